@@ -1,0 +1,102 @@
+// Package event is the envelope that both sides speak: what an item is, who made it, in which
+// order, how urgent it is and how its bytes are checked. docs/envelope.md gives the wire forms.
+package event
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// Kind says what an item is. On the wire it is the CloudEvents type io.cloudcanvas.<kind>.v1.
+type Kind string
+
+const (
+	Alert   Kind = "alert"   // something a person wants to know now
+	Track   Kind = "track"   // an object's life: new, update, end
+	Reading Kind = "reading" // a sensor's value
+	Scene   Kind = "scene"   // a scene's manifest: its grid and every tile's decision
+	Tile    Kind = "tile"    // a window of a scene
+	Crop    Kind = "crop"    // a part of a camera frame
+	Frame   Kind = "frame"   // a whole camera frame, or a scene's quicklook
+	Part    Kind = "part"    // a slice of an item too large for one message
+	Ack     Kind = "receipt" // down: what Kafka has; up: what will never come, and why
+	Result  Kind = "result"  // what a model found
+	Product Kind = "product" // a finished scene or camera record
+)
+
+// Priority is 0 (most urgent) to 3.
+type Priority uint8
+
+const (
+	Urgent Priority = iota // alerts
+	High                   // tracks, manifests, quicklooks, drop reports
+	Normal                 // tiles, crops, readings
+	Low                    // whole frames, what nobody waits for
+)
+
+// Epoch names one life of an edge's buffer: random, made with the database. 16 hex digits.
+type Epoch string
+
+// NewEpoch draws an epoch.
+func NewEpoch() Epoch {
+	var b [8]byte
+	rand.Read(b[:])
+	return Epoch(hex.EncodeToString(b[:]))
+}
+
+// Hash is a sha256.
+type Hash [sha256.Size]byte
+
+func (h Hash) String() string { return hex.EncodeToString(h[:]) }
+
+// Sum is the sha256 of data.
+func Sum(data []byte) Hash { return sha256.Sum256(data) }
+
+// Item is one thing an edge has promised to deliver. Edge, Epoch and Seq are its identity in the
+// order of the edge; ID is its identity everywhere. Data is read-only once the item is made.
+type Item struct {
+	ID       ulid.ULID
+	Edge     string // the device's name: letters, digits, '-', '_', '.'
+	Epoch    Epoch  // empty for items made in the cloud
+	Seq      uint64 // 1, 2, 3 … within the epoch, no gaps; 0 for items made in the cloud
+	Kind     Kind
+	Stream   string // the camera, scene source or sensor: last part of source /edge/<edge>/<stream>
+	Subject  string // scene/tile, camera/track, sensor
+	Time     time.Time
+	Priority Priority
+	Attrs    Attrs
+	Type     string // media type of Data
+	SHA256   Hash   // of the whole data, also where only DataRef or a part is here
+	Data     []byte // nil where DataRef is set
+}
+
+// Attrs are the optional extensions of an item. Empty ones are not on the wire.
+type Attrs struct {
+	Scene        string // the scene's id
+	Tile         string // "<column>_<row>" in the scene's grid
+	Model        string // the model that made, or should see, this item
+	ModelVersion string
+	Want         string // what the cloud is asked to do with the data: "segment", "detect", … or nothing
+	TraceParent  string // W3C trace context
+	DataRef      string // where the data rests in the object store
+	Part         uint32 // of a part: its number from 0 …
+	Parts        uint32 // … of so many (0: not a part)
+	PartOf       Kind   // … of an item of this kind
+}
+
+// ResultID derives the id of a result from what it was made of, so that the same work done twice
+// gives the same id. It keeps the input's time, hence its order.
+func ResultID(input ulid.ULID, model, version string) ulid.ULID {
+	h := sha256.New()
+	h.Write(input[:])
+	h.Write([]byte(model))
+	h.Write([]byte{0})
+	h.Write([]byte(version))
+	id := input
+	copy(id[6:], h.Sum(nil))
+	return id
+}

@@ -1,0 +1,77 @@
+// Package vision holds what an image is in memory and what a network may find in it. Plain Go: no
+// native library is needed to speak of pictures.
+package vision
+
+// Image is a picture in memory. Exactly one of Pix and Planes is set.
+type Image struct {
+	W, H int
+
+	// Pix is interleaved 8-bit blue, green, red: len W*H*3, OpenCV's order.
+	Pix []byte
+
+	// Planes are bands of float32, each W*H, named by Bands (blue, green, red, nir, swir16,
+	// swir22, …). Values are reflectance, 0 to about 1.6, once scale and offset are applied.
+	Planes [][]float32
+	Bands  []string
+
+	// Void marks pixels without data (1), W*H; nil means that all have data.
+	Void []byte
+}
+
+// Plane is the band of that name, or nil.
+func (m *Image) Plane(band string) []float32 {
+	for i, b := range m.Bands {
+		if b == band {
+			return m.Planes[i]
+		}
+	}
+	return nil
+}
+
+// Box is a detection, in pixels of the original image, from its top-left corner.
+type Box struct {
+	X, Y, W, H float32
+	Score      float32 // 0 … 1
+	Class      int     // index into the manifest's labels, from 0
+	Label      string
+	Points     [][2]float32 `json:",omitempty"` // landmarks, where the network gives them
+}
+
+// Classes of a mask.
+const (
+	Clear  = 0
+	Shadow = 1
+	Cloud  = 2
+	NoData = 255
+)
+
+// Mask is a class for each pixel, H*W row by row: Clear, Shadow, Cloud … or NoData.
+type Mask struct {
+	W, H  int
+	Class []byte
+}
+
+// Class is a whole-image label.
+type Class struct {
+	Index int
+	Label string
+	Score float32
+}
+
+// Output is what a network found in one image. Which fields are set depends on its task.
+type Output struct {
+	Boxes   []Box   // detect, best first
+	Mask    Mask    // segment
+	Classes []Class // classify, best first
+}
+
+// IoU is the intersection over union of two boxes.
+func IoU(a, b Box) float32 {
+	w := min(a.X+a.W, b.X+b.W) - max(a.X, b.X)
+	h := min(a.Y+a.H, b.Y+b.H) - max(a.Y, b.Y)
+	if w <= 0 || h <= 0 {
+		return 0
+	}
+	inter := w * h
+	return inter / (a.W*a.H + b.W*b.H - inter)
+}
