@@ -2,9 +2,17 @@ package broker
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/sasl"
+	"github.com/segmentio/kafka-go/sasl/plain"
+	"github.com/segmentio/kafka-go/sasl/scram"
 
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/security"
@@ -12,11 +20,24 @@ import (
 
 // KafkaOptions say to which brokers and how.
 type KafkaOptions struct {
-	Brokers  []string // host:port, some of the cluster's
+	Brokers  []string // host:port of some of the cluster's
 	Security security.Security
 	Log      *slog.Logger
-	MaxBytes int64 // of one record and of one batch; default 1,000,000, below the broker's own limit
+	MaxBytes int64         // of one record and of one batch; default 1,000,000, just below the brokers' own default
+	Patience time.Duration // how long Append tries again what was surely not written; default 30 s
 }
+
+// Defaults of KafkaOptions, and times that are the same for all.
+const (
+	defaultMaxBytes = 1_000_000
+	defaultPatience = 30 * time.Second
+
+	dialTimeout    = 10 * time.Second
+	requestTimeout = 30 * time.Second // long: a write given up early may still arrive later
+	metadataTTL    = 3 * time.Second
+	batchTimeout   = 5 * time.Millisecond
+	batchRecords   = 500
+)
 
 // Record is one that is read or to be written.
 type Record struct {
@@ -26,102 +47,122 @@ type Record struct {
 	Key       []byte
 	Value     []byte // nil deletes the key on a compacted topic
 	Headers   []event.Header
-	Time      time.Time
+	Time      time.Time // when writing: now, if zero
 }
 
-// OffsetRange is what a partition holds: First is the oldest record's offset, End the next one's.
-type OffsetRange struct{ First, End int64 }
-
-// Topic is how a topic should be.
-type Topic struct {
-	Name       string
-	Partitions int
-	Replicas   int               // 0: the broker's default
-	Config     map[string]string // cleanup.policy, max.message.bytes, …
+// RecordOf is an item as the record that Route says.
+func RecordOf(item event.Item) Record {
+	topic, _ := event.Route(item)
+	key, headers, value := item.Kafka()
+	return Record{Topic: topic, Key: key, Headers: headers, Value: value, Time: item.Time}
 }
 
-// Outcome is what became of a record in an Append that failed.
-type Outcome int
-
-const (
-	Confirmed Outcome = iota // Kafka has it
-	Refused                  // Kafka does not have it, and never will from this call
-	Unknown                  // it may be there, or may yet come
-)
-
-func (o Outcome) String() string { return [...]string{"confirmed", "refused", "unknown"}[o] }
-
-// AppendError says what became of each record of an Append, in their order.
-type AppendError struct {
-	Outcomes []Outcome
-	Errs     []error // nil where confirmed
-}
-
-// Error says how many failed and why the first did.
-func (e *AppendError) Error() string {
-	var n [3]int
-	var first error
-	for i, o := range e.Outcomes {
-		n[o]++
-		if first == nil {
-			first = e.Errs[i]
-		}
-	}
-	return fmt.Sprintf("appending %d records to Kafka: %d confirmed, %d refused, %d unknown: %v", len(e.Outcomes), n[Confirmed], n[Refused], n[Unknown], first)
-}
-
-// Unwrap gives the records' errors.
-func (e *AppendError) Unwrap() []error {
-	var errs []error
-	for _, err := range e.Errs {
-		if err != nil {
-			errs = append(errs, err)
-		}
-	}
-	return errs
-}
+// Item reads the item that a record carries. Errors are those of event.FromKafka.
+func (r Record) Item() (event.Item, error) { return event.FromKafka(r.Headers, r.Value) }
 
 // Kafka is a client of one cluster, safe for concurrent use.
-type Kafka struct{}
+type Kafka struct {
+	options   KafkaOptions
+	log       *slog.Logger
+	transport *kafka.Transport
+	client    *kafka.Client
+	writer    *kafka.Writer
+}
+
+// dialError marks what failed before a connection stood, so that nothing can have been written.
+type dialError struct{ error }
+
+func (e dialError) Unwrap() error { return e.error }
 
 // DialKafka makes the client. It connects when first used; only unusable options are an error.
-func DialKafka(o KafkaOptions) (*Kafka, error) { return &Kafka{}, nil }
-
-// Append writes records and returns nil once all in-sync replicas have every one of them. Any other
-// end is an *AppendError. It tries again only what was surely not written.
-func (k *Kafka) Append(ctx context.Context, records ...Record) error { return nil }
-
-// Read follows a partition from an offset until ctx ends or handle fails, and hands on what it gets in batches.
-func (k *Kafka) Read(ctx context.Context, topic string, partition int, from int64, handle func([]Record) error) error {
-	return nil
+func DialKafka(o KafkaOptions) (*Kafka, error) {
+	if len(o.Brokers) == 0 {
+		return nil, errors.New("connecting to Kafka: no broker is named: give at least one as host:port")
+	}
+	for _, b := range o.Brokers {
+		if _, _, err := net.SplitHostPort(b); err != nil {
+			return nil, fmt.Errorf("connecting to Kafka: broker %q: %w: give it as host:port", b, err)
+		}
+	}
+	if o.MaxBytes == 0 {
+		o.MaxBytes = defaultMaxBytes
+	}
+	if o.Patience == 0 {
+		o.Patience = defaultPatience
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	encryption, err := o.Security.TLS()
+	if err != nil {
+		return nil, fmt.Errorf("connecting to Kafka: %w", err)
+	}
+	login, err := login(o.Security)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to Kafka: %w", err)
+	}
+	k := &Kafka{options: o, log: o.Log.With("broker", "kafka"), transport: transport(encryption, login)}
+	address := kafka.TCP(o.Brokers...)
+	k.client = &kafka.Client{Addr: address, Transport: k.transport, Timeout: requestTimeout}
+	k.writer = &kafka.Writer{
+		Addr:      address,
+		Transport: k.transport,
+		Balancer:  &kafka.Hash{},
+		// The Writer's own defaults lose data: no acknowledgement at all, and a second's wait.
+		RequiredAcks: kafka.RequireAll,
+		BatchTimeout: batchTimeout,
+		BatchSize:    batchRecords,
+		BatchBytes:   o.MaxBytes,
+		WriteTimeout: requestTimeout,
+		ReadTimeout:  requestTimeout,
+		// The Writer would also repeat writes whose outcome is unknown, and so make duplicates that
+		// nobody hears of. Append decides instead.
+		MaxAttempts: 1,
+	}
+	return k, nil
 }
 
-// Scan reads the records with offsets from ≤ offset < to, then returns nil.
-func (k *Kafka) Scan(ctx context.Context, topic string, partition int, from, to int64, handle func(Record) error) error {
-	return nil
+func transport(encryption *tls.Config, login sasl.Mechanism) *kafka.Transport {
+	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
+	return &kafka.Transport{
+		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dialer.DialContext(ctx, network, address)
+			if err != nil {
+				return nil, dialError{err}
+			}
+			return conn, nil
+		},
+		DialTimeout: dialTimeout,
+		IdleTimeout: 5 * time.Minute,
+		MetadataTTL: metadataTTL,
+		ClientID:    "cloudcanvas",
+		TLS:         encryption,
+		SASL:        login,
+	}
 }
 
-// Offsets is what each partition of a topic holds now.
-func (k *Kafka) Offsets(ctx context.Context, topic string) (map[int]OffsetRange, error) {
-	return nil, nil
+// login is how the user proves itself, or nil where none is named.
+func login(s security.Security) (sasl.Mechanism, error) {
+	if s.User == "" {
+		return nil, nil
+	}
+	password, err := s.Password()
+	if err != nil {
+		return nil, err
+	}
+	switch s.Mechanism {
+	case "", security.ScramSHA512:
+		return scram.Mechanism(scram.SHA512, s.User, password)
+	case security.ScramSHA256:
+		return scram.Mechanism(scram.SHA256, s.User, password)
+	case security.Plain:
+		return plain.Mechanism{Username: s.User, Password: password}, nil
+	}
+	return nil, fmt.Errorf("SASL mechanism %q is not known: use %s, %s or %s", s.Mechanism, security.ScramSHA512, security.ScramSHA256, security.Plain)
 }
 
-// Committed is the next offset each partition's readers of that group have to read. Partitions that
-// were never committed are missing.
-func (k *Kafka) Committed(ctx context.Context, group, topic string) (map[int]int64, error) {
-	return nil, nil
+// Close waits for writes in hand and ends the client's connections.
+func (k *Kafka) Close() {
+	k.writer.Close()
+	k.transport.CloseIdleConnections()
 }
-
-// Commit records that the group has finished everything before offset.
-func (k *Kafka) Commit(ctx context.Context, group, topic string, partition int, offset int64) error {
-	return nil
-}
-
-// EnsureTopics makes topics that are missing. Those that are there stay as they are.
-func (k *Kafka) EnsureTopics(ctx context.Context, topics ...Topic) error { return nil }
-
-// Partitions is how many partitions a topic has.
-func (k *Kafka) Partitions(ctx context.Context, topic string) (int, error) { return 0, nil }
-
-// Close ends the client's connections.
-func (k *Kafka) Close() {}
