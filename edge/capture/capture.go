@@ -7,10 +7,7 @@ import (
 	"context"
 	"time"
 
-<<<<<<< HEAD
 	"cloudcanvas/shared/raster"
-=======
->>>>>>> capture
 	"cloudcanvas/shared/vision"
 )
 
@@ -33,11 +30,8 @@ type Picture struct {
 	Name   string    // of a picture that was a file: the file's name
 
 	Image   vision.Image
-<<<<<<< HEAD
 	Scene   *SceneInfo         // of a scene's tile: its scene …
 	Tile    *raster.Tile       // … and its place in the scene's grid
-=======
->>>>>>> capture
 	Reading map[string]float64 // a sensor's values by name; a plain number is "value"
 
 	// Last closes a finite stream. It comes alone, without pixels, after everything else, and Frame
