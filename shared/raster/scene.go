@@ -49,7 +49,7 @@ type Scene struct {
 
 const (
 	// maxBlockBytes bounds what one window can make GDAL decode: the block is the smallest piece a
-	// file can be read by, and a file of one strip has all its pixels in one.
+	// file can be read by. (Large strips are no trouble: GDAL reads them line by line.)
 	maxBlockBytes = 256 << 20
 	// maxPicturePixels bounds formats that are decoded whole or line by line from the start.
 	maxPicturePixels = 100 << 20
