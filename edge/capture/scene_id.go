@@ -1,0 +1,50 @@
+package capture
+
+import (
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// maxSceneID keeps ids fit for topics, keys and folders.
+const maxSceneID = 100
+
+// SceneIDs gives each scene file of a run its id. It is used by one goroutine.
+type SceneIDs struct{ given map[string]string }
+
+// ID is the file's name without its ending, with '-' for all but letters, digits, '.', '_' and '-'.
+// A second file of the same name gets "-2", and so on; the same path always has the same id.
+func (s *SceneIDs) ID(path string) string {
+	if s.given == nil {
+		s.given = map[string]string{}
+	}
+	slug := slug(path)
+	id := slug
+	for n := 2; ; n++ {
+		if owner, taken := s.given[id]; !taken || owner == path {
+			break
+		}
+		id = slug + "-" + strconv.Itoa(n)
+	}
+	s.given[id] = path
+	return id
+}
+
+func slug(path string) string {
+	name := filepath.Base(path)
+	name = strings.TrimSuffix(name, filepath.Ext(name))
+	name = strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '.', r == '_', r == '-':
+			return r
+		}
+		return '-'
+	}, name)
+	if len(name) > maxSceneID {
+		name = name[:maxSceneID]
+	}
+	if name = strings.Trim(name, ".-"); name == "" {
+		return "scene"
+	}
+	return name
+}

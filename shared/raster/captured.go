@@ -1,0 +1,51 @@
+package raster
+
+import (
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/airbusgeo/godal"
+)
+
+var productTime = []struct {
+	name   *regexp.Regexp
+	layout string
+}{
+	{regexp.MustCompile(`(?i)S2[ABC]_MSIL[12][AC]_(\d{8}T\d{6})`), "20060102T150405"},
+	{regexp.MustCompile(`(?i)^T\d{2}[A-Z]{3}_(\d{8}T\d{6})`), "20060102T150405"},
+	{regexp.MustCompile(`(?i)^L[COTE]0[4-9]_[A-Z0-9]{4}_\d{6}_(\d{8})`), "20060102"},
+}
+
+// capturedAt is when the scene was taken, as its metadata or its product's name has it; zero if
+// neither says.
+func capturedAt(ds *godal.Dataset, path string) time.Time {
+	for _, key := range []string{"ACQUISITIONDATETIME", "DATATAKE_1_DATATAKE_SENSING_START", "PRODUCT_START_TIME", "SENSING_TIME"} {
+		if t, err := time.Parse(time.RFC3339, ds.Metadata(key)); err == nil {
+			return t.UTC()
+		}
+	}
+	if day := ds.Metadata("DATE_ACQUIRED"); day != "" {
+		clock := strings.Trim(ds.Metadata("SCENE_CENTER_TIME"), `"`)
+		if t, err := time.Parse(time.RFC3339, day+"T"+clock); err == nil {
+			return t.UTC()
+		}
+		if t, err := time.Parse(time.DateOnly, day); err == nil {
+			return t
+		}
+	}
+	if day := ds.Metadata("ACQUISITIONDATETIME", godal.Domain("IMAGERY")); day != "" {
+		if t, err := time.Parse("2006-01-02 15:04:05", day); err == nil {
+			return t
+		}
+	}
+	for _, p := range productTime {
+		if m := p.name.FindStringSubmatch(filepath.Base(path)); m != nil {
+			if t, err := time.Parse(p.layout, m[1]); err == nil {
+				return t
+			}
+		}
+	}
+	return time.Time{}
+}

@@ -1,0 +1,84 @@
+package raster_test
+
+import (
+	"errors"
+	"math"
+	"testing"
+
+	"cloudcanvas/shared/raster"
+	"cloudcanvas/shared/vision"
+)
+
+func TestAFootprintIsAClosedRingInLonLat(t *testing.T) {
+	g := utm(t)
+	ring, err := raster.Footprint(g, raster.Window{X: 100, Y: 200, W: 1000, H: 500})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ring[0] != ring[len(ring)-1] || area(ring) <= 0 {
+		t.Errorf("not closed, or clockwise: %v", ring)
+	}
+	b := raster.Bounds(ring)
+	// 501000 E, 5398000 N in zone 32: 1 km east of 9° E.
+	if math.Abs(b[0]-9.0136) > 1e-3 || math.Abs(b[3]-48.735) > 1e-2 || b[2] <= b[0] || b[3] <= b[1] {
+		t.Errorf("bounds %v", b)
+	}
+	if _, err := raster.Footprint(raster.Georef{}, raster.Window{W: 1, H: 1}); !errors.Is(err, raster.ErrNoGeoref) {
+		t.Errorf("%v", err)
+	}
+	if _, err := raster.Footprint(raster.Georef{WKT: "nonsense", Transform: g.Transform}, raster.Window{W: 1, H: 1}); err == nil {
+		t.Error("nonsense has a footprint")
+	}
+}
+
+func TestAFootprintOverTheDateLineHasWestBeforeEast(t *testing.T) {
+	g, err := raster.UTM(1, true, 115000, 1000000, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ring, err := raster.Footprint(g, raster.Window{W: 100, H: 40})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b := raster.Bounds(ring); b[0] < 179 || b[2] > -179 {
+		t.Errorf("bounds %v", b)
+	}
+}
+
+func TestAWindowsGeorefStartsAtItsCorner(t *testing.T) {
+	g := utm(t).Window(raster.Window{X: 3, Y: 5, W: 10, H: 10})
+	if x, y := g.At(0, 0); x != 500030 || y != 5399950 {
+		t.Errorf("%v, %v", x, y)
+	}
+	if (raster.Georef{}).Window(raster.Window{X: 3, Y: 5, W: 10, H: 10}) != (raster.Georef{}) {
+		t.Error("a picture without a place got one")
+	}
+}
+
+func TestAQuicklookGathersWhatPasses(t *testing.T) {
+	g := raster.Grid{Width: 1000, Height: 600, Size: 256}
+	q := raster.NewQuicklook(g.Width, g.Height, 100)
+	if q.W != 100 || q.H != 60 {
+		t.Fatalf("%d x %d", q.W, q.H)
+	}
+	for tile := range g.Tiles() {
+		if tile.Col == 0 {
+			continue // dropped by the edge
+		}
+		n := tile.Window.W * tile.Window.H
+		im := vision.Image{W: tile.Window.W, H: tile.Window.H, Bands: []string{"blue", "green", "red"}, Planes: [][]float32{make([]float32, n), make([]float32, n), make([]float32, n)}}
+		for i := range n {
+			x := tile.Window.X + i%tile.Window.W
+			im.Planes[0][i], im.Planes[1][i], im.Planes[2][i] = float32(x)/1000, 0.2, 0.5
+		}
+		q.Add(tile, im)
+	}
+	im := q.Image()
+	left, right := im.Pix[(30*100+30)*3], im.Pix[(30*100+95)*3]
+	if im.W != 100 || im.H != 60 || im.Void[30*100+5] != 1 || im.Void[30*100+50] != 0 || left >= right || im.Pix[(30*100+5)*3] != 0 {
+		t.Errorf("blue runs from %d to %d", left, right)
+	}
+	if empty := raster.NewQuicklook(10, 10, 100).Image(); len(empty.Pix) != 300 || empty.Void == nil {
+		t.Error("an empty quicklook is not black")
+	}
+}

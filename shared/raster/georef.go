@@ -1,0 +1,145 @@
+package raster
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/airbusgeo/godal"
+)
+
+// ErrNoGeoref: the scene does not say where it lies on the Earth.
+var ErrNoGeoref = errors.New("the scene is not georeferenced")
+
+// Georef places a raster on the Earth. The zero Georef is a picture without a place.
+type Georef struct {
+	WKT       string     `json:"wkt,omitempty"`  // coordinate reference system
+	EPSG      int        `json:"epsg,omitempty"` // its code, 0 where it has none
+	Transform [6]float64 `json:"transform"`      // GDAL's: x = T0 + col*T1 + row*T2, y = T3 + col*T4 + row*T5
+}
+
+// Known says whether the raster has both a system and a place in it.
+func (g Georef) Known() bool {
+	t := g.Transform
+	return g.WKT != "" && t[1]*t[5]-t[2]*t[4] != 0
+}
+
+// At is the point of the reference system at a column and row; pixel centres lie at .5.
+func (g Georef) At(col, row float64) (x, y float64) {
+	t := g.Transform
+	return t[0] + col*t[1] + row*t[2], t[3] + col*t[4] + row*t[5]
+}
+
+// Window is the georeference of a part of the raster.
+func (g Georef) Window(w Window) Georef {
+	if g.Transform != ([6]float64{}) {
+		g.Transform[0], g.Transform[3] = g.At(float64(w.X), float64(w.Y))
+	}
+	return g
+}
+
+// georefOf reads where a dataset lies.
+func georefOf(ds *godal.Dataset) Georef {
+	var g Georef
+	if transform, err := ds.GeoTransform(heard); err == nil && transform != [6]float64{0, 1, 0, 0, 0, 1} {
+		g.Transform = transform
+	}
+	g.WKT = ds.Projection()
+	if g.WKT == "" {
+		return g
+	}
+	if system, err := godal.NewSpatialRefFromWKT(g.WKT, heard); err == nil {
+		defer system.Close()
+		if system.AuthorityName("") == "EPSG" {
+			g.EPSG, _ = strconv.Atoi(system.AuthorityCode(""))
+		} else if system.AutoIdentifyEPSG() == nil && system.AuthorityName("") == "EPSG" {
+			g.EPSG, _ = strconv.Atoi(system.AuthorityCode(""))
+		}
+	}
+	return g
+}
+
+// place writes a georeference into a dataset; the zero one writes nothing.
+func (g Georef) place(ds *godal.Dataset) error {
+	if g.Transform != ([6]float64{}) {
+		if err := ds.SetGeoTransform(g.Transform, heard); err != nil {
+			return fmt.Errorf("set the geotransform: %w", brief(err))
+		}
+	}
+	if g.WKT != "" {
+		if err := ds.SetProjection(g.WKT, heard); err != nil {
+			return fmt.Errorf("set the reference system: %w", brief(err))
+		}
+	}
+	return nil
+}
+
+// UTM is the WGS 84 / UTM system of that zone (1 to 60), with a raster's upper left corner at
+// (x, y) and square pixels of that many metres.
+func UTM(zone int, north bool, x, y, metres float64) (Georef, error) {
+	started()
+	code := 32700 + zone
+	if north {
+		code = 32600 + zone
+	}
+	system, err := godal.NewSpatialRefFromEPSG(code, heard)
+	if err != nil {
+		return Georef{}, fmt.Errorf("UTM zone %d: %w", zone, brief(err))
+	}
+	defer system.Close()
+	wkt, err := system.WKT()
+	if err != nil {
+		return Georef{}, fmt.Errorf("UTM zone %d: %w", zone, brief(err))
+	}
+	return Georef{WKT: wkt, EPSG: code, Transform: [6]float64{x, metres, 0, y, 0, -metres}}, nil
+}
+
+// lonlat turns points of a reference system into longitude and latitude on WGS 84, in degrees.
+type lonlat struct {
+	from, to *godal.SpatialRef
+	via      *godal.Transform
+}
+
+func (g Georef) lonlat() (*lonlat, error) {
+	if !g.Known() {
+		return nil, ErrNoGeoref
+	}
+	started()
+	l := &lonlat{}
+	var err error
+	if l.from, err = godal.NewSpatialRefFromWKT(g.WKT, heard); err != nil {
+		return nil, fmt.Errorf("the scene's reference system: %w", brief(err))
+	}
+	if l.to, err = godal.NewSpatialRefFromEPSG(4326, heard); err != nil {
+		l.close()
+		return nil, fmt.Errorf("WGS 84: %w", brief(err))
+	}
+	if l.via, err = godal.NewTransform(l.from, l.to); err != nil {
+		l.close()
+		return nil, fmt.Errorf("from the scene's reference system to lon/lat: %w", brief(err))
+	}
+	return l, nil
+}
+
+func (l *lonlat) close() {
+	if l.via != nil {
+		l.via.Close()
+	}
+	for _, system := range []*godal.SpatialRef{l.from, l.to} {
+		if system != nil {
+			system.Close()
+		}
+	}
+}
+
+// turn converts in place.
+func (l *lonlat) turn(x, y []float64) error {
+	if len(x) == 0 {
+		return nil
+	}
+	ok := make([]bool, len(x))
+	if err := l.via.TransformEx(x, y, nil, ok); err != nil {
+		return fmt.Errorf("to lon/lat: %w", brief(err))
+	}
+	return nil
+}

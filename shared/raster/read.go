@@ -1,0 +1,195 @@
+package raster
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"cloudcanvas/shared/vision"
+
+	"github.com/airbusgeo/godal"
+)
+
+// maxWindowPixels bounds one Read.
+const maxWindowPixels = 64 << 20
+
+// maskKind is how a file marks pixels without data, besides their values.
+type maskKind struct {
+	alpha int  // band number, 0 for none
+	band  bool // a mask band (GDAL's per-dataset mask)
+}
+
+// GDAL's mask flags (gdal.h: GMF_PER_DATASET, GMF_NODATA).
+const (
+	perDataset = 0x02
+	byNodata   = 0x08
+)
+
+func (m *maskKind) flags(b godal.Band) {
+	f := b.MaskFlags()
+	m.band = m.alpha == 0 && f&perDataset != 0 && f&byNodata == 0
+}
+
+// Read gives a window of the named bands (nil: all) as reflectance, in that order. Pixels without
+// data are marked in Void and are 0 in every plane. A pixel has no data where
+//
+//   - the file's mask or alpha band says so;
+//   - any band is NaN or infinite;
+//   - any of the bands read holds its no-data number; in 8-bit files, where 0 is also black, all do;
+//   - all of two or more bands read are 0 in a file of whole numbers that declares no no-data number.
+//
+// A broken part of the file is an error for the windows that touch it; others can still be read.
+func (s *Scene) Read(w Window, bands []string) (vision.Image, error) {
+	if bands == nil {
+		bands = s.info.Bands
+	}
+	if !w.In(s.info.Width, s.info.Height) || w.W*w.H > maxWindowPixels {
+		return vision.Image{}, fmt.Errorf("read %s of scene %s: the scene has %d x %d pixels, and at most %d megapixels are read at once",
+			w, s.info.Path, s.info.Width, s.info.Height, maxWindowPixels>>20)
+	}
+	places, err := pick(s.info.Bands, bands)
+	if err != nil {
+		return vision.Image{}, fmt.Errorf("read scene %s: %w", s.info.Path, err)
+	}
+	pixels, mask, err := s.fetch(w, places)
+	if err != nil {
+		return vision.Image{}, fmt.Errorf("read %s of scene %s: %w", w, s.info.Path, err)
+	}
+	im := vision.Image{W: w.W, H: w.H, Bands: slices.Clone(bands)}
+	n := w.W * w.H
+	for i := range places {
+		im.Planes = append(im.Planes, pixels[i*n:(i+1)*n:(i+1)*n])
+		im.Bands[i] = CanonicalBand(im.Bands[i])
+	}
+	im.Void = s.voids(im.Planes, places, mask)
+	for i, plane := range im.Planes {
+		scaling := s.scalings[places[i]]
+		for k, v := range plane {
+			plane[k] = scaling.apply(v)
+		}
+	}
+	blank(im)
+	return im, nil
+}
+
+// fetch reads the stored numbers, and the mask where the file has one (0 is no data).
+func (s *Scene) fetch(w Window, places []int) (pixels []float32, mask []byte, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ds == nil {
+		return nil, nil, fmt.Errorf("the scene is closed")
+	}
+	if len(places) == 0 {
+		return nil, nil, fmt.Errorf("no bands are asked for")
+	}
+	numbers := make([]int, len(places))
+	for i, p := range places {
+		numbers[i] = s.places[p] - 1 // godal counts from 0
+	}
+	pixels = make([]float32, len(places)*w.W*w.H)
+	if err := s.ds.Read(w.X, w.Y, pixels, w.W, w.H, godal.Bands(numbers...), godal.BandInterleaved(), heard); err != nil {
+		return nil, nil, brief(err)
+	}
+	if s.mask.alpha == 0 && !s.mask.band {
+		return pixels, nil, nil
+	}
+	band := s.ds.Bands()[numbers[0]].MaskBand()
+	if s.mask.alpha > 0 {
+		band = s.ds.Bands()[s.mask.alpha-1]
+	}
+	mask = make([]byte, w.W*w.H)
+	if err := band.Read(w.X, w.Y, mask, w.W, w.H, heard); err != nil {
+		return nil, nil, fmt.Errorf("its mask: %w", brief(err))
+	}
+	return pixels, mask, nil
+}
+
+// voids marks the pixels without data among stored numbers; nil if there are none.
+func (s *Scene) voids(planes [][]float32, places []int, mask []byte) []byte {
+	nodata := make([]*float32, len(places))
+	declared := false
+	for i, p := range places {
+		nodata[i] = s.nodata[p]
+		declared = declared || nodata[i] != nil
+	}
+	whole := !strings.HasPrefix(s.info.DataType, "Float")
+	every := s.info.DataType == "Byte"
+	if !declared && whole && mask == nil && len(places) > 1 {
+		zero := float32(0)
+		for i := range nodata {
+			nodata[i] = &zero
+		}
+		every = true
+	}
+	void := markVoids(planes, nodata, every, !whole)
+	if mask == nil {
+		return void
+	}
+	if void == nil {
+		void = make([]byte, len(mask))
+	}
+	for i, m := range mask {
+		if m == 0 {
+			void[i] = 1
+		}
+	}
+	return trim(void)
+}
+
+// markVoids marks pixels whose bands hold their no-data number: all of them (every), or any; and
+// those that are not finite.
+func markVoids(planes [][]float32, nodata []*float32, every, floats bool) []byte {
+	n := len(planes[0])
+	hits := make([]uint16, n)
+	declared := 0
+	for b, plane := range planes {
+		if floats {
+			for i, v := range plane {
+				if v-v != 0 { // NaN or infinite
+					hits[i] = math.MaxUint16 / 2
+				}
+			}
+		}
+		if nodata[b] == nil {
+			continue
+		}
+		declared++
+		none := *nodata[b]
+		for i, v := range plane {
+			if v == none {
+				hits[i]++
+			}
+		}
+	}
+	need := uint16(1)
+	if every && declared > 0 {
+		need = uint16(declared)
+	}
+	void := make([]byte, n)
+	for i, h := range hits {
+		if h >= need {
+			void[i] = 1
+		}
+	}
+	return trim(void)
+}
+
+// trim is void, or nil if it marks nothing.
+func trim(void []byte) []byte {
+	if slices.Contains(void, 1) {
+		return void
+	}
+	return nil
+}
+
+// blank makes pixels without data 0, so that no network is fed NaN or a no-data number.
+func blank(im vision.Image) {
+	for i, v := range im.Void {
+		if v != 0 {
+			for _, plane := range im.Planes {
+				plane[i] = 0
+			}
+		}
+	}
+}
