@@ -38,6 +38,15 @@ const (
 	Low                    // whole frames, what nobody waits for
 )
 
+// known says whether k is one of the kinds above.
+func (k Kind) known() bool {
+	switch k {
+	case Alert, Track, Reading, Scene, Tile, Crop, Frame, Part, Ack, Result, Product:
+		return true
+	}
+	return false
+}
+
 // Epoch names one life of an edge's buffer: random, made with the database. 16 hex digits.
 type Epoch string
 
@@ -48,8 +57,14 @@ func NewEpoch() Epoch {
 	return Epoch(hex.EncodeToString(b[:]))
 }
 
+// Valid says whether e can name an epoch: what holds for the name of an edge holds here.
+func (e Epoch) Valid() bool { return CheckName(string(e)) == nil }
+
 // Hash is a sha256.
 type Hash [sha256.Size]byte
+
+// IsZero says that there is no hash.
+func (h Hash) IsZero() bool { return h == Hash{} }
 
 func (h Hash) String() string { return hex.EncodeToString(h[:]) }
 

@@ -1,14 +1,105 @@
 package event
 
-// Range is an inclusive range of sequence numbers.
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// Range is an inclusive range of sequence numbers. Its JSON is [from,to].
 type Range struct{ From, To uint64 }
+
+// MarshalJSON writes [from,to].
+func (r Range) MarshalJSON() ([]byte, error) { return json.Marshal([2]uint64{r.From, r.To}) }
+
+// UnmarshalJSON reads [from,to].
+func (r *Range) UnmarshalJSON(b []byte) error {
+	var pair []uint64
+	if err := json.Unmarshal(b, &pair); err != nil {
+		return fmt.Errorf("a range is [from,to]: %w", err)
+	}
+	if len(pair) != 2 || pair[0] > pair[1] {
+		return fmt.Errorf("a range is [from,to] with from ≤ to, not %.60s", b)
+	}
+	r.From, r.To = pair[0], pair[1]
+	return nil
+}
 
 // Receipt is the cloud's word for what Kafka has of one epoch of one edge: everything up to
 // Through, and the ranges above it. Its JSON is {"epoch","through","above":[[from,to],…]}.
 type Receipt struct {
-	Epoch   Epoch
-	Through uint64
-	Above   []Range // ascending, disjoint, all above Through
+	Epoch   Epoch   `json:"epoch"`
+	Through uint64  `json:"through"`
+	Above   []Range `json:"above"` // ascending, disjoint, all above Through
+}
+
+// MaxRanges bounds the ranges of one receipt. Whoever has more leaves out the highest: they come
+// with the next receipt, when the gaps below have closed.
+const MaxRanges = 4096
+
+// Has says whether the receipt covers seq.
+func (r Receipt) Has(seq uint64) bool {
+	if seq <= r.Through {
+		return seq > 0
+	}
+	for _, a := range r.Above {
+		if a.From <= seq && seq <= a.To {
+			return true
+		}
+	}
+	return false
+}
+
+// Check says what is wrong with a receipt.
+func (r Receipt) Check() error {
+	if !r.Epoch.Valid() {
+		return fmt.Errorf("%w: receipt with epoch %.40q", ErrMalformed, r.Epoch)
+	}
+	if len(r.Above) > MaxRanges {
+		return fmt.Errorf("%w: receipt with %d ranges, %d is the limit", ErrTooLarge, len(r.Above), MaxRanges)
+	}
+	last := r.Through
+	for n, a := range r.Above {
+		if a.From <= last || a.From > a.To || a.To == math.MaxUint64 {
+			return fmt.Errorf("%w: receipt's range %d [%d,%d] is not above what stands before it (%d)", ErrMalformed, n, a.From, a.To, last)
+		}
+		last = a.To
+	}
+	return nil
+}
+
+// Item is the receipt as the cloud sends it to edge: an item of kind receipt without a number of
+// its own, to be published to ReceiptsTopic(edge).
+func (r Receipt) Item(edge string, at time.Time) (Item, error) {
+	if r.Above == nil {
+		r.Above = []Range{}
+	}
+	if err := r.Check(); err != nil {
+		return Item{}, err
+	}
+	data, err := json.Marshal(r)
+	if err != nil {
+		return Item{}, fmt.Errorf("writing a receipt: %w", err)
+	}
+	return Item{
+		ID: ulid.MustNewDefault(at), Edge: edge, Kind: Ack, Stream: "bridge", Time: at.UTC(), Priority: Urgent,
+		Type: "application/json", SHA256: Sum(data), Data: data,
+	}, nil
+}
+
+// ParseReceipt reads a receipt that came down: the data of an item of kind receipt.
+func ParseReceipt(i Item) (Receipt, error) {
+	var r Receipt
+	if i.Kind != Ack {
+		return r, fmt.Errorf("%w: a %s is not a receipt", ErrMalformed, i.Kind)
+	}
+	if err := json.Unmarshal(i.Data, &r); err != nil {
+		return Receipt{}, fmt.Errorf("%w: receipt: %w", ErrMalformed, err)
+	}
+	return r, r.Check()
 }
 
 // Drop is one entry of the drop ledger: an item that the edge let go of, and why.
@@ -23,4 +114,21 @@ type Drop struct {
 // DropReport is the data of an upward receipt: these numbers will never come.
 type DropReport struct {
 	Drops []Drop `json:"drops"`
+}
+
+// ParseDropReport reads the data of an upward item of kind receipt.
+func ParseDropReport(i Item) (DropReport, error) {
+	var r DropReport
+	if i.Kind != Ack || i.Seq == 0 {
+		return r, fmt.Errorf("%w: a %s with seq %d is not a drop report", ErrMalformed, i.Kind, i.Seq)
+	}
+	if err := json.Unmarshal(i.Data, &r); err != nil {
+		return DropReport{}, fmt.Errorf("%w: drop report: %w", ErrMalformed, err)
+	}
+	for _, d := range r.Drops {
+		if d.Seq == 0 || d.Seq == i.Seq {
+			return DropReport{}, fmt.Errorf("%w: drop report %d names seq %d", ErrMalformed, i.Seq, d.Seq)
+		}
+	}
+	return r, nil
 }

@@ -1,0 +1,213 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// Outcome is what became of a record in an Append that failed.
+type Outcome int
+
+const (
+	Confirmed Outcome = iota // Kafka has it
+	Refused                  // Kafka does not have it, and will not get it from this call
+	Unknown                  // it may be there, or may yet come: read the topic before sending it again
+)
+
+func (o Outcome) String() string { return [...]string{"confirmed", "refused", "unknown"}[o] }
+
+// AppendError says what became of each record of an Append, in their order.
+type AppendError struct {
+	Outcomes []Outcome
+	Errs     []error // nil where confirmed
+}
+
+// Count says how many records ended so.
+func (e *AppendError) Count(o Outcome) int {
+	n := 0
+	for _, each := range e.Outcomes {
+		if each == o {
+			n++
+		}
+	}
+	return n
+}
+
+// Error says how many failed and why the first did.
+func (e *AppendError) Error() string {
+	return fmt.Sprintf("appending %d records to Kafka: %d confirmed, %d refused, %d unknown: %v",
+		len(e.Outcomes), e.Count(Confirmed), e.Count(Refused), e.Count(Unknown), errors.Join(e.first()))
+}
+
+func (e *AppendError) first() error {
+	for _, err := range e.Errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Unwrap gives the first record's error.
+func (e *AppendError) Unwrap() error { return e.first() }
+
+// ErrRecordTooLarge says that a record is over KafkaOptions.MaxBytes, or over what the topic takes.
+var ErrRecordTooLarge = errors.New("the record is too large for Kafka: let its data rest in the object store")
+
+// Append writes records and returns nil once all in-sync replicas have every one of them. Any other
+// end is an *AppendError. A record that is too large or that Kafka refuses does not hold up the
+// others. What was surely not written is tried again for a while; what may have been is not.
+// Records must not be changed until Append returns, nor after an outcome that is unknown.
+func (k *Kafka) Append(ctx context.Context, records ...Record) error {
+	a := &appending{
+		kafka:  k,
+		result: AppendError{Outcomes: make([]Outcome, len(records)), Errs: make([]error, len(records))},
+		msgs:   make([]kafka.Message, len(records)),
+	}
+	fitting := make([]int, 0, len(records))
+	for n, r := range records {
+		if size := recordSize(r); size > k.options.MaxBytes {
+			a.set(n, Refused, fmt.Errorf("%w: topic %s: %d bytes, %d is the limit", ErrRecordTooLarge, r.Topic, size, k.options.MaxBytes))
+			continue
+		}
+		a.msgs[n] = message(r)
+		fitting = append(fitting, n)
+	}
+	a.persist(ctx, fitting)
+	if a.failed {
+		return &a.result
+	}
+	return nil
+}
+
+// appending is one Append under way.
+type appending struct {
+	kafka  *Kafka
+	msgs   []kafka.Message
+	result AppendError
+	failed bool
+}
+
+func (a *appending) set(n int, o Outcome, err error) {
+	a.result.Outcomes[n], a.result.Errs[n] = o, err
+	a.failed = a.failed || err != nil
+}
+
+// persist writes those records, again and again while nothing but "not now" is the answer.
+func (a *appending) persist(ctx context.Context, which []int) {
+	deadline := time.Now().Add(a.kafka.options.Patience)
+	for wait := 50 * time.Millisecond; len(which) > 0; wait = min(2*wait, 2*time.Second) {
+		which = a.write(ctx, which)
+		if len(which) == 0 || time.Now().Add(wait).After(deadline) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+	}
+}
+
+// write tries those records once and gives back the ones worth another try.
+func (a *appending) write(ctx context.Context, which []int) (again []int) {
+	if len(which) == 0 {
+		return nil
+	}
+	msgs := make([]kafka.Message, len(which))
+	for i, n := range which {
+		msgs[i] = a.msgs[n]
+	}
+	err := a.kafka.writer.WriteMessages(ctx, msgs...)
+	var each kafka.WriteErrors
+	perRecord := errors.As(err, &each) && len(each) == len(which)
+	var split []int
+	for i, n := range which {
+		cause := err
+		if perRecord {
+			cause = each[i]
+		}
+		outcome, next := judge(cause)
+		if cause != nil {
+			cause = fmt.Errorf("topic %s: %w", a.msgs[n].Topic, cause)
+		}
+		a.set(n, outcome, cause)
+		switch next {
+		case later:
+			again = append(again, n)
+		case apart:
+			split = append(split, n)
+		}
+	}
+	return append(again, a.apart(ctx, split)...)
+}
+
+// apart tries records that a batch was refused for in two halves, down to the one that is bad.
+func (a *appending) apart(ctx context.Context, which []int) (again []int) {
+	if len(which) < 2 {
+		return nil
+	}
+	half := len(which) / 2
+	return append(a.write(ctx, which[:half]), a.write(ctx, which[half:])...)
+}
+
+// move is what to do next about a failed record.
+type move int
+
+const (
+	nothing move = iota
+	later        // nothing was written, and it may work in a moment
+	apart        // the batch was refused: one record may be bad, the others good
+)
+
+// judge tells what an error of kafka-go's Writer says about a record.
+func judge(err error) (Outcome, move) {
+	if err == nil {
+		return Confirmed, nothing
+	}
+	if errors.As(err, new(dialError)) {
+		return Refused, later
+	}
+	if errors.Is(err, io.ErrClosedPipe) {
+		return Refused, nothing
+	}
+	var code kafka.Error
+	if !errors.As(err, &code) {
+		return Unknown, nothing // timed out, connection lost, call given up
+	}
+	switch code {
+	case kafka.RequestTimedOut, kafka.NotEnoughReplicasAfterAppend, kafka.NetworkException, kafka.KafkaStorageError, kafka.Unknown:
+		return Unknown, nothing
+	case kafka.MessageSizeTooLarge, kafka.RecordListTooLarge, kafka.InvalidRecord, kafka.InvalidMessage, kafka.InvalidTimestamp:
+		return Refused, apart
+	}
+	if code.Temporary() {
+		return Refused, later
+	}
+	return Refused, nothing
+}
+
+func message(r Record) kafka.Message {
+	m := kafka.Message{Topic: r.Topic, Key: r.Key, Value: r.Value, Time: r.Time}
+	if len(r.Headers) > 0 {
+		m.Headers = make([]kafka.Header, len(r.Headers))
+		for i, h := range r.Headers {
+			m.Headers[i] = kafka.Header(h)
+		}
+	}
+	return m
+}
+
+// recordSize is at least what kafka-go and the broker will count for a record.
+func recordSize(r Record) int64 {
+	n := 128 + len(r.Key) + len(r.Value) // record and batch headers
+	for _, h := range r.Headers {
+		n += len(h.Key) + len(h.Value) + 12
+	}
+	return int64(n)
+}

@@ -1,0 +1,76 @@
+package broker
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/url"
+	"sync"
+	"time"
+
+	paho "github.com/eclipse/paho.mqtt.golang"
+)
+
+const (
+	// A write must get this many bytes into the kernel …
+	progressBytes = 4 << 10
+	// … within this time, or the link counts as dead. 4 KiB in 20 s is 200 bytes a second.
+	progressTimeout = 20 * time.Second
+)
+
+// open makes the network connection, which ends with ctx as long as nothing is said on it.
+func (m *MQTT) open(ctx context.Context, u *url.URL, config *tls.Config) (net.Conn, error) {
+	if u.Scheme == "ws" || u.Scheme == "wss" {
+		return paho.NewWebsocket(u.String(), config, connectTimeout, nil, nil)
+	}
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	dialer := &net.Dialer{KeepAlive: 30 * time.Second}
+	conn, err := dialer.DialContext(ctx, "tcp", u.Host)
+	if err != nil {
+		return nil, err
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		limitUnsent(tcp, m.options.SendBuffer)
+	}
+	conn = &steadyConn{Conn: conn}
+	if config == nil {
+		return conn, nil
+	}
+	encrypted := tls.Client(conn, config)
+	if err := encrypted.HandshakeContext(ctx); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return encrypted, nil
+}
+
+// steadyConn gives each piece of a write its own deadline. One deadline for the whole would kill a
+// 128 KiB message on a link of 1 kB/s each time it is tried, and so stop all progress.
+type steadyConn struct {
+	net.Conn
+	mu sync.Mutex // a ping must not get between the pieces of a message
+}
+
+func (c *steadyConn) Write(b []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	written := 0
+	for written < len(b) {
+		if err := c.Conn.SetWriteDeadline(time.Now().Add(progressTimeout)); err != nil {
+			return written, err
+		}
+		n, err := c.Conn.Write(b[written:min(len(b), written+progressBytes)])
+		written += n
+		if err != nil {
+			return written, err
+		}
+	}
+	return written, nil
+}
+
+// SetDeadline leaves the write deadline to Write.
+func (c *steadyConn) SetDeadline(t time.Time) error { return c.Conn.SetReadDeadline(t) }
+
+// SetWriteDeadline leaves the write deadline to Write.
+func (c *steadyConn) SetWriteDeadline(time.Time) error { return nil }

@@ -1,0 +1,235 @@
+package broker
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"slices"
+	"time"
+
+	paho "github.com/eclipse/paho.mqtt.golang"
+)
+
+// run keeps one connection after the other until ctx ends.
+func (m *MQTT) run(ctx context.Context, address *url.URL) {
+	defer close(m.done)
+	backoff := minBackoff
+	said := "" // the last fault that was logged: one line for each kind of trouble, not for each try
+	for ctx.Err() == nil {
+		s, err := m.connect(ctx, address)
+		if err == nil {
+			m.log.Info("connected to the MQTT broker", "url", address.Redacted())
+			said = ""
+			err = m.serve(ctx, s)
+			if time.Since(s.since) > steady {
+				backoff = minBackoff
+			}
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		if err.Error() != said {
+			m.log.Warn("no connection to the MQTT broker, trying again", "url", address.Redacted(), "error", err)
+			said = err.Error()
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(backoff/2 + rand.N(backoff/2)):
+		}
+		backoff = min(2*backoff, maxBackoff)
+	}
+}
+
+// serve lets a session be used until it is lost or ctx ends.
+func (m *MQTT) serve(ctx context.Context, s *session) error {
+	m.mu.Lock()
+	m.current = s
+	subs := m.subs
+	m.mu.Unlock()
+
+	m.subscribe(s, subs)
+	if m.options.OnUp != nil {
+		m.options.OnUp()
+	}
+	var err error
+	select {
+	case <-s.lost:
+		err = s.why
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	m.mu.Lock()
+	m.current = nil
+	m.mu.Unlock()
+	s.client.Disconnect(quiesce)
+	s.end(err)
+	if m.options.OnDown != nil {
+		m.options.OnDown(err)
+	}
+	return err
+}
+
+// connect makes one connection and the MQTT handshake on it.
+func (m *MQTT) connect(ctx context.Context, address *url.URL) (*session, error) {
+	o, err := m.credentials(address)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{lost: make(chan struct{}), since: time.Now()}
+	o.AddBroker(address.String())
+	o.SetClientID(m.options.ClientID)
+	o.SetCleanSession(!m.options.Persistent)
+	o.SetProtocolVersion(4) // MQTT 3.1.1
+	o.SetKeepAlive(m.options.KeepAlive)
+	o.SetPingTimeout(m.options.PingTimeout)
+	o.SetConnectTimeout(connectTimeout)
+	o.SetAutoReconnect(false)
+	o.SetConnectRetry(false)
+	o.SetOrderMatters(true) // one goroutine hands on messages; otherwise one is started for each
+	o.SetAutoAckDisabled(m.options.ManualAck)
+	o.SetWriteTimeout(0) // steadyConn watches progress: a big message may take long on a thin link
+	o.SetConnectionLostHandler(func(_ paho.Client, err error) { s.end(err) })
+	// The only handler, set before connecting: a broker sends again what was not acknowledged
+	// before any subscription can be made.
+	o.SetDefaultPublishHandler(func(_ paho.Client, msg paho.Message) { m.dispatch(s, msg) })
+	o.SetCustomOpenConnectionFn(func(u *url.URL, o paho.ClientOptions) (net.Conn, error) {
+		return m.open(ctx, u, o.TLSConfig)
+	})
+	if w := m.options.Will; w != nil {
+		o.SetBinaryWill(w.Topic, w.Payload, w.QoS, w.Retained)
+	}
+	s.client = paho.NewClient(o)
+	token := s.client.Connect()
+	<-token.Done() // bounded: open by ctx and connectTimeout, the handshake by connectTimeout
+	if err := token.Error(); err != nil {
+		return nil, explain(err)
+	}
+	s.since = time.Now()
+	return s, nil
+}
+
+// explain adds what to do to the answers a broker gives to a stranger.
+func explain(err error) error {
+	var unknown *tls.CertificateVerificationError
+	if errors.As(err, &unknown) {
+		return fmt.Errorf("%w: is ca the authority that signed the broker's certificate, and server_name the name in it?", err)
+	}
+	return err
+}
+
+// subscribe asks the broker for topics. A broker that does not answer is left: without the
+// subscription the connection would be silently deaf.
+func (m *MQTT) subscribe(s *session, subs []subscription) {
+	for _, sub := range subs {
+		token := s.client.Subscribe(sub.filter, sub.qos, nil)
+		select {
+		case <-token.Done():
+		case <-s.lost:
+			return
+		case <-time.After(connectTimeout):
+			s.end(fmt.Errorf("the broker does not answer the subscription to %s", sub.filter))
+			return
+		}
+		if t, ok := token.(*paho.SubscribeToken); ok && t.Result()[sub.filter] > 1 {
+			m.log.Error("the MQTT broker refuses the subscription: is this user allowed to read the topic?", "filter", sub.filter)
+		} else if err := token.Error(); err != nil {
+			s.end(fmt.Errorf("subscribing to %s: %w", sub.filter, err))
+			return
+		}
+	}
+}
+
+// dispatch hands a message to the subscriptions it matches. One that comes before its subscription
+// is made waits for it a little, at most once in the life of a connection.
+func (m *MQTT) dispatch(s *session, msg paho.Message) {
+	out := Message{
+		Topic: msg.Topic(), Payload: msg.Payload(), QoS: msg.Qos(),
+		Retained: msg.Retained(), Duplicate: msg.Duplicate(), Ack: func() {},
+	}
+	if m.options.ManualAck {
+		out.Ack = msg.Ack
+	}
+	patience := time.NewTimer(time.Until(s.since.Add(unmatchedPatience)))
+	defer patience.Stop()
+	for {
+		m.mu.Lock()
+		subs, changed := m.subs, m.changed
+		m.mu.Unlock()
+		matched := false
+		for _, sub := range subs {
+			if Matches(sub.filter, out.Topic) {
+				sub.handle(out)
+				matched = true
+			}
+		}
+		if matched {
+			return
+		}
+		select {
+		case <-changed:
+		case <-s.lost:
+			return
+		case <-patience.C:
+			// An old session's subscription that nobody holds any more must not fill the window.
+			m.log.Warn("a message came that nothing here has subscribed to, it is passed over", "topic", out.Topic)
+			out.Ack()
+			return
+		}
+	}
+}
+
+// unmatchedPatience is how long after connecting a message waits for its subscription.
+const unmatchedPatience = 5 * time.Second
+
+// credentials are paho's options with TLS, user and password, read from their files for each
+// connection, so that renewed ones are taken up.
+func (m *MQTT) credentials(address *url.URL) (*paho.ClientOptions, error) {
+	o := paho.NewClientOptions()
+	config, err := m.options.Security.TLS()
+	if err != nil {
+		return nil, err
+	}
+	if encrypted := slices.Contains([]string{"mqtts", "ssl", "tls", "wss"}, address.Scheme); encrypted {
+		if config == nil {
+			config = &tls.Config{MinVersion: tls.VersionTLS12}
+		}
+		if config.ServerName == "" {
+			config.ServerName = address.Hostname()
+		}
+		o.SetTLSConfig(config)
+	} else if config != nil {
+		return nil, fmt.Errorf("%s is not encrypted although TLS is configured: use mqtts://", address.Redacted())
+	}
+	if m.options.Security.User != "" {
+		password, err := m.options.Security.Password()
+		if err != nil {
+			return nil, err
+		}
+		o.SetUsername(m.options.Security.User)
+		o.SetPassword(password)
+	}
+	return o, nil
+}
+
+// address is the URL with its port.
+func (m *MQTT) address() (*url.URL, error) {
+	u, err := url.Parse(m.options.URL)
+	if err != nil {
+		return nil, fmt.Errorf("the broker's URL: %w", err)
+	}
+	port := map[string]string{"mqtt": "1883", "tcp": "1883", "mqtts": "8883", "ssl": "8883", "tls": "8883", "ws": "80", "wss": "443"}[u.Scheme]
+	if port == "" || u.Hostname() == "" {
+		return nil, fmt.Errorf("the broker's URL %q must be mqtt://host:1883 or mqtts://host:8883", u.Redacted())
+	}
+	if u.User != nil {
+		return nil, errors.New("the broker's URL holds a user: use user and password_file, which do not end up in logs")
+	}
+	if u.Port() == "" {
+		u.Host = net.JoinHostPort(u.Hostname(), port)
+	}
+	return u, nil
+}

@@ -1,0 +1,204 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// OffsetRange is what a partition holds: First is the oldest record's offset, End the next one's.
+type OffsetRange struct{ First, End int64 }
+
+// Topic is how a topic should be.
+type Topic struct {
+	Name       string
+	Partitions int
+	Replicas   int               // 0: the cluster's default
+	Config     map[string]string // cleanup.policy, max.message.bytes, …
+}
+
+// Partitions is how many partitions a topic has.
+func (k *Kafka) Partitions(ctx context.Context, topic string) (int, error) {
+	response, err := k.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
+	if err != nil {
+		return 0, fmt.Errorf("asking for Kafka topic %s: %w", topic, err)
+	}
+	for _, t := range response.Topics {
+		if t.Name != topic {
+			continue
+		}
+		if t.Error != nil {
+			return 0, fmt.Errorf("asking for Kafka topic %s: %w", topic, t.Error)
+		}
+		return len(t.Partitions), nil
+	}
+	return 0, fmt.Errorf("asking for Kafka topic %s: %w", topic, kafka.UnknownTopicOrPartition)
+}
+
+// Offsets is what each partition of a topic holds now.
+func (k *Kafka) Offsets(ctx context.Context, topic string) (map[int]OffsetRange, error) {
+	n, err := k.Partitions(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	ask := make([]kafka.OffsetRequest, 0, 2*n)
+	for p := range n {
+		ask = append(ask, kafka.FirstOffsetOf(p), kafka.LastOffsetOf(p))
+	}
+	response, err := k.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{topic: ask}})
+	if err != nil {
+		return nil, fmt.Errorf("asking for the offsets of Kafka topic %s: %w", topic, err)
+	}
+	ranges := make(map[int]OffsetRange, n)
+	for _, p := range response.Topics[topic] {
+		if p.Error != nil {
+			return nil, fmt.Errorf("asking for the offsets of Kafka topic %s, partition %d: %w", topic, p.Partition, p.Error)
+		}
+		ranges[p.Partition] = OffsetRange{First: p.FirstOffset, End: p.LastOffset}
+	}
+	if len(ranges) != n {
+		return nil, fmt.Errorf("asking for the offsets of Kafka topic %s: %d of %d partitions answered", topic, len(ranges), n)
+	}
+	return ranges, nil
+}
+
+// Committed is, for each partition, the next offset that the group has to read. Partitions that were
+// never committed are missing.
+func (k *Kafka) Committed(ctx context.Context, group, topic string) (map[int]int64, error) {
+	n, err := k.Partitions(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]int, n)
+	for p := range all {
+		all[p] = p
+	}
+	var response *kafka.OffsetFetchResponse
+	err = k.coordinated(ctx, func() error {
+		response, err = k.client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: group, Topics: map[string][]int{topic: all}})
+		if err != nil {
+			return err
+		}
+		if response.Error != nil {
+			return response.Error
+		}
+		for _, p := range response.Topics[topic] {
+			if p.Error != nil {
+				return p.Error
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("asking for the offsets of group %s in Kafka topic %s: %w", group, topic, err)
+	}
+	offsets := make(map[int]int64, n)
+	for _, p := range response.Topics[topic] {
+		if p.CommittedOffset >= 0 {
+			offsets[p.Partition] = p.CommittedOffset
+		}
+	}
+	return offsets, nil
+}
+
+// Commit records that the group has finished everything before offset. The group has no members:
+// partitions are owned through the coordinator, and Kafka's own tools still see the lag.
+func (k *Kafka) Commit(ctx context.Context, group, topic string, partition int, offset int64) error {
+	err := k.coordinated(ctx, func() error {
+		response, err := k.client.OffsetCommit(ctx, &kafka.OffsetCommitRequest{
+			GroupID:      group,
+			GenerationID: -1, // outside any generation of members
+			Topics:       map[string][]kafka.OffsetCommit{topic: {{Partition: partition, Offset: offset}}},
+		})
+		if err != nil {
+			return err
+		}
+		for _, p := range response.Topics[topic] {
+			if p.Error != nil {
+				return p.Error
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("committing offset %d of group %s in Kafka topic %s, partition %d: %w", offset, group, topic, partition, err)
+	}
+	return nil
+}
+
+// coordinated repeats a group's request while its coordinator is being found or loaded: the very
+// first one makes the broker create its offsets topic.
+func (k *Kafka) coordinated(ctx context.Context, ask func() error) error {
+	deadline := time.Now().Add(k.options.Patience)
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		err := ask()
+		settling := errors.Is(err, kafka.GroupCoordinatorNotAvailable) || errors.Is(err, kafka.GroupLoadInProgress) || errors.Is(err, kafka.NotCoordinatorForGroup)
+		if err == nil || !settling || time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(err, ctx.Err())
+		case <-time.After(wait):
+		}
+	}
+}
+
+// EnsureTopics makes topics that are missing and waits until they can be written to. Those that are
+// there stay as they are.
+func (k *Kafka) EnsureTopics(ctx context.Context, topics ...Topic) error {
+	configs := make([]kafka.TopicConfig, len(topics))
+	for i, t := range topics {
+		c := kafka.TopicConfig{Topic: t.Name, NumPartitions: t.Partitions, ReplicationFactor: t.Replicas}
+		if t.Replicas == 0 {
+			c.ReplicationFactor = -1
+		}
+		for name, value := range t.Config {
+			c.ConfigEntries = append(c.ConfigEntries, kafka.ConfigEntry{ConfigName: name, ConfigValue: value})
+		}
+		configs[i] = c
+	}
+	response, err := k.client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: configs})
+	if err != nil {
+		return fmt.Errorf("making Kafka topics: %w", err)
+	}
+	for name, err := range response.Errors {
+		if err != nil && !errors.Is(err, kafka.TopicAlreadyExists) {
+			return fmt.Errorf("making Kafka topic %s: %w", name, err)
+		}
+	}
+	return k.awaitLeaders(ctx, topics)
+}
+
+// awaitLeaders waits until every partition of the topics has a leader.
+func (k *Kafka) awaitLeaders(ctx context.Context, topics []Topic) error {
+	names := make([]string, len(topics))
+	for i, t := range topics {
+		names[i] = t.Name
+	}
+	deadline := time.Now().Add(k.options.Patience)
+	for {
+		// kafka-go answers from what it learned at most metadataTTL ago.
+		response, err := k.client.Metadata(ctx, &kafka.MetadataRequest{Topics: names})
+		if err == nil && !slices.ContainsFunc(response.Topics, leaderless) && len(response.Topics) == len(names) {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("making Kafka topics %v: after %s some have no leader (last error: %v): are all brokers up?", names, k.options.Patience, err)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("making Kafka topics: %w", ctx.Err())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+func leaderless(t kafka.Topic) bool {
+	return t.Error != nil || len(t.Partitions) == 0 ||
+		slices.ContainsFunc(t.Partitions, func(p kafka.Partition) bool { return p.Error != nil || p.Leader.Host == "" })
+}

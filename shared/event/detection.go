@@ -1,0 +1,104 @@
+package event
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Detections is the data of an item of kind result from a camera, a video or a set of images: what
+// was found in some consecutive frames, at most 64 of them or two seconds.
+type Detections struct {
+	Camera       string           `json:"camera"`
+	Model        string           `json:"model"`
+	ModelVersion string           `json:"model_version"`
+	Width        int              `json:"width"`  // pixels of the original frames
+	Height       int              `json:"height"` // pixels of the original frames
+	Frames       []FrameDetection `json:"frames"`
+	First        int              `json:"first"`           // number of the first frame of the batch
+	Last         int              `json:"last"`            // number of the last, inclusive
+	End          bool             `json:"end"`             // the last batch of a finite source
+	Total        int              `json:"total,omitempty"` // with End: frames of the whole source
+}
+
+// FrameDetection is what was found in one frame.
+type FrameDetection struct {
+	Frame int       `json:"frame"`          // from 0
+	Name  string    `json:"name,omitempty"` // the file's name, of images
+	Time  time.Time `json:"time"`
+	Boxes []Box     `json:"boxes"`
+}
+
+// Box is a detection in pixels of the original frame.
+type Box struct {
+	Label      string     `json:"label"`
+	CategoryID int        `json:"category_id"` // COCO's, else the label's place from 1
+	BBox       [4]float32 `json:"bbox"`        // x, y of the top left corner, width, height
+	Score      float32    `json:"score"`       // 0 … 1
+}
+
+// maxFrames bounds a batch of detections that comes from outside.
+const maxFrames = 4096
+
+// ParseDetections reads and checks the data of a camera's result.
+func ParseDetections(i Item) (Detections, error) {
+	var d Detections
+	if i.Kind != Result {
+		return d, fmt.Errorf("%w: a %s is not a batch of detections", ErrMalformed, i.Kind)
+	}
+	if err := json.Unmarshal(i.Data, &d); err != nil {
+		return Detections{}, fmt.Errorf("%w: detections: %w", ErrMalformed, err)
+	}
+	switch {
+	case d.Camera == "":
+		return d, fmt.Errorf("%w: detections: camera", ErrIncomplete)
+	case len(d.Frames) > maxFrames:
+		return d, fmt.Errorf("%w: detections of %d frames, %d is the limit", ErrTooLarge, len(d.Frames), maxFrames)
+	case d.First < 0 || d.Last < d.First-1:
+		return d, fmt.Errorf("%w: detections of frames %d to %d", ErrMalformed, d.First, d.Last)
+	}
+	return d, nil
+}
+
+// States of a track.
+const (
+	TrackNew    = "new"
+	TrackUpdate = "update"
+	TrackEnd    = "end"
+)
+
+// TrackEvent is the data of an item of kind track, shaped as Frigate's events are.
+type TrackEvent struct {
+	Type   string      `json:"type"`   // new, update, end
+	Before *TrackState `json:"before"` // null when new
+	After  *TrackState `json:"after"`
+}
+
+// TrackState is an object's life so far.
+type TrackState struct {
+	ID        string     `json:"id"`
+	Camera    string     `json:"camera"`
+	Label     string     `json:"label"`
+	Score     float32    `json:"score"`      // of the latest frame, 0 … 1
+	TopScore  float32    `json:"top_score"`  // the best so far
+	Box       [4]float32 `json:"box"`        // x, y, width, height in pixels of the original frame
+	StartTime float64    `json:"start_time"` // Unix seconds
+	EndTime   *float64   `json:"end_time"`   // null while it lives
+	Frame     int        `json:"frame"`      // number of the latest frame
+	Frames    int        `json:"frames"`     // in so many frames it was seen
+}
+
+// ParseTrack reads and checks the data of an item of kind track.
+func ParseTrack(i Item) (TrackEvent, error) {
+	var t TrackEvent
+	if i.Kind != Track {
+		return t, fmt.Errorf("%w: a %s is not a track", ErrMalformed, i.Kind)
+	}
+	if err := json.Unmarshal(i.Data, &t); err != nil {
+		return TrackEvent{}, fmt.Errorf("%w: track: %w", ErrMalformed, err)
+	}
+	if t.After == nil || t.Type != TrackNew && t.Type != TrackUpdate && t.Type != TrackEnd {
+		return t, fmt.Errorf("%w: track of type %.40q", ErrMalformed, t.Type)
+	}
+	return t, nil
+}
