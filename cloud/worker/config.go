@@ -1,0 +1,99 @@
+package worker
+
+import (
+	"fmt"
+	"time"
+)
+
+// Config is how a worker works. The zero value of a field stands for its default.
+type Config struct {
+	// Models are what is done for each wish, best first: the first whose bands an image has is taken.
+	Models []Choice `yaml:"models"`
+	// BatchItems and BatchAge close a batch: whichever comes first.
+	BatchItems int           `yaml:"batch_items"`
+	BatchAge   time.Duration `yaml:"batch_age"`
+	// Prefetch bounds the items in hand of all partitions together: read, decoded or in inference.
+	// A 256-pixel tile of six bands is 1.5 MiB when decoded.
+	Prefetch int `yaml:"prefetch"`
+	// Grace is how long the batch in hand may take when a partition is to be left.
+	Grace time.Duration `yaml:"grace"`
+	// ObjectBytes bounds one object fetched by reference.
+	ObjectBytes int64 `yaml:"object_bytes"`
+}
+
+// Choice names a model for a wish.
+type Choice struct {
+	Want  string `yaml:"want"` // what the edge asked for: segment, detect, classify
+	Model string `yaml:"model"`
+}
+
+// DefaultConfig segments scenes with the heavy six-band model, the four-band one where the short-wave
+// infrared is missing, and a spectral rule where there is nothing but colour.
+func DefaultConfig() Config {
+	return Config{
+		Models: []Choice{
+			{Want: "segment", Model: "ukis_csmask_6b_l1c"},
+			{Want: "segment", Model: "ukis_csmask_4b_l1c"},
+			{Want: "segment", Model: SpectralRGB},
+		},
+		BatchItems:  8,
+		BatchAge:    20 * time.Millisecond,
+		Prefetch:    32,
+		Grace:       4 * time.Second,
+		ObjectBytes: 256 << 20,
+	}
+}
+
+func (c Config) withDefaults() Config {
+	d := DefaultConfig()
+	if len(c.Models) == 0 {
+		c.Models = d.Models
+	}
+	if c.BatchItems == 0 {
+		c.BatchItems = d.BatchItems
+	}
+	if c.BatchAge == 0 {
+		c.BatchAge = d.BatchAge
+	}
+	if c.Prefetch == 0 {
+		c.Prefetch = d.Prefetch
+	}
+	if c.Grace == 0 {
+		c.Grace = d.Grace
+	}
+	if c.ObjectBytes == 0 {
+		c.ObjectBytes = d.ObjectBytes
+	}
+	return c
+}
+
+// Problems lists every mistake in c.
+func (c Config) Problems(add func(field, message, hint string)) {
+	for n, m := range c.Models {
+		field := fmt.Sprintf("models[%d].", n)
+		if m.Want == "" {
+			add(field+"want", "is empty", "say what the model is for: segment, detect or classify")
+		}
+		if m.Model == "" {
+			add(field+"model", "is empty", "name a model of the repository; `canvas-edge models ls` lists them")
+		}
+	}
+	if c.BatchItems < 0 || c.BatchItems > 256 {
+		add("batch_items", fmt.Sprintf("is %d", c.BatchItems), "use 1 to 256")
+	}
+	if c.BatchAge < 0 || c.BatchAge > 10*time.Second {
+		add("batch_age", fmt.Sprintf("is %v", c.BatchAge), "use up to 10s; 20ms suits most")
+	}
+	if c.Prefetch < 0 || c.Prefetch > 4096 {
+		add("prefetch", fmt.Sprintf("is %d", c.Prefetch), "use 1 to 4096 items")
+	}
+	if c.Prefetch > 0 && c.BatchItems > c.Prefetch {
+		add("prefetch", fmt.Sprintf("is %d, below batch_items %d", c.Prefetch, c.BatchItems), "use at least twice batch_items, so that decoding and inference overlap")
+	}
+	if c.Grace < 0 || c.Grace >= 5*time.Second {
+		add("grace", fmt.Sprintf("is %v", c.Grace), "use less than 5s: a worker leaves within five seconds")
+	}
+	if c.ObjectBytes < 0 {
+		add("object_bytes", fmt.Sprintf("is %d", c.ObjectBytes), "use a positive number of bytes")
+	}
+}

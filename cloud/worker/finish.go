@@ -1,0 +1,45 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+
+	"cloudcanvas/shared/event"
+)
+
+// finish is the last stage, and its order is the promise: dead letters and results are durable
+// before the offset moves. A log that is away is waited for as long as the lease lasts.
+func (p *loop) finish(ctx context.Context, batch []*job) error {
+	var letters []Letter
+	var results []event.Item
+	for _, j := range batch {
+		if j.poison == nil {
+			item, err := result(j)
+			if err == nil {
+				results = append(results, item)
+				continue
+			}
+			j.poison = poison(stageTransform, "WrongOutput", err)
+		}
+		p.Log.Warn("sent to the dead letters", "id", j.entry.Item.ID, "subject", j.entry.Item.Subject,
+			"partition", j.entry.Partition, "offset", j.entry.Offset, "reason", j.poison.Err)
+		letters = append(letters, letter(j.entry, j.poison))
+	}
+	if len(letters) > 0 {
+		if err := p.insist(ctx, "writing dead letters", func() error { return p.Dead.Bury(ctx, letters...) }); err != nil {
+			return fmt.Errorf("writing %d dead letters: %w", len(letters), err)
+		}
+	}
+	if len(results) > 0 {
+		if err := p.insist(ctx, "writing results", func() error { return p.Results.Append(ctx, p.lease.Epoch(), results...) }); err != nil {
+			return fmt.Errorf("writing %d results: %w", len(results), err)
+		}
+	}
+	next := batch[len(batch)-1].entry.Offset + 1
+	if err := p.insist(ctx, "committing offsets", func() error { return p.Queue.Commit(ctx, p.partition, next) }); err != nil {
+		return fmt.Errorf("committing offset %d of partition %d: %w", next, p.partition, err)
+	}
+	p.metrics.items.WithLabelValues("dead").Add(float64(len(letters)))
+	p.metrics.items.WithLabelValues("result").Add(float64(len(results)))
+	return nil
+}

@@ -1,0 +1,119 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"cloudcanvas/shared/vision"
+)
+
+// infer is the middle stage: it gathers batches and lets the models see them.
+func (p *loop) infer(ctx context.Context, jobs <-chan *job, batches chan<- []*job) error {
+	b := &batcher{jobs: jobs, most: p.cfg.BatchItems, age: p.cfg.BatchAge}
+	for !closed(p.stop) {
+		batch := b.next(ctx, p.stop)
+		if batch == nil {
+			return ctx.Err()
+		}
+		if err := p.see(ctx, batch); err != nil {
+			return err
+		}
+		select {
+		case batches <- batch:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// see runs each model over its share of the batch. Poisoned jobs are passed over. The error is not
+// nil only when ctx ended or a model can't be loaded.
+func (p *loop) see(ctx context.Context, batch []*job) error {
+	var order []*Model
+	shares := map[*Model][]*job{}
+	for _, j := range batch {
+		if j.poison != nil {
+			continue
+		}
+		if shares[j.model] == nil {
+			order = append(order, j.model)
+		}
+		shares[j.model] = append(shares[j.model], j)
+	}
+	p.metrics.batch.Observe(float64(len(batch)))
+	for _, m := range order {
+		if err := p.look(ctx, m, shares[m]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// look runs one model. When a batch fails, each of its pictures is tried alone, so that one that
+// the model can't bear does not take its neighbours along.
+func (p *loop) look(ctx context.Context, m *Model, jobs []*job) error {
+	net, err := m.network(ctx)
+	if err != nil {
+		return err
+	}
+	images := make([]vision.Image, len(jobs))
+	for n, j := range jobs {
+		images[n] = j.image
+	}
+	began := time.Now()
+	outputs, err := run(ctx, net, images)
+	switch {
+	case err == nil:
+		took := time.Since(began)
+		p.metrics.inference.WithLabelValues(m.Name).Observe(took.Seconds())
+		m.measure(len(jobs), took)
+		for n, j := range jobs {
+			j.output = outputs[n]
+			j.check()
+		}
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case len(jobs) == 1:
+		item := jobs[0].entry.Item
+		jobs[0].poison = poison(stageTransform, "ModelFailed", fmt.Errorf("%s version %s on %s %s: %w", m.Name, m.Needs.Version, item.Kind, item.ID, err))
+		return nil
+	}
+	for _, j := range jobs {
+		if err := p.look(ctx, m, []*job{j}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func run(ctx context.Context, net Network, images []vision.Image) (outputs []vision.Output, err error) {
+	err = shielded(func() (err error) {
+		outputs, err = net.Run(ctx, images)
+		return err
+	})
+	if err == nil && len(outputs) != len(images) {
+		err = fmt.Errorf("it gave %d outputs for %d images", len(outputs), len(images))
+	}
+	return outputs, err
+}
+
+// check refuses a mask of another size than its picture, and marks pixels without data.
+func (j *job) check() {
+	m := &j.output.Mask
+	if m.Class == nil {
+		return
+	}
+	if m.W != j.image.W || m.H != j.image.H || len(m.Class) != m.W*m.H {
+		j.poison = poison(stageTransform, "WrongMask", fmt.Errorf("%s gave a mask of %d x %d (%d pixels) for an image of %d x %d",
+			j.model.Name, m.W, m.H, len(m.Class), j.image.W, j.image.H))
+		return
+	}
+	for n, void := range j.image.Void {
+		if void != 0 {
+			m.Class[n] = vision.NoData
+		}
+	}
+}

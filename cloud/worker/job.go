@@ -1,0 +1,140 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/vision"
+)
+
+// job is an entry on its way through a partition's loop. It ends with either a result or a poison.
+type job struct {
+	entry  Entry
+	ready  chan struct{} // closed when image or poison is set
+	image  vision.Image
+	model  *Model
+	output vision.Output
+	poison *Poison
+}
+
+// Poison is why an entry can't be worked on.
+type Poison struct {
+	Stage string // Kafka Connect's name of the stage it failed in
+	Class string // the kind of failure, as a class name
+	Err   error
+}
+
+func (p *Poison) Error() string { return p.Err.Error() }
+func (p *Poison) Unwrap() error { return p.Err }
+
+// Stages, named as Kafka Connect names its own.
+const (
+	stageConsume   = "KAFKA_CONSUME"
+	stageConvert   = "VALUE_CONVERTER"
+	stageTransform = "TRANSFORMATION"
+)
+
+func poison(stage, class string, err error) *Poison {
+	return &Poison{Stage: stage, Class: "cloudcanvas.worker." + class, Err: err}
+}
+
+// prepare fetches, verifies and decodes the job's data, and picks its model. The error is not nil
+// only when ctx ended or the worker is unfit: what is wrong with the entry is in job.poison.
+func (w *Worker) prepare(ctx context.Context, j *job) error {
+	if j.entry.Err != nil {
+		j.poison = poison(stageConsume, "Unreadable", j.entry.Err)
+		return nil
+	}
+	item := &j.entry.Item
+	if item.Attrs.Want == "" {
+		j.poison = poison(stageConsume, "Unasked", fmt.Errorf("%s %s does not say what is wanted of it", item.Kind, item.ID))
+		return nil
+	}
+	data, err := w.fetch(ctx, item)
+	if err != nil {
+		return j.blame(err)
+	}
+	if event.Sum(data) != item.SHA256 {
+		j.poison = poison(stageConvert, "WrongDigest", fmt.Errorf("%w: %d bytes of %s %s, promised %s", event.ErrDigest, len(data), item.Kind, item.ID, item.SHA256))
+		return nil
+	}
+	if err := w.decode(ctx, j, data); err != nil {
+		return err
+	}
+	if j.poison != nil {
+		return nil
+	}
+	j.model, err = w.Models.Pick(item.Attrs.Want, item.Attrs.Model, &j.image)
+	if err != nil {
+		j.poison = poison(stageTransform, "NoModel", err)
+	}
+	return nil
+}
+
+// blame puts a poison on the job and passes any other error on.
+func (j *job) blame(err error) error {
+	var p *Poison
+	if errors.As(err, &p) {
+		j.poison = p
+		return nil
+	}
+	return err
+}
+
+// fetch is the item's data, from the record or from the object store. A store that is away is
+// waited for: that is not the item's fault.
+func (w *Worker) fetch(ctx context.Context, item *event.Item) (data []byte, err error) {
+	ref := item.Attrs.DataRef
+	if ref == "" {
+		return item.Data, nil
+	}
+	err = w.insist(ctx, "fetching from the object store", func() error {
+		data, err = w.Objects.Get(ctx, ref)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case data == nil:
+		return nil, poison(stageConvert, "NoObject", fmt.Errorf("the object store has no %q, which %s %s refers to", ref, item.Kind, item.ID))
+	case int64(len(data)) > w.cfg.ObjectBytes:
+		return nil, poison(stageConvert, "TooLarge", fmt.Errorf("%q has %d bytes, %d is the limit (worker.object_bytes)", ref, len(data), w.cfg.ObjectBytes))
+	}
+	return data, nil
+}
+
+// decode makes the picture. Only as many as there are cores decode at once.
+func (w *Worker) decode(ctx context.Context, j *job, data []byte) error {
+	select {
+	case w.cores <- struct{}{}:
+		defer func() { <-w.cores }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	item := &j.entry.Item
+	err := shielded(func() (err error) {
+		j.image, err = w.Decoder.Decode(item.Type, data)
+		return err
+	})
+	if err != nil {
+		j.poison = poison(stageConvert, "Undecodable", fmt.Errorf("decoding %s %s (%s, %d bytes): %w", item.Kind, item.ID, item.Type, len(data), err))
+	}
+	return nil
+}
+
+// shielded turns a panic of a decoder or a model into an error: bytes from outside caused it, and
+// they must not stop the worker.
+func shielded(do func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("it panicked: %v", r)
+		}
+	}()
+	return do()
+}

@@ -1,0 +1,198 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// work is the loop of one partition under one lease: it ends with ctx (the lease is gone: stop at
+// once) or with stop (finish the batch in hand and leave).
+func (w *Worker) work(ctx context.Context, stop <-chan struct{}, l lease, partition int) error {
+	from, err := w.Queue.Committed(ctx, partition)
+	if err != nil {
+		return fmt.Errorf("asking where partition %d stands: %w", partition, err)
+	}
+	log := w.Log.With("partition", partition, "lease", l.Epoch())
+	log.Info("partition taken", "offset", from)
+	// Given back in good order, nothing is left to suspect. Without the lease nothing may be noted.
+	defer func() {
+		if ctx.Err() == nil {
+			if err := l.Note(ctx, ""); err != nil && ctx.Err() == nil {
+				log.Warn("clearing the note of the lease failed", "error", err)
+			}
+		}
+		log.Info("partition left")
+	}()
+
+	p := &loop{Worker: w, lease: l, partition: partition, stop: stop}
+	s := suspect(l.Previous(), w.run, from, int64(cap(w.slots)))
+	if s.until > from {
+		log.Warn("the worker before died; taking what it may have had in hand one by one", "from", from, "until", s.until)
+		if from, err = p.careful(ctx, from, s); err != nil || closed(stop) {
+			return err
+		}
+	}
+	return p.flow(ctx, from)
+}
+
+// loop is a partition being worked on.
+type loop struct {
+	*Worker
+	lease     lease
+	partition int
+	stop      <-chan struct{}
+	working   sync.Once
+	inHand    atomic.Int64 // slots taken and not yet given back
+}
+
+// flow is the pipeline: three stages side by side, so that decoding, inference and writing overlap.
+// What was read ahead and not begun when it ends is left to the next owner.
+func (p *loop) flow(ctx context.Context, from int64) error {
+	jobs := make(chan *job, cap(p.slots))
+	batches := make(chan []*job, 1)
+	stages, ctx := errgroup.WithContext(ctx)
+	stages.Go(func() error { return p.read(ctx, from, jobs, stages) })
+	stages.Go(func() error {
+		defer close(batches)
+		return p.infer(ctx, jobs, batches)
+	})
+	stages.Go(func() error {
+		for batch := range batches {
+			if err := p.finish(ctx, batch); err != nil {
+				return err
+			}
+			p.give(len(batch))
+		}
+		return nil
+	})
+	err := stages.Wait()
+	p.give(int(p.inHand.Load()))
+	return err
+}
+
+// take waits for room for one more item in hand.
+func (p *loop) take(ctx context.Context) error {
+	select {
+	case p.slots <- struct{}{}:
+		p.inHand.Add(1)
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (p *loop) give(n int) {
+	p.inHand.Add(int64(-n))
+	for range n {
+		<-p.slots
+	}
+}
+
+// read feeds jobs in the order of the partition and has them decoded side by side. It blocks while
+// the worker has its fill in hand.
+func (p *loop) read(ctx context.Context, from int64, jobs chan<- *job, stages *errgroup.Group) error {
+	reading, cancel := whileOpen(ctx, p.stop)
+	defer cancel()
+	err := p.Queue.Read(reading, p.partition, from, func(entries []Entry) error {
+		for _, e := range entries {
+			if e.Offset < from { // a log hands out whole batches, which may begin earlier
+				continue
+			}
+			if err := p.take(reading); err != nil {
+				return err
+			}
+			if err := p.begin(reading, e.Offset); err != nil {
+				return err
+			}
+			j := &job{entry: e, ready: make(chan struct{})}
+			stages.Go(func() error {
+				err := p.prepare(reading, j)
+				switch {
+				case err == nil:
+					close(j.ready)
+				case reading.Err() != nil:
+					return nil // given up: it is never ready, and nobody waits for it any more
+				}
+				return err
+			})
+			jobs <- j // never blocks: as many places as slots
+			from = e.Offset + 1
+		}
+		return nil
+	})
+	if closed(p.stop) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading partition %d from offset %d: %w", p.partition, from, err)
+	}
+	return fmt.Errorf("reading partition %d ended at offset %d", p.partition, from)
+}
+
+// begin notes, before the first entry is touched, that work is going on under this lease.
+func (p *loop) begin(ctx context.Context, offset int64) (err error) {
+	p.working.Do(func() {
+		if e := p.lease.Note(ctx, note{Run: p.run, From: offset}.String()); e != nil {
+			err = fmt.Errorf("noting that work begins at offset %d: %w", offset, e)
+		}
+	})
+	return err
+}
+
+// errEnough ends a read that has all it wanted.
+var errEnough = errors.New("enough read")
+
+// careful works one by one on what the worker before may have had in hand, and gives the offset
+// from which the usual way may go on.
+func (p *loop) careful(ctx context.Context, from int64, s suspicion) (int64, error) {
+	reading, cancel := whileOpen(ctx, p.stop)
+	defer cancel()
+	err := p.Queue.Read(reading, p.partition, from, func(entries []Entry) error {
+		for _, e := range entries {
+			if e.Offset < from {
+				continue
+			}
+			if e.Offset >= s.until || reading.Err() != nil {
+				return errEnough
+			}
+			at := e.Offset
+			if err := p.lease.Note(ctx, note{Run: p.run, From: from, At: &at, Until: s.until}.String()); err != nil {
+				return fmt.Errorf("noting that offset %d is in hand: %w", at, err)
+			}
+			if err := p.single(ctx, e, at == s.doomed); err != nil {
+				return err
+			}
+			if from = at + 1; from >= s.until {
+				return errEnough
+			}
+		}
+		return nil
+	})
+	switch {
+	case errors.Is(err, errEnough), closed(p.stop):
+		return from, nil
+	case err == nil:
+		err = errors.New("the log's reader ended")
+	}
+	return from, fmt.Errorf("working carefully on partition %d at offset %d: %w", p.partition, from, err)
+}
+
+// single takes one entry through all stages.
+func (p *loop) single(ctx context.Context, e Entry, doomed bool) error {
+	j := &job{entry: e}
+	if doomed {
+		j.poison = poison(stageTransform, "TwoDeaths", errTwoDeaths)
+	} else if err := p.prepare(ctx, j); err != nil {
+		return err
+	}
+	batch := []*job{j}
+	if err := p.see(ctx, batch); err != nil {
+		return err
+	}
+	return p.finish(ctx, batch)
+}

@@ -1,0 +1,180 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"cloudcanvas/shared/vision"
+)
+
+// ErrUnfit says that the worker itself can't do its work: no item is at fault.
+var ErrUnfit = errors.New("this worker is unfit for its work")
+
+// Network is a loaded model. Safe for concurrent use.
+type Network interface {
+	Run(ctx context.Context, in []vision.Image) ([]vision.Output, error)
+}
+
+// Needs is what a model's manifest says that matters for choosing it.
+type Needs struct {
+	Version string
+	Bands   []string // the bands it must have; empty: an 8-bit colour picture
+}
+
+// Catalogue knows models by name. Open loads one, which may take seconds.
+type Catalogue interface {
+	Describe(name string) (Needs, error)
+	Open(ctx context.Context, name string) (Network, error)
+}
+
+// Shelf holds the models of a worker, each loaded when it is first needed.
+type Shelf struct {
+	choices []Choice
+	models  map[string]*Model
+}
+
+// Model is a model on the shelf.
+type Model struct {
+	Name  string
+	Needs Needs
+
+	catalogue Catalogue
+	loading   sync.Mutex
+	net       Network
+
+	mu   sync.Mutex
+	rate float64 // items/s, smoothed
+}
+
+// NewShelf looks up every choice's manifest; nothing is loaded yet. SpectralRGB is always there.
+func NewShelf(choices []Choice, from Catalogue) (*Shelf, error) {
+	s := &Shelf{choices: choices, models: map[string]*Model{}}
+	from = builtin{from}
+	for _, c := range choices {
+		if s.models[c.Model] != nil {
+			continue
+		}
+		needs, err := from.Describe(c.Model)
+		if err != nil {
+			return nil, fmt.Errorf("%w: model %q, wanted for %s: %w", ErrUnfit, c.Model, c.Want, err)
+		}
+		s.models[c.Model] = &Model{Name: c.Model, Needs: needs, catalogue: from}
+	}
+	return s, nil
+}
+
+// Pick is the first model for the wish whose bands the image has. asked, a model's name, comes
+// first where it is on the shelf for this wish.
+func (s *Shelf) Pick(want, asked string, image *vision.Image) (*Model, error) {
+	var fit *Model
+	known := false
+	for _, c := range s.choices {
+		if c.Want != want {
+			continue
+		}
+		known = true
+		m := s.models[c.Model]
+		if !suits(m.Needs.Bands, image) {
+			continue
+		}
+		if c.Model == asked {
+			return m, nil
+		}
+		if fit == nil {
+			fit = m
+		}
+	}
+	switch {
+	case fit != nil:
+		return fit, nil
+	case !known:
+		return nil, fmt.Errorf("no model is configured for %q; add one to worker.models", want)
+	}
+	return nil, fmt.Errorf("no model for %q takes an image of %s; add one to worker.models", want, strings.Join(bandsOf(image), ", "))
+}
+
+func suits(bands []string, image *vision.Image) bool {
+	if len(bands) == 0 {
+		return image.Pix != nil
+	}
+	has := bandsOf(image)
+	for _, b := range bands {
+		if !slices.Contains(has, b) {
+			return false
+		}
+	}
+	return true
+}
+
+func bandsOf(image *vision.Image) []string {
+	if image.Pix != nil {
+		return []string{"blue", "green", "red"}
+	}
+	return image.Bands
+}
+
+// network is the loaded model.
+func (m *Model) network(ctx context.Context) (Network, error) {
+	m.loading.Lock()
+	defer m.loading.Unlock()
+	if m.net != nil {
+		return m.net, nil
+	}
+	net, err := m.catalogue.Open(ctx, m.Name)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, fmt.Errorf("%w: loading model %s version %s: %w", ErrUnfit, m.Name, m.Needs.Version, err)
+	}
+	m.net = net
+	return net, nil
+}
+
+// measure takes note of how fast a run was.
+func (m *Model) measure(items int, took time.Duration) {
+	if took <= 0 {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := float64(items) / took.Seconds()
+	if m.rate == 0 {
+		m.rate = now
+		return
+	}
+	m.rate += 0.2 * (now - m.rate)
+}
+
+// Rates are the measured items/s of each model that has run.
+func (s *Shelf) Rates() map[string]float64 {
+	rates := map[string]float64{}
+	for name, m := range s.models {
+		m.mu.Lock()
+		if m.rate > 0 {
+			rates[name] = m.rate
+		}
+		m.mu.Unlock()
+	}
+	return rates
+}
+
+// Close frees the loaded models. Nobody may be working.
+func (s *Shelf) Close() error {
+	var all []error
+	for _, m := range s.models {
+		m.loading.Lock()
+		if c, ok := m.net.(io.Closer); ok {
+			all = append(all, c.Close())
+		}
+		m.net = nil
+		m.loading.Unlock()
+	}
+	return errors.Join(all...)
+}

@@ -1,0 +1,203 @@
+// Package worker does the heavy work: it owns partitions of canvas.work and lets models see what
+// is in them. A partition is a loop under a lease:
+//
+//	Own ─▶ committed offset ─▶ read ─▶ fetch, verify, decode ─▶ batch ─▶ infer ─▶ results ─▶ offset
+//	                            └──────── at most Prefetch items in hand ────────────┘
+//
+// Results are durable before the offset moves, so a worker that dies leaves nothing behind that the
+// next one does not do again; result ids are derived from the inputs, so what is done twice is
+// recognised. What can't be worked on goes to the dead letters with its reason, and the rest flows.
+package worker
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"cloudcanvas/shared/event"
+)
+
+// Parts are what a worker is made of.
+type Parts struct {
+	Queue       Queue
+	Results     Results
+	Dead        Dead
+	Objects     Objects
+	Decoder     Decoder
+	Models      *Shelf
+	Leases      Leases
+	Assignments Assignments
+	Log         *slog.Logger
+	Metrics     prometheus.Registerer // may be nil
+}
+
+// Worker owns partitions and works on them.
+type Worker struct {
+	cfg Config
+	Parts
+	run     string        // names this process's life in the notes of its leases
+	slots   chan struct{} // one for each item in hand
+	cores   chan struct{} // one for each item being decoded
+	metrics *metrics
+	pause   func(context.Context, time.Duration) error
+}
+
+// New makes a worker. Run starts it.
+func New(cfg Config, parts Parts) (*Worker, error) {
+	cfg = cfg.withDefaults()
+	var problems []error
+	cfg.Problems(func(field, message, hint string) {
+		problems = append(problems, fmt.Errorf("worker.%s %s: %s", field, message, hint))
+	})
+	if len(problems) > 0 {
+		return nil, errors.Join(problems...)
+	}
+	if parts.Log == nil {
+		parts.Log = slog.New(slog.DiscardHandler)
+	}
+	m, err := newMetrics(parts.Metrics)
+	if err != nil {
+		return nil, fmt.Errorf("registering the worker's metrics: %w", err)
+	}
+	return &Worker{
+		cfg: cfg, Parts: parts, run: rand.Text(), metrics: m, pause: sleep,
+		slots: make(chan struct{}, max(cfg.Prefetch, cfg.BatchItems)),
+		cores: make(chan struct{}, runtime.GOMAXPROCS(0)),
+	}, nil
+}
+
+// holding is a partition that should be owned. Closing stop asks its loop to finish and leave.
+type holding struct {
+	stop chan struct{}
+}
+
+// Run owns and works on what it is assigned until ctx ends; then it finishes the batches in hand
+// and leaves within the grace. The error is not nil when the worker itself is unfit: a model that
+// can't be loaded, or no assignments.
+func (w *Worker) Run(ctx context.Context) error {
+	mine, err := w.Assignments.Mine(ctx)
+	if err != nil {
+		return fmt.Errorf("asking for partitions to work on: %w", err)
+	}
+	var all sync.WaitGroup
+	unfit := make(chan error, 1)
+	held := map[int]holding{}
+	defer func() {
+		for _, h := range held {
+			close(h.stop)
+		}
+		all.Wait()
+	}()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-unfit:
+			return err
+		case partitions, ok := <-mine:
+			if !ok {
+				if ctx.Err() != nil {
+					return nil
+				}
+				return errors.New("the assignment of partitions ended; is the coordinator still there?")
+			}
+			w.follow(ctx, held, partitions, &all, unfit)
+		}
+	}
+}
+
+// follow leaves what is no longer assigned and takes up what is new.
+func (w *Worker) follow(ctx context.Context, held map[int]holding, partitions []int, all *sync.WaitGroup, unfit chan<- error) {
+	wanted := map[int]bool{}
+	for _, p := range partitions {
+		wanted[p] = true
+	}
+	for p, h := range held {
+		if !wanted[p] {
+			close(h.stop)
+			delete(held, p)
+		}
+	}
+	for p := range wanted {
+		if _, ok := held[p]; ok {
+			continue
+		}
+		h := holding{stop: make(chan struct{})}
+		held[p] = h
+		all.Go(func() {
+			if err := w.hold(ctx, h.stop, p); err != nil {
+				select {
+				case unfit <- err:
+				default:
+				}
+			}
+		})
+	}
+	w.metrics.partitions.Set(float64(len(held)))
+}
+
+// LeaseName is what a worker owns to work on a partition.
+func LeaseName(partition int) string { return fmt.Sprintf("%s-%d", event.WorkTopic, partition) }
+
+// hold owns the partition, again after each loss, until stop closes.
+func (w *Worker) hold(ctx context.Context, stop <-chan struct{}, partition int) error {
+	log := w.Log.With("partition", partition)
+	wait := backoff{first: 200 * time.Millisecond, most: 10 * time.Second}
+	for {
+		began := time.Now()
+		err := w.own(ctx, stop, partition)
+		switch {
+		case closed(stop):
+			return nil
+		case errors.Is(err, ErrUnfit):
+			return err
+		case err != nil && !errors.Is(err, context.Canceled):
+			log.Warn("working on a partition failed, trying again", "error", err)
+		}
+		if time.Since(began) > time.Minute {
+			wait.reset()
+		}
+		resting, cancel := whileOpen(ctx, stop)
+		w.pause(resting, wait.next())
+		cancel()
+	}
+}
+
+// own holds the lease once. When stop closes it goes on for at most the grace, so that the batch in
+// hand is finished; while the lease is not had yet, it stops waiting at once.
+func (w *Worker) own(ctx context.Context, stop <-chan struct{}, partition int) error {
+	leasing, release := context.WithCancel(context.WithoutCancel(ctx))
+	defer release()
+	had, over := make(chan struct{}), make(chan struct{})
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		select {
+		case <-stop:
+		case <-over:
+			return
+		}
+		if closed(had) {
+			grace := time.NewTimer(w.cfg.Grace)
+			defer grace.Stop()
+			select {
+			case <-grace.C:
+			case <-over:
+			}
+		}
+		release()
+	})
+	err := w.Leases.Own(leasing, LeaseName(partition), func(ctx context.Context, l lease) error {
+		close(had)
+		return w.work(ctx, stop, l, partition)
+	})
+	close(over)
+	watch.Wait()
+	return err
+}
