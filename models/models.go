@@ -6,5 +6,5 @@ import "embed"
 
 // Manifests holds <name>/model.yaml and <name>/golden.json.
 //
-//go:embed all:*
+//go:embed *
 var Manifests embed.FS

@@ -1,3 +1,107 @@
-// Package store is the cloud's object store: large data by reference, and products. It is
-// gocloud.dev's blob, opened by URL: file:///dir, s3://bucket, gs://bucket, azblob://container.
+// Package store is the cloud's object store: data too large for a Kafka record, and products. It
+// is gocloud.dev's blob, opened by URL: file:///dir, s3://bucket?region=…, gs://bucket,
+// azblob://container. Writes are atomic: an object is there whole or not at all.
 package store
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"strings"
+
+	"gocloud.dev/blob"
+	_ "gocloud.dev/blob/azureblob" // azblob://
+	"gocloud.dev/blob/fileblob"
+	_ "gocloud.dev/blob/gcsblob" // gs://
+	_ "gocloud.dev/blob/s3blob"  // s3://
+	"gocloud.dev/gcerrors"
+)
+
+// Store holds objects by key. Keys are slash-separated; safe for concurrent use.
+type Store struct{ bucket *blob.Bucket }
+
+// Open opens the store at url. A file:// store's folder is made where it is missing.
+func Open(ctx context.Context, address string) (*Store, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme == "" {
+		return nil, fmt.Errorf("object store %q is no URL: write file:///dir, s3://bucket, gs://bucket or azblob://container", address)
+	}
+	var bucket *blob.Bucket
+	if u.Scheme == fileblob.Scheme {
+		bucket, err = openFolder(u.Path)
+	} else {
+		bucket, err = blob.OpenBucket(ctx, address)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open the object store %s: %w", u.Redacted(), err)
+	}
+	return &Store{bucket}, nil
+}
+
+// openFolder keeps no sidecar files and writes its temporary files beside the object, so that the
+// rename is on one file system.
+func openFolder(dir string) (*blob.Bucket, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	return fileblob.OpenBucket(dir, &fileblob.Options{NoTempDir: true, Metadata: fileblob.MetadataDontWrite})
+}
+
+// Put writes data under key, replacing what was there.
+func (s *Store) Put(ctx context.Context, key string, data []byte) error {
+	if err := s.bucket.WriteAll(ctx, key, data, nil); err != nil {
+		return fmt.Errorf("write object %s: %w", key, err)
+	}
+	return nil
+}
+
+// Get reads the object under key, at most limit bytes.
+func (s *Store) Get(ctx context.Context, key string, limit int64) ([]byte, error) {
+	r, err := s.bucket.NewReader(ctx, key, nil)
+	if err != nil {
+		return nil, fmt.Errorf("read object %s: %w", key, err)
+	}
+	defer r.Close()
+	if r.Size() > limit {
+		return nil, fmt.Errorf("read object %s: it has %d bytes, more than %d", key, r.Size(), limit)
+	}
+	data := make([]byte, r.Size())
+	if _, err := io.ReadFull(r, data); err != nil {
+		return nil, fmt.Errorf("read object %s: %w", key, err)
+	}
+	return data, nil
+}
+
+// Delete removes the object under key; one that is not there is no error.
+func (s *Store) Delete(ctx context.Context, key string) error {
+	if err := s.bucket.Delete(ctx, key); err != nil && gcerrors.Code(err) != gcerrors.NotFound {
+		return fmt.Errorf("delete object %s: %w", key, err)
+	}
+	return nil
+}
+
+// Keys lists the keys under a prefix, in order.
+func (s *Store) Keys(ctx context.Context, prefix string) ([]string, error) {
+	var keys []string
+	list := s.bucket.List(&blob.ListOptions{Prefix: prefix})
+	for {
+		o, err := list.Next(ctx)
+		if err == io.EOF {
+			return keys, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("list objects under %s: %w", prefix, err)
+		}
+		if !strings.HasSuffix(o.Key, "/") {
+			keys = append(keys, o.Key)
+		}
+	}
+}
+
+// IsMissing says whether err means that there is no such object.
+func IsMissing(err error) bool { return gcerrors.Code(err) == gcerrors.NotFound }
+
+// Close ends the connection.
+func (s *Store) Close() error { return s.bucket.Close() }

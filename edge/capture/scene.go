@@ -13,7 +13,8 @@ import (
 // SceneOptions say how scenes are read and cut.
 type SceneOptions struct {
 	TileSize         int      `yaml:"tile_size"`         // pixels a side; 0: 256
-	Overlap          int      `yaml:"overlap"`           // pixels that neighbouring tiles share
+	Overlap          int      `yaml:"overlap"`           // pixels that neighbouring tiles share; 52 blends as ukis-csmask does
+	Margin           int      `yaml:"margin"`            // pixels outside the scene where the first tile begins; 51 for ukis-csmask
 	Bands            []string `yaml:"bands"`             // names in the file's order, for files that name none
 	ReflectanceScale float64  `yaml:"reflectance_scale"` // stored number to reflectance, for files that don't say; 0: 0.0001
 	Need             []string `yaml:"need"`              // bands that a scene must have; none: blue, green, red
@@ -41,8 +42,10 @@ func (o SceneOptions) Problems(add func(field, message, hint string)) {
 	if o.TileSize < 0 || o.TileSize > 4096 {
 		add("tile_size", fmt.Sprintf("%d pixels", o.TileSize), "use 256, or up to 4096")
 	}
-	if o = o.withDefaults(); o.Overlap < 0 || o.Overlap >= o.TileSize {
-		add("overlap", fmt.Sprintf("%d pixels for tiles of %d", o.Overlap, o.TileSize), "use less than the tile size, such as 32")
+	if o = o.withDefaults(); o.Overlap < 0 || o.Overlap > o.TileSize/2 {
+		add("overlap", fmt.Sprintf("%d pixels for tiles of %d", o.Overlap, o.TileSize), "use at most half the tile size, such as 52")
+	} else if o.Margin < 0 || o.Margin >= o.TileSize-o.Overlap {
+		add("margin", fmt.Sprintf("%d pixels for tiles of %d with overlap %d", o.Margin, o.TileSize, o.Overlap), "use overlap - 1, or 0 for a grid that begins at the corner")
 	}
 	if o.ReflectanceScale < 0 {
 		add("reflectance_scale", fmt.Sprintf("%v is negative", o.ReflectanceScale), "use 0.0001 for Sentinel-2, or leave it out")
@@ -142,7 +145,7 @@ func (f *SceneFile) study(scene *raster.Scene) (*SceneInfo, error) {
 			info.Planes = append(info.Planes, raster.CanonicalBand(band))
 		}
 	}
-	info.Grid = raster.Grid{Width: info.Width, Height: info.Height, Size: f.options.TileSize, Overlap: f.options.Overlap}
+	info.Grid = raster.Grid{Width: info.Width, Height: info.Height, Size: f.options.TileSize, Overlap: f.options.Overlap, Margin: f.options.Margin}
 	var err error
 	info.coding, err = scene.Coding(info.Planes)
 	return info, errors.Join(err, info.Grid.Check())
@@ -154,7 +157,7 @@ func readTiles(ctx context.Context, scene *raster.Scene, info *SceneInfo, to cha
 	for tile := range info.Grid.Tiles() {
 		p := Picture{Stream: info.ID, At: info.Captured, Frame: number, Scene: info, Tile: &tile}
 		number++
-		im, err := scene.Read(tile.Window, info.Planes)
+		im, err := scene.ReadMirrored(tile.Window, info.Planes)
 		if err != nil {
 			p.Partial = err.Error()
 		} else {

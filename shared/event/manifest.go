@@ -30,10 +30,12 @@ type Georef struct {
 	Transform [6]float64 `json:"transform"` // GDAL's order: x0, dx, rx, y0, ry, dy
 }
 
-// SceneGrid is how a scene is cut: squares of Size pixels, neighbours sharing Overlap pixels.
+// SceneGrid is how a scene is cut: squares of Size pixels, neighbours sharing Overlap pixels, the
+// first beginning Margin pixels outside the scene's top left corner.
 type SceneGrid struct {
 	Size    int `json:"size"`
 	Overlap int `json:"overlap"`
+	Margin  int `json:"margin"`
 	Cols    int `json:"cols"`
 	Rows    int `json:"rows"`
 }

@@ -7,11 +7,12 @@ import (
 	"strings"
 )
 
-// Grid lays square tiles of Size pixels over a scene, neighbours sharing Overlap pixels. The last
-// column and row are shifted inward, so that every window is full wherever the scene is at least
-// Size pixels wide and high. Cores partition the scene: each pixel belongs to exactly one, and the
-// border between two neighbours' cores runs through the middle of what they share.
-type Grid struct{ Width, Height, Size, Overlap int }
+// Grid lays square windows of Size pixels over a scene, one every Size-Overlap pixels, beginning
+// Margin pixels outside its top-left corner. Windows reach over the scene's borders where need be;
+// Scene.Read mirrors the scene there, so that each is full. Cores partition the scene: each pixel
+// belongs to exactly one, and the border between two neighbours' cores runs through the middle of
+// what they share. docs/decisions/0001-overlapping-windows.md says why.
+type Grid struct{ Width, Height, Size, Overlap, Margin int }
 
 // Tile is one place of a grid: Window is what is read, Core is the part that this tile answers for.
 type Tile struct {
@@ -29,8 +30,10 @@ func (g Grid) Check() error {
 		return fmt.Errorf("a grid needs a scene with pixels, not %d x %d", g.Width, g.Height)
 	case g.Size <= 0:
 		return fmt.Errorf("tile size %d: use a positive number of pixels, 256 for most models", g.Size)
-	case g.Overlap < 0 || g.Overlap >= g.Size:
-		return fmt.Errorf("tile overlap %d: use 0 to %d, less than the tile size", g.Overlap, g.Size-1)
+	case g.Overlap < 0 || g.Overlap > g.Size/2:
+		return fmt.Errorf("tile overlap %d: use 0 to %d, at most half the tile size", g.Overlap, g.Size/2)
+	case g.Margin < 0 || g.Margin >= g.Size-g.Overlap:
+		return fmt.Errorf("margin %d: use 0 to %d, less than from one tile to the next", g.Margin, g.Size-g.Overlap-1)
 	}
 	return nil
 }
@@ -44,33 +47,29 @@ func (g Grid) Rows() int { return g.along(g.Height) }
 // Len is the number of tiles.
 func (g Grid) Len() int { return g.Cols() * g.Rows() }
 
+// along is how many windows have a core: those that begin half an overlap before the scene's end.
 func (g Grid) along(length int) int {
 	if g.Check() != nil {
 		return 0
 	}
-	if length <= g.Size {
-		return 1
-	}
 	stride := g.Size - g.Overlap
-	return 1 + (length-g.Size+stride-1)/stride
+	return max(1, (length+g.Margin-g.Overlap/2+stride-1)/stride)
 }
 
 // span is the i-th window along an axis of that length, and its core.
-func (g Grid) span(i, length int) (from, size, core, coreSize int) {
-	last := g.along(length) - 1
-	size = min(g.Size, length)
-	start := func(i int) int { return max(0, min(i*(g.Size-g.Overlap), length-g.Size)) }
+func (g Grid) span(i, length int) (from, core, coreSize int) {
+	start := func(i int) int { return i*(g.Size-g.Overlap) - g.Margin }
 	border := func(i int) int { // where the core of tile i begins
 		switch {
 		case i <= 0:
 			return 0
-		case i > last:
+		case i >= g.along(length):
 			return length
 		}
-		return (start(i-1) + g.Size + start(i)) / 2
+		return min(start(i)+g.Overlap/2, length)
 	}
 	core = border(i)
-	return start(i), size, core, border(i+1) - core
+	return start(i), core, border(i+1) - core
 }
 
 // At is the tile in that column and row; false if the grid has none there.
@@ -78,9 +77,9 @@ func (g Grid) At(col, row int) (Tile, bool) {
 	if col < 0 || row < 0 || col >= g.Cols() || row >= g.Rows() {
 		return Tile{}, false
 	}
-	t := Tile{Col: col, Row: row}
-	t.Window.X, t.Window.W, t.Core.X, t.Core.W = g.span(col, g.Width)
-	t.Window.Y, t.Window.H, t.Core.Y, t.Core.H = g.span(row, g.Height)
+	t := Tile{Col: col, Row: row, Window: Window{W: g.Size, H: g.Size}}
+	t.Window.X, t.Core.X, t.Core.W = g.span(col, g.Width)
+	t.Window.Y, t.Core.Y, t.Core.H = g.span(row, g.Height)
 	return t, true
 }
 

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+)
+
+// rasterEndings are what a folder of scenes is searched for; a file named outright may be anything
+// that GDAL reads.
+var rasterEndings = []string{".tif", ".tiff", ".jp2", ".vrt", ".nc", ".img", ".png"}
+
+// imageEndings are what a folder of images is searched for.
+var imageEndings = []string{".jpg", ".jpeg", ".png"}
+
+// expand turns a file, a folder or a glob into files, sorted. Addresses (with "://") and devices
+// stay as they are. A file that does not exist is kept: its source will say so, and the others go on.
+func expand(argument string, endings []string) ([]string, error) {
+	if strings.Contains(argument, "://") {
+		return []string{argument}, nil
+	}
+	info, err := os.Stat(argument)
+	switch {
+	case err == nil && info.IsDir():
+		return listFolder(argument, endings)
+	case err == nil:
+		return []string{argument}, nil
+	case !strings.ContainsAny(argument, "*?["):
+		return []string{argument}, nil
+	}
+	files, err := filepath.Glob(argument)
+	if err != nil {
+		return nil, fmt.Errorf("%s is no pattern: %w", argument, err)
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("%s matches no file", argument)
+	}
+	sort.Strings(files)
+	return files, nil
+}
+
+func listFolder(dir string, endings []string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("list the folder: %w", err)
+	}
+	var files []string
+	for _, e := range entries {
+		ending := strings.ToLower(filepath.Ext(e.Name()))
+		for _, want := range endings {
+			if ending == want && !e.IsDir() {
+				files = append(files, filepath.Join(dir, e.Name()))
+			}
+		}
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("the folder %s has no file ending in %s", dir, strings.Join(endings, ", "))
+	}
+	return files, nil
+}
+
+// distinct makes names for inputs that are fit for folders and topics: the file's name without its
+// ending, in lower-case letters, digits, '-' and '_', with a number where two would be the same.
+func distinct(inputs []string) []string {
+	names := make([]string, len(inputs))
+	taken := map[string]bool{}
+	for i, input := range inputs {
+		base := slug(input)
+		name := base
+		for n := 2; taken[name]; n++ {
+			name = fmt.Sprintf("%s-%d", base, n)
+		}
+		taken[name] = true
+		names[i] = name
+	}
+	return names
+}
+
+func slug(input string) string {
+	base := filepath.Base(strings.TrimRight(input, "/"))
+	if ext := filepath.Ext(base); len(ext) > 1 && len(ext) < 6 {
+		base = strings.TrimSuffix(base, ext)
+	}
+	name := strings.Trim(strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_', r == '.':
+			return r
+		}
+		return '-'
+	}, base), "-.")
+	if name == "" {
+		return "input"
+	}
+	return name
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+func TestExpandTakesFilesFoldersGlobsAndAddresses(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"b.tif", "a.TIF", "notes.txt", "c.jpg"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	in := func(names ...string) (paths []string) {
+		for _, n := range names {
+			paths = append(paths, filepath.Join(dir, n))
+		}
+		return paths
+	}
+	for _, c := range []struct {
+		argument string
+		want     []string
+	}{
+		{dir, in("a.TIF", "b.tif")},
+		{filepath.Join(dir, "*.txt"), in("notes.txt")},
+		{filepath.Join(dir, "c.jpg"), in("c.jpg")},
+		{filepath.Join(dir, "gone.tif"), in("gone.tif")},
+		{"rtsp://10.0.0.1/stream", []string{"rtsp://10.0.0.1/stream"}},
+	} {
+		got, err := expand(c.argument, rasterEndings)
+		if err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("%s: got %v %v", c.argument, got, err)
+		}
+	}
+	for _, bad := range []string{filepath.Join(dir, "*.jp2"), t.TempDir()} {
+		if _, err := expand(bad, rasterEndings); err == nil {
+			t.Errorf("%s: no error", bad)
+		}
+	}
+}
+
+func TestNamesAreDistinctAndFitForFolders(t *testing.T) {
+	got := distinct([]string{"/a/vtest.avi", "/b/vtest.mp4", "rtsp://10.0.0.1/yard cam", "/x/..", "/x/LC08.2020.TIF"})
+	want := []string{"vtest", "vtest-2", "yard-cam", "input", "LC08.2020"}
+	if !slices.Equal(got, want) {
+		t.Fatalf("got %v", got)
+	}
+}

@@ -1,0 +1,72 @@
+package main
+
+// summary is DIR/summary.json, as docs/contracts.md lays down.
+type summary struct {
+	Version  string         `json:"version"`
+	Engines  []engineLine   `json:"engines"`
+	Scenes   []sceneLine    `json:"scenes"`
+	Cameras  []cameraLine   `json:"cameras"`
+	Delivery deliveryCounts `json:"delivery"`
+	Failed   []failedInput  `json:"failed"`
+	Seconds  float64        `json:"seconds"`
+}
+
+// engineLine says which engine really ran a model, and how it did on the golden case.
+type engineLine struct {
+	Model  string  `json:"model"`
+	Engine string  `json:"engine"`
+	Device string  `json:"device"`
+	Golden string  `json:"golden"`
+	Ms     float64 `json:"ms"`
+}
+
+type sceneLine struct {
+	ID            string     `json:"id"`
+	Width         int        `json:"width"`
+	Height        int        `json:"height"`
+	Tiles         tileCounts `json:"tiles"`
+	Bytes         sceneBytes `json:"bytes"`
+	CloudFraction float64    `json:"cloud_fraction"`
+	Complete      bool       `json:"complete"`
+	Seconds       float64    `json:"seconds"`
+}
+
+type tileCounts struct {
+	Total   int `json:"total"`
+	Sent    int `json:"sent"`
+	Dropped struct {
+		NoData    int `json:"nodata"`
+		Cloud     int `json:"cloud"`
+		Unchanged int `json:"unchanged"`
+	} `json:"dropped"`
+}
+
+type sceneBytes struct {
+	Scene    int64 `json:"scene"`    // the file
+	Uplinked int64 `json:"uplinked"` // what went over the link for it
+}
+
+type cameraLine struct {
+	Name            string  `json:"name"`
+	Frames          int     `json:"frames"`
+	Detections      int     `json:"detections"`
+	FramesPerSecond float64 `json:"frames_per_second"`
+	Seconds         float64 `json:"seconds"`
+}
+
+// deliveryCounts are ids counted at both ends.
+type deliveryCounts struct {
+	Committed    uint64 `json:"committed"`     // in the outbox
+	Received     uint64 `json:"received"`      // by the cloud's receipts
+	KafkaRecords uint64 `json:"kafka_records"` // distinct ids of the edge found in Kafka
+	Ledger       uint64 `json:"ledger"`        // dropped after commit, each with a reason
+	Lost         uint64 `json:"lost"`
+	Duplicates   uint64 `json:"duplicates"`
+	Quarantined  uint64 `json:"quarantined"`
+}
+
+// failedInput is an input that could not be used, wholly or in part.
+type failedInput struct {
+	Input string `json:"input"`
+	Error string `json:"error"`
+}

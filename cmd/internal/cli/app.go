@@ -1,0 +1,148 @@
+// Package cli is what the three commands have in common: global flags, the logger, exit codes and
+// how an error reaches a person.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/urfave/cli/v2"
+
+	"cloudcanvas/shared/config"
+	"cloudcanvas/shared/telemetry"
+)
+
+// Exit codes of every command.
+const (
+	Done       = 0
+	Failed     = 1
+	WrongUsage = 2
+	Incomplete = 3
+)
+
+// codedError carries an exit code other than Failed.
+type codedError struct {
+	error
+	code int
+}
+
+func (e codedError) Unwrap() error { return e.error }
+
+// Usage marks err as wrong usage or configuration: exit code 2.
+func Usage(err error) error { return codedError{err, WrongUsage} }
+
+// Usagef is Usage of a message.
+func Usagef(format string, args ...any) error { return Usage(fmt.Errorf(format, args...)) }
+
+// Incompletef says that the work is finished but something is missing: exit code 3.
+func Incompletef(format string, args ...any) error {
+	return codedError{fmt.Errorf(format, args...), Incomplete}
+}
+
+// Code is the exit code that err asks for.
+func Code(err error) int {
+	var coded codedError
+	switch {
+	case err == nil, errors.Is(err, context.Canceled):
+		return Done
+	case errors.As(err, &coded):
+		return coded.code
+	case config.IsMistake(err):
+		return WrongUsage
+	}
+	return Failed
+}
+
+// App is a command with the flags that all three share.
+func App(name, usage, version string, commands ...*cli.Command) *cli.App {
+	app := &cli.App{
+		Name:    name,
+		Usage:   usage,
+		Version: version,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "config", Usage: "settings, a YAML `FILE`; ${VAR} and CANVAS_… override"},
+			&cli.StringFlag{Name: "log-level", Value: "info", Usage: "debug, info, warn or error"},
+			&cli.StringFlag{Name: "log-format", Value: "text", Usage: "text or json"},
+		},
+		Commands:             commands,
+		EnableBashCompletion: true,
+		Suggest:              true,
+		HideHelpCommand:      true,
+		ExitErrHandler:       func(*cli.Context, error) {}, // Main tells errors, once
+		OnUsageError:         func(_ *cli.Context, err error, _ bool) error { return Usage(err) },
+		Action:               noCommand,
+	}
+	refuseUnknown(app.Commands)
+	return app
+}
+
+// noCommand answers a call without a command, or with one that does not exist.
+func noCommand(c *cli.Context) error {
+	if c.Args().Present() {
+		return Usagef("%s has no command %q: see %s --help", c.App.Name, c.Args().First(), c.App.Name)
+	}
+	cli.ShowAppHelp(c)
+	return Usagef("a command is missing")
+}
+
+func refuseUnknown(commands []*cli.Command) {
+	for _, c := range commands {
+		c.OnUsageError = func(_ *cli.Context, err error, _ bool) error { return Usage(err) }
+		c.HideHelpCommand = true
+		refuseUnknown(c.Subcommands)
+		if c.Action == nil {
+			c.Action = noCommand
+		}
+	}
+}
+
+// Main runs app with the process's arguments until it is done or interrupted, tells its error on
+// stderr, and exits.
+func Main(app *cli.App) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := app.RunContext(ctx, os.Args)
+	stop()
+	if code := Code(err); code != Done {
+		tell(os.Stderr, app.Name, err)
+		os.Exit(code)
+	}
+}
+
+func tell(w io.Writer, name string, err error) {
+	for line := range strings.Lines(err.Error()) {
+		fmt.Fprintf(w, "%s: %s\n", name, strings.TrimRight(line, "\n"))
+	}
+}
+
+// Logger is the logger that the flags ask for, on stderr.
+func Logger(c *cli.Context) (*slog.Logger, error) {
+	log, err := telemetry.NewLogger(os.Stderr, c.String("log-level"), c.String("log-format"))
+	if err != nil {
+		return nil, Usage(err)
+	}
+	return log, nil
+}
+
+// LoadConfig reads --config into target, which holds the defaults. Without --config the file
+// fallback is read where it exists; else the defaults and the environment stand.
+func LoadConfig(c *cli.Context, fallback string, target any) error {
+	file := c.String("config")
+	if file == "" {
+		if _, err := os.Stat(fallback); err != nil {
+			return config.Parse("environment", nil, target, os.Environ())
+		}
+		file = fallback
+	}
+	err := config.Load(file, target, os.Environ())
+	if err != nil && !config.IsMistake(err) {
+		return Usage(err)
+	}
+	return err
+}

@@ -1,0 +1,138 @@
+package capture
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// How a decoder's life may end other than well.
+var (
+	ErrStalled = errors.New("no picture came") // it runs, but gives nothing
+	ErrExited  = errors.New("the decoder ended")
+	ErrGarbage = errors.New("what came is no video")
+)
+
+// tools are the programs that read video.
+type tools struct {
+	ffmpeg, ffprobe string
+	threads         int // of the decoder
+}
+
+// env is all that a decoder sees of the environment: no secrets, and messages in English.
+func (t tools) env() []string {
+	return []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C"}
+}
+
+// missing is the error of a program that is not there; trying again does not bring it.
+func missing(program string, err error) error {
+	return final{fmt.Errorf("%s is not installed: install ffmpeg (apt install ffmpeg): %w", program, err)}
+}
+
+// args make ffmpeg write each frame once, as OpenCV's VideoCapture would show it: blue, green, red,
+// swscale's bicubic conversion. The scale filter pins the size, so that a stream that changes its
+// own in the middle still gives frames of the size that the reader counts on.
+func (t tools) args(in input, s shape) []string {
+	// bitexact: MPEG-4 decoders round as every build of OpenCV does, at no cost that was seen.
+	args := []string{"-nostdin", "-hide_banner", "-loglevel", "error",
+		"-flags", "bitexact", "-threads", strconv.Itoa(max(t.threads, 1))}
+	if in.kind == rtsp {
+		args = append(args, "-fflags", "nobuffer")
+	}
+	args = append(args, in.args()...)
+	return append(args, "-map", "0:v:0", "-an", "-sn", "-dn",
+		"-vf", fmt.Sprintf("scale=%d:%d:flags=bicubic,format=bgr24", s.w, s.h),
+		"-vsync", "passthrough", "-f", "rawvideo", "-pix_fmt", "bgr24", "-threads", "1", "pipe:1")
+}
+
+// decoder is a running ffmpeg.
+type decoder struct {
+	out    *os.File
+	errs   *complaints
+	stop   context.CancelFunc
+	exited chan error // its end, once
+}
+
+// start runs ffmpeg. It is killed when ctx ends, and by the kernel when this process dies.
+func (t tools) start(ctx context.Context, in input, s shape) (*decoder, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("a pipe for the decoder: %w", err)
+	}
+	widen(w)
+	ctx, cancel := context.WithCancel(ctx)
+	d := &decoder{out: r, errs: &complaints{}, stop: cancel, exited: make(chan error, 1)}
+	cmd := exec.CommandContext(ctx, t.ffmpeg, t.args(in, s)...)
+	cmd.Env = t.env()
+	cmd.Stdout, cmd.Stderr = w, d.errs
+	cmd.WaitDelay = 2 * time.Second
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	started := make(chan error, 1)
+	go func() {
+		// The kernel sends the death signal when the thread that forked ends: keep it until then.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		w.Close()
+		started <- err
+		if err == nil {
+			d.exited <- cmd.Wait()
+		}
+	}()
+	if err := <-started; err != nil {
+		cancel()
+		r.Close()
+		if errors.Is(err, exec.ErrNotFound) {
+			return nil, missing(t.ffmpeg, err)
+		}
+		return nil, fmt.Errorf("starting %s: %w", t.ffmpeg, err)
+	}
+	return d, nil
+}
+
+// widen lets the pipe hold most of a frame, so that decoder and reader wake each other less often.
+func widen(f *os.File) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return
+	}
+	raw.Control(func(fd uintptr) { unix.FcntlInt(fd, unix.F_SETPIPE_SZ, 1<<20) })
+}
+
+// read fills pix with the next frame. io.EOF is the end between two frames, io.ErrUnexpectedEOF
+// the end within one, ErrStalled that nothing came for so long.
+func (d *decoder) read(pix []byte, stall time.Duration) error {
+	d.out.SetReadDeadline(time.Now().Add(stall))
+	_, err := io.ReadFull(d.out, pix)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("%w within %s", ErrStalled, stall)
+	}
+	return err
+}
+
+// close ends the decoder and says how it had ended by itself: nil, or ErrExited with its words.
+func (d *decoder) close(byItself bool) error {
+	if byItself { // its output is closed, so it is about to end
+		select {
+		case err := <-d.exited:
+			d.exited <- err
+		case <-time.After(5 * time.Second):
+		}
+	}
+	d.stop()
+	err := <-d.exited
+	d.out.Close()
+	if !byItself || err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w (%s): %s", ErrExited, err, d.errs.last())
+}

@@ -1,0 +1,164 @@
+package capture
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// input is where a video comes from, and how ffmpeg is to be told of it: nothing in an address may
+// become an option, or make ffmpeg open anything but that one file, device or camera.
+type input struct {
+	kind      inputKind
+	shown     string // the address as a person may see it
+	secret    string // the password in it, never shown
+	target    string // what stands behind -i
+	transport string // of RTSP: tcp or udp
+	device    deviceMode
+}
+
+type inputKind int
+
+const (
+	file inputKind = iota
+	rtsp
+	usb
+)
+
+// deviceMode is what is asked of a USB camera; zero values leave it to the camera.
+type deviceMode struct {
+	w, h int
+	fps  float64
+}
+
+// videoFormats are the containers that a file may be. Without this list ffmpeg takes a playlist
+// for a video and opens what it names, and plays a text file as terminal art.
+const videoFormats = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,h264,hevc," +
+	"flv,live_flv,asf,ogg,ivf,mxf,mjpeg,dv,nut,obu,av1,yuv4mpegpipe,gif,vc1,rm"
+
+// parseInput understands a path, rtsp://…, rtsps://… and /dev/video….
+func parseInput(address, transport string) (input, error) {
+	switch {
+	case address == "":
+		return input{}, errors.New("no address: give a video file, rtsp://… or /dev/video0")
+	case strings.ContainsAny(address, "\x00\n\r"):
+		return input{}, errors.New("the address has control characters in it")
+	case strings.HasPrefix(address, "/dev/"):
+		return input{kind: usb, shown: address, target: filepath.Clean(address)}, nil
+	case strings.Contains(address, "://"):
+		u, err := url.Parse(address)
+		if err != nil {
+			return input{}, errors.New("the address is not a URL: write rtsp://[user:password@]host[:port]/path")
+		}
+		if (u.Scheme != "rtsp" && u.Scheme != "rtsps") || u.Host == "" {
+			return input{}, fmt.Errorf("%s: only rtsp:// and rtsps:// addresses, files and /dev/video… can be read", u.Redacted())
+		}
+		in := input{kind: rtsp, shown: u.Redacted(), target: u.String(), transport: transport}
+		if u.User != nil {
+			in.secret, _ = u.User.Password()
+		}
+		if in.transport == "" {
+			in.transport = "tcp"
+		}
+		return in, nil
+	}
+	path, err := filepath.Abs(address)
+	if err != nil {
+		return input{}, fmt.Errorf("%s: %w", address, err)
+	}
+	return input{kind: file, shown: address, target: "file:" + path}, nil
+}
+
+func (in input) live() bool { return in.kind != file }
+
+// check finds what needs no decoder to be found.
+func (in input) check() error {
+	if in.kind == rtsp {
+		return nil
+	}
+	path := strings.TrimPrefix(in.target, "file:")
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("video %s does not exist: check the path", in.shown)
+	case err != nil:
+		return fmt.Errorf("video %s: %w", in.shown, err)
+	case in.kind == usb && info.Mode()&os.ModeCharDevice == 0:
+		return fmt.Errorf("%s is not a camera device", in.shown)
+	case in.kind == usb:
+		return nil
+	case info.IsDir():
+		return fmt.Errorf("video %s is a folder: give one file", in.shown)
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("video %s is not a regular file", in.shown)
+	case info.Size() == 0:
+		return fmt.Errorf("video %s is empty (0 bytes): it was never written; copy or record it again", in.shown)
+	}
+	return nil
+}
+
+// args are ffmpeg's and ffprobe's arguments that name the input.
+func (in input) args() []string {
+	switch in.kind {
+	case rtsp:
+		return []string{"-protocol_whitelist", "rtsp,rtsps,rtp,udp,tcp,tls,crypto",
+			"-rtsp_transport", in.transport, "-i", in.target}
+	case usb:
+		args := []string{"-f", "v4l2"}
+		if in.device.w > 0 {
+			args = append(args, "-video_size", fmt.Sprintf("%dx%d", in.device.w, in.device.h))
+		}
+		if in.device.fps > 0 {
+			args = append(args, "-framerate", strconv.FormatFloat(in.device.fps, 'f', -1, 64))
+		}
+		return append(args, "-i", in.target)
+	}
+	return []string{"-protocol_whitelist", "file", "-format_whitelist", videoFormats, "-i", in.target}
+}
+
+// failed is the error of an input that cannot be opened, with what to do about it.
+func (in input) failed(complaint string) error {
+	complaint = in.clean(complaint)
+	if strings.Contains(complaint, "not on whitelist") {
+		complaint = "it is none of the video formats that are read"
+	}
+	if complaint == "" {
+		complaint = "no reason was given"
+	}
+	has := func(s string) bool { return strings.Contains(complaint, s) }
+	hint := ""
+	switch {
+	case in.kind == usb:
+		hint = "check that the camera is plugged in, that nothing else uses it, and that this user may read it (group video)"
+	case in.kind == rtsp && (has("401") || has("403")):
+		hint = "check the user and password in the address"
+	case in.kind == rtsp && (has("404") || has("method DESCRIBE")):
+		hint = "check the path in the address"
+	case in.kind == rtsp:
+		hint = "check the address, the network, and that the camera is on"
+	case has("moov atom not found"):
+		hint = "it is no MP4, or its recording was cut before the index was written; record it again or repair it"
+	default:
+		hint = "check that it is a video; ffprobe FILE shows what it is"
+	}
+	what := "video"
+	if in.live() {
+		what = "camera"
+	}
+	return fmt.Errorf("%s %s cannot be read: %s: %s", what, in.shown, complaint, hint)
+}
+
+// clean takes the address and its password out of what ffmpeg said.
+func (in input) clean(s string) string {
+	s = strings.ReplaceAll(s, in.target+": ", "")
+	s = strings.ReplaceAll(s, in.target, in.shown)
+	if in.secret != "" {
+		s = strings.ReplaceAll(s, in.secret, "xxxxx")
+		s = strings.ReplaceAll(s, url.QueryEscape(in.secret), "xxxxx")
+	}
+	return s
+}

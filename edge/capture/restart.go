@@ -1,0 +1,72 @@
+package capture
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// Restart is how a live source is tried again: after First, then twice as long each time up to
+// Most, from First again once it has worked for Most. Zero values mean 1 s and 30 s.
+type Restart struct {
+	First time.Duration `yaml:"first"`
+	Most  time.Duration `yaml:"most"`
+	// GiveUp ends the source when it has shown nothing for so long; 0 means never.
+	GiveUp time.Duration `yaml:"give_up"`
+}
+
+func (r Restart) withDefaults() Restart {
+	if r.First <= 0 {
+		r.First = time.Second
+	}
+	if r.Most <= 0 {
+		r.Most = 30 * time.Second
+	}
+	r.Most = max(r.Most, r.First)
+	return r
+}
+
+// keep runs attempt again and again until ctx ends or it is time to give up. attempt gets its
+// context's end as its sign to stop and reports the time of its last picture, zero for none.
+func (r Restart) keep(ctx context.Context, attempt func(context.Context) (lastPicture time.Time, err error)) error {
+	r = r.withDefaults()
+	wait, alive := r.First, time.Now()
+	for {
+		began := time.Now()
+		last, err := attempt(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if isFinal(err) {
+			return err
+		}
+		if last.After(alive) {
+			alive = last
+		}
+		if !last.IsZero() && last.Sub(began) >= r.Most {
+			wait = r.First
+		}
+		if r.GiveUp > 0 && time.Since(alive)+wait > r.GiveUp {
+			return fmt.Errorf("given up after %s without a picture: %w", time.Since(alive).Round(time.Second), err)
+		}
+		// Many cameras behind one switch come back at once: spread them.
+		pause := wait + time.Duration(rand.Int64N(int64(wait)/4+1))
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+		wait = min(2*wait, r.Most)
+	}
+}
+
+// final marks an error that no restart can mend: the pipeline's own, for one.
+type final struct{ error }
+
+func (f final) Unwrap() error { return f.error }
+
+func isFinal(err error) bool {
+	_, ok := err.(final)
+	return ok
+}

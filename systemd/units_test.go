@@ -1,0 +1,48 @@
+// Package systemd holds the units; this test lets systemd itself read them.
+package systemd
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestSystemdAcceptsTheUnits(t *testing.T) {
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Skip("systemd-analyze is not here; on Debian it is in the package systemd")
+	}
+	// systemd-analyze wants the programs to exist: the copies name one that does.
+	dir := t.TempDir()
+	units, err := filepath.Glob("*.service")
+	if err != nil || len(units) < 4 {
+		t.Fatalf("units: %v %v", units, err)
+	}
+	for _, unit := range units {
+		text, err := os.ReadFile(unit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"Type=notify", "WatchdogSec=", "ProtectSystem=strict", "Restart=always", "User=canvas"} {
+			if !strings.Contains(string(text), want) {
+				t.Errorf("%s has no %s", unit, want)
+			}
+		}
+		name := strings.Replace(unit, "@.", "@1.", 1)
+		copied := strings.NewReplacer("/usr/bin/canvas-edge", "/bin/true", "/usr/bin/canvas-cloud", "/bin/true").Replace(string(text))
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(copied), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command(analyze, "verify", "--man=no", filepath.Join(dir, name)).CombinedOutput()
+		for line := range strings.Lines(string(out)) {
+			if strings.Contains(line, name) {
+				t.Errorf("%s: %s", unit, line)
+			}
+		}
+		if err != nil && !strings.Contains(string(out), name) {
+			t.Logf("%s: %v\n%s", unit, err, out)
+		}
+	}
+}
