@@ -77,9 +77,10 @@ def main(folders):
         case = {
             "input": {"shape": shape, "low": low, "high": high, "layout": "nchw"},
             "outputs": outputs,
-            # Engines differ by the order of their sums: about 1e-4 of the largest value was seen.
-            "tolerance": {"abs": float(f"{2e-3 * min(reach, 5):.2g}"), "rel": 5e-3},
-            "tolerance_fp16": {"abs": float(f"{4e-2 * min(reach, 5):.2g}"), "rel": 5e-2},
+            # Engines differ by the order of their sums: up to 0.4 % of the largest value was seen
+            # between ONNX Runtime and OpenCV, whose convolutions are Winograd's.
+            "tolerance": {"abs": 1e-4, "share": 5e-3, "rel": 5e-3},
+            "tolerance_fp16": {"abs": 2e-3, "share": 4e-2, "rel": 5e-2},
             "made_with": f"onnxruntime {onnxruntime.__version__}, models/golden.py",
         }
         path.with_name("golden.json").write_text(json.dumps(case) + "\n")

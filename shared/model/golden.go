@@ -31,10 +31,11 @@ type GoldenOutput struct {
 	Values []float32 `json:"values"`
 }
 
-// Tolerance allows |got-want| <= Abs + Rel*|want|.
+// Tolerance allows |got-want| <= Abs + Share*(the output's largest |want|) + Rel*|want|.
 type Tolerance struct {
-	Abs float64 `json:"abs"`
-	Rel float64 `json:"rel"`
+	Abs   float64 `json:"abs"`
+	Share float64 `json:"share"`
+	Rel   float64 `json:"rel"`
 }
 
 // cell is the side of the golden input's squares: large enough for a network to see shapes in them.
@@ -69,13 +70,17 @@ func (g GoldenInput) Fill(dst []float32) {
 
 // Compare checks one output against the golden case and says where it is wrong.
 func (o GoldenOutput) Compare(got []float32, t Tolerance) error {
+	largest := 0.0
+	for _, v := range o.Values {
+		largest = max(largest, math.Abs(float64(v)))
+	}
 	for i, at := range o.At {
 		if at < 0 || at >= len(got) {
 			return fmt.Errorf("output %s has %d values, the golden case %v", o.Name, len(got), o.Shape)
 		}
 		want, have := float64(o.Values[i]), float64(got[at])
 		// Written so that NaN fails.
-		if !(math.Abs(have-want) <= t.Abs+t.Rel*math.Abs(want)) {
+		if !(math.Abs(have-want) <= t.Abs+t.Share*largest+t.Rel*math.Abs(want)) {
 			return fmt.Errorf("output %s at %d is %g, should be %g", o.Name, at, have, want)
 		}
 	}
