@@ -88,16 +88,16 @@ func membershipIsRemade(t *testing.T, g Group) {
 		t.Fatal(err)
 	}
 	until(t, workers, "a", are("a"))
+	mine := own(ctx, a, "probe")
+	receive(t, mine.had, "a to own")
+	theirs := own(ctx, b, "probe")
 	a.Cut()
-	// An implementation may be back before anyone has looked; one that is not must be seen to leave.
-	owned := own(ctx, a, "something")
+	receive(t, theirs.had, "b to own what a held: a's session is gone")
 	a.Heal()
-	receive(t, owned.had, "a to own something under its new session")
 	until(t, watchAnew(t, b), "a again", are("a"))
-	close(owned.leave)
-	if err := receive(t, owned.ended, "Own to return"); err != nil {
-		t.Error(err)
-	}
+	close(theirs.leave)
+	receive(t, mine.ended, "a's Own to return")
+	receive(t, theirs.ended, "b's Own to return")
 }
 
 func watchAnew(t *testing.T, p Party) <-chan []coord.Member {

@@ -24,8 +24,13 @@ type Group interface {
 // patience bounds each wait: far above what any implementation needs, so that only a fault hits it.
 const patience = 30 * time.Second
 
-// Run runs the suite. open makes a new, empty group.
+// Run runs the suite, its tests beside each other: most of their time is waiting for sessions to
+// end. open makes a new, empty group.
 func Run(t *testing.T, open func(t *testing.T) Group) {
+	t.Run("Suite", func(t *testing.T) { runAll(t, open) })
+}
+
+func runAll(t *testing.T, open func(t *testing.T) Group) {
 	for _, test := range []struct {
 		name string
 		run  func(t *testing.T, g Group)
@@ -46,7 +51,10 @@ func Run(t *testing.T, open func(t *testing.T) Group) {
 		{"NamesAreChecked", namesAreChecked},
 		{"CloseEndsWhatIsHeld", closeEnds},
 	} {
-		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			test.run(t, open(t))
+		})
 	}
 }
 
