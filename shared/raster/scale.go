@@ -25,9 +25,6 @@ type Scaling struct{ Scale, Offset float64 }
 // that a tile has exactly its scene's values.
 func (s Scaling) apply(number float32) float32 { return float32(float64(number)*s.Scale + s.Offset) }
 
-// invert is the stored number of a reflectance, not rounded.
-func (s Scaling) invert(value float32) float64 { return (float64(value) - s.Offset) / s.Scale }
-
 const (
 	assumedScale = 0.0001
 	storedAbove  = 10

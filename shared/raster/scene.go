@@ -49,7 +49,7 @@ type Scene struct {
 
 const (
 	// maxBlockBytes bounds what one window can make GDAL decode: the block is the smallest piece a
-	// file can be read by, and a file of one strip has all its pixels in one.
+	// file can be read by. (Large strips are no trouble: GDAL reads them line by line.)
 	maxBlockBytes = 256 << 20
 	// maxPicturePixels bounds formats that are decoded whole or line by line from the start.
 	maxPicturePixels = 100 << 20
@@ -77,7 +77,10 @@ func Open(path string, o Options) (*Scene, error) {
 	}
 	ds, err := godal.Open(path, godal.RasterOnly(), godal.SiblingFiles(), heard)
 	if err != nil {
-		return nil, fmt.Errorf("open scene %s: not a raster that can be read: %w; give a GeoTIFF or another raster format of GDAL, or copy the file again if it was cut off", path, brief(err))
+		if strings.Contains(err.Error(), "not recognized as a supported file format") {
+			return nil, fmt.Errorf("open scene %s: it is not a raster; give a GeoTIFF or another raster format that GDAL reads", path)
+		}
+		return nil, fmt.Errorf("open scene %s: %w; if it was cut off, copy it again", path, brief(err))
 	}
 	s := &Scene{ds: ds}
 	if err := s.study(path, o); err != nil {

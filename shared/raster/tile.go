@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"cloudcanvas/shared/vision"
 
@@ -79,41 +78,49 @@ func EncodeTile(im vision.Image, g Georef, c Coding) ([]byte, error) {
 		c.NoData = &zero
 	}
 	started()
-	numbers := c.numbers(im)
 	switch c.DataType {
 	case "Byte":
-		return writeTile(im, g, c, godal.Byte, narrow[byte](numbers))
+		return writeTile(im, g, c, godal.Byte, numbers[byte](im, c))
 	case "Int16":
-		return writeTile(im, g, c, godal.Int16, narrow[int16](numbers))
+		return writeTile(im, g, c, godal.Int16, numbers[int16](im, c))
 	case "UInt16":
-		return writeTile(im, g, c, godal.UInt16, narrow[uint16](numbers))
+		return writeTile(im, g, c, godal.UInt16, numbers[uint16](im, c))
 	}
 	return nil, fmt.Errorf("encode a tile: no data type %s; use Byte, UInt16 or Int16", c.DataType)
 }
 
+type number interface{ byte | int16 | uint16 }
+
 // numbers are the stored numbers, band after band.
-func (c Coding) numbers(im vision.Image) []int32 {
+func numbers[T number](im vision.Image, c Coding) []T {
 	low, high := c.limits()
 	n := im.W * im.H
-	out := make([]int32, n*len(im.Planes))
+	out := make([]T, n*len(im.Planes))
 	for b, plane := range im.Planes {
-		scaling, to := c.Scalings[b], out[b*n:]
+		to := out[b*n : (b+1)*n]
+		factor, shift := 1/c.Scalings[b].Scale, 0.5-low-c.Scalings[b].Offset/c.Scalings[b].Scale
 		for i, v := range plane {
-			d := math.Floor(scaling.invert(v) + 0.5)
-			if !(d >= low) { // also NaN
-				d = low
-			} else if d > high {
-				d = high
+			d := float64(v)*factor + shift // from the lowest number, so that cutting off rounds
+			if !(d >= 0) {                 // also NaN
+				d = 0
+			} else if d > high-low {
+				d = high - low
 			}
-			to[i] = int32(d)
+			to[i] = T(int32(d) + int32(low))
 		}
 	}
-	if c.NoData == nil {
-		return out
+	if c.NoData != nil {
+		keepApart(out, im, T(*c.NoData), c)
 	}
-	none := int32(*c.NoData)
+	return out
+}
+
+// keepApart gives pixels without data the no-data number, and moves the others off it where the
+// reader would take them for void (see Scene.Read).
+func keepApart[T number](out []T, im vision.Image, none T, c Coding) {
+	n := im.W * im.H
 	beside := none + 1
-	if float64(beside) > high {
+	if _, high := c.limits(); float64(none) == high {
 		beside = none - 1
 	}
 	for i := range n {
@@ -135,18 +142,9 @@ func (c Coding) numbers(im vision.Image) []int32 {
 			}
 		}
 	}
-	return out
 }
 
-func narrow[T byte | int16 | uint16](from []int32) []T {
-	to := make([]T, len(from))
-	for i, v := range from {
-		to[i] = T(v)
-	}
-	return to
-}
-
-func writeTile[T byte | int16 | uint16](im vision.Image, g Georef, c Coding, kind godal.DataType, pixels []T) ([]byte, error) {
+func writeTile[T number](im vision.Image, g Georef, c Coding, kind godal.DataType, pixels []T) ([]byte, error) {
 	name := memoryFile()
 	defer dropMemory(name)
 	block := func(n int) int { return (n + 15) / 16 * 16 }
@@ -196,81 +194,4 @@ func describe(ds *godal.Dataset, g Georef, names []string, c Coding) error {
 		}
 	}
 	return nil
-}
-
-// maxTileBands bounds what DecodeTile makes room for.
-const maxTileBands = 32
-
-// DecodeTile reads what EncodeTile wrote, or any small GeoTIFF of whole numbers with named bands, of
-// at most limit pixels. Nothing is guessed: pixels are void where they hold the no-data number. The
-// size is looked at before anything is decoded.
-func DecodeTile(data []byte, limit int) (vision.Image, Georef, error) {
-	im, g, err := decodeTile(data, limit)
-	if err != nil {
-		return vision.Image{}, Georef{}, fmt.Errorf("decode a tile of %d bytes: %w", len(data), err)
-	}
-	return im, g, nil
-}
-
-func decodeTile(data []byte, limit int) (im vision.Image, g Georef, err error) {
-	if len(data) < 8 || !(strings.HasPrefix(string(data[:2]), "II") || strings.HasPrefix(string(data[:2]), "MM")) {
-		return im, g, fmt.Errorf("not a TIFF")
-	}
-	if int64(len(data)) > 1<<20+int64(limit)*maxTileBands*4 {
-		return im, g, fmt.Errorf("too many bytes for %d pixels", limit)
-	}
-	started()
-	name := memoryFile()
-	release, err := putMemory(name, data)
-	if err != nil {
-		return im, g, err
-	}
-	defer release()
-	ds, err := godal.Open(name, godal.RasterOnly(), godal.Drivers("GTiff"), heard)
-	if err != nil {
-		return im, g, brief(err)
-	}
-	defer ds.Close(heard)
-	st := ds.Structure()
-	if st.SizeX <= 0 || st.SizeY <= 0 || st.SizeX > limit || st.SizeY > limit || st.SizeX*st.SizeY > limit {
-		return im, g, fmt.Errorf("%d x %d pixels, at most %d are taken", st.SizeX, st.SizeY, limit)
-	}
-	if st.NBands < 1 || st.NBands > maxTileBands {
-		return im, g, fmt.Errorf("%d bands, at most %d are taken", st.NBands, maxTileBands)
-	}
-	if int64(st.BlockSizeX)*int64(st.BlockSizeY) > 4*int64(limit)+1<<16 {
-		return im, g, fmt.Errorf("blocks of %d x %d pixels for a tile of %d x %d", st.BlockSizeX, st.BlockSizeY, st.SizeX, st.SizeY)
-	}
-	kind := st.DataType.String()
-	if !slices.Contains([]string{"Byte", "UInt16", "Int16"}, kind) {
-		return im, g, fmt.Errorf("pixels of %s, not Byte, UInt16 or Int16", kind)
-	}
-	n := st.SizeX * st.SizeY
-	pixels := make([]float32, n*st.NBands)
-	if err := ds.Read(0, 0, pixels, st.SizeX, st.SizeY, godal.BandInterleaved(), heard); err != nil {
-		return im, g, brief(err)
-	}
-	im = vision.Image{W: st.SizeX, H: st.SizeY}
-	var nodata []*float32
-	var scalings []Scaling
-	for i, b := range ds.Bands() {
-		im.Planes = append(im.Planes, pixels[i*n:(i+1)*n:(i+1)*n])
-		im.Bands = append(im.Bands, CanonicalBand(b.Description()))
-		var none *float32
-		if v, ok := b.NoData(); ok {
-			f := float32(v)
-			none = &f
-		}
-		nodata = append(nodata, none)
-		own := b.Structure()
-		scalings = append(scalings, Scaling{own.Scale, own.Offset})
-	}
-	im.Void = markVoids(im.Planes, nodata, kind == "Byte", false)
-	for i, plane := range im.Planes {
-		for k, v := range plane {
-			plane[k] = scalings[i].apply(v)
-		}
-	}
-	blank(im)
-	return im, georefOf(ds), nil
 }

@@ -49,6 +49,10 @@ const (
 type Mask struct {
 	W, H  int
 	Class []byte
+
+	// Shares are the probabilities behind Class, in 1/254: one plane of H*W for each of the classes
+	// 1, 2, … (what is left is class 0), 255 where there is no data. Nil where a network gives none.
+	Shares [][]byte
 }
 
 // Class is a whole-image label.

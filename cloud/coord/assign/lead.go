@@ -1,0 +1,260 @@
+package assign
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"cloudcanvas/cloud/coord"
+)
+
+// Name is both the document and what its writer leads.
+const Name = "assignments"
+
+// Table is the document: which worker should own which partition of which topic.
+type Table struct {
+	Epoch  coord.Epoch               `json:"epoch"`  // of the leader that wrote it
+	Topics map[string]map[int]string `json:"topics"` // topic → partition → worker
+}
+
+// Parse reads the document. No document is an empty table.
+func Parse(b []byte) (Table, error) {
+	var t Table
+	if len(b) == 0 {
+		return t, nil
+	}
+	if err := json.Unmarshal(b, &t); err != nil {
+		return Table{}, fmt.Errorf("reading the assignments: %w", err)
+	}
+	return t, nil
+}
+
+// Mine are the partitions of topic that worker should own, ascending.
+func (t Table) Mine(topic, worker string) []int {
+	var mine []int
+	for p, id := range t.Topics[topic] {
+		if id == worker {
+			mine = append(mine, p)
+		}
+	}
+	slices.Sort(mine)
+	return mine
+}
+
+// Config is how the leader divides.
+type Config struct {
+	// Rebalance is how long an imbalance must last before running members give partitions away.
+	// Members that come or go are acted on at once.
+	Rebalance time.Duration `yaml:"rebalance"`
+	// Tolerance is how much longer than the best the slowest may take: 0.15 is 15 %.
+	Tolerance float64 `yaml:"tolerance"`
+}
+
+// DefaultConfig rebalances after 30 s of more than 15 %.
+func DefaultConfig() Config { return Config{Rebalance: 30 * time.Second, Tolerance: 0.15} }
+
+// Problems lists every mistake in c.
+func (c Config) Problems(add func(field, message, hint string)) {
+	if c.Rebalance < 0 || c.Rebalance > time.Hour {
+		add("rebalance", fmt.Sprintf("is %v", c.Rebalance), "use up to 1h; 30s suits most")
+	}
+	if c.Tolerance < 0 || c.Tolerance > 10 {
+		add("tolerance", fmt.Sprintf("is %v", c.Tolerance), "use a share such as 0.15")
+	}
+}
+
+// Lead keeps the assignments of the topics (by number of partitions) up to date while this process
+// is the leader, and competes to be it until ctx ends.
+func Lead(ctx context.Context, c coord.Coordinator, topics map[string]int, cfg Config, log *slog.Logger) error {
+	if cfg == (Config{}) {
+		cfg = DefaultConfig()
+	}
+	return c.Lead(ctx, Name, func(ctx context.Context, epoch coord.Epoch) error {
+		log.Info("leading: this process divides the work", "epoch", epoch)
+		l := &leader{c.Document(Name), topics, cfg, log, epoch, time.Time{}}
+		err := l.run(ctx, c)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return fmt.Errorf("dividing the work: %w", err)
+	})
+}
+
+type leader struct {
+	doc    coord.Document
+	topics map[string]int
+	cfg    Config
+	log    *slog.Logger
+	epoch  coord.Epoch
+	uneven time.Time // since when the division has been too uneven; zero: it is not
+}
+
+func (l *leader) run(ctx context.Context, c coord.Coordinator) error {
+	members, err := c.Members(ctx, coord.Worker)
+	if err != nil {
+		return err
+	}
+	var now []coord.Member
+	tick := time.NewTicker(max(l.cfg.Rebalance/6, 10*time.Millisecond))
+	defer tick.Stop()
+	for {
+		select {
+		case m, ok := <-members:
+			if !ok {
+				return errors.New("the list of members ended")
+			}
+			now = m
+		case <-tick.C:
+			if l.uneven.IsZero() || time.Since(l.uneven) < l.cfg.Rebalance {
+				continue
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if err := l.divide(ctx, now); err != nil {
+			return err
+		}
+	}
+}
+
+// divide writes a new table where the members ask for one: at once when a partition belongs to
+// nobody who is there or someone has come, later when it is only uneven.
+func (l *leader) divide(ctx context.Context, members []coord.Member) error {
+	for {
+		value, version, err := l.doc.Get(ctx)
+		if err != nil {
+			return err
+		}
+		table, err := Parse(value)
+		if err != nil {
+			l.log.Error("the assignments were not readable, beginning anew", "error", err)
+		}
+		if table.Epoch > l.epoch {
+			return fmt.Errorf("a later leader (epoch %d after %d) has written: %w", table.Epoch, l.epoch, coord.ErrLost)
+		}
+		next, moved := l.next(table, members)
+		if moved == 0 {
+			return nil
+		}
+		b, err := json.Marshal(next)
+		if err != nil {
+			return err
+		}
+		_, err = l.doc.Put(ctx, b, version)
+		if errors.Is(err, coord.ErrChanged) {
+			continue
+		}
+		if err == nil {
+			l.uneven = time.Time{}
+			l.log.Info("the work is divided anew", "workers", len(members), "moved", moved)
+		}
+		return err
+	}
+}
+
+// next is the table as it should be, and how many partitions move by it.
+func (l *leader) next(table Table, members []coord.Member) (Table, int) {
+	next, moved := Table{l.epoch, map[string]map[int]string{}}, 0
+	weights := weigh(members)
+	urgent, uneven := false, false
+	for topic, partitions := range l.topics {
+		before := table.Topics[topic]
+		division := Assign(partitions, weights, before)
+		next.Topics[topic] = division
+		for p := range partitions {
+			if before[p] != division[p] {
+				moved++
+			}
+		}
+		urgent = urgent || changedHands(partitions, weights, before, division)
+		uneven = uneven || Uneven(partitions, weights, before) > (1+l.cfg.Tolerance)*Uneven(partitions, weights, division)
+	}
+	switch {
+	case urgent:
+		return next, moved
+	case !uneven:
+		l.uneven = time.Time{}
+		return table, 0
+	case l.uneven.IsZero():
+		l.uneven = time.Now()
+	}
+	if time.Since(l.uneven) < l.cfg.Rebalance {
+		return table, 0
+	}
+	return next, moved
+}
+
+// changedHands says that a partition belongs to nobody who is there, or that someone who is there
+// has none and the new division has some for them.
+func changedHands(partitions int, members []Weight, before, after map[int]string) bool {
+	has := map[string]bool{}
+	for _, m := range members {
+		has[m.ID] = false
+	}
+	for p := range partitions {
+		id := before[p]
+		if _, there := has[id]; !there && (len(members) > 0 || id != "") {
+			return true
+		}
+		has[id] = true
+	}
+	for _, id := range after {
+		if !has[id] {
+			return true
+		}
+	}
+	return false
+}
+
+// weigh takes each member's rate: the mean over the models it has measured.
+func weigh(members []coord.Member) []Weight {
+	weights := make([]Weight, 0, len(members))
+	for _, m := range members {
+		sum := 0.0
+		for _, rate := range m.Rates {
+			sum += rate
+		}
+		weights = append(weights, Weight{m.ID, sum / float64(max(1, len(m.Rates)))})
+	}
+	return weights
+}
+
+// Follow sends the partitions of topic that worker should own, at once and whenever they change,
+// until ctx ends.
+func Follow(ctx context.Context, c coord.Coordinator, topic, worker string) (<-chan []int, error) {
+	tables, err := c.Document(Name).Watch(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make(chan []int)
+	go func() {
+		defer close(out)
+		var last []int
+		for first := true; ; {
+			select {
+			case value, ok := <-tables:
+				if !ok {
+					return
+				}
+				table, err := Parse(value)
+				mine := table.Mine(topic, worker)
+				if err != nil || !first && slices.Equal(mine, last) {
+					continue // the leader writes it anew when it can't be read
+				}
+				first, last = false, mine
+				select {
+				case out <- mine:
+				case <-ctx.Done():
+					return
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return out, nil
+}

@@ -1,0 +1,237 @@
+package mosaic
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"cloudcanvas/shared/event"
+)
+
+// Camera is a fold over what an edge says of one camera, video or set of images: batches of
+// detections, events of tracks, snapshots. Like a Scene it does not mind order or repetition. The
+// data rests in a working file; memory holds where each piece lies.
+type Camera struct {
+	Edge, Name string
+	dir        string
+	most       int // snapshots kept
+
+	spool     spool
+	batches   []piece
+	tracks    []piece
+	snapshots []snapshot
+	known     map[ulid.ULID]bool
+
+	first, end ulid.ULID // ids of the least batch and of the one that ends the source
+	total      int       // frames, once the end is known; -1 before
+	models     map[string]bool
+	epoch      event.Epoch
+	through    uint64
+}
+
+// piece is an item's data in the spool, and what orders it.
+type piece struct {
+	id    ulid.ULID
+	at    time.Time
+	where span
+	first int // frame numbers of a batch
+	last  int
+}
+
+// snapshot is a frame that was sent as a picture.
+type snapshot struct {
+	piece
+	track string // the id of the track it shows
+}
+
+// maxKnown bounds the pieces of one record: a day of batches of 2 s, twice over.
+const maxKnown = 1 << 20
+
+// NewCamera is a record of which nothing is known. dir is made, and belongs to it.
+func NewCamera(edge, name, dir string, snapshots int) (*Camera, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("beginning the record of camera %s: %w; see mosaic.work_dir", name, err)
+	}
+	c := &Camera{Edge: edge, Name: name, dir: dir, most: snapshots, total: -1, known: map[ulid.ULID]bool{}, models: map[string]bool{}}
+	c.spool.path = filepath.Join(dir, "spool")
+	return c, nil
+}
+
+// Close frees the working files.
+func (c *Camera) Close() {
+	c.spool.close()
+	os.RemoveAll(c.dir)
+}
+
+// Add takes in a batch of detections, an event of a track, or a snapshot. changed says whether it
+// is new. errStrange marks items that are passed over; any other error is one of this machine's disk.
+func (c *Camera) Add(e event.Item) (changed bool, err error) {
+	if c.known[e.ID] {
+		return false, nil
+	}
+	if len(c.known) >= maxKnown {
+		return false, fmt.Errorf("%w: camera %s has %d items in one record; set mosaic.roll", errStrange, c.Name, len(c.known))
+	}
+	p := piece{id: e.ID, at: e.Time}
+	switch e.Kind {
+	case event.Result:
+		err = c.addBatch(e, p)
+	case event.Track:
+		err = c.addTrack(e, p)
+	case event.Frame:
+		err = c.addSnapshot(e, p)
+	default:
+		err = fmt.Errorf("%w: a %s", errStrange, e.Kind)
+	}
+	if err != nil {
+		return false, err
+	}
+	c.known[e.ID] = true
+	if e.Epoch != c.epoch {
+		c.epoch, c.through = e.Epoch, 0
+	}
+	c.through = max(c.through, e.Seq)
+	return true, nil
+}
+
+func (c *Camera) addBatch(e event.Item, p piece) error {
+	d, err := event.ParseDetections(e)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errStrange, err)
+	}
+	if p.where, err = c.spool.put(e.Data); err != nil {
+		return err
+	}
+	p.first, p.last = d.First, d.Last
+	c.batches = append(c.batches, p)
+	if c.first.IsZero() || e.ID.Compare(c.first) < 0 {
+		c.first = e.ID
+	}
+	if d.End && e.ID.Compare(c.end) > 0 {
+		c.end, c.total = e.ID, max(d.Total, d.Last+1)
+	}
+	if d.Model != "" {
+		c.models[d.Model+" "+d.ModelVersion] = true
+	}
+	return nil
+}
+
+func (c *Camera) addTrack(e event.Item, p piece) error {
+	if _, err := event.ParseTrack(e); err != nil {
+		return fmt.Errorf("%w: %w", errStrange, err)
+	}
+	var err error
+	if p.where, err = c.spool.put(compact(e.Data)); err != nil {
+		return err
+	}
+	c.tracks = append(c.tracks, p)
+	return nil
+}
+
+// compact is JSON on one line, as it stands in the list of events.
+func compact(data []byte) []byte {
+	short, err := json.Marshal(json.RawMessage(data))
+	if err != nil {
+		return data
+	}
+	return short
+}
+
+// addSnapshot keeps the first of them: which ones does not depend on the order they come in.
+func (c *Camera) addSnapshot(e event.Item, p piece) error {
+	s := snapshot{piece: p, track: trackOf(e.Subject)}
+	at, _ := slices.BinarySearchFunc(c.snapshots, s, func(a, b snapshot) int { return a.id.Compare(b.id) })
+	if at >= c.most {
+		return nil
+	}
+	var err error
+	if s.where, err = c.spool.put(e.Data); err != nil {
+		return err
+	}
+	c.snapshots = slices.Insert(c.snapshots, at, s)
+	c.snapshots = c.snapshots[:min(len(c.snapshots), c.most)]
+	return nil
+}
+
+// Ended says whether the end of the source was heard of.
+func (c *Camera) Ended() bool { return c.total >= 0 }
+
+// Done says whether the source came to its end and every frame of it is in a batch.
+func (c *Camera) Done() bool { return c.Ended() && len(c.Missing()) == 0 }
+
+// Missing are the ranges of frames that no batch covers, "from-to", as far as is known.
+func (c *Camera) Missing() []string {
+	missing := []string{}
+	gap := func(from, to int) {
+		if from <= to {
+			missing = append(missing, fmt.Sprintf("%d-%d", from, to))
+		}
+	}
+	next := 0
+	for n, b := range c.inOrder() {
+		if n == 0 && !c.Ended() {
+			next = b.first // a camera that never ends may be heard of from any frame on
+		}
+		gap(next, b.first-1)
+		next = max(next, b.last+1)
+	}
+	gap(next, c.total-1)
+	return missing
+}
+
+// inOrder are the batches by their first frame.
+func (c *Camera) inOrder() []piece {
+	slices.SortFunc(c.batches, func(a, b piece) int {
+		if a.first != b.first {
+			return a.first - b.first
+		}
+		return a.id.Compare(b.id)
+	})
+	return c.batches
+}
+
+// began is the time of the record's first frame.
+func (c *Camera) began() time.Time {
+	first := time.Unix(math.MaxInt32, 0)
+	for _, b := range c.batches {
+		if b.at.Before(first) {
+			first = b.at
+		}
+	}
+	return first.UTC()
+}
+
+// each hands on the record's frames in order. Of a source with an end each frame comes once, even if
+// an edge that died read it again under another id. A camera without end never reads again.
+func (c *Camera) each(visit func(event.FrameDetection) error) error {
+	reached := -1
+	for _, b := range c.inOrder() {
+		data, err := c.spool.get(b.where)
+		if err != nil {
+			return err
+		}
+		var d event.Detections
+		if err := json.Unmarshal(data, &d); err != nil {
+			return fmt.Errorf("reading a batch of camera %s again: %w", c.Name, err)
+		}
+		for _, f := range d.Frames {
+			if c.Ended() && f.Frame <= reached {
+				continue
+			}
+			reached = f.Frame
+			if err := visit(f); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+var errNoBatch = errors.New("no batch of detections has come")

@@ -1,0 +1,192 @@
+package mosaic
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/vision"
+)
+
+// detection is a line of detections.json: COCO's results format, cocodataset.org/#format-results.
+type detection struct {
+	ImageID    any        `json:"image_id"` // the frame's number from 0, or an image's file name
+	CategoryID int        `json:"category_id"`
+	BBox       [4]float32 `json:"bbox"`
+	Score      float32    `json:"score"`
+}
+
+// Write makes the record's files in dir and gives the product, whose Folder, Files and Seconds are
+// the caller's. artist may be nil: then snapshots stay as they came.
+//
+//	detections.json  a list of COCO results, by frame
+//	events.json      a list of the tracks' events, by time
+//	annotated/       snapshots with the boxes drawn
+func (c *Camera) Write(dir string, artist Artist, score float64) (Product, error) {
+	if len(c.batches) == 0 {
+		return Product{}, fmt.Errorf("camera %s: %w", c.Name, errNoBatch)
+	}
+	missing := c.Missing()
+	p := Product{
+		Kind: cameraProduct, Name: c.Name, Edge: c.Edge, Complete: c.Done(), Missing: missing, Of: c.first.String(), Models: []string{},
+		Camera: &CameraFigures{Events: len(c.tracks), Ended: c.Ended(), Epoch: c.epoch},
+	}
+	if c.Ended() {
+		p.Of = c.end.String()
+	}
+	if p.Complete {
+		p.Camera.Through = c.through
+	}
+	for m := range c.models {
+		p.Models = append(p.Models, m)
+	}
+	slices.Sort(p.Models)
+
+	boxes := c.wanted()
+	frames, found, err := c.writeDetections(filepath.Join(dir, "detections.json"), boxes)
+	if err != nil {
+		return p, fmt.Errorf("camera %s: %w", c.Name, err)
+	}
+	p.Camera.Frames, p.Camera.Detections = frames, found
+	if err := c.writeEvents(filepath.Join(dir, "events.json")); err != nil {
+		return p, fmt.Errorf("camera %s: %w", c.Name, err)
+	}
+	if p.Camera.Annotated, err = c.annotate(filepath.Join(dir, "annotated"), boxes, artist, score); err != nil {
+		return p, fmt.Errorf("camera %s: %w", c.Name, err)
+	}
+	return p, nil
+}
+
+// list writes a JSON list, one element a line, none of it held in memory.
+func list(path string, fill func(add func(element []byte) error) error) error {
+	return writeFile(path, func(f *os.File) error {
+		w := bufio.NewWriterSize(f, 1<<18)
+		lead := "[\n"
+		err := fill(func(element []byte) error {
+			w.WriteString(lead)
+			lead = ",\n"
+			_, err := w.Write(element)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if lead == "[\n" {
+			w.WriteString("[")
+		}
+		w.WriteString("\n]\n")
+		return w.Flush()
+	})
+}
+
+// writeDetections also fills in the frames that snapshots were taken of.
+func (c *Camera) writeDetections(path string, wanted map[int64]*taken) (frames, found int, err error) {
+	err = list(path, func(add func([]byte) error) error {
+		return c.each(func(f event.FrameDetection) error {
+			frames++
+			var image any = f.Frame
+			if f.Name != "" {
+				image = f.Name
+			}
+			if w := wanted[f.Time.UnixMilli()]; w != nil && !w.is {
+				*w = taken{is: true, frame: f}
+			}
+			for _, b := range f.Boxes {
+				line, err := json.Marshal(detection{image, b.CategoryID, b.BBox, b.Score})
+				if err != nil {
+					return fmt.Errorf("frame %d: %w", f.Frame, err)
+				}
+				if err := add(line); err != nil {
+					return err
+				}
+				found++
+			}
+			return nil
+		})
+	})
+	return frames, found, err
+}
+
+func (c *Camera) writeEvents(path string) error {
+	slices.SortFunc(c.tracks, func(a, b piece) int {
+		if d := a.at.Compare(b.at); d != 0 {
+			return d
+		}
+		return a.id.Compare(b.id)
+	})
+	return list(path, func(add func([]byte) error) error {
+		for _, t := range c.tracks {
+			data, err := c.spool.get(t.where)
+			if err != nil {
+				return err
+			}
+			if err := add(data); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// taken is the frame that a snapshot shows.
+type taken struct {
+	is    bool
+	frame event.FrameDetection
+}
+
+// wanted are the times of the snapshots, in milliseconds: a snapshot bears the time of its frame.
+func (c *Camera) wanted() map[int64]*taken {
+	w := map[int64]*taken{}
+	for _, s := range c.snapshots {
+		w[s.at.UnixMilli()] = &taken{}
+	}
+	return w
+}
+
+// annotate draws each snapshot's boxes. One that can't be drawn is left as it came.
+func (c *Camera) annotate(dir string, frames map[int64]*taken, artist Artist, score float64) (made int, err error) {
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return 0, err
+	}
+	for _, s := range c.snapshots {
+		picture, err := c.spool.get(s.where)
+		if err != nil {
+			return made, err
+		}
+		name := "track_" + safeName(s.track)
+		if t := frames[s.at.UnixMilli()]; t.is {
+			name = fmt.Sprintf("frame_%06d", t.frame.Frame)
+			if artist != nil {
+				if drawn, err := artist.Draw(picture, drawable(t.frame.Boxes, score)); err == nil {
+					picture = drawn
+				}
+			}
+		}
+		if err := os.WriteFile(filepath.Join(dir, name+".jpg"), picture, 0o644); err != nil {
+			return made, err
+		}
+	}
+	files, err := os.ReadDir(dir)
+	return len(files), err
+}
+
+func drawable(boxes []event.Box, score float64) []vision.Box {
+	var out []vision.Box
+	for _, b := range boxes {
+		if float64(b.Score) >= score {
+			out = append(out, vision.Box{X: b.BBox[0], Y: b.BBox[1], W: b.BBox[2], H: b.BBox[3], Score: b.Score, Class: b.CategoryID, Label: b.Label})
+		}
+	}
+	return out
+}
+
+// trackOf is the last part of a snapshot's subject "camera/track".
+func trackOf(subject string) string { return subject[strings.LastIndexByte(subject, '/')+1:] }
+
+// segmentName is the folder of a part of a camera's record that has no end of its own.
+func (c *Camera) segmentName() string { return c.began().Format("20060102T150405.000Z") }

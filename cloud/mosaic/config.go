@@ -1,0 +1,86 @@
+package mosaic
+
+import (
+	"fmt"
+	"time"
+)
+
+// Config is when products are made and where. The zero value of a field stands for its default.
+type Config struct {
+	// WorkDir holds what is not finished yet: masks and spools. Empty: the system's temporary folder.
+	WorkDir string `yaml:"work_dir"`
+	// PerEdge puts products under <edge>/<name> in place of <name>, for fleets whose cameras and
+	// scenes do not have names of their own.
+	PerEdge bool `yaml:"per_edge"`
+	// Settle is how long a record that has all it needs waits for what belongs to it on other topics.
+	Settle time.Duration `yaml:"settle"`
+	// Deadline: nothing new for so long, and a scene or camera is published as incomplete.
+	Deadline time.Duration `yaml:"deadline"`
+	// Linger is how long a complete record is kept for latecomers.
+	Linger time.Duration `yaml:"linger"`
+	// Retention is how long an incomplete record waits for the rest.
+	Retention time.Duration `yaml:"retention"`
+	// Roll closes a camera's record that has no end of its own.
+	Roll time.Duration `yaml:"roll"`
+	// Snapshots bounds the annotated frames of one camera's record.
+	Snapshots int `yaml:"snapshots"`
+	// AnnotateScore is the least score of a box that is drawn, 0 … 1.
+	AnnotateScore float64 `yaml:"annotate_score"`
+}
+
+// DefaultConfig suits links from fibre to satellite.
+func DefaultConfig() Config {
+	return Config{
+		Settle:        time.Second,
+		Deadline:      10 * time.Minute,
+		Linger:        time.Minute,
+		Retention:     24 * time.Hour,
+		Roll:          24 * time.Hour,
+		Snapshots:     64,
+		AnnotateScore: 0.3,
+	}
+}
+
+func (c Config) withDefaults() Config {
+	d := DefaultConfig()
+	for _, f := range []struct {
+		value *time.Duration
+		or    time.Duration
+	}{
+		{&c.Settle, d.Settle}, {&c.Deadline, d.Deadline}, {&c.Linger, d.Linger}, {&c.Retention, d.Retention}, {&c.Roll, d.Roll},
+	} {
+		if *f.value == 0 {
+			*f.value = f.or
+		}
+	}
+	if c.Snapshots == 0 {
+		c.Snapshots = d.Snapshots
+	}
+	if c.AnnotateScore == 0 {
+		c.AnnotateScore = d.AnnotateScore
+	}
+	return c
+}
+
+// Problems lists every mistake in c.
+func (c Config) Problems(add func(field, message, hint string)) {
+	for _, f := range []struct {
+		name  string
+		value time.Duration
+	}{
+		{"settle", c.Settle}, {"deadline", c.Deadline}, {"linger", c.Linger}, {"retention", c.Retention}, {"roll", c.Roll},
+	} {
+		if f.value < 0 {
+			add(f.name, fmt.Sprintf("is %v", f.value), "use a positive time, or leave it out")
+		}
+	}
+	if c.Retention > 0 && c.Deadline > c.Retention {
+		add("deadline", fmt.Sprintf("is %v, beyond retention %v", c.Deadline, c.Retention), "publish incomplete scenes before they are given up")
+	}
+	if c.Snapshots < 0 || c.Snapshots > 10_000 {
+		add("snapshots", fmt.Sprintf("is %d", c.Snapshots), "use 1 to 10000 frames")
+	}
+	if c.AnnotateScore < 0 || c.AnnotateScore > 1 {
+		add("annotate_score", fmt.Sprintf("is %g", c.AnnotateScore), "use 0 to 1")
+	}
+}

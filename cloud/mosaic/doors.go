@@ -1,0 +1,63 @@
+package mosaic
+
+import (
+	"context"
+
+	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/vision"
+)
+
+// Entry is one record of a topic: where it stands and the item in it. Err says that no item could
+// be read from it. Reason is why it is a dead letter, of records of the dead-letter topic.
+type Entry struct {
+	Topic     string
+	Partition int
+	Offset    int64
+	Item      event.Item
+	Err       error
+	Reason    string
+}
+
+// Queue is what the mosaic reads: results, events, dead letters, and its own products.
+type Queue interface {
+	Partitions(ctx context.Context, topic string) (int, error)
+	// Committed is the offset of the first entry that a restarted mosaic has to read.
+	Committed(ctx context.Context, topic string, partition int) (int64, error)
+	// Read hands on entries from that offset, in order and following the end, until ctx ends or
+	// handle gives an error, which it returns.
+	Read(ctx context.Context, topic string, partition int, from int64, handle func([]Entry) error) error
+	// Scan hands on all that a partition holds now, then returns.
+	Scan(ctx context.Context, topic string, partition int, handle func(Entry) error) error
+	Commit(ctx context.Context, topic string, partition int, offset int64) error
+}
+
+// Products hears of finished products: items of kind product. Announce may be asked for the same
+// item again.
+type Products interface {
+	Announce(ctx context.Context, product event.Item) error
+}
+
+// Objects is where large data rests. Get's error is fs.ErrNotExist when there is no such object;
+// any other error is taken for a store that is away and is tried again.
+type Objects interface {
+	Get(ctx context.Context, ref string) ([]byte, error)
+}
+
+// Store is where products are kept. A product is a folder of files that appears as a whole.
+type Store interface {
+	Draft(name string) (Draft, error)
+}
+
+// Draft is a product in the making.
+type Draft interface {
+	Dir() string // an empty folder to write into
+	// Commit puts the files where they belong. Readers see each file old or new, never half.
+	Commit(ctx context.Context) error
+	// Discard forgets the draft; after Commit it does nothing.
+	Discard()
+}
+
+// Artist draws boxes into a JPEG and gives a JPEG.
+type Artist interface {
+	Draw(jpeg []byte, boxes []vision.Box) ([]byte, error)
+}

@@ -1,0 +1,341 @@
+// Package mosaic makes products of what edges and workers have said: one folder a scene, one a
+// camera. A scene is a fold over its tiles, a camera over its batches of detections; neither minds
+// order or repetition, so the mosaic reads every topic as it comes:
+//
+//	canvas.results ─┐                      ┌▶ Scene  ─┐
+//	canvas.events  ─┼▶ one goroutine folds ┤          ├▶ draft ─▶ folder, canvas.products
+//	canvas.dlq     ─┘                      └▶ Camera ─┘
+//
+// Its memory is Kafka: a partition's offset is committed only up to the first entry of what is not
+// finished, and what is finished is known from canvas.products. So a mosaic that died begins again
+// where the oldest open scene began, and makes the same products.
+package mosaic
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"cloudcanvas/shared/event"
+)
+
+// Parts are what a mosaic is made of.
+type Parts struct {
+	Queue    Queue
+	Products Products
+	Objects  Objects
+	Store    Store
+	Artist   Artist // may be nil: snapshots stay as they came
+	Log      *slog.Logger
+}
+
+// Mosaic folds entries into scenes and cameras and publishes them. One goroutine owns its state.
+type Mosaic struct {
+	cfg Config
+	Parts
+	work     string
+	serial   int
+	open     map[key]*record
+	finished map[key]finished
+	progress progress
+}
+
+// key names a record.
+type key struct{ kind, edge, name string }
+
+// finished is what canvas.products says of a complete product, so that what is read a second time
+// does not take its place.
+type finished struct {
+	of      string
+	epoch   event.Epoch
+	through uint64
+}
+
+// New makes a mosaic. Run starts it.
+func New(cfg Config, parts Parts) (*Mosaic, error) {
+	cfg = cfg.withDefaults()
+	var problems []error
+	cfg.Problems(func(field, message, hint string) {
+		problems = append(problems, fmt.Errorf("mosaic.%s %s: %s", field, message, hint))
+	})
+	if len(problems) > 0 {
+		return nil, errors.Join(problems...)
+	}
+	if parts.Log == nil {
+		parts.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Mosaic{cfg: cfg, Parts: parts, open: map[key]*record{}, finished: map[key]finished{}, progress: newProgress()}, nil
+}
+
+// How often the mosaic looks whether something is due, and writes down how far it is.
+const (
+	tick        = 100 * time.Millisecond
+	commitEvery = time.Second
+)
+
+// Run reads, folds and publishes until ctx ends. What is not finished then is read again by the
+// next Run. The error is not nil when there is no room to work in.
+func (m *Mosaic) Run(ctx context.Context) (err error) {
+	if m.cfg.WorkDir != "" {
+		if err := os.MkdirAll(m.cfg.WorkDir, 0o755); err != nil {
+			return fmt.Errorf("making the working folder: %w; choose another mosaic.work_dir", err)
+		}
+	}
+	if m.work, err = os.MkdirTemp(m.cfg.WorkDir, "canvas-mosaic-"); err != nil {
+		return fmt.Errorf("making a working folder: %w; choose another mosaic.work_dir", err)
+	}
+	defer os.RemoveAll(m.work)
+	defer func() {
+		for k, r := range m.open {
+			r.close()
+			delete(m.open, k)
+		}
+	}()
+	if err := m.recall(ctx); err != nil {
+		return ended(ctx, err)
+	}
+	entries := make(chan Entry, 64)
+	readers, reading := errgroup.WithContext(ctx)
+	for _, topic := range []string{event.ResultsTopic, event.EventsTopic, event.DLQTopic} {
+		readers.Go(func() error { return m.follow(reading, topic, readers, entries) })
+	}
+	err = m.fold(reading, entries)
+	return ended(ctx, errors.Join(readers.Wait(), err))
+}
+
+// ended leaves out an error that is no more than the wish to stop.
+func ended(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// recall learns from canvas.products what is finished.
+func (m *Mosaic) recall(ctx context.Context) error {
+	return m.insist(ctx, "reading finished products", func() error {
+		partitions, err := m.Queue.Partitions(ctx, event.ProductsTopic)
+		if err != nil {
+			return err
+		}
+		for p := range partitions {
+			err := m.Queue.Scan(ctx, event.ProductsTopic, p, func(e Entry) error {
+				if product, err := ParseProduct(e.Item); e.Err == nil && err == nil {
+					m.remember(product)
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (m *Mosaic) remember(p Product) {
+	k := key{p.Kind, p.Edge, p.Name}
+	if !p.Complete {
+		delete(m.finished, k)
+		return
+	}
+	f := finished{of: p.Of}
+	if p.Camera != nil {
+		f.epoch, f.through = p.Camera.Epoch, p.Camera.Through
+	}
+	m.finished[k] = f
+}
+
+// follow reads every partition of a topic from where it is committed.
+func (m *Mosaic) follow(ctx context.Context, topic string, readers *errgroup.Group, entries chan<- Entry) error {
+	partitions := 0
+	err := m.insist(ctx, "looking for topic "+topic, func() (err error) {
+		partitions, err = m.Queue.Partitions(ctx, topic)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for p := range partitions {
+		readers.Go(func() error { return m.read(ctx, topic, p, entries) })
+	}
+	return nil
+}
+
+func (m *Mosaic) read(ctx context.Context, topic string, partition int, entries chan<- Entry) error {
+	next := int64(-1)
+	return m.insist(ctx, fmt.Sprintf("reading %s partition %d", topic, partition), func() (err error) {
+		if next < 0 {
+			if next, err = m.Queue.Committed(ctx, topic, partition); err != nil {
+				next = -1
+				return err
+			}
+		}
+		err = m.Queue.Read(ctx, topic, partition, next, func(some []Entry) error {
+			for _, e := range some {
+				if e.Offset < next {
+					continue
+				}
+				if err := m.complete(ctx, &e); err != nil {
+					return err
+				}
+				select {
+				case entries <- e:
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+				next = e.Offset + 1
+			}
+			return nil
+		})
+		if err == nil {
+			err = errors.New("the reader ended")
+		}
+		return err
+	})
+}
+
+// complete fetches data that rests in the object store and checks what is there. What is wrong with
+// an entry is said in it; the error is ctx's.
+func (m *Mosaic) complete(ctx context.Context, e *Entry) error {
+	if e.Err != nil || e.Topic == event.DLQTopic || !concerns(&e.Item) {
+		return nil
+	}
+	if ref := e.Item.Attrs.DataRef; ref != "" {
+		err := m.insist(ctx, "fetching from the object store", func() (err error) {
+			e.Item.Data, err = m.Objects.Get(ctx, ref)
+			if errors.Is(err, fs.ErrNotExist) {
+				e.Err = fmt.Errorf("the object store has no %q", ref)
+				return nil
+			}
+			return err
+		})
+		if err != nil || e.Err != nil {
+			return err
+		}
+		e.Item.Attrs.DataRef = ""
+	}
+	e.Err = e.Item.Verify()
+	return nil
+}
+
+// fold is the one goroutine that owns the state.
+func (m *Mosaic) fold(ctx context.Context, entries <-chan Entry) error {
+	due := time.NewTicker(tick)
+	defer due.Stop()
+	committed := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+			defer cancel()
+			m.commit(leave)
+			return nil
+		case e := <-entries:
+			if err := m.take(ctx, e); err != nil {
+				return err
+			}
+			m.progress.pass(place{e.Topic, e.Partition}, e.Offset)
+		case now := <-due.C:
+			m.tend(ctx, now)
+			if now.Sub(committed) >= commitEvery {
+				m.commit(ctx)
+				committed = now
+			}
+		}
+	}
+}
+
+// take folds one entry.
+func (m *Mosaic) take(ctx context.Context, e Entry) error {
+	if e.Err != nil {
+		m.Log.Warn("an entry can't be used", "topic", e.Topic, "partition", e.Partition, "offset", e.Offset, "error", e.Err)
+		return nil
+	}
+	if e.Topic != event.DLQTopic && !concerns(&e.Item) {
+		return nil
+	}
+	k, ok := keyOf(&e)
+	if !ok {
+		return nil
+	}
+	r := m.open[k]
+	if r == nil {
+		if f, ok := m.finished[k]; ok && k.kind == cameraProduct && f.epoch == e.Item.Epoch && e.Item.Seq <= f.through {
+			return nil // it is in a finished product
+		}
+		if err := m.insist(ctx, "making room for "+k.name, func() (err error) { r, err = m.begin(k); return err }); err != nil {
+			return err
+		}
+		m.open[k] = r
+	}
+	changed := false
+	err := m.insist(ctx, "keeping what was said of "+k.name, func() (err error) {
+		changed, err = r.add(e)
+		if errors.Is(err, errStrange) {
+			m.Log.Warn("an item is passed over", "id", e.Item.ID, "subject", e.Item.Subject, "error", err)
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	r.hold(place{e.Topic, e.Partition}, e.Offset)
+	if now := time.Now(); changed {
+		r.changed, r.dirty = now, true
+		if r.ripe(m.cfg, now) {
+			m.publish(ctx, k, r, now)
+		}
+	}
+	return nil
+}
+
+func (m *Mosaic) begin(k key) (r *record, err error) {
+	m.serial++
+	dir := filepath.Join(m.work, fmt.Sprint(m.serial))
+	r = &record{opened: time.Now(), holds: map[place]int64{}}
+	r.changed = r.opened
+	if k.kind == sceneProduct {
+		r.scene, err = NewScene(k.edge, k.name, dir)
+	} else {
+		r.camera, err = NewCamera(k.edge, k.name, dir, m.cfg.Snapshots)
+	}
+	return r, err
+}
+
+// concerns says whether an item has to do with products at all.
+func concerns(i *event.Item) bool {
+	switch i.Kind {
+	case event.Scene, event.Track:
+		return true
+	case event.Frame:
+		return i.Attrs.Want == ""
+	case event.Result:
+		// What workers found in single frames of cameras is for those who read canvas.results.
+		return i.Attrs.Scene != "" || i.Epoch != ""
+	}
+	return false
+}
+
+// keyOf is the record that an entry is about.
+func keyOf(e *Entry) (k key, ok bool) {
+	i := &e.Item
+	if e.Topic == event.DLQTopic && i.Kind != event.Tile {
+		return k, false
+	}
+	if i.Attrs.Scene != "" {
+		return key{sceneProduct, i.Edge, i.Attrs.Scene}, true
+	}
+	if i.Kind == event.Scene {
+		return key{sceneProduct, i.Edge, i.Subject}, i.Subject != ""
+	}
+	return key{cameraProduct, i.Edge, i.Stream}, i.Stream != "" && e.Topic != event.DLQTopic
+}

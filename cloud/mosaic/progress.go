@@ -1,0 +1,81 @@
+package mosaic
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
+
+// place is a partition of a topic.
+type place struct {
+	topic     string
+	partition int
+}
+
+// progress is how far each partition was read, and how far that was committed.
+type progress struct{ next, committed map[place]int64 }
+
+func newProgress() progress {
+	return progress{next: map[place]int64{}, committed: map[place]int64{}}
+}
+
+func (p progress) pass(at place, offset int64) { p.next[at] = max(p.next[at], offset+1) }
+
+// safe is the offset from which a restarted mosaic must read: that of the first entry of what is
+// still open, or else the next one.
+func (p progress) safe(at place, open map[key]*record) int64 {
+	offset := p.next[at]
+	for _, r := range open {
+		if first, ok := r.holds[at]; ok {
+			offset = min(offset, first)
+		}
+	}
+	return offset
+}
+
+// commit records what need not be read again. It is tried at every tick, so a failure is only told.
+func (m *Mosaic) commit(ctx context.Context) {
+	for at := range m.progress.next {
+		safe := m.progress.safe(at, m.open)
+		if safe <= m.progress.committed[at] {
+			continue
+		}
+		if err := m.Queue.Commit(ctx, at.topic, at.partition, safe); err != nil {
+			if ctx.Err() == nil {
+				m.Log.Warn("committing an offset failed", "topic", at.topic, "partition", at.partition, "offset", safe, "error", err)
+			}
+			continue
+		}
+		m.progress.committed[at] = safe
+	}
+}
+
+// insist does something until it succeeds or ctx ends. It says once that it fails and once that it
+// is well again.
+func (m *Mosaic) insist(ctx context.Context, what string, do func() error) error {
+	wait, failing := 50*time.Millisecond, false
+	for {
+		err := do()
+		if err == nil {
+			if failing {
+				m.Log.Info(what + " works again")
+			}
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if !failing {
+			m.Log.Warn(what+" fails, trying until it works", "error", err)
+			failing = true
+		}
+		rest := time.NewTimer(wait/2 + rand.N(wait/2))
+		select {
+		case <-rest.C:
+		case <-ctx.Done():
+			rest.Stop()
+			return ctx.Err()
+		}
+		wait = min(2*wait, 5*time.Second)
+	}
+}

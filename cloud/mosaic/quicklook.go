@@ -1,0 +1,159 @@
+package mosaic
+
+import (
+	"bufio"
+	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/jpeg"
+	"image/png"
+	"os"
+
+	"cloudcanvas/shared/raster"
+)
+
+// Colours laid over the quicklook, and how much of them.
+var (
+	cloudWhite   = [3]float64{255, 255, 255}
+	shadowViolet = [3]float64{150, 60, 220}
+	edgeOrange   = [3]float64{255, 140, 0} // along the outline of clouds, which are white on white else
+)
+
+const (
+	cloudOpacity  = 0.45
+	shadowOpacity = 0.55
+	edgeOpacity   = 0.85
+	unsentDim     = 0.55 // of the brightness where there is no mask
+
+	maxQuicklook = 4096 // pixels a side
+	samples      = 4    // points of the mask looked at for a quicklook pixel, each way
+)
+
+// writeQuicklook lays the mask over the edge's picture of the scene, or over gray where none came.
+func (s *Scene) writeQuicklook(path string) error {
+	base, err := s.base()
+	if err != nil {
+		return err
+	}
+	shares, err := s.shares(base.Rect.Dx(), base.Rect.Dy())
+	if err != nil {
+		return err
+	}
+	overlay(base, shares)
+	return writeFile(path, func(f *os.File) error {
+		w := bufio.NewWriter(f)
+		if err := png.Encode(w, base); err != nil {
+			return err
+		}
+		return w.Flush()
+	})
+}
+
+// base is the picture to lay the mask over. A quicklook that can't be decoded is done without.
+func (s *Scene) base() (*image.RGBA, error) {
+	if s.quicklook != "" {
+		if p := decodeQuicklook(s.quicklook); p != nil {
+			return p, nil
+		}
+	}
+	side := max(s.grid.Width, s.grid.Height)
+	shrink := func(n int) int { return max(1, n*min(1024, side)/side) }
+	base := image.NewRGBA(image.Rect(0, 0, shrink(s.grid.Width), shrink(s.grid.Height)))
+	draw.Draw(base, base.Rect, image.NewUniform(color.Gray{Y: 90}), image.Point{}, draw.Src)
+	return base, nil
+}
+
+func decodeQuicklook(path string) *image.RGBA {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	head, err := jpeg.DecodeConfig(f)
+	if err != nil || head.Width < 1 || head.Height < 1 || head.Width > maxQuicklook || head.Height > maxQuicklook {
+		return nil
+	}
+	if _, err := f.Seek(0, 0); err != nil {
+		return nil
+	}
+	picture, err := jpeg.Decode(bufio.NewReader(f))
+	if err != nil {
+		return nil
+	}
+	base := image.NewRGBA(image.Rect(0, 0, head.Width, head.Height))
+	draw.Draw(base, base.Rect, picture, picture.Bounds().Min, draw.Src)
+	return base
+}
+
+// share is how much of a quicklook pixel is cloud, shadow, and unknown, 0 … 1.
+type share struct{ cloud, shadow, unknown float32 }
+
+// shares looks at the mask row by row of the quicklook, so that memory holds one strip of it.
+func (s *Scene) shares(w, h int) ([]share, error) {
+	out := make([]share, w*h)
+	for y := range h {
+		top, bottom := y*s.grid.Height/h, max((y+1)*s.grid.Height/h, y*s.grid.Height/h+1)
+		strip := raster.Window{Y: min(top, s.grid.Height-1), W: s.grid.Width}
+		strip.H = min(bottom, s.grid.Height) - strip.Y
+		class, err := s.mask.Read(strip)
+		if err != nil {
+			return nil, fmt.Errorf("looking at rows %d to %d of the mask: %w", top, bottom, err)
+		}
+		for x := range w {
+			left, right := x*strip.W/w, max((x+1)*strip.W/w, x*strip.W/w+1)
+			var n [4]uint32
+			for _, cy := range spread(0, strip.H) {
+				for _, cx := range spread(left, min(right, strip.W)) {
+					n[bin(class[cy*strip.W+cx])]++
+				}
+			}
+			all := float32(n[0] + n[1] + n[2] + n[3])
+			out[y*w+x] = share{cloud: float32(n[2]) / all, shadow: float32(n[1]) / all, unknown: float32(n[3]) / all}
+		}
+	}
+	return out, nil
+}
+
+func bin(class byte) int { return int(min(class, 3)) }
+
+// spread is up to samples places in [from, to), evenly.
+func spread(from, to int) []int {
+	if to-from <= samples {
+		all := make([]int, 0, samples)
+		for i := from; i < max(to, from+1); i++ {
+			all = append(all, i)
+		}
+		return all
+	}
+	var all [samples]int
+	for i := range all {
+		all[i] = from + (2*i+1)*(to-from)/(2*samples)
+	}
+	return all[:]
+}
+
+// overlay paints in place.
+func overlay(base *image.RGBA, shares []share) {
+	w, h := base.Rect.Dx(), base.Rect.Dy()
+	cloudy := func(x, y int) bool {
+		return x >= 0 && y >= 0 && x < w && y < h && shares[y*w+x].cloud >= 0.5
+	}
+	for y := range h {
+		for x := range w {
+			s := shares[y*w+x]
+			p := base.Pix[y*base.Stride+x*4:][:4:4]
+			dim := 1 - (1-unsentDim)*float64(s.unknown)
+			outline := cloudy(x, y) && !(cloudy(x-1, y) && cloudy(x+1, y) && cloudy(x, y-1) && cloudy(x, y+1))
+			for c := range 3 {
+				v := float64(p[c]) * dim
+				v += (shadowViolet[c] - v) * shadowOpacity * float64(s.shadow)
+				v += (cloudWhite[c] - v) * cloudOpacity * float64(s.cloud)
+				if outline {
+					v += (edgeOrange[c] - v) * edgeOpacity
+				}
+				p[c] = byte(v + 0.5)
+			}
+		}
+	}
+}

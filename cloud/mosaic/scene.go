@@ -1,0 +1,305 @@
+package mosaic
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/oklog/ulid/v2"
+
+	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/raster"
+)
+
+// Scene is a fold over what is known about a scene's tiles. The order in which it hears of things
+// does not matter, nor how often: of two results for one tile, or two manifests, the one with the
+// greater id counts, which is the newer input's. Pixels go to a working file as they come; memory
+// holds a few words for each tile.
+type Scene struct {
+	Edge, ID string
+	dir      string // working folder, its own
+
+	manifest   *event.Manifest
+	manifestID ulid.ULID
+	manifested event.Item // without its data
+	sizes      [2]int     // bytes of manifest and quicklook, as they were sent
+	grid       raster.Grid
+	mask       *raster.MaskWriter
+
+	tiles  map[string]*tile
+	early  spool // results that came before the manifest
+	models map[string]int
+
+	quicklook   string // path of the JPEG, or empty
+	quicklookID ulid.ULID
+}
+
+// tile is what is known of one tile.
+type tile struct {
+	id     ulid.ULID // of the result or dead letter that counts
+	state  state
+	early  span // of a result, until the manifest has come
+	model  string
+	counts [4]uint32 // pixels of the core: clear, shadow, cloud, no data
+	reason string    // why it is dead
+}
+
+type state uint8
+
+const (
+	dead   state = iota + 1 // in the dead letters
+	result                  // a model saw it
+)
+
+// maxEarly bounds the results kept for a scene whose manifest has not come.
+const maxEarly = 250_000
+
+// errStrange says that an item does not fit its scene. It is not the scene's end.
+var errStrange = errors.New("it does not fit the scene")
+
+// NewScene is a scene of which nothing is known. dir is made, and belongs to it.
+func NewScene(edge, id, dir string) (*Scene, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("beginning scene %s: %w; see mosaic.work_dir", id, err)
+	}
+	s := &Scene{Edge: edge, ID: id, dir: dir, tiles: map[string]*tile{}, models: map[string]int{}}
+	s.early.path = filepath.Join(dir, "early")
+	return s, nil
+}
+
+// Close frees the working files.
+func (s *Scene) Close() {
+	s.early.close()
+	if s.mask != nil {
+		s.mask.Close()
+	}
+	os.RemoveAll(s.dir)
+}
+
+// Add takes in an item about this scene: a manifest, a quicklook, or a tile's result. changed says
+// whether anything is new. errStrange marks items that are passed over; any other error is one of
+// this machine's disk.
+func (s *Scene) Add(e event.Item) (changed bool, err error) {
+	switch e.Kind {
+	case event.Scene:
+		return s.addManifest(e)
+	case event.Frame:
+		return s.addQuicklook(e)
+	case event.Result:
+		return s.addResult(e)
+	}
+	return false, fmt.Errorf("%w: a %s", errStrange, e.Kind)
+}
+
+// AddDead takes in a tile that can't be worked on.
+func (s *Scene) AddDead(e event.Item, reason string) (changed bool, err error) {
+	t, err := s.tile(e.Attrs.Tile)
+	// A result outweighs a dead letter: it was replayed.
+	if err != nil || t.state == result || t.state == dead && t.id.Compare(e.ID) >= 0 {
+		return false, err
+	}
+	t.id, t.state, t.reason = e.ID, dead, reason
+	return true, nil
+}
+
+func (s *Scene) addManifest(e event.Item) (changed bool, err error) {
+	if s.manifest != nil && s.manifestID.Compare(e.ID) >= 0 {
+		return false, nil
+	}
+	m, err := event.ParseManifest(e)
+	if err != nil {
+		return false, fmt.Errorf("%w: %w", errStrange, err)
+	}
+	grid := raster.Grid{Width: m.Width, Height: m.Height, Size: m.Grid.Size, Overlap: m.Grid.Overlap}
+	if err := grid.Check(); err != nil || grid.Cols() != m.Grid.Cols || grid.Rows() != m.Grid.Rows {
+		return false, fmt.Errorf("%w: scene %s of %d x %d pixels cut by %d with overlap %d has %d x %d tiles, the manifest says %d x %d",
+			errStrange, m.ID, m.Width, m.Height, m.Grid.Size, m.Grid.Overlap, grid.Cols(), grid.Rows(), m.Grid.Cols, m.Grid.Rows)
+	}
+	if s.mask != nil && (grid != s.grid || m.Georef != s.manifest.Georef) {
+		// Another file under the same name: what was found in the first does not belong to it.
+		s.mask.Close()
+		s.mask, s.tiles, s.models = nil, map[string]*tile{}, map[string]int{}
+	}
+	if s.mask == nil {
+		mask, err := raster.CreateMask(filepath.Join(s.dir, "mask.tif"), m.Width, m.Height, raster.Georef(m.Georef))
+		if err != nil {
+			return false, fmt.Errorf("beginning the mask of scene %s: %w", s.ID, err)
+		}
+		s.mask = mask
+	}
+	s.manifest, s.manifestID, s.grid, s.manifested = &m, e.ID, grid, e
+	s.sizes[0], s.manifested.Data = len(e.Data), nil
+	return true, s.settleEarly()
+}
+
+// settleEarly takes in the results that came before the manifest.
+func (s *Scene) settleEarly() error {
+	for name, t := range s.tiles {
+		if t.early.size == 0 {
+			continue
+		}
+		data, err := s.early.get(t.early)
+		if err != nil {
+			return err
+		}
+		early := *t
+		*t, early.early = tile{}, span{}
+		if err := s.place(name, early, data); err != nil {
+			return err
+		}
+	}
+	s.early.close()
+	return nil
+}
+
+func (s *Scene) addQuicklook(e event.Item) (changed bool, err error) {
+	if s.quicklook != "" && s.quicklookID.Compare(e.ID) >= 0 {
+		return false, nil
+	}
+	path := filepath.Join(s.dir, "quicklook.jpg")
+	if err := os.WriteFile(path, e.Data, 0o644); err != nil {
+		return false, fmt.Errorf("keeping the quicklook of scene %s: %w", s.ID, err)
+	}
+	s.quicklook, s.quicklookID = path, e.ID
+	s.sizes[1] = len(e.Data)
+	return true, nil
+}
+
+func (s *Scene) addResult(e event.Item) (changed bool, err error) {
+	t, err := s.tile(e.Attrs.Tile)
+	if err != nil || t.state == result && t.id.Compare(e.ID) >= 0 {
+		return false, err
+	}
+	model := e.Attrs.Model + " " + e.Attrs.ModelVersion
+	if s.manifest == nil {
+		where, err := s.early.put(e.Data)
+		if err != nil {
+			return false, err
+		}
+		*t = tile{id: e.ID, state: result, model: model, early: where}
+		return true, nil
+	}
+	return true, s.place(e.Attrs.Tile, tile{id: e.ID, state: result, model: model}, e.Data)
+}
+
+// tile is the record of that tile, made when it is first heard of.
+func (s *Scene) tile(name string) (*tile, error) {
+	if t := s.tiles[name]; t != nil {
+		return t, nil
+	}
+	if s.manifest != nil {
+		if _, ok := s.grid.Find(name); !ok {
+			return nil, fmt.Errorf("%w: scene %s has no tile %.40q", errStrange, s.ID, name)
+		}
+	} else if len(s.tiles) >= maxEarly || len(name) > 40 {
+		return nil, fmt.Errorf("%w: scene %s has %d tiles and no manifest, one more is %.40q", errStrange, s.ID, len(s.tiles), name)
+	}
+	t := &tile{}
+	s.tiles[name] = t
+	return t, nil
+}
+
+// place writes a result's mask into the scene's. A result that can't be read leaves the tile dead,
+// so that the scene does not wait for it, unless another result was better.
+func (s *Scene) place(name string, t tile, data []byte) error {
+	where, ok := s.grid.Find(name)
+	if !ok {
+		delete(s.tiles, name)
+		return nil
+	}
+	class, err := decodeCore(data, where)
+	if err != nil {
+		if s.tiles[name].state != result {
+			*s.tiles[name] = tile{id: t.id, state: dead, reason: "its result can't be read: " + err.Error()}
+		}
+		return nil
+	}
+	if err := s.mask.Write(where.Core, class); err != nil {
+		return fmt.Errorf("writing tile %s of scene %s: %w", name, s.ID, err)
+	}
+	t.counts = count(class)
+	*s.tiles[name] = t
+	return nil
+}
+
+// Missing are the tiles that were sent and of which nothing is known, in the manifest's order.
+func (s *Scene) Missing() []string {
+	missing := []string{}
+	if s.manifest == nil {
+		return missing
+	}
+	for _, d := range s.manifest.Tiles {
+		if t := s.tiles[d.Tile]; d.Decision == event.TileSent && (t == nil || t.state == 0) {
+			missing = append(missing, d.Tile)
+		}
+	}
+	return missing
+}
+
+// Done says whether every tile of the manifest is a result, a drop of the edge, or a dead letter.
+func (s *Scene) Done() bool { return s.manifest != nil && len(s.Missing()) == 0 }
+
+// figures counts the tiles.
+func (s *Scene) figures() *SceneFigures {
+	f := &SceneFigures{
+		Width: s.manifest.Width, Height: s.manifest.Height, Tiles: len(s.manifest.Tiles),
+		Dropped:    map[string]int{event.DroppedNoData: 0, event.DroppedCloud: 0, event.DroppedUnchanged: 0},
+		SceneBytes: s.manifest.FileBytes, UplinkedBytes: int64(s.sizes[0] + s.sizes[1]),
+	}
+	var cloud, valid float64
+	for _, d := range s.manifest.Tiles {
+		if d.Decision == event.TileDropped {
+			f.Dropped[d.Reason]++
+			if d.Reason == event.DroppedCloud {
+				where, _ := s.grid.Find(d.Tile)
+				seen := float64(where.Core.W*where.Core.H) * (1 - d.NoData)
+				valid += seen
+				cloud += seen * d.Cloud
+			}
+			continue
+		}
+		f.Sent++
+		f.UplinkedBytes += int64(d.Bytes)
+		t := s.tiles[d.Tile]
+		switch {
+		case t == nil:
+		case t.state == dead:
+			f.Dead++
+		case t.state == result:
+			f.Results++
+			valid += float64(t.counts[0]) + float64(t.counts[1]) + float64(t.counts[2])
+			cloud += float64(t.counts[2])
+		}
+	}
+	if valid > 0 {
+		share := cloud / valid
+		f.CloudFraction = &share
+	}
+	return f
+}
+
+// modelNames are the models that took part, most tiles first.
+func (s *Scene) modelNames() []string {
+	tiles := map[string]int{}
+	for _, t := range s.tiles {
+		if t.state == result {
+			tiles[t.model]++
+		}
+	}
+	names := []string{}
+	for name := range tiles {
+		names = append(names, name)
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		if tiles[a] != tiles[b] {
+			return tiles[b] - tiles[a]
+		}
+		if a < b {
+			return -1
+		}
+		return 1
+	})
+	return names
+}

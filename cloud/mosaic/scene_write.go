@@ -1,0 +1,104 @@
+package mosaic
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/raster"
+	"cloudcanvas/shared/vision"
+)
+
+// Outlined are the classes of mask.geojson.
+var outlined = map[uint8]string{vision.Shadow: "shadow", vision.Cloud: "cloud"}
+
+// Write makes the scene's files in dir from what is known now, and gives the product, whose Folder,
+// Files and Seconds are the caller's. at is the time that item.json says it was made.
+//
+//	mask.tif       Cloud Optimized GeoTIFF, uint8: 0 clear, 1 shadow, 2 cloud, 255 no data or not sent
+//	mask.geojson   outlines of cloud and shadow in lon/lat
+//	quicklook.png  the edge's quicklook with the mask laid over
+//	tiles.json     a list of every tile's decision and fate
+//	item.json      STAC 1.1 Item
+func (s *Scene) Write(dir string, at time.Time) (Product, error) {
+	if s.manifest == nil {
+		return Product{}, fmt.Errorf("scene %s: nothing can be written before its manifest has come", s.ID)
+	}
+	missing := s.Missing()
+	p := Product{
+		Kind: sceneProduct, Name: s.ID, Edge: s.Edge, Complete: len(missing) == 0, Missing: missing,
+		Of: s.manifestID.String(), Models: s.modelNames(), Scene: s.figures(),
+	}
+	mask := filepath.Join(dir, "mask.tif")
+	if err := s.mask.Finish(mask); err != nil {
+		return p, fmt.Errorf("scene %s: %w", s.ID, err)
+	}
+	if err := raster.WriteGeoJSON(mask, filepath.Join(dir, "mask.geojson"), outlined); err != nil {
+		return p, fmt.Errorf("scene %s: %w", s.ID, err)
+	}
+	if err := s.writeQuicklook(filepath.Join(dir, "quicklook.png")); err != nil {
+		return p, fmt.Errorf("scene %s: quicklook: %w", s.ID, err)
+	}
+	if err := writeJSON(filepath.Join(dir, "tiles.json"), s.fates()); err != nil {
+		return p, fmt.Errorf("scene %s: %w", s.ID, err)
+	}
+	item, err := s.stac(p, at)
+	if err != nil {
+		return p, fmt.Errorf("scene %s: item.json: %w", s.ID, err)
+	}
+	if err := writeJSON(filepath.Join(dir, "item.json"), item); err != nil {
+		return p, fmt.Errorf("scene %s: %w", s.ID, err)
+	}
+	return p, nil
+}
+
+// fate is a line of tiles.json: the edge's decision and what became of the tile in the cloud.
+type fate struct {
+	Tile     string   `json:"tile"`
+	Decision string   `json:"decision"`        // sent or dropped, by the edge
+	Reason   string   `json:"reason"`          // of the drop: nodata, cloud, unchanged
+	Score    float64  `json:"score"`           // the edge's: what the tile was worth, 0 … 1
+	Cloud    float64  `json:"cloud"`           // the edge's: share of valid pixels
+	NoData   float64  `json:"nodata"`          // the edge's: share of pixels
+	Bytes    int      `json:"bytes"`           // sent
+	State    string   `json:"state"`           // result, dead, missing or dropped
+	Model    string   `json:"model,omitempty"` // that saw it, with its version
+	Found    *float64 `json:"found,omitempty"` // the model's cloud share of valid pixels
+	Why      string   `json:"why,omitempty"`   // it is dead
+}
+
+func (s *Scene) fates() []fate {
+	all := make([]fate, 0, len(s.manifest.Tiles))
+	for _, d := range s.manifest.Tiles {
+		f := fate{Tile: d.Tile, Decision: d.Decision, Reason: d.Reason, Score: d.Value, Cloud: d.Cloud, NoData: d.NoData, Bytes: d.Bytes}
+		t := s.tiles[d.Tile]
+		switch {
+		case t != nil && t.state == result:
+			f.State, f.Model = "result", t.model
+			if valid := t.counts[0] + t.counts[1] + t.counts[2]; valid > 0 {
+				share := float64(t.counts[2]) / float64(valid)
+				f.Found = &share
+			}
+		case d.Decision == event.TileDropped:
+			f.State = "dropped"
+		case t != nil && t.state == dead:
+			f.State, f.Why = "dead", t.reason
+		default:
+			f.State = "missing"
+		}
+		all = append(all, f)
+	}
+	return all
+}
+
+func writeJSON(path string, v any) error {
+	return writeFile(path, func(f *os.File) error {
+		e := json.NewEncoder(f)
+		e.SetIndent("", " ")
+		e.SetEscapeHTML(false)
+		return e.Encode(v)
+	})
+}

@@ -1,0 +1,204 @@
+package mosaic
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"cloudcanvas/shared/raster"
+	"cloudcanvas/shared/vision"
+)
+
+// STAC 1.1 and the extensions that items use, by the addresses of their schemas.
+const (
+	stacVersion    = "1.1.0"
+	projection     = "https://stac-extensions.github.io/projection/v2.0.0/schema.json"
+	electroOptical = "https://stac-extensions.github.io/eo/v2.0.0/schema.json"
+	processing     = "https://stac-extensions.github.io/processing/v1.2.0/schema.json"
+	classification = "https://stac-extensions.github.io/classification/v2.0.0/schema.json"
+)
+
+// stacItem is a STAC Item: stac-spec v1.1.0, item-spec.
+type stacItem struct {
+	Type       string               `json:"type"`
+	Version    string               `json:"stac_version"`
+	Extensions []string             `json:"stac_extensions"`
+	ID         string               `json:"id"`
+	Geometry   *geometry            `json:"geometry"`
+	BBox       []float64            `json:"bbox,omitempty"`
+	Properties map[string]any       `json:"properties"`
+	Links      []stacLink           `json:"links"`
+	Assets     map[string]stacAsset `json:"assets"`
+}
+
+type geometry struct {
+	Type        string `json:"type"`
+	Coordinates any    `json:"coordinates"`
+}
+
+type stacLink struct {
+	Rel   string `json:"rel"`
+	Href  string `json:"href"`
+	Type  string `json:"type,omitempty"`
+	Title string `json:"title,omitempty"`
+}
+
+type stacAsset struct {
+	Href     string      `json:"href"`
+	Type     string      `json:"type"`
+	Title    string      `json:"title"`
+	Roles    []string    `json:"roles"`
+	DataType string      `json:"data_type,omitempty"`
+	NoData   *int        `json:"nodata,omitempty"`
+	Bands    []stacBand  `json:"bands,omitempty"`
+	Classes  []stacClass `json:"classification:classes,omitempty"`
+}
+
+type stacBand struct {
+	Name        string `json:"name"`
+	Description string `json:"description"`
+}
+
+type stacClass struct {
+	Value       int    `json:"value"`
+	Name        string `json:"name"`
+	Description string `json:"description"`
+	Colour      string `json:"color_hint,omitempty"`
+	NoData      bool   `json:"nodata,omitempty"`
+}
+
+// stac is the scene as a STAC Item. A scene without a place on the Earth has a null geometry.
+func (s *Scene) stac(p Product, at time.Time) (stacItem, error) {
+	m := s.manifest
+	captured := m.Captured
+	if captured.IsZero() {
+		captured = s.manifested.Time
+	}
+	item := stacItem{
+		Type: "Feature", Version: stacVersion, ID: s.ID,
+		Extensions: []string{projection, processing, classification},
+		Links: []stacLink{
+			{Rel: "alternate", Href: "./mask.geojson", Type: "application/geo+json", Title: "Outlines of clouds and cloud shadows"},
+		},
+		Assets: assets(),
+		Properties: map[string]any{
+			"title":               "Clouds and cloud shadows of " + s.ID,
+			"datetime":            captured.UTC().Format(time.RFC3339Nano),
+			"created":             at.UTC().Format(time.RFC3339),
+			"updated":             at.UTC().Format(time.RFC3339),
+			"proj:shape":          []int{m.Height, m.Width},
+			"processing:lineage":  lineage(p, m.Screening),
+			"processing:software": map[string]string{"cloudcanvas": "1"},
+			"canvas:complete":     p.Complete,
+			"canvas:missing":      p.Missing,
+			"canvas:models":       p.Models,
+			"canvas:tiles":        p.Scene,
+		},
+	}
+	if f := p.Scene.CloudFraction; f != nil {
+		item.Extensions = append(item.Extensions, electroOptical)
+		item.Properties["eo:cloud_cover"] = math.Round(*f*1e4) / 1e2
+	}
+	if m.Georef.EPSG != 0 {
+		item.Properties["proj:code"] = fmt.Sprintf("EPSG:%d", m.Georef.EPSG)
+	} else {
+		item.Properties["proj:code"] = nil
+	}
+	if m.Georef.WKT != "" && m.Georef.EPSG == 0 {
+		item.Properties["proj:wkt2"] = m.Georef.WKT
+	}
+	if t := m.Georef.Transform; t != [6]float64{} {
+		item.Properties["proj:transform"] = []float64{t[1], t[2], t[0], t[4], t[5], t[3]} // row by row, as affine does
+	}
+	ring, err := raster.Footprint(raster.Georef(m.Georef), raster.Window{W: m.Width, H: m.Height})
+	switch {
+	case errors.Is(err, raster.ErrNoGeoref):
+	case err != nil:
+		return item, err
+	default:
+		for i := range ring {
+			ring[i] = [2]float64{round(ring[i][0]), round(ring[i][1])}
+		}
+		b := raster.Bounds(ring)
+		item.BBox = b[:]
+		item.Geometry = footprint(ring)
+	}
+	return item, nil
+}
+
+// footprint is a ring as GeoJSON. One that crosses the 180th meridian, whose longitudes go beyond
+// 180, becomes two polygons, as RFC 7946 section 3.1.9 asks.
+func footprint(ring [][2]float64) *geometry {
+	east := clip(ring, func(lon float64) bool { return lon <= 180 })
+	west := clip(ring, func(lon float64) bool { return lon >= 180 })
+	if len(west) < 4 {
+		return &geometry{"Polygon", [][][2]float64{ring}}
+	}
+	for i := range west {
+		west[i][0] -= 360
+	}
+	return &geometry{"MultiPolygon", [][][][2]float64{{east}, {west}}}
+}
+
+// clip keeps the part of a closed ring on one side of longitude 180 (Sutherland and Hodgman).
+func clip(ring [][2]float64, in func(lon float64) bool) (out [][2]float64) {
+	for i := 1; i < len(ring); i++ {
+		a, b := ring[i-1], ring[i]
+		if in(a[0]) {
+			out = append(out, a)
+		}
+		if in(a[0]) != in(b[0]) && a[0] != b[0] {
+			if cut := [2]float64{180, round(a[1] + (b[1]-a[1])*(180-a[0])/(b[0]-a[0]))}; len(out) == 0 || out[len(out)-1] != cut {
+				out = append(out, cut)
+			}
+		}
+	}
+	if len(out) > 0 && out[0] != out[len(out)-1] {
+		out = append(out, out[0])
+	}
+	return out
+}
+
+// round is to 1e-7 degrees, about a centimetre.
+func round(degrees float64) float64 { return math.Round(degrees*1e7) / 1e7 }
+
+func lineage(p Product, screening string) string {
+	text := fmt.Sprintf("Screened on the edge by %s, %d of %d tiles sent", orUnknown(screening), p.Scene.Sent, p.Scene.Tiles)
+	for i, m := range p.Models {
+		if i == 0 {
+			text += "; segmented by "
+		} else {
+			text += " and "
+		}
+		text += m
+	}
+	return text + "."
+}
+
+func orUnknown(s string) string {
+	if s == "" {
+		return "an unnamed rule"
+	}
+	return s
+}
+
+func assets() map[string]stacAsset {
+	none := vision.NoData
+	return map[string]stacAsset{
+		"mask": {
+			Href: "./mask.tif", Type: "image/tiff; application=geotiff; profile=cloud-optimized", Title: "Mask of clouds and cloud shadows",
+			Roles: []string{"data", "cloud", "cloud-shadow"}, DataType: "uint8", NoData: &none,
+			Bands: []stacBand{{"class", "0 clear, 1 cloud shadow, 2 cloud, 255 no data or not sent"}},
+			Classes: []stacClass{
+				{Value: vision.Clear, Name: "clear", Description: "Neither cloud nor shadow"},
+				{Value: vision.Shadow, Name: "shadow", Description: "Cloud shadow", Colour: "963CDC"},
+				{Value: vision.Cloud, Name: "cloud", Description: "Cloud", Colour: "FFFFFF"},
+				{Value: vision.NoData, Name: "no_data", Description: "No data, or not sent by the edge", NoData: true},
+			},
+		},
+		"outlines":  {Href: "./mask.geojson", Type: "application/geo+json", Title: "Outlines of clouds and cloud shadows", Roles: []string{"data"}},
+		"quicklook": {Href: "./quicklook.png", Type: "image/png", Title: "Quicklook with the mask laid over", Roles: []string{"overview", "visual"}},
+		"tiles":     {Href: "./tiles.json", Type: "application/json", Title: "What became of every tile", Roles: []string{"metadata"}},
+	}
+}

@@ -1,0 +1,119 @@
+package infer
+
+import (
+	"fmt"
+	"math"
+
+	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/vision"
+)
+
+// decoder turns one image's part of the output tensors into what was found. It belongs to one
+// session and keeps scratch memory.
+type decoder interface {
+	decode(out []tensor, i, n int, g geometry, im *vision.Image) (vision.Output, error)
+}
+
+func newDecoder(m model.Manifest) (decoder, error) {
+	switch m.Output.Decoder {
+	case "yolox":
+		return &boxes{spec: m.Output, read: readYOLOX}, nil
+	case "ultralytics":
+		return &boxes{spec: m.Output, read: readUltralytics}, nil
+	case "picodet":
+		return &boxes{spec: m.Output, read: readPicoDet}, nil
+	case "fastestdet":
+		return &boxes{spec: m.Output, read: readFastestDet}, nil
+	case "yunet":
+		return &boxes{spec: m.Output, read: readYuNet}, nil
+	case "dense":
+		return newDense(m)
+	case "classes":
+		return &classes{spec: m.Output}, nil
+	default:
+		return nil, fmt.Errorf("model %s: no decoder %q", m.Name, m.Output.Decoder)
+	}
+}
+
+// view is one image's part of every output, with the batch dimension taken off.
+type view struct {
+	name  string
+	shape []int
+	data  []float32
+}
+
+// views checks that every output has n images.
+func views(into []view, out []tensor, i, n int) ([]view, error) {
+	into = into[:0]
+	for _, t := range out {
+		if len(t.shape) < 2 || t.shape[0] != n {
+			return nil, fmt.Errorf("output %s is %v for %d images; does the manifest's batch fit the file?", t.name, t.shape, n)
+		}
+		into = append(into, view{t.name, t.shape[1:], t.image(i, n)})
+	}
+	return into, nil
+}
+
+// boxes is the frame of all detectors: read the candidates, suppress, scale back.
+type boxes struct {
+	spec  model.Output
+	read  func(b *boxes, v []view, g geometry) error
+	views []view
+	found []vision.Box
+}
+
+func (b *boxes) decode(out []tensor, i, n int, g geometry, _ *vision.Image) (vision.Output, error) {
+	var err error
+	if b.views, err = views(b.views, out, i, n); err != nil {
+		return vision.Output{}, err
+	}
+	b.found = b.found[:0]
+	if err := b.read(b, b.views, g); err != nil {
+		return vision.Output{}, fmt.Errorf("decoder %s: %w; does the manifest fit the file?", b.spec.Decoder, err)
+	}
+	kept := suppress(b.found, float32(b.spec.NMSIoU))
+	for i := range kept {
+		if c := kept[i].Class; c < len(b.spec.Labels) {
+			kept[i].Label = b.spec.Labels[c]
+		}
+	}
+	return vision.Output{Boxes: kept}, nil
+}
+
+// keep takes a candidate whose score is above the floor and whose box is a box.
+func (b *boxes) keep(box vision.Box, score float32, class int) {
+	ok := func(v float32) bool { return v > -1e6 && v < 1e6 } // false for NaN
+	if ok(box.X) && ok(box.Y) && box.W > 0 && box.H > 0 && ok(box.W) && ok(box.H) {
+		box.Score, box.Class = min(score, 1), class
+		b.found = append(b.found, box)
+	}
+}
+
+func (b *boxes) floor() float32 { return float32(b.spec.ScoreFloor) }
+
+// want checks a view's shape; -1 fits anything.
+func want(v view, shape ...int) error {
+	if len(v.shape) != len(shape) {
+		return fmt.Errorf("output %s is %v without the batch, should be like %v", v.name, v.shape, shape)
+	}
+	for i, s := range shape {
+		if s >= 0 && v.shape[i] != s {
+			return fmt.Errorf("output %s is %v without the batch, should be like %v", v.name, v.shape, shape)
+		}
+	}
+	return nil
+}
+
+// largest is the place and value of the largest of v.
+func largest(v []float32) (int, float32) {
+	at, top := 0, v[0]
+	for i, x := range v {
+		if x > top {
+			at, top = i, x
+		}
+	}
+	return at, top
+}
+
+func exp(v float32) float32     { return float32(math.Exp(float64(v))) }
+func sigmoid(v float32) float32 { return 1 / (1 + exp(-v)) }

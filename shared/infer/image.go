@@ -1,0 +1,112 @@
+package infer
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image"
+	_ "image/jpeg" // headers only; pixels are OpenCV's
+	_ "image/png"
+	"strings"
+
+	"gocv.io/x/gocv"
+
+	"cloudcanvas/shared/vision"
+)
+
+// DecodeImage decodes a JPEG or PNG into Pix, as cv2.imread reads it (8 bits, colour, turned upright).
+// The size in the header is checked against maxPixels (width*height) before anything is decoded.
+func DecodeImage(data []byte, maxPixels int) (vision.Image, error) {
+	head, kind, err := image.DecodeConfig(bytes.NewReader(data))
+	if err != nil {
+		return vision.Image{}, fmt.Errorf("%w: it is no JPEG or PNG (%w)", ErrImage, err)
+	}
+	if head.Width < 1 || head.Height < 1 || head.Width > maxPixels/head.Height {
+		return vision.Image{}, fmt.Errorf("%w: it has %dx%d pixels, over the limit of %d; scale it down, or raise the limit", ErrImage, head.Width, head.Height, maxPixels)
+	}
+	var pix []byte
+	var w, h int
+	var decodeErr error
+	err = alone(func() {
+		var m gocv.Mat
+		if m, decodeErr = gocv.IMDecode(data, gocv.IMReadColor); decodeErr != nil {
+			return
+		}
+		defer m.Close()
+		w, h, pix = m.Cols(), m.Rows(), m.ToBytes()
+	})
+	if err = errors.Join(decodeErr, err); err == nil && (len(pix) == 0 || len(pix) != w*h*3) {
+		err = errors.New("no pixels came out of it; is the file whole?")
+	}
+	if err != nil {
+		return vision.Image{}, fmt.Errorf("%w: decoding the %s: %w", ErrImage, kind, err)
+	}
+	return vision.Image{W: w, H: h, Pix: pix}, nil
+}
+
+// EncodeJPEG encodes Pix with quality 1 … 100.
+func EncodeJPEG(im vision.Image, quality int) ([]byte, error) {
+	return encode(im, gocv.JPEGFileExt, []int{gocv.IMWriteJpegQuality, quality})
+}
+
+// EncodePNG encodes Pix without loss.
+func EncodePNG(im vision.Image) ([]byte, error) {
+	return encode(im, gocv.PNGFileExt, []int{gocv.IMWritePngCompression, 3})
+}
+
+func encode(im vision.Image, ext gocv.FileExt, params []int) ([]byte, error) {
+	m, err := matOf(im)
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	var out []byte
+	var encodeErr error
+	err = alone(func() {
+		var buf *gocv.NativeByteBuffer
+		buf, encodeErr = gocv.IMEncodeWithParams(ext, m, params)
+		defer buf.Close()
+		if encodeErr == nil {
+			out = bytes.Clone(buf.GetBytes())
+		}
+	})
+	if err = errors.Join(encodeErr, err); err != nil {
+		return nil, fmt.Errorf("encoding a %s of %dx%d: %w", strings.TrimPrefix(string(ext), "."), im.W, im.H, err)
+	}
+	return out, nil
+}
+
+// Resize scales Pix with OpenCV's INTER_LINEAR, or INTER_AREA to half and less.
+func Resize(im vision.Image, w, h int) (vision.Image, error) {
+	if err := hasPixels(im); err != nil {
+		return vision.Image{}, err
+	}
+	const most = 1 << 15
+	if w < 1 || h < 1 || w > most || h > most {
+		return vision.Image{}, fmt.Errorf("%w: it cannot become %dx%d", ErrImage, w, h)
+	}
+	out := vision.Image{W: w, H: h, Pix: make([]byte, w*h*3)}
+	return out, resize(&im, w, h, out.Pix)
+}
+
+// matOf copies pixels into a Mat of OpenCV's own memory.
+func matOf(im vision.Image) (gocv.Mat, error) {
+	if err := hasPixels(im); err != nil {
+		return gocv.Mat{}, err
+	}
+	over, err := gocv.NewMatFromBytes(im.H, im.W, gocv.MatTypeCV8UC3, im.Pix)
+	if err != nil {
+		return gocv.Mat{}, fmt.Errorf("%w: %w", ErrImage, err)
+	}
+	defer over.Close()
+	return over.Clone(), nil
+}
+
+func hasPixels(im vision.Image) error {
+	if im.W < 1 || im.H < 1 || len(im.Pix) != im.W*im.H*3 {
+		return fmt.Errorf("%w: %d bytes for %dx%d colour pixels", ErrImage, len(im.Pix), im.W, im.H)
+	}
+	return nil
+}
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -1,0 +1,106 @@
+package infer
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sync"
+	"time"
+
+	"cloudcanvas/shared/model"
+)
+
+// BestLayout measures how the machine's cores are best shared between sessions and threads: 1 x 1,
+// 1 x N, 2 x N/2 … N x 1, forward passes only, for about budget altogether. engine is an engine's
+// name, not Auto. Run it on an idle machine.
+func BestLayout(ctx context.Context, m model.Model, engine string, budget time.Duration, log *slog.Logger) (Layout, error) {
+	best := Layout{}.withDefaults(engine, m.Input.Batch)
+	if m.Builtin != "" || onGPU(engine) {
+		return best, nil // nothing to share
+	}
+	f, err := readFile(m)
+	if err != nil {
+		return best, err
+	}
+	layouts := layoutsFor(runtime.GOMAXPROCS(0))
+	top := 0.0
+	for _, l := range layouts {
+		if err := ctx.Err(); err != nil {
+			return best, err
+		}
+		rate, err := f.rate(engine, l, budget/time.Duration(len(layouts)))
+		if err != nil {
+			return best, fmt.Errorf("model %s on %s, %d sessions of %d threads: %w", m.Name, engine, l.Sessions, l.Threads, err)
+		}
+		if log != nil {
+			log.Debug("layout measured", "model", m.Name, "engine", engine, "sessions", l.Sessions, "threads", l.Threads, "images_per_second", rate)
+		}
+		if rate > top {
+			top, best = rate, l.withDefaults(engine, m.Input.Batch)
+		}
+	}
+	return best, nil
+}
+
+// layoutsFor lists sessions x threads up to the number of cores.
+func layoutsFor(cores int) []Layout {
+	layouts := []Layout{{Sessions: 1, Threads: 1}}
+	for s := 1; s <= cores; s *= 2 {
+		if l := (Layout{Sessions: s, Threads: cores / s}); l != layouts[0] {
+			layouts = append(layouts, l)
+		}
+	}
+	if last := (Layout{Sessions: cores, Threads: 1}); layouts[len(layouts)-1] != last && cores > 1 {
+		layouts = append(layouts, last)
+	}
+	return layouts
+}
+
+// rate is images a second, forward only, with every session busy for about the given time.
+func (f *file) rate(name string, l Layout, span time.Duration) (float64, error) {
+	e, err := f.open(name, l.withDefaults(name, f.model.Input.Batch))
+	if err != nil {
+		return 0, err
+	}
+	defer e.close()
+	sessions := make([]session, l.Sessions)
+	defer func() {
+		for _, s := range sessions {
+			if s != nil {
+				s.close()
+			}
+		}
+	}()
+	for i := range sessions {
+		if sessions[i], err = e.session(); err != nil {
+			return 0, err
+		}
+		if err := f.golden(sessions[i], name, &Trial{}); err != nil { // also the warm-up
+			return 0, err
+		}
+	}
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	passes, failed := 0, error(nil)
+	began := time.Now()
+	for _, s := range sessions {
+		wg.Go(func() {
+			n := 0
+			for n == 0 || time.Since(began) < span {
+				if _, err := s.forward(); err != nil {
+					mu.Lock()
+					failed = err
+					mu.Unlock()
+					return
+				}
+				n++
+			}
+			mu.Lock()
+			passes += n
+			mu.Unlock()
+		})
+	}
+	wg.Wait()
+	return float64(passes) / time.Since(began).Seconds(), failed
+}

@@ -1,0 +1,158 @@
+package infer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/vision"
+)
+
+// Open loads m. want is an engine's name, or Auto (or "") for the fastest that agrees with the golden
+// case. The file's sha256 is checked first. The Report tells every trial, also with an error.
+func Open(ctx context.Context, m model.Model, want string, l Layout, log *slog.Logger) (*Network, Report, error) {
+	report := Report{Model: m.Name, Version: m.Version}
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	if m.Builtin != "" {
+		return openPeople(m, want, l, report)
+	}
+	f, err := readFile(m)
+	if err != nil {
+		return nil, report, err
+	}
+	tries := []string{want}
+	if want == Auto || want == "" {
+		tries = Engines()
+	} else if !slices.Contains(tries, want) || !slices.Contains(Engines(), want) {
+		return nil, report, fmt.Errorf("model %s: no engine %q; use %s or %s", m.Name, want, Auto, strings.Join(Engines(), ", "))
+	}
+	best, reasons := f.fastest(ctx, tries, l, &report)
+	if best == nil {
+		return nil, report, fmt.Errorf("model %s: no engine can run it: %w", m.Name, errors.Join(reasons...))
+	}
+	report.Layout = l.withDefaults(report.Engine, m.Input.Batch)
+	n, err := f.start(best, report.Layout)
+	if err != nil {
+		return nil, report, err
+	}
+	log.Info("network loaded", "model", m.Name, "version", m.Version, "engine", report.Engine, "device", report.Device,
+		"golden", report.Golden, "ms", report.Ms, "sessions", report.Layout.Sessions, "threads", report.Layout.Threads)
+	for _, t := range report.Trials {
+		if t.Reason != "" {
+			log.Debug("engine not used", "model", m.Name, "engine", t.Engine, "reason", t.Reason)
+		}
+	}
+	return n, report, nil
+}
+
+func openPeople(m model.Model, want string, l Layout, report Report) (*Network, Report, error) {
+	if want != Auto && want != "" && want != OpenCVCPU {
+		return nil, report, fmt.Errorf("model %s: %w: it is part of OpenCV and runs on %s only", m.Name, ErrUnavailable, OpenCVCPU)
+	}
+	report.Engine, report.Device, report.Golden = OpenCVCPU, cpuName(), goldenNone
+	report.Layout = l.withDefaults(OpenCVCPU, 1)
+	workers := make([]worker, report.Layout.Sessions)
+	for i := range workers {
+		workers[i] = newPeopleWorker(m.Manifest)
+	}
+	start0 := time.Now()
+	if _, err := people(&vision.Image{W: 320, H: 240, Pix: make([]byte, 320*240*3)}, 0, hogScale); err != nil {
+		return nil, report, err
+	}
+	report.Ms = ms(time.Since(start0))
+	report.Trials = []Trial{{Engine: OpenCVCPU, Device: report.Device, Golden: goldenNone, Ms: report.Ms}}
+	return start(workers, report.Layout, func() {}), report, nil
+}
+
+// readFile reads a model's bytes once, checks them, and finds the names of its input and outputs.
+func readFile(m model.Model) (*file, error) {
+	data, sig, err := model.ReadONNX(m.Path)
+	if err != nil {
+		return nil, fmt.Errorf("model %s: %w", m.Name, err)
+	}
+	if err := m.VerifyBytes(data); err != nil {
+		return nil, err
+	}
+	if len(sig.Inputs) != 1 {
+		return nil, fmt.Errorf("model %s: %s takes %d inputs; only networks of one image are supported", m.Name, m.Path, len(sig.Inputs))
+	}
+	f := &file{model: m, data: data, inputs: sig.Inputs[0].Name, verified: m.SHA256 != ""}
+	if err := f.fits(sig.Inputs[0]); err != nil {
+		return nil, fmt.Errorf("model %s: %w", m.Name, err)
+	}
+	for _, o := range sig.Outputs {
+		f.outputs = append(f.outputs, o.Name)
+	}
+	if want := m.Output.Tensors; len(want) > 0 {
+		for _, name := range want {
+			if !slices.Contains(f.outputs, name) {
+				return nil, fmt.Errorf("model %s: output.tensors names %q; the file has %v", m.Name, name, f.outputs)
+			}
+		}
+		f.outputs = want
+	}
+	return f, nil
+}
+
+// fits compares the manifest's input with the file's, so that the mistake is told in words.
+func (f *file) fits(in model.TensorInfo) error {
+	spec := f.model.Input
+	n, h, w := spec.Batch, -1, -1
+	if len(spec.Size) == 2 {
+		w, h = spec.Size[0], spec.Size[1]
+	}
+	said := f.shape4(n, h, w)
+	if len(in.Shape) != 0 && len(in.Shape) != 4 {
+		return fmt.Errorf("the file's input %s is %v, not an image", in.Name, in.Shape)
+	}
+	for i, d := range in.Shape {
+		if d > 0 && said[i] > 0 && d != said[i] {
+			return fmt.Errorf("the file's input %s is %v, the manifest says %v (%s); correct size, bands, layout or batch", in.Name, in.Shape, said, spec.Layout)
+		}
+	}
+	return nil
+}
+
+// start makes the sessions and their goroutines.
+func (f *file) start(e engine, l Layout) (*Network, error) {
+	var workers []worker
+	fail := func(err error) (*Network, error) {
+		for _, w := range workers {
+			w.close()
+		}
+		e.close()
+		return nil, fmt.Errorf("model %s: %w", f.model.Name, err)
+	}
+	plan := newPlan(f.model.Input)
+	for range l.Sessions {
+		d, err := newDecoder(f.model.Manifest)
+		if err != nil {
+			return fail(err)
+		}
+		s, err := e.session()
+		if err != nil {
+			return fail(err)
+		}
+		workers = append(workers, &netWorker{plan: plan, session: s, decoder: d})
+	}
+	return start(workers, l, e.close), nil
+}
+
+// open loads the file into an engine.
+func (f *file) open(name string, l Layout) (engine, error) {
+	switch name {
+	case ORTCPU, ORTCUDA:
+		return openORT(f, name, l.Threads, l.Runtime)
+	default:
+		return openOpenCV(f, name, l.Threads)
+	}
+}
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -1,0 +1,283 @@
+package infer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	ort "github.com/yalue/onnxruntime_go"
+)
+
+// loaded is the process's one ONNX Runtime: the library has one environment, made on first use and
+// kept until the process ends.
+var loaded struct {
+	sync.Mutex
+	from string
+}
+
+// loadORT loads libonnxruntime.so from the first of: dir, .deps/lib beside the program's folder,
+// $CANVAS_HOME/lib, $LD_LIBRARY_PATH and the system's folders.
+func loadORT(dir string) error {
+	loaded.Lock()
+	defer loaded.Unlock()
+	if loaded.from != "" {
+		return nil
+	}
+	const name = "libonnxruntime.so"
+	var tried []string
+	for _, d := range libraryFolders(dir) {
+		path := filepath.Join(d, name)
+		if _, err := os.Stat(path); err != nil {
+			tried = append(tried, d)
+			continue
+		}
+		ort.SetSharedLibraryPath(path)
+		if err := ort.InitializeEnvironment(ort.WithLogLevelFatal()); err != nil {
+			return fmt.Errorf("%w: %s does not load: %s", ErrUnavailable, path, oneLine(err.Error()))
+		}
+		loaded.from = path
+		return nil
+	}
+	return fmt.Errorf("%w: %s is in none of %v; run make setup, or set runtime to its folder", ErrUnavailable, name, tried)
+}
+
+func libraryFolders(dir string) []string {
+	if dir != "" {
+		return []string{dir}
+	}
+	var folders []string
+	if exe, err := os.Executable(); err == nil {
+		if real, err := filepath.EvalSymlinks(exe); err == nil {
+			exe = real
+		}
+		folders = append(folders, filepath.Join(filepath.Dir(exe), "..", ".deps", "lib"), filepath.Join(filepath.Dir(exe), "..", "lib"))
+	}
+	if home := os.Getenv("CANVAS_HOME"); home != "" {
+		folders = append(folders, filepath.Join(home, "lib"))
+	}
+	folders = append(folders, filepath.SplitList(os.Getenv("LD_LIBRARY_PATH"))...)
+	return append(folders, "/usr/local/lib", "/usr/lib")
+}
+
+// ortEngine runs a network in ONNX Runtime. Sessions of one thread compute in their caller's thread
+// and share one copy of the weights; sessions of more have a pool, hence a copy, each.
+type ortEngine struct {
+	file    *file
+	threads int
+	where   string
+	cuda    bool
+	strict  bool // no operator may fall back to the CPU
+	shared  *ort.DynamicAdvancedSession
+}
+
+func openORT(f *file, name string, threads int, dir string) (engine, error) {
+	if err := loadORT(dir); err != nil {
+		return nil, err
+	}
+	e := &ortEngine{file: f, threads: threads, where: cpuName(), cuda: name == ORTCUDA}
+	var err error
+	if e.cuda {
+		// First so that nothing may run on the CPU; where a few operators must, that is said.
+		e.strict, e.where = true, "CUDA device 0"
+		if e.shared, err = e.load(); err != nil && !errors.Is(err, ErrUnavailable) {
+			e.strict, e.where = false, "CUDA device 0, some operators on the CPU"
+			e.shared, err = e.load()
+		}
+	} else if threads == 1 {
+		e.shared, err = e.load()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+func (e *ortEngine) load() (*ort.DynamicAdvancedSession, error) {
+	o, err := ort.NewSessionOptions()
+	if err != nil {
+		return nil, fmt.Errorf("ONNX Runtime: %w", err)
+	}
+	defer o.Destroy()
+	settings := [][2]string{
+		// A waiting thread that spins takes the core from the session beside it.
+		{"session.intra_op.allow_spinning", "0"},
+		{"session.inter_op.allow_spinning", "0"},
+	}
+	if e.strict {
+		settings = append(settings, [2]string{"session.disable_cpu_ep_fallback", "1"})
+	}
+	err = errors.Join(o.SetIntraOpNumThreads(e.threads), o.SetInterOpNumThreads(1),
+		o.SetGraphOptimizationLevel(ort.GraphOptimizationLevelEnableAll), o.SetLogSeverityLevel(ort.LoggingLevelFatal))
+	for _, s := range settings {
+		err = errors.Join(err, o.AddSessionConfigEntry(s[0], s[1]))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ONNX Runtime: %w", err)
+	}
+	if e.cuda {
+		if err := withCUDA(o); err != nil {
+			return nil, err
+		}
+	}
+	s, err := ort.NewDynamicAdvancedSessionWithONNXData(e.file.data, []string{e.file.inputs}, e.file.outputs, o)
+	if err != nil {
+		return nil, fmt.Errorf("ONNX Runtime reading %s: %s", e.file.model.Path, oneLine(err.Error()))
+	}
+	return s, nil
+}
+
+func withCUDA(o *ort.SessionOptions) error {
+	c, err := ort.NewCUDAProviderOptions()
+	if err == nil {
+		defer c.Destroy()
+		// TF32 rounds to 10 bits of mantissa: faster on recent devices, and no longer the golden case.
+		if err = c.Update(map[string]string{"device_id": "0", "use_tf32": "0"}); err == nil {
+			err = o.AppendExecutionProviderCUDA(c)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %s", ErrUnavailable, oneLine(err.Error()))
+	}
+	return nil
+}
+
+func (e *ortEngine) device() string { return e.where }
+
+func (e *ortEngine) session() (session, error) {
+	s := &ortSession{engine: e, run: e.shared, shapes: map[[3]int]*ortShape{}}
+	if s.run == nil {
+		own, err := e.load()
+		if err != nil {
+			return nil, err
+		}
+		s.run, s.own = own, own
+	}
+	return s, nil
+}
+
+func (e *ortEngine) close() {
+	if e.shared != nil {
+		e.shared.Destroy()
+	}
+}
+
+// ortSession keeps tensors for each input shape it has seen.
+type ortSession struct {
+	engine *ortEngine
+	run    *ort.DynamicAdvancedSession
+	own    *ort.DynamicAdvancedSession
+	shapes map[[3]int]*ortShape
+	bound  *ortShape
+}
+
+type ortShape struct {
+	in      []float32
+	inputs  []ort.Value
+	outputs []ort.Value // nil until the first pass has shown their shapes
+	tensors []tensor
+}
+
+func (s *ortSession) bind(n, h, w int) ([]float32, error) {
+	key := [3]int{n, h, w}
+	if b, ok := s.shapes[key]; ok {
+		s.bound = b
+		return b.in, nil
+	}
+	if len(s.shapes) >= maxShapes {
+		s.freeShapes()
+	}
+	dims := s.engine.file.shape4(n, h, w)
+	in, err := floats(dims[0] * dims[1] * dims[2] * dims[3])
+	if err != nil {
+		return nil, err
+	}
+	value, err := ort.NewTensor(ort.NewShape(int64(dims[0]), int64(dims[1]), int64(dims[2]), int64(dims[3])), in)
+	if err != nil {
+		freeFloats(in)
+		return nil, fmt.Errorf("ONNX Runtime: input of %v: %w", dims, err)
+	}
+	s.bound = &ortShape{in: in, inputs: []ort.Value{value}}
+	s.shapes[key] = s.bound
+	return in, nil
+}
+
+func (s *ortSession) forward() ([]tensor, error) {
+	if s.bound.outputs == nil {
+		if err := s.learn(s.bound); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.run.Run(s.bound.inputs, s.bound.outputs); err != nil {
+		return nil, fmt.Errorf("ONNX Runtime running %s: %s", s.engine.file.model.Name, oneLine(err.Error()))
+	}
+	return s.bound.tensors, nil
+}
+
+// learn runs once with outputs that the library allocates, and makes our own of the same shapes.
+func (s *ortSession) learn(b *ortShape) error {
+	found := make([]ort.Value, len(s.engine.file.outputs))
+	err := s.run.Run(b.inputs, found)
+	defer func() {
+		for _, v := range found {
+			if v != nil {
+				v.Destroy()
+			}
+		}
+	}()
+	if err != nil {
+		return fmt.Errorf("ONNX Runtime running %s: %s", s.engine.file.model.Name, oneLine(err.Error()))
+	}
+	var outputs []ort.Value
+	var tensors []tensor
+	fail := func(err error) error {
+		freeOutputs(outputs, tensors)
+		return fmt.Errorf("ONNX Runtime running %s: output %s: %w", s.engine.file.model.Name, s.engine.file.outputs[len(outputs)], err)
+	}
+	for i, v := range found {
+		if _, ok := v.(*ort.Tensor[float32]); !ok {
+			return fail(errors.New("is not a tensor of float32; export it as float32"))
+		}
+		shape := v.GetShape()
+		data, err := floats(int(shape.FlattenedSize()))
+		if err != nil {
+			return fail(err)
+		}
+		value, err := ort.NewTensor(shape, data)
+		if err != nil {
+			freeFloats(data)
+			return fail(err)
+		}
+		t := tensor{name: s.engine.file.outputs[i], data: data}
+		for _, d := range shape {
+			t.shape = append(t.shape, int(d))
+		}
+		outputs, tensors = append(outputs, value), append(tensors, t)
+	}
+	b.outputs, b.tensors = outputs, tensors
+	return nil
+}
+
+func freeOutputs(values []ort.Value, tensors []tensor) {
+	for i, v := range values {
+		v.Destroy()
+		freeFloats(tensors[i].data)
+	}
+}
+
+func (s *ortSession) freeShapes() {
+	for _, b := range s.shapes {
+		b.inputs[0].Destroy()
+		freeFloats(b.in)
+		freeOutputs(b.outputs, b.tensors)
+	}
+	clear(s.shapes)
+}
+
+func (s *ortSession) close() {
+	s.freeShapes()
+	if s.own != nil {
+		s.own.Destroy()
+	}
+}

@@ -1,0 +1,55 @@
+package infer
+
+import "cloudcanvas/shared/model"
+
+// engine is a network loaded into one native library. It makes sessions; close ends them all.
+type engine interface {
+	session() (session, error)
+	device() string // where it computes, for people
+	close()
+}
+
+// session is one copy that one goroutine runs.
+type session interface {
+	// bind gives the input tensor for n images of h x w. The memory is the library's own and stays
+	// valid until close; what was in it for this shape is still there.
+	bind(n, h, w int) ([]float32, error)
+	// forward computes what was bound last. The tensors are valid until the next bind or forward.
+	forward() ([]tensor, error)
+	close()
+}
+
+// tensor is one output: dense float32, the first dimension the image in the batch.
+type tensor struct {
+	name  string
+	shape []int
+	data  []float32
+}
+
+// image is the part of the tensor that belongs to image i of n.
+func (t tensor) image(i, n int) []float32 {
+	each := len(t.data) / n
+	return t.data[i*each : (i+1)*each]
+}
+
+// file is a model as the engines see it.
+type file struct {
+	model    model.Model
+	data     []byte
+	inputs   string   // the input's name
+	outputs  []string // in the decoder's order
+	verified bool     // its sha256 is what the manifest says
+}
+
+// shape4 is the input's shape in the network's layout.
+func (f *file) shape4(n, h, w int) [4]int {
+	c := f.model.Input.Channels()
+	if f.model.Input.Layout == "nhwc" {
+		return [4]int{n, h, w, c}
+	}
+	return [4]int{n, c, h, w}
+}
+
+// maxShapes bounds how many input shapes a session keeps memory for; a network with free sizes that
+// sees more of them starts over.
+const maxShapes = 16

@@ -1,0 +1,155 @@
+package infer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"cloudcanvas/shared/model"
+)
+
+// A trial's time: enough passes for the best to be steady, few enough for a start in seconds.
+const (
+	trialPasses = 7
+	trialTime   = 400 * time.Millisecond
+)
+
+// gpuMemory is the least that a network on a CUDA device takes there (its weights and its context's
+// buffers); one that took less ran on the CPU, whatever it was asked to do.
+const gpuMemory = 1 << 20
+
+// fastest tries the engines one after the other and leaves the best one open. The report gets every
+// trial; reasons are the errors of those that failed.
+func (f *file) fastest(ctx context.Context, names []string, l Layout, r *Report) (best engine, reasons []error) {
+	for _, name := range names {
+		if err := ctx.Err(); err != nil {
+			if best != nil {
+				best.close()
+			}
+			return nil, append(reasons, err)
+		}
+		trial := Trial{Engine: name}
+		e, err := f.try(name, l.withDefaults(name, f.model.Input.Batch), &trial)
+		switch {
+		case err != nil:
+			trial.Reason = err.Error()
+			reasons = append(reasons, fmt.Errorf("%s: %w", name, err))
+		case best == nil || trial.Ms < r.Ms:
+			if best != nil {
+				best.close()
+				last := slices.IndexFunc(r.Trials, func(t Trial) bool { return t.Engine == r.Engine })
+				r.Trials[last].Reason = fmt.Sprintf("slower than %s", name)
+			}
+			best = e
+			r.Engine, r.Device, r.Golden, r.Ms = name, trial.Device, trial.Golden, trial.Ms
+		default:
+			e.close()
+			trial.Reason = "slower than " + r.Engine
+		}
+		r.Trials = append(r.Trials, trial)
+	}
+	return best, reasons
+}
+
+// try opens an engine, compares it with the golden case and times it.
+func (f *file) try(name string, l Layout, t *Trial) (_ engine, err error) {
+	freeBefore := int64(-1)
+	if name == OpenCVCUDA || name == OpenCVCUDAFP16 {
+		freeBefore = cudaFree()
+	}
+	e, err := f.open(name, l)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			e.close()
+		}
+	}()
+	t.Device = e.device()
+	s, err := e.session()
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	if err := f.golden(s, name, t); err != nil {
+		return nil, err
+	}
+	if freeBefore >= 0 && freeBefore-cudaFree() < gpuMemory {
+		return nil, fmt.Errorf("%w: it took no memory of %s, so it ran on the CPU", ErrUnavailable, t.Device)
+	}
+	best := time.Duration(math.MaxInt64)
+	for pass, began := 0, time.Now(); pass < trialPasses && (pass == 0 || time.Since(began) < trialTime); pass++ {
+		at := time.Now()
+		if _, err := s.forward(); err != nil {
+			return nil, err
+		}
+		best = min(best, time.Since(at))
+	}
+	t.Ms = ms(best)
+	return e, nil
+}
+
+// golden runs the golden case, or without one a zero image that must give finite numbers.
+func (f *file) golden(s session, name string, t *Trial) error {
+	in := f.trialInput()
+	input, err := s.bind(in.Shape[0], in.Shape[2], in.Shape[3])
+	if err != nil {
+		return err
+	}
+	if len(input) != in.Shape[0]*in.Shape[1]*in.Shape[2]*in.Shape[3] {
+		return fmt.Errorf("golden case of %s: its input is %v, the manifest has %d channels", f.model.Name, in.Shape, f.model.Input.Channels())
+	}
+	in.Fill(input)
+	out, err := s.forward()
+	if err != nil {
+		return err
+	}
+	t.Golden = goldenNone
+	if f.model.Case == nil {
+		for _, o := range out {
+			if slices.ContainsFunc(o.data, func(v float32) bool { return math.IsNaN(float64(v)) }) {
+				return fmt.Errorf("%w: output %s is not a number", ErrDisagrees, o.name)
+			}
+		}
+		return nil
+	}
+	t.Golden = goldenMismatch
+	tolerance := f.model.Case.Tolerance
+	if name == OpenCVCUDAFP16 {
+		tolerance = f.model.Case.Half
+	}
+	var wrong []error
+	for _, want := range f.model.Case.Outputs {
+		i := slices.IndexFunc(out, func(o tensor) bool { return o.name == want.Name })
+		if i < 0 {
+			continue // an output that the decoder does not use
+		}
+		if !slices.Equal(out[i].shape, want.Shape) {
+			wrong = append(wrong, fmt.Errorf("output %s is %v, should be %v", want.Name, out[i].shape, want.Shape))
+		} else if err := want.Compare(out[i].data, tolerance); err != nil {
+			wrong = append(wrong, err)
+		}
+	}
+	if len(wrong) > 0 {
+		return fmt.Errorf("%w: %w", ErrDisagrees, errors.Join(wrong...))
+	}
+	t.Golden = goldenMatch
+	return nil
+}
+
+// trialInput is the golden case's, or the smallest that the manifest allows.
+func (f *file) trialInput() model.GoldenInput {
+	if f.model.Case != nil {
+		return f.model.Case.Input
+	}
+	in := f.model.Input
+	w, h := in.MultipleOf, in.MultipleOf
+	if len(in.Size) == 2 {
+		w, h = in.Size[0], in.Size[1]
+	}
+	return model.GoldenInput{Shape: []int{1, in.Channels(), h, w}, Layout: in.Layout, High: 1}
+}

@@ -1,0 +1,77 @@
+package model
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"cloudcanvas/models"
+)
+
+// Known are the manifests that the project carries, with their golden cases and without weights.
+func Known() ([]Model, error) {
+	return knownIn(models.Manifests)
+}
+
+func knownIn(all fs.FS) ([]Model, error) {
+	entries, err := fs.ReadDir(all, ".")
+	if err != nil {
+		return nil, fmt.Errorf("the project's manifests: %w", err)
+	}
+	var known []Model
+	for _, e := range entries {
+		if !e.IsDir() {
+			continue
+		}
+		dir, err := fs.Sub(all, e.Name())
+		if err != nil {
+			return nil, fmt.Errorf("the project's manifest %s: %w", e.Name(), err)
+		}
+		m, err := readManifest(dir, "models/"+e.Name()+"/model.yaml", "model.yaml")
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		m.Version = "1"
+		known = append(known, m)
+	}
+	return known, nil
+}
+
+// Install writes a model into a repository as contracts.md lays it out: <dir>/<name>/model.yaml,
+// golden.json and 1/model.onnx. weights is moved there; the known manifest and golden case are
+// copied. Each file appears whole or not at all.
+func install(dir string, m Model, weights string) (Model, error) {
+	home := filepath.Join(dir, m.Name)
+	if err := os.MkdirAll(filepath.Join(home, "1"), 0o755); err != nil {
+		return m, fmt.Errorf("model repository: %w", err)
+	}
+	for _, name := range []string{"model.yaml", m.Manifest.Golden} {
+		data, err := fs.ReadFile(models.Manifests, m.Name+"/"+name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = writeWhole(filepath.Join(home, name), data)
+		}
+		if err != nil {
+			return m, fmt.Errorf("model repository: %w", err)
+		}
+	}
+	m.Path, m.Version = filepath.Join(home, "1", "model.onnx"), "1"
+	if err := os.Rename(weights, m.Path); err != nil {
+		return m, fmt.Errorf("model repository: %w", err)
+	}
+	return m, nil
+}
+
+func writeWhole(path string, data []byte) error {
+	if err := os.WriteFile(path+".part", data, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(path+".part", path)
+}

@@ -1,0 +1,197 @@
+package model
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// TensorInfo is one input or output of an ONNX file. A dimension of -1 is free (a batch, a size).
+type TensorInfo struct {
+	Name  string
+	Shape []int
+}
+
+// Signature is what an ONNX file takes and gives.
+type Signature struct {
+	Inputs, Outputs []TensorInfo
+	Nodes           int
+}
+
+// ErrBroken says that a file is no whole ONNX model.
+var ErrBroken = errors.New("is no whole ONNX model")
+
+// maxONNX bounds what is read into memory; protobuf itself ends at 2 GiB.
+const maxONNX = 2 << 30
+
+// ReadONNX reads a model file whole and its signature, in plain Go, so that a truncated file or a
+// text file never reaches a native parser.
+func ReadONNX(path string) ([]byte, Signature, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, Signature{}, fmt.Errorf("model file: %w", err)
+	}
+	if info.Size() >= maxONNX {
+		return nil, Signature{}, fmt.Errorf("%s: is over 2 GiB; protobuf ends there, split the network", path)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, Signature{}, fmt.Errorf("model file: %w", err)
+	}
+	sig, err := ParseSignature(data)
+	if err != nil {
+		return nil, sig, fmt.Errorf("%s: %w; fetch it again (canvas-edge models pull) or export it again", path, err)
+	}
+	return data, sig, nil
+}
+
+// Field numbers of onnx.proto3 (github.com/onnx/onnx).
+const (
+	modelGraph       = 7
+	modelOpsets      = 8
+	graphNode        = 1
+	graphInitializer = 5
+	graphInput       = 11
+	graphOutput      = 12
+	tensorName       = 8
+	tensorExternal   = 13
+	valueName        = 1
+	valueType        = 2
+	typeTensor       = 1
+	tensorShape      = 2
+	shapeDim         = 1
+	dimValue         = 1
+)
+
+// ParseSignature reads the graph's inputs (weights left out) and outputs.
+func ParseSignature(data []byte) (Signature, error) {
+	var sig Signature
+	var graph []byte
+	opsets := 0
+	err := fields(data, func(num protowire.Number, value []byte) error {
+		switch num {
+		case modelGraph:
+			graph = value
+		case modelOpsets:
+			opsets++
+		}
+		return nil
+	})
+	if err != nil || graph == nil || opsets == 0 {
+		return sig, ErrBroken
+	}
+	weights := map[string]bool{}
+	err = fields(graph, func(num protowire.Number, value []byte) error {
+		switch num {
+		case graphNode:
+			sig.Nodes++
+			return fields(value, func(protowire.Number, []byte) error { return nil })
+		case graphInput, graphOutput:
+			t, err := tensorInfo(value)
+			if num == graphInput {
+				sig.Inputs = append(sig.Inputs, t)
+			} else {
+				sig.Outputs = append(sig.Outputs, t)
+			}
+			return err
+		case graphInitializer:
+			return fields(value, func(num protowire.Number, value []byte) error {
+				if num == tensorExternal {
+					return errors.New("keeps its weights in a second file; save the model as one file")
+				}
+				if num == tensorName {
+					weights[string(value)] = true
+				}
+				return nil
+			})
+		}
+		return nil
+	})
+	if err != nil {
+		return sig, err
+	}
+	// Old exporters list the weights among the inputs.
+	inputs := sig.Inputs[:0]
+	for _, in := range sig.Inputs {
+		if !weights[in.Name] {
+			inputs = append(inputs, in)
+		}
+	}
+	sig.Inputs = inputs
+	if sig.Nodes == 0 || len(sig.Inputs) == 0 || len(sig.Outputs) == 0 {
+		return sig, ErrBroken
+	}
+	return sig, nil
+}
+
+func tensorInfo(value []byte) (TensorInfo, error) {
+	var t TensorInfo
+	err := fields(value, func(num protowire.Number, value []byte) error {
+		switch num {
+		case valueName:
+			t.Name = string(value)
+		case valueType:
+			return nested(value, typeTensor, func(tensor []byte) error {
+				return nested(tensor, tensorShape, func(shape []byte) error {
+					return nested(shape, shapeDim, func(dim []byte) error {
+						t.Shape = append(t.Shape, dimension(dim))
+						return nil
+					})
+				})
+			})
+		}
+		return nil
+	})
+	return t, err
+}
+
+// dimension is the fixed size, or -1 where it has a name or nothing.
+func dimension(dim []byte) int {
+	num, kind, n := protowire.ConsumeTag(dim)
+	if n < 0 || num != dimValue || kind != protowire.VarintType {
+		return -1
+	}
+	v, n := protowire.ConsumeVarint(dim[n:])
+	if n < 0 || v == 0 || v > 1<<31 {
+		return -1
+	}
+	return int(v)
+}
+
+func nested(data []byte, want protowire.Number, each func([]byte) error) error {
+	return fields(data, func(num protowire.Number, value []byte) error {
+		if num == want {
+			return each(value)
+		}
+		return nil
+	})
+}
+
+// fields calls each for every length-delimited field and steps over the others.
+func fields(data []byte, each func(num protowire.Number, value []byte) error) error {
+	for len(data) > 0 {
+		num, kind, n := protowire.ConsumeTag(data)
+		if n < 0 {
+			return ErrBroken
+		}
+		data = data[n:]
+		if kind == protowire.BytesType {
+			value, n := protowire.ConsumeBytes(data)
+			if n < 0 {
+				return ErrBroken
+			}
+			if err := each(num, value); err != nil {
+				return err
+			}
+			data = data[n:]
+			continue
+		}
+		if n = protowire.ConsumeFieldValue(num, kind, data); n < 0 {
+			return ErrBroken
+		}
+		data = data[n:]
+	}
+	return nil
+}
