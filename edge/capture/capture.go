@@ -44,4 +44,11 @@ type Picture struct {
 	// done with the pixels calls it once, and reads them no more. Not calling it costs an
 	// allocation, nothing else.
 	Release func()
+
+	// Committed is called once everything that was made of this and of all earlier pictures of the
+	// stream is safe in the outbox; nil where the source does not care. A watched folder then knows
+	// that it need not read the file again.
+	Committed func()
+
+	payload []byte // a message that is not decoded yet
 }

@@ -2,6 +2,7 @@ package capture
 
 import (
 	"context"
+	"slices"
 	"sync"
 )
 
@@ -9,87 +10,102 @@ import (
 // pictures of each stream and lets go of the oldest when another comes. Drops are counted where
 // they happen; nothing behind the outbox is ever dropped this way.
 type newest struct {
-	depth   int // pictures held of each stream
+	depth   int   // pictures held of each stream
+	most    int64 // bytes held of all streams; 0: not bounded
 	dropped func(stream string)
 
 	mu    sync.Mutex
-	queue []Picture
+	queue []Picture // oldest first, from head on
+	head  int
+	held  map[string]int
+	bytes int64
 	ready chan struct{}
 }
 
-func newNewest(depth int, dropped func(stream string)) *newest {
-	return &newest{depth: max(depth, 1), dropped: dropped, ready: make(chan struct{}, 1)}
+func newNewest(depth int, most int64, dropped func(stream string)) *newest {
+	return &newest{depth: max(depth, 1), most: most, dropped: dropped,
+		held: map[string]int{}, ready: make(chan struct{}, 1)}
 }
+
+func weight(p Picture) int64 { return int64(len(p.payload) + len(p.Image.Pix)) }
 
 // put never blocks.
 func (n *newest) put(p Picture) {
-	var old Picture
-	var full bool
 	n.mu.Lock()
-	held, first := 0, -1
-	for i := range n.queue {
-		if n.queue[i].Stream == p.Stream {
-			if first < 0 {
-				first = i
-			}
-			held++
-		}
+	if n.held[p.Stream] >= n.depth {
+		n.let(n.head + slices.IndexFunc(n.queue[n.head:], func(q Picture) bool { return q.Stream == p.Stream }))
 	}
-	if full = held >= n.depth; full {
-		old = n.queue[first]
-		copy(n.queue[first:], n.queue[first+1:])
-		n.queue = n.queue[:len(n.queue)-1]
+	for n.most > 0 && n.bytes+weight(p) > n.most && len(n.queue) > n.head {
+		n.let(n.head)
 	}
 	n.queue = append(n.queue, p)
+	n.held[p.Stream]++
+	n.bytes += weight(p)
 	n.mu.Unlock()
 	select {
 	case n.ready <- struct{}{}:
 	default:
 	}
-	if full {
-		if old.Release != nil {
-			old.Release()
-		}
-		n.dropped(old.Stream)
+}
+
+// let goes of the picture at that place, counted.
+func (n *newest) let(at int) {
+	p := n.remove(at)
+	if p.Release != nil {
+		p.Release()
 	}
+	n.dropped(p.Stream)
+}
+
+func (n *newest) remove(at int) Picture {
+	p := n.queue[at]
+	copy(n.queue[n.head+1:at+1], n.queue[n.head:at]) // most often the oldest: nothing to move
+	n.queue[n.head] = Picture{}
+	n.head++
+	n.held[p.Stream]--
+	n.bytes -= weight(p)
+	if n.head*2 >= len(n.queue) {
+		n.queue = slices.Delete(n.queue, 0, n.head)
+		n.head = 0
+	}
+	return p
 }
 
 // next takes the oldest picture that is held; false if there is none.
 func (n *newest) next() (Picture, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if len(n.queue) == 0 {
+	if n.head == len(n.queue) {
 		return Picture{}, false
 	}
-	p := n.queue[0]
-	copy(n.queue, n.queue[1:])
-	n.queue[len(n.queue)-1] = Picture{}
-	n.queue = n.queue[:len(n.queue)-1]
-	return p, true
+	return n.remove(n.head), true
 }
 
 // drain hands on what comes until ctx ends, or until the source is done and all is handed on.
 func (n *newest) drain(ctx context.Context, done <-chan struct{}, emit func(context.Context, Picture) error) error {
 	for {
-		p, ok := n.next()
-		if ok {
+		for p, ok := n.next(); ok; p, ok = n.next() {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
 			if err := emit(ctx, p); err != nil {
 				return err
 			}
-			continue
 		}
 		select {
 		case <-n.ready:
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-done:
-			if p, ok := n.next(); ok { // put just before the end
-				if err := emit(ctx, p); err != nil {
-					return err
-				}
-				continue
+			if n.empty() {
+				return nil
 			}
-			return nil
 		}
 	}
+}
+
+func (n *newest) empty() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.head == len(n.queue)
 }

@@ -143,7 +143,7 @@ func (v *Video) runFile(ctx context.Context, emit func(context.Context, Picture)
 
 func (v *Video) runLive(ctx context.Context, emit func(context.Context, Picture) error) error {
 	defer v.status.phase(Ended, nil)
-	queue := newNewest(v.config.Queue, func(string) { v.status.dropped(1) })
+	queue := newNewest(v.config.Queue, 0, func(string) { v.status.dropped(1) })
 	reading, cancel := context.WithCancel(ctx)
 	defer cancel()
 	done := make(chan struct{})

@@ -79,10 +79,10 @@ func (k *Kafka) Append(ctx context.Context, records ...Record) error {
 		fitting = append(fitting, n)
 	}
 	a.persist(ctx, fitting)
-	if a.failed {
-		return &a.result
+	if a.result.Count(Confirmed) == len(records) {
+		return nil
 	}
-	return nil
+	return &a.result
 }
 
 // appending is one Append under way.
@@ -90,12 +90,10 @@ type appending struct {
 	kafka  *Kafka
 	msgs   []kafka.Message
 	result AppendError
-	failed bool
 }
 
 func (a *appending) set(n int, o Outcome, err error) {
 	a.result.Outcomes[n], a.result.Errs[n] = o, err
-	a.failed = a.failed || err != nil
 }
 
 // persist writes those records, again and again while nothing but "not now" is the answer.

@@ -79,7 +79,7 @@ func (m *MQTT) connect(ctx context.Context, address *url.URL) (*session, error) 
 	if err != nil {
 		return nil, err
 	}
-	s := &session{lost: make(chan struct{}), since: time.Now()}
+	s := &session{lost: make(chan struct{})}
 	o.AddBroker(address.String())
 	o.SetClientID(m.options.ClientID)
 	o.SetCleanSession(!m.options.Persistent)
@@ -97,7 +97,9 @@ func (m *MQTT) connect(ctx context.Context, address *url.URL) (*session, error) 
 	// before any subscription can be made.
 	o.SetDefaultPublishHandler(func(_ paho.Client, msg paho.Message) { m.dispatch(s, msg) })
 	o.SetCustomOpenConnectionFn(func(u *url.URL, o paho.ClientOptions) (net.Conn, error) {
-		return m.open(ctx, u, o.TLSConfig)
+		conn, err := m.open(ctx, u, o.TLSConfig)
+		s.since = time.Now()
+		return conn, err
 	})
 	if w := m.options.Will; w != nil {
 		o.SetBinaryWill(w.Topic, w.Payload, w.QoS, w.Retained)
@@ -108,7 +110,6 @@ func (m *MQTT) connect(ctx context.Context, address *url.URL) (*session, error) 
 	if err := token.Error(); err != nil {
 		return nil, explain(err)
 	}
-	s.since = time.Now()
 	return s, nil
 }
 

@@ -63,7 +63,7 @@ func (s Security) TLS() (*tls.Config, error) {
 		return nil, errors.New("a client certificate needs both cert and key: give both or neither")
 	}
 	if s.Cert != "" {
-		pair, err := s.clientCertificate()
+		pair, err := s.pair()
 		if err != nil {
 			return nil, err
 		}
@@ -72,13 +72,14 @@ func (s Security) TLS() (*tls.Config, error) {
 	return config, nil
 }
 
-func (s Security) clientCertificate() (tls.Certificate, error) {
+// pair reads certificate and key.
+func (s Security) pair() (tls.Certificate, error) {
 	if err := private(s.Key); err != nil {
 		return tls.Certificate{}, fmt.Errorf("the private key: %w", err)
 	}
 	cert, err := readBounded(s.Cert, maxPEM)
 	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("reading the client certificate: %w", err)
+		return tls.Certificate{}, fmt.Errorf("reading the certificate: %w", err)
 	}
 	key, err := readBounded(s.Key, maxPEM)
 	if err != nil {
@@ -86,7 +87,7 @@ func (s Security) clientCertificate() (tls.Certificate, error) {
 	}
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("the client certificate %s and key %s do not work together: %w", s.Cert, s.Key, err)
+		return tls.Certificate{}, fmt.Errorf("the certificate %s and key %s do not work together: %w", s.Cert, s.Key, err)
 	}
 	return pair, nil
 }

@@ -6,7 +6,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
+
+	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/vision"
 
 	"go.uber.org/goleak"
 )
@@ -68,4 +72,19 @@ func collect(ctx context.Context, s Source) (pictures []Picture, err error) {
 		return nil
 	})
 	return pictures, err
+}
+
+type visionImage = vision.Image
+
+// dial connects to a broker and waits until it has.
+func dial(t testing.TB, url string) *broker.MQTT {
+	t.Helper()
+	up := make(chan struct{})
+	m, err := broker.DialMQTT(t.Context(), broker.MQTTOptions{URL: url, Log: quiet, OnUp: sync.OnceFunc(func() { close(up) })})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.Close)
+	<-up
+	return m
 }

@@ -1,0 +1,209 @@
+package capture
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/event"
+)
+
+// Subscriber is the device's own MQTT broker, met by *broker.MQTT. handle must not block.
+type Subscriber interface {
+	Subscribe(filter string, qos byte, handle func(broker.Message))
+}
+
+// Topics that cameras and sensors publish on.
+const (
+	framePrefix, frameSuffix     = "canvas/cameras/", "/frame"
+	readingPrefix, readingSuffix = "canvas/sensors/", "/reading"
+)
+
+// heldBytes bounds what waits undecoded, whatever the number of cameras.
+const heldBytes = 64 << 20
+
+// DeviceConfig is what cameras and sensors may say over the device's MQTT broker.
+type DeviceConfig struct {
+	MaxStreams int   `yaml:"max_streams"` // cameras and sensors each, whose names come from outside; 0: 256
+	MaxPixels  int   `yaml:"max_pixels"`  // of a frame; 0: 100 million
+	MaxBytes   int64 `yaml:"max_bytes"`   // of a message with a frame; 0: 16 MiB
+	Queue      int   `yaml:"queue"`       // newest frames held of each camera; 0: 2
+	Readings   int   `yaml:"readings"`    // newest readings held of each sensor; 0: 64
+}
+
+func (c DeviceConfig) withDefaults() DeviceConfig {
+	def := func(v *int, d int) {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	def(&c.MaxStreams, 256)
+	def(&c.MaxPixels, defaultImagePixels)
+	def(&c.Queue, 2)
+	def(&c.Readings, 64)
+	if c.MaxBytes <= 0 {
+		c.MaxBytes = 16 << 20
+	}
+	return c
+}
+
+// DeviceCounts is what became of the messages.
+type DeviceCounts struct {
+	Taken   int64 `json:"taken"`
+	Dropped int64 `json:"dropped"` // older than what a busy pipeline could take
+	Bad     int64 `json:"bad"`     // could not be understood
+}
+
+// device is the part that frames and readings have in common: a queue of the newest of each
+// stream between the subscription, which must not wait, and the pipeline, which may.
+type device struct {
+	name           string
+	filter         string
+	prefix, suffix string
+	qos            byte
+	from           Subscriber
+	log            *slog.Logger
+	config         DeviceConfig
+	depth          int
+	limit          int64
+	now            func() time.Time
+
+	taken, dropped, bad atomic.Int64
+	nextComplaint       atomic.Int64 // unix nanoseconds
+
+	mu      sync.Mutex
+	streams []string
+}
+
+// Name is the source's name.
+func (d *device) Name() string { return d.name }
+
+// Counts is what became of the messages so far; safe from any goroutine.
+func (d *device) Counts() DeviceCounts {
+	return DeviceCounts{Taken: d.taken.Load(), Dropped: d.dropped.Load(), Bad: d.bad.Load()}
+}
+
+// Streams are the cameras or sensors that have spoken, sorted.
+func (d *device) Streams() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.streams)
+}
+
+// run hands on what open makes of each message, until ctx ends.
+func (d *device) run(ctx context.Context, open func(*Picture, []byte) error, emit func(context.Context, Picture) error) error {
+	queue := newNewest(d.depth, heldBytes, func(string) { d.dropped.Add(1) })
+	var over atomic.Bool
+	defer over.Store(true)
+	d.from.Subscribe(d.filter, d.qos, func(m broker.Message) {
+		// A retained message is the answer to the subscription: nobody knows from when it is, and
+		// each reconnect brings it again.
+		if over.Load() || m.Retained {
+			return
+		}
+		stream, err := d.admit(m)
+		if err != nil {
+			d.complain(m.Topic, err)
+			return
+		}
+		// The payload rides along undecoded: work that is dropped was never done.
+		queue.put(Picture{Stream: stream, At: d.now(), payload: m.Payload})
+	})
+	numbers := map[string]int64{}
+	return queue.drain(ctx, nil, func(ctx context.Context, p Picture) error {
+		if err := open(&p, p.payload); err != nil {
+			d.complain(d.prefix+p.Stream+d.suffix, err)
+			return nil
+		}
+		p.payload = nil
+		p.Frame = numbers[p.Stream]
+		numbers[p.Stream]++
+		d.taken.Add(1)
+		return emit(ctx, p)
+	})
+}
+
+// admit checks what can be checked without decoding, and gives the stream's name.
+func (d *device) admit(m broker.Message) (string, error) {
+	rest, ok := strings.CutPrefix(m.Topic, d.prefix)
+	stream, ends := strings.CutSuffix(rest, d.suffix)
+	switch {
+	case !ok || !ends:
+		return "", fmt.Errorf("the topic is not %s<name>%s", d.prefix, d.suffix)
+	case int64(len(m.Payload)) > d.limit:
+		return "", fmt.Errorf("a message of %d bytes, %d is the limit", len(m.Payload), d.limit)
+	case len(m.Payload) == 0:
+		return "", errors.New("the message is empty")
+	}
+	if err := event.CheckName(stream); err != nil {
+		return "", fmt.Errorf("the name is not usable: %w", err)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	at, known := slices.BinarySearch(d.streams, stream)
+	if known {
+		return stream, nil
+	}
+	if len(d.streams) == d.config.MaxStreams {
+		return "", fmt.Errorf("more than %d names (max_streams)", d.config.MaxStreams)
+	}
+	d.streams = slices.Insert(d.streams, at, strings.Clone(stream))
+	return stream, nil
+}
+
+// complain counts a bad message, and tells of one in ten seconds.
+func (d *device) complain(topic string, err error) {
+	bad := d.bad.Add(1)
+	now, next := d.now().UnixNano(), d.nextComplaint.Load()
+	if now >= next && d.nextComplaint.CompareAndSwap(next, now+int64(10*time.Second)) {
+		d.log.Warn("message left out", "topic", fmt.Sprintf("%.200q", topic), "problem", err, "bad", bad)
+	}
+}
+
+// DeviceFrames takes JPEG and PNG pictures from canvas/cameras/<camera>/frame.
+type DeviceFrames struct {
+	device
+	decode Decode
+}
+
+// NewDeviceFrames makes the source.
+func NewDeviceFrames(c DeviceConfig, from Subscriber, decode Decode, log *slog.Logger) *DeviceFrames {
+	c = c.withDefaults()
+	return &DeviceFrames{decode: decode, device: device{name: "cameras", from: from, log: log, config: c,
+		filter: framePrefix + "+" + frameSuffix, prefix: framePrefix, suffix: frameSuffix,
+		depth: c.Queue, limit: c.MaxBytes, now: time.Now}}
+}
+
+// Run emits a Picture for each message until ctx ends, the newest where the pipeline is slower.
+func (d *DeviceFrames) Run(ctx context.Context, emit func(context.Context, Picture) error) error {
+	return d.run(ctx, func(p *Picture, payload []byte) (err error) {
+		p.Image, err = d.decode(payload, d.config.MaxPixels)
+		return err
+	}, emit)
+}
+
+// DeviceReadings takes numbers from canvas/sensors/<sensor>/reading; see ParseReading.
+type DeviceReadings struct{ device }
+
+// NewDeviceReadings makes the source.
+func NewDeviceReadings(c DeviceConfig, from Subscriber, log *slog.Logger) *DeviceReadings {
+	c = c.withDefaults()
+	return &DeviceReadings{device{name: "sensors", from: from, log: log, config: c, qos: 1,
+		filter: readingPrefix + "+" + readingSuffix, prefix: readingPrefix, suffix: readingSuffix,
+		depth: c.Readings, limit: maxReadingBytes, now: time.Now}}
+}
+
+// Run emits a Picture with a Reading for each message until ctx ends.
+func (d *DeviceReadings) Run(ctx context.Context, emit func(context.Context, Picture) error) error {
+	return d.run(ctx, func(p *Picture, payload []byte) (err error) {
+		p.Reading, err = ParseReading(payload)
+		return err
+	}, emit)
+}

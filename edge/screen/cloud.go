@@ -1,0 +1,131 @@
+package screen
+
+import "cloudcanvas/shared/vision"
+
+// Names of the tests that tell cloud from ground, as they stand in verdicts and manifests.
+const (
+	// Fmask is the potential cloud pixels of Fmask without its thermal part: Zhu and Woodcock,
+	// Object-based cloud and cloud shadow detection in Landsat imagery, Remote Sensing of
+	// Environment 118 (2012), equations 1 to 4 (basic test, whiteness, HOT, NIR/SWIR); Zhu, Wang
+	// and Woodcock, Improvement and expansion of the Fmask algorithm, ibid. 159 (2015), for
+	// sensors without thermal bands.
+	Fmask = "fmask-pcp"
+	// Visible is its part that needs no infrared (whiteness and HOT), with NDVI where there is a
+	// near infrared, for scenes that lack the short waves. It takes snow for cloud.
+	Visible = "visible"
+)
+
+const (
+	maxWhiteness = 0.7  // sum of each visible band's distance from their mean, over the mean
+	hotOffset    = 0.08 // of the haze optimised transformation: blue - 0.5 red - 0.08 > 0
+	minSWIR22    = 0.03
+	maxIndex     = 0.8  // of NDSI (above: snow) and NDVI (above: plants)
+	minNIRtoSWIR = 0.75 // below: bright rock
+)
+
+// cloudShare is the share of cloud among the pixels with data, and the test that was used; empty
+// where the picture has no blue, green and red.
+func cloudShare(im vision.Image, minBlue float32) (by string, share float64) {
+	n := im.W * im.H
+	blue, green, red := im.Plane("blue"), im.Plane("green"), im.Plane("red")
+	nir, swir16, swir22 := im.Plane("nir"), im.Plane("swir16"), im.Plane("swir22")
+	var cloud, seen int
+	switch {
+	case n == 0:
+		return "", 0
+	case len(im.Pix) == 3*n:
+		by = Visible
+		cloud, seen = cloud8bit(im, minBlue)
+	case len(blue) != n || len(green) != n || len(red) != n:
+		return "", 0
+	case len(nir) == n && len(swir16) == n && len(swir22) == n:
+		by = Fmask
+		cloud, seen = cloudFmask(blue, green, red, nir, swir16, swir22, im.Void, minBlue)
+	default:
+		by = Visible
+		if len(nir) != n {
+			nir = nil
+		}
+		cloud, seen = cloudVisible(blue, green, red, nir, im.Void, minBlue)
+	}
+	if seen == 0 {
+		return by, 0
+	}
+	return by, float64(cloud) / float64(seen)
+}
+
+// visible is the part of the test for blue, green and red. A pixel that is not a number is none.
+func visible(b, g, r, minBlue float32) bool {
+	if !(b > minBlue) || !(b-0.5*r > hotOffset) {
+		return false
+	}
+	mean := (b + g + r) * (1.0 / 3)
+	return abs(b-mean)+abs(g-mean)+abs(r-mean) < maxWhiteness*mean
+}
+
+func abs(v float32) float32 { return max(v, -v) }
+
+// cloudFmask counts clouds and pixels with data. Indices are compared without dividing:
+// NDSI < 0.8 is green - swir16 < 0.8 (green + swir16) for the positive sums of bright pixels.
+func cloudFmask(blue, green, red, nir, swir16, swir22 []float32, void []byte, minBlue float32) (cloud, seen int) {
+	n := len(blue)
+	green, red, nir, swir16, swir22 = green[:n], red[:n], nir[:n], swir16[:n], swir22[:n]
+	if len(void) != n {
+		void = nil
+	}
+	seen = n
+	for i, b := range blue {
+		if void != nil && void[i] != 0 {
+			seen--
+			continue
+		}
+		g, r := green[i], red[i]
+		if !visible(b, g, r, minBlue) {
+			continue
+		}
+		ir, s := nir[i], swir16[i]
+		if swir22[i] > minSWIR22 && g-s < maxIndex*(g+s) && ir-r < maxIndex*(ir+r) && ir > minNIRtoSWIR*s {
+			cloud++
+		}
+	}
+	return cloud, seen
+}
+
+func cloudVisible(blue, green, red, nir []float32, void []byte, minBlue float32) (cloud, seen int) {
+	n := len(blue)
+	green, red = green[:n], red[:n]
+	if len(void) != n {
+		void = nil
+	}
+	seen = n
+	for i, b := range blue {
+		if void != nil && void[i] != 0 {
+			seen--
+			continue
+		}
+		r := red[i]
+		if visible(b, green[i], r, minBlue) && (nir == nil || nir[i]-r < maxIndex*(nir[i]+r)) {
+			cloud++
+		}
+	}
+	return cloud, seen
+}
+
+// cloud8bit takes 0 … 255 for reflectance 0 … 1, as quicklooks and frames of small satellites have it.
+func cloud8bit(im vision.Image, minBlue float32) (cloud, seen int) {
+	void := im.Void
+	if len(void) != im.W*im.H {
+		void = nil
+	}
+	for i := range im.W * im.H {
+		if void != nil && void[i] != 0 {
+			continue
+		}
+		seen++
+		p := im.Pix[3*i : 3*i+3]
+		if visible(float32(p[0])/255, float32(p[1])/255, float32(p[2])/255, minBlue) {
+			cloud++
+		}
+	}
+	return cloud, seen
+}

@@ -1,0 +1,136 @@
+// Package screen judges whether a picture is worth the link. It is pure: no I/O, no clock, and each
+// verdict carries the reason and the figures that it was made from. docs/screening.md explains the
+// tests and where they come from.
+package screen
+
+import (
+	"bytes"
+	"fmt"
+
+	"cloudcanvas/shared/vision"
+)
+
+// Reasons for leaving a picture out.
+const (
+	Kept      = ""
+	NoData    = "nodata"    // hardly a pixel with data
+	Cloud     = "cloud"     // hardly a pixel of ground
+	Unchanged = "unchanged" // a fixed camera that sees what it saw before
+	Blurred   = "blur"
+	Dark      = "dark"
+	Bright    = "bright"
+)
+
+// Verdict is what was decided about one picture, why, and from what.
+type Verdict struct {
+	Keep   bool
+	Reason string  // empty where it is kept
+	By     string  // the test or model that told cloud from ground; empty where none did
+	Value  float64 // what a byte of it is worth, 0 … 1: the share of pixels that show clear ground
+	Score  Score
+}
+
+// Score is the figures behind a verdict; those that do not apply are 0.
+type Score struct {
+	NoData    float64 `json:"nodata"`    // share of pixels without data, 0 … 1
+	Cloud     float64 `json:"cloud"`     // share of cloud among the pixels with data, 0 … 1
+	Sharpness float64 `json:"sharpness"` // variance of the Laplacian, grey levels squared; below about 30 is blurred
+	Dark      float64 `json:"dark"`      // share of pixels below 16 of 255
+	Bright    float64 `json:"bright"`    // share of pixels above 239 of 255
+	Motion    float64 `json:"motion"`    // share of the picture that differs from the background, 0 … 1
+}
+
+// Config is the policy. Thresholds are shares from 0 to 1.
+type Config struct {
+	KeepEverything bool         `yaml:"keep_everything"` // judge and record, but leave nothing out
+	Scenes         SceneConfig  `yaml:"scenes"`
+	Cameras        CameraConfig `yaml:"cameras"`
+}
+
+// SceneConfig is the policy for tiles of scenes.
+type SceneConfig struct {
+	NoDataDrop float64 `yaml:"nodata_drop"` // leave out from this share without data on
+	CloudDrop  float64 `yaml:"cloud_drop"`  // leave out from this cloud share on
+	MinBlue    float64 `yaml:"min_blue"`    // reflectance in blue that a cloud has at least
+	// TrustVisible lets tiles be left out for clouds that were told without short-wave infrared.
+	// Snow and bright roofs look the same there, so it is off unless the region has none.
+	TrustVisible bool `yaml:"trust_visible"`
+}
+
+// DefaultConfig keeps all that shows any ground, and every frame of a camera.
+//
+// MinBlue is no part of the published test. On the seven partly or wholly clouded patches of
+// L8 Biome that were at hand, the mean IoU of the test with labels was 0.68 without it, 0.76 with 0.15.
+func DefaultConfig() Config {
+	return Config{Scenes: SceneConfig{NoDataDrop: 0.99, CloudDrop: 0.98, MinBlue: 0.15}}
+}
+
+// Problems names every mistake: add takes the field, what is wrong, and what to do.
+func (c Config) Problems(add func(field, message, hint string)) {
+	share := func(field string, v float64) {
+		if !(v >= 0 && v <= 1) {
+			add(field, fmt.Sprintf("%v is not a share", v), "use 0 to 1")
+		}
+	}
+	share("scenes.nodata_drop", c.Scenes.NoDataDrop)
+	share("scenes.cloud_drop", c.Scenes.CloudDrop)
+	share("scenes.min_blue", c.Scenes.MinBlue)
+	share("cameras.motion", c.Cameras.Motion)
+	share("cameras.dark", c.Cameras.Dark)
+	share("cameras.bright", c.Cameras.Bright)
+	if !(c.Cameras.Sharpness >= 0) {
+		add("cameras.sharpness", fmt.Sprintf("%v is negative", c.Cameras.Sharpness), "use 0 for off, or about 30")
+	}
+	if c.Cameras.KeepEvery < 0 {
+		add("cameras.keep_every", fmt.Sprintf("%d frames", c.Cameras.KeepEvery), "use 0 for never, or a number of frames")
+	}
+}
+
+// Tile judges a tile of a scene. mask is what a segmentation model made of it, and model that
+// model's name; a nil mask means that the spectral test decides. It is safe for concurrent use.
+func (c Config) Tile(im vision.Image, mask *vision.Mask, model string) Verdict {
+	var v Verdict
+	v.Score.NoData = voidShare(im)
+	trusted := true
+	switch {
+	case v.Score.NoData == 1: // nothing to tell apart
+	case mask != nil && len(mask.Class) > 0:
+		v.By, v.Score.Cloud = model, maskShare(mask)
+	default:
+		v.By, v.Score.Cloud = cloudShare(im, float32(c.Scenes.MinBlue))
+		trusted = v.By == Fmask || c.Scenes.TrustVisible
+	}
+	v.Value = (1 - v.Score.NoData) * (1 - v.Score.Cloud)
+	switch {
+	case v.Score.NoData >= c.Scenes.NoDataDrop:
+		v.Reason = NoData
+	case v.Score.Cloud >= c.Scenes.CloudDrop && trusted && v.By != "":
+		v.Reason = Cloud
+	}
+	if c.KeepEverything {
+		v.Reason = Kept
+	}
+	v.Keep = v.Reason == Kept
+	return v
+}
+
+func voidShare(im vision.Image) float64 {
+	if len(im.Void) == 0 {
+		return 0
+	}
+	void := len(im.Void) - bytes.Count(im.Void, []byte{0})
+	return float64(void) / float64(len(im.Void))
+}
+
+// maskShare is the share of cloud among the pixels that the mask has a class for.
+func maskShare(m *vision.Mask) float64 {
+	var count [256]int
+	for _, class := range m.Class {
+		count[class]++
+	}
+	seen := len(m.Class) - count[vision.NoData]
+	if seen == 0 {
+		return 0
+	}
+	return float64(count[vision.Cloud]) / float64(seen)
+}

@@ -1,0 +1,147 @@
+// Package mqtt is the uplink's way over MQTT 3.1.1: items go up with QoS 1, receipts come down, and
+// the broker tells everybody whether the device is there.
+package mqtt
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/security"
+)
+
+// Options say to which broker, and as whom.
+type Options struct {
+	URL      string
+	ClientID string // empty: canvas-edge-<edge>
+	Security security.Security
+	Edge     string
+	Epoch    event.Epoch
+	Version  string
+	Log      *slog.Logger
+}
+
+// Link is a connection to the cloud's broker that comes back by itself.
+type Link struct {
+	options  Options
+	client   *broker.MQTT
+	receipts chan event.Receipt
+
+	mu sync.Mutex
+	up chan struct{} // closed while connected
+}
+
+// receiptsHeld bounds receipts not yet taken; a later one says all that an earlier one said.
+const receiptsHeld = 64
+
+// Dial makes the link; it connects in the background.
+func Dial(ctx context.Context, o Options) (*Link, error) {
+	if o.ClientID == "" {
+		o.ClientID = "canvas-edge-" + o.Edge
+	}
+	l := &Link{options: o, receipts: make(chan event.Receipt, receiptsHeld), up: make(chan struct{})}
+	will, err := json.Marshal(event.Status{Status: event.Offline, Edge: o.Edge, Epoch: o.Epoch, Version: o.Version})
+	if err != nil {
+		return nil, err
+	}
+	l.client, err = broker.DialMQTT(ctx, broker.MQTTOptions{
+		URL: o.URL, ClientID: o.ClientID, Security: o.Security, Persistent: true, Log: o.Log,
+		Will: &broker.Message{Topic: event.StatusTopic(o.Edge), Payload: will, QoS: 1, Retained: true},
+		OnUp: l.connected, OnDown: func(error) { l.lost() },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("connect to the cloud: %w", err)
+	}
+	l.client.Subscribe(event.ReceiptsTopic(o.Edge), 1, l.take)
+	return l, nil
+}
+
+func (l *Link) connected() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	select {
+	case <-l.up:
+	default:
+		close(l.up)
+	}
+	go l.announce(event.Online)
+}
+
+func (l *Link) lost() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	select {
+	case <-l.up:
+		l.up = make(chan struct{})
+	default:
+	}
+}
+
+// announce publishes the retained status. Its loss is no harm: the next connection says it again.
+func (l *Link) announce(status string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	payload, err := json.Marshal(event.Status{Status: status, Edge: l.options.Edge, Epoch: l.options.Epoch, Version: l.options.Version, Time: time.Now().UTC()})
+	if err == nil {
+		err = l.client.Publish(ctx, event.StatusTopic(l.options.Edge), 1, true, payload)
+	}
+	if err != nil {
+		l.options.Log.Debug("status not announced", "problem", err)
+	}
+}
+
+// take decodes a receipt. When too many are held the oldest goes: later ones repeat what it said.
+func (l *Link) take(m broker.Message) {
+	item, err := event.UnmarshalMQTT(m.Payload)
+	var r event.Receipt
+	if err == nil {
+		err = json.Unmarshal(item.Data, &r)
+	}
+	if err != nil {
+		l.options.Log.Warn("an unreadable receipt", "problem", err)
+		return
+	}
+	for {
+		select {
+		case l.receipts <- r:
+			return
+		default:
+		}
+		select {
+		case <-l.receipts:
+		default:
+		}
+	}
+}
+
+// Send publishes an item and returns nil once the broker has acknowledged it.
+func (l *Link) Send(ctx context.Context, i event.Item) error {
+	payload, err := i.MarshalMQTT()
+	if err != nil {
+		return fmt.Errorf("item %s: %w", i.ID, err)
+	}
+	return l.client.Publish(ctx, event.Topic(i.Edge, i.Priority, i.Kind), 1, false, payload)
+}
+
+// Up is closed while there is a connection.
+func (l *Link) Up() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.up
+}
+
+// Receipts are what the cloud has.
+func (l *Link) Receipts() <-chan event.Receipt { return l.receipts }
+
+// Close says goodbye, so that the will is not needed.
+func (l *Link) Close() {
+	if l.client.Connected() {
+		l.announce(event.Offline)
+	}
+	l.client.Close()
+}
