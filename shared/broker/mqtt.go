@@ -161,9 +161,9 @@ func (m *MQTT) Publish(ctx context.Context, topic string, qos byte, retain bool,
 		token := s.client.Publish(topic, qos, retain, payload)
 		select {
 		case <-token.Done():
-			result <- token.Error()
+			result <- fate(token.Error())
 		case <-s.lost:
-			result <- fmt.Errorf("%w: %w", ErrConnectionLost, s.why)
+			result <- fate(s.why)
 		}
 	}()
 	select {
@@ -175,6 +175,17 @@ func (m *MQTT) Publish(ctx context.Context, topic string, qos byte, retain bool,
 	case <-ctx.Done():
 		return fmt.Errorf("publishing to %s: %w", topic, ctx.Err())
 	}
+}
+
+// fate says in our terms how a publish ended.
+func fate(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, paho.ErrNotConnected):
+		return ErrOffline
+	}
+	return fmt.Errorf("%w: %w", ErrConnectionLost, err)
 }
 
 // Subscribe takes the messages of a topic filter, now and after each connection. handle is called

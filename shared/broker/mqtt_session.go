@@ -14,6 +14,10 @@ import (
 	paho "github.com/eclipse/paho.mqtt.golang"
 )
 
+// turnTimeout is how long a message may wait for those before it. steadyConn tells a dead link much
+// sooner; on a thin one a large message takes long.
+const turnTimeout = 10 * time.Minute
+
 // run keeps one connection after the other until ctx ends.
 func (m *MQTT) run(ctx context.Context, address *url.URL) {
 	defer close(m.done)
@@ -91,7 +95,7 @@ func (m *MQTT) connect(ctx context.Context, address *url.URL) (*session, error) 
 	o.SetConnectRetry(false)
 	o.SetOrderMatters(true) // one goroutine hands on messages; otherwise one is started for each
 	o.SetAutoAckDisabled(m.options.ManualAck)
-	o.SetWriteTimeout(0) // steadyConn watches progress: a big message may take long on a thin link
+	o.SetWriteTimeout(turnTimeout)
 	o.SetConnectionLostHandler(func(_ paho.Client, err error) { s.end(err) })
 	// The only handler, set before connecting: a broker sends again what was not acknowledged
 	// before any subscription can be made.

@@ -103,6 +103,16 @@ type Attrs struct {
 	PartOf       Kind   // … of an item of this kind
 }
 
+// NewID draws the id of an item made at that time. A clock that is wrong by any amount gives an id
+// that is as good: order and identity do not depend on it.
+func NewID(at time.Time) ulid.ULID {
+	var id ulid.ULID
+	ms := min(max(at.UnixMilli(), 0), int64(ulid.MaxTime()))
+	_ = id.SetTime(uint64(ms)) // in range
+	rand.Read(id[6:])
+	return id
+}
+
 // ResultID derives the id of a result from what it was made of, so that the same work done twice
 // gives the same id. It keeps the input's time, hence its order.
 func ResultID(input ulid.ULID, model, version string) ulid.ULID {
