@@ -1,5 +1,5 @@
 // Package event is the envelope that both sides speak: what an item is, who made it, in which
-// order, how urgent it is and how its bytes are checked. docs/envelope.md gives the wire forms.
+// order, how urgent it is and how its bytes are checked. docs/contracts.md gives the wire forms.
 package event
 
 import (
