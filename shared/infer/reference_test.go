@@ -83,28 +83,30 @@ func sameBoxes(t *testing.T, picture string, got []vision.Box, want []expected) 
 }
 
 func TestMasksEqualThePythonReference(t *testing.T) {
-	for _, c := range []struct {
-		model string
-		x, y  int
-	}{
-		{"ukis_csmask_6b_l1c", 0, 0}, {"ukis_csmask_6b_l1c", 256, 0}, {"ukis_csmask_6b_l1c", 0, 256}, {"ukis_csmask_6b_l1c", 256, 256},
-		{"ukis_csmask_4b_l1c", 256, 256}, {"ukis_csmask_6b_l2a", 0, 0}, {"cloud_rgbiswir_256", 0, 0}, {"cloud_rgbiswir_256", 256, 256},
-	} {
-		t.Run(fmt.Sprintf("%s at %d,%d", c.model, c.x, c.y), func(t *testing.T) {
-			want := grayPNG(t, fmt.Sprintf("testdata/%s_%d_%d.png", c.model, c.x, c.y))
-			im := scene(t, c.x, c.y, 256, 256)
-			for _, engine := range []string{ORTCPU, OpenCVCPU} {
-				n := open(t, known(t, c.model), engine, Layout{Sessions: 1})
-				out, err := n.Run(context.Background(), []vision.Image{im})
-				if err != nil {
-					t.Fatal(err)
-				}
-				if share := equalShare(out[0].Mask.Class, want); share < 0.999 {
-					t.Errorf("%s: %.4f of the pixels are equal, should be 0.999", engine, share)
-				}
-				n.Close()
+	windows := map[string][][2]int{
+		"ukis_csmask_6b_l1c": {{0, 0}, {256, 0}, {0, 256}, {256, 256}},
+		"ukis_csmask_4b_l1c": {{256, 256}}, "ukis_csmask_6b_l2a": {{0, 0}},
+		"cloud_rgbiswir_256": {{0, 0}, {256, 256}},
+	}
+	for name, corners := range windows {
+		for _, engine := range []string{ORTCPU, OpenCVCPU} {
+			if engine == OpenCVCPU && name == "ukis_csmask_4b_l1c" {
+				continue // seconds, and nothing that the others do not show
 			}
-		})
+			t.Run(name+"/"+engine, func(t *testing.T) {
+				n := open(t, known(t, name), engine, Layout{Sessions: 1})
+				for _, c := range corners {
+					want := grayPNG(t, fmt.Sprintf("testdata/%s_%d_%d.png", name, c[0], c[1]))
+					out, err := n.Run(context.Background(), []vision.Image{scene(t, c[0], c[1], 256, 256)})
+					if err != nil {
+						t.Fatal(err)
+					}
+					if share := equalShare(out[0].Mask.Class, want); share < 0.999 {
+						t.Errorf("window %v: %.4f of the pixels are equal, should be 0.999", c, share)
+					}
+				}
+			})
+		}
 	}
 }
 
