@@ -1,0 +1,214 @@
+package detect
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"cloudcanvas/shared/vision"
+)
+
+// Encode makes a JPEG; met by infer.EncodeJPEG.
+type Encode func(im vision.Image, quality int) ([]byte, error)
+
+// Camera watches one stream of frames. It is used for one Run.
+type Camera struct {
+	name    string
+	config  Config
+	model   Model
+	net     Network
+	encode  Encode
+	observe Observer
+	log     *slog.Logger
+
+	tracker *Tracker
+	alerts  *alerts
+	batch   *batch
+	counts  map[string]int // objects of each label, as they were told
+	tally   map[string]int // the same while a frame is counted
+
+	pending  []Finding
+	complain time.Time // not before then again
+
+	frames, failed, boxes, tracks, raised atomic.Int64
+}
+
+// Stats is what was seen so far.
+type Stats struct {
+	Frames     int64 `json:"frames"`
+	Failed     int64 `json:"failed"`     // frames that the network could not look at
+	Detections int64 `json:"detections"` // at the model's score floor
+	Tracks     int64 `json:"tracks"`
+	Alerts     int64 `json:"alerts"`
+}
+
+// NewCamera makes the watch over one camera, video or set of images. encode and observe may be nil:
+// no pictures of objects, nobody on the device who listens.
+func NewCamera(name string, c Config, net Network, m Model, encode Encode, observe Observer, log *slog.Logger) *Camera {
+	c = c.withDefaults(m)
+	if encode == nil {
+		c.Snapshot.Off = true
+	}
+	return &Camera{name: name, config: c, model: m, net: net, encode: encode, observe: observe, log: log.With("camera", name),
+		tracker: NewTracker(name, c.Tracks), alerts: newAlerts(c.Alerts), batch: newBatch(name, m, c.Batch),
+		counts: map[string]int{}, tally: map[string]int{}}
+}
+
+// Stats is what was seen so far; safe from any goroutine.
+func (c *Camera) Stats() Stats {
+	return Stats{Frames: c.frames.Load(), Failed: c.failed.Load(), Detections: c.boxes.Load(),
+		Tracks: c.tracks.Load(), Alerts: c.raised.Load()}
+}
+
+// Run looks at frames until Last or until the channel is closed, and hands what it finds to out, in
+// order. out may block: frames wait then, and so does their source. What comes together while out is
+// busy is handed over together; the slice is valid until out returns. Run fails with out's error, with ctx's (what was not handed over is
+// then lost), or when the network fails on every frame.
+func (c *Camera) Run(ctx context.Context, frames <-chan Frame, out func(context.Context, []Finding) error) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	line := newInOrder(c.config.InFlight)
+	go line.run(ctx, c.net, frames)
+
+	parcels := make(chan parcel, 16)
+	delivered := make(chan struct{})
+	go func() {
+		defer close(delivered)
+		if err := deliver(ctx, parcels, out); err != nil {
+			stop(err)
+		}
+	}()
+	c.collect(ctx, stop, line, parcels)
+	close(parcels)
+	<-delivered
+	return context.Cause(ctx)
+}
+
+// collect takes the frames as they come out of the network, in order, until the line is empty.
+func (c *Camera) collect(ctx context.Context, stop context.CancelCauseFunc, line *inOrder, parcels chan<- parcel) {
+	due := time.NewTicker(c.config.Batch.Age)
+	defer due.Stop()
+	closed := false
+	for {
+		var done func()
+		select {
+		case f, ok := <-line.order:
+			if !ok {
+				if !closed {
+					c.close(nil)
+					c.send(ctx, parcels, nil)
+				}
+				return
+			}
+			<-f.done
+			if ctx.Err() == nil {
+				if err := c.take(f); err != nil {
+					stop(err)
+				}
+			}
+			done, closed = f.frame.Done, f.frame.Last
+			if f.frame.Release != nil {
+				f.frame.Release()
+			}
+			line.finished(f)
+		case <-due.C:
+			if !c.batch.empty() && time.Since(c.batch.since) >= c.config.Batch.Age {
+				c.flush()
+			}
+		}
+		c.send(ctx, parcels, done)
+	}
+}
+
+// hopeless is after how many frames without one success a network is given up.
+const hopeless = 30
+
+// take makes findings of one frame.
+func (c *Camera) take(f *flight) error {
+	frame := f.frame
+	if frame.Last {
+		c.close(&frame)
+		return nil
+	}
+	if f.err != nil {
+		n := c.failed.Add(1)
+		if now := time.Now(); now.After(c.complain) {
+			c.complain = now.Add(10 * time.Second)
+			c.log.Warn("the network cannot look at a frame", "frame", frame.Number, "problem", f.err, "failed", n)
+		}
+		if n >= hopeless && c.frames.Load() == 0 {
+			return fmt.Errorf("camera %s: %s fails on every frame: %w", c.name, c.model.Name, f.err)
+		}
+	} else {
+		c.frames.Add(1)
+		c.boxes.Add(int64(len(f.boxes)))
+	}
+	if !c.batch.fits(frame.Image.W, frame.Image.H) {
+		c.flush()
+	}
+	c.batch.add(frame, f.boxes, time.Now())
+	if !c.config.Tracks.Off && f.err == nil {
+		c.follow(frame, f.boxes)
+	}
+	if c.batch.full() {
+		c.flush()
+	}
+	return nil
+}
+
+// follow tracks a frame's objects and tells what became of them.
+func (c *Camera) follow(frame Frame, boxes []vision.Box) {
+	events := c.tracker.Update(frame.Number, frame.At, boxes)
+	clear(c.tally)
+	for _, tr := range c.tracker.tracks {
+		if tr.improved {
+			c.config.Snapshot.see(&tr.view, tr.box, frame.Image)
+		}
+		if tr.told == nil {
+			continue
+		}
+		c.tally[tr.label]++
+		if tr.matched && c.alerts.see(tr.label, frame.At) {
+			c.alert(tr)
+		}
+	}
+	c.tell(events)
+	c.recount()
+}
+
+// recount tells the observer how many objects of each label are there, where that has changed.
+func (c *Camera) recount() {
+	for label := range c.counts {
+		if c.tally[label] == 0 {
+			c.tally[label] = 0
+		}
+	}
+	for label, n := range c.tally {
+		if was, known := c.counts[label]; !known || was != n {
+			c.counts[label] = n
+			if c.observe != nil {
+				c.observe.Counted(c.name, label, n)
+			}
+		}
+	}
+}
+
+// close ends what is under way: at the end of a finite stream, or of a camera that is told to stop.
+func (c *Camera) close(last *Frame) {
+	if !c.config.Tracks.Off {
+		c.tell(c.tracker.Finish())
+		clear(c.tally)
+		c.recount()
+	}
+	if last == nil {
+		if !c.batch.empty() {
+			c.flush()
+		}
+		return
+	}
+	at := last.At
+	data, err := c.batch.end(last.Number)
+	c.result(data, err, at)
+}

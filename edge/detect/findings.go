@@ -1,0 +1,133 @@
+package detect
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"cloudcanvas/shared/event"
+)
+
+const mediaJSON, mediaJPEG = "application/json", "image/jpeg"
+
+// parcel is what was found in a frame, and whom to tell once it is handed over.
+type parcel struct {
+	findings []Finding
+	done     func()
+}
+
+// send puts what is pending on its way.
+func (c *Camera) send(ctx context.Context, parcels chan<- parcel, done func()) {
+	if len(c.pending) == 0 && done == nil {
+		return
+	}
+	select {
+	case parcels <- parcel{c.pending, done}:
+		c.pending = nil // its new owner's
+	case <-ctx.Done():
+	}
+}
+
+// deliver hands parcels to out, all that wait at once.
+func deliver(ctx context.Context, parcels <-chan parcel, out func(context.Context, []Finding) error) error {
+	var findings []Finding
+	var done []func()
+	for p := range parcels {
+		findings, done = append(findings[:0], p.findings...), append(done[:0], p.done)
+		for more := true; more; {
+			select {
+			case p, ok := <-parcels:
+				findings, done = append(findings, p.findings...), append(done, p.done)
+				more = ok
+			default:
+				more = false
+			}
+		}
+		if len(findings) > 0 {
+			if err := out(ctx, findings); err != nil {
+				return err
+			}
+		}
+		for _, d := range done {
+			if d != nil {
+				d()
+			}
+		}
+		clear(findings)
+		clear(done)
+	}
+	return nil
+}
+
+// add makes a finding of data.
+func (c *Camera) add(kind event.Kind, subject string, p event.Priority, at time.Time, value float64, media string, data []byte) {
+	c.pending = append(c.pending, Finding{Kind: kind, Stream: c.name, Subject: subject, Time: at, Priority: p, Value: value,
+		Attrs: event.Attrs{Model: c.model.Name, ModelVersion: c.model.Version}, Type: media, Data: data})
+}
+
+// json makes a finding of a value; one that cannot be told in JSON (a box that is not a number) is
+// told in the log.
+func (c *Camera) json(kind event.Kind, subject string, p event.Priority, at time.Time, value any) {
+	data, err := json.Marshal(value)
+	if err != nil {
+		c.log.Error("a finding is lost", "kind", kind, "subject", subject, "problem", err)
+		return
+	}
+	c.add(kind, subject, p, at, 1, mediaJSON, data)
+}
+
+// flush makes a result of the batch.
+func (c *Camera) flush() {
+	at := c.batch.data.Frames[len(c.batch.data.Frames)-1].Time
+	data, err := c.batch.take()
+	c.result(data, err, at)
+}
+
+func (c *Camera) result(data []byte, err error, at time.Time) {
+	if err != nil {
+		c.log.Error("detections are lost", "problem", err)
+		return
+	}
+	c.add(event.Result, c.name, event.Normal, at, 1, mediaJSON, data)
+}
+
+// alert tells of an activity's first object.
+func (c *Camera) alert(tr *track) {
+	c.raised.Add(1)
+	c.json(event.Alert, c.name+"/"+tr.id, event.Urgent, tr.seen, Alert{Camera: c.name, Label: tr.label, Track: tr.id,
+		Score: tr.box.Score, Box: bbox(tr.box), Frame: int(tr.frame), Time: tr.seen.UTC()})
+}
+
+// tell tells of tracks, and shows an object when it is new (on the device) and when it is gone.
+func (c *Camera) tell(events []event.TrackEvent) {
+	for i, e := range events {
+		tr := c.tracker.whose[i]
+		if e.Type == event.TrackNew {
+			c.tracks.Add(1)
+		}
+		c.json(event.Track, c.name+"/"+tr.id, event.High, tr.seen, e)
+		if c.observe != nil {
+			c.observe.Tracked(e)
+		}
+		if e.Type != event.TrackUpdate {
+			c.picture(tr, e.Type == event.TrackEnd)
+		}
+	}
+}
+
+func (c *Camera) picture(tr *track, over bool) {
+	if tr.view.image.W == 0 || !over && c.observe == nil {
+		return
+	}
+	jpeg, err := c.encode(tr.view.image, c.config.Snapshot.Quality)
+	if err != nil {
+		c.log.Warn("an object has no picture", "track", tr.id, "problem", err)
+		return
+	}
+	if c.observe != nil {
+		c.observe.Pictured(c.name, tr.label, jpeg)
+	}
+	if over {
+		c.add(event.Frame, c.name+"/"+tr.id, event.Normal, tr.seen, float64(min(tr.top, 1)), mediaJPEG, jpeg)
+	}
+}
