@@ -107,7 +107,7 @@ func (c *Cloud) Bridge(ctx context.Context) error {
 	}
 	defer link.Close()
 	b, err := bridge.New(c.Config.Bridge, bridge.Parts{
-		Intake: link, Receipts: link, Log: bridge.Kafka{Log: c.Kafka}, Objects: c.Store, Logger: c.Log, Metrics: c.Metrics,
+		Intake: link, Receipts: link, Log: c.Kafka, Objects: c.Store, Logger: c.Log, Metrics: c.Metrics, Step: c.Progress.Step,
 	})
 	if err != nil {
 		return err

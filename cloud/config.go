@@ -5,6 +5,7 @@ package cloud
 import (
 	"fmt"
 	"net"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -102,4 +103,9 @@ func (c Config) Problems(add func(field, message, hint string)) {
 		add("products", "is missing", "name the folder that products appear in")
 	}
 	c.Telemetry.Problems(in("telemetry"))
+}
+
+// ModelFolders are where models are looked for: as configured, and where set-up put them.
+func (c Config) ModelFolders(home string) []string {
+	return append(slices.Clone(c.Models.Folders), filepath.Join(home, "models"))
 }

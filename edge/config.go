@@ -195,3 +195,26 @@ func (l Local) Problems(add func(field, message, hint string)) {
 	}
 	l.Connection.Problems(add)
 }
+
+// ModelNames are the models that the configuration names.
+func (c Config) ModelNames() []string {
+	var names []string
+	add := func(name string) {
+		if name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	for _, s := range c.Scenes {
+		add(s.CloudModel)
+	}
+	for _, cam := range c.Cameras {
+		add(cam.Detector)
+	}
+	for _, set := range c.Images {
+		add(set.Detector)
+	}
+	if c.Frames.Enabled {
+		add(c.Frames.Detector)
+	}
+	return names
+}

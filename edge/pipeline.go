@@ -172,3 +172,13 @@ func (a *Agent) Close() {
 	}
 	a.networks.close()
 }
+
+// Ready says whether the device can deliver now, and if not, why.
+func (a *Agent) Ready() error {
+	select {
+	case <-a.link.Up():
+		return nil
+	default:
+		return errors.New("no connection to the cloud's broker; items wait in the buffer")
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"text/tabwriter"
 
 	urfave "github.com/urfave/cli/v2"
@@ -113,4 +114,20 @@ func verifyModels(c *urfave.Context) error {
 		return fmt.Errorf("%d of %d models are not what their manifests say: pull them again, or correct the manifest", bad, len(models))
 	}
 	return incompleteModels(r, folders)
+}
+
+func pullModel(c *urfave.Context) error {
+	if c.NArg() != 1 {
+		return cli.Usagef("pull takes the name of one model; `canvas-edge models ls` lists those that are here")
+	}
+	folders := c.StringSlice("models")
+	if len(folders) == 0 {
+		return cli.Usagef("name the repository to pull into with --models DIR")
+	}
+	m, err := model.Puller{Brought: filepath.Join(cli.Home(), "models")}.Pull(c.Context, folders[0], c.Args().First())
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.App.Writer, "%s %s is in %s\n", m.Name, m.Version, m.Path)
+	return nil
 }

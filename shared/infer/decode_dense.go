@@ -53,7 +53,11 @@ func (d *dense) decode(out []tensor, i, n int, g geometry, im *vision.Image) (vi
 		d.class = make([]byte, h*w)
 	}
 	d.choose(v.data, c, h*w, d.class[:h*w])
-	return vision.Output{Mask: place(d.class, w, h, g, im)}, nil
+	mask := place(d.class, w, h, g, im)
+	for _, plane := range d.share(v.data, c, h*w) {
+		mask.Shares = append(mask.Shares, place(plane, w, h, g, im).Class)
+	}
+	return vision.Output{Mask: mask}, nil
 }
 
 // choose gives each pixel its class, already mapped to ours.

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	urfave "github.com/urfave/cli/v2"
+	"golang.org/x/sync/errgroup"
+
+	"cloudcanvas/cmd/internal/cli"
+	"cloudcanvas/edge"
+	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/telemetry"
+)
+
+// configFile is read where --config names none.
+const configFile = "/etc/canvas/edge.yaml"
+
+func loadConfig(c *urfave.Context) (edge.Config, error) {
+	cfg := edge.DefaultConfig()
+	err := cli.LoadConfig(c, configFile, &cfg)
+	return cfg, err
+}
+
+func runCommand() *urfave.Command {
+	return &urfave.Command{Name: "run", Usage: "be the device's service", Action: func(c *urfave.Context) error {
+		log, err := cli.Logger(c)
+		if err != nil {
+			return err
+		}
+		cfg, err := loadConfig(c)
+		if err != nil {
+			return err
+		}
+		models, err := model.Open(cfg.ModelFolders(cli.Home())...)
+		if err != nil {
+			return err
+		}
+		for _, p := range models.Problems() {
+			log.Warn("a model is passed over", telemetry.Err, p)
+		}
+		metrics := telemetry.NewRegistry()
+		agent, err := edge.Open(c.Context, cfg, edge.Parts{Models: models, Version: version, Log: log, Metrics: metrics})
+		if err != nil {
+			return err
+		}
+		defer agent.Close()
+		group, ctx := errgroup.WithContext(c.Context)
+		group.Go(func() error { return telemetry.Serve(ctx, cfg.Telemetry, metrics, agent.Ready) })
+		group.Go(func() error { return agent.Run(ctx) })
+		telemetry.NotifyReady(fmt.Sprintf("%d sources", len(cfg.Scenes)+len(cfg.Cameras)+len(cfg.Images)))
+		defer telemetry.NotifyStopping()
+		return group.Wait()
+	}}
+}
+
+func checkCommand() *urfave.Command {
+	return &urfave.Command{Name: "check", Usage: "judge the configuration without starting anything; every mistake at once", Action: func(c *urfave.Context) error {
+		cfg, err := loadConfig(c)
+		if err != nil {
+			return err
+		}
+		models, err := model.Open(cfg.ModelFolders(cli.Home())...)
+		if err != nil {
+			return err
+		}
+		for _, name := range cfg.ModelNames() {
+			if _, err := models.Find(name); err != nil {
+				return cli.Usage(err)
+			}
+		}
+		fmt.Fprintf(c.App.Writer, "%s: good: %d scenes, %d cameras, %d image sets\n", cfg.Edge, len(cfg.Scenes), len(cfg.Cameras), len(cfg.Images))
+		return nil
+	}}
+}
+
+// reachable says whether something answers at a broker's URL.
+func reachable(ctx context.Context, address string) error {
+	u, err := url.Parse(address)
+	if err != nil {
+		return err
+	}
+	d := net.Dialer{Timeout: 3 * time.Second}
+	conn, err := d.DialContext(ctx, "tcp", u.Host)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
+// writable says whether files can be made in a folder, which is made where it is missing.
+func writable(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	probe := filepath.Join(dir, ".canvas-probe")
+	if err := os.WriteFile(probe, nil, 0o600); err != nil {
+		return err
+	}
+	return os.Remove(probe)
+}
