@@ -2,6 +2,8 @@ package mosaic
 
 import (
 	"context"
+	"fmt"
+	"io/fs"
 
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/vision"
@@ -41,6 +43,13 @@ type Products interface {
 // any other error is taken for a store that is away and is tried again.
 type Objects interface {
 	Get(ctx context.Context, ref string) ([]byte, error)
+}
+
+// noObjects is the store of a mosaic that has none.
+type noObjects struct{}
+
+func (noObjects) Get(context.Context, string) ([]byte, error) {
+	return nil, fmt.Errorf("no object store is configured: %w", fs.ErrNotExist)
 }
 
 // Store is where products are kept. A product is a folder of files that appears as a whole.

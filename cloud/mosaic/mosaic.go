@@ -30,7 +30,7 @@ import (
 type Parts struct {
 	Queue    Queue
 	Products Products
-	Objects  Objects
+	Objects  Objects // may be nil where all data is inline
 	Store    Store
 	Artist   Artist // may be nil: snapshots stay as they came
 	Log      *slog.Logger
@@ -70,6 +70,9 @@ func New(cfg Config, parts Parts) (*Mosaic, error) {
 	}
 	if parts.Log == nil {
 		parts.Log = slog.New(slog.DiscardHandler)
+	}
+	if parts.Objects == nil {
+		parts.Objects = noObjects{}
 	}
 	return &Mosaic{cfg: cfg, Parts: parts, open: map[key]*record{}, finished: map[key]finished{}, progress: newProgress()}, nil
 }

@@ -26,7 +26,8 @@ type Product struct {
 	Folder   string   `json:"folder"`   // below the product store's root
 	Files    []string `json:"files"`    // in the folder
 	Complete bool     `json:"complete"` // nothing is missing
-	Missing  []string `json:"missing"`  // tiles, or ranges of frames, that have not come
+	Missing  []string `json:"missing"`  // tiles, or ranges of frames, that have not come; the first 10,000
+	Lacking  int      `json:"lacking"`  // how many they are in all
 	Of       string   `json:"of"`       // id of the manifest, or of the record's first or last batch
 	Models   []string `json:"models"`   // name and version of each model that took part
 	Seconds  float64  `json:"seconds"`  // since the first of it was heard of
@@ -65,6 +66,8 @@ type CameraFigures struct {
 
 // item is the product as it is announced. The id depends on what it says, except the time it took.
 func (p Product) item(of ulid.ULID, at time.Time) (event.Item, error) {
+	p.Lacking = len(p.Missing)
+	p.Missing = p.Missing[:min(p.Lacking, maxMissing)]
 	still := p
 	still.Seconds = 0
 	state, err := json.Marshal(still)
@@ -85,6 +88,9 @@ func (p Product) item(of ulid.ULID, at time.Time) (event.Item, error) {
 	}
 	return item, nil
 }
+
+// maxMissing keeps an announcement well below what a record may hold. The files name all of them.
+const maxMissing = 10_000
 
 // ParseProduct reads the data of an item of kind product.
 func ParseProduct(i event.Item) (Product, error) {

@@ -112,7 +112,7 @@ func (s *Scene) addManifest(e event.Item) (changed bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("%w: %w", errStrange, err)
 	}
-	grid := raster.Grid{Width: m.Width, Height: m.Height, Size: m.Grid.Size, Overlap: m.Grid.Overlap}
+	grid := raster.Grid{Width: m.Width, Height: m.Height, Size: m.Grid.Size, Overlap: m.Grid.Overlap, Margin: m.Grid.Margin}
 	if err := grid.Check(); err != nil || grid.Cols() != m.Grid.Cols || grid.Rows() != m.Grid.Rows {
 		return false, fmt.Errorf("%w: scene %s of %d x %d pixels cut by %d with overlap %d has %d x %d tiles, the manifest says %d x %d",
 			errStrange, m.ID, m.Width, m.Height, m.Grid.Size, m.Grid.Overlap, grid.Cols(), grid.Rows(), m.Grid.Cols, m.Grid.Rows)

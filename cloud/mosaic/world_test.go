@@ -41,13 +41,14 @@ func utm(t testing.TB) event.Georef {
 	return event.Georef(g)
 }
 
-// plan is a scene of 5 x 3 tiles of 64 pixels: 300 x 180, cut with an overlap of 8. Two tiles are
+// plan is a scene of 300 x 180, cut into 6 x 4 windows of 64 pixels that overlap by 8 and begin 5
+// pixels outside. Two tiles are
 // dropped as cloud, one as no data.
 func plan(t testing.TB) event.Manifest {
-	grid := raster.Grid{Width: 300, Height: 180, Size: 64, Overlap: 8}
+	grid := raster.Grid{Width: 300, Height: 180, Size: 64, Overlap: 8, Margin: 5}
 	m := event.Manifest{
 		ID: "s1", Width: grid.Width, Height: grid.Height, Bands: []string{"blue", "green", "red", "nir"}, DataType: "UInt16",
-		Georef: utm(t), Grid: event.SceneGrid{Size: grid.Size, Overlap: grid.Overlap, Cols: grid.Cols(), Rows: grid.Rows()},
+		Georef: utm(t), Grid: event.SceneGrid{Size: grid.Size, Overlap: grid.Overlap, Margin: grid.Margin, Cols: grid.Cols(), Rows: grid.Rows()},
 		FileBytes: 1 << 20, Screening: "spectral test", Captured: noon,
 	}
 	for tile := range grid.Tiles() {
@@ -105,7 +106,7 @@ func truth(x, y int) byte {
 
 // resultItem is what the model found in a tile. salt makes another id.
 func resultItem(t testing.TB, m event.Manifest, name string, n int, find func(x, y int) byte) event.Item {
-	grid := raster.Grid{Width: m.Width, Height: m.Height, Size: m.Grid.Size, Overlap: m.Grid.Overlap}
+	grid := raster.Grid{Width: m.Width, Height: m.Height, Size: m.Grid.Size, Overlap: m.Grid.Overlap, Margin: m.Grid.Margin}
 	at, ok := grid.Find(name)
 	if !ok {
 		t.Fatalf("no tile %s", name)

@@ -11,6 +11,9 @@ import (
 // apache/kafka, connect/runtime, errors/DeadLetterQueueReporter. Tools that know them know ours.
 const connectPrefix = "__connect.errors."
 
+// maxReason bounds the reason: a letter must fit where its entry did.
+const maxReason = 4 << 10
+
 // letter is the entry as it came, with the reason added.
 func letter(e Entry, p *Poison) Letter {
 	l := Letter{Key: e.Key, Value: e.Value, Headers: slices.Clone(e.Headers)}
@@ -25,6 +28,7 @@ func letter(e Entry, p *Poison) Letter {
 	add("stage", p.Stage)
 	add("class.name", "cloudcanvas/cloud/worker")
 	add("exception.class.name", p.Class)
-	add("exception.message", p.Err.Error())
+	message := p.Err.Error()
+	add("exception.message", message[:min(len(message), maxReason)])
 	return l
 }

@@ -2,6 +2,8 @@ package worker
 
 import (
 	"context"
+	"fmt"
+	"io/fs"
 
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/shared/event"
@@ -53,6 +55,13 @@ type Dead interface {
 // any other error is taken for a store that is away and is tried again.
 type Objects interface {
 	Get(ctx context.Context, ref string) ([]byte, error)
+}
+
+// noObjects is the store of a worker that has none.
+type noObjects struct{}
+
+func (noObjects) Get(context.Context, string) ([]byte, error) {
+	return nil, fmt.Errorf("no object store is configured: %w", fs.ErrNotExist)
 }
 
 // Decoder turns an item's data into a picture. It bounds what it decodes. Any error means that the

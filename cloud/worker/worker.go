@@ -29,7 +29,7 @@ type Parts struct {
 	Queue       Queue
 	Results     Results
 	Dead        Dead
-	Objects     Objects
+	Objects     Objects // may be nil where all data is inline
 	Decoder     Decoder
 	Models      *Shelf
 	Leases      Leases
@@ -61,6 +61,9 @@ func New(cfg Config, parts Parts) (*Worker, error) {
 	}
 	if parts.Log == nil {
 		parts.Log = slog.New(slog.DiscardHandler)
+	}
+	if parts.Objects == nil {
+		parts.Objects = noObjects{}
 	}
 	m, err := newMetrics(parts.Metrics)
 	if err != nil {

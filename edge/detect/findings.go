@@ -128,6 +128,6 @@ func (c *Camera) picture(tr *track, over bool) {
 		c.observe.Pictured(c.name, tr.label, jpeg)
 	}
 	if over {
-		c.add(event.Frame, c.name+"/"+tr.id, event.Normal, tr.seen, float64(min(tr.top, 1)), mediaJPEG, jpeg)
+		c.add(event.Crop, c.name+"/"+tr.id, event.Normal, tr.seen, float64(min(tr.top, 1)), mediaJPEG, jpeg)
 	}
 }

@@ -142,7 +142,7 @@ func TestEmbeddedKafkaKeepsRecordsOnDiskNotInMemory(t *testing.T) {
 	defer k.Close()
 	topic := makeTopic(t, k, 2, nil)
 	before := heap()
-	const size, count = 500_000, 160
+	const size, count = 500_000, 80
 	for i := range count {
 		if err := k.Append(t.Context(), Record{Topic: topic, Key: fmt.Append(nil, i), Value: make([]byte, size)}); err != nil {
 			t.Fatal(err)

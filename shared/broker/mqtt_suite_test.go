@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"sync"
 	"testing"
 	"time"
 
@@ -42,6 +43,7 @@ func mqttSuite(t *testing.T, url string) {
 		{"TheWillIsSentWhenTheLinkBreaksButNotOnClose", lastWill},
 		{"AfterACutThePublisherKnowsAndTheSubscriberIsBack", cutLink},
 		{"LargeMessagesArriveWhole", largeMessages},
+		{"WhatIsSentAgainArrivesThroughAFlappingLink", flappingLink},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, url) })
 	}
@@ -254,6 +256,44 @@ func largeMessages(t *testing.T, url string) {
 	}
 }
 
+func flappingLink(t *testing.T, broker string) {
+	got, handle := inbox()
+	topic := topicOf(t, "a")
+	dialUp(t, MQTTOptions{URL: broker}, topic, handle)
+	link := brokertest.NewLink(t, hostOf(t, broker))
+	up := make(chan struct{}, 8)
+	p := dialUp(t, MQTTOptions{URL: link.URL(broker), OnUp: func() { up <- struct{}{} }}, "", nil)
+	await(t, up, "the connection")
+
+	const count, senders = 400, 8
+	var work sync.WaitGroup
+	for s := range senders {
+		work.Go(func() {
+			for i := s; i < count; i += senders {
+				for p.Publish(t.Context(), topic, 1, false, append(fmt.Append(nil, i, " "), make([]byte, 5000)...)) != nil {
+					if t.Context().Err() != nil {
+						return
+					}
+					time.Sleep(10 * time.Millisecond) // the uplink's backoff
+				}
+			}
+		})
+	}
+	seen := map[int]bool{}
+	for cuts := 0; len(seen) < count; {
+		var i int
+		fmt.Sscan(string(await(t, got, "a message").Payload), &i)
+		seen[i] = true
+		if cuts < 2 && len(seen) > 100*(cuts+1) {
+			cuts++
+			link.Cut()
+			link.Mend()
+			await(t, up, "the next connection")
+		}
+	}
+	work.Wait()
+}
+
 func hostOf(t *testing.T, broker string) string {
 	t.Helper()
 	u, err := url.Parse(broker)
@@ -263,7 +303,7 @@ func hostOf(t *testing.T, broker string) string {
 	return u.Host
 }
 
-// quiet is a context that ends soon.
+// soon is a context that ends soon.
 func soon(t *testing.T, d time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	t.Cleanup(cancel)

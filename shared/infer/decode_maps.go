@@ -92,9 +92,10 @@ func readYuNet(b *boxes, v []view, g geometry) error {
 			}
 			col, row, a := float32(i%cols), float32(i/cols), box.data[i*4:]
 			found := g.box((col+a[0])*s, (row+a[1])*s, exp(a[2])*s, exp(a[3])*s)
-			for k := range 5 {
+			found.Points = make([][2]float32, 5)
+			for k := range found.Points {
 				p := kps.data[i*10+2*k:]
-				found.Points = append(found.Points, [2]float32{g.x((p[0] + col) * s), g.y((p[1] + row) * s)})
+				found.Points[k] = [2]float32{g.x((p[0] + col) * s), g.y((p[1] + row) * s)}
 			}
 			b.keep(found, score, 0)
 		}

@@ -121,7 +121,7 @@ func (f *file) fits(in model.TensorInfo) error {
 }
 
 // start makes the sessions and their goroutines.
-func (f *file) start(e engine, l Layout) (*Network, error) {
+func (f *file) start(e *candidate, l Layout) (*Network, error) {
 	var workers []worker
 	fail := func(err error) (*Network, error) {
 		for _, w := range workers {
@@ -136,9 +136,11 @@ func (f *file) start(e engine, l Layout) (*Network, error) {
 		if err != nil {
 			return fail(err)
 		}
-		s, err := e.session()
-		if err != nil {
-			return fail(err)
+		s := e.first
+		if e.first = nil; s == nil {
+			if s, err = e.session(); err != nil {
+				return fail(err)
+			}
 		}
 		workers = append(workers, &netWorker{plan: plan, session: s, decoder: d})
 	}

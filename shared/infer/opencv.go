@@ -59,6 +59,7 @@ type opencvEngine struct {
 }
 
 func openOpenCV(f *file, name string, threads int) (engine, error) {
+	quiet()
 	e := &opencvEngine{file: f, backend: gocv.NetBackendOpenCV, target: gocv.NetTargetCPU, where: cpuName()}
 	if onGPU(name) {
 		device, ok := cudaDevice()

@@ -8,6 +8,7 @@
 
 #include <opencv2/core.hpp>
 #include <opencv2/core/cuda.hpp>
+#include <opencv2/core/utils/logger.hpp>
 #include <opencv2/dnn.hpp>
 #include <opencv2/imgproc.hpp>
 #include <opencv2/objdetect.hpp>
@@ -30,6 +31,8 @@ static int guarded(char *err, F f) {
   }
   return -1;
 }
+
+extern "C" void canvas_quiet(void) { cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT); }
 
 extern "C" void *canvas_alloc(size_t bytes) {
   size_t whole = (bytes + 63) / 64 * 64;

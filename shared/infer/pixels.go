@@ -30,6 +30,9 @@ func (m *message) error() error {
 	return errors.New(strings.ReplaceAll(text, "\n", " "))
 }
 
+// quiet keeps OpenCV from writing to stderr what it also says as an error.
+func quiet() { C.canvas_quiet() }
+
 // floats is native memory for n values, aligned for vector units, zero at first.
 func floats(n int) ([]float32, error) {
 	p := C.canvas_alloc(C.size_t(n) * 4)

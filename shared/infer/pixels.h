@@ -12,6 +12,9 @@ extern "C" {
 
 enum { canvas_err_len = 512 };
 
+// canvas_quiet keeps OpenCV from writing to stderr what it also throws.
+void canvas_quiet(void);
+
 // canvas_alloc gives zeroed memory aligned to 64 bytes, or NULL.
 void *canvas_alloc(size_t bytes);
 void canvas_free(void *p);

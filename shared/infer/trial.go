@@ -21,18 +21,36 @@ const (
 // buffers); one that took less ran on the CPU, whatever it was asked to do.
 const gpuMemory = 1 << 20
 
+// candidate is an engine with the session that its trial ran in.
+type candidate struct {
+	engine
+	first session
+}
+
+func (c *candidate) close() {
+	if c == nil {
+		return
+	}
+	if c.first != nil {
+		c.first.close()
+	}
+	c.engine.close()
+}
+
 // fastest tries the engines one after the other and leaves the best one open. The report gets every
 // trial; reasons are the errors of those that failed.
-func (f *file) fastest(ctx context.Context, names []string, l Layout, r *Report) (best engine, reasons []error) {
+func (f *file) fastest(ctx context.Context, names []string, l Layout, r *Report) (best *candidate, reasons []error) {
 	for _, name := range names {
 		if err := ctx.Err(); err != nil {
-			if best != nil {
-				best.close()
-			}
+			best.close()
 			return nil, append(reasons, err)
 		}
 		trial := Trial{Engine: name}
-		e, err := f.try(name, l.withDefaults(name, f.model.Input.Batch), &trial)
+		passes := trialPasses
+		if len(names) == 1 { // nothing to compare with
+			passes = 2
+		}
+		c, err := f.try(name, l.withDefaults(name, f.model.Input.Batch), passes, &trial)
 		switch {
 		case err != nil:
 			trial.Reason = err.Error()
@@ -43,10 +61,10 @@ func (f *file) fastest(ctx context.Context, names []string, l Layout, r *Report)
 				last := slices.IndexFunc(r.Trials, func(t Trial) bool { return t.Engine == r.Engine })
 				r.Trials[last].Reason = fmt.Sprintf("slower than %s", name)
 			}
-			best = e
+			best = c
 			r.Engine, r.Device, r.Golden, r.Ms = name, trial.Device, trial.Golden, trial.Ms
 		default:
-			e.close()
+			c.close()
 			trial.Reason = "slower than " + r.Engine
 		}
 		r.Trials = append(r.Trials, trial)
@@ -55,7 +73,7 @@ func (f *file) fastest(ctx context.Context, names []string, l Layout, r *Report)
 }
 
 // try opens an engine, compares it with the golden case and times it.
-func (f *file) try(name string, l Layout, t *Trial) (_ engine, err error) {
+func (f *file) try(name string, l Layout, passes int, t *Trial) (_ *candidate, err error) {
 	freeBefore := int64(-1)
 	if name == OpenCVCUDA || name == OpenCVCUDAFP16 {
 		freeBefore = cudaFree()
@@ -64,9 +82,10 @@ func (f *file) try(name string, l Layout, t *Trial) (_ engine, err error) {
 	if err != nil {
 		return nil, err
 	}
+	c := &candidate{engine: e}
 	defer func() {
 		if err != nil {
-			e.close()
+			c.close()
 		}
 	}()
 	t.Device = e.device()
@@ -74,7 +93,7 @@ func (f *file) try(name string, l Layout, t *Trial) (_ engine, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer s.close()
+	c.first = s
 	if err := f.golden(s, name, t); err != nil {
 		return nil, err
 	}
@@ -82,7 +101,7 @@ func (f *file) try(name string, l Layout, t *Trial) (_ engine, err error) {
 		return nil, fmt.Errorf("%w: it took no memory of %s, so it ran on the CPU", ErrUnavailable, t.Device)
 	}
 	best := time.Duration(math.MaxInt64)
-	for pass, began := 0, time.Now(); pass < trialPasses && (pass == 0 || time.Since(began) < trialTime); pass++ {
+	for pass, began := 0, time.Now(); pass < passes && (pass == 0 || time.Since(began) < trialTime); pass++ {
 		at := time.Now()
 		if _, err := s.forward(); err != nil {
 			return nil, err
@@ -90,7 +109,7 @@ func (f *file) try(name string, l Layout, t *Trial) (_ engine, err error) {
 		best = min(best, time.Since(at))
 	}
 	t.Ms = ms(best)
-	return e, nil
+	return c, nil
 }
 
 // golden runs the golden case, or without one a zero image that must give finite numbers.

@@ -43,7 +43,7 @@ func (s Security) Encrypted() bool {
 }
 
 // TLS reads the files and gives the client's TLS configuration, TLS 1.2 or later, or nil for a
-// plain connection. It is read anew at each call, so that renewed certificates are found.
+// plain connection.
 func (s Security) TLS() (*tls.Config, error) {
 	if !s.Encrypted() {
 		return nil, nil
@@ -63,11 +63,14 @@ func (s Security) TLS() (*tls.Config, error) {
 		return nil, errors.New("a client certificate needs both cert and key: give both or neither")
 	}
 	if s.Cert != "" {
-		pair, err := s.pair()
-		if err != nil {
+		if _, err := s.pair(); err != nil {
 			return nil, err
 		}
-		config.Certificates = []tls.Certificate{pair}
+		// Read for each handshake, so that a renewed certificate needs no restart.
+		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			pair, err := s.pair()
+			return &pair, err
+		}
 	}
 	return config, nil
 }

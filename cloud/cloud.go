@@ -1,0 +1,225 @@
+package cloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"cloudcanvas/cloud/bridge"
+	"cloudcanvas/cloud/coord"
+	"cloudcanvas/cloud/coord/assign"
+	"cloudcanvas/cloud/coord/zk"
+	"cloudcanvas/cloud/mosaic"
+	mosaicnative "cloudcanvas/cloud/mosaic/native"
+	"cloudcanvas/cloud/store"
+	"cloudcanvas/cloud/worker"
+	workernative "cloudcanvas/cloud/worker/native"
+	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/infer"
+	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/telemetry"
+)
+
+// Cloud is one process's connections to what the cloud side shares.
+type Cloud struct {
+	Config
+	ID       string // of this process among the members
+	Log      *slog.Logger
+	Metrics  prometheus.Registerer
+	Progress *telemetry.Progress
+
+	Kafka *broker.Kafka
+	Coord coord.Coordinator // nil for processes that need none
+	Store *store.Store
+	// Opened hears which engine runs each model that a worker opens. May be nil.
+	Opened func(infer.Report)
+}
+
+// Connect opens the object store and Kafka, and waits until Kafka has the topics: a service that
+// starts before its broker is patient, and says what it waits for.
+func Connect(ctx context.Context, c Config, id string, log *slog.Logger, metrics prometheus.Registerer) (*Cloud, error) {
+	k, err := broker.DialKafka(broker.KafkaOptions{Brokers: c.Kafka.Brokers, Security: c.Kafka.Security, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	s, err := store.Open(ctx, c.Store)
+	if err != nil {
+		k.Close()
+		return nil, err
+	}
+	cloud := &Cloud{Config: c, ID: id, Log: log, Metrics: metrics, Progress: &telemetry.Progress{}, Kafka: k, Store: s}
+	if err := cloud.awaitTopics(ctx); err != nil {
+		cloud.Close()
+		return nil, err
+	}
+	return cloud, nil
+}
+
+func (c *Cloud) awaitTopics(ctx context.Context) error {
+	topics := bridge.Topics(c.Config.Bridge)
+	for i := range topics {
+		topics[i].Replicas = c.Config.Kafka.Replicas
+	}
+	for wait := time.Second; ; wait = min(2*wait, 30*time.Second) {
+		err := c.Kafka.EnsureTopics(ctx, topics...)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		c.Log.Warn("waiting for Kafka", "brokers", c.Config.Kafka.Brokers, telemetry.Err, err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait):
+		}
+	}
+}
+
+// Coordinate opens the session with ZooKeeper.
+func (c *Cloud) Coordinate() (err error) {
+	c.Coord, err = zk.Open(c.Config.ZooKeeper, c.ID, c.Log)
+	return err
+}
+
+// Close ends the connections.
+func (c *Cloud) Close() {
+	if c.Coord != nil {
+		c.Coord.Close()
+	}
+	c.Kafka.Close()
+	c.Store.Close()
+}
+
+// Bridge takes what devices send over MQTT into Kafka, until ctx ends.
+func (c *Cloud) Bridge(ctx context.Context) error {
+	link, err := bridge.DialMQTT(ctx, bridge.MQTTOptions{URL: c.MQTT.URL, ClientID: c.MQTT.ClientID, Security: c.MQTT.Security, Log: c.Log})
+	if err != nil {
+		return err
+	}
+	defer link.Close()
+	b, err := bridge.New(c.Config.Bridge, bridge.Parts{
+		Intake: link, Receipts: link, Log: bridge.Kafka{Log: c.Kafka}, Objects: c.Store, Logger: c.Log, Metrics: c.Metrics,
+	})
+	if err != nil {
+		return err
+	}
+	return b.Run(ctx)
+}
+
+// Worker works on its share of canvas.work until ctx ends. Every worker also stands by to lead the
+// division of the work.
+func (c *Cloud) Worker(ctx context.Context, models *model.Repository) error {
+	shelf, err := worker.NewShelf(c.Config.Worker.Models, workernative.Catalogue{
+		Repository: models, Engine: c.Models.Engine, Layout: c.Models.Layout, Log: c.Log, Opened: c.Opened})
+	if err != nil {
+		return err
+	}
+	defer shelf.Close()
+	log := worker.Kafka{Log: c.Kafka, Keep: c.Store}
+	w, err := worker.New(c.Config.Worker, worker.Parts{
+		Queue: log, Results: log, Dead: log, Objects: objects{c.Store, c.Config.Worker.ObjectBytes}, Decoder: workernative.Decoder{}, Models: shelf,
+		Leases: c.Coord, Assignments: worker.Assigned{Coordinator: c.Coord, Member: c.ID}, Log: c.Log, Metrics: c.Metrics,
+	})
+	if err != nil {
+		return err
+	}
+	partitions, err := c.Kafka.Partitions(ctx, event.WorkTopic)
+	if err != nil {
+		return err
+	}
+	member := coord.Member{ID: c.ID, Role: coord.Worker, Host: hostname()}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return stopped(ctx, c.Coord.Join(ctx, member)) })
+	group.Go(func() error { return c.lead(ctx, partitions) })
+	group.Go(func() error { return c.describe(ctx, member, shelf) })
+	group.Go(func() error {
+		err := w.Run(ctx)
+		if err == nil && ctx.Err() == nil {
+			err = errors.New("the worker ended by itself")
+		}
+		return stopped(ctx, err)
+	})
+	return group.Wait()
+}
+
+// lead competes to divide the work; a term that ends badly is no reason to stop working.
+func (c *Cloud) lead(ctx context.Context, partitions int) error {
+	for ctx.Err() == nil {
+		err := assign.Lead(ctx, c.Coord, map[string]int{event.WorkTopic: partitions}, c.Config.Assign, c.Log)
+		if err != nil && ctx.Err() == nil {
+			c.Log.Warn("dividing the work failed, standing again", telemetry.Err, err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+	return nil
+}
+
+// describeEvery is how often a worker's measured rates reach the leader, when they have changed.
+const describeEvery = 10 * time.Second
+
+func (c *Cloud) describe(ctx context.Context, member coord.Member, shelf *worker.Shelf) error {
+	tick := time.NewTicker(describeEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		now := shelf.Rates()
+		if maps.EqualFunc(now, member.Rates, func(a, b float64) bool { return math.Abs(a-b) < 0.1*b }) {
+			continue
+		}
+		member.Rates = now
+		if err := c.Coord.Describe(ctx, member); err != nil && ctx.Err() == nil {
+			c.Log.Warn("telling the leader this worker's rates failed", telemetry.Err, err)
+		}
+	}
+}
+
+// Mosaic turns results into products until ctx ends.
+func (c *Cloud) Mosaic(ctx context.Context) error {
+	if err := os.MkdirAll(c.Products, 0o755); err != nil {
+		return fmt.Errorf("make the folder of products: %w (choose another with products:)", err)
+	}
+	folder, err := filepath.Abs(c.Products)
+	if err != nil {
+		return err
+	}
+	log := mosaic.Kafka{Log: c.Kafka}
+	m, err := mosaic.New(c.Config.Mosaic, mosaic.Parts{
+		Queue: log, Products: log, Objects: objects{c.Store, c.Config.Worker.ObjectBytes}, Store: mosaic.Folder(folder), Artist: mosaicnative.Artist{}, Log: c.Log,
+	})
+	if err != nil {
+		return err
+	}
+	return m.Run(ctx)
+}
+
+// stopped leaves out the error of a loop that was told to stop.
+func stopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "unknown"
+	}
+	return name
+}

@@ -1,0 +1,105 @@
+// Package cloud puts the rooms of the cloud side together: each of its processes is one of them
+// over the same Kafka, coordinator, object store and models.
+package cloud
+
+import (
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+
+	"cloudcanvas/cloud/bridge"
+	"cloudcanvas/cloud/coord/assign"
+	"cloudcanvas/cloud/coord/zk"
+	"cloudcanvas/cloud/mosaic"
+	"cloudcanvas/cloud/worker"
+	"cloudcanvas/shared/infer"
+	"cloudcanvas/shared/security"
+	"cloudcanvas/shared/telemetry"
+)
+
+// Config is what the cloud's processes are told, the whole of cloud.yaml. docs/configuration.md
+// explains each setting; firmware-configs/ has a sample.
+type Config struct {
+	MQTT      MQTT             `yaml:"mqtt"`
+	Kafka     Kafka            `yaml:"kafka"`
+	ZooKeeper zk.Config        `yaml:"zookeeper"`
+	Store     string           `yaml:"store"` // URL of the object store
+	Models    Models           `yaml:"models"`
+	Bridge    bridge.Config    `yaml:"bridge"`
+	Assign    assign.Config    `yaml:"assign"`
+	Worker    worker.Config    `yaml:"worker"`
+	Mosaic    mosaic.Config    `yaml:"mosaic"`
+	Products  string           `yaml:"products"` // folder that products appear in
+	Telemetry telemetry.Config `yaml:"telemetry"`
+}
+
+// MQTT is the broker that devices deliver to.
+type MQTT struct {
+	URL      string            `yaml:"url"`
+	ClientID string            `yaml:"client_id"` // fixed, so that the broker keeps the bridge's session
+	Security security.Security `yaml:"security"`
+}
+
+// Kafka is the cluster.
+type Kafka struct {
+	Brokers  []string          `yaml:"brokers"`
+	Replicas int               `yaml:"replicas"` // of topics that are made; 0: the cluster's default
+	Security security.Security `yaml:"security"`
+}
+
+// Models says where networks come from and what runs them.
+type Models struct {
+	Folders []string     `yaml:"folders"`
+	Engine  string       `yaml:"engine"` // auto, or one engine's name
+	Layout  infer.Layout `yaml:"layout"`
+}
+
+// DefaultConfig is a cloud whose services all run on this machine.
+func DefaultConfig() Config {
+	return Config{
+		MQTT: MQTT{URL: "tcp://127.0.0.1:1883", ClientID: "canvas-bridge"}, Kafka: Kafka{Brokers: []string{"127.0.0.1:9092"}},
+		ZooKeeper: zk.DefaultConfig(), Store: "file:///var/lib/canvas/objects", Models: Models{Engine: infer.Auto},
+		Bridge: bridge.DefaultConfig(), Assign: assign.DefaultConfig(), Worker: worker.DefaultConfig(), Mosaic: mosaic.DefaultConfig(),
+		Products: "/var/lib/canvas/products",
+	}
+}
+
+// Problems lists every mistake in c.
+func (c Config) Problems(add func(field, message, hint string)) {
+	in := func(group string) func(field, message, hint string) {
+		return func(field, message, hint string) { add(group+"."+field, message, hint) }
+	}
+	if !strings.Contains(c.MQTT.URL, "://") {
+		add("mqtt.url", fmt.Sprintf("%q is no broker's address", c.MQTT.URL), "write tcp://host:1883 or tls://host:8883")
+	}
+	if c.MQTT.ClientID == "" {
+		add("mqtt.client_id", "is missing", "any name that stays the same: canvas-bridge")
+	}
+	c.MQTT.Security.Problems(in("mqtt.security"))
+	if len(c.Kafka.Brokers) == 0 {
+		add("kafka.brokers", "is missing", "name one or more: kafka-1:9092")
+	}
+	for i, b := range c.Kafka.Brokers {
+		if _, _, err := net.SplitHostPort(b); err != nil {
+			add(fmt.Sprintf("kafka.brokers.%d", i), fmt.Sprintf("%q is not host:port", b), "write it as kafka-1:9092")
+		}
+	}
+	c.Kafka.Security.Problems(in("kafka.security"))
+	c.ZooKeeper.Problems(in("zookeeper"))
+	if !strings.Contains(c.Store, "://") {
+		add("store", fmt.Sprintf("%q is no URL", c.Store), "write file:///dir, s3://bucket, gs://bucket or azblob://container")
+	}
+	if c.Models.Engine != infer.Auto && !slices.Contains(infer.Engines(), c.Models.Engine) {
+		add("models.engine", fmt.Sprintf("%q is no engine", c.Models.Engine), "auto, or one of "+strings.Join(infer.Engines(), ", "))
+	}
+	c.Models.Layout.Problems(in("models.layout"))
+	c.Bridge.Problems(in("bridge"))
+	c.Assign.Problems(in("assign"))
+	c.Worker.Problems(in("worker"))
+	c.Mosaic.Problems(in("mosaic"))
+	if c.Products == "" {
+		add("products", "is missing", "name the folder that products appear in")
+	}
+	c.Telemetry.Problems(in("telemetry"))
+}

@@ -1,0 +1,83 @@
+package mosaic
+
+import (
+	"context"
+	"math"
+	"strings"
+
+	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/event"
+)
+
+// Group is the consumer group whose offsets the mosaic commits, so that Kafka's tools show the lag.
+const Group = "canvas-mosaic"
+
+// reasonHeader says why a record is a dead letter, as Kafka Connect does.
+const reasonHeader = "__connect.errors.exception.message"
+
+// Log is the part of *broker.Kafka that a mosaic needs.
+type Log interface {
+	Append(ctx context.Context, records ...broker.Record) error
+	Read(ctx context.Context, topic string, partition int, from int64, handle func([]broker.Record) error) error
+	Scan(ctx context.Context, topic string, partition int, from, to int64, handle func(broker.Record) error) error
+	Partitions(ctx context.Context, topic string) (int, error)
+	Committed(ctx context.Context, group, topic string) (map[int]int64, error)
+	Commit(ctx context.Context, group, topic string, partition int, offset int64) error
+}
+
+// Kafka is the mosaic's Queue and Products over a Kafka log.
+type Kafka struct{ Log Log }
+
+var (
+	_ Queue    = Kafka{}
+	_ Products = Kafka{}
+)
+
+// Partitions is how many a topic has.
+func (k Kafka) Partitions(ctx context.Context, topic string) (int, error) {
+	return k.Log.Partitions(ctx, topic)
+}
+
+// Committed is 0 for a partition that was never committed.
+func (k Kafka) Committed(ctx context.Context, topic string, partition int) (int64, error) {
+	offsets, err := k.Log.Committed(ctx, Group, topic)
+	return offsets[partition], err
+}
+
+// Commit records what need not be read again.
+func (k Kafka) Commit(ctx context.Context, topic string, partition int, offset int64) error {
+	return k.Log.Commit(ctx, Group, topic, partition, offset)
+}
+
+// Read hands on the records of a partition with the items in them.
+func (k Kafka) Read(ctx context.Context, topic string, partition int, from int64, handle func([]Entry) error) error {
+	return k.Log.Read(ctx, topic, partition, from, func(records []broker.Record) error {
+		entries := make([]Entry, len(records))
+		for n, r := range records {
+			entries[n] = entryOf(r)
+		}
+		return handle(entries)
+	})
+}
+
+// Scan hands on all that a partition holds now.
+func (k Kafka) Scan(ctx context.Context, topic string, partition int, handle func(Entry) error) error {
+	return k.Log.Scan(ctx, topic, partition, 0, math.MaxInt64, func(r broker.Record) error { return handle(entryOf(r)) })
+}
+
+// entryOf reads a record's item. Foreign headers, as of dead letters, are no fault.
+func entryOf(r broker.Record) Entry {
+	e := Entry{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset}
+	e.Item, e.Err = r.Item()
+	for _, h := range r.Headers {
+		if strings.EqualFold(h.Key, reasonHeader) {
+			e.Reason = string(h.Value)
+		}
+	}
+	return e
+}
+
+// Announce writes the product; announcing one again is announcing the same.
+func (k Kafka) Announce(ctx context.Context, product event.Item) error {
+	return k.Log.Append(ctx, broker.RecordOf(product))
+}

@@ -1,0 +1,95 @@
+package mosaic
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/event"
+)
+
+func TestProductsAreMadeOfWhatKafkaHolds(t *testing.T) {
+	b, err := broker.EmbedKafka(t.TempDir(), broker.EmbedKafkaOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := broker.DialKafka(broker.KafkaOptions{Brokers: b.Brokers()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { k.Close(); b.Close() })
+	var topics []broker.Topic
+	for _, name := range []string{event.ResultsTopic, event.EventsTopic, event.DLQTopic, event.ProductsTopic} {
+		topics = append(topics, broker.Topic{Name: name, Partitions: 2})
+	}
+	if err := k.EnsureTopics(t.Context(), topics...); err != nil {
+		t.Fatal(err)
+	}
+	items := append(sceneItems(t), cameraItems(t)...)
+	var records []broker.Record
+	for _, i := range items[1:] {
+		records = append(records, broker.RecordOf(i))
+	}
+	// The first tile is a dead letter, as a worker writes it.
+	tile := itemOf(0, event.Tile, "s1/2_0", "image/tiff", []byte("no TIFF"), event.Attrs{Scene: "s1", Tile: "2_0", Want: "segment"})
+	dead := broker.RecordOf(tile)
+	dead.Topic = event.DLQTopic
+	dead.Headers = append(dead.Headers, event.Header{Key: reasonHeader, Value: []byte("not a TIFF file")})
+	if err := k.Append(t.Context(), append(records, dead)...); err != nil {
+		t.Fatal(err)
+	}
+
+	out := t.TempDir()
+	m, err := New(Config{Settle: 300 * time.Millisecond, WorkDir: t.TempDir()}, Parts{Queue: Kafka{k}, Products: Kafka{k}, Store: Folder(out), Artist: artist{}, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- m.Run(ctx) }()
+
+	// Listening to canvas.products is how anyone else would wait for them.
+	listening, enough := context.WithTimeout(t.Context(), 20*time.Second)
+	defer enough()
+	products := make(chan Product, 10)
+	for p := range 2 {
+		go k.Read(listening, event.ProductsTopic, p, 0, func(records []broker.Record) error {
+			for _, r := range records {
+				if item, err := r.Item(); err == nil {
+					if p, err := ParseProduct(item); err == nil && string(r.Key) == p.Name {
+						products <- p
+					}
+				}
+			}
+			return nil
+		})
+	}
+	got := map[string]Product{}
+	for len(got) < 2 {
+		select {
+		case p := <-products:
+			got[p.Name] = p
+		case <-listening.Done():
+			t.Fatalf("only %v was made", got)
+		}
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if s := got["s1"].Scene; !got["s1"].Complete || s == nil || s.Results != 20 || s.Dead != 1 {
+		t.Fatalf("scene %+v", got["s1"])
+	}
+	if c := got["yard"].Camera; !got["yard"].Complete || c == nil || c.Detections != 200 || c.Events != 3 {
+		t.Fatalf("camera %+v", got["yard"])
+	}
+	for _, path := range []string{"s1/mask.tif", "s1/item.json", "yard/detections.json", "yard/annotated/frame_000030.jpg"} {
+		if _, err := os.Stat(filepath.Join(out, path)); err != nil {
+			t.Error(err)
+		}
+	}
+}

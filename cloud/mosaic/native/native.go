@@ -1,0 +1,31 @@
+// Package native is what a mosaic needs of the room with OpenCV: boxes drawn into pictures. It
+// stands apart so that the mosaic itself builds and tests without it.
+package native
+
+import (
+	"fmt"
+
+	"cloudcanvas/shared/infer"
+	"cloudcanvas/shared/vision"
+)
+
+const (
+	maxPixels = 1 << 26 // of a snapshot
+	quality   = 88      // of the JPEG: boxes and labels stay crisp
+)
+
+// Artist draws with OpenCV.
+type Artist struct{}
+
+// Draw decodes a JPEG, draws boxes with labels and scores, and encodes it again.
+func (Artist) Draw(jpeg []byte, boxes []vision.Box) ([]byte, error) {
+	im, err := infer.DecodeImage(jpeg, maxPixels)
+	if err != nil {
+		return nil, fmt.Errorf("decoding a snapshot: %w", err)
+	}
+	drawn, err := infer.Annotate(im, boxes)
+	if err != nil {
+		return nil, fmt.Errorf("drawing %d boxes: %w", len(boxes), err)
+	}
+	return infer.EncodeJPEG(drawn, quality)
+}

@@ -1,0 +1,85 @@
+// Package native is what a worker needs of the rooms with native libraries: decoders and networks.
+// It stands apart so that the worker itself builds and tests without them.
+package native
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"cloudcanvas/cloud/worker"
+	"cloudcanvas/shared/infer"
+	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/raster"
+	"cloudcanvas/shared/vision"
+)
+
+// MaxPixels is the default bound of a decoded picture: 8,192 x 8,192. A tile has 65,536.
+const MaxPixels = 1 << 26
+
+// Decoder decodes GeoTIFF tiles through GDAL and JPEG and PNG through OpenCV.
+type Decoder struct {
+	MaxPixels int // 0: MaxPixels
+}
+
+// Decode looks at the size before it decodes anything.
+func (d Decoder) Decode(media string, data []byte) (vision.Image, error) {
+	limit := d.MaxPixels
+	if limit == 0 {
+		limit = MaxPixels
+	}
+	kind, _, _ := strings.Cut(media, ";")
+	switch strings.ToLower(strings.TrimSpace(kind)) {
+	case "image/tiff":
+		im, _, err := raster.DecodeTile(data, limit)
+		return im, err
+	case "image/jpeg", "image/png":
+		return infer.DecodeImage(data, limit)
+	}
+	return vision.Image{}, fmt.Errorf("media type %.60q is neither image/tiff, image/jpeg nor image/png", media)
+}
+
+// Catalogue is a model repository from which networks are opened.
+type Catalogue struct {
+	Repository *model.Repository
+	Engine     string // auto, or an engine's name
+	Layout     infer.Layout
+	Log        *slog.Logger
+	Opened     func(infer.Report) // hears how each network was opened; may be nil
+}
+
+var _ worker.Catalogue = Catalogue{}
+
+// Describe reads a model's manifest.
+func (c Catalogue) Describe(name string) (worker.Needs, error) {
+	m, err := c.Repository.Find(name)
+	if err != nil {
+		return worker.Needs{}, err
+	}
+	return worker.Needs{Version: m.Version, Bands: m.Input.Bands}, nil
+}
+
+// Open loads a model with the engine that suits this machine. The network is an io.Closer.
+func (c Catalogue) Open(ctx context.Context, name string) (worker.Network, error) {
+	m, err := c.Repository.Find(name)
+	if err != nil {
+		return nil, err
+	}
+	engine := c.Engine
+	if engine == "" {
+		engine = infer.Auto
+	}
+	log := c.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	net, report, err := infer.Open(ctx, m, engine, c.Layout, log)
+	if err != nil {
+		return nil, err
+	}
+	if c.Opened != nil {
+		c.Opened(report)
+	}
+	return net, nil
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"text/tabwriter"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"cloudcanvas/cmd/internal/cli"
+	"cloudcanvas/shared/model"
+)
+
+var jsonFlag = &urfave.BoolFlag{Name: "json", Usage: "print JSON"}
+
+func modelsCommand() *urfave.Command {
+	folders := &urfave.StringSliceFlag{Name: "models", Usage: "a model repository or a folder of .onnx files; `DIR`"}
+	return &urfave.Command{
+		Name: "models", Usage: "the networks on this device",
+		Subcommands: []*urfave.Command{
+			{Name: "ls", Usage: "list them", Flags: []urfave.Flag{folders, jsonFlag}, Action: listModels},
+			{Name: "verify", Usage: "check their files against the manifests", ArgsUsage: "[NAME …]", Flags: []urfave.Flag{folders}, Action: verifyModels},
+			{Name: "pull", Usage: "fetch a known model", ArgsUsage: "NAME", Flags: []urfave.Flag{folders}, Action: pullModel},
+		},
+	}
+}
+
+// openModels opens the folders of --models, else those of the configuration, else what set-up brought.
+func openModels(c *urfave.Context) (*model.Repository, []string, error) {
+	folders := c.StringSlice("models")
+	if len(folders) == 0 {
+		cfg, err := loadConfig(c)
+		if err != nil && c.String("config") != "" {
+			return nil, nil, err
+		}
+		folders = cfg.ModelFolders(cli.Home())
+	}
+	r, err := model.Open(folders...)
+	return r, folders, err
+}
+
+type modelLine struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	Task    string `json:"task"`
+	Licence string `json:"licence"`
+	Path    string `json:"path"`
+}
+
+func listModels(c *urfave.Context) error {
+	r, folders, err := openModels(c)
+	if err != nil {
+		return err
+	}
+	lines := []modelLine{}
+	for _, m := range r.List() {
+		lines = append(lines, modelLine{m.Name, m.Version, string(m.Task), m.Licence, m.Path})
+	}
+	if c.Bool("json") {
+		if err := json.NewEncoder(c.App.Writer).Encode(lines); err != nil {
+			return err
+		}
+	} else {
+		w := tabwriter.NewWriter(c.App.Writer, 0, 4, 2, ' ', 0)
+		fmt.Fprintln(w, "NAME\tVERSION\tTASK\tLICENCE\tFILE")
+		for _, l := range lines {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", l.Name, l.Version, l.Task, l.Licence, l.Path)
+		}
+		w.Flush()
+	}
+	return incompleteModels(r, folders)
+}
+
+// incompleteModels tells models that were passed over.
+func incompleteModels(r *model.Repository, folders []string) error {
+	problems := r.Problems()
+	for _, p := range problems {
+		fmt.Fprintln(os.Stderr, p)
+	}
+	if len(problems) > 0 {
+		return cli.Incompletef("%d models in %v can't be used", len(problems), folders)
+	}
+	return nil
+}
+
+func verifyModels(c *urfave.Context) error {
+	r, folders, err := openModels(c)
+	if err != nil {
+		return err
+	}
+	models := r.List()
+	if c.Args().Present() {
+		models = nil
+		for _, name := range c.Args().Slice() {
+			m, err := r.Find(name)
+			if err != nil {
+				return cli.Usage(err)
+			}
+			models = append(models, m)
+		}
+	}
+	bad := 0
+	for _, m := range models {
+		if err := m.Verify(); err != nil {
+			bad++
+			fmt.Fprintln(os.Stderr, err)
+			continue
+		}
+		fmt.Fprintf(c.App.Writer, "%s %s: as its manifest says\n", m.Name, m.Version)
+	}
+	if bad > 0 {
+		return fmt.Errorf("%d of %d models are not what their manifests say: pull them again, or correct the manifest", bad, len(models))
+	}
+	return incompleteModels(r, folders)
+}

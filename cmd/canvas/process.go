@@ -1,0 +1,262 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"cloudcanvas/cloud"
+	"cloudcanvas/cloud/worker"
+	"cloudcanvas/cmd/internal/appliance"
+	"cloudcanvas/cmd/internal/cli"
+	"cloudcanvas/edge"
+	"cloudcanvas/edge/capture"
+	"cloudcanvas/shared/model"
+)
+
+func processCommand() *urfave.Command {
+	return &urfave.Command{
+		Name: "process", Usage: "take scenes, videos and images the whole way, and wait for the products",
+		Flags: []urfave.Flag{
+			&urfave.StringFlag{Name: "out", Required: true, Usage: "`DIR` for the products and summary.json"},
+			&urfave.StringSliceFlag{Name: "scene", Usage: "`FILE|DIR|GLOB` of rasters; may be given again"},
+			&urfave.StringFlag{Name: "bands", Usage: "names of the bands in the file's order, where the file has none: blue,green,red,nir,swir16,swir22"},
+			&urfave.Float64Flag{Name: "reflectance-scale", Usage: "stored number to reflectance, where the file does not say; 0.0001 for Sentinel-2"},
+			&urfave.StringSliceFlag{Name: "video", Usage: "`FILE|rtsp://…`; may be given again"},
+			&urfave.StringSliceFlag{Name: "images", Usage: "`DIR|GLOB` of JPEG and PNG; may be given again"},
+			&urfave.StringFlag{Name: "detector", Usage: "a model's name; default: the first that detects, else OpenCV's people detector"},
+			&urfave.StringSliceFlag{Name: "models", Usage: "a model repository, or a folder of .onnx files; `DIR`"},
+			&urfave.BoolFlag{Name: "keep-everything", Usage: "screen, but drop nothing"},
+		},
+		Action: func(c *urfave.Context) error {
+			log, err := quietLogger(c)
+			if err != nil {
+				return err
+			}
+			if c.Args().Present() {
+				return cli.Usagef("%q is no option: scenes, videos and images are given with --scene, --video and --images", c.Args().First())
+			}
+			j := job{out: c.String("out"), scenes: c.StringSlice("scene"), videos: c.StringSlice("video"), images: c.StringSlice("images"),
+				bands: splitBands(c.String("bands")), reflectanceScale: c.Float64("reflectance-scale"), detector: c.String("detector"),
+				models: c.StringSlice("models"), keepEverything: c.Bool("keep-everything"), say: c.App.Writer, log: log}
+			_, err = j.run(c.Context)
+			return err
+		},
+	}
+}
+
+// job is one run over given inputs.
+type job struct {
+	out                    string
+	scenes, videos, images []string
+	bands                  []string
+	reflectanceScale       float64
+	detector               string
+	models                 []string
+	keepEverything         bool
+	say                    io.Writer
+	log                    *slog.Logger
+}
+
+// run takes everything the whole way. The error says with its exit code whether all of it arrived.
+func (j job) run(ctx context.Context) (summary, error) {
+	start := time.Now()
+	edgeConfig, err := j.edge()
+	if err != nil {
+		return summary{}, err
+	}
+	models, err := model.Open(append(j.models, filepath.Join(cli.Home(), "models"))...)
+	if err != nil {
+		return summary{}, err
+	}
+	if err := j.chooseDetector(&edgeConfig, models); err != nil {
+		return summary{}, err
+	}
+	if err := os.MkdirAll(j.out, 0o755); err != nil {
+		return summary{}, cli.Usagef("the output folder can't be made: %w; choose another --out", err)
+	}
+	work, err := os.MkdirTemp(j.out, ".work-")
+	if err != nil {
+		return summary{}, cli.Usagef("the output folder can't be written to: %w; choose another --out", err)
+	}
+	defer os.RemoveAll(work)
+
+	watch := newWatch(edgeConfig, j.say)
+	a, err := appliance.Start(ctx, appliance.Options{Edge: edgeConfig, Cloud: j.cloud(models), Work: work, Models: models, Version: version,
+		Log: j.log, Finished: watch.sourceEnded})
+	if err != nil {
+		return summary{}, err
+	}
+	complete, err := watch.wait(ctx, a)
+	counts, countErr := countDelivery(ctx, a)
+	reports := a.Reports()
+	err = errors.Join(err, countErr, a.Stop())
+	s := watch.summary(reports, counts, time.Since(start))
+	if err != nil {
+		return s, err
+	}
+	if err := writeJSON(filepath.Join(j.out, "summary.json"), s); err != nil {
+		return s, err
+	}
+	return s, verdict(s, complete)
+}
+
+// verdict turns a summary into the exit code.
+func verdict(s summary, complete bool) error {
+	switch {
+	case s.Delivery.Lost > 0:
+		return fmt.Errorf("%d items were lost: this must not happen; please keep the logs", s.Delivery.Lost)
+	case len(s.Failed) > 0 && len(s.Scenes)+len(s.Cameras) == 0:
+		return fmt.Errorf("none of the inputs could be used")
+	case len(s.Failed) > 0:
+		return cli.Incompletef("%d inputs could not be used, or not wholly; see failed in summary.json", len(s.Failed))
+	case !complete:
+		return cli.Incompletef("some products are incomplete; see summary.json")
+	}
+	return nil
+}
+
+// edge is the device's configuration for the job.
+func (j job) edge() (edge.Config, error) {
+	c := edge.DefaultConfig()
+	c.Edge = "process"
+	c.Screen.KeepEverything = j.keepEverything
+	scenes, err := j.expandAll(j.scenes, rasterEndings)
+	if err != nil {
+		return c, err
+	}
+	if len(scenes)+len(j.videos)+len(j.images) == 0 {
+		return c, cli.Usagef("nothing to process: give --scene, --video or --images")
+	}
+	names := distinct(append(append(append([]string{}, scenes...), j.videos...), setNames(j.images)...))
+	for i, path := range scenes {
+		s := edge.SceneSource{Name: names[i], Path: path}
+		s.SetDefaults()
+		s.Bands, s.ReflectanceScale = j.bands, j.reflectanceScale
+		c.Scenes = append(c.Scenes, s)
+	}
+	for i, address := range j.videos {
+		c.Cameras = append(c.Cameras, edge.Camera{Detector: j.detector,
+			CameraConfig: capture.CameraConfig{Name: names[len(scenes)+i], Address: address, Restart: capture.Restart{GiveUp: liveGiveUp}}})
+	}
+	for i, path := range j.images {
+		c.Images = append(c.Images, edge.ImageSet{Detector: j.detector,
+			ImagesConfig: capture.ImagesConfig{Name: names[len(scenes)+len(j.videos)+i], Path: path}})
+	}
+	return c, nil
+}
+
+// liveGiveUp is how long a live camera that can't be reached is tried before it counts as failed.
+const liveGiveUp = 20 * time.Second
+
+func (j job) expandAll(arguments, endings []string) (files []string, err error) {
+	for _, a := range arguments {
+		f, err := expand(a, endings)
+		if err != nil {
+			return nil, cli.Usage(err)
+		}
+		files = append(files, f...)
+	}
+	return files, nil
+}
+
+// setNames names image sets by their folder.
+func setNames(arguments []string) []string {
+	names := make([]string, len(arguments))
+	for i, a := range arguments {
+		names[i] = a
+		if info, err := os.Stat(a); err != nil || !info.IsDir() {
+			names[i] = filepath.Dir(a)
+		}
+		if abs, err := filepath.Abs(names[i]); err == nil {
+			names[i] = abs
+		}
+	}
+	return names
+}
+
+// cloud is the cloud's configuration for the job: the heavy models that are there, and the rule for
+// scenes that have nothing but colour.
+func (j job) cloud(models *model.Repository) cloud.Config {
+	c := cloud.DefaultConfig()
+	c.Products = j.out
+	c.Mosaic.Settle = 200 * time.Millisecond
+	var there []worker.Choice
+	for _, choice := range c.Worker.Models {
+		if _, err := models.Find(choice.Model); err == nil || choice.Model == worker.SpectralRGB {
+			there = append(there, choice)
+		}
+	}
+	c.Worker.Models = there
+	return c
+}
+
+// builtinDetector finds people without a model file.
+const builtinDetector = "opencv_hog_people"
+
+func (j job) chooseDetector(c *edge.Config, models *model.Repository) error {
+	if len(c.Cameras)+len(c.Images) == 0 {
+		return nil
+	}
+	name := j.detector
+	if name == "" {
+		name = builtinDetector
+		for _, m := range models.List() {
+			if m.Task == model.Detect && m.Builtin == "" {
+				name = m.Name
+				break
+			}
+		}
+	}
+	if _, err := models.Find(name); err != nil {
+		for _, p := range models.Problems() { // a corrupt file may be why it is not there
+			err = errors.Join(err, p)
+		}
+		return err
+	}
+	for i := range c.Cameras {
+		c.Cameras[i].Detector = name
+	}
+	for i := range c.Images {
+		c.Images[i].Detector = name
+	}
+	return nil
+}
+
+// quietLogger is the logger of the flags; without --log-level, warnings and errors only: progress
+// is told on stdout.
+func quietLogger(c *urfave.Context) (*slog.Logger, error) {
+	if !c.IsSet("log-level") {
+		c.Set("log-level", "warn")
+	}
+	return cli.Logger(c)
+}
+
+func splitBands(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return strings.Split(strings.ReplaceAll(text, " ", ""), ",")
+}
+
+// writeJSON writes a file that is there whole or not at all.
+func writeJSON(path string, v any) error {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	temporary := path + ".tmp"
+	if err := os.WriteFile(temporary, append(data, '\n'), 0o644); err != nil {
+		return fmt.Errorf("write %s: %w", filepath.Base(path), err)
+	}
+	return os.Rename(temporary, path)
+}

@@ -1,0 +1,231 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"cloudcanvas/cloud/mosaic"
+	"cloudcanvas/cmd/internal/appliance"
+	"cloudcanvas/edge"
+	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/infer"
+)
+
+// watch follows a job: which sources have ended and which products have come.
+type watch struct {
+	say   io.Writer
+	start time.Time
+
+	mu       sync.Mutex
+	names    []string // sources, scenes first, in the order given
+	scenes   int
+	ended    map[string]sourceEnd
+	products map[string]productEnd
+	moved    time.Time
+	changed  chan struct{}
+}
+
+type sourceEnd struct {
+	pictures int64
+	err      error
+	after    time.Duration
+}
+
+type productEnd struct {
+	mosaic.Product
+	after time.Duration
+}
+
+func newWatch(c edge.Config, say io.Writer) *watch {
+	w := &watch{say: say, start: time.Now(), ended: map[string]sourceEnd{}, products: map[string]productEnd{}, changed: make(chan struct{}, 1)}
+	for _, s := range c.Scenes {
+		w.names = append(w.names, s.Name)
+	}
+	w.scenes = len(w.names)
+	for _, s := range c.Cameras {
+		w.names = append(w.names, s.Name)
+	}
+	for _, s := range c.Images {
+		w.names = append(w.names, s.Name)
+	}
+	return w
+}
+
+func (w *watch) tell(format string, args ...any) {
+	fmt.Fprintf(w.say, "%6.1f s  "+format+"\n", append([]any{time.Since(w.start).Seconds()}, args...)...)
+}
+
+// sourceEnded hears of each source that is at its end.
+func (w *watch) sourceEnded(name string, pictures int64, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended[name] = sourceEnd{pictures, err, time.Since(w.start)}
+	switch {
+	case err != nil && pictures == 0:
+		w.tell("%s: could not be used: %v", name, err)
+	case err != nil:
+		w.tell("%s: %d pictures captured, but not all: %v", name, pictures, err)
+	default:
+		w.tell("%s: %d pictures captured, screened and in the outbox", name, pictures)
+	}
+	w.touch()
+}
+
+func (w *watch) touch() {
+	w.moved = time.Now()
+	select {
+	case w.changed <- struct{}{}:
+	default:
+	}
+}
+
+// patience is how long nothing may move before the job gives up waiting for products.
+const patience = 3 * time.Minute
+
+// wait ends when every source has ended, every item is received, and every product is complete; or
+// when nothing has moved for too long. It says whether all products are complete.
+func (w *watch) wait(ctx context.Context, a *appliance.Appliance) (complete bool, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go w.readProducts(ctx, a.Kafka)
+	drained := make(chan error, 1)
+	go func() { drained <- a.Agent.Drained(ctx) }()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	all := false
+	var received uint64
+	for {
+		select {
+		case <-ctx.Done():
+			return false, ctx.Err()
+		case <-a.Failed():
+			return false, nil // Stop tells why
+		case err := <-drained:
+			if err != nil {
+				return false, err
+			}
+			all, drained = true, nil
+			s := a.Agent.Stats()
+			w.tell("outbox: %d items committed, %d received by the cloud", s.Committed, s.Received)
+		case <-w.changed:
+		case <-tick.C:
+			if now := a.Agent.Stats().Received; now != received {
+				received = now
+				w.mu.Lock()
+				w.moved = time.Now()
+				w.mu.Unlock()
+			}
+		}
+		w.mu.Lock()
+		missing := w.missing()
+		still := time.Since(w.moved)
+		w.mu.Unlock()
+		if all && len(missing) == 0 {
+			return true, nil
+		}
+		if still > patience {
+			return false, nil
+		}
+	}
+}
+
+// missing are the sources whose products are not complete, of those that gave anything. The caller
+// holds mu.
+func (w *watch) missing() []string {
+	var names []string
+	for _, name := range w.names {
+		end, ended := w.ended[name]
+		if ended && end.err != nil && end.pictures == 0 {
+			continue
+		}
+		if p, ok := w.products[name]; !ok || !p.Complete {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// readProducts follows canvas.products until ctx ends.
+func (w *watch) readProducts(ctx context.Context, k *broker.Kafka) {
+	partitions, err := k.Partitions(ctx, event.ProductsTopic)
+	if err != nil {
+		return
+	}
+	for p := range partitions {
+		go k.Read(ctx, event.ProductsTopic, p, 0, func(records []broker.Record) error {
+			for _, r := range records {
+				if i, err := r.Item(); err == nil {
+					if product, err := mosaic.ParseProduct(i); err == nil {
+						w.finished(product)
+					}
+				}
+			}
+			return nil
+		})
+	}
+}
+
+func (w *watch) finished(p mosaic.Product) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.products[p.Name] = productEnd{p, time.Since(w.start)}
+	state := "complete"
+	if !p.Complete {
+		state = fmt.Sprintf("incomplete, %d missing", len(p.Missing))
+	}
+	switch {
+	case p.Scene != nil:
+		w.tell("%s: product %s: %d of %d tiles seen by the heavy model", p.Name, state, p.Scene.Results, p.Scene.Tiles)
+	case p.Camera != nil:
+		w.tell("%s: product %s: %d detections in %d frames", p.Name, state, p.Camera.Detections, p.Camera.Frames)
+	}
+	w.touch()
+}
+
+func (w *watch) summary(reports []infer.Report, d deliveryCounts, took time.Duration) summary {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := summary{Version: version, Engines: []engineLine{}, Scenes: []sceneLine{}, Cameras: []cameraLine{}, Failed: []failedInput{}, Delivery: d, Seconds: seconds(took)}
+	for _, r := range reports {
+		s.Engines = append(s.Engines, engineLine{r.Model, r.Engine, r.Device, r.Golden, r.Ms})
+	}
+	for i, name := range w.names {
+		end, p := w.ended[name], w.products[name]
+		if end.err != nil {
+			s.Failed = append(s.Failed, failedInput{name, end.err.Error()})
+		}
+		switch {
+		case p.Scene != nil:
+			s.Scenes = append(s.Scenes, sceneOf(p))
+		case p.Camera != nil:
+			s.Cameras = append(s.Cameras, cameraLine{Name: name, Frames: p.Camera.Frames, Detections: p.Camera.Detections,
+				FramesPerSecond: float64(p.Camera.Frames) / max(end.after.Seconds(), 1e-3), Seconds: seconds(end.after)})
+		case end.err == nil && i < w.scenes:
+			s.Scenes = append(s.Scenes, sceneLine{ID: name})
+		case end.err == nil:
+			s.Cameras = append(s.Cameras, cameraLine{Name: name})
+		}
+	}
+	return s
+}
+
+func sceneOf(p productEnd) sceneLine {
+	l := sceneLine{ID: p.Name, Width: p.Scene.Width, Height: p.Scene.Height, Complete: p.Complete, Seconds: seconds(p.after)}
+	l.Tiles.Total, l.Tiles.Sent = p.Scene.Tiles, p.Scene.Sent
+	l.Tiles.Dropped.NoData = p.Scene.Dropped[event.DroppedNoData]
+	l.Tiles.Dropped.Cloud = p.Scene.Dropped[event.DroppedCloud]
+	l.Tiles.Dropped.Unchanged = p.Scene.Dropped[event.DroppedUnchanged]
+	l.Bytes = sceneBytes{Scene: p.Scene.SceneBytes, Uplinked: p.Scene.UplinkedBytes}
+	if p.Scene.CloudFraction != nil {
+		l.CloudFraction = *p.Scene.CloudFraction
+	}
+	return l
+}
+
+func seconds(d time.Duration) float64 {
+	return float64(d.Round(time.Millisecond)) / float64(time.Second)
+}

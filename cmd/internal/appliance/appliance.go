@@ -1,0 +1,136 @@
+// Package appliance is the whole way in one process on one machine: the very rooms of canvas-edge
+// and canvas-cloud over embedded brokers on loopback. It swaps the brokers, never the code.
+package appliance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"cloudcanvas/cloud"
+	"cloudcanvas/cloud/coord/local"
+	"cloudcanvas/edge"
+	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/infer"
+	"cloudcanvas/shared/model"
+)
+
+// Options say what the appliance works on and where.
+type Options struct {
+	Edge     edge.Config  // without a cloud: that is here
+	Cloud    cloud.Config // without brokers and store: those are here
+	Work     string       // folder of the buffer, the log and the objects
+	Models   *model.Repository
+	Version  string
+	Log      *slog.Logger
+	Metrics  prometheus.Registerer
+	Finished func(source string, frames int64, err error) // of each finite source; may be nil
+}
+
+// Appliance is a running one.
+type Appliance struct {
+	Agent *edge.Agent
+	Kafka *broker.Kafka
+
+	mqtt    *broker.EmbeddedMQTT
+	log     *broker.EmbeddedKafka
+	parts   []*cloud.Cloud
+	group   *errgroup.Group
+	ctx     context.Context
+	cancel  context.CancelFunc
+	mu      sync.Mutex
+	reports []infer.Report
+}
+
+// Start starts everything. The appliance runs until Stop, or until a part of it fails.
+func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
+	a := &Appliance{}
+	a.ctx, a.cancel = context.WithCancel(ctx)
+	a.group, a.ctx = errgroup.WithContext(a.ctx)
+	defer func() {
+		if err != nil {
+			a.Stop()
+		}
+	}()
+	if a.mqtt, err = broker.EmbedMQTT(broker.EmbedMQTTOptions{Log: o.Log}); err != nil {
+		return nil, err
+	}
+	if a.log, err = broker.EmbedKafka(filepath.Join(o.Work, "kafka"), broker.EmbedKafkaOptions{Log: o.Log}); err != nil {
+		return nil, err
+	}
+	o.Cloud.MQTT.URL, o.Cloud.Kafka.Brokers = a.mqtt.URL(), a.log.Brokers()
+	o.Cloud.Store = "file://" + filepath.Join(o.Work, "objects")
+	o.Cloud.Mosaic.WorkDir = filepath.Join(o.Work, "mosaic")
+	o.Edge.Cloud.URL, o.Edge.Data = a.mqtt.URL(), o.Work
+
+	space := local.NewSpace()
+	for _, role := range []struct {
+		id  string
+		run func(*cloud.Cloud, context.Context) error
+	}{
+		{"bridge", (*cloud.Cloud).Bridge},
+		{"worker", func(c *cloud.Cloud, ctx context.Context) error { return c.Worker(ctx, o.Models) }},
+		{"mosaic", (*cloud.Cloud).Mosaic},
+	} {
+		c, err := cloud.Connect(a.ctx, o.Cloud, role.id, o.Log, o.Metrics)
+		if err != nil {
+			return nil, err
+		}
+		c.Coord, c.Opened = space.Coordinator(role.id), a.opened
+		a.parts = append(a.parts, c)
+		a.Kafka = c.Kafka
+		a.group.Go(func() error {
+			if err := role.run(c, a.ctx); err != nil && a.ctx.Err() == nil {
+				return fmt.Errorf("%s: %w", role.id, err)
+			}
+			return nil
+		})
+	}
+	a.Agent, err = edge.Open(a.ctx, o.Edge, edge.Parts{Models: o.Models, Version: o.Version, Log: o.Log, Metrics: o.Metrics, Done: o.Finished})
+	if err != nil {
+		return nil, err
+	}
+	a.group.Go(func() error { return a.Agent.Run(a.ctx) })
+	return a, nil
+}
+
+func (a *Appliance) opened(r infer.Report) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.reports = append(a.reports, r)
+}
+
+// Reports say which engine runs each model, on the edge and in the cloud.
+func (a *Appliance) Reports() []infer.Report {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return append(a.Agent.Reports(), a.reports...)
+}
+
+// Failed is closed when a part of the appliance has failed; Stop then gives the reason.
+func (a *Appliance) Failed() <-chan struct{} { return a.ctx.Done() }
+
+// Stop ends everything and gives the first failure, if there was one.
+func (a *Appliance) Stop() error {
+	a.cancel()
+	err := a.group.Wait()
+	if a.Agent != nil {
+		a.Agent.Close()
+	}
+	for _, c := range a.parts {
+		c.Close()
+	}
+	if a.mqtt != nil {
+		err = errors.Join(err, a.mqtt.Close())
+	}
+	if a.log != nil {
+		err = errors.Join(err, a.log.Close())
+	}
+	return err
+}

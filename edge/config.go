@@ -1,0 +1,197 @@
+package edge
+
+import (
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"cloudcanvas/edge/capture"
+	"cloudcanvas/edge/detect"
+	"cloudcanvas/edge/outbox"
+	"cloudcanvas/edge/screen"
+	"cloudcanvas/edge/uplink"
+	"cloudcanvas/shared/infer"
+	"cloudcanvas/shared/security"
+	"cloudcanvas/shared/telemetry"
+)
+
+// Config is what a device is told, the whole of edge.yaml. docs/configuration.md explains each
+// setting; firmware-configs/ has samples.
+type Config struct {
+	Edge    string        `yaml:"edge"` // the device's name
+	Data    string        `yaml:"data"` // folder of the buffer and of what must survive
+	Cloud   Connection    `yaml:"cloud"`
+	Local   Local         `yaml:"local"`
+	Models  Models        `yaml:"models"`
+	Scenes  []SceneSource `yaml:"scenes"`
+	Cameras []Camera      `yaml:"cameras"`
+	Images  []ImageSet    `yaml:"images"`
+	Frames  Frames        `yaml:"frames"`
+	Sensors Sensors       `yaml:"sensors"`
+	Screen  screen.Config `yaml:"screen"`
+	Detect  detect.Config `yaml:"detect"`
+	// FrameEvery is how often a whole frame of a camera is sent, for people to look at; 0: never.
+	FrameEvery time.Duration    `yaml:"frame_every"`
+	Outbox     outbox.Config    `yaml:"outbox"`
+	Uplink     uplink.Config    `yaml:"uplink"`
+	Telemetry  telemetry.Config `yaml:"telemetry"`
+}
+
+// Connection is a broker elsewhere.
+type Connection struct {
+	URL      string            `yaml:"url"` // tcp://host:1883 or tls://host:8883
+	ClientID string            `yaml:"client_id"`
+	Security security.Security `yaml:"security"`
+}
+
+// Local is the broker on the device that cameras and sensors speak to.
+type Local struct {
+	Connection `yaml:",inline"`
+	Embedded   string `yaml:"embedded"` // host:port to serve one from inside the agent, instead of URL
+}
+
+// Models says where networks come from and what runs them.
+type Models struct {
+	Folders []string     `yaml:"folders"`
+	Engine  string       `yaml:"engine"` // auto, or one engine's name
+	Layout  infer.Layout `yaml:"layout"`
+}
+
+// SceneSource is a scene, or a folder that scenes come into.
+type SceneSource struct {
+	Name                 string `yaml:"name"`        // the scene's id; of a folder, only a name for log lines
+	Path                 string `yaml:"path"`        // a file
+	Folder               string `yaml:"folder"`      // or a folder that is watched
+	CloudModel           string `yaml:"cloud_model"` // a small network for screening; empty: the spectral test
+	capture.SceneOptions `yaml:",inline"`
+}
+
+// SetDefaults cuts scenes as ukis-csmask does.
+func (s *SceneSource) SetDefaults() { s.TileSize, s.Overlap, s.Margin = 256, 52, 51 }
+
+// Camera is a video file, an RTSP camera or a USB camera, and the network that looks at it.
+type Camera struct {
+	capture.CameraConfig `yaml:",inline"`
+	Detector             string `yaml:"detector"` // a model's name; empty: frames are screened only
+}
+
+// ImageSet is a set of picture files, and the network that looks at it.
+type ImageSet struct {
+	capture.ImagesConfig `yaml:",inline"`
+	Detector             string `yaml:"detector"`
+}
+
+// Frames are pictures that cameras publish on canvas/cameras/<camera>/frame.
+type Frames struct {
+	Enabled              bool   `yaml:"enabled"`
+	Detector             string `yaml:"detector"`
+	capture.DeviceConfig `yaml:",inline"`
+}
+
+// Sensors are numbers published on canvas/sensors/<sensor>/reading.
+type Sensors struct {
+	Enabled              bool `yaml:"enabled"`
+	capture.DeviceConfig `yaml:",inline"`
+}
+
+// ModelFolders are where models are looked for: as configured, and where set-up put them.
+func (c Config) ModelFolders(home string) []string {
+	return append(slices.Clone(c.Models.Folders), filepath.Join(home, "models"))
+}
+
+// DefaultConfig is a device that does nothing yet.
+func DefaultConfig() Config {
+	return Config{
+		Data:   "/var/lib/canvas",
+		Models: Models{Engine: infer.Auto},
+		Screen: screen.DefaultConfig(), Detect: detect.DefaultConfig(),
+		FrameEvery: 5 * time.Second,
+		Outbox:     outbox.DefaultConfig(), Uplink: uplink.DefaultConfig(),
+	}
+}
+
+var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$`)
+
+// Problems lists every mistake of c.
+func (c Config) Problems(add func(field, message, hint string)) {
+	in := func(group string) func(field, message, hint string) {
+		return func(field, message, hint string) { add(strings.TrimSuffix(group+"."+field, "."), message, hint) }
+	}
+	if !nameForm.MatchString(c.Edge) {
+		add("edge", fmt.Sprintf("%q is no name for a device", c.Edge), "letters, digits, '-', '_' and '.', up to 63: mast-7")
+	}
+	if c.Data == "" {
+		add("data", "is missing", "name a folder that survives restarts, such as /var/lib/canvas")
+	}
+	if c.Cloud.URL == "" {
+		add("cloud.url", "is missing", "name the cloud's MQTT broker: tls://broker.example:8883")
+	}
+	if c.Models.Engine != infer.Auto && !slices.Contains(infer.Engines(), c.Models.Engine) {
+		add("models.engine", fmt.Sprintf("%q is no engine", c.Models.Engine), "auto, or one of "+strings.Join(infer.Engines(), ", "))
+	}
+	c.Models.Layout.Problems(in("models.layout"))
+	c.Cloud.Problems(in("cloud"))
+	c.Local.Problems(in("local"))
+	c.Screen.Problems(in("screen"))
+	c.Detect.Problems(in("detect"))
+	c.Outbox.Problems(in("outbox"))
+	c.Uplink.Problems(in("uplink"))
+	c.Telemetry.Problems(in("telemetry"))
+	c.sourceProblems(add)
+}
+
+func (c Config) sourceProblems(add func(field, message, hint string)) {
+	taken := map[string]bool{}
+	name := func(field, name string) {
+		if !nameForm.MatchString(name) {
+			add(field, fmt.Sprintf("%q is no name", name), "letters, digits, '-', '_' and '.', up to 63")
+		} else if taken[name] {
+			add(field, fmt.Sprintf("%q names another source too", name), "each source needs a name of its own")
+		}
+		taken[name] = true
+	}
+	in := func(format string, i int) func(field, message, hint string) {
+		return func(field, message, hint string) { add(fmt.Sprintf(format, i)+field, message, hint) }
+	}
+	for i, s := range c.Scenes {
+		at := in("scenes.%d.", i)
+		name(fmt.Sprintf("scenes.%d.name", i), s.Name)
+		if (s.Path == "") == (s.Folder == "") {
+			at("path", "needs either path or folder", "path: a raster file; folder: one that is watched")
+		}
+		s.SceneOptions.Problems(at)
+	}
+	for i, cam := range c.Cameras {
+		name(fmt.Sprintf("cameras.%d.name", i), cam.Name)
+		cam.CameraConfig.Problems(in("cameras.%d.", i))
+	}
+	for i, set := range c.Images {
+		name(fmt.Sprintf("images.%d.name", i), set.Name)
+		set.ImagesConfig.Problems(in("images.%d.", i))
+	}
+	if (c.Frames.Enabled || c.Sensors.Enabled) && c.Local.URL == "" && c.Local.Embedded == "" {
+		add("local", "frames or sensors are enabled, but there is no local broker", "set local.url, or local.embedded: 127.0.0.1:1883")
+	}
+}
+
+// Problems lists what is wrong with a connection; an empty URL is judged by who needs it.
+func (c Connection) Problems(add func(field, message, hint string)) {
+	scheme, _, ok := strings.Cut(c.URL, "://")
+	switch {
+	case c.URL == "":
+	case !ok || !strings.Contains(" tcp mqtt tls ssl mqtts ", " "+scheme+" "):
+		add("url", fmt.Sprintf("%q is no broker's address", c.URL), "write tcp://host:1883 or tls://host:8883")
+	}
+	c.Security.Problems(func(field, message, hint string) { add("security."+field, message, hint) })
+}
+
+// Problems lists what is wrong with the local broker's settings.
+func (l Local) Problems(add func(field, message, hint string)) {
+	if l.URL != "" && l.Embedded != "" {
+		add("embedded", "stands beside url", "keep the broker at url, or serve one inside the agent: not both")
+	}
+	l.Connection.Problems(add)
+}

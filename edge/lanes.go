@@ -1,0 +1,102 @@
+package edge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"cloudcanvas/edge/capture"
+	"cloudcanvas/shared/infer"
+)
+
+// makeLanes lays a lane for each source of the configuration. A model that can't be loaded is an
+// error here, before anything moves.
+func (a *Agent) makeLanes(ctx context.Context) error {
+	for _, s := range a.config.Scenes {
+		if err := a.sceneLane(ctx, s); err != nil {
+			return fmt.Errorf("scenes of %s: %w", s.Name, err)
+		}
+	}
+	for _, c := range a.config.Cameras {
+		video, err := capture.NewVideo(c.CameraConfig, a.log, a.cameraState)
+		if err != nil {
+			return err
+		}
+		if err := a.cameraLane(ctx, video, c.Detector, !video.Live()); err != nil {
+			return fmt.Errorf("camera %s: %w", c.Name, err)
+		}
+	}
+	for _, set := range a.config.Images {
+		if err := a.cameraLane(ctx, capture.NewImages(set.ImagesConfig, infer.DecodeImage, a.log), set.Detector, true); err != nil {
+			return fmt.Errorf("images %s: %w", set.Name, err)
+		}
+	}
+	return a.localLanes(ctx)
+}
+
+func (a *Agent) add(l lane) {
+	if l.finite {
+		a.finite.Add(1)
+	}
+	a.lanes = append(a.lanes, l)
+}
+
+// sceneLane is a lane for one scene, or for a folder that scenes come into.
+func (a *Agent) sceneLane(ctx context.Context, s SceneSource) error {
+	judge, err := a.sceneJudge(ctx, s)
+	if err != nil {
+		return err
+	}
+	if s.Folder == "" {
+		a.add(lane{name: s.Name, finite: true, run: func(ctx context.Context) (int64, error) {
+			l := newSceneLane(judge, a.box, fileKey(s.Path), a.log)
+			err := capture.NewSceneFile(s.Path, s.Name, s.SceneOptions).Run(ctx, l.take)
+			return int64(len(l.manifest.Tiles)), errors.Join(err, l.wait())
+		}})
+		return nil
+	}
+	var ids capture.SceneIDs
+	folder := capture.NewFolder(capture.FolderConfig{Path: s.Folder}, func(path string) (capture.Source, error) {
+		return capture.NewSceneFile(path, ids.ID(path), s.SceneOptions), nil
+	}, a.log)
+	a.add(lane{name: s.Name, run: func(ctx context.Context) (int64, error) {
+		var l *sceneLane
+		return 0, folder.Run(ctx, func(ctx context.Context, p capture.Picture) error {
+			if l == nil || l.manifest.ID != p.Scene.ID {
+				l = newSceneLane(judge, a.box, fileKey(p.Scene.Path), a.log)
+			}
+			if err := l.take(ctx, p); err != nil {
+				return err
+			}
+			if p.Last {
+				l = nil
+				p.Committed()
+			}
+			return nil
+		})
+	}})
+	return nil
+}
+
+// sceneJudge screens tiles by a small network where one is configured, else by the spectral test.
+func (a *Agent) sceneJudge(ctx context.Context, s SceneSource) (judge, error) {
+	rules := a.config.Screen
+	if s.CloudModel == "" {
+		return spectralJudge{rules}, nil
+	}
+	net, err := a.networks.get(ctx, s.CloudModel)
+	if err != nil {
+		return nil, err
+	}
+	return networkJudge{rules, net}, nil
+}
+
+// fileKey tells this very file from another of the same name: its path, size and time.
+func fileKey(path string) string {
+	info, err := os.Stat(path)
+	if err != nil {
+		return path
+	}
+	return fmt.Sprintf("%s:%d:%d", path, info.Size(), info.ModTime().UnixNano())
+}

@@ -1,0 +1,93 @@
+package edge
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"cloudcanvas/edge/capture"
+	"cloudcanvas/edge/detect"
+	"cloudcanvas/edge/outbox"
+	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/infer"
+)
+
+// local is the device's own broker, for cameras and sensors that publish and for programs that listen.
+type local struct {
+	embedded *broker.EmbeddedMQTT // nil where mosquitto serves
+	client   *broker.MQTT
+	*detect.Announcer
+}
+
+func (a *Agent) dialLocal(ctx context.Context, c Local) (*local, error) {
+	l := &local{}
+	url := c.URL
+	if c.Embedded != "" {
+		var err error
+		if l.embedded, err = broker.EmbedMQTT(broker.EmbedMQTTOptions{Addr: c.Embedded, Log: a.log}); err != nil {
+			return nil, fmt.Errorf("serve the local broker on %s: %w (local.embedded)", c.Embedded, err)
+		}
+		url = l.embedded.URL()
+	}
+	id := c.ClientID
+	if id == "" {
+		id = "canvas-edge-" + a.config.Edge + "-local"
+	}
+	var err error
+	l.client, err = broker.DialMQTT(ctx, broker.MQTTOptions{URL: url, ClientID: id, Security: c.Security, Log: a.log,
+		Will: &broker.Message{Topic: detect.AvailableTopic, Payload: []byte("offline"), QoS: 1, Retained: true}})
+	if err != nil {
+		l.close()
+		return nil, fmt.Errorf("connect to the local broker: %w", err)
+	}
+	l.Announcer = detect.NewAnnouncer(l.client, a.stats, 0, a.log)
+	return l, nil
+}
+
+func (l *local) close() {
+	if l.client != nil {
+		l.client.Close()
+	}
+	if l.embedded != nil {
+		l.embedded.Close()
+	}
+}
+
+// stats is what canvas/stats says.
+func (a *Agent) stats() any {
+	return map[string]any{"edge": a.config.Edge, "version": a.parts.Version, "outbox": a.box.Stats(), "cameras": a.cameraStates()}
+}
+
+// localLanes connects the local broker where there is one, and lays lanes for what comes over it.
+func (a *Agent) localLanes(ctx context.Context) (err error) {
+	if a.config.Local.URL == "" && a.config.Local.Embedded == "" {
+		return nil
+	}
+	if a.local, err = a.dialLocal(ctx, a.config.Local); err != nil {
+		return err
+	}
+	a.add(lane{name: "announcements", run: func(ctx context.Context) (int64, error) { return 0, a.local.Run(ctx) }})
+	if a.config.Frames.Enabled {
+		frames := capture.NewDeviceFrames(a.config.Frames.DeviceConfig, a.local.client, infer.DecodeImage, a.log)
+		if err := a.framesLane(ctx, frames); err != nil {
+			return err
+		}
+	}
+	if a.config.Sensors.Enabled {
+		readings := capture.NewDeviceReadings(a.config.Sensors.DeviceConfig, a.local.client, a.log)
+		a.add(lane{name: "sensors", run: func(ctx context.Context) (int64, error) { return 0, readings.Run(ctx, a.takeReading) }})
+	}
+	return nil
+}
+
+// takeReading makes an item of a sensor's reading.
+func (a *Agent) takeReading(ctx context.Context, p capture.Picture) error {
+	data, err := json.Marshal(event.ReadingData{Sensor: p.Stream, Time: p.At.UTC(), Values: p.Reading})
+	if err != nil {
+		return fmt.Errorf("reading of sensor %s: %w", p.Stream, err)
+	}
+	answer := <-a.box.Submit(ctx, outbox.Draft{Kind: event.Reading, Stream: p.Stream, Subject: p.Stream, Time: p.At,
+		Priority: event.Normal, Value: 0.5, Type: "application/json", Data: data})
+	return answer.Err
+}

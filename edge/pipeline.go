@@ -1,0 +1,174 @@
+// Package edge is the device side: from a lens to a committed item, and over the link.
+//
+//	scenes  ─▶ windows ─▶ screen ───────────────▶ tiles, quicklook, manifest ─┐
+//	cameras ─▶ frames ──▶ screen ─▶ detect ─────▶ alerts, tracks, detections ─┼▶ outbox ─▶ uplink ─▶ cloud
+//	sensors ─▶ readings ────────────────────────▶ readings ───────────────────┘     ▲         │
+//	                                                                                └─receipts┘
+//
+// Each source has a lane of its own, a goroutine that takes its pictures all the way into the
+// outbox; the outbox's room is what holds a lane up. One lane's fault is that lane's alone.
+package edge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"cloudcanvas/edge/outbox"
+	"cloudcanvas/edge/uplink"
+	"cloudcanvas/edge/uplink/mqtt"
+	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/telemetry"
+)
+
+// Parts are what an agent is made of.
+type Parts struct {
+	Models  *model.Repository
+	Version string
+	Log     *slog.Logger
+	Metrics prometheus.Registerer // may be nil
+	// Done hears of each finite source that has ended, with the reason where it failed. May be nil.
+	Done func(source string, frames int64, err error)
+}
+
+// Agent is a device's pipeline.
+type Agent struct {
+	config   Config
+	parts    Parts
+	log      *slog.Logger
+	box      *outbox.Outbox
+	link     *mqtt.Link
+	local    *local
+	networks *networks
+	lanes    []lane
+	progress telemetry.Progress
+	finite   sync.WaitGroup
+	states   states
+}
+
+// lane takes one source's pictures into the outbox.
+type lane struct {
+	name   string
+	finite bool
+	run    func(context.Context) (pictures int64, err error)
+}
+
+// Open opens the buffer, the link, the networks and the sources; nothing moves before Run.
+func Open(ctx context.Context, c Config, p Parts) (_ *Agent, err error) {
+	a := &Agent{config: c, parts: p, log: p.Log.With(telemetry.Edge, c.Edge)}
+	defer func() {
+		if err != nil {
+			a.Close()
+		}
+	}()
+	a.networks = &networks{config: c.Models, models: p.Models, log: a.log, open: map[string]*loaded{}}
+	if err := a.makeLanes(ctx); err != nil {
+		return nil, err
+	}
+	if a.box, err = outbox.Open(filepath.Join(c.Data, "outbox"), c.Edge, c.Outbox, a.log); err != nil {
+		return nil, err
+	}
+	a.link, err = mqtt.Dial(ctx, mqtt.Options{URL: c.Cloud.URL, ClientID: c.Cloud.ClientID, Security: c.Cloud.Security,
+		Edge: c.Edge, Epoch: a.box.Epoch(), Version: p.Version, Log: a.log})
+	return a, err
+}
+
+// Run lets everything flow until ctx ends.
+func (a *Agent) Run(ctx context.Context) error {
+	up := uplink.New(a.box, a.link, a.config.Uplink, a.progress.Step, a.log)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return up.Run(ctx) })
+	group.Go(func() error { return a.keepLedger(ctx) })
+	group.Go(func() error { telemetry.Watchdog(ctx, &a.progress); return nil })
+	for _, l := range a.lanes {
+		group.Go(func() error { a.follow(ctx, l); return nil })
+	}
+	return group.Wait()
+}
+
+// follow runs a lane to its end. What goes wrong in it is told, and leaves the others alone.
+func (a *Agent) follow(ctx context.Context, l lane) {
+	if l.finite {
+		defer a.finite.Done()
+	}
+	pictures, err := l.run(ctx)
+	if ctx.Err() != nil {
+		return
+	}
+	if err != nil {
+		a.log.Error("a source has ended", telemetry.Stream, l.name, telemetry.Err, err)
+	}
+	if a.parts.Done != nil {
+		a.parts.Done(l.name, pictures, err)
+	}
+}
+
+// ledgerEvery is how often expired items go and drops are reported.
+const ledgerEvery = 2 * time.Second
+
+func (a *Agent) keepLedger(ctx context.Context) error {
+	tick := time.NewTicker(ledgerEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		_, expired := a.box.Expire(ctx)
+		_, reported := a.box.Report(ctx)
+		if err := errors.Join(expired, reported); err != nil && ctx.Err() == nil {
+			a.log.Warn("keeping the ledger of drops", telemetry.Err, err)
+		}
+	}
+}
+
+// Drained waits until every finite source has ended and every item is received or in the ledger.
+func (a *Agent) Drained(ctx context.Context) error {
+	ended := make(chan struct{})
+	go func() { a.finite.Wait(); close(ended) }()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	for tick := time.NewTicker(10 * time.Millisecond); ; {
+		if s := a.box.Stats(); s.Waiting == 0 {
+			tick.Stop()
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("%d items still wait for their receipt: %w", a.box.Stats().Waiting, ctx.Err())
+		}
+	}
+}
+
+// Stats counts the items of the buffer.
+func (a *Agent) Stats() outbox.Stats { return a.box.Stats() }
+
+// Epoch is this life of the buffer.
+func (a *Agent) Epoch() event.Epoch { return a.box.Epoch() }
+
+// Close gives back what Open took.
+func (a *Agent) Close() {
+	if a.link != nil {
+		a.link.Close()
+	}
+	if a.box != nil {
+		a.box.Close()
+	}
+	if a.local != nil {
+		a.local.close()
+	}
+	a.networks.close()
+}

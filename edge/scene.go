@@ -1,0 +1,175 @@
+package edge
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+
+	"golang.org/x/sync/errgroup"
+
+	"cloudcanvas/edge/capture"
+	"cloudcanvas/edge/outbox"
+	"cloudcanvas/edge/screen"
+	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/infer"
+	"cloudcanvas/shared/raster"
+	"cloudcanvas/shared/telemetry"
+	"cloudcanvas/shared/vision"
+)
+
+// quicklookSide is the longest side of a scene's quicklook, in pixels.
+const quicklookSide = 1024
+
+// tilesAtOnce are encoded and committed side by side: one waits for the disk while the next is packed.
+const tilesAtOnce = 4
+
+// sceneLane takes one scene from its file to the outbox: a tile that is worth it becomes an item;
+// then the quicklook, and last the manifest, with which the cloud knows that the scene is whole.
+type sceneLane struct {
+	screen judge
+	box    *outbox.Outbox
+	key    string // of this very file: a scene that is read again commits nothing twice
+	log    *slog.Logger
+
+	manifest event.Manifest
+	look     *raster.Quicklook
+	packing  *errgroup.Group
+}
+
+// newSceneLane is for one scene of the file that key tells from all others.
+func newSceneLane(j judge, box *outbox.Outbox, key string, log *slog.Logger) *sceneLane {
+	l := &sceneLane{screen: j, box: box, key: key, log: log, packing: &errgroup.Group{}}
+	l.packing.SetLimit(tilesAtOnce)
+	return l
+}
+
+// judge says whether a tile is worth the link.
+type judge interface {
+	judge(ctx context.Context, im vision.Image) (screen.Verdict, error)
+	name() string
+}
+
+// spectralJudge screens by published tests on reflectance.
+type spectralJudge struct{ rules screen.Config }
+
+func (j spectralJudge) judge(_ context.Context, im vision.Image) (screen.Verdict, error) {
+	return j.rules.Tile(im, nil, ""), nil
+}
+func (j spectralJudge) name() string { return "spectral" }
+
+// networkJudge screens by a small segmentation network.
+type networkJudge struct {
+	rules screen.Config
+	net   *loaded
+}
+
+func (j networkJudge) judge(ctx context.Context, im vision.Image) (screen.Verdict, error) {
+	out, err := j.net.Run(ctx, []vision.Image{im})
+	if err != nil {
+		return screen.Verdict{}, err
+	}
+	return j.rules.Tile(im, &out[0].Mask, j.net.model.Name), nil
+}
+func (j networkJudge) name() string { return j.net.model.Name }
+
+// wait ends when everything that was handed to packing is committed.
+func (l *sceneLane) wait() error { return l.packing.Wait() }
+
+func (l *sceneLane) take(ctx context.Context, p capture.Picture) error {
+	if l.look == nil {
+		l.begin(p)
+	}
+	if p.Last {
+		return l.finish(ctx, p)
+	}
+	i := len(l.manifest.Tiles)
+	if p.Partial != "" {
+		l.manifest.Tiles = append(l.manifest.Tiles, event.TileDecision{Tile: p.Tile.Name(), Decision: event.TileDropped, Reason: "unreadable"})
+		return nil
+	}
+	l.look.Add(*p.Tile, p.Image)
+	v, err := l.screen.judge(ctx, p.Image)
+	if err != nil {
+		return fmt.Errorf("screen tile %s of scene %s: %w", p.Tile.Name(), p.Stream, err)
+	}
+	if v.By != "" {
+		l.manifest.Screening = v.By
+	}
+	d := event.TileDecision{Tile: p.Tile.Name(), Decision: event.TileSent, Reason: v.Reason, Cloud: v.Score.Cloud, NoData: v.Score.NoData, Value: v.Value}
+	if !v.Keep {
+		d.Decision = event.TileDropped
+	}
+	l.manifest.Tiles = append(l.manifest.Tiles, d)
+	if !v.Keep {
+		return nil
+	}
+	l.packing.Go(func() error {
+		data, err := p.Scene.Encode(p.Image, *p.Tile)
+		if err != nil {
+			return err
+		}
+		l.manifest.Tiles[i].Bytes = len(data)
+		return l.commit(ctx, p.Tile.Name(), outbox.Draft{
+			Kind: event.Tile, Stream: p.Stream, Subject: p.Stream + "/" + p.Tile.Name(), Time: p.At, Priority: event.Normal, Value: v.Value,
+			Attrs: event.Attrs{Scene: p.Stream, Tile: p.Tile.Name(), Want: "segment"},
+			Type:  "image/tiff; application=geotiff", Data: data,
+		})
+	})
+	return nil
+}
+
+// begin lays out the manifest. Its tiles have their full room at once, so that packing may write
+// into them while more are judged.
+func (l *sceneLane) begin(p capture.Picture) {
+	s := p.Scene
+	l.manifest = event.Manifest{
+		ID: s.ID, Width: s.Width, Height: s.Height, Bands: s.Planes, DataType: s.DataType,
+		Georef:    event.Georef{WKT: s.Georef.WKT, EPSG: s.Georef.EPSG, Transform: s.Georef.Transform},
+		Grid:      event.SceneGrid{Size: s.Grid.Size, Overlap: s.Grid.Overlap, Margin: s.Grid.Margin, Cols: s.Grid.Cols(), Rows: s.Grid.Rows()},
+		FileBytes: s.FileBytes, Screening: l.screen.name(), Captured: p.At,
+		Tiles: make([]event.TileDecision, 0, s.Grid.Len()),
+	}
+	l.look = raster.NewQuicklook(s.Width, s.Height, quicklookSide)
+}
+
+func (l *sceneLane) finish(ctx context.Context, p capture.Picture) error {
+	if err := l.wait(); err != nil {
+		return err
+	}
+	jpeg, err := infer.EncodeJPEG(l.look.Image(), 85)
+	if err != nil {
+		return fmt.Errorf("quicklook of scene %s: %w", p.Stream, err)
+	}
+	err = l.commit(ctx, "quicklook", outbox.Draft{
+		Kind: event.Frame, Stream: p.Stream, Subject: p.Stream + "/quicklook", Time: p.At, Priority: event.High,
+		Attrs: event.Attrs{Scene: p.Stream}, Type: "image/jpeg", Data: jpeg,
+	})
+	if err != nil {
+		return err
+	}
+	data, err := json.Marshal(l.manifest)
+	if err != nil {
+		return fmt.Errorf("manifest of scene %s: %w", p.Stream, err)
+	}
+	err = l.commit(ctx, "manifest", outbox.Draft{
+		Kind: event.Scene, Stream: p.Stream, Subject: p.Stream, Time: p.At, Priority: event.High,
+		Attrs: event.Attrs{Scene: p.Stream}, Type: "application/json", Data: data,
+	})
+	if err != nil {
+		return err
+	}
+	l.log.Info("scene is in the outbox", telemetry.Scene, p.Stream, "tiles", len(l.manifest.Tiles))
+	if p.Partial != "" {
+		return fmt.Errorf("scene %s: %s", p.Stream, p.Partial)
+	}
+	return nil
+}
+
+func (l *sceneLane) commit(ctx context.Context, part string, d outbox.Draft) error {
+	d.Key = l.key + "/" + part
+	if _, err := l.box.Commit(ctx, d); err != nil {
+		return fmt.Errorf("commit %s of scene %s: %w", part, d.Stream, err)
+	}
+	return nil
+}
