@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -49,6 +51,7 @@ type piece struct {
 type snapshot struct {
 	piece
 	track string // the id of the track it shows
+	frame int    // the number of the frame that came whole; -1 of a crop
 }
 
 // maxKnown bounds the pieces of one record: a day of batches of 2 s, twice over.
@@ -85,7 +88,7 @@ func (c *Camera) Add(e event.Item) (changed bool, err error) {
 		err = c.addBatch(e, p)
 	case event.Track:
 		err = c.addTrack(e, p)
-	case event.Frame:
+	case event.Frame, event.Crop:
 		err = c.addSnapshot(e, p)
 	default:
 		err = fmt.Errorf("%w: a %s", errStrange, e.Kind)
@@ -146,7 +149,7 @@ func compact(data []byte) []byte {
 
 // addSnapshot keeps the first of them: which ones does not depend on the order they come in.
 func (c *Camera) addSnapshot(e event.Item, p piece) error {
-	s := snapshot{piece: p, track: trackOf(e.Subject)}
+	s := snapshot{piece: p, track: trackOf(e.Subject), frame: frameOf(e)}
 	at, _ := slices.BinarySearchFunc(c.snapshots, s, func(a, b snapshot) int { return a.id.Compare(b.id) })
 	if at >= c.most {
 		return nil
@@ -158,6 +161,16 @@ func (c *Camera) addSnapshot(e event.Item, p piece) error {
 	c.snapshots = slices.Insert(c.snapshots, at, s)
 	c.snapshots = c.snapshots[:min(len(c.snapshots), c.most)]
 	return nil
+}
+
+// frameOf is the number in a whole frame's subject "camera/frame-12"; -1 of what is no whole frame.
+func frameOf(e event.Item) int {
+	number, ok := strings.CutPrefix(trackOf(e.Subject), "frame-")
+	n, err := strconv.Atoi(number)
+	if !ok || err != nil || e.Kind != event.Frame {
+		return -1
+	}
+	return n
 }
 
 // Ended says whether the end of the source was heard of.

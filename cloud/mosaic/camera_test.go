@@ -49,7 +49,7 @@ func cameraItems(t testing.TB) []event.Item {
 	for n, kind := range []string{event.TrackNew, event.TrackUpdate, event.TrackEnd} {
 		items = append(items, cameraItem(t, 10+n, event.Track, "yard/t1", event.TrackEvent{Type: kind, After: &event.TrackState{ID: "t1", Camera: "yard", Label: "person", Frame: n * 10}}))
 	}
-	snap := cameraItem(t, 20, event.Frame, "yard/t1", []byte("JPEG"))
+	snap := cameraItem(t, 20, event.Frame, "yard/frame-30", []byte("JPEG"))
 	snap.Time, snap.Type = noon.Add(3*time.Second), "image/jpeg" // frame 30
 	lost := cameraItem(t, 21, event.Frame, "yard/t2", []byte("JPEG"))
 	lost.Time, lost.Type = noon.Add(time.Hour), "image/jpeg"

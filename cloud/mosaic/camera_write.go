@@ -85,7 +85,7 @@ func list(path string, fill func(add func(element []byte) error) error) error {
 }
 
 // writeDetections also fills in the frames that snapshots were taken of.
-func (c *Camera) writeDetections(path string, wanted map[int64]*taken) (frames, found int, err error) {
+func (c *Camera) writeDetections(path string, wanted map[int]*taken) (frames, found int, err error) {
 	err = list(path, func(add func([]byte) error) error {
 		return c.each(func(f event.FrameDetection) error {
 			frames++
@@ -93,7 +93,7 @@ func (c *Camera) writeDetections(path string, wanted map[int64]*taken) (frames, 
 			if f.Name != "" {
 				image = f.Name
 			}
-			if w := wanted[f.Time.UnixMilli()]; w != nil && !w.is {
+			if w := wanted[f.Frame]; w != nil {
 				*w = taken{is: true, frame: f}
 			}
 			for _, b := range f.Boxes {
@@ -139,17 +139,19 @@ type taken struct {
 	frame event.FrameDetection
 }
 
-// wanted are the times of the snapshots, in milliseconds: a snapshot bears the time of its frame.
-func (c *Camera) wanted() map[int64]*taken {
-	w := map[int64]*taken{}
+// wanted are the numbers of the frames that came whole.
+func (c *Camera) wanted() map[int]*taken {
+	w := map[int]*taken{}
 	for _, s := range c.snapshots {
-		w[s.at.UnixMilli()] = &taken{}
+		if s.frame >= 0 {
+			w[s.frame] = &taken{}
+		}
 	}
 	return w
 }
 
 // annotate draws each snapshot's boxes. One that can't be drawn is left as it came.
-func (c *Camera) annotate(dir string, frames map[int64]*taken, artist Artist, score float64) (made int, err error) {
+func (c *Camera) annotate(dir string, frames map[int]*taken, artist Artist, score float64) (made int, err error) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return 0, err
 	}
@@ -159,9 +161,9 @@ func (c *Camera) annotate(dir string, frames map[int64]*taken, artist Artist, sc
 			return made, err
 		}
 		name := "track_" + safeName(s.track)
-		if t := frames[s.at.UnixMilli()]; t.is {
-			name = fmt.Sprintf("frame_%06d", t.frame.Frame)
-			if artist != nil {
+		if s.frame >= 0 {
+			name = fmt.Sprintf("frame_%06d", s.frame)
+			if t := frames[s.frame]; t.is && artist != nil {
 				if drawn, err := artist.Draw(picture, drawable(t.frame.Boxes, score)); err == nil {
 					picture = drawn
 				}

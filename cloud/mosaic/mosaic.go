@@ -319,7 +319,7 @@ func concerns(i *event.Item) bool {
 	switch i.Kind {
 	case event.Scene, event.Track:
 		return true
-	case event.Frame:
+	case event.Frame, event.Crop:
 		return i.Attrs.Want == ""
 	case event.Result:
 		// What workers found in single frames of cameras is for those who read canvas.results.

@@ -243,8 +243,11 @@ func FuzzTileMask(f *testing.F) {
 	fold(f, s, manifestItem(f, 1, m))
 	at, _ := s.grid.Find("1_1")
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if class, err := decodeCore(data, at); err == nil && len(class) != at.Core.W*at.Core.H {
-			t.Fatalf("%d classes for a core of %d x %d", len(class), at.Core.W, at.Core.H)
+		shares, err := decodeShares(data, at.Window)
+		for _, plane := range shares {
+			if err == nil && len(plane) != at.Window.W*at.Window.H {
+				t.Fatalf("%d values for a window of %d x %d", len(plane), at.Window.W, at.Window.H)
+			}
 		}
 	})
 }

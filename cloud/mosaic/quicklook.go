@@ -31,12 +31,12 @@ const (
 )
 
 // writeQuicklook lays the mask over the edge's picture of the scene, or over gray where none came.
-func (s *Scene) writeQuicklook(path string) error {
+func (s *Scene) writeQuicklook(path string, mask *raster.MaskWriter) error {
 	base, err := s.base()
 	if err != nil {
 		return err
 	}
-	shares, err := s.shares(base.Rect.Dx(), base.Rect.Dy())
+	shares, err := s.shares(mask, base.Rect.Dx(), base.Rect.Dy())
 	if err != nil {
 		return err
 	}
@@ -90,13 +90,13 @@ func decodeQuicklook(path string) *image.RGBA {
 type share struct{ cloud, shadow, unknown float32 }
 
 // shares looks at the mask row by row of the quicklook, so that memory holds one strip of it.
-func (s *Scene) shares(w, h int) ([]share, error) {
+func (s *Scene) shares(mask *raster.MaskWriter, w, h int) ([]share, error) {
 	out := make([]share, w*h)
 	for y := range h {
 		top, bottom := y*s.grid.Height/h, max((y+1)*s.grid.Height/h, y*s.grid.Height/h+1)
 		strip := raster.Window{Y: min(top, s.grid.Height-1), W: s.grid.Width}
 		strip.H = min(bottom, s.grid.Height) - strip.Y
-		class, err := s.mask.Read(strip)
+		class, err := mask.Read(strip)
 		if err != nil {
 			return nil, fmt.Errorf("looking at rows %d to %d of the mask: %w", top, bottom, err)
 		}

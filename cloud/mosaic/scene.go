@@ -15,8 +15,8 @@ import (
 
 // Scene is a fold over what is known about a scene's tiles. The order in which it hears of things
 // does not matter, nor how often: of two results for one tile, or two manifests, the one with the
-// greater id counts, which is the newer input's. Pixels go to a working file as they come; memory
-// holds a few words for each tile.
+// greater id counts, which is the newer input's. Results go to a working file as they come, and are
+// blended when the scene is written; memory holds a few words for each tile.
 type Scene struct {
 	Edge, ID string
 	dir      string // working folder, its own
@@ -26,11 +26,10 @@ type Scene struct {
 	manifested event.Item // without its data
 	sizes      [2]int     // bytes of manifest and quicklook, as they were sent
 	grid       raster.Grid
-	mask       *raster.MaskWriter
 
-	tiles  map[string]*tile
-	early  spool // results that came before the manifest
-	models map[string]int
+	tiles   map[string]*tile
+	results spool // what came, as it came
+	models  map[string]int
 
 	quicklook   string // path of the JPEG, or empty
 	quicklookID ulid.ULID
@@ -40,7 +39,7 @@ type Scene struct {
 type tile struct {
 	id     ulid.ULID // of the result or dead letter that counts
 	state  state
-	early  span // of a result, until the manifest has come
+	where  span // of a result, in the spool
 	model  string
 	counts [4]uint32 // pixels of the core: clear, shadow, cloud, no data
 	reason string    // why it is dead
@@ -65,16 +64,13 @@ func NewScene(edge, id, dir string) (*Scene, error) {
 		return nil, fmt.Errorf("beginning scene %s: %w; see mosaic.work_dir", id, err)
 	}
 	s := &Scene{Edge: edge, ID: id, dir: dir, tiles: map[string]*tile{}, models: map[string]int{}}
-	s.early.path = filepath.Join(dir, "early")
+	s.results.path = filepath.Join(dir, "results")
 	return s, nil
 }
 
 // Close frees the working files.
 func (s *Scene) Close() {
-	s.early.close()
-	if s.mask != nil {
-		s.mask.Close()
-	}
+	s.results.close()
 	os.RemoveAll(s.dir)
 }
 
@@ -117,40 +113,28 @@ func (s *Scene) addManifest(e event.Item) (changed bool, err error) {
 		return false, fmt.Errorf("%w: scene %s of %d x %d pixels cut by %d with overlap %d has %d x %d tiles, the manifest says %d x %d",
 			errStrange, m.ID, m.Width, m.Height, m.Grid.Size, m.Grid.Overlap, grid.Cols(), grid.Rows(), m.Grid.Cols, m.Grid.Rows)
 	}
-	if s.mask != nil && (grid != s.grid || m.Georef != s.manifest.Georef) {
+	if s.manifest != nil && (grid != s.grid || m.Georef != s.manifest.Georef) {
 		// Another file under the same name: what was found in the first does not belong to it.
-		s.mask.Close()
-		s.mask, s.tiles, s.models = nil, map[string]*tile{}, map[string]int{}
-	}
-	if s.mask == nil {
-		mask, err := raster.CreateMask(filepath.Join(s.dir, "mask.tif"), m.Width, m.Height, raster.Georef(m.Georef))
-		if err != nil {
-			return false, fmt.Errorf("beginning the mask of scene %s: %w", s.ID, err)
-		}
-		s.mask = mask
+		s.tiles, s.models = map[string]*tile{}, map[string]int{}
+		s.results.close()
 	}
 	s.manifest, s.manifestID, s.grid, s.manifested = &m, e.ID, grid, e
 	s.sizes[0], s.manifested.Data = len(e.Data), nil
 	return true, s.settleEarly()
 }
 
-// settleEarly takes in the results that came before the manifest.
+// settleEarly looks at the results that came before the manifest.
 func (s *Scene) settleEarly() error {
 	for name, t := range s.tiles {
-		if t.early.size == 0 {
+		if t.state != result {
 			continue
 		}
-		data, err := s.early.get(t.early)
+		data, err := s.results.get(t.where)
 		if err != nil {
 			return err
 		}
-		early := *t
-		*t, early.early = tile{}, span{}
-		if err := s.place(name, early, data); err != nil {
-			return err
-		}
+		s.judge(name, data)
 	}
-	s.early.close()
 	return nil
 }
 
@@ -172,16 +156,16 @@ func (s *Scene) addResult(e event.Item) (changed bool, err error) {
 	if err != nil || t.state == result && t.id.Compare(e.ID) >= 0 {
 		return false, err
 	}
-	model := e.Attrs.Model + " " + e.Attrs.ModelVersion
-	if s.manifest == nil {
-		where, err := s.early.put(e.Data)
-		if err != nil {
-			return false, err
-		}
-		*t = tile{id: e.ID, state: result, model: model, early: where}
-		return true, nil
+	where, err := s.results.put(e.Data)
+	if err != nil {
+		return false, err
 	}
-	return true, s.place(e.Attrs.Tile, tile{id: e.ID, state: result, model: model}, e.Data)
+	before := *t
+	*t = tile{id: e.ID, state: result, model: e.Attrs.Model + " " + e.Attrs.ModelVersion, where: where}
+	if s.manifest != nil && !s.judge(e.Attrs.Tile, e.Data) && before.state == result {
+		*t = before // the other result was better
+	}
+	return true, nil
 }
 
 // tile is the record of that tile, made when it is first heard of.
@@ -201,27 +185,19 @@ func (s *Scene) tile(name string) (*tile, error) {
 	return t, nil
 }
 
-// place writes a result's mask into the scene's. A result that can't be read leaves the tile dead,
-// so that the scene does not wait for it, unless another result was better.
-func (s *Scene) place(name string, t tile, data []byte) error {
-	where, ok := s.grid.Find(name)
+// judge says whether a tile's result can be read. One that can't leaves the tile dead, so that the
+// scene does not wait for it; one for a tile that the grid does not have is forgotten.
+func (s *Scene) judge(name string, data []byte) bool {
+	at, ok := s.grid.Find(name)
 	if !ok {
 		delete(s.tiles, name)
-		return nil
+		return false
 	}
-	class, err := decodeCore(data, where)
-	if err != nil {
-		if s.tiles[name].state != result {
-			*s.tiles[name] = tile{id: t.id, state: dead, reason: "its result can't be read: " + err.Error()}
-		}
-		return nil
+	if _, err := decodeShares(data, at.Window); err != nil {
+		*s.tiles[name] = tile{id: s.tiles[name].id, state: dead, reason: "its result can't be read: " + err.Error()}
+		return false
 	}
-	if err := s.mask.Write(where.Core, class); err != nil {
-		return fmt.Errorf("writing tile %s of scene %s: %w", name, s.ID, err)
-	}
-	t.counts = count(class)
-	*s.tiles[name] = t
-	return nil
+	return true
 }
 
 // Missing are the tiles that were sent and of which nothing is known, in the manifest's order.

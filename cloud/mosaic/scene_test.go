@@ -58,6 +58,24 @@ func written(t testing.TB, s *Scene) (map[string]string, Product) {
 	return files, p
 }
 
+// blended are the pixels of the scene's mask as they are known now.
+func blended(t testing.TB, s *Scene) []byte {
+	t.Helper()
+	mask, err := raster.CreateMask(filepath.Join(t.TempDir(), "mask.tif"), s.grid.Width, s.grid.Height, raster.Georef(s.manifest.Georef))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mask.Close()
+	if err := s.writeMask(mask); err != nil {
+		t.Fatal(err)
+	}
+	pixels, err := mask.Read(raster.Window{W: s.grid.Width, H: s.grid.Height})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pixels
+}
+
 func TestAnyOrderAndRepetitionGiveTheSameProduct(t *testing.T) {
 	items := sceneItems(t)
 	m := plan(t)
@@ -71,10 +89,7 @@ func TestAnyOrderAndRepetitionGiveTheSameProduct(t *testing.T) {
 		t.Fatalf("product %+v", product)
 	}
 	known := func(s *Scene) string {
-		pixels, err := s.mask.Read(raster.Window{W: 300, H: 180})
-		if err != nil {
-			t.Fatal(err)
-		}
+		pixels := blended(t, s)
 		b, err := json.Marshal([]any{s.figures(), s.fates(), s.Missing(), s.modelNames(), pixels})
 		if err != nil {
 			t.Fatal(err)
@@ -123,10 +138,7 @@ func TestMaskIsMadeOfTheCoresOfItsTiles(t *testing.T) {
 	if i := mask.Info(); i.Width != 300 || i.Height != 180 || i.DataType != "Byte" || i.NoData == nil || *i.NoData != 255 || i.Georef.EPSG != 32632 {
 		t.Fatalf("mask is %+v", i)
 	}
-	got, err := s.mask.Read(raster.Window{W: 300, H: 180})
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := blended(t, s)
 	for y := range 180 {
 		for x := range 300 {
 			want := truth(x, y)

@@ -27,19 +27,27 @@ func (s *Scene) Write(dir string, at time.Time) (Product, error) {
 	if s.manifest == nil {
 		return Product{}, fmt.Errorf("scene %s: nothing can be written before its manifest has come", s.ID)
 	}
+	work, err := raster.CreateMask(filepath.Join(s.dir, "mask.tif"), s.grid.Width, s.grid.Height, raster.Georef(s.manifest.Georef))
+	if err != nil {
+		return Product{}, fmt.Errorf("beginning the mask of scene %s: %w", s.ID, err)
+	}
+	defer work.Close()
+	if err := s.writeMask(work); err != nil {
+		return Product{}, fmt.Errorf("scene %s: %w", s.ID, err)
+	}
 	missing := s.Missing()
 	p := Product{
 		Kind: sceneProduct, Name: s.ID, Edge: s.Edge, Complete: len(missing) == 0, Missing: missing,
 		Of: s.manifestID.String(), Models: s.modelNames(), Scene: s.figures(),
 	}
 	mask := filepath.Join(dir, "mask.tif")
-	if err := s.mask.Finish(mask); err != nil {
+	if err := work.Finish(mask); err != nil {
 		return p, fmt.Errorf("scene %s: %w", s.ID, err)
 	}
 	if err := raster.WriteGeoJSON(mask, filepath.Join(dir, "mask.geojson"), outlined); err != nil {
 		return p, fmt.Errorf("scene %s: %w", s.ID, err)
 	}
-	if err := s.writeQuicklook(filepath.Join(dir, "quicklook.png")); err != nil {
+	if err := s.writeQuicklook(filepath.Join(dir, "quicklook.png"), work); err != nil {
 		return p, fmt.Errorf("scene %s: quicklook: %w", s.ID, err)
 	}
 	if err := writeJSON(filepath.Join(dir, "tiles.json"), s.fates()); err != nil {

@@ -7,47 +7,37 @@ import (
 	"image/png"
 
 	"cloudcanvas/shared/raster"
-	"cloudcanvas/shared/vision"
 )
 
-// decodeCore reads a result's mask, an 8-bit gray PNG of the tile's window or of its core, and gives
-// the classes of the core. The size is looked at before anything is decoded.
-func decodeCore(data []byte, at raster.Tile) ([]byte, error) {
+// shareOne is the probability 1 in a result's planes.
+const shareOne = 254
+
+// maxClasses bounds the planes of one result.
+const maxClasses = 16
+
+// decodeShares reads a tile's result: an 8-bit gray PNG of the window's width, with one plane below
+// the other for class 1, 2, …, each of the window's height, in 1/254; 255 is no data. The size is
+// looked at before anything is decoded.
+func decodeShares(data []byte, at raster.Window) ([][]byte, error) {
 	head, err := png.DecodeConfig(bytes.NewReader(data))
 	if err != nil {
 		return nil, fmt.Errorf("its header: %w", err)
 	}
-	from := at.Window
-	if head.Width == at.Core.W && head.Height == at.Core.H {
-		from = at.Core
-	}
-	if head.Width != from.W || head.Height != from.H {
-		return nil, fmt.Errorf("it has %d x %d pixels, the tile's window has %d x %d", head.Width, head.Height, at.Window.W, at.Window.H)
+	planes := head.Height / max(at.H, 1)
+	if head.Width != at.W || head.Height != planes*at.H || planes < 1 || planes > maxClasses {
+		return nil, fmt.Errorf("it has %d x %d pixels, not planes of %d x %d below one another", head.Width, head.Height, at.W, at.H)
 	}
 	picture, err := png.Decode(bytes.NewReader(data))
 	if err != nil {
 		return nil, err
 	}
 	gray, ok := picture.(*image.Gray)
-	if !ok {
+	if !ok || gray.Stride != at.W {
 		return nil, fmt.Errorf("it is not 8-bit gray")
 	}
-	inner := at.Core.Sub(from)
-	class := make([]byte, 0, inner.W*inner.H)
-	for y := range inner.H {
-		row := (inner.Y+y)*gray.Stride + inner.X
-		class = append(class, gray.Pix[row:row+inner.W]...)
+	shares := make([][]byte, planes)
+	for c := range shares {
+		shares[c] = gray.Pix[c*at.W*at.H:][:at.W*at.H]
 	}
-	return class, nil
-}
-
-// count is how many pixels are clear, shadow, cloud, and anything else.
-func count(class []byte) (n [4]uint32) {
-	for _, c := range class {
-		if c > vision.Cloud {
-			c = 3
-		}
-		n[c]++
-	}
-	return n
+	return shares, nil
 }

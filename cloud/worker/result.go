@@ -22,8 +22,9 @@ type Found struct {
 }
 
 // result makes the item that says what was found. It depends on the input and the model only, so
-// that the same work done twice gives the same item. A mask is an 8-bit gray PNG of the item's
-// picture, its values vision's classes.
+// that the same work done twice gives the same item. A mask travels as class probabilities, an 8-bit
+// gray PNG of the picture's width with one plane below the other for class 1, 2, … (1 shadow, 2
+// cloud; the rest is clear), each of the picture's height, in 1/254; 255 is no data.
 func result(j *job) (event.Item, error) {
 	in, m := &j.entry.Item, j.model
 	data, media, err := encode(j)
@@ -60,10 +61,46 @@ func encode(j *job) (data []byte, media string, err error) {
 	return data, "application/json", err
 }
 
+// certain is the probability 1 in a result's planes.
+const certain = 254
+
+// encodeMask writes the probabilities behind a mask: one plane below the other. A model that gives
+// none is taken at its word.
 func encodeMask(m vision.Mask) ([]byte, error) {
+	shares := m.Shares
+	if shares == nil {
+		shares = sure(m.Class)
+	}
+	pix := make([]byte, 0, len(shares)*m.W*m.H)
+	for _, plane := range shares {
+		pix = append(pix, plane...)
+	}
 	var b bytes.Buffer
-	// Masks are made of large even areas: the fastest compression is within a few percent of the best.
+	// Most of a mask is one class or another for sure: the fastest compression is within a few percent of the best.
 	e := png.Encoder{CompressionLevel: png.BestSpeed}
-	err := e.Encode(&b, &image.Gray{Pix: m.Class, Stride: m.W, Rect: image.Rect(0, 0, m.W, m.H)})
+	err := e.Encode(&b, &image.Gray{Pix: pix, Stride: m.W, Rect: image.Rect(0, 0, m.W, len(shares)*m.H)})
 	return b.Bytes(), err
+}
+
+// sure are planes for the classes shadow, cloud and any above.
+func sure(class []byte) [][]byte {
+	most := byte(vision.Cloud)
+	for _, c := range class {
+		if c != vision.NoData {
+			most = max(most, c)
+		}
+	}
+	shares := make([][]byte, most)
+	for i := range shares {
+		shares[i] = make([]byte, len(class))
+		for p, c := range class {
+			switch c {
+			case vision.NoData:
+				shares[i][p] = vision.NoData
+			case byte(i + 1):
+				shares[i][p] = certain
+			}
+		}
+	}
+	return shares
 }

@@ -1,0 +1,167 @@
+package mosaic
+
+import (
+	"fmt"
+	"math"
+
+	"cloudcanvas/shared/raster"
+	"cloudcanvas/shared/vision"
+)
+
+// blender turns overlapping tiles' class probabilities into one mask, row of tiles by row of tiles,
+// in memory for the scene's width times a tile's height. Weights are Tukey's, cosine ramps over the
+// overlap whose neighbours add up to one, as ukis-csmask blends its own windows; the class with the
+// largest sum is taken. docs/decisions/0001-overlapping-windows.md says why.
+type blender struct {
+	grid   raster.Grid
+	ramp   []float32   // weight along one axis, len Size
+	sum    [][]float32 // of each class above 0, a ring of Size rows: row y of the scene lies at y % Size
+	weight []float32   // likewise; 0 where nothing is known
+	next   int         // the first row of the scene that is not given out yet
+}
+
+func newBlender(g raster.Grid) *blender {
+	return &blender{grid: g, ramp: tukey(g.Size, g.Overlap), weight: make([]float32, g.Size*g.Width)}
+}
+
+// tukey is the tapered cosine window of n samples with ramps of that length. Its ends are lifted off
+// zero, so that a tile alone decides its outermost pixels.
+func tukey(n, ramp int) []float32 {
+	w := make([]float32, n)
+	for i := range w {
+		w[i] = 1
+	}
+	for i := range ramp {
+		v := 0.5 * (1 - math.Cos(math.Pi*float64(i)/float64(max(ramp-1, 1))))
+		w[i] = max(float32(v), 1e-4)
+		w[n-1-i] = w[i]
+	}
+	return w
+}
+
+// add lays a tile over the rows in hand; none of its rows may lie above the first that is not out.
+func (b *blender) add(at raster.Window, shares [][]byte) {
+	for len(b.sum) < len(shares) {
+		b.sum = append(b.sum, make([]float32, len(b.weight)))
+	}
+	width := b.grid.Width
+	left, right := max(0, -at.X), min(at.W, width-at.X)
+	for ty := max(0, b.next-at.Y); ty < min(at.H, b.grid.Height-at.Y); ty++ {
+		row := (at.Y+ty)%b.grid.Size*width + at.X
+		from := ty * at.W
+		for tx := left; tx < right; tx++ {
+			if shares[0][from+tx] == vision.NoData {
+				continue
+			}
+			w := b.ramp[ty] * b.ramp[tx]
+			b.weight[row+tx] += w
+			for c, plane := range shares {
+				b.sum[c][row+tx] += w * float32(plane[from+tx])
+			}
+		}
+	}
+}
+
+// take gives out the rows up to `end`, as classes, and makes their place free.
+func (b *blender) take(end int) (at raster.Window, class []byte) {
+	width := b.grid.Width
+	at = raster.Window{Y: b.next, W: width, H: end - b.next}
+	class = make([]byte, at.W*at.H)
+	for y := b.next; y < end; y++ {
+		row := y % b.grid.Size * width
+		out := class[(y-b.next)*width:]
+		for x := range width {
+			out[x] = b.decide(row + x)
+		}
+		clear(b.weight[row : row+width])
+		for _, s := range b.sum {
+			clear(s[row : row+width])
+		}
+	}
+	b.next = end
+	return at, class
+}
+
+// decide is the class of one pixel: what is left of certainty is class 0.
+func (b *blender) decide(i int) byte {
+	if b.weight[i] == 0 {
+		return vision.NoData
+	}
+	best, top := byte(0), shareOne*b.weight[i]
+	for _, s := range b.sum {
+		top -= s[i]
+	}
+	for c, s := range b.sum {
+		if s[i] > top {
+			best, top = byte(c+1), s[i]
+		}
+	}
+	return best
+}
+
+// writeMask blends what is known of the tiles into a new mask, and counts what each core shows.
+// Cores of tiles that no model saw stay 255, whatever their neighbours know.
+func (s *Scene) writeMask(to *raster.MaskWriter) error {
+	b := newBlender(s.grid)
+	for _, t := range s.tiles {
+		t.counts = [4]uint32{}
+	}
+	for row := range s.grid.Rows() {
+		for col := range s.grid.Cols() {
+			at, _ := s.grid.At(col, row)
+			t := s.tiles[at.Name()]
+			if t == nil || t.state != result {
+				continue
+			}
+			data, err := s.results.get(t.where)
+			if err != nil {
+				return err
+			}
+			shares, err := decodeShares(data, at.Window)
+			if err != nil {
+				return fmt.Errorf("tile %s: %w", at.Name(), err)
+			}
+			b.add(at.Window, shares)
+		}
+		end := s.grid.Height
+		if below, ok := s.grid.At(0, row+1); ok {
+			end = min(end, below.Window.Y)
+		}
+		if end <= b.next {
+			continue
+		}
+		at, class := b.take(end)
+		s.stamp(row, at, class)
+		if err := to.Write(at, class); err != nil {
+			return fmt.Errorf("writing rows %d to %d of the mask: %w", at.Y, at.Y+at.H, err)
+		}
+	}
+	return nil
+}
+
+// stamp marks, within rows just blended, the cores of tiles that no model saw, and counts the others.
+func (s *Scene) stamp(row int, band raster.Window, class []byte) {
+	for r := max(0, row-1); r <= row+1 && r < s.grid.Rows(); r++ {
+		for col := range s.grid.Cols() {
+			at, _ := s.grid.At(col, r)
+			t := s.tiles[at.Name()]
+			seen := t != nil && t.state == result
+			for y := max(at.Core.Y, band.Y); y < min(at.Core.Y+at.Core.H, band.Y+band.H); y++ {
+				line := class[(y-band.Y)*band.W+at.Core.X:][:at.Core.W]
+				if !seen {
+					fill(line, vision.NoData)
+					continue
+				}
+				for _, c := range line {
+					t.counts[min(c, 3)]++
+				}
+			}
+		}
+	}
+}
+
+func fill(line []byte, v byte) {
+	for i := range line {
+		line[i] = v
+	}
+}
