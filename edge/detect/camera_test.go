@@ -139,7 +139,7 @@ func TestAVideoGivesBatchesTracksOneAlertAndAPictureOfEachObject(t *testing.T) {
 			ends++
 		}
 	}
-	if pictures := of(event.Frame, found); ends != 2 || len(pictures) != 2 || string(pictures[0].Data) != "jpeg" || pictures[0].Priority != event.Normal {
+	if pictures := of(event.Crop, found); ends != 2 || len(pictures) != 2 || string(pictures[0].Data) != "jpeg" || pictures[0].Priority != event.Normal {
 		t.Errorf("%d ends, %d pictures", ends, len(pictures))
 	}
 	alerts := of(event.Alert, found)
