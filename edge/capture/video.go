@@ -246,7 +246,7 @@ func (e ending) partial(frames, announced int64) string {
 func (v *Video) decode(ctx context.Context, s shape, stall time.Duration, give func(Picture) error) (ending, error) {
 	v.status.size(s.w, s.h)
 	if size := s.w * s.h * 3; v.frames == nil || v.frames.size != size {
-		v.frames = newFrames(size, v.config.Queue+6)
+		v.frames = newFrames(size, v.config.Queue+16)
 	}
 	d, err := v.tools.start(ctx, v.in, s)
 	if err != nil {

@@ -70,7 +70,8 @@ func (t *Tracker) Update(frame int64, at time.Time, boxes []vision.Box) []event.
 	for _, tr := range t.tracks {
 		tr.matched, tr.improved = false, false
 	}
-	t.used = append(t.used[:0], make([]bool, len(boxes))...)
+	t.used = slices.Grow(t.used[:0], len(boxes))[:len(boxes)]
+	clear(t.used)
 	t.match(frame, at, boxes, float32(t.config.MinScore), 2)
 	t.match(frame, at, boxes, float32(t.config.Continue), float32(t.config.MinScore))
 	t.begin(frame, at, boxes)

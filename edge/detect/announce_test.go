@@ -1,0 +1,92 @@
+package detect
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/event"
+)
+
+func TestProgramsOnTheDeviceHearWhatHappens(t *testing.T) {
+	b, err := broker.EmbedMQTT(broker.EmbedMQTTOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	ready := make(chan struct{})
+	client, err := broker.DialMQTT(t.Context(), broker.MQTTOptions{URL: b.URL(), Log: quiet, OnUp: sync.OnceFunc(func() { close(ready) })})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	heard := make(chan broker.Message, 16)
+	client.Subscribe("canvas/#", 1, func(m broker.Message) { heard <- m })
+	<-ready
+
+	a := NewAnnouncer(client, func() any { return map[string]int{"cameras": 1} }, 20*time.Millisecond, quiet)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); a.Run(ctx) }()
+	a.Tracked(event.TrackEvent{Type: event.TrackNew, After: &event.TrackState{ID: "1.2-3", Camera: "gate"}})
+	a.Counted("gate", "person", 2)
+	a.Pictured("ga/te", "per+son", []byte("jpeg"))
+	want := map[string]string{"canvas/available": "online", "canvas/gate/person": "2", "canvas/ga_te/per_son/snapshot": "jpeg",
+		"canvas/stats": `{"cameras":1}`, "canvas/events": `"before":null`}
+	for len(want) > 0 {
+		m := <-heard
+		if w, ok := want[m.Topic]; ok {
+			if !strings.Contains(string(m.Payload), w) {
+				t.Errorf("%s: %s, want %s", m.Topic, m.Payload, w)
+			}
+			delete(want, m.Topic)
+		}
+	}
+	cancel()
+	<-done
+	for m := range heard {
+		if m.Topic == AvailableTopic && string(m.Payload) == "offline" {
+			break
+		}
+	}
+}
+
+// deaf is a broker that takes nothing.
+type deaf struct{ wait bool }
+
+func (d deaf) Publish(ctx context.Context, _ string, _ byte, _ bool, _ []byte) error {
+	if d.wait {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return errors.New("not connected")
+}
+
+func TestADeafBrokerCostsAnnouncementsAndNothingElse(t *testing.T) {
+	for _, wait := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			a := NewAnnouncer(deaf{wait}, nil, 0, quiet)
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan struct{})
+			go func() { defer close(done); a.Run(ctx) }()
+			began := time.Now()
+			for i := range 1000 {
+				a.Counted("gate", "person", i)
+			}
+			if d := time.Since(began); d > 0 {
+				t.Errorf("the camera waited %s", d)
+			}
+			time.Sleep(time.Hour)
+			if n := a.Dropped(); n != 1001 { // "online" too
+				t.Errorf("%d dropped", n)
+			}
+			cancel()
+			<-done
+		})
+	}
+}
