@@ -144,6 +144,7 @@ func (f *file) start(e *candidate, l Layout) (*Network, error) {
 		}
 		workers = append(workers, &netWorker{plan: plan, session: s, decoder: d})
 	}
+	f.data = nil // the engines have their own copies now
 	return start(workers, l, e.close), nil
 }
 
