@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"cloudcanvas/shared/model"
@@ -83,8 +84,28 @@ func open(t testing.TB, m model.Model, engine string, l Layout) *Network {
 	return n
 }
 
+// kept remembers what was decoded: several tests look at the same pictures.
+var kept = struct {
+	sync.Mutex
+	shots  map[string]vision.Image
+	scene  []float32
+	extent []int
+}{shots: map[string]vision.Image{}}
+
 // shot is a picture of the assets: a file of images/, or frame n of "vtest.avi:n" as ffmpeg decodes it.
 func shot(t testing.TB, name string) vision.Image {
+	t.Helper()
+	kept.Lock()
+	defer kept.Unlock()
+	im, ok := kept.shots[name]
+	if !ok {
+		im = readShot(t, name)
+		kept.shots[name] = im
+	}
+	return im
+}
+
+func readShot(t testing.TB, name string) vision.Image {
 	t.Helper()
 	video, frame, isVideo := strings.Cut(name, ":")
 	if !isVideo {
@@ -112,7 +133,12 @@ func shot(t testing.TB, name string) vision.Image {
 // scene is a window of sentinel2.npz: 6 bands of reflectance.
 func scene(t testing.TB, x, y, w, h int) vision.Image {
 	t.Helper()
-	values, shape := npy(t, asset(t, "scenes", "sentinel2.npz"), "img.npy")
+	kept.Lock()
+	defer kept.Unlock()
+	if kept.scene == nil {
+		kept.scene, kept.extent = npy(t, asset(t, "scenes", "sentinel2.npz"), "img.npy")
+	}
+	values, shape := kept.scene, kept.extent
 	im := vision.Image{W: w, H: h, Bands: []string{"blue", "green", "red", "nir", "swir16", "swir22"}}
 	for b := range im.Bands {
 		plane := make([]float32, 0, w*h)

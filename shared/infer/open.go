@@ -27,6 +27,7 @@ func Open(ctx context.Context, m model.Model, want string, l Layout, log *slog.L
 	if err != nil {
 		return nil, report, err
 	}
+	poolFor(nil, 0)
 	tries := []string{want}
 	if want == Auto || want == "" {
 		tries = Engines()
@@ -83,7 +84,12 @@ func readFile(m model.Model) (*file, error) {
 	if len(sig.Inputs) != 1 {
 		return nil, fmt.Errorf("model %s: %s takes %d inputs; only networks of one image are supported", m.Name, m.Path, len(sig.Inputs))
 	}
-	f := &file{model: m, data: data, inputs: sig.Inputs[0].Name, verified: m.SHA256 != ""}
+	known, err := model.Known()
+	if err != nil {
+		return nil, err
+	}
+	f := &file{model: m, data: data, inputs: sig.Inputs[0].Name}
+	f.known = m.SHA256 != "" && slices.ContainsFunc(known, func(k model.Model) bool { return k.SHA256 == m.SHA256 })
 	if err := f.fits(sig.Inputs[0]); err != nil {
 		return nil, fmt.Errorf("model %s: %w", m.Name, err)
 	}
@@ -144,6 +150,7 @@ func (f *file) start(e *candidate, l Layout) (*Network, error) {
 		}
 		workers = append(workers, &netWorker{plan: plan, session: s, decoder: d})
 	}
+	f.data = nil // the engines have their own copies now
 	return start(workers, l, e.close), nil
 }
 

@@ -71,7 +71,7 @@ func openOpenCV(f *file, name string, threads int) (engine, error) {
 			e.target = gocv.NetTargetCUDAFP16
 		}
 	}
-	if !f.verified {
+	if !f.known {
 		in := f.model.Input
 		h, w := in.MultipleOf, in.MultipleOf
 		if len(in.Size) == 2 {

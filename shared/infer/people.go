@@ -31,14 +31,15 @@ func (w *peopleWorker) run(batch []*job) {
 	}
 }
 
-// finish turns SVM margins (0 and up) into scores between 0.5 and 1, and the detector's window, which
-// stands off the person by a quarter, into the person's own box.
+// finish turns SVM margins (0 and up) into scores between 0.5 and 1, and the detector's window into
+// the person's own box: it was trained on windows of 64 x 128 with 16 pixels around each person
+// (Dalal and Triggs, 2005).
 func (w *peopleWorker) finish(found []vision.Box) []vision.Box {
 	kept := found[:0]
 	for _, b := range found {
 		b.Score, b.Label = sigmoid(b.Score), w.spec.Labels[0]
-		b.X, b.W = b.X+b.W/8, b.W*3/4
-		b.Y, b.H = b.Y+b.H/16, b.H*7/8
+		b.X, b.W = b.X+b.W/4, b.W/2
+		b.Y, b.H = b.Y+b.H/8, b.H*3/4
 		if b.Score > float32(w.spec.ScoreFloor) {
 			kept = append(kept, b)
 		}

@@ -34,11 +34,11 @@ func (t tensor) image(i, n int) []float32 {
 
 // file is a model as the engines see it.
 type file struct {
-	model    model.Model
-	data     []byte
-	inputs   string   // the input's name
-	outputs  []string // in the decoder's order
-	verified bool     // its sha256 is what the manifest says
+	model   model.Model
+	data    []byte   // nil once the sessions are made
+	inputs  string   // the input's name
+	outputs []string // in the decoder's order
+	known   bool     // its sha256 is one of the project's: every engine has read it before
 }
 
 // shape4 is the input's shape in the network's layout.

@@ -81,7 +81,7 @@ func (o GoldenOutput) Compare(got []float32, t Tolerance) error {
 		want, have := float64(o.Values[i]), float64(got[at])
 		// Written so that NaN fails.
 		if !(math.Abs(have-want) <= t.Abs+t.Share*largest+t.Rel*math.Abs(want)) {
-			return fmt.Errorf("output %s at %d is %g, should be %g", o.Name, at, have, want)
+			return fmt.Errorf("output %s at %d is %g, should be %g", o.Name, at, got[at], o.Values[i])
 		}
 	}
 	return nil

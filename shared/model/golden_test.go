@@ -1,0 +1,94 @@
+package model
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// The values are what models/golden.py's golden_input gives for the same shape and range.
+func TestTheGoldenInputIsTheFormulasOfThePythonScript(t *testing.T) {
+	in := GoldenInput{Shape: []int{1, 2, 10, 20}, Low: -1, High: 3}
+	got := make([]float32, 400)
+	in.Fill(got)
+	for i, want := range map[int]float32{0: 1.973771333694458, 8: 0.9794573783874512, 160: 1.6257901191711426, 200: 2.3374111652374268, 399: 1.5271961688995361} {
+		if got[i] != want {
+			t.Errorf("value %d is %v, want %v", i, got[i], want)
+		}
+	}
+	last := make([]float32, 400)
+	in.Layout = "nhwc"
+	in.Fill(last)
+	if last[2*159+1] != got[200+159] {
+		t.Error("channels last has other values")
+	}
+}
+
+func TestAGoldenCaseFindsWrongValues(t *testing.T) {
+	o := GoldenOutput{Name: "out", At: []int{1, 3}, Values: []float32{10, 0.001}}
+	tolerance := Tolerance{Abs: 1e-4, Share: 1e-3, Rel: 1e-2}
+	for name, c := range map[string]struct {
+		got  []float32
+		want string
+	}{
+		"the same":  {[]float32{0, 10, 0, 0.001}, ""},
+		"near":      {[]float32{0, 10.1, 0, 0.01}, ""},
+		"far":       {[]float32{0, 10.2, 0, 0.001}, "at 1 is 10.2"},
+		"zero":      {[]float32{0, 0, 0, 0}, "should be 10"},
+		"no number": {[]float32{0, 10, 0, float32(math.NaN())}, "NaN"},
+		"short":     {[]float32{0, 10}, "has 2 values"},
+	} {
+		err := o.Compare(c.got, tolerance)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+func TestNonsenseGoldenCasesAreErrors(t *testing.T) {
+	for _, bad := range []string{"", "[]", "{}", `{"input":{"shape":[1,3,8]},"outputs":[{}]}`, `{"input":{"shape":[1,3,8,-8]},"outputs":[{"at":[1],"values":[1]}]}`,
+		`{"input":{"shape":[8192,8192,8192,8192]},"outputs":[{"at":[1],"values":[1]}]}`, `{"input":{"shape":[1,1,1,1]},"outputs":[{"at":[1,2],"values":[1]}]}`} {
+		if _, err := parseGolden([]byte(bad)); err == nil {
+			t.Errorf("%q passed", bad)
+		}
+	}
+}
+
+// graph is an ONNX file of one node with the given input.
+func graph(input []byte, extra ...byte) []byte {
+	field := func(num protowire.Number, value []byte) []byte {
+		return protowire.AppendBytes(protowire.AppendTag(nil, num, protowire.BytesType), value)
+	}
+	g := append(field(graphNode, field(4, []byte("Identity"))), field(graphInput, input)...)
+	g = append(g, field(graphOutput, field(valueName, []byte("y")))...)
+	return append(append(field(modelGraph, g), field(modelOpsets, nil)...), extra...)
+}
+
+func TestASignatureNamesInputsOutputsAndFreeDimensions(t *testing.T) {
+	field := func(num protowire.Number, value []byte) []byte {
+		return protowire.AppendBytes(protowire.AppendTag(nil, num, protowire.BytesType), value)
+	}
+	dim := field(shapeDim, protowire.AppendVarint(protowire.AppendTag(nil, dimValue, protowire.VarintType), 256))
+	free := field(shapeDim, field(2, []byte("batch")))
+	input := append(field(valueName, []byte("x")), field(valueType, field(typeTensor, field(tensorShape, append(free, dim...))))...)
+	sig, err := ParseSignature(graph(input))
+	if err != nil || len(sig.Inputs) != 1 || sig.Inputs[0].Name != "x" || sig.Outputs[0].Name != "y" || sig.Nodes != 1 {
+		t.Fatalf("%+v, %v", sig, err)
+	}
+	if s := sig.Inputs[0].Shape; len(s) != 2 || s[0] != -1 || s[1] != 256 {
+		t.Fatalf("shape %v", s)
+	}
+}
+
+func FuzzParseSignature(f *testing.F) {
+	f.Add(graph([]byte{}))
+	f.Add(graph([]byte{}, 0xff))
+	f.Add([]byte("PK\x03\x04"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if sig, err := ParseSignature(data); err == nil && (len(sig.Inputs) == 0 || len(sig.Outputs) == 0) {
+			t.Fatal("a model without inputs or outputs passed")
+		}
+	})
+}
