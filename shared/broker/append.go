@@ -41,7 +41,7 @@ func (e *AppendError) Count(o Outcome) int {
 // Error says how many failed and why the first did.
 func (e *AppendError) Error() string {
 	return fmt.Sprintf("appending %d records to Kafka: %d confirmed, %d refused, %d unknown: %v",
-		len(e.Outcomes), e.Count(Confirmed), e.Count(Refused), e.Count(Unknown), errors.Join(e.first()))
+		len(e.Outcomes), e.Count(Confirmed), e.Count(Refused), e.Count(Unknown), e.first())
 }
 
 func (e *AppendError) first() error {
@@ -79,10 +79,10 @@ func (k *Kafka) Append(ctx context.Context, records ...Record) error {
 		fitting = append(fitting, n)
 	}
 	a.persist(ctx, fitting)
-	if a.failed {
-		return &a.result
+	if a.result.Count(Confirmed) == len(records) {
+		return nil
 	}
-	return nil
+	return &a.result
 }
 
 // appending is one Append under way.
@@ -90,12 +90,10 @@ type appending struct {
 	kafka  *Kafka
 	msgs   []kafka.Message
 	result AppendError
-	failed bool
 }
 
 func (a *appending) set(n int, o Outcome, err error) {
 	a.result.Outcomes[n], a.result.Errs[n] = o, err
-	a.failed = a.failed || err != nil
 }
 
 // persist writes those records, again and again while nothing but "not now" is the answer.
@@ -192,8 +190,10 @@ func judge(err error) (Outcome, move) {
 	return Refused, nothing
 }
 
+// message leaves the time to the moment of writing. Kafka deletes by it and refuses the future, so a
+// device's clock, which may be years wrong, must not set it; an item's own time is in its envelope.
 func message(r Record) kafka.Message {
-	m := kafka.Message{Topic: r.Topic, Key: r.Key, Value: r.Value, Time: r.Time}
+	m := kafka.Message{Topic: r.Topic, Key: r.Key, Value: r.Value}
 	if len(r.Headers) > 0 {
 		m.Headers = make([]kafka.Header, len(r.Headers))
 		for i, h := range r.Headers {

@@ -47,14 +47,14 @@ type Record struct {
 	Key       []byte
 	Value     []byte // nil deletes the key on a compacted topic
 	Headers   []event.Header
-	Time      time.Time // when writing: now, if zero
+	Time      time.Time // of records read: when they were written
 }
 
 // RecordOf is an item as the record that Route says.
 func RecordOf(item event.Item) Record {
 	topic, _ := event.Route(item)
 	key, headers, value := item.Kafka()
-	return Record{Topic: topic, Key: key, Headers: headers, Value: value, Time: item.Time}
+	return Record{Topic: topic, Key: key, Headers: headers, Value: value}
 }
 
 // Item reads the item that a record carries. Errors are those of event.FromKafka.

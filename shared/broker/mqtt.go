@@ -11,8 +11,6 @@ import (
 	"sync"
 	"time"
 
-	paho "github.com/eclipse/paho.mqtt.golang"
-
 	"cloudcanvas/shared/security"
 )
 
@@ -27,8 +25,8 @@ type MQTTOptions struct {
 	Log        *slog.Logger
 
 	KeepAlive   time.Duration // silence after which the connection is probed; default 30 s
-	PingTimeout time.Duration // how long a probe may take; default 30 s, more on links that are slower than that
-	SendBuffer  int           // bytes the kernel may hold unsent, which later messages cannot overtake; default 64 KiB
+	PingTimeout time.Duration // how long a probe may take, behind what is already on its way; default 60 s
+	SendBuffer  int           // bytes the kernel may hold unsent, which later messages cannot overtake; default 16 KiB
 
 	OnUp   func()      // after each connection, once the subscriptions stand; may publish
 	OnDown func(error) // after each loss
@@ -36,8 +34,8 @@ type MQTTOptions struct {
 
 const (
 	defaultKeepAlive   = 30 * time.Second
-	defaultPingTimeout = 30 * time.Second
-	defaultSendBuffer  = 64 << 10
+	defaultPingTimeout = 60 * time.Second
+	defaultSendBuffer  = 16 << 10
 
 	connectTimeout = 20 * time.Second
 	minBackoff     = 500 * time.Millisecond
@@ -73,6 +71,7 @@ type MQTT struct {
 	window  chan struct{} // a token for each publish under way
 	close   context.CancelFunc
 	done    chan struct{}
+	once    sync.Once
 
 	mu      sync.Mutex
 	current *session // nil: not connected
@@ -84,22 +83,6 @@ type subscription struct {
 	filter string
 	qos    byte
 	handle func(Message)
-}
-
-// session is one connection.
-type session struct {
-	client paho.Client
-	since  time.Time
-	lost   chan struct{} // closed when it is gone
-	once   sync.Once
-	why    error
-}
-
-func (s *session) end(err error) {
-	s.once.Do(func() {
-		s.why = err
-		close(s.lost)
-	})
 }
 
 // DialMQTT returns at once; the connection is made, and made again after each loss, in the
@@ -145,6 +128,8 @@ func (m *MQTT) Publish(ctx context.Context, topic string, qos byte, retain bool,
 	}
 	select {
 	case m.window <- struct{}{}:
+	case <-m.done:
+		return fmt.Errorf("publishing to %s: %w", topic, ErrOffline)
 	case <-ctx.Done():
 		return fmt.Errorf("publishing to %s: %w", topic, ctx.Err())
 	}
@@ -153,18 +138,11 @@ func (m *MQTT) Publish(ctx context.Context, topic string, qos byte, retain bool,
 		<-m.window
 		return fmt.Errorf("publishing to %s: %w", topic, ErrOffline)
 	}
-	// paho may block while others' messages are written, so it is not waited for beyond ctx. The
-	// place in the window stays taken until the message's fate is known.
+	// The place in the window stays taken until the message's fate is known, also when ctx ends.
 	result := make(chan error, 1)
 	go func() {
 		defer func() { <-m.window }()
-		token := s.client.Publish(topic, qos, retain, payload)
-		select {
-		case <-token.Done():
-			result <- token.Error()
-		case <-s.lost:
-			result <- fmt.Errorf("%w: %w", ErrConnectionLost, s.why)
-		}
+		s.send(ctx, result, topic, qos, retain, payload)
 	}()
 	select {
 	case err := <-result:
@@ -197,8 +175,13 @@ func (m *MQTT) Connected() bool { return m.session() != nil }
 
 // Close ends the connection in good order, so that no will is sent, and waits for its end.
 func (m *MQTT) Close() {
-	m.close()
-	<-m.done
+	m.once.Do(func() {
+		m.close()
+		<-m.done
+		for range inFlight { // nobody is under way any more
+			m.window <- struct{}{}
+		}
+	})
 }
 
 func (m *MQTT) session() *session {

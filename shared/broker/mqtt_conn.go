@@ -3,20 +3,19 @@ package broker
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/url"
+	"os"
 	"sync"
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
 )
 
-const (
-	// A write must get this many bytes into the kernel …
-	progressBytes = 4 << 10
-	// … within this time, or the link counts as dead. 4 KiB in 20 s is 200 bytes a second.
-	progressTimeout = 20 * time.Second
-)
+// progressTimeout is how long a write may bring not one byte into the kernel before the link counts
+// as dead.
+const progressTimeout = 20 * time.Second
 
 // open makes the network connection, which ends with ctx as long as nothing is said on it.
 func (m *MQTT) open(ctx context.Context, u *url.URL, config *tls.Config) (net.Conn, error) {
@@ -33,7 +32,7 @@ func (m *MQTT) open(ctx context.Context, u *url.URL, config *tls.Config) (net.Co
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		limitUnsent(tcp, m.options.SendBuffer)
 	}
-	conn = &steadyConn{Conn: conn}
+	conn = &steadyConn{Conn: conn, patience: progressTimeout}
 	if config == nil {
 		return conn, nil
 	}
@@ -45,28 +44,29 @@ func (m *MQTT) open(ctx context.Context, u *url.URL, config *tls.Config) (net.Co
 	return encrypted, nil
 }
 
-// steadyConn gives each piece of a write its own deadline. One deadline for the whole would kill a
-// 128 KiB message on a link of 1 kB/s each time it is tried, and so stop all progress.
+// steadyConn lets a write take as long as it makes progress. One deadline for the whole would kill a
+// 128 KiB message on a link of 1 kB/s each time it is tried, and so it would never arrive.
 type steadyConn struct {
 	net.Conn
-	mu sync.Mutex // a ping must not get between the pieces of a message
+	patience time.Duration
+	mu       sync.Mutex // a ping must not get between the pieces of a message
 }
 
 func (c *steadyConn) Write(b []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	written := 0
-	for written < len(b) {
-		if err := c.Conn.SetWriteDeadline(time.Now().Add(progressTimeout)); err != nil {
+	for {
+		if err := c.Conn.SetWriteDeadline(time.Now().Add(c.patience)); err != nil {
 			return written, err
 		}
-		n, err := c.Conn.Write(b[written:min(len(b), written+progressBytes)])
+		n, err := c.Conn.Write(b[written:])
 		written += n
-		if err != nil {
+		slow := n > 0 && errors.Is(err, os.ErrDeadlineExceeded)
+		if !slow || written == len(b) {
 			return written, err
 		}
 	}
-	return written, nil
 }
 
 // SetDeadline leaves the write deadline to Write.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
@@ -79,7 +80,10 @@ func (m *MQTT) connect(ctx context.Context, address *url.URL) (*session, error) 
 	if err != nil {
 		return nil, err
 	}
-	s := &session{lost: make(chan struct{}), since: time.Now()}
+	s := &session{turnTimeout: turnTimeout, turn: make(chan struct{}, 1), lost: make(chan struct{})}
+	if strings.HasPrefix(address.Scheme, "ws") {
+		s.turnTimeout = progressTimeout // there it bounds each write as well; steadyConn sees to the others
+	}
 	o.AddBroker(address.String())
 	o.SetClientID(m.options.ClientID)
 	o.SetCleanSession(!m.options.Persistent)
@@ -91,13 +95,15 @@ func (m *MQTT) connect(ctx context.Context, address *url.URL) (*session, error) 
 	o.SetConnectRetry(false)
 	o.SetOrderMatters(true) // one goroutine hands on messages; otherwise one is started for each
 	o.SetAutoAckDisabled(m.options.ManualAck)
-	o.SetWriteTimeout(0) // steadyConn watches progress: a big message may take long on a thin link
+	o.SetWriteTimeout(s.turnTimeout)
 	o.SetConnectionLostHandler(func(_ paho.Client, err error) { s.end(err) })
 	// The only handler, set before connecting: a broker sends again what was not acknowledged
 	// before any subscription can be made.
 	o.SetDefaultPublishHandler(func(_ paho.Client, msg paho.Message) { m.dispatch(s, msg) })
 	o.SetCustomOpenConnectionFn(func(u *url.URL, o paho.ClientOptions) (net.Conn, error) {
-		return m.open(ctx, u, o.TLSConfig)
+		conn, err := m.open(ctx, u, o.TLSConfig)
+		s.since = time.Now()
+		return conn, err
 	})
 	if w := m.options.Will; w != nil {
 		o.SetBinaryWill(w.Topic, w.Payload, w.QoS, w.Retained)
@@ -108,7 +114,6 @@ func (m *MQTT) connect(ctx context.Context, address *url.URL) (*session, error) 
 	if err := token.Error(); err != nil {
 		return nil, explain(err)
 	}
-	s.since = time.Now()
 	return s, nil
 }
 

@@ -93,6 +93,9 @@ func (k *Kafka) Committed(ctx context.Context, group, topic string) (map[int]int
 		}
 		return nil
 	})
+	if errors.Is(err, kafka.GroupIdNotFound) {
+		return map[int]int64{}, nil // as some brokers say it of a group that never committed
+	}
 	if err != nil {
 		return nil, fmt.Errorf("asking for the offsets of group %s in Kafka topic %s: %w", group, topic, err)
 	}

@@ -26,50 +26,44 @@ const (
 // that the offset was taken from.
 var ErrOffsetAhead = errors.New("the offset is beyond the partition's end: was the topic made anew? Reset the offset")
 
+var errNoPartition = errors.New("the topic has no such partition")
+
 // Read follows a partition from an offset and hands on what comes, in order and in batches, until
 // ctx ends (then it returns ctx's error) or handle fails (then that error). Faults of the cluster
 // are waited out. Records that retention has deleted are passed over with a warning.
 func (k *Kafka) Read(ctx context.Context, topic string, partition int, from int64, handle func([]Record) error) error {
 	wait := time.Duration(0)
-	for {
+	for ctx.Err() == nil {
 		f, err := k.fetch(ctx, topic, partition, from)
-		switch {
-		case err == nil:
-			if wait > 0 {
-				k.log.Info("reading again", "topic", topic, "partition", partition, "offset", from)
-				wait = 0
-			}
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case errors.Is(err, kafka.OffsetOutOfRange):
-			if from, err = k.resume(ctx, topic, partition, from); err != nil && !transient(err) {
+		if errors.Is(err, kafka.OffsetOutOfRange) {
+			f.next, err = k.resume(ctx, topic, partition, from)
+		}
+		if err != nil {
+			if ctx.Err() == nil && !transient(err) {
 				return err
 			}
-			continue
-		case !transient(err):
-			return err
-		default:
-			if wait == 0 {
+			if ctx.Err() == nil && wait == 0 {
 				k.log.Warn("reading is interrupted, trying again", "topic", topic, "partition", partition, "error", err)
 			}
 			wait = min(max(2*wait, 100*time.Millisecond), 5*time.Second)
 			select {
 			case <-ctx.Done():
-				return ctx.Err()
 			case <-time.After(wait/2 + rand.N(wait/2)):
 			}
 			continue
 		}
-		from = f.next
+		if wait > 0 {
+			k.log.Info("reading again", "topic", topic, "partition", partition, "offset", from)
+			wait = 0
+		}
 		if len(f.records) > 0 {
 			if err := handle(f.records); err != nil {
 				return err
 			}
 		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
+		from = f.next
 	}
+	return ctx.Err()
 }
 
 // resume is where to go on when from is not in the log: at its beginning, if that has moved on.
@@ -80,7 +74,7 @@ func (k *Kafka) resume(ctx context.Context, topic string, partition int, from in
 	}
 	r, ok := ranges[partition]
 	if !ok {
-		return from, fmt.Errorf("reading Kafka topic %s: there is no partition %d", topic, partition)
+		return from, fmt.Errorf("reading Kafka topic %s, partition %d: %w", topic, partition, errNoPartition)
 	}
 	if from > r.End {
 		return from, fmt.Errorf("reading Kafka topic %s, partition %d: %w (offset %d, end %d)", topic, partition, ErrOffsetAhead, from, r.End)
@@ -101,7 +95,7 @@ func (k *Kafka) Scan(ctx context.Context, topic string, partition int, from, to 
 	}
 	r, ok := ranges[partition]
 	if !ok {
-		return fmt.Errorf("reading Kafka topic %s: there is no partition %d", topic, partition)
+		return fmt.Errorf("reading Kafka topic %s, partition %d: %w", topic, partition, errNoPartition)
 	}
 	from, to = max(from, r.First), min(to, r.End)
 	for empty := 0; from < to && empty < emptyFetches; {
@@ -211,6 +205,9 @@ func closeBytes(b protocol.Bytes) {
 
 // transient says whether a fault may go away by itself.
 func transient(err error) bool {
+	if errors.Is(err, ErrOffsetAhead) || errors.Is(err, errNoPartition) {
+		return false
+	}
 	var code kafka.Error
 	if errors.As(err, &code) {
 		return code.Temporary()

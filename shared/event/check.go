@@ -48,7 +48,7 @@ func (i *Item) Check() error {
 		return fmt.Errorf("%w: epoch %.40q is not made of letters and digits", ErrMalformed, i.Epoch)
 	case i.Priority > Low:
 		return fmt.Errorf("%w: priority %d, must be 0 to 3", ErrMalformed, i.Priority)
-	case i.Data != nil && i.Attrs.DataRef != "" && len(i.Data) > 0:
+	case i.Attrs.DataRef != "" && len(i.Data) > 0:
 		return fmt.Errorf("%w: both data and dataref", ErrMalformed)
 	}
 	if err := i.checkPart(); err != nil {

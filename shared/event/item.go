@@ -1,5 +1,5 @@
 // Package event is the envelope that both sides speak: what an item is, who made it, in which
-// order, how urgent it is and how its bytes are checked. docs/envelope.md gives the wire forms.
+// order, how urgent it is and how its bytes are checked. docs/contracts.md gives the wire forms.
 package event
 
 import (
@@ -101,6 +101,16 @@ type Attrs struct {
 	Part         uint32 // of a part: its number from 0 …
 	Parts        uint32 // … of so many (0: not a part)
 	PartOf       Kind   // … of an item of this kind
+}
+
+// NewID draws the id of an item made at that time. A clock that is wrong by any amount gives an id
+// that is as good: order and identity do not depend on it.
+func NewID(at time.Time) ulid.ULID {
+	var id ulid.ULID
+	ms := min(max(at.UnixMilli(), 0), int64(ulid.MaxTime()))
+	_ = id.SetTime(uint64(ms)) // in range
+	rand.Read(id[6:])
+	return id
 }
 
 // ResultID derives the id of a result from what it was made of, so that the same work done twice

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"math"
 	"time"
-
-	"github.com/oklog/ulid/v2"
 )
 
 // Range is an inclusive range of sequence numbers. Its JSON is [from,to].
@@ -85,7 +83,7 @@ func (r Receipt) Item(edge string, at time.Time) (Item, error) {
 		return Item{}, fmt.Errorf("writing a receipt: %w", err)
 	}
 	return Item{
-		ID: ulid.MustNewDefault(at), Edge: edge, Kind: Ack, Stream: "bridge", Time: at.UTC(), Priority: Urgent,
+		ID: NewID(at), Edge: edge, Kind: Ack, Stream: "bridge", Time: at.UTC(), Priority: Urgent,
 		Type: "application/json", SHA256: Sum(data), Data: data,
 	}, nil
 }

@@ -163,6 +163,17 @@ func TestResultIDsAreTheSameForTheSameWork(t *testing.T) {
 	}
 }
 
+func TestIDsDoNotNeedARightClock(t *testing.T) {
+	for _, at := range []time.Time{sampleTime, {}, time.Unix(-1<<40, 0), time.Unix(1<<40, 0)} {
+		if a, b := NewID(at), NewID(at); a == b || a.IsZero() {
+			t.Errorf("%s: %s, %s", at, a, b)
+		}
+	}
+	if id := NewID(sampleTime); id.Time() != ulid.Timestamp(sampleTime) {
+		t.Error("a right clock's time is not in the id")
+	}
+}
+
 func BenchmarkEnvelope(b *testing.B) {
 	item := samples()["tile"]
 	item.Data = make([]byte, 100<<10)

@@ -43,7 +43,7 @@ func (s Security) Encrypted() bool {
 }
 
 // TLS reads the files and gives the client's TLS configuration, TLS 1.2 or later, or nil for a
-// plain connection. It is read anew at each call, so that renewed certificates are found.
+// plain connection.
 func (s Security) TLS() (*tls.Config, error) {
 	if !s.Encrypted() {
 		return nil, nil
@@ -63,22 +63,26 @@ func (s Security) TLS() (*tls.Config, error) {
 		return nil, errors.New("a client certificate needs both cert and key: give both or neither")
 	}
 	if s.Cert != "" {
-		pair, err := s.clientCertificate()
-		if err != nil {
+		if _, err := s.pair(); err != nil {
 			return nil, err
 		}
-		config.Certificates = []tls.Certificate{pair}
+		// Read for each handshake, so that a renewed certificate needs no restart.
+		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			pair, err := s.pair()
+			return &pair, err
+		}
 	}
 	return config, nil
 }
 
-func (s Security) clientCertificate() (tls.Certificate, error) {
+// pair reads certificate and key.
+func (s Security) pair() (tls.Certificate, error) {
 	if err := private(s.Key); err != nil {
 		return tls.Certificate{}, fmt.Errorf("the private key: %w", err)
 	}
 	cert, err := readBounded(s.Cert, maxPEM)
 	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("reading the client certificate: %w", err)
+		return tls.Certificate{}, fmt.Errorf("reading the certificate: %w", err)
 	}
 	key, err := readBounded(s.Key, maxPEM)
 	if err != nil {
@@ -86,7 +90,7 @@ func (s Security) clientCertificate() (tls.Certificate, error) {
 	}
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("the client certificate %s and key %s do not work together: %w", s.Cert, s.Key, err)
+		return tls.Certificate{}, fmt.Errorf("the certificate %s and key %s do not work together: %w", s.Cert, s.Key, err)
 	}
 	return pair, nil
 }

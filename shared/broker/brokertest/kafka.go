@@ -128,6 +128,8 @@ func newKafka(java, lib, dir string) (*Kafka, error) {
 		"share.coordinator.state.topic.min.isr=1",
 		"group.initial.rebalance.delay.ms=0",
 		"auto.create.topics.enable=false",
+		"broker.session.timeout.ms=3000", // or a restart after SIGKILL waits 9 s
+		"broker.heartbeat.interval.ms=500",
 		"num.network.threads=2",
 		"num.io.threads=4",
 		"log.cleaner.dedupe.buffer.size=16777216",

@@ -1,0 +1,170 @@
+package broker
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"cloudcanvas/shared/broker/brokertest"
+	"cloudcanvas/shared/security"
+)
+
+func secret(t *testing.T, password string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(file, []byte(password+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func certificates(t *testing.T) *brokertest.Certificates {
+	t.Helper()
+	c, err := brokertest.MakeCertificates(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestMosquittoWithClientCertificateAndPassword(t *testing.T) {
+	certs := certificates(t)
+	users := filepath.Join(t.TempDir(), "users")
+	makeUsers(t, users, "canvas", "wide-canvas")
+	m := brokertest.StartMosquitto(t, "cafile "+certs.CA, "certfile "+certs.ServerCert, "keyfile "+certs.ServerKey,
+		"require_certificate true", "allow_anonymous false", "password_file "+users)
+	secureMQTT(t, m.URL, certs)
+}
+
+func TestEmbeddedMQTTWithClientCertificateAndPassword(t *testing.T) {
+	certs := certificates(t)
+	config, err := security.ServerTLS(certs.ServerCert, certs.ServerKey, certs.CA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := EmbedMQTT(EmbedMQTTOptions{TLS: config, Allow: func(user, password string) bool {
+		return user == "canvas" && password == "wide-canvas"
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	secureMQTT(t, e.URL(), certs)
+}
+
+// secureMQTT publishes as the right user, and sees that none of the wrong ones gets in.
+func secureMQTT(t *testing.T, url string, certs *brokertest.Certificates) {
+	right := security.Security{
+		CA: certs.CA, Cert: certs.ClientCert, Key: certs.ClientKey, ServerName: certs.ServerName,
+		User: "canvas", PasswordFile: secret(t, "wide-canvas"),
+	}
+	got, handle := inbox()
+	m := dialUp(t, MQTTOptions{URL: url, Security: right}, "a/b", handle)
+	if err := m.Publish(t.Context(), "a/b", 1, false, []byte("sealed")); err != nil {
+		t.Fatal(err)
+	}
+	if m := await(t, got, "the message"); string(m.Payload) != "sealed" {
+		t.Errorf("%q", m.Payload)
+	}
+	for name, spoil := range map[string]func(*security.Security){
+		"password":    func(s *security.Security) { s.PasswordFile = secret(t, "wrong") },
+		"certificate": func(s *security.Security) { s.Cert, s.Key = "", "" },
+		"authority":   func(s *security.Security) { s.CA = certificates(t).CA },
+		"name":        func(s *security.Security) { s.ServerName = "other.test" },
+	} {
+		t.Run("wrong "+name, func(t *testing.T) {
+			s := right
+			spoil(&s)
+			log, said := captured()
+			m, err := DialMQTT(t.Context(), MQTTOptions{URL: url, Security: s, Log: log})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer m.Close()
+			if line := await(t, said, "word of the refusal"); !strings.Contains(line, "no connection to the MQTT broker") || m.Connected() {
+				t.Errorf("%s; connected: %v", line, m.Connected())
+			}
+		})
+	}
+	if _, err := DialMQTT(t.Context(), MQTTOptions{URL: strings.Replace(url, "mqtts", "mqtt", 1), Security: right}); err == nil {
+		t.Error("TLS was configured, and the connection would have been plain")
+	}
+}
+
+func TestKafkaWithTLSAndUsers(t *testing.T) {
+	k := brokertest.StartKafka(t)
+	base := security.Security{CA: k.Certs.CA}
+	mutual := base
+	mutual.Cert, mutual.Key = k.Certs.ClientCert, k.Certs.ClientKey
+	secureKafka(t, "client certificate", k.TLSBrokers, mutual, base)
+	for _, mechanism := range []string{"", security.ScramSHA512, security.ScramSHA256, security.Plain} {
+		user := base
+		user.User, user.PasswordFile, user.Mechanism = brokertest.KafkaUser, secret(t, brokertest.KafkaPassword), mechanism
+		wrong := user
+		wrong.PasswordFile = secret(t, "wrong")
+		secureKafka(t, "mechanism "+mechanism, k.SASLBrokers, user, wrong)
+	}
+}
+
+func TestEmbeddedKafkaWithTLSAndUsers(t *testing.T) {
+	certs := certificates(t)
+	config, err := security.ServerTLS(certs.ServerCert, certs.ServerKey, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := EmbedKafka(t.TempDir(), EmbedKafkaOptions{TLS: config, Users: map[string]string{"canvas": "wide-canvas"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	for _, mechanism := range []string{"", security.ScramSHA256, security.Plain} {
+		user := security.Security{CA: certs.CA, User: "canvas", PasswordFile: secret(t, "wide-canvas"), Mechanism: mechanism}
+		wrong := user
+		wrong.PasswordFile = secret(t, "wrong")
+		secureKafka(t, "mechanism "+mechanism, e.Brokers(), user, wrong)
+	}
+}
+
+func secureKafka(t *testing.T, name string, brokers []string, right, wrong security.Security) {
+	t.Run(name, func(t *testing.T) {
+		k := dialKafka(t, KafkaOptions{Brokers: brokers, Security: right})
+		defer k.Close()
+		topic := makeTopic(t, k, 1, nil)
+		if err := k.Append(t.Context(), Record{Topic: topic, Value: []byte("sealed")}); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(scanAll(t, k, topic)); n != 1 {
+			t.Errorf("%d records", n)
+		}
+		stranger := dialKafka(t, KafkaOptions{Brokers: brokers, Security: wrong, Patience: 100 * time.Millisecond})
+		defer stranger.Close()
+		if n, err := stranger.Partitions(soon(t, 5*time.Second), topic); err == nil {
+			t.Errorf("a stranger sees %d partitions", n)
+		}
+	})
+}
+
+func TestListenersBeyondThisMachineNeedUsers(t *testing.T) {
+	for _, addr := range []string{"0.0.0.0:0", ":0", "[::]:0"} {
+		if e, err := EmbedMQTT(EmbedMQTTOptions{Addr: addr}); err == nil {
+			e.Close()
+			t.Error(addr, "was opened to everyone")
+		} else if !strings.Contains(err.Error(), "users") {
+			t.Error(err)
+		}
+	}
+}
+
+func TestUnreadableSecretsAreToldAtOnce(t *testing.T) {
+	for i, s := range []security.Security{{CA: "/nowhere"}, {User: "u", PasswordFile: "/nowhere"}, {User: "u", Mechanism: "kerberos"}} {
+		if _, err := DialKafka(KafkaOptions{Brokers: []string{"127.0.0.1:1"}, Security: s}); err == nil {
+			t.Error("Kafka took", i)
+		}
+	}
+	if _, err := DialMQTT(t.Context(), MQTTOptions{URL: "mqtt://127.0.0.1:1", Security: security.Security{User: "u", PasswordFile: "/nowhere"}}); err == nil || !strings.Contains(fmt.Sprint(err), "/nowhere") {
+		t.Error(err)
+	}
+}
