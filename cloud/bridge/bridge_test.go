@@ -18,7 +18,12 @@ import (
 	"cloudcanvas/shared/event"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if runAsChild() {
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func TestItemsGoWhereTheyBelong(t *testing.T) {
 	w := newWorld(t)
