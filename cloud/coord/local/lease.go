@@ -77,7 +77,7 @@ func (c *Coordinator) hold(ctx context.Context, prefix, what string, use func(co
 		delete(s.held, l.key)
 		s.touch()
 	}
-	if err == nil && lost {
+	if lost && (err == nil || errors.Is(err, context.Canceled)) {
 		return coord.ErrLost
 	}
 	return err

@@ -12,13 +12,14 @@ import (
 
 	"cloudcanvas/cloud/coord/coordtest"
 	"cloudcanvas/cloud/coord/zk"
+	"cloudcanvas/shared/broker/brokertest"
 )
 
 // session is long enough for a busy machine to prove it in time.
 const session = 2 * time.Second
 
 func TestZooKeeperConforms(t *testing.T) {
-	server := startServer(t)
+	server := brokertest.StartZooKeeper(t, 1).Servers[0]
 	ignore := goleak.IgnoreCurrent()
 	var groups atomic.Int64
 	t.Run("Connection", func(t *testing.T) {

@@ -1,0 +1,173 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"cloudcanvas/shared/broker"
+)
+
+// Waits between tries.
+const (
+	firstWait = 50 * time.Millisecond
+	mostWait  = time.Second // Kafka that is back is found within this
+)
+
+// final is an error that trying again does not change.
+type final struct{ error }
+
+func (f final) Unwrap() error { return f.error }
+
+// insist tries something until it succeeds, fails for good, or ctx ends. While it fails the gate
+// closes after a while, so that the MQTT broker keeps what this bridge can't get rid of.
+func (s *shift) insist(ctx context.Context, what string, try func() error) error {
+	began, said := time.Now(), false
+	for wait := firstWait; ; wait = min(2*wait, mostWait) {
+		err := try()
+		var f final
+		if err == nil || errors.As(err, &f) {
+			if said {
+				s.Logger.Info("it works again", "what", what, "after", time.Since(began).Round(time.Millisecond))
+			}
+			if s.gate.set(false) {
+				s.Logger.Info("coming back to the MQTT broker")
+			}
+			s.metrics.away.Set(0)
+			if err != nil {
+				return f.error
+			}
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if !said {
+			said = true
+			s.Logger.Warn(what+" fails, trying again; nothing is acknowledged meanwhile", "error", err)
+			s.metrics.away.Set(1)
+		}
+		if time.Since(began) >= s.cfg.LeaveAfter && s.gate.set(true) {
+			s.Logger.Warn(what+" has failed for so long that the bridge leaves the MQTT broker, which queues until it is back", "error", err)
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// lateWrites is how long a request that the client has given up may still lie in the socket of a
+// broker that is alive, before it stands in the log.
+const lateWrites = 100 * time.Millisecond
+
+// append writes the entries of b until each is in Kafka: as it is, or in the DLQ with the reason why
+// Kafka refuses it. What Kafka has confirmed is never sent again, and what may be there is looked
+// for first.
+func (s *shift) append(ctx context.Context, b *batch) error {
+	if len(b.entries) == 0 {
+		return nil
+	}
+	unknown := false
+	return s.insist(ctx, "writing to Kafka", func() error {
+		if unknown {
+			if err := s.lookFor(ctx, b); err != nil {
+				return err
+			}
+			unknown = false
+		}
+		for {
+			again, err := s.appendOnce(ctx, b, &unknown)
+			if !again {
+				return err
+			}
+		}
+	})
+}
+
+// lookFor reads the log for entries whose outcome is unknown.
+func (s *shift) lookFor(ctx context.Context, b *batch) error {
+	select {
+	case <-time.After(lateWrites):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if err := s.catchUp(ctx); err != nil {
+		return err
+	}
+	for n := range b.entries {
+		e := &b.entries[n]
+		e.done = e.done || s.there(e)
+	}
+	return nil
+}
+
+// appendOnce writes the entries that are not done. again says that what failed was refused for its
+// own sake and now stands in b as dead letters.
+func (s *shift) appendOnce(ctx context.Context, b *batch, unknown *bool) (again bool, err error) {
+	var which []int
+	var records []broker.Record
+	for n := range b.entries {
+		if !b.entries[n].done {
+			which = append(which, n)
+			records = append(records, b.entries[n].record)
+		}
+	}
+	if len(records) == 0 {
+		return false, nil
+	}
+	began := time.Now()
+	finishing, cancel := finish(ctx)
+	err = s.Log.Append(finishing, records...)
+	cancel()
+	s.metrics.append.Observe(time.Since(began).Seconds())
+	var each *broker.AppendError
+	if err != nil && !errors.As(err, &each) {
+		*unknown = true
+		return false, err
+	}
+	failed, refused := 0, 0
+	for at, n := range which {
+		e := &b.entries[n]
+		switch {
+		case err == nil || each.Outcomes[at] == broker.Confirmed:
+			e.done = true
+			continue
+		case each.Outcomes[at] == broker.Unknown:
+			*unknown = true
+		case recordAtFault(each.Errs[at]) && !e.poison:
+			if err := s.refused(ctx, e, each.Errs[at]); err != nil {
+				return false, err
+			}
+			refused++
+		}
+		failed++
+	}
+	return failed > 0 && failed == refused, err
+}
+
+// grace is how long a write may go on when the bridge is to stop. One that is cut off may land after
+// the next bridge has read the log, and then stands there twice.
+const grace = 3 * time.Second
+
+// finish is a ctx that ends a little later than ctx.
+func finish(ctx context.Context) (context.Context, context.CancelFunc) {
+	later, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.AfterFunc(grace, cancel)
+		context.AfterFunc(later, func() { timer.Stop() })
+	})
+	return later, func() {
+		stop()
+		cancel()
+	}
+}
+
+// there says whether an entry was found in Kafka.
+func (s *shift) there(e *entry) bool {
+	if e.poison && s.poison.has(fingerprintOf(e.record)) {
+		return true
+	}
+	return e.id.epoch != "" && s.book.has(e.id.edge, e.id.epoch, e.id.seq)
+}

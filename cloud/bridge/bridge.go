@@ -1,0 +1,232 @@
+// Package bridge carries items from MQTT into Kafka: every one, once, and tells the edges what Kafka
+// has. One loop owns all state; around it
+//
+//	           ┌─ full: the broker waits      ┌─ the next batch is read while this one is written
+//	intake ──▶ queue ──▶ read ────────────────┴▶ commit ──▶ objects, Kafka (acks=all)
+//	   ▲                 form, sha256              │  │
+//	   └──────────── PUBACK, in order ◀────────────┘  └──▶ ledger ──▶ receipts ──▶ edges
+//	                                                          └────▶ checkpoints ──▶ Kafka
+//
+// A message is acknowledged only when Kafka has what was in it (or the object store, for a part). An
+// item that comes again is recognised by its number. What was seen is remembered in Kafka itself: a
+// checkpoint says what there was up to some offsets, and the log says the rest. So after a crash, and
+// after a write whose outcome is unknown, the bridge reads the log from the checkpoint on.
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"cloudcanvas/cloud/coord"
+)
+
+// Lease is what the bridge at work owns. All slots go with it: the MQTT session, which bridges that
+// stand in for each other share, has one client at a time. Checkpoints are per slot all the same, so
+// that slots can be shared among bridges with sessions of their own.
+const Lease = "bridge"
+
+// Parts are what a bridge is made of.
+type Parts struct {
+	Intake  Intake
+	Log     Log
+	Objects Objects
+	Teller  Teller
+	Leases  Leases // nil: there is only one bridge, ever
+	Logger  *slog.Logger
+	Metrics prometheus.Registerer // may be nil
+}
+
+// Bridge carries items from MQTT into Kafka.
+type Bridge struct {
+	cfg Config
+	Parts
+	metrics *metrics
+
+	mu   sync.Mutex
+	book *ledger // of the current or last time at work; nil before
+}
+
+// New makes a bridge. Run starts it.
+func New(cfg Config, parts Parts) (*Bridge, error) {
+	var problems []error
+	cfg.Problems(func(field, message, hint string) {
+		problems = append(problems, fmt.Errorf("bridge.%s %s: %s", field, message, hint))
+	})
+	if parts.Intake == nil || parts.Log == nil || parts.Objects == nil || parts.Teller == nil {
+		problems = append(problems, errors.New("a bridge needs an intake, a log, an object store and a teller"))
+	}
+	if len(problems) > 0 {
+		return nil, errors.Join(problems...)
+	}
+	if parts.Logger == nil {
+		parts.Logger = slog.New(slog.DiscardHandler)
+	}
+	m, err := newMetrics(parts.Metrics)
+	if err != nil {
+		return nil, fmt.Errorf("registering the bridge's metrics: %w", err)
+	}
+	return &Bridge{cfg: cfg.withDefaults(), Parts: parts, metrics: m}, nil
+}
+
+// Run works whenever this bridge holds the lease, until ctx ends.
+func (b *Bridge) Run(ctx context.Context) error {
+	if b.Leases == nil {
+		return b.work(ctx, 0)
+	}
+	for {
+		b.Logger.Info("waiting for the bridge's lease")
+		err := b.Leases.Own(ctx, Lease, func(ctx context.Context, l coord.Lease) error {
+			return b.work(ctx, l.Epoch())
+		})
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if !errors.Is(err, coord.ErrLost) {
+			return err
+		}
+		b.Logger.Warn("the bridge's lease is lost, stopped until it is had again")
+	}
+}
+
+// Status lists what the bridge knows of each edge; nothing while another bridge is at work.
+func (b *Bridge) Status() []EdgeStatus {
+	b.mu.Lock()
+	book := b.book
+	b.mu.Unlock()
+	if book == nil {
+		return nil
+	}
+	return book.status()
+}
+
+// shift is one time at work, under one lease. It begins with what Kafka says and leaves nothing.
+type shift struct {
+	*Bridge
+	epoch coord.Epoch
+	book  *ledger
+	queue *queue
+	parts *parts
+	read  chan []letter
+
+	// Of the commit loop.
+	ends    offsets       // the book holds all records below these
+	poison  *fingerprints // of what is in the DLQ
+	dirty   bool          // there is something that no checkpoint has
+	written int64         // bytes since the last checkpoint
+	checked time.Time     // when that was
+	gate    *gate         // closed while Kafka or the store is away
+}
+
+// work recovers and then carries until ctx ends.
+func (b *Bridge) work(ctx context.Context, epoch coord.Epoch) error {
+	s := &shift{
+		Bridge: b, epoch: epoch, book: newLedger(time.Now),
+		queue: newQueue(b.cfg.QueueMessages, b.cfg.QueueBytes),
+		parts: newParts(b.Objects, b.cfg.PartsBytes, b.cfg.ItemBytes),
+		read:  make(chan []letter), ends: offsets{}, poison: newFingerprints(), gate: newGate(),
+	}
+	if err := s.recover(ctx); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	b.book = s.book
+	b.mu.Unlock()
+	ctx, stop := context.WithCancelCause(ctx)
+	var all sync.WaitGroup
+	all.Go(func() { s.takeIn(ctx) })
+	all.Go(func() { s.readOn(ctx) })
+	all.Go(func() { s.tell(ctx) })
+	err := s.commitOn(ctx)
+	stop(err)
+	all.Wait()
+	return err
+}
+
+// takeIn lets the intake run while Kafka and the store are there. When they stay away it leaves the
+// MQTT broker, which queues meanwhile and sends what was not acknowledged anew.
+func (s *shift) takeIn(ctx context.Context) {
+	for {
+		if !s.gate.waitOpen(ctx) {
+			return
+		}
+		running, leave := s.gate.whileOpen(ctx)
+		err := s.Intake.Run(running, func(m brokerMessage) { s.queue.put(running, m) })
+		left := running.Err() != nil
+		leave()
+		s.queue.clear()
+		if ctx.Err() != nil {
+			return
+		}
+		if !left {
+			s.Logger.Error("the intake from MQTT ended, trying again", "error", err)
+			select {
+			case <-time.After(time.Second):
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// readOn opens what came and hands it on in batches. While the commit loop is busy a batch grows.
+func (s *shift) readOn(ctx context.Context) {
+	var batch []letter
+	bytes := int64(0)
+	for {
+		var out chan []letter
+		came := s.queue.came
+		if len(batch) > 0 {
+			out = s.read
+		}
+		if len(batch) >= s.cfg.BatchMessages || bytes >= s.cfg.BatchBytes {
+			came = nil
+		}
+		select {
+		case <-came:
+			taken := s.queue.take(s.cfg.BatchMessages-len(batch), s.cfg.BatchBytes-bytes)
+			for _, m := range taken {
+				bytes += size(m)
+			}
+			batch = append(batch, readAll(taken)...)
+		case out <- batch:
+			// What is still waiting for its place in a batch may have signalled while it was full.
+			batch, bytes = nil, 0
+			signal(s.queue.came)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// commitOn settles batch after batch, and makes checkpoints in between.
+func (s *shift) commitOn(ctx context.Context) error {
+	tick := time.NewTicker(s.cfg.CheckpointEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case batch := <-s.read:
+			if err := s.commit(ctx, batch); err != nil {
+				return err
+			}
+			if s.written >= s.cfg.CheckpointBytes || time.Since(s.checked) >= s.cfg.CheckpointEvery {
+				s.checkpoint(ctx)
+			}
+		case <-tick.C:
+			s.checkpoint(ctx)
+		case <-ctx.Done():
+			// A last checkpoint makes the next start quick. It is only written while this bridge may.
+			if context.Cause(ctx) != coord.ErrLost {
+				last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+				s.checkpoint(last)
+				cancel()
+			}
+			return ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,371 @@
+package bridge_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"cloudcanvas/cloud/bridge"
+	"cloudcanvas/cloud/coord/local"
+	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/event"
+)
+
+func TestMain(m *testing.M) {
+	if runAsChild() {
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+func TestItemsGoWhereTheyBelong(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	w.mail.send(t, reading("mast", 1), item("mast", 2, event.Tile, []byte("tile")), item("mast", 3, event.Result, []byte("{}")), item("vessel", 1, event.Alert, []byte("{}")))
+	w.receipted("mast", 3)
+	w.receipted("vessel", 1)
+	for topic, want := range map[string]int{event.EventsTopic: 2, event.WorkTopic: 1, event.ResultsTopic: 1, event.DLQTopic: 0} {
+		if got := w.log.records(topic); len(got) != want {
+			t.Errorf("%s holds %d records, %d expected", topic, len(got), want)
+		}
+	}
+	for _, r := range w.log.records(event.EventsTopic) {
+		if i, err := r.Item(); err != nil || string(r.Key) != i.Edge {
+			t.Errorf("key %q of %+v, %v", r.Key, i, err)
+		}
+		if !r.Time.IsZero() {
+			t.Error("a record bears the edge's clock, which Kafka may refuse")
+		}
+	}
+}
+
+func TestPubackComesOnlyAfterKafkaHasIt(t *testing.T) {
+	w := newWorld(t)
+	release := make(chan struct{})
+	asked := make(chan struct{}, 100)
+	w.log.fault = func(int, []broker.Record) error { asked <- struct{}{}; <-release; return nil }
+	w.start()
+	w.mail.send(t, readings("mast", 1, 5)...)
+	<-asked
+	if n := w.mail.acknowledged(); n != 0 {
+		t.Errorf("%d messages acknowledged before Kafka has confirmed", n)
+	}
+	if r, _ := w.post.of("mast"); r.Through != 0 {
+		t.Errorf("a receipt through %d before Kafka has confirmed", r.Through)
+	}
+	close(release)
+	w.receipted("mast", 5)
+	eventually(t, "all are acknowledged", func() bool { return w.mail.acknowledged() == 5 })
+}
+
+func TestPubacksKeepTheOrderOfArrival(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	var want []string
+	for _, i := range readings("mast", 1, 500) {
+		payload, _ := i.MarshalMQTT()
+		want = append(want, string(payload))
+		w.mail.post(event.Topic(i.Edge, i.Priority, i.Kind), payload)
+	}
+	eventually(t, "all are acknowledged", func() bool { return w.mail.acknowledged() == 500 })
+	if !slices.Equal(w.mail.acked, want) {
+		t.Error("the order differs")
+	}
+	if got := w.log.seqs(t, event.EventsTopic); !slices.Equal(got, numbers(1, 500)) {
+		t.Error("the order in Kafka differs")
+	}
+}
+
+func TestReceiptSaysOnlyWhatKafkaHas(t *testing.T) {
+	w := newWorld(t)
+	w.post.check = func(edge string, r event.Receipt) {
+		have := map[uint64]bool{}
+		for _, seq := range w.log.seqs(t, event.EventsTopic) {
+			have[seq] = true
+		}
+		for seq := uint64(1); seq <= 40; seq++ {
+			if r.Has(seq) && !have[seq] {
+				t.Errorf("a receipt for %d, which Kafka does not have", seq)
+			}
+		}
+	}
+	w.start()
+	for _, seq := range []uint64{2, 4, 3, 9, 8, 20} {
+		w.mail.send(t, reading("mast", seq))
+	}
+	eventually(t, "a receipt with ranges", func() bool {
+		r, _ := w.post.of("mast")
+		return r.Through == 0 && slices.Equal(r.Above, []event.Range{{From: 2, To: 4}, {From: 8, To: 9}, {From: 20, To: 20}})
+	})
+	status := w.bridge.Status()
+	if len(status) != 1 || status[0].Highest != 20 || status[0].Missing != 14 || status[0].Since.IsZero() || status[0].Gaps[0] != (event.Range{From: 1, To: 1}) {
+		t.Errorf("status: %+v", status)
+	}
+	w.mail.send(t, readings("mast", 1, 20)...)
+	w.receipted("mast", 20)
+	if status := w.bridge.Status(); status[0].Missing != 0 || !status[0].Since.IsZero() {
+		t.Errorf("status: %+v", status)
+	}
+}
+
+func TestDuplicateIsAcknowledgedAndReceiptedAgainButNotWrittenAgain(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	w.mail.send(t, reading("mast", 1))
+	w.receipted("mast", 1)
+	_, before := w.post.of("mast")
+	w.mail.send(t, reading("mast", 1), reading("mast", 1))
+	eventually(t, "all are acknowledged", func() bool { return w.mail.acknowledged() == 3 })
+	eventually(t, "another receipt", func() bool { _, n := w.post.of("mast"); return n > before })
+	if n := len(w.log.records(event.EventsTopic)); n != 1 {
+		t.Errorf("%d records", n)
+	}
+}
+
+func TestReceiptThatFailedIsSentAgain(t *testing.T) {
+	w := newWorld(t)
+	w.post.fails = 1
+	w.start()
+	w.mail.send(t, reading("mast", 1))
+	w.receipted("mast", 1)
+}
+
+func TestUnknownOutcomeIsLookedForInTheLog(t *testing.T) {
+	w := newWorld(t)
+	w.log.fault = func(n int, records []broker.Record) error {
+		if n > 1 {
+			return nil
+		}
+		return w.log.fail(records, func(n int) (broker.Outcome, bool, error) {
+			switch n % 3 {
+			case 0:
+				return broker.Confirmed, true, nil
+			case 1:
+				return broker.Unknown, true, errors.New("timed out, but it landed")
+			default:
+				return broker.Unknown, false, errors.New("timed out")
+			}
+		})
+	}
+	for _, i := range readings("mast", 1, 30) {
+		w.mail.send(t, i)
+	}
+	w.mail.send(t, item("mast", 31, event.Tile, []byte("tile")))
+	w.start()
+	w.receipted("mast", 31)
+	seqs := append(w.log.seqs(t, event.EventsTopic), w.log.seqs(t, event.WorkTopic)...)
+	slices.Sort(seqs)
+	if !slices.Equal(seqs, numbers(1, 31)) {
+		t.Errorf("Kafka has %v", seqs)
+	}
+}
+
+func TestKafkaAwayMeansNoPubackAndAnIntakeThatLeavesAndComesBack(t *testing.T) {
+	w := newWorld(t)
+	w.cfg.LeaveAfter = 30 * time.Millisecond
+	w.cfg.QueueMessages, w.cfg.BatchMessages = 64, 32
+	var back bool
+	w.log.fault = func(_ int, records []broker.Record) error {
+		if back {
+			return nil
+		}
+		return w.log.fail(records, func(int) (broker.Outcome, bool, error) {
+			return broker.Refused, false, errors.New("connection refused")
+		})
+	}
+	w.mail.send(t, readings("mast", 1, 300)...)
+	w.start()
+	eventually(t, "the intake comes and leaves", func() bool { return w.mail.hasRun() && !w.mail.isRunning() })
+	if n := w.mail.acknowledged(); n != 0 {
+		t.Errorf("%d messages acknowledged", n)
+	}
+	w.log.mu.Lock()
+	back = true
+	w.log.mu.Unlock()
+	w.receipted("mast", 300)
+	if got := w.log.seqs(t, event.EventsTopic); !slices.Equal(got, numbers(1, 300)) {
+		t.Errorf("Kafka has %v", got)
+	}
+}
+
+func TestRestartKnowsWhatKafkaHas(t *testing.T) {
+	for name, settle := range map[string]func(w *world){
+		"WithACheckpoint": func(w *world) {
+			eventually(w.t, "a checkpoint", func() bool { return len(w.log.records(event.BridgeTopic)) > 0 })
+		},
+		"WithoutOne": func(*world) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			if name == "WithoutOne" {
+				w.cfg.CheckpointEvery = time.Minute
+			}
+			w.start()
+			report, _ := json.Marshal(event.DropReport{Drops: []event.Drop{{Seq: 7, Kind: event.Tile, Reason: "quota"}, {Seq: 8, Kind: event.Tile, Reason: "quota"}}})
+			w.mail.send(t, readings("mast", 1, 5)...)
+			w.mail.send(t, item("mast", 6, event.Tile, []byte("tile")), item("mast", 9, event.Ack, report), reading("mast", 12))
+			w.receipted("mast", 9)
+			settle(w)
+			w.stop()
+			if name == "WithoutOne" { // as after SIGKILL: the last one was not written either
+				w.log.topics[event.BridgeTopic] = make([][]broker.Record, 1)
+			}
+			w.mail = newMailbox()
+			w.post = &post{latest: map[string]event.Receipt{}}
+			w.start()
+			w.mail.send(t, readings("mast", 1, 13)...)
+			w.receipted("mast", 13)
+			seqs := w.log.seqs(t, event.EventsTopic)
+			if want := []uint64{1, 2, 3, 4, 5, 9, 12, 10, 11, 13}; !slices.Equal(seqs, want) {
+				t.Errorf("Kafka's events are %v, not %v", seqs, want)
+			}
+		})
+	}
+}
+
+func TestLargeDataRestsInTheStoreAndPartsBecomeWhole(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	large, middle := make([]byte, 700<<10), make([]byte, 300<<10)
+	rand.Read(large)
+	rand.Read(middle)
+	a, b := item("mast", 1, event.Tile, large), item("mast", 2, event.Tile, middle)
+	partsA, partsB := inParts(a, 128<<10), inParts(b, 128<<10)
+	for n := range partsA { // interleaved, and some of them twice
+		w.mail.send(t, partsA[n])
+		if n < len(partsB) {
+			w.mail.send(t, partsB[n], partsB[n])
+		}
+	}
+	w.receipted("mast", 2)
+	for _, r := range w.log.records(event.WorkTopic) {
+		got, err := r.Item()
+		if err != nil {
+			t.Fatal(err)
+		}
+		data := got.Data
+		if got.Seq == 1 {
+			if len(r.Value) > 0 || got.Attrs.DataRef == "" {
+				t.Errorf("%d bytes in the record, reference %q", len(r.Value), got.Attrs.DataRef)
+			}
+			data = w.shelf.objects[got.Attrs.DataRef]
+		}
+		if want := [][]byte{nil, large, middle}[got.Seq]; !bytes.Equal(data, want) || got.Kind != event.Tile || got.Attrs.Parts != 0 || event.Sum(data) != got.SHA256 {
+			t.Errorf("item %d is not what it was: %+v", got.Seq, got.Attrs)
+		}
+	}
+	if keys := w.shelf.keys(); len(keys) != 1 || !strings.HasPrefix(keys[0], "items/mast/") {
+		t.Errorf("the store holds %v", keys)
+	}
+}
+
+func TestPartsOutliveTheBridge(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	data := make([]byte, 400<<10)
+	rand.Read(data)
+	parts := inParts(item("mast", 1, event.Tile, data), 100<<10)
+	w.mail.send(t, parts[0], parts[1])
+	eventually(t, "two parts are acknowledged", func() bool { return w.mail.acknowledged() == 2 })
+	w.stop()
+	w.mail = newMailbox()
+	w.start()
+	w.mail.send(t, parts[2], parts[3]) // the link carries each part once
+	w.receipted("mast", 1)
+	if got, err := w.log.records(event.WorkTopic)[0].Item(); err != nil || !bytes.Equal(got.Data, data) {
+		t.Error("the item is not what it was", err)
+	}
+}
+
+func TestPartsThatDoNotMatchTheirDigestAreSentAgain(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	data := bytes.Repeat([]byte("cloud "), 50<<10)
+	whole := item("mast", 1, event.Tile, data)
+	spoiled := inParts(whole, 128<<10)
+	spoiled[1].Data = append([]byte("x"), spoiled[1].Data[1:]...)
+	w.mail.send(t, spoiled...)
+	eventually(t, "the spoiled item is set aside", func() bool { return len(w.log.records(event.DLQTopic)) == 1 })
+	w.mail.send(t, inParts(whole, 128<<10)...)
+	w.receipted("mast", 1)
+	if got, err := w.log.records(event.WorkTopic)[0].Item(); err != nil || !bytes.Equal(got.Data, data) {
+		t.Error("the item is not what it was", err)
+	}
+}
+
+func TestStoreAwayMeansNoPuback(t *testing.T) {
+	w := newWorld(t)
+	w.shelf.break_(errors.New("no route to the store"))
+	w.start()
+	w.mail.send(t, item("mast", 1, event.Tile, make([]byte, 600<<10)))
+	eventually(t, "the bridge is at it", func() bool { return w.mail.isRunning() })
+	if w.mail.acknowledged() != 0 || len(w.log.records(event.WorkTopic)) != 0 {
+		t.Error("it went on without the store")
+	}
+	w.shelf.break_(nil)
+	w.receipted("mast", 1)
+}
+
+func TestDropReportAccountsForWhatWillNeverCome(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	report, _ := json.Marshal(event.DropReport{Drops: []event.Drop{{Seq: 2}, {Seq: 3}}})
+	w.mail.send(t, reading("mast", 1), item("mast", 4, event.Ack, report))
+	w.receipted("mast", 4)
+}
+
+func TestOneBridgeWorksAtATime(t *testing.T) {
+	w := newWorld(t)
+	space := local.NewSpace()
+	first, second := space.Coordinator("first"), space.Coordinator("second")
+	defer first.Close()
+	defer second.Close()
+	run := func(c bridge.Leases) (*bridge.Bridge, *mailbox, func()) {
+		mail := newMailbox()
+		b, err := bridge.New(w.cfg, bridge.Parts{Intake: mail, Log: w.log, Objects: w.shelf, Teller: w.post, Leases: c})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := newContext()
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			b.Run(ctx)
+		}()
+		return b, mail, func() { cancel(); <-done }
+	}
+	_, mailA, stopA := run(first)
+	eventually(t, "the first works", mailA.isRunning)
+	_, mailB, stopB := run(second)
+	defer stopB()
+	mailA.send(t, readings("mast", 1, 3)...)
+	w.receipted("mast", 3)
+	if mailB.isRunning() {
+		t.Error("both work")
+	}
+	stopA()
+	mailB.send(t, readings("mast", 2, 4)...)
+	w.receipted("mast", 4)
+	if got := w.log.seqs(t, event.EventsTopic); !slices.Equal(got, numbers(1, 4)) {
+		t.Errorf("Kafka has %v", got)
+	}
+}
+
+func TestEveryMistakeInTheConfigurationIsTold(t *testing.T) {
+	var fields []string
+	c := bridge.DefaultConfig()
+	c.ClientID, c.QueueMessages, c.InlineBytes, c.ReceiptEvery, c.LeaveAfter = "a/b", -1, 1<<30, -1, 100*time.Hour
+	c.Problems(func(field, message, hint string) { fields = append(fields, field) })
+	if got := strings.Join(fields, " "); got != "client_id queue_messages batch_messages inline_bytes receipt_every leave_after" {
+		t.Errorf("told %s", got)
+	}
+	bridge.DefaultConfig().Problems(func(field, message, _ string) { t.Errorf("the default %s %s", field, message) })
+	bridge.Config{}.Problems(func(field, message, _ string) { t.Errorf("the zero %s %s", field, message) })
+}

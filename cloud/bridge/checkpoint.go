@@ -1,0 +1,171 @@
+package bridge
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/RoaringBitmap/roaring/v2/roaring64"
+
+	"cloudcanvas/cloud/coord"
+	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/event"
+)
+
+// offsets are topic → partition → the offset of the next record.
+type offsets map[string]map[int]int64
+
+func (o offsets) clone() offsets {
+	c := make(offsets, len(o))
+	for topic, partitions := range o {
+		c[topic] = maps.Clone(partitions)
+	}
+	return c
+}
+
+// lower takes, for each partition, the lower of two offsets; what one of them lacks is from the start.
+func (o offsets) lower(other offsets) offsets {
+	low := offsets{}
+	for topic, partitions := range o {
+		low[topic] = map[int]int64{}
+		for p, at := range partitions {
+			if there, ok := other[topic][p]; ok {
+				low[topic][p] = min(at, there)
+			}
+		}
+	}
+	return low
+}
+
+// checkpoint is one record of canvas.bridge: what Kafka has of the edges of one slot, in all records
+// below the offsets. The key is the slot's number.
+type checkpoint struct {
+	Slot    int                                     `json:"slot"`
+	Epoch   coord.Epoch                             `json:"epoch"` // of the bridge's lease
+	Time    time.Time                               `json:"time"`
+	Offsets offsets                                 `json:"offsets"`
+	Edges   map[string]map[event.Epoch]savedAccount `json:"edges"`
+}
+
+type savedAccount struct {
+	Through uint64    `json:"through"`
+	Above   []byte    `json:"above,omitempty"` // a roaring bitmap of 64 bits, its portable form
+	Used    time.Time `json:"used"`
+	Stuck   time.Time `json:"stuck,omitzero"`
+}
+
+func slotKey(slot int) []byte { return fmt.Appendf(nil, "%d", slot) }
+
+// checkpoint writes what the book holds, so that the next reading of the log can begin here. The
+// commit loop calls it between batches, when everything this bridge has written is in the book. A
+// checkpoint that fails costs nothing but time at the next start.
+func (s *shift) checkpoint(ctx context.Context) {
+	s.checked = time.Now()
+	if !s.dirty {
+		return
+	}
+	if err := s.save(ctx); err != nil {
+		if ctx.Err() == nil {
+			s.Logger.Warn("a checkpoint failed; the next one makes up for it", "error", err)
+		}
+		return
+	}
+	s.dirty, s.written = false, 0
+}
+
+func (s *shift) save(ctx context.Context) error {
+	ends := offsets{}
+	for _, topic := range dataTopics {
+		ranges, err := s.Log.Offsets(ctx, topic)
+		if err != nil {
+			return err
+		}
+		ends[topic] = map[int]int64{}
+		for p, r := range ranges {
+			ends[topic][p] = r.End
+		}
+	}
+	records, err := s.book.save(s.epoch, ends)
+	if err != nil {
+		return err
+	}
+	if err := s.Log.Append(ctx, records...); err != nil {
+		return err
+	}
+	s.ends = ends
+	return nil
+}
+
+// save makes a record of each slot.
+func (l *ledger) save(epoch coord.Epoch, ends offsets) ([]broker.Record, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	records := make([]broker.Record, 0, Slots)
+	for slot, edges := range l.slots {
+		c := checkpoint{Slot: slot, Epoch: epoch, Time: l.now().UTC(), Offsets: ends, Edges: map[string]map[event.Epoch]savedAccount{}}
+		for edge, epochs := range edges {
+			c.Edges[edge] = map[event.Epoch]savedAccount{}
+			for e, a := range epochs {
+				saved := savedAccount{Through: a.through, Used: a.used.UTC(), Stuck: a.stuck.UTC()}
+				if a.stuck.IsZero() {
+					saved.Stuck = time.Time{}
+				}
+				if a.above != nil {
+					a.above.RunOptimize()
+					var err error
+					if saved.Above, err = a.above.ToBytes(); err != nil {
+						return nil, fmt.Errorf("saving what edge %s has sent: %w", edge, err)
+					}
+				}
+				c.Edges[edge][e] = saved
+			}
+		}
+		value, err := json.Marshal(c)
+		if err != nil {
+			return nil, fmt.Errorf("saving slot %d: %w", slot, err)
+		}
+		records = append(records, broker.Record{Topic: event.BridgeTopic, Key: slotKey(slot), Value: value})
+	}
+	return records, nil
+}
+
+// parseCheckpoint reads a record of canvas.bridge.
+func parseCheckpoint(r broker.Record) (checkpoint, error) {
+	var c checkpoint
+	if err := json.Unmarshal(r.Value, &c); err != nil {
+		return c, fmt.Errorf("reading a checkpoint: %w", err)
+	}
+	if c.Slot < 0 || c.Slot >= Slots || string(slotKey(c.Slot)) != string(r.Key) {
+		return c, fmt.Errorf("reading a checkpoint: it is of slot %d, its key is %.20q", c.Slot, r.Key)
+	}
+	return c, nil
+}
+
+// load puts a checkpoint into the book.
+func (l *ledger) load(c checkpoint) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for edge, epochs := range c.Edges {
+		if Slot(edge) != c.Slot {
+			return fmt.Errorf("the checkpoint of slot %d names edge %.80q, whose slot is %d", c.Slot, edge, Slot(edge))
+		}
+		for epoch, saved := range epochs {
+			was := seen{through: saved.Through}
+			if len(saved.Above) > 0 {
+				was.above = roaring64.New()
+				if err := was.above.UnmarshalBinary(saved.Above); err != nil {
+					return fmt.Errorf("the checkpoint of edge %.80q: %w", edge, err)
+				}
+				if err := was.above.Validate(); err != nil {
+					return fmt.Errorf("the checkpoint of edge %.80q: %w", edge, err)
+				}
+			}
+			a := l.account(edge, epoch)
+			a.addAll(&was)
+			a.used, a.stuck = saved.Used, saved.Stuck
+		}
+	}
+	return nil
+}

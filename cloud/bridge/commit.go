@@ -1,0 +1,265 @@
+package bridge
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/event"
+)
+
+type brokerMessage = broker.Message
+
+// entry is a record on its way into Kafka, and what is true once it is there.
+type entry struct {
+	record broker.Record
+	id     identity // epoch "" for what has no number
+	drops  []uint64 // numbers that a drop report accounts for
+	poison bool
+	done   bool
+}
+
+// batch is what one commit makes of some letters.
+type batch struct {
+	entries []entry
+	pending map[identity]bool // in entries
+	repeats map[identity]bool // that Kafka has already: their edges missed a receipt
+	poison  map[[sha256.Size]byte]bool
+	whole   []identity // put together from parts
+	objects []object
+	counts  struct{ items, duplicates, parts, poison int }
+}
+
+// object is something for the store.
+type object struct {
+	key  string
+	data []byte
+}
+
+// commit makes a batch durable, in this order: parts into the store; what has become whole, and
+// everything else, into Kafka (large data into the store before the record that points to it);
+// PUBACKs in the order of arrival, as MQTT wants them; receipts.
+func (s *shift) commit(ctx context.Context, letters []letter) error {
+	if err := s.storeParts(ctx, letters); err != nil {
+		return err
+	}
+	b := &batch{pending: map[identity]bool{}, repeats: map[identity]bool{}}
+	for n := range letters {
+		if err := s.place(ctx, b, &letters[n]); err != nil {
+			return err
+		}
+	}
+	if err := s.store(ctx, b.objects); err != nil {
+		return err
+	}
+	if err := s.append(ctx, b); err != nil {
+		return err
+	}
+	bytes := int64(0)
+	for _, l := range letters {
+		bytes += size(l.Message)
+		l.Ack()
+	}
+	s.settle(ctx, b)
+	s.queue.done(len(letters), bytes)
+	return nil
+}
+
+// place decides what becomes of a letter.
+func (s *shift) place(ctx context.Context, b *batch, l *letter) error {
+	if l.err != nil {
+		b.addPoison(s, l.Topic, l.Payload, &l.item, l.err, stageRead)
+		return nil
+	}
+	id := identityOf(&l.item)
+	if id.epoch != "" && (b.pending[id] || s.book.has(id.edge, id.epoch, id.seq)) {
+		b.repeats[id] = true
+		b.counts.duplicates++
+		return nil
+	}
+	if l.item.Kind != event.Part {
+		b.add(&l.item, s.cfg.InlineBytes)
+		return nil
+	}
+	b.counts.parts++
+	a := s.parts.items[id]
+	if a == nil || !s.parts.stored(a, &l.item) {
+		return nil
+	}
+	var item event.Item
+	err := s.insist(ctx, "putting an item together from its parts", func() (err error) {
+		item, err = s.parts.whole(ctx, a)
+		return retriable(err)
+	})
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	b.whole = append(b.whole, id)
+	if err == nil {
+		if item.Kind == event.Ack {
+			_, err = event.ParseDropReport(item)
+		}
+	}
+	if err != nil {
+		// The edge sends it once more; only what then comes out the same is given up.
+		if item.Data == nil {
+			item.Data = []byte(item.ID.String()) // too large to be looked at: there are only its name and the reason
+		}
+		b.addPoison(s, l.Topic, item.Data, &item, err, stageRead)
+		return nil
+	}
+	b.add(&item, s.cfg.InlineBytes)
+	return nil
+}
+
+// retriable passes on what may go away by itself, and lets the rest be the item's own fault.
+func retriable(err error) error {
+	for _, own := range []error{event.ErrDigest, event.ErrTooLarge, event.ErrMalformed, event.ErrIncomplete} {
+		if errors.Is(err, own) {
+			return final{err}
+		}
+	}
+	return err
+}
+
+// add lets an item go into Kafka: where Route says, at the time it comes. The item's own time stays
+// in its envelope: as a record's it would let Kafka refuse it, or delete it at once, where the
+// edge's clock is wrong.
+func (b *batch) add(item *event.Item, inline int64) {
+	e := entry{id: identityOf(item)}
+	if item.Kind == event.Ack {
+		report, _ := event.ParseDropReport(*item) // read has seen that it can be
+		for _, d := range report.Drops {
+			e.drops = append(e.drops, d.Seq)
+		}
+	}
+	if int64(len(item.Data)) > inline {
+		key := objectKey(item)
+		b.objects = append(b.objects, object{key, item.Data})
+		item.Attrs.DataRef, item.Data = key, nil
+	}
+	e.record = broker.RecordOf(*item)
+	e.record.Time = time.Time{}
+	if e.id.epoch != "" {
+		b.pending[e.id] = true
+	}
+	b.entries = append(b.entries, e)
+	b.counts.items++
+}
+
+func objectKey(i *event.Item) string {
+	if i.Epoch == "" {
+		return fmt.Sprintf("items/%s/%s", i.Edge, i.ID)
+	}
+	return fmt.Sprintf("items/%s/%s/%d-%s", i.Edge, i.Epoch, i.Seq, i.ID)
+}
+
+// storeParts puts the parts that are among letters into the store, beside each other.
+func (s *shift) storeParts(ctx context.Context, letters []letter) error {
+	var objects []object
+	for n := range letters {
+		l := &letters[n]
+		if l.err != nil || l.item.Kind != event.Part {
+			continue
+		}
+		id := identityOf(&l.item)
+		if s.book.has(id.edge, id.epoch, id.seq) {
+			continue
+		}
+		var a *assembly
+		err := s.insist(ctx, "looking for the parts of an item", func() (err error) {
+			a, err = s.parts.open(ctx, &l.item)
+			if errors.Is(err, errParts) {
+				return final{err}
+			}
+			return retriable(err)
+		})
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			l.err = err
+			continue
+		}
+		if a.missing(l.item.Attrs.Part) {
+			objects = append(objects, object{partKey(id, l.item.SHA256, l.item.Attrs.Part), l.item.Data})
+		}
+	}
+	return s.store(ctx, objects)
+}
+
+// puts is how many objects are written at a time.
+const puts = 8
+
+// store writes objects until each is safe.
+func (s *shift) store(ctx context.Context, objects []object) error {
+	if len(objects) == 0 {
+		return nil
+	}
+	return s.insist(ctx, "writing to the object store", func() error {
+		var (
+			mu     sync.Mutex
+			failed []object
+			first  error
+			all    sync.WaitGroup
+			slots  = make(chan struct{}, puts)
+		)
+		for _, o := range objects {
+			slots <- struct{}{}
+			all.Go(func() {
+				defer func() { <-slots }()
+				if err := s.Objects.Put(ctx, o.key, o.data); err != nil {
+					mu.Lock()
+					defer mu.Unlock()
+					failed = append(failed, o)
+					first = errors.Join(first, fmt.Errorf("%s: %w", o.key, err))
+				}
+			})
+		}
+		all.Wait()
+		objects = failed
+		return first
+	})
+}
+
+// settle records what Kafka has now.
+func (s *shift) settle(ctx context.Context, b *batch) {
+	numbers := map[identity][]uint64{} // by edge and epoch
+	for n := range b.entries {
+		e := &b.entries[n]
+		s.written += int64(len(e.record.Value))
+		if e.poison {
+			s.poison.add(fingerprintOf(e.record))
+		}
+		if e.id.epoch == "" {
+			continue
+		}
+		of := identity{edge: e.id.edge, epoch: e.id.epoch}
+		numbers[of] = append(append(numbers[of], e.id.seq), e.drops...)
+		for _, seq := range e.drops {
+			s.discard(ctx, identity{of.edge, of.epoch, seq})
+		}
+	}
+	for of, seqs := range numbers {
+		s.book.add(of.edge, of.epoch, seqs...)
+	}
+	for id := range b.repeats {
+		s.book.repeat(id.edge, id.epoch)
+	}
+	for _, id := range b.whole {
+		s.discard(ctx, id)
+	}
+	s.dirty = s.dirty || len(b.entries) > 0 || len(numbers) > 0
+	s.metrics.settled(b)
+}
+
+// discard removes parts that are no longer needed. What stays behind costs room, not truth.
+func (s *shift) discard(ctx context.Context, id identity) {
+	if err := s.parts.discard(ctx, id); err != nil && ctx.Err() == nil {
+		s.Logger.Warn("parts of an item stay behind in the object store", "edge", id.edge, "epoch", id.epoch, "seq", id.seq, "error", err)
+	}
+}

@@ -1,0 +1,127 @@
+package bridge
+
+import (
+	"fmt"
+	"time"
+
+	"cloudcanvas/cloud/coord"
+	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/event"
+)
+
+// Config is how the bridge works. The zero value of a field stands for its default.
+type Config struct {
+	// ClientID names the bridge's persistent session with the MQTT broker. Bridges that stand in for
+	// each other have the same one: whoever holds the lease takes the session over.
+	ClientID string `yaml:"client_id"`
+	// QueueMessages and QueueBytes bound what is in the bridge and not yet acknowledged.
+	QueueMessages int   `yaml:"queue_messages"`
+	QueueBytes    int64 `yaml:"queue_bytes"`
+	// BatchMessages and BatchBytes bound one write to Kafka. There is no waiting for a batch to fill:
+	// it takes what came while the one before was written.
+	BatchMessages int   `yaml:"batch_messages"`
+	BatchBytes    int64 `yaml:"batch_bytes"`
+	// InlineBytes is the largest data that goes into a record; larger rests in the object store.
+	InlineBytes int64 `yaml:"inline_bytes"`
+	// PartsBytes bounds the parts of unfinished items that are held in memory beside the store.
+	PartsBytes int64 `yaml:"parts_bytes"`
+	// ItemBytes bounds an item that comes in parts.
+	ItemBytes int64 `yaml:"item_bytes"`
+	// ReceiptEvery is the least time between two receipts to one edge.
+	ReceiptEvery time.Duration `yaml:"receipt_every"`
+	// CheckpointEvery and CheckpointBytes (written since the last) say when a checkpoint is made.
+	CheckpointEvery time.Duration `yaml:"checkpoint_every"`
+	CheckpointBytes int64         `yaml:"checkpoint_bytes"`
+	// LeaveAfter is how long Kafka or the object store may be away before the bridge leaves the MQTT
+	// broker, which then queues for it.
+	LeaveAfter time.Duration `yaml:"leave_after"`
+}
+
+// DefaultConfig suits one broker with hundreds of edges, within 128 MiB.
+func DefaultConfig() Config {
+	return Config{
+		ClientID:        "canvas-bridge",
+		QueueMessages:   16384,
+		QueueBytes:      32 << 20,
+		BatchMessages:   4096,
+		BatchBytes:      8 << 20,
+		InlineBytes:     512 << 10,
+		PartsBytes:      16 << 20,
+		ItemBytes:       256 << 20,
+		ReceiptEvery:    250 * time.Millisecond,
+		CheckpointEvery: 2 * time.Second,
+		CheckpointBytes: 256 << 20,
+		LeaveAfter:      10 * time.Second,
+	}
+}
+
+func (c Config) withDefaults() Config {
+	d := DefaultConfig()
+	orDefault(&c.ClientID, d.ClientID)
+	orDefault(&c.QueueMessages, d.QueueMessages)
+	orDefault(&c.QueueBytes, d.QueueBytes)
+	orDefault(&c.BatchMessages, d.BatchMessages)
+	orDefault(&c.BatchBytes, d.BatchBytes)
+	orDefault(&c.InlineBytes, d.InlineBytes)
+	orDefault(&c.PartsBytes, d.PartsBytes)
+	orDefault(&c.ItemBytes, d.ItemBytes)
+	orDefault(&c.ReceiptEvery, d.ReceiptEvery)
+	orDefault(&c.CheckpointEvery, d.CheckpointEvery)
+	orDefault(&c.CheckpointBytes, d.CheckpointBytes)
+	orDefault(&c.LeaveAfter, d.LeaveAfter)
+	return c
+}
+
+func orDefault[T comparable](value *T, d T) {
+	var zero T
+	if *value == zero {
+		*value = d
+	}
+}
+
+// maxInline leaves room for key and headers below Kafka's usual limit of a record, 1 MB.
+const maxInline = 512 << 10
+
+// Problems lists every mistake in c.
+func (c Config) Problems(add func(field, message, hint string)) {
+	c = c.withDefaults()
+	if err := coord.CheckName(c.ClientID); err != nil {
+		add("client_id", err.Error(), "give the bridge a name such as canvas-bridge")
+	}
+	whole := func(field string, n, least, most int64, hint string) {
+		if n < least || n > most {
+			add(field, fmt.Sprintf("is %d, must be %d to %d", n, least, most), hint)
+		}
+	}
+	whole("queue_messages", int64(c.QueueMessages), 1, 1<<20, "16384 suits most")
+	whole("queue_bytes", c.QueueBytes, event.MaxEnvelope, 4<<30, "33554432 (32 MiB) suits most; it must hold the largest message")
+	whole("batch_messages", int64(c.BatchMessages), 1, int64(max(c.QueueMessages, 1)), "4096 suits most; no more than queue_messages")
+	whole("batch_bytes", c.BatchBytes, 64<<10, max(c.QueueBytes, 64<<10), "8388608 (8 MiB) suits most; no more than queue_bytes")
+	whole("inline_bytes", c.InlineBytes, 1<<10, maxInline, "524288 is the most that a record may carry")
+	whole("parts_bytes", c.PartsBytes, 1<<20, 4<<30, "16777216 (16 MiB) suits most")
+	whole("item_bytes", c.ItemBytes, 1<<20, 4<<30, "268435456 (256 MiB) suits most")
+	whole("checkpoint_bytes", c.CheckpointBytes, 1<<20, 64<<30, "268435456 (256 MiB) suits most")
+	lasts := func(field string, d, least, most time.Duration, hint string) {
+		if d < least || d > most {
+			add(field, fmt.Sprintf("is %v, must be %v to %v", d, least, most), hint)
+		}
+	}
+	lasts("receipt_every", c.ReceiptEvery, time.Millisecond, time.Minute, "250ms suits most")
+	lasts("checkpoint_every", c.CheckpointEvery, 10*time.Millisecond, time.Minute, "2s suits most")
+	lasts("leave_after", c.LeaveAfter, 10*time.Millisecond, time.Hour, "10s suits most; below the MQTT keep-alive")
+}
+
+// Topics are the Kafka topics that the bridge needs. partitions is that of the work topic, which
+// bounds the number of workers; the events of one edge stay in one partition.
+func Topics(partitions, replicas int) []broker.Topic {
+	return []broker.Topic{
+		{Name: event.EventsTopic, Partitions: partitions, Replicas: replicas},
+		{Name: event.WorkTopic, Partitions: partitions, Replicas: replicas},
+		{Name: event.ResultsTopic, Partitions: partitions, Replicas: replicas},
+		{Name: event.DLQTopic, Partitions: 1, Replicas: replicas},
+		{Name: event.BridgeTopic, Partitions: 1, Replicas: replicas, Config: map[string]string{"cleanup.policy": "compact"}},
+	}
+}
+
+// dataTopics are where items end up, and so what recovery reads.
+var dataTopics = [...]string{event.EventsTopic, event.WorkTopic, event.ResultsTopic, event.DLQTopic}

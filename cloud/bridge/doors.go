@@ -1,0 +1,42 @@
+package bridge
+
+import (
+	"context"
+
+	"cloudcanvas/cloud/coord"
+	"cloudcanvas/shared/broker"
+)
+
+// Intake is where messages come from. Run connects and hands them on, in their order, until ctx
+// ends; then it leaves the broker, which keeps what was not acknowledged for the next Run. take
+// blocks while the bridge is full.
+type Intake interface {
+	Run(ctx context.Context, take func(broker.Message)) error
+}
+
+// Log is Kafka. Append returns nil once all records are safe (acks=all), else a *broker.AppendError
+// that says what became of each.
+type Log interface {
+	Append(ctx context.Context, records ...broker.Record) error
+	Offsets(ctx context.Context, topic string) (map[int]broker.OffsetRange, error)
+	Scan(ctx context.Context, topic string, partition int, from, to int64, handle func(broker.Record) error) error
+}
+
+// Objects is the object store. Put returns once data is safe; it replaces what was there. Get's
+// error is fs.ErrNotExist where there is nothing; Delete of nothing is no error.
+type Objects interface {
+	Put(ctx context.Context, key string, data []byte) error
+	Get(ctx context.Context, key string) ([]byte, error)
+	Delete(ctx context.Context, key string) error
+}
+
+// Teller publishes receipts. It is another MQTT client than the intake's, whose acknowledgements a
+// full bridge would hold up.
+type Teller interface {
+	Publish(ctx context.Context, topic string, qos byte, retain bool, payload []byte) error
+}
+
+// Leases lets one bridge at a time work. It is a part of coord.Coordinator.
+type Leases interface {
+	Own(ctx context.Context, what string, own func(context.Context, coord.Lease) error) error
+}

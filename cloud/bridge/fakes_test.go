@@ -1,0 +1,408 @@
+package bridge_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"cloudcanvas/cloud/bridge"
+	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/event"
+)
+
+// logbook is Kafka in memory, with faults on demand.
+type logbook struct {
+	mu     sync.Mutex
+	topics map[string][][]broker.Record // topic → partition → records
+	fault  func(n int, records []broker.Record) error
+	calls  int // of Append with data
+}
+
+func newLogbook() *logbook {
+	l := &logbook{topics: map[string][][]broker.Record{}}
+	for _, t := range bridge.Topics(3, 1) {
+		l.topics[t.Name] = make([][]broker.Record, t.Partitions)
+	}
+	return l
+}
+
+// write puts a record into the log, whatever faults there are.
+func (l *logbook) write(r broker.Record) {
+	h := fnv.New32a()
+	h.Write(r.Key)
+	p := int(h.Sum32()) % len(l.topics[r.Topic])
+	r.Partition, r.Offset = p, int64(len(l.topics[r.Topic][p]))
+	r.Value = bytes.Clone(r.Value)
+	l.topics[r.Topic][p] = append(l.topics[r.Topic][p], r)
+}
+
+func (l *logbook) Append(ctx context.Context, records ...broker.Record) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if records[0].Topic != event.BridgeTopic && l.fault != nil {
+		l.calls++
+		if err := l.fault(l.calls, records); err != nil {
+			return err
+		}
+	}
+	for _, r := range records {
+		l.write(r)
+	}
+	return ctx.Err()
+}
+
+// fail makes an AppendError in which each record ended as outcome says; those confirmed, and those
+// unknown for which landed says so, stand in the log.
+func (l *logbook) fail(records []broker.Record, outcome func(n int) (o broker.Outcome, landed bool, err error)) error {
+	e := &broker.AppendError{Outcomes: make([]broker.Outcome, len(records)), Errs: make([]error, len(records))}
+	for n, r := range records {
+		var landed bool
+		e.Outcomes[n], landed, e.Errs[n] = outcome(n)
+		if landed {
+			l.write(r)
+		}
+	}
+	return e
+}
+
+func (l *logbook) Offsets(_ context.Context, topic string) (map[int]broker.OffsetRange, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ranges := map[int]broker.OffsetRange{}
+	for p, records := range l.topics[topic] {
+		ranges[p] = broker.OffsetRange{End: int64(len(records))}
+	}
+	return ranges, nil
+}
+
+func (l *logbook) Scan(_ context.Context, topic string, partition int, from, to int64, handle func(broker.Record) error) error {
+	l.mu.Lock()
+	records := slices.Clone(l.topics[topic][partition])
+	l.mu.Unlock()
+	for _, r := range records[from:min(to, int64(len(records)))] {
+		if err := handle(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// records are all of a topic.
+func (l *logbook) records(topic string) []broker.Record {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Concat(l.topics[topic]...)
+}
+
+// seqs are the numbers in a topic, in the order of the partitions.
+func (l *logbook) seqs(t testing.TB, topic string) []uint64 {
+	t.Helper()
+	seqs := []uint64{}
+	for _, r := range l.records(topic) {
+		item, err := r.Item()
+		if err != nil {
+			t.Fatalf("a record of %s can't be read: %v", topic, err)
+		}
+		seqs = append(seqs, item.Seq)
+	}
+	return seqs
+}
+
+// mailbox is the MQTT broker: it keeps what was not acknowledged and sends it again.
+type mailbox struct {
+	mu      sync.Mutex
+	waiting []broker.Message // not acknowledged, in order
+	acked   []string         // the payloads acknowledged
+	more    chan struct{}
+	runs    int
+	running bool
+}
+
+func newMailbox() *mailbox { return &mailbox{more: make(chan struct{}, 1)} }
+
+func (m *mailbox) post(topic string, payload []byte) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.waiting = append(m.waiting, broker.Message{Topic: topic, Payload: payload, QoS: 1})
+	select {
+	case m.more <- struct{}{}:
+	default:
+	}
+}
+
+func (m *mailbox) send(t testing.TB, items ...event.Item) {
+	t.Helper()
+	for _, i := range items {
+		payload, err := i.MarshalMQTT()
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.post(event.Topic(i.Edge, i.Priority, i.Kind), payload)
+	}
+}
+
+func (m *mailbox) Run(ctx context.Context, take func(broker.Message)) error {
+	m.mu.Lock()
+	m.runs++
+	m.running = true
+	sent := 0
+	acked := map[*byte]bool{}
+	m.mu.Unlock()
+	defer func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.running = false
+		m.waiting = slices.DeleteFunc(m.waiting, func(w broker.Message) bool { return acked[&w.Payload[0]] })
+	}()
+	for ctx.Err() == nil {
+		m.mu.Lock()
+		var next *broker.Message
+		if sent < len(m.waiting) {
+			next = &m.waiting[sent]
+			sent++
+		}
+		m.mu.Unlock()
+		if next == nil {
+			select {
+			case <-m.more:
+			case <-ctx.Done():
+			}
+			continue
+		}
+		msg := *next
+		msg.Ack = func() {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			if ctx.Err() == nil && !acked[&msg.Payload[0]] {
+				acked[&msg.Payload[0]] = true
+				m.acked = append(m.acked, string(msg.Payload))
+			}
+		}
+		take(msg)
+	}
+	return ctx.Err()
+}
+
+func (m *mailbox) acknowledged() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.acked)
+}
+
+func (m *mailbox) isRunning() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.running
+}
+
+func (m *mailbox) hasRun() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.runs > 0
+}
+
+// shelf is an object store in memory.
+type shelf struct {
+	mu      sync.Mutex
+	objects map[string][]byte
+	err     error
+}
+
+func newShelf() *shelf { return &shelf{objects: map[string][]byte{}} }
+
+func (s *shelf) Put(_ context.Context, key string, data []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.objects[key] = bytes.Clone(data)
+	}
+	return s.err
+}
+
+func (s *shelf) Get(_ context.Context, key string) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	data, ok := s.objects[key]
+	if !ok && s.err == nil {
+		return nil, fmt.Errorf("%s: %w", key, fs.ErrNotExist)
+	}
+	return data, s.err
+}
+
+func (s *shelf) Delete(_ context.Context, key string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.objects, key)
+	return s.err
+}
+
+func (s *shelf) keys() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.objects))
+}
+
+func (s *shelf) break_(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+}
+
+// post is the receipts that went out: the latest for each edge, and a check of each when it goes.
+type post struct {
+	mu     sync.Mutex
+	latest map[string]event.Receipt
+	count  int
+	fails  int // so many fail first
+	check  func(edge string, r event.Receipt)
+}
+
+func (p *post) Publish(_ context.Context, topic string, _ byte, _ bool, payload []byte) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.fails > 0 {
+		p.fails--
+		return broker.ErrOffline
+	}
+	item, err := event.UnmarshalMQTT(payload)
+	if err != nil {
+		panic(err)
+	}
+	receipt, err := event.ParseReceipt(item)
+	if err != nil {
+		panic(err)
+	}
+	if topic != event.ReceiptsTopic(item.Edge) {
+		panic(topic)
+	}
+	if p.check != nil {
+		p.check(item.Edge, receipt)
+	}
+	p.latest[item.Edge] = receipt
+	p.count++
+	return nil
+}
+
+func (p *post) of(edge string) (event.Receipt, int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.latest[edge], p.count
+}
+
+// world is a bridge among fakes.
+type world struct {
+	t       testing.TB
+	log     *logbook
+	mail    *mailbox
+	shelf   *shelf
+	post    *post
+	cfg     bridge.Config
+	bridge  *bridge.Bridge
+	stopped chan error
+	cancel  context.CancelFunc
+}
+
+func newWorld(t testing.TB) *world {
+	cfg := bridge.DefaultConfig()
+	cfg.ReceiptEvery, cfg.CheckpointEvery = time.Millisecond, 20*time.Millisecond
+	return &world{t: t, log: newLogbook(), mail: newMailbox(), shelf: newShelf(), post: &post{latest: map[string]event.Receipt{}}, cfg: cfg}
+}
+
+func (w *world) start() {
+	w.t.Helper()
+	b, err := bridge.New(w.cfg, bridge.Parts{
+		Intake: w.mail, Log: w.log, Objects: w.shelf, Teller: w.post,
+		Logger: slog.New(slog.NewTextHandler(w.t.Output(), nil)),
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	w.bridge, w.cancel, w.stopped = b, cancel, make(chan error, 1)
+	go func() { w.stopped <- b.Run(ctx) }()
+	w.t.Cleanup(w.stop)
+}
+
+func (w *world) stop() {
+	w.cancel()
+	if w.stopped != nil {
+		if err := <-w.stopped; !errors.Is(err, context.Canceled) {
+			w.t.Errorf("the bridge ended with %v", err)
+		}
+		w.stopped = nil
+	}
+}
+
+// eventually waits until something is true.
+func eventually(t testing.TB, what string, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !is(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("it did not come to be: %s", what)
+		}
+	}
+}
+
+func (w *world) receipted(edge string, through uint64) {
+	w.t.Helper()
+	eventually(w.t, fmt.Sprintf("a receipt through %d", through), func() bool {
+		r, _ := w.post.of(edge)
+		return r.Through == through
+	})
+}
+
+const epoch = event.Epoch("00000000000000e1")
+
+func item(edge string, seq uint64, kind event.Kind, data []byte) event.Item {
+	i := event.Item{
+		ID: ulid.Make(), Edge: edge, Epoch: epoch, Seq: seq, Kind: kind, Stream: "north", Subject: "north/1",
+		Time: time.Date(2031, 5, 1, 12, 0, 0, 0, time.UTC), Priority: event.Normal, Type: "application/octet-stream",
+		SHA256: event.Sum(data), Data: data,
+	}
+	if kind == event.Tile {
+		i.Attrs = event.Attrs{Scene: "s", Tile: "1_2", Want: "segment"}
+	}
+	return i
+}
+
+func reading(edge string, seq uint64) event.Item {
+	return item(edge, seq, event.Reading, fmt.Appendf(nil, `{"n":%d}`, seq))
+}
+
+func readings(edge string, from, to uint64) (items []event.Item) {
+	for seq := from; seq <= to; seq++ {
+		items = append(items, reading(edge, seq))
+	}
+	return items
+}
+
+// inParts is an item as the uplink sends it when it is large.
+func inParts(whole event.Item, size int) (parts []event.Item) {
+	n := (len(whole.Data) + size - 1) / size
+	for at := range n {
+		p := whole
+		p.Kind = event.Part
+		p.Attrs.PartOf, p.Attrs.Part, p.Attrs.Parts = whole.Kind, uint32(at), uint32(n)
+		p.Data = whole.Data[at*size : min((at+1)*size, len(whole.Data))]
+		parts = append(parts, p)
+	}
+	return parts
+}
+
+func numbers(from, to uint64) (n []uint64) {
+	for ; from <= to; from++ {
+		n = append(n, from)
+	}
+	return n
+}

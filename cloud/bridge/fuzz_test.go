@@ -1,0 +1,63 @@
+package bridge
+
+import (
+	"testing"
+	"time"
+
+	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/event"
+)
+
+// FuzzLetter: whatever comes from MQTT is either an item that is what its topic says, or poison.
+func FuzzLetter(f *testing.F) {
+	good := event.Item{
+		ID: [16]byte{1}, Edge: "mast", Epoch: "e1", Seq: 1, Kind: event.Reading, Stream: "s", Priority: event.Normal,
+		Type: "application/json", SHA256: event.Sum([]byte("{}")), Data: []byte("{}"),
+	}
+	payload, err := good.MarshalMQTT()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add("canvas/v1/mast/up/2/reading", payload)
+	f.Add("canvas/v1/mast/up/2/part", payload)
+	f.Add("canvas/v1/mast/up/1/receipt", []byte(`{"specversion":"1.0","id":"01","data":{"drops":[{"seq":1}]}}`))
+	f.Fuzz(func(t *testing.T, topic string, payload []byte) {
+		l := read(broker.Message{Topic: topic, Payload: payload})
+		if l.err != nil {
+			letterOf(topic, []byte(topic), payload, l.err, stageRead)
+			return
+		}
+		edge, priority, kind, err := event.ParseTopic(topic)
+		if err != nil || l.item.Edge != edge || l.item.Priority != priority || l.item.Kind != kind {
+			t.Fatalf("taken on topic %q: %+v", topic, l.item)
+		}
+		if l.item.Kind != event.Part && event.Sum(l.item.Data) != l.item.SHA256 {
+			t.Fatal("taken with a wrong sha256")
+		}
+	})
+}
+
+// FuzzCheckpoint: a checkpoint that was damaged is an error, not a crash.
+func FuzzCheckpoint(f *testing.F) {
+	l := newLedger(time.Now)
+	l.add("mast", "e1", 1, 2, 5, 9)
+	records, err := l.save(1, offsets{"canvas.events": {0: 3}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(records[Slot("mast")].Key, records[Slot("mast")].Value)
+	f.Fuzz(func(t *testing.T, key, value []byte) {
+		c, err := parseCheckpoint(broker.Record{Key: key, Value: value})
+		if err != nil {
+			return
+		}
+		back := newLedger(time.Now)
+		if back.load(c) == nil {
+			for _, s := range back.status() {
+				if r := (event.Receipt{Epoch: "e", Through: s.Through}); r.Check() != nil {
+					t.Fatal(r)
+				}
+			}
+		}
+	})
+}

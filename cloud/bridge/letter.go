@@ -1,0 +1,78 @@
+package bridge
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/event"
+)
+
+// letter is one message with what is in it.
+type letter struct {
+	broker.Message
+	item event.Item
+	err  error // why it is poison; item then holds what could be read
+}
+
+// What an envelope can be at fault with beyond what shared/event tells.
+var (
+	errStray     = errors.New("the topic and the envelope disagree")
+	errReference = errors.New("an edge sends data, not a reference to the object store")
+	errKind      = errors.New("this kind of item is not made on an edge")
+	errSeq       = errors.New("the number is out of range")
+)
+
+// read opens a message and checks it: form, sha256, and that it is what its topic says.
+func read(m broker.Message) letter {
+	l := letter{Message: m}
+	edge, priority, kind, err := event.ParseTopic(m.Topic)
+	if err != nil {
+		l.err = err
+		return l
+	}
+	l.item, l.err = event.UnmarshalMQTT(m.Payload)
+	i := &l.item
+	switch {
+	case l.err != nil:
+	case i.Edge != edge || i.Priority != priority || i.Kind != kind:
+		l.err = fmt.Errorf("%w: %s carries a %s of edge %q with priority %d", errStray, m.Topic, i.Kind, i.Edge, i.Priority)
+	case i.Kind == event.Product:
+		l.err = fmt.Errorf("%w: %s", errKind, i.Kind)
+	case i.Attrs.DataRef != "":
+		l.err = fmt.Errorf("%w: dataref %q", errReference, i.Attrs.DataRef)
+	case i.Seq > maxSeq:
+		l.err = fmt.Errorf("%w: seq %d", errSeq, i.Seq)
+	case i.Kind == event.Part && i.Epoch == "":
+		l.err = fmt.Errorf("%w: a part without epoch and seq", event.ErrIncomplete)
+	case i.Kind == event.Ack:
+		_, l.err = event.ParseDropReport(*i)
+	}
+	return l
+}
+
+// few is how many messages are not worth a goroutine.
+const few = 16
+
+// readAll reads messages beside each other, in their order.
+func readAll(messages []broker.Message) []letter {
+	letters := make([]letter, len(messages))
+	part := max(few, (len(messages)+runtime.GOMAXPROCS(0)-1)/runtime.GOMAXPROCS(0))
+	var all sync.WaitGroup
+	for from := 0; from < len(messages); from += part {
+		work := func() {
+			for n := from; n < min(from+part, len(messages)); n++ {
+				letters[n] = read(messages[n])
+			}
+		}
+		if from+part >= len(messages) {
+			work()
+			break
+		}
+		all.Go(work)
+	}
+	all.Wait()
+	return letters
+}

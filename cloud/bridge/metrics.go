@@ -1,0 +1,45 @@
+package bridge
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// metrics are what the bridge counts. They work without a registry too.
+type metrics struct {
+	messages *prometheus.CounterVec
+	receipts *prometheus.CounterVec
+	append   prometheus.Histogram
+	away     prometheus.Gauge
+}
+
+func newMetrics(to prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		messages: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "canvas_bridge_messages_total", Help: "What became of messages: items in Kafka, parts, duplicates, poison.",
+		}, []string{"outcome"}),
+		receipts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "canvas_bridge_receipts_total", Help: "Receipts to edges.",
+		}, []string{"outcome"}),
+		append: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "canvas_bridge_append_seconds", Help: "Time of one write to Kafka.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
+		}),
+		away: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "canvas_bridge_blocked", Help: "1 while Kafka or the object store does not take what is in hand.",
+		}),
+	}
+	if to == nil {
+		return m, nil
+	}
+	for _, c := range []prometheus.Collector{m.messages, m.receipts, m.append, m.away} {
+		if err := to.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// settled counts a batch.
+func (m *metrics) settled(b *batch) {
+	m.messages.WithLabelValues("item").Add(float64(b.counts.items))
+	m.messages.WithLabelValues("part").Add(float64(b.counts.parts))
+	m.messages.WithLabelValues("duplicate").Add(float64(b.counts.duplicates))
+	m.messages.WithLabelValues("poison").Add(float64(b.counts.poison))
+}

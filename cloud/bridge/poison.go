@@ -1,0 +1,170 @@
+package bridge
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+
+	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/event"
+)
+
+// Headers of a dead letter, by the names that Kafka Connect gives them (KIP-298).
+const (
+	headTopic     = "__connect.errors.topic" // the MQTT topic it came on
+	headPartition = "__connect.errors.partition"
+	headOffset    = "__connect.errors.offset"
+	headConnector = "__connect.errors.connector.name"
+	headTask      = "__connect.errors.task.id"
+	headStage     = "__connect.errors.stage"
+	headClass     = "__connect.errors.class.name"
+	headException = "__connect.errors.exception.class.name"
+	headMessage   = "__connect.errors.exception.message"
+
+	// HeaderQuarantine names the object with the bytes, where they are too many for a record.
+	HeaderQuarantine = "quarantine"
+
+	stageRead  = "VALUE_CONVERTER"
+	stageWrite = "TASK_PUT"
+)
+
+// maxReason bounds the text of a reason: it may quote what came.
+const maxReason = 2 << 10
+
+// addPoison sets something aside: into the DLQ with its reason, once.
+//
+// What is poison may have been spoiled on the way, so the first time its number is not taken for
+// seen, and the edge sends it again after its timeout. When the very same bytes come twice they are
+// the edge's own; then the number is settled, and the edge may let go of it.
+func (b *batch) addPoison(s *shift, topic string, payload []byte, item *event.Item, reason error, stage string) {
+	b.counts.poison++
+	print := sha256.Sum256(payload)
+	id := identityOf(item)
+	if s.poison.has(print) {
+		if edge, _, _, err := event.ParseTopic(topic); err == nil && edge == id.edge && id.epoch.Valid() && id.seq > 0 && id.seq <= maxSeq {
+			s.book.add(id.edge, id.epoch, id.seq)
+			s.dirty = true
+		}
+		return
+	}
+	if b.poison == nil {
+		b.poison = map[[sha256.Size]byte]bool{}
+	}
+	if b.poison[print] {
+		return
+	}
+	b.poison[print] = true
+	e := entry{poison: true, record: letterOf(topic, []byte(topic), payload, reason, stage)}
+	if len(payload) > maxInline {
+		key := quarantineKey(print)
+		b.objects = append(b.objects, object{key, payload})
+		e.record.Value = []byte{}
+		e.record.Headers = append(e.record.Headers, event.Header{Key: HeaderQuarantine, Value: []byte(key)})
+	}
+	b.entries = append(b.entries, e)
+	s.Logger.Warn("a message is set aside in the DLQ", "topic", topic, "bytes", len(payload), "reason", reason)
+}
+
+// letterOf is a record of the DLQ. Key and value are as they came.
+func letterOf(topic string, key, value []byte, reason error, stage string) broker.Record {
+	text := strings.ToValidUTF8(reason.Error(), "�")
+	if len(text) > maxReason {
+		text = strings.ToValidUTF8(text[:maxReason], "") + "…"
+	}
+	head := func(name, value string) event.Header { return event.Header{Key: name, Value: []byte(value)} }
+	if value == nil {
+		value = []byte{}
+	}
+	return broker.Record{Topic: event.DLQTopic, Key: key, Value: value, Headers: []event.Header{
+		head(headTopic, topic), head(headPartition, "0"), head(headOffset, "-1"),
+		head(headConnector, "canvas-bridge"), head(headTask, "0"), head(headStage, stage),
+		head(headClass, "cloudcanvas/cloud/bridge"), head(headException, exception(reason)), head(headMessage, text),
+	}}
+}
+
+// exception names the kind of fault.
+func exception(reason error) string {
+	for _, kind := range [...]struct {
+		err  error
+		name string
+	}{
+		{event.ErrDigest, "event.ErrDigest"}, {event.ErrTooLarge, "event.ErrTooLarge"}, {event.ErrUnknownKind, "event.ErrUnknownKind"},
+		{event.ErrIncomplete, "event.ErrIncomplete"}, {event.ErrMalformed, "event.ErrMalformed"}, {errStray, "bridge.Stray"},
+		{errReference, "bridge.Reference"}, {errKind, "bridge.Kind"}, {errSeq, "bridge.Seq"}, {errParts, "bridge.Parts"},
+		{broker.ErrRecordTooLarge, "broker.ErrRecordTooLarge"},
+	} {
+		if errors.Is(reason, kind.err) {
+			return kind.name
+		}
+	}
+	return fmt.Sprintf("%T", reason)
+}
+
+// refused turns an entry that Kafka will not take as it is into a dead letter.
+func (s *shift) refused(ctx context.Context, e *entry, reason error) error {
+	topic, was := e.record.Topic, e.record
+	e.poison = true
+	e.record = letterOf(topic, was.Key, was.Value, reason, stageWrite)
+	if len(was.Value) > maxInline/2 {
+		print := sha256.Sum256(was.Value)
+		if err := s.store(ctx, []object{{quarantineKey(print), was.Value}}); err != nil {
+			return err
+		}
+		e.record.Value = []byte{}
+		e.record.Headers = append(e.record.Headers, event.Header{Key: HeaderQuarantine, Value: []byte(quarantineKey(print))})
+	}
+	// The envelope stays with it: it says what the bytes were, and that the number is accounted for.
+	e.record.Headers = append(e.record.Headers, was.Headers...)
+	s.Logger.Warn("Kafka refuses a record, it is set aside in the DLQ", "topic", topic, "bytes", len(was.Value), "reason", reason)
+	return nil
+}
+
+const quarantine = "quarantine/"
+
+func quarantineKey(print [sha256.Size]byte) string { return quarantine + hex.EncodeToString(print[:]) }
+
+// fingerprintOf is the sha256 of what a dead letter's payload was.
+func fingerprintOf(r broker.Record) [sha256.Size]byte {
+	for _, h := range r.Headers {
+		if h.Key == HeaderQuarantine {
+			var print [sha256.Size]byte
+			text, _ := strings.CutPrefix(string(h.Value), quarantine)
+			if len(text) == hex.EncodedLen(len(print)) {
+				if _, err := hex.Decode(print[:], []byte(text)); err == nil {
+					return print
+				}
+			}
+		}
+	}
+	return sha256.Sum256(r.Value)
+}
+
+// fingerprints remembers the dead letters that came last.
+type fingerprints struct {
+	known map[[sha256.Size]byte]bool
+	order [][sha256.Size]byte // a ring
+	next  int
+}
+
+const maxFingerprints = 4096
+
+func newFingerprints() *fingerprints { return &fingerprints{known: map[[sha256.Size]byte]bool{}} }
+
+func (f *fingerprints) has(print [sha256.Size]byte) bool { return f.known[print] }
+
+func (f *fingerprints) add(print [sha256.Size]byte) {
+	if f.known[print] {
+		return
+	}
+	f.known[print] = true
+	if len(f.order) < maxFingerprints {
+		f.order = append(f.order, print)
+		return
+	}
+	delete(f.known, f.order[f.next])
+	f.order[f.next] = print
+	f.next = (f.next + 1) % maxFingerprints
+}

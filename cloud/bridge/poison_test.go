@@ -1,0 +1,164 @@
+package bridge_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/segmentio/kafka-go"
+
+	"cloudcanvas/cloud/bridge"
+	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/event"
+)
+
+func newContext() (context.Context, context.CancelFunc) {
+	return context.WithCancel(context.Background())
+}
+
+func header(r broker.Record, key string) string {
+	for _, h := range r.Headers {
+		if h.Key == key {
+			return string(h.Value)
+		}
+	}
+	return ""
+}
+
+func TestPoisonIsSetAsideOnceAndTheRestFlows(t *testing.T) {
+	good := reading("mast", 1)
+	spoiled := reading("mast", 3)
+	spoiled.SHA256[0]++
+	spoiledBytes, _ := reading("mast", 3).MarshalMQTT()
+	spoiledBytes = bytes.Replace(spoiledBytes, []byte(`{"n":3}`), []byte(`{"n":4}`), 1)
+	goodBytes, _ := good.MarshalMQTT()
+	reference := item("mast", 4, event.Reading, nil)
+	reference.Attrs.DataRef = "items/another/edge"
+	referenceBytes, _ := reference.MarshalMQTT()
+	for _, poison := range []struct {
+		name, topic string
+		payload     []byte
+		exception   string
+	}{
+		{"NotAnEnvelope", "canvas/v1/mast/up/2/reading", []byte("hello"), "event.ErrMalformed"},
+		{"WrongDigest", "canvas/v1/mast/up/2/reading", spoiledBytes, "event.ErrDigest"},
+		{"SixMebibytes", "canvas/v1/mast/up/2/reading", make([]byte, 6<<20), "event.ErrTooLarge"},
+		{"UnknownKind", "canvas/v1/mast/up/2/parcel", goodBytes, "event.ErrUnknownKind"},
+		{"AnotherEdge", "canvas/v1/vessel/up/2/reading", goodBytes, "bridge.Stray"},
+		{"AnotherPriority", "canvas/v1/mast/up/0/reading", goodBytes, "bridge.Stray"},
+		{"AReference", "canvas/v1/mast/up/2/reading", referenceBytes, "bridge.Reference"},
+		{"Empty", "canvas/v1/mast/up/2/reading", []byte{0}, "event.ErrMalformed"},
+	} {
+		t.Run(poison.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.start()
+			w.mail.send(t, readings("vessel", 1, 50)...)
+			w.mail.post(poison.topic, poison.payload)
+			w.mail.send(t, readings("vessel", 51, 100)...)
+			w.receipted("vessel", 100)
+			eventually(t, "all are acknowledged", func() bool { return w.mail.acknowledged() == 101 })
+			w.mail.post(poison.topic, bytes.Clone(poison.payload))
+			eventually(t, "the second is acknowledged", func() bool { return w.mail.acknowledged() == 102 })
+			letters := w.log.records(event.DLQTopic)
+			if len(letters) != 1 {
+				t.Fatalf("%d dead letters", len(letters))
+			}
+			l := letters[0]
+			if header(l, "__connect.errors.topic") != poison.topic || header(l, "__connect.errors.exception.message") == "" || string(l.Key) != poison.topic {
+				t.Errorf("key %q, headers %v", l.Key, l.Headers)
+			}
+			if got := header(l, "__connect.errors.exception.class.name"); got != poison.exception {
+				t.Errorf("exception %q, %s", got, header(l, "__connect.errors.exception.message"))
+			}
+			value := l.Value
+			if ref := header(l, bridge.HeaderQuarantine); ref != "" {
+				value = w.shelf.objects[ref]
+			}
+			if !bytes.Equal(value, poison.payload) {
+				t.Errorf("the value was changed: %d bytes", len(value))
+			}
+			if got := w.log.seqs(t, event.EventsTopic); !slices.Equal(got, numbers(1, 100)) {
+				t.Errorf("the rest: %v", got)
+			}
+		})
+	}
+}
+
+func TestPoisonWithANumberIsSettledOnlyWhenTheSameBytesComeTwice(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	payload, _ := reading("mast", 1).MarshalMQTT()
+	spoiled := bytes.Replace(payload, []byte(`{"n":1}`), []byte(`{"n":2}`), 1)
+	w.mail.post("canvas/v1/mast/up/2/reading", spoiled)
+	w.mail.send(t, reading("mast", 2))
+	eventually(t, "a receipt for the good one only", func() bool {
+		r, _ := w.post.of("mast")
+		return r.Through == 0 && r.Has(2)
+	})
+	w.mail.post("canvas/v1/mast/up/2/reading", bytes.Clone(spoiled))
+	w.receipted("mast", 2)
+}
+
+func TestSpoiledOnTheWayIsTakenWhenItComesIntact(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	payload, _ := reading("mast", 1).MarshalMQTT()
+	w.mail.post("canvas/v1/mast/up/2/reading", bytes.Replace(payload, []byte(`{"n":1}`), []byte(`{"n":2}`), 1))
+	eventually(t, "it is set aside", func() bool { return len(w.log.records(event.DLQTopic)) == 1 })
+	w.mail.post("canvas/v1/mast/up/2/reading", payload)
+	w.receipted("mast", 1)
+	if got := w.log.seqs(t, event.EventsTopic); !slices.Equal(got, numbers(1, 1)) {
+		t.Errorf("Kafka has %v", got)
+	}
+}
+
+func TestPoisonKnownFromTheLogIsNotWrittenAgain(t *testing.T) {
+	w := newWorld(t)
+	w.log.fault = func(n int, records []broker.Record) error {
+		if n > 1 {
+			return nil
+		}
+		return w.log.fail(records, func(int) (broker.Outcome, bool, error) { return broker.Unknown, true, errors.New("timed out") })
+	}
+	w.start()
+	w.mail.post("canvas/v1/mast/up/2/reading", []byte("hello"))
+	eventually(t, "it is acknowledged", func() bool { return w.mail.acknowledged() == 1 })
+	if n := len(w.log.records(event.DLQTopic)); n != 1 {
+		t.Errorf("%d dead letters", n)
+	}
+}
+
+func TestRecordThatKafkaRefusesIsSetAsideAndAccountedFor(t *testing.T) {
+	w := newWorld(t)
+	w.log.fault = func(_ int, records []broker.Record) error {
+		bad := slices.IndexFunc(records, func(r broker.Record) bool {
+			return r.Topic != event.DLQTopic && strings.Contains(string(r.Value), `"n":2`)
+		})
+		if bad < 0 {
+			return nil
+		}
+		return w.log.fail(records, func(n int) (broker.Outcome, bool, error) {
+			if n == bad {
+				return broker.Refused, false, kafka.MessageSizeTooLarge
+			}
+			return broker.Confirmed, true, nil
+		})
+	}
+	w.start()
+	w.mail.send(t, readings("mast", 1, 3)...)
+	w.receipted("mast", 3)
+	letters := w.log.records(event.DLQTopic)
+	if len(letters) != 1 || string(letters[0].Value) != `{"n":2}` || string(letters[0].Key) != "mast" || header(letters[0], "__connect.errors.topic") != event.EventsTopic {
+		t.Errorf("dead letters: %+v", letters)
+	}
+	if got := w.log.seqs(t, event.EventsTopic); !slices.Equal(got, []uint64{1, 3}) {
+		t.Errorf("the rest: %v", got)
+	}
+	w.stop()
+	w.mail = newMailbox()
+	w.start() // the log says so too
+	eventually(t, "the bridge knows", func() bool { s := w.bridge.Status(); return len(s) == 1 && s[0].Through == 3 })
+}

@@ -1,0 +1,108 @@
+package bridge
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"cloudcanvas/shared/event"
+)
+
+// Receipts tell an edge what Kafka has. The first after a quiet time goes at once; under load one
+// goes in each ReceiptEvery and says it all.
+const (
+	tellers         = 16               // receipts under way at a time
+	receiptPatience = 10 * time.Second // for one to be acknowledged by the MQTT broker
+	receiptRetry    = time.Second      // after one that failed, the broker being away as a rule
+)
+
+// owed is a receipt that is due now.
+type owed struct {
+	account *account
+	edge    string
+	receipt event.Receipt
+}
+
+// take gives the receipts that are due, and when to ask again for those that are not yet.
+func (l *ledger) take(every time.Duration) (now []owed, again time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at := l.now()
+	again = time.Hour
+	for a := range l.due {
+		gap := every
+		if a.unsettled {
+			gap = max(every, receiptRetry)
+		}
+		if wait := a.receipt.Add(gap).Sub(at); wait > 0 {
+			again = min(again, wait)
+			continue
+		}
+		delete(l.due, a)
+		a.receipt = at
+		now = append(now, owed{a, a.edge, event.Receipt{Epoch: a.epoch, Through: a.through, Above: a.ranges(event.MaxRanges)}})
+	}
+	return now, again
+}
+
+// told records whether a receipt reached the MQTT broker. One that did not is due again.
+func (l *ledger) told(a *account, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a.unsettled = !ok
+	if !ok {
+		l.owe(a)
+	}
+}
+
+// tell publishes receipts until ctx ends.
+func (s *shift) tell(ctx context.Context) {
+	slots := make(chan struct{}, tellers)
+	var all sync.WaitGroup
+	defer all.Wait()
+	for {
+		now, again := s.book.take(s.cfg.ReceiptEvery)
+		for _, o := range now {
+			select {
+			case slots <- struct{}{}:
+			case <-ctx.Done():
+				return
+			}
+			all.Go(func() {
+				defer func() { <-slots }()
+				s.book.told(o.account, s.send(ctx, o))
+			})
+		}
+		timer := time.NewTimer(again)
+		select {
+		case <-s.book.wake:
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+		timer.Stop()
+	}
+}
+
+// send publishes one receipt. The client says when it is offline, so that is not logged here.
+func (s *shift) send(ctx context.Context, o owed) bool {
+	item, err := o.receipt.Item(o.edge, time.Now())
+	if err != nil {
+		s.Logger.Error("a receipt can't be written", "edge", o.edge, "error", err)
+		return true // trying again would not help
+	}
+	payload, err := item.MarshalMQTT()
+	if err != nil {
+		s.Logger.Error("a receipt can't be written", "edge", o.edge, "error", err)
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, receiptPatience)
+	defer cancel()
+	if err := s.Teller.Publish(ctx, event.ReceiptsTopic(o.edge), 1, false, payload); err != nil {
+		s.metrics.receipts.WithLabelValues("failed").Inc()
+		return false
+	}
+	s.metrics.receipts.WithLabelValues("sent").Inc()
+	return true
+}

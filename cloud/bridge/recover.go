@@ -1,0 +1,166 @@
+package bridge
+
+import (
+	"context"
+	"encoding/json"
+	"math"
+	"strconv"
+	"time"
+
+	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/event"
+)
+
+// recover learns from Kafka what Kafka has: from the checkpoints, and from the log behind them.
+func (s *shift) recover(ctx context.Context) error {
+	began := time.Now()
+	return s.insist(ctx, "reading the checkpoints and the log behind them", func() error {
+		// Each try begins anew: half of a checkpoint must not count.
+		s.book, s.ends = newLedger(time.Now), offsets{}
+		if err := s.loadCheckpoints(ctx); err != nil {
+			return err
+		}
+		if err := s.catchUp(ctx); err != nil {
+			return err
+		}
+		s.checked = time.Now()
+		s.Logger.Info("the bridge knows what Kafka has", "edges", len(s.book.status()), "seconds", time.Since(began).Seconds())
+		return nil
+	})
+}
+
+// loadCheckpoints reads canvas.bridge. Of each slot the last one of the latest lease counts: a
+// bridge that has lost its lease may write one late.
+func (s *shift) loadCheckpoints(ctx context.Context) error {
+	ranges, err := s.Log.Offsets(ctx, event.BridgeTopic)
+	if err != nil {
+		return err
+	}
+	latest := map[int]checkpoint{}
+	for p, r := range ranges {
+		err := s.Log.Scan(ctx, event.BridgeTopic, p, r.First, r.End, func(r broker.Record) error {
+			if r.Value == nil {
+				return nil
+			}
+			c, err := parseCheckpoint(r)
+			if err != nil {
+				s.Logger.Error("a checkpoint is not readable; the log is read instead", "offset", r.Offset, "error", err)
+				return nil
+			}
+			if c.Epoch >= latest[c.Slot].Epoch {
+				latest[c.Slot] = c
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for slot := range Slots {
+		c, ok := latest[slot]
+		if ok {
+			if err := s.book.load(c); err != nil {
+				s.Logger.Error("a checkpoint is not usable; the log is read instead", "slot", slot, "error", err)
+				ok = false
+			}
+		}
+		if !ok {
+			c.Offsets = nil // then the log is read from its beginning
+		}
+		if slot == 0 {
+			s.ends = c.Offsets.clone()
+		} else {
+			s.ends = s.ends.lower(c.Offsets)
+		}
+	}
+	return nil
+}
+
+// catchUp reads the data topics from where the book ends to where they end.
+func (s *shift) catchUp(ctx context.Context) error {
+	ends := offsets{}
+	for _, topic := range dataTopics {
+		ranges, err := s.Log.Offsets(ctx, topic)
+		if err != nil {
+			return err
+		}
+		ends[topic] = map[int]int64{}
+		for p, r := range ranges {
+			from, known := s.ends[topic][p]
+			if !known || from > r.End { // the topic was made anew
+				from = r.First
+			}
+			if from < r.End {
+				if err := s.Log.Scan(ctx, topic, p, from, r.End, s.found); err != nil {
+					return err
+				}
+			}
+			ends[topic][p] = r.End
+		}
+	}
+	s.ends = ends
+	return nil
+}
+
+// found takes a record that is in Kafka into the book.
+func (s *shift) found(r broker.Record) error {
+	if r.Topic == event.DLQTopic {
+		s.poison.add(fingerprintOf(r))
+	}
+	var (
+		id   identity
+		kind string
+	)
+	for _, h := range r.Headers {
+		switch h.Key {
+		case "ce_edge":
+			id.edge = string(h.Value)
+		case "ce_epoch":
+			id.epoch = event.Epoch(h.Value)
+		case "ce_seq":
+			id.seq, _ = strconv.ParseUint(string(h.Value), 10, 64) // 0 where it is none
+		case "ce_type":
+			kind = string(h.Value)
+		}
+	}
+	// What a worker or a stranger wrote has no number of an edge.
+	if event.CheckName(id.edge) != nil || !id.epoch.Valid() || id.seq == 0 || id.seq > maxSeq {
+		return nil
+	}
+	seqs := []uint64{id.seq}
+	if kind == ackType && r.Topic == event.EventsTopic {
+		seqs = append(seqs, s.dropped(r)...)
+	}
+	s.book.add(id.edge, id.epoch, seqs...)
+	s.dirty = true
+	return nil
+}
+
+const ackType = "io.cloudcanvas." + string(event.Ack) + ".v1"
+
+// dropped are the numbers that a drop report in the log accounts for.
+func (s *shift) dropped(r broker.Record) []uint64 {
+	value := r.Value
+	for _, h := range r.Headers {
+		if h.Key == "ce_dataref" {
+			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+			defer cancel()
+			var err error
+			if value, err = s.Objects.Get(ctx, string(h.Value)); err != nil {
+				s.Logger.Error("a drop report in the object store can't be read; its edge will send it again", "object", string(h.Value), "error", err)
+				return nil
+			}
+		}
+	}
+	var report event.DropReport
+	if json.Unmarshal(value, &report) != nil {
+		return nil
+	}
+	seqs := make([]uint64, 0, len(report.Drops))
+	for _, d := range report.Drops {
+		if d.Seq > 0 && d.Seq < math.MaxUint64 {
+			seqs = append(seqs, d.Seq)
+		}
+	}
+	return seqs
+}
