@@ -66,10 +66,8 @@ func Connect(ctx context.Context, c Config, id string, log *slog.Logger, metrics
 }
 
 func (c *Cloud) awaitTopics(ctx context.Context) error {
-	topics := bridge.Topics(c.Config.Bridge)
-	for i := range topics {
-		topics[i].Replicas = c.Config.Kafka.Replicas
-	}
+	topics := append(bridge.Topics(c.Config.Kafka.Partitions, c.Config.Kafka.Replicas), broker.Topic{
+		Name: event.ProductsTopic, Partitions: 1, Replicas: c.Config.Kafka.Replicas, Config: map[string]string{"cleanup.policy": "compact"}})
 	for wait := time.Second; ; wait = min(2*wait, 30*time.Second) {
 		err := c.Kafka.EnsureTopics(ctx, topics...)
 		if err == nil || ctx.Err() != nil {
@@ -101,18 +99,24 @@ func (c *Cloud) Close() {
 
 // Bridge takes what devices send over MQTT into Kafka, until ctx ends.
 func (c *Cloud) Bridge(ctx context.Context) error {
-	link, err := bridge.DialMQTT(ctx, bridge.MQTTOptions{URL: c.MQTT.URL, ClientID: c.MQTT.ClientID, Security: c.MQTT.Security, Log: c.Log})
+	teller, err := broker.DialMQTT(ctx, broker.MQTTOptions{URL: c.MQTT.URL, ClientID: c.ID + "-receipts", Security: c.MQTT.Security, Log: c.Log})
 	if err != nil {
 		return err
 	}
-	defer link.Close()
+	defer teller.Close()
+	log, err := bridge.DialKafka(broker.KafkaOptions{Brokers: c.Config.Kafka.Brokers, Security: c.Config.Kafka.Security, Log: c.Log})
+	if err != nil {
+		return err
+	}
+	defer log.Close()
 	b, err := bridge.New(c.Config.Bridge, bridge.Parts{
-		Intake: link, Receipts: link, Log: c.Kafka, Objects: c.Store, Logger: c.Log, Metrics: c.Metrics, Step: c.Progress.Step,
+		Intake: bridge.MQTT{Options: broker.MQTTOptions{URL: c.MQTT.URL, ClientID: c.Config.Bridge.ClientID, Security: c.MQTT.Security, Log: c.Log}},
+		Log:    log, Objects: objects{c.Store, c.Config.Worker.ObjectBytes}, Teller: teller, Leases: c.Coord, Logger: c.Log, Metrics: c.Metrics,
 	})
 	if err != nil {
 		return err
 	}
-	return b.Run(ctx)
+	return stopped(ctx, b.Run(ctx))
 }
 
 // Worker works on its share of canvas.work until ctx ends. Every worker also stands by to lead the

@@ -38,15 +38,15 @@ type Config struct {
 // MQTT is the broker that devices deliver to.
 type MQTT struct {
 	URL      string            `yaml:"url"`
-	ClientID string            `yaml:"client_id"` // fixed, so that the broker keeps the bridge's session
 	Security security.Security `yaml:"security"`
 }
 
 // Kafka is the cluster.
 type Kafka struct {
-	Brokers  []string          `yaml:"brokers"`
-	Replicas int               `yaml:"replicas"` // of topics that are made; 0: the cluster's default
-	Security security.Security `yaml:"security"`
+	Brokers    []string          `yaml:"brokers"`
+	Partitions int               `yaml:"partitions"` // of topics that are made
+	Replicas   int               `yaml:"replicas"`   // of topics that are made; 0: the cluster's default
+	Security   security.Security `yaml:"security"`
 }
 
 // Models says where networks come from and what runs them.
@@ -59,7 +59,7 @@ type Models struct {
 // DefaultConfig is a cloud whose services all run on this machine.
 func DefaultConfig() Config {
 	return Config{
-		MQTT: MQTT{URL: "tcp://127.0.0.1:1883", ClientID: "canvas-bridge"}, Kafka: Kafka{Brokers: []string{"127.0.0.1:9092"}},
+		MQTT: MQTT{URL: "tcp://127.0.0.1:1883"}, Kafka: Kafka{Brokers: []string{"127.0.0.1:9092"}, Partitions: 8},
 		ZooKeeper: zk.DefaultConfig(), Store: "file:///var/lib/canvas/objects", Models: Models{Engine: infer.Auto},
 		Bridge: bridge.DefaultConfig(), Assign: assign.DefaultConfig(), Worker: worker.DefaultConfig(), Mosaic: mosaic.DefaultConfig(),
 		Products: "/var/lib/canvas/products",
@@ -73,9 +73,6 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	}
 	if !strings.Contains(c.MQTT.URL, "://") {
 		add("mqtt.url", fmt.Sprintf("%q is no broker's address", c.MQTT.URL), "write tcp://host:1883 or tls://host:8883")
-	}
-	if c.MQTT.ClientID == "" {
-		add("mqtt.client_id", "is missing", "any name that stays the same: canvas-bridge")
 	}
 	c.MQTT.Security.Problems(in("mqtt.security"))
 	if len(c.Kafka.Brokers) == 0 {

@@ -41,11 +41,11 @@ func (a *Agent) framesLane(ctx context.Context, source *capture.DeviceFrames) er
 		return err
 	}
 	a.add(lane{name: "frames", run: func(ctx context.Context) (int64, error) {
-		ctx, stop := context.WithCancel(ctx)
+		ctx, stop := context.WithCancelCause(ctx)
 		cameras := map[string]*cameraLane{}
-		ended := make(chan struct{}, a.config.Frames.MaxStreams+1)
+		ended := make(chan struct{})
 		defer func() {
-			stop()
+			stop(nil)
 			for range cameras {
 				<-ended
 			}
@@ -55,7 +55,13 @@ func (a *Agent) framesLane(ctx context.Context, source *capture.DeviceFrames) er
 			if l == nil {
 				l = a.newCameraLane(p.Stream, net, false, false)
 				cameras[p.Stream] = l
-				go func() { l.watch(ctx); ended <- struct{}{} }()
+				go func() {
+					if err := l.watch(ctx); err != nil && ctx.Err() == nil {
+						a.log.Error("a camera's detection has ended", "camera", p.Stream, "problem", err)
+						stop(err) // one that can't be watched holds up all that come over the same broker
+					}
+					ended <- struct{}{}
+				}()
 			}
 			return l.take(ctx, p)
 		})
@@ -97,7 +103,8 @@ func (l *cameraLane) run(ctx context.Context, source func(context.Context, func(
 	ctx, stop := context.WithCancelCause(ctx)
 	watched := make(chan error, 1)
 	go func() {
-		err := l.watch(ctx)
+		// It ends with the frames, not with ctx: what was seen up to a stop is still told.
+		err := l.watch(context.WithoutCancel(ctx))
 		stop(err) // frames have nowhere to go
 		watched <- err
 	}()
@@ -110,9 +117,7 @@ func (l *cameraLane) run(ctx context.Context, source func(context.Context, func(
 }
 
 // watch detects until the frames end.
-func (l *cameraLane) watch(ctx context.Context) error {
-	return l.camera.Run(ctx, l.frames, l.commit)
-}
+func (l *cameraLane) watch(ctx context.Context) error { return l.camera.Run(ctx, l.frames, l.commit) }
 
 // take screens a frame and hands it to detection.
 func (l *cameraLane) take(ctx context.Context, p capture.Picture) error {

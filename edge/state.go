@@ -15,7 +15,7 @@ type states struct {
 	left    map[string]map[string]int64 // by stream and reason
 }
 
-// cameraState hears of each change of a camera's phase, and tells it.
+// cameraState hears of each change of a camera's phase.
 func (a *Agent) cameraState(s capture.State) {
 	a.states.mu.Lock()
 	defer a.states.mu.Unlock()
@@ -23,9 +23,6 @@ func (a *Agent) cameraState(s capture.State) {
 		a.states.cameras = map[string]capture.State{}
 	}
 	a.states.cameras[s.Name] = s
-	if s.Phase == capture.Down || s.Phase == capture.Stalled {
-		a.log.Warn("camera is "+string(s.Phase), "camera", s.Name, "problem", s.Problem)
-	}
 }
 
 func (a *Agent) cameraStates() []capture.State {

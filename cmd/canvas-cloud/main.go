@@ -40,7 +40,7 @@ func process(name, usage string, run func(*cloud.Cloud, context.Context) error) 
 	return &urfave.Command{Name: name, Usage: usage,
 		Flags: []urfave.Flag{&urfave.StringFlag{Name: "id", Usage: "this process's name among the others; default: host name and process id"}},
 		Action: func(c *urfave.Context) error {
-			log, err := cli.Logger(c)
+			log, err := cli.Logger(c, "info")
 			if err != nil {
 				return err
 			}

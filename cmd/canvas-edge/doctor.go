@@ -38,7 +38,7 @@ func doctor(c *urfave.Context) error {
 		all = append(all, f)
 	}
 	cfg, err := loadConfig(c)
-	configured := c.String("config") != "" || err == nil
+	configured := cli.ConfigFile(c) != "" || err == nil
 	if configured {
 		look("configuration", err, "good", "canvas-edge check tells every mistake")
 	}

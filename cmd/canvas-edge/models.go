@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
 	"text/tabwriter"
 
 	urfave "github.com/urfave/cli/v2"
@@ -32,7 +31,7 @@ func openModels(c *urfave.Context) (*model.Repository, []string, error) {
 	folders := c.StringSlice("models")
 	if len(folders) == 0 {
 		cfg, err := loadConfig(c)
-		if err != nil && c.String("config") != "" {
+		if err != nil && cli.ConfigFile(c) != "" {
 			return nil, nil, err
 		}
 		folders = cfg.ModelFolders(cli.Home())
@@ -124,7 +123,7 @@ func pullModel(c *urfave.Context) error {
 	if len(folders) == 0 {
 		return cli.Usagef("name the repository to pull into with --models DIR")
 	}
-	m, err := model.Puller{Brought: filepath.Join(cli.Home(), "models")}.Pull(c.Context, folders[0], c.Args().First())
+	m, err := model.Puller{}.Pull(c.Context, folders[0], c.Args().First())
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ func loadConfig(c *urfave.Context) (edge.Config, error) {
 
 func runCommand() *urfave.Command {
 	return &urfave.Command{Name: "run", Usage: "be the device's service", Action: func(c *urfave.Context) error {
-		log, err := cli.Logger(c)
+		log, err := cli.Logger(c, "info")
 		if err != nil {
 			return err
 		}

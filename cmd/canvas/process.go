@@ -38,7 +38,7 @@ func processCommand() *urfave.Command {
 			&urfave.BoolFlag{Name: "keep-everything", Usage: "screen, but drop nothing"},
 		},
 		Action: func(c *urfave.Context) error {
-			log, err := quietLogger(c)
+			log, err := cli.Logger(c, "warn") // progress is told on stdout
 			if err != nil {
 				return err
 			}
@@ -230,15 +230,6 @@ func (j job) chooseDetector(c *edge.Config, models *model.Repository) error {
 		c.Images[i].Detector = name
 	}
 	return nil
-}
-
-// quietLogger is the logger of the flags; without --log-level, warnings and errors only: progress
-// is told on stdout.
-func quietLogger(c *urfave.Context) (*slog.Logger, error) {
-	if !c.IsSet("log-level") {
-		c.Set("log-level", "warn")
-	}
-	return cli.Logger(c)
 }
 
 func splitBands(text string) []string {

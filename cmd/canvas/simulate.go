@@ -19,7 +19,7 @@ func simulateSceneCommand() *urfave.Command {
 			&urfave.IntFlag{Name: "height", Value: 2048, Usage: "pixels"},
 			&urfave.StringFlag{Name: "base", Usage: "a scene to lay them over; default: the Sentinel-2 sample; \"none\": synthetic ground"},
 			&urfave.Float64Flag{Name: "clouds", Value: 0.3, Usage: "share of cloud, 0 to 0.9"},
-			&urfave.Int64Flag{Name: "seed", Value: 1, Usage: "the same seed gives the same scene"},
+			&urfave.Uint64Flag{Name: "seed", Value: 1, Usage: "the same seed gives the same scene"},
 		},
 		Action: func(c *urfave.Context) error {
 			base := c.String("base")
@@ -30,7 +30,7 @@ func simulateSceneCommand() *urfave.Command {
 				base = ""
 			}
 			err := simulate.Scene(c.Context, simulate.SceneOptions{Out: c.String("out"), Width: c.Int("width"), Height: c.Int("height"),
-				Base: base, Clouds: c.Float64("clouds"), Seed: c.Int64("seed")})
+				Base: base, Clouds: c.Float64("clouds"), Seed: c.Uint64("seed")})
 			if err != nil {
 				return err
 			}

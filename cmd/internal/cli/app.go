@@ -63,14 +63,10 @@ func Code(err error) int {
 // App is a command with the flags that all three share.
 func App(name, usage, version string, commands ...*cli.Command) *cli.App {
 	app := &cli.App{
-		Name:    name,
-		Usage:   usage,
-		Version: version,
-		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "config", Usage: "settings, a YAML `FILE`; ${VAR} and CANVAS_… override"},
-			&cli.StringFlag{Name: "log-level", Value: "info", Usage: "debug, info, warn or error"},
-			&cli.StringFlag{Name: "log-format", Value: "text", Usage: "text or json"},
-		},
+		Name:                 name,
+		Usage:                usage,
+		Version:              version,
+		Flags:                sharedFlags(),
 		Commands:             commands,
 		EnableBashCompletion: true,
 		Suggest:              true,
@@ -81,6 +77,25 @@ func App(name, usage, version string, commands ...*cli.Command) *cli.App {
 	}
 	refuseUnknown(app.Commands)
 	return app
+}
+
+// sharedFlags may stand before the command or after it.
+func sharedFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "config", Usage: "settings, a YAML `FILE`; ${VAR} and CANVAS_… override"},
+		&cli.StringFlag{Name: "log-level", Usage: "debug, info, warn or error"},
+		&cli.StringFlag{Name: "log-format", Value: "text", Usage: "text or json"},
+	}
+}
+
+// shared is the value of a shared flag where it was given, nearest to the command; else its default.
+func shared(c *cli.Context, name string) string {
+	for _, at := range c.Lineage() {
+		if at.Command != nil && at.IsSet(name) {
+			return at.String(name)
+		}
+	}
+	return c.String(name)
 }
 
 // noCommand answers a call without a command, or with one that does not exist.
@@ -96,6 +111,7 @@ func refuseUnknown(commands []*cli.Command) {
 	for _, c := range commands {
 		c.OnUsageError = func(_ *cli.Context, err error, _ bool) error { return Usage(err) }
 		c.HideHelpCommand = true
+		c.Flags = append(c.Flags, sharedFlags()...)
 		refuseUnknown(c.Subcommands)
 		if c.Action == nil {
 			c.Action = noCommand
@@ -121,19 +137,25 @@ func tell(w io.Writer, name string, err error) {
 	}
 }
 
-// Logger is the logger that the flags ask for, on stderr.
-func Logger(c *cli.Context) (*slog.Logger, error) {
-	log, err := telemetry.NewLogger(os.Stderr, c.String("log-level"), c.String("log-format"))
+// Logger is the logger that the flags ask for, on stderr; level is what holds where they don't say.
+func Logger(c *cli.Context, level string) (*slog.Logger, error) {
+	if given := shared(c, "log-level"); given != "" {
+		level = given
+	}
+	log, err := telemetry.NewLogger(os.Stderr, level, shared(c, "log-format"))
 	if err != nil {
 		return nil, Usage(err)
 	}
 	return log, nil
 }
 
+// ConfigFile is the file that --config names, or empty.
+func ConfigFile(c *cli.Context) string { return shared(c, "config") }
+
 // LoadConfig reads --config into target, which holds the defaults. Without --config the file
 // fallback is read where it exists; else the defaults and the environment stand.
 func LoadConfig(c *cli.Context, fallback string, target any) error {
-	file := c.String("config")
+	file := ConfigFile(c)
 	if file == "" {
 		if _, err := os.Stat(fallback); err != nil {
 			return config.Parse("environment", nil, target, os.Environ())
