@@ -200,6 +200,19 @@ func (j job) cloud(models *model.Repository) cloud.Config {
 	return c
 }
 
+// firstDetector is the detector that was asked for, else the first that is there.
+func (j job) firstDetector(models *model.Repository) string {
+	if j.detector != "" {
+		return j.detector
+	}
+	for _, m := range models.List() {
+		if m.Task == model.Detect && m.Builtin == "" {
+			return m.Name
+		}
+	}
+	return builtinDetector
+}
+
 // builtinDetector finds people without a model file.
 const builtinDetector = "opencv_hog_people"
 
@@ -207,16 +220,7 @@ func (j job) chooseDetector(c *edge.Config, models *model.Repository) error {
 	if len(c.Cameras)+len(c.Images) == 0 {
 		return nil
 	}
-	name := j.detector
-	if name == "" {
-		name = builtinDetector
-		for _, m := range models.List() {
-			if m.Task == model.Detect && m.Builtin == "" {
-				name = m.Name
-				break
-			}
-		}
-	}
+	name := j.firstDetector(models)
 	if _, err := models.Find(name); err != nil {
 		for _, p := range models.Problems() { // a corrupt file may be why it is not there
 			err = errors.Join(err, p)

@@ -19,7 +19,11 @@ const (
 	maxWhiteness = 0.7  // sum of each visible band's distance from their mean, over the mean
 	hotOffset    = 0.08 // of the haze optimised transformation: blue - 0.5 red - 0.08 > 0
 	minSWIR22    = 0.03
-	maxIndex     = 0.8  // of NDSI (above: snow) and NDVI (above: plants)
+	maxNDVI      = 0.8 // above: plants
+	// maxNDSI is where snow begins (Hall, Riggs and Salomonson, Remote Sensing of Environment 54
+	// (1995)). Fmask's own 0.8 leaves snow to its thermal part; here a tile that is taken for cloud
+	// is not sent, so what may be snow is not cloud: clear snow of L8 Biome has an NDSI of 0.56.
+	maxNDSI      = 0.4
 	minNIRtoSWIR = 0.75 // below: bright rock
 )
 
@@ -66,7 +70,7 @@ func visible(b, g, r, minBlue float32) bool {
 func abs(v float32) float32 { return max(v, -v) }
 
 // cloudFmask counts clouds and pixels with data. Indices are compared without dividing:
-// NDSI < 0.8 is green - swir16 < 0.8 (green + swir16) for the positive sums of bright pixels.
+// NDSI < 0.4 is green - swir16 < 0.4 (green + swir16) for the positive sums of bright pixels.
 func cloudFmask(blue, green, red, nir, swir16, swir22 []float32, void []byte, minBlue float32) (cloud, seen int) {
 	n := len(blue)
 	green, red, nir, swir16, swir22 = green[:n], red[:n], nir[:n], swir16[:n], swir22[:n]
@@ -84,7 +88,7 @@ func cloudFmask(blue, green, red, nir, swir16, swir22 []float32, void []byte, mi
 			continue
 		}
 		ir, s := nir[i], swir16[i]
-		if swir22[i] > minSWIR22 && g-s < maxIndex*(g+s) && ir-r < maxIndex*(ir+r) && ir > minNIRtoSWIR*s {
+		if swir22[i] > minSWIR22 && g-s < maxNDSI*(g+s) && ir-r < maxNDVI*(ir+r) && ir > minNIRtoSWIR*s {
 			cloud++
 		}
 	}
@@ -104,7 +108,7 @@ func cloudVisible(blue, green, red, nir []float32, void []byte, minBlue float32)
 			continue
 		}
 		r := red[i]
-		if visible(b, green[i], r, minBlue) && (nir == nil || nir[i]-r < maxIndex*(nir[i]+r)) {
+		if visible(b, green[i], r, minBlue) && (nir == nil || nir[i]-r < maxNDVI*(nir[i]+r)) {
 			cloud++
 		}
 	}

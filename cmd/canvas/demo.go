@@ -1,0 +1,197 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"cloudcanvas/cmd/canvas/simulate"
+	"cloudcanvas/cmd/internal/cli"
+	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/raster"
+	"cloudcanvas/shared/vision"
+)
+
+// The simulated scene of the demo: large enough to show windows at work, small enough for two cores.
+const (
+	demoSide   = 2048
+	demoClouds = 0.3
+	demoSeed   = 7
+)
+
+// peopleEvery is of how many frames one is looked at by the built-in people detector, which takes a
+// tenth of a second for each.
+const peopleEvery = 10
+
+func demoCommand() *urfave.Command {
+	return &urfave.Command{
+		Name: "demo", Usage: "take the inputs that set-up brought the whole way, and say what came of it",
+		Flags: []urfave.Flag{
+			&urfave.StringFlag{Name: "out", Value: "demo-out", Usage: "`DIR` for what it makes"},
+			&urfave.StringSliceFlag{Name: "models", Usage: "a model repository, or a folder of .onnx files, for the video's detector; `DIR`"},
+		},
+		Action: func(c *urfave.Context) error {
+			log, err := cli.Logger(c, "warn")
+			if err != nil {
+				return err
+			}
+			return demo(c, log)
+		},
+	}
+}
+
+func demo(c *urfave.Context, log *slog.Logger) error {
+	ctx, out, say := c.Context, c.String("out"), c.App.Writer
+	samples := filepath.Join(cli.Home(), "samples")
+	inputs := map[string]string{"sentinel2": "sentinel2.tif", "landsat8": "landsat8.tif", "video": "vtest.avi"}
+	for name, file := range inputs {
+		inputs[name] = filepath.Join(samples, file)
+		if _, err := os.Stat(inputs[name]); err != nil {
+			return fmt.Errorf("the sample %s is not here: run make setup", inputs[name])
+		}
+	}
+	if err := os.RemoveAll(out); err != nil {
+		return cli.Usagef("the demo's folder can't be emptied: %w; choose another --out", err)
+	}
+	work := filepath.Join(out, ".inputs")
+	if err := os.MkdirAll(work, 0o755); err != nil {
+		return cli.Usagef("the demo's folder can't be made: %w; choose another --out", err)
+	}
+	defer os.RemoveAll(work)
+
+	fmt.Fprintf(say, "making a simulated scene of %d x %d x 6 with known clouds and shadows over the Sentinel-2 sample\n", demoSide, demoSide)
+	simulated := filepath.Join(work, "simulated")
+	if err := simulate.Scene(ctx, simulate.SceneOptions{Out: simulated, Width: demoSide, Height: demoSide, Base: inputs["sentinel2"], Clouds: demoClouds, Seed: demoSeed}); err != nil {
+		return err
+	}
+	scene := filepath.Join(work, "simulated.tif")
+	if err := os.Rename(filepath.Join(simulated, "scene.tif"), scene); err != nil {
+		return err
+	}
+	j := job{out: out, scenes: []string{inputs["sentinel2"], inputs["landsat8"], scene}, videos: []string{inputs["video"]}, models: c.StringSlice("models"), say: say, log: log}
+	if err := j.thinForPeople(ctx, work); err != nil {
+		return err
+	}
+	s, err := j.run(ctx)
+	if err != nil {
+		return err
+	}
+	truth := filepath.Join(simulated, "truth.tif")
+	figures, err := compare(filepath.Join(out, "simulated", "mask.tif"), truth)
+	if err != nil {
+		return err
+	}
+	report(c, s, figures, out)
+	return nil
+}
+
+// thinForPeople gives the built-in people detector, where no detector model is installed, one frame
+// in ten of the video, so that the demo stays short. It says so.
+func (j *job) thinForPeople(ctx context.Context, work string) error {
+	models, err := model.Open(append(j.models, filepath.Join(cli.Home(), "models"))...)
+	if err != nil {
+		return err
+	}
+	name := j.firstDetector(models)
+	if name != builtinDetector {
+		return nil
+	}
+	fmt.Fprintf(j.say, "no detector model is installed: OpenCV's people detector looks at one frame in %d of the video\n", peopleEvery)
+	thin := filepath.Join(work, "vtest.avi")
+	cut := exec.CommandContext(ctx, "ffmpeg", "-v", "error", "-nostdin", "-i", j.videos[0], "-vf", fmt.Sprintf("select=not(mod(n\\,%d)),setpts=N/FRAME_RATE/TB", peopleEvery),
+		"-c:v", "mjpeg", "-q:v", "3", "-y", thin)
+	if text, err := cut.CombinedOutput(); err != nil {
+		return fmt.Errorf("cut the video: %w: %s", err, text)
+	}
+	j.videos[0] = thin
+	return nil
+}
+
+// agreement is a mask against the truth.
+type agreement struct {
+	pixels, right              int
+	cloudBoth, cloudAny        int
+	shadowBoth, shadowAny, out int
+}
+
+// compare counts a mask's pixels against the truth's, by windows. Pixels that were not sent are
+// counted apart.
+func compare(mask, truth string) (agreement, error) {
+	var a agreement
+	m, err := raster.Open(mask, raster.Options{Bands: []string{"class"}})
+	if err != nil {
+		return a, err
+	}
+	defer m.Close()
+	t, err := raster.Open(truth, raster.Options{Bands: []string{"class"}})
+	if err != nil {
+		return a, err
+	}
+	defer t.Close()
+	info := m.Info()
+	for tile := range (raster.Grid{Width: info.Width, Height: info.Height, Size: 512}).Tiles() {
+		got, err := m.ReadClasses(tile.Core)
+		if err != nil {
+			return a, err
+		}
+		want, err := t.ReadClasses(tile.Core)
+		if err != nil {
+			return a, err
+		}
+		for i, g := range got {
+			a.add(g, want[i])
+		}
+	}
+	return a, nil
+}
+
+func (a *agreement) add(got, want byte) {
+	if got == vision.NoData {
+		a.out++
+		return
+	}
+	count := func(n *int, yes bool) {
+		if yes {
+			*n++
+		}
+	}
+	a.pixels++
+	count(&a.right, got == want)
+	count(&a.cloudBoth, got == vision.Cloud && want == vision.Cloud)
+	count(&a.cloudAny, got == vision.Cloud || want == vision.Cloud)
+	count(&a.shadowBoth, got == vision.Shadow && want == vision.Shadow)
+	count(&a.shadowAny, got == vision.Shadow || want == vision.Shadow)
+}
+
+func share(part, whole int) float64 {
+	if whole == 0 {
+		return 0
+	}
+	return 100 * float64(part) / float64(whole)
+}
+
+// report says in a few lines what came of the demo, and where to look.
+func report(c *urfave.Context, s summary, a agreement, out string) {
+	say := func(format string, args ...any) { fmt.Fprintf(c.App.Writer, format+"\n", args...) }
+	say("")
+	for _, e := range s.Engines {
+		say("model    %-22s %s on %s, %.1f ms an image, golden case: %s", e.Model, e.Engine, e.Device, e.Ms, e.Golden)
+	}
+	for _, l := range s.Scenes {
+		d := l.Tiles.Dropped
+		say("scene    %-12s %d x %d: %d of %d tiles sent, left out: %d no data, %d cloud; %.1f of %.1f MB over the link; %.0f %% cloud", l.ID, l.Width, l.Height,
+			l.Tiles.Sent, l.Tiles.Total, d.NoData, d.Cloud, float64(l.Bytes.Uplinked)/1e6, float64(l.Bytes.Scene)/1e6, 100*l.CloudFraction)
+	}
+	say("truth    simulated    %.1f %% of pixels right, IoU of cloud %.1f %%, of shadow %.1f %% (clouds made up by this program)", share(a.right, a.pixels), share(a.cloudBoth, a.cloudAny), share(a.shadowBoth, a.shadowAny))
+	for _, l := range s.Cameras {
+		say("camera   %-12s %d frames, %d detections, %.1f frames/s", l.Name, l.Frames, l.Detections, l.FramesPerSecond)
+	}
+	d := s.Delivery
+	say("delivery %d items committed on the edge, %d received, %d in Kafka, %d in the ledger: lost %d, duplicates %d", d.Committed, d.Received, d.KafkaRecords, d.Ledger, d.Lost, d.Duplicates)
+	say("look at  %s/simulated/quicklook.png, %s/vtest/annotated/, %s/landsat8/mask.tif, %s/summary.json", out, out, out, out)
+}
