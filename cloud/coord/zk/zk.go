@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-zookeeper/zk"
@@ -32,6 +33,7 @@ type Coordinator struct {
 	log  *slog.Logger
 	conn *zk.Conn
 	dial *dialer
+	said lines
 	auth []byte // user:password, or nil
 	acl  []zk.ACL
 
@@ -74,6 +76,7 @@ func Open(cfg Config, id string, log *slog.Logger) (*Coordinator, error) {
 		closed:  make(chan struct{}),
 		changed: make(chan struct{}),
 	}
+	c.said.log = log
 	if cfg.Security.User != "" {
 		password, err := cfg.Security.Password()
 		if err != nil {
@@ -83,7 +86,7 @@ func Open(cfg Config, id string, log *slog.Logger) (*Coordinator, error) {
 		c.acl = zk.AuthACL(zk.PermAll)
 	}
 	conn, _, err := zk.Connect(cfg.Servers, cfg.SessionTimeout, zk.WithDialer(c.dial.dial), zk.WithHostProvider(&servers{}),
-		zk.WithLogger(quiet{log}), zk.WithLogInfo(false), zk.WithMaxBufferSize(8<<20),
+		zk.WithLogger(&c.said), zk.WithLogInfo(false), zk.WithMaxBufferSize(8<<20),
 		// The events' channel drops what is not read at once; the callback misses nothing.
 		zk.WithEventCallback(c.event))
 	if err != nil {
@@ -94,10 +97,25 @@ func Open(cfg Config, id string, log *slog.Logger) (*Coordinator, error) {
 	return c, nil
 }
 
-// quiet passes the library's lines on as details: state changes are told by this package.
-type quiet struct{ log *slog.Logger }
+// lines passes the library's lines on as details, and keeps the last: it says why there is no
+// connection. State changes are told by this package.
+type lines struct {
+	log  *slog.Logger
+	last atomic.Pointer[string]
+}
 
-func (q quiet) Printf(format string, args ...any) { q.log.Debug(fmt.Sprintf(format, args...)) }
+func (l *lines) Printf(format string, args ...any) {
+	line := fmt.Sprintf(format, args...)
+	l.last.Store(&line)
+	l.log.Debug(line)
+}
+
+func (l *lines) String() string {
+	if line := l.last.Load(); line != nil {
+		return *line
+	}
+	return "no answer"
+}
 
 // event hears of the connection. It must not block.
 func (c *Coordinator) event(e zk.Event) {
@@ -123,6 +141,7 @@ func (c *Coordinator) event(e zk.Event) {
 // prove asks the server for something small again and again: each answer proves the session.
 func (c *Coordinator) prove() {
 	authorised := c.auth == nil
+	proof, told := time.Now(), false // of the last answer; whether its absence was told
 	for {
 		began, session := time.Now(), c.conn.SessionID()
 		var err error
@@ -136,6 +155,11 @@ func (c *Coordinator) prove() {
 		}
 		if err == nil && session != 0 && c.conn.SessionID() == session {
 			c.proved(session, began)
+			proof, told = began, false
+		}
+		if !told && time.Since(proof) > c.dial.session() {
+			told = true
+			c.log.Warn("no connection to ZooKeeper, trying on; nothing can be owned meanwhile", "servers", c.cfg.Servers, "last", c.said.String())
 		}
 		select {
 		case <-c.closed:
