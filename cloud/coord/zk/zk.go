@@ -38,6 +38,7 @@ type Coordinator struct {
 	acl  []zk.ACL
 
 	wake   chan struct{} // a session is there: prove it at once
+	ready  chan struct{} // closed once the server knows the user; before, nothing may be asked
 	closed chan struct{}
 	once   sync.Once
 	work   sync.WaitGroup // goroutines that end with the connection
@@ -73,6 +74,7 @@ func Open(cfg Config, id string, log *slog.Logger) (*Coordinator, error) {
 		id: id, cfg: cfg, log: log, acl: zk.WorldACL(zk.PermAll),
 		dial:    &dialer{tls: cfg.Security.TLS, timeout: cfg.SessionTimeout, handshake: max(cfg.SessionTimeout/3, 500*time.Millisecond)},
 		wake:    make(chan struct{}, 1),
+		ready:   make(chan struct{}),
 		closed:  make(chan struct{}),
 		changed: make(chan struct{}),
 	}
@@ -141,6 +143,9 @@ func (c *Coordinator) event(e zk.Event) {
 // prove asks the server for something small again and again: each answer proves the session.
 func (c *Coordinator) prove() {
 	authorised := c.auth == nil
+	if authorised {
+		close(c.ready)
+	}
 	proof, told := time.Now(), false // of the last answer; whether its absence was told
 	for {
 		began, session := time.Now(), c.conn.SessionID()
@@ -148,6 +153,7 @@ func (c *Coordinator) prove() {
 		if !authorised {
 			if err = c.conn.AddAuth("digest", c.auth); err == nil {
 				authorised = true // the library says it again after each reconnection
+				close(c.ready)
 			}
 		}
 		if err == nil {
