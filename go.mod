@@ -2,10 +2,7 @@ module cloudcanvas
 
 go 1.26.0
 
-require (
-	github.com/oklog/ulid/v2 v2.1.2
-	go.uber.org/goleak v1.3.0
-)
+require github.com/oklog/ulid/v2 v2.1.2
 
 require (
 	github.com/RoaringBitmap/roaring/v2 v2.30.0 // indirect
@@ -64,6 +61,7 @@ require (
 	github.com/xdg-go/stringprep v1.0.4 // indirect
 	github.com/xrash/smetrics v0.0.0-20240521201337-686a1a2994c1 // indirect
 	github.com/yalue/onnxruntime_go v1.27.0 // indirect
+	go.uber.org/goleak v1.3.0 // indirect
 	go.uber.org/multierr v1.11.0 // indirect
 	go.uber.org/zap v1.28.0 // indirect
 	go.yaml.in/yaml/v3 v3.0.6 // indirect
