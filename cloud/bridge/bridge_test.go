@@ -230,6 +230,18 @@ func TestRestartKnowsWhatKafkaHas(t *testing.T) {
 	}
 }
 
+func TestReceiptThatDiedWithTheBridgeIsSentByTheNext(t *testing.T) {
+	w := newWorld(t)
+	w.post.fails = 1 << 30
+	w.start()
+	w.mail.send(t, readings("mast", 1, 5)...)
+	eventually(t, "a checkpoint", func() bool { return len(w.log.records(event.BridgeTopic)) > 0 })
+	w.stop()
+	w.post = &post{latest: map[string]event.Receipt{}}
+	w.start()
+	w.receipted("mast", 5)
+}
+
 func TestLargeDataRestsInTheStoreAndPartsBecomeWhole(t *testing.T) {
 	w := newWorld(t)
 	w.start()

@@ -143,6 +143,10 @@ func parseCheckpoint(r broker.Record) (checkpoint, error) {
 	return c, nil
 }
 
+// recent is how long after its last item an edge may still wait for a receipt. Later it has sent the
+// item again, and is told then.
+const recent = 10 * time.Minute
+
 // load puts a checkpoint into the book.
 func (l *ledger) load(c checkpoint) error {
 	l.mu.Lock()
@@ -165,6 +169,9 @@ func (l *ledger) load(c checkpoint) error {
 			a := l.account(edge, epoch)
 			a.addAll(&was)
 			a.used, a.stuck = saved.Used, saved.Stuck
+			if l.now().Sub(a.used) < recent {
+				l.owe(a) // the bridge before may have died with the receipt unsent
+			}
 		}
 	}
 	return nil

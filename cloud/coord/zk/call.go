@@ -43,6 +43,13 @@ func (c *Coordinator) ask(ctx context.Context, operation func() answer) answer {
 	if c.isClosed() {
 		return answer{err: coord.ErrClosed}
 	}
+	select {
+	case <-c.ready:
+	case <-ctx.Done():
+		return answer{err: ctx.Err()}
+	case <-c.closed:
+		return answer{err: coord.ErrClosed}
+	}
 	got := make(chan answer, 1)
 	c.work.Go(func() { got <- operation() })
 	select {

@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-zookeeper/zk"
@@ -32,10 +33,12 @@ type Coordinator struct {
 	log  *slog.Logger
 	conn *zk.Conn
 	dial *dialer
+	said lines
 	auth []byte // user:password, or nil
 	acl  []zk.ACL
 
 	wake   chan struct{} // a session is there: prove it at once
+	ready  chan struct{} // closed once the server knows the user; before, nothing may be asked
 	closed chan struct{}
 	once   sync.Once
 	work   sync.WaitGroup // goroutines that end with the connection
@@ -71,9 +74,11 @@ func Open(cfg Config, id string, log *slog.Logger) (*Coordinator, error) {
 		id: id, cfg: cfg, log: log, acl: zk.WorldACL(zk.PermAll),
 		dial:    &dialer{tls: cfg.Security.TLS, timeout: cfg.SessionTimeout, handshake: max(cfg.SessionTimeout/3, 500*time.Millisecond)},
 		wake:    make(chan struct{}, 1),
+		ready:   make(chan struct{}),
 		closed:  make(chan struct{}),
 		changed: make(chan struct{}),
 	}
+	c.said.log = log
 	if cfg.Security.User != "" {
 		password, err := cfg.Security.Password()
 		if err != nil {
@@ -83,7 +88,7 @@ func Open(cfg Config, id string, log *slog.Logger) (*Coordinator, error) {
 		c.acl = zk.AuthACL(zk.PermAll)
 	}
 	conn, _, err := zk.Connect(cfg.Servers, cfg.SessionTimeout, zk.WithDialer(c.dial.dial), zk.WithHostProvider(&servers{}),
-		zk.WithLogger(quiet{log}), zk.WithLogInfo(false), zk.WithMaxBufferSize(8<<20),
+		zk.WithLogger(&c.said), zk.WithLogInfo(false), zk.WithMaxBufferSize(8<<20),
 		// The events' channel drops what is not read at once; the callback misses nothing.
 		zk.WithEventCallback(c.event))
 	if err != nil {
@@ -94,10 +99,25 @@ func Open(cfg Config, id string, log *slog.Logger) (*Coordinator, error) {
 	return c, nil
 }
 
-// quiet passes the library's lines on as details: state changes are told by this package.
-type quiet struct{ log *slog.Logger }
+// lines passes the library's lines on as details, and keeps the last: it says why there is no
+// connection. State changes are told by this package.
+type lines struct {
+	log  *slog.Logger
+	last atomic.Pointer[string]
+}
 
-func (q quiet) Printf(format string, args ...any) { q.log.Debug(fmt.Sprintf(format, args...)) }
+func (l *lines) Printf(format string, args ...any) {
+	line := fmt.Sprintf(format, args...)
+	l.last.Store(&line)
+	l.log.Debug(line)
+}
+
+func (l *lines) String() string {
+	if line := l.last.Load(); line != nil {
+		return *line
+	}
+	return "no answer"
+}
 
 // event hears of the connection. It must not block.
 func (c *Coordinator) event(e zk.Event) {
@@ -123,12 +143,17 @@ func (c *Coordinator) event(e zk.Event) {
 // prove asks the server for something small again and again: each answer proves the session.
 func (c *Coordinator) prove() {
 	authorised := c.auth == nil
+	if authorised {
+		close(c.ready)
+	}
+	proof, told := time.Now(), false // of the last answer; whether its absence was told
 	for {
 		began, session := time.Now(), c.conn.SessionID()
 		var err error
 		if !authorised {
 			if err = c.conn.AddAuth("digest", c.auth); err == nil {
 				authorised = true // the library says it again after each reconnection
+				close(c.ready)
 			}
 		}
 		if err == nil {
@@ -136,6 +161,11 @@ func (c *Coordinator) prove() {
 		}
 		if err == nil && session != 0 && c.conn.SessionID() == session {
 			c.proved(session, began)
+			proof, told = began, false
+		}
+		if !told && time.Since(proof) > c.dial.session() {
+			told = true
+			c.log.Warn("no connection to ZooKeeper, trying on; nothing can be owned meanwhile", "servers", c.cfg.Servers, "last", c.said.String())
 		}
 		select {
 		case <-c.closed:
