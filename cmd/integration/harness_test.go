@@ -140,7 +140,7 @@ func startBrokers(t testing.TB) brokers {
 	t.Helper()
 	return brokers{
 		mqtt:      brokertest.StartMosquitto(t).URL,
-		kafka:     brokertest.StartKafka(t).Brokers,
+		kafka:     brokertest.StartOwnKafka(t).Brokers,
 		zookeeper: brokertest.StartZooKeeper(t, 1).Servers,
 	}
 }
