@@ -13,8 +13,9 @@ import (
 	"cloudcanvas/shared/infer"
 )
 
-// cameraLane lays a lane for a stream of frames: a video, a camera, or a set of images.
-func (a *Agent) cameraLane(ctx context.Context, source capture.Source, detector string, finite bool) error {
+// cameraLane lays a lane for a stream of frames: a video, a camera, or a set of images. A live one
+// can't wait; a finite one comes to an end, if only because a camera is given up.
+func (a *Agent) cameraLane(ctx context.Context, source capture.Source, detector string, live, finite bool) error {
 	if detector == "" {
 		return fmt.Errorf("no detector is named: set detector to a model's name; `canvas-edge models ls` lists them")
 	}
@@ -24,7 +25,7 @@ func (a *Agent) cameraLane(ctx context.Context, source capture.Source, detector 
 	}
 	_, images := source.(*capture.Images)
 	a.add(lane{name: source.Name(), finite: finite, run: func(ctx context.Context) (int64, error) {
-		l := a.newCameraLane(source.Name(), net, finite, images)
+		l := a.newCameraLane(source.Name(), net, live, images)
 		return l.run(ctx, source.Run)
 	}})
 	return nil
@@ -53,7 +54,7 @@ func (a *Agent) framesLane(ctx context.Context, source *capture.DeviceFrames) er
 		return 0, source.Run(ctx, func(ctx context.Context, p capture.Picture) error {
 			l := cameras[p.Stream]
 			if l == nil {
-				l = a.newCameraLane(p.Stream, net, false, false)
+				l = a.newCameraLane(p.Stream, net, true, false)
 				cameras[p.Stream] = l
 				go func() {
 					if err := l.watch(ctx); err != nil && ctx.Err() == nil {
@@ -83,7 +84,7 @@ type cameraLane struct {
 	pending time.Time // a whole frame is sent from then on
 }
 
-func (a *Agent) newCameraLane(name string, net *loaded, finite, images bool) *cameraLane {
+func (a *Agent) newCameraLane(name string, net *loaded, live, images bool) *cameraLane {
 	c := a.config.Detect
 	c.InFlight = max(c.InFlight, net.Layout().Sessions+2)
 	if images {
@@ -94,7 +95,7 @@ func (a *Agent) newCameraLane(name string, net *loaded, finite, images bool) *ca
 		observer = a.local
 	}
 	m := detect.Model{Name: net.model.Name, Version: net.model.Version, Report: net.model.Output.Report}
-	return &cameraLane{agent: a, name: name, live: !finite, images: images, screen: a.config.Screen.Camera(),
+	return &cameraLane{agent: a, name: name, live: live, images: images, screen: a.config.Screen.Camera(),
 		camera: detect.NewCamera(name, c, net, m, infer.EncodeJPEG, observer, a.log), frames: make(chan detect.Frame)}
 }
 

@@ -23,12 +23,12 @@ func (a *Agent) makeLanes(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := a.cameraLane(ctx, video, c.Detector, !video.Live()); err != nil {
+		if err := a.cameraLane(ctx, video, c.Detector, video.Live(), !video.Live() || c.Restart.GiveUp > 0); err != nil {
 			return fmt.Errorf("camera %s: %w", c.Name, err)
 		}
 	}
 	for _, set := range a.config.Images {
-		if err := a.cameraLane(ctx, capture.NewImages(set.ImagesConfig, infer.DecodeImage, a.log), set.Detector, true); err != nil {
+		if err := a.cameraLane(ctx, capture.NewImages(set.ImagesConfig, infer.DecodeImage, a.log), set.Detector, false, true); err != nil {
 			return fmt.Errorf("images %s: %w", set.Name, err)
 		}
 	}

@@ -222,10 +222,10 @@ func (j job) chooseDetector(c *edge.Config, models *model.Repository) error {
 	}
 	name := j.firstDetector(models)
 	if _, err := models.Find(name); err != nil {
-		for _, p := range models.Problems() { // a corrupt file may be why it is not there
-			err = errors.Join(err, p)
+		if problems := models.Problems(); len(problems) > 0 { // a faulty file may be why it is not there
+			return errors.Join(append([]error{err}, problems...)...)
 		}
-		return err
+		return cli.Usage(err)
 	}
 	for i := range c.Cameras {
 		c.Cameras[i].Detector = name

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"sort"
 	"strings"
 
@@ -97,8 +98,13 @@ func Parse(file string, text []byte, target any, environ []string) error {
 		d.decode(doc.Content[0], value, "")
 	}
 	d.override(value, "")
-	if c, ok := target.(Checker); ok && len(d.problems) == 0 {
+	if c, ok := target.(Checker); ok {
+		unreadable := slices.Clone(d.problems)
 		c.Problems(func(field, message, hint string) {
+			// What could not be read is judged by what it is instead: one mistake is enough.
+			if slices.ContainsFunc(unreadable, func(p Problem) bool { return p.Field == field || strings.HasPrefix(field, p.Field+".") }) {
+				return
+			}
 			d.problems = append(d.problems, Problem{Line: d.line(field), Field: field, Message: message, Hint: hint})
 		})
 	}

@@ -14,15 +14,16 @@ const (
 
 // Manifest is model.yaml.
 type Manifest struct {
-	Name        string `yaml:"name"` // letters, digits, '-', '_', '.'; what --detector and the API name
+	Name        string `yaml:"name"` // letters, digits, '-', '_', '.'; empty: its folder's; what --detector and the API name
 	Task        Task   `yaml:"task"`
 	Description string `yaml:"description"`
 	Licence     string `yaml:"licence"`
-	Source      string `yaml:"source"`  // where the weights come from, for people
-	SHA256      string `yaml:"sha256"`  // of model.onnx, 64 hex digits; empty: not checked
-	Builtin     string `yaml:"builtin"` // an algorithm of the library in place of a file: opencv-hog-people
-	Golden      string `yaml:"golden"`  // file name of the golden case; empty: golden.json where it lies beside
-	Fetch       Fetch  `yaml:"fetch"`   // where `models pull` gets the weights
+	Source      string `yaml:"source"`    // where the weights come from, for people
+	SHA256      string `yaml:"sha256"`    // of model.onnx, 64 hex digits; empty: not checked
+	Builtin     string `yaml:"builtin"`   // an algorithm of the library in place of a file: opencv-hog-people
+	Golden      string `yaml:"golden"`    // file name of the golden case; empty: golden.json where it lies beside
+	Signature   any    `yaml:"signature"` // of inputs and outputs, for people and other programs; not read here
+	Fetch       Fetch  `yaml:"fetch"`     // where `models pull` gets the weights
 	Input       Input  `yaml:"input"`
 	Output      Output `yaml:"output"`
 }

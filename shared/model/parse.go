@@ -14,7 +14,10 @@ const maxManifest = 1 << 20
 
 // Parse reads model.yaml strictly: unknown and doubled fields are mistakes. All mistakes come at
 // once, each as "file:line: field: what; hint".
-func Parse(file string, data []byte) (Manifest, error) {
+func Parse(file string, data []byte) (Manifest, error) { return parse(file, data, "") }
+
+// parse is Parse for a manifest that may leave its name to where it lies.
+func parse(file string, data []byte, name string) (Manifest, error) {
 	var m Manifest
 	if len(data) > maxManifest {
 		return m, fmt.Errorf("%s: is over %d bytes; is it a model.yaml?", file, maxManifest)
@@ -39,6 +42,9 @@ func Parse(file string, data []byte) (Manifest, error) {
 		for _, e := range kinds.Errors {
 			mistakes = append(mistakes, fmt.Errorf("%s: %s", file, e))
 		}
+	}
+	if m.Name == "" {
+		m.Name = name
 	}
 	m = m.withDefaults()
 	if len(mistakes) == 0 {

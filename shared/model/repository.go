@@ -166,7 +166,12 @@ func readManifest(dir fs.FS, shown, name string) (Model, error) {
 	if err != nil {
 		return Model{}, err
 	}
-	manifest, err := Parse(shown, data)
+	// A manifest without a name has that of its folder, or of its file where files share a folder.
+	given := filepath.Base(filepath.Dir(shown))
+	if name != "model.yaml" {
+		given = strings.TrimSuffix(name, filepath.Ext(name))
+	}
+	manifest, err := parse(shown, data, given)
 	if err != nil {
 		return Model{}, err
 	}

@@ -54,7 +54,7 @@ func Code(err error) int {
 		return Done
 	case errors.As(err, &coded):
 		return coded.code
-	case config.IsMistake(err):
+	case config.IsMistake(err), strings.HasPrefix(err.Error(), "Required flag"): // the library's own error has no type
 		return WrongUsage
 	}
 	return Failed
