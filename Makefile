@@ -14,7 +14,20 @@ demo: build
 	@bin/canvas demo
 
 test: build
-	@$(env) && go vet ./... && go test -race -shuffle=on -timeout 15m $(tests)
+	@$(env) && go vet ./... && go test -race -shuffle=on -timeout 18m -p 2 $(tests)
+
+# The fault and load tests again and again, in other orders. Run it on a machine that has an hour.
+soak: build
+	@$(env) && go test -race -shuffle=on -timeout 3h -count=10 ./edge/outbox ./edge/uplink/... ./cloud/... ./cmd/integration
+
+# Ratios to a limit or a peer measured in the same run; docs/benchmarks.md says what each means.
+bench: build
+	@$(env) && deps/bench.sh
+
+stack: setup
+	@deps/stack.sh start
+stack-down:
+	@deps/stack.sh stop
 
 lint:
 	@$(env) && test -z "$$(gofmt -l $$(git ls-files '*.go'))" && go vet ./...

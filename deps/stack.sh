@@ -43,7 +43,7 @@ allow_anonymous true
 persistence true
 persistence_location $dir/mqtt/
 autosave_interval 30
-max_inflight_messages 100
+max_inflight_messages 1000
 max_queued_messages 0
 max_queued_bytes 0
 message_size_limit 8388608

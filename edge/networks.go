@@ -2,7 +2,6 @@ package edge
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 
 	"cloudcanvas/shared/infer"
@@ -34,7 +33,7 @@ func (n *networks) get(ctx context.Context, name string) (*loaded, error) {
 	}
 	net, report, err := infer.Open(ctx, m, n.config.Engine, n.config.Layout, n.log)
 	if err != nil {
-		return nil, fmt.Errorf("model %s: %w", name, err)
+		return nil, err
 	}
 	l := &loaded{net, m, report}
 	n.open[name] = l

@@ -41,7 +41,7 @@ type productEnd struct {
 }
 
 func newWatch(c edge.Config, say io.Writer) *watch {
-	w := &watch{say: say, start: time.Now(), ended: map[string]sourceEnd{}, products: map[string]productEnd{}, changed: make(chan struct{}, 1)}
+	w := &watch{say: say, start: time.Now(), ended: map[string]sourceEnd{}, products: map[string]productEnd{}, moved: time.Now(), changed: make(chan struct{}, 1)}
 	for _, s := range c.Scenes {
 		w.names = append(w.names, s.Name)
 	}
@@ -97,7 +97,7 @@ func (w *watch) wait(ctx context.Context, a *appliance.Appliance) (complete bool
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	all := false
-	var received uint64
+	var moves uint64
 	for {
 		select {
 		case <-ctx.Done():
@@ -113,8 +113,8 @@ func (w *watch) wait(ctx context.Context, a *appliance.Appliance) (complete bool
 			w.tell("outbox: %d items committed, %d received by the cloud", s.Committed, s.Received)
 		case <-w.changed:
 		case <-tick.C:
-			if now := a.Agent.Stats().Received; now != received {
-				received = now
+			if s := a.Agent.Stats(); s.Committed+s.Received != moves {
+				moves = s.Committed + s.Received
 				w.mu.Lock()
 				w.moved = time.Now()
 				w.mu.Unlock()

@@ -102,7 +102,7 @@ func TestWrongUsageAndBrokenModelsAreTold(t *testing.T) {
 		{"unwritable out", []string{"canvas", "process", "--out", "/proc/none", "--scene", sample(t, "sentinel2.tif")}, 2, []string{"--out"}},
 		{"a file as out", []string{"canvas", "process", "--out", video, "--scene", sample(t, "sentinel2.tif")}, 2, []string{"--out"}},
 		{"unknown detector", []string{"canvas", "process", "--out", dir + "/o", "--video", video, "--detector", "nobody"}, 2, []string{"nobody"}},
-		{"a model with the wrong sha256", []string{"canvas", "process", "--out", dir + "/o", "--video", video, "--detector", "mine", "--models", dir + "/models"}, 1, []string{"sha256"}},
+		{"a model that is none", []string{"canvas", "process", "--out", dir + "/o", "--video", video, "--detector", "mine", "--models", dir + "/models"}, 1, []string{"model.onnx", "no whole ONNX model"}},
 		{"only bad inputs", []string{"canvas", "process", "--out", dir + "/o", "--scene", config}, 1, []string{"none of the inputs"}},
 		{"an RTSP address where nobody is", []string{"canvas", "process", "--out", dir + "/o", "--video", "rtsp://127.0.0.1:9/x", "--detector", "opencv_hog_people"}, 1, []string{"127.0.0.1:9"}},
 		{"a typo in the configuration", []string{"canvas-edge", "--config", config, "check"}, 2, []string{"edge.yaml:4", "did you mean uplink?", "edge.yaml:5", "a b"}},
@@ -123,6 +123,25 @@ func TestWrongUsageAndBrokenModelsAreTold(t *testing.T) {
 				t.Errorf("it crashed:\n%s", out)
 			}
 		})
+	}
+}
+
+// TestAModelWithTheWrongSha256IsRefused takes a good network under a manifest for another.
+func TestAModelWithTheWrongSha256IsRefused(t *testing.T) {
+	weights, err := os.ReadFile(asset(t, "models/fastestdet.onnx"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	os.MkdirAll(filepath.Join(dir, "mine", "1"), 0o755)
+	os.WriteFile(filepath.Join(dir, "mine", "1", "model.onnx"), weights, 0o644)
+	write(t, filepath.Join(dir, "mine", "model.yaml"), "task: detect\nsha256: %064d\ninput: {colour: bgr, size: [352, 352], scale: 0.00392156862745098}\noutput: {decoder: fastestdet, labels: [coco80]}\n", 1)
+	code, out := run(t, "canvas", "process", "--out", filepath.Join(dir, "o"), "--video", clip(t, filepath.Join(dir, "v.avi"), 2), "--detector", "mine", "--models", dir)
+	if code != 1 || !strings.Contains(out, "sha256") {
+		t.Errorf("exit code %d\n%s", code, out)
+	}
+	if code, out := run(t, "canvas-edge", "models", "verify", "--models", dir); code != 1 || !strings.Contains(out, "sha256") {
+		t.Errorf("verify: exit code %d\n%s", code, out)
 	}
 }
 

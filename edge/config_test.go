@@ -1,0 +1,64 @@
+package edge
+
+import (
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"cloudcanvas/shared/config"
+)
+
+func TestTheDeviceProfilesAreGood(t *testing.T) {
+	profiles, err := filepath.Glob("../firmware-configs/profiles/*.yaml")
+	if err != nil || len(profiles) < 2 {
+		t.Fatalf("profiles: %v %v", profiles, err)
+	}
+	for _, p := range profiles {
+		c := DefaultConfig()
+		tellOthers(t, config.Load(p, &c, nil))
+	}
+}
+
+func TestEveryMistakeOfADeviceIsTold(t *testing.T) {
+	c := DefaultConfig()
+	err := config.Parse("edge.yaml", []byte(`edge: mast 7
+cloud: {url: broker.example}
+local: {url: 'tcp://a:1', embedded: '127.0.0.1:1'}
+models: {engine: abacus}
+scenes:
+  - {name: a, path: x.tif, folder: y}
+cameras:
+  - {name: a, address: x.avi}
+uplink: {window: 0, receipts: perhaps}
+outbox: {quota_bytes: 5}
+`), &c, nil)
+	if err == nil {
+		t.Fatal("no mistake was told")
+	}
+	for _, want := range []string{
+		"edge.yaml:1: edge: ", "edge.yaml:2: cloud.url: ", "edge.yaml:3: local.embedded: ", "edge.yaml:4: models.engine: ",
+		"edge.yaml:6: scenes.0.path: ", "edge.yaml:8: cameras.0.name: ", "edge.yaml:9: uplink.window: ", "edge.yaml:9: uplink.receipts: ", "edge.yaml:10: outbox.quota_bytes: ",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("no %q in\n%s", want, err)
+		}
+	}
+}
+
+// tellOthers tells mistakes other than that certificates and passwords are not on this machine.
+func tellOthers(t *testing.T, err error) {
+	t.Helper()
+	var e *config.Error
+	if err != nil && !errors.As(err, &e) {
+		t.Fatal(err)
+	}
+	if e == nil {
+		return
+	}
+	for _, p := range e.Problems {
+		if !strings.Contains(p.Message, "/etc/canvas/") {
+			t.Errorf("%s:%d: %s: %s", e.File, p.Line, p.Field, p.Message)
+		}
+	}
+}
