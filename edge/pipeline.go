@@ -35,8 +35,9 @@ type Parts struct {
 	Version string
 	Log     *slog.Logger
 	Metrics prometheus.Registerer // may be nil
-	// Done hears of each finite source that has ended, with the reason where it failed. May be nil.
-	Done func(source string, frames int64, err error)
+	// Done hears of each source that has ended: how many pictures, in what time, and the reason where
+	// it failed. May be nil.
+	Done func(source string, pictures int64, took time.Duration, err error)
 }
 
 // Agent is a device's pipeline.
@@ -99,6 +100,7 @@ func (a *Agent) follow(ctx context.Context, l lane) {
 	if l.finite {
 		defer a.finite.Done()
 	}
+	start := time.Now()
 	pictures, err := l.run(ctx)
 	if ctx.Err() != nil {
 		return
@@ -107,7 +109,7 @@ func (a *Agent) follow(ctx context.Context, l lane) {
 		a.log.Error("a source has ended", telemetry.Stream, l.name, telemetry.Err, err)
 	}
 	if a.parts.Done != nil {
-		a.parts.Done(l.name, pictures, err)
+		a.parts.Done(l.name, pictures, time.Since(start), err)
 	}
 }
 

@@ -32,7 +32,7 @@ type watch struct {
 type sourceEnd struct {
 	pictures int64
 	err      error
-	after    time.Duration
+	took     time.Duration
 }
 
 type productEnd struct {
@@ -60,10 +60,10 @@ func (w *watch) tell(format string, args ...any) {
 }
 
 // sourceEnded hears of each source that is at its end.
-func (w *watch) sourceEnded(name string, pictures int64, err error) {
+func (w *watch) sourceEnded(name string, pictures int64, took time.Duration, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.ended[name] = sourceEnd{pictures, err, time.Since(w.start)}
+	w.ended[name] = sourceEnd{pictures, err, took}
 	switch {
 	case err != nil && pictures == 0:
 		w.tell("%s: could not be used: %v", name, err)
@@ -203,7 +203,7 @@ func (w *watch) summary(reports []infer.Report, d deliveryCounts, took time.Dura
 			s.Scenes = append(s.Scenes, sceneOf(p))
 		case p.Camera != nil:
 			s.Cameras = append(s.Cameras, cameraLine{Name: name, Frames: p.Camera.Frames, Detections: p.Camera.Detections,
-				FramesPerSecond: float64(p.Camera.Frames) / max(end.after.Seconds(), 1e-3), Seconds: seconds(end.after)})
+				FramesPerSecond: float64(p.Camera.Frames) / max(end.took.Seconds(), 1e-3), Seconds: seconds(end.took)})
 		case end.err == nil && i < w.scenes:
 			s.Scenes = append(s.Scenes, sceneLine{ID: name})
 		case end.err == nil:

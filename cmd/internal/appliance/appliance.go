@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
@@ -30,7 +31,7 @@ type Options struct {
 	Version  string
 	Log      *slog.Logger
 	Metrics  prometheus.Registerer
-	Finished func(source string, frames int64, err error) // of each finite source; may be nil
+	Finished func(source string, pictures int64, took time.Duration, err error) // of each source that has ended; may be nil
 }
 
 // Appliance is a running one.

@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# The project's benchmarks, each as a ratio to a limit or a peer measured in the same run; called by
+# `make bench`, which sets the environment. Nothing else should run meanwhile.
+#   BENCH_SIDE   side of the large scene whose memory is measured   (default 10980)
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+out=$root/.bench
+rm -rf "$out/run"; mkdir -p "$out/run"
+models=${CANVAS_ASSETS:-$root/../shared/assets}/models
+
+# pick NAME: the largest value of a metric among benchmark lines on stdin.
+pick() { awk -v unit="$1" '{for (i = 2; i <= NF; i++) if ($i == unit && $(i-1) > best) best = $(i-1)} END {print best + 0}'; }
+ratio() { awk -v a="$1" -v b="$2" 'BEGIN {printf "%.2f", b ? a / b : 0}'; }
+
+echo "machine: $(nproc) cores, $(awk '/MemTotal/ {printf "%.0f GiB", $2 / 1048576}' /proc/meminfo), $(grep -m1 'model name' /proc/cpuinfo | cut -d: -f2)"
+
+if [ -f "$models/yolox_nano.onnx" ]; then
+  forward=$(cd "$root" && go test ./shared/infer -run '^$' -bench 'Forward/yolox_nano/onnxruntime' -benchtime 3s | pick images/s)
+  "$root/bin/canvas" process --out "$out/run/camera" --video "$root/.deps/samples/vtest.avi" --detector yolox_nano --models "$models" >/dev/null
+  python3 - "$out/run/camera" "$forward" <<'PY'
+import json, sys
+s = json.load(open(sys.argv[1] + "/summary.json"))["cameras"][0]
+n = sum(d["score"] >= 0.3 for d in json.load(open(sys.argv[1] + "/vtest/detections.json")))
+print(f"camera: {s['frames_per_second']:.1f} frames/s, {n} detections at 0.3/0.45; forward only, best layout: {float(sys.argv[2]):.1f}; ratio {s['frames_per_second'] / float(sys.argv[2]):.2f}")
+PY
+else
+  echo "camera: skipped, $models/yolox_nano.onnx is not here"
+fi
+
+"$root/bin/canvas" simulate scene --out "$out/run/sim" --width 2048 --height 2048 --clouds 0.3 --seed 7 >/dev/null
+forward=$(cd "$root" && go test ./shared/infer -run '^$' -bench 'Forward/ukis_csmask_6b_l1c/onnxruntime' -benchtime 10x | pick images/s)
+"$root/bin/canvas" process --out "$out/run/scene" --scene "$out/run/sim/scene.tif" --keep-everything >/dev/null
+if [ ! -x "$out/venv/bin/python" ]; then
+  python3 -m venv "$out/venv"
+  "$out/venv/bin/pip" install -q --disable-pip-version-check onnxruntime numpy scipy rasterio "${CANVAS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/cloudcanvas}"/packages/ukis_csmask-*.whl
+fi
+"$out/venv/bin/python" - "$out/run" "$forward" <<'PY'
+import json, sys, time, warnings, numpy, rasterio
+warnings.filterwarnings("ignore")
+from ukis_csmask.mask import CSmask
+run, forward = sys.argv[1], float(sys.argv[2])
+l = json.load(open(run + "/scene/summary.json"))["scenes"][0]
+megapixels = l["width"] * l["height"] / 1e6
+ours, limit = megapixels / l["seconds"], megapixels / (l["tiles"]["total"] / forward)
+start = time.time()
+with rasterio.open(run + "/sim/scene.tif") as d:
+    image = d.read().astype(numpy.float32).transpose(1, 2, 0) * 0.0001
+mask = CSmask(numpy.ascontiguousarray(image), ["blue", "green", "red", "nir", "swir16", "swir22"]).csm.squeeze()
+peer = megapixels / (time.time() - start)
+got = rasterio.open(run + "/scene/scene/mask.tif").read(1)
+same = ((got == 2) == (mask == 1))[got != 255].mean()
+print(f"scene: {ours:.2f} megapixels/s the whole way; forward only of the same {l['tiles']['total']} tiles: {limit:.2f}; ratio {ours / limit:.2f}; ukis-csmask's package: {peer:.2f}; ratio {ours / peer:.2f}; cloud or not agrees on {100 * same:.2f} %")
+PY
+
+side=${BENCH_SIDE:-10980}
+"$root/bin/canvas" simulate scene --out "$out/run/large" --width "$side" --height "$side" --clouds 0.3 --seed 7 >/dev/null
+python3 - "$root/bin/canvas" "$out/run" "$side" <<'PY'
+import json, resource, subprocess, sys
+canvas, run, side = sys.argv[1], sys.argv[2], int(sys.argv[3])
+subprocess.run([canvas, "process", "--out", run + "/big", "--scene", run + "/large/scene.tif"], check=True, stdout=subprocess.DEVNULL)
+l = json.load(open(run + "/big/summary.json"))["scenes"][0]
+peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+print(f"memory: {peak:.0f} MiB at most, all rooms in one process, for {side} x {side} x 6 in {l['seconds']:.0f} s ({side * side / 1e6 / l['seconds']:.2f} megapixels/s, {l['tiles']['sent']} of {l['tiles']['total']} tiles sent, complete: {l['complete']})")
+PY
+rm -rf "$out/run/large" "$out/run/big"
+
+(cd "$root" && go test ./edge/outbox -run '^$' -bench Commit -benchtime 2s | awk '/^Benchmark/ {print "outbox:", $0}')
+(cd "$root" && go test ./cloud/bridge -run '^$' -bench Bridge -benchtime 20000x -timeout 10m | awk '/^Benchmark/ {print "bridge:", $0}')
