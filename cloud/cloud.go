@@ -48,7 +48,8 @@ type Cloud struct {
 // Connect opens the object store and Kafka, and waits until Kafka has the topics: a service that
 // starts before its broker is patient, and says what it waits for.
 func Connect(ctx context.Context, c Config, id string, log *slog.Logger, metrics prometheus.Registerer) (*Cloud, error) {
-	k, err := broker.DialKafka(broker.KafkaOptions{Brokers: c.Kafka.Brokers, Security: c.Kafka.Security, Log: log})
+	progress := &telemetry.Progress{}
+	k, err := broker.DialKafka(broker.KafkaOptions{Brokers: c.Kafka.Brokers, Security: c.Kafka.Security, Log: log, Step: progress.Step})
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +58,7 @@ func Connect(ctx context.Context, c Config, id string, log *slog.Logger, metrics
 		k.Close()
 		return nil, err
 	}
-	cloud := &Cloud{Config: c, ID: id, Log: log, Metrics: metrics, Progress: &telemetry.Progress{}, Kafka: k, Store: s}
+	cloud := &Cloud{Config: c, ID: id, Log: log, Metrics: metrics, Progress: progress, Kafka: k, Store: s}
 	if err := cloud.awaitTopics(ctx); err != nil {
 		cloud.Close()
 		return nil, err
@@ -116,7 +117,24 @@ func (c *Cloud) Bridge(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	go c.feed(ctx, b)
 	return stopped(ctx, b.Run(ctx))
+}
+
+// feed says that the bridge moves as long as its books can be opened; the loops that read Kafka say
+// so by themselves.
+func (c *Cloud) feed(ctx context.Context, b *bridge.Bridge) {
+	tick := time.NewTicker(5 * time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			b.Status()
+			c.Progress.Step()
+		}
+	}
 }
 
 // Worker works on its share of canvas.work until ctx ends. Every worker also stands by to lead the

@@ -79,7 +79,10 @@ func Open(ctx context.Context, c Config, p Parts) (_ *Agent, err error) {
 	}
 	a.link, err = mqtt.Dial(ctx, mqtt.Options{URL: c.Cloud.URL, ClientID: c.Cloud.ClientID, Security: c.Cloud.Security,
 		Edge: c.Edge, Epoch: a.box.Epoch(), Version: p.Version, Log: a.log})
-	return a, err
+	if err != nil {
+		return nil, err
+	}
+	return a, a.register(p.Metrics)
 }
 
 // Run lets everything flow until ctx ends.

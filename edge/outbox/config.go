@@ -4,14 +4,13 @@ import "fmt"
 
 // Config bounds the buffer.
 type Config struct {
-	QuotaBytes   int64 `yaml:"quota_bytes"`   // of data that waits
-	QuotaRows    int64 `yaml:"quota_rows"`    // items that wait
-	BallastBytes int64 `yaml:"ballast_bytes"` // kept aside, given up when the disk is full
+	QuotaBytes int64 `yaml:"quota_bytes"` // of data that waits
+	QuotaRows  int64 `yaml:"quota_rows"`  // items that wait
 }
 
-// DefaultConfig keeps up to 8 GiB, and 32 MiB of ballast.
+// DefaultConfig keeps up to 8 GiB.
 func DefaultConfig() Config {
-	return Config{QuotaBytes: 8 << 30, QuotaRows: 2_000_000, BallastBytes: 32 << 20}
+	return Config{QuotaBytes: 8 << 30, QuotaRows: 2_000_000}
 }
 
 // Problems lists every mistake in c.
@@ -21,8 +20,5 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	}
 	if c.QuotaRows < 100 {
 		add("quota_rows", fmt.Sprintf("%d is less than 100", c.QuotaRows), "2000000 takes about 200 MB of memory")
-	}
-	if c.BallastBytes < 0 || c.BallastBytes > c.QuotaBytes {
-		add("ballast_bytes", fmt.Sprintf("%d is not between 0 and the quota", c.BallastBytes), "33554432 is 32 MiB")
 	}
 }

@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -10,8 +11,6 @@ import (
 
 	"github.com/oklog/ulid/v2"
 	_ "modernc.org/sqlite" // the driver
-
-	"crypto/rand"
 
 	"cloudcanvas/shared/event"
 )
@@ -29,8 +28,7 @@ CREATE TABLE IF NOT EXISTS payloads (seq INTEGER PRIMARY KEY, data BLOB NOT NULL
 CREATE TABLE IF NOT EXISTS keys (key TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS ledger (
 	seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, stream TEXT NOT NULL, bytes INTEGER NOT NULL,
-	reason TEXT NOT NULL, at INTEGER NOT NULL, reported INTEGER NOT NULL DEFAULT 0);
-CREATE TABLE IF NOT EXISTS attempts (input TEXT PRIMARY KEY, crashes INTEGER NOT NULL, inside INTEGER NOT NULL) WITHOUT ROWID;`
+	reason TEXT NOT NULL, at INTEGER NOT NULL, reported INTEGER NOT NULL DEFAULT 0);`
 
 var errCorrupt = errors.New("the database is corrupt")
 

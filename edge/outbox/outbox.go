@@ -76,7 +76,7 @@ type Stats struct {
 }
 
 // Open opens the buffer in dir, or makes it there. edge names the device. A corrupt database is
-// moved aside, and a new epoch begins: see Salvage.
+// moved aside, and a new epoch begins.
 func Open(dir, edge string, c Config, log *slog.Logger) (*Outbox, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the outbox's folder: %w", err)

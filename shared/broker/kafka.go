@@ -24,6 +24,7 @@ type KafkaOptions struct {
 	Security security.Security
 	Log      *slog.Logger
 	MaxBytes int64         // of one record and of one batch; default 1,000,000, just below the brokers' own default
+	Step     func()        // called whenever a following Read comes round, with or without records; for a watchdog
 	Patience time.Duration // how long Append tries again what was surely not written; default 30 s
 }
 
@@ -92,6 +93,9 @@ func DialKafka(o KafkaOptions) (*Kafka, error) {
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Step == nil {
+		o.Step = func() {}
 	}
 	encryption, err := o.Security.TLS()
 	if err != nil {
