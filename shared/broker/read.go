@@ -35,6 +35,7 @@ func (k *Kafka) Read(ctx context.Context, topic string, partition int, from int6
 	wait := time.Duration(0)
 	for ctx.Err() == nil {
 		f, err := k.fetch(ctx, topic, partition, from)
+		k.options.Step()
 		if errors.Is(err, kafka.OffsetOutOfRange) {
 			f.next, err = k.resume(ctx, topic, partition, from)
 		}
