@@ -60,38 +60,3 @@ func listFolder(dir string, endings []string) ([]string, error) {
 	}
 	return files, nil
 }
-
-// distinct makes names for inputs that are fit for folders and topics: the file's name without its
-// ending, in lower-case letters, digits, '-' and '_', with a number where two would be the same.
-func distinct(inputs []string) []string {
-	names := make([]string, len(inputs))
-	taken := map[string]bool{}
-	for i, input := range inputs {
-		base := slug(input)
-		name := base
-		for n := 2; taken[name]; n++ {
-			name = fmt.Sprintf("%s-%d", base, n)
-		}
-		taken[name] = true
-		names[i] = name
-	}
-	return names
-}
-
-func slug(input string) string {
-	base := filepath.Base(strings.TrimRight(input, "/"))
-	if ext := filepath.Ext(base); len(ext) > 1 && len(ext) < 6 {
-		base = strings.TrimSuffix(base, ext)
-	}
-	name := strings.Trim(strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_', r == '.':
-			return r
-		}
-		return '-'
-	}, base), "-.")
-	if name == "" {
-		return "input"
-	}
-	return name
-}

@@ -41,11 +41,3 @@ func TestExpandTakesFilesFoldersGlobsAndAddresses(t *testing.T) {
 		}
 	}
 }
-
-func TestNamesAreDistinctAndFitForFolders(t *testing.T) {
-	got := distinct([]string{"/a/vtest.avi", "/b/vtest.mp4", "rtsp://10.0.0.1/yard cam", "/x/..", "/x/LC08.2020.TIF"})
-	want := []string{"vtest", "vtest-2", "yard-cam", "input", "LC08.2020"}
-	if !slices.Equal(got, want) {
-		t.Fatalf("got %v", got)
-	}
-}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -137,20 +138,19 @@ func (j job) edge() (edge.Config, error) {
 	if len(scenes)+len(j.videos)+len(j.images) == 0 {
 		return c, cli.Usagef("nothing to process: give --scene, --video or --images")
 	}
-	names := distinct(append(append(append([]string{}, scenes...), j.videos...), setNames(j.images)...))
-	for i, path := range scenes {
-		s := edge.SceneSource{Name: names[i], Path: path}
+	var names capture.SceneIDs // of videos and image sets as well: no two products share a folder
+	for _, path := range scenes {
+		s := edge.SceneSource{Name: names.ID(path), Path: path}
 		s.SetDefaults()
 		s.Bands, s.ReflectanceScale = j.bands, j.reflectanceScale
 		c.Scenes = append(c.Scenes, s)
 	}
-	for i, address := range j.videos {
+	for _, address := range unique(j.videos) {
 		c.Cameras = append(c.Cameras, edge.Camera{Detector: j.detector,
-			CameraConfig: capture.CameraConfig{Name: names[len(scenes)+i], Address: address, Restart: capture.Restart{GiveUp: liveGiveUp}}})
+			CameraConfig: capture.CameraConfig{Name: names.ID(address), Address: address, Restart: capture.Restart{GiveUp: liveGiveUp}}})
 	}
-	for i, path := range j.images {
-		c.Images = append(c.Images, edge.ImageSet{Detector: j.detector,
-			ImagesConfig: capture.ImagesConfig{Name: names[len(scenes)+len(j.videos)+i], Path: path}})
+	for _, path := range unique(j.images) {
+		c.Images = append(c.Images, edge.ImageSet{Detector: j.detector, ImagesConfig: capture.ImagesConfig{Name: names.ID(setFolder(path)), Path: path}})
 	}
 	return c, nil
 }
@@ -166,22 +166,28 @@ func (j job) expandAll(arguments, endings []string) (files []string, err error) 
 		}
 		files = append(files, f...)
 	}
-	return files, nil
+	return unique(files), nil
 }
 
-// setNames names image sets by their folder.
-func setNames(arguments []string) []string {
-	names := make([]string, len(arguments))
-	for i, a := range arguments {
-		names[i] = a
-		if info, err := os.Stat(a); err != nil || !info.IsDir() {
-			names[i] = filepath.Dir(a)
-		}
-		if abs, err := filepath.Abs(names[i]); err == nil {
-			names[i] = abs
+// unique leaves out what is given a second time.
+func unique(inputs []string) (once []string) {
+	for _, in := range inputs {
+		if !slices.Contains(once, in) {
+			once = append(once, in)
 		}
 	}
-	return names
+	return once
+}
+
+// setFolder is the folder of an image set, which names it.
+func setFolder(path string) string {
+	if info, err := os.Stat(path); err != nil || !info.IsDir() {
+		path = filepath.Dir(path)
+	}
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
 }
 
 // cloud is the cloud's configuration for the job: the heavy models that are there, and the rule for

@@ -2,8 +2,9 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
-	"sort"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -119,19 +120,23 @@ func kindName(n *yaml.Node) string {
 
 // suggest names the nearest known setting, or all of them.
 func suggest(name string, fields map[string]reflect.Value) string {
-	known := make([]string, 0, len(fields))
-	best, distance := "", 3
-	for f := range fields {
-		known = append(known, f)
-		if n := editDistance(name, f); n < distance || n == distance && best != "" && f < best {
-			best, distance = f, n
-		}
-	}
-	if best != "" {
+	known := slices.Sorted(maps.Keys(fields))
+	if best := Nearest(name, known); best != "" {
 		return "did you mean " + best + "?"
 	}
-	sort.Strings(known)
 	return "known here: " + strings.Join(known, ", ")
+}
+
+// Nearest is the known word that a mistyped one most likely means: at most three single-letter
+// changes away, the first among equals. Empty if there is none.
+func Nearest(word string, known []string) string {
+	best, distance := "", 4
+	for _, k := range known {
+		if n := editDistance(word, k); n < distance {
+			best, distance = k, n
+		}
+	}
+	return best
 }
 
 // editDistance is Levenshtein's.

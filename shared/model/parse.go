@@ -3,10 +3,14 @@ package model
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"cloudcanvas/shared/config"
 )
 
 // maxManifest bounds model.yaml; the largest known label lists take 300 KB.
@@ -97,35 +101,9 @@ func lineOf(lines map[string]int, field string) int {
 }
 
 func suggest(word string, fields map[string]reflect.Type) string {
-	best, least := "", 4
-	for f := range fields {
-		if d := distance(word, f); d < least || d == least && f < best {
-			best, least = f, d
-		}
-	}
+	best := config.Nearest(word, slices.Sorted(maps.Keys(fields)))
 	if best == "" {
 		return "; docs/models.md lists the fields"
 	}
 	return fmt.Sprintf("; did you mean %q?", best)
-}
-
-// distance is Levenshtein's: single-letter changes between two words.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		before := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			same := before
-			if a[i] != b[j] {
-				same++
-			}
-			before = row[j+1]
-			row[j+1] = min(same, row[j]+1, before+1)
-		}
-	}
-	return row[len(b)]
 }
