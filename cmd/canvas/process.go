@@ -98,6 +98,10 @@ func (j job) run(ctx context.Context) (summary, error) {
 		return summary{}, err
 	}
 	complete, err := watch.wait(ctx, a)
+	if ctx.Err() != nil {
+		a.Stop()
+		return summary{}, errors.New("interrupted: the products that are there are whole, others are missing")
+	}
 	counts, countErr := countDelivery(ctx, a)
 	reports := a.Reports()
 	err = errors.Join(err, countErr, a.Stop())
