@@ -161,6 +161,9 @@ func (c *Cloud) Worker(ctx context.Context, models *model.Repository) error {
 	member := coord.Member{ID: c.ID, Role: coord.Worker, Host: hostname()}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return stopped(ctx, c.Coord.Join(ctx, member)) })
+	if c.Config.Worker.Preload {
+		group.Go(func() error { return stopped(ctx, shelf.Preload(ctx)) })
+	}
 	group.Go(func() error { return c.lead(ctx, partitions) })
 	group.Go(func() error { return c.describe(ctx, member, shelf) })
 	group.Go(func() error {

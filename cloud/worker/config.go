@@ -9,6 +9,8 @@ import (
 type Config struct {
 	// Models are what is done for each wish, best first: the first whose bands an image has is taken.
 	Models []Choice `yaml:"models"`
+	// Preload loads the first model for each wish at the start.
+	Preload bool `yaml:"preload"`
 	// BatchItems and BatchAge close a batch: whichever comes first.
 	BatchItems int           `yaml:"batch_items"`
 	BatchAge   time.Duration `yaml:"batch_age"`
@@ -36,6 +38,7 @@ func DefaultConfig() Config {
 			{Want: "segment", Model: "ukis_csmask_4b_l1c"},
 			{Want: "segment", Model: SpectralRGB},
 		},
+		Preload:     true,
 		BatchItems:  8,
 		BatchAge:    20 * time.Millisecond,
 		Prefetch:    32,

@@ -119,6 +119,22 @@ func bandsOf(image *vision.Image) []string {
 	return image.Bands
 }
 
+// Preload loads the first choice for each wish, so that the first item need not wait for it, and a
+// model that can't be loaded is known at the start.
+func (s *Shelf) Preload(ctx context.Context) error {
+	wishes := map[string]bool{}
+	for _, c := range s.choices {
+		if wishes[c.Want] {
+			continue
+		}
+		wishes[c.Want] = true
+		if _, err := s.models[c.Model].network(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // network is the loaded model.
 func (m *Model) network(ctx context.Context) (Network, error) {
 	m.loading.Lock()

@@ -206,7 +206,7 @@ func (j job) cloud(models *model.Repository) cloud.Config {
 			there = append(there, choice)
 		}
 	}
-	c.Worker.Models = there
+	c.Worker.Models, c.Worker.Preload = there, len(j.scenes) > 0
 	return c
 }
 
