@@ -61,6 +61,24 @@ func moveAside(path, aside string) error {
 
 func entropy() *ulid.MonotonicEntropy { return ulid.Monotonic(rand.Reader, 0) }
 
+// statements are those of every item, prepared once.
+type statements struct{ item, payload, key, byKey *sql.Stmt }
+
+func prepare(db *sql.DB) (s statements, err error) {
+	for _, p := range []struct {
+		into *(*sql.Stmt)
+		text string
+	}{
+		{&s.item, "INSERT INTO items VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"}, {&s.payload, "INSERT INTO payloads VALUES (?,?)"},
+		{&s.key, "INSERT INTO keys VALUES (?,?)"}, {&s.byKey, "SELECT seq FROM keys WHERE key=?"},
+	} {
+		if *p.into, err = db.Prepare(p.text); err != nil {
+			return s, err
+		}
+	}
+	return s, nil
+}
+
 // load reads the epoch, the counts and what waits; a new database gets its epoch here.
 func (o *Outbox) load() error {
 	err := o.db.QueryRow("SELECT value FROM meta WHERE name='epoch'").Scan(&o.epoch)

@@ -52,6 +52,7 @@ type Outbox struct {
 	edge   string
 	log    *slog.Logger
 	db     *sql.DB
+	stmt   statements
 	epoch  event.Epoch
 	ask    chan request
 	done   chan struct{}
@@ -97,6 +98,10 @@ func Open(dir, edge string, c Config, log *slog.Logger) (*Outbox, error) {
 		config: c, edge: edge, log: log, db: db,
 		ask: make(chan request, 4*maxBatch), done: make(chan struct{}), wake: make(chan struct{}, 1),
 		waiting: map[uint64]event.Ref{}, freed: make(chan struct{}), now: time.Now, entropy: entropy(),
+	}
+	if o.stmt, err = prepare(db); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("open the outbox %s: %w", path, err)
 	}
 	if err := o.load(); err != nil {
 		db.Close()

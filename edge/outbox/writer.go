@@ -123,7 +123,7 @@ func (o *Outbox) transact(batch []request, answers []Answer) error {
 func (o *Outbox) insert(tx *sql.Tx, p *pending, d Draft) (event.Item, error) {
 	if d.Key != "" {
 		var seq uint64
-		err := tx.QueryRow("SELECT seq FROM keys WHERE key=?", d.Key).Scan(&seq)
+		err := tx.Stmt(o.stmt.byKey).QueryRow(d.Key).Scan(&seq)
 		if err == nil {
 			return event.Item{Edge: o.edge, Epoch: o.epoch, Seq: seq, Kind: d.Kind, Stream: d.Stream, Subject: d.Subject}, nil
 		}
@@ -150,7 +150,7 @@ func (o *Outbox) insert(tx *sql.Tx, p *pending, d Draft) (event.Item, error) {
 	if !d.Expires.IsZero() {
 		expires = d.Expires.UnixNano()
 	}
-	if _, err = tx.Exec("INSERT INTO items VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)", item.Seq, id[:], string(d.Kind), d.Stream, d.Subject,
+	if _, err = tx.Stmt(o.stmt.item).Exec(item.Seq, id[:], string(d.Kind), d.Stream, d.Subject,
 		item.Time.UnixNano(), d.Priority, d.Value, attrs, d.Type, item.SHA256[:], len(d.Data), now.UnixNano(), expires); err != nil {
 		return event.Item{}, fmt.Errorf("write an item: %w", err)
 	}
@@ -158,11 +158,11 @@ func (o *Outbox) insert(tx *sql.Tx, p *pending, d Draft) (event.Item, error) {
 	if data == nil {
 		data = []byte{}
 	}
-	if _, err = tx.Exec("INSERT INTO payloads VALUES (?,?)", item.Seq, data); err != nil {
+	if _, err = tx.Stmt(o.stmt.payload).Exec(item.Seq, data); err != nil {
 		return event.Item{}, fmt.Errorf("write an item's data: %w", err)
 	}
 	if d.Key != "" {
-		if _, err = tx.Exec("INSERT INTO keys VALUES (?,?)", d.Key, item.Seq); err != nil {
+		if _, err = tx.Stmt(o.stmt.key).Exec(d.Key, item.Seq); err != nil {
 			return event.Item{}, fmt.Errorf("write a key: %w", err)
 		}
 	}
