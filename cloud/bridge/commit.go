@@ -72,7 +72,7 @@ func (s *shift) commit(ctx context.Context, letters []letter) error {
 // place decides what becomes of a letter.
 func (s *shift) place(ctx context.Context, b *batch, l *letter) error {
 	if l.err != nil {
-		b.addPoison(s, l.Topic, l.Payload, &l.item, l.err, stageRead)
+		b.addPoison(s, l, l.Payload, &l.item, l.err)
 		return nil
 	}
 	id := identityOf(&l.item)
@@ -109,7 +109,7 @@ func (s *shift) place(ctx context.Context, b *batch, l *letter) error {
 		if item.Data == nil {
 			item.Data = []byte(item.ID.String()) // too large to be looked at: there are only its name and the reason
 		}
-		b.addPoison(s, l.Topic, item.Data, &item, err, stageRead)
+		b.addPoison(s, l, item.Data, &item, err)
 		return nil
 	}
 	b.add(&item, s.cfg.InlineBytes)
