@@ -46,11 +46,13 @@ func (b *batch) addPoison(s *shift, l *letter, payload []byte, item *event.Item,
 	b.counts.poison++
 	print := sha256.Sum256(payload)
 	id := identityOf(item)
+	edge, _, _, err := event.ParseTopic(topic)
+	known := err == nil && edge == id.edge && id.epoch.Valid()
+	if known {
+		b.spoiled[identity{edge: id.edge, epoch: id.epoch}]++
+	}
 	if s.poison.has(print) {
-		if l.Duplicate {
-			return
-		}
-		if edge, _, _, err := event.ParseTopic(topic); err == nil && edge == id.edge && id.epoch.Valid() && id.seq > 0 && id.seq <= maxSeq {
+		if known && !l.Duplicate && id.seq > 0 && id.seq <= maxSeq {
 			s.book.add(id.edge, id.epoch, id.seq)
 			s.dirty = true
 		}
