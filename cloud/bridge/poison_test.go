@@ -166,6 +166,25 @@ func TestPoisonKnownFromTheLogIsNotWrittenAgain(t *testing.T) {
 	}
 }
 
+func TestPoisonBehindACheckpointIsNotWrittenAgain(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	w.mail.send(t, reading("mast", 1))
+	w.mail.post("canvas/v1/mast/up/2/reading", []byte("hello"))
+	eventually(t, "both are acknowledged", func() bool { return w.mail.acknowledged() == 2 })
+	w.stop() // writes a checkpoint whose offsets are above the letter
+	if len(w.log.records(event.BridgeTopic)) == 0 {
+		t.Fatal("no checkpoint")
+	}
+	w.mail = newMailbox()
+	w.start()
+	w.mail.again("canvas/v1/mast/up/2/reading", []byte("hello"))
+	eventually(t, "it is acknowledged", func() bool { return w.mail.acknowledged() == 1 })
+	if n := len(w.log.records(event.DLQTopic)); n != 1 {
+		t.Errorf("%d dead letters", n)
+	}
+}
+
 func TestRecordThatKafkaRefusesIsSetAsideAndAccountedFor(t *testing.T) {
 	w := newWorld(t)
 	w.log.fault = func(_ int, records []broker.Record) error {
