@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"cloudcanvas/shared/broker"
@@ -34,6 +35,9 @@ func (s *shift) insist(ctx context.Context, what string, try func() error) error
 				s.Logger.Info("coming back to the MQTT broker")
 			}
 			s.metrics.away.Set(0)
+			if said {
+				s.setReady(nil)
+			}
 			if err != nil {
 				return f.error
 			}
@@ -46,6 +50,7 @@ func (s *shift) insist(ctx context.Context, what string, try func() error) error
 			said = true
 			s.Logger.Warn(what+" fails, trying again; nothing is acknowledged meanwhile", "error", err)
 			s.metrics.away.Set(1)
+			s.setReady(fmt.Errorf("%s fails, nothing is acknowledged meanwhile: %w", what, err))
 		}
 		if time.Since(began) >= s.cfg.LeaveAfter && s.gate.set(true) {
 			s.Logger.Warn(what+" has failed for so long that the bridge leaves the MQTT broker, which queues until it is back", "error", err)

@@ -48,8 +48,9 @@ type Bridge struct {
 	Parts
 	metrics *metrics
 
-	mu   sync.Mutex
-	book *ledger // of the current or last time at work; nil before
+	mu    sync.Mutex
+	book  *ledger // of the current or last time at work; nil before
+	ready error   // why nothing is carried now
 }
 
 // New makes a bridge. Run starts it.
@@ -71,15 +72,17 @@ func New(cfg Config, parts Parts) (*Bridge, error) {
 	if err != nil {
 		return nil, fmt.Errorf("registering the bridge's metrics: %w", err)
 	}
-	return &Bridge{cfg: cfg.withDefaults(), Parts: parts, metrics: m}, nil
+	return &Bridge{cfg: cfg.withDefaults(), Parts: parts, metrics: m, ready: errStopped}, nil
 }
 
 // Run works whenever this bridge holds the lease, until ctx ends.
 func (b *Bridge) Run(ctx context.Context) error {
+	defer b.setReady(errStopped)
 	if b.Leases == nil {
 		return b.work(ctx, 0)
 	}
 	for {
+		b.setReady(ErrStandingBy)
 		b.Logger.Info("waiting for the bridge's lease")
 		err := b.Leases.Own(ctx, Lease, func(ctx context.Context, l coord.Lease) error {
 			return b.work(ctx, l.Epoch())
@@ -131,11 +134,12 @@ func (b *Bridge) work(ctx context.Context, epoch coord.Epoch) error {
 		parts: newParts(b.Objects, b.cfg.PartsBytes, b.cfg.ItemBytes),
 		read:  make(chan []letter), ends: offsets{}, poison: newFingerprints(), gate: newGate(),
 	}
+	b.setReady(errRecovering)
 	if err := s.recover(ctx); err != nil {
 		return err
 	}
 	b.mu.Lock()
-	b.book = s.book
+	b.book, b.ready = s.book, nil
 	b.mu.Unlock()
 	ctx, stop := context.WithCancelCause(ctx)
 	var all sync.WaitGroup

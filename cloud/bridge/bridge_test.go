@@ -355,13 +355,14 @@ func TestOneBridgeWorksAtATime(t *testing.T) {
 	}
 	_, mailA, stopA := run(first)
 	eventually(t, "the first works", mailA.isRunning)
-	_, mailB, stopB := run(second)
+	b, mailB, stopB := run(second)
 	defer stopB()
 	mailA.send(t, readings("mast", 1, 3)...)
 	w.receipted("mast", 3)
 	if mailB.isRunning() {
 		t.Error("both work")
 	}
+	eventually(t, "the second says that it stands by", func() bool { return errors.Is(b.Ready(), bridge.ErrStandingBy) })
 	stopA()
 	mailB.send(t, readings("mast", 2, 4)...)
 	w.receipted("mast", 4)

@@ -27,7 +27,8 @@ type entry struct {
 type batch struct {
 	entries []entry
 	pending map[identity]bool // in entries
-	repeats map[identity]bool // that Kafka has already: their edges missed a receipt
+	repeats map[identity]int  // that Kafka has already, and how often they came: their edges missed a receipt
+	spoiled map[identity]int  // poison, by edge and epoch as far as they are known
 	poison  map[[sha256.Size]byte]bool
 	whole   []identity // put together from parts
 	objects []object
@@ -47,7 +48,7 @@ func (s *shift) commit(ctx context.Context, letters []letter) error {
 	if err := s.storeParts(ctx, letters); err != nil {
 		return err
 	}
-	b := &batch{pending: map[identity]bool{}, repeats: map[identity]bool{}}
+	b := &batch{pending: map[identity]bool{}, repeats: map[identity]int{}, spoiled: map[identity]int{}}
 	for n := range letters {
 		if err := s.place(ctx, b, &letters[n]); err != nil {
 			return err
@@ -72,12 +73,12 @@ func (s *shift) commit(ctx context.Context, letters []letter) error {
 // place decides what becomes of a letter.
 func (s *shift) place(ctx context.Context, b *batch, l *letter) error {
 	if l.err != nil {
-		b.addPoison(s, l.Topic, l.Payload, &l.item, l.err, stageRead)
+		b.addPoison(s, l, l.Payload, &l.item, l.err)
 		return nil
 	}
 	id := identityOf(&l.item)
 	if id.epoch != "" && (b.pending[id] || s.book.has(id.edge, id.epoch, id.seq)) {
-		b.repeats[id] = true
+		b.repeats[id]++
 		b.counts.duplicates++
 		return nil
 	}
@@ -109,7 +110,7 @@ func (s *shift) place(ctx context.Context, b *batch, l *letter) error {
 		if item.Data == nil {
 			item.Data = []byte(item.ID.String()) // too large to be looked at: there are only its name and the reason
 		}
-		b.addPoison(s, l.Topic, item.Data, &item, err, stageRead)
+		b.addPoison(s, l, item.Data, &item, err)
 		return nil
 	}
 	b.add(&item, s.cfg.InlineBytes)
@@ -229,6 +230,7 @@ func (s *shift) store(ctx context.Context, objects []object) error {
 // settle records what Kafka has now.
 func (s *shift) settle(ctx context.Context, b *batch) {
 	numbers := map[identity][]uint64{} // by edge and epoch
+	written := map[identity]uint64{}
 	for n := range b.entries {
 		e := &b.entries[n]
 		s.written += int64(len(e.record.Value))
@@ -240,15 +242,23 @@ func (s *shift) settle(ctx context.Context, b *batch) {
 		}
 		of := identity{edge: e.id.edge, epoch: e.id.epoch}
 		numbers[of] = append(append(numbers[of], e.id.seq), e.drops...)
+		if !e.poison {
+			written[of]++
+		}
 		for _, seq := range e.drops {
 			s.discard(ctx, identity{of.edge, of.epoch, seq})
 		}
 	}
 	for of, seqs := range numbers {
 		s.book.add(of.edge, of.epoch, seqs...)
+		s.book.count(of.edge, of.epoch, func(c *Counts) { c.Written += written[of] })
 	}
-	for id := range b.repeats {
+	for id, times := range b.repeats {
 		s.book.repeat(id.edge, id.epoch)
+		s.book.count(id.edge, id.epoch, func(c *Counts) { c.Duplicates += uint64(times) })
+	}
+	for of, times := range b.spoiled {
+		s.book.count(of.edge, of.epoch, func(c *Counts) { c.Poison += uint64(times) })
 	}
 	for _, id := range b.whole {
 		s.discard(ctx, id)

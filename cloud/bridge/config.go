@@ -111,15 +111,22 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	lasts("leave_after", c.LeaveAfter, 10*time.Millisecond, time.Hour, "10s suits most; below the MQTT keep-alive")
 }
 
+// maxRecord is the largest batch that a topic takes: 1 MiB, above what the client ever sends in one.
+const maxRecord = "1048576"
+
 // Topics are the Kafka topics that the bridge needs. partitions is that of the work topic, which
 // bounds the number of workers; the events of one edge stay in one partition.
 func Topics(partitions, replicas int) []broker.Topic {
+	// Said outright, as the cluster's own default may be lower.
+	data := func() map[string]string { return map[string]string{"max.message.bytes": maxRecord} }
+	compacted := data()
+	compacted["cleanup.policy"] = "compact"
 	return []broker.Topic{
-		{Name: event.EventsTopic, Partitions: partitions, Replicas: replicas},
-		{Name: event.WorkTopic, Partitions: partitions, Replicas: replicas},
-		{Name: event.ResultsTopic, Partitions: partitions, Replicas: replicas},
-		{Name: event.DLQTopic, Partitions: 1, Replicas: replicas},
-		{Name: event.BridgeTopic, Partitions: 1, Replicas: replicas, Config: map[string]string{"cleanup.policy": "compact"}},
+		{Name: event.EventsTopic, Partitions: partitions, Replicas: replicas, Config: data()},
+		{Name: event.WorkTopic, Partitions: partitions, Replicas: replicas, Config: data()},
+		{Name: event.ResultsTopic, Partitions: partitions, Replicas: replicas, Config: data()},
+		{Name: event.DLQTopic, Partitions: 1, Replicas: replicas, Config: data()},
+		{Name: event.BridgeTopic, Partitions: 1, Replicas: replicas, Config: compacted},
 	}
 }
 

@@ -132,9 +132,18 @@ type mailbox struct {
 func newMailbox() *mailbox { return &mailbox{more: make(chan struct{}, 1)} }
 
 func (m *mailbox) post(topic string, payload []byte) {
+	m.put(broker.Message{Topic: topic, Payload: payload, QoS: 1})
+}
+
+// again delivers what the broker has sent before, as it does where the PUBACK did not reach it.
+func (m *mailbox) again(topic string, payload []byte) {
+	m.put(broker.Message{Topic: topic, Payload: payload, QoS: 1, Duplicate: true})
+}
+
+func (m *mailbox) put(message broker.Message) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.waiting = append(m.waiting, broker.Message{Topic: topic, Payload: payload, QoS: 1})
+	m.waiting = append(m.waiting, message)
 	select {
 	case m.more <- struct{}{}:
 	default:

@@ -43,6 +43,14 @@ type account struct {
 	stuck     time.Time // since when the watermark has had a gap above it; zero: there is none
 	receipt   time.Time // when the last receipt was sent
 	unsettled bool      // the last one failed
+	Counts
+}
+
+// Counts are of what came while this bridge was at work; what the log said at the start is not in them.
+type Counts struct {
+	Written    uint64 `json:"written"`    // items that this bridge put into Kafka
+	Duplicates uint64 `json:"duplicates"` // messages with what Kafka had already
+	Poison     uint64 `json:"poison"`     // messages set aside, or recognised as set aside before
 }
 
 func newLedger(now func() time.Time) *ledger {
@@ -116,6 +124,15 @@ func (l *ledger) repeat(edge string, epoch event.Epoch) {
 	l.owe(a)
 }
 
+// count adds to an account's counts. Accounts are not made for it: poison must not fill the memory.
+func (l *ledger) count(edge string, epoch event.Epoch, add func(*Counts)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if a := l.slots[Slot(edge)][edge][epoch]; a != nil {
+		add(&a.Counts)
+	}
+}
+
 func (l *ledger) owe(a *account) {
 	l.due[a] = struct{}{}
 	select {
@@ -135,6 +152,7 @@ type EdgeStatus struct {
 	Gaps    []event.Range `json:"gaps"`           // the first of them
 	Since   time.Time     `json:"since,omitzero"` // since when the first gap stands
 	Last    time.Time     `json:"last"`           // when something last came
+	Counts
 }
 
 // gapsTold bounds the gaps that a status names.
@@ -150,7 +168,7 @@ func (l *ledger) status() []EdgeStatus {
 			for epoch, a := range epochs {
 				all = append(all, EdgeStatus{
 					Edge: edge, Slot: slot, Epoch: epoch, Through: a.through, Highest: a.highest(),
-					Missing: a.missing(), Gaps: a.gaps(gapsTold), Since: a.stuck, Last: a.used,
+					Missing: a.missing(), Gaps: a.gaps(gapsTold), Since: a.stuck, Last: a.used, Counts: a.Counts,
 				})
 			}
 		}

@@ -38,13 +38,21 @@ const maxReason = 2 << 10
 //
 // What is poison may have been spoiled on the way, so the first time its number is not taken for
 // seen, and the edge sends it again after its timeout. When the very same bytes come twice they are
-// the edge's own; then the number is settled, and the edge may let go of it.
-func (b *batch) addPoison(s *shift, topic string, payload []byte, item *event.Item, reason error, stage string) {
+// the edge's own; then the number is settled, and the edge may let go of it. What the MQTT broker
+// delivers again, because a PUBACK did not reach it, does not count: the edge has sent that once, and
+// a receipt would let it delete an item that is good where it lies.
+func (b *batch) addPoison(s *shift, l *letter, payload []byte, item *event.Item, reason error) {
+	topic := l.Topic
 	b.counts.poison++
 	print := sha256.Sum256(payload)
 	id := identityOf(item)
+	edge, _, _, err := event.ParseTopic(topic)
+	known := err == nil && edge == id.edge && id.epoch.Valid()
+	if known {
+		b.spoiled[identity{edge: id.edge, epoch: id.epoch}]++
+	}
 	if s.poison.has(print) {
-		if edge, _, _, err := event.ParseTopic(topic); err == nil && edge == id.edge && id.epoch.Valid() && id.seq > 0 && id.seq <= maxSeq {
+		if known && !l.Duplicate && id.seq > 0 && id.seq <= maxSeq {
 			s.book.add(id.edge, id.epoch, id.seq)
 			s.dirty = true
 		}
@@ -57,7 +65,7 @@ func (b *batch) addPoison(s *shift, topic string, payload []byte, item *event.It
 		return
 	}
 	b.poison[print] = true
-	e := entry{poison: true, record: letterOf(topic, []byte(topic), payload, reason, stage)}
+	e := entry{poison: true, record: letterOf(topic, []byte(topic), payload, reason, stageRead)}
 	if len(payload) > maxInline {
 		key := quarantineKey(print)
 		b.objects = append(b.objects, object{key, payload})

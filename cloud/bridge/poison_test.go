@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 
@@ -102,6 +103,40 @@ func TestPoisonWithANumberIsSettledOnlyWhenTheSameBytesComeTwice(t *testing.T) {
 	w.receipted("mast", 2)
 }
 
+func TestPoisonThatOnlyTheBrokerSendsAgainIsNotSettled(t *testing.T) {
+	for name, restart := range map[string]bool{"SameBridge": false, "NextBridge": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.cfg.CheckpointEvery = time.Minute
+			w.start()
+			payload, _ := reading("mast", 1).MarshalMQTT()
+			spoiled := bytes.Replace(payload, []byte(`{"n":1}`), []byte(`{"n":2}`), 1)
+			w.mail.post("canvas/v1/mast/up/2/reading", spoiled)
+			eventually(t, "it is acknowledged", func() bool { return w.mail.acknowledged() == 1 })
+			if restart { // after a SIGKILL between the letter's acks=all and the PUBACK
+				w.stop()
+				w.log.topics[event.BridgeTopic] = make([][]broker.Record, 1)
+				w.mail = newMailbox()
+				w.start()
+			}
+			w.mail.again("canvas/v1/mast/up/2/reading", bytes.Clone(spoiled))
+			w.mail.send(t, reading("mast", 2))
+			eventually(t, "a receipt for the second", func() bool { r, _ := w.post.of("mast"); return r.Has(2) })
+			if r, _ := w.post.of("mast"); r.Has(1) {
+				t.Fatal("the edge is told to let go of an item that Kafka does not have")
+			}
+			w.mail.post("canvas/v1/mast/up/2/reading", payload)
+			w.receipted("mast", 2)
+			if got := w.log.seqs(t, event.EventsTopic); !slices.Equal(got, []uint64{2, 1}) {
+				t.Errorf("Kafka has %v", got)
+			}
+			if n := len(w.log.records(event.DLQTopic)); n != 1 {
+				t.Errorf("%d dead letters", n)
+			}
+		})
+	}
+}
+
 func TestSpoiledOnTheWayIsTakenWhenItComesIntact(t *testing.T) {
 	w := newWorld(t)
 	w.start()
@@ -125,6 +160,25 @@ func TestPoisonKnownFromTheLogIsNotWrittenAgain(t *testing.T) {
 	}
 	w.start()
 	w.mail.post("canvas/v1/mast/up/2/reading", []byte("hello"))
+	eventually(t, "it is acknowledged", func() bool { return w.mail.acknowledged() == 1 })
+	if n := len(w.log.records(event.DLQTopic)); n != 1 {
+		t.Errorf("%d dead letters", n)
+	}
+}
+
+func TestPoisonBehindACheckpointIsNotWrittenAgain(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	w.mail.send(t, reading("mast", 1))
+	w.mail.post("canvas/v1/mast/up/2/reading", []byte("hello"))
+	eventually(t, "both are acknowledged", func() bool { return w.mail.acknowledged() == 2 })
+	w.stop() // writes a checkpoint whose offsets are above the letter
+	if len(w.log.records(event.BridgeTopic)) == 0 {
+		t.Fatal("no checkpoint")
+	}
+	w.mail = newMailbox()
+	w.start()
+	w.mail.again("canvas/v1/mast/up/2/reading", []byte("hello"))
 	eventually(t, "it is acknowledged", func() bool { return w.mail.acknowledged() == 1 })
 	if n := len(w.log.records(event.DLQTopic)); n != 1 {
 		t.Errorf("%d dead letters", n)

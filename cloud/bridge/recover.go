@@ -20,6 +20,9 @@ func (s *shift) recover(ctx context.Context) error {
 		if err := s.loadCheckpoints(ctx); err != nil {
 			return err
 		}
+		if err := s.recallPoison(ctx); err != nil {
+			return err
+		}
 		if err := s.catchUp(ctx); err != nil {
 			return err
 		}
@@ -71,6 +74,35 @@ func (s *shift) loadCheckpoints(ctx context.Context) error {
 			s.ends = c.Offsets.clone()
 		} else {
 			s.ends = s.ends.lower(c.Offsets)
+		}
+	}
+	return nil
+}
+
+// recalled is how many of the last dead letters of a partition are recognised after a restart. Poison
+// comes again within the edge's timeout or with the MQTT session, so few are enough; a letter may have
+// half a mebibyte.
+const recalled = 128
+
+// recallPoison reads the dead letters that stand below the checkpoint's offsets: checkpoints hold
+// numbers, not fingerprints. catchUp reads those above.
+func (s *shift) recallPoison(ctx context.Context) error {
+	ranges, err := s.Log.Offsets(ctx, event.DLQTopic)
+	if err != nil {
+		return err
+	}
+	for p, r := range ranges {
+		to := min(s.ends[event.DLQTopic][p], r.End)
+		from := max(r.First, to-recalled)
+		if from >= to {
+			continue
+		}
+		err := s.Log.Scan(ctx, event.DLQTopic, p, from, to, func(r broker.Record) error {
+			s.poison.add(fingerprintOf(r))
+			return nil
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil
