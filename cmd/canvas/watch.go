@@ -113,8 +113,8 @@ func (w *watch) wait(ctx context.Context, a *appliance.Appliance) (complete bool
 			w.tell("outbox: %d items committed, %d received by the cloud", s.Committed, s.Received)
 		case <-w.changed:
 		case <-tick.C:
-			if s := a.Agent.Stats(); s.Committed+s.Received != moves {
-				moves = s.Committed + s.Received
+			if now := movement(ctx, a); now != moves {
+				moves = now
 				w.mu.Lock()
 				w.moved = time.Now()
 				w.mu.Unlock()
@@ -131,6 +131,22 @@ func (w *watch) wait(ctx context.Context, a *appliance.Appliance) (complete bool
 			return false, nil
 		}
 	}
+}
+
+// movement grows with everything that moves: items in and out of the buffer, and what workers found.
+func movement(ctx context.Context, a *appliance.Appliance) uint64 {
+	s := a.Agent.Stats()
+	moves := s.Committed + s.Received
+	for _, topic := range []string{event.ResultsTopic, event.DLQTopic} {
+		offsets, err := a.Kafka.Offsets(ctx, topic)
+		if err != nil {
+			continue
+		}
+		for _, o := range offsets {
+			moves += uint64(o.End)
+		}
+	}
+	return moves
 }
 
 // missing are the sources whose products are not complete, of those that gave anything. The caller
