@@ -195,7 +195,7 @@ func (w *watch) finished(p mosaic.Product) {
 	}
 	switch {
 	case p.Scene != nil:
-		w.tell("%s: product %s: %d of %d tiles seen by the heavy model", p.Name, state, p.Scene.Results, p.Scene.Tiles)
+		w.tell("%s: product %s: %d of %d tiles looked at in the cloud", p.Name, state, p.Scene.Results, p.Scene.Tiles)
 	case p.Camera != nil:
 		w.tell("%s: product %s: %d detections in %d frames", p.Name, state, p.Camera.Detections, p.Camera.Frames)
 	}
