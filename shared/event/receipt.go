@@ -32,6 +32,16 @@ type Receipt struct {
 	Epoch   Epoch   `json:"epoch"`
 	Through uint64  `json:"through"`
 	Above   []Range `json:"above"` // ascending, disjoint, all above Through
+	// Parts are what the cloud holds of large items that are not whole yet. They need not be sent
+	// again, also after a restart of either side.
+	Parts []PartsHeld `json:"parts,omitempty"`
+}
+
+// PartsHeld are the parts of one item that rest in the cloud: {"seq":9,"of":80,"have":[[0,41]]}.
+type PartsHeld struct {
+	Seq  uint64  `json:"seq"`
+	Of   uint32  `json:"of"`   // how many parts the item was cut into; what was cut otherwise counts for nothing
+	Have []Range `json:"have"` // numbers of parts from 0, ascending, disjoint
 }
 
 // MaxRanges bounds the ranges of one receipt. Whoever has more leaves out the highest: they come
@@ -65,6 +75,28 @@ func (r Receipt) Check() error {
 			return fmt.Errorf("%w: receipt's range %d [%d,%d] is not above what stands before it (%d)", ErrMalformed, n, a.From, a.To, last)
 		}
 		last = a.To
+	}
+	if len(r.Parts) > MaxRanges {
+		return fmt.Errorf("%w: receipt with parts of %d items, %d is the limit", ErrTooLarge, len(r.Parts), MaxRanges)
+	}
+	for _, p := range r.Parts {
+		if err := p.check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p PartsHeld) check() error {
+	if p.Seq == 0 || p.Of == 0 || len(p.Have) > MaxRanges {
+		return fmt.Errorf("%w: receipt for %d ranges of %d parts of item %d", ErrMalformed, len(p.Have), p.Of, p.Seq)
+	}
+	next := uint64(0)
+	for _, h := range p.Have {
+		if h.From < next || h.From > h.To || h.To >= uint64(p.Of) {
+			return fmt.Errorf("%w: receipt's parts [%d,%d] of item %d, which has %d", ErrMalformed, h.From, h.To, p.Seq, p.Of)
+		}
+		next = h.To + 1
 	}
 	return nil
 }

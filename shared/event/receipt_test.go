@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -129,4 +130,27 @@ func FuzzParseReceipt(f *testing.F) {
 			t.Fatal("a bad receipt passed")
 		}
 	})
+}
+
+func TestReceiptNamesThePartsThatTheCloudHolds(t *testing.T) {
+	good := Receipt{Epoch: "0123456789abcdef", Parts: []PartsHeld{{Seq: 9, Of: 80, Have: []Range{{0, 41}, {60, 79}}}}}
+	i, err := good.Item("e", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := ParseReceipt(i)
+	if err != nil || len(back.Parts) != 1 || back.Parts[0].Have[1] != (Range{60, 79}) {
+		t.Fatalf("came back as %+v, %v", back, err)
+	}
+	for name, p := range map[string]PartsHeld{
+		"no number":        {Of: 2},
+		"no parts":         {Seq: 1},
+		"beyond the last":  {Seq: 1, Of: 2, Have: []Range{{0, 2}}},
+		"out of order":     {Seq: 1, Of: 9, Have: []Range{{4, 5}, {0, 1}}},
+		"one over another": {Seq: 1, Of: 9, Have: []Range{{0, 4}, {4, 5}}},
+	} {
+		if err := (Receipt{Epoch: "0123456789abcdef", Parts: []PartsHeld{p}}).Check(); err == nil {
+			t.Errorf("%s: %+v passed", name, p)
+		}
+	}
 }
