@@ -60,7 +60,7 @@ type Models struct {
 func DefaultConfig() Config {
 	return Config{
 		MQTT: MQTT{URL: "tcp://127.0.0.1:1883"}, Kafka: Kafka{Brokers: []string{"127.0.0.1:9092"}, Partitions: 8},
-		ZooKeeper: zk.DefaultConfig(), Store: "file:///var/lib/canvas/objects", Models: Models{Engine: infer.Auto},
+		ZooKeeper: zk.DefaultConfig(), Store: "file:///var/lib/canvas/objects", Models: Models{Engine: infer.Auto, Layout: infer.Layout{Remember: infer.DefaultMemory()}},
 		Bridge: bridge.DefaultConfig(), Assign: assign.DefaultConfig(), Worker: worker.DefaultConfig(), Mosaic: mosaic.DefaultConfig(),
 		Products: "/var/lib/canvas/products",
 	}

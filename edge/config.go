@@ -70,7 +70,7 @@ type SceneSource struct {
 }
 
 // SetDefaults cuts scenes as ukis-csmask does.
-func (s *SceneSource) SetDefaults() { s.TileSize, s.Overlap, s.Margin = 256, 52, 51 }
+func (s *SceneSource) SetDefaults() { s.TileSize, s.Overlap, s.Margin = 256, 24, 51 }
 
 // Camera is a video file, an RTSP camera or a USB camera, and the network that looks at it.
 type Camera struct {
@@ -106,7 +106,7 @@ func (c Config) ModelFolders(home string) []string {
 func DefaultConfig() Config {
 	return Config{
 		Data:   "/var/lib/canvas",
-		Models: Models{Engine: infer.Auto},
+		Models: Models{Engine: infer.Auto, Layout: infer.Layout{Remember: infer.DefaultMemory()}},
 		Screen: screen.DefaultConfig(), Detect: detect.DefaultConfig(),
 		FrameEvery: 5 * time.Second,
 		Outbox:     outbox.DefaultConfig(), Uplink: uplink.DefaultConfig(),

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/raster"
 	"cloudcanvas/shared/vision"
@@ -40,24 +42,29 @@ func (s *Scene) Write(dir string, at time.Time) (Product, error) {
 		Kind: sceneProduct, Name: s.ID, Edge: s.Edge, Complete: len(missing) == 0, Missing: missing,
 		Of: s.manifestID.String(), Models: s.modelNames(), Scene: s.figures(),
 	}
-	mask := filepath.Join(dir, "mask.tif")
-	if err := work.Finish(mask); err != nil {
-		return p, fmt.Errorf("scene %s: %w", s.ID, err)
-	}
-	if err := raster.WriteGeoJSON(mask, filepath.Join(dir, "mask.geojson"), outlined); err != nil {
-		return p, fmt.Errorf("scene %s: %w", s.ID, err)
-	}
-	if err := s.writeQuicklook(filepath.Join(dir, "quicklook.png"), work); err != nil {
-		return p, fmt.Errorf("scene %s: quicklook: %w", s.ID, err)
-	}
-	if err := writeJSON(filepath.Join(dir, "tiles.json"), s.fates()); err != nil {
-		return p, fmt.Errorf("scene %s: %w", s.ID, err)
-	}
-	item, err := s.stac(p, at)
-	if err != nil {
-		return p, fmt.Errorf("scene %s: item.json: %w", s.ID, err)
-	}
-	if err := writeJSON(filepath.Join(dir, "item.json"), item); err != nil {
+	var files errgroup.Group
+	files.Go(func() error {
+		mask := filepath.Join(dir, "mask.tif")
+		if err := work.Finish(mask); err != nil {
+			return err
+		}
+		return raster.WriteGeoJSON(mask, filepath.Join(dir, "mask.geojson"), outlined)
+	})
+	files.Go(func() error {
+		if err := s.writeQuicklook(filepath.Join(dir, "quicklook.png"), work); err != nil {
+			return fmt.Errorf("quicklook: %w", err)
+		}
+		return nil
+	})
+	files.Go(func() error { return writeJSON(filepath.Join(dir, "tiles.json"), s.fates()) })
+	files.Go(func() error {
+		item, err := s.stac(p, at)
+		if err != nil {
+			return fmt.Errorf("item.json: %w", err)
+		}
+		return writeJSON(filepath.Join(dir, "item.json"), item)
+	})
+	if err := files.Wait(); err != nil {
 		return p, fmt.Errorf("scene %s: %w", s.ID, err)
 	}
 	return p, nil

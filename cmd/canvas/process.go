@@ -36,6 +36,7 @@ func processCommand() *urfave.Command {
 			&urfave.StringSliceFlag{Name: "images", Usage: "`DIR|GLOB` of JPEG and PNG; may be given again"},
 			&urfave.StringFlag{Name: "detector", Usage: "a model's name; default: the first that detects, else OpenCV's people detector"},
 			&urfave.StringSliceFlag{Name: "models", Usage: "a model repository, or a folder of .onnx files; `DIR`"},
+			&urfave.IntFlag{Name: "overlap", Value: sceneDefaults().Overlap, Usage: "pixels that a scene's neighbouring tiles share; 52 cuts as ukis-csmask does"},
 			&urfave.BoolFlag{Name: "keep-everything", Usage: "screen, but drop nothing"},
 		},
 		Action: func(c *urfave.Context) error {
@@ -47,7 +48,7 @@ func processCommand() *urfave.Command {
 				return cli.Usagef("%q is no option: scenes, videos and images are given with --scene, --video and --images", c.Args().First())
 			}
 			j := job{out: c.String("out"), scenes: c.StringSlice("scene"), videos: c.StringSlice("video"), images: c.StringSlice("images"),
-				bands: splitBands(c.String("bands")), reflectanceScale: c.Float64("reflectance-scale"), detector: c.String("detector"),
+				bands: splitBands(c.String("bands")), reflectanceScale: c.Float64("reflectance-scale"), overlap: c.Int("overlap"), detector: c.String("detector"),
 				models: c.StringSlice("models"), keepEverything: c.Bool("keep-everything"), say: c.App.Writer, log: log}
 			_, err = j.run(c.Context)
 			return err
@@ -61,6 +62,7 @@ type job struct {
 	scenes, videos, images []string
 	bands                  []string
 	reflectanceScale       float64
+	overlap                int // of a scene's tiles
 	detector               string
 	models                 []string
 	keepEverything         bool
@@ -131,6 +133,11 @@ func verdict(s summary, complete bool) error {
 }
 
 // edge is the device's configuration for the job.
+func sceneDefaults() (s edge.SceneSource) {
+	s.SetDefaults()
+	return s
+}
+
 func (j job) edge() (edge.Config, error) {
 	c := edge.DefaultConfig()
 	c.Edge = "process"
@@ -144,9 +151,12 @@ func (j job) edge() (edge.Config, error) {
 	}
 	var names capture.SceneIDs // of videos and image sets as well: no two products share a folder
 	for _, path := range scenes {
-		s := edge.SceneSource{Name: names.ID(path), Path: path}
-		s.SetDefaults()
-		s.Bands, s.ReflectanceScale = j.bands, j.reflectanceScale
+		s := sceneDefaults()
+		s.Name, s.Path = names.ID(path), path
+		s.Bands, s.ReflectanceScale, s.Overlap = j.bands, j.reflectanceScale, j.overlap
+		s.SceneOptions.Problems(func(field, message, hint string) {
+			err = errors.Join(err, cli.Usagef("--%s: %s; %s", strings.ReplaceAll(field, "_", "-"), message, hint))
+		})
 		c.Scenes = append(c.Scenes, s)
 	}
 	for _, address := range unique(j.videos) {
@@ -156,7 +166,7 @@ func (j job) edge() (edge.Config, error) {
 	for _, path := range unique(j.images) {
 		c.Images = append(c.Images, edge.ImageSet{Detector: j.detector, ImagesConfig: capture.ImagesConfig{Name: names.ID(setFolder(path)), Path: path}})
 	}
-	return c, nil
+	return c, err
 }
 
 // liveGiveUp is how long a live camera that can't be reached is tried before it counts as failed.

@@ -13,8 +13,8 @@ import (
 // SceneOptions say how scenes are read and cut.
 type SceneOptions struct {
 	TileSize         int      `yaml:"tile_size"`         // pixels a side; 0: 256
-	Overlap          int      `yaml:"overlap"`           // pixels that neighbouring tiles share; 52 blends as ukis-csmask does
-	Margin           int      `yaml:"margin"`            // pixels outside the scene where the first tile begins; 51 for ukis-csmask
+	Overlap          int      `yaml:"overlap"`           // pixels that neighbouring tiles share; 52 with margin 51 cuts as ukis-csmask does
+	Margin           int      `yaml:"margin"`            // pixels outside the scene where the first tile begins; odd for ukis-csmask
 	Bands            []string `yaml:"bands"`             // names in the file's order, for files that name none
 	ReflectanceScale float64  `yaml:"reflectance_scale"` // stored number to reflectance, for files that don't say; 0: 0.0001
 	Need             []string `yaml:"need"`              // bands that a scene must have; none: blue, green, red
@@ -43,7 +43,7 @@ func (o SceneOptions) Problems(add func(field, message, hint string)) {
 		add("tile_size", fmt.Sprintf("%d pixels", o.TileSize), "use 256, or up to 4096")
 	}
 	if o = o.withDefaults(); o.Overlap < 0 || o.Overlap > o.TileSize/2 {
-		add("overlap", fmt.Sprintf("%d pixels for tiles of %d", o.Overlap, o.TileSize), "use at most half the tile size, such as 52")
+		add("overlap", fmt.Sprintf("%d pixels for tiles of %d", o.Overlap, o.TileSize), "use at most half the tile size, such as 24")
 	} else if o.Margin < 0 || o.Margin >= o.TileSize-o.Overlap {
 		add("margin", fmt.Sprintf("%d pixels for tiles of %d with overlap %d", o.Margin, o.TileSize, o.Overlap), "use overlap - 1, or 0 for a grid that begins at the corner")
 	}

@@ -70,7 +70,7 @@ func TestASceneComesTileByTileAndThenLast(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		back, _, err := raster.DecodeTile(data, 256*256)
+		back, err := raster.DecodeTile(data, 256*256)
 		if err != nil || !slices.Equal(back.Plane("red"), p.Image.Plane("red")) {
 			t.Errorf("tile %s does not travel: %v", p.Tile.Name(), err)
 		}

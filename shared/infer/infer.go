@@ -47,6 +47,7 @@ type Layout struct {
 	MaxBatch int           `yaml:"max_batch" json:"max_batch"` // images in one pass where the model allows it; 0: 1 on a CPU, 8 on a GPU
 	MaxWait  time.Duration `yaml:"max_wait" json:"max_wait"`   // how long a batch waits to fill; 0: 2ms
 	Queue    int           `yaml:"queue" json:"queue"`         // images waiting before Run blocks; 0: 2 for each session and place in a batch
+	Remember string        `yaml:"remember" json:"-"`          // folder where the outcome of trials is kept for 30 days; empty: tried at each start
 	Runtime  string        `yaml:"runtime" json:"-"`           // folder of libonnxruntime.so; empty: .deps/lib beside the program's folder, $CANVAS_HOME/lib
 }
 
@@ -111,6 +112,17 @@ type Report struct {
 	Ms      float64 `json:"ms"`     // one forward pass of one image in one session
 	Layout  Layout  `json:"layout"`
 	Trials  []Trial `json:"trials"`
+	// Remembered is when the trials were made, where that was at an earlier start on this machine. The
+	// golden case is run at each start.
+	Remembered time.Time `json:"remembered,omitzero"`
+}
+
+// when says whether the trials were made now.
+func (r Report) when() string {
+	if r.Remembered.IsZero() {
+		return "now"
+	}
+	return r.Remembered.Format(time.RFC3339)
 }
 
 // Trial is one engine's chance.

@@ -2,7 +2,6 @@ package infer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -34,9 +33,9 @@ func Open(ctx context.Context, m model.Model, want string, l Layout, log *slog.L
 	} else if !slices.Contains(tries, want) || !slices.Contains(Engines(), want) {
 		return nil, report, fmt.Errorf("model %s: no engine %q; use %s or %s", m.Name, want, Auto, strings.Join(Engines(), ", "))
 	}
-	best, reasons := f.fastest(ctx, tries, l, &report)
-	if best == nil {
-		return nil, report, fmt.Errorf("model %s: no engine can run it: %w", m.Name, errors.Join(reasons...))
+	best, err := f.choose(ctx, tries, l, &report)
+	if err != nil {
+		return nil, report, err
 	}
 	report.Layout = l.withDefaults(report.Engine, m.Input.Batch)
 	n, err := f.start(best, report.Layout)
@@ -44,7 +43,7 @@ func Open(ctx context.Context, m model.Model, want string, l Layout, log *slog.L
 		return nil, report, err
 	}
 	log.Info("network loaded", "model", m.Name, "version", m.Version, "engine", report.Engine, "device", report.Device,
-		"golden", report.Golden, "ms", report.Ms, "sessions", report.Layout.Sessions, "threads", report.Layout.Threads)
+		"golden", report.Golden, "ms", report.Ms, "trial", report.when(), "sessions", report.Layout.Sessions, "threads", report.Layout.Threads)
 	for _, t := range report.Trials {
 		if t.Reason != "" {
 			log.Debug("engine not used", "model", m.Name, "engine", t.Engine, "reason", t.Reason)

@@ -43,6 +43,14 @@ func loadORT(dir string) error {
 	return fmt.Errorf("%w: %s is in none of %v; run make setup, or set runtime to its folder", ErrUnavailable, name, tried)
 }
 
+// versionORT is the library's version; empty where it does not load.
+func versionORT(dir string) string {
+	if loadORT(dir) != nil {
+		return ""
+	}
+	return ort.GetVersion()
+}
+
 func libraryFolders(dir string) []string {
 	if dir != "" {
 		return []string{dir}
@@ -205,9 +213,7 @@ func (s *ortSession) bind(n, h, w int) ([]float32, error) {
 
 func (s *ortSession) forward() ([]tensor, error) {
 	if s.bound.outputs == nil {
-		if err := s.learn(s.bound); err != nil {
-			return nil, err
-		}
+		return s.learn(s.bound)
 	}
 	if err := s.run.Run(s.bound.inputs, s.bound.outputs); err != nil {
 		return nil, fmt.Errorf("ONNX Runtime running %s: %s", s.engine.file.model.Name, oneLine(err.Error()))
@@ -215,8 +221,9 @@ func (s *ortSession) forward() ([]tensor, error) {
 	return s.bound.tensors, nil
 }
 
-// learn runs once with outputs that the library allocates, and makes our own of the same shapes.
-func (s *ortSession) learn(b *ortShape) error {
+// learn runs with outputs that the library allocates, and makes our own of the same shapes for the
+// passes to come.
+func (s *ortSession) learn(b *ortShape) ([]tensor, error) {
 	found := make([]ort.Value, len(s.engine.file.outputs))
 	err := s.run.Run(b.inputs, found)
 	defer func() {
@@ -227,16 +234,17 @@ func (s *ortSession) learn(b *ortShape) error {
 		}
 	}()
 	if err != nil {
-		return fmt.Errorf("ONNX Runtime running %s: %s", s.engine.file.model.Name, oneLine(err.Error()))
+		return nil, fmt.Errorf("ONNX Runtime running %s: %s", s.engine.file.model.Name, oneLine(err.Error()))
 	}
 	var outputs []ort.Value
 	var tensors []tensor
-	fail := func(err error) error {
+	fail := func(err error) ([]tensor, error) {
 		freeOutputs(outputs, tensors)
-		return fmt.Errorf("ONNX Runtime running %s: output %s: %w", s.engine.file.model.Name, s.engine.file.outputs[len(outputs)], err)
+		return nil, fmt.Errorf("ONNX Runtime running %s: output %s: %w", s.engine.file.model.Name, s.engine.file.outputs[len(outputs)], err)
 	}
 	for i, v := range found {
-		if _, ok := v.(*ort.Tensor[float32]); !ok {
+		first, ok := v.(*ort.Tensor[float32])
+		if !ok {
 			return fail(errors.New("is not a tensor of float32; export it as float32"))
 		}
 		shape := v.GetShape()
@@ -244,6 +252,7 @@ func (s *ortSession) learn(b *ortShape) error {
 		if err != nil {
 			return fail(err)
 		}
+		copy(data, first.GetData())
 		value, err := ort.NewTensor(shape, data)
 		if err != nil {
 			freeFloats(data)
@@ -256,7 +265,7 @@ func (s *ortSession) learn(b *ortShape) error {
 		outputs, tensors = append(outputs, value), append(tensors, t)
 	}
 	b.outputs, b.tensors = outputs, tensors
-	return nil
+	return tensors, nil
 }
 
 func freeOutputs(values []ort.Value, tensors []tensor) {

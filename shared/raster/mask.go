@@ -62,7 +62,7 @@ func (m *MaskWriter) Finish(cog string) error {
 		return fmt.Errorf("write %s: %w", cog, os.ErrClosed)
 	}
 	out, err := m.w.ds.Translate(part, []string{"-of", "COG"}, heard, godal.CreationOption(
-		"COMPRESS=DEFLATE", "BLOCKSIZE=512", "OVERVIEW_RESAMPLING=NEAREST", "OVERVIEWS=IGNORE_EXISTING", "BIGTIFF=IF_SAFER"))
+		"COMPRESS=DEFLATE", "BLOCKSIZE=512", "OVERVIEW_RESAMPLING=NEAREST", "OVERVIEWS=IGNORE_EXISTING", "BIGTIFF=IF_SAFER", "NUM_THREADS=ALL_CPUS"))
 	if err == nil {
 		err = out.Close(heard)
 	}

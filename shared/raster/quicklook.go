@@ -77,11 +77,16 @@ func (q *Quicklook) Image() vision.Image {
 	if high-low < 0.02 {
 		high = low + 0.02
 	}
+	const steps = 4096
+	var bright [steps]byte // gamma 1.4 lifts the dark
+	for i := range bright {
+		bright[i] = byte(255*math.Pow(float64(i)/(steps-1), 1/1.4) + 0.5)
+	}
 	for i, n := range q.count {
 		for c := range q.sum {
 			if n > 0 {
 				v := (q.sum[c][i]/float32(n) - low) / (high - low)
-				im.Pix[i*3+c] = byte(255*math.Pow(float64(min(max(v, 0), 1)), 1/1.4) + 0.5)
+				im.Pix[i*3+c] = bright[int(min(max(v, 0), 1)*(steps-1)+0.5)]
 			}
 		}
 	}

@@ -16,51 +16,51 @@ const maxTileBands = 32
 // DecodeTile reads what EncodeTile wrote, or any small GeoTIFF of whole numbers with named bands, of
 // at most limit pixels. Nothing is guessed: pixels are void where they hold the no-data number. The
 // size is looked at before anything is decoded.
-func DecodeTile(data []byte, limit int) (vision.Image, Georef, error) {
-	im, g, err := decodeTile(data, limit)
+func DecodeTile(data []byte, limit int) (vision.Image, error) {
+	im, err := decodeTile(data, limit)
 	if err != nil {
-		return vision.Image{}, Georef{}, fmt.Errorf("decode a tile of %d bytes: %w", len(data), err)
+		return vision.Image{}, fmt.Errorf("decode a tile of %d bytes: %w", len(data), err)
 	}
-	return im, g, nil
+	return im, nil
 }
 
-func decodeTile(data []byte, limit int) (im vision.Image, g Georef, err error) {
+func decodeTile(data []byte, limit int) (im vision.Image, err error) {
 	if len(data) < 8 || !(strings.HasPrefix(string(data[:2]), "II") || strings.HasPrefix(string(data[:2]), "MM")) {
-		return im, g, fmt.Errorf("not a TIFF")
+		return im, fmt.Errorf("not a TIFF")
 	}
 	if int64(len(data)) > 1<<20+int64(limit)*maxTileBands*4 {
-		return im, g, fmt.Errorf("too many bytes for %d pixels", limit)
+		return im, fmt.Errorf("too many bytes for %d pixels", limit)
 	}
 	started()
 	name := memoryFile()
 	release, err := putMemory(name, data)
 	if err != nil {
-		return im, g, err
+		return im, err
 	}
 	defer release()
 	ds, err := godal.Open(name, godal.RasterOnly(), godal.Drivers("GTiff"), heard)
 	if err != nil {
-		return im, g, brief(err)
+		return im, brief(err)
 	}
 	defer ds.Close(heard)
 	st := ds.Structure()
 	if st.SizeX <= 0 || st.SizeY <= 0 || st.SizeX > limit || st.SizeY > limit || st.SizeX*st.SizeY > limit {
-		return im, g, fmt.Errorf("%d x %d pixels, at most %d are taken", st.SizeX, st.SizeY, limit)
+		return im, fmt.Errorf("%d x %d pixels, at most %d are taken", st.SizeX, st.SizeY, limit)
 	}
 	if st.NBands < 1 || st.NBands > maxTileBands {
-		return im, g, fmt.Errorf("%d bands, at most %d are taken", st.NBands, maxTileBands)
+		return im, fmt.Errorf("%d bands, at most %d are taken", st.NBands, maxTileBands)
 	}
 	if int64(st.BlockSizeX)*int64(st.BlockSizeY) > 4*int64(limit)+1<<16 {
-		return im, g, fmt.Errorf("blocks of %d x %d pixels for a tile of %d x %d", st.BlockSizeX, st.BlockSizeY, st.SizeX, st.SizeY)
+		return im, fmt.Errorf("blocks of %d x %d pixels for a tile of %d x %d", st.BlockSizeX, st.BlockSizeY, st.SizeX, st.SizeY)
 	}
 	kind := st.DataType.String()
 	if !slices.Contains([]string{"Byte", "UInt16", "Int16"}, kind) {
-		return im, g, fmt.Errorf("pixels of %s, not Byte, UInt16 or Int16", kind)
+		return im, fmt.Errorf("pixels of %s, not Byte, UInt16 or Int16", kind)
 	}
 	n := st.SizeX * st.SizeY
 	pixels := make([]float32, n*st.NBands)
 	if err := ds.Read(0, 0, pixels, st.SizeX, st.SizeY, godal.BandInterleaved(), heard); err != nil {
-		return im, g, brief(err)
+		return im, brief(err)
 	}
 	im = vision.Image{W: st.SizeX, H: st.SizeY}
 	var nodata []*float32
@@ -84,5 +84,5 @@ func decodeTile(data []byte, limit int) (im vision.Image, g Georef, err error) {
 		}
 	}
 	blank(im)
-	return im, georefOf(ds), nil
+	return im, nil
 }

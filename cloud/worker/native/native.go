@@ -32,7 +32,7 @@ func (d Decoder) Decode(media string, data []byte) (vision.Image, error) {
 	kind, _, _ := strings.Cut(media, ";")
 	switch strings.ToLower(strings.TrimSpace(kind)) {
 	case "image/tiff":
-		im, _, err := raster.DecodeTile(data, limit)
+		im, err := raster.DecodeTile(data, limit)
 		return im, err
 	case "image/jpeg", "image/png":
 		return infer.DecodeImage(data, limit)

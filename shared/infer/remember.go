@@ -1,0 +1,131 @@
+package infer
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"gocv.io/x/gocv"
+)
+
+// trialsLast is how long the outcome of a trial is believed. Drivers, clocks and thermals change
+// without a version number.
+const trialsLast = 30 * 24 * time.Hour
+
+// memory is what an earlier Open found out on this machine about one model file.
+type memory struct {
+	At     time.Time `json:"at"`
+	Engine string    `json:"engine"`
+	Ms     float64   `json:"ms"`
+	Trials []Trial   `json:"trials"`
+}
+
+// DefaultMemory is the folder where trials are remembered unless the configuration says otherwise:
+// the service's cache, else the user's; empty where there is neither.
+func DefaultMemory() string {
+	dir := os.Getenv("CACHE_DIRECTORY")
+	if dir == "" {
+		user, err := os.UserCacheDir()
+		if err != nil {
+			return ""
+		}
+		dir = filepath.Join(user, "cloudcanvas")
+	}
+	return filepath.Join(dir, "trials")
+}
+
+// choose finds the engine for the file: the one that won on this machine before, if it still gives
+// the golden case, else the fastest of all.
+func (f *file) choose(ctx context.Context, tries []string, l Layout, r *Report) (*candidate, error) {
+	path := f.memoryPath(l)
+	if past, ok := recall(path); ok && len(tries) > 1 {
+		again := *r
+		if best, _ := f.fastest(ctx, []string{past.Engine}, l, &again); best != nil {
+			*r = again
+			r.Remembered, r.Trials = past.At, past.Trials
+			return best, nil
+		}
+	}
+	best, reasons := f.fastest(ctx, tries, l, r)
+	if best == nil {
+		return nil, fmt.Errorf("model %s: no engine can run it: %w", f.model.Name, errors.Join(reasons...))
+	}
+	if len(tries) > 1 {
+		remember(path, memory{At: time.Now().UTC().Truncate(time.Second), Engine: r.Engine, Ms: r.Ms, Trials: r.Trials})
+	}
+	return best, nil
+}
+
+// memoryPath names the file for all that the outcome depends on; empty: nothing is remembered.
+func (f *file) memoryPath(l Layout) string {
+	if l.Remember == "" {
+		return ""
+	}
+	sum := sha256.Sum256(f.data)
+	h := sha256.New()
+	fmt.Fprintln(h, hex.EncodeToString(sum[:]), gocv.OpenCVVersion(), versionORT(l.Runtime), l.Threads, runtime.GOMAXPROCS(0), machine())
+	return filepath.Join(l.Remember, f.model.Name+"-"+hex.EncodeToString(h.Sum(nil)[:8])+".json")
+}
+
+// machine tells this machine from one that would choose otherwise: its processor, its board, its
+// GPU's driver.
+func machine() string {
+	var all strings.Builder
+	if info, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		for line := range strings.Lines(string(info)) {
+			if name, _, _ := strings.Cut(line, ":"); strings.TrimSpace(name) == "model name" || strings.TrimSpace(name) == "CPU part" {
+				all.WriteString(line)
+				break
+			}
+		}
+	}
+	for _, path := range []string{"/proc/device-tree/model", "/proc/driver/nvidia/version"} {
+		if text, err := os.ReadFile(path); err == nil {
+			all.Write(text)
+		}
+	}
+	return all.String()
+}
+
+func recall(path string) (memory, bool) {
+	var m memory
+	if path == "" {
+		return m, false
+	}
+	data, err := os.ReadFile(path)
+	if err != nil || len(data) > 1<<20 || json.Unmarshal(data, &m) != nil {
+		return memory{}, false
+	}
+	age := time.Since(m.At)
+	return m, m.Engine != "" && age >= 0 && age < trialsLast
+}
+
+// remember writes whole or not at all. What can't be written is tried again at the next start.
+func remember(path string, m memory) {
+	if path == "" {
+		return
+	}
+	data, err := json.Marshal(m)
+	if err != nil || os.MkdirAll(filepath.Dir(path), 0o755) != nil {
+		return
+	}
+	temp, err := os.CreateTemp(filepath.Dir(path), ".trial-*")
+	if err != nil {
+		return
+	}
+	_, err = temp.Write(data)
+	if err = errors.Join(err, temp.Close()); err == nil {
+		err = os.Rename(temp.Name(), path)
+	}
+	if err != nil {
+		os.Remove(temp.Name())
+	}
+}
