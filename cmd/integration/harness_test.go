@@ -124,8 +124,13 @@ func readJSON(t testing.TB, path string, into any) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	decodeJSON(t, data, into)
+}
+
+func decodeJSON(t testing.TB, data []byte, into any) {
+	t.Helper()
 	if err := json.Unmarshal(data, into); err != nil {
-		t.Fatalf("%s: %v", path, err)
+		t.Fatalf("%.200s: %v", data, err)
 	}
 }
 
