@@ -36,6 +36,7 @@ func (l *Ledger) hold(n note, how end, life, crash string) error {
 	if err != nil {
 		return err
 	}
+	l.log.Warn("an input was in hand when the process died", "source", c.Source, "name", c.Name, "deaths", c.Deaths, "problem", c.Why)
 	// A camera sends another frame each time. So its bytes are kept at once, and its name is judged
 	// as well; but only by crashes: with a frame in hand at any moment, two SIGKILLs would convict it.
 	if n.Live && how == endCrashed {
@@ -50,7 +51,7 @@ func (l *Ledger) hold(n note, how end, life, crash string) error {
 		if err != nil {
 			return err
 		}
-		if over {
+		if over && !guilty { // with other frames each time: leaving out this one would not help
 			guilty = true
 			if err := l.rest(source); err != nil {
 				return err
@@ -81,7 +82,6 @@ func (l *Ledger) count(c *Case, how end, life string) (guilty bool, err error) {
 		c.Life, c.Last = life, l.now()
 		c.Deaths++
 		c.Weight += how.weight()
-		l.log.Warn("an input was in hand when the process died: it is tried again alone", "source", c.Source, "name", c.Name, "deaths", c.Deaths, "problem", c.Why)
 	}
 	return c.Weight >= full*l.config.Deaths, l.suspects.put(c)
 }
