@@ -82,6 +82,22 @@ func (s *site) settle(limit time.Duration) counts {
 	return c
 }
 
+// epoch is the present life of the buffer, as the device's status tells it.
+func (s *site) epoch() (e event.Epoch) {
+	s.t.Helper()
+	topic := event.StatusTopic(s.name)
+	ear := listen(s.t, s.mqtt.URL, topic)
+	until(s.t, 20*time.Second, "the device's status", func() bool {
+		var status event.Status
+		if ear.has(topic) {
+			decodeJSON(s.t, []byte(ear.payload(topic)), &status)
+		}
+		e = status.Epoch
+		return e != ""
+	})
+	return e
+}
+
 // balance counts ids at both ends once the buffer is empty: every number of the buffer's present life
 // is in Kafka once, or in the ledger; and no number of any life is there twice.
 func (s *site) balance(limit time.Duration) (c counts, l *ledgers) {
@@ -100,12 +116,9 @@ func (s *site) balance(limit time.Duration) (c counts, l *ledgers) {
 		if doubled > 0 {
 			s.t.Errorf("epoch %s: %d numbers are in Kafka more than once", epoch, doubled)
 		}
-		if l == nil || largest(each) >= largest(l) {
-			l = each
-		}
 	}
-	if l == nil {
-		s.t.Fatal("nothing of the device is in Kafka")
+	if l = s.inKafka()[s.epoch()]; l == nil {
+		s.t.Fatal("nothing of this life of the buffer is in Kafka")
 	}
 	s.compare(c, l)
 	return c, l
