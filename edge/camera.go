@@ -96,7 +96,7 @@ func (a *Agent) newCameraLane(name string, net *loaded, live, images bool) *came
 	}
 	m := detect.Model{Name: net.model.Name, Version: net.model.Version, Report: net.model.Output.Report}
 	return &cameraLane{agent: a, name: name, live: live, images: images, screen: a.config.Screen.Camera(),
-		camera: detect.NewCamera(name, c, net, m, infer.EncodeJPEG, observer, a.log), frames: make(chan detect.Frame)}
+		camera: detect.NewCamera(name, c, guarded{net, a.attempts, name, live}, m, infer.EncodeJPEG, observer, a.log), frames: make(chan detect.Frame)}
 }
 
 // run takes a source's frames until it ends.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"cloudcanvas/edge/attempt"
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/edge/detect"
 	"cloudcanvas/edge/outbox"
@@ -35,6 +36,7 @@ type Config struct {
 	Detect  detect.Config `yaml:"detect"`
 	// FrameEvery is how often a whole frame of a camera is sent, for people to look at; 0: never.
 	FrameEvery time.Duration    `yaml:"frame_every"`
+	Attempts   Attempts         `yaml:"attempts"`
 	Outbox     outbox.Config    `yaml:"outbox"`
 	Uplink     uplink.Config    `yaml:"uplink"`
 	Telemetry  telemetry.Config `yaml:"telemetry"`
@@ -51,6 +53,12 @@ type Connection struct {
 type Local struct {
 	Connection `yaml:",inline"`
 	Embedded   string `yaml:"embedded"` // host:port to serve one from inside the agent, instead of URL
+}
+
+// Attempts say what becomes of inputs that kill the process.
+type Attempts struct {
+	Folder         string `yaml:"folder"` // empty: attempts, inside data
+	attempt.Config `yaml:",inline"`
 }
 
 // Models says where networks come from and what runs them.
@@ -109,6 +117,7 @@ func DefaultConfig() Config {
 		Models: Models{Engine: infer.Auto, Layout: infer.Layout{Remember: infer.DefaultMemory()}},
 		Screen: screen.DefaultConfig(), Detect: detect.DefaultConfig(),
 		FrameEvery: 5 * time.Second,
+		Attempts:   Attempts{Config: attempt.DefaultConfig()},
 		Outbox:     outbox.DefaultConfig(), Uplink: uplink.DefaultConfig(),
 	}
 }
@@ -137,6 +146,7 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	c.Local.Problems(in("local"))
 	c.Screen.Problems(in("screen"))
 	c.Detect.Problems(in("detect"))
+	c.Attempts.Problems(in("attempts"))
 	c.Outbox.Problems(in("outbox"))
 	c.Uplink.Problems(in("uplink"))
 	c.Telemetry.Problems(in("telemetry"))

@@ -28,7 +28,7 @@ func (a *Agent) makeLanes(ctx context.Context) error {
 		}
 	}
 	for _, set := range a.config.Images {
-		if err := a.cameraLane(ctx, capture.NewImages(set.ImagesConfig, infer.DecodeImage, a.log), set.Detector, false, true); err != nil {
+		if err := a.cameraLane(ctx, capture.NewImages(set.ImagesConfig, infer.DecodeImage, a.log).Guarded(a.guard(false)), set.Detector, false, true); err != nil {
 			return fmt.Errorf("images %s: %w", set.Name, err)
 		}
 	}
@@ -51,14 +51,14 @@ func (a *Agent) sceneLane(ctx context.Context, s SceneSource) error {
 	if s.Folder == "" {
 		a.add(lane{name: s.Name, finite: true, run: func(ctx context.Context) (int64, error) {
 			l := newSceneLane(judge, a.box, fileKey(s.Path), a.log)
-			err := capture.NewSceneFile(s.Path, s.Name, s.SceneOptions).Run(ctx, l.take)
+			err := capture.NewSceneFile(s.Path, s.Name, s.SceneOptions).Guarded(a.sceneGuard(s.Path)).Run(ctx, l.take)
 			return int64(len(l.manifest.Tiles)), errors.Join(err, l.wait())
 		}})
 		return nil
 	}
 	var ids capture.SceneIDs
 	folder := capture.NewFolder(capture.FolderConfig{Path: s.Folder}, func(path string) (capture.Source, error) {
-		return capture.NewSceneFile(path, ids.ID(path), s.SceneOptions), nil
+		return capture.NewSceneFile(path, ids.ID(path), s.SceneOptions).Guarded(a.sceneGuard(path)), nil
 	}, a.log)
 	a.add(lane{name: s.Name, run: func(ctx context.Context) (int64, error) {
 		var l *sceneLane
@@ -89,7 +89,7 @@ func (a *Agent) sceneJudge(ctx context.Context, s SceneSource) (judge, error) {
 	if err != nil {
 		return nil, err
 	}
-	return networkJudge{rules, net}, nil
+	return networkJudge{rules, guarded{net, a.attempts, s.Name, false}}, nil
 }
 
 // fileKey tells this very file from another of the same name: its path, size and time.

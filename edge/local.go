@@ -56,7 +56,7 @@ func (l *local) close() {
 
 // stats is what canvas/stats says.
 func (a *Agent) stats() any {
-	return map[string]any{"edge": a.config.Edge, "version": a.parts.Version, "outbox": a.box.Stats(), "cameras": a.cameraStates()}
+	return map[string]any{"edge": a.config.Edge, "version": a.parts.Version, "outbox": a.box.Stats(), "quarantined": a.Quarantined(), "cameras": a.cameraStates()}
 }
 
 // localLanes connects the local broker where there is one, and lays lanes for what comes over it.
@@ -69,7 +69,7 @@ func (a *Agent) localLanes(ctx context.Context) (err error) {
 	}
 	a.add(lane{name: "announcements", run: func(ctx context.Context) (int64, error) { return 0, a.local.Run(ctx) }})
 	if a.config.Frames.Enabled {
-		frames := capture.NewDeviceFrames(a.config.Frames.DeviceConfig, a.local.client, infer.DecodeImage, a.log)
+		frames := capture.NewDeviceFrames(a.config.Frames.DeviceConfig, a.local.client, infer.DecodeImage, a.log).Guarded(a.guard(true))
 		if err := a.framesLane(ctx, frames); err != nil {
 			return err
 		}

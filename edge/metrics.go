@@ -19,6 +19,8 @@ func (a *Agent) register(to prometheus.Registerer) error {
 		counter("dropped_items", "Items in the ledger of drops.", func() float64 { return float64(a.box.Stats().Dropped) }),
 		gauge("waiting_items", "Items that wait for the cloud.", func() float64 { return float64(a.box.Stats().Waiting) }),
 		gauge("waiting_bytes", "Data that waits for the cloud.", func() float64 { return float64(a.box.Stats().Bytes) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "canvas_edge_quarantined_total", Help: "Inputs left out because they killed the process."},
+			func() float64 { return float64(a.Quarantined()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "canvas_edge_link_up", Help: "1 while there is a connection to the cloud's broker."}, func() float64 {
 			if a.Ready() == nil {
 				return 1

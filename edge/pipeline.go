@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"cloudcanvas/edge/attempt"
 	"cloudcanvas/edge/outbox"
 	"cloudcanvas/edge/uplink"
 	"cloudcanvas/edge/uplink/mqtt"
@@ -49,6 +50,7 @@ type Agent struct {
 	link     *mqtt.Link
 	local    *local
 	networks *networks
+	attempts *attempt.Ledger
 	lanes    []lane
 	progress telemetry.Progress
 	finite   sync.WaitGroup
@@ -71,6 +73,9 @@ func Open(ctx context.Context, c Config, p Parts) (_ *Agent, err error) {
 		}
 	}()
 	a.networks = &networks{config: c.Models, models: p.Models, log: a.log, open: map[string]*loaded{}}
+	if err := a.openAttempts(); err != nil {
+		return nil, err
+	}
 	if err := a.makeLanes(ctx); err != nil {
 		return nil, err
 	}
@@ -89,6 +94,7 @@ func Open(ctx context.Context, c Config, p Parts) (_ *Agent, err error) {
 func (a *Agent) Run(ctx context.Context) error {
 	up := uplink.New(a.box, a.link, a.config.Uplink, a.progress.Step, a.log)
 	group, ctx := errgroup.WithContext(ctx)
+	defer context.AfterFunc(ctx, a.attempts.Stopping)()
 	group.Go(func() error { return up.Run(ctx) })
 	group.Go(func() error { return a.keepLedger(ctx) })
 	group.Go(func() error { telemetry.Watchdog(ctx, &a.progress); return nil })
@@ -161,6 +167,9 @@ func (a *Agent) Drained(ctx context.Context) error {
 // Stats counts the items of the buffer.
 func (a *Agent) Stats() outbox.Stats { return a.box.Stats() }
 
+// Quarantined counts the inputs that are left out because they killed the process.
+func (a *Agent) Quarantined() int { return a.attempts.Quarantined() }
+
 // Epoch is this life of the buffer.
 func (a *Agent) Epoch() event.Epoch { return a.box.Epoch() }
 
@@ -176,6 +185,9 @@ func (a *Agent) Close() {
 		a.local.close()
 	}
 	a.networks.close()
+	if a.attempts != nil {
+		a.attempts.Close()
+	}
 }
 
 // Ready says whether the device can deliver now, and if not, why.

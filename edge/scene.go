@@ -3,11 +3,13 @@ package edge
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 
 	"golang.org/x/sync/errgroup"
 
+	"cloudcanvas/edge/attempt"
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/edge/outbox"
 	"cloudcanvas/edge/screen"
@@ -61,7 +63,7 @@ func (j spectralJudge) name() string { return "spectral" }
 // networkJudge screens by a small segmentation network.
 type networkJudge struct {
 	rules screen.Config
-	net   *loaded
+	net   guarded
 }
 
 func (j networkJudge) judge(ctx context.Context, im vision.Image) (screen.Verdict, error) {
@@ -90,6 +92,10 @@ func (l *sceneLane) take(ctx context.Context, p capture.Picture) error {
 	}
 	l.look.Add(*p.Tile, p.Image)
 	v, err := l.screen.judge(ctx, p.Image)
+	if errors.Is(err, attempt.ErrQuarantined) {
+		l.manifest.Tiles = append(l.manifest.Tiles, event.TileDecision{Tile: p.Tile.Name(), Decision: event.TileDropped, Reason: "quarantined"})
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("screen tile %s of scene %s: %w", p.Tile.Name(), p.Stream, err)
 	}

@@ -43,6 +43,7 @@ func countDelivery(ctx context.Context, a *appliance.Appliance) (deliveryCounts,
 		}
 	}
 	d.KafkaRecords = uint64(len(seen))
+	d.Quarantined += uint64(a.Agent.Quarantined())
 	if there := d.KafkaRecords + d.Ledger; there < d.Committed {
 		d.Lost = d.Committed - there
 	}

@@ -92,6 +92,7 @@ func (j job) run(ctx context.Context) (summary, error) {
 		return summary{}, cli.Usagef("the output folder can't be written to: %w; choose another --out", err)
 	}
 	defer os.RemoveAll(work)
+	defer forgetAttempts(filepath.Join(j.out, attemptsFolder))
 
 	watch := newWatch(edgeConfig, j.say)
 	a, err := appliance.Start(ctx, appliance.Options{Edge: edgeConfig, Cloud: j.cloud(models), Work: work, Models: models, Version: version,
@@ -117,6 +118,16 @@ func (j job) run(ctx context.Context) (summary, error) {
 	return s, verdict(s, complete)
 }
 
+// attemptsFolder inside --out remembers inputs that killed the process: run again, it leaves them out.
+const attemptsFolder = ".attempts"
+
+// forgetAttempts removes the folder where nothing is in it.
+func forgetAttempts(folder string) {
+	for _, part := range []string{"suspects", "quarantine", "notes", ""} {
+		os.Remove(filepath.Join(folder, part))
+	}
+}
+
 // verdict turns a summary into the exit code.
 func verdict(s summary, complete bool) error {
 	switch {
@@ -126,6 +137,8 @@ func verdict(s summary, complete bool) error {
 		return fmt.Errorf("none of the inputs could be used")
 	case len(s.Failed) > 0:
 		return cli.Incompletef("%d inputs could not be used, or not wholly; see failed in summary.json", len(s.Failed))
+	case s.Delivery.Quarantined > 0:
+		return cli.Incompletef("%d inputs are quarantined: edge ones in %s, with the reason; the others are in the DLQ", s.Delivery.Quarantined, attemptsFolder)
 	case !complete:
 		return cli.Incompletef("some products are incomplete; see summary.json")
 	}
@@ -141,6 +154,7 @@ func sceneDefaults() (s edge.SceneSource) {
 func (j job) edge() (edge.Config, error) {
 	c := edge.DefaultConfig()
 	c.Edge = "process"
+	c.Attempts.Folder = filepath.Join(j.out, attemptsFolder)
 	c.Screen.KeepEverything = j.keepEverything
 	scenes, err := j.expandAll(j.scenes, rasterEndings)
 	if err != nil {

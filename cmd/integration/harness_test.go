@@ -73,7 +73,13 @@ type process struct {
 // start runs a program until the test ends; its log is shown if the test fails.
 func start(t testing.TB, name string, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command(program(t, name), args...), name: name + " " + strings.Join(args, " "), log: &safeBuffer{}, done: make(chan error, 1)}
+	return startAt(t, program(t, name), name, args...)
+}
+
+// startAt starts the program at path.
+func startAt(t testing.TB, path, name string, args ...string) *process {
+	t.Helper()
+	p := &process{cmd: exec.Command(path, args...), name: name + " " + strings.Join(args, " "), log: &safeBuffer{}, done: make(chan error, 1)}
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -124,8 +130,13 @@ func readJSON(t testing.TB, path string, into any) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	decodeJSON(t, data, into)
+}
+
+func decodeJSON(t testing.TB, data []byte, into any) {
+	t.Helper()
 	if err := json.Unmarshal(data, into); err != nil {
-		t.Fatalf("%s: %v", path, err)
+		t.Fatalf("%.200s: %v", data, err)
 	}
 }
 

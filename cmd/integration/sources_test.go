@@ -112,7 +112,7 @@ type ear struct {
 	last map[string]string
 }
 
-func listen(t *testing.T, url, filter string) *ear {
+func listen(t testing.TB, url, filter string) *ear {
 	t.Helper()
 	e := &ear{last: map[string]string{}}
 	c, err := broker.DialMQTT(t.Context(), broker.MQTTOptions{URL: url, ClientID: "ear-" + strings.Map(func(r rune) rune {

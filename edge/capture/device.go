@@ -171,6 +171,7 @@ func (d *device) complain(topic string, err error) {
 type DeviceFrames struct {
 	device
 	decode Decode
+	guard  Guard
 }
 
 // NewDeviceFrames makes the source.
@@ -181,9 +182,20 @@ func NewDeviceFrames(c DeviceConfig, from Subscriber, decode Decode, log *slog.L
 		depth: c.Queue, limit: c.MaxBytes, now: time.Now}}
 }
 
+// Guarded lets g hear of each frame before it is decoded.
+func (d *DeviceFrames) Guarded(g Guard) *DeviceFrames {
+	d.guard = g
+	return d
+}
+
 // Run emits a Picture for each message until ctx ends, the newest where the pipeline is slower.
 func (d *DeviceFrames) Run(ctx context.Context, emit func(context.Context, Picture) error) error {
 	return d.run(ctx, func(p *Picture, payload []byte) (err error) {
+		done, err := d.guard.begin(ctx, p.Stream, "frame", payload)
+		if err != nil {
+			return err
+		}
+		defer done()
 		p.Image, err = d.decode(payload, d.config.MaxPixels)
 		return err
 	}, emit)

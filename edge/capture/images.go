@@ -64,6 +64,7 @@ func (c ImagesConfig) defaultName() string {
 type Images struct {
 	config ImagesConfig
 	decode Decode
+	guard  Guard
 	log    *slog.Logger
 }
 
@@ -71,6 +72,12 @@ type Images struct {
 func NewImages(c ImagesConfig, decode Decode, log *slog.Logger) *Images {
 	c = c.withDefaults()
 	return &Images{config: c, decode: decode, log: log.With("images", c.Name)}
+}
+
+// Guarded lets g hear of each image before it is decoded.
+func (s *Images) Guarded(g Guard) *Images {
+	s.guard = g
+	return s
 }
 
 // Name is the set's name.
@@ -88,7 +95,7 @@ func (s *Images) Run(ctx context.Context, emit func(context.Context, Picture) er
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		p, err := s.read(path)
+		p, err := s.read(ctx, path)
 		if err != nil {
 			s.log.Warn("image left out", "problem", err)
 			if bad++; bad == 1 {
@@ -108,12 +115,17 @@ func (s *Images) Run(ctx context.Context, emit func(context.Context, Picture) er
 	return emit(ctx, last)
 }
 
-func (s *Images) read(path string) (Picture, error) {
+func (s *Images) read(ctx context.Context, path string) (Picture, error) {
 	data, at, err := readBounded(path, s.config.MaxBytes)
 	if err != nil {
 		return Picture{}, fmt.Errorf("image %s: %w", path, err)
 	}
+	done, err := s.guard.begin(ctx, s.config.Name, filepath.Base(path), data)
+	if err != nil {
+		return Picture{}, fmt.Errorf("image %s: %w", path, err)
+	}
 	im, err := s.decode(data, s.config.MaxPixels)
+	done()
 	if err != nil {
 		return Picture{}, fmt.Errorf("image %s: %w", path, err)
 	}

@@ -81,6 +81,7 @@ func (s *SceneInfo) Encode(im vision.Image, t raster.Tile) ([]byte, error) {
 type SceneFile struct {
 	path, id string
 	options  SceneOptions
+	guard    Guard
 }
 
 // NewSceneFile is the source of the scene in the file at path; id names it in all that is made of it.
@@ -88,27 +89,34 @@ func NewSceneFile(path, id string, o SceneOptions) *SceneFile {
 	return &SceneFile{path: path, id: id, options: o.withDefaults()}
 }
 
+// Guarded lets g hear of the scene before it is opened, and of each tile before it is read.
+func (f *SceneFile) Guarded(g Guard) *SceneFile {
+	f.guard = g
+	return f
+}
+
 // Name is the scene's id.
 func (f *SceneFile) Name() string { return f.id }
 
 // Run emits the tiles and then Last.
 func (f *SceneFile) Run(ctx context.Context, emit func(context.Context, Picture) error) error {
-	scene, err := raster.Open(f.path, raster.Options{Bands: f.options.Bands, ReflectanceScale: f.options.ReflectanceScale})
+	opened, err := f.guard.begin(ctx, f.id, "", nil)
+	if err != nil {
+		return fmt.Errorf("scene %s: %w", f.path, err)
+	}
+	scene, info, err := f.open()
+	opened()
 	if err != nil {
 		return err
 	}
 	defer scene.Close()
-	info, err := f.study(scene)
-	if err != nil {
-		return err
-	}
 	ctx, stop := context.WithCancel(ctx)
 	read := make(chan Picture, f.options.Ahead)
 	done := make(chan struct{})
 	go func() { // the one that reads ahead, ended before the scene is closed
 		defer close(done)
 		defer close(read)
-		readTiles(ctx, scene, info, read)
+		f.readTiles(ctx, scene, info, read)
 	}()
 	defer func() { stop(); <-done }()
 
@@ -134,6 +142,20 @@ func (f *SceneFile) Run(ctx context.Context, emit func(context.Context, Picture)
 	return emit(ctx, last)
 }
 
+// open opens the scene and decides what of it is read.
+func (f *SceneFile) open() (*raster.Scene, *SceneInfo, error) {
+	scene, err := raster.Open(f.path, raster.Options{Bands: f.options.Bands, ReflectanceScale: f.options.ReflectanceScale})
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := f.study(scene)
+	if err != nil {
+		scene.Close()
+		return nil, nil, err
+	}
+	return scene, info, nil
+}
+
 // study decides what of the scene is read, and checks that it can be.
 func (f *SceneFile) study(scene *raster.Scene) (*SceneInfo, error) {
 	info := &SceneInfo{Info: scene.Info(), ID: f.id}
@@ -152,16 +174,21 @@ func (f *SceneFile) study(scene *raster.Scene) (*SceneInfo, error) {
 }
 
 // readTiles reads the tiles in order until all are read or ctx ends.
-func readTiles(ctx context.Context, scene *raster.Scene, info *SceneInfo, to chan<- Picture) {
+func (f *SceneFile) readTiles(ctx context.Context, scene *raster.Scene, info *SceneInfo, to chan<- Picture) {
 	number := int64(0)
 	for tile := range info.Grid.Tiles() {
 		p := Picture{Stream: info.ID, At: info.Captured, Frame: number, Scene: info, Tile: &tile}
 		number++
-		im, err := scene.ReadMirrored(tile.Window, info.Planes)
+		done, err := f.guard.begin(ctx, f.id, tile.Name(), nil)
+		if err == nil {
+			p.Image, err = scene.ReadMirrored(tile.Window, info.Planes)
+			done()
+		}
+		if ctx.Err() != nil {
+			return
+		}
 		if err != nil {
-			p.Partial = err.Error()
-		} else {
-			p.Image = im
+			p.Image, p.Partial = vision.Image{}, err.Error()
 		}
 		select {
 		case to <- p:

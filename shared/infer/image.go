@@ -41,7 +41,9 @@ func DecodeImage(data []byte, maxPixels int) (vision.Image, error) {
 	if err != nil {
 		return vision.Image{}, fmt.Errorf("%w: decoding the %s: %w", ErrImage, kind, err)
 	}
-	return vision.Image{W: w, H: h, Pix: pix}, nil
+	im := vision.Image{W: w, H: h, Pix: pix}
+	crashOn(whileDecoding, &im)
+	return im, nil
 }
 
 // EncodeJPEG encodes Pix with quality 1 … 100.

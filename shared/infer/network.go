@@ -135,6 +135,7 @@ func (n *Network) own(w worker) {
 				return
 			}
 			if admit(w, got) {
+				crashOn(whileInferring, got.im)
 				j = got
 			}
 		}

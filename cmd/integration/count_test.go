@@ -1,0 +1,167 @@
+package integration
+
+import (
+	"errors"
+	"maps"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/event"
+)
+
+// ledgers are what Kafka knows of one life of a device's buffer.
+type ledgers struct {
+	times   map[uint64]int // how often each number came
+	dropped map[uint64]bool
+	items   []event.Item
+}
+
+// inKafka reads everything of the device's, by the buffer's epoch.
+func (s *site) inKafka() map[event.Epoch]*ledgers {
+	s.t.Helper()
+	all := map[event.Epoch]*ledgers{}
+	for _, topic := range countedTopics {
+		offsets, err := s.kafka.Offsets(s.t.Context(), topic)
+		if errors.Is(err, kafka.UnknownTopicOrPartition) {
+			continue // the bridge has not made it yet
+		}
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		for p, o := range offsets {
+			err := s.kafka.Scan(s.t.Context(), topic, p, max(o.First, s.began[topic][p]), o.End, func(r broker.Record) error {
+				i, err := r.Item()
+				if err != nil || i.Edge != s.name || i.Seq == 0 {
+					return err
+				}
+				l := all[i.Epoch]
+				if l == nil {
+					l = &ledgers{times: map[uint64]int{}, dropped: map[uint64]bool{}}
+					all[i.Epoch] = l
+				}
+				l.times[i.Seq]++
+				l.items = append(l.items, i)
+				if i.Kind == event.Ack {
+					report, err := event.ParseDropReport(i)
+					if err != nil {
+						return err
+					}
+					for _, d := range report.Drops {
+						l.dropped[d.Seq] = true
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				s.t.Fatal(err)
+			}
+		}
+	}
+	return all
+}
+
+// settle waits until nothing waits on the device any more and its drops are told.
+func (s *site) settle(limit time.Duration) counts {
+	s.t.Helper()
+	var c counts
+	var last uint64
+	since := time.Now()
+	until(s.t, limit, "an empty buffer", func() bool {
+		var err error
+		if c, err = s.counts(); err != nil {
+			return false
+		}
+		if c.committed != last || c.waiting != 0 {
+			last, since = c.committed, time.Now()
+		}
+		return time.Since(since) > 2500*time.Millisecond // drops are reported every two seconds
+	})
+	return c
+}
+
+// epoch is the present life of the buffer, as the device's status tells it.
+func (s *site) epoch() (e event.Epoch) {
+	s.t.Helper()
+	topic := event.StatusTopic(s.name)
+	ear := listen(s.t, s.mqtt.URL, topic)
+	until(s.t, 20*time.Second, "the device's status", func() bool {
+		var status event.Status
+		if ear.has(topic) {
+			decodeJSON(s.t, []byte(ear.payload(topic)), &status)
+		}
+		e = status.Epoch
+		return e != ""
+	})
+	return e
+}
+
+// balance counts ids at both ends once the buffer is empty: every number of the buffer's present life
+// is in Kafka once, or in the ledger; and no number of any life is there twice.
+func (s *site) balance(limit time.Duration) (c counts, l *ledgers) {
+	s.t.Helper()
+	c = s.settle(limit)
+	if c.committed != c.received+c.dropped {
+		s.t.Errorf("committed %d, received %d, ledger %d", c.committed, c.received, c.dropped)
+	}
+	for epoch, each := range s.inKafka() {
+		doubled := 0
+		for _, n := range each.times {
+			if n > 1 {
+				doubled++
+			}
+		}
+		if doubled > 0 {
+			s.t.Errorf("epoch %s: %d numbers are in Kafka more than once", epoch, doubled)
+		}
+	}
+	if l = s.inKafka()[s.epoch()]; l == nil {
+		s.t.Fatal("nothing of this life of the buffer is in Kafka")
+	}
+	s.compare(c, l)
+	return c, l
+}
+
+// compare holds the device's counts against Kafka's.
+func (s *site) compare(c counts, l *ledgers) {
+	s.t.Helper()
+	lost, received := 0, uint64(0)
+	for seq := uint64(1); seq <= c.committed; seq++ {
+		switch {
+		case l.dropped[seq]:
+		case l.times[seq] > 0:
+			received++
+		default:
+			lost++
+		}
+	}
+	if lost > 0 || received != c.received || uint64(len(l.dropped)) != c.dropped || largest(l) > c.committed {
+		s.t.Errorf("the device says committed %d, received %d, ledger %d; Kafka says received %d, ledger %d, last %d; lost %d",
+			c.committed, c.received, c.dropped, received, len(l.dropped), largest(l), lost)
+	}
+	s.t.Logf("committed %d = received %d + ledger %d; lost %d", c.committed, c.received, c.dropped, lost)
+}
+
+func largest(l *ledgers) (seq uint64) {
+	for n := range maps.Keys(l.times) {
+		seq = max(seq, n)
+	}
+	return seq
+}
+
+// readingNumbers are the numbers that the sensors gave their readings, and how often each came.
+func (l *ledgers) readingNumbers(t testing.TB) map[int]int {
+	t.Helper()
+	numbers := map[int]int{}
+	for _, i := range l.items {
+		if i.Kind != event.Reading {
+			continue
+		}
+		var d event.ReadingData
+		decodeJSON(t, i.Data, &d)
+		numbers[int(d.Values["n"])]++
+	}
+	return numbers
+}

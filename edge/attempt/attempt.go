@@ -1,0 +1,283 @@
+// Package attempt keeps an input that kills the process from killing it for ever. Before an input
+// enters native code (a decoder, a network) it is noted; after, the note is cleared. What is still
+// noted when the next process starts was in hand when the last one died.
+//
+//	input ─▶ noted ─▶ native code ─▶ cleared
+//	            └─ the process dies ─▶ suspected ─▶ tried alone ─▶ acquitted
+//	                                                    └─ dies again ─▶ quarantined, with its bytes
+//
+// Several inputs may be in hand at a death, and most of them are innocent: so a suspect is tried
+// again alone, with nothing else in native code. docs/delivery.md says which ends of the process
+// count, and how much.
+package attempt
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+	"golang.org/x/sync/semaphore"
+)
+
+var (
+	// ErrQuarantined refuses an input that killed the process.
+	ErrQuarantined = errors.New("it is quarantined, since it killed the process before")
+	// ErrResting refuses a live source whose frames killed the process, for a while.
+	ErrResting = errors.New("its frames killed the process; the source rests for a while")
+)
+
+// Input is what is about to enter native code.
+type Input struct {
+	Source string // camera, image set or scene
+	Name   string // which of its inputs: a file, a tile, a frame
+	Key    string // its identity over restarts; empty: the digest of Data
+	Data   []byte // its bytes, where they are at hand
+	What   string // what Data is, where it is no file: 640x480 bgr24
+	Path   string // the file, where Data is not at hand
+	Live   bool   // it will not come again: its bytes are kept beside the note, and its source is judged too
+}
+
+// Ledger is the attempt ledger of a device. Safe for concurrent use.
+type Ledger struct {
+	config Config
+	log    *slog.Logger
+	now    func() time.Time
+	notes  string // folder
+	life   life
+	turns  *semaphore.Weighted // one each, or all for a suspect
+
+	mu         sync.Mutex
+	free       []*slot
+	slots      int
+	inHand     map[*slot]time.Time
+	suspects   *folder
+	quarantine *folder
+	resting    map[string]time.Time // live sources, until when
+	untold     bool                 // that notes can't be written was told
+}
+
+// everyone is more inputs than can be in hand at once.
+const everyone = 1 << 20
+
+// Open judges what the last process had in hand, and begins a new life. dir is the ledger's folder.
+func Open(dir string, c Config, log *slog.Logger) (*Ledger, error) {
+	l := &Ledger{config: c, log: log, now: time.Now, turns: semaphore.NewWeighted(everyone),
+		inHand: map[*slot]time.Time{}, resting: map[string]time.Time{}, life: newLife()}
+	var err error
+	if l.suspects, err = openFolder(filepath.Join(dir, "suspects")); err == nil {
+		l.quarantine, err = openFolder(filepath.Join(dir, "quarantine"))
+	}
+	if err == nil {
+		l.notes, err = notesFolder(c.Notes, dir)
+	}
+	if err == nil {
+		err = l.judge()
+	}
+	if err == nil {
+		err = l.life.begin(l.notes)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open the attempt ledger %s: %w", dir, err)
+	}
+	return l, nil
+}
+
+// Begin notes an input. done must be called when it is out of native code. An error that is
+// ErrQuarantined or ErrResting says to leave the input out; any other is ctx's.
+func (l *Ledger) Begin(ctx context.Context, in Input) (done func(), err error) {
+	if in.Key == "" {
+		in.Key = "xxh64:" + strconv.FormatUint(xxhash.Sum64(in.Data), 16) + ":" + strconv.Itoa(len(in.Data))
+	}
+	alone, err := l.admit(in)
+	if err != nil {
+		return nil, err
+	}
+	weight := int64(1)
+	if alone {
+		weight = everyone
+	}
+	if err := l.turns.Acquire(ctx, weight); err != nil {
+		return nil, err
+	}
+	s := l.note(in)
+	return func() {
+		l.clear(s)
+		if alone {
+			l.survived(in)
+		}
+		l.turns.Release(weight)
+	}, nil
+}
+
+// admit refuses what is quarantined, and says whether an input is to be tried alone.
+func (l *Ledger) admit(in Input) (alone bool, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c := l.quarantine.cases[in.Key]; c != nil {
+		l.keepBytes(c, in)
+		return false, fmt.Errorf("%w: %s (%s)", ErrQuarantined, c.Why, filepath.Join(l.quarantine.path, c.place()+".json"))
+	}
+	if until, ok := l.resting[in.Source]; ok && in.Live {
+		if l.now().Before(until) {
+			return false, fmt.Errorf("%w: until %s", ErrResting, until.Format(time.TimeOnly))
+		}
+		delete(l.resting, in.Source)
+	}
+	suspect := l.suspects.cases[in.Key] != nil
+	return suspect || in.Live && l.suspects.cases[sourceKey(in.Source)] != nil, nil
+}
+
+// note writes an input's note. Without one, on a full disk, the input goes on unguarded: that an
+// input kills is rare, and capture must not end for want of a note. nil is no note.
+func (l *Ledger) note(in Input) *slot {
+	s, err := l.take()
+	if err == nil {
+		n := note{Key: in.Key, Source: in.Source, Name: in.Name, Path: in.Path, What: in.What, Live: in.Live}
+		if in.Live && int64(len(in.Data)) <= l.config.NoteBytes {
+			n.data = in.Data
+		}
+		err = s.take(n)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err != nil && !l.untold {
+		l.untold = true
+		l.log.Error("an input can't be noted before it is decoded; one that kills the process would not be found", "folder", l.notes, "problem", err)
+	}
+	if s != nil {
+		l.inHand[s] = l.now()
+	}
+	return s
+}
+
+func (l *Ledger) take() (*slot, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if n := len(l.free); n > 0 {
+		s := l.free[n-1]
+		l.free = l.free[:n-1]
+		return s, nil
+	}
+	s, err := openSlot(l.notes, l.slots)
+	if err == nil {
+		l.slots++
+	}
+	return s, err
+}
+
+func (l *Ledger) clear(s *slot) {
+	if s == nil {
+		return
+	}
+	err := s.clear()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.inHand, s)
+	if err != nil { // a note that stays would accuse an innocent: the slot is not used again
+		s.file.Truncate(0)
+		s.file.Close()
+		return
+	}
+	l.free = append(l.free, s)
+}
+
+// survived acquits an input that went well alone, and a live source once enough of its frames did.
+func (l *Ledger) survived(in Input) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c := l.suspects.cases[in.Key]; c != nil {
+		l.log.Info("an input is acquitted: alone it did no harm", "source", in.Source, "name", in.Name)
+		l.suspects.remove(c)
+	}
+	if c := l.suspects.cases[sourceKey(in.Source)]; c != nil && in.Live {
+		if c.calm++; c.calm >= calmFrames {
+			l.suspects.remove(c)
+		}
+	}
+}
+
+// calmFrames of a suspected live source must go well, each alone, before it is trusted again.
+const calmFrames = 250
+
+// keepBytes keeps the bytes of a quarantined input that came again, where they are not kept yet.
+func (l *Ledger) keepBytes(c *Case, in Input) {
+	if c.File != "" || c.Tried {
+		return
+	}
+	c.Tried = true
+	size, path := int64(len(in.Data)), ""
+	if size == 0 {
+		info, err := os.Stat(in.Path)
+		if err != nil || !info.Mode().IsRegular() {
+			return
+		}
+		size, path = info.Size(), in.Path
+	}
+	if !l.room(l.quarantine, size) {
+		l.log.Warn("a quarantined input is too large to be kept: it stays where it is", "source", c.Source, "path", in.Path, "bytes", size)
+		l.quarantine.put(c)
+		return
+	}
+	var err error
+	if path == "" {
+		err = l.quarantine.keep(c, bytes.NewReader(in.Data))
+	} else {
+		var f *os.File
+		if f, err = os.Open(path); err == nil {
+			err = l.quarantine.keep(c, f)
+			f.Close()
+		}
+	}
+	if err != nil {
+		l.log.Warn("the bytes of a quarantined input could not be kept", "source", c.Source, "name", c.Name, "problem", err)
+	}
+}
+
+// Quarantined counts the inputs that are left out.
+func (l *Ledger) Quarantined() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.quarantine.cases)
+}
+
+// Oldest is since when the input that is in native code longest is there; zero: none is.
+func (l *Ledger) Oldest() (oldest time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, at := range l.inHand {
+		if oldest.IsZero() || at.Before(oldest) {
+			oldest = at
+		}
+	}
+	return oldest
+}
+
+// Stopping says that the process was told to stop: should it be killed before it has, the inputs in
+// hand are not to blame.
+func (l *Ledger) Stopping() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.life.Stopping = true
+	if err := l.life.write(l.notes); err != nil {
+		l.log.Warn("the attempt ledger could not note that the process stops", "problem", err)
+	}
+}
+
+// Close takes leave: nothing is in hand any more.
+func (l *Ledger) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.free {
+		s.file.Close()
+	}
+	l.free = nil
+	return l.life.end(l.notes)
+}

@@ -1,0 +1,283 @@
+package attempt
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// open begins a life of the process over a ledger's folder.
+func open(t testing.TB, dir string, c Config) *Ledger {
+	t.Helper()
+	if c.Notes == "" {
+		c.Notes = filepath.Join(dir, "notes")
+	}
+	l, err := Open(dir, c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+const segv = "SIGSEGV: segmentation violation\nPC=0x7f sigcode=1\nsignal arrived during cgo execution\n\ngoroutine 7 [syscall]:\nruntime.cgocall(0x1, 0x2)\ngocv.io/x/gocv._Cfunc_Image_IMDecode(0x1)\n"
+
+// die ends a life with inputs in hand: as a crash in native code where there is a report of it, else
+// as SIGKILL does.
+func die(t testing.TB, l *Ledger, report string, inHand ...Input) {
+	t.Helper()
+	for _, in := range inHand {
+		if _, err := l.Begin(t.Context(), in); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if report != "" {
+		if err := os.WriteFile(filepath.Join(l.notes, crashFile), []byte(report), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func try(t testing.TB, l *Ledger, in Input) error {
+	t.Helper()
+	done, err := l.Begin(t.Context(), in)
+	if err == nil {
+		done()
+	}
+	return err
+}
+
+func picture(name string) Input {
+	return Input{Source: "yard", Name: name, Data: []byte("the bytes of " + name)}
+}
+
+func TestAnInputThatCrashesTheProcessTwiceIsQuarantinedWithItsBytes(t *testing.T) {
+	dir, bad := t.TempDir(), picture("bad.png")
+	die(t, open(t, dir, DefaultConfig()), segv, bad)
+	second := open(t, dir, DefaultConfig())
+	if second.Quarantined() != 0 {
+		t.Fatal("quarantined after one death")
+	}
+	die(t, second, segv, bad)
+
+	third := open(t, dir, DefaultConfig())
+	if third.Quarantined() != 1 {
+		t.Fatalf("%d quarantined", third.Quarantined())
+	}
+	err := try(t, third, bad)
+	if !errors.Is(err, ErrQuarantined) || !strings.Contains(err.Error(), "gocv._Cfunc_Image_IMDecode") {
+		t.Fatalf("told %v", err)
+	}
+	if err := try(t, third, picture("good.png")); err != nil {
+		t.Errorf("a good input: %v", err)
+	}
+	third.Close()
+
+	fourth := open(t, dir, DefaultConfig())
+	if !errors.Is(try(t, fourth, bad), ErrQuarantined) {
+		t.Error("a restart forgot it")
+	}
+	for _, c := range fourth.quarantine.cases {
+		b, err := os.ReadFile(filepath.Join(dir, "quarantine", c.File))
+		if err != nil || string(b) != string(bad.Data) || filepath.Ext(c.File) != ".png" {
+			t.Errorf("kept %q as %s: %v", b, c.File, err)
+		}
+		if c.Source != "yard" || c.Name != "bad.png" || c.Deaths != 2 || c.First.IsZero() || !strings.HasPrefix(c.Why, "SIGSEGV") {
+			t.Errorf("the case says %+v", c)
+		}
+	}
+}
+
+// TestWhoeverIsInHandBesideASuspectIsSafe dies with many in hand, each time the same ones.
+func TestWhoeverIsInHandBesideASuspectIsSafe(t *testing.T) {
+	dir, bad := t.TempDir(), picture("bad.png")
+	good := []Input{picture("a.png"), picture("b.png"), picture("c.png")}
+	die(t, open(t, dir, DefaultConfig()), segv, append(good, bad)...)
+	l := open(t, dir, DefaultConfig())
+	for _, in := range good {
+		if err := try(t, l, in); err != nil {
+			t.Fatal(err)
+		}
+	}
+	die(t, l, segv, bad)
+	l = open(t, dir, DefaultConfig())
+	for _, in := range good {
+		if err := try(t, l, in); err != nil {
+			t.Errorf("%s: %v", in.Name, err)
+		}
+	}
+	if !errors.Is(try(t, l, bad), ErrQuarantined) {
+		t.Error("the bad one goes on")
+	}
+}
+
+func TestASuspectIsAloneInNativeCode(t *testing.T) {
+	dir, bad := t.TempDir(), picture("bad.png")
+	die(t, open(t, dir, DefaultConfig()), segv, bad)
+	l := open(t, dir, DefaultConfig())
+	done, err := l.Begin(t.Context(), picture("a.png"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := make(chan func())
+	go func() {
+		done, err := l.Begin(context.Background(), bad)
+		if err != nil {
+			t.Error(err)
+		}
+		began <- done
+	}()
+	select {
+	case <-began:
+		t.Fatal("it began beside another")
+	case <-time.After(20 * time.Millisecond):
+	}
+	done()
+	alone := <-began
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := l.Begin(ctx, picture("b.png")); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("another began beside it: %v", err)
+	}
+	alone()
+	if err := try(t, l, picture("b.png")); err != nil {
+		t.Fatal(err)
+	}
+	if len(l.suspects.cases) != 0 {
+		t.Error("it is still suspected after it did no harm alone")
+	}
+}
+
+// TestWhatEndsTheProcessDecidesHowMuchItCounts dies again and again with one input in hand.
+func TestWhatEndsTheProcessDecidesHowMuchItCounts(t *testing.T) {
+	stop := func(l *Ledger) { l.Stopping() }
+	reboot := func(l *Ledger) { l.life.Boot = "another boot"; l.life.write(l.notes) }
+	leave := func(l *Ledger) { l.Close() }
+	for _, c := range []struct {
+		name, report string
+		before       func(*Ledger)
+		deaths       int // after which it is quarantined; 0: never
+	}{
+		{"a signal in native code", segv, nil, 2},
+		{"a signal while the process stops", segv, stop, 2},
+		{"a panic in Go", "panic: runtime error: index out of range\n\ngoroutine 1 [running]:\n", nil, 4},
+		{"a nil pointer in Go", "panic: runtime error: invalid memory address or nil pointer dereference\n[signal SIGSEGV: segmentation violation]\n", nil, 4},
+		{"SIGKILL", "", nil, 4},
+		{"SIGKILL when it was told to stop", "", stop, 0},
+		{"a power cut", "", reboot, 0},
+		{"a clean end", "", leave, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			for death := 1; death <= 6; death++ {
+				l := open(t, dir, DefaultConfig())
+				die(t, l, c.report, picture("x.png"))
+				if c.before != nil {
+					c.before(l)
+				}
+				l = open(t, dir, DefaultConfig())
+				guilty := l.Quarantined() == 1
+				l.Close()
+				if want := c.deaths != 0 && death >= c.deaths; guilty != want {
+					t.Fatalf("after %d deaths quarantined: %v", death, guilty)
+				}
+				if guilty {
+					return
+				}
+			}
+		})
+	}
+}
+
+func TestACameraWhoseFramesCrashTheProcessRests(t *testing.T) {
+	dir := t.TempDir()
+	frame := func(n string) Input { in := picture(n); in.Live, in.Source = true, "gate"; return in }
+	die(t, open(t, dir, DefaultConfig()), segv, frame("1"))
+	die(t, open(t, dir, DefaultConfig()), segv, frame("2"))
+	l := open(t, dir, DefaultConfig())
+	if err := try(t, l, frame("3")); !errors.Is(err, ErrResting) {
+		t.Fatalf("told %v", err)
+	}
+	if err := try(t, l, picture("of another camera")); err != nil {
+		t.Error(err)
+	}
+	if l.Quarantined() != 1 {
+		t.Errorf("%d quarantined", l.Quarantined())
+	}
+	for _, f := range []*folder{l.suspects, l.quarantine} { // both frames' bytes are there
+		kept := 0
+		for _, c := range f.cases {
+			if b, err := os.ReadFile(filepath.Join(f.path, c.File)); err == nil && strings.HasPrefix(string(b), "the bytes of") {
+				kept++
+			}
+		}
+		if kept != 1 {
+			t.Errorf("%d frames are kept in %s", kept, f.path)
+		}
+	}
+	l.now = func() time.Time { return time.Now().Add(DefaultConfig().Rest) }
+	if err := try(t, l, frame("4")); err != nil {
+		t.Errorf("after its rest: %v", err)
+	}
+	die(t, l, segv, frame("5"))
+	if l = open(t, dir, DefaultConfig()); !errors.Is(try(t, l, frame("6")), ErrResting) {
+		t.Error("one more crash does not make it rest again")
+	}
+	l.now = func() time.Time { return time.Now().Add(DefaultConfig().Rest) }
+	for range calmFrames {
+		if err := try(t, l, frame("good")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if l.suspects.cases[sourceKey("gate")] != nil {
+		t.Error("it is suspected for ever")
+	}
+}
+
+func TestSIGKILLsDoNotMakeACameraRest(t *testing.T) {
+	dir := t.TempDir()
+	for n := range 20 {
+		in := picture(string(rune('a' + n)))
+		in.Live = true
+		die(t, open(t, dir, DefaultConfig()), "", in)
+	}
+	l := open(t, dir, DefaultConfig())
+	in := picture("z")
+	in.Live = true
+	if err := try(t, l, in); err != nil || l.Quarantined() != 0 {
+		t.Errorf("%v, %d quarantined", err, l.Quarantined())
+	}
+}
+
+func TestWithoutRoomForNotesInputsGoOnUnguarded(t *testing.T) {
+	dir := t.TempDir()
+	c := DefaultConfig()
+	c.Notes = filepath.Join(dir, "notes")
+	l := open(t, dir, c)
+	l.notes = "/proc/nothing"
+	if err := try(t, l, picture("a.png")); err != nil {
+		t.Fatal(err)
+	}
+	if !l.untold {
+		t.Error("nobody was told")
+	}
+}
+
+func TestTheLedgerKnowsWhatIsInHandAndSinceWhen(t *testing.T) {
+	l := open(t, t.TempDir(), DefaultConfig())
+	if !l.Oldest().IsZero() {
+		t.Fatal("something is in hand")
+	}
+	done, _ := l.Begin(t.Context(), picture("a"))
+	if l.Oldest().IsZero() {
+		t.Fatal("nothing is in hand")
+	}
+	done()
+	if !l.Oldest().IsZero() {
+		t.Fatal("it is still in hand")
+	}
+}

@@ -1,0 +1,197 @@
+package attempt
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Case is what is held against an input: its JSON lies in suspects/ or in quarantine/, the bytes that
+// were kept beside it.
+type Case struct {
+	Key    string    `json:"key"`    // the input's identity
+	Source string    `json:"source"` // camera, image set, scene
+	Name   string    `json:"name,omitempty"`
+	Path   string    `json:"path,omitempty"`
+	What   string    `json:"what,omitempty"` // what the bytes are, where they are no file
+	Deaths int       `json:"deaths"`         // of the process with this input in hand, in a row
+	First  time.Time `json:"first"`
+	Last   time.Time `json:"last"`
+	Why    string    `json:"why"`
+	File   string    `json:"file,omitempty"` // the bytes, beside this JSON; empty: none were kept
+	Bytes  int64     `json:"bytes"`
+
+	Weight int    `json:"weight"`
+	Life   string `json:"life"` // in which it was last in hand
+	Live   bool   `json:"live,omitempty"`
+
+	Tried bool `json:"tried,omitempty"` // to keep its bytes when it came again
+
+	calm int // frames of a suspected source that went well
+}
+
+// folder is a set of cases on disk.
+type folder struct {
+	path  string
+	cases map[string]*Case
+}
+
+// casesMost bounds a folder: the oldest case is forgotten, or the input let go, beyond it.
+const casesMost = 10_000
+
+func openFolder(path string) (*folder, error) {
+	f := &folder{path: path, cases: map[string]*Case{}}
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, err
+	}
+	files, err := filepath.Glob(filepath.Join(path, "*.json"))
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		var c Case
+		if json.Unmarshal(b, &c) == nil && c.Key != "" && strings.TrimSuffix(filepath.Base(file), ".json") == c.place() {
+			if c.File != "" {
+				c.File = filepath.Base(c.File)
+			}
+			f.cases[c.Key] = &c
+		}
+	}
+	return f, nil
+}
+
+// place is the name of a case's files.
+func (c *Case) place() string {
+	sum := sha256.Sum256([]byte(c.Key))
+	return fmt.Sprintf("%x", sum[:12])
+}
+
+// put writes a case.
+func (f *folder) put(c *Case) error {
+	b, err := json.MarshalIndent(c, "", "  ")
+	if err != nil {
+		return err
+	}
+	f.cases[c.Key] = c
+	for len(f.cases) > casesMost {
+		f.remove(f.byAge()[0])
+	}
+	return writeWhole(filepath.Join(f.path, c.place()+".json"), append(b, '\n'))
+}
+
+// keep puts an input's bytes beside its case.
+func (f *folder) keep(c *Case, data io.Reader) error {
+	name := c.place() + ".bin"
+	if ext := filepath.Ext(c.Name); ext != "" && len(ext) < 8 && !strings.ContainsRune(ext, os.PathSeparator) {
+		name = c.place() + ext
+	}
+	file, err := os.OpenFile(filepath.Join(f.path, name), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	n, err := io.Copy(file, data)
+	if e := file.Close(); err == nil {
+		err = e
+	}
+	if err != nil {
+		os.Remove(file.Name())
+		return err
+	}
+	c.File, c.Bytes = name, n
+	return f.put(c)
+}
+
+func (f *folder) remove(c *Case) {
+	delete(f.cases, c.Key)
+	os.Remove(filepath.Join(f.path, c.place()+".json"))
+	f.dropBytes(c)
+}
+
+func (f *folder) dropBytes(c *Case) {
+	if c.File != "" {
+		os.Remove(filepath.Join(f.path, c.File))
+		c.File, c.Bytes = "", 0
+	}
+}
+
+func (f *folder) bytes() (n int64) {
+	for _, c := range f.cases {
+		n += c.Bytes
+	}
+	return n
+}
+
+func (f *folder) byAge() []*Case {
+	all := make([]*Case, 0, len(f.cases))
+	for _, c := range f.cases {
+		all = append(all, c)
+	}
+	slices.SortFunc(all, func(a, b *Case) int { return cmp.Or(a.Last.Compare(b.Last), strings.Compare(a.Key, b.Key)) })
+	return all
+}
+
+// room lets bytes of the oldest go until so many more fit; their cases stay. False: they never fit.
+func (f *folder) room(more, limit int64) bool {
+	if more > limit {
+		return false
+	}
+	for _, c := range f.byAge() {
+		if f.bytes()+more <= limit {
+			break
+		}
+		if c.File == "" {
+			continue
+		}
+		f.dropBytes(c)
+		f.put(c)
+	}
+	return true
+}
+
+// moveTo takes a case and its bytes to another folder.
+func (f *folder) moveTo(to *folder, c *Case) error {
+	if c.File != "" {
+		if err := os.Rename(filepath.Join(f.path, c.File), filepath.Join(to.path, c.File)); err != nil {
+			c.File, c.Bytes = "", 0
+		}
+	}
+	if err := to.put(c); err != nil {
+		return err
+	}
+	delete(f.cases, c.Key)
+	return os.Remove(filepath.Join(f.path, c.place()+".json"))
+}
+
+// writeWhole writes a file that is there whole or not at all, also after a power cut.
+func writeWhole(path string, b []byte) error {
+	temporary := path + ".tmp"
+	f, err := os.OpenFile(temporary, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if err == nil {
+		err = f.Sync()
+	}
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = os.Rename(temporary, path)
+	}
+	if err != nil {
+		os.Remove(temporary)
+	}
+	return err
+}

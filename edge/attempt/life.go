@@ -1,0 +1,184 @@
+package attempt
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/cespare/xxhash/v2"
+)
+
+// life is one run of the process, as the next one finds it.
+type life struct {
+	ID       string `json:"id"`
+	Boot     string `json:"boot"`     // of the machine
+	Stopping bool   `json:"stopping"` // it was told to stop
+}
+
+// ends are the ways in which a process may have ended, by what that says of the inputs in hand.
+type end int
+
+const (
+	endClean   end = iota // it took its leave, or was told to stop: nothing
+	endPower              // the machine went down: nothing
+	endSilent             // SIGKILL, out of memory, exit() in a library: little
+	endGo                 // a panic or a fatal error of Go's: little
+	endCrashed            // a signal in native code: much
+)
+
+// weights of a death. An input is quarantined at Deaths times full.
+const (
+	full = 2
+	half = 1
+)
+
+func (e end) weight() int {
+	switch e {
+	case endCrashed:
+		return full
+	case endSilent, endGo:
+		return half
+	}
+	return 0
+}
+
+const (
+	lifeFile  = "life"
+	crashFile = "crash"
+)
+
+// howItEnded judges the last life by what it left behind.
+func howItEnded(last *life, boot, crash string) end {
+	switch {
+	case last == nil:
+		return endClean
+	case last.Boot != boot:
+		return endPower
+	case inNativeCode(crash):
+		return endCrashed
+	case crash != "":
+		return endGo
+	case last.Stopping:
+		return endClean // the service manager's SIGKILL after its patience
+	}
+	return endSilent
+}
+
+// inNativeCode says whether Go's crash report tells of a signal that Go did not make a panic of,
+// which it does of those in its own code.
+func inNativeCode(crash string) bool {
+	first, _, _ := strings.Cut(crash, "\n")
+	return strings.HasPrefix(first, "SIG") || strings.Contains(first, "unexpected signal")
+}
+
+// why is a crash report in one line: the signal, and the function of the native library.
+func why(crash string) string {
+	first, rest, _ := strings.Cut(crash, "\n")
+	first = strings.TrimSpace(first)
+	lines := bufio.NewScanner(strings.NewReader(rest))
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		if name, _, found := strings.Cut(lines.Text(), "("); found && strings.Contains(name, "._Cfunc_") {
+			return first + " in " + name[strings.LastIndexByte(name, '/')+1:]
+		}
+	}
+	return first
+}
+
+const maxCrash = 64 << 10 // of a crash report is read
+
+func readCrash(folder string) string {
+	f, err := os.Open(filepath.Join(folder, crashFile))
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	b, _ := io.ReadAll(io.LimitReader(f, maxCrash))
+	return string(bytes.ToValidUTF8(b, []byte("?")))
+}
+
+func readLife(folder string) *life {
+	b, err := os.ReadFile(filepath.Join(folder, lifeFile))
+	var l life
+	if err != nil || json.Unmarshal(b, &l) != nil || l.ID == "" {
+		return nil
+	}
+	return &l
+}
+
+// begin starts a life: its file, and Go's crash report beside it.
+func (l life) begin(folder string) error {
+	if err := l.write(folder); err != nil {
+		return err
+	}
+	f, err := os.Create(filepath.Join(folder, crashFile))
+	if err != nil {
+		return err
+	}
+	defer f.Close() // the runtime keeps a descriptor of its own
+	return debug.SetCrashOutput(f, debug.CrashOptions{})
+}
+
+func (l life) write(folder string) error {
+	b, err := json.Marshal(l)
+	if err != nil {
+		return err
+	}
+	return writeWhole(filepath.Join(folder, lifeFile), b)
+}
+
+func newLife() life { return life{ID: rand.Text(), Boot: bootID()} }
+
+// bootID tells one boot of the machine from the next; empty where the kernel doesn't say.
+func bootID() string {
+	b, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return strings.TrimSpace(string(b))
+}
+
+// inMemory is the filesystem on which notes cost a flash card nothing.
+const inMemory = "/dev/shm"
+
+// notesFolder makes the folder of the notes: the configured one, else one in memory that is ours
+// alone, else one inside dir.
+func notesFolder(configured, dir string) (string, error) {
+	if configured != "" {
+		return configured, os.MkdirAll(configured, 0o700)
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	folder := filepath.Join(inMemory, fmt.Sprintf("canvas-attempts-%x", xxhash.Sum64String(abs)))
+	// Everyone may write in /dev/shm: a folder or link that another made there is not used.
+	if err := os.Mkdir(folder, 0o700); err == nil || errors.Is(err, fs.ErrExist) {
+		info, err := os.Lstat(folder)
+		if err == nil && info.IsDir() && info.Mode().Perm() == 0o700 && owner(info) == os.Getuid() {
+			return folder, nil
+		}
+	}
+	folder = filepath.Join(dir, "notes")
+	return folder, os.MkdirAll(folder, 0o700)
+}
+
+func owner(info fs.FileInfo) int {
+	if s, ok := info.Sys().(*syscall.Stat_t); ok {
+		return int(s.Uid)
+	}
+	return -1
+}
+
+// end takes leave: with the life's file gone, nobody is accused.
+func (l life) end(folder string) error {
+	err := debug.SetCrashOutput(nil, debug.CrashOptions{})
+	return errors.Join(err, clearNotes(folder), os.Remove(filepath.Join(folder, crashFile)))
+}

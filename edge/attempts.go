@@ -1,0 +1,87 @@
+package edge
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"github.com/cespare/xxhash/v2"
+
+	"cloudcanvas/edge/attempt"
+	"cloudcanvas/edge/capture"
+	"cloudcanvas/edge/detect"
+	"cloudcanvas/shared/vision"
+)
+
+func (a *Agent) openAttempts() (err error) {
+	dir := a.config.Attempts.Folder
+	if dir == "" {
+		dir = filepath.Join(a.config.Data, "attempts")
+	}
+	a.attempts, err = attempt.Open(dir, a.config.Attempts.Config, a.log)
+	return err
+}
+
+// guard notes pictures before they are decoded; live ones will not come again.
+func (a *Agent) guard(live bool) capture.Guard {
+	return func(ctx context.Context, stream, name string, data []byte) (func(), error) {
+		return a.attempts.Begin(ctx, attempt.Input{Source: stream, Name: name, Data: data, Live: live})
+	}
+}
+
+// sceneGuard notes a scene and its tiles before they are read.
+func (a *Agent) sceneGuard(path string) capture.Guard {
+	key := fileKey(path)
+	return func(ctx context.Context, stream, name string, _ []byte) (func(), error) {
+		return a.attempts.Begin(ctx, attempt.Input{Source: stream, Name: name, Key: "scene:" + key + "/" + name, Path: path})
+	}
+}
+
+// guarded is a network whose images are noted before it looks at them.
+type guarded struct {
+	*loaded
+	attempts *attempt.Ledger
+	source   string
+	live     bool
+}
+
+var _ detect.Network = guarded{}
+
+// Run looks at images. One that is quarantined is an error that is attempt.ErrQuarantined.
+func (g guarded) Run(ctx context.Context, in []vision.Image) ([]vision.Output, error) {
+	done, err := g.attempts.Begin(ctx, g.input(in))
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	return g.loaded.Run(ctx, in)
+}
+
+// input is known by its pixels: a frame of a file that is read again has the same.
+func (g guarded) input(in []vision.Image) attempt.Input {
+	i := attempt.Input{Source: g.source, Name: "image for " + g.model.Name, Live: g.live}
+	if len(in) == 1 && len(in[0].Planes) == 0 {
+		i.Data, i.What = in[0].Pix, fmt.Sprintf("%dx%d pixels, blue, green, red", in[0].W, in[0].H)
+		return i
+	}
+	digest := xxhash.New()
+	block := make([]byte, 0, 4096)
+	for _, im := range in {
+		digest.Write(im.Pix)
+		for _, plane := range im.Planes {
+			for part := range slices.Chunk(plane, cap(block)/4) {
+				block = block[:0]
+				for _, v := range part {
+					block = binary.LittleEndian.AppendUint32(block, math.Float32bits(v))
+				}
+				digest.Write(block)
+			}
+		}
+	}
+	i.Key = "planes:" + strconv.FormatUint(digest.Sum64(), 16)
+	return i
+}
