@@ -177,7 +177,7 @@ func (l *sceneLane) finish(ctx context.Context, p capture.Picture) error {
 func (l *sceneLane) commit(ctx context.Context, part string, d outbox.Draft) error {
 	defer l.hand.Wait()()
 	d.Key = l.key + "/" + part
-	if _, err := l.box.Commit(ctx, d); err != nil {
+	if err := commitPatiently(ctx, l.box, d, l.log); err != nil {
 		return fmt.Errorf("commit %s of scene %s: %w", part, d.Stream, err)
 	}
 	return nil

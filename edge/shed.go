@@ -3,12 +3,40 @@ package edge
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
 	"cloudcanvas/edge/outbox"
+	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/telemetry"
 )
+
+// commitPatiently commits a keyed draft of a source that can wait, also for a disk that is full: the
+// key makes it one item however often it is tried.
+func commitPatiently(ctx context.Context, box committer, d outbox.Draft, log *slog.Logger) error {
+	for wait := firstWait; ; wait = min(2*wait, 30*time.Second) {
+		_, err := box.Commit(ctx, d)
+		if err == nil || ctx.Err() != nil || errors.Is(err, outbox.ErrClosed) || errors.Is(err, outbox.ErrTooLarge) {
+			return err
+		}
+		if wait == firstWait {
+			log.Warn("an item can't be committed; it is tried until it can", telemetry.Stream, d.Stream, "subject", d.Subject, telemetry.Err, err)
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+const firstWait = 250 * time.Millisecond
+
+// committer is the part of the outbox that commitPatiently asks.
+type committer interface {
+	Commit(ctx context.Context, drafts ...outbox.Draft) ([]event.Item, error)
+}
 
 // lost counts what live sources gave and the outbox could not take.
 type lost struct {

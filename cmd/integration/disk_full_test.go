@@ -1,6 +1,8 @@
 package integration
 
 import (
+	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -13,13 +15,16 @@ func TestAFullDiskLosesNothingThatWasCommitted(t *testing.T) {
 	s := newSite(t)
 	d := mountTmpfs(t, s.data, "128m")
 	l := s.newLink()
-	s.run("")
+	scenes := filepath.Join(s.dir, "scenes")
+	os.MkdirAll(scenes, 0o755)
+	s.run(fmt.Sprintf("scenes: [{name: inbox, folder: %q}]\n", scenes))
 	load := s.readings(400, 3)
 	until(t, 20*time.Second, "items that are received", func() bool { return s.must().received > 20 })
 	load.stop()
 	ballast, _ := filepath.Glob(filepath.Join(s.data, "outbox", "*ballast*"))
 	l.cut()
 	d.fill(3 << 20)
+	copyFile(t, sample(t, "sentinel2.tif"), filepath.Join(scenes, "field.tif"))
 	load = s.readings(400, 250)
 	shedding := func() bool { c := s.must(); return c.shed+c.dropped > 50 }
 	until(t, time.Minute, "a device that sheds", shedding)
@@ -37,6 +42,7 @@ func TestAFullDiskLosesNothingThatWasCommitted(t *testing.T) {
 	})
 	until(t, time.Minute, "readings that come after it", func() bool { return s.must().committed > full.committed+100 })
 	load.stop()
+	until(t, time.Minute, "the scene that came when the disk was full", func() bool { return len(manifests(s)) == 1 })
 	c, _ := s.balance(time.Minute)
 	t.Logf("ballast %v; committed %d when the disk was full, %d in the end; %d dropped with an entry in the ledger, %d never committed",
 		len(ballast) > 0, full.committed, c.committed, c.dropped, c.shed)
