@@ -176,6 +176,16 @@ func TestAJobThatWasCrashedTwiceByAnInputFinishesWithoutIt(t *testing.T) {
 	}
 }
 
+func TestProgramsForUseDoNotCrashOnTheTestsPictures(t *testing.T) {
+	dir := t.TempDir()
+	for stage := 1; stage <= 2; stage++ {
+		os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d.png", stage)), killer(t, stage), 0o644)
+	}
+	if code, text := run(t, "canvas", "process", "--out", filepath.Join(dir, "out"), "--images", dir, "--detector", "opencv_hog_people"); code != 0 {
+		t.Errorf("exit code %d\n%.2000s", code, text)
+	}
+}
+
 // pictured are the names of the images that were looked at, as Kafka has them.
 func pictured(s *site) map[string]bool {
 	names := map[string]bool{}
