@@ -16,9 +16,11 @@ demo: build
 test: build
 	@$(env) && go vet ./... && go test -race -shuffle=on -timeout 18m -p 2 $(tests)
 
-# The fault and load tests again and again, in other orders. Run it on a machine that has an hour.
+# The fault and load tests again and again, in other orders, and then the long forms of all: 200
+# SIGKILLs, 100 power cuts and the like. Run it on a machine that has hours.
 soak: build
 	@$(env) && go test -race -shuffle=on -timeout 3h -count=10 ./edge/outbox ./edge/uplink/... ./cloud/... ./cmd/integration
+	@$(env) && CANVAS_SOAK=1 go test -race -shuffle=on -timeout 3h -p 1 ./...
 
 # Ratios to a limit or a peer measured in the same run; docs/benchmarks.md says what each means.
 bench: build

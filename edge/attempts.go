@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -22,8 +23,17 @@ func (a *Agent) openAttempts() (err error) {
 	if dir == "" {
 		dir = filepath.Join(a.config.Data, "attempts")
 	}
-	a.attempts, err = attempt.Open(dir, a.config.Attempts.Config, a.log)
-	return err
+	if a.attempts, err = attempt.Open(dir, a.config.Attempts.Config, a.log); err != nil {
+		return err
+	}
+	var seen time.Time
+	a.hands.Watch("native code", func() bool {
+		oldest := a.attempts.Oldest()
+		stuck := !oldest.IsZero() && oldest.Before(seen) // in there since before the last look
+		seen = time.Now()
+		return stuck
+	})
+	return nil
 }
 
 // guard notes pictures before they are decoded; live ones will not come again.

@@ -11,6 +11,7 @@ import (
 	"cloudcanvas/edge/screen"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/infer"
+	"cloudcanvas/shared/telemetry"
 )
 
 // cameraLane lays a lane for a stream of frames: a video, a camera, or a set of images. A live one
@@ -80,6 +81,7 @@ type cameraLane struct {
 	camera *detect.Camera
 	frames chan detect.Frame
 
+	hand    *telemetry.Hand
 	count   int64
 	pending time.Time // a whole frame is sent from then on
 }
@@ -95,7 +97,7 @@ func (a *Agent) newCameraLane(name string, net *loaded, live, images bool) *came
 		observer = a.local
 	}
 	m := detect.Model{Name: net.model.Name, Version: net.model.Version, Report: net.model.Output.Report}
-	return &cameraLane{agent: a, name: name, live: live, images: images, screen: a.config.Screen.Camera(),
+	return &cameraLane{agent: a, name: name, live: live, images: images, hand: a.hands.New(name), screen: a.config.Screen.Camera(),
 		camera: detect.NewCamera(name, c, guarded{net, a.attempts, name, live}, m, infer.EncodeJPEG, observer, a.log), frames: make(chan detect.Frame)}
 }
 
@@ -122,6 +124,7 @@ func (l *cameraLane) watch(ctx context.Context) error { return l.camera.Run(ctx,
 
 // take screens a frame and hands it to detection.
 func (l *cameraLane) take(ctx context.Context, p capture.Picture) error {
+	defer l.hand.Work()()
 	f := detect.Frame{Number: p.Frame, Name: p.Name, At: p.At, Image: p.Image, Last: p.Last, Release: p.Release, Done: p.Committed}
 	if !p.Last {
 		if v := l.screen.Judge(p.Image); !v.Keep {
@@ -141,7 +144,6 @@ func (l *cameraLane) take(ctx context.Context, p capture.Picture) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	l.agent.progress.Step()
 	if p.Last && p.Partial != "" {
 		return fmt.Errorf("%s: %s", l.name, p.Partial)
 	}
@@ -175,6 +177,7 @@ func (l *cameraLane) commit(ctx context.Context, found []detect.Finding) error {
 // put commits drafts. A file waits while the outbox is full; a live camera does not, and there the
 // least valuable is dropped instead, with an entry in the ledger.
 func (l *cameraLane) put(ctx context.Context, drafts ...outbox.Draft) error {
+	defer l.hand.Wait()()
 	box := l.agent.box
 	if !l.live {
 		_, err := box.Commit(ctx, drafts...)
@@ -186,7 +189,9 @@ func (l *cameraLane) put(ctx context.Context, drafts ...outbox.Draft) error {
 	}
 	for _, answer := range answers {
 		if a := <-answer; a.Err != nil {
-			return a.Err
+			if err := l.agent.shed(ctx, l.name, a.Err); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

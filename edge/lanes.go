@@ -48,9 +48,10 @@ func (a *Agent) sceneLane(ctx context.Context, s SceneSource) error {
 	if err != nil {
 		return err
 	}
+	hand := a.hands.New(s.Name)
 	if s.Folder == "" {
 		a.add(lane{name: s.Name, finite: true, run: func(ctx context.Context) (int64, error) {
-			l := newSceneLane(judge, a.box, fileKey(s.Path), a.log)
+			l := newSceneLane(judge, a.box, fileKey(s.Path), hand, a.log)
 			err := capture.NewSceneFile(s.Path, s.Name, s.SceneOptions).Guarded(a.sceneGuard(s.Path)).Run(ctx, l.take)
 			return int64(len(l.manifest.Tiles)), errors.Join(err, l.wait())
 		}})
@@ -64,7 +65,7 @@ func (a *Agent) sceneLane(ctx context.Context, s SceneSource) error {
 		var l *sceneLane
 		return 0, folder.Run(ctx, func(ctx context.Context, p capture.Picture) error {
 			if l == nil || l.manifest.ID != p.Scene.ID {
-				l = newSceneLane(judge, a.box, fileKey(p.Scene.Path), a.log)
+				l = newSceneLane(judge, a.box, fileKey(p.Scene.Path), hand, a.log)
 			}
 			if err := l.take(ctx, p); err != nil {
 				return err

@@ -56,7 +56,7 @@ func (l *local) close() {
 
 // stats is what canvas/stats says.
 func (a *Agent) stats() any {
-	return map[string]any{"edge": a.config.Edge, "version": a.parts.Version, "outbox": a.box.Stats(), "quarantined": a.Quarantined(), "cameras": a.cameraStates()}
+	return map[string]any{"edge": a.config.Edge, "version": a.parts.Version, "outbox": a.box.Stats(), "quarantined": a.Quarantined(), "shed": a.lost.count.Load(), "cameras": a.cameraStates()}
 }
 
 // localLanes connects the local broker where there is one, and lays lanes for what comes over it.
@@ -76,7 +76,13 @@ func (a *Agent) localLanes(ctx context.Context) (err error) {
 	}
 	if a.config.Sensors.Enabled {
 		readings := capture.NewDeviceReadings(a.config.Sensors.DeviceConfig, a.local.client, a.log)
-		a.add(lane{name: "sensors", run: func(ctx context.Context) (int64, error) { return 0, readings.Run(ctx, a.takeReading) }})
+		hand := a.hands.New("sensors")
+		a.add(lane{name: "sensors", run: func(ctx context.Context) (int64, error) {
+			return 0, readings.Run(ctx, func(ctx context.Context, p capture.Picture) error {
+				defer hand.Work()()
+				return a.takeReading(ctx, p)
+			})
+		}})
 	}
 	return nil
 }
@@ -89,5 +95,8 @@ func (a *Agent) takeReading(ctx context.Context, p capture.Picture) error {
 	}
 	answer := <-a.box.Submit(ctx, outbox.Draft{Kind: event.Reading, Stream: p.Stream, Subject: p.Stream, Time: p.At,
 		Priority: event.Normal, Value: 0.5, Type: "application/json", Data: data})
-	return answer.Err
+	if answer.Err != nil {
+		return a.shed(ctx, p.Stream, answer.Err)
+	}
+	return nil
 }

@@ -21,6 +21,8 @@ func (a *Agent) register(to prometheus.Registerer) error {
 		gauge("waiting_bytes", "Data that waits for the cloud.", func() float64 { return float64(a.box.Stats().Bytes) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "canvas_edge_quarantined_total", Help: "Inputs left out because they killed the process."},
 			func() float64 { return float64(a.Quarantined()) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "canvas_edge_shed_total", Help: "Items of live sources that could not be committed."},
+			func() float64 { return float64(a.lost.count.Load()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "canvas_edge_link_up", Help: "1 while there is a connection to the cloud's broker."}, func() float64 {
 			if a.Ready() == nil {
 				return 1

@@ -52,9 +52,10 @@ type Agent struct {
 	networks *networks
 	attempts *attempt.Ledger
 	lanes    []lane
-	progress telemetry.Progress
+	hands    telemetry.Hands
 	finite   sync.WaitGroup
 	states   states
+	lost     lost
 }
 
 // lane takes one source's pictures into the outbox.
@@ -67,6 +68,7 @@ type lane struct {
 // Open opens the buffer, the link, the networks and the sources; nothing moves before Run.
 func Open(ctx context.Context, c Config, p Parts) (_ *Agent, err error) {
 	a := &Agent{config: c, parts: p, log: p.Log.With(telemetry.Edge, c.Edge)}
+	a.hands.Log = a.log
 	defer func() {
 		if err != nil {
 			a.Close()
@@ -92,12 +94,12 @@ func Open(ctx context.Context, c Config, p Parts) (_ *Agent, err error) {
 
 // Run lets everything flow until ctx ends.
 func (a *Agent) Run(ctx context.Context) error {
-	up := uplink.New(a.box, a.link, a.config.Uplink, a.progress.Step, a.log)
+	up := uplink.New(a.box, a.link, a.config.Uplink, a.hands.Loop("uplink").Step, a.log)
 	group, ctx := errgroup.WithContext(ctx)
 	defer context.AfterFunc(ctx, a.attempts.Stopping)()
 	group.Go(func() error { return up.Run(ctx) })
-	group.Go(func() error { return a.keepLedger(ctx) })
-	group.Go(func() error { telemetry.Watchdog(ctx, &a.progress); return nil })
+	group.Go(func() error { return a.keepLedger(ctx, a.box) })
+	group.Go(func() error { telemetry.Watchdog(ctx, &a.hands); return nil })
 	for _, l := range a.lanes {
 		group.Go(func() error { a.follow(ctx, l); return nil })
 	}
@@ -125,7 +127,15 @@ func (a *Agent) follow(ctx context.Context, l lane) {
 // ledgerEvery is how often expired items go and drops are reported.
 const ledgerEvery = 2 * time.Second
 
-func (a *Agent) keepLedger(ctx context.Context) error {
+// drops is the part of the outbox that keepLedger asks. Its owner answers in its turn: while it does,
+// the outbox is not stuck.
+type drops interface {
+	Expire(context.Context) (int, error)
+	Report(context.Context) (int, error)
+}
+
+func (a *Agent) keepLedger(ctx context.Context, box drops) error {
+	hand := a.hands.Loop("outbox")
 	tick := time.NewTicker(ledgerEvery)
 	defer tick.Stop()
 	for {
@@ -134,8 +144,9 @@ func (a *Agent) keepLedger(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		_, expired := a.box.Expire(ctx)
-		_, reported := a.box.Report(ctx)
+		_, expired := box.Expire(ctx)
+		_, reported := box.Report(ctx)
+		hand.Step()
 		if err := errors.Join(expired, reported); err != nil && ctx.Err() == nil {
 			a.log.Warn("keeping the ledger of drops", telemetry.Err, err)
 		}

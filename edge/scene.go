@@ -33,6 +33,7 @@ type sceneLane struct {
 	box    *outbox.Outbox
 	key    string // of this very file: a scene that is read again commits nothing twice
 	log    *slog.Logger
+	hand   *telemetry.Hand
 
 	manifest event.Manifest
 	look     *raster.Quicklook
@@ -40,8 +41,8 @@ type sceneLane struct {
 }
 
 // newSceneLane is for one scene of the file that key tells from all others.
-func newSceneLane(j judge, box *outbox.Outbox, key string, log *slog.Logger) *sceneLane {
-	l := &sceneLane{screen: j, box: box, key: key, log: log, packing: &errgroup.Group{}}
+func newSceneLane(j judge, box *outbox.Outbox, key string, hand *telemetry.Hand, log *slog.Logger) *sceneLane {
+	l := &sceneLane{screen: j, box: box, key: key, hand: hand, log: log, packing: &errgroup.Group{}}
 	l.packing.SetLimit(tilesAtOnce)
 	return l
 }
@@ -79,6 +80,7 @@ func (j networkJudge) name() string { return j.net.model.Name }
 func (l *sceneLane) wait() error { return l.packing.Wait() }
 
 func (l *sceneLane) take(ctx context.Context, p capture.Picture) error {
+	defer l.hand.Work()()
 	if l.look == nil {
 		l.begin(p)
 	}
@@ -173,8 +175,9 @@ func (l *sceneLane) finish(ctx context.Context, p capture.Picture) error {
 }
 
 func (l *sceneLane) commit(ctx context.Context, part string, d outbox.Draft) error {
+	defer l.hand.Wait()()
 	d.Key = l.key + "/" + part
-	if _, err := l.box.Commit(ctx, d); err != nil {
+	if err := commitPatiently(ctx, l.box, d, l.log); err != nil {
 		return fmt.Errorf("commit %s of scene %s: %w", part, d.Stream, err)
 	}
 	return nil

@@ -113,7 +113,7 @@ func (s *site) awaitAnswer() {
 }
 
 // counts are the buffer's, as the device tells them.
-type counts struct{ committed, received, dropped, waiting, quarantined uint64 }
+type counts struct{ committed, received, dropped, waiting, quarantined, shed uint64 }
 
 func (s *site) counts() (c counts, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
@@ -130,7 +130,7 @@ func (s *site) counts() (c counts, err error) {
 	into := map[string]*uint64{
 		"canvas_edge_outbox_committed_items_total": &c.committed, "canvas_edge_outbox_received_items_total": &c.received,
 		"canvas_edge_outbox_dropped_items_total": &c.dropped, "canvas_edge_outbox_waiting_items": &c.waiting,
-		"canvas_edge_quarantined_total": &c.quarantined,
+		"canvas_edge_quarantined_total": &c.quarantined, "canvas_edge_shed_total": &c.shed,
 	}
 	found := 0
 	for lines := bufio.NewScanner(answer.Body); lines.Scan(); {

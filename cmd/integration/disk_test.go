@@ -92,6 +92,16 @@ func (d *disk) replug() {
 	}
 }
 
+func (d *disk) others() string { return filepath.Join(d.at, "others") }
+
+// tidy gives the room back that fill took.
+func (d *disk) tidy() {
+	d.t.Helper()
+	if err := os.Remove(d.others()); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
 // fill takes all the room but so many bytes, as other programs do.
 func (d *disk) fill(leave int64) {
 	d.t.Helper()
@@ -99,7 +109,7 @@ func (d *disk) fill(leave int64) {
 	if err := unix.Statfs(d.at, &s); err != nil {
 		d.t.Fatal(err)
 	}
-	f, err := os.Create(filepath.Join(d.at, "others"))
+	f, err := os.Create(d.others())
 	if err != nil {
 		d.t.Fatal(err)
 	}

@@ -18,10 +18,6 @@ func TestTheDeviceIsKilledAtRandomMomentsUnderLoad(t *testing.T) {
 	scenes := filepath.Join(s.dir, "scenes")
 	os.MkdirAll(scenes, 0o755)
 	lines := fmt.Sprintf("scenes: [{name: inbox, folder: %q}]\n", scenes)
-	scene, err := os.ReadFile(sample(t, "sentinel2.tif"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 1))
@@ -33,11 +29,7 @@ func TestTheDeviceIsKilledAtRandomMomentsUnderLoad(t *testing.T) {
 	made := 0
 	for kill := range kills {
 		if kill%sceneEvery == 0 {
-			path := filepath.Join(scenes, fmt.Sprintf("field-%d.tif", made))
-			if err := os.WriteFile(path+".part", scene, 0o644); err != nil {
-				t.Fatal(err)
-			}
-			os.Rename(path+".part", path)
+			copyFile(t, sample(t, "sentinel2.tif"), filepath.Join(scenes, fmt.Sprintf("field-%d.tif", made)))
 			made++
 		}
 		time.Sleep(time.Duration(random.Int64N(int64(700 * time.Millisecond)))) // the random moment itself
@@ -75,6 +67,21 @@ func TestTheDeviceIsKilledAtRandomMomentsUnderLoad(t *testing.T) {
 	t.Logf("%d kills; %d readings sent, %d of them captured; %d scenes in %d pieces", kills, sent, len(numbers), made, len(pieces))
 	if len(numbers) == 0 || len(pieces) < 2*made {
 		t.Error("there was no load")
+	}
+}
+
+// copyFile copies a file that is at its place whole or not at all.
+func copyFile(t testing.TB, from, to string) {
+	t.Helper()
+	data, err := os.ReadFile(from)
+	if err == nil {
+		err = os.WriteFile(to+".part", data, 0o644)
+	}
+	if err == nil {
+		err = os.Rename(to+".part", to)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

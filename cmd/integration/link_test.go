@@ -120,12 +120,12 @@ func TestAThinAndBrokenLinkLosesNothing(t *testing.T) {
 	l.fair()
 
 	l.toxic("reset_some", `{"percent": 2}`)
-	send(100, 500*time.Millisecond*long)
+	send(40, 500*time.Millisecond*long)
 	drained("resets 2 % of what passes")
 	l.fair()
 
 	load := s.readings(200, 2)
-	for range rounds(4, 60) {
+	for range rounds(2, 60) {
 		l.cut()
 		time.Sleep(rand.N(400 * time.Millisecond)) // the flaps
 		l.mend()

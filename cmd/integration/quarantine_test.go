@@ -19,8 +19,8 @@ import (
 	"cloudcanvas/shared/event"
 )
 
-// faultyEdge builds canvas-edge with a decoder and a network that raise SIGSEGV in C on certain images.
-func faultyEdge(t testing.TB) string {
+// faulty builds a program with a decoder and a network that raise SIGSEGV in C on certain images.
+func faulty(t testing.TB, name string) string {
 	t.Helper()
 	tags := ""
 	for _, flag := range strings.Fields(os.Getenv("GOFLAGS")) {
@@ -31,8 +31,8 @@ func faultyEdge(t testing.TB) string {
 	if tags == "" {
 		t.Skip("the build's environment is not set: source deps/env.sh, or run make test")
 	}
-	path := filepath.Join(t.TempDir(), "canvas-edge")
-	build := exec.Command("go", "build", "-tags", tags+",crashhook", "-ldflags", os.Getenv("CANVAS_LDFLAGS"), "-o", path, "./cmd/canvas-edge")
+	path := filepath.Join(t.TempDir(), name)
+	build := exec.Command("go", "build", "-tags", tags+",crashhook", "-ldflags", os.Getenv("CANVAS_LDFLAGS"), "-o", path, "./cmd/"+name)
 	build.Dir = root(t)
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -62,7 +62,7 @@ func killer(t testing.TB, stage int) []byte { return picture(t, 61, 43, stage) }
 // TestInputsThatCrashTheProcessAreQuarantinedAndTheOthersArrive starts canvas-edge again each time it
 // dies, as systemd does, over a folder with two images that kill it and a camera that sends a third.
 func TestInputsThatCrashTheProcessAreQuarantinedAndTheOthersArrive(t *testing.T) {
-	program := faultyEdge(t)
+	program := faulty(t, "canvas-edge")
 	s := newSite(t)
 	images := filepath.Join(s.dir, "images")
 	os.MkdirAll(images, 0o755)
@@ -143,6 +143,46 @@ frames: {enabled: true, detector: opencv_hog_people}
 	}
 	if len(cases) != 3 {
 		t.Errorf("quarantined: %+v", cases)
+	}
+}
+
+// TestAJobThatWasCrashedTwiceByAnInputFinishesWithoutIt runs canvas process three times over the same
+// images, as a person does who sees it die.
+func TestAJobThatWasCrashedTwiceByAnInputFinishesWithoutIt(t *testing.T) {
+	program := faulty(t, "canvas")
+	dir := t.TempDir()
+	images, out := filepath.Join(dir, "images"), filepath.Join(dir, "out")
+	os.MkdirAll(images, 0o755)
+	for i := range 3 {
+		os.WriteFile(filepath.Join(images, fmt.Sprintf("%d.png", i)), picture(t, 96+i, 160, 9), 0o644)
+	}
+	os.WriteFile(filepath.Join(images, "1-decoder.png"), killer(t, 1), 0o644)
+	for turn, want := range []int{2, 2, 3} {
+		job := exec.Command(program, "process", "--out", out, "--images", images, "--detector", "opencv_hog_people")
+		text, _ := job.CombinedOutput()
+		if code := job.ProcessState.ExitCode(); code != want || want == 2 && !bytes.Contains(text, []byte("SIGSEGV")) {
+			t.Fatalf("turn %d: exit code %d, not %d\n%.3000s", turn+1, code, want, text)
+		}
+	}
+	var s struct {
+		Cameras []struct {
+			Frames int `json:"frames"`
+		} `json:"cameras"`
+		Delivery struct{ Committed, Received, Ledger, Lost, Duplicates, Quarantined int } `json:"delivery"`
+	}
+	readJSON(t, filepath.Join(out, "summary.json"), &s)
+	if d := s.Delivery; d.Quarantined != 1 || d.Lost != 0 || d.Duplicates != 0 || d.Committed != d.Received+d.Ledger || len(s.Cameras) != 1 || s.Cameras[0].Frames != 3 {
+		t.Errorf("summary %+v", s)
+	}
+}
+
+func TestProgramsForUseDoNotCrashOnTheTestsPictures(t *testing.T) {
+	dir := t.TempDir()
+	for stage := 1; stage <= 2; stage++ {
+		os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d.png", stage)), killer(t, stage), 0o644)
+	}
+	if code, text := run(t, "canvas", "process", "--out", filepath.Join(dir, "out"), "--images", dir, "--detector", "opencv_hog_people"); code != 0 {
+		t.Errorf("exit code %d\n%.2000s", code, text)
 	}
 }
 

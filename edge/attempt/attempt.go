@@ -12,12 +12,10 @@
 package attempt
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"strconv"
 	"sync"
@@ -206,40 +204,6 @@ func (l *Ledger) survived(in Input) {
 
 // calmFrames of a suspected live source must go well, each alone, before it is trusted again.
 const calmFrames = 250
-
-// keepBytes keeps the bytes of a quarantined input that came again, where they are not kept yet.
-func (l *Ledger) keepBytes(c *Case, in Input) {
-	if c.File != "" || c.Tried {
-		return
-	}
-	c.Tried = true
-	size, path := int64(len(in.Data)), ""
-	if size == 0 {
-		info, err := os.Stat(in.Path)
-		if err != nil || !info.Mode().IsRegular() {
-			return
-		}
-		size, path = info.Size(), in.Path
-	}
-	if !l.room(l.quarantine, size) {
-		l.log.Warn("a quarantined input is too large to be kept: it stays where it is", "source", c.Source, "path", in.Path, "bytes", size)
-		l.quarantine.put(c)
-		return
-	}
-	var err error
-	if path == "" {
-		err = l.quarantine.keep(c, bytes.NewReader(in.Data))
-	} else {
-		var f *os.File
-		if f, err = os.Open(path); err == nil {
-			err = l.quarantine.keep(c, f)
-			f.Close()
-		}
-	}
-	if err != nil {
-		l.log.Warn("the bytes of a quarantined input could not be kept", "source", c.Source, "name", c.Name, "problem", err)
-	}
-}
 
 // Quarantined counts the inputs that are left out.
 func (l *Ledger) Quarantined() int {

@@ -44,7 +44,7 @@ type folder struct {
 }
 
 // casesMost bounds a folder: the oldest case is forgotten, or the input let go, beyond it.
-const casesMost = 10_000
+const casesMost = 2_000
 
 func openFolder(path string) (*folder, error) {
 	f := &folder{path: path, cases: map[string]*Case{}}
@@ -87,7 +87,7 @@ func (f *folder) put(c *Case) error {
 	for len(f.cases) > casesMost {
 		f.remove(f.byAge()[0])
 	}
-	return writeWhole(filepath.Join(f.path, c.place()+".json"), append(b, '\n'))
+	return writeWhole(filepath.Join(f.path, c.place()+".json"), append(b, '\n'), true)
 }
 
 // keep puts an input's bytes beside its case.
@@ -173,15 +173,15 @@ func (f *folder) moveTo(to *folder, c *Case) error {
 	return os.Remove(filepath.Join(f.path, c.place()+".json"))
 }
 
-// writeWhole writes a file that is there whole or not at all, also after a power cut.
-func writeWhole(path string, b []byte) error {
+// writeWhole writes a file that is there whole or not at all; durably: also after a power cut.
+func writeWhole(path string, b []byte, durably bool) error {
 	temporary := path + ".tmp"
 	f, err := os.OpenFile(temporary, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(b)
-	if err == nil {
+	if err == nil && durably {
 		err = f.Sync()
 	}
 	if e := f.Close(); err == nil {

@@ -27,6 +27,9 @@ func (l *Ledger) judge() error {
 
 // hold counts a death against an input, and where it is live against its source too.
 func (l *Ledger) hold(n note, how end, life, crash string) error {
+	if l.quarantine.cases[n.Key] != nil {
+		return nil // judged before, by a process that died within it
+	}
 	reason := "the process ended without a word: SIGKILL, no memory left, or exit()"
 	if crash != "" {
 		reason = why(crash)
@@ -99,16 +102,6 @@ func (l *Ledger) rest(source *Case) error {
 	l.log.Error("a camera's frames killed the process again and again: it rests", "source", source.Source, "for", l.config.Rest, "problem", source.Why)
 	source.Weight = full * (l.config.Deaths - 1)
 	return l.suspects.put(source)
-}
-
-// room makes room for bytes in a folder, first at the cost of suspects.
-func (l *Ledger) room(in *folder, more int64) bool {
-	limit := l.config.QuarantineBytes
-	if in == l.quarantine {
-		l.suspects.room(more+in.bytes(), limit)
-		return in.room(more, limit-l.suspects.bytes())
-	}
-	return in.room(more, limit-l.quarantine.bytes())
 }
 
 // clearNotes forgets the last life.

@@ -47,7 +47,7 @@ func TestWhatIsKeptStaysWithinItsBytes(t *testing.T) {
 		dir := filepath.Join(base, fmt.Sprint(run))
 		c := DefaultConfig()
 		c.Deaths, c.QuarantineBytes, c.NoteBytes = 1, rapid.Int64Range(0, 5000).Draw(rt, "quota"), 3000
-		sizes := rapid.SliceOfN(rapid.IntRange(1, 3000), 1, 8).Draw(rt, "sizes")
+		sizes := rapid.SliceOfN(rapid.IntRange(1, 3000), 1, 4).Draw(rt, "sizes")
 		for i, size := range sizes {
 			in := Input{Source: fmt.Sprint("cam-", i), Name: "f.jpg", Live: rapid.Bool().Draw(rt, "live"), Data: bytes.Repeat([]byte{byte(i)}, size)}
 			die(t, open(t, dir, c), segv, in)

@@ -134,7 +134,7 @@ func (l life) write(folder string) error {
 	if err != nil {
 		return err
 	}
-	return writeWhole(filepath.Join(folder, lifeFile), b)
+	return writeWhole(filepath.Join(folder, lifeFile), b, false)
 }
 
 func newLife() life { return life{ID: rand.Text(), Boot: bootID()} }

@@ -49,11 +49,13 @@ func Dial(ctx context.Context, o Options) (*Link, error) {
 	if err != nil {
 		return nil, err
 	}
+	l.mu.Lock() // a connection may be there before its client is: connected waits for it
 	l.client, err = broker.DialMQTT(ctx, broker.MQTTOptions{
 		URL: o.URL, ClientID: o.ClientID, Security: o.Security, Persistent: true, Log: o.Log,
 		Will: &broker.Message{Topic: event.StatusTopic(o.Edge), Payload: will, QoS: 1, Retained: true},
 		OnUp: l.connected, OnDown: func(error) { l.lost() },
 	})
+	l.mu.Unlock()
 	if err != nil {
 		return nil, fmt.Errorf("connect to the cloud: %w", err)
 	}

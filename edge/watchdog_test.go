@@ -1,0 +1,159 @@
+package edge
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"cloudcanvas/edge/attempt"
+	"cloudcanvas/edge/capture"
+	"cloudcanvas/edge/outbox"
+	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/telemetry"
+)
+
+// agent is one with no sources, over a broker on loopback.
+func agent(t *testing.T) *Agent {
+	t.Helper()
+	quiet := slog.New(slog.DiscardHandler)
+	mqtt, err := broker.EmbedMQTT(broker.EmbedMQTTOptions{Log: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { mqtt.Close() })
+	c := DefaultConfig()
+	c.Edge, c.Data, c.Cloud.URL, c.Attempts.Notes = "mast", t.TempDir(), mqtt.URL(), t.TempDir()
+	models, err := model.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := Open(t.Context(), c, Parts{Models: models, Log: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(a.Close)
+	return a
+}
+
+// moves waits until two looks in a row, long enough apart for every loop to come round, say the same.
+func moves(t *testing.T, a *Agent) bool {
+	t.Helper()
+	a.hands.Moved()
+	time.Sleep(ledgerEvery + 500*time.Millisecond) // the time between two looks of the watchdog
+	return a.hands.Moved()
+}
+
+func TestTheWatchdogOfAnIdleAgentIsFed(t *testing.T) {
+	t.Parallel()
+	a := agent(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(ctx) }()
+	if !moves(t, a) {
+		t.Error("an agent with nothing to do is taken for a hung one")
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTheWatchdogIsNotFedWhileAnInputHangsInNativeCode(t *testing.T) {
+	t.Parallel()
+	a := agent(t)
+	done, err := a.attempts.Begin(t.Context(), attempt.Input{Source: "gate", Name: "frame 7", Key: "7"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.hands.Moved()
+	if a.hands.Moved() {
+		t.Error("fed although an input hangs")
+	}
+	done()
+	if !a.hands.Moved() {
+		t.Error("not fed although nothing hangs any more")
+	}
+}
+
+func TestTheWatchdogIsNotFedWhileALaneHangs(t *testing.T) {
+	t.Parallel()
+	a := agent(t)
+	l := &cameraLane{agent: a, name: "gate", hand: a.hands.New("gate"), screen: a.config.Screen.Camera()}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- l.take(ctx, capture.Picture{Last: true}) }() // nobody takes its frames
+	for a.hands.Moved() {
+	}
+	if a.hands.Moved() {
+		t.Error("fed although a lane hangs")
+	}
+	cancel()
+	<-ended
+	if !a.hands.Moved() {
+		t.Error("not fed although the lane has ended")
+	}
+}
+
+func TestTheWatchdogIsFedWhileALaneWaitsForRoomInTheOutbox(t *testing.T) {
+	t.Parallel()
+	a := agent(t)
+	box, err := outbox.Open(t.TempDir(), "mast", outbox.Config{QuotaBytes: 1 << 20, QuotaRows: 100}, a.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer box.Close()
+	a.box.Close()
+	a.box = box
+	l := &cameraLane{agent: a, name: "survey", hand: a.hands.New("survey")}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		defer l.hand.Work()()
+		for {
+			if err := l.put(ctx, outbox.Draft{Kind: "reading", Stream: "survey", Data: make([]byte, 200<<10)}); err != nil {
+				ended <- err
+				return
+			}
+		}
+	}()
+	for box.Stats().Bytes < 1000<<10 {
+		time.Sleep(time.Millisecond) // until it is full
+	}
+	for range 3 {
+		if !a.hands.Moved() {
+			t.Error("a lane that waits for room is taken for a hung one")
+		}
+		time.Sleep(5 * time.Millisecond) // between two looks
+	}
+	cancel()
+	<-ended
+}
+
+// stuckDrops is an outbox whose owner does not answer.
+type stuckDrops struct{ release chan struct{} }
+
+func (s stuckDrops) Expire(context.Context) (int, error) { <-s.release; return 0, nil }
+func (s stuckDrops) Report(context.Context) (int, error) { return 0, nil }
+
+func TestTheWatchdogIsNotFedWhileTheOutboxHangs(t *testing.T) {
+	t.Parallel()
+	a := &Agent{log: slog.New(slog.DiscardHandler), hands: telemetry.Hands{}}
+	box := stuckDrops{make(chan struct{})}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- a.keepLedger(ctx, box) }()
+	if moves(t, a); a.hands.Moved() {
+		t.Error("fed although the outbox does not answer")
+	}
+	close(box.release)
+	for !a.hands.Moved() {
+	}
+	cancel()
+	<-ended
+}
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
