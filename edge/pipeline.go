@@ -98,7 +98,8 @@ func (a *Agent) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	defer context.AfterFunc(ctx, a.attempts.Stopping)()
 	group.Go(func() error { return up.Run(ctx) })
-	group.Go(func() error { return a.keepLedger(ctx, a.box) })
+	group.Go(func() error { a.expire(ctx, a.box.Expire); return nil })
+	group.Go(func() error { a.report(ctx, a.box.Report); return nil })
 	group.Go(func() error { telemetry.Watchdog(ctx, &a.hands); return nil })
 	for _, l := range a.lanes {
 		group.Go(func() error { a.follow(ctx, l); return nil })
@@ -127,27 +128,33 @@ func (a *Agent) follow(ctx context.Context, l lane) {
 // ledgerEvery is how often expired items go and drops are reported.
 const ledgerEvery = 2 * time.Second
 
-// drops is the part of the outbox that keepLedger asks. Its owner answers in its turn: while it does,
-// the outbox is not stuck.
-type drops interface {
-	Expire(context.Context) (int, error)
-	Report(context.Context) (int, error)
+// expire lets expired items go. The outbox's owner answers it in its turn: while it does, the outbox
+// does not hang.
+func (a *Agent) expire(ctx context.Context, expire func(context.Context) (int, error)) {
+	hand := a.hands.Loop("outbox")
+	a.keepLedger(ctx, func() error {
+		_, err := expire(ctx)
+		hand.Step()
+		return err
+	})
 }
 
-func (a *Agent) keepLedger(ctx context.Context, box drops) error {
-	hand := a.hands.Loop("outbox")
+// report tells the cloud of drops. It waits where the buffer has no room for the report, which must
+// not keep expired items from making some.
+func (a *Agent) report(ctx context.Context, report func(context.Context) (int, error)) {
+	a.keepLedger(ctx, func() error { _, err := report(ctx); return err })
+}
+
+func (a *Agent) keepLedger(ctx context.Context, keep func() error) {
 	tick := time.NewTicker(ledgerEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-tick.C:
 		}
-		_, expired := box.Expire(ctx)
-		_, reported := box.Report(ctx)
-		hand.Step()
-		if err := errors.Join(expired, reported); err != nil && ctx.Err() == nil {
+		if err := keep(); err != nil && ctx.Err() == nil {
 			a.log.Warn("keeping the ledger of drops", telemetry.Err, err)
 		}
 	}

@@ -13,7 +13,6 @@ import (
 	"cloudcanvas/edge/outbox"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/model"
-	"cloudcanvas/shared/telemetry"
 )
 
 // agent is one with no sources, over a broker on loopback.
@@ -101,7 +100,9 @@ func TestTheWatchdogIsNotFedWhileALaneHangs(t *testing.T) {
 func TestTheWatchdogIsFedWhileALaneWaitsForRoomInTheOutbox(t *testing.T) {
 	t.Parallel()
 	a := agent(t)
-	box, err := outbox.Open(t.TempDir(), "mast", outbox.Config{QuotaBytes: 1 << 20, QuotaRows: 100}, a.log)
+	c := outbox.DefaultConfig()
+	c.QuotaBytes, c.QuotaRows = 1<<20, 100
+	box, err := outbox.Open(t.TempDir(), "mast", c, a.log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,24 +134,50 @@ func TestTheWatchdogIsFedWhileALaneWaitsForRoomInTheOutbox(t *testing.T) {
 	<-ended
 }
 
-// stuckDrops is an outbox whose owner does not answer.
-type stuckDrops struct{ release chan struct{} }
-
-func (s stuckDrops) Expire(context.Context) (int, error) { <-s.release; return 0, nil }
-func (s stuckDrops) Report(context.Context) (int, error) { return 0, nil }
-
 func TestTheWatchdogIsNotFedWhileTheOutboxHangs(t *testing.T) {
 	t.Parallel()
-	a := &Agent{log: slog.New(slog.DiscardHandler), hands: telemetry.Hands{}}
-	box := stuckDrops{make(chan struct{})}
+	a := &Agent{log: slog.New(slog.DiscardHandler)}
+	release, ended := make(chan struct{}), make(chan struct{})
 	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- a.keepLedger(ctx, box) }()
+	go func() {
+		defer close(ended)
+		a.expire(ctx, func(context.Context) (int, error) { <-release; return 0, nil })
+	}()
 	if moves(t, a); a.hands.Moved() {
 		t.Error("fed although the outbox does not answer")
 	}
-	close(box.release)
+	close(release)
 	for !a.hands.Moved() {
+	}
+	cancel()
+	<-ended
+}
+
+// TestAFullBufferIsNoHungOne has drops to report and no room for the report, for as long as the link
+// is down: a restart would not help it.
+func TestAFullBufferIsNoHungOne(t *testing.T) {
+	t.Parallel()
+	a := agent(t)
+	c := outbox.DefaultConfig()
+	c.QuotaBytes, c.QuotaRows = 1<<20, 100
+	box, err := outbox.Open(t.TempDir(), "mast", c, a.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.box.Close()
+	a.box = box
+	for range 150 {
+		if answer := <-box.Submit(t.Context(), outbox.Draft{Kind: "reading", Stream: "boiler", Data: []byte("1")}); answer.Err != nil {
+			t.Fatal(answer.Err)
+		}
+	}
+	a.link.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(ctx) }()
+	moves(t, a)
+	if !moves(t, a) {
+		t.Error("a full buffer is taken for a hung one")
 	}
 	cancel()
 	<-ended

@@ -10,8 +10,8 @@ import (
 func TestABrokerThatLosesItsMemoryLosesNothing(t *testing.T) {
 	s := newSite(t)
 	s.run("")
-	load := s.readings(500, 2)
-	for range rounds(3, 40) {
+	load := s.readings(200, 2)
+	for range rounds(3, 20) {
 		before := s.must().received
 		until(t, time.Minute, "items that are received", func() bool {
 			c, err := s.counts()

@@ -29,7 +29,7 @@ func TestACorruptBufferIsSetAsideAndTheDeviceGoesOn(t *testing.T) {
 
 	l.mend()
 	s.run("")
-	if aside, _ := filepath.Glob(file + ".corrupt-*"); len(aside) == 0 || !strings.Contains(s.edge.log.String(), "corrupt") {
+	if aside, _ := filepath.Glob(filepath.Join(filepath.Dir(file), "*corrupt*")); len(aside) == 0 || !strings.Contains(s.edge.log.String(), "corrupt") {
 		t.Errorf("no corrupt file is kept, or nobody was told:\n%s", s.edge.log.tail(20))
 	}
 	load = s.readings(300, 3)

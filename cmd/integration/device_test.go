@@ -116,7 +116,7 @@ func (s *site) awaitAnswer() {
 type counts struct{ committed, received, dropped, waiting, quarantined, shed uint64 }
 
 func (s *site) counts() (c counts, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.from+"/metrics", nil)
 	if err != nil {

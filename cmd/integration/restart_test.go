@@ -59,8 +59,9 @@ edge: %s
 data: %q
 cloud: {url: %q}
 uplink: {receipt_timeout: 2s}
+attempts: {notes: %q}
 %s
-`, name, filepath.Join(f.dir, name), f.brokers.mqtt, sources)
+`, name, filepath.Join(f.dir, name), f.brokers.mqtt, filepath.Join(f.dir, name+"-notes"), sources)
 	return start(t, "canvas-edge", "--config", config, "run")
 }
 

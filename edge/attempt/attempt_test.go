@@ -76,6 +76,9 @@ func TestAnInputThatCrashesTheProcessTwiceIsQuarantinedWithItsBytes(t *testing.T
 		t.Errorf("a good input: %v", err)
 	}
 	third.Close()
+	if _, err := os.Stat(third.notes); !os.IsNotExist(err) {
+		t.Errorf("notes are left behind: %v", err)
+	}
 
 	fourth := open(t, dir, DefaultConfig())
 	if !errors.Is(try(t, fourth, bad), ErrQuarantined) {

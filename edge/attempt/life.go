@@ -180,5 +180,7 @@ func owner(info fs.FileInfo) int {
 // end takes leave: with the life's file gone, nobody is accused.
 func (l life) end(folder string) error {
 	err := debug.SetCrashOutput(nil, debug.CrashOptions{})
-	return errors.Join(err, clearNotes(folder), os.Remove(filepath.Join(folder, crashFile)))
+	err = errors.Join(err, clearNotes(folder), os.Remove(filepath.Join(folder, crashFile)))
+	os.Remove(folder) // where nothing else is in it
+	return err
 }
