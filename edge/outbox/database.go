@@ -1,53 +1,123 @@
 package outbox
 
 import (
+	"context"
 	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"time"
 
 	"github.com/oklog/ulid/v2"
-	_ "modernc.org/sqlite" // the driver
+	"golang.org/x/sys/unix"
+	"modernc.org/sqlite"
+	lib "modernc.org/sqlite/lib"
 
 	"cloudcanvas/shared/event"
 )
 
-// One writer, WAL and synchronous=FULL: what a transaction commits survives a power cut.
-const dsn = "?_txlock=immediate&_pragma=busy_timeout(5000)&_pragma=auto_vacuum(INCREMENTAL)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"
+// One writer, WAL and synchronous=FULL: what a transaction commits survives a power cut. Pages that
+// are set free are given back to the filesystem step by step.
+const dsn = "?_txlock=immediate&_pragma=busy_timeout(5000)&_pragma=auto_vacuum(INCREMENTAL)&_pragma=journal_mode(WAL)" +
+	"&_pragma=synchronous(FULL)&_pragma=journal_size_limit(33554432)&_pragma=cache_size(-8192)"
 
+// format is the database's user_version.
+const format = 2
+
+// items is the index: small rows, whatever they stand for. cheap is minus the value density, so that
+// items_worth runs from what goes first to what is dropped first, and backwards from there.
 const schema = `
-CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS counts (
+	one INTEGER PRIMARY KEY CHECK (one=1), epoch TEXT NOT NULL, committed INTEGER NOT NULL, received INTEGER NOT NULL,
+	dropped INTEGER NOT NULL, waiting INTEGER NOT NULL, bytes INTEGER NOT NULL, clean INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS items (
-	seq INTEGER PRIMARY KEY, id BLOB NOT NULL, kind TEXT NOT NULL, stream TEXT NOT NULL, subject TEXT NOT NULL,
-	time INTEGER NOT NULL, priority INTEGER NOT NULL, value REAL NOT NULL, attrs TEXT NOT NULL, type TEXT NOT NULL,
-	sha256 BLOB NOT NULL, bytes INTEGER NOT NULL, committed INTEGER NOT NULL, expires INTEGER NOT NULL);
+	seq INTEGER PRIMARY KEY, priority INTEGER NOT NULL, cheap REAL NOT NULL, bytes INTEGER NOT NULL, committed INTEGER NOT NULL,
+	expires INTEGER NOT NULL, segment INTEGER NOT NULL, place INTEGER NOT NULL, stream TEXT NOT NULL, kind TEXT NOT NULL,
+	rung INTEGER NOT NULL, value REAL NOT NULL, subject TEXT NOT NULL, id BLOB NOT NULL, time INTEGER NOT NULL,
+	attrs TEXT NOT NULL, type TEXT NOT NULL, sha256 BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS items_worth ON items (priority, cheap, seq DESC);
+CREATE INDEX IF NOT EXISTS items_expiry ON items (expires) WHERE expires>0;
 CREATE TABLE IF NOT EXISTS payloads (seq INTEGER PRIMARY KEY, data BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS segments (id INTEGER PRIMARY KEY, waiting INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS streams (stream TEXT PRIMARY KEY, waiting INTEGER NOT NULL, bytes INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS keys (key TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS keys_seq ON keys (seq);
+CREATE TABLE IF NOT EXISTS parts (seq INTEGER PRIMARY KEY, cut INTEGER NOT NULL, have TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS ledger (
 	seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, stream TEXT NOT NULL, bytes INTEGER NOT NULL,
-	reason TEXT NOT NULL, at INTEGER NOT NULL, reported INTEGER NOT NULL DEFAULT 0);`
+	reason TEXT NOT NULL, at INTEGER NOT NULL, reported INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX IF NOT EXISTS ledger_untold ON ledger (seq) WHERE reported=0;`
 
 var errCorrupt = errors.New("the database is corrupt")
 
-func openDatabase(path string) (*sql.DB, error) {
+// smallEnough is how large a database may be to be checked page by page at each start after a stop
+// that was not clean; a larger one is checked so only when something was found wrong.
+const smallEnough = 64 << 20
+
+func openDatabase(path string, suspect bool) (*sql.DB, error) {
 	db, err := sql.Open("sqlite", "file:"+path+dsn)
 	if err != nil {
 		return nil, err
 	}
-	db.SetMaxOpenConns(4) // the owner writes, others read payloads beside it
-	var verdict string
-	if err := db.QueryRow("PRAGMA quick_check(1)").Scan(&verdict); err != nil || verdict != "ok" {
+	db.SetMaxOpenConns(5) // the owner writes, others read beside it
+	if err := prepareDatabase(db, path, suspect); err != nil {
 		db.Close()
-		return nil, fmt.Errorf("%w: %s %v", errCorrupt, verdict, err)
-	}
-	if _, err := db.Exec(schema); err != nil {
-		db.Close()
+		if code(err) == lib.SQLITE_CORRUPT || code(err) == lib.SQLITE_NOTADB {
+			err = fmt.Errorf("%w: %w", errCorrupt, err)
+		}
 		return nil, err
 	}
 	return db, nil
+}
+
+func prepareDatabase(db *sql.DB, path string, suspect bool) error {
+	var version, tables int
+	if err := db.QueryRow("PRAGMA user_version").Scan(&version); err != nil {
+		return err
+	}
+	if err := db.QueryRow("SELECT count(*) FROM sqlite_master").Scan(&tables); err != nil {
+		return err
+	}
+	if tables > 0 && version != format {
+		return fmt.Errorf("%s is of format %d, this program writes %d: drain it with the program that made it, or move it away", path, version, format)
+	}
+	if _, err := db.Exec(fmt.Sprintf("PRAGMA user_version=%d;", format) + schema); err != nil {
+		return err
+	}
+	clean := 1
+	if err := db.QueryRow("SELECT clean FROM counts").Scan(&clean); err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if suspect || clean == 0 && info.Size() <= smallEnough {
+		return check(context.Background(), db)
+	}
+	return nil
+}
+
+// check looks at every page.
+func check(ctx context.Context, db *sql.DB) error {
+	var verdict string
+	if err := db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict); err != nil {
+		return err
+	}
+	if verdict != "ok" {
+		return fmt.Errorf("%w: %s", errCorrupt, verdict)
+	}
+	return nil
+}
+
+// code is SQLite's primary result code; 0 for other errors.
+func code(err error) int {
+	var e *sqlite.Error
+	if errors.As(err, &e) {
+		return e.Code() & 0xff
+	}
+	return 0
 }
 
 func moveAside(path, aside string) error {
@@ -61,61 +131,79 @@ func moveAside(path, aside string) error {
 
 func entropy() *ulid.MonotonicEntropy { return ulid.Monotonic(rand.Reader, 0) }
 
-// statements are those of every item, prepared once.
-type statements struct{ item, payload, key, byKey *sql.Stmt }
-
-func prepare(db *sql.DB) (s statements, err error) {
-	for _, p := range []struct {
-		into *(*sql.Stmt)
-		text string
-	}{
-		{&s.item, "INSERT INTO items VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"}, {&s.payload, "INSERT INTO payloads VALUES (?,?)"},
-		{&s.key, "INSERT INTO keys VALUES (?,?)"}, {&s.byKey, "SELECT seq FROM keys WHERE key=?"},
-	} {
-		if *p.into, err = db.Prepare(p.text); err != nil {
-			return s, err
-		}
-	}
-	return s, nil
-}
-
-// load reads the epoch, the counts and what waits; a new database gets its epoch here.
+// load reads the epoch and the counts; a new database gets its epoch here. What waits is not read:
+// opening takes as long with a million items as with none.
 func (o *Outbox) load() error {
-	err := o.db.QueryRow("SELECT value FROM meta WHERE name='epoch'").Scan(&o.epoch)
+	row := o.db.QueryRow("SELECT epoch, committed, received, dropped, waiting, bytes FROM counts")
+	err := row.Scan(&o.epoch, &o.stats.Committed, &o.stats.Received, &o.stats.Dropped, &o.stats.Waiting, &o.stats.Bytes)
 	if errors.Is(err, sql.ErrNoRows) {
 		o.epoch = event.NewEpoch()
-		_, err = o.db.Exec("INSERT INTO meta VALUES ('epoch', ?), ('committed', '0'), ('received', '0')", string(o.epoch))
+		_, err = o.db.Exec("INSERT INTO counts VALUES (1, ?, 0, 0, 0, 0, 0, 1)", string(o.epoch))
 	}
 	if err != nil {
 		return err
 	}
-	for name, into := range map[string]*uint64{"committed": &o.stats.Committed, "received": &o.stats.Received} {
-		if err := o.db.QueryRow("SELECT CAST(value AS INTEGER) FROM meta WHERE name=?", name).Scan(into); err != nil {
-			return err
-		}
-	}
-	if err := o.db.QueryRow("SELECT count(*) FROM ledger").Scan(&o.stats.Dropped); err != nil {
+	if err := o.loadStreams(); err != nil {
 		return err
 	}
-	rows, err := o.db.Query("SELECT seq, priority, value, bytes, committed FROM items ORDER BY seq")
+	if err := o.loadParts(); err != nil {
+		return err
+	}
+	alive, err := o.liveSegments()
+	if err != nil {
+		return err
+	}
+	if o.segments, err = openSegments(o.segmentFolder(), alive); err != nil {
+		return err
+	}
+	_, err = o.db.Exec("UPDATE counts SET clean=0")
+	return err
+}
+
+func (o *Outbox) loadStreams() error {
+	rows, err := o.db.Query("SELECT stream, waiting, bytes FROM streams")
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var r event.Ref
-		var at int64
-		if err := rows.Scan(&r.Seq, &r.Priority, &r.Value, &r.Bytes, &at); err != nil {
+		var name string
+		var u usage
+		if err := rows.Scan(&name, &u.waiting, &u.bytes); err != nil {
 			return err
 		}
-		r.Time = time.Unix(0, at)
-		o.waiting[r.Seq] = r
-		o.fresh = append(o.fresh, r)
-		o.stats.Waiting++
-		o.stats.Bytes += int64(r.Bytes)
-	}
-	if len(o.fresh) > 0 {
-		o.wake <- struct{}{}
+		o.streams[name] = u
 	}
 	return rows.Err()
+}
+
+func (o *Outbox) liveSegments() (map[uint64]int64, error) {
+	rows, err := o.db.Query("SELECT id, waiting FROM segments")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	alive := map[uint64]int64{}
+	for rows.Next() {
+		var id uint64
+		var n int64
+		if err := rows.Scan(&id, &n); err != nil {
+			return nil, err
+		}
+		alive[id] = n
+	}
+	return alive, rows.Err()
+}
+
+// lock takes the outbox for this process: two must not write one.
+func lock(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%w: another process has it open (%s)", ErrLocked, path)
+	}
+	return f, nil
 }

@@ -4,98 +4,142 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"time"
 
 	"cloudcanvas/shared/event"
 )
 
 // Reasons in the ledger.
 const (
-	ReasonQuota   = "quota"
-	ReasonExpired = "expired"
+	ReasonQuota      = "quota"
+	ReasonExpired    = "expired"
+	ReasonSuperseded = "superseded"
+	ReasonCorrupt    = "corrupt" // its bytes are no longer those that were committed
 )
 
-// makeRoom drops what is worth least per byte, the oldest first among equals, until the draft fits;
-// what is urgent goes only when nothing else is left.
-func (o *Outbox) makeRoom(tx *sql.Tx, p *pending, bytes int) error {
-	var gone int64
-	o.mu.Lock()
-	need := o.stats.Bytes + int64(bytes) - o.config.QuotaBytes
-	rows := int64(o.stats.Waiting) + int64(len(p.added)) - int64(len(p.dropped)) + 1 - o.config.QuotaRows
-	o.mu.Unlock()
-	for _, r := range p.added {
-		need += int64(r.Bytes)
-	}
-	for _, r := range p.dropped {
-		need -= int64(r.Bytes)
-	}
-	for gone < need || rows > 0 {
-		var r event.Ref
-		err := tx.QueryRow(`SELECT seq, priority, value, bytes FROM items WHERE kind<>?
-			ORDER BY priority=0, priority DESC, value/(bytes+1), seq LIMIT 1`, string(event.Ack)).Scan(&r.Seq, &r.Priority, &r.Value, &r.Bytes)
-		if err != nil {
-			return fmt.Errorf("make room in the outbox: %w", err)
-		}
-		if err := o.drop(tx, r.Seq, ReasonQuota); err != nil {
-			return err
-		}
-		p.dropped = append(p.dropped, r)
-		gone += int64(r.Bytes)
-		rows--
-	}
-	return nil
-}
+const (
+	// deletesAtOnce bounds what one transaction deletes, so that commits are not held up, and so that
+	// a nearly full disk still lets it through.
+	deletesAtOnce = 500
+	// vacuumPages are given back to the filesystem at a time.
+	vacuumPages = 1024
+	// keysKept is how many numbers a key is remembered for; a source that is read again after so many
+	// items is committed again.
+	keysKept = 4_000_000
+	// ledgerKept is how long a drop is remembered that the cloud knows of.
+	ledgerKept = 30 * 24 * time.Hour
+)
 
-// drop moves an item into the ledger.
-func (o *Outbox) drop(tx *sql.Tx, seq uint64, reason string) error {
-	_, err := tx.Exec(`INSERT INTO ledger (seq, kind, stream, bytes, reason, at)
-		SELECT seq, kind, stream, bytes, ?, ? FROM items WHERE seq=?`, reason, o.now().UnixNano(), seq)
-	if err == nil {
-		err = remove(tx, seq)
-	}
-	if err != nil {
-		return fmt.Errorf("drop item %d: %w", seq, err)
-	}
-	return nil
-}
-
-// Expire drops what waits beyond its time, and says how much that was.
-func (o *Outbox) Expire(ctx context.Context) (int, error) {
-	var p pending
-	err := o.change(ctx, func(tx *sql.Tx) error {
-		rows, err := tx.Query("SELECT seq, bytes FROM items WHERE expires>0 AND expires<? LIMIT ?", o.now().UnixNano(), deletesAtOnce)
-		if err != nil {
-			return err
-		}
-		for rows.Next() {
-			var r event.Ref
-			if err := rows.Scan(&r.Seq, &r.Bytes); err != nil {
-				rows.Close()
+// Expire drops what waits beyond its time, says how much that was, and keeps the house: room that
+// was set free goes back to the filesystem, and what nobody asks for any more is forgotten.
+func (o *Outbox) Expire(ctx context.Context) (dropped int, err error) {
+	jump := o.clock.jump(o.now())
+	err = o.change(ctx, func(s *step) error {
+		if jump != 0 { // the wall clock was set: what is left of each item's time stays
+			if err := s.exec("UPDATE items SET expires=expires+? WHERE expires>0", int64(jump)); err != nil {
 				return err
 			}
-			p.dropped = append(p.dropped, r)
 		}
-		if err := rows.Err(); err != nil {
+		old, err := s.rows("WHERE expires>0 AND expires<? LIMIT ?", o.now().UnixNano(), deletesAtOnce)
+		if err != nil {
 			return err
 		}
-		for _, r := range p.dropped {
-			if err := o.drop(tx, r.Seq, ReasonExpired); err != nil {
+		for _, r := range old {
+			if err := s.leave(r, ReasonExpired); err != nil {
 				return err
+			}
+		}
+		dropped = len(old)
+		return s.exec("DELETE FROM keys WHERE seq<?", int64(s.p.stats.Committed)-keysKept)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("drop what has expired: %w", err)
+	}
+	return dropped, o.tidy(ctx)
+}
+
+// tidy gives room back.
+func (o *Outbox) tidy(ctx context.Context) error {
+	err := o.change(ctx, func(s *step) error {
+		if o.ballast.keep(o.log) {
+			o.note(func(s *Stats) { s.Full = false })
+		}
+		if err := s.exec("DELETE FROM ledger WHERE reported=1 AND at<?", o.now().Add(-ledgerKept).UnixNano()); err != nil {
+			return err
+		}
+		return s.exec(fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages))
+	})
+	if err != nil {
+		return fmt.Errorf("give room back: %w", err)
+	}
+	return nil
+}
+
+// wallClock tells when the wall clock was set, by the monotonic one.
+type wallClock struct{ last time.Time }
+
+// leastJump is a difference that drift does not make between two looks.
+const leastJump = time.Minute
+
+func (c *wallClock) jump(now time.Time) time.Duration {
+	last := c.last
+	c.last = now
+	if last.IsZero() {
+		return 0
+	}
+	return clockJump(now.Round(0).Sub(last.Round(0)), now.Sub(last))
+}
+
+// clockJump is by how much the wall clock was set while so much time really went by.
+func clockJump(wall, monotonic time.Duration) time.Duration {
+	if jump := wall - monotonic; jump.Abs() >= leastJump {
+		return jump
+	}
+	return 0
+}
+
+// Withdraw drops what waits under those keys: something newer says the same and more. It says how
+// many items that were.
+func (o *Outbox) Withdraw(ctx context.Context, keys ...string) (n int, err error) {
+	err = o.change(ctx, func(s *step) error {
+		n = 0
+		for _, key := range keys {
+			var seq uint64
+			if err := s.byKey.QueryRow(key).Scan(&seq); errors.Is(err, sql.ErrNoRows) {
+				continue
+			} else if err != nil {
+				return err
+			}
+			found, err := s.rows("WHERE seq=?", seq)
+			if err != nil {
+				return err
+			}
+			for _, r := range found {
+				if err := s.leave(r, ReasonSuperseded); err != nil {
+					return err
+				}
+				n++
 			}
 		}
 		return nil
 	})
 	if err != nil {
-		return 0, fmt.Errorf("drop what has expired: %w", err)
+		return 0, fmt.Errorf("withdraw what was superseded: %w", err)
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for _, r := range p.dropped {
-		if o.forget(r.Seq) {
-			o.stats.Dropped++
+	return n, nil
+}
+
+// discard drops one item.
+func (o *Outbox) discard(ctx context.Context, seq uint64, reason string) error {
+	return o.change(ctx, func(s *step) error {
+		found, err := s.rows("WHERE seq=?", seq)
+		if err != nil || len(found) == 0 {
+			return err
 		}
-	}
-	return len(p.dropped), nil
+		return s.leave(found[0], reason)
+	})
 }
 
 // reportsAtOnce bounds one report of drops.
@@ -104,7 +148,7 @@ const reportsAtOnce = 1000
 // Report commits an item that tells the cloud of drops not yet reported, so that it does not wait
 // for their numbers. It says how many it told.
 func (o *Outbox) Report(ctx context.Context) (int, error) {
-	drops, err := o.unreported()
+	drops, err := unreported(ctx, o.db, reportsAtOnce)
 	if err != nil || len(drops) == 0 {
 		return 0, err
 	}
@@ -112,25 +156,27 @@ func (o *Outbox) Report(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	// The report is keyed by its first number: told twice, it is committed once.
-	_, err = o.Commit(ctx, Draft{Kind: event.Ack, Stream: "outbox", Subject: "drops", Priority: event.High, Value: 1,
-		Type: "application/json", Data: data, Key: fmt.Sprintf("drops/%d-%d", drops[0].Seq, len(drops))})
-	if err != nil {
-		return 0, fmt.Errorf("report drops: %w", err)
-	}
-	err = o.change(ctx, func(tx *sql.Tx) error {
+	d := Draft{Kind: event.Ack, Stream: "outbox", Subject: "drops", Priority: event.High, Value: 1, Type: "application/json", Data: data}
+	sum := event.Sum(data)
+	err = o.change(ctx, func(s *step) error {
+		if _, err := s.insert(d, sum); err != nil {
+			return err
+		}
 		for _, d := range drops {
-			if _, err := tx.Exec("UPDATE ledger SET reported=1 WHERE seq=?", d.Seq); err != nil {
+			if err := s.exec("UPDATE ledger SET reported=1 WHERE seq=?", d.Seq); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	return len(drops), err
+	if err != nil {
+		return 0, fmt.Errorf("report drops: %w", err)
+	}
+	return len(drops), nil
 }
 
-func (o *Outbox) unreported() ([]event.Drop, error) {
-	rows, err := o.db.Query("SELECT seq, kind, stream, bytes, reason FROM ledger WHERE reported=0 ORDER BY seq LIMIT ?", reportsAtOnce)
+func unreported(ctx context.Context, db *sql.DB, most int) ([]event.Drop, error) {
+	rows, err := db.QueryContext(ctx, "SELECT seq, kind, stream, bytes, reason FROM ledger WHERE reported=0 ORDER BY seq LIMIT ?", most)
 	if err != nil {
 		return nil, fmt.Errorf("read the ledger: %w", err)
 	}

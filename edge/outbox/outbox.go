@@ -2,11 +2,12 @@
 // and leaves it when the cloud's receipt comes, or into the ledger of drops with a reason. At any
 // moment, also after a power cut:
 //
-//	committed = received + pending + dropped
+//	committed = received + waiting + dropped
 //
 // One goroutine owns the database and writes whatever has gathered since its last fsync in one
-// transaction. Payloads lie in a table of their own, so that an index of a million waiting items
-// stays small; what waits is also held in memory, a few words each, for the uplink to choose from.
+// transaction. Small payloads lie in a table of their own, larger ones in segment files beside it, so
+// that the index stays small. What waits is not held in memory: the buffer opens, and runs, with a
+// million items as with none. docs/outbox.md describes the files.
 package outbox
 
 import (
@@ -18,6 +19,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -32,39 +34,57 @@ type Draft struct {
 	Subject  string
 	Time     time.Time
 	Priority event.Priority
-	Value    float64 // what it is worth, 0 … 1; what goes first is chosen by value per byte
+	Rung     event.Rung // 0: where items of the kind stand
+	Value    float64    // what it is worth, 0 … 1; what goes first is chosen by value per byte
 	Attrs    event.Attrs
 	Type     string
 	Data     []byte
 	Key      string    // committing the same key again in this epoch is a no-op; empty: no key
-	Expires  time.Time // dropped when it still waits then; zero: never
+	Expires  time.Time // dropped when it still waits then; zero: as the stream is configured
 }
 
-// ErrClosed says that the outbox is closed.
-var ErrClosed = errors.New("the outbox is closed")
-
-// ErrTooLarge says that an item is larger than the whole quota.
-var ErrTooLarge = errors.New("the item is larger than the outbox's quota")
+var (
+	// ErrClosed says that the outbox is closed.
+	ErrClosed = errors.New("the outbox is closed")
+	// ErrTooLarge says that an item is larger than the whole quota.
+	ErrTooLarge = errors.New("the item is larger than the outbox's quota")
+	// ErrLocked says that another process has the outbox open.
+	ErrLocked = errors.New("the outbox is in use")
+	// ErrGone says that an item waits no more: it was received or dropped.
+	ErrGone = errors.New("the item waits no more")
+)
 
 // Outbox is the buffer. Safe for concurrent use.
 type Outbox struct {
-	config Config
-	edge   string
-	log    *slog.Logger
-	db     *sql.DB
-	stmt   statements
-	epoch  event.Epoch
-	ask    chan request
-	done   chan struct{}
-	wake   chan struct{}
+	config   Config
+	dir      string
+	edge     string
+	log      *slog.Logger
+	db       *sql.DB
+	lock     *os.File
+	write    *writer // the owner's
+	segments *segments
+	ballast  ballast
+	epoch    event.Epoch
+	ask      chan request
+	done     chan struct{}
+	wake     chan struct{}
+	corrupt  atomic.Bool // seen while running; told once
 
 	mu      sync.Mutex
-	waiting map[uint64]event.Ref
 	fresh   []event.Ref // since the last call of Fresh
+	parts   map[uint64]heldParts
+	streams map[string]usage
 	stats   Stats
 	freed   chan struct{} // closed and made anew when room is made
 	closed  bool
 
+	reading sync.Mutex // of Fresh
+	backlog *backlog   // what waited when the outbox was opened; nil once all is given out
+
+	freedThrough []event.Range // above the watermark, by the last receipt
+
+	clock   wallClock
 	now     func() time.Time
 	entropy *ulid.MonotonicEntropy
 }
@@ -74,41 +94,82 @@ type Stats struct {
 	Committed, Received, Waiting, Dropped uint64
 	Bytes                                 int64     // of the data that waits
 	Oldest                                time.Time // when the oldest that waits was committed
+	Full                                  bool      // the disk is; the ballast is spent
 }
 
+// usage is what waits of one stream.
+type usage struct{ waiting, bytes int64 }
+
+func databasePath(dir string) string { return filepath.Join(dir, "outbox.db") }
+
+func (o *Outbox) segmentFolder() string { return filepath.Join(o.dir, "segments") }
+
+// suspectFile says that something was found wrong while running: the next start looks at every page.
+func suspectFile(dir string) string { return filepath.Join(dir, "suspect") }
+
 // Open opens the buffer in dir, or makes it there. edge names the device. A corrupt database is
-// moved aside, and a new epoch begins.
-func Open(dir, edge string, c Config, log *slog.Logger) (*Outbox, error) {
+// moved aside, a new epoch begins, and what can be salvaged is committed again.
+func Open(dir, edge string, c Config, log *slog.Logger) (_ *Outbox, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the outbox's folder: %w", err)
 	}
-	path := filepath.Join(dir, "outbox.db")
-	db, err := openDatabase(path)
+	held, err := lock(filepath.Join(dir, "lock"))
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			held.Close()
+		}
+	}()
+	path := databasePath(dir)
+	_, suspect := os.Stat(suspectFile(dir))
+	db, err := openDatabase(path, suspect == nil)
+	var wreck string
 	if errors.Is(err, errCorrupt) {
-		aside := fmt.Sprintf("%s.corrupt-%d", path, time.Now().Unix())
-		log.Error("the outbox's database is corrupt: it is kept aside and a new epoch begins", "file", aside, "problem", err)
-		if err = moveAside(path, aside); err == nil {
-			db, err = openDatabase(path)
+		wreck = fmt.Sprintf("%s.corrupt-%d", path, time.Now().Unix())
+		log.Error("the outbox's database is corrupt: it is kept aside and a new epoch begins", "file", wreck, "problem", err)
+		if err = moveAside(path, wreck); err == nil {
+			db, err = openDatabase(path, false)
 		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open the outbox %s: %w", path, err)
 	}
 	o := &Outbox{
-		config: c, edge: edge, log: log, db: db,
+		config: c, dir: dir, edge: edge, log: log, db: db, lock: held, ballast: ballast{path: filepath.Join(dir, "ballast"), bytes: c.BallastBytes},
 		ask: make(chan request, 4*maxBatch), done: make(chan struct{}), wake: make(chan struct{}, 1),
-		waiting: map[uint64]event.Ref{}, freed: make(chan struct{}), now: time.Now, entropy: entropy(),
+		parts: map[uint64]heldParts{}, streams: map[string]usage{}, freed: make(chan struct{}), now: time.Now, entropy: entropy(),
 	}
-	if o.stmt, err = prepare(db); err != nil {
-		db.Close()
-		return nil, fmt.Errorf("open the outbox %s: %w", path, err)
+	var wrecked *wreckage
+	if wreck != "" { // before the segments that only it names are removed
+		wrecked = openWreckage(wreck, o.segmentFolder())
 	}
-	if err := o.load(); err != nil {
+	if err = o.start(); err != nil {
 		db.Close()
 		return nil, fmt.Errorf("read the outbox %s: %w", path, err)
 	}
-	go o.own()
+	os.Remove(suspectFile(dir))
+	if wrecked != nil {
+		o.salvage(wrecked)
+	}
 	return o, nil
+}
+
+func (o *Outbox) start() (err error) {
+	if err = o.load(); err != nil {
+		return err
+	}
+	if o.write, err = newWriter(o.db); err != nil {
+		return err
+	}
+	if o.stats.Waiting > 0 {
+		o.backlog = &backlog{through: o.stats.Committed}
+		o.wake <- struct{}{}
+	}
+	o.ballast.keep(o.log)
+	go o.own()
+	return nil
 }
 
 // Epoch is this life of the buffer.
@@ -120,13 +181,19 @@ func (o *Outbox) Commit(ctx context.Context, drafts ...Draft) ([]event.Item, err
 	items := make([]event.Item, 0, len(drafts))
 	answers := make([]<-chan Answer, len(drafts))
 	for i, d := range drafts {
-		if err := o.room(ctx, len(d.Data)); err != nil {
-			return items, err
+		if !o.fits(Stats{}, usage{}, d) {
+			return items, fmt.Errorf("%w: %d bytes of stream %s: raise outbox.quota_bytes, or the stream's", ErrTooLarge, len(d.Data), d.Stream)
 		}
 		answers[i] = o.submit(ctx, d, false)
 	}
-	for _, answer := range answers {
+	for i, answer := range answers {
 		a := <-answer
+		for errors.Is(a.Err, errNoRoom) {
+			if err := o.room(ctx, drafts[i]); err != nil {
+				return items, err
+			}
+			a = <-o.submit(ctx, drafts[i], false)
+		}
 		if a.Err != nil {
 			return items, a.Err
 		}
@@ -142,29 +209,35 @@ type Answer struct {
 }
 
 // Submit is Commit for live sources, which can't wait: the answer comes later, and where the quota
-// is full the least valuable that waits is dropped, with an entry in the ledger.
+// is full the least valuable that waits is dropped, with an entry in the ledger. That may be the
+// draft itself: it is an item then, whose number is in the ledger.
 func (o *Outbox) Submit(ctx context.Context, d Draft) <-chan Answer { return o.submit(ctx, d, true) }
 
 func (o *Outbox) submit(ctx context.Context, d Draft, drop bool) <-chan Answer {
-	r := request{draft: d, drop: drop, answer: make(chan Answer, 1)}
-	select {
-	case o.ask <- r:
-	case <-o.done:
-		r.answer <- Answer{Err: ErrClosed}
-	case <-ctx.Done():
-		r.answer <- Answer{Err: ctx.Err()}
+	r := request{draft: d, sum: event.Sum(d.Data), drop: drop, answer: make(chan Answer, 1)}
+	if err := o.put(ctx, r); err != nil {
+		r.answer <- Answer{Err: err}
 	}
 	return r.answer
 }
 
-// room waits until so many bytes fit.
-func (o *Outbox) room(ctx context.Context, bytes int) error {
-	if int64(bytes) > o.config.QuotaBytes {
-		return fmt.Errorf("%w: %d bytes of %d: raise outbox.quota_bytes", ErrTooLarge, bytes, o.config.QuotaBytes)
+// put hands a request to the owner.
+func (o *Outbox) put(ctx context.Context, r request) error {
+	select {
+	case o.ask <- r:
+		return nil
+	case <-o.done:
+		return ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
 	}
+}
+
+// room waits until a draft may fit.
+func (o *Outbox) room(ctx context.Context, d Draft) error {
 	for {
 		o.mu.Lock()
-		fits := o.stats.Bytes+int64(bytes) <= o.config.QuotaBytes && o.stats.Waiting < uint64(o.config.QuotaRows)
+		fits := o.fits(o.stats, o.streams[d.Stream], d)
 		freed := o.freed
 		o.mu.Unlock()
 		if fits {
@@ -180,34 +253,15 @@ func (o *Outbox) room(ctx context.Context, bytes int) error {
 	}
 }
 
-// Fresh gives what began to wait since the last call; at first all that waits. One caller only.
-func (o *Outbox) Fresh() []event.Ref {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	fresh := o.fresh
-	o.fresh = nil
-	return fresh
-}
-
-// Wake says that Fresh has something.
-func (o *Outbox) Wake() <-chan struct{} { return o.wake }
-
-// Waits says whether an item is still waiting for its receipt.
-func (o *Outbox) Waits(seq uint64) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	_, ok := o.waiting[seq]
-	return ok
-}
-
 // Stats counts.
 func (o *Outbox) Stats() Stats {
 	o.mu.Lock()
-	defer o.mu.Unlock()
 	s := o.stats
-	for _, r := range o.waiting {
-		if s.Oldest.IsZero() || r.Time.Before(s.Oldest) {
-			s.Oldest = r.Time
+	o.mu.Unlock()
+	if s.Waiting > 0 {
+		var at int64
+		if o.db.QueryRow("SELECT committed FROM items ORDER BY seq LIMIT 1").Scan(&at) == nil {
+			s.Oldest = time.Unix(0, at)
 		}
 	}
 	return s
@@ -222,8 +276,15 @@ func (o *Outbox) Close() error {
 	}
 	o.closed = true
 	o.mu.Unlock()
-	stop := request{stop: true, answer: make(chan Answer, 1)}
-	o.ask <- stop
+	o.ask <- request{stop: true}
 	<-o.done
-	return o.db.Close()
+	o.reading.Lock()
+	if o.backlog != nil {
+		o.backlog.close()
+		o.backlog = nil
+	}
+	o.reading.Unlock()
+	_, err := o.write.conn.ExecContext(context.Background(), "UPDATE counts SET clean=1")
+	o.write.close()
+	return errors.Join(err, o.db.Close(), o.segments.close(), o.lock.Close())
 }

@@ -2,87 +2,126 @@ package outbox
 
 import (
 	"context"
-	"database/sql"
+	"encoding/json"
 	"fmt"
 	"slices"
 
 	"cloudcanvas/shared/event"
 )
 
-// deletesAtOnce bounds what one transaction deletes, so that commits are not held up, and so that a
-// nearly full disk still lets it through.
-const deletesAtOnce = 500
+// heldParts are the parts of a large item that rest in the cloud.
+type heldParts struct {
+	of   uint32
+	have []event.Range
+}
 
-// Receive frees what the receipt says that Kafka has, and nothing else. A receipt of another epoch
-// frees nothing. The count of what was received moves in the same transaction.
+// Receive frees what the receipt says that Kafka has, and nothing else; and keeps what it says of
+// large items' parts. A receipt of another epoch frees nothing. The count of what was received moves
+// in the same transaction. What it costs follows what it frees. One caller only.
 func (o *Outbox) Receive(ctx context.Context, r event.Receipt) (freed int, err error) {
 	if r.Epoch != o.epoch {
 		return 0, nil
 	}
-	there := o.named(r)
-	for part := range slices.Chunk(there, deletesAtOnce) {
-		if err := o.free(ctx, part); err != nil {
+	ranges := append([]event.Range{{From: 0, To: r.Through}}, r.Above...)
+	ranges = slices.DeleteFunc(ranges, o.known)
+	for len(ranges) > 0 {
+		n, done := 0, 0
+		err := o.change(ctx, func(s *step) error {
+			n, done = 0, 0
+			for _, named := range ranges {
+				there, err := s.rows("WHERE seq BETWEEN ? AND ? ORDER BY seq LIMIT ?", named.From, named.To, deletesAtOnce-n)
+				if err != nil {
+					return err
+				}
+				for _, r := range there {
+					if err := s.leave(r, ""); err != nil {
+						return err
+					}
+				}
+				if n += len(there); n == deletesAtOnce {
+					return nil // the rest of this range is for the next transaction
+				}
+				done++
+			}
+			return nil
+		})
+		if err != nil {
 			return freed, fmt.Errorf("free what the cloud has: %w", err)
 		}
-		freed += len(part)
+		freed += n
+		ranges = ranges[done:]
 	}
-	return freed, nil
+	o.freedThrough = slices.Clone(r.Above)
+	return freed, o.holdParts(ctx, r.Parts)
 }
 
-// named are the numbers that wait and that the receipt names, ascending.
-func (o *Outbox) named(r event.Receipt) []uint64 {
+// known says that the last receipt named the whole range already.
+func (o *Outbox) known(r event.Range) bool {
+	return slices.ContainsFunc(o.freedThrough, func(k event.Range) bool { return k.From <= r.From && r.To <= k.To })
+}
+
+// holdParts keeps what has changed of the parts that the cloud holds.
+func (o *Outbox) holdParts(ctx context.Context, told []event.PartsHeld) error {
 	o.mu.Lock()
-	defer o.mu.Unlock()
-	var seqs []uint64
-	for seq := range o.waiting {
-		above := slices.ContainsFunc(r.Above, func(x event.Range) bool { return x.From <= seq && seq <= x.To })
-		if seq <= r.Through || above {
-			seqs = append(seqs, seq)
-		}
+	told = slices.DeleteFunc(slices.Clone(told), func(p event.PartsHeld) bool {
+		k, ok := o.parts[p.Seq]
+		return ok && k.of == p.Of && slices.Equal(k.have, p.Have)
+	})
+	o.mu.Unlock()
+	if len(told) == 0 {
+		return nil
 	}
-	slices.Sort(seqs)
-	return seqs
-}
-
-func (o *Outbox) free(ctx context.Context, seqs []uint64) error {
-	err := o.change(ctx, func(tx *sql.Tx) error {
-		for _, seq := range seqs {
-			if err := remove(tx, seq); err != nil {
+	err := o.change(ctx, func(s *step) error {
+		for _, p := range told {
+			waits, err := s.rows("WHERE seq=?", p.Seq)
+			if err != nil {
 				return err
 			}
+			if len(waits) == 0 {
+				continue
+			}
+			have, err := json.Marshal(p.Have)
+			if err != nil {
+				return err
+			}
+			if err := s.exec("INSERT OR REPLACE INTO parts VALUES (?,?,?)", p.Seq, p.Of, string(have)); err != nil {
+				return err
+			}
+			s.p.parts[p.Seq] = heldParts{p.Of, p.Have}
 		}
-		_, err := tx.Exec("UPDATE meta SET value=CAST(value AS INTEGER)+? WHERE name='received'", len(seqs))
-		return err
+		return nil
 	})
 	if err != nil {
-		return err
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for _, seq := range seqs {
-		o.forget(seq)
-		o.stats.Received++
+		return fmt.Errorf("keep which parts the cloud holds: %w", err)
 	}
 	return nil
 }
 
-func remove(tx *sql.Tx, seq uint64) error {
-	if _, err := tx.Exec("DELETE FROM payloads WHERE seq=?", seq); err != nil {
-		return err
-	}
-	_, err := tx.Exec("DELETE FROM items WHERE seq=?", seq)
-	return err
+// Parts are those of a large item that rest in the cloud, by the last receipt that spoke of them:
+// numbers from 0, of so many that it was cut into. None of them need be sent again.
+func (o *Outbox) Parts(seq uint64) (of uint32, have []event.Range) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	h := o.parts[seq]
+	return h.of, h.have
 }
 
-// change lets the owner do something in its next transaction.
-func (o *Outbox) change(ctx context.Context, do func(*sql.Tx) error) error {
-	r := request{change: do, answer: make(chan Answer, 1)}
-	select {
-	case o.ask <- r:
-	case <-o.done:
-		return ErrClosed
-	case <-ctx.Done():
-		return ctx.Err()
+func (o *Outbox) loadParts() error {
+	rows, err := o.db.Query("SELECT seq, cut, have FROM parts")
+	if err != nil {
+		return err
 	}
-	return (<-r.answer).Err
+	defer rows.Close()
+	for rows.Next() {
+		var seq uint64
+		var h heldParts
+		var have []byte
+		if err := rows.Scan(&seq, &h.of, &have); err != nil {
+			return err
+		}
+		if json.Unmarshal(have, &h.have) == nil {
+			o.parts[seq] = h
+		}
+	}
+	return rows.Err()
 }

@@ -1,11 +1,11 @@
 package outbox
 
 import (
+	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/oklog/ulid/v2"
 
@@ -19,11 +19,15 @@ const (
 	maxBatchBytes = 16 << 20
 )
 
+// errNoRoom sends a draft that can wait back to wait.
+var errNoRoom = errors.New("the outbox is full")
+
 // request is one thing the owner is asked for: a draft, a change, or to stop.
 type request struct {
 	draft  Draft
+	sum    event.Hash
 	drop   bool // make room by dropping
-	change func(*sql.Tx) error
+	change func(*step) error
 	stop   bool
 	answer chan Answer
 }
@@ -33,97 +37,145 @@ func (o *Outbox) own() {
 	defer close(o.done)
 	for first := range o.ask {
 		batch, stop := o.gather(first)
-		o.write(batch)
-		if stop != nil {
-			stop.answer <- Answer{}
+		o.commit(batch)
+		if stop {
 			return
 		}
 	}
 }
 
-func (o *Outbox) gather(first request) (batch []request, stop *request) {
+func (o *Outbox) gather(first request) (batch []request, stop bool) {
 	r, bytes := first, 0
 	for {
 		if r.stop {
-			return batch, &r
+			return batch, true
 		}
 		batch = append(batch, r)
 		if bytes += len(r.draft.Data); len(batch) == maxBatch || bytes >= maxBatchBytes {
-			return batch, nil
+			return batch, false
 		}
 		select {
 		case r = <-o.ask:
 		default:
-			return batch, nil
+			return batch, false
 		}
 	}
 }
 
-// write commits a batch in one transaction. Where that fails, each request is tried alone, so that
+// commit writes a batch in one transaction. Where that fails, each request is tried alone, so that
 // one bad draft does not take its neighbours along, and a full disk takes what still fits.
-func (o *Outbox) write(batch []request) {
+func (o *Outbox) commit(batch []request) {
 	answers := make([]Answer, len(batch))
-	if err := o.transact(batch, answers); err != nil && len(batch) > 1 {
+	if err := o.transact(batch, answers); err != nil {
 		for i := range batch {
-			if err := o.transact(batch[i:i+1], answers[i:i+1]); err != nil {
+			answers[i] = Answer{}
+			if err := o.insist(batch[i:i+1], answers[i:i+1]); err != nil {
 				answers[i] = Answer{Err: err}
 			}
 		}
-	} else if err != nil {
-		answers[0] = Answer{Err: err}
 	}
 	for i, r := range batch {
 		r.answer <- answers[i]
 	}
 }
 
-// pending is what a transaction will change in memory once it is durable.
-type pending struct {
-	committed uint64
-	added     []event.Ref
-	dropped   []event.Ref
-	received  []uint64
-}
-
-func (o *Outbox) transact(batch []request, answers []Answer) error {
-	tx, err := o.db.Begin()
-	if err != nil {
-		return fmt.Errorf("begin a transaction: %w", err)
+// insist tries one request, and once more with the ballast thrown off where the disk is full.
+func (o *Outbox) insist(one []request, answers []Answer) error {
+	err := o.transact(one, answers)
+	if !isFull(err) {
+		o.judge(err)
+		return err
 	}
-	defer tx.Rollback()
-	p := pending{committed: o.stats.Committed}
-	for i, r := range batch {
-		if r.change != nil {
-			if err := r.change(tx); err != nil {
-				return err
-			}
-			continue
-		}
-		if r.drop {
-			if err := o.makeRoom(tx, &p, len(r.draft.Data)); err != nil {
-				return err
-			}
-		}
-		if answers[i].Item, err = o.insert(tx, &p, r.draft); err != nil {
+	if o.ballast.drop(o.log) {
+		o.note(func(s *Stats) { s.Full = true })
+	}
+	if one[0].drop {
+		if err := o.shed(int64(len(one[0].draft.Data))); err != nil {
 			return err
 		}
 	}
-	if p.committed != o.stats.Committed {
-		if _, err := tx.Exec("UPDATE meta SET value=? WHERE name='committed'", p.committed); err != nil {
-			return fmt.Errorf("count what is committed: %w", err)
-		}
+	return o.transact(one, answers)
+}
+
+// step is one transaction on its way.
+type step struct {
+	*writer
+	o *Outbox
+	p pending
+}
+
+// pending is what a transaction changes in memory once it is durable.
+type pending struct {
+	stats    Stats
+	streams  map[string]usage
+	segments map[uint64]int64 // items more or fewer
+	added    []event.Ref
+	gone     map[uint64]bool
+	spans    []span
+	parts    map[uint64]heldParts
+	freed    bool
+}
+
+func (o *Outbox) transact(batch []request, answers []Answer) error {
+	s := &step{writer: o.write, o: o, p: pending{stats: o.stats, streams: map[string]usage{}, segments: map[uint64]int64{}, gone: map[uint64]bool{}, parts: map[uint64]heldParts{}}}
+	if err := s.exec("BEGIN IMMEDIATE"); err != nil {
+		return fmt.Errorf("begin a transaction: %w", err)
 	}
-	if err := tx.Commit(); err != nil {
+	err := s.all(batch, answers)
+	if err == nil {
+		err = o.segments.sync()
+	}
+	if err == nil {
+		err = s.count()
+	}
+	if err == nil {
+		err = s.exec("COMMIT")
+	}
+	if err != nil {
+		_ = s.exec("ROLLBACK") // where COMMIT failed it may have happened already
 		return fmt.Errorf("commit to the outbox: %w", err)
 	}
-	o.apply(p)
+	o.apply(s.p)
 	return nil
 }
 
-func (o *Outbox) insert(tx *sql.Tx, p *pending, d Draft) (event.Item, error) {
+func (s *step) all(batch []request, answers []Answer) (err error) {
+	for i, r := range batch {
+		switch {
+		case r.change != nil:
+			err = r.change(s)
+		case !r.drop && r.draft.Kind != event.Ack && !s.o.fits(s.p.stats, s.usage(r.draft.Stream), r.draft) && !s.knows(r.draft.Key):
+			answers[i].Err = errNoRoom
+		default:
+			if answers[i].Item, err = s.insert(r.draft, r.sum); err == nil && r.drop {
+				err = s.makeRoom(r.draft.Stream)
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *step) usage(stream string) usage {
+	if u, ok := s.p.streams[stream]; ok {
+		return u
+	}
+	return s.o.streams[stream] // only the owner writes it
+}
+
+// knows says whether something was committed under that key.
+func (s *step) knows(key string) bool {
+	var seq uint64
+	return key != "" && s.byKey.QueryRow(key).Scan(&seq) == nil
+}
+
+func (s *step) insert(d Draft, sum event.Hash) (event.Item, error) {
+	o := s.o
 	if d.Key != "" {
 		var seq uint64
-		err := tx.Stmt(o.stmt.byKey).QueryRow(d.Key).Scan(&seq)
+		err := s.byKey.QueryRow(d.Key).Scan(&seq)
 		if err == nil {
 			return event.Item{Edge: o.edge, Epoch: o.epoch, Seq: seq, Kind: d.Kind, Stream: d.Stream, Subject: d.Subject}, nil
 		}
@@ -135,13 +187,18 @@ func (o *Outbox) insert(tx *sql.Tx, p *pending, d Draft) (event.Item, error) {
 	if d.Time.IsZero() {
 		d.Time = now
 	}
+	if d.Rung == 0 {
+		d.Rung = d.Kind.Rung()
+	}
+	if after := o.config.Streams[d.Stream].ExpireAfter; after > 0 && d.Expires.IsZero() {
+		d.Expires = now.Add(after)
+	}
 	id, err := ulid.New(ulid.Timestamp(now), o.entropy)
 	if err != nil {
 		return event.Item{}, fmt.Errorf("make an id: %w", err)
 	}
-	p.committed++
-	item := event.Item{ID: id, Edge: o.edge, Epoch: o.epoch, Seq: p.committed, Kind: d.Kind, Stream: d.Stream, Subject: d.Subject,
-		Time: d.Time.UTC(), Priority: d.Priority, Attrs: d.Attrs, Type: d.Type, SHA256: event.Sum(d.Data), Data: d.Data}
+	item := event.Item{ID: id, Edge: o.edge, Epoch: o.epoch, Seq: s.p.stats.Committed + 1, Kind: d.Kind, Stream: d.Stream, Subject: d.Subject,
+		Time: d.Time.UTC(), Priority: d.Priority, Attrs: d.Attrs, Type: d.Type, SHA256: sum, Data: d.Data}
 	attrs, err := json.Marshal(d.Attrs)
 	if err != nil {
 		return event.Item{}, err
@@ -150,83 +207,46 @@ func (o *Outbox) insert(tx *sql.Tx, p *pending, d Draft) (event.Item, error) {
 	if !d.Expires.IsZero() {
 		expires = d.Expires.UnixNano()
 	}
-	if _, err = tx.Stmt(o.stmt.item).Exec(item.Seq, id[:], string(d.Kind), d.Stream, d.Subject,
-		item.Time.UnixNano(), d.Priority, d.Value, attrs, d.Type, item.SHA256[:], len(d.Data), now.UnixNano(), expires); err != nil {
-		return event.Item{}, fmt.Errorf("write an item: %w", err)
-	}
-	data := d.Data
-	if data == nil {
-		data = []byte{}
-	}
-	if _, err = tx.Stmt(o.stmt.payload).Exec(item.Seq, data); err != nil {
+	var at span
+	if len(d.Data) >= inline {
+		if at, err = o.segments.append(d.Data); err != nil {
+			return event.Item{}, err
+		}
+		s.p.segments[at.segment]++
+	} else if _, err = s.payload.Exec(item.Seq, notNil(d.Data)); err != nil {
 		return event.Item{}, fmt.Errorf("write an item's data: %w", err)
 	}
+	if _, err = s.item.Exec(item.Seq, d.Priority, cheap(d), len(d.Data), now.UnixNano(), expires, at.segment, at.place, d.Stream, string(d.Kind),
+		d.Rung, d.Value, d.Subject, id[:], item.Time.UnixNano(), attrs, d.Type, item.SHA256[:]); err != nil {
+		return event.Item{}, fmt.Errorf("write an item: %w", err)
+	}
 	if d.Key != "" {
-		if _, err = tx.Stmt(o.stmt.key).Exec(d.Key, item.Seq); err != nil {
+		if _, err = s.key.Exec(d.Key, item.Seq); err != nil {
 			return event.Item{}, fmt.Errorf("write a key: %w", err)
 		}
 	}
-	p.added = append(p.added, event.Ref{Seq: item.Seq, Priority: d.Priority, Value: d.Value, Bytes: len(d.Data), Time: now})
+	s.p.stats.Committed++
+	s.tally(d.Stream, 1, int64(len(d.Data)))
+	s.p.added = append(s.p.added, event.Ref{Seq: item.Seq, Priority: d.Priority, Kind: d.Kind, Stream: d.Stream, Rung: d.Rung,
+		Value: d.Value, Bytes: len(d.Data), Time: now})
 	return item, nil
 }
 
-// apply brings what is in memory up to what is durable.
-func (o *Outbox) apply(p pending) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.stats.Committed = p.committed
-	for _, r := range p.added {
-		o.waiting[r.Seq] = r
-		o.stats.Waiting++
-		o.stats.Bytes += int64(r.Bytes)
+// cheap is minus the value of a byte; a small constant keeps tiny items comparable.
+func cheap(d Draft) float64 { return -d.Value / float64(len(d.Data)+512) }
+
+func notNil(data []byte) []byte {
+	if data == nil {
+		return []byte{}
 	}
-	for _, r := range p.dropped {
-		o.forget(r.Seq)
-		o.stats.Dropped++
-	}
-	for _, r := range p.added {
-		if _, ok := o.waiting[r.Seq]; ok {
-			o.fresh = append(o.fresh, r)
-		}
-	}
-	if len(o.fresh) > 0 {
-		select {
-		case o.wake <- struct{}{}:
-		default:
-		}
-	}
+	return data
 }
 
-// forget takes an item off what waits. The caller holds mu.
-func (o *Outbox) forget(seq uint64) bool {
-	r, ok := o.waiting[seq]
-	if !ok {
-		return false
+// change lets the owner do something in its next transaction.
+func (o *Outbox) change(ctx context.Context, do func(*step) error) error {
+	r := request{change: do, answer: make(chan Answer, 1)}
+	if err := o.put(ctx, r); err != nil {
+		return err
 	}
-	delete(o.waiting, seq)
-	o.stats.Waiting--
-	o.stats.Bytes -= int64(r.Bytes)
-	close(o.freed)
-	o.freed = make(chan struct{})
-	return true
-}
-
-// Load is an item that waits, with its data.
-func (o *Outbox) Load(seq uint64) (event.Item, error) {
-	i := event.Item{Edge: o.edge, Epoch: o.epoch, Seq: seq}
-	var id, sum, attrs []byte
-	var at int64
-	err := o.db.QueryRow(`SELECT id, kind, stream, subject, time, priority, attrs, type, sha256, data
-		FROM items JOIN payloads USING (seq) WHERE seq=?`, seq).
-		Scan(&id, &i.Kind, &i.Stream, &i.Subject, &at, &i.Priority, &attrs, &i.Type, &sum, &i.Data)
-	if err != nil {
-		return i, fmt.Errorf("read item %d of the outbox: %w", seq, err)
-	}
-	copy(i.ID[:], id)
-	copy(i.SHA256[:], sum)
-	i.Time = time.Unix(0, at).UTC()
-	if err := json.Unmarshal(attrs, &i.Attrs); err != nil {
-		return i, fmt.Errorf("read item %d of the outbox: %w", seq, err)
-	}
-	return i, nil
+	return (<-r.answer).Err
 }

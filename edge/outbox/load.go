@@ -1,0 +1,69 @@
+package outbox
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"cloudcanvas/shared/event"
+)
+
+const itemColumns = "SELECT i.seq, i.id, kind, stream, subject, time, priority, attrs, type, sha256, bytes, segment, place, data, value, rung, expires FROM items i LEFT JOIN payloads p ON p.seq=i.seq "
+
+// Load is an item that waits, with its data. One that is gone is ErrGone; so is one whose bytes are
+// no longer those that were committed: it goes into the ledger.
+func (o *Outbox) Load(seq uint64) (event.Item, error) {
+	found, err := scanItem(o.db.QueryRow(itemColumns+"WHERE i.seq=?", seq))
+	i := found.Item
+	if errors.Is(err, sql.ErrNoRows) {
+		return i, fmt.Errorf("item %d: %w", seq, ErrGone)
+	}
+	if err != nil {
+		o.judge(err)
+		return i, fmt.Errorf("read item %d of the outbox: %w", seq, err)
+	}
+	i.Edge, i.Epoch = o.edge, o.epoch
+	if found.at.segment != 0 {
+		i.Data, err = o.segments.read(found.at)
+		if errors.Is(err, fs.ErrNotExist) && !o.Waits(seq) { // received meanwhile
+			return i, fmt.Errorf("item %d: %w", seq, ErrGone)
+		}
+	}
+	if err == nil && event.Sum(i.Data) == i.SHA256 {
+		return i, nil
+	}
+	if !o.Waits(seq) { // its room was given back while it was read
+		return i, fmt.Errorf("item %d: %w", seq, ErrGone)
+	}
+	o.log.Error("an item's bytes are not those that were committed; it goes into the ledger", "seq", seq, "problem", err)
+	if err := o.discard(context.Background(), seq, ReasonCorrupt); err != nil {
+		return i, err
+	}
+	return i, fmt.Errorf("item %d is damaged: %w", seq, ErrGone)
+}
+
+// stored is an item as the database has it.
+type stored struct {
+	event.Item
+	at      span // of its data, where that is not in the database
+	value   float64
+	rung    event.Rung
+	expires int64
+}
+
+func scanItem(row interface{ Scan(...any) error }) (i stored, err error) {
+	var id, sum, attrs []byte
+	var when int64
+	if err = row.Scan(&i.Seq, &id, &i.Kind, &i.Stream, &i.Subject, &when, &i.Priority, &attrs, &i.Type, &sum,
+		&i.at.bytes, &i.at.segment, &i.at.place, &i.Data, &i.value, &i.rung, &i.expires); err != nil {
+		return i, err
+	}
+	copy(i.ID[:], id)
+	copy(i.SHA256[:], sum)
+	i.Time = time.Unix(0, when).UTC()
+	return i, json.Unmarshal(attrs, &i.Attrs)
+}

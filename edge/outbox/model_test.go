@@ -1,0 +1,259 @@
+package outbox
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"cloudcanvas/shared/event"
+)
+
+// simple is what the outbox should be, without a disk: the model that it is held against.
+type simple struct {
+	config  Config
+	now     time.Time
+	next    uint64
+	waiting map[uint64]*kept
+	keys    map[string]uint64
+	ledger  map[uint64]string
+	got     uint64
+}
+
+type kept struct {
+	Draft
+	seq     uint64
+	expires time.Time
+}
+
+func (m *simple) commit(d Draft, drop bool) (seq uint64, refused bool) {
+	if seq, ok := m.keys[d.Key]; ok && d.Key != "" {
+		return seq, false
+	}
+	if !drop && !m.room(d, len(d.Data), 1) {
+		return 0, true
+	}
+	m.next++
+	k := &kept{Draft: d, seq: m.next, expires: d.Expires}
+	if after := m.config.Streams[d.Stream].ExpireAfter; after > 0 && k.expires.IsZero() {
+		k.expires = m.now.Add(after)
+	}
+	m.waiting[m.next] = k
+	if d.Key != "" {
+		m.keys[d.Key] = m.next
+	}
+	if drop {
+		own := m.config.Streams[d.Stream]
+		m.dropWhile(d.Stream, func(n int, b int64) bool {
+			return own.QuotaRows > 0 && int64(n) > own.QuotaRows || own.QuotaBytes > 0 && b > own.QuotaBytes
+		})
+		m.dropWhile("", func(n int, b int64) bool { return int64(n) > m.config.QuotaRows || b > m.config.QuotaBytes })
+	}
+	return k.seq, false
+}
+
+func (m *simple) count(stream string) (n int, b int64) {
+	for _, k := range m.waiting {
+		if stream == "" || k.Stream == stream {
+			n, b = n+1, b+int64(len(k.Data))
+		}
+	}
+	return n, b
+}
+
+func (m *simple) room(d Draft, bytes, rows int) bool {
+	n, b := m.count("")
+	sn, sb := m.count(d.Stream)
+	own := m.config.Streams[d.Stream]
+	return int64(n+rows) <= m.config.QuotaRows && b+int64(bytes) <= m.config.QuotaBytes &&
+		(own.QuotaRows == 0 || int64(sn+rows) <= own.QuotaRows) && (own.QuotaBytes == 0 || sb+int64(bytes) <= own.QuotaBytes)
+}
+
+func (m *simple) dropWhile(stream string, over func(int, int64) bool) {
+	for over(m.count(stream)) {
+		all := slices.Collect(maps.Values(m.waiting))
+		worst := slices.MaxFunc(all, func(a, b *kept) int {
+			switch {
+			case stream != "" && (a.Stream == stream) != (b.Stream == stream):
+				return map[bool]int{true: 1, false: -1}[a.Stream == stream]
+			case a.Priority != b.Priority:
+				return int(a.Priority) - int(b.Priority)
+			case cheap(a.Draft) < cheap(b.Draft):
+				return -1
+			case cheap(a.Draft) > cheap(b.Draft):
+				return 1
+			}
+			return int(int64(b.seq) - int64(a.seq))
+		})
+		m.drop(worst.seq, ReasonQuota)
+	}
+}
+
+func (m *simple) drop(seq uint64, reason string) {
+	delete(m.waiting, seq)
+	m.ledger[seq] = reason
+}
+
+// TestTheOutboxIsWhatASimpleModelSays runs random operations, with restarts in between, and compares.
+// Millions of operations with CANVAS_SOAK.
+func TestTheOutboxIsWhatASimpleModelSays(t *testing.T) {
+	rounds := 1
+	if os.Getenv("CANVAS_SOAK") != "" {
+		rounds = 500 // of 100 runs of some dozens of operations
+	}
+	for range rounds {
+		rapid.Check(t, modelled)
+	}
+}
+
+func modelled(t *rapid.T) {
+	memory := "/dev/shm" // a disk's syncs would take most of the time
+	if _, err := os.Stat(memory); err != nil {
+		memory = ""
+	}
+	dir, err := os.MkdirTemp(memory, "outbox")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	c := Config{QuotaBytes: 200 << 10, QuotaRows: 12, Streams: map[string]Stream{
+		"small": {QuotaBytes: 60 << 10}, "few": {QuotaRows: 3}, "short": {ExpireAfter: time.Minute}}}
+	m := &simple{config: c, now: time.Now(), waiting: map[uint64]*kept{}, keys: map[string]uint64{}, ledger: map[uint64]string{}}
+	o := opened(t, dir, c)
+	o.now = func() time.Time { return m.now }
+	defer func() { o.Close() }()
+	someDraft := func(t *rapid.T) Draft {
+		d := Draft{Kind: event.Tile, Type: "x", Stream: rapid.SampledFrom([]string{"a", "small", "few", "short"}).Draw(t, "stream"),
+			Priority: event.Priority(rapid.IntRange(0, 3).Draw(t, "priority")), Value: float64(rapid.IntRange(0, 4).Draw(t, "value")) / 4,
+			Data: bytes.Repeat([]byte{byte(rapid.IntRange(0, 255).Draw(t, "fill"))}, rapid.SampledFrom([]int{0, 10, 3000, 20 << 10, 50 << 10}).Draw(t, "bytes"))}
+		d.Key = rapid.SampledFrom([]string{"", "", "k1", "k2", "k3"}).Draw(t, "key")
+		if rapid.IntRange(0, 4).Draw(t, "expires") == 0 {
+			d.Expires = m.now.Add(30 * time.Second)
+		}
+		return d
+	}
+	t.Repeat(map[string]func(*rapid.T){
+		"submit": func(t *rapid.T) {
+			d := someDraft(t)
+			a := <-o.Submit(t.Context(), d)
+			if seq, _ := m.commit(d, true); a.Err != nil || a.Item.Seq != seq {
+				t.Fatalf("submitted as %d, %v; the model says %d", a.Item.Seq, a.Err, seq)
+			}
+		},
+		"commit": func(t *rapid.T) {
+			d := someDraft(t)
+			seq, refused := m.commit(d, false)
+			if refused {
+				return // it would wait
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			items, err := o.Commit(ctx, d)
+			if err != nil || items[0].Seq != seq {
+				t.Fatalf("committed as %v, %v; the model says %d", items, err, seq)
+			}
+		},
+		"receive": func(t *rapid.T) {
+			r := event.Receipt{Epoch: o.Epoch(), Through: uint64(rapid.IntRange(0, int(m.next)).Draw(t, "through"))}
+			if from := r.Through + 2; rapid.Bool().Draw(t, "above") && from <= m.next {
+				r.Above = []event.Range{{From: from, To: min(from+2, m.next)}}
+			}
+			want := 0
+			for seq := range m.waiting {
+				if r.Has(seq) {
+					delete(m.waiting, seq)
+					want++
+				}
+			}
+			m.got += uint64(want)
+			if n, err := o.Receive(t.Context(), r); err != nil || n != want {
+				t.Fatalf("%+v freed %d, %v; the model says %d", r, n, err, want)
+			}
+		},
+		"expire": func(t *rapid.T) {
+			m.now = m.now.Add(time.Duration(rapid.IntRange(1, 50).Draw(t, "seconds")) * time.Second)
+			want := 0
+			for seq, k := range m.waiting {
+				if !k.expires.IsZero() && k.expires.Before(m.now) {
+					m.drop(seq, ReasonExpired)
+					want++
+				}
+			}
+			if n, err := o.Expire(t.Context()); err != nil || n != want {
+				t.Fatalf("%d expired, %v; the model says %d", n, err, want)
+			}
+		},
+		"withdraw": func(t *rapid.T) {
+			key, want := rapid.SampledFrom([]string{"k1", "k2", "k3"}).Draw(t, "key"), 0
+			if seq, ok := m.keys[key]; ok && m.waiting[seq] != nil {
+				m.drop(seq, ReasonSuperseded)
+				want = 1
+			}
+			if n, err := o.Withdraw(t.Context(), key); err != nil || n != want {
+				t.Fatalf("%d withdrawn, %v; the model says %d", n, err, want)
+			}
+		},
+		"restart": func(t *rapid.T) {
+			epoch := o.Epoch()
+			o.Close()
+			o = opened(t, dir, c)
+			o.now = func() time.Time { return m.now }
+			if o.Epoch() != epoch {
+				t.Fatal("a restart made a new epoch")
+			}
+		},
+		"": func(t *rapid.T) { compare(t, o, m) },
+	})
+}
+
+func opened(t *rapid.T, dir string, c Config) *Outbox {
+	o, err := Open(dir, "mast-7", c, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+func compare(t *rapid.T, o *Outbox, m *simple) {
+	s := o.Stats()
+	n, b := m.count("")
+	if s.Committed != m.next || s.Received != m.got || s.Waiting != uint64(n) || s.Dropped != uint64(len(m.ledger)) || s.Bytes != b {
+		t.Fatalf("%+v; the model has %d committed, %d received, %d waiting of %d bytes, %d dropped", s, m.next, m.got, n, b, len(m.ledger))
+	}
+	for seq := uint64(1); seq <= m.next; seq++ {
+		k := m.waiting[seq]
+		if k == nil {
+			if o.Waits(seq) {
+				t.Fatalf("item %d waits; in the model it is gone (%s)", seq, m.ledger[seq])
+			}
+			continue
+		}
+		i, err := o.Load(seq)
+		if err != nil || !bytes.Equal(i.Data, k.Data) || i.Priority != k.Priority || i.Stream != k.Stream {
+			t.Fatalf("item %d: %v", seq, err)
+		}
+	}
+	rows, err := o.db.Query("SELECT seq, reason FROM ledger")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	told := map[uint64]string{}
+	for rows.Next() {
+		var seq uint64
+		var reason string
+		if err := rows.Scan(&seq, &reason); err != nil {
+			t.Fatal(err)
+		}
+		told[seq] = reason
+	}
+	if !maps.Equal(told, m.ledger) {
+		t.Fatalf("the ledger says %s; the model's %s", fmt.Sprint(told), fmt.Sprint(m.ledger))
+	}
+}

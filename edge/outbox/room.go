@@ -1,0 +1,130 @@
+package outbox
+
+import (
+	"context"
+	"fmt"
+
+	"cloudcanvas/shared/event"
+)
+
+// fits says whether a draft has room beside what waits, in all and of its stream.
+func (o *Outbox) fits(all Stats, stream usage, d Draft) bool {
+	bytes := int64(len(d.Data))
+	if all.Bytes+bytes > o.config.QuotaBytes || int64(all.Waiting)+1 > o.config.QuotaRows {
+		return false
+	}
+	own := o.config.Streams[d.Stream]
+	return (own.QuotaBytes == 0 || stream.bytes+bytes <= own.QuotaBytes) && (own.QuotaRows == 0 || stream.waiting+1 <= own.QuotaRows)
+}
+
+// row is an item as far as it takes to let it go.
+type row struct {
+	seq    uint64
+	kind   event.Kind
+	stream string
+	at     span
+}
+
+const rowColumns = "SELECT seq, kind, stream, bytes, segment, place FROM items "
+
+func (s *step) rows(rest string, args ...any) ([]row, error) {
+	found, err := s.conn.QueryContext(context.Background(), rowColumns+rest, args...)
+	if err != nil {
+		return nil, fmt.Errorf("look through the outbox: %w", err)
+	}
+	defer found.Close()
+	var all []row
+	for found.Next() {
+		var r row
+		if err := found.Scan(&r.seq, &r.kind, &r.stream, &r.at.bytes, &r.at.segment, &r.at.place); err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+	return all, found.Err()
+}
+
+// worstFirst is the order of dropping: what is least urgent, then what is worth least per byte, then
+// what is oldest. What is urgent goes only when nothing else is left; reports of drops never do.
+const worstFirst = " ORDER BY priority DESC, cheap DESC, seq LIMIT 16"
+
+// makeRoom drops until the quotas hold, first the stream's, then the whole.
+func (s *step) makeRoom(stream string) error {
+	own, whole := s.o.config.Streams[stream], s.o.config
+	err := s.dropWhile(func() bool {
+		u := s.usage(stream)
+		return own.QuotaBytes > 0 && u.bytes > own.QuotaBytes || own.QuotaRows > 0 && u.waiting > own.QuotaRows
+	}, "WHERE stream=? AND kind<>?"+worstFirst, stream, string(event.Ack))
+	if err != nil {
+		return err
+	}
+	return s.dropWhile(func() bool {
+		return s.p.stats.Bytes > whole.QuotaBytes || int64(s.p.stats.Waiting) > whole.QuotaRows
+	}, "WHERE kind<>?"+worstFirst, string(event.Ack))
+}
+
+func (s *step) dropWhile(over func() bool, which string, args ...any) error {
+	for over() {
+		worst, err := s.rows(which, args...)
+		if err != nil {
+			return err
+		}
+		if len(worst) == 0 {
+			return nil
+		}
+		for i := range worst {
+			if !over() {
+				return nil
+			}
+			if err := s.leave(worst[i], ReasonQuota); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// leave takes an item out of the buffer: into the ledger with a reason, or without one as received.
+func (s *step) leave(r row, reason string) error {
+	var err error
+	if reason != "" {
+		_, err = s.enter.Exec(r.seq, string(r.kind), r.stream, r.at.bytes, reason, s.o.now().UnixNano())
+		s.p.stats.Dropped++
+	} else {
+		s.p.stats.Received++
+	}
+	if err == nil && r.at.segment == 0 {
+		_, err = s.dropPayload.Exec(r.seq)
+	}
+	if err == nil {
+		_, err = s.dropItem.Exec(r.seq)
+	}
+	if _, held := s.o.parts[r.seq]; err == nil && held {
+		_, err = s.dropParts.Exec(r.seq)
+	}
+	if err != nil {
+		return fmt.Errorf("take item %d out of the outbox: %w", r.seq, err)
+	}
+	if r.at.segment != 0 {
+		s.p.segments[r.at.segment]--
+		s.p.spans = append(s.p.spans, r.at)
+	}
+	s.p.gone[r.seq] = true
+	delete(s.p.parts, r.seq)
+	s.tally(r.stream, -1, -r.at.bytes)
+	return nil
+}
+
+// shed drops what is worth least until so many bytes, and a little for the books, are free on a full
+// disk.
+func (o *Outbox) shed(bytes int64) error {
+	const books = 64 << 10
+	one := []request{{change: func(s *step) error {
+		goal := s.p.stats.Bytes - bytes - books
+		return s.dropWhile(func() bool { return s.p.stats.Bytes > max(goal, 0) }, "WHERE kind<>?"+worstFirst, string(event.Ack))
+	}}}
+	if err := o.transact(one, make([]Answer, 1)); err != nil {
+		return fmt.Errorf("make room on a full disk: %w", err)
+	}
+	return nil
+}
