@@ -11,6 +11,7 @@ import (
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/edge/detect"
 	"cloudcanvas/edge/outbox"
+	"cloudcanvas/edge/reference"
 	"cloudcanvas/edge/screen"
 	"cloudcanvas/edge/uplink"
 	"cloudcanvas/shared/infer"
@@ -32,7 +33,9 @@ type Config struct {
 	Frames  Frames        `yaml:"frames"`
 	Sensors Sensors       `yaml:"sensors"`
 	Screen  screen.Config `yaml:"screen"`
-	Detect  detect.Config `yaml:"detect"`
+	// Reference bounds the views of ground that tiles are compared with (screen.scenes.change).
+	Reference reference.Config `yaml:"reference"`
+	Detect    detect.Config    `yaml:"detect"`
 	// FrameEvery is how often a whole frame of a camera is sent, for people to look at; 0: never.
 	FrameEvery time.Duration    `yaml:"frame_every"`
 	Outbox     outbox.Config    `yaml:"outbox"`
@@ -97,6 +100,9 @@ type Sensors struct {
 	capture.DeviceConfig `yaml:",inline"`
 }
 
+// folder is a place below the device's own folder.
+func (c Config) folder(name string) string { return filepath.Join(c.Data, name) }
+
 // ModelFolders are where models are looked for: as configured, and where set-up put them.
 func (c Config) ModelFolders(home string) []string {
 	return append(slices.Clone(c.Models.Folders), filepath.Join(home, "models"))
@@ -107,7 +113,7 @@ func DefaultConfig() Config {
 	return Config{
 		Data:   "/var/lib/canvas",
 		Models: Models{Engine: infer.Auto},
-		Screen: screen.DefaultConfig(), Detect: detect.DefaultConfig(),
+		Screen: screen.DefaultConfig(), Reference: reference.DefaultConfig(), Detect: detect.DefaultConfig(),
 		FrameEvery: 5 * time.Second,
 		Outbox:     outbox.DefaultConfig(), Uplink: uplink.DefaultConfig(),
 	}
@@ -136,6 +142,7 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	c.Cloud.Problems(in("cloud"))
 	c.Local.Problems(in("local"))
 	c.Screen.Problems(in("screen"))
+	c.Reference.Problems(in("reference"))
 	c.Detect.Problems(in("detect"))
 	c.Outbox.Problems(in("outbox"))
 	c.Uplink.Problems(in("uplink"))

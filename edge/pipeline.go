@@ -14,7 +14,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -51,6 +50,9 @@ type Agent struct {
 	networks *networks
 	lanes    []lane
 	progress telemetry.Progress
+	ground   *ground
+	shelf    *shelf
+	wishes   wishes
 	finite   sync.WaitGroup
 	states   states
 }
@@ -74,7 +76,7 @@ func Open(ctx context.Context, c Config, p Parts) (_ *Agent, err error) {
 	if err := a.makeLanes(ctx); err != nil {
 		return nil, err
 	}
-	if a.box, err = outbox.Open(filepath.Join(c.Data, "outbox"), c.Edge, c.Outbox, a.log); err != nil {
+	if a.box, err = outbox.Open(c.folder("outbox"), c.Edge, c.Outbox, a.log); err != nil {
 		return nil, err
 	}
 	a.link, err = mqtt.Dial(ctx, mqtt.Options{URL: c.Cloud.URL, ClientID: c.Cloud.ClientID, Security: c.Cloud.Security,
