@@ -11,6 +11,7 @@ import (
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/edge/detect"
 	"cloudcanvas/edge/outbox"
+	"cloudcanvas/edge/power"
 	"cloudcanvas/edge/reference"
 	"cloudcanvas/edge/screen"
 	"cloudcanvas/edge/uplink"
@@ -36,11 +37,20 @@ type Config struct {
 	// Reference bounds the views of ground that tiles are compared with (screen.scenes.change).
 	Reference reference.Config `yaml:"reference"`
 	Detect    detect.Config    `yaml:"detect"`
+	Overload  Overload         `yaml:"overload"`
+	Power     power.Config     `yaml:"power"`
 	// FrameEvery is how often a whole frame of a camera is sent, for people to look at; 0: never.
 	FrameEvery time.Duration    `yaml:"frame_every"`
 	Outbox     outbox.Config    `yaml:"outbox"`
 	Uplink     uplink.Config    `yaml:"uplink"`
 	Telemetry  telemetry.Config `yaml:"telemetry"`
+}
+
+// Overload says what gives way when frames come faster than the networks look at them.
+type Overload struct {
+	// MaxLag is how old a frame of a live camera may be when its turn comes; older ones make way for
+	// newer ones. 0: any age. Files are never left out.
+	MaxLag time.Duration `yaml:"max_lag"`
 }
 
 // Connection is a broker elsewhere.
@@ -114,8 +124,8 @@ func DefaultConfig() Config {
 		Data:   "/var/lib/canvas",
 		Models: Models{Engine: infer.Auto},
 		Screen: screen.DefaultConfig(), Reference: reference.DefaultConfig(), Detect: detect.DefaultConfig(),
-		FrameEvery: 5 * time.Second,
-		Outbox:     outbox.DefaultConfig(), Uplink: uplink.DefaultConfig(),
+		FrameEvery: 5 * time.Second, Overload: Overload{MaxLag: 2 * time.Second}, Power: power.DefaultConfig(),
+		Outbox: outbox.DefaultConfig(), Uplink: uplink.DefaultConfig(),
 	}
 }
 
@@ -144,6 +154,10 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	c.Screen.Problems(in("screen"))
 	c.Reference.Problems(in("reference"))
 	c.Detect.Problems(in("detect"))
+	c.Power.Problems(in("power"))
+	if c.Overload.MaxLag < 0 || c.Overload.MaxLag > 0 && c.Overload.MaxLag < 50*time.Millisecond {
+		add("overload.max_lag", fmt.Sprintf("%s is less than a frame takes", c.Overload.MaxLag), "use about 2s, or 0 for any age")
+	}
 	c.Outbox.Problems(in("outbox"))
 	c.Uplink.Problems(in("uplink"))
 	c.Telemetry.Problems(in("telemetry"))

@@ -27,10 +27,11 @@ func (a *Agent) makeLanes(ctx context.Context) (err error) {
 		}
 	}
 	for _, c := range a.config.Cameras {
-		video, err := capture.NewVideo(c.CameraConfig, a.log, a.cameraState)
+		video, err := capture.NewVideo(c.CameraConfig, a.log, nil)
 		if err != nil {
 			return err
 		}
+		a.videos = append(a.videos, video)
 		if err := a.cameraLane(ctx, video, c.Detector, video.Live(), !video.Live() || c.Restart.GiveUp > 0); err != nil {
 			return fmt.Errorf("camera %s: %w", c.Name, err)
 		}
@@ -62,7 +63,7 @@ func (a *Agent) sceneLane(ctx context.Context, s SceneSource) error {
 		if err := a.shelf.put(shelved{Scene: id, Path: path, File: key, Options: s.SceneOptions}); err != nil {
 			a.log.Warn("tiles that are left out of this scene can't be asked for later", telemetry.Scene, id, telemetry.Err, err)
 		}
-		l := newSceneLane(judge, a.ground, box{a.box}, key, a.log)
+		l := newSceneLane(judge, a.ground, a.buffer(), key, a.log)
 		l.whole = len(a.wishes.take(s.Name, time.Now())) > 0
 		return l
 	}

@@ -56,7 +56,8 @@ func (l *local) close() {
 
 // stats is what canvas/stats says.
 func (a *Agent) stats() any {
-	return map[string]any{"edge": a.config.Edge, "version": a.parts.Version, "outbox": a.box.Stats(), "cameras": a.cameraStates()}
+	return map[string]any{"edge": a.config.Edge, "version": a.parts.Version, "outbox": a.box.Stats(), "cameras": a.cameraStates(),
+		"streams": a.streams(), "power": a.power.State()}
 }
 
 // localLanes connects the local broker where there is one, and lays lanes for what comes over it.

@@ -20,7 +20,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"cloudcanvas/edge/capture"
 	"cloudcanvas/edge/outbox"
+	"cloudcanvas/edge/power"
 	"cloudcanvas/edge/uplink"
 	"cloudcanvas/edge/uplink/mqtt"
 	"cloudcanvas/shared/event"
@@ -53,7 +55,10 @@ type Agent struct {
 	ground   *ground
 	shelf    *shelf
 	wishes   wishes
+	desk     *desk
+	power    *power.Watch // nil: it is not watched
 	finite   sync.WaitGroup
+	videos   []*capture.Video
 	states   states
 }
 
@@ -72,7 +77,10 @@ func Open(ctx context.Context, c Config, p Parts) (_ *Agent, err error) {
 			a.Close()
 		}
 	}()
-	a.networks = &networks{config: c.Models, models: p.Models, log: a.log, open: map[string]*loaded{}}
+	a.networks = &networks{config: c.Models, models: p.Models, log: a.log, spare: max(c.Detect.InFlight, 2), open: map[string]*loaded{}}
+	if c.Power.Enabled {
+		a.power = power.New(c.Power, a.log)
+	}
 	if err := a.makeLanes(ctx); err != nil {
 		return nil, err
 	}
@@ -84,6 +92,8 @@ func Open(ctx context.Context, c Config, p Parts) (_ *Agent, err error) {
 	if err != nil {
 		return nil, err
 	}
+	a.desk = newDesk(a.buffer(), a.shelf, &a.wishes, a.log)
+	a.link.Down(event.DownQuery, a.desk.ask)
 	return a, a.register(p.Metrics)
 }
 
@@ -93,7 +103,11 @@ func (a *Agent) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return up.Run(ctx) })
 	group.Go(func() error { return a.keepLedger(ctx) })
+	group.Go(func() error { a.desk.run(ctx); return nil })
 	group.Go(func() error { telemetry.Watchdog(ctx, &a.progress); return nil })
+	if a.power != nil {
+		group.Go(func() error { a.power.Run(ctx); return nil })
+	}
 	for _, l := range a.lanes {
 		group.Go(func() error { a.follow(ctx, l); return nil })
 	}
@@ -159,6 +173,9 @@ func (a *Agent) Drained(ctx context.Context) error {
 		}
 	}
 }
+
+// buffer is the outbox as lanes see it.
+func (a *Agent) buffer() buffer { return box{a.box} }
 
 // Stats counts the items of the buffer.
 func (a *Agent) Stats() outbox.Stats { return a.box.Stats() }
