@@ -14,6 +14,7 @@ import (
 	"cloudcanvas/edge/power"
 	"cloudcanvas/edge/reference"
 	"cloudcanvas/edge/screen"
+	"cloudcanvas/edge/sense"
 	"cloudcanvas/edge/uplink"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/security"
@@ -106,7 +107,8 @@ type Frames struct {
 
 // Sensors are numbers published on canvas/sensors/<sensor>/reading.
 type Sensors struct {
-	Enabled              bool `yaml:"enabled"`
+	Enabled              bool         `yaml:"enabled"`
+	Rules                []sense.Rule `yaml:"rules"` // what is told of which; none: everything
 	capture.DeviceConfig `yaml:",inline"`
 }
 
@@ -192,6 +194,14 @@ func (c Config) sourceProblems(add func(field, message, hint string)) {
 	for i, set := range c.Images {
 		name(fmt.Sprintf("images.%d.name", i), set.Name)
 		set.ImagesConfig.Problems(in("images.%d.", i))
+	}
+	for i, r := range c.Sensors.Rules {
+		r.Problems(in("sensors.rules.%d.", i))
+		for _, source := range r.Capture {
+			if !taken[source] && !c.Frames.Enabled {
+				add(fmt.Sprintf("sensors.rules.%d.capture", i), fmt.Sprintf("%q names no camera and no folder of scenes", source), "write the name of a source as it stands in this file")
+			}
+		}
 	}
 	if (c.Frames.Enabled || c.Sensors.Enabled) && c.Local.URL == "" && c.Local.Embedded == "" {
 		add("local", "frames or sensors are enabled, but there is no local broker", "set local.url, or local.embedded: 127.0.0.1:1883")

@@ -2,14 +2,11 @@ package edge
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/edge/detect"
-	"cloudcanvas/edge/outbox"
 	"cloudcanvas/shared/broker"
-	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/infer"
 )
 
@@ -76,19 +73,7 @@ func (a *Agent) localLanes(ctx context.Context) (err error) {
 		}
 	}
 	if a.config.Sensors.Enabled {
-		readings := capture.NewDeviceReadings(a.config.Sensors.DeviceConfig, a.local.client, a.log)
-		a.add(lane{name: "sensors", run: func(ctx context.Context) (int64, error) { return 0, readings.Run(ctx, a.takeReading) }})
+		a.addSensors()
 	}
 	return nil
-}
-
-// takeReading makes an item of a sensor's reading.
-func (a *Agent) takeReading(ctx context.Context, p capture.Picture) error {
-	data, err := json.Marshal(event.ReadingData{Sensor: p.Stream, Time: p.At.UTC(), Values: p.Reading})
-	if err != nil {
-		return fmt.Errorf("reading of sensor %s: %w", p.Stream, err)
-	}
-	answer := <-a.box.Submit(ctx, outbox.Draft{Kind: event.Reading, Stream: p.Stream, Subject: p.Stream, Time: p.At,
-		Priority: event.Normal, Value: 0.5, Type: "application/json", Data: data})
-	return answer.Err
 }
