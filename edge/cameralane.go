@@ -17,6 +17,7 @@ import (
 // cameraLane takes one stream's frames through screening and detection into the outbox.
 type cameraLane struct {
 	agent  *Agent
+	box    buffer
 	name   string
 	live   bool
 	images bool
@@ -43,7 +44,7 @@ func (a *Agent) newCameraLane(name string, net *loaded, live, images bool) *came
 		observer = a.local
 	}
 	m := detect.Model{Name: net.model.Name, Version: net.model.Version, Report: net.model.Output.Report}
-	l := &cameraLane{agent: a, name: name, live: live, images: images, screen: a.config.Screen.Camera(), turns: net.turns,
+	l := &cameraLane{agent: a, box: a.buffer(), name: name, live: live, images: images, screen: a.config.Screen.Camera(), turns: net.turns,
 		room: make(chan struct{}, c.InFlight), frames: make(chan detect.Frame)}
 	l.camera = detect.NewCamera(name, c, inTurn{net, l}, m, infer.EncodeJPEG, observer, a.log)
 	if !images {
@@ -237,7 +238,7 @@ func (l *cameraLane) commit(ctx context.Context, found []detect.Finding) error {
 // least valuable is dropped instead, with an entry in the ledger.
 func (l *cameraLane) put(ctx context.Context, drafts ...draft) error {
 	if l.live {
-		return l.agent.buffer().Submit(ctx, drafts...)
+		return l.box.Submit(ctx, drafts...)
 	}
-	return l.agent.buffer().Commit(ctx, drafts...)
+	return l.box.Commit(ctx, drafts...)
 }
