@@ -2,8 +2,9 @@
 //
 //	scenes  ─▶ windows ─▶ screen ───────────────▶ tiles, quicklook, manifest ─┐
 //	cameras ─▶ frames ──▶ screen ─▶ detect ─────▶ alerts, tracks, detections ─┼▶ outbox ─▶ uplink ─▶ cloud
-//	sensors ─▶ readings ────────────────────────▶ readings ───────────────────┘     ▲         │
-//	                                                                                └─receipts┘
+//	sensors ─▶ readings ─▶ rules ───────────────▶ readings, windows, alerts ──┘     ▲         │
+//	                                                                                ├─receipts┤
+//	                         read again, made urgent, captured now ◀── desk ◀───────┴─queries─┘
 //
 // Each source has a lane of its own, a goroutine that takes its pictures all the way into the
 // outbox; the outbox's room is what holds a lane up. One lane's fault is that lane's alone.
