@@ -3,10 +3,11 @@ package edge
 import (
 	"context"
 	"errors"
-	"fmt"
+	"log/slog"
 
 	"cloudcanvas/edge/outbox"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/telemetry"
 )
 
 // draft is an item to be: what the outbox is given, and its place among others.
@@ -27,7 +28,10 @@ type buffer interface {
 }
 
 // box is the outbox as a buffer.
-type box struct{ *outbox.Outbox }
+type box struct {
+	*outbox.Outbox
+	log *slog.Logger
+}
 
 // withdrawer takes back what waits under those commit keys, into the ledger as superseded.
 type withdrawer interface {
@@ -46,7 +50,8 @@ func (b box) Commit(ctx context.Context, drafts ...draft) error {
 	if _, err := b.Outbox.Commit(ctx, plain...); err != nil {
 		return err
 	}
-	return b.withdraw(ctx, drafts)
+	b.withdraw(ctx, drafts)
+	return nil
 }
 
 func (b box) Submit(ctx context.Context, drafts ...draft) error {
@@ -61,11 +66,13 @@ func (b box) Submit(ctx context.Context, drafts ...draft) error {
 	if failed != nil {
 		return failed
 	}
-	return b.withdraw(ctx, drafts)
+	b.withdraw(ctx, drafts)
+	return nil
 }
 
-// withdraw takes back what drafts supersede, now that they are durable themselves.
-func (b box) withdraw(ctx context.Context, drafts []draft) error {
+// withdraw takes back what drafts supersede, now that they are durable themselves. Where that fails
+// the earlier ones are sent as well, which is no loss.
+func (b box) withdraw(ctx context.Context, drafts []draft) {
 	var keys []string
 	for _, d := range drafts {
 		if d.supersedes != "" {
@@ -74,12 +81,11 @@ func (b box) withdraw(ctx context.Context, drafts []draft) error {
 	}
 	w, ok := any(b.Outbox).(withdrawer)
 	if len(keys) == 0 || !ok {
-		return nil
+		return
 	}
-	if _, err := w.Withdraw(ctx, keys...); err != nil {
-		return fmt.Errorf("take back what is superseded: %w", err)
+	if _, err := w.Withdraw(ctx, keys...); err != nil && ctx.Err() == nil {
+		b.log.Warn("what is superseded is sent all the same", telemetry.Err, err)
 	}
-	return nil
 }
 
 func (b box) Raise(ctx context.Context, subject string, to event.Priority) (int, error) {

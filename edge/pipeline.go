@@ -176,7 +176,7 @@ func (a *Agent) Drained(ctx context.Context) error {
 }
 
 // buffer is the outbox as lanes see it.
-func (a *Agent) buffer() buffer { return box{a.box} }
+func (a *Agent) buffer() buffer { return box{a.box, a.log} }
 
 // Stats counts the items of the buffer.
 func (a *Agent) Stats() outbox.Stats { return a.box.Stats() }

@@ -226,6 +226,20 @@ func TestATileThatWasNotCommittedIsNoReference(t *testing.T) {
 	}
 }
 
+func TestASceneThatWasAskedForIsSentWhole(t *testing.T) {
+	dir, g, box := t.TempDir(), newGround(t, t.TempDir()), &fakeBox{}
+	read(t, scene(t, dir+"/a.tif", 500_000, 1, 0), g, box)
+	path := scene(t, dir+"/b.tif", 500_000, 1, 0)
+	l := newSceneLane(spectralJudge{g.rules}, g, box, fileKey(path), g.log)
+	l.whole = true
+	if err := errors.Join(capture.NewSceneFile(path, "b", sceneOptions).Run(t.Context(), l.take), l.wait()); err != nil {
+		t.Fatal(err)
+	}
+	if got := decisions(l.manifest); !slices.Equal(got, slices.Repeat([]string{"sent "}, 4)) || l.manifest.Tiles[0].Reference.IsZero() {
+		t.Errorf("%q %+v", got, l.manifest.Tiles[0])
+	}
+}
+
 func TestTheQuicklookStandsWithTheThumbnails(t *testing.T) {
 	box := &fakeBox{}
 	read(t, scene(t, t.TempDir()+"/a.tif", 500_000, 1, 0), nil, box)
