@@ -17,6 +17,9 @@ type draft struct {
 	supersedes string      // key of an earlier item that nobody needs once this one is there; empty: none
 }
 
+// plain is the draft as the outbox takes it.
+func (d draft) plain() outbox.Draft { return d.Draft }
+
 // buffer is what lanes need of the outbox.
 type buffer interface {
 	// Commit makes drafts items, and waits while there is no room.
@@ -45,7 +48,7 @@ type raiser interface {
 func (b box) Commit(ctx context.Context, drafts ...draft) error {
 	plain := make([]outbox.Draft, len(drafts))
 	for i, d := range drafts {
-		plain[i] = d.Draft
+		plain[i] = d.plain()
 	}
 	if _, err := b.Outbox.Commit(ctx, plain...); err != nil {
 		return err
@@ -57,7 +60,7 @@ func (b box) Commit(ctx context.Context, drafts ...draft) error {
 func (b box) Submit(ctx context.Context, drafts ...draft) error {
 	answers := make([]<-chan outbox.Answer, len(drafts))
 	for i, d := range drafts {
-		answers[i] = b.Outbox.Submit(ctx, d.Draft)
+		answers[i] = b.Outbox.Submit(ctx, d.plain())
 	}
 	var failed error
 	for _, answer := range answers {

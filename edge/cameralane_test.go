@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"runtime"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
 	"cloudcanvas/edge/capture"
@@ -263,5 +265,15 @@ func TestStreamsAreShownWithWhatTheyLeftOut(t *testing.T) {
 	want := `[{"name":"gate","left_out":{"unchanged":1},"lag":1.5},{"name":"yard","left_out":{"behind":2},"lag":0}]`
 	if err != nil || strings.TrimSpace(string(data)) != want {
 		t.Errorf("%s %v", data, err)
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(streamMetrics{a})
+	families, err := registry.Gather()
+	var told []string
+	for _, f := range families {
+		told = append(told, fmt.Sprintf("%s %d", f.GetName(), len(f.GetMetric())))
+	}
+	if got := strings.Join(told, ", "); err != nil || got != "canvas_edge_frame_lag_seconds 2, canvas_edge_left_out_frames_total 2" {
+		t.Errorf("%s %v", got, err)
 	}
 }

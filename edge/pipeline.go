@@ -88,6 +88,9 @@ func Open(ctx context.Context, c Config, p Parts) (_ *Agent, err error) {
 	if a.box, err = outbox.Open(c.folder("outbox"), c.Edge, c.Outbox, a.log); err != nil {
 		return nil, err
 	}
+	if a.ground != nil {
+		a.ground.epoch = a.box.Epoch()
+	}
 	a.link, err = mqtt.Dial(ctx, mqtt.Options{URL: c.Cloud.URL, ClientID: c.Cloud.ClientID, Security: c.Cloud.Security,
 		Edge: c.Edge, Epoch: a.box.Epoch(), Version: p.Version, Log: a.log})
 	if err != nil {

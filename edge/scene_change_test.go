@@ -165,6 +165,11 @@ func TestOnlyTilesThatChangedAreSentAgain(t *testing.T) {
 	if n := len(box.of(event.Tile)); n != 5 {
 		t.Errorf("%d tiles were sent, want 5", n)
 	}
+	lost := newGround(t, views)
+	lost.epoch = "another" // the buffer was lost, and what waited in it
+	if got := decisions(read(t, scene(t, dir+"/third.tif", 500_000, 1, 0), lost, box)); slices.Contains(got, "dropped unchanged") {
+		t.Errorf("in another epoch: %q", got)
+	}
 	// Other ground has never been seen.
 	elsewhere := read(t, scene(t, dir+"/elsewhere.tif", 600_000, 1, 0), newGround(t, views), box)
 	if got := decisions(elsewhere); !slices.Equal(got, slices.Repeat([]string{"sent "}, 4)) {
