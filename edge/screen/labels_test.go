@@ -1,8 +1,10 @@
 package screen
 
 import (
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"cloudcanvas/shared/raster"
@@ -100,5 +102,37 @@ func TestASatellitesSnapshotIsJudgedByItsColours(t *testing.T) {
 	im := load(t, asset(t, "scenes/opssat_1597559030639_2.png"), "red", "green", "blue")
 	if v := DefaultConfig().Tile(im, nil, ""); v.By != Visible || !v.Keep {
 		t.Errorf("%+v", v)
+	}
+}
+
+// TestRealGroundIsKnownAgainUnderAnotherLight compares Landsat patches with themselves, dimmed, hazy
+// and noisy, and with one another.
+func TestRealGroundIsKnownAgainUnderAnotherLight(t *testing.T) {
+	c := DefaultConfig()
+	random := rand.New(rand.NewPCG(1, 1))
+	var looks []Look
+	for _, name := range []string{"Barren_00_0214", "Forest_03_0209", "Water_01_0922", "SnowIce_00_1415"} {
+		im := load(t, asset(t, "scenes/l8biome_"+name+".tif"), "blue", "green", "red", "nir", "swir16", "swir22", "", "")
+		before := c.Look(im, nil)
+		looks = append(looks, before)
+		for b, plane := range im.Planes {
+			haze := 0.03 / float32(b+1)
+			for i := range plane {
+				plane[i] = plane[i]*(0.9+0.02*float32(b)) + haze + 0.01*float32(random.NormFloat64())
+			}
+		}
+		v := Verdict{Keep: true}
+		if !c.Against(&v, c.Look(im, nil), before) || v.Score.Change > 0.01 {
+			t.Errorf("%s: %+v", name, v)
+		}
+	}
+	for i, now := range looks {
+		other := looks[(i+1)%len(looks)]
+		other.Cells = slices.Clone(other.Cells)
+		now.Cells = slices.Clone(now.Cells)
+		v := Verdict{Keep: true}
+		if !c.Against(&v, now, other) || v.Score.Change < 0.1 {
+			t.Errorf("patch %d against the next: %+v", i, v)
+		}
 	}
 }
