@@ -53,8 +53,12 @@ func (l *local) close() {
 
 // stats is what canvas/stats says.
 func (a *Agent) stats() any {
+	messages := map[string]capture.DeviceCounts{}
+	for name, count := range a.messages {
+		messages[name] = count()
+	}
 	return map[string]any{"edge": a.config.Edge, "version": a.parts.Version, "outbox": a.box.Stats(), "cameras": a.cameraStates(),
-		"streams": a.streams(), "power": a.power.State()}
+		"streams": a.streams(), "messages": messages, "power": a.power.State()}
 }
 
 // localLanes connects the local broker where there is one, and lays lanes for what comes over it.
@@ -62,12 +66,14 @@ func (a *Agent) localLanes(ctx context.Context) (err error) {
 	if a.config.Local.URL == "" && a.config.Local.Embedded == "" {
 		return nil
 	}
+	a.messages = map[string]func() capture.DeviceCounts{}
 	if a.local, err = a.dialLocal(ctx, a.config.Local); err != nil {
 		return err
 	}
 	a.add(lane{name: "announcements", run: func(ctx context.Context) (int64, error) { return 0, a.local.Run(ctx) }})
 	if a.config.Frames.Enabled {
 		frames := capture.NewDeviceFrames(a.config.Frames.DeviceConfig, a.local.client, infer.DecodeImage, a.log)
+		a.messages["frames"] = frames.Counts
 		if err := a.framesLane(ctx, frames); err != nil {
 			return err
 		}

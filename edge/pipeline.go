@@ -61,6 +61,7 @@ type Agent struct {
 	finite   sync.WaitGroup
 	videos   []*capture.Video
 	states   states
+	messages map[string]func() capture.DeviceCounts // of the device's own broker
 }
 
 // lane takes one source's pictures into the outbox.

@@ -127,6 +127,7 @@ func (l *sensorLane) draft(f sense.Finding) (draft, error) {
 // addSensors lays the lane for readings.
 func (a *Agent) addSensors() {
 	readings := capture.NewDeviceReadings(a.config.Sensors.DeviceConfig, a.local.client, a.log)
+	a.messages["readings"] = readings.Counts
 	a.add(lane{name: "sensors", run: func(ctx context.Context) (int64, error) {
 		l := newSensorLane(a.buffer(), a.config.Sensors.Rules, &a.wishes, func(problem, source string) {
 			a.log.Warn(problem, telemetry.Stream, source)
