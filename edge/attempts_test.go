@@ -38,14 +38,14 @@ func TestAnImageForANetworkIsKnownByItsPixels(t *testing.T) {
 // badTile is a judge whose network killed the process at a tile before.
 type badTile struct{}
 
-func (badTile) judge(context.Context, vision.Image) (screen.Verdict, error) {
-	return screen.Verdict{}, fmt.Errorf("tile: %w", attempt.ErrQuarantined)
+func (badTile) judge(context.Context, vision.Image) (screen.Verdict, *vision.Mask, error) {
+	return screen.Verdict{}, nil, fmt.Errorf("tile: %w", attempt.ErrQuarantined)
 }
 func (badTile) name() string { return "a network" }
 
 func TestAQuarantinedTileIsInTheManifestAndTheSceneGoesOn(t *testing.T) {
 	a := agent(t)
-	l := newSceneLane(badTile{}, a.box, "key", a.hands.New("field"), a.log)
+	l := newSceneLane(badTile{}, nil, a.buffer(), "key", a.hands.New("field"), a.log)
 	grid := raster.Grid{Width: 64, Height: 64, Size: 64}
 	for tile := range grid.Tiles() {
 		plane := make([]float32, 64*64)

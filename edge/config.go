@@ -12,7 +12,10 @@ import (
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/edge/detect"
 	"cloudcanvas/edge/outbox"
+	"cloudcanvas/edge/power"
+	"cloudcanvas/edge/reference"
 	"cloudcanvas/edge/screen"
+	"cloudcanvas/edge/sense"
 	"cloudcanvas/edge/uplink"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/security"
@@ -33,13 +36,24 @@ type Config struct {
 	Frames  Frames        `yaml:"frames"`
 	Sensors Sensors       `yaml:"sensors"`
 	Screen  screen.Config `yaml:"screen"`
-	Detect  detect.Config `yaml:"detect"`
+	// Reference bounds the views of ground that tiles are compared with (screen.scenes.change).
+	Reference reference.Config `yaml:"reference"`
+	Detect    detect.Config    `yaml:"detect"`
+	Overload  Overload         `yaml:"overload"`
+	Power     power.Config     `yaml:"power"`
 	// FrameEvery is how often a whole frame of a camera is sent, for people to look at; 0: never.
 	FrameEvery time.Duration    `yaml:"frame_every"`
 	Attempts   Attempts         `yaml:"attempts"`
 	Outbox     outbox.Config    `yaml:"outbox"`
 	Uplink     uplink.Config    `yaml:"uplink"`
 	Telemetry  telemetry.Config `yaml:"telemetry"`
+}
+
+// Overload says what gives way when frames come faster than the networks look at them.
+type Overload struct {
+	// MaxLag is how old a frame of a live camera may be when its turn comes; older ones make way for
+	// newer ones. 0: any age. Files are never left out.
+	MaxLag time.Duration `yaml:"max_lag"`
 }
 
 // Connection is a broker elsewhere.
@@ -101,9 +115,13 @@ type Frames struct {
 
 // Sensors are numbers published on canvas/sensors/<sensor>/reading.
 type Sensors struct {
-	Enabled              bool `yaml:"enabled"`
+	Enabled              bool         `yaml:"enabled"`
+	Rules                []sense.Rule `yaml:"rules"` // what is told of which; none: everything
 	capture.DeviceConfig `yaml:",inline"`
 }
+
+// folder is a place below the device's own folder.
+func (c Config) folder(name string) string { return filepath.Join(c.Data, name) }
 
 // ModelFolders are where models are looked for: as configured, and where set-up put them.
 func (c Config) ModelFolders(home string) []string {
@@ -115,10 +133,10 @@ func DefaultConfig() Config {
 	return Config{
 		Data:   "/var/lib/canvas",
 		Models: Models{Engine: infer.Auto, Layout: infer.Layout{Remember: infer.DefaultMemory()}},
-		Screen: screen.DefaultConfig(), Detect: detect.DefaultConfig(),
-		FrameEvery: 5 * time.Second,
-		Attempts:   Attempts{Config: attempt.DefaultConfig()},
-		Outbox:     outbox.DefaultConfig(), Uplink: uplink.DefaultConfig(),
+		Screen: screen.DefaultConfig(), Reference: reference.DefaultConfig(), Detect: detect.DefaultConfig(),
+		FrameEvery: 5 * time.Second, Overload: Overload{MaxLag: 2 * time.Second}, Power: power.DefaultConfig(),
+		Attempts: Attempts{Config: attempt.DefaultConfig()},
+		Outbox:   outbox.DefaultConfig(), Uplink: uplink.DefaultConfig(),
 	}
 }
 
@@ -145,8 +163,13 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	c.Cloud.Problems(in("cloud"))
 	c.Local.Problems(in("local"))
 	c.Screen.Problems(in("screen"))
+	c.Reference.Problems(in("reference"))
 	c.Detect.Problems(in("detect"))
 	c.Attempts.Problems(in("attempts"))
+	c.Power.Problems(in("power"))
+	if c.Overload.MaxLag < 0 || c.Overload.MaxLag > 0 && c.Overload.MaxLag < 50*time.Millisecond {
+		add("overload.max_lag", fmt.Sprintf("%s is less than a frame takes", c.Overload.MaxLag), "use about 2s, or 0 for any age")
+	}
 	c.Outbox.Problems(in("outbox"))
 	c.Uplink.Problems(in("uplink"))
 	c.Telemetry.Problems(in("telemetry"))
@@ -181,6 +204,14 @@ func (c Config) sourceProblems(add func(field, message, hint string)) {
 	for i, set := range c.Images {
 		name(fmt.Sprintf("images.%d.name", i), set.Name)
 		set.ImagesConfig.Problems(in("images.%d.", i))
+	}
+	for i, r := range c.Sensors.Rules {
+		r.Problems(in("sensors.rules.%d.", i))
+		for _, source := range r.Capture {
+			if !taken[source] && !c.Frames.Enabled {
+				add(fmt.Sprintf("sensors.rules.%d.capture", i), fmt.Sprintf("%q names no camera and no folder of scenes", source), "write the name of a source as it stands in this file")
+			}
+		}
 	}
 	if (c.Frames.Enabled || c.Sensors.Enabled) && c.Local.URL == "" && c.Local.Embedded == "" {
 		add("local", "frames or sensors are enabled, but there is no local broker", "set local.url, or local.embedded: 127.0.0.1:1883")

@@ -32,6 +32,11 @@ cameras:
   - {name: a, address: x.avi}
 uplink: {window: 0, receipts: perhaps}
 outbox: {quota_bytes: 5}
+screen: {scenes: {change: 2}}
+reference: {quota_bytes: 5}
+overload: {max_lag: 1ms}
+power: {hysteresis: -1}
+sensors: {rules: [{sensor: a, above: 1, capture: [nobody]}]}
 `), &c, nil)
 	if err == nil {
 		t.Fatal("no mistake was told")
@@ -39,6 +44,8 @@ outbox: {quota_bytes: 5}
 	for _, want := range []string{
 		"edge.yaml:1: edge: ", "edge.yaml:2: cloud.url: ", "edge.yaml:3: local.embedded: ", "edge.yaml:4: models.engine: ",
 		"edge.yaml:6: scenes.0.path: ", "edge.yaml:8: cameras.0.name: ", "edge.yaml:9: uplink.window: ", "edge.yaml:9: uplink.receipts: ", "edge.yaml:10: outbox.quota_bytes: ",
+		"edge.yaml:11: screen.scenes.change: ", "edge.yaml:12: reference.quota_bytes: ", "edge.yaml:13: overload.max_lag: ", "edge.yaml:14: power.hysteresis: ",
+		"edge.yaml:15: sensors.rules.0.capture: ",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in\n%s", want, err)

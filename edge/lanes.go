@@ -5,24 +5,33 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/shared/infer"
+	"cloudcanvas/shared/telemetry"
 )
 
 // makeLanes lays a lane for each source of the configuration. A model that can't be loaded is an
 // error here, before anything moves.
-func (a *Agent) makeLanes(ctx context.Context) error {
+func (a *Agent) makeLanes(ctx context.Context) (err error) {
+	if a.ground, err = a.openGround(); err != nil {
+		return err
+	}
+	if a.shelf, err = openShelf(a.config.folder("scenes.json")); err != nil {
+		a.log.Warn("tiles that were left out of earlier scenes can't be asked for", telemetry.Err, err)
+	}
 	for _, s := range a.config.Scenes {
 		if err := a.sceneLane(ctx, s); err != nil {
 			return fmt.Errorf("scenes of %s: %w", s.Name, err)
 		}
 	}
 	for _, c := range a.config.Cameras {
-		video, err := capture.NewVideo(c.CameraConfig, a.log, a.cameraState)
+		video, err := capture.NewVideo(c.CameraConfig, a.log, nil)
 		if err != nil {
 			return err
 		}
+		a.videos = append(a.videos, video)
 		if err := a.cameraLane(ctx, video, c.Detector, video.Live(), !video.Live() || c.Restart.GiveUp > 0); err != nil {
 			return fmt.Errorf("camera %s: %w", c.Name, err)
 		}
@@ -49,14 +58,25 @@ func (a *Agent) sceneLane(ctx context.Context, s SceneSource) error {
 		return err
 	}
 	hand := a.hands.New(s.Name)
+	// begin is for the scene of one file.
+	begin := func(path, id string) *sceneLane {
+		key := fileKey(path)
+		if err := a.shelf.put(shelved{Scene: id, Path: path, File: key, Options: s.SceneOptions}); err != nil {
+			a.log.Warn("tiles that are left out of this scene can't be asked for later", telemetry.Scene, id, telemetry.Err, err)
+		}
+		l := newSceneLane(judge, a.ground, a.buffer(), key, hand, a.log)
+		l.whole = len(a.wishes.take(s.Name, time.Now())) > 0
+		return l
+	}
 	if s.Folder == "" {
 		a.add(lane{name: s.Name, finite: true, run: func(ctx context.Context) (int64, error) {
-			l := newSceneLane(judge, a.box, fileKey(s.Path), hand, a.log)
+			l := begin(s.Path, s.Name)
 			err := capture.NewSceneFile(s.Path, s.Name, s.SceneOptions).Guarded(a.sceneGuard(s.Path)).Run(ctx, l.take)
 			return int64(len(l.manifest.Tiles)), errors.Join(err, l.wait())
 		}})
 		return nil
 	}
+	a.wishes.know(s.Name)
 	var ids capture.SceneIDs
 	folder := capture.NewFolder(capture.FolderConfig{Path: s.Folder}, func(path string) (capture.Source, error) {
 		return capture.NewSceneFile(path, ids.ID(path), s.SceneOptions).Guarded(a.sceneGuard(path)), nil
@@ -65,7 +85,7 @@ func (a *Agent) sceneLane(ctx context.Context, s SceneSource) error {
 		var l *sceneLane
 		return 0, folder.Run(ctx, func(ctx context.Context, p capture.Picture) error {
 			if l == nil || l.manifest.ID != p.Scene.ID {
-				l = newSceneLane(judge, a.box, fileKey(p.Scene.Path), hand, a.log)
+				l = begin(p.Scene.Path, p.Scene.ID)
 			}
 			if err := l.take(ctx, p); err != nil {
 				return err

@@ -2,14 +2,11 @@ package edge
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/edge/detect"
-	"cloudcanvas/edge/outbox"
 	"cloudcanvas/shared/broker"
-	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/infer"
 )
 
@@ -56,7 +53,12 @@ func (l *local) close() {
 
 // stats is what canvas/stats says.
 func (a *Agent) stats() any {
-	return map[string]any{"edge": a.config.Edge, "version": a.parts.Version, "outbox": a.box.Stats(), "quarantined": a.Quarantined(), "shed": a.lost.count.Load(), "cameras": a.cameraStates()}
+	messages := map[string]capture.DeviceCounts{}
+	for name, count := range a.messages {
+		messages[name] = count()
+	}
+	return map[string]any{"edge": a.config.Edge, "version": a.parts.Version, "outbox": a.box.Stats(), "quarantined": a.Quarantined(), "shed": a.lost.count.Load(),
+		"cameras": a.cameraStates(), "streams": a.streams(), "messages": messages, "power": a.power.State()}
 }
 
 // localLanes connects the local broker where there is one, and lays lanes for what comes over it.
@@ -64,39 +66,20 @@ func (a *Agent) localLanes(ctx context.Context) (err error) {
 	if a.config.Local.URL == "" && a.config.Local.Embedded == "" {
 		return nil
 	}
+	a.messages = map[string]func() capture.DeviceCounts{}
 	if a.local, err = a.dialLocal(ctx, a.config.Local); err != nil {
 		return err
 	}
 	a.add(lane{name: "announcements", run: func(ctx context.Context) (int64, error) { return 0, a.local.Run(ctx) }})
 	if a.config.Frames.Enabled {
 		frames := capture.NewDeviceFrames(a.config.Frames.DeviceConfig, a.local.client, infer.DecodeImage, a.log).Guarded(a.guard(true))
+		a.messages["frames"] = frames.Counts
 		if err := a.framesLane(ctx, frames); err != nil {
 			return err
 		}
 	}
 	if a.config.Sensors.Enabled {
-		readings := capture.NewDeviceReadings(a.config.Sensors.DeviceConfig, a.local.client, a.log)
-		hand := a.hands.New("sensors")
-		a.add(lane{name: "sensors", run: func(ctx context.Context) (int64, error) {
-			return 0, readings.Run(ctx, func(ctx context.Context, p capture.Picture) error {
-				defer hand.Work()()
-				return a.takeReading(ctx, p)
-			})
-		}})
-	}
-	return nil
-}
-
-// takeReading makes an item of a sensor's reading.
-func (a *Agent) takeReading(ctx context.Context, p capture.Picture) error {
-	data, err := json.Marshal(event.ReadingData{Sensor: p.Stream, Time: p.At.UTC(), Values: p.Reading})
-	if err != nil {
-		return fmt.Errorf("reading of sensor %s: %w", p.Stream, err)
-	}
-	answer := <-a.box.Submit(ctx, outbox.Draft{Kind: event.Reading, Stream: p.Stream, Subject: p.Stream, Time: p.At,
-		Priority: event.Normal, Value: 0.5, Type: "application/json", Data: data})
-	if answer.Err != nil {
-		return a.shed(ctx, p.Stream, answer.Err)
+		a.addSensors()
 	}
 	return nil
 }

@@ -1,38 +1,65 @@
 package edge
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"fmt"
 
-// register makes the buffer's counts readable as metrics.
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// register makes the buffer's counts, what became of frames, and the device's heat readable as
+// metrics.
 func (a *Agent) register(to prometheus.Registerer) error {
 	if to == nil {
 		return nil
 	}
 	gauge := func(name, help string, value func() float64) prometheus.Collector {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "canvas_edge_outbox_" + name, Help: help}, value)
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "canvas_edge_" + name, Help: help}, value)
 	}
 	counter := func(name, help string, value func() float64) prometheus.Collector {
-		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "canvas_edge_outbox_" + name + "_total", Help: help}, value)
+		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "canvas_edge_" + name + "_total", Help: help}, value)
 	}
 	for _, c := range []prometheus.Collector{
-		counter("committed_items", "Items committed in this epoch.", func() float64 { return float64(a.box.Stats().Committed) }),
-		counter("received_items", "Items that the cloud has.", func() float64 { return float64(a.box.Stats().Received) }),
-		counter("dropped_items", "Items in the ledger of drops.", func() float64 { return float64(a.box.Stats().Dropped) }),
-		gauge("waiting_items", "Items that wait for the cloud.", func() float64 { return float64(a.box.Stats().Waiting) }),
-		gauge("waiting_bytes", "Data that waits for the cloud.", func() float64 { return float64(a.box.Stats().Bytes) }),
-		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "canvas_edge_quarantined_total", Help: "Inputs left out because they killed the process."},
-			func() float64 { return float64(a.Quarantined()) }),
-		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "canvas_edge_shed_total", Help: "Items of live sources that could not be committed."},
-			func() float64 { return float64(a.lost.count.Load()) }),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "canvas_edge_link_up", Help: "1 while there is a connection to the cloud's broker."}, func() float64 {
+		counter("outbox_committed_items", "Items committed in this epoch.", func() float64 { return float64(a.box.Stats().Committed) }),
+		counter("outbox_received_items", "Items that the cloud has.", func() float64 { return float64(a.box.Stats().Received) }),
+		counter("outbox_dropped_items", "Items in the ledger of drops.", func() float64 { return float64(a.box.Stats().Dropped) }),
+		gauge("outbox_waiting_items", "Items that wait for the cloud.", func() float64 { return float64(a.box.Stats().Waiting) }),
+		gauge("outbox_waiting_bytes", "Data that waits for the cloud.", func() float64 { return float64(a.box.Stats().Bytes) }),
+		counter("quarantined", "Inputs left out because they killed the process.", func() float64 { return float64(a.Quarantined()) }),
+		counter("shed", "Items of live sources that could not be committed.", func() float64 { return float64(a.lost.count.Load()) }),
+		gauge("link_up", "1 while there is a connection to the cloud's broker.", func() float64 {
 			if a.Ready() == nil {
 				return 1
 			}
 			return 0
 		}),
+		gauge("frames_allowed_ratio", "Share of the cameras' frames that heat and the power mode allow.", a.power.Share),
+		gauge("temperature_celsius", "Heat of the device's hottest thermal zone; 0: not watched.", func() float64 { return a.power.State().Celsius }),
+		streamMetrics{a},
 	} {
 		if err := to.Register(c); err != nil {
-			return err
+			return fmt.Errorf("register the device's metrics: %w", err)
 		}
 	}
 	return nil
+}
+
+// streamMetrics are those that each stream has for itself.
+type streamMetrics struct{ agent *Agent }
+
+var (
+	leftOut = prometheus.NewDesc("canvas_edge_left_out_frames_total", "Frames that were left out before they could become items.", []string{"stream", "reason"}, nil)
+	lagging = prometheus.NewDesc("canvas_edge_frame_lag_seconds", "From the lens to the network, of a live stream's newest frame.", []string{"stream"}, nil)
+)
+
+// Describe names the metrics.
+func (streamMetrics) Describe(to chan<- *prometheus.Desc) { to <- leftOut; to <- lagging }
+
+// Collect reads them as they stand.
+func (m streamMetrics) Collect(to chan<- prometheus.Metric) {
+	for _, s := range m.agent.streams() {
+		for reason, n := range s.Left {
+			to <- prometheus.MustNewConstMetric(leftOut, prometheus.CounterValue, float64(n), s.Name, reason)
+		}
+		to <- prometheus.MustNewConstMetric(lagging, prometheus.GaugeValue, s.Lag, s.Name)
+	}
 }

@@ -13,6 +13,7 @@ type networks struct {
 	config Models
 	models *model.Repository
 	log    *slog.Logger
+	spare  int // frames more than a network looks at, so that it never waits
 	open   map[string]*loaded
 }
 
@@ -20,6 +21,7 @@ type loaded struct {
 	*infer.Network
 	model  model.Model
 	report infer.Report
+	turns  *turns // of the streams that share it
 }
 
 // get loads a model where it is not loaded yet.
@@ -35,7 +37,8 @@ func (n *networks) get(ctx context.Context, name string) (*loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &loaded{net, m, report}
+	layout := net.Layout()
+	l := &loaded{net, m, report, newTurns(layout.Sessions*max(layout.MaxBatch, 1) + n.spare)}
 	n.open[name] = l
 	return l, nil
 }

@@ -2,8 +2,9 @@
 //
 //	scenes  ─▶ windows ─▶ screen ───────────────▶ tiles, quicklook, manifest ─┐
 //	cameras ─▶ frames ──▶ screen ─▶ detect ─────▶ alerts, tracks, detections ─┼▶ outbox ─▶ uplink ─▶ cloud
-//	sensors ─▶ readings ────────────────────────▶ readings ───────────────────┘     ▲         │
-//	                                                                                └─receipts┘
+//	sensors ─▶ readings ─▶ rules ───────────────▶ readings, windows, alerts ──┘     ▲         │
+//	                                                                                ├─receipts┤
+//	                         read again, made urgent, captured now ◀── desk ◀───────┴─queries─┘
 //
 // Each source has a lane of its own, a goroutine that takes its pictures all the way into the
 // outbox; the outbox's room is what holds a lane up. One lane's fault is that lane's alone.
@@ -14,7 +15,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -22,7 +22,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"cloudcanvas/edge/attempt"
+	"cloudcanvas/edge/capture"
 	"cloudcanvas/edge/outbox"
+	"cloudcanvas/edge/power"
 	"cloudcanvas/edge/uplink"
 	"cloudcanvas/edge/uplink/mqtt"
 	"cloudcanvas/shared/event"
@@ -53,9 +55,16 @@ type Agent struct {
 	attempts *attempt.Ledger
 	lanes    []lane
 	hands    telemetry.Hands
+	ground   *ground
+	shelf    *shelf
+	wishes   wishes
+	desk     *desk
+	power    *power.Watch // nil: it is not watched
 	finite   sync.WaitGroup
+	videos   []*capture.Video
 	states   states
 	lost     lost
+	messages map[string]func() capture.DeviceCounts // of the device's own broker
 }
 
 // lane takes one source's pictures into the outbox.
@@ -74,21 +83,29 @@ func Open(ctx context.Context, c Config, p Parts) (_ *Agent, err error) {
 			a.Close()
 		}
 	}()
-	a.networks = &networks{config: c.Models, models: p.Models, log: a.log, open: map[string]*loaded{}}
+	a.networks = &networks{config: c.Models, models: p.Models, log: a.log, spare: max(c.Detect.InFlight, 2), open: map[string]*loaded{}}
 	if err := a.openAttempts(); err != nil {
 		return nil, err
+	}
+	if c.Power.Enabled {
+		a.power = power.New(c.Power, a.log)
 	}
 	if err := a.makeLanes(ctx); err != nil {
 		return nil, err
 	}
-	if a.box, err = outbox.Open(filepath.Join(c.Data, "outbox"), c.Edge, c.Outbox, a.log); err != nil {
+	if a.box, err = outbox.Open(c.folder("outbox"), c.Edge, c.Outbox, a.log); err != nil {
 		return nil, err
+	}
+	if a.ground != nil {
+		a.ground.epoch = a.box.Epoch()
 	}
 	a.link, err = mqtt.Dial(ctx, mqtt.Options{URL: c.Cloud.URL, ClientID: c.Cloud.ClientID, Security: c.Cloud.Security,
 		Edge: c.Edge, Epoch: a.box.Epoch(), Version: p.Version, Log: a.log})
 	if err != nil {
 		return nil, err
 	}
+	a.desk = newDesk(a.buffer(), a.shelf, &a.wishes, a.log)
+	a.link.Down(event.DownQuery, a.desk.ask)
 	return a, a.register(p.Metrics)
 }
 
@@ -100,7 +117,11 @@ func (a *Agent) Run(ctx context.Context) error {
 	group.Go(func() error { return up.Run(ctx) })
 	group.Go(func() error { a.expire(ctx, a.box.Expire); return nil })
 	group.Go(func() error { a.report(ctx, a.box.Report); return nil })
+	group.Go(func() error { a.desk.run(ctx); return nil })
 	group.Go(func() error { telemetry.Watchdog(ctx, &a.hands); return nil })
+	if a.power != nil {
+		group.Go(func() error { a.power.Run(ctx); return nil })
+	}
 	for _, l := range a.lanes {
 		group.Go(func() error { a.follow(ctx, l); return nil })
 	}
@@ -181,6 +202,9 @@ func (a *Agent) Drained(ctx context.Context) error {
 		}
 	}
 }
+
+// buffer is the outbox as lanes see it.
+func (a *Agent) buffer() buffer { return box{a.box, a.shed, a.log} }
 
 // Stats counts the items of the buffer.
 func (a *Agent) Stats() outbox.Stats { return a.box.Stats() }

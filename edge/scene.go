@@ -30,8 +30,10 @@ const tilesAtOnce = 4
 // then the quicklook, and last the manifest, with which the cloud knows that the scene is whole.
 type sceneLane struct {
 	screen judge
-	box    *outbox.Outbox
+	ground *ground // nil: no tile is compared with an earlier one
+	box    buffer
 	key    string // of this very file: a scene that is read again commits nothing twice
+	whole  bool   // somebody asked for it: no tile is left out
 	log    *slog.Logger
 	hand   *telemetry.Hand
 
@@ -41,23 +43,23 @@ type sceneLane struct {
 }
 
 // newSceneLane is for one scene of the file that key tells from all others.
-func newSceneLane(j judge, box *outbox.Outbox, key string, hand *telemetry.Hand, log *slog.Logger) *sceneLane {
-	l := &sceneLane{screen: j, box: box, key: key, hand: hand, log: log, packing: &errgroup.Group{}}
+func newSceneLane(j judge, g *ground, box buffer, key string, hand *telemetry.Hand, log *slog.Logger) *sceneLane {
+	l := &sceneLane{screen: j, ground: g, box: box, key: key, hand: hand, log: log, packing: &errgroup.Group{}}
 	l.packing.SetLimit(tilesAtOnce)
 	return l
 }
 
-// judge says whether a tile is worth the link.
+// judge says whether a tile is worth the link, with the mask that told it so, if there is one.
 type judge interface {
-	judge(ctx context.Context, im vision.Image) (screen.Verdict, error)
+	judge(ctx context.Context, im vision.Image) (screen.Verdict, *vision.Mask, error)
 	name() string
 }
 
 // spectralJudge screens by published tests on reflectance.
 type spectralJudge struct{ rules screen.Config }
 
-func (j spectralJudge) judge(_ context.Context, im vision.Image) (screen.Verdict, error) {
-	return j.rules.Tile(im, nil, ""), nil
+func (j spectralJudge) judge(_ context.Context, im vision.Image) (screen.Verdict, *vision.Mask, error) {
+	return j.rules.Tile(im, nil, ""), nil, nil
 }
 func (j spectralJudge) name() string { return "spectral" }
 
@@ -67,12 +69,12 @@ type networkJudge struct {
 	net   guarded
 }
 
-func (j networkJudge) judge(ctx context.Context, im vision.Image) (screen.Verdict, error) {
+func (j networkJudge) judge(ctx context.Context, im vision.Image) (screen.Verdict, *vision.Mask, error) {
 	out, err := j.net.Run(ctx, []vision.Image{im})
 	if err != nil {
-		return screen.Verdict{}, err
+		return screen.Verdict{}, nil, err
 	}
-	return j.rules.Tile(im, &out[0].Mask, j.net.model.Name), nil
+	return j.rules.Tile(im, &out[0].Mask, j.net.model.Name), &out[0].Mask, nil
 }
 func (j networkJudge) name() string { return j.net.model.Name }
 
@@ -87,13 +89,12 @@ func (l *sceneLane) take(ctx context.Context, p capture.Picture) error {
 	if p.Last {
 		return l.finish(ctx, p)
 	}
-	i := len(l.manifest.Tiles)
 	if p.Partial != "" {
 		l.manifest.Tiles = append(l.manifest.Tiles, event.TileDecision{Tile: p.Tile.Name(), Decision: event.TileDropped, Reason: "unreadable"})
 		return nil
 	}
 	l.look.Add(*p.Tile, p.Image)
-	v, err := l.screen.judge(ctx, p.Image)
+	v, mask, err := l.screen.judge(ctx, p.Image)
 	if errors.Is(err, attempt.ErrQuarantined) {
 		l.manifest.Tiles = append(l.manifest.Tiles, event.TileDecision{Tile: p.Tile.Name(), Decision: event.TileDropped, Reason: "quarantined"})
 		return nil
@@ -104,27 +105,41 @@ func (l *sceneLane) take(ctx context.Context, p capture.Picture) error {
 	if v.By != "" {
 		l.manifest.Screening = v.By
 	}
-	d := event.TileDecision{Tile: p.Tile.Name(), Decision: event.TileSent, Reason: v.Reason, Cloud: v.Score.Cloud, NoData: v.Score.NoData, Value: v.Value}
-	if !v.Keep {
+	d := event.TileDecision{Tile: p.Tile.Name(), Decision: event.TileSent, Cloud: v.Score.Cloud, NoData: v.Score.NoData, Value: v.Value}
+	sight := l.ground.see(&v, &d, p, mask, l.key)
+	if l.whole {
+		v.Keep, v.Reason = true, screen.Kept
+	}
+	if d.Reason = v.Reason; !v.Keep {
 		d.Decision = event.TileDropped
 	}
 	l.manifest.Tiles = append(l.manifest.Tiles, d)
 	if !v.Keep {
 		return nil
 	}
+	decided := &l.manifest.Tiles[len(l.manifest.Tiles)-1] // its room is the list's own: see begin
 	l.packing.Go(func() error {
 		data, err := p.Scene.Encode(p.Image, *p.Tile)
 		if err != nil {
 			return err
 		}
-		l.manifest.Tiles[i].Bytes = len(data)
-		return l.commit(ctx, p.Tile.Name(), outbox.Draft{
-			Kind: event.Tile, Stream: p.Stream, Subject: p.Stream + "/" + p.Tile.Name(), Time: p.At, Priority: event.Normal, Value: v.Value,
-			Attrs: event.Attrs{Scene: p.Stream, Tile: p.Tile.Name(), Want: "segment"},
-			Type:  "image/tiff; application=geotiff", Data: data,
-		})
+		decided.Bytes = len(data)
+		d := tileDraft(p, data)
+		d.Priority, d.Value = event.Normal, v.Value
+		if err := l.commit(ctx, p.Tile.Name(), draft{Draft: d}); err != nil {
+			return err
+		}
+		sight.sent()
+		return nil
 	})
 	return nil
+}
+
+// tileDraft is a tile as an item; how urgent it is and what it is worth are for others to say.
+func tileDraft(p capture.Picture, data []byte) outbox.Draft {
+	return outbox.Draft{Kind: event.Tile, Stream: p.Stream, Subject: p.Stream + "/" + p.Tile.Name(), Time: p.At,
+		Attrs: event.Attrs{Scene: p.Stream, Tile: p.Tile.Name(), Want: "segment"},
+		Type:  "image/tiff; application=geotiff", Data: data}
 }
 
 // begin lays out the manifest. Its tiles have their full room at once, so that packing may write
@@ -149,10 +164,10 @@ func (l *sceneLane) finish(ctx context.Context, p capture.Picture) error {
 	if err != nil {
 		return fmt.Errorf("quicklook of scene %s: %w", p.Stream, err)
 	}
-	err = l.commit(ctx, "quicklook", outbox.Draft{
+	err = l.commit(ctx, "quicklook", draft{Draft: outbox.Draft{Rung: event.RungThumbnail,
 		Kind: event.Frame, Stream: p.Stream, Subject: p.Stream + "/quicklook", Time: p.At, Priority: event.High,
 		Attrs: event.Attrs{Scene: p.Stream}, Type: "image/jpeg", Data: jpeg,
-	})
+	}})
 	if err != nil {
 		return err
 	}
@@ -160,10 +175,10 @@ func (l *sceneLane) finish(ctx context.Context, p capture.Picture) error {
 	if err != nil {
 		return fmt.Errorf("manifest of scene %s: %w", p.Stream, err)
 	}
-	err = l.commit(ctx, "manifest", outbox.Draft{
+	err = l.commit(ctx, "manifest", draft{Draft: outbox.Draft{
 		Kind: event.Scene, Stream: p.Stream, Subject: p.Stream, Time: p.At, Priority: event.High,
 		Attrs: event.Attrs{Scene: p.Stream}, Type: "application/json", Data: data,
-	})
+	}})
 	if err != nil {
 		return err
 	}
@@ -174,10 +189,10 @@ func (l *sceneLane) finish(ctx context.Context, p capture.Picture) error {
 	return nil
 }
 
-func (l *sceneLane) commit(ctx context.Context, part string, d outbox.Draft) error {
+func (l *sceneLane) commit(ctx context.Context, part string, d draft) error {
 	defer l.hand.Wait()()
 	d.Key = l.key + "/" + part
-	if err := commitPatiently(ctx, l.box, d, l.log); err != nil {
+	if err := l.box.Commit(ctx, d); err != nil {
 		return fmt.Errorf("commit %s of scene %s: %w", part, d.Stream, err)
 	}
 	return nil

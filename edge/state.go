@@ -3,48 +3,94 @@ package edge
 import (
 	"maps"
 	"slices"
+	"strings"
 	"sync"
+	"time"
 
 	"cloudcanvas/edge/capture"
 )
 
-// states are what the device's cameras do and what screening left out, as status displays ask for it.
+// Why frames were left out, besides what screening says of them.
+const (
+	leftBehind = "behind" // the network could not keep up, and a newer one took its place
+	leftPower  = "power"  // heat or the power mode allow fewer frames
+)
+
+// states are what became of the frames of each stream, as status displays ask for it.
 type states struct {
-	mu      sync.Mutex
-	cameras map[string]capture.State
-	left    map[string]map[string]int64 // by stream and reason
+	mu   sync.Mutex
+	left map[string]map[string]int64 // by stream and reason
+	lag  map[string]time.Duration    // between taking and looking, of the newest frame
 }
 
-// cameraState hears of each change of a camera's phase.
-func (a *Agent) cameraState(s capture.State) {
-	a.states.mu.Lock()
-	defer a.states.mu.Unlock()
-	if a.states.cameras == nil {
-		a.states.cameras = map[string]capture.State{}
+// stream is how one stream fares.
+type stream struct {
+	Name string           `json:"name"`
+	Left map[string]int64 `json:"left_out"` // frames by reason, before they could become items
+	Lag  float64          `json:"lag"`      // seconds from the lens to the network, of live streams
+}
+
+// left counts a frame that was left out, by its reason.
+func (a *Agent) left(stream, reason string) {
+	s := &a.states
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.left == nil {
+		s.left = map[string]map[string]int64{}
 	}
-	a.states.cameras[s.Name] = s
+	if s.left[stream] == nil {
+		s.left[stream] = map[string]int64{}
+	}
+	s.left[stream][reason]++
 }
 
-func (a *Agent) cameraStates() []capture.State {
-	a.states.mu.Lock()
-	defer a.states.mu.Unlock()
-	return slices.SortedFunc(maps.Values(a.states.cameras), func(x, y capture.State) int {
-		if x.Name < y.Name {
-			return -1
+func (s *states) lags(stream string, lag time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.lag == nil {
+		s.lag = map[string]time.Duration{}
+	}
+	s.lag[stream] = lag
+}
+
+// streams are all streams of which something is known, by name. What a camera's decoder gave up for
+// a busy pipeline counts with what was left behind later.
+func (a *Agent) streams() []stream {
+	byName := map[string]*stream{}
+	of := func(name string) *stream {
+		if byName[name] == nil {
+			byName[name] = &stream{Name: name, Left: map[string]int64{}}
 		}
-		return 1
-	})
-}
-
-// screened counts a frame that was left out, by its reason.
-func (a *Agent) screened(stream, reason string) {
+		return byName[name]
+	}
+	for _, c := range a.cameraStates() {
+		if c.Dropped > 0 {
+			of(c.Name).Left[leftBehind] += c.Dropped
+		}
+	}
 	a.states.mu.Lock()
 	defer a.states.mu.Unlock()
-	if a.states.left == nil {
-		a.states.left = map[string]map[string]int64{}
+	for name, reasons := range a.states.left {
+		for reason, n := range reasons {
+			of(name).Left[reason] += n
+		}
 	}
-	if a.states.left[stream] == nil {
-		a.states.left[stream] = map[string]int64{}
+	for name, lag := range a.states.lag {
+		of(name).Lag = lag.Seconds()
 	}
-	a.states.left[stream][reason]++
+	all := make([]stream, 0, len(byName))
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		all = append(all, *byName[name])
+	}
+	return all
+}
+
+// cameraStates are the videos and cameras as they stand now.
+func (a *Agent) cameraStates() []capture.State {
+	all := make([]capture.State, len(a.videos))
+	for i, v := range a.videos {
+		all[i] = v.State()
+	}
+	slices.SortFunc(all, func(x, y capture.State) int { return strings.Compare(x.Name, y.Name) })
+	return all
 }

@@ -109,13 +109,13 @@ func TestTheWatchdogIsFedWhileALaneWaitsForRoomInTheOutbox(t *testing.T) {
 	defer box.Close()
 	a.box.Close()
 	a.box = box
-	l := &cameraLane{agent: a, name: "survey", hand: a.hands.New("survey")}
+	l := &cameraLane{agent: a, box: a.buffer(), name: "survey", hand: a.hands.New("survey")}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
 		defer l.hand.Work()()
 		for {
-			if err := l.put(ctx, outbox.Draft{Kind: "reading", Stream: "survey", Data: make([]byte, 200<<10)}); err != nil {
+			if err := l.put(ctx, draft{Draft: outbox.Draft{Kind: "reading", Stream: "survey", Data: make([]byte, 200<<10)}}); err != nil {
 				ended <- err
 				return
 			}

@@ -42,7 +42,7 @@ type Frame struct {
 	Done    func() // called once all that was made of this and earlier frames was taken by out. May be nil
 }
 
-// Finding is something to deliver. It has the fields of the outbox's Draft, in its order.
+// Finding is something to deliver.
 type Finding struct {
 	Kind     event.Kind
 	Stream   string
@@ -53,8 +53,9 @@ type Finding struct {
 	Attrs    event.Attrs
 	Type     string // media type of Data
 	Data     []byte
-	Key      string
-	Expires  time.Time
+	Key      string // of a track's event: names it, and no other
+	// Supersedes is the key of an earlier finding that this one makes needless; empty: none.
+	Supersedes string
 }
 
 // Observer hears of what happens as it happens, for the device's own broker. Its methods must not

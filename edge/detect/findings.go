@@ -3,6 +3,7 @@ package detect
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"cloudcanvas/shared/event"
@@ -66,14 +67,15 @@ func (c *Camera) add(kind event.Kind, subject string, p event.Priority, at time.
 }
 
 // json makes a finding of a value; one that cannot be told in JSON (a box that is not a number) is
-// told in the log.
-func (c *Camera) json(kind event.Kind, subject string, p event.Priority, at time.Time, value any) {
+// told in the log, and false is returned.
+func (c *Camera) json(kind event.Kind, subject string, p event.Priority, at time.Time, value any) bool {
 	data, err := json.Marshal(value)
 	if err != nil {
 		c.log.Error("a finding is lost", "kind", kind, "subject", subject, "problem", err)
-		return
+		return false
 	}
 	c.add(kind, subject, p, at, 1, mediaJSON, data)
+	return true
 }
 
 // flush makes a result of the batch.
@@ -105,7 +107,13 @@ func (c *Camera) tell(events []event.TrackEvent) {
 		if e.Type == event.TrackNew {
 			c.tracks.Add(1)
 		}
-		c.json(event.Track, c.name+"/"+tr.id, event.High, tr.seen, e)
+		if c.json(event.Track, c.name+"/"+tr.id, event.High, tr.seen, e) {
+			f := &c.pending[len(c.pending)-1]
+			f.Key, f.Supersedes = fmt.Sprintf("track/%s/%s/%s-%d", c.name, tr.id, e.Type, tr.frame), tr.update
+			if tr.update = ""; e.Type == event.TrackUpdate {
+				tr.update = f.Key
+			}
+		}
 		if c.observe != nil {
 			c.observe.Tracked(e)
 		}

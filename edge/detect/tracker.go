@@ -49,7 +49,8 @@ type track struct {
 	told   *event.TrackState // as it was told last
 	toldAt time.Time
 
-	view view // its best picture, kept by the camera
+	view   view   // its best picture, kept by the camera
+	update string // key of its latest update, kept by the camera
 }
 
 type pair struct {

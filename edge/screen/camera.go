@@ -28,7 +28,8 @@ type Camera struct {
 	w, h       int
 	background []float32
 	grey       []float32
-	left       int // frames left out in a row
+	shifts     [511]int // how many points became lighter by -255 … 255 grey levels
+	left       int      // frames left out in a row
 }
 
 // Camera makes the judge of one camera.
@@ -114,12 +115,7 @@ func (c *Camera) learn(im vision.Image, s *Score) {
 		s.Motion = stillUnknown
 		return
 	}
-	// A cloud before the sun, or the camera's own exposure, changes all points alike.
-	var shift float32
-	for i, g := range c.grey {
-		shift += g - c.background[i]
-	}
-	shift /= float32(max(len(c.grey), 1))
+	shift := c.lightShift()
 	moved := 0
 	for i, g := range c.grey {
 		d := g - c.background[i]
@@ -129,4 +125,21 @@ func (c *Camera) learn(im vision.Image, s *Score) {
 		c.background[i] += learning * d
 	}
 	s.Motion = float64(moved) / float64(max(len(c.grey), 1))
+}
+
+// lightShift is by how much the light as a whole has changed: a cloud before the sun, or the
+// camera's own exposure, changes all points alike. It is the median, since a mean would follow a
+// large thing that comes into the picture and find motion in all the rest.
+func (c *Camera) lightShift() float32 {
+	clear(c.shifts[:])
+	for i, g := range c.grey {
+		c.shifts[int(g-c.background[i]+255.5)]++
+	}
+	below := 0
+	for level, n := range c.shifts {
+		if below += n; 2*below >= len(c.grey) {
+			return float32(level - 255)
+		}
+	}
+	return 0
 }

@@ -54,6 +54,28 @@ func TestAStillCameraIsToldFromOneThatSeesSomething(t *testing.T) {
 	}
 }
 
+// TestALargeThingIsAsLargeAsItIs lets a lorry into 40 % of the picture, while a cloud passes.
+func TestALargeThingIsAsLargeAsItIs(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	c := DefaultConfig().Camera()
+	for range 5 {
+		c.Judge(room(random, 0, false))
+	}
+	for _, light := range []int{0, -30, 30} {
+		camera := *c
+		camera.background = append([]float32(nil), c.background...)
+		im := room(random, light, false)
+		for y := range im.H {
+			for i := y * im.W * 3; i < (y*im.W+im.W*4/10)*3; i++ {
+				im.Pix[i] = 250
+			}
+		}
+		if v := camera.Judge(im); v.Score.Motion < 0.38 || v.Score.Motion > 0.43 {
+			t.Errorf("with the light %+d: %+v", light, v)
+		}
+	}
+}
+
 func TestOneFrameInSoManyOfAStillCameraIsKept(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	c := Config{Cameras: CameraConfig{Motion: 0.002, KeepEvery: 10}}.Camera()

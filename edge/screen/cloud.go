@@ -28,8 +28,8 @@ const (
 )
 
 // cloudShare is the share of cloud among the pixels with data, and the test that was used; empty
-// where the picture has no blue, green and red.
-func cloudShare(im vision.Image, minBlue float32) (by string, share float64) {
+// where the picture has no blue, green and red. Each cloudy pixel is set in mark, unless that is nil.
+func cloudShare(im vision.Image, minBlue float32, mark []byte) (by string, share float64) {
 	n := im.W * im.H
 	blue, green, red := im.Plane("blue"), im.Plane("green"), im.Plane("red")
 	nir, swir16, swir22 := im.Plane("nir"), im.Plane("swir16"), im.Plane("swir22")
@@ -39,18 +39,18 @@ func cloudShare(im vision.Image, minBlue float32) (by string, share float64) {
 		return "", 0
 	case len(im.Pix) == 3*n:
 		by = Visible
-		cloud, seen = cloud8bit(im, minBlue)
+		cloud, seen = cloud8bit(im, minBlue, mark)
 	case len(blue) != n || len(green) != n || len(red) != n:
 		return "", 0
 	case len(nir) == n && len(swir16) == n && len(swir22) == n:
 		by = Fmask
-		cloud, seen = cloudFmask(blue, green, red, nir, swir16, swir22, im.Void, minBlue)
+		cloud, seen = cloudFmask(blue, green, red, nir, swir16, swir22, im.Void, minBlue, mark)
 	default:
 		by = Visible
 		if len(nir) != n {
 			nir = nil
 		}
-		cloud, seen = cloudVisible(blue, green, red, nir, im.Void, minBlue)
+		cloud, seen = cloudVisible(blue, green, red, nir, im.Void, minBlue, mark)
 	}
 	if seen == 0 {
 		return by, 0
@@ -71,7 +71,7 @@ func abs(v float32) float32 { return max(v, -v) }
 
 // cloudFmask counts clouds and pixels with data. Indices are compared without dividing:
 // NDSI < 0.4 is green - swir16 < 0.4 (green + swir16) for the positive sums of bright pixels.
-func cloudFmask(blue, green, red, nir, swir16, swir22 []float32, void []byte, minBlue float32) (cloud, seen int) {
+func cloudFmask(blue, green, red, nir, swir16, swir22 []float32, void []byte, minBlue float32, mark []byte) (cloud, seen int) {
 	n := len(blue)
 	green, red, nir, swir16, swir22 = green[:n], red[:n], nir[:n], swir16[:n], swir22[:n]
 	if len(void) != n {
@@ -90,12 +90,15 @@ func cloudFmask(blue, green, red, nir, swir16, swir22 []float32, void []byte, mi
 		ir, s := nir[i], swir16[i]
 		if swir22[i] > minSWIR22 && g-s < maxNDSI*(g+s) && ir-r < maxNDVI*(ir+r) && ir > minNIRtoSWIR*s {
 			cloud++
+			if mark != nil {
+				mark[i] = 1
+			}
 		}
 	}
 	return cloud, seen
 }
 
-func cloudVisible(blue, green, red, nir []float32, void []byte, minBlue float32) (cloud, seen int) {
+func cloudVisible(blue, green, red, nir []float32, void []byte, minBlue float32, mark []byte) (cloud, seen int) {
 	n := len(blue)
 	green, red = green[:n], red[:n]
 	if len(void) != n {
@@ -110,13 +113,16 @@ func cloudVisible(blue, green, red, nir []float32, void []byte, minBlue float32)
 		r := red[i]
 		if visible(b, green[i], r, minBlue) && (nir == nil || nir[i]-r < maxNDVI*(nir[i]+r)) {
 			cloud++
+			if mark != nil {
+				mark[i] = 1
+			}
 		}
 	}
 	return cloud, seen
 }
 
 // cloud8bit takes 0 … 255 for reflectance 0 … 1, as quicklooks and frames of small satellites have it.
-func cloud8bit(im vision.Image, minBlue float32) (cloud, seen int) {
+func cloud8bit(im vision.Image, minBlue float32, mark []byte) (cloud, seen int) {
 	void := im.Void
 	if len(void) != im.W*im.H {
 		void = nil
@@ -129,6 +135,9 @@ func cloud8bit(im vision.Image, minBlue float32) (cloud, seen int) {
 		p := im.Pix[3*i : 3*i+3]
 		if visible(float32(p[0])/255, float32(p[1])/255, float32(p[2])/255, minBlue) {
 			cloud++
+			if mark != nil {
+				mark[i] = 1
+			}
 		}
 	}
 	return cloud, seen

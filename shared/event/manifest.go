@@ -59,6 +59,10 @@ type TileDecision struct {
 	NoData   float64 `json:"nodata"`   // share of the tile's pixels, 0 … 1
 	Value    float64 `json:"value"`    // what it was worth to the edge, 0 … 1
 	Bytes    int     `json:"bytes"`    // of the item's data; 0 when dropped
+	// Change is the share of the tile's clear ground that differs from its last clear view, 0 … 1, and
+	// Reference when that was taken; without one, nothing was compared.
+	Change    float64   `json:"change,omitempty"`
+	Reference time.Time `json:"reference,omitzero"`
 }
 
 // maxTiles bounds a grid: 500 tiles of 256 pixels a side is a scene of 128,000 x 128,000.

@@ -63,6 +63,11 @@ func Dial(ctx context.Context, o Options) (*Link, error) {
 	return l, nil
 }
 
+// Down takes what the cloud says on one of the edge's downward topics. handle must not block.
+func (l *Link) Down(what string, handle func(payload []byte)) {
+	l.client.Subscribe(event.DownTopic(l.options.Edge, what), 1, func(m broker.Message) { handle(m.Payload) })
+}
+
 func (l *Link) connected() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -1,0 +1,91 @@
+package edge
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"cloudcanvas/edge/outbox"
+	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/telemetry"
+)
+
+// draft is an item to be, and the key of an earlier one that nobody needs once this one is there.
+type draft struct {
+	outbox.Draft
+	supersedes string // empty: none
+}
+
+// buffer is what lanes need of the outbox.
+type buffer interface {
+	// Commit makes drafts items, and waits while there is no room.
+	Commit(ctx context.Context, drafts ...draft) error
+	// Submit is Commit for live sources: where there is no room the least valuable is dropped.
+	Submit(ctx context.Context, drafts ...draft) error
+	// Raise makes what waits with that subject as urgent as that, and says how much that is.
+	Raise(ctx context.Context, subject string, to event.Priority) (int, error)
+}
+
+// box is the outbox as a buffer.
+type box struct {
+	*outbox.Outbox
+	shed func(ctx context.Context, stream string, err error) error // of live sources
+	log  *slog.Logger
+}
+
+func (b box) Commit(ctx context.Context, drafts ...draft) error {
+	for _, d := range drafts {
+		if d.Key != "" {
+			if err := commitPatiently(ctx, b.Outbox, d.Draft, b.log); err != nil {
+				return err
+			}
+		}
+	}
+	var plain []outbox.Draft
+	for _, d := range drafts {
+		if d.Key == "" {
+			plain = append(plain, d.Draft)
+		}
+	}
+	if _, err := b.Outbox.Commit(ctx, plain...); err != nil {
+		return err
+	}
+	b.withdraw(ctx, drafts)
+	return nil
+}
+
+func (b box) Submit(ctx context.Context, drafts ...draft) error {
+	answers := make([]<-chan outbox.Answer, len(drafts))
+	for i, d := range drafts {
+		answers[i] = b.Outbox.Submit(ctx, d.Draft)
+	}
+	var failed error
+	for i, answer := range answers {
+		if err := (<-answer).Err; err != nil {
+			failed = errors.Join(failed, b.shed(ctx, drafts[i].Stream, err))
+			drafts[i].supersedes = "" // the earlier one is all there is
+		}
+	}
+	if failed != nil {
+		return failed
+	}
+	b.withdraw(ctx, drafts)
+	return nil
+}
+
+// withdraw takes back what drafts supersede, now that they are durable themselves. Where that fails
+// the earlier ones are sent as well, which is no loss.
+func (b box) withdraw(ctx context.Context, drafts []draft) {
+	var keys []string
+	for _, d := range drafts {
+		if d.supersedes != "" {
+			keys = append(keys, d.supersedes)
+		}
+	}
+	if len(keys) == 0 {
+		return
+	}
+	if _, err := b.Withdraw(ctx, keys...); err != nil && ctx.Err() == nil {
+		b.log.Warn("what is superseded is sent all the same", telemetry.Err, err)
+	}
+}

@@ -1,0 +1,200 @@
+package edge
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"cloudcanvas/edge/capture"
+	"cloudcanvas/shared/event"
+)
+
+func newTestDesk(t *testing.T, b *fakeBox) *desk {
+	t.Helper()
+	s, err := openShelf(filepath.Join(t.TempDir(), "scenes.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newDesk(b, s, &wishes{}, slog.New(slog.DiscardHandler))
+}
+
+// serve asks in words and gives the answer.
+func serve(t *testing.T, d *desk, b *fakeBox, words string) (a event.QueryAnswer) {
+	t.Helper()
+	q, err := event.ParseQuery([]byte(words))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.serve(t.Context(), q); err != nil {
+		t.Fatal(err)
+	}
+	for _, answer := range b.of(event.Ack) {
+		if answer.Subject == q.ID {
+			if err := json.Unmarshal(answer.Data, &a); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return a
+}
+
+func TestATileThatWasLeftOutCanBeAskedFor(t *testing.T) {
+	box := &fakeBox{}
+	d := newTestDesk(t, box)
+	path := scene(t, t.TempDir()+"/field.tif", 500_000, 1, 0)
+	if err := d.shelf.put(shelved{Scene: "field", Path: path, File: fileKey(path), Options: sceneOptions}); err != nil {
+		t.Fatal(err)
+	}
+	again, err := openShelf(d.shelf.path) // also after a restart
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.shelf = again
+	for range 2 { // the broker may bring a query twice
+		if a := serve(t, d, box, `{"id":"q1","scene":"field","tile":"1_0"}`); a.Answer != event.QuerySent || a.Items != 1 {
+			t.Errorf("%+v", a)
+		}
+	}
+	tiles := box.of(event.Tile)
+	if len(tiles) != 1 || len(box.of(event.Ack)) != 1 {
+		t.Fatalf("%d tiles, %d answers", len(tiles), len(box.of(event.Ack)))
+	}
+	whole := &fakeBox{}
+	read(t, path, nil, whole)
+	sent := whole.of(event.Tile)
+	sent = sent[slices.IndexFunc(sent, func(d draft) bool { return d.Attrs.Tile == "1_0" }):]
+	if asked := tiles[0]; asked.Priority != event.High || asked.Subject != "field/1_0" || asked.Attrs.Tile != "1_0" ||
+		asked.Attrs.Want != "segment" || string(asked.Data) != string(sent[0].Data) {
+		t.Errorf("%+v is not the tile that a scene gives", asked.Subject)
+	}
+	if a := serve(t, d, box, `{"id":"q2","scene":"field","tile":"9_9"}`); a.Answer != event.QueryUnknown || !strings.Contains(a.Problem, "no tile \"9_9\"") {
+		t.Errorf("outside the grid: %+v", a)
+	}
+	if err := os.WriteFile(path, []byte("another file"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if a := serve(t, d, box, `{"id":"q3","scene":"field","tile":"1_0"}`); a.Answer != event.QueryUnknown || !strings.Contains(a.Problem, "gone, or another one") {
+		t.Errorf("another file: %+v", a)
+	}
+}
+
+func TestWhatWaitsIsRaisedAndNotReadAgain(t *testing.T) {
+	box := &fakeBox{raised: map[string]int{"field/1_0": 1, "gate/17.5-1": 2, "gate/frame-8": 1}}
+	d := newTestDesk(t, box)
+	d.tile = func(string, string, capture.SceneOptions, string) (capture.Picture, error) {
+		t.Error("the scene was read")
+		return capture.Picture{}, errors.New("no")
+	}
+	for words, want := range map[string]event.QueryAnswer{
+		`{"id":"a","scene":"field","tile":"1_0"}`:     {Answer: event.QueryRaised, Items: 1},
+		`{"id":"b","camera":"gate","track":"17.5-1"}`: {Answer: event.QueryRaised, Items: 2},
+		`{"id":"c","camera":"gate","frame":8}`:        {Answer: event.QueryRaised, Items: 1},
+		`{"id":"d","camera":"gate","frame":9}`:        {Answer: event.QueryUnknown},
+		`{"id":"e","scene":"lake","tile":"1_0"}`:      {Answer: event.QueryUnknown},
+		`{"id":"f","camera":"gate","frame":"now"}`:    {Answer: event.QueryUnknown},
+	} {
+		if a := serve(t, d, box, words); a.Answer != want.Answer || a.Items != want.Items || (a.Problem != "") != (a.Answer == event.QueryUnknown) {
+			t.Errorf("%s: %+v", words, a)
+		}
+	}
+}
+
+func TestACameraIsAskedForItsNextPictureOnce(t *testing.T) {
+	box := &fakeBox{}
+	d := newTestDesk(t, box)
+	d.wishes.know("gate")
+	for range 3 {
+		if a := serve(t, d, box, `{"id":"x","camera":"gate","frame":"now"}`); a.Answer != event.QueryAsked {
+			t.Errorf("%+v", a)
+		}
+	}
+	if keys := d.wishes.take("gate", time.Now()); len(keys) != 1 || keys[0] != "query/x/frame" {
+		t.Errorf("%q", keys)
+	}
+	if keys := d.wishes.take("gate", time.Now()); len(keys) != 0 {
+		t.Errorf("a second time: %q", keys)
+	}
+}
+
+func TestWishesAreBoundedAndDoNotWaitForEver(t *testing.T) {
+	w := &wishes{}
+	w.know("gate")
+	now := time.Unix(1e9, 0)
+	for i := range 2 * maxWishes {
+		if w.want("gate", fmt.Sprint(i), now) != (i < maxWishes) {
+			t.Errorf("wish %d", i)
+		}
+	}
+	if keys := w.take("gate", now.Add(wishFor)); len(keys) != 0 {
+		t.Errorf("after %s: %q", wishFor, keys)
+	}
+	if w.want("yard", "a", now) {
+		t.Error("a source that is not there")
+	}
+}
+
+// TestAnAnswerIsAnEmptyReportOfDrops is what the bridge takes every upward receipt for.
+func TestAnAnswerIsAnEmptyReportOfDrops(t *testing.T) {
+	box := &fakeBox{}
+	serve(t, newTestDesk(t, box), box, `{"id":"a","scene":"field","tile":"1_0"}`)
+	answer := box.of(event.Ack)[0]
+	if r, err := event.ParseDropReport(event.Item{Kind: event.Ack, Seq: 1, Data: answer.Data}); err != nil || len(r.Drops) != 0 {
+		t.Errorf("%+v %v", r, err)
+	}
+	if topic, _ := event.Route(event.Item{Kind: answer.Kind}); topic != event.EventsTopic {
+		t.Errorf("it goes to %s", topic)
+	}
+}
+
+func TestQueriesNeverBlockAndAFullBufferLeavesThemUnanswered(t *testing.T) {
+	box := &fakeBox{full: errors.New("full")}
+	d := newTestDesk(t, box)
+	for i := range 2 * maxAsked {
+		d.ask(fmt.Appendf(nil, `{"id":"%d","scene":"a","tile":"1_1"}`, i))
+		d.ask([]byte("{"))
+	}
+	if len(d.asked) != maxAsked {
+		t.Errorf("%d wait", len(d.asked))
+	}
+	if err := d.serve(t.Context(), <-d.asked); err == nil {
+		t.Error("an answer that could not be committed")
+	}
+}
+
+func TestABrokenShelfIsTold(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "scenes.json")
+	for _, text := range []string{"{", `{"a":1}`} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := openShelf(path)
+		if err == nil {
+			t.Errorf("%q was taken", text)
+		}
+		if err := s.put(shelved{Scene: "a"}); err != nil {
+			t.Error(err)
+		}
+		if _, ok := s.find("a"); !ok {
+			t.Error("it can't be used")
+		}
+	}
+}
+
+func TestTheShelfIsBounded(t *testing.T) {
+	s := &shelf{path: filepath.Join(t.TempDir(), "scenes.json"), list: make([]shelved, maxShelved)}
+	for _, id := range []string{"a", "b", "a"} {
+		if err := s.put(shelved{Scene: id}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(s.list) != maxShelved || s.list[maxShelved-1].Scene != "a" || s.list[maxShelved-2].Scene != "b" {
+		t.Errorf("%d scenes, the last %+v", len(s.list), s.list[maxShelved-2:])
+	}
+}
