@@ -54,9 +54,12 @@ func (l *local) close() {
 	}
 }
 
+// statsNext is how many of the items that go next canvas/stats names.
+const statsNext = 5
+
 // stats is what canvas/stats says.
 func (a *Agent) stats() any {
-	return map[string]any{"edge": a.config.Edge, "version": a.parts.Version, "outbox": a.box.Stats(), "cameras": a.cameraStates()}
+	return map[string]any{"edge": a.config.Edge, "version": a.parts.Version, "outbox": a.box.Stats(), "uplink": a.uplink.Next(statsNext), "cameras": a.cameraStates()}
 }
 
 // localLanes connects the local broker where there is one, and lays lanes for what comes over it.

@@ -47,6 +47,7 @@ type Agent struct {
 	log      *slog.Logger
 	box      *outbox.Outbox
 	link     *mqtt.Link
+	uplink   *uplink.Uplink
 	local    *local
 	networks *networks
 	lanes    []lane
@@ -82,14 +83,17 @@ func Open(ctx context.Context, c Config, p Parts) (_ *Agent, err error) {
 	if err != nil {
 		return nil, err
 	}
+	a.uplink, err = uplink.New(a.box, a.link, c.Uplink, uplink.Options{Step: a.progress.Step, Log: a.log, Metrics: p.Metrics, Memory: filepath.Join(c.Data, "uplink.json")})
+	if err != nil {
+		return nil, err
+	}
 	return a, a.register(p.Metrics)
 }
 
 // Run lets everything flow until ctx ends.
 func (a *Agent) Run(ctx context.Context) error {
-	up := uplink.New(a.box, a.link, a.config.Uplink, a.progress.Step, a.log)
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return up.Run(ctx) })
+	group.Go(func() error { return a.uplink.Run(ctx) })
 	group.Go(func() error { return a.keepLedger(ctx) })
 	group.Go(func() error { telemetry.Watchdog(ctx, &a.progress); return nil })
 	for _, l := range a.lanes {
