@@ -25,6 +25,8 @@ const (
 	remeasure = 30 * time.Second
 	// burst is by how much a fixed rate may be run ahead.
 	burst = 50 * time.Millisecond
+	// headroom is by how much sending may outrun the measured rate, so that a faster link is noticed.
+	headroom = 1.25
 )
 
 // Pace judges one link. One caller only.
@@ -46,7 +48,23 @@ type Pace struct {
 	probing bool
 	growing int  // rounds without growth; below 3 the bound is doubled
 	grown   rate // what growth is measured from
-	free    time.Time
+	free    bucket // of the fixed rate
+	paced   bucket // of the measured one: an empty link is not filled at one stroke
+}
+
+// bucket is when what was sent has gone at a certain rate.
+type bucket struct{ until time.Time }
+
+func (b *bucket) take(now time.Time, bytes int64, rate float64) {
+	if b.until.Before(now) {
+		b.until = now
+	}
+	b.until = b.until.Add(time.Duration(min(float64(bytes)/rate, 3600) * float64(time.Second)))
+}
+
+// full says since when more may follow, where it is not yet.
+func (b *bucket) full(now time.Time, ahead time.Duration) (until time.Time, full bool) {
+	return b.until.Add(-ahead), b.until.After(now.Add(ahead))
 }
 
 type rate struct {
@@ -65,7 +83,8 @@ type Sending struct {
 	delivered   int64
 	deliveredAt time.Time
 	firstSent   time.Time
-	spare       bool
+	spare       bool // the link had room for more
+	alone       bool // nothing else was under way
 }
 
 // Expect says how fast the link should be, where nothing has been measured yet.
@@ -73,17 +92,19 @@ func (p *Pace) Expect(bytesPerSecond float64) { p.hint = bytesPerSecond }
 
 // Sent takes note of a message that goes out now.
 func (p *Pace) Sent(now time.Time, bytes int64) Sending {
-	if p.flying == 0 {
+	s := Sending{bytes, now, p.delivered, p.deliveredAt, p.firstSent, p.delivered < p.idleUntil, p.flying == 0}
+	if s.alone {
 		p.deliveredAt, p.firstSent = now, now
+		s.deliveredAt, s.firstSent = now, now
 	}
 	p.flying += bytes
 	if p.fixed > 0 {
-		if p.free.Before(now) {
-			p.free = now
-		}
-		p.free = p.free.Add(time.Duration(float64(bytes) / p.fixed * float64(time.Second)))
+		p.free.take(now, bytes, p.fixed)
 	}
-	return Sending{bytes, now, p.delivered, p.deliveredAt, p.firstSent, p.delivered < p.idleUntil}
+	if r := p.measured(); r > 0 {
+		p.paced.take(now, bytes, r*headroom*p.gain())
+	}
+	return s
 }
 
 // Acked learns from a message's acknowledgement.
@@ -93,7 +114,7 @@ func (p *Pace) Acked(now time.Time, s Sending) {
 	p.deliveredAt, p.firstSent = now, s.sent
 	trip := max(now.Sub(s.sent), time.Microsecond)
 	p.last = trip
-	if p.least == 0 || trip <= p.least || p.probing {
+	if p.least == 0 || trip <= p.least || p.probing && s.alone {
 		p.least, p.leastAt, p.probing = trip, now, false
 	}
 	// The slower of sending and acknowledging, so that acknowledgements that come in a bunch do not
@@ -107,9 +128,9 @@ func (p *Pace) Acked(now time.Time, s Sending) {
 	p.grow(now)
 }
 
-// learn keeps the highest rate of the last keep, or of the last eight round trips of a slow link.
+// learn keeps the highest rate of the last keep, or of three round trips of a slow link.
 func (p *Pace) learn(r rate) {
-	old := r.at.Add(-max(keep, 8*p.last))
+	old := r.at.Add(-max(keep, 3*p.last))
 	for len(p.rates) > 0 && p.rates[0].at.Before(old) {
 		p.rates = p.rates[1:]
 	}
@@ -167,8 +188,8 @@ func (p *Pace) Rate() float64 {
 // Room is how many more bytes may go out now; one message may exceed it. When it is zero for want of
 // time, wake is when to ask again; otherwise an acknowledgement makes room.
 func (p *Pace) Room(now time.Time) (bytes int64, wake time.Time) {
-	if p.fixed > 0 && p.free.After(now.Add(burst)) {
-		return 0, p.free.Add(-burst)
+	if until, full := p.free.full(now, burst); full {
+		return 0, until
 	}
 	if p.flying == 0 {
 		return max(p.bound(), 1), time.Time{}
@@ -179,7 +200,18 @@ func (p *Pace) Room(now time.Time) (bytes int64, wake time.Time) {
 	if p.probing {
 		return 0, time.Time{} // until the link is empty; then one message measures it
 	}
+	if until, full := p.paced.full(now, p.target/2); full {
+		return 0, until
+	}
 	return max(p.bound()-p.flying, 0), time.Time{}
+}
+
+// gain is by how much the bound is raised while the link is being discovered.
+func (p *Pace) gain() float64 {
+	if p.growing < 3 && p.measured() > 0 {
+		return 2
+	}
+	return 1
 }
 
 func (p *Pace) bound() int64 {
@@ -187,10 +219,7 @@ func (p *Pace) bound() int64 {
 	if r == 0 || p.least == 0 {
 		return 0
 	}
-	if p.growing < 3 && p.measured() > 0 {
-		r *= 2
-	}
-	return int64(min(r*(p.least+p.target).Seconds(), math.MaxInt64/2))
+	return int64(min(r*p.gain()*(p.least+p.target).Seconds(), math.MaxInt64/2))
 }
 
 // Flying is how many bytes are under way.

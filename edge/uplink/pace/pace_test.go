@@ -151,10 +151,12 @@ func TestWhatIsSentWithRoomToSpareSaysNothingAgainstTheLink(t *testing.T) {
 		p.Acked(l.now, l.acks[0].s)
 		l.acks = l.acks[1:]
 	}
+	p.Idle()
 	for range 100 { // a small reading a second
 		s := p.Sent(l.now, 600)
 		p.Idle()
 		p.Acked(l.now.Add(601*time.Millisecond), s)
+		p.Idle()
 		l.now = l.now.Add(time.Second)
 	}
 	if r := p.Rate(); r < 0.9e6 {
