@@ -105,15 +105,15 @@ func TestALinkThatRefusesIsTriedAgainAndOneThatIsDownIsLeftAlone(t *testing.T) {
 		l.mu.Unlock()
 		time.Sleep(10 * time.Second)
 		stop()
-		seen := map[[2]uint64]bool{}
+		seen := map[[3]uint64]bool{}
 		for _, s := range l.went() {
-			key := [2]uint64{s.item.Seq, uint64(s.item.Attrs.Part)}
+			key := [3]uint64{s.item.Seq, uint64(s.item.Attrs.Part), uint64(s.item.Attrs.Parts)}
 			if seen[key] {
 				t.Errorf("%v was sent twice", key)
 			}
 			seen[key] = true
 		}
-		if !seen[[2]uint64{1, 0}] || len(seen) < 4 {
+		if !seen[[3]uint64{1, 0, 0}] || len(seen) < 4 {
 			t.Errorf("%d messages", len(seen))
 		}
 	})
@@ -161,7 +161,7 @@ func TestAnAlertPassesABacklogWithinASecond(t *testing.T) {
 		"geostationary": {250_000, 600 * time.Millisecond, time.Second},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			b, l := newBox(item(1, event.Normal, int(min(c.rate*2000, 200e6))), item(2, event.Normal, 30_000)), newLink()
+			b, l := newBox(item(1, event.Normal, int(min(c.rate*800, 200e6))), item(2, event.Normal, 30_000)), newLink()
 			l.rate, l.delay = c.rate, c.delay
 			_, stop := running(t, b, l, DefaultConfig(), Options{})
 			time.Sleep(60 * time.Second)

@@ -46,8 +46,8 @@ type Pace struct {
 	leastAt time.Time
 	last    time.Duration
 	probing bool
-	growing int  // rounds without growth; below 3 the bound is doubled
-	grown   rate // what growth is measured from
+	growing int    // rounds without growth; below 3 the bound is doubled
+	grown   rate   // what growth is measured from
 	free    bucket // of the fixed rate
 	paced   bucket // of the measured one: an empty link is not filled at one stroke
 }

@@ -8,6 +8,7 @@ type limits struct {
 	urgent     int64 // window and budget
 	other      int64 // the same, without the reserve for urgent ones
 	partBytes  int   // how large parts are cut now
+	measured   bool  // the rate of the link is known
 	shares     bool  // streams over their share wait
 	bounded    bool  // the window has an end that is near enough to matter
 	beginNoNew bool
@@ -33,7 +34,7 @@ func (s *Scheduler) Choose(now time.Time, link Link) (Part, Hold) {
 		return Part{}, NoRoom
 	}
 	s.roll(now, w)
-	lim := limits{window: unending, partBytes: s.partBytes(link.Rate), beginNoNew: len(s.out) >= maxOut}
+	lim := limits{window: unending, partBytes: s.partBytes(link.Rate), measured: link.Rate > 0, beginNoNew: len(s.out) >= maxOut}
 	if !w.To.IsZero() {
 		rate := link.Rate
 		if rate == 0 {
@@ -52,7 +53,14 @@ func (s *Scheduler) Choose(now time.Time, link Link) (Part, Hold) {
 			if i == nil {
 				break
 			}
-			if i.left > 0 && i.wire(i.next()) <= lim.of(i.entry.urgent()) {
+			if i.left == 0 {
+				continue
+			}
+			wire := i.wire(i.next())
+			if link.Flying > 0 && 2*link.Room < wire && !i.entry.urgent() {
+				return Part{}, NoRoom
+			}
+			if wire <= lim.of(i.entry.urgent()) {
 				return s.take(i, why), None
 			}
 		}
@@ -113,6 +121,9 @@ func (s *Scheduler) pick(now time.Time, lim limits) (*item, Reason) {
 func (s *Scheduler) bestBegun(now time.Time, lim limits) *item {
 	var best *item
 	for _, i := range s.begun {
+		if lim.measured {
+			i.refit(lim.partBytes)
+		}
 		if s.goesOn(i, now, lim) && (best == nil || i.entry.before(&best.entry)) {
 			best = i
 		}
@@ -217,6 +228,11 @@ func (s *Scheduler) take(i *item, why Reason) Part {
 
 // isOldest says whether nothing that waits is older: then its bytes count for the share of the oldest.
 func (s *Scheduler) isOldest(i *item) bool {
+	for _, other := range s.begun {
+		if !other.entry.urgent() && other.entry.seq < i.entry.seq {
+			return false
+		}
+	}
 	for n := range s.lanes {
 		if f := s.lanes[n].first; f != 0 && s.store.at(f).seq < i.entry.seq {
 			return false
@@ -228,7 +244,7 @@ func (s *Scheduler) isOldest(i *item) bool {
 // partBytes is how large the parts of an item that begins now are.
 func (s *Scheduler) partBytes(rate float64) int {
 	if rate == 0 {
-		return min(unhurt, s.rules.PartBytes)
+		return min(unknown, s.rules.PartBytes)
 	}
 	return min(max(int(min(rate*partTime, 1<<30))-Overhead, least), s.rules.PartBytes)
 }

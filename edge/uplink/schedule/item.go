@@ -15,6 +15,7 @@ type item struct {
 	flying    uint32   // parts under way
 	missing   []uint64 // bits of the parts to send
 	cursor    uint32   // nothing is missing below
+	held      bool     // the cloud is known to hold parts: the cut stays
 	due       time.Time
 	notBefore time.Time // a part of it failed: the others wait as well
 }
@@ -45,13 +46,22 @@ func Span(length int, n, of uint32) (from, to int) {
 
 // recut begins anew with so many parts, all to send.
 func (i *item) recut(of uint32) {
-	i.of, i.left, i.cursor = of, of, 0
+	i.of, i.left, i.cursor, i.flying = of, of, 0, 0
 	i.missing = make([]uint64, (of+63)/64)
 	for w := range i.missing {
 		i.missing[w] = ^uint64(0)
 	}
 	if rest := of % 64; rest > 0 {
 		i.missing[len(i.missing)-1] = 1<<rest - 1
+	}
+}
+
+// refit cuts an item anew whose first parts, sent before the rate of the link was known, turn out far
+// too large or too small for it. They are given up; the cloud begins anew with the new cut.
+func (i *item) refit(partBytes int) {
+	fit := cut(i.entry.bytes, partBytes)
+	if off := fit >= 3*i.of || i.of >= 3*fit; off && !i.held && i.of-i.left <= 2 {
+		i.recut(fit)
 	}
 }
 
@@ -95,6 +105,7 @@ func (i *item) again(n uint32) {
 
 // hold notes parts that the cloud has.
 func (i *item) hold(have []event.Range) {
+	i.held = i.held || len(have) > 0
 	for _, r := range have {
 		for n := r.From; n <= r.To && n < uint64(i.of); n++ {
 			i.clear(uint32(n))

@@ -30,9 +30,9 @@ const (
 	maxParts = 4096     // of one item; a receipt names at most as many ranges
 	maxOut   = 64 << 10 // items sent without a receipt: then only urgent ones go
 	lookout  = 16       // items that are looked at for one that still fits
-	unhurt   = 4096     // bytes of a part while nobody knows how fast the link is
+	unknown  = 2048     // bytes of a part while nobody knows how fast the link is
 	least    = 512      // bytes of a part on the thinnest link
-	partTime = 0.4      // seconds that a part takes: an alert waits for no more than two of them
+	partTime = 0.25     // seconds that a part takes, so that an alert never waits long for one
 	unending = 1 << 62  // bytes
 	retry    = time.Second
 )
@@ -62,7 +62,7 @@ type Rules struct {
 // Link is how the link is now.
 type Link struct {
 	Rate   float64 // bytes per second; 0: not known
-	Room   int64   // bytes that may go out now; one part may exceed it
+	Room   int64   // bytes that may go out now; a part may exceed it by half of itself, an urgent one by any amount
 	Flying int64   // bytes under way
 }
 

@@ -98,7 +98,7 @@ func TestPartsFitTheLink(t *testing.T) {
 	for _, c := range []struct {
 		rate float64
 		most int64
-	}{{0, 4096}, {1000, 512}, {10_000, 3488}, {125_000, 49_488}, {1e9, 128 << 10}} {
+	}{{0, 2048}, {1000, 512}, {10_000, 1988}, {125_000, 30_738}, {1e9, 128 << 10}} {
 		s := New(rules(), newBox(), always)
 		s.Add(ref(1, 2, 4, 1, 1<<20))
 		p, _ := s.Choose(epoch, Link{Rate: c.rate, Room: 1 << 30})
@@ -110,6 +110,40 @@ func TestPartsFitTheLink(t *testing.T) {
 	s.Add(ref(1, 2, 4, 1, 100<<20))
 	if p, _ := s.Choose(epoch, Link{Rate: 1000, Room: 1}); p.Of > maxParts {
 		t.Errorf("cut into %d parts", p.Of)
+	}
+}
+
+func TestPartsThatTurnOutFarTooLargeOrSmallAreCutAnew(t *testing.T) {
+	for _, rate := range []float64{500, 1e9} {
+		b := newBox()
+		s := New(rules(), b, always)
+		s.Add(ref(1, 2, 4, 1, 1<<20))
+		first, _ := s.Choose(epoch, Link{Room: 1})
+		s.Landed(epoch, first)
+		link := Link{Rate: rate, Room: 1 << 30}
+		p, _ := s.Choose(epoch, link)
+		if p.N != 0 || p.Of == first.Of || p.Of > maxParts {
+			t.Errorf("at %g bytes/s after %+v: %+v", rate, first, p)
+		}
+		s.Landed(epoch, first) // late news of the old cut does not count
+		sent := []uint32{p.N}
+		for {
+			q, hold := s.Choose(epoch, link)
+			if hold != None {
+				break
+			}
+			sent = append(sent, q.N)
+		}
+		if len(sent) != int(p.Of) {
+			t.Errorf("at %g bytes/s %d of %d parts went", rate, len(sent), p.Of)
+		}
+	}
+	b := newBox()
+	b.held[1] = event.PartsHeld{Of: 500, Have: []event.Range{{From: 0, To: 0}}}
+	s := New(rules(), b, always)
+	s.Add(ref(1, 2, 4, 1, 1<<20))
+	if p, _ := s.Choose(epoch, broad); p.Of != 500 || p.N != 1 {
+		t.Errorf("what the cloud holds was cut anew: %+v", p)
 	}
 }
 
