@@ -47,7 +47,7 @@ func (w *world) choose(t *rapid.T) {
 	p, hold := w.s.Choose(w.now, w.link)
 	win, open := w.open()
 	if hold != None {
-		if hold == Closed && open || hold == NoRoom && w.link.Room > 0 {
+		if hold == Closed && open || hold == NoRoom && w.link.Room > int64(w.rules.PartBytes+Overhead) {
 			t.Fatalf("%s: held by %q", w.now, hold)
 		}
 		return
