@@ -161,7 +161,7 @@ func TestAnAlertPassesABacklogWithinASecond(t *testing.T) {
 		"geostationary": {250_000, 600 * time.Millisecond, time.Second},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			b, l := newBox(item(1, event.Normal, int(min(c.rate*800, 200e6))), item(2, event.Normal, 30_000)), newLink()
+			b, l := newBox(item(1, event.Normal, int(min(c.rate*800, 20e6))), item(2, event.Normal, 30_000)), newLink()
 			l.rate, l.delay = c.rate, c.delay
 			_, stop := running(t, b, l, DefaultConfig(), Options{})
 			time.Sleep(60 * time.Second)
