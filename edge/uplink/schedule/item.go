@@ -57,10 +57,10 @@ func (i *item) recut(of uint32) {
 }
 
 // refit cuts an item anew whose first parts, sent before the rate of the link was known, turn out far
-// too large or too small for it. They are given up; the cloud begins anew with the new cut.
+// too large for it. They are given up; the cloud begins anew with the new cut.
 func (i *item) refit(partBytes int) {
 	fit := cut(i.entry.bytes, partBytes)
-	if off := fit >= 3*i.of || i.of >= 3*fit; off && !i.held && i.of-i.left <= 2 {
+	if fit >= 3*i.of && !i.held && i.of-i.left <= 2 {
 		i.recut(fit)
 	}
 }

@@ -30,7 +30,7 @@ const (
 	maxParts = 4096     // of one item; a receipt names at most as many ranges
 	maxOut   = 64 << 10 // items sent without a receipt: then only urgent ones go
 	lookout  = 16       // items that are looked at for one that still fits
-	unknown  = 2048     // bytes of a part while nobody knows how fast the link is
+	unknown  = 16 << 10 // bytes of a part while nobody knows how fast the link is
 	least    = 512      // bytes of a part on the thinnest link
 	partTime = 0.25     // seconds that a part takes, so that an alert never waits long for one
 	unending = 1 << 62  // bytes
