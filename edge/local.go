@@ -51,14 +51,17 @@ func (l *local) close() {
 	}
 }
 
+// statsNext is how many of the items that go next canvas/stats names.
+const statsNext = 5
+
 // stats is what canvas/stats says.
 func (a *Agent) stats() any {
 	messages := map[string]capture.DeviceCounts{}
 	for name, count := range a.messages {
 		messages[name] = count()
 	}
-	return map[string]any{"edge": a.config.Edge, "version": a.parts.Version, "outbox": a.box.Stats(), "quarantined": a.Quarantined(), "shed": a.lost.count.Load(),
-		"cameras": a.cameraStates(), "streams": a.streams(), "messages": messages, "power": a.power.State()}
+	return map[string]any{"edge": a.config.Edge, "version": a.parts.Version, "outbox": a.box.Stats(), "uplink": a.uplink.Next(statsNext),
+		"quarantined": a.Quarantined(), "shed": a.lost.count.Load(), "cameras": a.cameraStates(), "streams": a.streams(), "messages": messages, "power": a.power.State()}
 }
 
 // localLanes connects the local broker where there is one, and lays lanes for what comes over it.

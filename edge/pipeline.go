@@ -50,6 +50,8 @@ type Agent struct {
 	log      *slog.Logger
 	box      *outbox.Outbox
 	link     *mqtt.Link
+	uplink   *uplink.Uplink
+	sending  *telemetry.Hand // the uplink's
 	local    *local
 	networks *networks
 	attempts *attempt.Ledger
@@ -104,6 +106,10 @@ func Open(ctx context.Context, c Config, p Parts) (_ *Agent, err error) {
 	if err != nil {
 		return nil, err
 	}
+	a.uplink, err = uplink.New(a.box, a.link, c.Uplink, uplink.Options{Step: func() { a.sending.Step() }, Log: a.log, Metrics: p.Metrics, Memory: c.folder("uplink.json")})
+	if err != nil {
+		return nil, err
+	}
 	a.desk = newDesk(a.buffer(), a.shelf, &a.wishes, a.log)
 	a.link.Down(event.DownQuery, a.desk.ask)
 	return a, a.register(p.Metrics)
@@ -111,10 +117,10 @@ func Open(ctx context.Context, c Config, p Parts) (_ *Agent, err error) {
 
 // Run lets everything flow until ctx ends.
 func (a *Agent) Run(ctx context.Context) error {
-	up := uplink.New(a.box, a.link, a.config.Uplink, a.hands.Loop("uplink").Step, a.log)
+	a.sending = a.hands.Loop("uplink")
 	group, ctx := errgroup.WithContext(ctx)
 	defer context.AfterFunc(ctx, a.attempts.Stopping)()
-	group.Go(func() error { return up.Run(ctx) })
+	group.Go(func() error { return a.uplink.Run(ctx) })
 	group.Go(func() error { a.expire(ctx, a.box.Expire); return nil })
 	group.Go(func() error { a.report(ctx, a.box.Report); return nil })
 	group.Go(func() error { a.desk.run(ctx); return nil })

@@ -2,140 +2,35 @@ package uplink
 
 import (
 	"bytes"
-	"context"
 	"errors"
-	"log/slog"
-	"sync"
+	"path/filepath"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"pgregory.net/rapid"
-
+	"cloudcanvas/edge/uplink/contact"
 	"cloudcanvas/shared/event"
 )
-
-// box is a buffer in memory.
-type box struct {
-	mu    sync.Mutex
-	items map[uint64]event.Item
-	fresh []event.Ref
-	wake  chan struct{}
-}
-
-func newBox(items ...event.Item) *box {
-	b := &box{items: map[uint64]event.Item{}, wake: make(chan struct{}, 1)}
-	for _, i := range items {
-		b.items[i.Seq] = i
-		b.fresh = append(b.fresh, event.Ref{Seq: i.Seq, Priority: i.Priority, Bytes: len(i.Data)})
-	}
-	return b
-}
-
-func (b *box) Fresh() []event.Ref {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	f := b.fresh
-	b.fresh = nil
-	return f
-}
-func (b *box) Wake() <-chan struct{} { return b.wake }
-func (b *box) Waits(seq uint64) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	_, ok := b.items[seq]
-	return ok
-}
-func (b *box) Load(seq uint64) (event.Item, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	i, ok := b.items[seq]
-	if !ok {
-		return i, errors.New("gone")
-	}
-	return i, nil
-}
-func (b *box) Receive(_ context.Context, r event.Receipt) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	n := 0
-	for seq := range b.items {
-		if seq <= r.Through || len(r.Above) > 0 && r.Above[0].From <= seq && seq <= r.Above[0].To {
-			delete(b.items, seq)
-			n++
-		}
-	}
-	return n, nil
-}
-
-// link records what goes over it.
-type link struct {
-	mu       sync.Mutex
-	sent     []event.Item
-	refuse   bool
-	up       chan struct{}
-	receipts chan event.Receipt
-}
-
-func newLink() *link {
-	l := &link{up: make(chan struct{}), receipts: make(chan event.Receipt, 16)}
-	close(l.up)
-	return l
-}
-
-func (l *link) Send(_ context.Context, i event.Item) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.refuse {
-		return errors.New("no")
-	}
-	l.sent = append(l.sent, i)
-	return nil
-}
-func (l *link) Up() <-chan struct{}            { return l.up }
-func (l *link) Receipts() <-chan event.Receipt { return l.receipts }
-func (l *link) count() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.sent)
-}
-
-func item(seq uint64, p event.Priority, size int) event.Item {
-	return event.Item{Seq: seq, Epoch: "e", Priority: p, Kind: event.Tile, Data: bytes.Repeat([]byte{byte(seq)}, size)}
-}
-
-func running(t *testing.T, b Box, l Link, c Config) (stop func()) {
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- New(b, l, c, func() {}, slog.New(slog.DiscardHandler)).Run(ctx) }()
-	return func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	}
-}
 
 func TestUrgentItemsGoFirstAndLargeOnesInParts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := DefaultConfig()
 		c.Window, c.PartBytes = 1, 1024
 		b, l := newBox(item(1, event.Low, 10), item(2, event.Normal, 2500), item(3, event.Urgent, 10)), newLink()
-		stop := running(t, b, l, c)
+		_, stop := running(t, b, l, c, Options{})
 		synctest.Wait()
 		stop()
-		var order []uint64
 		var whole []byte
-		for _, i := range l.sent {
-			order = append(order, i.Seq)
-			if i.Seq == 2 {
-				if i.Kind != event.Part || i.Attrs.Parts != 3 || i.Attrs.PartOf != event.Tile || int(i.Attrs.Part) != len(whole)/1024 {
+		for _, s := range l.went() {
+			if i := s.item; i.Seq == 2 {
+				if i.Kind != event.Part || i.Attrs.Parts != 3 || i.Attrs.PartOf != event.Tile || int(i.Attrs.Part) != (len(whole)+1)*3/2500 {
 					t.Errorf("part %+v", i.Attrs)
 				}
 				whole = append(whole, i.Data...)
 			}
 		}
-		if len(order) != 5 || order[0] != 3 || order[1] != 2 || order[4] != 1 {
+		if order := l.seqs(); !slices.Equal(order, []uint64{3, 2, 2, 2, 1}) {
 			t.Errorf("sent in the order %v", order)
 		}
 		if !bytes.Equal(whole, b.items[2].Data) {
@@ -147,14 +42,14 @@ func TestUrgentItemsGoFirstAndLargeOnesInParts(t *testing.T) {
 func TestWithoutAReceiptAnItemGoesAgainAndLaterEachTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, l := newBox(item(1, event.Normal, 10)), newLink()
-		stop := running(t, b, l, DefaultConfig())
+		_, stop := running(t, b, l, DefaultConfig(), Options{})
 		for _, step := range []struct {
 			after time.Duration
 			want  int
 		}{{0, 1}, {29 * time.Second, 1}, {3 * time.Second, 2}, {57 * time.Second, 2}, {5 * time.Second, 3}} {
 			time.Sleep(step.after)
 			synctest.Wait()
-			if got := l.count(); got != step.want {
+			if got := len(l.went()); got != step.want {
 				t.Fatalf("after %s more: sent %d times, not %d", step.after, got, step.want)
 			}
 		}
@@ -162,39 +57,78 @@ func TestWithoutAReceiptAnItemGoesAgainAndLaterEachTime(t *testing.T) {
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		stop()
-		if l.count() != 3 || b.Waits(1) {
-			t.Errorf("sent %d times, waits %v", l.count(), b.Waits(1))
+		if len(l.went()) != 3 || b.Waits(1) {
+			t.Errorf("sent %d times, waits %v", len(l.went()), b.Waits(1))
+		}
+	})
+}
+
+func TestOnlyThePartsThatTheCloudLacksGoAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := DefaultConfig()
+		c.PartBytes = 1024
+		b, l := newBox(item(1, event.Normal, 8*1024)), newLink()
+		_, stop := running(t, b, l, c, Options{})
+		synctest.Wait()
+		if n := len(l.went()); n != 8 {
+			t.Fatalf("%d parts", n)
+		}
+		if b.loads != 1 {
+			t.Errorf("the item was read %d times for its 8 parts", b.loads)
+		}
+		l.receipts <- event.Receipt{Epoch: "e", Parts: []event.PartsHeld{{Seq: 1, Of: 8, Have: []event.Range{{From: 0, To: 4}, {From: 6, To: 7}}}}}
+		time.Sleep(32 * time.Second)
+		stop()
+		if went := l.went(); len(went) != 9 || went[8].item.Attrs.Part != 5 {
+			t.Errorf("%d sent, the last %+v", len(went), went[len(went)-1].item.Attrs)
+		}
+		// A new life of the device asks the buffer.
+		b.add(item(1, event.Normal, 8*1024))
+		again := newLink()
+		_, stop = running(t, b, again, DefaultConfig(), Options{})
+		synctest.Wait()
+		stop()
+		if went := again.went(); len(went) != 1 || went[0].item.Attrs.Part != 5 || went[0].item.Attrs.Parts != 8 {
+			t.Errorf("after a restart %d parts went", len(went))
 		}
 	})
 }
 
 func TestALinkThatRefusesIsTriedAgainAndOneThatIsDownIsLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, l := newBox(item(1, event.Normal, 10)), newLink()
-		l.refuse = true
-		stop := running(t, b, l, DefaultConfig())
+		b, l := newBox(item(1, event.Normal, 10), item(2, event.Normal, 300<<10)), newLink()
+		l.refuse = errors.New("no")
+		_, stop := running(t, b, l, DefaultConfig(), Options{})
 		time.Sleep(5 * time.Second)
 		l.mu.Lock()
-		l.refuse = false
+		l.refuse = nil
 		l.mu.Unlock()
-		time.Sleep(5 * time.Second)
+		time.Sleep(10 * time.Second)
 		stop()
-		if l.count() != 1 {
-			t.Errorf("sent %d times", l.count())
+		seen := map[[3]uint64]bool{}
+		for _, s := range l.went() {
+			key := [3]uint64{s.item.Seq, uint64(s.item.Attrs.Part), uint64(s.item.Attrs.Parts)}
+			if seen[key] {
+				t.Errorf("%v was sent twice", key)
+			}
+			seen[key] = true
+		}
+		if !seen[[3]uint64{1, 0, 0}] || len(seen) < 4 {
+			t.Errorf("%d messages", len(seen))
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
 		b, l := newBox(item(1, event.Normal, 10)), newLink()
 		l.up = make(chan struct{})
-		stop := running(t, b, l, DefaultConfig())
+		_, stop := running(t, b, l, DefaultConfig(), Options{})
 		time.Sleep(time.Hour)
-		if l.count() != 0 {
+		if len(l.went()) != 0 {
 			t.Error("sent without a connection")
 		}
 		close(l.up)
 		synctest.Wait()
 		stop()
-		if l.count() != 1 {
+		if len(l.went()) != 1 {
 			t.Error("not sent when the connection came")
 		}
 	})
@@ -205,8 +139,8 @@ func TestWithAPlainBrokerThePUBACKFrees(t *testing.T) {
 		c := DefaultConfig()
 		c.Receipts = ReceiptsPUBACK
 		b, l := newBox(item(1, event.Normal, 10), item(2, event.Normal, 10)), newLink()
-		stop := running(t, b, l, c)
-		synctest.Wait()
+		_, stop := running(t, b, l, c, Options{})
+		time.Sleep(2 * time.Second)
 		stop()
 		if b.Waits(1) || b.Waits(2) {
 			t.Error("still waits")
@@ -214,20 +148,112 @@ func TestWithAPlainBrokerThePUBACKFrees(t *testing.T) {
 	})
 }
 
-func TestTheQueueNeverPutsAMoreUrgentItemLast(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		var q queue
-		n := rapid.IntRange(1, 50).Draw(t, "n")
-		for seq := range n {
-			q.add(event.Ref{Seq: uint64(seq), Priority: event.Priority(rapid.IntRange(0, 3).Draw(t, "priority")), Value: rapid.Float64Range(0, 1).Draw(t, "value"), Bytes: rapid.IntRange(1, 1<<20).Draw(t, "bytes")})
-		}
-		last := q.best()
-		for q.len() > 0 {
-			next := q.best()
-			if next.Priority < last.Priority || next.Priority == last.Priority && density(next) > density(last) {
-				t.Fatalf("%+v after %+v", next, last)
+func TestAnAlertPassesABacklogWithinASecond(t *testing.T) {
+	for name, c := range map[string]struct {
+		rate  float64
+		delay time.Duration
+		most  time.Duration // until the alert has left, its own time on the link aside
+	}{
+		"1 kB/s":        {1000, 200 * time.Millisecond, 2 * time.Second},
+		"10 kB/s":       {10_000, 600 * time.Millisecond, time.Second},
+		"a megabit":     {125_000, 100 * time.Millisecond, time.Second},
+		"100 megabit":   {12.5e6, 20 * time.Millisecond, time.Second},
+		"geostationary": {250_000, 600 * time.Millisecond, time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b, l := newBox(item(1, event.Normal, int(min(c.rate*800, 20e6))), item(2, event.Normal, 30_000)), newLink()
+			l.rate, l.delay = c.rate, c.delay
+			_, stop := running(t, b, l, DefaultConfig(), Options{})
+			time.Sleep(60 * time.Second)
+			for n := range uint64(5) {
+				b.add(item(100+n, event.Urgent, 300))
+				born := time.Now()
+				time.Sleep(7 * time.Second)
+				synctest.Wait()
+				went := l.went()
+				i := slices.IndexFunc(went, func(s sending) bool { return s.item.Seq == 100+n })
+				if i < 0 {
+					t.Errorf("%s: the alert is still here", name)
+					continue
+				}
+				own := time.Duration(812 / c.rate * float64(time.Second))
+				if took := went[i].left.Sub(born) - own; took > c.most {
+					t.Errorf("%s: the alert left after %s", name, took)
+				}
 			}
-			last = next
+			sum := 0.0
+			for _, s := range l.went() {
+				sum += float64(len(s.item.Data) + 512)
+			}
+			if fill := sum / c.rate / time.Since(l.went()[0].at).Seconds(); fill < 0.75 && c.rate < 1e6 {
+				t.Errorf("%s: %.2f of the link is used", name, fill)
+			}
+			stop()
+		})
+	}
+}
+
+func TestNothingGoesOutsideTheWindows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, l := newBox(item(1, event.Urgent, 10), item(2, event.Normal, 40<<10)), newLink()
+		l.rate = 10_000
+		c := DefaultConfig()
+		start := time.Now().Add(time.Hour).UTC()
+		c.Contacts.List = []contact.Entry{
+			{From: start.Format(time.RFC3339), To: start.Add(2 * time.Second).Format(time.RFC3339), BytesPerSecond: 10_000},
+			{From: start.Add(time.Hour).Format(time.RFC3339), To: start.Add(2 * time.Hour).Format(time.RFC3339), BytesPerSecond: 10_000},
+		}
+		u, stop := running(t, b, l, c, Options{})
+		time.Sleep(59 * time.Minute)
+		v := u.Next(3)
+		if len(l.went()) > 0 || v.Open || v.Window == nil || !v.Window.From.Equal(start) || len(v.Next) != 2 || v.Next[0].Seq != 1 || len(v.Coming) != 2 {
+			t.Errorf("before the window: %+v", v)
+		}
+		time.Sleep(30 * time.Minute)
+		during := len(l.went())
+		for _, s := range l.went() {
+			if s.at.Before(start) || s.left.After(start.Add(2*time.Second)) {
+				t.Errorf("a part went from %s to %s", s.at, s.left)
+			}
+		}
+		if during < 3 {
+			t.Errorf("%d messages in two seconds", during)
+		}
+		time.Sleep(time.Hour)
+		v = u.Plan()
+		stop()
+		if len(l.went()) <= during || !v.Open || len(v.Past) != 1 || v.Waiting != 0 {
+			t.Errorf("in the second window: %d messages, %+v", len(l.went()), v)
+		}
+	})
+}
+
+func TestTheBudgetOutlivesARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := DefaultConfig()
+		c.PartBytes, c.Budget.BytesPerDay = 10_000, 50_000
+		memory := filepath.Join(t.TempDir(), "uplink.json")
+		b, l := newBox(), newLink()
+		for seq := range uint64(20) {
+			b.add(item(seq+1, event.Normal, 9000))
+		}
+		_, stop := running(t, b, l, c, Options{Memory: memory})
+		time.Sleep(time.Minute)
+		stop()
+		first := len(l.went())
+		b.add(item(100, event.Normal, 9000))
+		u, stop := running(t, b, l, c, Options{Memory: memory})
+		time.Sleep(time.Minute)
+		if first == 0 || len(l.went()) != first {
+			t.Errorf("%d messages went, %d after a restart", first, len(l.went())-first)
+		}
+		if left := u.Plan().Budget.Day; left < 5000 || left > 15_000 {
+			t.Errorf("%d bytes are left", left)
+		}
+		time.Sleep(25 * time.Hour)
+		stop()
+		if len(l.went()) == first {
+			t.Error("nothing went the next day")
 		}
 	})
 }

@@ -1,0 +1,133 @@
+package uplink
+
+import (
+	"fmt"
+	"path"
+	"time"
+
+	"cloudcanvas/edge/uplink/contact"
+	"cloudcanvas/edge/uplink/schedule"
+)
+
+// Config is how the link is used. docs/uplink.md explains it.
+type Config struct {
+	Window         int              `yaml:"window"`           // messages in flight
+	PartBytes      int              `yaml:"part_bytes"`       // larger items travel in parts of so many bytes, smaller ones on a thin link
+	ReceiptTimeout time.Duration    `yaml:"receipt_timeout"`  // then an item goes again
+	Receipts       string           `yaml:"receipts"`         // bridge, or puback for a plain broker
+	BytesPerSecond float64          `yaml:"bytes_per_second"` // at most; 0: as the link takes it
+	QueueDelay     time.Duration    `yaml:"queue_delay"`      // that may build up on the link
+	OldestShare    float64          `yaml:"oldest_share"`     // of the bytes, for what has waited longest
+	Budget         schedule.Budget  `yaml:"budget"`
+	Quotas         []schedule.Quota `yaml:"quotas"`
+	Contacts       contact.Config   `yaml:"contacts"`
+}
+
+// Ways to learn that an item has arrived.
+const (
+	ReceiptsBridge = "bridge"
+	ReceiptsPUBACK = "puback"
+)
+
+// DefaultConfig uses whatever link there is, whenever it is there.
+func DefaultConfig() Config {
+	return Config{Window: 32, PartBytes: 128 << 10, ReceiptTimeout: 30 * time.Second, Receipts: ReceiptsBridge,
+		QueueDelay: 250 * time.Millisecond, OldestShare: 0.05, Budget: schedule.Budget{UrgentShare: 0.1}, Contacts: contact.DefaultConfig()}
+}
+
+func (c Config) rules() schedule.Rules {
+	return schedule.Rules{PartBytes: c.PartBytes, ReceiptTimeout: c.ReceiptTimeout, OldestShare: c.OldestShare, Budget: c.Budget, Quotas: c.Quotas}
+}
+
+// Problems lists every mistake in c.
+func (c Config) Problems(add func(field, message, hint string)) { c.problemsAt(time.Now(), add) }
+
+func (c Config) problemsAt(now time.Time, add func(field, message, hint string)) {
+	if c.Window < 1 || c.Window > 1024 {
+		add("window", fmt.Sprintf("%d is not between 1 and 1024", c.Window), "32 suits most brokers; stay below the broker's own limit of messages in flight")
+	}
+	if c.PartBytes < 1024 || c.PartBytes > 512<<10 {
+		add("part_bytes", fmt.Sprintf("%d is not between 1 KiB and 512 KiB", c.PartBytes), "131072 is 128 KiB")
+	}
+	if c.ReceiptTimeout < time.Second {
+		add("receipt_timeout", fmt.Sprintf("%s is less than a second", c.ReceiptTimeout), "30s")
+	}
+	if c.Receipts != ReceiptsBridge && c.Receipts != ReceiptsPUBACK {
+		add("receipts", fmt.Sprintf("%q is not known", c.Receipts), "bridge, or puback where a plain broker is all there is")
+	}
+	if !(c.BytesPerSecond >= 0) {
+		add("bytes_per_second", "is negative", "0 takes what the link gives")
+	}
+	if c.QueueDelay < 10*time.Millisecond || c.QueueDelay > time.Minute {
+		add("queue_delay", fmt.Sprintf("%s is not between 10ms and 1m", c.QueueDelay), "250ms keeps alerts quick; a link whose delay jumps about wants more")
+	}
+	if !(c.OldestShare > 0 && c.OldestShare <= 1) {
+		add("oldest_share", fmt.Sprintf("%g is not above 0 and up to 1", c.OldestShare), "0.05 gives a byte in twenty to what has waited longest; without any, items could wait for ever")
+	}
+	c.budgetProblems(add)
+	c.quotaProblems(add)
+	c.Contacts.Problems(now, func(field, message, hint string) {
+		if field != "" {
+			field = "." + field
+		}
+		add("contacts"+field, message, hint)
+	})
+}
+
+func (c Config) windows() bool {
+	return len(c.Contacts.List) > 0 || len(c.Contacts.Daily) > 0 || len(c.Contacts.Orbit.TLE) > 0 || c.Contacts.Orbit.TLEFile != ""
+}
+
+// largest is what the largest message takes of a budget.
+func (c Config) largest() int64 { return int64(c.PartBytes) + schedule.Overhead }
+
+func (c Config) bytesProblem(field string, bytes int64, add func(field, message, hint string)) {
+	switch {
+	case bytes < 0:
+		add(field, "is negative", "0 sets no bound")
+	case bytes > 0 && bytes < c.largest():
+		add(field, fmt.Sprintf("%d is less than one part with its envelope, %d: larger items would never go", bytes, c.largest()), "raise it, or lower uplink.part_bytes")
+	}
+}
+
+func (c Config) contactProblem(field string, bytes int64, add func(field, message, hint string)) {
+	if c.bytesProblem(field, bytes, add); bytes > 0 && !c.windows() {
+		add(field, "needs contact windows", "say when they are in uplink.contacts, or bound the bytes of a day")
+	}
+}
+
+func (c Config) budgetProblems(add func(field, message, hint string)) {
+	c.bytesProblem("budget.bytes_per_day", c.Budget.BytesPerDay, add)
+	c.contactProblem("budget.bytes_per_contact", c.Budget.BytesPerContact, add)
+	if !(c.Budget.UrgentShare >= 0 && c.Budget.UrgentShare < 1) {
+		add("budget.urgent_share", fmt.Sprintf("%g is not at least 0 and below 1", c.Budget.UrgentShare), "0.1 keeps a tenth for alerts")
+	}
+}
+
+func (c Config) quotaProblems(add func(field, message, hint string)) {
+	shares, taken := 0.0, map[string]bool{}
+	for i, q := range c.Quotas {
+		at := fmt.Sprintf("quotas.%d", i)
+		if _, err := path.Match(q.Streams, ""); err != nil || q.Streams == "" {
+			add(at+".streams", fmt.Sprintf("%q is no pattern for streams", q.Streams), "a stream's name, or camera-*")
+		} else if taken[q.Streams] {
+			add(at+".streams", fmt.Sprintf("%q stands twice", q.Streams), "the first one that matches a stream holds: keep one")
+		}
+		taken[q.Streams] = true
+		if !(q.Share >= 0 && q.Share <= 1) {
+			add(at+".share", fmt.Sprintf("%g is not between 0 and 1", q.Share), "0.25 is a quarter; 0 sets no bound")
+		}
+		shares += max(q.Share, 0)
+		c.bytesProblem(at+".bytes_per_day", q.BytesPerDay, add)
+		c.contactProblem(at+".bytes_per_contact", q.BytesPerContact, add)
+		if q.Share == 0 && q.BytesPerDay == 0 && q.BytesPerContact == 0 {
+			add(at, "bounds nothing", "give share, bytes_per_day or bytes_per_contact")
+		}
+		if day := c.Budget.BytesPerDay; day > 0 && q.BytesPerDay > day {
+			add(at+".bytes_per_day", "is more than the whole budget of a day", "lower it, or raise uplink.budget.bytes_per_day")
+		}
+	}
+	if shares > 1 {
+		add("quotas", fmt.Sprintf("the shares add up to %.2f", shares), "together they can be 1 at most")
+	}
+}

@@ -1,0 +1,90 @@
+package uplink
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"cloudcanvas/edge/uplink/schedule"
+)
+
+// memory is the file of what outlives the process: what was spent of the budget, so that a restart
+// does not spend it twice, and how fast the link was, so that the first parts have the right size.
+type memory struct {
+	path    string
+	written time.Time
+	last    remembered
+}
+
+type remembered struct {
+	Accounts       schedule.Accounts `json:"accounts"`
+	BytesPerSecond float64           `json:"bytes_per_second"`
+}
+
+const (
+	memoryEvery    = 10 * time.Second
+	maxMemoryBytes = 1 << 20
+)
+
+// remember takes up what the file says; none is no fault.
+func (u *Uplink) remember() error {
+	if u.memory.path == "" {
+		return nil
+	}
+	info, err := os.Stat(u.memory.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info.Size() > maxMemoryBytes {
+		return fmt.Errorf("%s has %d bytes, more than it can have", u.memory.path, info.Size())
+	}
+	text, err := os.ReadFile(u.memory.path)
+	if err != nil {
+		return err
+	}
+	var r remembered
+	if err := json.Unmarshal(text, &r); err != nil {
+		return fmt.Errorf("read %s: %w", u.memory.path, err)
+	}
+	u.schedule.Restore(r.Accounts)
+	u.pace.Expect(r.BytesPerSecond)
+	u.memory.last = r
+	return nil
+}
+
+// keep writes the file every so often, and at the end. What is spent between two writes is forgotten
+// by a crash: at most ten seconds of sending.
+func (u *Uplink) keep(now bool) {
+	if u.memory.path == "" || !now && time.Since(u.memory.written) < memoryEvery {
+		return
+	}
+	u.memory.written = time.Now()
+	u.mu.Lock()
+	r := remembered{u.schedule.Accounts(), u.pace.Rate()}
+	u.mu.Unlock()
+	if r.Accounts.Spent == u.memory.last.Accounts.Spent { // nothing was sent: spare the disk
+		return
+	}
+	u.memory.last = r
+	text, err := json.Marshal(r)
+	if err == nil {
+		err = replaceFile(u.memory.path, text)
+	}
+	if err != nil {
+		u.log.Warn("what was spent of the uplink's budget could not be written down", "problem", err)
+	}
+}
+
+func replaceFile(path string, text []byte) error {
+	draft := path + ".new"
+	if err := os.WriteFile(draft, text, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(draft, path)
+}

@@ -1,0 +1,52 @@
+package uplink
+
+import (
+	"context"
+	"time"
+
+	"cloudcanvas/shared/event"
+)
+
+// receive frees what the cloud has, and notes which parts of larger items it holds.
+func (u *Uplink) receive(ctx context.Context, r event.Receipt) {
+	freed, err := u.box.Receive(ctx, r)
+	if err != nil {
+		u.log.Error("a receipt could not be taken into the buffer", "problem", err)
+		return
+	}
+	now := time.Now()
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if freed > 0 {
+		u.schedule.Sweep()
+	}
+	for _, p := range r.Parts {
+		// The buffer's answer, not the receipt's: it knows whether the receipt is of this epoch.
+		if of, have := u.box.Parts(p.Seq); of > 0 {
+			u.schedule.Held(now, event.PartsHeld{Seq: p.Seq, Of: of, Have: have})
+		}
+	}
+}
+
+// puback frees a row on the broker's word, for plain brokers without a bridge.
+func (u *Uplink) puback(ctx context.Context, o outcome) {
+	_, err := u.box.Receive(ctx, event.Receipt{Epoch: o.epoch, Above: []event.Range{{From: o.part.Seq, To: o.part.Seq}}})
+	if err != nil {
+		u.log.Error("a PUBACK could not be taken into the buffer", "problem", err)
+		return // it goes again when its receipt is overdue
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.schedule.Forget(o.part.Seq)
+}
+
+// again queues what has had no receipt for too long.
+func (u *Uplink) again(now time.Time) {
+	u.mu.Lock()
+	overdue := u.schedule.Overdue(now)
+	u.mu.Unlock()
+	if overdue > 0 {
+		u.metrics.overdue.Add(float64(overdue))
+		u.log.Info("no receipt yet: sending again", "items", overdue)
+	}
+}

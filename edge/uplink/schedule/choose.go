@@ -1,0 +1,276 @@
+package schedule
+
+import "time"
+
+// limits are how many bytes a part may have on the link.
+type limits struct {
+	window     int64 // until it closes
+	urgent     int64 // window and budget
+	other      int64 // the same, without the reserve for urgent ones
+	partBytes  int   // how large parts are cut now
+	measured   bool  // the rate of the link is known
+	shares     bool  // streams over their share wait
+	bounded    bool  // the window has an end that is near enough to matter
+	beginNoNew bool
+}
+
+func (l limits) of(urgent bool) int64 {
+	if urgent {
+		return l.urgent
+	}
+	return l.other
+}
+
+// Choose gives the part that goes next, and counts it as gone; or says why none does.
+func (s *Scheduler) Choose(now time.Time, link Link) (Part, Hold) {
+	w, open := s.contacts.At(now)
+	if !open {
+		return Part{}, Closed
+	}
+	if len(s.begun) == 0 && s.empty() {
+		return Part{}, Empty
+	}
+	if link.Room <= 0 {
+		return Part{}, NoRoom
+	}
+	s.roll(now, w)
+	lim := limits{window: unending, partBytes: s.partBytes(link.Rate), measured: link.Rate > 0, beginNoNew: len(s.out) >= maxOut}
+	if !w.To.IsZero() {
+		rate := link.Rate
+		if rate == 0 {
+			rate = w.BytesPerSecond
+		}
+		if rate > 0 {
+			lim.window = max(int64(rate*w.To.Sub(now).Seconds())-link.Flying, 0)
+			lim.bounded = true
+		}
+	}
+	lim.urgent, lim.other = s.budgetLeft()
+	lim.urgent, lim.other = min(lim.urgent, lim.window), min(lim.other, lim.window)
+	for _, lim.shares = range []bool{true, false} {
+		for range lookout {
+			i, why := s.pick(now, lim)
+			if i == nil {
+				break
+			}
+			if i.left == 0 {
+				continue
+			}
+			wire := i.wire(i.next())
+			if link.Flying > 0 && 2*link.Room < wire && !i.entry.urgent() {
+				return Part{}, NoRoom
+			}
+			if wire <= lim.of(i.entry.urgent()) {
+				return s.take(i, why), None
+			}
+		}
+	}
+	return Part{}, NoBudget
+}
+
+func (s *Scheduler) empty() bool {
+	for i := range s.lanes {
+		if len(s.lanes[i].heap) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// pick is the item whose turn it is, begun if it had not. It may turn out to be with the cloud
+// already, or to be cut into parts that do not fit: then another pick finds another.
+func (s *Scheduler) pick(now time.Time, lim limits) (*item, Reason) {
+	running := s.bestBegun(now, lim)
+	var slot uint32
+	for n := range s.lanes {
+		if h := s.head(&s.lanes[n], lim); h != 0 && (slot == 0 || s.store.at(h).before(s.store.at(slot))) {
+			slot = h
+		}
+	}
+	var rank uint8
+	switch {
+	case running == nil && slot == 0:
+		return nil, ""
+	case running != nil && (slot == 0 || running.entry.rank <= s.store.at(slot).rank):
+		rank = running.entry.rank
+		slot = 0
+	default:
+		rank = s.store.at(slot).rank
+		running = nil
+	}
+	if rank>>4 != 0 && s.owed >= float64(s.rules.PartBytes) {
+		if i := s.oldest(now, lim); i != nil {
+			return i, Oldest
+		}
+		s.owed = 0 // whoever is held back by a quota does not save up
+	}
+	why := Best
+	if rank>>4 == 0 {
+		why = Urgent
+	}
+	if running != nil {
+		if why != Urgent {
+			why = Begun
+		}
+		return running, why
+	}
+	return s.begin(now, slot, lim), why
+}
+
+// bestBegun is the begun item that goes on first.
+func (s *Scheduler) bestBegun(now time.Time, lim limits) *item {
+	var best *item
+	for _, i := range s.begun {
+		if lim.measured {
+			i.refit(lim.partBytes)
+		}
+		if s.goesOn(i, now, lim) && (best == nil || i.entry.before(&best.entry)) {
+			best = i
+		}
+	}
+	return best
+}
+
+func (s *Scheduler) goesOn(i *item, now time.Time, lim limits) bool {
+	wire := i.wire(i.next())
+	return !now.Before(i.notBefore) && wire <= lim.of(i.entry.urgent()) && s.allowed(&s.lanes[i.entry.lane], &i.entry, wire, lim)
+}
+
+// head is the first item of a lane that may begin and fits; 0 if there is none near the front. One
+// that can be whole before the window closes goes before one of the same rank that can't.
+func (s *Scheduler) head(l *lane, lim limits) uint32 {
+	var found uint32
+	for len(l.heap) > 0 && !s.alive(s.store.at(l.heap[0]).seq) {
+		s.store.remove(l, l.heap[0])
+	}
+	s.scan(l, lookout, func(slot uint32) bool {
+		e := s.store.at(slot)
+		switch part, whole := cutWire(e, lim.partBytes); {
+		case found != 0 && e.rank != s.store.at(found).rank:
+			return false
+		case lim.beginNoNew && !e.urgent(), !s.alive(e.seq):
+		case part > lim.of(e.urgent()) || !s.allowed(l, e, part, lim):
+		case !lim.bounded || whole <= lim.window:
+			found = slot
+			return false
+		case found == 0:
+			found = slot
+		}
+		return true
+	})
+	return found
+}
+
+// alive says whether an entry still stands for an item that waits.
+func (s *Scheduler) alive(seq uint64) bool {
+	_, out := s.out[seq]
+	return !out && s.box.Waits(seq)
+}
+
+// oldest is the item with the lowest number that is not urgent and may go.
+func (s *Scheduler) oldest(now time.Time, lim limits) *item {
+	var running *item
+	for _, i := range s.begun {
+		if !i.entry.urgent() && s.goesOn(i, now, lim) && (running == nil || i.entry.seq < running.entry.seq) {
+			running = i
+		}
+	}
+	var slot uint32
+	for n := range s.lanes {
+		l := &s.lanes[n]
+		for l.first != 0 && !s.alive(s.store.at(l.first).seq) {
+			s.store.remove(l, l.first)
+		}
+		if l.first == 0 || lim.beginNoNew {
+			continue
+		}
+		e := s.store.at(l.first)
+		part, _ := cutWire(e, lim.partBytes)
+		if part <= lim.other && s.allowed(l, e, part, lim) && (slot == 0 || e.seq < s.store.at(slot).seq) {
+			slot = l.first
+		}
+	}
+	if slot == 0 || running != nil && running.entry.seq < s.store.at(slot).seq {
+		return running
+	}
+	return s.begin(now, slot, lim)
+}
+
+// begin takes an item out of its lane and cuts it; what the cloud holds of it is not sent again.
+func (s *Scheduler) begin(now time.Time, slot uint32, lim limits) *item {
+	e := s.store.at(slot)
+	i := newItem(s.store.remove(&s.lanes[e.lane], slot), lim.partBytes)
+	s.out[i.entry.seq] = i
+	if of, have := s.box.Parts(i.entry.seq); of > 0 {
+		i.recut(of)
+		i.hold(have)
+	}
+	if i.left == 0 {
+		i.due = now.Add(s.patience(i))
+		return i
+	}
+	s.begun = append(s.begun, i)
+	return i
+}
+
+// take counts the item's next part as gone.
+func (s *Scheduler) take(i *item, why Reason) Part {
+	n := i.next()
+	p := Part{Seq: i.entry.seq, N: n, Of: i.of, Wire: i.wire(n), Priority: i.entry.priority(), Rung: i.entry.rung(), Why: why}
+	old := why == Oldest || s.isOldest(i)
+	i.fly(n)
+	if i.left == 0 {
+		s.pause(i)
+	}
+	s.spend(&s.lanes[i.entry.lane], p.Wire, i.entry.urgent(), old)
+	return p
+}
+
+// isOldest says whether nothing that waits is older: then its bytes count for the share of the oldest.
+func (s *Scheduler) isOldest(i *item) bool {
+	for _, other := range s.begun {
+		if !other.entry.urgent() && other.entry.seq < i.entry.seq {
+			return false
+		}
+	}
+	for n := range s.lanes {
+		if f := s.lanes[n].first; f != 0 && s.store.at(f).seq < i.entry.seq {
+			return false
+		}
+	}
+	return true
+}
+
+// partBytes is how large the parts of an item that begins now are.
+func (s *Scheduler) partBytes(rate float64) int {
+	if rate == 0 {
+		return min(unknown, s.rules.PartBytes)
+	}
+	return min(max(int(min(rate*partTime, 1<<30))-Overhead, least), s.rules.PartBytes)
+}
+
+// scan visits the first items of a lane in order, at most so many, until visit says false.
+func (s *Scheduler) scan(l *lane, most int, visit func(slot uint32) bool) {
+	f := s.frontier[:0]
+	if len(l.heap) > 0 {
+		f = append(f, 0)
+	}
+	for n := 0; n < most && len(f) > 0; n++ {
+		first := 0
+		for c := range f {
+			if s.store.at(l.heap[f[c]]).before(s.store.at(l.heap[f[first]])) {
+				first = c
+			}
+		}
+		at := f[first]
+		f[first] = f[len(f)-1]
+		f = f[:len(f)-1]
+		if !visit(l.heap[at]) {
+			break
+		}
+		for child := 2*at + 1; child <= 2*at+2 && child < len(l.heap); child++ {
+			f = append(f, child)
+		}
+	}
+	s.frontier = f[:0]
+}

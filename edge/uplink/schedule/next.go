@@ -1,0 +1,72 @@
+package schedule
+
+import (
+	"cmp"
+	"slices"
+
+	"cloudcanvas/shared/event"
+)
+
+// Choice is an item that would go, for people to see.
+type Choice struct {
+	Seq      uint64         `json:"seq"`
+	Priority event.Priority `json:"priority"`
+	Rung     event.Rung     `json:"rung"`
+	Value    float64        `json:"value"`
+	Bytes    int64          `json:"bytes"`
+	Sent     uint32         `json:"parts_sent"`
+	Parts    uint32         `json:"parts"`             // 0: not cut yet
+	Streams  string         `json:"streams,omitempty"` // whose quota it goes under
+	Why      Reason         `json:"why"`
+}
+
+// Next are the items that would go next as things are, at most n. More urgent ones that come, and
+// the share of the oldest, change it.
+func (s *Scheduler) Next(n int) []Choice {
+	type candidate struct {
+		e entry
+		i *item
+	}
+	var all []candidate
+	for _, i := range s.begun {
+		all = append(all, candidate{i.entry, i})
+	}
+	for l := range s.lanes {
+		s.scan(&s.lanes[l], 2*n, func(slot uint32) bool {
+			if e := s.store.at(slot); s.alive(e.seq) {
+				all = append(all, candidate{*e, nil})
+			}
+			return true
+		})
+	}
+	slices.SortStableFunc(all, func(a, b candidate) int {
+		switch begun := a.i != nil; {
+		case a.e.rank != b.e.rank:
+			return cmp.Compare(a.e.rank, b.e.rank)
+		case begun != (b.i != nil):
+			if begun {
+				return -1
+			}
+			return 1
+		case a.e.before(&b.e):
+			return -1
+		}
+		return 1
+	})
+	choices := make([]Choice, 0, n)
+	for _, c := range all[:min(n, len(all))] {
+		x := Choice{Seq: c.e.seq, Priority: c.e.priority(), Rung: c.e.rung(), Bytes: int64(c.e.bytes),
+			Value: float64(c.e.density) * float64(int64(c.e.bytes)+Overhead), Why: Best}
+		if q := s.lanes[c.e.lane].quota; q != nil {
+			x.Streams = q.Streams
+		}
+		if c.i != nil {
+			x.Parts, x.Sent, x.Why = c.i.of, c.i.of-c.i.left, Begun
+		}
+		if c.e.urgent() {
+			x.Why = Urgent
+		}
+		choices = append(choices, x)
+	}
+	return choices
+}
