@@ -24,7 +24,7 @@ func FuzzLetter(f *testing.F) {
 	f.Fuzz(func(t *testing.T, topic string, payload []byte) {
 		l := read(broker.Message{Topic: topic, Payload: payload})
 		if l.err != nil {
-			letterOf(topic, []byte(topic), payload, l.err, stageRead)
+			letterOf(topic, []byte(topic), payload, l.err, broker.StageConvert)
 			return
 		}
 		edge, priority, kind, err := event.ParseTopic(topic)
