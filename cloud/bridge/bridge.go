@@ -197,7 +197,7 @@ func (s *shift) readOn(ctx context.Context) {
 			for _, m := range taken {
 				bytes += size(m)
 			}
-			batch = append(batch, readAll(taken)...)
+			batch = append(batch, guests(s.cfg.Edges).readAll(taken)...)
 		case out <- batch:
 			// What is still waiting for its place in a batch may have signalled while it was full.
 			batch, bytes = nil, 0

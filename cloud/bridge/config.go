@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"fmt"
+	"path"
 	"time"
 
 	"cloudcanvas/cloud/coord"
@@ -21,6 +22,9 @@ type Config struct {
 	// it takes what came while the one before was written.
 	BatchMessages int   `yaml:"batch_messages"`
 	BatchBytes    int64 `yaml:"batch_bytes"`
+	// Edges are the names of the edges that are let in, with * and ? as in file names. What others
+	// send goes to the DLQ. None: everyone whom the MQTT broker lets in.
+	Edges []string `yaml:"edges"`
 	// InlineBytes is the largest data that goes into a record; larger rests in the object store.
 	InlineBytes int64 `yaml:"inline_bytes"`
 	// PartsBytes bounds the parts of unfinished items that are held in memory beside the store.
@@ -101,6 +105,11 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	whole("parts_bytes", c.PartsBytes, 1<<20, 4<<30, "16777216 (16 MiB) suits most")
 	whole("item_bytes", c.ItemBytes, 1<<20, 4<<30, "268435456 (256 MiB) suits most")
 	whole("checkpoint_bytes", c.CheckpointBytes, 1<<20, 64<<30, "268435456 (256 MiB) suits most")
+	for n, pattern := range c.Edges {
+		if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
+			add(fmt.Sprintf("edges.%d", n), fmt.Sprintf("%q is no name or pattern", pattern), "write mast-7, or mast-* for all whose names begin so")
+		}
+	}
 	lasts := func(field string, d, least, most time.Duration, hint string) {
 		if d < least || d > most {
 			add(field, fmt.Sprintf("is %v, must be %v to %v", d, least, most), hint)

@@ -23,11 +23,12 @@ type Log interface {
 }
 
 // Objects is the object store. Put returns once data is safe; it replaces what was there. Get's
-// error is fs.ErrNotExist where there is nothing; Delete of nothing is no error.
+// error is fs.ErrNotExist where there is nothing; Delete of nothing is no error; Keys lists what is there.
 type Objects interface {
 	Put(ctx context.Context, key string, data []byte) error
 	Get(ctx context.Context, key string) ([]byte, error)
 	Delete(ctx context.Context, key string) error
+	Keys(ctx context.Context, prefix string) ([]string, error)
 }
 
 // Teller publishes receipts. It is another MQTT client than the intake's, whose acknowledgements a

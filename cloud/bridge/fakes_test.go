@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -254,6 +255,17 @@ func (s *shelf) Delete(_ context.Context, key string) error {
 	defer s.mu.Unlock()
 	delete(s.objects, key)
 	return s.err
+}
+
+func (s *shelf) Keys(_ context.Context, prefix string) (keys []string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key := range s.objects {
+		if strings.HasPrefix(key, prefix) {
+			keys = append(keys, key)
+		}
+	}
+	return keys, s.err
 }
 
 func (s *shelf) keys() []string {

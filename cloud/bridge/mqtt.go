@@ -24,6 +24,7 @@ func (m MQTT) Run(ctx context.Context, take func(broker.Message)) error {
 	}
 	defer client.Close()
 	client.Subscribe(event.UpFilter, 1, take)
+	client.Subscribe(event.StatusFilter, 0, take) // after the other: who is greeted is heard
 	<-ctx.Done()
 	return ctx.Err()
 }

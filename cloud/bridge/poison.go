@@ -77,7 +77,7 @@ func exception(reason error) string {
 	}{
 		{event.ErrDigest, "event.ErrDigest"}, {event.ErrTooLarge, "event.ErrTooLarge"}, {event.ErrUnknownKind, "event.ErrUnknownKind"},
 		{event.ErrIncomplete, "event.ErrIncomplete"}, {event.ErrMalformed, "event.ErrMalformed"}, {errStray, "bridge.Stray"},
-		{errReference, "bridge.Reference"}, {errKind, "bridge.Kind"}, {errSeq, "bridge.Seq"}, {errParts, "bridge.Parts"},
+		{errReference, "bridge.Reference"}, {errKind, "bridge.Kind"}, {errSeq, "bridge.Seq"}, {errStranger, "bridge.Stranger"},
 		{broker.ErrRecordTooLarge, "broker.ErrRecordTooLarge"},
 	} {
 		if errors.Is(reason, kind.err) {

@@ -50,6 +50,16 @@ func (f folder) Delete(_ context.Context, key string) error {
 	return nil
 }
 
+func (f folder) Keys(_ context.Context, prefix string) (keys []string, err error) {
+	err = filepath.WalkDir(string(f), func(file string, d fs.DirEntry, err error) error {
+		if key, _ := filepath.Rel(string(f), file); err == nil && !d.IsDir() && strings.HasPrefix(filepath.ToSlash(key), prefix) {
+			keys = append(keys, filepath.ToSlash(key))
+		}
+		return err
+	})
+	return keys, err
+}
+
 // site is where the services are.
 type site struct {
 	mqtt, kafka, store string

@@ -40,7 +40,7 @@ func (l *ledger) take(every time.Duration) (now []owed, again time.Duration) {
 		}
 		delete(l.due, a)
 		a.receipt = at
-		now = append(now, owed{a, a.edge, event.Receipt{Epoch: a.epoch, Through: a.through, Above: a.ranges(event.MaxRanges)}})
+		now = append(now, owed{a, a.edge, event.Receipt{Epoch: a.epoch, Through: a.through, Above: a.ranges(event.MaxRanges), Parts: a.partsHeld()}})
 	}
 	return now, again
 }

@@ -26,6 +26,7 @@ func (s *shift) recover(ctx context.Context) error {
 		if err := s.catchUp(ctx); err != nil {
 			return err
 		}
+		s.surveyParts(ctx)
 		s.checked = time.Now()
 		s.Logger.Info("the bridge knows what Kafka has", "edges", len(s.book.status()), "seconds", time.Since(began).Seconds())
 		return nil
@@ -106,6 +107,35 @@ func (s *shift) recallPoison(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// surveyPatience is how long the store may take to tell what lies in it. What it does not tell is
+// looked for when the next part of an item comes.
+const surveyPatience = 10 * time.Second
+
+// surveyParts finds the unfinished items whose parts a former life of the bridge left in the store,
+// and removes what it did not come to removing. Items that need no store do not wait for it.
+func (s *shift) surveyParts(ctx context.Context) {
+	s.parts = newParts(s.Objects, s.cfg.PartsBytes, s.cfg.ItemBytes)
+	ctx, cancel := context.WithTimeout(ctx, surveyPatience)
+	defer cancel()
+	keys, err := s.Objects.Keys(ctx, "parts/")
+	if err != nil {
+		s.Logger.Warn("the object store does not say which parts it holds; each item's are looked for when more of it comes", "error", err)
+		s.parts.forgot = true
+		return
+	}
+	found, stale := s.parts.survey(keys)
+	s.remove(ctx, stale...)
+	for _, a := range found {
+		if s.book.has(a.id.edge, a.id.epoch, a.id.seq) {
+			s.discard(ctx, a.id)
+			continue
+		}
+		if some := a.parts(); len(some) > 0 {
+			s.book.hold(a, some[0])
+		}
+	}
 }
 
 // catchUp reads the data topics from where the book ends to where they end.
