@@ -74,7 +74,7 @@ func (s *shift) commit(ctx context.Context, letters []letter) error {
 // place decides what becomes of a letter.
 func (s *shift) place(ctx context.Context, b *batch, l *letter) error {
 	if l.status != nil {
-		if l.status.Status == event.Online {
+		if l.status.Status == event.Online && s.slots.Carries(l.status.Edge) {
 			b.greeted = append(b.greeted, identity{edge: l.status.Edge, epoch: l.status.Epoch})
 		}
 		return nil
@@ -84,6 +84,9 @@ func (s *shift) place(ctx context.Context, b *batch, l *letter) error {
 		return nil
 	}
 	id := identityOf(&l.item)
+	if !s.slots.Carries(id.edge) {
+		return nil // its owner is another, and its edge sends it until there is a receipt
+	}
 	if id.epoch != "" && (b.pending[id] || s.book.has(id.edge, id.epoch, id.seq)) {
 		b.repeats[id]++
 		b.counts.duplicates++
@@ -182,7 +185,7 @@ func (s *shift) storeParts(ctx context.Context, letters []letter) error {
 			continue
 		}
 		id := identityOf(&l.item)
-		if s.book.has(id.edge, id.epoch, id.seq) {
+		if !s.slots.Carries(id.edge) || s.book.has(id.edge, id.epoch, id.seq) {
 			continue
 		}
 		var (

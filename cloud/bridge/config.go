@@ -13,8 +13,12 @@ import (
 // Config is how the bridge works. The zero value of a field stands for its default.
 type Config struct {
 	// ClientID names the bridge's persistent session with the MQTT broker. Bridges that stand in for
-	// each other have the same one: whoever holds the lease takes the session over.
+	// each other have the same one: whoever holds the lease takes the session over. Bridges that
+	// share have one for each slot, ClientID-0 to ClientID-63.
 	ClientID string `yaml:"client_id"`
+	// Share lets several bridges carry the edges together, each those of its slots. Without it one
+	// carries them all and the others stand by. All bridges of a cluster must have it alike.
+	Share bool `yaml:"share"`
 	// QueueMessages and QueueBytes bound what is in the bridge and not yet acknowledged.
 	QueueMessages int   `yaml:"queue_messages"`
 	QueueBytes    int64 `yaml:"queue_bytes"`

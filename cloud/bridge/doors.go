@@ -7,11 +7,12 @@ import (
 	"cloudcanvas/shared/broker"
 )
 
-// Intake is where messages come from. Run connects and hands them on, in their order, until ctx
-// ends; then it leaves the broker, which keeps what was not acknowledged for the next Run. take
-// blocks while the bridge is full.
+// Intake is where messages come from. Run connects and hands on those of the edges of some slots,
+// each edge's in their order, until ctx ends; then it leaves the broker, which keeps what was not
+// acknowledged for the next Run. known are edges of these slots that were heard of before. take may
+// be called by several at a time, and blocks while the bridge is full.
 type Intake interface {
-	Run(ctx context.Context, take func(broker.Message)) error
+	Run(ctx context.Context, slots SlotSet, known []string, take func(broker.Message)) error
 }
 
 // Log is Kafka. Append returns nil once all records are safe (acks=all), else a *broker.AppendError
@@ -37,7 +38,9 @@ type Teller interface {
 	Publish(ctx context.Context, topic string, qos byte, retain bool, payload []byte) error
 }
 
-// Leases lets one bridge at a time work. It is a part of coord.Coordinator.
+// Leases says which bridge may carry what. It is a part of coord.Coordinator.
 type Leases interface {
 	Own(ctx context.Context, what string, own func(context.Context, coord.Lease) error) error
+	Join(ctx context.Context, m coord.Member) error
+	Members(ctx context.Context, role string) (<-chan []coord.Member, error)
 }

@@ -162,7 +162,7 @@ func (m *mailbox) send(t testing.TB, items ...event.Item) {
 	}
 }
 
-func (m *mailbox) Run(ctx context.Context, take func(broker.Message)) error {
+func (m *mailbox) Run(ctx context.Context, _ bridge.SlotSet, _ []string, take func(broker.Message)) error {
 	m.mu.Lock()
 	m.runs++
 	m.running = true
@@ -248,6 +248,11 @@ func (s *shelf) Get(_ context.Context, key string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %w", key, fs.ErrNotExist)
 	}
 	return data, s.err
+}
+
+func (s *shelf) get(key string) []byte {
+	data, _ := s.Get(context.Background(), key)
+	return data
 }
 
 func (s *shelf) Delete(_ context.Context, key string) error {

@@ -60,7 +60,7 @@ func FuzzPartKey(f *testing.F) {
 func FuzzCheckpoint(f *testing.F) {
 	l := newLedger(time.Now)
 	l.add("mast", "e1", 1, 2, 5, 9)
-	records, err := l.save(1, offsets{"canvas.events": {0: 3}})
+	records, err := l.save(tenure{slots: EverySlot}, offsets{"canvas.events": {0: 3}})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -2,24 +2,13 @@ package bridge
 
 import (
 	"cmp"
-	"hash/fnv"
+	"maps"
 	"slices"
 	"sync"
 	"time"
 
 	"cloudcanvas/shared/event"
 )
-
-// Slots is the number of hash slots that edges fall into: the unit in which state is kept in
-// checkpoints, and in which several bridges can share the edges.
-const Slots = 64
-
-// Slot is the slot of an edge.
-func Slot(edge string) int {
-	h := fnv.New32a()
-	h.Write([]byte(edge))
-	return int(h.Sum32() % Slots)
-}
 
 // maxEpochs bounds the lives of one edge's buffer that are remembered; the least used is forgotten.
 const maxEpochs = 16
@@ -143,6 +132,16 @@ func (l *ledger) owe(a *account) {
 	case l.wake <- struct{}{}:
 	default:
 	}
+}
+
+// edges are the names of all that were heard of.
+func (l *ledger) edges() (names []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, edges := range l.slots {
+		names = slices.AppendSeq(names, maps.Keys(edges))
+	}
+	return names
 }
 
 // EdgeStatus is what the bridge knows of one epoch of one edge.

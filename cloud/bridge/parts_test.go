@@ -118,7 +118,7 @@ func TestReceiptsNameThePartsThatAreHeldAlsoAfterARestart(t *testing.T) {
 	if _, _, told := w.held("mast", 1); told {
 		t.Error("a receipt names parts of an item that is whole")
 	}
-	if got, err := w.log.records(event.WorkTopic)[0].Item(); err != nil || event.Sum(w.shelf.objects[got.Attrs.DataRef]) != event.Sum(data) {
+	if got, err := w.log.records(event.WorkTopic)[0].Item(); err != nil || event.Sum(w.shelf.get(got.Attrs.DataRef)) != event.Sum(data) {
 		t.Error("the item is not what it was", err)
 	}
 }

@@ -159,6 +159,14 @@ func newEdge(t testing.TB, at site, name string) *edge {
 	return e
 }
 
+// online says, retained, that the edge is there.
+func (e *edge) online(t testing.TB) {
+	payload := fmt.Sprintf(`{"status":"online","edge":%q,"epoch":%q,"version":"test"}`, e.name, epoch)
+	if err := e.client.Publish(t.Context(), event.StatusTopic(e.name), 1, true, []byte(payload)); err != nil {
+		t.Error(err)
+	}
+}
+
 func (e *edge) publish(t testing.TB, i event.Item) {
 	payload, err := i.MarshalMQTT()
 	if err == nil {

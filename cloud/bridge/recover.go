@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"math"
 	"strconv"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
@@ -51,7 +54,7 @@ func (s *shift) loadCheckpoints(ctx context.Context) error {
 				s.Logger.Error("a checkpoint is not readable; the log is read instead", "offset", r.Offset, "error", err)
 				return nil
 			}
-			if c.Epoch >= latest[c.Slot].Epoch {
+			if s.slots.Has(c.Slot) && c.Epoch >= latest[c.Slot].Epoch {
 				latest[c.Slot] = c
 			}
 			return nil
@@ -60,7 +63,8 @@ func (s *shift) loadCheckpoints(ctx context.Context) error {
 			return err
 		}
 	}
-	for slot := range Slots {
+	s.ends = nil
+	for slot := range s.slots.All() {
 		c, ok := latest[slot]
 		if ok {
 			if err := s.book.load(c); err != nil {
@@ -71,7 +75,7 @@ func (s *shift) loadCheckpoints(ctx context.Context) error {
 		if !ok {
 			c.Offsets = nil // then the log is read from its beginning
 		}
-		if slot == 0 {
+		if s.ends == nil {
 			s.ends = c.Offsets.clone()
 		} else {
 			s.ends = s.ends.lower(c.Offsets)
@@ -119,7 +123,7 @@ func (s *shift) surveyParts(ctx context.Context) {
 	s.parts = newParts(s.Objects, s.cfg.PartsBytes, s.cfg.ItemBytes)
 	ctx, cancel := context.WithTimeout(ctx, surveyPatience)
 	defer cancel()
-	keys, err := s.Objects.Keys(ctx, "parts/")
+	keys, err := s.partKeys(ctx)
 	if err != nil {
 		s.Logger.Warn("the object store does not say which parts it holds; each item's are looked for when more of it comes", "error", err)
 		s.parts.forgot = true
@@ -136,6 +140,29 @@ func (s *shift) surveyParts(ctx context.Context) {
 			s.book.hold(a, some[0])
 		}
 	}
+}
+
+// listings is how many prefixes of the store are listed at a time.
+const listings = 8
+
+// partKeys lists the parts of the slots that are owned.
+func (s *shift) partKeys(ctx context.Context) (keys []string, err error) {
+	if s.slots == EverySlot {
+		return s.Objects.Keys(ctx, "parts/")
+	}
+	var mu sync.Mutex
+	all, ctx := errgroup.WithContext(ctx)
+	all.SetLimit(listings)
+	for slot := range s.slots.All() {
+		all.Go(func() error {
+			some, err := s.Objects.Keys(ctx, partsUnder(slot))
+			mu.Lock()
+			defer mu.Unlock()
+			keys = append(keys, some...)
+			return err
+		})
+	}
+	return keys, all.Wait()
 }
 
 // catchUp reads the data topics from where the book ends to where they end.
@@ -186,7 +213,7 @@ func (s *shift) found(r broker.Record) error {
 		}
 	}
 	// What a worker or a stranger wrote has no number of an edge.
-	if event.CheckName(id.edge) != nil || !id.epoch.Valid() || id.seq == 0 || id.seq > maxSeq {
+	if !s.slots.Carries(id.edge) || event.CheckName(id.edge) != nil || !id.epoch.Valid() || id.seq == 0 || id.seq > maxSeq {
 		return nil
 	}
 	seqs := []uint64{id.seq}

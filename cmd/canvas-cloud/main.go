@@ -55,7 +55,8 @@ func process(name, usage string, run func(*cloud.Cloud, context.Context) error) 
 			}
 			metrics := telemetry.NewRegistry()
 			group, ctx := errgroup.WithContext(c.Context)
-			group.Go(func() error { return telemetry.Serve(ctx, cfg.Telemetry, metrics, func() error { return nil }) })
+			var readiness cloud.Readiness // until there is a process to ask
+			group.Go(func() error { return telemetry.Serve(ctx, cfg.Telemetry, metrics, readiness.Ready) })
 			group.Go(func() error {
 				p, err := cloud.Connect(ctx, cfg, id, log, metrics)
 				if err != nil {
@@ -65,6 +66,8 @@ func process(name, usage string, run func(*cloud.Cloud, context.Context) error) 
 				if err := p.Coordinate(); err != nil {
 					return err
 				}
+				p.Readiness.Follow(func() error { return nil })
+				readiness.Follow(p.Readiness.Ready)
 				log.Info(name+" runs", "id", id, "version", version)
 				telemetry.NotifyReady(name + " runs")
 				defer telemetry.NotifyStopping()
