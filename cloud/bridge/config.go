@@ -52,7 +52,7 @@ func DefaultConfig() Config {
 		QueueMessages:   16384,
 		QueueBytes:      32 << 20,
 		BatchMessages:   4096,
-		BatchBytes:      8 << 20,
+		BatchBytes:      16 << 20,
 		InlineBytes:     512 << 10,
 		PartsBytes:      16 << 20,
 		ItemBytes:       256 << 20,
@@ -104,7 +104,7 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	whole("queue_messages", int64(c.QueueMessages), 1, 1<<20, "16384 suits most")
 	whole("queue_bytes", c.QueueBytes, event.MaxEnvelope, 4<<30, "33554432 (32 MiB) suits most; it must hold the largest message")
 	whole("batch_messages", int64(c.BatchMessages), 1, int64(max(c.QueueMessages, 1)), "4096 suits most; no more than queue_messages")
-	whole("batch_bytes", c.BatchBytes, 64<<10, max(c.QueueBytes, 64<<10), "8388608 (8 MiB) suits most; no more than queue_bytes")
+	whole("batch_bytes", c.BatchBytes, 64<<10, max(c.QueueBytes, 64<<10), "16777216 (16 MiB) suits most; no more than queue_bytes")
 	whole("inline_bytes", c.InlineBytes, 1<<10, maxInline, "524288 is the most that a record may carry")
 	whole("parts_bytes", c.PartsBytes, 1<<20, 4<<30, "16777216 (16 MiB) suits most")
 	whole("item_bytes", c.ItemBytes, 1<<20, 4<<30, "268435456 (256 MiB) suits most")

@@ -14,7 +14,7 @@ import (
 func TestKilledKafkaLosesNothingAndDoublesNothing(t *testing.T) {
 	kafka := brokertest.StartOwnKafka(t)
 	m := brokertest.StartMosquitto(t, "max_inflight_messages 1000")
-	at := site{m.URL, strings.Join(kafka.Brokers, ","), t.TempDir()}
+	at := site{mqtt: m.URL, kafka: strings.Join(kafka.Brokers, ","), store: t.TempDir()}
 	k, err := bridge.DialKafka(broker.KafkaOptions{Brokers: kafka.Brokers})
 	if err != nil {
 		t.Fatal(err)

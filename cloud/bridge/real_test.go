@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -15,6 +14,8 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/bridge"
+	"cloudcanvas/cloud/coord"
+	"cloudcanvas/cloud/coord/zk"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/broker/brokertest"
 	"cloudcanvas/shared/event"
@@ -60,28 +61,39 @@ func (f folder) Keys(_ context.Context, prefix string) (keys []string, err error
 	return keys, err
 }
 
-// site is where the services are.
+// site is where the services are; zookeeper and id only for bridges that share.
 type site struct {
-	mqtt, kafka, store string
+	mqtt, kafka, store, zookeeper, id string
 }
 
 const childVariable = "CANVAS_TEST_BRIDGE"
 
+// What a child is.
+const (
+	childBridge = "bridge"
+	childPlain  = "plain"
+)
+
 // runAsChild makes this test binary a bridge, so that a test can kill it.
 func runAsChild() bool {
 	s := strings.Split(os.Getenv(childVariable), " ")
-	if len(s) != 3 {
+	if len(s) != 6 {
 		return false
 	}
-	err := runBridge(context.Background(), site{s[0], s[1], s[2]}, slog.New(slog.NewTextHandler(os.Stderr, nil)))
-	fmt.Fprintln(os.Stderr, err)
+	at := site{s[1], s[2], s[3], s[4], s[5]}
+	run := func() error {
+		return runBridge(context.Background(), at, slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	}
+	if s[0] == childPlain {
+		run = func() error { return runPlain(context.Background(), at) }
+	}
+	fmt.Fprintln(os.Stderr, run())
 	return true
 }
 
 // runBridge runs a bridge over real services until ctx ends.
 func runBridge(ctx context.Context, at site, log *slog.Logger) error {
 	cfg := bridge.DefaultConfig()
-	cfg.CheckpointEvery = 200 * time.Millisecond
 	k, err := bridge.DialKafka(broker.KafkaOptions{Brokers: strings.Split(at.kafka, ","), Log: log})
 	if err != nil {
 		return err
@@ -92,32 +104,32 @@ func runBridge(ctx context.Context, at site, log *slog.Logger) error {
 		return err
 	}
 	defer teller.Close()
-	b, err := bridge.New(cfg, bridge.Parts{
-		Intake: bridge.MQTT{Options: broker.MQTTOptions{URL: at.mqtt, ClientID: cfg.ClientID, Log: log}},
-		Log:    k, Objects: folder(at.store), Teller: teller, Logger: log,
-	})
+	parts := bridge.Parts{Log: k, Objects: folder(at.store), Teller: teller, Logger: log}
+	if at.zookeeper != "" {
+		cfg.Share = true
+		z, err := zk.Open(zk.Config{Servers: strings.Split(at.zookeeper, ","), SessionTimeout: sessionTimeout}, at.id, log)
+		if err != nil {
+			return err
+		}
+		defer z.Close()
+		parts.Leases, parts.Member = z, coord.Member{ID: at.id, Role: coord.Bridge}
+	}
+	parts.Intake = bridge.MQTT{Options: broker.MQTTOptions{URL: at.mqtt, ClientID: cfg.ClientID, Log: log}, Share: cfg.Share}
+	b, err := bridge.New(cfg, parts)
 	if err != nil {
 		return err
 	}
 	return b.Run(ctx)
 }
 
+// sessionTimeout of bridges that share.
+const sessionTimeout = 2 * time.Second
+
 // child is a bridge in a process of its own.
 func child(t *testing.T, at site) (kill func()) {
 	t.Helper()
-	c := exec.Command(os.Args[0])
-	c.Env = append(os.Environ(), childVariable+"="+strings.Join([]string{at.mqtt, at.kafka, at.store}, " "))
-	c.Stderr = t.Output()
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	var once sync.Once
-	kill = func() {
-		once.Do(func() {
-			c.Process.Kill()
-			c.Wait()
-		})
-	}
+	_, kill = startChild(t, at, childBridge)
+	kill = sync.OnceFunc(kill)
 	t.Cleanup(kill)
 	return kill
 }
@@ -221,7 +233,7 @@ func TestKilledBridgeLosesNothingAndDoublesNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := brokertest.StartMosquitto(t, "max_inflight_messages 1000")
-			at := site{m.URL, strings.Join(start(t), ","), t.TempDir()}
+			at := site{mqtt: m.URL, kafka: strings.Join(start(t), ","), store: t.TempDir()}
 			k, err := bridge.DialKafka(broker.KafkaOptions{Brokers: strings.Split(at.kafka, ",")})
 			if err != nil {
 				t.Fatal(err)
