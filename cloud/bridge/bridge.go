@@ -71,7 +71,13 @@ func New(cfg Config, parts Parts) (*Bridge, error) {
 	if err != nil {
 		return nil, fmt.Errorf("registering the bridge's metrics: %w", err)
 	}
-	return &Bridge{cfg: cfg.withDefaults(), Parts: parts, metrics: m, ready: errStopped}, nil
+	b := &Bridge{cfg: cfg.withDefaults(), Parts: parts, metrics: m, ready: errStopped}
+	if parts.Metrics != nil {
+		if err := parts.Metrics.Register(newGapMetrics(b)); err != nil {
+			return nil, fmt.Errorf("registering the bridge's report of gaps: %w", err)
+		}
+	}
+	return b, nil
 }
 
 // Run works whenever this bridge owns slots, until ctx ends.

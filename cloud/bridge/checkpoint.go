@@ -132,6 +132,36 @@ func (l *ledger) save(own tenure, ends offsets) ([]broker.Record, error) {
 	return records, nil
 }
 
+// latestCheckpoints reads canvas.bridge. Of each slot the last one of the latest lease counts: a
+// bridge that has lost its lease may write one late. What can't be read is handed to bad.
+func latestCheckpoints(ctx context.Context, log Log, bad func(broker.Record, error)) (map[int]checkpoint, error) {
+	ranges, err := log.Offsets(ctx, event.BridgeTopic)
+	if err != nil {
+		return nil, err
+	}
+	latest := map[int]checkpoint{}
+	for p, r := range ranges {
+		err := log.Scan(ctx, event.BridgeTopic, p, r.First, r.End, func(r broker.Record) error {
+			if r.Value == nil {
+				return nil
+			}
+			c, err := parseCheckpoint(r)
+			if err != nil {
+				bad(r, err)
+				return nil
+			}
+			if c.Epoch >= latest[c.Slot].Epoch {
+				latest[c.Slot] = c
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return latest, nil
+}
+
 // parseCheckpoint reads a record of canvas.bridge.
 func parseCheckpoint(r broker.Record) (checkpoint, error) {
 	var c checkpoint

@@ -80,6 +80,17 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// besides is what a bridge needs beyond what is bounded in bytes: code at work, the books of ten
+// thousand edges, kafka-go's and paho's buffers for what is under way, and what the collector lets lie.
+const besides = 48 << 20
+
+// MemoryLimit is a limit for Go's runtime in a process that is a bridge and nothing else. Without one
+// the heap grows to twice of what lives before it is collected, and the queue lives only for moments.
+func (c Config) MemoryLimit() int64 {
+	c = c.withDefaults()
+	return c.QueueBytes + c.PartsBytes + besides
+}
+
 func orDefault[T comparable](value *T, d T) {
 	var zero T
 	if *value == zero {

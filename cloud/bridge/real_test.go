@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"testing"
@@ -81,6 +82,9 @@ func runAsChild() bool {
 		return false
 	}
 	at := site{s[1], s[2], s[3], s[4], s[5]}
+	if s[0] == childBridge {
+		debug.SetMemoryLimit(bridge.DefaultConfig().MemoryLimit()) // as canvas-cloud does
+	}
 	run := func() error {
 		return runBridge(context.Background(), at, slog.New(slog.NewTextHandler(os.Stderr, nil)))
 	}

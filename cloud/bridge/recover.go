@@ -36,32 +36,13 @@ func (s *shift) recover(ctx context.Context) error {
 	})
 }
 
-// loadCheckpoints reads canvas.bridge. Of each slot the last one of the latest lease counts: a
-// bridge that has lost its lease may write one late.
+// loadCheckpoints begins the book with what the checkpoints of the slots that are owned say.
 func (s *shift) loadCheckpoints(ctx context.Context) error {
-	ranges, err := s.Log.Offsets(ctx, event.BridgeTopic)
+	latest, err := latestCheckpoints(ctx, s.Log, func(r broker.Record, err error) {
+		s.Logger.Error("a checkpoint is not readable; the log is read instead", "offset", r.Offset, "error", err)
+	})
 	if err != nil {
 		return err
-	}
-	latest := map[int]checkpoint{}
-	for p, r := range ranges {
-		err := s.Log.Scan(ctx, event.BridgeTopic, p, r.First, r.End, func(r broker.Record) error {
-			if r.Value == nil {
-				return nil
-			}
-			c, err := parseCheckpoint(r)
-			if err != nil {
-				s.Logger.Error("a checkpoint is not readable; the log is read instead", "offset", r.Offset, "error", err)
-				return nil
-			}
-			if s.slots.Has(c.Slot) && c.Epoch >= latest[c.Slot].Epoch {
-				latest[c.Slot] = c
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
 	}
 	s.ends = nil
 	for slot := range s.slots.All() {

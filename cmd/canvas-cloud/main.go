@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"runtime/debug"
 
 	urfave "github.com/urfave/cli/v2"
 	"golang.org/x/sync/errgroup"
@@ -23,7 +24,7 @@ const configFile = "/etc/canvas/cloud.yaml"
 
 func main() {
 	cli.Main(cli.App("canvas-cloud", "take what devices send, look again with heavy models, make products", version,
-		process("bridge", "take what devices send over MQTT into Kafka", (*cloud.Cloud).Bridge),
+		process("bridge", "take what devices send over MQTT into Kafka", carry),
 		process("worker", "run heavy models on this machine's share of the work", work),
 		process("mosaic", "turn results into products", (*cloud.Cloud).Mosaic),
 		statusCommand()))
@@ -76,6 +77,14 @@ func process(name, usage string, run func(*cloud.Cloud, context.Context) error) 
 			})
 			return group.Wait()
 		}}
+}
+
+// carry is a bridge that keeps to its memory, unless the environment sets another limit.
+func carry(c *cloud.Cloud, ctx context.Context) error {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(c.Config.Bridge.MemoryLimit())
+	}
+	return c.Bridge(ctx)
 }
 
 func work(c *cloud.Cloud, ctx context.Context) error {
