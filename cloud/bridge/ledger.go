@@ -32,6 +32,7 @@ type account struct {
 	used      time.Time        // when something of it last came
 	stuck     time.Time        // since when the watermark has had a gap above it; zero: there is none
 	receipt   time.Time        // when the last receipt was sent
+	sending   bool             // one is under way: the next must not overtake it
 	unsettled bool             // the last one failed
 	held      map[uint64]*held // parts of items that are not whole, by number
 	Counts

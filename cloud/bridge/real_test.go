@@ -286,7 +286,11 @@ func TestKilledBridgeLosesNothingAndDoublesNothing(t *testing.T) {
 func count(t *testing.T, k *broker.Kafka, each uint64, edges int) {
 	t.Helper()
 	have := map[string]map[uint64]int{}
-	last := map[string]uint64{}
+	type order struct {
+		edge     string
+		priority event.Priority
+	}
+	last := map[order]uint64{}
 	for _, topic := range []string{event.EventsTopic, event.WorkTopic, event.DLQTopic} {
 		ranges, err := k.Offsets(t.Context(), topic)
 		if err != nil {
@@ -303,10 +307,11 @@ func count(t *testing.T, k *broker.Kafka, each uint64, edges int) {
 				}
 				have[i.Edge][i.Seq]++
 				if topic == event.EventsTopic {
-					if i.Seq < last[i.Edge] {
-						t.Errorf("%s: %d after %d", i.Edge, i.Seq, last[i.Edge])
+					of := order{i.Edge, i.Priority}
+					if i.Seq < last[of] {
+						t.Errorf("%s: %d after %d", i.Edge, i.Seq, last[of])
 					}
-					last[i.Edge] = i.Seq
+					last[of] = i.Seq
 				}
 				return nil
 			})
