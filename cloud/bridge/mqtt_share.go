@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 
@@ -16,12 +17,12 @@ import (
 // is thrown out by the broker. MQTT has no filter for slots, so each edge is subscribed to by its
 // name, which its retained status tells, or what Kafka has of it.
 func (m MQTT) runShared(ctx context.Context, slots SlotSet, known []string, take func(broker.Message)) error {
-	s := sessions{take: take, subscribed: map[string]bool{}}
+	s := sessions{take: take, edges: map[string]*heard{}}
 	defer s.close()
 	for slot := range slots.All() {
 		o := m.Options
 		o.ClientID = fmt.Sprintf("%s-%d", m.Options.ClientID, slot)
-		o.Persistent, o.ManualAck, o.Will = true, true, nil
+		o.Persistent, o.ManualAck, o.Will, o.Log = true, true, nil, onlyErrors(m.Options.Log)
 		client, err := broker.DialMQTT(ctx, o)
 		if err != nil {
 			return err
@@ -29,7 +30,7 @@ func (m MQTT) runShared(ctx context.Context, slots SlotSet, known []string, take
 		s.of[slot] = client
 	}
 	for _, edge := range known {
-		s.hear(edge)
+		s.hear(edge, nil)
 	}
 	o := m.Options
 	o.ClientID, o.Persistent, o.Will = "", false, nil
@@ -40,31 +41,79 @@ func (m MQTT) runShared(ctx context.Context, slots SlotSet, known []string, take
 	defer listener.Close()
 	listener.Subscribe(event.StatusFilter, 0, func(m broker.Message) {
 		if edge, err := event.ParseStatusTopic(m.Topic); err == nil && slots.Carries(edge) {
-			s.hear(edge)
-			take(m)
+			s.hear(edge, &m)
 		}
 	})
 	<-ctx.Done()
 	return ctx.Err()
 }
 
-// sessions are the connections of the slots that are owned.
-type sessions struct {
-	take       func(broker.Message)
-	of         [Slots]*broker.MQTT
-	mu         sync.Mutex
-	subscribed map[string]bool
+// onlyErrors leaves it to the listener to say that the broker came or went: once, not 64 times.
+func onlyErrors(log *slog.Logger) *slog.Logger {
+	if log == nil {
+		return nil
+	}
+	return slog.New(errorsOf{log.Handler()})
 }
 
-// hear subscribes to an edge, once.
-func (s *sessions) hear(edge string) {
+type errorsOf struct{ slog.Handler }
+
+func (e errorsOf) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelError && e.Handler.Enabled(ctx, level)
+}
+
+func (e errorsOf) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return errorsOf{e.Handler.WithAttrs(attrs)}
+}
+func (e errorsOf) WithGroup(name string) slog.Handler { return errorsOf{e.Handler.WithGroup(name)} }
+
+// sessions are the connections of the slots that are owned.
+type sessions struct {
+	take  func(broker.Message)
+	of    [Slots]*broker.MQTT
+	told  sync.WaitGroup
+	mu    sync.Mutex
+	edges map[string]*heard
+}
+
+// heard is an edge that is subscribed to.
+type heard struct {
+	stands bool            // the broker has confirmed it
+	status *broker.Message // what it last said of itself
+}
+
+// hear subscribes to an edge, once, and hands on what it says of itself: when the subscription
+// stands, as an edge that is greeted begins to send.
+func (s *sessions) hear(edge string, status *broker.Message) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.subscribed[edge] {
-		return
+	h := s.edges[edge]
+	fresh := h == nil
+	if fresh {
+		h = &heard{}
+		s.edges[edge] = h
 	}
-	s.subscribed[edge] = true
-	s.of[Slot(edge)].Subscribe(upFilterOf(edge), 1, s.take)
+	if status != nil {
+		h.status = status
+	}
+	stands := h.stands
+	s.mu.Unlock()
+	switch {
+	case fresh:
+		s.of[Slot(edge)].SubscribeThen(upFilterOf(edge), 1, s.take, func() { s.stand(h) })
+	case stands && status != nil:
+		s.take(*status)
+	}
+}
+
+// stand hands on what an edge has said before it was subscribed to, also after a connection was lost.
+func (s *sessions) stand(h *heard) {
+	s.mu.Lock()
+	h.stands = true
+	status := h.status
+	s.mu.Unlock()
+	if status != nil {
+		s.told.Go(func() { s.take(*status) }) // it may wait for room
+	}
 }
 
 // upFilterOf is what one edge sends up.
@@ -79,4 +128,5 @@ func (s *sessions) close() {
 		}
 	}
 	all.Wait()
+	s.told.Wait()
 }

@@ -19,7 +19,8 @@ type sender struct {
 	name    string
 	size    int
 	client  *broker.MQTT
-	up      chan struct{} // a connection stands
+	stands  atomic.Bool   // a connection, with the subscription to receipts
+	up      chan struct{} // there is a new one
 	told    chan uint64   // the latest receipt's watermark
 	through atomic.Uint64
 }
@@ -28,7 +29,8 @@ func newSender(t testing.TB, at site, name string, size int) *sender {
 	t.Helper()
 	s := &sender{name: name, size: size, up: make(chan struct{}, 1), told: make(chan uint64, 1)}
 	var err error
-	s.client, err = broker.DialMQTT(t.Context(), broker.MQTTOptions{URL: at.mqtt, ClientID: name, Persistent: true, OnUp: func() {
+	s.client, err = broker.DialMQTT(t.Context(), broker.MQTTOptions{URL: at.mqtt, ClientID: name, Persistent: true, OnDown: func(error) { s.stands.Store(false) }, OnUp: func() {
+		s.stands.Store(true)
 		select {
 		case s.up <- struct{}{}:
 		default:
@@ -118,6 +120,9 @@ func (s *sender) item(seq uint64) event.Item {
 // greet waits for a connection and for the receipt that says that somebody listens.
 func (s *sender) greet(ctx context.Context) error {
 	for {
+		for !s.stands.Load() && ctx.Err() == nil {
+			time.Sleep(time.Millisecond)
+		}
 		select {
 		case <-s.told:
 		default:
@@ -133,10 +138,6 @@ func (s *sender) greet(ctx context.Context) error {
 		}
 		if ctx.Err() != nil {
 			return fmt.Errorf("%s: no receipt greets it: %w", s.name, ctx.Err())
-		}
-		select {
-		case <-s.up:
-		case <-time.After(100 * time.Millisecond):
 		}
 	}
 }

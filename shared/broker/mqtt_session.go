@@ -147,6 +147,8 @@ func (m *MQTT) subscribe(s *session, subs []subscription) {
 		} else if err := token.Error(); err != nil {
 			s.end(fmt.Errorf("subscribing to %s: %w", sub.filter, err))
 			return
+		} else {
+			sub.stands()
 		}
 	}
 }
