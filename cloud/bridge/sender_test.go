@@ -77,6 +77,7 @@ func (s *sender) send(ctx context.Context, last uint64, pace time.Duration) erro
 				return err
 			}
 			next = s.through.Load() + 1
+			continue
 		}
 		if next > last {
 			select {
@@ -122,6 +123,10 @@ func (s *sender) greet(ctx context.Context) error {
 	for {
 		for !s.stands.Load() && ctx.Err() == nil {
 			time.Sleep(time.Millisecond)
+		}
+		select {
+		case <-s.up: // this is the connection that is greeted
+		default:
 		}
 		select {
 		case <-s.told:
