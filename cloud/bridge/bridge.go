@@ -112,7 +112,7 @@ type shift struct {
 	book  *ledger
 	queue *queue
 	parts *parts
-	read  chan []letter
+	read  chan []*letter
 
 	// Of the commit loop.
 	ends    offsets       // the book holds all records below these
@@ -129,7 +129,7 @@ func (b *Bridge) work(ctx context.Context, own tenure) error {
 		Bridge: b, tenure: own, book: newLedger(time.Now),
 		queue: newQueue(b.cfg.QueueMessages, b.cfg.QueueBytes),
 		parts: newParts(b.Objects, b.cfg.PartsBytes, b.cfg.ItemBytes),
-		read:  make(chan []letter), ends: offsets{}, poison: newFingerprints(), gate: newGate(),
+		read:  make(chan []*letter), ends: offsets{}, poison: newFingerprints(), gate: newGate(),
 	}
 	b.setReady(errRecovering)
 	if err := s.recover(ctx); err != nil {
@@ -182,10 +182,10 @@ func (s *shift) takeIn(ctx context.Context) {
 
 // readOn opens what came and hands it on in batches. While the commit loop is busy a batch grows.
 func (s *shift) readOn(ctx context.Context) {
-	var batch []letter
+	var batch []*letter
 	bytes := int64(0)
 	for {
-		var out chan []letter
+		var out chan []*letter
 		came := s.queue.came
 		if len(batch) > 0 {
 			out = s.read

@@ -45,13 +45,13 @@ type object struct {
 // commit makes a batch durable, in this order: parts into the store; what has become whole, and
 // everything else, into Kafka (large data into the store before the record that points to it);
 // PUBACKs in the order of arrival, as MQTT wants them; receipts.
-func (s *shift) commit(ctx context.Context, letters []letter) error {
+func (s *shift) commit(ctx context.Context, letters []*letter) error {
 	if err := s.storeParts(ctx, letters); err != nil {
 		return err
 	}
-	b := &batch{pending: map[identity]bool{}, repeats: map[identity]int{}, spoiled: map[identity]int{}}
-	for n := range letters {
-		if err := s.place(ctx, b, &letters[n]); err != nil {
+	b := &batch{entries: make([]entry, 0, len(letters)), pending: make(map[identity]bool, len(letters)), repeats: map[identity]int{}, spoiled: map[identity]int{}}
+	for _, l := range letters {
+		if err := s.place(ctx, b, l); err != nil {
 			return err
 		}
 	}
@@ -177,10 +177,9 @@ func objectKey(i *event.Item) string {
 }
 
 // storeParts puts the parts that are among letters into the store, beside each other.
-func (s *shift) storeParts(ctx context.Context, letters []letter) error {
+func (s *shift) storeParts(ctx context.Context, letters []*letter) error {
 	var objects []object
-	for n := range letters {
-		l := &letters[n]
+	for _, l := range letters {
 		if l.err != nil || l.item.Kind != event.Part {
 			continue
 		}

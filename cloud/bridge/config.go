@@ -2,7 +2,9 @@ package bridge
 
 import (
 	"fmt"
+	"os"
 	"path"
+	"runtime/debug"
 	"time"
 
 	"cloudcanvas/cloud/coord"
@@ -84,11 +86,20 @@ func (c Config) withDefaults() Config {
 // thousand edges, kafka-go's and paho's buffers for what is under way, and what the collector lets lie.
 const besides = 48 << 20
 
-// MemoryLimit is a limit for Go's runtime in a process that is a bridge and nothing else. Without one
-// the heap grows to twice of what lives before it is collected, and the queue lives only for moments.
-func (c Config) MemoryLimit() int64 {
+// collectAt lets garbage grow to so many percent of what lives, as far as the memory limit has room:
+// messages live for milliseconds, and collecting seldom costs least.
+const collectAt = 400
+
+// BoundMemory sets up Go's runtime in a process that is a bridge and nothing else: with a limit, below
+// which it collects seldom. GOMEMLIMIT and GOGC in the environment overrule it.
+func (c Config) BoundMemory() {
 	c = c.withDefaults()
-	return c.QueueBytes + c.PartsBytes + besides
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(c.QueueBytes + c.PartsBytes + besides)
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(collectAt)
+	}
 }
 
 func orDefault[T comparable](value *T, d T) {

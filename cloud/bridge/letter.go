@@ -6,6 +6,7 @@ import (
 	"path"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 
 	"cloudcanvas/shared/broker"
@@ -42,7 +43,7 @@ func (g guests) welcome(edge string) bool {
 // read opens a message and checks it: form, sha256, and that it is what its topic says.
 func (g guests) read(m broker.Message) letter {
 	l := letter{Message: m}
-	if edge, err := event.ParseStatusTopic(m.Topic); err == nil {
+	if edge, isStatus := statusOf(m.Topic); isStatus {
 		l.status = g.readStatus(edge, m.Payload)
 		return l
 	}
@@ -74,6 +75,15 @@ func (g guests) read(m broker.Message) letter {
 	return l
 }
 
+// statusOf gives the edge whose status topic that is.
+func statusOf(topic string) (edge string, is bool) {
+	if !strings.HasSuffix(topic, "/status") {
+		return "", false // most topics: no error is made for them
+	}
+	edge, err := event.ParseStatusTopic(topic)
+	return edge, err == nil
+}
+
 // readStatus gives what an edge says of itself; what can't be read says nothing.
 func (g guests) readStatus(edge string, payload []byte) *event.Status {
 	status, err := event.ParseStatus(payload)
@@ -88,14 +98,15 @@ func (g guests) readStatus(edge string, payload []byte) *event.Status {
 const few = 16
 
 // readAll reads messages beside each other, in their order.
-func (g guests) readAll(messages []broker.Message) []letter {
-	letters := make([]letter, len(messages))
+func (g guests) readAll(messages []broker.Message) []*letter {
+	letters, made := make([]*letter, len(messages)), make([]letter, len(messages))
 	part := max(few, (len(messages)+runtime.GOMAXPROCS(0)-1)/runtime.GOMAXPROCS(0))
 	var all sync.WaitGroup
 	for from := 0; from < len(messages); from += part {
 		work := func() {
 			for n := from; n < min(from+part, len(messages)); n++ {
-				letters[n] = g.read(messages[n])
+				made[n] = g.read(messages[n])
+				letters[n] = &made[n]
 			}
 		}
 		if from+part >= len(messages) {

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"testing"
@@ -83,7 +82,7 @@ func runAsChild() bool {
 	}
 	at := site{s[1], s[2], s[3], s[4], s[5]}
 	if s[0] == childBridge {
-		debug.SetMemoryLimit(bridge.DefaultConfig().MemoryLimit()) // as canvas-cloud does
+		bridge.DefaultConfig().BoundMemory() // as canvas-cloud does
 	}
 	run := func() error {
 		return runBridge(context.Background(), at, slog.New(slog.NewTextHandler(os.Stderr, nil)))

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"runtime/debug"
 
 	urfave "github.com/urfave/cli/v2"
 	"golang.org/x/sync/errgroup"
@@ -79,11 +78,9 @@ func process(name, usage string, run func(*cloud.Cloud, context.Context) error) 
 		}}
 }
 
-// carry is a bridge that keeps to its memory, unless the environment sets another limit.
+// carry is a bridge that has its process for itself.
 func carry(c *cloud.Cloud, ctx context.Context) error {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(c.Config.Bridge.MemoryLimit())
-	}
+	c.Config.Bridge.BoundMemory()
 	return c.Bridge(ctx)
 }
 
