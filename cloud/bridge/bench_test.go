@@ -145,12 +145,15 @@ func recordsOf(b *testing.B, k *broker.Kafka, topic string) (n int64) {
 	return n
 }
 
-// newLoad is the messages of four edges, ready to be written.
+// edgesOfLoad is enough for them to fall evenly into partitions, whatever their names.
+const edgesOfLoad = 64
+
+// newLoad is the messages of some edges, ready to be written.
 func newLoad(b *testing.B, name string, size, messages int) []packets.ControlPacket {
 	load := make([]packets.ControlPacket, messages)
 	data := make([]byte, size)
 	for n := range load {
-		i := item(fmt.Sprintf("%s-%d-%d", name, time.Now().Unix(), n%4), uint64(n/4+1), event.Reading, data)
+		i := item(fmt.Sprintf("%s-%d-%d", name, time.Now().Unix(), n%edgesOfLoad), uint64(n/edgesOfLoad+1), event.Reading, data)
 		payload, err := i.MarshalMQTT()
 		if err != nil {
 			b.Fatal(err)

@@ -113,6 +113,8 @@ type shift struct {
 	queue *queue
 	parts *parts
 	read  chan []*letter
+	// settled are safe and may be acknowledged.
+	settled chan []*letter
 
 	// Of the commit loop.
 	ends    offsets       // the book holds all records below these
@@ -129,7 +131,7 @@ func (b *Bridge) work(ctx context.Context, own tenure) error {
 		Bridge: b, tenure: own, book: newLedger(time.Now),
 		queue: newQueue(b.cfg.QueueMessages, b.cfg.QueueBytes),
 		parts: newParts(b.Objects, b.cfg.PartsBytes, b.cfg.ItemBytes),
-		read:  make(chan []*letter), ends: offsets{}, poison: newFingerprints(), gate: newGate(),
+		read:  make(chan []*letter), settled: make(chan []*letter, 1), ends: offsets{}, poison: newFingerprints(), gate: newGate(),
 	}
 	b.setReady(errRecovering)
 	if err := s.recover(ctx); err != nil {
@@ -147,6 +149,7 @@ func (b *Bridge) work(ctx context.Context, own tenure) error {
 	var all sync.WaitGroup
 	all.Go(func() { s.takeIn(ctx) })
 	all.Go(func() { s.readOn(ctx) })
+	all.Go(func() { s.acknowledge(ctx) })
 	all.Go(func() { s.tell(ctx) })
 	err := s.commitOn(ctx)
 	stop(err)

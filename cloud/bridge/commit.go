@@ -61,14 +61,30 @@ func (s *shift) commit(ctx context.Context, letters []*letter) error {
 	if err := s.append(ctx, b); err != nil {
 		return err
 	}
-	bytes := int64(0)
-	for _, l := range letters {
-		bytes += size(l.Message)
-		l.Ack()
+	select {
+	case s.settled <- letters:
+	case <-ctx.Done():
 	}
 	s.settle(ctx, b)
-	s.queue.done(len(letters), bytes)
 	return nil
+}
+
+// acknowledge sends the PUBACKs of what is settled, in the order of arrival, and makes room for more,
+// while the next batch is on its way.
+func (s *shift) acknowledge(ctx context.Context) {
+	for {
+		select {
+		case letters := <-s.settled:
+			bytes := int64(0)
+			for _, l := range letters {
+				bytes += size(l.Message)
+				l.Ack()
+			}
+			s.queue.done(len(letters), bytes)
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // place decides what becomes of a letter.
