@@ -83,7 +83,7 @@ type subscription struct {
 	filter string
 	qos    byte
 	handle func(Message)
-	stands func()
+	stands func() // may be nil
 }
 
 // DialMQTT returns at once; the connection is made, and made again after each loss, in the
@@ -160,7 +160,7 @@ func (m *MQTT) Publish(ctx context.Context, topic string, qos byte, retain bool,
 // in the order of arrival and must not block long: it holds up all that comes over the connection.
 // Filters of one client should not overlap.
 func (m *MQTT) Subscribe(filter string, qos byte, handle func(Message)) {
-	m.SubscribeThen(filter, qos, handle, func() {})
+	m.SubscribeThen(filter, qos, handle, nil)
 }
 
 // SubscribeThen is Subscribe, and says after each connection when the broker has confirmed it: what

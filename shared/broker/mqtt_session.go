@@ -147,7 +147,7 @@ func (m *MQTT) subscribe(s *session, subs []subscription) {
 		} else if err := token.Error(); err != nil {
 			s.end(fmt.Errorf("subscribing to %s: %w", sub.filter, err))
 			return
-		} else {
+		} else if sub.stands != nil {
 			sub.stands()
 		}
 	}
