@@ -37,6 +37,8 @@ type Cloud struct {
 	Log      *slog.Logger
 	Metrics  prometheus.Registerer
 	Progress *telemetry.Progress
+	// Readiness hears from a process how it is, where that is more than being connected.
+	Readiness Readiness
 
 	Kafka *broker.Kafka
 	Coord coord.Coordinator // nil for processes that need none
@@ -111,14 +113,31 @@ func (c *Cloud) Bridge(ctx context.Context) error {
 	}
 	defer log.Close()
 	b, err := bridge.New(c.Config.Bridge, bridge.Parts{
-		Intake: bridge.MQTT{Options: broker.MQTTOptions{URL: c.MQTT.URL, ClientID: c.Config.Bridge.ClientID, Security: c.MQTT.Security, Log: c.Log}},
-		Log:    log, Objects: objects{c.Store, c.Config.Worker.ObjectBytes}, Teller: teller, Leases: c.Coord, Logger: c.Log, Metrics: c.Metrics,
+		Intake: bridge.MQTT{
+			Options: broker.MQTTOptions{URL: c.MQTT.URL, ClientID: c.Config.Bridge.ClientID, Security: c.MQTT.Security, Log: c.Log},
+			Share:   c.Config.Bridge.Share,
+		},
+		Log: log, Objects: objects{c.Store, c.Config.Worker.ObjectBytes}, Teller: teller, Logger: c.Log, Metrics: c.Metrics,
+		Leases: c.Coord, Member: coord.Member{ID: c.ID, Role: coord.Bridge, Host: hostname()},
 	})
 	if err != nil {
 		return err
 	}
+	c.Readiness.Follow(func() error { return ready(b, teller) })
 	go c.feed(ctx, b)
 	return stopped(ctx, b.Run(ctx))
+}
+
+// ready is a bridge that carries, or that could take over at once: one that stands by is well when it
+// has its connections.
+func ready(b *bridge.Bridge, teller *broker.MQTT) error {
+	if err := b.Ready(); err != nil && !errors.Is(err, bridge.ErrStandingBy) {
+		return err
+	}
+	if !teller.Connected() {
+		return fmt.Errorf("the bridge has no connection to the MQTT broker: %w", broker.ErrOffline)
+	}
+	return nil
 }
 
 // feed says that the bridge moves as long as its books can be opened; the loops that read Kafka say

@@ -111,8 +111,7 @@ func (s *shift) lookFor(ctx context.Context, b *batch) error {
 // appendOnce writes the entries that are not done. again says that what failed was refused for its
 // own sake and now stands in b as dead letters.
 func (s *shift) appendOnce(ctx context.Context, b *batch, unknown *bool) (again bool, err error) {
-	var which []int
-	var records []broker.Record
+	which, records := make([]int, 0, len(b.entries)), make([]broker.Record, 0, len(b.entries))
 	for n := range b.entries {
 		if !b.entries[n].done {
 			which = append(which, n)

@@ -26,9 +26,7 @@ import (
 	"cloudcanvas/cloud/coord"
 )
 
-// Lease is what the bridge at work owns. All slots go with it: the MQTT session, which bridges that
-// stand in for each other share, has one client at a time. Checkpoints are per slot all the same, so
-// that slots can be shared among bridges with sessions of their own.
+// Lease is what the bridge at work owns where one carries everything and others stand by.
 const Lease = "bridge"
 
 // Parts are what a bridge is made of.
@@ -37,7 +35,8 @@ type Parts struct {
 	Log     Log
 	Objects Objects
 	Teller  Teller
-	Leases  Leases // nil: there is only one bridge, ever
+	Leases  Leases       // nil: there is only one bridge, ever
+	Member  coord.Member // this bridge among those that share; its role is coord.Bridge
 	Logger  *slog.Logger
 	Metrics prometheus.Registerer // may be nil
 }
@@ -49,7 +48,7 @@ type Bridge struct {
 	metrics *metrics
 
 	mu    sync.Mutex
-	book  *ledger // of the current or last time at work; nil before
+	book  *ledger // while at work
 	ready error   // why nothing is carried now
 }
 
@@ -72,29 +71,26 @@ func New(cfg Config, parts Parts) (*Bridge, error) {
 	if err != nil {
 		return nil, fmt.Errorf("registering the bridge's metrics: %w", err)
 	}
-	return &Bridge{cfg: cfg.withDefaults(), Parts: parts, metrics: m, ready: errStopped}, nil
+	b := &Bridge{cfg: cfg.withDefaults(), Parts: parts, metrics: m, ready: errStopped}
+	if parts.Metrics != nil {
+		if err := parts.Metrics.Register(newGapMetrics(b)); err != nil {
+			return nil, fmt.Errorf("registering the bridge's report of gaps: %w", err)
+		}
+	}
+	return b, nil
 }
 
-// Run works whenever this bridge holds the lease, until ctx ends.
+// Run works whenever this bridge owns slots, until ctx ends.
 func (b *Bridge) Run(ctx context.Context) error {
 	defer b.setReady(errStopped)
-	if b.Leases == nil {
-		return b.work(ctx, 0)
+	b.setReady(ErrStandingBy)
+	switch {
+	case b.Leases == nil:
+		return b.work(ctx, tenure{slots: EverySlot})
+	case b.cfg.Share:
+		return b.share(ctx)
 	}
-	for {
-		b.setReady(ErrStandingBy)
-		b.Logger.Info("waiting for the bridge's lease")
-		err := b.Leases.Own(ctx, Lease, func(ctx context.Context, l coord.Lease) error {
-			return b.work(ctx, l.Epoch())
-		})
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if !errors.Is(err, coord.ErrLost) {
-			return err
-		}
-		b.Logger.Warn("the bridge's lease is lost, stopped until it is had again")
-	}
+	return b.alone(ctx)
 }
 
 // Status lists what the bridge knows of each edge; nothing while another bridge is at work.
@@ -108,14 +104,17 @@ func (b *Bridge) Status() []EdgeStatus {
 	return book.status()
 }
 
-// shift is one time at work, under one lease. It begins with what Kafka says and leaves nothing.
+// shift is one time at work, under the leases of some slots. It begins with what Kafka says and
+// leaves nothing.
 type shift struct {
 	*Bridge
-	epoch coord.Epoch
+	tenure
 	book  *ledger
 	queue *queue
 	parts *parts
-	read  chan []letter
+	read  chan []*letter
+	// settled are safe and may be acknowledged.
+	settled chan []*letter
 
 	// Of the commit loop.
 	ends    offsets       // the book holds all records below these
@@ -127,12 +126,12 @@ type shift struct {
 }
 
 // work recovers and then carries until ctx ends.
-func (b *Bridge) work(ctx context.Context, epoch coord.Epoch) error {
+func (b *Bridge) work(ctx context.Context, own tenure) error {
 	s := &shift{
-		Bridge: b, epoch: epoch, book: newLedger(time.Now),
+		Bridge: b, tenure: own, book: newLedger(time.Now),
 		queue: newQueue(b.cfg.QueueMessages, b.cfg.QueueBytes),
 		parts: newParts(b.Objects, b.cfg.PartsBytes, b.cfg.ItemBytes),
-		read:  make(chan []letter), ends: offsets{}, poison: newFingerprints(), gate: newGate(),
+		read:  make(chan []*letter), settled: make(chan []*letter, 1), ends: offsets{}, poison: newFingerprints(), gate: newGate(),
 	}
 	b.setReady(errRecovering)
 	if err := s.recover(ctx); err != nil {
@@ -141,10 +140,16 @@ func (b *Bridge) work(ctx context.Context, epoch coord.Epoch) error {
 	b.mu.Lock()
 	b.book, b.ready = s.book, nil
 	b.mu.Unlock()
+	defer func() {
+		b.mu.Lock()
+		b.book, b.ready = nil, errRecovering
+		b.mu.Unlock()
+	}()
 	ctx, stop := context.WithCancelCause(ctx)
 	var all sync.WaitGroup
 	all.Go(func() { s.takeIn(ctx) })
 	all.Go(func() { s.readOn(ctx) })
+	all.Go(func() { s.acknowledge(ctx) })
 	all.Go(func() { s.tell(ctx) })
 	err := s.commitOn(ctx)
 	stop(err)
@@ -160,7 +165,7 @@ func (s *shift) takeIn(ctx context.Context) {
 			return
 		}
 		running, leave := s.gate.whileOpen(ctx)
-		err := s.Intake.Run(running, func(m brokerMessage) { s.queue.put(running, m) })
+		err := s.Intake.Run(running, s.slots, s.book.edges(), func(m brokerMessage) { s.queue.put(running, m) })
 		left := running.Err() != nil
 		leave()
 		s.queue.clear()
@@ -180,10 +185,10 @@ func (s *shift) takeIn(ctx context.Context) {
 
 // readOn opens what came and hands it on in batches. While the commit loop is busy a batch grows.
 func (s *shift) readOn(ctx context.Context) {
-	var batch []letter
+	var batch []*letter
 	bytes := int64(0)
 	for {
-		var out chan []letter
+		var out chan []*letter
 		came := s.queue.came
 		if len(batch) > 0 {
 			out = s.read
@@ -197,7 +202,7 @@ func (s *shift) readOn(ctx context.Context) {
 			for _, m := range taken {
 				bytes += size(m)
 			}
-			batch = append(batch, readAll(taken)...)
+			batch = append(batch, guests(s.cfg.Edges).readAll(taken)...)
 		case out <- batch:
 			// What is still waiting for its place in a batch may have signalled while it was full.
 			batch, bytes = nil, 0

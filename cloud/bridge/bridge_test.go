@@ -1,8 +1,6 @@
 package bridge_test
 
 import (
-	"bytes"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -242,79 +240,11 @@ func TestReceiptThatDiedWithTheBridgeIsSentByTheNext(t *testing.T) {
 	w.receipted("mast", 5)
 }
 
-func TestLargeDataRestsInTheStoreAndPartsBecomeWhole(t *testing.T) {
-	w := newWorld(t)
-	w.start()
-	large, middle := make([]byte, 700<<10), make([]byte, 300<<10)
-	rand.Read(large)
-	rand.Read(middle)
-	a, b := item("mast", 1, event.Tile, large), item("mast", 2, event.Tile, middle)
-	partsA, partsB := inParts(a, 128<<10), inParts(b, 128<<10)
-	for n := range partsA { // interleaved, and some of them twice
-		w.mail.send(t, partsA[n])
-		if n < len(partsB) {
-			w.mail.send(t, partsB[n], partsB[n])
-		}
-	}
-	w.receipted("mast", 2)
-	for _, r := range w.log.records(event.WorkTopic) {
-		got, err := r.Item()
-		if err != nil {
-			t.Fatal(err)
-		}
-		data := got.Data
-		if got.Seq == 1 {
-			if len(r.Value) > 0 || got.Attrs.DataRef == "" {
-				t.Errorf("%d bytes in the record, reference %q", len(r.Value), got.Attrs.DataRef)
-			}
-			data = w.shelf.objects[got.Attrs.DataRef]
-		}
-		if want := [][]byte{nil, large, middle}[got.Seq]; !bytes.Equal(data, want) || got.Kind != event.Tile || got.Attrs.Parts != 0 || event.Sum(data) != got.SHA256 {
-			t.Errorf("item %d is not what it was: %+v", got.Seq, got.Attrs)
-		}
-	}
-	if keys := w.shelf.keys(); len(keys) != 1 || !strings.HasPrefix(keys[0], "items/mast/") {
-		t.Errorf("the store holds %v", keys)
-	}
-}
-
-func TestPartsOutliveTheBridge(t *testing.T) {
-	w := newWorld(t)
-	w.start()
-	data := make([]byte, 400<<10)
-	rand.Read(data)
-	parts := inParts(item("mast", 1, event.Tile, data), 100<<10)
-	w.mail.send(t, parts[0], parts[1])
-	eventually(t, "two parts are acknowledged", func() bool { return w.mail.acknowledged() == 2 })
-	w.stop()
-	w.mail = newMailbox()
-	w.start()
-	w.mail.send(t, parts[2], parts[3]) // the link carries each part once
-	w.receipted("mast", 1)
-	if got, err := w.log.records(event.WorkTopic)[0].Item(); err != nil || !bytes.Equal(got.Data, data) {
-		t.Error("the item is not what it was", err)
-	}
-}
-
-func TestPartsThatDoNotMatchTheirDigestAreSentAgain(t *testing.T) {
-	w := newWorld(t)
-	w.start()
-	data := bytes.Repeat([]byte("cloud "), 50<<10)
-	whole := item("mast", 1, event.Tile, data)
-	spoiled := inParts(whole, 128<<10)
-	spoiled[1].Data = append([]byte("x"), spoiled[1].Data[1:]...)
-	w.mail.send(t, spoiled...)
-	eventually(t, "the spoiled item is set aside", func() bool { return len(w.log.records(event.DLQTopic)) == 1 })
-	w.mail.send(t, inParts(whole, 128<<10)...)
-	w.receipted("mast", 1)
-	if got, err := w.log.records(event.WorkTopic)[0].Item(); err != nil || !bytes.Equal(got.Data, data) {
-		t.Error("the item is not what it was", err)
-	}
-}
+var errAway = errors.New("no route to the store")
 
 func TestStoreAwayMeansNoPuback(t *testing.T) {
 	w := newWorld(t)
-	w.shelf.break_(errors.New("no route to the store"))
+	w.shelf.break_(errAway)
 	w.start()
 	w.mail.send(t, item("mast", 1, event.Tile, make([]byte, 600<<10)))
 	eventually(t, "the bridge is at it", func() bool { return w.mail.isRunning() })
@@ -375,8 +305,9 @@ func TestEveryMistakeInTheConfigurationIsTold(t *testing.T) {
 	var fields []string
 	c := bridge.DefaultConfig()
 	c.ClientID, c.QueueMessages, c.InlineBytes, c.ReceiptEvery, c.LeaveAfter = "a/b", -1, 1<<30, -1, 100*time.Hour
+	c.Edges = []string{"mast-*", "[", ""}
 	c.Problems(func(field, message, hint string) { fields = append(fields, field) })
-	if got := strings.Join(fields, " "); got != "client_id queue_messages batch_messages inline_bytes receipt_every leave_after" {
+	if got := strings.Join(fields, " "); got != "client_id queue_messages batch_messages inline_bytes edges.1 edges.2 receipt_every leave_after" {
 		t.Errorf("told %s", got)
 	}
 	bridge.DefaultConfig().Problems(func(field, message, _ string) { t.Errorf("the default %s %s", field, message) })

@@ -43,7 +43,7 @@ func (o offsets) lower(other offsets) offsets {
 // below the offsets. The key is the slot's number.
 type checkpoint struct {
 	Slot    int                                     `json:"slot"`
-	Epoch   coord.Epoch                             `json:"epoch"` // of the bridge's lease
+	Epoch   coord.Epoch                             `json:"epoch"` // of the slot's lease
 	Time    time.Time                               `json:"time"`
 	Offsets offsets                                 `json:"offsets"`
 	Edges   map[string]map[event.Epoch]savedAccount `json:"edges"`
@@ -87,7 +87,7 @@ func (s *shift) save(ctx context.Context) error {
 			ends[topic][p] = r.End
 		}
 	}
-	records, err := s.book.save(s.epoch, ends)
+	records, err := s.book.save(s.tenure, ends)
 	if err != nil {
 		return err
 	}
@@ -98,13 +98,14 @@ func (s *shift) save(ctx context.Context) error {
 	return nil
 }
 
-// save makes a record of each slot.
-func (l *ledger) save(epoch coord.Epoch, ends offsets) ([]broker.Record, error) {
+// save makes a record of each slot that is owned.
+func (l *ledger) save(own tenure, ends offsets) ([]broker.Record, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	records := make([]broker.Record, 0, Slots)
-	for slot, edges := range l.slots {
-		c := checkpoint{Slot: slot, Epoch: epoch, Time: l.now().UTC(), Offsets: ends, Edges: map[string]map[event.Epoch]savedAccount{}}
+	for slot := range own.slots.All() {
+		edges := l.slots[slot]
+		c := checkpoint{Slot: slot, Epoch: own.epochs[slot], Time: l.now().UTC(), Offsets: ends, Edges: map[string]map[event.Epoch]savedAccount{}}
 		for edge, epochs := range edges {
 			c.Edges[edge] = map[event.Epoch]savedAccount{}
 			for e, a := range epochs {
@@ -129,6 +130,36 @@ func (l *ledger) save(epoch coord.Epoch, ends offsets) ([]broker.Record, error) 
 		records = append(records, broker.Record{Topic: event.BridgeTopic, Key: slotKey(slot), Value: value})
 	}
 	return records, nil
+}
+
+// latestCheckpoints reads canvas.bridge. Of each slot the last one of the latest lease counts: a
+// bridge that has lost its lease may write one late. What can't be read is handed to bad.
+func latestCheckpoints(ctx context.Context, log Log, bad func(broker.Record, error)) (map[int]checkpoint, error) {
+	ranges, err := log.Offsets(ctx, event.BridgeTopic)
+	if err != nil {
+		return nil, err
+	}
+	latest := map[int]checkpoint{}
+	for p, r := range ranges {
+		err := log.Scan(ctx, event.BridgeTopic, p, r.First, r.End, func(r broker.Record) error {
+			if r.Value == nil {
+				return nil
+			}
+			c, err := parseCheckpoint(r)
+			if err != nil {
+				bad(r, err)
+				return nil
+			}
+			if c.Epoch >= latest[c.Slot].Epoch {
+				latest[c.Slot] = c
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return latest, nil
 }
 
 // parseCheckpoint reads a record of canvas.bridge.

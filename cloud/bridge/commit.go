@@ -31,6 +31,7 @@ type batch struct {
 	spoiled map[identity]int  // poison, by edge and epoch as far as they are known
 	poison  map[[sha256.Size]byte]bool
 	whole   []identity // put together from parts
+	greeted []identity // edges that came online, and their epochs
 	objects []object
 	counts  struct{ items, duplicates, parts, poison int }
 }
@@ -44,13 +45,13 @@ type object struct {
 // commit makes a batch durable, in this order: parts into the store; what has become whole, and
 // everything else, into Kafka (large data into the store before the record that points to it);
 // PUBACKs in the order of arrival, as MQTT wants them; receipts.
-func (s *shift) commit(ctx context.Context, letters []letter) error {
+func (s *shift) commit(ctx context.Context, letters []*letter) error {
 	if err := s.storeParts(ctx, letters); err != nil {
 		return err
 	}
-	b := &batch{pending: map[identity]bool{}, repeats: map[identity]int{}, spoiled: map[identity]int{}}
-	for n := range letters {
-		if err := s.place(ctx, b, &letters[n]); err != nil {
+	b := &batch{entries: make([]entry, 0, len(letters)), pending: make(map[identity]bool, len(letters)), repeats: map[identity]int{}, spoiled: map[identity]int{}}
+	for _, l := range letters {
+		if err := s.place(ctx, b, l); err != nil {
 			return err
 		}
 	}
@@ -60,23 +61,48 @@ func (s *shift) commit(ctx context.Context, letters []letter) error {
 	if err := s.append(ctx, b); err != nil {
 		return err
 	}
-	bytes := int64(0)
-	for _, l := range letters {
-		bytes += size(l.Message)
-		l.Ack()
+	select {
+	case s.settled <- letters:
+	case <-ctx.Done():
 	}
 	s.settle(ctx, b)
-	s.queue.done(len(letters), bytes)
 	return nil
+}
+
+// acknowledge sends the PUBACKs of what is settled, in the order of arrival, and makes room for more,
+// while the next batch is on its way.
+func (s *shift) acknowledge(ctx context.Context) {
+	for {
+		select {
+		case letters := <-s.settled:
+			bytes := int64(0)
+			for _, l := range letters {
+				bytes += size(l.Message)
+				l.Ack()
+			}
+			s.queue.done(len(letters), bytes)
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // place decides what becomes of a letter.
 func (s *shift) place(ctx context.Context, b *batch, l *letter) error {
+	if l.status != nil {
+		if l.status.Status == event.Online && s.slots.Carries(l.status.Edge) {
+			b.greeted = append(b.greeted, identity{edge: l.status.Edge, epoch: l.status.Epoch})
+		}
+		return nil
+	}
 	if l.err != nil {
 		b.addPoison(s, l, l.Payload, &l.item, l.err)
 		return nil
 	}
 	id := identityOf(&l.item)
+	if !s.slots.Carries(id.edge) {
+		return nil // its owner is another, and its edge sends it until there is a receipt
+	}
 	if id.epoch != "" && (b.pending[id] || s.book.has(id.edge, id.epoch, id.seq)) {
 		b.repeats[id]++
 		b.counts.duplicates++
@@ -88,7 +114,13 @@ func (s *shift) place(ctx context.Context, b *batch, l *letter) error {
 	}
 	b.counts.parts++
 	a := s.parts.items[id]
-	if a == nil || !s.parts.stored(a, &l.item) {
+	if a == nil || a.cut != cutOf(&l.item) { // begun anew by a later part of this batch
+		s.remove(ctx, cutOf(&l.item).key(l.item.Attrs.Part))
+		return nil
+	}
+	whole := s.parts.stored(a, &l.item)
+	s.book.hold(a, l.item.Attrs.Part)
+	if !whole {
 		return nil
 	}
 	var item event.Item
@@ -110,6 +142,7 @@ func (s *shift) place(ctx context.Context, b *batch, l *letter) error {
 		if item.Data == nil {
 			item.Data = []byte(item.ID.String()) // too large to be looked at: there are only its name and the reason
 		}
+		s.book.lose(a.cut)
 		b.addPoison(s, l, item.Data, &item, err)
 		return nil
 	}
@@ -160,23 +193,22 @@ func objectKey(i *event.Item) string {
 }
 
 // storeParts puts the parts that are among letters into the store, beside each other.
-func (s *shift) storeParts(ctx context.Context, letters []letter) error {
+func (s *shift) storeParts(ctx context.Context, letters []*letter) error {
 	var objects []object
-	for n := range letters {
-		l := &letters[n]
+	for _, l := range letters {
 		if l.err != nil || l.item.Kind != event.Part {
 			continue
 		}
 		id := identityOf(&l.item)
-		if s.book.has(id.edge, id.epoch, id.seq) {
+		if !s.slots.Carries(id.edge) || s.book.has(id.edge, id.epoch, id.seq) {
 			continue
 		}
-		var a *assembly
+		var (
+			a     *assembly
+			stale []string
+		)
 		err := s.insist(ctx, "looking for the parts of an item", func() (err error) {
-			a, err = s.parts.open(ctx, &l.item)
-			if errors.Is(err, errParts) {
-				return final{err}
-			}
+			a, stale, err = s.parts.open(ctx, &l.item)
 			return retriable(err)
 		})
 		if ctx.Err() != nil {
@@ -186,8 +218,12 @@ func (s *shift) storeParts(ctx context.Context, letters []letter) error {
 			l.err = err
 			continue
 		}
+		if len(stale) > 0 {
+			s.Logger.Info("an item comes in other parts than before, it begins anew", "edge", id.edge, "epoch", id.epoch, "seq", id.seq, "parts", a.of)
+			s.remove(ctx, stale...) // before the new ones are written: they may be among them
+		}
 		if a.missing(l.item.Attrs.Part) {
-			objects = append(objects, object{partKey(id, l.item.SHA256, l.item.Attrs.Part), l.item.Data})
+			objects = append(objects, object{a.key(l.item.Attrs.Part), l.item.Data})
 		}
 	}
 	return s.store(ctx, objects)
@@ -257,6 +293,9 @@ func (s *shift) settle(ctx context.Context, b *batch) {
 		s.book.repeat(id.edge, id.epoch)
 		s.book.count(id.edge, id.epoch, func(c *Counts) { c.Duplicates += uint64(times) })
 	}
+	for _, of := range b.greeted {
+		s.book.repeat(of.edge, of.epoch)
+	}
 	for of, times := range b.spoiled {
 		s.book.count(of.edge, of.epoch, func(c *Counts) { c.Poison += uint64(times) })
 	}
@@ -267,9 +306,16 @@ func (s *shift) settle(ctx context.Context, b *batch) {
 	s.metrics.settled(b)
 }
 
-// discard removes parts that are no longer needed. What stays behind costs room, not truth.
+// discard lets go of the parts of an item that is settled.
 func (s *shift) discard(ctx context.Context, id identity) {
-	if err := s.parts.discard(ctx, id); err != nil && ctx.Err() == nil {
-		s.Logger.Warn("parts of an item stay behind in the object store", "edge", id.edge, "epoch", id.epoch, "seq", id.seq, "error", err)
+	s.remove(ctx, s.parts.discard(id)...)
+}
+
+// remove deletes objects. What stays behind costs room, not truth.
+func (s *shift) remove(ctx context.Context, keys ...string) {
+	for _, key := range keys {
+		if err := s.Objects.Delete(ctx, key); err != nil && ctx.Err() == nil {
+			s.Logger.Warn("a part of an item stays behind in the object store", "key", key, "error", err)
+		}
 	}
 }

@@ -2,6 +2,9 @@ package bridge
 
 import (
 	"fmt"
+	"os"
+	"path"
+	"runtime/debug"
 	"time"
 
 	"cloudcanvas/cloud/coord"
@@ -12,8 +15,12 @@ import (
 // Config is how the bridge works. The zero value of a field stands for its default.
 type Config struct {
 	// ClientID names the bridge's persistent session with the MQTT broker. Bridges that stand in for
-	// each other have the same one: whoever holds the lease takes the session over.
+	// each other have the same one: whoever holds the lease takes the session over. Bridges that
+	// share have one for each slot, ClientID-0 to ClientID-63.
 	ClientID string `yaml:"client_id"`
+	// Share lets several bridges carry the edges together, each those of its slots. Without it one
+	// carries them all and the others stand by. All bridges of a cluster must have it alike.
+	Share bool `yaml:"share"`
 	// QueueMessages and QueueBytes bound what is in the bridge and not yet acknowledged.
 	QueueMessages int   `yaml:"queue_messages"`
 	QueueBytes    int64 `yaml:"queue_bytes"`
@@ -21,6 +28,9 @@ type Config struct {
 	// it takes what came while the one before was written.
 	BatchMessages int   `yaml:"batch_messages"`
 	BatchBytes    int64 `yaml:"batch_bytes"`
+	// Edges are the names of the edges that are let in, with * and ? as in file names. What others
+	// send goes to the DLQ. None: everyone whom the MQTT broker lets in.
+	Edges []string `yaml:"edges"`
 	// InlineBytes is the largest data that goes into a record; larger rests in the object store.
 	InlineBytes int64 `yaml:"inline_bytes"`
 	// PartsBytes bounds the parts of unfinished items that are held in memory beside the store.
@@ -44,7 +54,7 @@ func DefaultConfig() Config {
 		QueueMessages:   16384,
 		QueueBytes:      32 << 20,
 		BatchMessages:   4096,
-		BatchBytes:      8 << 20,
+		BatchBytes:      16 << 20,
 		InlineBytes:     512 << 10,
 		PartsBytes:      16 << 20,
 		ItemBytes:       256 << 20,
@@ -72,6 +82,26 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// besides is what a bridge needs beyond what is bounded in bytes: code at work, the books of ten
+// thousand edges, kafka-go's and paho's buffers for what is under way, and what the collector lets lie.
+const besides = 48 << 20
+
+// collectAt lets garbage grow to so many percent of what lives, as far as the memory limit has room:
+// messages live for milliseconds, and collecting seldom costs least.
+const collectAt = 400
+
+// BoundMemory sets up Go's runtime in a process that is a bridge and nothing else: with a limit, below
+// which it collects seldom. GOMEMLIMIT and GOGC in the environment overrule it.
+func (c Config) BoundMemory() {
+	c = c.withDefaults()
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(c.QueueBytes + c.PartsBytes + besides)
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(collectAt)
+	}
+}
+
 func orDefault[T comparable](value *T, d T) {
 	var zero T
 	if *value == zero {
@@ -96,11 +126,16 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	whole("queue_messages", int64(c.QueueMessages), 1, 1<<20, "16384 suits most")
 	whole("queue_bytes", c.QueueBytes, event.MaxEnvelope, 4<<30, "33554432 (32 MiB) suits most; it must hold the largest message")
 	whole("batch_messages", int64(c.BatchMessages), 1, int64(max(c.QueueMessages, 1)), "4096 suits most; no more than queue_messages")
-	whole("batch_bytes", c.BatchBytes, 64<<10, max(c.QueueBytes, 64<<10), "8388608 (8 MiB) suits most; no more than queue_bytes")
+	whole("batch_bytes", c.BatchBytes, 64<<10, max(c.QueueBytes, 64<<10), "16777216 (16 MiB) suits most; no more than queue_bytes")
 	whole("inline_bytes", c.InlineBytes, 1<<10, maxInline, "524288 is the most that a record may carry")
 	whole("parts_bytes", c.PartsBytes, 1<<20, 4<<30, "16777216 (16 MiB) suits most")
 	whole("item_bytes", c.ItemBytes, 1<<20, 4<<30, "268435456 (256 MiB) suits most")
 	whole("checkpoint_bytes", c.CheckpointBytes, 1<<20, 64<<30, "268435456 (256 MiB) suits most")
+	for n, pattern := range c.Edges {
+		if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
+			add(fmt.Sprintf("edges.%d", n), fmt.Sprintf("%q is no name or pattern", pattern), "write mast-7, or mast-* for all whose names begin so")
+		}
+	}
 	lasts := func(field string, d, least, most time.Duration, hint string) {
 		if d < least || d > most {
 			add(field, fmt.Sprintf("is %v, must be %v to %v", d, least, most), hint)

@@ -7,11 +7,12 @@ import (
 	"cloudcanvas/shared/broker"
 )
 
-// Intake is where messages come from. Run connects and hands them on, in their order, until ctx
-// ends; then it leaves the broker, which keeps what was not acknowledged for the next Run. take
-// blocks while the bridge is full.
+// Intake is where messages come from. Run connects and hands on those of the edges of some slots,
+// each edge's in their order, until ctx ends; then it leaves the broker, which keeps what was not
+// acknowledged for the next Run. known are edges of these slots that were heard of before. take may
+// be called by several at a time, and blocks while the bridge is full.
 type Intake interface {
-	Run(ctx context.Context, take func(broker.Message)) error
+	Run(ctx context.Context, slots SlotSet, known []string, take func(broker.Message)) error
 }
 
 // Log is Kafka. Append returns nil once all records are safe (acks=all), else a *broker.AppendError
@@ -23,11 +24,12 @@ type Log interface {
 }
 
 // Objects is the object store. Put returns once data is safe; it replaces what was there. Get's
-// error is fs.ErrNotExist where there is nothing; Delete of nothing is no error.
+// error is fs.ErrNotExist where there is nothing; Delete of nothing is no error; Keys lists what is there.
 type Objects interface {
 	Put(ctx context.Context, key string, data []byte) error
 	Get(ctx context.Context, key string) ([]byte, error)
 	Delete(ctx context.Context, key string) error
+	Keys(ctx context.Context, prefix string) ([]string, error)
 }
 
 // Teller publishes receipts. It is another MQTT client than the intake's, whose acknowledgements a
@@ -36,7 +38,9 @@ type Teller interface {
 	Publish(ctx context.Context, topic string, qos byte, retain bool, payload []byte) error
 }
 
-// Leases lets one bridge at a time work. It is a part of coord.Coordinator.
+// Leases says which bridge may carry what. It is a part of coord.Coordinator.
 type Leases interface {
 	Own(ctx context.Context, what string, own func(context.Context, coord.Lease) error) error
+	Join(ctx context.Context, m coord.Member) error
+	Members(ctx context.Context, role string) (<-chan []coord.Member, error)
 }

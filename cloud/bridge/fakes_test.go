@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -161,7 +162,7 @@ func (m *mailbox) send(t testing.TB, items ...event.Item) {
 	}
 }
 
-func (m *mailbox) Run(ctx context.Context, take func(broker.Message)) error {
+func (m *mailbox) Run(ctx context.Context, _ bridge.SlotSet, _ []string, take func(broker.Message)) error {
 	m.mu.Lock()
 	m.runs++
 	m.running = true
@@ -249,11 +250,27 @@ func (s *shelf) Get(_ context.Context, key string) ([]byte, error) {
 	return data, s.err
 }
 
+func (s *shelf) get(key string) []byte {
+	data, _ := s.Get(context.Background(), key)
+	return data
+}
+
 func (s *shelf) Delete(_ context.Context, key string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.objects, key)
 	return s.err
+}
+
+func (s *shelf) Keys(_ context.Context, prefix string) (keys []string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key := range s.objects {
+		if strings.HasPrefix(key, prefix) {
+			keys = append(keys, key)
+		}
+	}
+	return keys, s.err
 }
 
 func (s *shelf) keys() []string {

@@ -20,11 +20,18 @@ func FuzzLetter(f *testing.F) {
 	}
 	f.Add("canvas/v1/mast/up/2/reading", payload)
 	f.Add("canvas/v1/mast/up/2/part", payload)
+	f.Add("canvas/v1/mast/status", []byte(`{"status":"online","epoch":"e1"}`))
 	f.Add("canvas/v1/mast/up/1/receipt", []byte(`{"specversion":"1.0","id":"01","data":{"drops":[{"seq":1}]}}`))
 	f.Fuzz(func(t *testing.T, topic string, payload []byte) {
-		l := read(broker.Message{Topic: topic, Payload: payload})
+		l := guests(nil).read(broker.Message{Topic: topic, Payload: payload})
 		if l.err != nil {
-			letterOf(topic, []byte(topic), payload, l.err, stageRead)
+			letterOf(topic, []byte(topic), payload, l.err, broker.StageConvert)
+			return
+		}
+		if l.status != nil {
+			if edge, err := event.ParseStatusTopic(topic); err != nil || l.status.Status != "" && l.status.Edge != edge {
+				t.Fatalf("a status on topic %q: %+v", topic, l.status)
+			}
 			return
 		}
 		edge, priority, kind, err := event.ParseTopic(topic)
@@ -37,11 +44,23 @@ func FuzzLetter(f *testing.F) {
 	})
 }
 
+// FuzzPartKey: a key is either one that a part was stored under, or none.
+func FuzzPartKey(f *testing.F) {
+	c := cut{identity{"mast", "e1", 7}, event.Sum(nil), 9}
+	f.Add(c.key(3))
+	f.Add("parts/1/mast/e1/7/00/9/3")
+	f.Fuzz(func(t *testing.T, key string) {
+		if c, n, ok := parsePartKey(key); ok && (c.key(n) != key || n >= c.of || c.id.seq == 0) {
+			t.Fatalf("%q is taken for part %d of %+v", key, n, c)
+		}
+	})
+}
+
 // FuzzCheckpoint: a checkpoint that was damaged is an error, not a crash.
 func FuzzCheckpoint(f *testing.F) {
 	l := newLedger(time.Now)
 	l.add("mast", "e1", 1, 2, 5, 9)
-	records, err := l.save(1, offsets{"canvas.events": {0: 3}})
+	records, err := l.save(tenure{slots: EverySlot}, offsets{"canvas.events": {0: 3}})
 	if err != nil {
 		f.Fatal(err)
 	}

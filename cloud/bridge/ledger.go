@@ -2,7 +2,7 @@ package bridge
 
 import (
 	"cmp"
-	"hash/fnv"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -10,28 +10,18 @@ import (
 	"cloudcanvas/shared/event"
 )
 
-// Slots is the number of hash slots that edges fall into: the unit in which state is kept in
-// checkpoints, and in which several bridges can share the edges.
-const Slots = 64
-
-// Slot is the slot of an edge.
-func Slot(edge string) int {
-	h := fnv.New32a()
-	h.Write([]byte(edge))
-	return int(h.Sum32() % Slots)
-}
-
 // maxEpochs bounds the lives of one edge's buffer that are remembered; the least used is forgotten.
 const maxEpochs = 16
 
 // ledger is what the bridge knows of all edges: what of each Kafka has, and to whom a receipt is due.
 // The commit loop writes it, receipts and status read it.
 type ledger struct {
-	mu    sync.Mutex
-	slots [Slots]map[string]map[event.Epoch]*account
-	due   map[*account]struct{} // accounts whose edge should get a receipt
-	wake  chan struct{}         // something is due
-	now   func() time.Time
+	mu      sync.Mutex
+	slots   [Slots]map[string]map[event.Epoch]*account
+	due     map[*account]struct{} // accounts whose edge should get a receipt
+	wake    chan struct{}         // something is due
+	touches uint64                // of parts held, for their order
+	now     func() time.Time
 }
 
 // account is one epoch of one edge.
@@ -39,10 +29,12 @@ type account struct {
 	edge  string
 	epoch event.Epoch
 	seen
-	used      time.Time // when something of it last came
-	stuck     time.Time // since when the watermark has had a gap above it; zero: there is none
-	receipt   time.Time // when the last receipt was sent
-	unsettled bool      // the last one failed
+	used      time.Time        // when something of it last came
+	stuck     time.Time        // since when the watermark has had a gap above it; zero: there is none
+	receipt   time.Time        // when the last receipt was sent
+	sending   bool             // one is under way: the next must not overtake it
+	unsettled bool             // the last one failed
+	held      map[uint64]*held // parts of items that are not whole, by number
 	Counts
 }
 
@@ -101,6 +93,7 @@ func (l *ledger) add(edge string, epoch event.Epoch, seqs ...uint64) {
 	a := l.account(edge, epoch)
 	before := a.through
 	for _, seq := range seqs {
+		delete(a.held, seq)
 		if seq > 0 && seq <= maxSeq {
 			a.add(seq)
 		}
@@ -115,7 +108,8 @@ func (l *ledger) add(edge string, epoch event.Epoch, seqs ...uint64) {
 	l.owe(a)
 }
 
-// repeat asks for a receipt to an edge that has evidently missed the one before.
+// repeat asks for a receipt to an edge that may have missed the one before, or that has come online:
+// then it learns at once what need not be sent, and that somebody listens.
 func (l *ledger) repeat(edge string, epoch event.Epoch) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -139,6 +133,16 @@ func (l *ledger) owe(a *account) {
 	case l.wake <- struct{}{}:
 	default:
 	}
+}
+
+// edges are the names of all that were heard of.
+func (l *ledger) edges() (names []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, edges := range l.slots {
+		names = slices.AppendSeq(names, maps.Keys(edges))
+	}
+	return names
 }
 
 // EdgeStatus is what the bridge knows of one epoch of one edge.

@@ -3,7 +3,10 @@ package bridge
 import (
 	"errors"
 	"fmt"
+	"path"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 
 	"cloudcanvas/shared/broker"
@@ -13,8 +16,9 @@ import (
 // letter is one message with what is in it.
 type letter struct {
 	broker.Message
-	item event.Item
-	err  error // why it is poison; item then holds what could be read
+	item   event.Item
+	err    error         // why it is poison; item then holds what could be read
+	status *event.Status // not an item, but what an edge says of itself
 }
 
 // What an envelope can be at fault with beyond what shared/event tells.
@@ -23,12 +27,30 @@ var (
 	errReference = errors.New("an edge sends data, not a reference to the object store")
 	errKind      = errors.New("this kind of item is not made on an edge")
 	errSeq       = errors.New("the number is out of range")
+	errStranger  = errors.New("the edge is not among those that bridge.edges lets in")
 )
 
+// guests are the names of edges that are let in, as patterns; none: everyone.
+type guests []string
+
+func (g guests) welcome(edge string) bool {
+	return len(g) == 0 || slices.ContainsFunc(g, func(pattern string) bool {
+		fits, _ := path.Match(pattern, edge)
+		return fits
+	})
+}
+
 // read opens a message and checks it: form, sha256, and that it is what its topic says.
-func read(m broker.Message) letter {
+func (g guests) read(m broker.Message) letter {
 	l := letter{Message: m}
+	if edge, isStatus := statusOf(m.Topic); isStatus {
+		l.status = g.readStatus(edge, m.Payload)
+		return l
+	}
 	edge, priority, kind, err := event.ParseTopic(m.Topic)
+	if err == nil && !g.welcome(edge) {
+		err = fmt.Errorf("%w: %q", errStranger, edge)
+	}
 	if err != nil {
 		l.err = err
 		return l
@@ -53,18 +75,38 @@ func read(m broker.Message) letter {
 	return l
 }
 
+// statusOf gives the edge whose status topic that is.
+func statusOf(topic string) (edge string, is bool) {
+	if !strings.HasSuffix(topic, "/status") {
+		return "", false // most topics: no error is made for them
+	}
+	edge, err := event.ParseStatusTopic(topic)
+	return edge, err == nil
+}
+
+// readStatus gives what an edge says of itself; what can't be read says nothing.
+func (g guests) readStatus(edge string, payload []byte) *event.Status {
+	status, err := event.ParseStatus(payload)
+	if err != nil || !status.Epoch.Valid() || !g.welcome(edge) {
+		return &event.Status{}
+	}
+	status.Edge = edge
+	return &status
+}
+
 // few is how many messages are not worth a goroutine.
 const few = 16
 
 // readAll reads messages beside each other, in their order.
-func readAll(messages []broker.Message) []letter {
-	letters := make([]letter, len(messages))
+func (g guests) readAll(messages []broker.Message) []*letter {
+	letters, made := make([]*letter, len(messages)), make([]letter, len(messages))
 	part := max(few, (len(messages)+runtime.GOMAXPROCS(0)-1)/runtime.GOMAXPROCS(0))
 	var all sync.WaitGroup
 	for from := 0; from < len(messages); from += part {
 		work := func() {
 			for n := from; n < min(from+part, len(messages)); n++ {
-				letters[n] = read(messages[n])
+				made[n] = g.read(messages[n])
+				letters[n] = &made[n]
 			}
 		}
 		if from+part >= len(messages) {

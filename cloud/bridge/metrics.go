@@ -8,6 +8,7 @@ type metrics struct {
 	receipts *prometheus.CounterVec
 	append   prometheus.Histogram
 	away     prometheus.Gauge
+	slots    prometheus.Gauge
 }
 
 func newMetrics(to prometheus.Registerer) (*metrics, error) {
@@ -21,6 +22,9 @@ func newMetrics(to prometheus.Registerer) (*metrics, error) {
 		append: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "canvas_bridge_append_seconds", Help: "Time of one write to Kafka.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
 		}),
+		slots: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "canvas_bridge_slots", Help: "Slots of edges that this bridge owns, of 64.",
+		}),
 		away: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "canvas_bridge_blocked", Help: "1 while Kafka or the object store does not take what is in hand.",
 		}),
@@ -28,7 +32,7 @@ func newMetrics(to prometheus.Registerer) (*metrics, error) {
 	if to == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.messages, m.receipts, m.append, m.away} {
+	for _, c := range []prometheus.Collector{m.messages, m.receipts, m.append, m.away, m.slots} {
 		if err := to.Register(c); err != nil {
 			return nil, err
 		}

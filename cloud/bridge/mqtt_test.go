@@ -31,7 +31,7 @@ func TestBrokersMarkWhatTheyDeliverAgain(t *testing.T) {
 			run := func() (stop func()) {
 				ctx, cancel := context.WithCancel(t.Context())
 				done := make(chan error, 1)
-				go func() { done <- intake.Run(ctx, func(m broker.Message) { came <- m }) }()
+				go func() { done <- intake.Run(ctx, bridge.EverySlot, nil, func(m broker.Message) { came <- m }) }()
 				return func() { cancel(); <-done }
 			}
 			next := func() broker.Message {

@@ -3,9 +3,12 @@ package bridge
 import (
 	"container/list"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
+	"strconv"
+	"strings"
 
 	"cloudcanvas/shared/event"
 )
@@ -14,9 +17,9 @@ import (
 //
 // A part is acknowledged once it rests in the object store, not when the whole is in Kafka: an item
 // may have more parts than the MQTT broker lets be in flight, so that waiting for the last would
-// wait for ever. What was acknowledged is never asked for again before the edge's receipt is
-// overdue, so it must outlive this process: a link of 1 kB/s can't send 10 MB twice. Memory holds a
-// copy of the parts that came last, up to a bound, so that the store is seldom read.
+// wait for ever. What rests in the store is named in receipts and never sent again, so it must
+// outlive this process: a link of 1 kB/s can't send 10 MB twice. Memory holds a copy of the parts
+// that came last, up to a bound, so that the store is seldom read.
 type parts struct {
 	objects Objects
 	limit   int64 // bytes in memory
@@ -25,6 +28,7 @@ type parts struct {
 	count   int // parts of all items, here or not
 	items   map[identity]*assembly
 	recent  *list.List // of *assembly, the one touched last in front
+	forgot  bool       // the store may hold parts of items that are not in items
 }
 
 // identity is what an item is known by.
@@ -36,10 +40,45 @@ type identity struct {
 
 func identityOf(i *event.Item) identity { return identity{i.Edge, i.Epoch, i.Seq} }
 
+// cut is one way in which an item was cut into parts.
+type cut struct {
+	id   identity
+	hash event.Hash // of the whole
+	of   uint32     // how many parts there are
+}
+
+func cutOf(i *event.Item) cut { return cut{identityOf(i), i.SHA256, i.Attrs.Parts} }
+
+// partsUnder is what the parts of a slot's edges lie under in the object store.
+func partsUnder(slot int) string { return fmt.Sprintf("parts/%d/", slot) }
+
+func (c cut) under() string {
+	return fmt.Sprintf("%s%s/%s/%d/", partsUnder(Slot(c.id.edge)), c.id.edge, c.id.epoch, c.id.seq)
+}
+
+// key is where a part rests. It says all that is needed to find an unfinished item again.
+func (c cut) key(part uint32) string { return fmt.Sprintf("%s%s/%d/%d", c.under(), c.hash, c.of, part) }
+
+// parsePartKey takes a key apart.
+func parsePartKey(key string) (c cut, part uint32, ok bool) {
+	field := strings.Split(key, "/")
+	if len(field) != 8 || len(field[5]) != hex.EncodedLen(len(c.hash)) {
+		return c, 0, false
+	}
+	_, errHash := hex.Decode(c.hash[:], []byte(field[5]))
+	seq, err := strconv.ParseUint(field[4], 10, 64)
+	of, errOf := strconv.ParseUint(field[6], 10, 32)
+	n, errPart := strconv.ParseUint(field[7], 10, 32)
+	c.id = identity{field[2], event.Epoch(field[3]), seq}
+	c.of = uint32(of)
+	ok = errors.Join(errHash, err, errOf, errPart) == nil && n < of && of <= maxParts && seq > 0 && seq <= maxSeq && c.id.epoch.Valid() && c.key(uint32(n)) == key
+	return c, uint32(n), ok
+}
+
 // assembly is an item on its way to being whole.
 type assembly struct {
-	id    identity
-	first event.Item // the envelope that all parts share
+	cut
+	first event.Item // the envelope that all parts share; empty while none came in this life
 	data  [][]byte   // in memory; nil: not here, or only in the store
 	has   []bool     // safe in the store
 	left  int        // parts that are not
@@ -54,58 +93,112 @@ const maxParts = 1 << 20
 // a lie about their number can cost.
 const leastPart = 16 << 10
 
-var errParts = errors.New("the parts of an item contradict each other")
-
 func newParts(objects Objects, limit, most int64) *parts {
 	return &parts{objects: objects, limit: limit, most: most, items: map[identity]*assembly{}, recent: list.New()}
 }
 
-func partKey(id identity, hash event.Hash, part uint32) string {
-	return fmt.Sprintf("parts/%s/%s/%d/%s/%d", id.edge, id.epoch, id.seq, hash, part)
+// survey makes assemblies of the parts that former lives of the bridge left under those keys. Where
+// an item was cut anew and both cuts are there, the one with more parts counts; the keys of the
+// other are stale.
+func (p *parts) survey(keys []string) (found []*assembly, stale []string) {
+	have := map[cut][]uint32{}
+	best := map[identity]cut{}
+	for _, key := range keys {
+		c, n, ok := parsePartKey(key)
+		if !ok || int64(c.of) > p.mostParts() {
+			continue
+		}
+		have[c] = append(have[c], n)
+		if len(have[c]) > len(have[best[c.id]]) {
+			best[c.id] = c
+		}
+	}
+	for c, numbers := range have {
+		if best[c.id] != c {
+			for _, n := range numbers {
+				stale = append(stale, c.key(n))
+			}
+			continue
+		}
+		a := p.begin(c)
+		for _, n := range numbers {
+			a.has[n] = true
+			a.left--
+		}
+		// The envelope comes with the next part, so one must come even where all are here.
+		if last := c.of - 1; a.left == 0 {
+			a.has[last] = false
+			a.left++
+		}
+		found = append(found, a)
+	}
+	return found, stale
 }
 
-// open finds the assembly that a part belongs to. Where it is not known, parts that a former life of
-// the bridge left in the store are looked for.
-func (p *parts) open(ctx context.Context, i *event.Item) (*assembly, error) {
-	id := identityOf(i)
-	a := p.items[id]
-	if a != nil && (a.first.SHA256 != i.SHA256 || len(a.has) != int(i.Attrs.Parts) || a.first.Attrs.PartOf != i.Attrs.PartOf || a.first.ID != i.ID) {
-		return nil, fmt.Errorf("%w: part %d of %s", errParts, i.Attrs.Part, i.ID)
+func (p *parts) mostParts() int64 { return max(16, p.most/leastPart) }
+
+// begin makes an assembly, and lets those touched least recently go where there are too many.
+func (p *parts) begin(c cut) *assembly {
+	a := &assembly{cut: c, data: make([][]byte, c.of), has: make([]bool, c.of), left: int(c.of)}
+	a.place = p.recent.PushFront(a)
+	p.items[c.id] = a
+	p.count += len(a.has)
+	for p.count > maxParts && p.recent.Len() > 1 {
+		p.forget(p.recent.Back().Value.(*assembly))
+		p.forgot = true
 	}
-	if int64(i.Attrs.Parts) > max(16, p.most/leastPart) {
-		return nil, fmt.Errorf("%w: %d parts, for an item of at most %d bytes", event.ErrTooLarge, i.Attrs.Parts, p.most)
+	return a
+}
+
+// open finds the assembly that a part belongs to. A part that does not fit what is known of its item
+// begins it anew: the edge may cut it otherwise since it was configured anew. stale are the keys of
+// what no longer counts then.
+func (p *parts) open(ctx context.Context, i *event.Item) (a *assembly, stale []string, err error) {
+	c := cutOf(i)
+	if int64(c.of) > p.mostParts() {
+		return nil, nil, fmt.Errorf("%w: %d parts, for an item of at most %d bytes", event.ErrTooLarge, c.of, p.most)
+	}
+	a = p.items[c.id]
+	if a == nil && p.forgot {
+		keys, err := p.objects.Keys(ctx, c.under())
+		if err != nil {
+			return nil, nil, fmt.Errorf("looking for the parts of %s in the object store: %w", i.ID, err)
+		}
+		_, stale = p.survey(keys)
+		a = p.items[c.id]
+	}
+	if a != nil && (a.cut != c || !a.first.ID.IsZero() && (a.first.ID != i.ID || a.first.Attrs.PartOf != i.Attrs.PartOf)) {
+		stale = append(stale, a.keys()...)
+		p.forget(a)
+		a = nil
 	}
 	if a == nil {
-		first := *i
-		first.Data = nil
-		a = &assembly{id: id, first: first, data: make([][]byte, i.Attrs.Parts), has: make([]bool, i.Attrs.Parts), left: int(i.Attrs.Parts)}
-		if i.Attrs.Part > 0 || i.Attrs.Parts == 1 {
-			// Parts come in order: one that is not the first has forerunners somewhere.
-			for n := range a.has {
-				if n == int(i.Attrs.Part) {
-					continue
-				}
-				data, err := p.objects.Get(ctx, partKey(id, i.SHA256, uint32(n)))
-				if errors.Is(err, fs.ErrNotExist) {
-					continue
-				}
-				if err != nil {
-					return nil, fmt.Errorf("looking for part %d of %s in the object store: %w", n, i.ID, err)
-				}
-				a.has[n] = true
-				a.left--
-				p.keep(a, n, data)
-			}
-		}
-		a.place = p.recent.PushFront(a)
-		p.items[id] = a
-		p.count += len(a.has)
-		for p.count > maxParts && p.recent.Len() > 1 {
-			p.forget(p.recent.Back().Value.(*assembly))
-		}
+		a = p.begin(c)
+	}
+	if a.first.ID.IsZero() {
+		a.first = *i
+		a.first.Data = nil
 	}
 	p.recent.MoveToFront(a.place)
-	return a, nil
+	return a, stale, nil
+}
+
+// parts are the numbers of those that rest in the store.
+func (a *assembly) parts() (numbers []uint32) {
+	for n, has := range a.has {
+		if has {
+			numbers = append(numbers, uint32(n))
+		}
+	}
+	return numbers
+}
+
+// keys are what those parts lie under.
+func (a *assembly) keys() (keys []string) {
+	for _, n := range a.parts() {
+		keys = append(keys, a.key(n))
+	}
+	return keys
 }
 
 // missing says whether the store does not have that part yet.
@@ -148,7 +241,7 @@ func (p *parts) whole(ctx context.Context, a *assembly) (event.Item, error) {
 		pieces[n] = a.data[n]
 		if pieces[n] == nil {
 			var err error
-			pieces[n], err = p.objects.Get(ctx, partKey(a.id, i.SHA256, uint32(n)))
+			pieces[n], err = p.objects.Get(ctx, a.key(uint32(n)))
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return i, fmt.Errorf("reading part %d of %s: %w", n, i.ID, err)
 			}
@@ -172,21 +265,12 @@ func (p *parts) forget(a *assembly) {
 	delete(p.items, a.id)
 }
 
-// discard removes an item's parts from memory and from the store, whether it became whole, was
-// dropped by the edge, or does not match its sha256.
-func (p *parts) discard(ctx context.Context, id identity) error {
-	a := p.items[id]
-	if a == nil {
-		return nil
+// discard lets an item's parts go from memory, whether it became whole, was dropped by the edge, or
+// does not match its sha256, and gives their keys.
+func (p *parts) discard(id identity) (keys []string) {
+	if a := p.items[id]; a != nil {
+		p.forget(a)
+		return a.keys()
 	}
-	p.forget(a)
-	var failed error
-	for n, has := range a.has {
-		if has {
-			if err := p.objects.Delete(ctx, partKey(id, a.first.SHA256, uint32(n))); err != nil {
-				failed = fmt.Errorf("removing part %d of %s: %w", n, a.first.ID, err)
-			}
-		}
-	}
-	return failed
+	return nil
 }

@@ -12,27 +12,8 @@ import (
 	"cloudcanvas/shared/event"
 )
 
-// Headers of a dead letter, by the names that Kafka Connect gives them (KIP-298).
-const (
-	headTopic     = "__connect.errors.topic" // the MQTT topic it came on
-	headPartition = "__connect.errors.partition"
-	headOffset    = "__connect.errors.offset"
-	headConnector = "__connect.errors.connector.name"
-	headTask      = "__connect.errors.task.id"
-	headStage     = "__connect.errors.stage"
-	headClass     = "__connect.errors.class.name"
-	headException = "__connect.errors.exception.class.name"
-	headMessage   = "__connect.errors.exception.message"
-
-	// HeaderQuarantine names the object with the bytes, where they are too many for a record.
-	HeaderQuarantine = "quarantine"
-
-	stageRead  = "VALUE_CONVERTER"
-	stageWrite = "TASK_PUT"
-)
-
-// maxReason bounds the text of a reason: it may quote what came.
-const maxReason = 2 << 10
+// HeaderQuarantine names the object with the bytes of a dead letter, where they are too many for a record.
+const HeaderQuarantine = "quarantine"
 
 // addPoison sets something aside: into the DLQ with its reason, once.
 //
@@ -65,7 +46,7 @@ func (b *batch) addPoison(s *shift, l *letter, payload []byte, item *event.Item,
 		return
 	}
 	b.poison[print] = true
-	e := entry{poison: true, record: letterOf(topic, []byte(topic), payload, reason, stageRead)}
+	e := entry{poison: true, record: letterOf(topic, []byte(topic), payload, reason, broker.StageConvert)}
 	if len(payload) > maxInline {
 		key := quarantineKey(print)
 		b.objects = append(b.objects, object{key, payload})
@@ -76,21 +57,16 @@ func (b *batch) addPoison(s *shift, l *letter, payload []byte, item *event.Item,
 	s.Logger.Warn("a message is set aside in the DLQ", "topic", topic, "bytes", len(payload), "reason", reason)
 }
 
-// letterOf is a record of the DLQ. Key and value are as they came.
+// letterOf is a record of the DLQ. Key and value are as they came, on an MQTT topic or for a Kafka one.
 func letterOf(topic string, key, value []byte, reason error, stage string) broker.Record {
-	text := strings.ToValidUTF8(reason.Error(), "�")
-	if len(text) > maxReason {
-		text = strings.ToValidUTF8(text[:maxReason], "") + "…"
-	}
-	head := func(name, value string) event.Header { return event.Header{Key: name, Value: []byte(value)} }
 	if value == nil {
 		value = []byte{}
 	}
-	return broker.Record{Topic: event.DLQTopic, Key: key, Value: value, Headers: []event.Header{
-		head(headTopic, topic), head(headPartition, "0"), head(headOffset, "-1"),
-		head(headConnector, "canvas-bridge"), head(headTask, "0"), head(headStage, stage),
-		head(headClass, "cloudcanvas/cloud/bridge"), head(headException, exception(reason)), head(headMessage, text),
-	}}
+	why := broker.DeadLetter{
+		Topic: topic, Offset: -1, Connector: "canvas-bridge", Stage: stage,
+		Class: "cloudcanvas/cloud/bridge", Exception: exception(reason), Reason: reason.Error(),
+	}
+	return broker.Record{Topic: event.DLQTopic, Key: key, Value: value, Headers: why.Headers()}
 }
 
 // exception names the kind of fault.
@@ -101,7 +77,7 @@ func exception(reason error) string {
 	}{
 		{event.ErrDigest, "event.ErrDigest"}, {event.ErrTooLarge, "event.ErrTooLarge"}, {event.ErrUnknownKind, "event.ErrUnknownKind"},
 		{event.ErrIncomplete, "event.ErrIncomplete"}, {event.ErrMalformed, "event.ErrMalformed"}, {errStray, "bridge.Stray"},
-		{errReference, "bridge.Reference"}, {errKind, "bridge.Kind"}, {errSeq, "bridge.Seq"}, {errParts, "bridge.Parts"},
+		{errReference, "bridge.Reference"}, {errKind, "bridge.Kind"}, {errSeq, "bridge.Seq"}, {errStranger, "bridge.Stranger"},
 		{broker.ErrRecordTooLarge, "broker.ErrRecordTooLarge"},
 	} {
 		if errors.Is(reason, kind.err) {
@@ -115,7 +91,7 @@ func exception(reason error) string {
 func (s *shift) refused(ctx context.Context, e *entry, reason error) error {
 	topic, was := e.record.Topic, e.record
 	e.poison = true
-	e.record = letterOf(topic, was.Key, was.Value, reason, stageWrite)
+	e.record = letterOf(topic, was.Key, was.Value, reason, broker.StagePut)
 	if len(was.Value) > maxInline/2 {
 		print := sha256.Sum256(was.Value)
 		if err := s.store(ctx, []object{{quarantineKey(print), was.Value}}); err != nil {

@@ -88,6 +88,24 @@ func TestPoisonIsSetAsideOnceAndTheRestFlows(t *testing.T) {
 	}
 }
 
+func TestStrangersAreSetAside(t *testing.T) {
+	w := newWorld(t)
+	w.cfg.Edges = []string{"mast-*", "vessel"}
+	w.start()
+	w.mail.send(t, reading("mast-7", 1), reading("stranger", 1), reading("vessel", 1))
+	w.mail.post(event.StatusTopic("stranger"), []byte(`{"status":"online","edge":"stranger","epoch":"e7","version":"1"}`))
+	w.receipted("mast-7", 1)
+	w.receipted("vessel", 1)
+	eventually(t, "all are acknowledged", func() bool { return w.mail.acknowledged() == 4 })
+	letters := w.log.records(event.DLQTopic)
+	if len(letters) != 1 || header(letters[0], "__connect.errors.exception.class.name") != "bridge.Stranger" {
+		t.Errorf("dead letters: %v", letters)
+	}
+	if r, _ := w.post.of("stranger"); r.Epoch != "" || len(w.bridge.Status()) != 2 {
+		t.Errorf("a stranger is told %+v; known are %+v", r, w.bridge.Status())
+	}
+}
+
 func TestPoisonWithANumberIsSettledOnlyWhenTheSameBytesComeTwice(t *testing.T) {
 	w := newWorld(t)
 	w.start()

@@ -39,7 +39,7 @@ func signal(c chan struct{}) {
 // size is what a message counts for: its bytes, and what surrounds them in memory.
 func size(m broker.Message) int64 { return int64(len(m.Payload) + len(m.Topic) + 256) }
 
-// put waits for room. It is called by one goroutine. A message larger than everything there is room
+// put waits for room. A message larger than everything there is room
 // for is let in when it is alone, so that it can be told apart and set aside.
 func (q *queue) put(ctx context.Context, m broker.Message) {
 	for {
@@ -50,6 +50,7 @@ func (q *queue) put(ctx context.Context, m broker.Message) {
 			q.bytes += size(m)
 			q.mu.Unlock()
 			signal(q.came)
+			signal(q.freed) // there may be room for another who waits
 			return
 		}
 		q.mu.Unlock()

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -15,6 +14,8 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/bridge"
+	"cloudcanvas/cloud/coord"
+	"cloudcanvas/cloud/coord/zk"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/broker/brokertest"
 	"cloudcanvas/shared/event"
@@ -50,28 +51,52 @@ func (f folder) Delete(_ context.Context, key string) error {
 	return nil
 }
 
-// site is where the services are.
+func (f folder) Keys(_ context.Context, prefix string) (keys []string, err error) {
+	err = filepath.WalkDir(string(f), func(file string, d fs.DirEntry, err error) error {
+		if key, _ := filepath.Rel(string(f), file); err == nil && !d.IsDir() && strings.HasPrefix(filepath.ToSlash(key), prefix) {
+			keys = append(keys, filepath.ToSlash(key))
+		}
+		return err
+	})
+	return keys, err
+}
+
+// site is where the services are; zookeeper and id only for bridges that share.
 type site struct {
-	mqtt, kafka, store string
+	mqtt, kafka, store, zookeeper, id string
 }
 
 const childVariable = "CANVAS_TEST_BRIDGE"
 
+// What a child is.
+const (
+	childBridge = "bridge"
+	childPlain  = "plain"
+)
+
 // runAsChild makes this test binary a bridge, so that a test can kill it.
 func runAsChild() bool {
 	s := strings.Split(os.Getenv(childVariable), " ")
-	if len(s) != 3 {
+	if len(s) != 6 {
 		return false
 	}
-	err := runBridge(context.Background(), site{s[0], s[1], s[2]}, slog.New(slog.NewTextHandler(os.Stderr, nil)))
-	fmt.Fprintln(os.Stderr, err)
+	at := site{s[1], s[2], s[3], s[4], s[5]}
+	if s[0] == childBridge {
+		bridge.DefaultConfig().BoundMemory() // as canvas-cloud does
+	}
+	run := func() error {
+		return runBridge(context.Background(), at, slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	}
+	if s[0] == childPlain {
+		run = func() error { return runPlain(context.Background(), at) }
+	}
+	fmt.Fprintln(os.Stderr, run())
 	return true
 }
 
 // runBridge runs a bridge over real services until ctx ends.
 func runBridge(ctx context.Context, at site, log *slog.Logger) error {
 	cfg := bridge.DefaultConfig()
-	cfg.CheckpointEvery = 200 * time.Millisecond
 	k, err := bridge.DialKafka(broker.KafkaOptions{Brokers: strings.Split(at.kafka, ","), Log: log})
 	if err != nil {
 		return err
@@ -82,32 +107,32 @@ func runBridge(ctx context.Context, at site, log *slog.Logger) error {
 		return err
 	}
 	defer teller.Close()
-	b, err := bridge.New(cfg, bridge.Parts{
-		Intake: bridge.MQTT{Options: broker.MQTTOptions{URL: at.mqtt, ClientID: cfg.ClientID, Log: log}},
-		Log:    k, Objects: folder(at.store), Teller: teller, Logger: log,
-	})
+	parts := bridge.Parts{Log: k, Objects: folder(at.store), Teller: teller, Logger: log}
+	if at.zookeeper != "" {
+		cfg.Share = true
+		z, err := zk.Open(zk.Config{Servers: strings.Split(at.zookeeper, ","), SessionTimeout: sessionTimeout}, at.id, log)
+		if err != nil {
+			return err
+		}
+		defer z.Close()
+		parts.Leases, parts.Member = z, coord.Member{ID: at.id, Role: coord.Bridge}
+	}
+	parts.Intake = bridge.MQTT{Options: broker.MQTTOptions{URL: at.mqtt, ClientID: cfg.ClientID, Log: log}, Share: cfg.Share}
+	b, err := bridge.New(cfg, parts)
 	if err != nil {
 		return err
 	}
 	return b.Run(ctx)
 }
 
+// sessionTimeout of bridges that share.
+const sessionTimeout = 2 * time.Second
+
 // child is a bridge in a process of its own.
 func child(t *testing.T, at site) (kill func()) {
 	t.Helper()
-	c := exec.Command(os.Args[0])
-	c.Env = append(os.Environ(), childVariable+"="+strings.Join([]string{at.mqtt, at.kafka, at.store}, " "))
-	c.Stderr = t.Output()
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	var once sync.Once
-	kill = func() {
-		once.Do(func() {
-			c.Process.Kill()
-			c.Wait()
-		})
-	}
+	_, kill = startChild(t, at, childBridge)
+	kill = sync.OnceFunc(kill)
 	t.Cleanup(kill)
 	return kill
 }
@@ -147,6 +172,14 @@ func newEdge(t testing.TB, at site, name string) *edge {
 	})
 	eventually(t, "the edge is connected", client.Connected)
 	return e
+}
+
+// online says, retained, that the edge is there.
+func (e *edge) online(t testing.TB) {
+	payload := fmt.Sprintf(`{"status":"online","edge":%q,"epoch":%q,"version":"test"}`, e.name, epoch)
+	if err := e.client.Publish(t.Context(), event.StatusTopic(e.name), 1, true, []byte(payload)); err != nil {
+		t.Error(err)
+	}
 }
 
 func (e *edge) publish(t testing.TB, i event.Item) {
@@ -203,7 +236,7 @@ func TestKilledBridgeLosesNothingAndDoublesNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := brokertest.StartMosquitto(t, "max_inflight_messages 1000")
-			at := site{m.URL, strings.Join(start(t), ","), t.TempDir()}
+			at := site{mqtt: m.URL, kafka: strings.Join(start(t), ","), store: t.TempDir()}
 			k, err := bridge.DialKafka(broker.KafkaOptions{Brokers: strings.Split(at.kafka, ",")})
 			if err != nil {
 				t.Fatal(err)
@@ -252,7 +285,11 @@ func TestKilledBridgeLosesNothingAndDoublesNothing(t *testing.T) {
 func count(t *testing.T, k *broker.Kafka, each uint64, edges int) {
 	t.Helper()
 	have := map[string]map[uint64]int{}
-	last := map[string]uint64{}
+	type order struct {
+		edge     string
+		priority event.Priority
+	}
+	last := map[order]uint64{}
 	for _, topic := range []string{event.EventsTopic, event.WorkTopic, event.DLQTopic} {
 		ranges, err := k.Offsets(t.Context(), topic)
 		if err != nil {
@@ -269,10 +306,11 @@ func count(t *testing.T, k *broker.Kafka, each uint64, edges int) {
 				}
 				have[i.Edge][i.Seq]++
 				if topic == event.EventsTopic {
-					if i.Seq < last[i.Edge] {
-						t.Errorf("%s: %d after %d", i.Edge, i.Seq, last[i.Edge])
+					of := order{i.Edge, i.Priority}
+					if i.Seq < last[of] {
+						t.Errorf("%s: %d after %d", i.Edge, i.Seq, last[of])
 					}
-					last[i.Edge] = i.Seq
+					last[of] = i.Seq
 				}
 				return nil
 			})

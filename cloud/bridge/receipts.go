@@ -30,6 +30,9 @@ func (l *ledger) take(every time.Duration) (now []owed, again time.Duration) {
 	at := l.now()
 	again = time.Hour
 	for a := range l.due {
+		if a.sending {
+			continue // told wakes us
+		}
 		gap := every
 		if a.unsettled {
 			gap = max(every, receiptRetry)
@@ -39,8 +42,8 @@ func (l *ledger) take(every time.Duration) (now []owed, again time.Duration) {
 			continue
 		}
 		delete(l.due, a)
-		a.receipt = at
-		now = append(now, owed{a, a.edge, event.Receipt{Epoch: a.epoch, Through: a.through, Above: a.ranges(event.MaxRanges)}})
+		a.receipt, a.sending = at, true
+		now = append(now, owed{a, a.edge, event.Receipt{Epoch: a.epoch, Through: a.through, Above: a.ranges(event.MaxRanges), Parts: a.partsHeld()}})
 	}
 	return now, again
 }
@@ -49,8 +52,8 @@ func (l *ledger) take(every time.Duration) (now []owed, again time.Duration) {
 func (l *ledger) told(a *account, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	a.unsettled = !ok
-	if !ok {
+	a.sending, a.unsettled = false, !ok
+	if _, due := l.due[a]; due || !ok {
 		l.owe(a)
 	}
 }

@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"math"
 	"strconv"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
@@ -26,40 +29,23 @@ func (s *shift) recover(ctx context.Context) error {
 		if err := s.catchUp(ctx); err != nil {
 			return err
 		}
+		s.surveyParts(ctx)
 		s.checked = time.Now()
 		s.Logger.Info("the bridge knows what Kafka has", "edges", len(s.book.status()), "seconds", time.Since(began).Seconds())
 		return nil
 	})
 }
 
-// loadCheckpoints reads canvas.bridge. Of each slot the last one of the latest lease counts: a
-// bridge that has lost its lease may write one late.
+// loadCheckpoints begins the book with what the checkpoints of the slots that are owned say.
 func (s *shift) loadCheckpoints(ctx context.Context) error {
-	ranges, err := s.Log.Offsets(ctx, event.BridgeTopic)
+	latest, err := latestCheckpoints(ctx, s.Log, func(r broker.Record, err error) {
+		s.Logger.Error("a checkpoint is not readable; the log is read instead", "offset", r.Offset, "error", err)
+	})
 	if err != nil {
 		return err
 	}
-	latest := map[int]checkpoint{}
-	for p, r := range ranges {
-		err := s.Log.Scan(ctx, event.BridgeTopic, p, r.First, r.End, func(r broker.Record) error {
-			if r.Value == nil {
-				return nil
-			}
-			c, err := parseCheckpoint(r)
-			if err != nil {
-				s.Logger.Error("a checkpoint is not readable; the log is read instead", "offset", r.Offset, "error", err)
-				return nil
-			}
-			if c.Epoch >= latest[c.Slot].Epoch {
-				latest[c.Slot] = c
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-	}
-	for slot := range Slots {
+	s.ends = nil
+	for slot := range s.slots.All() {
 		c, ok := latest[slot]
 		if ok {
 			if err := s.book.load(c); err != nil {
@@ -70,7 +56,7 @@ func (s *shift) loadCheckpoints(ctx context.Context) error {
 		if !ok {
 			c.Offsets = nil // then the log is read from its beginning
 		}
-		if slot == 0 {
+		if s.ends == nil {
 			s.ends = c.Offsets.clone()
 		} else {
 			s.ends = s.ends.lower(c.Offsets)
@@ -106,6 +92,58 @@ func (s *shift) recallPoison(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// surveyPatience is how long the store may take to tell what lies in it. What it does not tell is
+// looked for when the next part of an item comes.
+const surveyPatience = 10 * time.Second
+
+// surveyParts finds the unfinished items whose parts a former life of the bridge left in the store,
+// and removes what it did not come to removing. Items that need no store do not wait for it.
+func (s *shift) surveyParts(ctx context.Context) {
+	s.parts = newParts(s.Objects, s.cfg.PartsBytes, s.cfg.ItemBytes)
+	ctx, cancel := context.WithTimeout(ctx, surveyPatience)
+	defer cancel()
+	keys, err := s.partKeys(ctx)
+	if err != nil {
+		s.Logger.Warn("the object store does not say which parts it holds; each item's are looked for when more of it comes", "error", err)
+		s.parts.forgot = true
+		return
+	}
+	found, stale := s.parts.survey(keys)
+	s.remove(ctx, stale...)
+	for _, a := range found {
+		if s.book.has(a.id.edge, a.id.epoch, a.id.seq) {
+			s.discard(ctx, a.id)
+			continue
+		}
+		if some := a.parts(); len(some) > 0 {
+			s.book.hold(a, some[0])
+		}
+	}
+}
+
+// listings is how many prefixes of the store are listed at a time.
+const listings = 8
+
+// partKeys lists the parts of the slots that are owned.
+func (s *shift) partKeys(ctx context.Context) (keys []string, err error) {
+	if s.slots == EverySlot {
+		return s.Objects.Keys(ctx, "parts/")
+	}
+	var mu sync.Mutex
+	all, ctx := errgroup.WithContext(ctx)
+	all.SetLimit(listings)
+	for slot := range s.slots.All() {
+		all.Go(func() error {
+			some, err := s.Objects.Keys(ctx, partsUnder(slot))
+			mu.Lock()
+			defer mu.Unlock()
+			keys = append(keys, some...)
+			return err
+		})
+	}
+	return keys, all.Wait()
 }
 
 // catchUp reads the data topics from where the book ends to where they end.
@@ -156,7 +194,7 @@ func (s *shift) found(r broker.Record) error {
 		}
 	}
 	// What a worker or a stranger wrote has no number of an edge.
-	if event.CheckName(id.edge) != nil || !id.epoch.Valid() || id.seq == 0 || id.seq > maxSeq {
+	if !s.slots.Carries(id.edge) || event.CheckName(id.edge) != nil || !id.epoch.Valid() || id.seq == 0 || id.seq > maxSeq {
 		return nil
 	}
 	seqs := []uint64{id.seq}

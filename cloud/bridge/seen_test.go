@@ -95,7 +95,11 @@ func TestCheckpointGivesBackWhatWasSaved(t *testing.T) {
 		for _, n := range numbers {
 			l.add(n.edge, n.epoch, n.seq)
 		}
-		records, err := l.save(7, offsets{"canvas.events": {0: 12}})
+		own := tenure{slots: EverySlot}
+		for slot := range own.epochs {
+			own.epochs[slot] = 7
+		}
+		records, err := l.save(own, offsets{"canvas.events": {0: 12}})
 		if err != nil || len(records) != Slots {
 			t.Fatal(len(records), err)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/vision"
 )
@@ -32,9 +33,9 @@ func (p *Poison) Unwrap() error { return p.Err }
 
 // Stages, named as Kafka Connect names its own.
 const (
-	stageConsume   = "KAFKA_CONSUME"
-	stageConvert   = "VALUE_CONVERTER"
-	stageTransform = "TRANSFORMATION"
+	stageConsume   = broker.StageConsume
+	stageConvert   = broker.StageConvert
+	stageTransform = broker.StageTransform
 )
 
 func poison(stage, class string, err error) *Poison {

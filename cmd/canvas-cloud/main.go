@@ -23,7 +23,7 @@ const configFile = "/etc/canvas/cloud.yaml"
 
 func main() {
 	cli.Main(cli.App("canvas-cloud", "take what devices send, look again with heavy models, make products", version,
-		process("bridge", "take what devices send over MQTT into Kafka", (*cloud.Cloud).Bridge),
+		process("bridge", "take what devices send over MQTT into Kafka", carry),
 		process("worker", "run heavy models on this machine's share of the work", work),
 		process("mosaic", "turn results into products", (*cloud.Cloud).Mosaic),
 		statusCommand()))
@@ -55,7 +55,8 @@ func process(name, usage string, run func(*cloud.Cloud, context.Context) error) 
 			}
 			metrics := telemetry.NewRegistry()
 			group, ctx := errgroup.WithContext(c.Context)
-			group.Go(func() error { return telemetry.Serve(ctx, cfg.Telemetry, metrics, func() error { return nil }) })
+			var readiness cloud.Readiness // until there is a process to ask
+			group.Go(func() error { return telemetry.Serve(ctx, cfg.Telemetry, metrics, readiness.Ready) })
 			group.Go(func() error {
 				p, err := cloud.Connect(ctx, cfg, id, log, metrics)
 				if err != nil {
@@ -65,6 +66,8 @@ func process(name, usage string, run func(*cloud.Cloud, context.Context) error) 
 				if err := p.Coordinate(); err != nil {
 					return err
 				}
+				p.Readiness.Follow(func() error { return nil })
+				readiness.Follow(p.Readiness.Ready)
 				log.Info(name+" runs", "id", id, "version", version)
 				telemetry.NotifyReady(name + " runs")
 				defer telemetry.NotifyStopping()
@@ -73,6 +76,12 @@ func process(name, usage string, run func(*cloud.Cloud, context.Context) error) 
 			})
 			return group.Wait()
 		}}
+}
+
+// carry is a bridge that has its process for itself.
+func carry(c *cloud.Cloud, ctx context.Context) error {
+	c.Config.Bridge.BoundMemory()
+	return c.Bridge(ctx)
 }
 
 func work(c *cloud.Cloud, ctx context.Context) error {

@@ -11,6 +11,7 @@ import (
 
 	urfave "github.com/urfave/cli/v2"
 
+	"cloudcanvas/cloud/bridge"
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/cloud/coord/zk"
 	"cloudcanvas/cloud/mosaic"
@@ -25,6 +26,7 @@ type status struct {
 	Owners  map[string]coord.Owner    `json:"owners"`  // by what is owned
 	Lag     []lag                     `json:"lag"`
 	Dead    int64                     `json:"dead_letters"`
+	Edges   []bridge.EdgeStatus       `json:"edges"` // what has come of each, and what is missing
 }
 
 type lag struct {
@@ -90,6 +92,10 @@ func (s *status) kafka(ctx context.Context, k *broker.Kafka) error {
 			s.Lag = append(s.Lag, lag{g.topic, g.group, p, committed[p], ends[p].End, ends[p].End - max(committed[p], ends[p].First)})
 		}
 	}
+	var err error
+	if s.Edges, err = bridge.Report(ctx, k); err != nil {
+		return err
+	}
 	dead, err := k.Offsets(ctx, event.DLQTopic)
 	for _, o := range dead {
 		s.Dead += o.End - o.First
@@ -125,6 +131,7 @@ func (s status) print(out io.Writer) error {
 		owner := s.Owners[fmt.Sprintf("%s-%d", l.Topic, l.Partition)]
 		fmt.Fprintf(w, "%s\t%d\t%s\t%d\t%d\n", l.Topic, l.Partition, owner.Member, l.Lag, l.End)
 	}
+	printBridges(w, s.Owners, s.Edges, time.Now())
 	fmt.Fprintf(w, "\ndead letters\t%d\n", s.Dead)
 	return w.Flush()
 }

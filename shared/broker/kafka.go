@@ -36,8 +36,10 @@ const (
 	dialTimeout    = 10 * time.Second
 	requestTimeout = 30 * time.Second // long: a write given up early may still arrive later
 	metadataTTL    = 3 * time.Second
-	batchTimeout   = 5 * time.Millisecond
-	batchRecords   = 500
+	// Append hands the Writer all it has at once, so that waiting for more to come only idles: MaxBytes
+	// bounds a batch, as a rule, not their number.
+	batchTimeout = time.Millisecond
+	batchRecords = 4096
 )
 
 // Record is one that is read or to be written.

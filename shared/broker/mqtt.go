@@ -83,6 +83,7 @@ type subscription struct {
 	filter string
 	qos    byte
 	handle func(Message)
+	stands func() // may be nil
 }
 
 // DialMQTT returns at once; the connection is made, and made again after each loss, in the
@@ -159,14 +160,21 @@ func (m *MQTT) Publish(ctx context.Context, topic string, qos byte, retain bool,
 // in the order of arrival and must not block long: it holds up all that comes over the connection.
 // Filters of one client should not overlap.
 func (m *MQTT) Subscribe(filter string, qos byte, handle func(Message)) {
+	m.SubscribeThen(filter, qos, handle, nil)
+}
+
+// SubscribeThen is Subscribe, and says after each connection when the broker has confirmed it: what
+// is published from then on comes. stands must not block.
+func (m *MQTT) SubscribeThen(filter string, qos byte, handle func(Message), stands func()) {
+	sub := subscription{filter, qos, handle, stands}
 	m.mu.Lock()
-	m.subs = append(slices.Clone(m.subs), subscription{filter, qos, handle})
+	m.subs = append(slices.Clone(m.subs), sub)
 	close(m.changed)
 	m.changed = make(chan struct{})
 	s := m.current
 	m.mu.Unlock()
 	if s != nil {
-		go m.subscribe(s, []subscription{{filter, qos, handle}})
+		go m.subscribe(s, []subscription{sub})
 	}
 }
 

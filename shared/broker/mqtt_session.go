@@ -103,6 +103,9 @@ func (m *MQTT) connect(ctx context.Context, address *url.URL) (*session, error) 
 	o.SetCustomOpenConnectionFn(func(u *url.URL, o paho.ClientOptions) (net.Conn, error) {
 		conn, err := m.open(ctx, u, o.TLSConfig)
 		s.since = time.Now()
+		if err == nil && m.options.ManualAck {
+			conn = newBulkConn(conn)
+		}
 		return conn, err
 	})
 	if w := m.options.Will; w != nil {
@@ -144,6 +147,8 @@ func (m *MQTT) subscribe(s *session, subs []subscription) {
 		} else if err := token.Error(); err != nil {
 			s.end(fmt.Errorf("subscribing to %s: %w", sub.filter, err))
 			return
+		} else if sub.stands != nil {
+			sub.stands()
 		}
 	}
 }
@@ -158,8 +163,7 @@ func (m *MQTT) dispatch(s *session, msg paho.Message) {
 	if m.options.ManualAck {
 		out.Ack = msg.Ack
 	}
-	patience := time.NewTimer(time.Until(s.since.Add(unmatchedPatience)))
-	defer patience.Stop()
+	var patience <-chan time.Time // made for the few that have to wait
 	for {
 		m.mu.Lock()
 		subs, changed := m.subs, m.changed
@@ -174,11 +178,14 @@ func (m *MQTT) dispatch(s *session, msg paho.Message) {
 		if matched {
 			return
 		}
+		if patience == nil {
+			patience = time.After(time.Until(s.since.Add(unmatchedPatience)))
+		}
 		select {
 		case <-changed:
 		case <-s.lost:
 			return
-		case <-patience.C:
+		case <-patience:
 			// An old session's subscription that nobody holds any more must not fill the window.
 			m.log.Warn("a message came that nothing here has subscribed to, it is passed over", "topic", out.Topic)
 			out.Ack()

@@ -1,0 +1,132 @@
+package bridge
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+
+	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/event"
+)
+
+// runShared takes what the edges of some slots send. Each slot has a session of its own with the
+// MQTT broker, which moves with the slot: whoever owns it connects under its name and finds what
+// waits, what was not acknowledged, and the subscriptions; an owner before that is still connected
+// is thrown out by the broker. MQTT has no filter for slots, so each edge is subscribed to by its
+// name, which its retained status tells, or what Kafka has of it.
+func (m MQTT) runShared(ctx context.Context, slots SlotSet, known []string, take func(broker.Message)) error {
+	s := sessions{take: take, edges: map[string]*heard{}}
+	defer s.close()
+	for slot := range slots.All() {
+		o := m.Options
+		o.ClientID = fmt.Sprintf("%s-%d", m.Options.ClientID, slot)
+		o.Persistent, o.ManualAck, o.Will, o.Log = true, true, nil, onlyErrors(m.Options.Log)
+		client, err := broker.DialMQTT(ctx, o)
+		if err != nil {
+			return err
+		}
+		s.of[slot] = client
+	}
+	for _, edge := range known {
+		s.hear(edge, nil)
+	}
+	o := m.Options
+	o.ClientID, o.Persistent, o.Will = "", false, nil
+	listener, err := broker.DialMQTT(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	listener.Subscribe(event.StatusFilter, 0, func(m broker.Message) {
+		if edge, err := event.ParseStatusTopic(m.Topic); err == nil && slots.Carries(edge) {
+			s.hear(edge, &m)
+		}
+	})
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// onlyErrors leaves it to the listener to say that the broker came or went: once, not 64 times.
+func onlyErrors(log *slog.Logger) *slog.Logger {
+	if log == nil {
+		return nil
+	}
+	return slog.New(errorsOf{log.Handler()})
+}
+
+type errorsOf struct{ slog.Handler }
+
+func (e errorsOf) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelError && e.Handler.Enabled(ctx, level)
+}
+
+func (e errorsOf) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return errorsOf{e.Handler.WithAttrs(attrs)}
+}
+func (e errorsOf) WithGroup(name string) slog.Handler { return errorsOf{e.Handler.WithGroup(name)} }
+
+// sessions are the connections of the slots that are owned.
+type sessions struct {
+	take  func(broker.Message)
+	of    [Slots]*broker.MQTT
+	told  sync.WaitGroup
+	mu    sync.Mutex
+	edges map[string]*heard
+}
+
+// heard is an edge that is subscribed to.
+type heard struct {
+	stands bool            // the broker has confirmed it
+	status *broker.Message // what it last said of itself
+}
+
+// hear subscribes to an edge, once, and hands on what it says of itself: when the subscription
+// stands, as an edge that is greeted begins to send.
+func (s *sessions) hear(edge string, status *broker.Message) {
+	s.mu.Lock()
+	h := s.edges[edge]
+	fresh := h == nil
+	if fresh {
+		h = &heard{}
+		s.edges[edge] = h
+	}
+	if status != nil {
+		h.status = status
+	}
+	stands := h.stands
+	s.mu.Unlock()
+	switch {
+	case fresh:
+		s.of[Slot(edge)].SubscribeThen(upFilterOf(edge), 1, s.take, func() { s.stand(h) })
+	case stands && status != nil:
+		s.take(*status)
+	}
+}
+
+// stand hands on what an edge has said before it was subscribed to, also after a connection was lost.
+func (s *sessions) stand(h *heard) {
+	s.mu.Lock()
+	h.stands = true
+	status := h.status
+	s.mu.Unlock()
+	if status != nil {
+		s.told.Go(func() { s.take(*status) }) // it may wait for room
+	}
+}
+
+// upFilterOf is what one edge sends up.
+func upFilterOf(edge string) string { return strings.Replace(event.UpFilter, "+", edge, 1) }
+
+// close leaves the broker, which keeps the sessions.
+func (s *sessions) close() {
+	var all sync.WaitGroup
+	for _, client := range s.of {
+		if client != nil {
+			all.Go(client.Close)
+		}
+	}
+	all.Wait()
+	s.told.Wait()
+}

@@ -1,0 +1,222 @@
+package bridge_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"slices"
+	"strings"
+	"testing"
+
+	"cloudcanvas/shared/event"
+)
+
+func TestLargeDataRestsInTheStoreAndPartsBecomeWhole(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	large, middle := make([]byte, 700<<10), make([]byte, 300<<10)
+	rand.Read(large)
+	rand.Read(middle)
+	a, b := item("mast", 1, event.Tile, large), item("mast", 2, event.Tile, middle)
+	partsA, partsB := inParts(a, 128<<10), inParts(b, 128<<10)
+	for n := range partsA { // interleaved, and some of them twice
+		w.mail.send(t, partsA[n])
+		if n < len(partsB) {
+			w.mail.send(t, partsB[n], partsB[n])
+		}
+	}
+	w.receipted("mast", 2)
+	for _, r := range w.log.records(event.WorkTopic) {
+		got, err := r.Item()
+		if err != nil {
+			t.Fatal(err)
+		}
+		data := got.Data
+		if got.Seq == 1 {
+			if len(r.Value) > 0 || got.Attrs.DataRef == "" {
+				t.Errorf("%d bytes in the record, reference %q", len(r.Value), got.Attrs.DataRef)
+			}
+			data = w.shelf.objects[got.Attrs.DataRef]
+		}
+		if want := [][]byte{nil, large, middle}[got.Seq]; !bytes.Equal(data, want) || got.Kind != event.Tile || got.Attrs.Parts != 0 || event.Sum(data) != got.SHA256 {
+			t.Errorf("item %d is not what it was: %+v", got.Seq, got.Attrs)
+		}
+	}
+	if keys := w.shelf.keys(); len(keys) != 1 || !strings.HasPrefix(keys[0], "items/mast/") {
+		t.Errorf("the store holds %v", keys)
+	}
+}
+
+func TestPartsOutliveTheBridge(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	data := make([]byte, 400<<10)
+	rand.Read(data)
+	parts := inParts(item("mast", 1, event.Tile, data), 100<<10)
+	w.mail.send(t, parts[0], parts[1])
+	eventually(t, "two parts are acknowledged", func() bool { return w.mail.acknowledged() == 2 })
+	w.stop()
+	w.mail = newMailbox()
+	w.start()
+	w.mail.send(t, parts[2], parts[3]) // the link carries each part once
+	w.receipted("mast", 1)
+	if got, err := w.log.records(event.WorkTopic)[0].Item(); err != nil || !bytes.Equal(got.Data, data) {
+		t.Error("the item is not what it was", err)
+	}
+}
+
+func TestPartsThatDoNotMatchTheirDigestAreSentAgain(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	data := bytes.Repeat([]byte("cloud "), 50<<10)
+	whole := item("mast", 1, event.Tile, data)
+	spoiled := inParts(whole, 128<<10)
+	spoiled[1].Data = append([]byte("x"), spoiled[1].Data[1:]...)
+	w.mail.send(t, spoiled...)
+	eventually(t, "the spoiled item is set aside", func() bool { return len(w.log.records(event.DLQTopic)) == 1 })
+	w.mail.send(t, inParts(whole, 128<<10)...)
+	w.receipted("mast", 1)
+	if got, err := w.log.records(event.WorkTopic)[0].Item(); err != nil || !bytes.Equal(got.Data, data) {
+		t.Error("the item is not what it was", err)
+	}
+}
+
+// held is what the latest receipt says of an item's parts.
+func (w *world) held(edge string, seq uint64) (of uint32, have []event.Range, told bool) {
+	r, _ := w.post.of(edge)
+	for _, p := range r.Parts {
+		if p.Seq == seq {
+			return p.Of, p.Have, true
+		}
+	}
+	return 0, nil, false
+}
+
+func (w *world) holds(edge string, seq uint64, of uint32, have ...event.Range) {
+	w.t.Helper()
+	eventually(w.t, "a receipt that names the parts", func() bool {
+		gotOf, got, told := w.held(edge, seq)
+		return told && gotOf == of && slices.Equal(got, have)
+	})
+}
+
+func TestReceiptsNameThePartsThatAreHeldAlsoAfterARestart(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	data := make([]byte, 800<<10)
+	rand.Read(data)
+	parts := inParts(item("mast", 1, event.Tile, data), 100<<10)
+	w.mail.send(t, parts[0], parts[1], parts[4])
+	w.holds("mast", 1, 8, event.Range{From: 0, To: 1}, event.Range{From: 4, To: 4})
+	w.stop()
+	w.mail, w.post = newMailbox(), &post{latest: map[string]event.Receipt{}}
+	w.start()
+	w.holds("mast", 1, 8, event.Range{From: 0, To: 1}, event.Range{From: 4, To: 4})
+	for _, n := range []int{2, 3, 5, 6, 7} {
+		w.mail.send(t, parts[n])
+	}
+	w.receipted("mast", 1)
+	if _, _, told := w.held("mast", 1); told {
+		t.Error("a receipt names parts of an item that is whole")
+	}
+	if got, err := w.log.records(event.WorkTopic)[0].Item(); err != nil || event.Sum(w.shelf.get(got.Attrs.DataRef)) != event.Sum(data) {
+		t.Error("the item is not what it was", err)
+	}
+}
+
+func TestPartsAreToldToAnEdgeThatComesOnline(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	parts := inParts(item("mast", 3, event.Tile, make([]byte, 300<<10)), 100<<10)
+	w.mail.send(t, parts[1])
+	w.holds("mast", 3, 3, event.Range{From: 1, To: 1})
+	_, before := w.post.of("mast")
+	w.mail.post(event.StatusTopic("mast"), []byte(`{"status":"online","edge":"mast","epoch":"`+string(epoch)+`","version":"1"}`))
+	eventually(t, "another receipt", func() bool { _, n := w.post.of("mast"); return n > before })
+	w.holds("mast", 3, 3, event.Range{From: 1, To: 1})
+	w.mail.post(event.StatusTopic("new"), []byte(`{"status":"online","edge":"new","epoch":"e7","version":"1"}`))
+	eventually(t, "a receipt to an edge that has sent nothing", func() bool { r, n := w.post.of("new"); return n > 0 && r.Epoch == "e7" && r.Through == 0 })
+	w.mail.post(event.StatusTopic("gone"), []byte(`{"status":"offline","edge":"gone","epoch":"e7","version":"1"}`))
+	w.mail.post(event.StatusTopic("broken"), []byte(`{`))
+	eventually(t, "all are acknowledged", func() bool { return w.mail.acknowledged() == 5 })
+	if n := len(w.log.records(event.DLQTopic)); n != 0 {
+		t.Errorf("%d dead letters", n)
+	}
+}
+
+func TestItemThatIsCutAnewBeginsAnew(t *testing.T) {
+	for name, restart := range map[string]bool{"SameBridge": false, "NextBridge": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.start()
+			data := make([]byte, 400<<10)
+			rand.Read(data)
+			whole := item("mast", 1, event.Tile, data)
+			old, anew := inParts(whole, 100<<10), inParts(whole, 64<<10)
+			w.mail.send(t, old[0], old[1], old[2])
+			w.holds("mast", 1, 4, event.Range{From: 0, To: 2})
+			if restart {
+				w.stop()
+				w.mail = newMailbox()
+				w.start()
+			}
+			w.mail.send(t, anew[:4]...)
+			w.holds("mast", 1, 7, event.Range{From: 0, To: 3})
+			eventually(t, "the old parts are gone", func() bool { return len(w.shelf.keys()) == 4 })
+			w.mail.send(t, anew[4:]...)
+			w.receipted("mast", 1)
+			if got, err := w.log.records(event.WorkTopic)[0].Item(); err != nil || !bytes.Equal(got.Data, data) {
+				t.Error("the item is not what it was", err)
+			}
+			if n := len(w.log.records(event.DLQTopic)); n != 0 {
+				t.Errorf("%d dead letters", n)
+			}
+			eventually(t, "no parts are left", func() bool { return len(w.shelf.keys()) == 0 })
+		})
+	}
+}
+
+func TestPartsOfBothCutsInOneBatchDoNotMix(t *testing.T) {
+	w := newWorld(t)
+	data := make([]byte, 400<<10)
+	rand.Read(data)
+	whole := item("mast", 1, event.Tile, data)
+	old, anew := inParts(whole, 100<<10), inParts(whole, 64<<10)
+	w.mail.send(t, old[0], anew[0], anew[1], old[1], old[2], anew[2], old[3])
+	w.mail.send(t, anew...)
+	w.start()
+	w.receipted("mast", 1)
+	if got, err := w.log.records(event.WorkTopic)[0].Item(); err != nil || !bytes.Equal(got.Data, data) {
+		t.Error("the item is not what it was", err)
+	}
+	eventually(t, "no parts are left", func() bool { return len(w.shelf.keys()) == 0 })
+}
+
+func TestPartsThatCameToNothingAreTakenBack(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	spoiled := inParts(item("mast", 1, event.Tile, bytes.Repeat([]byte("cloud "), 50<<10)), 128<<10)
+	spoiled[1].Data = append([]byte("x"), spoiled[1].Data[1:]...)
+	w.mail.send(t, spoiled...)
+	w.holds("mast", 1, 3) // none of them: all must come again
+}
+
+func TestPartsAreFoundWhereTheStoreWasAwayAtTheStart(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	data := make([]byte, 400<<10)
+	rand.Read(data)
+	parts := inParts(item("mast", 1, event.Tile, data), 100<<10)
+	w.mail.send(t, parts[0], parts[1])
+	eventually(t, "two parts are acknowledged", func() bool { return w.mail.acknowledged() == 2 })
+	w.stop()
+	w.mail, w.post = newMailbox(), &post{latest: map[string]event.Receipt{}}
+	w.shelf.break_(errAway)
+	w.start()
+	w.mail.send(t, reading("mast", 2)) // needs no store
+	eventually(t, "it is in Kafka", func() bool { return w.mail.acknowledged() == 1 })
+	w.shelf.break_(nil)
+	w.mail.send(t, parts[2])
+	w.holds("mast", 1, 4, event.Range{From: 0, To: 2})
+	w.mail.send(t, parts[3])
+	w.receipted("mast", 2)
+}

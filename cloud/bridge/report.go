@@ -1,0 +1,61 @@
+package bridge
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"cloudcanvas/shared/broker"
+)
+
+// Report is what the checkpoints in Kafka say of every edge, whoever carries it: a few seconds old at
+// most while something comes. It needs no bridge.
+func Report(ctx context.Context, log Log) ([]EdgeStatus, error) {
+	latest, err := latestCheckpoints(ctx, log, func(broker.Record, error) {})
+	if err != nil {
+		return nil, err
+	}
+	book := newLedger(time.Now)
+	for _, c := range latest {
+		if err := book.load(c); err != nil {
+			return nil, err
+		}
+	}
+	return book.status(), nil
+}
+
+// late is how long a gap may stand before it is reported: with priorities and several messages in
+// flight there are always some, and an edge sends again after 30 s.
+const late = time.Minute
+
+// Late says that something of this edge has been missing for long, although more has come since.
+func (s EdgeStatus) Late(now time.Time) bool {
+	return s.Missing > 0 && !s.Since.IsZero() && now.Sub(s.Since) >= late
+}
+
+// gapMetrics tells of the edges with late gaps when it is asked.
+type gapMetrics struct {
+	bridge       *Bridge
+	missing, age *prometheus.Desc
+}
+
+func newGapMetrics(b *Bridge) *gapMetrics {
+	by := []string{"edge", "epoch"}
+	return &gapMetrics{bridge: b,
+		missing: prometheus.NewDesc("canvas_bridge_missing_items", "Numbers that have not come although later ones have, of edges where that stands for over a minute.", by, nil),
+		age:     prometheus.NewDesc("canvas_bridge_gap_seconds", "Since when they are missing.", by, nil),
+	}
+}
+
+func (g *gapMetrics) Describe(to chan<- *prometheus.Desc) { to <- g.missing; to <- g.age }
+
+func (g *gapMetrics) Collect(to chan<- prometheus.Metric) {
+	now := time.Now()
+	for _, s := range g.bridge.Status() {
+		if s.Late(now) {
+			to <- prometheus.MustNewConstMetric(g.missing, prometheus.GaugeValue, float64(s.Missing), s.Edge, string(s.Epoch))
+			to <- prometheus.MustNewConstMetric(g.age, prometheus.GaugeValue, now.Sub(s.Since).Seconds(), s.Edge, string(s.Epoch))
+		}
+	}
+}

@@ -1,0 +1,30 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"cloudcanvas/cloud/bridge"
+	"cloudcanvas/cloud/coord"
+	"cloudcanvas/shared/event"
+)
+
+func TestStatusNamesBridgesAndLateGaps(t *testing.T) {
+	now := time.Now()
+	var out strings.Builder
+	printBridges(&out, map[string]coord.Owner{bridge.SlotLease(3): {Member: "cloud-1"}, bridge.SlotLease(63): {Member: "cloud-1"}},
+		[]bridge.EdgeStatus{
+			{Edge: "mast", Epoch: "e1", Missing: 3, Gaps: []event.Range{{From: 4, To: 5}, {From: 9, To: 9}}, Since: now.Add(-2 * time.Hour), Last: now},
+			{Edge: "vessel", Epoch: "e1", Missing: 1, Since: now, Last: now},
+			{Edge: "mast", Epoch: "e0", Last: now},
+		}, now)
+	for _, want := range []string{"cloud-1\t2\n", "edges known\t2\n", "mast\te1\t3\t2h0m0s\t0s\t4-5 9\n"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+	if strings.Contains(out.String(), "vessel") {
+		t.Error("a gap that has just opened is told")
+	}
+}
