@@ -21,6 +21,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"cloudcanvas/shared/config"
 	"cloudcanvas/shared/event"
 )
 
@@ -52,12 +53,8 @@ type Worker struct {
 // New makes a worker. Run starts it.
 func New(cfg Config, parts Parts) (*Worker, error) {
 	cfg = cfg.withDefaults()
-	var problems []error
-	cfg.Problems(func(field, message, hint string) {
-		problems = append(problems, fmt.Errorf("worker.%s %s: %s", field, message, hint))
-	})
-	if len(problems) > 0 {
-		return nil, errors.Join(problems...)
+	if err := config.Check("worker", cfg); err != nil {
+		return nil, err
 	}
 	if parts.Log == nil {
 		parts.Log = slog.New(slog.DiscardHandler)
