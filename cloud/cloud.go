@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
-	"math"
 	"os"
 	"path/filepath"
 	"time"
@@ -146,6 +144,7 @@ func (c *Cloud) Worker(ctx context.Context, models *model.Repository) error {
 		return err
 	}
 	defer shelf.Close()
+	shelf.Throttle(c.Config.Worker.Throttle)
 	log := worker.Kafka{Log: c.Kafka, Keep: c.Store}
 	w, err := worker.New(c.Config.Worker, worker.Parts{
 		Queue: log, Results: log, Dead: log, Objects: objects{c.Store, c.Config.Worker.ObjectBytes}, Decoder: workernative.Decoder{}, Models: shelf,
@@ -160,12 +159,11 @@ func (c *Cloud) Worker(ctx context.Context, models *model.Repository) error {
 	}
 	member := coord.Member{ID: c.ID, Role: coord.Worker, Host: hostname()}
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return stopped(ctx, c.Coord.Join(ctx, member)) })
+	group.Go(func() error { return stopped(ctx, worker.Attend(ctx, c.Coord, member, shelf, c.Log)) })
 	if c.Config.Worker.Preload {
 		group.Go(func() error { return stopped(ctx, shelf.Preload(ctx)) })
 	}
 	group.Go(func() error { return c.lead(ctx, partitions) })
-	group.Go(func() error { return c.describe(ctx, member, shelf) })
 	group.Go(func() error {
 		err := w.Run(ctx)
 		if err == nil && ctx.Err() == nil {
@@ -189,29 +187,6 @@ func (c *Cloud) lead(ctx context.Context, partitions int) error {
 		}
 	}
 	return nil
-}
-
-// describeEvery is how often a worker's measured rates reach the leader, when they have changed.
-const describeEvery = 10 * time.Second
-
-func (c *Cloud) describe(ctx context.Context, member coord.Member, shelf *worker.Shelf) error {
-	tick := time.NewTicker(describeEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-		now := shelf.Rates()
-		if maps.EqualFunc(now, member.Rates, func(a, b float64) bool { return math.Abs(a-b) < 0.1*b }) {
-			continue
-		}
-		member.Rates = now
-		if err := c.Coord.Describe(ctx, member); err != nil && ctx.Err() == nil {
-			c.Log.Warn("telling the leader this worker's rates failed", telemetry.Err, err)
-		}
-	}
 }
 
 // Mosaic turns results into products until ctx ends.

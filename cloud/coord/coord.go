@@ -25,7 +25,8 @@ type Member struct {
 	Role        string             `json:"role"` // worker, bridge, mosaic
 	Accelerator string             `json:"accelerator,omitempty"`
 	MemoryBytes int64              `json:"memory_bytes,omitempty"`
-	Rates       map[string]float64 `json:"rates,omitempty"` // measured items/s per model
+	Rates       map[string]float64 `json:"rates,omitempty"`  // measured items/s per model
+	Models      map[string]string  `json:"models,omitempty"` // version of each model that is loaded
 }
 
 // Coordinator is one process's view of the group. Leases end by themselves before anyone else can

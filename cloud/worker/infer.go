@@ -63,12 +63,13 @@ func (p *loop) look(ctx context.Context, m *Model, jobs []*job) error {
 		images[n] = j.image
 	}
 	began := time.Now()
+	m.rate.begin()
 	outputs, err := run(ctx, net, images)
+	if m.rate.end(len(outputs)); err == nil {
+		p.metrics.inference.WithLabelValues(m.Name).Observe(time.Since(began).Seconds())
+	}
 	switch {
 	case err == nil:
-		took := time.Since(began)
-		p.metrics.inference.WithLabelValues(m.Name).Observe(took.Seconds())
-		m.measure(len(jobs), took)
 		for n, j := range jobs {
 			j.output = outputs[n]
 			j.check()

@@ -58,6 +58,9 @@ func (w *Worker) insist(ctx context.Context, what string, do func() error) error
 	wait := backoff{first: 100 * time.Millisecond, most: 5 * time.Second}
 	failing := false
 	for {
+		if ctx.Err() != nil { // also where the process was stopped for longer than its lease
+			return context.Cause(ctx)
+		}
 		err := do()
 		if err == nil {
 			if failing {
@@ -65,10 +68,7 @@ func (w *Worker) insist(ctx context.Context, what string, do func() error) error
 			}
 			return nil
 		}
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if !failing {
+		if !failing && ctx.Err() == nil {
 			w.Log.Warn(what+" fails, trying until it works", "error", err)
 			failing = true
 		}

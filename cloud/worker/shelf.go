@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"cloudcanvas/shared/vision"
 )
@@ -48,8 +47,8 @@ type Model struct {
 	loading   sync.Mutex
 	net       Network
 
-	mu   sync.Mutex
-	rate float64 // items/s, smoothed
+	rate rate
+	most float64 // items/s; 0: as many as it can
 }
 
 // NewShelf looks up every choice's manifest; nothing is loaded yet. SpectralRGB is always there.
@@ -149,36 +148,42 @@ func (m *Model) network(ctx context.Context) (Network, error) {
 		}
 		return nil, fmt.Errorf("%w: loading model %s version %s: %w", ErrUnfit, m.Name, m.Needs.Version, err)
 	}
+	if m.most > 0 {
+		net = throttle(net, m.most)
+	}
 	m.net = net
 	return net, nil
-}
-
-// measure takes note of how fast a run was.
-func (m *Model) measure(items int, took time.Duration) {
-	if took <= 0 {
-		return
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	now := float64(items) / took.Seconds()
-	if m.rate == 0 {
-		m.rate = now
-		return
-	}
-	m.rate += 0.2 * (now - m.rate)
 }
 
 // Rates are the measured items/s of each model that has run.
 func (s *Shelf) Rates() map[string]float64 {
 	rates := map[string]float64{}
 	for name, m := range s.models {
-		m.mu.Lock()
-		if m.rate > 0 {
-			rates[name] = m.rate
+		if r := m.rate.perSecond(); r > 0 {
+			rates[name] = r
 		}
-		m.mu.Unlock()
 	}
 	return rates
+}
+
+// Versions are those of the models that are loaded, by name.
+func (s *Shelf) Versions() map[string]string {
+	versions := map[string]string{}
+	for name, m := range s.models {
+		m.loading.Lock()
+		if m.net != nil {
+			versions[name] = m.Needs.Version
+		}
+		m.loading.Unlock()
+	}
+	return versions
+}
+
+// Throttle lets each model do at most so many items/s, for tests. Before the first is loaded.
+func (s *Shelf) Throttle(itemsPerSecond float64) {
+	for _, m := range s.models {
+		m.most = itemsPerSecond
+	}
 }
 
 // Close frees the loaded models. Nobody may be working.

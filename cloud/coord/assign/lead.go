@@ -210,15 +210,24 @@ func changedHands(partitions int, members []Weight, before, after map[int]string
 	return false
 }
 
-// weigh takes each member's rate: the mean over the models it has measured.
+// weigh takes each member's speed relative to the others: for each model its rate over the mean of
+// those who measured it, and of these the mean. So a worker that happened to see the light model only
+// does not count for faster than it is.
 func weigh(members []coord.Member) []Weight {
+	sum, known := map[string]float64{}, map[string]float64{}
+	for _, m := range members {
+		for model, rate := range m.Rates {
+			sum[model] += rate
+			known[model]++
+		}
+	}
 	weights := make([]Weight, 0, len(members))
 	for _, m := range members {
-		sum := 0.0
-		for _, rate := range m.Rates {
-			sum += rate
+		speed := 0.0
+		for model, rate := range m.Rates {
+			speed += rate / (sum[model] / known[model])
 		}
-		weights = append(weights, Weight{m.ID, sum / float64(max(1, len(m.Rates)))})
+		weights = append(weights, Weight{m.ID, speed / float64(max(1, len(m.Rates)))})
 	}
 	return weights
 }
