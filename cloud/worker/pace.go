@@ -58,9 +58,6 @@ func (w *Worker) insist(ctx context.Context, what string, do func() error) error
 	wait := backoff{first: 100 * time.Millisecond, most: 5 * time.Second}
 	failing := false
 	for {
-		if ctx.Err() != nil { // also where the process was stopped for longer than its lease
-			return context.Cause(ctx)
-		}
 		err := do()
 		if err == nil {
 			if failing {
@@ -68,7 +65,10 @@ func (w *Worker) insist(ctx context.Context, what string, do func() error) error
 			}
 			return nil
 		}
-		if !failing && ctx.Err() == nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if !failing {
 			w.Log.Warn(what+" fails, trying until it works", "error", err)
 			failing = true
 		}

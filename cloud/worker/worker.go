@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/semaphore"
 
 	"cloudcanvas/shared/config"
 	"cloudcanvas/shared/event"
@@ -43,9 +44,10 @@ type Parts struct {
 type Worker struct {
 	cfg Config
 	Parts
-	run     string        // names this process's life in the notes of its leases
-	slots   chan struct{} // one for each item in hand
-	cores   chan struct{} // one for each item being decoded
+	run     string              // names this process's life in the notes of its leases
+	slots   *semaphore.Weighted // one for each item in hand, all of them for one that is alone
+	window  int64               // how many there are
+	cores   chan struct{}       // one for each item being decoded
 	metrics *metrics
 	pause   func(context.Context, time.Duration) error
 }
@@ -66,9 +68,10 @@ func New(cfg Config, parts Parts) (*Worker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("registering the worker's metrics: %w", err)
 	}
+	window := int64(max(cfg.Prefetch, cfg.BatchItems))
 	return &Worker{
 		cfg: cfg, Parts: parts, run: rand.Text(), metrics: m, pause: sleep,
-		slots: make(chan struct{}, max(cfg.Prefetch, cfg.BatchItems)),
+		slots: semaphore.NewWeighted(window), window: window,
 		cores: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}, nil
 }
