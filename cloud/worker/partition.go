@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"cloudcanvas/cloud/coord"
 )
 
 // work is the loop of one partition under one lease: it ends with ctx (the lease is gone: stop at
@@ -19,11 +22,13 @@ func (w *Worker) work(ctx context.Context, stop <-chan struct{}, l lease, partit
 	}
 	log := w.Log.With("partition", partition, "lease", l.Epoch())
 	log.Info("partition taken", "offset", from)
-	// Given back in good order, nothing is left to suspect. Without the lease nothing may be noted.
+	// Given back by its own will, nothing new is to suspect. Without the lease nothing may be noted.
 	leave := ""
 	defer func() {
-		if ctx.Err() == nil {
-			if err := l.Note(ctx, leave); err != nil && ctx.Err() == nil {
+		if !errors.Is(context.Cause(ctx), coord.ErrLost) {
+			noting, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+			defer cancel()
+			if err := l.Note(noting, leave); err != nil {
 				log.Warn("leaving a note beside the lease failed", "error", err)
 			}
 		}
