@@ -138,8 +138,8 @@ func (c *Cloud) feed(ctx context.Context, b *bridge.Bridge) {
 // Worker works on its share of canvas.work until ctx ends. Every worker also stands by to lead the
 // division of the work.
 func (c *Cloud) Worker(ctx context.Context, models *model.Repository) error {
-	shelf, err := worker.NewShelf(c.Config.Worker.Models, workernative.Catalogue{
-		Repository: models, Engine: c.Models.Engine, Layout: c.Models.Layout, Log: c.Log, Opened: c.Opened})
+	catalogue := workernative.Catalogue{Repository: models, Engine: c.Models.Engine, Layout: c.Models.Layout, Log: c.Log, Opened: c.Opened}
+	shelf, err := worker.NewShelf(c.Config.Worker.Models, catalogue)
 	if err != nil {
 		return err
 	}
@@ -163,6 +163,7 @@ func (c *Cloud) Worker(ctx context.Context, models *model.Repository) error {
 	if c.Config.Worker.Preload {
 		group.Go(func() error { return stopped(ctx, shelf.Preload(ctx)) })
 	}
+	group.Go(func() error { return stopped(ctx, c.versions(ctx, shelf, catalogue)) })
 	group.Go(func() error { return c.lead(ctx, partitions) })
 	group.Go(func() error {
 		err := w.Run(ctx)
