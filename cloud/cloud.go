@@ -157,6 +157,10 @@ func (c *Cloud) Worker(ctx context.Context, models *model.Repository) error {
 	if err != nil {
 		return err
 	}
+	wanted, err := newScaling(c.Metrics)
+	if err != nil {
+		return fmt.Errorf("registering the metrics of scaling: %w", err)
+	}
 	member := coord.Member{ID: c.ID, Role: coord.Worker, Host: hostname()}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return stopped(ctx, worker.Attend(ctx, c.Coord, member, shelf, c.Log)) })
@@ -164,7 +168,8 @@ func (c *Cloud) Worker(ctx context.Context, models *model.Repository) error {
 		group.Go(func() error { return stopped(ctx, shelf.Preload(ctx)) })
 	}
 	group.Go(func() error { return stopped(ctx, c.versions(ctx, shelf, catalogue)) })
-	group.Go(func() error { return c.lead(ctx, partitions) })
+	group.Go(func() error { return c.lead(ctx, partitions, wanted) })
+	group.Go(func() error { return c.scale(ctx, wanted) })
 	group.Go(func() error {
 		err := w.Run(ctx)
 		if err == nil && ctx.Err() == nil {
@@ -176,9 +181,9 @@ func (c *Cloud) Worker(ctx context.Context, models *model.Repository) error {
 }
 
 // lead competes to divide the work; a term that ends badly is no reason to stop working.
-func (c *Cloud) lead(ctx context.Context, partitions int) error {
+func (c *Cloud) lead(ctx context.Context, partitions int, s *scaling) error {
 	for ctx.Err() == nil {
-		err := assign.Lead(ctx, c.Coord, map[string]int{event.WorkTopic: partitions}, c.Config.Assign, c.Log)
+		err := assign.Lead(ctx, c.Coord, map[string]int{event.WorkTopic: partitions}, c.Config.Assign, c.Log, s.led)
 		if err != nil && ctx.Err() == nil {
 			c.Log.Warn("dividing the work failed, standing again", telemetry.Err, err)
 		}

@@ -2,6 +2,8 @@ package worker
 
 import (
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"slices"
 	"strings"
@@ -24,6 +26,7 @@ func TestWorkersOfAClusterDie(t *testing.T) {
 	})
 	c.scenario(t, "frozen", frozenWritesNothing)
 	c.scenario(t, "an item kills them by SIGSEGV", func(t *testing.T, c *cluster) { itemKills(t, c, "SIGSEGV") })
+	c.scenario(t, "ZooKeeper hears of owners, not of messages", coordinationIsQuiet)
 	if os.Getenv("CANVAS_SOAK") != "" {
 		c.scenario(t, "an item kills them by SIGKILL", func(t *testing.T, c *cluster) { itemKills(t, c, "SIGKILL") })
 	}
@@ -152,5 +155,56 @@ func frozenWritesNothing(t *testing.T, c *cluster) {
 	// and one before it of each partition, no more.
 	if distinct != items || doubled > 2*c.settings.Batch*c.settings.Partitions {
 		t.Errorf("%d of %d results, %d twice", distinct, items, doubled)
+	}
+}
+
+// requests is how many packets ZooKeeper has received in its life.
+func (c *cluster) requests() (n int) {
+	c.t.Helper()
+	conn, err := net.Dial("tcp", c.settings.ZooKeeper[0])
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprint(conn, "srvr")
+	answer, err := io.ReadAll(conn)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(answer), "Received: ")
+	if _, err := fmt.Sscan(after, &n); err != nil {
+		c.t.Fatalf("reading %q: %v", answer, err)
+	}
+	return n
+}
+
+// coordinationIsQuiet: ten times the messages cause no more requests to ZooKeeper.
+func coordinationIsQuiet(t *testing.T, c *cluster) {
+	const span = 3 * time.Second
+	measure := func(speed float64) (messages, requests int) {
+		c.put(int(speed)*8, healthy)
+		w := c.start(fmt.Sprintf("speed-%v", speed), func(s *childSettings) { s.Speed = speed })
+		before, _ := c.counted()
+		c.until(20*time.Second, "it works on all partitions", func() bool {
+			n, _ := c.counted()
+			return n > before+int(speed) && len(c.owned()) == 1 && c.owned()[w.id] == c.settings.Partitions
+		})
+		from, first := c.requests(), before
+		first, _ = c.counted()
+		time.Sleep(span) // the measurement itself
+		last, _ := c.counted()
+		requests = c.requests() - from
+		w.signal(syscall.SIGTERM)
+		<-w.ended
+		return last - first, requests
+	}
+	few, quiet := measure(10)
+	many, busy := measure(200)
+	t.Logf("%d messages: %d requests; %d messages: %d requests", few, quiet, many, busy)
+	if many < 5*few {
+		t.Fatalf("%d and %d messages: there is nothing to compare", few, many)
+	}
+	if busy > quiet+15 {
+		t.Errorf("ZooKeeper received %d requests for %d messages and %d for %d", quiet, few, busy, many)
 	}
 }

@@ -52,15 +52,22 @@ type Config struct {
 	Rebalance time.Duration `yaml:"rebalance"`
 	// Tolerance is how much longer than the best the slowest may take: 0.15 is 15 %.
 	Tolerance float64 `yaml:"tolerance"`
+	// TargetAge is how old work may get: from it follows how many workers are wanted.
+	TargetAge time.Duration `yaml:"target_age"`
 }
 
 // DefaultConfig rebalances after 30 s of more than 15 %.
-func DefaultConfig() Config { return Config{Rebalance: 30 * time.Second, Tolerance: 0.15} }
+func DefaultConfig() Config {
+	return Config{Rebalance: 30 * time.Second, Tolerance: 0.15, TargetAge: time.Minute}
+}
 
 // Problems lists every mistake in c.
 func (c Config) Problems(add func(field, message, hint string)) {
 	if c.Rebalance < 0 || c.Rebalance > time.Hour {
 		add("rebalance", fmt.Sprintf("is %v", c.Rebalance), "use up to 1h; 30s suits most")
+	}
+	if c.TargetAge <= 0 {
+		add("target_age", fmt.Sprintf("is %v", c.TargetAge), "use a time such as 1m")
 	}
 	if c.Tolerance < 0 || c.Tolerance > 10 {
 		add("tolerance", fmt.Sprintf("is %v", c.Tolerance), "use a share such as 0.15")
@@ -68,14 +75,19 @@ func (c Config) Problems(add func(field, message, hint string)) {
 }
 
 // Lead keeps the assignments of the topics (by number of partitions) up to date while this process
-// is the leader, and competes to be it until ctx ends.
-func Lead(ctx context.Context, c coord.Coordinator, topics map[string]int, cfg Config, log *slog.Logger) error {
+// is the leader, and competes to be it until ctx ends. led, which may be nil, hears of the members
+// whenever they change while it leads, and of nil when it does no more.
+func Lead(ctx context.Context, c coord.Coordinator, topics map[string]int, cfg Config, log *slog.Logger, led func([]coord.Member)) error {
 	if cfg == (Config{}) {
 		cfg = DefaultConfig()
 	}
+	if led == nil {
+		led = func([]coord.Member) {}
+	}
 	return c.Lead(ctx, Name, func(ctx context.Context, epoch coord.Epoch) error {
 		log.Info("leading: this process divides the work", "epoch", epoch)
-		l := &leader{c.Document(Name), topics, cfg, log, epoch, time.Time{}}
+		defer led(nil)
+		l := &leader{c.Document(Name), topics, cfg, log, led, epoch, time.Time{}}
 		err := l.run(ctx, c)
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -89,6 +101,7 @@ type leader struct {
 	topics map[string]int
 	cfg    Config
 	log    *slog.Logger
+	led    func([]coord.Member)
 	epoch  coord.Epoch
 	uneven time.Time // since when the division has been too uneven; zero: it is not
 }
@@ -108,6 +121,7 @@ func (l *leader) run(ctx context.Context, c coord.Coordinator) error {
 				return errors.New("the list of members ended")
 			}
 			now = m
+			l.led(append([]coord.Member{}, m...))
 		case <-tick.C:
 			if l.uneven.IsZero() || time.Since(l.uneven) < l.cfg.Rebalance {
 				continue
