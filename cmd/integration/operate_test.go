@@ -3,6 +3,7 @@ package integration
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -30,8 +31,9 @@ func canvasCloud(t *testing.T, config string, into any, args ...string) {
 func TestWhatOperatorsAskIsAnswered(t *testing.T) {
 	program(t, "canvas-cloud")
 	kafka, zookeeper := brokertest.StartOwnKafka(t), brokertest.StartZooKeeper(t, 1)
-	config := write(t, filepath.Join(t.TempDir(), "cloud.yaml"), "kafka: {brokers: [%s]}\nzookeeper: {servers: [%s]}\n",
-		strings.Join(kafka.Brokers, ","), strings.Join(zookeeper.Servers, ","))
+	dir := t.TempDir()
+	config := write(t, filepath.Join(dir, "cloud.yaml"), "kafka: {brokers: [%s]}\nzookeeper: {servers: [%s]}\nstore: %q\n",
+		strings.Join(kafka.Brokers, ","), strings.Join(zookeeper.Servers, ","), "file://"+filepath.Join(dir, "objects"))
 	k, err := broker.DialKafka(broker.KafkaOptions{Brokers: kafka.Brokers})
 	if err != nil {
 		t.Fatal(err)
@@ -117,10 +119,64 @@ func TestWhatOperatorsAskIsAnswered(t *testing.T) {
 		}
 	}
 
+	modelsAreChanged(t, config)
+
 	zookeeper.Kill(0)
 	began := time.Now()
 	code, out := run(t, "canvas-cloud", "--config", config, "status")
 	if took := time.Since(began); code != 1 || !strings.Contains(out, "is ZooKeeper up?") || !strings.Contains(out, "dead letters") || took > 15*time.Second {
 		t.Errorf("without ZooKeeper, after %v: %d\n%s", took, code, out)
+	}
+}
+
+// modelsAreChanged publishes a model twice and changes its plan; no worker is there to follow.
+func modelsAreChanged(t *testing.T, config string) {
+	t.Helper()
+	folder := filepath.Join(t.TempDir(), "coast")
+	if err := os.MkdirAll(filepath.Join(folder, "1"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(folder, "model.yaml"), "task: segment\ninput: {bands: [green, red], size: [256, 256]}\noutput: {decoder: dense, labels: [water, land]}\n")
+	for n, want := range []string{"2", "3"} {
+		write(t, filepath.Join(folder, "1", "model.onnx"), "weights %d", n)
+		var published struct{ Name, Version string }
+		if canvasCloud(t, config, &published, "models", "publish", "--json", folder); published.Name != "coast" || published.Version != want {
+			t.Fatalf("published %+v, want version %s", published, want)
+		}
+	}
+	type plan struct {
+		Name     string
+		Versions []string
+		Desired  string
+		Previous string
+		Canary   *struct{ Version string }
+		Changes  []struct{ What, Reason string }
+	}
+	var p plan
+	if canvasCloud(t, config, &p, "models", "canary", "--version", "2", "--share", "0.2", "--json", "coast"); p.Canary == nil || p.Canary.Version != "2" {
+		t.Errorf("canary: %+v", p)
+	}
+	p = plan{}
+	if canvasCloud(t, config, &p, "models", "promote", "--json", "coast"); p.Desired != "2" || p.Canary != nil {
+		t.Errorf("promote: %+v", p)
+	}
+	canvasCloud(t, config, &p, "models", "promote", "--version", "3", "--json", "coast")
+	if canvasCloud(t, config, &p, "models", "rollback", "--reason", "odd masks", "--json", "coast"); p.Desired != "2" {
+		t.Errorf("rollback: %+v", p)
+	}
+	var rows []plan
+	if canvasCloud(t, config, &rows, "models", "ls", "--json"); len(rows) != 1 || len(rows[0].Versions) != 2 || rows[0].Changes[3].Reason != "odd masks" {
+		t.Errorf("ls: %+v", rows)
+	}
+	if code, out := run(t, "canvas-cloud", "--config", config, "models", "ls"); code != 0 || !strings.Contains(out, "odd masks") {
+		t.Errorf("ls: %d\n%s", code, out)
+	}
+	for _, wrong := range [][]string{{"models", "canary", "coast"}, {"models", "promote"}, {"models", "publish", folder + "x"}} {
+		if code, out := run(t, "canvas-cloud", append([]string{"--config", config}, wrong...)...); code != 2 {
+			t.Errorf("%v: %d\n%s", wrong, code, out)
+		}
+	}
+	if code, out := run(t, "canvas-cloud", "--config", config, "models", "promote", "--version", "9", "coast"); code != 1 || !strings.Contains(out, "publish it first") {
+		t.Errorf("a version that is not there: %d\n%s", code, out)
 	}
 }

@@ -145,6 +145,7 @@ func (c *Coordinator) prove() {
 		close(c.ready)
 	}
 	proof, told := time.Now(), false // of the last answer; whether its absence was told
+	made := c.dial.made.Load()       // connections until then
 	for {
 		began, session := time.Now(), c.conn.SessionID()
 		var err error
@@ -159,10 +160,13 @@ func (c *Coordinator) prove() {
 		}
 		if err == nil && session != 0 && c.conn.SessionID() == session {
 			c.proved(session, began)
-			proof, told = began, false
+			proof, told, made = began, false, c.dial.made.Load()
 		}
 		if !told && time.Since(proof) > c.dial.session() {
 			told = true
+			if session != 0 && c.dial.made.Load() != made { // somebody is there, and does not answer
+				c.dial.hush()
+			}
 			c.log.Warn("no connection to ZooKeeper, trying on; nothing can be owned meanwhile", "servers", c.cfg.Servers, "last", c.said.String())
 		}
 		select {
