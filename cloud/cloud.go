@@ -183,7 +183,7 @@ func (c *Cloud) Worker(ctx context.Context, models *model.Repository) error {
 // lead competes to divide the work; a term that ends badly is no reason to stop working.
 func (c *Cloud) lead(ctx context.Context, partitions int, s *scaling) error {
 	for ctx.Err() == nil {
-		err := assign.Lead(ctx, c.Coord, map[string]int{event.WorkTopic: partitions}, c.Config.Assign, c.Log, s.led)
+		err := assign.Lead(ctx, c.Coord, map[string]int{event.WorkTopic: partitions}, c.Config.Assign, c.Log, assign.Hooks{Led: s.led, Backlog: c.backlog})
 		if err != nil && ctx.Err() == nil {
 			c.Log.Warn("dividing the work failed, standing again", telemetry.Err, err)
 		}

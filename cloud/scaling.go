@@ -10,7 +10,6 @@ import (
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/cloud/coord/assign"
 	"cloudcanvas/cloud/worker"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/telemetry"
 )
@@ -87,26 +86,31 @@ func (c *Cloud) scale(ctx context.Context, s *scaling) error {
 		if !s.leads() {
 			continue
 		}
-		lag, err := workLag(ctx, c.Kafka)
+		lags, err := c.backlog(ctx, event.WorkTopic)
 		if err != nil {
 			if ctx.Err() == nil {
 				c.Log.Warn("counting the work that waits failed, trying again", telemetry.Err, err)
 			}
 			continue
 		}
+		lag := int64(0)
+		for _, n := range lags {
+			lag += n
+		}
 		s.set(lag, c.Config.Assign.TargetAge)
 	}
 }
 
-// workLag is how many items of canvas.work are not finished.
-func workLag(ctx context.Context, k *broker.Kafka) (lag int64, err error) {
-	ends, err := k.Offsets(ctx, event.WorkTopic)
+// backlog is how many items of a topic the workers have not finished, by partition.
+func (c *Cloud) backlog(ctx context.Context, topic string) (map[int]int64, error) {
+	ends, err := c.Kafka.Offsets(ctx, topic)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	committed, err := k.Committed(ctx, worker.Group, event.WorkTopic)
+	committed, err := c.Kafka.Committed(ctx, worker.Group, topic)
+	lags := make(map[int]int64, len(ends))
 	for p, r := range ends {
-		lag += r.End - max(committed[p], r.First)
+		lags[p] = r.End - max(committed[p], r.First)
 	}
-	return lag, err
+	return lags, err
 }

@@ -89,7 +89,7 @@ func child(settings string) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return Attend(ctx, c, coord.Member{ID: s.ID, Role: coord.Worker}, shelf, log) })
 	group.Go(func() error {
-		return assign.Lead(ctx, c, map[string]int{event.WorkTopic: s.Partitions}, assign.Config{Rebalance: time.Second, Tolerance: 0.1}, log, nil)
+		return assign.Lead(ctx, c, map[string]int{event.WorkTopic: s.Partitions}, assign.Config{Rebalance: time.Second, Tolerance: 0.1}, log, assign.Hooks{})
 	})
 	group.Go(func() error { return worker.Run(ctx) })
 	if err := group.Wait(); err != nil && ctx.Err() == nil {
