@@ -162,15 +162,22 @@ func (c *Cloud) Worker(ctx context.Context, models *model.Repository) error {
 		return fmt.Errorf("registering the metrics of scaling: %w", err)
 	}
 	member := coord.Member{ID: c.ID, Role: coord.Worker, Host: hostname()}
+	settled := make(chan struct{})
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return stopped(ctx, worker.Attend(ctx, c.Coord, member, shelf, c.Log)) })
 	if c.Config.Worker.Preload {
 		group.Go(func() error { return stopped(ctx, shelf.Preload(ctx)) })
 	}
-	group.Go(func() error { return stopped(ctx, c.versions(ctx, shelf, catalogue)) })
+	group.Go(func() error { return stopped(ctx, c.versions(ctx, shelf, catalogue, func() { close(settled) })) })
 	group.Go(func() error { return c.lead(ctx, partitions, wanted) })
 	group.Go(func() error { return c.scale(ctx, wanted) })
 	group.Go(func() error {
+		select {
+		case <-settled:
+		case <-time.After(versionPatience):
+			c.Log.Warn("the wanted versions of the models can't be had yet, beginning with those as shipped")
+		case <-ctx.Done():
+		}
 		err := w.Run(ctx)
 		if err == nil && ctx.Err() == nil {
 			err = errors.New("the worker ended by itself")

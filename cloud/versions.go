@@ -3,6 +3,7 @@ package cloud
 import (
 	"context"
 	"slices"
+	"time"
 
 	"cloudcanvas/cloud/release"
 	"cloudcanvas/cloud/worker"
@@ -26,10 +27,14 @@ func (s stage) Figures(name, version string) release.Figures {
 	return release.Figures(s.Shelf.Figures(name, version))
 }
 
-// versions keeps a worker's models as operators want them.
-func (c *Cloud) versions(ctx context.Context, shelf *worker.Shelf, from workernative.Catalogue) error {
+// versionPatience is how long a worker that starts waits for the versions that it should run. Then it
+// begins with what was shipped: old results are better than none while the object store is away.
+const versionPatience = 30 * time.Second
+
+// versions keeps a worker's models as operators want them. settled hears once that they are so.
+func (c *Cloud) versions(ctx context.Context, shelf *worker.Shelf, from workernative.Catalogue, settled func()) error {
 	names := slices.DeleteFunc(shelf.Names(), func(name string) bool { return name == worker.SpectralRGB })
 	return release.Follower{
-		Group: c.Coord, Library: release.Library{Objects: c.Store}, Stage: stage{shelf, from}, Dir: c.Models.Cache, By: c.ID, Log: c.Log,
+		Group: c.Coord, Library: release.Library{Objects: c.Store}, Stage: stage{shelf, from}, Dir: c.Models.Cache, By: c.ID, Settled: settled, Log: c.Log,
 	}.Run(ctx, names...)
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -30,6 +32,7 @@ type Follower struct {
 	By      string        // this worker, for reasons
 	Look    time.Duration // how often figures are compared; 0: 2 s
 	Trial   time.Duration // how long a promoted version is compared with the one before; 0: 10 min
+	Settled func()        // hears once that every model runs as its plan says; may be nil
 	Log     *slog.Logger
 }
 
@@ -41,15 +44,25 @@ func (f Follower) Run(ctx context.Context, names ...string) error {
 	if f.Trial == 0 {
 		f.Trial = 10 * time.Minute
 	}
+	var waiting atomic.Int64
+	waiting.Store(int64(len(names)))
+	settled := func() {
+		if waiting.Add(-1) <= 0 && f.Settled != nil {
+			f.Settled()
+		}
+	}
+	if len(names) == 0 {
+		settled()
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	for _, name := range names {
-		group.Go(func() error { return f.follow(ctx, name) })
+		group.Go(func() error { return f.follow(ctx, name, sync.OnceFunc(settled)) })
 	}
 	return group.Wait()
 }
 
-// follow keeps one model.
-func (f Follower) follow(ctx context.Context, name string) error {
+// follow keeps one model. first is called when it runs as its plan says.
+func (f Follower) follow(ctx context.Context, name string, first func()) error {
 	plans, err := f.Group.Document(below + "/" + name).Watch(ctx)
 	if err != nil {
 		return err
@@ -82,6 +95,7 @@ func (f Follower) follow(ctx context.Context, name string) error {
 				continue
 			}
 			settled, running, trial = true, plan, f.onTrial(plan)
+			first()
 		}
 		f.judge(ctx, name, running)
 		settled = settled && trial == f.onTrial(running) // when the trial is over the version before is freed
