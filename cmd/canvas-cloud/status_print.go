@@ -28,10 +28,10 @@ func (s status) print(out io.Writer) error {
 }
 
 func (s status) printMembers(w io.Writer) {
-	fmt.Fprintln(w, "ROLE\tID\tHOST\tACCELERATOR\tITEMS/S")
+	fmt.Fprintln(w, "ROLE\tID\tHOST\tACCELERATOR\tMODELS AND THEIR ITEMS/S")
 	for _, role := range []string{coord.Worker, coord.Bridge, coord.Mosaic} {
 		for _, m := range s.Members[role] {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", role, m.ID, m.Host, orDash(m.Accelerator), rates(m.Rates))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", role, m.ID, m.Host, orDash(m.Accelerator), models(m))
 		}
 	}
 	fmt.Fprintln(w)
@@ -65,10 +65,25 @@ func (s status) printOwned(w io.Writer) {
 	}
 }
 
-func rates(all map[string]float64) string {
+// models are those that a worker has loaded or measured: name@version and items/s.
+func models(m coord.Member) string {
+	names := maps.Clone(m.Models)
+	if names == nil {
+		names = map[string]string{}
+	}
+	for name := range m.Rates {
+		names[name] += ""
+	}
 	var each []string
-	for _, model := range slices.Sorted(maps.Keys(all)) {
-		each = append(each, fmt.Sprintf("%s %.3g", model, all[model]))
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		one := name
+		if v := names[name]; v != "" {
+			one += "@" + v
+		}
+		if r := m.Rates[name]; r > 0 {
+			one += fmt.Sprintf(" %.3g", r)
+		}
+		each = append(each, one)
 	}
 	return orDash(strings.Join(each, ", "))
 }
