@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
-	"math"
 	"os"
 	"path/filepath"
 	"time"
@@ -159,12 +157,13 @@ func (c *Cloud) feed(ctx context.Context, b *bridge.Bridge) {
 // Worker works on its share of canvas.work until ctx ends. Every worker also stands by to lead the
 // division of the work.
 func (c *Cloud) Worker(ctx context.Context, models *model.Repository) error {
-	shelf, err := worker.NewShelf(c.Config.Worker.Models, workernative.Catalogue{
-		Repository: models, Engine: c.Models.Engine, Layout: c.Models.Layout, Log: c.Log, Opened: c.Opened})
+	catalogue := workernative.Catalogue{Repository: models, Engine: c.Models.Engine, Layout: c.Models.Layout, Log: c.Log, Opened: c.Opened}
+	shelf, err := worker.NewShelf(c.Config.Worker.Models, catalogue)
 	if err != nil {
 		return err
 	}
 	defer shelf.Close()
+	shelf.Throttle(c.Config.Worker.Throttle)
 	log := worker.Kafka{Log: c.Kafka, Keep: c.Store}
 	w, err := worker.New(c.Config.Worker, worker.Parts{
 		Queue: log, Results: log, Dead: log, Objects: objects{c.Store, c.Config.Worker.ObjectBytes}, Decoder: workernative.Decoder{}, Models: shelf,
@@ -177,15 +176,27 @@ func (c *Cloud) Worker(ctx context.Context, models *model.Repository) error {
 	if err != nil {
 		return err
 	}
+	wanted, err := newScaling(c.Metrics)
+	if err != nil {
+		return fmt.Errorf("registering the metrics of scaling: %w", err)
+	}
 	member := coord.Member{ID: c.ID, Role: coord.Worker, Host: hostname()}
+	settled := make(chan struct{})
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return stopped(ctx, c.Coord.Join(ctx, member)) })
+	group.Go(func() error { return stopped(ctx, worker.Attend(ctx, c.Coord, member, shelf, c.Log)) })
 	if c.Config.Worker.Preload {
 		group.Go(func() error { return stopped(ctx, shelf.Preload(ctx)) })
 	}
-	group.Go(func() error { return c.lead(ctx, partitions) })
-	group.Go(func() error { return c.describe(ctx, member, shelf) })
+	group.Go(func() error { return stopped(ctx, c.versions(ctx, shelf, catalogue, func() { close(settled) })) })
+	group.Go(func() error { return c.lead(ctx, partitions, wanted) })
+	group.Go(func() error { return c.scale(ctx, wanted) })
 	group.Go(func() error {
+		select {
+		case <-settled:
+		case <-time.After(versionPatience):
+			c.Log.Warn("the wanted versions of the models can't be had yet, beginning with those as shipped")
+		case <-ctx.Done():
+		}
 		err := w.Run(ctx)
 		if err == nil && ctx.Err() == nil {
 			err = errors.New("the worker ended by itself")
@@ -196,9 +207,9 @@ func (c *Cloud) Worker(ctx context.Context, models *model.Repository) error {
 }
 
 // lead competes to divide the work; a term that ends badly is no reason to stop working.
-func (c *Cloud) lead(ctx context.Context, partitions int) error {
+func (c *Cloud) lead(ctx context.Context, partitions int, s *scaling) error {
 	for ctx.Err() == nil {
-		err := assign.Lead(ctx, c.Coord, map[string]int{event.WorkTopic: partitions}, c.Config.Assign, c.Log)
+		err := assign.Lead(ctx, c.Coord, map[string]int{event.WorkTopic: partitions}, c.Config.Assign, c.Log, assign.Hooks{Led: s.led, Backlog: c.backlog})
 		if err != nil && ctx.Err() == nil {
 			c.Log.Warn("dividing the work failed, standing again", telemetry.Err, err)
 		}
@@ -208,29 +219,6 @@ func (c *Cloud) lead(ctx context.Context, partitions int) error {
 		}
 	}
 	return nil
-}
-
-// describeEvery is how often a worker's measured rates reach the leader, when they have changed.
-const describeEvery = 10 * time.Second
-
-func (c *Cloud) describe(ctx context.Context, member coord.Member, shelf *worker.Shelf) error {
-	tick := time.NewTicker(describeEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-		now := shelf.Rates()
-		if maps.EqualFunc(now, member.Rates, func(a, b float64) bool { return math.Abs(a-b) < 0.1*b }) {
-			continue
-		}
-		member.Rates = now
-		if err := c.Coord.Describe(ctx, member); err != nil && ctx.Err() == nil {
-			c.Log.Warn("telling the leader this worker's rates failed", telemetry.Err, err)
-		}
-	}
 }
 
 // Mosaic turns results into products until ctx ends.

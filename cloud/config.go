@@ -54,13 +54,15 @@ type Models struct {
 	Folders []string     `yaml:"folders"`
 	Engine  string       `yaml:"engine"` // auto, or one engine's name
 	Layout  infer.Layout `yaml:"layout"`
+	Cache   string       `yaml:"cache"` // folder that published versions are fetched into
 }
 
 // DefaultConfig is a cloud whose services all run on this machine.
 func DefaultConfig() Config {
 	return Config{
 		MQTT: MQTT{URL: "tcp://127.0.0.1:1883"}, Kafka: Kafka{Brokers: []string{"127.0.0.1:9092"}, Partitions: 8},
-		ZooKeeper: zk.DefaultConfig(), Store: "file:///var/lib/canvas/objects", Models: Models{Engine: infer.Auto, Layout: infer.Layout{Remember: infer.DefaultMemory()}},
+		ZooKeeper: zk.DefaultConfig(), Store: "file:///var/lib/canvas/objects",
+		Models: Models{Engine: infer.Auto, Layout: infer.Layout{Remember: infer.DefaultMemory()}, Cache: "/var/lib/canvas/model-cache"},
 		Bridge: bridge.DefaultConfig(), Assign: assign.DefaultConfig(), Worker: worker.DefaultConfig(), Mosaic: mosaic.DefaultConfig(),
 		Products: "/var/lib/canvas/products",
 	}
@@ -90,6 +92,9 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	}
 	if c.Models.Engine != infer.Auto && !slices.Contains(infer.Engines(), c.Models.Engine) {
 		add("models.engine", fmt.Sprintf("%q is no engine", c.Models.Engine), "auto, or one of "+strings.Join(infer.Engines(), ", "))
+	}
+	if c.Models.Cache == "" {
+		add("models.cache", "is missing", "name the folder that published versions are fetched into")
 	}
 	c.Models.Layout.Problems(in("models.layout"))
 	c.Bridge.Problems(in("bridge"))

@@ -3,7 +3,10 @@
 // both pass the suite in coord/coordtest.
 package coord
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Epoch is a fencing token: it grows with every change of owner, and travels with what the owner writes.
 type Epoch int64
@@ -22,7 +25,8 @@ type Member struct {
 	Role        string             `json:"role"` // worker, bridge, mosaic
 	Accelerator string             `json:"accelerator,omitempty"`
 	MemoryBytes int64              `json:"memory_bytes,omitempty"`
-	Rates       map[string]float64 `json:"rates,omitempty"` // measured items/s per model
+	Rates       map[string]float64 `json:"rates,omitempty"`  // measured items/s per model
+	Models      map[string]string  `json:"models,omitempty"` // version of each model that is loaded
 }
 
 // Coordinator is one process's view of the group. Leases end by themselves before anyone else can
@@ -46,6 +50,9 @@ type Coordinator interface {
 	Own(ctx context.Context, what string, own func(context.Context, Lease) error) error
 	// Document is a small shared value with versions. Its name may be a path: models/<name>.
 	Document(name string) Document
+	// Documents lists the names of the documents directly below a path, in order: of models, the
+	// names of models.
+	Documents(ctx context.Context, below string) ([]string, error)
 	// Owners lists who owns what, by name of what.
 	Owners(ctx context.Context) (map[string]Owner, error)
 	// Close gives back all that is held.
@@ -64,9 +71,10 @@ type Lease interface {
 
 // Owner is what others see of a lease.
 type Owner struct {
-	Member string `json:"member"`
-	Epoch  Epoch  `json:"epoch"`
-	Note   string `json:"note,omitempty"`
+	Member string    `json:"member"`
+	Epoch  Epoch     `json:"epoch"`
+	Since  time.Time `json:"since"`
+	Note   string    `json:"note,omitempty"`
 }
 
 // Document is a small value with versions. Version 0 means that it does not exist yet.

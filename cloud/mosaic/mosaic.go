@@ -15,7 +15,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -23,6 +22,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"cloudcanvas/shared/config"
 	"cloudcanvas/shared/event"
 )
 
@@ -50,23 +50,11 @@ type Mosaic struct {
 // key names a record.
 type key struct{ kind, edge, name string }
 
-// finished is what canvas.products says of a complete product, so that what is read a second time
-// does not take its place.
-type finished struct {
-	of      string
-	epoch   event.Epoch
-	through uint64
-}
-
 // New makes a mosaic. Run starts it.
 func New(cfg Config, parts Parts) (*Mosaic, error) {
 	cfg = cfg.withDefaults()
-	var problems []error
-	cfg.Problems(func(field, message, hint string) {
-		problems = append(problems, fmt.Errorf("mosaic.%s %s: %s", field, message, hint))
-	})
-	if len(problems) > 0 {
-		return nil, errors.Join(problems...)
+	if err := config.Check("mosaic", cfg); err != nil {
+		return nil, err
 	}
 	if parts.Log == nil {
 		parts.Log = slog.New(slog.DiscardHandler)
@@ -119,114 +107,6 @@ func ended(ctx context.Context, err error) error {
 		return nil
 	}
 	return err
-}
-
-// recall learns from canvas.products what is finished.
-func (m *Mosaic) recall(ctx context.Context) error {
-	return m.insist(ctx, "reading finished products", func() error {
-		partitions, err := m.Queue.Partitions(ctx, event.ProductsTopic)
-		if err != nil {
-			return err
-		}
-		for p := range partitions {
-			err := m.Queue.Scan(ctx, event.ProductsTopic, p, func(e Entry) error {
-				if product, err := ParseProduct(e.Item); e.Err == nil && err == nil {
-					m.remember(product)
-				}
-				return nil
-			})
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-func (m *Mosaic) remember(p Product) {
-	k := key{p.Kind, p.Edge, p.Name}
-	if !p.Complete {
-		delete(m.finished, k)
-		return
-	}
-	f := finished{of: p.Of}
-	if p.Camera != nil {
-		f.epoch, f.through = p.Camera.Epoch, p.Camera.Through
-	}
-	m.finished[k] = f
-}
-
-// follow reads every partition of a topic from where it is committed.
-func (m *Mosaic) follow(ctx context.Context, topic string, readers *errgroup.Group, entries chan<- Entry) error {
-	partitions := 0
-	err := m.insist(ctx, "looking for topic "+topic, func() (err error) {
-		partitions, err = m.Queue.Partitions(ctx, topic)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	for p := range partitions {
-		readers.Go(func() error { return m.read(ctx, topic, p, entries) })
-	}
-	return nil
-}
-
-func (m *Mosaic) read(ctx context.Context, topic string, partition int, entries chan<- Entry) error {
-	next := int64(-1)
-	return m.insist(ctx, fmt.Sprintf("reading %s partition %d", topic, partition), func() (err error) {
-		if next < 0 {
-			if next, err = m.Queue.Committed(ctx, topic, partition); err != nil {
-				next = -1
-				return err
-			}
-		}
-		err = m.Queue.Read(ctx, topic, partition, next, func(some []Entry) error {
-			for _, e := range some {
-				if e.Offset < next {
-					continue
-				}
-				if err := m.complete(ctx, &e); err != nil {
-					return err
-				}
-				select {
-				case entries <- e:
-				case <-ctx.Done():
-					return ctx.Err()
-				}
-				next = e.Offset + 1
-			}
-			return nil
-		})
-		if err == nil {
-			err = errors.New("the reader ended")
-		}
-		return err
-	})
-}
-
-// complete fetches data that rests in the object store and checks what is there. What is wrong with
-// an entry is said in it; the error is ctx's.
-func (m *Mosaic) complete(ctx context.Context, e *Entry) error {
-	if e.Err != nil || e.Topic == event.DLQTopic || !concerns(&e.Item) {
-		return nil
-	}
-	if ref := e.Item.Attrs.DataRef; ref != "" {
-		err := m.insist(ctx, "fetching from the object store", func() (err error) {
-			e.Item.Data, err = m.Objects.Get(ctx, ref)
-			if errors.Is(err, fs.ErrNotExist) {
-				e.Err = fmt.Errorf("the object store has no %q", ref)
-				return nil
-			}
-			return err
-		})
-		if err != nil || e.Err != nil {
-			return err
-		}
-		e.Item.Attrs.DataRef = ""
-	}
-	e.Err = e.Item.Verify()
-	return nil
 }
 
 // fold is the one goroutine that owns the state.
@@ -312,33 +192,4 @@ func (m *Mosaic) begin(k key) (r *record, err error) {
 		r.camera, err = NewCamera(k.edge, k.name, dir, m.cfg.Snapshots)
 	}
 	return r, err
-}
-
-// concerns says whether an item has to do with products at all.
-func concerns(i *event.Item) bool {
-	switch i.Kind {
-	case event.Scene, event.Track:
-		return true
-	case event.Frame, event.Crop:
-		return i.Attrs.Want == ""
-	case event.Result:
-		// What workers found in single frames of cameras is for those who read canvas.results.
-		return i.Attrs.Scene != "" || i.Epoch != ""
-	}
-	return false
-}
-
-// keyOf is the record that an entry is about.
-func keyOf(e *Entry) (k key, ok bool) {
-	i := &e.Item
-	if e.Topic == event.DLQTopic && i.Kind != event.Tile {
-		return k, false
-	}
-	if i.Attrs.Scene != "" {
-		return key{sceneProduct, i.Edge, i.Attrs.Scene}, true
-	}
-	if i.Kind == event.Scene {
-		return key{sceneProduct, i.Edge, i.Subject}, i.Subject != ""
-	}
-	return key{cameraProduct, i.Edge, i.Stream}, i.Stream != "" && e.Topic != event.DLQTopic
 }

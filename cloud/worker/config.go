@@ -21,6 +21,9 @@ type Config struct {
 	Grace time.Duration `yaml:"grace"`
 	// ObjectBytes bounds one object fetched by reference.
 	ObjectBytes int64 `yaml:"object_bytes"`
+	// Throttle lets each model do at most so many items/s, as on a slower machine: for tests of how
+	// unequal workers share their work. 0: as many as it can.
+	Throttle float64 `yaml:"throttle"`
 }
 
 // Choice names a model for a wish.
@@ -95,6 +98,9 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	}
 	if c.Grace < 0 || c.Grace >= 5*time.Second {
 		add("grace", fmt.Sprintf("is %v", c.Grace), "use less than 5s: a worker leaves within five seconds")
+	}
+	if !(c.Throttle >= 0) {
+		add("throttle", fmt.Sprintf("is %v", c.Throttle), "leave it out: it is for tests")
 	}
 	if c.ObjectBytes < 0 {
 		add("object_bytes", fmt.Sprintf("is %d", c.ObjectBytes), "use a positive number of bytes")

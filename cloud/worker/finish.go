@@ -26,20 +26,31 @@ func (p *loop) finish(ctx context.Context, batch []*job) error {
 		letters = append(letters, letter(j.entry, j.poison))
 	}
 	if len(letters) > 0 {
-		if err := p.insist(ctx, "writing dead letters", func() error { return p.Dead.Bury(ctx, letters...) }); err != nil {
+		if err := p.write(ctx, "writing dead letters", func() error { return p.Dead.Bury(ctx, letters...) }); err != nil {
 			return fmt.Errorf("writing %d dead letters: %w", len(letters), err)
 		}
 	}
 	if len(results) > 0 {
-		if err := p.insist(ctx, "writing results", func() error { return p.Results.Append(ctx, p.lease.Epoch(), results...) }); err != nil {
+		if err := p.write(ctx, "writing results", func() error { return p.Results.Append(ctx, p.lease.Epoch(), results...) }); err != nil {
 			return fmt.Errorf("writing %d results: %w", len(results), err)
 		}
 	}
 	next := batch[len(batch)-1].entry.Offset + 1
-	if err := p.insist(ctx, "committing offsets", func() error { return p.Queue.Commit(ctx, p.partition, next) }); err != nil {
+	if err := p.write(ctx, "committing offsets", func() error { return p.Queue.Commit(ctx, p.partition, next) }); err != nil {
 		return fmt.Errorf("committing offset %d of partition %d: %w", next, p.partition, err)
 	}
 	p.metrics.items.WithLabelValues("dead").Add(float64(len(letters)))
 	p.metrics.items.WithLabelValues("result").Add(float64(len(results)))
 	return nil
+}
+
+// write insists on something that only the owner of the partition may do. A process that was stopped
+// for longer than its session learns from the clock that it is the owner no more.
+func (p *loop) write(ctx context.Context, what string, do func() error) error {
+	return p.insist(ctx, what, func() error {
+		if p.held.Err() != nil {
+			return context.Cause(p.held)
+		}
+		return do()
+	})
 }

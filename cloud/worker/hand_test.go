@@ -1,8 +1,11 @@
 package worker
 
 import (
+	"errors"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/vision"
@@ -75,6 +78,29 @@ func TestTwoDeathsAtDifferentItemsCondemnNobody(t *testing.T) {
 	}
 }
 
+func TestAWorkerThatLeavesHandsItsSuspicionOn(t *testing.T) {
+	w := newWorld()
+	for n := range 40 {
+		w.put(0, tile(n, ""))
+	}
+	w.dies(t, 11)
+	w.dies(t, 11)
+	full := make(chan struct{})
+	var once sync.Once
+	w.appends = func() error { once.Do(func() { close(full) }); return errors.New("not now") } // it does not get beyond the first
+	w.offsets[0], w.notes["canvas.work-0"] = 9, strings.Replace(w.notes["canvas.work-0"], `"from":11`, `"from":9`, 1)
+	stop := start(t, w.worker(t, Config{BatchItems: 8, Prefetch: 16, Grace: time.Millisecond}, Fixed{0}))
+	<-full
+	w.change(func() { w.appends = nil })
+	stop()
+	w.mu.Lock()
+	left := w.notes["canvas.work-0"]
+	w.mu.Unlock()
+	if s := suspect(left, "next", w.offsets[0], 16); s.doomed != 11 || s.until <= 11 {
+		t.Errorf("it left %s: %+v", left, s)
+	}
+}
+
 func TestNotesDependOnOwnersNotOnMessages(t *testing.T) {
 	w := newWorld()
 	for n := range 300 {
@@ -100,15 +126,18 @@ func TestSuspicionReadsAnyNote(t *testing.T) {
 		name, note    string
 		committed     int64
 		until, doomed int64
+		dead          string
 	}{
-		{"nothing left", "", 5, 0, -1},
-		{"not a note", "\xff{", 5, 0, -1},
-		{"its own life", note{Run: "me", From: 5}.String(), 5, 0, -1},
-		{"died at work", note{Run: "other", From: 3}.String(), 5, 21, -1},
-		{"died careful at 7", note{Run: "other", From: 5, At: &at, Until: 21}.String(), 7, 21, 7},
-		{"died careful, 7 was done", note{Run: "other", From: 5, At: &at, Until: 21}.String(), 8, 21, -1},
+		{"nothing left", "", 5, 0, -1, ""},
+		{"not a note", "\xff{", 5, 0, -1, ""},
+		{"its own life", note{Run: "me", From: 5}.String(), 5, 0, -1, ""},
+		{"died at work", note{Run: "other", From: 3}.String(), 5, 21, -1, "other"},
+		{"died careful at 7", note{Run: "other", From: 5, At: &at, Until: 21}.String(), 7, 21, 7, "other"},
+		{"left before it was settled", suspicion{21, 7, "other"}.left(6).String(), 6, 21, 7, "other"},
+		{"left after 7 was done", suspicion{21, 7, "other"}.left(9).String(), 9, 21, -1, "other"},
+		{"died careful, 7 was done", note{Run: "other", From: 5, At: &at, Until: 21}.String(), 8, 21, -1, "other"},
 	} {
-		if got := suspect(c.note, "me", c.committed, 16); got != (suspicion{c.until, c.doomed}) {
+		if got := suspect(c.note, "me", c.committed, 16); got != (suspicion{c.until, c.doomed, c.dead}) {
 			t.Errorf("%s: %+v", c.name, got)
 		}
 	}

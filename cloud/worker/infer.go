@@ -37,6 +37,8 @@ func (p *loop) see(ctx context.Context, batch []*job) error {
 		if j.poison != nil {
 			continue
 		}
+		j.model = j.line.seenBy(j.entry.Item.ID)
+		defer j.line.leave(j.model)
 		if shares[j.model] == nil {
 			order = append(order, j.model)
 		}
@@ -63,29 +65,68 @@ func (p *loop) look(ctx context.Context, m *Model, jobs []*job) error {
 		images[n] = j.image
 	}
 	began := time.Now()
+	m.rate.begin()
 	outputs, err := run(ctx, net, images)
+	m.rate.end(len(outputs))
 	switch {
 	case err == nil:
 		took := time.Since(began)
 		p.metrics.inference.WithLabelValues(m.Name).Observe(took.Seconds())
-		m.measure(len(jobs), took)
-		for n, j := range jobs {
+		m.figures.ran(len(jobs), took)
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case len(jobs) > 1:
+		for _, j := range jobs {
+			if err := p.look(ctx, m, []*job{j}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for n, j := range jobs {
+		if err != nil {
+			item := j.entry.Item
+			j.poison = poison(stageTransform, "ModelFailed", fmt.Errorf("%s version %s on %s %s: %w", m.Name, m.Needs.Version, item.Kind, item.ID, err))
+		} else {
 			j.output = outputs[n]
 			j.check()
 		}
-		return nil
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case len(jobs) == 1:
-		item := jobs[0].entry.Item
-		jobs[0].poison = poison(stageTransform, "ModelFailed", fmt.Errorf("%s version %s on %s %s: %w", m.Name, m.Needs.Version, item.Kind, item.ID, err))
-		return nil
-	}
-	for _, j := range jobs {
-		if err := p.look(ctx, m, []*job{j}); err != nil {
-			return err
+		if j.poison != nil {
+			if err := p.lookAgain(ctx, m, j); err != nil {
+				return err
+			}
 		}
 	}
+	return nil
+}
+
+// lookAgain lets another version try what a new one failed at: a version on trial costs no item. Only
+// where that fails too the item is at fault.
+func (p *loop) lookAgain(ctx context.Context, m *Model, j *job) error {
+	other := j.line.instead(m)
+	if other == nil {
+		m.figures.fail()
+		return nil
+	}
+	defer j.line.leave(other)
+	net, err := other.network(ctx)
+	if err != nil {
+		return err
+	}
+	outputs, err := run(ctx, net, []vision.Image{j.image})
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		return nil // it stays poison, with the reason of the first
+	}
+	first := j.poison
+	j.poison, j.model, j.output = nil, other, outputs[0]
+	if j.check(); j.poison != nil {
+		j.poison, j.model = first, m
+		return nil
+	}
+	m.figures.fail()
 	return nil
 }
 

@@ -16,7 +16,8 @@ type job struct {
 	entry  Entry
 	ready  chan struct{} // closed when image or poison is set
 	image  vision.Image
-	model  *Model
+	line   *Line  // what it is for
+	model  *Model // the version that has seen it
 	output vision.Output
 	poison *Poison
 }
@@ -68,7 +69,7 @@ func (w *Worker) prepare(ctx context.Context, j *job) error {
 	if j.poison != nil {
 		return nil
 	}
-	j.model, err = w.Models.Pick(item.Attrs.Want, item.Attrs.Model, &j.image)
+	j.line, err = w.Models.Pick(item.Attrs.Want, item.Attrs.Model, &j.image)
 	if err != nil {
 		j.poison = poison(stageTransform, "NoModel", err)
 	}

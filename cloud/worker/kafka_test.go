@@ -92,7 +92,7 @@ func TestTwoWorkersShareKafkaAndOneTakesOverFromTheOther(t *testing.T) {
 
 	leader := space.Coordinator("leader")
 	running.Go(func() {
-		assign.Lead(ctx, leader, map[string]int{event.WorkTopic: 4}, assign.DefaultConfig(), slog.New(slog.DiscardHandler))
+		assign.Lead(ctx, leader, map[string]int{event.WorkTopic: 4}, assign.DefaultConfig(), slog.New(slog.DiscardHandler), assign.Hooks{})
 	})
 
 	w := newWorld() // decodes, and is the model

@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"cloudcanvas/cloud/coord"
 )
 
 // work is the loop of one partition under one lease: it ends with ctx (the lease is gone: stop at
@@ -19,21 +22,27 @@ func (w *Worker) work(ctx context.Context, stop <-chan struct{}, l lease, partit
 	}
 	log := w.Log.With("partition", partition, "lease", l.Epoch())
 	log.Info("partition taken", "offset", from)
-	// Given back in good order, nothing is left to suspect. Without the lease nothing may be noted.
+	// Given back by its own will, nothing new is to suspect. Without the lease nothing may be noted.
+	leave := ""
 	defer func() {
-		if ctx.Err() == nil {
-			if err := l.Note(ctx, ""); err != nil && ctx.Err() == nil {
-				log.Warn("clearing the note of the lease failed", "error", err)
+		if !errors.Is(context.Cause(ctx), coord.ErrLost) {
+			noting, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+			defer cancel()
+			if err := l.Note(noting, leave); err != nil {
+				log.Warn("leaving a note beside the lease failed", "error", err)
 			}
 		}
 		log.Info("partition left")
 	}()
 
-	p := &loop{Worker: w, lease: l, partition: partition, stop: stop}
-	s := suspect(l.Previous(), w.run, from, int64(cap(w.slots)))
+	p := &loop{Worker: w, lease: l, held: ctx, partition: partition, stop: stop}
+	s := suspect(l.Previous(), w.run, from, w.window)
 	if s.until > from {
 		log.Warn("the worker before died; taking what it may have had in hand one by one", "from", from, "until", s.until)
-		if from, err = p.careful(ctx, from, s); err != nil || closed(stop) {
+		if from, err = p.careful(ctx, from, s); from < s.until {
+			leave = s.left(from).String()
+		}
+		if err != nil || closed(stop) {
 			return err
 		}
 	}
@@ -44,6 +53,7 @@ func (w *Worker) work(ctx context.Context, stop <-chan struct{}, l lease, partit
 type loop struct {
 	*Worker
 	lease     lease
+	held      context.Context // of the lease: its Err asks the clock
 	partition int
 	stop      <-chan struct{}
 	working   sync.Once
@@ -53,7 +63,7 @@ type loop struct {
 // flow is the pipeline: three stages side by side, so that decoding, inference and writing overlap.
 // What was read ahead and not begun when it ends is left to the next owner.
 func (p *loop) flow(ctx context.Context, from int64) error {
-	jobs := make(chan *job, cap(p.slots))
+	jobs := make(chan *job, p.window)
 	batches := make(chan []*job, 1)
 	stages, ctx := errgroup.WithContext(ctx)
 	stages.Go(func() error { return p.read(ctx, from, jobs, stages) })
@@ -77,20 +87,16 @@ func (p *loop) flow(ctx context.Context, from int64) error {
 
 // take waits for room for one more item in hand.
 func (p *loop) take(ctx context.Context) error {
-	select {
-	case p.slots <- struct{}{}:
+	err := p.slots.Acquire(ctx, 1)
+	if err == nil {
 		p.inHand.Add(1)
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
+	return err
 }
 
 func (p *loop) give(n int) {
 	p.inHand.Add(int64(-n))
-	for range n {
-		<-p.slots
-	}
+	p.slots.Release(int64(n))
 }
 
 // read feeds jobs in the order of the partition and has them decoded side by side. It blocks while
@@ -161,10 +167,7 @@ func (p *loop) careful(ctx context.Context, from int64, s suspicion) (int64, err
 				return errEnough
 			}
 			at := e.Offset
-			if err := p.lease.Note(ctx, note{Run: p.run, From: from, At: &at, Until: s.until}.String()); err != nil {
-				return fmt.Errorf("noting that offset %d is in hand: %w", at, err)
-			}
-			if err := p.single(ctx, e, at == s.doomed); err != nil {
+			if err := p.alone(ctx, e, note{Run: p.run, From: from, At: &at, Until: s.until}, at == s.doomed); err != nil {
 				return err
 			}
 			if from = at + 1; from >= s.until {
@@ -182,8 +185,16 @@ func (p *loop) careful(ctx context.Context, from int64, s suspicion) (int64, err
 	return from, fmt.Errorf("working carefully on partition %d at offset %d: %w", p.partition, from, err)
 }
 
-// single takes one entry through all stages.
-func (p *loop) single(ctx context.Context, e Entry, doomed bool) error {
+// alone takes one entry through all stages while the worker has nothing else in hand, of any
+// partition: when it dies of this one, no other is under suspicion.
+func (p *loop) alone(ctx context.Context, e Entry, n note, doomed bool) error {
+	if err := p.slots.Acquire(ctx, p.window); err != nil {
+		return err
+	}
+	defer p.slots.Release(p.window)
+	if err := p.lease.Note(ctx, n.String()); err != nil {
+		return fmt.Errorf("noting that offset %d is in hand: %w", e.Offset, err)
+	}
 	j := &job{entry: e}
 	if doomed {
 		j.poison = poison(stageTransform, "TwoDeaths", errTwoDeaths)

@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 
 	"cloudcanvas/shared/vision"
 )
@@ -36,58 +33,55 @@ type Catalogue interface {
 // Shelf holds the models of a worker, each loaded when it is first needed.
 type Shelf struct {
 	choices []Choice
-	models  map[string]*Model
-}
-
-// Model is a model on the shelf.
-type Model struct {
-	Name  string
-	Needs Needs
-
-	catalogue Catalogue
-	loading   sync.Mutex
-	net       Network
-
-	mu   sync.Mutex
-	rate float64 // items/s, smoothed
+	lines   map[string]*Line
 }
 
 // NewShelf looks up every choice's manifest; nothing is loaded yet. SpectralRGB is always there.
 func NewShelf(choices []Choice, from Catalogue) (*Shelf, error) {
-	s := &Shelf{choices: choices, models: map[string]*Model{}}
+	s := &Shelf{choices: choices, lines: map[string]*Line{}}
 	from = builtin{from}
 	for _, c := range choices {
-		if s.models[c.Model] != nil {
+		if s.lines[c.Model] != nil {
 			continue
 		}
 		needs, err := from.Describe(c.Model)
 		if err != nil {
 			return nil, fmt.Errorf("%w: model %q, wanted for %s: %w", ErrUnfit, c.Model, c.Want, err)
 		}
-		s.models[c.Model] = &Model{Name: c.Model, Needs: needs, catalogue: from}
+		s.lines[c.Model] = newLine(c.Model, needs, func(ctx context.Context) (Network, error) { return from.Open(ctx, c.Model) })
 	}
 	return s, nil
 }
 
+// Names are the models on the shelf, in the order of the choices.
+func (s *Shelf) Names() (names []string) {
+	for _, c := range s.choices {
+		if !slices.Contains(names, c.Model) {
+			names = append(names, c.Model)
+		}
+	}
+	return names
+}
+
 // Pick is the first model for the wish whose bands the image has. asked, a model's name, comes
 // first where it is on the shelf for this wish.
-func (s *Shelf) Pick(want, asked string, image *vision.Image) (*Model, error) {
-	var fit *Model
+func (s *Shelf) Pick(want, asked string, image *vision.Image) (*Line, error) {
+	var fit *Line
 	known := false
 	for _, c := range s.choices {
 		if c.Want != want {
 			continue
 		}
 		known = true
-		m := s.models[c.Model]
-		if !suits(m.Needs.Bands, image) {
+		l := s.lines[c.Model]
+		if !suits(l.bands, image) {
 			continue
 		}
 		if c.Model == asked {
-			return m, nil
+			return l, nil
 		}
 		if fit == nil {
-			fit = m
+			fit = l
 		}
 	}
 	switch {
@@ -128,69 +122,47 @@ func (s *Shelf) Preload(ctx context.Context) error {
 			continue
 		}
 		wishes[c.Want] = true
-		if _, err := s.models[c.Model].network(ctx); err != nil {
+		if err := s.lines[c.Model].preload(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// network is the loaded model.
-func (m *Model) network(ctx context.Context) (Network, error) {
-	m.loading.Lock()
-	defer m.loading.Unlock()
-	if m.net != nil {
-		return m.net, nil
-	}
-	net, err := m.catalogue.Open(ctx, m.Name)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		return nil, fmt.Errorf("%w: loading model %s version %s: %w", ErrUnfit, m.Name, m.Needs.Version, err)
-	}
-	m.net = net
-	return net, nil
-}
-
-// measure takes note of how fast a run was.
-func (m *Model) measure(items int, took time.Duration) {
-	if took <= 0 {
-		return
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	now := float64(items) / took.Seconds()
-	if m.rate == 0 {
-		m.rate = now
-		return
-	}
-	m.rate += 0.2 * (now - m.rate)
-}
-
-// Rates are the measured items/s of each model that has run.
+// Rates are the measured items/s of each model that has run, of the version that most items see.
 func (s *Shelf) Rates() map[string]float64 {
 	rates := map[string]float64{}
-	for name, m := range s.models {
-		m.mu.Lock()
-		if m.rate > 0 {
-			rates[name] = m.rate
+	for name, l := range s.lines {
+		if r := l.now().rate.perSecond(); r > 0 {
+			rates[name] = r
 		}
-		m.mu.Unlock()
 	}
 	return rates
+}
+
+// Versions are those of the models that are loaded, by name.
+func (s *Shelf) Versions() map[string]string {
+	versions := map[string]string{}
+	for name, l := range s.lines {
+		if m := l.now(); m.loaded() {
+			versions[name] = m.Needs.Version
+		}
+	}
+	return versions
+}
+
+// Throttle lets each model do at most so many items/s, for tests. Before the first is loaded.
+func (s *Shelf) Throttle(itemsPerSecond float64) {
+	for _, l := range s.lines {
+		l.most = itemsPerSecond
+	}
 }
 
 // Close frees the loaded models. Nobody may be working.
 func (s *Shelf) Close() error {
 	var all []error
-	for _, m := range s.models {
-		m.loading.Lock()
-		if c, ok := m.net.(io.Closer); ok {
-			all = append(all, c.Close())
-		}
-		m.net = nil
-		m.loading.Unlock()
+	for _, l := range s.lines {
+		all = append(all, l.close())
 	}
 	return errors.Join(all...)
 }

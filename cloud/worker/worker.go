@@ -20,7 +20,9 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/semaphore"
 
+	"cloudcanvas/shared/config"
 	"cloudcanvas/shared/event"
 )
 
@@ -42,9 +44,10 @@ type Parts struct {
 type Worker struct {
 	cfg Config
 	Parts
-	run     string        // names this process's life in the notes of its leases
-	slots   chan struct{} // one for each item in hand
-	cores   chan struct{} // one for each item being decoded
+	run     string              // names this process's life in the notes of its leases
+	slots   *semaphore.Weighted // one for each item in hand, all of them for one that is alone
+	window  int64               // how many there are
+	cores   chan struct{}       // one for each item being decoded
 	metrics *metrics
 	pause   func(context.Context, time.Duration) error
 }
@@ -52,12 +55,8 @@ type Worker struct {
 // New makes a worker. Run starts it.
 func New(cfg Config, parts Parts) (*Worker, error) {
 	cfg = cfg.withDefaults()
-	var problems []error
-	cfg.Problems(func(field, message, hint string) {
-		problems = append(problems, fmt.Errorf("worker.%s %s: %s", field, message, hint))
-	})
-	if len(problems) > 0 {
-		return nil, errors.Join(problems...)
+	if err := config.Check("worker", cfg); err != nil {
+		return nil, err
 	}
 	if parts.Log == nil {
 		parts.Log = slog.New(slog.DiscardHandler)
@@ -69,9 +68,10 @@ func New(cfg Config, parts Parts) (*Worker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("registering the worker's metrics: %w", err)
 	}
+	window := int64(max(cfg.Prefetch, cfg.BatchItems))
 	return &Worker{
 		cfg: cfg, Parts: parts, run: rand.Text(), metrics: m, pause: sleep,
-		slots: make(chan struct{}, max(cfg.Prefetch, cfg.BatchItems)),
+		slots: semaphore.NewWeighted(window), window: window,
 		cores: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}, nil
 }

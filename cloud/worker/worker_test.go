@@ -13,13 +13,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/vision"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestEveryItemGivesOneResultAndTheOffsetFollows(t *testing.T) {
 	w := newWorld()

@@ -2,18 +2,16 @@ package main
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
-	"log/slog"
-	"text/tabwriter"
 	"time"
 
 	urfave "github.com/urfave/cli/v2"
+	"golang.org/x/sync/errgroup"
 
+	"cloudcanvas/cloud"
 	"cloudcanvas/cloud/bridge"
 	"cloudcanvas/cloud/coord"
-	"cloudcanvas/cloud/coord/zk"
 	"cloudcanvas/cloud/mosaic"
 	"cloudcanvas/cloud/worker"
 	"cloudcanvas/shared/broker"
@@ -23,12 +21,13 @@ import (
 // status is what operators ask first: who works on what, and what is behind.
 type status struct {
 	Members map[string][]coord.Member `json:"members"` // by role
-	Owners  map[string]coord.Owner    `json:"owners"`  // by what is owned
+	Owners  map[string]coord.Owner    `json:"owners"`  // by what is owned; null where ZooKeeper did not say
 	Lag     []lag                     `json:"lag"`
-	Dead    int64                     `json:"dead_letters"`
-	Edges   []bridge.EdgeStatus       `json:"edges"` // what has come of each, and what is missing
+	Dead    *int64                    `json:"dead_letters"` // null where Kafka did not say
+	Edges   []bridge.EdgeStatus       `json:"edges"`        // what has come of each, and what is missing
 }
 
+// lag is how far a group is behind in one partition.
 type lag struct {
 	Topic     string `json:"topic"`
 	Group     string `json:"group"`
@@ -36,76 +35,115 @@ type lag struct {
 	Committed int64  `json:"committed"`
 	End       int64  `json:"end"`
 	Lag       int64  `json:"lag"`
+	// Age is since when the oldest waiting item has been in Kafka, in seconds; 0 where nothing waits.
+	Age float64 `json:"oldest_seconds"`
 }
 
-// statusPatience is how long the services may take to answer.
-const statusPatience = 15 * time.Second
+// partition is its name among the owners.
+func (l lag) partition() string { return fmt.Sprintf("%s-%d", l.Topic, l.Partition) }
 
 func statusCommand() *urfave.Command {
-	return &urfave.Command{Name: "status", Usage: "who works on what, and what is behind",
-		Flags: []urfave.Flag{&urfave.BoolFlag{Name: "json", Usage: "print JSON"}},
+	return &urfave.Command{Name: "status", Usage: "who works on what, and what is behind", Flags: []urfave.Flag{jsonFlag},
 		Action: func(c *urfave.Context) error {
 			cfg, err := loadConfig(c)
 			if err != nil {
 				return err
 			}
-			ctx, cancel := context.WithTimeout(c.Context, statusPatience)
-			defer cancel()
-			quiet := slog.New(slog.DiscardHandler)
-			k, err := broker.DialKafka(broker.KafkaOptions{Brokers: cfg.Kafka.Brokers, Security: cfg.Kafka.Security, Log: quiet, Patience: time.Second})
-			if err != nil {
-				return err
-			}
-			defer k.Close()
-			var s status
-			if err := s.kafka(ctx, k); err != nil {
-				return fmt.Errorf("%w (kafka.brokers %v: is Kafka up?)", err, cfg.Kafka.Brokers)
-			}
-			z, err := zk.Open(cfg.ZooKeeper, "status", quiet)
-			if err != nil {
-				return err
-			}
-			defer z.Close()
-			if err := s.coordination(ctx, z); err != nil {
-				return fmt.Errorf("%w (zookeeper.servers %v: is ZooKeeper up?)", err, cfg.ZooKeeper.Servers)
-			}
+			s, err := ask(c.Context, cfg)
 			if c.Bool("json") {
-				return json.NewEncoder(c.App.Writer).Encode(s)
+				return errors.Join(printJSON(c.App.Writer, s), err)
 			}
-			return s.print(c.App.Writer)
+			return errors.Join(s.print(c.App.Writer), err)
 		}}
 }
 
+// ask asks Kafka and ZooKeeper at once. Where one of them is away, the error says so, and the status
+// holds what the other knows.
+func ask(ctx context.Context, cfg cloud.Config) (status, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	s := status{Members: map[string][]coord.Member{}, Lag: []lag{}}
+	k, err := kafka(cfg)
+	if err != nil {
+		return s, err
+	}
+	defer k.Close()
+	z, err := coordinator(cfg)
+	if err != nil {
+		return s, err
+	}
+	defer z.Close()
+	var both errgroup.Group
+	var kafkaErr, zookeeperErr error
+	both.Go(func() error {
+		if err := s.kafka(ctx, k); err != nil {
+			kafkaErr = kafkaAway(cfg, err)
+		}
+		return nil
+	})
+	both.Go(func() error {
+		if err := s.coordination(ctx, z); err != nil {
+			zookeeperErr = zookeeperAway(cfg, err)
+		}
+		return nil
+	})
+	both.Wait()
+	return s, errors.Join(kafkaErr, zookeeperErr)
+}
+
 func (s *status) kafka(ctx context.Context, k *broker.Kafka) error {
+	dead, err := k.Offsets(ctx, event.DLQTopic)
+	if err != nil {
+		return err
+	}
+	s.Dead = new(int64)
+	for _, o := range dead {
+		*s.Dead += o.End - o.First
+	}
 	for _, g := range []struct{ group, topic string }{
 		{worker.Group, event.WorkTopic}, {mosaic.Group, event.ResultsTopic}, {mosaic.Group, event.EventsTopic},
 	} {
-		ends, err := k.Offsets(ctx, g.topic)
+		lags, err := behind(ctx, k, g.group, g.topic)
+		s.Lag = append(s.Lag, lags...)
 		if err != nil {
 			return err
 		}
-		committed, err := k.Committed(ctx, g.group, g.topic)
-		if err != nil {
-			return err
-		}
-		for p := range len(ends) {
-			s.Lag = append(s.Lag, lag{g.topic, g.group, p, committed[p], ends[p].End, ends[p].End - max(committed[p], ends[p].First)})
-		}
 	}
-	var err error
-	if s.Edges, err = bridge.Report(ctx, k); err != nil {
-		return err
-	}
-	dead, err := k.Offsets(ctx, event.DLQTopic)
-	for _, o := range dead {
-		s.Dead += o.End - o.First
-	}
+	s.Edges, err = bridge.Report(ctx, k)
 	return err
 }
 
+// behind is a group's lag in a topic. The age is that of the first record it has not finished.
+func behind(ctx context.Context, k *broker.Kafka, group, topic string) ([]lag, error) {
+	ends, err := k.Offsets(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	committed, err := k.Committed(ctx, group, topic)
+	if err != nil {
+		return nil, err
+	}
+	lags := make([]lag, len(ends))
+	var each errgroup.Group
+	each.SetLimit(8)
+	for p := range lags {
+		next := max(committed[p], ends[p].First)
+		lags[p] = lag{Topic: topic, Group: group, Partition: p, Committed: committed[p], End: ends[p].End, Lag: ends[p].End - next}
+		if lags[p].Lag <= 0 {
+			continue
+		}
+		each.Go(func() error {
+			return k.Scan(ctx, topic, p, next, next+1, func(r broker.Record) error {
+				lags[p].Age = max(0, time.Since(r.Time).Seconds())
+				return nil
+			})
+		})
+	}
+	return lags, each.Wait()
+}
+
 func (s *status) coordination(ctx context.Context, c coord.Coordinator) (err error) {
-	s.Members = map[string][]coord.Member{}
-	for _, role := range []string{coord.Worker} {
+	for _, role := range []string{coord.Worker, coord.Bridge, coord.Mosaic} {
 		members, err := c.Members(ctx, role)
 		if err != nil {
 			return err
@@ -113,25 +151,9 @@ func (s *status) coordination(ctx context.Context, c coord.Coordinator) (err err
 		select {
 		case s.Members[role] = <-members:
 		case <-ctx.Done():
-			return fmt.Errorf("ask who works: %w", ctx.Err())
+			return fmt.Errorf("asking who works: %w", ctx.Err())
 		}
 	}
 	s.Owners, err = c.Owners(ctx)
 	return err
-}
-
-func (s status) print(out io.Writer) error {
-	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "WORKER\tHOST\tRATES")
-	for _, m := range s.Members[coord.Worker] {
-		fmt.Fprintf(w, "%s\t%s\t%v\n", m.ID, m.Host, m.Rates)
-	}
-	fmt.Fprintln(w, "\nTOPIC\tPARTITION\tOWNER\tLAG\tEND")
-	for _, l := range s.Lag {
-		owner := s.Owners[fmt.Sprintf("%s-%d", l.Topic, l.Partition)]
-		fmt.Fprintf(w, "%s\t%d\t%s\t%d\t%d\n", l.Topic, l.Partition, owner.Member, l.Lag, l.End)
-	}
-	printBridges(w, s.Owners, s.Edges, time.Now())
-	fmt.Fprintf(w, "\ndead letters\t%d\n", s.Dead)
-	return w.Flush()
 }

@@ -32,7 +32,7 @@ func printBridges(w io.Writer, owners map[string]coord.Owner, edges []bridge.Edg
 	}
 	fmt.Fprintln(w, "EDGE\tEPOCH\tMISSING\tSINCE\tLAST HEARD\tNUMBERS")
 	for _, s := range late {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\n", s.Edge, s.Epoch, s.Missing, ago(now, s.Since), ago(now, s.Last), ranges(s))
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\n", s.Edge, s.Epoch, s.Missing, since(now, s.Since), since(now, s.Last), ranges(s))
 	}
 }
 
@@ -44,7 +44,7 @@ func countEdges(all []bridge.EdgeStatus) int {
 	return len(names)
 }
 
-func ago(now, then time.Time) string { return now.Sub(then).Round(time.Second).String() }
+func since(now, then time.Time) string { return now.Sub(then).Round(time.Second).String() }
 
 // ranges are the first few gaps.
 func ranges(s bridge.EdgeStatus) string {

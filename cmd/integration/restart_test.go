@@ -36,6 +36,7 @@ products: %q
 mosaic: {settle: 200ms, work_dir: %q}
 worker: {batch_items: 2, prefetch: 4}
 assign: {rebalance: 2s}
+models: {engine: onnxruntime-cpu} # two engines would make masks that differ by a rounding
 `, f.brokers.mqtt, strings.Join(f.brokers.kafka, ","), strings.Join(f.brokers.zookeeper, ","), time.Now().UnixNano(),
 		"file://"+filepath.Join(f.dir, "objects"), f.products, filepath.Join(f.dir, "work"))
 	f.bridge = f.cloud(t, "bridge", "bridge-1")

@@ -27,6 +27,16 @@ type Checker interface {
 	Problems(add func(field, message, hint string))
 }
 
+// Check lets c judge itself where no file is at hand. Its mistakes are one error, each named below
+// group.
+func Check(group string, c Checker) error {
+	var problems []error
+	c.Problems(func(field, message, hint string) {
+		problems = append(problems, fmt.Errorf("%s.%s %s: %s", group, field, message, hint))
+	})
+	return errors.Join(problems...)
+}
+
 // Problem is one mistake.
 type Problem struct {
 	Line    int // 0 where no line can be named

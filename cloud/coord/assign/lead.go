@@ -6,44 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"cloudcanvas/cloud/coord"
 )
-
-// Name is both the document and what its writer leads.
-const Name = "assignments"
-
-// Table is the document: which worker should own which partition of which topic.
-type Table struct {
-	Epoch  coord.Epoch               `json:"epoch"`  // of the leader that wrote it
-	Topics map[string]map[int]string `json:"topics"` // topic → partition → worker
-}
-
-// Parse reads the document. No document is an empty table.
-func Parse(b []byte) (Table, error) {
-	var t Table
-	if len(b) == 0 {
-		return t, nil
-	}
-	if err := json.Unmarshal(b, &t); err != nil {
-		return Table{}, fmt.Errorf("reading the assignments: %w", err)
-	}
-	return t, nil
-}
-
-// Mine are the partitions of topic that worker should own, ascending.
-func (t Table) Mine(topic, worker string) []int {
-	var mine []int
-	for p, id := range t.Topics[topic] {
-		if id == worker {
-			mine = append(mine, p)
-		}
-	}
-	slices.Sort(mine)
-	return mine
-}
 
 // Config is how the leader divides.
 type Config struct {
@@ -52,30 +18,49 @@ type Config struct {
 	Rebalance time.Duration `yaml:"rebalance"`
 	// Tolerance is how much longer than the best the slowest may take: 0.15 is 15 %.
 	Tolerance float64 `yaml:"tolerance"`
+	// TargetAge is how old work may get: from it follows how many workers are wanted.
+	TargetAge time.Duration `yaml:"target_age"`
 }
 
 // DefaultConfig rebalances after 30 s of more than 15 %.
-func DefaultConfig() Config { return Config{Rebalance: 30 * time.Second, Tolerance: 0.15} }
+func DefaultConfig() Config {
+	return Config{Rebalance: 30 * time.Second, Tolerance: 0.15, TargetAge: time.Minute}
+}
 
 // Problems lists every mistake in c.
 func (c Config) Problems(add func(field, message, hint string)) {
 	if c.Rebalance < 0 || c.Rebalance > time.Hour {
 		add("rebalance", fmt.Sprintf("is %v", c.Rebalance), "use up to 1h; 30s suits most")
 	}
+	if c.TargetAge <= 0 {
+		add("target_age", fmt.Sprintf("is %v", c.TargetAge), "use a time such as 1m")
+	}
 	if c.Tolerance < 0 || c.Tolerance > 10 {
 		add("tolerance", fmt.Sprintf("is %v", c.Tolerance), "use a share such as 0.15")
 	}
 }
 
+// Hooks are what the leader asks and tells beside the coordinator. Each may be nil.
+type Hooks struct {
+	// Led hears of the members whenever they change while this process leads, and of nil when it does no more.
+	Led func(members []coord.Member)
+	// Backlog is how many items wait in each partition of a topic.
+	Backlog func(ctx context.Context, topic string) (map[int]int64, error)
+}
+
 // Lead keeps the assignments of the topics (by number of partitions) up to date while this process
 // is the leader, and competes to be it until ctx ends.
-func Lead(ctx context.Context, c coord.Coordinator, topics map[string]int, cfg Config, log *slog.Logger) error {
+func Lead(ctx context.Context, c coord.Coordinator, topics map[string]int, cfg Config, log *slog.Logger, hooks Hooks) error {
 	if cfg == (Config{}) {
 		cfg = DefaultConfig()
 	}
+	if hooks.Led == nil {
+		hooks.Led = func([]coord.Member) {}
+	}
 	return c.Lead(ctx, Name, func(ctx context.Context, epoch coord.Epoch) error {
 		log.Info("leading: this process divides the work", "epoch", epoch)
-		l := &leader{c.Document(Name), topics, cfg, log, epoch, time.Time{}}
+		defer hooks.Led(nil)
+		l := &leader{c.Document(Name), topics, cfg, log, hooks, epoch, time.Time{}, time.Time{}}
 		err := l.run(ctx, c)
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -89,8 +74,10 @@ type leader struct {
 	topics map[string]int
 	cfg    Config
 	log    *slog.Logger
+	hooks  Hooks
 	epoch  coord.Epoch
 	uneven time.Time // since when the division has been too uneven; zero: it is not
+	behind time.Time // since when some have had more before them than others; likewise
 }
 
 func (l *leader) run(ctx context.Context, c coord.Coordinator) error {
@@ -108,7 +95,16 @@ func (l *leader) run(ctx context.Context, c coord.Coordinator) error {
 				return errors.New("the list of members ended")
 			}
 			now = m
+			l.hooks.Led(append([]coord.Member{}, m...))
 		case <-tick.C:
+			laden, err := l.relieve(ctx, now)
+			if err != nil {
+				return err
+			}
+			if laden {
+				l.uneven = time.Time{} // what waits says more than the number of partitions
+				continue
+			}
 			if l.uneven.IsZero() || time.Since(l.uneven) < l.cfg.Rebalance {
 				continue
 			}
@@ -210,51 +206,24 @@ func changedHands(partitions int, members []Weight, before, after map[int]string
 	return false
 }
 
-// weigh takes each member's rate: the mean over the models it has measured.
+// weigh takes each member's speed relative to the others: for each model its rate over the mean of
+// those who measured it, and of these the mean. So a worker that happened to see the light model only
+// does not count for faster than it is.
 func weigh(members []coord.Member) []Weight {
+	sum, known := map[string]float64{}, map[string]float64{}
+	for _, m := range members {
+		for model, rate := range m.Rates {
+			sum[model] += rate
+			known[model]++
+		}
+	}
 	weights := make([]Weight, 0, len(members))
 	for _, m := range members {
-		sum := 0.0
-		for _, rate := range m.Rates {
-			sum += rate
+		speed := 0.0
+		for model, rate := range m.Rates {
+			speed += rate / (sum[model] / known[model])
 		}
-		weights = append(weights, Weight{m.ID, sum / float64(max(1, len(m.Rates)))})
+		weights = append(weights, Weight{m.ID, speed / float64(max(1, len(m.Rates)))})
 	}
 	return weights
-}
-
-// Follow sends the partitions of topic that worker should own, at once and whenever they change,
-// until ctx ends.
-func Follow(ctx context.Context, c coord.Coordinator, topic, worker string) (<-chan []int, error) {
-	tables, err := c.Document(Name).Watch(ctx)
-	if err != nil {
-		return nil, err
-	}
-	out := make(chan []int)
-	go func() {
-		defer close(out)
-		var last []int
-		for first := true; ; {
-			select {
-			case value, ok := <-tables:
-				if !ok {
-					return
-				}
-				table, err := Parse(value)
-				mine := table.Mine(topic, worker)
-				if err != nil || !first && slices.Equal(mine, last) {
-					continue // the leader writes it anew when it can't be read
-				}
-				first, last = false, mine
-				select {
-				case out <- mine:
-				case <-ctx.Done():
-					return
-				}
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return out, nil
 }

@@ -26,7 +26,7 @@ func inWorld(t *testing.T, run func(w *world)) {
 		ctx, cancel := context.WithCancel(t.Context())
 		w := &world{t, local.NewSpace(), ctx, nil}
 		w.c = w.space.Coordinator("leader")
-		go assign.Lead(ctx, w.c, map[string]int{"work": 12}, assign.DefaultConfig(), slog.New(slog.DiscardHandler))
+		go assign.Lead(ctx, w.c, map[string]int{"work": 12}, assign.DefaultConfig(), slog.New(slog.DiscardHandler), assign.Hooks{})
 		run(w)
 		cancel()
 		synctest.Wait()

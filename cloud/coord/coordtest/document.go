@@ -2,6 +2,7 @@ package coordtest
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"cloudcanvas/cloud/coord"
@@ -77,4 +78,23 @@ func watchSurvives(t *testing.T, g Group) {
 	b.Heal()
 	until(t, seen, "what changed meanwhile", func(v []byte) bool { return string(v) == "two" })
 	receive(t, probe.ended, "Own to return")
+}
+
+func documentsAreListed(t *testing.T, g Group) {
+	ctx := background(t)
+	a := g.Open(t, "a")
+	if names, err := a.Documents(ctx, "models"); err != nil || len(names) != 0 {
+		t.Errorf("at first: %v, %v", names, err)
+	}
+	for _, name := range []string{"models/sea", "models/cloudy", "assignments", "models2/other"} {
+		if _, err := a.Document(name).Put(ctx, []byte("x"), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if names, err := g.Open(t, "b").Documents(ctx, "models"); err != nil || !slices.Equal(names, []string{"cloudy", "sea"}) {
+		t.Errorf("listed %v, %v", names, err)
+	}
+	if _, err := a.Documents(ctx, "a b"); err == nil {
+		t.Error("a path with a space was listed")
+	}
 }

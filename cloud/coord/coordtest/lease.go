@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"cloudcanvas/cloud/coord"
 )
@@ -21,7 +22,7 @@ func oneOwns(t *testing.T, g Group) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if o := owners["work-1"]; len(owners) != 1 || o.Epoch != last || o.Member != []string{"b", "a"}[turn%2] {
+			if o := owners["work-1"]; len(owners) != 1 || o.Epoch != last || o.Member != []string{"b", "a"}[turn%2] || time.Since(o.Since).Abs() > time.Hour {
 				t.Errorf("owners before turn %d: %+v", turn, owners)
 			}
 			select {

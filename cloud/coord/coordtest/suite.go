@@ -47,6 +47,7 @@ func runAll(t *testing.T, open func(t *testing.T) Group) {
 		{"LostOwnerCannotNote", lostOwnerCannotNote},
 		{"DocumentChangesOnlyFromTheVersionRead", documentVersions},
 		{"DocumentIsWatched", documentIsWatched},
+		{"DocumentsAreListed", documentsAreListed},
 		{"WatchSurvivesALostSession", watchSurvives},
 		{"NamesAreChecked", namesAreChecked},
 		{"CloseEndsWhatIsHeld", closeEnds},

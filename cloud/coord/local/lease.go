@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"cloudcanvas/cloud/coord"
 )
@@ -95,7 +96,7 @@ func (c *Coordinator) claim(ctx context.Context, key string) (*lease, context.Co
 		}
 		if s.held[key] == nil {
 			s.epoch++
-			l := &lease{space: s, key: key, session: session, previous: s.notes[key], owner: coord.Owner{Member: c.id, Epoch: s.epoch}}
+			l := &lease{space: s, key: key, session: session, previous: s.notes[key], owner: coord.Owner{Member: c.id, Epoch: s.epoch, Since: time.Now()}}
 			var holding context.Context
 			holding, l.cancel = context.WithCancelCause(ctx)
 			s.held[key] = l

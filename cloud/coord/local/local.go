@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 
 	"cloudcanvas/cloud/coord"
@@ -112,6 +114,25 @@ func (c *Coordinator) Close() error {
 
 // Document is a small shared value with versions.
 func (c *Coordinator) Document(name string) coord.Document { return &documentOf{c, name} }
+
+// Documents lists the documents directly below a path.
+func (c *Coordinator) Documents(ctx context.Context, below string) (names []string, err error) {
+	if err := coord.CheckPath(below); err != nil {
+		return nil, fmt.Errorf("listing documents: %w", err)
+	}
+	c.space.mu.Lock()
+	defer c.space.mu.Unlock()
+	if _, err := c.live(); err != nil {
+		return nil, err
+	}
+	for path := range c.space.docs {
+		if name, ok := strings.CutPrefix(path, below+"/"); ok && !strings.Contains(name, "/") {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names, ctx.Err()
+}
 
 type documentOf struct {
 	*Coordinator

@@ -86,7 +86,7 @@ func (c *Coordinator) Members(ctx context.Context, role string) (<-chan []coord.
 		members := []coord.Member{}
 		for m := range maps.Values(c.space.members) {
 			if m.Role == role {
-				m.Rates = maps.Clone(m.Rates)
+				m.Rates, m.Models = maps.Clone(m.Rates), maps.Clone(m.Models)
 				members = append(members, m.Member)
 			}
 		}

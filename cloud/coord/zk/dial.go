@@ -3,6 +3,7 @@ package zk
 import (
 	"crypto/tls"
 	"encoding/binary"
+	"errors"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -44,9 +45,23 @@ type dialer struct {
 	timeout   time.Duration               // of the session, as asked for
 	granted   atomic.Int64                // the session timeout that the server granted; 0: unknown
 	handshake time.Duration               // bounds the wait for a server's first answer
+	made      atomic.Int64                // connections so far
+	hushed    atomic.Pointer[time.Time]   // until when no connection is made; nil: never was
 }
 
+// hush makes no connection for long enough that the servers end the session. Where requests arrive
+// and answers don't, each new connection would keep it alive, and what it owned out of everyone's reach.
+func (d *dialer) hush() {
+	until := time.Now().Add(d.session() * 3 / 2)
+	d.hushed.Store(&until)
+}
+
+var errHushed = errors.New("no server has answered for a whole session: waiting until it has surely ended")
+
 func (d *dialer) dial(network, address string, timeout time.Duration) (net.Conn, error) {
+	if until := d.hushed.Load(); until != nil && time.Now().Before(*until) {
+		return nil, errHushed
+	}
 	config, err := d.tls()
 	if err != nil {
 		return nil, err
@@ -61,6 +76,7 @@ func (d *dialer) dial(network, address string, timeout time.Duration) (net.Conn,
 	if err != nil {
 		return nil, err
 	}
+	d.made.Add(1)
 	return &conn{Conn: c, dialer: d}, nil
 }
 

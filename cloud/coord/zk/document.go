@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/go-zookeeper/zk"
 
@@ -17,6 +18,19 @@ const maxDocument = 900 << 10
 
 // Document is a small shared value with versions: ZooKeeper's, counted from 1.
 func (c *Coordinator) Document(name string) coord.Document { return &document{c, name} }
+
+// Documents lists the documents directly below a path.
+func (c *Coordinator) Documents(ctx context.Context, below string) ([]string, error) {
+	if err := coord.CheckPath(below); err != nil {
+		return nil, fmt.Errorf("listing documents: %w", err)
+	}
+	a := c.list(ctx, c.path(below))
+	if a.err != nil && !errors.Is(a.err, zk.ErrNoNode) {
+		return nil, fmt.Errorf("listing documents below %s: %w", below, a.err)
+	}
+	slices.Sort(a.children)
+	return a.children, nil
+}
 
 type document struct {
 	c    *Coordinator

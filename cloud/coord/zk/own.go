@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/go-zookeeper/zk"
 
@@ -150,7 +151,7 @@ func (c *Coordinator) Owners(ctx context.Context) (map[string]coord.Owner, error
 		if err := json.Unmarshal(a.data, &node); err != nil {
 			return nil, fmt.Errorf("reading the owner of %s: %w", what, err)
 		}
-		owners[what] = coord.Owner{Member: node.Member, Epoch: coord.Epoch(a.stat.Czxid), Note: node.Note}
+		owners[what] = coord.Owner{Member: node.Member, Epoch: coord.Epoch(a.stat.Czxid), Since: time.UnixMilli(a.stat.Ctime), Note: node.Note}
 	}
 	return owners, nil
 }

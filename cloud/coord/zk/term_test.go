@@ -3,9 +3,13 @@ package zk
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/go-zookeeper/zk"
 
 	"cloudcanvas/cloud/coord"
 )
@@ -34,6 +38,18 @@ func TestTermEndsWhenNoProofComes(t *testing.T) {
 			t.Error("a term that was over came back to life")
 		}
 	})
+}
+
+// The wall clock of a machine can jump by years; what a session is proved by is the monotonic one,
+// which time.Time keeps as long as nothing strips it.
+func TestATermDoesNotDependOnTheWallClock(t *testing.T) {
+	c := &Coordinator{log: slog.New(slog.DiscardHandler), conn: &zk.Conn{}, dial: &dialer{timeout: time.Minute}, changed: make(chan struct{})}
+	c.proved(1, time.Now())
+	c.proved(1, time.Now())
+	defer c.now.over(coord.ErrLost)
+	if !strings.Contains(c.now.until.String(), " m=") {
+		t.Errorf("the term ends at %v, which has no monotonic part", c.now.until)
+	}
 }
 
 func TestHolderLearnsFromTheClockBeforeTheTimersRun(t *testing.T) {

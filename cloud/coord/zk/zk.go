@@ -23,6 +23,7 @@ import (
 	"github.com/go-zookeeper/zk"
 
 	"cloudcanvas/cloud/coord"
+	"cloudcanvas/shared/config"
 )
 
 // Coordinator is one process's session with ZooKeeper, made anew when it is lost. It is safe for
@@ -57,15 +58,12 @@ var _ coord.Coordinator = (*Coordinator)(nil)
 // this process to the others. Only unusable settings are an error.
 func Open(cfg Config, id string, log *slog.Logger) (*Coordinator, error) {
 	cfg = cfg.withDefaults()
-	var problems []error
-	cfg.Problems(func(field, message, hint string) {
-		problems = append(problems, fmt.Errorf("zookeeper.%s %s: %s", field, message, hint))
-	})
-	if err := coord.CheckName(id); err != nil {
-		problems = append(problems, fmt.Errorf("the id of this process: %w", err))
+	err := config.Check("zookeeper", cfg)
+	if wrong := coord.CheckName(id); wrong != nil {
+		err = errors.Join(err, fmt.Errorf("the id of this process: %w", wrong))
 	}
-	if len(problems) > 0 {
-		return nil, errors.Join(problems...)
+	if err != nil {
+		return nil, err
 	}
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -147,6 +145,7 @@ func (c *Coordinator) prove() {
 		close(c.ready)
 	}
 	proof, told := time.Now(), false // of the last answer; whether its absence was told
+	made := c.dial.made.Load()       // connections until then
 	for {
 		began, session := time.Now(), c.conn.SessionID()
 		var err error
@@ -161,10 +160,13 @@ func (c *Coordinator) prove() {
 		}
 		if err == nil && session != 0 && c.conn.SessionID() == session {
 			c.proved(session, began)
-			proof, told = began, false
+			proof, told, made = began, false, c.dial.made.Load()
 		}
 		if !told && time.Since(proof) > c.dial.session() {
 			told = true
+			if session != 0 && c.dial.made.Load() != made { // somebody is there, and does not answer
+				c.dial.hush()
+			}
 			c.log.Warn("no connection to ZooKeeper, trying on; nothing can be owned meanwhile", "servers", c.cfg.Servers, "last", c.said.String())
 		}
 		select {

@@ -57,7 +57,12 @@ func (c Catalogue) Describe(name string) (worker.Needs, error) {
 	if err != nil {
 		return worker.Needs{}, err
 	}
-	return worker.Needs{Version: m.Version, Bands: m.Input.Bands}, nil
+	return NeedsOf(m), nil
+}
+
+// NeedsOf is what a manifest says that matters for choosing its model.
+func NeedsOf(m model.Model) worker.Needs {
+	return worker.Needs{Version: m.Version, Bands: m.Input.Bands}
 }
 
 // Open loads a model with the engine that suits this machine. The network is an io.Closer.
@@ -66,6 +71,11 @@ func (c Catalogue) Open(ctx context.Context, name string) (worker.Network, error
 	if err != nil {
 		return nil, err
 	}
+	return c.Load(ctx, m)
+}
+
+// Load is Open of a model that was found elsewhere.
+func (c Catalogue) Load(ctx context.Context, m model.Model) (worker.Network, error) {
 	engine := c.Engine
 	if engine == "" {
 		engine = infer.Auto

@@ -88,6 +88,18 @@ func (z *ZooKeeper) Restart(server int) {
 	z.await()
 }
 
+// Leader is the server that leads, counted from 0.
+func (z *ZooKeeper) Leader() int {
+	z.t.Helper()
+	for n, p := range z.processes {
+		if p.cmd != nil && strings.Contains(srvr(z.Servers[n]), "Mode: leader") {
+			return n
+		}
+	}
+	z.t.Fatal("no ZooKeeper server leads")
+	return 0
+}
+
 // await waits until every running server serves clients.
 func (z *ZooKeeper) await() {
 	z.t.Helper()
@@ -102,17 +114,20 @@ func (z *ZooKeeper) await() {
 	}
 }
 
-// serving asks a server with the four letters "srvr" whether it takes requests.
-func serving(server string) bool {
+// serving says whether a server takes requests.
+func serving(server string) bool { return strings.Contains(srvr(server), "Mode: ") }
+
+// srvr is what a server answers to these four letters; empty where it does not.
+func srvr(server string) string {
 	conn, err := net.DialTimeout("tcp", server, time.Second)
 	if err != nil {
-		return false
+		return ""
 	}
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(2 * time.Second))
 	if _, err := conn.Write([]byte("srvr")); err != nil {
-		return false
+		return ""
 	}
 	answer, _ := io.ReadAll(conn)
-	return strings.Contains(string(answer), "Mode: ")
+	return string(answer)
 }

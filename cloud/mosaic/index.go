@@ -1,0 +1,78 @@
+package mosaic
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"cloudcanvas/shared/event"
+)
+
+// Catalogue is where products are announced: the part of a Queue that an index needs.
+type Catalogue interface {
+	Partitions(ctx context.Context, topic string) (int, error)
+	Scan(ctx context.Context, topic string, partition int, handle func(Entry) error) error
+}
+
+// Listed is a product as it was last announced.
+type Listed struct {
+	Product
+	At time.Time `json:"at"` // when it was made
+}
+
+// ErrNoProduct says that no product of that name was announced.
+var ErrNoProduct = errors.New("there is no such product")
+
+// Index is the last state of every product, by kind, name and edge. What is missing is counted, not
+// named: see Find.
+func Index(ctx context.Context, c Catalogue) ([]Listed, error) {
+	last := map[key]Listed{}
+	err := eachProduct(ctx, c, func(i event.Item, p Product) {
+		p.Missing = nil
+		last[key{p.Kind, p.Edge, p.Name}] = Listed{p, i.Time}
+	})
+	return slices.SortedFunc(maps.Values(last), func(a, b Listed) int {
+		return cmp.Or(cmp.Compare(b.Kind, a.Kind), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Edge, b.Edge))
+	}), err
+}
+
+// Find is the last state of the products of that name: one, or one of each edge that has it.
+func Find(ctx context.Context, c Catalogue, name string) ([]Listed, error) {
+	last := map[key]Listed{}
+	err := eachProduct(ctx, c, func(i event.Item, p Product) {
+		if p.Name == name {
+			last[key{p.Kind, p.Edge, p.Name}] = Listed{p, i.Time}
+		}
+	})
+	if err == nil && len(last) == 0 {
+		err = fmt.Errorf("%q: %w: `scenes ls` shows what there is", name, ErrNoProduct)
+	}
+	return slices.SortedFunc(maps.Values(last), func(a, b Listed) int { return cmp.Compare(a.Edge, b.Edge) }), err
+}
+
+// eachProduct hands on every announcement in canvas.products, a product's own in their order. What
+// can't be read is passed over.
+func eachProduct(ctx context.Context, c Catalogue, handle func(event.Item, Product)) error {
+	partitions, err := c.Partitions(ctx, event.ProductsTopic)
+	if err != nil {
+		return err
+	}
+	for partition := range partitions {
+		err := c.Scan(ctx, event.ProductsTopic, partition, func(e Entry) error {
+			if e.Err == nil {
+				if p, err := ParseProduct(e.Item); err == nil {
+					handle(e.Item, p)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,210 @@
+package worker
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"cloudcanvas/shared/event"
+)
+
+// TestWorkersOfAClusterDie runs worker processes over real Kafka and ZooKeeper and ends them in every
+// way that there is.
+func TestWorkersOfAClusterDie(t *testing.T) {
+	c := startCluster(t, 4)
+	c.scenario(t, "killed", func(t *testing.T, c *cluster) {
+		takesOver(t, c, syscall.SIGKILL, shortSession+time.Second)
+	})
+	c.scenario(t, "stopped cleanly", func(t *testing.T, c *cluster) {
+		takesOver(t, c, syscall.SIGTERM, time.Second)
+	})
+	c.scenario(t, "frozen", frozenWritesNothing)
+	c.scenario(t, "an item kills them by SIGSEGV", func(t *testing.T, c *cluster) { itemKills(t, c, "SIGSEGV") })
+	c.scenario(t, "ZooKeeper hears of owners, not of messages", coordinationIsQuiet)
+	if os.Getenv("CANVAS_SOAK") != "" {
+		c.scenario(t, "an item kills them by SIGKILL", func(t *testing.T, c *cluster) { itemKills(t, c, "SIGKILL") })
+	}
+}
+
+// itemKills: an item that was in hand at two deaths is a dead letter, and takes no other along.
+func itemKills(t *testing.T, c *cluster, deadly string) {
+	const items, victim = 60, 23
+	buried := len(all(t, c.kafka, event.DLQTopic))
+	first := c.put(items, func(n int) string {
+		if n == victim {
+			return deadly
+		}
+		return ""
+	})
+	one, two := c.supervised("one"), c.supervised("two")
+	c.until(40*time.Second, "all but the victim done", func() bool {
+		distinct, _ := c.counted()
+		return distinct == items-1 && backlog(t, c.kafka) == 0
+	})
+	if n := one() + two(); n != 2 {
+		t.Errorf("%d workers died of it, want two", n)
+	}
+	letters := all(t, c.kafka, event.DLQTopic)[buried:]
+	if len(letters) != 1 {
+		t.Fatalf("%d dead letters, want the victim", len(letters))
+	}
+	item, err := letters[0].Item()
+	if err != nil || item.Subject != fmt.Sprintf("s1/%d_0", first+victim) {
+		t.Errorf("the dead letter is %s (%v)", item.Subject, err)
+	}
+	if !slices.ContainsFunc(letters[0].Headers, func(h event.Header) bool { return strings.Contains(string(h.Value), "two workers died") }) {
+		t.Errorf("its headers are %q", letters[0].Headers)
+	}
+}
+
+// partitionsOf are the partitions of the work topic by subject.
+func (c *cluster) partitionsOf() map[string]int {
+	in := map[string]int{}
+	for _, r := range all(c.t, c.kafka, event.WorkTopic) {
+		item, err := r.Item()
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		in[item.Subject] = r.Partition
+	}
+	return in
+}
+
+// firstAfter is when the first result from one of the partitions came after the time at.
+func (c *cluster) firstAfter(at time.Time, partitions map[int]bool) (first time.Time) {
+	in := c.partitionsOf()
+	subjects, times := c.found()
+	for n, s := range subjects {
+		if times[n].After(at) && partitions[in[s]] && (first.IsZero() || times[n].Before(first)) {
+			first = times[n]
+		}
+	}
+	return first
+}
+
+// held are the partitions that a worker owns.
+func (c *cluster) held(id string) map[int]bool {
+	c.t.Helper()
+	owners, err := c.zk.Owners(c.t.Context())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	held := map[int]bool{}
+	for p := range c.settings.Partitions {
+		held[p] = owners[LeaseName(p)].Member == id
+	}
+	return held
+}
+
+// takesOver: the first result from an ended worker's partitions comes within a bounded time.
+func takesOver(t *testing.T, c *cluster, end syscall.Signal, within time.Duration) {
+	c.settings.Speed = 40
+	const items = 240
+	c.put(items, healthy)
+	first := c.start("first") // it leads
+	c.until(20*time.Second, "the first works", func() bool { n, _ := c.counted(); return n > 8 })
+	c.start("second")
+	c.until(20*time.Second, "they share", func() bool { o := c.owned(); return o["first"] == 2 && o["second"] == 2 })
+	shared := time.Now()
+	c.until(20*time.Second, "the second works", func() bool { return !c.firstAfter(shared, c.held("second")).IsZero() })
+	held, at := c.held("first"), time.Now()
+	first.signal(end)
+	<-first.ended
+	if end == syscall.SIGTERM {
+		if took := time.Since(at); took > 5*time.Second || first.cmd.ProcessState.ExitCode() != 0 {
+			t.Errorf("it left after %v: %v", took, first.cmd.ProcessState)
+		}
+		at = time.Now()
+	}
+	c.until(20*time.Second, "a result from its partitions", func() bool { return !c.firstAfter(at, held).IsZero() })
+	if took := c.firstAfter(at, held).Sub(at); took > within {
+		t.Errorf("the first result from its partitions came after %v, want %v", took, within)
+	}
+	c.until(60*time.Second, "all is done", func() bool { return backlog(t, c.kafka) == 0 })
+	distinct, doubled := c.counted()
+	if distinct != items || end == syscall.SIGTERM && doubled != 0 {
+		t.Errorf("%d of %d results, %d twice", distinct, items, doubled)
+	}
+	if n := len(all(t, c.kafka, event.DLQTopic)); n != 0 {
+		t.Errorf("%d dead letters", n)
+	}
+}
+
+// frozenWritesNothing: a worker that was stopped for longer than its session knows it when it goes on.
+func frozenWritesNothing(t *testing.T, c *cluster) {
+	c.settings.Speed = 40
+	const items = 200
+	c.put(items, healthy)
+	frozen := c.start("frozen")
+	c.until(20*time.Second, "it works", func() bool { n, _ := c.counted(); return n > 8 })
+	frozen.signal(syscall.SIGSTOP)
+	c.start("other")
+	c.until(20*time.Second, "the other owns all", func() bool { return c.owned()["other"] == c.settings.Partitions })
+	before, _ := c.counted()
+	c.until(20*time.Second, "the other has results", func() bool { n, _ := c.counted(); return n > before })
+	frozen.signal(syscall.SIGCONT)
+	c.until(60*time.Second, "all is done", func() bool { return backlog(t, c.kafka) == 0 })
+	distinct, doubled := c.counted()
+	// What was on its way when it froze may be there twice, with the same id: one batch in inference
+	// and one before it of each partition, no more.
+	if distinct != items || doubled > 2*c.settings.Batch*c.settings.Partitions {
+		t.Errorf("%d of %d results, %d twice", distinct, items, doubled)
+	}
+}
+
+// requests is how many packets ZooKeeper has received in its life.
+func (c *cluster) requests() (n int) {
+	c.t.Helper()
+	conn, err := net.Dial("tcp", c.settings.ZooKeeper[0])
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprint(conn, "srvr")
+	answer, err := io.ReadAll(conn)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(answer), "Received: ")
+	if _, err := fmt.Sscan(after, &n); err != nil {
+		c.t.Fatalf("reading %q: %v", answer, err)
+	}
+	return n
+}
+
+// coordinationIsQuiet: ten times the messages cause no more requests to ZooKeeper.
+func coordinationIsQuiet(t *testing.T, c *cluster) {
+	const span = 3 * time.Second
+	measure := func(speed float64) (messages, requests int) {
+		c.put(int(speed)*8, healthy)
+		w := c.start(fmt.Sprintf("speed-%v", speed), func(s *childSettings) { s.Speed = speed })
+		before, _ := c.counted()
+		c.until(20*time.Second, "it works on all partitions", func() bool {
+			n, _ := c.counted()
+			return n > before+int(speed) && len(c.owned()) == 1 && c.owned()[w.id] == c.settings.Partitions
+		})
+		from, first := c.requests(), before
+		first, _ = c.counted()
+		time.Sleep(span) // the measurement itself
+		last, _ := c.counted()
+		requests = c.requests() - from
+		w.signal(syscall.SIGTERM)
+		<-w.ended
+		return last - first, requests
+	}
+	few, quiet := measure(10)
+	many, busy := measure(200)
+	t.Logf("%d messages: %d requests; %d messages: %d requests", few, quiet, many, busy)
+	if many < 5*few {
+		t.Fatalf("%d and %d messages: there is nothing to compare", few, many)
+	}
+	if busy > quiet+15 {
+		t.Errorf("ZooKeeper received %d requests for %d messages and %d for %d", quiet, few, busy, many)
+	}
+}

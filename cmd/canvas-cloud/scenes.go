@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"cloudcanvas/cloud"
+	"cloudcanvas/cloud/mosaic"
+	"cloudcanvas/cmd/internal/cli"
+	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/event"
+)
+
+func scenesCommand() *urfave.Command {
+	return &urfave.Command{
+		Name: "scenes", Usage: "the products of scenes and cameras",
+		Subcommands: []*urfave.Command{
+			{Name: "ls", Usage: "list them", Flags: []urfave.Flag{jsonFlag}, Action: listScenes},
+			{Name: "show", Usage: "one of them, with what is missing", ArgsUsage: "NAME", Flags: []urfave.Flag{jsonFlag}, Action: showScene},
+		},
+	}
+}
+
+func listScenes(c *urfave.Context) error {
+	return asking(c, event.ProductsTopic, func(ctx context.Context, _ cloud.Config, k *broker.Kafka) error {
+		all, err := mosaic.Index(ctx, mosaic.Kafka{Log: k})
+		if err != nil {
+			return err
+		}
+		if c.Bool("json") {
+			return printJSON(c.App.Writer, append([]mosaic.Listed{}, all...))
+		}
+		w := table(c.App.Writer)
+		fmt.Fprintln(w, "KIND\tNAME\tEDGE\tMADE\tSTATE\tFOLDER")
+		for _, p := range all {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", p.Kind, p.Name, orDash(p.Edge), p.At.UTC().Format(time.RFC3339), state(p.Product), p.Folder)
+		}
+		return w.Flush()
+	})
+}
+
+// state is how whole a product is.
+func state(p mosaic.Product) string {
+	if p.Complete {
+		return "complete"
+	}
+	return fmt.Sprintf("%d missing", p.Lacking)
+}
+
+// missingShown is how many missing tiles a person is shown.
+const missingShown = 20
+
+func showScene(c *urfave.Context) error {
+	if c.NArg() != 1 {
+		return cli.Usagef("show takes the name of one scene or camera, as `scenes ls` gives it")
+	}
+	return asking(c, event.ProductsTopic, func(ctx context.Context, cfg cloud.Config, k *broker.Kafka) error {
+		found, err := mosaic.Find(ctx, mosaic.Kafka{Log: k}, c.Args().First())
+		if err != nil {
+			return err
+		}
+		if c.Bool("json") {
+			return printJSON(c.App.Writer, found)
+		}
+		w := table(c.App.Writer)
+		for _, p := range found {
+			fmt.Fprintf(w, "%s\t%s\nedge\t%s\nmade\t%s, %.1f s after the first of it\nstate\t%s\nfolder\t%s of %s\nfiles\t%s\nmodels\t%s\n", p.Kind, p.Name, orDash(p.Edge),
+				p.At.UTC().Format(time.RFC3339), p.Seconds, state(p.Product), p.Folder, cfg.Products, strings.Join(p.Files, ", "), orDash(strings.Join(p.Models, ", ")))
+			if s := p.Scene; s != nil {
+				fmt.Fprintf(w, "size\t%d x %d\ntiles\t%d: %d sent, %d results, %d dead letters, dropped %v\n", s.Width, s.Height, s.Tiles, s.Sent, s.Results, s.Dead, s.Dropped)
+			}
+			if s := p.Camera; s != nil {
+				fmt.Fprintf(w, "frames\t%d\ndetections\t%d\nevents\t%d\n", s.Frames, s.Detections, s.Events)
+			}
+			if len(p.Missing) > 0 {
+				fmt.Fprintf(w, "missing\t%s\n", strings.Join(p.Missing[:min(len(p.Missing), missingShown)], ", "))
+			}
+			fmt.Fprintln(w)
+		}
+		return w.Flush()
+	})
+}

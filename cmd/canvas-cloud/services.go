@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"cloudcanvas/cloud"
+	"cloudcanvas/cloud/coord"
+	"cloudcanvas/cloud/coord/zk"
+	"cloudcanvas/shared/broker"
+)
+
+// How long services may take to answer a person: all of one question, and the reading of a topic.
+const (
+	patience       = 4 * time.Second
+	readingTakes   = time.Minute
+	connectRetries = time.Second
+)
+
+var jsonFlag = &urfave.BoolFlag{Name: "json", Usage: "print JSON"}
+
+// kafka is a client for one question. close it.
+func kafka(cfg cloud.Config) (*broker.Kafka, error) {
+	return broker.DialKafka(broker.KafkaOptions{
+		Brokers: cfg.Kafka.Brokers, Security: cfg.Kafka.Security, Log: slog.New(slog.DiscardHandler), Patience: connectRetries,
+	})
+}
+
+// coordinator is a session for one question. Close it.
+func coordinator(cfg cloud.Config) (coord.Coordinator, error) {
+	return zk.Open(cfg.ZooKeeper, operator(), slog.New(slog.DiscardHandler))
+}
+
+// operator is who asks, as others see it.
+func operator() string {
+	host, _ := os.Hostname()
+	return fmt.Sprintf("%s-%d", host, os.Getpid())
+}
+
+// kafkaAway and zookeeperAway add to an error where the service should be.
+func kafkaAway(cfg cloud.Config, err error) error {
+	return fmt.Errorf("%w (kafka.brokers %v: is Kafka up?)", err, cfg.Kafka.Brokers)
+}
+
+func zookeeperAway(cfg cloud.Config, err error) error {
+	return fmt.Errorf("%w (zookeeper.servers %v: is ZooKeeper up?)", err, cfg.ZooKeeper.Servers)
+}
+
+// answering makes sure that Kafka answers soon; reading a topic may then take its time.
+func answering(ctx context.Context, cfg cloud.Config, k *broker.Kafka, topic string) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if _, err := k.Offsets(ctx, topic); err != nil {
+		return kafkaAway(cfg, err)
+	}
+	return nil
+}
+
+// asking is a question to Kafka about a topic.
+func asking(c *urfave.Context, topic string, do func(ctx context.Context, cfg cloud.Config, k *broker.Kafka) error) error {
+	cfg, err := loadConfig(c)
+	if err != nil {
+		return err
+	}
+	k, err := kafka(cfg)
+	if err != nil {
+		return err
+	}
+	defer k.Close()
+	if err := answering(c.Context, cfg, k, topic); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(c.Context, readingTakes)
+	defer cancel()
+	return do(ctx, cfg, k)
+}
+
+// agreeing is a question to ZooKeeper, which must answer soon.
+func agreeing(ctx context.Context, cfg cloud.Config, do func(context.Context, coord.Coordinator) error) error {
+	z, err := coordinator(cfg)
+	if err != nil {
+		return err
+	}
+	defer z.Close()
+	soon, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if _, _, err := z.Document("assignments").Get(soon); err != nil {
+		return zookeeperAway(cfg, err)
+	}
+	return do(ctx, z)
+}
+
+// printJSON is what --json asks for.
+func printJSON(out io.Writer, v any) error {
+	e := json.NewEncoder(out)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+func table(out io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(out, 0, 4, 2, ' ', 0) }
+
+// ago is a time as a person reads it: how long since.
+func ago(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return time.Since(t).Round(time.Second).String()
+}

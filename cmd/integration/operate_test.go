@@ -1,0 +1,182 @@
+package integration
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/broker/brokertest"
+	"cloudcanvas/shared/event"
+)
+
+// canvasCloud runs canvas-cloud to its end and reads its --json.
+func canvasCloud(t *testing.T, config string, into any, args ...string) {
+	t.Helper()
+	code, out := run(t, "canvas-cloud", append([]string{"--config", config}, args...)...)
+	if code != 0 {
+		t.Fatalf("%v: %d\n%s", args, code, out)
+	}
+	if err := json.Unmarshal([]byte(out), into); err != nil {
+		t.Fatalf("%v: %v\n%s", args, err, out)
+	}
+}
+
+func TestWhatOperatorsAskIsAnswered(t *testing.T) {
+	program(t, "canvas-cloud")
+	kafka, zookeeper := brokertest.StartOwnKafka(t), brokertest.StartZooKeeper(t, 1)
+	dir := t.TempDir()
+	config := write(t, filepath.Join(dir, "cloud.yaml"), "kafka: {brokers: [%s]}\nzookeeper: {servers: [%s]}\nstore: %q\n",
+		strings.Join(kafka.Brokers, ","), strings.Join(zookeeper.Servers, ","), "file://"+filepath.Join(dir, "objects"))
+	k, err := broker.DialKafka(broker.KafkaOptions{Brokers: kafka.Brokers})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(k.Close)
+	for _, topic := range []string{event.EventsTopic, event.WorkTopic, event.ResultsTopic, event.ProductsTopic, event.DLQTopic} {
+		if err := k.EnsureTopics(t.Context(), broker.Topic{Name: topic, Partitions: 2}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	item := event.Item{ID: ulid.Make(), Edge: "mast", Epoch: "e1", Seq: 1, Kind: event.Tile, Stream: "s", Subject: "s1/0_0", Time: time.Now(),
+		Attrs: event.Attrs{Scene: "s1", Tile: "0_0", Want: "segment"}, Type: "image/tiff", Data: []byte("no TIFF"), SHA256: event.Sum([]byte("no TIFF"))}
+	dead := broker.RecordOf(item)
+	dead.Topic = event.DLQTopic
+	dead.Headers = append(dead.Headers, event.Header{Key: "__connect.errors.topic", Value: []byte(event.WorkTopic)},
+		event.Header{Key: "__connect.errors.exception.message", Value: []byte("not a TIFF file")})
+	product := fmt.Appendf(nil, `{"kind":"scene","name":"s1","edge":"mast","folder":"s1","complete":false,"missing":["0_0"],"lacking":1}`)
+	made := event.Item{ID: ulid.Make(), Edge: "mast", Kind: event.Product, Stream: "s1", Subject: "s1", Time: time.Now(), Type: "application/json", Data: product, SHA256: event.Sum(product)}
+	if err := k.Append(t.Context(), dead, broker.RecordOf(item), broker.RecordOf(made)); err != nil {
+		t.Fatal(err)
+	}
+
+	var listing struct {
+		Letters []struct {
+			ID, Topic, Reason, Subject string
+			Replayed                   bool
+		}
+		Total int
+	}
+	canvasCloud(t, config, &listing, "dlq", "ls", "--json")
+	if listing.Total != 1 || listing.Letters[0].Reason != "not a TIFF file" || listing.Letters[0].Subject != "s1/0_0" || listing.Letters[0].Replayed {
+		t.Fatalf("%+v", listing)
+	}
+	id := listing.Letters[0].ID
+	var letter struct{ Value []byte }
+	if canvasCloud(t, config, &letter, "dlq", "show", "--json", id); string(letter.Value) != "no TIFF" {
+		t.Errorf("the value is %q", letter.Value)
+	}
+	for _, want := range []string{"replayed", "already"} {
+		var outcomes []struct{ State string }
+		if canvasCloud(t, config, &outcomes, "dlq", "replay", "--json", id); len(outcomes) != 1 || outcomes[0].State != want {
+			t.Errorf("replay: %+v, want %s", outcomes, want)
+		}
+	}
+	if canvasCloud(t, config, &listing, "dlq", "ls", "--json"); !listing.Letters[0].Replayed {
+		t.Error("a letter that was put back is not shown so")
+	}
+	var status struct {
+		Dead int `json:"dead_letters"`
+		Lag  []struct {
+			Topic string
+			Lag   int
+			Age   float64 `json:"oldest_seconds"`
+		}
+	}
+	canvasCloud(t, config, &status, "status", "--json")
+	waiting := 0
+	for _, l := range status.Lag {
+		if l.Topic == event.WorkTopic {
+			waiting += l.Lag
+			if l.Lag > 0 && (l.Age <= 0 || l.Age > 600) {
+				t.Errorf("the oldest of %d items waits for %g s", l.Lag, l.Age)
+			}
+		}
+	}
+	if status.Dead != 1 || waiting != 2 {
+		t.Errorf("%d dead letters, %d items wait; want 1 and 2", status.Dead, waiting)
+	}
+	var scenes []struct {
+		Name    string
+		Missing []string
+		Lacking int
+	}
+	if canvasCloud(t, config, &scenes, "scenes", "ls", "--json"); len(scenes) != 1 || scenes[0].Lacking != 1 || len(scenes[0].Missing) != 0 {
+		t.Errorf("scenes: %+v", scenes)
+	}
+	if canvasCloud(t, config, &scenes, "scenes", "show", "--json", "s1"); len(scenes) != 1 || len(scenes[0].Missing) != 1 {
+		t.Errorf("the scene: %+v", scenes)
+	}
+	for _, args := range [][]string{{"dlq", "ls"}, {"dlq", "show", id}, {"scenes", "ls"}, {"scenes", "show", "s1"}, {"status"}} {
+		if code, out := run(t, "canvas-cloud", append([]string{"--config", config}, args...)...); code != 0 || !strings.Contains(out, "mast") && !strings.Contains(out, "s1") && !strings.Contains(out, "dead letters") {
+			t.Errorf("%v: %d\n%s", args, code, out)
+		}
+	}
+
+	modelsAreChanged(t, config)
+
+	zookeeper.Kill(0)
+	began := time.Now()
+	code, out := run(t, "canvas-cloud", "--config", config, "status")
+	if took := time.Since(began); code != 1 || !strings.Contains(out, "is ZooKeeper up?") || !strings.Contains(out, "dead letters") || took > 15*time.Second {
+		t.Errorf("without ZooKeeper, after %v: %d\n%s", took, code, out)
+	}
+}
+
+// modelsAreChanged publishes a model twice and changes its plan; no worker is there to follow.
+func modelsAreChanged(t *testing.T, config string) {
+	t.Helper()
+	folder := filepath.Join(t.TempDir(), "coast")
+	if err := os.MkdirAll(filepath.Join(folder, "1"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(folder, "model.yaml"), "task: segment\ninput: {bands: [green, red], size: [256, 256]}\noutput: {decoder: dense, labels: [water, land]}\n")
+	for n, want := range []string{"2", "3"} {
+		write(t, filepath.Join(folder, "1", "model.onnx"), "weights %d", n)
+		var published struct{ Name, Version string }
+		if canvasCloud(t, config, &published, "models", "publish", "--json", folder); published.Name != "coast" || published.Version != want {
+			t.Fatalf("published %+v, want version %s", published, want)
+		}
+	}
+	type plan struct {
+		Name     string
+		Versions []string
+		Desired  string
+		Previous string
+		Canary   *struct{ Version string }
+		Changes  []struct{ What, Reason string }
+	}
+	var p plan
+	if canvasCloud(t, config, &p, "models", "canary", "--version", "2", "--share", "0.2", "--json", "coast"); p.Canary == nil || p.Canary.Version != "2" {
+		t.Errorf("canary: %+v", p)
+	}
+	p = plan{}
+	if canvasCloud(t, config, &p, "models", "promote", "--json", "coast"); p.Desired != "2" || p.Canary != nil {
+		t.Errorf("promote: %+v", p)
+	}
+	canvasCloud(t, config, &p, "models", "promote", "--version", "3", "--json", "coast")
+	if canvasCloud(t, config, &p, "models", "rollback", "--reason", "odd masks", "--json", "coast"); p.Desired != "2" {
+		t.Errorf("rollback: %+v", p)
+	}
+	var rows []plan
+	if canvasCloud(t, config, &rows, "models", "ls", "--json"); len(rows) != 1 || len(rows[0].Versions) != 2 || rows[0].Changes[3].Reason != "odd masks" {
+		t.Errorf("ls: %+v", rows)
+	}
+	if code, out := run(t, "canvas-cloud", "--config", config, "models", "ls"); code != 0 || !strings.Contains(out, "odd masks") {
+		t.Errorf("ls: %d\n%s", code, out)
+	}
+	for _, wrong := range [][]string{{"models", "canary", "coast"}, {"models", "promote"}, {"models", "publish", folder + "x"}} {
+		if code, out := run(t, "canvas-cloud", append([]string{"--config", config}, wrong...)...); code != 2 {
+			t.Errorf("%v: %d\n%s", wrong, code, out)
+		}
+	}
+	if code, out := run(t, "canvas-cloud", "--config", config, "models", "promote", "--version", "9", "coast"); code != 1 || !strings.Contains(out, "publish it first") {
+		t.Errorf("a version that is not there: %d\n%s", code, out)
+	}
+}
