@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"cloudcanvas/cloud/bridge"
+	"cloudcanvas/cloud/console"
 	"cloudcanvas/cloud/coord/assign"
 	"cloudcanvas/cloud/coord/zk"
 	"cloudcanvas/cloud/mosaic"
@@ -32,6 +33,7 @@ type Config struct {
 	Worker    worker.Config    `yaml:"worker"`
 	Mosaic    mosaic.Config    `yaml:"mosaic"`
 	Products  string           `yaml:"products"` // folder that products appear in
+	Console   console.Config   `yaml:"console"`
 	Telemetry telemetry.Config `yaml:"telemetry"`
 }
 
@@ -62,7 +64,7 @@ func DefaultConfig() Config {
 		MQTT: MQTT{URL: "tcp://127.0.0.1:1883"}, Kafka: Kafka{Brokers: []string{"127.0.0.1:9092"}, Partitions: 8},
 		ZooKeeper: zk.DefaultConfig(), Store: "file:///var/lib/canvas/objects", Models: Models{Engine: infer.Auto},
 		Bridge: bridge.DefaultConfig(), Assign: assign.DefaultConfig(), Worker: worker.DefaultConfig(), Mosaic: mosaic.DefaultConfig(),
-		Products: "/var/lib/canvas/products",
+		Products: "/var/lib/canvas/products", Console: console.DefaultConfig(),
 	}
 }
 
@@ -99,6 +101,7 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	if c.Products == "" {
 		add("products", "is missing", "name the folder that products appear in")
 	}
+	c.Console.Problems(in("console"))
 	c.Telemetry.Problems(in("telemetry"))
 }
 

@@ -26,7 +26,7 @@ func main() {
 		process("bridge", "take what devices send over MQTT into Kafka", (*cloud.Cloud).Bridge),
 		process("worker", "run heavy models on this machine's share of the work", work),
 		process("mosaic", "turn results into products", (*cloud.Cloud).Mosaic),
-		statusCommand()))
+		consoleCommand(), statusCommand()))
 }
 
 func loadConfig(c *urfave.Context) (cloud.Config, error) {

@@ -1,0 +1,332 @@
+package console
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"cloudcanvas/shared/raster"
+	"cloudcanvas/shared/vision"
+)
+
+// products is the folder of finished products. All paths are taken below its root, whatever a name
+// says: nothing outside it can be reached.
+type products struct {
+	folder string
+	root   *os.Root
+	drawn  *shelf // drawn pictures and sums, by what they are of
+	turn   chan struct{}
+}
+
+// drawings is how many pictures are drawn at once: each holds some megabytes.
+const drawings = 2
+
+func openProducts(folder string, bytes int64) (*products, error) {
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return nil, fmt.Errorf("open the folder of products: %w", err)
+	}
+	return &products{folder: folder, root: root, drawn: newShelf(bytes), turn: make(chan struct{}, drawings)}, nil
+}
+
+func (p *products) close() { p.root.Close() }
+
+// name checks a file of a product: it must be one that the product announced.
+func (p *products) name(of *Product, file string) (string, error) {
+	if of == nil || !slices.Contains(of.Files, file) {
+		return "", fmt.Errorf("the file %.80q is %w", file, errUnknown)
+	}
+	name := path.Join(of.Folder, file)
+	if !fs.ValidPath(name) || !fs.ValidPath(of.Folder) {
+		return "", fmt.Errorf("the file %.80q is %w", file, errUnknown)
+	}
+	return name, nil
+}
+
+// open opens a file of a product.
+func (p *products) open(of *Product, file string) (*os.File, fs.FileInfo, error) {
+	name, err := p.name(of, file)
+	if err != nil {
+		return nil, nil, err
+	}
+	f, err := p.root.Open(name)
+	if err != nil {
+		return nil, nil, fmt.Errorf("the file %.80q is %w: the folder of products has it no longer", file, errUnknown)
+	}
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		f.Close()
+		return nil, nil, fmt.Errorf("the file %.80q is %w", file, errUnknown)
+	}
+	return f, info, nil
+}
+
+// read reads a file of at most limit bytes.
+func (p *products) read(of *Product, file string, limit int64) ([]byte, error) {
+	f, info, err := p.open(of, file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if info.Size() > limit {
+		return nil, fmt.Errorf("%s has %s, more than can be shown here: download it", file, size(info.Size()))
+	}
+	data := make([]byte, info.Size())
+	if _, err := f.ReadAt(data, 0); err != nil && info.Size() > 0 {
+		return nil, fmt.Errorf("read %s: %w", file, err)
+	}
+	return data, nil
+}
+
+// stamp tells one state of a file from another.
+func (p *products) stamp(of *Product, file string) (string, error) {
+	f, info, err := p.open(of, file)
+	if err != nil {
+		return "", err
+	}
+	f.Close()
+	return fmt.Sprintf("%s/%s@%d-%d", of.Folder, file, info.ModTime().UnixNano(), info.Size()), nil
+}
+
+// draw gives a picture that is made of mask.tif: from the shelf, or drawn now and kept.
+func (p *products) draw(ctx context.Context, of *Product, what string, draw func(*raster.Scene) ([]byte, error)) ([]byte, error) {
+	stamp, err := p.stamp(of, maskFile)
+	if err != nil {
+		return nil, err
+	}
+	key := stamp + "#" + what
+	if data, ok := p.drawn.get(key); ok {
+		return data, nil
+	}
+	select {
+	case p.turn <- struct{}{}:
+		defer func() { <-p.turn }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	mask, err := raster.Open(filepath.Join(p.folder, filepath.FromSlash(path.Join(of.Folder, maskFile))), raster.Options{Bands: []string{"class"}})
+	if err != nil {
+		return nil, fmt.Errorf("the mask of %s can't be read: %w", of.Name, err)
+	}
+	defer mask.Close()
+	data, err := draw(mask)
+	if err != nil {
+		return nil, err
+	}
+	p.drawn.put(key, data)
+	return data, nil
+}
+
+const (
+	maskFile    = "mask.tif"
+	outlineFile = "mask.geojson"
+	tilesFile   = "tiles.json"
+	itemFile    = "item.json"
+)
+
+// maskColours are what the classes look like over a picture.
+var maskColours = color.Palette{
+	vision.Clear:  color.NRGBA{},
+	vision.Shadow: color.NRGBA{R: 150, G: 60, B: 220, A: 255},
+	vision.Cloud:  color.NRGBA{R: 255, G: 140, B: 0, A: 255},
+	3:             color.NRGBA{R: 20, G: 20, B: 20, A: 150}, // not sent, no data
+}
+
+// encodeMask makes a PNG of classes.
+func encodeMask(class []byte, w, h int) ([]byte, error) {
+	picture := image.NewPaletted(image.Rect(0, 0, w, h), maskColours)
+	for i, c := range class {
+		picture.Pix[i] = min(c, 3)
+	}
+	var out bytes.Buffer
+	err := (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(&out, picture)
+	return out.Bytes(), err
+}
+
+// maskSide is the longest side of a mask that is laid over a quicklook.
+const maskSide = 1024
+
+// mask is a scene's mask as a PNG, at most maskSide pixels a side.
+func (p *products) mask(ctx context.Context, of *Product) ([]byte, error) {
+	return p.draw(ctx, of, "mask", func(s *raster.Scene) ([]byte, error) {
+		w, h := s.Info().Width, s.Info().Height
+		side := max(w, h)
+		dw, dh := max(1, w*min(side, maskSide)/side), max(1, h*min(side, maskSide)/side)
+		class, err := s.ReadClassesScaled(raster.Window{W: w, H: h}, dw, dh)
+		if err != nil {
+			return nil, err
+		}
+		return encodeMask(class, dw, dh)
+	})
+}
+
+// tilePixels is the side of a map tile.
+const tilePixels = 256
+
+// outsideScene is a class that no mask has: a map tile is transparent there.
+const outsideScene = vision.Clear
+
+// mapTile is a part of a scene's mask as a web map's tile.
+func (p *products) mapTile(ctx context.Context, of *Product, t raster.MapTile) ([]byte, error) {
+	return p.draw(ctx, of, fmt.Sprintf("%d/%d/%d", t.Z, t.X, t.Y), func(s *raster.Scene) ([]byte, error) {
+		class, found, err := s.ReadClassesMap(t, tilePixels, outsideScene)
+		if err != nil {
+			return nil, err
+		}
+		if !found {
+			class = make([]byte, tilePixels*tilePixels)
+		}
+		return encodeMask(class, tilePixels, tilePixels)
+	})
+}
+
+// Area is how much ground a class covers.
+type Area struct {
+	Class   string  `json:"class"`
+	AreaM2  float64 `json:"area_m2"`
+	Patches int     `json:"patches"`
+}
+
+// maxOutlines bounds the outlines that are summed up for a page.
+const maxOutlines = 64 << 20
+
+// areas sums up the outlines of a scene by class. They are read one at a time.
+func (p *products) areas(of *Product) ([]Area, error) {
+	stamp, err := p.stamp(of, outlineFile)
+	if err != nil {
+		return nil, err
+	}
+	var all []Area
+	if data, ok := p.drawn.get(stamp); ok {
+		return all, json.Unmarshal(data, &all)
+	}
+	f, info, err := p.open(of, outlineFile)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if info.Size() > maxOutlines {
+		return nil, fmt.Errorf("%s has %s: too large to be summed up here", outlineFile, size(info.Size()))
+	}
+	if all, err = sumAreas(json.NewDecoder(f)); err != nil {
+		return nil, fmt.Errorf("%s of %s can't be read: %w", outlineFile, of.Name, err)
+	}
+	if data, err := json.Marshal(all); err == nil {
+		p.drawn.put(stamp, data)
+	}
+	return all, nil
+}
+
+func sumAreas(d *json.Decoder) ([]Area, error) {
+	for { // up to the list of features
+		t, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		if t == "features" {
+			break
+		}
+	}
+	if t, err := d.Token(); err != nil || t != json.Delim('[') {
+		return nil, errors.New("features is no list")
+	}
+	sums := map[string]*Area{}
+	for d.More() {
+		var feature struct {
+			Properties struct {
+				Class  string  `json:"class"`
+				AreaM2 float64 `json:"area_m2"`
+			} `json:"properties"`
+		}
+		if err := d.Decode(&feature); err != nil {
+			return nil, err
+		}
+		class := cut(feature.Properties.Class, maxName)
+		if sums[class] == nil {
+			if len(sums) > 100 {
+				return nil, errors.New("more than 100 classes")
+			}
+			sums[class] = &Area{Class: class}
+		}
+		sums[class].AreaM2 += feature.Properties.AreaM2
+		sums[class].Patches++
+	}
+	all := []Area{}
+	for _, a := range sums {
+		all = append(all, *a)
+	}
+	slices.SortFunc(all, func(a, b Area) int { return strings.Compare(a.Class, b.Class) })
+	return all, nil
+}
+
+// shelf keeps the bytes that were used last, up to a limit.
+type shelf struct {
+	mu    sync.Mutex
+	limit int64
+	bytes int64
+	clock uint64
+	items map[string]*shelved
+}
+
+type shelved struct {
+	data []byte
+	used uint64
+}
+
+func newShelf(limit int64) *shelf { return &shelf{limit: limit, items: map[string]*shelved{}} }
+
+func (s *shelf) get(key string) ([]byte, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	item, ok := s.items[key]
+	if !ok {
+		return nil, false
+	}
+	s.clock++
+	item.used = s.clock
+	return item.data, true
+}
+
+func (s *shelf) put(key string, data []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if int64(len(data)) > s.limit/4 {
+		return
+	}
+	if old, ok := s.items[key]; ok {
+		s.bytes -= int64(len(old.data))
+	}
+	s.clock++
+	s.items[key] = &shelved{data, s.clock}
+	if s.bytes += int64(len(data)); s.bytes > s.limit {
+		s.sweep()
+	}
+}
+
+// sweep forgets the half that was not used for longest, so that it happens rarely.
+func (s *shelf) sweep() {
+	keys := make([]string, 0, len(s.items))
+	for key := range s.items {
+		keys = append(keys, key)
+	}
+	slices.SortFunc(keys, func(a, b string) int { return int(int64(s.items[a].used) - int64(s.items[b].used)) })
+	for _, key := range keys {
+		if s.bytes <= s.limit/2 {
+			return
+		}
+		s.bytes -= int64(len(s.items[key].data))
+		delete(s.items, key)
+	}
+}
