@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"cloudcanvas/shared/event"
 )
 
 // Levels of a line, the worst first.
@@ -134,7 +136,8 @@ func (f facts) sayCluster(say speaker) {
 		say(levelGood, "/cluster", "%s there.", are(len(f.workers), "worker is", "workers are"))
 	}
 	for _, l := range f.lags {
-		if l.Lag > lagWarns {
+		// What the mosaic has not committed is what it still gathers, not what it has not seen.
+		if l.Topic == event.WorkTopic && l.Lag > lagWarns {
 			say(levelWarn, "/cluster", "%s is %d records behind in %s.", l.Group, l.Lag, l.Topic)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"cloudcanvas/shared/event"
@@ -55,7 +56,7 @@ type sceneBody struct {
 type step struct {
 	What  string
 	Time  time.Time
-	After time.Duration // since the first step of Kafka's clock
+	After time.Duration // since the step before
 }
 
 // TileFate is the edge's decision about a tile and what became of it: a line of tiles.json.
@@ -188,24 +189,23 @@ func tileClass(t TileFate) string {
 	return "missing"
 }
 
-// timeline is the way from capture to product. The capture has the edge's clock, all else Kafka's.
+// timeline is the way from capture to product, in the order of its times: a worker may have seen a
+// tile before the manifest, which goes last, has come. The capture has the edge's clock, all else
+// Kafka's.
 func timeline(s Scene) []step {
 	var all []step
-	for _, at := range []struct {
-		what string
-		time time.Time
-	}{
-		{"captured (the edge's clock)", s.Captured}, {"manifest in Kafka", s.Manifested}, {"first tile looked at again", s.FirstResult},
-		{"last tile looked at again", s.LastResult}, {"product published", s.Published},
+	for _, st := range []step{
+		{What: "manifest in Kafka", Time: s.Manifested}, {What: "first tile looked at again", Time: s.FirstResult},
+		{What: "last tile looked at again", Time: s.LastResult}, {What: "product published", Time: s.Published},
 	} {
-		if at.time.IsZero() {
-			continue
+		if !st.Time.IsZero() {
+			all = append(all, st)
 		}
-		st := step{What: at.what, Time: at.time}
-		if len(all) > 0 {
-			st.After = at.time.Sub(all[len(all)-1].Time)
-		}
-		all = append(all, st)
+	}
+	slices.SortStableFunc(all, func(a, b step) int { return a.Time.Compare(b.Time) })
+	all = slices.Insert(all, 0, step{What: "captured, by the edge's clock", Time: s.Captured})
+	for i := range all[1:] {
+		all[i+1].After = max(all[i+1].Time.Sub(all[i].Time), 0)
 	}
 	return all
 }

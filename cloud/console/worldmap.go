@@ -13,13 +13,13 @@ import (
 type mapView struct {
 	Box    string // the SVG's viewBox
 	Land   string // path
-	Stroke float64
 	Shapes []shape
 	Empty  bool
 }
 
 type shape struct {
 	Path  string // SVG
+	Dot   string // a path of no length in its middle, so that a small scene is seen from afar
 	Link  string
 	Title string
 	State string
@@ -77,13 +77,15 @@ func drawMap(scenes []Scene) mapView {
 		}
 		v.Empty = false
 		var path bytes.Buffer
+		var midX, midY float64
 		for i, p := range s.Outline {
 			x, y := mercator(p[0], p[1])
+			midX, midY = midX+x/float64(len(s.Outline)), midY+y/float64(len(s.Outline))
 			west, east, north, south = min(west, x), max(east, x), min(north, y), max(south, y)
 			fmt.Fprintf(&path, "%c%.3f %.3f", "LM"[choose01(i == 0)], x, y)
 		}
 		path.WriteByte('Z')
-		v.Shapes = append(v.Shapes, shape{Path: path.String(), Link: s.Path(), Title: s.ID + ", " + s.State(), State: s.State()})
+		v.Shapes = append(v.Shapes, shape{Path: path.String(), Dot: fmt.Sprintf("M%.3f %.3fh0", midX, midY), Link: s.Path(), Title: s.ID + ", " + s.State(), State: s.State()})
 	}
 	if v.Empty {
 		west, north, east, south = 0, mapUnits*0.1, mapUnits, mapUnits*0.8
@@ -92,6 +94,5 @@ func drawMap(scenes []Scene) mapView {
 	grow := max(least, 1.5*max(east-west, (south-north)*1.5))
 	w, h := min(grow, mapUnits), min(grow/1.5, mapUnits)
 	v.Box = fmt.Sprintf("%.3f %.3f %.3f %.3f", (west+east-w)/2, (north+south-h)/2, w, h)
-	v.Stroke = w / 600
 	return v
 }
