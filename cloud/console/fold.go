@@ -190,7 +190,7 @@ func (b *batch) letter(r broker.Record) error {
 	_, err := b.tx.Exec("INSERT INTO letters VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
 		r.Partition, r.Offset, r.Time.UnixMilli(), cut(head[connect+"topic"], maxName), cut(head[connect+"connector.name"], maxName),
 		cut(head[connect+"stage"], maxName), cut(head[connect+"exception.class.name"], maxName), cut(head[connect+"exception.message"], maxReason),
-		i.Edge, string(i.Kind), cut(i.Subject, maxName), len(r.Value), cut(head["quarantine"], maxName), r.Value[:min(len(r.Value), headBytes)])
+		i.Edge, string(i.Kind), cut(i.Subject, maxName), len(r.Value), cut(head["quarantine"], maxName), append([]byte{}, r.Value[:min(len(r.Value), headBytes)]...))
 	if err != nil {
 		return err
 	}

@@ -70,13 +70,16 @@ func (k *Console) sensorsPage(r *http.Request) (any, error) {
 		if err != nil {
 			return nil, err
 		}
+		if len(points) > 0 && points[0].Time.After(from) && points[0].Time.Before(s.Time) {
+			from = points[0].Time // a young sensor's plot is not mostly empty
+		}
 		p := drawPlot(s, points, from)
 		alerts, err := k.index.events(ctx, eventQuery{edge: s.Edge, stream: s.Name, kind: string(event.Alert), from: from, to: s.Time, limit: fewRows})
 		if err != nil {
 			return nil, err
 		}
 		for _, a := range alerts {
-			p.Raised = append(p.Raised, raised{a, plotWidth * float64(a.Time.Sub(from)) / float64(long)})
+			p.Raised = append(p.Raised, raised{a, plotWidth * float64(a.Time.Sub(from)) / float64(max(s.Time.Sub(from), 1))})
 		}
 		body.Plots = append(body.Plots, p)
 	}

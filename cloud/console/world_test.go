@@ -10,6 +10,7 @@ import (
 	"image/color"
 	"image/jpeg"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -432,3 +433,5 @@ func (w *world) fill() {
 	w.putLetter(event.WorkTopic, []byte("not a tile"), "the tile can't be decoded")
 	w.caughtUp()
 }
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }

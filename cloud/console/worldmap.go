@@ -90,7 +90,7 @@ func drawMap(scenes []Scene) mapView {
 	if v.Empty {
 		west, north, east, south = 0, mapUnits*0.1, mapUnits, mapUnits*0.8
 	}
-	const least = mapUnits / 24 // 15 degrees: less and no coast would be in sight
+	const least = mapUnits / 12 // 30 degrees: less and no coast would be in sight
 	grow := max(least, 1.5*max(east-west, (south-north)*1.5))
 	w, h := min(grow, mapUnits), min(grow/1.5, mapUnits)
 	v.Box = fmt.Sprintf("%.3f %.3f %.3f %.3f", (west+east-w)/2, (north+south-h)/2, w, h)
