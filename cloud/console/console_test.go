@@ -103,7 +103,7 @@ func TestWrongRequestsAreToldWhatIsWrong(t *testing.T) {
 	for _, path := range []string{
 		"/scenes?page=0", "/cameras?kind=x", "/cameras?from=yesterday", "/cameras?before=x", "/api/v1/scenes?bbox=1,2", "/api/v1/scenes?limit=0", "/api/v1/scenes?limit=9999",
 		"/api/v1/tiles/mast-7/alpha/99/1/1.png", "/api/v1/tiles/mast-7/alpha/1/5/1.png", "/api/v1/tiles/mast-7/alpha/1/1/1.jpg", "/api/v1/stream?last=x",
-		"/stac/search?bbox=0,0,200,1", "/stac/search?datetime=x", "/stac/search?limit=0", "/stac/search?token=-1", "/stac/search?intersects=%7B%7D", "/stac/search?bbox=0,9,1,1",
+		"/stac/search?bbox=0,0,200,1", "/stac/search?datetime=x", "/stac/search?datetime=1985-04-12T23:20:50,52Z", "/stac/search?limit=0", "/stac/search?token=-1", "/stac/search?intersects=%7B%7D", "/stac/search?bbox=0,9,1,1",
 		"/stac/search?datetime=2026-05-02T00:00:00Z/2026-05-01T00:00:00Z",
 	} {
 		if status, body := w.get(path); status != http.StatusBadRequest || strings.Contains(body, "goroutine") || len(body) < 20 {

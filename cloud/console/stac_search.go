@@ -155,7 +155,8 @@ func spanAsked(text string) (from, to time.Time, err error) {
 		if (part == ".." || part == "") && span || err != nil {
 			return t
 		}
-		if t, err = time.Parse(time.RFC3339, strings.ToUpper(part)); err != nil {
+		// time.Parse also takes a comma before a second's fraction, which RFC 3339 does not know.
+		if t, err = time.Parse(time.RFC3339, strings.ToUpper(part)); err != nil || strings.Contains(part, ",") {
 			err = fmt.Errorf("%w: datetime %.80q: write 2026-05-01T12:00:00Z, or two with / between, .. for an open end", errRequest, text)
 		}
 		return t
