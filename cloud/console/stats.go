@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 	"sync/atomic"
@@ -33,12 +34,63 @@ func newStats(to prometheus.Registerer, k *Console) (*stats, error) {
 			}
 			return 1
 		}),
+		&asked{k},
 	} {
 		if err := to.Register(c); err != nil {
 			return nil, err
 		}
 	}
 	return s, nil
+}
+
+// asked are figures that are looked up when somebody asks for metrics.
+type asked struct{ *Console }
+
+var (
+	lagMetric     = prometheus.NewDesc("canvas_cloud_console_lag_records", "Records that a group has not committed yet.", []string{"group", "topic"}, nil)
+	lettersMetric = prometheus.NewDesc("canvas_cloud_console_open_letters", "Dead letters that nobody has decided about.", nil, nil)
+	edgesMetric   = prometheus.NewDesc("canvas_cloud_console_edges", "Edges by what they say of themselves.", []string{"status"}, nil)
+	workersMetric = prometheus.NewDesc("canvas_cloud_console_workers", "Workers that are there.", nil, nil)
+)
+
+// Describe names them.
+func (a *asked) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{lagMetric, lettersMetric, edgesMetric, workersMetric} {
+		to <- d
+	}
+}
+
+// Collect looks them up. What is not known is left out: a gap in a graph is the truth.
+func (a *asked) Collect(to chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*askPatience)
+	defer cancel()
+	if letters, err := a.index.countLetters(ctx); err == nil {
+		gauge(lettersMetric, float64(max(letters-a.audit.handled(), 0)))
+	}
+	if edges, err := a.index.edges(ctx); err == nil {
+		counts := map[string]int{"online": 0, "offline": 0}
+		for _, e := range edges {
+			if e.Status != "" {
+				counts[e.Status]++
+			}
+		}
+		for status, n := range counts {
+			gauge(edgesMetric, float64(n), status)
+		}
+	}
+	if _, err := a.reach.get(); err != nil {
+		return
+	}
+	c := a.cluster.get(ctx)
+	if c.groupErr == nil {
+		gauge(workersMetric, float64(len(c.Workers)))
+	}
+	for _, l := range c.Lags {
+		gauge(lagMetric, float64(l.Lag), l.Group, l.Topic)
+	}
 }
 
 func (s *stats) enterStream() bool {
