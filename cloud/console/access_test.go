@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"crypto/tls"
 	"encoding/json"
 	"io"
@@ -12,6 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
+	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/broker/brokertest"
 	"cloudcanvas/shared/event"
 )
@@ -99,7 +103,7 @@ func TestRolesDecideWhoMayChangeSomething(t *testing.T) {
 			t.Errorf("%s: %d, want %d", c.name, got.StatusCode, c.want)
 		}
 	}
-	if act := w.console.audit.of(letterName(0, 0)); act == nil || act.Who != "otto" || act.Action != "discard" {
+	if act := w.console.audit.latest(1)[0]; act.Who != "otto" || act.Action != "discard" {
 		t.Errorf("the audit says %+v", act)
 	}
 }
@@ -327,5 +331,47 @@ func TestPreviewsAreSafe(t *testing.T) {
 	}
 	if p := preview(bomb, len(bomb)); p.Picture {
 		t.Error("a bomb is offered as a picture")
+	}
+}
+
+// failing is a log that takes nothing.
+type failing struct{ *fakeLog }
+
+func (failing) Append(context.Context, ...broker.Record) error { return errAway }
+
+func TestALetterWhoseReplayFailedWaitsAgain(t *testing.T) {
+	w := newWorld(t, nil)
+	w.putLetter(event.WorkTopic, []byte("tile"), "no memory")
+	w.caughtUp()
+	w.console.box.log = failing{w.log}
+	if r := w.post("/letters/0/0", url.Values{"action": {"replay"}}, nil); r.StatusCode != http.StatusServiceUnavailable {
+		t.Error(r.StatusCode)
+	}
+	var l Letter
+	w.json("/api/v1/letters/0/0", &l)
+	if l.Handled != nil || len(w.console.audit.latest(9)) != 2 {
+		t.Errorf("%+v, audit %+v", l.Handled, w.console.audit.latest(9))
+	}
+}
+
+func TestMetricsTellWhatTheConsoleKnows(t *testing.T) {
+	w := newWorld(t, nil)
+	w.fill()
+	registry := prometheus.NewRegistry()
+	if _, err := newStats(registry, w.console); err != nil {
+		t.Fatal(err)
+	}
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, f := range families {
+		for _, m := range f.Metric {
+			got[f.GetName()] += m.GetGauge().GetValue()
+		}
+	}
+	if got["canvas_cloud_console_workers"] != 1 || got["canvas_cloud_console_open_letters"] != 1 || got["canvas_cloud_console_kafka_up"] != 1 {
+		t.Errorf("%v", got)
 	}
 }

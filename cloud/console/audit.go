@@ -19,8 +19,8 @@ import (
 type Act struct {
 	Time   time.Time `json:"time"`
 	Who    string    `json:"who"`
-	Action string    `json:"action"` // replay or discard
-	What   string    `json:"what"`   // canvas.dlq-0@17
+	Action string    `json:"action"` // replay, replay failed or discard
+	What   string    `json:"what"`   // canvas.dlq-0@17 of a time
 	Detail string    `json:"detail,omitempty"`
 }
 
@@ -98,7 +98,9 @@ func (a *audit) write(act Act) error {
 
 func (a *audit) remember(act Act) {
 	a.acts = append(a.acts, act)
-	a.by[act.What] = act
+	if a.by[act.What] = act; act.Action == actFailed {
+		delete(a.by, act.What)
+	}
 	if len(a.acts) > recent {
 		if old := a.acts[0]; a.by[old.What] == old {
 			delete(a.by, old.What)
@@ -124,13 +126,6 @@ func (a *audit) latest(n int) []Act {
 	out := slices.Clone(a.acts[max(0, len(a.acts)-n):])
 	slices.Reverse(out)
 	return out
-}
-
-// handled is how many dead letters somebody has dealt with.
-func (a *audit) handled() int {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return len(a.by)
 }
 
 func (a *audit) close() error { return a.file.Close() }

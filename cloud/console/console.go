@@ -136,7 +136,7 @@ func (k *Console) Run(ctx context.Context, ready func(url string)) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return k.serve(ctx, listener) })
 	group.Go(func() error {
-		f := follower{log: k.Log, fold: k.fold, reach: &k.reach, slog: k.Logger}
+		f := follower{log: k.Log, fold: k.fold, reach: &k.reach, slog: k.Logger, step: k.Step}
 		return f.run(ctx)
 	})
 	if k.Statuses != nil {

@@ -48,6 +48,7 @@ type follower struct {
 	fold  fold
 	reach *reach
 	slog  *slog.Logger
+	step  func() // after each look at Kafka, whatever came of it
 }
 
 // How often the connection is looked at, and the waits between tries.
@@ -120,6 +121,7 @@ func (f follower) watch(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
+		f.step()
 		if f.reach.set(err) {
 			if err != nil {
 				f.slog.Warn("Kafka can't be reached; pages show what was known", telemetry.Err, err)

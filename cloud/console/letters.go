@@ -21,13 +21,15 @@ import (
 const (
 	actReplay  = "replay"
 	actDiscard = "discard"
+	actFailed  = "replay failed" // the letter waits for a decision again
 )
 
 // errCannot marks what can't be done with a letter, whoever asks.
 var errCannot = errors.New("this letter can't be replayed")
 
-func letterName(partition int, offset int64) string {
-	return fmt.Sprintf("%s-%d@%d", event.DLQTopic, partition, offset)
+// name tells a letter from all others, also from one of another Kafka that stands where it stood.
+func (l Letter) name() string {
+	return fmt.Sprintf("%s-%d@%d of %s", event.DLQTopic, l.Partition, l.Offset, l.Heard.UTC().Format(time.RFC3339Nano))
 }
 
 // letterBox does what operators decide about dead letters. The letter itself stays in Kafka until
@@ -40,7 +42,7 @@ type letterBox struct {
 
 // discard notes that nothing more is to be done about a letter.
 func (b letterBox) discard(who string, l Letter) error {
-	return b.audit.write(Act{Time: b.now().UTC(), Who: who, Action: actDiscard, What: letterName(l.Partition, l.Offset), Detail: cut(l.Reason, maxName)})
+	return b.audit.write(Act{Time: b.now().UTC(), Who: who, Action: actDiscard, What: l.name(), Detail: cut(l.Reason, maxName)})
 }
 
 // replay writes a letter once more to where it was bound for. It is noted before it is done: a
@@ -57,11 +59,12 @@ func (b letterBox) replay(ctx context.Context, who string, l Letter) error {
 	if err != nil {
 		return err
 	}
-	if err := b.audit.write(Act{Time: b.now().UTC(), Who: who, Action: actReplay, What: letterName(l.Partition, l.Offset), Detail: "to " + record.Topic}); err != nil {
+	if err := b.audit.write(Act{Time: b.now().UTC(), Who: who, Action: actReplay, What: l.name(), Detail: "to " + record.Topic}); err != nil {
 		return err
 	}
 	if err := b.log.Append(ctx, record); err != nil {
-		return fmt.Errorf("replay dead letter %s: %w", letterName(l.Partition, l.Offset), err)
+		failed := b.audit.write(Act{Time: b.now().UTC(), Who: who, Action: actFailed, What: l.name(), Detail: "to " + record.Topic})
+		return errors.Join(fmt.Errorf("replay dead letter %s: %w", l.name(), err), failed)
 	}
 	return nil
 }
@@ -74,10 +77,10 @@ func (b letterBox) fetch(ctx context.Context, l Letter) (found broker.Record, er
 		return nil
 	})
 	if err != nil {
-		return found, fmt.Errorf("fetch dead letter %s: %w", letterName(l.Partition, l.Offset), err)
+		return found, fmt.Errorf("fetch dead letter %s: %w", l.name(), err)
 	}
 	if !there {
-		return found, fmt.Errorf("dead letter %s is %w: Kafka keeps it no longer", letterName(l.Partition, l.Offset), errUnknown)
+		return found, fmt.Errorf("dead letter %s is %w: Kafka keeps it no longer", l.name(), errUnknown)
 	}
 	return found, nil
 }

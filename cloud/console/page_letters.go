@@ -30,7 +30,7 @@ func (k *Console) lettersPage(r *http.Request) (any, error) {
 func (k *Console) letters(r *http.Request, limit, offset int) ([]Letter, error) {
 	all, err := k.index.letters(r.Context(), limit, offset)
 	for i := range all {
-		all[i].Handled = k.audit.of(letterName(all[i].Partition, all[i].Offset))
+		all[i].Handled = k.audit.of(all[i].name())
 	}
 	return all, err
 }
@@ -56,7 +56,7 @@ func (k *Console) letterAsked(r *http.Request) (Letter, error) {
 		return Letter{}, fmt.Errorf("the dead letter is %w", errUnknown)
 	}
 	l, err := k.index.letter(r.Context(), partition, offset)
-	l.Handled = k.audit.of(letterName(partition, offset))
+	l.Handled = k.audit.of(l.name())
 	return l, err
 }
 
@@ -87,7 +87,7 @@ func (k *Console) act(r *http.Request, l Letter, action string) (err error) {
 		err = fmt.Errorf("%w: action %.20q is neither %s nor %s", errRequest, action, actReplay, actDiscard)
 	}
 	if err == nil {
-		k.Logger.Info("an operator has decided about a dead letter", "who", who, "action", action, "letter", letterName(l.Partition, l.Offset))
+		k.Logger.Info("an operator has decided about a dead letter", "who", who, "action", action, "letter", l.name())
 		k.tell(Notice{What: aboutLetter})
 	}
 	return err

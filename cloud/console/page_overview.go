@@ -51,11 +51,9 @@ func (k *Console) facts(ctx context.Context) (f facts, err error) {
 	if f.cameras, err = k.index.cameras(ctx, maxRows); err != nil {
 		return f, err
 	}
-	letters, err := k.index.countLetters(ctx)
-	if err != nil {
+	if f.letters, err = k.index.openLetters(ctx, k.audit); err != nil {
 		return f, err
 	}
-	f.letters = max(letters-k.audit.handled(), 0)
 	if f.incomplete, err = k.index.incomplete(ctx, maxRows); err != nil {
 		return f, err
 	}

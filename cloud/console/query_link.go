@@ -189,9 +189,24 @@ func (x *index) letter(ctx context.Context, partition int, offset int64) (Letter
 	return l, err
 }
 
-func (x *index) countLetters(ctx context.Context) (n int, err error) {
-	err = x.read.QueryRowContext(ctx, "SELECT count(*) FROM letters").Scan(&n)
-	return n, err
+// openLetters counts the letters that nobody has decided about.
+func (x *index) openLetters(ctx context.Context, a *audit) (n int, err error) {
+	rows, err := x.read.QueryContext(ctx, "SELECT part, at, heard FROM letters")
+	if err != nil {
+		return 0, fmt.Errorf("count dead letters: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var l Letter
+		var heard int64
+		if err := rows.Scan(&l.Partition, &l.Offset, &heard); err != nil {
+			return 0, err
+		}
+		if l.Heard = instant(heard); a.of(l.name()) == nil {
+			n++
+		}
+	}
+	return n, rows.Err()
 }
 
 // behind is how many records of the followed topics the index has not taken in yet.

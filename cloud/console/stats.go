@@ -67,8 +67,8 @@ func (a *asked) Collect(to chan<- prometheus.Metric) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*askPatience)
 	defer cancel()
-	if letters, err := a.index.countLetters(ctx); err == nil {
-		gauge(lettersMetric, float64(max(letters-a.audit.handled(), 0)))
+	if letters, err := a.index.openLetters(ctx, a.audit); err == nil {
+		gauge(lettersMetric, float64(letters))
 	}
 	if edges, err := a.index.edges(ctx); err == nil {
 		counts := map[string]int{"online": 0, "offline": 0}
