@@ -52,6 +52,7 @@ type Console struct {
 	pages    pages
 	started  time.Time
 	now      func() time.Time
+	look     time.Duration // how often Kafka is asked whether it is there
 	stopping chan struct{} // closed when open streams have to end
 	stats    *stats
 }
@@ -64,7 +65,7 @@ func New(ctx context.Context, c Config, p Parts) (_ *Console, err error) {
 	if p.Step == nil {
 		p.Step = func() {}
 	}
-	k := &Console{Parts: p, config: c, started: time.Now(), now: time.Now, stopping: make(chan struct{})}
+	k := &Console{Parts: p, config: c, started: time.Now(), now: time.Now, look: lookEvery, stopping: make(chan struct{})}
 	k.notices = newNotices(k.started)
 	k.guard = &guard{config: c, origins: http.NewCrossOriginProtection(), now: k.now, refuse: k.refuse}
 	defer func() {
@@ -136,7 +137,7 @@ func (k *Console) Run(ctx context.Context, ready func(url string)) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return k.serve(ctx, listener) })
 	group.Go(func() error {
-		f := follower{log: k.Log, fold: k.fold, reach: &k.reach, slog: k.Logger, step: k.Step}
+		f := follower{log: k.Log, fold: k.fold, reach: &k.reach, slog: k.Logger, step: k.Step, every: k.look}
 		return f.run(ctx)
 	})
 	if k.Statuses != nil {

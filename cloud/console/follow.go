@@ -49,6 +49,7 @@ type follower struct {
 	reach *reach
 	slog  *slog.Logger
 	step  func() // after each look at Kafka, whatever came of it
+	every time.Duration
 }
 
 // How often the connection is looked at, and the waits between tries.
@@ -112,7 +113,7 @@ func (f follower) partition(ctx context.Context, topic string, p int) error {
 
 // watch asks Kafka now and then whether it is there: a reader that waits does not say.
 func (f follower) watch(ctx context.Context) error {
-	tick := time.NewTicker(lookEvery)
+	tick := time.NewTicker(f.every)
 	defer tick.Stop()
 	for {
 		ask, cancel := context.WithTimeout(ctx, lookLimit)

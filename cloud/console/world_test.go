@@ -179,7 +179,7 @@ func (w *world) run() {
 		cancel()
 		w.Fatal(err)
 	}
-	w.console = console
+	w.console, console.look = console, 100*time.Millisecond
 	ready, done := make(chan string, 1), make(chan error, 1)
 	go func() { done <- console.Run(ctx, func(url string) { ready <- url }) }()
 	select {
