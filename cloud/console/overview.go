@@ -128,6 +128,7 @@ func (f facts) sayCameras(say speaker) {
 
 func (f facts) sayCluster(say speaker) {
 	switch {
+	case f.kafka != nil: // nobody can be asked, as the first line says
 	case f.workersErr != nil:
 		say(levelBad, "/cluster", "Who works cannot be asked: %v.", f.workersErr)
 	case len(f.workers) == 0:

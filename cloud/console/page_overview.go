@@ -42,8 +42,6 @@ func (k *Console) facts(ctx context.Context) (f facts, err error) {
 	if f.kafka == nil {
 		c := k.cluster.get(ctx)
 		f.workers, f.workersErr, f.lags, f.behind = c.Workers, c.groupErr, c.Lags, c.Behind
-	} else {
-		f.workersErr = f.kafka
 	}
 	if f.edges, err = k.index.edges(ctx); err != nil {
 		return f, err
