@@ -3,8 +3,6 @@ package console
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -14,8 +12,6 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"strings"
-	"sync"
 
 	"cloudcanvas/shared/raster"
 	"cloudcanvas/shared/vision"
@@ -190,143 +186,4 @@ func (p *products) mapTile(ctx context.Context, of *Product, t raster.MapTile) (
 		}
 		return encodeMask(class, tilePixels, tilePixels)
 	})
-}
-
-// Area is how much ground a class covers.
-type Area struct {
-	Class   string  `json:"class"`
-	AreaM2  float64 `json:"area_m2"`
-	Patches int     `json:"patches"`
-}
-
-// maxOutlines bounds the outlines that are summed up for a page.
-const maxOutlines = 64 << 20
-
-// areas sums up the outlines of a scene by class. They are read one at a time.
-func (p *products) areas(of *Product) ([]Area, error) {
-	stamp, err := p.stamp(of, outlineFile)
-	if err != nil {
-		return nil, err
-	}
-	var all []Area
-	if data, ok := p.drawn.get(stamp); ok {
-		return all, json.Unmarshal(data, &all)
-	}
-	f, info, err := p.open(of, outlineFile)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	if info.Size() > maxOutlines {
-		return nil, fmt.Errorf("%s has %s: too large to be summed up here", outlineFile, size(info.Size()))
-	}
-	if all, err = sumAreas(json.NewDecoder(f)); err != nil {
-		return nil, fmt.Errorf("%s of %s can't be read: %w", outlineFile, of.Name, err)
-	}
-	if data, err := json.Marshal(all); err == nil {
-		p.drawn.put(stamp, data)
-	}
-	return all, nil
-}
-
-func sumAreas(d *json.Decoder) ([]Area, error) {
-	for { // up to the list of features
-		t, err := d.Token()
-		if err != nil {
-			return nil, err
-		}
-		if t == "features" {
-			break
-		}
-	}
-	if t, err := d.Token(); err != nil || t != json.Delim('[') {
-		return nil, errors.New("features is no list")
-	}
-	sums := map[string]*Area{}
-	for d.More() {
-		var feature struct {
-			Properties struct {
-				Class  string  `json:"class"`
-				AreaM2 float64 `json:"area_m2"`
-			} `json:"properties"`
-		}
-		if err := d.Decode(&feature); err != nil {
-			return nil, err
-		}
-		class := cut(feature.Properties.Class, maxName)
-		if sums[class] == nil {
-			if len(sums) > 100 {
-				return nil, errors.New("more than 100 classes")
-			}
-			sums[class] = &Area{Class: class}
-		}
-		sums[class].AreaM2 += feature.Properties.AreaM2
-		sums[class].Patches++
-	}
-	all := []Area{}
-	for _, a := range sums {
-		all = append(all, *a)
-	}
-	slices.SortFunc(all, func(a, b Area) int { return strings.Compare(a.Class, b.Class) })
-	return all, nil
-}
-
-// shelf keeps the bytes that were used last, up to a limit.
-type shelf struct {
-	mu    sync.Mutex
-	limit int64
-	bytes int64
-	clock uint64
-	items map[string]*shelved
-}
-
-type shelved struct {
-	data []byte
-	used uint64
-}
-
-func newShelf(limit int64) *shelf { return &shelf{limit: limit, items: map[string]*shelved{}} }
-
-func (s *shelf) get(key string) ([]byte, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	item, ok := s.items[key]
-	if !ok {
-		return nil, false
-	}
-	s.clock++
-	item.used = s.clock
-	return item.data, true
-}
-
-func (s *shelf) put(key string, data []byte) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if int64(len(data)) > s.limit/4 {
-		return
-	}
-	if old, ok := s.items[key]; ok {
-		s.bytes -= int64(len(old.data))
-	}
-	s.clock++
-	s.items[key] = &shelved{data, s.clock}
-	if s.bytes += int64(len(data)); s.bytes > s.limit {
-		s.sweep()
-	}
-}
-
-// sweep forgets the half that was not used for longest, so that it happens rarely.
-func (s *shelf) sweep() {
-	keys := make([]string, 0, len(s.items))
-	for key := range s.items {
-		keys = append(keys, key)
-	}
-	slices.SortFunc(keys, func(a, b string) int { return int(int64(s.items[a].used) - int64(s.items[b].used)) })
-	for _, key := range keys {
-		if s.bytes <= s.limit/2 {
-			return
-		}
-		s.bytes -= int64(len(s.items[key].data))
-		delete(s.items, key)
-	}
 }

@@ -150,20 +150,7 @@ func (q sceneQuery) where() (string, []any) {
 // scenes lists what q chooses, the latest first.
 func (x *index) scenes(ctx context.Context, q sceneQuery) ([]Scene, error) {
 	where, args := q.where()
-	rows, err := x.read.QueryContext(ctx, "SELECT "+sceneColumns+" FROM scenes WHERE "+where+" ORDER BY captured DESC, edge, id LIMIT ? OFFSET ?", append(args, q.limit, q.offset)...)
-	if err != nil {
-		return nil, fmt.Errorf("look up scenes: %w", err)
-	}
-	defer rows.Close()
-	all := []Scene{}
-	for rows.Next() {
-		s, err := scanScene(rows.Scan)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, s)
-	}
-	return all, rows.Err()
+	return x.someScenes(ctx, where+" ORDER BY captured DESC, edge, id LIMIT ? OFFSET ?", append(args, q.limit, q.offset)...)
 }
 
 // countScenes is how many q chooses, whatever its limit.
