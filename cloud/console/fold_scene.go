@@ -111,7 +111,7 @@ func (b *batch) tileResult(i event.Item, heard time.Time) error {
 	return err
 }
 
-// product notes that something is finished, or as finished as it gets for now.
+// product notes that something is finished, or as much of it as has come.
 func (b *batch) product(i event.Item, heard time.Time) error {
 	var p Product
 	if err := json.Unmarshal(i.Data, &p); err != nil {
