@@ -45,9 +45,22 @@ type Cloud struct {
 	Opened func(infer.Report)
 }
 
-// Connect opens the object store and Kafka, and waits until Kafka has the topics: a service that
-// starts before its broker is patient, and says what it waits for.
+// Connect is Dial, and waits until Kafka has the topics: a service that starts before its broker is
+// patient, and says what it waits for.
 func Connect(ctx context.Context, c Config, id string, log *slog.Logger, metrics prometheus.Registerer) (*Cloud, error) {
+	cloud, err := Dial(ctx, c, id, log, metrics)
+	if err != nil {
+		return nil, err
+	}
+	if err := cloud.awaitTopics(ctx); err != nil {
+		cloud.Close()
+		return nil, err
+	}
+	return cloud, nil
+}
+
+// Dial opens the object store and makes Kafka's client, whether Kafka is there or not.
+func Dial(ctx context.Context, c Config, id string, log *slog.Logger, metrics prometheus.Registerer) (*Cloud, error) {
 	progress := &telemetry.Progress{}
 	k, err := broker.DialKafka(broker.KafkaOptions{Brokers: c.Kafka.Brokers, Security: c.Kafka.Security, Log: log, Step: progress.Step})
 	if err != nil {
@@ -58,12 +71,7 @@ func Connect(ctx context.Context, c Config, id string, log *slog.Logger, metrics
 		k.Close()
 		return nil, err
 	}
-	cloud := &Cloud{Config: c, ID: id, Log: log, Metrics: metrics, Progress: progress, Kafka: k, Store: s}
-	if err := cloud.awaitTopics(ctx); err != nil {
-		cloud.Close()
-		return nil, err
-	}
-	return cloud, nil
+	return &Cloud{Config: c, ID: id, Log: log, Metrics: metrics, Progress: progress, Kafka: k, Store: s}, nil
 }
 
 func (c *Cloud) awaitTopics(ctx context.Context) error {

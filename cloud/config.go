@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"cloudcanvas/cloud/bridge"
+	"cloudcanvas/cloud/console"
 	"cloudcanvas/cloud/coord/assign"
 	"cloudcanvas/cloud/coord/zk"
 	"cloudcanvas/cloud/mosaic"
@@ -32,6 +33,7 @@ type Config struct {
 	Worker    worker.Config    `yaml:"worker"`
 	Mosaic    mosaic.Config    `yaml:"mosaic"`
 	Products  string           `yaml:"products"` // folder that products appear in
+	Console   console.Config   `yaml:"console"`
 	Telemetry telemetry.Config `yaml:"telemetry"`
 }
 
@@ -64,7 +66,7 @@ func DefaultConfig() Config {
 		ZooKeeper: zk.DefaultConfig(), Store: "file:///var/lib/canvas/objects",
 		Models: Models{Engine: infer.Auto, Layout: infer.Layout{Remember: infer.DefaultMemory()}, Cache: "/var/lib/canvas/model-cache"},
 		Bridge: bridge.DefaultConfig(), Assign: assign.DefaultConfig(), Worker: worker.DefaultConfig(), Mosaic: mosaic.DefaultConfig(),
-		Products: "/var/lib/canvas/products",
+		Products: "/var/lib/canvas/products", Console: console.DefaultConfig(),
 	}
 }
 
@@ -104,6 +106,7 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	if c.Products == "" {
 		add("products", "is missing", "name the folder that products appear in")
 	}
+	c.Console.Problems(in("console"))
 	c.Telemetry.Problems(in("telemetry"))
 }
 

@@ -25,6 +25,7 @@ satisfied() {
     maven) command -v mvn >/dev/null ;;
     python3-pip) python3 -m pip --version >/dev/null 2>&1 ;;
     g++) command -v g++ >/dev/null ;;
+    chromium-headless-shell) command -v chromium >/dev/null || command -v google-chrome >/dev/null ;;
     *) return 1 ;;
   esac
 }

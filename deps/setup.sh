@@ -3,6 +3,7 @@
 #   lib/ include/ pkgconfig/   OpenCV, OpenBLAS, ONNX Runtime
 #   kafka/ zookeeper/          the brokers' jars, for `make stack` and the tests
 #   models/ samples/           real models and real inputs for `make demo`
+#   web/                       what the browser tests look with
 # Idempotent: a step that is done is skipped; an interrupted one is done again. Every download is
 # checked against its sha256 and kept in the cache, so that a second clone needs no network.
 #   CANVAS_CACHE   where downloads are kept      (default: $XDG_CACHE_HOME/cloudcanvas)
@@ -89,13 +90,20 @@ step_samples() {
   sample_video
 }
 
+# axe-core, with which the browser tests look for faults of accessibility, as a wheel brings it.
+step_web() {
+  mkdir -p "$out/web"
+  unzip -qjo "$(package check axe-playwright-python)" 'axe_playwright_python/axe.min.js' -d "$out/web"
+}
+
 mkdir -p "$out/done" "$cache"
 rm -rf "$out"/tmp.*
-run 1/6 "Debian packages"                    always  step_system
-run 2/6 "OpenCV, OpenBLAS, ONNX Runtime"     "native$variant" step_native
-run 3/6 "Kafka"                              kafka   step_kafka
-run 4/6 "ZooKeeper"                          zookeeper step_zookeeper
-run 5/6 "models: cloud and shadow masks"     models  step_models
-run 6/6 "samples: two scenes and a video"    samples step_samples
+run 1/7 "Debian packages"                    always  step_system
+run 2/7 "OpenCV, OpenBLAS, ONNX Runtime"     "native$variant" step_native
+run 3/7 "Kafka"                              kafka   step_kafka
+run 4/7 "ZooKeeper"                          zookeeper step_zookeeper
+run 5/7 "models: cloud and shadow masks"     models  step_models
+run 6/7 "samples: two scenes and a video"    samples step_samples
+run 7/7 "axe-core: accessibility of pages"   web     step_web
 write_pkgconfig
 echo "set-up is complete in .deps/ ($(du -sh "$out" | cut -f1))"

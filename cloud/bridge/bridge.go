@@ -24,6 +24,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"cloudcanvas/cloud/coord"
+	"cloudcanvas/shared/config"
 )
 
 // Lease is what the bridge at work owns where one carries everything and others stand by.
@@ -54,15 +55,11 @@ type Bridge struct {
 
 // New makes a bridge. Run starts it.
 func New(cfg Config, parts Parts) (*Bridge, error) {
-	var problems []error
-	cfg.Problems(func(field, message, hint string) {
-		problems = append(problems, fmt.Errorf("bridge.%s %s: %s", field, message, hint))
-	})
-	if parts.Intake == nil || parts.Log == nil || parts.Objects == nil || parts.Teller == nil {
-		problems = append(problems, errors.New("a bridge needs an intake, a log, an object store and a teller"))
+	if err := config.Check("bridge", cfg); err != nil {
+		return nil, err
 	}
-	if len(problems) > 0 {
-		return nil, errors.Join(problems...)
+	if parts.Intake == nil || parts.Log == nil || parts.Objects == nil || parts.Teller == nil {
+		return nil, errors.New("a bridge needs an intake, a log, an object store and a teller")
 	}
 	if parts.Logger == nil {
 		parts.Logger = slog.New(slog.DiscardHandler)

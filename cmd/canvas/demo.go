@@ -10,6 +10,7 @@ import (
 
 	urfave "github.com/urfave/cli/v2"
 
+	"cloudcanvas/cloud/console"
 	"cloudcanvas/cmd/canvas/simulate"
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/shared/model"
@@ -34,6 +35,8 @@ func demoCommand() *urfave.Command {
 		Flags: []urfave.Flag{
 			&urfave.StringFlag{Name: "out", Value: "demo-out", Usage: "`DIR` for what it makes"},
 			&urfave.StringSliceFlag{Name: "models", Usage: "a model repository, or a folder of .onnx files, for the video's detector; `DIR`"},
+			&urfave.BoolFlag{Name: "keep", Usage: "serve the console, and stay until Ctrl-C"},
+			&urfave.StringFlag{Name: "listen", Value: console.DefaultConfig().Listen, Usage: "`HOST:PORT` of the console on this machine, with --keep"},
 		},
 		Action: func(c *urfave.Context) error {
 			log, err := cli.Logger(c, "warn")
@@ -77,17 +80,32 @@ func demo(c *urfave.Context, log *slog.Logger) error {
 	if err := j.thinForPeople(ctx, work); err != nil {
 		return err
 	}
+	tell := func(s summary) error {
+		figures, err := compare(filepath.Join(out, "simulated", "mask.tif"), filepath.Join(simulated, "truth.tif"))
+		if err == nil {
+			report(c, s, figures, out)
+		}
+		return err
+	}
+	if c.Bool("keep") {
+		j.console = c.String("listen")
+		if !(console.Config{Listen: j.console}).Loopback() {
+			return cli.Usagef("the demo's console has no login: --listen must be an address of this machine alone, not %s", j.console)
+		}
+		j.linger = func(ctx context.Context, s summary) error {
+			if err := tell(s); err != nil {
+				return err
+			}
+			fmt.Fprintln(say, "console  stays until Ctrl-C")
+			<-ctx.Done()
+			return nil
+		}
+	}
 	s, err := j.run(ctx)
-	if err != nil {
+	if err != nil || j.linger != nil {
 		return err
 	}
-	truth := filepath.Join(simulated, "truth.tif")
-	figures, err := compare(filepath.Join(out, "simulated", "mask.tif"), truth)
-	if err != nil {
-		return err
-	}
-	report(c, s, figures, out)
-	return nil
+	return tell(s)
 }
 
 // thinForPeople gives the built-in people detector, where no detector model is installed, one frame

@@ -1,5 +1,5 @@
-// Command canvas is everything in one process on one machine: process files, see the demo, make
-// loads with known truth.
+// Command canvas is everything in one process on one machine: process files, see the demo, run as
+// a service with a console, make loads with known truth.
 package main
 
 import (
@@ -13,7 +13,7 @@ var version = "dev"
 
 func main() {
 	cli.Main(cli.App("canvas", "images from the lens to the map, on one machine", version,
-		processCommand(), demoCommand(), simulateCommand()))
+		processCommand(), demoCommand(), runCommand(), simulateCommand()))
 }
 
 func simulateCommand() *urfave.Command {

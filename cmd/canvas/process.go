@@ -16,12 +16,12 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"cloudcanvas/cloud"
-	"cloudcanvas/cloud/worker"
 	"cloudcanvas/cmd/internal/appliance"
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/edge"
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/telemetry"
 )
 
 func processCommand() *urfave.Command {
@@ -68,6 +68,10 @@ type job struct {
 	keepEverything         bool
 	say                    io.Writer
 	log                    *slog.Logger
+
+	console string // host:port to serve the console on; empty: none
+	// linger is called when everything is done and the appliance still runs; it may be nil.
+	linger func(ctx context.Context, s summary) error
 }
 
 // run takes everything the whole way. The error says with its exit code whether all of it arrived.
@@ -95,8 +99,13 @@ func (j job) run(ctx context.Context) (summary, error) {
 	defer forgetAttempts(filepath.Join(j.out, attemptsFolder))
 
 	watch := newWatch(edgeConfig, j.say)
-	a, err := appliance.Start(ctx, appliance.Options{Edge: edgeConfig, Cloud: j.cloud(models), Work: work, Models: models, Version: version,
-		Log: j.log, Finished: watch.sourceEnded})
+	o := appliance.Options{Edge: edgeConfig, Cloud: j.cloud(models), Work: work, Models: models, Version: version, Log: j.log, Finished: watch.sourceEnded}
+	if j.console != "" {
+		metrics := telemetry.NewRegistry()
+		o.Metrics, o.Gatherer = metrics, metrics
+		o.ConsoleReady = func(url string) { fmt.Fprintf(j.say, "console  %s\n", url) }
+	}
+	a, err := appliance.Start(ctx, o)
 	if err != nil {
 		return summary{}, err
 	}
@@ -107,9 +116,11 @@ func (j job) run(ctx context.Context) (summary, error) {
 	}
 	counts, countErr := countDelivery(ctx, a)
 	reports := a.Reports()
-	err = errors.Join(err, countErr, a.Stop())
 	s := watch.summary(reports, counts, time.Since(start))
-	if err != nil {
+	if err = errors.Join(err, countErr); err == nil && j.linger != nil {
+		err = j.linger(ctx, s)
+	}
+	if err = errors.Join(err, a.Stop()); err != nil {
 		return s, err
 	}
 	if err := writeJSON(filepath.Join(j.out, "summary.json"), s); err != nil {
@@ -223,14 +234,11 @@ func setFolder(path string) string {
 func (j job) cloud(models *model.Repository) cloud.Config {
 	c := cloud.DefaultConfig()
 	c.Products = j.out
-	c.Mosaic.Settle = 200 * time.Millisecond
-	var there []worker.Choice
-	for _, choice := range c.Worker.Models {
-		if _, err := models.Find(choice.Model); err == nil || choice.Model == worker.SpectralRGB {
-			there = append(there, choice)
-		}
+	if j.console != "" {
+		c.Console.Listen = j.console
 	}
-	c.Worker.Models, c.Worker.Preload = there, len(j.scenes) > 0
+	c.Mosaic.Settle = 200 * time.Millisecond
+	c.Worker.Models, c.Worker.Preload = present(c.Worker.Models, models), len(j.scenes) > 0
 	return c
 }
 

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"cloudcanvas/cloud"
+	"cloudcanvas/cloud/console"
 	"cloudcanvas/cloud/coord/local"
 	"cloudcanvas/edge"
 	"cloudcanvas/shared/broker"
@@ -32,6 +33,9 @@ type Options struct {
 	Log      *slog.Logger
 	Metrics  prometheus.Registerer
 	Finished func(source string, pictures int64, took time.Duration, err error) // of each source that has ended; may be nil
+
+	Gatherer     prometheus.Gatherer // of Metrics, for the console; may be nil
+	ConsoleReady func(url string)    // serve a console, which says where it is; nil: none
 }
 
 // Appliance is a running one.
@@ -98,7 +102,48 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 		return nil, err
 	}
 	a.group.Go(func() error { return a.Agent.Run(a.ctx) })
+	if o.ConsoleReady != nil {
+		return a, a.serveConsole(o, space)
+	}
 	return a, nil
+}
+
+// serveConsole lets people look at the appliance. Its index and audit lie in the work folder.
+func (a *Appliance) serveConsole(o Options, space *local.Space) error {
+	o.Cloud.Console.Data = filepath.Join(o.Work, "console")
+	c, err := cloud.Connect(a.ctx, o.Cloud, "console", o.Log, o.Metrics)
+	if err != nil {
+		return err
+	}
+	c.Coord = space.Coordinator("console")
+	a.parts = append(a.parts, c)
+	a.group.Go(func() error {
+		err := c.Console(a.ctx, cloud.ConsoleOptions{Device: device{a, o.Edge.Edge}, Version: o.Version, Gatherer: o.Gatherer, Ready: o.ConsoleReady})
+		if err != nil && a.ctx.Err() == nil {
+			return fmt.Errorf("console: %w", err)
+		}
+		return nil
+	})
+	return nil
+}
+
+// device is what the console asks the appliance's own device.
+type device struct {
+	*Appliance
+	edge string
+}
+
+func (d device) Outbox() console.Outbox {
+	s := d.Agent.Stats()
+	return console.Outbox{Edge: d.edge, Committed: s.Committed, Received: s.Received, Waiting: s.Waiting, Dropped: s.Dropped, Bytes: s.Bytes, Oldest: s.Oldest}
+}
+
+func (d device) Engines() []console.Engine {
+	all := []console.Engine{}
+	for _, r := range d.Reports() {
+		all = append(all, console.Engine{Model: r.Model, Engine: r.Engine, Device: r.Device, Golden: r.Golden, Ms: r.Ms})
+	}
+	return all
 }
 
 func (a *Appliance) opened(r infer.Report) {

@@ -1,0 +1,72 @@
+package cloud
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"cloudcanvas/cloud/console"
+	"cloudcanvas/cloud/coord"
+	"cloudcanvas/shared/broker"
+)
+
+// ConsoleOptions are what a console has beside the cloud's own parts.
+type ConsoleOptions struct {
+	Device   console.Device // where it runs beside one
+	Version  string
+	Gatherer prometheus.Gatherer // shown on /metrics
+	Ready    func(url string)    // hears of the address once it is served
+}
+
+// Console serves people and programs until ctx ends.
+func (c *Cloud) Console(ctx context.Context, o ConsoleOptions) error {
+	edges, err := broker.DialMQTT(ctx, broker.MQTTOptions{URL: c.MQTT.URL, ClientID: c.ID + "-statuses", Security: c.MQTT.Security, Log: c.Log})
+	if err != nil {
+		return err
+	}
+	defer edges.Close()
+	k, err := console.New(ctx, c.Config.Console, console.Parts{
+		Log: c.Kafka, Products: c.Products, Objects: objects{c.Store, c.Config.Worker.ObjectBytes}, Statuses: edges, Group: group{c.Coord},
+		Device: o.Device, Version: o.Version, Logger: c.Log, Metrics: c.Metrics, Gatherer: o.Gatherer, Step: c.Progress.Step,
+	})
+	if err != nil {
+		return err
+	}
+	defer k.Close()
+	return k.Run(ctx, o.Ready)
+}
+
+// group tells the console who works, by way of the coordinator.
+type group struct{ coord.Coordinator }
+
+func (g group) Workers(ctx context.Context) ([]console.Worker, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	members, err := g.Members(ctx, coord.Worker)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case now := <-members:
+		all := make([]console.Worker, len(now))
+		for i, m := range now {
+			all[i] = console.Worker{ID: m.ID, Host: m.Host, Accelerator: m.Accelerator, MemoryBytes: m.MemoryBytes, Rates: m.Rates}
+		}
+		return all, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("the coordinator does not answer: %w", ctx.Err())
+	}
+}
+
+func (g group) Owners(ctx context.Context) (map[string]string, error) {
+	owners, err := g.Coordinator.Owners(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[string]string, len(owners))
+	for what, o := range owners {
+		all[what] = o.Member
+	}
+	return all, nil
+}

@@ -1,0 +1,311 @@
+package console
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"cloudcanvas/shared/event"
+)
+
+// endpoint is one question of the REST API. The OpenAPI document is made of these, so that it can't
+// say anything else than what the handlers do.
+type endpoint struct {
+	Method  string
+	Path    string
+	Summary string
+	Query   []parameter
+	Body    any // of the request; nil: none
+	Answer  any // of the type of the answer
+	Make    func(r *http.Request) (any, error)
+}
+
+// parameter is one of the query string.
+type parameter struct{ Name, Kind, Format, Text string }
+
+// list is how the API answers with many things.
+type list[T any] struct {
+	Items []T    `json:"items"`
+	Next  string `json:"next"` // path of the next page; empty on the last
+}
+
+var paging = []parameter{
+	{"limit", "integer", "", "how many, 1 to 1000; 100 where it is left out"},
+	{"offset", "integer", "", "how many to leave out"},
+}
+
+var eventFilters = []parameter{
+	{"edge", "string", "", "of one edge"}, {"stream", "string", "", "of one camera or sensor"}, {"label", "string", "", "with one label"},
+	{"kind", "string", "", "alert or track"}, {"from", "string", "date-time", "from this time on"}, {"to", "string", "date-time", "up to this time"},
+	{"before", "integer", "", "only those before the event with this number, for paging"}, paging[0],
+}
+
+// decision is what an operator asks for.
+type decision struct {
+	Action string `json:"action"` // replay or discard
+}
+
+// health is the overview for programs.
+type health struct {
+	Lines  []Line  `json:"lines"`
+	Outbox *Outbox `json:"outbox"` // where the console runs beside a device
+}
+
+// frameFound is what was found in a camera's latest frame.
+type frameFound struct {
+	Frame int         `json:"frame"` // -1: none has come
+	Time  time.Time   `json:"time,omitzero"`
+	Boxes []event.Box `json:"boxes"`
+}
+
+// endpoints are all of the REST API but streams, pictures and files.
+func (k *Console) endpoints() []endpoint {
+	get := func(path, summary string, query []parameter, answer any, make func(r *http.Request) (any, error)) endpoint {
+		return endpoint{Method: http.MethodGet, Path: "/api/v1" + path, Summary: summary, Query: query, Answer: answer, Make: make}
+	}
+	return []endpoint{
+		get("/overview", "How the appliance is, in sentences, the bad ones first", nil, health{}, k.apiOverview),
+		get("/edges", "Devices as the cloud knows them", nil, list[Edge]{}, k.apiEdges),
+		get("/drops", "What edges let go of, and why", nil, list[Drop]{}, k.apiDrops),
+		get("/scenes", "Scenes, the latest first", append([]parameter{{"edge", "string", "", "of one edge"}, {"bbox", "string", "", "west,south,east,north in degrees"},
+			{"from", "string", "date-time", "captured from this time on"}, {"to", "string", "date-time", "captured up to this time"}}, paging...), list[Scene]{}, k.apiScenes),
+		get("/scenes/{edge}/{scene}", "One scene", nil, Scene{}, k.apiScene),
+		get("/scenes/{edge}/{scene}/tiles", "What became of each tile of a scene, and why", nil, list[TileFate]{}, k.apiTiles),
+		get("/scenes/{edge}/{scene}/areas", "How much ground each class covers", nil, list[Area]{}, k.apiAreas),
+		get("/cameras", "Cameras, videos and sets of images", nil, list[Camera]{}, k.apiCameras),
+		get("/cameras/{edge}/{camera}", "One camera", nil, Camera{}, k.apiCamera),
+		get("/cameras/{edge}/{camera}/frame", "What was found in a camera's latest frame", nil, frameFound{}, k.apiFrame),
+		get("/events", "Alerts and tracks, the latest first", eventFilters, list[Event]{}, k.apiEvents),
+		get("/sensors", "Numbers that sensors tell", nil, list[Sensor]{}, k.apiSensors),
+		get("/sensors/{edge}/{sensor}/{key}", "A sensor's readings, folded into at most 480 points",
+			[]parameter{{"from", "string", "date-time", "from this time on; else the last six hours"}, {"to", "string", "date-time", "up to this time"}}, list[Point]{}, k.apiReadings),
+		get("/cluster", "Who works in the cloud, and how far behind they are", nil, Cluster{}, k.apiCluster),
+		get("/letters", "Dead letters, the latest first", paging, list[Letter]{}, k.apiLetters),
+		get("/letters/{partition}/{offset}", "One dead letter", nil, Letter{}, func(r *http.Request) (any, error) { return k.letterAsked(r) }),
+		{Method: http.MethodPost, Path: "/api/v1/letters/{partition}/{offset}", Summary: "Replay or discard a dead letter; needs the role operator",
+			Body: decision{}, Answer: Letter{}, Make: k.apiDecide},
+		get("/audit", "What operators did, the latest first", nil, list[Act]{}, func(*http.Request) (any, error) { return list[Act]{Items: k.audit.latest(maxRows)}, nil }),
+	}
+}
+
+// answer serves an endpoint as JSON.
+func (k *Console) answer(e endpoint) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		v, err := e.Make(r)
+		if err != nil {
+			k.fail(w, r, err)
+			return
+		}
+		writeJSON(w, http.StatusOK, v)
+	}
+}
+
+func (k *Console) apiOverview(r *http.Request) (any, error) {
+	f, err := k.facts(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	return health{Lines: assess(f), Outbox: f.outbox}, nil
+}
+
+func (k *Console) apiEdges(r *http.Request) (any, error) {
+	all, err := k.index.edges(r.Context())
+	return list[Edge]{Items: all}, err
+}
+
+func (k *Console) apiDrops(r *http.Request) (any, error) {
+	all, err := k.index.drops(r.Context())
+	return list[Drop]{Items: all}, err
+}
+
+// window reads ?limit= and ?offset=.
+func window(v url.Values) (limit, offset int, err error) {
+	limit = 100
+	for _, f := range []struct {
+		name        string
+		into        *int
+		least, most int
+	}{{"limit", &limit, 1, maxRows}, {"offset", &offset, 0, 10_000_000}} {
+		text := v.Get(f.name)
+		if text == "" {
+			continue
+		}
+		n, err := strconv.Atoi(text)
+		if err != nil || n < f.least || n > f.most {
+			return 0, 0, fmt.Errorf("%w: %s %.20q is no number from %d to %d", errRequest, f.name, text, f.least, f.most)
+		}
+		*f.into = n
+	}
+	return limit, offset, nil
+}
+
+// nextPage is the path of the page after this one, or nothing where this is the last.
+func nextPage(r *http.Request, more bool, key string, value int64) string {
+	if !more {
+		return ""
+	}
+	v := r.URL.Query()
+	v.Set(key, strconv.FormatInt(value, 10))
+	return r.URL.EscapedPath() + "?" + v.Encode()
+}
+
+// page cuts a list that was asked for with one more than limit.
+func page[T any](r *http.Request, all []T, limit, offset int) list[T] {
+	more := len(all) > limit
+	return list[T]{Items: all[:min(limit, len(all))], Next: nextPage(r, more, "offset", int64(offset+limit))}
+}
+
+func (k *Console) apiScenes(r *http.Request) (any, error) {
+	v := r.URL.Query()
+	limit, offset, err := window(v)
+	if err != nil {
+		return nil, err
+	}
+	q := sceneQuery{limit: limit + 1, offset: offset}
+	if edge := v.Get("edge"); edge != "" {
+		q.edges = []string{edge}
+	}
+	if q.from, err = timeAsked(v, "from"); err != nil {
+		return nil, err
+	}
+	if q.to, err = timeAsked(v, "to"); err != nil {
+		return nil, err
+	}
+	if q.bbox, err = boxAsked(v.Get("bbox")); err != nil {
+		return nil, err
+	}
+	all, err := k.index.scenes(r.Context(), q)
+	if err != nil {
+		return nil, err
+	}
+	return page(r, all, limit, offset), nil
+}
+
+func (k *Console) apiScene(r *http.Request) (any, error) {
+	return k.index.scene(r.Context(), name(r, "edge"), name(r, "scene"))
+}
+
+func (k *Console) apiTiles(r *http.Request) (any, error) {
+	s, err := k.index.scene(r.Context(), name(r, "edge"), name(r, "scene"))
+	if err != nil {
+		return nil, err
+	}
+	all, err := k.tiles(s.Product)
+	return list[TileFate]{Items: all}, err
+}
+
+func (k *Console) apiAreas(r *http.Request) (any, error) {
+	s, err := k.index.scene(r.Context(), name(r, "edge"), name(r, "scene"))
+	if err != nil {
+		return nil, err
+	}
+	all, err := k.products.areas(s.Product)
+	return list[Area]{Items: all}, err
+}
+
+func (k *Console) apiCameras(r *http.Request) (any, error) {
+	all, err := k.index.cameras(r.Context(), maxRows)
+	return list[Camera]{Items: all}, err
+}
+
+func (k *Console) apiCamera(r *http.Request) (any, error) {
+	return k.index.camera(r.Context(), name(r, "edge"), name(r, "camera"))
+}
+
+func (k *Console) apiFrame(r *http.Request) (any, error) {
+	c, err := k.index.camera(r.Context(), name(r, "edge"), name(r, "camera"))
+	if err != nil {
+		return nil, err
+	}
+	f := frameFound{Frame: -1, Boxes: []event.Box{}}
+	if f.Time, f.Frame, err = k.index.pictured(r.Context(), frameSlot(c.Edge, c.Name)); err != nil || f.Time.IsZero() {
+		return f, err
+	}
+	f.Boxes, err = k.index.boxes(r.Context(), c.Edge, c.Name, f.Frame)
+	return f, err
+}
+
+func (k *Console) apiEvents(r *http.Request) (any, error) {
+	q, err := eventsAsked(r.URL.Query())
+	if err != nil {
+		return nil, err
+	}
+	limit, _, err := window(r.URL.Query())
+	if err != nil {
+		return nil, err
+	}
+	q.limit = limit + 1
+	all, err := k.index.events(r.Context(), q)
+	if err != nil {
+		return nil, err
+	}
+	l := list[Event]{Items: all[:min(limit, len(all))]}
+	if len(all) > limit {
+		l.Next = nextPage(r, true, "before", all[limit-1].Number)
+	}
+	return l, nil
+}
+
+func (k *Console) apiSensors(r *http.Request) (any, error) {
+	all, err := k.index.sensors(r.Context(), maxRows)
+	return list[Sensor]{Items: all}, err
+}
+
+func (k *Console) apiReadings(r *http.Request) (any, error) {
+	from, err := timeAsked(r.URL.Query(), "from")
+	if err != nil {
+		return nil, err
+	}
+	to, err := timeAsked(r.URL.Query(), "to")
+	if err != nil {
+		return nil, err
+	}
+	if to.IsZero() {
+		to = k.now()
+	}
+	if from.IsZero() {
+		from = to.Add(-6 * time.Hour)
+	}
+	if !from.Before(to) {
+		return nil, fmt.Errorf("%w: from is not before to", errRequest)
+	}
+	all, err := k.index.readings(r.Context(), name(r, "edge"), name(r, "sensor"), name(r, "key"), from, to)
+	return list[Point]{Items: all}, err
+}
+
+func (k *Console) apiCluster(r *http.Request) (any, error) {
+	if _, err := k.reach.get(); err != nil {
+		return nil, fmt.Errorf("ask Kafka: %w", err)
+	}
+	return k.cluster.get(r.Context()), nil
+}
+
+func (k *Console) apiLetters(r *http.Request) (any, error) {
+	limit, offset, err := window(r.URL.Query())
+	if err != nil {
+		return nil, err
+	}
+	all, err := k.letters(r, limit+1, offset)
+	if err != nil {
+		return nil, err
+	}
+	return page(r, all, limit, offset), nil
+}
+
+func (k *Console) apiDecide(r *http.Request) (any, error) {
+	l, err := k.letterAsked(r)
+	if err != nil {
+		return nil, err
+	}
+	var d decision
+	if err := json.NewDecoder(r.Body).Decode(&d); err != nil {
+		return nil, fmt.Errorf("%w: the body is no JSON: %w", errRequest, err)
+	}
+	if err := k.act(r, l, d.Action); err != nil {
+		return nil, err
+	}
+	return k.letterAsked(r)
+}

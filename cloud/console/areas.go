@@ -1,0 +1,88 @@
+package console
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Area is how much ground a class covers.
+type Area struct {
+	Class   string  `json:"class"`
+	AreaM2  float64 `json:"area_m2"`
+	Patches int     `json:"patches"`
+}
+
+// maxOutlines bounds the outlines that are summed up for a page.
+const maxOutlines = 64 << 20
+
+// areas sums up the outlines of a scene by class. They are read one at a time.
+func (p *products) areas(of *Product) ([]Area, error) {
+	stamp, err := p.stamp(of, outlineFile)
+	if err != nil {
+		return nil, err
+	}
+	var all []Area
+	if data, ok := p.drawn.get(stamp); ok {
+		return all, json.Unmarshal(data, &all)
+	}
+	f, info, err := p.open(of, outlineFile)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if info.Size() > maxOutlines {
+		return nil, fmt.Errorf("%s has %s: too large to be summed up here", outlineFile, size(info.Size()))
+	}
+	if all, err = sumAreas(json.NewDecoder(f)); err != nil {
+		return nil, fmt.Errorf("%s of %s can't be read: %w", outlineFile, of.Name, err)
+	}
+	if data, err := json.Marshal(all); err == nil {
+		p.drawn.put(stamp, data)
+	}
+	return all, nil
+}
+
+func sumAreas(d *json.Decoder) ([]Area, error) {
+	for { // up to the list of features
+		t, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		if t == "features" {
+			break
+		}
+	}
+	if t, err := d.Token(); err != nil || t != json.Delim('[') {
+		return nil, errors.New("features is no list")
+	}
+	sums := map[string]*Area{}
+	for d.More() {
+		var feature struct {
+			Properties struct {
+				Class  string  `json:"class"`
+				AreaM2 float64 `json:"area_m2"`
+			} `json:"properties"`
+		}
+		if err := d.Decode(&feature); err != nil {
+			return nil, err
+		}
+		class := cut(feature.Properties.Class, maxName)
+		if sums[class] == nil {
+			if len(sums) > 100 {
+				return nil, errors.New("more than 100 classes")
+			}
+			sums[class] = &Area{Class: class}
+		}
+		sums[class].AreaM2 += feature.Properties.AreaM2
+		sums[class].Patches++
+	}
+	all := []Area{}
+	for _, a := range sums {
+		all = append(all, *a)
+	}
+	slices.SortFunc(all, func(a, b Area) int { return strings.Compare(a.Class, b.Class) })
+	return all, nil
+}

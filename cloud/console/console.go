@@ -1,0 +1,223 @@
+package console
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/security"
+	"cloudcanvas/shared/telemetry"
+)
+
+// Parts are what a console is made of. Log and Products must be there.
+type Parts struct {
+	Log      Log
+	Products string // folder
+	Objects  Objects
+	Statuses Statuses
+	Group    Group
+	Device   Device // where the console runs beside one
+	Version  string
+	Logger   *slog.Logger
+	Metrics  prometheus.Registerer
+	Gatherer prometheus.Gatherer // shown on /metrics
+	Step     func()              // called as long as the console moves; for a watchdog
+}
+
+// Console serves pages and APIs. Close it.
+type Console struct {
+	Parts
+	config   Config
+	index    *index
+	audit    *audit
+	box      letterBox
+	notices  *notices
+	products *products
+	cluster  *clusterView
+	fold     fold
+	reach    reach
+	guard    *guard
+	pages    pages
+	started  time.Time
+	now      func() time.Time
+	look     time.Duration // how often Kafka is asked whether it is there
+	stopping chan struct{} // closed when open streams have to end
+	stats    *stats
+}
+
+// New opens the console's index and reads who may come in. Nothing is served before Run.
+func New(ctx context.Context, c Config, p Parts) (_ *Console, err error) {
+	if p.Logger == nil {
+		p.Logger = slog.New(slog.DiscardHandler)
+	}
+	if p.Step == nil {
+		p.Step = func() {}
+	}
+	k := &Console{Parts: p, config: c, started: time.Now(), now: time.Now, look: lookEvery, stopping: make(chan struct{})}
+	k.notices = newNotices(k.started)
+	k.guard = &guard{config: c, origins: http.NewCrossOriginProtection(), now: k.now, refuse: k.refuse}
+	defer func() {
+		if err != nil {
+			k.Close()
+		}
+	}()
+	if c.TokensFile != "" {
+		if k.guard.tokens, err = readTokens(c.TokensFile); err != nil {
+			return nil, err
+		}
+	}
+	if !c.Loopback() && (k.guard.tokens == nil || c.Cert == "") {
+		return nil, fmt.Errorf("the console does not listen on %s without TLS and a login: set console.cert, console.key and console.tokens_file, or listen on 127.0.0.1", c.Listen)
+	}
+	if k.index, err = openIndex(ctx, c, p.Logger); err != nil {
+		return nil, err
+	}
+	if k.audit, err = openAudit(c.Data, p.Logger); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(p.Products, 0o755); err != nil {
+		return nil, fmt.Errorf("open the folder of products: %w", err)
+	}
+	folder, err := filepath.Abs(p.Products)
+	if err != nil {
+		return nil, fmt.Errorf("open the folder of products: %w", err)
+	}
+	if k.products, err = openProducts(folder, c.TileBytes); err != nil {
+		return nil, err
+	}
+	if k.pages, err = parsePages(); err != nil {
+		return nil, err
+	}
+	if k.stats, err = newStats(p.Metrics, k); err != nil {
+		return nil, err
+	}
+	k.box = letterBox{log: p.Log, audit: k.audit, now: k.now}
+	k.cluster = &clusterView{log: p.Log, group: p.Group, device: p.Device, index: k.index}
+	k.fold = fold{index: k.index, objects: p.Objects, tell: k.tell, passed: k.passed}
+	return k, nil
+}
+
+// tell gives notices the time and hands them to open pages.
+func (k *Console) tell(all ...Notice) {
+	now := k.now().UTC()
+	for i := range all {
+		all[i].Time = now
+	}
+	k.notices.tell(all...)
+	k.Step()
+}
+
+func (k *Console) passed(topic string, err error) {
+	k.stats.passed.WithLabelValues(topic).Inc()
+	k.Logger.Debug("a record is not shown", telemetry.Topic, topic, telemetry.Err, err)
+}
+
+// Run follows Kafka and serves until ctx ends. ready hears of the address once it listens; it may be
+// nil.
+func (k *Console) Run(ctx context.Context, ready func(url string)) error {
+	listener, url, err := k.listen()
+	if err != nil {
+		return err
+	}
+	if ready != nil {
+		ready(url)
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return k.serve(ctx, listener) })
+	group.Go(func() error {
+		f := follower{log: k.Log, fold: k.fold, reach: &k.reach, slog: k.Logger, step: k.Step, every: k.look}
+		return f.run(ctx)
+	})
+	if k.Statuses != nil {
+		k.Statuses.Subscribe(event.StatusFilter, 1, func(m broker.Message) { k.heardStatus(ctx, m) })
+	}
+	return group.Wait()
+}
+
+// heardStatus takes in what an edge says of itself.
+func (k *Console) heardStatus(ctx context.Context, m broker.Message) {
+	edge, err := event.ParseStatusTopic(m.Topic)
+	if err != nil {
+		return
+	}
+	s, err := event.ParseStatus(m.Payload)
+	if err != nil {
+		k.Logger.Debug("a status can't be read", telemetry.Topic, m.Topic, telemetry.Err, err)
+		return
+	}
+	s.Edge = edge
+	s.Version = cut(s.Version, maxName)
+	if err := k.fold.status(ctx, s); err != nil && ctx.Err() == nil {
+		k.Logger.Warn("an edge's status is not noted", telemetry.Edge, edge, telemetry.Err, err)
+	}
+}
+
+func (k *Console) listen() (net.Listener, string, error) {
+	listener, err := net.Listen("tcp", k.config.Listen)
+	if err != nil {
+		return nil, "", fmt.Errorf("listen for people on %s: %w (choose another console.listen)", k.config.Listen, err)
+	}
+	if k.config.Cert == "" {
+		return listener, "http://" + listener.Addr().String() + "/", nil
+	}
+	encryption, err := security.ServerTLS(k.config.Cert, k.config.Key, "")
+	if err != nil {
+		listener.Close()
+		return nil, "", fmt.Errorf("the console's certificate: %w", err)
+	}
+	encryption.NextProtos = []string{"h2", "http/1.1"}
+	return tls.NewListener(listener, encryption), "https://" + listener.Addr().String() + "/", nil
+}
+
+// shutdown is how long answers in hand may take when the console stops.
+const shutdown = 3 * time.Second
+
+func (k *Console) serve(ctx context.Context, listener net.Listener) error {
+	server := &http.Server{
+		Handler: k.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(k.Logger.Handler(), slog.LevelDebug),
+	}
+	stopped := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(stopped)
+		close(k.stopping)
+		patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdown)
+		defer cancel()
+		if server.Shutdown(patience) != nil {
+			server.Close()
+		}
+	})
+	err := server.Serve(listener)
+	if !stop() {
+		<-stopped
+	}
+	if !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve people: %w", err)
+	}
+	return nil
+}
+
+// Close gives back what New took.
+func (k *Console) Close() {
+	if k.products != nil {
+		k.products.close()
+	}
+	if k.audit != nil {
+		k.audit.close()
+	}
+	if k.index != nil {
+		k.index.close()
+	}
+}

@@ -1,0 +1,78 @@
+// Package console is what people see of the appliance: pages, a REST API, a STAC API and map tiles,
+// all read from an index on disk that follows Kafka and can be made anew from it at any time.
+//
+//	Kafka ─▶ follow ─▶ fold ─▶ index (SQLite) ─▶ pages, API, STAC ─▶ people and programs
+//	MQTT status ──────▶ │         │
+//	                    └─────────┴─▶ notices ─▶ server-sent events ─▶ open pages
+//	products' folder ─────────────────────────▶ pictures, tiles, downloads
+//
+// Nothing here is the only copy of anything, except the audit of what operators did.
+package console
+
+import (
+	"context"
+	"time"
+
+	"cloudcanvas/shared/broker"
+)
+
+// Log is what the console needs of Kafka; *broker.Kafka has it.
+type Log interface {
+	Partitions(ctx context.Context, topic string) (int, error)
+	Offsets(ctx context.Context, topic string) (map[int]broker.OffsetRange, error)
+	Committed(ctx context.Context, group, topic string) (map[int]int64, error)
+	Read(ctx context.Context, topic string, partition int, from int64, handle func([]broker.Record) error) error
+	Scan(ctx context.Context, topic string, partition int, from, to int64, handle func(broker.Record) error) error
+	Append(ctx context.Context, records ...broker.Record) error
+}
+
+// Statuses is where edges say, retained, that they are there; *broker.MQTT has it.
+type Statuses interface {
+	Subscribe(filter string, qos byte, handle func(broker.Message))
+}
+
+// Objects is where large data rests.
+type Objects interface {
+	Get(ctx context.Context, ref string) ([]byte, error)
+}
+
+// Group tells who works in the cloud and who owns what.
+type Group interface {
+	Workers(ctx context.Context) ([]Worker, error)
+	Owners(ctx context.Context) (map[string]string, error) // member by what is owned: canvas.work-3
+}
+
+// Worker is one of the cloud's workers.
+type Worker struct {
+	ID          string             `json:"id"`
+	Host        string             `json:"host"`
+	Accelerator string             `json:"accelerator"`
+	MemoryBytes int64              `json:"memory_bytes"`
+	Rates       map[string]float64 `json:"rates"` // measured items a second by model
+}
+
+// Device tells what only the device knows, where the console runs beside it.
+type Device interface {
+	Outbox() Outbox
+	Engines() []Engine
+}
+
+// Outbox is the state of a device's buffer.
+type Outbox struct {
+	Edge      string    `json:"edge"`
+	Committed uint64    `json:"committed"`
+	Received  uint64    `json:"received"`
+	Waiting   uint64    `json:"waiting"`
+	Dropped   uint64    `json:"dropped"`
+	Bytes     int64     `json:"bytes"`  // that wait
+	Oldest    time.Time `json:"oldest"` // when the oldest that waits was committed
+}
+
+// Engine is which engine really runs a model.
+type Engine struct {
+	Model  string  `json:"model"`
+	Engine string  `json:"engine"`
+	Device string  `json:"device"`
+	Golden string  `json:"golden"` // match, or why not
+	Ms     float64 `json:"ms"`     // an image
+}

@@ -1,0 +1,82 @@
+package console
+
+import (
+	"sync"
+	"time"
+)
+
+// Notice tells open pages that something has changed: what, and about whom.
+type Notice struct {
+	Number uint64    `json:"-"`
+	What   string    `json:"what"` // scene, camera, event, sensor, drop, letter, edge
+	Edge   string    `json:"edge,omitempty"`
+	Name   string    `json:"name,omitempty"` // the scene, camera or sensor
+	Time   time.Time `json:"time"`
+}
+
+// What notices are about.
+const (
+	aboutScene  = "scene"
+	aboutCamera = "camera"
+	aboutEvent  = "event"
+	aboutSensor = "sensor"
+	aboutDrop   = "drop"
+	aboutLetter = "letter"
+	aboutEdge   = "edge"
+)
+
+// kept is how many notices a page that was away can catch up with; one that missed more looks at
+// everything again.
+const kept = 1024
+
+// notices is a ring of the latest, and who waits for more.
+type notices struct {
+	mu      sync.Mutex
+	ring    []Notice // the newest last
+	last    uint64
+	changed chan struct{} // closed at the next notice
+}
+
+// newNotices numbers from the start's time, so that numbers of an earlier process are older.
+func newNotices(start time.Time) *notices {
+	return &notices{last: uint64(start.UnixMilli()), changed: make(chan struct{})}
+}
+
+// tell adds notices and wakes who waits.
+func (n *notices) tell(all ...Notice) {
+	if len(all) == 0 {
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, notice := range all {
+		n.last++
+		notice.Number = n.last
+		n.ring = append(n.ring, notice)
+	}
+	if len(n.ring) > 2*kept {
+		n.ring = append([]Notice(nil), n.ring[len(n.ring)-kept:]...)
+	}
+	close(n.changed)
+	n.changed = make(chan struct{})
+}
+
+// since gives the notices after a number, and a channel that closes when there are more. missed says
+// that some are no longer kept.
+func (n *notices) since(number uint64) (after []Notice, last uint64, missed bool, more <-chan struct{}) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if number > n.last {
+		return nil, n.last, true, n.changed // of a clock that ran ahead
+	}
+	fresh := int(min(n.last-number, uint64(len(n.ring))))
+	missed = uint64(fresh) < n.last-number
+	return append([]Notice(nil), n.ring[len(n.ring)-fresh:]...), n.last, missed, n.changed
+}
+
+// latest is the number of the newest notice.
+func (n *notices) latest() uint64 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.last
+}

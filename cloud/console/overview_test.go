@@ -1,0 +1,62 @@
+package console
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"cloudcanvas/shared/event"
+)
+
+func TestTheOverviewSaysTheBadThingsFirst(t *testing.T) {
+	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	lines := assess(facts{
+		now: now, kafka: errors.New("refused"), kafkaSince: now.Add(-90 * time.Second),
+		edges:   []Edge{{Name: "mast-1", Status: "online"}, {Name: "mast-2", Status: "offline", Since: now.Add(-3 * time.Hour)}},
+		cameras: []Camera{{Name: "gate", Online: true, Heard: now.Add(-5 * time.Minute)}, {Name: "yard", Online: true, Heard: now}, {Name: "film", Ended: true}},
+		lags:    []Lag{{Topic: event.WorkTopic, Group: "canvas-worker", Lag: 5000}}, letters: 3, incomplete: []Scene{{ID: "S2A"}}, behind: 10_000, alerts: 2,
+		outbox: &Outbox{Edge: "mast-1", Waiting: 7, Bytes: 1500, Oldest: now.Add(-time.Hour)},
+	})
+	worst := 0
+	var all strings.Builder
+	for _, l := range lines {
+		if rank(l.Level) < worst {
+			t.Errorf("%s %q stands behind a better line", l.Level, l.Text)
+		}
+		worst = rank(l.Level)
+		all.WriteString(l.Level + " " + l.Text + "\n")
+	}
+	for _, text := range []string{
+		"bad Kafka cannot be reached since 1 min", "bad 1 edge is offline: mast-2 (since 3 h 0 min).", "bad Nothing comes from 1 camera: gate (since 5 min).",
+		"bad 3 items could not be worked on and wait for a decision.", "warn canvas-worker is 5000 records behind in canvas.work.",
+		"warn 1 scene is incomplete: S2A.", "warn 7 items (1.5 kB) wait in the outbox of mast-1, the oldest since 1 h 0 min.", "good 1 camera is up.", "warn The console is reading",
+	} {
+		if !strings.Contains(all.String(), text) {
+			t.Errorf("it does not say %q:\n%s", text, all.String())
+		}
+	}
+	if idle := assess(facts{now: now}); idle[0].Level != levelBad || !strings.Contains(idle[0].Text, "No worker is there") {
+		t.Errorf("without a worker: %+v", idle)
+	}
+	calm := assess(facts{now: now, edges: []Edge{{Name: "mast-1", Status: "online"}}, workers: []Worker{{}}, outbox: &Outbox{Edge: "mast-1", Committed: 9}})
+	for _, l := range calm {
+		if l.Level != levelGood {
+			t.Errorf("all is well, and it says %q", l.Text)
+		}
+	}
+}
+
+func TestSizesAndTimesAreForPeople(t *testing.T) {
+	for bytes, want := range map[int64]string{0: "0 B", 999: "999 B", 1000: "1.0 kB", 58_500_000: "58.5 MB", 1 << 62: "4.6 EB"} {
+		if got := size(bytes); got != want {
+			t.Errorf("%d: %s, want %s", bytes, got, want)
+		}
+	}
+	now := time.Now()
+	for d, want := range map[time.Duration]string{3 * time.Second: "3 s", 61 * time.Second: "1 min", 72 * time.Hour: "3 days"} {
+		if got := ago(now, now.Add(-d)); got != want {
+			t.Errorf("%v: %s, want %s", d, got, want)
+		}
+	}
+}

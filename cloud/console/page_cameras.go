@@ -1,0 +1,151 @@
+package console
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"cloudcanvas/shared/event"
+)
+
+type camerasBody struct {
+	Cameras []cameraCard
+	Events  eventList
+}
+
+type cameraCard struct {
+	Camera
+	State   string
+	Picture time.Time // of the latest frame; zero: none
+}
+
+// eventList is a part of the events with its filters.
+type eventList struct {
+	Filter filter
+	Labels []string
+	Events []Event
+	Next   string // link to older ones
+}
+
+// filter is what a person chose.
+type filter struct {
+	Edge, Camera, Label, Kind, From, To string
+}
+
+func (k *Console) camerasPage(r *http.Request) (any, error) {
+	cameras, err := k.index.cameras(r.Context(), maxRows)
+	if err != nil {
+		return nil, err
+	}
+	body := camerasBody{Cameras: make([]cameraCard, len(cameras))}
+	now := k.now()
+	pictures, err := k.index.frameTimes(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	for i, c := range cameras {
+		body.Cameras[i] = cameraCard{c, c.State(now), pictures[frameSlot(c.Edge, c.Name)]}
+	}
+	body.Events, err = k.eventList(r, filter{})
+	return body, err
+}
+
+type cameraBody struct {
+	cameraCard
+	Frame  int
+	Boxes  []event.Box
+	Events eventList
+}
+
+func (k *Console) cameraPage(r *http.Request) (any, error) {
+	ctx := r.Context()
+	c, err := k.index.camera(ctx, name(r, "edge"), name(r, "camera"))
+	if err != nil {
+		return nil, err
+	}
+	body := cameraBody{cameraCard: cameraCard{Camera: c, State: c.State(k.now())}}
+	if body.Picture, body.Frame, err = k.index.pictured(ctx, frameSlot(c.Edge, c.Name)); err != nil {
+		return nil, err
+	}
+	if body.Boxes, err = k.index.boxes(ctx, c.Edge, c.Name, body.Frame); err != nil {
+		return nil, err
+	}
+	body.Boxes = likely(body.Boxes)
+	body.Events, err = k.eventList(r, filter{Edge: c.Edge, Camera: c.Name})
+	return body, err
+}
+
+// likelyScore is the least score of a box that is drawn, as in the products' annotated frames.
+const likelyScore = 0.3
+
+func likely(all []event.Box) []event.Box {
+	out := all[:0:0]
+	for _, b := range all {
+		if b.Score >= likelyScore {
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+// eventList answers the filters of a request; fixed are those that the page itself sets.
+func (k *Console) eventList(r *http.Request, fixed filter) (eventList, error) {
+	l := eventList{Filter: fixed}
+	q, err := eventsAsked(r.URL.Query())
+	if err != nil {
+		return l, err
+	}
+	l.Filter.Label, l.Filter.Kind = q.label, q.kind
+	l.Filter.From, l.Filter.To = r.URL.Query().Get("from"), r.URL.Query().Get("to")
+	if fixed.Camera != "" {
+		q.edge, q.stream = fixed.Edge, fixed.Camera
+	}
+	q.limit = pageRows + 1
+	if l.Events, err = k.index.events(r.Context(), q); err != nil {
+		return l, err
+	}
+	if len(l.Events) > pageRows {
+		l.Events = l.Events[:pageRows]
+		next := r.URL.Query()
+		next.Set("before", strconv.FormatInt(l.Events[pageRows-1].Number, 10))
+		l.Next = "?" + next.Encode()
+	}
+	l.Labels, err = k.index.labels(r.Context())
+	return l, err
+}
+
+// eventsAsked reads the filters that pages and the API share.
+func eventsAsked(v url.Values) (q eventQuery, err error) {
+	q = eventQuery{edge: v.Get("edge"), stream: v.Get("stream"), label: v.Get("label"), kind: v.Get("kind")}
+	if q.kind != "" && q.kind != string(event.Alert) && q.kind != string(event.Track) {
+		return q, fmt.Errorf("%w: kind %.20q is neither alert nor track", errRequest, q.kind)
+	}
+	if q.from, err = timeAsked(v, "from"); err != nil {
+		return q, err
+	}
+	if q.to, err = timeAsked(v, "to"); err != nil {
+		return q, err
+	}
+	if text := v.Get("before"); text != "" {
+		if q.before, err = strconv.ParseInt(text, 10, 64); err != nil || q.before < 1 {
+			return q, fmt.Errorf("%w: before %.20q is no event's number", errRequest, text)
+		}
+	}
+	return q, nil
+}
+
+// timeAsked reads a time as RFC 3339, or as a browser's datetime field writes it, in UTC.
+func timeAsked(v url.Values, key string) (time.Time, error) {
+	text := v.Get(key)
+	if text == "" {
+		return time.Time{}, nil
+	}
+	for _, form := range []string{time.RFC3339, "2006-01-02T15:04", "2006-01-02T15:04:05", "2006-01-02"} {
+		if t, err := time.Parse(form, text); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%w: %s %.40q is no time: write 2026-05-01T12:00:00Z", errRequest, key, text)
+}

@@ -1,0 +1,115 @@
+package console
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+)
+
+type lettersBody struct {
+	Letters []Letter
+	Acts    []Act
+	Page    int
+	More    bool
+}
+
+func (k *Console) lettersPage(r *http.Request) (any, error) {
+	page, err := pageNumber(r)
+	if err != nil {
+		return nil, err
+	}
+	body := lettersBody{Page: page, Acts: k.audit.latest(20)}
+	body.Letters, err = k.letters(r, pageRows+1, (page-1)*pageRows)
+	if len(body.Letters) > pageRows {
+		body.Letters, body.More = body.Letters[:pageRows], true
+	}
+	return body, err
+}
+
+// letters lists dead letters with what was done about them.
+func (k *Console) letters(r *http.Request, limit, offset int) ([]Letter, error) {
+	all, err := k.index.letters(r.Context(), limit, offset)
+	for i := range all {
+		all[i].Handled = k.audit.of(all[i].name())
+	}
+	return all, err
+}
+
+type letterBody struct {
+	Letter
+	Preview
+	May bool // the person may decide
+}
+
+func (k *Console) letterPage(r *http.Request) (any, error) {
+	l, err := k.letterAsked(r)
+	if err != nil {
+		return nil, err
+	}
+	return letterBody{Letter: l, Preview: preview(l.head, l.Bytes), May: whoAsks(r).may(Operator)}, nil
+}
+
+func (k *Console) letterAsked(r *http.Request) (Letter, error) {
+	partition, err := strconv.Atoi(r.PathValue("partition"))
+	offset, err2 := strconv.ParseInt(r.PathValue("offset"), 10, 64)
+	if err != nil || err2 != nil || partition < 0 || offset < 0 {
+		return Letter{}, fmt.Errorf("the dead letter is %w", errUnknown)
+	}
+	l, err := k.index.letter(r.Context(), partition, offset)
+	l.Handled = k.audit.of(l.name())
+	return l, err
+}
+
+// decide replays or discards a letter, as the form's action says.
+func (k *Console) decide(w http.ResponseWriter, r *http.Request) {
+	l, err := k.letterAsked(r)
+	if err == nil {
+		err = r.ParseForm()
+	}
+	if err == nil {
+		err = k.act(r, l, r.PostForm.Get("action"))
+	}
+	if err != nil {
+		k.fail(w, r, err)
+		return
+	}
+	http.Redirect(w, r, l.Path(), http.StatusSeeOther)
+}
+
+func (k *Console) act(r *http.Request, l Letter, action string) (err error) {
+	who := whoAsks(r).Name
+	switch action {
+	case actReplay:
+		err = k.box.replay(r.Context(), who, l)
+	case actDiscard:
+		err = k.box.discard(who, l)
+	default:
+		err = fmt.Errorf("%w: action %.20q is neither %s nor %s", errRequest, action, actReplay, actDiscard)
+	}
+	if err == nil {
+		k.Logger.Info("an operator has decided about a dead letter", "who", who, "action", action, "letter", l.name())
+		k.tell(Notice{What: aboutLetter})
+	}
+	return err
+}
+
+func (k *Console) loginPage(w http.ResponseWriter, r *http.Request) {
+	k.show(w, r, http.StatusOK, "login", false)
+}
+
+func (k *Console) logIn(w http.ResponseWriter, r *http.Request) {
+	if err := r.ParseForm(); err != nil {
+		k.fail(w, r, fmt.Errorf("%w: %w", errRequest, err))
+		return
+	}
+	if !k.guard.logIn(w, r, r.PostForm.Get("token")) {
+		k.show(w, r, http.StatusForbidden, "login", true)
+		return
+	}
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+func (k *Console) logOut(w http.ResponseWriter, r *http.Request) {
+	k.guard.logOut(w, r)
+	http.Redirect(w, r, "/login", http.StatusSeeOther)
+}

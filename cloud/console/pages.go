@@ -1,0 +1,139 @@
+package console
+
+import (
+	"embed"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+//go:embed pages/*.html
+var pageFiles embed.FS
+
+//go:embed assets
+var assetFiles embed.FS
+
+// pages are the templates by name.
+type pages map[string]*template.Template
+
+// view is what every page is made of.
+type view struct {
+	Name    string
+	Path    string
+	Who     person
+	Login   bool // people log in here
+	Now     time.Time
+	Away    bool // Kafka can't be reached
+	Version string
+	Last    uint64 // the newest notice that the page has taken in
+	Body    any
+}
+
+var pageFunctions = template.FuncMap{
+	"ago": ago, "size": size, "segment": segment, "percent": percent, "area": areaText, "number": number, "are": are,
+	"clock": func(t time.Time) string {
+		if t.IsZero() {
+			return "—"
+		}
+		return t.UTC().Format("2006-01-02 15:04:05")
+	},
+	"iso":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"round": func(v float64) string { return strconv.FormatFloat(v, 'f', 2, 64) },
+	"lasts": func(d time.Duration) string { return d.Round(100 * time.Millisecond).String() },
+	"join":  strings.Join,
+	"inc":   func(n int) int { return n + 1 },
+	"dec":   func(n int) int { return n - 1 },
+}
+
+func parsePages() (pages, error) {
+	names, err := fs.Glob(pageFiles, "pages/*.html")
+	if err != nil {
+		return nil, err
+	}
+	all := pages{}
+	for _, file := range names {
+		name := strings.TrimSuffix(strings.TrimPrefix(file, "pages/"), ".html")
+		if name == "layout" {
+			continue
+		}
+		t, err := template.New(name).Funcs(pageFunctions).ParseFS(pageFiles, "pages/layout.html", file)
+		if err != nil {
+			return nil, fmt.Errorf("the page %s: %w", name, err)
+		}
+		all[name] = t
+	}
+	return all, nil
+}
+
+// assetHandler serves what pages are made of, to be asked for anew with each version only.
+func assetHandler() http.Handler {
+	files := http.FileServerFS(assetFiles)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/") {
+			http.NotFound(w, r)
+			return
+		}
+		w.Header().Set("Cache-Control", "max-age=300")
+		files.ServeHTTP(w, r)
+	})
+}
+
+// segment is a name as one part of a path, whatever is in it. "." and ".." would lead elsewhere even
+// when escaped: browsers and routers take them for steps.
+func segment(name string) string {
+	switch name {
+	case "":
+		return "%20"
+	case ".", "..":
+		return strings.Repeat("%252E", len(name))
+	}
+	return url.PathEscape(name)
+}
+
+// name is what segment made a part of a path of.
+func name(r *http.Request, key string) string {
+	switch v := r.PathValue(key); v {
+	case " ":
+		return ""
+	case "%2E", "%2E%2E":
+		return strings.ReplaceAll(v, "%2E", ".")
+	default:
+		return v
+	}
+}
+
+func percent(share *float64) string {
+	if share == nil {
+		return "—"
+	}
+	return strconv.FormatFloat(100**share, 'f', 1, 64) + " %"
+}
+
+// areaText is square metres for people.
+func areaText(m2 float64) string {
+	if m2 >= 1e5 {
+		return strconv.FormatFloat(m2/1e6, 'f', 2, 64) + " km²"
+	}
+	return strconv.FormatFloat(m2, 'f', 0, 64) + " m²"
+}
+
+// number is a value with as many digits as are worth reading.
+func number(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }
+
+// pageNumber is ?page=, from 1.
+func pageNumber(r *http.Request) (int, error) {
+	text := r.URL.Query().Get("page")
+	if text == "" {
+		return 1, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > 1_000_000 {
+		return 0, fmt.Errorf("%w: page %.20q is no number from 1 on", errRequest, text)
+	}
+	return n, nil
+}

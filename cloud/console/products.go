@@ -1,0 +1,189 @@
+package console
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+
+	"cloudcanvas/shared/raster"
+	"cloudcanvas/shared/vision"
+)
+
+// products is the folder of finished products. All paths are taken below its root, whatever a name
+// says: nothing outside it can be reached.
+type products struct {
+	folder string
+	root   *os.Root
+	drawn  *shelf // drawn pictures and sums, by what they are of
+	turn   chan struct{}
+}
+
+// drawings is how many pictures are drawn at once: each holds some megabytes.
+const drawings = 2
+
+func openProducts(folder string, bytes int64) (*products, error) {
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return nil, fmt.Errorf("open the folder of products: %w", err)
+	}
+	return &products{folder: folder, root: root, drawn: newShelf(bytes), turn: make(chan struct{}, drawings)}, nil
+}
+
+func (p *products) close() { p.root.Close() }
+
+// name checks a file of a product: it must be one that the product announced.
+func (p *products) name(of *Product, file string) (string, error) {
+	if of == nil || !slices.Contains(of.Files, file) {
+		return "", fmt.Errorf("the file %.80q is %w", file, errUnknown)
+	}
+	name := path.Join(of.Folder, file)
+	if !fs.ValidPath(name) || !fs.ValidPath(of.Folder) {
+		return "", fmt.Errorf("the file %.80q is %w", file, errUnknown)
+	}
+	return name, nil
+}
+
+// open opens a file of a product.
+func (p *products) open(of *Product, file string) (*os.File, fs.FileInfo, error) {
+	name, err := p.name(of, file)
+	if err != nil {
+		return nil, nil, err
+	}
+	f, err := p.root.Open(name)
+	if err != nil {
+		return nil, nil, fmt.Errorf("the file %.80q is %w: the folder of products has it no longer", file, errUnknown)
+	}
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		f.Close()
+		return nil, nil, fmt.Errorf("the file %.80q is %w", file, errUnknown)
+	}
+	return f, info, nil
+}
+
+// read reads a file of at most limit bytes.
+func (p *products) read(of *Product, file string, limit int64) ([]byte, error) {
+	f, info, err := p.open(of, file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if info.Size() > limit {
+		return nil, fmt.Errorf("%s has %s, more than can be shown here: download it", file, size(info.Size()))
+	}
+	data := make([]byte, info.Size())
+	if _, err := f.ReadAt(data, 0); err != nil && info.Size() > 0 {
+		return nil, fmt.Errorf("read %s: %w", file, err)
+	}
+	return data, nil
+}
+
+// stamp tells one state of a file from another.
+func (p *products) stamp(of *Product, file string) (string, error) {
+	f, info, err := p.open(of, file)
+	if err != nil {
+		return "", err
+	}
+	f.Close()
+	return fmt.Sprintf("%s/%s@%d-%d", of.Folder, file, info.ModTime().UnixNano(), info.Size()), nil
+}
+
+// draw gives a picture that is made of mask.tif: from the shelf, or drawn now and kept.
+func (p *products) draw(ctx context.Context, of *Product, what string, draw func(*raster.Scene) ([]byte, error)) ([]byte, error) {
+	stamp, err := p.stamp(of, maskFile)
+	if err != nil {
+		return nil, err
+	}
+	key := stamp + "#" + what
+	if data, ok := p.drawn.get(key); ok {
+		return data, nil
+	}
+	select {
+	case p.turn <- struct{}{}:
+		defer func() { <-p.turn }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	mask, err := raster.Open(filepath.Join(p.folder, filepath.FromSlash(path.Join(of.Folder, maskFile))), raster.Options{Bands: []string{"class"}})
+	if err != nil {
+		return nil, fmt.Errorf("the mask of %s can't be read: %w", of.Name, err)
+	}
+	defer mask.Close()
+	data, err := draw(mask)
+	if err != nil {
+		return nil, err
+	}
+	p.drawn.put(key, data)
+	return data, nil
+}
+
+const (
+	maskFile    = "mask.tif"
+	outlineFile = "mask.geojson"
+	tilesFile   = "tiles.json"
+	itemFile    = "item.json"
+)
+
+// maskColours are what the classes look like over a picture.
+var maskColours = color.Palette{
+	vision.Clear:  color.NRGBA{},
+	vision.Shadow: color.NRGBA{R: 150, G: 60, B: 220, A: 255},
+	vision.Cloud:  color.NRGBA{R: 255, G: 140, B: 0, A: 255},
+	3:             color.NRGBA{R: 20, G: 20, B: 20, A: 150}, // not sent, no data
+}
+
+// encodeMask makes a PNG of classes.
+func encodeMask(class []byte, w, h int) ([]byte, error) {
+	picture := image.NewPaletted(image.Rect(0, 0, w, h), maskColours)
+	for i, c := range class {
+		picture.Pix[i] = min(c, 3)
+	}
+	var out bytes.Buffer
+	err := (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(&out, picture)
+	return out.Bytes(), err
+}
+
+// maskSide is the longest side of a mask that is laid over a quicklook.
+const maskSide = 1024
+
+// mask is a scene's mask as a PNG, at most maskSide pixels a side.
+func (p *products) mask(ctx context.Context, of *Product) ([]byte, error) {
+	return p.draw(ctx, of, "mask", func(s *raster.Scene) ([]byte, error) {
+		w, h := s.Info().Width, s.Info().Height
+		side := max(w, h)
+		dw, dh := max(1, w*min(side, maskSide)/side), max(1, h*min(side, maskSide)/side)
+		class, err := s.ReadClassesScaled(raster.Window{W: w, H: h}, dw, dh)
+		if err != nil {
+			return nil, err
+		}
+		return encodeMask(class, dw, dh)
+	})
+}
+
+// tilePixels is the side of a map tile.
+const tilePixels = 256
+
+// outsideScene is a class that no mask has: a map tile is transparent there.
+const outsideScene = vision.Clear
+
+// mapTile is a part of a scene's mask as a web map's tile.
+func (p *products) mapTile(ctx context.Context, of *Product, t raster.MapTile) ([]byte, error) {
+	return p.draw(ctx, of, fmt.Sprintf("%d/%d/%d", t.Z, t.X, t.Y), func(s *raster.Scene) ([]byte, error) {
+		class, found, err := s.ReadClassesMap(t, tilePixels, outsideScene)
+		if err != nil {
+			return nil, err
+		}
+		if !found {
+			class = make([]byte, tilePixels*tilePixels)
+		}
+		return encodeMask(class, tilePixels, tilePixels)
+	})
+}

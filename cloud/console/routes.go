@@ -1,0 +1,182 @@
+package console
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"runtime/debug"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"cloudcanvas/shared/telemetry"
+)
+
+// errRequest marks what is wrong with a request, so that its sender hears of it.
+var errRequest = errors.New("the request can't be answered")
+
+// Handler is everything that the console serves.
+func (k *Console) Handler() http.Handler {
+	mux := http.NewServeMux()
+	page := func(path, name string, make func(*http.Request) (any, error)) {
+		mux.HandleFunc("GET "+path, k.page(name, make))
+	}
+	page("/{$}", "overview", k.overviewPage)
+	page("/scenes", "scenes", k.scenesPage)
+	page("/scenes/{edge}/{scene}", "scene", k.scenePage)
+	page("/cameras", "cameras", k.camerasPage)
+	page("/cameras/{edge}/{camera}", "camera", k.cameraPage)
+	page("/sensors", "sensors", k.sensorsPage)
+	page("/link", "link", k.linkPage)
+	page("/cluster", "cluster", k.clusterPage)
+	page("/letters", "letters", k.lettersPage)
+	page("/letters/{partition}/{offset}", "letter", k.letterPage)
+	mux.HandleFunc("POST /letters/{partition}/{offset}", k.decide)
+	mux.HandleFunc("GET /login", k.loginPage)
+	mux.HandleFunc("POST /login", k.logIn)
+	mux.HandleFunc("POST /logout", k.logOut)
+	mux.Handle("GET /assets/", assetHandler())
+
+	mux.HandleFunc("GET /pictures/scenes/{edge}/{scene}", k.lookPicture)
+	mux.HandleFunc("GET /pictures/masks/{edge}/{scene}", k.maskPicture)
+	mux.HandleFunc("GET /pictures/cameras/{edge}/{camera}", k.framePicture)
+	mux.HandleFunc("GET /pictures/events/{number}", k.eventPicture)
+	mux.HandleFunc("GET /pictures/letters/{partition}/{offset}", k.letterPicture)
+	mux.HandleFunc("GET /files/scenes/{edge}/{scene}/{file...}", k.sceneFile)
+	mux.HandleFunc("GET /files/cameras/{edge}/{camera}/{file...}", k.cameraFile)
+
+	for _, e := range k.endpoints() {
+		mux.HandleFunc(e.Method+" "+e.Path, k.answer(e))
+	}
+	mux.HandleFunc("GET /api/v1/stream", k.stream)
+	mux.HandleFunc("GET /api/v1/openapi.json", k.openAPI)
+	mux.HandleFunc("GET /api/v1/tiles/{edge}/{scene}/{z}/{x}/{y}", k.mapTile)
+	k.stacRoutes(mux)
+
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, map[string]bool{"ok": true}) })
+	mux.HandleFunc("GET /readyz", k.readyz)
+	if k.Gatherer != nil {
+		mux.Handle("GET /metrics", promhttp.HandlerFor(k.Gatherer, promhttp.HandlerOpts{}))
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		k.refuse(w, r, http.StatusNotFound, "There is no such page here.")
+	})
+	return k.caught(k.stats.timed(k.guard.around(mux)))
+}
+
+// caught turns a panic of a handler into a page without a stack trace; the log has it.
+func (k *Console) caught(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			fault := recover()
+			if fault == nil {
+				return
+			}
+			if fault == http.ErrAbortHandler {
+				panic(fault)
+			}
+			k.Logger.Error("a page has failed", "path", r.URL.Path, "fault", fault, "stack", string(debug.Stack()))
+			k.refuse(w, r, http.StatusInternalServerError, "This page has a fault. The log says more; the rest of the console goes on.")
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (k *Console) readyz(w http.ResponseWriter, _ *http.Request) {
+	if _, err := k.reach.get(); err != nil {
+		writeJSON(w, http.StatusServiceUnavailable, map[string]any{"ok": false, "reason": "Kafka cannot be reached: " + err.Error()})
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"ok": true})
+}
+
+// page serves a template with what make gives.
+func (k *Console) page(name string, make func(*http.Request) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		body, err := make(r)
+		if err != nil {
+			k.fail(w, r, err)
+			return
+		}
+		k.show(w, r, http.StatusOK, name, body)
+	}
+}
+
+// show renders into memory first, so that a fault never leaves half a page.
+func (k *Console) show(w http.ResponseWriter, r *http.Request, status int, name string, body any) {
+	_, kafka := k.reach.get()
+	var out bytes.Buffer
+	err := k.pages[name].ExecuteTemplate(&out, "layout", view{
+		Name: name, Path: r.URL.Path, Who: whoAsks(r), Login: k.guard.tokens != nil, Now: k.now(), Away: kafka != nil, Version: k.Version, Last: k.notices.latest(), Body: body,
+	})
+	if err != nil {
+		k.Logger.Error("a page can't be made", "page", name, telemetry.Err, err)
+		http.Error(w, "This page has a fault. The log says more.", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	w.Write(out.Bytes())
+}
+
+// fail answers an error with the status it deserves. What went wrong inside is for the log only.
+func (k *Console) fail(w http.ResponseWriter, r *http.Request, err error) {
+	var tooLarge *http.MaxBytesError
+	switch {
+	case r.Context().Err() != nil: // nobody waits for the answer
+	case errors.Is(err, errUnknown):
+		k.refuse(w, r, http.StatusNotFound, sentence(err))
+	case errors.Is(err, errCannot):
+		k.refuse(w, r, http.StatusConflict, sentence(err))
+	case errors.As(err, &tooLarge):
+		k.refuse(w, r, http.StatusRequestEntityTooLarge, "The request is too large.")
+	case errors.Is(err, errRequest):
+		k.refuse(w, r, http.StatusBadRequest, sentence(err))
+	default:
+		k.Logger.Warn("a request failed", "path", r.URL.Path, telemetry.Err, err)
+		k.refuse(w, r, http.StatusServiceUnavailable, "This cannot be shown now. The console's log says why; try again in a moment.")
+	}
+}
+
+func sentence(err error) string {
+	text := err.Error()
+	return strings.ToUpper(text[:1]) + text[1:] + "."
+}
+
+// refuse says why there is no answer: as a page to people, as JSON (RFC 9457) to programs.
+func (k *Console) refuse(w http.ResponseWriter, r *http.Request, status int, message string) {
+	if program(r) {
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(status)
+		json.NewEncoder(w).Encode(problem{Title: http.StatusText(status), Status: status, Detail: message})
+		return
+	}
+	k.show(w, r, status, "problem", problem{Title: http.StatusText(status), Status: status, Detail: message})
+}
+
+type problem struct {
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail"`
+}
+
+// program says whether no person reads the answer.
+func program(r *http.Request) bool {
+	for _, prefix := range []string{"/api/", "/stac", "/files/", "/pictures/", "/metrics", "/healthz", "/readyz"} {
+		if strings.HasPrefix(r.URL.Path, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	if w.Header().Get("Content-Type") == "" {
+		w.Header().Set("Content-Type", "application/json")
+	}
+	w.WriteHeader(status)
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.Encode(v)
+}

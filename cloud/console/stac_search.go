@@ -1,0 +1,272 @@
+package console
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"cloudcanvas/shared/telemetry"
+)
+
+// search is what a STAC search asks for, as the POST's body has it.
+type search struct {
+	Collections []string        `json:"collections"`
+	IDs         []string        `json:"ids"`
+	BBox        []float64       `json:"bbox"`
+	Datetime    string          `json:"datetime"`
+	Intersects  json.RawMessage `json:"intersects"`
+	Limit       *int            `json:"limit"`
+	Token       string          `json:"token"` // of the next page: how many items to leave out
+}
+
+func (k *Console) stacSearch(r *http.Request) (any, error) {
+	var s search
+	var err error
+	body := object{}
+	if r.Method == http.MethodPost {
+		var raw json.RawMessage
+		if err := json.NewDecoder(r.Body).Decode(&raw); err != nil {
+			return nil, fmt.Errorf("%w: the body is no JSON: %w", errRequest, err)
+		}
+		if err := json.Unmarshal(raw, &s); err != nil {
+			return nil, fmt.Errorf("%w: %w", errRequest, err)
+		}
+		if err := json.Unmarshal(raw, &body); err != nil {
+			return nil, fmt.Errorf("%w: %w", errRequest, err)
+		}
+	} else if s, err = searchOf(r.URL.Query()); err != nil {
+		return nil, err
+	}
+	next := func(token string) link {
+		at := k.base(r) + "/stac/search"
+		if r.Method == http.MethodPost {
+			again := maps.Clone(body)
+			again["token"] = token
+			return link{Rel: "next", Href: at, Type: geoJSONMedia, Method: http.MethodPost, Body: again}
+		}
+		v := r.URL.Query()
+		v.Set("token", token)
+		return link{Rel: "next", Href: at + "?" + v.Encode(), Type: geoJSONMedia, Method: http.MethodGet}
+	}
+	return k.find(r, s, next, []link{{Rel: "self", Href: k.base(r) + r.URL.RequestURI(), Type: geoJSONMedia}})
+}
+
+// stacItems lists a collection's items.
+func (k *Console) stacItems(r *http.Request) (any, error) {
+	collection, err := k.stacCollection(r)
+	if err != nil {
+		return nil, err
+	}
+	s, err := searchOf(r.URL.Query())
+	if err != nil {
+		return nil, err
+	}
+	s.Collections = []string{name(r, "edge")}
+	at := k.base(r) + collectionPath(name(r, "edge"))
+	next := func(token string) link {
+		v := r.URL.Query()
+		v.Set("token", token)
+		return link{Rel: "next", Href: at + "/items?" + v.Encode(), Type: geoJSONMedia}
+	}
+	return k.find(r, s, next, []link{
+		{Rel: "self", Href: k.base(r) + r.URL.RequestURI(), Type: geoJSONMedia},
+		{Rel: "collection", Href: at, Type: "application/json", Title: fmt.Sprint(collection.(object)["title"])},
+	})
+}
+
+// searchOf reads a search from a query string.
+func searchOf(v url.Values) (s search, err error) {
+	split := func(key string) []string {
+		if v.Get(key) == "" {
+			return nil
+		}
+		return strings.Split(v.Get(key), ",")
+	}
+	s.Collections, s.IDs, s.Datetime, s.Token = split("collections"), split("ids"), v.Get("datetime"), v.Get("token")
+	if s.BBox, err = boxAsked(v.Get("bbox")); err != nil {
+		return s, err
+	}
+	if text := v.Get("intersects"); text != "" {
+		s.Intersects = json.RawMessage(text)
+	}
+	if text := v.Get("limit"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return s, fmt.Errorf("%w: limit %.20q is no number", errRequest, text)
+		}
+		s.Limit = &n
+	}
+	return s, nil
+}
+
+// boxAsked reads west,south,east,north, also with heights between.
+func boxAsked(text string) ([]float64, error) {
+	if text == "" {
+		return nil, nil
+	}
+	var box []float64
+	for part := range strings.SplitSeq(text, ",") {
+		v, err := strconv.ParseFloat(strings.TrimSpace(part), 64)
+		if err != nil {
+			return nil, fmt.Errorf("%w: bbox %.80q: %.20q is no number", errRequest, text, part)
+		}
+		box = append(box, v)
+	}
+	return checkBox(box)
+}
+
+// checkBox says what is wrong with a bbox and leaves heights out.
+func checkBox(box []float64) ([]float64, error) {
+	if len(box) == 6 {
+		box = []float64{box[0], box[1], box[3], box[4]}
+	}
+	if len(box) != 4 {
+		return nil, fmt.Errorf("%w: a bbox is west,south,east,north: 4 numbers, or 6 with heights, not %d", errRequest, len(box))
+	}
+	for i, v := range box {
+		if limit := []float64{180, 90}[i%2]; math.IsNaN(v) || math.Abs(v) > limit {
+			return nil, fmt.Errorf("%w: bbox: %g is no longitude or latitude in degrees", errRequest, v)
+		}
+	}
+	if box[1] > box[3] {
+		return nil, fmt.Errorf("%w: bbox: south %g is north of north %g", errRequest, box[1], box[3])
+	}
+	return box, nil
+}
+
+// spanAsked reads a datetime: an instant, or from/to where .. or nothing is open.
+func spanAsked(text string) (from, to time.Time, err error) {
+	if text == "" {
+		return from, to, nil
+	}
+	first, second, span := strings.Cut(text, "/")
+	if !span {
+		second = first
+	}
+	read := func(part string) (t time.Time) {
+		if (part == ".." || part == "") && span || err != nil {
+			return t
+		}
+		// time.Parse also takes a comma before a second's fraction, which RFC 3339 does not know.
+		if t, err = time.Parse(time.RFC3339, strings.ToUpper(part)); err != nil || strings.Contains(part, ",") {
+			err = fmt.Errorf("%w: datetime %.80q: write 2026-05-01T12:00:00Z, or two with / between, .. for an open end", errRequest, text)
+		}
+		return t
+	}
+	from, to = read(first), read(second)
+	switch {
+	case err != nil:
+	case strings.Contains(second, "/"), span && from.IsZero() && to.IsZero():
+		err = fmt.Errorf("%w: datetime %.80q is open at both ends, or has more than two", errRequest, text)
+	case !to.IsZero() && from.After(to):
+		err = fmt.Errorf("%w: datetime %.80q ends before it begins", errRequest, text)
+	}
+	return from, to, err
+}
+
+// query turns a search into a question to the index.
+func (s search) query() (q sceneQuery, offset int, err error) {
+	q = sceneQuery{edges: s.Collections, ids: s.IDs, placed: true, limit: stacLimit}
+	if len(s.Collections) > maxEdgesShown || len(s.IDs) > maxRows {
+		return q, 0, fmt.Errorf("%w: %d collections and %d ids are too many", errRequest, len(s.Collections), len(s.IDs))
+	}
+	if s.Limit != nil {
+		if *s.Limit < 1 {
+			return q, 0, fmt.Errorf("%w: limit %d is no number from 1 on", errRequest, *s.Limit)
+		}
+		q.limit = min(*s.Limit, maxRows)
+	}
+	if s.BBox != nil && s.Intersects != nil {
+		return q, 0, fmt.Errorf("%w: a search has either bbox or intersects", errRequest)
+	}
+	if s.BBox != nil {
+		if q.bbox, err = checkBox(s.BBox); err != nil {
+			return q, 0, err
+		}
+	}
+	if q.from, q.to, err = spanAsked(s.Datetime); err != nil {
+		return q, 0, err
+	}
+	if s.Token != "" {
+		if offset, err = strconv.Atoi(s.Token); err != nil || offset < 0 {
+			return q, 0, fmt.Errorf("%w: token %.20q is none of this API's", errRequest, s.Token)
+		}
+	}
+	// Times of the index are whole milliseconds; an instant that has more digits still finds its scene.
+	q.from = q.from.Truncate(time.Millisecond)
+	return q, offset, nil
+}
+
+// find answers a search with a page of items.
+func (k *Console) find(r *http.Request, s search, next func(token string) link, links []link) (any, error) {
+	q, offset, err := s.query()
+	if err != nil {
+		return nil, err
+	}
+	var within shapeSet
+	if s.Intersects != nil {
+		if within, err = parseShape(s.Intersects); err != nil {
+			return nil, err
+		}
+		q.bbox = within.bounds()
+	}
+	base, features := k.base(r), []any{}
+	want := q.limit
+	q.limit, q.offset = want+1, offset
+	scenes, err := k.index.scenes(r.Context(), q)
+	if err != nil {
+		return nil, err
+	}
+	if len(scenes) > want {
+		scenes = scenes[:want]
+		links = append(links, next(strconv.Itoa(offset+want)))
+	}
+	for _, scene := range scenes {
+		if s.Intersects != nil && !within.touches(scene.Outline) {
+			continue
+		}
+		item, err := k.item(base, scene)
+		if err != nil {
+			k.Logger.Warn("an item is left out of a search", telemetry.Scene, scene.ID, telemetry.Err, err)
+			continue
+		}
+		features = append(features, item)
+	}
+	links = append(links, link{Rel: "root", Href: base + "/stac", Type: "application/json"})
+	return object{"type": "FeatureCollection", "features": features, "links": links, "numberReturned": len(features), "timeStamp": k.now().UTC().Format(time.RFC3339)}, nil
+}
+
+// placedEdge is an edge with items, and what they span.
+type placedEdge struct {
+	edge     string
+	bbox     [4]float64
+	from, to time.Time
+}
+
+func (x *index) placedEdges(ctx context.Context) ([]placedEdge, error) {
+	rows, err := x.read.QueryContext(ctx, `SELECT edge, min(CASE WHEN east < west THEN -180 ELSE west END), min(south), max(CASE WHEN east < west THEN 180 ELSE east END), max(north),
+		min(captured), max(captured) FROM scenes WHERE published > 0 AND west IS NOT NULL GROUP BY edge ORDER BY edge LIMIT ?`, maxEdgesShown)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []placedEdge
+	for rows.Next() {
+		var e placedEdge
+		var from, to int64
+		if err := rows.Scan(&e.edge, &e.bbox[0], &e.bbox[1], &e.bbox[2], &e.bbox[3], &from, &to); err != nil {
+			return nil, err
+		}
+		e.from, e.to = time.UnixMilli(from).UTC(), time.UnixMilli(to).UTC()
+		all = append(all, e)
+	}
+	return slices.Clip(all), rows.Err()
+}

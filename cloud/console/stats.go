@@ -1,0 +1,129 @@
+package console
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// stats are the console's own metrics.
+type stats struct {
+	passed  *prometheus.CounterVec
+	took    *prometheus.HistogramVec
+	streams atomic.Int64
+}
+
+func newStats(to prometheus.Registerer, k *Console) (*stats, error) {
+	s := &stats{
+		passed: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "canvas_cloud_console_unreadable_records_total", Help: "Records that could not be shown, by topic."}, []string{"topic"}),
+		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "canvas_cloud_console_request_seconds", Help: "Time to answer, by status class.",
+			Buckets: []float64{.005, .01, .025, .05, .1, .2, .5, 1, 2.5, 10}}, []string{"status"}),
+	}
+	if to == nil {
+		return s, nil
+	}
+	for _, c := range []prometheus.Collector{s.passed, s.took,
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "canvas_cloud_console_open_pages", Help: "Streams of live notices that are open."}, func() float64 { return float64(s.streams.Load()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "canvas_cloud_console_kafka_up", Help: "1 while Kafka answers."}, func() float64 {
+			if _, err := k.reach.get(); err != nil {
+				return 0
+			}
+			return 1
+		}),
+		&asked{k},
+	} {
+		if err := to.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// asked are figures that are looked up when somebody asks for metrics.
+type asked struct{ *Console }
+
+var (
+	lagMetric     = prometheus.NewDesc("canvas_cloud_console_lag_records", "Records that a group has not committed yet.", []string{"group", "topic"}, nil)
+	lettersMetric = prometheus.NewDesc("canvas_cloud_console_open_letters", "Dead letters that nobody has decided about.", nil, nil)
+	edgesMetric   = prometheus.NewDesc("canvas_cloud_console_edges", "Edges by what they say of themselves.", []string{"status"}, nil)
+	workersMetric = prometheus.NewDesc("canvas_cloud_console_workers", "Workers that are there.", nil, nil)
+)
+
+// Describe names them.
+func (a *asked) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{lagMetric, lettersMetric, edgesMetric, workersMetric} {
+		to <- d
+	}
+}
+
+// Collect looks them up. What is not known is left out: a gap in a graph is the truth.
+func (a *asked) Collect(to chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*askPatience)
+	defer cancel()
+	if letters, err := a.index.openLetters(ctx, a.audit); err == nil {
+		gauge(lettersMetric, float64(letters))
+	}
+	if edges, err := a.index.edges(ctx); err == nil {
+		counts := map[string]int{"online": 0, "offline": 0}
+		for _, e := range edges {
+			if e.Status != "" {
+				counts[e.Status]++
+			}
+		}
+		for status, n := range counts {
+			gauge(edgesMetric, float64(n), status)
+		}
+	}
+	if _, err := a.reach.get(); err != nil {
+		return
+	}
+	c := a.cluster.get(ctx)
+	if c.groupErr == nil {
+		gauge(workersMetric, float64(len(c.Workers)))
+	}
+	for _, l := range c.Lags {
+		gauge(lagMetric, float64(l.Lag), l.Group, l.Topic)
+	}
+}
+
+func (s *stats) enterStream() bool {
+	if s.streams.Add(1) > maxStreams {
+		s.streams.Add(-1)
+		return false
+	}
+	return true
+}
+
+func (s *stats) leaveStream() { s.streams.Add(-1) }
+
+// timed measures every answer but the streams, which last as long as a page is open.
+func (s *stats) timed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/api/v1/stream" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		start, status := time.Now(), &statusWriter{ResponseWriter: w, status: http.StatusOK}
+		next.ServeHTTP(status, r)
+		s.took.WithLabelValues(strconv.Itoa(status.status/100) + "xx").Observe(time.Since(start).Seconds())
+	})
+}
+
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -1,0 +1,437 @@
+package console
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/raster"
+)
+
+// fakeLog is a Kafka in memory with one partition a topic. It can be away, and it can be another.
+type fakeLog struct {
+	mu      sync.Mutex
+	topics  map[string][]broker.Record
+	away    bool
+	changed chan struct{}
+}
+
+var errAway = errors.New("dial tcp: connection refused")
+
+func newFakeLog() *fakeLog {
+	return &fakeLog{topics: map[string][]broker.Record{}, changed: make(chan struct{})}
+}
+
+func (l *fakeLog) wake() {
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+func (l *fakeLog) setAway(away bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.away = away
+	l.wake()
+}
+
+func (l *fakeLog) Partitions(context.Context, string) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.away {
+		return 0, errAway
+	}
+	return 1, nil
+}
+
+func (l *fakeLog) Offsets(_ context.Context, topic string) (map[int]broker.OffsetRange, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.away {
+		return nil, errAway
+	}
+	return map[int]broker.OffsetRange{0: {First: 0, End: int64(len(l.topics[topic]))}}, nil
+}
+
+func (l *fakeLog) Committed(context.Context, string, string) (map[int]int64, error) { return nil, nil }
+
+func (l *fakeLog) Append(_ context.Context, records ...broker.Record) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.away {
+		return errAway
+	}
+	for _, r := range records {
+		r.Offset, r.Partition = int64(len(l.topics[r.Topic])), 0
+		if r.Time.IsZero() {
+			r.Time = time.Now()
+		}
+		l.topics[r.Topic] = append(l.topics[r.Topic], r)
+	}
+	l.wake()
+	return nil
+}
+
+func (l *fakeLog) Read(ctx context.Context, topic string, _ int, from int64, handle func([]broker.Record) error) error {
+	for {
+		l.mu.Lock()
+		all, changed, away := l.topics[topic], l.changed, l.away
+		l.mu.Unlock()
+		if from > int64(len(all)) {
+			return fmt.Errorf("reading %s: %w", topic, broker.ErrOffsetAhead)
+		}
+		if !away && from < int64(len(all)) {
+			if err := handle(all[from:min(from+500, int64(len(all)))]); err != nil {
+				return err
+			}
+			from = min(from+500, int64(len(all)))
+			continue
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (l *fakeLog) Scan(_ context.Context, topic string, _ int, from, to int64, handle func(broker.Record) error) error {
+	l.mu.Lock()
+	all, away := l.topics[topic], l.away
+	l.mu.Unlock()
+	if away {
+		return errAway
+	}
+	for o := max(from, 0); o < min(to, int64(len(all))); o++ {
+		if err := handle(all[o]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fakeGroup is one worker who owns one partition.
+type fakeGroup struct{}
+
+func (fakeGroup) Workers(context.Context) ([]Worker, error) {
+	return []Worker{{ID: "worker-1", Host: "gpu-1", Accelerator: "NVIDIA T4", MemoryBytes: 16 << 30, Rates: map[string]float64{"ukis": 12.5}}}, nil
+}
+func (fakeGroup) Owners(context.Context) (map[string]string, error) {
+	return map[string]string{event.WorkTopic + "-0": "worker-1"}, nil
+}
+
+type fakeDevice struct{}
+
+func (fakeDevice) Outbox() Outbox {
+	return Outbox{Edge: "mast-7", Committed: 40, Received: 38, Waiting: 2, Bytes: 4096, Oldest: time.Now()}
+}
+func (fakeDevice) Engines() []Engine {
+	return []Engine{{Model: "ukis", Engine: "onnxruntime-cpu", Device: "CPU", Golden: "match", Ms: 27}}
+}
+
+// world is a console over a Kafka in memory.
+type world struct {
+	*testing.T
+	log      *fakeLog
+	console  *Console
+	url      string
+	products string
+	config   Config
+	stop     func() // the console; run starts another
+	seq      uint64
+	start    time.Time
+}
+
+// newWorld runs a console until the test ends. adjust may change its settings; nil leaves them.
+func newWorld(t *testing.T, adjust func(*Config)) *world {
+	t.Helper()
+	w := &world{T: t, log: newFakeLog(), products: t.TempDir(), config: DefaultConfig(), start: time.Now().Add(-10 * time.Minute).UTC().Truncate(time.Millisecond)}
+	w.config.Listen, w.config.Data, w.config.RequestsPerSecond = "127.0.0.1:0", t.TempDir(), 5000
+	if adjust != nil {
+		adjust(&w.config)
+	}
+	w.run()
+	return w
+}
+
+// run starts the console; it stops when the test ends, or by w.stop.
+func (w *world) run() {
+	w.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	console, err := New(ctx, w.config, Parts{Log: w.log, Products: w.products, Group: fakeGroup{}, Device: fakeDevice{}, Version: "test"})
+	if err != nil {
+		cancel()
+		w.Fatal(err)
+	}
+	w.console, console.look = console, 100*time.Millisecond
+	ready, done := make(chan string, 1), make(chan error, 1)
+	go func() { done <- console.Run(ctx, func(url string) { ready <- url }) }()
+	select {
+	case url := <-ready:
+		w.url = strings.TrimSuffix(url, "/")
+	case err := <-done:
+		cancel()
+		w.Fatal(err)
+	}
+	w.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			w.Error(err)
+		}
+		console.Close()
+		http.DefaultClient.CloseIdleConnections()
+	})
+	w.Cleanup(w.stop)
+}
+
+// put appends an item of the edge mast-7 to its topic.
+func (w *world) put(kind event.Kind, stream, subject string, at time.Time, attrs event.Attrs, media string, data []byte) event.Item {
+	w.Helper()
+	w.seq++
+	i := event.Item{ID: event.NewID(at), Edge: "mast-7", Epoch: "00ff00ff00ff00ff", Seq: w.seq, Kind: kind, Stream: stream, Subject: subject, Time: at,
+		Attrs: attrs, Type: media, SHA256: event.Sum(data), Data: data}
+	if err := w.log.Append(context.Background(), broker.RecordOf(i)); err != nil {
+		w.Fatal(err)
+	}
+	return i
+}
+
+func (w *world) putJSON(kind event.Kind, stream, subject string, at time.Time, attrs event.Attrs, v any) event.Item {
+	w.Helper()
+	data, err := json.Marshal(v)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return w.put(kind, stream, subject, at, attrs, "application/json", data)
+}
+
+// Where the test's scenes lie: west of Freiburg, in UTM 32.
+const sceneSide = 400
+
+func placeOf(t testing.TB) raster.Georef {
+	t.Helper()
+	g, err := raster.UTM(32, true, 390000, 5340000, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// putScene sends a scene's manifest, quicklook and product, whose files it makes.
+func (w *world) putScene(id string, captured time.Time) {
+	w.Helper()
+	w.putManifest(id, captured)
+	folder := fmt.Sprintf("scene-%x", event.Sum([]byte(id)))[:24]
+	w.writeProduct(folder, id, captured)
+	w.putProduct(id, folder, captured)
+}
+
+func (w *world) putManifest(id string, captured time.Time) {
+	w.Helper()
+	g := placeOf(w)
+	m := event.Manifest{ID: id, Width: sceneSide, Height: sceneSide, Bands: []string{"blue"}, DataType: "uint16", Georef: event.Georef(g),
+		Grid: event.SceneGrid{Size: 200, Cols: 2, Rows: 2}, FileBytes: 5 << 20, Captured: captured, Screening: "spectral", Tiles: []event.TileDecision{
+			{Tile: "0_0", Decision: "sent", Cloud: 0.2, Value: 0.9, Bytes: 4000}, {Tile: "1_0", Decision: "sent", Value: 0.5, Bytes: 3000},
+			{Tile: "0_1", Decision: "dropped", Reason: "cloud", Cloud: 1}, {Tile: "1_1", Decision: "dropped", Reason: "nodata", NoData: 1}}}
+	w.put(event.Frame, id, id+"/quicklook", captured, event.Attrs{Scene: id}, "image/jpeg", jpegOf(w, 300, 300))
+	w.putJSON(event.Scene, id, id, captured, event.Attrs{Scene: id}, m)
+}
+
+func (w *world) putProduct(id, folder string, captured time.Time) {
+	cloud := 0.31
+	w.putJSON(event.Product, id, id, captured, event.Attrs{Scene: id}, Product{Kind: "scene", Name: id, Edge: "mast-7", Folder: folder, Complete: true,
+		Files: []string{"item.json", "mask.geojson", "mask.tif", "quicklook.png", "tiles.json"}, Missing: []string{}, Models: []string{"ukis 1"},
+		Scene: &Figures{Width: sceneSide, Height: sceneSide, Tiles: 4, Sent: 2, Results: 2, Dropped: map[string]int{"cloud": 1, "nodata": 1},
+			SceneBytes: 5 << 20, UplinkedBytes: 7000, CloudFraction: &cloud}})
+}
+
+func (w *world) writeProduct(folder, id string, captured time.Time) {
+	w.Helper()
+	dir := filepath.Join(w.products, folder)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		w.Fatal(err)
+	}
+	g := placeOf(w)
+	mask, err := raster.CreateMask(filepath.Join(w.TempDir(), "work.tif"), sceneSide, sceneSide, g)
+	if err != nil {
+		w.Fatal(err)
+	}
+	defer mask.Close()
+	class := make([]byte, sceneSide*sceneSide)
+	for i := range class {
+		switch x, y := i%sceneSide, i/sceneSide; {
+		case x > 200 && y > 200:
+			class[i] = 255
+		case x > 50 && x < 150 && y > 50 && y < 150:
+			class[i] = 2
+		case x > 160 && x < 190 && y > 50 && y < 150:
+			class[i] = 1
+		}
+	}
+	if err := mask.Write(raster.Window{W: sceneSide, H: sceneSide}, class); err != nil {
+		w.Fatal(err)
+	}
+	if err := mask.Finish(filepath.Join(dir, "mask.tif")); err != nil {
+		w.Fatal(err)
+	}
+	ring, err := raster.Footprint(g, raster.Window{W: sceneSide, H: sceneSide})
+	if err != nil {
+		w.Fatal(err)
+	}
+	box := raster.Bounds(ring)
+	w.file(dir, "item.json", object{"type": "Feature", "stac_version": "1.1.0", "stac_extensions": []string{}, "id": id, "bbox": box[:],
+		"geometry":   object{"type": "Polygon", "coordinates": [][][2]float64{ring}},
+		"properties": object{"datetime": captured.Format(time.RFC3339Nano)},
+		"links":      []object{{"rel": "alternate", "href": "./mask.geojson"}},
+		"assets":     object{"mask": object{"href": "./mask.tif", "type": "image/tiff"}, "gone": object{"href": "./gone.tif"}}})
+	w.file(dir, "tiles.json", []TileFate{
+		{Tile: "0_0", Decision: "sent", Score: 0.9, Cloud: 0.2, Bytes: 4000, State: "result", Model: "ukis 1"}, {Tile: "1_0", Decision: "sent", State: "missing"},
+		{Tile: "0_1", Decision: "dropped", Reason: "cloud", Cloud: 1, State: "dropped"}, {Tile: "1_1", Decision: "dropped", Reason: "nodata", NoData: 1, State: "dropped"}})
+	w.file(dir, "mask.geojson", object{"type": "FeatureCollection", "features": []object{
+		{"type": "Feature", "properties": object{"class": "cloud", "area_m2": 980100.0}, "geometry": nil},
+		{"type": "Feature", "properties": object{"class": "cloud", "area_m2": 19900.0}, "geometry": nil},
+		{"type": "Feature", "properties": object{"class": "shadow", "area_m2": 287100.0}, "geometry": nil}}})
+	w.file(dir, "quicklook.png", object{})
+}
+
+func (w *world) file(dir, name string, v any) {
+	w.Helper()
+	data, err := json.Marshal(v)
+	if err != nil {
+		w.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// putCamera sends a camera's frame, boxes, a track with its snapshot, and an alert.
+func (w *world) putCamera(camera string, at time.Time) {
+	w.Helper()
+	w.putJSON(event.Result, camera, camera, at, event.Attrs{}, event.Detections{Camera: camera, Model: "yolox_nano", Width: 640, Height: 480, First: 0, Last: 1,
+		Frames: []event.FrameDetection{{Frame: 0, Time: at}, {Frame: 1, Time: at.Add(100 * time.Millisecond),
+			Boxes: []event.Box{{Label: "person", CategoryID: 1, BBox: [4]float32{100, 120, 60, 160}, Score: 0.91}, {Label: "dog", BBox: [4]float32{1, 1, 9, 9}, Score: 0.1}}}}})
+	w.put(event.Frame, camera, camera+"/frame-1", at, event.Attrs{}, "image/jpeg", jpegOf(w, 640, 480))
+	end := float64(at.Add(4*time.Second).UnixMilli()) / 1000
+	state := event.TrackState{ID: "t1", Camera: camera, Label: "person", Score: 0.9, TopScore: 0.93, Box: [4]float32{100, 120, 60, 160}, StartTime: float64(at.UnixMilli()) / 1000, Frame: 1, Frames: 2}
+	w.putJSON(event.Track, camera, camera+"/t1", at, event.Attrs{}, event.TrackEvent{Type: event.TrackNew, After: &state})
+	ended := state
+	ended.EndTime = &end
+	w.putJSON(event.Track, camera, camera+"/t1", at, event.Attrs{}, event.TrackEvent{Type: event.TrackEnd, Before: &state, After: &ended})
+	w.put(event.Crop, camera, camera+"/t1", at, event.Attrs{}, "image/jpeg", jpegOf(w, 60, 160))
+	w.putJSON(event.Alert, camera, camera+"/t1", at, event.Attrs{}, object{"camera": camera, "label": "person", "track": "t1", "score": 0.9})
+}
+
+// putLetter sets a record aside as a worker does.
+func (w *world) putLetter(topic string, value []byte, reason string) {
+	w.Helper()
+	err := w.log.Append(context.Background(), broker.Record{Topic: event.DLQTopic, Key: []byte("k"), Value: value, Headers: []event.Header{
+		{Key: "kept", Value: []byte("yes")}, {Key: "__connect.errors.topic", Value: []byte(topic)}, {Key: "__connect.errors.stage", Value: []byte("TRANSFORMATION")},
+		{Key: "__connect.errors.connector.name", Value: []byte("canvas-worker")}, {Key: "__connect.errors.exception.message", Value: []byte(reason)}}})
+	if err != nil {
+		w.Fatal(err)
+	}
+}
+
+// freeAddress is one that a console can be started at again.
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	probe, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer probe.Close()
+	return probe.Addr().String()
+}
+
+func jpegOf(t testing.TB, width, height int) []byte {
+	t.Helper()
+	picture := image.NewRGBA(image.Rect(0, 0, width, height))
+	for i := range width * height {
+		picture.Set(i%width, i/width, color.RGBA{uint8(i % width), uint8(i / width), 120, 255})
+	}
+	var out bytes.Buffer
+	if err := jpeg.Encode(&out, picture, nil); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// caughtUp waits until the index has all that Kafka has.
+func (w *world) caughtUp() {
+	w.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		_, _, _, more := w.console.notices.since(w.console.notices.latest())
+		if n, err := w.console.index.behind(context.Background(), w.log); err == nil && n == 0 {
+			return
+		}
+		select {
+		case <-more:
+		case <-time.After(5 * time.Millisecond): // records that make no notice
+		}
+		if time.Now().After(deadline) {
+			w.Fatal("the index does not catch up with Kafka")
+		}
+	}
+}
+
+// get asks for a page and gives its status and body.
+func (w *world) get(path string) (int, string) {
+	w.Helper()
+	r, err := http.Get(w.url + path)
+	if err != nil {
+		w.Fatal(err)
+	}
+	defer r.Body.Close()
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return r.StatusCode, string(body)
+}
+
+// json asks for a path and decodes the answer, which must be a good one.
+func (w *world) json(path string, into any) {
+	w.Helper()
+	status, body := w.get(path)
+	if status != http.StatusOK {
+		w.Fatalf("%s: %d %s", path, status, body)
+	}
+	if err := json.Unmarshal([]byte(body), into); err != nil {
+		w.Fatalf("%s: %v: %s", path, err, body)
+	}
+}
+
+// fill puts some of everything.
+func (w *world) fill() {
+	w.Helper()
+	w.putScene("alpha", w.start)
+	w.putScene("beta", w.start.Add(time.Minute))
+	w.putManifest("gamma", w.start.Add(2*time.Minute))
+	w.putCamera("gate", time.Now().UTC())
+	for i := range 50 {
+		w.putJSON(event.Reading, "wind", "wind", w.start.Add(time.Duration(i)*time.Second), event.Attrs{},
+			event.ReadingData{Sensor: "wind", Values: map[string]float64{"value": float64(i % 7)}})
+	}
+	w.putJSON(event.Ack, "outbox", "", w.start, event.Attrs{}, event.DropReport{Drops: []event.Drop{{Seq: 9999, Kind: event.Frame, Stream: "gate", Bytes: 5000, Reason: "quota"}}})
+	w.putLetter(event.WorkTopic, []byte("not a tile"), "the tile can't be decoded")
+	w.caughtUp()
+}
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	urfave "github.com/urfave/cli/v2"
+	"golang.org/x/sync/errgroup"
+
+	"cloudcanvas/cloud"
+	"cloudcanvas/cloud/console"
+	"cloudcanvas/cmd/internal/cli"
+	"cloudcanvas/shared/telemetry"
+)
+
+func consoleCommand() *urfave.Command {
+	return &urfave.Command{Name: "console", Usage: "serve pages and APIs for people and programs",
+		Flags: []urfave.Flag{
+			&urfave.StringFlag{Name: "id", Usage: "this process's name among the others; default: host name and process id"},
+			&urfave.StringFlag{Name: "listen", Usage: "`HOST:PORT`, in place of console.listen"},
+		},
+		Subcommands: []*urfave.Command{tokenCommand()},
+		Action: func(c *urfave.Context) error {
+			log, err := cli.Logger(c, "info")
+			if err != nil {
+				return err
+			}
+			cfg, err := loadConfig(c)
+			if err != nil {
+				return err
+			}
+			if listen := c.String("listen"); listen != "" {
+				cfg.Console.Listen = listen
+				var problems []error
+				cfg.Console.Problems(func(field, message, hint string) {
+					problems = append(problems, fmt.Errorf("console.%s: %s\n    %s", field, message, hint))
+				})
+				if err := errors.Join(problems...); err != nil {
+					return cli.Usage(err)
+				}
+			}
+			id := c.String("id")
+			if id == "" {
+				host, _ := os.Hostname()
+				id = fmt.Sprintf("%s-%d", host, os.Getpid())
+			}
+			metrics := telemetry.NewRegistry()
+			group, ctx := errgroup.WithContext(c.Context)
+			group.Go(func() error { return telemetry.Serve(ctx, cfg.Telemetry, metrics, func() error { return nil }) })
+			group.Go(func() error {
+				p, err := cloud.Dial(ctx, cfg, id, log, metrics) // it has much to show while Kafka is away
+				if err != nil {
+					return err
+				}
+				defer p.Close()
+				if err := p.Coordinate(); err != nil {
+					return err
+				}
+				defer telemetry.NotifyStopping()
+				go telemetry.Watchdog(ctx, p.Progress)
+				return p.Console(ctx, cloud.ConsoleOptions{Version: version, Gatherer: metrics, Ready: func(url string) {
+					log.Info("console runs", "id", id, "version", version, "url", url)
+					telemetry.NotifyReady("console at " + url)
+				}})
+			})
+			return group.Wait()
+		}}
+}
+
+func tokenCommand() *urfave.Command {
+	return &urfave.Command{Name: "token", Usage: "make a token that lets somebody into the console",
+		Flags: []urfave.Flag{
+			&urfave.StringFlag{Name: "name", Required: true, Usage: "who it is for; stands in the audit"},
+			&urfave.StringFlag{Name: "role", Value: string(console.Viewer), Usage: "viewer or operator"},
+			&urfave.StringFlag{Name: "file", Usage: "add its line to this `FILE`; else the line is printed"},
+		},
+		Action: func(c *urfave.Context) error {
+			token, line, err := console.NewToken(c.String("name"), console.Role(c.String("role")))
+			if err != nil {
+				return cli.Usage(err)
+			}
+			if file := c.String("file"); file != "" {
+				if err := appendLine(file, line); err != nil {
+					return err
+				}
+			} else {
+				fmt.Fprintln(c.App.Writer, line)
+			}
+			fmt.Fprintf(c.App.ErrWriter, "the token, shown this once: %s\n", token)
+			return nil
+		}}
+}
+
+// appendLine adds a line to a file that only its owner and group may read.
+func appendLine(file, line string) error {
+	if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
+		return fmt.Errorf("make the folder of the tokens file: %w", err)
+	}
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)
+	if err != nil {
+		return fmt.Errorf("open the tokens file: %w", err)
+	}
+	_, err = fmt.Fprintln(f, line)
+	return errors.Join(err, f.Sync(), f.Close())
+}
