@@ -62,10 +62,10 @@ func (f *flag) UnmarshalJSON(data []byte) error {
 
 // Detection is one line of a COCO results file.
 type Detection struct {
-	Image    int64
-	Category int
-	BBox     [4]float64
-	Score    float64
+	Image    int64      `json:"image_id"`
+	Category int        `json:"category_id"`
+	BBox     [4]float64 `json:"bbox"`
+	Score    float64    `json:"score"`
 }
 
 // ParseTruth reads a COCO file and checks that it holds together.

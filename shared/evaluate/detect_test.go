@@ -165,3 +165,18 @@ func FuzzFilesOfOthersNeverPanic(f *testing.F) {
 		}
 	})
 }
+
+func TestWorstPicturesTellMissedAndWrong(t *testing.T) {
+	box, far := [4]float64{10, 10, 100, 100}, [4]float64{300, 300, 100, 100}
+	truth := oneCar(box, far)
+	truth.Images = append(truth.Images, Image{ID: 2, File: "in/b.png"}, Image{ID: 3, File: "good.png"})
+	crowd := Annotation{ID: 9, Image: 3, Category: 3, BBox: far, Area: new(float64), Crowd: true}
+	truth.Annotations = append(truth.Annotations, crowd)
+	got := WorstPictures(truth, []Detection{{1, 3, box, .9}, {1, 3, far, ReportScore - .01}, {2, 3, far, .5}, {2, 3, box, .5}, {3, 3, far, .9}}, 8)
+	if len(got) != 2 || got[0].File != "b.png" || got[0].Wrong != 2 || got[1].Missed != 1 || got[1].Right != 1 {
+		t.Fatalf("%+v", got)
+	}
+	if one := WorstPictures(truth, nil, 1); len(one) != 1 || one[0].Missed != 2 || one[0].Boxes[0].Verdict != Missed {
+		t.Fatalf("%+v", one)
+	}
+}
