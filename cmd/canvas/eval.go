@@ -18,7 +18,7 @@ import (
 
 func evalCommand() *urfave.Command {
 	return &urfave.Command{Name: "eval", Usage: "measure models, or results made elsewhere, on labelled data",
-		Subcommands: []*urfave.Command{evalDetectCommand()}}
+		Subcommands: []*urfave.Command{evalDetectCommand(), evalMaskCommand()}}
 }
 
 // measureFlags are what every evaluation of a model takes.

@@ -1,0 +1,308 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"text/tabwriter"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"cloudcanvas/cmd/internal/cli"
+	"cloudcanvas/edge/screen"
+	"cloudcanvas/shared/evaluate"
+	"cloudcanvas/shared/infer"
+	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/raster"
+	"cloudcanvas/shared/vision"
+)
+
+// spectralScreen stands for the edge's spectral test where a model is named.
+const spectralScreen = "spectral"
+
+func evalMaskCommand() *urfave.Command {
+	return &urfave.Command{
+		Name: "mask", Usage: "IoU, F1, accuracy and tile decisions of a segmentation model, of the spectral screen, or of given masks",
+		Flags: measureFlags(
+			&urfave.StringSliceFlag{Name: "labels", Required: true, Usage: "label rasters, `FILE|GLOB`; may be given again"},
+			&urfave.StringFlag{Name: "legend", Value: "canvas", Usage: "what the labels' numbers mean: canvas, l8biome, ukis, or 0=clear,1=shadow,2=cloud,3=thin,4=snow,255=none"},
+			&urfave.StringSliceFlag{Name: "scene", Usage: "the scenes, in the labels' order: a --model (or spectral) makes masks of them; `FILE|GLOB`"},
+			&urfave.StringSliceFlag{Name: "mask", Usage: "masks made before (mask.tif), in the labels' order; `FILE|GLOB`"},
+			&urfave.StringFlag{Name: "bands", Usage: "names of the bands in the scenes' order, where they have none"},
+			&urfave.Float64Flag{Name: "reflectance-scale", Usage: "stored number to reflectance, where the scenes do not say"},
+			&urfave.Float64Flag{Name: "max-cloud", Value: 0.98, Usage: "a tile with a larger share is one to drop"}),
+		Action: func(c *urfave.Context) error {
+			m, err := newMeasure(c)
+			if err != nil {
+				return err
+			}
+			k := maskMeasure{measure: m, options: raster.Options{Bands: splitBands(c.String("bands")), ReflectanceScale: c.Float64("reflectance-scale")}}
+			k.report.Tiles.MaxCloud = c.Float64("max-cloud")
+			if k.legend, err = evaluate.ParseLegend(c.String("legend")); err != nil {
+				return cli.Usage(err)
+			}
+			return k.run(c.Context, c.StringSlice("labels"), c.StringSlice("scene"), c.StringSlice("mask"))
+		},
+	}
+}
+
+type maskMeasure struct {
+	measure
+	legend  evaluate.Legend
+	options raster.Options
+	side    int // of a tile, pixels
+	of      masker
+	bands   []string // what the masker reads; nil: all
+	total   evaluate.Confusion
+	worst   []tileFaults
+	report  maskReport
+}
+
+// masker makes the mask of a window.
+type masker func(ctx context.Context, im vision.Image) ([]byte, error)
+
+// maskReport is report.json.
+type maskReport struct {
+	Model  string                 `json:"model,omitempty"`
+	Engine string                 `json:"engine,omitempty"`
+	Device string                 `json:"device,omitempty"`
+	All    evaluate.MaskScores    `json:"all"`
+	Scenes []sceneScores          `json:"scenes"`
+	Tiles  evaluate.TileDecisions `json:"tiles"`
+}
+
+type sceneScores struct {
+	Scene string `json:"scene"`
+	evaluate.MaskScores
+}
+
+// tileFaults is a tile with its wrong pixels.
+type tileFaults struct {
+	name        string
+	wrong       int64
+	w, h        int
+	truth, mask []byte
+}
+
+func (k *maskMeasure) run(ctx context.Context, labelled, scenes, masks []string) error {
+	expandTo := func(arguments []string) (files []string, err error) { return job{}.expandAll(arguments, rasterEndings) }
+	labels, err := expandTo(labelled)
+	if err != nil {
+		return err
+	}
+	given := masks
+	if len(scenes) > 0 {
+		given = scenes
+	}
+	inputs, err := expandTo(given)
+	if err != nil {
+		return err
+	}
+	switch {
+	case len(scenes) > 0 == (len(masks) > 0):
+		return cli.Usagef("give either --scene with --model, or --mask with masks made before")
+	case len(inputs) != len(labels):
+		return cli.Usagef("%d labels and %d scenes or masks: give one for each, in the same order", len(labels), len(inputs))
+	}
+	k.side = 256
+	if len(scenes) > 0 {
+		closing, err := k.choose(ctx)
+		if err != nil {
+			return err
+		}
+		defer closing()
+	}
+	for i, path := range inputs {
+		counts, err := k.scene(ctx, path, labels[i])
+		if err != nil {
+			return err
+		}
+		k.total.Join(counts)
+		k.report.Scenes = append(k.report.Scenes, sceneScores{filepath.Base(path), counts.Scores()})
+	}
+	k.report.All = k.total.Scores()
+	if k.out != "" {
+		if err := k.picture(); err != nil {
+			return err
+		}
+	}
+	return k.finish(k.report, k.report.table)
+}
+
+// choose opens what makes the masks.
+func (k *maskMeasure) choose(ctx context.Context) (closing func(), err error) {
+	if k.model == spectralScreen {
+		rules := screen.DefaultConfig()
+		k.report.Model = spectralScreen
+		k.of = func(_ context.Context, im vision.Image) ([]byte, error) {
+			by, class := rules.SpectralMask(im)
+			if by == "" {
+				return nil, fmt.Errorf("the spectral test needs blue, green and red, not %v; name the bands with --bands", im.Bands)
+			}
+			return class, nil
+		}
+		return func() {}, nil
+	}
+	net, m, opened, err := k.open(ctx, model.Segment)
+	if err != nil {
+		return nil, err
+	}
+	k.report.Model, k.report.Engine, k.report.Device = m.Name, opened.Engine, opened.Device
+	k.bands = m.Input.Bands
+	if len(m.Input.Size) == 2 && m.Input.Size[0] == m.Input.Size[1] {
+		k.side = m.Input.Size[0]
+	}
+	k.of = func(ctx context.Context, im vision.Image) ([]byte, error) {
+		out, err := net.Run(ctx, []vision.Image{im})
+		if err != nil {
+			return nil, err
+		}
+		return out[0].Mask.Class, nil
+	}
+	return func() { net.Close() }, nil
+}
+
+// scene compares one scene, or its mask, with its labels, tile by tile.
+func (k *maskMeasure) scene(ctx context.Context, path, labels string) (counts evaluate.Confusion, err error) {
+	truth, err := raster.Open(labels, raster.Options{})
+	if err != nil {
+		return counts, err
+	}
+	defer truth.Close()
+	in, err := raster.Open(path, k.options)
+	if err != nil {
+		return counts, err
+	}
+	defer in.Close()
+	t, s := truth.Info(), in.Info()
+	if t.Width != s.Width || t.Height != s.Height {
+		return counts, cli.Usagef("%s has %d x %d pixels and its labels %s %d x %d: they are not of the same scene",
+			path, s.Width, s.Height, labels, t.Width, t.Height)
+	}
+	overlap := 0
+	if k.of != nil && k.model != spectralScreen {
+		overlap = k.side / 4 // networks see less at their borders
+	}
+	if s.Width <= k.side && s.Height <= k.side {
+		overlap = 0
+	}
+	for tile := range (raster.Grid{Width: s.Width, Height: s.Height, Size: k.side, Overlap: overlap}).Tiles() {
+		if err := ctx.Err(); err != nil {
+			return counts, err
+		}
+		want, err := truth.ReadClasses(tile.Core)
+		if err != nil {
+			return counts, err
+		}
+		got, err := k.mask(ctx, in, tile)
+		if err != nil {
+			return counts, fmt.Errorf("%s, tile %s: %w", filepath.Base(path), tile.Name(), err)
+		}
+		var c evaluate.Confusion
+		c.Add(&k.legend, want, got)
+		k.report.Tiles.Add(c)
+		counts.Join(c)
+		k.remember(tileFaults{filepath.Base(path) + " " + tile.Name(), c.Errors(), tile.Core.W, tile.Core.H, want, got})
+	}
+	return counts, nil
+}
+
+// mask is the mask of a tile's core.
+func (k *maskMeasure) mask(ctx context.Context, in *raster.Scene, tile raster.Tile) ([]byte, error) {
+	if k.of == nil {
+		return in.ReadClasses(tile.Core)
+	}
+	im, err := in.ReadMirrored(tile.Window, k.bands)
+	if err != nil {
+		return nil, err
+	}
+	class, err := k.of(ctx, im)
+	if err != nil {
+		return nil, err
+	}
+	core := make([]byte, 0, tile.Core.W*tile.Core.H)
+	at := tile.Core.Sub(tile.Window)
+	for y := at.Y; y < at.Y+at.H; y++ {
+		row := y*im.W + at.X
+		core = append(core, class[row:row+at.W]...)
+		if im.Void != nil {
+			for i, void := range im.Void[row : row+at.W] {
+				if void != 0 {
+					core[len(core)-at.W+i] = vision.NoData
+				}
+			}
+		}
+	}
+	return core, nil
+}
+
+// remember keeps the worst tiles.
+func (k *maskMeasure) remember(t tileFaults) {
+	if k.out == "" || t.wrong == 0 {
+		return
+	}
+	k.worst = append(k.worst, t)
+	slices.SortStableFunc(k.worst, func(a, b tileFaults) int { return cmp.Compare(b.wrong, a.wrong) })
+	k.worst = k.worst[:min(len(k.worst), max(k.measure.worst, 0))]
+}
+
+// picture draws the worst tiles: white is cloud that was found, black is clear, red is clear taken
+// for cloud, blue is cloud that was missed, gray is not judged.
+func (k *maskMeasure) picture() error {
+	for n, t := range k.worst {
+		im := vision.Image{W: t.w, H: t.h}
+		for i := range t.truth {
+			var one evaluate.Confusion
+			one.Add(&k.legend, t.truth[i:i+1], t.mask[i:i+1])
+			judged, cloud := one.Scores().Pixels > 0, t.mask[i] == vision.Cloud
+			colour := [3]byte{}
+			switch wrong := one.Errors() > 0; {
+			case !judged:
+				colour = [3]byte{128, 128, 128}
+			case wrong && cloud:
+				colour = [3]byte{60, 60, 230} // blue, green, red
+			case wrong:
+				colour = [3]byte{230, 120, 40}
+			case cloud:
+				colour = [3]byte{255, 255, 255}
+			}
+			im.Pix = append(im.Pix, colour[:]...)
+		}
+		png, err := infer.EncodePNG(im)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(k.out, fmt.Sprintf("worst_%02d.png", n+1)), png, 0o644); err != nil {
+			return fmt.Errorf("write the picture of %s: %w", t.name, err)
+		}
+	}
+	return nil
+}
+
+func (r maskReport) table(w io.Writer) {
+	if r.Engine != "" {
+		fmt.Fprintf(w, "%s on %s (%s)\n", r.Model, r.Engine, r.Device)
+	} else if r.Model != "" {
+		fmt.Fprintf(w, "the %s screen\n", r.Model)
+	}
+	fmt.Fprintf(w, "%d labelled pixels judged, %d without data in the mask\n\n", r.All.Pixels, r.All.Undecided)
+	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(t, "class\tpixels\tIoU\tF1\tprecision\trecall")
+	for _, c := range r.All.Classes {
+		fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%s\t%s\n", c.Class, c.Pixels, figure(c.IoU), figure(c.F1), figure(c.Precision), figure(c.Recall))
+	}
+	fmt.Fprintf(t, "\naccuracy\t%s\tcloud or not\t%s\n", figure(r.All.Accuracy), figure(r.All.CloudAccuracy))
+	fmt.Fprintf(t, "thin cloud found\t%s\tother cloud found\t%s\n", figure(r.All.ThinFound), figure(r.All.ThickFound))
+	fmt.Fprintf(t, "snow taken for cloud\t%s\tother ground taken for cloud\t%s\n\n", figure(r.All.SnowAsCloud), figure(r.All.ClearAsCloud))
+	fmt.Fprintln(t, "scene\tIoU of cloud\tF1\taccuracy")
+	for _, s := range r.Scenes {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", s.Scene, figure(s.Classes[2].IoU), figure(s.Classes[2].F1), figure(s.Accuracy))
+	}
+	t.Flush()
+	fmt.Fprintf(w, "\n%d tiles, to be dropped above %g cloud: %d rightly dropped, %d rightly sent, %d wrongly lost, %d wrongly sent\n",
+		r.Tiles.Tiles, r.Tiles.MaxCloud, r.Tiles.Dropped, r.Tiles.Sent, r.Tiles.WronglyLost, r.Tiles.WronglySent)
+}
