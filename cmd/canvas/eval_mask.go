@@ -122,7 +122,7 @@ func (k *maskMeasure) run(ctx context.Context, labelled, scenes, masks []string)
 			return err
 		}
 		k.total.Join(counts)
-		k.report.Scenes = append(k.report.Scenes, sceneScores{filepath.Base(path), counts.Scores()})
+		k.report.Scenes = append(k.report.Scenes, sceneScores{shortName(path), counts.Scores()})
 	}
 	k.report.All = k.total.Scores()
 	if k.out != "" {
@@ -206,9 +206,14 @@ func (k *maskMeasure) scene(ctx context.Context, path, labels string) (counts ev
 		c.Add(&k.legend, want, got)
 		k.report.Tiles.Add(c)
 		counts.Join(c)
-		k.remember(tileFaults{filepath.Base(path) + " " + tile.Name(), c.Errors(), tile.Core.W, tile.Core.H, want, got})
+		k.remember(tileFaults{shortName(path) + " " + tile.Name(), c.Errors(), tile.Core.W, tile.Core.H, want, got})
 	}
 	return counts, nil
+}
+
+// shortName tells products apart: each is a mask.tif in its scene's folder.
+func shortName(path string) string {
+	return filepath.Join(filepath.Base(filepath.Dir(path)), filepath.Base(path))
 }
 
 // mask is the mask of a tile's core.

@@ -76,9 +76,53 @@ func TestEvaluationsRefuseWhatTheyCannotMeasure(t *testing.T) {
 		"missing pictures":    {"detect", "--coco", labels, "--images", t.TempDir()},
 		"results not of COCO": {"detect", "--coco", labels, "--detections", labels},
 		"words":               {"detect", "--coco", labels, "more"},
+		"no masks":            {"mask", "--labels", labels},
+		"a strange legend":    {"mask", "--labels", labels, "--mask", labels, "--legend", "fog"},
+		"two for one":         {"mask", "--labels", labels, "--mask", labels, "--mask", "."},
 	} {
 		if _, err := canvas(args...); cli.Code(err) != cli.WrongUsage {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+func TestMasksAreMeasuredOnLabels(t *testing.T) {
+	dir, out := assets(t), t.TempDir()
+	scenes := filepath.Join(dir, "scenes")
+	labels := filepath.Join(scenes, "l8biome_Urban_00_0515_mask.tif")
+	type figures struct {
+		All struct {
+			Pixels   int64
+			Accuracy float64
+			Classes  []struct{ IoU float64 }
+			Thin     float64 `json:"thin_found"`
+		}
+		Tiles struct{ Tiles, Sent int }
+	}
+	measured := func(args ...string) (f figures) {
+		t.Helper()
+		text, err := canvas(append([]string{"mask", "--labels", labels, "--legend", "l8biome", "--json"}, args...)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal([]byte(text), &f); err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	scene := []string{"--scene", filepath.Join(scenes, "l8biome_Urban_00_0515.tif"), "--bands", "blue,green,red,nir,swir16,swir22,cirrus,lwir",
+		"--models", filepath.Join(dir, "models"), "--engine", "onnxruntime-cpu", "--out", out}
+	for name, least := range map[string]float64{"cloud_rgbiswir_256": 0.95, spectralScreen: 0.9} {
+		f := measured(append(scene, "--model", name)...)
+		if f.All.Pixels != 256*256 || f.All.Classes[2].IoU < least || f.All.Thin < 0.8 || f.Tiles.Tiles != 1 || f.Tiles.Sent != 1 {
+			t.Errorf("%s: %+v", name, f)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(out, "worst_01.png")); err != nil {
+		t.Error(err)
+	}
+	// The labels' own numbers as a mask: 255 has no data in masks, the rest is no class at all.
+	if f := measured("--mask", labels); f.All.Pixels != 0 || f.All.Accuracy != -1 {
+		t.Errorf("labels as a mask: %+v", f)
 	}
 }
