@@ -132,7 +132,7 @@ def frames(video, wanted):
 
 
 def pictures(assets):
-    for name in ("skimage_astronaut.png", "skimage_motorcycle_left.png", "small-vehicles1.jpeg"):
+    for name in ("sahi_terrain2.png", "skimage_astronaut.png", "skimage_motorcycle_left.png", "small-vehicles1.jpeg"):
         yield name, cv2.imread(str(assets / "images" / name))
     for i, f in frames(assets / "videos/vtest.avi", (0, 20)):
         yield f"vtest.avi:{i}", f
@@ -158,9 +158,8 @@ def detections(assets):
 def masks(assets, deps, wheel):
     """The windows of sentinel2.npz, each seen by itself, as the network's own classes are mapped."""
     im = np.load(assets / "scenes/sentinel2.npz")["img"].astype(np.float32)
-    for name, windows in {"ukis_csmask_6b_l1c": ((0, 0), (256, 0), (0, 256), (256, 256)),
-                          "ukis_csmask_4b_l1c": ((256, 256),), "ukis_csmask_6b_l2a": ((0, 0),),
-                          "cloud_rgbiswir_256": ((0, 0), (256, 256))}.items():
+    names = [f"ukis_csmask_{bands}_{level}" for bands in ("4b", "6b") for level in ("l1c", "l2a")] + ["cloud_rgbiswir_256"]
+    for name, windows in ((n, [(x, y) for y in (0, 256) for x in (0, 256)]) for n in names):
         ukis = name.startswith("ukis")
         run = session(deps / name / "1/model.onnx" if ukis else assets / "models" / f"{name}.onnx")
         for x, y in windows:

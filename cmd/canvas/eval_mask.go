@@ -1,0 +1,217 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"cloudcanvas/cmd/internal/cli"
+	"cloudcanvas/edge/screen"
+	"cloudcanvas/shared/evaluate"
+	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/raster"
+	"cloudcanvas/shared/vision"
+)
+
+// spectralScreen stands for the edge's spectral test where a model is named.
+const spectralScreen = "spectral"
+
+func evalMaskCommand() *urfave.Command {
+	return &urfave.Command{
+		Name: "mask", Usage: "IoU, F1, accuracy and tile decisions of a segmentation model, of the spectral screen, or of given masks",
+		Flags: measureFlags(
+			&urfave.StringSliceFlag{Name: "labels", Required: true, Usage: "label rasters, `FILE|GLOB`; may be given again"},
+			&urfave.StringFlag{Name: "legend", Value: "canvas", Usage: "what the labels' numbers mean: canvas, l8biome, ukis, or 0=clear,1=shadow,2=cloud,3=thin,4=snow,255=none"},
+			&urfave.StringSliceFlag{Name: "scene", Usage: "the scenes, in the labels' order: a --model (or spectral) makes masks of them; `FILE|GLOB`"},
+			&urfave.StringSliceFlag{Name: "mask", Usage: "masks made before (mask.tif), in the labels' order; `FILE|GLOB`"},
+			&urfave.StringFlag{Name: "bands", Usage: "names of the bands in the scenes' order, where they have none"},
+			&urfave.Float64Flag{Name: "reflectance-scale", Usage: "stored number to reflectance, where the scenes do not say"},
+			&urfave.Float64Flag{Name: "max-cloud", Value: 0.98, Usage: "a tile with a larger share is one to drop"}),
+		Action: func(c *urfave.Context) error {
+			m, err := newMeasure(c)
+			if err != nil {
+				return err
+			}
+			k := maskMeasure{measure: m, options: raster.Options{Bands: splitBands(c.String("bands")), ReflectanceScale: c.Float64("reflectance-scale")}}
+			k.report.Tiles.MaxCloud = c.Float64("max-cloud")
+			if k.legend, err = evaluate.ParseLegend(c.String("legend")); err != nil {
+				return cli.Usage(err)
+			}
+			return k.run(c.Context, c.StringSlice("labels"), c.StringSlice("scene"), c.StringSlice("mask"))
+		},
+	}
+}
+
+type maskMeasure struct {
+	measure
+	legend  evaluate.Legend
+	options raster.Options
+	side    int // of a tile, pixels
+	of      masker
+	bands   []string // what the masker reads; nil: all
+	total   evaluate.Confusion
+	worst   []tileFaults
+	report  maskReport
+}
+
+// masker makes the mask of a window.
+type masker func(ctx context.Context, im vision.Image) ([]byte, error)
+
+func (k *maskMeasure) run(ctx context.Context, labelled, scenes, masks []string) error {
+	expandTo := func(arguments []string) (files []string, err error) { return job{}.expandAll(arguments, rasterEndings) }
+	labels, err := expandTo(labelled)
+	if err != nil {
+		return err
+	}
+	given := masks
+	if len(scenes) > 0 {
+		given = scenes
+	}
+	inputs, err := expandTo(given)
+	if err != nil {
+		return err
+	}
+	switch {
+	case len(scenes) > 0 == (len(masks) > 0):
+		return cli.Usagef("give either --scene with --model, or --mask with masks made before")
+	case len(inputs) != len(labels):
+		return cli.Usagef("%d labels and %d scenes or masks: give one for each, in the same order", len(labels), len(inputs))
+	}
+	k.side = 256
+	if len(scenes) > 0 {
+		closing, err := k.choose(ctx)
+		if err != nil {
+			return err
+		}
+		defer closing()
+	}
+	for i, path := range inputs {
+		counts, err := k.scene(ctx, path, labels[i])
+		if err != nil {
+			return err
+		}
+		k.total.Join(counts)
+		k.report.Scenes = append(k.report.Scenes, sceneScores{shortName(path), counts.Scores()})
+	}
+	k.report.All = k.total.Scores()
+	if k.out != "" {
+		if err := k.picture(); err != nil {
+			return err
+		}
+	}
+	return k.finish(k.report, k.report.table)
+}
+
+// choose opens what makes the masks.
+func (k *maskMeasure) choose(ctx context.Context) (closing func(), err error) {
+	if k.model == spectralScreen {
+		rules := screen.DefaultConfig()
+		k.report.Model = spectralScreen
+		k.of = func(_ context.Context, im vision.Image) ([]byte, error) {
+			by, class := rules.SpectralMask(im)
+			if by == "" {
+				return nil, fmt.Errorf("the spectral test needs blue, green and red, not %v; name the bands with --bands", im.Bands)
+			}
+			return class, nil
+		}
+		return func() {}, nil
+	}
+	net, m, opened, err := k.open(ctx, model.Segment)
+	if err != nil {
+		return nil, err
+	}
+	k.report.Model, k.report.Engine, k.report.Device = m.Name, opened.Engine, opened.Device
+	k.bands = m.Input.Bands
+	if len(m.Input.Size) == 2 && m.Input.Size[0] == m.Input.Size[1] {
+		k.side = m.Input.Size[0]
+	}
+	k.of = func(ctx context.Context, im vision.Image) ([]byte, error) {
+		out, err := net.Run(ctx, []vision.Image{im})
+		if err != nil {
+			return nil, err
+		}
+		return out[0].Mask.Class, nil
+	}
+	return func() { net.Close() }, nil
+}
+
+// scene compares one scene, or its mask, with its labels, tile by tile.
+func (k *maskMeasure) scene(ctx context.Context, path, labels string) (counts evaluate.Confusion, err error) {
+	truth, err := raster.Open(labels, raster.Options{})
+	if err != nil {
+		return counts, err
+	}
+	defer truth.Close()
+	in, err := raster.Open(path, k.options)
+	if err != nil {
+		return counts, err
+	}
+	defer in.Close()
+	t, s := truth.Info(), in.Info()
+	if t.Width != s.Width || t.Height != s.Height {
+		return counts, cli.Usagef("%s has %d x %d pixels and its labels %s %d x %d: they are not of the same scene",
+			path, s.Width, s.Height, labels, t.Width, t.Height)
+	}
+	overlap := 0
+	if k.of != nil && k.model != spectralScreen {
+		overlap = k.side / 4 // networks see less at their borders
+	}
+	if s.Width <= k.side && s.Height <= k.side {
+		overlap = 0
+	}
+	for tile := range (raster.Grid{Width: s.Width, Height: s.Height, Size: k.side, Overlap: overlap}).Tiles() {
+		if err := ctx.Err(); err != nil {
+			return counts, err
+		}
+		want, err := truth.ReadClasses(tile.Core)
+		if err != nil {
+			return counts, err
+		}
+		got, err := k.mask(ctx, in, tile)
+		if err != nil {
+			return counts, fmt.Errorf("%s, tile %s: %w", filepath.Base(path), tile.Name(), err)
+		}
+		var c evaluate.Confusion
+		c.Add(&k.legend, want, got)
+		k.report.Tiles.Add(c)
+		counts.Join(c)
+		k.remember(tileFaults{shortName(path) + " " + tile.Name(), c.Errors(), tile.Core.W, tile.Core.H, want, got})
+	}
+	return counts, nil
+}
+
+// shortName tells products apart: each is a mask.tif in its scene's folder.
+func shortName(path string) string {
+	return filepath.Join(filepath.Base(filepath.Dir(path)), filepath.Base(path))
+}
+
+// mask is the mask of a tile's core.
+func (k *maskMeasure) mask(ctx context.Context, in *raster.Scene, tile raster.Tile) ([]byte, error) {
+	if k.of == nil {
+		return in.ReadClasses(tile.Core)
+	}
+	im, err := in.ReadMirrored(tile.Window, k.bands)
+	if err != nil {
+		return nil, err
+	}
+	class, err := k.of(ctx, im)
+	if err != nil {
+		return nil, err
+	}
+	core := make([]byte, 0, tile.Core.W*tile.Core.H)
+	at := tile.Core.Sub(tile.Window)
+	for y := at.Y; y < at.Y+at.H; y++ {
+		row := y*im.W + at.X
+		core = append(core, class[row:row+at.W]...)
+		if im.Void != nil {
+			for i, void := range im.Void[row : row+at.W] {
+				if void != 0 {
+					core[len(core)-at.W+i] = vision.NoData
+				}
+			}
+		}
+	}
+	return core, nil
+}

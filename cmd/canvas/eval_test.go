@@ -1,0 +1,128 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"cloudcanvas/cmd/internal/cli"
+)
+
+// canvas runs a command as a person would and gives what it prints.
+func canvas(args ...string) (string, error) {
+	app := cli.App("canvas", "test", "1", evalCommand())
+	var out bytes.Buffer
+	app.Writer, app.ErrWriter = &out, &bytes.Buffer{}
+	err := app.Run(append([]string{"canvas", "eval"}, args...))
+	return out.String(), err
+}
+
+// assets is the folder of real pictures and models.
+func assets(t *testing.T) string {
+	t.Helper()
+	dir := os.Getenv("CANVAS_ASSETS")
+	if dir == "" {
+		dir = filepath.Join("..", "..", "..", "shared", "assets")
+	}
+	if _, err := os.Stat(filepath.Join(dir, "images")); err != nil {
+		t.Skipf("the assets are not there: set CANVAS_ASSETS to their folder (%v)", err)
+	}
+	return dir
+}
+
+// TestADetectorIsMeasuredAsPycocotoolsDoes holds what pycocotools 2.0 says of the detections that
+// the command itself writes (testdata/coco_reference.py of shared/evaluate, with two files).
+func TestADetectorIsMeasuredAsPycocotoolsDoes(t *testing.T) {
+	dir, out := assets(t), t.TempDir()
+	labels := filepath.Join(dir, "images", "sahi_terrain2_coco.json")
+	text, err := canvas("detect", "--images", filepath.Join(dir, "images"), "--coco", labels, "--models", filepath.Join(dir, "models"),
+		"--model", "picodet_s_416", "--engine", "onnxruntime-cpu", "--out", out, "--json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]float64{"AP": 0.5426, "AP50": 0.8020, "AP75": 0.8020, "AP_small": -1.0000, "AP_medium": -1.0000, "AP_large": 0.5426, "AR_1": 0.1600, "AR_10": 0.5400, "AR_100": 0.5400, "AR_small": -1.0000, "AR_medium": -1.0000, "AR_large": 0.5400}
+	again, err := canvas("detect", "--coco", labels, "--detections", filepath.Join(out, "detections.json"), "--json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, printed := range []string{text, again} {
+		var got map[string]any
+		if err := json.Unmarshal([]byte(printed), &got); err != nil {
+			t.Fatal(err)
+		}
+		for name, w := range want {
+			if v, _ := got[name].(float64); math.Abs(v-w) > 0.001 {
+				t.Errorf("%s: got %v, want %g", name, got[name], w)
+			}
+		}
+	}
+	if _, err := os.Stat(filepath.Join(out, "worst_01_sahi_terrain2.jpg")); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestEvaluationsRefuseWhatTheyCannotMeasure(t *testing.T) {
+	labels := filepath.Join(t.TempDir(), "labels.json")
+	if err := os.WriteFile(labels, []byte(`{"images":[{"id":1,"file_name":"a.png"}],"categories":[{"id":1,"name":"unicorn"}]}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for name, args := range map[string][]string{
+		"no labels":           {"detect"},
+		"no such labels":      {"detect", "--coco", "missing.json", "--images", "."},
+		"no pictures":         {"detect", "--coco", labels},
+		"missing pictures":    {"detect", "--coco", labels, "--images", t.TempDir()},
+		"results not of COCO": {"detect", "--coco", labels, "--detections", labels},
+		"words":               {"detect", "--coco", labels, "more"},
+		"no masks":            {"mask", "--labels", labels},
+		"a strange legend":    {"mask", "--labels", labels, "--mask", labels, "--legend", "fog"},
+		"two for one":         {"mask", "--labels", labels, "--mask", labels, "--mask", "."},
+	} {
+		if _, err := canvas(args...); cli.Code(err) != cli.WrongUsage {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestMasksAreMeasuredOnLabels(t *testing.T) {
+	dir, out := assets(t), t.TempDir()
+	scenes := filepath.Join(dir, "scenes")
+	labels := filepath.Join(scenes, "l8biome_Urban_00_0515_mask.tif")
+	type figures struct {
+		All struct {
+			Pixels   int64
+			Accuracy float64
+			Classes  []struct{ IoU float64 }
+			Thin     float64 `json:"thin_found"`
+		}
+		Tiles struct{ Tiles, Sent int }
+	}
+	measured := func(args ...string) (f figures) {
+		t.Helper()
+		text, err := canvas(append([]string{"mask", "--labels", labels, "--legend", "l8biome", "--json"}, args...)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal([]byte(text), &f); err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	scene := []string{"--scene", filepath.Join(scenes, "l8biome_Urban_00_0515.tif"), "--bands", "blue,green,red,nir,swir16,swir22,cirrus,lwir",
+		"--models", filepath.Join(dir, "models"), "--engine", "onnxruntime-cpu", "--out", out}
+	for name, least := range map[string]float64{"cloud_rgbiswir_256": 0.95, spectralScreen: 0.9} {
+		f := measured(append(scene, "--model", name)...)
+		if f.All.Pixels != 256*256 || f.All.Classes[2].IoU < least || f.All.Thin < 0.8 || f.Tiles.Tiles != 1 || f.Tiles.Sent != 1 {
+			t.Errorf("%s: %+v", name, f)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(out, "worst_01.png")); err != nil {
+		t.Error(err)
+	}
+	// The labels' own numbers as a mask: 255 has no data in masks, the rest is no class at all.
+	if f := measured("--mask", labels); f.All.Pixels != 0 || f.All.Accuracy != -1 {
+		t.Errorf("labels as a mask: %+v", f)
+	}
+}
