@@ -123,6 +123,15 @@ type Sensors struct {
 // folder is a place below the device's own folder.
 func (c Config) folder(name string) string { return filepath.Join(c.Data, name) }
 
+// OutboxFolder is where the buffer lies.
+func (c Config) OutboxFolder() string { return c.folder("outbox") }
+
+// WithoutSources is c for an agent that only sends what waits.
+func (c Config) WithoutSources() Config {
+	c.Scenes, c.Cameras, c.Images, c.Local = nil, nil, nil, Local{}
+	return c
+}
+
 // ModelFolders are where models are looked for: as configured, and where set-up put them.
 func (c Config) ModelFolders(home string) []string {
 	return append(slices.Clone(c.Models.Folders), filepath.Join(home, "models"))

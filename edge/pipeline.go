@@ -95,7 +95,7 @@ func Open(ctx context.Context, c Config, p Parts) (_ *Agent, err error) {
 	if err := a.makeLanes(ctx); err != nil {
 		return nil, err
 	}
-	if a.box, err = outbox.Open(c.folder("outbox"), c.Edge, c.Outbox, a.log); err != nil {
+	if a.box, err = outbox.Open(c.OutboxFolder(), c.Edge, c.Outbox, a.log); err != nil {
 		return nil, err
 	}
 	if a.ground != nil {
@@ -123,6 +123,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	group.Go(func() error { return a.uplink.Run(ctx) })
 	group.Go(func() error { a.expire(ctx, a.box.Expire); return nil })
 	group.Go(func() error { a.report(ctx, a.box.Report); return nil })
+	group.Go(func() error { return a.lookOut(ctx) })
 	group.Go(func() error { a.desk.run(ctx); return nil })
 	group.Go(func() error { telemetry.Watchdog(ctx, &a.hands); return nil })
 	if a.power != nil {
@@ -132,6 +133,16 @@ func (a *Agent) Run(ctx context.Context) error {
 		group.Go(func() error { a.follow(ctx, l); return nil })
 	}
 	return group.Wait()
+}
+
+// lookOut ends the agent when its buffer turns out to be corrupt: a new start salvages it.
+func (a *Agent) lookOut(ctx context.Context) error {
+	select {
+	case <-a.box.Corrupt():
+		return errors.New("the buffer is corrupt: start again to have it salvaged")
+	case <-ctx.Done():
+		return nil
+	}
 }
 
 // follow runs a lane to its end. What goes wrong in it is told, and leaves the others alone.

@@ -23,10 +23,10 @@ const configFile = "/etc/canvas/cloud.yaml"
 
 func main() {
 	cli.Main(cli.App("canvas-cloud", "take what devices send, look again with heavy models, make products", version,
-		process("bridge", "take what devices send over MQTT into Kafka", carry),
+		process("bridge", "take what devices send over MQTT into Kafka", runBridge),
 		process("worker", "run heavy models on this machine's share of the work", work),
 		process("mosaic", "turn results into products", (*cloud.Cloud).Mosaic),
-		modelsCommand(), scenesCommand(), dlqCommand(), consoleCommand(), statusCommand()))
+		modelsCommand(), scenesCommand(), dlqCommand(), consoleCommand(), importCommand(), statusCommand()))
 }
 
 func loadConfig(c *urfave.Context) (cloud.Config, error) {
@@ -78,8 +78,8 @@ func process(name, usage string, run func(*cloud.Cloud, context.Context) error) 
 		}}
 }
 
-// carry is a bridge that has its process for itself.
-func carry(c *cloud.Cloud, ctx context.Context) error {
+// runBridge is a bridge that has its process for itself.
+func runBridge(c *cloud.Cloud, ctx context.Context) error {
 	c.Config.Bridge.BoundMemory()
 	return c.Bridge(ctx)
 }

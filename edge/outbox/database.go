@@ -30,7 +30,7 @@ const format = 2
 const schema = `
 CREATE TABLE IF NOT EXISTS counts (
 	one INTEGER PRIMARY KEY CHECK (one=1), epoch TEXT NOT NULL, committed INTEGER NOT NULL, received INTEGER NOT NULL,
-	dropped INTEGER NOT NULL, waiting INTEGER NOT NULL, bytes INTEGER NOT NULL, clean INTEGER NOT NULL);
+	dropped INTEGER NOT NULL, waiting INTEGER NOT NULL, bytes INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS items (
 	seq INTEGER PRIMARY KEY, priority INTEGER NOT NULL, cheap REAL NOT NULL, bytes INTEGER NOT NULL, committed INTEGER NOT NULL,
 	expires INTEGER NOT NULL, segment INTEGER NOT NULL, place INTEGER NOT NULL, stream TEXT NOT NULL, kind TEXT NOT NULL,
@@ -51,8 +51,8 @@ CREATE INDEX IF NOT EXISTS ledger_untold ON ledger (seq) WHERE reported=0;`
 
 var errCorrupt = errors.New("the database is corrupt")
 
-// smallEnough is how large a database may be to be checked page by page at each start after a stop
-// that was not clean; a larger one is checked so only when something was found wrong.
+// smallEnough is how large a database may be to be looked at page by page before it is used. A larger
+// one is looked at while it is used already; what is found then is salvaged at the next start.
 const smallEnough = 64 << 20
 
 func openDatabase(path string, suspect bool) (*sql.DB, error) {
@@ -85,15 +85,11 @@ func prepareDatabase(db *sql.DB, path string, suspect bool) error {
 	if _, err := db.Exec(fmt.Sprintf("PRAGMA user_version=%d;", format) + schema); err != nil {
 		return err
 	}
-	clean := 1
-	if err := db.QueryRow("SELECT clean FROM counts").Scan(&clean); err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return err
-	}
 	info, err := os.Stat(path)
 	if err != nil {
 		return err
 	}
-	if suspect || clean == 0 && info.Size() <= smallEnough {
+	if suspect || info.Size() <= smallEnough {
 		return check(context.Background(), db)
 	}
 	return nil
@@ -138,7 +134,7 @@ func (o *Outbox) load() error {
 	err := row.Scan(&o.epoch, &o.stats.Committed, &o.stats.Received, &o.stats.Dropped, &o.stats.Waiting, &o.stats.Bytes)
 	if errors.Is(err, sql.ErrNoRows) {
 		o.epoch = event.NewEpoch()
-		_, err = o.db.Exec("INSERT INTO counts VALUES (1, ?, 0, 0, 0, 0, 0, 1)", string(o.epoch))
+		_, err = o.db.Exec("INSERT INTO counts VALUES (1, ?, 0, 0, 0, 0, 0)", string(o.epoch))
 	}
 	if err != nil {
 		return err
@@ -153,10 +149,7 @@ func (o *Outbox) load() error {
 	if err != nil {
 		return err
 	}
-	if o.segments, err = openSegments(o.segmentFolder(), alive); err != nil {
-		return err
-	}
-	_, err = o.db.Exec("UPDATE counts SET clean=0")
+	o.segments, err = openSegments(o.segmentFolder(), alive)
 	return err
 }
 

@@ -64,7 +64,7 @@ func (o *Outbox) Expire(ctx context.Context) (dropped int, err error) {
 func (o *Outbox) tidy(ctx context.Context) error {
 	err := o.change(ctx, func(s *step) error {
 		if o.ballast.keep(o.log) {
-			o.note(func(s *Stats) { s.Full = false })
+			o.note(func(s *Stats) { s.Full, o.ceiling = false, 0 })
 		}
 		if err := s.exec("DELETE FROM ledger WHERE reported=1 AND at<?", o.now().Add(-ledgerKept).UnixNano()); err != nil {
 			return err

@@ -19,7 +19,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -69,13 +68,17 @@ type Outbox struct {
 	ask      chan request
 	done     chan struct{}
 	wake     chan struct{}
-	corrupt  atomic.Bool // seen while running; told once
+	corrupt  chan struct{} // closed when that is seen while running
+
+	stopLooking func()
+	judging     sync.Once
 
 	mu      sync.Mutex
 	fresh   []event.Ref // since the last call of Fresh
 	parts   map[uint64]heldParts
 	streams map[string]usage
 	stats   Stats
+	ceiling int64         // of the bytes that wait while the disk is full; 0: the quota holds
 	freed   chan struct{} // closed and made anew when room is made
 	closed  bool
 
@@ -138,7 +141,7 @@ func Open(dir, edge string, c Config, log *slog.Logger) (_ *Outbox, err error) {
 	}
 	o := &Outbox{
 		config: c, dir: dir, edge: edge, log: log, db: db, lock: held, ballast: ballast{path: filepath.Join(dir, "ballast"), bytes: c.BallastBytes},
-		ask: make(chan request, 4*maxBatch), done: make(chan struct{}), wake: make(chan struct{}, 1),
+		ask: make(chan request, 4*maxBatch), done: make(chan struct{}), wake: make(chan struct{}, 1), corrupt: make(chan struct{}),
 		parts: map[uint64]heldParts{}, streams: map[string]usage{}, freed: make(chan struct{}), now: time.Now, entropy: entropy(),
 	}
 	var wrecked *wreckage
@@ -168,9 +171,27 @@ func (o *Outbox) start() (err error) {
 		o.wake <- struct{}{}
 	}
 	o.ballast.keep(o.log)
+	ctx, stop := context.WithCancel(context.Background())
+	looked := make(chan struct{})
+	o.stopLooking = func() { stop(); <-looked }
 	go o.own()
+	go func() { o.look(ctx); close(looked) }()
 	return nil
 }
+
+// look goes through every page beside what is at work.
+func (o *Outbox) look(ctx context.Context) {
+	if info, err := os.Stat(databasePath(o.dir)); err != nil || info.Size() <= smallEnough {
+		return // it was looked at before it was used
+	}
+	if err := check(ctx, o.db); err != nil && ctx.Err() == nil {
+		o.judge(err)
+	}
+}
+
+// Corrupt is closed when the database is found to be corrupt while it is used: start again, which
+// salvages what can be read.
+func (o *Outbox) Corrupt() <-chan struct{} { return o.corrupt }
 
 // Epoch is this life of the buffer.
 func (o *Outbox) Epoch() event.Epoch { return o.epoch }
@@ -181,7 +202,7 @@ func (o *Outbox) Commit(ctx context.Context, drafts ...Draft) ([]event.Item, err
 	items := make([]event.Item, 0, len(drafts))
 	answers := make([]<-chan Answer, len(drafts))
 	for i, d := range drafts {
-		if !o.fits(Stats{}, usage{}, d) {
+		if !o.everFits(d) {
 			return items, fmt.Errorf("%w: %d bytes of stream %s: raise outbox.quota_bytes, or the stream's", ErrTooLarge, len(d.Data), d.Stream)
 		}
 		answers[i] = o.submit(ctx, d, false)
@@ -284,7 +305,7 @@ func (o *Outbox) Close() error {
 		o.backlog = nil
 	}
 	o.reading.Unlock()
-	_, err := o.write.conn.ExecContext(context.Background(), "UPDATE counts SET clean=1")
+	o.stopLooking()
 	o.write.close()
-	return errors.Join(err, o.db.Close(), o.segments.close(), o.lock.Close())
+	return errors.Join(o.db.Close(), o.segments.close(), o.lock.Close())
 }

@@ -10,11 +10,17 @@ import (
 // fits says whether a draft has room beside what waits, in all and of its stream.
 func (o *Outbox) fits(all Stats, stream usage, d Draft) bool {
 	bytes := int64(len(d.Data))
-	if all.Bytes+bytes > o.config.QuotaBytes || int64(all.Waiting)+1 > o.config.QuotaRows {
+	if all.Bytes+bytes > o.quota() || int64(all.Waiting)+1 > o.config.QuotaRows {
 		return false
 	}
 	own := o.config.Streams[d.Stream]
 	return (own.QuotaBytes == 0 || stream.bytes+bytes <= own.QuotaBytes) && (own.QuotaRows == 0 || stream.waiting+1 <= own.QuotaRows)
+}
+
+// everFits says whether a draft has room where nothing else waits.
+func (o *Outbox) everFits(d Draft) bool {
+	own := o.config.Streams[d.Stream].QuotaBytes
+	return int64(len(d.Data)) <= o.config.QuotaBytes && (own == 0 || int64(len(d.Data)) <= own)
 }
 
 // row is an item as far as it takes to let it go.
@@ -46,7 +52,10 @@ func (s *step) rows(rest string, args ...any) ([]row, error) {
 
 // worstFirst is the order of dropping: what is least urgent, then what is worth least per byte, then
 // what is oldest. What is urgent goes only when nothing else is left; reports of drops never do.
-const worstFirst = " ORDER BY priority DESC, cheap DESC, seq LIMIT 16"
+const (
+	worstFirst  = " ORDER BY priority DESC, cheap DESC, seq LIMIT 16"
+	dropsAtOnce = 16
+)
 
 // makeRoom drops until the quotas hold, first the stream's, then the whole.
 func (s *step) makeRoom(stream string) error {
@@ -59,12 +68,14 @@ func (s *step) makeRoom(stream string) error {
 		return err
 	}
 	return s.dropWhile(func() bool {
-		return s.p.stats.Bytes > whole.QuotaBytes || int64(s.p.stats.Waiting) > whole.QuotaRows
+		return s.p.stats.Bytes > s.o.quota() || int64(s.p.stats.Waiting) > whole.QuotaRows
 	}, "WHERE kind<>?"+worstFirst, string(event.Ack))
 }
 
+// dropWhile drops while it is over a bound, but no more than one transaction should: the next ones
+// go on.
 func (s *step) dropWhile(over func() bool, which string, args ...any) error {
-	for over() {
+	for n := 0; over() && n < deletesAtOnce; n += dropsAtOnce {
 		worst, err := s.rows(which, args...)
 		if err != nil {
 			return err
@@ -115,16 +126,20 @@ func (s *step) leave(r row, reason string) error {
 	return nil
 }
 
-// shed drops what is worth least until so many bytes, and a little for the books, are free on a full
-// disk.
-func (o *Outbox) shed(bytes int64) error {
-	const books = 64 << 10
-	one := []request{{change: func(s *step) error {
-		goal := s.p.stats.Bytes - bytes - books
-		return s.dropWhile(func() bool { return s.p.stats.Bytes > max(goal, 0) }, "WHERE kind<>?"+worstFirst, string(event.Ack))
-	}}}
-	if err := o.transact(one, make([]Answer, 1)); err != nil {
-		return fmt.Errorf("make room on a full disk: %w", err)
+// tighten lets a full disk be lived with: the ballast gives the room in which rows can still be
+// deleted, and from now on the buffer holds less than it did. That room would else be filled as well.
+func (o *Outbox) tighten() {
+	o.ballast.drop(o.log)
+	o.note(func(s *Stats) {
+		s.Full = true
+		o.ceiling = max(s.Bytes*9/10, o.config.BallastBytes/4)
+	})
+}
+
+// quota is how many bytes may wait now.
+func (o *Outbox) quota() int64 {
+	if o.ceiling > 0 {
+		return min(o.ceiling, o.config.QuotaBytes)
 	}
-	return nil
+	return o.config.QuotaBytes
 }

@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 
 	lib "modernc.org/sqlite/lib"
@@ -153,9 +154,12 @@ func isFull(err error) bool { return err != nil && (code(err) == lib.SQLITE_FULL
 
 // judge remembers that the database is corrupt, so that the next start looks at every page.
 func (o *Outbox) judge(err error) {
-	if c := code(err); c != lib.SQLITE_CORRUPT && c != lib.SQLITE_NOTADB || !o.corrupt.CompareAndSwap(false, true) {
+	if c := code(err); !errors.Is(err, errCorrupt) && c != lib.SQLITE_CORRUPT && c != lib.SQLITE_NOTADB {
 		return
 	}
-	o.log.Error("the outbox's database is corrupt; restart to have it salvaged", "folder", o.dir, "problem", err)
-	markSuspect(o.dir)
+	o.judging.Do(func() {
+		o.log.Error("the outbox's database is corrupt; the next start salvages what can be read", "folder", o.dir, "problem", err)
+		markSuspect(o.dir)
+		close(o.corrupt)
+	})
 }

@@ -86,14 +86,7 @@ func (o *Outbox) insist(one []request, answers []Answer) error {
 		o.judge(err)
 		return err
 	}
-	if o.ballast.drop(o.log) {
-		o.note(func(s *Stats) { s.Full = true })
-	}
-	if one[0].drop {
-		if err := o.shed(int64(len(one[0].draft.Data))); err != nil {
-			return err
-		}
-	}
+	o.tighten()
 	return o.transact(one, answers)
 }
 

@@ -88,12 +88,7 @@ func (u *Uplink) send(ctx context.Context, p schedule.Part) (event.Epoch, error)
 	if err != nil {
 		return "", err
 	}
-	if p.Of > 1 {
-		from, to := schedule.Span(len(item.Data), p.N, p.Of)
-		item.Attrs.Part, item.Attrs.Parts, item.Attrs.PartOf = p.N, p.Of, item.Kind
-		item.Kind, item.Data = event.Part, item.Data[from:to]
-	}
-	return item.Epoch, u.link.Send(ctx, item)
+	return item.Epoch, u.link.Send(ctx, item.Cut(p.N, p.Of))
 }
 
 // landed takes note of what became of a part.

@@ -37,13 +37,6 @@ func cutWire(e *entry, partBytes int) (part, whole int64) {
 	return (int64(e.bytes)+of-1)/of + Overhead, int64(e.bytes) + of*Overhead
 }
 
-// Span is where part n of so many lies in an item of length bytes. It depends on nothing else, so
-// that both lives of a device that restarts cut alike.
-func Span(length int, n, of uint32) (from, to int) {
-	at := func(n uint32) int { return int(uint64(length) * uint64(n) / uint64(of)) }
-	return at(n), at(n + 1)
-}
-
 // recut begins anew with so many parts, all to send.
 func (i *item) recut(of uint32) {
 	i.of, i.left, i.cursor, i.flying = of, of, 0, 0
@@ -77,7 +70,7 @@ func (i *item) next() uint32 {
 }
 
 func (i *item) wire(n uint32) int64 {
-	from, to := Span(int(i.entry.bytes), n, i.of)
+	from, to := event.Span(int(i.entry.bytes), n, i.of)
 	return int64(to-from) + Overhead
 }
 
