@@ -3,7 +3,6 @@ package infer
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"runtime"
 	"sync"
 	"time"
@@ -11,36 +10,40 @@ import (
 	"cloudcanvas/shared/model"
 )
 
-// BestLayout measures how the machine's cores are best shared between sessions and threads: 1 x 1,
-// 1 x N, 2 x N/2 … N x 1, forward passes only, for about budget altogether. engine is an engine's
-// name, not Auto. Run it on an idle machine.
-func BestLayout(ctx context.Context, m model.Model, engine string, budget time.Duration, log *slog.Logger) (Layout, error) {
-	best := Layout{}.withDefaults(engine, m.Input.Batch)
-	if m.Builtin != "" || onGPU(engine) {
-		return best, nil // nothing to share
+// LayoutRate is how many images a second one way to share the machine can do, forward passes only.
+type LayoutRate struct {
+	Sessions int     `json:"sessions"`
+	Threads  int     `json:"threads"` // of each session
+	Rate     float64 `json:"images_per_second"`
+}
+
+// Layouts measures how the machine's cores are best shared between sessions and threads: 1 x 1,
+// 1 x N, 2 x N/2 … N x 1, forward passes only, for about budget altogether; on a GPU there is one
+// way. engine is an engine's name, not Auto. Run it on an idle machine.
+func Layouts(ctx context.Context, m model.Model, engine string, budget time.Duration) ([]LayoutRate, error) {
+	if m.Builtin != "" {
+		return nil, nil // it has no forward pass of its own
 	}
 	f, err := readFile(m)
 	if err != nil {
-		return best, err
+		return nil, err
 	}
 	layouts := layoutsFor(runtime.GOMAXPROCS(0))
-	top := 0.0
+	if onGPU(engine) {
+		layouts = layouts[:1]
+	}
+	var rates []LayoutRate
 	for _, l := range layouts {
 		if err := ctx.Err(); err != nil {
-			return best, err
+			return rates, err
 		}
 		rate, err := f.rate(engine, l, budget/time.Duration(len(layouts)))
 		if err != nil {
-			return best, fmt.Errorf("model %s on %s, %d sessions of %d threads: %w", m.Name, engine, l.Sessions, l.Threads, err)
+			return rates, fmt.Errorf("model %s on %s, %d sessions of %d threads: %w", m.Name, engine, l.Sessions, l.Threads, err)
 		}
-		if log != nil {
-			log.Debug("layout measured", "model", m.Name, "engine", engine, "sessions", l.Sessions, "threads", l.Threads, "images_per_second", rate)
-		}
-		if rate > top {
-			top, best = rate, l.withDefaults(engine, m.Input.Batch)
-		}
+		rates = append(rates, LayoutRate{l.Sessions, l.Threads, rate})
 	}
-	return best, nil
+	return rates, nil
 }
 
 // layoutsFor lists sessions x threads up to the number of cores.
