@@ -29,7 +29,7 @@ func (r Report) SVG() string {
 	value.draw(&b)
 	latency.draw(&b)
 	for i, res := range r.Results {
-		x, y := leftMargin+float64(i%3)*400, topMargin+chartHeight+60+float64(i/3)*22
+		x, y := leftMargin+float64(i%3)*440, topMargin+chartHeight+60+float64(i/3)*22
 		fmt.Fprintf(&b, `<rect x="%.0f" y="%.0f" width="18" height="4" fill="%s"/><text x="%.0f" y="%.0f">%s</text>`+"\n", x, y-5, colour(i), x+24, y, html.EscapeString(short(res.Label)))
 	}
 	b.WriteString("</svg>\n")

@@ -1,0 +1,104 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"cloudcanvas/shared/event"
+)
+
+// Draft is what a stage wants delivered. Commit makes it an item: epoch, number, id and digest.
+type Draft struct {
+	Kind     event.Kind
+	Stream   string
+	Subject  string
+	Time     time.Time
+	Priority event.Priority
+	Rung     event.Rung // 0: where items of the kind stand
+	Value    float64    // what it is worth, 0 … 1; what goes first is chosen by value per byte
+	Attrs    event.Attrs
+	Type     string
+	Data     []byte
+	Key      string    // committing the same key again in this epoch is a no-op; empty: no key
+	Expires  time.Time // dropped when it still waits then; zero: as the stream is configured
+}
+
+// Commit makes drafts items and returns them once they are durable. While the quota is full it
+// waits: that is the backpressure on sources that can be read again later.
+func (o *Outbox) Commit(ctx context.Context, drafts ...Draft) ([]event.Item, error) {
+	items := make([]event.Item, 0, len(drafts))
+	answers := make([]<-chan Answer, len(drafts))
+	for i, d := range drafts {
+		if !o.everFits(d) {
+			return items, fmt.Errorf("%w: %d bytes of stream %s: raise outbox.quota_bytes, or the stream's", ErrTooLarge, len(d.Data), d.Stream)
+		}
+		answers[i] = o.submit(ctx, d, false)
+	}
+	for i, answer := range answers {
+		a := <-answer
+		for errors.Is(a.Err, errNoRoom) {
+			if err := o.room(ctx, drafts[i]); err != nil {
+				return items, err
+			}
+			a = <-o.submit(ctx, drafts[i], false)
+		}
+		if a.Err != nil {
+			return items, a.Err
+		}
+		items = append(items, a.Item)
+	}
+	return items, nil
+}
+
+// Answer is what became of a draft.
+type Answer struct {
+	Item event.Item
+	Err  error
+}
+
+// Submit is Commit for live sources, which can't wait: the answer comes later, and where the quota
+// is full the least valuable that waits is dropped, with an entry in the ledger. That may be the
+// draft itself: it is an item then, whose number is in the ledger.
+func (o *Outbox) Submit(ctx context.Context, d Draft) <-chan Answer { return o.submit(ctx, d, true) }
+
+func (o *Outbox) submit(ctx context.Context, d Draft, drop bool) <-chan Answer {
+	r := request{draft: d, sum: event.Sum(d.Data), drop: drop, answer: make(chan Answer, 1)}
+	if err := o.put(ctx, r); err != nil {
+		r.answer <- Answer{Err: err}
+	}
+	return r.answer
+}
+
+// put hands a request to the owner.
+func (o *Outbox) put(ctx context.Context, r request) error {
+	select {
+	case o.ask <- r:
+		return nil
+	case <-o.done:
+		return ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// room waits until a draft may fit.
+func (o *Outbox) room(ctx context.Context, d Draft) error {
+	for {
+		o.mu.Lock()
+		fits := o.fits(o.stats, o.streams[d.Stream], d)
+		freed := o.freed
+		o.mu.Unlock()
+		if fits {
+			return nil
+		}
+		select {
+		case <-freed:
+		case <-o.done:
+			return ErrClosed
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
