@@ -41,7 +41,7 @@ func metricNames(t *testing.T) map[string]bool {
 				names[string(m[1])] = true
 			}
 			for _, m := range outbox.FindAllSubmatch(text, -1) {
-				name := "canvas_edge_outbox_" + string(m[2])
+				name := "canvas_edge_" + string(m[2])
 				if string(m[1]) == "counter" {
 					name += "_total"
 				}

@@ -2,9 +2,11 @@ package bridge
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/segmentio/kafka-go"
 
 	"cloudcanvas/shared/broker"
 )
@@ -13,6 +15,9 @@ import (
 // most while something comes. It needs no bridge.
 func Report(ctx context.Context, log Log) ([]EdgeStatus, error) {
 	latest, err := latestCheckpoints(ctx, log, func(broker.Record, error) {})
+	if errors.Is(err, kafka.UnknownTopicOrPartition) {
+		return nil, nil // no bridge has run yet
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,7 @@ import (
 )
 
 // clip cuts the first seconds off the sample video.
-func clip(t *testing.T, to string, frames int) string {
+func clip(t testing.TB, to string, frames int) string {
 	t.Helper()
 	out, err := exec.Command("ffmpeg", "-v", "error", "-nostdin", "-i", sample(t, "vtest.avi"), "-frames:v", fmt.Sprint(frames), "-c:v", "mjpeg", "-q:v", "3", to).CombinedOutput()
 	if err != nil {
