@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"os"
@@ -19,6 +20,16 @@ import (
 )
 
 var quiet = slog.New(slog.DiscardHandler)
+
+// TestMain keeps property tests short where nobody asked for long ones: under the race detector each
+// of their transactions takes a while.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if os.Getenv("CANVAS_SOAK") == "" {
+		flag.Set("rapid.checks", "25")
+	}
+	os.Exit(m.Run())
+}
 
 func open(t testing.TB, dir string, c Config) *Outbox {
 	t.Helper()
