@@ -2,11 +2,14 @@ package outbox
 
 import (
 	"bytes"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"cloudcanvas/shared/event"
 )
@@ -161,5 +164,110 @@ func TestTwoProcessesCannotWriteOneOutbox(t *testing.T) {
 	open(t, dir, DefaultConfig())
 	if _, err := Open(dir, "mast-7", DefaultConfig(), quiet); !errors.Is(err, ErrLocked) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// allocated is how many bytes of the disk the segments take.
+func allocated(t *testing.T, dir string) (bytes int64) {
+	t.Helper()
+	for _, f := range segmentFiles(t, dir) {
+		var s unix.Stat_t
+		if err := unix.Stat(f, &s); err != nil {
+			t.Fatal(err)
+		}
+		bytes += s.Blocks * 512
+	}
+	return bytes
+}
+
+// TestHoweverADatabaseIsSpoiledTheDeviceGoesOn spoils a buffer of 300 items in many ways: the next
+// start has a new epoch, tells of it, keeps what can be read, and takes new items.
+func TestHoweverADatabaseIsSpoiledTheDeviceGoesOn(t *testing.T) {
+	const n = 300
+	say := func(text string) func(*testing.T, string) {
+		return func(t *testing.T, path string) {
+			db, err := sql.Open("sqlite", "file:"+path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			if _, err := db.Exec(text); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	write := func(at int64, what []byte) func(*testing.T, string) {
+		return func(t *testing.T, path string) {
+			f, err := os.OpenFile(path, os.O_RDWR, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			if _, err := f.WriteAt(what, at); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	cut := func(part func(size int64) int64) func(*testing.T, string) {
+		return func(t *testing.T, path string) {
+			info, err := os.Stat(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Truncate(path, part(info.Size())); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for name, c := range map[string]struct {
+		spoil func(*testing.T, string)
+		least uint64 // items that can be read
+	}{
+		"the header":            {write(0, make([]byte, 100)), 0},
+		"pages":                 {write(100<<10, bytes.Repeat([]byte{0xa5}, 3*4096)), n / 2},
+		"cut to half":           {cut(func(size int64) int64 { return size / 2 }), 0},
+		"cut in the header":     {cut(func(int64) int64 { return 50 }), 0},
+		"no counts":             {say("DELETE FROM counts"), n},
+		"no table of counts":    {say("DROP TABLE counts"), n},
+		"too low counts":        {say("UPDATE counts SET committed=100, waiting=100"), n},
+		"counts that don't fit": {say("UPDATE counts SET received=received+1"), n},
+		"no items":              {say("DROP TABLE items"), 0},
+		"another's items":       {say("DROP TABLE items; CREATE TABLE items (a, b)"), 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, err := os.MkdirTemp(memory(), "spoiled")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer os.RemoveAll(dir)
+			o := open(t, dir, DefaultConfig())
+			d := draft(1)
+			d.Data = bytes.Repeat([]byte{7}, 1000)
+			submitted(t, o, n, d)
+			o.Close()
+			c.spoil(t, databasePath(dir))
+
+			again := open(t, dir, DefaultConfig())
+			defer again.Close()
+			s := balanced(t, again)
+			told, err := again.Load(s.Committed)
+			if again.Epoch() == o.Epoch() || err != nil || told.Subject != "outbox/salvaged" {
+				t.Fatalf("epoch %s (was %s), told of %q, %v", again.Epoch(), o.Epoch(), told.Subject, err)
+			}
+			if got := s.Waiting - 1; got < c.least || got > n {
+				t.Errorf("%d of %d items are salvaged, not %d", got, n, c.least)
+			}
+			fresh := uint64(0)
+			for refs := again.Fresh(); len(refs) > 0; refs = again.Fresh() {
+				fresh += uint64(len(refs))
+			}
+			if fresh != s.Waiting {
+				t.Errorf("the uplink is given %d of %d", fresh, s.Waiting)
+			}
+			items, err := again.Commit(t.Context(), draft(2))
+			if err != nil || items[0].Seq != s.Committed+1 {
+				t.Errorf("the next item: %v %v", items, err)
+			}
+		})
 	}
 }

@@ -63,7 +63,8 @@ func openDatabase(path string, suspect bool) (*sql.DB, error) {
 	db.SetMaxOpenConns(5) // the owner writes, others read beside it
 	if err := prepareDatabase(db, path, suspect); err != nil {
 		db.Close()
-		if code(err) == lib.SQLITE_CORRUPT || code(err) == lib.SQLITE_NOTADB {
+		// SQLITE_ERROR: a table is not the one that the format says
+		if c := code(err); c == lib.SQLITE_CORRUPT || c == lib.SQLITE_NOTADB || c == lib.SQLITE_ERROR {
 			err = fmt.Errorf("%w: %w", errCorrupt, err)
 		}
 		return nil, err
@@ -82,7 +83,16 @@ func prepareDatabase(db *sql.DB, path string, suspect bool) error {
 	if tables > 0 && version != format {
 		return fmt.Errorf("%s is of format %d, this program writes %d: drain it with the program that made it, or move it away", path, version, format)
 	}
-	if _, err := db.Exec(fmt.Sprintf("PRAGMA user_version=%d;", format) + schema); err != nil {
+	// In one transaction: a crash in the midst of it leaves an empty file, not half of the tables. Where
+	// all is there nothing is written, so that a start needs no room on the disk.
+	text := schema
+	if tables == 0 {
+		text += fmt.Sprintf("PRAGMA user_version=%d;", format)
+	}
+	if _, err := db.Exec("BEGIN IMMEDIATE;" + text + "COMMIT"); err != nil {
+		return err
+	}
+	if err := contradiction(db); err != nil {
 		return err
 	}
 	info, err := os.Stat(path)
@@ -93,6 +103,43 @@ func prepareDatabase(db *sql.DB, path string, suspect bool) error {
 		return check(context.Background(), db)
 	}
 	return nil
+}
+
+// contradiction is what the counts and the tables say against each other, as far as a few look-ups
+// show it: whole pages may still hold what was never written there.
+func contradiction(db *sql.DB) error {
+	if _, err := db.Exec(itemColumns + "LIMIT 0"); err != nil {
+		return err
+	}
+	var rows int
+	var committed, received, dropped, waiting, last int64
+	err := db.QueryRow(`SELECT count(*), ifnull(max(committed),0), ifnull(max(received),0), ifnull(max(dropped),0), ifnull(max(waiting),0),
+		max(ifnull((SELECT max(seq) FROM items),0), ifnull((SELECT max(seq) FROM payloads),0)) FROM counts`).Scan(&rows, &committed, &received, &dropped, &waiting, &last)
+	if err != nil {
+		return err
+	}
+	var there bool
+	if err := db.QueryRow("SELECT EXISTS (SELECT 1 FROM items)").Scan(&there); err != nil {
+		return err
+	}
+	if last > committed || committed != received+dropped+waiting || there != (waiting > 0) {
+		return fmt.Errorf("%w: %d committed, %d received, %d dropped, %d waiting, but the last number is %d (%d rows of counts)",
+			errCorrupt, committed, received, dropped, waiting, last, rows)
+	}
+	return nil
+}
+
+// indexStreams keeps an index by stream while a stream has a quota of its own: else each drop of that
+// stream would pass over all that waits of the others. Without it everything works, and slower.
+func indexStreams(db *sql.DB, c Config) error {
+	text := "DROP INDEX IF EXISTS items_stream"
+	for _, s := range c.Streams {
+		if s.QuotaBytes > 0 || s.QuotaRows > 0 {
+			text = "CREATE INDEX IF NOT EXISTS items_stream ON items (stream, priority, cheap, seq DESC)"
+		}
+	}
+	_, err := db.Exec(text)
+	return err
 }
 
 // check looks at every page.

@@ -48,8 +48,11 @@ func (m *simple) commit(d Draft, drop bool) (seq uint64, refused bool) {
 	if d.Key != "" {
 		m.keys[d.Key] = m.next
 	}
-	if drop {
-		own := m.config.Streams[d.Stream]
+	own := m.config.Streams[d.Stream]
+	switch {
+	case drop && own.QuotaBytes > 0 && int64(len(d.Data)) > own.QuotaBytes:
+		m.drop(k.seq, ReasonQuota)
+	case drop:
 		m.dropWhile(d.Stream, func(n int, b int64) bool {
 			return own.QuotaRows > 0 && int64(n) > own.QuotaRows || own.QuotaBytes > 0 && b > own.QuotaBytes
 		})
@@ -127,7 +130,7 @@ func modelled(t *rapid.T) {
 	someDraft := func(t *rapid.T) Draft {
 		d := Draft{Kind: event.Tile, Type: "x", Stream: rapid.SampledFrom([]string{"a", "small", "few", "short"}).Draw(t, "stream"),
 			Priority: event.Priority(rapid.IntRange(0, 3).Draw(t, "priority")), Value: float64(rapid.IntRange(0, 4).Draw(t, "value")) / 4,
-			Data: bytes.Repeat([]byte{byte(rapid.IntRange(0, 255).Draw(t, "fill"))}, rapid.SampledFrom([]int{0, 10, 3000, 20 << 10, 50 << 10}).Draw(t, "bytes"))}
+			Data: bytes.Repeat([]byte{byte(rapid.IntRange(0, 255).Draw(t, "fill"))}, rapid.SampledFrom([]int{0, 10, 3000, 20 << 10, 50 << 10, 70 << 10}).Draw(t, "bytes"))}
 		d.Key = rapid.SampledFrom([]string{"", "", "k1", "k2", "k3"}).Draw(t, "key")
 		if rapid.IntRange(0, 4).Draw(t, "expires") == 0 {
 			d.Expires = m.now.Add(30 * time.Second)

@@ -70,6 +70,7 @@ type Outbox struct {
 	backlog *backlog   // what waited when the outbox was opened; nil once all is given out
 
 	freedThrough []event.Range // above the watermark, by the last receipt
+	behind       []string      // streams whose last transaction stopped dropping short of a quota; the owner's
 
 	clock   wallClock
 	now     func() time.Time
@@ -146,6 +147,9 @@ func Open(dir, edge string, c Config, log *slog.Logger) (_ *Outbox, err error) {
 func (o *Outbox) start() (err error) {
 	if err = o.load(); err != nil {
 		return err
+	}
+	if err := indexStreams(o.db, o.config); err != nil {
+		o.log.Warn("what waits could not be indexed by stream; quotas of streams cost more", "folder", o.dir, "problem", err)
 	}
 	if o.write, err = newWriter(o.db); err != nil {
 		return err

@@ -57,42 +57,76 @@ const (
 	dropsAtOnce = 16
 )
 
+// admit makes room for what a live source has committed. What would not fit beside nothing goes
+// itself: all else would go in vain.
+func (s *step) admit(i event.Item) error {
+	own, bytes := s.o.config.Streams[i.Stream].QuotaBytes, int64(len(i.Data))
+	if bytes <= s.o.quota() && (own == 0 || bytes <= own) {
+		return s.makeRoom(i.Stream)
+	}
+	found, err := s.rows("WHERE seq=?", i.Seq)
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	return s.leave(found[0], ReasonQuota)
+}
+
 // makeRoom drops until the quotas hold, first the stream's, then the whole.
 func (s *step) makeRoom(stream string) error {
 	own, whole := s.o.config.Streams[stream], s.o.config
-	err := s.dropWhile(func() bool {
+	unfinished, err := s.dropWhile(func() bool {
 		u := s.usage(stream)
 		return own.QuotaBytes > 0 && u.bytes > own.QuotaBytes || own.QuotaRows > 0 && u.waiting > own.QuotaRows
 	}, "WHERE stream=? AND kind<>?"+worstFirst, stream, string(event.Ack))
 	if err != nil {
 		return err
 	}
-	return s.dropWhile(func() bool {
+	more, err := s.dropWhile(func() bool {
 		return s.p.stats.Bytes > s.o.quota() || int64(s.p.stats.Waiting) > whole.QuotaRows
 	}, "WHERE kind<>?"+worstFirst, string(event.Ack))
+	if unfinished || more {
+		s.p.behind = append(s.p.behind, stream)
+	}
+	return err
 }
 
-// dropWhile drops while it is over a bound, but no more than one transaction should: the next ones
-// go on.
-func (s *step) dropWhile(over func() bool, which string, args ...any) error {
+// dropWhile drops while it is over a bound, but no more than one transaction should, and says whether
+// that left some for the next.
+func (s *step) dropWhile(over func() bool, which string, args ...any) (unfinished bool, err error) {
 	for n := 0; over() && n < deletesAtOnce; n += dropsAtOnce {
 		worst, err := s.rows(which, args...)
-		if err != nil {
-			return err
-		}
-		if len(worst) == 0 {
-			return nil
+		if err != nil || len(worst) == 0 {
+			return false, err
 		}
 		for i := range worst {
 			if !over() {
-				return nil
+				return false, nil
 			}
 			if err := s.leave(worst[i], ReasonQuota); err != nil {
-				return err
+				return false, err
 			}
 		}
 	}
-	return nil
+	return over(), nil
+}
+
+// catchUp goes on dropping where the bound of one transaction stopped short of a quota.
+func (o *Outbox) catchUp() {
+	for len(o.behind) > 0 {
+		streams := o.behind
+		o.behind = nil
+		on := request{change: func(s *step) error {
+			for _, stream := range streams {
+				if err := s.makeRoom(stream); err != nil {
+					return err
+				}
+			}
+			return nil
+		}}
+		if err := o.insist([]request{on}, make([]Answer, 1)); err != nil {
+			o.log.Error("the outbox holds more than its quota", "problem", err)
+		}
+	}
 }
 
 // leave takes an item out of the buffer: into the ledger with a reason, or without one as received.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"iter"
 	"os"
 	"path/filepath"
 	"time"
@@ -50,13 +51,7 @@ func (o *Outbox) salvage(w *wreckage) {
 	told.LostAtAll = err != nil
 	files := &segments{dir: w.segments, files: map[uint64]*os.File{}}
 	defer files.close()
-	for d := range w.items(files) {
-		if a := <-o.Submit(context.Background(), d); a.Err != nil {
-			o.log.Error("an item of the corrupt outbox was read and could not be committed again", "subject", d.Subject, "problem", a.Err)
-			continue
-		}
-		told.Salvaged++
-	}
+	told.Salvaged = o.commitAgain(w.items(files))
 	if !told.LostAtAll {
 		told.Lost = waiting - min(waiting, told.Salvaged)
 	}
@@ -67,13 +62,48 @@ func (o *Outbox) salvage(w *wreckage) {
 	}
 	<-o.Submit(context.Background(), Draft{Kind: event.Alert, Stream: "outbox", Subject: "outbox/salvaged", Priority: event.Urgent, Value: 1,
 		Type: "application/json", Data: data})
+	o.putBack()
+}
+
+// commitAgain commits drafts a transaction's worth at a time, and says how many.
+func (o *Outbox) commitAgain(drafts iter.Seq[Draft]) (n uint64) {
+	var under []<-chan Answer
+	bytes := 0
+	settle := func() {
+		for _, answer := range under {
+			if a := <-answer; a.Err != nil {
+				o.log.Error("an item of the corrupt outbox was read and could not be committed again", "problem", a.Err)
+			} else {
+				n++
+			}
+		}
+		under, bytes = under[:0], 0
+		o.putBack()
+	}
+	for d := range drafts {
+		under = append(under, o.Submit(context.Background(), d))
+		if bytes += len(d.Data); len(under) == maxBatch || bytes >= maxBatchBytes {
+			settle()
+		}
+	}
+	settle()
+	return n
+}
+
+// putBack lets Fresh read from the index what nobody has asked for yet, which is thus not held in
+// memory. Only before the outbox is in use.
+func (o *Outbox) putBack() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.fresh = nil
+	o.backlog = &backlog{through: o.stats.Committed}
 }
 
 // widestStride is how far to go on at most where a page can't be read.
 const widestStride = 1 << 16
 
 // items gives what can be read, row by row; where a page is broken it goes on behind it.
-func (w *wreckage) items(files *segments) func(yield func(Draft) bool) {
+func (w *wreckage) items(files *segments) iter.Seq[Draft] {
 	return func(yield func(Draft) bool) {
 		var last uint64
 		if w.db.QueryRow("SELECT max(seq) FROM items").Scan(&last) != nil {

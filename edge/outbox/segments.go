@@ -190,7 +190,7 @@ func (s *segments) rest() {
 		return
 	}
 	old := s.id
-	s.size = segmentBytes
+	s.size, s.dirty = segmentBytes, false
 	s.id++ // so that free may remove the old one; begin counts on from here
 	s.free([]span{{segment: old}})
 }

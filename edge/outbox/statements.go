@@ -117,6 +117,7 @@ func (o *Outbox) apply(p pending) {
 	}
 	o.segments.free(p.spans)
 	o.segments.rest()
+	o.behind = p.behind
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	p.stats.Full = o.stats.Full

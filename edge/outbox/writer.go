@@ -77,6 +77,7 @@ func (o *Outbox) commit(batch []request) {
 	for i, r := range batch {
 		r.answer <- answers[i]
 	}
+	o.catchUp()
 }
 
 // insist tries one request, and once more with the ballast thrown off where the disk is full.
@@ -104,9 +105,10 @@ type pending struct {
 	segments map[uint64]int64 // items more or fewer
 	added    []event.Ref
 	gone     map[uint64]bool
-	spans    []span
+	spans    []span // that nothing names any more
+	appended []span // that nothing names yet
+	behind   []string
 	parts    map[uint64]heldParts
-	freed    bool
 }
 
 func (o *Outbox) transact(batch []request, answers []Answer) error {
@@ -121,11 +123,16 @@ func (o *Outbox) transact(batch []request, answers []Answer) error {
 	if err == nil {
 		err = s.count()
 	}
-	if err == nil {
+	asked := err == nil
+	if asked {
 		err = s.exec("COMMIT")
 	}
 	if err != nil {
 		_ = s.exec("ROLLBACK") // where COMMIT failed it may have happened already
+		if !asked || isFull(err) {
+			o.segments.free(s.p.appended) // no row will name it; after another fault of COMMIT one might
+			o.segments.rest()
+		}
 		return fmt.Errorf("commit to the outbox: %w", err)
 	}
 	o.apply(s.p)
@@ -140,8 +147,9 @@ func (s *step) all(batch []request, answers []Answer) (err error) {
 		case !r.drop && r.draft.Kind != event.Ack && !s.o.fits(s.p.stats, s.usage(r.draft.Stream), r.draft) && !s.knows(r.draft.Key):
 			answers[i].Err = errNoRoom
 		default:
-			if answers[i].Item, err = s.insert(r.draft, r.sum); err == nil && r.drop {
-				err = s.makeRoom(r.draft.Stream)
+			before := s.p.stats.Committed
+			if answers[i].Item, err = s.insert(r.draft, r.sum); err == nil && r.drop && s.p.stats.Committed > before {
+				err = s.admit(answers[i].Item)
 			}
 		}
 		if err != nil {
@@ -206,6 +214,7 @@ func (s *step) insert(d Draft, sum event.Hash) (event.Item, error) {
 			return event.Item{}, err
 		}
 		s.p.segments[at.segment]++
+		s.p.appended = append(s.p.appended, at)
 	} else if _, err = s.payload.Exec(item.Seq, notNil(d.Data)); err != nil {
 		return event.Item{}, fmt.Errorf("write an item's data: %w", err)
 	}
