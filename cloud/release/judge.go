@@ -9,7 +9,7 @@ import (
 type Figures struct {
 	Items   int             // seen without an error
 	Failed  int             // that it failed at and another version did not
-	Seconds map[int]float64 // mean time of a run by its number of items
+	Seconds map[int]float64 // least time of a run by its number of items
 }
 
 // What is too bad. A version must have failed more than once or twice before it is blamed: one item

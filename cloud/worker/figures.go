@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -12,8 +13,9 @@ import (
 type Figures struct {
 	Items  int // seen without an error
 	Failed int // that it gave an error for, or an output that can't be right
-	// Seconds is the mean time of a run by its number of items, of sizes that ran a few times. A run of
-	// few items takes more time for each, so only equal sizes can be compared.
+	// Seconds is the least time of the last runs by their number of items, of sizes that ran a few
+	// times: what a run takes when nothing else disturbs it. A run of few items takes more time for
+	// each, so only equal sizes can be compared.
 	Seconds map[int]float64
 }
 
@@ -25,12 +27,20 @@ type figures struct {
 }
 
 type runs struct {
-	n     int
-	total time.Duration
+	n    int
+	last [lastRuns]time.Duration
 }
 
-// warmup is how many runs of a size are not counted: the first are slower.
-const warmup = 2
+const (
+	// warmup is how many runs of a size are not counted: the first are slower.
+	warmup = 2
+	// fewestRuns is how many runs of a size say something of it.
+	fewestRuns = 8
+	lastRuns   = 15
+)
+
+// least is the fastest of the last runs.
+func (r *runs) least() time.Duration { return slices.Min(r.last[:min(r.n-warmup, lastRuns)]) }
 
 func (f *figures) ran(items int, took time.Duration) {
 	f.mu.Lock()
@@ -45,8 +55,15 @@ func (f *figures) ran(items int, took time.Duration) {
 		f.runs[items] = r
 	}
 	if r.n++; r.n > warmup {
-		r.total += took
+		r.last[(r.n-warmup-1)%lastRuns] = took
 	}
+}
+
+// restart forgets how long runs took, and keeps what failed.
+func (f *figures) restart() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.runs = nil
 }
 
 func (f *figures) fail() {
@@ -60,8 +77,8 @@ func (f *figures) read() Figures {
 	defer f.mu.Unlock()
 	out := Figures{Items: f.items, Failed: f.failed, Seconds: map[int]float64{}}
 	for items, r := range maps.All(f.runs) {
-		if counted := r.n - warmup; counted >= 3 {
-			out.Seconds[items] = r.total.Seconds() / float64(counted)
+		if r.n >= warmup+fewestRuns {
+			out.Seconds[items] = r.least().Seconds()
 		}
 	}
 	return out

@@ -169,6 +169,9 @@ func (l *Line) choose(current, canary, fallback string, share float64) error {
 	if f == c {
 		f = nil
 	}
+	if k != nil && k != l.canary {
+		c.figures.restart() // measured from here on beside the canary, under the same load
+	}
 	l.current, l.canary, l.fallback, l.share = c, k, f, share
 	return nil
 }

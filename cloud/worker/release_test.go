@@ -194,7 +194,7 @@ func TestAVersionIsPromotedUnderLoadWithoutAFailedItem(t *testing.T) {
 	}
 	s.mu.Unlock()
 	if share := float64(canary) / float64(all); share < 0.2 || share > 0.4 {
-		t.Errorf("the canary saw %.2f of the items, want 0.3", share)
+		t.Errorf("the canary saw %.2f of the items, want 0.3: %+v", share, s.plan())
 	}
 	if _, err := s.desk.Promote(t.Context(), "six", ""); err != nil {
 		t.Fatal(err)
