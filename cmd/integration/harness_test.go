@@ -103,6 +103,14 @@ func (p *process) kill(t testing.TB) {
 	<-p.done
 }
 
+// signal is SIGSTOP or SIGCONT.
+func (p *process) signal(t testing.TB, s syscall.Signal) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // run runs a program to its end and gives its exit code and what it printed.
 func run(t testing.TB, name string, args ...string) (code int, output string) {
 	t.Helper()

@@ -25,7 +25,19 @@ type fleet struct {
 // startFleet starts the cloud's processes over brokers of its own.
 func startFleet(t *testing.T) *fleet {
 	t.Helper()
-	f := &fleet{dir: t.TempDir(), brokers: startBrokers(t)}
+	f := newFleet(t, startBrokers(t))
+	f.bridge = f.cloud(t, "bridge", "bridge-1")
+	for i := range f.workers {
+		f.workers[i] = f.cloud(t, "worker", fmt.Sprintf("worker-%d", i+1))
+	}
+	f.cloud(t, "mosaic", "mosaic-1")
+	return f
+}
+
+// newFleet is a fleet without a process as yet.
+func newFleet(t *testing.T, b brokers) *fleet {
+	t.Helper()
+	f := &fleet{dir: t.TempDir(), brokers: b}
 	f.products = filepath.Join(f.dir, "products")
 	f.config = write(t, filepath.Join(f.dir, "cloud.yaml"), `
 mqtt: {url: %q}
@@ -39,11 +51,6 @@ assign: {rebalance: 2s}
 models: {engine: onnxruntime-cpu} # two engines would make masks that differ by a rounding
 `, f.brokers.mqtt, strings.Join(f.brokers.kafka, ","), strings.Join(f.brokers.zookeeper, ","), time.Now().UnixNano(),
 		"file://"+filepath.Join(f.dir, "objects"), f.products, filepath.Join(f.dir, "work"))
-	f.bridge = f.cloud(t, "bridge", "bridge-1")
-	for i := range f.workers {
-		f.workers[i] = f.cloud(t, "worker", fmt.Sprintf("worker-%d", i+1))
-	}
-	f.cloud(t, "mosaic", "mosaic-1")
 	return f
 }
 
