@@ -17,10 +17,13 @@ func (o *Outbox) fits(all Stats, stream usage, d Draft) bool {
 	return (own.QuotaBytes == 0 || stream.bytes+bytes <= own.QuotaBytes) && (own.QuotaRows == 0 || stream.waiting+1 <= own.QuotaRows)
 }
 
-// everFits says whether a draft has room where nothing else waits.
-func (o *Outbox) everFits(d Draft) bool {
-	own := o.config.Streams[d.Stream].QuotaBytes
-	return int64(len(d.Data)) <= o.config.QuotaBytes && (own == 0 || int64(len(d.Data)) <= own)
+// noRoom is why a draft of a source that can wait is not taken now: it waits, or it never fits.
+func (o *Outbox) noRoom(d Draft) error {
+	own, bytes := o.config.Streams[d.Stream].QuotaBytes, int64(len(d.Data))
+	if bytes > o.config.QuotaBytes || own > 0 && bytes > own {
+		return fmt.Errorf("%w: %d bytes of stream %s: raise outbox.quota_bytes, or the stream's", ErrTooLarge, bytes, d.Stream)
+	}
+	return errNoRoom
 }
 
 // row is an item as far as it takes to let it go.

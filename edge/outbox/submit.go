@@ -3,7 +3,6 @@ package outbox
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"cloudcanvas/shared/event"
@@ -31,9 +30,6 @@ func (o *Outbox) Commit(ctx context.Context, drafts ...Draft) ([]event.Item, err
 	items := make([]event.Item, 0, len(drafts))
 	answers := make([]<-chan Answer, len(drafts))
 	for i, d := range drafts {
-		if !o.everFits(d) {
-			return items, fmt.Errorf("%w: %d bytes of stream %s: raise outbox.quota_bytes, or the stream's", ErrTooLarge, len(d.Data), d.Stream)
-		}
 		answers[i] = o.submit(ctx, d, false)
 	}
 	for i, answer := range answers {

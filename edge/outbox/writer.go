@@ -145,7 +145,7 @@ func (s *step) all(batch []request, answers []Answer) (err error) {
 		case r.change != nil:
 			err = r.change(s)
 		case !r.drop && r.draft.Kind != event.Ack && !s.o.fits(s.p.stats, s.usage(r.draft.Stream), r.draft) && !s.knows(r.draft.Key):
-			answers[i].Err = errNoRoom
+			answers[i].Err = s.o.noRoom(r.draft)
 		default:
 			before := s.p.stats.Committed
 			if answers[i].Item, err = s.insert(r.draft, r.sum); err == nil && r.drop && s.p.stats.Committed > before {
