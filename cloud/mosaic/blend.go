@@ -87,7 +87,7 @@ func (b *blender) decide(i int) byte {
 	if b.weight[i] == 0 {
 		return vision.NoData
 	}
-	best, top := byte(0), shareOne*b.weight[i]
+	best, top := byte(0), vision.ShareOne*b.weight[i]
 	for _, s := range b.sum {
 		top -= s[i]
 	}
@@ -117,7 +117,7 @@ func (s *Scene) writeMask(to *raster.MaskWriter) error {
 			if err != nil {
 				return err
 			}
-			shares, err := decodeShares(data, at.Window)
+			shares, err := vision.DecodeShares(data, at.Window.W, at.Window.H)
 			if err != nil {
 				return fmt.Errorf("tile %s: %w", at.Name(), err)
 			}

@@ -11,6 +11,7 @@ import (
 
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/raster"
+	"cloudcanvas/shared/vision"
 )
 
 // Scene is a fold over what is known about a scene's tiles. The order in which it hears of things
@@ -193,7 +194,7 @@ func (s *Scene) judge(name string, data []byte) bool {
 		delete(s.tiles, name)
 		return false
 	}
-	if _, err := decodeShares(data, at.Window); err != nil {
+	if _, err := vision.DecodeShares(data, at.Window.W, at.Window.H); err != nil {
 		*s.tiles[name] = tile{id: s.tiles[name].id, state: dead, reason: "its result can't be read: " + err.Error()}
 		return false
 	}

@@ -121,7 +121,7 @@ func resultItem(t testing.TB, m event.Manifest, name string, n int, find func(x,
 				case vision.NoData:
 					*v = vision.NoData
 				case byte(plane + 1):
-					*v = shareOne
+					*v = vision.ShareOne
 				}
 			}
 		}

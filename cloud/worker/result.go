@@ -1,11 +1,9 @@
 package worker
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"image"
 	"image/png"
 
 	"cloudcanvas/shared/event"
@@ -22,9 +20,7 @@ type Found struct {
 }
 
 // result makes the item that says what was found. It depends on the input and the model only, so
-// that the same work done twice gives the same item. A mask travels as class probabilities, an 8-bit
-// gray PNG of the picture's width with one plane below the other for class 1, 2, … (1 shadow, 2
-// cloud; the rest is clear), each of the picture's height, in 1/254; 255 is no data.
+// that the same work done twice gives the same item. A mask travels as vision.EncodeShares writes it.
 func result(j *job) (event.Item, error) {
 	in, m := &j.entry.Item, j.model
 	data, media, err := encode(j)
@@ -54,53 +50,10 @@ func encode(j *job) (data []byte, media string, err error) {
 		if j.output.Mask.Class == nil {
 			return nil, "", errors.New("no mask came out; is it a model for segmentation?")
 		}
-		data, err = encodeMask(j.output.Mask)
+		// Most of a mask is one class or another for sure: the fastest compression is within a few percent of the best.
+		data, err = vision.EncodeShares(j.output.Mask, png.BestSpeed)
 		return data, "image/png", err
 	}
 	data, err = json.Marshal(Found{Width: j.image.W, Height: j.image.H, Boxes: j.output.Boxes, Classes: j.output.Classes})
 	return data, "application/json", err
-}
-
-// certain is the probability 1 in a result's planes.
-const certain = 254
-
-// encodeMask writes the probabilities behind a mask: one plane below the other. A model that gives
-// none is taken at its word.
-func encodeMask(m vision.Mask) ([]byte, error) {
-	shares := m.Shares
-	if shares == nil {
-		shares = sure(m.Class)
-	}
-	pix := make([]byte, 0, len(shares)*m.W*m.H)
-	for _, plane := range shares {
-		pix = append(pix, plane...)
-	}
-	var b bytes.Buffer
-	// Most of a mask is one class or another for sure: the fastest compression is within a few percent of the best.
-	e := png.Encoder{CompressionLevel: png.BestSpeed}
-	err := e.Encode(&b, &image.Gray{Pix: pix, Stride: m.W, Rect: image.Rect(0, 0, m.W, len(shares)*m.H)})
-	return b.Bytes(), err
-}
-
-// sure are planes for the classes shadow, cloud and any above.
-func sure(class []byte) [][]byte {
-	most := byte(vision.Cloud)
-	for _, c := range class {
-		if c != vision.NoData {
-			most = max(most, c)
-		}
-	}
-	shares := make([][]byte, most)
-	for i := range shares {
-		shares[i] = make([]byte, len(class))
-		for p, c := range class {
-			switch c {
-			case vision.NoData:
-				shares[i][p] = vision.NoData
-			case byte(i + 1):
-				shares[i][p] = certain
-			}
-		}
-	}
-	return shares
 }

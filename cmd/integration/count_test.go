@@ -69,6 +69,11 @@ func (s *site) settle(limit time.Duration) counts {
 	var c counts
 	var last uint64
 	since := time.Now()
+	defer func() {
+		if s.t.Failed() {
+			s.t.Logf("at the end %+v", c)
+		}
+	}()
 	until(s.t, limit, "an empty buffer", func() bool {
 		var err error
 		if c, err = s.counts(); err != nil {

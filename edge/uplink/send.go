@@ -32,6 +32,7 @@ func (u *Uplink) fill(ctx context.Context) (down <-chan struct{}, next time.Time
 	if up != u.up {
 		u.up = up
 		u.pace.Reconnected()
+		u.schedule.Reconnected(time.Now())
 	}
 	for u.flying < u.config.Window {
 		now := time.Now()

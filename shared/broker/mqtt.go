@@ -39,7 +39,7 @@ const (
 
 	connectTimeout = 20 * time.Second
 	minBackoff     = 500 * time.Millisecond
-	maxBackoff     = 30 * time.Second
+	maxBackoff     = 10 * time.Second // a pass of a satellite lasts minutes
 	steady         = 10 * time.Second // a connection that lasted so long has reset the backoff
 	inFlight       = 256              // publishes without a PUBACK, below mosquitto's and mochi's limits for a client
 	quiesce        = 250              // milliseconds for the DISCONNECT to leave

@@ -6,9 +6,6 @@ import (
 	"cloudcanvas/shared/vision"
 )
 
-// shareOne is the probability 1 in vision.Mask's Shares.
-const shareOne = 254
-
 // share gives, for each of our classes above 0, the probability of every pixel in 1/254. A single
 // channel with a threshold is bent so that the threshold becomes one half: then the largest share is
 // the class that the manifest means.
@@ -61,11 +58,11 @@ func (d *dense) share(data []float32, c, pixels int) [][]byte {
 		if !(sum > 0) {
 			continue
 		}
-		scale := shareOne / sum
+		scale := vision.ShareOne / sum
 		for k, class := range ours {
 			if class > 0 && class <= most {
 				s := &shares[class-1][i]
-				*s = byte(min(float32(*s)+p[k]*scale+0.5, shareOne))
+				*s = byte(min(float32(*s)+p[k]*scale+0.5, vision.ShareOne))
 			}
 		}
 	}
@@ -93,9 +90,9 @@ func (d *dense) bent(data []float32, step, pixels int) [][]byte {
 		} else {
 			p = 0.5 + 0.5*(p-limit)/(1-limit)
 		}
-		v := byte(p*shareOne + 0.5)
+		v := byte(p*vision.ShareOne + 0.5)
 		if data[i*step] > d.limit {
-			v = max(v, shareOne/2+1) // rounding must not undo the decision
+			v = max(v, vision.ShareOne/2+1) // rounding must not undo the decision
 		}
 		shares[class-1][i] = v
 	}

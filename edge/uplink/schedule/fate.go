@@ -28,10 +28,26 @@ func (s *Scheduler) settle(now time.Time, i *item) bool {
 	return true
 }
 
+// mostDoublings of the receipt's time, and of the time to the next try.
+const mostDoublings = 3
+
 // patience is how long a receipt may take: longer with each try, so that a slow cloud is not flooded
 // with what it already has in hand.
 func (s *Scheduler) patience(i *item) time.Duration {
-	return s.rules.ReceiptTimeout << min(i.entry.tries, 5)
+	return s.rules.ReceiptTimeout << min(i.entry.tries, mostDoublings)
+}
+
+// Reconnected notes that there is a new connection: what went over the one before, and has no receipt,
+// waits for it no longer than at its first try. Else outages, one after the other, would add up to
+// minutes in which nothing goes again over a link that is good at last.
+func (s *Scheduler) Reconnected(now time.Time) {
+	latest := now.Add(s.rules.ReceiptTimeout)
+	for _, i := range s.out {
+		i.entry.tries = 0
+		if i.due.After(latest) {
+			i.due = latest
+		}
+	}
 }
 
 // Failed notes that a part was not sent, or that nobody knows. It goes again in a while; the other
@@ -42,7 +58,7 @@ func (s *Scheduler) Failed(now time.Time, p Part) {
 		return
 	}
 	i.flying--
-	wait := now.Add(retry << min(i.entry.tries, 5))
+	wait := now.Add(retry << min(i.entry.tries, mostDoublings))
 	if i.of == 1 {
 		i.due = wait
 		return

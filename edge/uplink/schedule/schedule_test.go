@@ -287,3 +287,29 @@ func BenchmarkChooseFromABacklog(b *testing.B) {
 	b.ReportMetric(float64(many)/float64(b.N), "ns/backlog")
 	b.ReportMetric(float64(few)/float64(b.N), "ns/empty")
 }
+
+func TestAfterANewConnectionAnItemGoesAgainAsSoonAsTheFirstTime(t *testing.T) {
+	s := New(rules(), newBox(), always)
+	s.Add(ref(1, 2, 4, 1, 1000))
+	now := epoch
+	for range 5 { // outages, one after the other
+		p, hold := s.Choose(now, broad)
+		if hold != None {
+			t.Fatalf("%+v, %q", p, hold)
+		}
+		s.Landed(now, p)
+		now = now.Add(rules().ReceiptTimeout << mostDoublings)
+		if n := s.Overdue(now); n != 1 {
+			t.Fatalf("%d overdue", n)
+		}
+	}
+	p, _ := s.Choose(now, broad)
+	s.Landed(now, p)
+	s.Reconnected(now)
+	if n := s.Overdue(now.Add(rules().ReceiptTimeout - 1)); n != 0 {
+		t.Error("it did not wait for its receipt")
+	}
+	if n := s.Overdue(now.Add(rules().ReceiptTimeout)); n != 1 {
+		t.Error("it waits on for the outages before")
+	}
+}

@@ -1,0 +1,82 @@
+package vision
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image"
+	"image/png"
+)
+
+// ShareOne is the probability 1 in a mask's Shares.
+const ShareOne = 254
+
+// maxPlanes bounds the classes of one mask that came from elsewhere.
+const maxPlanes = 16
+
+// Sure is the mask without its doubts: each pixel's class has the probability 1.
+func (m Mask) Sure() Mask {
+	most := byte(Cloud)
+	for _, c := range m.Class {
+		if c != NoData {
+			most = max(most, c)
+		}
+	}
+	shares := make([][]byte, most)
+	for i := range shares {
+		shares[i] = make([]byte, len(m.Class))
+		for p, c := range m.Class {
+			switch c {
+			case NoData:
+				shares[i][p] = NoData
+			case byte(i + 1):
+				shares[i][p] = ShareOne
+			}
+		}
+	}
+	m.Shares = shares
+	return m
+}
+
+// EncodeShares writes the probabilities behind a mask as an 8-bit gray PNG of the mask's width, with
+// one plane below the other for class 1, 2, … (1 shadow, 2 cloud; the rest is clear), each of the
+// mask's height, in 1/254; 255 is no data. A mask that has none is taken at its word.
+func EncodeShares(m Mask, level png.CompressionLevel) ([]byte, error) {
+	if m.Shares == nil {
+		m = m.Sure()
+	}
+	pix := make([]byte, 0, len(m.Shares)*m.W*m.H)
+	for _, plane := range m.Shares {
+		pix = append(pix, plane...)
+	}
+	var b bytes.Buffer
+	e := png.Encoder{CompressionLevel: level}
+	err := e.Encode(&b, &image.Gray{Pix: pix, Stride: m.W, Rect: image.Rect(0, 0, m.W, len(m.Shares)*m.H)})
+	return b.Bytes(), err
+}
+
+// DecodeShares reads what EncodeShares wrote of a mask of w x h. The size is looked at before
+// anything is decoded.
+func DecodeShares(data []byte, w, h int) ([][]byte, error) {
+	head, err := png.DecodeConfig(bytes.NewReader(data))
+	if err != nil {
+		return nil, fmt.Errorf("its header: %w", err)
+	}
+	planes := head.Height / max(h, 1)
+	if head.Width != w || head.Height != planes*h || planes < 1 || planes > maxPlanes {
+		return nil, fmt.Errorf("it has %d x %d pixels, not planes of %d x %d below one another", head.Width, head.Height, w, h)
+	}
+	picture, err := png.Decode(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	gray, ok := picture.(*image.Gray)
+	if !ok || gray.Stride != w {
+		return nil, errors.New("it is not 8-bit gray")
+	}
+	shares := make([][]byte, planes)
+	for c := range shares {
+		shares[c] = gray.Pix[c*w*h:][:w*h]
+	}
+	return shares, nil
+}
