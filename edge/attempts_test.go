@@ -41,7 +41,7 @@ type badTile struct{}
 func (badTile) judge(context.Context, vision.Image) (screen.Verdict, *vision.Mask, error) {
 	return screen.Verdict{}, nil, fmt.Errorf("tile: %w", attempt.ErrQuarantined)
 }
-func (badTile) name() string { return "a network" }
+func (badTile) name() (string, string) { return "a network", "1" }
 
 func TestAQuarantinedTileIsInTheManifestAndTheSceneGoesOn(t *testing.T) {
 	a := agent(t)

@@ -49,35 +49,6 @@ func newSceneLane(j judge, g *ground, box buffer, key string, hand *telemetry.Ha
 	return l
 }
 
-// judge says whether a tile is worth the link, with the mask that told it so, if there is one.
-type judge interface {
-	judge(ctx context.Context, im vision.Image) (screen.Verdict, *vision.Mask, error)
-	name() string
-}
-
-// spectralJudge screens by published tests on reflectance.
-type spectralJudge struct{ rules screen.Config }
-
-func (j spectralJudge) judge(_ context.Context, im vision.Image) (screen.Verdict, *vision.Mask, error) {
-	return j.rules.Tile(im, nil, ""), nil, nil
-}
-func (j spectralJudge) name() string { return "spectral" }
-
-// networkJudge screens by a small segmentation network.
-type networkJudge struct {
-	rules screen.Config
-	net   guarded
-}
-
-func (j networkJudge) judge(ctx context.Context, im vision.Image) (screen.Verdict, *vision.Mask, error) {
-	out, err := j.net.Run(ctx, []vision.Image{im})
-	if err != nil {
-		return screen.Verdict{}, nil, err
-	}
-	return j.rules.Tile(im, &out[0].Mask, j.net.model.Name), &out[0].Mask, nil
-}
-func (j networkJudge) name() string { return j.net.model.Name }
-
 // wait ends when everything that was handed to packing is committed.
 func (l *sceneLane) wait() error { return l.packing.Wait() }
 
@@ -108,10 +79,13 @@ func (l *sceneLane) take(ctx context.Context, p capture.Picture) error {
 	d := event.TileDecision{Tile: p.Tile.Name(), Decision: event.TileSent, Cloud: v.Score.Cloud, NoData: v.Score.NoData, Value: v.Value}
 	sight := l.ground.see(&v, &d, p, mask, l.key)
 	if l.whole {
-		v.Keep, v.Reason = true, screen.Kept
+		v.Keep, v.Masked, v.Reason = true, false, screen.Kept
 	}
-	if d.Reason = v.Reason; !v.Keep {
+	switch d.Reason = v.Reason; {
+	case !v.Keep:
 		d.Decision = event.TileDropped
+	case v.Masked:
+		d.Reason = event.SentMask
 	}
 	l.manifest.Tiles = append(l.manifest.Tiles, d)
 	if !v.Keep {
@@ -119,38 +93,42 @@ func (l *sceneLane) take(ctx context.Context, p capture.Picture) error {
 	}
 	decided := &l.manifest.Tiles[len(l.manifest.Tiles)-1] // its room is the list's own: see begin
 	l.packing.Go(func() error {
-		data, err := p.Scene.Encode(p.Image, *p.Tile)
+		d, err := l.pack(p, v, mask)
 		if err != nil {
 			return err
 		}
-		decided.Bytes = len(data)
-		d := tileDraft(p, data)
+		decided.Bytes = len(d.Data)
 		d.Priority, d.Value = event.Normal, v.Value
 		if err := l.commit(ctx, p.Tile.Name(), draft{Draft: d}); err != nil {
 			return err
 		}
-		sight.sent()
+		if !v.Masked {
+			sight.sent()
+		}
 		return nil
 	})
 	return nil
 }
 
-// tileDraft is a tile as an item; how urgent it is and what it is worth are for others to say.
-func tileDraft(p capture.Picture, data []byte) outbox.Draft {
-	return outbox.Draft{Kind: event.Tile, Stream: p.Stream, Subject: p.Stream + "/" + p.Tile.Name(), Time: p.At,
-		Attrs: event.Attrs{Scene: p.Stream, Tile: p.Tile.Name(), Want: "segment"},
-		Type:  "image/tiff; application=geotiff", Data: data}
+// pack makes the item that a tile is sent as: its pixels, or only what the device saw in them.
+func (l *sceneLane) pack(p capture.Picture, v screen.Verdict, mask *vision.Mask) (outbox.Draft, error) {
+	if v.Masked {
+		return maskDraft(p, mask, l.screen)
+	}
+	data, err := p.Scene.Encode(p.Image, *p.Tile)
+	return tileDraft(p, data), err
 }
 
 // begin lays out the manifest. Its tiles have their full room at once, so that packing may write
 // into them while more are judged.
 func (l *sceneLane) begin(p capture.Picture) {
 	s := p.Scene
+	by, _ := l.screen.name()
 	l.manifest = event.Manifest{
 		ID: s.ID, Width: s.Width, Height: s.Height, Bands: s.Planes, DataType: s.DataType,
 		Georef:    event.Georef{WKT: s.Georef.WKT, EPSG: s.Georef.EPSG, Transform: s.Georef.Transform},
 		Grid:      event.SceneGrid{Size: s.Grid.Size, Overlap: s.Grid.Overlap, Margin: s.Grid.Margin, Cols: s.Grid.Cols(), Rows: s.Grid.Rows()},
-		FileBytes: s.FileBytes, Screening: l.screen.name(), Captured: p.At,
+		FileBytes: s.FileBytes, Screening: by, Captured: p.At,
 		Tiles: make([]event.TileDecision, 0, s.Grid.Len()),
 	}
 	l.look = raster.NewQuicklook(s.Width, s.Height, quicklookSide)

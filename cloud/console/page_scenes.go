@@ -81,6 +81,8 @@ func (t TileFate) Because() string {
 		return "could not be worked on: " + t.Why
 	case t.State == "missing":
 		return "was sent, its result has not come yet"
+	case t.Reason == event.SentMask:
+		return fmt.Sprintf("only its mask was sent: %s on the device was sure of it, and found %s", t.Model, percent(t.Found))
 	case t.Decision == event.TileSent:
 		return fmt.Sprintf("was sent: worth %.2f to the edge, which saw %.0f %% cloud; %s found %s", t.Score, 100*t.Cloud, t.Model, percent(t.Found))
 	case t.Reason == event.DroppedNoData:

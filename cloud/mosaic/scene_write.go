@@ -74,7 +74,7 @@ func (s *Scene) Write(dir string, at time.Time) (Product, error) {
 type fate struct {
 	Tile     string   `json:"tile"`
 	Decision string   `json:"decision"`        // sent or dropped, by the edge
-	Reason   string   `json:"reason"`          // of the drop: nodata, cloud, unchanged
+	Reason   string   `json:"reason"`          // of the drop: nodata, cloud, unchanged; mask: the device's mask was sent
 	Score    float64  `json:"score"`           // the edge's: what the tile was worth, 0 … 1
 	Cloud    float64  `json:"cloud"`           // the edge's: share of valid pixels
 	NoData   float64  `json:"nodata"`          // the edge's: share of pixels

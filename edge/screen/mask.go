@@ -19,3 +19,28 @@ func (c Config) SpectralMask(im vision.Image) (by string, class []byte) {
 	}
 	return by, class
 }
+
+// unsureShare is the share of pixels of which no class has the probability sure. A mask that comes
+// without probabilities is sure of nothing.
+func unsureShare(m *vision.Mask, sure float64) float64 {
+	if len(m.Shares) == 0 {
+		return 1
+	}
+	least, seen, unsure := int(sure*vision.ShareOne), 0, 0
+	for i := range m.Class {
+		if m.Class[i] == vision.NoData {
+			continue
+		}
+		seen++
+		rest, most := vision.ShareOne, 0
+		for _, plane := range m.Shares {
+			p := int(plane[i])
+			rest -= p
+			most = max(most, p)
+		}
+		if max(most, rest) < least {
+			unsure++
+		}
+	}
+	return float64(unsure) / float64(max(seen, 1))
+}

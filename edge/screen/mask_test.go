@@ -40,3 +40,31 @@ func TestTheMaskOfTheSpectralTestHasItsShare(t *testing.T) {
 		}
 	}
 }
+
+func TestTheMaskAloneIsSentWhereTheNetworkIsSure(t *testing.T) {
+	im := vision.Image{W: 4, H: 1, Bands: []string{"blue"}, Planes: [][]float32{{0.1, 0.1, 0.1, 0.1}}}
+	mask := &vision.Mask{W: 4, H: 1, Class: []byte{vision.Clear, vision.Cloud, vision.Clear, vision.NoData},
+		Shares: [][]byte{{0, 10, 0, 255}, {5, 240, 100, 255}}} // sure, sure, unsure, nothing
+	c := DefaultConfig()
+	for unsure, masked := range map[float64]bool{0: false, 0.3: false, 0.34: true, 1: true} {
+		c.Scenes.Unsure = unsure
+		if v := c.Tile(im, mask, "net"); v.Masked != masked || !v.Keep || v.Score.Unsure != 1./3 {
+			t.Errorf("below %v: %+v", unsure, v)
+		}
+	}
+	c.Scenes.Unsure = 1
+	if v := c.Tile(im, nil, ""); v.Masked {
+		t.Error("the spectral test has no mask to send")
+	}
+	if v := c.Tile(im, &vision.Mask{W: 4, H: 1, Class: mask.Class}, "net"); v.Masked {
+		t.Error("a mask without probabilities is sure of nothing")
+	}
+	c.Scenes.CloudDrop = 0.3
+	if v := c.Tile(im, mask, "net"); v.Masked || v.Reason != Cloud {
+		t.Errorf("nothing but cloud: %+v", v)
+	}
+	c.KeepEverything = true
+	if v := c.Tile(im, mask, "net"); v.Masked || !v.Keep {
+		t.Errorf("everything is kept, pixels and all: %+v", v)
+	}
+}

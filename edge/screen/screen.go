@@ -24,6 +24,7 @@ const (
 // Verdict is what was decided about one picture, why, and from what.
 type Verdict struct {
 	Keep   bool
+	Masked bool    // kept, and the network is sure enough of its mask that the mask alone will do
 	Reason string  // empty where it is kept
 	By     string  // the test or model that told cloud from ground; empty where none did
 	Value  float64 // what a byte of it is worth, 0 … 1: the share of pixels that show clear ground
@@ -34,6 +35,7 @@ type Verdict struct {
 type Score struct {
 	NoData    float64 `json:"nodata"`    // share of pixels without data, 0 … 1
 	Cloud     float64 `json:"cloud"`     // share of cloud among the pixels with data, 0 … 1
+	Unsure    float64 `json:"unsure"`    // share of the pixels with data whose class the network is not sure of, 0 … 1
 	Sharpness float64 `json:"sharpness"` // variance of the Laplacian, grey levels squared; below about 30 is blurred
 	Dark      float64 `json:"dark"`      // share of pixels below 16 of 255
 	Bright    float64 `json:"bright"`    // share of pixels above 239 of 255
@@ -59,6 +61,10 @@ type SceneConfig struct {
 	// Change leaves out tiles of which less than this share of the clear ground differs from its last
 	// clear view; 0: all changes are sent, and no views are kept.
 	Change float64 `yaml:"change"`
+	// Unsure sends the device's own mask in place of a tile of which less than this share of the pixels
+	// is unsure to the network; 0: no tile. Sure is the probability from which on a class is sure.
+	Unsure float64 `yaml:"unsure"`
+	Sure   float64 `yaml:"sure"`
 	// Difference is how far reflectance must be from the last view to count, once the light is
 	// levelled out.
 	Difference float64 `yaml:"difference"`
@@ -69,7 +75,7 @@ type SceneConfig struct {
 // MinBlue is no part of the published test. On the seven partly or wholly clouded patches of
 // L8 Biome that were at hand, the mean IoU of the test with labels was 0.68 without it, 0.76 with 0.15.
 func DefaultConfig() Config {
-	return Config{Scenes: SceneConfig{NoDataDrop: 0.99, CloudDrop: 0.98, MinBlue: 0.15, Difference: 0.03}}
+	return Config{Scenes: SceneConfig{NoDataDrop: 0.99, CloudDrop: 0.98, MinBlue: 0.15, Difference: 0.03, Sure: 0.9}}
 }
 
 // Problems names every mistake: add takes the field, what is wrong, and what to do.
@@ -83,6 +89,10 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	share("scenes.cloud_drop", c.Scenes.CloudDrop)
 	share("scenes.min_blue", c.Scenes.MinBlue)
 	share("scenes.change", c.Scenes.Change)
+	share("scenes.unsure", c.Scenes.Unsure)
+	if c.Scenes.Unsure > 0 && !(c.Scenes.Sure > 0.5 && c.Scenes.Sure <= 1) {
+		add("scenes.sure", fmt.Sprintf("%v is no probability that decides", c.Scenes.Sure), "use 0.6 to 0.99; 0.9 is the default")
+	}
 	if c.Scenes.Change > 0 && !(c.Scenes.Difference >= 0.005 && c.Scenes.Difference <= 1) {
 		add("scenes.difference", fmt.Sprintf("%v of reflectance", c.Scenes.Difference), "use about 0.03; below 0.005 is noise")
 	}
@@ -107,6 +117,7 @@ func (c Config) Tile(im vision.Image, mask *vision.Mask, model string) Verdict {
 	case v.Score.NoData == 1: // nothing to tell apart
 	case mask != nil && len(mask.Class) > 0:
 		v.By, v.Score.Cloud = model, maskShare(mask)
+		v.Score.Unsure = unsureShare(mask, c.Scenes.Sure)
 	default:
 		v.By, v.Score.Cloud = cloudShare(im, float32(c.Scenes.MinBlue), nil)
 		trusted = v.By == Fmask || c.Scenes.TrustVisible
@@ -122,6 +133,7 @@ func (c Config) Tile(im vision.Image, mask *vision.Mask, model string) Verdict {
 		v.Reason = Kept
 	}
 	v.Keep = v.Reason == Kept
+	v.Masked = v.Keep && v.By == model && mask != nil && v.Score.Unsure < c.Scenes.Unsure && !c.KeepEverything
 	return v
 }
 

@@ -48,13 +48,15 @@ const (
 	DroppedNoData    = "nodata"
 	DroppedCloud     = "cloud"
 	DroppedUnchanged = "unchanged"
+
+	SentMask = "mask" // the device's own mask was sent in place of the tile
 )
 
 // TileDecision is the edge's judgement of one tile.
 type TileDecision struct {
 	Tile     string  `json:"tile"`     // "<column>_<row>"
 	Decision string  `json:"decision"` // sent or dropped
-	Reason   string  `json:"reason"`   // empty when sent
+	Reason   string  `json:"reason"`   // why it was dropped; mask when its mask was sent; else empty
 	Cloud    float64 `json:"cloud"`    // share of the tile's valid pixels, 0 … 1
 	NoData   float64 `json:"nodata"`   // share of the tile's pixels, 0 … 1
 	Value    float64 `json:"value"`    // what it was worth to the edge, 0 … 1

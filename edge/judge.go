@@ -1,0 +1,61 @@
+package edge
+
+import (
+	"context"
+	"image/png"
+
+	"cloudcanvas/edge/capture"
+	"cloudcanvas/edge/outbox"
+	"cloudcanvas/edge/screen"
+	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/vision"
+)
+
+// judge says whether a tile is worth the link, with the mask that told it so, if there is one.
+type judge interface {
+	judge(ctx context.Context, im vision.Image) (screen.Verdict, *vision.Mask, error)
+	name() (name, version string)
+}
+
+// spectralJudge screens by published tests on reflectance.
+type spectralJudge struct{ rules screen.Config }
+
+func (j spectralJudge) judge(_ context.Context, im vision.Image) (screen.Verdict, *vision.Mask, error) {
+	return j.rules.Tile(im, nil, ""), nil, nil
+}
+
+func (j spectralJudge) name() (name, version string) { return "spectral", "" }
+
+// networkJudge screens by a small segmentation network.
+type networkJudge struct {
+	rules screen.Config
+	net   guarded
+}
+
+func (j networkJudge) judge(ctx context.Context, im vision.Image) (screen.Verdict, *vision.Mask, error) {
+	out, err := j.net.Run(ctx, []vision.Image{im})
+	if err != nil {
+		return screen.Verdict{}, nil, err
+	}
+	name, _ := j.name()
+	return j.rules.Tile(im, &out[0].Mask, name), &out[0].Mask, nil
+}
+
+func (j networkJudge) name() (name, version string) { return j.net.model.Name, j.net.model.Version }
+
+// tileDraft is a tile as an item; how urgent it is and what it is worth are for others to say.
+func tileDraft(p capture.Picture, data []byte) outbox.Draft {
+	return outbox.Draft{Kind: event.Tile, Stream: p.Stream, Subject: p.Stream + "/" + p.Tile.Name(), Time: p.At,
+		Attrs: event.Attrs{Scene: p.Stream, Tile: p.Tile.Name(), Want: "segment"},
+		Type:  "image/tiff; application=geotiff", Data: data}
+}
+
+// maskDraft is what the device saw in a tile as an item, as a worker of the cloud makes it. It leaves
+// the doubts out: it is sent where there are few, and weighs a few percent without them.
+func maskDraft(p capture.Picture, mask *vision.Mask, j judge) (outbox.Draft, error) {
+	data, err := vision.EncodeShares(mask.Sure(), png.BestCompression)
+	d := tileDraft(p, data)
+	d.Kind, d.Rung, d.Type = event.Result, event.RungMask, "image/png"
+	d.Attrs.Model, d.Attrs.ModelVersion = j.name()
+	return d, err
+}

@@ -1,0 +1,33 @@
+package vision
+
+import (
+	"bytes"
+	"image/png"
+	"testing"
+)
+
+func TestSharesAreReadAsTheyWereWritten(t *testing.T) {
+	m := Mask{W: 3, H: 2, Class: []byte{Clear, Shadow, Cloud, Cloud, NoData, Clear}}
+	data, err := EncodeShares(m, png.BestSpeed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shares, err := DecodeShares(data, 3, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := [][]byte{{0, ShareOne, 0, 0, 255, 0}, {0, 0, ShareOne, ShareOne, 255, 0}}
+	for i, plane := range want {
+		if !bytes.Equal(shares[i], plane) {
+			t.Errorf("plane %d: %v", i+1, shares[i])
+		}
+	}
+	for _, size := range [][2]int{{2, 3}, {3, 3}, {3, 0}, {6, 1}, {-3, -2}} {
+		if _, err := DecodeShares(data, size[0], size[1]); err == nil {
+			t.Errorf("read as a mask of %d x %d", size[0], size[1])
+		}
+	}
+	if _, err := DecodeShares(data[:len(data)/2], 3, 2); err == nil {
+		t.Error("half a picture was read")
+	}
+}
