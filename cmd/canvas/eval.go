@@ -18,7 +18,7 @@ import (
 
 func evalCommand() *urfave.Command {
 	return &urfave.Command{Name: "eval", Usage: "measure models, or results made elsewhere, on labelled data",
-		Subcommands: []*urfave.Command{evalDetectCommand(), evalMaskCommand()}}
+		Subcommands: []*urfave.Command{evalDetectCommand(), evalMaskCommand(), evalCascadeCommand()}}
 }
 
 // measureFlags are what every evaluation of a model takes.
@@ -97,7 +97,7 @@ func (m measure) finish(report any, table func(io.Writer)) error {
 	}
 	table(m.say)
 	if m.out != "" {
-		fmt.Fprintf(m.say, "\nreport.json and the worst cases are in %s\n", m.out)
+		fmt.Fprintf(m.say, "\nreport.json and pictures are in %s\n", m.out)
 	}
 	return nil
 }

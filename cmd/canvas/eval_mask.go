@@ -57,27 +57,15 @@ type maskMeasure struct {
 }
 
 // masker makes the mask of a window.
-type masker func(ctx context.Context, im vision.Image) ([]byte, error)
+type masker func(ctx context.Context, im vision.Image) (vision.Mask, error)
 
 func (k *maskMeasure) run(ctx context.Context, labelled, scenes, masks []string) error {
-	expandTo := func(arguments []string) (files []string, err error) { return job{}.expandAll(arguments, rasterEndings) }
-	labels, err := expandTo(labelled)
-	if err != nil {
-		return err
-	}
-	given := masks
-	if len(scenes) > 0 {
-		given = scenes
-	}
-	inputs, err := expandTo(given)
-	if err != nil {
-		return err
-	}
-	switch {
-	case len(scenes) > 0 == (len(masks) > 0):
+	if len(scenes) > 0 == (len(masks) > 0) {
 		return cli.Usagef("give either --scene with --model, or --mask with masks made before")
-	case len(inputs) != len(labels):
-		return cli.Usagef("%d labels and %d scenes or masks: give one for each, in the same order", len(labels), len(inputs))
+	}
+	inputs, labels, err := pairs(append(scenes, masks...), labelled)
+	if err != nil {
+		return err
 	}
 	k.side = 256
 	if len(scenes) > 0 {
@@ -104,17 +92,31 @@ func (k *maskMeasure) run(ctx context.Context, labelled, scenes, masks []string)
 	return k.finish(k.report, k.report.table)
 }
 
+// pairs are files and the labels of each.
+func pairs(given, labelled []string) (files, labels []string, err error) {
+	if labels, err = (job{}).expandAll(labelled, rasterEndings); err != nil {
+		return nil, nil, err
+	}
+	if files, err = (job{}).expandAll(given, rasterEndings); err != nil {
+		return nil, nil, err
+	}
+	if len(files) != len(labels) {
+		return nil, nil, cli.Usagef("%d labels and %d scenes or masks: give one for each, in the same order", len(labels), len(files))
+	}
+	return files, labels, nil
+}
+
 // choose opens what makes the masks.
 func (k *maskMeasure) choose(ctx context.Context) (closing func(), err error) {
 	if k.model == spectralScreen {
 		rules := screen.DefaultConfig()
 		k.report.Model = spectralScreen
-		k.of = func(_ context.Context, im vision.Image) ([]byte, error) {
+		k.of = func(_ context.Context, im vision.Image) (vision.Mask, error) {
 			by, class := rules.SpectralMask(im)
 			if by == "" {
-				return nil, fmt.Errorf("the spectral test needs blue, green and red, not %v; name the bands with --bands", im.Bands)
+				return vision.Mask{}, fmt.Errorf("the spectral test needs blue, green and red, not %v; name the bands with --bands", im.Bands)
 			}
-			return class, nil
+			return vision.Mask{W: im.W, H: im.H, Class: class}, nil
 		}
 		return func() {}, nil
 	}
@@ -127,33 +129,25 @@ func (k *maskMeasure) choose(ctx context.Context) (closing func(), err error) {
 	if len(m.Input.Size) == 2 && m.Input.Size[0] == m.Input.Size[1] {
 		k.side = m.Input.Size[0]
 	}
-	k.of = func(ctx context.Context, im vision.Image) ([]byte, error) {
+	k.of = func(ctx context.Context, im vision.Image) (vision.Mask, error) {
 		out, err := net.Run(ctx, []vision.Image{im})
 		if err != nil {
-			return nil, err
+			return vision.Mask{}, err
 		}
-		return out[0].Mask.Class, nil
+		return out[0].Mask, nil
 	}
 	return func() { net.Close() }, nil
 }
 
 // scene compares one scene, or its mask, with its labels, tile by tile.
 func (k *maskMeasure) scene(ctx context.Context, path, labels string) (counts evaluate.Confusion, err error) {
-	truth, err := raster.Open(labels, raster.Options{})
-	if err != nil {
-		return counts, err
-	}
-	defer truth.Close()
-	in, err := raster.Open(path, k.options)
+	in, truth, err := openPair(path, labels, k.options)
 	if err != nil {
 		return counts, err
 	}
 	defer in.Close()
-	t, s := truth.Info(), in.Info()
-	if t.Width != s.Width || t.Height != s.Height {
-		return counts, cli.Usagef("%s has %d x %d pixels and its labels %s %d x %d: they are not of the same scene",
-			path, s.Width, s.Height, labels, t.Width, t.Height)
-	}
+	defer truth.Close()
+	s := in.Info()
 	overlap := 0
 	if k.of != nil && k.model != spectralScreen {
 		overlap = k.side / 4 // networks see less at their borders
@@ -182,6 +176,24 @@ func (k *maskMeasure) scene(ctx context.Context, path, labels string) (counts ev
 	return counts, nil
 }
 
+// openPair opens a scene, or a mask, and its labels.
+func openPair(path, labels string, options raster.Options) (in, truth *raster.Scene, err error) {
+	if truth, err = raster.Open(labels, raster.Options{}); err != nil {
+		return nil, nil, err
+	}
+	if in, err = raster.Open(path, options); err != nil {
+		truth.Close()
+		return nil, nil, err
+	}
+	if t, s := truth.Info(), in.Info(); t.Width != s.Width || t.Height != s.Height {
+		in.Close()
+		truth.Close()
+		return nil, nil, cli.Usagef("%s has %d x %d pixels and its labels %s %d x %d: they are not of the same scene",
+			path, s.Width, s.Height, labels, t.Width, t.Height)
+	}
+	return in, truth, nil
+}
+
 // shortName tells products apart: each is a mask.tif in its scene's folder.
 func shortName(path string) string {
 	return filepath.Join(filepath.Base(filepath.Dir(path)), filepath.Base(path))
@@ -196,15 +208,20 @@ func (k *maskMeasure) mask(ctx context.Context, in *raster.Scene, tile raster.Ti
 	if err != nil {
 		return nil, err
 	}
-	class, err := k.of(ctx, im)
+	mask, err := k.of(ctx, im)
 	if err != nil {
 		return nil, err
 	}
+	return coreOf(mask, im, tile), nil
+}
+
+// coreOf cuts a tile's core out of the mask of its window; pixels without data are marked.
+func coreOf(mask vision.Mask, im vision.Image, tile raster.Tile) []byte {
 	core := make([]byte, 0, tile.Core.W*tile.Core.H)
 	at := tile.Core.Sub(tile.Window)
 	for y := at.Y; y < at.Y+at.H; y++ {
 		row := y*im.W + at.X
-		core = append(core, class[row:row+at.W]...)
+		core = append(core, mask.Class[row:row+at.W]...)
 		if im.Void != nil {
 			for i, void := range im.Void[row : row+at.W] {
 				if void != 0 {
@@ -213,5 +230,5 @@ func (k *maskMeasure) mask(ctx context.Context, in *raster.Scene, tile raster.Ti
 			}
 		}
 	}
-	return core, nil
+	return core
 }

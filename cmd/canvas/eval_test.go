@@ -78,6 +78,9 @@ func TestEvaluationsRefuseWhatTheyCannotMeasure(t *testing.T) {
 		"words":               {"detect", "--coco", labels, "more"},
 		"no masks":            {"mask", "--labels", labels},
 		"a strange legend":    {"mask", "--labels", labels, "--mask", labels, "--legend", "fog"},
+		"a cascade of one":    {"cascade", "detect", "--edge", "a", "--coco", labels, "--images", "."},
+		"a budget of bytes":   {"cascade", "detect", "--edge", "a", "--cloud", "b", "--coco", labels, "--images", ".", "--budget", "4096"},
+		"tiles of a pixel":    {"cascade", "mask", "--edge", "a", "--cloud", "b", "--labels", labels, "--scene", labels, "--tile", "1"},
 		"two for one":         {"mask", "--labels", labels, "--mask", labels, "--mask", "."},
 	} {
 		if _, err := canvas(args...); cli.Code(err) != cli.WrongUsage {
@@ -124,5 +127,62 @@ func TestMasksAreMeasuredOnLabels(t *testing.T) {
 	// The labels' own numbers as a mask: 255 has no data in masks, the rest is no class at all.
 	if f := measured("--mask", labels); f.All.Pixels != 0 || f.All.Accuracy != -1 {
 		t.Errorf("labels as a mask: %+v", f)
+	}
+}
+
+// TestBothEndsOfACascadeAreTheModelsAlone compares the ends of the curve with what the models reach by
+// themselves, and a crop that is the whole picture with the picture.
+func TestBothEndsOfACascadeAreTheModelsAlone(t *testing.T) {
+	dir, out := assets(t), t.TempDir()
+	var scenes []string
+	for _, s := range []string{"Urban_00_0515", "Forest_03_0209"} {
+		scenes = append(scenes, "--scene", filepath.Join(dir, "scenes", "l8biome_"+s+".tif"), "--labels", filepath.Join(dir, "scenes", "l8biome_"+s+"_mask.tif"))
+	}
+	scenes = append(scenes, "--legend", "l8biome", "--bands", "blue,green,red,nir,swir16,swir22,cirrus,lwir",
+		"--models", filepath.Join(dir, "models"), "--engine", "onnxruntime-cpu", "--json")
+	alone := func(model string) float64 {
+		t.Helper()
+		var f struct {
+			All struct{ Classes []struct{ IoU float64 } }
+		}
+		text, err := canvas(append([]string{"mask", "--model", model}, scenes...)...)
+		if err == nil {
+			err = json.Unmarshal([]byte(text), &f)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f.All.Classes[2].IoU
+	}
+	const edge, cloud = "ukis_csmask_6b_l1c", "cloud_rgbiswir_256"
+	text, err := canvas(append([]string{"cascade", "mask", "--edge", edge, "--cloud", cloud, "--out", out}, scenes...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r cascadeReport
+	if err := json.Unmarshal([]byte(text), &r); err != nil {
+		t.Fatal(err)
+	}
+	if r.Pieces != 2 || r.Edge != alone(edge) || r.Cloud != alone(cloud) || r.Points[len(r.Points)-1].Quality != r.Cloud || r.AllBytes < 100_000 {
+		t.Errorf("%+v; alone %g and %g", r, alone(edge), alone(cloud))
+	}
+	if drawn, err := os.ReadFile(filepath.Join(out, "cascade.svg")); err != nil || !bytes.Contains(drawn, []byte("polyline")) {
+		t.Errorf("the curve: %v", err)
+	}
+}
+
+func TestACascadeOfOneDetectorChangesNothingItIsSureOf(t *testing.T) {
+	dir := assets(t)
+	text, err := canvas("cascade", "detect", "--edge", "fastestdet", "--cloud", "picodet_s_416", "--models", filepath.Join(dir, "models"),
+		"--images", filepath.Join(dir, "images"), "--coco", filepath.Join(dir, "images", "sahi_terrain2_coco.json"), "--engine", "onnxruntime-cpu", "--json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r cascadeReport
+	if err := json.Unmarshal([]byte(text), &r); err != nil {
+		t.Fatal(err)
+	}
+	if math.Abs(r.Cloud-0.5426) > 0.001 || r.Points[0].Quality != r.Edge || r.Pieces == 0 || len(r.Points) < 3 {
+		t.Errorf("%+v", r)
 	}
 }

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+const (
+	chartWidth, chartHeight = 560, 360
+	chartLeft, chartBottom  = 60, 50
+)
+
+// draw writes quality against bytes as cascade.svg, with the straight line of pieces chosen at random.
+func (r cascadeReport) draw(dir string) error {
+	low, high := min(r.Edge, r.Cloud), max(r.Edge, r.Cloud)
+	for _, p := range r.Points {
+		low, high = min(low, p.Quality), max(high, p.Quality)
+	}
+	room := max(high-low, 0.01) * 0.1
+	low, high = low-room, high+room
+	x := func(bytes float64) float64 { return chartLeft + bytes*(chartWidth-chartLeft-20) }
+	y := func(quality float64) float64 {
+		return 20 + (high-quality)/(high-low)*(chartHeight-chartBottom-20)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="12">`+"\n", chartWidth, chartHeight)
+	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="white"/>`+"\n", chartWidth, chartHeight)
+	for i := range 5 {
+		at := float64(i) / 4
+		fmt.Fprintf(&b, `<text x="%.1f" y="%d" text-anchor="middle">%.0f %%</text>`+"\n", x(at), chartHeight-chartBottom+18, 100*at)
+		q := low + at*(high-low)
+		fmt.Fprintf(&b, `<text x="%d" y="%.1f" text-anchor="end">%.3f</text><line x1="%d" x2="%.1f" y1="%.1f" y2="%.1f" stroke="#ddd"/>`+"\n",
+			chartLeft-6, y(q)+4, q, chartLeft, x(1), y(q), y(q))
+	}
+	fmt.Fprintf(&b, `<text x="%.1f" y="%d" text-anchor="middle">bytes, of sending everything</text>`+"\n", x(0.5), chartHeight-10)
+	fmt.Fprintf(&b, `<text x="%d" y="14">%s: %s, then %s</text>`+"\n", chartLeft, escaped(r.Figure), escaped(r.EdgeModel), escaped(r.CloudModel))
+	fmt.Fprintf(&b, `<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="#999" stroke-dasharray="4"/>`+"\n", x(r.Points[0].Bytes), y(r.Edge), x(1), y(r.Cloud))
+	var line strings.Builder
+	for _, p := range r.Points {
+		fmt.Fprintf(&line, "%.1f,%.1f ", x(p.Bytes), y(p.Quality))
+	}
+	fmt.Fprintf(&b, `<polyline points="%s" fill="none" stroke="#1f6fb4" stroke-width="2"/>`+"\n", strings.TrimSpace(line.String()))
+	fmt.Fprintf(&b, `<circle cx="%.1f" cy="%.1f" r="5" fill="#d1495b"/>`+"\n</svg>\n", x(r.Chosen.Bytes), y(r.Chosen.Quality))
+	return os.WriteFile(filepath.Join(dir, "cascade.svg"), []byte(b.String()), 0o644)
+}
+
+func escaped(s string) string {
+	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(s)
+}
