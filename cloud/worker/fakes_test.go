@@ -35,6 +35,7 @@ type world struct {
 	held    map[string]bool
 	epoch   coord.Epoch
 	lose    map[string]context.CancelFunc
+	barred  bool               // no lease is given: a killed worker does not come back
 	before  func(vision.Image) // called for each image that the model sees
 	opens   func() error
 	batches []int
@@ -255,7 +256,7 @@ func (l fakeLease) Note(_ context.Context, note string) error {
 func (w *world) Own(ctx context.Context, what string, own func(context.Context, coord.Lease) error) error {
 	for {
 		w.mu.Lock()
-		held, grown := w.held[what], w.grown
+		held, grown := w.held[what] || w.barred, w.grown
 		if !held {
 			w.held[what] = true
 			w.epoch++

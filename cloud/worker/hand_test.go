@@ -26,11 +26,13 @@ func (w *world) dies(t *testing.T, victim float32) {
 	<-seen
 	w.mu.Lock()
 	note := w.notes["canvas.work-0"]
+	w.barred = true
 	w.lose["canvas.work-0"]()
 	w.mu.Unlock()
 	close(goOn)
 	stop()
 	w.mu.Lock()
+	w.barred = false
 	w.notes["canvas.work-0"] = note
 	w.before = nil
 	w.mu.Unlock()
