@@ -172,7 +172,7 @@ func (c *Cloud) Worker(ctx context.Context, models *model.Repository) error {
 	}
 	defer shelf.Close()
 	shelf.Throttle(c.Config.Worker.Throttle)
-	log := worker.Kafka{Log: c.Kafka, Keep: c.Store}
+	log := worker.Kafka{Log: c.Kafka, Keep: c.Store, Member: c.ID}
 	w, err := worker.New(c.Config.Worker, worker.Parts{
 		Queue: log, Results: log, Dead: log, Objects: objects{c.Store, c.Config.Worker.ObjectBytes}, Decoder: workernative.Decoder{}, Models: shelf,
 		Leases: c.Coord, Assignments: worker.Assigned{Coordinator: c.Coord, Member: c.ID}, Log: c.Log, Metrics: c.Metrics,
