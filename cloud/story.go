@@ -11,24 +11,37 @@ import (
 	"cloudcanvas/shared/broker"
 )
 
-// Teller tells the stories of items from what the cloud's services hold. z and s may be nil: what the
-// coordinator and the object store would say is then left out.
-func Teller(c Config, k *broker.Kafka, s *store.Store, z coord.Coordinator) story.Teller {
-	t := story.Teller{Log: k, Group: worker.Group, Books: func(ctx context.Context) ([]story.Book, error) { return books(ctx, k) }}
-	if s != nil {
-		t.Objects = objects{s, c.Worker.ObjectBytes}
-	}
-	if z != nil {
-		t.Owners = func(ctx context.Context) (map[string]story.Owner, error) {
+// Teller tells the stories of items from what the cloud's services hold.
+func Teller(k *broker.Kafka, o story.Objects, z coord.Coordinator) story.Teller {
+	return story.Teller{
+		Log: k, Objects: o, Group: worker.Group,
+		Books: func(ctx context.Context) ([]story.Book, error) { return books(ctx, k) },
+		Owners: func(ctx context.Context) (map[string]story.Owner, error) {
 			owners, err := z.Owners(ctx)
 			all := make(map[string]story.Owner, len(owners))
 			for what, o := range owners {
 				all[what] = story.Owner{Member: o.Member, Epoch: int64(o.Epoch)}
 			}
 			return all, err
-		}
+		},
 	}
-	return t
+}
+
+// Objects is the store as configured, opened for each object: for one question that may need none.
+func (c Config) Objects() story.Objects { return storeAt{c.Store, c.Worker.ObjectBytes} }
+
+type storeAt struct {
+	url   string
+	limit int64
+}
+
+func (a storeAt) Get(ctx context.Context, ref string) ([]byte, error) {
+	s, err := store.Open(ctx, a.url)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	return s.Get(ctx, ref, a.limit)
 }
 
 // books are what the bridge has seen, from its checkpoints.

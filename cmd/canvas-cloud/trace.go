@@ -10,7 +10,6 @@ import (
 
 	"cloudcanvas/cloud"
 	"cloudcanvas/cloud/coord"
-	"cloudcanvas/cloud/store"
 	"cloudcanvas/cloud/story"
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/shared/broker"
@@ -53,21 +52,14 @@ func traceCommand() *urfave.Command {
 		}}
 }
 
-// tell asks Kafka, and the object store and ZooKeeper where they answer: a story without them lacks
-// only who holds a lease now, and what stands in a very large manifest.
-func tell(ctx context.Context, cfg cloud.Config, k *broker.Kafka, q story.Question, since time.Duration) (stories []story.Story, err error) {
-	s, err := store.Open(ctx, cfg.Store)
-	if err != nil {
-		s = nil
-	} else {
-		defer s.Close()
-	}
+// tell asks Kafka, and ZooKeeper where it answers: a story without it lacks only who holds a lease now.
+func tell(ctx context.Context, cfg cloud.Config, k *broker.Kafka, q story.Question, since time.Duration) ([]story.Story, error) {
 	z, err := coordinator(cfg)
 	if err != nil {
 		return nil, err
 	}
 	defer z.Close()
-	return cloud.Teller(cfg, k, s, soonOrNever{z}).Tell(ctx, q, since)
+	return cloud.Teller(k, cfg.Objects(), soonOrNever{z}).Tell(ctx, q, since)
 }
 
 // soonOrNever does not wait for a ZooKeeper that is away.

@@ -31,8 +31,10 @@ func (k *Kafka) OffsetsAt(ctx context.Context, topic string, at time.Time) (map[
 		if p.Error != nil {
 			return nil, fmt.Errorf("asking for the offsets of Kafka topic %s at %s, partition %d: %w", topic, at.UTC().Format(time.RFC3339), p.Partition, p.Error)
 		}
-		for offset := range p.Offsets { // one: none where no record is as new
-			offsets[p.Partition] = offset
+		for offset := range p.Offsets { // one; none, or -1, where no record is as new
+			if offset >= 0 {
+				offsets[p.Partition] = offset
+			}
 		}
 	}
 	return offsets, nil
