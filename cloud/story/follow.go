@@ -12,6 +12,7 @@ import (
 
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/trace"
 )
 
 // soon is within what time of an item's arrival its result is looked for first. Only where there is
@@ -29,7 +30,7 @@ func (t Teller) follow(ctx context.Context, a arrival) (Story, error) {
 	i := &a.item
 	s := Story{
 		State: Received, ID: i.ID.String(), Edge: i.Edge, Epoch: string(i.Epoch), Seq: i.Seq, Kind: string(i.Kind), Stream: i.Stream, Subject: i.Subject,
-		Bytes: len(i.Data), DataRef: i.Attrs.DataRef, Trace: traceOf(i.Attrs.TraceParent), Captured: i.Time,
+		Bytes: len(i.Data), DataRef: i.Attrs.DataRef, Trace: trace.ID(i), Captured: i.Time,
 	}
 	if !i.SHA256.IsZero() {
 		s.SHA256 = i.SHA256.String()
@@ -265,12 +266,4 @@ func letterOf(r broker.Record, unreadable error) *broker.DeadLetter {
 		l.Reason = unreadable.Error()
 	}
 	return l
-}
-
-// traceOf is the trace id of a W3C traceparent: 00-<trace>-<parent>-<flags>.
-func traceOf(parent string) string {
-	if words := strings.Split(parent, "-"); len(words) == 4 && len(words[1]) == 32 {
-		return words[1]
-	}
-	return ""
 }
