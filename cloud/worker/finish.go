@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/trace"
 )
 
 // finish is the last stage, and its order is the promise: dead letters and results are durable
@@ -18,6 +19,9 @@ func (p *loop) finish(ctx context.Context, batch []*job) error {
 		if j.poison == nil {
 			item, err := result(j)
 			if err == nil {
+				if p.Trace.On() { // also where its edge gave it none
+					item.Attrs.TraceParent = trace.Of(&j.entry.Item)
+				}
 				results = append(results, item)
 				continue
 			}

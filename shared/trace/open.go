@@ -40,9 +40,11 @@ func Open(ctx context.Context, o Options) (*Tracer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the export of traces: %w (telemetry.otlp_endpoint, or OTEL_EXPORTER_OTLP_ENDPOINT)", err)
 	}
-	who, err := resource.New(ctx, resource.WithTelemetrySDK(), resource.WithAttributes(
-		attribute.String("service.name", o.Service), attribute.String("service.instance.id", o.Instance), attribute.String("service.version", o.Version)),
-		resource.WithFromEnv())
+	self := []attribute.KeyValue{attribute.String("service.name", o.Service), attribute.String("service.instance.id", o.Instance)}
+	if o.Version != "" {
+		self = append(self, attribute.String("service.version", o.Version))
+	}
+	who, err := resource.New(ctx, resource.WithTelemetrySDK(), resource.WithAttributes(self...), resource.WithFromEnv())
 	if err != nil {
 		return nil, fmt.Errorf("describe the process for traces: %w (OTEL_RESOURCE_ATTRIBUTES)", err)
 	}
