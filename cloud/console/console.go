@@ -78,8 +78,13 @@ func New(ctx context.Context, c Config, p Parts) (_ *Console, err error) {
 			return nil, err
 		}
 	}
-	if !c.Loopback() && (k.guard.tokens == nil || c.Cert == "") {
-		return nil, fmt.Errorf("the console does not listen on %s without TLS and a login: set console.cert, console.key and console.tokens_file, or listen on 127.0.0.1", c.Listen)
+	if c.OIDC.enabled() {
+		if k.guard.oidc, err = newProvider(c, k.now); err != nil {
+			return nil, err
+		}
+	}
+	if !c.Loopback() && (!k.guard.login() || c.Cert == "") {
+		return nil, fmt.Errorf("the console does not listen on %s without TLS and a login: set console.cert, console.key and console.tokens_file or console.oidc, or listen on 127.0.0.1", c.Listen)
 	}
 	if k.index, err = openIndex(ctx, c, p.Logger); err != nil {
 		return nil, err

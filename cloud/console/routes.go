@@ -35,6 +35,8 @@ func (k *Console) Handler() http.Handler {
 	mux.HandleFunc("POST /letters/{partition}/{offset}", k.decide)
 	mux.HandleFunc("GET /login", k.loginPage)
 	mux.HandleFunc("POST /login", k.logIn)
+	mux.HandleFunc("GET /login/oidc", k.toProvider)
+	mux.HandleFunc("GET "+callbackPath, k.fromProvider)
 	mux.HandleFunc("POST /logout", k.logOut)
 	mux.Handle("GET /assets/", assetHandler())
 
@@ -108,7 +110,7 @@ func (k *Console) show(w http.ResponseWriter, r *http.Request, status int, name 
 	_, kafka := k.reach.get()
 	var out bytes.Buffer
 	err := k.pages[name].ExecuteTemplate(&out, "layout", view{
-		Name: name, Path: r.URL.Path, Who: whoAsks(r), Login: k.guard.tokens != nil, Now: k.now(), Away: kafka != nil, Version: k.Version, Last: k.notices.latest(), Body: body,
+		Name: name, Path: r.URL.Path, Who: whoAsks(r), Login: k.guard.login(), Now: k.now(), Away: kafka != nil, Version: k.Version, Last: k.notices.latest(), Body: body,
 	})
 	if err != nil {
 		k.Logger.Error("a page can't be made", "page", name, telemetry.Err, err)
