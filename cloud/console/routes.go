@@ -30,6 +30,7 @@ func (k *Console) Handler() http.Handler {
 	page("/sensors", "sensors", k.sensorsPage)
 	page("/link", "link", k.linkPage)
 	page("/cluster", "cluster", k.clusterPage)
+	page("/story", "story", k.storyPage)
 	page("/letters", "letters", k.lettersPage)
 	page("/letters/{partition}/{offset}", "letter", k.letterPage)
 	mux.HandleFunc("POST /letters/{partition}/{offset}", k.decide)
