@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"context"
+	"time"
 
 	"cloudcanvas/cloud/bridge"
 	"cloudcanvas/cloud/coord"
@@ -11,12 +12,17 @@ import (
 	"cloudcanvas/shared/broker"
 )
 
+// ownersTake is how long a story waits for the coordinator. Without it, it lacks only who holds a lease now.
+const ownersTake = 4 * time.Second
+
 // Teller tells the stories of items from what the cloud's services hold.
 func Teller(k *broker.Kafka, o story.Objects, z coord.Coordinator) story.Teller {
 	return story.Teller{
 		Log: k, Objects: o, Group: worker.Group,
 		Books: func(ctx context.Context) ([]story.Book, error) { return books(ctx, k) },
 		Owners: func(ctx context.Context) (map[string]story.Owner, error) {
+			ctx, cancel := context.WithTimeout(ctx, ownersTake)
+			defer cancel()
 			owners, err := z.Owners(ctx)
 			all := make(map[string]story.Owner, len(owners))
 			for what, o := range owners {

@@ -87,11 +87,11 @@ func Open(ctx context.Context, c Config, p Parts) (_ *Agent, err error) {
 			a.Close()
 		}
 	}()
+	a.networks = &networks{config: c.Models, models: p.Models, log: a.log, spare: max(c.Detect.InFlight, 2), open: map[string]*loaded{}}
 	a.trace, err = trace.Open(ctx, trace.Options{Endpoint: c.Telemetry.OTLPEndpoint, Service: "canvas-edge", Instance: c.Edge, Version: p.Version, Log: a.log})
 	if err != nil {
 		return nil, err
 	}
-	a.networks = &networks{config: c.Models, models: p.Models, log: a.log, spare: max(c.Detect.InFlight, 2), open: map[string]*loaded{}}
 	if err := a.openAttempts(); err != nil {
 		return nil, err
 	}

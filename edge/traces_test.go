@@ -37,7 +37,9 @@ func TestAFramesTraceIsFoundAgainByItsPixelsAndItsTime(t *testing.T) {
 		f.note(parents[n], p)
 	}
 	last := len(parents) - 1
-	at := func(n int) time.Time { return start.Add(time.Duration(n) * 40 * time.Millisecond).Truncate(time.Millisecond) }
+	at := func(n int) time.Time {
+		return start.Add(time.Duration(n) * 40 * time.Millisecond).Truncate(time.Millisecond)
+	}
 	if got := f.at(at(last)); got == "" || got != parents[last] {
 		t.Errorf("by its time %q, want %q", got, parents[last])
 	}

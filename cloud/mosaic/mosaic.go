@@ -175,9 +175,7 @@ func (m *Mosaic) take(ctx context.Context, e Entry) error {
 	}
 	r.hold(place{e.Topic, e.Partition}, e.Offset)
 	if now := time.Now(); changed {
-		if m.Trace.On() {
-			r.heard(&e.Item, now)
-		}
+		r.heard(&e.Item, now, m.Trace.On())
 		r.changed, r.dirty = now, true
 		if r.ripe(m.cfg, now) {
 			m.publish(ctx, k, r, now)

@@ -24,6 +24,7 @@ type record struct {
 	again           time.Time       // not before: the last try failed
 	holds           map[place]int64 // the first entry of each partition that it was made of
 	traces          []traced        // of items that are in no publication yet
+	context         string          // trace context of the manifest, or of the first item that had one
 }
 
 func (r *record) hold(at place, offset int64) {
@@ -164,6 +165,7 @@ func (m *Mosaic) make(ctx context.Context, k key, r *record, now time.Time) (p P
 	if err != nil {
 		return p, err
 	}
+	item.Attrs.TraceParent = r.context
 	if err := draft.Commit(ctx); err != nil {
 		return p, err
 	}

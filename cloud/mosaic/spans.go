@@ -16,8 +16,12 @@ type traced struct {
 // maxTraced bounds the traces that one product ends: those that came first.
 const maxTraced = 1024
 
-func (r *record) heard(i *event.Item, now time.Time) {
-	if len(r.traces) < maxTraced {
+// heard notes an item's trace context for the product, and where spans are told, the item itself.
+func (r *record) heard(i *event.Item, now time.Time, told bool) {
+	if i.Attrs.TraceParent != "" && (r.context == "" || i.Kind == event.Scene) {
+		r.context = i.Attrs.TraceParent
+	}
+	if told && len(r.traces) < maxTraced {
 		r.traces = append(r.traces, traced{trace.Of(i), now})
 	}
 }

@@ -90,7 +90,11 @@ func (q Question) from(now time.Time, since time.Duration) time.Time {
 	if since > 0 || q.ID.IsZero() {
 		return now.Add(-since)
 	}
-	return ulid.Time(q.ID.Time()).Add(-skew)
+	at := ulid.Time(q.ID.Time())
+	if at.After(now) { // the edge's clock is ahead, who knows how far
+		return now.Add(-DefaultSince)
+	}
+	return at.Add(-skew)
 }
 
 // places are where the question is looked for, in this order. An id and a number name one item: the

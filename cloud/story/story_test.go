@@ -179,6 +179,16 @@ func TestReadingBeginsAtTheItemsTime(t *testing.T) {
 	}
 }
 
+func TestAnItemOfAClockThatIsAheadIsFound(t *testing.T) {
+	w := newWorld(t)
+	in := w.tile("alpha", "0_0")
+	in.ID = event.NewID(time.Now().AddDate(3, 0, 0))
+	w.came(in)
+	if s := w.ask(in.ID.String()); s.State != Waiting {
+		t.Errorf("%+v", s)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add("01ARZ3NDEKTSV4RRFFQ69G5FAV")
 	f.Add("mast-7/0123456789abcdef/12")

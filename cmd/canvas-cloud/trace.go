@@ -9,7 +9,6 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"cloudcanvas/cloud"
-	"cloudcanvas/cloud/coord"
 	"cloudcanvas/cloud/story"
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/shared/broker"
@@ -52,23 +51,14 @@ func traceCommand() *urfave.Command {
 		}}
 }
 
-// tell asks Kafka, and ZooKeeper where it answers: a story without it lacks only who holds a lease now.
+// tell asks Kafka, and ZooKeeper and the object store where they are needed.
 func tell(ctx context.Context, cfg cloud.Config, k *broker.Kafka, q story.Question, since time.Duration) ([]story.Story, error) {
 	z, err := coordinator(cfg)
 	if err != nil {
 		return nil, err
 	}
 	defer z.Close()
-	return cloud.Teller(k, cfg.Objects(), soonOrNever{z}).Tell(ctx, q, since)
-}
-
-// soonOrNever does not wait for a ZooKeeper that is away.
-type soonOrNever struct{ coord.Coordinator }
-
-func (z soonOrNever) Owners(ctx context.Context) (map[string]coord.Owner, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	return z.Coordinator.Owners(ctx)
+	return cloud.Teller(k, cfg.Objects(), z).Tell(ctx, q, since)
 }
 
 // printStories is what a person reads: what it is, and what happened to it in order.

@@ -14,6 +14,7 @@ import (
 	"cloudcanvas/cloud/story"
 	"cloudcanvas/cloud/worker"
 	"cloudcanvas/edge"
+	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/trace"
@@ -33,10 +34,30 @@ func sample(t *testing.T, name string) string {
 	return path
 }
 
+// assetModels is the folder of models beside the checkout, or of $CANVAS_ASSETS; "" where there is none,
+// and then the edge screens by rules, which has no span of a network.
+func assetModels(t *testing.T) string {
+	dir := os.Getenv("CANVAS_ASSETS")
+	if dir == "" {
+		dir = "../../../../shared/assets"
+	}
+	dir = filepath.Join(dir, "models")
+	if _, err := os.Stat(filepath.Join(dir, "cloud_rgbiswir_256.onnx")); err != nil {
+		t.Log("the screening network is not here: its span is not looked for")
+		return ""
+	}
+	return dir
+}
+
 func TestATilesWayFromCaptureToProductIsOneTrace(t *testing.T) {
 	receiver := tracetest.Start(t)
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.URL)
-	models, err := model.Open()
+	whole := []string{trace.Capture, trace.Screen, trace.Commit, trace.Send, trace.Bridge, trace.Worker, trace.Decode, trace.Forward, trace.Post, trace.Publish}
+	var folders []string
+	if assets := assetModels(t); assets != "" {
+		folders, whole = []string{assets}, append(whole, trace.Infer)
+	}
+	models, err := model.Open(folders...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,6 +65,9 @@ func TestATilesWayFromCaptureToProductIsOneTrace(t *testing.T) {
 	o.Edge.Edge = "mast-7"
 	scene := edge.SceneSource{Name: "coast", Path: sample(t, "sentinel2.tif")}
 	scene.SetDefaults()
+	if len(folders) > 0 {
+		scene.CloudModel = "cloud_rgbiswir_256"
+	}
 	o.Edge.Scenes = []edge.SceneSource{scene}
 	o.Cloud.Products = t.TempDir()
 	o.Cloud.Worker.Models = []worker.Choice{{Want: "segment", Model: worker.SpectralRGB}}
@@ -58,7 +82,6 @@ func TestATilesWayFromCaptureToProductIsOneTrace(t *testing.T) {
 	if err := a.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	whole := []string{trace.Capture, trace.Screen, trace.Commit, trace.Send, trace.Bridge, trace.Worker, trace.Decode, trace.Forward, trace.Post, trace.Publish}
 	spans := map[string]tracetest.Span{}
 	services := map[string]bool{}
 	for _, s := range receiver.Spans() {
@@ -104,6 +127,15 @@ func tellWhenMade(ctx context.Context, t *testing.T, a *Appliance) story.Story {
 		if err == nil && stories[0].State == story.Made {
 			s := stories[0]
 			seen := slices.IndexFunc(s.Steps, func(st story.Step) bool { return st.Topic == event.ResultsTopic })
+			last := s.Steps[len(s.Steps)-1]
+			carried := ""
+			if err := a.Kafka.Scan(ctx, last.Topic, last.Partition, last.Offset, last.Offset+1, func(r broker.Record) error {
+				product, err := r.Item()
+				carried = product.Attrs.TraceParent
+				return err
+			}); err != nil || last.Topic != event.ProductsTopic || carried == "" {
+				t.Errorf("the product carries the trace context %q: %+v %v", carried, last, err)
+			}
 			if seen < 0 || s.Steps[seen].Worker != "worker" || s.Steps[seen].Lease == "" || s.Steps[seen].Model == "" {
 				t.Errorf("%+v", s.Steps)
 			}
