@@ -51,6 +51,9 @@ func Parse(text string) (q Question, err error) {
 		if q.ID, err = ulid.ParseStrict(strings.ToUpper(text)); err != nil {
 			return q, fmt.Errorf("%w: %.40q: %w", ErrQuestion, text, err)
 		}
+		if q.ID.IsZero() {
+			return q, fmt.Errorf("%w: no item has the id of zeros", ErrQuestion)
+		}
 		return q, nil
 	}
 	if words := strings.Split(text, "/"); len(words) == 3 && event.CheckName(words[0]) == nil && event.Epoch(words[1]).Valid() {

@@ -193,6 +193,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("01ARZ3NDEKTSV4RRFFQ69G5FAV")
 	f.Add("mast-7/0123456789abcdef/12")
 	f.Add("alpha/3_4")
+	f.Add("00000000000000000000000000")
 	f.Fuzz(func(t *testing.T, text string) {
 		q, err := Parse(text)
 		if err != nil {
