@@ -26,6 +26,7 @@ import (
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/telemetry"
+	"cloudcanvas/shared/trace"
 )
 
 // Cloud is one process's connections to what the cloud side shares.
@@ -41,6 +42,7 @@ type Cloud struct {
 	Kafka *broker.Kafka
 	Coord coord.Coordinator // nil for processes that need none
 	Store *store.Store
+	Trace *trace.Tracer // nil: nobody hears of spans
 	// Opened hears which engine runs each model that a worker opens. May be nil.
 	Opened func(infer.Report)
 }
@@ -71,7 +73,13 @@ func Dial(ctx context.Context, c Config, id string, log *slog.Logger, metrics pr
 		k.Close()
 		return nil, err
 	}
-	return &Cloud{Config: c, ID: id, Log: log, Metrics: metrics, Progress: progress, Kafka: k, Store: s}, nil
+	t, err := trace.Open(ctx, trace.Options{Endpoint: c.Telemetry.OTLPEndpoint, Service: "canvas-cloud", Instance: id, Log: log})
+	if err != nil {
+		k.Close()
+		s.Close()
+		return nil, err
+	}
+	return &Cloud{Config: c, ID: id, Log: log, Metrics: metrics, Progress: progress, Kafka: k, Store: s, Trace: t}, nil
 }
 
 func (c *Cloud) awaitTopics(ctx context.Context) error {
@@ -104,6 +112,7 @@ func (c *Cloud) Close() {
 	}
 	c.Kafka.Close()
 	c.Store.Close()
+	c.Trace.Close()
 }
 
 // Bridge takes what devices send over MQTT into Kafka, until ctx ends.
@@ -124,7 +133,7 @@ func (c *Cloud) Bridge(ctx context.Context) error {
 			Share:   c.Config.Bridge.Share,
 		},
 		Log: log, Objects: objects{c.Store, c.Config.Worker.ObjectBytes}, Teller: teller, Logger: c.Log, Metrics: c.Metrics,
-		Leases: c.Coord, Member: coord.Member{ID: c.ID, Role: coord.Bridge, Host: hostname()},
+		Leases: c.Coord, Member: coord.Member{ID: c.ID, Role: coord.Bridge, Host: hostname()}, Trace: c.Trace,
 	})
 	if err != nil {
 		return err
@@ -172,10 +181,10 @@ func (c *Cloud) Worker(ctx context.Context, models *model.Repository) error {
 	}
 	defer shelf.Close()
 	shelf.Throttle(c.Config.Worker.Throttle)
-	log := worker.Kafka{Log: c.Kafka, Keep: c.Store}
+	log := worker.Kafka{Log: c.Kafka, Keep: c.Store, Member: c.ID}
 	w, err := worker.New(c.Config.Worker, worker.Parts{
 		Queue: log, Results: log, Dead: log, Objects: objects{c.Store, c.Config.Worker.ObjectBytes}, Decoder: workernative.Decoder{}, Models: shelf,
-		Leases: c.Coord, Assignments: worker.Assigned{Coordinator: c.Coord, Member: c.ID}, Log: c.Log, Metrics: c.Metrics,
+		Leases: c.Coord, Assignments: worker.Assigned{Coordinator: c.Coord, Member: c.ID}, Log: c.Log, Metrics: c.Metrics, Trace: c.Trace,
 	})
 	if err != nil {
 		return err
@@ -240,7 +249,7 @@ func (c *Cloud) Mosaic(ctx context.Context) error {
 	}
 	log := mosaic.Kafka{Log: c.Kafka}
 	m, err := mosaic.New(c.Config.Mosaic, mosaic.Parts{
-		Queue: log, Products: log, Objects: objects{c.Store, c.Config.Worker.ObjectBytes}, Store: mosaic.Folder(folder), Artist: mosaicnative.Artist{}, Log: c.Log,
+		Queue: log, Products: log, Objects: objects{c.Store, c.Config.Worker.ObjectBytes}, Store: mosaic.Folder(folder), Artist: mosaicnative.Artist{}, Log: c.Log, Trace: c.Trace,
 	})
 	if err != nil {
 		return err

@@ -28,7 +28,8 @@ func (c *Cloud) Console(ctx context.Context, o ConsoleOptions) error {
 	defer edges.Close()
 	k, err := console.New(ctx, c.Config.Console, console.Parts{
 		Log: c.Kafka, Products: c.Products, Objects: objects{c.Store, c.Config.Worker.ObjectBytes}, Statuses: edges, Group: group{c.Coord},
-		Device: o.Device, Version: o.Version, Logger: c.Log, Metrics: c.Metrics, Gatherer: o.Gatherer, Step: c.Progress.Step,
+		Stories: Teller(c.Kafka, objects{c.Store, c.Config.Worker.ObjectBytes}, c.Coord),
+		Device:  o.Device, Version: o.Version, Logger: c.Log, Metrics: c.Metrics, Gatherer: o.Gatherer, Step: c.Progress.Step,
 	})
 	if err != nil {
 		return err

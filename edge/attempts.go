@@ -15,6 +15,7 @@ import (
 	"cloudcanvas/edge/attempt"
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/edge/detect"
+	"cloudcanvas/shared/trace"
 	"cloudcanvas/shared/vision"
 )
 
@@ -57,6 +58,7 @@ type guarded struct {
 	attempts *attempt.Ledger
 	source   string
 	live     bool
+	trace    *trace.Tracer
 }
 
 var _ detect.Network = guarded{}
@@ -68,7 +70,10 @@ func (g guarded) Run(ctx context.Context, in []vision.Image) ([]vision.Output, e
 		return nil, err
 	}
 	defer done()
-	return g.loaded.Run(ctx, in)
+	began := time.Now()
+	out, err := g.loaded.Run(ctx, in)
+	g.inferred(ctx, began, len(in), err)
+	return out, err
 }
 
 // input is known by its pixels: a frame of a file that is read again has the same.

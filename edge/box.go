@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 
 	"cloudcanvas/edge/outbox"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/telemetry"
+	"cloudcanvas/shared/trace"
 )
 
 // draft is an item to be, and the key of an earlier one that nobody needs once this one is there.
@@ -31,9 +33,13 @@ type box struct {
 	*outbox.Outbox
 	shed func(ctx context.Context, stream string, err error) error // of live sources
 	log  *slog.Logger
+
+	trace *trace.Tracer
 }
 
 func (b box) Commit(ctx context.Context, drafts ...draft) error {
+	began := time.Now()
+	b.begun(drafts)
 	for _, d := range drafts {
 		if d.Key != "" {
 			if err := commitPatiently(ctx, b.Outbox, d.Draft, b.log); err != nil {
@@ -50,11 +56,14 @@ func (b box) Commit(ctx context.Context, drafts ...draft) error {
 	if _, err := b.Outbox.Commit(ctx, plain...); err != nil {
 		return err
 	}
+	b.committed(drafts, began)
 	b.withdraw(ctx, drafts)
 	return nil
 }
 
 func (b box) Submit(ctx context.Context, drafts ...draft) error {
+	began := time.Now()
+	b.begun(drafts)
 	answers := make([]<-chan outbox.Answer, len(drafts))
 	for i, d := range drafts {
 		answers[i] = b.Outbox.Submit(ctx, d.Draft)
@@ -69,6 +78,7 @@ func (b box) Submit(ctx context.Context, drafts ...draft) error {
 	if failed != nil {
 		return failed
 	}
+	b.committed(drafts, began)
 	b.withdraw(ctx, drafts)
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/telemetry"
+	"cloudcanvas/shared/trace"
 	"cloudcanvas/shared/vision"
 )
 
@@ -33,6 +34,7 @@ type cameraLane struct {
 	credit  float64   // of frames that heat or a power mode allow
 	pending time.Time // a whole frame is sent from then on
 	shown   string    // key of the one that was sent last
+	traces  frameTraces
 }
 
 func (a *Agent) newCameraLane(name string, net *loaded, live, images bool) *cameraLane {
@@ -48,7 +50,7 @@ func (a *Agent) newCameraLane(name string, net *loaded, live, images bool) *came
 	m := detect.Model{Name: net.model.Name, Version: net.model.Version, Report: net.model.Output.Report}
 	l := &cameraLane{agent: a, box: a.buffer(), name: name, live: live, images: images, hand: a.hands.New(name), screen: a.config.Screen.Camera(), turns: net.turns,
 		room: make(chan struct{}, c.InFlight), frames: make(chan detect.Frame)}
-	l.camera = detect.NewCamera(name, c, inTurn{guarded{net, a.attempts, name, live}, l}, m, infer.EncodeJPEG, observer, a.log)
+	l.camera = detect.NewCamera(name, c, inTurn{guarded{net, a.attempts, name, live, a.trace}, l}, m, infer.EncodeJPEG, observer, a.log)
 	if !images {
 		a.wishes.know(name)
 	}
@@ -63,6 +65,9 @@ type inTurn struct {
 
 func (n inTurn) Run(ctx context.Context, in []vision.Image) ([]vision.Output, error) {
 	defer n.lane.turns.give(n.lane)
+	if n.lane.agent.trace.On() {
+		ctx = under(ctx, n.lane.traces.of(in))
+	}
 	return n.Network.Run(ctx, in)
 }
 
@@ -91,6 +96,7 @@ func (l *cameraLane) take(ctx context.Context, p capture.Picture) error {
 	if p.Last {
 		return l.last(ctx, p)
 	}
+	l.traces.note(captured(l.agent.trace, p), p)
 	reason, err := l.admit(ctx, p)
 	if reason != "" {
 		l.agent.left(l.name, reason)
@@ -127,7 +133,12 @@ func (l *cameraLane) admit(ctx context.Context, p capture.Picture) (reason strin
 	if l.live && !l.allowed() {
 		return leftPower, nil
 	}
-	if v := l.screen.Judge(p.Image); !v.Keep {
+	began := time.Now()
+	v := l.screen.Judge(p.Image)
+	if l.agent.trace.On() {
+		l.agent.trace.Span(l.traces.at(p.At), trace.Screen, began, time.Now(), trace.Attr{Key: "canvas.reason", Text: v.Reason})
+	}
+	if !v.Keep {
 		return v.Reason, nil
 	}
 	if err := l.sendWhole(ctx, p); err != nil {
@@ -218,7 +229,7 @@ func (l *cameraLane) whole(p capture.Picture) (draft, error) {
 		return draft{}, fmt.Errorf("frame %d of %s: %w", p.Frame, l.name, err)
 	}
 	return draft{Draft: outbox.Draft{Kind: event.Frame, Stream: l.name, Subject: fmt.Sprintf("%s/frame-%d", l.name, p.Frame), Time: p.At,
-		Type: "image/jpeg", Data: jpeg}}, nil
+		Attrs: event.Attrs{TraceParent: l.traceAt(p.At)}, Type: "image/jpeg", Data: jpeg}}, nil
 }
 
 // commit makes items of what was found. Of a live camera's tracks the newest state is enough: it
@@ -228,11 +239,20 @@ func (l *cameraLane) commit(ctx context.Context, found []detect.Finding) error {
 	for i, f := range found {
 		drafts[i].Draft = outbox.Draft{Kind: f.Kind, Stream: f.Stream, Subject: f.Subject, Time: f.Time, Priority: f.Priority,
 			Value: f.Value, Attrs: f.Attrs, Type: f.Type, Data: f.Data}
+		drafts[i].Attrs.TraceParent = l.traceAt(f.Time)
 		if l.live {
 			drafts[i].Key, drafts[i].supersedes = f.Key, f.Supersedes
 		}
 	}
 	return l.put(ctx, drafts...)
+}
+
+// traceAt is the trace of the frame of that time, "" where nothing is traced.
+func (l *cameraLane) traceAt(t time.Time) string {
+	if !l.agent.trace.On() {
+		return ""
+	}
+	return l.traces.at(t)
 }
 
 // put commits drafts. A file waits while the outbox is full; a live camera does not, and there the

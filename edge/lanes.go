@@ -65,6 +65,7 @@ func (a *Agent) sceneLane(ctx context.Context, s SceneSource) error {
 			a.log.Warn("tiles that are left out of this scene can't be asked for later", telemetry.Scene, id, telemetry.Err, err)
 		}
 		l := newSceneLane(judge, a.ground, a.buffer(), key, hand, a.log)
+		l.trace = a.trace
 		l.whole = len(a.wishes.take(s.Name, time.Now())) > 0
 		return l
 	}
@@ -110,7 +111,7 @@ func (a *Agent) sceneJudge(ctx context.Context, s SceneSource) (judge, error) {
 	if err != nil {
 		return nil, err
 	}
-	return networkJudge{rules, guarded{net, a.attempts, s.Name, false}}, nil
+	return networkJudge{rules, guarded{net, a.attempts, s.Name, false, a.trace}}, nil
 }
 
 // fileKey tells this very file from another of the same name: its path, size and time.

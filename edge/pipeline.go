@@ -30,6 +30,7 @@ import (
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/telemetry"
+	"cloudcanvas/shared/trace"
 )
 
 // Parts are what an agent is made of.
@@ -61,7 +62,8 @@ type Agent struct {
 	shelf    *shelf
 	wishes   wishes
 	desk     *desk
-	power    *power.Watch // nil: it is not watched
+	power    *power.Watch  // nil: it is not watched
+	trace    *trace.Tracer // nil: nobody hears of spans
 	finite   sync.WaitGroup
 	videos   []*capture.Video
 	states   states
@@ -86,6 +88,10 @@ func Open(ctx context.Context, c Config, p Parts) (_ *Agent, err error) {
 		}
 	}()
 	a.networks = &networks{config: c.Models, models: p.Models, log: a.log, spare: max(c.Detect.InFlight, 2), open: map[string]*loaded{}}
+	a.trace, err = trace.Open(ctx, trace.Options{Endpoint: c.Telemetry.OTLPEndpoint, Service: "canvas-edge", Instance: c.Edge, Version: p.Version, Log: a.log})
+	if err != nil {
+		return nil, err
+	}
 	if err := a.openAttempts(); err != nil {
 		return nil, err
 	}
@@ -106,7 +112,7 @@ func Open(ctx context.Context, c Config, p Parts) (_ *Agent, err error) {
 	if err != nil {
 		return nil, err
 	}
-	a.uplink, err = uplink.New(a.box, a.link, c.Uplink, uplink.Options{Step: func() { a.sending.Step() }, Log: a.log, Metrics: p.Metrics, Memory: c.folder("uplink.json")})
+	a.uplink, err = uplink.New(a.box, a.link, c.Uplink, uplink.Options{Step: func() { a.sending.Step() }, Log: a.log, Metrics: p.Metrics, Memory: c.folder("uplink.json"), Trace: a.trace})
 	if err != nil {
 		return nil, err
 	}
@@ -221,7 +227,7 @@ func (a *Agent) Drained(ctx context.Context) error {
 }
 
 // buffer is the outbox as lanes see it.
-func (a *Agent) buffer() buffer { return box{a.box, a.shed, a.log} }
+func (a *Agent) buffer() buffer { return box{a.box, a.shed, a.log, a.trace} }
 
 // Stats counts the items of the buffer.
 func (a *Agent) Stats() outbox.Stats { return a.box.Stats() }
@@ -247,6 +253,7 @@ func (a *Agent) Close() {
 	if a.attempts != nil {
 		a.attempts.Close()
 	}
+	a.trace.Close()
 }
 
 // Ready says whether the device can deliver now, and if not, why.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -17,6 +18,7 @@ import (
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/raster"
 	"cloudcanvas/shared/telemetry"
+	"cloudcanvas/shared/trace"
 	"cloudcanvas/shared/vision"
 )
 
@@ -36,6 +38,7 @@ type sceneLane struct {
 	whole  bool   // somebody asked for it: no tile is left out
 	log    *slog.Logger
 	hand   *telemetry.Hand
+	trace  *trace.Tracer // nil: nobody hears of spans
 
 	manifest event.Manifest
 	look     *raster.Quicklook
@@ -64,8 +67,10 @@ func (l *sceneLane) take(ctx context.Context, p capture.Picture) error {
 		l.manifest.Tiles = append(l.manifest.Tiles, event.TileDecision{Tile: p.Tile.Name(), Decision: event.TileDropped, Reason: "unreadable"})
 		return nil
 	}
+	parent := captured(l.trace, p)
 	l.look.Add(*p.Tile, p.Image)
-	v, mask, err := l.screen.judge(ctx, p.Image)
+	began := time.Now()
+	v, mask, err := l.screen.judge(under(ctx, parent), p.Image)
 	if errors.Is(err, attempt.ErrQuarantined) {
 		l.manifest.Tiles = append(l.manifest.Tiles, event.TileDecision{Tile: p.Tile.Name(), Decision: event.TileDropped, Reason: "quarantined"})
 		return nil
@@ -76,6 +81,7 @@ func (l *sceneLane) take(ctx context.Context, p capture.Picture) error {
 	if v.By != "" {
 		l.manifest.Screening = v.By
 	}
+	l.trace.Span(parent, trace.Screen, began, time.Now(), trace.Attr{Key: "canvas.reason", Text: v.Reason})
 	d := event.TileDecision{Tile: p.Tile.Name(), Decision: event.TileSent, Cloud: v.Score.Cloud, NoData: v.Score.NoData, Value: v.Value}
 	sight := l.ground.see(&v, &d, p, mask, l.key)
 	if l.whole {
@@ -98,7 +104,7 @@ func (l *sceneLane) take(ctx context.Context, p capture.Picture) error {
 			return err
 		}
 		decided.Bytes = len(d.Data)
-		d.Priority, d.Value = event.Normal, v.Value
+		d.Priority, d.Value, d.Attrs.TraceParent = event.Normal, v.Value, parent
 		if err := l.commit(ctx, p.Tile.Name(), draft{Draft: d}); err != nil {
 			return err
 		}

@@ -25,6 +25,7 @@ import (
 
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/shared/config"
+	"cloudcanvas/shared/trace"
 )
 
 // Lease is what the bridge at work owns where one carries everything and others stand by.
@@ -40,6 +41,7 @@ type Parts struct {
 	Member  coord.Member // this bridge among those that share; its role is coord.Bridge
 	Logger  *slog.Logger
 	Metrics prometheus.Registerer // may be nil
+	Trace   *trace.Tracer         // nil: nobody hears of spans
 }
 
 // Bridge carries items from MQTT into Kafka.

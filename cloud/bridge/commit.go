@@ -10,6 +10,7 @@ import (
 
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/trace"
 )
 
 type brokerMessage = broker.Message
@@ -21,6 +22,7 @@ type entry struct {
 	drops  []uint64 // numbers that a drop report accounts for
 	poison bool
 	done   bool
+	traced *event.Item // the item without its data; nil: nobody hears of spans
 }
 
 // batch is what one commit makes of some letters.
@@ -32,6 +34,8 @@ type batch struct {
 	poison  map[[sha256.Size]byte]bool
 	whole   []identity // put together from parts
 	greeted []identity // edges that came online, and their epochs
+	began   time.Time
+	trace   *trace.Tracer
 	objects []object
 	counts  struct{ items, duplicates, parts, poison int }
 }
@@ -49,7 +53,8 @@ func (s *shift) commit(ctx context.Context, letters []*letter) error {
 	if err := s.storeParts(ctx, letters); err != nil {
 		return err
 	}
-	b := &batch{entries: make([]entry, 0, len(letters)), pending: make(map[identity]bool, len(letters)), repeats: map[identity]int{}, spoiled: map[identity]int{}}
+	b := &batch{entries: make([]entry, 0, len(letters)), pending: make(map[identity]bool, len(letters)), repeats: map[identity]int{}, spoiled: map[identity]int{},
+		began: time.Now(), trace: s.Trace}
 	for _, l := range letters {
 		if err := s.place(ctx, b, l); err != nil {
 			return err
@@ -178,6 +183,11 @@ func (b *batch) add(item *event.Item, inline int64) {
 	}
 	e.record = broker.RecordOf(*item)
 	e.record.Time = time.Time{}
+	if b.trace.On() {
+		traced := *item
+		traced.Data = nil
+		e.traced = &traced
+	}
 	if e.id.epoch != "" {
 		b.pending[e.id] = true
 	}
@@ -272,6 +282,9 @@ func (s *shift) settle(ctx context.Context, b *batch) {
 		s.written += int64(len(e.record.Value))
 		if e.poison {
 			s.poison.add(fingerprintOf(e.record))
+		}
+		if e.traced != nil {
+			s.Trace.Item(e.traced, trace.Bridge, b.began, time.Now(), trace.Attr{Key: "messaging.destination.name", Text: e.record.Topic})
 		}
 		if e.id.epoch == "" {
 			continue

@@ -129,7 +129,7 @@ func TestABrowserLogsInAndOut(t *testing.T) {
 	}
 	now := time.Now()
 	var s sessions
-	id := s.begin(person{"vera", Viewer}, now)
+	id := s.begin(person{"vera", Viewer}, now, sessionLife)
 	if _, ok := s.who(id, now.Add(sessionLife+time.Second)); ok {
 		t.Error("a session does not end")
 	}

@@ -10,7 +10,7 @@ import (
 
 // Config is how the console is reached and how much it keeps.
 type Config struct {
-	// Listen is host:port. Any other than loopback demands TLS and TokensFile.
+	// Listen is host:port. Any other than loopback demands TLS, and TokensFile or OIDC.
 	Listen string `yaml:"listen"`
 	// Data is the folder of the index, which can be made anew, and of audit.jsonl, which can't.
 	Data string `yaml:"data"`
@@ -22,6 +22,7 @@ type Config struct {
 	Key  string `yaml:"key"`
 	// TokensFile has a line for each who may come in; `canvas-cloud console token` makes one.
 	TokensFile string `yaml:"tokens_file"`
+	OIDC       OIDC   `yaml:"oidc"`
 	// RequestsPerSecond of one address; bursts of four times as many pass.
 	RequestsPerSecond float64 `yaml:"requests_per_second"`
 
@@ -36,6 +37,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Listen: "127.0.0.1:8480", Data: "/var/lib/canvas/console", RequestsPerSecond: 50,
+		OIDC:       defaultOIDC(),
 		KeepEvents: 1_000_000, KeepReadings: 2_000_000, KeepScenes: 100_000, PictureBytes: 1 << 30, TileBytes: 32 << 20,
 	}
 }
@@ -61,8 +63,8 @@ func (c Config) Problems(add func(field, message, hint string)) {
 		if c.Cert == "" {
 			add("cert", "is missing, and listen is not this machine alone", "give cert and key for TLS, or listen on 127.0.0.1 behind a proxy")
 		}
-		if c.TokensFile == "" {
-			add("tokens_file", "is missing, and listen is not this machine alone", "`canvas-cloud console token` makes a line for each who may come in")
+		if c.TokensFile == "" && !c.OIDC.enabled() {
+			add("tokens_file", "is missing, and listen is not this machine alone", "`canvas-cloud console token` makes a line for each who may come in; or let people log in with oidc")
 		}
 	}
 	if (c.Cert == "") != (c.Key == "") {
@@ -74,6 +76,7 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	if u, err := url.Parse(c.PublicURL); c.PublicURL != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
 		add("public_url", fmt.Sprintf("%q is no address of a website", c.PublicURL), "write https://canvas.example")
 	}
+	c.oidcProblems(add)
 	if c.RequestsPerSecond < 1 {
 		add("requests_per_second", fmt.Sprintf("is %g", c.RequestsPerSecond), "an open page needs about 5")
 	}

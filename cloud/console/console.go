@@ -28,7 +28,8 @@ type Parts struct {
 	Objects  Objects
 	Statuses Statuses
 	Group    Group
-	Device   Device // where the console runs beside one
+	Stories  Stories // nil: the story of an item is not told
+	Device   Device  // where the console runs beside one
 	Version  string
 	Logger   *slog.Logger
 	Metrics  prometheus.Registerer
@@ -55,6 +56,7 @@ type Console struct {
 	look     time.Duration // how often Kafka is asked whether it is there
 	stopping chan struct{} // closed when open streams have to end
 	stats    *stats
+	telling  chan struct{} // a place for each story that is being told
 }
 
 // New opens the console's index and reads who may come in. Nothing is served before Run.
@@ -65,7 +67,7 @@ func New(ctx context.Context, c Config, p Parts) (_ *Console, err error) {
 	if p.Step == nil {
 		p.Step = func() {}
 	}
-	k := &Console{Parts: p, config: c, started: time.Now(), now: time.Now, look: lookEvery, stopping: make(chan struct{})}
+	k := &Console{Parts: p, config: c, started: time.Now(), now: time.Now, look: lookEvery, stopping: make(chan struct{}), telling: make(chan struct{}, storiesAtOnce)}
 	k.notices = newNotices(k.started)
 	k.guard = &guard{config: c, origins: http.NewCrossOriginProtection(), now: k.now, refuse: k.refuse}
 	defer func() {
@@ -78,8 +80,13 @@ func New(ctx context.Context, c Config, p Parts) (_ *Console, err error) {
 			return nil, err
 		}
 	}
-	if !c.Loopback() && (k.guard.tokens == nil || c.Cert == "") {
-		return nil, fmt.Errorf("the console does not listen on %s without TLS and a login: set console.cert, console.key and console.tokens_file, or listen on 127.0.0.1", c.Listen)
+	if c.OIDC.enabled() {
+		if k.guard.oidc, err = newProvider(c, k.now); err != nil {
+			return nil, err
+		}
+	}
+	if !c.Loopback() && (!k.guard.login() || c.Cert == "") {
+		return nil, fmt.Errorf("the console does not listen on %s without TLS and a login: set console.cert, console.key and console.tokens_file or console.oidc, or listen on 127.0.0.1", c.Listen)
 	}
 	if k.index, err = openIndex(ctx, c, p.Logger); err != nil {
 		return nil, err

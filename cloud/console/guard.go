@@ -17,7 +17,8 @@ import (
 // answer.
 type guard struct {
 	config   Config
-	tokens   *tokens // nil: everybody at this machine is an operator
+	tokens   *tokens   // nil: there are none
+	oidc     *provider // nil: nobody logs in with one
 	sessions sessions
 	limits   limits
 	origins  *http.CrossOriginProtection
@@ -34,6 +35,9 @@ func whoAsks(r *http.Request) person {
 	p, _ := r.Context().Value(personKey{}).(person)
 	return p
 }
+
+// login says whether people must log in; else everybody at this machine is an operator.
+func (g *guard) login() bool { return g.tokens != nil || g.oidc != nil }
 
 // policy lets a page use nothing but what the console itself serves: no inline scripts, no frames,
 // no outside requests.
@@ -81,7 +85,7 @@ func (g *guard) around(next http.Handler) http.Handler {
 
 // open are the paths that need no login: the login itself, and what its page is made of.
 func open(path string) bool {
-	return path == "/login" || path == "/healthz" || path == "/readyz" || strings.HasPrefix(path, "/assets/")
+	return path == "/login" || path == "/login/oidc" || path == callbackPath || path == "/healthz" || path == "/readyz" || strings.HasPrefix(path, "/assets/")
 }
 
 // needed is the role for a request: looking is for viewers, also where a search comes as a POST.
@@ -95,7 +99,7 @@ func needed(r *http.Request) Role {
 // hostAllowed keeps other websites from reaching a console on loopback through a name that they
 // point at it (DNS rebinding).
 func (g *guard) hostAllowed(r *http.Request) bool {
-	if !g.config.Loopback() || g.tokens != nil {
+	if !g.config.Loopback() || g.login() {
 		return true
 	}
 	host := r.Host
@@ -111,10 +115,13 @@ func (g *guard) hostAllowed(r *http.Request) bool {
 
 // identify says who asks: everybody where nobody must log in, else who shows a token or has a session.
 func (g *guard) identify(r *http.Request) (person, bool) {
-	if g.tokens == nil {
+	if !g.login() {
 		return person{"operator on this machine", Operator}, true
 	}
 	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
+		if g.tokens == nil {
+			return person{}, false
+		}
 		return g.tokens.who(token)
 	}
 	cookie, err := r.Cookie(sessionCookie)
@@ -136,14 +143,17 @@ func (g *guard) askToLogIn(w http.ResponseWriter, r *http.Request) {
 
 // logIn begins a session for who shows a token, and says whether the token is known.
 func (g *guard) logIn(w http.ResponseWriter, r *http.Request, token string) bool {
-	if g.tokens == nil {
+	if !g.login() {
 		return true
+	}
+	if g.tokens == nil {
+		return false
 	}
 	who, ok := g.tokens.who(strings.TrimSpace(token))
 	if !ok {
 		return false
 	}
-	http.SetCookie(w, &http.Cookie{Name: sessionCookie, Value: g.sessions.begin(who, g.now()), Path: "/", MaxAge: int(sessionLife.Seconds()),
+	http.SetCookie(w, &http.Cookie{Name: sessionCookie, Value: g.sessions.begin(who, g.now(), sessionLife), Path: "/", MaxAge: int(sessionLife.Seconds()),
 		HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteStrictMode})
 	return true
 }

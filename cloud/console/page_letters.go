@@ -94,7 +94,14 @@ func (k *Console) act(r *http.Request, l Letter, action string) (err error) {
 }
 
 func (k *Console) loginPage(w http.ResponseWriter, r *http.Request) {
-	k.show(w, r, http.StatusOK, "login", false)
+	k.show(w, r, http.StatusOK, "login", k.loginBody(false))
+}
+
+// loginBody says in which ways people log in here.
+type loginBody struct{ Unknown, Token, Provider bool }
+
+func (k *Console) loginBody(unknown bool) loginBody {
+	return loginBody{Unknown: unknown, Token: k.guard.tokens != nil || k.guard.oidc == nil, Provider: k.guard.oidc != nil}
 }
 
 func (k *Console) logIn(w http.ResponseWriter, r *http.Request) {
@@ -103,13 +110,16 @@ func (k *Console) logIn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !k.guard.logIn(w, r, r.PostForm.Get("token")) {
-		k.show(w, r, http.StatusForbidden, "login", true)
+		k.show(w, r, http.StatusForbidden, "login", k.loginBody(true))
 		return
 	}
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
 func (k *Console) logOut(w http.ResponseWriter, r *http.Request) {
+	if who := whoAsks(r); k.guard.oidc != nil && who.Name != "" {
+		k.audited(Act{Who: who.Name, Action: actLogOut, What: aboutLogin})
+	}
 	k.guard.logOut(w, r)
 	http.Redirect(w, r, "/login", http.StatusSeeOther)
 }

@@ -50,6 +50,7 @@ type sceneBody struct {
 	Grid    []gridCell // for the picture; none where there are too many
 	Steps   []step
 	Saved   int64 // bytes of the scene that did not go over the link
+	Traced  bool  // a tile's story can be told
 }
 
 // step is a point of the way from capture to product.
@@ -118,7 +119,7 @@ func (k *Console) scenePage(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	body := sceneBody{Scene: s, Page: page, Steps: timeline(s)}
+	body := sceneBody{Scene: s, Page: page, Steps: timeline(s), Traced: k.Stories != nil}
 	at, _, err := k.index.pictured(ctx, lookSlot(s.Edge, s.ID))
 	if err != nil {
 		return nil, err

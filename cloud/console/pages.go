@@ -46,6 +46,7 @@ var pageFunctions = template.FuncMap{
 	"round": func(v float64) string { return strconv.FormatFloat(v, 'f', 2, 64) },
 	"lasts": func(d time.Duration) string { return d.Round(100 * time.Millisecond).String() },
 	"join":  strings.Join,
+	"story": storyOf,
 	"inc":   func(n int) int { return n + 1 },
 	"dec":   func(n int) int { return n - 1 },
 }

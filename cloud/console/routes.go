@@ -30,11 +30,14 @@ func (k *Console) Handler() http.Handler {
 	page("/sensors", "sensors", k.sensorsPage)
 	page("/link", "link", k.linkPage)
 	page("/cluster", "cluster", k.clusterPage)
+	page("/story", "story", k.storyPage)
 	page("/letters", "letters", k.lettersPage)
 	page("/letters/{partition}/{offset}", "letter", k.letterPage)
 	mux.HandleFunc("POST /letters/{partition}/{offset}", k.decide)
 	mux.HandleFunc("GET /login", k.loginPage)
 	mux.HandleFunc("POST /login", k.logIn)
+	mux.HandleFunc("GET /login/oidc", k.toProvider)
+	mux.HandleFunc("GET "+callbackPath, k.fromProvider)
 	mux.HandleFunc("POST /logout", k.logOut)
 	mux.Handle("GET /assets/", assetHandler())
 
@@ -108,7 +111,7 @@ func (k *Console) show(w http.ResponseWriter, r *http.Request, status int, name 
 	_, kafka := k.reach.get()
 	var out bytes.Buffer
 	err := k.pages[name].ExecuteTemplate(&out, "layout", view{
-		Name: name, Path: r.URL.Path, Who: whoAsks(r), Login: k.guard.tokens != nil, Now: k.now(), Away: kafka != nil, Version: k.Version, Last: k.notices.latest(), Body: body,
+		Name: name, Path: r.URL.Path, Who: whoAsks(r), Login: k.guard.login(), Now: k.now(), Away: kafka != nil, Version: k.Version, Last: k.notices.latest(), Body: body,
 	})
 	if err != nil {
 		k.Logger.Error("a page can't be made", "page", name, telemetry.Err, err)

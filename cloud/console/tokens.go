@@ -127,8 +127,8 @@ func (t *tokens) who(token string) (p person, ok bool) {
 	return p, ok
 }
 
-// sessions are the browsers that have shown a token, by a random number in a cookie. They end with
-// the process.
+// sessions are the browsers that have shown a token or came from the login provider, by a random
+// number in a cookie. They end with the process.
 type sessions struct {
 	mu  sync.Mutex
 	all map[string]session
@@ -144,7 +144,7 @@ const (
 	maxSessions = 10_000
 )
 
-func (s *sessions) begin(p person, now time.Time) string {
+func (s *sessions) begin(p person, now time.Time, life time.Duration) string {
 	id := rand.Text()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -152,9 +152,9 @@ func (s *sessions) begin(p person, now time.Time) string {
 		s.all = map[string]session{}
 	}
 	if len(s.all) >= maxSessions {
-		clear(s.all) // everybody shows the token again
+		clear(s.all) // everybody logs in again
 	}
-	s.all[id] = session{p, now.Add(sessionLife)}
+	s.all[id] = session{p, now.Add(life)}
 	return id
 }
 

@@ -24,6 +24,7 @@ import (
 
 	"cloudcanvas/shared/config"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/trace"
 )
 
 // Parts are what a mosaic is made of.
@@ -34,6 +35,7 @@ type Parts struct {
 	Store    Store
 	Artist   Artist // may be nil: snapshots stay as they came
 	Log      *slog.Logger
+	Trace    *trace.Tracer // nil: nobody hears of spans
 }
 
 // Mosaic folds entries into scenes and cameras and publishes them. One goroutine owns its state.
@@ -173,6 +175,7 @@ func (m *Mosaic) take(ctx context.Context, e Entry) error {
 	}
 	r.hold(place{e.Topic, e.Partition}, e.Offset)
 	if now := time.Now(); changed {
+		r.heard(&e.Item, now, m.Trace.On())
 		r.changed, r.dirty = now, true
 		if r.ripe(m.cfg, now) {
 			m.publish(ctx, k, r, now)

@@ -23,6 +23,8 @@ type record struct {
 	complete        bool            // … and nothing was missing
 	again           time.Time       // not before: the last try failed
 	holds           map[place]int64 // the first entry of each partition that it was made of
+	traces          []traced        // of items that are in no publication yet
+	context         string          // trace context of the manifest, or of the first item that had one
 }
 
 func (r *record) hold(at place, offset int64) {
@@ -127,6 +129,7 @@ func (m *Mosaic) publish(ctx context.Context, k key, r *record, now time.Time) {
 	}
 	r.dirty, r.published, r.complete = false, true, p.Complete
 	m.remember(p)
+	m.told(r, p)
 	m.Log.Info("published", "kind", k.kind, "name", k.name, "folder", p.Folder, "complete", p.Complete, "missing", len(p.Missing))
 }
 
@@ -162,6 +165,7 @@ func (m *Mosaic) make(ctx context.Context, k key, r *record, now time.Time) (p P
 	if err != nil {
 		return p, err
 	}
+	item.Attrs.TraceParent = r.context
 	if err := draft.Commit(ctx); err != nil {
 		return p, err
 	}

@@ -3,19 +3,25 @@ package worker
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/trace"
 )
 
 // finish is the last stage, and its order is the promise: dead letters and results are durable
 // before the offset moves. A log that is away is waited for as long as the lease lasts.
 func (p *loop) finish(ctx context.Context, batch []*job) error {
+	posting := time.Now()
 	var letters []Letter
 	var results []event.Item
 	for _, j := range batch {
 		if j.poison == nil {
 			item, err := result(j)
 			if err == nil {
+				if p.Trace.On() { // also where its edge gave it none
+					item.Attrs.TraceParent = trace.Of(&j.entry.Item)
+				}
 				results = append(results, item)
 				continue
 			}
@@ -39,6 +45,7 @@ func (p *loop) finish(ctx context.Context, batch []*job) error {
 	if err := p.write(ctx, "committing offsets", func() error { return p.Queue.Commit(ctx, p.partition, next) }); err != nil {
 		return fmt.Errorf("committing offset %d of partition %d: %w", next, p.partition, err)
 	}
+	p.tell(batch, posting)
 	p.metrics.items.WithLabelValues("dead").Add(float64(len(letters)))
 	p.metrics.items.WithLabelValues("result").Add(float64(len(results)))
 	return nil

@@ -67,6 +67,9 @@ func (p *loop) look(ctx context.Context, m *Model, jobs []*job) error {
 	began := time.Now()
 	m.rate.begin()
 	outputs, err := run(ctx, net, images)
+	for _, j := range jobs {
+		j.times.forward = spell{began, time.Now()}
+	}
 	m.rate.end(len(outputs))
 	switch {
 	case err == nil:

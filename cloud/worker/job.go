@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
@@ -20,6 +21,7 @@ type job struct {
 	model  *Model // the version that has seen it
 	output vision.Output
 	poison *Poison
+	times  times
 }
 
 // Poison is why an entry can't be worked on.
@@ -46,6 +48,8 @@ func poison(stage, class string, err error) *Poison {
 // prepare fetches, verifies and decodes the job's data, and picks its model. The error is not nil
 // only when ctx ended or the worker is unfit: what is wrong with the entry is in job.poison.
 func (w *Worker) prepare(ctx context.Context, j *job) error {
+	j.times.decode.from = time.Now()
+	defer func() { j.times.decode.to = time.Now() }()
 	if j.entry.Err != nil {
 		j.poison = poison(stageConsume, "Unreadable", j.entry.Err)
 		return nil

@@ -13,8 +13,11 @@ import (
 // Group is the consumer group whose offsets the workers commit, so that Kafka's tools show the lag.
 const Group = "canvas-worker"
 
-// fenceHeader bears the epoch of the lease under which a result was made.
-const fenceHeader = "canvas_lease"
+// fenceHeader bears the epoch of the lease under which a result was made, memberHeader who had it.
+const (
+	fenceHeader  = "canvas_lease"
+	memberHeader = "canvas_worker"
+)
 
 // inlineBytes is the most data that a record holds itself; more rests in the object store.
 const inlineBytes = 512 << 10
@@ -34,8 +37,9 @@ type Keeper interface {
 
 // Kafka is the worker's Queue, Results and Dead over a Kafka log.
 type Kafka struct {
-	Log  Log
-	Keep Keeper // may be nil when no result is over 512 KiB
+	Log    Log
+	Keep   Keeper // may be nil when no result is over 512 KiB
+	Member string // this worker's id; empty: results don't name it
 }
 
 var (
@@ -83,6 +87,9 @@ func (k Kafka) Append(ctx context.Context, fence coord.Epoch, items ...event.Ite
 		}
 		records[n] = broker.RecordOf(i)
 		records[n].Headers = append(records[n].Headers, event.Header{Key: fenceHeader, Value: fmt.Append(nil, int64(fence))})
+		if k.Member != "" {
+			records[n].Headers = append(records[n].Headers, event.Header{Key: memberHeader, Value: []byte(k.Member)})
+		}
 	}
 	return k.append(ctx, records)
 }

@@ -24,6 +24,7 @@ import (
 
 	"cloudcanvas/shared/config"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/trace"
 )
 
 // Parts are what a worker is made of.
@@ -38,6 +39,7 @@ type Parts struct {
 	Assignments Assignments
 	Log         *slog.Logger
 	Metrics     prometheus.Registerer // may be nil
+	Trace       *trace.Tracer         // nil: nobody hears of spans
 }
 
 // Worker owns partitions and works on them.

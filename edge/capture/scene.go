@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"cloudcanvas/shared/raster"
 	"cloudcanvas/shared/vision"
@@ -177,7 +178,7 @@ func (f *SceneFile) study(scene *raster.Scene) (*SceneInfo, error) {
 func (f *SceneFile) readTiles(ctx context.Context, scene *raster.Scene, info *SceneInfo, to chan<- Picture) {
 	number := int64(0)
 	for tile := range info.Grid.Tiles() {
-		p := Picture{Stream: info.ID, At: info.Captured, Frame: number, Scene: info, Tile: &tile}
+		p := Picture{Stream: info.ID, At: info.Captured, Frame: number, Scene: info, Tile: &tile, Began: time.Now()}
 		number++
 		done, err := f.guard.begin(ctx, f.id, tile.Name(), nil)
 		if err == nil {

@@ -8,6 +8,7 @@ import (
 	"cloudcanvas/edge/uplink/pace"
 	"cloudcanvas/edge/uplink/schedule"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/trace"
 )
 
 // outcome is what became of a part.
@@ -89,7 +90,16 @@ func (u *Uplink) send(ctx context.Context, p schedule.Part) (event.Epoch, error)
 	if err != nil {
 		return "", err
 	}
-	return item.Epoch, u.link.Send(ctx, item.Cut(p.N, p.Of))
+	began := time.Now()
+	err = u.link.Send(ctx, item.Cut(p.N, p.Of))
+	if u.trace.On() {
+		attrs := []trace.Attr{{Key: "canvas.part", Number: int64(p.N)}, {Key: "canvas.parts", Number: int64(p.Of)}}
+		if err != nil {
+			attrs = append(attrs, trace.Attr{Key: trace.Failure, Text: err.Error()})
+		}
+		u.trace.Item(&item, trace.Send, began, time.Now(), attrs...)
+	}
+	return item.Epoch, err
 }
 
 // landed takes note of what became of a part.

@@ -24,6 +24,7 @@ type book struct {
 	once sync.Once
 	item event.Item
 	err  error
+	size int // of the item's data, once it is there; the shelf's mu guards it
 }
 
 func newShelf(box Box) *shelf { return &shelf{box: box} }
@@ -40,9 +41,10 @@ func (s *shelf) load(p schedule.Part) (event.Item, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	b.size = len(b.item.Data)
 	total := 0
 	for i := len(s.books) - 1; i >= 0; i-- {
-		if total += len(s.books[i].item.Data); total > shelfBytes && i < len(s.books)-1 {
+		if total += s.books[i].size; total > shelfBytes && i < len(s.books)-1 {
 			s.books = slices.Delete(s.books, 0, i+1)
 			break
 		}

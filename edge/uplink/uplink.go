@@ -23,6 +23,7 @@ import (
 	"cloudcanvas/edge/uplink/pace"
 	"cloudcanvas/edge/uplink/schedule"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/trace"
 )
 
 // Box is the buffer.
@@ -51,6 +52,7 @@ type Options struct {
 	Log     *slog.Logger
 	Metrics prometheus.Registerer // may be nil
 	Memory  string                // file that keeps the budget's accounts and the link's rate over a restart; empty: none
+	Trace   *trace.Tracer         // nil: nobody hears of spans
 }
 
 // Uplink is the sender of one link.
@@ -64,6 +66,7 @@ type Uplink struct {
 	metrics *metrics
 	shelf   *shelf
 	sent    chan outcome
+	trace   *trace.Tracer
 
 	mu       sync.Mutex // guards what follows, for View; Run's goroutine is the only one that changes it
 	calendar *contact.Calendar
@@ -83,7 +86,7 @@ func New(box Box, link Link, c Config, o Options) (*Uplink, error) {
 	if o.Step == nil {
 		o.Step = func() {}
 	}
-	u := &Uplink{box: box, link: link, config: c, log: o.Log, step: o.Step, memory: memory{path: o.Memory}, shelf: newShelf(box),
+	u := &Uplink{box: box, link: link, config: c, log: o.Log, step: o.Step, trace: o.Trace, memory: memory{path: o.Memory}, shelf: newShelf(box),
 		sent: make(chan outcome, c.Window), calendar: contact.NewCalendar(plan), pace: pace.New(c.QueueDelay, c.BytesPerSecond)}
 	u.schedule = schedule.New(c.rules(), box, u.calendar)
 	if u.metrics, err = newMetrics(o.Metrics, u); err != nil {

@@ -50,6 +50,7 @@ func kafkaSuite(t *testing.T, brokers []string) {
 		{"AnOffsetBeyondTheEndIsAnError", offsetAhead},
 		{"GroupsKeepOffsetsWithoutMembers", committing},
 		{"TopicsAreMadeOnce", topicsMade},
+		{"ATimeLeadsToAnOffset", offsetsAt},
 		{"GivingUpLeavesTheOutcomeUnknown", givenUp},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, k) })

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,13 +15,19 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Config is the one listener of a process.
+// Config is the one listener of a process, and where its traces go.
 type Config struct {
 	Listen string `yaml:"listen"` // host:port; empty for none
+	// OTLPEndpoint is the base address of an OTLP/HTTP receiver of traces, http://host:4318; empty: as
+	// OTEL_EXPORTER_OTLP_ENDPOINT says, or none.
+	OTLPEndpoint string `yaml:"otlp_endpoint"`
 }
 
 // Problems lists what is wrong with c.
 func (c Config) Problems(add func(field, message, hint string)) {
+	if u, err := url.Parse(c.OTLPEndpoint); c.OTLPEndpoint != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		add("otlp_endpoint", fmt.Sprintf("%q is no address of a receiver", c.OTLPEndpoint), "write http://host:4318, or leave it empty")
+	}
 	if c.Listen == "" {
 		return
 	}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"cloudcanvas/cloud"
+	"cloudcanvas/cloud/story"
+	"cloudcanvas/cmd/internal/cli"
+	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/event"
+)
+
+func traceCommand() *urfave.Command {
+	return &urfave.Command{Name: "trace", Usage: "one item's story: captured, received, looked at by whom, in which product; or why not", ArgsUsage: "ITEM",
+		Description: "ITEM is an id, EDGE/EPOCH/SEQ, or a subject such as SCENE/COLUMN_ROW, of which the newest items are told.",
+		Flags: []urfave.Flag{
+			&urfave.DurationFlag{Name: "since", Usage: "how far back to look; default: from the id's own time on, else " + story.DefaultSince.String()}, jsonFlag,
+		},
+		Action: func(c *urfave.Context) error {
+			if c.NArg() != 1 {
+				return cli.Usagef("trace takes one item: its id, EDGE/EPOCH/SEQ, or a subject such as SCENE/COLUMN_ROW")
+			}
+			q, err := story.Parse(c.Args().First())
+			if err != nil {
+				return cli.Usage(err)
+			}
+			since := c.Duration("since")
+			if since < 0 {
+				return cli.Usagef("--since %s: give how long ago, such as 72h", since)
+			}
+			return asking(c, event.EventsTopic, func(ctx context.Context, cfg cloud.Config, k *broker.Kafka) error {
+				stories, err := tell(ctx, cfg, k, q, since)
+				if err != nil {
+					return err
+				}
+				if c.Bool("json") {
+					err = printJSON(c.App.Writer, stories)
+				} else {
+					err = printStories(c.App.Writer, stories)
+				}
+				if err == nil && len(stories) == 1 && stories[0].State == story.Missing {
+					return cli.Incompletef("%s has not come: %s", q, stories[0].Why)
+				}
+				return err
+			})
+		}}
+}
+
+// tell asks Kafka, and ZooKeeper and the object store where they are needed.
+func tell(ctx context.Context, cfg cloud.Config, k *broker.Kafka, q story.Question, since time.Duration) ([]story.Story, error) {
+	z, err := coordinator(cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer z.Close()
+	return cloud.Teller(k, cfg.Objects(), z).Tell(ctx, q, since)
+}
+
+// printStories is what a person reads: what it is, and what happened to it in order.
+func printStories(out io.Writer, stories []story.Story) error {
+	w := table(out)
+	for n, s := range stories {
+		if n > 0 {
+			fmt.Fprintln(w)
+		}
+		row := func(name, value string) {
+			if value != "" {
+				fmt.Fprintf(w, "%s\t%s\n", name, printable(value, 300))
+			}
+		}
+		row("state", s.State)
+		row("why", s.Why)
+		row("id", s.ID)
+		row("about", joined(s.Kind, s.Subject))
+		if s.Seq > 0 {
+			row("number", fmt.Sprintf("%s/%s/%d", s.Edge, s.Epoch, s.Seq))
+		} else {
+			row("edge", s.Edge)
+		}
+		if s.DataRef != "" {
+			row("data", "in the object store: "+s.DataRef)
+		} else {
+			row("data", fmt.Sprintf("%d bytes", s.Bytes))
+		}
+		row("trace", s.Trace)
+		w.Flush()
+		fmt.Fprintln(w, "\nTIME\tCLOCK\tWHAT\tWHERE\tDETAIL")
+		for _, step := range s.Steps {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", when(step.At), orDash(step.Clock), step.What, where(step), printable(details(step), 200))
+		}
+		w.Flush()
+	}
+	return nil
+}
+
+func when(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.UTC().Format("2006-01-02T15:04:05.000Z")
+}
+
+func where(s story.Step) string {
+	if s.Topic == "" {
+		return "-"
+	}
+	return fmt.Sprintf("%s[%d]@%d", s.Topic, s.Partition, s.Offset)
+}
+
+// details are who did it with what, and what is said of it.
+func details(s story.Step) string {
+	who := s.Worker
+	if s.Lease != "" {
+		who = joined(who, "epoch "+s.Lease)
+	}
+	if s.Model != "" {
+		who = joined(who, "with "+s.Model+" version "+s.ModelVersion)
+	}
+	return joined(who, s.Detail)
+}
+
+func joined(a, b string) string {
+	if a == "" || b == "" {
+		return a + b
+	}
+	return a + " " + b
+}
