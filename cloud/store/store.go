@@ -74,6 +74,24 @@ func (s *Store) Get(ctx context.Context, key string, limit int64) ([]byte, error
 	return data, nil
 }
 
+// Fetch copies the object under key into a file.
+func (s *Store) Fetch(ctx context.Context, key, path string) (err error) {
+	r, err := s.bucket.NewReader(ctx, key, nil)
+	if err != nil {
+		return fmt.Errorf("read object %s: %w", key, err)
+	}
+	defer r.Close()
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(f, r); err != nil {
+		f.Close()
+		return fmt.Errorf("read object %s: %w", key, err)
+	}
+	return f.Close()
+}
+
 // Delete removes the object under key; one that is not there is no error.
 func (s *Store) Delete(ctx context.Context, key string) error {
 	if err := s.bucket.Delete(ctx, key); err != nil && gcerrors.Code(err) != gcerrors.NotFound {
