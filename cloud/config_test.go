@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"errors"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -13,6 +14,17 @@ func TestTheSampleConfigurationIsGood(t *testing.T) {
 	tellOthers(t, config.Load("../firmware-configs/cloud.yaml", &c, nil))
 	if c.Kafka.Replicas != 3 || len(c.Worker.Models) != 3 {
 		t.Errorf("%+v", c)
+	}
+}
+
+func TestThePacksOfTheCloudAreGood(t *testing.T) {
+	packs, err := filepath.Glob("../firmware-configs/packs/*/cloud.yaml")
+	if err != nil || len(packs) < 2 {
+		t.Fatalf("packs: %v %v", packs, err)
+	}
+	for _, p := range packs {
+		c := DefaultConfig()
+		tellOthers(t, config.Load(p, &c, nil))
 	}
 }
 

@@ -9,11 +9,13 @@ import (
 	"cloudcanvas/shared/config"
 )
 
-func TestTheDeviceProfilesAreGood(t *testing.T) {
+func TestTheDeviceProfilesAndPacksAreGood(t *testing.T) {
 	profiles, err := filepath.Glob("../firmware-configs/profiles/*.yaml")
-	if err != nil || len(profiles) < 2 {
-		t.Fatalf("profiles: %v %v", profiles, err)
+	packs, _ := filepath.Glob("../firmware-configs/packs/*/edge.yaml")
+	if err != nil || len(profiles) < 2 || len(packs) < 2 {
+		t.Fatalf("profiles: %v %v %v", profiles, packs, err)
 	}
+	profiles = append(profiles, packs...)
 	for _, p := range profiles {
 		c := DefaultConfig()
 		tellOthers(t, config.Load(p, &c, nil))
