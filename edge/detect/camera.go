@@ -162,16 +162,16 @@ func (c *Camera) take(f *flight) error {
 func (c *Camera) follow(frame Frame, boxes []vision.Box) {
 	events := c.tracker.Update(frame.Number, frame.At, boxes)
 	clear(c.tally)
-	for _, tr := range c.tracker.tracks {
-		if tr.improved {
-			c.config.Snapshot.see(&tr.view, tr.box, frame.Image)
+	for _, l := range c.tracker.alive {
+		if l.Improved {
+			c.config.Snapshot.see(&l.view, l.Box, frame.Image)
 		}
-		if tr.told == nil {
+		if l.told == nil {
 			continue
 		}
-		c.tally[tr.label]++
-		if tr.matched && c.alerts.see(tr.label, frame.At) {
-			c.alert(tr)
+		c.tally[l.Label]++
+		if l.Seen && c.alerts.see(l.Label, frame.At) {
+			c.alert(l)
 		}
 	}
 	c.tell(events)
