@@ -17,9 +17,13 @@ type Tracker struct {
 	camera   string
 	config   TrackConfig
 	follower *track.Follower
-	count    int64 // tracks told so far, part of their ids
-	lives    []*life
+	count    int64   // tracks told so far, part of their ids
+	lives    []*life // by the follower's slot
 	alive    []*life
+
+	places        Places
+	crossed       *crossings
+	width, height int // of the pictures
 
 	events []event.TrackEvent
 	whose  []*life // of each event
@@ -32,6 +36,7 @@ type life struct {
 	start, seen time.Time
 	told        *event.TrackState // as it was told last
 	toldAt      time.Time
+	stay        stay
 
 	view   view   // its best picture, kept by the camera
 	update string // key of its latest update, kept by the camera
@@ -40,8 +45,11 @@ type life struct {
 // NewTracker makes the tracker of one camera.
 func NewTracker(camera string, c TrackConfig) *Tracker {
 	c = Config{Tracks: c}.withDefaults(Model{}).Tracks
-	return &Tracker{camera: camera, config: c, follower: track.NewFollower(c.Following())}
+	return &Tracker{camera: camera, config: c, follower: track.NewFollower(c.Following()), crossed: &crossings{}}
 }
+
+// Watch takes the places that are told of, in pictures of that size.
+func (t *Tracker) Watch(p Places, width, height int) { t.places, t.width, t.height = p, width, height }
 
 // Following is what the configuration says to the follower.
 func (c TrackConfig) Following() track.Config {
@@ -50,8 +58,8 @@ func (c TrackConfig) Following() track.Config {
 }
 
 // Update takes a frame's detections and gives what became of the tracks: new when one is confirmed,
-// update when its best view got clearly better or some time has passed, end when it is gone. The
-// slice is valid until the next call.
+// update when its best view got clearly better, it entered or left a zone, crossed a line, or some
+// time has passed, end when it is gone. The slice is valid until the next call.
 func (t *Tracker) Update(frame int64, at time.Time, boxes []vision.Box) []event.TrackEvent {
 	t.events, t.whose, t.alive = t.events[:0], t.whose[:0], t.alive[:0]
 	alive, gone := t.follower.Update(frame, boxes)
@@ -71,10 +79,13 @@ func (t *Tracker) life(o *track.Object, at time.Time) *life {
 	}
 	l := t.lives[o.Slot]
 	if o.Seen && o.Hits == 1 {
-		*l = life{Object: o, start: at, view: view{image: vision.Image{Pix: l.view.image.Pix}}} // its buffer goes round
+		l.stay.clear()
+		// The buffers go round.
+		*l = life{Object: o, start: at, stay: l.stay, view: view{image: vision.Image{Pix: l.view.image.Pix}}}
 	}
 	if o.Seen {
 		l.seen = at
+		t.places.follow(&l.stay, o.Label, o.Box, t.width, t.height, o.Frame, at)
 	}
 	return l
 }
@@ -85,12 +96,12 @@ const betterView = 0.1
 // tell makes the event of an object that lives, where there is something to tell.
 func (t *Tracker) tell(l *life, at time.Time) {
 	switch {
-	case !l.Confirmed:
+	case !l.Confirmed || !t.places.admits(&l.stay):
 	case l.told == nil:
 		t.count++
 		l.id = trackID(l.start, t.count)
 		t.add(event.TrackNew, l, at, nil)
-	case l.Seen && (l.Top >= l.told.TopScore+betterView || at.Sub(l.toldAt) >= t.config.Update):
+	case l.Seen && (l.Top >= l.told.TopScore+betterView || l.stay.changed || at.Sub(l.toldAt) >= t.config.Update):
 		t.add(event.TrackUpdate, l, at, nil)
 	}
 }
@@ -108,6 +119,7 @@ func (t *Tracker) end(gone []*track.Object) {
 func (t *Tracker) add(kind string, l *life, at time.Time, end *float64) {
 	after := &event.TrackState{ID: l.id, Camera: t.camera, Label: l.Label, Score: l.Box.Score, TopScore: l.Top,
 		Box: bbox(l.Box), StartTime: seconds(l.start), EndTime: end, Frame: int(l.Frame), Frames: l.Hits}
+	t.places.tell(&l.stay, after, t.crossed)
 	t.events = append(t.events, event.TrackEvent{Type: kind, Before: l.told, After: after})
 	t.whose = append(t.whose, l)
 	l.told, l.toldAt = after, at
