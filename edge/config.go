@@ -2,6 +2,7 @@ package edge
 
 import (
 	"fmt"
+	"maps"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -98,6 +99,7 @@ func (s *SceneSource) SetDefaults() { s.TileSize, s.Overlap, s.Margin = 256, 24,
 type Camera struct {
 	capture.CameraConfig `yaml:",inline"`
 	Detector             string `yaml:"detector"` // a model's name; empty: frames are screened only
+	detect.Places        `yaml:",inline"`
 }
 
 // ImageSet is a set of picture files, and the network that looks at it.
@@ -108,9 +110,20 @@ type ImageSet struct {
 
 // Frames are pictures that cameras publish on canvas/cameras/<camera>/frame.
 type Frames struct {
-	Enabled              bool   `yaml:"enabled"`
-	Detector             string `yaml:"detector"`
+	Enabled              bool                     `yaml:"enabled"`
+	Detector             string                   `yaml:"detector"`
+	Places               map[string]detect.Places `yaml:"places"` // zones and lines, by camera
 	capture.DeviceConfig `yaml:",inline"`
+}
+
+// places are the zones and lines of a camera.
+func (c Config) places(camera string) detect.Places {
+	for _, cam := range c.Cameras {
+		if cam.Name == camera {
+			return cam.Places
+		}
+	}
+	return c.Frames.Places[camera]
 }
 
 // Sensors are numbers published on canvas/sensors/<sensor>/reading.
@@ -209,6 +222,10 @@ func (c Config) sourceProblems(add func(field, message, hint string)) {
 	for i, cam := range c.Cameras {
 		name(fmt.Sprintf("cameras.%d.name", i), cam.Name)
 		cam.CameraConfig.Problems(in("cameras.%d.", i))
+		cam.Places.Problems(in("cameras.%d.", i))
+	}
+	for _, camera := range slices.Sorted(maps.Keys(c.Frames.Places)) {
+		c.Frames.Places[camera].Problems(func(field, message, hint string) { add("frames.places."+camera+"."+field, message, hint) })
 	}
 	for i, set := range c.Images {
 		name(fmt.Sprintf("images.%d.name", i), set.Name)

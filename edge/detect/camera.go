@@ -62,6 +62,9 @@ func (c *Camera) Stats() Stats {
 		Tracks: c.tracks.Load(), Alerts: c.raised.Load()}
 }
 
+// Crossings are how often each line was crossed so far; safe from any goroutine.
+func (c *Camera) Crossings() []Crossed { return c.tracker.crossed.counted() }
+
 // Run looks at frames until Last or until the channel is closed, and hands what it finds to out, in
 // order. out may block: frames wait then, and so does their source. What comes together while out is
 // busy is handed over together; the slice is valid until out returns. Run fails with out's error, with ctx's (what was not handed over is
@@ -160,18 +163,19 @@ func (c *Camera) take(f *flight) error {
 
 // follow tracks a frame's objects and tells what became of them.
 func (c *Camera) follow(frame Frame, boxes []vision.Box) {
+	c.tracker.Watch(c.config.Places, frame.Image.W, frame.Image.H)
 	events := c.tracker.Update(frame.Number, frame.At, boxes)
 	clear(c.tally)
-	for _, tr := range c.tracker.tracks {
-		if tr.improved {
-			c.config.Snapshot.see(&tr.view, tr.box, frame.Image)
+	for _, l := range c.tracker.alive {
+		if l.Improved {
+			c.config.Snapshot.see(&l.view, l.Box, frame.Image)
 		}
-		if tr.told == nil {
+		if l.told == nil {
 			continue
 		}
-		c.tally[tr.label]++
-		if tr.matched && c.alerts.see(tr.label, frame.At) {
-			c.alert(tr)
+		c.tally[l.Label]++
+		if l.Seen && c.alerts.see(l.Label, frame.At) {
+			c.alert(l)
 		}
 	}
 	c.tell(events)

@@ -12,6 +12,7 @@ type Config struct {
 	Alerts   AlertConfig `yaml:"alerts"`
 	Batch    BatchConfig `yaml:"batch"`
 	Snapshot Snapshot    `yaml:"snapshot"`
+	Places   Places      `yaml:"-"` // of one camera: they stand with it
 }
 
 // TrackConfig says when detections in consecutive frames are the same object.

@@ -156,8 +156,8 @@ func TestEachTrackBeginsOnceEndsOnceAndKnowsWhatWasSaidBefore(t *testing.T) {
 					rapid.Float32Range(0, 1).Draw(t, "score")))
 			}
 			note(tracker.Update(frame, at(frame), boxes))
-			if len(tracker.tracks) > 8 {
-				t.Fatalf("%d tracks", len(tracker.tracks))
+			if len(tracker.alive) > 8 {
+				t.Fatalf("%d tracks", len(tracker.alive))
 			}
 		}
 		note(tracker.Finish())

@@ -86,6 +86,26 @@ type TrackState struct {
 	EndTime   *float64   `json:"end_time"`   // null while it lives
 	Frame     int        `json:"frame"`      // number of the latest frame
 	Frames    int        `json:"frames"`     // in so many frames it was seen
+
+	// Where it is and has been, of cameras with zones and lines.
+	Zones        []string   `json:"zones,omitempty"`         // now
+	EnteredZones []string   `json:"entered_zones,omitempty"` // ever, in the order of entering
+	Crossings    []Crossing `json:"crossings,omitempty"`     // of lines, the latest 16
+}
+
+// Directions of a crossing, as one sees them who looks from the line's from to its to.
+const (
+	LeftToRight = "left_to_right"
+	RightToLeft = "right_to_left"
+)
+
+// Crossing says that an object has crossed a line.
+type Crossing struct {
+	Line      string  `json:"line"`
+	Direction string  `json:"direction"`
+	Frame     int     `json:"frame"`
+	Time      float64 `json:"time"`  // Unix seconds
+	Count     int64   `json:"count"` // of the line in this direction by objects of the label, this one included, since the device began
 }
 
 // ParseTrack reads and checks the data of an item of kind track.
