@@ -262,7 +262,9 @@ func TestStreamsAreShownWithWhatTheyLeftOut(t *testing.T) {
 	a.left("yard", leftBehind)
 	a.left("gate", screen.Unchanged)
 	a.states.lags("gate", 1500*time.Millisecond)
-	a.states.counts("gate", func() []detect.Crossed { return []detect.Crossed{{Line: "door", Direction: event.LeftToRight, Label: "person", Count: 3}} })
+	a.states.counts("gate", func() []detect.Crossed {
+		return []detect.Crossed{{Line: "door", Direction: event.LeftToRight, Label: "person", Count: 3}}
+	})
 	a.states.counts("yard", func() []detect.Crossed { return nil })
 	data, err := json.Marshal(a.streams())
 	want := `[{"name":"gate","left_out":{"unchanged":1},"lag":1.5,"crossings":[{"line":"door","direction":"left_to_right","label":"person","count":3}]},{"name":"yard","left_out":{"behind":2},"lag":0}]`
