@@ -26,7 +26,8 @@ type Sighting struct {
 // Bounds of a file from outside.
 const (
 	maxSightings = 1 << 24
-	maxNumber    = 1 << 30 // of frames, ids and coordinates
+	maxNumber    = 1 << 30 // of ids and coordinates
+	maxFrame     = 10_000_000
 )
 
 // ParseMOT reads a MOTChallenge file: frame, id, x, y, width, height, score, and in labels of eight or
@@ -74,8 +75,8 @@ func parseSighting(line string) (s Sighting, err error) {
 	if n := len(columns); n == 8 || n == 9 {
 		s.Class = int(v[7])
 	}
-	if s.Frame < 1 || v[0] != float64(s.Frame) || v[1] != float64(s.ID) {
-		return s, fmt.Errorf("frame %v, id %v: frames count from 1, and both are whole numbers", v[0], v[1])
+	if s.Frame < 1 || s.Frame > maxFrame || v[0] != float64(s.Frame) || v[1] != float64(s.ID) {
+		return s, fmt.Errorf("frame %v, id %v: frames count from 1 to %d, and both are whole numbers", v[0], v[1], maxFrame)
 	}
 	if s.BBox[2] < 0 || s.BBox[3] < 0 {
 		return s, fmt.Errorf("a box of %v x %v", s.BBox[2], s.BBox[3])

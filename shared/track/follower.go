@@ -4,7 +4,11 @@
 // docs/detection.md says how it is tuned, docs/evaluation.md how good it is.
 package track
 
-import "cloudcanvas/shared/vision"
+import (
+	"math"
+
+	"cloudcanvas/shared/vision"
+)
 
 // Config says when detections are the same object. All of it is needed: nothing is filled in.
 type Config struct {
@@ -39,6 +43,9 @@ type Object struct {
 // weakIoU is what a weak detection must at least overlap with where an object is expected: more than
 // a strong one, for many weak ones are nothing (ByteTrack's value).
 const weakIoU = 0.5
+
+// highest is above every score: some detectors count beyond 1.
+const highest = math.MaxFloat32
 
 // Follower follows all objects of one camera. Used by one goroutine; it makes nothing new while no
 // object begins.
@@ -83,9 +90,9 @@ func (f *Follower) Update(frame int64, boxes []vision.Box) (alive, gone []*Objec
 	}
 	f.used = sized(f.used, len(boxes))
 	c := f.config
-	f.match(frame, boxes, c.Begin, 2, c.MinIoU, (*Object).known)
+	f.match(frame, boxes, c.Begin, highest, c.MinIoU, (*Object).known)
 	f.match(frame, boxes, c.Continue, c.Begin, max(c.MinIoU, weakIoU), (*Object).known)
-	f.match(frame, boxes, c.Begin, 2, c.MinIoU, (*Object).fresh)
+	f.match(frame, boxes, c.Begin, highest, c.MinIoU, (*Object).fresh)
 	f.begin(frame, boxes)
 	f.settle(frame)
 	return f.alive, f.gone
