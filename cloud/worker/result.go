@@ -37,7 +37,7 @@ func result(j *job) (event.Item, error) {
 		Priority: in.Priority,
 		Attrs: event.Attrs{
 			Scene: in.Attrs.Scene, Tile: in.Attrs.Tile, Model: m.Name, ModelVersion: m.Needs.Version,
-			Want: in.Attrs.Want, TraceParent: in.Attrs.TraceParent,
+			Want: in.Attrs.Want, Input: string(in.Kind), TraceParent: in.Attrs.TraceParent,
 		},
 		Type:   media,
 		SHA256: event.Sum(data),

@@ -104,6 +104,14 @@ func (c *Camera) alert(l *life) {
 func (c *Camera) tell(events []event.TrackEvent) {
 	for i, e := range events {
 		l := c.tracker.whose[i]
+		over := e.Type == event.TrackEnd
+		var jpeg []byte
+		if over || e.Type == event.TrackNew && c.observe != nil {
+			jpeg = c.picture(l)
+		}
+		if over && jpeg != nil {
+			e.After.SecondLook = c.config.Second.of(l)
+		}
 		if e.Type == event.TrackNew {
 			c.tracks.Add(1)
 		}
@@ -117,25 +125,37 @@ func (c *Camera) tell(events []event.TrackEvent) {
 		if c.observe != nil {
 			c.observe.Tracked(e)
 		}
-		if e.Type != event.TrackUpdate {
-			c.picture(l, e.Type == event.TrackEnd)
+		if jpeg != nil {
+			c.show(l, jpeg, over, e.After.SecondLook)
 		}
 	}
 }
 
-func (c *Camera) picture(l *life, over bool) {
-	if l.view.image.W == 0 || !over && c.observe == nil {
-		return
+// picture is the object as it was seen best, nil where it never was.
+func (c *Camera) picture(l *life) []byte {
+	if l.view.image.W == 0 {
+		return nil
 	}
 	jpeg, err := c.encode(l.view.image, c.config.Snapshot.Quality)
 	if err != nil {
 		c.log.Warn("an object has no picture", "track", l.id, "problem", err)
-		return
+		return nil
 	}
+	return jpeg
+}
+
+// show shows the picture on the device, and sends it when the object is gone: to people, or to a
+// larger model first.
+func (c *Camera) show(l *life, jpeg []byte, over bool, asked *event.SecondLook) {
 	if c.observe != nil {
 		c.observe.Pictured(c.name, l.Label, jpeg)
 	}
-	if over {
-		c.add(event.Crop, c.name+"/"+l.id, event.Normal, l.seen, float64(min(l.Top, 1)), mediaJPEG, jpeg)
+	if !over {
+		return
+	}
+	c.add(event.Crop, c.name+"/"+l.id, event.Normal, l.seen, float64(min(l.Top, 1)), mediaJPEG, jpeg)
+	if asked != nil {
+		f := &c.pending[len(c.pending)-1]
+		f.Attrs = event.Attrs{Want: asked.Want}
 	}
 }

@@ -73,6 +73,7 @@ func (i *Item) attributes(to []attr) []attr {
 	put("model", a.Model)
 	put("modelversion", a.ModelVersion)
 	put("want", a.Want)
+	put("input", a.Input)
 	put("traceparent", a.TraceParent)
 	put("dataref", a.DataRef)
 	if a.Parts != 0 {
@@ -188,6 +189,8 @@ func (a *Attrs) text(name string) *string {
 		return &a.ModelVersion
 	case "want":
 		return &a.Want
+	case "input":
+		return &a.Input
 	case "traceparent":
 		return &a.TraceParent
 	case "dataref":

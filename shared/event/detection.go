@@ -91,6 +91,26 @@ type TrackState struct {
 	Zones        []string   `json:"zones,omitempty"`         // now
 	EnteredZones []string   `json:"entered_zones,omitempty"` // ever, in the order of entering
 	Crossings    []Crossing `json:"crossings,omitempty"`     // of lines, the latest 16
+
+	SecondLook *SecondLook `json:"second_look,omitempty"` // that was asked for when it ended
+}
+
+// SecondLook is a larger model's view of an object that the device was not sure of: its picture went
+// to the cloud as an item of kind crop, whose subject is camera/track.
+type SecondLook struct {
+	Want    string     `json:"want"`    // detect, classify
+	Box     [4]float32 `json:"box"`     // the object in that picture: x, y, width, height in its pixels
+	Verdict *Verdict   `json:"verdict"` // null until it came: the device never knows it
+}
+
+// Verdict is what the larger model says.
+type Verdict struct {
+	Model        string  `json:"model"`
+	ModelVersion string  `json:"model_version"`
+	Label        string  `json:"label"`            // empty: nothing is there
+	Score        float32 `json:"score"`            // of the label, 0 … 1
+	Agrees       bool    `json:"agrees"`           // it is the label that the device gave
+	Failed       string  `json:"failed,omitempty"` // why there is none
 }
 
 // Directions of a crossing, as one sees them who looks from the line's from to its to.

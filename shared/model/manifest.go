@@ -57,7 +57,7 @@ const (
 
 // Output says how the network's tensors become boxes, a mask or labels.
 type Output struct {
-	Decoder    string   `yaml:"decoder"`     // yolox, ultralytics, picodet, fastestdet, yunet, dense, classes
+	Decoder    string   `yaml:"decoder"`     // yolox, ultralytics, picodet, fastestdet, yunet, anomaly, dense, classes
 	Labels     []string `yaml:"labels"`      // class names in the network's order; ["coco80"] stands for COCO's 80
 	Tensors    []string `yaml:"tensors"`     // output names in the decoder's order; empty: as the file has them
 	Strides    []int    `yaml:"strides"`     // of the feature maps; empty: the decoder's own
