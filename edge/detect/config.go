@@ -60,7 +60,7 @@ type SecondLook struct {
 func DefaultConfig() Config {
 	return Config{
 		InFlight: 4,
-		Tracks:   TrackConfig{MinIoU: 0.3, Confirm: 3, MaxGap: 15, Update: 5 * time.Second, Most: 256},
+		Tracks:   TrackConfig{MinIoU: 0.3, Confirm: 3, MaxGap: 30, Update: 5 * time.Second, Most: 256},
 		Alerts:   AlertConfig{Quiet: time.Minute},
 		Batch:    BatchConfig{Frames: 64, Age: 2 * time.Second},
 		Snapshot: Snapshot{Quality: 85, Margin: 0.5, MinSide: 192},

@@ -4,7 +4,11 @@
 // docs/detection.md says how it is tuned, docs/evaluation.md how good it is.
 package track
 
-import "cloudcanvas/shared/vision"
+import (
+	"math"
+
+	"cloudcanvas/shared/vision"
+)
 
 // Config says when detections are the same object. All of it is needed: nothing is filled in.
 type Config struct {
@@ -18,7 +22,8 @@ type Config struct {
 
 // Object is one thing that is followed.
 type Object struct {
-	Slot      int // a place of its own among those that live at once, from 0
+	ID        int64 // counted from 1, each once
+	Slot      int   // a place of its own among those that live at once, from 0
 	Label     string
 	Class     int
 	Box       vision.Box // as it was seen last
@@ -33,12 +38,14 @@ type Object struct {
 
 	motion   Motion
 	expected vision.Box
-	lost     bool // not seen in the frame before this one
 }
 
 // weakIoU is what a weak detection must at least overlap with where an object is expected: more than
 // a strong one, for many weak ones are nothing (ByteTrack's value).
 const weakIoU = 0.5
+
+// highest is above every score: some detectors count beyond 1.
+const highest = math.MaxFloat32
 
 // Follower follows all objects of one camera. Used by one goroutine; it makes nothing new while no
 // object begins.
@@ -47,10 +54,12 @@ const weakIoU = 0.5
 // are known, also to those that were lost for a while; weak ones go to what is left of those, for an
 // object that is half hidden is seen weakly and not elsewhere; strong ones that are left go to objects
 // that are not confirmed yet, and then begin new ones. Each step is the assignment with the greatest
-// overlap in all, and never joins what has different labels.
+// overlap in all, and never joins what has different labels. Other than there, weak detections also go
+// to objects that are lost: in a simulated crowd that gives HOTA 0.727 instead of 0.708.
 type Follower struct {
 	config Config
 	last   int64
+	count  int64
 	alive  []*Object
 	gone   []*Object
 	spare  []*Object
@@ -77,14 +86,13 @@ func (f *Follower) Update(frame int64, boxes []vision.Box) (alive, gone []*Objec
 	for _, o := range f.alive {
 		o.motion.Ahead(steps, o.Seen)
 		o.expected = o.motion.Box()
-		o.lost = !o.Seen
 		o.Seen, o.Improved = false, false
 	}
 	f.used = sized(f.used, len(boxes))
 	c := f.config
-	f.match(frame, boxes, c.Begin, 2, c.MinIoU, (*Object).known)
+	f.match(frame, boxes, c.Begin, highest, c.MinIoU, (*Object).known)
 	f.match(frame, boxes, c.Continue, c.Begin, max(c.MinIoU, weakIoU), (*Object).known)
-	f.match(frame, boxes, c.Begin, 2, c.MinIoU, (*Object).fresh)
+	f.match(frame, boxes, c.Begin, highest, c.MinIoU, (*Object).fresh)
 	f.begin(frame, boxes)
 	f.settle(frame)
 	return f.alive, f.gone
@@ -141,7 +149,8 @@ func (f *Follower) begin(frame int64, boxes []vision.Box) {
 			o, f.spare = f.spare[n-1], f.spare[:n-1]
 			*o = Object{Slot: o.Slot}
 		}
-		o.Label, o.Class, o.First = boxes[i].Label, boxes[i].Class, frame
+		f.count++
+		o.ID, o.Label, o.Class, o.First = f.count, boxes[i].Label, boxes[i].Class, frame
 		o.motion.Begin(boxes[i])
 		o.see(frame, boxes[i])
 		f.alive = append(f.alive, o)
