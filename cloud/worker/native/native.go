@@ -77,6 +77,10 @@ func gives(m model.Manifest) string {
 		return worker.GivesMask
 	case model.Classify:
 		return worker.GivesClasses
+	case model.Text:
+		if m.Output.Decoder == "ctc" {
+			return worker.GivesWords
+		}
 	}
 	return worker.GivesBoxes
 }
