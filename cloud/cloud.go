@@ -175,7 +175,7 @@ func (c *Cloud) feed(ctx context.Context, b *bridge.Bridge) {
 // division of the work.
 func (c *Cloud) Worker(ctx context.Context, models *model.Repository) error {
 	catalogue := workernative.Catalogue{Repository: models, Engine: c.Models.Engine, Layout: c.Models.Layout, Log: c.Log, Opened: c.Opened}
-	shelf, err := worker.NewShelf(c.Config.Worker.Models, catalogue)
+	shelf, err := worker.NewShelf(c.Config.Worker, catalogue)
 	if err != nil {
 		return err
 	}

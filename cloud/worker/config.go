@@ -9,6 +9,8 @@ import (
 type Config struct {
 	// Models are what is done for each wish, best first: the first whose bands an image has is taken.
 	Models []Choice `yaml:"models"`
+	// Pipelines are several models in a row. They come before Models.
+	Pipelines []Pipeline `yaml:"pipelines"`
 	// Preload loads the first model for each wish at the start.
 	Preload bool `yaml:"preload"`
 	// BatchItems and BatchAge close a batch: whichever comes first.
@@ -52,7 +54,7 @@ func DefaultConfig() Config {
 
 func (c Config) withDefaults() Config {
 	d := DefaultConfig()
-	if len(c.Models) == 0 {
+	if len(c.Models) == 0 && len(c.Pipelines) == 0 {
 		c.Models = d.Models
 	}
 	if c.BatchItems == 0 {
@@ -84,6 +86,7 @@ func (c Config) Problems(add func(field, message, hint string)) {
 			add(field+"model", "is empty", "name a model of the repository; `canvas-edge models ls` lists them")
 		}
 	}
+	c.pipelineProblems(add)
 	if c.BatchItems < 0 || c.BatchItems > 256 {
 		add("batch_items", fmt.Sprintf("is %d", c.BatchItems), "use 1 to 256")
 	}

@@ -289,7 +289,7 @@ func (w *world) worker(t *testing.T, cfg Config, a Assignments) *Worker {
 	if cfg.Models == nil {
 		cfg.Models = []Choice{{"segment", "six"}, {"segment", "four"}, {"segment", SpectralRGB}}
 	}
-	shelf, err := NewShelf(cfg.Models, w)
+	shelf, err := NewShelf(cfg, w)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -37,8 +38,8 @@ func (p *loop) see(ctx context.Context, batch []*job) error {
 		if j.poison != nil {
 			continue
 		}
-		j.model = j.line.seenBy(j.entry.Item.ID)
-		defer j.line.leave(j.model)
+		j.model = j.route.line.seenBy(j.entry.Item.ID)
+		defer j.route.line.leave(j.model)
 		if shares[j.model] == nil {
 			order = append(order, j.model)
 		}
@@ -50,35 +51,41 @@ func (p *loop) see(ctx context.Context, batch []*job) error {
 			return err
 		}
 	}
+	var pipelines []*Route
+	seen := map[*Route][]*job{}
+	for _, j := range batch {
+		if j.poison != nil || len(j.route.later) == 0 {
+			continue
+		}
+		if seen[j.route] == nil {
+			pipelines = append(pipelines, j.route)
+		}
+		seen[j.route] = append(seen[j.route], j)
+	}
+	for _, r := range pipelines {
+		if err := p.follow(ctx, r, seen[r]); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
 // look runs one model. When a batch fails, each of its pictures is tried alone, so that one that
 // the model can't bear does not take its neighbours along.
 func (p *loop) look(ctx context.Context, m *Model, jobs []*job) error {
-	net, err := m.network(ctx)
-	if err != nil {
-		return err
-	}
 	images := make([]vision.Image, len(jobs))
 	for n, j := range jobs {
 		images[n] = j.image
 	}
 	began := time.Now()
-	m.rate.begin()
-	outputs, err := run(ctx, net, images)
+	outputs, err := p.forward(ctx, m, images)
 	for _, j := range jobs {
 		j.times.forward = spell{began, time.Now()}
 	}
-	m.rate.end(len(outputs))
-	switch {
-	case err == nil:
-		took := time.Since(began)
-		p.metrics.inference.WithLabelValues(m.Name).Observe(took.Seconds())
-		m.figures.ran(len(jobs), took)
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case len(jobs) > 1:
+	if stop := stops(ctx, err); stop != nil {
+		return stop
+	}
+	if err != nil && len(jobs) > 1 {
 		for _, j := range jobs {
 			if err := p.look(ctx, m, []*job{j}); err != nil {
 				return err
@@ -106,19 +113,15 @@ func (p *loop) look(ctx context.Context, m *Model, jobs []*job) error {
 // lookAgain lets another version try what a new one failed at: a version on trial costs no item. Only
 // where that fails too the item is at fault.
 func (p *loop) lookAgain(ctx context.Context, m *Model, j *job) error {
-	other := j.line.instead(m)
+	other := j.route.line.instead(m)
 	if other == nil {
 		m.figures.fail()
 		return nil
 	}
-	defer j.line.leave(other)
-	net, err := other.network(ctx)
-	if err != nil {
-		return err
-	}
-	outputs, err := run(ctx, net, []vision.Image{j.image})
-	if ctx.Err() != nil {
-		return ctx.Err()
+	defer j.route.line.leave(other)
+	outputs, err := p.forward(ctx, other, []vision.Image{j.image})
+	if stop := stops(ctx, err); stop != nil {
+		return stop
 	}
 	if err != nil {
 		return nil // it stays poison, with the reason of the first
@@ -133,6 +136,38 @@ func (p *loop) lookAgain(ctx context.Context, m *Model, j *job) error {
 	return nil
 }
 
+// forward runs a version over images and measures it. An error that stops is not the images' fault.
+func (p *loop) forward(ctx context.Context, m *Model, images []vision.Image) ([]vision.Output, error) {
+	net, err := m.network(ctx)
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	m.rate.begin()
+	outputs, err := run(ctx, net, images)
+	m.rate.end(len(outputs))
+	if err != nil {
+		return nil, err
+	}
+	took := time.Since(began)
+	p.metrics.inference.WithLabelValues(m.Name).Observe(took.Seconds())
+	m.figures.ran(len(images), took)
+	return outputs, nil
+}
+
+// stops is why the work can't go on, whatever the image; nil where err is about the image, or nil.
+func stops(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, ErrUnfit):
+		return err
+	}
+	return nil
+}
+
 func run(ctx context.Context, net Network, images []vision.Image) (outputs []vision.Output, err error) {
 	err = shielded(func() (err error) {
 		outputs, err = net.Run(ctx, images)
@@ -140,6 +175,9 @@ func run(ctx context.Context, net Network, images []vision.Image) (outputs []vis
 	})
 	if err == nil && len(outputs) != len(images) {
 		err = fmt.Errorf("it gave %d outputs for %d images", len(outputs), len(images))
+	}
+	if err != nil {
+		outputs = nil
 	}
 	return outputs, err
 }

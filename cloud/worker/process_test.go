@@ -74,7 +74,7 @@ func child(settings string) error {
 	}
 	defer c.Close()
 	w := newWorld()
-	shelf, err := NewShelf([]Choice{{"segment", "six"}}, w)
+	shelf, err := NewShelf(Config{Models: []Choice{{"segment", "six"}}}, w)
 	if err != nil {
 		return err
 	}

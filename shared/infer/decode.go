@@ -32,6 +32,10 @@ func newDecoder(m model.Manifest) (decoder, error) {
 		return &classes{spec: m.Output}, nil
 	case "anomaly":
 		return &anomaly{spec: m.Output}, nil
+	case "db":
+		return &lines{spec: m.Output}, nil
+	case "ctc":
+		return &reader{spec: m.Output}, nil
 	default:
 		return nil, fmt.Errorf("model %s: no decoder %q", m.Name, m.Output.Decoder)
 	}
