@@ -16,6 +16,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/google/renameio/v2"
+
 	"cloudcanvas/shared/model"
 )
 
@@ -157,10 +159,7 @@ func (l Library) fetch(ctx context.Context, name, version, home string) error {
 		if path.Base(key) == "model.onnx" {
 			file = filepath.Join(home, version, "model.onnx")
 		}
-		if err := os.WriteFile(file+".part", data, 0o644); err != nil {
-			return err
-		}
-		if err := os.Rename(file+".part", file); err != nil {
+		if err := renameio.WriteFile(file, data, 0o644); err != nil {
 			return err
 		}
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -117,11 +116,7 @@ func sensorsRun(c *urfave.Context, o simulate.SensorsOptions) error {
 	if err := os.Rename(lines+".new", lines); err != nil {
 		return err
 	}
-	data, err := json.MarshalIndent(truth, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := writeWhole(filepath.Join(out, "truth.json"), append(data, '\n')); err != nil {
+	if err := writeJSON(filepath.Join(out, "truth.json"), truth); err != nil {
 		return err
 	}
 	fmt.Fprintf(c.App.Writer, "simulated: %d readings of %d sensors in %s, with %d excursions and %d silences as truth.json tells\n",
