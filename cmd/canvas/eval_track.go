@@ -68,7 +68,7 @@ type trackReport struct {
 	Tracking  *trackSettings   `json:"tracking,omitempty"`
 	Sequences []sequenceScores `json:"sequences,omitempty"` // where there are several
 	evaluate.TrackScores
-	Worst []evaluate.TrackedObject `json:"worst"` // those with the most switches, then the most lost
+	Worst []worstObject `json:"worst"` // those with the most switches, then the most lost
 }
 
 // trackSettings is how the device's own tracking was set.
@@ -78,6 +78,12 @@ type trackSettings struct {
 	MinIoU   float64 `json:"min_iou"`
 	Confirm  int     `json:"confirm"`
 	MaxGap   int     `json:"max_gap"`
+}
+
+// worstObject is an object of a sequence, which is named where there are several.
+type worstObject struct {
+	Sequence string `json:"sequence,omitempty"`
+	evaluate.TrackedObject
 }
 
 type sequenceScores struct {
@@ -122,24 +128,30 @@ func (t trackMeasure) run() error {
 	}
 	var truth, found []evaluate.Sighting
 	for i, s := range sequences {
-		if len(sequences) > 1 {
-			scores, _, err := evaluate.Tracks(s.truth, s.found)
-			if err != nil {
-				return cli.Usagef("%s: %w", s.name, err)
-			}
-			report.Sequences = append(report.Sequences, sequenceScores{s.name, scores})
+		scores, objects, err := evaluate.Tracks(s.truth, s.found)
+		if err != nil {
+			return cli.Usagef("%s: %w", s.name, err)
 		}
+		name := ""
+		if report.TrackScores = scores; len(sequences) > 1 {
+			name = s.name
+			report.Sequences = append(report.Sequences, sequenceScores{name, scores})
+			truth, found = append(truth, s.moved(s.truth, i)...), append(found, s.moved(s.found, i)...)
+		}
+		for _, o := range objects {
+			report.Worst = append(report.Worst, worstObject{name, o})
+		}
+	}
+	if len(sequences) > 1 {
 		// One after another they are one long sequence: so TrackEval combines them.
-		truth, found = append(truth, s.moved(s.truth, i)...), append(found, s.moved(s.found, i)...)
+		if report.TrackScores, _, err = evaluate.Tracks(truth, found); err != nil {
+			return fmt.Errorf("all sequences together: %w", err)
+		}
 	}
-	var objects []evaluate.TrackedObject
-	if report.TrackScores, objects, err = evaluate.Tracks(truth, found); err != nil {
-		return cli.Usage(err)
-	}
-	slices.SortStableFunc(objects, func(a, b evaluate.TrackedObject) int {
+	slices.SortStableFunc(report.Worst, func(a, b worstObject) int {
 		return cmp.Or(b.Switches-a.Switches, (b.Labels-b.Found)-(a.Labels-a.Found))
 	})
-	report.Worst = objects[:min(len(objects), max(t.worst, 0))]
+	report.Worst = report.Worst[:min(len(report.Worst), max(t.worst, 0))]
 	if t.out != "" {
 		if err := errors.Join(report.draw(t.out), t.write(sequences)); err != nil {
 			return err
@@ -192,9 +204,11 @@ func (r trackReport) table(w io.Writer) {
 		if i == 0 {
 			fmt.Fprintln(w, "\nworst objects:")
 		}
-		fmt.Fprintf(w, "  %d (frames %d to %d): %d switches, found in %d of %d\n", o.ID, o.First, o.Last, o.Switches, o.Found, o.Labels)
+		fmt.Fprintf(w, "  %s (frames %d to %d): %d switches, found in %d of %d\n", o, o.First, o.Last, o.Switches, o.Found, o.Labels)
 	}
 }
+
+func (o worstObject) String() string { return strings.TrimSpace(fmt.Sprint(o.Sequence, " ", o.ID)) }
 
 // signed is a figure that may be below 0 and still be measured.
 func signed(v float64) string { return fmt.Sprintf("%.3f", v) }

@@ -33,8 +33,8 @@ func (s sequence) moved(all []evaluate.Sighting, n int) []evaluate.Sighting {
 	return moved
 }
 
-// betweenSequences is above every frame and id that a file may hold.
-const betweenSequences = 1 << 31
+// betweenSequences is further than any two frames or ids of a file are apart.
+const betweenSequences = 1 << 32
 
 // sequences reads or simulates what is scored.
 func (t trackMeasure) sequences(report *trackReport) ([]sequence, error) {

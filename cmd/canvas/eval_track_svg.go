@@ -9,7 +9,7 @@ import (
 
 // Sides of identities.svg.
 const (
-	rowHeight, rowsLeft, rowsWidth = 18, 70, 760
+	rowHeight, rowsLeft, rowsWidth = 18, 140, 830
 )
 
 // draw writes identities.svg: a row for each of the worst objects, over the frames in which it is
@@ -35,11 +35,13 @@ func (r trackReport) draw(dir string) error {
 		bar := func(from, to, high int, colour string) {
 			fmt.Fprintf(&b, `<rect x="%.1f" y="%d" width="%.1f" height="%d" fill="%s"/>`, x(from), y+(rowHeight-high)/2, max(x(to+1)-x(from), 1), high, colour)
 		}
-		fmt.Fprintf(&b, `<text x="8" y="%d">%d</text>`, y+13, o.ID)
+		fmt.Fprintf(&b, `<text x="8" y="%d">%s</text>`, y+13, escaped(o.String()))
 		bar(o.First, o.Last, 4, "#bbb")
 		for _, f := range o.Follows {
 			bar(f.First, f.Last, 12, colourOf(f.Track))
-			fmt.Fprintf(&b, `<text x="%.1f" y="%d" font-size="8" fill="white">%d</text>`, x(f.First)+2, y+12, f.Track)
+			if x(f.Last)-x(f.First) > 20 { // wide enough for its number
+				fmt.Fprintf(&b, `<text x="%.1f" y="%d" font-size="8" fill="white">%d</text>`, x(f.First)+2, y+12, f.Track)
+			}
 		}
 		b.WriteString("\n")
 	}
@@ -47,7 +49,8 @@ func (r trackReport) draw(dir string) error {
 	return os.WriteFile(filepath.Join(dir, "identities.svg"), []byte(b.String()), 0o644)
 }
 
-// colourOf turns the colour wheel by the golden angle from track to track, so that neighbours differ.
+// colourOf gives tracks that began after each other different colours; the number says which it is.
 func colourOf(track int) string {
-	return fmt.Sprintf("hsl(%.0f,65%%,42%%)", float64(track%360)*137.508-360*float64(int(float64(track%360)*137.508/360)))
+	colours := [...]string{"#1f6fb4", "#d1495b", "#3a7d44", "#8f5bb5", "#c46a1b", "#1b8a8f", "#a23b72", "#5b6b1f", "#34495e", "#b0413e", "#6a5acd", "#7a5230"}
+	return colours[(track%len(colours)+len(colours))%len(colours)] // ids of other trackers may be below 0
 }

@@ -74,3 +74,15 @@ func TestSequencesAreScoredApartAndTogether(t *testing.T) {
 		t.Errorf("%s %v", text, err)
 	}
 }
+
+func TestTracksMayHaveAnyIDs(t *testing.T) {
+	out := t.TempDir()
+	file := filepath.Join(out, "gt.txt")
+	if err := os.WriteFile(file, []byte("1,-5,0,0,9,9\n2,-5,0,0,9,9\n2,1073741824,50,0,9,9\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if r := measuredTracks(t, "--truth", file, "--truth", file, "--tracks", file, "--tracks", file, "--out", out); r.Objects != 4 || r.HOTA < 0.999 ||
+		len(r.Worst) != 4 || r.Worst[3].Last > 2 || r.Worst[0].Sequence == "" {
+		t.Errorf("%+v", r)
+	}
+}

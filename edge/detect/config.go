@@ -60,7 +60,7 @@ type SecondLook struct {
 func DefaultConfig() Config {
 	return Config{
 		InFlight: 4,
-		Tracks:   TrackConfig{MinIoU: 0.3, Confirm: 3, MaxGap: 30, Update: 5 * time.Second, Most: 256},
+		Tracks:   TrackConfig{MinIoU: 0.2, Confirm: 3, MaxGap: 30, Update: 5 * time.Second, Most: 256},
 		Alerts:   AlertConfig{Quiet: time.Minute},
 		Batch:    BatchConfig{Frames: 64, Age: 2 * time.Second},
 		Snapshot: Snapshot{Quality: 85, Margin: 0.5, MinSide: 192},
@@ -121,7 +121,7 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	within("in_flight", float64(c.InFlight), maxInFlight, "use the number of the network's sessions and two more, or leave it out")
 	within("tracks.min_score", c.Tracks.MinScore, 1, "leave it out for the model's own")
 	within("tracks.continue", c.Tracks.Continue, 1, "leave it out for half of min_score")
-	within("tracks.min_iou", c.Tracks.MinIoU, 1, "use about 0.3")
+	within("tracks.min_iou", c.Tracks.MinIoU, 1, "use about 0.2")
 	within("tracks.confirm", float64(c.Tracks.Confirm), 1000, "use 2 to 5 frames")
 	within("tracks.max_gap", float64(c.Tracks.MaxGap), 10000, "use the frames of one or two seconds")
 	within("tracks.update", c.Tracks.Update.Seconds(), 86400, "use about 5s")

@@ -49,7 +49,7 @@ func newFull(b vision.Box) *full {
 	f := &full{x: [8]float64{float64(b.X) + w/2, float64(b.Y) + h/2, w, h}}
 	for i, s := range sides(w, h) {
 		f.p[i][i] = square(2 * s / 20)
-		f.p[i+4][i+4] = square(10 * s / 160)
+		f.p[i+4][i+4] = square(s / 4)
 	}
 	return f
 }
@@ -76,7 +76,7 @@ func (f *full) ahead() {
 	}
 	for i := range 4 {
 		next[i][i] += square(s[i] / 20)
-		next[i+4][i+4] += square(s[i] / 160)
+		next[i+4][i+4] += square(s[i] / 64)
 	}
 	f.x, f.p = x, next
 }
