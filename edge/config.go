@@ -17,6 +17,7 @@ import (
 	"cloudcanvas/edge/reference"
 	"cloudcanvas/edge/screen"
 	"cloudcanvas/edge/sense"
+	"cloudcanvas/edge/upgrade"
 	"cloudcanvas/edge/uplink"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/security"
@@ -81,6 +82,8 @@ type Models struct {
 	Folders []string     `yaml:"folders"`
 	Engine  string       `yaml:"engine"` // auto, or one engine's name
 	Layout  infer.Layout `yaml:"layout"`
+
+	Fetch upgrade.Config `yaml:"fetch"` // of versions that the cloud offers
 }
 
 // SceneSource is a scene, or a folder that scenes come into.
@@ -139,6 +142,9 @@ func (c Config) folder(name string) string { return filepath.Join(c.Data, name) 
 // OutboxFolder is where the buffer lies.
 func (c Config) OutboxFolder() string { return c.folder("outbox") }
 
+// ShelfFolder is where models lie that came from the cloud.
+func (c Config) ShelfFolder() string { return c.folder("models") }
+
 // WithoutSources is c for an agent that only sends what waits.
 func (c Config) WithoutSources() Config {
 	c.Scenes, c.Cameras, c.Images, c.Local = nil, nil, nil, Local{}
@@ -154,7 +160,7 @@ func (c Config) ModelFolders(home string) []string {
 func DefaultConfig() Config {
 	return Config{
 		Data:   "/var/lib/canvas",
-		Models: Models{Engine: infer.Auto, Layout: infer.Layout{Remember: infer.DefaultMemory()}},
+		Models: Models{Engine: infer.Auto, Layout: infer.Layout{Remember: infer.DefaultMemory()}, Fetch: upgrade.DefaultConfig()},
 		Screen: screen.DefaultConfig(), Reference: reference.DefaultConfig(), Detect: detect.DefaultConfig(),
 		FrameEvery: 5 * time.Second, Overload: Overload{MaxLag: 2 * time.Second}, Power: power.DefaultConfig(),
 		Attempts: Attempts{Config: attempt.DefaultConfig()},
@@ -182,6 +188,7 @@ func (c Config) Problems(add func(field, message, hint string)) {
 		add("models.engine", fmt.Sprintf("%q is no engine", c.Models.Engine), "auto, or one of "+strings.Join(infer.Engines(), ", "))
 	}
 	c.Models.Layout.Problems(in("models.layout"))
+	c.Models.Fetch.Problems(in("models.fetch"))
 	c.Cloud.Problems(in("cloud"))
 	c.Local.Problems(in("local"))
 	c.Screen.Problems(in("screen"))
