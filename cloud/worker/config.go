@@ -23,6 +23,9 @@ type Config struct {
 	Grace time.Duration `yaml:"grace"`
 	// ObjectBytes bounds one object fetched by reference.
 	ObjectBytes int64 `yaml:"object_bytes"`
+	// ModelsMemoryBytes bounds what the loaded models are taken to need, see docs/models.md; those not
+	// used for longest are unloaded. 0: no limit.
+	ModelsMemoryBytes int64 `yaml:"models_memory_bytes"`
 	// Throttle lets each model do at most so many items/s, as on a slower machine: for tests of how
 	// unequal workers share their work. 0: as many as it can.
 	Throttle float64 `yaml:"throttle"`
@@ -104,6 +107,9 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	}
 	if !(c.Throttle >= 0) {
 		add("throttle", fmt.Sprintf("is %v", c.Throttle), "leave it out: it is for tests")
+	}
+	if c.ModelsMemoryBytes < 0 {
+		add("models_memory_bytes", fmt.Sprintf("is %d", c.ModelsMemoryBytes), "use a positive number of bytes, or 0 for no limit")
 	}
 	if c.ObjectBytes < 0 {
 		add("object_bytes", fmt.Sprintf("is %d", c.ObjectBytes), "use a positive number of bytes")

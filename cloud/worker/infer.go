@@ -138,10 +138,11 @@ func (p *loop) lookAgain(ctx context.Context, m *Model, j *job) error {
 
 // forward runs a version over images and measures it. An error that stops is not the images' fault.
 func (p *loop) forward(ctx context.Context, m *Model, images []vision.Image) ([]vision.Output, error) {
-	net, err := m.network(ctx)
+	net, err := m.memory.take(ctx, m)
 	if err != nil {
 		return nil, err
 	}
+	defer m.memory.give(m)
 	began := time.Now()
 	m.rate.begin()
 	outputs, err := run(ctx, net, images)

@@ -39,6 +39,7 @@ type Shelf struct {
 	choices   []choice
 	names     []string // of the models, in the order of the configuration
 	lines     map[string]*Line
+	memory    *residents
 }
 
 // choice is a route of one model, and the wish it answers.
@@ -50,7 +51,7 @@ type choice struct {
 // NewShelf looks up the manifest of every model that the configuration names; nothing is loaded yet.
 // SpectralRGB is always there.
 func NewShelf(cfg Config, from Catalogue) (*Shelf, error) {
-	s := &Shelf{lines: map[string]*Line{}}
+	s := &Shelf{lines: map[string]*Line{}, memory: newResidents(cfg.ModelsMemoryBytes)}
 	from = builtin{from}
 	for _, p := range cfg.Pipelines {
 		if len(p.Steps) == 0 {
@@ -80,6 +81,9 @@ func NewShelf(cfg Config, from Catalogue) (*Shelf, error) {
 		}
 		s.choices = append(s.choices, choice{&Route{Name: c.Model, line: l}, c.Want})
 	}
+	if err := s.memory.suffices(s.lines); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 
@@ -92,7 +96,7 @@ func (s *Shelf) stock(name, wanted string, from Catalogue) (*Line, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: model %q, wanted for %s: %w", ErrUnfit, name, wanted, err)
 	}
-	l := newLine(name, needs, func(ctx context.Context) (Network, error) { return from.Open(ctx, name) })
+	l := newLine(name, needs, s.memory, func(ctx context.Context) (Network, error) { return from.Open(ctx, name) })
 	s.lines[name], s.names = l, append(s.names, name)
 	return l, nil
 }

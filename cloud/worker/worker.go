@@ -66,7 +66,7 @@ func New(cfg Config, parts Parts) (*Worker, error) {
 	if parts.Objects == nil {
 		parts.Objects = noObjects{}
 	}
-	m, err := newMetrics(parts.Metrics)
+	m, err := newMetrics(parts.Metrics, parts.Models)
 	if err != nil {
 		return nil, fmt.Errorf("registering the worker's metrics: %w", err)
 	}
