@@ -21,6 +21,10 @@ type Config struct {
 	Prefetch int `yaml:"prefetch"`
 	// Grace is how long the batch in hand may take when a partition is to be left.
 	Grace time.Duration `yaml:"grace"`
+	// Late is what is done with items past their deadline: LateDo or LateSkip. MaxAge is the deadline
+	// of those that bring none of their own, counted from their time; 0: they have none.
+	Late   string        `yaml:"late"`
+	MaxAge time.Duration `yaml:"max_age"`
 	// ObjectBytes bounds one object fetched by reference.
 	ObjectBytes int64 `yaml:"object_bytes"`
 	// ModelsMemoryBytes bounds what the loaded models are taken to need, see docs/models.md; those not
@@ -51,6 +55,7 @@ func DefaultConfig() Config {
 		BatchAge:    20 * time.Millisecond,
 		Prefetch:    32,
 		Grace:       4 * time.Second,
+		Late:        LateDo,
 		ObjectBytes: 256 << 20,
 	}
 }
@@ -71,6 +76,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Grace == 0 {
 		c.Grace = d.Grace
+	}
+	if c.Late == "" {
+		c.Late = d.Late
 	}
 	if c.ObjectBytes == 0 {
 		c.ObjectBytes = d.ObjectBytes
@@ -104,6 +112,12 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	}
 	if c.Grace < 0 || c.Grace >= 5*time.Second {
 		add("grace", fmt.Sprintf("is %v", c.Grace), "use less than 5s: a worker leaves within five seconds")
+	}
+	if c.Late != "" && c.Late != LateDo && c.Late != LateSkip {
+		add("late", fmt.Sprintf("is %q", c.Late), "use do, or skip: then late items get a result that says so")
+	}
+	if c.MaxAge < 0 {
+		add("max_age", fmt.Sprintf("is %v", c.MaxAge), "use a positive time, or 0 for no limit")
 	}
 	if !(c.Throttle >= 0) {
 		add("throttle", fmt.Sprintf("is %v", c.Throttle), "leave it out: it is for tests")

@@ -40,6 +40,9 @@ func (p *loop) see(ctx context.Context, batch []*job) error {
 		}
 		j.model = j.route.line.seenBy(j.entry.Item.ID)
 		defer j.route.line.leave(j.model)
+		if p.judge(j); j.skipped {
+			continue
+		}
 		if shares[j.model] == nil {
 			order = append(order, j.model)
 		}
@@ -54,7 +57,7 @@ func (p *loop) see(ctx context.Context, batch []*job) error {
 	var pipelines []*Route
 	seen := map[*Route][]*job{}
 	for _, j := range batch {
-		if j.poison != nil || len(j.route.later) == 0 {
+		if j.poison != nil || j.skipped || len(j.route.later) == 0 {
 			continue
 		}
 		if seen[j.route] == nil {

@@ -7,12 +7,13 @@ type metrics struct {
 	batch      prometheus.Histogram
 	inference  *prometheus.HistogramVec
 	partitions prometheus.Gauge
+	late       *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer, models *Shelf) (*metrics, error) {
 	m := &metrics{
 		items: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "canvas_cloud_worker_items_total", Help: "Items done, by outcome: result or dead.",
+			Name: "canvas_cloud_worker_items_total", Help: "Items done, by outcome: result, dead, or skipped for being late.",
 		}, []string{"outcome"}),
 		batch: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "canvas_cloud_worker_batch_items", Help: "Items of a batch.", Buckets: prometheus.ExponentialBuckets(1, 2, 8),
@@ -24,11 +25,14 @@ func newMetrics(r prometheus.Registerer, models *Shelf) (*metrics, error) {
 		partitions: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "canvas_cloud_worker_partitions", Help: "Partitions assigned to this worker.",
 		}),
+		late: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "canvas_cloud_worker_late_total", Help: "Items whose deadline had passed when their turn came, by model or pipeline.",
+		}, []string{"model"}),
 	}
 	if r == nil {
 		return m, nil
 	}
-	for _, c := range append(memoryMetrics(models.memory), m.items, m.batch, m.inference, m.partitions) {
+	for _, c := range append(memoryMetrics(models.memory), m.items, m.batch, m.inference, m.partitions, m.late) {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}
