@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -139,18 +140,15 @@ func TestTheSecondModelLooksAtTheFirstOnesBoxesAndItsWordJoinsTheResult(t *testi
 		t.Fatalf("result %+v", r)
 	}
 	f := s.found(t, 0)
-	if len(s.results) != 1 || len(f.Boxes) != 3 || len(f.Pipeline.Findings) != 3 {
-		t.Fatalf("%d results, %+v", len(s.results), f)
+	if len(s.results) != 1 || len(f.Boxes) != 3 || len(f.Pipeline.Findings) != 2 {
+		t.Fatalf("%d results, %+v; three boxes, and the tree is not looked at", len(s.results), f)
 	}
-	narrow, wide, tree := f.Pipeline.Findings[0], f.Pipeline.Findings[1], f.Pipeline.Findings[2]
+	narrow, wide := f.Pipeline.Findings[0], f.Pipeline.Findings[1]
 	if len(narrow.Looks) != 1 || !strings.Contains(narrow.Looks[0].Failed, "too narrow") || narrow.Looks[0].Accepted {
 		t.Errorf("the one that could not be seen: %+v", narrow)
 	}
 	if want := (Window{38, 19, 24, 12}); wide.Window != want || len(wide.Looks) != 1 || wide.Looks[0].Label != "truck" || !wide.Looks[0].Accepted || wide.Looks[0].Version != "7" {
 		t.Errorf("the wide one: %+v", wide)
-	}
-	if len(tree.Looks) != 0 {
-		t.Errorf("a tree was looked at: %+v", tree)
 	}
 	steps := []Passed{{Model: "small", Version: "1", Looked: 1}, {Model: "kinds", Version: "7", Looked: 2, Failed: 1, Error: "kinds version 7: too narrow"}}
 	if !slices.Equal(f.Pipeline.Steps, steps) || len(s.letters) != 0 {
@@ -296,5 +294,28 @@ func TestPipelinesThatCannotWorkAreRefusedWithAReason(t *testing.T) {
 		if _, err := NewShelf(Config{Pipelines: []Pipeline{p}}, s); !errors.Is(err, ErrUnfit) || !strings.Contains(err.Error(), c.why) {
 			t.Errorf("%s: %v, want something of %q", c.steps, err, c.why)
 		}
+	}
+}
+
+func TestAStepThatGivesNoNumbersFailsInTheResultAndNotTheItem(t *testing.T) {
+	nan := float32(math.NaN())
+	s := newStudio(map[string]fakeModel{"small": {colour(GivesBoxes), twoCars}, "odd": {colour(GivesClasses), func(vision.Image) (vision.Output, error) {
+		return vision.Output{Classes: []vision.Class{{Label: "car", Score: nan}}}, nil
+	}}})
+	s.put(0, frame(1))
+	start(t, s.worker(t, Config{Pipelines: []Pipeline{{Name: "cars", Want: "detect", Steps: []Step{{Model: "small"}, {Model: "odd"}}}}}))
+	s.until(t, "it is done", func() bool { return s.offsets[0] == 1 })
+	if len(s.results) != 1 || s.found(t, 0).Pipeline.Steps[1].Failed != 3 {
+		t.Errorf("%d results, %d dead letters", len(s.results), len(s.letters))
+	}
+}
+
+func TestAnItemThatTheFirstModelCannotSeeIsADeadLetter(t *testing.T) {
+	s := newStudio(map[string]fakeModel{"small": {colour(GivesBoxes), func(vision.Image) (vision.Output, error) { return vision.Output{}, errors.New("no") }}, "large": {colour(GivesBoxes), twoCars}})
+	s.put(0, frame(1))
+	start(t, s.worker(t, Config{Pipelines: []Pipeline{{Name: "cars", Want: "detect", Steps: []Step{{Model: "small"}, {Model: "large"}}}}}))
+	s.until(t, "it is done", func() bool { return s.offsets[0] == 1 })
+	if len(s.results) != 0 || len(s.letters) != 1 {
+		t.Errorf("%d results, %d dead letters", len(s.results), len(s.letters))
 	}
 }

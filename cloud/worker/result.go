@@ -28,7 +28,7 @@ type Found struct {
 }
 
 // Course is how an item went through a pipeline: what each step did, the first one first, and what
-// was found, best or largest first.
+// was found, best or largest first: the boxes that were looked at, and all polygons.
 type Course struct {
 	Name     string    `json:"name"`
 	Steps    []Passed  `json:"steps"`
@@ -107,7 +107,12 @@ func (j *job) found() Found {
 		Late: j.late(), Deadline: j.due, Skipped: j.skipped,
 	}
 	if j.passed != nil {
-		f.Pipeline = &Course{Name: j.route.Name, Steps: j.passed, Findings: j.findings}
+		f.Pipeline = &Course{Name: j.route.Name, Steps: j.passed}
+		for _, g := range j.findings {
+			if g.Polygon != nil || len(g.Looks) > 0 {
+				f.Pipeline.Findings = append(f.Pipeline.Findings, g)
+			}
+		}
 	}
 	return f
 }
