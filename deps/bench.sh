@@ -66,6 +66,7 @@ rm -rf "$out/run/large" "$out/run/big"
 
 (cd "$root" && go test ./edge/outbox -run '^$' -bench Commit -benchtime 2s | awk '/^Benchmark/ {print "outbox:", $0}')
 (cd "$root" && go test ./cloud/bridge -run '^$' -bench Bridge -benchtime 1x -timeout 10m | awk '/^Benchmark/ {print "bridge:", $0}')
+(cd "$root" && go test ./cloud/worker/native -run '^$' -bench Worker -benchtime 1x | awk '/^Benchmark/ {print "worker:", $0}')
 (cd "$root" && go test ./edge -run '^$' -bench Drain -benchtime 1x -timeout 15m | awk '/^Benchmark/ {print "drain:", $0}')
 (cd "$root" && go test ./cmd/integration -run '^$' -bench Idle -benchtime 1x -timeout 5m | awk '/^Benchmark/ {print "idle:", $0}')
 "$root/bin/canvas" simulate pass | grep '^simulated, canvas over FIFO'

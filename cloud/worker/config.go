@@ -89,7 +89,7 @@ func (c Config) withDefaults() Config {
 // Problems lists every mistake in c.
 func (c Config) Problems(add func(field, message, hint string)) {
 	for n, m := range c.Models {
-		field := fmt.Sprintf("models[%d].", n)
+		field := fmt.Sprintf("models.%d.", n)
 		if m.Want == "" {
 			add(field+"want", "is empty", "say what the model is for: segment, detect or classify")
 		}

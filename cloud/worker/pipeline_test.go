@@ -285,13 +285,13 @@ func TestPipelinesThatCannotWorkAreRefusedWithAReason(t *testing.T) {
 		"nir": {Needs{Version: "1", Gives: GivesClasses, Bands: []string{"nir"}}, nil},
 	})
 	for _, c := range []struct{ steps, why string }{
-		{"classes boxes", "begin with"}, {"boxes mask", "gives a mask"}, {"boxes words classes", "put it last"}, {"boxes nir", "needs the bands"}, {"boxes nosuch", "no such model"},
+		{"classes boxes", "begin with"}, {"boxes mask", "gives a mask"}, {"boxes words classes", "put it last"}, {"boxes nir", "boxes sees pictures of 8-bit colour"}, {"boxes nosuch", "no such model"},
 	} {
 		p := Pipeline{Name: "p", Want: "detect"}
 		for _, m := range strings.Fields(c.steps) {
 			p.Steps = append(p.Steps, Step{Model: m})
 		}
-		if _, err := NewShelf(Config{Pipelines: []Pipeline{p}}, s); !errors.Is(err, ErrUnfit) || !strings.Contains(err.Error(), c.why) {
+		if _, err := NewShelf(Config{Pipelines: []Pipeline{p}}, s); err == nil || !strings.Contains(err.Error(), c.why) || errors.Is(err, ErrUnfit) != (c.why == "no such model") {
 			t.Errorf("%s: %v, want something of %q", c.steps, err, c.why)
 		}
 	}
@@ -317,5 +317,39 @@ func TestAnItemThatTheFirstModelCannotSeeIsADeadLetter(t *testing.T) {
 	s.until(t, "it is done", func() bool { return s.offsets[0] == 1 })
 	if len(s.results) != 0 || len(s.letters) != 1 {
 		t.Errorf("%d results, %d dead letters", len(s.results), len(s.letters))
+	}
+}
+
+func TestEveryMistakeOfThePipelinesIsToldWithItsField(t *testing.T) {
+	wide := 9.0
+	two := []Step{{Model: "a"}, {Model: "b"}}
+	cfg := Config{
+		Late: "perhaps", MaxAge: -1, ModelsMemoryBytes: -1, Models: []Choice{{"detect", "a"}},
+		Pipelines: []Pipeline{
+			{Name: "a", Want: "detect", Steps: two},
+			{Name: "p", Want: "detect", Steps: two, Kinds: []string{"reading"}, MaxAge: -1},
+			{Name: "p", Steps: two[:1]},
+			{Name: "q", Want: "detect", Steps: []Step{{Model: "a"}, {MinScore: 2, Accept: -1, Margin: &wide, Most: 1000, MinArea: -1, White: -1}}},
+		},
+	}
+	told := map[string]bool{}
+	cfg.Problems(func(field, message, hint string) {
+		if message == "" || hint == "" {
+			t.Errorf("%s: %q, %q", field, message, hint)
+		}
+		told[field] = true
+	})
+	for _, field := range []string{
+		"late", "max_age", "models_memory_bytes", "pipelines.0.name", "pipelines.1.kinds", "pipelines.1.max_age", "pipelines.2.name", "pipelines.2.want", "pipelines.2.steps",
+		"pipelines.3.steps.1.model", "pipelines.3.steps.1.min_score", "pipelines.3.steps.1.accept", "pipelines.3.steps.1.margin", "pipelines.3.steps.1.most",
+		"pipelines.3.steps.1.min_area", "pipelines.3.steps.1.white",
+	} {
+		if !told[field] {
+			t.Errorf("nothing is said of %s", field)
+		}
+		delete(told, field)
+	}
+	if len(told) > 0 {
+		t.Errorf("said without need: %v", told)
 	}
 }

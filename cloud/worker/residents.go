@@ -46,23 +46,19 @@ func footprint(file int64) int64 {
 	return perByte*file + perModel
 }
 
-// suffices says that each model alone fits into the budget.
-func (r *residents) suffices(lines map[string]*Line) error {
-	var problems []config.Problem
+// tooLarge names the models that don't fit into the budget alone.
+func (r *residents) tooLarge(lines map[string]*Line) (problems []config.Problem) {
 	for name, l := range lines {
 		if need := footprint(l.shipped.Needs.Bytes); r.budget > 0 && need > r.budget {
-			problems = append(problems, tooLarge(name, need, r.budget))
+			problems = append(problems, r.mistake(name, need))
 		}
 	}
-	if len(problems) == 0 {
-		return nil
-	}
-	return &config.Error{File: "configuration", Problems: problems}
+	return problems
 }
 
-func tooLarge(name string, need, budget int64) config.Problem {
+func (r *residents) mistake(model string, need int64) config.Problem {
 	return config.Problem{
-		Field: "worker.models_memory_bytes", Message: fmt.Sprintf("is %d, but model %s alone is taken to need %d", budget, name, need),
+		Field: "worker.models_memory_bytes", Message: fmt.Sprintf("is %d, but model %s alone is taken to need %d", r.budget, model, need),
 		Hint: fmt.Sprintf("use at least %d, or 0 for no limit, or leave the model to workers with more memory", need),
 	}
 }
@@ -72,7 +68,7 @@ func tooLarge(name string, need, budget int64) config.Problem {
 func (r *residents) take(ctx context.Context, m *Model) (Network, error) {
 	if r.budget > 0 {
 		if need := footprint(m.Needs.Bytes); need > r.budget {
-			return nil, &config.Error{File: "configuration", Problems: []config.Problem{tooLarge(m.Name+" version "+m.Needs.Version, need, r.budget)}}
+			return nil, &config.Error{File: "configuration", Problems: []config.Problem{r.mistake(m.Name+" version "+m.Needs.Version, need)}}
 		}
 		select {
 		case r.turn <- struct{}{}:

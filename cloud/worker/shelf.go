@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"cloudcanvas/shared/config"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/vision"
 )
@@ -53,6 +54,7 @@ type choice struct {
 func NewShelf(cfg Config, from Catalogue) (*Shelf, error) {
 	s := &Shelf{lines: map[string]*Line{}, memory: newResidents(cfg.ModelsMemoryBytes)}
 	from = builtin{from}
+	var mistakes []config.Problem
 	for _, p := range cfg.Pipelines {
 		if len(p.Steps) == 0 {
 			continue // config.Check tells
@@ -69,9 +71,7 @@ func NewShelf(cfg Config, from Catalogue) (*Shelf, error) {
 			}
 			r.later = append(r.later, laterStep{step.withDefaults(), l})
 		}
-		if err := r.fits(); err != nil {
-			return nil, fmt.Errorf("%w: pipeline %s: %w", ErrUnfit, p.Name, err)
-		}
+		mistakes = append(mistakes, r.fits()...)
 		s.pipelines = append(s.pipelines, r)
 	}
 	for _, c := range cfg.Models {
@@ -81,8 +81,8 @@ func NewShelf(cfg Config, from Catalogue) (*Shelf, error) {
 		}
 		s.choices = append(s.choices, choice{&Route{Name: c.Model, line: l}, c.Want})
 	}
-	if err := s.memory.suffices(s.lines); err != nil {
-		return nil, err
+	if mistakes = append(mistakes, s.memory.tooLarge(s.lines)...); len(mistakes) > 0 {
+		return nil, &config.Error{File: "configuration", Problems: mistakes}
 	}
 	return s, nil
 }
