@@ -114,10 +114,14 @@ func lot(id ulid.ULID) float64 {
 	return float64((x^x>>33)>>11) / (1 << 53)
 }
 
-// add loads a version beside those that run. It must take the same bands as the shipped one.
+// add loads a version beside those that run. It must take the same bands as the shipped one, and give
+// the same.
 func (l *Line) add(ctx context.Context, needs Needs, open func(context.Context) (Network, error)) error {
 	if !slices.Equal(needs.Bands, l.bands) {
 		return fmt.Errorf("version %s of %s takes the bands %v, the line %v; publish it under another name", needs.Version, l.Name, needs.Bands, l.bands)
+	}
+	if needs.Gives != l.shipped.Needs.Gives {
+		return fmt.Errorf("version %s of %s gives %s, the line %s; publish it under another name", needs.Version, l.Name, needs.Gives, l.shipped.Needs.Gives)
 	}
 	l.mu.Lock()
 	_, there := l.added[needs.Version]

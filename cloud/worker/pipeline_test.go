@@ -246,6 +246,9 @@ func TestCropsOfABatchAreSeenTogetherAndInBatchesOfTheConfiguredSize(t *testing.
 	w := s.worker(t, Config{BatchItems: 4, BatchAge: 10 * time.Second, Pipelines: []Pipeline{{Name: "cars", Want: "detect", Steps: []Step{{Model: "small"}, {Model: "large"}}}}})
 	start(t, w)
 	s.until(t, "the results", func() bool { return s.offsets[0] == 4 })
+	if rates := w.Models.Rates(); len(rates) != 1 || rates["cars"] <= 0 {
+		t.Errorf("rates %v: that of items through the pipeline is what counts", rates)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if want := []int{4, 4, 4}; !slices.Equal(s.seen["large"], want) || !slices.Equal(s.seen["small"], []int{4}) {

@@ -140,6 +140,14 @@ func (r *residents) room(m *Model) (idle []*Model, ok bool) {
 	return idle, over <= 0
 }
 
+// roomy: the model can be loaded without any other making room.
+func (r *residents) roomy(m *Model) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	idle, ok := r.room(m)
+	return ok && idle == nil
+}
+
 // unload takes models out and gives their networks, for whoever closes them. It needs mu.
 func (r *residents) unload(models []*Model) (nets []Network) {
 	for _, m := range models {

@@ -188,3 +188,16 @@ func TestAModelThatCannotBeLoadedTakesNoRoom(t *testing.T) {
 		t.Errorf("%d models of %d bytes", models, bytes)
 	}
 }
+
+func TestPreloadStopsWhereTheBudgetEnds(t *testing.T) {
+	h := &hall{t: t, bytes: map[string]int64{"a": 1 << 20, "b": 1 << 20, "c": 1 << 20}}
+	cfg := Config{ModelsMemoryBytes: 2 * footprint(1<<20), Models: []Choice{{"detect", "a"}, {"segment", "b"}, {"classify", "c"}}}
+	s, err := NewShelf(cfg, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Preload(t.Context()); err != nil || h.opened.Load() != 2 {
+		t.Errorf("%v, %d were loaded", err, h.opened.Load())
+	}
+}

@@ -25,6 +25,7 @@ type Route struct {
 	later  []laterStep
 	takes  Pipeline      // of a pipeline: what it takes
 	maxAge time.Duration // 0: the worker's own
+	rate   rate          // of a pipeline: of items through all its steps
 }
 
 type laterStep struct {

@@ -168,7 +168,8 @@ func bandsOf(image *vision.Image) []string {
 }
 
 // Preload loads the models of pipelines and the first choice for each wish, so that the first item need not wait for it, and a
-// model that can't be loaded is known at the start.
+// model that can't be loaded is known at the start. Those that the budget has no room for beside the
+// others wait until they are needed.
 func (s *Shelf) Preload(ctx context.Context) error {
 	var first []*Line
 	for _, r := range s.pipelines {
@@ -185,6 +186,9 @@ func (s *Shelf) Preload(ctx context.Context) error {
 		}
 	}
 	for _, l := range first {
+		if !s.memory.roomy(l.now()) {
+			continue
+		}
 		if err := l.preload(ctx); err != nil {
 			return err
 		}
@@ -192,13 +196,20 @@ func (s *Shelf) Preload(ctx context.Context) error {
 	return nil
 }
 
-// Rates are the measured items/s of each model that has run, of the version that most items see.
+// Rates are the measured items/s of each pipeline, through all its steps, and of each other model, of
+// the version that most items see. Crops a second would say nothing of how fast items are done.
 func (s *Shelf) Rates() map[string]float64 {
 	rates := map[string]float64{}
-	for name, l := range s.lines {
-		if r := l.now().rate.perSecond(); r > 0 {
+	put := func(name string, of *rate) {
+		if r := of.perSecond(); r > 0 {
 			rates[name] = r
 		}
+	}
+	for _, r := range s.pipelines {
+		put(r.Name, &r.rate)
+	}
+	for _, c := range s.choices {
+		put(c.Name, &c.line.now().rate)
 	}
 	return rates
 }
