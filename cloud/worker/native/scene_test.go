@@ -9,12 +9,16 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/cloud/worker"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // scene is a worker over real models, with one item on its desk at a time and all around it in memory.
 type scene struct {
