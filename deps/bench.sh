@@ -72,6 +72,7 @@ else
   echo "bridge: no Telegraf beside it: $(tail -1 "$out/telegraf.log")"
 fi
 (cd "$root" && go test ./cloud/bridge -run '^$' -bench Bridge -benchtime 1x -timeout 10m | awk '/^Benchmark/ {print "bridge:", $0}')
+(cd "$root" && go test ./cloud/worker/native -run '^$' -bench Worker -benchtime 1x | awk '/^Benchmark/ {print "worker:", $0}')
 (cd "$root" && go test ./edge -run '^$' -bench Drain -benchtime 1x -timeout 15m | awk '/^Benchmark/ {print "drain:", $0}')
 (cd "$root" && go test ./cmd/integration -run '^$' -bench Idle -benchtime 1x -timeout 5m | awk '/^Benchmark/ {print "idle:", $0}')
 (cd "$root" && go test ./cmd/integration -run '^$' -bench Latency -benchtime 1x -timeout 5m | awk '/^Benchmark/ {print "latency:", $0}')

@@ -21,8 +21,15 @@ type Config struct {
 	Prefetch int `yaml:"prefetch"`
 	// Grace is how long the batch in hand may take when a partition is to be left.
 	Grace time.Duration `yaml:"grace"`
+	// Late is what is done with items past their deadline: LateDo or LateSkip. MaxAge is the deadline
+	// of those that bring none of their own, counted from their time; 0: they have none.
+	Late   string        `yaml:"late"`
+	MaxAge time.Duration `yaml:"max_age"`
 	// ObjectBytes bounds one object fetched by reference.
 	ObjectBytes int64 `yaml:"object_bytes"`
+	// ModelsMemoryBytes bounds what the loaded models are taken to need, see docs/models.md; those not
+	// used for longest are unloaded. 0: no limit.
+	ModelsMemoryBytes int64 `yaml:"models_memory_bytes"`
 	// Throttle lets each model do at most so many items/s, as on a slower machine: for tests of how
 	// unequal workers share their work. 0: as many as it can.
 	Throttle float64 `yaml:"throttle"`
@@ -48,6 +55,7 @@ func DefaultConfig() Config {
 		BatchAge:    20 * time.Millisecond,
 		Prefetch:    32,
 		Grace:       4 * time.Second,
+		Late:        LateDo,
 		ObjectBytes: 256 << 20,
 	}
 }
@@ -69,6 +77,9 @@ func (c Config) withDefaults() Config {
 	if c.Grace == 0 {
 		c.Grace = d.Grace
 	}
+	if c.Late == "" {
+		c.Late = d.Late
+	}
 	if c.ObjectBytes == 0 {
 		c.ObjectBytes = d.ObjectBytes
 	}
@@ -78,7 +89,7 @@ func (c Config) withDefaults() Config {
 // Problems lists every mistake in c.
 func (c Config) Problems(add func(field, message, hint string)) {
 	for n, m := range c.Models {
-		field := fmt.Sprintf("models[%d].", n)
+		field := fmt.Sprintf("models.%d.", n)
 		if m.Want == "" {
 			add(field+"want", "is empty", "say what the model is for: segment, detect or classify")
 		}
@@ -102,8 +113,17 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	if c.Grace < 0 || c.Grace >= 5*time.Second {
 		add("grace", fmt.Sprintf("is %v", c.Grace), "use less than 5s: a worker leaves within five seconds")
 	}
+	if c.Late != "" && c.Late != LateDo && c.Late != LateSkip {
+		add("late", fmt.Sprintf("is %q", c.Late), "use do, or skip: then late items get a result that says so")
+	}
+	if c.MaxAge < 0 {
+		add("max_age", fmt.Sprintf("is %v", c.MaxAge), "use a positive time, or 0 for no limit")
+	}
 	if !(c.Throttle >= 0) {
 		add("throttle", fmt.Sprintf("is %v", c.Throttle), "leave it out: it is for tests")
+	}
+	if c.ModelsMemoryBytes < 0 {
+		add("models_memory_bytes", fmt.Sprintf("is %d", c.ModelsMemoryBytes), "use a positive number of bytes, or 0 for no limit")
 	}
 	if c.ObjectBytes < 0 {
 		add("object_bytes", fmt.Sprintf("is %d", c.ObjectBytes), "use a positive number of bytes")

@@ -15,7 +15,7 @@ func (p *loop) finish(ctx context.Context, batch []*job) error {
 	posting := time.Now()
 	var letters []Letter
 	var found []event.Item
-	done := 0
+	outcomes := map[string]int{"result": 0}
 	for _, j := range batch {
 		if j.poison == nil {
 			items, err := results(j)
@@ -26,7 +26,11 @@ func (p *loop) finish(ctx context.Context, batch []*job) error {
 					}
 				}
 				found = append(found, items...)
-				done++
+				outcome := "result"
+				if j.skipped {
+					outcome = "skipped"
+				}
+				outcomes[outcome]++
 				continue
 			}
 			j.poison = poison(stageTransform, "WrongOutput", err)
@@ -50,8 +54,15 @@ func (p *loop) finish(ctx context.Context, batch []*job) error {
 		return fmt.Errorf("committing offset %d of partition %d: %w", next, p.partition, err)
 	}
 	p.tell(batch, posting)
-	p.metrics.items.WithLabelValues("dead").Add(float64(len(letters)))
-	p.metrics.items.WithLabelValues("result").Add(float64(done))
+	outcomes["dead"] = len(letters)
+	for outcome, n := range outcomes {
+		p.metrics.items.WithLabelValues(outcome).Add(float64(n))
+	}
+	for _, j := range batch {
+		if j.late() {
+			p.metrics.late.WithLabelValues(j.route.Name).Inc()
+		}
+	}
 	return nil
 }
 

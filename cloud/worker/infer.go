@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"cloudcanvas/shared/vision"
@@ -29,45 +30,56 @@ func (p *loop) infer(ctx context.Context, jobs <-chan *job, batches chan<- []*jo
 	return nil
 }
 
-// see runs each model over its share of the batch. Poisoned jobs are passed over. The error is not
-// nil only when ctx ended or a model can't be loaded.
+// see lets the models see the batch, each route its share. Poisoned jobs are passed over, and late
+// ones where they are to be skipped. The error is not nil only when ctx ended or a model can't be loaded.
 func (p *loop) see(ctx context.Context, batch []*job) error {
-	var order []*Model
-	shares := map[*Model][]*job{}
+	var order []*Route
+	shares := map[*Route][]*job{}
 	for _, j := range batch {
 		if j.poison != nil {
 			continue
 		}
 		j.model = j.route.line.seenBy(j.entry.Item.ID)
 		defer j.route.line.leave(j.model)
+		if p.judge(j); j.skipped {
+			continue
+		}
+		if shares[j.route] == nil {
+			order = append(order, j.route)
+		}
+		shares[j.route] = append(shares[j.route], j)
+	}
+	p.metrics.batch.Observe(float64(len(batch)))
+	for _, r := range order {
+		if err := p.pass(ctx, r, shares[r]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pass takes jobs through a route: its first model's versions, and the later steps of a pipeline.
+func (p *loop) pass(ctx context.Context, r *Route, jobs []*job) error {
+	r.rate.begin()
+	defer r.rate.end(len(jobs))
+	var order []*Model
+	shares := map[*Model][]*job{}
+	for _, j := range jobs {
 		if shares[j.model] == nil {
 			order = append(order, j.model)
 		}
 		shares[j.model] = append(shares[j.model], j)
 	}
-	p.metrics.batch.Observe(float64(len(batch)))
 	for _, m := range order {
 		if err := p.look(ctx, m, shares[m]); err != nil {
 			return err
 		}
 	}
-	var pipelines []*Route
-	seen := map[*Route][]*job{}
-	for _, j := range batch {
-		if j.poison != nil || len(j.route.later) == 0 {
-			continue
-		}
-		if seen[j.route] == nil {
-			pipelines = append(pipelines, j.route)
-		}
-		seen[j.route] = append(seen[j.route], j)
+	if len(r.later) == 0 {
+		return nil
 	}
-	for _, r := range pipelines {
-		if err := p.follow(ctx, r, seen[r]); err != nil {
-			return err
-		}
-	}
-	return nil
+	seen := slices.DeleteFunc(slices.Clone(jobs), func(j *job) bool { return j.poison != nil })
+	return p.follow(ctx, r, seen)
 }
 
 // look runs one model. When a batch fails, each of its pictures is tried alone, so that one that
@@ -138,10 +150,11 @@ func (p *loop) lookAgain(ctx context.Context, m *Model, j *job) error {
 
 // forward runs a version over images and measures it. An error that stops is not the images' fault.
 func (p *loop) forward(ctx context.Context, m *Model, images []vision.Image) ([]vision.Output, error) {
-	net, err := m.network(ctx)
+	net, err := m.memory.take(ctx, m)
 	if err != nil {
 		return nil, err
 	}
+	defer m.memory.give(m)
 	began := time.Now()
 	m.rate.begin()
 	outputs, err := run(ctx, net, images)

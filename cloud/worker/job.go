@@ -22,6 +22,8 @@ type job struct {
 	output   vision.Output
 	findings []Finding // of a pipeline
 	passed   []Passed  // likewise
+	due      time.Time // zero: it is not late
+	skipped  bool      // for being late
 	poison   *Poison
 	times    times
 }

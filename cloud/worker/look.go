@@ -58,10 +58,12 @@ func (p *loop) follow(ctx context.Context, r *Route, jobs []*job) error {
 	return nil
 }
 
-// findingsOf are what the first model found, best or largest first.
+// findingsOf are what the first model found, best or largest first. Of polygons only so many as a
+// step may look at at most: of noise there is no end.
 func findingsOf(out *vision.Output, least int) (found []Finding) {
 	if out.Mask.Class != nil {
-		for _, g := range polygonsOf(&out.Mask, least) {
+		polygons := polygonsOf(&out.Mask, least)
+		for _, g := range polygons[:min(len(polygons), mostCrops)] {
 			found = append(found, Finding{Polygon: &g, Window: g.around})
 		}
 		return found
@@ -169,7 +171,7 @@ func (p *loop) lookAt(ctx context.Context, n int, s *laterStep, targets []target
 	}
 	if err == nil {
 		for k, t := range cut {
-			t.job.looked(n, s, t, m, &outputs[k])
+			t.looked(n, s, m, &outputs[k])
 		}
 		return nil
 	}
@@ -188,7 +190,7 @@ func (p *loop) lookAlone(ctx context.Context, n int, s *laterStep, t target, cro
 		return stop
 	}
 	if first == nil {
-		t.job.looked(n, s, t, t.model, &outputs[0])
+		t.looked(n, s, t.model, &outputs[0])
 		return nil
 	}
 	t.model.figures.fail()
@@ -199,7 +201,7 @@ func (p *loop) lookAlone(ctx context.Context, n int, s *laterStep, t target, cro
 			return stop
 		}
 		if err == nil {
-			t.job.looked(n, s, t, other, &outputs[0])
+			t.looked(n, s, other, &outputs[0])
 			return nil
 		}
 	}

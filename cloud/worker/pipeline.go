@@ -82,7 +82,7 @@ func (c Config) pipelineProblems(add func(field, message, hint string)) {
 		}
 	}
 	for n, p := range c.Pipelines {
-		field := fmt.Sprintf("pipelines[%d].", n)
+		field := fmt.Sprintf("pipelines.%d.", n)
 		switch {
 		case p.Name == "":
 			add(field+"name", "is empty", "give it a name: results say it in place of a model's")
@@ -110,7 +110,7 @@ func (p Pipeline) problems(add func(field, message, hint string)) {
 		add("steps", fmt.Sprintf("has %d steps", len(p.Steps)), fmt.Sprintf("give 2 to %d; one model alone stands in worker.models", mostSteps))
 	}
 	for k, s := range p.Steps {
-		s.problems(func(name, message, hint string) { add(fmt.Sprintf("steps[%d].%s", k, name), message, hint) })
+		s.problems(func(name, message, hint string) { add(fmt.Sprintf("steps.%d.%s", k, name), message, hint) })
 	}
 }
 

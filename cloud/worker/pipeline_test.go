@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -139,18 +140,15 @@ func TestTheSecondModelLooksAtTheFirstOnesBoxesAndItsWordJoinsTheResult(t *testi
 		t.Fatalf("result %+v", r)
 	}
 	f := s.found(t, 0)
-	if len(s.results) != 1 || len(f.Boxes) != 3 || len(f.Pipeline.Findings) != 3 {
-		t.Fatalf("%d results, %+v", len(s.results), f)
+	if len(s.results) != 1 || len(f.Boxes) != 3 || len(f.Pipeline.Findings) != 2 {
+		t.Fatalf("%d results, %+v; three boxes, and the tree is not looked at", len(s.results), f)
 	}
-	narrow, wide, tree := f.Pipeline.Findings[0], f.Pipeline.Findings[1], f.Pipeline.Findings[2]
+	narrow, wide := f.Pipeline.Findings[0], f.Pipeline.Findings[1]
 	if len(narrow.Looks) != 1 || !strings.Contains(narrow.Looks[0].Failed, "too narrow") || narrow.Looks[0].Accepted {
 		t.Errorf("the one that could not be seen: %+v", narrow)
 	}
 	if want := (Window{38, 19, 24, 12}); wide.Window != want || len(wide.Looks) != 1 || wide.Looks[0].Label != "truck" || !wide.Looks[0].Accepted || wide.Looks[0].Version != "7" {
 		t.Errorf("the wide one: %+v", wide)
-	}
-	if len(tree.Looks) != 0 {
-		t.Errorf("a tree was looked at: %+v", tree)
 	}
 	steps := []Passed{{Model: "small", Version: "1", Looked: 1}, {Model: "kinds", Version: "7", Looked: 2, Failed: 1, Error: "kinds version 7: too narrow"}}
 	if !slices.Equal(f.Pipeline.Steps, steps) || len(s.letters) != 0 {
@@ -248,6 +246,9 @@ func TestCropsOfABatchAreSeenTogetherAndInBatchesOfTheConfiguredSize(t *testing.
 	w := s.worker(t, Config{BatchItems: 4, BatchAge: 10 * time.Second, Pipelines: []Pipeline{{Name: "cars", Want: "detect", Steps: []Step{{Model: "small"}, {Model: "large"}}}}})
 	start(t, w)
 	s.until(t, "the results", func() bool { return s.offsets[0] == 4 })
+	if rates := w.Models.Rates(); len(rates) != 1 || rates["cars"] <= 0 {
+		t.Errorf("rates %v: that of items through the pipeline is what counts", rates)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if want := []int{4, 4, 4}; !slices.Equal(s.seen["large"], want) || !slices.Equal(s.seen["small"], []int{4}) {
@@ -287,14 +288,71 @@ func TestPipelinesThatCannotWorkAreRefusedWithAReason(t *testing.T) {
 		"nir": {Needs{Version: "1", Gives: GivesClasses, Bands: []string{"nir"}}, nil},
 	})
 	for _, c := range []struct{ steps, why string }{
-		{"classes boxes", "begin with"}, {"boxes mask", "gives a mask"}, {"boxes words classes", "put it last"}, {"boxes nir", "needs the bands"}, {"boxes nosuch", "no such model"},
+		{"classes boxes", "begin with"}, {"boxes mask", "gives a mask"}, {"boxes words classes", "put it last"}, {"boxes nir", "boxes sees pictures of 8-bit colour"}, {"boxes nosuch", "no such model"},
 	} {
 		p := Pipeline{Name: "p", Want: "detect"}
 		for _, m := range strings.Fields(c.steps) {
 			p.Steps = append(p.Steps, Step{Model: m})
 		}
-		if _, err := NewShelf(Config{Pipelines: []Pipeline{p}}, s); !errors.Is(err, ErrUnfit) || !strings.Contains(err.Error(), c.why) {
+		if _, err := NewShelf(Config{Pipelines: []Pipeline{p}}, s); err == nil || !strings.Contains(err.Error(), c.why) || errors.Is(err, ErrUnfit) != (c.why == "no such model") {
 			t.Errorf("%s: %v, want something of %q", c.steps, err, c.why)
 		}
+	}
+}
+
+func TestAStepThatGivesNoNumbersFailsInTheResultAndNotTheItem(t *testing.T) {
+	nan := float32(math.NaN())
+	s := newStudio(map[string]fakeModel{"small": {colour(GivesBoxes), twoCars}, "odd": {colour(GivesClasses), func(vision.Image) (vision.Output, error) {
+		return vision.Output{Classes: []vision.Class{{Label: "car", Score: nan}}}, nil
+	}}})
+	s.put(0, frame(1))
+	start(t, s.worker(t, Config{Pipelines: []Pipeline{{Name: "cars", Want: "detect", Steps: []Step{{Model: "small"}, {Model: "odd"}}}}}))
+	s.until(t, "it is done", func() bool { return s.offsets[0] == 1 })
+	if len(s.results) != 1 || s.found(t, 0).Pipeline.Steps[1].Failed != 3 {
+		t.Errorf("%d results, %d dead letters", len(s.results), len(s.letters))
+	}
+}
+
+func TestAnItemThatTheFirstModelCannotSeeIsADeadLetter(t *testing.T) {
+	s := newStudio(map[string]fakeModel{"small": {colour(GivesBoxes), func(vision.Image) (vision.Output, error) { return vision.Output{}, errors.New("no") }}, "large": {colour(GivesBoxes), twoCars}})
+	s.put(0, frame(1))
+	start(t, s.worker(t, Config{Pipelines: []Pipeline{{Name: "cars", Want: "detect", Steps: []Step{{Model: "small"}, {Model: "large"}}}}}))
+	s.until(t, "it is done", func() bool { return s.offsets[0] == 1 })
+	if len(s.results) != 0 || len(s.letters) != 1 {
+		t.Errorf("%d results, %d dead letters", len(s.results), len(s.letters))
+	}
+}
+
+func TestEveryMistakeOfThePipelinesIsToldWithItsField(t *testing.T) {
+	wide := 9.0
+	two := []Step{{Model: "a"}, {Model: "b"}}
+	cfg := Config{
+		Late: "perhaps", MaxAge: -1, ModelsMemoryBytes: -1, Models: []Choice{{"detect", "a"}},
+		Pipelines: []Pipeline{
+			{Name: "a", Want: "detect", Steps: two},
+			{Name: "p", Want: "detect", Steps: two, Kinds: []string{"reading"}, MaxAge: -1},
+			{Name: "p", Steps: two[:1]},
+			{Name: "q", Want: "detect", Steps: []Step{{Model: "a"}, {MinScore: 2, Accept: -1, Margin: &wide, Most: 1000, MinArea: -1, White: -1}}},
+		},
+	}
+	told := map[string]bool{}
+	cfg.Problems(func(field, message, hint string) {
+		if message == "" || hint == "" {
+			t.Errorf("%s: %q, %q", field, message, hint)
+		}
+		told[field] = true
+	})
+	for _, field := range []string{
+		"late", "max_age", "models_memory_bytes", "pipelines.0.name", "pipelines.1.kinds", "pipelines.1.max_age", "pipelines.2.name", "pipelines.2.want", "pipelines.2.steps",
+		"pipelines.3.steps.1.model", "pipelines.3.steps.1.min_score", "pipelines.3.steps.1.accept", "pipelines.3.steps.1.margin", "pipelines.3.steps.1.most",
+		"pipelines.3.steps.1.min_area", "pipelines.3.steps.1.white",
+	} {
+		if !told[field] {
+			t.Errorf("nothing is said of %s", field)
+		}
+		delete(told, field)
+	}
+	if len(told) > 0 {
+		t.Errorf("said without need: %v", told)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image/png"
 	"strings"
+	"time"
 
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/vision"
@@ -20,10 +21,14 @@ type Found struct {
 	Classes []vision.Class `json:"classes,omitempty"`
 
 	Pipeline *Course `json:"pipeline,omitempty"`
+
+	Late     bool      `json:"late,omitempty"`    // the deadline had passed when its turn came …
+	Deadline time.Time `json:"deadline,omitzero"` // … which was this
+	Skipped  bool      `json:"skipped,omitempty"` // nothing looked at it, as worker.late has it
 }
 
 // Course is how an item went through a pipeline: what each step did, the first one first, and what
-// was found, best or largest first.
+// was found, best or largest first: the boxes that were looked at, and all polygons.
 type Course struct {
 	Name     string    `json:"name"`
 	Steps    []Passed  `json:"steps"`
@@ -48,12 +53,17 @@ func results(j *job) ([]event.Item, error) {
 			Priority: in.Priority,
 			Attrs: event.Attrs{
 				Scene: in.Attrs.Scene, Tile: in.Attrs.Tile, Model: name, ModelVersion: version,
-				Want: in.Attrs.Want, Input: string(in.Kind), TraceParent: in.Attrs.TraceParent,
+				Want: in.Attrs.Want, Input: string(in.Kind), TraceParent: in.Attrs.TraceParent, Late: j.late(),
 			},
 			Type:   media,
 			SHA256: event.Sum(data),
 			Data:   data,
 		})
+	}
+	if j.skipped {
+		data, err := json.Marshal(j.found())
+		add(j.route.Name, j.version(), mediaJSON, data)
+		return items, err
 	}
 	if j.passed == nil || j.output.Mask.Class != nil {
 		data, media, err := encode(j)
@@ -80,17 +90,29 @@ const mediaJSON = "application/json"
 
 // version of a pipeline is those of its models.
 func (j *job) version() string {
-	versions := make([]string, len(j.passed))
-	for n, s := range j.passed {
-		versions[n] = s.Version
+	versions := []string{j.model.Needs.Version}
+	for n, s := range j.route.later {
+		if len(j.passed) > 0 {
+			versions = append(versions, j.passed[n+1].Version)
+		} else { // skipped
+			versions = append(versions, s.line.now().Needs.Version)
+		}
 	}
 	return strings.Join(versions, "+")
 }
 
 func (j *job) found() Found {
-	f := Found{Width: j.image.W, Height: j.image.H, Boxes: j.output.Boxes, Classes: j.output.Classes}
+	f := Found{
+		Width: j.image.W, Height: j.image.H, Boxes: j.output.Boxes, Classes: j.output.Classes,
+		Late: j.late(), Deadline: j.due, Skipped: j.skipped,
+	}
 	if j.passed != nil {
-		f.Pipeline = &Course{Name: j.route.Name, Steps: j.passed, Findings: j.findings}
+		f.Pipeline = &Course{Name: j.route.Name, Steps: j.passed}
+		for _, g := range j.findings {
+			if g.Polygon != nil || len(g.Looks) > 0 {
+				f.Pipeline.Findings = append(f.Pipeline.Findings, g)
+			}
+		}
 	}
 	return f
 }

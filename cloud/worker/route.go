@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"cloudcanvas/shared/config"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/vision"
 )
@@ -24,6 +25,7 @@ type Route struct {
 	later  []laterStep
 	takes  Pipeline      // of a pipeline: what it takes
 	maxAge time.Duration // 0: the worker's own
+	rate   rate          // of a pipeline: of items through all its steps
 }
 
 type laterStep struct {
@@ -43,27 +45,27 @@ func (r *Route) suits(item *event.Item, image *vision.Image) bool {
 // holds: an empty list holds everything.
 func holds(list []string, one string) bool { return len(list) == 0 || slices.Contains(list, one) }
 
-// fits says why the models of a pipeline can't work in this order, or nil.
-func (r *Route) fits() error {
+// fits names the step that can't work after those before it, or nothing.
+func (r *Route) fits() (problems []config.Problem) {
+	add := func(step int, message, hint string) {
+		problems = append(problems, config.Problem{Field: fmt.Sprintf("worker.pipelines: %s.steps.%d.model", r.Name, step), Message: message, Hint: hint})
+	}
 	first := r.line.shipped.Needs
 	if first.Gives != GivesBoxes && first.Gives != GivesMask {
-		return fmt.Errorf("steps[0].model: %s gives %s, in which nothing can be looked at again; begin with a model for detect, segment or a text detector", r.line.Name, first.Gives)
+		add(0, fmt.Sprintf("%s gives %s, in which nothing can be looked at again", r.line.Name, first.Gives), "begin with a model for detect, segment or a text detector")
 	}
 	for n, s := range r.later {
-		gives, wrong := s.needs().Gives, ""
-		switch {
+		switch gives := s.needs().Gives; {
 		case gives != GivesBoxes && gives != GivesClasses && gives != GivesWords:
-			wrong = "gives a " + gives + "; a later step needs a model for detect, classify or the reading of text"
+			add(n+1, s.Model+" gives a "+gives, "a later step needs a model for detect, classify or the reading of text")
 		case n+1 < len(r.later) && gives == GivesWords:
-			wrong = "reads words, after which nothing is left to look at; put it last"
+			add(n+1, s.Model+" reads words, after which nothing is left to look at", "put it last")
 		case !sees(first.Bands, s.needs().Bands):
-			wrong = fmt.Sprintf("needs the bands %v, but %s sees pictures of %v", orColour(s.needs().Bands), r.line.Name, orColour(first.Bands))
-		}
-		if wrong != "" {
-			return fmt.Errorf("steps[%d].model: %s %s", n+1, s.Model, wrong)
+			add(n+1, fmt.Sprintf("%s needs %v, but %s sees pictures of %v", s.Model, orColour(s.needs().Bands), r.line.Name, orColour(first.Bands)),
+				"name a model whose bands are among those of the first")
 		}
 	}
-	return nil
+	return problems
 }
 
 // sees: of what the first model takes, the later one can take a crop. Bands become a picture where

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"cloudcanvas/shared/config"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/vision"
 )
@@ -39,6 +40,7 @@ type Shelf struct {
 	choices   []choice
 	names     []string // of the models, in the order of the configuration
 	lines     map[string]*Line
+	memory    *residents
 }
 
 // choice is a route of one model, and the wish it answers.
@@ -50,8 +52,9 @@ type choice struct {
 // NewShelf looks up the manifest of every model that the configuration names; nothing is loaded yet.
 // SpectralRGB is always there.
 func NewShelf(cfg Config, from Catalogue) (*Shelf, error) {
-	s := &Shelf{lines: map[string]*Line{}}
+	s := &Shelf{lines: map[string]*Line{}, memory: newResidents(cfg.ModelsMemoryBytes)}
 	from = builtin{from}
+	var mistakes []config.Problem
 	for _, p := range cfg.Pipelines {
 		if len(p.Steps) == 0 {
 			continue // config.Check tells
@@ -68,9 +71,7 @@ func NewShelf(cfg Config, from Catalogue) (*Shelf, error) {
 			}
 			r.later = append(r.later, laterStep{step.withDefaults(), l})
 		}
-		if err := r.fits(); err != nil {
-			return nil, fmt.Errorf("%w: pipeline %s: %w", ErrUnfit, p.Name, err)
-		}
+		mistakes = append(mistakes, r.fits()...)
 		s.pipelines = append(s.pipelines, r)
 	}
 	for _, c := range cfg.Models {
@@ -79,6 +80,9 @@ func NewShelf(cfg Config, from Catalogue) (*Shelf, error) {
 			return nil, err
 		}
 		s.choices = append(s.choices, choice{&Route{Name: c.Model, line: l}, c.Want})
+	}
+	if mistakes = append(mistakes, s.memory.tooLarge(s.lines)...); len(mistakes) > 0 {
+		return nil, &config.Error{File: "configuration", Problems: mistakes}
 	}
 	return s, nil
 }
@@ -92,7 +96,7 @@ func (s *Shelf) stock(name, wanted string, from Catalogue) (*Line, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: model %q, wanted for %s: %w", ErrUnfit, name, wanted, err)
 	}
-	l := newLine(name, needs, func(ctx context.Context) (Network, error) { return from.Open(ctx, name) })
+	l := newLine(name, needs, s.memory, func(ctx context.Context) (Network, error) { return from.Open(ctx, name) })
 	s.lines[name], s.names = l, append(s.names, name)
 	return l, nil
 }
@@ -164,7 +168,8 @@ func bandsOf(image *vision.Image) []string {
 }
 
 // Preload loads the models of pipelines and the first choice for each wish, so that the first item need not wait for it, and a
-// model that can't be loaded is known at the start.
+// model that can't be loaded is known at the start. Those that the budget has no room for beside the
+// others wait until they are needed.
 func (s *Shelf) Preload(ctx context.Context) error {
 	var first []*Line
 	for _, r := range s.pipelines {
@@ -181,6 +186,9 @@ func (s *Shelf) Preload(ctx context.Context) error {
 		}
 	}
 	for _, l := range first {
+		if !s.memory.roomy(l.now()) {
+			continue
+		}
 		if err := l.preload(ctx); err != nil {
 			return err
 		}
@@ -188,13 +196,20 @@ func (s *Shelf) Preload(ctx context.Context) error {
 	return nil
 }
 
-// Rates are the measured items/s of each model that has run, of the version that most items see.
+// Rates are the measured items/s of each pipeline, through all its steps, and of each other model, of
+// the version that most items see. Crops a second would say nothing of how fast items are done.
 func (s *Shelf) Rates() map[string]float64 {
 	rates := map[string]float64{}
-	for name, l := range s.lines {
-		if r := l.now().rate.perSecond(); r > 0 {
+	put := func(name string, of *rate) {
+		if r := of.perSecond(); r > 0 {
 			rates[name] = r
 		}
+	}
+	for _, r := range s.pipelines {
+		put(r.Name, &r.rate)
+	}
+	for _, c := range s.choices {
+		put(c.Name, &c.line.now().rate)
 	}
 	return rates
 }

@@ -2,6 +2,8 @@ package worker
 
 import (
 	"cmp"
+	"fmt"
+	"math"
 	"slices"
 
 	"cloudcanvas/shared/vision"
@@ -40,7 +42,11 @@ func (s *laterStep) cropOf(im *vision.Image, f *Finding) (vision.Image, error) {
 }
 
 // looked puts what a step saw on the finding. Boxes are moved from the crop into the picture.
-func (j *job) looked(n int, s *laterStep, t target, m *Model, out *vision.Output) {
+func (t target) looked(n int, s *laterStep, m *Model, out *vision.Output) {
+	if !numbers(out) {
+		t.fails(n, fmt.Errorf("%s version %s gave a score that is no number", m.Name, m.Needs.Version))
+		return
+	}
 	l := Look{Step: n, Model: m.Name, Version: m.Needs.Version}
 	switch s.needs().Gives {
 	case GivesBoxes:
@@ -62,6 +68,13 @@ func (j *job) looked(n int, s *laterStep, t target, m *Model, out *vision.Output
 	}
 	l.Accepted = float64(l.Score) >= s.Accept
 	t.finding.Looks = append(t.finding.Looks, l)
+}
+
+// numbers: JSON knows no others.
+func numbers(out *vision.Output) bool {
+	no := func(v float32) bool { return v != v || v > math.MaxFloat32 || v < -math.MaxFloat32 }
+	return !slices.ContainsFunc(out.Classes, func(c vision.Class) bool { return no(c.Score) }) &&
+		!slices.ContainsFunc(out.Boxes, func(b vision.Box) bool { return no(b.X) || no(b.Y) || no(b.W) || no(b.H) || no(b.Score) })
 }
 
 // sameThing is the overlap from which a box is taken to be about the same thing as the finding.

@@ -102,6 +102,9 @@ type Attrs struct {
 	Part         uint32 // of a part: its number from 0 …
 	Parts        uint32 // … of so many (0: not a part)
 	PartOf       Kind   // … of an item of this kind
+
+	Expires time.Time `json:",omitzero"`  // nobody waits for it after this time; zero: not said
+	Late    bool      `json:",omitempty"` // of a result: made, or left undone, after that
 }
 
 // NewID draws the id of an item made at that time. A clock that is wrong by any amount gives an id

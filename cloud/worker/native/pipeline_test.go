@@ -11,7 +11,7 @@ import (
 )
 
 // picture is one of the assets; without them the test skips.
-func picture(t *testing.T, name string) []byte {
+func picture(t testing.TB, name string) []byte {
 	t.Helper()
 	assets := os.Getenv("CANVAS_ASSETS")
 	if assets == "" {

@@ -9,12 +9,16 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/cloud/worker"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // scene is a worker over real models, with one item on its desk at a time and all around it in memory.
 type scene struct {
@@ -28,11 +32,18 @@ type scene struct {
 func newScene(t testing.TB, cfg worker.Config) *scene {
 	t.Helper()
 	repository := weights(t)
+	var names []string
+	for _, c := range cfg.Models {
+		names = append(names, c.Model)
+	}
 	for _, p := range cfg.Pipelines {
 		for _, s := range p.Steps {
-			if _, err := repository.Find(s.Model); err != nil {
-				t.Skipf("%v; make setup brings the weights, or $CANVAS_ASSETS says where they are", err)
-			}
+			names = append(names, s.Model)
+		}
+	}
+	for _, name := range names {
+		if _, err := repository.Find(name); err != nil {
+			t.Skipf("%v; make setup brings the weights, or $CANVAS_ASSETS says where they are", err)
 		}
 	}
 	shelf, err := worker.NewShelf(cfg, Catalogue{Repository: repository, Engine: infer.ORTCPU})
@@ -82,10 +93,7 @@ func weights(t testing.TB) *model.Repository {
 // see lets the worker see one picture, and gives its last result and how many there were.
 func (s *scene) see(want, media string, data []byte) (found worker.Found, results []event.Item) {
 	s.t.Helper()
-	item := event.Item{ID: event.NewID(time.Now()), Edge: "mast-1", Kind: event.Frame, Stream: "gate", Subject: "gate/1", Time: time.Now(),
-		Attrs: event.Attrs{Want: want}, Type: media, SHA256: event.Sum(data), Data: data}
-	s.work <- worker.Entry{Offset: s.offset, Item: item}
-	s.offset++
+	s.put(want, media, data)
 	late := time.After(time.Minute)
 	for {
 		select {
@@ -102,6 +110,14 @@ func (s *scene) see(want, media string, data []byte) (found worker.Found, result
 			s.t.Fatal("no result within a minute")
 		}
 	}
+}
+
+// put gives the worker a picture to see.
+func (s *scene) put(want, media string, data []byte) {
+	item := event.Item{ID: event.NewID(time.Now()), Edge: "mast-1", Kind: event.Frame, Stream: "gate", Subject: "gate/1", Time: time.Now(),
+		Attrs: event.Attrs{Want: want}, Type: media, SHA256: event.Sum(data), Data: data}
+	s.work <- worker.Entry{Offset: s.offset, Item: item}
+	s.offset++
 }
 
 func (s *scene) Committed(context.Context, int) (int64, error) { return 0, nil }

@@ -8,17 +8,31 @@ import (
 	"testing"
 
 	"cloudcanvas/cloud/worker"
+	"cloudcanvas/shared/config"
 )
 
-// textPipeline finds lines of text and reads each.
-var textPipeline = worker.Pipeline{Name: "text", Want: "text", Steps: []worker.Step{{Model: "ppocr_v4_det"}, {Model: "ppocr_v4_rec", Most: 64, Accept: 0.5}}}
+// pack is the worker's part of a pack's cloud.yaml.
+func pack(t *testing.T, name string) worker.Config {
+	t.Helper()
+	file := filepath.Join("..", "..", "..", "firmware-configs", "packs", name, "cloud.yaml")
+	settings := struct {
+		Models struct {
+			Folders []string `yaml:"folders"`
+		} `yaml:"models"`
+		Worker worker.Config `yaml:"worker"`
+	}{Worker: worker.DefaultConfig()}
+	if err := config.Load(file, &settings, nil); err != nil {
+		t.Fatal(err)
+	}
+	return settings.Worker
+}
 
 func TestWordsOfAPictureAreFoundAndReadTheSlantedOnesToo(t *testing.T) {
 	data, err := os.ReadFile(filepath.Join("testdata", "words.png"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newScene(t, worker.Config{Pipelines: []worker.Pipeline{textPipeline}})
+	w := newScene(t, pack(t, "text"))
 	found, _ := w.see("text", "image/png", data)
 	var words []string
 	for _, f := range found.Pipeline.Findings {
