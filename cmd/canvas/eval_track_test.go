@@ -15,7 +15,7 @@ import (
 
 func measuredTracks(t *testing.T, args ...string) (r trackReport) {
 	t.Helper()
-	text, err := canvas(append([]string{"track", "--json"}, args...)...)
+	text, err := canvas(append([]string{"eval", "track", "--json"}, args...)...)
 	if err == nil {
 		err = json.Unmarshal([]byte(text), &r)
 	}
@@ -69,7 +69,7 @@ func TestSequencesAreScoredApartAndTogether(t *testing.T) {
 		len(both.Sequences) != 2 || !same(both.Sequences[1].TrackScores, r.TrackScores) {
 		t.Errorf("%+v, twice %+v", r, both)
 	}
-	text, err := canvas(append([]string{"track"}, append(one, one...)...)...)
+	text, err := canvas(append([]string{"eval", "track"}, append(one, one...)...)...)
 	if err != nil || !strings.Contains(text, "2_labels") || !strings.Contains(text, "worst objects") {
 		t.Errorf("%s %v", text, err)
 	}

@@ -36,7 +36,10 @@ type Found struct {
 // goroutine reads while workers others hand slices to the network; at most 2*workers+1 slices are in
 // memory. minScore leaves out weaker boxes before merging. c must have no problems.
 func (c Config) Find(ctx context.Context, size image.Point, src Source, net Network, workers int, minScore float32) (Found, error) {
-	places := c.Slices(size.X, size.Y)
+	var places []image.Rectangle
+	if !c.WholeOnly {
+		places = c.Slices(size.X, size.Y)
+	}
 	found := Found{Slices: len(places)}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -72,7 +75,7 @@ func (c Config) Find(ctx context.Context, size image.Point, src Source, net Netw
 				return
 			}
 		}
-		if !c.StandardPrediction || len(places) < 2 {
+		if !c.StandardPrediction || len(places) == 1 { // one slice is the whole
 			return
 		}
 		im, err := src.Whole()

@@ -27,6 +27,7 @@ type Config struct {
 	OverlapWidthRatio  float64 `yaml:"overlap_width_ratio"`  // of the slice, 0 to below 1
 	// StandardPrediction also shows the detector the whole picture, for objects larger than a slice.
 	StandardPrediction bool    `yaml:"standard_prediction"`
+	WholeOnly          bool    `yaml:"whole_only"` // and no slices
 	Postprocess        string  `yaml:"postprocess_type"`
 	Metric             string  `yaml:"postprocess_match_metric"`
 	Threshold          float64 `yaml:"postprocess_match_threshold"` // above 0, at most 1
