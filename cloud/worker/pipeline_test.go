@@ -147,7 +147,7 @@ func TestTheSecondModelLooksAtTheFirstOnesBoxesAndItsWordJoinsTheResult(t *testi
 	if len(narrow.Looks) != 1 || !strings.Contains(narrow.Looks[0].Failed, "too narrow") || narrow.Looks[0].Accepted {
 		t.Errorf("the one that could not be seen: %+v", narrow)
 	}
-	if want := (Window{38, 19, 24, 12}); wide.Window != want || len(wide.Looks) != 1 || wide.Looks[0].Label != "truck" || !wide.Looks[0].Accepted || wide.Looks[0].Version != "7" {
+	if want := (Window{38, 19, 24, 12}); len(wide.Looks) != 1 || wide.Looks[0].Window != want || wide.Looks[0].Label != "truck" || !wide.Looks[0].Accepted || wide.Looks[0].Version != "7" {
 		t.Errorf("the wide one: %+v", wide)
 	}
 	steps := []Passed{{Model: "small", Version: "1", Looked: 1}, {Model: "kinds", Version: "7", Looked: 2, Failed: 1, Error: "kinds version 7: too narrow"}}
@@ -354,5 +354,33 @@ func TestEveryMistakeOfThePipelinesIsToldWithItsField(t *testing.T) {
 	}
 	if len(told) > 0 {
 		t.Errorf("said without need: %v", told)
+	}
+}
+
+func TestADetectorMayLookAtPolygonsToo(t *testing.T) {
+	patch := func(im vision.Image) (vision.Output, error) {
+		m := vision.Mask{W: im.W, H: im.H, Class: make([]byte, im.W*im.H)}
+		for i := range m.Class {
+			if x, y := i%im.W, i/im.W; x >= 20 && x < 30 && y >= 10 && y < 30 {
+				m.Class[i] = vision.Cloud
+			}
+		}
+		return vision.Output{Mask: m}, nil
+	}
+	whole := func(im vision.Image) (vision.Output, error) {
+		return vision.Output{Boxes: []vision.Box{{X: 1, Y: 2, W: 10, H: 20, Score: 0.9, Label: "smoke"}}}, nil
+	}
+	s := newStudio(map[string]fakeModel{"mask": {colour(GivesMask), patch}, "smoke": {colour(GivesBoxes), whole}})
+	in := frame(1)
+	in.Attrs.Want = "segment"
+	s.put(0, in)
+	start(t, s.worker(t, Config{Pipelines: []Pipeline{{Name: "fires", Want: "segment", Steps: []Step{{Model: "mask"}, {Model: "smoke"}}}}}))
+	s.until(t, "it is done", func() bool { return s.offsets[0] == 1 })
+	g := s.found(t, 1).Pipeline.Findings[0]
+	if want := (Window{20, 10, 10, 20}); g.Polygon.Window != want {
+		t.Errorf("polygon %+v", g.Polygon)
+	}
+	if l := g.Looks[0]; l.Window != (Window{19, 8, 12, 24}) || l.Boxes[0].X != 20 || l.Boxes[0].Y != 10 || l.Label != "smoke" {
+		t.Errorf("%+v: the crop begins at 19, 8", l)
 	}
 }
