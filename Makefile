@@ -21,6 +21,7 @@ test: build
 soak: build
 	@$(env) && go test -race -shuffle=on -timeout 3h -count=10 ./edge/outbox ./edge/uplink/... ./cloud/... ./cmd/integration
 	@$(env) && CANVAS_SOAK=1 go test -race -shuffle=on -timeout 3h -p 1 ./...
+	@$(env) && CANVAS_SOAK=1 go test "$${GOFLAGS%% *},matprofile" -timeout 1h -run NoMat ./shared/infer
 
 # Ratios to a limit or a peer measured in the same run; docs/benchmarks.md says what each means.
 bench: build

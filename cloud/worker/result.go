@@ -53,7 +53,7 @@ func results(j *job) ([]event.Item, error) {
 			Priority: in.Priority,
 			Attrs: event.Attrs{
 				Scene: in.Attrs.Scene, Tile: in.Attrs.Tile, Model: name, ModelVersion: version,
-				Want: in.Attrs.Want, TraceParent: in.Attrs.TraceParent, Late: j.late(),
+				Want: in.Attrs.Want, Input: string(in.Kind), TraceParent: in.Attrs.TraceParent, Late: j.late(),
 			},
 			Type:   media,
 			SHA256: event.Sum(data),

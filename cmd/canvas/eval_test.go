@@ -81,6 +81,12 @@ func TestEvaluationsRefuseWhatTheyCannotMeasure(t *testing.T) {
 		"a cascade of one":    {"cascade", "detect", "--edge", "a", "--coco", labels, "--images", "."},
 		"a budget of bytes":   {"cascade", "detect", "--edge", "a", "--cloud", "b", "--coco", labels, "--images", ".", "--budget", "4096"},
 		"tiles of a pixel":    {"cascade", "mask", "--edge", "a", "--cloud", "b", "--labels", labels, "--scene", labels, "--tile", "1"},
+		"a crowd of nobody":   {"track", "--objects", "0"},
+		"tracks of nothing":   {"track", "--tracks", labels},
+		"labels not of MOT":   {"track", "--truth", labels, "--tracks", labels},
+		"both to score":       {"track", "--truth", labels, "--tracks", labels, "--detections", labels},
+		"one to score of two": {"track", "--truth", labels, "--truth", labels, "--tracks", labels},
+		"weak before strong":  {"track", "--continue", "0.9"},
 		"two for one":         {"mask", "--labels", labels, "--mask", labels, "--mask", "."},
 	} {
 		if _, err := canvas(args...); cli.Code(err) != cli.WrongUsage {

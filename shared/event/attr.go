@@ -75,6 +75,7 @@ func (i *Item) attributes(to []attr) []attr {
 	put("model", a.Model)
 	put("modelversion", a.ModelVersion)
 	put("want", a.Want)
+	put("input", a.Input)
 	put("traceparent", a.TraceParent)
 	put("dataref", a.DataRef)
 	if !a.Expires.IsZero() {
@@ -204,6 +205,8 @@ func (a *Attrs) text(name string) *string {
 		return &a.ModelVersion
 	case "want":
 		return &a.Want
+	case "input":
+		return &a.Input
 	case "traceparent":
 		return &a.TraceParent
 	case "dataref":

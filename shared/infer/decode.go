@@ -30,6 +30,8 @@ func newDecoder(m model.Manifest) (decoder, error) {
 		return newDense(m)
 	case "classes":
 		return &classes{spec: m.Output}, nil
+	case "anomaly":
+		return &anomaly{spec: m.Output}, nil
 	case "db":
 		return &lines{spec: m.Output}, nil
 	case "ctc":

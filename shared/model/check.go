@@ -12,9 +12,12 @@ var (
 	hashForm = regexp.MustCompile(`^[0-9a-f]{64}$`)
 )
 
+// ValidName says whether a model may be called that.
+func ValidName(name string) bool { return nameForm.MatchString(name) }
+
 // Problems tells every mistake of a manifest whose defaults are filled in. field is the dotted path.
 func (m Manifest) Problems(add func(field, message, hint string)) {
-	if !nameForm.MatchString(m.Name) {
+	if !ValidName(m.Name) {
 		add("name", fmt.Sprintf("%q is not a name", m.Name), "use up to 64 letters, digits, '-', '_' and '.'")
 	}
 	if m.SHA256 != "" && !hashForm.MatchString(m.SHA256) {
@@ -104,7 +107,7 @@ func (o Output) problems(m Manifest, add func(field, message, hint string)) {
 	task, known := decoders[o.Decoder]
 	switch {
 	case !known:
-		add("output.decoder", fmt.Sprintf("%q is not a decoder", o.Decoder), "use yolox, ultralytics, picodet, fastestdet, yunet, dense, classes, db or ctc")
+		add("output.decoder", fmt.Sprintf("%q is not a decoder", o.Decoder), "use yolox, ultralytics, picodet, fastestdet, yunet, anomaly, dense, classes, db or ctc")
 	case task != m.Task && m.Task != "" || (o.Decoder == "hog") != (m.Builtin != ""):
 		add("output.decoder", fmt.Sprintf("%q does not serve task %s", o.Decoder, m.Task), fmt.Sprintf("%s is for %s", o.Decoder, task))
 	}

@@ -55,7 +55,7 @@ var strides = map[string][]int{
 // decoders and the task each serves.
 var decoders = map[string]Task{
 	"yolox": Detect, "ultralytics": Detect, "picodet": Detect, "fastestdet": Detect, "yunet": Detect,
-	"hog": Detect, "dense": Segment, "classes": Classify, "db": Text, "ctc": Text,
+	"hog": Detect, "anomaly": Detect, "dense": Segment, "classes": Classify, "db": Text, "ctc": Text,
 }
 
 // Channels is how many planes the network's input has.

@@ -57,7 +57,7 @@ const (
 
 // Output says how the network's tensors become boxes, a mask or labels.
 type Output struct {
-	Decoder    string   `yaml:"decoder"`     // yolox, ultralytics, picodet, fastestdet, yunet, dense, classes, db, ctc
+	Decoder    string   `yaml:"decoder"`     // yolox, ultralytics, picodet, fastestdet, yunet, anomaly, dense, classes, db, ctc
 	Labels     []string `yaml:"labels"`      // class names in the network's order; ["coco80"] stands for COCO's 80, ["onnx:KEY"] for a list in the file, see LabelsIn
 	Tensors    []string `yaml:"tensors"`     // output names in the decoder's order; empty: as the file has them
 	Strides    []int    `yaml:"strides"`     // of the feature maps; empty: the decoder's own

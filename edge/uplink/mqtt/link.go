@@ -32,8 +32,12 @@ type Link struct {
 	client   *broker.MQTT
 	receipts chan event.Receipt
 
-	mu sync.Mutex
-	up chan struct{} // closed while connected
+	telling sync.Mutex // one status at a time, so that the latest is the one that stays
+	models  func() []event.EdgeModel
+
+	mu    sync.Mutex
+	since time.Time     // of the connection
+	up    chan struct{} // closed while connected
 }
 
 // receiptsHeld bounds receipts not yet taken; a later one says all that an earlier one said.
@@ -63,6 +67,21 @@ func Dial(ctx context.Context, o Options) (*Link, error) {
 	return l, nil
 }
 
+// Tell lets the status say what there is of models, from now on.
+func (l *Link) Tell(models func() []event.EdgeModel) {
+	l.mu.Lock()
+	l.models = models
+	l.mu.Unlock()
+	l.Announce(context.Background())
+}
+
+// Announce tells the status anew, where there is a connection.
+func (l *Link) Announce(ctx context.Context) {
+	if l.client.Connected() {
+		l.announce(ctx, event.Online)
+	}
+}
+
 // Down takes what the cloud says on one of the edge's downward topics. handle must not block.
 func (l *Link) Down(what string, handle func(payload []byte)) {
 	l.client.Subscribe(event.DownTopic(l.options.Edge, what), 1, func(m broker.Message) { handle(m.Payload) })
@@ -76,7 +95,8 @@ func (l *Link) connected() {
 	default:
 		close(l.up)
 	}
-	go l.announce(event.Online)
+	l.since = time.Now().UTC()
+	go l.announce(context.Background(), event.Online)
 }
 
 func (l *Link) lost() {
@@ -90,10 +110,19 @@ func (l *Link) lost() {
 }
 
 // announce publishes the retained status. Its loss is no harm: the next connection says it again.
-func (l *Link) announce(status string) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+func (l *Link) announce(ctx context.Context, status string) {
+	l.telling.Lock()
+	defer l.telling.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	payload, err := json.Marshal(event.Status{Status: status, Edge: l.options.Edge, Epoch: l.options.Epoch, Version: l.options.Version, Time: time.Now().UTC()})
+	l.mu.Lock()
+	s := event.Status{Status: status, Edge: l.options.Edge, Epoch: l.options.Epoch, Version: l.options.Version, Time: l.since}
+	models := l.models
+	l.mu.Unlock()
+	if models != nil {
+		s.Models = models()
+	}
+	payload, err := json.Marshal(s)
 	if err == nil {
 		err = l.client.Publish(ctx, event.StatusTopic(l.options.Edge), 1, true, payload)
 	}
@@ -148,7 +177,7 @@ func (l *Link) Receipts() <-chan event.Receipt { return l.receipts }
 // Close says goodbye, so that the will is not needed.
 func (l *Link) Close() {
 	if l.client.Connected() {
-		l.announce(event.Offline)
+		l.announce(context.Background(), event.Offline)
 	}
 	l.client.Close()
 }
