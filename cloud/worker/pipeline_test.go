@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"cloudcanvas/shared/config"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/vision"
 )
@@ -382,5 +384,29 @@ func TestADetectorMayLookAtPolygonsToo(t *testing.T) {
 	}
 	if l := g.Looks[0]; l.Window != (Window{19, 8, 12, 24}) || l.Boxes[0].X != 20 || l.Boxes[0].Y != 10 || l.Label != "smoke" {
 		t.Errorf("%+v: the crop begins at 19, 8", l)
+	}
+}
+
+// sample is a document's settings of a worker.
+type sample struct {
+	Worker Config `yaml:"worker"`
+}
+
+func (s *sample) Problems(add func(field, message, hint string)) { s.Worker.Problems(add) }
+
+func TestTheDocumentsSampleIsAGoodConfiguration(t *testing.T) {
+	text, err := os.ReadFile("../../docs/pipelines.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "```yaml\n")
+	block, _, ok := strings.Cut(rest, "```")
+	var s sample
+	if err := config.Parse("docs/pipelines.md", []byte(block), &s, nil); err != nil || !ok {
+		t.Fatal(err)
+	}
+	step := s.Worker.Pipelines[0].Steps[1]
+	if len(s.Worker.Pipelines) != 2 || step.Margin == nil || *step.Margin != 0.2 || !slices.Equal(step.Labels, []string{"car", "truck", "bus"}) {
+		t.Errorf("%+v", s.Worker.Pipelines)
 	}
 }
