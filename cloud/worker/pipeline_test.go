@@ -387,12 +387,12 @@ func TestADetectorMayLookAtPolygonsToo(t *testing.T) {
 	}
 }
 
-// sample is a document's settings of a worker.
-type sample struct {
+// documented is a document's settings of a worker.
+type documented struct {
 	Worker Config `yaml:"worker"`
 }
 
-func (s *sample) Problems(add func(field, message, hint string)) { s.Worker.Problems(add) }
+func (s *documented) Problems(add func(field, message, hint string)) { s.Worker.Problems(add) }
 
 func TestTheDocumentsSampleIsAGoodConfiguration(t *testing.T) {
 	text, err := os.ReadFile("../../docs/pipelines.md")
@@ -401,7 +401,7 @@ func TestTheDocumentsSampleIsAGoodConfiguration(t *testing.T) {
 	}
 	_, rest, _ := strings.Cut(string(text), "```yaml\n")
 	block, _, ok := strings.Cut(rest, "```")
-	var s sample
+	var s documented
 	if err := config.Parse("docs/pipelines.md", []byte(block), &s, nil); err != nil || !ok {
 		t.Fatal(err)
 	}
