@@ -195,7 +195,11 @@ func (s *Scene) judge(name string, data []byte) bool {
 		return false
 	}
 	if _, err := vision.DecodeShares(data, at.Window.W, at.Window.H); err != nil {
-		*s.tiles[name] = tile{id: s.tiles[name].id, state: dead, reason: "its result can't be read: " + err.Error()}
+		reason := skipped(data)
+		if reason == "" {
+			reason = "its result can't be read: " + err.Error()
+		}
+		*s.tiles[name] = tile{id: s.tiles[name].id, state: dead, reason: reason}
 		return false
 	}
 	return true

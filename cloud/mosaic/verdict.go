@@ -3,6 +3,7 @@ package mosaic
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/oklog/ulid/v2"
 
@@ -77,8 +78,10 @@ func (c *Camera) judged(data []byte) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if v.Label, v.Score, err = verdict(result, e.After.SecondLook.Box); err != nil {
-			v.Failed = fmt.Sprintf("the result can't be read: %v", err)
+		if v.Failed = skipped(result); v.Failed == "" {
+			if v.Label, v.Score, err = verdict(result, e.After.SecondLook.Box); err != nil {
+				v.Failed = fmt.Sprintf("the result can't be read: %v", err)
+			}
 		}
 	}
 	v.Agrees = v.Failed == "" && v.Label == e.After.Label
@@ -92,6 +95,18 @@ const (
 	sameObject = 0.3
 	leastScore = 0.3
 )
+
+// skipped is why no model looked at an item, where its result says that: it was late. Else empty.
+func skipped(result []byte) string {
+	var s struct {
+		Skipped  bool      `json:"skipped"`
+		Deadline time.Time `json:"deadline"`
+	}
+	if json.Unmarshal(result, &s) != nil || !s.Skipped {
+		return ""
+	}
+	return fmt.Sprintf("the workers skip what is late (worker.late), and its deadline was %s", s.Deadline.Format(time.RFC3339))
+}
 
 // verdict is the best label for the object at that place of its picture; none where nothing is there.
 func verdict(result []byte, object [4]float32) (label string, score float32, err error) {

@@ -95,3 +95,14 @@ func TestARecordWaitsForTheSecondLooksThatWereAskedFor(t *testing.T) {
 		t.Errorf("missing %v", c.Missing())
 	}
 }
+
+func TestAPictureThatWasSkippedForBeingLateHasNoVerdict(t *testing.T) {
+	items, _ := secondLooks(t)
+	late := cameraItem(t, 22, event.Result, "yard/t3", map[string]any{"late": true, "skipped": true, "deadline": "2026-05-01T12:00:00Z"})
+	late.Epoch, late.Seq = "", 0
+	late.Attrs = event.Attrs{Want: "detect", Input: "crop", Model: "yolox_nano", ModelVersion: "1", Late: true}
+	_, files, p := recorded(t, newCamera(t, 10), append(items, late))
+	if v := verdicts(t, files)["t3"]; !p.Complete || v == nil || !strings.Contains(v.Failed, "2026-05-01T12:00:00Z") || v.Agrees {
+		t.Errorf("complete %v, %+v: nobody looked, which is not to have found nothing", p.Complete, v)
+	}
+}

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -84,6 +85,12 @@ func (c Config) withDefaults() Config {
 		c.ObjectBytes = d.ObjectBytes
 	}
 	return c
+}
+
+// Answers says whether there is a model or a pipeline for a wish.
+func (c Config) Answers(want string) bool {
+	return slices.ContainsFunc(c.Models, func(m Choice) bool { return m.Want == want }) ||
+		slices.ContainsFunc(c.Pipelines, func(p Pipeline) bool { return p.Want == want })
 }
 
 // Problems lists every mistake in c.

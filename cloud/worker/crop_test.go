@@ -95,8 +95,8 @@ func TestPolygonsCoverTheMasksClasses(t *testing.T) {
 			}
 			before = p.Area
 			inside := 0
-			for y := p.around.Y; y < p.around.Y+p.around.H; y++ {
-				for x := p.around.X; x < p.around.X+p.around.W; x++ {
+			for y := p.Window.Y; y < p.Window.Y+p.Window.H; y++ {
+				for x := p.Window.X; x < p.Window.X+p.Window.W; x++ {
 					if classes[y*w+x] == byte(p.Class) {
 						inside++
 					}

@@ -12,10 +12,10 @@ import (
 type Finding struct {
 	Box     *vision.Box `json:"box,omitempty"`
 	Polygon *Polygon    `json:"polygon,omitempty"`
-	Window  Window      `json:"window"` // of the picture, around it
 	Looks   []Look      `json:"looks,omitempty"`
 
-	picked bool // the step under way looks at it
+	picked bool   // the step under way looks at it …
+	window Window // … in this part of the picture
 }
 
 // Look is what one step saw of a finding.
@@ -23,6 +23,7 @@ type Look struct {
 	Step     int            `json:"step"` // its place in the pipeline, from 1 for the second model
 	Model    string         `json:"model"`
 	Version  string         `json:"version"`
+	Window   Window         `json:"window"`          // the part of the picture that it saw
 	Label    string         `json:"label,omitempty"` // the best class, or that of the box that fits best
 	Text     string         `json:"text,omitempty"`  // of a reader
 	Score    float32        `json:"score"`
@@ -64,7 +65,7 @@ func findingsOf(out *vision.Output, least int) (found []Finding) {
 	if out.Mask.Class != nil {
 		polygons := polygonsOf(&out.Mask, least)
 		for _, g := range polygons[:min(len(polygons), mostCrops)] {
-			found = append(found, Finding{Polygon: &g, Window: g.around})
+			found = append(found, Finding{Polygon: &g})
 		}
 		return found
 	}
@@ -72,6 +73,15 @@ func findingsOf(out *vision.Output, least int) (found []Finding) {
 		found = append(found, Finding{Box: &b})
 	}
 	return found
+}
+
+// around is the finding as a box.
+func (f *Finding) around() vision.Box {
+	if f.Polygon != nil {
+		w := f.Polygon.Window
+		return vision.Box{X: float32(w.X), Y: float32(w.Y), W: float32(w.W), H: float32(w.H)}
+	}
+	return *f.Box
 }
 
 func (f *Finding) label() string {
@@ -193,14 +203,17 @@ func (p *loop) lookAlone(ctx context.Context, n int, s *laterStep, t target, cro
 		t.looked(n, s, t.model, &outputs[0])
 		return nil
 	}
-	t.model.figures.fail()
-	if other := s.line.instead(t.model); other != nil {
+	other := s.line.instead(t.model)
+	if other == nil {
+		t.model.figures.fail()
+	} else {
 		defer s.line.leave(other)
 		outputs, err := p.forward(ctx, other, []vision.Image{crop})
 		if stop := stops(ctx, err); stop != nil {
 			return stop
 		}
 		if err == nil {
+			t.model.figures.fail()
 			t.looked(n, s, other, &outputs[0])
 			return nil
 		}
@@ -216,5 +229,5 @@ func (t target) fails(n int, why error) {
 	if step.Error == "" {
 		step.Error = why.Error()
 	}
-	t.finding.Looks = append(t.finding.Looks, Look{Step: n, Model: t.model.Name, Version: t.model.Needs.Version, Failed: why.Error()})
+	t.finding.Looks = append(t.finding.Looks, Look{Step: n, Model: t.model.Name, Version: t.model.Needs.Version, Window: t.finding.window, Failed: why.Error()})
 }

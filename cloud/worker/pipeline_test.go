@@ -147,7 +147,7 @@ func TestTheSecondModelLooksAtTheFirstOnesBoxesAndItsWordJoinsTheResult(t *testi
 	if len(narrow.Looks) != 1 || !strings.Contains(narrow.Looks[0].Failed, "too narrow") || narrow.Looks[0].Accepted {
 		t.Errorf("the one that could not be seen: %+v", narrow)
 	}
-	if want := (Window{38, 19, 24, 12}); wide.Window != want || len(wide.Looks) != 1 || wide.Looks[0].Label != "truck" || !wide.Looks[0].Accepted || wide.Looks[0].Version != "7" {
+	if want := (Window{38, 19, 24, 12}); len(wide.Looks) != 1 || wide.Looks[0].Window != want || wide.Looks[0].Label != "truck" || !wide.Looks[0].Accepted || wide.Looks[0].Version != "7" {
 		t.Errorf("the wide one: %+v", wide)
 	}
 	steps := []Passed{{Model: "small", Version: "1", Looked: 1}, {Model: "kinds", Version: "7", Looked: 2, Failed: 1, Error: "kinds version 7: too narrow"}}
@@ -256,50 +256,6 @@ func TestCropsOfABatchAreSeenTogetherAndInBatchesOfTheConfiguredSize(t *testing.
 	}
 }
 
-func TestAPipelineTakesTheKindsAndStreamsThatItNamesAndNoOthers(t *testing.T) {
-	s := newStudio(map[string]fakeModel{"small": {colour(GivesBoxes), twoCars}, "large": {colour(GivesBoxes), twoCars}})
-	steps := []Step{{Model: "small"}, {Model: "large"}}
-	cfg := Config{
-		Pipelines: []Pipeline{
-			{Name: "gate", Want: "detect", Kinds: []string{"crop"}, Streams: []string{"gate"}, Steps: steps},
-			{Name: "any", Want: "detect", Kinds: []string{"frame"}, Steps: steps},
-		},
-		Models: []Choice{{"detect", "small"}},
-	}
-	shelf, err := NewShelf(cfg, s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	im := vision.Image{W: 1, H: 1, Pix: make([]byte, 3)}
-	for _, c := range []struct {
-		kind                event.Kind
-		stream, asked, name string
-	}{{event.Crop, "gate", "", "gate"}, {event.Crop, "door", "", "small"}, {event.Frame, "door", "", "any"}, {event.Crop, "gate", "small", "small"}, {event.Frame, "gate", "gate", "any"}} {
-		r, err := shelf.Pick(&event.Item{Kind: c.kind, Stream: c.stream, Attrs: event.Attrs{Want: "detect", Model: c.asked}}, &im)
-		if err != nil || r.Name != c.name {
-			t.Errorf("a %s of %s that asks for %q goes to %+v (%v), want %s", c.kind, c.stream, c.asked, r, err, c.name)
-		}
-	}
-}
-
-func TestPipelinesThatCannotWorkAreRefusedWithAReason(t *testing.T) {
-	s := newStudio(map[string]fakeModel{
-		"boxes": {colour(GivesBoxes), twoCars}, "mask": {colour(GivesMask), nil}, "words": {colour(GivesWords), nil}, "classes": {colour(GivesClasses), nil},
-		"nir": {Needs{Version: "1", Gives: GivesClasses, Bands: []string{"nir"}}, nil},
-	})
-	for _, c := range []struct{ steps, why string }{
-		{"classes boxes", "begin with"}, {"boxes mask", "gives a mask"}, {"boxes words classes", "put it last"}, {"boxes nir", "boxes sees pictures of 8-bit colour"}, {"boxes nosuch", "no such model"},
-	} {
-		p := Pipeline{Name: "p", Want: "detect"}
-		for _, m := range strings.Fields(c.steps) {
-			p.Steps = append(p.Steps, Step{Model: m})
-		}
-		if _, err := NewShelf(Config{Pipelines: []Pipeline{p}}, s); err == nil || !strings.Contains(err.Error(), c.why) || errors.Is(err, ErrUnfit) != (c.why == "no such model") {
-			t.Errorf("%s: %v, want something of %q", c.steps, err, c.why)
-		}
-	}
-}
-
 func TestAStepThatGivesNoNumbersFailsInTheResultAndNotTheItem(t *testing.T) {
 	nan := float32(math.NaN())
 	s := newStudio(map[string]fakeModel{"small": {colour(GivesBoxes), twoCars}, "odd": {colour(GivesClasses), func(vision.Image) (vision.Output, error) {
@@ -323,36 +279,30 @@ func TestAnItemThatTheFirstModelCannotSeeIsADeadLetter(t *testing.T) {
 	}
 }
 
-func TestEveryMistakeOfThePipelinesIsToldWithItsField(t *testing.T) {
-	wide := 9.0
-	two := []Step{{Model: "a"}, {Model: "b"}}
-	cfg := Config{
-		Late: "perhaps", MaxAge: -1, ModelsMemoryBytes: -1, Models: []Choice{{"detect", "a"}},
-		Pipelines: []Pipeline{
-			{Name: "a", Want: "detect", Steps: two},
-			{Name: "p", Want: "detect", Steps: two, Kinds: []string{"reading"}, MaxAge: -1},
-			{Name: "p", Steps: two[:1]},
-			{Name: "q", Want: "detect", Steps: []Step{{Model: "a"}, {MinScore: 2, Accept: -1, Margin: &wide, Most: 1000, MinArea: -1, White: -1}}},
-		},
-	}
-	told := map[string]bool{}
-	cfg.Problems(func(field, message, hint string) {
-		if message == "" || hint == "" {
-			t.Errorf("%s: %q, %q", field, message, hint)
+func TestADetectorMayLookAtPolygonsToo(t *testing.T) {
+	patch := func(im vision.Image) (vision.Output, error) {
+		m := vision.Mask{W: im.W, H: im.H, Class: make([]byte, im.W*im.H)}
+		for i := range m.Class {
+			if x, y := i%im.W, i/im.W; x >= 20 && x < 30 && y >= 10 && y < 30 {
+				m.Class[i] = vision.Cloud
+			}
 		}
-		told[field] = true
-	})
-	for _, field := range []string{
-		"late", "max_age", "models_memory_bytes", "pipelines.0.name", "pipelines.1.kinds", "pipelines.1.max_age", "pipelines.2.name", "pipelines.2.want", "pipelines.2.steps",
-		"pipelines.3.steps.1.model", "pipelines.3.steps.1.min_score", "pipelines.3.steps.1.accept", "pipelines.3.steps.1.margin", "pipelines.3.steps.1.most",
-		"pipelines.3.steps.1.min_area", "pipelines.3.steps.1.white",
-	} {
-		if !told[field] {
-			t.Errorf("nothing is said of %s", field)
-		}
-		delete(told, field)
+		return vision.Output{Mask: m}, nil
 	}
-	if len(told) > 0 {
-		t.Errorf("said without need: %v", told)
+	whole := func(im vision.Image) (vision.Output, error) {
+		return vision.Output{Boxes: []vision.Box{{X: 1, Y: 2, W: 10, H: 20, Score: 0.9, Label: "smoke"}}}, nil
+	}
+	s := newStudio(map[string]fakeModel{"mask": {colour(GivesMask), patch}, "smoke": {colour(GivesBoxes), whole}})
+	in := frame(1)
+	in.Attrs.Want = "segment"
+	s.put(0, in)
+	start(t, s.worker(t, Config{Pipelines: []Pipeline{{Name: "fires", Want: "segment", Steps: []Step{{Model: "mask"}, {Model: "smoke"}}}}}))
+	s.until(t, "it is done", func() bool { return s.offsets[0] == 1 })
+	g := s.found(t, 1).Pipeline.Findings[0]
+	if want := (Window{20, 10, 10, 20}); g.Polygon.Window != want {
+		t.Errorf("polygon %+v", g.Polygon)
+	}
+	if l := g.Looks[0]; l.Window != (Window{19, 8, 12, 24}) || l.Boxes[0].X != 20 || l.Boxes[0].Y != 10 || l.Label != "smoke" {
+		t.Errorf("%+v: the crop begins at 19, 8", l)
 	}
 }

@@ -11,12 +11,11 @@ import (
 // Polygon is a patch of one class in a mask: pixels that touch at their sides. Its outline is in the
 // mask, which travels as a result of its own.
 type Polygon struct {
-	Label string  `json:"label"`
-	Class int     `json:"class"`
-	Area  int     `json:"area"`  // pixels
-	Score float32 `json:"score"` // mean probability of its class; 1 where the model gives none
-
-	around Window
+	Label  string  `json:"label"`
+	Class  int     `json:"class"`
+	Window Window  `json:"window"` // around it
+	Area   int     `json:"area"`   // pixels
+	Score  float32 `json:"score"`  // mean probability of its class; 1 where the model gives none
 }
 
 // maskLabel names a class of a mask.
@@ -60,7 +59,7 @@ func polygonsOf(m *vision.Mask, least int) (found []Polygon) {
 		if area >= least {
 			found = append(found, Polygon{
 				Label: maskLabel(class), Class: int(class), Area: area, Score: float32(sum) / float32(area*vision.ShareOne),
-				around: Window{x0, y0, x1 - x0, y1 - y0},
+				Window: Window{x0, y0, x1 - x0, y1 - y0},
 			})
 		}
 	}

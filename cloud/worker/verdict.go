@@ -9,7 +9,7 @@ import (
 	"cloudcanvas/shared/vision"
 )
 
-// cropOf is what a step sees of a finding. Its window in the picture is noted where it has none.
+// cropOf is what a step sees of a finding; where that lies in the picture is noted.
 func (s *laterStep) cropOf(im *vision.Image, f *Finding) (vision.Image, error) {
 	needs := s.needs()
 	slanted := f.Box != nil && len(f.Box.Points) == 4
@@ -20,17 +20,11 @@ func (s *laterStep) cropOf(im *vision.Image, f *Finding) (vision.Image, error) {
 	case slanted && needs.Gives == GivesWords:
 		margin = 0 // a text detector's boxes are already wider than the line
 	}
-	box := vision.Box{X: float32(f.Window.X), Y: float32(f.Window.Y), W: float32(f.Window.W), H: float32(f.Window.H)}
-	if f.Box != nil {
-		box = *f.Box
-	}
-	w, err := windowOf(box, margin, im.W, im.H)
+	w, err := windowOf(f.around(), margin, im.W, im.H)
 	if err != nil {
 		return vision.Image{}, err
 	}
-	if f.Box != nil {
-		f.Window = w
-	}
+	f.window = w
 	if slanted && needs.Gives != GivesBoxes {
 		return straighten(im, [4][2]float32(f.Box.Points), margin)
 	}
@@ -47,11 +41,11 @@ func (t target) looked(n int, s *laterStep, m *Model, out *vision.Output) {
 		t.fails(n, fmt.Errorf("%s version %s gave a score that is no number", m.Name, m.Needs.Version))
 		return
 	}
-	l := Look{Step: n, Model: m.Name, Version: m.Needs.Version}
+	l := Look{Step: n, Model: m.Name, Version: m.Needs.Version, Window: t.finding.window}
 	switch s.needs().Gives {
 	case GivesBoxes:
 		for _, b := range out.Boxes {
-			b.X, b.Y = b.X+float32(t.finding.Window.X), b.Y+float32(t.finding.Window.Y)
+			b.X, b.Y = b.X+float32(l.Window.X), b.Y+float32(l.Window.Y)
 			l.Boxes = append(l.Boxes, b)
 		}
 		if best, ok := closest(l.Boxes, t.finding); ok {
@@ -82,10 +76,7 @@ const sameThing = 0.3
 
 // closest is the best box about the same thing, one of the finding's own label before any other.
 func closest(boxes []vision.Box, f *Finding) (vision.Box, bool) {
-	about := vision.Box{X: float32(f.Window.X), Y: float32(f.Window.Y), W: float32(f.Window.W), H: float32(f.Window.H)}
-	if f.Box != nil {
-		about = *f.Box
-	}
+	about := f.around()
 	var near []vision.Box
 	for _, b := range boxes {
 		if vision.IoU(about, b) >= sameThing {

@@ -100,3 +100,25 @@ func TestRepeatedCharactersNeedABlankBetweenThem(t *testing.T) {
 		t.Fatal("a network of another alphabet was accepted")
 	}
 }
+
+func TestLinesOfTextStayInThePictureWhateverTheMapSays(t *testing.T) {
+	g := geometry{w: 32, h: 16, rw: 32, rh: 16, sx: 32.0 / 200, sy: 16.0 / 120, iw: 200, ih: 120}
+	rapid.Check(t, func(rt *rapid.T) {
+		out := zeros("map", 1, 1, 16, 32)
+		copy(out.data, rapid.SliceOfN(rapid.SampledFrom([]float32{0, 0.2, 0.6, 1, 7, -3, float32(math.NaN()), float32(math.Inf(1))}), 512, 512).Draw(rt, "map"))
+		got, err := textDecoder(t, dbSpec).decode([]tensor{out}, 0, 1, g, nil)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		for _, b := range got.Boxes {
+			if !(b.Score >= 0.5 && b.Score <= 1) || len(b.Points) != 4 {
+				rt.Fatalf("%+v", b)
+			}
+			for _, p := range b.Points {
+				if !(p[0] >= 0 && p[0] <= 200 && p[1] >= 0 && p[1] <= 120) {
+					rt.Fatalf("corner %v of a picture of 200 x 120", p)
+				}
+			}
+		}
+	})
+}

@@ -40,8 +40,8 @@ func TestALargerDetectorLooksAgainAtWhatASmallOneFound(t *testing.T) {
 				agreed++
 			}
 			for _, b := range l.Boxes {
-				if b.X+b.W < float32(f.Window.X)-b.W || b.X > float32(f.Window.X+f.Window.W)+b.W {
-					t.Errorf("box %+v lies far from its crop %+v", b, f.Window)
+				if b.X+b.W < float32(l.Window.X)-b.W || b.X > float32(l.Window.X+l.Window.W)+b.W {
+					t.Errorf("box %+v lies far from its crop %+v", b, l.Window)
 				}
 			}
 		}
