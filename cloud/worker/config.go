@@ -40,6 +40,9 @@ type Config struct {
 type Choice struct {
 	Want  string `yaml:"want"` // what the edge asked for: segment, detect, classify
 	Model string `yaml:"model"`
+	// White is the reflectance that becomes 255 where a network for pictures looks at bands. Default 0.4;
+	// 1 for scenes that are 8-bit pictures.
+	White float64 `yaml:"white"`
 }
 
 // DefaultConfig segments scenes with the heavy six-band model, the four-band one where the short-wave
@@ -102,6 +105,9 @@ func (c Config) Problems(add func(field, message, hint string)) {
 		}
 		if m.Model == "" {
 			add(field+"model", "is empty", "name a model of the repository; `canvas-edge models ls` lists them")
+		}
+		if !(m.White >= 0 && m.White <= 10) {
+			add(field+"white", fmt.Sprintf("is %v", m.White), "use a reflectance, 0.2 to 1")
 		}
 	}
 	c.pipelineProblems(add)

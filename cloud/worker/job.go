@@ -80,6 +80,8 @@ func (w *Worker) prepare(ctx context.Context, j *job) error {
 	j.route, err = w.Models.Pick(item, &j.image)
 	if err != nil {
 		j.poison = poison(stageTransform, "NoModel", err)
+	} else if j.image.Pix == nil && len(j.route.line.bands) == 0 {
+		j.image = picture(&j.image, j.route.white)
 	}
 	return nil
 }

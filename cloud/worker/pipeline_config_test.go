@@ -20,7 +20,7 @@ func TestAPipelineTakesTheKindsAndStreamsThatItNamesAndNoOthers(t *testing.T) {
 			{Name: "gate", Want: "detect", Kinds: []string{"crop"}, Streams: []string{"gate"}, Steps: steps},
 			{Name: "any", Want: "detect", Kinds: []string{"frame"}, Steps: steps},
 		},
-		Models: []Choice{{"detect", "small"}},
+		Models: []Choice{{Want: "detect", Model: "small"}},
 	}
 	shelf, err := NewShelf(cfg, s)
 	if err != nil {
@@ -60,7 +60,7 @@ func TestEveryMistakeOfThePipelinesIsToldWithItsField(t *testing.T) {
 	wide := 9.0
 	two := []Step{{Model: "a"}, {Model: "b"}}
 	cfg := Config{
-		Late: "perhaps", MaxAge: -1, ModelsMemoryBytes: -1, Models: []Choice{{"detect", "a"}},
+		Late: "perhaps", MaxAge: -1, ModelsMemoryBytes: -1, Models: []Choice{{Want: "detect", Model: "a"}},
 		Pipelines: []Pipeline{
 			{Name: "a", Want: "detect", Steps: two},
 			{Name: "p", Want: "detect", Steps: two, Kinds: []string{"reading"}, MaxAge: -1},

@@ -76,7 +76,7 @@ func child(settings string) error {
 	defer c.Close()
 	w := newWorld()
 	var catalogue Catalogue = w
-	cfg := Config{BatchItems: s.Batch, Prefetch: 4 * s.Batch, Models: []Choice{{"segment", "six"}}}
+	cfg := Config{BatchItems: s.Batch, Prefetch: 4 * s.Batch, Models: []Choice{{Want: "segment", Model: "six"}}}
 	if s.Between != "" {
 		catalogue, cfg.Models, cfg.Pipelines = between(s.Between), nil, twoSteps
 	}

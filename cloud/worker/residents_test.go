@@ -68,7 +68,7 @@ func (g *guest) Close() error {
 func (h *hall) shelf(budget int64) (*Shelf, error) {
 	cfg := Config{ModelsMemoryBytes: budget}
 	for name := range h.bytes {
-		cfg.Models = append(cfg.Models, Choice{"detect", name})
+		cfg.Models = append(cfg.Models, Choice{Want: "detect", Model: name})
 	}
 	return NewShelf(cfg, h)
 }
@@ -191,7 +191,7 @@ func TestAModelThatCannotBeLoadedTakesNoRoom(t *testing.T) {
 
 func TestPreloadStopsWhereTheBudgetEnds(t *testing.T) {
 	h := &hall{t: t, bytes: map[string]int64{"a": 1 << 20, "b": 1 << 20, "c": 1 << 20}}
-	cfg := Config{ModelsMemoryBytes: 2 * footprint(1<<20), Models: []Choice{{"detect", "a"}, {"segment", "b"}, {"classify", "c"}}}
+	cfg := Config{ModelsMemoryBytes: 2 * footprint(1<<20), Models: []Choice{{Want: "detect", Model: "a"}, {Want: "segment", Model: "b"}, {Want: "classify", Model: "c"}}}
 	s, err := NewShelf(cfg, h)
 	if err != nil {
 		t.Fatal(err)

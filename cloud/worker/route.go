@@ -20,8 +20,9 @@ const (
 
 // Route is what is done with an item: one model, or a pipeline of several.
 type Route struct {
-	Name   string // the model's or the pipeline's
-	line   *Line  // of the first model
+	Name   string  // the model's or the pipeline's
+	line   *Line   // of the first model
+	white  float64 // reflectance that becomes 255 for it, where it looks at bands as at a picture
 	later  []laterStep
 	takes  Pipeline      // of a pipeline: what it takes
 	maxAge time.Duration // 0: the worker's own

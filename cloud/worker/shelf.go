@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,7 +60,7 @@ func NewShelf(cfg Config, from Catalogue) (*Shelf, error) {
 		if len(p.Steps) == 0 {
 			continue // config.Check tells
 		}
-		r := &Route{Name: p.Name, takes: p, maxAge: p.MaxAge}
+		r := &Route{Name: p.Name, takes: p, maxAge: p.MaxAge, white: cmp.Or(p.Steps[0].White, defaultWhite)}
 		for n, step := range p.Steps {
 			l, err := s.stock(step.Model, "pipeline "+p.Name, from)
 			if err != nil {
@@ -79,7 +80,7 @@ func NewShelf(cfg Config, from Catalogue) (*Shelf, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.choices = append(s.choices, choice{&Route{Name: c.Model, line: l}, c.Want})
+		s.choices = append(s.choices, choice{&Route{Name: c.Model, line: l, white: cmp.Or(c.White, defaultWhite)}, c.Want})
 	}
 	if mistakes = append(mistakes, s.memory.tooLarge(s.lines)...); len(mistakes) > 0 {
 		return nil, &config.Error{File: "configuration", Problems: mistakes}
@@ -148,8 +149,8 @@ func (s *Shelf) Pick(item *event.Item, image *vision.Image) (*Route, error) {
 }
 
 func suits(bands []string, image *vision.Image) bool {
-	if len(bands) == 0 {
-		return image.Pix != nil
+	if len(bands) == 0 { // a network for pictures: bands are shown to it as one
+		bands = visible
 	}
 	has := bandsOf(image)
 	for _, b := range bands {

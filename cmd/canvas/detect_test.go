@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"cloudcanvas/shared/raster"
 )
 
 func detectIn(t *testing.T, scene string, more ...string) (found []sceneDetection, dir, said string) {
@@ -67,7 +69,7 @@ func TestDetectionsOfAGeoreferencedSceneAreOnTheMap(t *testing.T) {
 	}
 	var on struct {
 		Type     string
-		Features []feature
+		Features []raster.Feature
 	}
 	if err := json.Unmarshal(data, &on); err != nil {
 		t.Fatal(err)
