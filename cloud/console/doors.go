@@ -48,7 +48,8 @@ type Worker struct {
 	Host        string             `json:"host"`
 	Accelerator string             `json:"accelerator"`
 	MemoryBytes int64              `json:"memory_bytes"`
-	Rates       map[string]float64 `json:"rates"` // measured items a second by model
+	Rates       map[string]float64 `json:"rates"`  // measured items a second by model
+	Models      map[string]string  `json:"models"` // version by model, of those it runs
 }
 
 // Device tells what only the device knows, where the console runs beside it.

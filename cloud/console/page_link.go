@@ -3,7 +3,6 @@ package console
 import (
 	"context"
 	"net/http"
-	"time"
 )
 
 type linkBody struct {
@@ -24,18 +23,4 @@ func (k *Console) link(ctx context.Context) (body linkBody, err error) {
 	}
 	body.Drops, err = k.index.drops(ctx)
 	return body, err
-}
-
-type clusterBody struct {
-	Cluster
-	Kafka string // why it can't be reached
-	Since time.Time
-}
-
-func (k *Console) clusterPage(r *http.Request) (any, error) {
-	since, err := k.reach.get()
-	if err != nil {
-		return clusterBody{Kafka: err.Error(), Since: since}, nil
-	}
-	return clusterBody{Cluster: k.cluster.get(r.Context())}, nil
 }

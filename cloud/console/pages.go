@@ -47,8 +47,16 @@ var pageFunctions = template.FuncMap{
 	"lasts": func(d time.Duration) string { return d.Round(100 * time.Millisecond).String() },
 	"join":  strings.Join,
 	"story": storyOf,
-	"inc":   func(n int) int { return n + 1 },
-	"dec":   func(n int) int { return n - 1 },
+	"version": func(v string) string {
+		if v == "" {
+			return "as shipped"
+		}
+		return "version " + v
+	},
+	"share":       func(v float64) string { return strconv.FormatFloat(100*v, 'g', 4, 64) + " %" },
+	"shareNumber": func(v float64) string { return strconv.FormatFloat(100*v, 'g', 4, 64) },
+	"inc":         func(n int) int { return n + 1 },
+	"dec":         func(n int) int { return n - 1 },
 }
 
 func parsePages() (pages, error) {

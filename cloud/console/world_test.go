@@ -156,6 +156,7 @@ type world struct {
 	stop     func() // the console; run starts another
 	seq      uint64
 	start    time.Time
+	models   *cluster
 }
 
 // newWorld runs a console until the test ends. adjust may change its settings; nil leaves them.
@@ -166,6 +167,7 @@ func newWorld(t *testing.T, adjust func(*Config)) *world {
 	if adjust != nil {
 		adjust(&w.config)
 	}
+	w.models = newCluster(t)
 	w.run()
 	return w
 }
@@ -174,7 +176,7 @@ func newWorld(t *testing.T, adjust func(*Config)) *world {
 func (w *world) run() {
 	w.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	console, err := New(ctx, w.config, Parts{Log: w.log, Products: w.products, Group: fakeGroup{}, Device: fakeDevice{}, Version: "test"})
+	console, err := New(ctx, w.config, Parts{Log: w.log, Products: w.products, Group: fakeGroup{}, Device: fakeDevice{}, Models: w.models, Version: "test"})
 	if err != nil {
 		cancel()
 		w.Fatal(err)
