@@ -69,6 +69,7 @@ func (k *Console) endpoints() []endpoint {
 	return []endpoint{
 		get("/overview", "How the appliance is, in sentences, the bad ones first", nil, health{}, k.apiOverview),
 		get("/edges", "Devices as the cloud knows them", nil, list[Edge]{}, k.apiEdges),
+		get("/edges/{edge}/link", "What waits on an edge by priority and rung, its contact windows, and what would go next and why", nil, event.LinkReport{}, k.apiLink),
 		get("/drops", "What edges let go of, and why", nil, list[Drop]{}, k.apiDrops),
 		get("/scenes", "Scenes, the latest first", append([]parameter{{"edge", "string", "", "of one edge"}, {"bbox", "string", "", "west,south,east,north in degrees"},
 			{"from", "string", "date-time", "captured from this time on"}, {"to", "string", "date-time", "captured up to this time"}}, paging...), list[Scene]{}, k.apiScenes),

@@ -49,6 +49,7 @@ type Console struct {
 	products *products
 	cluster  *clusterView
 	models   *modelsView
+	device   *deviceLink
 	fold     fold
 	reach    reach
 	guard    *guard
@@ -115,6 +116,7 @@ func New(ctx context.Context, c Config, p Parts) (_ *Console, err error) {
 	k.box = letterBox{log: p.Log, audit: k.audit, now: k.now}
 	k.cluster = &clusterView{log: p.Log, group: p.Group, device: p.Device, index: k.index}
 	k.models = &modelsView{models: p.Models, last: []Model{}}
+	k.device = &deviceLink{device: p.Device}
 	k.fold = fold{index: k.index, objects: p.Objects, tell: k.tell, passed: k.passed}
 	return k, nil
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/event"
 )
 
 // Log is what the console needs of Kafka; *broker.Kafka has it.
@@ -56,6 +57,7 @@ type Worker struct {
 type Device interface {
 	Outbox() Outbox
 	Engines() []Engine
+	Link(ctx context.Context) (event.LinkReport, error)
 }
 
 // Outbox is the state of a device's buffer.

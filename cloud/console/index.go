@@ -25,7 +25,7 @@ const (
 const schema = `
 CREATE TABLE progress (topic TEXT, part INTEGER, next INTEGER NOT NULL, PRIMARY KEY (topic, part)) WITHOUT ROWID;
 CREATE TABLE edges (edge TEXT PRIMARY KEY, status TEXT NOT NULL DEFAULT '', epoch TEXT NOT NULL DEFAULT '', version TEXT NOT NULL DEFAULT '',
-	since INTEGER NOT NULL DEFAULT 0, heard INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+	since INTEGER NOT NULL DEFAULT 0, heard INTEGER NOT NULL DEFAULT 0, link TEXT NOT NULL DEFAULT '') WITHOUT ROWID;
 CREATE TABLE scenes (edge TEXT, id TEXT, captured INTEGER NOT NULL DEFAULT 0, manifested INTEGER NOT NULL DEFAULT 0,
 	first_result INTEGER NOT NULL DEFAULT 0, last_result INTEGER NOT NULL DEFAULT 0, results INTEGER NOT NULL DEFAULT 0,
 	published INTEGER NOT NULL DEFAULT 0, width INTEGER NOT NULL DEFAULT 0, height INTEGER NOT NULL DEFAULT 0,
@@ -62,9 +62,9 @@ CREATE TABLE letters (part INTEGER, at INTEGER, heard INTEGER NOT NULL, topic TE
 	class TEXT NOT NULL, reason TEXT NOT NULL, edge TEXT NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL, bytes INTEGER NOT NULL,
 	quarantine TEXT NOT NULL, head BLOB NOT NULL, PRIMARY KEY (part, at)) WITHOUT ROWID;
 CREATE INDEX letters_by_time ON letters (heard);
-PRAGMA user_version = 1;`
+PRAGMA user_version = 2;`
 
-const schemaVersion = 1
+const schemaVersion = 2
 
 // index is what the console knows, on disk. One goroutine at a time writes; pages read beside it.
 type index struct {

@@ -141,6 +141,16 @@ type fakeDevice struct{}
 func (fakeDevice) Outbox() Outbox {
 	return Outbox{Edge: "mast-7", Committed: 40, Received: 38, Waiting: 2, Bytes: 4096, Oldest: time.Now()}
 }
+
+func (fakeDevice) Link(context.Context) (event.LinkReport, error) {
+	now := time.Now().UTC()
+	return event.LinkReport{Time: now, Waiting: 2, Bytes: 4096, Oldest: now.Add(-time.Minute), Open: true, BytesPerSecond: 250_000,
+		Ladder: []event.LadderStep{{Priority: event.Urgent, Rung: event.RungAlert, Items: 1, Bytes: 96, Oldest: now}, {Priority: event.Normal, Rung: event.RungTile, Items: 1, Bytes: 4000, Oldest: now.Add(-time.Minute)}},
+		Past:   []event.ContactWindow{{From: now.Add(-5 * time.Hour), To: now.Add(-4 * time.Hour)}},
+		Coming: []event.ContactWindow{{From: now.Add(-time.Minute), To: now.Add(9 * time.Minute), BytesPerSecond: 250_000}, {From: now.Add(6 * time.Hour), To: now.Add(7 * time.Hour)}},
+		Next:   []event.NextItem{{Seq: 40, Kind: event.Tile, Stream: "alpha", Subject: "alpha/1_0", Priority: event.Normal, Rung: event.RungTile, Bytes: 4000, Sent: 1, Parts: 3, Why: "it has begun"}}}, nil
+}
+
 func (fakeDevice) Engines() []Engine {
 	return []Engine{{Model: "ukis", Engine: "onnxruntime-cpu", Device: "CPU", Golden: "match", Ms: 27}}
 }

@@ -20,6 +20,8 @@ type Status struct {
 	Epoch   Epoch     `json:"epoch"`
 	Version string    `json:"version"`
 	Time    time.Time `json:"time,omitzero"` // since when; a will cannot know
+	// Link is how the edge's outbox and link were; nil where it has not said.
+	Link *LinkReport `json:"link,omitempty"`
 }
 
 // ParseStatus reads the payload of a status topic.
@@ -33,6 +35,9 @@ func ParseStatus(b []byte) (Status, error) {
 	}
 	if s.Status != Online && s.Status != Offline {
 		return s, fmt.Errorf("%w: status %.40q is neither online nor offline", ErrMalformed, s.Status)
+	}
+	if s.Link != nil {
+		*s.Link = s.Link.Bounded()
 	}
 	return s, nil
 }

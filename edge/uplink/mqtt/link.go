@@ -32,8 +32,9 @@ type Link struct {
 	client   *broker.MQTT
 	receipts chan event.Receipt
 
-	mu sync.Mutex
-	up chan struct{} // closed while connected
+	mu    sync.Mutex
+	up    chan struct{} // closed while connected
+	since time.Time     // of the connection
 }
 
 // receiptsHeld bounds receipts not yet taken; a later one says all that an earlier one said.
@@ -76,6 +77,7 @@ func (l *Link) connected() {
 	default:
 		close(l.up)
 	}
+	l.since = time.Now().UTC()
 	go l.announce(event.Online)
 }
 
@@ -93,13 +95,29 @@ func (l *Link) lost() {
 func (l *Link) announce(status string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	payload, err := json.Marshal(event.Status{Status: status, Edge: l.options.Edge, Epoch: l.options.Epoch, Version: l.options.Version, Time: time.Now().UTC()})
-	if err == nil {
-		err = l.client.Publish(ctx, event.StatusTopic(l.options.Edge), 1, true, payload)
-	}
+	err := l.publish(ctx, event.Status{Status: status, Time: time.Now().UTC()})
 	if err != nil {
 		l.options.Log.Debug("status not announced", "problem", err)
 	}
+}
+
+// Report publishes the status once more, with how the link is.
+func (l *Link) Report(ctx context.Context, r event.LinkReport) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	l.mu.Lock()
+	since := l.since
+	l.mu.Unlock()
+	return l.publish(ctx, event.Status{Status: event.Online, Time: since, Link: &r})
+}
+
+func (l *Link) publish(ctx context.Context, s event.Status) error {
+	s.Edge, s.Epoch, s.Version = l.options.Edge, l.options.Epoch, l.options.Version
+	payload, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	return l.client.Publish(ctx, event.StatusTopic(l.options.Edge), 1, true, payload)
 }
 
 // take decodes a receipt. When too many are held the oldest goes: later ones repeat what it said.
