@@ -83,6 +83,7 @@ func (k *Console) endpoints() []endpoint {
 		get("/sensors", "Numbers that sensors tell", nil, list[Sensor]{}, k.apiSensors),
 		get("/sensors/{edge}/{sensor}/{key}", "A sensor's readings, folded into at most 480 points",
 			[]parameter{{"from", "string", "date-time", "from this time on; else the last six hours"}, {"to", "string", "date-time", "up to this time"}}, list[Point]{}, k.apiReadings),
+		get("/limits/{edge}/{sensor}", "Levels at which a sensor's values raise alerts, as its alerts have told", nil, list[Limit]{}, k.apiLimits),
 		get("/cluster", "Who works in the cloud, and how far behind they are", nil, Cluster{}, k.apiCluster),
 		get("/models", "The cluster's models, their versions and why they were changed", nil, list[Model]{}, k.apiModels),
 		get("/models/{model}", "One model", nil, Model{}, k.apiModel),
@@ -279,6 +280,11 @@ func (k *Console) apiReadings(r *http.Request) (any, error) {
 	}
 	all, err := k.index.readings(r.Context(), name(r, "edge"), name(r, "sensor"), name(r, "key"), from, to)
 	return list[Point]{Items: all}, err
+}
+
+func (k *Console) apiLimits(r *http.Request) (any, error) {
+	all, err := k.index.limits(r.Context(), name(r, "edge"), name(r, "sensor"))
+	return list[Limit]{Items: all}, err
 }
 
 func (k *Console) apiCluster(r *http.Request) (any, error) {

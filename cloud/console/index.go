@@ -56,6 +56,7 @@ CREATE TABLE sensors (edge TEXT, name TEXT, key TEXT, last REAL NOT NULL, at INT
 	PRIMARY KEY (edge, name, key)) WITHOUT ROWID;
 CREATE TABLE readings (n INTEGER PRIMARY KEY, edge TEXT NOT NULL, sensor TEXT NOT NULL, key TEXT NOT NULL, at INTEGER NOT NULL, value REAL NOT NULL);
 CREATE INDEX readings_by_sensor ON readings (edge, sensor, key, at);
+CREATE TABLE limits (edge TEXT, sensor TEXT, key TEXT, side TEXT, level REAL NOT NULL, heard INTEGER NOT NULL, PRIMARY KEY (edge, sensor, key, side)) WITHOUT ROWID;
 CREATE TABLE drops (edge TEXT, kind TEXT, stream TEXT, reason TEXT, count INTEGER NOT NULL, bytes INTEGER NOT NULL, last INTEGER NOT NULL,
 	PRIMARY KEY (edge, kind, stream, reason)) WITHOUT ROWID;
 CREATE TABLE letters (part INTEGER, at INTEGER, heard INTEGER NOT NULL, topic TEXT NOT NULL, connector TEXT NOT NULL, stage TEXT NOT NULL,
@@ -132,7 +133,7 @@ func (x *index) open(ctx context.Context) (err error) {
 // forget empties the index, for a Kafka that is not the one it was made from.
 func (x *index) forget(ctx context.Context) error {
 	return x.change(ctx, func(tx *sql.Tx) error {
-		for _, table := range []string{"progress", "edges", "scenes", "cameras", "batches", "pictures", "events", "labels", "sensors", "readings", "drops", "letters"} {
+		for _, table := range []string{"progress", "edges", "scenes", "cameras", "batches", "pictures", "events", "labels", "sensors", "readings", "limits", "drops", "letters"} {
 			if _, err := tx.Exec("DELETE FROM " + table); err != nil {
 				return err
 			}

@@ -441,6 +441,10 @@ func (w *world) fill() {
 		w.putJSON(event.Reading, "wind", "wind", w.start.Add(time.Duration(i)*time.Second), event.Attrs{},
 			event.ReadingData{Sensor: "wind", Values: map[string]float64{"value": float64(i % 7)}})
 	}
+	for n, state := range []string{"begin", "end"} {
+		w.putJSON(event.Alert, "wind", "wind/value", w.start.Add(time.Duration(20+5*n)*time.Second), event.Attrs{},
+			object{"sensor": "wind", "value": "value", "side": "above", "state": state, "reading": 6, "limit": 5})
+	}
 	w.putJSON(event.Ack, "outbox", "", w.start, event.Attrs{}, event.DropReport{Drops: []event.Drop{{Seq: 9999, Kind: event.Frame, Stream: "gate", Bytes: 5000, Reason: "quota"}}})
 	w.putLetter(event.WorkTopic, []byte("not a tile"), "the tile can't be decoded")
 	w.caughtUp()
