@@ -8,6 +8,7 @@ import (
 
 	"cloudcanvas/cloud/console"
 	"cloudcanvas/cloud/coord"
+	"cloudcanvas/cloud/release"
 	"cloudcanvas/shared/broker"
 )
 
@@ -28,6 +29,7 @@ func (c *Cloud) Console(ctx context.Context, o ConsoleOptions) error {
 	defer edges.Close()
 	k, err := console.New(ctx, c.Config.Console, console.Parts{
 		Log: c.Kafka, Products: c.Products, Objects: objects{c.Store, c.Config.Worker.ObjectBytes}, Statuses: edges, Group: group{c.Coord},
+		Models:  modelsOf(c.Coord, release.Library{Objects: c.Store}),
 		Stories: Teller(c.Kafka, objects{c.Store, c.Config.Worker.ObjectBytes}, c.Coord),
 		Device:  o.Device, Version: o.Version, Logger: c.Log, Metrics: c.Metrics, Gatherer: o.Gatherer, Step: c.Progress.Step,
 	})
@@ -52,7 +54,7 @@ func (g group) Workers(ctx context.Context) ([]console.Worker, error) {
 	case now := <-members:
 		all := make([]console.Worker, len(now))
 		for i, m := range now {
-			all[i] = console.Worker{ID: m.ID, Host: m.Host, Accelerator: m.Accelerator, MemoryBytes: m.MemoryBytes, Rates: m.Rates}
+			all[i] = console.Worker{ID: m.ID, Host: m.Host, Accelerator: m.Accelerator, MemoryBytes: m.MemoryBytes, Rates: m.Rates, Models: m.Models}
 		}
 		return all, nil
 	case <-ctx.Done():

@@ -138,6 +138,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	group.Go(func() error { a.report(ctx, a.box.Report); return nil })
 	group.Go(func() error { return a.lookOut(ctx) })
 	group.Go(func() error { a.desk.run(ctx); return nil })
+	group.Go(func() error { a.tellLink(ctx); return nil })
 	group.Go(func() error { telemetry.Watchdog(ctx, &a.hands); return nil })
 	if a.taker != nil {
 		group.Go(func() error { return a.taker.Run(ctx) })

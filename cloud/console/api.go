@@ -69,6 +69,7 @@ func (k *Console) endpoints() []endpoint {
 	return []endpoint{
 		get("/overview", "How the appliance is, in sentences, the bad ones first", nil, health{}, k.apiOverview),
 		get("/edges", "Devices as the cloud knows them", nil, list[Edge]{}, k.apiEdges),
+		get("/edges/{edge}/link", "What waits on an edge by priority and rung, its contact windows, and what would go next and why", nil, event.LinkReport{}, k.apiLink),
 		get("/drops", "What edges let go of, and why", nil, list[Drop]{}, k.apiDrops),
 		get("/scenes", "Scenes, the latest first", append([]parameter{{"edge", "string", "", "of one edge"}, {"bbox", "string", "", "west,south,east,north in degrees"},
 			{"from", "string", "date-time", "captured from this time on"}, {"to", "string", "date-time", "captured up to this time"}}, paging...), list[Scene]{}, k.apiScenes),
@@ -82,7 +83,12 @@ func (k *Console) endpoints() []endpoint {
 		get("/sensors", "Numbers that sensors tell", nil, list[Sensor]{}, k.apiSensors),
 		get("/sensors/{edge}/{sensor}/{key}", "A sensor's readings, folded into at most 480 points",
 			[]parameter{{"from", "string", "date-time", "from this time on; else the last six hours"}, {"to", "string", "date-time", "up to this time"}}, list[Point]{}, k.apiReadings),
+		get("/limits/{edge}/{sensor}", "Levels at which a sensor's values raise alerts, as its alerts have told", nil, list[Limit]{}, k.apiLimits),
 		get("/cluster", "Who works in the cloud, and how far behind they are", nil, Cluster{}, k.apiCluster),
+		get("/models", "The cluster's models, their versions and why they were changed", nil, list[Model]{}, k.apiModels),
+		get("/models/{model}", "One model", nil, Model{}, k.apiModel),
+		{Method: http.MethodPost, Path: "/api/v1/models/{model}", Summary: "Begin a canary, promote it or take it back; needs the role operator",
+			Body: modelWish{}, Answer: Model{}, Make: k.apiChangeModel},
 		get("/letters", "Dead letters, the latest first", paging, list[Letter]{}, k.apiLetters),
 		get("/letters/{partition}/{offset}", "One dead letter", nil, Letter{}, func(r *http.Request) (any, error) { return k.letterAsked(r) }),
 		{Method: http.MethodPost, Path: "/api/v1/letters/{partition}/{offset}", Summary: "Replay or discard a dead letter; needs the role operator",
@@ -274,6 +280,11 @@ func (k *Console) apiReadings(r *http.Request) (any, error) {
 	}
 	all, err := k.index.readings(r.Context(), name(r, "edge"), name(r, "sensor"), name(r, "key"), from, to)
 	return list[Point]{Items: all}, err
+}
+
+func (k *Console) apiLimits(r *http.Request) (any, error) {
+	all, err := k.index.limits(r.Context(), name(r, "edge"), name(r, "sensor"))
+	return list[Limit]{Items: all}, err
 }
 
 func (k *Console) apiCluster(r *http.Request) (any, error) {

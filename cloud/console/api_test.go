@@ -11,7 +11,7 @@ import (
 )
 
 // pathOf fills an endpoint's path with things that the filled world has.
-var pathOf = strings.NewReplacer("{edge}", "mast-7", "{scene}", "alpha", "{camera}", "gate", "{sensor}", "wind", "{key}", "value", "{partition}", "0", "{offset}", "0")
+var pathOf = strings.NewReplacer("{edge}", "mast-7", "{scene}", "alpha", "{camera}", "gate", "{sensor}", "wind", "{key}", "value", "{model}", "coast", "{partition}", "0", "{offset}", "0")
 
 func TestTheAPIAnswersAsItsDescriptionSays(t *testing.T) {
 	w := newWorld(t, nil)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -19,8 +20,8 @@ import (
 type Act struct {
 	Time   time.Time `json:"time"`
 	Who    string    `json:"who"`
-	Action string    `json:"action"` // replay, replay failed or discard
-	What   string    `json:"what"`   // canvas.dlq-0@17 of a time
+	Action string    `json:"action"` // replay, discard, canary, promote, rollback, log in …; with "failed" where it did
+	What   string    `json:"what"`   // canvas.dlq-0@17 of a time, or model ukis
 	Detail string    `json:"detail,omitempty"`
 }
 
@@ -125,6 +126,21 @@ func (a *audit) latest(n int) []Act {
 	defer a.mu.Unlock()
 	out := slices.Clone(a.acts[max(0, len(a.acts)-n):])
 	slices.Reverse(out)
+	return out
+}
+
+// about are the last n acts about what begins so, the newest first.
+func (a *audit) about(prefix string, n int) (out []Act) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, act := range slices.Backward(a.acts) {
+		if len(out) == n {
+			break
+		}
+		if strings.HasPrefix(act.What, prefix) {
+			out = append(out, act)
+		}
+	}
 	return out
 }
 

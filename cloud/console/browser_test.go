@@ -152,10 +152,11 @@ func TestPeopleCanUseEveryPageInABrowser(t *testing.T) {
 	b := openBrowser(t)
 	w := newWorld(t, nil)
 	w.fill()
+	w.console.Stories = fakeStories{}
 	pages := []struct{ name, path, shows string }{
 		{"overview", "/", ".line"}, {"scenes", "/scenes", ".footprint"}, {"scene", "/scenes/mast-7/alpha", ".mask"}, {"cameras", "/cameras", ".cards"},
 		{"camera", "/cameras/mast-7/gate", ".box"}, {"sensors", "/sensors", ".curve"}, {"link", "/link", "table"}, {"cluster", "/cluster", "table"},
-		{"letters", "/letters", "table"}, {"letter", "/letters/0/0", "pre"},
+		{"letters", "/letters", "table"}, {"letter", "/letters/0/0", "pre"}, {"story", "/story?item=alpha/0_0", "table"}, {"story-choice", "/story", "form"},
 	}
 	for _, form := range []struct {
 		name string

@@ -29,6 +29,7 @@ type Parts struct {
 	Statuses Statuses
 	Group    Group
 	Stories  Stories // nil: the story of an item is not told
+	Models   Models  // nil: there are none to change
 	Device   Device  // where the console runs beside one
 	Version  string
 	Logger   *slog.Logger
@@ -47,6 +48,8 @@ type Console struct {
 	notices  *notices
 	products *products
 	cluster  *clusterView
+	models   *modelsView
+	device   *deviceLink
 	fold     fold
 	reach    reach
 	guard    *guard
@@ -112,6 +115,8 @@ func New(ctx context.Context, c Config, p Parts) (_ *Console, err error) {
 	}
 	k.box = letterBox{log: p.Log, audit: k.audit, now: k.now}
 	k.cluster = &clusterView{log: p.Log, group: p.Group, device: p.Device, index: k.index}
+	k.models = &modelsView{models: p.Models, last: []Model{}}
+	k.device = &deviceLink{device: p.Device}
 	k.fold = fold{index: k.index, objects: p.Objects, tell: k.tell, passed: k.passed}
 	return k, nil
 }

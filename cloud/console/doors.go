@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/event"
 )
 
 // Log is what the console needs of Kafka; *broker.Kafka has it.
@@ -48,13 +49,15 @@ type Worker struct {
 	Host        string             `json:"host"`
 	Accelerator string             `json:"accelerator"`
 	MemoryBytes int64              `json:"memory_bytes"`
-	Rates       map[string]float64 `json:"rates"` // measured items a second by model
+	Rates       map[string]float64 `json:"rates"`  // measured items a second by model
+	Models      map[string]string  `json:"models"` // version by model, of those it runs
 }
 
 // Device tells what only the device knows, where the console runs beside it.
 type Device interface {
 	Outbox() Outbox
 	Engines() []Engine
+	Link(ctx context.Context) (event.LinkReport, error)
 }
 
 // Outbox is the state of a device's buffer.

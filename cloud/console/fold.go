@@ -139,11 +139,15 @@ func (f fold) status(ctx context.Context, s event.Status) error {
 	if !s.Time.IsZero() {
 		since = s.Time.UnixMilli()
 	}
+	link := ""
+	if s.Link != nil {
+		link = asJSON(s.Link)
+	}
 	err := f.change(ctx, func(tx *sql.Tx) error {
-		_, err := tx.Exec(`INSERT INTO edges (edge, status, epoch, version, since) VALUES (?, ?, ?, ?, ?)
+		_, err := tx.Exec(`INSERT INTO edges (edge, status, epoch, version, since, link) VALUES (?, ?, ?, ?, ?, ?)
 			ON CONFLICT DO UPDATE SET since = CASE WHEN excluded.since > 0 THEN excluded.since WHEN status = excluded.status THEN since ELSE ? END,
-			status = excluded.status, epoch = excluded.epoch, version = excluded.version`,
-			s.Edge, s.Status, string(s.Epoch), s.Version, since, time.Now().UnixMilli())
+			status = excluded.status, epoch = excluded.epoch, version = excluded.version, link = CASE WHEN excluded.link = '' THEN link ELSE excluded.link END`,
+			s.Edge, s.Status, string(s.Epoch), s.Version, since, link, time.Now().UnixMilli())
 		return err
 	})
 	if err == nil {

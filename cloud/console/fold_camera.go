@@ -3,6 +3,7 @@ package console
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -157,6 +158,7 @@ func (b *batch) alert(i event.Item, heard time.Time) error {
 		Score   float32    `json:"score"`
 		Box     [4]float32 `json:"box"`
 		Frame   int        `json:"frame"`
+		limitAlert
 	}
 	if err := json.Unmarshal(i.Data, &a); err != nil {
 		return unreadable(fmt.Errorf("alert: %w", err))
@@ -165,6 +167,18 @@ func (b *batch) alert(i event.Item, heard time.Time) error {
 		score: a.Score, at: i.Time.UnixMilli(), heard: heard.UnixMilli(), frame: a.Frame, box: asJSON(a.Box)}
 	if r.label == "" {
 		r.label = a.Message
+	}
+	if r.label == "" && slices.Contains(sides, a.Side) {
+		r.label = a.limitAlert.label()
+		if err := b.limit(i, a.limitAlert, heard); err != nil {
+			return err
+		}
+		if a.State == "end" {
+			if closed, err := b.endAlert(i, r.label, heard); closed || err != nil {
+				return err
+			}
+			r.state, r.until = event.TrackEnd, r.at
+		}
 	}
 	if a.Track != "" {
 		r.picture = shotSlot(i.Edge, i.Stream, a.Track)

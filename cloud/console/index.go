@@ -25,7 +25,7 @@ const (
 const schema = `
 CREATE TABLE progress (topic TEXT, part INTEGER, next INTEGER NOT NULL, PRIMARY KEY (topic, part)) WITHOUT ROWID;
 CREATE TABLE edges (edge TEXT PRIMARY KEY, status TEXT NOT NULL DEFAULT '', epoch TEXT NOT NULL DEFAULT '', version TEXT NOT NULL DEFAULT '',
-	since INTEGER NOT NULL DEFAULT 0, heard INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+	since INTEGER NOT NULL DEFAULT 0, heard INTEGER NOT NULL DEFAULT 0, link TEXT NOT NULL DEFAULT '') WITHOUT ROWID;
 CREATE TABLE scenes (edge TEXT, id TEXT, captured INTEGER NOT NULL DEFAULT 0, manifested INTEGER NOT NULL DEFAULT 0,
 	first_result INTEGER NOT NULL DEFAULT 0, last_result INTEGER NOT NULL DEFAULT 0, results INTEGER NOT NULL DEFAULT 0,
 	published INTEGER NOT NULL DEFAULT 0, width INTEGER NOT NULL DEFAULT 0, height INTEGER NOT NULL DEFAULT 0,
@@ -56,15 +56,16 @@ CREATE TABLE sensors (edge TEXT, name TEXT, key TEXT, last REAL NOT NULL, at INT
 	PRIMARY KEY (edge, name, key)) WITHOUT ROWID;
 CREATE TABLE readings (n INTEGER PRIMARY KEY, edge TEXT NOT NULL, sensor TEXT NOT NULL, key TEXT NOT NULL, at INTEGER NOT NULL, value REAL NOT NULL);
 CREATE INDEX readings_by_sensor ON readings (edge, sensor, key, at);
+CREATE TABLE limits (edge TEXT, sensor TEXT, key TEXT, side TEXT, level REAL NOT NULL, heard INTEGER NOT NULL, PRIMARY KEY (edge, sensor, key, side)) WITHOUT ROWID;
 CREATE TABLE drops (edge TEXT, kind TEXT, stream TEXT, reason TEXT, count INTEGER NOT NULL, bytes INTEGER NOT NULL, last INTEGER NOT NULL,
 	PRIMARY KEY (edge, kind, stream, reason)) WITHOUT ROWID;
 CREATE TABLE letters (part INTEGER, at INTEGER, heard INTEGER NOT NULL, topic TEXT NOT NULL, connector TEXT NOT NULL, stage TEXT NOT NULL,
 	class TEXT NOT NULL, reason TEXT NOT NULL, edge TEXT NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL, bytes INTEGER NOT NULL,
 	quarantine TEXT NOT NULL, head BLOB NOT NULL, PRIMARY KEY (part, at)) WITHOUT ROWID;
 CREATE INDEX letters_by_time ON letters (heard);
-PRAGMA user_version = 1;`
+PRAGMA user_version = 2;`
 
-const schemaVersion = 1
+const schemaVersion = 2
 
 // index is what the console knows, on disk. One goroutine at a time writes; pages read beside it.
 type index struct {
@@ -132,7 +133,7 @@ func (x *index) open(ctx context.Context) (err error) {
 // forget empties the index, for a Kafka that is not the one it was made from.
 func (x *index) forget(ctx context.Context) error {
 	return x.change(ctx, func(tx *sql.Tx) error {
-		for _, table := range []string{"progress", "edges", "scenes", "cameras", "batches", "pictures", "events", "labels", "sensors", "readings", "drops", "letters"} {
+		for _, table := range []string{"progress", "edges", "scenes", "cameras", "batches", "pictures", "events", "labels", "sensors", "readings", "limits", "drops", "letters"} {
 			if _, err := tx.Exec("DELETE FROM " + table); err != nil {
 				return err
 			}

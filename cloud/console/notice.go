@@ -8,9 +8,9 @@ import (
 // Notice tells open pages that something has changed: what, and about whom.
 type Notice struct {
 	Number uint64    `json:"-"`
-	What   string    `json:"what"` // scene, camera, event, sensor, drop, letter, edge
+	What   string    `json:"what"` // scene, camera, event, sensor, drop, letter, edge, model
 	Edge   string    `json:"edge,omitempty"`
-	Name   string    `json:"name,omitempty"` // the scene, camera or sensor
+	Name   string    `json:"name,omitempty"` // the scene, camera, sensor or model
 	Time   time.Time `json:"time"`
 }
 
@@ -23,6 +23,7 @@ const (
 	aboutDrop   = "drop"
 	aboutLetter = "letter"
 	aboutEdge   = "edge"
+	aboutModel  = "model"
 )
 
 // kept is how many notices a page that was away can catch up with; one that missed more looks at

@@ -2,15 +2,45 @@ package console
 
 import (
 	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
+	"sync"
 	"time"
+
+	"cloudcanvas/shared/event"
 )
 
 type linkBody struct {
-	Edges  []Edge
-	Outbox *Outbox
-	Drops  []Drop
+	Edges   []Edge
+	Outbox  *Outbox
+	Reports []report
+	Drops   []Drop
 }
+
+// report is what an edge said of its link, and where its windows lie in a line of time.
+type report struct {
+	Edge string
+	event.LinkReport
+	Live    bool // asked just now
+	Windows []timeWindow
+	NowX    float64
+}
+
+// timeWindow is a contact window in a picture of lineWidth.
+type timeWindow struct {
+	event.ContactWindow
+	X, Width float64
+	When     string // past, open or to come
+}
+
+// The line of time shows so much on both sides of now.
+const (
+	lineWidth = 600.0
+	lineSpan  = 24 * time.Hour
+)
 
 func (k *Console) linkPage(r *http.Request) (any, error) { return k.link(r.Context()) }
 
@@ -18,24 +48,126 @@ func (k *Console) link(ctx context.Context) (body linkBody, err error) {
 	if body.Edges, err = k.index.edges(ctx); err != nil {
 		return body, err
 	}
+	live := ""
 	if k.Device != nil {
 		o := k.Device.Outbox()
 		body.Outbox = &o
+		if r, err := k.device.get(ctx); err == nil {
+			live = o.Edge
+			body.Reports = append(body.Reports, reportOf(o.Edge, r, true, k.now()))
+		}
+	}
+	all, err := k.index.links(ctx)
+	if err != nil {
+		return body, err
+	}
+	for _, l := range all {
+		if l.edge != live {
+			body.Reports = append(body.Reports, reportOf(l.edge, l.LinkReport, false, k.now()))
+		}
 	}
 	body.Drops, err = k.index.drops(ctx)
 	return body, err
 }
 
-type clusterBody struct {
-	Cluster
-	Kafka string // why it can't be reached
-	Since time.Time
+// reportOf draws the windows around now.
+func reportOf(edge string, r event.LinkReport, live bool, now time.Time) report {
+	out := report{Edge: edge, LinkReport: r, Live: live, NowX: lineWidth / 2}
+	at := func(t time.Time) float64 {
+		return min(max(lineWidth/2+lineWidth/2*float64(t.Sub(now))/float64(lineSpan), 0), lineWidth)
+	}
+	for _, all := range [][]event.ContactWindow{r.Past, r.Coming} {
+		for _, w := range all {
+			one := timeWindow{ContactWindow: w, X: at(w.From), When: "to come"}
+			one.Width = max(at(w.To)-one.X, 2) // a pass of minutes is still seen
+			switch {
+			case !now.Before(w.To):
+				one.When = "past"
+			case !now.Before(w.From):
+				one.When = "open"
+			}
+			out.Windows = append(out.Windows, one)
+		}
+	}
+	return out
 }
 
-func (k *Console) clusterPage(r *http.Request) (any, error) {
-	since, err := k.reach.get()
-	if err != nil {
-		return clusterBody{Kafka: err.Error(), Since: since}, nil
+// priorityName is a priority for people.
+func priorityName(p event.Priority) string {
+	switch p {
+	case event.Urgent:
+		return "0 urgent"
+	case event.High:
+		return "1 high"
+	case event.Normal:
+		return "2 normal"
 	}
-	return clusterBody{Cluster: k.cluster.get(r.Context())}, nil
+	return fmt.Sprintf("%d low", p)
+}
+
+// deviceLink asks the device beside the console at most once in a while.
+type deviceLink struct {
+	device Device
+	mu     sync.Mutex
+	asked  time.Time
+	last   event.LinkReport
+	err    error
+}
+
+func (d *deviceLink) get(ctx context.Context) (event.LinkReport, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if time.Since(d.asked) >= askAgain {
+		d.last, d.err = d.device.Link(context.WithoutCancel(ctx))
+		d.asked = time.Now()
+	}
+	return d.last, d.err
+}
+
+// maxReports bounds the edges whose links a page shows; the API gives any.
+const maxReports = 50
+
+// edgeLink is what an edge said of its link.
+type edgeLink struct {
+	edge string
+	event.LinkReport
+}
+
+// links are the latest reports, of edges with the most waiting first.
+func (x *index) links(ctx context.Context) ([]edgeLink, error) {
+	rows, err := x.read.QueryContext(ctx, "SELECT edge, link FROM edges WHERE link <> '' ORDER BY json_extract(link, '$.waiting') DESC, edge LIMIT ?", maxReports)
+	if err != nil {
+		return nil, fmt.Errorf("look up links: %w", err)
+	}
+	defer rows.Close()
+	var all []edgeLink
+	for rows.Next() {
+		var l edgeLink
+		var text string
+		if err := rows.Scan(&l.edge, &text); err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal([]byte(text), &l.LinkReport); err != nil {
+			return nil, fmt.Errorf("the link of edge %s: %w", l.edge, err)
+		}
+		all = append(all, l)
+	}
+	return all, rows.Err()
+}
+
+func (k *Console) apiLink(r *http.Request) (any, error) {
+	edge := name(r, "edge")
+	if k.Device != nil && k.Device.Outbox().Edge == edge {
+		return k.device.get(r.Context())
+	}
+	var text string
+	err := k.index.read.QueryRowContext(r.Context(), "SELECT link FROM edges WHERE edge = ? AND link <> ''", edge).Scan(&text)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, fmt.Errorf("the link of edge %.80q is %w", edge, errUnknown)
+	}
+	var report event.LinkReport
+	if err == nil {
+		err = json.Unmarshal([]byte(text), &report)
+	}
+	return report, err
 }

@@ -42,13 +42,23 @@ var pageFunctions = template.FuncMap{
 		}
 		return t.UTC().Format("2006-01-02 15:04:05")
 	},
-	"iso":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-	"round": func(v float64) string { return strconv.FormatFloat(v, 'f', 2, 64) },
-	"lasts": func(d time.Duration) string { return d.Round(100 * time.Millisecond).String() },
-	"join":  strings.Join,
-	"story": storyOf,
-	"inc":   func(n int) int { return n + 1 },
-	"dec":   func(n int) int { return n - 1 },
+	"iso":      func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"round":    func(v float64) string { return strconv.FormatFloat(v, 'f', 2, 64) },
+	"lasts":    func(d time.Duration) string { return d.Round(100 * time.Millisecond).String() },
+	"join":     strings.Join,
+	"story":    storyOf,
+	"priority": priorityName,
+	"rate":     func(perSecond float64) string { return size(int64(perSecond)) + "/s" },
+	"version": func(v string) string {
+		if v == "" {
+			return "as shipped"
+		}
+		return "version " + v
+	},
+	"share":       func(v float64) string { return strconv.FormatFloat(100*v, 'g', 4, 64) + " %" },
+	"shareNumber": func(v float64) string { return strconv.FormatFloat(100*v, 'g', 4, 64) },
+	"inc":         func(n int) int { return n + 1 },
+	"dec":         func(n int) int { return n - 1 },
 }
 
 func parsePages() (pages, error) {

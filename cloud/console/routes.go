@@ -34,6 +34,7 @@ func (k *Console) Handler() http.Handler {
 	page("/letters", "letters", k.lettersPage)
 	page("/letters/{partition}/{offset}", "letter", k.letterPage)
 	mux.HandleFunc("POST /letters/{partition}/{offset}", k.decide)
+	mux.HandleFunc("POST /cluster/models/{model}", k.changeModel)
 	mux.HandleFunc("GET /login", k.loginPage)
 	mux.HandleFunc("POST /login", k.logIn)
 	mux.HandleFunc("GET /login/oidc", k.toProvider)
@@ -130,7 +131,7 @@ func (k *Console) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case r.Context().Err() != nil: // nobody waits for the answer
 	case errors.Is(err, errUnknown):
 		k.refuse(w, r, http.StatusNotFound, sentence(err))
-	case errors.Is(err, errCannot):
+	case errors.Is(err, errCannot), errors.Is(err, ErrRefused):
 		k.refuse(w, r, http.StatusConflict, sentence(err))
 	case errors.As(err, &tooLarge):
 		k.refuse(w, r, http.StatusRequestEntityTooLarge, "The request is too large.")

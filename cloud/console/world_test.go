@@ -141,6 +141,16 @@ type fakeDevice struct{}
 func (fakeDevice) Outbox() Outbox {
 	return Outbox{Edge: "mast-7", Committed: 40, Received: 38, Waiting: 2, Bytes: 4096, Oldest: time.Now()}
 }
+
+func (fakeDevice) Link(context.Context) (event.LinkReport, error) {
+	now := time.Now().UTC()
+	return event.LinkReport{Time: now, Waiting: 2, Bytes: 4096, Oldest: now.Add(-time.Minute), Open: true, BytesPerSecond: 250_000,
+		Ladder: []event.LadderStep{{Priority: event.Urgent, Rung: event.RungAlert, Items: 1, Bytes: 96, Oldest: now}, {Priority: event.Normal, Rung: event.RungTile, Items: 1, Bytes: 4000, Oldest: now.Add(-time.Minute)}},
+		Past:   []event.ContactWindow{{From: now.Add(-5 * time.Hour), To: now.Add(-4 * time.Hour)}},
+		Coming: []event.ContactWindow{{From: now.Add(-time.Minute), To: now.Add(9 * time.Minute), BytesPerSecond: 250_000}, {From: now.Add(6 * time.Hour), To: now.Add(7 * time.Hour)}},
+		Next:   []event.NextItem{{Seq: 40, Kind: event.Tile, Stream: "alpha", Subject: "alpha/1_0", Priority: event.Normal, Rung: event.RungTile, Bytes: 4000, Sent: 1, Parts: 3, Why: "it has begun"}}}, nil
+}
+
 func (fakeDevice) Engines() []Engine {
 	return []Engine{{Model: "ukis", Engine: "onnxruntime-cpu", Device: "CPU", Golden: "match", Ms: 27}}
 }
@@ -156,6 +166,7 @@ type world struct {
 	stop     func() // the console; run starts another
 	seq      uint64
 	start    time.Time
+	models   *cluster
 }
 
 // newWorld runs a console until the test ends. adjust may change its settings; nil leaves them.
@@ -166,6 +177,7 @@ func newWorld(t *testing.T, adjust func(*Config)) *world {
 	if adjust != nil {
 		adjust(&w.config)
 	}
+	w.models = newCluster(t)
 	w.run()
 	return w
 }
@@ -174,7 +186,7 @@ func newWorld(t *testing.T, adjust func(*Config)) *world {
 func (w *world) run() {
 	w.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	console, err := New(ctx, w.config, Parts{Log: w.log, Products: w.products, Group: fakeGroup{}, Device: fakeDevice{}, Version: "test"})
+	console, err := New(ctx, w.config, Parts{Log: w.log, Products: w.products, Group: fakeGroup{}, Device: fakeDevice{}, Models: w.models, Version: "test"})
 	if err != nil {
 		cancel()
 		w.Fatal(err)
@@ -428,6 +440,10 @@ func (w *world) fill() {
 	for i := range 50 {
 		w.putJSON(event.Reading, "wind", "wind", w.start.Add(time.Duration(i)*time.Second), event.Attrs{},
 			event.ReadingData{Sensor: "wind", Values: map[string]float64{"value": float64(i % 7)}})
+	}
+	for n, state := range []string{"begin", "end"} {
+		w.putJSON(event.Alert, "wind", "wind/value", w.start.Add(time.Duration(20+5*n)*time.Second), event.Attrs{},
+			object{"sensor": "wind", "value": "value", "side": "above", "state": state, "reading": 6, "limit": 5})
 	}
 	w.putJSON(event.Ack, "outbox", "", w.start, event.Attrs{}, event.DropReport{Drops: []event.Drop{{Seq: 9999, Kind: event.Frame, Stream: "gate", Bytes: 5000, Reason: "quota"}}})
 	w.putLetter(event.WorkTopic, []byte("not a tile"), "the tile can't be decoded")

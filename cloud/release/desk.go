@@ -61,6 +61,12 @@ func (d Desk) List(ctx context.Context) ([]Row, error) {
 	return rows, nil
 }
 
+// Refused is an error of a change that cannot be made as things are, in contrast to a service that is
+// away.
+type Refused struct{ error }
+
+func (r Refused) Unwrap() error { return r.error }
+
 // Canary lets a version see a share of the items.
 func (d Desk) Canary(ctx context.Context, name, version string, share float64) (Plan, error) {
 	if err := d.published(ctx, name, version); err != nil {
@@ -90,7 +96,7 @@ func (d Desk) published(ctx context.Context, name, version string) error {
 		return err
 	}
 	if !slices.Contains(versions[name], version) {
-		return fmt.Errorf("model %s has no version %q in the object store, only %v: publish it first", name, version, versions[name])
+		return Refused{fmt.Errorf("model %s has no version %q in the object store, only %v: publish it first", name, version, versions[name])}
 	}
 	return nil
 }
@@ -106,8 +112,10 @@ func (d Desk) stamp(reason string) Change {
 func (d Desk) change(ctx context.Context, name string, do func(*Plan) error) (p Plan, err error) {
 	err = put(ctx, d.Group, name, func(now *Plan) error {
 		err := do(now)
-		p = *now
-		return err
+		if p = *now; err != nil {
+			return Refused{err}
+		}
+		return nil
 	})
 	if err != nil {
 		return p, fmt.Errorf("model %s: %w", name, err)

@@ -1,26 +1,21 @@
 package main
 
 import (
-	"encoding/json"
+	"context"
 	"fmt"
 	"log/slog"
 	"os/exec"
 
 	urfave "github.com/urfave/cli/v2"
 
+	"cloudcanvas/cmd/internal/checkup"
 	"cloudcanvas/cmd/internal/cli"
+	"cloudcanvas/edge"
+	"cloudcanvas/edge/capture"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/security"
 )
-
-// finding is one thing that doctor looked at.
-type finding struct {
-	What    string        `json:"what"`
-	Good    bool          `json:"good"`
-	Detail  string        `json:"detail"`
-	Fix     string        `json:"fix,omitempty"`
-	Engines []infer.Trial `json:"engines,omitempty"`
-}
 
 func doctorCommand() *urfave.Command {
 	return &urfave.Command{Name: "doctor", Usage: "look at this device: what works, which engine really runs, and how to mend the rest",
@@ -29,98 +24,92 @@ func doctorCommand() *urfave.Command {
 }
 
 func doctor(c *urfave.Context) error {
-	var all []finding
-	look := func(what string, err error, good, fix string) {
-		f := finding{What: what, Good: err == nil, Detail: good}
-		if err != nil {
-			f.Detail, f.Fix = err.Error(), fix
-		}
-		all = append(all, f)
-	}
+	var all []checkup.Finding
 	cfg, err := loadConfig(c)
-	configured := cli.ConfigFile(c) != "" || err == nil
-	if configured {
-		look("configuration", err, "good", "canvas-edge check tells every mistake")
+	configured := err == nil
+	if cli.ConfigFile(c) != "" || configured {
+		all = append(all, checkup.Of("configuration", err, "good", "canvas-edge check    # tells every mistake"))
 	}
+	all = append(all, checkup.Clock())
 	for _, program := range []string{"ffmpeg", "ffprobe"} {
 		path, err := exec.LookPath(program)
-		look(program, err, path, "apt-get install ffmpeg: video needs it")
+		all = append(all, checkup.Of(program, err, path, "sudo apt-get install ffmpeg    # video needs it"))
 	}
-	if configured && err == nil {
-		look("data folder "+cfg.Data, writable(cfg.Data), "writable", "set data to a folder that the service may write to")
-		look("cloud "+cfg.Cloud.URL, reachable(c.Context, cfg.Cloud.URL), "answers", "check the address, the network and the firewall; items wait in the buffer meanwhile")
-		if cfg.Local.URL != "" {
-			look("local broker "+cfg.Local.URL, reachable(c.Context, cfg.Local.URL), "answers", "systemctl start mosquitto, or set local.embedded")
+	if configured {
+		all = append(all, lookAtDevice(c.Context, cfg)...)
+	}
+	return checkup.Tell(c.App.Writer, append(all, lookAtModels(c)...), c.Bool("json"))
+}
+
+// lookAtDevice looks at what the configuration names.
+func lookAtDevice(ctx context.Context, cfg edge.Config) []checkup.Finding {
+	all := []checkup.Finding{checkup.Folder("data folder", cfg.Data), checkup.Disk(cfg.Data), checkup.Broker(ctx, "cloud", cfg.Cloud.URL, cfg.Cloud.Security)}
+	switch {
+	case cfg.Local.URL != "":
+		f := checkup.Broker(ctx, "local broker", cfg.Local.URL, cfg.Local.Security)
+		if f.State == checkup.Fail {
+			f.Fix = "sudo systemctl start mosquitto    # or set local.embedded"
 		}
+		all = append(all, f)
+	case cfg.Local.Embedded == "" && (cfg.Frames.Enabled || cfg.Sensors.Enabled):
+		all = append(all, checkup.Doubtful("local broker", "frames or sensors are wanted, and there is no broker they could come over", "set local.embedded: 127.0.0.1:1883, or local.url"))
 	}
+	for _, camera := range cfg.Cameras {
+		all = append(all, lookAtCamera(ctx, camera.CameraConfig))
+	}
+	if s := cfg.Cloud.Security; s.PasswordFile != "" {
+		all = append(all, lookAtPassword(s))
+	}
+	return all
+}
+
+func lookAtPassword(s security.Security) checkup.Finding {
+	_, err := s.Password()
+	return checkup.Of("password "+s.PasswordFile, err, "can be read, by this user only", "sudo chown \"$USER\" "+s.PasswordFile+" && chmod 0600 "+s.PasswordFile)
+}
+
+// lookAtCamera asks a camera for its pictures' size, as the service does before it decodes.
+func lookAtCamera(ctx context.Context, c capture.CameraConfig) checkup.Finding {
+	what := "camera " + c.Name
+	v, err := capture.NewVideo(c, slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		return checkup.Bad(what, err, "correct its address in the configuration")
+	}
+	said, err := v.Look(ctx)
+	return checkup.Of(what, err, said, "ffprobe -v error -rtsp_transport tcp ADDRESS    # power, cable, address, user and password of the camera")
+}
+
+func lookAtModels(c *urfave.Context) []checkup.Finding {
 	models, folders, err := openModels(c)
 	if err != nil {
-		look("models", err, "", "run make setup, or name a folder with --models")
-	} else {
-		look(fmt.Sprintf("models in %v", folders), modelProblem(models), fmt.Sprintf("%d", len(models.List())), "pull them again, or correct the manifest")
-		for _, m := range models.List() {
-			all = append(all, tryModel(c, m))
-		}
+		return []checkup.Finding{checkup.Bad("models", err, "make setup    # or name a folder with --models")}
 	}
-	return tellFindings(c, all)
+	what := fmt.Sprintf("models in %v", folders)
+	all := []checkup.Finding{checkup.Good(what, fmt.Sprintf("%d", len(models.List())))}
+	for _, p := range models.Problems() {
+		all = append(all, checkup.Doubtful(what, "passed over: "+p.Error(), "canvas-edge models ls    # pull it again, or correct its manifest"))
+	}
+	for _, m := range models.List() {
+		all = append(all, tryModel(c.Context, m))
+	}
+	return all
 }
 
-func modelProblem(models *model.Repository) error {
-	if problems := models.Problems(); len(problems) > 0 {
-		return problems[0]
+// tryModel compares a model's file with its manifest, and opens it as the service would, which runs its
+// golden case and says which engine runs it.
+func tryModel(ctx context.Context, m model.Model) checkup.Finding {
+	what := "model " + m.Name + " " + m.Version
+	if err := m.Verify(); err != nil {
+		return checkup.Bad(what, err, "canvas-edge models pull --models DIR "+m.Name)
 	}
-	return nil
-}
-
-// tryModel opens a model as the service would and says which engine runs it.
-func tryModel(c *urfave.Context, m model.Model) finding {
-	f := finding{What: "model " + m.Name + " " + m.Version}
-	net, report, err := infer.Open(c.Context, m, infer.Auto, infer.Layout{Sessions: 1}, slog.New(slog.DiscardHandler))
-	f.Engines = report.Trials
+	net, report, err := infer.Open(ctx, m, infer.Auto, infer.Layout{Sessions: 1}, slog.New(slog.DiscardHandler))
 	if err != nil {
-		f.Detail, f.Fix = err.Error(), "canvas-edge models verify "+m.Name
+		f := checkup.Bad(what, err, "canvas-edge models verify "+m.Name)
+		f.Engines = report.Trials
 		return f
 	}
 	net.Close()
-	f.Good, f.Detail = true, fmt.Sprintf("runs in %s on %s, %.1f ms an image, golden case: %s", report.Engine, report.Device, report.Ms, report.Golden)
+	f := checkup.Good(what, fmt.Sprintf("runs in %s on %s, %.1f ms an image, golden case: %s", report.Engine, report.Device, report.Ms, report.Golden))
+	f.Engines = report.Trials
 	return f
-}
-
-func tellFindings(c *urfave.Context, all []finding) error {
-	bad := 0
-	for _, f := range all {
-		if !f.Good {
-			bad++
-		}
-	}
-	if c.Bool("json") {
-		if err := json.NewEncoder(c.App.Writer).Encode(all); err != nil {
-			return err
-		}
-	} else {
-		for _, f := range all {
-			mark := "ok  "
-			if !f.Good {
-				mark = "BAD "
-			}
-			fmt.Fprintf(c.App.Writer, "%s %s: %s\n", mark, f.What, f.Detail)
-			if f.Fix != "" {
-				fmt.Fprintf(c.App.Writer, "       %s\n", f.Fix)
-			}
-			for _, t := range f.Engines {
-				fmt.Fprintf(c.App.Writer, "       %-18s %s\n", t.Engine, trialLine(t))
-			}
-		}
-	}
-	if bad > 0 {
-		return cli.Incompletef("%d of %d findings are bad", bad, len(all))
-	}
-	return nil
-}
-
-func trialLine(t infer.Trial) string {
-	if t.Reason != "" {
-		return t.Reason
-	}
-	return fmt.Sprintf("%.1f ms on %s, golden case: %s", t.Ms, t.Device, t.Golden)
 }

@@ -5,11 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/url"
-	"os"
-	"path/filepath"
-	"time"
 
 	urfave "github.com/urfave/cli/v2"
 	"golang.org/x/sync/errgroup"
@@ -95,30 +90,4 @@ func checkCommand() *urfave.Command {
 		fmt.Fprintf(c.App.Writer, "%s: good: %d scenes, %d cameras, %d image sets\n", cfg.Edge, len(cfg.Scenes), len(cfg.Cameras), len(cfg.Images))
 		return nil
 	}}
-}
-
-// reachable says whether something answers at a broker's URL.
-func reachable(ctx context.Context, address string) error {
-	u, err := url.Parse(address)
-	if err != nil {
-		return err
-	}
-	d := net.Dialer{Timeout: 3 * time.Second}
-	conn, err := d.DialContext(ctx, "tcp", u.Host)
-	if err != nil {
-		return err
-	}
-	return conn.Close()
-}
-
-// writable says whether files can be made in a folder, which is made where it is missing.
-func writable(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	probe := filepath.Join(dir, ".canvas-probe")
-	if err := os.WriteFile(probe, nil, 0o600); err != nil {
-		return err
-	}
-	return os.Remove(probe)
 }

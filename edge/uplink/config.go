@@ -21,6 +21,7 @@ type Config struct {
 	Budget         schedule.Budget  `yaml:"budget"`
 	Quotas         []schedule.Quota `yaml:"quotas"`
 	Contacts       contact.Config   `yaml:"contacts"`
+	ReportEvery    time.Duration    `yaml:"report_every"` // the state of outbox and link is told to the cloud; 0: never
 }
 
 // Ways to learn that an item has arrived.
@@ -32,7 +33,7 @@ const (
 // DefaultConfig uses whatever link there is, whenever it is there.
 func DefaultConfig() Config {
 	return Config{Window: 32, PartBytes: 128 << 10, ReceiptTimeout: 30 * time.Second, Receipts: ReceiptsBridge,
-		QueueDelay: 250 * time.Millisecond, OldestShare: 0.05, Budget: schedule.Budget{UrgentShare: 0.1}, Contacts: contact.DefaultConfig()}
+		QueueDelay: 250 * time.Millisecond, OldestShare: 0.05, Budget: schedule.Budget{UrgentShare: 0.1}, Contacts: contact.DefaultConfig(), ReportEvery: 5 * time.Minute}
 }
 
 func (c Config) rules() schedule.Rules {
@@ -63,6 +64,9 @@ func (c Config) problemsAt(now time.Time, add func(field, message, hint string))
 	}
 	if !(c.OldestShare > 0 && c.OldestShare <= 1) {
 		add("oldest_share", fmt.Sprintf("%g is not above 0 and up to 1", c.OldestShare), "0.05 gives a byte in twenty to what has waited longest; without any, items could wait for ever")
+	}
+	if c.ReportEvery < 0 || c.ReportEvery > 0 && c.ReportEvery < 10*time.Second {
+		add("report_every", fmt.Sprintf("%s is less than 10s", c.ReportEvery), "5m; 0 tells nothing")
 	}
 	c.budgetProblems(add)
 	c.quotaProblems(add)

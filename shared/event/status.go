@@ -23,6 +23,8 @@ type Status struct {
 
 	// Models are those that the cloud may change, of an edge that takes them.
 	Models []EdgeModel `json:"models,omitempty"`
+	// Link is how the edge's outbox and link were; nil where it has not said.
+	Link *LinkReport `json:"link,omitempty"`
 }
 
 // EdgeModel is what an edge says of one of its models.
@@ -65,6 +67,9 @@ func ParseStatus(b []byte) (Status, error) {
 	}
 	if len(s.Models) > maxEdgeModels {
 		return s, fmt.Errorf("%w: status with %d models, %d is the limit", ErrTooLarge, len(s.Models), maxEdgeModels)
+	}
+	if s.Link != nil {
+		*s.Link = s.Link.Bounded()
 	}
 	return s, nil
 }

@@ -16,10 +16,11 @@ function concerns(what) {
   return parts().some((part) => (part.dataset.about ?? "edge").split(" ").includes(what));
 }
 
-// A part that somebody is typing in, or has opened, is left alone until the next time.
+// A part that somebody is typing in, or has filled in, is left alone until the next time.
 function busy(part) {
   const at = document.activeElement;
-  return at && part.contains(at) && at.matches("input, select, textarea");
+  if (at && part.contains(at) && at.matches("input, select, textarea")) return true;
+  return [...part.querySelectorAll("input")].some((field) => field.value !== field.defaultValue);
 }
 
 async function refresh() {

@@ -19,6 +19,7 @@ import (
 	"cloudcanvas/cloud/coord/local"
 	"cloudcanvas/edge"
 	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
 )
@@ -137,6 +138,8 @@ func (d device) Outbox() console.Outbox {
 	s := d.Agent.Stats()
 	return console.Outbox{Edge: d.edge, Committed: s.Committed, Received: s.Received, Waiting: s.Waiting, Dropped: s.Dropped, Bytes: s.Bytes, Oldest: s.Oldest}
 }
+
+func (d device) Link(ctx context.Context) (event.LinkReport, error) { return d.Agent.LinkReport(ctx) }
 
 func (d device) Engines() []console.Engine {
 	all := []console.Engine{}

@@ -67,7 +67,7 @@ func App(name, usage, version string, commands ...*cli.Command) *cli.App {
 		Usage:                usage,
 		Version:              version,
 		Flags:                sharedFlags(),
-		Commands:             commands,
+		Commands:             append(commands, completionCommand()),
 		EnableBashCompletion: true,
 		Suggest:              true,
 		HideHelpCommand:      true,

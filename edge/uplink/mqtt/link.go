@@ -33,11 +33,12 @@ type Link struct {
 	receipts chan event.Receipt
 
 	telling sync.Mutex // one status at a time, so that the latest is the one that stays
-	models  func() []event.EdgeModel
 
-	mu    sync.Mutex
-	since time.Time     // of the connection
-	up    chan struct{} // closed while connected
+	mu     sync.Mutex
+	since  time.Time                // of the connection
+	up     chan struct{}            // closed while connected
+	models func() []event.EdgeModel // what the status says of models; nil: nothing
+	report *event.LinkReport        // of the link, the latest; nil: none yet
 }
 
 // receiptsHeld bounds receipts not yet taken; a later one says all that an earlier one said.
@@ -111,24 +112,37 @@ func (l *Link) lost() {
 
 // announce publishes the retained status. Its loss is no harm: the next connection says it again.
 func (l *Link) announce(ctx context.Context, status string) {
+	if err := l.tell(ctx, status); err != nil {
+		l.options.Log.Debug("status not announced", "problem", err)
+	}
+}
+
+// Report publishes the status once more, with how the link is.
+func (l *Link) Report(ctx context.Context, r event.LinkReport) error {
+	l.mu.Lock()
+	l.report = &r
+	l.mu.Unlock()
+	return l.tell(ctx, event.Online)
+}
+
+// tell publishes the status with all that is known now.
+func (l *Link) tell(ctx context.Context, status string) error {
 	l.telling.Lock()
 	defer l.telling.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	l.mu.Lock()
-	s := event.Status{Status: status, Edge: l.options.Edge, Epoch: l.options.Epoch, Version: l.options.Version, Time: l.since}
+	s := event.Status{Status: status, Edge: l.options.Edge, Epoch: l.options.Epoch, Version: l.options.Version, Time: l.since, Link: l.report}
 	models := l.models
 	l.mu.Unlock()
 	if models != nil {
 		s.Models = models()
 	}
 	payload, err := json.Marshal(s)
-	if err == nil {
-		err = l.client.Publish(ctx, event.StatusTopic(l.options.Edge), 1, true, payload)
-	}
 	if err != nil {
-		l.options.Log.Debug("status not announced", "problem", err)
+		return err
 	}
+	return l.client.Publish(ctx, event.StatusTopic(l.options.Edge), 1, true, payload)
 }
 
 // take decodes a receipt. When too many are held the oldest goes: later ones repeat what it said.

@@ -1,0 +1,77 @@
+package console
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+type clusterBody struct {
+	Cluster
+	Kafka  string // why it can't be reached
+	Since  time.Time
+	Models []Model
+	Away   string // why the models are not known
+	May    bool   // the person may change models
+	Acts   []Act
+}
+
+func (k *Console) clusterPage(r *http.Request) (any, error) {
+	body := clusterBody{May: whoAsks(r).may(Operator), Acts: k.audit.about("model ", fewRows)}
+	var err error
+	if body.Models, err = k.models.get(r.Context()); err != nil {
+		body.Away = err.Error()
+	}
+	if body.Since, err = k.reach.get(); err != nil {
+		body.Kafka = err.Error()
+		return body, nil
+	}
+	body.Cluster = k.cluster.get(r.Context())
+	return body, nil
+}
+
+// changeModel does what the form beside a model asks for; its share is in percent.
+func (k *Console) changeModel(w http.ResponseWriter, r *http.Request) {
+	err := r.ParseForm()
+	if err != nil {
+		err = fmt.Errorf("%w: %w", errRequest, err)
+	}
+	wish := modelWish{Action: r.PostForm.Get("action"), Version: r.PostForm.Get("version"), Reason: r.PostForm.Get("reason")}
+	if err == nil && wish.Action == actCanary {
+		var percent float64
+		if percent, err = strconv.ParseFloat(r.PostForm.Get("share"), 64); err != nil {
+			err = fmt.Errorf("%w: the share %.20q is no number of percent", errRequest, r.PostForm.Get("share"))
+		}
+		wish.Share = percent / 100
+	}
+	if err == nil {
+		err = k.release(r.Context(), whoAsks(r).Name, name(r, "model"), wish)
+	}
+	if err != nil {
+		k.fail(w, r, err)
+		return
+	}
+	http.Redirect(w, r, "/cluster", http.StatusSeeOther)
+}
+
+func (k *Console) apiModels(r *http.Request) (any, error) {
+	all, err := k.models.get(r.Context())
+	return list[Model]{Items: all}, err
+}
+
+func (k *Console) apiModel(r *http.Request) (any, error) {
+	return k.models.find(r.Context(), name(r, "model"))
+}
+
+func (k *Console) apiChangeModel(r *http.Request) (any, error) {
+	var wish modelWish
+	if err := json.NewDecoder(r.Body).Decode(&wish); err != nil {
+		return nil, fmt.Errorf("%w: the body is no JSON: %w", errRequest, err)
+	}
+	if err := k.release(r.Context(), whoAsks(r).Name, name(r, "model"), wish); err != nil {
+		return nil, err
+	}
+	return k.apiModel(r)
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"cloudcanvas/cloud/bridge"
+	"cloudcanvas/cloud/coord"
+	"cloudcanvas/cmd/internal/cli"
+)
+
+func topCommand() *urfave.Command {
+	return &urfave.Command{Name: "top", Usage: "status, live in a terminal of 80 x 24 and more; q ends it",
+		Flags: []urfave.Flag{&urfave.DurationFlag{Name: "every", Value: 2 * time.Second, Usage: "look again after `TIME`"}},
+		Action: func(c *urfave.Context) error {
+			every := c.Duration("every")
+			if every < 200*time.Millisecond {
+				return cli.Usagef("--every %s: use 200ms or more", every)
+			}
+			cfg, err := loadConfig(c)
+			if err != nil {
+				return err
+			}
+			var last look
+			return cli.Live(c.Context, os.Stdin, os.Stdout, every, func(ctx context.Context) string {
+				s, err := ask(ctx, cfg)
+				now := look{status: s, at: time.Now(), problem: err}
+				text := now.text(last)
+				last = now
+				return text
+			})
+		}}
+}
+
+// look is a status at a time.
+type look struct {
+	status
+	at      time.Time
+	problem error
+}
+
+// text is a status in few lines, the bad ones first; last gives rates.
+func (l look) text(last look) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "canvas-cloud top  %s  %d workers  %d bridges  %d mosaics\n", l.at.UTC().Format("2006-01-02 15:04:05 UTC"),
+		len(l.Members[coord.Worker]), len(l.Members[coord.Bridge]), len(l.Members[coord.Mosaic]))
+	if l.problem != nil {
+		for line := range strings.Lines(l.problem.Error()) {
+			fmt.Fprintf(&b, "AWAY  %s\n", strings.TrimRight(line, "\n"))
+		}
+	}
+	if l.Dead != nil {
+		fmt.Fprintf(&b, "dead letters %d   edges %d%s\n", *l.Dead, countEdges(l.Edges), lateEdges(l.Edges, l.at))
+	}
+	w := table(&b)
+	l.topics(w, last)
+	l.workers(w)
+	w.Flush()
+	return b.String()
+}
+
+// lateEdges names the edges of which something has been missing for a while.
+func lateEdges(all []bridge.EdgeStatus, now time.Time) string {
+	var names []string
+	for _, e := range all {
+		if e.Late(now) {
+			names = append(names, fmt.Sprintf("%s lacks %d since %s", e.Edge, e.Missing, since(now, e.Since)))
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "   GAPS: " + strings.Join(names, ", ")
+}
+
+// groupLag is a group's lag in all partitions of a topic.
+type groupLag struct {
+	topic, group   string
+	lag, done, end int64
+	oldest         float64
+}
+
+func (s status) groups() []groupLag {
+	var all []groupLag
+	for _, p := range s.Lag {
+		at := slices.IndexFunc(all, func(g groupLag) bool { return g.topic == p.Topic && g.group == p.Group })
+		if at < 0 {
+			at = len(all)
+			all = append(all, groupLag{topic: p.Topic, group: p.Group})
+		}
+		g := &all[at]
+		g.lag, g.done, g.end, g.oldest = g.lag+p.Lag, g.done+p.Committed, g.end+p.End, max(g.oldest, p.Age)
+	}
+	return all
+}
+
+func (l look) topics(w io.Writer, last look) {
+	now := l.groups()
+	if len(now) == 0 {
+		return
+	}
+	before, took := last.groups(), l.at.Sub(last.at).Seconds()
+	fmt.Fprintln(w, "\nTOPIC\tGROUP\tBEHIND\tOLDEST\tIN/s\tDONE/s")
+	for _, g := range now {
+		oldest, in, done := "-", "-", "-"
+		if g.lag > 0 {
+			oldest = time.Duration(g.oldest * float64(time.Second)).Round(time.Second).String()
+		}
+		if at := slices.IndexFunc(before, func(b groupLag) bool { return b.topic == g.topic && b.group == g.group }); at >= 0 && took > 0 {
+			in, done = fmt.Sprintf("%.1f", float64(g.end-before[at].end)/took), fmt.Sprintf("%.1f", float64(g.done-before[at].done)/took)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\n", g.topic, g.group, g.lag, oldest, in, done)
+	}
+}
+
+func (l look) workers(w io.Writer) {
+	if len(l.Members[coord.Worker]) == 0 {
+		return
+	}
+	owned := map[string]int{}
+	for _, p := range l.Lag {
+		if o, has := l.Owners[p.partition()]; has {
+			owned[o.Member]++
+		}
+	}
+	fmt.Fprintln(w, "\nWORKER\tACCELERATOR\tPARTS\tMODELS AND THEIR ITEMS/s")
+	for _, m := range slices.SortedFunc(slices.Values(l.Members[coord.Worker]), func(a, b coord.Member) int { return cmp.Compare(a.ID, b.ID) }) {
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", m.ID, orDash(m.Accelerator), owned[m.ID], models(m))
+	}
+}

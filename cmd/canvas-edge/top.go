@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"cloudcanvas/cmd/internal/cli"
+	"cloudcanvas/edge/outbox"
+	"cloudcanvas/shared/event"
+)
+
+func topCommand() *urfave.Command {
+	return &urfave.Command{Name: "top", Usage: "the buffer, live in a terminal of 80 x 24 and more; the agent may run meanwhile; q ends it",
+		Flags: []urfave.Flag{&urfave.DurationFlag{Name: "every", Value: 2 * time.Second, Usage: "look again after `TIME`"}},
+		Action: func(c *urfave.Context) error {
+			every := c.Duration("every")
+			if every < 200*time.Millisecond {
+				return cli.Usagef("--every %s: use 200ms or more", every)
+			}
+			cfg, err := loadConfig(c)
+			if err != nil {
+				return err
+			}
+			var last bufferLook
+			return cli.Live(c.Context, os.Stdin, os.Stdout, every, func(ctx context.Context) string {
+				now := lookAtBuffer(ctx, cfg.OutboxFolder(), cfg.Edge)
+				text := now.text(last)
+				last = now
+				return text
+			})
+		}}
+}
+
+// bufferLook is the buffer at a time.
+type bufferLook struct {
+	edge    string
+	at      time.Time
+	stats   outbox.Stats
+	epoch   event.Epoch
+	ladder  []event.LadderStep
+	drops   []outbox.Dropped
+	problem error
+}
+
+// drops that are shown.
+const dropsShown = 6
+
+func lookAtBuffer(ctx context.Context, folder, edge string) bufferLook {
+	l := bufferLook{edge: edge, at: time.Now()}
+	r, err := outbox.OpenReader(folder, edge)
+	if err != nil {
+		l.problem = err
+		return l
+	}
+	defer r.Close()
+	l.stats, l.epoch = r.Stats, r.Epoch
+	if l.ladder, l.problem = r.Ladder(ctx); l.problem == nil {
+		l.drops, l.problem = r.Drops(ctx, dropsShown)
+	}
+	return l
+}
+
+func (l bufferLook) text(last bufferLook) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "canvas-edge top  %s  %s  epoch %s\n", l.edge, l.at.UTC().Format("2006-01-02 15:04:05 UTC"), l.epoch)
+	if l.problem != nil {
+		fmt.Fprintf(&b, "NOT KNOWN  %v\n", l.problem)
+	}
+	s := l.stats
+	fmt.Fprintf(&b, "%d committed = %d received + %d waiting (%d bytes) + %d dropped\n", s.Committed, s.Received, s.Waiting, s.Bytes, s.Dropped)
+	if took := l.at.Sub(last.at).Seconds(); last.epoch == l.epoch && last.epoch != "" && took > 0 {
+		rate := func(now, before uint64) float64 { return float64(int64(now-before)) / took }
+		fmt.Fprintf(&b, "items a second: %.1f committed, %.1f received, %.1f dropped\n", rate(s.Committed, last.stats.Committed), rate(s.Received, last.stats.Received), rate(s.Dropped, last.stats.Dropped))
+	}
+	w := tabwriter.NewWriter(&b, 0, 4, 2, ' ', 0)
+	if len(l.ladder) > 0 {
+		fmt.Fprintln(w, "\nPRIORITY\tRUNG\tITEMS\tBYTES\tOLDEST")
+		for _, step := range l.ladder {
+			fmt.Fprintf(w, "%d\t%s\t%d\t%d\t%s\n", step.Priority, step.Rung.Name(), step.Items, step.Bytes, l.at.Sub(step.Oldest).Round(time.Second))
+		}
+	}
+	if len(l.drops) > 0 {
+		fmt.Fprintln(w, "\nDROPPED\tKIND\tSTREAM\tBYTES\tREASON")
+		for _, d := range l.drops {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\n", d.At.Format("15:04:05"), d.Kind, d.Stream, d.Bytes, d.Reason)
+		}
+	}
+	w.Flush()
+	return b.String()
+}

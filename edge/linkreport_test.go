@@ -1,0 +1,80 @@
+package edge
+
+import (
+	"context"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"cloudcanvas/edge/uplink/contact"
+	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/broker/brokertest"
+	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/model"
+)
+
+// TestTheCloudHearsWhatWaitsOnTheEdgeAndWhatGoesNext has a broker without a bridge: nothing is
+// receipted, all of a scene waits.
+func TestTheCloudHearsWhatWaitsOnTheEdgeAndWhatGoesNext(t *testing.T) {
+	site := brokertest.StartMosquitto(t)
+	dir := t.TempDir()
+	cloud, err := broker.DialMQTT(t.Context(), broker.MQTTOptions{URL: site.URL, ClientID: "cloud", Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cloud.Close()
+	statuses := make(chan event.Status, 10)
+	cloud.Subscribe(event.StatusFilter, 1, func(m broker.Message) {
+		if s, err := event.ParseStatus(m.Payload); err == nil {
+			statuses <- s
+		}
+	})
+	c := DefaultConfig()
+	c.Edge, c.Data, c.Cloud.URL = "mast", filepath.Join(dir, "data"), site.URL
+	now := time.Now().UTC().Truncate(time.Second)
+	at := func(d time.Duration) string { return now.Add(d).Format(time.RFC3339) }
+	c.Uplink.Contacts.List = []contact.Entry{{From: at(-3 * time.Hour), To: at(-2 * time.Hour)}, {From: at(-time.Minute), To: at(time.Hour), BytesPerSecond: 2e6}}
+	c.Scenes = []SceneSource{{Name: "may", Path: scene(t, filepath.Join(dir, "may.tif"), 500_000, 1, 0), SceneOptions: sceneOptions}}
+	models, err := model.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	a, err := Open(ctx, c, Parts{Models: models, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(ctx) }()
+	defer func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		a.Close()
+	}()
+	for limit := time.After(30 * time.Second); ; {
+		select {
+		case s := <-statuses:
+			if s.Link == nil {
+				continue // the first says only that it is there
+			}
+			r, items := s.Link, int64(0)
+			for _, step := range r.Ladder {
+				items += step.Items
+			}
+			if s.Status != event.Online || s.Time.IsZero() || r.Waiting == 0 || items != int64(r.Waiting) || r.Committed != r.Received+r.Waiting+r.Dropped {
+				t.Errorf("%+v of %+v", r, s)
+			}
+			if !r.Open || len(r.Past) != 1 || len(r.Coming) != 1 || r.Coming[0].BytesPerSecond != 2e6 {
+				t.Errorf("windows %+v, then %+v", r.Past, r.Coming)
+			}
+			return
+		case <-limit:
+			t.Fatal("no report came")
+		}
+	}
+}
