@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -24,17 +23,7 @@ func BenchmarkLatency(b *testing.B) {
 	}
 	models := filepath.Dir(asset(b, "models/yolox_nano.onnx"))
 	f := newFleet(b, startBrokers(b))
-	config, err := os.ReadFile(f.config)
-	if err != nil {
-		b.Fatal(err)
-	}
-	var own strings.Builder
-	for line := range strings.Lines(string(config)) {
-		if !strings.HasPrefix(line, "worker:") && !strings.HasPrefix(line, "models:") {
-			own.WriteString(line)
-		}
-	}
-	write(b, f.config, "%sbridge: {receipt_every: 100ms}\nmodels: {folders: [%q]}\nworker: {models: [{want: detect, model: yolox_nano}]}\n", own.String(), models)
+	f.sees(b, models, "models: [{want: detect, model: yolox_nano}]")
 	f.cloud(b, "bridge", "bridge-1")
 	f.cloud(b, "worker", "worker-1")
 	l := newLoad(b, f, picture)

@@ -54,6 +54,17 @@ models: {engine: onnxruntime-cpu} # two engines would make masks that differ by 
 	return f
 }
 
+// sees adds lines to the worker's configuration, and a folder of models.
+func (f *fleet) sees(t testing.TB, models, worker string) {
+	t.Helper()
+	config, err := os.ReadFile(f.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Replace(string(config), "worker: {", "worker: {"+worker+", ", 1)
+	write(t, f.config, "%s", strings.Replace(text, "models: {", fmt.Sprintf("models: {folders: [%q], ", models), 1))
+}
+
 func (f *fleet) cloud(t testing.TB, role, id string) *process {
 	t.Helper()
 	return start(t, "canvas-cloud", "--config", f.config, role, "--id", id)

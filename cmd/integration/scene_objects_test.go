@@ -3,9 +3,7 @@ package integration
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 )
@@ -15,12 +13,7 @@ import (
 func TestObjectsInASceneAreFoundInTheCloudTileByTile(t *testing.T) {
 	models := filepath.Dir(asset(t, "models/yolox_nano.onnx"))
 	f := newFleet(t, startBrokers(t))
-	config, err := os.ReadFile(f.config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, f.config, "%s", strings.Replace(strings.Replace(string(config), "worker: {", "worker: {models: [{want: detect, model: yolox_nano, white: 1}], ", 1),
-		"models: {", fmt.Sprintf("models: {folders: [%q], ", models), 1))
+	f.sees(t, models, "models: [{want: detect, model: yolox_nano, white: 1}]")
 	f.cloud(t, "bridge", "bridge-1")
 	f.cloud(t, "worker", "worker-1")
 	f.cloud(t, "mosaic", "mosaic-1")

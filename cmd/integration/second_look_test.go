@@ -2,9 +2,7 @@ package integration
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -16,12 +14,7 @@ import (
 func TestUncertainObjectsGetASecondLookInTheCloud(t *testing.T) {
 	models := filepath.Dir(asset(t, "models/yolox_nano.onnx"))
 	f := newFleet(t, startBrokers(t))
-	config, err := os.ReadFile(f.config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, f.config, "%s", strings.Replace(strings.Replace(string(config), "worker: {", "worker: {models: [{want: detect, model: yolox_nano}], ", 1),
-		"models: {", fmt.Sprintf("models: {folders: [%q], ", models), 1))
+	f.sees(t, models, "models: [{want: detect, model: yolox_nano}]")
 	f.cloud(t, "bridge", "bridge-1")
 	f.cloud(t, "worker", "worker-1")
 	f.cloud(t, "mosaic", "mosaic-1")
