@@ -3,7 +3,7 @@ SHELL := /bin/bash
 env   := source deps/env.sh
 tests ?= ./...
 
-.PHONY: setup build demo test soak bench stack stack-down lint clean clean-cache
+.PHONY: setup build demo test soak bench gpu stack stack-down lint clean clean-cache
 setup:
 	@deps/setup.sh
 
@@ -21,10 +21,15 @@ test: build
 soak: build
 	@$(env) && go test -race -shuffle=on -timeout 3h -count=10 ./edge/outbox ./edge/uplink/... ./cloud/... ./cmd/integration
 	@$(env) && CANVAS_SOAK=1 go test -race -shuffle=on -timeout 3h -p 1 ./...
+	@$(env) && CANVAS_SOAK=1 go test "$${GOFLAGS%% *},matprofile" -timeout 1h -run NoMat ./shared/infer
 
 # Ratios to a limit or a peer measured in the same run; docs/benchmarks.md says what each means.
 bench: build
 	@$(env) && deps/bench.sh
+
+# What a GPU does here, where there is one.
+gpu:
+	@deps/gpu.sh
 
 stack: setup
 	@deps/stack.sh start

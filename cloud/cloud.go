@@ -16,6 +16,7 @@ import (
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/cloud/coord/assign"
 	"cloudcanvas/cloud/coord/zk"
+	"cloudcanvas/cloud/courier"
 	"cloudcanvas/cloud/mosaic"
 	mosaicnative "cloudcanvas/cloud/mosaic/native"
 	"cloudcanvas/cloud/store"
@@ -140,7 +141,21 @@ func (c *Cloud) Bridge(ctx context.Context) error {
 	}
 	c.Readiness.Follow(func() error { return ready(b, teller) })
 	go c.feed(ctx, b)
-	return stopped(ctx, b.Run(ctx))
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return stopped(ctx, c.courier(ctx)) })
+	group.Go(func() error { return stopped(ctx, b.Run(ctx)) })
+	return group.Wait()
+}
+
+// courier brings models to the devices, where no other process does.
+func (c *Cloud) courier(ctx context.Context) error {
+	return courier.Run(ctx, courier.Parts{Group: c.Coord, Objects: c.Store, Log: c.Log, Dial: func(ctx context.Context) (courier.Mail, func(), error) {
+		client, err := broker.DialMQTT(ctx, broker.MQTTOptions{URL: c.MQTT.URL, ClientID: c.ID + "-courier", Security: c.MQTT.Security, Log: c.Log})
+		if err != nil {
+			return nil, nil, err
+		}
+		return client, client.Close, nil
+	}})
 }
 
 // ready is a bridge that carries, or that could take over at once: one that stands by is well when it
@@ -175,7 +190,7 @@ func (c *Cloud) feed(ctx context.Context, b *bridge.Bridge) {
 // division of the work.
 func (c *Cloud) Worker(ctx context.Context, models *model.Repository) error {
 	catalogue := workernative.Catalogue{Repository: models, Engine: c.Models.Engine, Layout: c.Models.Layout, Log: c.Log, Opened: c.Opened}
-	shelf, err := worker.NewShelf(c.Config.Worker.Models, catalogue)
+	shelf, err := worker.NewShelf(c.Config.Worker, catalogue)
 	if err != nil {
 		return err
 	}

@@ -65,9 +65,17 @@ PY
 rm -rf "$out/run/large" "$out/run/big"
 
 (cd "$root" && go test ./edge/outbox -run '^$' -bench Commit -benchtime 2s | awk '/^Benchmark/ {print "outbox:", $0}')
+# Telegraf is a module of its own; where it can't be had, the bridge is held against the plain one only.
+if (cd "$root/deps/peers/telegraf" && GOFLAGS= CGO_ENABLED=0 go build -o "$out/telegraf" . 2>"$out/telegraf.log"); then
+  export CANVAS_TELEGRAF=$out/telegraf
+else
+  echo "bridge: no Telegraf beside it: $(tail -1 "$out/telegraf.log")"
+fi
 (cd "$root" && go test ./cloud/bridge -run '^$' -bench Bridge -benchtime 1x -timeout 10m | awk '/^Benchmark/ {print "bridge:", $0}')
+(cd "$root" && go test ./cloud/worker/native -run '^$' -bench Worker -benchtime 1x | awk '/^Benchmark/ {print "worker:", $0}')
 (cd "$root" && go test ./edge -run '^$' -bench Drain -benchtime 1x -timeout 15m | awk '/^Benchmark/ {print "drain:", $0}')
 (cd "$root" && go test ./cmd/integration -run '^$' -bench Idle -benchtime 1x -timeout 5m | awk '/^Benchmark/ {print "idle:", $0}')
 (cd "$root" && go test ./cloud/console -run '^$' -bench 'FirstView|RecordToPixel|MapTiles' -benchtime 3x -timeout 10m | awk '/^Benchmark/ {print "console:", $0}')
 (cd "$root" && go test ./cmd/integration -run '^$' -bench EventToPixel -benchtime 3x -timeout 10m | awk '/^Benchmark/ {print "event to pixel:", $0}')
+(cd "$root" && go test ./cmd/integration -run '^$' -bench Latency -benchtime 1x -timeout 5m | awk '/^Benchmark/ {print "latency:", $0}')
 "$root/bin/canvas" simulate pass | grep '^simulated, canvas over FIFO'

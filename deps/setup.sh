@@ -75,10 +75,16 @@ step_models() {
   local wheel; wheel=$(package model ukis-csmask)
   local tmp; tmp=$(mktemp -d "$out/tmp.XXXX")
   unzip -qo "$wheel" 'ukis_csmask/*.onnx' -d "$tmp"
-  local m
+  local m name
   for m in 4b_l1c 4b_l2a 6b_l1c 6b_l2a; do
     mkdir -p "$out/models/ukis_csmask_$m/1"
     mv "$tmp/ukis_csmask/model_$m.onnx" "$out/models/ukis_csmask_$m/1/model.onnx"
+  done
+  unzip -qjo "$(package model rapidocr_onnxruntime)" 'rapidocr_onnxruntime/models/*.onnx' -d "$tmp"
+  for m in v4_det=ch_PP-OCRv4_det v4_rec=ch_PP-OCRv4_rec v2_cls=ch_ppocr_mobile_v2.0_cls; do
+    name=ppocr_${m%%=*}
+    mkdir -p "$out/models/$name/1"
+    mv "$tmp/${m#*=}_infer.onnx" "$out/models/$name/1/model.onnx"
   done
   rm -rf "$tmp"
 }
@@ -102,7 +108,7 @@ run 1/7 "Debian packages"                    always  step_system
 run 2/7 "OpenCV, OpenBLAS, ONNX Runtime"     "native$variant" step_native
 run 3/7 "Kafka"                              kafka   step_kafka
 run 4/7 "ZooKeeper"                          zookeeper step_zookeeper
-run 5/7 "models: cloud and shadow masks"     models  step_models
+run 5/7 "models: clouds, shadows, text"     models  step_models
 run 6/7 "samples: two scenes and a video"    samples step_samples
 run 7/7 "axe-core: accessibility of pages"   web     step_web
 write_pkgconfig

@@ -72,6 +72,10 @@ func (g guarded) Run(ctx context.Context, in []vision.Image) ([]vision.Output, e
 	defer done()
 	began := time.Now()
 	out, err := g.loaded.Run(ctx, in)
+	g.loaded.runs.Add(1)
+	if err != nil && ctx.Err() == nil {
+		g.loaded.failed.Add(1)
+	}
 	g.inferred(ctx, began, len(in), err)
 	return out, err
 }

@@ -40,6 +40,7 @@ type cameraLane struct {
 func (a *Agent) newCameraLane(name string, net *loaded, live, images bool) *cameraLane {
 	c := a.config.Detect
 	c.InFlight = max(c.InFlight, net.Layout().Sessions+2)
+	c.Places = a.config.places(name)
 	if images {
 		c.Tracks.Off, c.Alerts.Off = true, true // one has nothing to do with the next
 	}
@@ -52,6 +53,7 @@ func (a *Agent) newCameraLane(name string, net *loaded, live, images bool) *came
 		room: make(chan struct{}, c.InFlight), frames: make(chan detect.Frame)}
 	l.camera = detect.NewCamera(name, c, inTurn{guarded{net, a.attempts, name, live, a.trace}, l}, m, infer.EncodeJPEG, observer, a.log)
 	if !images {
+		a.states.counts(name, l.camera.Crossings)
 		a.wishes.know(name)
 	}
 	return l

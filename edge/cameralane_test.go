@@ -262,8 +262,12 @@ func TestStreamsAreShownWithWhatTheyLeftOut(t *testing.T) {
 	a.left("yard", leftBehind)
 	a.left("gate", screen.Unchanged)
 	a.states.lags("gate", 1500*time.Millisecond)
+	a.states.counts("gate", func() []detect.Crossed {
+		return []detect.Crossed{{Line: "door", Direction: event.LeftToRight, Label: "person", Count: 3}}
+	})
+	a.states.counts("yard", func() []detect.Crossed { return nil })
 	data, err := json.Marshal(a.streams())
-	want := `[{"name":"gate","left_out":{"unchanged":1},"lag":1.5},{"name":"yard","left_out":{"behind":2},"lag":0}]`
+	want := `[{"name":"gate","left_out":{"unchanged":1},"lag":1.5,"crossings":[{"line":"door","direction":"left_to_right","label":"person","count":3}]},{"name":"yard","left_out":{"behind":2},"lag":0}]`
 	if err != nil || strings.TrimSpace(string(data)) != want {
 		t.Errorf("%s %v", data, err)
 	}
@@ -274,7 +278,7 @@ func TestStreamsAreShownWithWhatTheyLeftOut(t *testing.T) {
 	for _, f := range families {
 		told = append(told, fmt.Sprintf("%s %d", f.GetName(), len(f.GetMetric())))
 	}
-	if got := strings.Join(told, ", "); err != nil || got != "canvas_edge_frame_lag_seconds 2, canvas_edge_left_out_frames_total 2" {
+	if got := strings.Join(told, ", "); err != nil || got != "canvas_edge_frame_lag_seconds 2, canvas_edge_left_out_frames_total 2, canvas_edge_line_crossings_total 1" {
 		t.Errorf("%s %v", got, err)
 	}
 }

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"fmt"
+	"maps"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"cloudcanvas/edge/reference"
 	"cloudcanvas/edge/screen"
 	"cloudcanvas/edge/sense"
+	"cloudcanvas/edge/upgrade"
 	"cloudcanvas/edge/uplink"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/security"
@@ -80,6 +82,8 @@ type Models struct {
 	Folders []string     `yaml:"folders"`
 	Engine  string       `yaml:"engine"` // auto, or one engine's name
 	Layout  infer.Layout `yaml:"layout"`
+
+	Fetch upgrade.Config `yaml:"fetch"` // of versions that the cloud offers
 }
 
 // SceneSource is a scene, or a folder that scenes come into.
@@ -98,6 +102,7 @@ func (s *SceneSource) SetDefaults() { s.TileSize, s.Overlap, s.Margin = 256, 24,
 type Camera struct {
 	capture.CameraConfig `yaml:",inline"`
 	Detector             string `yaml:"detector"` // a model's name; empty: frames are screened only
+	detect.Places        `yaml:",inline"`
 }
 
 // ImageSet is a set of picture files, and the network that looks at it.
@@ -108,9 +113,20 @@ type ImageSet struct {
 
 // Frames are pictures that cameras publish on canvas/cameras/<camera>/frame.
 type Frames struct {
-	Enabled              bool   `yaml:"enabled"`
-	Detector             string `yaml:"detector"`
+	Enabled              bool                     `yaml:"enabled"`
+	Detector             string                   `yaml:"detector"`
+	Places               map[string]detect.Places `yaml:"places"` // zones and lines, by camera
 	capture.DeviceConfig `yaml:",inline"`
+}
+
+// places are the zones and lines of a camera.
+func (c Config) places(camera string) detect.Places {
+	for _, cam := range c.Cameras {
+		if cam.Name == camera {
+			return cam.Places
+		}
+	}
+	return c.Frames.Places[camera]
 }
 
 // Sensors are numbers published on canvas/sensors/<sensor>/reading.
@@ -125,6 +141,9 @@ func (c Config) folder(name string) string { return filepath.Join(c.Data, name) 
 
 // OutboxFolder is where the buffer lies.
 func (c Config) OutboxFolder() string { return c.folder("outbox") }
+
+// ShelfFolder is where models lie that came from the cloud.
+func (c Config) ShelfFolder() string { return c.folder("models") }
 
 // WithoutSources is c for an agent that only sends what waits.
 func (c Config) WithoutSources() Config {
@@ -141,7 +160,7 @@ func (c Config) ModelFolders(home string) []string {
 func DefaultConfig() Config {
 	return Config{
 		Data:   "/var/lib/canvas",
-		Models: Models{Engine: infer.Auto, Layout: infer.Layout{Remember: infer.DefaultMemory()}},
+		Models: Models{Engine: infer.Auto, Layout: infer.Layout{Remember: infer.DefaultMemory()}, Fetch: upgrade.DefaultConfig()},
 		Screen: screen.DefaultConfig(), Reference: reference.DefaultConfig(), Detect: detect.DefaultConfig(),
 		FrameEvery: 5 * time.Second, Overload: Overload{MaxLag: 2 * time.Second}, Power: power.DefaultConfig(),
 		Attempts: Attempts{Config: attempt.DefaultConfig()},
@@ -169,6 +188,7 @@ func (c Config) Problems(add func(field, message, hint string)) {
 		add("models.engine", fmt.Sprintf("%q is no engine", c.Models.Engine), "auto, or one of "+strings.Join(infer.Engines(), ", "))
 	}
 	c.Models.Layout.Problems(in("models.layout"))
+	c.Models.Fetch.Problems(in("models.fetch"))
 	c.Cloud.Problems(in("cloud"))
 	c.Local.Problems(in("local"))
 	c.Screen.Problems(in("screen"))
@@ -209,6 +229,10 @@ func (c Config) sourceProblems(add func(field, message, hint string)) {
 	for i, cam := range c.Cameras {
 		name(fmt.Sprintf("cameras.%d.name", i), cam.Name)
 		cam.CameraConfig.Problems(in("cameras.%d.", i))
+		cam.Places.Problems(in("cameras.%d.", i))
+	}
+	for _, camera := range slices.Sorted(maps.Keys(c.Frames.Places)) {
+		c.Frames.Places[camera].Problems(func(field, message, hint string) { add("frames.places."+camera+"."+field, message, hint) })
 	}
 	for i, set := range c.Images {
 		name(fmt.Sprintf("images.%d.name", i), set.Name)

@@ -31,7 +31,8 @@ models: {engine: abacus}
 scenes:
   - {name: a, path: x.tif, folder: y}
 cameras:
-  - {name: a, address: x.avi}
+  - {name: a, address: x.avi, zones: [{name: yard, polygon: [[0, 0], [2, 0]]}]}
+frames: {places: {gate: {lines: [{name: door, from: [0, 0], to: [3, 0]}]}}}
 uplink: {window: 0, receipts: perhaps}
 outbox: {quota_bytes: 5}
 screen: {scenes: {change: 2}}
@@ -45,13 +46,39 @@ sensors: {rules: [{sensor: a, above: 1, capture: [nobody]}]}
 	}
 	for _, want := range []string{
 		"edge.yaml:1: edge: ", "edge.yaml:2: cloud.url: ", "edge.yaml:3: local.embedded: ", "edge.yaml:4: models.engine: ",
-		"edge.yaml:6: scenes.0.path: ", "edge.yaml:8: cameras.0.name: ", "edge.yaml:9: uplink.window: ", "edge.yaml:9: uplink.receipts: ", "edge.yaml:10: outbox.quota_bytes: ",
-		"edge.yaml:11: screen.scenes.change: ", "edge.yaml:12: reference.quota_bytes: ", "edge.yaml:13: overload.max_lag: ", "edge.yaml:14: power.hysteresis: ",
-		"edge.yaml:15: sensors.rules.0.capture: ",
+		"edge.yaml:6: scenes.0.path: ", "edge.yaml:8: cameras.0.name: ", "edge.yaml:8: cameras.0.zones.0.polygon: ", "edge.yaml:9: frames.places.gate.lines.0.to: ",
+		"edge.yaml:10: uplink.window: ", "edge.yaml:10: uplink.receipts: ", "edge.yaml:11: outbox.quota_bytes: ",
+		"edge.yaml:12: screen.scenes.change: ", "edge.yaml:13: reference.quota_bytes: ", "edge.yaml:14: overload.max_lag: ", "edge.yaml:15: power.hysteresis: ",
+		"edge.yaml:16: sensors.rules.0.capture: ",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in\n%s", want, err)
 		}
+	}
+}
+
+func TestZonesAndLinesStandWithTheirCamera(t *testing.T) {
+	c := DefaultConfig()
+	tellOthers(t, config.Parse("edge.yaml", []byte(`edge: mast-7
+cloud: {url: 'tcp://127.0.0.1:1883'}
+local: {embedded: '127.0.0.1:0'}
+cameras:
+  - name: gate
+    address: gate.avi
+    zones:
+      - {name: yard, polygon: [[0.1, 0.5], [0.9, 0.5], [0.5, 1]], labels: [person], loitering_seconds: 5}
+      - {name: lawn, polygon: [[0, 0], [1, 0], [0, 1]], inertia: 1}
+    lines: [{name: door, from: [0.5, 1], to: [0.5, 0]}]
+    required_zones: [yard]
+frames: {enabled: true, detector: m, places: {shed: {zones: [{name: door, polygon: [[0, 0], [1, 0], [0, 1]]}]}}}
+`), &c, nil))
+	gate := c.places("gate")
+	if len(gate.Zones) != 2 || gate.Zones[0].Inertia != 3 || gate.Zones[0].LoiteringSeconds != 5 || gate.Zones[1].Inertia != 1 ||
+		gate.Lines[0].To[1] != 0 || gate.RequiredZones[0] != "yard" {
+		t.Errorf("%+v", gate)
+	}
+	if shed := c.places("shed"); len(shed.Zones) != 1 || len(c.places("nobody").Zones) != 0 {
+		t.Errorf("%+v", shed)
 	}
 }
 

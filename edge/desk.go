@@ -129,7 +129,7 @@ func (d *desk) readAgain(ctx context.Context, q event.Query) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUnknown, err)
 	}
-	tile := tileDraft(p, data)
+	tile := tileDraft(p, s.Options.Want, data)
 	tile.Priority, tile.Value, tile.Key = event.High, 1, queryKey(q, "tile")
 	return d.box.Commit(ctx, draft{Draft: tile})
 }

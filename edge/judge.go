@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"cmp"
 	"context"
 	"image/png"
 
@@ -44,9 +45,9 @@ func (j networkJudge) judge(ctx context.Context, im vision.Image) (screen.Verdic
 func (j networkJudge) name() (name, version string) { return j.net.model.Name, j.net.model.Version }
 
 // tileDraft is a tile as an item; how urgent it is and what it is worth are for others to say.
-func tileDraft(p capture.Picture, data []byte) outbox.Draft {
+func tileDraft(p capture.Picture, want string, data []byte) outbox.Draft {
 	return outbox.Draft{Kind: event.Tile, Stream: p.Stream, Subject: p.Stream + "/" + p.Tile.Name(), Time: p.At,
-		Attrs: event.Attrs{Scene: p.Stream, Tile: p.Tile.Name(), Want: "segment"},
+		Attrs: event.Attrs{Scene: p.Stream, Tile: p.Tile.Name(), Want: cmp.Or(want, "segment")},
 		Type:  "image/tiff; application=geotiff", Data: data}
 }
 
@@ -54,7 +55,7 @@ func tileDraft(p capture.Picture, data []byte) outbox.Draft {
 // the doubts out: it is sent where there are few, and weighs a few percent without them.
 func maskDraft(p capture.Picture, mask *vision.Mask, j judge) (outbox.Draft, error) {
 	data, err := vision.EncodeShares(mask.Sure(), png.BestCompression)
-	d := tileDraft(p, data)
+	d := tileDraft(p, "segment", data)
 	d.Kind, d.Rung, d.Type = event.Result, event.RungMask, "image/png"
 	d.Attrs.Model, d.Attrs.ModelVersion = j.name()
 	return d, err

@@ -65,7 +65,7 @@ func (a *Agent) sceneLane(ctx context.Context, s SceneSource) error {
 			a.log.Warn("tiles that are left out of this scene can't be asked for later", telemetry.Scene, id, telemetry.Err, err)
 		}
 		l := newSceneLane(judge, a.ground, a.buffer(), key, hand, a.log)
-		l.trace = a.trace
+		l.trace, l.want = a.trace, s.Want
 		l.whole = len(a.wishes.take(s.Name, time.Now())) > 0
 		return l
 	}

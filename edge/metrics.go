@@ -49,16 +49,24 @@ type streamMetrics struct{ agent *Agent }
 var (
 	leftOut = prometheus.NewDesc("canvas_edge_left_out_frames_total", "Frames that were left out before they could become items.", []string{"stream", "reason"}, nil)
 	lagging = prometheus.NewDesc("canvas_edge_frame_lag_seconds", "From the lens to the network, of a live stream's newest frame.", []string{"stream"}, nil)
+	crossed = prometheus.NewDesc("canvas_edge_line_crossings_total", "Objects that crossed a line of a camera.", []string{"stream", "line", "direction", "label"}, nil)
 )
 
 // Describe names the metrics.
-func (streamMetrics) Describe(to chan<- *prometheus.Desc) { to <- leftOut; to <- lagging }
+func (streamMetrics) Describe(to chan<- *prometheus.Desc) {
+	to <- leftOut
+	to <- lagging
+	to <- crossed
+}
 
 // Collect reads them as they stand.
 func (m streamMetrics) Collect(to chan<- prometheus.Metric) {
 	for _, s := range m.agent.streams() {
 		for reason, n := range s.Left {
 			to <- prometheus.MustNewConstMetric(leftOut, prometheus.CounterValue, float64(n), s.Name, reason)
+		}
+		for _, c := range s.Crossings {
+			to <- prometheus.MustNewConstMetric(crossed, prometheus.CounterValue, float64(c.Count), s.Name, c.Line, c.Direction, c.Label)
 		}
 		to <- prometheus.MustNewConstMetric(lagging, prometheus.GaugeValue, s.Lag, s.Name)
 	}

@@ -3,7 +3,9 @@ package edge
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 
+	"cloudcanvas/edge/upgrade"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
 )
@@ -13,7 +15,8 @@ type networks struct {
 	config Models
 	models *model.Repository
 	log    *slog.Logger
-	spare  int // frames more than a network looks at, so that it never waits
+	shelf  *upgrade.Shelf // of versions that came from the cloud; nil: there are none
+	spare  int            // frames more than a network looks at, so that it never waits
 	open   map[string]*loaded
 }
 
@@ -22,25 +25,44 @@ type loaded struct {
 	model  model.Model
 	report infer.Report
 	turns  *turns // of the streams that share it
+
+	runs, failed atomic.Int64 // of pictures, since it was loaded
 }
 
-// get loads a model where it is not loaded yet.
+// get loads a model where it is not loaded yet: the version that came from the cloud, or that which
+// the device came with. One from the cloud that can't be loaded is taken back.
 func (n *networks) get(ctx context.Context, name string) (*loaded, error) {
 	if l := n.open[name]; l != nil {
 		return l, nil
 	}
-	m, err := n.models.Find(name)
+	m, delivered, err := n.find(name)
 	if err != nil {
 		return nil, err
 	}
 	net, report, err := infer.Open(ctx, m, n.config.Engine, n.config.Layout, n.log)
+	if err != nil && delivered && ctx.Err() == nil {
+		if err := n.shelf.Refuse(name, m.Version, err.Error()); err != nil {
+			return nil, err
+		}
+		return n.get(ctx, name)
+	}
 	if err != nil {
 		return nil, err
 	}
 	layout := net.Layout()
-	l := &loaded{net, m, report, newTurns(layout.Sessions*max(layout.MaxBatch, 1) + n.spare)}
+	l := &loaded{Network: net, model: m, report: report, turns: newTurns(layout.Sessions*max(layout.MaxBatch, 1) + n.spare)}
 	n.open[name] = l
 	return l, nil
+}
+
+func (n *networks) find(name string) (m model.Model, delivered bool, err error) {
+	if n.shelf != nil {
+		if m, ok := n.shelf.Model(name); ok {
+			return m, true, nil
+		}
+	}
+	m, err = n.models.Find(name)
+	return m, false, err
 }
 
 func (n *networks) close() {

@@ -25,6 +25,7 @@ import (
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/edge/outbox"
 	"cloudcanvas/edge/power"
+	"cloudcanvas/edge/upgrade"
 	"cloudcanvas/edge/uplink"
 	"cloudcanvas/edge/uplink/mqtt"
 	"cloudcanvas/shared/event"
@@ -36,6 +37,7 @@ import (
 // Parts are what an agent is made of.
 type Parts struct {
 	Models  *model.Repository
+	Shelf   *upgrade.Shelf // of versions from the cloud; nil: none are taken
 	Version string
 	Log     *slog.Logger
 	Metrics prometheus.Registerer // may be nil
@@ -62,8 +64,9 @@ type Agent struct {
 	shelf    *shelf
 	wishes   wishes
 	desk     *desk
-	power    *power.Watch  // nil: it is not watched
-	trace    *trace.Tracer // nil: nobody hears of spans
+	taker    *upgrade.Taker // of models from the cloud; nil: none are taken
+	power    *power.Watch   // nil: it is not watched
+	trace    *trace.Tracer  // nil: nobody hears of spans
 	finite   sync.WaitGroup
 	videos   []*capture.Video
 	states   states
@@ -87,7 +90,7 @@ func Open(ctx context.Context, c Config, p Parts) (_ *Agent, err error) {
 			a.Close()
 		}
 	}()
-	a.networks = &networks{config: c.Models, models: p.Models, log: a.log, spare: max(c.Detect.InFlight, 2), open: map[string]*loaded{}}
+	a.networks = &networks{config: c.Models, models: p.Models, shelf: p.Shelf, log: a.log, spare: max(c.Detect.InFlight, 2), open: map[string]*loaded{}}
 	a.trace, err = trace.Open(ctx, trace.Options{Endpoint: c.Telemetry.OTLPEndpoint, Service: "canvas-edge", Instance: c.Edge, Version: p.Version, Log: a.log})
 	if err != nil {
 		return nil, err
@@ -118,10 +121,14 @@ func Open(ctx context.Context, c Config, p Parts) (_ *Agent, err error) {
 	}
 	a.desk = newDesk(a.buffer(), a.shelf, &a.wishes, a.log)
 	a.link.Down(event.DownQuery, a.desk.ask)
+	if err := a.takeModels(); err != nil {
+		return nil, err
+	}
 	return a, a.register(p.Metrics)
 }
 
-// Run lets everything flow until ctx ends.
+// Run lets everything flow until ctx ends, or until it is to begin anew with other models
+// (upgrade.ErrChanged).
 func (a *Agent) Run(ctx context.Context) error {
 	a.sending = a.hands.Loop("uplink")
 	group, ctx := errgroup.WithContext(ctx)
@@ -133,6 +140,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	group.Go(func() error { a.desk.run(ctx); return nil })
 	group.Go(func() error { a.tellLink(ctx); return nil })
 	group.Go(func() error { telemetry.Watchdog(ctx, &a.hands); return nil })
+	if a.taker != nil {
+		group.Go(func() error { return a.taker.Run(ctx) })
+	}
 	if a.power != nil {
 		group.Go(func() error { a.power.Run(ctx); return nil })
 	}

@@ -31,6 +31,7 @@ const tilesAtOnce = 4
 // sceneLane takes one scene from its file to the outbox: a tile that is worth it becomes an item;
 // then the quicklook, and last the manifest, with which the cloud knows that the scene is whole.
 type sceneLane struct {
+	want   string // of the cloud: segment or detect; empty: segment
 	screen judge
 	ground *ground // nil: no tile is compared with an earlier one
 	box    buffer
@@ -71,6 +72,7 @@ func (l *sceneLane) take(ctx context.Context, p capture.Picture) error {
 	l.look.Add(*p.Tile, p.Image)
 	began := time.Now()
 	v, mask, err := l.screen.judge(under(ctx, parent), p.Image)
+	v.Masked = v.Masked && l.want != "detect" // a mask shows no objects
 	if errors.Is(err, attempt.ErrQuarantined) {
 		l.manifest.Tiles = append(l.manifest.Tiles, event.TileDecision{Tile: p.Tile.Name(), Decision: event.TileDropped, Reason: "quarantined"})
 		return nil
@@ -122,7 +124,7 @@ func (l *sceneLane) pack(p capture.Picture, v screen.Verdict, mask *vision.Mask)
 		return maskDraft(p, mask, l.screen)
 	}
 	data, err := p.Scene.Encode(p.Image, *p.Tile)
-	return tileDraft(p, data), err
+	return tileDraft(p, l.want, data), err
 }
 
 // begin lays out the manifest. Its tiles have their full room at once, so that packing may write

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
+
+	"github.com/google/renameio/v2"
 
 	"cloudcanvas/edge/capture"
 )
@@ -65,7 +66,7 @@ func (s *shelf) put(e shelved) error {
 	s.list = slices.Delete(s.list, 0, max(0, len(s.list)-maxShelved))
 	data, err := json.Marshal(s.list)
 	if err == nil {
-		err = writeWhole(s.path, data)
+		err = renameio.WriteFile(s.path, data, 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("the list of scenes %s: %w", s.path, err)
@@ -81,18 +82,4 @@ func (s *shelf) find(scene string) (shelved, bool) {
 		return shelved{}, false
 	}
 	return s.list[i], true
-}
-
-// writeWhole replaces a file; after a power cut it is the old one or the new one.
-func writeWhole(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cloudcanvas/edge/capture"
+	"cloudcanvas/edge/detect"
 )
 
 // Why frames were left out, besides what screening says of them.
@@ -21,6 +22,8 @@ type states struct {
 	mu   sync.Mutex
 	left map[string]map[string]int64 // by stream and reason
 	lag  map[string]time.Duration    // between taking and looking, of the newest frame
+
+	crossings map[string]func() []detect.Crossed // of lines, by camera
 }
 
 // stream is how one stream fares.
@@ -28,6 +31,8 @@ type stream struct {
 	Name string           `json:"name"`
 	Left map[string]int64 `json:"left_out"` // frames by reason, before they could become items
 	Lag  float64          `json:"lag"`      // seconds from the lens to the network, of live streams
+
+	Crossings []detect.Crossed `json:"crossings,omitempty"` // of lines, since the agent began
 }
 
 // left counts a frame that was left out, by its reason.
@@ -51,6 +56,16 @@ func (s *states) lags(stream string, lag time.Duration) {
 		s.lag = map[string]time.Duration{}
 	}
 	s.lag[stream] = lag
+}
+
+// counts takes who knows how often a camera's lines were crossed.
+func (s *states) counts(camera string, crossings func() []detect.Crossed) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.crossings == nil {
+		s.crossings = map[string]func() []detect.Crossed{}
+	}
+	s.crossings[camera] = crossings
 }
 
 // streams are all streams of which something is known, by name. What a camera's decoder gave up for
@@ -77,6 +92,11 @@ func (a *Agent) streams() []stream {
 	}
 	for name, lag := range a.states.lag {
 		of(name).Lag = lag.Seconds()
+	}
+	for name, counted := range a.states.crossings {
+		if crossed := counted(); len(crossed) > 0 {
+			of(name).Crossings = crossed
+		}
 	}
 	all := make([]stream, 0, len(byName))
 	for _, name := range slices.Sorted(maps.Keys(byName)) {

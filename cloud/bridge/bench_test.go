@@ -22,9 +22,9 @@ import (
 )
 
 // BenchmarkBridge measures mosquitto QoS 1 → bridge → Kafka acks=all, from the first publish until
-// Kafka has the last record, and the same through the plain bridge of peer_test.go, by turns in one
-// run; publisher, brokers and bridge share the machine, each bridge is a process of its own with its
-// defaults. ofPlain is the ratio of the medians; MiB the most memory that a bridge had of its own
+// Kafka has the last record, and the same through the plain bridge of peer_test.go and, where
+// $CANVAS_TELEGRAF names its program, through Telegraf, by turns in one run; publisher, brokers and bridge share the machine, each bridge is a process of its own with its
+// defaults. ofPlain and ofTelegraf are ratios of the medians; MiB the most memory that a bridge had of its own
 // (RssAnon), µs/msg the processor time that it took, which other processes hardly disturb. Run with
 // -benchtime=1x.
 func BenchmarkBridge(b *testing.B) {
@@ -45,19 +45,20 @@ func benchmark(b *testing.B, size, messages int) {
 		b.Fatal(err)
 	}
 	defer client.Close()
-	topics := append(bridge.Topics(4, 1), broker.Topic{Name: plainTopic, Partitions: 4, Replicas: 1})
+	topics := append(bridge.Topics(4, 1), broker.Topic{Name: plainTopic, Partitions: 4, Replicas: 1}, broker.Topic{Name: telegrafTopic, Partitions: 4, Replicas: 1})
 	if err := client.EnsureTopics(b.Context(), topics...); err != nil {
 		b.Fatal(err)
 	}
 	rates, times, memory := map[string][]float64{}, map[string][]float64{}, map[string]float64{}
+	kinds := []string{childBridge, childPlain}
+	if os.Getenv(telegrafVariable) != "" {
+		kinds = append(kinds, childTelegraf)
+	}
 	for b.Loop() {
 		for turn := range turns {
-			for _, kind := range []string{childBridge, childPlain} {
+			for _, kind := range kinds {
 				load := newLoad(b, fmt.Sprintf("%s-%d-%d", kind, size, turn), size, messages)
-				topic := event.EventsTopic
-				if kind == childPlain {
-					topic = plainTopic
-				}
+				topic := map[string]string{childBridge: event.EventsTopic, childPlain: plainTopic, childTelegraf: telegrafTopic}[kind]
 				r := run(b, client, at, kind, topic, load)
 				rates[kind] = append(rates[kind], r.rate)
 				times[kind] = append(times[kind], r.micros)
@@ -74,6 +75,13 @@ func benchmark(b *testing.B, size, messages int) {
 	b.ReportMetric(median(times[childPlain]), "plain-µs/msg")
 	b.ReportMetric(memory[childPlain], "plain-MiB")
 	b.ReportMetric(ours/plain, "ofPlain")
+	if times := times[childTelegraf]; len(times) > 0 {
+		telegraf := median(rates[childTelegraf])
+		b.ReportMetric(telegraf, "telegraf-msg/s")
+		b.ReportMetric(median(times), "telegraf-µs/msg")
+		b.ReportMetric(memory[childTelegraf], "telegraf-MiB")
+		b.ReportMetric(ours/telegraf, "ofTelegraf")
+	}
 }
 
 func median(of []float64) float64 {
@@ -151,7 +159,7 @@ const edgesOfLoad = 64
 // newLoad is the messages of some edges, ready to be written.
 func newLoad(b *testing.B, name string, size, messages int) []packets.ControlPacket {
 	load := make([]packets.ControlPacket, messages)
-	data := make([]byte, size)
+	data := bytes.Repeat([]byte("a pixel is worth a byte "), size/24+1)[:size] // no zeros: Telegraf cuts them off
 	for n := range load {
 		i := item(fmt.Sprintf("%s-%d-%d", name, time.Now().Unix(), n%edgesOfLoad), uint64(n/edgesOfLoad+1), event.Reading, data)
 		payload, err := i.MarshalMQTT()
@@ -235,7 +243,9 @@ func watchMemory(pid int, done <-chan struct{}) func() float64 {
 // startChild starts a bridge in a process of its own.
 func startChild(t testing.TB, at site, kind string) (c *exec.Cmd, kill func()) {
 	t.Helper()
-	c = exec.Command(os.Args[0])
+	if c = exec.Command(os.Args[0]); kind == childTelegraf {
+		c = exec.Command(os.Getenv(telegrafVariable), telegrafConfig(t, at))
+	}
 	c.Env = append(os.Environ(), childVariable+"="+strings.Join([]string{kind, at.mqtt, at.kafka, at.store, at.zookeeper, at.id}, " "))
 	c.Stderr = t.Output()
 	if err := c.Start(); err != nil {

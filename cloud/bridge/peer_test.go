@@ -2,7 +2,11 @@ package bridge_test
 
 import (
 	"context"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
+	"testing"
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
@@ -53,4 +57,45 @@ func runPlain(ctx context.Context, at site) error {
 			m.Ack()
 		}
 	}
+}
+
+const (
+	telegrafTopic    = "canvas.telegraf"
+	telegrafVariable = "CANVAS_TELEGRAF" // the program that deps/peers/telegraf builds
+)
+
+// telegrafConfig writes a configuration for Telegraf as carrying much in order takes: a persistent
+// session, small batches that go at once, and no more undelivered than the broker gives at a time.
+func telegrafConfig(t testing.TB, at site) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "telegraf.conf")
+	text := fmt.Sprintf(`
+[agent]
+  interval = "1s"
+  flush_interval = "100ms"
+  metric_batch_size = 250
+  metric_buffer_limit = 100000
+  omit_hostname = true
+  quiet = true
+[[inputs.mqtt_consumer]]
+  servers = [%q]
+  topics = [%q]
+  qos = 1
+  persistent_session = true
+  client_id = "telegraf"
+  max_undelivered_messages = 1000
+  data_format = "value"
+  data_type = "string"
+[[outputs.kafka]]
+  brokers = [%q]
+  topic = %q
+  required_acks = -1
+  max_message_bytes = 1000000
+  data_format = "influx"
+  influx_max_line_bytes = 4000000
+`, strings.Replace(at.mqtt, "mqtt://", "tcp://", 1), event.UpFilter, strings.ReplaceAll(at.kafka, ",", `", "`), telegrafTopic)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }

@@ -70,8 +70,9 @@ const childVariable = "CANVAS_TEST_BRIDGE"
 
 // What a child is.
 const (
-	childBridge = "bridge"
-	childPlain  = "plain"
+	childBridge   = "bridge"
+	childPlain    = "plain"
+	childTelegraf = "telegraf" // a program of its own
 )
 
 // runAsChild makes this test binary a bridge, so that a test can kill it.

@@ -43,6 +43,7 @@ type Figures struct {
 	SceneBytes    int64          `json:"scene_bytes"`
 	UplinkedBytes int64          `json:"uplinked_bytes"`
 	CloudFraction *float64       `json:"cloud_fraction"`
+	Objects       *int           `json:"objects,omitempty"` // found, of a scene that was looked at for objects
 }
 
 // manifest notes a scene's grid, place and time.

@@ -41,6 +41,7 @@ func (k *Console) scenesPage(r *http.Request) (any, error) {
 type sceneBody struct {
 	Scene
 	HasLook bool
+	Masked  bool // the product has a mask; one of objects alone has none
 	Areas   []Area
 	AreaWhy string // the areas can't be told
 	Tiles   []TileFate
@@ -131,8 +132,10 @@ func (k *Console) scenePage(r *http.Request) (any, error) {
 	if f := s.Product.Scene; f != nil {
 		body.Saved = f.SceneBytes - f.UplinkedBytes
 	}
-	if body.Areas, err = k.products.areas(s.Product); err != nil {
-		body.AreaWhy = sentence(err)
+	if body.Masked = slices.Contains(s.Product.Files, maskFile); body.Masked {
+		if body.Areas, err = k.products.areas(s.Product); err != nil {
+			body.AreaWhy = sentence(err)
+		}
 	}
 	tiles, err := k.tiles(s.Product)
 	if err != nil {

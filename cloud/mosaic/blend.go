@@ -110,7 +110,7 @@ func (s *Scene) writeMask(to *raster.MaskWriter) error {
 		for col := range s.grid.Cols() {
 			at, _ := s.grid.At(col, row)
 			t := s.tiles[at.Name()]
-			if t == nil || t.state != result {
+			if t == nil || t.state != result || t.boxes {
 				continue
 			}
 			data, err := s.results.get(t.where)
@@ -145,7 +145,7 @@ func (s *Scene) stamp(row int, band raster.Window, class []byte) {
 		for col := range s.grid.Cols() {
 			at, _ := s.grid.At(col, r)
 			t := s.tiles[at.Name()]
-			seen := t != nil && t.state == result
+			seen := t != nil && t.state == result && !t.boxes
 			for y := max(at.Core.Y, band.Y); y < min(at.Core.Y+at.Core.H, band.Y+band.H); y++ {
 				line := class[(y-band.Y)*band.W+at.Core.X:][:at.Core.W]
 				if !seen {

@@ -30,6 +30,8 @@ type Camera struct {
 	tracks    []piece
 	snapshots []snapshot
 	known     map[ulid.ULID]bool
+	asked     map[string]bool     // tracks of which a second look was asked for …
+	answers   map[string]answered // … and what came of it
 
 	first, end ulid.ULID // ids of the least batch and of the one that ends the source
 	total      int       // frames, once the end is known; -1 before
@@ -62,7 +64,8 @@ func NewCamera(edge, name, dir string, snapshots int) (*Camera, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("beginning the record of camera %s: %w; see mosaic.work_dir", name, err)
 	}
-	c := &Camera{Edge: edge, Name: name, dir: dir, most: snapshots, total: -1, known: map[ulid.ULID]bool{}, models: map[string]bool{}}
+	c := &Camera{Edge: edge, Name: name, dir: dir, most: snapshots, total: -1, known: map[ulid.ULID]bool{}, models: map[string]bool{},
+		asked: map[string]bool{}, answers: map[string]answered{}}
 	c.spool.path = filepath.Join(dir, "spool")
 	return c, nil
 }
@@ -85,6 +88,10 @@ func (c *Camera) Add(e event.Item) (changed bool, err error) {
 	p := piece{id: e.ID, at: e.Time}
 	switch e.Kind {
 	case event.Result:
+		if looksAgain(&e) {
+			c.known[e.ID] = true // it belongs to no life of the device's buffer
+			return true, c.addVerdict(e)
+		}
 		err = c.addBatch(e, p)
 	case event.Track:
 		err = c.addTrack(e, p)
@@ -127,10 +134,13 @@ func (c *Camera) addBatch(e event.Item, p piece) error {
 }
 
 func (c *Camera) addTrack(e event.Item, p piece) error {
-	if _, err := event.ParseTrack(e); err != nil {
+	t, err := event.ParseTrack(e)
+	if err != nil {
 		return fmt.Errorf("%w: %w", errStrange, err)
 	}
-	var err error
+	if t.After.SecondLook != nil {
+		c.asked[t.After.ID] = true
+	}
 	if p.where, err = c.spool.put(compact(e.Data)); err != nil {
 		return err
 	}
@@ -176,10 +186,12 @@ func frameOf(e event.Item) int {
 // Ended says whether the end of the source was heard of.
 func (c *Camera) Ended() bool { return c.total >= 0 }
 
-// Done says whether the source came to its end and every frame of it is in a batch.
+// Done says whether the source came to its end, every frame of it is in a batch and every second look
+// that was asked for has come.
 func (c *Camera) Done() bool { return c.Ended() && len(c.Missing()) == 0 }
 
-// Missing are the ranges of frames that no batch covers, "from-to", as far as is known.
+// Missing are the ranges of frames that no batch covers, "from-to", as far as is known, and the tracks
+// that wait for a second look, "second look at <track>".
 func (c *Camera) Missing() []string {
 	missing := []string{}
 	gap := func(from, to int) {
@@ -196,6 +208,9 @@ func (c *Camera) Missing() []string {
 		next = max(next, b.last+1)
 	}
 	gap(next, c.total-1)
+	for _, track := range slices.Sorted(slices.Values(c.unanswered())) {
+		missing = append(missing, "second look at "+track)
+	}
 	return missing
 }
 

@@ -122,6 +122,9 @@ func (c *Camera) writeEvents(path string) error {
 	return list(path, func(add func([]byte) error) error {
 		for _, t := range c.tracks {
 			data, err := c.spool.get(t.where)
+			if err == nil {
+				data, err = c.judged(data)
+			}
 			if err != nil {
 				return err
 			}

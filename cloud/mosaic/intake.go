@@ -92,8 +92,8 @@ func concerns(i *event.Item) bool {
 	case event.Frame, event.Crop:
 		return i.Attrs.Want == ""
 	case event.Result:
-		// What workers found in single frames of cameras is for those who read canvas.results.
-		return i.Attrs.Scene != "" || i.Epoch != ""
+		// What workers found in other pictures is for those who read canvas.results.
+		return i.Attrs.Scene != "" || i.Epoch != "" || looksAgain(i)
 	}
 	return false
 }
@@ -101,7 +101,8 @@ func concerns(i *event.Item) bool {
 // keyOf is the record that an entry is about.
 func keyOf(e *Entry) (k key, ok bool) {
 	i := &e.Item
-	if e.Topic == event.DLQTopic && i.Kind != event.Tile {
+	dead := e.Topic == event.DLQTopic
+	if dead && i.Kind != event.Tile && (i.Kind != event.Crop || i.Attrs.Want == "") {
 		return k, false
 	}
 	if i.Attrs.Scene != "" {
@@ -110,5 +111,5 @@ func keyOf(e *Entry) (k key, ok bool) {
 	if i.Kind == event.Scene {
 		return key{sceneProduct, i.Edge, i.Subject}, i.Subject != ""
 	}
-	return key{cameraProduct, i.Edge, i.Stream}, i.Stream != "" && e.Topic != event.DLQTopic
+	return key{cameraProduct, i.Edge, i.Stream}, i.Stream != "" && (!dead || i.Kind == event.Crop)
 }

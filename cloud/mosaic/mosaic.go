@@ -153,7 +153,9 @@ func (m *Mosaic) take(ctx context.Context, e Entry) error {
 	}
 	r := m.open[k]
 	if r == nil {
-		if f, ok := m.finished[k]; ok && k.kind == cameraProduct && f.epoch == e.Item.Epoch && e.Item.Seq <= f.through {
+		f, ok := m.finished[k]
+		cloud := looksAgain(&e.Item) || e.Topic == event.DLQTopic // without a place in the device's order
+		if ok && k.kind == cameraProduct && (cloud || f.epoch == e.Item.Epoch && e.Item.Seq <= f.through) {
 			return nil // it is in a finished product
 		}
 		if err := m.insist(ctx, "making room for "+k.name, func() (err error) { r, err = m.begin(k); return err }); err != nil {

@@ -35,6 +35,8 @@ func (r *record) hold(at place, offset int64) {
 
 func (r *record) add(e Entry) (changed bool, err error) {
 	switch {
+	case r.camera != nil && e.Topic == event.DLQTopic:
+		return r.camera.AddDead(e.Item, e.Reason), nil
 	case r.camera != nil:
 		return r.camera.Add(e.Item)
 	case e.Item.Kind == event.Tile:

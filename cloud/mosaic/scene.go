@@ -41,6 +41,7 @@ type tile struct {
 	id     ulid.ULID // of the result or dead letter that counts
 	state  state
 	where  span // of a result, in the spool
+	boxes  bool // the result is a list of objects, and no mask
 	model  string
 	counts [4]uint32 // pixels of the core: clear, shadow, cloud, no data
 	reason string    // why it is dead
@@ -194,8 +195,15 @@ func (s *Scene) judge(name string, data []byte) bool {
 		delete(s.tiles, name)
 		return false
 	}
+	if _, s.tiles[name].boxes = boxesOf(data); s.tiles[name].boxes {
+		return true
+	}
 	if _, err := vision.DecodeShares(data, at.Window.W, at.Window.H); err != nil {
-		*s.tiles[name] = tile{id: s.tiles[name].id, state: dead, reason: "its result can't be read: " + err.Error()}
+		reason := skipped(data)
+		if reason == "" {
+			reason = "its result can't be read: " + err.Error()
+		}
+		*s.tiles[name] = tile{id: s.tiles[name].id, state: dead, reason: reason}
 		return false
 	}
 	return true

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -221,6 +222,22 @@ func TestASceneIsDoneWhenEveryTileIsAResultADropOrADeadLetter(t *testing.T) {
 	fold(t, s, items[:2]...) // replayed, and found to be good
 	if _, p := written(t, s); p.Scene.Dead != 0 || p.Scene.Results != 21 {
 		t.Fatalf("figures %+v", p.Scene)
+	}
+}
+
+func TestATileThatWasSkippedForBeingLateIsDeadWithThatReason(t *testing.T) {
+	s := newScene(t)
+	items := sceneItems(t)
+	fold(t, s, items[2:]...)
+	late := items[1]
+	late.Type, late.Data = "application/json", []byte(`{"late":true,"skipped":true,"deadline":"2026-05-01T12:00:00Z"}`)
+	fold(t, s, late)
+	if got := s.tiles[late.Attrs.Tile]; got.state != dead || !strings.Contains(got.reason, "2026-05-01T12:00:00Z") {
+		t.Fatalf("%+v", got)
+	}
+	fold(t, s, items[1])
+	if got := s.tiles[late.Attrs.Tile]; got.state != result {
+		t.Fatalf("%+v: it was done after all", got)
 	}
 }
 

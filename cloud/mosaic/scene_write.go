@@ -25,6 +25,11 @@ var outlined = map[uint8]string{vision.Shadow: "shadow", vision.Cloud: "cloud"}
 //	quicklook.png  the edge's quicklook with the mask laid over
 //	tiles.json     a list of every tile's decision and fate
 //	item.json      STAC 1.1 Item
+//
+// Of a scene whose tiles were looked at for objects also, and where all were in place of the mask:
+//
+//	detections.json     COCO results in pixels of the scene, merged across tiles
+//	detections.geojson  their outlines in lon/lat
 func (s *Scene) Write(dir string, at time.Time) (Product, error) {
 	if s.manifest == nil {
 		return Product{}, fmt.Errorf("scene %s: nothing can be written before its manifest has come", s.ID)
@@ -37,13 +42,31 @@ func (s *Scene) Write(dir string, at time.Time) (Product, error) {
 	if err := s.writeMask(work); err != nil {
 		return Product{}, fmt.Errorf("scene %s: %w", s.ID, err)
 	}
+	objects, looked, err := s.objects()
+	if err != nil {
+		return Product{}, fmt.Errorf("scene %s: %w", s.ID, err)
+	}
 	missing := s.Missing()
 	p := Product{
 		Kind: sceneProduct, Name: s.ID, Edge: s.Edge, Complete: len(missing) == 0, Missing: missing,
 		Of: s.manifestID.String(), Models: s.modelNames(), Scene: s.figures(),
 	}
+	if looked {
+		found := len(objects)
+		p.Scene.Objects = &found
+	}
+	masked := s.masked(looked)
 	var files errgroup.Group
 	files.Go(func() error {
+		if !looked {
+			return nil
+		}
+		return s.writeObjects(dir, objects)
+	})
+	files.Go(func() error {
+		if !masked {
+			return nil
+		}
 		mask := filepath.Join(dir, "mask.tif")
 		if err := work.Finish(mask); err != nil {
 			return err
@@ -51,14 +74,18 @@ func (s *Scene) Write(dir string, at time.Time) (Product, error) {
 		return raster.WriteGeoJSON(mask, filepath.Join(dir, "mask.geojson"), outlined)
 	})
 	files.Go(func() error {
-		if err := s.writeQuicklook(filepath.Join(dir, "quicklook.png"), work); err != nil {
+		mask := work
+		if !masked {
+			mask = nil
+		}
+		if err := s.writeQuicklook(filepath.Join(dir, "quicklook.png"), mask, objects); err != nil {
 			return fmt.Errorf("quicklook: %w", err)
 		}
 		return nil
 	})
 	files.Go(func() error { return writeJSON(filepath.Join(dir, "tiles.json"), s.fates()) })
 	files.Go(func() error {
-		item, err := s.stac(p, at)
+		item, err := s.stac(p, masked, at)
 		if err != nil {
 			return fmt.Errorf("item.json: %w", err)
 		}

@@ -69,7 +69,7 @@ type stacClass struct {
 }
 
 // stac is the scene as a STAC Item. A scene without a place on the Earth has a null geometry.
-func (s *Scene) stac(p Product, at time.Time) (stacItem, error) {
+func (s *Scene) stac(p Product, masked bool, at time.Time) (stacItem, error) {
 	m := s.manifest
 	captured := m.Captured
 	if captured.IsZero() {
@@ -77,18 +77,16 @@ func (s *Scene) stac(p Product, at time.Time) (stacItem, error) {
 	}
 	item := stacItem{
 		Type: "Feature", Version: stacVersion, ID: s.ID,
-		Extensions: []string{projection, processing, classification},
-		Links: []stacLink{
-			{Rel: "alternate", Href: "./mask.geojson", Type: "application/geo+json", Title: "Outlines of clouds and cloud shadows"},
-		},
-		Assets: assets(),
+		Extensions: []string{projection, processing},
+		Links:      []stacLink{},
+		Assets:     map[string]stacAsset{},
 		Properties: map[string]any{
-			"title":               "Clouds and cloud shadows of " + s.ID,
+			"title":               "Objects in " + s.ID,
 			"datetime":            captured.UTC().Format(time.RFC3339Nano),
 			"created":             at.UTC().Format(time.RFC3339),
 			"updated":             at.UTC().Format(time.RFC3339),
 			"proj:shape":          []int{m.Height, m.Width},
-			"processing:lineage":  lineage(p, m.Screening),
+			"processing:lineage":  lineage(p, m.Screening, masked),
 			"processing:software": map[string]string{"cloudcanvas": "1"},
 			"canvas:complete":     p.Complete,
 			"canvas:missing":      p.Missing,
@@ -96,6 +94,7 @@ func (s *Scene) stac(p Product, at time.Time) (stacItem, error) {
 			"canvas:tiles":        p.Scene,
 		},
 	}
+	item.describe(p, masked, s.ID, m.Georef.WKT != "")
 	if f := p.Scene.CloudFraction; f != nil {
 		item.Extensions = append(item.Extensions, electroOptical)
 		item.Properties["eo:cloud_cover"] = math.Round(*f*1e4) / 1e2
@@ -163,11 +162,15 @@ func clip(ring [][2]float64, in func(lon float64) bool) (out [][2]float64) {
 // round is to 1e-7 degrees, about a centimetre.
 func round(degrees float64) float64 { return math.Round(degrees*1e7) / 1e7 }
 
-func lineage(p Product, screening string) string {
+func lineage(p Product, screening string, masked bool) string {
+	does := "; segmented by "
+	if !masked {
+		does = "; objects found by "
+	}
 	text := fmt.Sprintf("Screened on the edge by %s, %d of %d tiles sent", orUnknown(screening), p.Scene.Sent, p.Scene.Tiles)
 	for i, m := range p.Models {
 		if i == 0 {
-			text += "; segmented by "
+			text += does
 		} else {
 			text += " and "
 		}
@@ -183,22 +186,35 @@ func orUnknown(s string) string {
 	return s
 }
 
-func assets() map[string]stacAsset {
-	none := vision.NoData
-	return map[string]stacAsset{
-		"mask": {
-			Href: "./mask.tif", Type: "image/tiff; application=geotiff; profile=cloud-optimized", Title: "Mask of clouds and cloud shadows",
-			Roles: []string{"data", "cloud", "cloud-shadow"}, DataType: "uint8", NoData: &none,
-			Bands: []stacBand{{"class", "0 clear, 1 cloud shadow, 2 cloud, 255 no data or not sent"}},
-			Classes: []stacClass{
-				{Value: vision.Clear, Name: "clear", Description: "Neither cloud nor shadow"},
-				{Value: vision.Shadow, Name: "shadow", Description: "Cloud shadow", Colour: "963CDC"},
-				{Value: vision.Cloud, Name: "cloud", Description: "Cloud", Colour: "FFFFFF"},
-				{Value: vision.NoData, Name: "no_data", Description: "No data, or not sent by the edge", NoData: true},
-			},
-		},
-		"outlines":  {Href: "./mask.geojson", Type: "application/geo+json", Title: "Outlines of clouds and cloud shadows", Roles: []string{"data"}},
-		"quicklook": {Href: "./quicklook.png", Type: "image/png", Title: "Quicklook with the mask laid over", Roles: []string{"overview", "visual"}},
-		"tiles":     {Href: "./tiles.json", Type: "application/json", Title: "What became of every tile", Roles: []string{"metadata"}},
+// describe names the files.
+func (i *stacItem) describe(p Product, masked bool, scene string, placed bool) {
+	const geojson = "application/geo+json"
+	i.Assets["quicklook"] = stacAsset{Href: "./quicklook.png", Type: "image/png", Title: "Quicklook", Roles: []string{"overview", "visual"}}
+	i.Assets["tiles"] = stacAsset{Href: "./tiles.json", Type: "application/json", Title: "What became of every tile", Roles: []string{"metadata"}}
+	if p.Scene.Objects != nil {
+		i.Assets["detections"] = stacAsset{Href: "./detections.json", Type: "application/json", Title: "Objects in pixels, as COCO results", Roles: []string{"data"}}
+		if placed {
+			i.Assets["objects"] = stacAsset{Href: "./detections.geojson", Type: geojson, Title: "Objects on the map", Roles: []string{"data"}}
+		}
 	}
+	if !masked {
+		return
+	}
+	none := vision.NoData
+	i.Extensions = append(i.Extensions, classification)
+	i.Properties["title"] = "Clouds and cloud shadows of " + scene
+	i.Links = append(i.Links, stacLink{Rel: "alternate", Href: "./mask.geojson", Type: geojson, Title: "Outlines of clouds and cloud shadows"})
+	i.Assets["mask"] = stacAsset{
+		Href: "./mask.tif", Type: "image/tiff; application=geotiff; profile=cloud-optimized", Title: "Mask of clouds and cloud shadows",
+		Roles: []string{"data", "cloud", "cloud-shadow"}, DataType: "uint8", NoData: &none,
+		Bands: []stacBand{{"class", "0 clear, 1 cloud shadow, 2 cloud, 255 no data or not sent"}},
+		Classes: []stacClass{
+			{Value: vision.Clear, Name: "clear", Description: "Neither cloud nor shadow"},
+			{Value: vision.Shadow, Name: "shadow", Description: "Cloud shadow", Colour: "963CDC"},
+			{Value: vision.Cloud, Name: "cloud", Description: "Cloud", Colour: "FFFFFF"},
+			{Value: vision.NoData, Name: "no_data", Description: "No data, or not sent by the edge", NoData: true},
+		},
+	}
+	i.Assets["outlines"] = stacAsset{Href: "./mask.geojson", Type: geojson, Title: "Outlines of clouds and cloud shadows", Roles: []string{"data"}}
+	i.Assets["quicklook"] = stacAsset{Href: "./quicklook.png", Type: "image/png", Title: "Quicklook with the mask laid over", Roles: []string{"overview", "visual"}}
 }

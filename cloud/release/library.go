@@ -16,6 +16,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/google/renameio/v2"
+
+	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/model"
 )
 
@@ -103,6 +106,29 @@ func (l Library) Publish(ctx context.Context, m model.Model, dir string) (versio
 	return version, l.Objects.Put(ctx, at+"model.yaml", manifest)
 }
 
+// Files are the files of a version, as an edge is offered them.
+func (l Library) Files(ctx context.Context, name, version string) (files []event.ModelFile, err error) {
+	keys, err := l.Objects.Keys(ctx, prefix+name+"/"+version+"/")
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range keys {
+		data, err := l.Objects.Get(ctx, key, maxModel)
+		if err != nil {
+			return nil, err
+		}
+		sum := sha256.Sum256(data)
+		files = append(files, event.ModelFile{Name: path.Base(key), Size: int64(len(data)), SHA256: hex.EncodeToString(sum[:])})
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("model %s has no version %s: %w", name, version, fs.ErrNotExist)
+	}
+	return files, nil
+}
+
+// Key is where a version's file rests.
+func Key(name, version, file string) string { return prefix + name + "/" + version + "/" + file }
+
 // Fetch brings a version into a repository of its own below dir and opens it. What is there already
 // is not fetched again.
 func (l Library) Fetch(ctx context.Context, name, version, dir string) (model.Model, error) {
@@ -157,10 +183,7 @@ func (l Library) fetch(ctx context.Context, name, version, home string) error {
 		if path.Base(key) == "model.onnx" {
 			file = filepath.Join(home, version, "model.onnx")
 		}
-		if err := os.WriteFile(file+".part", data, 0o644); err != nil {
-			return err
-		}
-		if err := os.Rename(file+".part", file); err != nil {
+		if err := renameio.WriteFile(file, data, 0o644); err != nil {
 			return err
 		}
 	}

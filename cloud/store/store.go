@@ -74,6 +74,20 @@ func (s *Store) Get(ctx context.Context, key string, limit int64) ([]byte, error
 	return data, nil
 }
 
+// Range reads up to length bytes of the object under key from an offset on.
+func (s *Store) Range(ctx context.Context, key string, offset, length int64) ([]byte, error) {
+	r, err := s.bucket.NewRangeReader(ctx, key, offset, length, nil)
+	if err != nil {
+		return nil, fmt.Errorf("read object %s from byte %d: %w", key, offset, err)
+	}
+	defer r.Close()
+	data, err := io.ReadAll(io.LimitReader(r, length))
+	if err != nil {
+		return nil, fmt.Errorf("read object %s from byte %d: %w", key, offset, err)
+	}
+	return data, nil
+}
+
 // Fetch copies the object under key into a file.
 func (s *Store) Fetch(ctx context.Context, key, path string) (err error) {
 	r, err := s.bucket.NewReader(ctx, key, nil)

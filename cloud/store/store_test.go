@@ -27,6 +27,9 @@ func TestAFolderKeepsObjects(t *testing.T) {
 	if _, err := s.Get(ctx, "data/mast-7/01", 3); err == nil || !strings.Contains(err.Error(), "more than 3") {
 		t.Fatalf("an object over the limit was read: %v", err)
 	}
+	if got, err := s.Range(ctx, "data/mast-7/01", 2, 100); err != nil || string(got) != "xels" {
+		t.Fatalf("%q %v", got, err)
+	}
 	for range 2 {
 		if err := s.Delete(ctx, "data/mast-7/01"); err != nil {
 			t.Fatal(err)

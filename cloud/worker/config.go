@@ -2,6 +2,7 @@ package worker
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -9,6 +10,8 @@ import (
 type Config struct {
 	// Models are what is done for each wish, best first: the first whose bands an image has is taken.
 	Models []Choice `yaml:"models"`
+	// Pipelines are several models in a row. They come before Models.
+	Pipelines []Pipeline `yaml:"pipelines"`
 	// Preload loads the first model for each wish at the start.
 	Preload bool `yaml:"preload"`
 	// BatchItems and BatchAge close a batch: whichever comes first.
@@ -19,8 +22,15 @@ type Config struct {
 	Prefetch int `yaml:"prefetch"`
 	// Grace is how long the batch in hand may take when a partition is to be left.
 	Grace time.Duration `yaml:"grace"`
+	// Late is what is done with items past their deadline: LateDo or LateSkip. MaxAge is the deadline
+	// of those that bring none of their own, counted from their time; 0: they have none.
+	Late   string        `yaml:"late"`
+	MaxAge time.Duration `yaml:"max_age"`
 	// ObjectBytes bounds one object fetched by reference.
 	ObjectBytes int64 `yaml:"object_bytes"`
+	// ModelsMemoryBytes bounds what the loaded models are taken to need, see docs/models.md; those not
+	// used for longest are unloaded. 0: no limit.
+	ModelsMemoryBytes int64 `yaml:"models_memory_bytes"`
 	// Throttle lets each model do at most so many items/s, as on a slower machine: for tests of how
 	// unequal workers share their work. 0: as many as it can.
 	Throttle float64 `yaml:"throttle"`
@@ -30,6 +40,9 @@ type Config struct {
 type Choice struct {
 	Want  string `yaml:"want"` // what the edge asked for: segment, detect, classify
 	Model string `yaml:"model"`
+	// White is the reflectance that becomes 255 where a network for pictures looks at bands. Default 0.4;
+	// 1 for scenes that are 8-bit pictures.
+	White float64 `yaml:"white"`
 }
 
 // DefaultConfig segments scenes with the heavy six-band model, the four-band one where the short-wave
@@ -46,13 +59,14 @@ func DefaultConfig() Config {
 		BatchAge:    20 * time.Millisecond,
 		Prefetch:    32,
 		Grace:       4 * time.Second,
+		Late:        LateDo,
 		ObjectBytes: 256 << 20,
 	}
 }
 
 func (c Config) withDefaults() Config {
 	d := DefaultConfig()
-	if len(c.Models) == 0 {
+	if len(c.Models) == 0 && len(c.Pipelines) == 0 {
 		c.Models = d.Models
 	}
 	if c.BatchItems == 0 {
@@ -67,23 +81,36 @@ func (c Config) withDefaults() Config {
 	if c.Grace == 0 {
 		c.Grace = d.Grace
 	}
+	if c.Late == "" {
+		c.Late = d.Late
+	}
 	if c.ObjectBytes == 0 {
 		c.ObjectBytes = d.ObjectBytes
 	}
 	return c
 }
 
+// Answers says whether there is a model or a pipeline for a wish.
+func (c Config) Answers(want string) bool {
+	return slices.ContainsFunc(c.Models, func(m Choice) bool { return m.Want == want }) ||
+		slices.ContainsFunc(c.Pipelines, func(p Pipeline) bool { return p.Want == want })
+}
+
 // Problems lists every mistake in c.
 func (c Config) Problems(add func(field, message, hint string)) {
 	for n, m := range c.Models {
-		field := fmt.Sprintf("models[%d].", n)
+		field := fmt.Sprintf("models.%d.", n)
 		if m.Want == "" {
 			add(field+"want", "is empty", "say what the model is for: segment, detect or classify")
 		}
 		if m.Model == "" {
 			add(field+"model", "is empty", "name a model of the repository; `canvas-edge models ls` lists them")
 		}
+		if !(m.White >= 0 && m.White <= 10) {
+			add(field+"white", fmt.Sprintf("is %v", m.White), "use a reflectance, 0.2 to 1")
+		}
 	}
+	c.pipelineProblems(add)
 	if c.BatchItems < 0 || c.BatchItems > 256 {
 		add("batch_items", fmt.Sprintf("is %d", c.BatchItems), "use 1 to 256")
 	}
@@ -99,8 +126,17 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	if c.Grace < 0 || c.Grace >= 5*time.Second {
 		add("grace", fmt.Sprintf("is %v", c.Grace), "use less than 5s: a worker leaves within five seconds")
 	}
+	if c.Late != "" && c.Late != LateDo && c.Late != LateSkip {
+		add("late", fmt.Sprintf("is %q", c.Late), "use do, or skip: then late items get a result that says so")
+	}
+	if c.MaxAge < 0 {
+		add("max_age", fmt.Sprintf("is %v", c.MaxAge), "use a positive time, or 0 for no limit")
+	}
 	if !(c.Throttle >= 0) {
 		add("throttle", fmt.Sprintf("is %v", c.Throttle), "leave it out: it is for tests")
+	}
+	if c.ModelsMemoryBytes < 0 {
+		add("models_memory_bytes", fmt.Sprintf("is %d", c.ModelsMemoryBytes), "use a positive number of bytes, or 0 for no limit")
 	}
 	if c.ObjectBytes < 0 {
 		add("object_bytes", fmt.Sprintf("is %d", c.ObjectBytes), "use a positive number of bytes")

@@ -287,9 +287,9 @@ func (c changing) Mine(context.Context) (<-chan []int, error) { return c, nil }
 func (w *world) worker(t *testing.T, cfg Config, a Assignments) *Worker {
 	t.Helper()
 	if cfg.Models == nil {
-		cfg.Models = []Choice{{"segment", "six"}, {"segment", "four"}, {"segment", SpectralRGB}}
+		cfg.Models = []Choice{{Want: "segment", Model: "six"}, {Want: "segment", Model: "four"}, {Want: "segment", Model: SpectralRGB}}
 	}
-	shelf, err := NewShelf(cfg.Models, w)
+	shelf, err := NewShelf(cfg, w)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -18,6 +19,21 @@ import (
 // way that there is.
 func TestWorkersOfAClusterDie(t *testing.T) {
 	c := startCluster(t, 4)
+	// The first one: after a death what may have been in hand is under suspicion, and a worker that is
+	// killed over it again buries it.
+	c.scenario(t, "killed between the steps of a pipeline", func(t *testing.T, c *cluster) {
+		c.settings.Between = filepath.Join(t.TempDir(), "died")
+		const items = 60
+		c.put(items, healthy)
+		one, two := c.supervised("one"), c.supervised("two")
+		c.until(40*time.Second, "all done", func() bool { return backlog(t, c.kafka) == 0 })
+		if distinct, doubled := c.counted(); distinct != items || doubled != 0 {
+			t.Errorf("%d results of %d items, %d more than once", distinct, items, doubled)
+		}
+		if n := one() + two(); n != 1 {
+			t.Errorf("%d workers died, want one", n)
+		}
+	})
 	c.scenario(t, "killed", func(t *testing.T, c *cluster) {
 		takesOver(t, c, syscall.SIGKILL, shortSession+time.Second)
 	})
@@ -26,10 +42,11 @@ func TestWorkersOfAClusterDie(t *testing.T) {
 	})
 	c.scenario(t, "frozen", frozenWritesNothing)
 	c.scenario(t, "an item kills them by SIGSEGV", func(t *testing.T, c *cluster) { itemKills(t, c, "SIGSEGV") })
-	c.scenario(t, "ZooKeeper hears of owners, not of messages", coordinationIsQuiet)
 	if os.Getenv("CANVAS_SOAK") != "" {
 		c.scenario(t, "an item kills them by SIGKILL", func(t *testing.T, c *cluster) { itemKills(t, c, "SIGKILL") })
 	}
+	// The last one: it leaves work behind.
+	c.scenario(t, "ZooKeeper hears of owners, not of messages", coordinationIsQuiet)
 }
 
 // itemKills: an item that was in hand at two deaths is a dead letter, and takes no other along.

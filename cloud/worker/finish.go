@@ -14,15 +14,23 @@ import (
 func (p *loop) finish(ctx context.Context, batch []*job) error {
 	posting := time.Now()
 	var letters []Letter
-	var results []event.Item
+	var found []event.Item
+	outcomes := map[string]int{"result": 0}
 	for _, j := range batch {
 		if j.poison == nil {
-			item, err := result(j)
+			items, err := results(j)
 			if err == nil {
-				if p.Trace.On() { // also where its edge gave it none
-					item.Attrs.TraceParent = trace.Of(&j.entry.Item)
+				for n := range items {
+					if p.Trace.On() { // also where its edge gave it none
+						items[n].Attrs.TraceParent = trace.Of(&j.entry.Item)
+					}
 				}
-				results = append(results, item)
+				found = append(found, items...)
+				outcome := "result"
+				if j.skipped {
+					outcome = "skipped"
+				}
+				outcomes[outcome]++
 				continue
 			}
 			j.poison = poison(stageTransform, "WrongOutput", err)
@@ -36,9 +44,9 @@ func (p *loop) finish(ctx context.Context, batch []*job) error {
 			return fmt.Errorf("writing %d dead letters: %w", len(letters), err)
 		}
 	}
-	if len(results) > 0 {
-		if err := p.write(ctx, "writing results", func() error { return p.Results.Append(ctx, p.lease.Epoch(), results...) }); err != nil {
-			return fmt.Errorf("writing %d results: %w", len(results), err)
+	if len(found) > 0 {
+		if err := p.write(ctx, "writing results", func() error { return p.Results.Append(ctx, p.lease.Epoch(), found...) }); err != nil {
+			return fmt.Errorf("writing %d results: %w", len(found), err)
 		}
 	}
 	next := batch[len(batch)-1].entry.Offset + 1
@@ -46,8 +54,15 @@ func (p *loop) finish(ctx context.Context, batch []*job) error {
 		return fmt.Errorf("committing offset %d of partition %d: %w", next, p.partition, err)
 	}
 	p.tell(batch, posting)
-	p.metrics.items.WithLabelValues("dead").Add(float64(len(letters)))
-	p.metrics.items.WithLabelValues("result").Add(float64(len(results)))
+	outcomes["dead"] = len(letters)
+	for outcome, n := range outcomes {
+		p.metrics.items.WithLabelValues(outcome).Add(float64(n))
+	}
+	for _, j := range batch {
+		if j.late() {
+			p.metrics.late.WithLabelValues(j.route.Name).Inc()
+		}
+	}
 	return nil
 }
 

@@ -2,7 +2,9 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"cloudcanvas/shared/vision"
@@ -28,57 +30,74 @@ func (p *loop) infer(ctx context.Context, jobs <-chan *job, batches chan<- []*jo
 	return nil
 }
 
-// see runs each model over its share of the batch. Poisoned jobs are passed over. The error is not
-// nil only when ctx ended or a model can't be loaded.
+// see lets the models see the batch, each route its share. Poisoned jobs are passed over, and late
+// ones where they are to be skipped. The error is not nil only when ctx ended or a model can't be loaded.
 func (p *loop) see(ctx context.Context, batch []*job) error {
-	var order []*Model
-	shares := map[*Model][]*job{}
+	var order []*Route
+	shares := map[*Route][]*job{}
 	for _, j := range batch {
 		if j.poison != nil {
 			continue
 		}
-		j.model = j.line.seenBy(j.entry.Item.ID)
-		defer j.line.leave(j.model)
-		if shares[j.model] == nil {
-			order = append(order, j.model)
+		j.model = j.route.line.seenBy(j.entry.Item.ID)
+		defer j.route.line.leave(j.model)
+		if p.judge(j); j.skipped {
+			continue
 		}
-		shares[j.model] = append(shares[j.model], j)
+		if shares[j.route] == nil {
+			order = append(order, j.route)
+		}
+		shares[j.route] = append(shares[j.route], j)
 	}
 	p.metrics.batch.Observe(float64(len(batch)))
-	for _, m := range order {
-		if err := p.look(ctx, m, shares[m]); err != nil {
+	for _, r := range order {
+		if err := p.pass(ctx, r, shares[r]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// pass takes jobs through a route: its first model's versions, and the later steps of a pipeline.
+func (p *loop) pass(ctx context.Context, r *Route, jobs []*job) error {
+	r.rate.begin()
+	defer r.rate.end(len(jobs))
+	var order []*Model
+	shares := map[*Model][]*job{}
+	for _, j := range jobs {
+		if shares[j.model] == nil {
+			order = append(order, j.model)
+		}
+		shares[j.model] = append(shares[j.model], j)
+	}
+	for _, m := range order {
+		if err := p.look(ctx, m, shares[m]); err != nil {
+			return err
+		}
+	}
+	if len(r.later) == 0 {
+		return nil
+	}
+	seen := slices.DeleteFunc(slices.Clone(jobs), func(j *job) bool { return j.poison != nil })
+	return p.follow(ctx, r, seen)
+}
+
 // look runs one model. When a batch fails, each of its pictures is tried alone, so that one that
 // the model can't bear does not take its neighbours along.
 func (p *loop) look(ctx context.Context, m *Model, jobs []*job) error {
-	net, err := m.network(ctx)
-	if err != nil {
-		return err
-	}
 	images := make([]vision.Image, len(jobs))
 	for n, j := range jobs {
 		images[n] = j.image
 	}
 	began := time.Now()
-	m.rate.begin()
-	outputs, err := run(ctx, net, images)
+	outputs, err := p.forward(ctx, m, images)
 	for _, j := range jobs {
 		j.times.forward = spell{began, time.Now()}
 	}
-	m.rate.end(len(outputs))
-	switch {
-	case err == nil:
-		took := time.Since(began)
-		p.metrics.inference.WithLabelValues(m.Name).Observe(took.Seconds())
-		m.figures.ran(len(jobs), took)
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case len(jobs) > 1:
+	if stop := stops(ctx, err); stop != nil {
+		return stop
+	}
+	if err != nil && len(jobs) > 1 {
 		for _, j := range jobs {
 			if err := p.look(ctx, m, []*job{j}); err != nil {
 				return err
@@ -106,19 +125,15 @@ func (p *loop) look(ctx context.Context, m *Model, jobs []*job) error {
 // lookAgain lets another version try what a new one failed at: a version on trial costs no item. Only
 // where that fails too the item is at fault.
 func (p *loop) lookAgain(ctx context.Context, m *Model, j *job) error {
-	other := j.line.instead(m)
+	other := j.route.line.instead(m)
 	if other == nil {
 		m.figures.fail()
 		return nil
 	}
-	defer j.line.leave(other)
-	net, err := other.network(ctx)
-	if err != nil {
-		return err
-	}
-	outputs, err := run(ctx, net, []vision.Image{j.image})
-	if ctx.Err() != nil {
-		return ctx.Err()
+	defer j.route.line.leave(other)
+	outputs, err := p.forward(ctx, other, []vision.Image{j.image})
+	if stop := stops(ctx, err); stop != nil {
+		return stop
 	}
 	if err != nil {
 		return nil // it stays poison, with the reason of the first
@@ -133,6 +148,39 @@ func (p *loop) lookAgain(ctx context.Context, m *Model, j *job) error {
 	return nil
 }
 
+// forward runs a version over images and measures it. An error that stops is not the images' fault.
+func (p *loop) forward(ctx context.Context, m *Model, images []vision.Image) ([]vision.Output, error) {
+	net, err := m.memory.take(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	defer m.memory.give(m)
+	began := time.Now()
+	m.rate.begin()
+	outputs, err := run(ctx, net, images)
+	m.rate.end(len(outputs))
+	if err != nil {
+		return nil, err
+	}
+	took := time.Since(began)
+	p.metrics.inference.WithLabelValues(m.Name).Observe(took.Seconds())
+	m.figures.ran(len(images), took)
+	return outputs, nil
+}
+
+// stops is why the work can't go on, whatever the image; nil where err is about the image, or nil.
+func stops(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, ErrUnfit):
+		return err
+	}
+	return nil
+}
+
 func run(ctx context.Context, net Network, images []vision.Image) (outputs []vision.Output, err error) {
 	err = shielded(func() (err error) {
 		outputs, err = net.Run(ctx, images)
@@ -140,6 +188,9 @@ func run(ctx context.Context, net Network, images []vision.Image) (outputs []vis
 	})
 	if err == nil && len(outputs) != len(images) {
 		err = fmt.Errorf("it gave %d outputs for %d images", len(outputs), len(images))
+	}
+	if err != nil {
+		outputs = nil
 	}
 	return outputs, err
 }

@@ -14,14 +14,18 @@ import (
 
 // job is an entry on its way through a partition's loop. It ends with either a result or a poison.
 type job struct {
-	entry  Entry
-	ready  chan struct{} // closed when image or poison is set
-	image  vision.Image
-	line   *Line  // what it is for
-	model  *Model // the version that has seen it
-	output vision.Output
-	poison *Poison
-	times  times
+	entry    Entry
+	ready    chan struct{} // closed when image or poison is set
+	image    vision.Image
+	route    *Route // what is done with it
+	model    *Model // the version that has seen it
+	output   vision.Output
+	findings []Finding // of a pipeline
+	passed   []Passed  // likewise
+	due      time.Time // zero: it is not late
+	skipped  bool      // for being late
+	poison   *Poison
+	times    times
 }
 
 // Poison is why an entry can't be worked on.
@@ -73,9 +77,11 @@ func (w *Worker) prepare(ctx context.Context, j *job) error {
 	if j.poison != nil {
 		return nil
 	}
-	j.line, err = w.Models.Pick(item.Attrs.Want, item.Attrs.Model, &j.image)
+	j.route, err = w.Models.Pick(item, &j.image)
 	if err != nil {
 		j.poison = poison(stageTransform, "NoModel", err)
+	} else if j.image.Pix == nil && len(j.route.line.bands) == 0 {
+		j.image = picture(&j.image, j.route.white)
 	}
 	return nil
 }

@@ -100,7 +100,7 @@ func TestTwoWorkersShareKafkaAndOneTakesOverFromTheOther(t *testing.T) {
 	var once sync.Once
 	run := func(ctx context.Context, name string) {
 		c := space.Coordinator(name)
-		shelf, err := NewShelf([]Choice{{"segment", "six"}}, w)
+		shelf, err := NewShelf(Config{Models: []Choice{{Want: "segment", Model: "six"}}}, w)
 		if err != nil {
 			t.Error(err)
 			return

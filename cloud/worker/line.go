@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"io"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -28,6 +27,7 @@ type Line struct {
 	canary   *Model // nil: none
 	fallback *Model // sees what the current one fails at; nil: none
 	share    float64
+	memory   *residents
 }
 
 // Model is one version of a model. Its network is loaded when it is first needed.
@@ -38,7 +38,10 @@ type Model struct {
 	open    func(context.Context) (Network, error)
 	most    *float64
 	loading sync.Mutex
-	net     atomic.Pointer[Network]
+	net     atomic.Pointer[Network] // nil before it is loaded, and when others need its memory
+	ready   atomic.Bool             // was loaded once
+	running int                     // the residents' mu guards it
+	memory  *residents
 	users   int  // batches that use it; the line's mu guards it
 	retired bool // freed when the last user has gone; likewise
 
@@ -46,11 +49,15 @@ type Model struct {
 	figures figures
 }
 
-func newLine(name string, needs Needs, open func(context.Context) (Network, error)) *Line {
-	l := &Line{Name: name, bands: needs.Bands, added: map[string]*Model{}}
-	l.shipped = &Model{Name: name, Needs: needs, open: open, most: &l.most}
+func newLine(name string, needs Needs, memory *residents, open func(context.Context) (Network, error)) *Line {
+	l := &Line{Name: name, bands: needs.Bands, added: map[string]*Model{}, memory: memory}
+	l.shipped = l.model(needs, open)
 	l.current = l.shipped
 	return l
+}
+
+func (l *Line) model(needs Needs, open func(context.Context) (Network, error)) *Model {
+	return &Model{Name: l.Name, Needs: needs, open: open, most: &l.most, memory: l.memory}
 }
 
 func (l *Line) now() *Model {
@@ -59,10 +66,7 @@ func (l *Line) now() *Model {
 	return l.current
 }
 
-func (l *Line) preload(ctx context.Context) error {
-	_, err := l.now().network(ctx)
-	return err
-}
+func (l *Line) preload(ctx context.Context) error { return l.now().load(ctx) }
 
 // seenBy is the version that the item with this id is seen by. leave it afterwards.
 func (l *Line) seenBy(id ulid.ULID) *Model {
@@ -110,10 +114,14 @@ func lot(id ulid.ULID) float64 {
 	return float64((x^x>>33)>>11) / (1 << 53)
 }
 
-// add loads a version beside those that run. It must take the same bands as the shipped one.
+// add loads a version beside those that run. It must take the same bands as the shipped one, and give
+// the same.
 func (l *Line) add(ctx context.Context, needs Needs, open func(context.Context) (Network, error)) error {
 	if !slices.Equal(needs.Bands, l.bands) {
 		return fmt.Errorf("version %s of %s takes the bands %v, the line %v; publish it under another name", needs.Version, l.Name, needs.Bands, l.bands)
+	}
+	if needs.Gives != l.shipped.Needs.Gives {
+		return fmt.Errorf("version %s of %s gives %s, the line %s; publish it under another name", needs.Version, l.Name, needs.Gives, l.shipped.Needs.Gives)
 	}
 	l.mu.Lock()
 	_, there := l.added[needs.Version]
@@ -121,8 +129,8 @@ func (l *Line) add(ctx context.Context, needs Needs, open func(context.Context) 
 	if there {
 		return nil
 	}
-	m := &Model{Name: l.Name, Needs: needs, open: open, most: &l.most}
-	if _, err := m.network(ctx); err != nil {
+	m := l.model(needs, open)
+	if err := m.load(ctx); err != nil {
 		return err
 	}
 	l.mu.Lock()
@@ -184,9 +192,19 @@ func (l *Line) close() error {
 	return err
 }
 
-func (m *Model) loaded() bool { return m.net.Load() != nil }
+// loaded: it was, and is or will be again when it is needed.
+func (m *Model) loaded() bool { return m.ready.Load() }
 
-// network is the loaded model.
+// load loads it without running it.
+func (m *Model) load(ctx context.Context) error {
+	_, err := m.memory.take(ctx, m)
+	if err == nil {
+		m.memory.give(m)
+	}
+	return err
+}
+
+// network is the loaded model; whoever calls has been admitted by the residents.
 func (m *Model) network(ctx context.Context) (Network, error) {
 	m.loading.Lock()
 	defer m.loading.Unlock()
@@ -204,18 +222,8 @@ func (m *Model) network(ctx context.Context) (Network, error) {
 		net = throttle(net, *m.most)
 	}
 	m.net.Store(&net)
+	m.ready.Store(true)
 	return net, nil
 }
 
-func (m *Model) close() error {
-	m.loading.Lock()
-	defer m.loading.Unlock()
-	net := m.net.Swap(nil)
-	if net == nil {
-		return nil
-	}
-	if c, ok := (*net).(io.Closer); ok {
-		return c.Close()
-	}
-	return nil
-}
+func (m *Model) close() error { return m.memory.forget(m) }

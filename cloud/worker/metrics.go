@@ -7,12 +7,13 @@ type metrics struct {
 	batch      prometheus.Histogram
 	inference  *prometheus.HistogramVec
 	partitions prometheus.Gauge
+	late       *prometheus.CounterVec
 }
 
-func newMetrics(r prometheus.Registerer) (*metrics, error) {
+func newMetrics(r prometheus.Registerer, models *Shelf) (*metrics, error) {
 	m := &metrics{
 		items: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "canvas_cloud_worker_items_total", Help: "Items done, by outcome: result or dead.",
+			Name: "canvas_cloud_worker_items_total", Help: "Items done, by outcome: result, dead, or skipped for being late.",
 		}, []string{"outcome"}),
 		batch: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "canvas_cloud_worker_batch_items", Help: "Items of a batch.", Buckets: prometheus.ExponentialBuckets(1, 2, 8),
@@ -24,14 +25,31 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		partitions: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "canvas_cloud_worker_partitions", Help: "Partitions assigned to this worker.",
 		}),
+		late: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "canvas_cloud_worker_late_total", Help: "Items whose deadline had passed when their turn came, by model or pipeline.",
+		}, []string{"model"}),
 	}
 	if r == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.items, m.batch, m.inference, m.partitions} {
+	for _, c := range append(memoryMetrics(models.memory), m.items, m.batch, m.inference, m.partitions, m.late) {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}
 	}
 	return m, nil
+}
+
+func memoryMetrics(r *residents) []prometheus.Collector {
+	return []prometheus.Collector{
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "canvas_cloud_worker_models_resident", Help: "Models that are loaded.",
+		}, func() float64 { n, _, _ := r.figures(); return float64(n) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "canvas_cloud_worker_models_memory_bytes", Help: "What the loaded models are taken to need, see worker.models_memory_bytes.",
+		}, func() float64 { _, bytes, _ := r.figures(); return float64(bytes) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "canvas_cloud_worker_models_unloaded_total", Help: "Models unloaded because others needed their memory.",
+		}, func() float64 { _, _, n := r.figures(); return float64(n) }),
+	}
 }

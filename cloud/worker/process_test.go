@@ -40,6 +40,7 @@ type childSettings struct {
 	Partitions int
 	Speed      float64 // items/s
 	Batch      int
+	Between    string // a pipeline of two steps; the first time, the second kills the worker and leaves this file
 }
 
 func TestMain(m *testing.M) {
@@ -74,13 +75,18 @@ func child(settings string) error {
 	}
 	defer c.Close()
 	w := newWorld()
-	shelf, err := NewShelf([]Choice{{"segment", "six"}}, w)
+	var catalogue Catalogue = w
+	cfg := Config{BatchItems: s.Batch, Prefetch: 4 * s.Batch, Models: []Choice{{Want: "segment", Model: "six"}}}
+	if s.Between != "" {
+		catalogue, cfg.Models, cfg.Pipelines = between(s.Between), nil, twoSteps
+	}
+	shelf, err := NewShelf(cfg, catalogue)
 	if err != nil {
 		return err
 	}
 	shelf.Throttle(s.Speed)
 	door := Kafka{Log: k}
-	worker, err := New(Config{BatchItems: s.Batch, Prefetch: 4 * s.Batch}, Parts{
+	worker, err := New(cfg, Parts{
 		Queue: door, Results: door, Dead: door, Decoder: deadly{w}, Models: shelf, Leases: c, Assignments: Assigned{c, s.ID}, Log: log,
 	})
 	if err != nil {

@@ -76,7 +76,7 @@ func openShop(t *testing.T) *shop {
 	}
 	space := local.NewSpace()
 	s := &shop{world: w, t: t, desk: release.Desk{Group: space.Coordinator("desk"), Library: release.Library{Objects: objects}, By: "operator"}}
-	worker := w.worker(t, Config{BatchItems: 4, Models: []Choice{{"segment", "six"}}}, Fixed{0})
+	worker := w.worker(t, Config{BatchItems: 4, Models: []Choice{{Want: "segment", Model: "six"}}}, Fixed{0})
 	six := worker.Models.lines["six"].shipped
 	six.open = func(context.Context) (Network, error) { return weighed{w, "good"}, nil }
 	follower := release.Follower{

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"image/png"
+	"strings"
+	"time"
 
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/vision"
@@ -17,36 +19,106 @@ type Found struct {
 	Height  int            `json:"height"`
 	Boxes   []vision.Box   `json:"boxes,omitempty"`
 	Classes []vision.Class `json:"classes,omitempty"`
+
+	Pipeline *Course `json:"pipeline,omitempty"`
+
+	Late     bool      `json:"late,omitempty"`    // the deadline had passed when its turn came …
+	Deadline time.Time `json:"deadline,omitzero"` // … which was this
+	Skipped  bool      `json:"skipped,omitempty"` // nothing looked at it, as worker.late has it
 }
 
-// result makes the item that says what was found. It depends on the input and the model only, so
-// that the same work done twice gives the same item. A mask travels as vision.EncodeShares writes it.
-func result(j *job) (event.Item, error) {
+// Course is how an item went through a pipeline: what each step did, the first one first, and what
+// was found, best or largest first: the boxes that were looked at, and all polygons.
+type Course struct {
+	Name     string    `json:"name"`
+	Steps    []Passed  `json:"steps"`
+	Findings []Finding `json:"findings,omitempty"`
+}
+
+// results makes the items that say what was found. They depend on the input and the models only, so
+// that the same work done twice gives the same items. A pipeline gives one, under its own name and the
+// versions of all its models; where its first model makes a mask, that comes before it as if the model
+// had been alone.
+func results(j *job) ([]event.Item, error) {
 	in, m := &j.entry.Item, j.model
-	data, media, err := encode(j)
-	if err != nil {
-		return event.Item{}, fmt.Errorf("writing what %s found in %s %s: %w", m.Name, in.Kind, in.ID, err)
+	var items []event.Item
+	add := func(name, version, media string, data []byte) {
+		items = append(items, event.Item{
+			ID:       event.ResultID(in.ID, name, version),
+			Edge:     in.Edge,
+			Kind:     event.Result,
+			Stream:   in.Stream,
+			Subject:  in.Subject,
+			Time:     in.Time,
+			Priority: in.Priority,
+			Attrs: event.Attrs{
+				Scene: in.Attrs.Scene, Tile: in.Attrs.Tile, Model: name, ModelVersion: version,
+				Want: in.Attrs.Want, Input: string(in.Kind), TraceParent: in.Attrs.TraceParent, Late: j.late(),
+			},
+			Type:   media,
+			SHA256: event.Sum(data),
+			Data:   data,
+		})
 	}
-	return event.Item{
-		ID:       event.ResultID(in.ID, m.Name, m.Needs.Version),
-		Edge:     in.Edge,
-		Kind:     event.Result,
-		Stream:   in.Stream,
-		Subject:  in.Subject,
-		Time:     in.Time,
-		Priority: in.Priority,
-		Attrs: event.Attrs{
-			Scene: in.Attrs.Scene, Tile: in.Attrs.Tile, Model: m.Name, ModelVersion: m.Needs.Version,
-			Want: in.Attrs.Want, TraceParent: in.Attrs.TraceParent,
-		},
-		Type:   media,
-		SHA256: event.Sum(data),
-		Data:   data,
-	}, nil
+	if j.skipped {
+		data, err := json.Marshal(j.found())
+		add(j.route.Name, j.version(), mediaJSON, data)
+		return items, err
+	}
+	if j.passed == nil || j.output.Mask.Class != nil {
+		data, media, err := encode(j)
+		if err != nil {
+			return nil, fmt.Errorf("writing what %s found in %s %s: %w", m.Name, in.Kind, in.ID, err)
+		}
+		add(m.Name, m.Needs.Version, media, data)
+	}
+	if j.passed != nil {
+		data, err := json.Marshal(j.found())
+		if err != nil {
+			return nil, fmt.Errorf("writing what pipeline %s found in %s %s: %w", j.route.Name, in.Kind, in.ID, err)
+		}
+		add(j.route.Name, j.version(), mediaJSON, data)
+		if last := &items[len(items)-1]; j.output.Mask.Class != nil {
+			// A result with a scene is that scene's mask to those who put scenes together.
+			last.Attrs.Scene = ""
+		}
+	}
+	return items, nil
+}
+
+const mediaJSON = "application/json"
+
+// version of a pipeline is those of its models.
+func (j *job) version() string {
+	versions := []string{j.model.Needs.Version}
+	for n, s := range j.route.later {
+		if len(j.passed) > 0 {
+			versions = append(versions, j.passed[n+1].Version)
+		} else { // skipped
+			versions = append(versions, s.line.now().Needs.Version)
+		}
+	}
+	return strings.Join(versions, "+")
+}
+
+func (j *job) found() Found {
+	f := Found{
+		Width: j.image.W, Height: j.image.H, Boxes: j.output.Boxes, Classes: j.output.Classes,
+		Late: j.late(), Deadline: j.due, Skipped: j.skipped,
+	}
+	if j.passed != nil {
+		f.Pipeline = &Course{Name: j.route.Name, Steps: j.passed}
+		for _, g := range j.findings {
+			if g.Polygon != nil || len(g.Looks) > 0 {
+				f.Pipeline.Findings = append(f.Pipeline.Findings, g)
+			}
+		}
+	}
+	return f
 }
 
 func encode(j *job) (data []byte, media string, err error) {
-	if in := &j.entry.Item; in.Attrs.Want == "segment" || j.output.Mask.Class != nil {
+	if in := &j.entry.Item; j.output.Mask.Class != nil || j.passed == nil && in.Attrs.Want == "segment" {
 		if j.output.Mask.Class == nil {
 			return nil, "", errors.New("no mask came out; is it a model for segmentation?")
 		}
@@ -54,6 +126,6 @@ func encode(j *job) (data []byte, media string, err error) {
 		data, err = vision.EncodeShares(j.output.Mask, png.BestSpeed)
 		return data, "image/png", err
 	}
-	data, err = json.Marshal(Found{Width: j.image.W, Height: j.image.H, Boxes: j.output.Boxes, Classes: j.output.Classes})
-	return data, "application/json", err
+	data, err = json.Marshal(j.found())
+	return data, mediaJSON, err
 }

@@ -52,6 +52,7 @@ type Worker struct {
 	cores   chan struct{}       // one for each item being decoded
 	metrics *metrics
 	pause   func(context.Context, time.Duration) error
+	now     func() time.Time
 }
 
 // New makes a worker. Run starts it.
@@ -66,13 +67,13 @@ func New(cfg Config, parts Parts) (*Worker, error) {
 	if parts.Objects == nil {
 		parts.Objects = noObjects{}
 	}
-	m, err := newMetrics(parts.Metrics)
+	m, err := newMetrics(parts.Metrics, parts.Models)
 	if err != nil {
 		return nil, fmt.Errorf("registering the worker's metrics: %w", err)
 	}
 	window := int64(max(cfg.Prefetch, cfg.BatchItems))
 	return &Worker{
-		cfg: cfg, Parts: parts, run: rand.Text(), metrics: m, pause: sleep,
+		cfg: cfg, Parts: parts, run: rand.Text(), metrics: m, pause: sleep, now: time.Now,
 		slots: semaphore.NewWeighted(window), window: window,
 		cores: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}, nil

@@ -78,7 +78,7 @@ func TestResultSaysWhatItIs(t *testing.T) {
 	if r.ID != event.ResultID(in.ID, "six", "1") || r.Kind != event.Result || r.Subject != "s1/3_0" || r.Edge != "mast-1" || r.Epoch != "" || r.Seq != 0 {
 		t.Fatalf("result %+v", r)
 	}
-	want := event.Attrs{Scene: "s1", Tile: "3_0", Model: "six", ModelVersion: "1", Want: "segment", TraceParent: "00-1-2-01"}
+	want := event.Attrs{Scene: "s1", Tile: "3_0", Model: "six", ModelVersion: "1", Want: "segment", Input: "tile", TraceParent: "00-1-2-01"}
 	if r.Attrs != want || r.Type != "image/png" || r.Verify() != nil || r.Check() != nil {
 		t.Fatalf("attributes %+v, type %q, %v, %v", r.Attrs, r.Type, r.Verify(), r.Check())
 	}
@@ -307,7 +307,7 @@ func TestAModelThatCannotBeLoadedMakesTheWorkerUnfitNotTheItems(t *testing.T) {
 	if len(w.letters) != 0 || w.offsets[0] != 0 {
 		t.Fatal("the item was blamed")
 	}
-	if _, err := NewShelf([]Choice{{"segment", "nosuch"}}, w); !errors.Is(err, ErrUnfit) {
+	if _, err := NewShelf(Config{Models: []Choice{{Want: "segment", Model: "nosuch"}}}, w); !errors.Is(err, ErrUnfit) {
 		t.Fatalf("a missing model gives %v", err)
 	}
 }

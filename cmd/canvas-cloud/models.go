@@ -41,6 +41,7 @@ func modelsCommand() *urfave.Command {
 				Action: planned(func(ctx context.Context, c *urfave.Context, d release.Desk, name string) (release.Plan, error) {
 					return d.Rollback(ctx, name, c.String("reason"))
 				})},
+			edgeModelsCommand(),
 		},
 	}
 }

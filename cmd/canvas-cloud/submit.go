@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"slices"
 	"strings"
 	"time"
 
@@ -26,7 +25,7 @@ func submitCommand() *urfave.Command {
 			&urfave.StringFlag{Name: "as", Value: "submit", Usage: "the device's `NAME` that the items bear"},
 			&urfave.StringFlag{Name: "bands", Usage: "names of the bands in the scenes' order, where they have none: blue,green,red,nir,swir16,swir22"},
 			&urfave.Float64Flag{Name: "reflectance-scale", Usage: "stored number to reflectance, where the scenes do not say"},
-			&urfave.StringFlag{Name: "want", Value: "detect", Usage: "what images are for: a `want` of worker.models"},
+			&urfave.StringFlag{Name: "want", Value: "detect", Usage: "what images are for: a `want` of worker.models or worker.pipelines"},
 			&urfave.Int64Flag{Name: "depth", Value: 16, Usage: "items that may wait before the workers, live ones counted: what live work waits for at most"},
 			jsonFlag},
 		Action: func(c *urfave.Context) error {
@@ -45,7 +44,7 @@ func submitCommand() *urfave.Command {
 			if c.Int64("depth") < 1 {
 				return cli.Usagef("--depth %d: give 1 or more", c.Int64("depth"))
 			}
-			s.seen = slices.ContainsFunc(cfg.Worker.Models, func(m worker.Choice) bool { return m.Want == s.want })
+			s.seen = cfg.Worker.Answers(s.want)
 			k, err := kafka(cfg)
 			if err != nil {
 				return err

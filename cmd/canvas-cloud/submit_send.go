@@ -61,7 +61,7 @@ const (
 
 func (s *sending) image(ctx context.Context, f storedFile) error {
 	if !s.seen {
-		return fmt.Errorf("no model of the workers is for %q: add one to worker.models, or choose another --want", s.want)
+		return fmt.Errorf("no model of the workers is for %q: add one to worker.models or worker.pipelines, or choose another --want", s.want)
 	}
 	info, err := os.Stat(f.path)
 	if err != nil {

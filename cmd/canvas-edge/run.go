@@ -1,13 +1,17 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 
 	urfave "github.com/urfave/cli/v2"
 	"golang.org/x/sync/errgroup"
 
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/edge"
+	"cloudcanvas/edge/upgrade"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/telemetry"
 )
@@ -38,19 +42,34 @@ func runCommand() *urfave.Command {
 		for _, p := range models.Problems() {
 			log.Warn("a model is passed over", telemetry.Err, p)
 		}
-		metrics := telemetry.NewRegistry()
-		agent, err := edge.Open(c.Context, cfg, edge.Parts{Models: models, Version: version, Log: log, Metrics: metrics})
-		if err != nil {
-			return err
-		}
-		defer agent.Close()
-		group, ctx := errgroup.WithContext(c.Context)
-		group.Go(func() error { return telemetry.Serve(ctx, cfg.Telemetry, metrics, agent.Ready) })
-		group.Go(func() error { return agent.Run(ctx) })
-		telemetry.NotifyReady(fmt.Sprintf("%d sources", len(cfg.Scenes)+len(cfg.Cameras)+len(cfg.Images)))
 		defer telemetry.NotifyStopping()
-		return group.Wait()
+		for {
+			err := beAgent(c.Context, cfg, models, log)
+			if !errors.Is(err, upgrade.ErrChanged) || c.Context.Err() != nil {
+				return err
+			}
+			log.Info("beginning anew with other models")
+		}
 	}}
+}
+
+// beAgent runs the agent until ctx ends or other models are to run.
+func beAgent(ctx context.Context, cfg edge.Config, models *model.Repository, log *slog.Logger) error {
+	shelf, err := upgrade.OpenShelf(cfg.ShelfFolder(), log)
+	if err != nil {
+		return err
+	}
+	metrics := telemetry.NewRegistry()
+	agent, err := edge.Open(ctx, cfg, edge.Parts{Models: models, Shelf: shelf, Version: version, Log: log, Metrics: metrics})
+	if err != nil {
+		return err
+	}
+	defer agent.Close()
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return telemetry.Serve(ctx, cfg.Telemetry, metrics, agent.Ready) })
+	group.Go(func() error { return agent.Run(ctx) })
+	telemetry.NotifyReady(fmt.Sprintf("%d sources", len(cfg.Scenes)+len(cfg.Cameras)+len(cfg.Images)))
+	return group.Wait()
 }
 
 func checkCommand() *urfave.Command {

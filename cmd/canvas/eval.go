@@ -18,15 +18,20 @@ import (
 
 func evalCommand() *urfave.Command {
 	return &urfave.Command{Name: "eval", Usage: "measure models, or results made elsewhere, on labelled data",
-		Subcommands: []*urfave.Command{evalDetectCommand(), evalMaskCommand(), evalCascadeCommand()}}
+		Subcommands: []*urfave.Command{evalDetectCommand(), evalMaskCommand(), evalTrackCommand(), evalCascadeCommand()}}
 }
 
 // measureFlags are what every evaluation of a model takes.
 func measureFlags(more ...urfave.Flag) []urfave.Flag {
-	return append(more,
+	return reportFlags(append(more,
 		&urfave.StringFlag{Name: "model", Usage: "a model's `NAME`"},
 		&urfave.StringFlag{Name: "engine", Value: infer.Auto, Usage: "auto, onnxruntime-cpu, opencv-cpu, opencv-cuda, …"},
-		&urfave.StringSliceFlag{Name: "models", Usage: "a model repository, or a folder of .onnx files; `DIR`"},
+		&urfave.StringSliceFlag{Name: "models", Usage: "a model repository, or a folder of .onnx files; `DIR`"})...)
+}
+
+// reportFlags are what every evaluation takes.
+func reportFlags(more ...urfave.Flag) []urfave.Flag {
+	return append(more,
 		&urfave.StringFlag{Name: "out", Usage: "`DIR` for report.json and pictures of the worst cases"},
 		&urfave.IntFlag{Name: "worst", Value: 8, Usage: "how many of the worst cases are pictured"},
 		&urfave.BoolFlag{Name: "json", Usage: "the figures as JSON"})

@@ -13,7 +13,6 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"cloudcanvas/cmd/internal/cli"
-	"cloudcanvas/edge/detect"
 	"cloudcanvas/shared/evaluate"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
@@ -135,9 +134,9 @@ func categoryOf(t evaluate.Truth, label string) (int, bool) {
 		return id, true
 	}
 	const unknown = -1
-	if id := detect.CategoryID(label, unknown); id > 0 {
+	if id := vision.CategoryID(label, unknown); id > 0 {
 		for _, c := range t.Categories {
-			if detect.CategoryID(strings.ToLower(c.Name), unknown) == id {
+			if vision.CategoryID(strings.ToLower(c.Name), unknown) == id {
 				return c.ID, true
 			}
 		}

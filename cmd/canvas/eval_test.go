@@ -13,10 +13,10 @@ import (
 
 // canvas runs a command as a person would and gives what it prints.
 func canvas(args ...string) (string, error) {
-	app := cli.App("canvas", "test", "1", evalCommand())
+	app := cli.App("canvas", "test", "1", evalCommand(), detectCommand())
 	var out bytes.Buffer
 	app.Writer, app.ErrWriter = &out, &bytes.Buffer{}
-	err := app.Run(append([]string{"canvas", "eval"}, args...))
+	err := app.Run(append([]string{"canvas"}, args...))
 	return out.String(), err
 }
 
@@ -38,13 +38,13 @@ func assets(t *testing.T) string {
 func TestADetectorIsMeasuredAsPycocotoolsDoes(t *testing.T) {
 	dir, out := assets(t), t.TempDir()
 	labels := filepath.Join(dir, "images", "sahi_terrain2_coco.json")
-	text, err := canvas("detect", "--images", filepath.Join(dir, "images"), "--coco", labels, "--models", filepath.Join(dir, "models"),
+	text, err := canvas("eval", "detect", "--images", filepath.Join(dir, "images"), "--coco", labels, "--models", filepath.Join(dir, "models"),
 		"--model", "picodet_s_416", "--engine", "onnxruntime-cpu", "--out", out, "--json")
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]float64{"AP": 0.5426, "AP50": 0.8020, "AP75": 0.8020, "AP_small": -1.0000, "AP_medium": -1.0000, "AP_large": 0.5426, "AR_1": 0.1600, "AR_10": 0.5400, "AR_100": 0.5400, "AR_small": -1.0000, "AR_medium": -1.0000, "AR_large": 0.5400}
-	again, err := canvas("detect", "--coco", labels, "--detections", filepath.Join(out, "detections.json"), "--json")
+	again, err := canvas("eval", "detect", "--coco", labels, "--detections", filepath.Join(out, "detections.json"), "--json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,9 +81,15 @@ func TestEvaluationsRefuseWhatTheyCannotMeasure(t *testing.T) {
 		"a cascade of one":    {"cascade", "detect", "--edge", "a", "--coco", labels, "--images", "."},
 		"a budget of bytes":   {"cascade", "detect", "--edge", "a", "--cloud", "b", "--coco", labels, "--images", ".", "--budget", "4096"},
 		"tiles of a pixel":    {"cascade", "mask", "--edge", "a", "--cloud", "b", "--labels", labels, "--scene", labels, "--tile", "1"},
+		"a crowd of nobody":   {"track", "--objects", "0"},
+		"tracks of nothing":   {"track", "--tracks", labels},
+		"labels not of MOT":   {"track", "--truth", labels, "--tracks", labels},
+		"both to score":       {"track", "--truth", labels, "--tracks", labels, "--detections", labels},
+		"one to score of two": {"track", "--truth", labels, "--truth", labels, "--tracks", labels},
+		"weak before strong":  {"track", "--continue", "0.9"},
 		"two for one":         {"mask", "--labels", labels, "--mask", labels, "--mask", "."},
 	} {
-		if _, err := canvas(args...); cli.Code(err) != cli.WrongUsage {
+		if _, err := canvas(append([]string{"eval"}, args...)...); cli.Code(err) != cli.WrongUsage {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -104,7 +110,7 @@ func TestMasksAreMeasuredOnLabels(t *testing.T) {
 	}
 	measured := func(args ...string) (f figures) {
 		t.Helper()
-		text, err := canvas(append([]string{"mask", "--labels", labels, "--legend", "l8biome", "--json"}, args...)...)
+		text, err := canvas(append([]string{"eval", "mask", "--labels", labels, "--legend", "l8biome", "--json"}, args...)...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -145,7 +151,7 @@ func TestBothEndsOfACascadeAreTheModelsAlone(t *testing.T) {
 		var f struct {
 			All struct{ Classes []struct{ IoU float64 } }
 		}
-		text, err := canvas(append([]string{"mask", "--model", model}, scenes...)...)
+		text, err := canvas(append([]string{"eval", "mask", "--model", model}, scenes...)...)
 		if err == nil {
 			err = json.Unmarshal([]byte(text), &f)
 		}
@@ -155,7 +161,7 @@ func TestBothEndsOfACascadeAreTheModelsAlone(t *testing.T) {
 		return f.All.Classes[2].IoU
 	}
 	const edge, cloud = "ukis_csmask_6b_l1c", "cloud_rgbiswir_256"
-	text, err := canvas(append([]string{"cascade", "mask", "--edge", edge, "--cloud", cloud, "--out", out}, scenes...)...)
+	text, err := canvas(append([]string{"eval", "cascade", "mask", "--edge", edge, "--cloud", cloud, "--out", out}, scenes...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +179,7 @@ func TestBothEndsOfACascadeAreTheModelsAlone(t *testing.T) {
 
 func TestACascadeOfOneDetectorChangesNothingItIsSureOf(t *testing.T) {
 	dir := assets(t)
-	text, err := canvas("cascade", "detect", "--edge", "fastestdet", "--cloud", "picodet_s_416", "--models", filepath.Join(dir, "models"),
+	text, err := canvas("eval", "cascade", "detect", "--edge", "fastestdet", "--cloud", "picodet_s_416", "--models", filepath.Join(dir, "models"),
 		"--images", filepath.Join(dir, "images"), "--coco", filepath.Join(dir, "images", "sahi_terrain2_coco.json"), "--engine", "onnxruntime-cpu", "--json")
 	if err != nil {
 		t.Fatal(err)

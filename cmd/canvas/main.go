@@ -13,9 +13,9 @@ var version = "dev"
 
 func main() {
 	cli.Main(cli.App("canvas", "images from the lens to the map, on one machine", version,
-		processCommand(), demoCommand(), runCommand(), simulateCommand(), evalCommand()))
+		processCommand(), detectCommand(), demoCommand(), runCommand(), simulateCommand(), evalCommand()))
 }
 
 func simulateCommand() *urfave.Command {
-	return &urfave.Command{Name: "simulate", Usage: "make loads with known truth", Subcommands: []*urfave.Command{simulateSceneCommand(), simulatePassCommand(), simulateFleetCommand()}}
+	return &urfave.Command{Name: "simulate", Usage: "make loads with known truth", Subcommands: []*urfave.Command{simulateSceneCommand(), simulatePassCommand(), simulateSensorsCommand(), simulateFleetCommand()}}
 }

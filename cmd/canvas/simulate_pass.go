@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/google/renameio/v2"
 	urfave "github.com/urfave/cli/v2"
 
 	"cloudcanvas/cmd/internal/cli"
@@ -63,7 +64,7 @@ func simulatePass(c *urfave.Context) error {
 			return err
 		}
 		for name, data := range map[string][]byte{"pass.svg": []byte(report.SVG()), "pass.json": text} {
-			if err := writeWhole(filepath.Join(dir, name), data); err != nil {
+			if err := renameio.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
 				return err
 			}
 		}
@@ -135,11 +136,4 @@ func stations(given []string) ([]contact.Station, error) {
 		all = append(all, contact.Station{Latitude: f[0], Longitude: f[1], Altitude: f[2]})
 	}
 	return all, nil
-}
-
-func writeWhole(path string, data []byte) error {
-	if err := os.WriteFile(path+".new", data, 0o644); err != nil {
-		return err
-	}
-	return os.Rename(path+".new", path)
 }

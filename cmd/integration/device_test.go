@@ -42,6 +42,7 @@ type site struct {
 	began map[string]map[int]int64 // offsets of topics when the site began: Kafka is shared by the tests
 	from  string                   // where the device answers about itself
 	edge  *process
+	rules string // for the sensors
 }
 
 func newSite(t testing.TB) *site {
@@ -83,12 +84,12 @@ edge: %s
 data: %q
 cloud: {url: %q}
 local: {url: %q}
-sensors: {enabled: true, readings: 100000}
+sensors: {enabled: true, readings: 100000, rules: [%s]}
 uplink: {receipt_timeout: 1s}
 telemetry: {listen: %q}
 attempts: {notes: %q}
 %s
-`, s.name, s.data, s.cloud, s.local.URL, s.from, filepath.Join(s.dir, "notes"), lines)
+`, s.name, s.data, s.cloud, s.local.URL, s.rules, s.from, filepath.Join(s.dir, "notes"), lines)
 }
 
 // run starts the device and waits until it answers.

@@ -35,7 +35,7 @@ func startFleet(t *testing.T) *fleet {
 }
 
 // newFleet is a fleet without a process as yet.
-func newFleet(t *testing.T, b brokers) *fleet {
+func newFleet(t testing.TB, b brokers) *fleet {
 	t.Helper()
 	f := &fleet{dir: t.TempDir(), brokers: b}
 	f.products = filepath.Join(f.dir, "products")
@@ -54,7 +54,7 @@ models: {engine: onnxruntime-cpu} # two engines would make masks that differ by 
 	return f
 }
 
-func (f *fleet) cloud(t *testing.T, role, id string) *process {
+func (f *fleet) cloud(t testing.TB, role, id string) *process {
 	t.Helper()
 	return start(t, "canvas-cloud", "--config", f.config, role, "--id", id)
 }
@@ -86,7 +86,7 @@ func (f *fleet) count(t *testing.T, k *broker.Kafka, topic string) (n int64) {
 	return n
 }
 
-func (f *fleet) kafka(t *testing.T) *broker.Kafka {
+func (f *fleet) kafka(t testing.TB) *broker.Kafka {
 	t.Helper()
 	k, err := broker.DialKafka(broker.KafkaOptions{Brokers: f.brokers.kafka})
 	if err != nil {

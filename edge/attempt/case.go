@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/google/renameio/v2"
 )
 
 // Case is what is held against an input: its JSON lies in suspects/ or in quarantine/, the bytes that
@@ -87,7 +89,7 @@ func (f *folder) put(c *Case) error {
 	for len(f.cases) > casesMost {
 		f.remove(f.byAge()[0])
 	}
-	return writeWhole(filepath.Join(f.path, c.place()+".json"), append(b, '\n'), true)
+	return renameio.WriteFile(filepath.Join(f.path, c.place()+".json"), append(b, '\n'), 0o600)
 }
 
 // keep puts an input's bytes beside its case.
@@ -171,27 +173,4 @@ func (f *folder) moveTo(to *folder, c *Case) error {
 	}
 	delete(f.cases, c.Key)
 	return os.Remove(filepath.Join(f.path, c.place()+".json"))
-}
-
-// writeWhole writes a file that is there whole or not at all; durably: also after a power cut.
-func writeWhole(path string, b []byte, durably bool) error {
-	temporary := path + ".tmp"
-	f, err := os.OpenFile(temporary, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err == nil && durably {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(temporary, path)
-	}
-	if err != nil {
-		os.Remove(temporary)
-	}
-	return err
 }

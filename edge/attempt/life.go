@@ -16,6 +16,7 @@ import (
 	"syscall"
 
 	"github.com/cespare/xxhash/v2"
+	"github.com/google/renameio/v2"
 )
 
 // life is one run of the process, as the next one finds it.
@@ -134,7 +135,7 @@ func (l life) write(folder string) error {
 	if err != nil {
 		return err
 	}
-	return writeWhole(filepath.Join(folder, lifeFile), b, false)
+	return renameio.WriteFile(filepath.Join(folder, lifeFile), b, 0o600)
 }
 
 func newLife() life { return life{ID: rand.Text(), Boot: bootID()} }

@@ -5,7 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
+
+	"github.com/google/renameio/v2"
 )
 
 // fingerprint tells a file from another of the same name.
@@ -67,16 +68,7 @@ func (l *fileLedger) write() error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(l.path), filepath.Base(l.path)+".*.tmp")
-	if err != nil {
-		return fmt.Errorf("the ledger %s: %w", l.path, err)
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), l.path)
-	}
-	if err != nil {
+	if err := renameio.WriteFile(l.path, data, 0o600); err != nil {
 		return fmt.Errorf("the ledger %s: %w", l.path, err)
 	}
 	return nil

@@ -19,6 +19,7 @@ type SceneOptions struct {
 	Bands            []string `yaml:"bands"`             // names in the file's order, for files that name none
 	ReflectanceScale float64  `yaml:"reflectance_scale"` // stored number to reflectance, for files that don't say; 0: 0.0001
 	Need             []string `yaml:"need"`              // bands that a scene must have; none: blue, green, red
+	Want             string   `yaml:"want"`              // what the cloud shall do with the tiles: segment or detect; empty: segment
 	Ahead            int      `yaml:"ahead"`             // tiles read while the pipeline works; 0: 4
 }
 
@@ -32,6 +33,9 @@ func (o SceneOptions) withDefaults() SceneOptions {
 	if len(o.Need) == 0 {
 		o.Need = wanted[:3]
 	}
+	if o.Want == "" {
+		o.Want = "segment"
+	}
 	if o.Ahead == 0 {
 		o.Ahead = 4
 	}
@@ -40,6 +44,9 @@ func (o SceneOptions) withDefaults() SceneOptions {
 
 // Problems names every mistake: add takes the field, what is wrong, and what to do.
 func (o SceneOptions) Problems(add func(field, message, hint string)) {
+	if o.Want != "" && o.Want != "segment" && o.Want != "detect" {
+		add("want", fmt.Sprintf("%q", o.Want), "use segment for masks, or detect for objects")
+	}
 	if o.TileSize < 0 || o.TileSize > 4096 {
 		add("tile_size", fmt.Sprintf("%d pixels", o.TileSize), "use 256, or up to 4096")
 	}

@@ -25,9 +25,10 @@ const (
 )
 
 // Announcer tells programs on the device what happens, as it happens: canvas/events {type, before,
-// after}, canvas/<camera>/<label> how many are there (retained), canvas/<camera>/<label>/snapshot a
-// JPEG (retained), canvas/stats every few seconds. It is for who listens now: a broker that is away
-// or slow costs messages here, the oldest first, never a frame.
+// after}, canvas/<camera>/<label> how many are there (retained), canvas/<camera>/zones/<zone>/<label> how
+// many of them are in a zone (retained), canvas/<camera>/<label>/snapshot a JPEG (retained), canvas/stats
+// every few seconds. It is for who listens now: a broker that is away or slow costs messages here, the
+// oldest first, never a frame.
 type Announcer struct {
 	to    Publisher
 	every time.Duration
@@ -70,22 +71,26 @@ func (a *Announcer) Counted(camera, label string, objects int) {
 	a.say(labelTopic(camera, label), true, strconv.AppendInt(nil, int64(objects), 10))
 }
 
+// CountedIn announces how many objects of a label are in a zone of a camera.
+func (a *Announcer) CountedIn(camera, zone, label string, objects int) {
+	a.say("canvas/"+level(camera)+"/zones/"+level(zone)+"/"+level(label), true, strconv.AppendInt(nil, int64(objects), 10))
+}
+
 // Pictured announces an object's picture.
 func (a *Announcer) Pictured(camera, label string, jpeg []byte) {
 	a.say(labelTopic(camera, label)+"/snapshot", true, jpeg)
 }
 
-// labelTopic keeps names within their level of the topic: "traffic light" stays, '/', '+' and '#' go.
-func labelTopic(camera, label string) string {
-	level := func(s string) string {
-		return strings.Map(func(r rune) rune {
-			if r < ' ' || r == '/' || r == '+' || r == '#' {
-				return '_'
-			}
-			return r
-		}, s)
-	}
-	return "canvas/" + level(camera) + "/" + level(label)
+func labelTopic(camera, label string) string { return "canvas/" + level(camera) + "/" + level(label) }
+
+// level keeps a name within its level of the topic: "traffic light" stays, '/', '+' and '#' go.
+func level(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == '/' || r == '+' || r == '#' {
+			return '_'
+		}
+		return r
+	}, s)
 }
 
 // say queues an announcement; the oldest goes where there is no room.

@@ -35,8 +35,9 @@ func TestProgramsOnTheDeviceHearWhatHappens(t *testing.T) {
 	go func() { defer close(done); a.Run(ctx) }()
 	a.Tracked(event.TrackEvent{Type: event.TrackNew, After: &event.TrackState{ID: "1.2-3", Camera: "gate"}})
 	a.Counted("gate", "person", 2)
+	a.CountedIn("gate", "drive/way", "person", 1)
 	a.Pictured("ga/te", "per+son", []byte("jpeg"))
-	want := map[string]string{"canvas/available": "online", "canvas/gate/person": "2", "canvas/ga_te/per_son/snapshot": "jpeg",
+	want := map[string]string{"canvas/available": "online", "canvas/gate/person": "2", "canvas/gate/zones/drive_way/person": "1", "canvas/ga_te/per_son/snapshot": "jpeg",
 		"canvas/stats": `{"cameras":1}`, "canvas/events": `"before":null`}
 	for len(want) > 0 {
 		m := <-heard

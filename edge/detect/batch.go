@@ -48,7 +48,7 @@ func (b *batch) add(f Frame, boxes []vision.Box, now time.Time) {
 	}
 	to.Boxes = to.Boxes[:0]
 	for _, box := range boxes {
-		to.Boxes = append(to.Boxes, event.Box{Label: box.Label, CategoryID: CategoryID(box.Label, box.Class),
+		to.Boxes = append(to.Boxes, event.Box{Label: box.Label, CategoryID: vision.CategoryID(box.Label, box.Class),
 			BBox: bbox(box), Score: box.Score})
 	}
 }

@@ -26,14 +26,17 @@ type Camera struct {
 	tracker *Tracker
 	alerts  *alerts
 	batch   *batch
-	counts  map[string]int // objects of each label, as they were told
-	tally   map[string]int // the same while a frame is counted
+	counts  map[kept]int // objects of each label, as they were told
+	tally   map[kept]int // the same while a frame is counted
 
 	pending  []Finding
 	complain time.Time // not before then again
 
 	frames, failed, boxes, tracks, raised atomic.Int64
 }
+
+// kept is what objects are counted by.
+type kept struct{ zone, label string } // zone is empty for the whole picture
 
 // Stats is what was seen so far.
 type Stats struct {
@@ -53,7 +56,7 @@ func NewCamera(name string, c Config, net Network, m Model, encode Encode, obser
 	}
 	return &Camera{name: name, config: c, model: m, net: net, encode: encode, observe: observe, log: log.With("camera", name),
 		tracker: NewTracker(name, c.Tracks), alerts: newAlerts(c.Alerts), batch: newBatch(name, m, c.Batch),
-		counts: map[string]int{}, tally: map[string]int{}}
+		counts: map[kept]int{}, tally: map[kept]int{}}
 }
 
 // Stats is what was seen so far; safe from any goroutine.
@@ -61,6 +64,9 @@ func (c *Camera) Stats() Stats {
 	return Stats{Frames: c.frames.Load(), Failed: c.failed.Load(), Detections: c.boxes.Load(),
 		Tracks: c.tracks.Load(), Alerts: c.raised.Load()}
 }
+
+// Crossings are how often each line was crossed so far; safe from any goroutine.
+func (c *Camera) Crossings() []Crossed { return c.tracker.crossed.counted() }
 
 // Run looks at frames until Last or until the channel is closed, and hands what it finds to out, in
 // order. out may block: frames wait then, and so does their source. What comes together while out is
@@ -160,37 +166,49 @@ func (c *Camera) take(f *flight) error {
 
 // follow tracks a frame's objects and tells what became of them.
 func (c *Camera) follow(frame Frame, boxes []vision.Box) {
+	c.tracker.Watch(c.config.Places, frame.Image.W, frame.Image.H)
 	events := c.tracker.Update(frame.Number, frame.At, boxes)
 	clear(c.tally)
-	for _, tr := range c.tracker.tracks {
-		if tr.improved {
-			c.config.Snapshot.see(&tr.view, tr.box, frame.Image)
+	for _, l := range c.tracker.alive {
+		if l.Improved {
+			c.config.Snapshot.see(&l.view, l.Box, frame.Image)
 		}
-		if tr.told == nil {
+		if l.told == nil {
 			continue
 		}
-		c.tally[tr.label]++
-		if tr.matched && c.alerts.see(tr.label, frame.At) {
-			c.alert(tr)
+		c.tally[kept{"", l.Label}]++
+		for i, v := range l.stay.visits {
+			if v.inside {
+				c.tally[kept{c.config.Places.Zones[i].Name, l.Label}]++
+			}
+		}
+		if l.Seen && c.alerts.see(l.Label, frame.At) {
+			c.alert(l)
 		}
 	}
 	c.tell(events)
 	c.recount()
 }
 
-// recount tells the observer how many objects of each label are there, where that has changed.
+// recount tells the observer how many objects of each label are there, and in each zone, where that
+// has changed.
 func (c *Camera) recount() {
-	for label := range c.counts {
-		if c.tally[label] == 0 {
-			c.tally[label] = 0
+	for k := range c.counts {
+		if c.tally[k] == 0 {
+			c.tally[k] = 0
 		}
 	}
-	for label, n := range c.tally {
-		if was, known := c.counts[label]; !known || was != n {
-			c.counts[label] = n
-			if c.observe != nil {
-				c.observe.Counted(c.name, label, n)
-			}
+	for k, n := range c.tally {
+		if was, known := c.counts[k]; known && was == n {
+			continue
+		}
+		c.counts[k] = n
+		switch {
+		case c.observe == nil:
+		case k.zone == "":
+			c.observe.Counted(c.name, k.label, n)
+		default:
+			c.observe.CountedIn(c.name, k.zone, k.label, n)
 		}
 	}
 }

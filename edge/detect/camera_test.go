@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math"
 	"math/rand/v2"
@@ -282,16 +283,21 @@ func TestWhatEndsTheRunIsItsError(t *testing.T) {
 type hears struct {
 	events, pictures int
 	counts           []int
+	inZones          []string
 }
 
-func (h *hears) Tracked(event.TrackEvent)          { h.events++ }
-func (h *hears) Counted(_, _ string, n int)        { h.counts = append(h.counts, n) }
+func (h *hears) Tracked(event.TrackEvent)   { h.events++ }
+func (h *hears) Counted(_, _ string, n int) { h.counts = append(h.counts, n) }
+func (h *hears) CountedIn(camera, zone, label string, n int) {
+	h.inZones = append(h.inZones, fmt.Sprintf("%s/%s/%s %d", camera, zone, label, n))
+}
 func (h *hears) Pictured(_, _ string, jpeg []byte) { h.pictures++ }
 
 func TestCountsAreToldWhenTheyChange(t *testing.T) {
 	var h hears
 	encode := func(vision.Image, int) ([]byte, error) { return []byte{1}, nil }
-	camera := NewCamera("gate", Config{}, network(walker), Model{}, encode, &h, quiet)
+	places := Places{Zones: []Zone{{Name: "right half", Polygon: []Point{{0.5, 0}, {1, 0}, {1, 1}, {0.5, 1}}}}}
+	camera := NewCamera("gate", Config{Places: places}, network(walker), Model{}, encode, &h, quiet)
 	frames := make(chan Frame, 51)
 	for i := range int64(50) {
 		frames <- picture(i, 100)
@@ -300,7 +306,8 @@ func TestCountsAreToldWhenTheyChange(t *testing.T) {
 	if err := camera.Run(t.Context(), frames, func(context.Context, []Finding) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
-	if len(h.counts) != 2 || h.counts[0] != 1 || h.counts[1] != 0 || h.events != 2 || h.pictures != 2 {
+	if len(h.counts) != 2 || h.counts[0] != 1 || h.counts[1] != 0 || h.events != 3 || h.pictures != 2 ||
+		strings.Join(h.inZones, ", ") != "gate/right half/person 1, gate/right half/person 0" {
 		t.Errorf("%+v", h)
 	}
 }

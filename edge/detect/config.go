@@ -12,6 +12,8 @@ type Config struct {
 	Alerts   AlertConfig `yaml:"alerts"`
 	Batch    BatchConfig `yaml:"batch"`
 	Snapshot Snapshot    `yaml:"snapshot"`
+	Second   SecondLook  `yaml:"second_look"`
+	Places   Places      `yaml:"-"` // of one camera: they stand with it
 }
 
 // TrackConfig says when detections in consecutive frames are the same object.
@@ -47,14 +49,22 @@ type Snapshot struct {
 	MinSide int     `yaml:"min_side"` // pixels of the original, where the frame has them
 }
 
+// SecondLook says which objects a larger model of the cloud shall see: those whose best score stays
+// below a limit when their track ends. Their picture goes there in place of a snapshot.
+type SecondLook struct {
+	Below float64 `yaml:"below"` // 0: none
+	Want  string  `yaml:"want"`  // detect, classify: what worker.models of the cloud has a model for
+}
+
 // DefaultConfig is a good start for a fixed camera of 5 to 30 frames a second.
 func DefaultConfig() Config {
 	return Config{
 		InFlight: 4,
-		Tracks:   TrackConfig{MinIoU: 0.3, Confirm: 3, MaxGap: 15, Update: 5 * time.Second, Most: 256},
+		Tracks:   TrackConfig{MinIoU: 0.2, Confirm: 3, MaxGap: 30, Update: 5 * time.Second, Most: 256},
 		Alerts:   AlertConfig{Quiet: time.Minute},
 		Batch:    BatchConfig{Frames: 64, Age: 2 * time.Second},
 		Snapshot: Snapshot{Quality: 85, Margin: 0.5, MinSide: 192},
+		Second:   SecondLook{Want: "detect"},
 	}
 }
 
@@ -89,6 +99,9 @@ func (c Config) withDefaults(m Model) Config {
 	orDefault(&c.Snapshot.Quality, d.Snapshot.Quality)
 	orDefault(&c.Snapshot.Margin, d.Snapshot.Margin)
 	orDefault(&c.Snapshot.MinSide, d.Snapshot.MinSide)
+	if c.Second.Want == "" {
+		c.Second.Want = d.Second.Want
+	}
 	return c
 }
 
@@ -108,7 +121,7 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	within("in_flight", float64(c.InFlight), maxInFlight, "use the number of the network's sessions and two more, or leave it out")
 	within("tracks.min_score", c.Tracks.MinScore, 1, "leave it out for the model's own")
 	within("tracks.continue", c.Tracks.Continue, 1, "leave it out for half of min_score")
-	within("tracks.min_iou", c.Tracks.MinIoU, 1, "use about 0.3")
+	within("tracks.min_iou", c.Tracks.MinIoU, 1, "use about 0.2")
 	within("tracks.confirm", float64(c.Tracks.Confirm), 1000, "use 2 to 5 frames")
 	within("tracks.max_gap", float64(c.Tracks.MaxGap), 10000, "use the frames of one or two seconds")
 	within("tracks.update", c.Tracks.Update.Seconds(), 86400, "use about 5s")
@@ -118,5 +131,12 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	within("batch.age", c.Batch.Age.Seconds(), 60, "use about 2s")
 	within("snapshot.quality", float64(c.Snapshot.Quality), 100, "use about 85")
 	within("snapshot.margin", c.Snapshot.Margin, 10, "use about 0.5")
+	within("second_look.below", c.Second.Below, 1, "use 0 for none, or the score from which the device is sure; canvas eval cascade measures it")
+	if c.Second.Below > 0 && c.Snapshot.Off {
+		add("second_look.below", "stands beside snapshot.off", "a second look needs the object's picture: leave snapshot.off out")
+	}
+	if want := c.Second.Want; want != "" && want != "detect" && want != "classify" {
+		add("second_look.want", fmt.Sprintf("%q is nothing that can be done with a picture", want), "use detect or classify")
+	}
 	within("snapshot.min_side", float64(c.Snapshot.MinSide), 10000, "use about 192")
 }

@@ -63,5 +63,6 @@ type Finding struct {
 type Observer interface {
 	Tracked(e event.TrackEvent)
 	Counted(camera, label string, objects int)
+	CountedIn(camera, zone, label string, objects int)
 	Pictured(camera, label string, jpeg []byte)
 }

@@ -94,48 +94,68 @@ func (c *Camera) result(data []byte, err error, at time.Time) {
 }
 
 // alert tells of an activity's first object.
-func (c *Camera) alert(tr *track) {
+func (c *Camera) alert(l *life) {
 	c.raised.Add(1)
-	c.json(event.Alert, c.name+"/"+tr.id, event.Urgent, tr.seen, Alert{Camera: c.name, Label: tr.label, Track: tr.id,
-		Score: tr.box.Score, Box: bbox(tr.box), Frame: int(tr.frame), Time: tr.seen.UTC()})
+	c.json(event.Alert, c.name+"/"+l.id, event.Urgent, l.seen, Alert{Camera: c.name, Label: l.Label, Track: l.id,
+		Score: l.Box.Score, Box: bbox(l.Box), Frame: int(l.Frame), Time: l.seen.UTC()})
 }
 
 // tell tells of tracks, and shows an object when it is new (on the device) and when it is gone.
 func (c *Camera) tell(events []event.TrackEvent) {
 	for i, e := range events {
-		tr := c.tracker.whose[i]
+		l := c.tracker.whose[i]
+		over := e.Type == event.TrackEnd
+		var jpeg []byte
+		if over || e.Type == event.TrackNew && c.observe != nil {
+			jpeg = c.picture(l)
+		}
+		if over && jpeg != nil {
+			e.After.SecondLook = c.config.Second.of(l)
+		}
 		if e.Type == event.TrackNew {
 			c.tracks.Add(1)
 		}
-		if c.json(event.Track, c.name+"/"+tr.id, event.High, tr.seen, e) {
+		if c.json(event.Track, c.name+"/"+l.id, event.High, l.seen, e) {
 			f := &c.pending[len(c.pending)-1]
-			f.Key, f.Supersedes = fmt.Sprintf("track/%s/%s/%s-%d", c.name, tr.id, e.Type, tr.frame), tr.update
-			if tr.update = ""; e.Type == event.TrackUpdate {
-				tr.update = f.Key
+			f.Key, f.Supersedes = fmt.Sprintf("track/%s/%s/%s-%d", c.name, l.id, e.Type, l.Frame), l.update
+			if l.update = ""; e.Type == event.TrackUpdate {
+				l.update = f.Key
 			}
 		}
 		if c.observe != nil {
 			c.observe.Tracked(e)
 		}
-		if e.Type != event.TrackUpdate {
-			c.picture(tr, e.Type == event.TrackEnd)
+		if jpeg != nil {
+			c.show(l, jpeg, over, e.After.SecondLook)
 		}
 	}
 }
 
-func (c *Camera) picture(tr *track, over bool) {
-	if tr.view.image.W == 0 || !over && c.observe == nil {
-		return
+// picture is the object as it was seen best, nil where it never was.
+func (c *Camera) picture(l *life) []byte {
+	if l.view.image.W == 0 {
+		return nil
 	}
-	jpeg, err := c.encode(tr.view.image, c.config.Snapshot.Quality)
+	jpeg, err := c.encode(l.view.image, c.config.Snapshot.Quality)
 	if err != nil {
-		c.log.Warn("an object has no picture", "track", tr.id, "problem", err)
+		c.log.Warn("an object has no picture", "track", l.id, "problem", err)
+		return nil
+	}
+	return jpeg
+}
+
+// show shows the picture on the device, and sends it when the object is gone: to people, or to a
+// larger model first.
+func (c *Camera) show(l *life, jpeg []byte, over bool, asked *event.SecondLook) {
+	if c.observe != nil {
+		c.observe.Pictured(c.name, l.Label, jpeg)
+	}
+	if !over {
 		return
 	}
-	if c.observe != nil {
-		c.observe.Pictured(c.name, tr.label, jpeg)
-	}
-	if over {
-		c.add(event.Crop, c.name+"/"+tr.id, event.Normal, tr.seen, float64(min(tr.top, 1)), mediaJPEG, jpeg)
+	c.add(event.Crop, c.name+"/"+l.id, event.Normal, l.seen, float64(min(l.Top, 1)), mediaJPEG, jpeg)
+	if asked != nil {
+		f := &c.pending[len(c.pending)-1]
+		f.Attrs = event.Attrs{Want: asked.Want}
 	}
 }

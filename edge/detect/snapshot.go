@@ -1,12 +1,16 @@
 package detect
 
-import "cloudcanvas/shared/vision"
+import (
+	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/vision"
+)
 
 // view is the best look at an object: its surroundings cut out of the frame, so that what is held
 // and sent is small.
 type view struct {
 	score float32
 	image vision.Image
+	box   [4]float32 // the object in it
 }
 
 // betterPicture is how much the score must grow for another cut.
@@ -21,6 +25,7 @@ func (s Snapshot) see(v *view, b vision.Box, frame vision.Image) {
 	x, w := s.region(b.X, b.W, frame.W)
 	y, h := s.region(b.Y, b.H, frame.H)
 	cut(&v.image, frame, x, y, w, h)
+	v.box = [4]float32{b.X - float32(x), b.Y - float32(y), b.W, b.H}
 }
 
 // region is the object with its margin along one side of the frame, and within it.
@@ -39,4 +44,12 @@ func cut(to *vision.Image, from vision.Image, x, y, w, h int) {
 		pix = append(pix, from.Pix[at:at+3*w]...)
 	}
 	*to = vision.Image{W: w, H: h, Pix: pix}
+}
+
+// of says what is asked about an object whose track has ended, nil where nothing is.
+func (s SecondLook) of(l *life) *event.SecondLook {
+	if float64(l.Top) >= s.Below {
+		return nil
+	}
+	return &event.SecondLook{Want: s.Want, Box: l.view.box}
 }

@@ -1,202 +1,134 @@
 package detect
 
 import (
-	"cmp"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"time"
 
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/track"
 	"cloudcanvas/shared/vision"
 )
 
-// Tracker joins detections of consecutive frames to objects by the overlap of their boxes. It is
-// pure: what it gives follows from the frames alone. Used by one goroutine.
-//
-// Each track expects its box where its own motion takes it. Detections that may begin a track are
-// matched first, best overlap first, then the weaker ones that may only continue one (the idea of
-// ByteTrack, Zhang et al., ECCV 2022: an object that is half hidden is seen weakly, not elsewhere).
+// Tracker tells the lives of a camera's objects as events. It is pure: what it gives follows from
+// the frames alone. Used by one goroutine.
 type Tracker struct {
-	camera string
-	config TrackConfig
-	count  int64 // tracks told so far, part of their ids
-	tracks []*track
-	spare  []*track
+	camera   string
+	config   TrackConfig
+	follower *track.Follower
+	count    int64   // tracks told so far, part of their ids
+	lives    []*life // by the follower's slot
+	alive    []*life
 
-	pairs  []pair
-	used   []bool
+	places        Places
+	crossed       *crossings
+	width, height int // of the pictures
+
 	events []event.TrackEvent
-	whose  []*track // of each event
+	whose  []*life // of each event
 }
 
-// track is one object. What it was is used again for another.
-type track struct {
-	label    string
-	class    int
-	box      vision.Box // where it was seen last
-	vx, vy   float32    // of its middle, pixels a frame
-	start    time.Time
-	seen     time.Time
-	frame    int64 // in which it was seen last
-	hits     int
-	top      float32
-	improved bool // its score in this frame is its best so far
-	matched  bool
-
-	id     string            // once it is confirmed
-	told   *event.TrackState // as it was told last
-	toldAt time.Time
+// life is an object with what was told of it. What it was is used again for another.
+type life struct {
+	*track.Object
+	id          string // once it is told
+	start, seen time.Time
+	told        *event.TrackState // as it was told last
+	toldAt      time.Time
+	stay        stay
 
 	view   view   // its best picture, kept by the camera
 	update string // key of its latest update, kept by the camera
 }
 
-type pair struct {
-	iou      float32
-	track, i int
-}
-
 // NewTracker makes the tracker of one camera.
 func NewTracker(camera string, c TrackConfig) *Tracker {
-	return &Tracker{camera: camera, config: Config{Tracks: c}.withDefaults(Model{}).Tracks}
+	c = Config{Tracks: c}.withDefaults(Model{}).Tracks
+	return &Tracker{camera: camera, config: c, follower: track.NewFollower(c.Following()), crossed: &crossings{}}
+}
+
+// Watch takes the places that are told of, in pictures of that size.
+func (t *Tracker) Watch(p Places, width, height int) { t.places, t.width, t.height = p, width, height }
+
+// Following is what the configuration says to the follower.
+func (c TrackConfig) Following() track.Config {
+	return track.Config{Begin: float32(c.MinScore), Continue: float32(c.Continue), MinIoU: float32(c.MinIoU),
+		Confirm: c.Confirm, MaxGap: int64(c.MaxGap), Most: c.Most}
 }
 
 // Update takes a frame's detections and gives what became of the tracks: new when one is confirmed,
-// update when its best view got clearly better or some time has passed, end when it is gone. The
-// slice is valid until the next call.
+// update when its best view got clearly better, it entered or left a zone, crossed a line, or some
+// time has passed, end when it is gone. The slice is valid until the next call.
 func (t *Tracker) Update(frame int64, at time.Time, boxes []vision.Box) []event.TrackEvent {
-	t.events, t.whose = t.events[:0], t.whose[:0]
-	for _, tr := range t.tracks {
-		tr.matched, tr.improved = false, false
+	t.events, t.whose, t.alive = t.events[:0], t.whose[:0], t.alive[:0]
+	alive, gone := t.follower.Update(frame, boxes)
+	for _, o := range alive {
+		l := t.life(o, at)
+		t.alive = append(t.alive, l)
+		t.tell(l, at)
 	}
-	t.used = slices.Grow(t.used[:0], len(boxes))[:len(boxes)]
-	clear(t.used)
-	t.match(frame, at, boxes, float32(t.config.MinScore), 2)
-	t.match(frame, at, boxes, float32(t.config.Continue), float32(t.config.MinScore))
-	t.begin(frame, at, boxes)
-	t.tell(frame, at)
+	t.end(gone)
 	return t.events
 }
 
-// match gives detections with a score in [from, below) to tracks that are not matched yet.
-func (t *Tracker) match(frame int64, at time.Time, boxes []vision.Box, from, below float32) {
-	t.pairs = t.pairs[:0]
-	for k, tr := range t.tracks {
-		if tr.matched {
-			continue
-		}
-		ahead := tr.box
-		ahead.X += tr.vx * float32(frame-tr.frame)
-		ahead.Y += tr.vy * float32(frame-tr.frame)
-		for i := range boxes {
-			b := &boxes[i]
-			if t.used[i] || b.Label != tr.label || b.Class != tr.class || b.Score < from || b.Score >= below {
-				continue
-			}
-			if iou := max(vision.IoU(ahead, *b), vision.IoU(tr.box, *b)); iou >= float32(t.config.MinIoU) {
-				t.pairs = append(t.pairs, pair{iou, k, i})
-			}
-		}
+// life finds what is known of an object, or begins it.
+func (t *Tracker) life(o *track.Object, at time.Time) *life {
+	for len(t.lives) <= o.Slot {
+		t.lives = append(t.lives, &life{})
 	}
-	slices.SortFunc(t.pairs, func(a, b pair) int {
-		return cmp.Or(-cmp.Compare(a.iou, b.iou), cmp.Compare(a.track, b.track), cmp.Compare(a.i, b.i))
-	})
-	for _, p := range t.pairs {
-		if tr := t.tracks[p.track]; !tr.matched && !t.used[p.i] {
-			t.used[p.i] = true
-			tr.see(frame, at, boxes[p.i])
-		}
+	l := t.lives[o.Slot]
+	if o.Seen && o.Hits == 1 {
+		l.stay.clear()
+		// The buffers go round.
+		*l = life{Object: o, start: at, stay: l.stay, view: view{image: vision.Image{Pix: l.view.image.Pix}}}
 	}
-}
-
-// see adds a detection to the track.
-func (tr *track) see(frame int64, at time.Time, b vision.Box) {
-	if gap := float32(frame - tr.frame); gap > 0 && tr.hits > 0 {
-		const smooth = 0.4
-		vx := (b.X + b.W/2 - tr.box.X - tr.box.W/2) / gap
-		vy := (b.Y + b.H/2 - tr.box.Y - tr.box.H/2) / gap
-		tr.vx += smooth * (vx - tr.vx)
-		tr.vy += smooth * (vy - tr.vy)
+	if o.Seen {
+		l.seen = at
+		t.places.follow(&l.stay, o.Label, o.Box, t.width, t.height, o.Frame, at)
 	}
-	b.Points = nil
-	tr.box, tr.seen, tr.frame = b, at, frame
-	tr.hits++
-	tr.matched = true
-	if b.Score > tr.top {
-		tr.top, tr.improved = b.Score, true
-	}
-}
-
-// begin makes tracks of what is left.
-func (t *Tracker) begin(frame int64, at time.Time, boxes []vision.Box) {
-	for i := range boxes {
-		if t.used[i] || boxes[i].Score < float32(t.config.MinScore) || len(t.tracks) >= t.config.Most {
-			continue
-		}
-		tr := &track{}
-		if n := len(t.spare); n > 0 {
-			tr, t.spare = t.spare[n-1], t.spare[:n-1]
-			*tr = track{view: view{image: vision.Image{Pix: tr.view.image.Pix}}} // its buffer goes round
-		}
-		tr.label, tr.class, tr.start = boxes[i].Label, boxes[i].Class, at
-		tr.see(frame, at, boxes[i])
-		t.tracks = append(t.tracks, tr)
-	}
+	return l
 }
 
 // betterView is the step in score from which a better view is told at once.
 const betterView = 0.1
 
-// tell makes the events and ends what is gone.
-func (t *Tracker) tell(frame int64, at time.Time) {
-	alive := t.tracks[:0]
-	for _, tr := range t.tracks {
-		gone := frame-tr.frame > int64(t.config.MaxGap) || tr.told == nil && !tr.matched
-		switch {
-		case gone:
-			t.end(tr)
-			continue
-		case tr.told == nil && tr.hits >= t.config.Confirm:
-			t.count++
-			tr.id = trackID(tr.start, t.count)
-			t.add(event.TrackNew, tr, at, nil)
-		case tr.told != nil && tr.matched && (tr.top >= tr.told.TopScore+betterView || at.Sub(tr.toldAt) >= t.config.Update):
-			t.add(event.TrackUpdate, tr, at, nil)
+// tell makes the event of an object that lives, where there is something to tell.
+func (t *Tracker) tell(l *life, at time.Time) {
+	switch {
+	case !l.Confirmed || !t.places.admits(&l.stay):
+	case l.told == nil:
+		t.count++
+		l.id = trackID(l.start, t.count)
+		t.add(event.TrackNew, l, at, nil)
+	case l.Seen && (l.Top >= l.told.TopScore+betterView || l.stay.changed || at.Sub(l.toldAt) >= t.config.Update):
+		t.add(event.TrackUpdate, l, at, nil)
+	}
+}
+
+// end tells of the end of objects that were told of.
+func (t *Tracker) end(gone []*track.Object) {
+	for _, o := range gone {
+		if l := t.lives[o.Slot]; l.told != nil {
+			end := seconds(l.seen)
+			t.add(event.TrackEnd, l, l.seen, &end)
 		}
-		alive = append(alive, tr)
-	}
-	clear(t.tracks[len(alive):])
-	t.tracks = alive
-}
-
-// end tells of the end of a track that was told of.
-func (t *Tracker) end(tr *track) {
-	if tr.told != nil {
-		end := seconds(tr.seen)
-		t.add(event.TrackEnd, tr, tr.seen, &end)
-	}
-	if len(t.spare) < 64 {
-		t.spare = append(t.spare, tr)
 	}
 }
 
-func (t *Tracker) add(kind string, tr *track, at time.Time, end *float64) {
-	after := &event.TrackState{ID: tr.id, Camera: t.camera, Label: tr.label, Score: tr.box.Score, TopScore: tr.top,
-		Box: bbox(tr.box), StartTime: seconds(tr.start), EndTime: end, Frame: int(tr.frame), Frames: tr.hits}
-	t.events = append(t.events, event.TrackEvent{Type: kind, Before: tr.told, After: after})
-	t.whose = append(t.whose, tr)
-	tr.told, tr.toldAt = after, at
+func (t *Tracker) add(kind string, l *life, at time.Time, end *float64) {
+	after := &event.TrackState{ID: l.id, Camera: t.camera, Label: l.Label, Score: l.Box.Score, TopScore: l.Top,
+		Box: bbox(l.Box), StartTime: seconds(l.start), EndTime: end, Frame: int(l.Frame), Frames: l.Hits}
+	t.places.tell(&l.stay, after, t.crossed)
+	t.events = append(t.events, event.TrackEvent{Type: kind, Before: l.told, After: after})
+	t.whose = append(t.whose, l)
+	l.told, l.toldAt = after, at
 }
 
 // Finish ends all tracks, for a stream that is at its end.
 func (t *Tracker) Finish() []event.TrackEvent {
-	t.events, t.whose = t.events[:0], t.whose[:0]
-	for _, tr := range t.tracks {
-		t.end(tr)
-	}
-	t.tracks = t.tracks[:0]
+	t.events, t.whose, t.alive = t.events[:0], t.whose[:0], t.alive[:0]
+	t.end(t.follower.Finish())
 	return t.events
 }
 

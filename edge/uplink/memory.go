@@ -8,6 +8,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/google/renameio/v2"
+
 	"cloudcanvas/edge/uplink/schedule"
 )
 
@@ -74,17 +76,9 @@ func (u *Uplink) keep(now bool) {
 	u.memory.last = r
 	text, err := json.Marshal(r)
 	if err == nil {
-		err = replaceFile(u.memory.path, text)
+		err = renameio.WriteFile(u.memory.path, text, 0o600)
 	}
 	if err != nil {
 		u.log.Warn("what was spent of the uplink's budget could not be written down", "problem", err)
 	}
-}
-
-func replaceFile(path string, text []byte) error {
-	draft := path + ".new"
-	if err := os.WriteFile(draft, text, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(draft, path)
 }

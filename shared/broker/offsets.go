@@ -49,21 +49,36 @@ func (k *Kafka) Offsets(ctx context.Context, topic string) (map[int]OffsetRange,
 	for p := range n {
 		ask = append(ask, kafka.FirstOffsetOf(p), kafka.LastOffsetOf(p))
 	}
-	response, err := k.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{topic: ask}})
+	response, err := k.listOffsets(ctx, topic, ask)
 	if err != nil {
-		return nil, fmt.Errorf("asking for the offsets of Kafka topic %s: %w", topic, err)
+		return nil, fmt.Errorf("asking for the offsets of Kafka topic %s%w", topic, err)
 	}
 	ranges := make(map[int]OffsetRange, n)
-	for _, p := range response.Topics[topic] {
-		if p.Error != nil {
-			return nil, fmt.Errorf("asking for the offsets of Kafka topic %s, partition %d: %w", topic, p.Partition, p.Error)
-		}
+	for _, p := range response {
 		ranges[p.Partition] = OffsetRange{First: p.FirstOffset, End: p.LastOffset}
 	}
 	if len(ranges) != n {
 		return nil, fmt.Errorf("asking for the offsets of Kafka topic %s: %d of %d partitions answered", topic, len(ranges), n)
 	}
 	return ranges, nil
+}
+
+// listOffsets asks each partition's leader. Its error goes on where the topic's name ends.
+func (k *Kafka) listOffsets(ctx context.Context, topic string, ask []kafka.OffsetRequest) (found []kafka.PartitionOffsets, err error) {
+	err = k.settled(ctx, func() error {
+		response, err := k.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{topic: ask}})
+		if err != nil {
+			return fmt.Errorf(": %w", err)
+		}
+		found = response.Topics[topic]
+		for _, p := range found {
+			if p.Error != nil {
+				return fmt.Errorf(", partition %d: %w", p.Partition, p.Error)
+			}
+		}
+		return nil
+	})
+	return found, err
 }
 
 // Committed is, for each partition, the next offset that the group has to read. Partitions that were
@@ -78,7 +93,7 @@ func (k *Kafka) Committed(ctx context.Context, group, topic string) (map[int]int
 		all[p] = p
 	}
 	var response *kafka.OffsetFetchResponse
-	err = k.coordinated(ctx, func() error {
+	err = k.settled(ctx, func() error {
 		response, err = k.client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: group, Topics: map[string][]int{topic: all}})
 		if err != nil {
 			return err
@@ -111,7 +126,7 @@ func (k *Kafka) Committed(ctx context.Context, group, topic string) (map[int]int
 // Commit records that the group has finished everything before offset. The group has no members:
 // partitions are owned through the coordinator, and Kafka's own tools still see the lag.
 func (k *Kafka) Commit(ctx context.Context, group, topic string, partition int, offset int64) error {
-	err := k.coordinated(ctx, func() error {
+	err := k.settled(ctx, func() error {
 		response, err := k.client.OffsetCommit(ctx, &kafka.OffsetCommitRequest{
 			GroupID:      group,
 			GenerationID: -1, // outside any generation of members
@@ -133,14 +148,13 @@ func (k *Kafka) Commit(ctx context.Context, group, topic string, partition int, 
 	return nil
 }
 
-// coordinated repeats a group's request while its coordinator is being found or loaded: the very
-// first one makes the broker create its offsets topic.
-func (k *Kafka) coordinated(ctx context.Context, ask func() error) error {
+// settled repeats a request while the cluster is finding its feet: a group's coordinator is loaded
+// (the very first request makes the broker create its offsets topic), a partition's leader is new.
+func (k *Kafka) settled(ctx context.Context, ask func() error) error {
 	deadline := time.Now().Add(k.options.Patience)
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		err := ask()
-		settling := errors.Is(err, kafka.GroupCoordinatorNotAvailable) || errors.Is(err, kafka.GroupLoadInProgress) || errors.Is(err, kafka.NotCoordinatorForGroup)
-		if err == nil || !settling || time.Now().After(deadline) {
+		if err == nil || !settling(err) || time.Now().After(deadline) {
 			return err
 		}
 		select {
@@ -149,6 +163,16 @@ func (k *Kafka) coordinated(ctx context.Context, ask func() error) error {
 		case <-time.After(wait):
 		}
 	}
+}
+
+func settling(err error) bool {
+	for _, code := range []kafka.Error{kafka.GroupCoordinatorNotAvailable, kafka.GroupLoadInProgress, kafka.NotCoordinatorForGroup,
+		kafka.LeaderNotAvailable, kafka.NotLeaderForPartition} {
+		if errors.Is(err, code) {
+			return true
+		}
+	}
+	return false
 }
 
 // EnsureTopics makes topics that are missing and waits until they can be written to. Those that are

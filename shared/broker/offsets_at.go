@@ -19,18 +19,15 @@ func (k *Kafka) OffsetsAt(ctx context.Context, topic string, at time.Time) (map[
 	for p := range ranges {
 		ask = append(ask, kafka.TimeOffsetOf(p, at))
 	}
-	response, err := k.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{topic: ask}})
+	response, err := k.listOffsets(ctx, topic, ask)
 	if err != nil {
-		return nil, fmt.Errorf("asking for the offsets of Kafka topic %s at %s: %w", topic, at.UTC().Format(time.RFC3339), err)
+		return nil, fmt.Errorf("asking for the offsets at %s of Kafka topic %s%w", at.UTC().Format(time.RFC3339), topic, err)
 	}
 	offsets := make(map[int]int64, len(ranges))
 	for p, r := range ranges {
 		offsets[p] = r.End
 	}
-	for _, p := range response.Topics[topic] {
-		if p.Error != nil {
-			return nil, fmt.Errorf("asking for the offsets of Kafka topic %s at %s, partition %d: %w", topic, at.UTC().Format(time.RFC3339), p.Partition, p.Error)
-		}
+	for _, p := range response {
 		for offset := range p.Offsets { // one; none, or -1, where no record is as new
 			if offset >= 0 {
 				offsets[p.Partition] = offset

@@ -8,10 +8,7 @@ import (
 )
 
 func offsetsAt(t *testing.T, k *Kafka) {
-	const topic = "times"
-	if err := k.EnsureTopics(t.Context(), Topic{Name: topic, Partitions: 2}); err != nil {
-		t.Fatal(err)
-	}
+	topic := makeTopic(t, k, 2, nil)
 	now := time.Now().Truncate(time.Millisecond)
 	w := &kafka.Writer{Addr: kafka.TCP(k.options.Brokers...), Transport: k.transport, Topic: topic, Balancer: &kafka.Hash{}, RequiredAcks: kafka.RequireAll, BatchTimeout: time.Millisecond}
 	defer w.Close()

@@ -21,6 +21,8 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"github.com/google/renameio/v2"
+
 	"cloudcanvas/shared/event"
 )
 
@@ -112,18 +114,14 @@ func (f *Folder) Close() (int, error) {
 
 // writeFile writes whole or not at all, and durably: a stick may be pulled at any moment.
 func writeFile(path string, write func(io.Writer) error) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".part-*")
+	f, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)))
 	if err != nil {
 		return err
 	}
+	defer f.Cleanup()
 	w := bufio.NewWriterSize(f, 1<<20)
-	err = write(w)
-	err = errors.Join(err, w.Flush(), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
+	if err := errors.Join(write(w), w.Flush()); err != nil {
+		return err
 	}
-	if err != nil {
-		os.Remove(f.Name())
-	}
-	return err
+	return f.CloseAtomicallyReplace()
 }

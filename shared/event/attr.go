@@ -20,6 +20,8 @@ const (
 	attrSubject = "subject"
 	attrTime    = "time"
 	attrMedia   = "datacontenttype"
+	attrExpiry  = "expirytime" // an extension of CloudEvents' own
+	attrLate    = "late"
 )
 
 const (
@@ -73,8 +75,15 @@ func (i *Item) attributes(to []attr) []attr {
 	put("model", a.Model)
 	put("modelversion", a.ModelVersion)
 	put("want", a.Want)
+	put("input", a.Input)
 	put("traceparent", a.TraceParent)
 	put("dataref", a.DataRef)
+	if !a.Expires.IsZero() {
+		put(attrExpiry, a.Expires.UTC().Format(time.RFC3339Nano))
+	}
+	if a.Late {
+		put(attrLate, "true")
+	}
 	if a.Parts != 0 {
 		to = append(to,
 			attr{name: "part", number: int32(a.Part), form: number},
@@ -138,6 +147,14 @@ func (e *envelope) set(name, value string) (err error) {
 			return fmt.Errorf("%w: time %.80q is not RFC 3339", ErrMalformed, value)
 		}
 		e.Time = t.UTC()
+	case attrExpiry:
+		t, err := time.Parse(time.RFC3339Nano, value)
+		if err != nil {
+			return fmt.Errorf("%w: expirytime %.80q is not RFC 3339", ErrMalformed, value)
+		}
+		e.Attrs.Expires = t.UTC()
+	case attrLate:
+		e.Attrs.Late = value == "true"
 	case attrMedia:
 		e.Type = value
 	case "edge":
@@ -188,6 +205,8 @@ func (a *Attrs) text(name string) *string {
 		return &a.ModelVersion
 	case "want":
 		return &a.Want
+	case "input":
+		return &a.Input
 	case "traceparent":
 		return &a.TraceParent
 	case "dataref":

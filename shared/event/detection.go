@@ -86,6 +86,46 @@ type TrackState struct {
 	EndTime   *float64   `json:"end_time"`   // null while it lives
 	Frame     int        `json:"frame"`      // number of the latest frame
 	Frames    int        `json:"frames"`     // in so many frames it was seen
+
+	// Where it is and has been, of cameras with zones and lines.
+	Zones        []string   `json:"zones,omitempty"`         // now
+	EnteredZones []string   `json:"entered_zones,omitempty"` // ever, in the order of entering
+	Crossings    []Crossing `json:"crossings,omitempty"`     // of lines, the latest 16
+
+	SecondLook *SecondLook `json:"second_look,omitempty"` // that was asked for when it ended
+}
+
+// SecondLook is a larger model's view of an object that the device was not sure of: its picture went
+// to the cloud as an item of kind crop, whose subject is camera/track.
+type SecondLook struct {
+	Want    string     `json:"want"`    // detect, classify
+	Box     [4]float32 `json:"box"`     // the object in that picture: x, y, width, height in its pixels
+	Verdict *Verdict   `json:"verdict"` // null until it came: the device never knows it
+}
+
+// Verdict is what the larger model says.
+type Verdict struct {
+	Model        string  `json:"model"`
+	ModelVersion string  `json:"model_version"`
+	Label        string  `json:"label"`            // empty: nothing is there
+	Score        float32 `json:"score"`            // of the label, 0 … 1
+	Agrees       bool    `json:"agrees"`           // it is the label that the device gave
+	Failed       string  `json:"failed,omitempty"` // why there is none
+}
+
+// Directions of a crossing, as one sees them who looks from the line's from to its to.
+const (
+	LeftToRight = "left_to_right"
+	RightToLeft = "right_to_left"
+)
+
+// Crossing says that an object has crossed a line.
+type Crossing struct {
+	Line      string  `json:"line"`
+	Direction string  `json:"direction"`
+	Frame     int     `json:"frame"`
+	Time      float64 `json:"time"`  // Unix seconds
+	Count     int64   `json:"count"` // of the line in this direction by objects of the label, this one included, since the device began
 }
 
 // ParseTrack reads and checks the data of an item of kind track.

@@ -96,11 +96,15 @@ type Attrs struct {
 	Model        string // the model that made, or should see, this item
 	ModelVersion string
 	Want         string // what the cloud is asked to do with the data: "segment", "detect", … or nothing
+	Input        string // of a result of the cloud: the kind of the item that it was made of
 	TraceParent  string // W3C trace context
 	DataRef      string // where the data rests in the object store
 	Part         uint32 // of a part: its number from 0 …
 	Parts        uint32 // … of so many (0: not a part)
 	PartOf       Kind   // … of an item of this kind
+
+	Expires time.Time `json:",omitzero"`  // nobody waits for it after this time; zero: not said
+	Late    bool      `json:",omitempty"` // of a result: made, or left undone, after that
 }
 
 // NewID draws the id of an item made at that time. A clock that is wrong by any amount gives an id

@@ -200,15 +200,23 @@ func (e *envelope) readAttribute(entry []byte) error {
 		case pbString, pbBytes, pbURI, pbURIRef:
 			return e.set(string(name), string(body))
 		case pbTimestamp:
-			if string(name) == attrTime {
-				return e.readTimestamp(body)
+			if key := string(name); key == attrTime || key == attrExpiry {
+				t, err := readTimestamp(body)
+				if err != nil {
+					return err
+				}
+				if key == attrTime {
+					e.Time = t
+				} else {
+					e.Attrs.Expires = t
+				}
 			}
 		}
 		return nil
 	})
 }
 
-func (e *envelope) readTimestamp(b []byte) error {
+func readTimestamp(b []byte) (time.Time, error) {
 	var seconds, nanos int64
 	err := eachField(b, func(field protowire.Number, n uint64, _ []byte) error {
 		switch field {
@@ -220,14 +228,13 @@ func (e *envelope) readTimestamp(b []byte) error {
 		return nil
 	})
 	if err != nil {
-		return err
+		return time.Time{}, err
 	}
 	// Years 1 to 9999, as google.protobuf.Timestamp has it and RFC 3339 can write.
 	if seconds < -62135596800 || seconds > 253402300799 || nanos < 0 || nanos > 999999999 {
-		return fmt.Errorf("%w: time %d.%09d s is out of range", ErrMalformed, seconds, nanos)
+		return time.Time{}, fmt.Errorf("%w: time %d.%09d s is out of range", ErrMalformed, seconds, nanos)
 	}
-	e.Time = time.Unix(seconds, nanos).UTC()
-	return nil
+	return time.Unix(seconds, nanos).UTC(), nil
 }
 
 // eachField walks the fields of a protobuf message, nothing of which is copied. Groups and fixed

@@ -37,6 +37,10 @@ func anyItem(t *rapid.T) Item {
 	if rapid.Bool().Draw(t, "timed") {
 		item.Time = time.Unix(rapid.Int64Range(-62135596800, 253402300799).Draw(t, "seconds"), rapid.Int64Range(0, 999999999).Draw(t, "nanos")).UTC()
 	}
+	if rapid.Bool().Draw(t, "expiring") {
+		item.Attrs.Expires = time.Unix(rapid.Int64Range(1, 253402300799).Draw(t, "expires"), 0).UTC()
+		item.Attrs.Late = rapid.Bool().Draw(t, "late")
+	}
 	item.SHA256 = Sum(item.Data)
 	switch {
 	case item.Kind == Part:

@@ -20,9 +20,38 @@ type Status struct {
 	Epoch   Epoch     `json:"epoch"`
 	Version string    `json:"version"`
 	Time    time.Time `json:"time,omitzero"` // since when; a will cannot know
+
+	// Models are those that the cloud may change, of an edge that takes them.
+	Models []EdgeModel `json:"models,omitempty"`
 	// Link is how the edge's outbox and link were; nil where it has not said.
 	Link *LinkReport `json:"link,omitempty"`
 }
+
+// EdgeModel is what an edge says of one of its models.
+type EdgeModel struct {
+	Name     string `json:"name"`
+	Version  string `json:"version"`            // that it runs; empty: what the device came with
+	Trial    bool   `json:"trial,omitempty"`    // it has not proved itself yet
+	Previous string `json:"previous,omitempty"` // that it goes back to; empty: what the device came with
+
+	Want *WantedPart `json:"want,omitempty"` // what it misses of a version that it was offered
+	// Refused is the version that it will not run, and why; the latest.
+	Refused string `json:"refused,omitempty"`
+	Reason  string `json:"reason,omitempty"`
+}
+
+// WantedPart asks for the next bytes of a version's file.
+type WantedPart struct {
+	Version string `json:"version"`
+	File    string `json:"file"`
+	Offset  int64  `json:"offset"`
+	Bytes   int64  `json:"bytes"`           // at most
+	Size    int64  `json:"size,omitempty"`  // of the whole file, for people
+	Tries   int    `json:"tries,omitempty"` // how often this was asked in vain: a new status for each
+}
+
+// maxEdgeModels bounds the models of a status.
+const maxEdgeModels = 64
 
 // ParseStatus reads the payload of a status topic.
 func ParseStatus(b []byte) (Status, error) {
@@ -35,6 +64,9 @@ func ParseStatus(b []byte) (Status, error) {
 	}
 	if s.Status != Online && s.Status != Offline {
 		return s, fmt.Errorf("%w: status %.40q is neither online nor offline", ErrMalformed, s.Status)
+	}
+	if len(s.Models) > maxEdgeModels {
+		return s, fmt.Errorf("%w: status with %d models, %d is the limit", ErrTooLarge, len(s.Models), maxEdgeModels)
 	}
 	if s.Link != nil {
 		*s.Link = s.Link.Bounded()

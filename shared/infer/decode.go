@@ -30,6 +30,12 @@ func newDecoder(m model.Manifest) (decoder, error) {
 		return newDense(m)
 	case "classes":
 		return &classes{spec: m.Output}, nil
+	case "anomaly":
+		return &anomaly{spec: m.Output}, nil
+	case "db":
+		return &lines{spec: m.Output}, nil
+	case "ctc":
+		return &reader{spec: m.Output}, nil
 	default:
 		return nil, fmt.Errorf("model %s: no decoder %q", m.Name, m.Output.Decoder)
 	}

@@ -87,6 +87,9 @@ func readFile(m model.Model) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
+	if m.Output.Labels, err = model.LabelsIn(data, m.Output.Labels); err != nil {
+		return nil, fmt.Errorf("model %s: %w", m.Name, err)
+	}
 	f := &file{model: m, data: data, inputs: sig.Inputs[0].Name}
 	f.known = m.SHA256 != "" && slices.ContainsFunc(known, func(k model.Model) bool { return k.SHA256 == m.SHA256 })
 	if err := f.fits(sig.Inputs[0]); err != nil {

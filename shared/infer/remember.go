@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/renameio/v2"
 	"gocv.io/x/gocv"
 )
 
@@ -117,15 +118,5 @@ func remember(path string, m memory) {
 	if err != nil || os.MkdirAll(filepath.Dir(path), 0o755) != nil {
 		return
 	}
-	temp, err := os.CreateTemp(filepath.Dir(path), ".trial-*")
-	if err != nil {
-		return
-	}
-	_, err = temp.Write(data)
-	if err = errors.Join(err, temp.Close()); err == nil {
-		err = os.Rename(temp.Name(), path)
-	}
-	if err != nil {
-		os.Remove(temp.Name())
-	}
+	renameio.WriteFile(path, data, 0o600)
 }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/google/renameio/v2"
+
 	"cloudcanvas/models"
 )
 
@@ -56,7 +58,7 @@ func install(dir string, m Model, weights string) (Model, error) {
 			continue
 		}
 		if err == nil {
-			err = writeWhole(filepath.Join(home, name), data)
+			err = renameio.WriteFile(filepath.Join(home, name), data, 0o644)
 		}
 		if err != nil {
 			return m, fmt.Errorf("model repository: %w", err)
@@ -67,11 +69,4 @@ func install(dir string, m Model, weights string) (Model, error) {
 		return m, fmt.Errorf("model repository: %w", err)
 	}
 	return m, nil
-}
-
-func writeWhole(path string, data []byte) error {
-	if err := os.WriteFile(path+".part", data, 0o644); err != nil {
-		return err
-	}
-	return os.Rename(path+".part", path)
 }

@@ -12,9 +12,12 @@ var (
 	hashForm = regexp.MustCompile(`^[0-9a-f]{64}$`)
 )
 
+// ValidName says whether a model may be called that.
+func ValidName(name string) bool { return nameForm.MatchString(name) }
+
 // Problems tells every mistake of a manifest whose defaults are filled in. field is the dotted path.
 func (m Manifest) Problems(add func(field, message, hint string)) {
-	if !nameForm.MatchString(m.Name) {
+	if !ValidName(m.Name) {
 		add("name", fmt.Sprintf("%q is not a name", m.Name), "use up to 64 letters, digits, '-', '_' and '.'")
 	}
 	if m.SHA256 != "" && !hashForm.MatchString(m.SHA256) {
@@ -25,11 +28,9 @@ func (m Manifest) Problems(add func(field, message, hint string)) {
 	}
 	m.Fetch.problems(m.SHA256, add)
 	switch m.Task {
-	case Detect, Segment, Classify:
-	case Text:
-		add("task", "no decoder of this build reads text", "use detect, segment or classify")
+	case Detect, Segment, Classify, Text:
 	default:
-		add("task", fmt.Sprintf("%q is not a task", m.Task), "use detect, segment or classify")
+		add("task", fmt.Sprintf("%q is not a task", m.Task), "use detect, segment, classify or text")
 	}
 	switch m.Builtin {
 	case "":
@@ -106,14 +107,17 @@ func (o Output) problems(m Manifest, add func(field, message, hint string)) {
 	task, known := decoders[o.Decoder]
 	switch {
 	case !known:
-		add("output.decoder", fmt.Sprintf("%q is not a decoder", o.Decoder), "use yolox, ultralytics, picodet, fastestdet, yunet, dense or classes")
-	case (task != m.Task && m.Task != "" && m.Task != Text) || (o.Decoder == "hog") != (m.Builtin != ""):
+		add("output.decoder", fmt.Sprintf("%q is not a decoder", o.Decoder), "use yolox, ultralytics, picodet, fastestdet, yunet, anomaly, dense, classes, db or ctc")
+	case task != m.Task && m.Task != "" || (o.Decoder == "hog") != (m.Builtin != ""):
 		add("output.decoder", fmt.Sprintf("%q does not serve task %s", o.Decoder, m.Task), fmt.Sprintf("%s is for %s", o.Decoder, task))
 	}
 	for field, v := range map[string]float64{"score_floor": o.ScoreFloor, "report": o.Report, "nms_iou": o.NMSIoU, "threshold": o.Threshold} {
 		if !(v > 0 && v <= 1) {
 			add("output."+field, fmt.Sprintf("%g is out of range", v), "give a number above 0 and up to 1")
 		}
+	}
+	if !(o.Unclip > 0 && o.Unclip <= 8) {
+		add("output.unclip", fmt.Sprintf("%g is out of range", o.Unclip), "give a number above 0 and up to 8, often 1.5 to 2")
 	}
 	if !slices.Contains([]string{"probabilities", "logits"}, o.Activation) {
 		add("output.activation", fmt.Sprintf("%q is not an activation", o.Activation), "use probabilities or logits")

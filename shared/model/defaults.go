@@ -24,9 +24,13 @@ func (m Manifest) withDefaults() Manifest {
 	set(&out.Activation, "probabilities")
 	set(&out.Choose, "argmax")
 	set(&out.Threshold, 0.5)
+	set(&out.Unclip, 1.6)
 	set(&m.Golden, "golden.json")
 	if len(out.Labels) == 1 && out.Labels[0] == "coco80" {
 		out.Labels = COCOLabels()
+	}
+	if out.Decoder == "db" && len(out.Labels) == 0 {
+		out.Labels = []string{"text"}
 	}
 	if len(out.Strides) == 0 {
 		out.Strides = strides[out.Decoder]
@@ -51,7 +55,7 @@ var strides = map[string][]int{
 // decoders and the task each serves.
 var decoders = map[string]Task{
 	"yolox": Detect, "ultralytics": Detect, "picodet": Detect, "fastestdet": Detect, "yunet": Detect,
-	"hog": Detect, "dense": Segment, "classes": Classify,
+	"hog": Detect, "anomaly": Detect, "dense": Segment, "classes": Classify, "db": Text, "ctc": Text,
 }
 
 // Channels is how many planes the network's input has.

@@ -2,6 +2,7 @@ package model
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -79,6 +80,28 @@ func TestASignatureNamesInputsOutputsAndFreeDimensions(t *testing.T) {
 	}
 	if s := sig.Inputs[0].Shape; len(s) != 2 || s[0] != -1 || s[1] != 256 {
 		t.Fatalf("shape %v", s)
+	}
+}
+
+func TestLabelsMayStandInTheFile(t *testing.T) {
+	field := func(num protowire.Number, value []byte) []byte {
+		return protowire.AppendBytes(protowire.AppendTag(nil, num, protowire.BytesType), value)
+	}
+	entry := func(key, value string) []byte {
+		return field(modelMetadata, append(field(entryKey, []byte(key)), field(entryValue, []byte(value))...))
+	}
+	file := append(entry("author", "nobody"), entry("character", "a\r\nb\n \nö\n")...)
+	got, err := LabelsIn(file, []string{"onnx:character"})
+	if err != nil || !slices.Equal(got, []string{"a", "b", " ", "ö"}) {
+		t.Errorf("%q, %v", got, err)
+	}
+	if got, err = LabelsIn(file, []string{"onnx"}); err != nil || len(got) != 1 || got[0] != "onnx" {
+		t.Errorf("%q, %v: a label of its own", got, err)
+	}
+	for _, wrong := range [][]byte{nil, file[:len(file)-3], entry("character", ""), entry("character", strings.Repeat("\n", maxLabels+2))} {
+		if got, err := LabelsIn(wrong, []string{"onnx:character"}); err == nil {
+			t.Errorf("%d labels in a file of %d bytes", len(got), len(wrong))
+		}
 	}
 }
 

@@ -9,7 +9,7 @@ const (
 	Detect   Task = "detect"   // boxes
 	Segment  Task = "segment"  // a class for each pixel
 	Classify Task = "classify" // labels for the whole image
-	Text     Task = "text"     // written words; no decoder of this build reads them
+	Text     Task = "text"     // where written lines are, or what one of them says
 )
 
 // Manifest is model.yaml.
@@ -57,8 +57,8 @@ const (
 
 // Output says how the network's tensors become boxes, a mask or labels.
 type Output struct {
-	Decoder    string   `yaml:"decoder"`     // yolox, ultralytics, picodet, fastestdet, yunet, dense, classes
-	Labels     []string `yaml:"labels"`      // class names in the network's order; ["coco80"] stands for COCO's 80
+	Decoder    string   `yaml:"decoder"`     // yolox, ultralytics, picodet, fastestdet, yunet, anomaly, dense, classes, db, ctc
+	Labels     []string `yaml:"labels"`      // class names in the network's order; ["coco80"] stands for COCO's 80, ["onnx:KEY"] for a list in the file, see LabelsIn
 	Tensors    []string `yaml:"tensors"`     // output names in the decoder's order; empty: as the file has them
 	Strides    []int    `yaml:"strides"`     // of the feature maps; empty: the decoder's own
 	ScoreFloor float64  `yaml:"score_floor"` // boxes below it are never made; default 0.05
@@ -68,7 +68,8 @@ type Output struct {
 	ClassMap   []int    `yaml:"class_map"`   // segment: our class (0 clear, 1 shadow, 2 cloud) of each of the network's
 	Activation string   `yaml:"activation"`  // what the network gives: probabilities (default) or logits
 	Choose     string   `yaml:"choose"`      // segment: argmax (default) or threshold (one channel)
-	Threshold  float64  `yaml:"threshold"`   // of choose: threshold; default 0.5
+	Threshold  float64  `yaml:"threshold"`   // of choose: threshold, and of db; default 0.5
+	Unclip     float64  `yaml:"unclip"`      // db: how much of area / perimeter a line grows on each side; default 1.6
 }
 
 // Fetch says where the weights are had: a file in a registry package, or a URL.

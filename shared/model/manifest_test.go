@@ -45,7 +45,7 @@ func TestEveryMistakeIsToldWithItsLineAndAHint(t *testing.T) {
 		"no size":            {strings.Replace(good, "size: [640, 640]", "layout: nchw", 1), []string{"model.yaml:3: input.size is missing", "multiple_of"}},
 		"two sizes":          {strings.Replace(good, "  fit", "  multiple_of: 32\n  fit", 1), []string{"input.multiple_of contradicts size"}},
 		"a decoder's task":   {strings.Replace(good, "ultralytics", "dense", 1), []string{`"dense" does not serve task detect`}},
-		"text":               {strings.Replace(good, "detect", "text", 1), []string{"no decoder of this build reads text"}},
+		"text":               {strings.Replace(good, "detect", "text", 1), []string{`"ultralytics" does not serve task text`}},
 		"bands and colour":   {strings.Replace(good, "colour", "bands: [red]\n  colour", 1), []string{"either bands or colour"}},
 		"resized bands":      {strings.Replace(good, "colour: rgb", "bands: [red]", 1), []string{`input.fit "centre" is not for bands`}},
 		"mean of other size": {strings.Replace(good, "std: [255]", "mean: [1, 2]", 1), []string{"for 3 channels"}},

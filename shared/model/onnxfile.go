@@ -51,6 +51,9 @@ func ReadONNX(path string) ([]byte, Signature, error) {
 const (
 	modelGraph       = 7
 	modelOpsets      = 8
+	modelMetadata    = 14
+	entryKey         = 1
+	entryValue       = 2
 	graphNode        = 1
 	graphInitializer = 5
 	graphInput       = 11
@@ -194,4 +197,25 @@ func fields(data []byte, each func(num protowire.Number, value []byte) error) er
 		data = data[n:]
 	}
 	return nil
+}
+
+// metadata is what the file says under a key; empty where it says nothing.
+func metadata(data []byte, key string) (text string, err error) {
+	err = nested(data, modelMetadata, func(entry []byte) error {
+		var k, v string
+		err := fields(entry, func(num protowire.Number, value []byte) error {
+			switch num {
+			case entryKey:
+				k = string(value)
+			case entryValue:
+				v = string(value)
+			}
+			return nil
+		})
+		if k == key {
+			text = v
+		}
+		return err
+	})
+	return text, err
 }

@@ -54,6 +54,7 @@ func Open(dirs ...string) (*Repository, error) {
 		for _, e := range entries {
 			path := filepath.Join(dir, e.Name())
 			switch info, err := os.Stat(path); {
+			case strings.HasPrefix(e.Name(), "."): // being written, or left by one who was cut off
 			case err != nil:
 				r.problems = append(r.problems, fmt.Errorf("model folder: %w", err))
 			case info.IsDir():

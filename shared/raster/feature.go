@@ -140,7 +140,7 @@ func (f *featureWriter) lonlat(rings [][][2]float64) ([][][2]float64, error) {
 		for k := range xs {
 			turned[k] = [2]float64{xs[k], ys[k]}
 		}
-		unwrap(turned)
+		turned = unwrap(turned)
 		if (signedArea(turned) > 0) != (i == 0) {
 			reverse(turned)
 		}

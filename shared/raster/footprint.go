@@ -32,8 +32,7 @@ func Footprint(g Georef, w Window) ([][2]float64, error) {
 	for i := range xs {
 		ring[i] = [2]float64{xs[i], ys[i]}
 	}
-	ring = append(ring, ring[0])
-	unwrap(ring)
+	ring = unwrap(append(ring, ring[0]))
 	if signedArea(ring) < 0 {
 		reverse(ring)
 	}
@@ -48,15 +47,20 @@ func Bounds(ring [][2]float64) [4]float64 {
 		b[0], b[1] = min(b[0], p[0]), min(b[1], p[1])
 		b[2], b[3] = max(b[2], p[0]), max(b[3], p[1])
 	}
-	if b[2] > 180 {
+	switch {
+	case b[2]-b[0] >= 360: // around a pole
+		b[0], b[2] = -180, 180
+	case b[2] > 180:
 		b[2] -= 360
 	}
 	return b
 }
 
-// unwrap makes the longitudes of a ring continuous, from -180 up: a jump of more than half a turn
-// from point to point is the 180th meridian.
-func unwrap(ring [][2]float64) {
+// unwrap makes the longitudes of a closed ring continuous, the least of them in -180 … 180: a jump of
+// more than half a turn from point to point is the 180th meridian. A ring that runs once around a pole
+// does not close in longitude: it gets the way to the pole, along it and back, so that it bounds the
+// pole's side. The result may be another slice.
+func unwrap(ring [][2]float64) [][2]float64 {
 	for i := 1; i < len(ring); i++ {
 		for ring[i][0]-ring[i-1][0] > 180 {
 			ring[i][0] -= 360
@@ -65,15 +69,20 @@ func unwrap(ring [][2]float64) {
 			ring[i][0] += 360
 		}
 	}
-	low := math.Inf(1)
+	low, lats := math.Inf(1), 0.0
 	for _, p := range ring {
 		low = min(low, p[0])
+		lats += p[1]
 	}
-	if low < -180 {
-		for i := range ring {
-			ring[i][0] += 360
-		}
+	for i := range ring { // a place is the same after whole turns
+		ring[i][0] -= 360 * math.Floor((low+180)/360)
 	}
+	first, last := ring[0], ring[len(ring)-1]
+	if math.Abs(last[0]-first[0]) < 180 {
+		return ring
+	}
+	pole := math.Copysign(90, lats)
+	return append(ring, [2]float64{last[0], pole}, [2]float64{first[0], pole}, first)
 }
 
 // signedArea is positive for counter-clockwise rings.

@@ -1,11 +1,6 @@
 package raster
 
-import (
-	"math"
-	"slices"
-
-	"cloudcanvas/shared/vision"
-)
+import "cloudcanvas/shared/vision"
 
 // Quicklook gathers a small colour picture of a scene while its tiles pass: each of its pixels is
 // the mean of the scene's pixels that fall on it. It is used by one goroutine.
@@ -52,9 +47,8 @@ func (q *Quicklook) Add(t Tile, im vision.Image) {
 	}
 }
 
-// Image is the picture so far, in 8-bit blue, green, red. The brightness is stretched between the
-// 2nd and 98th percentile of all three colours together, which keeps their balance, with a gamma of
-// 1.4; void marks pixels that nothing fell on, which are black.
+// Image is the picture so far, in 8-bit blue, green, red, as a Display shows it; void marks pixels
+// that nothing fell on, which are black.
 func (q *Quicklook) Image() vision.Image {
 	im := vision.Image{W: q.W, H: q.H, Pix: make([]byte, q.W*q.H*3), Void: make([]byte, q.W*q.H)}
 	var seen []float32
@@ -72,21 +66,11 @@ func (q *Quicklook) Image() vision.Image {
 	if len(seen) == 0 {
 		return im
 	}
-	slices.Sort(seen)
-	low, high := seen[len(seen)*2/100], seen[len(seen)*98/100]
-	if high-low < 0.02 {
-		high = low + 0.02
-	}
-	const steps = 4096
-	var bright [steps]byte // gamma 1.4 lifts the dark
-	for i := range bright {
-		bright[i] = byte(255*math.Pow(float64(i)/(steps-1), 1/1.4) + 0.5)
-	}
+	show := stretched(seen)
 	for i, n := range q.count {
 		for c := range q.sum {
 			if n > 0 {
-				v := (q.sum[c][i]/float32(n) - low) / (high - low)
-				im.Pix[i*3+c] = bright[int(min(max(v, 0), 1)*(steps-1)+0.5)]
+				im.Pix[i*3+c] = show.byteOf(q.sum[c][i] / float32(n))
 			}
 		}
 	}

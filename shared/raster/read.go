@@ -41,23 +41,28 @@ func (m *maskKind) flags(b godal.Band) {
 //
 // A broken part of the file is an error for the windows that touch it; others can still be read.
 func (s *Scene) Read(w Window, bands []string) (vision.Image, error) {
-	if bands == nil {
-		bands = s.info.Bands
-	}
 	if !w.In(s.info.Width, s.info.Height) || w.W*w.H > maxWindowPixels {
 		return vision.Image{}, fmt.Errorf("read %s of scene %s: the scene has %d x %d pixels, and at most %d megapixels are read at once",
 			w, s.info.Path, s.info.Width, s.info.Height, maxWindowPixels>>20)
+	}
+	return s.read(w, w.W, w.H, bands, godal.Nearest)
+}
+
+// read gives a window in width x height pixels.
+func (s *Scene) read(w Window, width, height int, bands []string, by godal.ResamplingAlg) (vision.Image, error) {
+	if bands == nil {
+		bands = s.info.Bands
 	}
 	places, err := pick(s.info.Bands, bands)
 	if err != nil {
 		return vision.Image{}, fmt.Errorf("read scene %s: %w", s.info.Path, err)
 	}
-	pixels, mask, err := s.fetch(w, places)
+	pixels, mask, err := s.fetch(w, width, height, places, by)
 	if err != nil {
 		return vision.Image{}, fmt.Errorf("read %s of scene %s: %w", w, s.info.Path, err)
 	}
-	im := vision.Image{W: w.W, H: w.H, Bands: slices.Clone(bands)}
-	n := w.W * w.H
+	im := vision.Image{W: width, H: height, Bands: slices.Clone(bands)}
+	n := width * height
 	for i := range places {
 		im.Planes = append(im.Planes, pixels[i*n:(i+1)*n:(i+1)*n])
 		im.Bands[i] = CanonicalBand(im.Bands[i])
@@ -74,7 +79,7 @@ func (s *Scene) Read(w Window, bands []string) (vision.Image, error) {
 }
 
 // fetch reads the stored numbers, and the mask where the file has one (0 is no data).
-func (s *Scene) fetch(w Window, places []int) (pixels []float32, mask []byte, err error) {
+func (s *Scene) fetch(w Window, width, height int, places []int, by godal.ResamplingAlg) (pixels []float32, mask []byte, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ds == nil {
@@ -87,8 +92,8 @@ func (s *Scene) fetch(w Window, places []int) (pixels []float32, mask []byte, er
 	for i, p := range places {
 		numbers[i] = s.places[p] - 1 // godal counts from 0
 	}
-	pixels = make([]float32, len(places)*w.W*w.H)
-	if err := s.ds.Read(w.X, w.Y, pixels, w.W, w.H, godal.Bands(numbers...), godal.BandInterleaved(), heard); err != nil {
+	pixels = make([]float32, len(places)*width*height)
+	if err := s.ds.Read(w.X, w.Y, pixels, width, height, godal.Window(w.W, w.H), godal.Resampling(by), godal.Bands(numbers...), godal.BandInterleaved(), heard); err != nil {
 		return nil, nil, brief(err)
 	}
 	if s.mask.alpha == 0 && !s.mask.band {
@@ -98,8 +103,8 @@ func (s *Scene) fetch(w Window, places []int) (pixels []float32, mask []byte, er
 	if s.mask.alpha > 0 {
 		band = s.ds.Bands()[s.mask.alpha-1]
 	}
-	mask = make([]byte, w.W*w.H)
-	if err := band.Read(w.X, w.Y, mask, w.W, w.H, heard); err != nil {
+	mask = make([]byte, width*height)
+	if err := band.Read(w.X, w.Y, mask, width, height, godal.Window(w.W, w.H), heard); err != nil {
 		return nil, nil, fmt.Errorf("its mask: %w", brief(err))
 	}
 	return pixels, mask, nil

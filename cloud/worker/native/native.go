@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 
 	"cloudcanvas/cloud/worker"
@@ -62,7 +63,26 @@ func (c Catalogue) Describe(name string) (worker.Needs, error) {
 
 // NeedsOf is what a manifest says that matters for choosing its model.
 func NeedsOf(m model.Model) worker.Needs {
-	return worker.Needs{Version: m.Version, Bands: m.Input.Bands}
+	needs := worker.Needs{Version: m.Version, Bands: m.Input.Bands, Gives: gives(m.Manifest)}
+	if info, err := os.Stat(m.Path); err == nil { // what is built in has no file
+		needs.Bytes = info.Size()
+	}
+	return needs
+}
+
+// gives is what comes out of a model's decoder.
+func gives(m model.Manifest) string {
+	switch m.Task {
+	case model.Segment:
+		return worker.GivesMask
+	case model.Classify:
+		return worker.GivesClasses
+	case model.Text:
+		if m.Output.Decoder == "ctc" {
+			return worker.GivesWords
+		}
+	}
+	return worker.GivesBoxes
 }
 
 // Open loads a model with the engine that suits this machine. The network is an io.Closer.

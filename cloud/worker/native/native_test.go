@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"cloudcanvas/cloud/worker"
+	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/raster"
@@ -88,7 +89,7 @@ func TestTheHeavyModelSegmentsATileFromTheShelf(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shelf, err := worker.NewShelf(worker.DefaultConfig().Models, Catalogue{Repository: repository, Engine: infer.ORTCPU})
+	shelf, err := worker.NewShelf(worker.DefaultConfig(), Catalogue{Repository: repository, Engine: infer.ORTCPU})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +100,7 @@ func TestTheHeavyModelSegmentsATileFromTheShelf(t *testing.T) {
 		worker.SpectralRGB:   {"red", "green", "blue"},
 	} {
 		im := sky(bands...)
-		m, err := shelf.Pick("segment", "", &im)
+		m, err := shelf.Pick(&event.Item{Kind: event.Tile, Attrs: event.Attrs{Want: "segment"}}, &im)
 		if err != nil || m.Name != want {
 			t.Fatalf("bands %v are given to %v (%v), want %s", bands, m, err, want)
 		}

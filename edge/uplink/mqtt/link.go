@@ -32,9 +32,13 @@ type Link struct {
 	client   *broker.MQTT
 	receipts chan event.Receipt
 
-	mu    sync.Mutex
-	up    chan struct{} // closed while connected
-	since time.Time     // of the connection
+	telling sync.Mutex // one status at a time, so that the latest is the one that stays
+
+	mu     sync.Mutex
+	since  time.Time                // of the connection
+	up     chan struct{}            // closed while connected
+	models func() []event.EdgeModel // what the status says of models; nil: nothing
+	report *event.LinkReport        // of the link, the latest; nil: none yet
 }
 
 // receiptsHeld bounds receipts not yet taken; a later one says all that an earlier one said.
@@ -64,6 +68,21 @@ func Dial(ctx context.Context, o Options) (*Link, error) {
 	return l, nil
 }
 
+// Tell lets the status say what there is of models, from now on.
+func (l *Link) Tell(models func() []event.EdgeModel) {
+	l.mu.Lock()
+	l.models = models
+	l.mu.Unlock()
+	l.Announce(context.Background())
+}
+
+// Announce tells the status anew, where there is a connection.
+func (l *Link) Announce(ctx context.Context) {
+	if l.client.Connected() {
+		l.announce(ctx, event.Online)
+	}
+}
+
 // Down takes what the cloud says on one of the edge's downward topics. handle must not block.
 func (l *Link) Down(what string, handle func(payload []byte)) {
 	l.client.Subscribe(event.DownTopic(l.options.Edge, what), 1, func(m broker.Message) { handle(m.Payload) })
@@ -78,7 +97,7 @@ func (l *Link) connected() {
 		close(l.up)
 	}
 	l.since = time.Now().UTC()
-	go l.announce(event.Online)
+	go l.announce(context.Background(), event.Online)
 }
 
 func (l *Link) lost() {
@@ -92,27 +111,33 @@ func (l *Link) lost() {
 }
 
 // announce publishes the retained status. Its loss is no harm: the next connection says it again.
-func (l *Link) announce(status string) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	err := l.publish(ctx, event.Status{Status: status, Time: time.Now().UTC()})
-	if err != nil {
+func (l *Link) announce(ctx context.Context, status string) {
+	if err := l.tell(ctx, status); err != nil {
 		l.options.Log.Debug("status not announced", "problem", err)
 	}
 }
 
 // Report publishes the status once more, with how the link is.
 func (l *Link) Report(ctx context.Context, r event.LinkReport) error {
+	l.mu.Lock()
+	l.report = &r
+	l.mu.Unlock()
+	return l.tell(ctx, event.Online)
+}
+
+// tell publishes the status with all that is known now.
+func (l *Link) tell(ctx context.Context, status string) error {
+	l.telling.Lock()
+	defer l.telling.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	l.mu.Lock()
-	since := l.since
+	s := event.Status{Status: status, Edge: l.options.Edge, Epoch: l.options.Epoch, Version: l.options.Version, Time: l.since, Link: l.report}
+	models := l.models
 	l.mu.Unlock()
-	return l.publish(ctx, event.Status{Status: event.Online, Time: since, Link: &r})
-}
-
-func (l *Link) publish(ctx context.Context, s event.Status) error {
-	s.Edge, s.Epoch, s.Version = l.options.Edge, l.options.Epoch, l.options.Version
+	if models != nil {
+		s.Models = models()
+	}
 	payload, err := json.Marshal(s)
 	if err != nil {
 		return err
@@ -166,7 +191,7 @@ func (l *Link) Receipts() <-chan event.Receipt { return l.receipts }
 // Close says goodbye, so that the will is not needed.
 func (l *Link) Close() {
 	if l.client.Connected() {
-		l.announce(event.Offline)
+		l.announce(context.Background(), event.Offline)
 	}
 	l.client.Close()
 }

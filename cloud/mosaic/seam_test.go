@@ -1,0 +1,192 @@
+package mosaic
+
+import (
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"cloudcanvas/shared/infer"
+	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/raster"
+	"cloudcanvas/shared/vision"
+)
+
+// eye is the heavy model over a real scene.
+type eye struct {
+	t     *testing.T
+	scene *raster.Scene
+	net   *infer.Network
+	bands []string
+}
+
+func newEye(t *testing.T) *eye {
+	t.Helper()
+	home := filepath.Join("..", "..", ".deps")
+	path := filepath.Join(home, "samples", "sentinel2.tif")
+	if _, err := os.Stat(path); err != nil {
+		t.Skipf("%v: make setup brings the sample", err)
+	}
+	scene, err := raster.Open(path, raster.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { scene.Close() })
+	models, err := model.Open(filepath.Join(home, "models"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := models.Find("ukis_csmask_6b_l1c")
+	if err == nil && scene.Info().Require(m.Input.Bands...) != nil {
+		m, err = models.Find("ukis_csmask_4b_l1c")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	net, _, err := infer.Open(t.Context(), m, infer.ORTCPU, infer.Layout{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { net.Close() })
+	return &eye{t, scene, net, m.Input.Bands}
+}
+
+// look blends the scene's tiles of a grid: the probability of cloud and the class of each pixel.
+func (e *eye) look(size, overlap, margin int) (cloud []float64, class []byte, grid raster.Grid) {
+	e.t.Helper()
+	info := e.scene.Info()
+	grid = raster.Grid{Width: info.Width, Height: info.Height, Size: size, Overlap: overlap, Margin: margin}
+	b := newBlender(grid)
+	cloud = make([]float64, grid.Width*grid.Height)
+	for row := range grid.Rows() {
+		var places []raster.Window
+		var images []vision.Image
+		for col := range grid.Cols() {
+			at, _ := grid.At(col, row)
+			im, err := e.scene.ReadMirrored(at.Window, e.bands)
+			if err != nil {
+				e.t.Fatal(err)
+			}
+			places, images = append(places, at.Window), append(images, im)
+		}
+		out, err := e.net.Run(e.t.Context(), images)
+		if err != nil {
+			e.t.Fatal(err)
+		}
+		for i, o := range out {
+			b.add(places[i], o.Mask.Shares)
+		}
+		end := grid.Height
+		if below, ok := grid.At(0, row+1); ok {
+			end = min(end, below.Window.Y)
+		}
+		if end <= b.next {
+			continue
+		}
+		for y := b.next; y < end; y++ {
+			for x := range grid.Width {
+				if i := y%size*grid.Width + x; b.weight[i] > 0 {
+					cloud[y*grid.Width+x] = float64(b.sum[vision.Cloud-1][i] / b.weight[i] / vision.ShareOne)
+				}
+			}
+		}
+		_, some := b.take(end)
+		class = append(class, some...)
+	}
+	return cloud, class, grid
+}
+
+// step is the mean step of the probability from one column, or row, to the next.
+type step struct{ across, within float64 }
+
+// seam lays the grid over the scene in several ways, and compares how much the probability steps at
+// the columns and rows where tiles meet with how much it steps at the same places when they lie
+// within tiles: so the scene's own edges do not count.
+func (e *eye) seam(overlap int) (s step) {
+	e.t.Helper()
+	const ways = 8
+	var steps [ways][2][]float64 // by way, axis and place
+	var meet [ways][2]map[int]bool
+	for way := range ways {
+		// The grid is moved by different pieces along both axes, by an odd number for the model's sake.
+		cloud, _, grid := e.look(256, overlap, 1+2*way*(256-overlap)/(2*ways))
+		w, h := grid.Width, grid.Height
+		columns, rows := make([]float64, w), make([]float64, h)
+		for y := range h {
+			for x := range w {
+				p := cloud[y*w+x]
+				if x > 0 {
+					columns[x] += math.Abs(p-cloud[y*w+x-1]) / float64(h)
+				}
+				if y > 0 {
+					rows[y] += math.Abs(p-cloud[(y-1)*w+x]) / float64(w)
+				}
+			}
+		}
+		steps[way] = [2][]float64{columns, rows}
+		meet[way] = borders(grid)
+	}
+	n := 0.0
+	for way := range ways {
+		for axis := range 2 {
+			for at := range meet[way][axis] {
+				sum, others := 0.0, 0.0
+				for other := range ways {
+					if !meet[other][axis][at] {
+						sum, others = sum+steps[other][axis][at], others+1
+					}
+				}
+				if others > 0 {
+					s.across, s.within, n = s.across+steps[way][axis][at], s.within+sum/others, n+1
+				}
+			}
+		}
+	}
+	return step{s.across / n, s.within / n}
+}
+
+// borders are the columns and rows at which another tile begins to answer.
+func borders(g raster.Grid) (at [2]map[int]bool) {
+	at = [2]map[int]bool{{}, {}}
+	for t := range g.Tiles() {
+		at[0][t.Core.X], at[1][t.Core.Y] = true, true
+	}
+	delete(at[0], 0)
+	delete(at[1], 0)
+	return at
+}
+
+// TestWhereTilesMeetTheProbabilityStepsLittleMoreThanWithinThem holds the step at the borders of tiles
+// to that at the same places within tiles. The network sees a place otherwise near its window's edge:
+// a wider overlap hides that better, and costs tiles. docs/scenes.md has the figures.
+func TestWhereTilesMeetTheProbabilityStepsLittleMoreThanWithinThem(t *testing.T) {
+	e := newEye(t)
+	for overlap, most := range map[int]float64{24: 2.3, 52: 1.3} {
+		s := e.seam(overlap)
+		t.Logf("overlap %d: the probability of cloud steps by %.5f a pixel where tiles meet, by %.5f at the same places within tiles: %.2f", overlap, s.across, s.within, s.across/s.within)
+		if ratio := s.across / s.within; !(ratio <= most) || s.across-s.within > 0.006 {
+			t.Errorf("overlap %d: %.2f times the step within tiles, %.5f more a pixel", overlap, ratio, s.across-s.within)
+		}
+	}
+}
+
+// TestAnotherGridGivesTheSameMask compares the masks of other tile sizes, overlaps and places of the
+// grid with the default's.
+func TestAnotherGridGivesTheSameMask(t *testing.T) {
+	e := newEye(t)
+	_, want, _ := e.look(256, 24, 51)
+	for _, g := range [][3]int{{256, 24, 0}, {256, 52, 51}, {256, 100, 51}, {192, 24, 51}} {
+		_, got, _ := e.look(g[0], g[1], g[2])
+		differ := 0
+		for i := range want {
+			if got[i] != want[i] {
+				differ++
+			}
+		}
+		share := float64(differ) / float64(len(want))
+		t.Logf("tiles of %d with overlap %d from %d on: %.2f %% of pixels differ", g[0], g[1], g[2], 100*share)
+		if share > 0.025 {
+			t.Errorf("tiles of %d with overlap %d from %d on: %.2f %% of pixels differ, want at most 2.5", g[0], g[1], g[2], 100*share)
+		}
+	}
+}

@@ -1,0 +1,213 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+
+	"cloudcanvas/shared/config"
+)
+
+// residents are the models that are loaded, and what memory they are taken to need. Where there is a
+// budget, the one that was not used for longest is unloaded when the next needs its room, never one
+// that is running: it is waited for. A goroutine runs one model at a time, so no two wait for each other.
+type residents struct {
+	budget int64 // bytes; 0: no limit
+	turn   chan struct{}
+
+	mu       sync.Mutex
+	order    []*Model // the least recently used first
+	bytes    int64
+	unloaded int           // so far
+	given    chan struct{} // closed and replaced when one stops running
+}
+
+func newResidents(budget int64) *residents {
+	return &residents{budget: budget, turn: make(chan struct{}, 1), given: make(chan struct{})}
+}
+
+// What a loaded model is taken to need: its weights several times over, as engines keep them packed
+// for the processor, and room for what flows through. Measured as growth of resident memory with ONNX
+// Runtime and OpenCV on a CPU, two sessions of one thread: 4 MB files 57 to 63 MB, 40 MB files 282 to
+// 303 MB (OpenCV up to 534). See docs/models.md for what this leaves out.
+const (
+	perByte   = 6
+	perModel  = 48 << 20
+	builtinIn = 1 << 20 // a rule without a file
+)
+
+// footprint is what a model with a file of that size is taken to need.
+func footprint(file int64) int64 {
+	if file == 0 {
+		return builtinIn
+	}
+	return perByte*file + perModel
+}
+
+// tooLarge names the models that don't fit into the budget alone.
+func (r *residents) tooLarge(lines map[string]*Line) (problems []config.Problem) {
+	for name, l := range lines {
+		if need := footprint(l.shipped.Needs.Bytes); r.budget > 0 && need > r.budget {
+			problems = append(problems, r.mistake(name, need))
+		}
+	}
+	return problems
+}
+
+func (r *residents) mistake(model string, need int64) config.Problem {
+	return config.Problem{
+		Field: "worker.models_memory_bytes", Message: fmt.Sprintf("is %d, but model %s alone is taken to need %d", r.budget, model, need),
+		Hint: fmt.Sprintf("use at least %d, or 0 for no limit, or leave the model to workers with more memory", need),
+	}
+}
+
+// take gives a loaded network that stays until it is given back. Takers come in turn, so that a large
+// model does not wait for ever while small ones come and go.
+func (r *residents) take(ctx context.Context, m *Model) (Network, error) {
+	if r.budget > 0 {
+		if need := footprint(m.Needs.Bytes); need > r.budget {
+			return nil, &config.Error{File: "configuration", Problems: []config.Problem{r.mistake(m.Name+" version "+m.Needs.Version, need)}}
+		}
+		select {
+		case r.turn <- struct{}{}:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	err := r.admit(ctx, m)
+	if r.budget > 0 {
+		<-r.turn
+	}
+	if err != nil {
+		return nil, err
+	}
+	net, err := m.network(ctx)
+	if err != nil {
+		r.give(m)
+		return nil, err
+	}
+	return net, nil
+}
+
+// admit waits until there is room for a model, and counts it as running.
+func (r *residents) admit(ctx context.Context, m *Model) error {
+	for {
+		r.mu.Lock()
+		idle, ok := r.room(m)
+		if ok {
+			if at := slices.Index(r.order, m); at >= 0 {
+				r.order = slices.Delete(r.order, at, at+1)
+			} else {
+				r.bytes += footprint(m.Needs.Bytes)
+			}
+			r.order = append(r.order, m)
+			m.running++
+			nets := r.unload(idle)
+			r.mu.Unlock()
+			if err := closeAll(nets); err != nil {
+				r.give(m)
+				return fmt.Errorf("unloading a model to make room for %s: %w", m.Name, err)
+			}
+			return nil
+		}
+		given := r.given
+		r.mu.Unlock()
+		select {
+		case <-given:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// room says which idle models must go for this one; not ok where that is not enough. It needs mu.
+func (r *residents) room(m *Model) (idle []*Model, ok bool) {
+	if r.budget == 0 || slices.Contains(r.order, m) {
+		return nil, true
+	}
+	over := r.bytes + footprint(m.Needs.Bytes) - r.budget
+	for _, other := range r.order {
+		if over <= 0 {
+			break
+		}
+		if other.running == 0 {
+			idle = append(idle, other)
+			over -= footprint(other.Needs.Bytes)
+		}
+	}
+	return idle, over <= 0
+}
+
+// roomy: the model can be loaded without any other making room.
+func (r *residents) roomy(m *Model) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	idle, ok := r.room(m)
+	return ok && idle == nil
+}
+
+// unload takes models out and gives their networks, for whoever closes them. It needs mu.
+func (r *residents) unload(models []*Model) (nets []Network) {
+	for _, m := range models {
+		r.remove(m)
+		if net := m.net.Swap(nil); net != nil {
+			r.unloaded++
+			nets = append(nets, *net)
+		}
+	}
+	return nets
+}
+
+// remove needs mu.
+func (r *residents) remove(m *Model) {
+	if at := slices.Index(r.order, m); at >= 0 {
+		r.order = slices.Delete(r.order, at, at+1)
+		r.bytes -= footprint(m.Needs.Bytes)
+	}
+}
+
+// give gives a network back.
+func (r *residents) give(m *Model) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m.running--
+	if m.running == 0 && m.net.Load() == nil {
+		r.remove(m) // it could not be loaded
+	}
+	close(r.given)
+	r.given = make(chan struct{})
+}
+
+// forget takes a model out for good and frees it.
+func (r *residents) forget(m *Model) error {
+	m.loading.Lock()
+	defer m.loading.Unlock()
+	r.mu.Lock()
+	r.remove(m)
+	net := m.net.Swap(nil)
+	r.mu.Unlock()
+	if net == nil {
+		return nil
+	}
+	return closeAll([]Network{*net})
+}
+
+func closeAll(nets []Network) (err error) {
+	for _, n := range nets {
+		if c, ok := n.(io.Closer); ok {
+			if e := c.Close(); e != nil && err == nil {
+				err = e
+			}
+		}
+	}
+	return err
+}
+
+// figures are how many models are loaded, what they are taken to need, and how many were unloaded.
+func (r *residents) figures() (models int, bytes int64, unloaded int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.order), r.bytes, r.unloaded
+}

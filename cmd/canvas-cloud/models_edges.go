@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"text/tabwriter"
+	"time"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"cloudcanvas/cloud"
+	"cloudcanvas/cloud/coord"
+	"cloudcanvas/cloud/courier"
+	"cloudcanvas/cloud/release"
+	"cloudcanvas/cmd/internal/cli"
+	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/event"
+)
+
+func edgeModelsCommand() *urfave.Command {
+	return &urfave.Command{
+		Name: "edges", Usage: "which versions devices shall run; without a name, what is asked of them and what they say", ArgsUsage: "[NAME]",
+		Flags: []urfave.Flag{
+			&urfave.StringFlag{Name: "edges", Usage: "a device's name, or a `PATTERN` such as mast-*"},
+			&urfave.StringFlag{Name: "version", Usage: "a published `NUMBER`, or shipped for what they came with"},
+			&urfave.BoolFlag{Name: "remove", Usage: "ask nothing of them any more: they keep what they run"},
+			jsonFlag,
+		},
+		Action: func(c *urfave.Context) error {
+			if c.NArg() > 1 {
+				return cli.Usagef("edges takes the name of one model, after its flags")
+			}
+			if c.NArg() == 0 {
+				return showEdgeModels(c)
+			}
+			return askEdges(c)
+		},
+	}
+}
+
+// askEdges writes a wish down.
+func askEdges(c *urfave.Context) error {
+	wish := courier.Wish{Model: c.Args().First(), Version: c.String("version"), Edges: c.String("edges"), By: operator(), Since: time.Now().UTC().Truncate(time.Second)}
+	switch {
+	case wish.Edges == "":
+		return cli.Usagef("say which devices with --edges NAME or --edges 'mast-*'")
+	case wish.Version == "" && !c.Bool("remove"):
+		return cli.Usagef("say which version with --version NUMBER, or --version shipped for what they came with")
+	case wish.Version == "shipped":
+		wish.Version = ""
+	}
+	return atDesk(c, func(ctx context.Context, z coord.Coordinator, d release.Desk) error {
+		if wish.Version != "" && !c.Bool("remove") {
+			files, err := d.Library.Files(ctx, wish.Model, wish.Version)
+			if err != nil {
+				return fmt.Errorf("%w; `models ls` shows what is published", err)
+			}
+			for _, f := range files {
+				if !slices.Contains([]string{event.ModelManifest, event.ModelGolden, event.ModelWeights}, f.Name) {
+					return fmt.Errorf("model %s version %s has a file %s: for devices its golden case must be called %s; publish it so", wish.Model, wish.Version, f.Name, event.ModelGolden)
+				}
+			}
+		}
+		if err := courier.Ask(ctx, z, wish, c.Bool("remove")); err != nil {
+			return err
+		}
+		if c.Bool("json") {
+			return printJSON(c.App.Writer, wish)
+		}
+		if c.Bool("remove") {
+			fmt.Fprintf(c.App.Writer, "%s: nothing is asked of %s any more\n", wish.Model, wish.Edges)
+			return nil
+		}
+		fmt.Fprintf(c.App.Writer, "%s: %s shall run %s; they fetch it as their links allow: `models edges` shows how far they are\n", wish.Model, wish.Edges, shipped(wish.Version))
+		return nil
+	})
+}
+
+// edgeModels is what is asked of devices and what they say.
+type edgeModels struct {
+	Wishes courier.Wishes               `json:"wishes"`
+	Edges  map[string][]event.EdgeModel `json:"edges"`
+}
+
+func showEdgeModels(c *urfave.Context) error {
+	cfg, err := loadConfig(c)
+	if err != nil {
+		return err
+	}
+	all := edgeModels{Wishes: courier.Wishes{}}
+	err = agreeing(c.Context, cfg, func(ctx context.Context, z coord.Coordinator) error {
+		wishes, err := courier.Read(ctx, z)
+		all.Wishes = append(all.Wishes, wishes...)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if all.Edges, err = askStatuses(c.Context, cfg); err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		return printJSON(c.App.Writer, all)
+	}
+	all.print(c.App.Writer)
+	return nil
+}
+
+func (a edgeModels) print(to io.Writer) {
+	w := tabwriter.NewWriter(to, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, "MODEL\tEDGES\tSHALL RUN\tBY\tSINCE")
+	for _, wish := range a.Wishes {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", wish.Model, wish.Edges, shipped(wish.Version), wish.By, wish.Since.Format(time.RFC3339))
+	}
+	fmt.Fprintln(w, "\nEDGE\tMODEL\tRUNS\tSTATE")
+	for _, edge := range slices.Sorted(maps.Keys(a.Edges)) {
+		for _, m := range a.Edges[edge] {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", edge, m.Name, shipped(m.Version), stateOf(m))
+		}
+	}
+	w.Flush()
+}
+
+func stateOf(m event.EdgeModel) string {
+	var said []string
+	if w := m.Want; w != nil {
+		said = append(said, fmt.Sprintf("fetches %s: %s, %d of %d bytes", w.Version, w.File, w.Offset, w.Size))
+	}
+	if m.Trial {
+		said = append(said, "on trial, goes back to "+shipped(m.Previous))
+	}
+	if m.Refused != "" {
+		said = append(said, fmt.Sprintf("refused %s: %s", m.Refused, m.Reason))
+	}
+	return strings.Join(said, "; ")
+}
+
+// Retained statuses come at once; a broker that has said nothing for a while has said all.
+const (
+	connectWithin = 10 * time.Second
+	saidAll       = time.Second
+)
+
+// askStatuses reads what the devices that are online say of their models.
+func askStatuses(ctx context.Context, cfg cloud.Config) (map[string][]event.EdgeModel, error) {
+	client, err := broker.DialMQTT(ctx, broker.MQTTOptions{URL: cfg.MQTT.URL, ClientID: "canvas-models-" + fmt.Sprint(time.Now().UnixNano()), Security: cfg.MQTT.Security})
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	var mu sync.Mutex
+	edges := map[string][]event.EdgeModel{}
+	heard := make(chan struct{}, 1)
+	client.SubscribeThen(event.StatusFilter, 1, func(m broker.Message) {
+		edge, err := event.ParseStatusTopic(m.Topic)
+		if err != nil {
+			return
+		}
+		s, err := event.ParseStatus(m.Payload)
+		if err != nil || s.Status != event.Online {
+			return
+		}
+		mu.Lock()
+		edges[edge] = s.Models
+		mu.Unlock()
+		select {
+		case heard <- struct{}{}:
+		default:
+		}
+	}, func() { heard <- struct{}{} })
+	for wait := connectWithin; ; wait = saidAll {
+		select {
+		case <-heard:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(wait):
+			if !client.Connected() {
+				return nil, fmt.Errorf("asking devices about their models: %w (%s: is the broker up?)", broker.ErrOffline, cfg.MQTT.URL)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			return edges, nil
+		}
+	}
+}

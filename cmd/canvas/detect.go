@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"os"
+	"path/filepath"
+	"strings"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"cloudcanvas/cmd/internal/cli"
+	"cloudcanvas/shared/infer"
+	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/raster"
+	"cloudcanvas/shared/sliced"
+	"cloudcanvas/shared/vision"
+)
+
+func detectCommand() *urfave.Command {
+	d := sliced.DefaultConfig()
+	return &urfave.Command{
+		Name: "detect", Usage: "find small objects in large scenes and pictures: slice by slice, merged, in pixels and on the map",
+		Flags: []urfave.Flag{
+			&urfave.StringSliceFlag{Name: "scene", Required: true, Usage: "a raster or picture, a folder of them, or a pattern; `FILE|DIR|GLOB`"},
+			&urfave.StringFlag{Name: "out", Required: true, Usage: "`DIR` for <scene>/{detections.json, detections.geojson, quicklook.jpg}"},
+			&urfave.StringFlag{Name: "detector", Required: true, Usage: "a model's `NAME`"},
+			&urfave.StringSliceFlag{Name: "models", Usage: "a model repository, or a folder of .onnx files; `DIR`"},
+			&urfave.StringFlag{Name: "engine", Value: infer.Auto, Usage: "auto, onnxruntime-cpu, opencv-cpu, opencv-cuda, …"},
+			&urfave.StringFlag{Name: "bands", Usage: "names of the file's bands in their order, where it does not say: blue,green,red"},
+			&urfave.Float64Flag{Name: "confidence", Usage: "detections below are left out; default: the model's output.report"},
+			&urfave.IntFlag{Name: "slice-height", Value: d.SliceHeight, Usage: "pixels"},
+			&urfave.IntFlag{Name: "slice-width", Value: d.SliceWidth, Usage: "pixels"},
+			&urfave.Float64Flag{Name: "overlap-height-ratio", Value: d.OverlapHeightRatio, Usage: "of the slice"},
+			&urfave.Float64Flag{Name: "overlap-width-ratio", Value: d.OverlapWidthRatio, Usage: "of the slice"},
+			&urfave.StringFlag{Name: "postprocess-type", Value: d.Postprocess, Usage: "GREEDYNMM, NMM or NMS"},
+			&urfave.StringFlag{Name: "postprocess-match-metric", Value: d.Metric, Usage: "IOS or IOU"},
+			&urfave.Float64Flag{Name: "postprocess-match-threshold", Value: d.Threshold, Usage: "from which on two boxes are of one object"},
+			&urfave.BoolFlag{Name: "postprocess-class-agnostic", Usage: "boxes of different labels merge too"},
+			&urfave.BoolFlag{Name: "no-standard-prediction", Usage: "the detector does not see the whole picture too"},
+			&urfave.BoolFlag{Name: "no-sliced-prediction", Usage: "the detector sees the whole picture only"},
+		},
+		Action: detectScenes,
+	}
+}
+
+// detector looks at scenes.
+type detector struct {
+	config sliced.Config
+	net    *infer.Network
+	model  model.Model
+	least  float32
+	bands  []string
+	out    string
+}
+
+func detectScenes(c *urfave.Context) error {
+	m, err := newMeasure(c)
+	if err != nil {
+		return err
+	}
+	m.model = c.String("detector")
+	d := detector{out: c.String("out"), bands: splitBands(c.String("bands"))}
+	if d.config, err = slicing(c); err != nil {
+		return err
+	}
+	var files []string
+	for _, argument := range c.StringSlice("scene") {
+		some, err := expand(argument, append(rasterEndings, imageEndings...))
+		if err != nil {
+			return cli.Usage(err)
+		}
+		files = append(files, some...)
+	}
+	var report infer.Report
+	if d.net, d.model, report, err = m.open(c.Context, model.Detect); err != nil {
+		return err
+	}
+	defer d.net.Close()
+	if d.least = float32(c.Float64("confidence")); !c.IsSet("confidence") {
+		d.least = float32(d.model.Output.Report)
+	}
+	fmt.Fprintf(c.App.Writer, "%s %s on %s (%s), %d x %d slices, confidence %.2f\n", d.model.Name, d.model.Version, report.Engine, report.Device, d.config.SliceWidth, d.config.SliceHeight, d.least)
+	failed := 0
+	for _, file := range files {
+		said, whole, err := d.scene(c.Context, file)
+		switch {
+		case c.Context.Err() != nil:
+			return c.Context.Err()
+		case err != nil:
+			failed++
+			fmt.Fprintf(os.Stderr, "%s: %v\n", file, err)
+			continue
+		case !whole:
+			failed++
+		}
+		fmt.Fprintln(c.App.Writer, said)
+	}
+	if failed > 0 {
+		return cli.Incompletef("%d of %d scenes are not done, or only in part", failed, len(files))
+	}
+	return nil
+}
+
+// slicing is what the flags say; without slices the one slice is the picture, which Find shows whole.
+func slicing(c *urfave.Context) (sliced.Config, error) {
+	s := sliced.Config{SliceHeight: c.Int("slice-height"), SliceWidth: c.Int("slice-width"),
+		OverlapHeightRatio: c.Float64("overlap-height-ratio"), OverlapWidthRatio: c.Float64("overlap-width-ratio"),
+		StandardPrediction: !c.Bool("no-standard-prediction"), Postprocess: c.String("postprocess-type"), Metric: c.String("postprocess-match-metric"),
+		Threshold: c.Float64("postprocess-match-threshold"), ClassAgnostic: c.Bool("postprocess-class-agnostic")}
+	var mistakes []string
+	s.Problems(func(field, message, hint string) {
+		mistakes = append(mistakes, fmt.Sprintf("--%s: %s; %s", strings.ReplaceAll(field, "_", "-"), message, hint))
+	})
+	if confidence := c.Float64("confidence"); !(confidence >= 0 && confidence <= 1) {
+		mistakes = append(mistakes, fmt.Sprintf("--confidence: %v is out of range; give 0 to 1", confidence))
+	}
+	if c.Bool("no-sliced-prediction") && c.Bool("no-standard-prediction") {
+		mistakes = append(mistakes, "--no-sliced-prediction and --no-standard-prediction leave nothing to do; give one of them")
+	}
+	if len(mistakes) > 0 {
+		return s, cli.Usagef("%s", strings.Join(mistakes, "\n"))
+	}
+	s.WholeOnly = c.Bool("no-sliced-prediction")
+	return s, nil
+}
+
+// scene finds what is in one file; whole says whether all of it could be read.
+func (d detector) scene(ctx context.Context, path string) (said string, whole bool, err error) {
+	scene, err := raster.Open(path, raster.Options{Bands: d.bands})
+	if err != nil {
+		return "", false, err
+	}
+	defer scene.Close()
+	display, err := scene.Display()
+	if err != nil {
+		return "", false, err
+	}
+	info := scene.Info()
+	size := image.Pt(info.Width, info.Height)
+	found, err := d.config.Find(ctx, size, view{scene, display}, d.net, d.net.Layout().Sessions, d.least)
+	if err != nil {
+		return "", false, err
+	}
+	for _, err := range found.Unread {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", path, err)
+	}
+	name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
+	dir := filepath.Join(d.out, name)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", false, err
+	}
+	if err := d.write(dir, view{scene, display}, found.Boxes); err != nil {
+		return "", false, err
+	}
+	said = fmt.Sprintf("%s: %d objects (%d boxes before merging) in %d slices of %d x %d pixels, %d without data", name, len(found.Boxes), found.Raw, found.Slices, info.Width, info.Height, found.Empty)
+	if !info.Georef.Known() {
+		said += "; the file does not say where it lies, so there is no detections.geojson"
+	}
+	return said, len(found.Unread) == 0, nil
+}
+
+// view is a scene as the detector sees it.
+type view struct {
+	scene   *raster.Scene
+	display raster.Display
+}
+
+// wholeSide bounds the picture of a whole scene, which the network scales down further.
+const wholeSide = 2048
+
+func (v view) Slice(at image.Rectangle) (vision.Image, error) {
+	im, err := v.scene.Read(raster.Window{X: at.Min.X, Y: at.Min.Y, W: at.Dx(), H: at.Dy()}, v.display.Bands())
+	if err != nil || empty(im) {
+		return vision.Image{}, err
+	}
+	return v.display.Show(im), nil
+}
+
+func (v view) Whole() (vision.Image, error) {
+	w, h := raster.Thinned(v.scene.Info().Width, v.scene.Info().Height, wholeSide)
+	im, err := v.scene.ReadScaled(w, h, v.display.Bands(), true)
+	if err != nil || empty(im) {
+		return vision.Image{}, err
+	}
+	return v.display.Show(im), nil
+}
+
+// empty says whether a window has no data at all.
+func empty(im vision.Image) bool {
+	for _, none := range im.Void {
+		if none == 0 {
+			return false
+		}
+	}
+	return im.Void != nil
+}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"math"
+	"path/filepath"
+
+	"github.com/google/renameio/v2"
+
+	"cloudcanvas/shared/infer"
+	"cloudcanvas/shared/raster"
+	"cloudcanvas/shared/vision"
+)
+
+// sceneDetection is a line of detections.json: COCO's results format.
+type sceneDetection struct {
+	ImageID    string     `json:"image_id"` // the file's name
+	CategoryID int        `json:"category_id"`
+	BBox       [4]float64 `json:"bbox"` // x, y, width, height in pixels of the scene
+	Score      float64    `json:"score"`
+}
+
+// write makes the files of one scene. Each is there whole or not at all.
+func (d detector) write(dir string, v view, boxes []vision.Box) error {
+	info := v.scene.Info()
+	lines := []sceneDetection{}
+	for _, b := range boxes {
+		lines = append(lines, sceneDetection{filepath.Base(info.Path), vision.CategoryID(b.Label, b.Class), pixelsOf(b), rounded(float64(b.Score), 1e4)})
+	}
+	if err := errors.Join(writeJSON(filepath.Join(dir, "detections.json"), lines), quicklook(filepath.Join(dir, "quicklook.jpg"), v, boxes)); err != nil {
+		return err
+	}
+	features, err := raster.Features(info.Georef, boxes)
+	if errors.Is(err, raster.ErrNoGeoref) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	data, err := json.Marshal(features)
+	if err != nil {
+		return err
+	}
+	return renameio.WriteFile(filepath.Join(dir, "detections.geojson"), append(data, '\n'), 0o644)
+}
+
+// quicklook is the scene, scaled down, with the boxes drawn.
+func quicklook(path string, v view, boxes []vision.Box) error {
+	im, err := v.Whole()
+	if err != nil || im.W == 0 {
+		return err
+	}
+	scaled := make([]vision.Box, len(boxes))
+	by := float32(im.W) / float32(v.scene.Info().Width)
+	for i, b := range boxes {
+		b.X, b.Y, b.W, b.H = b.X*by, b.Y*by, b.W*by, b.H*by
+		scaled[i] = b
+	}
+	drawn, err := infer.Annotate(im, scaled)
+	if err != nil {
+		return err
+	}
+	data, err := infer.EncodeJPEG(drawn, 88)
+	if err != nil {
+		return err
+	}
+	return renameio.WriteFile(path, data, 0o644)
+}
+
+func pixelsOf(b vision.Box) [4]float64 {
+	return [4]float64{rounded(float64(b.X), 100), rounded(float64(b.Y), 100), rounded(float64(b.W), 100), rounded(float64(b.H), 100)}
+}
+
+// rounded keeps so many parts of one.
+func rounded(v, parts float64) float64 { return math.Round(v*parts) / parts }

@@ -1,0 +1,142 @@
+package detect
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Places are the parts of a camera's picture that mean something. Points are shares of its width and
+// height from the top left corner, so that they hold at any resolution.
+type Places struct {
+	Zones []Zone `yaml:"zones"`
+	Lines []Line `yaml:"lines"`
+	// RequiredZones are zones of which an object must have entered one before anything is told of
+	// it; none: every object is told.
+	RequiredZones []string `yaml:"required_zones"`
+}
+
+// Zone is an area of ground: an object is in it with the middle of its box's lower edge.
+type Zone struct {
+	Name    string   `yaml:"name"`
+	Polygon []Point  `yaml:"polygon"`
+	Labels  []string `yaml:"labels"`  // whose objects count; none: all
+	Inertia int      `yaml:"inertia"` // frames one after another until it has entered, or has left
+	// LoiteringSeconds is how long it must stay without a break before it has entered.
+	LoiteringSeconds float64 `yaml:"loitering_seconds"`
+}
+
+// SetDefaults takes Frigate's inertia, so that a box that trembles at the border is one visit.
+func (z *Zone) SetDefaults() { z.Inertia = 3 }
+
+// Line counts who crosses it, in each direction.
+type Line struct {
+	Name   string   `yaml:"name"`
+	From   Point    `yaml:"from"`
+	To     Point    `yaml:"to"`
+	Labels []string `yaml:"labels"` // whose objects count; none: all
+}
+
+// Point is x and y, each 0 … 1.
+type Point []float64
+
+// Problems names every mistake.
+func (p Places) Problems(add func(field, message, hint string)) {
+	taken := map[string]bool{}
+	name := func(field, name string) {
+		switch {
+		case name == "":
+			add(field, "is missing", "name it, such as driveway")
+		case taken[name]:
+			add(field, fmt.Sprintf("%q names another zone or line too", name), "each zone and line of a camera needs a name of its own")
+		}
+		taken[name] = true
+	}
+	for i, z := range p.Zones {
+		in := fmt.Sprintf("zones.%d.", i)
+		name(in+"name", z.Name)
+		z.problems(func(field, message, hint string) { add(in+field, message, hint) })
+	}
+	for i, l := range p.Lines {
+		in := fmt.Sprintf("lines.%d.", i)
+		name(in+"name", l.Name)
+		from, to := l.From.problem(), l.To.problem()
+		if from != "" {
+			add(in+"from", from, pointHint)
+		}
+		if to != "" {
+			add(in+"to", to, pointHint)
+		}
+		if from == "" && to == "" && slices.Equal(l.From, l.To) {
+			add(in+"to", "is where the line begins", "give the line another end")
+		}
+	}
+	for i, required := range p.RequiredZones {
+		if !slices.ContainsFunc(p.Zones, func(z Zone) bool { return z.Name == required }) {
+			add(fmt.Sprintf("required_zones.%d", i), fmt.Sprintf("%q is no zone of this camera", required), "write the name of one of its zones")
+		}
+	}
+}
+
+const pointHint = "write [x, y] in shares of the picture's width and height: [0.5, 0.9]"
+
+// problem says what is wrong with a point, if anything.
+func (p Point) problem() string {
+	if len(p) != 2 {
+		return fmt.Sprintf("has %d numbers, not an x and a y", len(p))
+	}
+	for _, v := range p {
+		if !(v >= 0 && v <= 1) {
+			return fmt.Sprintf("%v is outside of the picture", v)
+		}
+	}
+	return ""
+}
+
+// maxCorners bounds the work that a zone makes for each object.
+const maxCorners = 256
+
+func (z Zone) problems(add func(field, message, hint string)) {
+	if z.Inertia < 0 || z.Inertia > 10000 {
+		add("inertia", fmt.Sprintf("%d is not between 0 and 10000", z.Inertia), "use about 3 frames")
+	}
+	if !(z.LoiteringSeconds >= 0 && z.LoiteringSeconds <= 86400) {
+		add("loitering_seconds", fmt.Sprintf("%v is not between 0 and 86400", z.LoiteringSeconds), "use the seconds that somebody must stay, or 0")
+	}
+	if n := len(z.Polygon); n < 3 || n > maxCorners {
+		add("polygon", fmt.Sprintf("has %d points", n), fmt.Sprintf("an area needs 3 to %d: [[0.1, 0.5], [0.9, 0.5], [0.5, 1]]", maxCorners))
+		return
+	}
+	whole := true
+	for i, p := range z.Polygon {
+		if problem := p.problem(); problem != "" {
+			add(fmt.Sprintf("polygon.%d", i), problem, pointHint)
+			whole = false
+		}
+	}
+	if whole {
+		if a, b, crosses := z.crossing(); crosses {
+			add("polygon", fmt.Sprintf("crosses itself: the sides from point %d and from point %d meet", a, b), "list the points in the order in which they follow each other around the area")
+		}
+	}
+}
+
+// crossing finds two sides of the polygon that meet where they are no neighbours.
+func (z Zone) crossing() (a, b int, crosses bool) {
+	n := len(z.Polygon)
+	for i := range n {
+		for j := i + 1; j < n; j++ {
+			p, q := z.Polygon[i], z.Polygon[(i+1)%n]
+			r, s := z.Polygon[j], z.Polygon[(j+1)%n]
+			if slices.Equal(p, r) {
+				return i, j, true
+			}
+			if j == i+1 || i == 0 && j == n-1 {
+				continue
+			}
+			if meet(p.spot(), q.spot(), r.spot(), s.spot()) {
+				return i, j, true
+			}
+		}
+	}
+	return 0, 0, false
+}

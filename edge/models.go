@@ -1,0 +1,58 @@
+package edge
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"cloudcanvas/edge/upgrade"
+	"cloudcanvas/edge/uplink/contact"
+	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/infer"
+	"cloudcanvas/shared/model"
+)
+
+// takeModels lets the cloud change the models that the configuration names without a version.
+func (a *Agent) takeModels() error {
+	names := slices.DeleteFunc(a.config.ModelNames(), func(name string) bool { return strings.Contains(name, "@") })
+	if a.parts.Shelf == nil || a.config.Models.Fetch.Off || len(names) == 0 {
+		return nil
+	}
+	plan, err := contact.New(a.config.Uplink.Contacts)
+	if err != nil {
+		return err
+	}
+	calendar, turn := contact.NewCalendar(plan), sync.Mutex{}
+	a.taker = upgrade.New(a.config.Models.Fetch, upgrade.Parts{
+		Shelf: a.parts.Shelf, Names: names, Announce: a.link.Announce, Up: a.link.Up, Try: a.tryModel, Counts: a.networks.counts, Log: a.log,
+		Open: func(now time.Time) bool {
+			turn.Lock()
+			defer turn.Unlock()
+			_, open := calendar.At(now)
+			return open
+		},
+	})
+	a.link.Down(event.DownModels, a.taker.Take)
+	a.link.Tell(a.taker.Models)
+	return nil
+}
+
+// tryModel loads a model beside those that run, and lets it answer its golden case.
+func (a *Agent) tryModel(ctx context.Context, m model.Model) error {
+	c := a.config.Models
+	net, _, err := infer.Open(ctx, m, c.Engine, infer.Layout{Sessions: 1, Runtime: c.Layout.Runtime}, a.log)
+	if err != nil {
+		return err
+	}
+	return net.Close()
+}
+
+// counts are the pictures that a model has seen, and those on which it failed.
+func (n *networks) counts(name string) (runs, failed int64) {
+	if l := n.open[name]; l != nil {
+		return l.runs.Load(), l.failed.Load()
+	}
+	return 0, 0
+}
