@@ -75,5 +75,7 @@ fi
 (cd "$root" && go test ./cloud/worker/native -run '^$' -bench Worker -benchtime 1x | awk '/^Benchmark/ {print "worker:", $0}')
 (cd "$root" && go test ./edge -run '^$' -bench Drain -benchtime 1x -timeout 15m | awk '/^Benchmark/ {print "drain:", $0}')
 (cd "$root" && go test ./cmd/integration -run '^$' -bench Idle -benchtime 1x -timeout 5m | awk '/^Benchmark/ {print "idle:", $0}')
+(cd "$root" && go test ./cloud/console -run '^$' -bench 'FirstView|RecordToPixel|MapTiles' -benchtime 3x -timeout 10m | awk '/^Benchmark/ {print "console:", $0}')
+(cd "$root" && go test ./cmd/integration -run '^$' -bench EventToPixel -benchtime 3x -timeout 10m | awk '/^Benchmark/ {print "event to pixel:", $0}')
 (cd "$root" && go test ./cmd/integration -run '^$' -bench Latency -benchtime 1x -timeout 5m | awk '/^Benchmark/ {print "latency:", $0}')
 "$root/bin/canvas" simulate pass | grep '^simulated, canvas over FIFO'

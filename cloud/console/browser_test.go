@@ -17,13 +17,13 @@ import (
 
 // browser is a Chromium with one page open. What it complains of fails the test.
 type browser struct {
-	*testing.T
+	testing.TB
 	ctx context.Context
 	mu  sync.Mutex
 	bad []string
 }
 
-func openBrowser(t *testing.T) *browser {
+func openBrowser(t testing.TB) *browser {
 	t.Helper()
 	path := ""
 	for _, name := range []string{"chromium-headless-shell", "chromium", "google-chrome"} {
@@ -42,7 +42,7 @@ func openBrowser(t *testing.T) *browser {
 	t.Cleanup(end)
 	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
 	t.Cleanup(cancel)
-	b := &browser{T: t, ctx: ctx}
+	b := &browser{TB: t, ctx: ctx}
 	b.do(chromedp.Navigate("about:blank"))
 	said := chromedp.Console(ctx)
 	go func() {

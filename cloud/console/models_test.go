@@ -29,7 +29,7 @@ type cluster struct {
 }
 
 // newCluster has the model coast as versions 2 and 3, of which 2 was promoted by somebody else.
-func newCluster(t *testing.T) *cluster {
+func newCluster(t testing.TB) *cluster {
 	t.Helper()
 	objects, err := store.Open(t.Context(), "file://"+t.TempDir())
 	if err != nil {
@@ -110,7 +110,7 @@ func refusedAs(err error) error {
 }
 
 // plan is what stands in the coordinator.
-func (c *cluster) plan(t *testing.T) release.Plan {
+func (c *cluster) plan(t testing.TB) release.Plan {
 	t.Helper()
 	rows, err := c.List(t.Context())
 	if err != nil || len(rows) != 1 {

@@ -157,7 +157,7 @@ func (fakeDevice) Engines() []Engine {
 
 // world is a console over a Kafka in memory.
 type world struct {
-	*testing.T
+	testing.TB
 	log      *fakeLog
 	console  *Console
 	url      string
@@ -170,9 +170,9 @@ type world struct {
 }
 
 // newWorld runs a console until the test ends. adjust may change its settings; nil leaves them.
-func newWorld(t *testing.T, adjust func(*Config)) *world {
+func newWorld(t testing.TB, adjust func(*Config)) *world {
 	t.Helper()
-	w := &world{T: t, log: newFakeLog(), products: t.TempDir(), config: DefaultConfig(), start: time.Now().Add(-10 * time.Minute).UTC().Truncate(time.Millisecond)}
+	w := &world{TB: t, log: newFakeLog(), products: t.TempDir(), config: DefaultConfig(), start: time.Now().Add(-10 * time.Minute).UTC().Truncate(time.Millisecond)}
 	w.config.Listen, w.config.Data, w.config.RequestsPerSecond = "127.0.0.1:0", t.TempDir(), 5000
 	if adjust != nil {
 		adjust(&w.config)

@@ -3,9 +3,11 @@
 // every page can be read as it is.
 
 const state = document.getElementById("link-state");
-const pause = 400; // ms in which notices are gathered
+const gather = 40; // ms in which notices are gathered
+const pause = 400; // ms at least between two looks
 let last = document.body.dataset.last;
 let timer = 0;
+let looked = -pause;
 let asked = false;
 
 function parts() {
@@ -25,6 +27,7 @@ function busy(part) {
 
 async function refresh() {
   timer = 0;
+  looked = performance.now();
   if (document.hidden) {
     asked = true;
     return;
@@ -60,7 +63,7 @@ function listen() {
   };
   stream.addEventListener("change", (event) => {
     last = event.lastEventId;
-    if (concerns(JSON.parse(event.data).what)) later(pause);
+    if (concerns(JSON.parse(event.data).what)) later(Math.max(gather, looked + pause - performance.now()));
   });
   stream.addEventListener("reset", (event) => {
     last = event.lastEventId;

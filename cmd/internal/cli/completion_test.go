@@ -32,7 +32,7 @@ func command(t *testing.T, name string) (folder string) {
 		t.Fatal(err)
 	}
 	folder = t.TempDir()
-	script := fmt.Sprintf("#!/bin/sh\nCANVAS_TEST_COMMAND=%s exec %q \"$@\"\n", name, self)
+	script := fmt.Sprintf("#!/bin/sh\nGORACE=atexit_sleep_ms=0 CANVAS_TEST_COMMAND=%s exec %q \"$@\"\n", name, self)
 	if err := os.WriteFile(filepath.Join(folder, name), []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
