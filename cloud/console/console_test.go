@@ -33,7 +33,7 @@ func TestPagesShowWhatKafkaHas(t *testing.T) {
 		{"/scenes", []string{"3 scenes", "alpha", "gamma", "in work", `class="land"`}},
 		{"/scenes/mast-7/alpha", []string{"1.00 km²", "was not sent: 100 % of it is cloud", "ukis 1", "mask.tif", "5.2 MB", "product published"}},
 		{"/scenes/mast-7/gamma", []string{"in work", "There is no product yet"}},
-		{"/cameras", []string{"gate", "up", "person"}},
+		{"/cameras", []string{"gate", "up", "person", `<a href="/sensors">wind</a>`, `<a href="/cameras/mast-7/gate">gate</a>`}},
 		{"/cameras/mast-7/gate", []string{"person 0.91", "yolox_nano", "/pictures/events/"}},
 		{"/sensors", []string{"wind", "50 readings of mast-7", `class="curve"`}},
 		{"/link", []string{"mast-7", "quota", "38"}},

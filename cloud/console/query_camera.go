@@ -146,6 +146,14 @@ func (e Event) Lasted() time.Duration {
 	return e.Until.Sub(e.Time)
 }
 
+// Path is where more of its source is to be seen.
+func (e Event) Path() string {
+	if _, limit := valueOf(e.Label); limit && e.Kind == string(event.Alert) {
+		return "/sensors"
+	}
+	return "/cameras/" + segment(e.Edge) + "/" + segment(e.Stream)
+}
+
 // eventQuery chooses events. Zero fields choose all.
 type eventQuery struct {
 	edge, stream, label, kind string

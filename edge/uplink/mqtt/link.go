@@ -135,6 +135,9 @@ func (l *Link) tell(ctx context.Context, status string) error {
 	s := event.Status{Status: status, Edge: l.options.Edge, Epoch: l.options.Epoch, Version: l.options.Version, Time: l.since, Link: l.report}
 	models := l.models
 	l.mu.Unlock()
+	if status == event.Offline {
+		s.Time = time.Now().UTC()
+	}
 	if models != nil {
 		s.Models = models()
 	}
