@@ -238,7 +238,7 @@ func (c *Camera) began() time.Time {
 
 // each hands on the record's frames in order. Of a source with an end each frame comes once, even if
 // an edge that died read it again under another id. A camera without end never reads again.
-func (c *Camera) each(visit func(event.FrameDetection) error) error {
+func (c *Camera) each(visit func(*event.Detections, event.FrameDetection) error) error {
 	reached := -1
 	for _, b := range c.inOrder() {
 		data, err := c.spool.get(b.where)
@@ -254,7 +254,7 @@ func (c *Camera) each(visit func(event.FrameDetection) error) error {
 				continue
 			}
 			reached = f.Frame
-			if err := visit(f); err != nil {
+			if err := visit(&d, f); err != nil {
 				return err
 			}
 		}

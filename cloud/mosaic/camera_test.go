@@ -17,7 +17,8 @@ import (
 
 // batch is frames first to last of camera yard, one person in each and a dog in every third.
 func batch(t testing.TB, n, first, last, total int) event.Item {
-	d := event.Detections{Camera: "yard", Model: "yolox_nano", ModelVersion: "1", Width: 768, Height: 576, First: first, Last: last, Frames: []event.FrameDetection{}}
+	d := event.Detections{Camera: "yard", Model: "yolox_nano", ModelVersion: "1", Width: 768, Height: 576, First: first, Last: last, Frames: []event.FrameDetection{},
+		Zones: []event.Outline{{Name: "drive", Points: [][2]float64{{0, 0.5}, {1, 0.5}, {0.25, 1}}}}, Lines: []event.Outline{{Name: "door", Points: [][2]float64{{0.5, 0}, {0.5, 1}}}}}
 	for f := first; f <= last; f++ {
 		boxes := []event.Box{{Label: "person", CategoryID: 1, BBox: [4]float32{10, 20, 30.5, 40}, Score: 0.9}}
 		if f%3 == 0 {
@@ -110,7 +111,7 @@ func TestDetectionsAreCocoResults(t *testing.T) {
 	if len(events) != 3 || events[0].Type != "new" || events[2].Type != "end" {
 		t.Fatalf("events %+v", events)
 	}
-	if got := files["annotated/frame_000030.jpg"]; got != "JPEG with 1 boxes" {
+	if got := files["annotated/frame_000030.jpg"]; got != "JPEG with 1 boxes, [{drive [[0 288] [768 288] [192 576]] true} {door [[384 0] [384 576]] false}]" {
 		t.Fatalf("annotated %q of %v: frame 30 has one box above 0.3", got, p.Camera.Annotated)
 	}
 	if files["annotated/track_t2.jpg"] != "JPEG" || p.Camera.Annotated != 2 {

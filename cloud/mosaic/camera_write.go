@@ -87,14 +87,14 @@ func list(path string, fill func(add func(element []byte) error) error) error {
 // writeDetections also fills in the frames that snapshots were taken of.
 func (c *Camera) writeDetections(path string, wanted map[int]*taken) (frames, found int, err error) {
 	err = list(path, func(add func([]byte) error) error {
-		return c.each(func(f event.FrameDetection) error {
+		return c.each(func(d *event.Detections, f event.FrameDetection) error {
 			frames++
 			var image any = f.Frame
 			if f.Name != "" {
 				image = f.Name
 			}
 			if w := wanted[f.Frame]; w != nil {
-				*w = taken{is: true, frame: f}
+				*w = taken{is: true, frame: f, marks: marksOf(d)}
 			}
 			for _, b := range f.Boxes {
 				line, err := json.Marshal(detection{image, b.CategoryID, b.BBox, b.Score})
@@ -140,6 +140,7 @@ func (c *Camera) writeEvents(path string) error {
 type taken struct {
 	is    bool
 	frame event.FrameDetection
+	marks []vision.Mark
 }
 
 // wanted are the numbers of the frames that came whole.
@@ -167,7 +168,7 @@ func (c *Camera) annotate(dir string, frames map[int]*taken, artist Artist, scor
 		if s.frame >= 0 {
 			name = fmt.Sprintf("frame_%06d", s.frame)
 			if t := frames[s.frame]; t.is && artist != nil {
-				if drawn, err := artist.Draw(picture, drawable(t.frame.Boxes, score)); err == nil {
+				if drawn, err := artist.Draw(picture, drawable(t.frame.Boxes, score), t.marks); err == nil {
 					picture = drawn
 				}
 			}
@@ -186,6 +187,19 @@ func drawable(boxes []event.Box, score float64) []vision.Box {
 		if float64(b.Score) >= score {
 			out = append(out, vision.Box{X: b.BBox[0], Y: b.BBox[1], W: b.BBox[2], H: b.BBox[3], Score: b.Score, Class: b.CategoryID, Label: b.Label})
 		}
+	}
+	return out
+}
+
+// marksOf are the zones and lines of the batch's camera.
+func marksOf(d *event.Detections) []vision.Mark {
+	var out []vision.Mark
+	for i, o := range slices.Concat(d.Zones, d.Lines) {
+		m := vision.Mark{Name: o.Name, Closed: i < len(d.Zones)}
+		for _, p := range o.Points {
+			m.Points = append(m.Points, [2]float32{float32(p[0]) * float32(d.Width), float32(p[1]) * float32(d.Height)})
+		}
+		out = append(out, m)
 	}
 	return out
 }

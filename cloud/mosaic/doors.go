@@ -66,7 +66,7 @@ type Draft interface {
 	Discard()
 }
 
-// Artist draws boxes into a JPEG and gives a JPEG.
+// Artist draws boxes and the camera's zones and lines into a JPEG and gives a JPEG.
 type Artist interface {
-	Draw(jpeg []byte, boxes []vision.Box) ([]byte, error)
+	Draw(jpeg []byte, boxes []vision.Box, marks []vision.Mark) ([]byte, error)
 }

@@ -297,9 +297,9 @@ func (l *log) run(t *testing.T, cfg Config, out string) (stop func()) {
 	return stop
 }
 
-// artist writes down how many boxes it was to draw.
+// artist writes down how many boxes it was to draw, and which marks.
 type artist struct{}
 
-func (artist) Draw(jpeg []byte, boxes []vision.Box) ([]byte, error) {
-	return fmt.Appendf(nil, "%s with %d boxes", jpeg, len(boxes)), nil
+func (artist) Draw(jpeg []byte, boxes []vision.Box, marks []vision.Mark) ([]byte, error) {
+	return fmt.Appendf(nil, "%s with %d boxes, %v", jpeg, len(boxes), marks), nil
 }

@@ -57,7 +57,7 @@ func quicklook(path string, v view, boxes []vision.Box) error {
 		b.X, b.Y, b.W, b.H = b.X*by, b.Y*by, b.W*by, b.H*by
 		scaled[i] = b
 	}
-	drawn, err := infer.Annotate(im, scaled)
+	drawn, err := infer.Annotate(im, scaled, nil)
 	if err != nil {
 		return err
 	}

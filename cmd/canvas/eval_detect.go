@@ -174,7 +174,7 @@ func (d detectMeasure) picture(files map[int64]string, worst []evaluate.PictureF
 			boxes = append(boxes, vision.Box{X: float32(f.BBox[0]), Y: float32(f.BBox[1]), W: float32(f.BBox[2]), H: float32(f.BBox[3]),
 				Score: float32(f.Score), Class: int(f.Verdict), Label: f.Verdict.String() + " " + f.Name})
 		}
-		drawn, err := infer.Annotate(im, boxes)
+		drawn, err := infer.Annotate(im, boxes, nil)
 		if err != nil {
 			return err
 		}

@@ -17,8 +17,9 @@ type batch struct {
 	next   int64     // number of the frame that is expected
 }
 
-func newBatch(camera string, m Model, c BatchConfig) *batch {
-	return &batch{config: c, data: event.Detections{Camera: camera, Model: m.Name, ModelVersion: m.Version}}
+func newBatch(camera string, m Model, c BatchConfig, p Places) *batch {
+	return &batch{config: c, data: event.Detections{Camera: camera, Model: m.Name, ModelVersion: m.Version,
+		Zones: p.zones(), Lines: p.lines()}}
 }
 
 func (b *batch) empty() bool { return len(b.data.Frames) == 0 }

@@ -55,7 +55,7 @@ func NewCamera(name string, c Config, net Network, m Model, encode Encode, obser
 		c.Snapshot.Off = true
 	}
 	return &Camera{name: name, config: c, model: m, net: net, encode: encode, observe: observe, log: log.With("camera", name),
-		tracker: NewTracker(name, c.Tracks), alerts: newAlerts(c.Alerts), batch: newBatch(name, m, c.Batch),
+		tracker: NewTracker(name, c.Tracks), alerts: newAlerts(c.Alerts), batch: newBatch(name, m, c.Batch, c.Places),
 		counts: map[kept]int{}, tally: map[kept]int{}}
 }
 

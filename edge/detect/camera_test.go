@@ -371,7 +371,7 @@ func BenchmarkFrame(b *testing.B) {
 func FuzzDetectionsJSON(f *testing.F) {
 	f.Add("person", float32(1.5), float32(0.3), uint8(3))
 	f.Fuzz(func(t *testing.T, label string, x, score float32, n uint8) {
-		b := newBatch("gate", Model{}, BatchConfig{Frames: 64})
+		b := newBatch("gate", Model{}, BatchConfig{Frames: 64}, Places{})
 		boxes := []vision.Box{{X: x, Score: score, Label: label}}
 		if !finite(x, score) {
 			return

@@ -3,6 +3,8 @@ package detect
 import (
 	"fmt"
 	"slices"
+
+	"cloudcanvas/shared/event"
 )
 
 // Places are the parts of a camera's picture that mean something. Points are shares of its width and
@@ -38,6 +40,29 @@ type Line struct {
 
 // Point is x and y, each 0 … 1.
 type Point []float64
+
+// zones and lines are what batches of detections say of them.
+func (p Places) zones() (out []event.Outline) {
+	for _, z := range p.Zones {
+		out = append(out, outline(z.Name, z.Polygon...))
+	}
+	return out
+}
+
+func (p Places) lines() (out []event.Outline) {
+	for _, l := range p.Lines {
+		out = append(out, outline(l.Name, l.From, l.To))
+	}
+	return out
+}
+
+func outline(name string, points ...Point) event.Outline {
+	o := event.Outline{Name: name}
+	for _, p := range points {
+		o.Points = append(o.Points, [2]float64{p[0], p[1]})
+	}
+	return o
+}
 
 // Problems names every mistake.
 func (p Places) Problems(add func(field, message, hint string)) {

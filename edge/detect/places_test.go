@@ -246,3 +246,17 @@ func TestEachMistakeInPlacesIsNamed(t *testing.T) {
 		}
 	}
 }
+
+func TestBatchesSayWhichZonesAndLinesTheCameraHas(t *testing.T) {
+	b := newBatch("gate", Model{}, BatchConfig{Frames: 64}, Places{
+		Zones: []Zone{{Name: "drive", Polygon: []Point{{0, 0.5}, {1, 0.5}, {0.25, 1}}}}, Lines: []Line{{Name: "door", From: Point{0.5, 0}, To: Point{0.5, 1}}}})
+	data, err := b.end(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"zones":[{"name":"drive","points":[[0,0.5],[1,0.5],[0.25,1]]}]`, `"lines":[{"name":"door","points":[[0.5,0],[0.5,1]]}]`} {
+		if !strings.Contains(string(data), want) {
+			t.Fatalf("%s does not say %s", data, want)
+		}
+	}
+}

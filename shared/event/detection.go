@@ -15,10 +15,18 @@ type Detections struct {
 	Width        int              `json:"width"`  // pixels of the original frames
 	Height       int              `json:"height"` // pixels of the original frames
 	Frames       []FrameDetection `json:"frames"`
+	Zones        []Outline        `json:"zones,omitempty"` // of the camera, each closed
+	Lines        []Outline        `json:"lines,omitempty"` // of the camera, each of two points
 	First        int              `json:"first"`           // number of the first frame of the batch
 	Last         int              `json:"last"`            // number of the last, inclusive
 	End          bool             `json:"end"`             // the last batch of a finite source
 	Total        int              `json:"total,omitempty"` // with End: frames of the whole source
+}
+
+// Outline is a zone or a line of a camera's picture.
+type Outline struct {
+	Name   string       `json:"name"`
+	Points [][2]float64 `json:"points"` // x, y in shares of the picture's width and height
 }
 
 // FrameDetection is what was found in one frame.
@@ -37,8 +45,8 @@ type Box struct {
 	Score      float32    `json:"score"`       // 0 … 1
 }
 
-// maxFrames bounds a batch of detections that comes from outside.
-const maxFrames = 4096
+// maxFrames and maxOutlines bound a batch of detections that comes from outside.
+const maxFrames, maxOutlines = 4096, 256
 
 // ParseDetections reads and checks the data of a camera's result.
 func ParseDetections(i Item) (Detections, error) {
@@ -54,6 +62,8 @@ func ParseDetections(i Item) (Detections, error) {
 		return d, fmt.Errorf("%w: detections: camera", ErrIncomplete)
 	case len(d.Frames) > maxFrames:
 		return d, fmt.Errorf("%w: detections of %d frames, %d is the limit", ErrTooLarge, len(d.Frames), maxFrames)
+	case len(d.Zones) > maxOutlines || len(d.Lines) > maxOutlines:
+		return d, fmt.Errorf("%w: detections with %d zones and %d lines, %d is the limit", ErrTooLarge, len(d.Zones), len(d.Lines), maxOutlines)
 	case d.First < 0 || d.Last < d.First-1:
 		return d, fmt.Errorf("%w: detections of frames %d to %d", ErrMalformed, d.First, d.Last)
 	}

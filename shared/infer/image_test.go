@@ -91,7 +91,7 @@ func TestGrayAndDeepPNGsBecomeColour(t *testing.T) {
 func TestEncodingNeedsPixels(t *testing.T) {
 	for _, im := range []vision.Image{{}, bands(4, 4, "red"), {W: 4, H: 4, Pix: make([]byte, 4)}} {
 		_, err1 := EncodeJPEG(im, 90)
-		_, err2 := Annotate(im, nil)
+		_, err2 := Annotate(im, nil, nil)
 		_, err3 := Resize(im, 2, 2)
 		for _, err := range []error{err1, err2, err3} {
 			if !errors.Is(err, ErrImage) {
@@ -104,7 +104,8 @@ func TestEncodingNeedsPixels(t *testing.T) {
 func TestAnnotateDrawsOnACopyEvenOverTheBorder(t *testing.T) {
 	im := gradient(200, 150)
 	before := bytes.Clone(im.Pix)
-	out, err := Annotate(im, []vision.Box{{X: -20, Y: -10, W: 90, H: 80, Score: 0.9, Label: "person"}, {X: 150, Y: 100, W: 500, H: 500, Class: 79, Points: [][2]float32{{160, 110}}}})
+	out, err := Annotate(im, []vision.Box{{X: -20, Y: -10, W: 90, H: 80, Score: 0.9, Label: "person"}, {X: 150, Y: 100, W: 500, H: 500, Class: 79, Points: [][2]float32{{160, 110}}}},
+		[]vision.Mark{{Name: "yard", Closed: true, Points: [][2]float32{{20, 100}, {60, 100}, {60, 118}}}, {Points: [][2]float32{{-5, -5}, {9e6, 9e6}}}, {}})
 	if err != nil {
 		t.Fatal(err)
 	}

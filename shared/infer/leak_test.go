@@ -37,7 +37,7 @@ func noMatLeft(t *testing.T, engine string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		drawn, err := Annotate(im, out[0].Boxes)
+		drawn, err := Annotate(im, out[0].Boxes, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

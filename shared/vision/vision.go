@@ -37,6 +37,13 @@ type Box struct {
 	Points     [][2]float32 `json:",omitempty"` // landmarks, where the network gives them
 }
 
+// Mark is something drawn beside the boxes: a zone or a line of a camera.
+type Mark struct {
+	Name   string
+	Points [][2]float32 // pixels
+	Closed bool
+}
+
 // Classes of a mask.
 const (
 	Clear  = 0

@@ -17,13 +17,13 @@ const (
 // Artist draws with OpenCV.
 type Artist struct{}
 
-// Draw decodes a JPEG, draws boxes with labels and scores, and encodes it again.
-func (Artist) Draw(jpeg []byte, boxes []vision.Box) ([]byte, error) {
+// Draw decodes a JPEG, draws zones, lines and boxes with labels and scores, and encodes it again.
+func (Artist) Draw(jpeg []byte, boxes []vision.Box, marks []vision.Mark) ([]byte, error) {
 	im, err := infer.DecodeImage(jpeg, maxPixels)
 	if err != nil {
 		return nil, fmt.Errorf("decoding a snapshot: %w", err)
 	}
-	drawn, err := infer.Annotate(im, boxes)
+	drawn, err := infer.Annotate(im, boxes, marks)
 	if err != nil {
 		return nil, fmt.Errorf("drawing %d boxes: %w", len(boxes), err)
 	}
