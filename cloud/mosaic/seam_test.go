@@ -170,8 +170,9 @@ func TestWhereTilesMeetTheProbabilityStepsNoMoreThanWithinThem(t *testing.T) {
 		long    bool
 	}{
 		{labelled, 24, 4, 1.05, false},
-		{sample, 24, 8, 1.9, false},
+		{sample, 24, 4, 1.9, false},
 		{labelled, 24, 8, 1.05, true},
+		{sample, 24, 8, 1.9, true},
 		{labelled, 52, 8, 1.05, true},
 		{sample, 52, 8, 1.2, true},
 	} {
