@@ -2,16 +2,14 @@ package mosaic
 
 import (
 	"fmt"
-	"math"
 
 	"cloudcanvas/shared/raster"
 	"cloudcanvas/shared/vision"
 )
 
 // blender turns overlapping tiles' class probabilities into one mask, row of tiles by row of tiles,
-// in memory for the scene's width times a tile's height. Weights are Tukey's, cosine ramps over the
-// overlap whose neighbours add up to one, as ukis-csmask blends its own windows; the class with the
-// largest sum is taken. docs/decisions/0001-overlapping-windows.md says why.
+// in memory for the scene's width times a tile's height. The class with the largest weighted sum is
+// taken. docs/decisions/0001-overlapping-windows.md says why, and why the weights are as they are.
 type blender struct {
 	grid   raster.Grid
 	ramp   []float32   // weight along one axis, len Size
@@ -21,19 +19,19 @@ type blender struct {
 }
 
 func newBlender(g raster.Grid) *blender {
-	return &blender{grid: g, ramp: tukey(g.Size, g.Overlap), weight: make([]float32, g.Size*g.Width)}
+	return &blender{grid: g, ramp: ramps(g.Size, g.Overlap), weight: make([]float32, g.Size*g.Width)}
 }
 
-// tukey is the tapered cosine window of n samples with ramps of that length. Its ends are lifted off
-// zero, so that a tile alone decides its outermost pixels.
-func tukey(n, ramp int) []float32 {
+// ramps are the weights of n samples: even ramps of that length at both ends, and one between. Two
+// windows that share a ramp add up to one; no weight is zero, so a tile alone decides its outermost pixels.
+// What two windows disagree by is stepped over along the ramp, and an even one is nowhere steep.
+func ramps(n, ramp int) []float32 {
 	w := make([]float32, n)
 	for i := range w {
 		w[i] = 1
 	}
 	for i := range ramp {
-		v := 0.5 * (1 - math.Cos(math.Pi*float64(i)/float64(max(ramp-1, 1))))
-		w[i] = max(float32(v), 1e-4)
+		w[i] = (float32(i) + 0.5) / float32(ramp)
 		w[n-1-i] = w[i]
 	}
 	return w

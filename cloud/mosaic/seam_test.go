@@ -1,6 +1,7 @@
 package mosaic
 
 import (
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -20,35 +21,37 @@ type eye struct {
 	bands []string
 }
 
-func newEye(t *testing.T) *eye {
+// newEye opens a scene: the small sample of the set-up, or the labelled one of the assets.
+func newEye(t *testing.T, scene string) *eye {
 	t.Helper()
 	home := filepath.Join("..", "..", ".deps")
 	path := filepath.Join(home, "samples", "sentinel2.tif")
+	if scene == labelled {
+		path = labelledScene(t)
+	}
 	if _, err := os.Stat(path); err != nil {
 		t.Skipf("%v: make setup brings the sample", err)
 	}
-	scene, err := raster.Open(path, raster.Options{})
-	if err != nil {
+	e := &eye{t: t}
+	var err error
+	if e.scene, err = raster.Open(path, raster.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { scene.Close() })
+	t.Cleanup(func() { e.scene.Close() })
 	models, err := model.Open(filepath.Join(home, "models"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	m, err := models.Find("ukis_csmask_6b_l1c")
-	if err == nil && scene.Info().Require(m.Input.Bands...) != nil {
-		m, err = models.Find("ukis_csmask_4b_l1c")
-	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	net, _, err := infer.Open(t.Context(), m, infer.ORTCPU, infer.Layout{}, nil)
-	if err != nil {
+	if e.net, _, err = infer.Open(t.Context(), m, infer.ORTCPU, infer.Layout{}, nil); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { net.Close() })
-	return &eye{t, scene, net, m.Input.Bands}
+	t.Cleanup(func() { e.net.Close() })
+	e.bands = m.Input.Bands
+	return e
 }
 
 // look blends the scene's tiles of a grid: the probability of cloud and the class of each pixel.
@@ -102,14 +105,13 @@ type step struct{ across, within float64 }
 // seam lays the grid over the scene in several ways, and compares how much the probability steps at
 // the columns and rows where tiles meet with how much it steps at the same places when they lie
 // within tiles: so the scene's own edges do not count.
-func (e *eye) seam(overlap int) (s step) {
+func (e *eye) seam(overlap, ways int) (s step) {
 	e.t.Helper()
-	const ways = 8
-	var steps [ways][2][]float64 // by way, axis and place
-	var meet [ways][2]map[int]bool
+	steps := make([][2][]float64, ways) // by way, axis and place
+	meet := make([][2]map[int]bool, ways)
 	for way := range ways {
-		// The grid is moved by different pieces along both axes, by an odd number for the model's sake.
-		cloud, _, grid := e.look(256, overlap, 1+2*way*(256-overlap)/(2*ways))
+		// The grid begins an odd number of pixels outside, as it does by default: see the decision.
+		cloud, _, grid := e.look(256, overlap, 1+2*(way*(256-overlap)/(2*ways)))
 		w, h := grid.Width, grid.Height
 		columns, rows := make([]float64, w), make([]float64, h)
 		for y := range h {
@@ -156,24 +158,42 @@ func borders(g raster.Grid) (at [2]map[int]bool) {
 	return at
 }
 
-// TestWhereTilesMeetTheProbabilityStepsLittleMoreThanWithinThem holds the step at the borders of tiles
-// to that at the same places within tiles. The network sees a place otherwise near its window's edge:
-// a wider overlap hides that better, and costs tiles. docs/scenes.md has the figures.
-func TestWhereTilesMeetTheProbabilityStepsLittleMoreThanWithinThem(t *testing.T) {
-	e := newEye(t)
-	for overlap, most := range map[int]float64{24: 2.3, 52: 1.3} {
-		s := e.seam(overlap)
-		t.Logf("overlap %d: the probability of cloud steps by %.5f a pixel where tiles meet, by %.5f at the same places within tiles: %.2f", overlap, s.across, s.within, s.across/s.within)
-		if ratio := s.across / s.within; !(ratio <= most) || s.across-s.within > 0.006 {
-			t.Errorf("overlap %d: %.2f times the step within tiles, %.5f more a pixel", overlap, ratio, s.across-s.within)
-		}
+// TestWhereTilesMeetTheProbabilityStepsNoMoreThanWithinThem holds the step at the borders of tiles to
+// that at the same places within tiles: to 5 % on the labelled scene. The sample is smaller than two
+// windows and calm, so that little hides what windows disagree by. docs/scenes.md has the figures.
+func TestWhereTilesMeetTheProbabilityStepsNoMoreThanWithinThem(t *testing.T) {
+	for _, c := range []struct {
+		scene   string
+		overlap int
+		ways    int
+		most    float64 // times the step within tiles
+		long    bool
+	}{
+		{labelled, 24, 4, 1.05, false},
+		{sample, 24, 4, 1.9, false},
+		{labelled, 24, 8, 1.05, true},
+		{sample, 24, 8, 1.9, true},
+		{labelled, 52, 8, 1.05, true},
+		{sample, 52, 8, 1.2, true},
+	} {
+		t.Run(fmt.Sprintf("%s, overlap %d, %d ways", c.scene, c.overlap, c.ways), func(t *testing.T) {
+			if c.long && os.Getenv("CANVAS_SOAK") == "" {
+				t.Skip("set CANVAS_SOAK to look in more ways and at wider overlaps")
+			}
+			s := newEye(t, c.scene).seam(c.overlap, c.ways)
+			ratio := s.across / s.within
+			t.Logf("the probability of cloud steps by %.5f a pixel where tiles meet, by %.5f at the same places within tiles: %.3f", s.across, s.within, ratio)
+			if !(ratio <= c.most) || s.across-s.within > 0.004 {
+				t.Errorf("%.3f times the step within tiles, %.5f more a pixel; want at most %.2f and 0.004", ratio, s.across-s.within, c.most)
+			}
+		})
 	}
 }
 
 // TestAnotherGridGivesTheSameMask compares the masks of other tile sizes, overlaps and places of the
 // grid with the default's.
 func TestAnotherGridGivesTheSameMask(t *testing.T) {
-	e := newEye(t)
+	e := newEye(t, sample)
 	_, want, _ := e.look(256, 24, 51)
 	for _, g := range [][3]int{{256, 24, 0}, {256, 52, 51}, {256, 100, 51}, {192, 24, 51}} {
 		_, got, _ := e.look(g[0], g[1], g[2])
