@@ -104,7 +104,8 @@ func startPython(b *testing.B, at place, python, weights string) *process {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return startAt(b, python, "python", filepath.Join(root(b), "deps", "peers", "python", "camera.py"),
+	// Without the native libraries of this project, which are for go test.
+	return startAt(b, "env", "python", "-u", "LD_LIBRARY_PATH", python, filepath.Join(root(b), "deps", "peers", "python", "camera.py"),
 		"--video", at.video, "--model", weights, "--mqtt", broker.Host, "--outbox", filepath.Join(at.dir, "outbox.db"), "--topic", pythonTopic)
 }
 

@@ -20,7 +20,7 @@ import (
 // address.
 func streamed(t testing.TB, video string, perSecond int) (address string) {
 	t.Helper()
-	film, err := exec.Command("ffmpeg", "-nostdin", "-v", "error", "-i", video, "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency",
+	film, err := exec.Command("ffmpeg", "-nostdin", "-v", "error", "-r", fmt.Sprint(perSecond), "-i", video, "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency",
 		"-threads", "1", "-crf", "18", "-g", fmt.Sprint(perSecond), "-pix_fmt", "yuv420p", "-bsf:v", "dump_extra", "-f", "h264", "-").Output()
 	if err != nil {
 		t.Fatal(err)
