@@ -22,12 +22,15 @@ import (
 // side is one of the two programs of BenchmarkCamera.
 type side struct {
 	name  string
-	start func(place) *process
+	start func(place) []*process
 	read  func(acked) (looked, bool)
 }
 
 // place is where one run takes its frames from and puts its messages and files.
-type place struct{ video, mqtt, dir string }
+type place struct {
+	videos    []string
+	mqtt, dir string
+}
 
 // looked is a frame whose detections have arrived.
 type looked struct {
@@ -57,56 +60,73 @@ func (s seen) is(other seen) bool {
 // outcome is what one run gave.
 type outcome struct {
 	frames []looked // as they were acknowledged
-	mib    float64  // the most memory
+	mib    float64  // the most memory that was resident
+	share  float64  // MiB at the end, where pages that several processes have count once
 }
 
 // run lets the program look at so many frames.
-func (s side) run(b *testing.B, t *tap, video string, frames int) (o outcome) {
+func (s side) run(b *testing.B, t *tap, frames int, videos ...string) (o outcome) {
 	b.Helper()
 	t.forget()
-	p := s.start(place{video: video, mqtt: t.url, dir: b.TempDir()})
+	all := s.start(place{videos: videos, mqtt: t.url, dir: b.TempDir()})
 	read := 0
-	for deadline := time.Now().Add(5 * time.Minute); len(o.frames) < frames; time.Sleep(100 * time.Millisecond) {
-		o.mib = max(o.mib, resident(p.cmd.Process.Pid))
+	for deadline, over := time.Now().Add(5*time.Minute), false; len(o.frames) < frames; time.Sleep(100 * time.Millisecond) {
+		for _, p := range all {
+			over = over || p.ended()
+		}
+		o.mib = max(o.mib, memory(all, "status", "VmHWM:"))
 		for _, a := range t.since(read) {
 			read++
 			if f, ok := s.read(a); ok {
 				o.frames = append(o.frames, f)
 			}
 		}
-		if time.Now().After(deadline) {
-			b.Fatalf("%s has told of %d frames of %d\n%s", s.name, len(o.frames), frames, p.log.tail(20))
+		if over && len(o.frames) < frames || time.Now().After(deadline) {
+			b.Fatalf("%s has told of %d frames of %d\n%s", s.name, len(o.frames), frames, all[0].log.tail(20))
 		}
 	}
-	p.cmd.Process.Signal(syscall.SIGTERM) // one that has ended hears nothing
-	<-p.done
+	o.share = memory(all, "smaps_rollup", "Pss:")
+	for _, p := range all {
+		p.cmd.Process.Signal(syscall.SIGTERM) // one that has ended hears nothing
+		<-p.done
+	}
 	slices.SortStableFunc(o.frames, func(x, y looked) int { return x.acked.Compare(y.acked) })
 	return o
 }
 
-func startCanvas(b *testing.B, at place, weights string) *process {
+// startCanvas starts one process for all videos.
+func startCanvas(b *testing.B, at place, weights string) []*process {
+	var cameras []string
+	for i, video := range at.videos {
+		cameras = append(cameras, fmt.Sprintf("{name: gate-%d, address: %q, detector: yolox_nano}", i, video))
+	}
 	config := write(b, filepath.Join(at.dir, "edge.yaml"), `
 edge: mast-%d
 data: %q
 cloud: {url: %q}
 models: {folders: [%q]}
-cameras: [{name: gate, address: %q, detector: yolox_nano}]
+cameras: [%s]
 detect: {batch: {frames: 1}, tracks: {off: true}, alerts: {off: true}, snapshot: {off: true}}
 frame_every: 0s
 uplink: {receipts: puback}
 telemetry: {listen: ""}
-`, time.Now().UnixNano(), filepath.Join(at.dir, "data"), at.mqtt, filepath.Dir(weights), at.video)
-	return start(b, "canvas-edge", "--config", config, "run")
+`, time.Now().UnixNano(), filepath.Join(at.dir, "data"), at.mqtt, filepath.Dir(weights), strings.Join(cameras, ", "))
+	return []*process{start(b, "canvas-edge", "--config", config, "run")}
 }
 
-func startPython(b *testing.B, at place, python, weights string) *process {
+// startPython starts a process for each video.
+func startPython(b *testing.B, at place, python, weights string) (all []*process) {
 	broker, err := url.Parse(at.mqtt)
 	if err != nil {
 		b.Fatal(err)
 	}
-	// Without the native libraries of this project, which are for go test.
-	return startAt(b, "env", "python", "-u", "LD_LIBRARY_PATH", python, filepath.Join(root(b), "deps", "peers", "python", "camera.py"),
-		"--video", at.video, "--model", weights, "--mqtt", broker.Host, "--outbox", filepath.Join(at.dir, "outbox.db"), "--topic", pythonTopic)
+	for i, video := range at.videos {
+		name := fmt.Sprintf("gate-%d", i)
+		// Without the native libraries of this project, which are for go test.
+		all = append(all, startAt(b, "env", "python", "-u", "LD_LIBRARY_PATH", python, filepath.Join(root(b), "deps", "peers", "python", "camera.py"),
+			"--name", name, "--video", video, "--model", weights, "--mqtt", broker.Host, "--outbox", filepath.Join(at.dir, name+".db"), "--topic", pythonTopic))
+	}
+	return all
 }
 
 const pythonTopic = "python/camera/detections"
@@ -170,14 +190,32 @@ func framesOf(b *testing.B, video string) int {
 	return n
 }
 
-// resident is the most memory that a process and its children that still live had so far, in MiB.
-func resident(pid int) (mib float64) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+// ended says whether the process lives no more.
+func (p *process) ended() bool {
+	select {
+	case err := <-p.done:
+		p.done <- err
+		return true
+	default:
+		return false
+	}
+}
+
+// memory is what processes and their children have by a line of a file of /proc, in MiB.
+func memory(all []*process, file, line string) (mib float64) {
+	for _, p := range all {
+		mib += memoryOf(p.cmd.Process.Pid, file, line)
+	}
+	return mib
+}
+
+func memoryOf(pid int, file, line string) (mib float64) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file))
 	if err != nil {
 		return 0 // it has ended
 	}
-	for line := range strings.Lines(string(status)) {
-		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+	for l := range strings.Lines(string(status)) {
+		if rest, ok := strings.CutPrefix(l, line); ok {
 			kib, _ := strconv.ParseFloat(strings.Fields(rest)[0], 64)
 			mib += kib / 1024
 		}
@@ -187,7 +225,7 @@ func resident(pid int) (mib float64) {
 		children, _ := os.ReadFile(task)
 		for _, child := range strings.Fields(string(children)) {
 			if n, err := strconv.Atoi(child); err == nil {
-				mib += resident(n)
+				mib += memoryOf(n, file, line)
 			}
 		}
 	}

@@ -16,6 +16,8 @@ import (
 //	frames/s   between the first and the last PUBACK of a file that is read as fast as it is taken
 //	p50, p99   from a frame decoded to the PUBACK of its detections, of an RTSP camera at livePace
 //	MiB        the most memory resident at that pace, with the decoder's process
+//	MiB-a-camera   a fourth of what four cameras take, of pages that processes share each one's part:
+//	               one canvas-edge, or four Python processes
 //
 // Times of frames are the programs' own, those of PUBACKs the tap's; p99 tells something only where
 // both sides' live-frames/s reach livePace. Detections of the file are compared one by one. Run with
@@ -32,10 +34,10 @@ func BenchmarkCamera(b *testing.B) {
 		turns, seconds = 1, 4
 	}
 	length := framesOf(b, video)
-	live := streamed(b, video, livePace)
+	live, slow := streamed(b, video, livePace), streamed(b, video, slowPace)
 	sides := []side{
-		{name: "canvas", start: func(at place) *process { return startCanvas(b, at, weights) }, read: ofCanvas},
-		{name: "python", start: func(at place) *process { return startPython(b, at, python, weights) }, read: ofPython},
+		{name: "canvas", start: func(at place) []*process { return startCanvas(b, at, weights) }, read: ofCanvas},
+		{name: "python", start: func(at place) []*process { return startPython(b, at, python, weights) }, read: ofPython},
 	}
 	t := startTap(b, brokertest.StartMosquitto(b, "persistence false", "set_tcp_nodelay true").URL)
 	for b.Loop() {
@@ -43,17 +45,19 @@ func BenchmarkCamera(b *testing.B) {
 		for range turns {
 			var found [2][]looked
 			for i, s := range sides {
-				fast := s.run(b, t, video, length)
+				fast := s.run(b, t, length, video)
 				found[i] = fast.frames
 				all.add(s.name+"-frames/s", rate(fast.frames))
 				all.add(s.name+"-file-MiB", fast.mib)
-				paced := s.run(b, t, live, settling+seconds*livePace)
+				paced := s.run(b, t, settling+seconds*livePace, live)
 				judged := paced.frames[settling:]
 				waits := waited(judged)
 				all.add(s.name+"-live-frames/s", rate(judged))
 				all.add(s.name+"-p50-ms", waits[len(waits)/2])
 				all.add(s.name+"-p99-ms", waits[len(waits)*99/100])
 				all.add(s.name+"-MiB", paced.mib)
+				many := s.run(b, t, cameras*settling, slices.Repeat([]string{slow}, cameras)...)
+				all.add(s.name+"-MiB-a-camera", many.share/cameras)
 			}
 			same, of := compared(found[0], found[1])
 			detections, differing = of, max(differing, of-same)
@@ -61,7 +65,7 @@ func BenchmarkCamera(b *testing.B) {
 		for name := range all {
 			b.ReportMetric(all.median(name), name)
 		}
-		for _, name := range []string{"frames/s", "p99-ms", "MiB"} {
+		for _, name := range []string{"frames/s", "p99-ms", "MiB", "MiB-a-camera"} {
 			b.ReportMetric(all.median("canvas-"+name)/all.median("python-"+name), name+"-ofPython")
 		}
 		b.ReportMetric(float64(detections), "detections")
@@ -71,6 +75,8 @@ func BenchmarkCamera(b *testing.B) {
 
 const (
 	livePace = 25 // frames a second that both sustain
+	slowPace = 5  // of each of several cameras
+	cameras  = 4
 	settling = 50 // frames after a start that are not judged
 )
 

@@ -11,7 +11,6 @@ import argparse
 import datetime
 import json
 import os
-import pathlib
 import queue
 import resource
 import socket
@@ -79,12 +78,12 @@ def suppress(boxes, scores, classes):
 class Outbox(threading.Thread):
     """Writes each frame's detections to disk, publishes them then, and forgets them at their PUBACK."""
 
-    def __init__(self, path, broker, topic):
+    def __init__(self, path, broker, topic, name):
         super().__init__(daemon=True)
         self.path, self.topic = path, topic
         self.asked = queue.SimpleQueue()  # ("row", decoded, payload), ("acked", mid) or END
         self.waits = []                   # seconds from a frame decoded to its PUBACK
-        self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="python-camera")
+        self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=f"python-{name}")
         self.client.max_inflight_messages_set(32)
         self.client.on_socket_open = lambda client, data, s: s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.client.on_publish = lambda client, data, mid, reason, properties: self.asked.put(("acked", mid, time.time()))
@@ -154,6 +153,7 @@ def report(name, number, decoded, frame, found):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--name", default="camera")
     parser.add_argument("--video", required=True, help="a file, or rtsp://…")
     parser.add_argument("--model", required=True, help="YOLOX as an .onnx file")
     parser.add_argument("--mqtt", required=True, help="host:port of the broker")
@@ -163,16 +163,16 @@ def main():
     asked = parser.parse_args()
 
     detector = Detector(asked.model)
-    outbox = Outbox(asked.outbox, asked.mqtt, asked.topic)
+    outbox = Outbox(asked.outbox, asked.mqtt, asked.topic, asked.name)
     outbox.start()
     frames = queue.Queue(4)
     threading.Thread(target=read, args=(asked.video, asked.frames, frames), daemon=True).start()
-    name, count, detections, began = pathlib.Path(asked.video).stem, 0, 0, None
+    count, detections, began = 0, 0, None
     while (item := frames.get()) is not END:
         number, decoded, frame = item
         began = began or decoded
         found = detector.detect(frame)
-        outbox.asked.put(("row", decoded, report(name, number, decoded, frame, found)))
+        outbox.asked.put(("row", decoded, report(asked.name, number, decoded, frame, found)))
         count, detections = count + 1, detections + len(found)
     outbox.asked.put(END)
     outbox.join()
