@@ -26,6 +26,13 @@ PY
 else
   echo "camera: skipped, $models/yolox_nano.onnx is not here"
 fi
+peer=$out/peers/python
+if { [ -x "$peer/bin/pip" ] || python3 -m venv "$peer"; } >"$out/python.log" 2>&1 &&
+  "$peer/bin/pip" install -q --disable-pip-version-check -r "$root/deps/peers/python/requirements.txt" >>"$out/python.log" 2>&1; then
+  (cd "$root" && CANVAS_PEER_PYTHON=$peer/bin/python go test ./cmd/integration -run '^$' -bench 'Camera$' -benchtime 1x -timeout 30m | awk '/^Benchmark/ {print "camera beside Python:", $0}')
+else
+  echo "camera beside Python: skipped, pip can't bring what deps/peers/python/requirements.txt lists; set PIP_INDEX_URL to an index that this machine reaches. It said: $(grep -m1 -i error "$out/python.log" || tail -1 "$out/python.log")"
+fi
 
 "$root/bin/canvas" simulate scene --out "$out/run/sim" --width 2048 --height 2048 --clouds 0.3 --seed 7 >/dev/null
 forward=$(cd "$root" && go test ./shared/infer -run '^$' -bench 'Forward/ukis_csmask_6b_l1c/onnxruntime' -benchtime 10x | pick images/s)

@@ -24,24 +24,10 @@ func DecodeImage(data []byte, maxPixels int) (vision.Image, error) {
 	if head.Width < 1 || head.Height < 1 || head.Width > maxPixels/head.Height {
 		return vision.Image{}, fmt.Errorf("%w: it has %dx%d pixels, over the limit of %d; scale it down, or raise the limit", ErrImage, head.Width, head.Height, maxPixels)
 	}
-	var pix []byte
-	var w, h int
-	var decodeErr error
-	err = alone(func() {
-		var m gocv.Mat
-		if m, decodeErr = gocv.IMDecode(data, gocv.IMReadColor); decodeErr != nil {
-			return
-		}
-		defer m.Close()
-		w, h, pix = m.Cols(), m.Rows(), m.ToBytes()
-	})
-	if err = errors.Join(decodeErr, err); err == nil && (len(pix) == 0 || len(pix) != w*h*3) {
-		err = errors.New("no pixels came out of it; is the file whole?")
-	}
+	im, err := decode(data, head.Width*head.Height)
 	if err != nil {
 		return vision.Image{}, fmt.Errorf("%w: decoding the %s: %w", ErrImage, kind, err)
 	}
-	im := vision.Image{W: w, H: h, Pix: pix}
 	crashOn(whileDecoding, &im)
 	return im, nil
 }

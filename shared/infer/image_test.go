@@ -8,7 +8,9 @@ import (
 	"image"
 	"image/color"
 	"image/png"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"cloudcanvas/shared/vision"
@@ -73,6 +75,44 @@ func TestPicturesComeBackFromTheirFiles(t *testing.T) {
 	if d := int(back.Pix[3*(40*120+60)]) - int(im.Pix[3*(40*120+60)]); d < -8 || d > 8 {
 		t.Fatalf("JPEG is off by %d", d)
 	}
+}
+
+func TestAPictureIsTurnedUprightAndManyDecodeAtOnce(t *testing.T) {
+	im := gradient(120, 80)
+	plain, err := EncodeJPEG(im, 95)
+	if err != nil {
+		t.Fatal(err)
+	}
+	turn := []byte("\xff\xe1\x00\x22Exif\x00\x00II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00\x06\x00\x00\x00\x00\x00\x00\x00")
+	lying := slices.Concat(plain[:2], turn, plain[2:]) // its top row is the picture's right side
+	var decoding sync.WaitGroup
+	for range 8 {
+		decoding.Go(func() {
+			flat, err := DecodeImage(plain, 1<<20)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			upright, err := DecodeImage(lying, 1<<20)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if upright.W != 80 || upright.H != 120 {
+				t.Errorf("it is %dx%d", upright.W, upright.H)
+				return
+			}
+			for y := range upright.H {
+				for x := range upright.W {
+					if at, from := (y*80+x)*3, ((79-x)*120+y)*3; !bytes.Equal(upright.Pix[at:at+3], flat.Pix[from:from+3]) {
+						t.Errorf("the pixel at %d, %d is another", x, y)
+						return
+					}
+				}
+			}
+		})
+	}
+	decoding.Wait()
 }
 
 func TestGrayAndDeepPNGsBecomeColour(t *testing.T) {

@@ -10,6 +10,7 @@
 #include <opencv2/core/cuda.hpp>
 #include <opencv2/core/utils/logger.hpp>
 #include <opencv2/dnn.hpp>
+#include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 #include <opencv2/objdetect.hpp>
 
@@ -113,6 +114,23 @@ extern "C" int canvas_resize(const uint8_t *bgr, int w, int h, uint8_t *out, int
     cv::Mat dst(oh, ow, CV_8UC3, out);
     // Averaging keeps small things visible where linear interpolation would skip them.
     cv::resize(src, dst, dst.size(), 0, 0, ow * 2 <= w && oh * 2 <= h ? cv::INTER_AREA : cv::INTER_LINEAR);
+    return 0;
+  });
+}
+
+extern "C" int canvas_decode(const uint8_t *data, size_t bytes, uint8_t *bgr, size_t room, int *w, int *h,
+                             char *err) {
+  return guarded(err, [&] {
+    const cv::Mat in(1, (int)bytes, CV_8UC1, const_cast<uint8_t *>(data));
+    const cv::Mat out = cv::imdecode(in, cv::IMREAD_COLOR);
+    const size_t size = out.total() * 3;
+    if (size == 0 || size > room || out.type() != CV_8UC3 || !out.isContinuous()) {
+      say(err, "no pixels came out of it; is the file whole?");
+      return -1;
+    }
+    std::memcpy(bgr, out.data, size);
+    *w = out.cols;
+    *h = out.rows;
     return 0;
   });
 }

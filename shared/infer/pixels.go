@@ -48,6 +48,19 @@ func freeFloats(s []float32) {
 	}
 }
 
+// decode makes the picture of at most so many pixels that a JPEG or PNG holds.
+func decode(data []byte, pixels int) (vision.Image, error) {
+	im := vision.Image{Pix: make([]byte, pixels*3)}
+	var w, h C.int
+	var say message
+	if C.canvas_decode((*C.uint8_t)(&data[0]), C.size_t(len(data)), (*C.uint8_t)(&im.Pix[0]), C.size_t(len(im.Pix)), &w, &h, say.ptr()) != 0 {
+		return vision.Image{}, say.error()
+	}
+	im.W, im.H = int(w), int(h)
+	im.Pix = im.Pix[:im.W*im.H*3]
+	return im, nil
+}
+
 // picture writes Pix into one image of the input tensor.
 func picture(im *vision.Image, g geometry, p *plan, scratch []byte, dst []float32) error {
 	fit := C.struct_canvas_fit{
