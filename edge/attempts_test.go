@@ -45,7 +45,7 @@ func (badTile) name() (string, string) { return "a network", "1" }
 
 func TestAQuarantinedTileIsInTheManifestAndTheSceneGoesOn(t *testing.T) {
 	a := agent(t)
-	l := newSceneLane(badTile{}, nil, a.buffer(), "key", a.hands.New("field"), a.log)
+	l := newSceneLane(always(badTile{}), nil, a.buffer(), "key", a.hands.New("field"), a.log)
 	grid := raster.Grid{Width: 64, Height: 64, Size: 64}
 	for tile := range grid.Tiles() {
 		plane := make([]float32, 64*64)

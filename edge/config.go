@@ -91,12 +91,17 @@ type SceneSource struct {
 	Name                 string `yaml:"name"`        // the scene's id; of a folder, only a name for log lines
 	Path                 string `yaml:"path"`        // a file
 	Folder               string `yaml:"folder"`      // or a folder that is watched
-	CloudModel           string `yaml:"cloud_model"` // a small network for screening; empty: the spectral test
+	CloudModel           string `yaml:"cloud_model"` // a small network for screening, or several, NAME,NAME: the first whose bands the scene has; empty: the spectral test
 	capture.SceneOptions `yaml:",inline"`
 }
 
 // SetDefaults cuts scenes as ukis-csmask does.
 func (s *SceneSource) SetDefaults() { s.TileSize, s.Overlap, s.Margin = 256, 24, 51 }
+
+// cloudModels are the names in CloudModel.
+func (s SceneSource) cloudModels() []string {
+	return strings.FieldsFunc(s.CloudModel, func(r rune) bool { return r == ',' || r == ' ' })
+}
 
 // Camera is a video file, an RTSP camera or a USB camera, and the network that looks at it.
 type Camera struct {
@@ -279,7 +284,9 @@ func (c Config) ModelNames() []string {
 		}
 	}
 	for _, s := range c.Scenes {
-		add(s.CloudModel)
+		for _, name := range s.cloudModels() {
+			add(name)
+		}
 	}
 	for _, cam := range c.Cameras {
 		add(cam.Detector)

@@ -15,7 +15,7 @@ import (
 // Cut takes one scene from its file as a device takes it: its tiles, the quicklook, and last the
 // manifest, each with a Key that begins with key. commit gets several at a time.
 func Cut(ctx context.Context, path, id, key string, o capture.SceneOptions, rules screen.Config, commit func(context.Context, outbox.Draft) error, log *slog.Logger) error {
-	l := newSceneLane(spectralJudge{rules}, nil, commitTo(commit), key, new(telemetry.Hand), log)
+	l := newSceneLane(always(spectralJudge{rules}), nil, commitTo(commit), key, new(telemetry.Hand), log)
 	l.want = o.Want
 	err := capture.NewSceneFile(path, id, o).Run(ctx, l.take)
 	return errors.Join(err, l.wait())

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"image/png"
+	"slices"
 
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/edge/outbox"
@@ -43,6 +44,23 @@ func (j networkJudge) judge(ctx context.Context, im vision.Image) (screen.Verdic
 }
 
 func (j networkJudge) name() (name, version string) { return j.net.model.Name, j.net.model.Version }
+
+// choice says who judges a scene with these bands.
+type choice func(bands []string) judge
+
+// always is a choice of one.
+func always(j judge) choice { return func([]string) judge { return j } }
+
+// fitting is the first network that finds all its bands among these; where none does the last one,
+// which then says what it lacks.
+func fitting(networks []networkJudge, bands []string) judge {
+	for _, j := range networks {
+		if !slices.ContainsFunc(j.net.model.Input.Bands, func(b string) bool { return !slices.Contains(bands, b) }) {
+			return j
+		}
+	}
+	return networks[len(networks)-1]
+}
 
 // tileDraft is a tile as an item; how urgent it is and what it is worth are for others to say.
 func tileDraft(p capture.Picture, want string, data []byte) outbox.Draft {

@@ -53,7 +53,7 @@ func (a *Agent) add(l lane) {
 
 // sceneLane is a lane for one scene, or for a folder that scenes come into.
 func (a *Agent) sceneLane(ctx context.Context, s SceneSource) error {
-	judge, err := a.sceneJudge(ctx, s)
+	judges, err := a.sceneJudge(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (a *Agent) sceneLane(ctx context.Context, s SceneSource) error {
 		if err := a.shelf.put(shelved{Scene: id, Path: path, File: key, Options: s.SceneOptions}); err != nil {
 			a.log.Warn("tiles that are left out of this scene can't be asked for later", telemetry.Scene, id, telemetry.Err, err)
 		}
-		l := newSceneLane(judge, a.ground, a.buffer(), key, hand, a.log)
+		l := newSceneLane(judges, a.ground, a.buffer(), key, hand, a.log)
 		l.trace, l.want = a.trace, s.Want
 		l.whole = len(a.wishes.take(s.Name, time.Now())) > 0
 		return l
@@ -101,17 +101,22 @@ func (a *Agent) sceneLane(ctx context.Context, s SceneSource) error {
 	return nil
 }
 
-// sceneJudge screens tiles by a small network where one is configured, else by the spectral test.
-func (a *Agent) sceneJudge(ctx context.Context, s SceneSource) (judge, error) {
+// sceneJudge says who screens the tiles of a scene with given bands: a small network where one is
+// configured, else the spectral test.
+func (a *Agent) sceneJudge(ctx context.Context, s SceneSource) (choice, error) {
 	rules := a.config.Screen
 	if s.CloudModel == "" {
-		return spectralJudge{rules}, nil
+		return always(spectralJudge{rules}), nil
 	}
-	net, err := a.networks.get(ctx, s.CloudModel)
-	if err != nil {
-		return nil, err
+	var networks []networkJudge
+	for _, name := range s.cloudModels() {
+		net, err := a.networks.get(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		networks = append(networks, networkJudge{rules, guarded{net, a.attempts, s.Name, false, a.trace}})
 	}
-	return networkJudge{rules, guarded{net, a.attempts, s.Name, false, a.trace}}, nil
+	return func(bands []string) judge { return fitting(networks, bands) }, nil
 }
 
 // fileKey tells this very file from another of the same name: its path, size and time.

@@ -32,7 +32,8 @@ const tilesAtOnce = 4
 // then the quicklook, and last the manifest, with which the cloud knows that the scene is whole.
 type sceneLane struct {
 	want   string // of the cloud: segment or detect; empty: segment
-	screen judge
+	judges choice
+	screen judge   // of this scene, once its bands are known
 	ground *ground // nil: no tile is compared with an earlier one
 	box    buffer
 	key    string // of this very file: a scene that is read again commits nothing twice
@@ -47,8 +48,8 @@ type sceneLane struct {
 }
 
 // newSceneLane is for one scene of the file that key tells from all others.
-func newSceneLane(j judge, g *ground, box buffer, key string, hand *telemetry.Hand, log *slog.Logger) *sceneLane {
-	l := &sceneLane{screen: j, ground: g, box: box, key: key, hand: hand, log: log, packing: &errgroup.Group{}}
+func newSceneLane(judges choice, g *ground, box buffer, key string, hand *telemetry.Hand, log *slog.Logger) *sceneLane {
+	l := &sceneLane{judges: judges, ground: g, box: box, key: key, hand: hand, log: log, packing: &errgroup.Group{}}
 	l.packing.SetLimit(tilesAtOnce)
 	return l
 }
@@ -131,6 +132,7 @@ func (l *sceneLane) pack(p capture.Picture, v screen.Verdict, mask *vision.Mask)
 // into them while more are judged.
 func (l *sceneLane) begin(p capture.Picture) {
 	s := p.Scene
+	l.screen = l.judges(s.Planes)
 	by, _ := l.screen.name()
 	l.manifest = event.Manifest{
 		ID: s.ID, Width: s.Width, Height: s.Height, Bands: s.Planes, DataType: s.DataType,

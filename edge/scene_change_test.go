@@ -121,7 +121,7 @@ func read(t *testing.T, path string, g *ground, b buffer) event.Manifest {
 	if g != nil {
 		rules = g.rules
 	}
-	l := newSceneLane(spectralJudge{rules}, g, b, fileKey(path), idleHand(), slog.New(slog.DiscardHandler))
+	l := newSceneLane(always(spectralJudge{rules}), g, b, fileKey(path), idleHand(), slog.New(slog.DiscardHandler))
 	err := capture.NewSceneFile(path, id, sceneOptions).Run(t.Context(), l.take)
 	if err := errors.Join(err, l.wait()); err != nil {
 		t.Fatal(err)
@@ -229,7 +229,7 @@ func TestWithoutAThresholdNothingIsComparedOrKept(t *testing.T) {
 func TestATileThatWasNotCommittedIsNoReference(t *testing.T) {
 	dir, g := t.TempDir(), newGround(t, t.TempDir())
 	path := scene(t, dir+"/a.tif", 500_000, 1, 0)
-	l := newSceneLane(spectralJudge{g.rules}, g, &fakeBox{full: outbox.ErrClosed}, fileKey(path), idleHand(), g.log)
+	l := newSceneLane(always(spectralJudge{g.rules}), g, &fakeBox{full: outbox.ErrClosed}, fileKey(path), idleHand(), g.log)
 	capture.NewSceneFile(path, "a", sceneOptions).Run(t.Context(), l.take)
 	if err := l.wait(); !errors.Is(err, outbox.ErrClosed) || g.views.Bytes() != 0 {
 		t.Errorf("%v, %d bytes of views", err, g.views.Bytes())
@@ -240,7 +240,7 @@ func TestASceneThatWasAskedForIsSentWhole(t *testing.T) {
 	dir, g, box := t.TempDir(), newGround(t, t.TempDir()), &fakeBox{}
 	read(t, scene(t, dir+"/a.tif", 500_000, 1, 0), g, box)
 	path := scene(t, dir+"/b.tif", 500_000, 1, 0)
-	l := newSceneLane(spectralJudge{g.rules}, g, box, fileKey(path), idleHand(), g.log)
+	l := newSceneLane(always(spectralJudge{g.rules}), g, box, fileKey(path), idleHand(), g.log)
 	l.whole = true
 	if err := errors.Join(capture.NewSceneFile(path, "b", sceneOptions).Run(t.Context(), l.take), l.wait()); err != nil {
 		t.Fatal(err)

@@ -37,6 +37,7 @@ func processCommand() *urfave.Command {
 			&urfave.StringSliceFlag{Name: "images", Usage: "`DIR|GLOB` of JPEG and PNG; may be given again"},
 			&urfave.StringFlag{Name: "detector", Usage: "a model's name; default: the first that detects, else OpenCV's people detector"},
 			&urfave.StringSliceFlag{Name: "models", Usage: "a model repository, or a folder of .onnx files; `DIR`"},
+			&urfave.StringFlag{Name: "cloud-model", Usage: "a small network that screens the tiles of scenes, `NAME`, or several, NAME,NAME: the first whose bands a scene has; default: the spectral test"},
 			&urfave.IntFlag{Name: "overlap", Value: sceneDefaults().Overlap, Usage: "pixels that a scene's neighbouring tiles share; 52 cuts as ukis-csmask does"},
 			&urfave.BoolFlag{Name: "keep-everything", Usage: "screen, but drop nothing"},
 		},
@@ -49,7 +50,7 @@ func processCommand() *urfave.Command {
 				return cli.Usagef("%q is no option: scenes, videos and images are given with --scene, --video and --images", c.Args().First())
 			}
 			j := job{out: c.String("out"), scenes: c.StringSlice("scene"), videos: c.StringSlice("video"), images: c.StringSlice("images"),
-				bands: splitBands(c.String("bands")), reflectanceScale: c.Float64("reflectance-scale"), overlap: c.Int("overlap"), detector: c.String("detector"),
+				bands: splitBands(c.String("bands")), reflectanceScale: c.Float64("reflectance-scale"), overlap: c.Int("overlap"), cloudModel: c.String("cloud-model"), detector: c.String("detector"),
 				models: c.StringSlice("models"), keepEverything: c.Bool("keep-everything"), say: c.App.Writer, log: log}
 			_, err = j.run(c.Context)
 			return err
@@ -63,7 +64,8 @@ type job struct {
 	scenes, videos, images []string
 	bands                  []string
 	reflectanceScale       float64
-	overlap                int // of a scene's tiles
+	overlap                int    // of a scene's tiles
+	cloudModel             string // screens them; empty: the spectral test
 	detector               string
 	models                 []string
 	keepEverything         bool
@@ -88,6 +90,11 @@ func (j job) run(ctx context.Context) (summary, error) {
 	}
 	if err := j.chooseDetector(&edgeConfig, models); err != nil {
 		return summary{}, err
+	}
+	for _, name := range edgeConfig.ModelNames() {
+		if _, err := models.Find(name); err != nil {
+			return summary{}, cli.Usage(err)
+		}
 	}
 	if err := os.MkdirAll(j.out, 0o755); err != nil {
 		return summary{}, cli.Usagef("the output folder can't be made: %w; choose another --out", err)
@@ -179,7 +186,7 @@ func (j job) edge() (edge.Config, error) {
 	for _, path := range scenes {
 		s := sceneDefaults()
 		s.Name, s.Path = names.ID(path), path
-		s.Bands, s.ReflectanceScale, s.Overlap = j.bands, j.reflectanceScale, j.overlap
+		s.Bands, s.ReflectanceScale, s.Overlap, s.CloudModel = j.bands, j.reflectanceScale, j.overlap, j.cloudModel
 		s.SceneOptions.Problems(func(field, message, hint string) {
 			err = errors.Join(err, cli.Usagef("--%s: %s; %s", strings.ReplaceAll(field, "_", "-"), message, hint))
 		})

@@ -42,7 +42,7 @@ func missing(program string, err error) error {
 // swscale's bicubic conversion. The scale filter pins the size, so that a stream that changes its
 // own in the middle still gives frames of the size that the reader counts on.
 func (t tools) args(in input, s shape) []string {
-	// bitexact: MPEG-4 decoders round as every build of OpenCV does, at no cost that was seen.
+	// bitexact: MPEG-4 decoders round as OpenCV 5 does, at no cost that was seen.
 	args := []string{"-nostdin", "-hide_banner", "-loglevel", "error",
 		"-flags", "bitexact", "-threads", strconv.Itoa(max(t.threads, 1))}
 	if in.kind == rtsp {
