@@ -119,7 +119,7 @@ func orDefault[T int | float64 | time.Duration](v *T, d T) {
 	}
 }
 
-const worthHint = "use 0 for none, or expected wrong decisions a KiB such as 0.02; canvas eval cascade measures it"
+const worthHint = "use 0 for none, or expected wrong decisions a KiB such as 0.15; canvas eval cascade measures it"
 
 // Problems names every mistake: add takes the field, what is wrong, and what to do.
 func (c Config) Problems(add func(field, message, hint string)) {

@@ -22,13 +22,13 @@ func ExpectedWrong(boxes []vision.Box) (wrong float64) {
 // PerKiB is what a second look is chosen by: expected wrong decisions for each KiB that it costs.
 func PerKiB(wrong float64, bytes int) float64 { return wrong * 1024 / float64(max(bytes, 1)) }
 
-// muchWrong is where a picture is worth as much as an alert's bytes: 32 detections in full doubt.
-const muchWrong = 32 * 0.25
+// muchWrong is what a picture of full value holds: a hundred detections in full doubt.
+const muchWrong = 100 * 0.25
 
 // pictures chooses the frames that a larger model of the cloud shall see whole.
 type pictures struct {
 	config SecondLook
-	judged time.Time             // the frame that was encoded last, to see what it weighs
+	judged time.Time             // the frame that was judged last, for which it is encoded
 	asked  time.Time             // the one that was sent last
 	name   string                // the finding of that …
 	waits  func(key string) bool // … and whether it still waits; nil: nobody knows
@@ -37,7 +37,7 @@ type pictures struct {
 // judgeEvery is how often at most a camera's frames are encoded to see what they weigh.
 const judgeEvery = time.Second
 
-// due says whether a frame of that time may be judged. A clock that is put back holds up nothing.
+// due says whether a frame of that time is judged. A clock that is put back holds up nothing.
 func (p *pictures) due(at time.Time) bool {
 	within := func(since time.Time, d time.Duration) bool {
 		gone := at.Sub(since)
@@ -51,6 +51,7 @@ func (p *pictures) due(at time.Time) bool {
 	case within(p.asked, p.config.Every) || within(p.judged, min(judgeEvery, p.config.Every/10)):
 		return false
 	}
+	p.judged = at
 	return p.waits == nil || p.name == "" || !p.waits(p.name)
 }
 
@@ -66,7 +67,6 @@ func (c *Camera) look(f Frame, boxes []vision.Box) *event.FrameLook {
 	if wrong == 0 || c.encode == nil || !p.due(f.At) {
 		return nil
 	}
-	p.judged = f.At
 	jpeg, err := c.encode(f.Image, c.config.Snapshot.Quality)
 	if err != nil {
 		c.log.Warn("a frame has no picture for a second look", "frame", f.Number, "problem", err)

@@ -79,14 +79,14 @@ func TestNoPictureGoesWhileTheOneBeforeItWaits(t *testing.T) {
 	if p.due(later) {
 		t.Error("the link has not taken the first")
 	}
-	if waiting = false; !p.due(later) || p.due(at(0).Add(9*time.Second)) {
+	if waiting = false; p.due(at(0).Add(9*time.Second)) || !p.due(later.Add(judgeEvery)) {
 		t.Error("it is gone: the next after ten seconds")
 	}
 	if !p.due(at(0).Add(-time.Hour)) {
 		t.Error("a clock that is put back must hold up nothing")
 	}
 	p.judged = later
-	if p.due(later.Add(judgeEvery / 2)) {
+	if p.due(later.Add(judgeEvery/2)) || !p.due(later.Add(judgeEvery)) {
 		t.Error("frames are encoded once a second, not each of them")
 	}
 }
