@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
@@ -159,4 +160,27 @@ func TestPicturesThatOthersSendInAreNoSecondLooks(t *testing.T) {
 	if k, ok := keyOf(&Entry{Topic: event.DLQTopic, Item: dead}); !ok || k != (key{cameraProduct, "mast-1", "yard"}) {
 		t.Errorf("a dead letter is about %+v", k)
 	}
+}
+
+// TestAVerdictThatComesBeforeItsBatchIsKeptAlsoWhereARecordOfThatNameIsFinished runs a source a second
+// time, as another epoch of the device's buffer: a worker may be faster than a batch that fills.
+func TestAVerdictThatComesBeforeItsBatchIsKeptAlsoWhereARecordOfThatNameIsFinished(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, out := newLog(), t.TempDir()
+		l.run(t, Config{}, out)
+		l.tell(cameraItems(t)...)
+		time.Sleep(time.Hour)
+		items, dead := framesAsked(t)
+		items[0].Epoch, items[0].ID = "e2", id(200)
+		l.tell(items[1:]...)
+		l.bury(dead, "no model for it")
+		time.Sleep(time.Second)
+		l.tell(items[0])
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		made := l.made(t)
+		if len(made) != 2 || !made[1].Complete || made[1].Camera.LookedAgain != 2 || made[1].Camera.LooksFailed != 1 {
+			t.Fatalf("products %+v", made)
+		}
+	})
 }
