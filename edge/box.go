@@ -24,6 +24,8 @@ type buffer interface {
 	Commit(ctx context.Context, drafts ...draft) error
 	// Submit is Commit for live sources: where there is no room the least valuable is dropped.
 	Submit(ctx context.Context, drafts ...draft) error
+	// WaitsUnder says whether what was committed with that key still waits for its receipt.
+	WaitsUnder(key string) bool
 	// Raise makes what waits with that subject as urgent as that, and says how much that is.
 	Raise(ctx context.Context, subject string, to event.Priority) (int, error)
 }

@@ -43,6 +43,7 @@ func (a *Agent) newCameraLane(name string, net *loaded, live, images bool) *came
 	c.Places = a.config.places(name)
 	if images {
 		c.Tracks.Off, c.Alerts.Off = true, true // one has nothing to do with the next
+		c.Second.Every = -1
 	}
 	var observer detect.Observer
 	if a.local != nil {
@@ -52,6 +53,9 @@ func (a *Agent) newCameraLane(name string, net *loaded, live, images bool) *came
 	l := &cameraLane{agent: a, box: a.buffer(), name: name, live: live, images: images, hand: a.hands.New(name), screen: a.config.Screen.Camera(), turns: net.turns,
 		room: make(chan struct{}, c.InFlight), frames: make(chan detect.Frame)}
 	l.camera = detect.NewCamera(name, c, inTurn{guarded{net, a.attempts, name, live, a.trace}, l}, m, infer.EncodeJPEG, observer, a.log)
+	if live {
+		l.camera.HoldPictures(l.box.WaitsUnder)
+	}
 	if !images {
 		a.states.counts(name, l.camera.Crossings)
 		a.wishes.know(name)

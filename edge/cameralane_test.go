@@ -38,6 +38,8 @@ func person() []vision.Box {
 	return []vision.Box{{X: 10, Y: 10, W: 20, H: 40, Score: 0.9, Label: "person"}}
 }
 
+func jpegOf(vision.Image, int) ([]byte, error) { return []byte("jpeg"), nil }
+
 // laneOf is a lane of the camera "gate" before that network.
 func laneOf(a *Agent, b buffer, net detect.Network, t *turns, live bool, change func(*detect.Config)) *cameraLane {
 	a.log = slog.New(slog.DiscardHandler)
@@ -47,7 +49,10 @@ func laneOf(a *Agent, b buffer, net detect.Network, t *turns, live bool, change 
 	}
 	l := &cameraLane{agent: a, box: b, hand: new(telemetry.Hand), name: "gate", live: live, screen: screen.DefaultConfig().Camera(), turns: t,
 		room: make(chan struct{}, c.InFlight), frames: make(chan detect.Frame)}
-	l.camera = detect.NewCamera(l.name, c, inTurn{net, l}, detect.Model{Name: "m"}, nil, nil, a.log)
+	l.camera = detect.NewCamera(l.name, c, inTurn{net, l}, detect.Model{Name: "m"}, jpegOf, nil, a.log)
+	if live {
+		l.camera.HoldPictures(b.WaitsUnder)
+	}
 	a.wishes.know(l.name)
 	return l
 }
@@ -201,6 +206,38 @@ func TestTheNewestWholeFrameTakesBackTheOneBefore(t *testing.T) {
 	frames := box.of(event.Frame)
 	if len(frames) != 3 || !slices.Equal(box.withdrawn, []string{frames[0].Key, frames[1].Key}) {
 		t.Errorf("%d frames, withdrawn %q", len(frames), box.withdrawn)
+	}
+}
+
+// TestPicturesForASecondLookWaitForOneAnother holds a live camera up while its last picture waits for
+// the link, and a file, which says all there is, not at all.
+func TestPicturesForASecondLookWaitForOneAnother(t *testing.T) {
+	doubtful := func() []vision.Box { return []vision.Box{{X: 10, Y: 10, W: 20, H: 40, Score: 0.5, Label: "person"}} }
+	for name, c := range map[string]struct {
+		live  bool
+		waits []string
+		want  int
+	}{
+		"the link takes them":   {true, nil, 3},
+		"the first still waits": {true, []string{"look/gate/0/0"}, 1},
+		"a file":                {false, []string{"look/gate/0/0"}, 3},
+	} {
+		box := &fakeBox{waiting: c.waits}
+		l := laneOf(&Agent{}, box, look(doubtful), newTurns(2), c.live, func(d *detect.Config) {
+			d.Second.Pictures, d.Second.Every = 1e-9, time.Second
+		})
+		if _, err := l.run(t.Context(), film(30, time.Unix(0, 0))); err != nil {
+			t.Fatal(err)
+		}
+		frames := box.of(event.Frame)
+		if len(frames) != c.want {
+			t.Fatalf("%s: %d pictures, want %d", name, len(frames), c.want)
+		}
+		for i, f := range frames {
+			if f.Attrs.Want != "detect" || f.Subject != fmt.Sprintf("gate/frame-%d", 10*i) || (f.Key != "") != c.live {
+				t.Errorf("%s: %+v", name, f.Subject)
+			}
+		}
 	}
 }
 

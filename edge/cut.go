@@ -35,4 +35,6 @@ func (c commitTo) Commit(ctx context.Context, drafts ...draft) error {
 
 func (c commitTo) Submit(ctx context.Context, drafts ...draft) error { return c.Commit(ctx, drafts...) }
 
+func (c commitTo) WaitsUnder(string) bool { return false }
+
 func (c commitTo) Raise(context.Context, string, event.Priority) (int, error) { return 0, nil }

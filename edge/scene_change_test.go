@@ -29,6 +29,7 @@ type fakeBox struct {
 	mu        sync.Mutex
 	drafts    []draft
 	withdrawn []string
+	waiting   []string       // keys of what still waits
 	raised    map[string]int // how much waits under a subject
 	full      error
 }
@@ -52,6 +53,12 @@ func (b *fakeBox) Commit(_ context.Context, drafts ...draft) error {
 }
 
 func (b *fakeBox) Submit(ctx context.Context, drafts ...draft) error { return b.Commit(ctx, drafts...) }
+
+func (b *fakeBox) WaitsUnder(key string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Contains(b.waiting, key)
+}
 
 func (b *fakeBox) Raise(_ context.Context, subject string, _ event.Priority) (int, error) {
 	return b.raised[subject], b.full

@@ -30,8 +30,8 @@ type Camera struct {
 	tracks    []piece
 	snapshots []snapshot
 	known     map[ulid.ULID]bool
-	asked     map[string]bool     // tracks of which a second look was asked for …
-	answers   map[string]answered // … and what came of it
+	asked     map[look]bool     // second looks that were asked for …
+	answers   map[look]answered // … and what came of them
 
 	first, end ulid.ULID // ids of the least batch and of the one that ends the source
 	total      int       // frames, once the end is known; -1 before
@@ -65,7 +65,7 @@ func NewCamera(edge, name, dir string, snapshots int) (*Camera, error) {
 		return nil, fmt.Errorf("beginning the record of camera %s: %w; see mosaic.work_dir", name, err)
 	}
 	c := &Camera{Edge: edge, Name: name, dir: dir, most: snapshots, total: -1, known: map[ulid.ULID]bool{}, models: map[string]bool{},
-		asked: map[string]bool{}, answers: map[string]answered{}}
+		asked: map[look]bool{}, answers: map[look]answered{}}
 	c.spool.path = filepath.Join(dir, "spool")
 	return c, nil
 }
@@ -127,6 +127,11 @@ func (c *Camera) addBatch(e event.Item, p piece) error {
 	if d.End && e.ID.Compare(c.end) > 0 {
 		c.end, c.total = e.ID, max(d.Total, d.Last+1)
 	}
+	for _, f := range d.Frames {
+		if f.SecondLook != nil {
+			c.asked[lookAtFrame(f)] = true
+		}
+	}
 	if d.Model != "" {
 		c.models[d.Model+" "+d.ModelVersion] = true
 	}
@@ -139,7 +144,7 @@ func (c *Camera) addTrack(e event.Item, p piece) error {
 		return fmt.Errorf("%w: %w", errStrange, err)
 	}
 	if t.After.SecondLook != nil {
-		c.asked[t.After.ID] = true
+		c.asked[look{what: t.After.ID}] = true
 	}
 	if p.where, err = c.spool.put(compact(e.Data)); err != nil {
 		return err
@@ -175,9 +180,17 @@ func (c *Camera) addSnapshot(e event.Item, p piece) error {
 
 // frameOf is the number in a whole frame's subject "camera/frame-12"; -1 of what is no whole frame.
 func frameOf(e event.Item) int {
-	number, ok := strings.CutPrefix(trackOf(e.Subject), "frame-")
+	if e.Kind != event.Frame {
+		return -1
+	}
+	return frameNumber(e.Subject)
+}
+
+// frameNumber is the number in the subject "camera/frame-12"; -1 where there is none.
+func frameNumber(subject string) int {
+	number, ok := strings.CutPrefix(trackOf(subject), "frame-")
 	n, err := strconv.Atoi(number)
-	if !ok || err != nil || e.Kind != event.Frame {
+	if !ok || err != nil {
 		return -1
 	}
 	return n
@@ -190,8 +203,8 @@ func (c *Camera) Ended() bool { return c.total >= 0 }
 // that was asked for has come.
 func (c *Camera) Done() bool { return c.Ended() && len(c.Missing()) == 0 }
 
-// Missing are the ranges of frames that no batch covers, "from-to", as far as is known, and the tracks
-// that wait for a second look, "second look at <track>".
+// Missing are the ranges of frames that no batch covers, "from-to", as far as is known, and what waits
+// for a second look, "second look at <track>" or "second look at frame-<number>".
 func (c *Camera) Missing() []string {
 	missing := []string{}
 	gap := func(from, to int) {
@@ -208,8 +221,8 @@ func (c *Camera) Missing() []string {
 		next = max(next, b.last+1)
 	}
 	gap(next, c.total-1)
-	for _, track := range slices.Sorted(slices.Values(c.unanswered())) {
-		missing = append(missing, "second look at "+track)
+	for _, what := range slices.Sorted(slices.Values(c.unanswered())) {
+		missing = append(missing, "second look at "+what)
 	}
 	return missing
 }
@@ -236,9 +249,10 @@ func (c *Camera) began() time.Time {
 	return first.UTC()
 }
 
-// each hands on the record's frames in order. Of a source with an end each frame comes once, even if
+// each hands on the record's frames in order, with what came of a second look at them, nil where none
+// came; a larger model's boxes have taken the place of the device's. Of a source with an end each frame comes once, even if
 // an edge that died read it again under another id. A camera without end never reads again.
-func (c *Camera) each(visit func(*event.Detections, event.FrameDetection) error) error {
+func (c *Camera) each(visit func(*event.Detections, event.FrameDetection, *frameVerdict) error) error {
 	reached := -1
 	for _, b := range c.inOrder() {
 		data, err := c.spool.get(b.where)
@@ -254,7 +268,11 @@ func (c *Camera) each(visit func(*event.Detections, event.FrameDetection) error)
 				continue
 			}
 			reached = f.Frame
-			if err := visit(&d, f); err != nil {
+			v, err := c.lookAgain(&d, &f)
+			if err != nil {
+				return err
+			}
+			if err := visit(&d, f, v); err != nil {
 				return err
 			}
 		}

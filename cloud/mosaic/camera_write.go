@@ -24,9 +24,10 @@ type detection struct {
 // Write makes the record's files in dir and gives the product, whose Folder, Files and Seconds are
 // the caller's. artist may be nil: then snapshots stay as they came.
 //
-//	detections.json  a list of COCO results, by frame
-//	events.json      a list of the tracks' events, by time
-//	annotated/       snapshots with the boxes drawn
+//	detections.json    a list of COCO results, by frame
+//	second_looks.json  which frames a larger model has seen, where it was asked to
+//	events.json        a list of the tracks' events, by time
+//	annotated/         snapshots with the boxes drawn
 func (c *Camera) Write(dir string, artist Artist, score float64) (Product, error) {
 	if len(c.batches) == 0 {
 		return Product{}, fmt.Errorf("camera %s: %w", c.Name, errNoBatch)
@@ -42,17 +43,15 @@ func (c *Camera) Write(dir string, artist Artist, score float64) (Product, error
 	if p.Complete {
 		p.Camera.Through = c.through
 	}
-	for m := range c.models {
-		p.Models = append(p.Models, m)
-	}
-	slices.Sort(p.Models)
-
 	boxes := c.wanted()
-	frames, found, err := c.writeDetections(filepath.Join(dir, "detections.json"), boxes)
+	looks, err := c.writeDetections(filepath.Join(dir, "detections.json"), boxes, p.Camera)
+	if err == nil && len(looks) > 0 {
+		err = writeLooks(filepath.Join(dir, "second_looks.json"), looks)
+	}
 	if err != nil {
 		return p, fmt.Errorf("camera %s: %w", c.Name, err)
 	}
-	p.Camera.Frames, p.Camera.Detections = frames, found
+	p.Models = c.took(looks)
 	if err := c.writeEvents(filepath.Join(dir, "events.json")); err != nil {
 		return p, fmt.Errorf("camera %s: %w", c.Name, err)
 	}
@@ -84,14 +83,19 @@ func list(path string, fill func(add func(element []byte) error) error) error {
 	})
 }
 
-// writeDetections also fills in the frames that snapshots were taken of.
-func (c *Camera) writeDetections(path string, wanted map[int]*taken) (frames, found int, err error) {
+// writeDetections also counts, and fills in the frames that snapshots were taken of.
+func (c *Camera) writeDetections(path string, wanted map[int]*taken, count *CameraFigures) (looks []frameVerdict, err error) {
 	err = list(path, func(add func([]byte) error) error {
-		return c.each(func(d *event.Detections, f event.FrameDetection) error {
-			frames++
+		return c.each(func(d *event.Detections, f event.FrameDetection, v *frameVerdict) error {
+			count.Frames++
 			var image any = f.Frame
 			if f.Name != "" {
 				image = f.Name
+			}
+			if v != nil {
+				v.ImageID = image
+				looks = append(looks, *v)
+				v.count(count)
 			}
 			if w := wanted[f.Frame]; w != nil {
 				*w = taken{is: true, frame: f, marks: marksOf(d)}
@@ -104,12 +108,12 @@ func (c *Camera) writeDetections(path string, wanted map[int]*taken) (frames, fo
 				if err := add(line); err != nil {
 					return err
 				}
-				found++
+				count.Detections++
 			}
 			return nil
 		})
 	})
-	return frames, found, err
+	return looks, err
 }
 
 func (c *Camera) writeEvents(path string) error {

@@ -102,7 +102,7 @@ func concerns(i *event.Item) bool {
 func keyOf(e *Entry) (k key, ok bool) {
 	i := &e.Item
 	dead := e.Topic == event.DLQTopic
-	if dead && i.Kind != event.Tile && (i.Kind != event.Crop || i.Attrs.Want == "") {
+	if dead && i.Kind != event.Tile && !asksAgain(i) {
 		return k, false
 	}
 	if i.Attrs.Scene != "" {
@@ -111,5 +111,5 @@ func keyOf(e *Entry) (k key, ok bool) {
 	if i.Kind == event.Scene {
 		return key{sceneProduct, i.Edge, i.Subject}, i.Subject != ""
 	}
-	return key{cameraProduct, i.Edge, i.Stream}, i.Stream != "" && (!dead || i.Kind == event.Crop)
+	return key{cameraProduct, i.Edge, i.Stream}, i.Stream != "" && (!dead || asksAgain(i))
 }

@@ -154,7 +154,10 @@ func (m *Mosaic) take(ctx context.Context, e Entry) error {
 	r := m.open[k]
 	if r == nil {
 		f, ok := m.finished[k]
-		cloud := looksAgain(&e.Item) || e.Topic == event.DLQTopic // without a place in the device's order
+		// A verdict has no place in the device's order. One of an object comes after batches of its video,
+		// one of a frame may come before the first: then it begins a record, and is forgotten with it
+		// where nothing follows.
+		cloud := looksAgain(&e.Item) && !sawFrame(&e.Item) || e.Topic == event.DLQTopic && e.Item.Kind != event.Frame
 		if ok && k.kind == cameraProduct && (cloud || f.epoch == e.Item.Epoch && e.Item.Seq <= f.through) {
 			return nil // it is in a finished product
 		}

@@ -57,13 +57,17 @@ type SceneFigures struct {
 
 // CameraFigures say what a camera's record holds.
 type CameraFigures struct {
-	Frames     int         `json:"frames"`
-	Detections int         `json:"detections"` // down to the score floor of the model
-	Events     int         `json:"events"`     // of tracks
-	Annotated  int         `json:"annotated"`
-	Ended      bool        `json:"ended"` // the source came to its end
-	Epoch      event.Epoch `json:"epoch,omitempty"`
-	Through    uint64      `json:"through"` // when complete: items of the epoch up to this number are in it
+	Frames     int  `json:"frames"`
+	Detections int  `json:"detections"` // down to the score floor of the model
+	Events     int  `json:"events"`     // of tracks
+	Annotated  int  `json:"annotated"`
+	Ended      bool `json:"ended"` // the source came to its end
+	// LookedAgain is how many pictures a larger model looked at again, whose detections are therefore
+	// its own; LooksFailed, of how many it was asked in vain: second_looks.json says why.
+	LookedAgain int         `json:"looked_again,omitempty"`
+	LooksFailed int         `json:"looks_failed,omitempty"`
+	Epoch       event.Epoch `json:"epoch,omitempty"`
+	Through     uint64      `json:"through"` // when complete: items of the epoch up to this number are in it
 }
 
 // item is the product as it is announced. The id depends on what it says, except the time it took.

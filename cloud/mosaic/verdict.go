@@ -20,43 +20,74 @@ type answered struct {
 	failed  string // why it is dead; empty: there is a result
 }
 
-// looksAgain says whether an item is a worker's view of an object's picture.
+// look is what a larger model was to see: an object's picture, or a whole frame.
+type look struct {
+	what string // a track's id, or frame-<number>
+	at   int64  // of a frame: its time in ms, for a camera that begins anew counts anew. Of a track 0
+}
+
+// lookOf is what an item's picture, or what was found in it, is about.
+func lookOf(i *event.Item) look {
+	l := look{what: trackOf(i.Subject)}
+	if i.Kind == event.Frame || i.Attrs.Input == string(event.Frame) {
+		l.at = i.Time.UnixMilli()
+	}
+	return l
+}
+
+// looksAgain says whether an item is a worker's view of an object's picture or of a whole frame.
 func looksAgain(i *event.Item) bool {
-	return i.Kind == event.Result && i.Attrs.Input == string(event.Crop)
+	return i.Kind == event.Result && i.Attrs.Input == string(event.Crop) || sawFrame(i)
+}
+
+// sawFrame says whether an item is a worker's view of a camera's whole frame.
+func sawFrame(i *event.Item) bool {
+	return i.Kind == event.Result && i.Attrs.Input == string(event.Frame) && wantsBoxes(i)
+}
+
+// wantsBoxes says whether boxes were asked of a camera's whole frame. Other pictures that somebody
+// sends in have no number in their subject.
+func wantsBoxes(i *event.Item) bool {
+	return i.Attrs.Want == "detect" && i.Attrs.Scene == "" && frameNumber(i.Subject) >= 0
+}
+
+// asksAgain says whether an item is a picture for a second look.
+func asksAgain(i *event.Item) bool {
+	return i.Kind == event.Crop && i.Attrs.Want != "" || i.Kind == event.Frame && wantsBoxes(i)
 }
 
 // addVerdict takes in a worker's result. Of several the least id counts, in whatever order they come.
 func (c *Camera) addVerdict(e event.Item) error {
-	track := trackOf(e.Subject)
-	if old, ok := c.answers[track]; ok && old.failed == "" && old.id.Compare(e.ID) <= 0 {
+	at := lookOf(&e)
+	if old, ok := c.answers[at]; ok && old.failed == "" && old.id.Compare(e.ID) <= 0 {
 		return nil
 	}
 	where, err := c.spool.put(e.Data)
 	if err != nil {
 		return err
 	}
-	c.answers[track] = answered{id: e.ID, where: where, model: e.Attrs.Model, version: e.Attrs.ModelVersion}
+	c.answers[at] = answered{id: e.ID, where: where, model: e.Attrs.Model, version: e.Attrs.ModelVersion}
 	return nil
 }
 
 // AddDead takes in a picture that no worker could do anything with. A result outweighs it: it was replayed.
 func (c *Camera) AddDead(e event.Item, reason string) (changed bool) {
-	track := trackOf(e.Subject)
-	if old, ok := c.answers[track]; ok && (old.failed == "" || old.id.Compare(e.ID) <= 0) {
+	at := lookOf(&e)
+	if old, ok := c.answers[at]; ok && (old.failed == "" || old.id.Compare(e.ID) <= 0) {
 		return false
 	}
-	c.answers[track] = answered{id: e.ID, failed: reason}
+	c.answers[at] = answered{id: e.ID, failed: reason}
 	return true
 }
 
-// unanswered are the tracks that wait for a second look.
-func (c *Camera) unanswered() (tracks []string) {
-	for track := range c.asked {
-		if _, ok := c.answers[track]; !ok {
-			tracks = append(tracks, track)
+// unanswered is what waits for a second look.
+func (c *Camera) unanswered() (what []string) {
+	for l := range c.asked {
+		if _, ok := c.answers[l]; !ok {
+			what = append(what, l.what)
 		}
 	}
-	return tracks
+	return what
 }
 
 // judged is a track's event with the verdict in it, where there is one.
@@ -68,7 +99,7 @@ func (c *Camera) judged(data []byte) ([]byte, error) {
 	if e.After == nil || e.After.SecondLook == nil {
 		return data, nil
 	}
-	a, ok := c.answers[e.After.ID]
+	a, ok := c.answers[look{what: e.After.ID}]
 	if !ok {
 		return data, nil
 	}

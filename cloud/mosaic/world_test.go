@@ -163,10 +163,19 @@ func newLog() *log {
 }
 
 func (l *log) put(topic string, items ...event.Item) {
+	var entries []Entry
+	for _, i := range items {
+		entries = append(entries, Entry{Topic: topic, Item: i})
+	}
+	l.append(entries...)
+}
+
+func (l *log) append(entries ...Entry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, i := range items {
-		l.topics[topic] = append(l.topics[topic], Entry{Topic: topic, Offset: int64(len(l.topics[topic])), Item: i})
+	for _, e := range entries {
+		e.Offset = int64(len(l.topics[e.Topic]))
+		l.topics[e.Topic] = append(l.topics[e.Topic], e)
 	}
 	close(l.grown)
 	l.grown = make(chan struct{})
@@ -180,12 +189,9 @@ func (l *log) tell(items ...event.Item) {
 	}
 }
 
+// bury puts a dead letter, with its reason: who reads it must never see it without.
 func (l *log) bury(i event.Item, reason string) {
-	l.put(event.DLQTopic, i)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	all := l.topics[event.DLQTopic]
-	all[len(all)-1].Reason = reason
+	l.append(Entry{Topic: event.DLQTopic, Item: i, Reason: reason})
 }
 
 func (l *log) Partitions(context.Context, string) (int, error) { return 1, nil }

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"text/tabwriter"
 
 	urfave "github.com/urfave/cli/v2"
@@ -56,19 +58,59 @@ func (k cascade) of(model string) measure {
 	return m
 }
 
-// cascadeReport is report.json.
+// cascadeReport is report.json. Where pieces can be sent in several ways, it is of the recommended one.
 type cascadeReport struct {
-	EdgeModel  string            `json:"edge_model"`
-	CloudModel string            `json:"cloud_model"`
-	Figure     string            `json:"figure"` // what the quality is
-	Pieces     int               `json:"pieces"`
-	AllBytes   int               `json:"all_bytes"` // of sending everything
-	Budget     float64           `json:"budget"`
-	Setting    map[string]string `json:"setting"` // of the chosen point, as the device's configuration has it
+	EdgeModel  string  `json:"edge_model"`
+	CloudModel string  `json:"cloud_model"`
+	Figure     string  `json:"figure"`    // what the quality is
+	Doubt      string  `json:"order"`     // what the doubt is
+	AllBytes   int     `json:"all_bytes"` // of sending everything
+	Budget     float64 `json:"budget"`
+	way
+	Ways []way `json:"ways,omitempty"`
+}
+
+// way is a curve of one way to send pieces.
+type way struct {
+	Send    string            `json:"send,omitempty"` // what is sent, where there is a choice
+	Pieces  int               `json:"pieces"`
+	Setting map[string]string `json:"setting"` // of the chosen point, as the device's configuration has it
 	evaluate.Cascade
 }
 
-// tell draws the curve where there is a folder for it, and reports.
+// better says whether a way is to be preferred within the budget: it pays, gives more, or costs less.
+func (a way) better(b way) bool {
+	switch {
+	case a.Pays != b.Pays:
+		return a.Pays
+	case a.Chosen.Quality != b.Chosen.Quality:
+		return a.Chosen.Quality > b.Chosen.Quality
+	}
+	return a.Chosen.Bytes < b.Chosen.Bytes
+}
+
+// recommend makes the report one of several ways, or of the only one.
+func (r *cascadeReport) recommend(ways []way) {
+	r.way = ways[0]
+	for _, w := range ways[1:] {
+		if w.better(r.way) {
+			r.way = w
+		}
+	}
+	if len(ways) > 1 {
+		r.Ways = ways
+	}
+}
+
+// curves are the report's ways, at least one.
+func (r cascadeReport) curves() []way {
+	if len(r.Ways) > 0 {
+		return r.Ways
+	}
+	return []way{r.way}
+}
+
+// tell draws the curves where there is a folder for them, and reports.
 func (k cascade) tell(r cascadeReport) error {
 	if k.out != "" {
 		if err := r.draw(k.out); err != nil {
@@ -79,24 +121,36 @@ func (k cascade) tell(r cascadeReport) error {
 }
 
 func (r cascadeReport) table(w io.Writer) {
-	fmt.Fprintf(w, "%s on the device, %s in the cloud; %s on %d pieces, %.1f KiB where all are sent\n\n",
-		r.EdgeModel, r.CloudModel, r.Figure, r.Pieces, float64(r.AllBytes)/1024)
-	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
-	fmt.Fprintf(t, "doubt from\tsent\tbytes\t%s\tgain\n", r.Figure)
-	for _, p := range r.Points {
-		mark := ""
-		if p == r.Chosen {
-			mark = "<- the best within the budget"
+	fmt.Fprintf(w, "%s on the device, %s in the cloud; %s, %.1f KiB where all is sent\n", r.EdgeModel, r.CloudModel, r.Figure, float64(r.AllBytes)/1024)
+	for _, c := range r.curves() {
+		what := c.Send
+		if what == "" {
+			what = "pieces"
 		}
-		fmt.Fprintf(t, "%.4f\t%.0f %%\t%.1f %%\t%.3f\t%.0f %%\t%s\n", p.Doubt, 100*p.Sent, 100*p.Bytes, p.Quality, 100*p.Gain, mark)
+		fmt.Fprintf(w, "\n%d %s, by %s:\n", c.Pieces, what, r.Doubt)
+		t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+		fmt.Fprintf(t, "from\tsent\tbytes\t%s\tgain\n", r.Figure)
+		for _, p := range c.Points {
+			mark := ""
+			if p == c.Chosen {
+				mark = "<- the best within the budget"
+			}
+			fmt.Fprintf(t, "%.4f\t%.0f %%\t%.1f %%\t%.3f\t%.0f %%\t%s\n", p.Doubt, 100*p.Sent, 100*p.Bytes, p.Quality, 100*p.Gain, mark)
+		}
+		t.Flush()
 	}
-	t.Flush()
-	verdict := "does not pay"
-	if r.Pays {
-		verdict = "pays"
+	fmt.Fprintf(w, "\nthe device alone %.3f, the cloud alone %.3f; within %.0f %% of the bytes:\n", r.Edge, r.Cloud, 100*r.Budget)
+	for _, c := range r.curves() {
+		what, verdict := "the cascade", "does not pay"
+		if c.Send != "" {
+			what += " of " + c.Send
+		}
+		if c.Pays {
+			verdict = "pays"
+		}
+		fmt.Fprintf(w, "%s %s: %s\n", what, verdict, c.Why)
 	}
-	fmt.Fprintf(w, "\nthe device alone %.3f, the cloud alone %.3f; within %.0f %% of the bytes the cascade %s: %s\n", r.Edge, r.Cloud, 100*r.Budget, verdict, r.Why)
-	for setting, value := range r.Setting {
-		fmt.Fprintf(w, "set %s: %s\n", setting, value)
+	for _, setting := range slices.Sorted(maps.Keys(r.Setting)) {
+		fmt.Fprintf(w, "set %s: %s\n", setting, r.Setting[setting])
 	}
 }

@@ -86,11 +86,12 @@ func (k *maskCascade) run(ctx context.Context, scenes, labelled []string) error 
 		all += p.Large
 	}
 	cloud := k.quality(0)
-	report := cascadeReport{EdgeModel: k.edge, CloudModel: k.cloud, Figure: "IoU of cloud", Pieces: len(k.pieces), AllBytes: all, Budget: k.budget,
-		Cascade: evaluate.MeasureCascade(k.pieces, k.quality, cloud, all, k.budget, k.steps)}
-	if report.Pays {
-		report.Setting = map[string]string{"screen.scenes.unsure": fmt.Sprintf("%.4g", report.Chosen.Doubt)}
+	found := way{Pieces: len(k.pieces), Cascade: evaluate.MeasureCascade(k.pieces, k.quality, cloud, all, k.budget, k.steps)}
+	if found.Pays {
+		found.Setting = map[string]string{"screen.scenes.unsure": fmt.Sprintf("%.4g", found.Chosen.Doubt)}
 	}
+	report := cascadeReport{EdgeModel: k.edge, CloudModel: k.cloud, Figure: "IoU of cloud", Doubt: "share of unsure pixels", AllBytes: all, Budget: k.budget}
+	report.recommend([]way{found})
 	return k.tell(report)
 }
 

@@ -12,11 +12,17 @@ const (
 	chartLeft, chartBottom  = 60, 50
 )
 
-// draw writes quality against bytes as cascade.svg, with the straight line of pieces chosen at random.
+// curveColours are of the ways, in their order.
+var curveColours = []string{"#1f6fb4", "#2a9d5c"}
+
+// draw writes quality against bytes as cascade.svg, each way a curve, with the straight line of pieces
+// chosen at random. What costs more than sending everything is not drawn.
 func (r cascadeReport) draw(dir string) error {
 	low, high := min(r.Edge, r.Cloud), max(r.Edge, r.Cloud)
-	for _, p := range r.Points {
-		low, high = min(low, p.Quality), max(high, p.Quality)
+	for _, c := range r.curves() {
+		for _, p := range c.Points {
+			low, high = min(low, p.Quality), max(high, p.Quality)
+		}
 	}
 	room := max(high-low, 0.01) * 0.1
 	low, high = low-room, high+room
@@ -37,11 +43,17 @@ func (r cascadeReport) draw(dir string) error {
 	fmt.Fprintf(&b, `<text x="%.1f" y="%d" text-anchor="middle">bytes, of sending everything</text>`+"\n", x(0.5), chartHeight-10)
 	fmt.Fprintf(&b, `<text x="%d" y="14">%s: %s, then %s</text>`+"\n", chartLeft, escaped(r.Figure), escaped(r.EdgeModel), escaped(r.CloudModel))
 	fmt.Fprintf(&b, `<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="#999" stroke-dasharray="4"/>`+"\n", x(r.Points[0].Bytes), y(r.Edge), x(1), y(r.Cloud))
-	var line strings.Builder
-	for _, p := range r.Points {
-		fmt.Fprintf(&line, "%.1f,%.1f ", x(p.Bytes), y(p.Quality))
+	for i, c := range r.curves() {
+		colour := curveColours[i%len(curveColours)]
+		var line strings.Builder
+		for _, p := range c.Points {
+			if p.Bytes <= 1.001 {
+				fmt.Fprintf(&line, "%.1f,%.1f ", x(p.Bytes), y(p.Quality))
+			}
+		}
+		fmt.Fprintf(&b, `<polyline points="%s" fill="none" stroke="%s" stroke-width="2"/>`+"\n", strings.TrimSpace(line.String()), colour)
+		fmt.Fprintf(&b, `<text x="%.1f" y="%d" fill="%s" text-anchor="end">%s</text>`+"\n", x(1), chartHeight-chartBottom-8-16*i, colour, escaped(c.Send))
 	}
-	fmt.Fprintf(&b, `<polyline points="%s" fill="none" stroke="#1f6fb4" stroke-width="2"/>`+"\n", strings.TrimSpace(line.String()))
 	fmt.Fprintf(&b, `<circle cx="%.1f" cy="%.1f" r="5" fill="#d1495b"/>`+"\n</svg>\n", x(r.Chosen.Bytes), y(r.Chosen.Quality))
 	return os.WriteFile(filepath.Join(dir, "cascade.svg"), []byte(b.String()), 0o644)
 }

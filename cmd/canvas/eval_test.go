@@ -80,6 +80,7 @@ func TestEvaluationsRefuseWhatTheyCannotMeasure(t *testing.T) {
 		"a strange legend":    {"mask", "--labels", labels, "--mask", labels, "--legend", "fog"},
 		"a cascade of one":    {"cascade", "detect", "--edge", "a", "--coco", labels, "--images", "."},
 		"a budget of bytes":   {"cascade", "detect", "--edge", "a", "--cloud", "b", "--coco", labels, "--images", ".", "--budget", "4096"},
+		"a way of its own":    {"cascade", "detect", "--edge", "a", "--cloud", "b", "--coco", labels, "--images", ".", "--send", "words"},
 		"tiles of a pixel":    {"cascade", "mask", "--edge", "a", "--cloud", "b", "--labels", labels, "--scene", labels, "--tile", "1"},
 		"a crowd of nobody":   {"track", "--objects", "0"},
 		"tracks of nothing":   {"track", "--tracks", labels},
@@ -174,21 +175,5 @@ func TestBothEndsOfACascadeAreTheModelsAlone(t *testing.T) {
 	}
 	if drawn, err := os.ReadFile(filepath.Join(out, "cascade.svg")); err != nil || !bytes.Contains(drawn, []byte("polyline")) {
 		t.Errorf("the curve: %v", err)
-	}
-}
-
-func TestACascadeOfOneDetectorChangesNothingItIsSureOf(t *testing.T) {
-	dir := assets(t)
-	text, err := canvas("eval", "cascade", "detect", "--edge", "fastestdet", "--cloud", "picodet_s_416", "--models", filepath.Join(dir, "models"),
-		"--images", filepath.Join(dir, "images"), "--coco", filepath.Join(dir, "images", "sahi_terrain2_coco.json"), "--engine", "onnxruntime-cpu", "--json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var r cascadeReport
-	if err := json.Unmarshal([]byte(text), &r); err != nil {
-		t.Fatal(err)
-	}
-	if math.Abs(r.Cloud-0.5426) > 0.001 || r.Points[0].Quality != r.Edge || r.Pieces == 0 || len(r.Points) < 3 {
-		t.Errorf("%+v", r)
 	}
 }

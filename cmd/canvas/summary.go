@@ -52,6 +52,7 @@ type cameraLine struct {
 	Detections      int     `json:"detections"`
 	FramesPerSecond float64 `json:"frames_per_second"`
 	Seconds         float64 `json:"seconds"`
+	LookedAgain     int     `json:"looked_again,omitempty"` // pictures whose detections are those of the cloud's model
 }
 
 // deliveryCounts are ids counted at both ends.

@@ -197,7 +197,11 @@ func (w *watch) finished(p mosaic.Product) {
 	case p.Scene != nil:
 		w.tell("%s: product %s: %d of %d tiles looked at in the cloud", p.Name, state, p.Scene.Results, p.Scene.Tiles)
 	case p.Camera != nil:
-		w.tell("%s: product %s: %d detections in %d frames", p.Name, state, p.Camera.Detections, p.Camera.Frames)
+		again := ""
+		if n := p.Camera.LookedAgain; n > 0 {
+			again = fmt.Sprintf(", %d of them looked at again in the cloud", n)
+		}
+		w.tell("%s: product %s: %d detections in %d frames%s", p.Name, state, p.Camera.Detections, p.Camera.Frames, again)
 	}
 	w.touch()
 }
@@ -219,7 +223,7 @@ func (w *watch) summary(reports []infer.Report, d deliveryCounts, took time.Dura
 			s.Scenes = append(s.Scenes, sceneOf(p))
 		case p.Camera != nil:
 			s.Cameras = append(s.Cameras, cameraLine{Name: name, Frames: p.Camera.Frames, Detections: p.Camera.Detections,
-				FramesPerSecond: float64(p.Camera.Frames) / max(end.took.Seconds(), 1e-3), Seconds: seconds(end.took)})
+				FramesPerSecond: float64(p.Camera.Frames) / max(end.took.Seconds(), 1e-3), Seconds: seconds(end.took), LookedAgain: p.Camera.LookedAgain})
 		case end.err == nil && i < w.scenes:
 			s.Scenes = append(s.Scenes, sceneLine{ID: name})
 		case end.err == nil:

@@ -29,8 +29,8 @@ func (b *batch) fits(w, h int) bool { return b.empty() || b.data.Width == w && b
 
 func (b *batch) full() bool { return len(b.data.Frames) >= b.config.Frames }
 
-// add takes a frame's detections.
-func (b *batch) add(f Frame, boxes []vision.Box, now time.Time) {
+// add takes a frame's detections, and what is asked about its whole picture.
+func (b *batch) add(f Frame, boxes []vision.Box, asked *event.FrameLook, now time.Time) {
 	d := &b.data
 	if b.empty() {
 		b.since, d.First, d.Width, d.Height = now, int(f.Number), f.Image.W, f.Image.H
@@ -44,6 +44,7 @@ func (b *batch) add(f Frame, boxes []vision.Box, now time.Time) {
 	}
 	to := &d.Frames[len(d.Frames)-1]
 	to.Frame, to.Name, to.Time = int(f.Number), f.Name, f.At.UTC().Truncate(time.Millisecond)
+	to.SecondLook = asked
 	if to.Boxes == nil {
 		to.Boxes = make([]event.Box, 0, max(len(boxes), 8)) // an empty list, never null
 	}

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/vision"
 )
 
@@ -23,11 +24,12 @@ type Camera struct {
 	observe Observer
 	log     *slog.Logger
 
-	tracker *Tracker
-	alerts  *alerts
-	batch   *batch
-	counts  map[kept]int // objects of each label, as they were told
-	tally   map[kept]int // the same while a frame is counted
+	tracker  *Tracker
+	alerts   *alerts
+	batch    *batch
+	pictures pictures
+	counts   map[kept]int // objects of each label, as they were told
+	tally    map[kept]int // the same while a frame is counted
 
 	pending  []Finding
 	complain time.Time // not before then again
@@ -55,7 +57,7 @@ func NewCamera(name string, c Config, net Network, m Model, encode Encode, obser
 		c.Snapshot.Off = true
 	}
 	return &Camera{name: name, config: c, model: m, net: net, encode: encode, observe: observe, log: log.With("camera", name),
-		tracker: NewTracker(name, c.Tracks), alerts: newAlerts(c.Alerts), batch: newBatch(name, m, c.Batch, c.Places),
+		tracker: NewTracker(name, c.Tracks), alerts: newAlerts(c.Alerts), batch: newBatch(name, m, c.Batch, c.Places), pictures: pictures{config: c.Second},
 		counts: map[kept]int{}, tally: map[kept]int{}}
 }
 
@@ -154,7 +156,11 @@ func (c *Camera) take(f *flight) error {
 	if !c.batch.fits(frame.Image.W, frame.Image.H) {
 		c.flush()
 	}
-	c.batch.add(frame, f.boxes, time.Now())
+	var asked *event.FrameLook
+	if f.err == nil {
+		asked = c.look(frame, f.boxes) // before the batch that says so
+	}
+	c.batch.add(frame, f.boxes, asked, time.Now())
 	if !c.config.Tracks.Off && f.err == nil {
 		c.follow(frame, f.boxes)
 	}

@@ -377,7 +377,7 @@ func FuzzDetectionsJSON(f *testing.F) {
 			return
 		}
 		for i := range int64(n % 64) {
-			b.add(Frame{Number: i, Image: vision.Image{W: 1, H: 1}}, boxes, noon)
+			b.add(Frame{Number: i, Image: vision.Image{W: 1, H: 1}}, boxes, nil, noon)
 		}
 		data, err := b.end(int64(n))
 		if err != nil || !json.Valid(data) {

@@ -49,11 +49,16 @@ type Snapshot struct {
 	MinSide int     `yaml:"min_side"` // pixels of the original, where the frame has them
 }
 
-// SecondLook says which objects a larger model of the cloud shall see: those whose best score stays
-// below a limit when their track ends. Their picture goes there in place of a snapshot.
+// SecondLook says what a larger model of the cloud shall see: objects, when their track ends, whose
+// best score stays below a limit, or whose picture is worth its bytes; it goes there in place of a
+// snapshot. And whole frames that are worth their bytes.
 type SecondLook struct {
 	Below float64 `yaml:"below"` // 0: none
+	Crops float64 `yaml:"crops"` // expected wrong decisions a KiB of an object's picture, from which on it goes; 0: none
 	Want  string  `yaml:"want"`  // detect, classify: what worker.models of the cloud has a model for
+
+	Pictures float64       `yaml:"pictures"`       // expected wrong decisions a KiB, from which on a whole frame goes; 0: none
+	Every    time.Duration `yaml:"pictures_every"` // at least, between two of one camera; below 0: none. Sets of images have none
 }
 
 // DefaultConfig is a good start for a fixed camera of 5 to 30 frames a second.
@@ -64,7 +69,7 @@ func DefaultConfig() Config {
 		Alerts:   AlertConfig{Quiet: time.Minute},
 		Batch:    BatchConfig{Frames: 64, Age: 2 * time.Second},
 		Snapshot: Snapshot{Quality: 85, Margin: 0.5, MinSide: 192},
-		Second:   SecondLook{Want: "detect"},
+		Second:   SecondLook{Want: "detect", Every: 10 * time.Second},
 	}
 }
 
@@ -102,6 +107,9 @@ func (c Config) withDefaults(m Model) Config {
 	if c.Second.Want == "" {
 		c.Second.Want = d.Second.Want
 	}
+	if c.Second.Every == 0 {
+		c.Second.Every = d.Second.Every
+	}
 	return c
 }
 
@@ -110,6 +118,8 @@ func orDefault[T int | float64 | time.Duration](v *T, d T) {
 		*v = d
 	}
 }
+
+const worthHint = "use 0 for none, or expected wrong decisions a KiB such as 0.15; canvas eval cascade measures it"
 
 // Problems names every mistake: add takes the field, what is wrong, and what to do.
 func (c Config) Problems(add func(field, message, hint string)) {
@@ -132,7 +142,10 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	within("snapshot.quality", float64(c.Snapshot.Quality), 100, "use about 85")
 	within("snapshot.margin", c.Snapshot.Margin, 10, "use about 0.5")
 	within("second_look.below", c.Second.Below, 1, "use 0 for none, or the score from which the device is sure; canvas eval cascade measures it")
-	if c.Second.Below > 0 && c.Snapshot.Off {
+	within("second_look.crops", c.Second.Crops, 1000, worthHint)
+	within("second_look.pictures", c.Second.Pictures, 1000, worthHint)
+	within("second_look.pictures_every", c.Second.Every.Seconds(), 86400, "use about 10s: a thin link carries other things too")
+	if (c.Second.Below > 0 || c.Second.Crops > 0) && c.Snapshot.Off {
 		add("second_look.below", "stands beside snapshot.off", "a second look needs the object's picture: leave snapshot.off out")
 	}
 	if want := c.Second.Want; want != "" && want != "detect" && want != "classify" {

@@ -53,7 +53,7 @@ type Finding struct {
 	Attrs    event.Attrs
 	Type     string // media type of Data
 	Data     []byte
-	Key      string // of a track's event: names it, and no other
+	Key      string // of a track's event and of a frame for a second look: names it, and no other
 	// Supersedes is the key of an earlier finding that this one makes needless; empty: none.
 	Supersedes string
 }

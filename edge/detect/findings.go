@@ -110,7 +110,7 @@ func (c *Camera) tell(events []event.TrackEvent) {
 			jpeg = c.picture(l)
 		}
 		if over && jpeg != nil {
-			e.After.SecondLook = c.config.Second.of(l)
+			e.After.SecondLook = c.config.Second.of(l, jpeg)
 		}
 		if e.Type == event.TrackNew {
 			c.tracks.Add(1)

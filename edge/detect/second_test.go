@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/vision"
@@ -54,10 +55,10 @@ func TestUncertainObjectsGoToALargerModelAndSureOnesToPeople(t *testing.T) {
 
 func TestASecondLookNeedsAPicture(t *testing.T) {
 	c := DefaultConfig()
-	c.Second, c.Snapshot.Off = SecondLook{Below: 1.5, Want: "segment"}, true
+	c.Second, c.Snapshot.Off = SecondLook{Below: 1.5, Pictures: -1, Every: -time.Second, Want: "segment"}, true
 	var fields []string
 	c.Problems(func(field, _, _ string) { fields = append(fields, field) })
-	if len(fields) != 3 {
+	if len(fields) != 5 {
 		t.Errorf("%v", fields)
 	}
 }

@@ -22,8 +22,7 @@ func (s Snapshot) see(v *view, b vision.Box, frame vision.Image) {
 		return
 	}
 	v.score = b.Score
-	x, w := s.region(b.X, b.W, frame.W)
-	y, h := s.region(b.Y, b.H, frame.H)
+	x, y, w, h := s.Window(b, frame.W, frame.H)
 	cut(&v.image, frame, x, y, w, h)
 	v.box = [4]float32{b.X - float32(x), b.Y - float32(y), b.W, b.H}
 }
@@ -46,9 +45,17 @@ func cut(to *vision.Image, from vision.Image, x, y, w, h int) {
 	*to = vision.Image{W: w, H: h, Pix: pix}
 }
 
+// Window is what a picture of an object shows of a frame: the object and its surroundings.
+func (s Snapshot) Window(b vision.Box, width, height int) (x, y, w, h int) {
+	x, w = s.region(b.X, b.W, width)
+	y, h = s.region(b.Y, b.H, height)
+	return x, y, w, h
+}
+
 // of says what is asked about an object whose track has ended, nil where nothing is.
-func (s SecondLook) of(l *life) *event.SecondLook {
-	if float64(l.Top) >= s.Below {
+func (s SecondLook) of(l *life, picture []byte) *event.SecondLook {
+	worth := PerKiB(ExpectedWrong([]vision.Box{{Score: l.Top}}), len(picture))
+	if float64(l.Top) >= s.Below && !(s.Crops > 0 && worth >= s.Crops) {
 		return nil
 	}
 	return &event.SecondLook{Want: s.Want, Box: l.view.box}

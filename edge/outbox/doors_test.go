@@ -18,12 +18,15 @@ func TestAWithdrawnItemIsSuperseded(t *testing.T) {
 	if _, err := o.Commit(t.Context(), d, draft(2)); err != nil {
 		t.Fatal(err)
 	}
+	if !o.WaitsUnder(d.Key) || o.WaitsUnder("unknown") {
+		t.Error("what waits is known by its key")
+	}
 	for _, want := range []int{1, 0} {
 		if n, err := o.Withdraw(t.Context(), d.Key, "unknown"); n != want || err != nil {
 			t.Errorf("%d withdrawn, %v; want %d", n, err, want)
 		}
 	}
-	if s := balanced(t, o); s.Dropped != 1 || o.Waits(1) || !o.Waits(2) {
+	if s := balanced(t, o); s.Dropped != 1 || o.Waits(1) || !o.Waits(2) || o.WaitsUnder(d.Key) {
 		t.Errorf("%+v", s)
 	}
 }

@@ -99,6 +99,12 @@ func (o *Outbox) Waits(seq uint64) bool {
 	return o.db.QueryRow("SELECT 1 FROM items WHERE seq=?", seq).Scan(&one) == nil
 }
 
+// WaitsUnder says whether the item that was committed with that key is still waiting for its receipt.
+func (o *Outbox) WaitsUnder(key string) bool {
+	var one int
+	return o.db.QueryRow("SELECT 1 FROM items WHERE seq=(SELECT seq FROM keys WHERE key=?)", key).Scan(&one) == nil
+}
+
 // Raise makes what waits with that subject as urgent as said, where it is less: the cloud has asked
 // for it. It comes out of Fresh again. It says how many items that were.
 func (o *Outbox) Raise(ctx context.Context, subject string, to event.Priority) (n int, err error) {

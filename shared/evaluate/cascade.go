@@ -8,13 +8,13 @@ import (
 
 // Piece is what a device may send whole or only speak of: a tile, a detection's crop.
 type Piece struct {
-	Doubt        float64 // of the device's network, 0 … 1: what is in most doubt is sent first
+	Doubt        float64 // of the device's network, from 0: what is in most doubt is sent first
 	Small, Large int     // bytes of what the device says of it, and of it with its pixels
 }
 
 // CascadePoint is a cascade at one setting: pieces of at least that doubt are sent.
 type CascadePoint struct {
-	Doubt   float64 `json:"doubt"`   // from this on; above 1: none
+	Doubt   float64 `json:"doubt"`   // from this on; of the first point above all pieces': none
 	Sent    float64 `json:"sent"`    // share of the pieces
 	Bytes   float64 `json:"bytes"`   // share of what sending all takes
 	Quality float64 `json:"quality"` // of what comes out, 0 … 1
@@ -31,8 +31,14 @@ type Cascade struct {
 	Why    string         `json:"why"`
 }
 
-// none is a doubt that nothing reaches.
-const none = 1.01
+// none is a doubt that none of the pieces reaches.
+func none(pieces []Piece) float64 {
+	most := 1.0
+	for _, p := range pieces {
+		most = max(most, p.Doubt)
+	}
+	return 1.01 * most
+}
 
 // least is a difference of quality worth speaking of.
 const least = 0.001
@@ -41,7 +47,7 @@ const least = 0.001
 // out when pieces from that doubt on are sent; cloud is the quality where everything goes, all is the
 // bytes of that, and budget the share of them that may be spent.
 func MeasureCascade(pieces []Piece, quality func(doubt float64) float64, cloud float64, all int, budget float64, steps int) Cascade {
-	c := Cascade{Edge: quality(none), Cloud: cloud}
+	c := Cascade{Edge: quality(none(pieces)), Cloud: cloud}
 	for _, doubt := range doubtSteps(pieces, steps) {
 		p := CascadePoint{Doubt: doubt, Quality: quality(doubt)}
 		sent, bytes := 0, 0
@@ -70,7 +76,7 @@ func doubtSteps(pieces []Piece, steps int) []float64 {
 		doubts[i] = p.Doubt
 	}
 	slices.Sort(doubts)
-	out := []float64{none}
+	out := []float64{none(pieces)}
 	for step := 1; step <= steps && len(doubts) > 0; step++ {
 		out = append(out, doubts[len(doubts)-max(1, len(doubts)*step/steps)])
 	}

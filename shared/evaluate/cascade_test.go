@@ -36,6 +36,17 @@ func TestACascadePaysWhereDoubtIsAtTheRightPieces(t *testing.T) {
 	}
 }
 
+func TestDoubtsMayBeOfAnySize(t *testing.T) {
+	pieces, quality := ten(func(i int) bool { return i < 7 })
+	for i := range pieces {
+		pieces[i].Doubt *= 40
+	}
+	c := MeasureCascade(pieces, quality, 1, 1000, 0.5, 10)
+	if c.Points[0].Sent != 0 || c.Edge != 0.7 || c.Chosen.Doubt != 28 || c.Chosen.Sent != 0.3 || !c.Pays {
+		t.Errorf("%+v", c)
+	}
+}
+
 func TestACascadeThatDoesNotPayIsReportedAsSuch(t *testing.T) {
 	for name, c := range map[string]struct {
 		right  func(i int) bool

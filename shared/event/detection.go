@@ -35,6 +35,14 @@ type FrameDetection struct {
 	Name  string    `json:"name,omitempty"` // the file's name, of images
 	Time  time.Time `json:"time"`
 	Boxes []Box     `json:"boxes"`
+
+	SecondLook *FrameLook `json:"second_look,omitempty"` // that was asked for at the whole picture
+}
+
+// FrameLook is a larger model's view of a whole frame: its picture went to the cloud as an item of kind
+// frame, of the frame's time, whose subject is camera/frame-<number>.
+type FrameLook struct {
+	Want string `json:"want"` // detect: what is found takes the place of the device's boxes
 }
 
 // Box is a detection in pixels of the original frame.

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+
+	"cloudcanvas/edge/detect"
+	"cloudcanvas/shared/evaluate"
+	"cloudcanvas/shared/infer"
+	"cloudcanvas/shared/vision"
+)
+
+// secondLook is a detection of the device's and what the cloud's model says of its crop.
+type secondLook struct {
+	first   evaluate.Detection
+	verdict *evaluate.Detection // nil: nothing is there
+}
+
+// sameObject is the overlap from which on two boxes are of one object.
+const sameObject = 0.5
+
+// cut lets the cloud's model see each of the device's detections as the device would send it: one by
+// one, for a device sends each object when its track ends.
+func (d *detectCascade) cut(ctx context.Context, id int64, im vision.Image, boxes []vision.Box) error {
+	for _, b := range boxes {
+		first := d.known(id, []vision.Box{b})
+		if len(first) == 0 || first[0].Score < d.low {
+			continue
+		}
+		x, y, w, h := d.snapshot.Window(b, im.W, im.H)
+		crop := cropOf(im, x, y, w, h)
+		jpeg, err := infer.EncodeJPEG(crop, d.snapshot.Quality)
+		if err != nil {
+			return err
+		}
+		again, err := d.detect(ctx, d.large, crop)
+		if err != nil {
+			return err
+		}
+		d.looks = append(d.looks, secondLook{first[0], judgeAgain(first[0], d.known(id, again), x, y)})
+		d.crops = append(d.crops, evaluate.Piece{Doubt: detect.PerKiB(detect.ExpectedWrong([]vision.Box{b}), len(jpeg)), Large: len(jpeg)})
+	}
+	return nil
+}
+
+// cropsQuality is AP where detections whose crops are worth so much have had a second look.
+func (d *detectCascade) cropsQuality(from float64) float64 {
+	var found []evaluate.Detection
+	for _, p := range d.pictures {
+		for _, s := range p.small {
+			if s.Score < d.low {
+				found = append(found, s)
+			}
+		}
+	}
+	for i, look := range d.looks {
+		switch {
+		case d.crops[i].Doubt < from:
+			found = append(found, look.first)
+		case look.verdict != nil:
+			found = append(found, *look.verdict)
+		}
+	}
+	return d.ap(found)
+}
+
+// judgeAgain is the best that the cloud's model found of the same kind at the same place; x and y are
+// the crop's corner in the picture.
+func judgeAgain(first evaluate.Detection, again []evaluate.Detection, x, y int) (best *evaluate.Detection) {
+	for _, a := range again {
+		a.BBox[0] += float64(x)
+		a.BBox[1] += float64(y)
+		if a.Category == first.Category && vision.IoU(boxOf(a), boxOf(first)) >= sameObject && (best == nil || a.Score > best.Score) {
+			best = &a
+		}
+	}
+	return best
+}
+
+func boxOf(d evaluate.Detection) vision.Box {
+	return vision.Box{X: float32(d.BBox[0]), Y: float32(d.BBox[1]), W: float32(d.BBox[2]), H: float32(d.BBox[3])}
+}
+
+// cropOf cuts a window out of a picture.
+func cropOf(im vision.Image, x, y, w, h int) vision.Image {
+	crop := vision.Image{W: w, H: h}
+	for row := y; row < y+h; row++ {
+		crop.Pix = append(crop.Pix, im.Pix[3*(row*im.W+x):3*(row*im.W+x+w)]...)
+	}
+	return crop
+}
