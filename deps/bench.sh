@@ -59,6 +59,24 @@ same = ((got == 2) == (mask == 1))[got != 255].mean()
 print(f"scene: {ours:.2f} megapixels/s the whole way; forward only of the same {l['tiles']['total']} tiles: {limit:.2f}; ratio {ours / limit:.2f}; ukis-csmask's package: {peer:.2f}; ratio {ours / peer:.2f}; cloud or not agrees on {100 * same:.2f} %")
 PY
 
+scenes=${CANVAS_ASSETS:-$root/../shared/assets}/scenes
+if ls "$scenes"/l8biome_*_mask.tif >/dev/null 2>&1; then
+  one=$(cd "$root" && go test ./shared/infer -run '^$' -bench "Forward/cloud_edge_6b/onnxruntime-cpu/1x$(nproc)" -benchtime 3s | pick images/s)
+  labelled=()
+  for mask in "$scenes"/l8biome_*_mask.tif; do labelled+=(--scene "${mask%_mask.tif}.tif" --labels "$mask"); done
+  "$root/bin/canvas" eval cascade mask --edge cloud_edge_6b --cloud ukis_csmask_6b_l1c "${labelled[@]}" --legend l8biome \
+    --bands blue,green,red,nir,swir16,swir22,cirrus,lwir --json >"$out/run/cascade.json"
+  python3 - "$out/run/cascade.json" "$one" <<'PY'
+import json, sys
+r = json.load(open(sys.argv[1]))
+e, c = r["edge"], r["cloud"]
+curve = ", ".join(f"{p['quality']:.3f} at {100 * p['bytes']:.0f} %" for p in r["points"])
+print(f"edge model: {1000 / float(sys.argv[2]):.1f} ms a tile on all cores; IoU of cloud {e:.3f} of the heavy one's {c:.3f}; ratio {e / c:.2f}; IoU against bytes: {curve}; {'pays' if r['pays'] else 'does not pay'}")
+PY
+else
+  echo "edge model: skipped, no labelled scenes are here"
+fi
+
 side=${BENCH_SIDE:-10980}
 "$root/bin/canvas" simulate scene --out "$out/run/large" --width "$side" --height "$side" --clouds 0.3 --seed 7 >/dev/null
 python3 - "$root/bin/canvas" "$out/run" "$side" <<'PY'

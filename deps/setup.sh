@@ -89,6 +89,16 @@ step_models() {
   rm -rf "$tmp"
 }
 
+# The project's own models, which come with it.
+own_models() {
+  local weights dir
+  for weights in models/*/1/model.onnx; do
+    dir=$out/$(dirname "$weights")
+    mkdir -p "$dir"
+    cmp -s "$weights" "$dir/model.onnx" || { cp "$weights" "$dir/model.onnx.part" && mv "$dir/model.onnx.part" "$dir/model.onnx"; }
+  done
+}
+
 step_samples() {
   mkdir -p "$out/samples"
   sample_sentinel2 "$(package sample xarray-spatial)"
@@ -112,4 +122,5 @@ run 5/7 "models: clouds, shadows, text"     models  step_models
 run 6/7 "samples: two scenes and a video"    samples step_samples
 run 7/7 "axe-core: accessibility of pages"   web     step_web
 write_pkgconfig
+own_models
 echo "set-up is complete in .deps/ ($(du -sh "$out" | cut -f1))"

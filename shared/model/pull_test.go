@@ -100,3 +100,27 @@ func TestAnUnreachableSourceSaysWhatToDo(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestTheProjectsOwnModelsAreInTheProgram(t *testing.T) {
+	known, err := Known()
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := 0
+	for _, m := range known {
+		if !carried(m.Name) {
+			continue
+		}
+		own++
+		got, err := Puller{HTTP: &http.Client{Transport: nowhere{}}}.Pull(context.Background(), t.TempDir(), m.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := got.Verify(); err != nil || got.Case == nil {
+			t.Fatalf("%s: %v, golden case %v", m.Name, err, got.Case)
+		}
+	}
+	if own == 0 {
+		t.Fatal("the program carries no weights")
+	}
+}
