@@ -83,7 +83,7 @@ func (b *boxes) decode(out []tensor, i, n int, g geometry, _ *vision.Image) (vis
 			kept[i].Label = b.spec.Labels[c]
 		}
 	}
-	return vision.Output{Boxes: kept}, nil
+	return vision.Output{Boxes: append([]vision.Box(nil), kept...)}, nil // the answer is its caller's
 }
 
 // keep takes a candidate whose score is above the floor and whose box is a box.

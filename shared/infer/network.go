@@ -2,6 +2,7 @@ package infer
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,10 +16,17 @@ type Network struct {
 	jobs    chan *job
 	owners  sync.WaitGroup
 	runs    sync.WaitGroup
+	calls   sync.Pool // of *call
 	release func()
 
 	mu     sync.RWMutex
 	closed bool
+}
+
+// call is what one Run keeps; it is used again, so that a frame costs no memory but its answer's.
+type call struct {
+	jobs []job
+	done sync.WaitGroup
 }
 
 // job is one image on its way through a session.
@@ -72,29 +80,32 @@ func (n *Network) Run(ctx context.Context, in []vision.Image) ([]vision.Output, 
 	n.mu.RUnlock()
 	defer n.runs.Done()
 
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	c, _ := n.calls.Get().(*call)
+	if c == nil {
+		c = &call{}
+	}
+	defer n.calls.Put(c)
+	c.jobs = slices.Grow(c.jobs[:0], len(in))[:len(in)]
+	defer clear(c.jobs)
 	out := make([]vision.Output, len(in))
-	jobs := make([]job, len(in))
-	var done sync.WaitGroup
 	sent := 0
 	for ; sent < len(in) && ctx.Err() == nil; sent++ {
-		j := &jobs[sent]
-		*j = job{ctx: ctx, im: &in[sent], out: &out[sent], done: &done}
-		done.Add(1)
+		j := &c.jobs[sent]
+		*j = job{ctx: ctx, im: &in[sent], out: &out[sent], done: &c.done}
+		c.done.Add(1)
 		select {
 		case n.jobs <- j:
 			continue
 		case <-ctx.Done():
-			done.Done()
+			c.done.Done()
 		}
 		break
 	}
 	// What is in the queue still points at the images: it must come out of it before Run returns.
-	done.Wait()
+	c.done.Wait()
 	for i := range sent {
-		if jobs[i].err != nil {
-			return nil, jobs[i].err
+		if c.jobs[i].err != nil {
+			return nil, c.jobs[i].err
 		}
 	}
 	if sent < len(in) {

@@ -11,13 +11,14 @@ import (
 const maxCandidates = 4096
 
 // suppress keeps, class by class, each box that overlaps no better one by more than iou: what
-// cv2.dnn.NMSBoxes does within a class. Best first. found is sorted in place; the result is new.
+// cv2.dnn.NMSBoxes does within a class. Best first. It works in place: the result is the
+// beginning of found.
 func suppress(found []vision.Box, iou float32) []vision.Box {
 	slices.SortStableFunc(found, func(a, b vision.Box) int { return cmp.Compare(b.Score, a.Score) })
 	if len(found) > maxCandidates {
 		found = found[:maxCandidates]
 	}
-	var kept []vision.Box
+	kept := found[:0]
 next:
 	for _, b := range found {
 		for _, k := range kept {

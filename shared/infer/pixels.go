@@ -3,6 +3,8 @@ package infer
 /*
 #cgo pkg-config: opencv4
 #cgo CXXFLAGS: -std=c++17 -O3
+#cgo noescape canvas_picture
+#cgo nocallback canvas_picture
 #include <stdlib.h>
 #include "pixels.h"
 */
