@@ -88,16 +88,22 @@ func (r *rewriter) replace(c *Conv, p model.Int8Conv) {
 	if given, ok := r.integer[c.Input]; ok {
 		in, equal = given, nil
 	} else {
-		// The scales by which channels are made alike ride in the quantisation: no pass of their own.
-		scale, zero := in.Affine()
-		from := r.scalar(name+"/in", scale, zero)
-		to := from
-		axis := -1
+		from := c.Input
 		if len(equal) > 0 {
-			axis, from = 1, r.channels(name+"/equal", equal, scale, zero)
+			// Scales for each channel could ride in QuantizeLinear, but ONNX Runtime 1.2x computes those one
+			// value at a time: 55 ms of a pass of 100, where this multiplication takes 4.
+			by := make([]float32, len(equal))
+			for i, e := range equal {
+				by[i] = 1 / e
+			}
+			r.added = append(r.added, floatTensor(name+"/equal", []int{1, len(by), 1, 1}, by))
+			from = name + "/alike"
+			nodes = append(nodes, newNode("Mul", -1, from, c.Input, name+"/equal"))
 		}
-		nodes = append(nodes, newNode("QuantizeLinear", axis, name+"/x8", c.Input, from[0], from[1]),
-			newNode("DequantizeLinear", -1, name+"/x", name+"/x8", to[0], to[1]))
+		scale, zero := in.Affine()
+		q := r.scalar(name+"/in", scale, zero)
+		nodes = append(nodes, newNode("QuantizeLinear", -1, name+"/x8", from, q[0], q[1]),
+			newNode("DequantizeLinear", -1, name+"/x", name+"/x8", q[0], q[1]))
 		x = name + "/x"
 	}
 	nodes = append(nodes, r.weights(name, c, in, equal)...)
@@ -124,16 +130,6 @@ func (r *rewriter) replace(c *Conv, p model.Int8Conv) {
 // scalar adds the scale and the zero point of one tensor.
 func (r *rewriter) scalar(name string, scale float32, zero uint8) [2]string {
 	r.added = append(r.added, floatTensor(name+"_scale", nil, []float32{scale}), rawTensor(name+"_zero", nil, kindUint8, []byte{zero}))
-	return [2]string{name + "_scale", name + "_zero"}
-}
-
-// channels adds a scale for each channel.
-func (r *rewriter) channels(name string, equal []float32, scale float32, zero uint8) [2]string {
-	scales, zeros := make([]float32, len(equal)), make([]byte, len(equal))
-	for i, e := range equal {
-		scales[i], zeros[i] = scale*e, zero
-	}
-	r.added = append(r.added, floatTensor(name+"_scale", []int{len(equal)}, scales), rawTensor(name+"_zero", []int{len(equal)}, kindUint8, zeros))
 	return [2]string{name + "_scale", name + "_zero"}
 }
 
