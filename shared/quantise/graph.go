@@ -150,6 +150,8 @@ func read(data []byte) (*graph, error) {
 				return nil, fmt.Errorf("it is stored in float16 and has an operator %s with a graph of its own; save it as float32", n.op)
 			}
 		}
+		g.foldHalf()
+		g.prune()
 	}
 	return g, nil
 }

@@ -33,7 +33,11 @@ func TestConvolutionsAreFoundWithWhatBelongsToThem(t *testing.T) {
 			for _, c := range convs {
 				seen = append(seen, c.Output+">"+c.Last)
 			}
-			if got := strings.Join(seen, " "); got != "stem>stem_relu second>second_relu joint>joint_clip skipped>skipped head>head" {
+			second := "second"
+			if o.Half { // the normalisation is in the weights before anything is looked at
+				second = "second_norm"
+			}
+			if got := strings.Join(seen, " "); got != "stem>stem_relu "+second+">second_relu joint>joint_clip skipped>skipped head>head" {
 				t.Fatalf("found %s", got)
 			}
 			if joint := convs[2]; !joint.Joined || joint.Bound != 6 || joint.Below || joint.Shape != [4]int{32, 48, 3, 3} {
@@ -50,6 +54,9 @@ func TestARewrittenFileIsTheSameEachTimeAndWhole(t *testing.T) {
 	for _, o := range []tiny.Options{{}, {Constants: true}, {Half: true}} {
 		data := tiny.Network(o)
 		p := plan("second", "joint", "skipped")
+		if o.Half {
+			p.Convs[0].Output = "second_norm"
+		}
 		p.Convs[1].Equal = slices.Repeat([]float32{2}, 48)
 		a, err := Rewrite(data, p)
 		if err != nil {
@@ -97,6 +104,11 @@ func TestFloat16IsWidenedExactly(t *testing.T) {
 	for bits, want := range map[uint16]float32{0: 0, 0x3c00: 1, 0xc000: -2, 0x7bff: 65504, 1: 1.0 / (1 << 24), 0x83ff: -1023.0 / (1 << 24), 0x0400: 1.0 / (1 << 14), 0x3555: 0.333251953125} {
 		if got := half(bits); got != want {
 			t.Errorf("%04x is %g, want %g", bits, got, want)
+		}
+	}
+	for v, want := range map[float32]float32{1: 1, 1 + 1.0/4096: 1, 1 + 3.0/2048: 1 + 2.0/1024, -65519: -65504, 1e-8: 0, 0.1: 0.0999755859375} {
+		if got := halved(v); got != want {
+			t.Errorf("%g is kept as %g, want %g", v, got, want)
 		}
 	}
 	if !math.IsInf(float64(half(0x7c00)), 1) || !math.IsNaN(float64(half(0x7e00))) {

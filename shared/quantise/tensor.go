@@ -105,19 +105,6 @@ func (t tensor) floats() ([]float32, error) {
 	return values, err
 }
 
-// half widens a float16; every one of them is a float32.
-func half(h uint16) float32 {
-	sign, exponent, mantissa := uint32(h>>15)<<31, uint32(h>>10)&31, uint32(h)&1023
-	switch {
-	case exponent == 31:
-		return math.Float32frombits(sign | 0x7f800000 | mantissa<<13)
-	case exponent == 0: // zero, or so small that it has no leading one
-		v := float32(mantissa) / (1 << 24)
-		return math.Float32frombits(sign | math.Float32bits(v))
-	}
-	return math.Float32frombits(sign | (exponent+112)<<23 | mantissa<<13)
-}
-
 // widened is a float16 tensor as a float32 one; others stay as they are.
 func (t tensor) widened() ([]byte, error) {
 	if t.kind != kindFloat16 {
