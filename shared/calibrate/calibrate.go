@@ -99,9 +99,6 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	sum := sha256.Sum256(data)
 	r.Plan.SHA256 = hex.EncodeToString(sum[:])
 	r.Plan.Made = "canvas-edge models quantise, ONNX Runtime"
-	if o.Model.Int8 != nil && o.Model.Int8.SHA256 == r.Plan.SHA256 {
-		o.Log.Debug("there was an int8.json for these weights")
-	}
 	r.Plan.Golden, err = golden(o, data, r.Plan)
 	return r, err
 }
