@@ -90,7 +90,7 @@ func (r *rewriter) replace(c *Conv, p model.Int8Conv) {
 	} else {
 		from := c.Input
 		if len(equal) > 0 {
-			// Scales for each channel could ride in QuantizeLinear, but ONNX Runtime 1.2x computes those one
+			// Scales for each channel could ride in QuantizeLinear, but ONNX Runtime computes those one
 			// value at a time: 55 ms of a pass of 100, where this multiplication takes 4.
 			by := make([]float32, len(equal))
 			for i, e := range equal {
