@@ -31,7 +31,7 @@ func halved(v float32) float32 {
 
 // foldHalf multiplies the normalisations of a float16 file into the weights as ONNX Runtime does before
 // it computes in float32: in 16 bits, each step rounded. Folding them exactly gives another network: on
-// one of 23 scenes ukis_csmask_6b_l1c gave another class to 6.6 % of the pixels, before anything was in
+// one scene ukis_csmask_6b_l1c gave another class to 6.6 % of the pixels, with one small convolution in
 // 8 bits. What 8 bits are held against is the engine's float.
 func (g *graph) foldHalf() {
 	readers := map[string]int{}
