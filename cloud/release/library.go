@@ -32,7 +32,7 @@ type Objects interface {
 // maxModel bounds one file of a model.
 const maxModel = 4 << 30
 
-// prefix is where versions rest: models/<name>/<version>/{model.onnx, golden.json, model.yaml}.
+// prefix is where versions rest: models/<name>/<version>/{model.onnx, golden.json, int8.json, model.yaml}.
 const prefix = "models/"
 
 // Library is the versions that were published. A version never changes; its model.yaml is written
@@ -91,13 +91,15 @@ func (l Library) Publish(ctx context.Context, m model.Model, dir string) (versio
 	if err := l.Objects.Put(ctx, at+"model.onnx", weights); err != nil {
 		return "", err
 	}
-	switch golden, err := os.ReadFile(filepath.Join(dir, m.Manifest.Golden)); {
-	case err == nil:
-		if err := l.Objects.Put(ctx, at+m.Manifest.Golden, golden); err != nil {
-			return "", err
+	for _, name := range []string{m.Manifest.Golden, event.ModelInt8} {
+		switch beside, err := os.ReadFile(filepath.Join(dir, name)); {
+		case err == nil:
+			if err := l.Objects.Put(ctx, at+name, beside); err != nil {
+				return "", err
+			}
+		case !errors.Is(err, fs.ErrNotExist):
+			return "", fmt.Errorf("publishing model %s: %w", m.Name, err)
 		}
-	case !errors.Is(err, fs.ErrNotExist):
-		return "", fmt.Errorf("publishing model %s: %w", m.Name, err)
 	}
 	sum := sha256.Sum256(weights)
 	if m.SHA256 == "" { // what is fetched must be what was published

@@ -23,6 +23,7 @@ func modelsCommand() *urfave.Command {
 			{Name: "verify", Usage: "check their files against the manifests", ArgsUsage: "[NAME …]", Flags: []urfave.Flag{folders}, Action: verifyModels},
 			{Name: "pull", Usage: "fetch a known model", ArgsUsage: "NAME", Flags: []urfave.Flag{folders}, Action: pullModel},
 			learnCommand(folders),
+			quantiseCommand(folders),
 		},
 	}
 }

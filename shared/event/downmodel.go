@@ -16,6 +16,7 @@ const (
 const (
 	ModelManifest = "model.yaml"
 	ModelGolden   = "golden.json"
+	ModelInt8     = "int8.json"
 	ModelWeights  = "model.onnx"
 )
 
@@ -102,5 +103,5 @@ func (d DownModel) checkFiles() error {
 }
 
 func modelFile(name string) bool {
-	return name == ModelManifest || name == ModelGolden || name == ModelWeights
+	return name == ModelManifest || name == ModelGolden || name == ModelInt8 || name == ModelWeights
 }

@@ -21,11 +21,12 @@ const (
 	OpenCVCUDAFP16 = "opencv-cuda-fp16"
 	ORTCPU         = "onnxruntime-cpu"
 	ORTCUDA        = "onnxruntime-cuda"
+	ORTInt8        = "onnxruntime-int8" // some convolutions in 8 bits, where the model has an int8.json
 )
 
 // Engines lists what Open takes besides Auto, in the order in which auto tries them.
 func Engines() []string {
-	return []string{OpenCVCUDAFP16, OpenCVCUDA, ORTCUDA, ORTCPU, OpenCVCPU}
+	return []string{OpenCVCUDAFP16, OpenCVCUDA, ORTCUDA, ORTInt8, ORTCPU, OpenCVCPU}
 }
 
 var (

@@ -152,13 +152,18 @@ func (f *file) start(e *candidate, l Layout) (*Network, error) {
 		}
 		workers = append(workers, &netWorker{plan: plan, session: s, decoder: d})
 	}
-	f.data = nil // the engines have their own copies now
+	f.data, f.small = nil, nil // the engines have their own copies now
 	return start(workers, l, e.close), nil
 }
 
 // open loads the file into an engine.
 func (f *file) open(name string, l Layout) (engine, error) {
 	switch name {
+	case ORTInt8:
+		if err := f.rewrite(); err != nil {
+			return nil, err
+		}
+		return openORT(f, name, l.Threads, l.Runtime)
 	case ORTCPU, ORTCUDA:
 		return openORT(f, name, l.Threads, l.Runtime)
 	default:

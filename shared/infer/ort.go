@@ -76,6 +76,7 @@ type ortEngine struct {
 	threads int
 	where   string
 	cuda    bool
+	int8    bool
 	strict  bool // no operator may fall back to the CPU
 	shared  *ort.DynamicAdvancedSession
 }
@@ -84,7 +85,7 @@ func openORT(f *file, name string, threads int, dir string) (engine, error) {
 	if err := loadORT(dir); err != nil {
 		return nil, err
 	}
-	e := &ortEngine{file: f, threads: threads, where: cpuName(), cuda: name == ORTCUDA}
+	e := &ortEngine{file: f, threads: threads, where: cpuName(), cuda: name == ORTCUDA, int8: name == ORTInt8}
 	var err error
 	if e.cuda {
 		// First so that nothing may run on the CPU; where a few operators must, that is said.
@@ -112,9 +113,16 @@ func (e *ortEngine) load() (*ort.DynamicAdvancedSession, error) {
 		// A waiting thread that spins takes the core from the session beside it.
 		{"session.intra_op.allow_spinning", "0"},
 		{"session.inter_op.allow_spinning", "0"},
+		// Without VNNI, products of unsigned and signed bytes are added in 16 bits and cut off there; with
+		// this, such a CPU takes unsigned ones on both sides, which is exact and slower.
+		{"session.x64quantprecision", "1"},
 	}
 	if e.strict {
 		settings = append(settings, [2]string{"session.disable_cpu_ep_fallback", "1"})
+	}
+	data := e.file.data
+	if e.int8 {
+		data = e.file.small
 	}
 	err = errors.Join(o.SetIntraOpNumThreads(e.threads), o.SetInterOpNumThreads(1),
 		o.SetGraphOptimizationLevel(ort.GraphOptimizationLevelEnableAll), o.SetLogSeverityLevel(ort.LoggingLevelFatal))
@@ -129,7 +137,7 @@ func (e *ortEngine) load() (*ort.DynamicAdvancedSession, error) {
 			return nil, err
 		}
 	}
-	s, err := ort.NewDynamicAdvancedSessionWithONNXData(e.file.data, []string{e.file.inputs}, e.file.outputs, o)
+	s, err := ort.NewDynamicAdvancedSessionWithONNXData(data, []string{e.file.inputs}, e.file.outputs, o)
 	if err != nil {
 		return nil, fmt.Errorf("ONNX Runtime reading %s: %s", e.file.model.Path, oneLine(err.Error()))
 	}

@@ -73,6 +73,9 @@ func (f *file) memoryPath(l Layout) string {
 	sum := sha256.Sum256(f.data)
 	h := sha256.New()
 	fmt.Fprintln(h, hex.EncodeToString(sum[:]), gocv.OpenCVVersion(), versionORT(l.Runtime), l.Threads, runtime.GOMAXPROCS(0), machine())
+	if f.model.Int8 != nil {
+		json.NewEncoder(h).Encode(f.model.Int8) // another plan is another network
+	}
 	return filepath.Join(l.Remember, f.model.Name+"-"+hex.EncodeToString(h.Sum(nil)[:8])+".json")
 }
 

@@ -36,6 +36,7 @@ func (t tensor) image(i, n int) []float32 {
 type file struct {
 	model   model.Model
 	data    []byte   // nil once the sessions are made
+	small   []byte   // the file with convolutions in 8 bits, once that was asked for; nil like data
 	inputs  string   // the input's name
 	outputs []string // in the decoder's order
 	known   bool     // its sha256 is one of the project's: every engine has read it before

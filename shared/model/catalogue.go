@@ -38,6 +38,9 @@ func knownIn(all fs.FS) ([]Model, error) {
 		if err != nil {
 			return nil, err
 		}
+		if m.Int8, err = readInt8(dir, int8File); err != nil {
+			return nil, fmt.Errorf("models/%s/%s: %w", e.Name(), int8File, err)
+		}
 		m.Version = "1"
 		known = append(known, m)
 	}
@@ -45,14 +48,14 @@ func knownIn(all fs.FS) ([]Model, error) {
 }
 
 // Install writes a model into a repository as contracts.md lays it out: <dir>/<name>/model.yaml,
-// golden.json and 1/model.onnx. weights is moved there; the known manifest and golden case are
-// copied. Each file appears whole or not at all.
+// golden.json, int8.json and 1/model.onnx. weights is moved there; what is known of it
+// is copied. Each file appears whole or not at all.
 func install(dir string, m Model, weights string) (Model, error) {
 	home := filepath.Join(dir, m.Name)
 	if err := os.MkdirAll(filepath.Join(home, "1"), 0o755); err != nil {
 		return m, fmt.Errorf("model repository: %w", err)
 	}
-	for _, name := range []string{"model.yaml", m.Manifest.Golden} {
+	for _, name := range []string{"model.yaml", m.Manifest.Golden, int8File} {
 		data, err := fs.ReadFile(models.Manifests, m.Name+"/"+name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue

@@ -99,20 +99,28 @@ func parseGolden(data []byte) (*Golden, error) {
 	if err := json.Unmarshal(data, &g); err != nil {
 		return nil, err
 	}
+	if err := g.check(); err != nil {
+		return nil, err
+	}
+	return &g, nil
+}
+
+// check says whether the case can be run and compared.
+func (g Golden) check() error {
 	if len(g.Input.Shape) != 4 || len(g.Outputs) == 0 {
-		return nil, fmt.Errorf("needs an input shape of four numbers and at least one output")
+		return fmt.Errorf("needs an input shape of four numbers and at least one output")
 	}
 	size := 1
 	for _, s := range g.Input.Shape {
 		if s < 1 || s > 8192 || size > 1<<28/s {
-			return nil, fmt.Errorf("input shape %v is out of range", g.Input.Shape)
+			return fmt.Errorf("input shape %v is out of range", g.Input.Shape)
 		}
 		size *= s
 	}
 	for _, o := range g.Outputs {
 		if len(o.At) == 0 || len(o.At) != len(o.Values) {
-			return nil, fmt.Errorf("output %s has %d places and %d values", o.Name, len(o.At), len(o.Values))
+			return fmt.Errorf("output %s has %d places and %d values", o.Name, len(o.At), len(o.Values))
 		}
 	}
-	return &g, nil
+	return nil
 }

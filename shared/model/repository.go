@@ -21,6 +21,7 @@ type Model struct {
 	Path    string  // of the .onnx; empty for a built-in
 	Version string  // the version folder's number; "1" for a bare file or a built-in
 	Case    *Golden // nil where the model has no golden case
+	Int8    *Int8   // nil where none of its convolutions is known to do in 8 bits
 }
 
 // ErrUnknown says that no model of that name is there.
@@ -121,6 +122,7 @@ func (r *Repository) addFolder(dir string, known []Model) {
 	}
 	for _, v := range versions {
 		m.Version, m.Path = v, filepath.Join(dir, v, "model.onnx")
+		r.findInt8(&m, known)
 		r.add(m)
 	}
 }
@@ -158,6 +160,7 @@ func (r *Repository) addBare(path string, known []Model) {
 		return
 	}
 	m.Version, m.Path = "1", path
+	r.findInt8(&m, known)
 	r.add(m)
 }
 
