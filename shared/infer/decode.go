@@ -3,6 +3,7 @@ package infer
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/vision"
@@ -99,13 +100,12 @@ func (b *boxes) floor() float32 { return float32(b.spec.ScoreFloor) }
 
 // want checks a view's shape; -1 fits anything.
 func want(v view, shape ...int) error {
-	if len(v.shape) != len(shape) {
-		return fmt.Errorf("output %s is %v without the batch, should be like %v", v.name, v.shape, shape)
+	fits := len(v.shape) == len(shape)
+	for i := 0; fits && i < len(shape); i++ {
+		fits = shape[i] < 0 || v.shape[i] == shape[i]
 	}
-	for i, s := range shape {
-		if s >= 0 && v.shape[i] != s {
-			return fmt.Errorf("output %s is %v without the batch, should be like %v", v.name, v.shape, shape)
-		}
+	if !fits { // a copy of shape, so that the list itself need not live on the heap
+		return fmt.Errorf("output %s is %v without the batch, should be like %v", v.name, v.shape, slices.Clone(shape))
 	}
 	return nil
 }

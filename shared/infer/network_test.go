@@ -202,7 +202,7 @@ func TestManyCallersShareARealNetwork(t *testing.T) {
 	}
 }
 
-func TestSteadyRunsAllocateLittle(t *testing.T) {
+func TestSteadyRunsAllocateTheirAnswerOnly(t *testing.T) {
 	n := open(t, known(t, "yolox_nano"), ORTCPU, Layout{Sessions: 1})
 	in := []vision.Image{shot(t, "skimage_astronaut.png")}
 	once := func() {
@@ -211,7 +211,7 @@ func TestSteadyRunsAllocateLittle(t *testing.T) {
 		}
 	}
 	once()
-	if got := testing.AllocsPerRun(20, once); got > 20 {
-		t.Fatalf("%.0f allocations an image", got)
+	if got := testing.AllocsPerRun(20, once); got > 2 {
+		t.Fatalf("%.0f allocations an image, should be the answer's two: the list of outputs, and the boxes in it", got)
 	}
 }

@@ -75,7 +75,8 @@ func picture(im *vision.Image, g geometry, p *plan, scratch []byte, dst []float3
 	}
 	var say message
 	if C.canvas_picture((*C.uint8_t)(&im.Pix[0]), &fit, (*C.float)(&p.table[0]), (*C.uint8_t)(&scratch[0]), (*C.float)(&dst[0]), say.ptr()) != 0 {
-		return fmt.Errorf("resizing %dx%d to %dx%d: %w", im.W, im.H, g.rw, g.rh, say.error())
+		failed := say // say itself stays off the heap
+		return fmt.Errorf("resizing %dx%d to %dx%d: %w", im.W, im.H, g.rw, g.rh, failed.error())
 	}
 	return nil
 }

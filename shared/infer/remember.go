@@ -46,23 +46,41 @@ func DefaultMemory() string {
 // choose finds the engine for the file: the one that won on this machine before, if it still gives
 // the golden case, else the fastest of all.
 func (f *file) choose(ctx context.Context, tries []string, l Layout, r *Report) (*candidate, error) {
-	path := f.memoryPath(l)
-	if past, ok := recall(path); ok && len(tries) > 1 {
-		again := *r
-		if best, _ := f.fastest(ctx, []string{past.Engine}, l, &again); best != nil {
-			*r = again
-			r.Remembered, r.Trials = past.At, past.Trials
-			return best, nil
-		}
+	path := ""
+	if len(tries) > 1 {
+		path = f.memoryPath(l)
+	}
+	if best := f.again(ctx, path, "", l, r); best != nil {
+		return best, nil
 	}
 	best, reasons := f.fastest(ctx, tries, l, r)
 	if best == nil {
 		return nil, fmt.Errorf("model %s: no engine can run it: %w", f.model.Name, errors.Join(reasons...))
 	}
-	if len(tries) > 1 {
-		remember(path, memory{At: time.Now().UTC().Truncate(time.Second), Engine: r.Engine, Ms: r.Ms, Trials: r.Trials})
+	// Who began beside us and was done first has decided for both: workers of one machine are to give
+	// the same bytes, and a busy machine measures badly.
+	if other := f.again(ctx, path, r.Engine, l, r); other != nil {
+		best.close()
+		return other, nil
 	}
+	remember(path, memory{At: time.Now().UTC().Truncate(time.Second), Engine: r.Engine, Ms: r.Ms, Trials: r.Trials})
 	return best, nil
+}
+
+// again opens the engine that is remembered, if it still gives the golden case; nil where none is, or
+// only the one that is open already.
+func (f *file) again(ctx context.Context, path, open string, l Layout, r *Report) *candidate {
+	past, ok := recall(path)
+	if !ok || past.Engine == open {
+		return nil
+	}
+	report := Report{Model: r.Model, Version: r.Version}
+	best, _ := f.fastest(ctx, []string{past.Engine}, l, &report)
+	if best != nil {
+		report.Remembered, report.Trials = past.At, past.Trials
+		*r = report
+	}
+	return best
 }
 
 // memoryPath names the file for all that the outcome depends on; empty: nothing is remembered.
