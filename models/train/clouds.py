@@ -69,12 +69,13 @@ def main():
     p.add_argument("--out", required=True, type=pathlib.Path)
     p.add_argument("--keep", default="/tmp/canvas-squares", help="where the squares are kept between runs")
     p.add_argument("--squares", type=int, default=3000)
-    p.add_argument("--steps", type=int, default=7000)
+    p.add_argument("--steps", type=int, default=5000)
     p.add_argument("--batch", type=int, default=16)
     p.add_argument("--without", default="", help="leave out patches whose name begins so: a sensor held out")
+    p.add_argument("--power", type=float, default=2, help="of the doubt by which labels count less that the teachers contradict")
     p.add_argument("--only", default="", help="one of " + ", ".join(BANDS))
     a = p.parse_args()
-    squares = Squares(a.patches, (a.csmask, a.small), SEED, a.squares, a.without, a.keep)
+    squares = Squares(a.patches, (a.csmask, a.small), SEED, a.squares, a.without, a.power, a.keep)
     for name, bands in BANDS.items():
         if a.only and name != a.only:
             continue

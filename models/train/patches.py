@@ -105,10 +105,10 @@ def square(rng, p):
 
 
 class Squares:
-    """count squares, made once and kept in a folder; those of patches whose name begins with without are
-    left out of the batches."""
+    """count squares, made once and kept in a folder. In batches those of patches whose name begins with
+    without are left out, and labels that the teachers contradict count by this power of their doubt."""
 
-    def __init__(self, folder, teachers, seed, count, without, keep):
+    def __init__(self, folder, teachers, seed, count, without, power, keep):
         keep = pathlib.Path(keep)
         keep.mkdir(parents=True, exist_ok=True)
         path, names = keep / f"squares-{seed}-{count}.npy", keep / f"squares-{seed}-{count}.txt"
@@ -117,7 +117,9 @@ class Squares:
             names.write_text("\n".join(of))
             np.save(path, squares)
         self.all = np.load(path, mmap_mode="r")
-        self.used = [i for i, name in enumerate(names.read_text().split("\n")) if not (without and name.startswith(without))]
+        of = [line.split() for line in names.read_text().split("\n")]
+        self.used = [i for i, (name, _) in enumerate(of) if not (without and name.startswith(without))]
+        self.power = [power / 2 if kind == "labelled" else 1 for _, kind in of]
 
     @staticmethod
     def make(files, teachers, seed, count):
@@ -127,7 +129,8 @@ class Squares:
             n = collections.Counter((p.kind, p.labelled) for p in patches)
             weight = np.array([MIX[p.kind] * (3 if p.labelled else 1) / (3 * n[p.kind, True] + n[p.kind, False]) for p in patches])
             chosen = np.random.default_rng(seed).choice(len(patches), count, p=weight / weight.sum())
-            return [patches[c].name for c in chosen], np.stack(pool.starmap(drawn, [(seed, i, patches[c]) for i, c in enumerate(chosen)], chunksize=16))
+            of = [f"{patches[c].name} {'labelled' if patches[c].labelled else 'taught'}" for c in chosen]
+            return of, np.stack(pool.starmap(drawn, [(seed, i, patches[c]) for i, c in enumerate(chosen)], chunksize=16))
 
     def batch(self, rng, bands, n, side):
         """n pictures of side x side: reflectance, cloud, and how much each pixel counts."""
@@ -135,8 +138,9 @@ class Squares:
         x, want, known = (np.zeros((n, c, side, side), np.float32) for c in (len(use), 1, 1))
         for i in range(n):
             top, left = rng.integers(0, SIDE - side + 1, 2)
-            s = turn(self.all[self.used[rng.integers(len(self.used))], :, top:top + side, left:left + side], int(rng.integers(8))).astype(np.float32)
-            x[i], want[i, 0], known[i, 0] = noisy(rng, s[use]), s[6], s[7]
+            at = self.used[rng.integers(len(self.used))]
+            s = turn(self.all[at, :, top:top + side, left:left + side], int(rng.integers(8))).astype(np.float32)
+            x[i], want[i, 0], known[i, 0] = noisy(rng, s[use]), s[6], s[7] ** self.power[at]
         return x, want, known
 
 

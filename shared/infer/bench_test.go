@@ -27,7 +27,11 @@ func BenchmarkForward(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		for _, engine := range []string{ORTCPU, OpenCVCPU} {
+		engines := []string{ORTCPU, OpenCVCPU}
+		if f.model.Int8 != nil {
+			engines = append(engines, ORTInt8)
+		}
+		for _, engine := range engines {
 			for _, l := range layoutsFor(runtime.GOMAXPROCS(0)) {
 				b.Run(fmt.Sprintf("%s/%s/%dx%d", name, engine, l.Sessions, l.Threads), func(b *testing.B) {
 					for b.Loop() {
