@@ -70,7 +70,7 @@ def main(folders):
         session = onnxruntime.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])
         spec = manifest["input"]
         channels = len(spec["bands"]) if spec.get("bands") else 3
-        width, height = spec.get("size") or [max(256 if spec.get("bands") else 320, spec["multiple_of"])] * 2  # 256: a scene's tile
+        width, height = spec.get("size") or [max(320, spec["multiple_of"])] * 2
         shape = [1, channels, height, width]
         low, high = value_range(spec)
         reach = 0.0

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"text/tabwriter"
@@ -9,6 +10,7 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"cloudcanvas/cmd/internal/cli"
+	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
 )
 
@@ -20,7 +22,7 @@ func modelsCommand() *urfave.Command {
 		Name: "models", Usage: "the networks on this device",
 		Subcommands: []*urfave.Command{
 			{Name: "ls", Usage: "list them", Flags: []urfave.Flag{folders, jsonFlag}, Action: listModels},
-			{Name: "verify", Usage: "check their files against the manifests", ArgsUsage: "[NAME …]", Flags: []urfave.Flag{folders}, Action: verifyModels},
+			{Name: "verify", Usage: "check their files against the manifests, and let each engine here answer their golden cases", ArgsUsage: "[NAME …]", Flags: []urfave.Flag{folders}, Action: verifyModels},
 			{Name: "pull", Usage: "fetch a known model", ArgsUsage: "NAME", Flags: []urfave.Flag{folders}, Action: pullModel},
 			learnCommand(folders),
 			quantiseCommand(folders),
@@ -110,11 +112,39 @@ func verifyModels(c *urfave.Context) error {
 			continue
 		}
 		fmt.Fprintf(c.App.Writer, "%s %s: as its manifest says\n", m.Name, m.Version)
+		if err := answers(c, m); err != nil {
+			bad++
+			fmt.Fprintln(os.Stderr, err)
+		}
 	}
 	if bad > 0 {
 		return fmt.Errorf("%d of %d models are not what their manifests say: pull them again, or correct the manifest", bad, len(models))
 	}
 	return incompleteModels(r, folders)
+}
+
+// answers lets each engine of this machine run a model's golden case. One that is not here, or that the
+// model has nothing for, is told and no mistake.
+func answers(c *urfave.Context, m model.Model) error {
+	if m.Builtin != "" {
+		return nil
+	}
+	var wrong []error
+	for _, engine := range infer.Engines() {
+		net, report, err := infer.Open(c.Context, m, engine, infer.Layout{Sessions: 1}, nil)
+		switch {
+		case err == nil:
+			fmt.Fprintf(c.App.Writer, "  %-18s golden case: %s, %.1f ms\n", engine, report.Golden, report.Ms)
+			net.Close()
+		case errors.Is(err, infer.ErrDisagrees):
+			wrong = append(wrong, err)
+		case len(report.Trials) == 1:
+			fmt.Fprintf(c.App.Writer, "  %-18s %s\n", engine, report.Trials[0].Reason)
+		default:
+			wrong = append(wrong, err)
+		}
+	}
+	return errors.Join(wrong...)
 }
 
 func pullModel(c *urfave.Context) error {

@@ -87,6 +87,12 @@ func view(t *testing.T, photo image.Image, random *rand.Rand, path string, stain
 		}
 	}
 	draw.Draw(im, stain, image.NewUniform(color.RGBA{R: 150, G: 60, B: 20, A: 255}), image.Point{}, draw.Src)
+	writePNG(t, path, im)
+}
+
+// writePNG writes a picture, and the folder around it.
+func writePNG(t *testing.T, path string, im image.Image) {
+	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
 	}

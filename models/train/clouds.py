@@ -84,7 +84,7 @@ def main():
         to = a.out / f"cloud_edge_{name}" / "1" / "model.onnx"
         to.parent.mkdir(parents=True, exist_ok=True)
         torch.onnx.export(Answer(net), torch.zeros(1, len(bands), 256, 256), to, input_names=["image"], output_names=["cloud"],
-                          dynamic_axes={n: {0: "n", 2: "h", 3: "w"} for n in ("image", "cloud")}, opset_version=13, dynamo=False)
+                          opset_version=13, dynamo=False)
         print(f"  {to}: {to.stat().st_size / 1024:.0f} KiB", flush=True)
 
 
