@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 
 	ort "github.com/yalue/onnxruntime_go"
+	"golang.org/x/sys/cpu"
 )
 
 // loaded is the process's one ONNX Runtime: the library has one environment, made on first use and
@@ -113,9 +115,11 @@ func (e *ortEngine) load() (*ort.DynamicAdvancedSession, error) {
 		// A waiting thread that spins takes the core from the session beside it.
 		{"session.intra_op.allow_spinning", "0"},
 		{"session.inter_op.allow_spinning", "0"},
-		// Without VNNI, products of unsigned and signed bytes are added in 16 bits and cut off there; with
-		// this, such a CPU takes unsigned ones on both sides, which is exact and slower.
-		{"session.x64quantprecision", "1"},
+	}
+	if e.int8 && runtime.GOARCH == "amd64" && !cpu.X86.HasAVX512VNNI && !cpu.X86.HasAVXVNNI {
+		// Products of unsigned and signed bytes are added in 16 bits there and cut off; with this, both sides
+		// are unsigned, which is exact and slower: with VNNI as well, so it is not asked for there.
+		settings = append(settings, [2]string{"session.x64quantprecision", "1"})
 	}
 	if e.strict {
 		settings = append(settings, [2]string{"session.disable_cpu_ep_fallback", "1"})
