@@ -97,12 +97,15 @@ func (c *Cascade) choose(budget float64) {
 	switch {
 	case first.Bytes > budget:
 		c.Why = fmt.Sprintf("what the device says takes %.1f %% of the bytes already, the budget is %.1f %%", 100*first.Bytes, 100*budget)
-	case c.Cloud <= c.Edge+least:
+	case c.Cloud <= c.Edge+least && p.Quality <= c.Edge+least:
 		c.Why = fmt.Sprintf("the cloud's model is not better on these labels (%.3f, the device's %.3f): let the device decide", c.Cloud, c.Edge)
 	case p.Quality <= c.Edge+least:
 		c.Why = fmt.Sprintf("no point within %.1f %% of the bytes is better than the device alone (%.3f)", 100*budget, c.Edge)
 	case p.Quality <= random:
 		c.Why = fmt.Sprintf("%.3f for %.1f %% of the bytes is no more than pieces chosen at random would give (%.3f)", p.Quality, 100*p.Bytes, random)
+	case c.Cloud <= c.Edge+least:
+		c.Pays = true
+		c.Why = fmt.Sprintf("%.3f for %.1f %% of the bytes is better than either model alone: the cloud's is right where the device doubts", p.Quality, 100*p.Bytes)
 	default:
 		c.Pays = true
 		c.Why = fmt.Sprintf("%.0f %% of what the cloud's model gains for %.1f %% of the bytes", 100*p.Gain, 100*p.Bytes)

@@ -36,6 +36,14 @@ func TestACascadePaysWhereDoubtIsAtTheRightPieces(t *testing.T) {
 	}
 }
 
+func TestACascadeMayBeBetterThanBothItsModels(t *testing.T) {
+	pieces, quality := ten(func(i int) bool { return i < 7 })
+	c := MeasureCascade(pieces, quality, 0.6, 1000, 0.5, 10) // the cloud's model alone is worse
+	if !c.Pays || c.Chosen.Quality != 1 || !strings.Contains(c.Why, "either") {
+		t.Errorf("%+v", c)
+	}
+}
+
 func TestDoubtsMayBeOfAnySize(t *testing.T) {
 	pieces, quality := ten(func(i int) bool { return i < 7 })
 	for i := range pieces {
