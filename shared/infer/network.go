@@ -16,7 +16,7 @@ type Network struct {
 	jobs    chan *job
 	owners  sync.WaitGroup
 	runs    sync.WaitGroup
-	calls   sync.Pool // of *call
+	calls   chan *call // to be used again
 	release func()
 
 	mu     sync.RWMutex
@@ -55,7 +55,7 @@ type worker interface {
 
 // start gives each worker its goroutine. release is called when all have ended.
 func start(workers []worker, l Layout, release func()) *Network {
-	n := &Network{layout: l, jobs: make(chan *job, l.Queue), release: release}
+	n := &Network{layout: l, jobs: make(chan *job, l.Queue), calls: make(chan *call, spareCalls), release: release}
 	for _, w := range workers {
 		n.owners.Add(1)
 		go func() {
@@ -80,13 +80,9 @@ func (n *Network) Run(ctx context.Context, in []vision.Image) ([]vision.Output, 
 	n.mu.RUnlock()
 	defer n.runs.Done()
 
-	c, _ := n.calls.Get().(*call)
-	if c == nil {
-		c = &call{}
-	}
-	defer n.calls.Put(c)
+	c := n.call()
+	defer n.leave(c)
 	c.jobs = slices.Grow(c.jobs[:0], len(in))[:len(in)]
-	defer clear(c.jobs)
 	out := make([]vision.Output, len(in))
 	sent := 0
 	for ; sent < len(in) && ctx.Err() == nil; sent++ {
@@ -112,6 +108,27 @@ func (n *Network) Run(ctx context.Context, in []vision.Image) ([]vision.Output, 
 		return nil, ctx.Err()
 	}
 	return out, nil
+}
+
+// spareCalls are as many as wait to be used again.
+const spareCalls = 16
+
+func (n *Network) call() *call {
+	select {
+	case c := <-n.calls:
+		return c
+	default:
+		return &call{}
+	}
+}
+
+// leave forgets the images, which are their caller's.
+func (n *Network) leave(c *call) {
+	clear(c.jobs)
+	select {
+	case n.calls <- c:
+	default:
+	}
 }
 
 // Layout is the layout in use, with defaults filled in.
