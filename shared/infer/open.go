@@ -163,9 +163,9 @@ func (f *file) open(name string, l Layout) (engine, error) {
 		if err := f.rewrite(); err != nil {
 			return nil, err
 		}
-		return openORT(f, name, l.Threads, l.Runtime)
+		return openORT(f, name, l)
 	case ORTCPU, ORTCUDA:
-		return openORT(f, name, l.Threads, l.Runtime)
+		return openORT(f, name, l)
 	default:
 		return openOpenCV(f, name, l.Threads)
 	}

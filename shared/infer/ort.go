@@ -80,14 +80,15 @@ type ortEngine struct {
 	cuda    bool
 	int8    bool
 	strict  bool // no operator may fall back to the CPU
+	alone   bool // no session computes beside another
 	shared  *ort.DynamicAdvancedSession
 }
 
-func openORT(f *file, name string, threads int, dir string) (engine, error) {
-	if err := loadORT(dir); err != nil {
+func openORT(f *file, name string, l Layout) (engine, error) {
+	if err := loadORT(l.Runtime); err != nil {
 		return nil, err
 	}
-	e := &ortEngine{file: f, threads: threads, where: cpuName(), cuda: name == ORTCUDA, int8: name == ORTInt8}
+	e := &ortEngine{file: f, threads: l.Threads, alone: l.Sessions == 1, where: cpuName(), cuda: name == ORTCUDA, int8: name == ORTInt8}
 	var err error
 	if e.cuda {
 		// First so that nothing may run on the CPU; where a few operators must, that is said.
@@ -96,7 +97,7 @@ func openORT(f *file, name string, threads int, dir string) (engine, error) {
 			e.strict, e.where = false, "CUDA device 0, some operators on the CPU"
 			e.shared, err = e.load()
 		}
-	} else if threads == 1 {
+	} else if e.threads == 1 {
 		e.shared, err = e.load()
 	}
 	if err != nil {
@@ -111,9 +112,15 @@ func (e *ortEngine) load() (*ort.DynamicAdvancedSession, error) {
 		return nil, fmt.Errorf("ONNX Runtime: %w", err)
 	}
 	defer o.Destroy()
+	// A thread that spins a little while it waits for the others of its session answers a fifth sooner,
+	// and takes the core from a session beside it.
+	spin := "0"
+	if e.alone {
+		spin = "1"
+	}
 	settings := [][2]string{
-		// A waiting thread that spins takes the core from the session beside it.
-		{"session.intra_op.allow_spinning", "0"},
+		{"session.intra_op.allow_spinning", spin},
+		{"session.intra_op.spin_duration_us", "1000"},
 		{"session.inter_op.allow_spinning", "0"},
 	}
 	if e.int8 && runtime.GOARCH == "amd64" && !cpu.X86.HasAVX512VNNI && !cpu.X86.HasAVXVNNI {

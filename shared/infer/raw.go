@@ -32,7 +32,7 @@ func OpenRaw(m model.Model, threads int, runtime string) (*Raw, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := openORT(f, ORTCPU, max(threads, 1), runtime)
+	e, err := openORT(f, ORTCPU, Layout{Sessions: 1, Threads: max(threads, 1), Runtime: runtime})
 	if err != nil {
 		return nil, fmt.Errorf("model %s: %w", m.Name, err)
 	}
