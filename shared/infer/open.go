@@ -2,6 +2,8 @@ package infer
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -90,7 +92,8 @@ func readFile(m model.Model) (*file, error) {
 	if m.Output.Labels, err = model.LabelsIn(data, m.Output.Labels); err != nil {
 		return nil, fmt.Errorf("model %s: %w", m.Name, err)
 	}
-	f := &file{model: m, data: data, inputs: sig.Inputs[0].Name}
+	sum := sha256.Sum256(data)
+	f := &file{model: m, data: data, sum: hex.EncodeToString(sum[:]), inputs: sig.Inputs[0].Name}
 	f.known = m.SHA256 != "" && slices.ContainsFunc(known, func(k model.Model) bool { return k.SHA256 == m.SHA256 })
 	if err := f.fits(sig.Inputs[0]); err != nil {
 		return nil, fmt.Errorf("model %s: %w", m.Name, err)
@@ -160,7 +163,7 @@ func (f *file) start(e *candidate, l Layout) (*Network, error) {
 func (f *file) open(name string, l Layout) (engine, error) {
 	switch name {
 	case ORTInt8:
-		if err := f.rewrite(); err != nil {
+		if err := f.planned(); err != nil {
 			return nil, err
 		}
 		return openORT(f, name, l)

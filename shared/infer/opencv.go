@@ -87,6 +87,8 @@ func openOpenCV(f *file, name string, threads int) (engine, error) {
 
 func (e *opencvEngine) device() string { return e.where }
 
+func (e *opencvEngine) keep() {} // it reads a network in no time
+
 func (e *opencvEngine) session() (session, error) {
 	var net gocv.Net
 	var readErr error

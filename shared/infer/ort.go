@@ -81,6 +81,8 @@ type ortEngine struct {
 	int8    bool
 	strict  bool // no operator may fall back to the CPU
 	alone   bool // no session computes beside another
+	kept    *keptFile
+	settled bool // what is kept was loaded
 	shared  *ort.DynamicAdvancedSession
 }
 
@@ -88,7 +90,7 @@ func openORT(f *file, name string, l Layout) (engine, error) {
 	if err := loadORT(l.Runtime); err != nil {
 		return nil, err
 	}
-	e := &ortEngine{file: f, threads: l.Threads, alone: l.Sessions == 1, where: cpuName(), cuda: name == ORTCUDA, int8: name == ORTInt8}
+	e := &ortEngine{file: f, threads: l.Threads, alone: l.Sessions == 1, where: cpuName(), cuda: name == ORTCUDA, int8: name == ORTInt8, kept: f.keptAs(name, l)}
 	var err error
 	if e.cuda {
 		// First so that nothing may run on the CPU; where a few operators must, that is said.
@@ -106,7 +108,8 @@ func openORT(f *file, name string, l Layout) (engine, error) {
 	return e, nil
 }
 
-func (e *ortEngine) load() (*ort.DynamicAdvancedSession, error) {
+// load makes a session, with what else is asked of its options.
+func (e *ortEngine) load(more ...func(*ort.SessionOptions) error) (*ort.DynamicAdvancedSession, error) {
 	o, err := ort.NewSessionOptions()
 	if err != nil {
 		return nil, fmt.Errorf("ONNX Runtime: %w", err)
@@ -131,12 +134,15 @@ func (e *ortEngine) load() (*ort.DynamicAdvancedSession, error) {
 	if e.strict {
 		settings = append(settings, [2]string{"session.disable_cpu_ep_fallback", "1"})
 	}
-	data := e.file.data
-	if e.int8 {
-		data = e.file.small
+	data, level, err := e.bytes()
+	if err != nil {
+		return nil, err
 	}
 	err = errors.Join(o.SetIntraOpNumThreads(e.threads), o.SetInterOpNumThreads(1),
-		o.SetGraphOptimizationLevel(ort.GraphOptimizationLevelEnableAll), o.SetLogSeverityLevel(ort.LoggingLevelFatal))
+		o.SetGraphOptimizationLevel(level), o.SetLogSeverityLevel(ort.LoggingLevelFatal))
+	for _, ask := range more {
+		err = errors.Join(err, ask(o))
+	}
 	for _, s := range settings {
 		err = errors.Join(err, o.AddSessionConfigEntry(s[0], s[1]))
 	}
@@ -153,6 +159,19 @@ func (e *ortEngine) load() (*ort.DynamicAdvancedSession, error) {
 		return nil, fmt.Errorf("ONNX Runtime reading %s: %s", e.file.model.Path, oneLine(err.Error()))
 	}
 	return s, nil
+}
+
+// bytes is the network: as it was laid out for this machine before, or as it came.
+func (e *ortEngine) bytes() ([]byte, ort.GraphOptimizationLevel, error) {
+	if data := e.kept.read(); data != nil {
+		e.settled = true
+		return data, ort.GraphOptimizationLevelDisableAll, nil
+	}
+	if !e.int8 {
+		return e.file.data, ort.GraphOptimizationLevelEnableAll, nil
+	}
+	data, err := e.file.inInt8()
+	return data, ort.GraphOptimizationLevelEnableAll, err
 }
 
 func withCUDA(o *ort.SessionOptions) error {

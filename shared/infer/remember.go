@@ -51,6 +51,7 @@ func (f *file) choose(ctx context.Context, tries []string, l Layout, r *Report) 
 		path = f.memoryPath(l)
 	}
 	if best := f.again(ctx, path, "", l, r); best != nil {
+		best.keep()
 		return best, nil
 	}
 	best, reasons := f.fastest(ctx, tries, l, r)
@@ -61,8 +62,10 @@ func (f *file) choose(ctx context.Context, tries []string, l Layout, r *Report) 
 	// the same bytes, and a busy machine measures badly.
 	if other := f.again(ctx, path, r.Engine, l, r); other != nil {
 		best.close()
+		other.keep()
 		return other, nil
 	}
+	best.keep()
 	remember(path, memory{At: time.Now().UTC().Truncate(time.Second), Engine: r.Engine, Ms: r.Ms, Trials: r.Trials})
 	return best, nil
 }
@@ -88,13 +91,19 @@ func (f *file) memoryPath(l Layout) string {
 	if l.Remember == "" {
 		return ""
 	}
-	sum := sha256.Sum256(f.data)
 	h := sha256.New()
-	fmt.Fprintln(h, hex.EncodeToString(sum[:]), gocv.OpenCVVersion(), versionORT(l.Runtime), l.Threads, runtime.GOMAXPROCS(0), machine())
+	fmt.Fprintln(h, f.identity(versionORT(l.Runtime)), gocv.OpenCVVersion(), l.Threads, runtime.GOMAXPROCS(0))
+	return filepath.Join(l.Remember, f.model.Name+"-"+hex.EncodeToString(h.Sum(nil)[:8])+".json")
+}
+
+// identity tells this network, as this machine and that version of ONNX Runtime compute it, from others.
+func (f *file) identity(version string) string {
+	h := sha256.New()
+	fmt.Fprintln(h, f.sum, version, machine())
 	if f.model.Int8 != nil {
 		json.NewEncoder(h).Encode(f.model.Int8) // another plan is another network
 	}
-	return filepath.Join(l.Remember, f.model.Name+"-"+hex.EncodeToString(h.Sum(nil)[:8])+".json")
+	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
 // machine tells this machine from one that would choose otherwise: its processor, its board, its

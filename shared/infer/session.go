@@ -6,6 +6,7 @@ import "cloudcanvas/shared/model"
 type engine interface {
 	session() (session, error)
 	device() string // where it computes, for people
+	keep()          // spares the next start what this one worked out, where that is possible
 	close()
 }
 
@@ -36,6 +37,7 @@ func (t tensor) image(i, n int) []float32 {
 type file struct {
 	model   model.Model
 	data    []byte   // nil once the sessions are made
+	sum     string   // of data, its sha256
 	small   []byte   // the file with convolutions in 8 bits, once that was asked for; nil like data
 	inputs  string   // the input's name
 	outputs []string // in the decoder's order

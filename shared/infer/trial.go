@@ -51,6 +51,9 @@ func (f *file) fastest(ctx context.Context, names []string, l Layout, r *Report)
 			passes = 1
 		}
 		c, err := f.try(name, l.withDefaults(name, f.model.Input.Batch), passes, r.Ms, &trial)
+		if err != nil && f.keptAs(name, l).forget() { // which may be all that is wrong
+			c, err = f.try(name, l.withDefaults(name, f.model.Input.Batch), passes, r.Ms, &trial)
+		}
 		switch {
 		case err != nil:
 			trial.Reason = err.Error()

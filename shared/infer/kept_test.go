@@ -1,0 +1,110 @@
+package infer
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+func TestALaterStartTakesTheNetworkAsItWasLaidOut(t *testing.T) {
+	f, err := readFile(known(t, "yolox_nano"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := Layout{Sessions: 1, Remember: t.TempDir()}.withDefaults(ORTCPU, 1)
+	first := f.answer(t, l, true)
+	files := keptIn(t, l.Remember)
+	if len(files) != 1 {
+		t.Fatalf("kept: %v", files)
+	}
+	raw := f.data
+	f.data = nil // nothing else to read
+	if again := f.answer(t, l, true); !slices.Equal(first, again) {
+		t.Error("it answers otherwise than before")
+	}
+	f.data = raw
+
+	whole, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	torn := bytes.Clone(whole)
+	torn[len(torn)/2] ^= 1
+	for name, content := range map[string][]byte{"torn": torn, "short": whole[:len(whole)/2], "empty": nil} {
+		if err := os.WriteFile(files[0], content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if again := f.answer(t, l, false); !slices.Equal(first, again) {
+			t.Errorf("%s: it answers otherwise", name)
+		}
+		if left := keptIn(t, l.Remember); len(left) != 0 {
+			t.Errorf("%s: it is kept still", name)
+		}
+	}
+}
+
+func TestAKeptNetworkThatAnswersWronglyIsForgotten(t *testing.T) {
+	m := known(t, "yolox_nano")
+	l := Layout{Sessions: 1, Remember: t.TempDir()}
+	other, err := readFile(known(t, "yunet_n_320"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := readFile(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Another network under this one's name: it loads, and says something else.
+	k := f.keptAs(ORTCPU, l)
+	if err := k.write(func(path string) error { return os.WriteFile(path, other.data, 0o600) }); err != nil {
+		t.Fatal(err)
+	}
+	if r := opened(t, m, l); r.Engine != ORTCPU || r.Golden != goldenMatch {
+		t.Errorf("%s: %+v", r.Engine, r.Trials)
+	}
+	if files := keptIn(t, l.Remember); len(files) != 1 || bytes.Equal(k.read(), other.data) {
+		t.Errorf("kept: %v", files)
+	}
+}
+
+func TestWhatIsKeptOfANetworkIsOneFile(t *testing.T) {
+	l := Layout{Remember: t.TempDir()}
+	f := &file{model: known(t, "yolox_nano"), sum: "one"}
+	for _, f.sum = range []string{"one", "two", "two"} {
+		if err := f.keptAs(ORTCPU, l).write(func(path string) error { return os.WriteFile(path, []byte(f.sum), 0o600) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if files := keptIn(t, l.Remember); len(files) != 1 || string(f.keptAs(ORTCPU, l).read()) != "two" {
+		t.Errorf("kept: %v", files)
+	}
+}
+
+// answer opens the file in ONNX Runtime and gives its first output for the golden case's input.
+func (f *file) answer(t *testing.T, l Layout, keep bool) []float32 {
+	t.Helper()
+	c, err := f.try(ORTCPU, l, 1, 0, &Trial{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	if keep {
+		c.keep()
+	}
+	out, err := c.first.forward()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Clone(out[0].data)
+}
+
+func keptIn(t *testing.T, folder string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(folder, "*.onnx"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
