@@ -72,12 +72,15 @@ verify_jars() {
 package() {
   local spec file sum
   read -r spec file sum < <(awk -v k="$1" -v n="$2" '$1==k && $2 ~ "^"n"==" {print $2, $3, $4}' "$here/packages.txt")
-  local kept=$cache/packages/$file
+  local kept=$cache/packages/$file wheel=()
+  # A wheel of one Python is the same file for whichever one is here: it is only unpacked.
+  [[ $file =~ -cp(.)([0-9]+)-(cp[0-9]+)-([a-z0-9_]+)\.whl$ ]] && wheel=(--only-binary=:all: --implementation cp
+    --python-version "${BASH_REMATCH[1]}.${BASH_REMATCH[2]}" --abi "${BASH_REMATCH[3]}" --platform "${BASH_REMATCH[4]}")
   if ! echo "$sum  $kept" | sha256sum -c --status 2>/dev/null; then
     mkdir -p "$cache/packages"
     echo "      fetching $spec" >&2
     CANVAS_PACKAGE=$spec PYTHONPATH=$here/unbuilt python3 -m pip download -q --no-deps --no-build-isolation \
-      --disable-pip-version-check -d "$cache/packages" "$spec" >"$out/pip.log" 2>&1 ||
+      --disable-pip-version-check -d "$cache/packages" "${wheel[@]}" "$spec" >"$out/pip.log" 2>&1 ||
       die "pip could not fetch $spec" "check the network and .deps/pip.log, then run make setup again"
     echo "$sum  $kept" | sha256sum -c --status || die "$file is not the pinned file" "run make clean-cache setup"
   fi

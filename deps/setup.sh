@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Brings everything that is not Go into .deps/ (ignored by git):
-#   lib/ include/ pkgconfig/   OpenCV, OpenBLAS, ONNX Runtime
+#   lib/ include/ pkgconfig/   OpenCV, OpenBLAS, ONNX Runtime, OpenVINO
 #   kafka/ zookeeper/          the brokers' jars, for `make stack` and the tests
 #   models/ samples/           real models and real inputs for `make demo`
 #   web/                       what the browser tests look with
@@ -49,10 +49,23 @@ step_native() {
   find "$tmp" \( -name 'libopenblas*.so*' -o -name 'libgfortran.so*' -o -name 'libquadmath.so*' \) ! -name 'libjni*' -exec mv {} "$out/lib/" \;
   find "$tmp" -name 'libonnxruntime*.so' ! -name '*4j_jni*' -exec mv {} "$out/lib/" \;
   mv "$tmp"/org/bytedeco/opencv/*/include/opencv4 "$out/include/"
+  [ "$arch" != linux-x86_64 ] || openvino "$tmp"
   rm -rf "$tmp" "$out/jars"
   local so
   for so in "$out"/lib/*.so*; do patchelf --set-rpath '$ORIGIN' "$so"; done
   for so in "$out"/lib/libopencv_*.so.*; do ln -sf "$(basename "$so")" "${so%.so.*}.so"; done
+}
+
+# What a CPU needs of OpenVINO, and its C headers.
+openvino() {
+  local wheel so
+  wheel=$(package native openvino)
+  for so in libopenvino.so libopenvino_c.so libopenvino_intel_cpu_plugin.so libopenvino_ir_frontend.so libopenvino_onnx_frontend.so libtbb.so; do
+    unzip -qoj "$wheel" "openvino/libs/$so*" -d "$out/lib"
+  done
+  ln -sf "$(cd "$out/lib" && ls libopenvino_c.so.*)" "$out/lib/libopenvino_c.so"
+  unzip -qo "$wheel" 'openvino/include/openvino/c/*' -d "$1"
+  mv "$1/openvino/include/openvino" "$out/include/"
 }
 
 # pkg-config's view of OpenCV: only the modules that shared/infer uses. Written outside the step, so
@@ -64,7 +77,7 @@ Name: OpenCV
 Description: computer vision
 Version: 4.13.0
 Libs: -L$out/lib -Wl,-rpath-link,$out/lib -lopencv_objdetect -lopencv_dnn -lopencv_imgcodecs -lopencv_imgproc -lopencv_core
-Cflags: -I$out/include/opencv4
+Cflags: -I$out/include/opencv4 -I$out/include
 PC
 }
 
@@ -115,7 +128,7 @@ step_web() {
 mkdir -p "$out/done" "$cache"
 rm -rf "$out"/tmp.*
 run 1/7 "Debian packages"                    always  step_system
-run 2/7 "OpenCV, OpenBLAS, ONNX Runtime"     "native$variant" step_native
+run 2/7 "OpenCV, ONNX Runtime, OpenVINO"      "native$variant" step_native
 run 3/7 "Kafka"                              kafka   step_kafka
 run 4/7 "ZooKeeper"                          zookeeper step_zookeeper
 run 5/7 "models: clouds, shadows, text"     models  step_models

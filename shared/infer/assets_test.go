@@ -50,6 +50,15 @@ func asset(t testing.TB, path ...string) string {
 	return full
 }
 
+// cpuEngines are those of floats on a CPU that this machine has.
+func cpuEngines() []string {
+	engines := []string{ORTCPU, OpenCVCPU}
+	if _, err := loadOV(""); err == nil {
+		engines = append(engines, OVCPU)
+	}
+	return engines
+}
+
 // known is a model whose weights are there; else the test skips.
 func known(t testing.TB, name string) model.Model {
 	t.Helper()

@@ -27,9 +27,9 @@ func BenchmarkForward(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		engines := []string{ORTCPU, OpenCVCPU}
+		engines := []string{ORTCPU, OVCPU, OpenCVCPU}
 		if f.model.Int8 != nil {
-			engines = append(engines, ORTInt8)
+			engines = append(engines, ORTInt8, OVInt8)
 		}
 		for _, engine := range engines {
 			for _, l := range layoutsFor(runtime.GOMAXPROCS(0)) {

@@ -47,7 +47,7 @@ func TestABrokenModelIsAnErrorInEveryEngine(t *testing.T) {
 	}
 	for name, damage := range cases {
 		b := broken(t, m, damage)
-		for _, engine := range []string{ORTCPU, OpenCVCPU, Auto} {
+		for _, engine := range append(cpuEngines(), Auto) {
 			n, _, err := Open(context.Background(), b, engine, Layout{Sessions: 1}, nil)
 			if err == nil {
 				n.Close()
@@ -69,7 +69,7 @@ func TestFlippedBitsNeverEndTheProcess(t *testing.T) {
 			}
 			return d
 		})
-		for _, engine := range []string{ORTCPU, OpenCVCPU} {
+		for _, engine := range cpuEngines() {
 			if n, _, err := Open(context.Background(), b, engine, Layout{Sessions: 1}, nil); err == nil {
 				n.Close()
 			}
@@ -92,7 +92,7 @@ func TestFlippedBitsInTheGraphNeverEndTheProcess(t *testing.T) {
 			d[at] ^= 1 << r.IntN(8)
 			return d
 		})
-		for _, engine := range []string{ORTCPU, OpenCVCPU} {
+		for _, engine := range cpuEngines() {
 			if n, _, err := Open(context.Background(), b, engine, Layout{Sessions: 1}, nil); err == nil {
 				n.Close()
 			}

@@ -22,11 +22,13 @@ const (
 	ORTCPU         = "onnxruntime-cpu"
 	ORTCUDA        = "onnxruntime-cuda"
 	ORTInt8        = "onnxruntime-int8" // some convolutions in 8 bits, where the model has an int8.json
+	OVCPU          = "openvino-cpu"     // on x86-64
+	OVInt8         = "openvino-int8"
 )
 
 // Engines lists what Open takes besides Auto, in the order in which auto tries them.
 func Engines() []string {
-	return []string{OpenCVCUDAFP16, OpenCVCUDA, ORTCUDA, ORTInt8, ORTCPU, OpenCVCPU}
+	return []string{OpenCVCUDAFP16, OpenCVCUDA, ORTCUDA, OVInt8, OVCPU, ORTInt8, ORTCPU, OpenCVCPU}
 }
 
 var (

@@ -13,7 +13,15 @@ func TestEightBitsSeeTheCloudsThatFloatSees(t *testing.T) {
 	if m.Int8 == nil {
 		t.Fatal("the project's int8.json is not found for weights that it knows")
 	}
-	float, small := open(t, m, ORTCPU, Layout{Sessions: 1}), open(t, m, ORTInt8, Layout{Sessions: 1})
+	float := open(t, m, ORTCPU, Layout{Sessions: 1})
+	for _, engine := range cpuEngines() {
+		if eight, ok := map[string]string{ORTCPU: ORTInt8, OVCPU: OVInt8}[engine]; ok {
+			t.Run(eight, func(t *testing.T) { seesTheSame(t, float, open(t, m, eight, Layout{Sessions: 1})) })
+		}
+	}
+}
+
+func seesTheSame(t *testing.T, float, small *Network) {
 	for _, at := range [][2]int{{0, 0}, {256, 0}, {0, 256}, {256, 256}} {
 		im := scene(t, at[0], at[1], 256, 256)
 		var masks [2][]byte

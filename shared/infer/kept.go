@@ -6,32 +6,42 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
-
-	ort "github.com/yalue/onnxruntime_go"
 )
 
-// keptFile is a network as ONNX Runtime has laid it out for this machine, beside what is remembered of its
+// keptFile is a network as its engine has laid it out for this machine, beside what is remembered of its
 // trials: working that out takes longer than the rest of a start. Its digest stands in its name, so that
 // a torn file is told from a whole one, and the golden case is run on it as on any.
 type keptFile struct {
 	folder string
-	name   string // of the file, up to its digest
+	kind   string // begins the names of all files of this network and engine
+	key    string // of what the file depends on
 }
 
 // keptAs says where the network is kept for an engine; nil: nothing is kept.
 func (f *file) keptAs(engine string, l Layout) *keptFile {
-	if l.Remember == "" || engine == ORTCUDA {
+	version := ""
+	switch engine {
+	case ORTCPU, ORTInt8:
+		version = versionORT(l.Runtime)
+	case OVCPU, OVInt8:
+		version, _ = loadOV(l.Runtime)
+		version += fmt.Sprint(" batch ", l.MaxBatch) // whether its shape is fixed
+	}
+	if l.Remember == "" || version == "" {
 		return nil
 	}
-	return &keptFile{l.Remember, fmt.Sprintf("%s-%s-%s-", f.model.Name, engine, f.identity(versionORT(l.Runtime)))}
+	return &keptFile{l.Remember, f.model.Name + "-" + engine + "-", f.identity(version) + "-"}
+}
+
+func (k *keptFile) path(digest string) string {
+	return filepath.Join(k.folder, k.kind+k.key+digest+".kept")
 }
 
 // read gives what is kept; nil where there is nothing, or nothing whole.
 func (k *keptFile) read() []byte {
 	for _, path := range k.files() {
 		data, err := os.ReadFile(path)
-		if err == nil && strings.HasSuffix(path, k.name+digest(data)+".onnx") {
+		if err == nil && len(data) > 0 && path == k.path(digest(data)) {
 			return data
 		}
 		os.Remove(path)
@@ -52,12 +62,15 @@ func (k *keptFile) files() []string {
 	if k == nil {
 		return nil
 	}
-	paths, _ := filepath.Glob(filepath.Join(k.folder, k.name+"*.onnx"))
+	paths, _ := filepath.Glob(k.path("*"))
 	return paths
 }
 
 // write keeps what lay writes to a path. Copies of the same network for what this machine was before go.
 func (k *keptFile) write(lay func(path string) error) error {
+	if k == nil {
+		return nil
+	}
 	if err := os.MkdirAll(k.folder, 0o755); err != nil {
 		return err
 	}
@@ -74,13 +87,11 @@ func (k *keptFile) write(lay func(path string) error) error {
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(k.folder, k.name+digest(data)+".onnx")
+	path := k.path(digest(data))
 	if err := os.Rename(part.Name(), path); err != nil {
 		return err
 	}
-	forKind := strings.TrimSuffix(k.name, "-")
-	forKind = forKind[:strings.LastIndex(forKind, "-")+1]
-	others, _ := filepath.Glob(filepath.Join(k.folder, forKind+"*.onnx"))
+	others, _ := filepath.Glob(filepath.Join(k.folder, k.kind+"*.kept"))
 	for _, other := range others {
 		if other != path {
 			os.Remove(other)
@@ -92,19 +103,4 @@ func (k *keptFile) write(lay func(path string) error) error {
 func digest(data []byte) string {
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:16])
-}
-
-// keep writes the network as it was laid out, unless that is where it came from. What can't be written
-// is worked out again at the next start.
-func (e *ortEngine) keep() {
-	if e.kept == nil || e.settled {
-		return
-	}
-	e.kept.write(func(path string) error {
-		s, err := e.load(func(o *ort.SessionOptions) error { return o.SetOptimizedModelFilePath(path) })
-		if err != nil {
-			return err
-		}
-		return s.Destroy()
-	})
 }

@@ -9,19 +9,28 @@ import (
 )
 
 func TestALaterStartTakesTheNetworkAsItWasLaidOut(t *testing.T) {
+	for _, engine := range cpuEngines() {
+		if engine == OpenCVCPU {
+			continue // keeps nothing
+		}
+		t.Run(engine, func(t *testing.T) { takesWhatIsKept(t, engine) })
+	}
+}
+
+func takesWhatIsKept(t *testing.T, engine string) {
 	f, err := readFile(known(t, "yolox_nano"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := Layout{Sessions: 1, Remember: t.TempDir()}.withDefaults(ORTCPU, 1)
-	first := f.answer(t, l, true)
+	l := Layout{Sessions: 1, Remember: t.TempDir()}.withDefaults(engine, 1)
+	first := f.answer(t, engine, l, true)
 	files := keptIn(t, l.Remember)
 	if len(files) != 1 {
 		t.Fatalf("kept: %v", files)
 	}
 	raw := f.data
 	f.data = nil // nothing else to read
-	if again := f.answer(t, l, true); !slices.Equal(first, again) {
+	if again := f.answer(t, engine, l, true); !slices.Equal(first, again) {
 		t.Error("it answers otherwise than before")
 	}
 	f.data = raw
@@ -36,7 +45,7 @@ func TestALaterStartTakesTheNetworkAsItWasLaidOut(t *testing.T) {
 		if err := os.WriteFile(files[0], content, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if again := f.answer(t, l, false); !slices.Equal(first, again) {
+		if again := f.answer(t, engine, l, false); !slices.Equal(first, again) {
 			t.Errorf("%s: it answers otherwise", name)
 		}
 		if left := keptIn(t, l.Remember); len(left) != 0 {
@@ -47,7 +56,7 @@ func TestALaterStartTakesTheNetworkAsItWasLaidOut(t *testing.T) {
 
 func TestAKeptNetworkThatAnswersWronglyIsForgotten(t *testing.T) {
 	m := known(t, "yolox_nano")
-	l := Layout{Sessions: 1, Remember: t.TempDir()}
+	l := Layout{Sessions: 1, Remember: t.TempDir()}.withDefaults(ORTCPU, 1)
 	other, err := readFile(known(t, "yunet_n_320"))
 	if err != nil {
 		t.Fatal(err)
@@ -82,10 +91,10 @@ func TestWhatIsKeptOfANetworkIsOneFile(t *testing.T) {
 	}
 }
 
-// answer opens the file in ONNX Runtime and gives its first output for the golden case's input.
-func (f *file) answer(t *testing.T, l Layout, keep bool) []float32 {
+// answer opens the file in an engine and gives its first output for the golden case's input.
+func (f *file) answer(t *testing.T, engine string, l Layout, keep bool) []float32 {
 	t.Helper()
-	c, err := f.try(ORTCPU, l, 1, 0, &Trial{})
+	c, err := f.try(engine, l, 1, 0, &Trial{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +111,7 @@ func (f *file) answer(t *testing.T, l Layout, keep bool) []float32 {
 
 func keptIn(t *testing.T, folder string) []string {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(folder, "*.onnx"))
+	files, err := filepath.Glob(filepath.Join(folder, "*.kept"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 // TestNoMatIsLeftBehind looks at frames in each engine and counts what OpenCV still holds: 10,000 of
 // them in the long form, as `make soak` has it.
 func TestNoMatIsLeftBehind(t *testing.T) {
-	for _, engine := range []string{OpenCVCPU, ORTCPU} {
+	for _, engine := range cpuEngines() {
 		t.Run(engine, func(t *testing.T) { noMatLeft(t, engine) })
 	}
 }

@@ -180,7 +180,7 @@ func TestTheSameImageGivesTheSameMaskInAnyBatchAndSession(t *testing.T) {
 }
 
 func TestManyCallersShareARealNetwork(t *testing.T) {
-	for _, engine := range []string{ORTCPU, OpenCVCPU} {
+	for _, engine := range cpuEngines() {
 		n := open(t, known(t, "light_person"), engine, Layout{Sessions: 2})
 		im := shot(t, "vtest.avi:20")
 		want, err := n.Run(context.Background(), []vision.Image{im})
@@ -203,7 +203,15 @@ func TestManyCallersShareARealNetwork(t *testing.T) {
 }
 
 func TestSteadyRunsAllocateTheirAnswerOnly(t *testing.T) {
-	n := open(t, known(t, "yolox_nano"), ORTCPU, Layout{Sessions: 1})
+	for _, engine := range cpuEngines() {
+		if engine != OpenCVCPU { // whose module allocates by itself
+			t.Run(engine, func(t *testing.T) { allocatesItsAnswer(t, engine) })
+		}
+	}
+}
+
+func allocatesItsAnswer(t *testing.T, engine string) {
+	n := open(t, known(t, "yolox_nano"), engine, Layout{Sessions: 1})
 	in := []vision.Image{shot(t, "skimage_astronaut.png")}
 	once := func() {
 		if _, err := n.Run(context.Background(), in); err != nil {

@@ -161,14 +161,16 @@ func (f *file) start(e *candidate, l Layout) (*Network, error) {
 
 // open loads the file into an engine.
 func (f *file) open(name string, l Layout) (engine, error) {
-	switch name {
-	case ORTInt8:
+	if name == ORTInt8 || name == OVInt8 {
 		if err := f.planned(); err != nil {
 			return nil, err
 		}
+	}
+	switch name {
+	case ORTInt8, ORTCPU, ORTCUDA:
 		return openORT(f, name, l)
-	case ORTCPU, ORTCUDA:
-		return openORT(f, name, l)
+	case OVInt8, OVCPU:
+		return openOV(f, name, l)
 	default:
 		return openOpenCV(f, name, l.Threads)
 	}

@@ -107,7 +107,7 @@ func (e *opencvEngine) session() (session, error) {
 		}
 		return nil, fmt.Errorf("OpenCV reading %s: %w", e.file.model.Path, err)
 	}
-	s := &opencvSession{file: e.file, net: net, native: newNative(e.file.outputs), inputs: map[[3]int][]float32{}}
+	s := &opencvSession{inputs: inputs{file: e.file}, net: net, native: newNative(e.file.outputs)}
 	return s, nil
 }
 
@@ -119,47 +119,23 @@ func (e *opencvEngine) close() {
 func handle(net *gocv.Net) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(net)) }
 
 type opencvSession struct {
-	file   *file
+	inputs
 	net    gocv.Net
 	native *native
-	inputs map[[3]int][]float32
-	bound  [3]int
-}
-
-func (s *opencvSession) bind(n, h, w int) ([]float32, error) {
-	s.bound = [3]int{n, h, w}
-	if in, ok := s.inputs[s.bound]; ok {
-		return in, nil
-	}
-	if len(s.inputs) >= maxShapes {
-		s.freeInputs()
-	}
-	in, err := floats(n * h * w * s.file.model.Input.Channels())
-	if err == nil {
-		s.inputs[s.bound] = in
-	}
-	return in, err
 }
 
 func (s *opencvSession) forward() ([]tensor, error) {
-	out, err := s.native.forward(handle(&s.net), s.inputs[s.bound], s.file.shape4(s.bound[0], s.bound[1], s.bound[2]))
+	out, err := s.native.forward(handle(&s.net), s.of[s.bound], s.file.shape4(s.bound[0], s.bound[1], s.bound[2]))
 	if err != nil {
 		return nil, fmt.Errorf("OpenCV running %s: %w", s.file.model.Name, err)
 	}
 	return out, nil
 }
 
-func (s *opencvSession) freeInputs() {
-	for _, in := range s.inputs {
-		freeFloats(in)
-	}
-	clear(s.inputs)
-}
-
 func (s *opencvSession) close() {
 	s.native.close()
 	s.net.Close()
-	s.freeInputs()
+	s.free()
 }
 
 func cpuName() string {

@@ -161,6 +161,21 @@ func (e *ortEngine) load(more ...func(*ort.SessionOptions) error) (*ort.DynamicA
 	return s, nil
 }
 
+// keep writes the network as it was laid out, unless that is where it came from. What can't be written
+// is worked out again at the next start.
+func (e *ortEngine) keep() {
+	if e.settled {
+		return
+	}
+	e.kept.write(func(path string) error {
+		s, err := e.load(func(o *ort.SessionOptions) error { return o.SetOptimizedModelFilePath(path) })
+		if err != nil {
+			return err
+		}
+		return s.Destroy()
+	})
+}
+
 // bytes is the network: as it was laid out for this machine before, or as it came.
 func (e *ortEngine) bytes() ([]byte, ort.GraphOptimizationLevel, error) {
 	if data := e.kept.read(); data != nil {

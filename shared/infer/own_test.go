@@ -44,7 +44,7 @@ output: {decoder: classes, labels: [red, green, blue], top: 2}
 `)
 	blue := vision.Image{W: 30, H: 20, Pix: []byte(strings.Repeat("\xff\x00\x33", 600))}
 	green := vision.Image{W: 17, H: 9, Pix: []byte(strings.Repeat("\x00\xcc\x00", 153))}
-	for _, engine := range []string{ORTCPU, OpenCVCPU} {
+	for _, engine := range cpuEngines() {
 		n := open(t, m, engine, Layout{Sessions: 1, MaxBatch: 4})
 		out, err := n.Run(context.Background(), []vision.Image{blue, blue, green, blue, green, green})
 		if err != nil {

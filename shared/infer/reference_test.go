@@ -29,7 +29,7 @@ func TestDetectionsEqualThePythonReference(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, pictures := range all {
-		for _, engine := range []string{ORTCPU, OpenCVCPU} {
+		for _, engine := range cpuEngines() {
 			t.Run(name+"/"+engine, func(t *testing.T) {
 				n := open(t, known(t, name), engine, Layout{Sessions: 1})
 				for picture, want := range pictures {
@@ -84,7 +84,7 @@ func sameBoxes(t *testing.T, picture string, got []vision.Box, want []expected) 
 
 func TestMasksEqualThePythonReference(t *testing.T) {
 	for _, name := range []string{"ukis_csmask_4b_l1c", "ukis_csmask_4b_l2a", "ukis_csmask_6b_l1c", "ukis_csmask_6b_l2a", "cloud_rgbiswir_256"} {
-		for _, engine := range []string{ORTCPU, OpenCVCPU} {
+		for _, engine := range cpuEngines() {
 			if engine == OpenCVCPU && name != "ukis_csmask_6b_l1c" && name != "cloud_rgbiswir_256" && os.Getenv("CANVAS_SOAK") == "" {
 				continue // seconds, and nothing that the others do not show
 			}

@@ -56,3 +56,36 @@ func (f *file) shape4(n, h, w int) [4]int {
 // maxShapes bounds how many input shapes a session keeps memory for; a network with free sizes that
 // sees more of them starts over.
 const maxShapes = 16
+
+// inputs is a session's memory for each input shape it has seen, where the library has none of its own.
+type inputs struct {
+	file  *file
+	of    map[[3]int][]float32
+	bound [3]int
+}
+
+func (s *inputs) bind(n, h, w int) ([]float32, error) {
+	s.bound = [3]int{n, h, w}
+	if in, ok := s.of[s.bound]; ok {
+		return in, nil
+	}
+	if len(s.of) >= maxShapes {
+		s.free()
+	}
+	in, err := floats(n * h * w * s.file.model.Input.Channels())
+	if err != nil {
+		return nil, err
+	}
+	if s.of == nil {
+		s.of = map[[3]int][]float32{}
+	}
+	s.of[s.bound] = in
+	return in, nil
+}
+
+func (s *inputs) free() {
+	for _, in := range s.of {
+		freeFloats(in)
+	}
+	clear(s.of)
+}

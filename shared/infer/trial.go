@@ -50,9 +50,10 @@ func (f *file) fastest(ctx context.Context, names []string, l Layout, r *Report)
 		if len(names) == 1 { // nothing to compare with
 			passes = 1
 		}
-		c, err := f.try(name, l.withDefaults(name, f.model.Input.Batch), passes, r.Ms, &trial)
-		if err != nil && f.keptAs(name, l).forget() { // which may be all that is wrong
-			c, err = f.try(name, l.withDefaults(name, f.model.Input.Batch), passes, r.Ms, &trial)
+		full := l.withDefaults(name, f.model.Input.Batch)
+		c, err := f.try(name, full, passes, r.Ms, &trial)
+		if err != nil && f.keptAs(name, full).forget() { // which may be all that is wrong
+			c, err = f.try(name, full, passes, r.Ms, &trial)
 		}
 		switch {
 		case err != nil:
@@ -131,7 +132,7 @@ func (f *file) try(name string, l Layout, passes int, best float64, t *Trial) (_
 // golden runs the golden case, or without one a zero image that must give finite numbers.
 func (f *file) golden(s session, name string, t *Trial) error {
 	known := f.model.Case
-	if name == ORTInt8 {
+	if name == ORTInt8 || name == OVInt8 {
 		known = &f.model.Int8.Golden // what it gave where it was made, not what float gives
 	}
 	in := f.trialInput(known)

@@ -1,0 +1,180 @@
+package infer
+
+/*
+#cgo LDFLAGS: -ldl
+#cgo noescape canvas_ov_forward
+#cgo nocallback canvas_ov_forward
+#include <stdlib.h>
+#include "openvino.h"
+#include "pixels.h"
+*/
+import "C"
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"unsafe"
+)
+
+// openvino is the process's one OpenVINO, loaded on first use and kept until the process ends.
+var openvino struct {
+	sync.Mutex
+	version string
+	err     error
+
+	opening sync.Mutex
+}
+
+// loadOV loads libopenvino_c.so from where loadORT looks for its own, and says its version.
+func loadOV(dir string) (string, error) {
+	openvino.Lock()
+	defer openvino.Unlock()
+	if openvino.version != "" || openvino.err != nil {
+		return openvino.version, openvino.err
+	}
+	for _, d := range libraryFolders(dir) {
+		path := filepath.Join(d, "libopenvino_c.so")
+		if _, err := os.Stat(path); err != nil {
+			continue
+		}
+		name := C.CString(path)
+		defer C.free(unsafe.Pointer(name))
+		var version, say message
+		if C.canvas_ov_load(name, version.ptr(), say.ptr()) != 0 {
+			openvino.err = fmt.Errorf("%w: %s does not load: %w", ErrUnavailable, path, say.error())
+			return "", openvino.err
+		}
+		openvino.version = C.GoString(version.ptr())
+		return openvino.version, nil
+	}
+	return "", fmt.Errorf("%w: libopenvino_c.so is not here; set-up brings it for x86-64", ErrUnavailable)
+}
+
+// ovEngine runs a network in OpenVINO, on threads of its own: as many streams of them as sessions.
+type ovEngine struct {
+	file    *file
+	net     unsafe.Pointer
+	where   string
+	kept    *keptFile
+	settled bool // what is kept was loaded
+}
+
+func openOV(f *file, name string, l Layout) (engine, error) {
+	if _, err := loadOV(l.Runtime); err != nil {
+		return nil, err
+	}
+	e := &ovEngine{file: f, where: cpuName(), kept: f.keptAs(name, l)}
+	openvino.opening.Lock()
+	defer openvino.opening.Unlock()
+	streams, threads := C.int(l.Sessions), C.int(l.Sessions*l.Threads)
+	var say message
+	if data := e.kept.read(); data != nil {
+		e.settled = true
+		e.net = C.canvas_ov_import(unsafe.Pointer(&data[0]), C.size_t(len(data)), streams, threads, say.ptr())
+	} else {
+		data, err := f.data, error(nil)
+		if name == OVInt8 {
+			data, err = f.inInt8()
+		}
+		if err != nil {
+			return nil, err
+		}
+		var dims *C.int64_t
+		if size := f.model.Input.Size; len(size) == 2 && l.MaxBatch == 1 {
+			fixed := f.dims64(1, size[1], size[0])
+			dims = &fixed[0]
+		}
+		e.net = C.canvas_ov_open(unsafe.Pointer(&data[0]), C.size_t(len(data)), dims, streams, threads, say.ptr())
+	}
+	if e.net == nil {
+		return nil, fmt.Errorf("OpenVINO reading %s: %s", f.model.Path, oneLine(say.error().Error()))
+	}
+	return e, nil
+}
+
+// dims64 is shape4 as OpenVINO takes it.
+func (f *file) dims64(n, h, w int) (dims [4]C.int64_t) {
+	for i, d := range f.shape4(n, h, w) {
+		dims[i] = C.int64_t(d)
+	}
+	return dims
+}
+
+func (e *ovEngine) device() string { return e.where }
+
+func (e *ovEngine) keep() {
+	if e.settled {
+		return
+	}
+	e.kept.write(func(path string) error {
+		to := C.CString(path)
+		defer C.free(unsafe.Pointer(to))
+		var say message
+		if C.canvas_ov_export(e.net, to, say.ptr()) != 0 {
+			return say.error()
+		}
+		return nil
+	})
+}
+
+func (e *ovEngine) close() { C.canvas_ov_close(e.net) }
+
+func (e *ovEngine) session() (session, error) {
+	var say message
+	request := C.canvas_ov_request(e.net, say.ptr())
+	if request == nil {
+		return nil, fmt.Errorf("OpenVINO on %s: %w", e.file.model.Path, say.error())
+	}
+	s := &ovSession{inputs: inputs{file: e.file}, request: request, count: len(e.file.outputs)}
+	s.names = (**C.char)(C.malloc(C.size_t(s.count) * C.size_t(unsafe.Sizeof(uintptr(0)))))
+	for i, name := range e.file.outputs {
+		unsafe.Slice(s.names, s.count)[i] = C.CString(name)
+	}
+	s.data, s.shapes, s.ranks = make([]*C.float, s.count), make([]C.int64_t, 8*s.count), make([]C.int, s.count)
+	s.outs = make([]tensor, s.count)
+	return s, nil
+}
+
+// ovSession is a request: one goroutine's.
+type ovSession struct {
+	inputs
+	request unsafe.Pointer
+	count   int
+	names   **C.char
+	data    []*C.float
+	shapes  []C.int64_t
+	ranks   []C.int
+	outs    []tensor
+	say     message
+}
+
+func (s *ovSession) forward() ([]tensor, error) {
+	n, h, w := s.bound[0], s.bound[1], s.bound[2]
+	dims := s.file.dims64(n, h, w)
+	if C.canvas_ov_forward(s.request, (*C.float)(&s.of[s.bound][0]), &dims[0], s.names, C.int(s.count),
+		&s.data[0], &s.shapes[0], &s.ranks[0], s.say.ptr()) != 0 {
+		return nil, fmt.Errorf("OpenVINO running %s: %s", s.file.model.Name, oneLine(s.say.error().Error()))
+	}
+	for i := range s.outs {
+		o := &s.outs[i]
+		o.name, o.shape = s.file.outputs[i], o.shape[:0]
+		total := 1
+		for _, d := range s.shapes[8*i : 8*i+int(s.ranks[i])] {
+			o.shape = append(o.shape, int(d))
+			total *= int(d)
+		}
+		o.data = unsafe.Slice((*float32)(s.data[i]), total)
+	}
+	return s.outs, nil
+}
+
+func (s *ovSession) close() {
+	C.canvas_ov_release(s.request)
+	for _, name := range unsafe.Slice(s.names, s.count) {
+		C.free(unsafe.Pointer(name))
+	}
+	C.free(unsafe.Pointer(s.names))
+	s.free()
+}
