@@ -22,7 +22,7 @@ import (
 
 func quantiseCommand(folders urfave.Flag) *urfave.Command {
 	return &urfave.Command{
-		Name: "quantise", Usage: "find out which convolutions of a model do in 8 bits, for engine onnxruntime-int8", ArgsUsage: "NAME",
+		Name: "quantise", Usage: "find out which convolutions of a model do in 8 bits, for engines onnxruntime-int8 and openvino-int8", ArgsUsage: "NAME",
 		Flags: []urfave.Flag{
 			&urfave.StringSliceFlag{Name: "scenes", Usage: "scenes that a model of bands is calibrated on, as it will see them; `FILE|GLOB`, may be given again"},
 			&urfave.StringFlag{Name: "bands", Usage: "names of the bands in the scenes' order, where they have none"},

@@ -27,7 +27,7 @@ func detectCommand() *urfave.Command {
 			&urfave.StringFlag{Name: "out", Required: true, Usage: "`DIR` for <scene>/{detections.json, detections.geojson, quicklook.jpg}"},
 			&urfave.StringFlag{Name: "detector", Required: true, Usage: "a model's `NAME`"},
 			&urfave.StringSliceFlag{Name: "models", Usage: "a model repository, or a folder of .onnx files; `DIR`"},
-			&urfave.StringFlag{Name: "engine", Value: infer.Auto, Usage: "auto, onnxruntime-cpu, onnxruntime-int8, opencv-cpu, opencv-cuda, …"},
+			&urfave.StringFlag{Name: "engine", Value: infer.Auto, Usage: "auto, onnxruntime-cpu, openvino-cpu, openvino-int8, opencv-cpu, opencv-cuda, …"},
 			&urfave.StringFlag{Name: "bands", Usage: "names of the file's bands in their order, where it does not say: blue,green,red"},
 			&urfave.Float64Flag{Name: "confidence", Usage: "detections below are left out; default: the model's output.report"},
 			&urfave.IntFlag{Name: "slice-height", Value: d.SliceHeight, Usage: "pixels"},

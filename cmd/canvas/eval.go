@@ -25,7 +25,7 @@ func evalCommand() *urfave.Command {
 func measureFlags(more ...urfave.Flag) []urfave.Flag {
 	return reportFlags(append(more,
 		&urfave.StringFlag{Name: "model", Usage: "a model's `NAME`"},
-		&urfave.StringFlag{Name: "engine", Value: infer.Auto, Usage: "auto, onnxruntime-cpu, onnxruntime-int8, opencv-cpu, opencv-cuda, …"},
+		&urfave.StringFlag{Name: "engine", Value: infer.Auto, Usage: "auto, onnxruntime-cpu, openvino-cpu, openvino-int8, opencv-cpu, opencv-cuda, …"},
 		&urfave.StringSliceFlag{Name: "models", Usage: "a model repository, or a folder of .onnx files; `DIR`"})...)
 }
 

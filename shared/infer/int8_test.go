@@ -5,6 +5,8 @@ import (
 	"errors"
 	"testing"
 
+	"golang.org/x/sys/cpu"
+
 	"cloudcanvas/shared/vision"
 )
 
@@ -15,6 +17,10 @@ func TestEightBitsSeeTheCloudsThatFloatSees(t *testing.T) {
 	}
 	float := open(t, m, ORTCPU, Layout{Sessions: 1})
 	for _, engine := range cpuEngines() {
+		if engine == OVCPU && !cpu.X86.HasAVX512VNNI && !cpu.X86.HasAVXVNNI {
+			t.Log("openvino-int8: this processor cuts off sums of products of bytes; the golden case drops it here")
+			continue
+		}
 		if eight, ok := map[string]string{ORTCPU: ORTInt8, OVCPU: OVInt8}[engine]; ok {
 			t.Run(eight, func(t *testing.T) { seesTheSame(t, float, open(t, m, eight, Layout{Sessions: 1})) })
 		}

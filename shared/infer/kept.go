@@ -24,8 +24,7 @@ func (f *file) keptAs(engine string, l Layout) *keptFile {
 	case ORTCPU, ORTInt8:
 		version = versionORT(l.Runtime)
 	case OVCPU, OVInt8:
-		version, _ = loadOV(l.Runtime)
-		version += fmt.Sprint(" batch ", l.MaxBatch) // whether its shape is fixed
+		version = fmt.Sprint(versionOV(l.Runtime), " batch ", l.MaxBatch) // hence whether its shape is fixed
 	}
 	if l.Remember == "" || version == "" {
 		return nil

@@ -14,16 +14,17 @@ static int say(char *err, const char *what) {
 #if __has_include(<openvino/c/openvino.h>)
 #include <openvino/c/openvino.h>
 
-#define CALLS(X)                                                                                      \
-  X(ov_get_openvino_version) X(ov_version_free) X(ov_get_error_info) X(ov_get_last_err_msg) X(ov_free) \
-  X(ov_core_create) X(ov_core_read_model_from_memory_buffer) X(ov_core_compile_model)                 \
-  X(ov_core_set_property) X(ov_core_import_model) X(ov_compiled_model_export_model)                    \
-  X(ov_model_reshape_single_input) X(ov_model_free)                                                   \
-  X(ov_partial_shape_create_static) X(ov_partial_shape_free)                                          \
-  X(ov_compiled_model_create_infer_request) X(ov_compiled_model_free)                                 \
-  X(ov_infer_request_set_input_tensor) X(ov_infer_request_infer) X(ov_infer_request_get_tensor) X(ov_infer_request_free) \
-  X(ov_shape_create) X(ov_shape_free)                                                                 \
-  X(ov_tensor_create_from_host_ptr) X(ov_tensor_get_shape) X(ov_tensor_get_element_type) X(ov_tensor_data) X(ov_tensor_free)
+#define CALLS(X)                                                                                          \
+  X(ov_get_error_info) X(ov_get_last_err_msg) X(ov_free)                                                  \
+  X(ov_core_create) X(ov_core_set_property) X(ov_core_read_model_from_memory_buffer)                      \
+  X(ov_core_compile_model) X(ov_core_import_model)                                                        \
+  X(ov_model_reshape_single_input) X(ov_model_free)                                                       \
+  X(ov_partial_shape_create_static) X(ov_partial_shape_free)                                              \
+  X(ov_compiled_model_create_infer_request) X(ov_compiled_model_export_model) X(ov_compiled_model_free)   \
+  X(ov_infer_request_set_input_tensor) X(ov_infer_request_infer) X(ov_infer_request_get_tensor)           \
+  X(ov_infer_request_free) X(ov_shape_create) X(ov_shape_free)                                            \
+  X(ov_tensor_create_from_host_ptr) X(ov_tensor_get_shape) X(ov_tensor_get_element_type)                  \
+  X(ov_tensor_data) X(ov_tensor_free)
 
 #define POINTER(name) __typeof__(&name) name;
 static struct { CALLS(POINTER) } ov;
@@ -38,16 +39,12 @@ static int failed(ov_status_e status, char *err) {
   return -1;
 }
 
-int canvas_ov_load(const char *path, char *version, char *err) {
+int canvas_ov_load(const char *path, char *err) {
   void *lib = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (!lib) return say(err, dlerror());
 #define FIND(name) \
   if (!(*(void **)&ov.name = dlsym(lib, #name))) return say(err, dlerror());
   CALLS(FIND)
-  ov_version_t v;
-  if (failed(ov.ov_get_openvino_version(&v), err)) return -1;
-  snprintf(version, canvas_err_len, "%s", v.buildNumber);
-  ov.ov_version_free(&v);
   return failed(ov.ov_core_create(&core), err);
 }
 
@@ -133,7 +130,7 @@ int canvas_ov_forward(void *request, float *input, const int64_t *dims, const ch
 
 #else  // built without its headers
 
-int canvas_ov_load(const char *path, char *version, char *err) { return say(err, "this build has no OpenVINO"); }
+int canvas_ov_load(const char *path, char *err) { return say(err, "this build has no OpenVINO"); }
 void *canvas_ov_open(const void *onnx, size_t bytes, const int64_t *dims, int streams, int threads, char *err) { return NULL; }
 void canvas_ov_close(void *net) {}
 int canvas_ov_export(void *net, const char *path, char *err) { return -1; }

@@ -12,7 +12,6 @@ import "C"
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"sync"
 	"unsafe"
@@ -21,36 +20,45 @@ import (
 // openvino is the process's one OpenVINO, loaded on first use and kept until the process ends.
 var openvino struct {
 	sync.Mutex
-	version string
-	err     error
+	tried bool
+	err   error
 
 	opening sync.Mutex
 }
 
-// loadOV loads libopenvino_c.so from where loadORT looks for its own, and says its version.
-func loadOV(dir string) (string, error) {
+// loadOV loads libopenvino_c.so.
+func loadOV(dir string) error {
 	openvino.Lock()
 	defer openvino.Unlock()
-	if openvino.version != "" || openvino.err != nil {
-		return openvino.version, openvino.err
+	path := findOV(dir)
+	if path == "" {
+		return fmt.Errorf("%w: libopenvino_c.so is not here; set-up brings it for x86-64", ErrUnavailable)
 	}
-	for _, d := range libraryFolders(dir) {
-		path := filepath.Join(d, "libopenvino_c.so")
-		if _, err := os.Stat(path); err != nil {
-			continue
-		}
-		name := C.CString(path)
-		defer C.free(unsafe.Pointer(name))
-		var version, say message
-		if C.canvas_ov_load(name, version.ptr(), say.ptr()) != 0 {
-			openvino.err = fmt.Errorf("%w: %s does not load: %w", ErrUnavailable, path, say.error())
-			return "", openvino.err
-		}
-		openvino.version = C.GoString(version.ptr())
-		return openvino.version, nil
+	if openvino.tried {
+		return openvino.err
 	}
-	return "", fmt.Errorf("%w: libopenvino_c.so is not here; set-up brings it for x86-64", ErrUnavailable)
+	openvino.tried = true
+	name := C.CString(path)
+	defer C.free(unsafe.Pointer(name))
+	var say message
+	if C.canvas_ov_load(name, say.ptr()) != 0 {
+		openvino.err = fmt.Errorf("%w: %s does not load: %w", ErrUnavailable, path, say.error())
+	}
+	return openvino.err
 }
+
+// findOV looks for the library where loadORT looks for its own; empty: it is not here.
+func findOV(dir string) string {
+	for _, d := range libraryFolders(dir) {
+		if path, err := filepath.EvalSymlinks(filepath.Join(d, "libopenvino_c.so")); err == nil {
+			return path
+		}
+	}
+	return ""
+}
+
+// versionOV is the library's version by its file's name, without loading it for that; empty: it ".": it is not here.
+func versionOV(dir string) string { return filepath.Base(findOV(dir)) }
 
 // ovEngine runs a network in OpenVINO, on threads of its own: as many streams of them as sessions.
 type ovEngine struct {
@@ -62,7 +70,7 @@ type ovEngine struct {
 }
 
 func openOV(f *file, name string, l Layout) (engine, error) {
-	if _, err := loadOV(l.Runtime); err != nil {
+	if err := loadOV(l.Runtime); err != nil {
 		return nil, err
 	}
 	e := &ovEngine{file: f, where: cpuName(), kept: f.keptAs(name, l)}

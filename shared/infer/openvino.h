@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// canvas_ov_load loads libopenvino_c.so at path, once a process, and says its version.
-int canvas_ov_load(const char *path, char *version, char *err);
+// canvas_ov_load loads libopenvino_c.so at path, once a process.
+int canvas_ov_load(const char *path, char *err);
 
 // canvas_ov_open compiles an ONNX file for the CPU, in float32 throughout where it is float32. dims are
 // its input's four if they never change, which is faster; NULL leaves them as the file has them. One at a

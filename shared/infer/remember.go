@@ -92,8 +92,7 @@ func (f *file) memoryPath(l Layout) string {
 		return ""
 	}
 	h := sha256.New()
-	versionOV, _ := loadOV(l.Runtime)
-	fmt.Fprintln(h, f.identity(versionORT(l.Runtime)), gocv.OpenCVVersion(), versionOV, l.Threads, runtime.GOMAXPROCS(0))
+	fmt.Fprintln(h, f.identity(versionORT(l.Runtime)), gocv.OpenCVVersion(), versionOV(l.Runtime), l.Threads, runtime.GOMAXPROCS(0))
 	return filepath.Join(l.Remember, f.model.Name+"-"+hex.EncodeToString(h.Sum(nil)[:8])+".json")
 }
 
