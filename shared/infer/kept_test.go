@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"testing"
 )
@@ -70,8 +71,9 @@ func TestAKeptNetworkThatAnswersWronglyIsForgotten(t *testing.T) {
 	if err := k.write(func(path string) error { return os.WriteFile(path, other.data, 0o600) }); err != nil {
 		t.Fatal(err)
 	}
-	if r := opened(t, m, l); r.Engine != ORTCPU || r.Golden != goldenMatch {
-		t.Errorf("%s: %+v", r.Engine, r.Trials)
+	r := opened(t, m, l)
+	if i := slices.IndexFunc(r.Trials, func(t Trial) bool { return t.Engine == ORTCPU }); r.Trials[i].Golden != goldenMatch {
+		t.Errorf("it was used: %+v", r.Trials)
 	}
 	if files := keptIn(t, l.Remember); len(files) != 1 || bytes.Equal(k.read(), other.data) {
 		t.Errorf("kept: %v", files)
@@ -94,13 +96,21 @@ func TestWhatIsKeptOfANetworkIsOneFile(t *testing.T) {
 // answer opens the file in an engine and gives its first output for the golden case's input.
 func (f *file) answer(t *testing.T, engine string, l Layout, keep bool) []float32 {
 	t.Helper()
-	c, err := f.try(engine, l, 1, 0, &Trial{})
+	c, err := f.try(engine, l, 1, nil, &Trial{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.close()
 	if keep {
 		c.keep()
+	}
+	// What was read is no longer Go's to keep, and its place is taken: the engine must have its own copy.
+	for range 8 {
+		runtime.GC()
+		junk := make([]byte, 1<<22)
+		for i := range junk {
+			junk[i] = byte(i) | 1
+		}
 	}
 	out, err := c.first.forward()
 	if err != nil {

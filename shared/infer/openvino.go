@@ -62,11 +62,11 @@ func versionOV(dir string) string { return filepath.Base(findOV(dir)) }
 
 // ovEngine runs a network in OpenVINO, on threads of its own: as many streams of them as sessions.
 type ovEngine struct {
-	file    *file
-	net     unsafe.Pointer
-	where   string
-	kept    *keptFile
-	settled bool // what is kept was loaded
+	file  *file
+	net   unsafe.Pointer
+	where string
+	kept  *keptFile
+	bytes []float32 // native memory of what is kept, where that was loaded: the network goes on reading its weights there
 }
 
 func openOV(f *file, name string, l Layout) (engine, error) {
@@ -79,8 +79,13 @@ func openOV(f *file, name string, l Layout) (engine, error) {
 	streams, threads := C.int(l.Sessions), C.int(l.Sessions*l.Threads)
 	var say message
 	if data := e.kept.read(); data != nil {
-		e.settled = true
-		e.net = C.canvas_ov_import(unsafe.Pointer(&data[0]), C.size_t(len(data)), streams, threads, say.ptr())
+		bytes, err := floats(len(data)/4 + 1)
+		if err != nil {
+			return nil, err
+		}
+		at := unsafe.Pointer(&bytes[0])
+		copy(unsafe.Slice((*byte)(at), len(data)), data)
+		e.bytes, e.net = bytes, C.canvas_ov_import(at, C.size_t(len(data)), streams, threads, say.ptr())
 	} else {
 		data, err := f.data, error(nil)
 		if name == OVInt8 {
@@ -97,6 +102,7 @@ func openOV(f *file, name string, l Layout) (engine, error) {
 		e.net = C.canvas_ov_open(unsafe.Pointer(&data[0]), C.size_t(len(data)), dims, streams, threads, say.ptr())
 	}
 	if e.net == nil {
+		freeFloats(e.bytes)
 		return nil, fmt.Errorf("OpenVINO reading %s: %s", f.model.Path, oneLine(say.error().Error()))
 	}
 	return e, nil
@@ -113,7 +119,7 @@ func (f *file) dims64(n, h, w int) (dims [4]C.int64_t) {
 func (e *ovEngine) device() string { return e.where }
 
 func (e *ovEngine) keep() {
-	if e.settled {
+	if e.bytes != nil { // it came from there
 		return
 	}
 	e.kept.write(func(path string) error {
@@ -127,7 +133,10 @@ func (e *ovEngine) keep() {
 	})
 }
 
-func (e *ovEngine) close() { C.canvas_ov_close(e.net) }
+func (e *ovEngine) close() {
+	C.canvas_ov_close(e.net)
+	freeFloats(e.bytes)
+}
 
 func (e *ovEngine) session() (session, error) {
 	var say message

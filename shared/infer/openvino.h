@@ -15,7 +15,8 @@ int canvas_ov_load(const char *path, char *err);
 void *canvas_ov_open(const void *onnx, size_t bytes, const int64_t *dims, int streams, int threads, char *err);
 void canvas_ov_close(void *net);
 
-// canvas_ov_export writes a compiled network to a file, whose bytes canvas_ov_import takes in its place.
+// canvas_ov_export writes a compiled network to a file, whose bytes canvas_ov_import takes in its place. They
+// must stay where they are until canvas_ov_close: weights are read there.
 int canvas_ov_export(void *net, const char *path, char *err);
 void *canvas_ov_import(const void *data, size_t bytes, int streams, int threads, char *err);
 

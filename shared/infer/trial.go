@@ -14,7 +14,7 @@ import (
 // A trial's time: enough passes for the best to be steady, few enough for a start in seconds.
 const (
 	trialPasses = 7
-	trialTime   = 400 * time.Millisecond
+	trialTime   = 800 * time.Millisecond
 )
 
 // gpuMemory is the least that a network on a CUDA device takes there (its weights and its context's
@@ -25,7 +25,22 @@ const gpuMemory = 1 << 20
 type candidate struct {
 	engine
 	first session
+	ms    float64 // its best pass
 }
+
+// pass computes what was bound last once more. Of a nil candidate it is nothing.
+func (c *candidate) pass() error {
+	if c == nil {
+		return nil
+	}
+	at := time.Now()
+	_, err := c.first.forward()
+	c.ms = min(c.ms, ms(time.Since(at)))
+	return err
+}
+
+// hopeless says whether a pass of so many milliseconds is too slow for more to be looked at.
+func (c *candidate) hopeless(pass float64) bool { return c != nil && pass > 1.5*c.ms }
 
 func (c *candidate) close() {
 	if c == nil {
@@ -37,8 +52,9 @@ func (c *candidate) close() {
 	c.engine.close()
 }
 
-// fastest tries the engines one after the other and leaves the best one open. The report gets every
-// trial; reasons are the errors of those that failed.
+// fastest tries the engines one after the other and leaves the best one open: each against the best
+// so far, pass by pass, so that both see the machine as busy as it is. The report gets every trial;
+// reasons are the errors of those that failed.
 func (f *file) fastest(ctx context.Context, names []string, l Layout, r *Report) (best *candidate, reasons []error) {
 	for _, name := range names {
 		if err := ctx.Err(); err != nil {
@@ -51,9 +67,13 @@ func (f *file) fastest(ctx context.Context, names []string, l Layout, r *Report)
 			passes = 1
 		}
 		full := l.withDefaults(name, f.model.Input.Batch)
-		c, err := f.try(name, full, passes, r.Ms, &trial)
+		c, err := f.try(name, full, passes, best, &trial)
 		if err != nil && f.keptAs(name, full).forget() { // which may be all that is wrong
-			c, err = f.try(name, full, passes, r.Ms, &trial)
+			c, err = f.try(name, full, passes, best, &trial)
+		}
+		known := slices.IndexFunc(r.Trials, func(t Trial) bool { return t.Engine == r.Engine })
+		if best != nil {
+			r.Ms, r.Trials[known].Ms = best.ms, best.ms
 		}
 		switch {
 		case err != nil:
@@ -62,8 +82,7 @@ func (f *file) fastest(ctx context.Context, names []string, l Layout, r *Report)
 		case best == nil || trial.Ms < r.Ms:
 			if best != nil {
 				best.close()
-				last := slices.IndexFunc(r.Trials, func(t Trial) bool { return t.Engine == r.Engine })
-				r.Trials[last].Reason = fmt.Sprintf("slower than %s", name)
+				r.Trials[known].Reason = fmt.Sprintf("slower than %s", name)
 			}
 			best = c
 			r.Engine, r.Device, r.Golden, r.Ms = name, trial.Device, trial.Golden, trial.Ms
@@ -76,13 +95,9 @@ func (f *file) fastest(ctx context.Context, names []string, l Layout, r *Report)
 	return best, reasons
 }
 
-// hopeless is how many times the best engine's time one pass may take before no more are looked at;
-// the first pass of a session, which also lays out its memory, is given twice as much.
-const hopeless = 1.5
-
-// try opens an engine, compares it with the golden case and times it, by so many passes at most.
-// best is the time of the best engine so far in milliseconds, 0 if this is the first.
-func (f *file) try(name string, l Layout, passes int, best float64, t *Trial) (_ *candidate, err error) {
+// try opens an engine, compares it with the golden case and times it beside the best so far, by so many
+// passes at most.
+func (f *file) try(name string, l Layout, passes int, best *candidate, t *Trial) (_ *candidate, err error) {
 	freeBefore := int64(-1)
 	if name == OpenCVCUDA || name == OpenCVCUDAFP16 {
 		freeBefore = cudaFree()
@@ -91,7 +106,7 @@ func (f *file) try(name string, l Layout, passes int, best float64, t *Trial) (_
 	if err != nil {
 		return nil, err
 	}
-	c := &candidate{engine: e}
+	c := &candidate{engine: e, ms: math.Inf(1)}
 	defer func() {
 		if err != nil {
 			c.close()
@@ -111,21 +126,17 @@ func (f *file) try(name string, l Layout, passes int, best float64, t *Trial) (_
 	if freeBefore >= 0 && freeBefore-cudaFree() < gpuMemory {
 		return nil, fmt.Errorf("%w: it took no memory of %s, so it ran on the CPU", ErrUnavailable, t.Device)
 	}
-	if best > 0 && ms(first) > 2*hopeless*best {
+	if best.hopeless(ms(first) / 2) { // the first pass lays out memory as well
 		t.Ms = ms(first)
 		return c, nil
 	}
-	least := time.Duration(math.MaxInt64)
-	for pass, began := 0, time.Now(); pass < passes && (pass == 0 || time.Since(began) < trialTime); pass++ {
-		at := time.Now()
-		if _, err := s.forward(); err != nil {
+	for pass, began := 0, time.Now(); pass < passes && (pass == 0 || time.Since(began) < trialTime && !best.hopeless(c.ms)); pass++ {
+		if err := c.pass(); err != nil {
 			return nil, err
 		}
-		if least = min(least, time.Since(at)); best > 0 && ms(least) > hopeless*best {
-			break
-		}
+		best.pass() // it has shown that it can
 	}
-	t.Ms = ms(least)
+	t.Ms = c.ms
 	return c, nil
 }
 
