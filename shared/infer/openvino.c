@@ -73,7 +73,7 @@ void *canvas_ov_open(const void *onnx, size_t bytes, const int64_t *dims, int st
   ov_compiled_model_t *net = NULL;
   if (settings(streams, threads, err) || failed(ov.ov_core_read_model_from_memory_buffer(core, onnx, bytes, NULL, &model), err))
     return NULL;
-  if (dims && reshape(model, dims, err) || failed(ov.ov_core_compile_model(core, model, "CPU", 0, &net), err)) net = NULL;
+  if ((dims && reshape(model, dims, err)) || failed(ov.ov_core_compile_model(core, model, "CPU", 0, &net), err)) net = NULL;
   ov.ov_model_free(model);
   return net;
 }

@@ -23,7 +23,7 @@ var openvino struct {
 	tried bool
 	err   error
 
-	opening sync.Mutex
+	opening sync.Mutex // one network is made at a time
 }
 
 // loadOV loads libopenvino_c.so.
@@ -57,7 +57,7 @@ func findOV(dir string) string {
 	return ""
 }
 
-// versionOV is the library's version by its file's name, without loading it for that; empty: it ".": it is not here.
+// versionOV is the library's version, which its file's name tells without loading it; ".": it is not here.
 func versionOV(dir string) string { return filepath.Base(findOV(dir)) }
 
 // ovEngine runs a network in OpenVINO, on threads of its own: as many streams of them as sessions.

@@ -115,8 +115,8 @@ func (e *ortEngine) load(more ...func(*ort.SessionOptions) error) (*ort.DynamicA
 		return nil, fmt.Errorf("ONNX Runtime: %w", err)
 	}
 	defer o.Destroy()
-	// A thread that spins a little while it waits for the others of its session answers a fifth sooner,
-	// and takes the core from a session beside it.
+	// A thread that spins a little while it waits for the others of its session answers a fifth
+	// to a third sooner, and takes the core from a session beside it.
 	spin := "0"
 	if e.alone {
 		spin = "1"
