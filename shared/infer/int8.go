@@ -6,6 +6,9 @@ import (
 	"cloudcanvas/shared/quantise"
 )
 
+// inEightBits says whether an engine takes the file as int8.json has it.
+func inEightBits(engine string) bool { return engine == ORTInt8 || engine == OVInt8 }
+
 // planned says whether there is a plan for 8 bits that belongs to these weights: ranges of others would be
 // wrong without anybody noticing.
 func (f *file) planned() error {

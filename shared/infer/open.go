@@ -161,7 +161,7 @@ func (f *file) start(e *candidate, l Layout) (*Network, error) {
 
 // open loads the file into an engine.
 func (f *file) open(name string, l Layout) (engine, error) {
-	if name == ORTInt8 || name == OVInt8 {
+	if inEightBits(name) {
 		if err := f.planned(); err != nil {
 			return nil, err
 		}

@@ -2,7 +2,6 @@
 
 #include <dlfcn.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "pixels.h"
 
@@ -96,7 +95,7 @@ void *canvas_ov_request(void *net, char *err) {
 void canvas_ov_release(void *request) { ov.ov_infer_request_free(request); }
 
 // output finds one output's memory and shape.
-static int output(void *request, const char *name, float **data, int64_t *shape, int *rank, char *err) {
+static int output(void *request, const char *name, float **data, int *shape, int *rank, char *err) {
   ov_tensor_t *t = NULL;
   ov_shape_t s = {0, NULL};
   ov_element_type_e type;
@@ -107,7 +106,7 @@ static int output(void *request, const char *name, float **data, int64_t *shape,
   if (!bad && s.rank > 8) bad = say(err, "has more than 8 dimensions");
   if (!bad) {
     *rank = (int)s.rank;
-    memcpy(shape, s.dims, s.rank * sizeof *shape);
+    for (int i = 0; i < *rank; i++) shape[i] = (int)s.dims[i];
   }
   if (s.dims) ov.ov_shape_free(&s);
   ov.ov_tensor_free(t);
@@ -115,7 +114,7 @@ static int output(void *request, const char *name, float **data, int64_t *shape,
 }
 
 int canvas_ov_forward(void *request, float *input, const int64_t *dims, const char **names, int count,
-                      float **data, int64_t *shapes, int *ranks, char *err) {
+                      float **data, int *shapes, int *ranks, char *err) {
   ov_shape_t shape;
   ov_tensor_t *in = NULL;
   if (failed(ov.ov_shape_create(4, dims, &shape), err)) return -1;
@@ -138,6 +137,6 @@ void *canvas_ov_import(const void *data, size_t bytes, int streams, int threads,
 void *canvas_ov_request(void *net, char *err) { return NULL; }
 void canvas_ov_release(void *request) {}
 int canvas_ov_forward(void *request, float *input, const int64_t *dims, const char **names, int count,
-                      float **data, int64_t *shapes, int *ranks, char *err) { return -1; }
+                      float **data, int *shapes, int *ranks, char *err) { return -1; }
 
 #endif

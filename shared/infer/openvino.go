@@ -64,7 +64,6 @@ func versionOV(dir string) string { return filepath.Base(findOV(dir)) }
 type ovEngine struct {
 	file  *file
 	net   unsafe.Pointer
-	where string
 	kept  *keptFile
 	bytes []float32 // native memory of what is kept, where that was loaded: the network goes on reading its weights there
 }
@@ -73,7 +72,7 @@ func openOV(f *file, name string, l Layout) (engine, error) {
 	if err := loadOV(l.Runtime); err != nil {
 		return nil, err
 	}
-	e := &ovEngine{file: f, where: cpuName(), kept: f.keptAs(name, l)}
+	e := &ovEngine{file: f, kept: f.keptAs(name, l)}
 	openvino.opening.Lock()
 	defer openvino.opening.Unlock()
 	streams, threads := C.int(l.Sessions), C.int(l.Sessions*l.Threads)
@@ -88,7 +87,7 @@ func openOV(f *file, name string, l Layout) (engine, error) {
 		e.bytes, e.net = bytes, C.canvas_ov_import(at, C.size_t(len(data)), streams, threads, say.ptr())
 	} else {
 		data, err := f.data, error(nil)
-		if name == OVInt8 {
+		if inEightBits(name) {
 			data, err = f.inInt8()
 		}
 		if err != nil {
@@ -116,7 +115,7 @@ func (f *file) dims64(n, h, w int) (dims [4]C.int64_t) {
 	return dims
 }
 
-func (e *ovEngine) device() string { return e.where }
+func (e *ovEngine) device() string { return cpuName() }
 
 func (e *ovEngine) keep() {
 	if e.bytes != nil { // it came from there
@@ -144,54 +143,29 @@ func (e *ovEngine) session() (session, error) {
 	if request == nil {
 		return nil, fmt.Errorf("OpenVINO on %s: %w", e.file.model.Path, say.error())
 	}
-	s := &ovSession{inputs: inputs{file: e.file}, request: request, count: len(e.file.outputs)}
-	s.names = (**C.char)(C.malloc(C.size_t(s.count) * C.size_t(unsafe.Sizeof(uintptr(0)))))
-	for i, name := range e.file.outputs {
-		unsafe.Slice(s.names, s.count)[i] = C.CString(name)
-	}
-	s.data, s.shapes, s.ranks = make([]*C.float, s.count), make([]C.int64_t, 8*s.count), make([]C.int, s.count)
-	s.outs = make([]tensor, s.count)
-	return s, nil
+	return &ovSession{inputs: inputs{file: e.file}, outputs: newOutputs(e.file.outputs), request: request}, nil
 }
 
 // ovSession is a request: one goroutine's.
 type ovSession struct {
 	inputs
+	outputs
 	request unsafe.Pointer
-	count   int
-	names   **C.char
-	data    []*C.float
-	shapes  []C.int64_t
-	ranks   []C.int
-	outs    []tensor
 	say     message
 }
 
 func (s *ovSession) forward() ([]tensor, error) {
 	n, h, w := s.bound[0], s.bound[1], s.bound[2]
 	dims := s.file.dims64(n, h, w)
-	if C.canvas_ov_forward(s.request, (*C.float)(&s.of[s.bound][0]), &dims[0], s.names, C.int(s.count),
-		&s.data[0], &s.shapes[0], &s.ranks[0], s.say.ptr()) != 0 {
+	if C.canvas_ov_forward(s.request, (*C.float)(&s.of[s.bound][0]), &dims[0], &s.names[0], C.int(len(s.names)),
+		&s.data[0], &s.outputs.dims[0], &s.ranks[0], s.say.ptr()) != 0 {
 		return nil, fmt.Errorf("OpenVINO running %s: %s", s.file.model.Name, oneLine(s.say.error().Error()))
 	}
-	for i := range s.outs {
-		o := &s.outs[i]
-		o.name, o.shape = s.file.outputs[i], o.shape[:0]
-		total := 1
-		for _, d := range s.shapes[8*i : 8*i+int(s.ranks[i])] {
-			o.shape = append(o.shape, int(d))
-			total *= int(d)
-		}
-		o.data = unsafe.Slice((*float32)(s.data[i]), total)
-	}
-	return s.outs, nil
+	return s.read(), nil
 }
 
 func (s *ovSession) close() {
 	C.canvas_ov_release(s.request)
-	for _, name := range unsafe.Slice(s.names, s.count) {
-		C.free(unsafe.Pointer(name))
-	}
-	C.free(unsafe.Pointer(s.names))
+	s.freeNames()
 	s.free()
 }

@@ -27,6 +27,6 @@ void canvas_ov_release(void *request);
 // canvas_ov_forward runs a request on input of four dims. Output i, a name of the file's, is left in
 // data[i] until the next call; its dims go to shapes[i*8], their count to ranks[i].
 int canvas_ov_forward(void *request, float *input, const int64_t *dims, const char **names, int count,
-                      float **data, int64_t *shapes, int *ranks, char *err);
+                      float **data, int *shapes, int *ranks, char *err);
 
 #endif

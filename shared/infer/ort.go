@@ -90,7 +90,7 @@ func openORT(f *file, name string, l Layout) (engine, error) {
 	if err := loadORT(l.Runtime); err != nil {
 		return nil, err
 	}
-	e := &ortEngine{file: f, threads: l.Threads, alone: l.Sessions == 1, where: cpuName(), cuda: name == ORTCUDA, int8: name == ORTInt8, kept: f.keptAs(name, l)}
+	e := &ortEngine{file: f, threads: l.Threads, alone: l.Sessions == 1, where: cpuName(), cuda: name == ORTCUDA, int8: inEightBits(name), kept: f.keptAs(name, l)}
 	var err error
 	if e.cuda {
 		// First so that nothing may run on the CPU; where a few operators must, that is said.

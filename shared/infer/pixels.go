@@ -105,41 +105,22 @@ func cudaFree() int64 { return int64(C.canvas_cuda_free()) }
 // native runs a cv::dnn::Net that GoCV has loaded. GoCV's own ForwardLayers leaks its list of Mats
 // and names with each call and tells its error through a global.
 type native struct {
-	names []*C.char
-	mats  []unsafe.Pointer
-	data  []*C.float
-	dims  []C.int
-	shape []C.int
-	outs  []tensor
+	outputs
+	mats []unsafe.Pointer
 }
 
-func newNative(outputs []string) *native {
-	n := len(outputs)
-	f := &native{mats: make([]unsafe.Pointer, n), data: make([]*C.float, n), dims: make([]C.int, n), shape: make([]C.int, n*8), outs: make([]tensor, n)}
-	for i, name := range outputs {
-		f.names = append(f.names, C.CString(name))
-		f.outs[i].name = name
-	}
-	return f
+func newNative(names []string) *native {
+	return &native{outputs: newOutputs(names), mats: make([]unsafe.Pointer, len(names))}
 }
 
 func (f *native) forward(net unsafe.Pointer, input []float32, shape [4]int) ([]tensor, error) {
 	f.release()
 	dims := [4]C.int{C.int(shape[0]), C.int(shape[1]), C.int(shape[2]), C.int(shape[3])}
 	var say message
-	if C.canvas_forward(net, (*C.float)(&input[0]), &dims[0], &f.names[0], C.int(len(f.names)), &f.mats[0], &f.data[0], &f.dims[0], &f.shape[0], say.ptr()) != 0 {
+	if C.canvas_forward(net, (*C.float)(&input[0]), &dims[0], &f.names[0], C.int(len(f.names)), &f.mats[0], &f.data[0], &f.ranks[0], &f.dims[0], say.ptr()) != 0 {
 		return nil, say.error()
 	}
-	for i := range f.outs {
-		total := 1
-		f.outs[i].shape = f.outs[i].shape[:0]
-		for _, d := range f.shape[i*8 : i*8+int(f.dims[i])] {
-			total *= int(d)
-			f.outs[i].shape = append(f.outs[i].shape, int(d))
-		}
-		f.outs[i].data = unsafe.Slice((*float32)(f.data[i]), total)
-	}
-	return f.outs, nil
+	return f.read(), nil
 }
 
 func (f *native) release() {
@@ -153,10 +134,7 @@ func (f *native) release() {
 
 func (f *native) close() {
 	f.release()
-	for _, n := range f.names {
-		C.free(unsafe.Pointer(n))
-	}
-	f.names = nil
+	f.freeNames()
 }
 
 // people is OpenCV's HOG detector: boxes in pixels and the SVM's margin of each.

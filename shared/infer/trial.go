@@ -143,7 +143,7 @@ func (f *file) try(name string, l Layout, passes int, best *candidate, t *Trial)
 // golden runs the golden case, or without one a zero image that must give finite numbers.
 func (f *file) golden(s session, name string, t *Trial) error {
 	known := f.model.Case
-	if name == ORTInt8 || name == OVInt8 {
+	if inEightBits(name) {
 		known = &f.model.Int8.Golden // what it gave where it was made, not what float gives
 	}
 	in := f.trialInput(known)
