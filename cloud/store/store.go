@@ -5,6 +5,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -49,9 +50,19 @@ func openFolder(dir string) (*blob.Bucket, error) {
 	return fileblob.OpenBucket(dir, &fileblob.Options{NoTempDir: true, Metadata: fileblob.MetadataDontWrite})
 }
 
-// Put writes data under key, replacing what was there.
+// Put writes data under key, replacing what was there. WriteAll would digest it twice over; what is
+// stored here carries its sha256 with it.
 func (s *Store) Put(ctx context.Context, key string, data []byte) error {
-	if err := s.bucket.WriteAll(ctx, key, data, nil); err != nil {
+	ctx, abandon := context.WithCancel(ctx)
+	defer abandon()
+	w, err := s.bucket.NewWriter(ctx, key, &blob.WriterOptions{ContentType: "application/octet-stream"})
+	if err == nil {
+		if _, err = w.Write(data); err != nil {
+			abandon() // else Close would keep the half
+		}
+		err = errors.Join(err, w.Close())
+	}
+	if err != nil {
 		return fmt.Errorf("write object %s: %w", key, err)
 	}
 	return nil

@@ -96,6 +96,11 @@ func numbers[T number](im vision.Image, c Coding) []T {
 	low, high := c.limits()
 	n := im.W * im.H
 	out := make([]T, n*len(im.Planes))
+	none, marked := T(0), c.NoData != nil
+	if marked {
+		none = T(*c.NoData)
+	}
+	hit := im.Void != nil // some pixel holds, or must hold, the no-data number
 	for b, plane := range im.Planes {
 		to := out[b*n : (b+1)*n]
 		factor, shift := 1/c.Scalings[b].Scale, 0.5-low-c.Scalings[b].Offset/c.Scalings[b].Scale
@@ -107,10 +112,11 @@ func numbers[T number](im vision.Image, c Coding) []T {
 				d = high - low
 			}
 			to[i] = T(int32(d) + int32(low))
+			hit = hit || to[i] == none
 		}
 	}
-	if c.NoData != nil {
-		keepApart(out, im, T(*c.NoData), c)
+	if marked && hit {
+		keepApart(out, im, none, c)
 	}
 	return out
 }

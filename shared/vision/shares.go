@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"image/color"
 	"image/png"
+	"slices"
 )
 
 // ShareOne is the probability 1 in a mask's Shares.
@@ -49,9 +51,14 @@ func EncodeShares(m Mask, level png.CompressionLevel) ([]byte, error) {
 	for _, plane := range m.Shares {
 		pix = append(pix, plane...)
 	}
+	size := image.Rect(0, 0, m.W, len(m.Shares)*m.H)
+	var picture image.Image = &image.Gray{Pix: pix, Stride: m.W, Rect: size}
+	if level == png.BestSpeed {
+		picture = &image.Paletted{Pix: pix, Stride: m.W, Rect: size, Palette: grays}
+	}
 	var b bytes.Buffer
 	e := png.Encoder{CompressionLevel: level}
-	err := e.Encode(&b, &image.Gray{Pix: pix, Stride: m.W, Rect: image.Rect(0, 0, m.W, len(m.Shares)*m.H)})
+	err := e.Encode(&b, picture)
 	return b.Bytes(), err
 }
 
@@ -70,13 +77,30 @@ func DecodeShares(data []byte, w, h int) ([][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	gray, ok := picture.(*image.Gray)
-	if !ok || gray.Stride != w {
+	var pix []byte
+	switch p := picture.(type) {
+	case *image.Gray:
+		pix = p.Pix
+	case *image.Paletted:
+		if slices.Equal(p.Palette, grays) {
+			pix = p.Pix
+		}
+	}
+	if len(pix) != planes*w*h {
 		return nil, errors.New("it is not 8-bit gray")
 	}
 	shares := make([][]byte, planes)
 	for c := range shares {
-		shares[c] = gray.Pix[c*w*h:][:w*h]
+		shares[c] = pix[c*w*h:][:w*h]
 	}
 	return shares, nil
 }
+
+// grays is the palette of 256 grays from black to white, as the decoder gives it.
+var grays = func() color.Palette {
+	p := make(color.Palette, 256)
+	for i := range p {
+		p[i] = color.RGBA{uint8(i), uint8(i), uint8(i), 255}
+	}
+	return p
+}()

@@ -8,18 +8,21 @@ import (
 
 func TestSharesAreReadAsTheyWereWritten(t *testing.T) {
 	m := Mask{W: 3, H: 2, Class: []byte{Clear, Shadow, Cloud, Cloud, NoData, Clear}}
-	data, err := EncodeShares(m, png.BestSpeed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	shares, err := DecodeShares(data, 3, 2)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := [][]byte{{0, ShareOne, 0, 0, 255, 0}, {0, 0, ShareOne, ShareOne, 255, 0}}
-	for i, plane := range want {
-		if !bytes.Equal(shares[i], plane) {
-			t.Errorf("plane %d: %v", i+1, shares[i])
+	var data []byte
+	for _, level := range []png.CompressionLevel{png.BestCompression, png.BestSpeed} {
+		var err error
+		if data, err = EncodeShares(m, level); err != nil {
+			t.Fatal(err)
+		}
+		shares, err := DecodeShares(data, 3, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := [][]byte{{0, ShareOne, 0, 0, 255, 0}, {0, 0, ShareOne, ShareOne, 255, 0}}
+		for i, plane := range want {
+			if !bytes.Equal(shares[i], plane) {
+				t.Errorf("level %d, plane %d: %v", level, i+1, shares[i])
+			}
 		}
 	}
 	for _, size := range [][2]int{{2, 3}, {3, 3}, {3, 0}, {6, 1}, {-3, -2}} {
