@@ -42,35 +42,44 @@ else
   echo "camera beside Python: skipped, pip can't bring what deps/peers/python/requirements.txt lists; set PIP_INDEX_URL to an index that this machine reaches. It said: $(grep -m1 -i error "$out/python.log" || tail -1 "$out/python.log")"
 fi
 
-"$root/bin/canvas" simulate scene --out "$out/run/sim" --width 2048 --height 2048 --clouds 0.3 --seed 7 >/dev/null
-"$root/bin/canvas" process --out "$out/run/first" --scene "$out/run/sim/scene.tif" --keep-everything >/dev/null # tries the engines, where this machine has not yet
+for peer_side in 2048 4096; do
+  "$root/bin/canvas" simulate scene --out "$out/run/sim-$peer_side" --width $peer_side --height $peer_side --clouds 0.3 --seed 7 >/dev/null
+done
+"$root/bin/canvas" process --out "$out/run/first" --scene "$out/run/sim-2048/scene.tif" --keep-everything >/dev/null # tries the engines, where this machine has not yet
 limit=$(forward ukis_csmask_6b_l1c 3s)
 if [ ! -x "$out/venv/bin/python" ]; then
   python3 -m venv "$out/venv"
   "$out/venv/bin/pip" install -q --disable-pip-version-check onnxruntime numpy scipy rasterio "${CANVAS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/cloudcanvas}"/packages/ukis_csmask-*.whl
 fi
-"$out/venv/bin/python" - "$root/bin/canvas" "$out/run" "$limit" <<'PY'
-import json, statistics, subprocess, sys, time, warnings, numpy, rasterio
-warnings.filterwarnings("ignore")
-from ukis_csmask.mask import CSmask
-canvas, run, forward = sys.argv[1], sys.argv[2], float(sys.argv[3])
-ours, peers = [], []
-for turn in range(3):
-    to = f"{run}/scene-{turn}"
-    subprocess.run([canvas, "process", "--out", to, "--scene", run + "/sim/scene.tif", "--keep-everything"], check=True, stdout=subprocess.DEVNULL)
-    summary = json.load(open(to + "/summary.json"))
-    scene = summary["scenes"][0]
-    megapixels = scene["width"] * scene["height"] / 1e6
-    ours.append(megapixels / scene["seconds"])
-    start = time.time()
-    with rasterio.open(run + "/sim/scene.tif") as d:
-        image = d.read().astype(numpy.float32).transpose(1, 2, 0) * 0.0001
-    mask = CSmask(numpy.ascontiguousarray(image), ["blue", "green", "red", "nir", "swir16", "swir22"]).csm.squeeze()
-    peers.append(megapixels / (time.time() - start))
-got = rasterio.open(to + "/scene/mask.tif").read(1)
-same = ((got == 2) == (mask == 1))[got != 255].mean()
-limit, rate, peer = megapixels / (scene["tiles"]["total"] / forward), statistics.median(ours), statistics.median(peers)
-print(f"scene, {summary['engines'][0]['engine']}, medians of three turns: {rate:.2f} megapixels/s the whole way; forward only of the same {scene['tiles']['total']} tiles: {limit:.2f}; ratio {rate / limit:.2f}; ukis-csmask's package: {peer:.2f}; ratio {rate / peer:.2f}; cloud or not agrees on {100 * same:.2f} %")
+"$out/venv/bin/python" - "$root" "$out/run" "$limit" <<'PY'
+import json, os, statistics, subprocess, sys, numpy, rasterio
+root, run, forward = sys.argv[1], sys.argv[2], float(sys.argv[3])
+
+def ours(scene, to):
+    child = subprocess.Popen([root + "/bin/canvas", "process", "--out", to, "--scene", scene, "--keep-everything"], stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(child.pid, 0)
+    assert status == 0
+    return json.load(open(to + "/summary.json")), used.ru_maxrss / 1024
+
+def theirs(scene, to):
+    return json.loads(subprocess.check_output([sys.executable, root + "/deps/peers/csmask/csmask.py", scene, to + "/peer.npy"]))
+
+for side in (2048, 4096):
+    scene, rates, peers, memory, peak = f"{run}/sim-{side}/scene.tif", [], [], [], []
+    for turn in range(3): # by turns, since the machine's speed drifts
+        to = f"{run}/scene-{side}-{turn}"
+        summary, mib = ours(scene, to)
+        done, peer = summary["scenes"][0], theirs(scene, to)
+        megapixels = done["width"] * done["height"] / 1e6
+        rates.append(megapixels / done["seconds"])
+        peers.append(megapixels / peer["seconds"])
+        memory.append(mib)
+        peak.append(peer["peak_mib"])
+    got = rasterio.open(to + "/scene/mask.tif").read(1)
+    same = ((got == 2) == numpy.load(to + "/peer.npy"))[got != 255].mean()
+    limit, rate, peer, tiles = megapixels / (done["tiles"]["total"] / forward), statistics.median(rates), statistics.median(peers), done["tiles"]["total"]
+    ratio = statistics.median(r / p for r, p in zip(rates, peers))
+    print(f"scene of {side} x {side}, {summary['engines'][0]['engine']}, medians of three turns: {rate:.2f} megapixels/s the whole way; forward only of the same {tiles} tiles: {limit:.2f}; ratio {rate / limit:.2f}; ukis-csmask's package: {peer:.2f}; ratio {ratio:.2f}; cloud or not agrees on {100 * same:.2f} %; peak MiB: {max(memory):.0f}, the package's {max(peak):.0f}")
 PY
 
 scenes=${CANVAS_ASSETS:-$root/../shared/assets}/scenes
