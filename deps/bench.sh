@@ -10,6 +10,12 @@ models=${CANVAS_ASSETS:-$root/../shared/assets}/models
 
 # pick NAME: the largest value of a metric among benchmark lines on stdin.
 pick() { awk -v unit="$1" '{for (i = 2; i <= NF; i++) if ($i == unit && $(i-1) > best) best = $(i-1)} END {print best + 0}'; }
+# bench LABEL PACKAGE PATTERN TIME: the lines of Go benchmarks; of one that fails, what it said.
+failed=0
+bench() {
+  (cd "$root" && go test "$2" -run '^$' -bench "$3" -benchtime "$4" -timeout 30m) >"$out/bench.log" 2>&1 || { echo "$1: failed"; tail -30 "$out/bench.log"; failed=1; }
+  awk -v label="$1" '/^Benchmark.*ns\/op/ {print label ":", $0}' "$out/bench.log"
+}
 # forward PATTERN: the best layout's forward passes a second, of the engines on a CPU.
 forward() { (cd "$root" && go test ./shared/infer -run '^$' -bench "Forward/$1/(onnxruntime|openvino)" -benchtime "$2" | pick images/s); }
 
@@ -37,7 +43,7 @@ fi
 peer=$out/peers/python
 if { [ -x "$peer/bin/pip" ] || python3 -m venv "$peer"; } >"$out/python.log" 2>&1 &&
   "$peer/bin/pip" install -q --disable-pip-version-check -r "$root/deps/peers/python/requirements.txt" >>"$out/python.log" 2>&1; then
-  (cd "$root" && CANVAS_PEER_PYTHON=$peer/bin/python go test ./cmd/integration -run '^$' -bench 'Camera$' -benchtime 1x -timeout 30m | awk '/^Benchmark/ {print "camera beside Python:", $0}')
+  CANVAS_PEER_PYTHON=$peer/bin/python bench "camera beside Python" ./cmd/integration 'Camera$' 1x
 else
   echo "camera beside Python: skipped, pip can't bring what deps/peers/python/requirements.txt lists; set PIP_INDEX_URL to an index that this machine reaches. It said: $(grep -m1 -i error "$out/python.log" || tail -1 "$out/python.log")"
 fi
@@ -112,18 +118,19 @@ print(f"memory: {peak:.0f} MiB at most, all rooms in one process, for {side} x {
 PY
 rm -rf "$out/run/large" "$out/run/big"
 
-(cd "$root" && go test ./edge/outbox -run '^$' -bench Commit -benchtime 2s | awk '/^Benchmark/ {print "outbox:", $0}')
+bench outbox ./edge/outbox Commit 2s
 # Telegraf is a module of its own; where it can't be had, the bridge is held against the plain one only.
 if (cd "$root/deps/peers/telegraf" && GOFLAGS= CGO_ENABLED=0 go build -o "$out/telegraf" . 2>"$out/telegraf.log"); then
   export CANVAS_TELEGRAF=$out/telegraf
 else
   echo "bridge: no Telegraf beside it: $(tail -1 "$out/telegraf.log")"
 fi
-(cd "$root" && go test ./cloud/bridge -run '^$' -bench Bridge -benchtime 1x -timeout 10m | awk '/^Benchmark/ {print "bridge:", $0}')
-(cd "$root" && go test ./cloud/worker/native -run '^$' -bench Worker -benchtime 1x | awk '/^Benchmark/ {print "worker:", $0}')
-(cd "$root" && go test ./edge -run '^$' -bench Drain -benchtime 1x -timeout 15m | awk '/^Benchmark/ {print "drain:", $0}')
-(cd "$root" && go test ./cmd/integration -run '^$' -bench Idle -benchtime 1x -timeout 5m | awk '/^Benchmark/ {print "idle:", $0}')
-(cd "$root" && go test ./cloud/console -run '^$' -bench 'FirstView|RecordToPixel|MapTiles' -benchtime 3x -timeout 10m | awk '/^Benchmark/ {print "console:", $0}')
-(cd "$root" && go test ./cmd/integration -run '^$' -bench EventToPixel -benchtime 3x -timeout 10m | awk '/^Benchmark/ {print "event to pixel:", $0}')
-(cd "$root" && go test ./cmd/integration -run '^$' -bench Latency -benchtime 1x -timeout 5m | awk '/^Benchmark/ {print "latency:", $0}')
+bench bridge ./cloud/bridge Bridge 1x
+bench worker ./cloud/worker/native Worker 1x
+bench drain ./edge Drain 1x
+bench idle ./cmd/integration Idle 1x
+bench console ./cloud/console 'FirstView|RecordToPixel|MapTiles' 3x
+bench "event to pixel" ./cmd/integration EventToPixel 3x
+bench latency ./cmd/integration Latency 1x
 "$root/bin/canvas" simulate pass | grep '^simulated, canvas over FIFO'
+exit $failed
