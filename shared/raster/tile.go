@@ -54,7 +54,7 @@ func (c Coding) limits() (low, high float64) {
 	return 0, math.MaxUint16
 }
 
-// EncodeTile writes an image of planes as a GeoTIFF in memory: one block, ZSTD level 1 with
+// EncodeTile writes an image of planes as a GeoTIFF in memory: one block, ZSTD level 3 with
 // horizontal differencing, band names, scale and offset kept, georeferenced by g where g is known.
 // Pixels in Void hold the no-data number; a valid pixel that would hold it is moved by one step.
 func EncodeTile(im vision.Image, g Georef, c Coding) ([]byte, error) {
@@ -155,7 +155,7 @@ func writeTile[T number](im vision.Image, g Georef, c Coding, kind godal.DataTyp
 	defer dropMemory(name)
 	block := func(n int) int { return (n + 15) / 16 * 16 }
 	ds, err := godal.Create(godal.GTiff, name, len(im.Planes), kind, im.W, im.H, heard, godal.CreationOption(
-		"COMPRESS=ZSTD", "ZSTD_LEVEL=1", "PREDICTOR=2", "INTERLEAVE=BAND", "TILED=YES", "PHOTOMETRIC=MINISBLACK",
+		"COMPRESS=ZSTD", "ZSTD_LEVEL=3", "PREDICTOR=2", "INTERLEAVE=BAND", "TILED=YES", "PHOTOMETRIC=MINISBLACK",
 		fmt.Sprintf("BLOCKXSIZE=%d", block(im.W)), fmt.Sprintf("BLOCKYSIZE=%d", block(im.H))))
 	if err != nil {
 		return nil, fmt.Errorf("encode a tile: %w", brief(err))
