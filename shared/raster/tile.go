@@ -96,8 +96,8 @@ func numbers[T number](im vision.Image, c Coding) []T {
 	low, high := c.limits()
 	n := im.W * im.H
 	out := make([]T, n*len(im.Planes))
-	none, marked := T(0), c.NoData != nil
-	if marked {
+	var none T
+	if c.NoData != nil {
 		none = T(*c.NoData)
 	}
 	hit := im.Void != nil // some pixel holds, or must hold, the no-data number
@@ -115,7 +115,7 @@ func numbers[T number](im vision.Image, c Coding) []T {
 			hit = hit || to[i] == none
 		}
 	}
-	if marked && hit {
+	if c.NoData != nil && hit {
 		keepApart(out, im, none, c)
 	}
 	return out
