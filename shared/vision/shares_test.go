@@ -2,7 +2,10 @@ package vision
 
 import (
 	"bytes"
+	"image"
+	"image/color"
 	"image/png"
+	"slices"
 	"testing"
 )
 
@@ -32,5 +35,17 @@ func TestSharesAreReadAsTheyWereWritten(t *testing.T) {
 	}
 	if _, err := DecodeShares(data[:len(data)/2], 3, 2); err == nil {
 		t.Error("half a picture was read")
+	}
+}
+
+func TestSharesInOtherColoursAreRefused(t *testing.T) {
+	colours := slices.Clone(grays)
+	colours[7] = color.RGBA{7, 8, 7, 255}
+	var b bytes.Buffer
+	if err := png.Encode(&b, image.NewPaletted(image.Rect(0, 0, 3, 2), colours)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := DecodeShares(b.Bytes(), 3, 2); err == nil {
+		t.Error("read as grays")
 	}
 }
