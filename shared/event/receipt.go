@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/oklog/ulid/v2"
 )
 
 // Range is an inclusive range of sequence numbers. Its JSON is [from,to].
@@ -35,7 +37,23 @@ type Receipt struct {
 	// Parts are what the cloud holds of large items that are not whole yet. They need not be sent
 	// again, also after a restart of either side.
 	Parts []PartsHeld `json:"parts,omitempty"`
+	// Last is the item with the highest number of this epoch that Kafka has, as far as its id is known.
+	Last *Known `json:"last,omitempty"`
+	// Conflicts are numbers under which Kafka has another item than the one that came. Such an item
+	// is not in Kafka: its edge sends it in a new epoch.
+	Conflicts []Known `json:"conflicts,omitempty"`
+	// Twin is the epoch of another agent that speaks under the same name at the same time.
+	Twin Epoch `json:"twin,omitempty"`
 }
+
+// Known is an item that Kafka has under a number: {"seq":9,"id":"01J…"}.
+type Known struct {
+	Seq uint64    `json:"seq"`
+	ID  ulid.ULID `json:"id"`
+}
+
+// MaxConflicts bounds the conflicts of one receipt: one is enough to begin a new epoch.
+const MaxConflicts = 16
 
 // PartsHeld are the parts of one item that rest in the cloud: {"seq":9,"of":80,"have":[[0,41]]}.
 type PartsHeld struct {
@@ -78,6 +96,12 @@ func (r Receipt) Check() error {
 	}
 	if len(r.Parts) > MaxRanges {
 		return fmt.Errorf("%w: receipt with parts of %d items, %d is the limit", ErrTooLarge, len(r.Parts), MaxRanges)
+	}
+	if len(r.Conflicts) > MaxConflicts {
+		return fmt.Errorf("%w: receipt with %d conflicts, %d is the limit", ErrTooLarge, len(r.Conflicts), MaxConflicts)
+	}
+	if r.Twin != "" && !r.Twin.Valid() {
+		return fmt.Errorf("%w: receipt with twin %.40q", ErrMalformed, r.Twin)
 	}
 	for _, p := range r.Parts {
 		if err := p.check(); err != nil {

@@ -21,11 +21,42 @@ type Status struct {
 	Version string    `json:"version"`
 	Time    time.Time `json:"time,omitzero"` // since when; a will cannot know
 
+	// Epochs are those in which the edge has committed and that still matter, the current one first.
+	Epochs []EpochReport `json:"epochs,omitempty"`
+	// Connection counts the connections of this start of the agent, from 1.
+	Connection uint64 `json:"connection,omitempty"`
+	// Troubles are what is wrong with the edge's buffer, until somebody has seen to it.
+	Troubles []Trouble `json:"troubles,omitempty"`
+
 	// Models are those that the cloud may change, of an edge that takes them.
 	Models []EdgeModel `json:"models,omitempty"`
 	// Link is how the edge's outbox and link were; nil where it has not said.
 	Link *LinkReport `json:"link,omitempty"`
 }
+
+// EpochReport is what an edge says of one epoch of its buffer.
+type EpochReport struct {
+	Epoch   Epoch  `json:"epoch"`
+	Through uint64 `json:"through"` // the last number that was committed in it
+	Waiting uint64 `json:"waiting"` // items of it that wait for a receipt
+}
+
+// Trouble is one thing that is wrong with an edge's buffer.
+type Trouble struct {
+	Kind  string    `json:"kind"`            // older, truncated, corrupt, twin, read_only, …
+	Epoch Epoch     `json:"epoch,omitempty"` // whose numbers From to To are concerned
+	From  uint64    `json:"from,omitempty"`
+	To    uint64    `json:"to,omitempty"`
+	Items uint64    `json:"items,omitempty"` // how many
+	Text  string    `json:"text"`            // for people: what happened, and what to do
+	Since time.Time `json:"since"`
+}
+
+// Bounds of what a status lists.
+const (
+	MaxEpochs   = 16
+	MaxTroubles = 16
+)
 
 // EdgeModel is what an edge says of one of its models.
 type EdgeModel struct {
@@ -67,6 +98,14 @@ func ParseStatus(b []byte) (Status, error) {
 	}
 	if len(s.Models) > maxEdgeModels {
 		return s, fmt.Errorf("%w: status with %d models, %d is the limit", ErrTooLarge, len(s.Models), maxEdgeModels)
+	}
+	if len(s.Epochs) > MaxEpochs || len(s.Troubles) > MaxTroubles {
+		return s, fmt.Errorf("%w: status with %d epochs and %d troubles, %d and %d are the limits", ErrTooLarge, len(s.Epochs), len(s.Troubles), MaxEpochs, MaxTroubles)
+	}
+	for _, e := range s.Epochs {
+		if !e.Epoch.Valid() {
+			return s, fmt.Errorf("%w: status with epoch %.40q", ErrMalformed, e.Epoch)
+		}
 	}
 	if s.Link != nil {
 		*s.Link = s.Link.Bounded()
