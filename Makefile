@@ -3,7 +3,7 @@ SHELL := /bin/bash
 env   := source deps/env.sh
 tests ?= ./...
 
-.PHONY: setup build demo test soak bench gpu stack stack-down lint clean clean-cache
+.PHONY: setup build demo test soak fuzz bench gpu stack stack-down lint clean clean-cache
 setup:
 	@deps/setup.sh
 
@@ -22,6 +22,11 @@ soak: build
 	@$(env) && go test -race -shuffle=on -timeout 3h -count=10 ./edge/outbox ./edge/uplink/... ./cloud/... ./cmd/integration
 	@$(env) && CANVAS_SOAK=1 go test -race -shuffle=on -timeout 3h -p 1 ./...
 	@$(env) && CANVAS_SOAK=1 go test "$${GOFLAGS%% *},matprofile" -timeout 1h -run NoMat ./shared/infer
+	@deps/fuzz.sh
+
+# Every fuzz target for a while: make fuzz each=1m
+fuzz: build
+	@deps/fuzz.sh $(each)
 
 # Ratios to a limit or a peer measured in the same run; docs/benchmarks.md says what each means.
 bench: build
