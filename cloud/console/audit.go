@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"cloudcanvas/shared/durable"
 )
 
 // Act is what somebody did with something. audit.jsonl in the console's folder has one a line; it is
@@ -60,6 +62,9 @@ func openAudit(dir string, log *slog.Logger) (*audit, error) {
 		}
 	}
 	if a.file, err = os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600); err != nil {
+		return nil, fmt.Errorf("open the audit: %w", err)
+	}
+	if err := durable.SyncFolder(dir); err != nil {
 		return nil, fmt.Errorf("open the audit: %w", err)
 	}
 	return a, a.endLine()

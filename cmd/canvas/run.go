@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 
 	urfave "github.com/urfave/cli/v2"
@@ -13,6 +12,7 @@ import (
 	"cloudcanvas/cmd/internal/appliance"
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/edge"
+	"cloudcanvas/shared/durable"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/telemetry"
 )
@@ -68,7 +68,7 @@ func runCommand() *urfave.Command {
 			for _, p := range models.Problems() {
 				log.Warn("a model is passed over", telemetry.Err, p)
 			}
-			if err := os.MkdirAll(cfg.Data, 0o755); err != nil {
+			if err := durable.MkdirAll(cfg.Data, 0o755); err != nil {
 				return fmt.Errorf("make the appliance's folder: %w (choose another with data:)", err)
 			}
 			if cfg.Cloud.Products == cloud.DefaultConfig().Products {

@@ -12,6 +12,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"golang.org/x/sys/unix"
+
+	"cloudcanvas/shared/durable"
 )
 
 // EmbedKafkaOptions are those of the Kafka broker within the process.
@@ -41,7 +43,7 @@ func EmbedKafka(dir string, o EmbedKafkaOptions) (*EmbeddedKafka, error) {
 	if dir == "" {
 		return nil, fail(errors.New("it needs a folder for its data"))
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := durable.MkdirAll(dir, 0o755); err != nil {
 		return nil, fail(err)
 	}
 	lock, err := lockDir(dir)
