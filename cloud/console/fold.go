@@ -20,6 +20,7 @@ import (
 // a page must not stand still for one bad record.
 type fold struct {
 	*index
+	disk    Disk
 	objects Objects
 	tell    func(...Notice)
 	passed  func(topic string, err error)

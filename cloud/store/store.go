@@ -46,6 +46,14 @@ func Open(ctx context.Context, address string) (*Store, error) {
 	return s, nil
 }
 
+// Folder is the folder of a folder store, or "" of a bucket.
+func (s *Store) Folder() string {
+	if s.folder == nil {
+		return ""
+	}
+	return s.folder.root
+}
+
 // Put writes data under key, replacing what was there. When it returns nil the object is durable:
 // whoever sent it may be told, and may forget it. After an error it may be there or not.
 func (s *Store) Put(ctx context.Context, key string, data []byte) error {

@@ -49,13 +49,15 @@ func consoleCommand() *urfave.Command {
 			}
 			metrics := telemetry.NewRegistry()
 			group, ctx := errgroup.WithContext(c.Context)
-			group.Go(func() error { return telemetry.Serve(ctx, cfg.Telemetry, metrics, func() error { return nil }) })
+			var readiness cloud.Readiness
+			group.Go(func() error { return telemetry.Serve(ctx, cfg.Telemetry, metrics, readiness.Ready) })
 			group.Go(func() error {
 				p, err := cloud.Dial(ctx, cfg, id, log, metrics) // it has much to show while Kafka is away
 				if err != nil {
 					return err
 				}
 				defer p.Close()
+				readiness.Follow(p.Healthy)
 				if err := p.Coordinate(); err != nil {
 					return err
 				}

@@ -77,13 +77,15 @@ func runCommand() *urfave.Command {
 			cfg.Cloud.Worker.Models = present(cfg.Cloud.Worker.Models, models)
 			metrics := telemetry.NewRegistry()
 			group, ctx := errgroup.WithContext(c.Context)
-			group.Go(func() error { return telemetry.Serve(ctx, cfg.Cloud.Telemetry, metrics, func() error { return nil }) })
+			var readiness cloud.Readiness
+			group.Go(func() error { return telemetry.Serve(ctx, cfg.Cloud.Telemetry, metrics, readiness.Ready) })
 			group.Go(func() error {
 				a, err := appliance.Start(ctx, appliance.Options{Edge: cfg.Device, Cloud: cfg.Cloud, Work: cfg.Data, Models: models, Version: version, Log: log,
 					Metrics: metrics, Gatherer: metrics, ConsoleReady: func(url string) { fmt.Fprintf(c.App.Writer, "console  %s\n", url) }})
 				if err != nil {
 					return err
 				}
+				readiness.Follow(a.Ready)
 				telemetry.NotifyReady("the appliance runs")
 				defer telemetry.NotifyStopping()
 				<-a.Failed()

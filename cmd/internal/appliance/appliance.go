@@ -19,6 +19,7 @@ import (
 	"cloudcanvas/cloud/coord/local"
 	"cloudcanvas/edge"
 	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/disk"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
@@ -46,6 +47,7 @@ type Appliance struct {
 
 	mqtt    *broker.EmbeddedMQTT
 	log     *broker.EmbeddedKafka
+	disks   *disk.Set
 	parts   []*cloud.Cloud
 	group   *errgroup.Group
 	ctx     context.Context
@@ -67,7 +69,10 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 	if a.mqtt, err = broker.EmbedMQTT(broker.EmbedMQTTOptions{Log: o.Log}); err != nil {
 		return nil, err
 	}
-	if a.log, err = broker.EmbedKafka(filepath.Join(o.Work, "kafka"), broker.EmbedKafkaOptions{Log: o.Log}); err != nil {
+	if a.disks, err = cloud.NewDisks(o.Log, o.Metrics); err != nil {
+		return nil, err
+	}
+	if a.log, err = broker.EmbedKafka(filepath.Join(o.Work, "kafka"), broker.EmbedKafkaOptions{Log: o.Log, Disk: a.disks.Of(o.Work)}); err != nil {
 		return nil, err
 	}
 	o.Cloud.MQTT.URL, o.Cloud.Kafka.Brokers = a.mqtt.URL(), a.log.Brokers()
@@ -88,7 +93,7 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 		if err != nil {
 			return nil, err
 		}
-		c.Coord, c.Opened = space.Coordinator(role.id), a.opened
+		c.Coord, c.Opened, c.Disks = space.Coordinator(role.id), a.opened, a.disks
 		a.parts = append(a.parts, c)
 		a.Kafka = c.Kafka
 		a.group.Go(func() error {
@@ -116,7 +121,7 @@ func (a *Appliance) serveConsole(o Options, space *local.Space) error {
 	if err != nil {
 		return err
 	}
-	c.Coord = space.Coordinator("console")
+	c.Coord, c.Disks = space.Coordinator("console"), a.disks
 	a.parts = append(a.parts, c)
 	a.group.Go(func() error {
 		err := c.Console(a.ctx, cloud.ConsoleOptions{Device: device{a, o.Edge.Edge}, Version: o.Version, Gatherer: o.Gatherer, Ready: o.ConsoleReady})
@@ -164,6 +169,9 @@ func (a *Appliance) Reports() []infer.Report {
 
 // Failed is closed when a part of the appliance has failed; Stop then gives the reason.
 func (a *Appliance) Failed() <-chan struct{} { return a.ctx.Done() }
+
+// Ready says why the appliance can't keep what comes in, or nil.
+func (a *Appliance) Ready() error { return a.disks.Err() }
 
 // Stop ends everything and gives the first failure, if there was one.
 func (a *Appliance) Stop() error {
