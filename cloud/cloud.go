@@ -23,6 +23,7 @@ import (
 	"cloudcanvas/cloud/worker"
 	workernative "cloudcanvas/cloud/worker/native"
 	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/budget"
 	"cloudcanvas/shared/disk"
 	"cloudcanvas/shared/durable"
 	"cloudcanvas/shared/event"
@@ -45,8 +46,10 @@ type Cloud struct {
 	Kafka *broker.Kafka
 	Coord coord.Coordinator // nil for processes that need none
 	Store *store.Store
-	Disks *disk.Set     // that it writes to
-	Trace *trace.Tracer // nil: nobody hears of spans
+	Disks *disk.Set // that it writes to
+	// Memory is what all decoders of the process may take; parts of one process share it.
+	Memory *budget.Bytes
+	Trace  *trace.Tracer // nil: nobody hears of spans
 	// Opened hears which engine runs each model that a worker opens. May be nil.
 	Opened func(infer.Report)
 }
@@ -89,7 +92,7 @@ func Dial(ctx context.Context, c Config, id string, log *slog.Logger, metrics pr
 		s.Close()
 		return nil, err
 	}
-	return &Cloud{Config: c, ID: id, Log: log, Metrics: metrics, Progress: progress, Kafka: k, Store: s, Disks: disks, Trace: t}, nil
+	return &Cloud{Config: c, ID: id, Log: log, Metrics: metrics, Progress: progress, Kafka: k, Store: s, Disks: disks, Memory: budget.New(c.DecodeBytes), Trace: t}, nil
 }
 
 func (c *Cloud) awaitTopics(ctx context.Context) error {
@@ -208,7 +211,7 @@ func (c *Cloud) Worker(ctx context.Context, models *model.Repository) error {
 	shelf.Throttle(c.Config.Worker.Throttle)
 	log := worker.Kafka{Log: c.Kafka, Keep: c.objects(), Member: c.ID}
 	w, err := worker.New(c.Config.Worker, worker.Parts{
-		Queue: log, Results: log, Dead: log, Objects: c.objects(), Decoder: workernative.Decoder{}, Models: shelf,
+		Queue: log, Results: log, Dead: log, Objects: c.objects(), Decoder: workernative.Decoder{}, Memory: c.Memory, Models: shelf,
 		Leases: c.Coord, Assignments: worker.Assigned{Coordinator: c.Coord, Member: c.ID}, Log: c.Log, Metrics: c.Metrics, Trace: c.Trace,
 	})
 	if err != nil {
@@ -278,7 +281,7 @@ func (c *Cloud) Mosaic(ctx context.Context) error {
 	}
 	log := mosaic.Kafka{Log: c.Kafka}
 	m, err := mosaic.New(c.Config.Mosaic, mosaic.Parts{
-		Queue: log, Products: log, Objects: c.objects(), Store: mosaic.Folder(folder), Artist: mosaicnative.Artist{}, Disk: disks, Log: c.Log, Trace: c.Trace,
+		Queue: log, Products: log, Objects: c.objects(), Store: mosaic.Folder(folder), Artist: mosaicnative.Artist{Memory: c.Memory}, Disk: disks, Log: c.Log, Trace: c.Trace,
 	})
 	if err != nil {
 		return err

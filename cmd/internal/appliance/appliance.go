@@ -19,6 +19,7 @@ import (
 	"cloudcanvas/cloud/coord/local"
 	"cloudcanvas/edge"
 	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/budget"
 	"cloudcanvas/shared/disk"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/infer"
@@ -80,6 +81,7 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 	o.Cloud.Mosaic.WorkDir = filepath.Join(o.Work, "mosaic")
 	o.Edge.Cloud.URL, o.Edge.Data = a.mqtt.URL(), o.Work
 
+	memory := budget.New(max(o.Cloud.DecodeBytes, o.Edge.DecodeBytes)) // of one process
 	space := local.NewSpace()
 	for _, role := range []struct {
 		id  string
@@ -93,7 +95,7 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 		if err != nil {
 			return nil, err
 		}
-		c.Coord, c.Opened, c.Disks = space.Coordinator(role.id), a.opened, a.disks
+		c.Coord, c.Opened, c.Disks, c.Memory = space.Coordinator(role.id), a.opened, a.disks, memory
 		a.parts = append(a.parts, c)
 		a.Kafka = c.Kafka
 		a.group.Go(func() error {
@@ -103,7 +105,7 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 			return nil
 		})
 	}
-	a.Agent, err = edge.Open(a.ctx, o.Edge, edge.Parts{Models: o.Models, Version: o.Version, Log: o.Log, Metrics: o.Metrics, Done: o.Finished})
+	a.Agent, err = edge.Open(a.ctx, o.Edge, edge.Parts{Models: o.Models, Version: o.Version, Log: o.Log, Metrics: o.Metrics, Memory: memory, Done: o.Finished})
 	if err != nil {
 		return nil, err
 	}
