@@ -3,6 +3,7 @@
 package disktest
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -118,20 +119,29 @@ func (d *Disk) ReadOnly(closed bool) {
 
 func (d *Disk) others() string { return filepath.Join(d.at, "others") }
 
-// Fill takes all the room but so many bytes, as other programs do.
+// Fill takes all the room but so many bytes, as other programs do, whoever else writes meanwhile.
 func (d *Disk) Fill(leave int64) {
 	d.t.Helper()
-	var s unix.Statfs_t
-	if err := unix.Statfs(d.at, &s); err != nil {
-		d.t.Fatal(err)
-	}
 	f, err := os.Create(d.others())
 	if err != nil {
 		d.t.Fatal(err)
 	}
 	defer f.Close()
-	if err := unix.Fallocate(int(f.Fd()), 0, 0, int64(s.Bavail)*s.Bsize-leave); err != nil {
-		d.t.Fatal(err)
+	for size := int64(0); ; {
+		var s unix.Statfs_t
+		if err := unix.Statfs(d.at, &s); err != nil {
+			d.t.Fatal(err)
+		}
+		more := min(int64(s.Bavail)*s.Bsize-leave, 1<<20) // in pieces: one that fails is taken back whole
+		if more < 4096 {
+			return
+		}
+		if err := unix.Fallocate(int(f.Fd()), 0, size, more); errors.Is(err, unix.ENOSPC) {
+			return
+		} else if err != nil {
+			d.t.Fatal(err)
+		}
+		size += more
 	}
 }
 
