@@ -34,6 +34,7 @@ type Parts struct {
 	Objects  Objects // may be nil where all data is inline
 	Store    Store
 	Artist   Artist // may be nil: snapshots stay as they came
+	Disk     Disk   // may be nil: no disk is to blame
 	Log      *slog.Logger
 	Trace    *trace.Tracer // nil: nobody hears of spans
 }
@@ -63,6 +64,9 @@ func New(cfg Config, parts Parts) (*Mosaic, error) {
 	}
 	if parts.Objects == nil {
 		parts.Objects = noObjects{}
+	}
+	if parts.Disk == nil {
+		parts.Disk = noDisk{}
 	}
 	return &Mosaic{cfg: cfg, Parts: parts, open: map[key]*record{}, finished: map[key]finished{}, progress: newProgress()}, nil
 }

@@ -22,6 +22,7 @@ type record struct {
 	published       bool            // at least once …
 	complete        bool            // … and nothing was missing
 	again           time.Time       // not before: the last try failed
+	tries           int             // in a row that failed, a disk's refusals aside
 	holds           map[place]int64 // the first entry of each partition that it was made of
 	traces          []traced        // of items that are in no publication yet
 	context         string          // trace context of the manifest, or of the first item that had one
@@ -123,13 +124,16 @@ func (m *Mosaic) publish(ctx context.Context, k key, r *record, now time.Time) {
 		r.dirty, r.published, r.complete = false, true, true
 		return
 	}
-	p, err := m.make(ctx, k, r, now)
-	if err != nil {
-		r.again = now.Add(5 * time.Second)
-		m.Log.Error("publishing failed, trying again", "kind", k.kind, "name", k.name, "error", err)
+	if m.Disk.Err() != nil {
+		r.again = now.Add(diskAgain)
 		return
 	}
-	r.dirty, r.published, r.complete = false, true, p.Complete
+	p, err := m.make(ctx, k, r, now)
+	if err != nil {
+		m.failed(ctx, k, r, err, now)
+		return
+	}
+	r.dirty, r.published, r.complete, r.tries = false, true, p.Complete, 0
 	m.remember(p)
 	m.told(r, p)
 	m.Log.Info("published", "kind", k.kind, "name", k.name, "folder", p.Folder, "complete", p.Complete, "missing", len(p.Missing))
@@ -153,7 +157,7 @@ func (m *Mosaic) make(ctx context.Context, k key, r *record, now time.Time) (p P
 		p, err = r.camera.Write(draft.Dir(), m.Artist, m.cfg.AnnotateScore)
 	}
 	if err != nil {
-		return p, err
+		return p, m.faultOf(err)
 	}
 	p.Folder, p.Seconds = folder, now.Sub(r.opened).Seconds()
 	if p.Files, err = filesOf(draft.Dir()); err != nil {
@@ -161,11 +165,11 @@ func (m *Mosaic) make(ctx context.Context, k key, r *record, now time.Time) (p P
 	}
 	of, err := ulid.ParseStrict(p.Of)
 	if err != nil {
-		return p, fmt.Errorf("the id of %s: %w", k.name, err)
+		return p, own{fmt.Errorf("the id of %s: %w", k.name, err)}
 	}
 	item, err := p.item(of, now)
 	if err != nil {
-		return p, err
+		return p, own{err}
 	}
 	item.Attrs.TraceParent = r.context
 	if err := draft.Commit(ctx); err != nil {

@@ -33,6 +33,7 @@ func (p *loop) infer(ctx context.Context, jobs <-chan *job, batches chan<- []*jo
 // see lets the models see the batch, each route its share. Poisoned jobs are passed over, and late
 // ones where they are to be skipped. The error is not nil only when ctx ended or a model can't be loaded.
 func (p *loop) see(ctx context.Context, batch []*job) error {
+	defer seen(batch)
 	var order []*Route
 	shares := map[*Route][]*job{}
 	for _, j := range batch {

@@ -22,6 +22,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/semaphore"
 
+	"cloudcanvas/shared/budget"
 	"cloudcanvas/shared/config"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/trace"
@@ -34,6 +35,7 @@ type Parts struct {
 	Dead        Dead
 	Objects     Objects // may be nil where all data is inline
 	Decoder     Decoder
+	Memory      *budget.Bytes // of all decoders of the process; nil: without bound
 	Models      *Shelf
 	Leases      Leases
 	Assignments Assignments
