@@ -69,8 +69,8 @@ func (g guests) read(m broker.Message) letter {
 		l.err = fmt.Errorf("%w: seq %d", errSeq, i.Seq)
 	case i.Kind == event.Part && i.Epoch == "":
 		l.err = fmt.Errorf("%w: a part without epoch and seq", event.ErrIncomplete)
-	case i.Kind == event.Ack:
-		_, l.err = event.ParseDropReport(*i)
+	default:
+		l.err = i.CheckContent()
 	}
 	return l
 }
