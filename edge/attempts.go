@@ -12,7 +12,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
-	"cloudcanvas/edge/attempt"
+	"cloudcanvas/shared/attempt"
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/edge/detect"
 	"cloudcanvas/shared/trace"

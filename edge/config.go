@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"cloudcanvas/edge/attempt"
+	"cloudcanvas/shared/attempt"
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/edge/detect"
 	"cloudcanvas/edge/outbox"

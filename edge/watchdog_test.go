@@ -8,7 +8,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"cloudcanvas/edge/attempt"
+	"cloudcanvas/shared/attempt"
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/edge/outbox"
 	"cloudcanvas/shared/broker"
