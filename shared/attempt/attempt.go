@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strconv"
 	"sync"
@@ -63,6 +64,7 @@ type Ledger struct {
 	quarantine *folder
 	resting    map[string]time.Time // live sources, until when
 	untold     bool                 // that notes can't be written was told
+	lock       *os.File             // of a ledger that was taken because it was free
 }
 
 // everyone is more inputs than can be in hand at once.
@@ -336,5 +338,8 @@ func (l *Ledger) Close() error {
 		s.file.Close()
 	}
 	l.free = nil
+	if l.lock != nil {
+		defer l.lock.Close()
+	}
 	return l.life.bury(l.notes)
 }
