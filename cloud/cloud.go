@@ -22,6 +22,7 @@ import (
 	"cloudcanvas/cloud/store"
 	"cloudcanvas/cloud/worker"
 	workernative "cloudcanvas/cloud/worker/native"
+	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/infer"
@@ -44,6 +45,8 @@ type Cloud struct {
 	Coord coord.Coordinator // nil for processes that need none
 	Store *store.Store
 	Trace *trace.Tracer // nil: nobody hears of spans
+	// Attempts is the process's ledger where several roles share it; nil: each opens its own.
+	Attempts *attempt.Ledger
 	// Opened hears which engine runs each model that a worker opens. May be nil.
 	Opened func(infer.Report)
 }
@@ -196,9 +199,15 @@ func (c *Cloud) Worker(ctx context.Context, models *model.Repository) error {
 	}
 	defer shelf.Close()
 	shelf.Throttle(c.Config.Worker.Throttle)
+	attempts, closeAttempts, err := c.openAttempts(ctx, coord.Worker)
+	if err != nil {
+		return err
+	}
+	defer closeAttempts()
 	log := worker.Kafka{Log: c.Kafka, Keep: c.Store, Member: c.ID}
 	w, err := worker.New(c.Config.Worker, worker.Parts{
 		Queue: log, Results: log, Dead: log, Objects: objects{c.Store, c.Config.Worker.ObjectBytes}, Decoder: workernative.Decoder{}, Models: shelf,
+		Attempts: attempts, Deaths: c.Coord.Document(worker.DeathsDocument),
 		Leases: c.Coord, Assignments: worker.Assigned{Coordinator: c.Coord, Member: c.ID}, Log: c.Log, Metrics: c.Metrics, Trace: c.Trace,
 	})
 	if err != nil {

@@ -41,6 +41,9 @@ type Parts struct {
 	Version string
 	Log     *slog.Logger
 	Metrics prometheus.Registerer // may be nil
+	// Attempts is the process's ledger where the agent is not alone in it; the agent closes it. nil: it
+	// has its own.
+	Attempts *attempt.Ledger
 	// Done hears of each source that has ended: how many pictures, in what time, and the reason where
 	// it failed. May be nil.
 	Done func(source string, pictures int64, took time.Duration, err error)

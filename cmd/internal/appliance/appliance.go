@@ -18,6 +18,7 @@ import (
 	"cloudcanvas/cloud/console"
 	"cloudcanvas/cloud/coord/local"
 	"cloudcanvas/edge"
+	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/infer"
@@ -44,14 +45,15 @@ type Appliance struct {
 	Agent *edge.Agent
 	Kafka *broker.Kafka
 
-	mqtt    *broker.EmbeddedMQTT
-	log     *broker.EmbeddedKafka
-	parts   []*cloud.Cloud
-	group   *errgroup.Group
-	ctx     context.Context
-	cancel  context.CancelFunc
-	mu      sync.Mutex
-	reports []infer.Report
+	attempts *attempt.Ledger // of all of it: Go writes one crash report
+	mqtt     *broker.EmbeddedMQTT
+	log      *broker.EmbeddedKafka
+	parts    []*cloud.Cloud
+	group    *errgroup.Group
+	ctx      context.Context
+	cancel   context.CancelFunc
+	mu       sync.Mutex
+	reports  []infer.Report
 }
 
 // Start starts everything. The appliance runs until Stop, or until a part of it fails.
@@ -75,7 +77,13 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 	o.Cloud.Mosaic.WorkDir = filepath.Join(o.Work, "mosaic")
 	o.Edge.Cloud.URL, o.Edge.Data = a.mqtt.URL(), o.Work
 
-	space := local.NewSpace()
+	if a.attempts, err = o.Edge.OpenAttempts(o.Log); err != nil {
+		return nil, err
+	}
+	space, err := local.OpenSpace(filepath.Join(o.Work, "coordinator"))
+	if err != nil {
+		return nil, err
+	}
 	for _, role := range []struct {
 		id  string
 		run func(*cloud.Cloud, context.Context) error
@@ -88,6 +96,7 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 		if err != nil {
 			return nil, err
 		}
+		c.Attempts = a.attempts
 		c.Coord, c.Opened = space.Coordinator(role.id), a.opened
 		a.parts = append(a.parts, c)
 		a.Kafka = c.Kafka
@@ -98,7 +107,7 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 			return nil
 		})
 	}
-	a.Agent, err = edge.Open(a.ctx, o.Edge, edge.Parts{Models: o.Models, Version: o.Version, Log: o.Log, Metrics: o.Metrics, Done: o.Finished})
+	a.Agent, err = edge.Open(a.ctx, o.Edge, edge.Parts{Models: o.Models, Version: o.Version, Log: o.Log, Metrics: o.Metrics, Done: o.Finished, Attempts: a.attempts})
 	if err != nil {
 		return nil, err
 	}
@@ -171,6 +180,8 @@ func (a *Appliance) Stop() error {
 	err := a.group.Wait()
 	if a.Agent != nil {
 		a.Agent.Close()
+	} else {
+		err = errors.Join(err, a.attempts.Close())
 	}
 	for _, c := range a.parts {
 		c.Close()
