@@ -271,8 +271,14 @@ func (c *Cloud) Mosaic(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	attempts, closeAttempts, err := c.openAttempts(ctx, coord.Mosaic)
+	if err != nil {
+		return err
+	}
+	defer closeAttempts()
 	log := mosaic.Kafka{Log: c.Kafka}
 	m, err := mosaic.New(c.Config.Mosaic, mosaic.Parts{
+		Dead: log, Attempts: attempts, Metrics: c.Metrics,
 		Queue: log, Products: log, Objects: objects{c.Store, c.Config.Worker.ObjectBytes}, Store: mosaic.Folder(folder), Artist: mosaicnative.Artist{}, Log: c.Log, Trace: c.Trace,
 	})
 	if err != nil {

@@ -189,6 +189,43 @@ func (l *Ledger) Forget(key string) {
 	}
 }
 
+// Convict gives an input up that has shown itself without a death: it panicked, or took too long.
+func (l *Ledger) Convict(in Input, why string) error {
+	if l == nil {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.quarantine.cases[in.Key] != nil {
+		return nil
+	}
+	c := l.suspect(in.Key, note{Source: in.Source, Name: in.Name, Path: in.Path, What: in.What}, why)
+	c.Last = l.now()
+	if err := l.suspects.put(c); err != nil {
+		return err
+	}
+	return l.suspects.moveTo(l.quarantine, c)
+}
+
+// Tell says whether an input that was given up is yet to be told of, and that it now is: it may come up
+// again whenever its log is read again.
+func (l *Ledger) Tell(key string) (first bool) {
+	if l == nil {
+		return true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := l.quarantine.cases[key]
+	if c == nil || c.Told {
+		return c == nil
+	}
+	c.Told = true
+	if err := l.quarantine.put(c); err != nil {
+		l.log.Warn("the attempt ledger could not note that somebody was told", "source", c.Source, "name", c.Name, "problem", err)
+	}
+	return true
+}
+
 // look notes what the kernel counts before something is tried alone, so that what it kills for memory
 // elsewhere in between says nothing.
 func (l *Ledger) look() {

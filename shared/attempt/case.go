@@ -38,6 +38,7 @@ type Case struct {
 	Life    string `json:"life"` // in which it was last in hand
 	Live    bool   `json:"live,omitempty"`
 
+	Told  bool `json:"told,omitempty"`  // somebody was told that it was given up: see Tell
 	Tried bool `json:"tried,omitempty"` // to keep its bytes when it came again
 
 	calm int // frames of a suspected source that went well
