@@ -195,10 +195,14 @@ func (s *Scene) judge(name string, data []byte) bool {
 		delete(s.tiles, name)
 		return false
 	}
-	if _, s.tiles[name].boxes = boxesOf(data); s.tiles[name].boxes {
+	_, boxes, err := boxesOf(data)
+	if s.tiles[name].boxes = boxes; boxes && err == nil {
 		return true
 	}
-	if _, err := vision.DecodeShares(data, at.Window.W, at.Window.H); err != nil {
+	if err == nil {
+		err = vision.CheckShares(data, at.Window.W, at.Window.H)
+	}
+	if err != nil {
 		reason := skipped(data)
 		if reason == "" {
 			reason = "its result can't be read: " + err.Error()

@@ -185,8 +185,12 @@ func (m *Mosaic) hurry(ctx context.Context, now time.Time) {
 		w.given = true
 		m.writers.stuck++
 		delete(m.writers.at, k)
-		m.setAside(ctx, w, "TooLong", fmt.Errorf("its product took longer than %v to be made (mosaic.write_limit)", m.cfg.WriteLimit))
+		m.setAside(ctx, w, "TooLong", m.tooLong())
 	}
+}
+
+func (m *Mosaic) tooLong() error {
+	return fmt.Errorf("it took longer than %v (mosaic.write_limit)", m.cfg.WriteLimit)
 }
 
 // settle takes in what came of a product.
@@ -208,6 +212,10 @@ func (m *Mosaic) settle(ctx context.Context, w *writing) error {
 	case errors.As(w.err, &panicked):
 		m.metrics.panics.Inc()
 		m.setAside(ctx, w, "Panic", w.err)
+		r.close()
+		return nil
+	case w.err != nil && time.Since(w.began) >= m.cfg.WriteLimit:
+		m.setAside(ctx, w, "TooLong", m.tooLong())
 		r.close()
 		return nil
 	case w.err != nil:
