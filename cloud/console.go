@@ -27,11 +27,16 @@ func (c *Cloud) Console(ctx context.Context, o ConsoleOptions) error {
 		return err
 	}
 	defer edges.Close()
+	attempts, closeAttempts, err := c.openAttempts(ctx, "console")
+	if err != nil {
+		return err
+	}
+	defer closeAttempts()
 	k, err := console.New(ctx, c.Config.Console, console.Parts{
 		Log: c.Kafka, Products: c.Products, Objects: objects{c.Store, c.Config.Worker.ObjectBytes}, Statuses: edges, Group: group{c.Coord},
-		Models:  modelsOf(c.Coord, release.Library{Objects: c.Store}),
-		Stories: Teller(c.Kafka, objects{c.Store, c.Config.Worker.ObjectBytes}, c.Coord),
-		Device:  o.Device, Version: o.Version, Logger: c.Log, Metrics: c.Metrics, Gatherer: o.Gatherer, Step: c.Progress.Step,
+		Models:   modelsOf(c.Coord, release.Library{Objects: c.Store}),
+		Stories:  Teller(c.Kafka, objects{c.Store, c.Config.Worker.ObjectBytes}, c.Coord),
+		Attempts: attempts, Device: o.Device, Version: o.Version, Logger: c.Log, Metrics: c.Metrics, Gatherer: o.Gatherer, Step: c.Progress.Step,
 	})
 	if err != nil {
 		return err

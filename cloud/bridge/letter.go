@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 )
@@ -75,6 +76,15 @@ func (g guests) read(m broker.Message) letter {
 	return l
 }
 
+// readSafely is read, where a panic is the message's own fault.
+func (g guests) readSafely(m broker.Message) (l letter) {
+	err := attempt.Shield(func() error { l = g.read(m); return nil })
+	if err != nil {
+		l = letter{Message: m, err: fmt.Errorf("%w: reading it failed: %w", event.ErrMalformed, err)}
+	}
+	return l
+}
+
 // statusOf gives the edge whose status topic that is.
 func statusOf(topic string) (edge string, is bool) {
 	if !strings.HasSuffix(topic, "/status") {
@@ -105,7 +115,7 @@ func (g guests) readAll(messages []broker.Message) []*letter {
 	for from := 0; from < len(messages); from += part {
 		work := func() {
 			for n := from; n < min(from+part, len(messages)); n++ {
-				made[n] = g.read(messages[n])
+				made[n] = g.readSafely(messages[n])
 				letters[n] = &made[n]
 			}
 		}

@@ -40,7 +40,7 @@ func boxesOf(data []byte) (boxes []vision.Box, ok bool, err error) {
 // looks are spent stand as they were found.
 const (
 	mostObjects = 1_000_000
-	mergeLooks  = 200_000_000
+	mergeLooks  = 50_000_000
 )
 
 // best keeps the boxes with the highest scores.

@@ -125,7 +125,7 @@ func (a *Appliance) serveConsole(o Options, space *local.Space) error {
 	if err != nil {
 		return err
 	}
-	c.Coord = space.Coordinator("console")
+	c.Coord, c.Attempts = space.Coordinator("console"), a.attempts
 	a.parts = append(a.parts, c)
 	a.group.Go(func() error {
 		err := c.Console(a.ctx, cloud.ConsoleOptions{Device: device{a, o.Edge.Edge}, Version: o.Version, Gatherer: o.Gatherer, Ready: o.ConsoleReady})
