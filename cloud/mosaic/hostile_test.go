@@ -369,3 +369,20 @@ func TestBoxesThatAllCrossAreMergedWithinBounds(t *testing.T) {
 		t.Errorf("%+v", p.Scene)
 	}
 }
+
+// TestADeviceThatBeginsScenesWithoutEndIsBounded has one that names another scene in each item.
+func TestADeviceThatBeginsScenesWithoutEndIsBounded(t *testing.T) {
+	dir := t.TempDir()
+	m, err := New(Config{}, Parts{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range mostOpen + 50 {
+		k := key{sceneProduct, "mast-1", fmt.Sprint("s", n)}
+		m.makeRoom(k)
+		m.open[k] = &record{camera: &Camera{dir: filepath.Join(dir, "x")}, changed: noon.Add(time.Duration(n))}
+	}
+	if _, there := m.open[key{sceneProduct, "mast-1", "s49"}]; len(m.open) != mostOpen || there {
+		t.Errorf("%d are open", len(m.open))
+	}
+}

@@ -189,6 +189,7 @@ func (m *Mosaic) take(ctx context.Context, e Entry) error {
 		if ok && k.kind == cameraProduct && (cloud || f.epoch == e.Item.Epoch && e.Item.Seq <= f.through) {
 			return nil // it is in a finished product
 		}
+		m.makeRoom(k)
 		if err := m.insist(ctx, "making room for "+k.name, func() (err error) { r, err = m.begin(k); return err }); err != nil {
 			return err
 		}
@@ -218,6 +219,30 @@ func (m *Mosaic) take(ctx context.Context, e Entry) error {
 		}
 	}
 	return nil
+}
+
+// mostOpen bounds the scenes and cameras of one edge that are not finished: each has a folder and is
+// looked at ten times a second.
+const mostOpen = 2000
+
+// makeRoom gives up what an edge has not spoken of for longest, where it begins too much.
+func (m *Mosaic) makeRoom(k key) {
+	open, oldest := 0, key{}
+	for other, r := range m.open {
+		if other.edge != k.edge {
+			continue
+		}
+		if open++; !r.writing && (oldest == key{} || r.changed.Before(m.open[oldest].changed)) {
+			oldest = other
+		}
+	}
+	if open < mostOpen || (oldest == key{}) {
+		return
+	}
+	m.Log.Warn("given up waiting for the rest: its edge has begun too much else", "kind", oldest.kind, "name", oldest.name, "edge", oldest.edge,
+		"since", m.open[oldest].changed, "open", open)
+	m.open[oldest].close()
+	delete(m.open, oldest)
 }
 
 func (m *Mosaic) begin(k key) (r *record, err error) {

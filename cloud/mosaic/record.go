@@ -18,6 +18,7 @@ type record struct {
 	dirty           bool            // something is new since the last publication
 	published       bool            // at least once …
 	complete        bool            // … and nothing was missing
+	look            time.Time       // not before: whether a camera's record is done
 	again           time.Time       // not before: the last try failed
 	holds           map[place]int64 // the first entry of each partition that it was made of
 	traces          []traced        // of items that are in no publication yet
@@ -93,12 +94,24 @@ func (r *record) ripe(c Config, now time.Time) bool {
 	case r.scene != nil && r.scene.Done():
 		// What was published before is not published anew for each tile of a second run.
 		return r.scene.quicklook != "" && !r.published || quiet >= c.Settle
-	case r.camera != nil && r.camera.Done():
+	case r.camera != nil && r.ended(now):
 		return quiet >= c.Settle // tracks and snapshots come on another topic
 	case r.rolls(c, now):
 		return true
 	}
 	return quiet >= c.Deadline
+}
+
+// ended says whether a camera's record is done. To look takes as long as the record is, so a long one is
+// looked at less often: a tenth of the time at most.
+func (r *record) ended(now time.Time) bool {
+	if !r.camera.Ended() || now.Before(r.look) {
+		return false
+	}
+	began := time.Now()
+	done := r.camera.Done()
+	r.look = now.Add(10 * time.Since(began))
+	return done
 }
 
 // rolls says whether a camera's record without end is long enough.
