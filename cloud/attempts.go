@@ -2,9 +2,12 @@ package cloud
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/telemetry"
@@ -22,6 +25,9 @@ func (c *Cloud) openAttempts(ctx context.Context, role string) (l *attempt.Ledge
 		instead := filepath.Join(os.TempDir(), fmt.Sprintf("canvas-attempts-%d", os.Getuid()))
 		c.Log.Warn("what is in hand can't be noted where it should be, and is noted in a temporary folder: a record that kills this process may not be known as such after the machine or container begins anew",
 			"folder", instead, telemetry.Err, err)
+		if err := ours(instead); err != nil {
+			return nil, nil, err
+		}
 		if l, err = attempt.OpenFree(instead, role, config.Config, c.Log); err != nil {
 			return nil, nil, err
 		}
@@ -33,4 +39,19 @@ func (c *Cloud) openAttempts(ctx context.Context, role string) (l *attempt.Ledge
 			c.Log.Warn("the attempt ledger was not closed in good order", telemetry.Err, err)
 		}
 	}, nil
+}
+
+// ours makes a folder where everyone may write, and refuses one that another has made there.
+func ours(folder string) error {
+	if err := os.Mkdir(folder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("make a folder for attempts: %w; name one in attempts.folder", err)
+	}
+	info, err := os.Lstat(folder)
+	if err != nil {
+		return fmt.Errorf("make a folder for attempts: %w; name one in attempts.folder", err)
+	}
+	if stat, ok := info.Sys().(*syscall.Stat_t); !ok || !info.IsDir() || int(stat.Uid) != os.Getuid() {
+		return fmt.Errorf("%s is not this user's folder; name one in attempts.folder", folder)
+	}
+	return nil
 }

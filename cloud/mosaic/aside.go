@@ -14,6 +14,10 @@ import (
 // takeOne folds one entry, which is noted meanwhile: one that kills the process is tried alone and then set
 // aside, and so is one that panics. The error is ctx's.
 func (m *Mosaic) takeOne(ctx context.Context, e Entry) error {
+	var unread *attempt.Panic
+	if errors.As(e.Err, &unread) {
+		return m.bury(ctx, e, entryInput(&e), "Panic", e.Err)
+	}
 	if e.Err != nil || e.Topic != event.DLQTopic && !concerns(&e.Item) {
 		return m.take(ctx, e) // it is passed over
 	}

@@ -34,14 +34,14 @@ const (
 // open with bounded memory and time; whether it makes sense is theirs to say. Data that is not here
 // (a part, or a reference) passes: it is looked at where it is whole.
 func (i *Item) CheckContent() error {
-	if i.Kind == Part || i.Attrs.DataRef != "" {
-		return nil
-	}
 	if i.Attrs.Tile != "" && !tileName.MatchString(i.Attrs.Tile) {
 		return fmt.Errorf("%w: tile %.40q: write <column>_<row>, such as 12_7", ErrMalformed, i.Attrs.Tile)
 	}
 	if len(i.Attrs.Scene) > maxName {
 		return fmt.Errorf("%w: the name of a scene has %d bytes, %d is the limit", ErrTooLarge, len(i.Attrs.Scene), maxName)
+	}
+	if i.Kind == Part || i.Attrs.DataRef != "" {
+		return nil
 	}
 	switch i.Kind {
 	case Scene:
