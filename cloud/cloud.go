@@ -22,6 +22,7 @@ import (
 	"cloudcanvas/cloud/store"
 	"cloudcanvas/cloud/worker"
 	workernative "cloudcanvas/cloud/worker/native"
+	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/budget"
 	"cloudcanvas/shared/disk"
@@ -50,6 +51,8 @@ type Cloud struct {
 	// Memory is what all decoders of the process may take; parts of one process share it.
 	Memory *budget.Bytes
 	Trace  *trace.Tracer // nil: nobody hears of spans
+	// Attempts is the process's ledger where several roles share it; nil: each opens its own.
+	Attempts *attempt.Ledger
 	// Opened hears which engine runs each model that a worker opens. May be nil.
 	Opened func(infer.Report)
 }
@@ -209,9 +212,15 @@ func (c *Cloud) Worker(ctx context.Context, models *model.Repository) error {
 	}
 	defer shelf.Close()
 	shelf.Throttle(c.Config.Worker.Throttle)
+	attempts, closeAttempts, err := c.openAttempts(ctx, coord.Worker)
+	if err != nil {
+		return err
+	}
+	defer closeAttempts()
 	log := worker.Kafka{Log: c.Kafka, Keep: c.objects(), Member: c.ID}
 	w, err := worker.New(c.Config.Worker, worker.Parts{
 		Queue: log, Results: log, Dead: log, Objects: c.objects(), Decoder: workernative.Decoder{}, Memory: c.Memory, Models: shelf,
+		Attempts: attempts, Deaths: c.Coord.Document(worker.DeathsDocument),
 		Leases: c.Coord, Assignments: worker.Assigned{Coordinator: c.Coord, Member: c.ID}, Log: c.Log, Metrics: c.Metrics, Trace: c.Trace,
 	})
 	if err != nil {
@@ -279,8 +288,14 @@ func (c *Cloud) Mosaic(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	attempts, closeAttempts, err := c.openAttempts(ctx, coord.Mosaic)
+	if err != nil {
+		return err
+	}
+	defer closeAttempts()
 	log := mosaic.Kafka{Log: c.Kafka}
 	m, err := mosaic.New(c.Config.Mosaic, mosaic.Parts{
+		Dead: log, Attempts: attempts, Metrics: c.Metrics,
 		Queue: log, Products: log, Objects: c.objects(), Store: mosaic.Folder(folder), Artist: mosaicnative.Artist{Memory: c.Memory}, Disk: disks, Log: c.Log, Trace: c.Trace,
 	})
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"cloudcanvas/cloud/coord/zk"
 	"cloudcanvas/cloud/mosaic"
 	"cloudcanvas/cloud/worker"
+	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/security"
 	"cloudcanvas/shared/telemetry"
@@ -38,6 +39,13 @@ type Config struct {
 	DecodeBytes int64            `yaml:"decode_bytes"`
 	Console     console.Config   `yaml:"console"`
 	Telemetry   telemetry.Config `yaml:"telemetry"`
+	Attempts    Attempts         `yaml:"attempts"`
+}
+
+// Attempts say where a process notes what it has in hand, and when a record that kills it is given up.
+type Attempts struct {
+	Folder         string `yaml:"folder"`
+	attempt.Config `yaml:",inline"`
 }
 
 // MQTT is the broker that devices deliver to.
@@ -70,6 +78,7 @@ func DefaultConfig() Config {
 		Models: Models{Engine: infer.Auto, Layout: infer.Layout{Remember: infer.DefaultMemory()}, Cache: "/var/lib/canvas/model-cache"},
 		Bridge: bridge.DefaultConfig(), Assign: assign.DefaultConfig(), Worker: worker.DefaultConfig(), Mosaic: mosaic.DefaultConfig(),
 		Products: "/var/lib/canvas/products", DecodeBytes: 1 << 30, Console: console.DefaultConfig(),
+		Attempts: Attempts{Folder: "/var/lib/canvas/attempts", Config: attempt.DefaultConfig()},
 	}
 }
 
@@ -114,6 +123,10 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	}
 	c.Console.Problems(in("console"))
 	c.Telemetry.Problems(in("telemetry"))
+	if c.Attempts.Folder == "" {
+		add("attempts.folder", "is missing", "name a folder that outlives the process: /var/lib/canvas/attempts")
+	}
+	c.Attempts.Problems(in("attempts"))
 }
 
 // ModelFolders are where models are looked for: as configured, and where set-up put them.

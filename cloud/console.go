@@ -31,11 +31,16 @@ func (c *Cloud) Console(ctx context.Context, o ConsoleOptions) error {
 	if err := durable.MkdirAll(c.Config.Console.Data, 0o700); err != nil {
 		return fmt.Errorf("make the console's folder: %w (choose another with console.data)", err)
 	}
+	attempts, closeAttempts, err := c.openAttempts(ctx, "console")
+	if err != nil {
+		return err
+	}
+	defer closeAttempts()
 	k, err := console.New(ctx, c.Config.Console, console.Parts{
 		Log: c.Kafka, Products: c.Products, Objects: c.objects(), Statuses: edges, Group: group{c.Coord},
-		Models:  modelsOf(c.Coord, release.Library{Objects: c.Store}),
-		Stories: Teller(c.Kafka, c.objects(), c.Coord),
-		Device:  o.Device, Version: o.Version, Logger: c.Log, Metrics: c.Metrics, Gatherer: o.Gatherer, Step: c.Progress.Step, Disk: c.watch(c.Config.Console.Data),
+		Models:   modelsOf(c.Coord, release.Library{Objects: c.Store}),
+		Stories:  Teller(c.Kafka, c.objects(), c.Coord),
+		Attempts: attempts, Device: o.Device, Version: o.Version, Logger: c.Log, Metrics: c.Metrics, Gatherer: o.Gatherer, Step: c.Progress.Step, Disk: c.watch(c.Config.Console.Data),
 	})
 	if err != nil {
 		return err

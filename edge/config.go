@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"cloudcanvas/edge/attempt"
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/edge/detect"
 	"cloudcanvas/edge/outbox"
@@ -19,6 +18,7 @@ import (
 	"cloudcanvas/edge/sense"
 	"cloudcanvas/edge/upgrade"
 	"cloudcanvas/edge/uplink"
+	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/security"
 	"cloudcanvas/shared/telemetry"

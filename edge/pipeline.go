@@ -21,13 +21,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
-	"cloudcanvas/edge/attempt"
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/edge/outbox"
 	"cloudcanvas/edge/power"
 	"cloudcanvas/edge/upgrade"
 	"cloudcanvas/edge/uplink"
 	"cloudcanvas/edge/uplink/mqtt"
+	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/budget"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/model"
@@ -43,6 +43,9 @@ type Parts struct {
 	Log     *slog.Logger
 	Metrics prometheus.Registerer // may be nil
 	Memory  *budget.Bytes         // of all decoders of the process; nil: as configured
+	// Attempts is the process's ledger where the agent is not alone in it; the agent closes it. nil: it
+	// has its own.
+	Attempts *attempt.Ledger
 	// Done hears of each source that has ended: how many pictures, in what time, and the reason where
 	// it failed. May be nil.
 	Done func(source string, pictures int64, took time.Duration, err error)

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/security"
@@ -28,9 +29,10 @@ type Parts struct {
 	Objects  Objects
 	Statuses Statuses
 	Group    Group
-	Stories  Stories // nil: the story of an item is not told
-	Models   Models  // nil: there are none to change
-	Device   Device  // where the console runs beside one
+	Stories  Stories         // nil: the story of an item is not told
+	Models   Models          // nil: there are none to change
+	Attempts *attempt.Ledger // of this process; nil: a record that kills it kills it again
+	Device   Device          // where the console runs beside one
 	Version  string
 	Logger   *slog.Logger
 	Metrics  prometheus.Registerer
@@ -122,7 +124,7 @@ func New(ctx context.Context, c Config, p Parts) (_ *Console, err error) {
 	k.cluster = &clusterView{log: p.Log, group: p.Group, device: p.Device, index: k.index}
 	k.models = &modelsView{models: p.Models, last: []Model{}}
 	k.device = &deviceLink{device: p.Device}
-	k.fold = fold{index: k.index, disk: k.Disk, objects: p.Objects, tell: k.tell, passed: k.passed}
+	k.fold = fold{index: k.index, disk: k.Disk, objects: p.Objects, attempts: p.Attempts, tell: k.tell, passed: k.passed}
 	return k, nil
 }
 
@@ -138,6 +140,11 @@ func (k *Console) tell(all ...Notice) {
 
 func (k *Console) passed(topic string, err error) {
 	k.stats.passed.WithLabelValues(topic).Inc()
+	var panicked *attempt.Panic
+	if errors.As(err, &panicked) || errors.Is(err, attempt.ErrQuarantined) {
+		k.Logger.Error("a record is not shown: it made the console fail", telemetry.Topic, topic, telemetry.Err, err)
+		return
+	}
 	k.Logger.Debug("a record is not shown", telemetry.Topic, topic, telemetry.Err, err)
 }
 

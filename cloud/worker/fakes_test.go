@@ -14,6 +14,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"cloudcanvas/cloud/coord"
+	"cloudcanvas/cloud/coord/local"
 	"cloudcanvas/shared/budget"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/vision"
@@ -42,12 +43,14 @@ type world struct {
 	size    func(data []byte) int64 // of an item when it is decoded; nil: nothing
 	memory  *budget.Bytes
 	batches []int
+	deaths  coord.Document
 }
 
 func newWorld() *world {
 	return &world{
 		logs: map[int][]Entry{}, offsets: map[int]int64{}, grown: make(chan struct{}), objects: map[string][]byte{},
 		notes: map[string]string{}, held: map[string]bool{}, lose: map[string]context.CancelFunc{},
+		deaths: local.NewSpace().Coordinator("workers").Document(DeathsDocument),
 	}
 }
 
@@ -304,7 +307,7 @@ func (w *world) worker(t *testing.T, cfg Config, a Assignments) *Worker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	made, err := New(cfg, Parts{Queue: w, Results: w, Dead: w, Objects: w, Decoder: w, Memory: w.memory, Models: shelf, Leases: w, Assignments: a})
+	made, err := New(cfg, Parts{Queue: w, Results: w, Dead: w, Objects: w, Decoder: w, Memory: w.memory, Models: shelf, Leases: w, Assignments: a, Deaths: w.deaths})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,7 +54,7 @@ func (t *turn) pass(ctx context.Context) {
 func (w *Worker) admit(ctx context.Context, j *job, data []byte) error {
 	item := &j.entry.Item
 	var size int64
-	err := shielded(func() (err error) {
+	err := w.shielded(func() (err error) {
 		size, err = w.Decoder.Size(item.Type, data)
 		return err
 	})

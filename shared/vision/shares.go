@@ -67,22 +67,36 @@ const maxSharePixels = 128 << 20
 
 var errNotGray = errors.New("it is not 8-bit gray")
 
-// DecodeShares reads what EncodeShares wrote of a mask of w x h. The size is looked at before
-// anything is decoded.
-func DecodeShares(data []byte, w, h int) ([][]byte, error) {
+// CheckShares looks at the header of what EncodeShares wrote of a mask of w x h, and decodes nothing.
+func CheckShares(data []byte, w, h int) error {
+	_, err := planesOf(data, w, h)
+	return err
+}
+
+func planesOf(data []byte, w, h int) (int, error) {
 	head, err := png.DecodeConfig(bytes.NewReader(data))
 	if err != nil {
-		return nil, fmt.Errorf("its header: %w", err)
+		return 0, fmt.Errorf("its header: %w", err)
 	}
 	if _, palette := head.ColorModel.(color.Palette); !palette && head.ColorModel != color.GrayModel {
-		return nil, errNotGray // 16 bits and colours take eight times as much
+		return 0, errNotGray // 16 bits and colours take eight times as much
 	}
 	if w < 1 || h < 1 || head.Width > maxSharePixels/max(head.Height, 1) {
-		return nil, fmt.Errorf("it has %d x %d pixels, at most %d are taken", head.Width, head.Height, maxSharePixels)
+		return 0, fmt.Errorf("it has %d x %d pixels, at most %d are taken", head.Width, head.Height, maxSharePixels)
 	}
 	planes := head.Height / max(h, 1)
 	if head.Width != w || head.Height != planes*h || planes < 1 || planes > maxPlanes {
-		return nil, fmt.Errorf("it has %d x %d pixels, not planes of %d x %d below one another", head.Width, head.Height, w, h)
+		return 0, fmt.Errorf("it has %d x %d pixels, not planes of %d x %d below one another", head.Width, head.Height, w, h)
+	}
+	return planes, nil
+}
+
+// DecodeShares reads what EncodeShares wrote of a mask of w x h. The size is looked at before
+// anything is decoded.
+func DecodeShares(data []byte, w, h int) ([][]byte, error) {
+	planes, err := planesOf(data, w, h)
+	if err != nil {
+		return nil, err
 	}
 	picture, err := png.Decode(bytes.NewReader(data))
 	if err != nil {

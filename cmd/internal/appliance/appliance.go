@@ -18,6 +18,7 @@ import (
 	"cloudcanvas/cloud/console"
 	"cloudcanvas/cloud/coord/local"
 	"cloudcanvas/edge"
+	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/budget"
 	"cloudcanvas/shared/disk"
@@ -46,15 +47,16 @@ type Appliance struct {
 	Agent *edge.Agent
 	Kafka *broker.Kafka
 
-	mqtt    *broker.EmbeddedMQTT
-	log     *broker.EmbeddedKafka
-	disks   *disk.Set
-	parts   []*cloud.Cloud
-	group   *errgroup.Group
-	ctx     context.Context
-	cancel  context.CancelFunc
-	mu      sync.Mutex
-	reports []infer.Report
+	attempts *attempt.Ledger // of all of it: Go writes one crash report
+	mqtt     *broker.EmbeddedMQTT
+	log      *broker.EmbeddedKafka
+	disks    *disk.Set
+	parts    []*cloud.Cloud
+	group    *errgroup.Group
+	ctx      context.Context
+	cancel   context.CancelFunc
+	mu       sync.Mutex
+	reports  []infer.Report
 }
 
 // Start starts everything. The appliance runs until Stop, or until a part of it fails.
@@ -82,7 +84,13 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 	o.Edge.Cloud.URL, o.Edge.Data = a.mqtt.URL(), o.Work
 
 	memory := budget.New(max(o.Cloud.DecodeBytes, o.Edge.DecodeBytes)) // of one process
-	space := local.NewSpace()
+	if a.attempts, err = o.Edge.OpenAttempts(o.Log); err != nil {
+		return nil, err
+	}
+	space, err := local.OpenSpace(filepath.Join(o.Work, "coordinator"))
+	if err != nil {
+		return nil, err
+	}
 	for _, role := range []struct {
 		id  string
 		run func(*cloud.Cloud, context.Context) error
@@ -95,6 +103,7 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 		if err != nil {
 			return nil, err
 		}
+		c.Attempts = a.attempts
 		c.Coord, c.Opened, c.Disks, c.Memory = space.Coordinator(role.id), a.opened, a.disks, memory
 		a.parts = append(a.parts, c)
 		a.Kafka = c.Kafka
@@ -105,7 +114,7 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 			return nil
 		})
 	}
-	a.Agent, err = edge.Open(a.ctx, o.Edge, edge.Parts{Models: o.Models, Version: o.Version, Log: o.Log, Metrics: o.Metrics, Memory: memory, Done: o.Finished})
+	a.Agent, err = edge.Open(a.ctx, o.Edge, edge.Parts{Models: o.Models, Version: o.Version, Log: o.Log, Metrics: o.Metrics, Memory: memory, Done: o.Finished, Attempts: a.attempts})
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +132,7 @@ func (a *Appliance) serveConsole(o Options, space *local.Space) error {
 	if err != nil {
 		return err
 	}
-	c.Coord, c.Disks = space.Coordinator("console"), a.disks
+	c.Coord, c.Disks, c.Attempts = space.Coordinator("console"), a.disks, a.attempts
 	a.parts = append(a.parts, c)
 	a.group.Go(func() error {
 		err := c.Console(a.ctx, cloud.ConsoleOptions{Device: device{a, o.Edge.Edge}, Version: o.Version, Gatherer: o.Gatherer, Ready: o.ConsoleReady})
@@ -181,6 +190,8 @@ func (a *Appliance) Stop() error {
 	err := a.group.Wait()
 	if a.Agent != nil {
 		a.Agent.Close()
+	} else {
+		err = errors.Join(err, a.attempts.Close())
 	}
 	for _, c := range a.parts {
 		c.Close()
