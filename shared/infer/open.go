@@ -15,7 +15,8 @@ import (
 )
 
 // Open loads m. want is an engine's name, or Auto (or "") for the fastest that agrees with the golden
-// case. The file's sha256 is checked first. The Report tells every trial, also with an error.
+// case. The file's sha256 is checked first, and a file that the project does not know is read and run by a
+// child process before this one reads it (see child.go). The Report tells every trial, also with an error.
 func Open(ctx context.Context, m model.Model, want string, l Layout, log *slog.Logger) (*Network, Report, error) {
 	report := Report{Model: m.Name, Version: m.Version}
 	if log == nil {
@@ -28,6 +29,7 @@ func Open(ctx context.Context, m model.Model, want string, l Layout, log *slog.L
 	if err != nil {
 		return nil, report, err
 	}
+	f.log = log
 	poolFor(nil, 0)
 	tries := []string{want}
 	if want == Auto || want == "" {
@@ -93,7 +95,7 @@ func readFile(m model.Model) (*file, error) {
 		return nil, fmt.Errorf("model %s: %w", m.Name, err)
 	}
 	sum := sha256.Sum256(data)
-	f := &file{model: m, data: data, sum: hex.EncodeToString(sum[:]), inputs: sig.Inputs[0].Name}
+	f := &file{model: m, data: data, sum: hex.EncodeToString(sum[:]), inputs: sig.Inputs[0].Name, log: slog.New(slog.DiscardHandler)}
 	f.known = m.SHA256 != "" && slices.ContainsFunc(known, func(k model.Model) bool { return k.SHA256 == m.SHA256 })
 	if err := f.fits(sig.Inputs[0]); err != nil {
 		return nil, fmt.Errorf("model %s: %w", m.Name, err)
