@@ -198,7 +198,7 @@ func (n operator) String() string {
 	if name == "" && len(n.outputs) > 0 {
 		name = n.outputs[0]
 	}
-	return fmt.Sprintf("operator %.40s (%.60q)", n.op, name)
+	return fmt.Sprintf("operator %.40q (%.60q)", n.op, name)
 }
 
 func (c *safety) node(data []byte, s *scope) error {

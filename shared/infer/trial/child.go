@@ -61,12 +61,14 @@ func Serve(answer func(questions *json.Decoder, answers *json.Encoder) error) {
 	if err == nil {
 		err = l.hold()
 	}
+	syscall.CloseOnExec(answersAt)
 	out := os.NewFile(answersAt, "answers")
 	if err == nil && out == nil {
 		err = errors.New("there is nobody to answer")
 	}
 	if err == nil {
 		err = answer(json.NewDecoder(bufio.NewReader(os.Stdin)), json.NewEncoder(out))
+		runtime.KeepAlive(out) // a child that computes for long is not to lose its voice meanwhile
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		fmt.Fprintln(os.Stderr, "trial:", err)
@@ -108,7 +110,6 @@ type Child struct {
 	read      *os.File
 	said      *said
 	ended     chan struct{} // closed when the process has been waited for
-	err       error         // of waiting, once ended
 }
 
 // Start starts this very program as a child.
@@ -143,7 +144,7 @@ func Start(l Limits) (*Child, error) {
 		err := c.cmd.Start()
 		started <- err
 		if err == nil {
-			c.err = c.cmd.Wait()
+			c.wait()
 		}
 		close(c.ended)
 	}()
@@ -243,23 +244,30 @@ func (c *Child) watch(ctx context.Context, heard <-chan error, b Bounds) error {
 	}
 }
 
-// death says how a child ended, whose answers ended.
+// death says how a child ended, whose answers ended. What a signal ends in native code is told by Go, on
+// stderr, before it exits.
 func (c *Child) death() string {
-	how := "it ended without an answer"
+	how, words := "it ended without an answer", c.said.words()
 	if status, ok := c.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-		how = fmt.Sprintf("it died of %s", unix.SignalName(status.Signal()))
+		how = "it died of " + unix.SignalName(status.Signal())
+	} else if strings.Contains(words, "SIG") {
+		how = "it crashed"
 	}
-	if words := c.said.words(); words != "" {
+	if words != "" {
 		how += " (" + words + ")"
 	}
 	return how
 }
 
-func (c *Child) kill() {
-	if c.cmd.Process != nil {
-		unix.Kill(-c.cmd.Process.Pid, unix.SIGKILL)
+// wait waits for the child's end. What it has started goes with it, while its number is still taken.
+func (c *Child) wait() {
+	for unix.Waitid(unix.P_PID, c.cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
 	}
+	c.kill()
+	c.cmd.Wait()
 }
+
+func (c *Child) kill() { unix.Kill(-c.cmd.Process.Pid, unix.SIGKILL) }
 
 // Close ends the child and what it has started.
 func (c *Child) Close() {
@@ -300,7 +308,10 @@ func (s *said) words() string {
 			}
 			return r
 		}, line)
-		if line == "" || strings.HasPrefix(line, "PC=") || strings.HasPrefix(line, "goroutine") || strings.HasPrefix(line, "signal arrived") || len(kept) == 3 {
+		if strings.HasPrefix(line, "PC=") || strings.HasPrefix(line, "goroutine") || len(kept) == 3 {
+			break
+		}
+		if line == "" {
 			continue
 		}
 		kept = append(kept, line[:min(len(line), 160)])
