@@ -102,7 +102,7 @@ func tryModel(ctx context.Context, m model.Model) checkup.Finding {
 	if err := m.Verify(); err != nil {
 		return checkup.Bad(what, err, "canvas-edge models pull --models DIR "+m.Name)
 	}
-	net, report, err := infer.Open(ctx, m, infer.Auto, infer.Layout{Sessions: 1}, slog.New(slog.DiscardHandler))
+	net, report, err := infer.Open(ctx, m, infer.Auto, infer.Layout{Sessions: 1, Trials: infer.DefaultMemory()}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		f := checkup.Bad(what, err, "canvas-edge models verify "+m.Name)
 		f.Engines = report.Trials

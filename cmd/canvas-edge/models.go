@@ -130,10 +130,16 @@ func answers(c *urfave.Context, m model.Model) error {
 		return nil
 	}
 	var wrong []error
+	ran := false
 	for _, engine := range infer.Engines() {
-		net, report, err := infer.Open(c.Context, m, engine, infer.Layout{Sessions: 1}, nil)
+		net, report, err := infer.Open(c.Context, m, engine, infer.Layout{Sessions: 1, Trials: infer.DefaultMemory()}, nil)
 		switch {
+		case c.Context.Err() != nil:
+			return c.Context.Err()
+		case errors.Is(err, model.ErrUnsafe):
+			return err
 		case err == nil:
+			ran = true
 			fmt.Fprintf(c.App.Writer, "  %-18s golden case: %s, %.1f ms\n", engine, report.Golden, report.Ms)
 			net.Close()
 		case engine == infer.OVInt8 && errors.Is(err, infer.ErrDisagrees):
@@ -146,6 +152,9 @@ func answers(c *urfave.Context, m model.Model) error {
 		default:
 			wrong = append(wrong, err)
 		}
+	}
+	if !ran && len(wrong) == 0 {
+		return fmt.Errorf("model %s: no engine here can run it, for the reasons above", m.Name)
 	}
 	return errors.Join(wrong...)
 }

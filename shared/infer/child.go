@@ -130,6 +130,33 @@ func (f *file) tryAlone(ctx context.Context, engine string, l Layout) error {
 	return t.admit(ctx, engine, l.withDefaults(engine, f.model.Input.Batch), &Trial{})
 }
 
+// Try lets a child process read and run a model in every engine that is here, without reading it in this
+// one. It is nil where one of them answers rightly, and for the project's own models, which have answered.
+func Try(ctx context.Context, m model.Model, l Layout) error {
+	if m.Builtin != "" {
+		return nil
+	}
+	f, err := readFile(m)
+	if err != nil || f.known {
+		return err
+	}
+	t := f.trier(l)
+	defer t.close()
+	var reasons []error
+	for _, engine := range Engines() {
+		full := l.withDefaults(engine, m.Input.Batch)
+		if !f.here(engine, full) {
+			continue
+		}
+		err := t.admit(ctx, engine, full, &Trial{})
+		if err == nil || ctx.Err() != nil {
+			return ctx.Err()
+		}
+		reasons = append(reasons, fmt.Errorf("%s: %w", engine, err))
+	}
+	return fmt.Errorf("model %s: no engine can run it: %w", m.Name, errors.Join(reasons...))
+}
+
 func (t *trier) close() {
 	if t.child != nil {
 		t.child.Close()

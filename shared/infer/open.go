@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -96,7 +97,7 @@ func readFile(m model.Model) (*file, error) {
 	}
 	sum := sha256.Sum256(data)
 	f := &file{model: m, data: data, sum: hex.EncodeToString(sum[:]), inputs: sig.Inputs[0].Name, log: slog.New(slog.DiscardHandler)}
-	f.known = m.SHA256 != "" && slices.ContainsFunc(known, func(k model.Model) bool { return k.SHA256 == m.SHA256 })
+	f.known = m.SHA256 != "" && slices.ContainsFunc(known, func(k model.Model) bool { return usedAs(k, m) })
 	if err := f.fits(sig.Inputs[0]); err != nil {
 		return nil, fmt.Errorf("model %s: %w", m.Name, err)
 	}
@@ -112,6 +113,12 @@ func readFile(m model.Model) (*file, error) {
 		f.outputs = want
 	}
 	return f, nil
+}
+
+// usedAs says whether a model is one of the project's, and is given what that is given.
+func usedAs(known, m model.Model) bool {
+	return known.SHA256 == m.SHA256 && reflect.DeepEqual(known.Input, m.Input) &&
+		(m.Case == nil || known.Case != nil && reflect.DeepEqual(known.Case.Input, m.Case.Input))
 }
 
 // fits compares the manifest's input with the file's, so that the mistake is told in words.

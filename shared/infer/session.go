@@ -46,7 +46,7 @@ type file struct {
 	inputs  string   // the input's name
 	outputs []string // in the decoder's order
 	log     *slog.Logger
-	known   bool // its sha256 is one of the project's: every engine has read it before
+	known   bool // its sha256 is one of the project's, which every engine has read, and so is what it is given
 }
 
 // shape4 is the input's shape in the network's layout.
