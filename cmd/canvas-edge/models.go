@@ -123,16 +123,26 @@ func verifyModels(c *urfave.Context) error {
 	return incompleteModels(r, folders)
 }
 
+// trialLayout is one session, and what the service remembers of trials. A configuration that is not whole
+// has bounds all the same.
+func trialLayout(c *urfave.Context) infer.Layout {
+	cfg, _ := loadConfig(c)
+	l := infer.Layout{Sessions: 1, Trials: infer.DefaultMemory(), TrialTime: cfg.Models.Layout.TrialTime, TrialMemory: cfg.Models.Layout.TrialMemory}
+	l.Problems(func(field, _, _ string) { l.TrialTime, l.TrialMemory = 0, 0 })
+	return l
+}
+
 // answers lets each engine of this machine run a model's golden case. One that is not here, or that the
 // model has nothing for, is told and no mistake.
 func answers(c *urfave.Context, m model.Model) error {
 	if m.Builtin != "" {
 		return nil
 	}
+	l := trialLayout(c)
 	var wrong []error
 	ran := false
 	for _, engine := range infer.Engines() {
-		net, report, err := infer.Open(c.Context, m, engine, infer.Layout{Sessions: 1, Trials: infer.DefaultMemory()}, nil)
+		net, report, err := infer.Open(c.Context, m, engine, l, nil)
 		switch {
 		case c.Context.Err() != nil:
 			return c.Context.Err()

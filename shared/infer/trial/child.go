@@ -59,7 +59,7 @@ func Serve(answer func(questions *json.Decoder, answers *json.Encoder) error) {
 	var l Limits
 	err := json.Unmarshal([]byte(text), &l)
 	if err == nil {
-		err = l.hold()
+		l.hold()
 	}
 	syscall.CloseOnExec(answersAt)
 	out := os.NewFile(answersAt, "answers")
@@ -86,20 +86,21 @@ const (
 	niceness    = 5
 )
 
-func (l Limits) hold() error {
-	set := func(what int, n uint64) error { return unix.Setrlimit(what, &unix.Rlimit{Cur: n, Max: n}) }
-	err := errors.Join(set(unix.RLIMIT_CORE, 0), set(unix.RLIMIT_FSIZE, mostWritten))
+// hold asks for what the kernel shall see to. A container may not let it: then the parent's watch is all
+// there is.
+func (l Limits) hold() {
+	set := func(what int, n uint64) { unix.Setrlimit(what, &unix.Rlimit{Cur: n, Max: n}) }
+	set(unix.RLIMIT_CORE, 0)
+	set(unix.RLIMIT_FSIZE, mostWritten)
 	if l.CPU > 0 {
-		err = errors.Join(err, set(unix.RLIMIT_CPU, uint64(l.CPU/time.Second)+1))
+		set(unix.RLIMIT_CPU, uint64(l.CPU/time.Second)+1)
 	}
 	if l.Data > 0 {
-		err = errors.Join(err, set(unix.RLIMIT_DATA, uint64(l.Data)))
+		set(unix.RLIMIT_DATA, uint64(l.Data))
 	}
-	// Where memory runs out all the same, the child is to go and not what it was started by. Both are
-	// asked for and not needed.
+	// Where memory runs out all the same, the child is to go and not what it was started by.
 	os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0o600)
 	unix.Setpriority(unix.PRIO_PROCESS, 0, niceness)
-	return err
 }
 
 // Child is a process that answers questions, one at a time.

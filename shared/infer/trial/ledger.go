@@ -64,12 +64,13 @@ func (l Ledger) Look(e Entry) Entry {
 	if !ok || was.Outcome != UnderWay {
 		return was
 	}
+	wentOn := was.Boot != "" && was.Boot == boot() // the machine
 	switch {
-	case was.Boot == boot() && was.Began != "" && was.Began == began(was.PID):
+	case wentOn && was.Began != "" && was.Began == began(was.PID):
 		return Entry{} // another process tries it just now
-	case was.Boot != boot() && was.Cut+1 < mostCut:
+	case !wentOn && was.Cut+1 < mostCut:
 		return Entry{Cut: was.Cut + 1}
-	case was.Boot != boot():
+	case !wentOn:
 		was.Outcome, was.Reason = Refused, fmt.Sprintf("the machine went down %d times while it was on trial", mostCut)
 	default:
 		was.Outcome, was.Reason = Refused, "the program that tried it died before there was an answer"
