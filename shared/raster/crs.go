@@ -19,7 +19,7 @@ const (
 )
 
 var (
-	beginsAsWKT = regexp.MustCompile(`(?i)^\s*(PROJCS|GEOGCS|GEOCCS|COMPD_CS|LOCAL_CS|PROJCRS|PROJECTEDCRS|GEOGCRS|GEOGRAPHICCRS|GEODCRS|GEODETICCRS|COMPOUNDCRS|BOUNDCRS|ENGCRS|ENGINEERINGCRS)\s*[\[(]`)
+	beginsAsWKT = regexp.MustCompile(`(?i)^\s*(PROJCS|GEOGCS|GEOCCS|COMPD_CS|LOCAL_CS|PROJCRS|PROJECTEDCRS|GEOGCRS|GEOGRAPHICCRS|GEODCRS|GEODETICCRS|COMPOUNDCRS|BOUNDCRS|ENGCRS|ENGINEERINGCRS|DERIVEDPROJCRS|VERTCRS|VERT_CS|FITTED_CS)\s*[\[(]`)
 	// Whatever of WKT and of PROJ's own language, which WKT may quote, names a file.
 	namesFile = regexp.MustCompile(`(?i)PARAMETERFILE|PROJ4_GRIDS|(?:grids|init|file|catalog|model|xyz_src|pipeline)\s*=\s*("?@?[^\s"+\]]*)`)
 )
@@ -33,7 +33,7 @@ func CheckWKT(text string) error {
 	if !beginsAsWKT.MatchString(text) {
 		return fmt.Errorf("%w: its reference system begins with %.40q, not as WKT does (PROJCS[…, GEOGCS[…, PROJCRS[…): addresses, file names and PROJ strings are not taken", ErrGeoref, text)
 	}
-	if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' && !strings.ContainsRune("\t\r\n", r) || r == 0x7f || r == 0xfffd }) {
+	if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' && !strings.ContainsRune("\t\r\n", r) || r == 0x7f }) {
 		return fmt.Errorf("%w: its reference system has characters that WKT has not", ErrGeoref)
 	}
 	for _, m := range namesFile.FindAllStringSubmatch(text, -1) {

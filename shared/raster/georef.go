@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/airbusgeo/godal"
 )
@@ -44,7 +45,7 @@ func georefOf(ds *godal.Dataset) Georef {
 	if transform, err := ds.GeoTransform(heard); err == nil && transform != [6]float64{0, 1, 0, 0, 0, 1} {
 		g.Transform = transform
 	}
-	g.WKT = ds.Projection()
+	g.WKT = strings.ToValidUTF8(ds.Projection(), "?")
 	if g.WKT == "" {
 		return g
 	}

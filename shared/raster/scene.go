@@ -114,6 +114,9 @@ func (s *Scene) study(path string, o Options) error {
 		return err
 	}
 	s.info.Georef = georefOf(s.ds)
+	if err := s.info.Georef.Check(); err != nil { // nobody whom it is sent to would take it
+		return fmt.Errorf("its place %w; give it another: gdal_edit.py -a_srs EPSG:CODE FILE", err)
+	}
 	s.info.Simulated = s.ds.Metadata("SIMULATED") != ""
 
 	var descriptions []string
