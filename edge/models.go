@@ -39,10 +39,13 @@ func (a *Agent) takeModels() error {
 	return nil
 }
 
-// tryModel loads a model beside those that run, and lets it answer its golden case.
+// tryModel loads a model beside those that run, and lets it answer its golden case: first in a process of
+// its own, which it may take down.
 func (a *Agent) tryModel(ctx context.Context, m model.Model) error {
 	c := a.config.Models
-	net, _, err := infer.Open(ctx, m, c.Engine, infer.Layout{Sessions: 1, Runtime: c.Layout.Runtime}, a.log)
+	l := c.Layout
+	l.Sessions, l.Trials, l.Remember = 1, l.Remember, "" // its speed beside what runs says nothing
+	net, _, err := infer.Open(ctx, m, c.Engine, l, a.log)
 	if err != nil {
 		return err
 	}

@@ -116,6 +116,9 @@ func (s *Scene) addManifest(e event.Item) (changed bool, err error) {
 		return false, fmt.Errorf("%w: scene %s of %d x %d pixels cut by %d with overlap %d has %d x %d tiles, the manifest says %d x %d",
 			errStrange, m.ID, m.Width, m.Height, m.Grid.Size, m.Grid.Overlap, grid.Cols(), grid.Rows(), m.Grid.Cols, m.Grid.Rows)
 	}
+	if err := raster.Georef(m.Georef).Check(); err != nil {
+		return false, fmt.Errorf("%w: scene %s: %w", errStrange, m.ID, err)
+	}
 	if s.manifest != nil && (grid != s.grid || m.Georef != s.manifest.Georef) {
 		// Another file under the same name: what was found in the first does not belong to it.
 		s.tiles, s.models = map[string]*tile{}, map[string]int{}

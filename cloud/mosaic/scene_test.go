@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -311,5 +312,32 @@ func TestAFootprintOverTheDateLineIsTwoPolygons(t *testing.T) {
 	want := `[[[[179,10],[180,10],[180,12],[179,12],[179,10]]],[[[-180,10],[-179,10],[-179,12],[-180,12],[-180,10]]]]`
 	if string(b) != want {
 		t.Fatalf("%s\nwant %s", b, want)
+	}
+}
+
+func TestAManifestWhoseSystemIsNoneIsPassedOver(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	called := make(chan struct{}, 1)
+	go func() {
+		if _, err := listener.Accept(); err == nil {
+			called <- struct{}{}
+		}
+	}()
+	for _, wkt := range []string{"http://" + listener.Addr().String() + "/ssrf", "/etc/passwd", "EPSG:4326", "PROJCS[", "+init=/etc/passwd:1"} {
+		s := newScene(t)
+		m := plan(t)
+		m.Georef.WKT = wkt
+		if changed, err := s.Add(manifestItem(t, 5, m)); changed || !errors.Is(err, errStrange) || !errors.Is(err, raster.ErrGeoref) {
+			t.Errorf("%s: %v %v", wkt, changed, err)
+		}
+	}
+	select {
+	case <-called:
+		t.Error("the address was asked")
+	default:
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"cloudcanvas/cmd/internal/checkup"
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
 )
 
@@ -26,7 +27,7 @@ func doctorCommand() *urfave.Command {
 			if err == nil {
 				all = append(all, lookAtServices(c.Context, cfg)...)
 				all = append(all, lookAtFolders(c.Context, cfg)...)
-				all = append(all, lookAtModels(cfg)...)
+				all = append(all, lookAtModels(c.Context, cfg)...)
 			}
 			return checkup.Tell(c.App.Writer, all, c.Bool("json"))
 		}}
@@ -111,8 +112,9 @@ func lookAtFolders(ctx context.Context, cfg cloud.Config) []checkup.Finding {
 	return append(all, checkup.Of(what, err, "answers", "correct store, or the rights of the account it is opened with"))
 }
 
-// lookAtModels compares the models that workers here would run with their manifests.
-func lookAtModels(cfg cloud.Config) []checkup.Finding {
+// lookAtModels compares the models that workers here would run with their manifests, and tries those that
+// the project does not know.
+func lookAtModels(ctx context.Context, cfg cloud.Config) []checkup.Finding {
 	folders := cfg.ModelFolders(cli.Home())
 	what := fmt.Sprintf("models in %v", folders)
 	models, err := model.Open(folders...)
@@ -126,6 +128,8 @@ func lookAtModels(cfg cloud.Config) []checkup.Finding {
 	for _, m := range models.List() {
 		if err := m.Verify(); err != nil {
 			all = append(all, checkup.Bad("model "+m.Name+" "+m.Version, err, "pull it again, or correct its manifest"))
+		} else if err := infer.Try(ctx, m, infer.Layout{Sessions: 1, Trials: infer.DefaultMemory()}); err != nil {
+			all = append(all, checkup.Bad("model "+m.Name+" "+m.Version, err, "take it out of the folder, or export it again"))
 		}
 	}
 	return all

@@ -13,6 +13,7 @@ import (
 	"cloudcanvas/cloud/release"
 	"cloudcanvas/cloud/store"
 	"cloudcanvas/cmd/internal/cli"
+	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
 )
 
@@ -23,7 +24,8 @@ func modelsCommand() *urfave.Command {
 		Subcommands: []*urfave.Command{
 			{Name: "ls", Usage: "what is published, wanted and running, and why it was changed", Flags: []urfave.Flag{jsonFlag}, Action: listModels},
 			{Name: "publish", Usage: "put a version into the object store", ArgsUsage: "FOLDER",
-				Flags: []urfave.Flag{&urfave.StringFlag{Name: "of", Usage: "which version in the folder, a `NUMBER`; default: the newest"}, jsonFlag}, Action: publishModel},
+				Flags: []urfave.Flag{&urfave.StringFlag{Name: "of", Usage: "which version in the folder, a `NUMBER`; default: the newest"},
+					&urfave.BoolFlag{Name: "untried", Usage: "without letting it run here first: for models of machines unlike this one"}, jsonFlag}, Action: publishModel},
 			{Name: "canary", Usage: "let a version see a share of the items", ArgsUsage: "NAME",
 				Flags: []urfave.Flag{version, &urfave.Float64Flag{Name: "share", Value: 0.1, Usage: "of the items, more than 0 and at most 1"}, jsonFlag},
 				Action: planned(func(ctx context.Context, c *urfave.Context, d release.Desk, name string) (release.Plan, error) {
@@ -82,6 +84,16 @@ func planned(do func(ctx context.Context, c *urfave.Context, d release.Desk, nam
 	}
 }
 
+// tryModel lets a model run its golden case before it is published: first in a process of its own.
+func tryModel(ctx context.Context, m model.Model, l infer.Layout) error {
+	l.Sessions, l.Trials, l.Remember = 1, l.Remember, ""
+	net, _, err := infer.Open(ctx, m, infer.Auto, l, nil)
+	if err != nil {
+		return err
+	}
+	return net.Close()
+}
+
 func publishModel(c *urfave.Context) error {
 	if c.NArg() != 1 {
 		return cli.Usagef("publish takes a model's folder: model.yaml, golden.json, <version>/model.onnx")
@@ -105,6 +117,11 @@ func publishModel(c *urfave.Context) error {
 	cfg, err := loadConfig(c)
 	if err != nil {
 		return err
+	}
+	if !c.Bool("untried") {
+		if err := tryModel(c.Context, m, cfg.Models.Layout); err != nil {
+			return fmt.Errorf("%w\nIt is not published. canvas-edge models verify shows what each engine says; --untried publishes it all the same", err)
+		}
 	}
 	objects, err := store.Open(c.Context, cfg.Store)
 	if err != nil {

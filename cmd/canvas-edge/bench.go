@@ -69,7 +69,7 @@ func bench(c *urfave.Context, m model.Model) (benched, error) {
 	if err != nil {
 		return benched{}, err
 	}
-	net, report, err := infer.Open(c.Context, m, infer.Auto, infer.Layout{Sessions: 1}, log)
+	net, report, err := infer.Open(c.Context, m, infer.Auto, trialLayout(c), log)
 	if err != nil {
 		return benched{}, err
 	}

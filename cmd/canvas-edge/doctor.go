@@ -90,19 +90,19 @@ func lookAtModels(c *urfave.Context) []checkup.Finding {
 		all = append(all, checkup.Doubtful(what, "passed over: "+p.Error(), "canvas-edge models ls    # pull it again, or correct its manifest"))
 	}
 	for _, m := range models.List() {
-		all = append(all, tryModel(c.Context, m))
+		all = append(all, tryModel(c.Context, m, trialLayout(c)))
 	}
 	return all
 }
 
 // tryModel compares a model's file with its manifest, and opens it as the service would, which runs its
 // golden case and says which engine runs it.
-func tryModel(ctx context.Context, m model.Model) checkup.Finding {
+func tryModel(ctx context.Context, m model.Model, l infer.Layout) checkup.Finding {
 	what := "model " + m.Name + " " + m.Version
 	if err := m.Verify(); err != nil {
 		return checkup.Bad(what, err, "canvas-edge models pull --models DIR "+m.Name)
 	}
-	net, report, err := infer.Open(ctx, m, infer.Auto, infer.Layout{Sessions: 1}, slog.New(slog.DiscardHandler))
+	net, report, err := infer.Open(ctx, m, infer.Auto, l, slog.New(slog.DiscardHandler))
 	if err != nil {
 		f := checkup.Bad(what, err, "canvas-edge models verify "+m.Name)
 		f.Engines = report.Trials

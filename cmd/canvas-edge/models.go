@@ -123,17 +123,33 @@ func verifyModels(c *urfave.Context) error {
 	return incompleteModels(r, folders)
 }
 
+// trialLayout is one session, and what the service remembers of trials. A configuration that is not whole
+// has bounds all the same.
+func trialLayout(c *urfave.Context) infer.Layout {
+	cfg, _ := loadConfig(c)
+	l := infer.Layout{Sessions: 1, Trials: infer.DefaultMemory(), TrialTime: cfg.Models.Layout.TrialTime, TrialMemory: cfg.Models.Layout.TrialMemory}
+	l.Problems(func(field, _, _ string) { l.TrialTime, l.TrialMemory = 0, 0 })
+	return l
+}
+
 // answers lets each engine of this machine run a model's golden case. One that is not here, or that the
 // model has nothing for, is told and no mistake.
 func answers(c *urfave.Context, m model.Model) error {
 	if m.Builtin != "" {
 		return nil
 	}
+	l := trialLayout(c)
 	var wrong []error
+	ran := false
 	for _, engine := range infer.Engines() {
-		net, report, err := infer.Open(c.Context, m, engine, infer.Layout{Sessions: 1}, nil)
+		net, report, err := infer.Open(c.Context, m, engine, l, nil)
 		switch {
+		case c.Context.Err() != nil:
+			return c.Context.Err()
+		case errors.Is(err, model.ErrUnsafe):
+			return err
 		case err == nil:
+			ran = true
 			fmt.Fprintf(c.App.Writer, "  %-18s golden case: %s, %.1f ms\n", engine, report.Golden, report.Ms)
 			net.Close()
 		case engine == infer.OVInt8 && errors.Is(err, infer.ErrDisagrees):
@@ -146,6 +162,9 @@ func answers(c *urfave.Context, m model.Model) error {
 		default:
 			wrong = append(wrong, err)
 		}
+	}
+	if !ran && len(wrong) == 0 {
+		return fmt.Errorf("model %s: no engine here can run it, for the reasons above", m.Name)
 	}
 	return errors.Join(wrong...)
 }

@@ -84,7 +84,7 @@ func (m measure) open(ctx context.Context, task model.Task) (*infer.Network, mod
 	if found.Task != task {
 		return nil, found, infer.Report{}, cli.Usagef("model %s is to %s, not to %s; choose another --model", name, found.Task, task)
 	}
-	net, report, err := infer.Open(ctx, found, m.engine, infer.Layout{}, m.log)
+	net, report, err := infer.Open(ctx, found, m.engine, infer.Layout{Trials: infer.DefaultMemory()}, m.log)
 	return net, found, report, err
 }
 

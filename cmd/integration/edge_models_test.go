@@ -81,7 +81,7 @@ frames: {enabled: true, detector: fastestdet}
 	if err := os.WriteFile(filepath.Join(library, "golden.json"), spoiled, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	operate("publish", library)
+	operate("publish", "--untried", library)
 	operate("edges", "--edges", "mast-1", "--version", "3", "fastestdet")
 	until(t, time.Minute, "the refusal", func() bool { m := says(); return m.Refused == "3" && m.Version == "2" })
 	if m := says(); !strings.Contains(m.Reason, "golden") {

@@ -110,7 +110,7 @@ func TestAModelIsChangedUnderLoadAndABrokenOneTakenBack(t *testing.T) {
 	models("promote", name)
 	while("the new version alone", func(r row) bool { return r.Desired == "2" && r.Running["2"] == len(f.workers) })
 
-	models("publish", modelFolder(t, "ukis_csmask_6b_l2a"))
+	models("publish", "--untried", modelFolder(t, "ukis_csmask_6b_l2a"))
 	models("canary", "--version", "3", "--share", "0.5", name)
 	while("the broken version taken back", func(r row) bool {
 		last := r.Changes[len(r.Changes)-1]

@@ -219,6 +219,9 @@ func (t *Taker) whole(ctx context.Context, f *fetch) (changed bool) {
 			err = f.install(home)
 		}
 	}
+	if ctx.Err() != nil {
+		return false // the agent stops: that says nothing about the model, whose files are here
+	}
 	if err != nil {
 		return t.refuse(ctx, f.offer, err)
 	}

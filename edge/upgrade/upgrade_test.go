@@ -306,3 +306,36 @@ func TestAShelfThatCantBeReadOrIsSpoiledLeavesWhatTheDeviceCameWith(t *testing.T
 		}
 	})
 }
+
+func TestAStopDuringATrialRefusesNothing(t *testing.T) {
+	dir := t.TempDir()
+	v := published(t, "2")
+	d := start(t, dir, Config{})
+	trying := make(chan struct{}, 1)
+	d.taker.Try = func(ctx context.Context, _ model.Model) error {
+		trying <- struct{}{}
+		<-ctx.Done() // a trial ends when the agent is to stop
+		return ctx.Err()
+	}
+	d.send(v.offer)
+	go d.serve(v, 100)
+	<-trying
+	d.stop()
+	if err := <-d.ended; err != nil {
+		t.Fatal(err)
+	}
+	close(d.told)
+	if e := d.shelf.about("m"); e.Refused != "" || e.Version != "" {
+		t.Fatalf("%+v", e)
+	}
+	// Its files are here: it is tried again when it is offered again, and runs.
+	again := start(t, dir, Config{})
+	defer again.stop()
+	again.send(v.offer)
+	if err := <-again.ended; !errors.Is(err, ErrChanged) {
+		t.Fatal(err)
+	}
+	if e := again.shelf.about("m"); e.Version != "2" {
+		t.Errorf("%+v", e)
+	}
+}

@@ -52,6 +52,12 @@ type Layout struct {
 	Queue    int           `yaml:"queue" json:"queue"`         // images waiting before Run blocks; 0: 2 for each session and place in a batch
 	Remember string        `yaml:"remember" json:"-"`          // folder where the outcome of trials is kept for 30 days; empty: tried at each start
 	Runtime  string        `yaml:"runtime" json:"-"`           // folder of libonnxruntime.so; empty: .deps/lib beside the program's folder, $CANVAS_HOME/lib
+
+	// A model that the project does not know is read and run in a process of its own first, once for each
+	// engine, machine and version of the libraries.
+	Trials      string        `yaml:"-" json:"-"`                  // folder of what became of it; empty: Remember's
+	TrialTime   time.Duration `yaml:"trial_time" json:"-"`         // of computing; 0: 30s and 1s for each MB of the file and each million values of its input
+	TrialMemory int64         `yaml:"trial_memory_bytes" json:"-"` // 0: 1 GiB, 16 times the file and 128 times its input
 }
 
 // DefaultConfig is the layout that Open makes of the zero value, on this machine's CPU.
@@ -67,6 +73,12 @@ func (l Layout) Problems(add func(field, message, hint string)) {
 		if f.value < 0 || f.value > f.most {
 			add(f.name, fmt.Sprintf("%d is out of range", f.value), fmt.Sprintf("give 0 (chosen for the machine) to %d", f.most))
 		}
+	}
+	if l.TrialTime < 0 || l.TrialTime > time.Hour {
+		add("trial_time", fmt.Sprintf("%s is out of range", l.TrialTime), "give a time up to 1h, or leave it out")
+	}
+	if l.TrialMemory < 0 {
+		add("trial_memory_bytes", fmt.Sprintf("%d is negative", l.TrialMemory), "give bytes, or leave it out")
 	}
 	if l.MaxWait < 0 || l.MaxWait > time.Minute {
 		add("max_wait", fmt.Sprintf("%s is out of range", l.MaxWait), "give a time up to 1m, often 2ms")

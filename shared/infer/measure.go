@@ -28,6 +28,9 @@ func Layouts(ctx context.Context, m model.Model, engine string, budget time.Dura
 	if err != nil {
 		return nil, err
 	}
+	if err := f.tryAlone(ctx, engine, Layout{Sessions: 1}); err != nil {
+		return nil, fmt.Errorf("model %s on %s: %w", m.Name, engine, err)
+	}
 	layouts := layoutsFor(runtime.GOMAXPROCS(0))
 	if onGPU(engine) {
 		layouts = layouts[:1]

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -15,7 +16,8 @@ import (
 )
 
 // Open loads m. want is an engine's name, or Auto (or "") for the fastest that agrees with the golden
-// case. The file's sha256 is checked first. The Report tells every trial, also with an error.
+// case. The file's sha256 is checked first, and a file that the project does not know is read and run by a
+// child process before this one reads it (see child.go). The Report tells every trial, also with an error.
 func Open(ctx context.Context, m model.Model, want string, l Layout, log *slog.Logger) (*Network, Report, error) {
 	report := Report{Model: m.Name, Version: m.Version}
 	if log == nil {
@@ -28,6 +30,7 @@ func Open(ctx context.Context, m model.Model, want string, l Layout, log *slog.L
 	if err != nil {
 		return nil, report, err
 	}
+	f.log = log
 	poolFor(nil, 0)
 	tries := []string{want}
 	if want == Auto || want == "" {
@@ -93,8 +96,8 @@ func readFile(m model.Model) (*file, error) {
 		return nil, fmt.Errorf("model %s: %w", m.Name, err)
 	}
 	sum := sha256.Sum256(data)
-	f := &file{model: m, data: data, sum: hex.EncodeToString(sum[:]), inputs: sig.Inputs[0].Name}
-	f.known = m.SHA256 != "" && slices.ContainsFunc(known, func(k model.Model) bool { return k.SHA256 == m.SHA256 })
+	f := &file{model: m, data: data, sum: hex.EncodeToString(sum[:]), inputs: sig.Inputs[0].Name, log: slog.New(slog.DiscardHandler)}
+	f.known = m.SHA256 != "" && slices.ContainsFunc(known, func(k model.Model) bool { return usedAs(k, m) })
 	if err := f.fits(sig.Inputs[0]); err != nil {
 		return nil, fmt.Errorf("model %s: %w", m.Name, err)
 	}
@@ -110,6 +113,12 @@ func readFile(m model.Model) (*file, error) {
 		f.outputs = want
 	}
 	return f, nil
+}
+
+// usedAs says whether a model is one of the project's, and is given what that is given.
+func usedAs(known, m model.Model) bool {
+	return known.SHA256 == m.SHA256 && reflect.DeepEqual(known.Input, m.Input) &&
+		(m.Case == nil || known.Case != nil && reflect.DeepEqual(known.Case.Input, m.Case.Input))
 }
 
 // fits compares the manifest's input with the file's, so that the mistake is told in words.

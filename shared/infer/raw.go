@@ -1,6 +1,7 @@
 package infer
 
 import (
+	"context"
 	"fmt"
 
 	"cloudcanvas/shared/model"
@@ -32,7 +33,11 @@ func OpenRaw(m model.Model, threads int, runtime string) (*Raw, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := openORT(f, ORTCPU, Layout{Sessions: 1, Threads: max(threads, 1), Runtime: runtime})
+	l := Layout{Sessions: 1, Threads: max(threads, 1), Runtime: runtime}
+	if err := f.tryAlone(context.Background(), ORTCPU, l); err != nil { // it ends by its own bounds
+		return nil, fmt.Errorf("model %s: %w", m.Name, err)
+	}
+	e, err := openORT(f, ORTCPU, l)
 	if err != nil {
 		return nil, fmt.Errorf("model %s: %w", m.Name, err)
 	}

@@ -1,6 +1,7 @@
 package infer
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,6 +58,10 @@ func (f *file) choose(ctx context.Context, tries []string, l Layout, r *Report) 
 	}
 	best, reasons := f.fastest(ctx, tries, l, r)
 	if best == nil {
+		// What was tried says more than what is not here.
+		slices.SortStableFunc(reasons, func(a, b error) int {
+			return cmp.Compare(btoi(errors.Is(a, ErrUnavailable)), btoi(errors.Is(b, ErrUnavailable)))
+		})
 		return nil, fmt.Errorf("model %s: no engine can run it: %w", f.model.Name, errors.Join(reasons...))
 	}
 	// Who began beside us and was done first has decided for both: workers of one machine are to give
@@ -68,6 +74,13 @@ func (f *file) choose(ctx context.Context, tries []string, l Layout, r *Report) 
 	best.keep()
 	remember(path, memory{At: time.Now().UTC().Truncate(time.Second), Engine: r.Engine, Ms: r.Ms, Trials: r.Trials})
 	return best, nil
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // again opens the engine that is remembered, if it still gives the golden case; nil where none is, or

@@ -1,6 +1,10 @@
 package infer
 
-import "cloudcanvas/shared/model"
+import (
+	"log/slog"
+
+	"cloudcanvas/shared/model"
+)
 
 // engine is a network loaded into one native library. It makes sessions; close ends them all.
 type engine interface {
@@ -41,7 +45,8 @@ type file struct {
 	small   []byte   // the file with convolutions in 8 bits, once that was asked for; nil like data
 	inputs  string   // the input's name
 	outputs []string // in the decoder's order
-	known   bool     // its sha256 is one of the project's: every engine has read it before
+	log     *slog.Logger
+	known   bool // its sha256 is one of the project's, which every engine has read, and so is what it is given
 }
 
 // shape4 is the input's shape in the network's layout.

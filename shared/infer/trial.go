@@ -56,6 +56,8 @@ func (c *candidate) close() {
 // so far, pass by pass, so that both see the machine as busy as it is. The report gets every trial;
 // reasons are the errors of those that failed.
 func (f *file) fastest(ctx context.Context, names []string, l Layout, r *Report) (best *candidate, reasons []error) {
+	trials := f.trier(l)
+	defer trials.close()
 	for _, name := range names {
 		if err := ctx.Err(); err != nil {
 			best.close()
@@ -67,9 +69,13 @@ func (f *file) fastest(ctx context.Context, names []string, l Layout, r *Report)
 			passes = 1
 		}
 		full := l.withDefaults(name, f.model.Input.Batch)
-		c, err := f.try(name, full, passes, best, &trial)
-		if err != nil && f.keptAs(name, full).forget() { // which may be all that is wrong
+		var c *candidate
+		err := trials.admit(ctx, name, full, &trial)
+		if err == nil {
 			c, err = f.try(name, full, passes, best, &trial)
+			if err != nil && f.keptAs(name, full).forget() { // which may be all that is wrong
+				c, err = f.try(name, full, passes, best, &trial)
+			}
 		}
 		known := slices.IndexFunc(r.Trials, func(t Trial) bool { return t.Engine == r.Engine })
 		if best != nil {

@@ -41,6 +41,11 @@ func ReadONNX(path string) ([]byte, Signature, error) {
 		return nil, Signature{}, fmt.Errorf("model file: %w", err)
 	}
 	sig, err := ParseSignature(data)
+	if err == nil {
+		if err = CheckSafe(data); errors.Is(err, ErrUnsafe) {
+			return nil, sig, fmt.Errorf("%s: %w", path, err)
+		}
+	}
 	if err != nil {
 		return nil, sig, fmt.Errorf("%s: %w; fetch it again (canvas-edge models pull) or export it again", path, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/airbusgeo/godal"
 )
@@ -44,11 +45,11 @@ func georefOf(ds *godal.Dataset) Georef {
 	if transform, err := ds.GeoTransform(heard); err == nil && transform != [6]float64{0, 1, 0, 0, 0, 1} {
 		g.Transform = transform
 	}
-	g.WKT = ds.Projection()
+	g.WKT = strings.ToValidUTF8(ds.Projection(), "?")
 	if g.WKT == "" {
 		return g
 	}
-	if system, err := godal.NewSpatialRefFromWKT(g.WKT, heard); err == nil {
+	if system, err := systemOf(g.WKT); err == nil {
 		defer system.Close()
 		if system.AuthorityName("") == "EPSG" {
 			g.EPSG, _ = strconv.Atoi(system.AuthorityCode(""))
@@ -67,7 +68,13 @@ func (g Georef) place(ds *godal.Dataset) error {
 		}
 	}
 	if g.WKT != "" {
-		if err := ds.SetProjection(g.WKT, heard); err != nil {
+		// Not SetProjection: GDAL would take an address or a file's name there, and go and read it.
+		system, err := systemOf(g.WKT)
+		if err != nil {
+			return err
+		}
+		defer system.Close()
+		if err := ds.SetSpatialRef(system, heard); err != nil {
 			return fmt.Errorf("set the reference system: %w", brief(err))
 		}
 	}
@@ -107,8 +114,8 @@ func (g Georef) lonlat() (*lonlat, error) {
 	started()
 	l := &lonlat{}
 	var err error
-	if l.from, err = godal.NewSpatialRefFromWKT(g.WKT, heard); err != nil {
-		return nil, fmt.Errorf("the scene's reference system: %w", brief(err))
+	if l.from, err = systemOf(g.WKT); err != nil {
+		return nil, err
 	}
 	if l.to, err = godal.NewSpatialRefFromEPSG(4326, heard); err != nil {
 		l.close()

@@ -10,7 +10,6 @@ package raster
 
 static void canvas_start(long long cache) {
 	CPLSetErrorHandler(CPLQuietErrorHandler);
-	GDALAllRegister();
 	GDALSetCacheMax64(cache);
 }
 */
@@ -33,7 +32,10 @@ import (
 const blockCacheBytes = 96 << 20
 
 // started is the one piece of state: GDAL itself is one per process.
-var started = sync.OnceFunc(func() { C.canvas_start(C.longlong(blockCacheBytes)) })
+var started = sync.OnceFunc(func() {
+	C.canvas_start(C.longlong(blockCacheBytes))
+	closeDoors()
+})
 
 // failures is handed to each call into GDAL: what GDAL reports goes into that call's error, not to
 // stderr. Warnings (an odd tag, a missing optional part) do not fail a call.

@@ -61,24 +61,27 @@ var pictureFormats = []string{"PNG", "JPEG", "GIF", "BMP", "WEBP", "BIGGIF", "HE
 // for those that can't be read by windows in bounded memory.
 func Open(path string, o Options) (*Scene, error) {
 	started()
-	var size int64
-	var modified time.Time
-	if !strings.HasPrefix(path, "/vsi") {
-		stat, err := os.Stat(path)
-		switch {
-		case err != nil:
-			return nil, fmt.Errorf("open scene: %w", err)
-		case stat.IsDir():
-			return nil, fmt.Errorf("open scene %s: it is a folder; name a raster file in it", path)
-		case stat.Size() == 0:
-			return nil, fmt.Errorf("open scene %s: the file is empty; copy it again", path)
-		}
-		size, modified = stat.Size(), stat.ModTime()
+	if strings.HasPrefix(path, "/vsi") || strings.Contains(path, "://") {
+		return nil, fmt.Errorf("open scene %s: it is no file of this machine; copy it here first", path)
+	}
+	stat, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("open scene: %w", err)
+	case stat.IsDir():
+		return nil, fmt.Errorf("open scene %s: it is a folder; name a raster file in it", path)
+	case !stat.Mode().IsRegular():
+		return nil, fmt.Errorf("open scene %s: it is a pipe or a device, not a file", path)
+	case stat.Size() == 0:
+		return nil, fmt.Errorf("open scene %s: the file is empty; copy it again", path)
+	}
+	if err := checkNames(path); err != nil {
+		return nil, fmt.Errorf("open scene %s: %w", path, err)
 	}
 	ds, err := godal.Open(path, godal.RasterOnly(), godal.SiblingFiles(), heard)
 	if err != nil {
 		if strings.Contains(err.Error(), "not recognized as a supported file format") {
-			return nil, fmt.Errorf("open scene %s: it is not a raster; give a GeoTIFF or another raster format that GDAL reads", path)
+			return nil, fmt.Errorf("open scene %s: it is not a raster that is read; give a GeoTIFF, or one of %s", path, strings.Join(Formats(), ", "))
 		}
 		return nil, fmt.Errorf("open scene %s: %w; if it was cut off, copy it again", path, brief(err))
 	}
@@ -87,9 +90,9 @@ func Open(path string, o Options) (*Scene, error) {
 		ds.Close(heard)
 		return nil, fmt.Errorf("open scene %s: %w", path, err)
 	}
-	s.info.FileBytes = size
+	s.info.FileBytes = stat.Size()
 	if s.info.Captured = capturedAt(ds, path); s.info.Captured.IsZero() {
-		s.info.Captured = modified
+		s.info.Captured = stat.ModTime()
 	}
 	return s, nil
 }
@@ -111,6 +114,9 @@ func (s *Scene) study(path string, o Options) error {
 		return err
 	}
 	s.info.Georef = georefOf(s.ds)
+	if err := s.info.Georef.Check(); err != nil { // nobody whom it is sent to would take it
+		return fmt.Errorf("its place %w; give it another: gdal_edit.py -a_srs EPSG:CODE FILE", err)
+	}
 	s.info.Simulated = s.ds.Metadata("SIMULATED") != ""
 
 	var descriptions []string

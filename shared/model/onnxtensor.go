@@ -1,0 +1,141 @@
+package model
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/bits"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// bitsOf are the bits of a tensor's element in raw_data, by onnx.proto3's data type; 0: it has none.
+var bitsOf = map[uint64]int{1: 32, 2: 8, 3: 8, 4: 16, 5: 16, 6: 32, 7: 64, 8: 0, 9: 8, 10: 16, 11: 64, 12: 32, 13: 64, 14: 64, 15: 128, 16: 16,
+	17: 8, 18: 8, 19: 8, 20: 8, 21: 4, 22: 4, 23: 4}
+
+const (
+	kindInt32 = 6
+	complex64 = 14
+	complexes = 15
+)
+
+// tensor looks at the weights of one tensor: they stand in this file, all of them. ints are its values
+// where it is a small one of whole numbers.
+func (c *safety) tensor(data []byte) (name string, ints []int64, err error) {
+	if c.tensors++; c.tensors > maxTensors {
+		return "", nil, fmt.Errorf("has more than %d tensors", maxTensors)
+	}
+	var dims []int64
+	var kind, raw uint64
+	var typed uint64 // elements in fields of their own
+	var bytes []byte
+	hasRaw := false
+	err = every(data, func(num protowire.Number, wire protowire.Type, value []byte, v uint64) error {
+		packed := wire == protowire.BytesType
+		switch num {
+		case tensorDims:
+			dims = appendInts(dims, wire, value, v)
+		case tensorType:
+			kind = v
+		case tensorName:
+			name = string(value)
+		case tensorExternal:
+			return errors.New("keeps its weights in a second file; save the model as one file")
+		case tensorLocation:
+			if v != 0 {
+				return errors.New("keeps its weights in a second file; save the model as one file")
+			}
+		case tensorSegment:
+			return errors.New("keeps its weights in segments; save the model as one file")
+		case tensorRaw:
+			hasRaw, raw, bytes = true, uint64(len(value)), value
+		case tensorFloats:
+			typed += fixed(packed, value, 4)
+		case tensorDoubles:
+			typed += fixed(packed, value, 8)
+		case tensorInt32s, tensorInt64s, tensorUint64s:
+			typed += varints(packed, value)
+			ints = appendInts(ints, wire, value, v)
+		case tensorStrings:
+			typed++
+		}
+		return nil
+	})
+	if err != nil {
+		return name, nil, err
+	}
+	elements, err := product(dims)
+	if err != nil {
+		return name, nil, fmt.Errorf("tensor %.60q %w", name, err)
+	}
+	size, known := bitsOf[kind]
+	if !known {
+		return name, nil, fmt.Errorf("tensor %.60q is of an unknown type (%d)", name, kind)
+	}
+	want, have := elements, typed
+	switch {
+	case hasRaw && size > 0:
+		high, low := bits.Mul64(elements, uint64(size))
+		if want, have = low/8, raw; low%8 != 0 {
+			want++
+		}
+		if high != 0 {
+			want = math.MaxUint64
+		}
+	case kind == complex64 || kind == complexes:
+		want *= 2
+	case size == 4:
+		want = elements/2 + elements%2
+	}
+	if want != have {
+		return name, nil, fmt.Errorf("tensor %.60q of shape %v has weights for %d of %d places", name, dims, have, want)
+	}
+	if elements > maxKept || kind != kindInt64 && kind != kindInt32 {
+		return name, nil, nil
+	}
+	if hasRaw {
+		ints = littleEndian(bytes, size/8)
+	}
+	if ints == nil {
+		ints = []int64{}
+	}
+	return name, ints, nil
+}
+
+func fixed(packed bool, value []byte, size int) uint64 {
+	if packed {
+		return uint64(len(value) / size)
+	}
+	return 1
+}
+
+// varints counts packed whole numbers by the byte that ends each.
+func varints(packed bool, value []byte) (n uint64) {
+	if !packed {
+		return 1
+	}
+	for _, b := range value {
+		if b < 0x80 {
+			n++
+		}
+	}
+	return n
+}
+
+// product is how many elements a shape has.
+func product(dims []int64) (uint64, error) {
+	if len(dims) > maxRank {
+		return 0, fmt.Errorf("has %d dimensions and more, at most %d are taken", maxRank+1, maxRank)
+	}
+	n := uint64(1)
+	for _, d := range dims {
+		if d < 0 {
+			return 0, fmt.Errorf("has the shape %v", dims)
+		}
+		high, low := bits.Mul64(n, uint64(d))
+		if n = low; high != 0 {
+			n = math.MaxUint64
+		}
+	}
+	return n, nil
+}
