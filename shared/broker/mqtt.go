@@ -28,8 +28,9 @@ type MQTTOptions struct {
 	PingTimeout time.Duration // how long a probe may take, behind what is already on its way; default 60 s
 	SendBuffer  int           // bytes the kernel may hold unsent, which later messages cannot overtake; default 16 KiB
 
-	OnUp   func()      // after each connection, once the subscriptions stand; may publish
-	OnDown func(error) // after each loss
+	OnUp      func()          // after each connection, once the subscriptions stand; may publish
+	OnSession func(kept bool) // at each connection, before that: whether the broker still knew the session; may be nil
+	OnDown    func(error)     // after each loss
 }
 
 const (
@@ -52,6 +53,7 @@ type Message struct {
 	QoS       byte
 	Retained  bool
 	Duplicate bool   // the broker has sent it before
+	Packet    uint16 // its number in the session: the same when it comes again; 0 with QoS 0, and used anew later
 	Ack       func() // sends the PUBACK; more than once does no harm. Does nothing without ManualAck
 }
 
