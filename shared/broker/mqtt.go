@@ -126,6 +126,12 @@ func DialMQTT(ctx context.Context, o MQTTOptions) (*MQTT, error) {
 // written). ErrOffline says that it was not sent; any other error leaves the outcome unknown.
 // payload must not be changed until Publish returns, nor after an unknown outcome.
 func (m *MQTT) Publish(ctx context.Context, topic string, qos byte, retain bool, payload []byte) error {
+	return m.PublishInTurn(ctx, topic, qos, retain, payload, func() {})
+}
+
+// PublishInTurn is Publish, and calls handed once no later message can pass this one on its way to the
+// broker. Where that never comes, handed is not called.
+func (m *MQTT) PublishInTurn(ctx context.Context, topic string, qos byte, retain bool, payload []byte, handed func()) error {
 	if qos > 1 {
 		return fmt.Errorf("publishing to %s: QoS %d is not supported, use 0 or 1", topic, qos)
 	}
@@ -145,7 +151,7 @@ func (m *MQTT) Publish(ctx context.Context, topic string, qos byte, retain bool,
 	result := make(chan error, 1)
 	go func() {
 		defer func() { <-m.window }()
-		s.send(ctx, result, topic, qos, retain, payload)
+		s.send(ctx, result, topic, qos, retain, payload, handed)
 	}()
 	select {
 	case err := <-result:
