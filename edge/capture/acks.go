@@ -1,6 +1,12 @@
 package capture
 
-import "sync"
+import (
+	"hash/crc32"
+	"slices"
+	"sync"
+
+	"cloudcanvas/shared/broker"
+)
 
 // acks sends acknowledgements in the order in which the messages came, as MQTT wants it (3.1.1, section
 // 4.6), whichever is done with first.
@@ -34,4 +40,38 @@ func (a *acks) expect(send func()) (settle func()) {
 			a.waiting = a.waiting[1:]
 		}
 	}
+}
+
+// recent knows the last messages that this process was given, for those that come again after a broken
+// connection. It is used by one goroutine.
+type recent struct {
+	given []messageSum
+	next  int
+}
+
+// messageSum tells one message from another, as far as a sum can.
+type messageSum struct {
+	packet uint16
+	bytes  int
+	sum    uint32
+}
+
+const recentMessages = 1024
+
+// again says whether the broker sends something for the second time that was given before.
+func (r *recent) again(m broker.Message) bool {
+	if m.Packet == 0 {
+		return false
+	}
+	p := messageSum{m.Packet, len(m.Payload), crc32.ChecksumIEEE(m.Payload)}
+	if m.Duplicate && slices.Contains(r.given, p) {
+		return true
+	}
+	if len(r.given) < recentMessages {
+		r.given = append(r.given, p)
+		return false
+	}
+	r.given[r.next] = p
+	r.next = (r.next + 1) % recentMessages
+	return false
 }

@@ -96,12 +96,19 @@ func (d *device) run(ctx context.Context, open func(*Picture, []byte) error, emi
 	var over atomic.Bool
 	defer over.Store(true)
 	var acks acks
+	var known recent
 	d.from.Subscribe(d.filter, d.qos, func(m broker.Message) {
 		if over.Load() {
 			return // not acknowledged: it comes again
 		}
 		settle := acks.expect(m.Ack)
 		d.came()
+		if known.again(m) {
+			d.count(func(c *DeviceCounts) { c.Redelivered++ })
+			d.leave(LeftRepeated)
+			settle()
+			return
+		}
 		// A retained message is the answer to the subscription: nobody knows from when it is, and
 		// each reconnect brings it again.
 		if m.Retained {

@@ -153,6 +153,48 @@ func TestNoReadingIsAcknowledgedBeforeItIsSafeAndABurstWaitsOutside(t *testing.T
 	}
 }
 
+func TestAPictureIsAcknowledgedWhenItIsDoneWithOrMadeWay(t *testing.T) {
+	l := newLoop()
+	s := NewDeviceFrames(DeviceConfig{Queue: 1}, l, decodeStd, quiet)
+	pictures := listen(t, s)
+	<-l.ready
+	var mu sync.Mutex
+	var sent []uint16
+	acked := func() []uint16 {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(sent)
+	}
+	say := func(packet uint16, again bool, payload []byte) {
+		l.handle(broker.Message{Topic: "canvas/cameras/gate/frame", Payload: payload, QoS: 1, Packet: packet, Duplicate: again, Ack: func() {
+			mu.Lock()
+			defer mu.Unlock()
+			sent = append(sent, packet)
+		}})
+	}
+	say(1, false, pngOf(t, 1, 1))
+	first := <-pictures
+	say(2, false, pngOf(t, 2, 1)) // is taken, and waits for the one before
+	eventually(t, "the second is on its way", func() bool { return s.Counts().Taken == 2 })
+	say(3, false, pngOf(t, 3, 1))
+	say(4, false, pngOf(t, 4, 1))
+	say(5, false, []byte("no picture"))
+	if len(acked()) != 0 {
+		t.Errorf("%v acknowledged before the first is safe", acked())
+	}
+	first.Committed()
+	if !slices.Equal(acked(), []uint16{1}) {
+		t.Errorf("%v acknowledged", acked())
+	}
+	second := <-pictures
+	second.Committed()
+	eventually(t, "the last is looked at", func() bool { return len(acked()) == 5 })
+	say(2, true, pngOf(t, 2, 1))
+	if c := s.Counts(); !slices.Equal(acked(), []uint16{1, 2, 3, 4, 5, 2}) || c.Dropped != 2 || c.LeftOut[LeftRepeated] != 1 || c.Redelivered != 1 {
+		t.Errorf("%v acknowledged, %+v", acked(), c)
+	}
+}
+
 func TestAcknowledgementsGoInTheOrderOfArrival(t *testing.T) {
 	var a acks
 	var sent []int
