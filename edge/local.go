@@ -21,21 +21,23 @@ type local struct {
 	*detect.Announcer
 }
 
-func (a *Agent) dialLocal(ctx context.Context, c Local) (*local, error) {
+func (a *Agent) dialLocal(ctx context.Context, c Local) (_ *local, err error) {
 	l := &local{}
 	url := c.URL
-	if c.Embedded != "" {
-		var err error
-		if l.embedded, err = broker.EmbedMQTT(broker.EmbedMQTTOptions{Addr: c.Embedded, Log: a.log}); err != nil {
-			return nil, fmt.Errorf("serve the local broker on %s: %w (local.embedded)", c.Embedded, err)
-		}
-		url = l.embedded.URL()
-	}
 	id := c.ClientID
 	if id == "" {
 		id = "canvas-edge-" + a.config.Edge + "-local"
 	}
-	var err error
+	if c.Embedded != "" {
+		o := broker.EmbedMQTTOptions{Addr: c.Embedded, Log: a.log}
+		if a.config.Sensors.Enabled { // the broker dies with the agent: only the buffer's word is good
+			o.Confirm = []broker.Confirm{{Filter: capture.ReadingFilter, ClientID: id + "-readings"}}
+		}
+		if l.embedded, err = broker.EmbedMQTT(o); err != nil {
+			return nil, fmt.Errorf("serve the local broker on %s: %w (local.embedded)", c.Embedded, err)
+		}
+		url = l.embedded.URL()
+	}
 	l.client, err = broker.DialMQTT(ctx, broker.MQTTOptions{URL: url, ClientID: id, Security: c.Security, Log: a.log,
 		Will: &broker.Message{Topic: detect.AvailableTopic, Payload: []byte("offline"), QoS: 1, Retained: true}})
 	if err != nil {

@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/broker/brokertest"
 )
 
 // publisher is a sensor that numbers its readings and keeps account of what the device's own broker
@@ -23,9 +25,11 @@ type publisher struct {
 	done   chan struct{}
 }
 
-func newPublisher(s *site) *publisher {
+func newPublisher(s *site) *publisher { return publisherAt(s, s.local.URL) }
+
+func publisherAt(s *site, url string) *publisher {
 	s.t.Helper()
-	client, err := broker.DialMQTT(s.t.Context(), broker.MQTTOptions{URL: s.local.URL, ClientID: fmt.Sprint("sensor-", time.Now().UnixNano())})
+	client, err := broker.DialMQTT(s.t.Context(), broker.MQTTOptions{URL: url, ClientID: fmt.Sprint("sensor-", time.Now().UnixNano())})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -174,4 +178,28 @@ func (s *site) stop() {
 	case <-time.After(20 * time.Second):
 		s.t.Fatal("the device does not stop")
 	}
+}
+
+// TestWhatTheBrokerWithinTheAgentAcknowledgedArrivesOnce kills the agent with its broker.
+func TestWhatTheBrokerWithinTheAgentAcknowledgedArrivesOnce(t *testing.T) {
+	s := newSite(t)
+	at := fmt.Sprintf("127.0.0.1:%d", brokertest.FreePort(t))
+	s.within = "embedded: " + strconv.Quote(at)
+	s.run("")
+	p := publisherAt(s, "mqtt://"+at)
+	p.steady(400)
+	for range rounds(3, 50) {
+		time.Sleep(time.Duration(rand.Int64N(int64(500 * time.Millisecond)))) // the random moment itself
+		s.edge.kill(t)
+		s.run("")
+		until(t, 20*time.Second, "a connection of the sensor", p.client.Connected)
+	}
+	s.stop()
+	s.run("")
+	until(t, 20*time.Second, "a connection of the sensor", p.client.Connected)
+	p.hush()
+	began := time.Now()
+	p.burst(5000)
+	t.Logf("%.0f readings a second", 5000/time.Since(began).Seconds())
+	p.compare(time.Minute)
 }

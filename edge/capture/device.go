@@ -26,6 +26,9 @@ const (
 	readingPrefix, readingSuffix = "canvas/sensors/", "/reading"
 )
 
+// ReadingFilter takes in the topics of all sensors.
+const ReadingFilter = readingPrefix + "+" + readingSuffix
+
 // heldBytes bounds what waits undecoded, whatever the number of cameras.
 const heldBytes = 64 << 20
 

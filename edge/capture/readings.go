@@ -46,7 +46,7 @@ type DeviceReadings struct{ device }
 func NewDeviceReadings(c DeviceConfig, from Subscriber, log *slog.Logger) *DeviceReadings {
 	c = c.withDefaults()
 	return &DeviceReadings{device{name: "sensors", from: from, log: log, config: c, qos: 1,
-		filter: readingPrefix + "+" + readingSuffix, prefix: readingPrefix, suffix: readingSuffix,
+		filter: ReadingFilter, prefix: readingPrefix, suffix: readingSuffix,
 		limit: maxReadingBytes, now: time.Now}}
 }
 
