@@ -85,6 +85,37 @@ func (b box) Submit(ctx context.Context, drafts ...draft) error {
 	return nil
 }
 
+// Record commits what readings became and marks, all or nothing, and tries until it is done: only the
+// end of ctx or of the buffer is an error.
+func (b box) Record(ctx context.Context, drafts []draft, marks []outbox.Mark) error {
+	began := time.Now()
+	b.begun(drafts)
+	plain := make([]outbox.Draft, len(drafts))
+	for i, d := range drafts {
+		plain[i] = d.Draft
+	}
+	for wait := firstWait; ; wait = min(2*wait, 30*time.Second) {
+		_, err := b.CommitMarked(ctx, plain, marks)
+		if err == nil {
+			break
+		}
+		if ctx.Err() != nil || errors.Is(err, outbox.ErrClosed) {
+			return err
+		}
+		if wait == firstWait {
+			b.log.Warn("readings can't be committed; they stay with the local broker until they can", telemetry.Err, err)
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	b.committed(drafts, began)
+	b.withdraw(ctx, drafts)
+	return nil
+}
+
 // withdraw takes back what drafts supersede, now that they are durable themselves. Where that fails
 // the earlier ones are sent as well, which is no loss.
 func (b box) withdraw(ctx context.Context, drafts []draft) {

@@ -109,6 +109,9 @@ func (l *cameraLane) take(ctx context.Context, p capture.Picture) error {
 		if p.Release != nil {
 			p.Release()
 		}
+		if p.Committed != nil && l.live { // a message is acknowledged; a file is told at its end
+			p.Committed()
+		}
 	}
 	if reason != "" || err != nil {
 		return err

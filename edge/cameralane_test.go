@@ -267,14 +267,45 @@ func TestAWishedFrameComesAlsoFromAStillCameraAndIsNotTakenBack(t *testing.T) {
 	}
 }
 
+func TestEachPublishedPictureIsDoneWithOnce(t *testing.T) {
+	config := power.DefaultConfig()
+	config.Root = t.TempDir()
+	config.Modes = []power.Mode{{Mode: 2, Share: 0.25}}
+	writeFile(t, config.Root, "var/lib/nvpmodel/status", "pmode:0002\n")
+	a := &Agent{power: power.New(config, slog.New(slog.DiscardHandler))}
+	a.power.Look()
+	box := &fakeBox{}
+	l := laneOf(a, box, look(person), newTurns(2), true, nil)
+	var done [20]atomic.Int64
+	_, err := l.run(t.Context(), func(ctx context.Context, emit func(context.Context, capture.Picture) error) error {
+		for n := range int64(len(done)) {
+			p := frame(n, time.Now())
+			p.Committed = func() { done[n].Add(1) }
+			if err := emit(ctx, p); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range done {
+		if times := done[n].Load(); times != 1 {
+			t.Errorf("picture %d is done with %d times", n, times)
+		}
+	}
+}
+
 func TestAnInboxHoldsTheNewestPicture(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	var left []int64
-	released := 0
+	released, done := 0, 0
 	box := newInbox(func(p capture.Picture) { left = append(left, p.Frame) })
 	for n := range int64(4) {
 		p := frame(n, time.Now())
 		p.Release = func() { released++ }
+		p.Committed = func() { done++ }
 		box.put(p)
 	}
 	enough := errors.New("enough")
@@ -283,8 +314,8 @@ func TestAnInboxHoldsTheNewestPicture(t *testing.T) {
 		got = append(got, p.Frame)
 		return enough
 	})
-	if !errors.Is(err, enough) || !slices.Equal(got, []int64{3}) || !slices.Equal(left, []int64{0, 1, 2}) || released != 3 {
-		t.Errorf("%v: got %v, left %v, %d released", err, got, left, released)
+	if !errors.Is(err, enough) || !slices.Equal(got, []int64{3}) || !slices.Equal(left, []int64{0, 1, 2}) || released != 3 || done != 3 {
+		t.Errorf("%v: got %v, left %v, %d released, %d done with", err, got, left, released, done)
 	}
 	over, stop := context.WithCancel(t.Context())
 	stop()

@@ -30,7 +30,7 @@ func newSwift() *swift {
 	return s
 }
 
-func (s *swift) Send(_ context.Context, i event.Item) error {
+func (s *swift) Send(_ context.Context, i event.Item, _ func()) error {
 	if i.Kind == event.Alert {
 		s.once.Do(func() { close(s.alert) })
 	}

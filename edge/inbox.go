@@ -29,6 +29,9 @@ func (i *inbox) put(p capture.Picture) {
 		if old.Release != nil {
 			old.Release()
 		}
+		if old.Committed != nil { // it need not come again
+			old.Committed()
+		}
 		i.left(old)
 	default: // it was just taken
 	}

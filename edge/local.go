@@ -3,6 +3,7 @@ package edge
 import (
 	"context"
 	"fmt"
+	"log/slog"
 
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/edge/detect"
@@ -13,24 +14,29 @@ import (
 type local struct {
 	embedded *broker.EmbeddedMQTT // nil where mosquitto serves
 	client   *broker.MQTT
+	readings *broker.MQTT // nil where they are not taken
+	frames   *broker.MQTT // likewise
+	seen     *seenReadings
 	*detect.Announcer
 }
 
-func (a *Agent) dialLocal(ctx context.Context, c Local) (*local, error) {
+func (a *Agent) dialLocal(ctx context.Context, c Local) (_ *local, err error) {
 	l := &local{}
 	url := c.URL
-	if c.Embedded != "" {
-		var err error
-		if l.embedded, err = broker.EmbedMQTT(broker.EmbedMQTTOptions{Addr: c.Embedded, Log: a.log}); err != nil {
-			return nil, fmt.Errorf("serve the local broker on %s: %w (local.embedded)", c.Embedded, err)
-		}
-		url = l.embedded.URL()
-	}
 	id := c.ClientID
 	if id == "" {
 		id = "canvas-edge-" + a.config.Edge + "-local"
 	}
-	var err error
+	if c.Embedded != "" {
+		o := broker.EmbedMQTTOptions{Addr: c.Embedded, Log: a.log}
+		if a.config.Sensors.Enabled { // the broker dies with the agent: only the buffer's word is good
+			o.Confirm = []broker.Confirm{{Filter: capture.ReadingFilter, ClientID: id + "-readings"}}
+		}
+		if l.embedded, err = broker.EmbedMQTT(o); err != nil {
+			return nil, fmt.Errorf("serve the local broker on %s: %w (local.embedded)", c.Embedded, err)
+		}
+		url = l.embedded.URL()
+	}
 	l.client, err = broker.DialMQTT(ctx, broker.MQTTOptions{URL: url, ClientID: id, Security: c.Security, Log: a.log,
 		Will: &broker.Message{Topic: detect.AvailableTopic, Payload: []byte("offline"), QoS: 1, Retained: true}})
 	if err != nil {
@@ -38,12 +44,32 @@ func (a *Agent) dialLocal(ctx context.Context, c Local) (*local, error) {
 		return nil, fmt.Errorf("connect to the local broker: %w", err)
 	}
 	l.Announcer = detect.NewAnnouncer(l.client, a.stats, 0, a.log)
+	l.seen = newSeenReadings()
+	if a.config.Sensors.Enabled {
+		l.readings, err = broker.DialMQTT(ctx, intakeOptions(url, id+"-readings", c, l.seen.session, a.log))
+	}
+	if err == nil && a.config.Frames.Enabled {
+		l.frames, err = broker.DialMQTT(ctx, intakeOptions(url, id+"-frames", c, nil, a.log))
+	}
+	if err != nil {
+		l.close()
+		return nil, fmt.Errorf("connect to the local broker: %w", err)
+	}
 	return l, nil
 }
 
+// intakeOptions are those of a client that takes messages for good: the broker keeps what comes while
+// it is away, and each message is acknowledged once what it became is safe. Each has a connection of its
+// own: one that waits for the buffer must not hold up announcements, nor pictures readings.
+func intakeOptions(url, id string, c Local, session func(kept bool), log *slog.Logger) broker.MQTTOptions {
+	return broker.MQTTOptions{URL: url, ClientID: id, Security: c.Security, Persistent: true, ManualAck: true, OnSession: session, Log: log}
+}
+
 func (l *local) close() {
-	if l.client != nil {
-		l.client.Close()
+	for _, client := range []*broker.MQTT{l.client, l.readings, l.frames} {
+		if client != nil {
+			client.Close()
+		}
 	}
 	if l.embedded != nil {
 		l.embedded.Close()
@@ -74,7 +100,7 @@ func (a *Agent) localLanes(ctx context.Context) (err error) {
 	}
 	a.add(lane{name: "announcements", run: func(ctx context.Context) (int64, error) { return 0, a.local.Run(ctx) }})
 	if a.config.Frames.Enabled {
-		frames := capture.NewDeviceFrames(a.config.Frames.DeviceConfig, a.local.client, a.decoding(ctx), a.log).Guarded(a.guard(true))
+		frames := capture.NewDeviceFrames(a.config.Frames.DeviceConfig, a.local.frames, a.decoding(ctx), a.log).Guarded(a.guard(true))
 		a.messages["frames"] = frames.Counts
 		if err := a.framesLane(ctx, frames); err != nil {
 			return err

@@ -247,7 +247,7 @@ func (a *Agent) Drained(ctx context.Context) error {
 }
 
 // buffer is the outbox as lanes see it.
-func (a *Agent) buffer() buffer { return box{a.box, a.shed, a.log, a.trace} }
+func (a *Agent) buffer() box { return box{a.box, a.shed, a.log, a.trace} }
 
 // Stats counts the items of the buffer.
 func (a *Agent) Stats() outbox.Stats { return a.box.Stats() }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -32,6 +33,7 @@ type fakeBox struct {
 	waiting   []string       // keys of what still waits
 	raised    map[string]int // how much waits under a subject
 	full      error
+	marks     map[string]string
 }
 
 func (b *fakeBox) Commit(_ context.Context, drafts ...draft) error {
@@ -53,6 +55,34 @@ func (b *fakeBox) Commit(_ context.Context, drafts ...draft) error {
 }
 
 func (b *fakeBox) Submit(ctx context.Context, drafts ...draft) error { return b.Commit(ctx, drafts...) }
+
+func (b *fakeBox) Record(ctx context.Context, drafts []draft, marks []outbox.Mark) error {
+	if err := b.Commit(ctx, drafts...); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.marks == nil {
+		b.marks = map[string]string{}
+	}
+	for _, m := range marks {
+		if b.marks[m.Name] = string(m.Value); m.Value == nil {
+			delete(b.marks, m.Name)
+		}
+	}
+	return nil
+}
+
+func (b *fakeBox) Marks(prefix string) (all []outbox.Mark, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for name, value := range b.marks {
+		if strings.HasPrefix(name, prefix) {
+			all = append(all, outbox.Mark{Name: name, Value: []byte(value)})
+		}
+	}
+	return all, nil
+}
 
 func (b *fakeBox) WaitsUnder(key string) bool {
 	b.mu.Lock()

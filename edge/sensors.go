@@ -13,18 +13,29 @@ import (
 	"cloudcanvas/shared/telemetry"
 )
 
-// sensorLane takes readings by their rules into the outbox. Once it runs it is used by one goroutine.
-type sensorLane struct {
-	box    buffer
-	rules  *sense.Rules
-	wishes *wishes
-	warn   func(problem string, source string)
-	hand   *telemetry.Hand
-	newest map[string]string // key of the item that a newer reading takes back, by sensor and group
+// recorder is what the sensors' lane needs of the outbox.
+type recorder interface {
+	// Record commits drafts and marks, all or nothing. Where there is no room the least valuable is dropped.
+	Record(ctx context.Context, drafts []draft, marks []outbox.Mark) error
+	// Marks are those that were recorded under names that begin so.
+	Marks(prefix string) ([]outbox.Mark, error)
 }
 
-func newSensorLane(b buffer, rules []sense.Rule, w *wishes, warn func(problem, source string)) *sensorLane {
-	return &sensorLane{box: b, rules: sense.New(rules), wishes: w, warn: warn, hand: new(telemetry.Hand), newest: map[string]string{}}
+// sensorLane takes readings by their rules into the outbox. Once it runs it is used by one goroutine.
+type sensorLane struct {
+	box      recorder
+	rules    *sense.Rules
+	wishes   *wishes
+	warn     func(problem string, source string)
+	hand     *telemetry.Hand
+	newest   map[string]string // key of the item that a newer reading takes back, by sensor and group
+	seen     *seenReadings
+	repeated func(n int) // hears of readings that had become items before
+}
+
+func newSensorLane(b recorder, rules []sense.Rule, w *wishes, warn func(problem, source string)) *sensorLane {
+	return &sensorLane{box: b, rules: sense.New(rules), wishes: w, warn: warn, hand: new(telemetry.Hand), newest: map[string]string{},
+		seen: newSeenReadings(), repeated: func(int) {}}
 }
 
 const (
@@ -34,53 +45,97 @@ const (
 	lastWords = 5 * time.Second
 )
 
+// readingSource gives readings as they come; a nil from emit says that all they became is safe.
+type readingSource func(ctx context.Context, emit func(context.Context, []capture.Said) error) error
+
+// batch is readings that came together, and who waits for them to be safe.
+type batch struct {
+	said []capture.Said
+	safe chan error
+}
+
 // run takes a source's readings until it ends; what has gathered by then is told.
-func (l *sensorLane) run(ctx context.Context, source func(context.Context, func(context.Context, capture.Picture) error) error) error {
+func (l *sensorLane) run(ctx context.Context, source readingSource) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	readings := make(chan capture.Picture)
-	ended := make(chan error, 1)
+	found, err := l.resume()
+	if err != nil {
+		return err
+	}
+	// What is in hand at a stop is still committed: it could not be told from what was not.
+	steady, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastWords, cut) })()
+	if err := l.tell(steady, found, nil); err != nil {
+		return err
+	}
+	batches, ended := make(chan batch), make(chan error, 1)
 	go func() {
-		ended <- source(ctx, func(ctx context.Context, p capture.Picture) error {
+		ended <- source(ctx, func(ctx context.Context, said []capture.Said) error {
+			b := batch{said, make(chan error, 1)}
 			select {
-			case readings <- p:
-				return nil
+			case batches <- b:
+				return <-b.safe
 			case <-ctx.Done():
 				return context.Cause(ctx)
 			}
 		})
-		close(readings)
+		close(batches)
 	}()
 	tick := time.NewTicker(windowsEvery)
 	defer tick.Stop()
 	for {
 		var err error
 		select {
-		case p, ok := <-readings:
+		case b, ok := <-batches:
 			if !ok {
-				last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
-				defer cancel()
-				if err := l.tell(last, l.rules.Close(time.Now())); err != nil {
+				if err := l.tell(steady, l.rules.Close(time.Now()), nil); err != nil {
 					return err
 				}
 				return <-ended
 			}
-			err = l.tell(ctx, l.rules.Take(p.Stream, p.At, p.Reading))
+			err = l.take(steady, b.said)
+			b.safe <- err
 		case now := <-tick.C:
-			err = l.tell(ctx, l.rules.Due(now))
+			err = l.tell(steady, l.rules.Due(now), nil)
 		}
 		if err != nil {
 			stop(err)
-			for range readings { // until the source has ended
+			for b := range batches { // until the source has ended
+				b.safe <- err
 			}
 			return <-ended
 		}
 	}
 }
 
-// tell makes items of findings, and asks for the pictures that they want.
-func (l *sensorLane) tell(ctx context.Context, found []sense.Finding) error {
-	if len(found) == 0 {
+// take makes of readings what the rules say, and commits it together with a note of their messages:
+// those that the broker sends again become nothing more.
+func (l *sensorLane) take(ctx context.Context, said []capture.Said) error {
+	var found []sense.Finding
+	var marks []outbox.Mark
+	repeated := 0
+	for _, s := range said {
+		if l.seen.had(s) {
+			repeated++
+			continue
+		}
+		found = append(found, l.rules.Take(s.Stream, s.At, s.Reading)...)
+		if m, ok := l.seen.note(s); ok {
+			marks = append(marks, m)
+		}
+	}
+	if repeated > 0 {
+		l.repeated(repeated)
+	}
+	return l.tell(ctx, found, marks)
+}
+
+// tell makes items of findings, and asks for the pictures that they want. Windows that have not ended
+// are kept with them, so that a reading that is in one is safe too.
+func (l *sensorLane) tell(ctx context.Context, found []sense.Finding, marks []outbox.Mark) error {
+	marks = append(marks, windowMarks(l.rules.Changed())...)
+	if len(found) == 0 && len(marks) == 0 {
 		return nil
 	}
 	defer l.hand.Work()()
@@ -98,7 +153,8 @@ func (l *sensorLane) tell(ctx context.Context, found []sense.Finding) error {
 			}
 		}
 	}
-	return l.box.Submit(ctx, drafts...)
+	defer l.hand.Wait()()
+	return l.box.Record(ctx, drafts, marks)
 }
 
 func (l *sensorLane) draft(f sense.Finding) (draft, error) {
@@ -128,14 +184,14 @@ func (l *sensorLane) draft(f sense.Finding) (draft, error) {
 
 // addSensors lays the lane for readings.
 func (a *Agent) addSensors() {
-	readings := capture.NewDeviceReadings(a.config.Sensors.DeviceConfig, a.local.client, a.log)
+	readings := capture.NewDeviceReadings(a.config.Sensors.DeviceConfig, a.local.readings, a.log)
 	a.messages["readings"] = readings.Counts
 	hand := a.hands.New("sensors")
 	a.add(lane{name: "sensors", run: func(ctx context.Context) (int64, error) {
 		l := newSensorLane(a.buffer(), a.config.Sensors.Rules, &a.wishes, func(problem, source string) {
 			a.log.Warn(problem, telemetry.Stream, source)
 		})
-		l.hand = hand
+		l.hand, l.seen, l.repeated = hand, a.local.seen, readings.Repeated
 		return 0, l.run(ctx, readings.Run)
 	}})
 }

@@ -2,8 +2,10 @@ package edge
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -14,11 +16,11 @@ import (
 )
 
 // say is a source of readings of one sensor, a second apart.
-func say(values ...float64) func(context.Context, func(context.Context, capture.Picture) error) error {
-	return func(ctx context.Context, emit func(context.Context, capture.Picture) error) error {
+func say(values ...float64) readingSource {
+	return func(ctx context.Context, emit func(context.Context, []capture.Said) error) error {
 		at := time.Now().Add(-time.Duration(len(values)) * time.Second)
 		for _, v := range values {
-			if err := emit(ctx, capture.Picture{Stream: "boiler", At: at, Reading: map[string]float64{"t": v}}); err != nil {
+			if err := emit(ctx, []capture.Said{{Picture: capture.Picture{Stream: "boiler", At: at, Reading: map[string]float64{"t": v}}}}); err != nil {
 				return err
 			}
 			at = at.Add(time.Second)
@@ -77,7 +79,7 @@ func TestAnUnfinishedWindowIsToldWhenTheDeviceStops(t *testing.T) {
 	box := &fakeBox{}
 	ctx, stop := context.WithCancel(t.Context())
 	rules := []sense.Rule{{Sensor: "boiler", Window: time.Hour}}
-	err := newSensorLane(box, rules, &wishes{}, nil).run(ctx, func(ctx context.Context, emit func(context.Context, capture.Picture) error) error {
+	err := newSensorLane(box, rules, &wishes{}, nil).run(ctx, func(ctx context.Context, emit func(context.Context, []capture.Said) error) error {
 		if err := say(1, 5)(ctx, emit); err != nil {
 			return err
 		}
@@ -98,5 +100,96 @@ func TestAFullBufferEndsTheSensorsLane(t *testing.T) {
 	err := newSensorLane(&fakeBox{full: full}, nil, &wishes{}, nil).run(t.Context(), say(1, 2, 3))
 	if !errors.Is(err, full) {
 		t.Error(err)
+	}
+}
+
+// heard are messages of one sensor as the broker hands them over, numbered from that packet on.
+func heard(from uint16, again bool, values ...float64) (said []capture.Said) {
+	for i, v := range values {
+		s := capture.Said{Picture: capture.Picture{Stream: "boiler", At: time.Now(), Reading: map[string]float64{"t": v}}, Packet: from + uint16(i), Again: again}
+		binary.BigEndian.PutUint64(s.Digest[:], math.Float64bits(v))
+		said = append(said, s)
+	}
+	return said
+}
+
+// batches is a source of what came together.
+func batches(all ...[]capture.Said) readingSource {
+	return func(ctx context.Context, emit func(context.Context, []capture.Said) error) error {
+		for _, said := range all {
+			if err := emit(ctx, said); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+func TestWhatTheBrokerSendsAgainBecomesNoSecondItem(t *testing.T) {
+	box := &fakeBox{}
+	repeated := 0
+	live := func(session bool, all ...[]capture.Said) {
+		t.Helper()
+		l := newSensorLane(box, nil, &wishes{}, nil)
+		l.repeated = func(n int) { repeated += n }
+		if !session {
+			l.seen.session(false)
+		}
+		if err := l.run(t.Context(), batches(all...)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect := func(what string, items, again int) {
+		t.Helper()
+		if n := len(box.of(event.Reading)); n != items || repeated != again {
+			t.Errorf("%s: %d items, %d repeated; want %d and %d", what, n, repeated, items, again)
+		}
+	}
+	live(false, heard(1, false, 20, 20, 21), heard(2, true, 20, 21))
+	expect("in one life", 3, 2)
+	live(true, heard(1, true, 20, 20, 21, 22), heard(5, false, 23))
+	expect("after a crash", 5, 5) // 22 had not been committed
+	live(true, heard(5, false, 23))
+	expect("the same again without the mark of a duplicate", 6, 5)
+	live(true, heard(4, true, 99))
+	expect("another one under that number", 7, 5)
+	live(false, heard(5, true, 23))
+	expect("in another session", 8, 5)
+	long := make([]float64, stale)
+	live(true, heard(100, false, long...), heard(5, true, 23))
+	expect("long after", 8+stale+1, 5)
+}
+
+func TestAWindowIsKeptOverACrash(t *testing.T) {
+	box := &fakeBox{}
+	rules := []sense.Rule{{Sensor: "boiler", Window: time.Hour}}
+	ctx, stop := context.WithCancel(t.Context())
+	crash := newSensorLane(box, rules, &wishes{}, nil)
+	crash.run(ctx, func(ctx context.Context, emit func(context.Context, []capture.Said) error) error {
+		if err := emit(ctx, heard(1, false, 1, 5)); err != nil {
+			t.Error(err)
+		}
+		box.mu.Lock()
+		box.full = errors.New("the process is gone")
+		box.mu.Unlock()
+		stop()
+		return ctx.Err()
+	})
+	box.full = nil
+	if len(box.marks) != 3 || len(box.drafts) != 0 {
+		t.Fatalf("%d marks, %d items", len(box.marks), len(box.drafts))
+	}
+	if err := newSensorLane(box, rules, &wishes{}, nil).run(t.Context(), batches(heard(2, true, 5), heard(3, false, 9))); err != nil {
+		t.Fatal(err)
+	}
+	readings := box.of(event.Reading)
+	var window event.ReadingData
+	if len(readings) != 1 || json.Unmarshal(readings[0].Data, &window) != nil || window.Values["t.mean"] != 5 || window.Values["t.count"] != 3 {
+		t.Errorf("%d readings: %+v", len(readings), window)
+	}
+	for name := range box.marks {
+		if strings.HasPrefix(name, windowPrefix) {
+			t.Errorf("the window was told, and %s stays", name)
+		}
 	}
 }

@@ -29,6 +29,7 @@ func TestMosquittoAcceptsTheDevicesConfiguration(t *testing.T) {
 	address := free.Addr().(*net.TCPAddr)
 	free.Close()
 	conf := strings.Replace(string(text), "listener 1883 127.0.0.1", fmt.Sprintf("listener %d 127.0.0.1", address.Port), 1)
+	conf = strings.Replace(conf, "/var/lib/mosquitto/", t.TempDir()+"/", 1)
 	if os.Getuid() == 0 {
 		conf = "user root\n" + conf
 	}

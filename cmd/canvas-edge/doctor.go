@@ -51,7 +51,9 @@ func lookAtDevice(ctx context.Context, cfg edge.Config) []checkup.Finding {
 			f.Fix = "sudo systemctl start mosquitto    # or set local.embedded"
 		}
 		all = append(all, f)
-	case cfg.Local.Embedded == "" && (cfg.Frames.Enabled || cfg.Sensors.Enabled):
+	case cfg.Local.Embedded != "":
+		all = append(all, checkup.Good("local broker", "embedded: it keeps no sessions over a restart; readings are acknowledged once they are in the buffer, pictures when they come"))
+	case cfg.Frames.Enabled || cfg.Sensors.Enabled:
 		all = append(all, checkup.Doubtful("local broker", "frames or sensors are wanted, and there is no broker they could come over", "set local.embedded: 127.0.0.1:1883, or local.url"))
 	}
 	for _, camera := range cfg.Cameras {

@@ -26,6 +26,9 @@ const (
 	readingPrefix, readingSuffix = "canvas/sensors/", "/reading"
 )
 
+// ReadingFilter takes in the topics of all sensors.
+const ReadingFilter = readingPrefix + "+" + readingSuffix
+
 // heldBytes bounds what waits undecoded, whatever the number of cameras.
 const heldBytes = 64 << 20
 
@@ -35,7 +38,7 @@ type DeviceConfig struct {
 	MaxPixels  int   `yaml:"max_pixels"`  // of a frame; 0: 100 million
 	MaxBytes   int64 `yaml:"max_bytes"`   // of a message with a frame; 0: 16 MiB
 	Queue      int   `yaml:"queue"`       // newest frames held of each camera; 0: 2
-	Readings   int   `yaml:"readings"`    // newest readings held of each sensor; 0: 64
+	Readings   int   `yaml:"readings"`    // readings taken off the broker and not in the buffer yet, of all sensors; 0: 1024
 }
 
 func (c DeviceConfig) withDefaults() DeviceConfig {
@@ -47,22 +50,16 @@ func (c DeviceConfig) withDefaults() DeviceConfig {
 	def(&c.MaxStreams, 256)
 	def(&c.MaxPixels, defaultImagePixels)
 	def(&c.Queue, 2)
-	def(&c.Readings, 64)
+	def(&c.Readings, 1024)
+	c.Readings = min(c.Readings, MostReadings)
 	if c.MaxBytes <= 0 {
 		c.MaxBytes = 16 << 20
 	}
 	return c
 }
 
-// DeviceCounts is what became of the messages.
-type DeviceCounts struct {
-	Taken   int64 `json:"taken"`
-	Dropped int64 `json:"dropped"` // older than what a busy pipeline could take
-	Bad     int64 `json:"bad"`     // could not be understood
-}
-
-// device is the part that frames and readings have in common: a queue of the newest of each
-// stream between the subscription, which must not wait, and the pipeline, which may.
+// device is the part that frames and readings have in common: what is known of the names that speak,
+// and what became of their messages.
 type device struct {
 	name           string
 	filter         string
@@ -75,8 +72,8 @@ type device struct {
 	limit          int64
 	now            func() time.Time
 
-	taken, dropped, bad atomic.Int64
-	nextComplaint       atomic.Int64 // unix nanoseconds
+	tally
+	nextComplaint atomic.Int64 // unix nanoseconds
 
 	mu      sync.Mutex
 	streams []string
@@ -86,9 +83,7 @@ type device struct {
 func (d *device) Name() string { return d.name }
 
 // Counts is what became of the messages so far; safe from any goroutine.
-func (d *device) Counts() DeviceCounts {
-	return DeviceCounts{Taken: d.taken.Load(), Dropped: d.dropped.Load(), Bad: d.bad.Load()}
-}
+func (d *device) Counts() DeviceCounts { return d.counts() }
 
 // Streams are the cameras or sensors that have spoken, sorted.
 func (d *device) Streams() []string {
@@ -97,35 +92,53 @@ func (d *device) Streams() []string {
 	return slices.Clone(d.streams)
 }
 
-// run hands on what open makes of each message, until ctx ends.
+// run hands on what open makes of the newest message of each stream, until ctx ends: between the
+// subscription, which must not wait, and the pipeline, which may, older ones make way.
 func (d *device) run(ctx context.Context, open func(*Picture, []byte) error, emit func(context.Context, Picture) error) error {
-	queue := newNewest(d.depth, heldBytes, func(string) { d.dropped.Add(1) })
+	queue := newNewest(d.depth, heldBytes, func(string) { d.leave(LeftBehind) })
 	var over atomic.Bool
 	defer over.Store(true)
+	var acks acks
+	var known recent
 	d.from.Subscribe(d.filter, d.qos, func(m broker.Message) {
+		if over.Load() {
+			return // not acknowledged: it comes again
+		}
+		settle := acks.expect(m.Ack)
+		d.came()
+		if known.again(m) {
+			d.count(func(c *DeviceCounts) { c.Redelivered++ })
+			d.leave(LeftRepeated)
+			settle()
+			return
+		}
 		// A retained message is the answer to the subscription: nobody knows from when it is, and
 		// each reconnect brings it again.
-		if over.Load() || m.Retained {
+		if m.Retained {
+			d.leave(LeftRetained)
+			settle()
 			return
 		}
 		stream, err := d.admit(m)
 		if err != nil {
 			d.complain(m.Topic, err)
+			settle()
 			return
 		}
 		// The payload rides along undecoded: work that is dropped was never done.
-		queue.put(Picture{Stream: stream, At: d.now(), payload: m.Payload})
+		queue.put(Picture{Stream: stream, At: d.now(), payload: m.Payload, Committed: settle})
 	})
 	numbers := map[string]int64{}
 	return queue.drain(ctx, nil, func(ctx context.Context, p Picture) error {
 		if err := open(&p, p.payload); err != nil {
 			d.complain(d.prefix+p.Stream+d.suffix, err)
+			p.Committed()
 			return nil
 		}
 		p.payload = nil
 		p.Frame = numbers[p.Stream]
 		numbers[p.Stream]++
-		d.taken.Add(1)
+		d.take()
 		return emit(ctx, p)
 	})
 }
@@ -136,14 +149,14 @@ func (d *device) admit(m broker.Message) (string, error) {
 	stream, ends := strings.CutSuffix(rest, d.suffix)
 	switch {
 	case !ok || !ends:
-		return "", fmt.Errorf("the topic is not %s<name>%s", d.prefix, d.suffix)
+		return "", refused{LeftName, fmt.Errorf("the topic is not %s<name>%s", d.prefix, d.suffix)}
 	case int64(len(m.Payload)) > d.limit:
-		return "", fmt.Errorf("a message of %d bytes, %d is the limit", len(m.Payload), d.limit)
+		return "", refused{LeftSize, fmt.Errorf("a message of %d bytes, %d is the limit", len(m.Payload), d.limit)}
 	case len(m.Payload) == 0:
 		return "", errors.New("the message is empty")
 	}
 	if err := event.CheckName(stream); err != nil {
-		return "", fmt.Errorf("the name is not usable: %w", err)
+		return "", refused{LeftName, fmt.Errorf("the name is not usable: %w", err)}
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -152,15 +165,16 @@ func (d *device) admit(m broker.Message) (string, error) {
 		return stream, nil
 	}
 	if len(d.streams) == d.config.MaxStreams {
-		return "", fmt.Errorf("more than %d names (max_streams)", d.config.MaxStreams)
+		return "", refused{LeftStreams, fmt.Errorf("more than %d names (max_streams)", d.config.MaxStreams)}
 	}
 	d.streams = slices.Insert(d.streams, at, strings.Clone(stream))
 	return stream, nil
 }
 
-// complain counts a bad message, and tells of one in ten seconds.
+// complain counts a message that is left out, and tells of one in ten seconds.
 func (d *device) complain(topic string, err error) {
-	bad := d.bad.Add(1)
+	stream := strings.TrimSuffix(strings.TrimPrefix(topic, d.prefix), d.suffix)
+	bad := d.refuse(stream, err)
 	now, next := d.now().UnixNano(), d.nextComplaint.Load()
 	if now >= next && d.nextComplaint.CompareAndSwap(next, now+int64(10*time.Second)) {
 		d.log.Warn("message left out", "topic", fmt.Sprintf("%.200q", topic), "problem", err, "bad", bad)
@@ -177,7 +191,7 @@ type DeviceFrames struct {
 // NewDeviceFrames makes the source.
 func NewDeviceFrames(c DeviceConfig, from Subscriber, decode Decode, log *slog.Logger) *DeviceFrames {
 	c = c.withDefaults()
-	return &DeviceFrames{decode: decode, device: device{name: "cameras", from: from, log: log, config: c,
+	return &DeviceFrames{decode: decode, device: device{name: "cameras", from: from, log: log, config: c, qos: 1,
 		filter: framePrefix + "+" + frameSuffix, prefix: framePrefix, suffix: frameSuffix,
 		depth: c.Queue, limit: c.MaxBytes, now: time.Now}}
 }
@@ -197,25 +211,6 @@ func (d *DeviceFrames) Run(ctx context.Context, emit func(context.Context, Pictu
 		}
 		defer done()
 		p.Image, err = d.decode(payload, d.config.MaxPixels)
-		return err
-	}, emit)
-}
-
-// DeviceReadings takes numbers from canvas/sensors/<sensor>/reading; see ParseReading.
-type DeviceReadings struct{ device }
-
-// NewDeviceReadings makes the source.
-func NewDeviceReadings(c DeviceConfig, from Subscriber, log *slog.Logger) *DeviceReadings {
-	c = c.withDefaults()
-	return &DeviceReadings{device{name: "sensors", from: from, log: log, config: c, qos: 1,
-		filter: readingPrefix + "+" + readingSuffix, prefix: readingPrefix, suffix: readingSuffix,
-		depth: c.Readings, limit: maxReadingBytes, now: time.Now}}
-}
-
-// Run emits a Picture with a Reading for each message until ctx ends.
-func (d *DeviceReadings) Run(ctx context.Context, emit func(context.Context, Picture) error) error {
-	return d.run(ctx, func(p *Picture, payload []byte) (err error) {
-		p.Reading, err = ParseReading(payload)
 		return err
 	}, emit)
 }

@@ -2,7 +2,11 @@ package capture
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -61,7 +65,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 func TestReadingsComeFromASensorsTopicAndBadOnesAreCounted(t *testing.T) {
 	l := newLoop()
 	s := NewDeviceReadings(DeviceConfig{MaxStreams: 2}, l, quiet)
-	pictures := listen(t, s)
+	pictures := listen(t, flat{s})
 	<-l.ready
 	l.say("canvas/sensors/roof/reading", `{"wind":{"speed":"3.5"}}`)
 	if p := <-pictures; p.Stream != "roof" || p.Reading["wind.speed"] != 3.5 || p.Frame != 0 {
@@ -81,8 +85,131 @@ func TestReadingsComeFromASensorsTopicAndBadOnesAreCounted(t *testing.T) {
 	if p := <-pictures; p.Reading["value"] != 5 || p.Frame != 1 {
 		t.Errorf("%+v", p)
 	}
-	if c := s.Counts(); c != (DeviceCounts{Taken: 3, Bad: 5}) {
+	l.say("canvas/sensors/roof/reading", "6") // the one before is settled when it is taken
+	<-pictures
+	c := s.Counts()
+	left := map[string]int64{LeftMalformed: 2, LeftName: 2, LeftStreams: 1, LeftRetained: 1}
+	if c.Received != 10 || c.Taken != 4 || c.Bad != 5 || !maps.Equal(c.LeftOut, left) || !maps.Equal(c.BadBy, map[string]int64{"roof": 2, "others": 3}) {
 		t.Errorf("counts %+v", c)
+	}
+}
+
+// flat gives the readings of a source one by one.
+type flat struct{ *DeviceReadings }
+
+func (f flat) Run(ctx context.Context, emit func(context.Context, Picture) error) error {
+	return f.DeviceReadings.Run(ctx, func(ctx context.Context, said []Said) error {
+		for _, s := range said {
+			if err := emit(ctx, s.Picture); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func TestNoReadingIsAcknowledgedBeforeItIsSafeAndABurstWaitsOutside(t *testing.T) {
+	l := newLoop()
+	s := NewDeviceReadings(DeviceConfig{Readings: 3}, l, quiet)
+	batches, safe := make(chan int), make(chan error)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- s.Run(ctx, func(_ context.Context, said []Said) error {
+			batches <- len(said)
+			return <-safe
+		})
+	}()
+	<-l.ready
+	var acked []int
+	var mu sync.Mutex
+	said := make(chan int, 10)
+	go func() {
+		for n := range 10 {
+			l.handle(broker.Message{Topic: "canvas/sensors/roof/reading", Payload: []byte("1"), QoS: 1, Packet: uint16(n + 1), Ack: func() {
+				mu.Lock()
+				acked = append(acked, n)
+				mu.Unlock()
+			}})
+			said <- n
+		}
+	}()
+	total := 0
+	for total < 8 {
+		n := <-batches
+		mu.Lock()
+		if len(acked) != total || n > 3 {
+			t.Errorf("%d acknowledged, %d are safe, %d more on their way", len(acked), total, n)
+		}
+		mu.Unlock()
+		if total += n; total < 8 {
+			safe <- nil
+		}
+	}
+	cancel()
+	safe <- context.Canceled
+	if err := <-ended; !errors.Is(err, context.Canceled) || !slices.IsSorted(acked) || len(acked) >= total {
+		t.Errorf("%v; of %d taken %d were acknowledged: %v", err, total, len(acked), acked)
+	}
+}
+
+func TestAPictureIsAcknowledgedWhenItIsDoneWithOrMadeWay(t *testing.T) {
+	l := newLoop()
+	s := NewDeviceFrames(DeviceConfig{Queue: 1}, l, decodeStd, quiet)
+	pictures := listen(t, s)
+	<-l.ready
+	var mu sync.Mutex
+	var sent []uint16
+	acked := func() []uint16 {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(sent)
+	}
+	say := func(packet uint16, again bool, payload []byte) {
+		l.handle(broker.Message{Topic: "canvas/cameras/gate/frame", Payload: payload, QoS: 1, Packet: packet, Duplicate: again, Ack: func() {
+			mu.Lock()
+			defer mu.Unlock()
+			sent = append(sent, packet)
+		}})
+	}
+	say(1, false, pngOf(t, 1, 1))
+	first := <-pictures
+	say(2, false, pngOf(t, 2, 1)) // is taken, and waits for the one before
+	eventually(t, "the second is on its way", func() bool { return s.Counts().Taken == 2 })
+	say(3, false, pngOf(t, 3, 1))
+	say(4, false, pngOf(t, 4, 1))
+	say(5, false, []byte("no picture"))
+	if len(acked()) != 0 {
+		t.Errorf("%v acknowledged before the first is safe", acked())
+	}
+	first.Committed()
+	if !slices.Equal(acked(), []uint16{1}) {
+		t.Errorf("%v acknowledged", acked())
+	}
+	second := <-pictures
+	second.Committed()
+	eventually(t, "the last is looked at", func() bool { return len(acked()) == 5 })
+	say(2, true, pngOf(t, 2, 1))
+	if c := s.Counts(); !slices.Equal(acked(), []uint16{1, 2, 3, 4, 5, 2}) || c.Dropped != 2 || c.LeftOut[LeftRepeated] != 1 || c.Redelivered != 1 {
+		t.Errorf("%v acknowledged, %+v", acked(), c)
+	}
+}
+
+func TestAcknowledgementsGoInTheOrderOfArrival(t *testing.T) {
+	var a acks
+	var sent []int
+	var settle []func()
+	for n := range 4 {
+		settle = append(settle, a.expect(func() { sent = append(sent, n) }))
+	}
+	for _, n := range []int{2, 0, 0, 3} {
+		settle[n]()
+	}
+	if !slices.Equal(sent, []int{0}) {
+		t.Errorf("%v", sent)
+	}
+	if settle[1](); !slices.Equal(sent, []int{0, 1, 2, 3}) {
+		t.Errorf("%v", sent)
 	}
 }
 

@@ -48,11 +48,14 @@ func (n *newest) put(p Picture) {
 	}
 }
 
-// let goes of the picture at that place, counted.
+// let goes of the picture at that place, counted: whoever sent it need not send it again.
 func (n *newest) let(at int) {
 	p := n.remove(at)
 	if p.Release != nil {
 		p.Release()
+	}
+	if p.Committed != nil {
+		p.Committed()
 	}
 	n.dropped(p.Stream)
 }

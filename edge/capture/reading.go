@@ -22,28 +22,80 @@ const (
 // ParseReading reads a sensor's message: a number (its name is "value"), or a JSON object whose
 // numbers count, also as strings ("3.2"), with true and false as 1 and 0. Objects in objects are
 // flattened with dots, and so are lists: {"wind":{"gust":[7,9]}} has wind.gust.0 and wind.gust.1.
-// What is neither (texts, null) is left out; a message without any number is an error.
+// What is neither (texts, null) is left out, and so is a number that is none (NaN, 1e999): it costs one
+// value and not the message. A message without any number is an error.
 func ParseReading(payload []byte) (map[string]float64, error) {
+	values, _, err := parseReading(payload)
+	return values, err
+}
+
+// parseReading says besides how many values were no finite numbers.
+func parseReading(payload []byte) (values map[string]float64, bad int, err error) {
 	if len(payload) > maxReadingBytes {
-		return nil, fmt.Errorf("a reading of %d bytes, %d is the limit", len(payload), maxReadingBytes)
+		return nil, 0, refused{LeftSize, fmt.Errorf("a reading of %d bytes, %d is the limit", len(payload), maxReadingBytes)}
 	}
 	payload = bytes.TrimSpace(payload)
 	if v, ok := number(string(payload)); ok {
-		return map[string]float64{"value": v}, nil
+		return map[string]float64{"value": v}, 0, nil
 	}
+	payload, bad = withoutNaN(payload)
 	d := json.NewDecoder(bytes.NewReader(payload))
 	d.UseNumber()
 	r := reading{decoder: d, values: map[string]float64{}}
 	if err := r.value("", 0); err != nil {
-		return nil, fmt.Errorf("a reading that is no JSON object and no number: %w", err)
+		return nil, 0, fmt.Errorf("a reading that is no JSON object and no number: %w", err)
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return nil, errors.New("a reading with more behind its end")
+		return nil, 0, errors.New("a reading with more behind its end")
 	}
 	if len(r.values) == 0 {
-		return nil, errors.New("a reading without a number in it")
+		return nil, 0, errors.New("a reading without a number in it")
 	}
-	return r.values, nil
+	return r.values, bad + r.bad, nil
+}
+
+// notNumbers are how programs write what JSON has no word for, the longest first.
+var notNumbers = []string{"-Infinity", "Infinity", "-NaN", "NaN", "-nan", "nan", "-inf", "inf"}
+
+// withoutNaN puts null where such a word stands outside of a text, and says how often.
+func withoutNaN(payload []byte) (_ []byte, n int) {
+	if !bytes.ContainsAny(payload, "Nn") {
+		return payload, 0
+	}
+	out := make([]byte, 0, len(payload))
+	for at, inText := 0, false; at < len(payload); {
+		c := payload[at]
+		if inText && c == '\\' && at+1 < len(payload) {
+			out = append(out, c, payload[at+1])
+			at += 2
+			continue
+		}
+		if c == '"' {
+			inText = !inText
+		}
+		if word := wordAt(payload, at); !inText && word != "" {
+			out = append(out, "null"...)
+			at += len(word)
+			n++
+			continue
+		}
+		out = append(out, c)
+		at++
+	}
+	return out, n
+}
+
+// wordAt is the word for no number that stands there as a whole.
+func wordAt(payload []byte, at int) string {
+	if at > 0 && !strings.ContainsRune(":,[ \t\r\n", rune(payload[at-1])) {
+		return ""
+	}
+	for _, word := range notNumbers {
+		if rest, ok := bytes.CutPrefix(payload[at:], []byte(word)); ok && (len(rest) == 0 || strings.ContainsRune(",]} \t\r\n", rune(rest[0]))) {
+			return word
+		}
+	}
+	return ""
 }
 
 // number reads a finite decimal number.
@@ -60,6 +112,7 @@ func number(s string) (float64, bool) {
 type reading struct {
 	decoder *json.Decoder
 	values  map[string]float64
+	bad     int // numbers that are out of range
 }
 
 func (r *reading) value(name string, depth int) error {
@@ -76,7 +129,8 @@ func (r *reading) value(name string, depth int) error {
 	case json.Number:
 		v, ok := number(t.String())
 		if !ok {
-			return fmt.Errorf("%s is %.32s, which is out of range", name, t)
+			r.bad++
+			return nil
 		}
 		return r.keep(name, v)
 	case string:

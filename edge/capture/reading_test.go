@@ -23,6 +23,18 @@ func TestAReadingIsNumbersByName(t *testing.T) {
 	}
 }
 
+func TestAValueThatIsNoNumberCostsNoOtherValue(t *testing.T) {
+	for payload, bad := range map[string]int{
+		`{"a":NaN,"b":1}`: 1, `{"b":1,"a":[Infinity,-Infinity, nan]}`: 3, `{"a":1e999,"b":1}`: 1,
+		`{"NaN":"NaN","b":1}`: 0, `{"a\"":"x NaN","b":1}`: 0,
+	} {
+		got, n, err := parseReading([]byte(payload))
+		if err != nil || n != bad || !reflect.DeepEqual(got, map[string]float64{"b": 1}) {
+			t.Errorf("%s: %v, %d bad, %v", payload, got, n, err)
+		}
+	}
+}
+
 func TestAReadingThatMakesNoSenseIsRefused(t *testing.T) {
 	for _, payload := range []string{
 		"", "   ", "hot", "NaN", "Infinity", "0x1p4", "1e999", `{"a":1e999}`, "{", `{"a":1`, `{"a":1}{"b":2}`,

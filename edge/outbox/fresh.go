@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"time"
 
 	"cloudcanvas/shared/event"
@@ -14,10 +15,13 @@ const freshAtOnce = 4096
 
 const refColumns = "seq, priority, kind, stream, rung, value, bytes, committed"
 
-// backlog reads what waited when the outbox was opened, the most urgent first.
+// backlog reads what waited when the outbox was opened: the most urgent first, and of one priority the
+// oldest, so that no item of a stream is given before an older one of its priority.
 type backlog struct {
-	through uint64 // the last number of that time
-	rows    *sql.Rows
+	through  uint64 // the last number of that time
+	rows     *sql.Rows
+	priority event.Priority // that is being read; all of what is more urgent is given
+	any      bool           // one is being read
 }
 
 func (b *backlog) close() {
@@ -29,21 +33,62 @@ func (b *backlog) close() {
 
 // next gives up to so many, and fewer only at the end.
 func (b *backlog) next(db *sql.DB, most int) (refs []event.Ref, err error) {
-	if b.rows == nil {
-		b.rows, err = db.Query("SELECT "+refColumns+" FROM items WHERE seq<=? ORDER BY priority, cheap", b.through)
-		if err != nil {
-			return nil, err
+	for len(refs) < most {
+		if b.rows == nil {
+			if more, err := b.begin(db); err != nil || !more {
+				return refs, err
+			}
 		}
-	}
-	for len(refs) < most && b.rows.Next() {
-		r, err := scanRef(b.rows)
-		if err != nil {
+		for len(refs) < most && b.rows.Next() {
+			r, err := scanRef(b.rows)
+			if err != nil {
+				return refs, err
+			}
+			refs = append(refs, r)
+		}
+		if len(refs) == most {
+			return refs, nil
+		}
+		if err := b.rows.Err(); err != nil {
 			return refs, err
 		}
-		refs = append(refs, r)
+		b.close()
 	}
-	return refs, b.rows.Err()
+	return refs, nil
 }
+
+// fewEnough is how many rows of one priority are found by the index and sorted; more are met by going
+// through all rows in their order.
+const fewEnough = 16 << 10
+
+// begin opens the next priority of which something waits.
+func (b *backlog) begin(db *sql.DB) (more bool, err error) {
+	var next sql.NullInt64
+	after := -1
+	if b.any {
+		after = int(b.priority)
+	}
+	if err := db.QueryRow("SELECT min(priority) FROM items WHERE priority>?", after).Scan(&next); err != nil || !next.Valid {
+		return false, err
+	}
+	var n int
+	if err := db.QueryRow("SELECT count(*) FROM (SELECT 1 FROM items WHERE priority=? LIMIT ?)", next.Int64, fewEnough+1).Scan(&n); err != nil {
+		return false, err
+	}
+	by := "INDEXED BY items_worth"
+	if n > fewEnough {
+		by = "NOT INDEXED"
+	}
+	b.rows, err = db.Query("SELECT "+refColumns+" FROM items "+by+" WHERE priority=? AND seq<=? ORDER BY seq", next.Int64, b.through)
+	if err != nil {
+		return false, err
+	}
+	b.priority, b.any = event.Priority(next.Int64), true
+	return true, nil
+}
+
+// holds says whether something older of that priority may not be given yet.
+func (b *backlog) holds(p event.Priority) bool { return b != nil && (!b.any || p >= b.priority) }
 
 func scanRef(rows *sql.Rows) (r event.Ref, err error) {
 	var at int64
@@ -58,9 +103,21 @@ func (o *Outbox) Fresh() []event.Ref {
 	o.reading.Lock()
 	defer o.reading.Unlock()
 	o.mu.Lock()
-	n := min(len(o.fresh), freshAtOnce)
-	refs := o.fresh[:n:n]
-	if o.fresh = o.fresh[n:]; len(o.fresh) == 0 {
+	refs, rest := o.fresh, []event.Ref(nil)
+	if o.backlog != nil { // what came meanwhile waits for what is older
+		refs = nil
+		for _, r := range o.fresh {
+			if o.backlog.holds(r.Priority) {
+				rest = append(rest, r)
+			} else {
+				refs = append(refs, r)
+			}
+		}
+	}
+	n := min(len(refs), freshAtOnce)
+	if refs, o.fresh = refs[:n:n], refs[n:]; len(rest) > 0 {
+		o.fresh = append(slices.Clip(o.fresh), rest...)
+	} else if len(o.fresh) == 0 {
 		o.fresh = nil
 	}
 	more := len(o.fresh) > 0
@@ -72,6 +129,7 @@ func (o *Outbox) Fresh() []event.Ref {
 			o.judge(err)
 			o.log.Error("what waits in the outbox could not be read; it is tried again", "problem", err)
 			o.backlog.close()
+			o.backlog.any = false
 		} else if len(old) < freshAtOnce-n {
 			o.backlog.close()
 			o.backlog = nil

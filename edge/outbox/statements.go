@@ -15,6 +15,7 @@ type writer struct {
 	item, payload, key, byKey                   *prepared
 	dropItem, dropPayload, dropParts, enter     *prepared
 	putCounts, putStream, putSegment, endOfLife *prepared
+	mark, dropMark                              *prepared
 	open                                        []*prepared
 }
 
@@ -50,6 +51,8 @@ func newWriter(db *sql.DB) (*writer, error) {
 		{&w.putCounts, "UPDATE counts SET committed=?, received=?, dropped=?, waiting=?, bytes=?"},
 		{&w.putStream, "INSERT INTO streams VALUES (?,?,?) ON CONFLICT (stream) DO UPDATE SET waiting=excluded.waiting, bytes=excluded.bytes"},
 		{&w.putSegment, "INSERT INTO segments VALUES (?,?) ON CONFLICT (id) DO UPDATE SET waiting=excluded.waiting"},
+		{&w.mark, "INSERT INTO marks VALUES (?,?) ON CONFLICT (name) DO UPDATE SET value=excluded.value"},
+		{&w.dropMark, "DELETE FROM marks WHERE name=?"},
 		{&w.endOfLife, "DELETE FROM segments WHERE id=?"},
 	} {
 		stmt, err := conn.PrepareContext(context.Background(), s.text)

@@ -47,9 +47,10 @@ type Finding struct {
 type Rules struct {
 	rules []Rule
 
-	mu     sync.Mutex
-	values map[place]*value
-	bad    int64
+	mu      sync.Mutex
+	values  map[place]*value
+	changed map[place]struct{} // whose windows are other than Changed said
+	bad     int64
 }
 
 // place is one value of one sensor.
@@ -60,7 +61,9 @@ type place struct{ sensor, value string }
 const maxValues = 65_536
 
 // New makes the watch.
-func New(rules []Rule) *Rules { return &Rules{rules: rules, values: map[place]*value{}} }
+func New(rules []Rule) *Rules {
+	return &Rules{rules: rules, values: map[place]*value{}, changed: map[place]struct{}{}}
+}
 
 // Bad is how many values were no numbers.
 func (r *Rules) Bad() int64 {
@@ -90,6 +93,9 @@ func (r *Rules) Take(sensor string, at time.Time, values map[string]float64) []F
 			t.put("", time.Time{}, at, name, v)
 			continue
 		}
+		if rule.Window > 0 {
+			r.changed[place{sensor, name}] = struct{}{}
+		}
 		state.take(&t, name, v)
 	}
 	return t.findings()
@@ -118,6 +124,7 @@ func (r *Rules) close(at time.Time, all bool) []Finding {
 			bySensor[p.sensor] = t
 		}
 		v.closeWindow(t, p.value)
+		r.changed[p] = struct{}{}
 	}
 	var found []Finding
 	for _, sensor := range slices.Sorted(maps.Keys(bySensor)) {

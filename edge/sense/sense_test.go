@@ -95,6 +95,43 @@ func TestAWindowEndsWithoutAnotherReading(t *testing.T) {
 	}
 }
 
+func TestWindowsGoOnAfterACrash(t *testing.T) {
+	rules := []Rule{{Sensor: "boiler", Window: time.Minute}}
+	before := New(rules)
+	kept := map[string]Window{}
+	keep := func(r *Rules) {
+		for _, w := range r.Changed() {
+			kept[w.Sensor+"/"+w.Value] = w
+		}
+	}
+	before.Take("boiler", start, map[string]float64{"a": 1, "b": 5})
+	keep(before)
+	before.Take("boiler", start.Add(time.Second), map[string]float64{"a": 3})
+	keep(before)
+	if more := before.Changed(); len(more) != 0 {
+		t.Errorf("%+v changed by nothing", more)
+	}
+	windows := func() []Window { return slices.Collect(maps.Values(kept)) }
+
+	after := New(rules)
+	if found := after.Resume(windows(), start); len(found) != 0 {
+		t.Errorf("%+v", found)
+	}
+	after.Take("boiler", start.Add(2*time.Second), map[string]float64{"a": 8})
+	found := after.Due(start.Add(time.Minute))
+	if len(found) != 1 || found[0].Reading.Values["a.count"] != 3 || found[0].Reading.Values["a.mean"] != 4 || found[0].Reading.Values["b.count"] != 1 || !found[0].Reading.From.Equal(start) {
+		t.Errorf("%+v", found)
+	}
+	keep(after)
+	if kept["boiler/a"].Count != 0 {
+		t.Errorf("%+v was told", kept["boiler/a"])
+	}
+	kept["boiler/a"] = Window{Sensor: "boiler", Value: "a", From: start, Last: start, Count: 2}
+	if found := New(nil).Resume(windows(), start); len(found) != 1 || found[0].Reading.Values["a.count"] != 2 {
+		t.Errorf("without the rule: %+v", found)
+	}
+}
+
 func TestALateReadingAltersNoAlert(t *testing.T) {
 	r := New([]Rule{{Sensor: "boiler", Deadband: 1, Above: at(90), Rate: 1000}})
 	take := func(after time.Duration, v float64) string {

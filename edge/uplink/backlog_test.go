@@ -65,7 +65,7 @@ func (e *endless) Receive(_ context.Context, r event.Receipt) (int, error) {
 	}
 	return len(r.Above), nil
 }
-func (e *endless) Send(_ context.Context, i event.Item) error {
+func (e *endless) Send(_ context.Context, i event.Item, _ func()) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.last = append(e.last, i.Seq)

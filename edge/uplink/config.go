@@ -3,25 +3,28 @@ package uplink
 import (
 	"fmt"
 	"path"
+	"slices"
 	"time"
 
 	"cloudcanvas/edge/uplink/contact"
 	"cloudcanvas/edge/uplink/schedule"
+	"cloudcanvas/shared/event"
 )
 
 // Config is how the link is used. docs/uplink.md explains it.
 type Config struct {
-	Window         int              `yaml:"window"`           // messages in flight
-	PartBytes      int              `yaml:"part_bytes"`       // larger items travel in parts of so many bytes, smaller ones on a thin link
-	ReceiptTimeout time.Duration    `yaml:"receipt_timeout"`  // then an item goes again
-	Receipts       string           `yaml:"receipts"`         // bridge, or puback for a plain broker
-	BytesPerSecond float64          `yaml:"bytes_per_second"` // at most; 0: as the link takes it
-	QueueDelay     time.Duration    `yaml:"queue_delay"`      // that may build up on the link
-	OldestShare    float64          `yaml:"oldest_share"`     // of the bytes, for what has waited longest
-	Budget         schedule.Budget  `yaml:"budget"`
-	Quotas         []schedule.Quota `yaml:"quotas"`
-	Contacts       contact.Config   `yaml:"contacts"`
-	ReportEvery    time.Duration    `yaml:"report_every"` // the state of outbox and link is told to the cloud; 0: never
+	Window         int                  `yaml:"window"`           // messages in flight
+	PartBytes      int                  `yaml:"part_bytes"`       // larger items travel in parts of so many bytes, smaller ones on a thin link
+	ReceiptTimeout time.Duration        `yaml:"receipt_timeout"`  // then an item goes again
+	Receipts       string               `yaml:"receipts"`         // bridge, or puback for a plain broker
+	BytesPerSecond float64              `yaml:"bytes_per_second"` // at most; 0: as the link takes it
+	QueueDelay     time.Duration        `yaml:"queue_delay"`      // that may build up on the link
+	OldestShare    float64              `yaml:"oldest_share"`     // of the bytes, for what has waited longest
+	Budget         schedule.Budget      `yaml:"budget"`
+	Quotas         []schedule.Quota     `yaml:"quotas"`
+	Order          []schedule.OrderRule `yaml:"order"` // of the items of a stream; none: as schedule does it
+	Contacts       contact.Config       `yaml:"contacts"`
+	ReportEvery    time.Duration        `yaml:"report_every"` // the state of outbox and link is told to the cloud; 0: never
 }
 
 // Ways to learn that an item has arrived.
@@ -37,7 +40,7 @@ func DefaultConfig() Config {
 }
 
 func (c Config) rules() schedule.Rules {
-	return schedule.Rules{PartBytes: c.PartBytes, ReceiptTimeout: c.ReceiptTimeout, OldestShare: c.OldestShare, Budget: c.Budget, Quotas: c.Quotas}
+	return schedule.Rules{PartBytes: c.PartBytes, ReceiptTimeout: c.ReceiptTimeout, OldestShare: c.OldestShare, Budget: c.Budget, Quotas: c.Quotas, Order: c.Order}
 }
 
 // Problems lists every mistake in c.
@@ -70,6 +73,7 @@ func (c Config) problemsAt(now time.Time, add func(field, message, hint string))
 	}
 	c.budgetProblems(add)
 	c.quotaProblems(add)
+	c.orderProblems(add)
 	c.Contacts.Problems(now, func(field, message, hint string) {
 		if field != "" {
 			field = "." + field
@@ -133,5 +137,27 @@ func (c Config) quotaProblems(add func(field, message, hint string)) {
 	}
 	if shares > 1 {
 		add("quotas", fmt.Sprintf("the shares add up to %.2f", shares), "together they can be 1 at most")
+	}
+}
+
+// sentKinds are those that a device sends.
+var sentKinds = []event.Kind{event.Alert, event.Track, event.Reading, event.Scene, event.Tile, event.Crop, event.Frame, event.Ack, event.Result}
+
+func (c Config) orderProblems(add func(field, message, hint string)) {
+	for i, o := range c.Order {
+		at := fmt.Sprintf("order.%d", i)
+		if _, err := path.Match(o.Streams, ""); err != nil || o.Streams == "" {
+			add(at+".streams", fmt.Sprintf("%q is no pattern for streams", o.Streams), "a stream's name, or camera-*; * is all")
+		}
+		switch o.Order {
+		case schedule.OldestFirst, schedule.NewestFirst, schedule.ByValue:
+		default:
+			add(at+".order", fmt.Sprintf("%q is no order", o.Order), "oldest, newest, or value (per byte)")
+		}
+		for n, k := range o.Kinds {
+			if !slices.Contains(sentKinds, k) {
+				add(fmt.Sprintf("%s.kinds.%d", at, n), fmt.Sprintf("%q is no kind of item", k), "reading, track, result, frame, crop, tile, scene or alert")
+			}
+		}
 	}
 }

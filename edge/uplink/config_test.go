@@ -8,6 +8,7 @@ import (
 	"cloudcanvas/edge/uplink/contact"
 	"cloudcanvas/edge/uplink/schedule"
 	"cloudcanvas/shared/config"
+	"cloudcanvas/shared/event"
 )
 
 func TestEveryMistakeInTheSettingsIsNamedWithAHint(t *testing.T) {
@@ -33,6 +34,11 @@ func TestEveryMistakeInTheSettingsIsNamedWithAHint(t *testing.T) {
 		"a quota above all": {func(c *Config) {
 			c.Budget.BytesPerDay, c.Quotas = 1<<20, []schedule.Quota{{Streams: "a", BytesPerDay: 2 << 20}}
 		}, "quotas.0.bytes_per_day: is more than the whole budget"},
+		"an order of nothing": {func(c *Config) { c.Order = []schedule.OrderRule{{Order: schedule.OldestFirst}} }, "order.0.streams: \"\""},
+		"an unknown order":    {func(c *Config) { c.Order = []schedule.OrderRule{{Streams: "*", Order: "random"}} }, "order.0.order: \"random\""},
+		"an unknown kind": {func(c *Config) {
+			c.Order = []schedule.OrderRule{{Streams: "*", Kinds: []event.Kind{"thing"}, Order: schedule.ByValue}}
+		}, "order.0.kinds.0: \"thing\""},
 		"windows that run backward": {func(c *Config) {
 			c.Contacts.List = []contact.Entry{{From: "2030-01-01T10:00:00Z", To: "2030-01-01T09:00:00Z"}}
 		}, "contacts.list.0: ends at"},

@@ -7,6 +7,7 @@ import (
 
 	"cloudcanvas/edge/uplink/pace"
 	"cloudcanvas/edge/uplink/schedule"
+	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/trace"
 )
@@ -17,6 +18,7 @@ type outcome struct {
 	sending pace.Sending
 	epoch   event.Epoch
 	err     error
+	own     bool // the item is at fault, and not the link
 }
 
 // fill sends the best parts until the link is full, the window closed or nothing waits. down is
@@ -51,9 +53,11 @@ func (u *Uplink) fill(ctx context.Context) (down <-chan struct{}, next time.Time
 		u.flying++
 		u.metrics.sent(part)
 		sending := u.pace.Sent(now, part.Wire)
+		place := u.line.join(part.Series)
 		go func() {
-			epoch, err := u.send(ctx, part)
-			u.sent <- outcome{part, sending, epoch, err}
+			o := outcome{part: part, sending: sending}
+			o.epoch, o.own, o.err = u.send(ctx, part, place, up)
+			u.sent <- o
 		}()
 	}
 	return nil, time.Time{}
@@ -84,14 +88,25 @@ func (u *Uplink) changed(hold schedule.Hold) {
 	}
 }
 
-// send loads an item and sends a part of it, or the whole.
-func (u *Uplink) send(ctx context.Context, p schedule.Part) (event.Epoch, error) {
+// send loads an item and sends a part of it, or the whole, in its turn and over that connection. own says
+// that a failure is the item's.
+func (u *Uplink) send(ctx context.Context, p schedule.Part, at *place, up <-chan struct{}) (epoch event.Epoch, own bool, err error) {
 	item, err := u.shelf.load(p)
+	if held := at.wait(ctx); held != nil {
+		at.leave(true)
+		return "", false, held
+	}
 	if err != nil {
-		return "", err
+		at.leave(false)
+		return "", true, err
+	}
+	if u.link.Up() != up {
+		at.leave(false)
+		return "", false, errReconnected
 	}
 	began := time.Now()
-	err = u.link.Send(ctx, item.Cut(p.N, p.Of))
+	err = u.link.Send(ctx, item.Cut(p.N, p.Of), func() { at.leave(true) })
+	own = err != nil && at.leave(false) && !errors.Is(err, broker.ErrOffline) && !errors.Is(err, broker.ErrConnectionLost)
 	if u.trace.On() {
 		attrs := []trace.Attr{{Key: "canvas.part", Number: int64(p.N)}, {Key: "canvas.parts", Number: int64(p.Of)}}
 		if err != nil {
@@ -99,24 +114,32 @@ func (u *Uplink) send(ctx context.Context, p schedule.Part) (event.Epoch, error)
 		}
 		u.trace.Item(&item, trace.Send, began, time.Now(), attrs...)
 	}
-	return item.Epoch, err
+	at.leave(true)
+	return item.Epoch, own, err
 }
+
+// errReconnected says that a part was chosen for a connection that is gone.
+var errReconnected = errors.New("the connection it was meant for is gone")
 
 // landed takes note of what became of a part.
 func (u *Uplink) landed(ctx context.Context, o outcome) {
 	now := time.Now()
 	u.mu.Lock()
 	u.flying--
-	whole := false
+	whole, passed := false, false
 	if o.err == nil {
 		u.pace.Acked(now, o.sending)
 		whole = u.schedule.Landed(now, o.part)
 	} else {
 		u.pace.Lost(o.sending)
-		u.schedule.Failed(now, o.part)
+		passed = u.schedule.Failed(now, o.part, o.own)
+		u.line.mend(o.part.Series)
 		u.metrics.failed.Inc()
 	}
 	u.mu.Unlock()
+	if passed && u.box.Waits(o.part.Seq) {
+		u.log.Warn("an item can't be sent; it is tried on, and the later ones of its stream go before it", "seq", o.part.Seq, "problem", o.err)
+	}
 	if o.err != nil && !errors.Is(o.err, context.Canceled) && u.box.Waits(o.part.Seq) {
 		u.log.Debug("a part was not sent; it goes again", "seq", o.part.Seq, "part", o.part.N, "problem", o.err)
 	}

@@ -117,7 +117,7 @@ func newLink() *link {
 	return l
 }
 
-func (l *link) Send(ctx context.Context, i event.Item) error {
+func (l *link) Send(ctx context.Context, i event.Item, handed func()) error {
 	l.mu.Lock()
 	if l.refuse != nil {
 		defer l.mu.Unlock()
@@ -133,6 +133,7 @@ func (l *link) Send(ctx context.Context, i event.Item) error {
 	}
 	l.sent = append(l.sent, s)
 	l.mu.Unlock()
+	handed()
 	if wait := time.Until(s.left) + l.delay; wait > 0 {
 		select {
 		case <-time.After(wait):

@@ -39,8 +39,9 @@ type Box interface {
 
 // Link is the way to the cloud's broker.
 type Link interface {
-	// Send returns nil once the broker has acknowledged the message.
-	Send(ctx context.Context, i event.Item) error
+	// Send returns nil once the broker has acknowledged the message. It calls handed once nothing that
+	// is sent later can be there before it.
+	Send(ctx context.Context, i event.Item, handed func()) error
 	// Up is closed while there is a connection, and open while there is none.
 	Up() <-chan struct{}
 	Receipts() <-chan event.Receipt
@@ -66,6 +67,7 @@ type Uplink struct {
 	metrics *metrics
 	shelf   *shelf
 	sent    chan outcome
+	line    line
 	trace   *trace.Tracer
 
 	mu       sync.Mutex // guards what follows, for View; Run's goroutine is the only one that changes it
@@ -87,7 +89,7 @@ func New(box Box, link Link, c Config, o Options) (*Uplink, error) {
 		o.Step = func() {}
 	}
 	u := &Uplink{box: box, link: link, config: c, log: o.Log, step: o.Step, trace: o.Trace, memory: memory{path: o.Memory}, shelf: newShelf(box),
-		sent: make(chan outcome, c.Window), calendar: contact.NewCalendar(plan), pace: pace.New(c.QueueDelay, c.BytesPerSecond)}
+		sent: make(chan outcome, c.Window), line: newLine(), calendar: contact.NewCalendar(plan), pace: pace.New(c.QueueDelay, c.BytesPerSecond)}
 	u.schedule = schedule.New(c.rules(), box, u.calendar)
 	if u.metrics, err = newMetrics(o.Metrics, u); err != nil {
 		return nil, fmt.Errorf("the uplink's metrics: %w", err)

@@ -21,16 +21,18 @@ type EmbedMQTTOptions struct {
 	Allow      func(user, password string) bool // nil: everyone, on loopback only
 	MaxPacket  int64                            // bytes of one message; default event.MaxEnvelope and a little
 	QueueBytes int64                            // bytes kept for each subscriber that lags; default 64 MiB
+	Confirm    []Confirm                        // whose PUBACK the senders of which messages wait for; none: the broker's own
 	Log        *slog.Logger
 }
 
 // EmbeddedMQTT is an MQTT 3.1.1 and 5 broker within the process, for a single machine. It keeps
 // sessions and messages in memory while it runs; what dies with it is sent again, as the receipts
-// did not come. When a subscriber lags by QueueBytes, those who publish to it wait for their PUBACK.
+// did not come, or, where Confirm says so, was never acknowledged. When a subscriber lags by QueueBytes, those who publish to it wait for their PUBACK.
 type EmbeddedMQTT struct {
-	server *mochi.Server
-	url    string
-	queue  *queueGuard
+	server  *mochi.Server
+	url     string
+	queue   *queueGuard
+	confirm *confirmer
 }
 
 const (
@@ -65,7 +67,8 @@ func EmbedMQTT(o EmbedMQTTOptions) (*EmbeddedMQTT, error) {
 		Logger:       slog.New(quietly{o.Log.With("broker", "embedded mqtt").Handler()}),
 	})
 	e := &EmbeddedMQTT{server: server, queue: newQueueGuard(server, o.QueueBytes)}
-	if err := errors.Join(server.AddHook(&gate{allow: o.Allow}, nil), server.AddHook(e.queue, nil)); err != nil {
+	e.confirm = newConfirmer(server, o.Confirm)
+	if err := errors.Join(server.AddHook(&gate{allow: o.Allow}, nil), server.AddHook(e.queue, nil), server.AddHook(e.confirm, nil)); err != nil {
 		return nil, fmt.Errorf("starting the embedded MQTT broker: %w", err)
 	}
 	listener := listeners.NewTCP(listeners.Config{ID: "tcp", Address: o.Addr, TLSConfig: o.TLS})
@@ -90,6 +93,7 @@ func (e *EmbeddedMQTT) URL() string { return e.url }
 // Close ends all connections and the broker.
 func (e *EmbeddedMQTT) Close() error {
 	e.queue.release()
+	e.confirm.release()
 	if err := e.server.Close(); err != nil {
 		return fmt.Errorf("stopping the embedded MQTT broker: %w", err)
 	}

@@ -43,8 +43,8 @@ func (g *queueGuard) Provides(b byte) bool {
 
 // OnPublish holds back a QoS 1 publisher while one of those it writes to has a full queue. Others
 // go on: the bridge's receipts must not wait for the bridge.
-func (g *queueGuard) OnPublish(_ *mochi.Client, pk packets.Packet) (packets.Packet, error) {
-	if pk.FixedHeader.Qos == 0 {
+func (g *queueGuard) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
+	if pk.FixedHeader.Qos == 0 || cl.Net.Inline { // what comes from within has waited already
 		return pk, nil
 	}
 	var deadline <-chan time.Time

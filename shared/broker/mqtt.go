@@ -28,8 +28,9 @@ type MQTTOptions struct {
 	PingTimeout time.Duration // how long a probe may take, behind what is already on its way; default 60 s
 	SendBuffer  int           // bytes the kernel may hold unsent, which later messages cannot overtake; default 16 KiB
 
-	OnUp   func()      // after each connection, once the subscriptions stand; may publish
-	OnDown func(error) // after each loss
+	OnUp      func()          // after each connection, once the subscriptions stand; may publish
+	OnSession func(kept bool) // at each connection, before that: whether the broker still knew the session; may be nil
+	OnDown    func(error)     // after each loss
 }
 
 const (
@@ -52,6 +53,7 @@ type Message struct {
 	QoS       byte
 	Retained  bool
 	Duplicate bool   // the broker has sent it before
+	Packet    uint16 // its number in the session: the same when it comes again; 0 with QoS 0, and used anew later
 	Ack       func() // sends the PUBACK; more than once does no harm. Does nothing without ManualAck
 }
 
@@ -124,6 +126,12 @@ func DialMQTT(ctx context.Context, o MQTTOptions) (*MQTT, error) {
 // written). ErrOffline says that it was not sent; any other error leaves the outcome unknown.
 // payload must not be changed until Publish returns, nor after an unknown outcome.
 func (m *MQTT) Publish(ctx context.Context, topic string, qos byte, retain bool, payload []byte) error {
+	return m.PublishInTurn(ctx, topic, qos, retain, payload, func() {})
+}
+
+// PublishInTurn is Publish, and calls handed once no later message can pass this one on its way to the
+// broker. Where that never comes, handed is not called.
+func (m *MQTT) PublishInTurn(ctx context.Context, topic string, qos byte, retain bool, payload []byte, handed func()) error {
 	if qos > 1 {
 		return fmt.Errorf("publishing to %s: QoS %d is not supported, use 0 or 1", topic, qos)
 	}
@@ -143,7 +151,7 @@ func (m *MQTT) Publish(ctx context.Context, topic string, qos byte, retain bool,
 	result := make(chan error, 1)
 	go func() {
 		defer func() { <-m.window }()
-		s.send(ctx, result, topic, qos, retain, payload)
+		s.send(ctx, result, topic, qos, retain, payload, handed)
 	}()
 	select {
 	case err := <-result:

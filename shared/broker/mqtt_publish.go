@@ -36,7 +36,7 @@ func (s *session) end(err error) {
 }
 
 // send hands a message to paho and tells result its fate.
-func (s *session) send(ctx context.Context, result chan<- error, topic string, qos byte, retain bool, payload []byte) {
+func (s *session) send(ctx context.Context, result chan<- error, topic string, qos byte, retain bool, payload []byte, passed func()) {
 	select {
 	case s.turn <- struct{}{}:
 	case <-s.lost:
@@ -50,6 +50,7 @@ func (s *session) send(ctx context.Context, result chan<- error, topic string, q
 	go func() {
 		handed <- s.hand(topic, qos, retain, payload)
 		<-s.turn
+		passed()
 	}()
 	select {
 	case token := <-handed:

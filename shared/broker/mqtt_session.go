@@ -117,6 +117,9 @@ func (m *MQTT) connect(ctx context.Context, address *url.URL) (*session, error) 
 	if err := token.Error(); err != nil {
 		return nil, explain(err)
 	}
+	if t, ok := token.(*paho.ConnectToken); ok && m.options.OnSession != nil {
+		m.options.OnSession(t.SessionPresent())
+	}
 	return s, nil
 }
 
@@ -158,7 +161,7 @@ func (m *MQTT) subscribe(s *session, subs []subscription) {
 func (m *MQTT) dispatch(s *session, msg paho.Message) {
 	out := Message{
 		Topic: msg.Topic(), Payload: msg.Payload(), QoS: msg.Qos(),
-		Retained: msg.Retained(), Duplicate: msg.Duplicate(), Ack: func() {},
+		Retained: msg.Retained(), Duplicate: msg.Duplicate(), Packet: msg.MessageID(), Ack: func() {},
 	}
 	if m.options.ManualAck {
 		out.Ack = msg.Ack

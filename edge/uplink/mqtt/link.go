@@ -172,13 +172,14 @@ func (l *Link) take(m broker.Message) {
 	}
 }
 
-// Send publishes an item and returns nil once the broker has acknowledged it.
-func (l *Link) Send(ctx context.Context, i event.Item) error {
+// Send publishes an item and returns nil once the broker has acknowledged it. handed is called when what
+// is sent later can't pass it any more.
+func (l *Link) Send(ctx context.Context, i event.Item, handed func()) error {
 	payload, err := i.MarshalMQTT()
 	if err != nil {
 		return fmt.Errorf("item %s: %w", i.ID, err)
 	}
-	return l.client.Publish(ctx, event.Topic(i.Edge, i.Priority, i.Kind), 1, false, payload)
+	return l.client.PublishInTurn(ctx, event.Topic(i.Edge, i.Priority, i.Kind), 1, false, payload, handed)
 }
 
 // Up is closed while there is a connection.

@@ -34,6 +34,7 @@ func (s *Scheduler) Choose(now time.Time, link Link) (Part, Hold) {
 		return Part{}, NoRoom
 	}
 	s.roll(now, w)
+	s.resume(now)
 	lim := limits{window: unending, partBytes: s.partBytes(link.Rate), measured: link.Rate > 0, beginNoNew: len(s.out) >= maxOut}
 	if !w.To.IsZero() {
 		rate := link.Rate
@@ -65,12 +66,18 @@ func (s *Scheduler) Choose(now time.Time, link Link) (Part, Hold) {
 			}
 		}
 	}
+	if len(s.begun) == 0 && s.blocked() {
+		return Part{}, InOrder
+	}
 	return Part{}, NoBudget
 }
 
-func (s *Scheduler) empty() bool {
+func (s *Scheduler) empty() bool { return s.store.count() == 0 }
+
+// blocked says whether all that waits has older items of its series before it.
+func (s *Scheduler) blocked() bool {
 	for i := range s.lanes {
-		if len(s.lanes[i].heap) > 0 {
+		if len(s.lanes[i].slots) > 0 {
 			return false
 		}
 	}
@@ -133,32 +140,38 @@ func (s *Scheduler) bestBegun(now time.Time, lim limits) *item {
 
 func (s *Scheduler) goesOn(i *item, now time.Time, lim limits) bool {
 	wire := i.wire(i.next())
-	return !now.Before(i.notBefore) && wire <= lim.of(i.entry.urgent()) && s.allowed(&s.lanes[i.entry.lane], &i.entry, wire, lim)
+	return !now.Before(i.notBefore) && s.turn(i) && wire <= lim.of(i.entry.urgent()) && s.allowed(s.lane(&i.entry), &i.entry, wire, lim)
 }
 
 // head is the first item of a lane that may begin and fits; 0 if there is none near the front. One
 // that can be whole before the window closes goes before one of the same rank that can't.
-func (s *Scheduler) head(l *lane, lim limits) uint32 {
-	var found uint32
-	for len(l.heap) > 0 && !s.alive(s.store.at(l.heap[0]).seq) {
-		s.store.remove(l, l.heap[0])
-	}
-	s.scan(l, lookout, func(slot uint32) bool {
-		e := s.store.at(slot)
-		switch part, whole := cutWire(e, lim.partBytes); {
-		case found != 0 && e.rank != s.store.at(found).rank:
-			return false
-		case lim.beginNoNew && !e.urgent(), !s.alive(e.seq):
-		case part > lim.of(e.urgent()) || !s.allowed(l, e, part, lim):
-		case !lim.bounded || whole <= lim.window:
-			found = slot
-			return false
-		case found == 0:
-			found = slot
+func (s *Scheduler) head(l *lane, lim limits) (found uint32) {
+	for {
+		var dead []uint32
+		s.scan(&l.pile, lookout, func(slot uint32) bool {
+			e := s.store.at(slot)
+			switch part, whole := cutWire(e, lim.partBytes); {
+			case found != 0 && e.rank != s.store.at(found).rank:
+				return false
+			case !s.alive(e.seq):
+				dead = append(dead, slot)
+			case lim.beginNoNew && !e.urgent():
+			case part > lim.of(e.urgent()) || !s.allowed(l, e, part, lim):
+			case !lim.bounded || whole <= lim.window:
+				found = slot
+				return false
+			case found == 0:
+				found = slot
+			}
+			return true
+		})
+		for _, slot := range dead {
+			s.pull(slot)
 		}
-		return true
-	})
-	return found
+		if found != 0 || len(dead) == 0 {
+			return found
+		}
+	}
 }
 
 // alive says whether an entry still stands for an item that waits.
@@ -179,15 +192,16 @@ func (s *Scheduler) oldest(now time.Time, lim limits) *item {
 	for n := range s.lanes {
 		l := &s.lanes[n]
 		for l.first != 0 && !s.alive(s.store.at(l.first).seq) {
-			s.store.remove(l, l.first)
+			s.pull(l.first)
 		}
-		if l.first == 0 || lim.beginNoNew {
+		first := s.eldest(l)
+		if first == 0 || lim.beginNoNew {
 			continue
 		}
-		e := s.store.at(l.first)
+		e := s.store.at(first)
 		part, _ := cutWire(e, lim.partBytes)
 		if part <= lim.other && s.allowed(l, e, part, lim) && (slot == 0 || e.seq < s.store.at(slot).seq) {
-			slot = l.first
+			slot = first
 		}
 	}
 	if slot == 0 || running != nil && running.entry.seq < s.store.at(slot).seq {
@@ -196,11 +210,33 @@ func (s *Scheduler) oldest(now time.Time, lim limits) *item {
 	return s.begin(now, slot, lim)
 }
 
+// eldest is what came first of a lane and may go; 0 if there is none near the front.
+func (s *Scheduler) eldest(l *lane) uint32 {
+	slot := l.first
+	for n := 0; n < lookout && slot != 0; n++ {
+		c := s.of(s.store.at(slot))
+		if c == nil || c.key.order != OldestFirst {
+			return slot
+		}
+		for c.listed && !s.alive(s.store.at(c.slots[0]).seq) {
+			s.pull(c.slots[0])
+		}
+		if c.listed {
+			return c.slots[0]
+		}
+		slot = s.store.at(slot).next
+	}
+	return 0
+}
+
 // begin takes an item out of its lane and cuts it; what the cloud holds of it is not sent again.
 func (s *Scheduler) begin(now time.Time, slot uint32, lim limits) *item {
-	e := s.store.at(slot)
-	i := newItem(s.store.remove(&s.lanes[e.lane], slot), lim.partBytes)
+	i := newItem(s.store.remove(s.lanes, slot), lim.partBytes)
 	s.out[i.entry.seq] = i
+	if c := s.of(&i.entry); c != nil {
+		c.out++
+	}
+	defer s.relist(i.entry.series)
 	if of, have := s.box.Parts(i.entry.seq); of > 0 {
 		i.recut(of)
 		i.hold(have)
@@ -209,7 +245,7 @@ func (s *Scheduler) begin(now time.Time, slot uint32, lim limits) *item {
 		i.due = now.Add(s.patience(i))
 		return i
 	}
-	s.begun = append(s.begun, i)
+	s.goOn(i)
 	return i
 }
 
@@ -222,7 +258,10 @@ func (s *Scheduler) take(i *item, why Reason) Part {
 	if i.left == 0 {
 		s.pause(i)
 	}
-	s.spend(&s.lanes[i.entry.lane], p.Wire, i.entry.urgent(), old)
+	if c := s.of(&i.entry); c != nil && c.key.order == OldestFirst {
+		p.Series = i.entry.series
+	}
+	s.spend(s.lane(&i.entry), p.Wire, i.entry.urgent(), old)
 	return p
 }
 
@@ -249,26 +288,26 @@ func (s *Scheduler) partBytes(rate float64) int {
 	return min(max(int(min(rate*partTime, 1<<30))-Overhead, least), s.rules.PartBytes)
 }
 
-// scan visits the first items of a lane in order, at most so many, until visit says false.
-func (s *Scheduler) scan(l *lane, most int, visit func(slot uint32) bool) {
+// scan visits the first items of a heap in order, at most so many, until visit says false.
+func (s *Scheduler) scan(p *pile, most int, visit func(slot uint32) bool) {
 	f := s.frontier[:0]
-	if len(l.heap) > 0 {
+	if len(p.slots) > 0 {
 		f = append(f, 0)
 	}
 	for n := 0; n < most && len(f) > 0; n++ {
 		first := 0
 		for c := range f {
-			if s.store.at(l.heap[f[c]]).before(s.store.at(l.heap[f[first]])) {
+			if s.store.sooner(p, p.slots[f[c]], p.slots[f[first]]) {
 				first = c
 			}
 		}
 		at := f[first]
 		f[first] = f[len(f)-1]
 		f = f[:len(f)-1]
-		if !visit(l.heap[at]) {
+		if !visit(p.slots[at]) {
 			break
 		}
-		for child := 2*at + 1; child <= 2*at+2 && child < len(l.heap); child++ {
+		for child := 2*at + 1; child <= 2*at+2 && child < len(p.slots); child++ {
 			f = append(f, child)
 		}
 	}

@@ -34,40 +34,101 @@ const mostDoublings = 3
 // patience is how long a receipt may take: longer with each try, so that a slow cloud is not flooded
 // with what it already has in hand.
 func (s *Scheduler) patience(i *item) time.Duration {
-	return s.rules.ReceiptTimeout << min(i.entry.tries, mostDoublings)
+	return s.rules.ReceiptTimeout << min(i.entry.tried(), mostDoublings)
 }
 
 // Reconnected notes that there is a new connection: what went over the one before, and has no receipt,
 // waits for it no longer than at its first try. Else outages, one after the other, would add up to
-// minutes in which nothing goes again over a link that is good at last.
+// minutes in which nothing goes again over a link that is good at last. The rest of its series waits with
+// it: the broker may have lost it, and what comes later must not be there first.
 func (s *Scheduler) Reconnected(now time.Time) {
 	latest := now.Add(s.rules.ReceiptTimeout)
 	for _, i := range s.out {
-		i.entry.tries = 0
+		i.entry.anew()
 		if i.due.After(latest) {
 			i.due = latest
 		}
+		if c := s.of(&i.entry); c != nil && c.key.order == OldestFirst && !i.unsure {
+			i.unsure = true
+			c.unsure = append(c.unsure, i.entry.seq)
+		}
 	}
+	for _, n := range s.known {
+		slices.Sort(s.store.series[n].unsure)
+		s.relist(n)
+	}
+	s.resume(now.Add(retry << mostDoublings))
 }
 
+// suspended is a series in which one has failed, until when.
+type suspended struct {
+	series uint16
+	key    seriesKey // tells it from a later one of the same number
+	until  time.Time
+}
+
+// suspend lets a series wait.
+func (s *Scheduler) suspend(n uint16, until time.Time) {
+	c := s.store.series[n]
+	c.suspended = true
+	s.waiting = append(s.waiting, suspended{n, c.key, until})
+	s.relist(n)
+}
+
+// resume ends the wait of series whose time has come.
+func (s *Scheduler) resume(now time.Time) {
+	still := s.waiting[:0]
+	for _, w := range s.waiting {
+		if now.Before(w.until) {
+			still = append(still, w)
+			continue
+		}
+		if c := s.store.series[w.series]; c != nil && c.key == w.key {
+			c.suspended = false
+			s.relist(w.series)
+		}
+	}
+	s.waiting = still
+}
+
+// mostFaults of an item's own, and the rest of its series goes on without it.
+const mostFaults = 5
+
 // Failed notes that a part was not sent, or that nobody knows. It goes again in a while; the other
-// parts of the item wait with it, the other items don't.
-func (s *Scheduler) Failed(now time.Time, p Part) {
+// parts of the item wait with it, and the later ones of its series, the other items don't. own says that
+// the item was at fault and not the link; after some such faults its series waits for it no longer, and
+// passed is true.
+func (s *Scheduler) Failed(now time.Time, p Part, own bool) (passed bool) {
 	i, ok := s.out[p.Seq]
 	if !ok || i.of != p.Of || i.flying == 0 {
-		return
+		return false
 	}
 	i.flying--
-	wait := now.Add(retry << min(i.entry.tries, mostDoublings))
+	wait := now.Add(retry << min(i.entry.tried(), mostDoublings))
+	c := s.of(&i.entry)
+	if c != nil && c.key.order == OldestFirst && own && i.entry.fault() >= mostFaults {
+		s.letGo(i)
+		e := i.entry
+		e.series, e.tries = c.lane, 1
+		s.push(e)
+		return true
+	}
+	if i.of == 1 && c != nil && c.key.order == OldestFirst {
+		i.entry.again()
+		s.suspend(s.push(i.entry), wait)
+		s.letGo(i)
+		return false
+	}
 	if i.of == 1 {
 		i.due = wait
-		return
+		return false
 	}
 	if i.left == 0 {
-		s.begun = append(s.begun, i)
+		s.goOn(i)
 	}
 	i.again(p.N)
 	i.notBefore = wait
+	return false
 }
 
 // Held notes which parts of an item the cloud holds.
@@ -99,13 +160,12 @@ func (s *Scheduler) Overdue(now time.Time) int {
 		if i.due.IsZero() || now.Before(i.due) {
 			continue
 		}
-		delete(s.out, seq)
 		if s.box.Waits(seq) {
-			e := i.entry
-			e.tries = min(e.tries+1, 250)
-			s.store.push(&s.lanes[e.lane], e)
+			i.entry.again()
+			s.push(i.entry) // before it is let go of: its series must not be forgotten in between
 			n++
 		}
+		s.letGo(i)
 	}
 	return n
 }
@@ -122,14 +182,38 @@ func (s *Scheduler) Sweep() {
 // Forget lets go of an item that was sent or has begun.
 func (s *Scheduler) Forget(seq uint64) {
 	if i, ok := s.out[seq]; ok {
-		delete(s.out, seq)
-		s.pause(i)
+		s.letGo(i)
+	}
+}
+
+// letGo takes an item off those that are out.
+func (s *Scheduler) letGo(i *item) {
+	delete(s.out, i.entry.seq)
+	s.pause(i)
+	if c := s.of(&i.entry); c != nil {
+		c.out--
+		s.relist(i.entry.series)
+	}
+}
+
+// goOn puts an item to those with parts to send.
+func (s *Scheduler) goOn(i *item) {
+	s.begun = append(s.begun, i)
+	if c := s.of(&i.entry); c != nil {
+		c.begun++
+		s.relist(i.entry.series)
 	}
 }
 
 // pause takes an item off those with parts to send.
 func (s *Scheduler) pause(i *item) {
-	if at := slices.Index(s.begun, i); at >= 0 {
-		s.begun = slices.Delete(s.begun, at, at+1)
+	at := slices.Index(s.begun, i)
+	if at < 0 {
+		return
+	}
+	s.begun = slices.Delete(s.begun, at, at+1)
+	if c := s.of(&i.entry); c != nil {
+		c.begun--
+		s.relist(i.entry.series)
 	}
 }

@@ -101,7 +101,7 @@ func (w *world) noUrgentWaits(t *rapid.T, p Part, fits float64, win contact.Wind
 		return
 	}
 	for l := range w.s.lanes {
-		for _, slot := range w.s.lanes[l].heap {
+		for _, slot := range w.s.lanes[l].slots {
 			if e := w.s.store.at(slot); e.urgent() && w.s.alive(e.seq) {
 				t.Fatalf("%+v while the urgent item %d waits", p, e.seq)
 			}
@@ -122,7 +122,7 @@ func (w *world) fate(t *rapid.T, fails bool) {
 		if p.Of == 1 {
 			w.forget(p.Seq)
 		}
-		w.s.Failed(w.now, p)
+		w.s.Failed(w.now, p, false)
 		return
 	}
 	w.s.Landed(w.now, p)

@@ -18,6 +18,7 @@ type item struct {
 	held      bool     // the cloud is known to hold parts: the cut stays
 	due       time.Time
 	notBefore time.Time // a part of it failed: the others wait as well
+	unsure    bool      // some of it was sent over a connection that is gone
 }
 
 func newItem(e entry, partBytes int) *item {

@@ -31,13 +31,24 @@ func (s *Scheduler) Next(n int) []Choice {
 	for _, i := range s.begun {
 		all = append(all, candidate{i.entry, i})
 	}
+	waits := func(slot uint32) bool {
+		if e := s.store.at(slot); s.alive(e.seq) {
+			all = append(all, candidate{*e, nil})
+		}
+		return true
+	}
 	for l := range s.lanes {
-		s.scan(&s.lanes[l], 2*n, func(slot uint32) bool {
-			if e := s.store.at(slot); s.alive(e.seq) {
-				all = append(all, candidate{*e, nil})
+		var firsts []*series
+		s.scan(&s.lanes[l].pile, 2*n, func(slot uint32) bool {
+			if c := s.of(s.store.at(slot)); c != nil {
+				firsts = append(firsts, c)
+				return true
 			}
-			return true
+			return waits(slot)
 		})
+		for _, c := range firsts {
+			s.scan(&c.pile, 2*n, waits)
+		}
 	}
 	slices.SortStableFunc(all, func(a, b candidate) int {
 		switch begun := a.i != nil; {
@@ -48,6 +59,11 @@ func (s *Scheduler) Next(n int) []Choice {
 				return -1
 			}
 			return 1
+		case a.e.series == b.e.series && s.of(&a.e) != nil:
+			if s.of(&a.e).key.order == NewestFirst {
+				return cmp.Compare(b.e.seq, a.e.seq)
+			}
+			return cmp.Compare(a.e.seq, b.e.seq)
 		case a.e.before(&b.e):
 			return -1
 		}
@@ -57,7 +73,7 @@ func (s *Scheduler) Next(n int) []Choice {
 	for _, c := range all[:min(n, len(all))] {
 		x := Choice{Seq: c.e.seq, Priority: c.e.priority(), Rung: c.e.rung(), Bytes: int64(c.e.bytes),
 			Value: float64(c.e.density) * float64(int64(c.e.bytes)+Overhead), Why: Best}
-		if q := s.lanes[c.e.lane].quota; q != nil {
+		if q := s.lane(&c.e).quota; q != nil {
 			x.Streams = q.Streams
 		}
 		if c.i != nil {

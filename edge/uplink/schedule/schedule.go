@@ -8,6 +8,11 @@
 //  4. value per byte;
 //  5. age.
 //
+// Items of one stream, priority and rung that are a series go in the order of their numbers, the oldest
+// first or the newest, and stand in the order above as the one whose turn it is. One of an oldest-first
+// series never passes an older one that waits, has failed, or was sent over a connection that is gone and
+// has no receipt yet.
+//
 // It chooses part by part, so that a large item holds nobody up for longer than one part takes. A
 // small share of the bytes goes to the oldest item instead, so that nothing starves: an item that is
 // not held back by a quota is whole after at most (bytes of what is older + its own + one part) /
@@ -57,6 +62,7 @@ type Rules struct {
 	OldestShare    float64       // of the bytes that are not urgent
 	Budget         Budget
 	Quotas         []Quota
+	Order          []OrderRule
 }
 
 // Link is how the link is now.
@@ -74,6 +80,7 @@ type Part struct {
 	Priority event.Priority
 	Rung     event.Rung
 	Why      Reason
+	Series   uint16 // parts of one oldest-first series may not pass each other on the link; 0: of none
 }
 
 // Reason says why a part was chosen.
@@ -97,6 +104,7 @@ const (
 	Closed   Hold = "no contact window"
 	NoRoom   Hold = "the link is full"
 	NoBudget Hold = "what waits does not fit the budget, its quota or the rest of the window"
+	InOrder  Hold = "what waits must not pass older items of its streams, whose fate is not known yet"
 )
 
 // Scheduler chooses. One caller only.
@@ -107,6 +115,9 @@ type Scheduler struct {
 	store    store
 	lanes    []lane // by quota; the last is for streams without one
 	streams  map[string]uint16
+	known    map[seriesKey]uint16
+	unused   []uint16         // numbers of series that are no more
+	waiting  []suspended      // series in which one has failed
 	out      map[uint64]*item // begun, or sent and without a receipt
 	begun    []*item          // those with parts to send
 	spent    spending
@@ -118,9 +129,12 @@ type Scheduler struct {
 
 // New makes a scheduler.
 func New(r Rules, box Box, contacts Contacts) *Scheduler {
-	s := &Scheduler{rules: r, box: box, contacts: contacts, lanes: make([]lane, len(r.Quotas)+1), streams: map[string]uint16{}, out: map[uint64]*item{}}
-	for i := range r.Quotas {
-		s.lanes[i].quota = &s.rules.Quotas[i]
+	s := &Scheduler{rules: r, box: box, contacts: contacts, lanes: make([]lane, len(r.Quotas)+1), streams: map[string]uint16{}, known: map[seriesKey]uint16{}, out: map[uint64]*item{}}
+	for i := range s.lanes {
+		if i < len(r.Quotas) {
+			s.lanes[i].quota = &s.rules.Quotas[i]
+		}
+		s.store.series = append(s.store.series, &series{lane: uint16(i)})
 	}
 	return s
 }
@@ -133,10 +147,28 @@ func (s *Scheduler) Add(refs ...event.Ref) {
 			i.entry.rank = min(i.entry.rank, rank)
 			continue
 		}
-		lane := s.laneOf(r.Stream)
 		bytes := uint32(min(max(r.Bytes, 0), math.MaxUint32))
-		s.store.push(&s.lanes[lane], entry{seq: r.Seq, density: float32(r.Value / float64(int64(bytes)+Overhead)), bytes: bytes, rank: rank, lane: lane})
+		s.push(entry{seq: r.Seq, density: float32(r.Value / float64(int64(bytes)+Overhead)), bytes: bytes, rank: rank, series: s.seriesOf(r.Stream, r.Kind, rank)})
 	}
+}
+
+// push lets an entry wait, and gives the number of its series.
+func (s *Scheduler) push(e entry) uint16 {
+	if c := s.of(&e); c != nil && c.key.rank != e.rank { // it was made more urgent meanwhile
+		key := c.key
+		key.rank = e.rank
+		e.series = s.find(key)
+	}
+	s.store.push(s.lanes, e)
+	s.relist(e.series)
+	return e.series
+}
+
+// pull takes an entry out of what waits.
+func (s *Scheduler) pull(slot uint32) entry {
+	e := s.store.remove(s.lanes, slot)
+	s.relist(e.series)
+	return e
 }
 
 func (s *Scheduler) laneOf(stream string) uint16 {
@@ -162,8 +194,5 @@ func (s *Scheduler) laneOf(stream string) uint16 {
 
 // Waiting is how many items have not begun, and how many have no receipt yet.
 func (s *Scheduler) Waiting() (queued, out int) {
-	for i := range s.lanes {
-		queued += len(s.lanes[i].heap)
-	}
-	return queued, len(s.out)
+	return s.store.count(), len(s.out)
 }

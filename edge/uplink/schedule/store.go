@@ -8,10 +8,10 @@ type entry struct {
 	density    float32 // value per byte
 	bytes      uint32  // of data
 	prev, next uint32  // in the order of arrival; 0: none
-	place      uint32  // in the heap
+	place      uint32  // in its series' heap, or in its lane's where it is in none
 	rank       uint8   // priority and rung: the lower, the sooner
-	tries      uint8
-	lane       uint16
+	tries      uint8   // low four bits: without a receipt, high four: failures of its own
+	series     uint16
 }
 
 func rankOf(p event.Priority, r event.Rung) uint8 {
@@ -21,6 +21,18 @@ func rankOf(p event.Priority, r event.Rung) uint8 {
 func (e *entry) priority() event.Priority { return event.Priority(e.rank >> 4) }
 func (e *entry) rung() event.Rung         { return event.Rung(e.rank & 15) }
 func (e *entry) urgent() bool             { return e.rank>>4 == 0 }
+
+// tried is how often it was sent without a receipt, at most 15.
+func (e *entry) tried() uint8 { return e.tries & 15 }
+func (e *entry) again()       { e.tries = e.tries&0xf0 | min(e.tried()+1, 15) }
+func (e *entry) anew()        { e.tries &= 0xf0 }
+
+// fault counts a failure of the item's own and says how many that makes.
+func (e *entry) fault() uint8 {
+	n := min(e.tries>>4+1, 15)
+	e.tries = e.tries&15 | n<<4
+	return n
+}
 
 // before is the order of sending: priority, rung, value per byte, age.
 func (e *entry) before(o *entry) bool {
@@ -38,6 +50,7 @@ type store struct {
 	chunks [][]entry
 	used   uint32
 	free   []uint32
+	series []*series // by number; the first are the lanes' own, of items that are in none
 }
 
 const chunkEntries = 4096
@@ -62,26 +75,59 @@ func (s *store) put(e entry) uint32 {
 func (s *store) drop(slot uint32) {
 	s.free = append(s.free, slot)
 	if len(s.free) == int(s.used) { // nothing waits: give the memory of a backlog back
-		*s = store{}
+		*s = store{series: s.series}
 	}
 }
 
-// lane is what waits of the streams that share a quota: a heap in the order of sending, and for all
-// but the urgent a list in the order of arrival.
+func (s *store) count() int { return int(s.used) - len(s.free) }
+
+// pile is a heap of slots: a lane's in the order of sending, a series' in the order of its numbers.
+type pile struct {
+	slots  []uint32
+	series *series // nil: a lane's
+}
+
+// lane is what waits of the streams that share a quota: a heap in the order of sending of what is in no
+// series and of the first of each series, and for all but the urgent a list in the order of arrival.
 type lane struct {
-	quota       *Quota // nil: none
-	spent       spending
-	heap        []uint32
+	quota *Quota // nil: none
+	spent spending
+	pile
 	first, last uint32 // of the list
 }
 
-func (s *store) push(l *lane, e entry) {
+func (s *store) push(lanes []lane, e entry) {
 	slot := s.put(e)
+	c := s.series[e.series]
+	l := &lanes[c.lane]
 	if at := s.at(slot); !at.urgent() {
 		s.link(l, slot, at)
 	}
-	l.heap = append(l.heap, slot)
-	s.up(l, len(l.heap)-1)
+	if int(e.series) < len(lanes) {
+		s.add(&l.pile, slot)
+		return
+	}
+	if s.add(&c.pile, slot); c.listed && c.slots[0] == slot {
+		s.replace(l, c)
+	}
+}
+
+// list puts the first of a series into its lane's heap.
+func (s *store) list(l *lane, c *series) {
+	c.listed = true
+	s.add(&l.pile, c.slots[0])
+}
+
+// unlist takes it out again.
+func (s *store) unlist(l *lane, c *series) {
+	c.listed = false
+	s.pull(&l.pile, int(c.place))
+}
+
+// replace lets the lane know that another one is the first of a series.
+func (s *store) replace(l *lane, c *series) {
+	l.slots[c.place] = c.slots[0]
+	s.fix(&l.pile, int(c.place))
 }
 
 // link puts an entry into the list where its number belongs. New ones have the highest number, ones
@@ -112,74 +158,116 @@ func (s *store) link(l *lane, slot uint32, e *entry) {
 	}
 }
 
-// remove takes an entry out of its lane.
-func (s *store) remove(l *lane, slot uint32) entry {
+// remove takes an entry out of its series and its lane.
+func (s *store) remove(lanes []lane, slot uint32) entry {
 	e := s.at(slot)
+	c := s.series[e.series]
+	l := &lanes[c.lane]
 	if !e.urgent() {
-		if e.prev != 0 {
-			s.at(e.prev).next = e.next
-		} else {
-			l.first = e.next
+		s.unlink(l, e)
+	}
+	if int(e.series) < len(lanes) {
+		s.pull(&l.pile, int(e.place))
+	} else {
+		first := c.slots[0] == slot
+		if first && c.listed && len(c.slots) == 1 {
+			s.unlist(l, c)
 		}
-		if e.next != 0 {
-			s.at(e.next).prev = e.prev
-		} else {
-			l.last = e.prev
+		if s.pull(&c.pile, int(e.place)); first && c.listed {
+			s.replace(l, c)
 		}
-	}
-	hole, end := int(e.place), len(l.heap)-1
-	if hole != end {
-		l.heap[hole] = l.heap[end]
-		s.at(l.heap[hole]).place = uint32(hole)
-	}
-	l.heap = l.heap[:end]
-	if hole < end {
-		s.down(l, hole)
-		s.up(l, hole)
-	}
-	if cap(l.heap) > 4*chunkEntries && len(l.heap) < cap(l.heap)/4 {
-		l.heap = append(make([]uint32, 0, 2*len(l.heap)), l.heap...)
 	}
 	out := *e
 	s.drop(slot)
 	return out
 }
 
-func (s *store) up(l *lane, i int) {
-	slot := l.heap[i]
-	e := s.at(slot)
+func (s *store) unlink(l *lane, e *entry) {
+	if e.prev != 0 {
+		s.at(e.prev).next = e.next
+	} else {
+		l.first = e.next
+	}
+	if e.next != 0 {
+		s.at(e.next).prev = e.prev
+	} else {
+		l.last = e.prev
+	}
+}
+
+func (s *store) add(p *pile, slot uint32) {
+	p.slots = append(p.slots, slot)
+	s.up(p, len(p.slots)-1)
+}
+
+// pull takes what is at that place out of a heap.
+func (s *store) pull(p *pile, hole int) {
+	end := len(p.slots) - 1
+	if hole != end {
+		s.set(p, hole, p.slots[end])
+	}
+	if p.slots = p.slots[:end]; hole < end {
+		s.fix(p, hole)
+	}
+	if cap(p.slots) > 4*chunkEntries && len(p.slots) < cap(p.slots)/4 {
+		p.slots = append(make([]uint32, 0, 2*len(p.slots)), p.slots...)
+	}
+}
+
+func (s *store) fix(p *pile, i int) {
+	s.down(p, i)
+	s.up(p, i)
+}
+
+// sooner says which of two goes first.
+func (s *store) sooner(p *pile, a, b uint32) bool {
+	switch c := p.series; {
+	case c == nil:
+		return s.at(a).before(s.at(b))
+	case c.key.order == NewestFirst:
+		return s.at(a).seq > s.at(b).seq
+	}
+	return s.at(a).seq < s.at(b).seq
+}
+
+func (s *store) up(p *pile, i int) {
+	slot := p.slots[i]
 	for i > 0 {
 		parent := (i - 1) / 2
-		if !e.before(s.at(l.heap[parent])) {
+		if !s.sooner(p, slot, p.slots[parent]) {
 			break
 		}
-		s.set(l, i, l.heap[parent])
+		s.set(p, i, p.slots[parent])
 		i = parent
 	}
-	s.set(l, i, slot)
+	s.set(p, i, slot)
 }
 
-func (s *store) down(l *lane, i int) {
-	slot := l.heap[i]
-	e := s.at(slot)
+func (s *store) down(p *pile, i int) {
+	slot := p.slots[i]
 	for {
 		child := 2*i + 1
-		if child >= len(l.heap) {
+		if child >= len(p.slots) {
 			break
 		}
-		if right := child + 1; right < len(l.heap) && s.at(l.heap[right]).before(s.at(l.heap[child])) {
+		if right := child + 1; right < len(p.slots) && s.sooner(p, p.slots[right], p.slots[child]) {
 			child = right
 		}
-		if !s.at(l.heap[child]).before(e) {
+		if !s.sooner(p, p.slots[child], slot) {
 			break
 		}
-		s.set(l, i, l.heap[child])
+		s.set(p, i, p.slots[child])
 		i = child
 	}
-	s.set(l, i, slot)
+	s.set(p, i, slot)
 }
 
-func (s *store) set(l *lane, i int, slot uint32) {
-	l.heap[i] = slot
-	s.at(slot).place = uint32(i)
+func (s *store) set(p *pile, i int, slot uint32) {
+	p.slots[i] = slot
+	e := s.at(slot)
+	if c := s.series[e.series]; p.series == nil && c.listed {
+		c.place = uint32(i)
+		return
+	}
+	e.place = uint32(i)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // Mosquitto is a running mosquitto.
@@ -15,6 +16,8 @@ type Mosquitto struct {
 	URL     string // mqtt://127.0.0.1:port, or mqtts where it has a certificate
 	process process
 	t       testing.TB
+	dir     string
+	saving  time.Time
 }
 
 // StartMosquitto starts mosquitto with a listener on a free loopback port; lines are added to its
@@ -59,7 +62,7 @@ func StartMosquitto(t testing.TB, lines ...string) *Mosquitto {
 			name: "mosquitto", argv: []string{program, "-c", file}, log: filepath.Join(dir, "mosquitto.log"),
 			answers: func() bool { return listening(port) },
 		},
-		t: t,
+		t: t, dir: dir,
 	}
 	m.Restart()
 	t.Cleanup(m.process.kill)
@@ -70,7 +73,16 @@ func StartMosquitto(t testing.TB, lines ...string) *Mosquitto {
 func (m *Mosquitto) Kill() { m.process.kill() }
 
 // Save makes mosquitto write its sessions and messages to disk, which it otherwise does twice an hour.
-func (m *Mosquitto) Save() { m.process.signal(syscall.SIGUSR1) }
+func (m *Mosquitto) Save() {
+	m.saving = time.Now()
+	m.process.signal(syscall.SIGUSR1)
+}
+
+// Saved says whether it has done so since the last Save.
+func (m *Mosquitto) Saved() bool {
+	info, err := os.Stat(filepath.Join(m.dir, "mosquitto.db"))
+	return err == nil && info.ModTime().After(m.saving.Add(-10*time.Millisecond))
+}
 
 // Restart starts it again after Kill, on the same port with what was on disk.
 func (m *Mosquitto) Restart() {

@@ -1,0 +1,135 @@
+package edge
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	"cloudcanvas/edge/capture"
+	"cloudcanvas/edge/outbox"
+	"cloudcanvas/edge/sense"
+)
+
+// seenReadings knows the messages that have become items and may come again: the broker repeats what
+// was not acknowledged when a connection ended or the agent died. MQTT gives messages no identity, but
+// what comes again has the mark of a duplicate, and its packet's number of before. Together with a
+// digest of what it says that tells it from every other, as long as the number was not used anew since.
+//
+// What is known is kept as marks in the buffer, in the transaction of the items.
+type seenReadings struct {
+	mu     sync.Mutex
+	slots  map[uint16]seenReading // by the packet's number modulo capture.MostReadings
+	serial uint64                 // of the newest
+	anew   bool                   // the broker has begun another session
+}
+
+type seenReading struct {
+	packet uint16
+	serial uint64 // how many were noted before it
+	digest capture.Digest
+}
+
+const (
+	seenPrefix   = "reading/"
+	windowPrefix = "window/"
+	seenBytes    = 2 + 8 + len(capture.Digest{})
+	// stale is how many messages later one of the same number is another one: so many are never on
+	// their way at once, and the broker uses its 65,535 numbers in turn.
+	stale = 2 * capture.MostReadings
+)
+
+func newSeenReadings() *seenReadings { return &seenReadings{slots: map[uint16]seenReading{}} }
+
+// had says whether a message has become what it becomes already.
+func (k *seenReadings) had(s capture.Said) bool {
+	if !s.Again || s.Packet == 0 {
+		return false
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	known, ok := k.slots[s.Packet%capture.MostReadings]
+	return ok && known.packet == s.Packet && known.digest == s.Digest && k.serial-known.serial < stale
+}
+
+// note takes a message as seen, and gives the mark to commit with what it becomes. A message without a
+// number has none.
+func (k *seenReadings) note(s capture.Said) (outbox.Mark, bool) {
+	if s.Packet == 0 {
+		return outbox.Mark{}, false
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.serial++
+	slot := s.Packet % capture.MostReadings
+	k.slots[slot] = seenReading{s.Packet, k.serial, s.Digest}
+	value := binary.BigEndian.AppendUint16(make([]byte, 0, seenBytes), s.Packet)
+	value = binary.BigEndian.AppendUint64(value, k.serial)
+	return outbox.Mark{Name: fmt.Sprintf("%s%04d", seenPrefix, slot), Value: append(value, s.Digest[:]...)}, true
+}
+
+// session hears whether the broker still knew the session. If not, numbers begin anew and nothing of
+// before can come again.
+func (k *seenReadings) session(kept bool) {
+	if kept {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	clear(k.slots)
+	k.serial += stale
+	k.anew = true
+}
+
+// load takes up the marks of before the restart. One that makes no sense is passed over.
+func (k *seenReadings) load(marks []outbox.Mark) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, m := range marks {
+		if len(m.Value) != seenBytes {
+			continue
+		}
+		s := seenReading{packet: binary.BigEndian.Uint16(m.Value), serial: binary.BigEndian.Uint64(m.Value[2:])}
+		copy(s.digest[:], m.Value[10:])
+		if k.serial = max(k.serial, s.serial+1); !k.anew {
+			k.slots[s.packet%capture.MostReadings] = s
+		}
+	}
+	if k.anew {
+		k.serial += stale
+	}
+}
+
+// windowMarks keep windows that have not ended; what was told needs none.
+func windowMarks(windows []sense.Window) (marks []outbox.Mark) {
+	for _, w := range windows {
+		m := outbox.Mark{Name: windowPrefix + w.Sensor + "/" + w.Value}
+		if w.Count > 0 {
+			m.Value, _ = json.Marshal(w) // finite numbers and texts: it does not fail
+		}
+		marks = append(marks, m)
+	}
+	return marks
+}
+
+// resume takes up what a crash left: the messages that may come again, and the windows that had not
+// ended. What of those is told at once is returned.
+func (l *sensorLane) resume() ([]sense.Finding, error) {
+	seen, err := l.box.Marks(seenPrefix)
+	if err != nil {
+		return nil, fmt.Errorf("the readings of before the restart: %w", err)
+	}
+	l.seen.load(seen)
+	windows, err := l.box.Marks(windowPrefix)
+	if err != nil {
+		return nil, fmt.Errorf("the windows of before the restart: %w", err)
+	}
+	kept := make([]sense.Window, len(windows))
+	for i, m := range windows {
+		if err := json.Unmarshal(m.Value, &kept[i]); err != nil {
+			kept[i] = sense.Window{}
+		}
+	}
+	return l.rules.Resume(kept, time.Now()), nil
+}
