@@ -13,6 +13,7 @@ import (
 // be read from it. Reason is why it is a dead letter, of records of the dead-letter topic.
 type Entry struct {
 	Topic     string
+	Key       string
 	Partition int
 	Offset    int64
 	Item      event.Item
@@ -37,6 +38,8 @@ type Queue interface {
 // item again.
 type Products interface {
 	Announce(ctx context.Context, product event.Item) error
+	// Retire says that nothing more is to be known under a key.
+	Retire(ctx context.Context, key string) error
 }
 
 // Objects is where large data rests. Get's error is fs.ErrNotExist when there is no such object;
@@ -55,6 +58,8 @@ func (noObjects) Get(context.Context, string) ([]byte, error) {
 // Store is where products are kept. A product is a folder of files that appears as a whole.
 type Store interface {
 	Draft(name string) (Draft, error)
+	// Claim says whether a folder is owner's: the first who asks for one has it for good.
+	Claim(folder, owner string) (bool, error)
 }
 
 // Draft is a product in the making.

@@ -67,7 +67,7 @@ func (k Kafka) Scan(ctx context.Context, topic string, partition int, handle fun
 
 // entryOf reads a record's item. Foreign headers, as of dead letters, are no fault.
 func entryOf(r broker.Record) Entry {
-	e := Entry{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset}
+	e := Entry{Topic: r.Topic, Key: string(r.Key), Partition: r.Partition, Offset: r.Offset}
 	e.Item, e.Err = r.Item()
 	for _, h := range r.Headers {
 		if strings.EqualFold(h.Key, reasonHeader) {
@@ -80,4 +80,9 @@ func entryOf(r broker.Record) Entry {
 // Announce writes the product; announcing one again is announcing the same.
 func (k Kafka) Announce(ctx context.Context, product event.Item) error {
 	return k.Log.Append(ctx, broker.RecordOf(product))
+}
+
+// Retire lets the topic's compaction take what stands under a key.
+func (k Kafka) Retire(ctx context.Context, key string) error {
+	return k.Log.Append(ctx, broker.Record{Topic: event.ProductsTopic, Key: []byte(key)})
 }

@@ -60,7 +60,7 @@ func TestProductsAreMadeOfWhatKafkaHolds(t *testing.T) {
 		go k.Read(listening, event.ProductsTopic, p, 0, func(records []broker.Record) error {
 			for _, r := range records {
 				if item, err := r.Item(); err == nil {
-					if p, err := ParseProduct(item); err == nil && string(r.Key) == p.Name {
+					if p, err := ParseProduct(item); err == nil && string(r.Key) == p.Edge+"/"+p.Kind+"/"+p.Name {
 						products <- p
 					}
 				}

@@ -138,7 +138,10 @@ func (m *Mosaic) publish(ctx context.Context, k key, r *record, now time.Time) {
 // make writes a draft, moves it to its place and announces it, in this order: who hears of a product
 // finds it there.
 func (m *Mosaic) make(ctx context.Context, k key, r *record, now time.Time) (p Product, err error) {
-	folder := m.cfg.folder(k.edge, k.name)
+	folder, err := m.place(k)
+	if err != nil {
+		return p, err
+	}
 	if r.camera != nil && !r.camera.Ended() {
 		folder = path.Join(folder, r.camera.segmentName())
 	}
@@ -174,5 +177,6 @@ func (m *Mosaic) make(ctx context.Context, k key, r *record, now time.Time) (p P
 	if err := m.Products.Announce(ctx, item); err != nil {
 		return p, fmt.Errorf("announcing product %s: %w", k.name, err)
 	}
+	m.supersede(ctx, k, item.FormerKey())
 	return p, nil
 }
