@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 )
@@ -34,6 +35,25 @@ func (k *Console) cameraNamed(w http.ResponseWriter, r *http.Request) {
 		body.Choices = append(body.Choices, choice{edge, Camera{Edge: edge, Name: body.Name}.Path()})
 	}
 	k.lead(w, r, body, err)
+}
+
+// called is how a thing of an edge is named to people: with its edge where others have the name too.
+func called(several map[string]bool, edge, name string) string {
+	if several[name] {
+		return edge + "/" + name
+	}
+	return name
+}
+
+// severals are the names that more than one edge has, of cameras and sensors.
+func (x *index) severals(ctx context.Context) (map[string]bool, error) {
+	names, err := x.names(ctx, `SELECT name FROM (SELECT edge, name FROM cameras UNION SELECT edge, name FROM sensors)
+		GROUP BY name HAVING count(*) > 1 LIMIT ?`, maxRows)
+	several := map[string]bool{}
+	for _, name := range names {
+		several[name] = true
+	}
+	return several, err
 }
 
 func (k *Console) lead(w http.ResponseWriter, r *http.Request, body choiceBody, err error) {

@@ -37,6 +37,7 @@ func TestTwoEdgesWithTheSameNamesAreTwoOnThePages(t *testing.T) {
 		"/scenes/mast-7/alpha": {"mask.tif", "product published"},
 		"/scenes/mast-8/alpha": {"mask.tif", "product published"},
 		"/cameras/mast-8/gate": {"person 0.91"},
+		"/cameras":             {`<a href="/cameras/mast-8/gate">mast-8/gate</a>`, `<a href="/cameras/mast-7/gate">mast-7/gate</a>`},
 	} {
 		status, body := w.get(path)
 		if want := map[bool]int{true: http.StatusMultipleChoices, false: http.StatusOK}[strings.Count(path, "/") == 2]; status != want {
