@@ -3,11 +3,7 @@ package firmware
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -20,61 +16,16 @@ import (
 	"cloudcanvas/shared/security"
 )
 
-// site is mosquitto with the files that are shipped for the cloud, on other ports and certificates.
+// site is a broker with the shipped files and those who connect to it.
 type site struct {
-	t                 *testing.T
-	devices, services *brokertest.Authority
-	device, service   string // URLs of the listeners
+	*brokertest.Shipped
+	t *testing.T
 }
 
 func newSite(t *testing.T) site {
 	t.Helper()
-	program, err := exec.LookPath("mosquitto")
-	if err != nil {
-		if program, err = exec.LookPath("/usr/sbin/mosquitto"); err != nil {
-			t.Skip("mosquitto is not here; make setup installs it")
-		}
-	}
-	s := site{t: t, devices: brokertest.NewAuthority(t, "devices"), services: brokertest.NewAuthority(t, "services")}
-	cert, key := s.devices.Issue(t, "broker")
-	first, second := brokertest.FreePort(t), brokertest.FreePort(t)
-	dir := t.TempDir()
-	shipped := func(name string) string {
-		text, err := os.ReadFile(filepath.Join("mosquitto", name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(text)
-	}
-	conf := strings.NewReplacer(
-		"listener 8883", fmt.Sprintf("listener %d 127.0.0.1", first), "listener 8884", fmt.Sprintf("listener %d 127.0.0.1", second),
-		"/etc/canvas/tls/ca.pem", s.devices.File, "/etc/canvas/tls/services-ca.pem", s.services.File,
-		"/etc/canvas/tls/broker.pem", cert, "/etc/canvas/tls/broker.key", key,
-		"/etc/mosquitto/", dir+"/", "/var/lib/mosquitto/", dir+"/",
-	).Replace(shipped("canvas-cloud.conf"))
-	if os.Getuid() == 0 {
-		conf = "user root\n" + conf
-	}
-	for name, text := range map[string]string{"m.conf": conf, "canvas.acl": shipped("canvas.acl"), "canvas-services.acl": shipped("canvas-services.acl")} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	cmd := exec.Command(program, "-c", filepath.Join(dir, "m.conf"))
-	cmd.Stderr = t.Output()
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	s.device, s.service = fmt.Sprintf("mqtts://127.0.0.1:%d", first), fmt.Sprintf("mqtts://127.0.0.1:%d", second)
-	return s
+	return site{brokertest.StartShipped(t, "mosquitto"), t}
 }
-
-// own is the protection of a device of that name.
-func (s site) own(name string) security.Security { return s.devices.Client(s.t, name, s.devices) }
-
-// of is the protection of a service.
-func (s site) of(name string) security.Security { return s.services.Client(s.t, name, s.devices) }
 
 // ear is a client that writes down what comes and how often it was thrown out.
 type ear struct {
@@ -179,17 +130,17 @@ func (s site) forge(o broker.MQTTOptions, topic string, retain bool) {
 func TestADeviceIsWhomItsCertificateNames(t *testing.T) {
 	s := newSite(t)
 	quiet := slog.New(slog.DiscardHandler)
-	service := s.of("canvas-bridge")
-	bridges := s.connect(broker.MQTTOptions{URL: s.service, ClientID: "canvas-bridge", Persistent: true, Security: service}, event.UpFilter, event.StatusFilter)
-	shared := s.connect(broker.MQTTOptions{URL: s.service, ClientID: "canvas-bridge-7", Persistent: true, Security: service}, "canvas/v1/mast-7/up/+/+")
-	mast := s.connect(broker.MQTTOptions{URL: s.device, ClientID: "canvas-edge-mast-7", Persistent: true, Security: s.own("mast-7")}, event.ReceiptsTopic("mast-7"))
+	service := s.Service("canvas-bridge")
+	bridges := s.connect(broker.MQTTOptions{URL: s.ServiceURL, ClientID: "canvas-bridge", Persistent: true, Security: service}, event.UpFilter, event.StatusFilter)
+	shared := s.connect(broker.MQTTOptions{URL: s.ServiceURL, ClientID: "canvas-bridge-7", Persistent: true, Security: service}, "canvas/v1/mast-7/up/+/+")
+	mast := s.connect(broker.MQTTOptions{URL: s.DeviceURL, ClientID: "canvas-edge-mast-7", Persistent: true, Security: s.Device("mast-7")}, event.ReceiptsTopic("mast-7"))
 	s.say(mast, event.StatusTopic("mast-7"), "here", true)
 
 	// Whatever id it asks for, it is itself.
-	thief := s.own("thief")
+	thief := s.Device("thief")
 	for _, id := range []string{"canvas-bridge", "canvas-bridge-7", "canvas-edge-mast-7", "mast-7", ""} {
 		will := &broker.Message{Topic: event.StatusTopic("mast-7"), Payload: []byte("gone"), QoS: 1, Retained: true}
-		o := broker.MQTTOptions{URL: s.device, ClientID: id, Security: thief, Will: will, Log: quiet}
+		o := broker.MQTTOptions{URL: s.DeviceURL, ClientID: id, Security: thief, Will: will, Log: quiet}
 		for _, topic := range []string{event.Topic("mast-7", event.Urgent, event.Reading), event.StatusTopic("mast-7"), event.ReceiptsTopic("mast-7"),
 			event.ReceiptsTopic("thief"), "canvas/v1/up", "$SYS/broker/uptime", "elsewhere"} {
 			s.forge(o, topic, topic == event.StatusTopic("mast-7"))
@@ -197,7 +148,9 @@ func TestADeviceIsWhomItsCertificateNames(t *testing.T) {
 		e := s.connect(o, "#", "$SYS/#", event.UpFilter, "canvas/v1/+/down/#", event.StatusFilter, event.ReceiptsTopic("mast-7"))
 		s.say(mast, event.Topic("mast-7", event.Normal, event.Reading), "from mast-7 while "+id, false)
 		s.say(bridges, event.ReceiptsTopic("mast-7"), "to mast-7 while "+id, false)
-		s.until("mast-7's item", func() bool { return contains(bridges.heard(), "from mast-7 while "+id) && contains(shared.heard(), "from mast-7 while "+id) })
+		s.until("mast-7's item", func() bool {
+			return contains(bridges.heard(), "from mast-7 while "+id) && contains(shared.heard(), "from mast-7 while "+id)
+		})
 		s.until("mast-7's receipt", func() bool { return contains(mast.heard(), "to mast-7 while "+id) })
 		if got := e.heard(); len(got) > 0 {
 			t.Errorf("a device that calls itself %q hears %q", id, got)
@@ -210,7 +163,7 @@ func TestADeviceIsWhomItsCertificateNames(t *testing.T) {
 	}
 	// A will is said when its client is thrown out: by another of its own name.
 	for range 2 {
-		s.connect(broker.MQTTOptions{URL: s.device, ClientID: "again", Security: thief, Log: quiet,
+		s.connect(broker.MQTTOptions{URL: s.DeviceURL, ClientID: "again", Security: thief, Log: quiet,
 			Will: &broker.Message{Topic: event.StatusTopic("mast-7"), Payload: []byte("gone"), QoS: 1, Retained: true}})
 	}
 	s.say(mast, event.Topic("mast-7", event.Normal, event.Reading), "the end", false)
@@ -238,16 +191,16 @@ func contains(lines []string, part string) bool {
 
 func TestNobodyComesInWithoutTheRightCertificate(t *testing.T) {
 	s := newSite(t)
-	s.connect(broker.MQTTOptions{URL: s.device, Security: s.own("mast-7")}) // the broker is up
-	nobody := s.own("x")
+	s.connect(broker.MQTTOptions{URL: s.DeviceURL, Security: s.Device("mast-7")}) // the broker is up
+	nobody := s.Device("x")
 	nobody.Cert, nobody.Key = "", ""
-	stranger := brokertest.NewAuthority(t, "devices")
+	cert, key := brokertest.NewAuthority(t, "devices").Issue(t, "mast-7")
 	for name, o := range map[string]broker.MQTTOptions{
-		"no certificate":                     {URL: s.device, Security: nobody},
-		"no certificate to the services":     {URL: s.service, Security: nobody},
-		"a device's at the services":         {URL: s.service, Security: s.own("canvas-bridge")},
-		"a service's at the devices":         {URL: s.device, Security: s.of("canvas-bridge")},
-		"another authority of the same name": {URL: s.device, Security: stranger.Client(t, "mast-7", s.devices)},
+		"no certificate":                     {URL: s.DeviceURL, Security: nobody},
+		"no certificate to the services":     {URL: s.ServiceURL, Security: nobody},
+		"a device's at the services":         {URL: s.ServiceURL, Security: s.Device("canvas-bridge")},
+		"a service's at the devices":         {URL: s.DeviceURL, Security: s.Service("canvas-bridge")},
+		"another authority of the same name": {URL: s.DeviceURL, Security: security.Security{CA: s.Device("x").CA, Cert: cert, Key: key}},
 	} {
 		said := make(chan struct{}, 1)
 		o.ClientID, o.Log = "canvas-bridge", slog.New(warned{said})
@@ -276,16 +229,16 @@ func (w warned) Handle(context.Context, slog.Record) error {
 
 func TestServicesMayDoWhatTheyAreFor(t *testing.T) {
 	s := newSite(t)
-	mast := s.connect(broker.MQTTOptions{URL: s.device, Security: s.own("mast-7")}, event.ReceiptsTopic("mast-7"), event.DownTopic("mast-7", "models"))
-	importer := s.connect(broker.MQTTOptions{URL: s.service, ClientID: "canvas-import-x", Security: s.of("canvas-import")}, event.ReceiptsTopic("mast-7"), event.StatusFilter)
-	console := s.connect(broker.MQTTOptions{URL: s.service, ClientID: "x-statuses", Security: s.of("canvas-console")}, event.StatusFilter, event.UpFilter)
-	bridges := s.connect(broker.MQTTOptions{URL: s.service, ClientID: "canvas-bridge", Security: s.of("canvas-bridge")}, event.UpFilter)
+	mast := s.connect(broker.MQTTOptions{URL: s.DeviceURL, Security: s.Device("mast-7")}, event.ReceiptsTopic("mast-7"), event.DownTopic("mast-7", "models"))
+	importer := s.connect(broker.MQTTOptions{URL: s.ServiceURL, ClientID: "canvas-import-x", Security: s.Service("canvas-import")}, event.ReceiptsTopic("mast-7"), event.StatusFilter)
+	console := s.connect(broker.MQTTOptions{URL: s.ServiceURL, ClientID: "x-statuses", Security: s.Service("canvas-console")}, event.StatusFilter, event.UpFilter)
+	bridges := s.connect(broker.MQTTOptions{URL: s.ServiceURL, ClientID: "canvas-bridge", Security: s.Service("canvas-bridge")}, event.UpFilter)
 
 	s.say(mast, event.StatusTopic("mast-7"), "here", true)
 	s.say(importer, event.Topic("mast-7", event.Normal, event.Reading), "carried", false)
 	for topic, user := range map[string]string{event.StatusTopic("mast-7"): "canvas-import", event.ReceiptsTopic("mast-7"): "canvas-console",
 		event.DownTopic("mast-7", "models"): "canvas-import", event.Topic("mast-7", event.Urgent, event.Reading): "canvas-console"} {
-		s.forge(broker.MQTTOptions{URL: s.service, Security: s.of(user)}, topic, true)
+		s.forge(broker.MQTTOptions{URL: s.ServiceURL, Security: s.Service(user)}, topic, true)
 	}
 	s.until("what was carried", func() bool { return contains(bridges.heard(), "carried") })
 	s.say(bridges, event.DownTopic("mast-7", "models"), "an offer", false)
@@ -303,16 +256,16 @@ func TestServicesMayDoWhatTheyAreFor(t *testing.T) {
 // TestABridgeThatSharesWorksWithTheShippedFiles lets a device through every slot's session.
 func TestABridgeThatSharesWorksWithTheShippedFiles(t *testing.T) {
 	s := newSite(t)
-	service := s.of("canvas-bridge")
+	service := s.Service("canvas-bridge")
 	came := make(chan string, 100)
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	intake := bridge.MQTT{Options: broker.MQTTOptions{URL: s.service, ClientID: "canvas-bridge", Security: service}, Share: true}
+	intake := bridge.MQTT{Options: broker.MQTTOptions{URL: s.ServiceURL, ClientID: "canvas-bridge", Security: service}, Share: true}
 	go func() {
 		done <- intake.Run(ctx, bridge.EverySlot, nil, func(m broker.Message) { m.Ack(); came <- m.Topic })
 	}()
 	for _, name := range []string{"mast-7", "gate-1", "boat"} {
-		device := s.connect(broker.MQTTOptions{URL: s.device, Security: s.own(name)})
+		device := s.connect(broker.MQTTOptions{URL: s.DeviceURL, Security: s.Device(name)})
 		s.say(device, event.StatusTopic(name), "here", true)
 		heard := false
 		for deadline := time.After(20 * time.Second); !heard; {
