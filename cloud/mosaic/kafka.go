@@ -99,3 +99,8 @@ func (k Kafka) Bury(ctx context.Context, e Entry, class string, reason error) er
 func (k Kafka) Announce(ctx context.Context, product event.Item) error {
 	return k.Log.Append(ctx, broker.RecordOf(product))
 }
+
+// Retire lets the topic's compaction take what stands under a key.
+func (k Kafka) Retire(ctx context.Context, key string) error {
+	return k.Log.Append(ctx, broker.Record{Topic: event.ProductsTopic, Key: []byte(key)})
+}

@@ -28,9 +28,10 @@ type MQTTOptions struct {
 	PingTimeout time.Duration // how long a probe may take, behind what is already on its way; default 60 s
 	SendBuffer  int           // bytes the kernel may hold unsent, which later messages cannot overtake; default 16 KiB
 
-	OnUp      func()          // after each connection, once the subscriptions stand; may publish
-	OnSession func(kept bool) // at each connection, before that: whether the broker still knew the session; may be nil
-	OnDown    func(error)     // after each loss
+	OnUp      func()              // after each connection, once the subscriptions stand; may publish
+	OnSession func(kept bool)     // at each connection, before that: whether the broker still knew the session; may be nil
+	OnDown    func(error)         // after each loss
+	OnRefused func(filter string) // the broker does not let this client have a subscription
 }
 
 const (
@@ -42,6 +43,7 @@ const (
 	minBackoff     = 500 * time.Millisecond
 	maxBackoff     = 10 * time.Second // a pass of a satellite lasts minutes
 	steady         = 10 * time.Second // a connection that lasted so long has reset the backoff
+	thrownOut      = 3                // connections in a row that were soon ended: one remark
 	inFlight       = 256              // publishes without a PUBACK, below mosquitto's and mochi's limits for a client
 	quiesce        = 250              // milliseconds for the DISCONNECT to leave
 )
