@@ -31,6 +31,7 @@ func (c *Cloud) Console(ctx context.Context, o ConsoleOptions) error {
 		Log: c.Kafka, Products: c.Products, Objects: objects{c.Store, c.Config.Worker.ObjectBytes}, Statuses: edges, Group: group{c.Coord},
 		Models:  modelsOf(c.Coord, release.Library{Objects: c.Store}),
 		Stories: Teller(c.Kafka, objects{c.Store, c.Config.Worker.ObjectBytes}, c.Coord),
+		Dead:    DeadLetters(c.Config, c.Kafka, c.Coord, objects{c.Store, c.Config.Bridge.ItemLimit()}, ""),
 		Device:  o.Device, Version: o.Version, Logger: c.Log, Metrics: c.Metrics, Gatherer: o.Gatherer, Step: c.Progress.Step,
 	})
 	if err != nil {

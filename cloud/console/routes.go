@@ -34,6 +34,7 @@ func (k *Console) Handler() http.Handler {
 	page("/letters", "letters", k.lettersPage)
 	page("/letters/{partition}/{offset}", "letter", k.letterPage)
 	mux.HandleFunc("POST /letters/{partition}/{offset}", k.decide)
+	mux.HandleFunc("POST /edges/{edge}/blocked", k.blockForm)
 	mux.HandleFunc("POST /cluster/models/{model}", k.changeModel)
 	mux.HandleFunc("GET /login", k.loginPage)
 	mux.HandleFunc("POST /login", k.logIn)

@@ -3,17 +3,14 @@ package mosaic
 import (
 	"context"
 	"math"
-	"strings"
 
+	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 )
 
 // Group is the consumer group whose offsets the mosaic commits, so that Kafka's tools show the lag.
 const Group = "canvas-mosaic"
-
-// reasonHeader says why a record is a dead letter, as Kafka Connect does.
-const reasonHeader = "__connect.errors.exception.message"
 
 // Log is the part of *broker.Kafka that a mosaic needs.
 type Log interface {
@@ -69,11 +66,7 @@ func (k Kafka) Scan(ctx context.Context, topic string, partition int, handle fun
 func entryOf(r broker.Record) Entry {
 	e := Entry{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset}
 	e.Item, e.Err = r.Item()
-	for _, h := range r.Headers {
-		if strings.EqualFold(h.Key, reasonHeader) {
-			e.Reason = string(h.Value)
-		}
-	}
+	e.Reason = deadletter.Header(r.Headers, deadletter.HeadReason)
 	return e
 }
 

@@ -7,7 +7,7 @@ import (
 	"io/fs"
 	"time"
 
-	"cloudcanvas/shared/broker"
+	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/vision"
 )
@@ -40,9 +40,9 @@ func (p *Poison) Unwrap() error { return p.Err }
 
 // Stages, named as Kafka Connect names its own.
 const (
-	stageConsume   = broker.StageConsume
-	stageConvert   = broker.StageConvert
-	stageTransform = broker.StageTransform
+	stageConsume   = deadletter.StageConsume
+	stageConvert   = deadletter.StageConvert
+	stageTransform = deadletter.StageTransform
 )
 
 func poison(stage, class string, err error) *Poison {

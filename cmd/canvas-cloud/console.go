@@ -13,6 +13,7 @@ import (
 	"cloudcanvas/cloud/console"
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/shared/telemetry"
+	"cloudcanvas/shared/visible"
 )
 
 func consoleCommand() *urfave.Command {
@@ -88,7 +89,7 @@ func tokenCommand() *urfave.Command {
 			} else {
 				fmt.Fprintln(c.App.Writer, line)
 			}
-			fmt.Fprintf(c.App.ErrWriter, "the token, shown this once: %s\n", token)
+			visible.Fprintf(c.App.ErrWriter, "the token, shown this once: %s\n", token)
 			return nil
 		}}
 }

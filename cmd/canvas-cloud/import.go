@@ -13,6 +13,7 @@ import (
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/carry"
+	"cloudcanvas/shared/visible"
 )
 
 func importCommand() *urfave.Command {
@@ -55,7 +56,7 @@ func importCommand() *urfave.Command {
 func takeIn(ctx context.Context, client *broker.MQTT, folder string, say, complain io.Writer) (damaged int, err error) {
 	index, err := carry.ReadIndex(folder)
 	if errors.Is(err, carry.ErrDamaged) {
-		fmt.Fprintln(complain, err)
+		visible.Fprintf(complain, "%v\n", err)
 		return 1, nil
 	}
 	if err != nil {
@@ -66,7 +67,7 @@ func takeIn(ctx context.Context, client *broker.MQTT, folder string, say, compla
 		messages, err := index.Messages(folder, entry)
 		if err != nil {
 			damaged++
-			fmt.Fprintf(complain, "item %d of %s is left out: %v\n", entry.Seq, index.Edge, err)
+			visible.Fprintf(complain, "item %d of %s is left out: %v\n", entry.Seq, index.Edge, err)
 			continue
 		}
 		for _, m := range messages {
@@ -76,7 +77,7 @@ func takeIn(ctx context.Context, client *broker.MQTT, folder string, say, compla
 		}
 		sent++
 	}
-	fmt.Fprintf(say, "%s, epoch %s: %d items are with the broker\n", index.Edge, index.Epoch, sent)
+	visible.Fprintf(say, "%s, epoch %s: %d items are with the broker\n", index.Edge, index.Epoch, sent)
 	return damaged, nil
 }
 

@@ -35,9 +35,9 @@ func listScenes(c *urfave.Context) error {
 			return printJSON(c.App.Writer, append([]mosaic.Listed{}, all...))
 		}
 		w := table(c.App.Writer)
-		fmt.Fprintln(w, "KIND\tNAME\tEDGE\tMADE\tSTATE\tFOLDER")
+		w.Printf("KIND\tNAME\tEDGE\tMADE\tSTATE\tFOLDER\n")
 		for _, p := range all {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", p.Kind, p.Name, orDash(p.Edge), p.At.UTC().Format(time.RFC3339), state(p.Product), p.Folder)
+			w.Printf("%s\t%s\t%s\t%s\t%s\t%s\n", p.Kind, p.Name, orDash(p.Edge), p.At.UTC().Format(time.RFC3339), state(p.Product), p.Folder)
 		}
 		return w.Flush()
 	})
@@ -68,18 +68,18 @@ func showScene(c *urfave.Context) error {
 		}
 		w := table(c.App.Writer)
 		for _, p := range found {
-			fmt.Fprintf(w, "%s\t%s\nedge\t%s\nmade\t%s, %.1f s after the first of it\nstate\t%s\nfolder\t%s of %s\nfiles\t%s\nmodels\t%s\n", p.Kind, p.Name, orDash(p.Edge),
+			w.Printf("%s\t%s\nedge\t%s\nmade\t%s, %.1f s after the first of it\nstate\t%s\nfolder\t%s of %s\nfiles\t%s\nmodels\t%s\n", p.Kind, p.Name, orDash(p.Edge),
 				p.At.UTC().Format(time.RFC3339), p.Seconds, state(p.Product), p.Folder, cfg.Products, strings.Join(p.Files, ", "), orDash(strings.Join(p.Models, ", ")))
 			if s := p.Scene; s != nil {
-				fmt.Fprintf(w, "size\t%d x %d\ntiles\t%d: %d sent, %d results, %d dead letters, dropped %v\n", s.Width, s.Height, s.Tiles, s.Sent, s.Results, s.Dead, s.Dropped)
+				w.Printf("size\t%d x %d\ntiles\t%d: %d sent, %d results, %d dead letters, dropped %v\n", s.Width, s.Height, s.Tiles, s.Sent, s.Results, s.Dead, s.Dropped)
 			}
 			if s := p.Camera; s != nil {
-				fmt.Fprintf(w, "frames\t%d\ndetections\t%d\nevents\t%d\n", s.Frames, s.Detections, s.Events)
+				w.Printf("frames\t%d\ndetections\t%d\nevents\t%d\n", s.Frames, s.Detections, s.Events)
 			}
 			if len(p.Missing) > 0 {
-				fmt.Fprintf(w, "missing\t%s\n", strings.Join(p.Missing[:min(len(p.Missing), missingShown)], ", "))
+				w.Printf("missing\t%s\n", strings.Join(p.Missing[:min(len(p.Missing), missingShown)], ", "))
 			}
-			fmt.Fprintln(w)
+			w.Printf("\n")
 		}
 		return w.Flush()
 	})

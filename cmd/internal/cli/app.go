@@ -17,6 +17,7 @@ import (
 
 	"cloudcanvas/shared/config"
 	"cloudcanvas/shared/telemetry"
+	"cloudcanvas/shared/visible"
 )
 
 // Exit codes of every command.
@@ -133,7 +134,7 @@ func Main(app *cli.App) {
 
 func tell(w io.Writer, name string, err error) {
 	for line := range strings.Lines(err.Error()) {
-		fmt.Fprintf(w, "%s: %s\n", name, strings.TrimRight(line, "\n"))
+		visible.Fprintf(w, "%s: %s\n", name, strings.TrimRight(line, "\n"))
 	}
 }
 
