@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"cloudcanvas/shared/telemetry"
+	"cloudcanvas/shared/visible"
 )
 
 // errRequest marks what is wrong with a request, so that its sender hears of it.
@@ -122,7 +123,7 @@ func (k *Console) show(w http.ResponseWriter, r *http.Request, status int, name 
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	w.Write(out.Bytes())
+	w.Write(visible.Page(out.Bytes()))
 }
 
 // fail answers an error with the status it deserves. What went wrong inside is for the log only.

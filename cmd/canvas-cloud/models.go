@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"path/filepath"
 	"strings"
 	"time"
@@ -153,12 +154,12 @@ func listModels(c *urfave.Context) error {
 		if c.Bool("json") {
 			return printJSON(c.App.Writer, all)
 		}
-		return printModels(c, all)
+		return printModels(c.App.Writer, all)
 	})
 }
 
-func printModels(c *urfave.Context, all []modelRow) error {
-	w := table(c.App.Writer)
+func printModels(out io.Writer, all []modelRow) error {
+	w := table(out)
 	w.Printf("MODEL\tPUBLISHED\tDESIRED\tCANARY\tPREVIOUS\tRUNNING\tLAST CHANGE\n")
 	for _, r := range all {
 		last := "-"

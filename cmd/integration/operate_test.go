@@ -6,11 +6,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/oklog/ulid/v2"
 
+	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/broker/brokertest"
 	"cloudcanvas/shared/event"
@@ -81,6 +83,8 @@ func TestWhatOperatorsAskIsAnswered(t *testing.T) {
 	if canvasCloud(t, config, &listing, "dlq", "ls", "--json"); !listing.Letters[0].Replayed {
 		t.Error("a letter that was put back is not shown so")
 	}
+	lettersAreDecided(t, config, k, item)
+	edgesAreBlocked(t, config)
 	var status struct {
 		Dead int `json:"dead_letters"`
 		Lag  []struct {
@@ -99,8 +103,8 @@ func TestWhatOperatorsAskIsAnswered(t *testing.T) {
 			}
 		}
 	}
-	if status.Dead != 1 || waiting != 2 {
-		t.Errorf("%d dead letters, %d items wait; want 1 and 2", status.Dead, waiting)
+	if status.Dead != 4 || waiting != 3 {
+		t.Errorf("%d dead letters, %d items wait; want 4 and 3", status.Dead, waiting)
 	}
 	var scenes []struct {
 		Name    string
@@ -113,8 +117,8 @@ func TestWhatOperatorsAskIsAnswered(t *testing.T) {
 	if canvasCloud(t, config, &scenes, "scenes", "show", "--json", "s1"); len(scenes) != 1 || len(scenes[0].Missing) != 1 {
 		t.Errorf("the scene: %+v", scenes)
 	}
-	for _, args := range [][]string{{"dlq", "ls"}, {"dlq", "show", id}, {"scenes", "ls"}, {"scenes", "show", "s1"}, {"status"}} {
-		if code, out := run(t, "canvas-cloud", append([]string{"--config", config}, args...)...); code != 0 || !strings.Contains(out, "mast") && !strings.Contains(out, "s1") && !strings.Contains(out, "dead letters") {
+	for _, args := range [][]string{{"dlq", "ls"}, {"dlq", "show", id}, {"edges", "ls"}, {"scenes", "ls"}, {"scenes", "show", "s1"}, {"status"}} {
+		if code, out := run(t, "canvas-cloud", append([]string{"--config", config}, args...)...); code != 0 || !strings.Contains(out, "mast") && !strings.Contains(out, "s1") && !strings.Contains(out, "dead letters") && !strings.Contains(out, "BLOCKED") {
 			t.Errorf("%v: %d\n%s", args, code, out)
 		}
 	}
@@ -178,5 +182,101 @@ func modelsAreChanged(t *testing.T, config string) {
 	}
 	if code, out := run(t, "canvas-cloud", "--config", config, "models", "promote", "--version", "9", "coast"); code != 1 || !strings.Contains(out, "publish it first") {
 		t.Errorf("a version that is not there: %d\n%s", code, out)
+	}
+}
+
+// lettersAreDecided: what is discarded stays so, what came over MQTT goes back where it passes the
+// bridge's checks, and two commands at once put nothing back twice.
+func lettersAreDecided(t *testing.T, config string, k *broker.Kafka, item event.Item) {
+	t.Helper()
+	reading := event.Item{ID: ulid.Make(), Edge: "mast", Epoch: "e1", Seq: 2, Kind: event.Tile, Priority: event.Normal, Stream: "s", Subject: "s1/0_1", Time: time.Now(),
+		Attrs: event.Attrs{Scene: "s1", Tile: "0_1", Want: "segment"}, Type: "image/tiff", Data: []byte("x"), SHA256: event.Sum([]byte("x"))}
+	payload, err := reading.MarshalMQTT()
+	if err != nil {
+		t.Fatal(err)
+	}
+	over := deadletter.Cause{Topic: event.Topic("mast", event.Normal, event.Tile), Offset: -1, Connector: "canvas-bridge", Reason: "Kafka refused it"}
+	again := broker.RecordOf(item)
+	again.Topic = event.DLQTopic
+	again.Headers = append(again.Headers, deadletter.Cause{Topic: event.WorkTopic, Reason: "no memory\x1b]0;PWN\x07 \u202e"}.Headers()...)
+	for _, r := range []broker.Record{{Topic: event.DLQTopic, Key: []byte("a"), Value: payload, Headers: over.Headers()}, {Topic: event.DLQTopic, Key: []byte("a"), Value: []byte("junk"), Headers: over.Headers()}, again} {
+		if err := k.Append(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var listing struct {
+		Letters []struct {
+			ID, Reason string
+			Decision   *struct{ Action, By string }
+		}
+	}
+	canvasCloud(t, config, &listing, "dlq", "ls", "--json")
+	if len(listing.Letters) != 4 {
+		t.Fatalf("%+v", listing)
+	}
+	ids := map[string]string{}
+	for _, l := range listing.Letters {
+		ids[l.Reason] += l.ID + " "
+	}
+	hostile := strings.TrimSpace(ids["no memory\x1b]0;PWN\x07 \u202e"])
+	var outcomes []struct{ ID, State, Why string }
+	if canvasCloud(t, config, &outcomes, "dlq", "discard", "--json", hostile); len(outcomes) != 1 || outcomes[0].State != "discarded" {
+		t.Fatalf("discard: %+v", outcomes)
+	}
+	var all sync.WaitGroup
+	for range 2 { // two people at once
+		all.Go(func() {
+			if code, out := run(t, "canvas-cloud", "--config", config, "dlq", "replay", "--all"); code != 3 || !strings.Contains(out, "not a readable envelope") {
+				t.Errorf("replay --all: %d\n%s", code, out)
+			}
+		})
+	}
+	all.Wait()
+	again.Topic = event.WorkTopic
+	held := map[string]int{}
+	ranges, err := k.Offsets(t.Context(), event.WorkTopic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for p, r := range ranges {
+		err := k.Scan(t.Context(), event.WorkTopic, p, r.First, r.End, func(r broker.Record) error {
+			held[deadletter.Header(r.Headers, "ce_id")]++
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if held[reading.ID.String()] != 1 || held[item.ID.String()] != 2 { // as it was at first, and put back once
+		t.Errorf("canvas.work holds %v", held)
+	}
+	canvasCloud(t, config, &listing, "dlq", "ls", "--json")
+	decided := map[string]int{}
+	for _, l := range listing.Letters {
+		if l.Decision != nil {
+			decided[l.Decision.Action]++
+		}
+	}
+	if decided["replay"] != 2 || decided["discard"] != 1 {
+		t.Errorf("decided: %v", decided)
+	}
+	if _, out := run(t, "canvas-cloud", "--config", config, "dlq", "ls"); strings.ContainsAny(out, "\x1b\x07\u202e") || !strings.Contains(out, `\x1b]0;PWN\x07`) {
+		t.Errorf("what a terminal would do is printed: %q", out)
+	}
+}
+
+func edgesAreBlocked(t *testing.T, config string) {
+	t.Helper()
+	for _, args := range [][]string{{"block", "--reason", "floods us", "mast-9"}, {"block", "mast-8"}, {"unblock", "mast-8"}} {
+		if code, out := run(t, "canvas-cloud", append([]string{"--config", config, "edges"}, args...)...); code != 0 {
+			t.Errorf("%v: %d %s", args, code, out)
+		}
+	}
+	if code, out := run(t, "canvas-cloud", "--config", config, "edges", "unblock", "nobody"); code != 2 || !strings.Contains(out, "not blocked") {
+		t.Errorf("%d %s", code, out)
+	}
+	var blocked []struct{ Edge, By, Reason string }
+	if canvasCloud(t, config, &blocked, "edges", "ls", "--json"); len(blocked) != 1 || blocked[0].Edge != "mast-9" || blocked[0].Reason != "floods us" || blocked[0].By == "" {
+		t.Errorf("%+v", blocked)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+
+	"cloudcanvas/shared/visible"
 )
 
 // Keys of log attributes, so that one grep finds a thing everywhere.
@@ -20,7 +22,8 @@ const (
 	Err    = "err"
 )
 
-// NewLogger makes the process's logger: level debug|info|warn|error, format text|json.
+// NewLogger makes the process's logger: level debug|info|warn|error, format text|json. What would not
+// be seen of a value, or would move a terminal's cursor, stands in a line as an escape.
 func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 	var l slog.Level
 	if err := l.UnmarshalText([]byte(level)); err != nil {
@@ -29,9 +32,9 @@ func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 	options := &slog.HandlerOptions{Level: l}
 	switch format {
 	case "text":
-		return slog.New(slog.NewTextHandler(w, options)), nil
+		return slog.New(slog.NewTextHandler(visible.Line(w), options)), nil
 	case "json":
-		return slog.New(slog.NewJSONHandler(w, options)), nil
+		return slog.New(slog.NewJSONHandler(visible.JSON(w), options)), nil
 	}
 	return nil, fmt.Errorf("--log-format %q: use text or json", format)
 }

@@ -2,6 +2,7 @@ package visible
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -75,6 +76,29 @@ func TestNothingHiddenPasses(t *testing.T) {
 			t.Fatalf("%q makes the table %q", s, b.String())
 		}
 	})
+}
+
+func TestLogsAndPagesShowWhatIsHidden(t *testing.T) {
+	var b bytes.Buffer
+	in := map[string]string{"a": "x\u202ey\U000e0041\u200b é\n"}
+	text, err := json.Marshal(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := JSON(&b).Write(append(text, '\n')); err != nil {
+		t.Fatal(err)
+	}
+	var back map[string]string
+	if err := json.Unmarshal(b.Bytes(), &back); err != nil || back["a"] != in["a"] || strings.Contains(b.String(), "\u202e") || !strings.Contains(b.String(), `\u202ey\udb40\udc41\u200b é`) {
+		t.Errorf("%s %v", b.String(), err)
+	}
+	b.Reset()
+	if _, err := Line(&b).Write([]byte("a\u202eb\x1bc\r\n\xff")); err != nil || b.String() != "a\\u{202e}b\\x1bc\r\n\\xff" {
+		t.Errorf("%q %v", b.String(), err)
+	}
+	if got := string(Page([]byte("<p>\n\t\u2066x</p>"))); got != "<p>\n\t\\u{2066}x</p>" {
+		t.Errorf("%q", got)
+	}
 }
 
 func FuzzText(f *testing.F) {
