@@ -50,9 +50,9 @@ type Parts struct {
 type Bridge struct {
 	cfg Config
 	Parts
-	metrics *metrics
-	told    decisions
-	quota   *quota // of dead letters; the commit loop's
+	metrics    *metrics
+	told       decisions
+	deadBounds *deadBounds // of dead letters; the commit loop's
 
 	mu    sync.Mutex
 	book  *ledger // while at work
@@ -75,7 +75,7 @@ func New(cfg Config, parts Parts) (*Bridge, error) {
 		return nil, fmt.Errorf("registering the bridge's metrics: %w", err)
 	}
 	b := &Bridge{cfg: cfg.withDefaults(), Parts: parts, metrics: m, ready: errStopped}
-	b.quota = newQuota(b.cfg.DeadLetters, time.Now)
+	b.deadBounds = newDeadBounds(b.cfg.DeadLetters, time.Now)
 	if parts.Metrics != nil {
 		if err := parts.Metrics.Register(newGapMetrics(b)); err != nil {
 			return nil, fmt.Errorf("registering the bridge's report of gaps: %w", err)

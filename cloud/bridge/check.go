@@ -16,8 +16,8 @@ type Checks struct {
 
 // Message checks a message as it came over MQTT.
 func (c Checks) Message(topic string, payload []byte) (event.Item, error) {
-	if c.Blocked != nil && c.Blocked(edgeOf(topic)) {
-		return event.Item{}, fmt.Errorf("%w: %s", errBlocked, edgeOf(topic))
+	if c.Blocked != nil && c.Blocked(edgeNamed(topic)) {
+		return event.Item{}, fmt.Errorf("%w: %s", errBlocked, edgeNamed(topic))
 	}
 	l := guests(c.Edges).read(broker.Message{Topic: topic, Payload: payload})
 	if l.status != nil {

@@ -118,7 +118,7 @@ func (s *shift) turnAway(letters []*letter) []*letter {
 		return letters
 	}
 	for _, l := range letters {
-		if !s.told.isBlocked(edgeOf(l.Topic)) {
+		if !s.told.isBlocked(edgeNamed(l.Topic)) {
 			continue
 		}
 		if l.status != nil {
@@ -132,7 +132,7 @@ func (s *shift) turnAway(letters []*letter) []*letter {
 
 // refuseBlocked counts a message of a blocked edge, and says so once.
 func (s *shift) refuseBlocked(topic string) {
-	edge := edgeOf(topic)
+	edge := edgeNamed(topic)
 	s.metrics.blocked.count(edge)
 	s.told.mu.Lock()
 	defer s.told.mu.Unlock()

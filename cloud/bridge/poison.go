@@ -31,7 +31,7 @@ func (b *batch) addPoison(s *shift, l *letter, payload []byte, item *event.Item,
 		return
 	}
 	b.counts.poison++
-	s.metrics.dead.count(edgeOf(topic), exception(reason))
+	s.metrics.dead.count(edgeNamed(topic), exception(reason))
 	print := sha256.Sum256(payload)
 	id := identityOf(item)
 	edge, _, _, err := event.ParseTopic(topic)
@@ -49,7 +49,7 @@ func (b *batch) addPoison(s *shift, l *letter, payload []byte, item *event.Item,
 	if b.poison[print] {
 		return
 	}
-	if !s.quota.keep(topic, payload, print, reason) {
+	if !s.deadBounds.keep(topic, payload, print, reason) {
 		return
 	}
 	if b.poison == nil {

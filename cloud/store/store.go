@@ -18,6 +18,8 @@ import (
 	_ "gocloud.dev/blob/gcsblob" // gs://
 	_ "gocloud.dev/blob/s3blob"  // s3://
 	"gocloud.dev/gcerrors"
+
+	"cloudcanvas/shared/security"
 )
 
 // Store holds objects by key. Keys are slash-separated; safe for concurrent use.
@@ -27,7 +29,7 @@ type Store struct{ bucket *blob.Bucket }
 func Open(ctx context.Context, address string) (*Store, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme == "" {
-		return nil, fmt.Errorf("object store %q is no URL: write file:///dir, s3://bucket, gs://bucket or azblob://container", address)
+		return nil, fmt.Errorf("object store %q is no URL: write file:///dir, s3://bucket, gs://bucket or azblob://container", security.Redact(address))
 	}
 	var bucket *blob.Bucket
 	if u.Scheme == fileblob.Scheme {
@@ -36,7 +38,7 @@ func Open(ctx context.Context, address string) (*Store, error) {
 		bucket, err = blob.OpenBucket(ctx, address)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open the object store %s: %w", u.Redacted(), err)
+		return nil, fmt.Errorf("open the object store %s: %w", security.Redact(address), err)
 	}
 	return &Store{bucket}, nil
 }

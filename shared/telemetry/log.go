@@ -3,10 +3,12 @@
 package telemetry
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"log/slog"
 
+	"cloudcanvas/shared/security"
 	"cloudcanvas/shared/visible"
 )
 
@@ -32,9 +34,24 @@ func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 	options := &slog.HandlerOptions{Level: l}
 	switch format {
 	case "text":
-		return slog.New(slog.NewTextHandler(visible.Line(w), options)), nil
+		return slog.New(slog.NewTextHandler(redacted{visible.Line(w)}, options)), nil
 	case "json":
-		return slog.New(slog.NewJSONHandler(visible.JSON(w), options)), nil
+		return slog.New(slog.NewJSONHandler(redacted{visible.JSON(w)}, options)), nil
 	}
 	return nil, fmt.Errorf("--log-format %q: use text or json", format)
+}
+
+// redacted takes what lets somebody in out of the addresses in a line, whoever wrote them there.
+type redacted struct{ to io.Writer }
+
+// Write passes a line on.
+func (r redacted) Write(b []byte) (int, error) {
+	line := b
+	if bytes.Contains(b, []byte("://")) {
+		line = []byte(security.RedactText(string(b)))
+	}
+	if _, err := r.to.Write(line); err != nil {
+		return 0, err
+	}
+	return len(b), nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"cloudcanvas/shared/config"
+	"cloudcanvas/shared/security"
 	"cloudcanvas/shared/telemetry"
 	"cloudcanvas/shared/visible"
 )
@@ -133,7 +134,7 @@ func Main(app *cli.App) {
 }
 
 func tell(w io.Writer, name string, err error) {
-	for line := range strings.Lines(err.Error()) {
+	for line := range strings.Lines(security.RedactText(err.Error())) {
 		visible.Fprintf(w, "%s: %s\n", name, strings.TrimRight(line, "\n"))
 	}
 }

@@ -17,19 +17,19 @@ import (
 
 // Bounds of the count by edge.
 const (
-	countedEdges = 1024        // that are counted each for itself
-	otherEdges   = "(others)"  // and together
-	hour         = time.Hour   // what an allowance is for
-	summaryEvery = time.Minute // between two letters that tell of those that were not kept
-	kinds        = 32          // of faults that one summary tells apart
-	shownTopic   = 200         // bytes of a topic in a summary
+	deadEdges        = 1024        // that are counted each for itself
+	otherEdges       = "(others)"  // and together
+	deadHour         = time.Hour   // what an allowance is for
+	deadSummaryEvery = time.Minute // between two letters that tell of those that were not kept
+	deadKinds        = 32          // of faults that one summary tells apart
+	shownTopic       = 200         // bytes of a topic in a summary
 )
 
-// quota is how many dead letters each edge may still make this hour. Of what is beyond, every so
+// deadBounds is how many dead letters each edge may still make this hour. Of what is beyond, every so
 // often one is kept (the 1st, 2nd, 4th, 8th … ), and one letter a minute tells of all. What is not
 // kept is not settled either: its edge gets no receipt for it and keeps it. Only the commit loop
 // uses it.
-type quota struct {
+type deadBounds struct {
 	limits deadletter.Limits
 	now    func() time.Time
 	edges  map[string]*allowance
@@ -64,14 +64,14 @@ type counted struct {
 	SHA256 string    `json:"sha256"`
 }
 
-func newQuota(limits deadletter.Limits, now func() time.Time) *quota {
-	return &quota{limits: limits.WithDefaults(), now: now, edges: map[string]*allowance{}}
+func newDeadBounds(limits deadletter.Limits, now func() time.Time) *deadBounds {
+	return &deadBounds{limits: limits.WithDefaults(), now: now, edges: map[string]*allowance{}}
 }
 
-func (q *quota) of(edge string) (string, *allowance) {
-	if q.edges[edge] == nil && len(q.edges) >= countedEdges {
+func (q *deadBounds) of(edge string) (string, *allowance) {
+	if q.edges[edge] == nil && len(q.edges) >= deadEdges {
 		q.sweep()
-		if len(q.edges) >= countedEdges {
+		if len(q.edges) >= deadEdges {
 			edge = otherEdges
 		}
 	}
@@ -84,18 +84,18 @@ func (q *quota) of(edge string) (string, *allowance) {
 }
 
 // sweep forgets edges of an hour that is over and that nothing is left to tell of.
-func (q *quota) sweep() {
+func (q *deadBounds) sweep() {
 	for edge, a := range q.edges {
-		if a.untold.Count == 0 && q.now().Sub(a.since) >= hour {
+		if a.untold.Count == 0 && q.now().Sub(a.since) >= deadHour {
 			delete(q.edges, edge)
 		}
 	}
 }
 
 // keep says whether a dead letter is written; else it is counted.
-func (q *quota) keep(topic string, payload []byte, print [sha256.Size]byte, reason error) bool {
-	name, a := q.of(edgeOf(topic))
-	if now := q.now(); now.Sub(a.since) >= hour {
+func (q *deadBounds) keep(topic string, payload []byte, print [sha256.Size]byte, reason error) bool {
+	name, a := q.of(edgeNamed(topic))
+	if now := q.now(); now.Sub(a.since) >= deadHour {
 		a.since, a.letters, a.bytes, a.over = now, 0, 0, 0
 	}
 	size := int64(len(payload))
@@ -119,16 +119,16 @@ func (u *untold) count(edge string, c counted, kind string) {
 	u.Count++
 	u.Bytes += uint64(c.Bytes)
 	u.Last = c
-	if _, known := u.Reasons[kind]; !known && len(u.Reasons) >= kinds {
+	if _, known := u.Reasons[kind]; !known && len(u.Reasons) >= deadKinds {
 		kind = "other"
 	}
 	u.Reasons[kind]++
 }
 
 // due are the allowances that must be told of now; all of them where the bridge stops.
-func (q *quota) due(all bool) (due []*allowance) {
+func (q *deadBounds) due(all bool) (due []*allowance) {
 	for _, a := range q.edges {
-		if a.untold.Count > 0 && (all || q.now().Sub(a.told) >= summaryEvery) {
+		if a.untold.Count > 0 && (all || q.now().Sub(a.told) >= deadSummaryEvery) {
 			due = append(due, a)
 		}
 	}
@@ -137,13 +137,13 @@ func (q *quota) due(all bool) (due []*allowance) {
 
 // tellCounted writes the letters that tell of those that were not kept. Where Kafka is away they wait.
 func (s *shift) tellCounted(ctx context.Context, all bool) {
-	due := s.quota.due(all)
+	due := s.deadBounds.due(all)
 	if len(due) == 0 {
 		return
 	}
-	b := &batch{began: s.quota.now(), trace: s.Trace}
+	b := &batch{began: s.deadBounds.now(), trace: s.Trace}
 	for _, a := range due {
-		b.entries = append(b.entries, entry{poison: true, record: summaryOf(&a.untold, s.quota.limits)})
+		b.entries = append(b.entries, entry{poison: true, record: summaryOf(&a.untold, s.deadBounds.limits)})
 	}
 	if err := s.append(ctx, b); err != nil {
 		return
@@ -151,7 +151,7 @@ func (s *shift) tellCounted(ctx context.Context, all bool) {
 	for _, a := range due {
 		u := &a.untold
 		s.Logger.Warn("dead letters of an edge are over their bound: they are counted, one letter tells of them", telemetry.Edge, u.Edge, "count", u.Count, "bytes", u.Bytes, "reason", u.Last.Reason)
-		a.told, a.untold = s.quota.now(), untold{}
+		a.told, a.untold = s.deadBounds.now(), untold{}
 	}
 	s.dirty = true
 }
@@ -171,8 +171,8 @@ func summaryOf(u *untold, limits deadletter.Limits) broker.Record {
 		Headers: append(why.Headers(), event.Header{Key: deadletter.HeadSummary, Value: strconv.AppendUint(nil, u.Count, 10)})}
 }
 
-// edgeOf is the edge in whose name a topic is, also where the rest of the topic means nothing.
-func edgeOf(topic string) string {
+// edgeNamed is the edge in whose name a topic is, also where the rest of the topic means nothing.
+func edgeNamed(topic string) string {
 	rest, _ := strings.CutPrefix(topic, "canvas/v1/")
 	edge, _, _ := strings.Cut(rest, "/")
 	if event.CheckName(edge) != nil {
