@@ -173,12 +173,10 @@ func summaryOf(u *untold, limits deadletter.Limits) broker.Record {
 
 // edgeNamed is the edge in whose name a topic is, also where the rest of the topic means nothing.
 func edgeNamed(topic string) string {
-	rest, _ := strings.CutPrefix(topic, "canvas/v1/")
-	edge, _, _ := strings.Cut(rest, "/")
-	if event.CheckName(edge) != nil {
-		return otherEdges
+	if edge := deadletter.EdgeOf(topic); edge != "" {
+		return edge
 	}
-	return edge
+	return otherEdges
 }
 
 func cutText(text string, most int) string {

@@ -103,10 +103,22 @@ func Describe(r broker.Record) Letter {
 	}
 	if err == nil {
 		l.Item, l.Edge, l.Kind, l.Subject = item.ID.String(), item.Edge, string(item.Kind), item.Subject
-	} else if edge, _, kind, err := event.ParseTopic(l.Topic); err == nil {
-		l.Edge, l.Kind = edge, string(kind) // who sent it is known even where it can't be read
+	} else {
+		_, _, kind, _ := event.ParseTopic(l.Topic)
+		l.Edge, l.Kind = EdgeOf(l.Topic), string(kind) // who sent it is known even where it can't be read
 	}
 	return l
+}
+
+// EdgeOf is the edge in whose name an MQTT topic is, also where the rest of it means nothing; "" where
+// that can't be told.
+func EdgeOf(topic string) string {
+	rest, ours := strings.CutPrefix(topic, "canvas/v1/")
+	edge, _, _ := strings.Cut(rest, "/")
+	if !ours || event.CheckName(edge) != nil {
+		return ""
+	}
+	return edge
 }
 
 // overMQTT says that a letter was a message and never a record of Kafka.
