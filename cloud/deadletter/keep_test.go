@@ -137,3 +137,13 @@ func TestTheOldestObjectsGoWhereTheyTakeTooMuch(t *testing.T) {
 		t.Errorf("left: %v", keys)
 	}
 }
+
+func TestTheTopicTakesItsBounds(t *testing.T) {
+	k := kafkaWith(t)
+	if err := k.SetTopic(t.Context(), event.DLQTopic, DefaultLimits().TopicConfig()); err != nil {
+		t.Error(err)
+	}
+	if err := k.SetTopic(t.Context(), "nowhere", DefaultLimits().TopicConfig()); err == nil {
+		t.Error("a topic that is not there")
+	}
+}

@@ -46,6 +46,9 @@ func TestWhatOperatorsAskIsAnswered(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if err := k.SetTopic(t.Context(), event.DLQTopic, deadletter.DefaultLimits().TopicConfig()); err != nil {
+		t.Error(err)
+	}
 	item := event.Item{ID: ulid.Make(), Edge: "mast", Epoch: "e1", Seq: 1, Kind: event.Tile, Stream: "s", Subject: "s1/0_0", Time: time.Now(),
 		Attrs: event.Attrs{Scene: "s1", Tile: "0_0", Want: "segment"}, Type: "image/tiff", Data: []byte("no TIFF"), SHA256: event.Sum([]byte("no TIFF"))}
 	dead := broker.RecordOf(item)
