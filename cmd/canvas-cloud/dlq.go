@@ -116,7 +116,7 @@ func showLetter(c *urfave.Context) error {
 	if err != nil {
 		return cli.Usage(err)
 	}
-	return asking(c, event.DLQTopic, func(ctx context.Context, _ cloud.Config, k *broker.Kafka) error {
+	return asking(c, event.DLQTopic, func(ctx context.Context, cfg cloud.Config, k *broker.Kafka) error {
 		r, err := deadletter.Read(ctx, k, at)
 		if err != nil {
 			return err
@@ -130,6 +130,10 @@ func showLetter(c *urfave.Context) error {
 		for _, h := range r.Headers {
 			s.Headers = append(s.Headers, shownHeader{h.Key, string(h.Value)})
 		}
+		if book, err := bookOf(ctx, cfg); err == nil { // the letter is worth showing without it
+			s.Decision = book.Of(at)
+			s.Replayed = s.Decision != nil && s.Decision.Action == deadletter.PutBack
+		}
 		if c.Bool("json") {
 			return printJSON(c.App.Writer, s)
 		}
@@ -137,9 +141,20 @@ func showLetter(c *urfave.Context) error {
 	})
 }
 
+func bookOf(ctx context.Context, cfg cloud.Config) (book deadletter.Book, err error) {
+	err = agreeing(ctx, cfg, func(ctx context.Context, z coord.Coordinator) error {
+		book, err = deadletter.ReadBook(ctx, z.Document(deadletter.BookName))
+		return err
+	})
+	return book, err
+}
+
 func (s shownLetter) print(out io.Writer) error {
 	w := table(out)
 	w.Printf("letter\t%s\nwritten\t%s\nkey\t%s\nvalue\t%d bytes\n", s.Place, s.Time.UTC().Format(time.RFC3339Nano), visible.Short(string(s.Key), 200), s.Bytes)
+	if s.Decision != nil {
+		w.Printf("decided\t%s\n", s.Decision)
+	}
 	for _, h := range s.Headers {
 		w.Printf("%s\t%s\n", visible.Short(h.Key, 80), visible.Short(h.Value, 2000))
 	}

@@ -3,8 +3,10 @@ package integration
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -34,8 +36,8 @@ func TestWhatOperatorsAskIsAnswered(t *testing.T) {
 	program(t, "canvas-cloud")
 	kafka, zookeeper := brokertest.StartOwnKafka(t), brokertest.StartZooKeeper(t, 1)
 	dir := t.TempDir()
-	config := write(t, filepath.Join(dir, "cloud.yaml"), "kafka: {brokers: [%s]}\nzookeeper: {servers: [%s]}\nstore: %q\n",
-		strings.Join(kafka.Brokers, ","), strings.Join(zookeeper.Servers, ","), "file://"+filepath.Join(dir, "objects"))
+	config := write(t, filepath.Join(dir, "cloud.yaml"), "kafka: {brokers: [%s]}\nzookeeper: {servers: [%s]}\nstore: %q\nproducts: %q\nconsole: {data: %q}\nmqtt: {url: \"tcp://127.0.0.1:1\"}\n",
+		strings.Join(kafka.Brokers, ","), strings.Join(zookeeper.Servers, ","), "file://"+filepath.Join(dir, "objects"), filepath.Join(dir, "products"), filepath.Join(dir, "console"))
 	k, err := broker.DialKafka(broker.KafkaOptions{Brokers: kafka.Brokers})
 	if err != nil {
 		t.Fatal(err)
@@ -222,9 +224,26 @@ func lettersAreDecided(t *testing.T, config string, k *broker.Kafka, item event.
 		ids[l.Reason] += l.ID + " "
 	}
 	hostile := strings.TrimSpace(ids["no memory\x1b]0;PWN\x07 \u202e"])
+	people := newPeople(t, config)
+	people.sees("not a TIFF file", "replay") // by the command, before
+	if code := people.decides(hostile, "discard"); code != http.StatusOK {
+		t.Fatalf("discard: %d", code)
+	}
+	message := ""
+	for _, id := range strings.Fields(ids["Kafka refused it"]) { // one of them is junk
+		if people.decides(id, "replay") == http.StatusOK {
+			message = id
+		}
+	}
+	if code := people.decides(message, "replay"); code != http.StatusOK {
+		t.Errorf("a second time: %d", code)
+	}
 	var outcomes []struct{ ID, State, Why string }
-	if canvasCloud(t, config, &outcomes, "dlq", "discard", "--json", hostile); len(outcomes) != 1 || outcomes[0].State != "discarded" {
-		t.Fatalf("discard: %+v", outcomes)
+	if canvasCloud(t, config, &outcomes, "dlq", "replay", "--json", message); len(outcomes) != 1 || outcomes[0].State != "already" {
+		t.Errorf("what the console put back: %+v", outcomes)
+	}
+	if code, out := run(t, "canvas-cloud", "--config", config, "dlq", "replay", hostile); code != 3 || !strings.Contains(out, "discarded by operator on this machine") {
+		t.Errorf("what the console discarded: %d %s", code, out)
 	}
 	var all sync.WaitGroup
 	for range 2 { // two people at once
@@ -266,6 +285,63 @@ func lettersAreDecided(t *testing.T, config string, k *broker.Kafka, item event.
 	if _, out := run(t, "canvas-cloud", "--config", config, "dlq", "ls"); strings.ContainsAny(out, "\x1b\x07\u202e") || !strings.Contains(out, `\x1b]0;PWN\x07`) {
 		t.Errorf("what a terminal would do is printed: %q", out)
 	}
+}
+
+// people look at the console.
+type people struct {
+	*testing.T
+	url string
+}
+
+func newPeople(t *testing.T, config string) people {
+	t.Helper()
+	p := start(t, "canvas-cloud", "--config", config, "console", "--listen", "127.0.0.1:0")
+	address := regexp.MustCompile(`url="?(http://[^\s"]+)/`)
+	url := ""
+	until(t, time.Minute, "the console says where it is", func() bool {
+		if m := address.FindStringSubmatch(p.log.String()); m != nil {
+			url = m[1]
+		}
+		return url != ""
+	})
+	return people{t, url}
+}
+
+// sees waits until a letter of that reason is shown as decided so.
+func (p people) sees(reason, action string) {
+	p.Helper()
+	until(p, time.Minute, reason+" is shown as decided", func() bool {
+		answer, err := http.Get(p.url + "/api/v1/letters")
+		if err != nil {
+			return false
+		}
+		defer answer.Body.Close()
+		var all struct {
+			Items []struct {
+				Reason  string
+				Handled *struct{ Action, Who string }
+			}
+		}
+		if json.NewDecoder(answer.Body).Decode(&all) != nil || len(all.Items) < 4 {
+			return false
+		}
+		for _, l := range all.Items {
+			if l.Reason == reason {
+				return l.Handled != nil && l.Handled.Action == action && l.Handled.Who != ""
+			}
+		}
+		return false
+	})
+}
+
+func (p people) decides(id, action string) int {
+	p.Helper()
+	answer, err := http.Post(p.url+"/api/v1/letters/"+strings.Replace(id, "-", "/", 1), "application/json", strings.NewReader(`{"action":"`+action+`"}`))
+	if err != nil {
+		p.Fatal(err)
+	}
+	answer.Body.Close()
+	return answer.StatusCode
 }
 
 func edgesAreBlocked(t *testing.T, config string) {
