@@ -99,7 +99,7 @@ func Dial(ctx context.Context, c Config, id string, log *slog.Logger, metrics pr
 }
 
 func (c *Cloud) awaitTopics(ctx context.Context) error {
-	topics := append(bridge.Topics(c.Config.Kafka.Partitions, c.Config.Kafka.Replicas), broker.Topic{
+	topics := append(withLimits(bridge.Topics(c.Config.Kafka.Partitions, c.Config.Kafka.Replicas), c.Config.Bridge.DeadLetters), broker.Topic{
 		Name: event.ProductsTopic, Partitions: 1, Replicas: c.Config.Kafka.Replicas, Config: map[string]string{"cleanup.policy": "compact"}})
 	for wait := time.Second; ; wait = min(2*wait, 30*time.Second) {
 		err := c.Kafka.EnsureTopics(ctx, topics...)
@@ -151,6 +151,7 @@ func (c *Cloud) Bridge(ctx context.Context) error {
 		},
 		Log: log, Objects: c.objects(), Teller: teller, Logger: c.Log, Metrics: c.Metrics,
 		Leases: c.Coord, Member: coord.Member{ID: c.ID, Role: coord.Bridge, Host: hostname()}, Trace: c.Trace,
+		Decisions: decisionsOf(c.Coord),
 	})
 	if err != nil {
 		return err
@@ -159,6 +160,7 @@ func (c *Cloud) Bridge(ctx context.Context) error {
 	go c.feed(ctx, b)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return stopped(ctx, c.courier(ctx)) })
+	group.Go(func() error { return stopped(ctx, c.keepDeadLetters(ctx)) })
 	group.Go(func() error { return stopped(ctx, b.Run(ctx)) })
 	return group.Wait()
 }

@@ -42,13 +42,17 @@ type Parts struct {
 	Logger  *slog.Logger
 	Metrics prometheus.Registerer // may be nil
 	Trace   *trace.Tracer         // nil: nobody hears of spans
+	// Decisions are what operators write down: which edges are blocked, what was put back. May be nil.
+	Decisions Decisions
 }
 
 // Bridge carries items from MQTT into Kafka.
 type Bridge struct {
 	cfg Config
 	Parts
-	metrics *metrics
+	metrics    *metrics
+	told       decisions
+	deadBounds *deadBounds // of dead letters; the commit loop's
 
 	mu    sync.Mutex
 	book  *ledger // while at work
@@ -71,6 +75,7 @@ func New(cfg Config, parts Parts) (*Bridge, error) {
 		return nil, fmt.Errorf("registering the bridge's metrics: %w", err)
 	}
 	b := &Bridge{cfg: cfg.withDefaults(), Parts: parts, metrics: m, ready: errStopped}
+	b.deadBounds = newDeadBounds(b.cfg.DeadLetters, time.Now)
 	if parts.Metrics != nil {
 		if err := parts.Metrics.Register(newGapMetrics(b)); err != nil {
 			return nil, fmt.Errorf("registering the bridge's report of gaps: %w", err)
@@ -83,6 +88,7 @@ func New(cfg Config, parts Parts) (*Bridge, error) {
 func (b *Bridge) Run(ctx context.Context) error {
 	defer b.setReady(errStopped)
 	b.setReady(ErrStandingBy)
+	defer b.followDecisions(ctx)()
 	switch {
 	case b.Leases == nil:
 		return b.work(ctx, tenure{slots: EverySlot})
@@ -201,7 +207,7 @@ func (s *shift) readOn(ctx context.Context) {
 			for _, m := range taken {
 				bytes += size(m)
 			}
-			batch = append(batch, guests(s.cfg.Edges).readAll(taken)...)
+			batch = append(batch, s.turnAway(guests(s.cfg.Edges).readAll(taken))...)
 		case out <- batch:
 			// What is still waiting for its place in a batch may have signalled while it was full.
 			batch, bytes = nil, 0
@@ -219,6 +225,7 @@ func (s *shift) commitOn(ctx context.Context) error {
 	for {
 		select {
 		case batch := <-s.read:
+			s.learn()
 			if err := s.commit(ctx, batch); err != nil {
 				return err
 			}
@@ -226,11 +233,14 @@ func (s *shift) commitOn(ctx context.Context) error {
 				s.checkpoint(ctx)
 			}
 		case <-tick.C:
+			s.learn()
+			s.tellCounted(ctx, false)
 			s.checkpoint(ctx)
 		case <-ctx.Done():
 			// A last checkpoint makes the next start quick. It is only written while this bridge may.
 			if context.Cause(ctx) != coord.ErrLost {
 				last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+				s.tellCounted(last, true)
 				s.checkpoint(last)
 				cancel()
 			}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/coord"
+	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 )
@@ -45,6 +46,8 @@ type Config struct {
 	// LeaveAfter is how long Kafka or the object store may be away before the bridge leaves the MQTT
 	// broker, which then queues for it.
 	LeaveAfter time.Duration `yaml:"leave_after"`
+	// DeadLetters bound what dead letters may take.
+	DeadLetters deadletter.Limits `yaml:"dead_letters"`
 }
 
 // DefaultConfig suits one broker with hundreds of edges, within 128 MiB.
@@ -62,6 +65,7 @@ func DefaultConfig() Config {
 		CheckpointEvery: 2 * time.Second,
 		CheckpointBytes: 256 << 20,
 		LeaveAfter:      10 * time.Second,
+		DeadLetters:     deadletter.DefaultLimits(),
 	}
 }
 
@@ -79,8 +83,12 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.CheckpointEvery, d.CheckpointEvery)
 	orDefault(&c.CheckpointBytes, d.CheckpointBytes)
 	orDefault(&c.LeaveAfter, d.LeaveAfter)
+	c.DeadLetters = c.DeadLetters.WithDefaults()
 	return c
 }
+
+// ItemLimit is the largest item.
+func (c Config) ItemLimit() int64 { return c.withDefaults().ItemBytes }
 
 // besides is what a bridge needs beyond what is bounded in bytes: code at work, the books of ten
 // thousand edges, kafka-go's and paho's buffers for what is under way, and what the collector lets lie.
@@ -143,6 +151,7 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	}
 	lasts("receipt_every", c.ReceiptEvery, time.Millisecond, time.Minute, "250ms suits most")
 	lasts("checkpoint_every", c.CheckpointEvery, 10*time.Millisecond, time.Minute, "2s suits most")
+	c.DeadLetters.Problems(func(field, message, hint string) { add("dead_letters."+field, message, hint) })
 	lasts("leave_after", c.LeaveAfter, 10*time.Millisecond, time.Hour, "10s suits most; below the MQTT keep-alive")
 }
 

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/oklog/ulid/v2"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"cloudcanvas/cloud/bridge"
 	"cloudcanvas/shared/broker"
@@ -337,6 +338,9 @@ type world struct {
 	bridge  *bridge.Bridge
 	stopped chan error
 	cancel  context.CancelFunc
+
+	decisions bridge.Decisions // of operators
+	metrics   prometheus.Registerer
 }
 
 func newWorld(t testing.TB) *world {
@@ -349,7 +353,7 @@ func (w *world) start() {
 	w.t.Helper()
 	b, err := bridge.New(w.cfg, bridge.Parts{
 		Intake: w.mail, Log: w.log, Objects: w.shelf, Teller: w.post,
-		Logger: slog.New(slog.NewTextHandler(w.t.Output(), nil)),
+		Logger: slog.New(slog.NewTextHandler(w.t.Output(), nil)), Decisions: w.decisions, Metrics: w.metrics,
 	})
 	if err != nil {
 		w.t.Fatal(err)

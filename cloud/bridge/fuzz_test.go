@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 )
@@ -25,7 +26,7 @@ func FuzzLetter(f *testing.F) {
 	f.Fuzz(func(t *testing.T, topic string, payload []byte) {
 		l := guests(nil).read(broker.Message{Topic: topic, Payload: payload})
 		if l.err != nil {
-			letterOf(topic, []byte(topic), payload, l.err, broker.StageConvert)
+			letterOf(topic, []byte(topic), payload, l.err, deadletter.StageConvert)
 			return
 		}
 		if l.status != nil {

@@ -29,6 +29,7 @@ var (
 	errKind      = errors.New("this kind of item is not made on an edge")
 	errSeq       = errors.New("the number is out of range")
 	errStranger  = errors.New("the edge is not among those that bridge.edges lets in")
+	errBlocked   = errors.New("an operator has blocked the edge")
 )
 
 // guests are the names of edges that are let in, as patterns; none: everyone.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/bridge"
+	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/broker/brokertest"
 	"cloudcanvas/shared/event"
@@ -162,7 +163,7 @@ func TestSixMebibytesBetweenGoodOnesHoldNothingUp(t *testing.T) {
 		t.Fatalf("%d dead letters", n)
 	}
 	l := letters[0]
-	if header(l, broker.DeadTopic) != topic || header(l, broker.DeadException) != "event.ErrTooLarge" || !strings.Contains(header(l, broker.DeadReason), "6291456 bytes") {
+	if header(l, deadletter.HeadTopic) != topic || header(l, deadletter.HeadException) != "event.ErrTooLarge" || !strings.Contains(header(l, deadletter.HeadReason), "6291456 bytes") {
 		t.Errorf("headers %v", l.Headers)
 	}
 	if data, err := folder(at.store).Get(ctx, header(l, bridge.HeaderQuarantine)); err != nil || !bytes.Equal(data, poison) {

@@ -9,6 +9,8 @@ type metrics struct {
 	append   prometheus.Histogram
 	away     prometheus.Gauge
 	slots    prometheus.Gauge
+	dead     *byEdge
+	blocked  *byEdge
 }
 
 func newMetrics(to prometheus.Registerer) (*metrics, error) {
@@ -29,10 +31,12 @@ func newMetrics(to prometheus.Registerer) (*metrics, error) {
 			Name: "canvas_bridge_blocked", Help: "1 while Kafka or the object store does not take what is in hand.",
 		}),
 	}
+	m.dead = newByEdge("canvas_bridge_dead_letters_total", "Messages that could not be worked on, by edge and kind of fault; of edges beyond the first 256 together.", "reason")
+	m.blocked = newByEdge("canvas_bridge_blocked_messages_total", "Messages of edges that operators have blocked.")
 	if to == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.messages, m.receipts, m.append, m.away, m.slots} {
+	for _, c := range []prometheus.Collector{m.messages, m.receipts, m.append, m.away, m.slots, m.dead.CounterVec, m.blocked.CounterVec} {
 		if err := to.Register(c); err != nil {
 			return nil, err
 		}

@@ -6,14 +6,16 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
+	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 )
 
 // HeaderQuarantine names the object with the bytes of a dead letter, where they are too many for a record.
-const HeaderQuarantine = "quarantine"
+const HeaderQuarantine = deadletter.HeadQuarantine
 
 // addPoison sets something aside: into the DLQ with its reason, once.
 //
@@ -24,7 +26,12 @@ const HeaderQuarantine = "quarantine"
 // a receipt would let it delete an item that is good where it lies.
 func (b *batch) addPoison(s *shift, l *letter, payload []byte, item *event.Item, reason error) {
 	topic := l.Topic
+	if errors.Is(reason, errBlocked) {
+		s.refuseBlocked(topic)
+		return
+	}
 	b.counts.poison++
+	s.metrics.dead.count(edgeNamed(topic), exception(reason))
 	print := sha256.Sum256(payload)
 	id := identityOf(item)
 	edge, _, _, err := event.ParseTopic(topic)
@@ -39,19 +46,22 @@ func (b *batch) addPoison(s *shift, l *letter, payload []byte, item *event.Item,
 		}
 		return
 	}
-	if b.poison == nil {
-		b.poison = map[[sha256.Size]byte]bool{}
-	}
 	if b.poison[print] {
 		return
 	}
+	if !s.deadBounds.keep(topic, payload, print, reason) {
+		return
+	}
+	if b.poison == nil {
+		b.poison = map[[sha256.Size]byte]bool{}
+	}
 	b.poison[print] = true
-	e := entry{poison: true, record: letterOf(topic, []byte(topic), payload, reason, broker.StageConvert)}
+	e := entry{poison: true, record: letterOf(topic, []byte(topic), payload, reason, deadletter.StageConvert)}
 	if len(payload) > maxInline {
 		key := quarantineKey(print)
 		b.objects = append(b.objects, object{key, payload})
 		e.record.Value = []byte{}
-		e.record.Headers = append(e.record.Headers, event.Header{Key: HeaderQuarantine, Value: []byte(key)})
+		e.record.Headers = append(e.record.Headers, quarantined(key, len(payload))...)
 	}
 	b.entries = append(b.entries, e)
 	s.Logger.Warn("a message is set aside in the DLQ", "topic", topic, "bytes", len(payload), "reason", reason)
@@ -62,7 +72,7 @@ func letterOf(topic string, key, value []byte, reason error, stage string) broke
 	if value == nil {
 		value = []byte{}
 	}
-	why := broker.DeadLetter{
+	why := deadletter.Cause{
 		Topic: topic, Offset: -1, Connector: "canvas-bridge", Stage: stage,
 		Class: "cloudcanvas/cloud/bridge", Exception: exception(reason), Reason: reason.Error(),
 	}
@@ -77,7 +87,7 @@ func exception(reason error) string {
 	}{
 		{event.ErrDigest, "event.ErrDigest"}, {event.ErrTooLarge, "event.ErrTooLarge"}, {event.ErrUnknownKind, "event.ErrUnknownKind"},
 		{event.ErrIncomplete, "event.ErrIncomplete"}, {event.ErrMalformed, "event.ErrMalformed"}, {errStray, "bridge.Stray"},
-		{errReference, "bridge.Reference"}, {errKind, "bridge.Kind"}, {errSeq, "bridge.Seq"}, {errStranger, "bridge.Stranger"},
+		{errBlocked, "bridge.Blocked"}, {errReference, "bridge.Reference"}, {errKind, "bridge.Kind"}, {errSeq, "bridge.Seq"}, {errStranger, "bridge.Stranger"},
 		{broker.ErrRecordTooLarge, "broker.ErrRecordTooLarge"},
 	} {
 		if errors.Is(reason, kind.err) {
@@ -91,14 +101,14 @@ func exception(reason error) string {
 func (s *shift) refused(ctx context.Context, e *entry, reason error) error {
 	topic, was := e.record.Topic, e.record
 	e.poison = true
-	e.record = letterOf(topic, was.Key, was.Value, reason, broker.StagePut)
+	e.record = letterOf(topic, was.Key, was.Value, reason, deadletter.StagePut)
 	if len(was.Value) > maxInline/2 {
 		print := sha256.Sum256(was.Value)
 		if err := s.store(ctx, []object{{quarantineKey(print), was.Value}}); err != nil {
 			return err
 		}
 		e.record.Value = []byte{}
-		e.record.Headers = append(e.record.Headers, event.Header{Key: HeaderQuarantine, Value: []byte(quarantineKey(print))})
+		e.record.Headers = append(e.record.Headers, quarantined(quarantineKey(print), len(was.Value))...)
 	}
 	// The envelope stays with it: it says what the bytes were, and that the number is accounted for.
 	e.record.Headers = append(e.record.Headers, was.Headers...)
@@ -106,7 +116,12 @@ func (s *shift) refused(ctx context.Context, e *entry, reason error) error {
 	return nil
 }
 
-const quarantine = "quarantine/"
+// quarantined are the headers of a letter whose bytes rest in the object store.
+func quarantined(key string, bytes int) []event.Header {
+	return []event.Header{{Key: HeaderQuarantine, Value: []byte(key)}, {Key: deadletter.HeadQuarantineBytes, Value: strconv.AppendInt(nil, int64(bytes), 10)}}
+}
+
+const quarantine = deadletter.Quarantine
 
 func quarantineKey(print [sha256.Size]byte) string { return quarantine + hex.EncodeToString(print[:]) }
 

@@ -90,6 +90,9 @@ func (s *shift) tell(ctx context.Context) {
 
 // send publishes one receipt. The client says when it is offline, so that is not logged here.
 func (s *shift) send(ctx context.Context, o owed) bool {
+	if s.told.isBlocked(o.edge) {
+		return true // it keeps its items until it is let in again
+	}
 	item, err := o.receipt.Item(o.edge, time.Now())
 	if err != nil {
 		s.Logger.Error("a receipt can't be written", "edge", o.edge, "error", err)

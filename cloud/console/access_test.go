@@ -1,7 +1,6 @@
 package console
 
 import (
-	"context"
 	"crypto/tls"
 	"encoding/json"
 	"io"
@@ -15,9 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/broker/brokertest"
-	"cloudcanvas/shared/event"
 )
 
 func TestOnOtherAddressesItRefusesToStartWithoutTLSAndLogin(t *testing.T) {
@@ -246,48 +243,6 @@ func TestATokensFileMustBeClosedAndWhole(t *testing.T) {
 	}
 }
 
-func TestALetterIsReplayedAsItWas(t *testing.T) {
-	w := newWorld(t, nil)
-	w.putLetter(event.WorkTopic, []byte("tile"), "no memory")
-	i := w.putJSON(event.Reading, "wind", "wind", w.start, event.Attrs{}, event.ReadingData{Sensor: "wind"})
-	payload, err := i.MarshalMQTT()
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.putLetter("canvas/v1/mast-7/up/2/reading", payload, "Kafka refused it")
-	w.putLetter("canvas/v1/mast-7/up/2/reading", []byte("junk"), "not an envelope")
-	w.caughtUp()
-	for offset, want := range []int{http.StatusSeeOther, http.StatusSeeOther, http.StatusConflict} {
-		if r := w.post("/letters/0/"+string(rune('0'+offset)), url.Values{"action": {"replay"}}, nil); r.StatusCode != want {
-			t.Errorf("letter %d: %d, want %d", offset, r.StatusCode, want)
-		}
-	}
-	if r := w.post("/letters/0/0", url.Values{"action": {"eat"}}, nil); r.StatusCode != http.StatusBadRequest {
-		t.Errorf("an unknown action: %d", r.StatusCode)
-	}
-	work := w.log.topics[event.WorkTopic]
-	if len(work) != 1 || string(work[0].Value) != "tile" || string(work[0].Key) != "k" || len(work[0].Headers) != 1 || work[0].Headers[0].Key != "kept" {
-		t.Errorf("%+v", work)
-	}
-	if n := len(w.log.topics[event.EventsTopic]); n != 2 {
-		t.Errorf("%d records in canvas.events, want the reading twice", n)
-	}
-	w.stop()
-	w.run()
-	w.caughtUp()
-	var letters list[Letter]
-	w.json("/api/v1/letters", &letters)
-	handled := 0
-	for _, l := range letters.Items {
-		if l.Handled != nil {
-			handled++
-		}
-	}
-	if handled != 2 {
-		t.Errorf("%d letters are handled after a restart, want 2", handled)
-	}
-}
-
 func TestTheAuditSurvivesACutOffLine(t *testing.T) {
 	dir := t.TempDir()
 	whole, _ := json.Marshal(Act{Who: "otto", Action: "discard", What: "x"})
@@ -331,26 +286,6 @@ func TestPreviewsAreSafe(t *testing.T) {
 	}
 	if p := preview(bomb, len(bomb)); p.Picture {
 		t.Error("a bomb is offered as a picture")
-	}
-}
-
-// failing is a log that takes nothing.
-type failing struct{ *fakeLog }
-
-func (failing) Append(context.Context, ...broker.Record) error { return errAway }
-
-func TestALetterWhoseReplayFailedWaitsAgain(t *testing.T) {
-	w := newWorld(t, nil)
-	w.putLetter(event.WorkTopic, []byte("tile"), "no memory")
-	w.caughtUp()
-	w.console.box.log = failing{w.log}
-	if r := w.post("/letters/0/0", url.Values{"action": {"replay"}}, nil); r.StatusCode != http.StatusServiceUnavailable {
-		t.Error(r.StatusCode)
-	}
-	var l Letter
-	w.json("/api/v1/letters/0/0", &l)
-	if l.Handled != nil || len(w.console.audit.latest(9)) != 2 {
-		t.Errorf("%+v, audit %+v", l.Handled, w.console.audit.latest(9))
 	}
 }
 

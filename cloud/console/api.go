@@ -93,6 +93,10 @@ func (k *Console) endpoints() []endpoint {
 		get("/letters/{partition}/{offset}", "One dead letter", nil, Letter{}, func(r *http.Request) (any, error) { return k.letterAsked(r) }),
 		{Method: http.MethodPost, Path: "/api/v1/letters/{partition}/{offset}", Summary: "Replay or discard a dead letter; needs the role operator",
 			Body: decision{}, Answer: Letter{}, Make: k.apiDecide},
+		get("/letters/sources", "Which edges make dead letters, and why, the worst first", nil, list[letterSource]{}, k.apiSources),
+		get("/edges/blocked", "Edges that are shut out, by whom and why", nil, list[blockedEdge]{}, func(*http.Request) (any, error) { return list[blockedEdge]{Items: k.blockedEdges()}, nil }),
+		{Method: http.MethodPost, Path: "/api/v1/edges/blocked", Summary: "Shut an edge out or let it in again; needs the role operator",
+			Body: blockWish{}, Answer: list[blockedEdge]{}, Make: k.apiBlock},
 		get("/audit", "What operators did, the latest first", nil, list[Act]{}, func(*http.Request) (any, error) { return list[Act]{Items: k.audit.latest(maxRows)}, nil }),
 	}
 }

@@ -119,7 +119,7 @@ func (a *audit) append(line []byte) error {
 
 func (a *audit) remember(act Act) {
 	a.acts = append(a.acts, act)
-	if a.by[act.What] = act; act.Action == actFailed {
+	if a.by[act.What] = act; act.Action == actFailed || act.Action == actDiscard+" failed" {
 		delete(a.by, act.What)
 	}
 	if len(a.acts) > recent {
@@ -138,6 +138,18 @@ func (a *audit) of(what string) *Act {
 		return &act
 	}
 	return nil
+}
+
+// decisions are what was done about letters last, one for each.
+func (a *audit) decisions() (acts []Act) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, act := range a.by {
+		if act.Action == actReplay || act.Action == actDiscard {
+			acts = append(acts, act)
+		}
+	}
+	return acts
 }
 
 // latest are the last n acts, the newest first.

@@ -215,7 +215,8 @@ func TestAnOpenPageShowsWhatComesAndCatchesUpAfterARestart(t *testing.T) {
 func TestALetterIsReplayedByAClick(t *testing.T) {
 	b := openBrowser(t)
 	w := newWorld(t, nil)
-	w.fill()
+	w.putDead(0)
+	w.caughtUp()
 	b.do(chromedp.Navigate(w.url+"/letters/0/0"), chromedp.Click(chromedp.CSS(`button[value="replay"]`)))
 	b.until(`document.querySelector(".line.good") !== null`)
 	b.quiet("letter")

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
@@ -29,10 +30,11 @@ type Parts struct {
 	Objects  Objects
 	Statuses Statuses
 	Group    Group
-	Stories  Stories         // nil: the story of an item is not told
-	Models   Models          // nil: there are none to change
-	Attempts *attempt.Ledger // of this process; nil: a record that kills it kills it again
-	Device   Device          // where the console runs beside one
+	Stories  Stories            // nil: the story of an item is not told
+	Models   Models             // nil: there are none to change
+	Dead     deadletter.Actions // without a Group nothing can be decided about dead letters
+	Attempts *attempt.Ledger    // of this process; nil: a record that kills it kills it again
+	Device   Device             // where the console runs beside one
 	Version  string
 	Logger   *slog.Logger
 	Metrics  prometheus.Registerer
@@ -120,7 +122,7 @@ func New(ctx context.Context, c Config, p Parts) (_ *Console, err error) {
 	if k.stats, err = newStats(p.Metrics, k); err != nil {
 		return nil, err
 	}
-	k.box = letterBox{log: p.Log, audit: k.audit, now: k.now}
+	k.box.actions, k.box.log, k.box.audit = p.Dead, p.Log, k.audit
 	k.cluster = &clusterView{log: p.Log, group: p.Group, device: p.Device, index: k.index}
 	k.models = &modelsView{models: p.Models, last: []Model{}}
 	k.device = &deviceLink{device: p.Device}
@@ -160,6 +162,7 @@ func (k *Console) Run(ctx context.Context, ready func(url string)) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return k.serve(ctx, listener) })
+	group.Go(func() error { return k.followDecisions(ctx) })
 	group.Go(func() error {
 		f := follower{log: k.Log, fold: k.fold, reach: &k.reach, slog: k.Logger, step: k.Step, every: k.look}
 		return f.run(ctx)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
@@ -214,20 +215,14 @@ const (
 
 // letter notes a dead letter.
 func (b *batch) letter(r broker.Record) error {
-	i, _ := r.Item() // what can be read of it
-	head := map[string]string{}
-	for _, h := range r.Headers {
-		head[strings.ToLower(h.Key)] = string(h.Value)
-	}
-	const connect = "__connect.errors."
+	l := deadletter.Describe(r)
 	_, err := b.tx.Exec("INSERT INTO letters VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-		r.Partition, r.Offset, r.Time.UnixMilli(), cut(head[connect+"topic"], maxName), cut(head[connect+"connector.name"], maxName),
-		cut(head[connect+"stage"], maxName), cut(head[connect+"exception.class.name"], maxName), cut(head[connect+"exception.message"], maxReason),
-		i.Edge, string(i.Kind), cut(i.Subject, maxName), len(r.Value), cut(head["quarantine"], maxName), append([]byte{}, r.Value[:min(len(r.Value), headBytes)]...))
+		r.Partition, r.Offset, r.Time.UnixMilli(), cut(l.Topic, maxName), cut(l.Connector, maxName), cut(l.Stage, maxName), cut(l.Class, maxName), cut(l.Reason, maxReason),
+		l.Edge, l.Kind, cut(l.Subject, maxName), len(r.Value), cut(l.Quarantine, maxName), append([]byte{}, r.Value[:min(len(r.Value), headBytes)]...))
 	if err != nil {
 		return err
 	}
-	b.about(aboutLetter, i.Edge, "")
+	b.about(aboutLetter, l.Edge, "")
 	_, err = b.tx.Exec("DELETE FROM letters WHERE heard < (SELECT heard FROM letters ORDER BY heard DESC LIMIT 1 OFFSET ?)", keptLetters)
 	return err
 }

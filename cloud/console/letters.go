@@ -1,172 +1,279 @@
 package console
 
 import (
-	"bytes"
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"image"
-	"image/color"
-	_ "image/jpeg" // previews
-	"image/png"
+	"maps"
 	"strings"
+	"sync/atomic"
 	"time"
-	"unicode/utf8"
 
+	"cloudcanvas/cloud/blocklist"
+	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/telemetry"
 )
 
-// What operators do with dead letters.
+// What operators do with dead letters, and with the edges that make them.
 const (
-	actReplay  = "replay"
-	actDiscard = "discard"
+	actReplay  = deadletter.PutBack
+	actDiscard = deadletter.Discarded
 	actFailed  = "replay failed" // the letter waits for a decision again
+	actBlock   = "block"
+	actUnblock = "unblock"
 )
 
 // errCannot marks what can't be done with a letter, whoever asks.
 var errCannot = errors.New("this letter can't be replayed")
 
+// actPatience is how long somebody waits for the coordinator, and for others who put letters back.
+const actPatience = 20 * time.Second
+
+// Place is where the letter stands.
+func (l Letter) Place() deadletter.Place {
+	return deadletter.Place{Partition: l.Partition, Offset: l.Offset}
+}
+
+const letterName = event.DLQTopic + "-%d@%d of %s"
+
 // name tells a letter from all others, also from one of another Kafka that stands where it stood.
 func (l Letter) name() string {
-	return fmt.Sprintf("%s-%d@%d of %s", event.DLQTopic, l.Partition, l.Offset, l.Heard.UTC().Format(time.RFC3339Nano))
+	return fmt.Sprintf(letterName, l.Partition, l.Offset, l.Heard.UTC().Format(time.RFC3339Nano))
 }
 
-// letterBox does what operators decide about dead letters. The letter itself stays in Kafka until
-// retention takes it: what was done with it stands in the audit.
+// letterBox is what was decided about dead letters and edges, and decides. The book is the cloud's
+// own: the command reads and writes the same. The audit has what was done here once more.
 type letterBox struct {
-	log   Log
-	audit *audit
-	now   func() time.Time
+	actions deadletter.Actions
+	audit   *audit
+	log     Log
+	book    atomic.Pointer[deadletter.Book]
+	blocked atomic.Pointer[blocklist.List]
 }
 
-// discard notes that nothing more is to be done about a letter.
-func (b letterBox) discard(who string, l Letter) error {
-	return b.audit.write(Act{Time: b.now().UTC(), Who: who, Action: actDiscard, What: l.name(), Detail: cut(l.Reason, maxName)})
-}
-
-// replay writes a letter once more to where it was bound for. It is noted before it is done: a
-// replay that nobody knows of would be worse than a note of one that failed.
-func (b letterBox) replay(ctx context.Context, who string, l Letter) error {
-	if l.Quarantine != "" {
-		return fmt.Errorf("%w: its %s rest in the object store, they are more than a record holds", errCannot, l.Quarantine)
-	}
-	letter, err := b.fetch(ctx, l)
-	if err != nil {
-		return err
-	}
-	record, err := unsealed(letter, l.Topic)
-	if err != nil {
-		return err
-	}
-	if err := b.audit.write(Act{Time: b.now().UTC(), Who: who, Action: actReplay, What: l.name(), Detail: "to " + record.Topic}); err != nil {
-		return err
-	}
-	if err := b.log.Append(ctx, record); err != nil {
-		failed := b.audit.write(Act{Time: b.now().UTC(), Who: who, Action: actFailed, What: l.name(), Detail: "to " + record.Topic})
-		return errors.Join(fmt.Errorf("replay dead letter %s: %w", l.name(), err), failed)
-	}
-	return nil
-}
-
-// fetch reads the letter's record.
-func (b letterBox) fetch(ctx context.Context, l Letter) (found broker.Record, err error) {
-	there := false
-	err = b.log.Scan(ctx, event.DLQTopic, l.Partition, l.Offset, l.Offset+1, func(r broker.Record) error {
-		found, there = r, true
-		return nil
-	})
-	if err != nil {
-		return found, fmt.Errorf("fetch dead letter %s: %w", l.name(), err)
-	}
-	if !there {
-		return found, fmt.Errorf("dead letter %s is %w: Kafka keeps it no longer", l.name(), errUnknown)
-	}
-	return found, nil
-}
-
-// unsealed is the record as it was before it was set aside: without the headers that say why. What
-// the bridge could not read came as an MQTT message; it is bound for where its envelope says, if the
-// envelope can be read now.
-func unsealed(letter broker.Record, topic string) (broker.Record, error) {
-	r := broker.Record{Topic: topic, Key: letter.Key, Value: letter.Value}
-	for _, h := range letter.Headers {
-		if !strings.HasPrefix(strings.ToLower(h.Key), "__connect.errors.") {
-			r.Headers = append(r.Headers, h)
+// of is what was done about a letter, or nil.
+func (b *letterBox) of(l Letter) *Act {
+	if k := b.book.Load(); k != nil {
+		if d := k.Of(l.Place()); d != nil {
+			return &Act{Time: d.At, Who: d.By, Action: d.Action, What: l.name()}
 		}
 	}
-	switch topic {
-	case event.EventsTopic, event.WorkTopic, event.ResultsTopic, event.ProductsTopic:
-		return r, nil
+	return b.audit.of(l.name()) // of an earlier program, and not in the book yet
+}
+
+// decided are the latest decisions about letters, wherever they were taken, the newest first.
+func (b *letterBox) decided(n int) (acts []Act) {
+	k := b.book.Load()
+	if k == nil {
+		return nil
 	}
-	item, err := event.UnmarshalMQTT(letter.Value)
+	for i := len(k.Acts) - 1; i >= 0 && len(acts) < n; i-- {
+		act := k.Acts[i]
+		for partition, ranges := range act.Places {
+			for _, r := range ranges {
+				what := fmt.Sprintf("letter %d-%d", partition, r.From)
+				if r.To > r.From {
+					what = fmt.Sprintf("letters %d-%d to %d-%d", partition, r.From, partition, r.To)
+				}
+				acts = append(acts, Act{Time: act.At, Who: act.By, Action: act.Action, What: what})
+			}
+		}
+	}
+	return acts[:min(n, len(acts))]
+}
+
+// do decides about a letter. What was decided before stays so.
+func (b *letterBox) do(ctx context.Context, who, action string, l Letter) error {
+	if b.actions.Group == nil {
+		return fmt.Errorf("%w: there is no coordinator that would remember it", errCannot)
+	}
+	ctx, cancel := context.WithTimeout(ctx, actPatience)
+	defer cancel()
+	a := b.actions
+	a.By = who
+	decide := a.Discard
+	if action == actReplay {
+		decide = a.Replay
+	}
+	outcomes, err := decide(ctx, l.Place())
+	act := Act{Time: time.Now().UTC(), Who: who, Action: action, What: l.name(), Detail: cut(l.Reason, maxName)}
+	switch {
+	case err != nil:
+		act.Action = action + " failed"
+		return errors.Join(fmt.Errorf("%s dead letter %s: %w", action, l.name(), err), b.audit.write(act))
+	case len(outcomes) == 1 && outcomes[0].State == deadletter.Refused:
+		return fmt.Errorf("%w: %s", errCannot, outcomes[0].Why)
+	}
+	if outcomes[0].State != deadletter.Already {
+		if outcomes[0].Topic != "" {
+			act.Detail = "to " + outcomes[0].Topic
+		}
+		if err := b.audit.write(act); err != nil {
+			return err
+		}
+	}
+	return b.refresh(ctx)
+}
+
+func (b *letterBox) refresh(ctx context.Context) error {
+	book, err := deadletter.ReadBook(ctx, b.actions.Group.Document(deadletter.BookName))
 	if err == nil {
-		err = item.Verify()
+		b.book.Store(&book)
 	}
-	if err == nil && item.Kind == event.Part {
-		err = errors.New("it is a part of something larger, which came without it")
+	return err
+}
+
+// block shuts an edge out, or lets it in again.
+func (b *letterBox) block(ctx context.Context, who, action, edge, reason string) (err error) {
+	if b.actions.Group == nil {
+		return fmt.Errorf("%w: there is no coordinator that would remember it", errCannot)
+	}
+	ctx, cancel := context.WithTimeout(ctx, actPatience)
+	defer cancel()
+	switch action {
+	case actBlock:
+		err = blocklist.Block(ctx, b.actions.Group, edge, blocklist.Entry{By: who, At: time.Now().UTC().Truncate(time.Second), Reason: cut(reason, 200)})
+	case actUnblock:
+		err = blocklist.Unblock(ctx, b.actions.Group, edge)
+	default:
+		err = fmt.Errorf("%w: action %.20q is neither %s nor %s", errRequest, action, actBlock, actUnblock)
+	}
+	if errors.Is(err, blocklist.ErrRefused) {
+		return fmt.Errorf("%w: %w", errRequest, err)
 	}
 	if err != nil {
-		return r, fmt.Errorf("%w, it would be set aside again: %w", errCannot, err)
+		return err
 	}
-	return broker.RecordOf(item), nil
+	list, err := blocklist.Read(ctx, b.actions.Group)
+	if err == nil {
+		b.blocked.Store(&list)
+	}
+	return errors.Join(err, b.audit.write(Act{Time: time.Now().UTC(), Who: who, Action: action, What: "edge " + edge, Detail: cut(reason, maxName)}))
 }
 
-// Preview is what can safely be shown of bytes that nobody trusts.
-type Preview struct {
-	Text    string // where they are text
-	Hex     string // else
-	Picture bool   // they are a JPEG or PNG that was decoded here; it is shown drawn anew
+// follow keeps what was decided up to date until ctx ends, after the audit of an earlier program was
+// taken over.
+func (k *Console) followDecisions(ctx context.Context) error {
+	b := &k.box
+	if b.actions.Group == nil {
+		return nil
+	}
+	adopted := make(chan struct{})
+	go func() {
+		defer close(adopted)
+		k.adopt(ctx)
+	}()
+	defer func() { <-adopted }()
+	books := k.watch(ctx, deadletter.BookName)
+	blocked := k.watch(ctx, blocklist.Name)
+	for {
+		select {
+		case value := <-books:
+			if book, err := deadletter.ParseBook(value); err == nil {
+				b.book.Store(&book)
+			} else {
+				k.Logger.Warn("what was decided about dead letters can't be read", telemetry.Err, err)
+			}
+		case value := <-blocked:
+			if list, err := blocklist.Parse(value); err == nil {
+				b.blocked.Store(&list)
+			}
+		case <-ctx.Done():
+			return nil
+		}
+		k.tell(Notice{What: aboutLetter})
+	}
 }
 
-// preview shows the first bytes of a letter as text or as numbers.
-func preview(head []byte, all int) Preview {
-	text := head
-	if len(head) < all && len(text) > utf8.UTFMax {
-		text = []byte(strings.ToValidUTF8(string(text[:len(text)-utf8.UTFMax+1]), "")) // the cut may be within a character
-	}
-	plain := utf8.Valid(text) && !bytes.ContainsFunc(text, func(r rune) bool { return r < ' ' && r != '\n' && r != '\t' && r != '\r' })
-	p := Preview{}
-	if len(head) > 0 && plain {
-		p.Text = string(text)
-	} else {
-		p.Hex = hex.Dump(head[:min(len(head), 512)])
-	}
-	config, format, err := image.DecodeConfig(bytes.NewReader(head))
-	p.Picture = err == nil && (format == "jpeg" || format == "png") && showable(config)
-	return p
+// watch gives the values of a document until ctx ends.
+func (k *Console) watch(ctx context.Context, name string) <-chan []byte {
+	out := make(chan []byte)
+	go func() {
+		for ctx.Err() == nil {
+			values, err := k.box.actions.Group.Document(name).Watch(ctx)
+			if err == nil {
+				for v := range values {
+					select {
+					case out <- v:
+					case <-ctx.Done():
+						return
+					}
+				}
+			}
+			select {
+			case <-time.After(time.Second):
+			case <-ctx.Done():
+			}
+		}
+	}()
+	return out
 }
 
-// maxPreview bounds the picture that is decoded for a preview, in pixels.
-const maxPreview = 16 << 20
-
-func showable(c image.Config) bool {
-	most := maxPreview
-	switch c.ColorModel {
-	case color.RGBA64Model, color.NRGBA64Model, color.Gray16Model: // twice as many bytes, and more on the way
-		most /= 4
+// adopt takes what the audit of an earlier program says about letters into the book, until that has
+// succeeded once.
+func (k *Console) adopt(ctx context.Context) {
+	for ctx.Err() == nil {
+		err := k.box.adopt(ctx)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		k.Logger.Warn("what the audit says about dead letters is not in the book yet, trying again", telemetry.Err, err)
+		select {
+		case <-time.After(5 * time.Second):
+		case <-ctx.Done():
+		}
 	}
-	return c.Width > 0 && c.Height > 0 && c.Width <= most && c.Height <= most && c.Width*c.Height <= most
 }
 
-// redraw decodes a picture in Go, without native code, and encodes it anew: nothing of the original
-// bytes reaches the browser.
-func redraw(data []byte) ([]byte, error) {
-	config, _, err := image.DecodeConfig(bytes.NewReader(data))
-	if err == nil && !showable(config) {
-		err = fmt.Errorf("it has %d x %d pixels", config.Width, config.Height)
+func (b *letterBox) adopt(ctx context.Context) error {
+	old := map[deadletter.Place]deadletter.Decision{}
+	heard := map[deadletter.Place]time.Time{}
+	for _, act := range b.audit.decisions() {
+		if p, at, ok := placeNamed(act.What); ok {
+			old[p], heard[p] = deadletter.Decision{Action: act.Action, By: act.Who, At: act.Time.UTC()}, at
+		}
 	}
+	if len(old) == 0 {
+		return nil
+	}
+	book, err := deadletter.ReadBook(ctx, b.actions.Group.Document(deadletter.BookName))
 	if err != nil {
-		return nil, fmt.Errorf("the picture can't be shown: %w", err)
+		return err
 	}
-	picture, _, err := image.Decode(bytes.NewReader(data))
-	if err != nil {
-		return nil, fmt.Errorf("the picture can't be shown: %w", err)
+	for p := range maps.Clone(old) {
+		if book.Of(p) != nil {
+			delete(old, p)
+			continue
+		}
+		same := false
+		ranges, err := b.log.Offsets(ctx, event.DLQTopic)
+		if err != nil {
+			return err
+		}
+		if r := ranges[p.Partition]; p.Offset >= r.First && p.Offset < r.End {
+			err = b.log.Scan(ctx, event.DLQTopic, p.Partition, p.Offset, p.Offset+1, func(r broker.Record) error {
+				same = r.Time.UnixMilli() == heard[p].UnixMilli()
+				return nil
+			})
+		}
+		if err != nil {
+			return err
+		}
+		if !same { // Kafka has let go of it, or it is another Kafka
+			delete(old, p)
+		}
 	}
-	var out bytes.Buffer
-	if err := png.Encode(&out, picture); err != nil {
-		return nil, err
+	return b.actions.Adopt(ctx, old)
+}
+
+// placeNamed reads a letter's name.
+func placeNamed(name string) (p deadletter.Place, heard time.Time, ok bool) {
+	var at string
+	if n, err := fmt.Sscanf(name, letterName, &p.Partition, &p.Offset, &at); err != nil || n != 3 {
+		return p, heard, false
 	}
-	return out.Bytes(), nil
+	heard, err := time.Parse(time.RFC3339Nano, at)
+	return p, heard, err == nil && p.Partition >= 0 && p.Offset >= 0 && !strings.Contains(at, " ")
 }

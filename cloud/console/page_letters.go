@@ -8,6 +8,9 @@ import (
 
 type lettersBody struct {
 	Letters []Letter
+	Sources []letterSource
+	Blocked []blockedEdge
+	May     bool // the person may decide
 	Acts    []Act
 	Page    int
 	More    bool
@@ -18,7 +21,13 @@ func (k *Console) lettersPage(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	body := lettersBody{Page: page, Acts: k.audit.latest(20)}
+	body := lettersBody{Page: page, Acts: k.acts(20), May: whoAsks(r).may(Operator), Blocked: k.blockedEdges()}
+	if body.Sources, err = k.index.letterSources(r.Context()); err != nil {
+		return nil, err
+	}
+	for i := range body.Sources {
+		body.Sources[i].Blocked = k.isBlocked(body.Sources[i].Edge)
+	}
 	body.Letters, err = k.letters(r, pageRows+1, (page-1)*pageRows)
 	if len(body.Letters) > pageRows {
 		body.Letters, body.More = body.Letters[:pageRows], true
@@ -30,7 +39,7 @@ func (k *Console) lettersPage(r *http.Request) (any, error) {
 func (k *Console) letters(r *http.Request, limit, offset int) ([]Letter, error) {
 	all, err := k.index.letters(r.Context(), limit, offset)
 	for i := range all {
-		all[i].Handled = k.audit.of(all[i].name())
+		all[i].Handled = k.box.of(all[i])
 	}
 	return all, err
 }
@@ -56,7 +65,7 @@ func (k *Console) letterAsked(r *http.Request) (Letter, error) {
 		return Letter{}, fmt.Errorf("the dead letter is %w", errUnknown)
 	}
 	l, err := k.index.letter(r.Context(), partition, offset)
-	l.Handled = k.audit.of(l.name())
+	l.Handled = k.box.of(l)
 	return l, err
 }
 
@@ -79,10 +88,8 @@ func (k *Console) decide(w http.ResponseWriter, r *http.Request) {
 func (k *Console) act(r *http.Request, l Letter, action string) (err error) {
 	who := whoAsks(r).Name
 	switch action {
-	case actReplay:
-		err = k.box.replay(r.Context(), who, l)
-	case actDiscard:
-		err = k.box.discard(who, l)
+	case actReplay, actDiscard:
+		err = k.box.do(r.Context(), who, action, l)
 	default:
 		err = fmt.Errorf("%w: action %.20q is neither %s nor %s", errRequest, action, actReplay, actDiscard)
 	}

@@ -49,7 +49,7 @@ func (k *Console) facts(ctx context.Context) (f facts, err error) {
 	if f.cameras, err = k.index.cameras(ctx, maxRows); err != nil {
 		return f, err
 	}
-	if f.letters, err = k.index.openLetters(ctx, k.audit); err != nil {
+	if f.letters, err = k.index.openLetters(ctx, &k.box); err != nil {
 		return f, err
 	}
 	if f.incomplete, err = k.index.incomplete(ctx, maxRows); err != nil {

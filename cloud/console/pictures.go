@@ -1,6 +1,7 @@
 package console
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/raster"
 )
 
@@ -72,8 +74,11 @@ func (k *Console) letterPicture(w http.ResponseWriter, r *http.Request) {
 		k.fail(w, r, err)
 		return
 	}
-	record, err := k.box.fetch(r.Context(), l)
+	record, err := deadletter.Read(r.Context(), k.Log, l.Place())
 	if err != nil {
+		if errors.Is(err, deadletter.ErrNone) {
+			err = fmt.Errorf("%w: %w", errUnknown, err)
+		}
 		k.fail(w, r, err)
 		return
 	}

@@ -190,7 +190,7 @@ func (x *index) letter(ctx context.Context, partition int, offset int64) (Letter
 }
 
 // openLetters counts the letters that nobody has decided about.
-func (x *index) openLetters(ctx context.Context, a *audit) (n int, err error) {
+func (x *index) openLetters(ctx context.Context, b *letterBox) (n int, err error) {
 	rows, err := x.read.QueryContext(ctx, "SELECT part, at, heard FROM letters")
 	if err != nil {
 		return 0, fmt.Errorf("count dead letters: %w", err)
@@ -202,7 +202,7 @@ func (x *index) openLetters(ctx context.Context, a *audit) (n int, err error) {
 		if err := rows.Scan(&l.Partition, &l.Offset, &heard); err != nil {
 			return 0, err
 		}
-		if l.Heard = instant(heard); a.of(l.name()) == nil {
+		if l.Heard = instant(heard); b.of(l) == nil {
 			n++
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"cloudcanvas/shared/telemetry"
+	"cloudcanvas/shared/visible"
 )
 
 // errRequest marks what is wrong with a request, so that its sender hears of it.
@@ -36,6 +37,7 @@ func (k *Console) Handler() http.Handler {
 	page("/letters", "letters", k.lettersPage)
 	page("/letters/{partition}/{offset}", "letter", k.letterPage)
 	mux.HandleFunc("POST /letters/{partition}/{offset}", k.decide)
+	mux.HandleFunc("POST /edges/{edge}/blocked", k.blockForm)
 	mux.HandleFunc("POST /cluster/models/{model}", k.changeModel)
 	mux.HandleFunc("GET /login", k.loginPage)
 	mux.HandleFunc("POST /login", k.logIn)
@@ -127,7 +129,7 @@ func (k *Console) show(w http.ResponseWriter, r *http.Request, status int, name 
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	w.Write(out.Bytes())
+	w.Write(visible.Page(out.Bytes()))
 }
 
 // fail answers an error with the status it deserves. What went wrong inside is for the log only.

@@ -67,7 +67,7 @@ func (a *asked) Collect(to chan<- prometheus.Metric) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*askPatience)
 	defer cancel()
-	if letters, err := a.index.openLetters(ctx, a.audit); err == nil {
+	if letters, err := a.index.openLetters(ctx, &a.box); err == nil {
 		gauge(lettersMetric, float64(letters))
 	}
 	if edges, err := a.index.edges(ctx); err == nil {

@@ -20,6 +20,8 @@ import (
 	"testing"
 	"time"
 
+	"cloudcanvas/cloud/coord/local"
+	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/raster"
@@ -168,6 +170,24 @@ type world struct {
 	edge     string // whose items are put; mast-7 at first
 	start    time.Time
 	models   *cluster
+	space    *local.Space
+}
+
+// lenient are checks that let through what can be read.
+type lenient struct{}
+
+func (lenient) Message(_ string, payload []byte) (event.Item, error) {
+	i, err := event.UnmarshalMQTT(payload)
+	if err == nil {
+		err = i.Verify()
+	}
+	return i, err
+}
+func (lenient) Item(i event.Item) error { return i.Verify() }
+
+// command is what canvas-cloud dlq does, over the same log and coordinator.
+func (w *world) command(who string) deadletter.Actions {
+	return deadletter.Actions{Log: w.log, Group: w.space.Coordinator(who), Checks: lenient{}, By: who}
 }
 
 // newWorld runs a console until the test ends. adjust may change its settings; nil leaves them.
@@ -178,7 +198,7 @@ func newWorld(t testing.TB, adjust func(*Config)) *world {
 	if adjust != nil {
 		adjust(&w.config)
 	}
-	w.models = newCluster(t)
+	w.models, w.space = newCluster(t), local.NewSpace()
 	w.run()
 	return w
 }
@@ -187,7 +207,8 @@ func newWorld(t testing.TB, adjust func(*Config)) *world {
 func (w *world) run() {
 	w.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	console, err := New(ctx, w.config, Parts{Log: w.log, Products: w.products, Group: fakeGroup{}, Device: fakeDevice{}, Models: w.models, Version: "test"})
+	console, err := New(ctx, w.config, Parts{Log: w.log, Products: w.products, Group: fakeGroup{}, Device: fakeDevice{}, Models: w.models, Version: "test",
+		Dead: w.command("console")})
 	if err != nil {
 		cancel()
 		w.Fatal(err)

@@ -4,18 +4,16 @@ import (
 	"context"
 	"math"
 	"slices"
-	"strings"
 
 	"cloudcanvas/shared/attempt"
+
+	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 )
 
 // Group is the consumer group whose offsets the mosaic commits, so that Kafka's tools show the lag.
 const Group = "canvas-mosaic"
-
-// reasonHeader says why a record is a dead letter, as Kafka Connect does.
-const reasonHeader = "__connect.errors.exception.message"
 
 // Log is the part of *broker.Kafka that a mosaic needs.
 type Log interface {
@@ -74,19 +72,15 @@ func entryOf(r broker.Record) Entry {
 	if err := attempt.Shield(func() error { e.Item, e.Err = r.Item(); return nil }); err != nil {
 		e.Err = err
 	}
-	for _, h := range r.Headers {
-		if strings.EqualFold(h.Key, reasonHeader) {
-			e.Reason = string(h.Value)
-		}
-	}
+	e.Reason = deadletter.Header(r.Headers, deadletter.HeadReason)
 	return e
 }
 
 // Bury writes a dead letter: the record as it came, with the reason in its headers.
 func (k Kafka) Bury(ctx context.Context, e Entry, class string, reason error) error {
-	why := broker.DeadLetter{
+	why := deadletter.Cause{
 		Topic: e.Topic, Partition: e.Partition, Offset: e.Offset, Connector: "canvas-mosaic",
-		Stage: broker.StageTransform, Class: "cloudcanvas/cloud/mosaic", Exception: "cloudcanvas.mosaic." + class, Reason: reason.Error(),
+		Stage: deadletter.StageTransform, Class: "cloudcanvas/cloud/mosaic", Exception: "cloudcanvas.mosaic." + class, Reason: reason.Error(),
 	}
 	value := e.Value
 	if value == nil {

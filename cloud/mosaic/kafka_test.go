@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 )
@@ -38,7 +39,7 @@ func TestProductsAreMadeOfWhatKafkaHolds(t *testing.T) {
 	tile := itemOf(0, event.Tile, "s1/2_0", "image/tiff", []byte("no TIFF"), event.Attrs{Scene: "s1", Tile: "2_0", Want: "segment"})
 	dead := broker.RecordOf(tile)
 	dead.Topic = event.DLQTopic
-	dead.Headers = append(dead.Headers, event.Header{Key: reasonHeader, Value: []byte("not a TIFF file")})
+	dead.Headers = append(dead.Headers, event.Header{Key: deadletter.HeadReason, Value: []byte("not a TIFF file")})
 	// Announced by the program before: of this edge, and of another.
 	mine, others := broker.RecordOf(formerly(t, "mast-1", "s1").Item), broker.RecordOf(formerly(t, "mast-2", "s9").Item)
 	mine.Key, others.Key = []byte("s1"), []byte("s9")

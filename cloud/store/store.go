@@ -20,6 +20,8 @@ import (
 	_ "gocloud.dev/blob/gcsblob" // gs://
 	_ "gocloud.dev/blob/s3blob"  // s3://
 	"gocloud.dev/gcerrors"
+
+	"cloudcanvas/shared/security"
 )
 
 // Store holds objects by key. Keys are slash-separated; safe for concurrent use.
@@ -32,7 +34,7 @@ type Store struct {
 func Open(ctx context.Context, address string) (*Store, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme == "" {
-		return nil, fmt.Errorf("object store %q is no URL: write file:///dir, s3://bucket, gs://bucket or azblob://container", address)
+		return nil, fmt.Errorf("object store %q is no URL: write file:///dir, s3://bucket, gs://bucket or azblob://container", security.Redact(address))
 	}
 	s := &Store{}
 	if u.Scheme == fileblob.Scheme {
@@ -41,7 +43,7 @@ func Open(ctx context.Context, address string) (*Store, error) {
 		s.bucket, err = blob.OpenBucket(ctx, address)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open the object store %s: %w", u.Redacted(), err)
+		return nil, fmt.Errorf("open the object store %s: %w", security.Redact(address), err)
 	}
 	return s, nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
+	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 )
@@ -19,7 +20,7 @@ import (
 type arrival struct {
 	item   event.Item
 	record broker.Record // without its value
-	letter *broker.DeadLetter
+	letter *deadletter.Letter
 }
 
 // finding is what the first look brings together.

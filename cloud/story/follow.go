@@ -10,6 +10,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
+	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/trace"
@@ -251,22 +252,10 @@ func placed(r broker.Record, what, detail string) Step {
 }
 
 // letterOf reads why a record is a dead letter; unreadable is what is wrong with its value.
-func letterOf(r broker.Record, unreadable error) *broker.DeadLetter {
-	l := &broker.DeadLetter{}
-	for _, h := range r.Headers {
-		switch strings.ToLower(h.Key) {
-		case broker.DeadTopic:
-			l.Topic = string(h.Value)
-		case broker.DeadConnector:
-			l.Connector = string(h.Value)
-		case broker.DeadStage:
-			l.Stage = string(h.Value)
-		case broker.DeadReason:
-			l.Reason = string(h.Value)
-		}
-	}
+func letterOf(r broker.Record, unreadable error) *deadletter.Letter {
+	l := deadletter.Describe(r)
 	if l.Reason == "" && unreadable != nil {
 		l.Reason = unreadable.Error()
 	}
-	return l
+	return &l
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 )
@@ -105,7 +106,7 @@ func (w *world) product(scene string, missing ...string) event.Item {
 
 func (w *world) dead(r broker.Record, topic, connector, reason string) broker.Record {
 	r.Topic = event.DLQTopic
-	r.Headers = append(r.Headers, broker.DeadLetter{Topic: topic, Connector: connector, Reason: reason}.Headers()...)
+	r.Headers = append(r.Headers, deadletter.Cause{Topic: topic, Connector: connector, Reason: reason}.Headers()...)
 	return r
 }
 

@@ -3,13 +3,13 @@ package worker
 import (
 	"slices"
 
-	"cloudcanvas/shared/broker"
+	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/event"
 )
 
 // letter is the entry as it came, with the reason added.
 func letter(e Entry, p *Poison) Letter {
-	why := broker.DeadLetter{
+	why := deadletter.Cause{
 		Topic: event.WorkTopic, Partition: e.Partition, Offset: e.Offset, Connector: "canvas-worker",
 		Stage: p.Stage, Class: "cloudcanvas/cloud/worker", Exception: p.Class, Reason: p.Err.Error(),
 	}

@@ -7,8 +7,8 @@ import (
 	"io/fs"
 	"time"
 
+	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/attempt"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/vision"
 )
@@ -44,9 +44,9 @@ func (p *Poison) Unwrap() error { return p.Err }
 
 // Stages, named as Kafka Connect names its own.
 const (
-	stageConsume   = broker.StageConsume
-	stageConvert   = broker.StageConvert
-	stageTransform = broker.StageTransform
+	stageConsume   = deadletter.StageConsume
+	stageConvert   = deadletter.StageConvert
+	stageTransform = deadletter.StageTransform
 )
 
 func poison(stage, class string, err error) *Poison {

@@ -14,6 +14,7 @@ import (
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/shared/durable"
 	"cloudcanvas/shared/telemetry"
+	"cloudcanvas/shared/visible"
 )
 
 func consoleCommand() *urfave.Command {
@@ -91,7 +92,7 @@ func tokenCommand() *urfave.Command {
 			} else {
 				fmt.Fprintln(c.App.Writer, line)
 			}
-			fmt.Fprintf(c.App.ErrWriter, "the token, shown this once: %s\n", token)
+			visible.Fprintf(c.App.ErrWriter, "the token, shown this once: %s\n", token)
 			return nil
 		}}
 }

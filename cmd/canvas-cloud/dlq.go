@@ -3,24 +3,26 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	urfave "github.com/urfave/cli/v2"
 
 	"cloudcanvas/cloud"
 	"cloudcanvas/cloud/coord"
-	"cloudcanvas/cloud/dlq"
+	"cloudcanvas/cloud/deadletter"
+	"cloudcanvas/cloud/store"
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/visible"
 )
 
 func dlqCommand() *urfave.Command {
 	limit := &urfave.IntFlag{Name: "limit", Value: 50, Usage: "at most `N` letters, the newest"}
+	all := &urfave.BoolFlag{Name: "all", Usage: "of the newest --limit letters, those that nobody has decided about"}
 	return &urfave.Command{
 		Name: "dlq", Usage: "the dead letters: what could not be worked on",
 		Subcommands: []*urfave.Command{
@@ -28,52 +30,71 @@ func dlqCommand() *urfave.Command {
 			{Name: "show", Usage: "one letter with its headers and the beginning of its value", ArgsUsage: "ID",
 				Flags: []urfave.Flag{&urfave.StringFlag{Name: "out", Usage: "write the value's bytes to `FILE`"}, jsonFlag}, Action: showLetter},
 			{Name: "replay", Usage: "put letters back to the topics they came from, once", ArgsUsage: "[ID …]",
-				Flags: []urfave.Flag{&urfave.BoolFlag{Name: "all", Usage: "the newest --limit letters that were not put back yet"}, limit, jsonFlag}, Action: replayLetters},
+				Flags: []urfave.Flag{all, &urfave.BoolFlag{Name: "discarded", Usage: "also those named that were discarded"}, limit, jsonFlag}, Action: decide(replayLetters)},
+			{Name: "discard", Usage: "note that nothing more is to be done about letters", ArgsUsage: "[ID …]", Flags: []urfave.Flag{all, limit, jsonFlag}, Action: decide(discardLetters)},
 		},
 	}
 }
 
-// letters are the newest, with what was put back where ZooKeeper can be asked.
-func letters(ctx context.Context, k dlq.Log, z coord.Coordinator, limit int) (dlq.Listing, error) {
+// letters are the newest, with what was decided about them.
+func letters(ctx context.Context, a deadletter.Actions, limit int) (deadletter.Listing, error) {
 	if limit < 1 || limit > 100_000 {
-		return dlq.Listing{}, cli.Usagef("--limit %d: use 1 to 100000", limit)
+		return deadletter.Listing{}, cli.Usagef("--limit %d: use 1 to 100000", limit)
 	}
-	l, err := dlq.List(ctx, k, limit)
+	l, err := deadletter.List(ctx, a.Log, limit)
 	if err != nil {
 		return l, err
 	}
-	return l, dlq.Mark(ctx, z.Document(dlq.BooksName), l.Letters)
+	book, err := deadletter.ReadBook(ctx, a.Group.Document(deadletter.BookName))
+	book.Mark(l.Letters)
+	return l, err
 }
 
-func listLetters(c *urfave.Context) error {
+// deciding is a question about dead letters to all who know of them.
+func deciding(c *urfave.Context, do func(ctx context.Context, a deadletter.Actions) error) error {
 	return asking(c, event.DLQTopic, func(ctx context.Context, cfg cloud.Config, k *broker.Kafka) error {
 		return agreeing(ctx, cfg, func(ctx context.Context, z coord.Coordinator) error {
-			l, err := letters(ctx, k, z, c.Int("limit"))
+			objects, err := store.Open(ctx, cfg.Store)
 			if err != nil {
 				return err
 			}
-			if c.Bool("json") {
-				return printJSON(c.App.Writer, l)
-			}
-			w := table(c.App.Writer)
-			fmt.Fprintln(w, "ID\tTIME\tTOPIC\tSTAGE\tABOUT\tBYTES\tREPLAYED\tREASON")
-			for _, l := range l.Letters {
-				replayed := "-"
-				if l.Replayed {
-					replayed = "yes"
-				}
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", l.Place, l.Time.UTC().Format(time.RFC3339), orDash(printable(l.Topic, 60)),
-					orDash(printable(l.Stage, 30)), orDash(printable(strings.TrimSpace(l.Kind+" "+l.Subject), 40)), l.Bytes, replayed, printable(l.Reason, 120))
-			}
-			fmt.Fprintf(w, "\n%d of %d dead letters\n", len(l.Letters), l.Total)
-			return w.Flush()
+			defer objects.Close()
+			return do(ctx, cloud.DeadLetters(cfg, k, z, cloud.StoreOf(cfg, objects), person()))
 		})
 	})
 }
 
+func listLetters(c *urfave.Context) error {
+	return deciding(c, func(ctx context.Context, a deadletter.Actions) error {
+		l, err := letters(ctx, a, c.Int("limit"))
+		if err != nil {
+			return err
+		}
+		if c.Bool("json") {
+			return printJSON(c.App.Writer, l)
+		}
+		return printLetters(c.App.Writer, l)
+	})
+}
+
+func printLetters(out io.Writer, l deadletter.Listing) error {
+	w := table(out)
+	w.Printf("ID\tTIME\tTOPIC\tSTAGE\tABOUT\tBYTES\tDECIDED\tREASON\n")
+	for _, l := range l.Letters {
+		decided := "-"
+		if l.Decision != nil {
+			decided = l.Decision.String()
+		}
+		w.Printf("%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", l.Place, l.Time.UTC().Format(time.RFC3339), orDash(visible.Short(l.Topic, 60)),
+			orDash(visible.Short(l.Stage, 30)), orDash(visible.Short(strings.TrimSpace(l.Kind+" "+l.Subject), 40)), l.Bytes, decided, visible.Short(l.Reason, 120))
+	}
+	w.Printf("\n%d of %d dead letters\n", len(l.Letters), l.Total)
+	return w.Flush()
+}
+
 // shownLetter is `dlq show --json`.
 type shownLetter struct {
-	dlq.Letter
+	deadletter.Letter
 	Key     []byte        `json:"key"`
 	Headers []shownHeader `json:"headers"`
 	Value   []byte        `json:"value"`
@@ -91,12 +112,12 @@ func showLetter(c *urfave.Context) error {
 	if c.NArg() != 1 {
 		return cli.Usagef("show takes the id of one letter, as `dlq ls` gives it")
 	}
-	at, err := dlq.ParsePlace(c.Args().First())
+	at, err := deadletter.ParsePlace(c.Args().First())
 	if err != nil {
 		return cli.Usage(err)
 	}
-	return asking(c, event.DLQTopic, func(ctx context.Context, _ cloud.Config, k *broker.Kafka) error {
-		r, err := dlq.Read(ctx, k, at)
+	return asking(c, event.DLQTopic, func(ctx context.Context, cfg cloud.Config, k *broker.Kafka) error {
+		r, err := deadletter.Read(ctx, k, at)
 		if err != nil {
 			return err
 		}
@@ -105,95 +126,115 @@ func showLetter(c *urfave.Context) error {
 				return fmt.Errorf("writing the value of %s: %w", at, err)
 			}
 		}
-		s := shownLetter{Letter: dlq.Describe(r), Key: r.Key, Value: r.Value}
+		s := shownLetter{Letter: deadletter.Describe(r), Key: r.Key, Value: r.Value}
 		for _, h := range r.Headers {
 			s.Headers = append(s.Headers, shownHeader{h.Key, string(h.Value)})
+		}
+		if book, err := bookOf(ctx, cfg); err == nil { // the letter is worth showing without it
+			s.Decision = book.Of(at)
+			s.Replayed = s.Decision != nil && s.Decision.Action == deadletter.PutBack
 		}
 		if c.Bool("json") {
 			return printJSON(c.App.Writer, s)
 		}
-		w := table(c.App.Writer)
-		fmt.Fprintf(w, "letter\t%s\nwritten\t%s\nkey\t%s\nvalue\t%d bytes\n", s.Place, s.Time.UTC().Format(time.RFC3339Nano), printable(string(r.Key), 200), s.Bytes)
-		for _, h := range s.Headers {
-			fmt.Fprintf(w, "%s\t%s\n", printable(h.Key, 80), printable(h.Value, 2000))
-		}
-		fmt.Fprintf(w, "\n%s\n", printable(string(r.Value[:min(len(r.Value), valueShown)]), valueShown))
-		return w.Flush()
+		return s.print(c.App.Writer)
 	})
 }
 
-func replayLetters(c *urfave.Context) error {
-	if c.Bool("all") == c.Args().Present() {
-		return cli.Usagef("replay takes the ids of letters, as `dlq ls` gives them, or --all")
+func bookOf(ctx context.Context, cfg cloud.Config) (book deadletter.Book, err error) {
+	err = agreeing(ctx, cfg, func(ctx context.Context, z coord.Coordinator) error {
+		book, err = deadletter.ReadBook(ctx, z.Document(deadletter.BookName))
+		return err
+	})
+	return book, err
+}
+
+func (s shownLetter) print(out io.Writer) error {
+	w := table(out)
+	w.Printf("letter\t%s\nwritten\t%s\nkey\t%s\nvalue\t%d bytes\n", s.Place, s.Time.UTC().Format(time.RFC3339Nano), visible.Short(string(s.Key), 200), s.Bytes)
+	if s.Decision != nil {
+		w.Printf("decided\t%s\n", s.Decision)
 	}
-	var places []dlq.Place
+	for _, h := range s.Headers {
+		w.Printf("%s\t%s\n", visible.Short(h.Key, 80), visible.Short(h.Value, 2000))
+	}
+	w.Printf("\n%s\n", visible.Short(string(s.Value), valueShown))
+	return w.Flush()
+}
+
+// asked are the letters that a command names, or all that wait for a decision.
+func asked(ctx context.Context, c *urfave.Context, a deadletter.Actions) (places []deadletter.Place, err error) {
+	if c.Bool("all") == c.Args().Present() {
+		return nil, cli.Usagef("%s takes the ids of letters, as `dlq ls` gives them, or --all", c.Command.Name)
+	}
 	for _, id := range c.Args().Slice() {
-		p, err := dlq.ParsePlace(id)
+		p, err := deadletter.ParsePlace(id)
 		if err != nil {
-			return cli.Usage(err)
+			return nil, cli.Usage(err)
 		}
 		places = append(places, p)
 	}
-	return asking(c, event.DLQTopic, func(ctx context.Context, cfg cloud.Config, k *broker.Kafka) error {
-		return agreeing(ctx, cfg, func(ctx context.Context, z coord.Coordinator) error {
-			if c.Bool("all") {
-				l, err := letters(ctx, k, z, c.Int("limit"))
-				if err != nil {
-					return err
-				}
-				for _, letter := range l.Letters {
-					if !letter.Replayed {
-						places = append(places, letter.Place)
-					}
-				}
+	if !c.Bool("all") || a.Log == nil {
+		return places, nil
+	}
+	l, err := letters(ctx, a, c.Int("limit"))
+	for _, letter := range l.Letters {
+		if letter.Decision == nil && letter.Stands == 0 {
+			places = append(places, letter.Place)
+		}
+	}
+	return places, err
+}
+
+// decide replays or discards what a command names.
+func decide(do func(a deadletter.Actions, c *urfave.Context, ctx context.Context, places []deadletter.Place) ([]deadletter.Outcome, error)) urfave.ActionFunc {
+	return func(c *urfave.Context) error {
+		if _, err := asked(c.Context, c, deadletter.Actions{}); err != nil {
+			return err // before anybody is asked
+		}
+		return deciding(c, func(ctx context.Context, a deadletter.Actions) error {
+			places, err := asked(ctx, c, a)
+			if err != nil {
+				return err
 			}
-			outcomes, err := dlq.Replayer{Log: k, Group: z, By: operator()}.Replay(ctx, places...)
+			outcomes, err := do(a, c, ctx, places)
 			if err != nil {
 				return err
 			}
 			return printOutcomes(c, outcomes)
 		})
-	})
+	}
 }
 
-func printOutcomes(c *urfave.Context, outcomes []dlq.Outcome) error {
+func replayLetters(a deadletter.Actions, c *urfave.Context, ctx context.Context, places []deadletter.Place) ([]deadletter.Outcome, error) {
+	a.Again = c.Bool("discarded")
+	return a.Replay(ctx, places...)
+}
+
+func discardLetters(a deadletter.Actions, _ *urfave.Context, ctx context.Context, places []deadletter.Place) ([]deadletter.Outcome, error) {
+	return a.Discard(ctx, places...)
+}
+
+func printOutcomes(c *urfave.Context, outcomes []deadletter.Outcome) error {
 	refused := 0
 	for _, o := range outcomes {
-		if o.State == dlq.Refused {
+		if o.State == deadletter.Refused {
 			refused++
 		}
 	}
 	if c.Bool("json") {
-		if err := printJSON(c.App.Writer, append([]dlq.Outcome{}, outcomes...)); err != nil {
+		if err := printJSON(c.App.Writer, append([]deadletter.Outcome{}, outcomes...)); err != nil {
 			return err
 		}
 	} else {
 		w := table(c.App.Writer)
 		for _, o := range outcomes {
-			fmt.Fprintf(w, "%s\t%s\t%s\n", o.Place, o.State, printable(o.Topic+o.Why, 300))
+			w.Printf("%s\t%s\t%s\n", o.Place, o.State, visible.Short(o.Topic+o.Why, 300))
 		}
 		w.Flush()
 	}
 	if refused > 0 {
-		return cli.Incompletef("%d of %d letters could not be put back", refused, len(outcomes))
+		return cli.Incompletef("%d of %d letters were left as they are", refused, len(outcomes))
 	}
 	return nil
-}
-
-// printable is text from outside on a terminal: no control characters, and no more than limit bytes.
-func printable(s string, limit int) string {
-	short := s
-	if len(short) > limit {
-		short = short[:limit]
-	}
-	clean := strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || !unicode.IsPrint(r) {
-			return '·'
-		}
-		return r
-	}, strings.ToValidUTF8(short, "·"))
-	if len(s) > limit {
-		clean += "…"
-	}
-	return clean
 }

@@ -17,6 +17,7 @@ import (
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/security"
 )
 
 func doctorCommand() *urfave.Command {
@@ -95,9 +96,8 @@ func lookAtKafka(ctx context.Context, cfg cloud.Config) checkup.Finding {
 // lookAtFolders looks at where the cloud keeps files, and at the object store.
 func lookAtFolders(ctx context.Context, cfg cloud.Config) []checkup.Finding {
 	all := []checkup.Finding{checkup.Folder("products folder", cfg.Products), checkup.Disk(cfg.Products), checkup.Folder("console folder", cfg.Console.Data)}
-	what := "object store " + cfg.Store
+	what := "object store " + security.Redact(cfg.Store)
 	if u, err := url.Parse(cfg.Store); err == nil {
-		what = "object store " + u.Redacted()
 		if u.Scheme == "file" {
 			return append(all, checkup.Folder("object store", u.Path), checkup.Disk(u.Path))
 		}

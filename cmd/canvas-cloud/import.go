@@ -15,6 +15,7 @@ import (
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/carry"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/visible"
 )
 
 func importCommand() *urfave.Command {
@@ -77,7 +78,7 @@ var errSilent = errors.New("nothing more is confirmed")
 func (i *importer) takeIn(ctx context.Context, folder string) error {
 	index, err := carry.ReadIndex(folder)
 	if errors.Is(err, carry.ErrDamaged) {
-		fmt.Fprintln(i.complain, err)
+		visible.Fprintf(i.complain, "%v\n", err)
 		i.damaged++
 		return nil
 	}
@@ -97,12 +98,12 @@ func (i *importer) takeIn(ctx context.Context, folder string) error {
 	}
 	confirmed, refused := book.count()
 	silent := sound - confirmed - refused
-	fmt.Fprintf(i.say, "%s, epoch %s: %d items are in Kafka", index.Edge, index.Epoch, confirmed)
+	visible.Fprintf(i.say, "%s, epoch %s: %d items are in Kafka", index.Edge, index.Epoch, confirmed)
 	if silent > 0 {
-		fmt.Fprintf(i.say, ", %d are not confirmed", silent)
+		visible.Fprintf(i.say, ", %d are not confirmed", silent)
 	}
 	if refused > 0 {
-		fmt.Fprintf(i.say, ", %d are refused: Kafka has other items of this epoch under their numbers", refused)
+		visible.Fprintf(i.say, ", %d are refused: Kafka has other items of this epoch under their numbers", refused)
 	}
 	fmt.Fprintln(i.say)
 	i.confirmed, i.silent, i.refused = i.confirmed+confirmed, i.silent+silent, i.refused+refused
@@ -145,7 +146,7 @@ func (i *importer) publishAll(ctx context.Context, folder string, index carry.In
 		messages, err := index.Messages(folder, entry)
 		if err != nil {
 			i.damaged++
-			fmt.Fprintf(i.complain, "item %d of %s is left out: %v\n", entry.Seq, index.Edge, err)
+			visible.Fprintf(i.complain, "item %d of %s is left out: %v\n", entry.Seq, index.Edge, err)
 			continue
 		}
 		sound++

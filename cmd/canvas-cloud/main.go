@@ -26,7 +26,7 @@ func main() {
 		process("bridge", "take what devices send over MQTT into Kafka", runBridge),
 		process("worker", "run heavy models on this machine's share of the work", work),
 		process("mosaic", "turn results into products", (*cloud.Cloud).Mosaic),
-		modelsCommand(), scenesCommand(), dlqCommand(), traceCommand(), consoleCommand(), importCommand(), submitCommand(), statusCommand(), topCommand(), doctorCommand()))
+		modelsCommand(), scenesCommand(), dlqCommand(), edgesCommand(), traceCommand(), consoleCommand(), importCommand(), submitCommand(), statusCommand(), topCommand(), doctorCommand()))
 }
 
 func loadConfig(c *urfave.Context) (cloud.Config, error) {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"path/filepath"
 	"strings"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/visible"
 )
 
 func modelsCommand() *urfave.Command {
@@ -78,7 +80,7 @@ func planned(do func(ctx context.Context, c *urfave.Context, d release.Desk, nam
 			if c.Bool("json") {
 				return printJSON(c.App.Writer, p)
 			}
-			fmt.Fprintf(c.App.Writer, "%s: desired %s, canary %s; the workers follow\n", c.Args().First(), shipped(p.Desired), canaryOf(p))
+			visible.Fprintf(c.App.Writer, "%s: desired %s, canary %s; the workers follow\n", c.Args().First(), shipped(p.Desired), canaryOf(p))
 			return nil
 		})
 	}
@@ -135,7 +137,7 @@ func publishModel(c *urfave.Context) error {
 	if c.Bool("json") {
 		return printJSON(c.App.Writer, map[string]string{"name": m.Name, "version": version})
 	}
-	fmt.Fprintf(c.App.Writer, "%s version %s is published; nothing runs it yet: models canary or models promote\n", m.Name, version)
+	visible.Fprintf(c.App.Writer, "%s version %s is published; nothing runs it yet: models canary or models promote\n", m.Name, version)
 	return nil
 }
 
@@ -169,21 +171,21 @@ func listModels(c *urfave.Context) error {
 		if c.Bool("json") {
 			return printJSON(c.App.Writer, all)
 		}
-		return printModels(c, all)
+		return printModels(c.App.Writer, all)
 	})
 }
 
-func printModels(c *urfave.Context, all []modelRow) error {
-	w := table(c.App.Writer)
-	fmt.Fprintln(w, "MODEL\tPUBLISHED\tDESIRED\tCANARY\tPREVIOUS\tRUNNING\tLAST CHANGE")
+func printModels(out io.Writer, all []modelRow) error {
+	w := table(out)
+	w.Printf("MODEL\tPUBLISHED\tDESIRED\tCANARY\tPREVIOUS\tRUNNING\tLAST CHANGE\n")
 	for _, r := range all {
 		last := "-"
 		if n := len(r.Changes); n > 0 {
 			l := r.Changes[n-1]
-			last = strings.TrimRight(fmt.Sprintf("%s %s %s by %s: %s", l.At.Format(time.RFC3339), l.What, l.Version, l.By, printable(l.Reason, 160)), ": ")
+			last = strings.TrimRight(fmt.Sprintf("%s %s %s by %s: %s", l.At.Format(time.RFC3339), l.What, l.Version, l.By, visible.Short(l.Reason, 160)), ": ")
 		}
 		running := orDash(strings.Trim(strings.ReplaceAll(fmt.Sprint(r.Running), "map", ""), "[]"))
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, orDash(strings.Join(r.Versions, " ")), shipped(r.Desired), canaryOf(r.Plan), shipped(r.Previous), running, last)
+		w.Printf("%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, orDash(strings.Join(r.Versions, " ")), shipped(r.Desired), canaryOf(r.Plan), shipped(r.Previous), running, last)
 	}
 	return w.Flush()
 }

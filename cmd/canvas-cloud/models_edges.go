@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"text/tabwriter"
 	"time"
 
 	urfave "github.com/urfave/cli/v2"
@@ -20,6 +19,7 @@ import (
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/visible"
 )
 
 func edgeModelsCommand() *urfave.Command {
@@ -73,10 +73,10 @@ func askEdges(c *urfave.Context) error {
 			return printJSON(c.App.Writer, wish)
 		}
 		if c.Bool("remove") {
-			fmt.Fprintf(c.App.Writer, "%s: nothing is asked of %s any more\n", wish.Model, wish.Edges)
+			visible.Fprintf(c.App.Writer, "%s: nothing is asked of %s any more\n", wish.Model, wish.Edges)
 			return nil
 		}
-		fmt.Fprintf(c.App.Writer, "%s: %s shall run %s; they fetch it as their links allow: `models edges` shows how far they are\n", wish.Model, wish.Edges, shipped(wish.Version))
+		visible.Fprintf(c.App.Writer, "%s: %s shall run %s; they fetch it as their links allow: `models edges` shows how far they are\n", wish.Model, wish.Edges, shipped(wish.Version))
 		return nil
 	})
 }
@@ -112,15 +112,15 @@ func showEdgeModels(c *urfave.Context) error {
 }
 
 func (a edgeModels) print(to io.Writer) {
-	w := tabwriter.NewWriter(to, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "MODEL\tEDGES\tSHALL RUN\tBY\tSINCE")
+	w := visible.NewTable(to)
+	w.Printf("MODEL\tEDGES\tSHALL RUN\tBY\tSINCE\n")
 	for _, wish := range a.Wishes {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", wish.Model, wish.Edges, shipped(wish.Version), wish.By, wish.Since.Format(time.RFC3339))
+		w.Printf("%s\t%s\t%s\t%s\t%s\n", wish.Model, wish.Edges, shipped(wish.Version), wish.By, wish.Since.Format(time.RFC3339))
 	}
-	fmt.Fprintln(w, "\nEDGE\tMODEL\tRUNS\tSTATE")
+	w.Printf("\nEDGE\tMODEL\tRUNS\tSTATE\n")
 	for _, edge := range slices.Sorted(maps.Keys(a.Edges)) {
 		for _, m := range a.Edges[edge] {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", edge, m.Name, shipped(m.Version), stateOf(m))
+			w.Printf("%s\t%s\t%s\t%s\n", edge, m.Name, shipped(m.Version), stateOf(m))
 		}
 	}
 	w.Flush()

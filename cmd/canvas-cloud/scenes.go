@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -34,13 +35,17 @@ func listScenes(c *urfave.Context) error {
 		if c.Bool("json") {
 			return printJSON(c.App.Writer, append([]mosaic.Listed{}, all...))
 		}
-		w := table(c.App.Writer)
-		fmt.Fprintln(w, "KIND\tNAME\tEDGE\tMADE\tSTATE\tFOLDER")
-		for _, p := range all {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", p.Kind, p.Name, orDash(p.Edge), p.At.UTC().Format(time.RFC3339), state(p.Product), p.Folder)
-		}
-		return w.Flush()
+		return printScenes(c.App.Writer, all)
 	})
+}
+
+func printScenes(out io.Writer, all []mosaic.Listed) error {
+	w := table(out)
+	w.Printf("KIND\tNAME\tEDGE\tMADE\tSTATE\tFOLDER\n")
+	for _, p := range all {
+		w.Printf("%s\t%s\t%s\t%s\t%s\t%s\n", p.Kind, p.Name, orDash(p.Edge), p.At.UTC().Format(time.RFC3339), state(p.Product), p.Folder)
+	}
+	return w.Flush()
 }
 
 // state is how whole a product is.
@@ -69,24 +74,28 @@ func showScene(c *urfave.Context) error {
 		if c.Bool("json") {
 			return printJSON(c.App.Writer, found)
 		}
-		w := table(c.App.Writer)
-		for _, p := range found {
-			fmt.Fprintf(w, "%s\t%s\nedge\t%s\nmade\t%s, %.1f s after the first of it\nstate\t%s\nfolder\t%s of %s\nfiles\t%s\nmodels\t%s\n", p.Kind, p.Name, orDash(p.Edge),
-				p.At.UTC().Format(time.RFC3339), p.Seconds, state(p.Product), p.Folder, cfg.Products, strings.Join(p.Files, ", "), orDash(strings.Join(p.Models, ", ")))
-			if s := p.Scene; s != nil {
-				fmt.Fprintf(w, "size\t%d x %d\ntiles\t%d: %d sent, %d results, %d dead letters, dropped %v\n", s.Width, s.Height, s.Tiles, s.Sent, s.Results, s.Dead, s.Dropped)
-			}
-			if s := p.Camera; s != nil {
-				fmt.Fprintf(w, "frames\t%d\ndetections\t%d\nevents\t%d\n", s.Frames, s.Detections, s.Events)
-			}
-			if p.Failed != "" {
-				fmt.Fprintf(w, "failed\t%q\n", p.Failed)
-			}
-			if len(p.Missing) > 0 {
-				fmt.Fprintf(w, "missing\t%s\n", strings.Join(p.Missing[:min(len(p.Missing), missingShown)], ", "))
-			}
-			fmt.Fprintln(w)
-		}
-		return w.Flush()
+		return printProducts(c.App.Writer, found, cfg.Products)
 	})
+}
+
+func printProducts(out io.Writer, found []mosaic.Listed, folder string) error {
+	w := table(out)
+	for _, p := range found {
+		w.Printf("%s\t%s\nedge\t%s\nmade\t%s, %.1f s after the first of it\nstate\t%s\nfolder\t%s of %s\nfiles\t%s\nmodels\t%s\n", p.Kind, p.Name, orDash(p.Edge),
+			p.At.UTC().Format(time.RFC3339), p.Seconds, state(p.Product), p.Folder, folder, strings.Join(p.Files, ", "), orDash(strings.Join(p.Models, ", ")))
+		if s := p.Scene; s != nil {
+			w.Printf("size\t%d x %d\ntiles\t%d: %d sent, %d results, %d dead letters, dropped %v\n", s.Width, s.Height, s.Tiles, s.Sent, s.Results, s.Dead, s.Dropped)
+		}
+		if s := p.Camera; s != nil {
+			w.Printf("frames\t%d\ndetections\t%d\nevents\t%d\n", s.Frames, s.Detections, s.Events)
+		}
+		if p.Failed != "" {
+			w.Printf("failed\t%s\n", p.Failed)
+		}
+		if len(p.Missing) > 0 {
+			w.Printf("missing\t%s\n", strings.Join(p.Missing[:min(len(p.Missing), missingShown)], ", "))
+		}
+		w.Printf("\n")
+	}
+	return w.Flush()
 }

@@ -7,7 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"text/tabwriter"
+	"os/user"
 	"time"
 
 	urfave "github.com/urfave/cli/v2"
@@ -16,6 +16,7 @@ import (
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/cloud/coord/zk"
 	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/visible"
 )
 
 // How long services may take to answer a person: all of one question, and the reading of a topic.
@@ -43,6 +44,15 @@ func coordinator(cfg cloud.Config) (coord.Coordinator, error) {
 func operator() string {
 	host, _ := os.Hostname()
 	return fmt.Sprintf("%s-%d", host, os.Getpid())
+}
+
+// person is who asks, as decisions name them: the person, not the process.
+func person() string {
+	host, _ := os.Hostname()
+	if u, err := user.Current(); err == nil {
+		return u.Username + "@" + host
+	}
+	return host
 }
 
 // kafkaAway and zookeeperAway add to an error where the service should be.
@@ -105,7 +115,7 @@ func printJSON(out io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-func table(out io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(out, 0, 4, 2, ' ', 0) }
+func table(out io.Writer) *visible.Table { return visible.NewTable(out) }
 
 // ago is a time as a person reads it: how long since.
 func ago(t time.Time) string {

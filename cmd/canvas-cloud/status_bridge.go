@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -10,29 +9,30 @@ import (
 
 	"cloudcanvas/cloud/bridge"
 	"cloudcanvas/cloud/coord"
+	"cloudcanvas/shared/visible"
 )
 
 // printBridges says who carries the edges, and what is missing of which edge, since when.
-func printBridges(w io.Writer, owners map[string]coord.Owner, edges []bridge.EdgeStatus, now time.Time) {
+func printBridges(w *visible.Table, owners map[string]coord.Owner, edges []bridge.EdgeStatus, now time.Time) {
 	slots := map[string]int{}
 	for slot := range bridge.Slots {
 		if o, owned := owners[bridge.SlotLease(slot)]; owned {
 			slots[o.Member]++
 		}
 	}
-	fmt.Fprintln(w, "\nBRIDGE\tSLOTS")
+	w.Printf("\nBRIDGE\tSLOTS\n")
 	for _, member := range slices.Sorted(maps.Keys(slots)) {
-		fmt.Fprintf(w, "%s\t%d\n", member, slots[member])
+		w.Printf("%s\t%d\n", member, slots[member])
 	}
-	fmt.Fprintf(w, "\nedges known\t%d\n", countEdges(edges))
+	w.Printf("\nedges known\t%d\n", countEdges(edges))
 	late := slices.DeleteFunc(slices.Clone(edges), func(s bridge.EdgeStatus) bool { return !s.Late(now) })
 	if len(late) == 0 {
-		fmt.Fprintln(w, "gaps\tnone")
+		w.Printf("gaps\tnone\n")
 		return
 	}
-	fmt.Fprintln(w, "EDGE\tEPOCH\tMISSING\tSINCE\tLAST HEARD\tNUMBERS")
+	w.Printf("EDGE\tEPOCH\tMISSING\tSINCE\tLAST HEARD\tNUMBERS\n")
 	for _, s := range late {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\n", s.Edge, s.Epoch, s.Missing, since(now, s.Since), since(now, s.Last), ranges(s))
+		w.Printf("%s\t%s\t%d\t%s\t%s\t%s\n", s.Edge, s.Epoch, s.Missing, since(now, s.Since), since(now, s.Last), ranges(s))
 	}
 }
 

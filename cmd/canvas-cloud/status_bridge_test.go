@@ -13,13 +13,17 @@ import (
 func TestStatusNamesBridgesAndLateGaps(t *testing.T) {
 	now := time.Now()
 	var out strings.Builder
-	printBridges(&out, map[string]coord.Owner{bridge.SlotLease(3): {Member: "cloud-1"}, bridge.SlotLease(63): {Member: "cloud-1"}},
+	w := table(&out)
+	printBridges(w, map[string]coord.Owner{bridge.SlotLease(3): {Member: "cloud-1"}, bridge.SlotLease(63): {Member: "cloud-1"}},
 		[]bridge.EdgeStatus{
 			{Edge: "mast", Epoch: "e1", Missing: 3, Gaps: []event.Range{{From: 4, To: 5}, {From: 9, To: 9}}, Since: now.Add(-2 * time.Hour), Last: now},
 			{Edge: "vessel", Epoch: "e1", Missing: 1, Since: now, Last: now},
 			{Edge: "mast", Epoch: "e0", Last: now},
 		}, now)
-	for _, want := range []string{"cloud-1\t2\n", "edges known\t2\n", "mast\te1\t3\t2h0m0s\t0s\t4-5 9\n"} {
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"cloud-1  2\n", "edges known  2\n", "2h0m0s  0s          4-5 9\n"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
 		}

@@ -10,6 +10,7 @@ import (
 
 	"cloudcanvas/cloud/bridge"
 	"cloudcanvas/cloud/coord"
+	"cloudcanvas/shared/visible"
 )
 
 // print writes what is known as tables.
@@ -20,7 +21,7 @@ func (s status) print(out io.Writer) error {
 	}
 	if s.Dead != nil {
 		s.printLag(w)
-		fmt.Fprintf(w, "dead letters\t%d\n\n", *s.Dead)
+		w.Printf("dead letters\t%d\n\n", *s.Dead)
 	}
 	if s.Owners != nil {
 		printBridges(w, s.Owners, s.Edges, time.Now())
@@ -29,31 +30,31 @@ func (s status) print(out io.Writer) error {
 	return w.Flush()
 }
 
-func (s status) printMembers(w io.Writer) {
-	fmt.Fprintln(w, "ROLE\tID\tHOST\tACCELERATOR\tMODELS AND THEIR ITEMS/S")
+func (s status) printMembers(w *visible.Table) {
+	w.Printf("ROLE\tID\tHOST\tACCELERATOR\tMODELS AND THEIR ITEMS/S\n")
 	for _, role := range []string{coord.Worker, coord.Bridge, coord.Mosaic} {
 		for _, m := range s.Members[role] {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", role, m.ID, m.Host, orDash(m.Accelerator), models(m))
+			w.Printf("%s\t%s\t%s\t%s\t%s\n", role, m.ID, m.Host, orDash(m.Accelerator), models(m))
 		}
 	}
-	fmt.Fprintln(w)
+	w.Printf("\n")
 }
 
-func (s status) printLag(w io.Writer) {
-	fmt.Fprintln(w, "TOPIC\tPARTITION\tLAG\tOLDEST\tEND\tOWNER\tSINCE")
+func (s status) printLag(w *visible.Table) {
+	w.Printf("TOPIC\tPARTITION\tLAG\tOLDEST\tEND\tOWNER\tSINCE\n")
 	for _, l := range s.Lag {
 		oldest := "-"
 		if l.Lag > 0 {
 			oldest = time.Duration(l.Age * float64(time.Second)).Round(time.Second).String()
 		}
 		owner := s.Owners[l.partition()]
-		fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%d\t%s\t%s\n", l.Topic, l.Partition, l.Lag, oldest, l.End, orDash(owner.Member), ago(owner.Since))
+		w.Printf("%s\t%d\t%d\t%s\t%d\t%s\t%s\n", l.Topic, l.Partition, l.Lag, oldest, l.End, orDash(owner.Member), ago(owner.Since))
 	}
-	fmt.Fprintln(w)
+	w.Printf("\n")
 }
 
 // printOwned lists what is owned beside partitions and the bridges' slots.
-func (s status) printOwned(w io.Writer) {
+func (s status) printOwned(w *visible.Table) {
 	others := maps.Clone(s.Owners)
 	for _, l := range s.Lag {
 		delete(others, l.partition())
@@ -64,9 +65,9 @@ func (s status) printOwned(w io.Writer) {
 	if len(others) == 0 {
 		return
 	}
-	fmt.Fprintln(w, "OWNED\tBY\tSINCE")
+	w.Printf("OWNED\tBY\tSINCE\n")
 	for _, what := range slices.Sorted(maps.Keys(others)) {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", what, others[what].Member, ago(others[what].Since))
+		w.Printf("%s\t%s\t%s\n", what, others[what].Member, ago(others[what].Since))
 	}
 }
 

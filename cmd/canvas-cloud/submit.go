@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/visible"
 )
 
 func submitCommand() *urfave.Command {
@@ -103,7 +103,7 @@ func (s *submission) run(ctx context.Context, arguments []string) error {
 				return ctx.Err()
 			}
 			if err != nil {
-				fmt.Fprintf(s.say, "%s is left out: %v\n", file.name, err)
+				visible.Fprintf(s.say, "%s is left out: %v\n", file.name, err)
 				s.report.Failed = append(s.report.Failed, submitFailure{file.name, err.Error()})
 			}
 		}
@@ -118,7 +118,7 @@ func (s *submission) file(ctx context.Context, f storedFile) error {
 		return err
 	}
 	if !mark.Done.IsZero() {
-		fmt.Fprintf(s.say, "%s was submitted on %s\n", f.name, mark.Done.Format(time.DateTime))
+		visible.Fprintf(s.say, "%s was submitted on %s\n", f.name, mark.Done.Format(time.DateTime))
 		s.report.Skipped++
 		return nil
 	}
@@ -137,7 +137,7 @@ func (s *submission) file(ctx context.Context, f storedFile) error {
 	s.report.Submitted++
 	s.report.Items += int(one.items.Load())
 	s.report.Bytes += one.bytes.Load()
-	fmt.Fprintf(s.say, "%s: %d items\n", f.name, one.items.Load())
+	visible.Fprintf(s.say, "%s: %d items\n", f.name, one.items.Load())
 	return nil
 }
 
@@ -147,7 +147,7 @@ func (s *submission) finish(c *urfave.Context) error {
 			return err
 		}
 	} else {
-		fmt.Fprintf(c.App.Writer, "%d files in %d items submitted, %d skipped, %d left out\n", s.report.Submitted, s.report.Items, s.report.Skipped, len(s.report.Failed))
+		visible.Fprintf(c.App.Writer, "%d files in %d items submitted, %d skipped, %d left out\n", s.report.Submitted, s.report.Items, s.report.Skipped, len(s.report.Failed))
 	}
 	if n := len(s.report.Failed); n > 0 {
 		return cli.Incompletef("%d files are left out", n)

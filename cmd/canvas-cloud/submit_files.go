@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"cloudcanvas/cloud/store"
+	"cloudcanvas/shared/security"
 )
 
 // storedFile is a file to submit. Its name tells it from others, its sum from another of that name.
@@ -93,7 +94,7 @@ func objectsUnder(ctx context.Context, u *url.URL) iter.Seq2[storedFile, error] 
 	return func(yield func(storedFile, error) bool) {
 		s, err := store.Open(ctx, bucket.String())
 		if err != nil {
-			yield(storedFile{name: u.Redacted()}, err)
+			yield(storedFile{name: security.Redact(u.String())}, err)
 			return
 		}
 		defer s.Close()
@@ -102,12 +103,12 @@ func objectsUnder(ctx context.Context, u *url.URL) iter.Seq2[storedFile, error] 
 			err = fmt.Errorf("there is no object under it")
 		}
 		if err != nil {
-			yield(storedFile{name: u.Redacted()}, err)
+			yield(storedFile{name: security.Redact(u.String())}, err)
 			return
 		}
 		dir, err := os.MkdirTemp("", "canvas-submit-")
 		if err != nil {
-			yield(storedFile{name: u.Redacted()}, err)
+			yield(storedFile{name: security.Redact(u.String())}, err)
 			return
 		}
 		defer os.RemoveAll(dir)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"cloudcanvas/cloud/bridge"
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/cmd/internal/cli"
+	"cloudcanvas/shared/visible"
 )
 
 func topCommand() *urfave.Command {
@@ -50,15 +50,15 @@ type look struct {
 // text is a status in few lines, the bad ones first; last gives rates.
 func (l look) text(last look) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "canvas-cloud top  %s  %d workers  %d bridges  %d mosaics\n", l.at.UTC().Format("2006-01-02 15:04:05 UTC"),
+	visible.Fprintf(&b, "canvas-cloud top  %s  %d workers  %d bridges  %d mosaics\n", l.at.UTC().Format("2006-01-02 15:04:05 UTC"),
 		len(l.Members[coord.Worker]), len(l.Members[coord.Bridge]), len(l.Members[coord.Mosaic]))
 	if l.problem != nil {
 		for line := range strings.Lines(l.problem.Error()) {
-			fmt.Fprintf(&b, "AWAY  %s\n", strings.TrimRight(line, "\n"))
+			visible.Fprintf(&b, "AWAY  %s\n", strings.TrimRight(line, "\n"))
 		}
 	}
 	if l.Dead != nil {
-		fmt.Fprintf(&b, "dead letters %d   edges %d%s\n", *l.Dead, countEdges(l.Edges), lateEdges(l.Edges, l.at))
+		visible.Fprintf(&b, "dead letters %d   edges %d%s\n", *l.Dead, countEdges(l.Edges), lateEdges(l.Edges, l.at))
 	}
 	w := table(&b)
 	l.topics(w, last)
@@ -102,13 +102,13 @@ func (s status) groups() []groupLag {
 	return all
 }
 
-func (l look) topics(w io.Writer, last look) {
+func (l look) topics(w *visible.Table, last look) {
 	now := l.groups()
 	if len(now) == 0 {
 		return
 	}
 	before, took := last.groups(), l.at.Sub(last.at).Seconds()
-	fmt.Fprintln(w, "\nTOPIC\tGROUP\tBEHIND\tOLDEST\tIN/s\tDONE/s")
+	w.Printf("\nTOPIC\tGROUP\tBEHIND\tOLDEST\tIN/s\tDONE/s\n")
 	for _, g := range now {
 		oldest, in, done := "-", "-", "-"
 		if g.lag > 0 {
@@ -117,11 +117,11 @@ func (l look) topics(w io.Writer, last look) {
 		if at := slices.IndexFunc(before, func(b groupLag) bool { return b.topic == g.topic && b.group == g.group }); at >= 0 && took > 0 {
 			in, done = fmt.Sprintf("%.1f", float64(g.end-before[at].end)/took), fmt.Sprintf("%.1f", float64(g.done-before[at].done)/took)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\n", g.topic, g.group, g.lag, oldest, in, done)
+		w.Printf("%s\t%s\t%d\t%s\t%s\t%s\n", g.topic, g.group, g.lag, oldest, in, done)
 	}
 }
 
-func (l look) workers(w io.Writer) {
+func (l look) workers(w *visible.Table) {
 	if len(l.Members[coord.Worker]) == 0 {
 		return
 	}
@@ -131,8 +131,8 @@ func (l look) workers(w io.Writer) {
 			owned[o.Member]++
 		}
 	}
-	fmt.Fprintln(w, "\nWORKER\tACCELERATOR\tPARTS\tMODELS AND THEIR ITEMS/s")
+	w.Printf("\nWORKER\tACCELERATOR\tPARTS\tMODELS AND THEIR ITEMS/s\n")
 	for _, m := range slices.SortedFunc(slices.Values(l.Members[coord.Worker]), func(a, b coord.Member) int { return cmp.Compare(a.ID, b.ID) }) {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", m.ID, orDash(m.Accelerator), owned[m.ID], models(m))
+		w.Printf("%s\t%s\t%d\t%s\n", m.ID, orDash(m.Accelerator), owned[m.ID], models(m))
 	}
 }

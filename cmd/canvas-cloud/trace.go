@@ -13,6 +13,7 @@ import (
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/visible"
 )
 
 func traceCommand() *urfave.Command {
@@ -66,11 +67,11 @@ func printStories(out io.Writer, stories []story.Story) error {
 	w := table(out)
 	for n, s := range stories {
 		if n > 0 {
-			fmt.Fprintln(w)
+			w.Printf("\n")
 		}
 		row := func(name, value string) {
 			if value != "" {
-				fmt.Fprintf(w, "%s\t%s\n", name, printable(value, 300))
+				w.Printf("%s\t%s\n", name, visible.Short(value, 300))
 			}
 		}
 		row("state", s.State)
@@ -89,9 +90,9 @@ func printStories(out io.Writer, stories []story.Story) error {
 		}
 		row("trace", s.Trace)
 		w.Flush()
-		fmt.Fprintln(w, "\nTIME\tCLOCK\tWHAT\tWHERE\tDETAIL")
+		w.Printf("\nTIME\tCLOCK\tWHAT\tWHERE\tDETAIL\n")
 		for _, step := range s.Steps {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", when(step.At), orDash(step.Clock), step.What, where(step), printable(details(step), 200))
+			w.Printf("%s\t%s\t%s\t%s\t%s\n", when(step.At), orDash(step.Clock), step.What, where(step), visible.Short(details(step), 200))
 		}
 		w.Flush()
 	}

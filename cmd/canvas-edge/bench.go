@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"text/tabwriter"
 	"time"
 
 	urfave "github.com/urfave/cli/v2"
@@ -10,6 +8,7 @@ import (
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/visible"
 )
 
 // benched is how fast a model runs here.
@@ -48,7 +47,7 @@ func benchCommand() *urfave.Command {
 				b, err := bench(c, m)
 				if err != nil {
 					failed++
-					fmt.Fprintln(c.App.ErrWriter, err)
+					visible.Fprintf(c.App.ErrWriter, "%v\n", err)
 					continue
 				}
 				all = append(all, b)
@@ -82,11 +81,11 @@ func printBench(c *urfave.Context, all []benched) error {
 	if c.Bool("json") {
 		return printJSON(c, all)
 	}
-	w := tabwriter.NewWriter(c.App.Writer, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "MODEL\tENGINE\tSESSIONS\tTHREADS\tIMAGES/S")
+	w := visible.NewTable(c.App.Writer)
+	w.Printf("MODEL\tENGINE\tSESSIONS\tTHREADS\tIMAGES/S\n")
 	for _, b := range all {
 		for _, l := range b.Layouts {
-			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%.1f\n", b.Model, b.Engine, l.Sessions, l.Threads, l.Rate)
+			w.Printf("%s\t%s\t%d\t%d\t%.1f\n", b.Model, b.Engine, l.Sessions, l.Threads, l.Rate)
 		}
 	}
 	return w.Flush()

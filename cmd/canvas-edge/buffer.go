@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"strconv"
-	"text/tabwriter"
 	"time"
 
 	urfave "github.com/urfave/cli/v2"
@@ -13,6 +12,7 @@ import (
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/edge"
 	"cloudcanvas/edge/outbox"
+	"cloudcanvas/shared/visible"
 )
 
 func bufferCommand() *urfave.Command {
@@ -76,12 +76,12 @@ func listBuffer(c *urfave.Context) error {
 		return printJSON(c, map[string]any{"epoch": r.Epoch, "committed": s.Committed, "received": s.Received, "waiting": s.Waiting,
 			"dropped": s.Dropped, "bytes": s.Bytes, "items": items})
 	}
-	w := tabwriter.NewWriter(c.App.Writer, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "NUMBER\tPRIORITY\tKIND\tSTREAM\tABOUT\tBYTES\tVALUE\tCOMMITTED")
+	w := visible.NewTable(c.App.Writer)
+	w.Printf("NUMBER\tPRIORITY\tKIND\tSTREAM\tABOUT\tBYTES\tVALUE\tCOMMITTED\n")
 	for _, i := range items {
-		fmt.Fprintf(w, "%d\t%d\t%s\t%s\t%q\t%d\t%.2f\t%s\n", i.Seq, i.Priority, i.Kind, i.Stream, i.Subject, i.Bytes, i.Value, i.Committed.Format(time.RFC3339))
+		w.Printf("%d\t%d\t%s\t%s\t%q\t%d\t%.2f\t%s\n", i.Seq, i.Priority, i.Kind, i.Stream, i.Subject, i.Bytes, i.Value, i.Committed.Format(time.RFC3339))
 	}
-	fmt.Fprintf(w, "\nepoch %s: %d committed = %d received + %d waiting (%d bytes) + %d dropped\n", r.Epoch, s.Committed, s.Received, s.Waiting, s.Bytes, s.Dropped)
+	w.Printf("\nepoch %s: %d committed = %d received + %d waiting (%d bytes) + %d dropped\n", r.Epoch, s.Committed, s.Received, s.Waiting, s.Bytes, s.Dropped)
 	return w.Flush()
 }
 
@@ -110,7 +110,7 @@ func showItem(c *urfave.Context) error {
 		return printJSON(c, shown)
 	}
 	for _, field := range []string{"number", "id", "epoch", "kind", "stream", "subject", "time", "priority", "type", "sha256", "bytes", "attrs"} {
-		fmt.Fprintf(c.App.Writer, "%-9s %+v\n", field, shown[field])
+		visible.Fprintf(c.App.Writer, "%-9s %+v\n", field, shown[field])
 	}
 	return nil
 }
@@ -132,12 +132,12 @@ func listDrops(c *urfave.Context) error {
 	if c.Bool("json") {
 		return printJSON(c, map[string]any{"epoch": r.Epoch, "dropped": r.Stats.Dropped, "drops": drops})
 	}
-	w := tabwriter.NewWriter(c.App.Writer, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "NUMBER\tKIND\tSTREAM\tBYTES\tREASON\tAT\tTOLD")
+	w := visible.NewTable(c.App.Writer)
+	w.Printf("NUMBER\tKIND\tSTREAM\tBYTES\tREASON\tAT\tTOLD\n")
 	for _, d := range drops {
-		fmt.Fprintf(w, "%d\t%s\t%s\t%d\t%s\t%s\t%t\n", d.Seq, d.Kind, d.Stream, d.Bytes, d.Reason, d.At.Format(time.RFC3339), d.Reported)
+		w.Printf("%d\t%s\t%s\t%d\t%s\t%s\t%t\n", d.Seq, d.Kind, d.Stream, d.Bytes, d.Reason, d.At.Format(time.RFC3339), d.Reported)
 	}
-	fmt.Fprintf(w, "\n%d dropped in epoch %s\n", r.Stats.Dropped, r.Epoch)
+	w.Printf("\n%d dropped in epoch %s\n", r.Stats.Dropped, r.Epoch)
 	return w.Flush()
 }
 
@@ -158,9 +158,9 @@ func verifyBuffer(c *urfave.Context) error {
 		}
 	} else {
 		for _, what := range wrong {
-			fmt.Fprintln(c.App.Writer, what)
+			visible.Fprintf(c.App.Writer, "%s\n", what)
 		}
-		fmt.Fprintf(c.App.Writer, "%d items are whole, %d faults\n", items, len(wrong))
+		visible.Fprintf(c.App.Writer, "%d items are whole, %d faults\n", items, len(wrong))
 	}
 	if len(wrong) > 0 {
 		return fmt.Errorf("the buffer has %d faults: restart the agent, which salvages what can be read", len(wrong))

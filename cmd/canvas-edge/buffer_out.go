@@ -10,6 +10,7 @@ import (
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/edge"
 	"cloudcanvas/shared/carry"
+	"cloudcanvas/shared/visible"
 )
 
 func exportBuffer(c *urfave.Context) error {
@@ -28,7 +29,7 @@ func exportBuffer(c *urfave.Context) error {
 	damaged := 0
 	err = r.Each(c.Context, to.Add, func(seq uint64, err error) {
 		damaged++
-		fmt.Fprintf(c.App.ErrWriter, "left out: %v\n", err)
+		visible.Fprintf(c.App.ErrWriter, "left out: %v\n", err)
 	})
 	if err != nil {
 		return err
@@ -37,7 +38,7 @@ func exportBuffer(c *urfave.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.App.Writer, "%d items are in %s; take them in with `canvas-cloud import`. They wait here until the cloud's receipt comes.\n", n, to.Path())
+	visible.Fprintf(c.App.Writer, "%d items are in %s; take them in with `canvas-cloud import`. They wait here until the cloud's receipt comes.\n", n, to.Path())
 	if damaged > 0 {
 		return cli.Incompletef("%d items could not be read", damaged)
 	}
@@ -66,7 +67,7 @@ func drainBuffer(c *urfave.Context) error {
 	begin, start := agent.Stats(), time.Now()
 	drained := agent.Drained(ctx)
 	s := agent.Stats()
-	fmt.Fprintf(c.App.Writer, "%d items were received by the cloud in %s, %d wait\n", s.Received-begin.Received, time.Since(start).Round(time.Millisecond), s.Waiting)
+	visible.Fprintf(c.App.Writer, "%d items were received by the cloud in %s, %d wait\n", s.Received-begin.Received, time.Since(start).Round(time.Millisecond), s.Waiting)
 	cancel()
 	if err := <-ended; err != nil {
 		return err

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"text/tabwriter"
 
 	urfave "github.com/urfave/cli/v2"
 
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/visible"
 )
 
 var jsonFlag = &urfave.BoolFlag{Name: "json", Usage: "print JSON"}
@@ -66,10 +66,10 @@ func listModels(c *urfave.Context) error {
 			return err
 		}
 	} else {
-		w := tabwriter.NewWriter(c.App.Writer, 0, 4, 2, ' ', 0)
-		fmt.Fprintln(w, "NAME\tVERSION\tTASK\tLICENCE\tFILE")
+		w := visible.NewTable(c.App.Writer)
+		w.Printf("NAME\tVERSION\tTASK\tLICENCE\tFILE\n")
 		for _, l := range lines {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", l.Name, l.Version, l.Task, l.Licence, l.Path)
+			w.Printf("%s\t%s\t%s\t%s\t%s\n", l.Name, l.Version, l.Task, l.Licence, l.Path)
 		}
 		w.Flush()
 	}
@@ -80,7 +80,7 @@ func listModels(c *urfave.Context) error {
 func incompleteModels(r *model.Repository, folders []string) error {
 	problems := r.Problems()
 	for _, p := range problems {
-		fmt.Fprintln(os.Stderr, p)
+		visible.Fprintf(os.Stderr, "%v\n", p)
 	}
 	if len(problems) > 0 {
 		return cli.Incompletef("%d models in %v can't be used", len(problems), folders)
@@ -108,13 +108,13 @@ func verifyModels(c *urfave.Context) error {
 	for _, m := range models {
 		if err := m.Verify(); err != nil {
 			bad++
-			fmt.Fprintln(os.Stderr, err)
+			visible.Fprintf(os.Stderr, "%v\n", err)
 			continue
 		}
-		fmt.Fprintf(c.App.Writer, "%s %s: as its manifest says\n", m.Name, m.Version)
+		visible.Fprintf(c.App.Writer, "%s %s: as its manifest says\n", m.Name, m.Version)
 		if err := answers(c, m); err != nil {
 			bad++
-			fmt.Fprintln(os.Stderr, err)
+			visible.Fprintf(os.Stderr, "%v\n", err)
 		}
 	}
 	if bad > 0 {
@@ -150,15 +150,15 @@ func answers(c *urfave.Context, m model.Model) error {
 			return err
 		case err == nil:
 			ran = true
-			fmt.Fprintf(c.App.Writer, "  %-18s golden case: %s, %.1f ms\n", engine, report.Golden, report.Ms)
+			visible.Fprintf(c.App.Writer, "  %-18s golden case: %s, %.1f ms\n", engine, report.Golden, report.Ms)
 			net.Close()
 		case engine == infer.OVInt8 && errors.Is(err, infer.ErrDisagrees):
 			// The golden case in 8 bits is what ONNX Runtime gave; where the other rounds otherwise it is not used.
-			fmt.Fprintf(c.App.Writer, "  %-18s not used: %s\n", engine, report.Trials[0].Reason)
+			visible.Fprintf(c.App.Writer, "  %-18s not used: %s\n", engine, report.Trials[0].Reason)
 		case errors.Is(err, infer.ErrDisagrees):
 			wrong = append(wrong, err)
 		case len(report.Trials) == 1:
-			fmt.Fprintf(c.App.Writer, "  %-18s %s\n", engine, report.Trials[0].Reason)
+			visible.Fprintf(c.App.Writer, "  %-18s %s\n", engine, report.Trials[0].Reason)
 		default:
 			wrong = append(wrong, err)
 		}
@@ -181,6 +181,6 @@ func pullModel(c *urfave.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.App.Writer, "%s %s is in %s\n", m.Name, m.Version, m.Path)
+	visible.Fprintf(c.App.Writer, "%s %s is in %s\n", m.Name, m.Version, m.Path)
 	return nil
 }

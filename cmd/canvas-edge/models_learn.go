@@ -14,6 +14,7 @@ import (
 	"cloudcanvas/shared/anomaly"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/visible"
 	"cloudcanvas/shared/vision"
 )
 
@@ -83,8 +84,8 @@ func learnModel(c *urfave.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.App.Writer, "%s is in %s: learned from %d good pictures, %d features of layers %s\n", m.Name, filepath.Dir(filepath.Dir(m.Path)), l.Pictures, l.Bank, strings.Join(l.Layers, ", "))
-	fmt.Fprintf(c.App.Writer, "held against the others, good pictures scored %.2f to 0.50; a place from %.2f on is a defect (output.report in its model.yaml)\n", 0.5*l.Nearest/l.Reach, m.Output.Report)
+	visible.Fprintf(c.App.Writer, "%s is in %s: learned from %d good pictures, %d features of layers %s\n", m.Name, filepath.Dir(filepath.Dir(m.Path)), l.Pictures, l.Bank, strings.Join(l.Layers, ", "))
+	visible.Fprintf(c.App.Writer, "held against the others, good pictures scored %.2f to 0.50; a place from %.2f on is a defect (output.report in its model.yaml)\n", 0.5*l.Nearest/l.Reach, m.Output.Report)
 	return nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"cloudcanvas/edge/upgrade"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/telemetry"
+	"cloudcanvas/shared/visible"
 )
 
 // configFile is read where --config names none.
@@ -87,9 +88,9 @@ func checkCommand() *urfave.Command {
 				return cli.Usage(err)
 			}
 		}
-		fmt.Fprintf(c.App.Writer, "%s: good: %d scenes, %d cameras, %d image sets\n", cfg.Edge, len(cfg.Scenes), len(cfg.Cameras), len(cfg.Images))
+		visible.Fprintf(c.App.Writer, "%s: good: %d scenes, %d cameras, %d image sets\n", cfg.Edge, len(cfg.Scenes), len(cfg.Cameras), len(cfg.Images))
 		if note := identity(cfg); note != "" {
-			fmt.Fprintf(c.App.ErrWriter, "mind: %s\n", note)
+			visible.Fprintf(c.App.ErrWriter, "mind: %s\n", note)
 		}
 		return nil
 	}}

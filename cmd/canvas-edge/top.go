@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	urfave "github.com/urfave/cli/v2"
@@ -13,6 +11,7 @@ import (
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/edge/outbox"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/visible"
 )
 
 func topCommand() *urfave.Command {
@@ -68,27 +67,27 @@ func lookAtBuffer(ctx context.Context, folder, edge string) bufferLook {
 
 func (l bufferLook) text(last bufferLook) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "canvas-edge top  %s  %s  epoch %s\n", l.edge, l.at.UTC().Format("2006-01-02 15:04:05 UTC"), l.epoch)
+	visible.Fprintf(&b, "canvas-edge top  %s  %s  epoch %s\n", l.edge, l.at.UTC().Format("2006-01-02 15:04:05 UTC"), l.epoch)
 	if l.problem != nil {
-		fmt.Fprintf(&b, "NOT KNOWN  %v\n", l.problem)
+		visible.Fprintf(&b, "NOT KNOWN  %v\n", l.problem)
 	}
 	s := l.stats
-	fmt.Fprintf(&b, "%d committed = %d received + %d waiting (%d bytes) + %d dropped\n", s.Committed, s.Received, s.Waiting, s.Bytes, s.Dropped)
+	visible.Fprintf(&b, "%d committed = %d received + %d waiting (%d bytes) + %d dropped\n", s.Committed, s.Received, s.Waiting, s.Bytes, s.Dropped)
 	if took := l.at.Sub(last.at).Seconds(); last.epoch == l.epoch && last.epoch != "" && took > 0 {
 		rate := func(now, before uint64) float64 { return float64(int64(now-before)) / took }
-		fmt.Fprintf(&b, "items a second: %.1f committed, %.1f received, %.1f dropped\n", rate(s.Committed, last.stats.Committed), rate(s.Received, last.stats.Received), rate(s.Dropped, last.stats.Dropped))
+		visible.Fprintf(&b, "items a second: %.1f committed, %.1f received, %.1f dropped\n", rate(s.Committed, last.stats.Committed), rate(s.Received, last.stats.Received), rate(s.Dropped, last.stats.Dropped))
 	}
-	w := tabwriter.NewWriter(&b, 0, 4, 2, ' ', 0)
+	w := visible.NewTable(&b)
 	if len(l.ladder) > 0 {
-		fmt.Fprintln(w, "\nPRIORITY\tRUNG\tITEMS\tBYTES\tOLDEST")
+		w.Printf("\nPRIORITY\tRUNG\tITEMS\tBYTES\tOLDEST\n")
 		for _, step := range l.ladder {
-			fmt.Fprintf(w, "%d\t%s\t%d\t%d\t%s\n", step.Priority, step.Rung.Name(), step.Items, step.Bytes, l.at.Sub(step.Oldest).Round(time.Second))
+			w.Printf("%d\t%s\t%d\t%d\t%s\n", step.Priority, step.Rung.Name(), step.Items, step.Bytes, l.at.Sub(step.Oldest).Round(time.Second))
 		}
 	}
 	if len(l.drops) > 0 {
-		fmt.Fprintln(w, "\nDROPPED\tKIND\tSTREAM\tBYTES\tREASON")
+		w.Printf("\nDROPPED\tKIND\tSTREAM\tBYTES\tREASON\n")
 		for _, d := range l.drops {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\n", d.At.Format("15:04:05"), d.Kind, d.Stream, d.Bytes, d.Reason)
+			w.Printf("%s\t%s\t%s\t%d\t%s\n", d.At.Format("15:04:05"), d.Kind, d.Stream, d.Bytes, d.Reason)
 		}
 	}
 	w.Flush()

@@ -8,6 +8,7 @@ import (
 
 	"cloudcanvas/edge/outbox"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/visible"
 )
 
 func TestTopShowsTheBufferBesideARunningAgent(t *testing.T) {
@@ -37,5 +38,12 @@ func TestTopShowsTheBufferBesideARunningAgent(t *testing.T) {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
+	}
+}
+
+func TestTopForgesNoRow(t *testing.T) {
+	l := bufferLook{edge: "mast", at: time.Now(), drops: []outbox.Dropped{{Drop: event.Drop{Stream: "a\n1  2\u202e", Reason: "\x1b[2J\nDROPPED\tx"}}}}
+	if text := l.text(bufferLook{}); strings.ContainsFunc(strings.ReplaceAll(text, "\n", ""), visible.Hidden) || !strings.Contains(text, `\x1b[2J\nDROPPED\tx`) {
+		t.Errorf("%q", text)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/raster"
+	"cloudcanvas/shared/visible"
 	"cloudcanvas/shared/vision"
 )
 
@@ -67,7 +68,7 @@ func demo(c *urfave.Context, log *slog.Logger) error {
 	}
 	defer os.RemoveAll(work)
 
-	fmt.Fprintf(say, "making a simulated scene of %d x %d x 6 with known clouds and shadows over the Sentinel-2 sample\n", demoSide, demoSide)
+	visible.Fprintf(say, "making a simulated scene of %d x %d x 6 with known clouds and shadows over the Sentinel-2 sample\n", demoSide, demoSide)
 	simulated := filepath.Join(work, "simulated")
 	if err := simulate.Scene(ctx, simulate.SceneOptions{Out: simulated, Width: demoSide, Height: demoSide, Base: inputs["sentinel2"], Clouds: demoClouds, Seed: demoSeed}); err != nil {
 		return err
@@ -119,7 +120,7 @@ func (j *job) thinForPeople(ctx context.Context, work string) error {
 	if name != builtinDetector {
 		return nil
 	}
-	fmt.Fprintf(j.say, "no detector model is installed: OpenCV's people detector looks at one frame in %d of the video\n", peopleEvery)
+	visible.Fprintf(j.say, "no detector model is installed: OpenCV's people detector looks at one frame in %d of the video\n", peopleEvery)
 	thin := filepath.Join(work, "vtest.avi")
 	cut := exec.CommandContext(ctx, "ffmpeg", "-v", "error", "-nostdin", "-i", j.videos[0], "-vf", fmt.Sprintf("select=not(mod(n\\,%d)),setpts=N/FRAME_RATE/TB", peopleEvery),
 		"-c:v", "mjpeg", "-q:v", "3", "-y", thin)
@@ -195,7 +196,7 @@ func share(part, whole int) float64 {
 
 // report says in a few lines what came of the demo, and where to look.
 func report(c *urfave.Context, s summary, a agreement, out string) {
-	say := func(format string, args ...any) { fmt.Fprintf(c.App.Writer, format+"\n", args...) }
+	say := func(format string, args ...any) { visible.Fprintf(c.App.Writer, format+"\n", args...) }
 	say("")
 	for _, e := range s.Engines {
 		say("model    %-22s %s on %s, %.1f ms an image, golden case: %s", e.Model, e.Engine, e.Device, e.Ms, e.Golden)

@@ -15,6 +15,7 @@ import (
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/raster"
 	"cloudcanvas/shared/sliced"
+	"cloudcanvas/shared/visible"
 	"cloudcanvas/shared/vision"
 )
 
@@ -81,7 +82,7 @@ func detectScenes(c *urfave.Context) error {
 	if d.least = float32(c.Float64("confidence")); !c.IsSet("confidence") {
 		d.least = float32(d.model.Output.Report)
 	}
-	fmt.Fprintf(c.App.Writer, "%s %s on %s (%s), %d x %d slices, confidence %.2f\n", d.model.Name, d.model.Version, report.Engine, report.Device, d.config.SliceWidth, d.config.SliceHeight, d.least)
+	visible.Fprintf(c.App.Writer, "%s %s on %s (%s), %d x %d slices, confidence %.2f\n", d.model.Name, d.model.Version, report.Engine, report.Device, d.config.SliceWidth, d.config.SliceHeight, d.least)
 	failed := 0
 	for _, file := range files {
 		said, whole, err := d.scene(c.Context, file)
@@ -90,12 +91,12 @@ func detectScenes(c *urfave.Context) error {
 			return c.Context.Err()
 		case err != nil:
 			failed++
-			fmt.Fprintf(os.Stderr, "%s: %v\n", file, err)
+			visible.Fprintf(os.Stderr, "%s: %v\n", file, err)
 			continue
 		case !whole:
 			failed++
 		}
-		fmt.Fprintln(c.App.Writer, said)
+		visible.Fprintf(c.App.Writer, "%s\n", said)
 	}
 	if failed > 0 {
 		return cli.Incompletef("%d of %d scenes are not done, or only in part", failed, len(files))
@@ -144,7 +145,7 @@ func (d detector) scene(ctx context.Context, path string) (said string, whole bo
 		return "", false, err
 	}
 	for _, err := range found.Unread {
-		fmt.Fprintf(os.Stderr, "%s: %v\n", path, err)
+		visible.Fprintf(os.Stderr, "%s: %v\n", path, err)
 	}
 	name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
 	dir := filepath.Join(d.out, name)

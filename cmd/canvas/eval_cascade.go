@@ -5,12 +5,12 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"text/tabwriter"
 
 	urfave "github.com/urfave/cli/v2"
 
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/shared/evaluate"
+	"cloudcanvas/shared/visible"
 )
 
 // evalCascadeCommand measures a small network on the device with a larger one behind it in the cloud:
@@ -128,14 +128,14 @@ func (r cascadeReport) table(w io.Writer) {
 			what = "pieces"
 		}
 		fmt.Fprintf(w, "\n%d %s, by %s:\n", c.Pieces, what, r.Doubt)
-		t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
-		fmt.Fprintf(t, "from\tsent\tbytes\t%s\tgain\n", r.Figure)
+		t := visible.NewTable(w)
+		t.Printf("from\tsent\tbytes\t%s\tgain\n", r.Figure)
 		for _, p := range c.Points {
 			mark := ""
 			if p == c.Chosen {
 				mark = "<- the best within the budget"
 			}
-			fmt.Fprintf(t, "%.4f\t%.0f %%\t%.1f %%\t%.3f\t%.0f %%\t%s\n", p.Doubt, 100*p.Sent, 100*p.Bytes, p.Quality, 100*p.Gain, mark)
+			t.Printf("%.4f\t%.0f %%\t%.1f %%\t%.3f\t%.0f %%\t%s\n", p.Doubt, 100*p.Sent, 100*p.Bytes, p.Quality, 100*p.Gain, mark)
 		}
 		t.Flush()
 	}

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"text/tabwriter"
 
 	urfave "github.com/urfave/cli/v2"
 
@@ -16,6 +15,7 @@ import (
 	"cloudcanvas/shared/evaluate"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/visible"
 	"cloudcanvas/shared/vision"
 )
 
@@ -193,13 +193,13 @@ func (r detectReport) table(w io.Writer) {
 		fmt.Fprintf(w, "%s on %s (%s), detections from score %g on\n", r.Model, r.Engine, r.Device, r.ScoreFloor)
 	}
 	fmt.Fprintf(w, "%d pictures, %d labelled objects, %d detections\n\n", r.Images, r.Objects, r.Detections)
-	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
-	fmt.Fprintf(t, "AP\t%s\tsmall\t%s\tAR of 1\t%s\n", figure(r.AP), figure(r.APSmall), figure(r.AR1))
-	fmt.Fprintf(t, "AP50\t%s\tmedium\t%s\tAR of 10\t%s\n", figure(r.AP50), figure(r.APMedium), figure(r.AR10))
-	fmt.Fprintf(t, "AP75\t%s\tlarge\t%s\tAR of 100\t%s\n\n", figure(r.AP75), figure(r.APLarge), figure(r.AR100))
-	fmt.Fprintln(t, "category\tobjects\tAP\tAP50\tAR of 100")
+	t := visible.NewTable(w)
+	t.Printf("AP\t%s\tsmall\t%s\tAR of 1\t%s\n", figure(r.AP), figure(r.APSmall), figure(r.AR1))
+	t.Printf("AP50\t%s\tmedium\t%s\tAR of 10\t%s\n", figure(r.AP50), figure(r.APMedium), figure(r.AR10))
+	t.Printf("AP75\t%s\tlarge\t%s\tAR of 100\t%s\n\n", figure(r.AP75), figure(r.APLarge), figure(r.AR100))
+	t.Printf("category\tobjects\tAP\tAP50\tAR of 100\n")
 	for _, c := range r.Categories {
-		fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%s\n", c.Name, c.Objects, figure(c.AP), figure(c.AP50), figure(c.AR100))
+		t.Printf("%s\t%d\t%s\t%s\t%s\n", c.Name, c.Objects, figure(c.AP), figure(c.AP50), figure(c.AR100))
 	}
 	t.Flush()
 	for i, p := range r.Worst {

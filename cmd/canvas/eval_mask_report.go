@@ -7,10 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"text/tabwriter"
 
 	"cloudcanvas/shared/evaluate"
 	"cloudcanvas/shared/infer"
+	"cloudcanvas/shared/visible"
 	"cloudcanvas/shared/vision"
 )
 
@@ -87,17 +87,17 @@ func (r maskReport) table(w io.Writer) {
 		fmt.Fprintf(w, "the %s screen\n", r.Model)
 	}
 	fmt.Fprintf(w, "%d labelled pixels judged, %d without data in the mask\n\n", r.All.Pixels, r.All.Undecided)
-	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(t, "class\tpixels\tIoU\tF1\tprecision\trecall")
+	t := visible.NewTable(w)
+	t.Printf("class\tpixels\tIoU\tF1\tprecision\trecall\n")
 	for _, c := range r.All.Classes {
-		fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%s\t%s\n", c.Class, c.Pixels, figure(c.IoU), figure(c.F1), figure(c.Precision), figure(c.Recall))
+		t.Printf("%s\t%d\t%s\t%s\t%s\t%s\n", c.Class, c.Pixels, figure(c.IoU), figure(c.F1), figure(c.Precision), figure(c.Recall))
 	}
-	fmt.Fprintf(t, "\naccuracy\t%s\tcloud or not\t%s\n", figure(r.All.Accuracy), figure(r.All.CloudAccuracy))
-	fmt.Fprintf(t, "thin cloud found\t%s\tother cloud found\t%s\n", figure(r.All.ThinFound), figure(r.All.ThickFound))
-	fmt.Fprintf(t, "snow taken for cloud\t%s\tother ground taken for cloud\t%s\n\n", figure(r.All.SnowAsCloud), figure(r.All.ClearAsCloud))
-	fmt.Fprintln(t, "scene\tIoU of cloud\tF1\taccuracy")
+	t.Printf("\naccuracy\t%s\tcloud or not\t%s\n", figure(r.All.Accuracy), figure(r.All.CloudAccuracy))
+	t.Printf("thin cloud found\t%s\tother cloud found\t%s\n", figure(r.All.ThinFound), figure(r.All.ThickFound))
+	t.Printf("snow taken for cloud\t%s\tother ground taken for cloud\t%s\n\n", figure(r.All.SnowAsCloud), figure(r.All.ClearAsCloud))
+	t.Printf("scene\tIoU of cloud\tF1\taccuracy\n")
 	for _, s := range r.Scenes {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", s.Scene, figure(s.Classes[2].IoU), figure(s.Classes[2].F1), figure(s.Accuracy))
+		t.Printf("%s\t%s\t%s\t%s\n", s.Scene, figure(s.Classes[2].IoU), figure(s.Classes[2].F1), figure(s.Accuracy))
 	}
 	t.Flush()
 	fmt.Fprintf(w, "\n%d tiles, to be dropped above %g cloud: %d rightly dropped, %d rightly sent, %d wrongly lost, %d wrongly sent\n",

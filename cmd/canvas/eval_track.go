@@ -9,13 +9,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	urfave "github.com/urfave/cli/v2"
 
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/edge/detect"
 	"cloudcanvas/shared/evaluate"
+	"cloudcanvas/shared/visible"
 )
 
 func evalTrackCommand() *urfave.Command {
@@ -188,15 +188,15 @@ func (r trackReport) table(w io.Writer) {
 		fmt.Fprintf(w, "tracks begin at score %g and go on at %g, IoU %g, confirmed after %d frames, gone after %d\n", s.MinScore, s.Continue, s.MinIoU, s.Confirm, s.MaxGap)
 	}
 	fmt.Fprintf(w, "%d frames, %d objects (%d boxes), %d tracks (%d boxes)\n\n", r.Frames, r.Objects, r.Labels, r.Tracks, r.Boxes)
-	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
-	fmt.Fprintf(t, "HOTA\t%s\tIDF1\t%s\tMOTA\t%s\tid switches\t%d\n", figure(r.HOTA), figure(r.IDF1), signed(r.MOTA), r.Switches)
-	fmt.Fprintf(t, "DetA\t%s\tIDP\t%s\tMOTP\t%s\tmissed\t%d\n", figure(r.DetA), figure(r.IDP), figure(r.MOTP), r.Missed)
-	fmt.Fprintf(t, "AssA\t%s\tIDR\t%s\tmostly tracked\t%d\twrong\t%d\n", figure(r.AssA), figure(r.IDR), r.Mostly, r.Wrong)
-	fmt.Fprintf(t, "LocA\t%s\t\t\tmostly lost\t%d\tfragments\t%d\n", figure(r.LocA), r.Hardly, r.Breaks)
+	t := visible.NewTable(w)
+	t.Printf("HOTA\t%s\tIDF1\t%s\tMOTA\t%s\tid switches\t%d\n", figure(r.HOTA), figure(r.IDF1), signed(r.MOTA), r.Switches)
+	t.Printf("DetA\t%s\tIDP\t%s\tMOTP\t%s\tmissed\t%d\n", figure(r.DetA), figure(r.IDP), figure(r.MOTP), r.Missed)
+	t.Printf("AssA\t%s\tIDR\t%s\tmostly tracked\t%d\twrong\t%d\n", figure(r.AssA), figure(r.IDR), r.Mostly, r.Wrong)
+	t.Printf("LocA\t%s\t\t\tmostly lost\t%d\tfragments\t%d\n", figure(r.LocA), r.Hardly, r.Breaks)
 	if len(r.Sequences) > 0 {
-		fmt.Fprintln(t, "\nsequence\tHOTA\tIDF1\tMOTA\tid switches")
+		t.Printf("\nsequence\tHOTA\tIDF1\tMOTA\tid switches\n")
 		for _, s := range r.Sequences {
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\n", s.Name, figure(s.HOTA), figure(s.IDF1), signed(s.MOTA), s.Switches)
+			t.Printf("%s\t%s\t%s\t%s\t%d\n", s.Name, figure(s.HOTA), figure(s.IDF1), signed(s.MOTA), s.Switches)
 		}
 	}
 	t.Flush()

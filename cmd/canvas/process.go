@@ -23,6 +23,7 @@ import (
 	"cloudcanvas/shared/durable"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/telemetry"
+	"cloudcanvas/shared/visible"
 )
 
 func processCommand() *urfave.Command {
@@ -111,7 +112,7 @@ func (j job) run(ctx context.Context) (summary, error) {
 	if j.console != "" {
 		metrics := telemetry.NewRegistry()
 		o.Metrics, o.Gatherer = metrics, metrics
-		o.ConsoleReady = func(url string) { fmt.Fprintf(j.say, "console  %s\n", url) }
+		o.ConsoleReady = func(url string) { visible.Fprintf(j.say, "console  %s\n", url) }
 	}
 	a, err := appliance.Start(ctx, o)
 	if err != nil {

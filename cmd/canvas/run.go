@@ -15,6 +15,7 @@ import (
 	"cloudcanvas/shared/durable"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/telemetry"
+	"cloudcanvas/shared/visible"
 )
 
 // applianceFile is read where --config names none.
@@ -81,7 +82,7 @@ func runCommand() *urfave.Command {
 			group.Go(func() error { return telemetry.Serve(ctx, cfg.Cloud.Telemetry, metrics, readiness.Ready) })
 			group.Go(func() error {
 				a, err := appliance.Start(ctx, appliance.Options{Edge: cfg.Device, Cloud: cfg.Cloud, Work: cfg.Data, Models: models, Version: version, Log: log,
-					Metrics: metrics, Gatherer: metrics, ConsoleReady: func(url string) { fmt.Fprintf(c.App.Writer, "console  %s\n", url) }})
+					Metrics: metrics, Gatherer: metrics, ConsoleReady: func(url string) { visible.Fprintf(c.App.Writer, "console  %s\n", url) }})
 				if err != nil {
 					return err
 				}

@@ -1,13 +1,13 @@
 package main
 
 import (
-	"fmt"
 	"path/filepath"
 
 	urfave "github.com/urfave/cli/v2"
 
 	"cloudcanvas/cmd/canvas/simulate"
 	"cloudcanvas/cmd/internal/cli"
+	"cloudcanvas/shared/visible"
 )
 
 func simulateSceneCommand() *urfave.Command {
@@ -34,7 +34,7 @@ func simulateSceneCommand() *urfave.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(c.App.Writer, "simulated: %s with its truth in truth.tif (0 clear, 1 shadow, 2 cloud)\n", filepath.Join(c.String("out"), "scene.tif"))
+			visible.Fprintf(c.App.Writer, "simulated: %s with its truth in truth.tif (0 clear, 1 shadow, 2 cloud)\n", filepath.Join(c.String("out"), "scene.tif"))
 			return nil
 		},
 	}

@@ -16,6 +16,7 @@ import (
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/security"
+	"cloudcanvas/shared/visible"
 )
 
 func simulateSensorsCommand() *urfave.Command {
@@ -119,7 +120,7 @@ func sensorsRun(c *urfave.Context, o simulate.SensorsOptions) error {
 	if err := writeJSON(filepath.Join(out, "truth.json"), truth); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.App.Writer, "simulated: %d readings of %d sensors in %s, with %d excursions and %d silences as truth.json tells\n",
+	visible.Fprintf(c.App.Writer, "simulated: %d readings of %d sensors in %s, with %d excursions and %d silences as truth.json tells\n",
 		truth.Readings, truth.Sensors, lines, len(truth.Excursions), len(truth.Silences))
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/infer"
+	"cloudcanvas/shared/visible"
 )
 
 // watch follows a job: which sources have ended and which products have come.
@@ -56,7 +57,7 @@ func newWatch(c edge.Config, say io.Writer) *watch {
 }
 
 func (w *watch) tell(format string, args ...any) {
-	fmt.Fprintf(w.say, "%6.1f s  "+format+"\n", append([]any{time.Since(w.start).Seconds()}, args...)...)
+	visible.Fprintf(w.say, "%6.1f s  "+format+"\n", append([]any{time.Since(w.start).Seconds()}, args...)...)
 }
 
 // sourceEnded hears of each source that is at its end.

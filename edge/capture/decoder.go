@@ -26,6 +26,7 @@ var (
 type tools struct {
 	ffmpeg, ffprobe string
 	threads         int // of the decoder
+	lists           *listing
 }
 
 // env is all that a decoder sees of the environment: no secrets, and messages in English.
@@ -71,9 +72,10 @@ func (t tools) start(ctx context.Context, in input, s shape) (*decoder, error) {
 	widen(w)
 	ctx, cancel := context.WithCancel(ctx)
 	d := &decoder{out: r, errs: &complaints{}, stop: cancel, exited: make(chan error, 1)}
+	in = t.hide(ctx, in)
 	cmd := exec.CommandContext(ctx, t.ffmpeg, t.args(in, s)...)
 	cmd.Env = t.env()
-	cmd.Stdout, cmd.Stderr = w, d.errs
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = in.list(), w, d.errs
 	cmd.WaitDelay = 2 * time.Second
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	started := make(chan error, 1)

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"cloudcanvas/shared/security"
 )
 
 // input is where a video comes from, and how ffmpeg is to be told of it: nothing in an address may
@@ -19,6 +21,8 @@ type input struct {
 	target    string // what stands behind -i
 	transport string // of RTSP: tcp or udp
 	device    deviceMode
+	private   bool // the address has a user, a password or a query
+	open      bool // and this ffmpeg can't be told of it but by its arguments
 }
 
 type inputKind int
@@ -55,9 +59,9 @@ func parseInput(address, transport string) (input, error) {
 			return input{}, errors.New("the address is not a URL: write rtsp://[user:password@]host[:port]/path")
 		}
 		if (u.Scheme != "rtsp" && u.Scheme != "rtsps") || u.Host == "" {
-			return input{}, fmt.Errorf("%s: only rtsp:// and rtsps:// addresses, files and /dev/video… can be read", u.Redacted())
+			return input{}, fmt.Errorf("%s: only rtsp:// and rtsps:// addresses, files and /dev/video… can be read", security.Redact(address))
 		}
-		in := input{kind: rtsp, shown: u.Redacted(), target: u.String(), transport: transport}
+		in := input{kind: rtsp, shown: security.Redact(address), target: u.String(), transport: transport, private: u.User != nil || u.RawQuery != ""}
 		if u.User != nil {
 			in.secret, _ = u.User.Password()
 		}
@@ -105,6 +109,9 @@ func (in input) check() error {
 func (in input) args() []string {
 	switch in.kind {
 	case rtsp:
+		if in.listed() {
+			return []string{"-protocol_whitelist", "pipe,rtsp,rtsps,rtp,udp,tcp,tls,crypto", "-f", "concat", "-safe", "0", "-i", "pipe:0"}
+		}
 		return []string{"-protocol_whitelist", "rtsp,rtsps,rtp,udp,tcp,tls,crypto",
 			"-rtsp_transport", in.transport, "-i", in.target}
 	case usb:
@@ -156,6 +163,7 @@ func (in input) failed(complaint string) error {
 func (in input) clean(s string) string {
 	s = strings.ReplaceAll(s, in.target+": ", "")
 	s = strings.ReplaceAll(s, in.target, in.shown)
+	s = security.RedactText(s)
 	if in.secret != "" {
 		s = strings.ReplaceAll(s, in.secret, "xxxxx")
 		s = strings.ReplaceAll(s, url.QueryEscape(in.secret), "xxxxx")

@@ -24,12 +24,14 @@ type shape struct {
 func (t tools) probe(ctx context.Context, in input, limit time.Duration, maxPixels int64) (shape, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	in = t.hide(ctx, in)
 	args := append([]string{"-v", "error", "-print_format", "json", "-select_streams", "v:0",
 		"-show_entries", "stream=width,height,avg_frame_rate,r_frame_rate,nb_frames:stream_side_data=rotation:stream_tags=rotate"},
 		in.args()...)
 	cmd := exec.CommandContext(ctx, t.ffprobe, args...)
 	cmd.Env = t.env()
 	cmd.WaitDelay = time.Second
+	cmd.Stdin = in.list()
 	var out bytes.Buffer
 	errs := &complaints{}
 	cmd.Stdout, cmd.Stderr = &out, errs

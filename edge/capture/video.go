@@ -86,8 +86,12 @@ func NewVideo(c CameraConfig, log *slog.Logger, watch func(State)) (*Video, erro
 		return nil, fmt.Errorf("camera %s: %w", c.Name, err)
 	}
 	in.device = deviceMode{c.Width, c.Height, c.Rate}
-	return &Video{config: c, in: in, log: log.With("camera", c.Name),
-		tools:  tools{ffmpeg: c.FFmpeg, ffprobe: c.FFprobe, threads: c.DecodeThreads},
+	log = log.With("camera", c.Name)
+	lists := &listing{tell: func() {
+		log.Warn("this ffmpeg is older than 5 and takes a camera's address only among its arguments: everybody on this machine can read the password in it; install a newer one")
+	}}
+	return &Video{config: c, in: in, log: log,
+		tools:  tools{ffmpeg: c.FFmpeg, ffprobe: c.FFprobe, threads: c.DecodeThreads, lists: lists},
 		status: newStatus(c.Name, in.shown, time.Now, watch)}, nil
 }
 

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
+
+	"cloudcanvas/shared/security"
 )
 
 // run keeps one connection after the other until ctx ends.
@@ -24,7 +26,7 @@ func (m *MQTT) run(ctx context.Context, address *url.URL) {
 	for ctx.Err() == nil {
 		s, err := m.connect(ctx, address)
 		if err == nil {
-			m.log.Info("connected to the MQTT broker", "url", address.Redacted())
+			m.log.Info("connected to the MQTT broker", "url", security.Redact(address.String()))
 			said = ""
 			err = m.serve(ctx, s)
 			short++
@@ -40,7 +42,7 @@ func (m *MQTT) run(ctx context.Context, address *url.URL) {
 			return
 		}
 		if err.Error() != said {
-			m.log.Warn("no connection to the MQTT broker, trying again", "url", address.Redacted(), "error", err)
+			m.log.Warn("no connection to the MQTT broker, trying again", "url", security.Redact(address.String()), "error", err)
 			said = err.Error()
 		}
 		select {
@@ -226,7 +228,7 @@ func (m *MQTT) credentials(address *url.URL) (*paho.ClientOptions, error) {
 		}
 		o.SetTLSConfig(config)
 	} else if config != nil {
-		return nil, fmt.Errorf("%s is not encrypted although TLS is configured: use mqtts://", address.Redacted())
+		return nil, fmt.Errorf("%s is not encrypted although TLS is configured: use mqtts://", security.Redact(address.String()))
 	}
 	if m.options.Security.User != "" {
 		password, err := m.options.Security.Password()
@@ -243,11 +245,11 @@ func (m *MQTT) credentials(address *url.URL) (*paho.ClientOptions, error) {
 func (m *MQTT) address() (*url.URL, error) {
 	u, err := url.Parse(m.options.URL)
 	if err != nil {
-		return nil, fmt.Errorf("the broker's URL: %w", err)
+		return nil, fmt.Errorf("the broker's URL: %s", security.RedactText(err.Error()))
 	}
 	port := map[string]string{"mqtt": "1883", "tcp": "1883", "mqtts": "8883", "ssl": "8883", "tls": "8883", "ws": "80", "wss": "443"}[u.Scheme]
 	if port == "" || u.Hostname() == "" {
-		return nil, fmt.Errorf("the broker's URL %q must be mqtt://host:1883 or mqtts://host:8883", u.Redacted())
+		return nil, fmt.Errorf("the broker's URL %q must be mqtt://host:1883 or mqtts://host:8883", security.Redact(u.String()))
 	}
 	if u.User != nil {
 		return nil, errors.New("the broker's URL holds a user: use user and password_file, which do not end up in logs")

@@ -201,6 +201,24 @@ func (k *Kafka) EnsureTopics(ctx context.Context, topics ...Topic) error {
 	return k.awaitLeaders(ctx, topics)
 }
 
+// SetTopic changes settings of a topic that is there; those it does not name stay as they are.
+func (k *Kafka) SetTopic(ctx context.Context, topic string, settings map[string]string) error {
+	resource := kafka.IncrementalAlterConfigsRequestResource{ResourceType: kafka.ResourceTypeTopic, ResourceName: topic}
+	for name, value := range settings {
+		resource.Configs = append(resource.Configs, kafka.IncrementalAlterConfigsRequestConfig{Name: name, Value: value, ConfigOperation: kafka.ConfigOperationSet})
+	}
+	response, err := k.client.IncrementalAlterConfigs(ctx, &kafka.IncrementalAlterConfigsRequest{Resources: []kafka.IncrementalAlterConfigsRequestResource{resource}})
+	if err == nil {
+		for _, r := range response.Resources {
+			err = errors.Join(err, r.Error)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("setting up Kafka topic %s: %w", topic, err)
+	}
+	return nil
+}
+
 // awaitLeaders waits until every partition of the topics has a leader.
 func (k *Kafka) awaitLeaders(ctx context.Context, topics []Topic) error {
 	names := make([]string, len(topics))

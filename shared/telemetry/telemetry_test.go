@@ -3,6 +3,7 @@ package telemetry
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"cloudcanvas/shared/visible"
 )
 
 func TestALoggerRefusesWordsItDoesNotKnow(t *testing.T) {
@@ -97,5 +100,26 @@ func TestTheWatchdogIsFedOnlyByProgress(t *testing.T) {
 	n, _, err := socket.ReadFrom(buffer)
 	if err != nil || string(buffer[:n]) != "WATCHDOG=1" {
 		t.Fatalf("%s %v", buffer[:n], err)
+	}
+}
+
+func TestLogsShowWhatIsHiddenAndNoPassword(t *testing.T) {
+	for _, format := range []string{"text", "json"} {
+		var b bytes.Buffer
+		log, err := NewLogger(&b, "info", format)
+		if err != nil {
+			t.Fatal(err)
+		}
+		log.Warn("a device said \u202e\x1b[2J", "reason", "x\ny\u2066\x07", "names", []string{"\u200b"}, Err, errors.New(`Get "rtsp://admin:s3cret@cam/x?token=t0ken": refused`))
+		line := b.String()
+		if strings.Count(line, "\n") != 1 || strings.ContainsFunc(strings.TrimSuffix(line, "\n"), visible.Hidden) {
+			t.Errorf("%s hides something: %q", format, line)
+		}
+		if strings.Contains(line, "s3cret") || strings.Contains(line, "t0ken") || strings.Contains(line, "admin") {
+			t.Errorf("%s shows a password: %s", format, line)
+		}
+		if format == "json" && !json.Valid(b.Bytes()) {
+			t.Errorf("no JSON: %s", line)
+		}
 	}
 }

@@ -85,9 +85,5 @@ func encrypted(ctx context.Context, what string, conn net.Conn, host string, con
 
 // bare is an address without a password that somebody wrote into it.
 func bare(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return "(unreadable)"
-	}
-	return u.Redacted()
+	return security.Redact(address)
 }

@@ -16,7 +16,9 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"cloudcanvas/shared/config"
+	"cloudcanvas/shared/security"
 	"cloudcanvas/shared/telemetry"
+	"cloudcanvas/shared/visible"
 )
 
 // Exit codes of every command.
@@ -132,8 +134,8 @@ func Main(app *cli.App) {
 }
 
 func tell(w io.Writer, name string, err error) {
-	for line := range strings.Lines(err.Error()) {
-		fmt.Fprintf(w, "%s: %s\n", name, strings.TrimRight(line, "\n"))
+	for line := range strings.Lines(security.RedactText(err.Error())) {
+		visible.Fprintf(w, "%s: %s\n", name, strings.TrimRight(line, "\n"))
 	}
 }
 

@@ -8,9 +8,10 @@ import (
 	"os"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
+
+	"cloudcanvas/shared/visible"
 )
 
 // Live shows what draw gives on a terminal, anew every so often, until q, Ctrl-C or the end of ctx.
@@ -58,7 +59,7 @@ func Live(ctx context.Context, in, out *os.File, every time.Duration, draw func(
 }
 
 // frame is text as it overwrites the screen: from the top left, each line cut and cleared to its end.
-// Control characters in it, which may come from other machines, are not for the terminal.
+// What of it is not to be seen, and may come from other machines, is shown and does nothing.
 func frame(text string, s size) string {
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
 	if more := len(lines) - s.rows; more > 0 {
@@ -77,18 +78,7 @@ func frame(text string, s size) string {
 	return b.String()
 }
 
-func cutLine(line string, columns int) string {
-	line = strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
-			return -1
-		}
-		return r
-	}, line)
-	if utf8.RuneCountInString(line) <= columns {
-		return line
-	}
-	return string([]rune(line)[:columns-1]) + "…"
-}
+func cutLine(line string, columns int) string { return visible.Cut(visible.Text(line), columns) }
 
 type size struct{ columns, rows int }
 

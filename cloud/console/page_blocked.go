@@ -1,0 +1,125 @@
+package console
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// letterSource is how many dead letters an edge has made for one kind of reason.
+type letterSource struct {
+	Edge    string    `json:"edge"` // "" where nobody can tell
+	Class   string    `json:"class"`
+	Letters int       `json:"letters"`
+	Last    time.Time `json:"last"`
+	Blocked bool      `json:"blocked"`
+}
+
+// sourcesShown bounds the table of them, the worst first.
+const sourcesShown = 50
+
+func (x *index) letterSources(ctx context.Context) ([]letterSource, error) {
+	rows, err := x.read.QueryContext(ctx, "SELECT edge, class, count(*) AS n, max(heard) FROM letters GROUP BY edge, class ORDER BY n DESC, edge, class LIMIT ?", sourcesShown)
+	if err != nil {
+		return nil, fmt.Errorf("count dead letters by edge: %w", err)
+	}
+	defer rows.Close()
+	all := []letterSource{}
+	for rows.Next() {
+		var s letterSource
+		var last int64
+		if err := rows.Scan(&s.Edge, &s.Class, &s.Letters, &last); err != nil {
+			return nil, err
+		}
+		s.Last = instant(last)
+		all = append(all, s)
+	}
+	return all, rows.Err()
+}
+
+// blockedEdge is an edge that is shut out.
+type blockedEdge struct {
+	Edge   string    `json:"edge"`
+	By     string    `json:"by"`
+	At     time.Time `json:"at"`
+	Reason string    `json:"reason"`
+}
+
+func (k *Console) blockedEdges() []blockedEdge {
+	all := []blockedEdge{}
+	if list := k.box.blocked.Load(); list != nil {
+		for edge, e := range *list {
+			all = append(all, blockedEdge{edge, e.By, e.At, e.Reason})
+		}
+	}
+	slices.SortFunc(all, func(a, b blockedEdge) int { return cmp.Compare(a.Edge, b.Edge) })
+	return all
+}
+
+func (k *Console) isBlocked(edge string) bool {
+	list := k.box.blocked.Load()
+	return list != nil && list.Has(edge)
+}
+
+// acts are the latest things that operators did: here, as the audit has it, and with letters anywhere.
+func (k *Console) acts(n int) []Act {
+	decided := k.box.decided(n)
+	all := slices.DeleteFunc(k.audit.latest(10*n), func(a Act) bool {
+		return len(decided) > 0 && (a.Action == actReplay || a.Action == actDiscard)
+	})
+	all = append(all, decided...)
+	slices.SortStableFunc(all, func(a, b Act) int { return b.Time.Compare(a.Time) })
+	return all[:min(n, len(all))]
+}
+
+// blockWish is what an operator wants of an edge.
+type blockWish struct {
+	Edge   string `json:"edge"`
+	Action string `json:"action"` // block or unblock
+	Reason string `json:"reason"`
+}
+
+func (k *Console) blockForm(w http.ResponseWriter, r *http.Request) {
+	err := r.ParseForm()
+	if err == nil {
+		err = k.block(r, blockWish{name(r, "edge"), r.PostForm.Get("action"), r.PostForm.Get("reason")})
+	}
+	if err != nil {
+		k.fail(w, r, err)
+		return
+	}
+	http.Redirect(w, r, "/letters", http.StatusSeeOther)
+}
+
+func (k *Console) apiBlock(r *http.Request) (any, error) {
+	var wish blockWish
+	if err := json.NewDecoder(r.Body).Decode(&wish); err != nil {
+		return nil, fmt.Errorf("%w: the body is no JSON: %w", errRequest, err)
+	}
+	if err := k.block(r, wish); err != nil {
+		return nil, err
+	}
+	return list[blockedEdge]{Items: k.blockedEdges()}, nil
+}
+
+func (k *Console) block(r *http.Request, wish blockWish) error {
+	who, edge := whoAsks(r).Name, wish.Edge
+	if err := k.box.block(r.Context(), who, wish.Action, edge, wish.Reason); err != nil {
+		return err
+	}
+	k.Logger.Info("an operator has decided about an edge", "who", who, "action", wish.Action, "edge", edge)
+	k.tell(Notice{What: aboutLetter})
+	return nil
+}
+
+func (k *Console) apiSources(r *http.Request) (any, error) {
+	all, err := k.index.letterSources(r.Context())
+	for i := range all {
+		all[i].Blocked = k.isBlocked(all[i].Edge)
+	}
+	return list[letterSource]{Items: all}, err
+}
