@@ -50,9 +50,10 @@ type Bridge struct {
 	Parts
 	metrics *metrics
 
-	mu    sync.Mutex
-	book  *ledger // while at work
-	ready error   // why nothing is carried now
+	mu      sync.Mutex
+	book    *ledger // while at work
+	ready   error   // why nothing is carried now
+	unsaved error   // why the latest checkpoint could not be written
 }
 
 // New makes a bridge. Run starts it.
@@ -141,7 +142,7 @@ func (b *Bridge) work(ctx context.Context, own tenure) error {
 	b.mu.Unlock()
 	defer func() {
 		b.mu.Lock()
-		b.book, b.ready = nil, errRecovering
+		b.book, b.ready, b.unsaved = nil, errRecovering, nil
 		b.mu.Unlock()
 	}()
 	ctx, stop := context.WithCancelCause(ctx)

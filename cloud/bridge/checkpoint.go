@@ -60,17 +60,20 @@ func slotKey(slot int) []byte { return fmt.Appendf(nil, "%d", slot) }
 
 // checkpoint writes what the book holds, so that the next reading of the log can begin here. The
 // commit loop calls it between batches, when everything this bridge has written is in the book. A
-// checkpoint that fails costs nothing but time at the next start.
+// checkpoint that fails costs time at the next start, and more the longer none succeeds.
 func (s *shift) checkpoint(ctx context.Context) {
 	s.checked = time.Now()
 	if !s.dirty {
 		return
 	}
 	if err := s.save(ctx); err != nil {
-		if ctx.Err() == nil {
-			s.Logger.Warn("a checkpoint failed; the next one makes up for it", "error", err)
+		if ctx.Err() == nil && s.setUnsaved(fmt.Errorf("what the bridge has seen can't be written to %s, so that its next start takes long: %w", event.BridgeTopic, err)) {
+			s.Logger.Error("a checkpoint could not be written; the bridge goes on and tries again, but says that it is not ready", "error", err)
 		}
 		return
+	}
+	if s.setUnsaved(nil) {
+		s.Logger.Info("checkpoints are written again")
 	}
 	s.dirty, s.written = false, 0
 }
