@@ -119,6 +119,7 @@ type shift struct {
 	// Of the commit loop.
 	ends    offsets       // the book holds all records below these
 	poison  *fingerprints // of what is in the DLQ
+	ids     *ids          // which items stand under the last numbers
 	dirty   bool          // there is something that no checkpoint has
 	written int64         // bytes since the last checkpoint
 	checked time.Time     // when that was
@@ -129,10 +130,11 @@ type shift struct {
 func (b *Bridge) work(ctx context.Context, own tenure) error {
 	s := &shift{
 		Bridge: b, tenure: own, book: newLedger(time.Now),
-		queue: newQueue(b.cfg.QueueMessages, b.cfg.QueueBytes),
+		ids:   newIDs(idsMost),
 		parts: newParts(b.Objects, b.cfg.PartsBytes, b.cfg.ItemBytes),
 		read:  make(chan []*letter), settled: make(chan []*letter, 1), ends: offsets{}, poison: newFingerprints(), gate: newGate(),
 	}
+	s.queue = newQueue(b.cfg.QueueMessages, b.cfg.QueueBytes, b.cfg.QueueShare, func(edge string) { s.refuse(edge, boundQueue) })
 	b.setReady(errRecovering)
 	if err := s.recover(ctx); err != nil {
 		return err

@@ -24,6 +24,11 @@ type Config struct {
 	// QueueMessages and QueueBytes bound what is in the bridge and not yet acknowledged.
 	QueueMessages int   `yaml:"queue_messages"`
 	QueueBytes    int64 `yaml:"queue_bytes"`
+	// QueueShare is the part of the queue that one edge may hold while others are in it. What is beyond
+	// is refused: the edge keeps it and sends it again.
+	QueueShare float64 `yaml:"queue_share"`
+	// StoreBytesPerDay bounds what one edge may put into the object store in a day (UTC). 0: no bound.
+	StoreBytesPerDay int64 `yaml:"store_bytes_per_day"`
 	// BatchMessages and BatchBytes bound one write to Kafka. There is no waiting for a batch to fill:
 	// it takes what came while the one before was written.
 	BatchMessages int   `yaml:"batch_messages"`
@@ -53,6 +58,7 @@ func DefaultConfig() Config {
 		ClientID:        "canvas-bridge",
 		QueueMessages:   16384,
 		QueueBytes:      32 << 20,
+		QueueShare:      0.5,
 		BatchMessages:   4096,
 		BatchBytes:      16 << 20,
 		InlineBytes:     512 << 10,
@@ -70,6 +76,7 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.ClientID, d.ClientID)
 	orDefault(&c.QueueMessages, d.QueueMessages)
 	orDefault(&c.QueueBytes, d.QueueBytes)
+	orDefault(&c.QueueShare, d.QueueShare)
 	orDefault(&c.BatchMessages, d.BatchMessages)
 	orDefault(&c.BatchBytes, d.BatchBytes)
 	orDefault(&c.InlineBytes, d.InlineBytes)
@@ -125,6 +132,10 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	}
 	whole("queue_messages", int64(c.QueueMessages), 1, 1<<20, "16384 suits most")
 	whole("queue_bytes", c.QueueBytes, event.MaxEnvelope, 4<<30, "33554432 (32 MiB) suits most; it must hold the largest message")
+	if c.QueueShare < 0.01 || c.QueueShare > 1 {
+		add("queue_share", fmt.Sprintf("is %v, must be 0.01 to 1", c.QueueShare), "0.5 suits most; 1 lets one edge fill the queue")
+	}
+	whole("store_bytes_per_day", c.StoreBytesPerDay, 0, 1<<50, "0 is no bound; 10737418240 is 10 GiB a day")
 	whole("batch_messages", int64(c.BatchMessages), 1, int64(max(c.QueueMessages, 1)), "4096 suits most; no more than queue_messages")
 	whole("batch_bytes", c.BatchBytes, 64<<10, max(c.QueueBytes, 64<<10), "16777216 (16 MiB) suits most; no more than queue_bytes")
 	whole("inline_bytes", c.InlineBytes, 1<<10, maxInline, "524288 is the most that a record may carry")
