@@ -229,6 +229,7 @@ func (s *shift) commitOn(ctx context.Context) error {
 				s.checkpoint(ctx)
 			}
 		case <-tick.C:
+			s.giveUp(ctx, boundAge, s.parts.stale(time.Now().Add(-s.cfg.PartsAge)))
 			s.checkpoint(ctx)
 		case <-ctx.Done():
 			// A last checkpoint makes the next start quick. It is only written while this bridge may.

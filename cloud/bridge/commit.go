@@ -27,19 +27,20 @@ type entry struct {
 
 // batch is what one commit makes of some letters.
 type batch struct {
-	entries   []entry
-	pending   map[identity]bool // in entries
-	repeats   map[identity]int  // that Kafka has already, and how often they came: their edges missed a receipt
-	spoiled   map[identity]int  // poison, by edge and epoch as far as they are known
-	poison    map[[sha256.Size]byte]bool
-	whole     []identity      // put together from parts
-	greeted   []*event.Status // of edges that came online
-	known     []identity      // numbers whose items Kafka has under others
-	conflicts []conflicting
-	began     time.Time
-	trace     *trace.Tracer
-	objects   []object
-	counts    struct{ items, duplicates, parts, poison, conflicts, known int }
+	entries     []entry
+	pending     map[identity]bool // in entries
+	repeats     map[identity]int  // that Kafka has already, and how often they came: their edges missed a receipt
+	spoiled     map[identity]int  // poison, by edge and epoch as far as they are known
+	poison      map[[sha256.Size]byte]bool
+	whole       []identity      // put together from parts
+	greeted     []*event.Status // of edges that came online
+	known       []identity      // numbers whose items Kafka has under others
+	conflicts   []conflicting
+	began       time.Time
+	trace       *trace.Tracer
+	objects     []object
+	objectBytes int64 // of those
+	counts      struct{ items, duplicates, parts, poison, conflicts, known int }
 }
 
 // object is something for the store.
@@ -62,7 +63,7 @@ func (s *shift) commit(ctx context.Context, letters []*letter) error {
 			return err
 		}
 	}
-	if err := s.store(ctx, b.objects); err != nil {
+	if err := s.flush(ctx, b); err != nil {
 		return err
 	}
 	if err := s.append(ctx, b); err != nil {
@@ -127,8 +128,14 @@ func (s *shift) place(ctx context.Context, b *batch, l *letter) error {
 	}
 	whole := s.parts.stored(a, &l.item)
 	s.book.hold(a, l.item.Attrs.Part)
-	if !whole {
+	s.giveUp(ctx, boundParts, s.parts.surplus(a, s.cfg.PartsEdgeBytes))
+	if !whole && !s.parts.tooLarge(a) {
 		return nil
+	}
+	if b.objectBytes >= s.cfg.BatchBytes { // only one whole at a time beyond what a batch may have
+		if err := s.flush(ctx, b); err != nil {
+			return err
+		}
 	}
 	var item event.Item
 	err := s.insist(ctx, "putting an item together from its parts", func() (err error) {
@@ -191,6 +198,7 @@ func (b *batch) add(item *event.Item, inline int64) {
 	if int64(len(item.Data)) > inline {
 		key := objectKey(item)
 		b.objects = append(b.objects, object{key, item.Data})
+		b.objectBytes += int64(len(item.Data))
 		item.Attrs.DataRef, item.Data = key, nil
 	}
 	e.record = broker.RecordOf(*item)
@@ -350,6 +358,28 @@ func (s *shift) settle(ctx context.Context, b *batch) {
 		s.checkpoint(ctx) // receipts for these wait for one
 	}
 	s.metrics.settled(b)
+}
+
+// flush puts the objects that a batch has so far into the store.
+func (s *shift) flush(ctx context.Context, b *batch) error {
+	if err := s.store(ctx, b.objects); err != nil {
+		return err
+	}
+	b.objects, b.objectBytes = nil, 0
+	return nil
+}
+
+// giveUp lets go of unfinished items: their edge hears that nothing of them is held, and sends all of
+// them again when their turn comes.
+func (s *shift) giveUp(ctx context.Context, why bound, gone []*assembly) {
+	for _, a := range gone {
+		s.metrics.givenUp.Inc()
+		if s.book.tell(a.id.edge, why) {
+			s.Logger.Warn("parts of an unfinished item are given up: "+why.does(), "edge", a.id.edge, "epoch", a.id.epoch, "seq", a.id.seq, "parts", len(a.parts()), "of", a.of, "bytes", a.bytes)
+		}
+		s.book.lose(a.cut)
+		s.discard(ctx, a.id)
+	}
 }
 
 // discard lets go of the parts of an item that is settled.

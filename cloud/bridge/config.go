@@ -40,7 +40,12 @@ type Config struct {
 	InlineBytes int64 `yaml:"inline_bytes"`
 	// PartsBytes bounds the parts of unfinished items that are held in memory beside the store.
 	PartsBytes int64 `yaml:"parts_bytes"`
-	// ItemBytes bounds an item that comes in parts.
+	// PartsEdgeBytes bounds the unfinished items of one edge in the object store, and PartsAge how long
+	// they lie there after the last part came. What goes over it is given up, the oldest first; its edge
+	// hears of it and sends it again.
+	PartsEdgeBytes int64         `yaml:"parts_edge_bytes"`
+	PartsAge       time.Duration `yaml:"parts_age"`
+	// ItemBytes bounds an item that comes in parts, which is put together in memory.
 	ItemBytes int64 `yaml:"item_bytes"`
 	// ReceiptEvery is the least time between two receipts to one edge.
 	ReceiptEvery time.Duration `yaml:"receipt_every"`
@@ -63,6 +68,8 @@ func DefaultConfig() Config {
 		BatchBytes:      16 << 20,
 		InlineBytes:     512 << 10,
 		PartsBytes:      16 << 20,
+		PartsEdgeBytes:  2 << 30,
+		PartsAge:        7 * 24 * time.Hour,
 		ItemBytes:       256 << 20,
 		ReceiptEvery:    250 * time.Millisecond,
 		CheckpointEvery: 2 * time.Second,
@@ -81,6 +88,8 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.BatchBytes, d.BatchBytes)
 	orDefault(&c.InlineBytes, d.InlineBytes)
 	orDefault(&c.PartsBytes, d.PartsBytes)
+	orDefault(&c.PartsEdgeBytes, d.PartsEdgeBytes)
+	orDefault(&c.PartsAge, d.PartsAge)
 	orDefault(&c.ItemBytes, d.ItemBytes)
 	orDefault(&c.ReceiptEvery, d.ReceiptEvery)
 	orDefault(&c.CheckpointEvery, d.CheckpointEvery)
@@ -141,6 +150,7 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	whole("inline_bytes", c.InlineBytes, 1<<10, maxInline, "524288 is the most that a record may carry")
 	whole("parts_bytes", c.PartsBytes, 1<<20, 4<<30, "16777216 (16 MiB) suits most")
 	whole("item_bytes", c.ItemBytes, 1<<20, 4<<30, "268435456 (256 MiB) suits most")
+	whole("parts_edge_bytes", c.PartsEdgeBytes, c.ItemBytes, 1<<40, "2147483648 (2 GiB) suits most; no less than item_bytes")
 	whole("checkpoint_bytes", c.CheckpointBytes, 1<<20, 64<<30, "268435456 (256 MiB) suits most")
 	for n, pattern := range c.Edges {
 		if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
@@ -154,6 +164,7 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	}
 	lasts("receipt_every", c.ReceiptEvery, time.Millisecond, time.Minute, "250ms suits most")
 	lasts("checkpoint_every", c.CheckpointEvery, 10*time.Millisecond, time.Minute, "2s suits most")
+	lasts("parts_age", c.PartsAge, time.Minute, 365*24*time.Hour, "168h suits most; longer than a device is out of reach")
 	lasts("leave_after", c.LeaveAfter, 10*time.Millisecond, time.Hour, "10s suits most; below the MQTT keep-alive")
 }
 

@@ -10,6 +10,7 @@ type metrics struct {
 	away     prometheus.Gauge
 	slots    prometheus.Gauge
 	refused  *prometheus.CounterVec
+	givenUp  prometheus.Counter
 }
 
 func newMetrics(to prometheus.Registerer) (*metrics, error) {
@@ -23,6 +24,9 @@ func newMetrics(to prometheus.Registerer) (*metrics, error) {
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "canvas_bridge_refused_total", Help: "Messages that were over a bound of their edge: it keeps them and sends them again.",
 		}, []string{"bound"}),
+		givenUp: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "canvas_bridge_unfinished_given_up_total", Help: "Unfinished items whose parts were removed, for their number, bytes or age: their edges send them again.",
+		}),
 		append: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "canvas_bridge_append_seconds", Help: "Time of one write to Kafka.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
 		}),
@@ -36,7 +40,7 @@ func newMetrics(to prometheus.Registerer) (*metrics, error) {
 	if to == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.messages, m.receipts, m.append, m.away, m.slots, m.refused} {
+	for _, c := range []prometheus.Collector{m.messages, m.receipts, m.append, m.away, m.slots, m.refused, m.givenUp} {
 		if err := to.Register(c); err != nil {
 			return nil, err
 		}

@@ -19,6 +19,8 @@ const (
 	boundEpochs bound = "epochs" // it begins epochs too fast
 	boundEdges  bound = "edges"  // there are too many edges
 	boundStore  bound = "store"  // its bytes of the day in the store are used up
+	boundParts  bound = "parts"  // not refused: the oldest of its unfinished items go
+	boundAge    bound = "age"    // the same, for their age
 	boundMemory bound = "memory" // not refused: what was known of it had to go
 )
 
@@ -35,6 +37,10 @@ func (b bound) does() string {
 		return fmt.Sprintf("the bridge knows %d edges already, which is its limit: are names invented? (bridge.edges lets in those that are meant)", maxEdges)
 	case boundStore:
 		return "what it may put into the object store in a day is used up (bridge.store_bytes_per_day)"
+	case boundParts:
+		return fmt.Sprintf("its edge has begun more than %d items, or more bytes than bridge.parts_edge_bytes, without finishing them", unfinishedItems)
+	case boundAge:
+		return "nothing more of it has come for bridge.parts_age"
 	}
 	return string(b)
 }
@@ -213,6 +219,14 @@ func (l *ledger) refuse(edge string, why bound) (tell bool) {
 	}
 	d.refused[why]++
 	return d.tell(why, now)
+}
+
+// tell says whether a bound should be told of now.
+func (l *ledger) tell(edge string, why bound) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	d := l.slots[Slot(edge)][edge]
+	return d != nil && d.tell(why, l.now())
 }
 
 // tell says whether a bound should be told of now.
