@@ -104,13 +104,14 @@ func (l *ledger) greet(s *event.Status) (twins []event.Epoch, full bound) {
 	return twins, boundNone
 }
 
-// speaks takes in which program an edge that is known has, before anything that it sends.
+// speaks takes in which program an edge has, before anything that it sends.
 func (l *ledger) speaks(s *event.Status) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if d := l.slots[Slot(s.Edge)][s.Edge]; d != nil {
-		d.newer = len(s.Epochs) > 0
+	if l.find(s.Edge, s.Epoch) == nil && l.begin(s.Edge, s.Epoch) != boundNone {
+		return // greet tells of it
 	}
+	l.device(s.Edge).newer = len(s.Epochs) > 0
 }
 
 // newerProgram says whether an edge's program reads conflicts in receipts.
