@@ -18,8 +18,8 @@ type brokerMessage = broker.Message
 // entry is a record on its way into Kafka, and what is true once it is there.
 type entry struct {
 	record broker.Record
-	id     identity // epoch "" for what has no number
-	drops  []uint64 // numbers that a drop report accounts for
+	id     identity   // epoch "" for what has no number
+	drops  []identity // numbers that a drop report accounts for
 	poison bool
 	done   bool
 	traced *event.Item // the item without its data; nil: nobody hears of spans
@@ -172,8 +172,8 @@ func (b *batch) add(item *event.Item, inline int64) {
 	e := entry{id: identityOf(item)}
 	if item.Kind == event.Ack {
 		report, _ := event.ParseDropReport(*item) // read has seen that it can be
-		for _, d := range report.Drops {
-			e.drops = append(e.drops, d.Seq)
+		for epoch, d := range report.Each(item.Epoch) {
+			e.drops = append(e.drops, identity{item.Edge, epoch, d.Seq})
 		}
 	}
 	if int64(len(item.Data)) > inline {
@@ -290,12 +290,14 @@ func (s *shift) settle(ctx context.Context, b *batch) {
 			continue
 		}
 		of := identity{edge: e.id.edge, epoch: e.id.epoch}
-		numbers[of] = append(append(numbers[of], e.id.seq), e.drops...)
+		numbers[of] = append(numbers[of], e.id.seq)
 		if !e.poison {
 			written[of]++
 		}
-		for _, seq := range e.drops {
-			s.discard(ctx, identity{of.edge, of.epoch, seq})
+		for _, d := range e.drops {
+			its := identity{edge: d.edge, epoch: d.epoch}
+			numbers[its] = append(numbers[its], d.seq)
+			s.discard(ctx, d)
 		}
 	}
 	for of, seqs := range numbers {

@@ -197,19 +197,20 @@ func (s *shift) found(r broker.Record) error {
 	if !s.slots.Carries(id.edge) || event.CheckName(id.edge) != nil || !id.epoch.Valid() || id.seq == 0 || id.seq > maxSeq {
 		return nil
 	}
-	seqs := []uint64{id.seq}
+	s.book.add(id.edge, id.epoch, id.seq)
 	if kind == ackType && r.Topic == event.EventsTopic {
-		seqs = append(seqs, s.dropped(r)...)
+		for epoch, seqs := range s.dropped(r, id.epoch) {
+			s.book.add(id.edge, epoch, seqs...)
+		}
 	}
-	s.book.add(id.edge, id.epoch, seqs...)
 	s.dirty = true
 	return nil
 }
 
 const ackType = "io.cloudcanvas." + string(event.Ack) + ".v1"
 
-// dropped are the numbers that a drop report in the log accounts for.
-func (s *shift) dropped(r broker.Record) []uint64 {
+// dropped are the numbers, by epoch, that a drop report in the log accounts for; own is its epoch.
+func (s *shift) dropped(r broker.Record, own event.Epoch) map[event.Epoch][]uint64 {
 	value := r.Value
 	for _, h := range r.Headers {
 		if h.Key == "ce_dataref" {
@@ -226,10 +227,10 @@ func (s *shift) dropped(r broker.Record) []uint64 {
 	if json.Unmarshal(value, &report) != nil {
 		return nil
 	}
-	seqs := make([]uint64, 0, len(report.Drops))
-	for _, d := range report.Drops {
-		if d.Seq > 0 && d.Seq < math.MaxUint64 {
-			seqs = append(seqs, d.Seq)
+	seqs := map[event.Epoch][]uint64{}
+	for epoch, d := range report.Each(own) {
+		if epoch.Valid() && d.Seq > 0 && d.Seq < math.MaxUint64 {
+			seqs[epoch] = append(seqs[epoch], d.Seq)
 		}
 	}
 	return seqs
