@@ -148,10 +148,11 @@ func (s *shift) place(ctx context.Context, b *batch, l *letter) error {
 	b.whole = append(b.whole, id)
 	if err == nil {
 		if item.Kind == event.Ack {
-			if _, err = event.ParseDropReport(item); err == nil && s.roomForDrops(&item) != boundNone {
-				err = fmt.Errorf("%w: %s", event.ErrTooLarge, boundAhead.does())
-			}
+			_, err = event.ParseDropReport(item)
 		}
+	}
+	if err == nil && item.Kind == event.Ack && s.roomForDrops(&item) != boundNone {
+		err = fmt.Errorf("%w: %s", event.ErrTooLarge, boundAhead.does())
 	}
 	if err != nil {
 		// The edge sends it once more; only what then comes out the same is given up.

@@ -15,6 +15,7 @@ type writer struct {
 	item, payload, key, byKey                   *prepared
 	dropItem, dropPayload, dropParts, enter     *prepared
 	putCounts, putStream, putSegment, endOfLife *prepared
+	putEpoch                                    *prepared
 	open                                        []*prepared
 }
 
@@ -39,18 +40,19 @@ func newWriter(db *sql.DB) (*writer, error) {
 		into **prepared
 		text string
 	}{
-		{&w.item, "INSERT INTO items VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"},
+		{&w.item, "INSERT INTO items VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"},
 		{&w.payload, "INSERT INTO payloads VALUES (?,?)"},
 		{&w.key, "INSERT INTO keys VALUES (?,?)"},
 		{&w.byKey, "SELECT seq FROM keys WHERE key=?"},
 		{&w.dropItem, "DELETE FROM items WHERE seq=?"},
 		{&w.dropPayload, "DELETE FROM payloads WHERE seq=?"},
 		{&w.dropParts, "DELETE FROM parts WHERE seq=?"},
-		{&w.enter, "INSERT INTO ledger (seq, kind, stream, bytes, reason, at) VALUES (?,?,?,?,?,?)"},
+		{&w.enter, "INSERT INTO ledger (seq, kind, stream, bytes, reason, at, mark) VALUES (?,?,?,?,?,?,?)"},
 		{&w.putCounts, "UPDATE counts SET committed=?, received=?, dropped=?, waiting=?, bytes=?"},
 		{&w.putStream, "INSERT INTO streams VALUES (?,?,?) ON CONFLICT (stream) DO UPDATE SET waiting=excluded.waiting, bytes=excluded.bytes"},
 		{&w.putSegment, "INSERT INTO segments VALUES (?,?) ON CONFLICT (id) DO UPDATE SET waiting=excluded.waiting"},
 		{&w.endOfLife, "DELETE FROM segments WHERE id=?"},
+		{&w.putEpoch, "UPDATE epochs SET waiting=waiting+? WHERE first=?"},
 	} {
 		stmt, err := conn.PrepareContext(context.Background(), s.text)
 		if err != nil {
@@ -84,6 +86,11 @@ func (s *step) count() error {
 	for name, u := range p.streams {
 		if _, err := s.putStream.Exec(name, u.waiting, u.bytes); err != nil {
 			return fmt.Errorf("count stream %s: %w", name, err)
+		}
+	}
+	for first, more := range p.epochs {
+		if _, err := s.putEpoch.Exec(more, first); err != nil {
+			return fmt.Errorf("count what waits of an epoch: %w", err)
 		}
 	}
 	for id, more := range p.segments {
@@ -122,6 +129,7 @@ func (o *Outbox) apply(p pending) {
 	defer o.mu.Unlock()
 	p.stats.Full = o.stats.Full
 	o.stats = p.stats
+	o.applyEpochs(p)
 	for name, u := range p.streams {
 		o.streams[name] = u
 	}

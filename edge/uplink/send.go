@@ -15,7 +15,8 @@ import (
 type outcome struct {
 	part    schedule.Part
 	sending pace.Sending
-	epoch   event.Epoch
+	epoch   event.Epoch // under which the cloud knows the item, and its number in it
+	seq     uint64
 	err     error
 }
 
@@ -52,8 +53,8 @@ func (u *Uplink) fill(ctx context.Context) (down <-chan struct{}, next time.Time
 		u.metrics.sent(part)
 		sending := u.pace.Sent(now, part.Wire)
 		go func() {
-			epoch, err := u.send(ctx, part)
-			u.sent <- outcome{part, sending, epoch, err}
+			item, err := u.send(ctx, part)
+			u.sent <- outcome{part, sending, item.Epoch, item.Seq, err}
 		}()
 	}
 	return nil, time.Time{}
@@ -85,10 +86,10 @@ func (u *Uplink) changed(hold schedule.Hold) {
 }
 
 // send loads an item and sends a part of it, or the whole.
-func (u *Uplink) send(ctx context.Context, p schedule.Part) (event.Epoch, error) {
+func (u *Uplink) send(ctx context.Context, p schedule.Part) (event.Item, error) {
 	item, err := u.shelf.load(p)
 	if err != nil {
-		return "", err
+		return item, err
 	}
 	began := time.Now()
 	err = u.link.Send(ctx, item.Cut(p.N, p.Of))
@@ -99,7 +100,7 @@ func (u *Uplink) send(ctx context.Context, p schedule.Part) (event.Epoch, error)
 		}
 		u.trace.Item(&item, trace.Send, began, time.Now(), attrs...)
 	}
-	return item.Epoch, err
+	return item, err
 }
 
 // landed takes note of what became of a part.

@@ -80,6 +80,31 @@ func (r Receipt) Has(seq uint64) bool {
 	return false
 }
 
+// Highest is the highest number that the receipt says Kafka has.
+func (r Receipt) Highest() uint64 {
+	highest := r.Through
+	if n := len(r.Above); n > 0 {
+		highest = max(highest, r.Above[n-1].To)
+	}
+	if r.Last != nil {
+		highest = max(highest, r.Last.Seq)
+	}
+	return highest
+}
+
+// CountAbove is how many numbers above that one the receipt covers.
+func (r Receipt) CountAbove(seq uint64) (n uint64) {
+	if r.Through > seq {
+		n = r.Through - seq
+	}
+	for _, a := range r.Above {
+		if a.To > seq {
+			n += a.To - max(a.From, seq+1) + 1
+		}
+	}
+	return n
+}
+
 // Check says what is wrong with a receipt.
 func (r Receipt) Check() error {
 	if !r.Epoch.Valid() {
