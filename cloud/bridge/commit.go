@@ -345,6 +345,9 @@ func (s *shift) settle(ctx context.Context, b *batch) {
 	}
 	for _, id := range b.known {
 		s.book.addUnsaved(id.edge, id.epoch, id.seq)
+		if k, ok := s.ids.at(id.edge, id.epoch, id.seq); ok {
+			s.book.stand(id.edge, id.epoch, k)
+		}
 		s.book.count(id.edge, id.epoch, func(c *Counts) { c.Known++ })
 		s.discard(ctx, id)
 	}
