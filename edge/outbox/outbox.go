@@ -92,6 +92,7 @@ type Outbox struct {
 
 	behind []string // streams whose last transaction stopped dropping short of a quota; the owner's
 
+	disk    func() error // what a write meets: nil, but in tests
 	clock   wallClock
 	now     func() time.Time
 	entropy *ulid.MonotonicEntropy

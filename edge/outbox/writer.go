@@ -144,7 +144,10 @@ func (o *Outbox) transact(batch []request, answers []Answer) error {
 	if err := s.exec("BEGIN IMMEDIATE"); err != nil {
 		return fmt.Errorf("begin a transaction: %w", err)
 	}
-	err := s.all(batch, answers)
+	err := o.disk()
+	if err == nil {
+		err = s.all(batch, answers)
+	}
 	if err == nil {
 		err = o.segments.sync()
 	}
