@@ -75,6 +75,7 @@ type Outbox struct {
 	receiving        sync.Mutex                    // one receipt at a time
 	freedAbove       map[event.Epoch][]event.Range // above the watermark, by the last receipt of each epoch
 	owing            map[event.Epoch]owed          // receipts that the disk has not taken
+	answered         time.Time                     // when the cloud first did, since the start
 	heard            map[event.Epoch]heard         // receipts for epochs with gaps
 	gaps             map[event.Epoch]gap           // numbers of which nobody knows what became of them
 	losses           map[event.Epoch]int           // ranges that the cloud is still to be told of
