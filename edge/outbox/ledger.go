@@ -76,7 +76,12 @@ func (o *Outbox) Expire(ctx context.Context) (dropped int, err error) {
 func (o *Outbox) tidy(ctx context.Context) error {
 	err := o.change(ctx, func(s *step) error {
 		if o.ballast.keep(o.log) {
-			o.note(func(s *Stats) { s.Full, o.ceiling = false, 0 })
+			o.note(func(s *Stats) {
+				if s.Full {
+					o.stirTroubles()
+				}
+				s.Full, o.ceiling = false, 0
+			})
 		}
 		for _, table := range []string{"ledger", "losses"} {
 			if err := s.exec("DELETE FROM "+table+" WHERE reported=1 AND at<?", o.now().Add(-ledgerKept).UnixNano()); err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/oklog/ulid/v2"
+	lib "modernc.org/sqlite/lib"
 
 	"cloudcanvas/shared/event"
 )
@@ -108,6 +109,11 @@ func (o *Outbox) commitEach(batch []request, answers []Answer) {
 func (o *Outbox) insist(one []request, answers []Answer) error {
 	err := o.transact(one, answers)
 	if !isFull(err) {
+		if c := code(err); c == lib.SQLITE_CORRUPT || c == lib.SQLITE_NOTADB {
+			if gone := o.probe(); gone != nil {
+				return fmt.Errorf("%w: %w (%w)", ErrDisk, gone, err)
+			}
+		}
 		o.judge(err)
 		return err
 	}
