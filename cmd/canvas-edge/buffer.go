@@ -103,7 +103,11 @@ func seenBuffer(c *urfave.Context) error {
 	if err != nil {
 		return err
 	}
-	return outbox.Seen(cfg.OutboxFolder())
+	n, err := outbox.Seen(cfg.OutboxFolder())
+	if err == nil {
+		fmt.Fprintf(c.App.Writer, "%d troubles are seen to\n", n)
+	}
+	return err
 }
 
 func showItem(c *urfave.Context) error {

@@ -195,11 +195,14 @@ func TestWhatACopyCommitsHasOtherNumbersThanWhatItWasCopiedFromDid(t *testing.T)
 	if troubleOf(o, Older) == nil {
 		t.Error("the trouble is forgotten with a restart")
 	}
-	if err := Seen(copied); err != nil {
-		t.Fatal(err)
+	if n, err := Seen(copied); n != 1 || err != nil {
+		t.Fatal(n, err)
 	}
 	if _, err := o.Expire(t.Context()); err != nil || len(o.Troubles()) != 0 {
 		t.Errorf("seen to, and still told: %+v %v", o.Troubles(), err)
+	}
+	if _, err := o.Receive(t.Context(), event.Receipt{Epoch: old, Through: 9}); err != nil || len(o.Troubles()) != 0 || len(alerts(t, o)) != 1 {
+		t.Errorf("seen to, and told again: %+v %v", o.Troubles(), err)
 	}
 }
 
