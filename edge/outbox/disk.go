@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -54,6 +55,22 @@ func (f *fault) trouble() event.Trouble {
 		text = "the disk is read-only: a filesystem that has seen errors is often put so. Look at `dmesg`, stop the agent, check it with fsck and mount it again, or replace it"
 	}
 	return event.Trouble{Kind: f.kind, Text: text + ". What was committed stays and is sent; live sources are not captured meanwhile, others wait", Since: f.since.UTC()}
+}
+
+// probe says whether the disk takes a write, by a small one.
+func (o *Outbox) probe() error {
+	if err := o.disk(); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(o.dir, "probe")
+	if err == nil {
+		_, err = f.Write([]byte("?"))
+		err = errors.Join(err, f.Sync(), f.Close(), os.Remove(f.Name()))
+	}
+	if !isDisk(err) {
+		return nil
+	}
+	return err
 }
 
 // rests says whether the disk is to be left alone for now; the owner's.

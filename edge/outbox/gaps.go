@@ -70,10 +70,15 @@ func (o *Outbox) loadGaps() error {
 	return untold.Err()
 }
 
-// hear keeps a receipt that may say what became of a gap.
+// hear keeps a receipt that may say what became of a gap. A bridge that names the last item of an
+// epoch answers a status with a receipt for each epoch that the status names, as far as it knows it:
+// of one that it does not answer for it has nothing.
 func (o *Outbox) hear(r event.Receipt) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if r.Last != nil && r.Epoch == o.terms[len(o.terms)-1].epoch && o.answered.IsZero() {
+		o.answered = o.now()
+	}
 	if _, ok := o.gaps[r.Epoch]; !ok || len(r.Above) >= event.MaxRanges {
 		return // such a receipt may have left out some
 	}
@@ -94,7 +99,15 @@ func (o *Outbox) judgeGaps(ctx context.Context) error {
 			ready = append(ready, h.receipt)
 		}
 	}
+	silent := !o.answered.IsZero() && o.now().Sub(o.answered) >= hearing
 	o.mu.Unlock()
+	if silent {
+		for _, e := range o.Epochs() {
+			if _, gap := o.gapOf(e.Epoch); gap && !o.hears(e.Epoch) {
+				ready = append(ready, event.Receipt{Epoch: e.Epoch})
+			}
+		}
+	}
 	for _, r := range ready {
 		lost, err := o.judgeGap(ctx, r)
 		if err != nil {
@@ -111,6 +124,20 @@ func (o *Outbox) judgeGaps(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+func (o *Outbox) gapOf(epoch event.Epoch) (gap, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	g, ok := o.gaps[epoch]
+	return g, ok
+}
+
+func (o *Outbox) hears(epoch event.Epoch) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	_, ok := o.heard[epoch]
+	return ok
 }
 
 // mostLost bounds how many numbers of one gap are told one by one.

@@ -64,7 +64,7 @@ func (o *Outbox) Expire(ctx context.Context) (dropped int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("drop what has expired: %w", err)
 	}
-	o.seen()
+	o.keepTroubles(false)
 	o.bearWitness(false)
 	if err := o.takeIn(ctx); err != nil {
 		return dropped, err
@@ -76,7 +76,12 @@ func (o *Outbox) Expire(ctx context.Context) (dropped int, err error) {
 func (o *Outbox) tidy(ctx context.Context) error {
 	err := o.change(ctx, func(s *step) error {
 		if o.ballast.keep(o.log) {
-			o.note(func(s *Stats) { s.Full, o.ceiling = false, 0 })
+			o.note(func(s *Stats) {
+				if s.Full {
+					o.stirTroubles()
+				}
+				s.Full, o.ceiling = false, 0
+			})
 		}
 		for _, table := range []string{"ledger", "losses"} {
 			if err := s.exec("DELETE FROM "+table+" WHERE reported=1 AND at<?", o.now().Add(-ledgerKept).UnixNano()); err != nil {
@@ -166,6 +171,9 @@ func (o *Outbox) Report(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	some, err := unreported(ctx, o.db, 1)
+	if isDisk(err) {
+		return 0, fmt.Errorf("%w: %w", ErrDisk, err)
+	}
 	if err != nil || len(some) == 0 && !o.losesUntold() {
 		return 0, err
 	}

@@ -179,7 +179,8 @@ func Open(dir, edge string, c Config, log *slog.Logger) (_ *Outbox, err error) {
 		ask: make(chan request, 4*maxBatch), done: make(chan struct{}), wake: make(chan struct{}, 1), corrupt: make(chan struct{}), changed: make(chan struct{}, 1),
 		parts: map[uint64]heldParts{}, streams: map[string]usage{}, freed: make(chan struct{}), now: time.Now, entropy: entropy(),
 		freedAbove: map[event.Epoch][]event.Range{}, owing: map[event.Epoch]owed{}, heard: map[event.Epoch]heard{}, gaps: map[event.Epoch]gap{}, losses: map[event.Epoch]int{},
-		troubles: readTroubles(dir, time.Now()), troublesKept: true,
+		troubles: readTroubles(dir, time.Now()),
+		disk:     func() error { return nil },
 	}
 	if err = o.openDatabase(p); err != nil {
 		return nil, fmt.Errorf("open the outbox %s: %w", p.path, err)

@@ -75,23 +75,26 @@ type Outbox struct {
 	receiving        sync.Mutex                    // one receipt at a time
 	freedAbove       map[event.Epoch][]event.Range // above the watermark, by the last receipt of each epoch
 	owing            map[event.Epoch]owed          // receipts that the disk has not taken
+	answered         time.Time                     // when the cloud first did, since the start
 	heard            map[event.Epoch]heard         // receipts for epochs with gaps
 	gaps             map[event.Epoch]gap           // numbers of which nobody knows what became of them
 	losses           map[event.Epoch]int           // ranges that the cloud is still to be told of
 	foreign, refused atomic.Uint64                 // receipts of other buffers' epochs, and such as were not believed
 
-	fault        *fault // nil: the disk takes writes
-	faultEnded   time.Time
-	fullSince    time.Time
-	mended       chan struct{} // closed when it does again
-	troubles     []event.Trouble
-	found        []event.Trouble // while it was opened
-	troublesKept bool            // in their file
-	changed      chan struct{}
-	noted        witness // as it was written last
+	fault      *fault // nil: the disk takes writes
+	faultEnded time.Time
+	fullSince  time.Time
+	mended     chan struct{} // closed when it does again
+	troubles   []keptTrouble
+	found      []event.Trouble // while it was opened
+	untold     bool            // the troubles' file does not say all of them
+	toldAt     time.Time       // when it was written
+	changed    chan struct{}
+	noted      witness // as it was written last
 
 	behind []string // streams whose last transaction stopped dropping short of a quota; the owner's
 
+	disk    func() error // what a write meets: nil, but in tests
 	clock   wallClock
 	now     func() time.Time
 	entropy *ulid.MonotonicEntropy

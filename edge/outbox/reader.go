@@ -38,7 +38,7 @@ func OpenReader(dir, edge string) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{db: db, edge: edge, mark: "mark", Troubles: readTroubles(dir, time.Now()), segments: &segments{dir: (&Outbox{dir: dir}).segmentFolder(), files: map[uint64]*os.File{}}}
+	r := &Reader{db: db, edge: edge, mark: "mark", Troubles: unseen(readTroubles(dir, time.Now())), segments: &segments{dir: (&Outbox{dir: dir}).segmentFolder(), files: map[uint64]*os.File{}}}
 	s := &r.Stats
 	err = db.QueryRow("SELECT epoch, committed, received, dropped, waiting, bytes FROM counts").Scan(&r.Life, &s.Committed, &s.Received, &s.Dropped, &s.Waiting, &s.Bytes)
 	if err == nil {

@@ -13,15 +13,20 @@ import (
 
 // contradicts is why a receipt can't be true of this buffer; "" where it can.
 func (o *Outbox) contradicts(t bounds, r event.Receipt) string {
-	switch highest := r.Highest(); {
-	case t.current && highest > t.through:
+	if highest := r.Highest(); t.current && highest > t.through {
 		return fmt.Sprintf("the cloud has number %d, and %d was the last", highest, t.through)
-	case len(r.Conflicts) > 0:
-		return fmt.Sprintf("the cloud has other items under %d numbers, the first of them %d", len(r.Conflicts), r.Conflicts[0].Seq)
-	case r.Last != nil && r.Last.Seq > 0 && r.Last.Seq <= t.through:
+	}
+	named := r.Conflicts
+	if r.Last != nil {
+		named = append(named[:len(named):len(named)], *r.Last)
+	}
+	for _, k := range named {
 		var id []byte
-		if o.db.QueryRow("SELECT id FROM items WHERE seq=?", t.first-1+r.Last.Seq).Scan(&id) == nil && len(id) == len(ulid.ULID{}) && ulid.ULID(id) != r.Last.ID {
-			return fmt.Sprintf("the cloud's item %d is %s, and this buffer's %s", r.Last.Seq, r.Last.ID, ulid.ULID(id))
+		if k.Seq == 0 || k.Seq > t.through || o.db.QueryRow("SELECT id FROM items WHERE seq=?", t.first-1+k.Seq).Scan(&id) != nil {
+			continue // it does not wait here: nothing is freed by it
+		}
+		if len(id) == len(ulid.ULID{}) && ulid.ULID(id) != k.ID {
+			return fmt.Sprintf("the cloud's item %d is %s, and this buffer's %s", k.Seq, k.ID, ulid.ULID(id))
 		}
 	}
 	return ""

@@ -169,7 +169,11 @@ func (s *step) leave(r row, reason string) error {
 // deleted, and from now on the buffer holds less than it did. That room would else be filled as well.
 func (o *Outbox) tighten() {
 	o.ballast.drop(o.log)
+	defer o.stirTroubles()
 	o.note(func(s *Stats) {
+		if !s.Full {
+			o.fullSince = o.now()
+		}
 		s.Full = true
 		o.ceiling = max(s.Bytes*9/10, o.config.BallastBytes/4)
 	})

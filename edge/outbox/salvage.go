@@ -24,13 +24,14 @@ type wreckage struct {
 	counts   Stats
 	counted  bool // counts can be believed
 	terms    terms
+	last     uint64 // the highest number of a row that is believed
 }
 
 // openWreckage keeps the segments of a corrupt database, which the new one would remove, and reads how
 // it stood.
-func openWreckage(p *opening, segments string) *wreckage {
+func openWreckage(p *opening, folder string) *wreckage {
 	w := &wreckage{path: p.wreck, segments: p.wreck + "-segments", witness: p.witness, mark: "mark"}
-	files, _ := filepath.Glob(filepath.Join(segments, "*.seg"))
+	files, _ := filepath.Glob(filepath.Join(folder, "*.seg"))
 	if os.MkdirAll(w.segments, 0o700) == nil {
 		for _, f := range files {
 			_ = os.Link(f, filepath.Join(w.segments, filepath.Base(f))) // a payload that is not there is lost
@@ -47,6 +48,13 @@ func openWreckage(p *opening, segments string) *wreckage {
 	w.db, _ = sql.Open("sqlite", "file:"+from+"?mode=ro&_pragma=busy_timeout(1000)")
 	w.readCounts()
 	w.readTerms()
+	payloads := &segments{dir: w.segments, files: map[uint64]*os.File{}}
+	defer payloads.close()
+	for i := range w.items(payloads) {
+		if w.believes(i) {
+			w.last = max(w.last, i.own)
+		}
+	}
 	return w
 }
 
@@ -146,17 +154,9 @@ type Salvaged struct {
 
 // base is how the new database begins: with every number used that was used before.
 func (w *wreckage) base() adoption {
-	a := adoption{terms: w.terms, committed: w.witness.Committed}
+	a := adoption{terms: w.terms, committed: max(w.witness.Committed, w.last)}
 	if w.counted {
 		a.committed = max(a.committed, w.counts.Committed)
-	} else {
-		files := &segments{dir: w.segments, files: map[uint64]*os.File{}}
-		for i := range w.items(files) {
-			if w.believes(i) {
-				a.committed = max(a.committed, i.own)
-			}
-		}
-		files.close()
 	}
 	if n := len(a.terms); n > 0 {
 		a.committed = max(a.committed, a.terms[n-1].first)
@@ -182,22 +182,19 @@ func (o *Outbox) salvage(w *wreckage) error {
 	files := &segments{dir: w.segments, files: map[uint64]*os.File{}}
 	defer files.close()
 	kept := map[event.Epoch]int64{}
-	var whole, batch, doubtful []stored
-	bytes := 0
+	var batch, doubtful []stored
+	bytes, n := 0, uint64(0)
 	putBack := func() error {
-		whole, batch, bytes = batch, nil, 0
-		err := o.change(bg, func(s *step) error {
-			for _, i := range whole {
-				if err := s.restore(i, w.segments); err != nil {
-					return fmt.Errorf("put item %d back: %w", i.own, err)
-				}
-			}
-			return nil
-		})
+		put, err := o.restoreAll(batch, w.segments)
+		for _, i := range put {
+			epoch, _ := w.terms.place(i.own)
+			kept[epoch]++
+			n++
+		}
+		batch, bytes = nil, 0
 		o.putBack()
 		return err
 	}
-	n := uint64(0)
 	for i := range w.items(files) {
 		if !w.believes(i) {
 			if i.Kind != event.Ack { // a report of drops speaks of numbers, which are not believed
@@ -206,9 +203,6 @@ func (o *Outbox) salvage(w *wreckage) error {
 			}
 			continue
 		}
-		epoch, _ := w.terms.place(i.own)
-		kept[epoch]++
-		n++
 		batch = append(batch, i)
 		if bytes += len(i.Data); len(batch) == maxBatch || bytes >= maxBatchBytes {
 			if err := putBack(); err != nil {
@@ -248,6 +242,35 @@ func (s Salvaged) text() string {
 	}
 	return fmt.Sprintf("the buffer's database was damaged; it is kept as %s. %d items that waited wait on, %d of them under other numbers; %s. "+
 		"What is in the cloud besides is not lost. Disks seldom fail once: look at `dmesg`, and replace it", s.File, s.Salvaged, s.Renamed, lost)
+}
+
+// restoreAll puts rows back, each alone where one of them does not let itself be put back: a damaged
+// index may give a row twice. A disk without room ends it; the next start begins the salvage anew.
+func (o *Outbox) restoreAll(rows []stored, links string) (put []stored, err error) {
+	restore := func(rows []stored) error {
+		return o.change(bg, func(s *step) error {
+			for _, i := range rows {
+				if err := s.restore(i, links); err != nil {
+					return fmt.Errorf("put item %d back: %w", i.own, err)
+				}
+			}
+			return nil
+		})
+	}
+	if err = restore(rows); err == nil {
+		return rows, nil
+	}
+	for n := range rows {
+		switch err := restore(rows[n : n+1]); {
+		case err == nil:
+			put = append(put, rows[n])
+		case isFull(err) || isDisk(err):
+			return put, err
+		default:
+			o.log.Error("an item of the corrupt outbox was read and could not be put back", "problem", err)
+		}
+	}
+	return put, nil
 }
 
 // restore puts a row back as it was. Larger payloads stay where they are.
@@ -336,30 +359,60 @@ func (w *wreckage) owedByEpoch(kept map[event.Epoch]int64) map[event.Epoch]int64
 	return owed
 }
 
-// putLedgerBack takes over the ledger, as far as its entries are as they were written, and the keys.
+// putLedgerBack takes over the ledger, as far as its entries are as they were written, and the keys. It
+// goes as far as it comes: an entry that is missing is found as a gap, and without its key a source is
+// read again.
 func (o *Outbox) putLedgerBack(w *wreckage) error {
-	return o.change(bg, func(s *step) error {
-		for row := range w.ledger() {
-			epoch, seq := s.terms().place(row.own)
-			if row.own > s.p.stats.Committed || row.mark != dropMark(row.own, epoch, seq, row.reason) {
-				continue
-			}
-			// told anew: a report that told of it may be lost
-			err := s.exec("INSERT OR IGNORE INTO ledger (seq, kind, stream, bytes, reason, at, reported, mark) VALUES (?,?,?,?,?,?,0,?)",
-				row.own, row.kind, row.stream, row.bytes, row.reason, row.at, row.mark)
-			if err != nil {
-				return err
-			}
-		}
-		for key, seq := range w.keys() {
-			if seq > 0 && seq <= s.p.stats.Committed {
-				if err := s.exec("INSERT OR IGNORE INTO keys VALUES (?,?)", key, seq); err != nil {
+	var batch []func(*step) error
+	put := func() error {
+		do := batch
+		batch = nil
+		err := o.change(bg, func(s *step) error {
+			for _, one := range do {
+				if err := one(s); err != nil {
 					return err
 				}
 			}
+			return nil
+		})
+		if err != nil && !isFull(err) && !isDisk(err) {
+			o.log.Warn("some of the corrupt outbox's ledger and keys could not be taken over", "problem", err)
+			return nil
 		}
-		return nil
-	})
+		return err
+	}
+	add := func(one func(*step) error) error {
+		if batch = append(batch, one); len(batch) < deletesAtOnce {
+			return nil
+		}
+		return put()
+	}
+	for row := range w.ledger() {
+		err := add(func(s *step) error {
+			epoch, seq := s.terms().place(row.own)
+			if row.own > s.p.stats.Committed || row.mark != dropMark(row.own, epoch, seq, row.reason) {
+				return nil
+			}
+			// told anew: a report that told of it may be lost
+			return s.exec("INSERT OR IGNORE INTO ledger (seq, kind, stream, bytes, reason, at, reported, mark) VALUES (?,?,?,?,?,?,0,?)",
+				row.own, row.kind, row.stream, row.bytes, row.reason, row.at, row.mark)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for key, seq := range w.keys() {
+		err := add(func(s *step) error {
+			if seq == 0 || seq > s.p.stats.Committed {
+				return nil
+			}
+			return s.exec("INSERT OR IGNORE INTO keys VALUES (?,?)", key, seq)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return put()
 }
 
 // commitAgain commits items anew a transaction's worth at a time, and says how many.

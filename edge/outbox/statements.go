@@ -166,6 +166,9 @@ func (o *Outbox) judge(err error) {
 	if c := code(err); !errors.Is(err, errCorrupt) && c != lib.SQLITE_CORRUPT && c != lib.SQLITE_NOTADB {
 		return
 	}
+	if o.probe() != nil {
+		return // a disk that is gone gives pages of zeros: that says nothing of the database
+	}
 	o.judging.Do(func() {
 		o.log.Error("the outbox's database is corrupt; the next start salvages what can be read", "folder", o.dir, "problem", err)
 		markSuspect(o.dir)

@@ -108,21 +108,29 @@ func lookAtWAL(path string, pageSize int) (look walLook, err error) {
 		return look, err
 	}
 	defer f.Close()
-	in := bufio.NewReaderSize(f, 1<<20)
-	head := make([]byte, walHeader)
-	if _, err := io.ReadFull(in, head); err != nil {
+	b := make([]byte, walHeader)
+	if _, err := io.ReadFull(f, b); err != nil {
 		return look, nil // SQLite takes it for none
 	}
-	var ok bool
-	look.head, ok = readWALHead(head)
-	if !ok {
-		look.headBad = true
-		look.head = walHead{order: look.head.order, page: pageSize, sequence: look.head.sequence}
-		if m := binary.BigEndian.Uint32(head); m&^1 != walMagic {
-			look.head.order = binary.LittleEndian // what every machine of today writes
+	head, ok := readWALHead(b)
+	if ok {
+		look.head = head
+		return look, look.read(bufio.NewReaderSize(f, 1<<20))
+	}
+	// A damaged head says nothing for sure: the order that the frames' checksums have is the right one.
+	for _, order := range []binary.ByteOrder{binary.LittleEndian, binary.BigEndian} {
+		if _, err := f.Seek(walHeader, io.SeekStart); err != nil {
+			return look, err
+		}
+		l := walLook{headBad: true, head: walHead{order: order, page: pageSize, sequence: head.sequence}}
+		if err := l.read(bufio.NewReaderSize(f, 1<<20)); err != nil {
+			return look, err
+		}
+		if look.head.page == 0 || l.damaged && !look.damaged {
+			look = l
 		}
 	}
-	return look, look.read(in)
+	return look, nil
 }
 
 func (l *walLook) read(in io.Reader) error {

@@ -153,6 +153,9 @@ func (o *Outbox) compare(w witness) error {
 			return nil
 		}
 		o.missing(w, true, "is not the one that was there", 0, 0)
+		if o.stats.Committed == 0 {
+			return o.takeOver(w)
+		}
 		return nil
 	}
 	lacks := w.Committed - min(w.Committed, o.stats.Committed)

@@ -33,6 +33,7 @@ func (w *wreckage) items(files *segments) iter.Seq[stored] {
 		if w.db.QueryRow("SELECT max(seq) FROM items").Scan(&last) != nil {
 			last = 1 << 24 // as far as is looked where even that is broken
 		}
+		last = min(last, w.farthest())
 		for from, stride := uint64(1), uint64(1); from <= last; {
 			got, on, err := w.read(from, files, yield)
 			if got >= from {
@@ -45,6 +46,16 @@ func (w *wreckage) items(files *segments) iter.Seq[stored] {
 			stride = min(stride*2, widestStride)
 		}
 	}
+}
+
+// farthest bounds how far is looked for rows where pages can't be read: a number with a flipped bit
+// would have it look for ever.
+func (w *wreckage) farthest() uint64 {
+	far := max(w.witness.Committed, 1<<24) + 1<<20
+	if w.counted {
+		far = max(far, w.counts.Committed)
+	}
+	return far
 }
 
 func (w *wreckage) columns() string { return strings.Replace(itemColumns, "mark", w.mark, 1) }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/oklog/ulid/v2"
+	lib "modernc.org/sqlite/lib"
 
 	"cloudcanvas/shared/event"
 )
@@ -108,6 +109,11 @@ func (o *Outbox) commitEach(batch []request, answers []Answer) {
 func (o *Outbox) insist(one []request, answers []Answer) error {
 	err := o.transact(one, answers)
 	if !isFull(err) {
+		if c := code(err); c == lib.SQLITE_CORRUPT || c == lib.SQLITE_NOTADB {
+			if gone := o.probe(); gone != nil {
+				return fmt.Errorf("%w: %w (%w)", ErrDisk, gone, err)
+			}
+		}
 		o.judge(err)
 		return err
 	}
@@ -144,7 +150,10 @@ func (o *Outbox) transact(batch []request, answers []Answer) error {
 	if err := s.exec("BEGIN IMMEDIATE"); err != nil {
 		return fmt.Errorf("begin a transaction: %w", err)
 	}
-	err := s.all(batch, answers)
+	err := o.disk()
+	if err == nil {
+		err = s.all(batch, answers)
+	}
 	if err == nil {
 		err = o.segments.sync()
 	}
