@@ -97,7 +97,7 @@ func (s *shift) acknowledge(ctx context.Context) {
 func (s *shift) place(ctx context.Context, b *batch, l *letter) error {
 	if l.status != nil {
 		if l.status.Status == event.Online && s.slots.Carries(l.status.Edge) {
-			s.book.speaks(l.status)
+			s.dirty = s.book.speaks(l.status) || s.dirty
 			b.greeted = append(b.greeted, l.status)
 		}
 		return nil
@@ -357,7 +357,7 @@ func (s *shift) settle(ctx context.Context, b *batch) {
 	for _, id := range b.whole {
 		s.discard(ctx, id)
 	}
-	s.dirty = s.dirty || len(b.entries) > 0 || len(numbers) > 0 || len(b.known) > 0 || len(b.greeted) > 0
+	s.dirty = s.dirty || len(b.entries) > 0 || len(numbers) > 0 || len(b.known) > 0 || len(b.conflicts) > 0
 	if len(b.known) > 0 && time.Since(s.checked) >= s.cfg.ReceiptEvery {
 		s.checkpoint(ctx) // receipts for these wait for one
 	}
