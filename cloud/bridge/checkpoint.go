@@ -77,13 +77,14 @@ type savedKnown struct {
 
 // savedDevice is what is known of an edge beside its epochs.
 type savedDevice struct {
-	Newer  bool          `json:"newer,omitempty"` // its program reads conflicts
-	Named  []event.Epoch `json:"named,omitempty"` // in its latest status
-	Twins  []event.Epoch `json:"twins,omitempty"` // two that alternate
-	Since  time.Time     `json:"since,omitzero"`  // they do
-	Last   time.Time     `json:"last,omitzero"`   // they did
-	Day    int64         `json:"day,omitempty"`   // since 1970, of which Stored is
-	Stored int64         `json:"stored,omitempty"`
+	Newer   bool          `json:"newer,omitempty"`   // its program reads conflicts
+	Named   []event.Epoch `json:"named,omitempty"`   // in its latest status
+	Twins   []event.Epoch `json:"twins,omitempty"`   // two that alternate
+	Since   time.Time     `json:"since,omitzero"`    // they do
+	Last    time.Time     `json:"last,omitzero"`     // they did
+	Day     int64         `json:"day,omitempty"`     // since 1970, of which Stored is
+	Refused refusals      `json:"refused,omitempty"` // messages over its bounds so far
+	Stored  int64         `json:"stored,omitempty"`
 }
 
 func slotKey(slot int) []byte { return fmt.Appendf(nil, "%d", slot) }
@@ -262,11 +263,11 @@ func within(b *roaring64.Bitmap, most uint64) *roaring64.Bitmap {
 }
 
 func (d *device) save() (s savedDevice, any bool) {
-	s = savedDevice{Newer: d.newer, Named: d.named, Day: d.day, Stored: d.stored}
+	s = savedDevice{Newer: d.newer, Named: d.named, Day: d.day, Stored: d.stored, Refused: d.refused}
 	if !d.twin.since.IsZero() {
 		s.Twins, s.Since, s.Last = d.twin.pair[:], d.twin.since.UTC(), d.twin.last.UTC()
 	}
-	return s, d.newer || d.stored > 0 || s.Twins != nil
+	return s, d.newer || d.stored > 0 || len(d.refused) > 0 || s.Twins != nil
 }
 
 // latestCheckpoints reads canvas.bridge. Of each part of a slot the last one of the latest lease
@@ -375,6 +376,11 @@ func (l *ledger) loadAccount(edge string, epoch event.Epoch, saved savedAccount)
 func (d *device) load(s savedDevice) {
 	d.newer, d.named = s.Newer, s.Named[:min(len(s.Named), event.MaxEpochs)]
 	d.day, d.stored = s.Day, s.Stored
+	for why, n := range s.Refused {
+		if len(why) < 32 && len(d.refused) < maxBounds {
+			d.refuse(why, n)
+		}
+	}
 	if len(s.Twins) == 2 {
 		d.twin.pair, d.twin.since, d.twin.last = [2]event.Epoch{s.Twins[0], s.Twins[1]}, s.Since, s.Last
 	}

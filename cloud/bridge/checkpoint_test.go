@@ -180,6 +180,7 @@ func TestCheckpointKeepsWhatIsKnownOfDevices(t *testing.T) {
 	hear("e1", 2)
 	l.disagree("mast", "e1", known{seq: 9, id: event.NewID(time.Now())})
 	l.mayStore("mast", 77, 1000)
+	l.refuse("mast", boundQueue)
 	back := newLedger(time.Now)
 	for _, r := range saveAll(t, l) {
 		c, err := parseCheckpoint(r)
@@ -193,7 +194,7 @@ func TestCheckpointKeepsWhatIsKnownOfDevices(t *testing.T) {
 	was, _ := json.Marshal(l.status())
 	is, _ := json.Marshal(back.status())
 	a := back.find("mast", "e1")
-	if !back.newerProgram("mast") || a.of.twin.of("e1", time.Now()) != "e2" || len(a.says(time.Now()).Conflicts) != 1 || a.of.stored != 77 {
+	if !back.newerProgram("mast") || a.of.twin.of("e1", time.Now()) != "e2" || len(a.says(time.Now()).Conflicts) != 1 || a.of.stored != 77 || a.of.refused[boundQueue] != 1 {
 		t.Errorf("%s became %s", was, is)
 	}
 }

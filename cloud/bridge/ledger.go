@@ -193,7 +193,7 @@ type EdgeStatus struct {
 	Last    time.Time     `json:"last"`           // when something last came
 	// Twin is the epoch of another agent that speaks under the same name at the same time.
 	Twin event.Epoch `json:"twin,omitempty"`
-	// Refused are messages of the edge that went over a bound, by the bound, since this bridge began.
+	// Refused are messages of the edge that went over a bound, by the bound.
 	Refused map[string]uint64 `json:"refused,omitempty"`
 	Counts
 }

@@ -214,11 +214,18 @@ func (l *ledger) refuse(edge string, why bound) (tell bool) {
 		}
 		return tell
 	}
-	if d.refused == nil {
-		d.refused = refusals{}
-	}
-	d.refused[why]++
+	d.refuse(why, 1)
 	return d.tell(why, now)
+}
+
+// maxBounds is more than there are.
+const maxBounds = 16
+
+func (r *rates) refuse(why bound, n uint64) {
+	if r.refused == nil {
+		r.refused = refusals{}
+	}
+	r.refused[why] += n
 }
 
 // tell says whether a bound should be told of now.

@@ -58,7 +58,7 @@ func newGapMetrics(b *Bridge) *gapMetrics {
 		missing: prometheus.NewDesc("canvas_bridge_missing_items", "Numbers that have not come although later ones have, of edges where that stands for over a minute.", by, nil),
 		age:     prometheus.NewDesc("canvas_bridge_gap_seconds", "Since when they are missing.", by, nil),
 		twins:   prometheus.NewDesc("canvas_bridge_twins", "Edges under whose name two agents speak at the same time.", nil, nil),
-		refused: prometheus.NewDesc("canvas_bridge_refused_messages", "Messages over a bound of their edge since the bridge began, of the edges with most.", []string{"edge", "bound"}, nil),
+		refused: prometheus.NewDesc("canvas_bridge_refused_messages", "Messages over a bound of their edge so far, of the edges with most.", []string{"edge", "bound"}, nil),
 	}
 }
 

@@ -26,6 +26,7 @@ func printBridges(w io.Writer, owners map[string]coord.Owner, edges []bridge.Edg
 	}
 	fmt.Fprintf(w, "\nedges known\t%d\n", countEdges(edges))
 	printTwins(w, edges)
+	printRefused(w, edges)
 	late := slices.DeleteFunc(slices.Clone(edges), func(s bridge.EdgeStatus) bool { return !s.Late(now) })
 	if len(late) == 0 {
 		fmt.Fprintln(w, "gaps\tnone")
@@ -46,6 +47,22 @@ func printTwins(w io.Writer, edges []bridge.EdgeStatus) {
 		}
 		said[s.Edge] = true
 		fmt.Fprintf(w, "TWINS\t%s\tepochs %s and %s: two agents have this name, give one of them another\n", s.Edge, s.Epoch, s.Twin)
+	}
+}
+
+// printRefused names the edges whose messages were over a bound.
+func printRefused(w io.Writer, edges []bridge.EdgeStatus) {
+	said := map[string]bool{}
+	for _, s := range edges {
+		if len(s.Refused) == 0 || said[s.Edge] {
+			continue
+		}
+		said[s.Edge] = true
+		var text []string
+		for _, bound := range slices.Sorted(maps.Keys(s.Refused)) {
+			text = append(text, fmt.Sprintf("%s %d", bound, s.Refused[bound]))
+		}
+		fmt.Fprintf(w, "REFUSED\t%s\tmessages over a bound so far: %s\n", s.Edge, strings.Join(text, ", "))
 	}
 }
 

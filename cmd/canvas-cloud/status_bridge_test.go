@@ -19,9 +19,9 @@ func TestStatusNamesBridgesAndLateGaps(t *testing.T) {
 			{Edge: "vessel", Epoch: "e1", Missing: 1, Since: now, Last: now},
 			{Edge: "mast", Epoch: "e0", Last: now},
 			{Edge: "pass", Epoch: "e5", Last: now, Twin: "e6"},
-			{Edge: "pass", Epoch: "e6", Last: now, Twin: "e5"},
+			{Edge: "pass", Epoch: "e6", Last: now, Twin: "e5", Refused: map[string]uint64{"queue": 7, "ahead": 2}},
 		}, now)
-	for _, want := range []string{"cloud-1\t2\n", "edges known\t3\n", "TWINS\tpass\tepochs e5 and e6: ", "mast\te1\t3\t2h0m0s\t0s\t4-5 9\n"} {
+	for _, want := range []string{"cloud-1\t2\n", "edges known\t3\n", "REFUSED\tpass\tmessages over a bound so far: ahead 2, queue 7\n", "TWINS\tpass\tepochs e5 and e6: ", "mast\te1\t3\t2h0m0s\t0s\t4-5 9\n"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
 		}
