@@ -145,7 +145,7 @@ func (c *Cloud) Bridge(ctx context.Context) error {
 	}
 	defer log.Close()
 	b, err := bridge.New(c.Config.Bridge, bridge.Parts{
-		Intake: bridge.MQTT{
+		Intake: &bridge.MQTT{
 			Options: broker.MQTTOptions{URL: c.MQTT.URL, ClientID: c.Config.Bridge.ClientID, Security: c.MQTT.Security, Log: c.Log},
 			Share:   c.Config.Bridge.Share,
 		},

@@ -21,7 +21,9 @@ func DeadLetters(c Config, log deadletter.Log, group coord.Coordinator, objects 
 }
 
 // StoreOf is the object store as putting back reads and writes it.
-func StoreOf(c Config, s *store.Store) deadletter.Objects { return objects{s, c.Bridge.ItemLimit(), nil} }
+func StoreOf(c Config, s *store.Store) deadletter.Objects {
+	return objects{s, c.Bridge.ItemLimit(), nil}
+}
 
 // checks are the bridge's, with the edges that are blocked now.
 type checks struct {

@@ -18,7 +18,7 @@ import (
 type ground struct {
 	rules screen.Config
 	views *reference.Store
-	epoch event.Epoch // of the buffer: what an earlier one was given may have been lost with it
+	life  event.Epoch // of the buffer's database: what an earlier one was given may have been lost with it
 	log   *slog.Logger
 }
 
@@ -41,7 +41,7 @@ func (g *ground) see(v *screen.Verdict, d *event.TileDecision, p capture.Picture
 	if !ok {
 		return sight{}
 	}
-	key = string(g.epoch) + " " + key
+	key = string(g.life) + " " + key
 	now := sight{ground: g, key: key, view: reference.View{Source: file, Seen: p.At}, look: g.rules.Look(p.Image, mask)}
 	last, known := g.views.Last(key)
 	if !known {

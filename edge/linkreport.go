@@ -33,7 +33,8 @@ func (a *Agent) LinkReport(ctx context.Context) (event.LinkReport, error) {
 		r.Oldest = time.Time{}
 	}
 	for _, c := range view.Next {
-		n := event.NextItem{Seq: c.Seq, Priority: c.Priority, Rung: c.Rung, Bytes: c.Bytes, Sent: c.Sent, Parts: c.Parts, Why: string(c.Why)}
+		n := event.NextItem{Priority: c.Priority, Rung: c.Rung, Bytes: c.Bytes, Sent: c.Sent, Parts: c.Parts, Why: string(c.Why)}
+		n.Epoch, n.Seq = a.box.Place(c.Seq)
 		if n.Kind, n.Stream, n.Subject, err = a.box.About(ctx, c.Seq); err == nil {
 			r.Next = append(r.Next, n) // else the cloud has it by now
 		}

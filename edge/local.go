@@ -85,7 +85,7 @@ func (a *Agent) stats() any {
 	for name, count := range a.messages {
 		messages[name] = count()
 	}
-	return map[string]any{"edge": a.config.Edge, "version": a.parts.Version, "outbox": a.box.Stats(), "uplink": a.uplink.Next(statsNext),
+	return map[string]any{"edge": a.config.Edge, "version": a.parts.Version, "outbox": a.box.Stats(), "epochs": a.box.Epochs(), "troubles": a.box.Troubles(), "uplink": a.uplink.Next(statsNext),
 		"quarantined": a.Quarantined(), "shed": a.lost.count.Load(), "cameras": a.cameraStates(), "streams": a.streams(), "messages": messages, "power": a.power.State()}
 }
 

@@ -19,11 +19,14 @@ func (a *Agent) register(to prometheus.Registerer) error {
 		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "canvas_edge_" + name + "_total", Help: help}, value)
 	}
 	for _, c := range []prometheus.Collector{
-		counter("outbox_committed_items", "Items committed in this epoch.", func() float64 { return float64(a.box.Stats().Committed) }),
+		counter("outbox_committed_items", "Items committed since the buffer's database was made.", func() float64 { return float64(a.box.Stats().Committed) }),
 		counter("outbox_received_items", "Items that the cloud has.", func() float64 { return float64(a.box.Stats().Received) }),
 		counter("outbox_dropped_items", "Items in the ledger of drops.", func() float64 { return float64(a.box.Stats().Dropped) }),
 		gauge("outbox_waiting_items", "Items that wait for the cloud.", func() float64 { return float64(a.box.Stats().Waiting) }),
 		gauge("outbox_waiting_bytes", "Data that waits for the cloud.", func() float64 { return float64(a.box.Stats().Bytes) }),
+		gauge("outbox_troubles", "What is wrong with the buffer; the status says what.", func() float64 { return float64(len(a.box.Troubles())) }),
+		counter("outbox_foreign_receipts", "Receipts for epochs that are not this buffer's.", func() float64 { foreign, _ := a.box.Receipts(); return float64(foreign) }),
+		counter("outbox_refused_receipts", "Receipts that could not be true of this buffer.", func() float64 { _, refused := a.box.Receipts(); return float64(refused) }),
 		counter("quarantined", "Inputs left out because they killed the process.", func() float64 { return float64(a.Quarantined()) }),
 		counter("shed", "Items of live sources that could not be committed.", func() float64 { return float64(a.lost.count.Load()) }),
 		gauge("link_up", "1 while there is a connection to the cloud's broker.", func() float64 {

@@ -117,10 +117,10 @@ func Open(ctx context.Context, c Config, p Parts) (_ *Agent, err error) {
 		return nil, err
 	}
 	if a.ground != nil {
-		a.ground.epoch = a.box.Epoch()
+		a.ground.life = a.box.Life()
 	}
 	a.link, err = mqtt.Dial(ctx, mqtt.Options{URL: c.Cloud.URL, ClientID: c.Cloud.ClientID, Security: c.Cloud.Security,
-		Edge: c.Edge, Epoch: a.box.Epoch(), Version: p.Version, Log: a.log})
+		Edge: c.Edge, Buffer: a.box, Version: p.Version, Log: a.log})
 	if err != nil {
 		return nil, err
 	}
@@ -148,6 +148,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	group.Go(func() error { return a.lookOut(ctx) })
 	group.Go(func() error { a.desk.run(ctx); return nil })
 	group.Go(func() error { a.tellLink(ctx); return nil })
+	group.Go(func() error { a.tellTroubles(ctx); return nil })
 	group.Go(func() error { telemetry.Watchdog(ctx, &a.hands); return nil })
 	if a.taker != nil {
 		group.Go(func() error { return a.taker.Run(ctx) })
@@ -218,7 +219,7 @@ func (a *Agent) keepLedger(ctx context.Context, keep func() error) {
 			return
 		case <-tick.C:
 		}
-		if err := keep(); err != nil && ctx.Err() == nil {
+		if err := keep(); err != nil && ctx.Err() == nil && !errors.Is(err, outbox.ErrDisk) { // that is told once
 			a.log.Warn("keeping the ledger of drops", telemetry.Err, err)
 		}
 	}
@@ -255,8 +256,24 @@ func (a *Agent) Stats() outbox.Stats { return a.box.Stats() }
 // Quarantined counts the inputs that are left out because they killed the process.
 func (a *Agent) Quarantined() int { return a.attempts.Quarantined() }
 
-// Epoch is this life of the buffer.
+// Epoch is the one in which is committed now.
 func (a *Agent) Epoch() event.Epoch { return a.box.Epoch() }
+
+// Knows says whether an epoch is one of this buffer's.
+func (a *Agent) Knows(epoch event.Epoch) bool { return a.box.Knows(epoch) }
+
+// tellTroubles tells the cloud at once when the buffer has a trouble, or is rid of one, or begins
+// another epoch.
+func (a *Agent) tellTroubles(ctx context.Context) {
+	for {
+		select {
+		case <-a.box.Changed():
+			a.link.Announce(ctx)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
 
 // Close gives back what Open took.
 func (a *Agent) Close() {

@@ -208,9 +208,9 @@ func TestOnlyTilesThatChangedAreSentAgain(t *testing.T) {
 		t.Errorf("%d tiles were sent, want 5", n)
 	}
 	lost := newGround(t, views)
-	lost.epoch = "another" // the buffer was lost, and what waited in it
+	lost.life = "another" // the buffer was lost, and what waited in it
 	if got := decisions(read(t, scene(t, dir+"/third.tif", 500_000, 1, 0), lost, box)); slices.Contains(got, "dropped unchanged") {
-		t.Errorf("in another epoch: %q", got)
+		t.Errorf("in another database: %q", got)
 	}
 	// Other ground has never been seen.
 	elsewhere := read(t, scene(t, dir+"/elsewhere.tif", 600_000, 1, 0), newGround(t, views), box)

@@ -52,6 +52,9 @@ func (a *Agent) shed(ctx context.Context, stream string, err error) error {
 		return err
 	}
 	n := a.lost.count.Add(1)
+	if errors.Is(err, outbox.ErrDisk) {
+		return nil // the outbox tells of its disk once, and at its end how much that was
+	}
 	now, told := time.Now().UnixNano(), a.lost.told.Load()
 	if now-told > int64(10*time.Second) && a.lost.told.CompareAndSwap(told, now) {
 		a.log.Warn("an item could not be committed and is not captured", telemetry.Stream, stream, "shed", n, telemetry.Err, err)

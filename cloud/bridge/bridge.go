@@ -54,9 +54,10 @@ type Bridge struct {
 	told       decisions
 	deadBounds *deadBounds // of dead letters; the commit loop's
 
-	mu    sync.Mutex
-	book  *ledger // while at work
-	ready error   // why nothing is carried now
+	mu      sync.Mutex
+	book    *ledger // while at work
+	ready   error   // why nothing is carried now
+	unsaved error   // why the latest checkpoint could not be written
 }
 
 // New makes a bridge. Run starts it.
@@ -124,6 +125,7 @@ type shift struct {
 	// Of the commit loop.
 	ends    offsets       // the book holds all records below these
 	poison  *fingerprints // of what is in the DLQ
+	ids     *ids          // which items stand under the last numbers
 	dirty   bool          // there is something that no checkpoint has
 	written int64         // bytes since the last checkpoint
 	checked time.Time     // when that was
@@ -134,10 +136,11 @@ type shift struct {
 func (b *Bridge) work(ctx context.Context, own tenure) error {
 	s := &shift{
 		Bridge: b, tenure: own, book: newLedger(time.Now),
-		queue: newQueue(b.cfg.QueueMessages, b.cfg.QueueBytes),
+		ids:   newIDs(idsMost),
 		parts: newParts(b.Objects, b.cfg.PartsBytes, b.cfg.ItemBytes),
 		read:  make(chan []*letter), settled: make(chan []*letter, 1), ends: offsets{}, poison: newFingerprints(), gate: newGate(),
 	}
+	s.queue = newQueue(b.cfg.QueueMessages, b.cfg.QueueBytes, b.cfg.QueueShare, func(edge string) { s.refuse(edge, boundQueue) })
 	b.setReady(errRecovering)
 	if err := s.recover(ctx); err != nil {
 		return err
@@ -147,7 +150,7 @@ func (b *Bridge) work(ctx context.Context, own tenure) error {
 	b.mu.Unlock()
 	defer func() {
 		b.mu.Lock()
-		b.book, b.ready = nil, errRecovering
+		b.book, b.ready, b.unsaved = nil, errRecovering, nil
 		b.mu.Unlock()
 	}()
 	ctx, stop := context.WithCancelCause(ctx)
@@ -235,6 +238,7 @@ func (s *shift) commitOn(ctx context.Context) error {
 		case <-tick.C:
 			s.learn()
 			s.tellCounted(ctx, false)
+			s.giveUp(ctx, boundAge, s.parts.stale(time.Now().Add(-s.cfg.PartsAge)))
 			s.checkpoint(ctx)
 		case <-ctx.Done():
 			// A last checkpoint makes the next start quick. It is only written while this bridge may.

@@ -4,10 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
 	"maps"
+	"math"
+	"math/bits"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
+	"github.com/oklog/ulid/v2"
 
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/shared/broker"
@@ -40,13 +44,16 @@ func (o offsets) lower(other offsets) offsets {
 }
 
 // checkpoint is one record of canvas.bridge: what Kafka has of the edges of one slot, in all records
-// below the offsets. The key is the slot's number.
+// below the offsets. A slot whose edges need more than a record lies in several, of which each holds
+// some of its edges. The key is the slot's number, with "+" and the part's where it is not the first.
 type checkpoint struct {
 	Slot    int                                     `json:"slot"`
+	Part    int                                     `json:"part,omitempty"`
 	Epoch   coord.Epoch                             `json:"epoch"` // of the slot's lease
 	Time    time.Time                               `json:"time"`
 	Offsets offsets                                 `json:"offsets"`
 	Edges   map[string]map[event.Epoch]savedAccount `json:"edges"`
+	Devices map[string]savedDevice                  `json:"devices,omitempty"`
 }
 
 type savedAccount struct {
@@ -54,24 +61,59 @@ type savedAccount struct {
 	Above   []byte    `json:"above,omitempty"` // a roaring bitmap of 64 bits, its portable form
 	Used    time.Time `json:"used"`
 	Stuck   time.Time `json:"stuck,omitzero"`
+	// Last is the item with the highest number, as far as its id is known.
+	Last *savedKnown `json:"last,omitempty"`
+	// Conflicts are the numbers under which another item came, and when the last one did.
+	Conflicts []event.Known `json:"conflicts,omitempty"`
+	Conflict  time.Time     `json:"conflict,omitzero"`
+}
+
+// savedKnown is which item stands under a number.
+type savedKnown struct {
+	Seq uint64    `json:"seq"`
+	ID  ulid.ULID `json:"id"`
+	Sum []byte    `json:"sum"` // how its sha256 begins
+}
+
+// savedDevice is what is known of an edge beside its epochs.
+type savedDevice struct {
+	Newer   bool          `json:"newer,omitempty"`   // its program reads conflicts
+	Named   []event.Epoch `json:"named,omitempty"`   // in its latest status
+	Twins   []event.Epoch `json:"twins,omitempty"`   // two that alternate
+	Since   time.Time     `json:"since,omitzero"`    // they do
+	Last    time.Time     `json:"last,omitzero"`     // they did
+	Day     int64         `json:"day,omitempty"`     // since 1970, of which Stored is
+	Refused refusals      `json:"refused,omitempty"` // messages over its bounds so far
+	Stored  int64         `json:"stored,omitempty"`
 }
 
 func slotKey(slot int) []byte { return fmt.Appendf(nil, "%d", slot) }
 
+func (c checkpoint) key() []byte {
+	if c.Part == 0 {
+		return slotKey(c.Slot)
+	}
+	return fmt.Appendf(nil, "%d+%d", c.Slot, c.Part)
+}
+
 // checkpoint writes what the book holds, so that the next reading of the log can begin here. The
 // commit loop calls it between batches, when everything this bridge has written is in the book. A
-// checkpoint that fails costs nothing but time at the next start.
+// checkpoint that fails costs time at the next start, and more the longer none succeeds.
 func (s *shift) checkpoint(ctx context.Context) {
 	s.checked = time.Now()
 	if !s.dirty {
 		return
 	}
 	if err := s.save(ctx); err != nil {
-		if ctx.Err() == nil {
-			s.Logger.Warn("a checkpoint failed; the next one makes up for it", "error", err)
+		if ctx.Err() == nil && s.setUnsaved(fmt.Errorf("what the bridge has seen can't be written to %s, so that its next start takes long: %w", event.BridgeTopic, err)) {
+			s.Logger.Error("a checkpoint could not be written; the bridge goes on and tries again, but says that it is not ready", "error", err)
 		}
 		return
 	}
+	if s.setUnsaved(nil) {
+		s.Logger.Info("checkpoints are written again")
+	}
+	s.book.saved()
 	s.dirty, s.written = false, 0
 }
 
@@ -87,6 +129,7 @@ func (s *shift) save(ctx context.Context) error {
 			ends[topic][p] = r.End
 		}
 	}
+	s.book.tidy()
 	records, err := s.book.save(s.tenure, ends)
 	if err != nil {
 		return err
@@ -98,48 +141,143 @@ func (s *shift) save(ctx context.Context) error {
 	return nil
 }
 
-// save makes a record of each slot that is owned.
+// Bounds of a record. Kafka takes a mebibyte; base64 lets bitmaps grow by a third.
+const (
+	recordMost = 900 << 10
+	aboveMost  = 480 << 10
+	partsMost  = 256 // of a slot
+)
+
+// save makes the records of each slot that is owned.
 func (l *ledger) save(own tenure, ends offsets) ([]broker.Record, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	records := make([]broker.Record, 0, Slots)
 	for slot := range own.slots.All() {
-		edges := l.slots[slot]
-		c := checkpoint{Slot: slot, Epoch: own.epochs[slot], Time: l.now().UTC(), Offsets: ends, Edges: map[string]map[event.Epoch]savedAccount{}}
-		for edge, epochs := range edges {
-			c.Edges[edge] = map[event.Epoch]savedAccount{}
-			for e, a := range epochs {
-				saved := savedAccount{Through: a.through, Used: a.used.UTC(), Stuck: a.stuck.UTC()}
-				if a.stuck.IsZero() {
-					saved.Stuck = time.Time{}
-				}
-				if a.above != nil {
-					a.above.RunOptimize()
-					var err error
-					if saved.Above, err = a.above.ToBytes(); err != nil {
-						return nil, fmt.Errorf("saving what edge %s has sent: %w", edge, err)
-					}
-				}
-				c.Edges[edge][e] = saved
-			}
-		}
-		value, err := json.Marshal(c)
+		some, err := l.saveSlot(slot, checkpoint{Slot: slot, Epoch: own.epochs[slot], Time: l.now().UTC(), Offsets: ends})
 		if err != nil {
-			return nil, fmt.Errorf("saving slot %d: %w", slot, err)
+			return nil, err
 		}
-		records = append(records, broker.Record{Topic: event.BridgeTopic, Key: slotKey(slot), Value: value})
+		records = append(records, some...)
 	}
 	return records, nil
 }
 
-// latestCheckpoints reads canvas.bridge. Of each slot the last one of the latest lease counts: a
-// bridge that has lost its lease may write one late. What can't be read is handed to bad.
-func latestCheckpoints(ctx context.Context, log Log, bad func(broker.Record, error)) (map[int]checkpoint, error) {
+// saveSlot makes as many records as a slot needs: 1, 2, 4 … The last goes first. So whenever the
+// writing of them ends half way, what was written and what stands there from before hold everything:
+// where a slot is cut finer, the upper half is there before the lower ones are replaced by less.
+func (l *ledger) saveSlot(slot int, c checkpoint) ([]broker.Record, error) {
+	for ; ; l.cuts[slot]++ {
+		parts := 1 << l.cuts[slot]
+		records := make([]broker.Record, 0, parts)
+		fits := true
+		for part := parts - 1; part >= 0 && fits; part-- {
+			c.Part = part
+			c.Edges, c.Devices = map[string]map[event.Epoch]savedAccount{}, nil
+			for edge, d := range l.slots[slot] {
+				if partOf(edge, parts) != part {
+					continue
+				}
+				var err error
+				if c.Edges[edge], err = l.saveEpochs(d); err != nil {
+					return nil, fmt.Errorf("saving what edge %s has sent: %w", edge, err)
+				}
+				if saved, any := d.save(); any {
+					if c.Devices == nil {
+						c.Devices = map[string]savedDevice{}
+					}
+					c.Devices[edge] = saved
+				}
+			}
+			value, err := json.Marshal(c)
+			if err != nil {
+				return nil, fmt.Errorf("saving slot %d: %w", slot, err)
+			}
+			fits = len(value) <= recordMost || len(c.Edges) == 1 || parts >= partsMost
+			records = append(records, broker.Record{Topic: event.BridgeTopic, Key: c.key(), Value: value})
+		}
+		if fits {
+			return records, nil
+		}
+	}
+}
+
+// partOf is the part of a slot that an edge lies in, so that each part of so many becomes two of
+// twice as many.
+func partOf(edge string, parts int) int {
+	if parts == 1 {
+		return 0
+	}
+	h := fnv.New32()
+	h.Write([]byte(edge))
+	h.Write([]byte{'+'})
+	return int(h.Sum32() % uint32(parts))
+}
+
+func (l *ledger) saveEpochs(d *device) (map[event.Epoch]savedAccount, error) {
+	epochs := make(map[event.Epoch]savedAccount, len(d.epochs))
+	room := uint64(aboveMost)
+	for e, a := range d.epochs {
+		saved := savedAccount{Through: a.through, Used: a.used.UTC(), Conflicts: a.conflicts}
+		if !a.stuck.IsZero() {
+			saved.Stuck = a.stuck.UTC()
+		}
+		if len(a.conflicts) > 0 {
+			saved.Conflict = a.conflict.UTC()
+		}
+		if a.last.seq > 0 {
+			saved.Last = &savedKnown{a.last.seq, a.last.id, a.last.sum[:]}
+		}
+		if a.above != nil {
+			a.above.RunOptimize()
+			above := within(a.above, room)
+			if above != a.above {
+				l.losing(a, "a checkpoint has no room for all numbers above the first that is missing")
+			}
+			var err error
+			if saved.Above, err = above.ToBytes(); err != nil {
+				return nil, err
+			}
+			room -= min(room, uint64(len(saved.Above)))
+		}
+		epochs[e] = saved
+	}
+	return epochs, nil
+}
+
+// within is a bitmap, or as many of its lowest numbers as fit into so many bytes. Only what came
+// before there were bounds is larger; of what is left out a repeat is not recognised after a restart.
+func within(b *roaring64.Bitmap, most uint64) *roaring64.Bitmap {
+	for b.GetSerializedSizeInBytes() > most {
+		half, err := b.Select(b.GetCardinality() / 2)
+		if err != nil {
+			return roaring64.New()
+		}
+		b = b.Clone()
+		b.RemoveRange(half, math.MaxUint64)
+		if b.IsEmpty() {
+			break
+		}
+	}
+	return b
+}
+
+func (d *device) save() (s savedDevice, any bool) {
+	s = savedDevice{Newer: d.newer, Named: d.named, Day: d.day, Stored: d.stored, Refused: d.refused}
+	if !d.twin.since.IsZero() {
+		s.Twins, s.Since, s.Last = d.twin.pair[:], d.twin.since.UTC(), d.twin.last.UTC()
+	}
+	return s, d.newer || d.stored > 0 || len(d.refused) > 0 || s.Twins != nil
+}
+
+// latestCheckpoints reads canvas.bridge. Of each part of a slot the last one of the latest lease
+// counts: a bridge that has lost its lease may write one late. What can't be read is handed to bad.
+func latestCheckpoints(ctx context.Context, log Log, bad func(broker.Record, error)) (map[int][]checkpoint, error) {
 	ranges, err := log.Offsets(ctx, event.BridgeTopic)
 	if err != nil {
 		return nil, err
 	}
-	latest := map[int]checkpoint{}
+	latest := map[string]checkpoint{}
 	for p, r := range ranges {
 		err := log.Scan(ctx, event.BridgeTopic, p, r.First, r.End, func(r broker.Record) error {
 			if r.Value == nil {
@@ -150,8 +288,8 @@ func latestCheckpoints(ctx context.Context, log Log, bad func(broker.Record, err
 				bad(r, err)
 				return nil
 			}
-			if c.Epoch >= latest[c.Slot].Epoch {
-				latest[c.Slot] = c
+			if c.Epoch >= latest[string(r.Key)].Epoch {
+				latest[string(r.Key)] = c
 			}
 			return nil
 		})
@@ -159,7 +297,11 @@ func latestCheckpoints(ctx context.Context, log Log, bad func(broker.Record, err
 			return nil, err
 		}
 	}
-	return latest, nil
+	slots := map[int][]checkpoint{}
+	for _, c := range latest {
+		slots[c.Slot] = append(slots[c.Slot], c)
+	}
+	return slots, nil
 }
 
 // parseCheckpoint reads a record of canvas.bridge.
@@ -168,7 +310,7 @@ func parseCheckpoint(r broker.Record) (checkpoint, error) {
 	if err := json.Unmarshal(r.Value, &c); err != nil {
 		return c, fmt.Errorf("reading a checkpoint: %w", err)
 	}
-	if c.Slot < 0 || c.Slot >= Slots || string(slotKey(c.Slot)) != string(r.Key) {
+	if c.Slot < 0 || c.Slot >= Slots || c.Part < 0 || c.Part >= partsMost || string(c.key()) != string(r.Key) {
 		return c, fmt.Errorf("reading a checkpoint: it is of slot %d, its key is %.20q", c.Slot, r.Key)
 	}
 	return c, nil
@@ -182,28 +324,64 @@ const recent = 10 * time.Minute
 func (l *ledger) load(c checkpoint) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.cuts[c.Slot] = max(l.cuts[c.Slot], bits.Len(uint(c.Part)))
 	for edge, epochs := range c.Edges {
 		if Slot(edge) != c.Slot {
 			return fmt.Errorf("the checkpoint of slot %d names edge %.80q, whose slot is %d", c.Slot, edge, Slot(edge))
 		}
 		for epoch, saved := range epochs {
-			was := seen{through: saved.Through}
-			if len(saved.Above) > 0 {
-				was.above = roaring64.New()
-				if err := was.above.UnmarshalBinary(saved.Above); err != nil {
-					return fmt.Errorf("the checkpoint of edge %.80q: %w", edge, err)
-				}
-				if err := was.above.Validate(); err != nil {
-					return fmt.Errorf("the checkpoint of edge %.80q: %w", edge, err)
-				}
+			if err := l.loadAccount(edge, epoch, saved); err != nil {
+				return fmt.Errorf("the checkpoint of edge %.80q: %w", edge, err)
 			}
-			a := l.account(edge, epoch)
-			a.addAll(&was)
-			a.used, a.stuck = saved.Used, saved.Stuck
-			if l.now().Sub(a.used) < recent {
-				l.owe(a) // the bridge before may have died with the receipt unsent
-			}
+		}
+		if saved, ok := c.Devices[edge]; ok {
+			l.device(edge).load(saved)
 		}
 	}
 	return nil
+}
+
+func (l *ledger) loadAccount(edge string, epoch event.Epoch, saved savedAccount) error {
+	was := seen{through: saved.Through}
+	if len(saved.Above) > 0 {
+		was.above = roaring64.New()
+		if err := was.above.UnmarshalBinary(saved.Above); err != nil {
+			return err
+		}
+		if err := was.above.Validate(); err != nil {
+			return err
+		}
+	}
+	fresh := l.find(edge, epoch) == nil
+	a := l.account(edge, epoch)
+	a.addAll(&was)
+	a.weigh(weighEvery)
+	if fresh || saved.Used.After(a.used) {
+		a.used = saved.Used
+	}
+	a.stuck = saved.Stuck
+	if k := saved.Last; k != nil && k.Seq >= a.last.seq {
+		a.last = known{seq: k.Seq, id: k.ID}
+		copy(a.last.sum[:], k.Sum)
+	}
+	if saved.Conflict.After(a.conflict) {
+		a.conflict, a.conflicts = saved.Conflict, saved.Conflicts[max(0, len(saved.Conflicts)-event.MaxConflicts):]
+	}
+	if l.now().Sub(a.used) < recent {
+		l.owe(a) // the bridge before may have died with the receipt unsent
+	}
+	return nil
+}
+
+func (d *device) load(s savedDevice) {
+	d.newer, d.named = s.Newer, s.Named[:min(len(s.Named), event.MaxEpochs)]
+	d.day, d.stored = s.Day, s.Stored
+	for why, n := range s.Refused {
+		if len(why) < 32 && len(d.refused) < maxBounds {
+			d.refuse(why, n)
+		}
+	}
+	if len(s.Twins) == 2 {
+		d.twin.pair, d.twin.since, d.twin.last = [2]event.Epoch{s.Twins[0], s.Twins[1]}, s.Since, s.Last
+	}
 }

@@ -18,8 +18,8 @@ type brokerMessage = broker.Message
 // entry is a record on its way into Kafka, and what is true once it is there.
 type entry struct {
 	record broker.Record
-	id     identity // epoch "" for what has no number
-	drops  []uint64 // numbers that a drop report accounts for
+	id     identity   // epoch "" for what has no number
+	drops  []identity // numbers that a drop report accounts for
 	poison bool
 	done   bool
 	traced *event.Item // the item without its data; nil: nobody hears of spans
@@ -27,17 +27,20 @@ type entry struct {
 
 // batch is what one commit makes of some letters.
 type batch struct {
-	entries []entry
-	pending map[identity]bool // in entries
-	repeats map[identity]int  // that Kafka has already, and how often they came: their edges missed a receipt
-	spoiled map[identity]int  // poison, by edge and epoch as far as they are known
-	poison  map[[sha256.Size]byte]bool
-	whole   []identity // put together from parts
-	greeted []identity // edges that came online, and their epochs
-	began   time.Time
-	trace   *trace.Tracer
-	objects []object
-	counts  struct{ items, duplicates, parts, poison int }
+	entries     []entry
+	pending     map[identity]bool // in entries
+	repeats     map[identity]int  // that Kafka has already, and how often they came: their edges missed a receipt
+	spoiled     map[identity]int  // poison, by edge and epoch as far as they are known
+	poison      map[[sha256.Size]byte]bool
+	whole       []identity      // put together from parts
+	greeted     []*event.Status // of edges that came online
+	known       []identity      // numbers whose items Kafka has under others
+	conflicts   []conflicting
+	began       time.Time
+	trace       *trace.Tracer
+	objects     []object
+	objectBytes int64 // of those
+	counts      struct{ items, duplicates, parts, poison, conflicts, known int }
 }
 
 // object is something for the store.
@@ -60,7 +63,7 @@ func (s *shift) commit(ctx context.Context, letters []*letter) error {
 			return err
 		}
 	}
-	if err := s.store(ctx, b.objects); err != nil {
+	if err := s.flush(ctx, b); err != nil {
 		return err
 	}
 	if err := s.append(ctx, b); err != nil {
@@ -80,12 +83,10 @@ func (s *shift) acknowledge(ctx context.Context) {
 	for {
 		select {
 		case letters := <-s.settled:
-			bytes := int64(0)
 			for _, l := range letters {
-				bytes += size(l.Message)
 				l.Ack()
 			}
-			s.queue.done(len(letters), bytes)
+			s.queue.done(letters)
 		case <-ctx.Done():
 			return
 		}
@@ -96,7 +97,8 @@ func (s *shift) acknowledge(ctx context.Context) {
 func (s *shift) place(ctx context.Context, b *batch, l *letter) error {
 	if l.status != nil {
 		if l.status.Status == event.Online && s.slots.Carries(l.status.Edge) {
-			b.greeted = append(b.greeted, identity{edge: l.status.Edge, epoch: l.status.Epoch})
+			s.dirty = s.book.speaks(l.status) || s.dirty
+			b.greeted = append(b.greeted, l.status)
 		}
 		return nil
 	}
@@ -108,14 +110,15 @@ func (s *shift) place(ctx context.Context, b *batch, l *letter) error {
 	if !s.slots.Carries(id.edge) {
 		return nil // its owner is another, and its edge sends it until there is a receipt
 	}
-	if id.epoch != "" && (b.pending[id] || s.book.has(id.edge, id.epoch, id.seq)) {
-		b.repeats[id]++
-		b.counts.duplicates++
+	if id.epoch != "" && !s.admit(b, l, id) {
 		return nil
 	}
 	if l.item.Kind != event.Part {
-		b.add(&l.item, s.cfg.InlineBytes)
+		s.take(b, &l.item)
 		return nil
+	}
+	if !l.stored {
+		return nil // it comes again
 	}
 	b.counts.parts++
 	a := s.parts.items[id]
@@ -125,8 +128,14 @@ func (s *shift) place(ctx context.Context, b *batch, l *letter) error {
 	}
 	whole := s.parts.stored(a, &l.item)
 	s.book.hold(a, l.item.Attrs.Part)
-	if !whole {
+	s.giveUp(ctx, boundParts, s.parts.surplus(a, s.cfg.PartsEdgeBytes))
+	if !whole && !s.parts.tooLarge(a) {
 		return nil
+	}
+	if b.objectBytes >= s.cfg.BatchBytes { // only one whole at a time beyond what a batch may have
+		if err := s.flush(ctx, b); err != nil {
+			return err
+		}
 	}
 	var item event.Item
 	err := s.insist(ctx, "putting an item together from its parts", func() (err error) {
@@ -140,6 +149,9 @@ func (s *shift) place(ctx context.Context, b *batch, l *letter) error {
 	if err == nil {
 		err = item.CheckContent()
 	}
+	if err == nil && item.Kind == event.Ack && s.roomForDrops(&item) != boundNone {
+		err = fmt.Errorf("%w: %s", event.ErrTooLarge, boundAhead.does())
+	}
 	if err != nil {
 		// The edge sends it once more; only what then comes out the same is given up.
 		if item.Data == nil {
@@ -149,8 +161,16 @@ func (s *shift) place(ctx context.Context, b *batch, l *letter) error {
 		b.addPoison(s, l, item.Data, &item, err)
 		return nil
 	}
-	b.add(&item, s.cfg.InlineBytes)
+	s.take(b, &item)
 	return nil
+}
+
+// take lets an item go into Kafka, and remembers which it is.
+func (s *shift) take(b *batch, item *event.Item) {
+	if item.Epoch != "" {
+		s.ids.put(item.Edge, item.Epoch, knownOf(item))
+	}
+	b.add(item, s.cfg.InlineBytes)
 }
 
 // retriable passes on what may go away by itself, and lets the rest be the item's own fault.
@@ -170,13 +190,14 @@ func (b *batch) add(item *event.Item, inline int64) {
 	e := entry{id: identityOf(item)}
 	if item.Kind == event.Ack {
 		report, _ := event.ParseDropReport(*item) // read has seen that it can be
-		for _, d := range report.Drops {
-			e.drops = append(e.drops, d.Seq)
+		for epoch, d := range report.Each(item.Epoch) {
+			e.drops = append(e.drops, identity{item.Edge, epoch, d.Seq})
 		}
 	}
 	if int64(len(item.Data)) > inline {
 		key := objectKey(item)
 		b.objects = append(b.objects, object{key, item.Data})
+		b.objectBytes += int64(len(item.Data))
 		item.Attrs.DataRef, item.Data = key, nil
 	}
 	e.record = broker.RecordOf(*item)
@@ -208,7 +229,7 @@ func (s *shift) storeParts(ctx context.Context, letters []*letter) error {
 			continue
 		}
 		id := identityOf(&l.item)
-		if !s.slots.Carries(id.edge) || s.book.has(id.edge, id.epoch, id.seq) {
+		if !s.slots.Carries(id.edge) || !s.wants(l) {
 			continue
 		}
 		var (
@@ -230,6 +251,7 @@ func (s *shift) storeParts(ctx context.Context, letters []*letter) error {
 			s.Logger.Info("an item comes in other parts than before, it begins anew", "edge", id.edge, "epoch", id.epoch, "seq", id.seq, "parts", a.of)
 			s.remove(ctx, stale...) // before the new ones are written: they may be among them
 		}
+		l.stored = true // when this returns
 		if a.missing(l.item.Attrs.Part) {
 			objects = append(objects, object{a.key(l.item.Attrs.Part), l.item.Data})
 		}
@@ -275,6 +297,7 @@ func (s *shift) store(ctx context.Context, objects []object) error {
 func (s *shift) settle(ctx context.Context, b *batch) {
 	numbers := map[identity][]uint64{} // by edge and epoch
 	written := map[identity]uint64{}
+	last := map[identity]known{}
 	for n := range b.entries {
 		e := &b.entries[n]
 		s.written += int64(len(e.record.Value))
@@ -288,24 +311,43 @@ func (s *shift) settle(ctx context.Context, b *batch) {
 			continue
 		}
 		of := identity{edge: e.id.edge, epoch: e.id.epoch}
-		numbers[of] = append(append(numbers[of], e.id.seq), e.drops...)
+		numbers[of] = append(numbers[of], e.id.seq)
+		if k, ok := s.ids.at(of.edge, of.epoch, e.id.seq); ok && k.seq >= last[of].seq {
+			last[of] = k
+		}
 		if !e.poison {
 			written[of]++
 		}
-		for _, seq := range e.drops {
-			s.discard(ctx, identity{of.edge, of.epoch, seq})
+		for _, d := range e.drops {
+			its := identity{edge: d.edge, epoch: d.epoch}
+			numbers[its] = append(numbers[its], d.seq)
+			s.discard(ctx, d)
 		}
 	}
 	for of, seqs := range numbers {
 		s.book.add(of.edge, of.epoch, seqs...)
+		if k, ok := last[of]; ok {
+			s.book.stand(of.edge, of.epoch, k)
+		}
 		s.book.count(of.edge, of.epoch, func(c *Counts) { c.Written += written[of] })
 	}
 	for id, times := range b.repeats {
 		s.book.repeat(id.edge, id.epoch)
 		s.book.count(id.edge, id.epoch, func(c *Counts) { c.Duplicates += uint64(times) })
 	}
-	for _, of := range b.greeted {
-		s.book.repeat(of.edge, of.epoch)
+	for _, status := range b.greeted {
+		s.greet(status)
+	}
+	for _, c := range b.conflicts {
+		s.book.disagree(c.id.edge, c.id.epoch, c.stands)
+	}
+	for _, id := range b.known {
+		s.book.addUnsaved(id.edge, id.epoch, id.seq)
+		if k, ok := s.ids.at(id.edge, id.epoch, id.seq); ok {
+			s.book.stand(id.edge, id.epoch, k)
+		}
+		s.book.count(id.edge, id.epoch, func(c *Counts) { c.Known++ })
+		s.discard(ctx, id)
 	}
 	for of, times := range b.spoiled {
 		s.book.count(of.edge, of.epoch, func(c *Counts) { c.Poison += uint64(times) })
@@ -313,8 +355,33 @@ func (s *shift) settle(ctx context.Context, b *batch) {
 	for _, id := range b.whole {
 		s.discard(ctx, id)
 	}
-	s.dirty = s.dirty || len(b.entries) > 0 || len(numbers) > 0
+	s.dirty = s.dirty || len(b.entries) > 0 || len(numbers) > 0 || len(b.known) > 0 || len(b.conflicts) > 0
+	if len(b.known) > 0 && time.Since(s.checked) >= s.cfg.ReceiptEvery {
+		s.checkpoint(ctx) // receipts for these wait for one
+	}
 	s.metrics.settled(b)
+}
+
+// flush puts the objects that a batch has so far into the store.
+func (s *shift) flush(ctx context.Context, b *batch) error {
+	if err := s.store(ctx, b.objects); err != nil {
+		return err
+	}
+	b.objects, b.objectBytes = nil, 0
+	return nil
+}
+
+// giveUp lets go of unfinished items: their edge hears that nothing of them is held, and sends all of
+// them again when their turn comes.
+func (s *shift) giveUp(ctx context.Context, why bound, gone []*assembly) {
+	for _, a := range gone {
+		s.metrics.givenUp.Inc()
+		if s.book.tell(a.id.edge, why) {
+			s.Logger.Warn("parts of an unfinished item are given up: "+why.does(), "edge", a.id.edge, "epoch", a.id.epoch, "seq", a.id.seq, "parts", len(a.parts()), "of", a.of, "bytes", a.bytes)
+		}
+		s.book.lose(a.cut)
+		s.discard(ctx, a.id)
+	}
 }
 
 // discard lets go of the parts of an item that is settled.

@@ -25,6 +25,11 @@ type Config struct {
 	// QueueMessages and QueueBytes bound what is in the bridge and not yet acknowledged.
 	QueueMessages int   `yaml:"queue_messages"`
 	QueueBytes    int64 `yaml:"queue_bytes"`
+	// QueueShare is the part of the queue that one edge may hold while others are in it. What is beyond
+	// is refused: the edge keeps it and sends it again.
+	QueueShare float64 `yaml:"queue_share"`
+	// StoreBytesPerDay bounds what one edge may put into the object store in a day (UTC). 0: no bound.
+	StoreBytesPerDay int64 `yaml:"store_bytes_per_day"`
 	// BatchMessages and BatchBytes bound one write to Kafka. There is no waiting for a batch to fill:
 	// it takes what came while the one before was written.
 	BatchMessages int   `yaml:"batch_messages"`
@@ -36,7 +41,12 @@ type Config struct {
 	InlineBytes int64 `yaml:"inline_bytes"`
 	// PartsBytes bounds the parts of unfinished items that are held in memory beside the store.
 	PartsBytes int64 `yaml:"parts_bytes"`
-	// ItemBytes bounds an item that comes in parts.
+	// PartsEdgeBytes bounds the unfinished items of one edge in the object store, and PartsAge how long
+	// they lie there after the last part came. What goes over it is given up, the oldest first; its edge
+	// hears of it and sends it again.
+	PartsEdgeBytes int64         `yaml:"parts_edge_bytes"`
+	PartsAge       time.Duration `yaml:"parts_age"`
+	// ItemBytes bounds an item that comes in parts, which is put together in memory.
 	ItemBytes int64 `yaml:"item_bytes"`
 	// ReceiptEvery is the least time between two receipts to one edge.
 	ReceiptEvery time.Duration `yaml:"receipt_every"`
@@ -56,10 +66,13 @@ func DefaultConfig() Config {
 		ClientID:        "canvas-bridge",
 		QueueMessages:   16384,
 		QueueBytes:      32 << 20,
+		QueueShare:      0.5,
 		BatchMessages:   4096,
 		BatchBytes:      16 << 20,
 		InlineBytes:     512 << 10,
 		PartsBytes:      16 << 20,
+		PartsEdgeBytes:  2 << 30,
+		PartsAge:        7 * 24 * time.Hour,
 		ItemBytes:       256 << 20,
 		ReceiptEvery:    250 * time.Millisecond,
 		CheckpointEvery: 2 * time.Second,
@@ -74,10 +87,13 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.ClientID, d.ClientID)
 	orDefault(&c.QueueMessages, d.QueueMessages)
 	orDefault(&c.QueueBytes, d.QueueBytes)
+	orDefault(&c.QueueShare, d.QueueShare)
 	orDefault(&c.BatchMessages, d.BatchMessages)
 	orDefault(&c.BatchBytes, d.BatchBytes)
 	orDefault(&c.InlineBytes, d.InlineBytes)
 	orDefault(&c.PartsBytes, d.PartsBytes)
+	orDefault(&c.PartsEdgeBytes, d.PartsEdgeBytes)
+	orDefault(&c.PartsAge, d.PartsAge)
 	orDefault(&c.ItemBytes, d.ItemBytes)
 	orDefault(&c.ReceiptEvery, d.ReceiptEvery)
 	orDefault(&c.CheckpointEvery, d.CheckpointEvery)
@@ -91,8 +107,9 @@ func (c Config) withDefaults() Config {
 func (c Config) ItemLimit() int64 { return c.withDefaults().ItemBytes }
 
 // besides is what a bridge needs beyond what is bounded in bytes: code at work, the books of ten
-// thousand edges, kafka-go's and paho's buffers for what is under way, and what the collector lets lie.
-const besides = 48 << 20
+// thousand edges, 11 MB of ids of the last items, kafka-go's and paho's buffers for what is under way,
+// and what the collector lets lie.
+const besides = 60 << 20
 
 // collectAt lets garbage grow to so many percent of what lives, as far as the memory limit has room:
 // messages live for milliseconds, and collecting seldom costs least.
@@ -133,11 +150,16 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	}
 	whole("queue_messages", int64(c.QueueMessages), 1, 1<<20, "16384 suits most")
 	whole("queue_bytes", c.QueueBytes, event.MaxEnvelope, 4<<30, "33554432 (32 MiB) suits most; it must hold the largest message")
+	if c.QueueShare < 0.01 || c.QueueShare > 1 {
+		add("queue_share", fmt.Sprintf("is %v, must be 0.01 to 1", c.QueueShare), "0.5 suits most; 1 lets one edge fill the queue")
+	}
+	whole("store_bytes_per_day", c.StoreBytesPerDay, 0, 1<<50, "0 is no bound; 10737418240 is 10 GiB a day")
 	whole("batch_messages", int64(c.BatchMessages), 1, int64(max(c.QueueMessages, 1)), "4096 suits most; no more than queue_messages")
 	whole("batch_bytes", c.BatchBytes, 64<<10, max(c.QueueBytes, 64<<10), "16777216 (16 MiB) suits most; no more than queue_bytes")
 	whole("inline_bytes", c.InlineBytes, 1<<10, maxInline, "524288 is the most that a record may carry")
 	whole("parts_bytes", c.PartsBytes, 1<<20, 4<<30, "16777216 (16 MiB) suits most")
 	whole("item_bytes", c.ItemBytes, 1<<20, 4<<30, "268435456 (256 MiB) suits most")
+	whole("parts_edge_bytes", c.PartsEdgeBytes, c.ItemBytes, 1<<40, "2147483648 (2 GiB) suits most; no less than item_bytes")
 	whole("checkpoint_bytes", c.CheckpointBytes, 1<<20, 64<<30, "268435456 (256 MiB) suits most")
 	for n, pattern := range c.Edges {
 		if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
@@ -152,6 +174,7 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	lasts("receipt_every", c.ReceiptEvery, time.Millisecond, time.Minute, "250ms suits most")
 	lasts("checkpoint_every", c.CheckpointEvery, 10*time.Millisecond, time.Minute, "2s suits most")
 	c.DeadLetters.Problems(func(field, message, hint string) { add("dead_letters."+field, message, hint) })
+	lasts("parts_age", c.PartsAge, time.Minute, 365*24*time.Hour, "168h suits most; longer than a device is out of reach")
 	lasts("leave_after", c.LeaveAfter, 10*time.Millisecond, time.Hour, "10s suits most; below the MQTT keep-alive")
 }
 

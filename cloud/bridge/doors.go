@@ -15,6 +15,9 @@ type Intake interface {
 	Run(ctx context.Context, slots SlotSet, known []string, take func(broker.Message)) error
 }
 
+// Watched is an intake that can say why nothing comes in now. Ready is asked while Run runs.
+type Watched interface{ Ready() error }
+
 // Log is Kafka. Append returns nil once all records are safe (acks=all), else a *broker.AppendError
 // that says what became of each.
 type Log interface {

@@ -28,7 +28,8 @@ type logbook struct {
 	mu     sync.Mutex
 	topics map[string][][]broker.Record // topic → partition → records
 	fault  func(n int, records []broker.Record) error
-	calls  int // of Append with data
+	calls  int   // of Append with data
+	unable error // to take checkpoints
 }
 
 func newLogbook() *logbook {
@@ -57,6 +58,9 @@ func (l *logbook) Append(ctx context.Context, records ...broker.Record) error {
 		if err := l.fault(l.calls, records); err != nil {
 			return err
 		}
+	}
+	if records[0].Topic == event.BridgeTopic && l.unable != nil {
+		return l.unable
 	}
 	for _, r := range records {
 		l.write(r)
@@ -290,6 +294,7 @@ func (s *shelf) break_(err error) {
 type post struct {
 	mu     sync.Mutex
 	latest map[string]event.Receipt
+	epochs map[string]event.Receipt // by edge and epoch
 	count  int
 	fails  int // so many fail first
 	check  func(edge string, r event.Receipt)
@@ -317,8 +322,19 @@ func (p *post) Publish(_ context.Context, topic string, _ byte, _ bool, payload 
 		p.check(item.Edge, receipt)
 	}
 	p.latest[item.Edge] = receipt
+	if p.epochs == nil {
+		p.epochs = map[string]event.Receipt{}
+	}
+	p.epochs[item.Edge+" "+string(receipt.Epoch)] = receipt
 	p.count++
 	return nil
+}
+
+func (p *post) clear() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	clear(p.latest)
+	clear(p.epochs)
 }
 
 func (p *post) of(edge string) (event.Receipt, int) {
@@ -394,9 +410,11 @@ func (w *world) receipted(edge string, through uint64) {
 
 const epoch = event.Epoch("00000000000000e1")
 
+// item is the same one whenever it is made of the same.
 func item(edge string, seq uint64, kind event.Kind, data []byte) event.Item {
+	hash := event.Sum(fmt.Appendf(nil, "%s %d %s %s", edge, seq, kind, event.Sum(data)))
 	i := event.Item{
-		ID: ulid.Make(), Edge: edge, Epoch: epoch, Seq: seq, Kind: kind, Stream: "north", Subject: "north/1",
+		ID: ulid.ULID(hash[:16]), Edge: edge, Epoch: epoch, Seq: seq, Kind: kind, Stream: "north", Subject: "north/1",
 		Time: time.Date(2031, 5, 1, 12, 0, 0, 0, time.UTC), Priority: event.Normal, Type: "application/octet-stream",
 		SHA256: event.Sum(data), Data: data,
 	}

@@ -20,6 +20,8 @@ type letter struct {
 	item   event.Item
 	err    error         // why it is poison; item then holds what could be read
 	status *event.Status // not an item, but what an edge says of itself
+	stored bool          // a part that rests in the object store
+	over   bound         // why a part is refused
 }
 
 // What an envelope can be at fault with beyond what shared/event tells.
@@ -45,6 +47,10 @@ func (g guests) welcome(edge string) bool {
 // read opens a message and checks it: form, sha256, and that it is what its topic says.
 func (g guests) read(m broker.Message) letter {
 	l := letter{Message: m}
+	if isRefused(m) {
+		l.status = &event.Status{} // says nothing, and keeps its place
+		return l
+	}
 	if edge, isStatus := statusOf(m.Topic); isStatus {
 		l.status = g.readStatus(edge, m.Payload)
 		return l

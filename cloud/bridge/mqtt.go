@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"sync"
 
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
@@ -12,23 +13,38 @@ import (
 type MQTT struct {
 	Options broker.MQTTOptions // URL, ClientID, Security, Log; the rest is set here
 	Share   bool               // with other bridges, as in Config
+
+	once  sync.Once
+	watch *watch
+}
+
+// Ready says what is wrong with the sessions: not connected, not subscribed, or taken over by another
+// client again and again.
+func (m *MQTT) Ready() error { return m.watching().ready() }
+
+func (m *MQTT) watching() *watch {
+	m.once.Do(func() { m.watch = newWatch(m.Options.Log) })
+	return m.watch
 }
 
 // Run takes what the edges of those slots send up, until ctx ends. The sessions stay with the
 // broker, which keeps what comes meanwhile and what was not acknowledged.
-func (m MQTT) Run(ctx context.Context, slots SlotSet, known []string, take func(broker.Message)) error {
+func (m *MQTT) Run(ctx context.Context, slots SlotSet, known []string, take func(broker.Message)) error {
 	if m.Share {
 		return m.runShared(ctx, slots, known, take)
 	}
+	watch := m.watching()
+	defer watch.leave()
 	o := m.Options
 	o.Persistent, o.ManualAck, o.Will = true, true, nil
+	watch.follow(&o, event.UpFilter, event.StatusFilter)
 	client, err := broker.DialMQTT(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	client.Subscribe(event.UpFilter, 1, take)
-	client.Subscribe(event.StatusFilter, 0, take) // after the other: who is greeted is heard
+	client.SubscribeThen(event.UpFilter, 1, take, watch.stand(o.ClientID, event.UpFilter))
+	client.SubscribeThen(event.StatusFilter, 0, take, watch.stand(o.ClientID, event.StatusFilter)) // after the other: who is greeted is heard
 	<-ctx.Done()
 	return ctx.Err()
 }

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -16,13 +17,16 @@ import (
 // waits, what was not acknowledged, and the subscriptions; an owner before that is still connected
 // is thrown out by the broker. MQTT has no filter for slots, so each edge is subscribed to by its
 // name, which its retained status tells, or what Kafka has of it.
-func (m MQTT) runShared(ctx context.Context, slots SlotSet, known []string, take func(broker.Message)) error {
+func (m *MQTT) runShared(ctx context.Context, slots SlotSet, known []string, take func(broker.Message)) error {
 	s := sessions{take: take, edges: map[string]*heard{}}
+	watch := m.watching()
+	defer watch.leave()
 	defer s.close()
 	for slot := range slots.All() {
 		o := m.Options
 		o.ClientID = fmt.Sprintf("%s-%d", m.Options.ClientID, slot)
 		o.Persistent, o.ManualAck, o.Will, o.Log = true, true, nil, onlyErrors(m.Options.Log)
+		watch.follow(&o)
 		client, err := broker.DialMQTT(ctx, o)
 		if err != nil {
 			return err
@@ -33,17 +37,18 @@ func (m MQTT) runShared(ctx context.Context, slots SlotSet, known []string, take
 		s.hear(edge, nil)
 	}
 	o := m.Options
-	o.ClientID, o.Persistent, o.Will = "", false, nil
+	o.ClientID, o.Persistent, o.Will = "canvas-"+rand.Text(), false, nil
+	watch.follow(&o, event.StatusFilter)
 	listener, err := broker.DialMQTT(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer listener.Close()
-	listener.Subscribe(event.StatusFilter, 0, func(m broker.Message) {
+	listener.SubscribeThen(event.StatusFilter, 0, func(m broker.Message) {
 		if edge, err := event.ParseStatusTopic(m.Topic); err == nil && slots.Carries(edge) {
 			s.hear(edge, &m)
 		}
-	})
+	}, watch.stand(o.ClientID, event.StatusFilter))
 	<-ctx.Done()
 	return ctx.Err()
 }

@@ -26,7 +26,7 @@ func TestBrokersMarkWhatTheyDeliverAgain(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			intake := bridge.MQTT{Options: broker.MQTTOptions{URL: start(t), ClientID: "canvas-bridge"}}
+			intake := &bridge.MQTT{Options: broker.MQTTOptions{URL: start(t), ClientID: "canvas-bridge"}}
 			came := make(chan broker.Message, 16)
 			run := func() (stop func()) {
 				ctx, cancel := context.WithCancel(t.Context())

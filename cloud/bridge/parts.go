@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"strconv"
 	"strings"
+	"time"
 
 	"cloudcanvas/shared/event"
 )
@@ -27,6 +28,7 @@ type parts struct {
 	held    int64
 	count   int // parts of all items, here or not
 	items   map[identity]*assembly
+	edges   map[string]*unfinished
 	recent  *list.List // of *assembly, the one touched last in front
 	forgot  bool       // the store may hold parts of items that are not in items
 }
@@ -82,8 +84,23 @@ type assembly struct {
 	data  [][]byte   // in memory; nil: not here, or only in the store
 	has   []bool     // safe in the store
 	left  int        // parts that are not
+	bytes int64      // of the parts in the store; those from a former life are taken for usual ones
+	came  int64      // of those that came in this one
 	place *list.Element
+	moved time.Time // when something of it last came
 }
+
+// unfinished is what one edge has in the store of items that are not whole.
+type unfinished struct {
+	items, parts int
+	bytes        int64
+}
+
+// Bounds of one edge's unfinished items beside those that have a setting.
+const (
+	unfinishedItems = 256
+	unfinishedParts = 1 << 17
+)
 
 // maxParts bounds the parts of unfinished items that are kept count of. Those of an item that is
 // forgotten still rest in the store and are found again.
@@ -94,7 +111,7 @@ const maxParts = 1 << 20
 const leastPart = 16 << 10
 
 func newParts(objects Objects, limit, most int64) *parts {
-	return &parts{objects: objects, limit: limit, most: most, items: map[identity]*assembly{}, recent: list.New()}
+	return &parts{objects: objects, limit: limit, most: most, items: map[identity]*assembly{}, edges: map[string]*unfinished{}, recent: list.New()}
 }
 
 // survey makes assemblies of the parts that former lives of the bridge left under those keys. Where
@@ -124,6 +141,7 @@ func (p *parts) survey(keys []string) (found []*assembly, stale []string) {
 		for _, n := range numbers {
 			a.has[n] = true
 			a.left--
+			p.weigh(a, usualPart)
 		}
 		// The envelope comes with the next part, so one must come even where all are here.
 		if last := c.of - 1; a.left == 0 {
@@ -141,8 +159,16 @@ func (p *parts) mostParts() int64 { return max(16, p.most/leastPart) }
 func (p *parts) begin(c cut) *assembly {
 	a := &assembly{cut: c, data: make([][]byte, c.of), has: make([]bool, c.of), left: int(c.of)}
 	a.place = p.recent.PushFront(a)
+	a.moved = time.Now()
 	p.items[c.id] = a
 	p.count += len(a.has)
+	of := p.edges[c.id.edge]
+	if of == nil {
+		of = &unfinished{}
+		p.edges[c.id.edge] = of
+	}
+	of.items++
+	of.parts += len(a.has)
 	for p.count > maxParts && p.recent.Len() > 1 {
 		p.forget(p.recent.Back().Value.(*assembly))
 		p.forgot = true
@@ -180,6 +206,7 @@ func (p *parts) open(ctx context.Context, i *event.Item) (a *assembly, stale []s
 		a.first.Data = nil
 	}
 	p.recent.MoveToFront(a.place)
+	a.moved = time.Now()
 	return a, stale, nil
 }
 
@@ -209,9 +236,48 @@ func (p *parts) stored(a *assembly, i *event.Item) (whole bool) {
 	if n := i.Attrs.Part; !a.has[n] {
 		a.has[n] = true
 		a.left--
+		p.weigh(a, int64(len(i.Data)))
+		a.came += int64(len(i.Data))
 		p.keep(a, int(n), i.Data)
 	}
 	return a.left == 0
+}
+
+// usualPart is what a part is taken to have whose bytes were not seen.
+const usualPart = 128 << 10
+
+func (p *parts) weigh(a *assembly, bytes int64) {
+	a.bytes += bytes
+	p.edges[a.id.edge].bytes += bytes
+}
+
+// tooLarge says whether more of an item has come than may.
+func (p *parts) tooLarge(a *assembly) bool { return a.came > p.most }
+
+// surplus gives the unfinished items of an edge that go, the one touched least recently first, so that
+// the others are within its bounds. The one in hand stays.
+func (p *parts) surplus(inHand *assembly, bytes int64) (gone []*assembly) {
+	of := p.edges[inHand.id.edge]
+	items, parts, held := of.items, of.parts, of.bytes
+	for e := p.recent.Back(); e != nil && (items > unfinishedItems || parts > unfinishedParts || held > bytes); e = e.Prev() {
+		if a := e.Value.(*assembly); a.id.edge == inHand.id.edge && a != inHand {
+			gone = append(gone, a)
+			items, parts, held = items-1, parts-len(a.has), held-a.bytes
+		}
+	}
+	return gone
+}
+
+// stale gives the items of which nothing has come since then.
+func (p *parts) stale(since time.Time) (gone []*assembly) {
+	for e := p.recent.Back(); e != nil; e = e.Prev() {
+		a := e.Value.(*assembly)
+		if a.moved.After(since) {
+			break
+		}
+		gone = append(gone, a)
+	}
+	return gone
 }
 
 // keep holds a part in memory, and lets the parts of the items touched least recently go.
@@ -235,23 +301,22 @@ func (p *parts) whole(ctx context.Context, a *assembly) (event.Item, error) {
 	i := a.first
 	i.Kind = i.Attrs.PartOf
 	i.Attrs.Part, i.Attrs.Parts, i.Attrs.PartOf = 0, 0, ""
-	total := int64(0)
-	pieces := make([][]byte, len(a.data))
 	for n := range a.data {
-		pieces[n] = a.data[n]
-		if pieces[n] == nil {
+		piece := a.data[n]
+		if piece == nil {
 			var err error
-			pieces[n], err = p.objects.Get(ctx, a.key(uint32(n)))
+			piece, err = p.objects.Get(ctx, a.key(uint32(n)))
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return i, fmt.Errorf("reading part %d of %s: %w", n, i.ID, err)
 			}
 		}
-		if total += int64(len(pieces[n])); total > p.most {
-			return i, fmt.Errorf("%w: more than %d bytes in %d parts", event.ErrTooLarge, p.most, len(a.data))
+		if int64(len(i.Data)+len(piece)) > p.most {
+			i.Data = nil
+			return i, fmt.Errorf("%w: more than %d bytes in %d parts (bridge.item_bytes)", event.ErrTooLarge, p.most, len(a.data))
 		}
-	}
-	i.Data = make([]byte, 0, total)
-	for _, piece := range pieces {
+		if i.Data == nil { // at once, in the size that it will have: parts are alike but for the last
+			i.Data = make([]byte, 0, min(int64(len(piece))*int64(len(a.data)), p.most))
+		}
 		i.Data = append(i.Data, piece...)
 	}
 	return i, i.Verify()
@@ -261,6 +326,11 @@ func (p *parts) whole(ctx context.Context, a *assembly) (event.Item, error) {
 func (p *parts) forget(a *assembly) {
 	p.drop(a)
 	p.count -= len(a.has)
+	of := p.edges[a.id.edge]
+	of.items, of.parts, of.bytes = of.items-1, of.parts-len(a.has), of.bytes-a.bytes
+	if of.items == 0 {
+		delete(p.edges, a.id.edge)
+	}
 	p.recent.Remove(a.place)
 	delete(p.items, a.id)
 }

@@ -118,7 +118,7 @@ func runBridge(ctx context.Context, at site, log *slog.Logger) error {
 		defer z.Close()
 		parts.Leases, parts.Member = z, coord.Member{ID: at.id, Role: coord.Bridge}
 	}
-	parts.Intake = bridge.MQTT{Options: broker.MQTTOptions{URL: at.mqtt, ClientID: cfg.ClientID, Log: log}, Share: cfg.Share}
+	parts.Intake = &bridge.MQTT{Options: broker.MQTTOptions{URL: at.mqtt, ClientID: cfg.ClientID, Log: log}, Share: cfg.Share}
 	b, err := bridge.New(cfg, parts)
 	if err != nil {
 		return err

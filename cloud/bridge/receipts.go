@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,8 +31,8 @@ func (l *ledger) take(every time.Duration) (now []owed, again time.Duration) {
 	at := l.now()
 	again = time.Hour
 	for a := range l.due {
-		if a.sending {
-			continue // told wakes us
+		if a.sending || a.unsaved {
+			continue // told, or the checkpoint, wakes us
 		}
 		gap := every
 		if a.unsettled {
@@ -43,9 +44,21 @@ func (l *ledger) take(every time.Duration) (now []owed, again time.Duration) {
 		}
 		delete(l.due, a)
 		a.receipt, a.sending = at, true
-		now = append(now, owed{a, a.edge, event.Receipt{Epoch: a.epoch, Through: a.through, Above: a.ranges(event.MaxRanges), Parts: a.partsHeld()}})
+		now = append(now, owed{a, a.edge, a.says(at)})
 	}
 	return now, again
+}
+
+// says is the receipt as things stand.
+func (a *account) says(now time.Time) event.Receipt {
+	r := event.Receipt{Epoch: a.epoch, Through: a.through, Above: a.ranges(event.MaxRanges), Parts: a.partsHeld(), Twin: a.of.twin.of(a.epoch, now)}
+	if a.last.seq > 0 {
+		r.Last = &event.Known{Seq: a.last.seq, ID: a.last.id}
+	}
+	if now.Sub(a.conflict) < conflictsTold {
+		r.Conflicts = slices.Clone(a.conflicts)
+	}
+	return r
 }
 
 // told records whether a receipt reached the MQTT broker. One that did not is due again.

@@ -2,12 +2,15 @@ package bridge
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"math"
 	"strconv"
 	"sync"
 	"time"
 
+	"github.com/oklog/ulid/v2"
 	"golang.org/x/sync/errgroup"
 
 	"cloudcanvas/shared/broker"
@@ -20,12 +23,16 @@ func (s *shift) recover(ctx context.Context) error {
 	return s.insist(ctx, "reading the checkpoints and the log behind them", func() error {
 		// Each try begins anew: half of a checkpoint must not count.
 		s.book, s.ends = newLedger(time.Now), offsets{}
+		s.ids = newIDs(idsMost)
+		s.book.loses = s.loses
 		if err := s.loadCheckpoints(ctx); err != nil {
 			return err
 		}
 		if err := s.recallPoison(ctx); err != nil {
 			return err
 		}
+		s.recallItems(ctx)
+		s.recallLast()
 		if err := s.catchUp(ctx); err != nil {
 			return err
 		}
@@ -46,20 +53,23 @@ func (s *shift) loadCheckpoints(ctx context.Context) error {
 	}
 	s.ends = nil
 	for slot := range s.slots.All() {
-		c, ok := latest[slot]
-		if ok {
+		parts := latest[slot]
+		for _, c := range parts {
 			if err := s.book.load(c); err != nil {
 				s.Logger.Error("a checkpoint is not usable; the log is read instead", "slot", slot, "error", err)
-				ok = false
+				parts = nil
+				break
 			}
 		}
-		if !ok {
-			c.Offsets = nil // then the log is read from its beginning
+		if len(parts) == 0 {
+			parts = []checkpoint{{}} // then the log is read from its beginning
 		}
-		if s.ends == nil {
-			s.ends = c.Offsets.clone()
-		} else {
-			s.ends = s.ends.lower(c.Offsets)
+		for _, c := range parts {
+			if s.ends == nil {
+				s.ends = c.Offsets.clone()
+			} else {
+				s.ends = s.ends.lower(c.Offsets)
+			}
 		}
 	}
 	return nil
@@ -92,6 +102,67 @@ func (s *shift) recallPoison(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// How much of the log below the checkpoint's offsets is read to learn which items stand under the
+// last numbers: so many records of each partition, as far as they come within that time.
+const (
+	recalledItems    = 256
+	recallItemsTakes = time.Second
+	recallsAtOnce    = 4
+)
+
+// recallItems learns which items stand under the last numbers. Checkpoints hold numbers, and of each
+// epoch the last id.
+func (s *shift) recallItems(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, recallItemsTakes)
+	defer cancel()
+	var (
+		mu  sync.Mutex
+		all errgroup.Group
+	)
+	all.SetLimit(recallsAtOnce)
+	for _, topic := range [...]string{event.EventsTopic, event.WorkTopic, event.ResultsTopic} {
+		ranges, err := s.Log.Offsets(ctx, topic)
+		if err != nil {
+			break
+		}
+		for p, r := range ranges {
+			to := min(s.ends[topic][p], r.End)
+			from := max(r.First, to-recalledItems)
+			if from >= to {
+				continue
+			}
+			all.Go(func() error {
+				return s.Log.Scan(ctx, topic, p, from, to, func(r broker.Record) error {
+					if id, k, _ := numberOf(r); !k.id.IsZero() && s.carriesNumber(id) {
+						mu.Lock()
+						s.ids.put(id.edge, id.epoch, k)
+						mu.Unlock()
+					}
+					return nil
+				})
+			})
+		}
+	}
+	if err := all.Wait(); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		s.Logger.Warn("the ids of the last items can't be read from Kafka; those that come again are recognised by number alone", "error", err)
+	}
+}
+
+// recallLast takes the last id of each epoch from the checkpoints.
+func (s *shift) recallLast() {
+	s.book.mu.Lock()
+	defer s.book.mu.Unlock()
+	for _, edges := range s.book.slots {
+		for edge, d := range edges {
+			for epoch, a := range d.epochs {
+				if a.last.seq > 0 {
+					s.ids.put(edge, epoch, a.last)
+				}
+			}
+		}
+	}
 }
 
 // surveyPatience is how long the store may take to tell what lies in it. What it does not tell is
@@ -177,10 +248,34 @@ func (s *shift) found(r broker.Record) error {
 	if r.Topic == event.DLQTopic {
 		s.poison.add(fingerprintOf(r))
 	}
-	var (
-		id   identity
-		kind string
-	)
+	id, k, kind := numberOf(r)
+	if !s.carriesNumber(id) {
+		return nil
+	}
+	s.book.add(id.edge, id.epoch, id.seq)
+	if !k.id.IsZero() {
+		s.ids.put(id.edge, id.epoch, k)
+		if first, ok := s.ids.at(id.edge, id.epoch, id.seq); ok {
+			s.book.stand(id.edge, id.epoch, first)
+		}
+	}
+	if kind == ackType && r.Topic == event.EventsTopic {
+		for epoch, seqs := range s.dropped(r, id.epoch) {
+			s.book.add(id.edge, epoch, seqs...)
+		}
+	}
+	s.dirty = true
+	return nil
+}
+
+// carriesNumber says whether that is a number of an edge that is carried. What a worker or a stranger
+// wrote has none.
+func (s *shift) carriesNumber(id identity) bool {
+	return s.slots.Carries(id.edge) && event.CheckName(id.edge) == nil && id.epoch.Valid() && id.seq > 0 && id.seq <= maxSeq
+}
+
+// numberOf is whose number a record has, and which item stands there; the id is zero where none can be read.
+func numberOf(r broker.Record) (id identity, k known, kind string) {
 	for _, h := range r.Headers {
 		switch h.Key {
 		case "ce_edge":
@@ -191,25 +286,22 @@ func (s *shift) found(r broker.Record) error {
 			id.seq, _ = strconv.ParseUint(string(h.Value), 10, 64) // 0 where it is none
 		case "ce_type":
 			kind = string(h.Value)
+		case "ce_id":
+			k.id, _ = ulid.ParseStrict(string(h.Value))
+		case "ce_sha256":
+			if digits := 2 * len(k.sum); len(h.Value) >= digits {
+				_, _ = hex.Decode(k.sum[:], h.Value[:digits])
+			}
 		}
 	}
-	// What a worker or a stranger wrote has no number of an edge.
-	if !s.slots.Carries(id.edge) || event.CheckName(id.edge) != nil || !id.epoch.Valid() || id.seq == 0 || id.seq > maxSeq {
-		return nil
-	}
-	seqs := []uint64{id.seq}
-	if kind == ackType && r.Topic == event.EventsTopic {
-		seqs = append(seqs, s.dropped(r)...)
-	}
-	s.book.add(id.edge, id.epoch, seqs...)
-	s.dirty = true
-	return nil
+	k.seq = id.seq
+	return id, k, kind
 }
 
 const ackType = "io.cloudcanvas." + string(event.Ack) + ".v1"
 
-// dropped are the numbers that a drop report in the log accounts for.
-func (s *shift) dropped(r broker.Record) []uint64 {
+// dropped are the numbers, by epoch, that a drop report in the log accounts for; own is its epoch.
+func (s *shift) dropped(r broker.Record, own event.Epoch) map[event.Epoch][]uint64 {
 	value := r.Value
 	for _, h := range r.Headers {
 		if h.Key == "ce_dataref" {
@@ -226,10 +318,10 @@ func (s *shift) dropped(r broker.Record) []uint64 {
 	if json.Unmarshal(value, &report) != nil {
 		return nil
 	}
-	seqs := make([]uint64, 0, len(report.Drops))
-	for _, d := range report.Drops {
-		if d.Seq > 0 && d.Seq < math.MaxUint64 {
-			seqs = append(seqs, d.Seq)
+	seqs := map[event.Epoch][]uint64{}
+	for epoch, d := range report.Each(own) {
+		if epoch.Valid() && d.Seq > 0 && d.Seq < math.MaxUint64 {
+			seqs[epoch] = append(seqs[epoch], d.Seq)
 		}
 	}
 	return seqs

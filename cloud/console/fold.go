@@ -192,7 +192,7 @@ func (b *batch) drops(i event.Item, heard time.Time) error {
 	if err != nil {
 		return unreadable(err)
 	}
-	for _, d := range report.Drops {
+	for _, d := range report.Each(i.Epoch) {
 		_, err := b.tx.Exec(`INSERT INTO drops VALUES (?, ?, ?, ?, 1, ?, ?)
 			ON CONFLICT DO UPDATE SET count = count + 1, bytes = bytes + excluded.bytes, last = max(last, excluded.last)`,
 			i.Edge, string(d.Kind), cut(d.Stream, maxName), cut(d.Reason, maxName), d.Bytes, heard.UnixMilli())

@@ -97,7 +97,7 @@ func (t Teller) arrived(ctx context.Context, q Question, f *finding, r broker.Re
 // leftOut takes what edges say of items that will never come: drop reports and manifests.
 func (t Teller) leftOut(ctx context.Context, q Question, f *finding, h heads, r broker.Record) error {
 	switch {
-	case q.Seq > 0 && h.kind == event.Ack && h.edge == q.Edge && h.epoch == string(q.Epoch):
+	case q.Seq > 0 && h.kind == event.Ack && h.edge == q.Edge:
 		item, err := r.Item()
 		if err != nil {
 			return nil
@@ -106,8 +106,8 @@ func (t Teller) leftOut(ctx context.Context, q Question, f *finding, h heads, r 
 		if err != nil {
 			return nil
 		}
-		for _, d := range report.Drops {
-			if d.Seq == q.Seq {
+		for epoch, d := range report.Each(item.Epoch) {
+			if epoch == q.Epoch && d.Seq == q.Seq {
 				f.drop, f.dropped = &d, bare(r)
 				return errFound
 			}

@@ -25,6 +25,8 @@ func printBridges(w *visible.Table, owners map[string]coord.Owner, edges []bridg
 		w.Printf("%s\t%d\n", member, slots[member])
 	}
 	w.Printf("\nedges known\t%d\n", countEdges(edges))
+	printTwins(w, edges)
+	printRefused(w, edges)
 	late := slices.DeleteFunc(slices.Clone(edges), func(s bridge.EdgeStatus) bool { return !s.Late(now) })
 	if len(late) == 0 {
 		w.Printf("gaps\tnone\n")
@@ -33,6 +35,34 @@ func printBridges(w *visible.Table, owners map[string]coord.Owner, edges []bridg
 	w.Printf("EDGE\tEPOCH\tMISSING\tSINCE\tLAST HEARD\tNUMBERS\n")
 	for _, s := range late {
 		w.Printf("%s\t%s\t%d\t%s\t%s\t%s\n", s.Edge, s.Epoch, s.Missing, since(now, s.Since), since(now, s.Last), ranges(s))
+	}
+}
+
+// printTwins names the edges under whose name two agents speak.
+func printTwins(w *visible.Table, edges []bridge.EdgeStatus) {
+	said := map[string]bool{}
+	for _, s := range edges {
+		if s.Twin == "" || said[s.Edge] {
+			continue
+		}
+		said[s.Edge] = true
+		w.Printf("TWINS\t%s\tepochs %s and %s: two agents have this name, give one of them another\n", s.Edge, s.Epoch, s.Twin)
+	}
+}
+
+// printRefused names the edges whose messages were over a bound.
+func printRefused(w *visible.Table, edges []bridge.EdgeStatus) {
+	said := map[string]bool{}
+	for _, s := range edges {
+		if len(s.Refused) == 0 || said[s.Edge] {
+			continue
+		}
+		said[s.Edge] = true
+		var text []string
+		for _, bound := range slices.Sorted(maps.Keys(s.Refused)) {
+			text = append(text, fmt.Sprintf("%s %d", bound, s.Refused[bound]))
+		}
+		w.Printf("REFUSED\t%s\tmessages over a bound so far: %s\n", s.Edge, strings.Join(text, ", "))
 	}
 }
 

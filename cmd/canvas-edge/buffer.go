@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	urfave "github.com/urfave/cli/v2"
@@ -12,6 +13,7 @@ import (
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/edge"
 	"cloudcanvas/edge/outbox"
+	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/visible"
 )
 
@@ -22,10 +24,11 @@ func bufferCommand() *urfave.Command {
 		Subcommands: []*urfave.Command{
 			{Name: "ls", Usage: "list what waits, what goes first before the rest", Action: listBuffer,
 				Flags: []urfave.Flag{&urfave.StringFlag{Name: "stream", Usage: "of this camera, scene source or sensor only"}, limit, jsonFlag}},
-			{Name: "show", Usage: "one item", ArgsUsage: "NUMBER", Action: showItem,
+			{Name: "show", Usage: "one item, by its number here or by its epoch and number there", ArgsUsage: "NUMBER|EPOCH/NUMBER", Action: showItem,
 				Flags: []urfave.Flag{&urfave.StringFlag{Name: "out", Usage: "write its data to `FILE`"}, jsonFlag}},
 			{Name: "drops", Usage: "the ledger: what was let go of, and why", Action: listDrops, Flags: []urfave.Flag{limit, jsonFlag}},
 			{Name: "verify", Usage: "look at every page and every payload", Action: verifyBuffer, Flags: []urfave.Flag{jsonFlag}},
+			{Name: "seen", Usage: "say that somebody has seen to the buffer's troubles", Action: seenBuffer},
 			{Name: "export", Usage: "write what waits to a folder, to be carried to the cloud; it stays here until the cloud's receipt", ArgsUsage: "DIR", Action: exportBuffer},
 			{Name: "drain", Usage: "send what waits and end; the agent must be stopped", Action: drainBuffer,
 				Flags: []urfave.Flag{&urfave.DurationFlag{Name: "timeout", Value: time.Hour, Usage: "give up after `TIME`"}}},
@@ -73,29 +76,62 @@ func listBuffer(c *urfave.Context) error {
 	}
 	s := r.Stats
 	if c.Bool("json") {
-		return printJSON(c, map[string]any{"epoch": r.Epoch, "committed": s.Committed, "received": s.Received, "waiting": s.Waiting,
+		return printJSON(c, map[string]any{"epoch": r.Epoch, "epochs": r.Epochs, "troubles": r.Troubles, "committed": s.Committed, "received": s.Received, "waiting": s.Waiting,
 			"dropped": s.Dropped, "bytes": s.Bytes, "items": items})
 	}
 	w := visible.NewTable(c.App.Writer)
-	w.Printf("NUMBER\tPRIORITY\tKIND\tSTREAM\tABOUT\tBYTES\tVALUE\tCOMMITTED\n")
+	w.Printf("NUMBER\tPRIORITY\tKIND\tSTREAM\tABOUT\tBYTES\tVALUE\tCOMMITTED\tGOES AS\n")
 	for _, i := range items {
-		w.Printf("%d\t%d\t%s\t%s\t%q\t%d\t%.2f\t%s\n", i.Seq, i.Priority, i.Kind, i.Stream, i.Subject, i.Bytes, i.Value, i.Committed.Format(time.RFC3339))
+		w.Printf("%d\t%d\t%s\t%s\t%q\t%d\t%.2f\t%s\t%s/%d\n", i.Number, i.Priority, i.Kind, i.Stream, i.Subject, i.Bytes, i.Value, i.Committed.Format(time.RFC3339), i.Epoch, i.Seq)
 	}
-	w.Printf("\nepoch %s: %d committed = %d received + %d waiting (%d bytes) + %d dropped\n", r.Epoch, s.Committed, s.Received, s.Waiting, s.Bytes, s.Dropped)
-	return w.Flush()
+	w.Printf("\n%d committed = %d received + %d waiting (%d bytes) + %d dropped; the last epoch is %s\n", s.Committed, s.Received, s.Waiting, s.Bytes, s.Dropped, r.Epoch)
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, t := range r.Troubles {
+		visible.Fprintf(c.App.Writer, "\nTROUBLE  %s, since %s: %s\n", t.Kind, t.Since.Format(time.RFC3339), t.Text)
+	}
+	if len(r.Troubles) > 0 {
+		visible.Fprintf(c.App.Writer, "\nWhen that is seen to: canvas-edge buffer seen\n")
+	}
+	return nil
+}
+
+// seenBuffer clears the troubles, also of an agent that runs.
+func seenBuffer(c *urfave.Context) error {
+	cfg, err := loadConfig(c)
+	if err != nil {
+		return err
+	}
+	n, err := outbox.Seen(cfg.OutboxFolder())
+	if err == nil {
+		visible.Fprintf(c.App.Writer, "%d troubles are seen to\n", n)
+	}
+	return err
 }
 
 func showItem(c *urfave.Context) error {
-	seq, err := strconv.ParseUint(c.Args().First(), 10, 64)
+	wrong := cli.Usagef("give the number of one item as `canvas-edge buffer ls` lists it, or EPOCH/NUMBER as the cloud knows it")
+	epoch, text, named := strings.Cut(c.Args().First(), "/")
+	if !named {
+		text = epoch
+	}
+	number, err := strconv.ParseUint(text, 10, 64)
 	if err != nil || c.NArg() != 1 {
-		return cli.Usagef("give the number of one item, as `canvas-edge buffer ls` lists them")
+		return wrong
 	}
 	r, _, err := lookInto(c)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	i, err := r.Item(seq)
+	if named {
+		var ok bool
+		if number, ok = r.Number(event.Epoch(epoch), number); !ok {
+			return fmt.Errorf("no item of this buffer was ever called %s", c.Args().First())
+		}
+	}
+	i, err := r.Item(number)
 	if err != nil {
 		return err
 	}
@@ -104,12 +140,12 @@ func showItem(c *urfave.Context) error {
 			return err
 		}
 	}
-	shown := map[string]any{"number": i.Seq, "id": i.ID.String(), "epoch": i.Epoch, "kind": i.Kind, "stream": i.Stream, "subject": i.Subject,
+	shown := map[string]any{"number": number, "seq": i.Seq, "id": i.ID.String(), "epoch": i.Epoch, "kind": i.Kind, "stream": i.Stream, "subject": i.Subject,
 		"time": i.Time, "priority": i.Priority, "attrs": i.Attrs, "type": i.Type, "sha256": i.SHA256.String(), "bytes": len(i.Data)}
 	if c.Bool("json") {
 		return printJSON(c, shown)
 	}
-	for _, field := range []string{"number", "id", "epoch", "kind", "stream", "subject", "time", "priority", "type", "sha256", "bytes", "attrs"} {
+	for _, field := range []string{"number", "id", "epoch", "seq", "kind", "stream", "subject", "time", "priority", "type", "sha256", "bytes", "attrs"} {
 		visible.Fprintf(c.App.Writer, "%-9s %+v\n", field, shown[field])
 	}
 	return nil
@@ -133,11 +169,15 @@ func listDrops(c *urfave.Context) error {
 		return printJSON(c, map[string]any{"epoch": r.Epoch, "dropped": r.Stats.Dropped, "drops": drops})
 	}
 	w := visible.NewTable(c.App.Writer)
-	w.Printf("NUMBER\tKIND\tSTREAM\tBYTES\tREASON\tAT\tTOLD\n")
+	w.Printf("KNOWN AS\tKIND\tSTREAM\tBYTES\tREASON\tAT\tTOLD\n")
 	for _, d := range drops {
-		w.Printf("%d\t%s\t%s\t%d\t%s\t%s\t%t\n", d.Seq, d.Kind, d.Stream, d.Bytes, d.Reason, d.At.Format(time.RFC3339), d.Reported)
+		as := fmt.Sprintf("%s/%d", d.Epoch, d.Seq)
+		if d.Through > 0 {
+			as += fmt.Sprintf(" to %d", d.Through)
+		}
+		w.Printf("%s\t%s\t%s\t%d\t%s\t%s\t%t\n", as, d.Kind, d.Stream, d.Bytes, d.Reason, d.At.Format(time.RFC3339), d.Reported)
 	}
-	w.Printf("\n%d dropped in epoch %s\n", r.Stats.Dropped, r.Epoch)
+	w.Printf("\n%d dropped\n", r.Stats.Dropped)
 	return w.Flush()
 }
 

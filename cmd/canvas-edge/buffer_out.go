@@ -10,6 +10,7 @@ import (
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/edge"
 	"cloudcanvas/shared/carry"
+	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/visible"
 )
 
@@ -22,27 +23,60 @@ func exportBuffer(c *urfave.Context) error {
 		return err
 	}
 	defer r.Close()
-	to, err := carry.Create(c.Args().First(), cfg.Edge, r.Epoch)
-	if err != nil {
-		return err
-	}
+	to := stick{dir: c.Args().First(), edge: cfg.Edge}
 	damaged := 0
-	err = r.Each(c.Context, to.Add, func(seq uint64, err error) {
+	err = r.Each(c.Context, to.add, func(seq uint64, err error) {
 		damaged++
 		visible.Fprintf(c.App.ErrWriter, "left out: %v\n", err)
 	})
 	if err != nil {
 		return err
 	}
-	n, err := to.Close()
-	if err != nil {
+	if to.folder == nil { // nothing waits: an export of nothing is one
+		if to.folder, err = carry.Create(to.dir, to.edge, r.Epoch); err != nil {
+			return err
+		}
+	}
+	if err := to.close(); err != nil {
 		return err
 	}
-	visible.Fprintf(c.App.Writer, "%d items are in %s; take them in with `canvas-cloud import`. They wait here until the cloud's receipt comes.\n", n, to.Path())
+	visible.Fprintf(c.App.Writer, "%d items are in %s; take them in with `canvas-cloud import`. They wait here until the cloud's receipt comes.\n", to.items, to.dir)
 	if damaged > 0 {
 		return cli.Incompletef("%d items could not be read", damaged)
 	}
 	return nil
+}
+
+// stick is what is exported: a folder for each epoch. Items come in the order of their numbers, so that
+// an epoch's come one after the other.
+type stick struct {
+	dir, edge string
+	epoch     event.Epoch
+	folder    *carry.Folder
+	items     int
+}
+
+func (s *stick) add(i event.Item) (err error) {
+	if s.folder == nil || i.Epoch != s.epoch {
+		if err := s.close(); err != nil {
+			return err
+		}
+		if s.folder, err = carry.Create(s.dir, s.edge, i.Epoch); err != nil {
+			return err
+		}
+		s.epoch = i.Epoch
+	}
+	return s.folder.Add(i)
+}
+
+func (s *stick) close() error {
+	if s.folder == nil {
+		return nil
+	}
+	n, err := s.folder.Close()
+	s.items += n
+	s.folder = nil
+	return err
 }
 
 // drainBuffer is the agent without its sources.

@@ -12,6 +12,7 @@ import (
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/edge"
 	"cloudcanvas/edge/capture"
+	"cloudcanvas/edge/outbox"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/security"
@@ -44,6 +45,12 @@ func doctor(c *urfave.Context) error {
 // lookAtDevice looks at what the configuration names.
 func lookAtDevice(ctx context.Context, cfg edge.Config) []checkup.Finding {
 	all := []checkup.Finding{checkup.Folder("data folder", cfg.Data), checkup.Disk(cfg.Data), checkup.Broker(ctx, "cloud", cfg.Cloud.URL, cfg.Cloud.Security), lookAtIdentity(cfg)}
+	if r, err := outbox.OpenReader(cfg.OutboxFolder(), cfg.Edge); err == nil {
+		for _, t := range r.Troubles {
+			all = append(all, checkup.Doubtful("buffer: "+t.Kind, t.Text, "canvas-edge buffer seen    # when it is seen to"))
+		}
+		r.Close()
+	}
 	switch {
 	case cfg.Local.URL != "":
 		f := checkup.Broker(ctx, "local broker", cfg.Local.URL, cfg.Local.Security)

@@ -38,13 +38,14 @@ func topCommand() *urfave.Command {
 
 // bufferLook is the buffer at a time.
 type bufferLook struct {
-	edge    string
-	at      time.Time
-	stats   outbox.Stats
-	epoch   event.Epoch
-	ladder  []event.LadderStep
-	drops   []outbox.Dropped
-	problem error
+	edge     string
+	at       time.Time
+	stats    outbox.Stats
+	epoch    event.Epoch
+	ladder   []event.LadderStep
+	drops    []outbox.Dropped
+	troubles []event.Trouble
+	problem  error
 }
 
 // drops that are shown.
@@ -58,7 +59,7 @@ func lookAtBuffer(ctx context.Context, folder, edge string) bufferLook {
 		return l
 	}
 	defer r.Close()
-	l.stats, l.epoch = r.Stats, r.Epoch
+	l.stats, l.epoch, l.troubles = r.Stats, r.Epoch, r.Troubles
 	if l.ladder, l.problem = r.Ladder(ctx); l.problem == nil {
 		l.drops, l.problem = r.Drops(ctx, dropsShown)
 	}
@@ -73,9 +74,12 @@ func (l bufferLook) text(last bufferLook) string {
 	}
 	s := l.stats
 	visible.Fprintf(&b, "%d committed = %d received + %d waiting (%d bytes) + %d dropped\n", s.Committed, s.Received, s.Waiting, s.Bytes, s.Dropped)
-	if took := l.at.Sub(last.at).Seconds(); last.epoch == l.epoch && last.epoch != "" && took > 0 {
+	if took := l.at.Sub(last.at).Seconds(); last.epoch != "" && s.Committed >= last.stats.Committed && took > 0 {
 		rate := func(now, before uint64) float64 { return float64(int64(now-before)) / took }
 		visible.Fprintf(&b, "items a second: %.1f committed, %.1f received, %.1f dropped\n", rate(s.Committed, last.stats.Committed), rate(s.Received, last.stats.Received), rate(s.Dropped, last.stats.Dropped))
+	}
+	for _, t := range l.troubles {
+		visible.Fprintf(&b, "TROUBLE  %s since %s, %d items: `canvas-edge buffer ls` tells more\n", t.Kind, t.Since.Format("2006-01-02 15:04"), t.Items)
 	}
 	w := visible.NewTable(&b)
 	if len(l.ladder) > 0 {

@@ -29,7 +29,7 @@ func countDelivery(ctx context.Context, a *appliance.Appliance) (deliveryCounts,
 					d.Quarantined++
 				case err != nil:
 					return fmt.Errorf("an unreadable record in %s: %w", topic, err)
-				case i.Epoch != a.Agent.Epoch() || i.Seq == 0: // made in the cloud
+				case !a.Agent.Knows(i.Epoch) || i.Seq == 0: // made in the cloud
 				case seen[i.ID]:
 					d.Duplicates++
 				default:

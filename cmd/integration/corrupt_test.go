@@ -11,7 +11,8 @@ import (
 )
 
 // TestACorruptBufferIsSetAsideAndTheDeviceGoesOn writes garbage into the buffer's database between
-// two runs. The next run keeps the file aside, begins a new life, and delivers.
+// two runs. The next run keeps the file aside, goes on with what can be read under its old numbers, and
+// tells of the rest.
 func TestACorruptBufferIsSetAsideAndTheDeviceGoesOn(t *testing.T) {
 	s := newSite(t)
 	l := s.newLink()
@@ -35,9 +36,13 @@ func TestACorruptBufferIsSetAsideAndTheDeviceGoesOn(t *testing.T) {
 	load = s.readings(300, 3)
 	until(t, 20*time.Second, "items that are received", func() bool { return s.must().received > 100 })
 	load.stop()
+	s.judged(t)
 	s.balance(time.Minute)
 	if s.epoch() == old {
-		t.Error("the buffer's life goes on as if nothing had happened")
+		t.Error("the buffer's epoch goes on as if nothing had happened")
+	}
+	if !s.has("corrupt") {
+		t.Errorf("the status tells %+v", s.troubles())
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 	"cloudcanvas/shared/event"
 )
 
-// ledgers are what Kafka knows of one life of a device's buffer.
+// ledgers are what Kafka knows of one epoch of a device's buffer.
 type ledgers struct {
 	times   map[uint64]int // how often each number came
 	dropped map[uint64]bool
@@ -23,6 +23,12 @@ type ledgers struct {
 func (s *site) inKafka() map[event.Epoch]*ledgers {
 	s.t.Helper()
 	all := map[event.Epoch]*ledgers{}
+	of := func(epoch event.Epoch) *ledgers {
+		if all[epoch] == nil {
+			all[epoch] = &ledgers{times: map[uint64]int{}, dropped: map[uint64]bool{}}
+		}
+		return all[epoch]
+	}
 	for _, topic := range countedTopics {
 		offsets, err := s.kafka.Offsets(s.t.Context(), topic)
 		if errors.Is(err, kafka.UnknownTopicOrPartition) {
@@ -37,11 +43,7 @@ func (s *site) inKafka() map[event.Epoch]*ledgers {
 				if err != nil || i.Edge != s.name || i.Seq == 0 {
 					return err
 				}
-				l := all[i.Epoch]
-				if l == nil {
-					l = &ledgers{times: map[uint64]int{}, dropped: map[uint64]bool{}}
-					all[i.Epoch] = l
-				}
+				l := of(i.Epoch)
 				l.times[i.Seq]++
 				l.items = append(l.items, i)
 				if i.Kind == event.Ack {
@@ -49,8 +51,8 @@ func (s *site) inKafka() map[event.Epoch]*ledgers {
 					if err != nil {
 						return err
 					}
-					for _, d := range report.Drops {
-						l.dropped[d.Seq] = true
+					for epoch, d := range report.Each(i.Epoch) {
+						of(epoch).dropped[d.Seq] = true
 					}
 				}
 				return nil
@@ -87,7 +89,7 @@ func (s *site) settle(limit time.Duration) counts {
 	return c
 }
 
-// epoch is the present life of the buffer, as the device's status tells it.
+// epoch is the one in which the device commits now, as its status tells it.
 func (s *site) epoch() (e event.Epoch) {
 	s.t.Helper()
 	topic := event.StatusTopic(s.name)
@@ -103,54 +105,80 @@ func (s *site) epoch() (e event.Epoch) {
 	return e
 }
 
-// balance counts ids at both ends once the buffer is empty: every number of the buffer's present life
-// is in Kafka once, or in the ledger; and no number of any life is there twice.
+// balance counts ids at both ends once the buffer is empty: every number of every epoch is in Kafka
+// once, or in the ledger; no number and no id is there twice; and together they are what the device
+// has committed. What it gives are the items of all epochs.
 func (s *site) balance(limit time.Duration) (c counts, l *ledgers) {
 	s.t.Helper()
 	c = s.settle(limit)
 	if c.committed != c.received+c.dropped {
 		s.t.Errorf("committed %d, received %d, ledger %d", c.committed, c.received, c.dropped)
 	}
-	for epoch, each := range s.inKafka() {
+	all := s.inKafka()
+	s.once(all)
+	if len(all) == 0 {
+		s.t.Fatal("nothing of the buffer is in Kafka")
+	}
+	s.compare(c, all)
+	l = &ledgers{}
+	for _, each := range all {
+		l.items = append(l.items, each.items...)
+	}
+	return c, l
+}
+
+// once sees to it that no number and no id came twice.
+func (s *site) once(all map[event.Epoch]*ledgers) {
+	s.t.Helper()
+	ids := map[string]int{}
+	for epoch, each := range all {
 		doubled := 0
 		for _, n := range each.times {
 			if n > 1 {
 				doubled++
 			}
 		}
+		for _, i := range each.items {
+			if ids[i.ID.String()]++; ids[i.ID.String()] > 1 {
+				doubled++
+			}
+		}
 		if doubled > 0 {
-			s.t.Errorf("epoch %s: %d numbers are in Kafka more than once", epoch, doubled)
+			s.t.Errorf("epoch %s: %d numbers or ids are in Kafka more than once", epoch, doubled)
 		}
 	}
-	if l = s.inKafka()[s.epoch()]; l == nil {
-		s.t.Fatal("nothing of this life of the buffer is in Kafka")
-	}
-	s.compare(c, l)
-	return c, l
 }
 
-// compare holds the device's counts against Kafka's.
-func (s *site) compare(c counts, l *ledgers) {
+// compare holds the device's counts, which go over all epochs, against Kafka's.
+func (s *site) compare(c counts, all map[event.Epoch]*ledgers) {
 	s.t.Helper()
-	lost, received := 0, uint64(0)
-	for seq := uint64(1); seq <= c.committed; seq++ {
-		switch {
-		case l.dropped[seq]:
-		case l.times[seq] > 0:
-			received++
-		default:
-			lost++
+	received, dropped, gaps := uint64(0), uint64(0), uint64(0)
+	for _, l := range all {
+		dropped += uint64(len(l.dropped))
+		for seq := uint64(1); seq <= largest(l); seq++ {
+			switch {
+			case l.dropped[seq]:
+			case l.times[seq] > 0:
+				received++
+			default:
+				gaps++
+			}
 		}
 	}
-	if lost > 0 || received != c.received || uint64(len(l.dropped)) != c.dropped || largest(l) > c.committed {
-		s.t.Errorf("the device says committed %d, received %d, ledger %d; Kafka says received %d, ledger %d, last %d; lost %d",
-			c.committed, c.received, c.dropped, received, len(l.dropped), largest(l), lost)
+	lost := int64(c.committed) - int64(received) - int64(dropped)
+	if lost != 0 || gaps != 0 || received != c.received || dropped != c.dropped {
+		s.t.Errorf("the device says committed %d, received %d, ledger %d; Kafka says received %d, ledger %d in %d epochs; lost %d, %d gaps",
+			c.committed, c.received, c.dropped, received, dropped, len(all), lost, gaps)
 	}
-	s.t.Logf("committed %d = received %d + ledger %d; lost %d", c.committed, c.received, c.dropped, lost)
+	s.t.Logf("committed %d = received %d + ledger %d in %d epochs; lost %d", c.committed, c.received, c.dropped, len(all), lost)
 }
 
+// largest is the highest number that is known in any way.
 func largest(l *ledgers) (seq uint64) {
 	for n := range maps.Keys(l.times) {
+		seq = max(seq, n)
+	}
+	for n := range maps.Keys(l.dropped) {
 		seq = max(seq, n)
 	}
 	return seq

@@ -46,8 +46,8 @@ func TestTheDeviceIsKilledAtRandomMomentsUnderLoad(t *testing.T) {
 	sent := load.stop()
 	until(t, time.Minute, "every scene in the buffer", func() bool { return len(manifests(s)) == made })
 	c, l := s.balance(time.Minute)
-	if len(s.inKafka()) != 1 {
-		t.Errorf("the buffer began %d lives", len(s.inKafka()))
+	if n := len(s.inKafka()); n > kills+1 {
+		t.Errorf("%d starts began %d epochs", kills+1, n)
 	}
 	if c.quarantined != 0 {
 		t.Errorf("%d inputs were quarantined: none is to blame", c.quarantined)

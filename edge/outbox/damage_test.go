@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/oklog/ulid/v2"
 	"golang.org/x/sys/unix"
 
 	"cloudcanvas/shared/event"
@@ -115,15 +116,18 @@ func TestWhatCanBeReadOfACorruptDatabaseIsCommittedAgain(t *testing.T) {
 	dir := t.TempDir()
 	o := open(t, dir, DefaultConfig())
 	const n = 400
+	ids := map[uint64]ulid.ULID{}
 	for i := range n {
 		d := draft(i)
 		d.Data = bytes.Repeat([]byte{byte(i)}, 3000)
 		if i%40 == 0 {
 			d = large(i)
 		}
-		if _, err := o.Commit(t.Context(), d); err != nil {
+		items, err := o.Commit(t.Context(), d)
+		if err != nil {
 			t.Fatal(err)
 		}
+		ids[items[0].Seq] = items[0].ID
 	}
 	old := o.Epoch()
 	o.Close()
@@ -152,10 +156,18 @@ func TestWhatCanBeReadOfACorruptDatabaseIsCommittedAgain(t *testing.T) {
 	if err := json.Unmarshal(told.Data, &what); err != nil || what.Epoch != old || what.Salvaged != s.Waiting-1 || what.Salvaged+what.Lost != n {
 		t.Errorf("%+v %v of %d", what, err, n)
 	}
-	for seq := uint64(1); seq <= s.Committed; seq++ {
-		if _, err := again.Load(seq); err != nil {
-			t.Error(err)
+	whole := 0
+	for seq := uint64(1); seq <= n; seq++ {
+		switch i, err := again.Load(seq); {
+		case errors.Is(err, ErrGone):
+		case err != nil || i.Epoch != old || i.Seq != seq || i.ID != ids[seq]:
+			t.Errorf("item %d is now %s of epoch %s, number %d: %v", seq, i.ID, i.Epoch, i.Seq, err)
+		default:
+			whole++
 		}
+	}
+	if uint64(whole) != what.Salvaged-what.Renamed {
+		t.Errorf("%d kept their numbers, of %+v", whole, what)
 	}
 }
 
@@ -265,7 +277,7 @@ func TestHoweverADatabaseIsSpoiledTheDeviceGoesOn(t *testing.T) {
 				t.Errorf("the uplink is given %d of %d", fresh, s.Waiting)
 			}
 			items, err := again.Commit(t.Context(), draft(2))
-			if err != nil || items[0].Seq != s.Committed+1 {
+			if err != nil || items[0].Epoch != again.Epoch() || again.Number(items[0].Epoch, items[0].Seq) != s.Committed+1 {
 				t.Errorf("the next item: %v %v", items, err)
 			}
 		})

@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 
 	"github.com/oklog/ulid/v2"
@@ -22,8 +21,12 @@ import (
 const dsn = "?_txlock=immediate&_pragma=busy_timeout(5000)&_pragma=auto_vacuum(INCREMENTAL)&_pragma=journal_mode(WAL)" +
 	"&_pragma=synchronous(FULL)&_pragma=journal_size_limit(33554432)&_pragma=cache_size(-8192)"
 
-// format is the database's user_version.
-const format = 2
+// format is the database's user_version. Databases of format 2 had one epoch and no marks; they become
+// of this one when they are opened.
+const (
+	format    = 3
+	oneFormat = 2
+)
 
 // items is the index: small rows, whatever they stand for. cheap is minus the value density, so that
 // items_worth runs from what goes first to what is dropped first, and backwards from there.
@@ -35,7 +38,7 @@ CREATE TABLE IF NOT EXISTS items (
 	seq INTEGER PRIMARY KEY, priority INTEGER NOT NULL, cheap REAL NOT NULL, bytes INTEGER NOT NULL, committed INTEGER NOT NULL,
 	expires INTEGER NOT NULL, segment INTEGER NOT NULL, place INTEGER NOT NULL, stream TEXT NOT NULL, kind TEXT NOT NULL,
 	rung INTEGER NOT NULL, value REAL NOT NULL, subject TEXT NOT NULL, id BLOB NOT NULL, time INTEGER NOT NULL,
-	attrs TEXT NOT NULL, type TEXT NOT NULL, sha256 BLOB NOT NULL);
+	attrs TEXT NOT NULL, type TEXT NOT NULL, sha256 BLOB NOT NULL, mark INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX IF NOT EXISTS items_worth ON items (priority, cheap, seq DESC);
 CREATE INDEX IF NOT EXISTS items_expiry ON items (expires) WHERE expires>0;
 CREATE TABLE IF NOT EXISTS payloads (seq INTEGER PRIMARY KEY, data BLOB NOT NULL);
@@ -47,8 +50,21 @@ CREATE TABLE IF NOT EXISTS parts (seq INTEGER PRIMARY KEY, cut INTEGER NOT NULL,
 CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS ledger (
 	seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, stream TEXT NOT NULL, bytes INTEGER NOT NULL,
-	reason TEXT NOT NULL, at INTEGER NOT NULL, reported INTEGER NOT NULL DEFAULT 0);
-CREATE INDEX IF NOT EXISTS ledger_untold ON ledger (seq) WHERE reported=0;`
+	reason TEXT NOT NULL, at INTEGER NOT NULL, reported INTEGER NOT NULL DEFAULT 0,
+	mark INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX IF NOT EXISTS ledger_untold ON ledger (seq) WHERE reported=0;
+CREATE TABLE IF NOT EXISTS epochs (first INTEGER PRIMARY KEY, epoch TEXT NOT NULL UNIQUE, waiting INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS gaps (epoch TEXT PRIMARY KEY, low INTEGER NOT NULL, high INTEGER NOT NULL, owed INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS losses (
+	epoch TEXT NOT NULL, low INTEGER NOT NULL, high INTEGER NOT NULL, at INTEGER NOT NULL, reported INTEGER NOT NULL DEFAULT 0,
+	PRIMARY KEY (epoch, low)) WITHOUT ROWID;`
+
+// severalEpochs makes a database of one epoch one of several. What its rows say has no marks: after
+// a fault it is not believed by its number alone.
+const severalEpochs = `
+ALTER TABLE items ADD COLUMN mark INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE ledger ADD COLUMN mark INTEGER NOT NULL DEFAULT 0;
+INSERT INTO epochs SELECT 1, epoch, waiting FROM counts WHERE committed>0;`
 
 var errCorrupt = errors.New("the database is corrupt")
 
@@ -81,13 +97,16 @@ func prepareDatabase(db *sql.DB, path string, suspect bool) error {
 	if err := db.QueryRow("SELECT count(*) FROM sqlite_master").Scan(&tables); err != nil {
 		return err
 	}
-	if tables > 0 && version != format {
+	if tables > 0 && version != format && version != oneFormat {
 		return fmt.Errorf("%s is of format %d, this program writes %d: drain it with the program that made it, or move it away", path, version, format)
 	}
 	// In one transaction: a crash in the midst of it leaves an empty file, not half of the tables. Where
 	// all is there nothing is written, so that a start needs no room on the disk.
 	text := schema
-	if tables == 0 {
+	if tables > 0 && version == oneFormat {
+		text += severalEpochs
+	}
+	if version != format {
 		text += fmt.Sprintf("PRAGMA user_version=%d;", format)
 	}
 	if _, err := db.Exec("BEGIN IMMEDIATE;" + text + "COMMIT"); err != nil {
@@ -122,6 +141,14 @@ func contradiction(db *sql.DB) error {
 	var there bool
 	if err := db.QueryRow("SELECT EXISTS (SELECT 1 FROM items)").Scan(&there); err != nil {
 		return err
+	}
+	var orphans int
+	err = db.QueryRow("SELECT count(*) FROM (SELECT min(seq) AS oldest FROM items) WHERE oldest<ifnull((SELECT min(first) FROM epochs), oldest+1)").Scan(&orphans)
+	if err != nil {
+		return err
+	}
+	if orphans > 0 {
+		return fmt.Errorf("%w: what waits is of no epoch", errCorrupt)
 	}
 	if last > committed || committed != received+dropped+waiting || there != (waiting > 0) {
 		return fmt.Errorf("%w: %d committed, %d received, %d dropped, %d waiting, but the last number is %d (%d rows of counts)",
@@ -164,27 +191,24 @@ func code(err error) int {
 	return 0
 }
 
-func moveAside(path, aside string) error {
-	for _, suffix := range []string{"", "-wal", "-shm"} {
-		if err := os.Rename(path+suffix, aside+suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	return nil
-}
-
 func entropy() *ulid.MonotonicEntropy { return ulid.Monotonic(rand.Reader, 0) }
 
-// load reads the epoch and the counts; a new database gets its epoch here. What waits is not read:
+// load reads the epochs and the counts; a new database gets its name here. What waits is not read:
 // opening takes as long with a million items as with none.
 func (o *Outbox) load() error {
 	row := o.db.QueryRow("SELECT epoch, committed, received, dropped, waiting, bytes FROM counts")
-	err := row.Scan(&o.epoch, &o.stats.Committed, &o.stats.Received, &o.stats.Dropped, &o.stats.Waiting, &o.stats.Bytes)
+	err := row.Scan(&o.life, &o.stats.Committed, &o.stats.Received, &o.stats.Dropped, &o.stats.Waiting, &o.stats.Bytes)
 	if errors.Is(err, sql.ErrNoRows) {
-		o.epoch = event.NewEpoch()
-		_, err = o.db.Exec("INSERT INTO counts VALUES (1, ?, 0, 0, 0, 0, 0)", string(o.epoch))
+		o.life = event.NewEpoch()
+		_, err = o.db.Exec("INSERT INTO counts VALUES (1, ?, 0, 0, 0, 0, 0)", string(o.life))
 	}
 	if err != nil {
+		return err
+	}
+	if err := o.loadEpochs(); err != nil {
+		return err
+	}
+	if err := o.loadGaps(); err != nil {
 		return err
 	}
 	if err := o.loadStreams(); err != nil {

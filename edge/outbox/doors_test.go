@@ -70,7 +70,7 @@ func TestPartsThatTheCloudHoldsAreKnownAfterARestart(t *testing.T) {
 	if of, _ := o.Parts(77); of != 0 {
 		t.Error("parts of what does not wait are kept")
 	}
-	if _, err := o.Receive(t.Context(), event.Receipt{Epoch: o.Epoch(), Through: 1}); err != nil {
+	if _, err := o.Receive(t.Context(), event.Receipt{Epoch: r.Epoch, Through: 1}); err != nil {
 		t.Fatal(err)
 	}
 	if of, _ := o.Parts(1); of != 0 {

@@ -127,12 +127,17 @@ func (o *Outbox) Fresh() []event.Ref {
 		refs = append(refs, old...)
 		if err != nil { // begin anew: what is given twice is sent once
 			o.judge(err)
-			o.log.Error("what waits in the outbox could not be read; it is tried again", "problem", err)
+			if !o.unreadable {
+				o.log.Error("what waits in the outbox could not be read; it is tried again every second", "problem", err)
+			}
+			o.unreadable = true
 			o.backlog.close()
 			o.backlog.any = false
+			time.AfterFunc(time.Second, o.stir)
+			return refs
 		} else if len(old) < freshAtOnce-n {
 			o.backlog.close()
-			o.backlog = nil
+			o.backlog, o.unreadable = nil, false
 		}
 	}
 	if more || o.backlog != nil {
@@ -153,6 +158,12 @@ func (o *Outbox) stir() {
 
 // Waits says whether an item is still waiting for its receipt.
 func (o *Outbox) Waits(seq uint64) bool {
+	o.mu.Lock()
+	gone := o.receipted(seq)
+	o.mu.Unlock()
+	if gone {
+		return false
+	}
 	var one int
 	return o.db.QueryRow("SELECT 1 FROM items WHERE seq=?", seq).Scan(&one) == nil
 }

@@ -6,7 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
+
+	"github.com/oklog/ulid/v2"
 
 	"cloudcanvas/shared/event"
 )
@@ -52,10 +56,18 @@ func (o *Outbox) Expire(ctx context.Context) (dropped int, err error) {
 			}
 		}
 		dropped = len(old)
+		if err := s.prune(); err != nil {
+			return err
+		}
 		return s.exec("DELETE FROM keys WHERE seq<?", int64(s.p.stats.Committed)-keysKept)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("drop what has expired: %w", err)
+	}
+	o.keepTroubles(false)
+	o.bearWitness(false)
+	if err := o.takeIn(ctx); err != nil {
+		return dropped, err
 	}
 	return dropped, o.tidy(ctx)
 }
@@ -64,10 +76,17 @@ func (o *Outbox) Expire(ctx context.Context) (dropped int, err error) {
 func (o *Outbox) tidy(ctx context.Context) error {
 	err := o.change(ctx, func(s *step) error {
 		if o.ballast.keep(o.log) {
-			o.note(func(s *Stats) { s.Full, o.ceiling = false, 0 })
+			o.note(func(s *Stats) {
+				if s.Full {
+					o.stirTroubles()
+				}
+				s.Full, o.ceiling = false, 0
+			})
 		}
-		if err := s.exec("DELETE FROM ledger WHERE reported=1 AND at<?", o.now().Add(-ledgerKept).UnixNano()); err != nil {
-			return err
+		for _, table := range []string{"ledger", "losses"} {
+			if err := s.exec("DELETE FROM "+table+" WHERE reported=1 AND at<?", o.now().Add(-ledgerKept).UnixNano()); err != nil {
+				return err
+			}
 		}
 		return s.exec(fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages))
 	})
@@ -148,22 +167,28 @@ const reportsAtOnce = 1000
 // Report commits an item that tells the cloud of drops not yet reported, so that it does not wait
 // for their numbers. It says how many it told.
 func (o *Outbox) Report(ctx context.Context) (int, error) {
-	drops, err := unreported(ctx, o.db, reportsAtOnce)
-	if err != nil || len(drops) == 0 {
+	if err := o.judgeGaps(ctx); err != nil {
 		return 0, err
 	}
-	data, err := json.Marshal(event.DropReport{Drops: drops})
-	if err != nil {
+	some, err := unreported(ctx, o.db, 1)
+	if isDisk(err) {
+		return 0, fmt.Errorf("%w: %w", ErrDisk, err)
+	}
+	if err != nil || len(some) == 0 && !o.losesUntold() {
 		return 0, err
 	}
-	d := Draft{Kind: event.Ack, Stream: "outbox", Subject: "drops", Priority: event.High, Value: 1, Type: "application/json", Data: data}
-	sum := event.Sum(data)
+	var d drops
 	err = o.change(ctx, func(s *step) error {
-		if _, err := s.insert(d, sum); err != nil {
+		if d, err = s.untold(reportsAtOnce); err != nil {
 			return err
 		}
-		for _, d := range drops {
-			if err := s.exec("UPDATE ledger SET reported=1 WHERE seq=?", d.Seq); err != nil {
+		if d.n > 0 {
+			if err := s.report(d); err != nil {
+				return err
+			}
+		}
+		for _, told := range d.told {
+			if err := told(); err != nil {
 				return err
 			}
 		}
@@ -172,10 +197,51 @@ func (o *Outbox) Report(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("report drops: %w", err)
 	}
-	return len(drops), nil
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for epoch, ranges := range d.lost {
+		if o.losses[epoch] -= ranges; o.losses[epoch] <= 0 {
+			delete(o.losses, epoch)
+		}
+	}
+	return d.n, nil
 }
 
-func unreported(ctx context.Context, db *sql.DB, most int) ([]event.Drop, error) {
+func (o *Outbox) losesUntold() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.losses) > 0
+}
+
+// report commits a report of drops. It speaks first of those of its own epoch.
+func (s *step) report(d drops) error {
+	t, err := s.current()
+	if err != nil {
+		return err
+	}
+	r := event.DropReport{Drops: d.byEpoch[t.epoch]}
+	if r.Drops == nil {
+		r.Drops = []event.Drop{}
+	}
+	for _, epoch := range slices.Sorted(maps.Keys(d.byEpoch)) {
+		if epoch != t.epoch {
+			r.Earlier = append(r.Earlier, event.EpochDrops{Epoch: epoch, Drops: d.byEpoch[epoch]})
+		}
+	}
+	data, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	_, err = s.insert(Draft{Kind: event.Ack, Stream: "outbox", Subject: "drops", Priority: event.High, Value: 1, Type: "application/json", Data: data}, ulid.ULID{}, event.Sum(data))
+	return err
+}
+
+// asker is a database, or a connection to it.
+type asker interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+func unreported(ctx context.Context, db asker, most int) ([]event.Drop, error) {
 	rows, err := db.QueryContext(ctx, "SELECT seq, kind, stream, bytes, reason FROM ledger WHERE reported=0 ORDER BY seq LIMIT ?", most)
 	if err != nil {
 		return nil, fmt.Errorf("read the ledger: %w", err)

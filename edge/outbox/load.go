@@ -12,7 +12,7 @@ import (
 	"cloudcanvas/shared/event"
 )
 
-const itemColumns = "SELECT i.seq, i.id, kind, stream, subject, time, priority, attrs, type, sha256, bytes, segment, place, data, value, rung, expires FROM items i LEFT JOIN payloads p ON p.seq=i.seq "
+const itemColumns = "SELECT i.seq, i.id, kind, stream, subject, time, priority, attrs, type, sha256, bytes, segment, place, data, value, rung, expires, mark, committed FROM items i LEFT JOIN payloads p ON p.seq=i.seq "
 
 // Load is an item that waits, with its data. One that is gone is ErrGone; so is one whose bytes are
 // no longer those that were committed: it goes into the ledger.
@@ -26,20 +26,21 @@ func (o *Outbox) Load(seq uint64) (event.Item, error) {
 		o.judge(err)
 		return i, fmt.Errorf("read item %d of the outbox: %w", seq, err)
 	}
-	i.Edge, i.Epoch = o.edge, o.epoch
+	i.Edge = o.edge
+	i.Epoch, i.Seq = o.Place(seq)
 	if found.at.segment != 0 {
 		i.Data, err = o.segments.read(found.at)
 		if errors.Is(err, fs.ErrNotExist) && !o.Waits(seq) { // received meanwhile
 			return i, fmt.Errorf("item %d: %w", seq, ErrGone)
 		}
 	}
-	if err == nil && event.Sum(i.Data) == i.SHA256 {
+	if err == nil && event.Sum(i.Data) == i.SHA256 && found.marked(i) {
 		return i, nil
 	}
 	if !o.Waits(seq) { // its room was given back while it was read
 		return i, fmt.Errorf("item %d: %w", seq, ErrGone)
 	}
-	o.log.Error("an item's bytes are not those that were committed; it goes into the ledger", "seq", seq, "problem", err)
+	o.log.Error("an item is not as it was committed; it goes into the ledger", "epoch", i.Epoch, "seq", i.Seq, "problem", err)
 	if err := o.discard(context.Background(), seq, ReasonCorrupt); err != nil {
 		return i, err
 	}
@@ -49,21 +50,32 @@ func (o *Outbox) Load(seq uint64) (event.Item, error) {
 // stored is an item as the database has it.
 type stored struct {
 	event.Item
-	at      span // of its data, where that is not in the database
-	value   float64
-	rung    event.Rung
-	expires int64
+	at        span // of its data, where that is not in the database
+	value     float64
+	rung      event.Rung
+	expires   int64
+	mark      int64
+	committed int64
+	own       uint64 // the buffer's number
+	attrs     []byte
+}
+
+// marked says whether the row says what was committed; i is the item as the cloud will know it. Rows
+// of earlier programs have no mark, and are believed while nothing else is wrong.
+func (s stored) marked(i event.Item) bool {
+	return s.mark == 0 || s.mark == identityOf(s.own, i, s.attrs).mark()
 }
 
 func scanItem(row interface{ Scan(...any) error }) (i stored, err error) {
-	var id, sum, attrs []byte
+	var id, sum []byte
 	var when int64
-	if err = row.Scan(&i.Seq, &id, &i.Kind, &i.Stream, &i.Subject, &when, &i.Priority, &attrs, &i.Type, &sum,
-		&i.at.bytes, &i.at.segment, &i.at.place, &i.Data, &i.value, &i.rung, &i.expires); err != nil {
+	if err = row.Scan(&i.Seq, &id, &i.Kind, &i.Stream, &i.Subject, &when, &i.Priority, &i.attrs, &i.Type, &sum,
+		&i.at.bytes, &i.at.segment, &i.at.place, &i.Data, &i.value, &i.rung, &i.expires, &i.mark, &i.committed); err != nil {
 		return i, err
 	}
+	i.own = i.Seq
 	copy(i.ID[:], id)
 	copy(i.SHA256[:], sum)
 	i.Time = time.Unix(0, when).UTC()
-	return i, json.Unmarshal(attrs, &i.Attrs)
+	return i, json.Unmarshal(i.attrs, &i.Attrs)
 }

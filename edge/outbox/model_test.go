@@ -24,6 +24,32 @@ type simple struct {
 	keys    map[string]uint64
 	ledger  map[uint64]string
 	got     uint64
+	epochs  []simpleEpoch
+}
+
+// simpleEpoch is one start of the outbox.
+type simpleEpoch struct {
+	name  event.Epoch
+	first uint64 // in the buffer's own numbers
+}
+
+// place is how the cloud knows an item, by going through all epochs.
+func (m *simple) place(seq uint64) (name event.Epoch, number uint64) {
+	for _, e := range m.epochs {
+		if e.first <= seq {
+			name, number = e.name, seq-e.first+1
+		}
+	}
+	return name, number
+}
+
+// through is the last number that was committed in an epoch.
+func (m *simple) through(e int) uint64 {
+	last := m.next
+	if e+1 < len(m.epochs) {
+		last = m.epochs[e+1].first - 1
+	}
+	return last - m.epochs[e].first + 1
 }
 
 type kept struct {
@@ -126,6 +152,11 @@ func modelled(t *rapid.T) {
 	m := &simple{config: c, now: time.Now(), waiting: map[uint64]*kept{}, keys: map[string]uint64{}, ledger: map[uint64]string{}}
 	o := opened(t, dir, c)
 	o.now = func() time.Time { return m.now }
+	m.epochs = append(m.epochs, simpleEpoch{o.Epoch(), 1})
+	is := func(i event.Item, seq uint64) bool {
+		epoch, number := m.place(seq)
+		return i.Epoch == epoch && i.Seq == number
+	}
 	defer func() { o.Close() }()
 	someDraft := func(t *rapid.T) Draft {
 		d := Draft{Kind: event.Tile, Type: "x", Stream: rapid.SampledFrom([]string{"a", "small", "few", "short"}).Draw(t, "stream"),
@@ -141,7 +172,7 @@ func modelled(t *rapid.T) {
 		"submit": func(t *rapid.T) {
 			d := someDraft(t)
 			a := <-o.Submit(t.Context(), d)
-			if seq, _ := m.commit(d, true); a.Err != nil || a.Item.Seq != seq {
+			if seq, _ := m.commit(d, true); a.Err != nil || !is(a.Item, seq) {
 				t.Fatalf("submitted as %d, %v; the model says %d", a.Item.Seq, a.Err, seq)
 			}
 		},
@@ -154,18 +185,20 @@ func modelled(t *rapid.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
 			items, err := o.Commit(ctx, d)
-			if err != nil || items[0].Seq != seq {
+			if err != nil || !is(items[0], seq) {
 				t.Fatalf("committed as %v, %v; the model says %d", items, err, seq)
 			}
 		},
 		"receive": func(t *rapid.T) {
-			r := event.Receipt{Epoch: o.Epoch(), Through: uint64(rapid.IntRange(0, int(m.next)).Draw(t, "through"))}
-			if from := r.Through + 2; rapid.Bool().Draw(t, "above") && from <= m.next {
-				r.Above = []event.Range{{From: from, To: min(from+2, m.next)}}
+			e := rapid.IntRange(0, len(m.epochs)-1).Draw(t, "epoch")
+			last := m.through(e)
+			r := event.Receipt{Epoch: m.epochs[e].name, Through: uint64(rapid.IntRange(0, int(last)).Draw(t, "through"))}
+			if from := r.Through + 2; rapid.Bool().Draw(t, "above") && from <= last {
+				r.Above = []event.Range{{From: from, To: min(from+2, last)}}
 			}
 			want := 0
 			for seq := range m.waiting {
-				if r.Has(seq) {
+				if epoch, number := m.place(seq); epoch == r.Epoch && r.Has(number) {
 					delete(m.waiting, seq)
 					want++
 				}
@@ -203,8 +236,40 @@ func modelled(t *rapid.T) {
 			o.Close()
 			o = opened(t, dir, c)
 			o.now = func() time.Time { return m.now }
-			if o.Epoch() != epoch {
-				t.Fatal("a restart made a new epoch")
+			if o.Epoch() == epoch {
+				t.Fatal("a restart did not make a new epoch")
+			}
+			if last := &m.epochs[len(m.epochs)-1]; last.first > m.next {
+				last.name = o.Epoch() // nothing was committed in the one before
+			} else {
+				m.epochs = append(m.epochs, simpleEpoch{o.Epoch(), m.next + 1})
+			}
+		},
+		"send again": func(t *rapid.T) {
+			e := rapid.IntRange(0, len(m.epochs)-1).Draw(t, "epoch")
+			var of []*kept
+			for _, k := range m.waiting {
+				if epoch, _ := m.place(k.seq); epoch == m.epochs[e].name {
+					of = append(of, k)
+				}
+			}
+			slices.SortFunc(of, func(a, b *kept) int { return int(a.seq) - int(b.seq) })
+			if n, err := o.sendAgain(t.Context(), m.epochs[e].name); err != nil || n != len(of) {
+				t.Fatalf("%d are sent again, %v; the model says %d", n, err, len(of))
+			}
+			if last := &m.epochs[len(m.epochs)-1]; e == len(m.epochs)-1 && last.first > m.next {
+				last.name = o.Epoch()
+			} else if e == len(m.epochs)-1 {
+				m.epochs = append(m.epochs, simpleEpoch{o.Epoch(), m.next + 1})
+			}
+			for _, k := range of {
+				m.drop(k.seq, ReasonMoved)
+				m.next++
+				k.seq = m.next
+				m.waiting[k.seq] = k
+				if k.Key != "" {
+					m.keys[k.Key] = k.seq
+				}
 			}
 		},
 		"": func(t *rapid.T) { compare(t, o, m) },
@@ -234,8 +299,20 @@ func compare(t *rapid.T, o *Outbox, m *simple) {
 			continue
 		}
 		i, err := o.Load(seq)
-		if err != nil || !bytes.Equal(i.Data, k.Data) || i.Priority != k.Priority || i.Stream != k.Stream {
+		epoch, number := m.place(seq)
+		if err != nil || i.Epoch != epoch || i.Seq != number || o.Number(epoch, number) != seq || !bytes.Equal(i.Data, k.Data) || i.Priority != k.Priority || i.Stream != k.Stream {
 			t.Fatalf("item %d: %v", seq, err)
+		}
+	}
+	waiting := map[event.Epoch]uint64{}
+	for seq := range m.waiting {
+		epoch, _ := m.place(seq)
+		waiting[epoch]++
+	}
+	for _, e := range o.Epochs() {
+		at := slices.IndexFunc(m.epochs, func(s simpleEpoch) bool { return s.name == e.Epoch })
+		if at < 0 || e.Through != m.through(at) || e.Waiting != waiting[e.Epoch] {
+			t.Fatalf("%+v; the model has %d waiting of %v", e, waiting[e.Epoch], m.epochs)
 		}
 	}
 	rows, err := o.db.Query("SELECT seq, reason FROM ledger")

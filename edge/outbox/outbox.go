@@ -14,11 +14,11 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -48,7 +48,7 @@ type Outbox struct {
 	write    *writer // the owner's
 	segments *segments
 	ballast  ballast
-	epoch    event.Epoch
+	life     event.Epoch // of the database
 	ask      chan request
 	done     chan struct{}
 	wake     chan struct{}
@@ -62,16 +62,39 @@ type Outbox struct {
 	parts   map[uint64]heldParts
 	streams map[string]usage
 	stats   Stats
+	terms   terms
+	begun   bool          // the current epoch is written down
 	ceiling int64         // of the bytes that wait while the disk is full; 0: the quota holds
 	freed   chan struct{} // closed and made anew when room is made
 	closed  bool
 
-	reading sync.Mutex // of Fresh
-	backlog *backlog   // what waited when the outbox was opened; nil once all is given out
+	reading    sync.Mutex // of Fresh
+	backlog    *backlog   // what waited when the outbox was opened; nil once all is given out
+	unreadable bool       // the last look at it failed
 
-	freedThrough []event.Range // above the watermark, by the last receipt
-	behind       []string      // streams whose last transaction stopped dropping short of a quota; the owner's
+	receiving        sync.Mutex                    // one receipt at a time
+	freedAbove       map[event.Epoch][]event.Range // above the watermark, by the last receipt of each epoch
+	owing            map[event.Epoch]owed          // receipts that the disk has not taken
+	answered         time.Time                     // when the cloud first did, since the start
+	heard            map[event.Epoch]heard         // receipts for epochs with gaps
+	gaps             map[event.Epoch]gap           // numbers of which nobody knows what became of them
+	losses           map[event.Epoch]int           // ranges that the cloud is still to be told of
+	foreign, refused atomic.Uint64                 // receipts of other buffers' epochs, and such as were not believed
 
+	fault      *fault // nil: the disk takes writes
+	faultEnded time.Time
+	fullSince  time.Time
+	mended     chan struct{} // closed when it does again
+	troubles   []keptTrouble
+	found      []event.Trouble // while it was opened
+	untold     bool            // the troubles' file does not say all of them
+	toldAt     time.Time       // when it was written
+	changed    chan struct{}
+	noted      witness // as it was written last
+
+	behind []string // streams whose last transaction stopped dropping short of a quota; the owner's
+
+	disk    func() error // what a write meets: nil, but in tests
 	clock   wallClock
 	now     func() time.Time
 	entropy *ulid.MonotonicEntropy
@@ -95,57 +118,20 @@ func (o *Outbox) segmentFolder() string { return filepath.Join(o.dir, "segments"
 // suspectFile says that something was found wrong while running: the next start looks at every page.
 func suspectFile(dir string) string { return filepath.Join(dir, "suspect") }
 
-// Open opens the buffer in dir, or makes it there. edge names the device. A corrupt database is
-// moved aside, a new epoch begins, and what can be salvaged is committed again.
-func Open(dir, edge string, c Config, log *slog.Logger) (_ *Outbox, err error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make the outbox's folder: %w", err)
-	}
-	held, err := lock(filepath.Join(dir, "lock"))
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil {
-			held.Close()
-		}
-	}()
-	path := databasePath(dir)
-	_, suspect := os.Stat(suspectFile(dir))
-	db, err := openDatabase(path, suspect == nil)
-	var wreck string
-	if errors.Is(err, errCorrupt) {
-		wreck = fmt.Sprintf("%s.corrupt-%d", path, time.Now().Unix())
-		log.Error("the outbox's database is corrupt: it is kept aside and a new epoch begins", "file", wreck, "problem", err)
-		if err = moveAside(path, wreck); err == nil {
-			db, err = openDatabase(path, false)
-		}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("open the outbox %s: %w", path, err)
-	}
-	o := &Outbox{
-		config: c, dir: dir, edge: edge, log: log, db: db, lock: held, ballast: ballast{path: filepath.Join(dir, "ballast"), bytes: c.BallastBytes},
-		ask: make(chan request, 4*maxBatch), done: make(chan struct{}), wake: make(chan struct{}, 1), corrupt: make(chan struct{}),
-		parts: map[uint64]heldParts{}, streams: map[string]usage{}, freed: make(chan struct{}), now: time.Now, entropy: entropy(),
-	}
-	var wrecked *wreckage
-	if wreck != "" { // before the segments that only it names are removed
-		wrecked = openWreckage(wreck, o.segmentFolder())
-	}
-	if err = o.start(); err != nil {
-		db.Close()
-		return nil, fmt.Errorf("read the outbox %s: %w", path, err)
-	}
-	os.Remove(suspectFile(dir))
-	if wrecked != nil {
-		o.salvage(wrecked)
-	}
-	return o, nil
-}
-
-func (o *Outbox) start() (err error) {
+func (o *Outbox) start(p *opening, w *wreckage) (err error) {
 	if err = o.load(); err != nil {
+		return err
+	}
+	switch {
+	case w != nil:
+		err = o.adopt(w.base())
+	case p.lost != "" && (p.noted && p.witness.Committed > 0 || p.segments > 0):
+		o.missing(p.witness, p.noted, p.lost, p.segments, p.bytes)
+		err = o.takeOver(p.witness)
+	case p.lost == "" && p.noted:
+		err = o.compare(p.witness)
+	}
+	if err != nil {
 		return err
 	}
 	if err := indexStreams(o.db, o.config); err != nil {
@@ -181,9 +167,6 @@ func (o *Outbox) look(ctx context.Context) {
 // salvages what can be read.
 func (o *Outbox) Corrupt() <-chan struct{} { return o.corrupt }
 
-// Epoch is this life of the buffer.
-func (o *Outbox) Epoch() event.Epoch { return o.epoch }
-
 // Stats counts.
 func (o *Outbox) Stats() Stats {
 	o.mu.Lock()
@@ -216,6 +199,7 @@ func (o *Outbox) Close() error {
 	}
 	o.reading.Unlock()
 	o.stopLooking()
+	o.bearWitness(true)
 	o.write.close()
 	return errors.Join(o.db.Close(), o.segments.close(), o.lock.Close())
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"cloudcanvas/shared/event"
@@ -17,8 +19,13 @@ type Reader struct {
 	db       *sql.DB
 	segments *segments
 	edge     string
-	Epoch    event.Epoch
+	mark     string // the column of the marks; "0" in databases of earlier programs
+	terms    terms
+	Life     event.Epoch // of the database
+	Epoch    event.Epoch // in which was committed last
 	Stats    Stats
+	Epochs   []event.EpochReport // that are known, the latest first
+	Troubles []event.Trouble     // that nobody has seen to yet
 }
 
 // OpenReader looks at the buffer in dir. edge is the device's name, for the items that it gives.
@@ -31,9 +38,12 @@ func OpenReader(dir, edge string) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{db: db, edge: edge, segments: &segments{dir: (&Outbox{dir: dir}).segmentFolder(), files: map[uint64]*os.File{}}}
+	r := &Reader{db: db, edge: edge, mark: "mark", Troubles: unseen(readTroubles(dir, time.Now())), segments: &segments{dir: (&Outbox{dir: dir}).segmentFolder(), files: map[uint64]*os.File{}}}
 	s := &r.Stats
-	err = db.QueryRow("SELECT epoch, committed, received, dropped, waiting, bytes FROM counts").Scan(&r.Epoch, &s.Committed, &s.Received, &s.Dropped, &s.Waiting, &s.Bytes)
+	err = db.QueryRow("SELECT epoch, committed, received, dropped, waiting, bytes FROM counts").Scan(&r.Life, &s.Committed, &s.Received, &s.Dropped, &s.Waiting, &s.Bytes)
+	if err == nil {
+		err = r.readEpochs()
+	}
 	if err != nil {
 		db.Close()
 		return nil, fmt.Errorf("look into the buffer %s: %w", path, err)
@@ -41,12 +51,50 @@ func OpenReader(dir, edge string) (*Reader, error) {
 	return r, nil
 }
 
+// readEpochs reads the epochs, also of a database that an earlier program still writes.
+func (r *Reader) readEpochs() error {
+	var version int
+	if err := r.db.QueryRow("PRAGMA user_version").Scan(&version); err != nil {
+		return err
+	}
+	if r.Epoch = r.Life; version == oneFormat {
+		r.mark = "0"
+		r.terms = terms{{epoch: r.Life, first: 1, waiting: int64(r.Stats.Waiting)}}
+	} else {
+		var err error
+		if r.terms, err = readTerms(r.db); err != nil {
+			return err
+		}
+	}
+	for n := len(r.terms) - 1; n >= 0; n-- {
+		t := r.terms[n]
+		r.Epochs = append(r.Epochs, event.EpochReport{Epoch: t.epoch, Through: r.terms.last(n, r.Stats.Committed) - (t.first - 1), Waiting: uint64(max(t.waiting, 0))})
+	}
+	if len(r.terms) > 0 {
+		r.Epoch = r.terms[len(r.terms)-1].epoch
+	}
+	return nil
+}
+
+func (r *Reader) columns() string { return strings.Replace(itemColumns, "mark", r.mark, 1) }
+
+// Number is the buffer's own number of an item that the cloud knows by its epoch and number in it.
+func (r *Reader) Number(epoch event.Epoch, seq uint64) (uint64, bool) {
+	n := r.terms.find(epoch)
+	if n < 0 {
+		return 0, false
+	}
+	return r.terms.number(n, seq, r.Stats.Committed)
+}
+
 // Close ends the look.
 func (r *Reader) Close() error { return errors.Join(r.segments.close(), r.db.Close()) }
 
 // Listed is an item that waits.
 type Listed struct {
-	Seq       uint64         `json:"seq"`
+	Number    uint64         `json:"number"` // the buffer's own
+	Epoch     event.Epoch    `json:"epoch"`
+	Seq       uint64         `json:"seq"` // in the epoch
 	Kind      event.Kind     `json:"kind"`
 	Stream    string         `json:"stream"`
 	Subject   string         `json:"subject"`
@@ -71,9 +119,10 @@ func (r *Reader) List(ctx context.Context, stream string, most int) ([]Listed, e
 	for rows.Next() {
 		var l Listed
 		var committed, expires int64
-		if err := rows.Scan(&l.Seq, &l.Kind, &l.Stream, &l.Subject, &l.Priority, &l.Rung, &l.Value, &l.Bytes, &committed, &expires); err != nil {
+		if err := rows.Scan(&l.Number, &l.Kind, &l.Stream, &l.Subject, &l.Priority, &l.Rung, &l.Value, &l.Bytes, &committed, &expires); err != nil {
 			return nil, err
 		}
+		l.Epoch, l.Seq = r.terms.place(l.Number)
 		l.Committed = time.Unix(0, committed).UTC()
 		if expires > 0 {
 			at := time.Unix(0, expires).UTC()
@@ -86,9 +135,12 @@ func (r *Reader) List(ctx context.Context, stream string, most int) ([]Listed, e
 
 // Dropped is an entry of the ledger.
 type Dropped struct {
-	event.Drop
-	At       time.Time `json:"at"`
-	Reported bool      `json:"reported"`
+	event.Drop             // its number is that in the epoch
+	Number     uint64      `json:"number,omitempty"` // the buffer's own
+	Epoch      event.Epoch `json:"epoch"`
+	Through    uint64      `json:"through,omitempty"` // of several in a row, the last
+	At         time.Time   `json:"at"`
+	Reported   bool        `json:"reported"`
 }
 
 // Drops gives up to so many of the ledger, the newest first.
@@ -102,8 +154,37 @@ func (r *Reader) Drops(ctx context.Context, most int) ([]Dropped, error) {
 	for rows.Next() {
 		var d Dropped
 		var at int64
-		if err := rows.Scan(&d.Seq, &d.Kind, &d.Stream, &d.Bytes, &d.Reason, &at, &d.Reported); err != nil {
+		if err := rows.Scan(&d.Number, &d.Kind, &d.Stream, &d.Bytes, &d.Reason, &at, &d.Reported); err != nil {
 			return nil, err
+		}
+		d.Epoch, d.Seq = r.terms.place(d.Number)
+		d.At = time.Unix(0, at).UTC()
+		all = append(all, d)
+	}
+	if err := rows.Err(); err != nil || r.mark == "0" {
+		return all, err
+	}
+	lost, err := r.losses(ctx, most)
+	all = append(all, lost...)
+	slices.SortStableFunc(all, func(a, b Dropped) int { return b.At.Compare(a.At) })
+	return all[:min(len(all), most)], err
+}
+
+// losses are numbers that were lost with a damaged database.
+func (r *Reader) losses(ctx context.Context, most int) (all []Dropped, err error) {
+	rows, err := r.db.QueryContext(ctx, "SELECT epoch, low, high, at, reported FROM losses ORDER BY at DESC LIMIT ?", most)
+	if err != nil {
+		return nil, fmt.Errorf("read what was lost: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		d := Dropped{Drop: event.Drop{Reason: ReasonCorrupt}}
+		var at int64
+		if err := rows.Scan(&d.Epoch, &d.Seq, &d.Through, &at, &d.Reported); err != nil {
+			return nil, err
+		}
+		if d.Through == d.Seq {
+			d.Through = 0
 		}
 		d.At = time.Unix(0, at).UTC()
 		all = append(all, d)
@@ -111,9 +192,9 @@ func (r *Reader) Drops(ctx context.Context, most int) ([]Dropped, error) {
 	return all, rows.Err()
 }
 
-// Item is one that waits, with its data; ErrGone where none waits under that number.
+// Item is one that waits, with its data; ErrGone where none waits under that number of the buffer's own.
 func (r *Reader) Item(seq uint64) (event.Item, error) {
-	found, err := scanItem(r.db.QueryRow(itemColumns+"WHERE i.seq=?", seq))
+	found, err := scanItem(r.db.QueryRow(r.columns()+"WHERE i.seq=?", seq))
 	if errors.Is(err, sql.ErrNoRows) {
 		return event.Item{}, fmt.Errorf("item %d: %w", seq, ErrGone)
 	}
@@ -125,15 +206,19 @@ func (r *Reader) Item(seq uint64) (event.Item, error) {
 
 func (r *Reader) whole(found stored) (event.Item, error) {
 	i := found.Item
-	i.Edge, i.Epoch = r.edge, r.Epoch
+	i.Edge = r.edge
+	i.Epoch, i.Seq = r.terms.place(found.own)
 	if found.at.segment != 0 {
 		var err error
 		if i.Data, err = r.segments.read(found.at); err != nil {
-			return i, fmt.Errorf("read item %d: %w", i.Seq, err)
+			return i, fmt.Errorf("read item %d: %w", found.own, err)
 		}
 	}
 	if event.Sum(i.Data) != i.SHA256 {
-		return i, fmt.Errorf("item %d: its bytes are not those that were committed", i.Seq)
+		return i, fmt.Errorf("item %d: its bytes are not those that were committed", found.own)
+	}
+	if !found.marked(i) {
+		return i, fmt.Errorf("item %d: its row is not as it was committed", found.own)
 	}
 	return i, nil
 }

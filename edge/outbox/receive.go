@@ -16,14 +16,78 @@ type heldParts struct {
 }
 
 // Receive frees what the receipt says that Kafka has, and nothing else; and keeps what it says of
-// large items' parts. A receipt of another epoch frees nothing. The count of what was received moves
-// in the same transaction. What it costs follows what it frees. One caller only.
+// large items' parts. A receipt of another buffer's epoch frees nothing; nor does one that can't be
+// true of this buffer: then what waits in its epoch is sent again in another. The count of what was
+// received moves in the same transaction. What it costs follows what it frees.
+//
+// While the disk takes no writes receipts are kept in memory, and taken in later.
 func (o *Outbox) Receive(ctx context.Context, r event.Receipt) (freed int, err error) {
-	if r.Epoch != o.epoch {
+	o.receiving.Lock()
+	defer o.receiving.Unlock()
+	t, ok := o.termOf(r.Epoch)
+	if !ok {
+		o.foreign.Add(1)
 		return 0, nil
 	}
-	ranges := append([]event.Range{{From: 0, To: r.Through}}, r.Above...)
-	ranges = slices.DeleteFunc(ranges, o.known)
+	if r.Twin != "" && !o.Knows(r.Twin) {
+		o.twin(r)
+	}
+	if why := o.contradicts(t, r); why != "" {
+		o.refused.Add(1)
+		return 0, o.refuse(ctx, t, r, why)
+	}
+	if r.Highest() > t.through {
+		o.older(t, r)
+	}
+	o.hear(r)
+	ranges := t.own(append([]event.Range{{From: 1, To: r.Through}}, r.Above...), o.freedAbove[r.Epoch])
+	if freed, err = o.free(ctx, ranges); err == nil {
+		err = o.holdParts(ctx, t, r.Parts)
+	}
+	if isDisk(err) {
+		o.owe(r, t)
+		return freed, nil
+	}
+	if err == nil {
+		o.freedAbove[r.Epoch] = slices.Clone(r.Above)
+		o.paid(r.Epoch)
+	}
+	return freed, err
+}
+
+// bounds are a term with the numbers that are committed in it.
+type bounds struct {
+	term
+	through uint64 // the last number that was committed in it
+	current bool
+}
+
+func (o *Outbox) termOf(epoch event.Epoch) (bounds, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n := o.terms.find(epoch)
+	if n < 0 {
+		return bounds{}, false
+	}
+	t := o.terms[n]
+	return bounds{t, o.terms.last(n, o.stats.Committed) - (t.first - 1), n == len(o.terms)-1}, true
+}
+
+// own are ranges of an epoch's numbers as the buffer's own, as far as there are such; those that the
+// last receipt named already are left out.
+func (b bounds) own(ranges, known []event.Range) (own []event.Range) {
+	for _, r := range ranges {
+		if slices.ContainsFunc(known, func(k event.Range) bool { return k.From <= r.From && r.To <= k.To }) {
+			continue
+		}
+		if to := min(r.To, b.through); r.From <= to {
+			own = append(own, event.Range{From: b.first - 1 + r.From, To: b.first - 1 + to})
+		}
+	}
+	return own
+}
+
+func (o *Outbox) free(ctx context.Context, ranges []event.Range) (freed int, err error) {
 	for len(ranges) > 0 {
 		n, done := 0, 0
 		err := o.change(ctx, func(s *step) error {
@@ -51,28 +115,28 @@ func (o *Outbox) Receive(ctx context.Context, r event.Receipt) (freed int, err e
 		freed += n
 		ranges = ranges[done:]
 	}
-	o.freedThrough = slices.Clone(r.Above)
-	return freed, o.holdParts(ctx, r.Parts)
-}
-
-// known says that the last receipt named the whole range already.
-func (o *Outbox) known(r event.Range) bool {
-	return slices.ContainsFunc(o.freedThrough, func(k event.Range) bool { return k.From <= r.From && r.To <= k.To })
+	return freed, nil
 }
 
 // holdParts keeps what has changed of the parts that the cloud holds.
-func (o *Outbox) holdParts(ctx context.Context, told []event.PartsHeld) error {
+func (o *Outbox) holdParts(ctx context.Context, t bounds, told []event.PartsHeld) error {
+	var changed []event.PartsHeld // with the buffer's own numbers
 	o.mu.Lock()
-	told = slices.DeleteFunc(slices.Clone(told), func(p event.PartsHeld) bool {
-		k, ok := o.parts[p.Seq]
-		return ok && k.of == p.Of && slices.Equal(k.have, p.Have)
-	})
+	for _, p := range told {
+		if p.Seq == 0 || p.Seq > t.through {
+			continue
+		}
+		p.Seq += t.first - 1
+		if k, ok := o.parts[p.Seq]; !ok || k.of != p.Of || !slices.Equal(k.have, p.Have) {
+			changed = append(changed, p)
+		}
+	}
 	o.mu.Unlock()
-	if len(told) == 0 {
+	if len(changed) == 0 {
 		return nil
 	}
 	err := o.change(ctx, func(s *step) error {
-		for _, p := range told {
+		for _, p := range changed {
 			waits, err := s.rows("WHERE seq=?", p.Seq)
 			if err != nil {
 				return err

@@ -62,12 +62,12 @@ const (
 
 // admit makes room for what a live source has committed. What would not fit beside nothing goes
 // itself: all else would go in vain.
-func (s *step) admit(i event.Item) error {
-	own, bytes := s.o.config.Streams[i.Stream].QuotaBytes, int64(len(i.Data))
+func (s *step) admit(seq uint64, d Draft) error {
+	own, bytes := s.o.config.Streams[d.Stream].QuotaBytes, int64(len(d.Data))
 	if bytes <= s.o.quota() && (own == 0 || bytes <= own) {
-		return s.makeRoom(i.Stream)
+		return s.makeRoom(d.Stream)
 	}
-	found, err := s.rows("WHERE seq=?", i.Seq)
+	found, err := s.rows("WHERE seq=?", seq)
 	if err != nil || len(found) == 0 {
 		return err
 	}
@@ -136,7 +136,8 @@ func (o *Outbox) catchUp() {
 func (s *step) leave(r row, reason string) error {
 	var err error
 	if reason != "" {
-		_, err = s.enter.Exec(r.seq, string(r.kind), r.stream, r.at.bytes, reason, s.o.now().UnixNano())
+		epoch, seq := s.terms().place(r.seq)
+		_, err = s.enter.Exec(r.seq, string(r.kind), r.stream, r.at.bytes, reason, s.o.now().UnixNano(), dropMark(r.seq, epoch, seq, reason))
 		s.p.stats.Dropped++
 	} else {
 		s.p.stats.Received++
@@ -159,6 +160,7 @@ func (s *step) leave(r row, reason string) error {
 	}
 	s.p.gone[r.seq] = true
 	delete(s.p.parts, r.seq)
+	s.countEpoch(r.seq, -1)
 	s.tally(r.stream, -1, -r.at.bytes)
 	return nil
 }
@@ -167,7 +169,11 @@ func (s *step) leave(r row, reason string) error {
 // deleted, and from now on the buffer holds less than it did. That room would else be filled as well.
 func (o *Outbox) tighten() {
 	o.ballast.drop(o.log)
+	defer o.stirTroubles()
 	o.note(func(s *Stats) {
+		if !s.Full {
+			o.fullSince = o.now()
+		}
 		s.Full = true
 		o.ceiling = max(s.Bytes*9/10, o.config.BallastBytes/4)
 	})

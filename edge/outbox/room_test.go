@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/oklog/ulid/v2"
+
 	"cloudcanvas/shared/event"
 )
 
@@ -111,7 +113,7 @@ func TestATransactionThatFailsLeavesNoBytesBehind(t *testing.T) {
 			for range 20 {
 				err := o.change(t.Context(), func(s *step) error {
 					d := large(7)
-					if _, err := s.insert(d, event.Sum(d.Data)); err != nil {
+					if _, err := s.insert(d, ulid.ULID{}, event.Sum(d.Data)); err != nil {
 						return err
 					}
 					return no

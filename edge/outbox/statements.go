@@ -16,6 +16,7 @@ type writer struct {
 	dropItem, dropPayload, dropParts, enter     *prepared
 	putCounts, putStream, putSegment, endOfLife *prepared
 	mark, dropMark                              *prepared
+	putEpoch                                    *prepared
 	open                                        []*prepared
 }
 
@@ -40,20 +41,21 @@ func newWriter(db *sql.DB) (*writer, error) {
 		into **prepared
 		text string
 	}{
-		{&w.item, "INSERT INTO items VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"},
+		{&w.item, "INSERT INTO items VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"},
 		{&w.payload, "INSERT INTO payloads VALUES (?,?)"},
 		{&w.key, "INSERT INTO keys VALUES (?,?)"},
 		{&w.byKey, "SELECT seq FROM keys WHERE key=?"},
 		{&w.dropItem, "DELETE FROM items WHERE seq=?"},
 		{&w.dropPayload, "DELETE FROM payloads WHERE seq=?"},
 		{&w.dropParts, "DELETE FROM parts WHERE seq=?"},
-		{&w.enter, "INSERT INTO ledger (seq, kind, stream, bytes, reason, at) VALUES (?,?,?,?,?,?)"},
+		{&w.enter, "INSERT INTO ledger (seq, kind, stream, bytes, reason, at, mark) VALUES (?,?,?,?,?,?,?)"},
 		{&w.putCounts, "UPDATE counts SET committed=?, received=?, dropped=?, waiting=?, bytes=?"},
 		{&w.putStream, "INSERT INTO streams VALUES (?,?,?) ON CONFLICT (stream) DO UPDATE SET waiting=excluded.waiting, bytes=excluded.bytes"},
 		{&w.putSegment, "INSERT INTO segments VALUES (?,?) ON CONFLICT (id) DO UPDATE SET waiting=excluded.waiting"},
 		{&w.mark, "INSERT INTO marks VALUES (?,?) ON CONFLICT (name) DO UPDATE SET value=excluded.value"},
 		{&w.dropMark, "DELETE FROM marks WHERE name=?"},
 		{&w.endOfLife, "DELETE FROM segments WHERE id=?"},
+		{&w.putEpoch, "UPDATE epochs SET waiting=waiting+? WHERE first=?"},
 	} {
 		stmt, err := conn.PrepareContext(context.Background(), s.text)
 		if err != nil {
@@ -87,6 +89,11 @@ func (s *step) count() error {
 	for name, u := range p.streams {
 		if _, err := s.putStream.Exec(name, u.waiting, u.bytes); err != nil {
 			return fmt.Errorf("count stream %s: %w", name, err)
+		}
+	}
+	for first, more := range p.epochs {
+		if _, err := s.putEpoch.Exec(more, first); err != nil {
+			return fmt.Errorf("count what waits of an epoch: %w", err)
 		}
 	}
 	for id, more := range p.segments {
@@ -125,6 +132,7 @@ func (o *Outbox) apply(p pending) {
 	defer o.mu.Unlock()
 	p.stats.Full = o.stats.Full
 	o.stats = p.stats
+	o.applyEpochs(p)
 	for name, u := range p.streams {
 		o.streams[name] = u
 	}
@@ -160,6 +168,9 @@ func isFull(err error) bool { return err != nil && (code(err) == lib.SQLITE_FULL
 func (o *Outbox) judge(err error) {
 	if c := code(err); !errors.Is(err, errCorrupt) && c != lib.SQLITE_CORRUPT && c != lib.SQLITE_NOTADB {
 		return
+	}
+	if o.probe() != nil {
+		return // a disk that is gone gives pages of zeros: that says nothing of the database
 	}
 	o.judging.Do(func() {
 		o.log.Error("the outbox's database is corrupt; the next start salvages what can be read", "folder", o.dir, "problem", err)

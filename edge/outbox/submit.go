@@ -25,7 +25,8 @@ type Draft struct {
 }
 
 // Commit makes drafts items and returns them once they are durable. While the quota is full it
-// waits: that is the backpressure on sources that can be read again later.
+// waits, and while the disk takes no writes: that is the backpressure on sources that can be read
+// again later.
 func (o *Outbox) Commit(ctx context.Context, drafts ...Draft) ([]event.Item, error) {
 	items := make([]event.Item, 0, len(drafts))
 	answers := make([]<-chan Answer, len(drafts))
@@ -34,8 +35,12 @@ func (o *Outbox) Commit(ctx context.Context, drafts ...Draft) ([]event.Item, err
 	}
 	for i, answer := range answers {
 		a := <-answer
-		for errors.Is(a.Err, errNoRoom) {
-			if err := o.room(ctx, drafts[i]); err != nil {
+		for errors.Is(a.Err, errNoRoom) || errors.Is(a.Err, ErrDisk) {
+			wait := o.mendedOrTried
+			if errors.Is(a.Err, errNoRoom) {
+				wait = func(ctx context.Context) error { return o.room(ctx, drafts[i]) }
+			}
+			if err := wait(ctx); err != nil {
 				return items, err
 			}
 			a = <-o.submit(ctx, drafts[i], false)

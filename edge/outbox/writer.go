@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/oklog/ulid/v2"
+	lib "modernc.org/sqlite/lib"
 
 	"cloudcanvas/shared/event"
 )
@@ -25,6 +27,7 @@ var errNoRoom = errors.New("the outbox is full")
 // request is one thing the owner is asked for: a draft, a change, or to stop.
 type request struct {
 	draft  Draft
+	id     ulid.ULID // of an item that was committed before; zero: a new one is drawn
 	sum    event.Hash
 	drop   bool // make room by dropping
 	change func(*step) error
@@ -66,13 +69,14 @@ func (o *Outbox) gather(first request) (batch []request, stop bool) {
 // one bad draft does not take its neighbours along, and a full disk takes what still fits.
 func (o *Outbox) commit(batch []request) {
 	answers := make([]Answer, len(batch))
-	if err := o.transact(batch, answers); err != nil {
+	if err := o.rests(); err != nil {
 		for i := range batch {
-			answers[i] = Answer{}
-			if err := o.insist(batch[i:i+1], answers[i:i+1]); err != nil {
-				answers[i] = Answer{Err: err}
-			}
+			answers[i] = Answer{Err: err}
 		}
+	} else if err := o.transact(batch, answers); err != nil {
+		o.commitEach(batch, answers)
+	} else {
+		o.works()
 	}
 	for i, r := range batch {
 		r.answer <- answers[i]
@@ -80,10 +84,36 @@ func (o *Outbox) commit(batch []request) {
 	o.catchUp()
 }
 
+// commitEach tries each request alone. A disk that takes no writes is not asked for the others.
+func (o *Outbox) commitEach(batch []request, answers []Answer) {
+	var failed error
+	for i := range batch {
+		answers[i] = Answer{Err: failed}
+		if failed != nil {
+			continue
+		}
+		answers[i] = Answer{}
+		switch err := o.insist(batch[i:i+1], answers[i:i+1]); {
+		case isDisk(err):
+			failed = o.fails(err)
+			answers[i] = Answer{Err: failed}
+		case err != nil:
+			answers[i] = Answer{Err: err}
+		default:
+			o.works()
+		}
+	}
+}
+
 // insist tries one request, and once more with the ballast thrown off where the disk is full.
 func (o *Outbox) insist(one []request, answers []Answer) error {
 	err := o.transact(one, answers)
 	if !isFull(err) {
+		if c := code(err); c == lib.SQLITE_CORRUPT || c == lib.SQLITE_NOTADB {
+			if gone := o.probe(); gone != nil {
+				return fmt.Errorf("%w: %w (%w)", ErrDisk, gone, err)
+			}
+		}
 		o.judge(err)
 		return err
 	}
@@ -103,6 +133,10 @@ type pending struct {
 	stats    Stats
 	streams  map[string]usage
 	segments map[uint64]int64 // items more or fewer
+	epochs   map[uint64]int64 // items more or fewer that wait, by an epoch's first number
+	begun    bool             // the current epoch is written down
+	pruned   int              // of the oldest epochs
+	terms    terms            // where another epoch begins; nil: none does
 	added    []event.Ref
 	gone     map[uint64]bool
 	spans    []span // that nothing names any more
@@ -112,11 +146,14 @@ type pending struct {
 }
 
 func (o *Outbox) transact(batch []request, answers []Answer) error {
-	s := &step{writer: o.write, o: o, p: pending{stats: o.stats, streams: map[string]usage{}, segments: map[uint64]int64{}, gone: map[uint64]bool{}, parts: map[uint64]heldParts{}}}
+	s := &step{writer: o.write, o: o, p: pending{stats: o.stats, streams: map[string]usage{}, segments: map[uint64]int64{}, epochs: map[uint64]int64{}, gone: map[uint64]bool{}, parts: map[uint64]heldParts{}}}
 	if err := s.exec("BEGIN IMMEDIATE"); err != nil {
 		return fmt.Errorf("begin a transaction: %w", err)
 	}
-	err := s.all(batch, answers)
+	err := o.disk()
+	if err == nil {
+		err = s.all(batch, answers)
+	}
 	if err == nil {
 		err = o.segments.sync()
 	}
@@ -148,8 +185,8 @@ func (s *step) all(batch []request, answers []Answer) (err error) {
 			answers[i].Err = s.o.noRoom(r.draft)
 		default:
 			before := s.p.stats.Committed
-			if answers[i].Item, err = s.insert(r.draft, r.sum); err == nil && r.drop && s.p.stats.Committed > before {
-				err = s.admit(answers[i].Item)
+			if answers[i].Item, err = s.insert(r.draft, r.id, r.sum); err == nil && r.drop && s.p.stats.Committed > before {
+				err = s.admit(s.p.stats.Committed, r.draft)
 			}
 		}
 		if err != nil {
@@ -172,13 +209,14 @@ func (s *step) knows(key string) bool {
 	return key != "" && s.byKey.QueryRow(key).Scan(&seq) == nil
 }
 
-func (s *step) insert(d Draft, sum event.Hash) (event.Item, error) {
+func (s *step) insert(d Draft, id ulid.ULID, sum event.Hash) (event.Item, error) {
 	o := s.o
 	if d.Key != "" {
 		var seq uint64
 		err := s.byKey.QueryRow(d.Key).Scan(&seq)
 		if err == nil {
-			return event.Item{Edge: o.edge, Epoch: o.epoch, Seq: seq, Kind: d.Kind, Stream: d.Stream, Subject: d.Subject}, nil
+			epoch, number := s.terms().place(seq)
+			return event.Item{Edge: o.edge, Epoch: epoch, Seq: number, Kind: d.Kind, Stream: d.Stream, Subject: d.Subject}, nil
 		}
 		if !errors.Is(err, sql.ErrNoRows) {
 			return event.Item{}, fmt.Errorf("look for key %s: %w", d.Key, err)
@@ -194,44 +232,62 @@ func (s *step) insert(d Draft, sum event.Hash) (event.Item, error) {
 	if after := o.config.Streams[d.Stream].ExpireAfter; after > 0 && d.Expires.IsZero() {
 		d.Expires = now.Add(after)
 	}
-	id, err := ulid.New(ulid.Timestamp(now), o.entropy)
-	if err != nil {
-		return event.Item{}, fmt.Errorf("make an id: %w", err)
-	}
-	item := event.Item{ID: id, Edge: o.edge, Epoch: o.epoch, Seq: s.p.stats.Committed + 1, Kind: d.Kind, Stream: d.Stream, Subject: d.Subject,
-		Time: d.Time.UTC(), Priority: d.Priority, Attrs: d.Attrs, Type: d.Type, SHA256: sum, Data: d.Data}
-	attrs, err := json.Marshal(d.Attrs)
+	t, err := s.current()
 	if err != nil {
 		return event.Item{}, err
+	}
+	if id.IsZero() {
+		if id, err = ulid.New(ulid.Timestamp(now), o.entropy); err != nil {
+			return event.Item{}, fmt.Errorf("make an id: %w", err)
+		}
+	}
+	own := s.p.stats.Committed + 1
+	item := event.Item{ID: id, Edge: o.edge, Epoch: t.epoch, Seq: own - (t.first - 1), Kind: d.Kind, Stream: d.Stream, Subject: d.Subject,
+		Time: d.Time.UTC(), Priority: d.Priority, Attrs: d.Attrs, Type: d.Type, SHA256: sum, Data: d.Data}
+	s.p.stats.Committed++
+	return item, s.write(own, item, d, now)
+}
+
+// write puts an item's row, data and key where they belong.
+func (s *step) write(own uint64, item event.Item, d Draft, now time.Time) (err error) {
+	var at span
+	if len(d.Data) >= inline {
+		if at, err = s.o.segments.append(d.Data); err != nil {
+			return err
+		}
+		s.p.segments[at.segment]++
+		s.p.appended = append(s.p.appended, at)
+	} else if _, err = s.payload.Exec(own, notNil(d.Data)); err != nil {
+		return fmt.Errorf("write an item's data: %w", err)
+	}
+	return s.enterRow(own, item, d, now, at)
+}
+
+// enterRow makes an item wait whose data is where it belongs.
+func (s *step) enterRow(own uint64, item event.Item, d Draft, now time.Time, at span) error {
+	attrs, err := json.Marshal(d.Attrs)
+	if err != nil {
+		return err
 	}
 	var expires int64
 	if !d.Expires.IsZero() {
 		expires = d.Expires.UnixNano()
 	}
-	var at span
-	if len(d.Data) >= inline {
-		if at, err = o.segments.append(d.Data); err != nil {
-			return event.Item{}, err
-		}
-		s.p.segments[at.segment]++
-		s.p.appended = append(s.p.appended, at)
-	} else if _, err = s.payload.Exec(item.Seq, notNil(d.Data)); err != nil {
-		return event.Item{}, fmt.Errorf("write an item's data: %w", err)
-	}
-	if _, err = s.item.Exec(item.Seq, d.Priority, cheap(d), len(d.Data), now.UnixNano(), expires, at.segment, at.place, d.Stream, string(d.Kind),
-		d.Rung, d.Value, d.Subject, id[:], item.Time.UnixNano(), attrs, d.Type, item.SHA256[:]); err != nil {
-		return event.Item{}, fmt.Errorf("write an item: %w", err)
+	mark := identityOf(own, item, attrs).mark()
+	if _, err = s.item.Exec(own, d.Priority, cheap(d), len(d.Data), now.UnixNano(), expires, at.segment, at.place, d.Stream, string(d.Kind),
+		d.Rung, d.Value, d.Subject, item.ID[:], item.Time.UnixNano(), attrs, d.Type, item.SHA256[:], mark); err != nil {
+		return fmt.Errorf("write an item: %w", err)
 	}
 	if d.Key != "" {
-		if _, err = s.key.Exec(d.Key, item.Seq); err != nil {
-			return event.Item{}, fmt.Errorf("write a key: %w", err)
+		if _, err = s.key.Exec(d.Key, own); err != nil {
+			return fmt.Errorf("write a key: %w", err)
 		}
 	}
-	s.p.stats.Committed++
+	s.countEpoch(own, 1)
 	s.tally(d.Stream, 1, int64(len(d.Data)))
-	s.p.added = append(s.p.added, event.Ref{Seq: item.Seq, Priority: d.Priority, Kind: d.Kind, Stream: d.Stream, Rung: d.Rung,
+	s.p.added = append(s.p.added, event.Ref{Seq: own, Priority: d.Priority, Kind: d.Kind, Stream: d.Stream, Rung: d.Rung,
 		Value: d.Value, Bytes: len(d.Data), Time: now})
-	return item, nil
+	return nil
 }
 
 // cheap is minus the value of a byte; a small constant keeps tiny items comparable.

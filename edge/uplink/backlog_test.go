@@ -55,8 +55,9 @@ func (e *endless) Waits(seq uint64) bool {
 	defer e.mu.Unlock()
 	return !e.gone[seq]
 }
-func (e *endless) Parts(uint64) (uint32, []event.Range) { return 0, nil }
-func (e *endless) Load(seq uint64) (event.Item, error)  { return item(seq, event.Normal, 1000), nil }
+func (e *endless) Parts(uint64) (uint32, []event.Range)    { return 0, nil }
+func (e *endless) Load(seq uint64) (event.Item, error)     { return item(seq, event.Normal, 1000), nil }
+func (e *endless) Number(_ event.Epoch, seq uint64) uint64 { return seq }
 func (e *endless) Receive(_ context.Context, r event.Receipt) (int, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

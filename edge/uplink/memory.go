@@ -19,6 +19,7 @@ type memory struct {
 	path    string
 	written time.Time
 	last    remembered
+	failing bool // the last writing did
 }
 
 type remembered struct {
@@ -78,7 +79,8 @@ func (u *Uplink) keep(now bool) {
 	if err == nil {
 		err = renameio.WriteFile(u.memory.path, text, 0o600)
 	}
-	if err != nil {
-		u.log.Warn("what was spent of the uplink's budget could not be written down", "problem", err)
+	if err != nil && !u.memory.failing {
+		u.log.Warn("what was spent of the uplink's budget could not be written down; it is tried on and said once", "problem", err)
 	}
+	u.memory.failing = err != nil
 }

@@ -25,15 +25,16 @@ func (u *Uplink) receive(ctx context.Context, r event.Receipt) {
 	}
 	for _, p := range r.Parts {
 		// The buffer's answer, not the receipt's: it knows whether the receipt is of this epoch.
-		if of, have := u.box.Parts(p.Seq); of > 0 {
-			u.schedule.Held(now, event.PartsHeld{Seq: p.Seq, Of: of, Have: have})
+		own := u.box.Number(r.Epoch, p.Seq)
+		if of, have := u.box.Parts(own); own > 0 && of > 0 {
+			u.schedule.Held(now, event.PartsHeld{Seq: own, Of: of, Have: have})
 		}
 	}
 }
 
 // puback frees a row on the broker's word, for plain brokers without a bridge.
 func (u *Uplink) puback(ctx context.Context, o outcome) {
-	_, err := u.box.Receive(ctx, event.Receipt{Epoch: o.epoch, Above: []event.Range{{From: o.part.Seq, To: o.part.Seq}}})
+	_, err := u.box.Receive(ctx, event.Receipt{Epoch: o.epoch, Above: []event.Range{{From: o.seq, To: o.seq}}})
 	if err != nil {
 		u.log.Error("a PUBACK could not be taken into the buffer", "problem", err)
 		return // it goes again when its receipt is overdue

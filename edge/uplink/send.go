@@ -16,7 +16,8 @@ import (
 type outcome struct {
 	part    schedule.Part
 	sending pace.Sending
-	epoch   event.Epoch
+	epoch   event.Epoch // under which the cloud knows the item, and its number in it
+	seq     uint64
 	err     error
 	own     bool // the item is at fault, and not the link
 }
@@ -57,9 +58,8 @@ func (u *Uplink) fill(ctx context.Context) (down <-chan struct{}, next time.Time
 		sending := u.pace.Sent(now, part.Wire)
 		place := u.line.join(part.Series)
 		go func() {
-			o := outcome{part: part, sending: sending}
-			o.epoch, o.own, o.err = u.send(ctx, part, place, up)
-			u.sent <- o
+			item, own, err := u.send(ctx, part, place, up)
+			u.sent <- outcome{part, sending, item.Epoch, item.Seq, err, own}
 		}()
 	}
 	return nil, time.Time{}
@@ -92,19 +92,19 @@ func (u *Uplink) changed(hold schedule.Hold) {
 
 // send loads an item and sends a part of it, or the whole, in its turn and over that connection. own says
 // that a failure is the item's.
-func (u *Uplink) send(ctx context.Context, p schedule.Part, at *place, up <-chan struct{}) (epoch event.Epoch, own bool, err error) {
-	item, err := u.shelf.load(p)
+func (u *Uplink) send(ctx context.Context, p schedule.Part, at *place, up <-chan struct{}) (item event.Item, own bool, err error) {
+	item, err = u.shelf.load(p)
 	if held := at.wait(ctx); held != nil {
 		at.leave(true)
-		return "", false, held
+		return item, false, held
 	}
 	if err != nil {
 		at.leave(false)
-		return "", true, err
+		return item, true, err
 	}
 	if u.link.Up() != up {
 		at.leave(false)
-		return "", false, errReconnected
+		return item, false, errReconnected
 	}
 	began := time.Now()
 	err = u.link.Send(ctx, item.Cut(p.N, p.Of), func() { at.leave(true) })
@@ -117,7 +117,7 @@ func (u *Uplink) send(ctx context.Context, p schedule.Part, at *place, up <-chan
 		u.trace.Item(&item, trace.Send, began, time.Now(), attrs...)
 	}
 	at.leave(true)
-	return item.Epoch, own, err
+	return item, own, err
 }
 
 // errReconnected says that a part was chosen for a connection that is gone.

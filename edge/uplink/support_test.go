@@ -75,6 +75,7 @@ func (b *box) Parts(seq uint64) (uint32, []event.Range) {
 	h := b.held[seq]
 	return h.Of, h.Have
 }
+func (b *box) Number(_ event.Epoch, seq uint64) uint64 { return seq }
 func (b *box) Receive(_ context.Context, r event.Receipt) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

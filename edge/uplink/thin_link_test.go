@@ -57,7 +57,7 @@ func newCloud(t *testing.T) *cloud {
 	}
 	t.Cleanup(c.far.Close)
 	c.far.Subscribe("canvas/v1/mast/up/#", 1, c.take)
-	c.link, err = mqtt.Dial(t.Context(), mqtt.Options{URL: "tcp://" + c.proxy.Listen, Edge: "mast", Epoch: testEpoch, Log: log})
+	c.link, err = mqtt.Dial(t.Context(), mqtt.Options{URL: "tcp://" + c.proxy.Listen, Edge: "mast", Buffer: noTrouble{}, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,6 +74,13 @@ func (c *cloud) thin(t *testing.T, rate int) {
 		t.Fatal(err)
 	}
 }
+
+// noTrouble is a buffer of one epoch.
+type noTrouble struct{}
+
+func (noTrouble) Epoch() event.Epoch          { return testEpoch }
+func (noTrouble) Epochs() []event.EpochReport { return []event.EpochReport{{Epoch: testEpoch}} }
+func (noTrouble) Troubles() []event.Trouble   { return nil }
 
 // take plays the bridge: it keeps parts and says which it holds, and gives a receipt for what is whole.
 func (c *cloud) take(m broker.Message) {

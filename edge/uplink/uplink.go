@@ -35,6 +35,9 @@ type Box interface {
 	Wake() <-chan struct{}
 	Load(seq uint64) (event.Item, error)
 	Receive(ctx context.Context, r event.Receipt) (freed int, err error)
+	// Number is the buffer's own number, by which all of this package goes, of an item that the cloud
+	// knows by its epoch and number in it; 0 where it is none of this buffer's.
+	Number(epoch event.Epoch, seq uint64) uint64
 }
 
 // Link is the way to the cloud's broker.

@@ -41,7 +41,8 @@ type ContactWindow struct {
 
 // NextItem is an item that would go next as things are.
 type NextItem struct {
-	Seq      uint64   `json:"seq"`
+	Epoch    Epoch    `json:"epoch,omitempty"`
+	Seq      uint64   `json:"seq"` // in the epoch
 	Kind     Kind     `json:"kind"`
 	Stream   string   `json:"stream"`
 	Subject  string   `json:"subject"`

@@ -3,6 +3,7 @@ package event
 import (
 	"encoding/json"
 	"fmt"
+	"iter"
 	"math"
 	"time"
 
@@ -77,6 +78,31 @@ func (r Receipt) Has(seq uint64) bool {
 		}
 	}
 	return false
+}
+
+// Highest is the highest number that the receipt says Kafka has.
+func (r Receipt) Highest() uint64 {
+	highest := r.Through
+	if n := len(r.Above); n > 0 {
+		highest = max(highest, r.Above[n-1].To)
+	}
+	if r.Last != nil {
+		highest = max(highest, r.Last.Seq)
+	}
+	return highest
+}
+
+// CountAbove is how many numbers above that one the receipt covers.
+func (r Receipt) CountAbove(seq uint64) (n uint64) {
+	if r.Through > seq {
+		n = r.Through - seq
+	}
+	for _, a := range r.Above {
+		if a.To > seq {
+			n += a.To - max(a.From, seq+1) + 1
+		}
+	}
+	return n
 }
 
 // Check says what is wrong with a receipt.
@@ -167,7 +193,34 @@ type Drop struct {
 
 // DropReport is the data of an upward receipt: these numbers will never come.
 type DropReport struct {
+	Drops []Drop `json:"drops"` // of the epoch of the item that reports them
+	// Earlier are drops of epochs that have ended. They stand apart so that a bridge that does not
+	// know of them passes over them, and does not take their numbers for the report's own epoch's.
+	Earlier []EpochDrops `json:"earlier,omitempty"`
+}
+
+// EpochDrops are drops of one epoch.
+type EpochDrops struct {
+	Epoch Epoch  `json:"epoch"`
 	Drops []Drop `json:"drops"`
+}
+
+// Each gives all drops with their epochs; own is that of the item that reports them.
+func (r DropReport) Each(own Epoch) iter.Seq2[Epoch, Drop] {
+	return func(yield func(Epoch, Drop) bool) {
+		for _, d := range r.Drops {
+			if !yield(own, d) {
+				return
+			}
+		}
+		for _, e := range r.Earlier {
+			for _, d := range e.Drops {
+				if !yield(e.Epoch, d) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // ParseDropReport reads the data of an upward item of kind receipt.
@@ -188,6 +241,19 @@ func ParseDropReport(i Item) (DropReport, error) {
 	for _, d := range r.Drops {
 		if d.Seq == 0 || d.Seq == i.Seq {
 			return DropReport{}, fmt.Errorf("%w: drop report %d names seq %d", ErrMalformed, i.Seq, d.Seq)
+		}
+	}
+	if len(r.Earlier) > MaxEpochs {
+		return DropReport{}, fmt.Errorf("%w: drop report %d names %d earlier epochs, %d is the limit", ErrTooLarge, i.Seq, len(r.Earlier), MaxEpochs)
+	}
+	for _, e := range r.Earlier {
+		if !e.Epoch.Valid() || e.Epoch == i.Epoch {
+			return DropReport{}, fmt.Errorf("%w: drop report %d names epoch %.40q as an earlier one", ErrMalformed, i.Seq, e.Epoch)
+		}
+		for _, d := range e.Drops {
+			if d.Seq == 0 {
+				return DropReport{}, fmt.Errorf("%w: drop report %d names seq 0 of epoch %s", ErrMalformed, i.Seq, e.Epoch)
+			}
 		}
 	}
 	return r, nil

@@ -21,9 +21,16 @@ type Options struct {
 	ClientID string // empty: canvas-edge-<edge>
 	Security security.Security
 	Edge     string
-	Epoch    event.Epoch
+	Buffer   Buffer
 	Version  string
 	Log      *slog.Logger
+}
+
+// Buffer is what the status says of the device's buffer.
+type Buffer interface {
+	Epoch() event.Epoch
+	Epochs() []event.EpochReport
+	Troubles() []event.Trouble
 }
 
 // Link is a connection to the cloud's broker that comes back by itself.
@@ -36,6 +43,7 @@ type Link struct {
 
 	mu     sync.Mutex
 	since  time.Time                // of the connection
+	count  uint64                   // of connections
 	up     chan struct{}            // closed while connected
 	models func() []event.EdgeModel // what the status says of models; nil: nothing
 	report *event.LinkReport        // of the link, the latest; nil: none yet
@@ -50,7 +58,7 @@ func Dial(ctx context.Context, o Options) (*Link, error) {
 		o.ClientID = "canvas-edge-" + o.Edge
 	}
 	l := &Link{options: o, receipts: make(chan event.Receipt, receiptsHeld), up: make(chan struct{})}
-	will, err := json.Marshal(event.Status{Status: event.Offline, Edge: o.Edge, Epoch: o.Epoch, Version: o.Version})
+	will, err := json.Marshal(event.Status{Status: event.Offline, Edge: o.Edge, Epoch: o.Buffer.Epoch(), Version: o.Version})
 	if err != nil {
 		return nil, err
 	}
@@ -97,6 +105,7 @@ func (l *Link) connected() {
 		close(l.up)
 	}
 	l.since = time.Now().UTC()
+	l.count++
 	go l.announce(context.Background(), event.Online)
 }
 
@@ -132,9 +141,10 @@ func (l *Link) tell(ctx context.Context, status string) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	l.mu.Lock()
-	s := event.Status{Status: status, Edge: l.options.Edge, Epoch: l.options.Epoch, Version: l.options.Version, Time: l.since, Link: l.report}
+	s := event.Status{Status: status, Edge: l.options.Edge, Version: l.options.Version, Time: l.since, Connection: l.count, Link: l.report}
 	models := l.models
 	l.mu.Unlock()
+	s.Epoch, s.Epochs, s.Troubles = l.options.Buffer.Epoch(), l.options.Buffer.Epochs(), l.options.Buffer.Troubles()
 	if status == event.Offline {
 		s.Time = time.Now().UTC()
 	}
@@ -153,7 +163,7 @@ func (l *Link) take(m broker.Message) {
 	item, err := event.UnmarshalMQTT(m.Payload)
 	var r event.Receipt
 	if err == nil {
-		err = json.Unmarshal(item.Data, &r)
+		r, err = event.ParseReceipt(item)
 	}
 	if err != nil {
 		l.options.Log.Warn("an unreadable receipt", "problem", err)

@@ -1,0 +1,136 @@
+package bridge
+
+import (
+	"crypto/sha256"
+	"fmt"
+
+	"cloudcanvas/shared/event"
+)
+
+// Conflict says that an item came under a number under which Kafka has another one. A device that
+// names its epochs learns of it by a receipt, begins a new epoch and sends the item again. One with a
+// program from before that takes every receipt for its own, so what it sends goes to the dead letters.
+type Conflict struct {
+	Seq   uint64
+	Epoch event.Epoch
+	There string // the id of the item that Kafka has
+}
+
+func (c Conflict) Error() string {
+	return fmt.Sprintf("number %d of epoch %s is another item than Kafka has (%s): the device's buffer went back in time, or two devices have one", c.Seq, c.Epoch, c.There)
+}
+
+// admit says whether an item with a number, or a part of one, is to be carried. What Kafka has under
+// this number or another one is not, nor what is over a bound.
+func (s *shift) admit(b *batch, l *letter, id identity) bool {
+	k := knownOf(&l.item)
+	there, full := s.book.look(id)
+	if there || b.pending[id] {
+		if stands, ok := s.ids.at(id.edge, id.epoch, id.seq); ok && !stands.is(k) {
+			s.disagree(b, l, id, stands)
+			return false
+		}
+		b.repeats[id]++
+		b.counts.duplicates++
+		return false
+	}
+	if _, _, found := s.ids.find(id.edge, k); found {
+		s.ids.put(id.edge, id.epoch, k)
+		b.pending[id] = true
+		b.known = append(b.known, id)
+		b.counts.known++
+		return false
+	}
+	if full == boundNone {
+		full = s.roomFor(l)
+	}
+	if full != boundNone {
+		s.refuse(id.edge, full)
+		return false
+	}
+	return true
+}
+
+// disagree deals with an item whose number is another's.
+func (s *shift) disagree(b *batch, l *letter, id identity, stands known) {
+	b.counts.conflicts++
+	b.conflicts = append(b.conflicts, conflicting{id, stands})
+	if s.book.newerProgram(id.edge) {
+		s.Logger.Warn("an item came under a number under which Kafka has another; its edge is told, and begins a new epoch",
+			"edge", id.edge, "epoch", id.epoch, "seq", id.seq, "came", l.item.ID, "there", stands.id)
+	} else if !s.poison.has(sha256.Sum256(l.Payload)) {
+		b.addPoison(s, l, l.Payload, &l.item, Conflict{id.seq, id.epoch, stands.id.String()})
+	}
+}
+
+// conflicting is a number under which another item came, and the one that stands there.
+type conflicting struct {
+	id     identity
+	stands known
+}
+
+// wants says whether a part is to be stored: Kafka does not have its item, under this number or
+// another one, and there is room for it. What there is no room for is marked.
+func (s *shift) wants(l *letter) bool {
+	id := identityOf(&l.item)
+	there, full := s.book.look(id)
+	if there {
+		return false
+	}
+	if _, _, found := s.ids.find(id.edge, knownOf(&l.item)); found {
+		return false
+	}
+	if full == boundNone && !s.book.mayStore(id.edge, int64(len(l.item.Data)), s.cfg.StoreBytesPerDay) {
+		full = boundStore
+	}
+	l.over = full
+	return full == boundNone
+}
+
+// roomFor says which bound, beside that of its number, an item is over.
+func (s *shift) roomFor(l *letter) bound {
+	i := &l.item
+	switch {
+	case i.Kind == event.Part:
+		return l.over
+	case i.Kind == event.Ack:
+		if full := s.roomForDrops(i); full != boundNone {
+			return full
+		}
+	}
+	if bytes := int64(len(i.Data)); bytes > s.cfg.InlineBytes && !s.book.mayStore(i.Edge, bytes, s.cfg.StoreBytesPerDay) {
+		return boundStore
+	}
+	return boundNone
+}
+
+func (s *shift) roomForDrops(i *event.Item) bound {
+	report, _ := event.ParseDropReport(*i) // it was seen that it can be
+	return s.book.lookAll(i.Edge, i.Epoch, report)
+}
+
+// refuse counts a message that is over a bound, and tells of the first in a while.
+func (s *shift) refuse(edge string, why bound) {
+	s.metrics.refused.WithLabelValues(string(why)).Inc()
+	if s.book.refuse(edge, why) {
+		s.Logger.Warn("messages of an edge are refused, it keeps them and sends them again: "+why.does(), "edge", edge, "bound", string(why))
+	}
+}
+
+// loses tells of knowledge that had to go.
+func (s *shift) loses(a *account, what string) {
+	s.Logger.Error(what+"; what comes again of it may be written twice", "edge", a.edge, "epoch", a.epoch, "through", a.through, "missing", a.missing())
+}
+
+// greet answers an edge that came online, and tells of a twin.
+func (s *shift) greet(status *event.Status) {
+	g := s.book.greet(status)
+	s.dirty = s.dirty || g.news
+	if g.full != boundNone {
+		s.refuse(status.Edge, g.full)
+	}
+	if twins := g.twins; twins != nil {
+		s.Logger.Error("two agents speak under one name, each throws the other out of the MQTT broker: was a device's card copied into another? Give one of them a name of its own",
+			"edge", status.Edge, "epoch", twins[0], "other", twins[1])
+	}
+}

@@ -1,0 +1,200 @@
+package bridge
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/event"
+)
+
+// oldCheckpoint is one as the program before wrote it.
+const oldCheckpoint = `{"slot":%d,"epoch":7,"time":"2026-01-02T03:04:05Z","offsets":{"canvas.dlq":{"0":1},"canvas.events":{"0":12,"1":3}},` +
+	`"edges":{"mast":{"00000000000000e1":{"through":2,"above":"AQAAAAAAAAAAAAAAOjAAAAEAAAAAAAEAEAAAAAUACQA=","used":"2026-01-02T03:04:00Z","stuck":"2026-01-02T03:00:00Z"},` +
+	`"00000000000000e0":{"through":40,"used":"2025-12-31T00:00:00Z"}}}}`
+
+func TestCheckpointsOfEarlierProgramsAreRead(t *testing.T) {
+	slot := Slot("mast")
+	c, err := parseCheckpoint(broker.Record{Key: slotKey(slot), Value: fmt.Appendf(nil, oldCheckpoint, slot)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := newLedger(time.Now)
+	if err := l.load(c); err != nil {
+		t.Fatal(err)
+	}
+	if !l.has("mast", "00000000000000e1", 5) || !l.has("mast", "00000000000000e1", 9) || l.has("mast", "00000000000000e1", 4) || !l.has("mast", "00000000000000e0", 40) {
+		t.Errorf("%+v", l.status())
+	}
+	if c.Offsets["canvas.events"][0] != 12 || l.newerProgram("mast") {
+		t.Errorf("%+v", c)
+	}
+}
+
+func fleet(edges, epochs int) *ledger {
+	l := newLedger(time.Now)
+	for e := range edges {
+		name := fmt.Sprintf("mast-%d", e)
+		for n := range epochs {
+			epoch := event.Epoch(fmt.Sprintf("%016x", n))
+			for seq := uint64(1); seq <= 5; seq++ {
+				l.add(name, epoch, seq)
+			}
+			l.stand(name, epoch, known{seq: 5, id: event.NewID(time.Now())})
+		}
+	}
+	return l
+}
+
+func TestCheckpointOfManyEpochsFitsIntoARecord(t *testing.T) {
+	l := fleet(200, 64)
+	most, all := 0, 0
+	began := time.Now()
+	for _, r := range saveAll(t, l) {
+		most, all = max(most, len(r.Value)), all+len(r.Value)
+	}
+	t.Logf("200 edges x 64 epochs: %d KiB in all, %d KiB the largest record, in %v", all>>10, most>>10, time.Since(began))
+	if most > recordMost {
+		t.Errorf("a record has %d bytes", most)
+	}
+}
+
+// oneSlot is a name of an edge in the slot of mast.
+func oneSlot(from int) (name string, next int) {
+	for {
+		name, from = fmt.Sprintf("edge-%d", from), from+1
+		if Slot(name) == Slot("mast") {
+			return name, from
+		}
+	}
+}
+
+// Whatever of the records of a slot that is cut finer reached Kafka, with those of before they hold everything.
+func TestSlotThatOutgrowsARecordIsCutWithoutAGap(t *testing.T) {
+	l := newLedger(time.Now)
+	var names []string
+	grow := func(edges int) {
+		next := 0
+		if len(names) > 0 {
+			next = 100_000 * len(names)
+		}
+		for range edges {
+			var name string
+			name, next = oneSlot(next)
+			names = append(names, name)
+			for n := range maxEpochs {
+				epoch := event.Epoch(fmt.Sprintf("%016x", n))
+				l.add(name, epoch, 1, 2, 3)
+				l.stand(name, epoch, known{seq: 3, id: event.NewID(time.Now())})
+			}
+		}
+	}
+	kafka := map[string][]byte{}
+	records := func() (of []broker.Record) {
+		for _, r := range saveAll(t, l) {
+			if c, err := parseCheckpoint(r); err != nil {
+				t.Fatal(err)
+			} else if c.Slot == Slot("mast") {
+				of = append(of, r)
+			}
+			if len(r.Value) > recordMost {
+				t.Fatalf("a record has %d bytes", len(r.Value))
+			}
+		}
+		return of
+	}
+	holds := func(names []string) {
+		t.Helper()
+		back := newLedger(time.Now)
+		for key, value := range kafka {
+			c, err := parseCheckpoint(broker.Record{Key: []byte(key), Value: value})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := back.load(c); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, name := range names {
+			if !back.has(name, "0000000000000003", 3) {
+				t.Fatalf("%s is not known", name)
+			}
+		}
+	}
+	for _, edges := range []int{4, 16, 30} {
+		before := append([]string{}, names...)
+		grow(edges)
+		of := records()
+		for _, r := range of {
+			kafka[string(r.Key)] = r.Value
+			holds(before)
+		}
+		holds(names)
+		t.Logf("%d edges lie in %d records", len(names), len(of))
+	}
+}
+
+func TestEpochsThatAreSettledAreForgotten(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	l := newLedger(func() time.Time { return now })
+	l.add("mast", "gap", 1, 3)
+	for _, e := range []event.Epoch{"settled", "named", "current"} {
+		l.add("mast", e, 1, 2)
+	}
+	l.add("old", "settled", 1)
+	now = now.Add(2 * settledFor)
+	l.greet(&event.Status{Status: event.Online, Edge: "mast", Epoch: "current", Epochs: []event.EpochReport{{Epoch: "current"}, {Epoch: "named"}}})
+	now = now.Add(2 * settledFor)
+	l.tidy()
+	for id, want := range map[identity]bool{{"mast", "gap", 3}: true, {"mast", "settled", 1}: false, {"mast", "named", 1}: true, {"mast", "current", 1}: true, {"old", "settled", 1}: true} {
+		if l.has(id.edge, id.epoch, id.seq) != want {
+			t.Errorf("%+v is known: %v", id, !want)
+		}
+	}
+}
+
+func TestEpochWithAGapThatIsNamedIsForgottenLast(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	l := newLedger(func() time.Time { return now })
+	l.add("mast", "named", 1, 3)
+	l.greet(&event.Status{Status: event.Online, Edge: "mast", Epoch: "named", Epochs: []event.EpochReport{{Epoch: "named"}}})
+	l.add("mast", "gap", 1, 3)
+	for n := range 2 * maxEpochs {
+		now = now.Add(time.Second)
+		l.add("mast", event.Epoch(fmt.Sprint(n)), 1)
+	}
+	if !l.has("mast", "named", 3) || !l.has("mast", "gap", 3) || len(l.status()) != maxEpochs {
+		t.Errorf("%d epochs are left", len(l.status()))
+	}
+}
+
+func TestCheckpointKeepsWhatIsKnownOfDevices(t *testing.T) {
+	l := newLedger(time.Now)
+	hear := func(epoch event.Epoch, connection uint64) {
+		l.greet(&event.Status{Status: event.Online, Edge: "mast", Epoch: epoch, Connection: connection, Epochs: []event.EpochReport{{Epoch: epoch}}})
+	}
+	hear("e1", 1)
+	hear("e2", 1)
+	hear("e1", 2)
+	l.disagree("mast", "e1", known{seq: 9, id: event.NewID(time.Now())})
+	l.mayStore("mast", 77, 1000)
+	l.refuse("mast", boundQueue)
+	back := newLedger(time.Now)
+	for _, r := range saveAll(t, l) {
+		c, err := parseCheckpoint(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := back.load(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	was, _ := json.Marshal(l.status())
+	is, _ := json.Marshal(back.status())
+	a := back.find("mast", "e1")
+	if !back.newerProgram("mast") || a.of.twin.of("e1", time.Now()) != "e2" || len(a.says(time.Now()).Conflicts) != 1 || a.of.stored != 77 || a.of.refused[boundQueue] != 1 {
+		t.Errorf("%s became %s", was, is)
+	}
+}

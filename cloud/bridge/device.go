@@ -1,0 +1,188 @@
+package bridge
+
+import (
+	"slices"
+	"time"
+
+	"cloudcanvas/shared/event"
+)
+
+// device is what the bridge knows of one edge beside its epochs.
+type device struct {
+	edge   string
+	epochs map[event.Epoch]*account
+	// newer says that the edge's program reads conflicts in receipts: its status names its epochs.
+	newer  bool
+	named  []event.Epoch // in its latest status
+	twin   twin
+	weight uint64 // of all its epochs
+	rates
+}
+
+// maxEpochs bounds the epochs of one edge that are remembered: every start of an agent begins one.
+// One in which nothing is missing costs some 300 bytes, and 150 in a checkpoint.
+const maxEpochs = 256
+
+// settledFor is how long an epoch in which nothing is missing, and that its edge no longer names, is
+// kept: as long as the MQTT broker may still hold something of it.
+const settledFor = 24 * time.Hour
+
+// leastNeeded is the epoch that is forgotten first: one in which nothing is missing rather than one
+// with a gap, one that the edge's latest status does not name rather than one that it does, and of
+// those alike the one used least recently.
+func (d *device) leastNeeded() *account {
+	var least *account
+	for _, a := range d.epochs {
+		if least == nil || a.need() < least.need() || a.need() == least.need() && a.used.Before(least.used) {
+			least = a
+		}
+	}
+	return least
+}
+
+func (a *account) need() (need int) {
+	if a.above != nil || len(a.held) > 0 {
+		need++
+	}
+	if slices.Contains(a.of.named, a.epoch) {
+		need += 2
+	}
+	return need
+}
+
+// tidy forgets the epochs that are settled: complete, no longer named by an edge that names those
+// that matter, and long unused.
+func (l *ledger) tidy() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	for _, edges := range l.slots {
+		for _, d := range edges {
+			if !d.newer || len(d.named) == event.MaxEpochs { // then there may be more that it can't name
+				continue
+			}
+			for _, a := range d.epochs {
+				if a.need() == 0 && now.Sub(a.used) > settledFor && !a.unsaved && !a.sending {
+					l.forget(a)
+				}
+			}
+		}
+	}
+}
+
+// greet takes in what an edge says of itself when it comes online, and makes a receipt due for each
+// of its epochs of which something is known, and for its current one, so that it learns at once what
+// need not be sent, and that somebody listens.
+func (l *ledger) greet(s *event.Status) (g greeting) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.find(s.Edge, s.Epoch) == nil {
+		if g.full = l.begin(s.Edge, s.Epoch); g.full != boundNone {
+			return g
+		}
+	}
+	d := l.device(s.Edge)
+	d.newer = len(s.Epochs) > 0
+	before := d.named
+	d.named = make([]event.Epoch, 0, len(s.Epochs))
+	for _, e := range s.Epochs {
+		d.named = append(d.named, e.Epoch)
+		if a := d.epochs[e.Epoch]; a != nil && e.Epoch != s.Epoch {
+			a.used = l.now()
+			l.owe(a)
+		}
+	}
+	a := l.account(s.Edge, s.Epoch)
+	a.used = l.now()
+	l.owe(a)
+	alternated := d.twin.last
+	if g.twins = d.twin.hear(s.Epoch, s.Connection, l.now()); g.twins != nil {
+		for _, epoch := range g.twins {
+			if a := d.epochs[epoch]; a != nil {
+				l.owe(a)
+			}
+		}
+	}
+	g.news = g.news || !slices.Equal(before, d.named) || alternated != d.twin.last
+	return g
+}
+
+// greeting is what came of an edge's status.
+type greeting struct {
+	twins []event.Epoch // two epochs that begin to alternate
+	full  bound         // why the edge is not greeted
+	news  bool          // a checkpoint should have it
+}
+
+// speaks takes in which program an edge has, before anything that it sends, and says whether that is news.
+func (l *ledger) speaks(s *event.Status) (news bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.find(s.Edge, s.Epoch) == nil {
+		if l.begin(s.Edge, s.Epoch) != boundNone {
+			return false // greet tells of it
+		}
+		news = true
+	}
+	d, newer := l.device(s.Edge), len(s.Epochs) > 0
+	news = news || d.newer != newer
+	d.newer = newer
+	return news
+}
+
+// newerProgram says whether an edge's program reads conflicts in receipts.
+func (l *ledger) newerProgram(edge string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	d := l.slots[Slot(edge)][edge]
+	return d != nil && d.newer
+}
+
+// conflictsTold is how long after it came a conflict stands in receipts.
+const conflictsTold = 10 * time.Minute
+
+// disagree records that an item came under a number under which Kafka has another, so that the next
+// receipts name that other one.
+func (l *ledger) disagree(edge string, epoch event.Epoch, there known) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a := l.account(edge, epoch)
+	a.used, a.conflict = l.now(), l.now()
+	a.Conflicts++
+	a.conflicts = slices.DeleteFunc(a.conflicts, func(k event.Known) bool { return k.Seq == there.seq })
+	if len(a.conflicts) == event.MaxConflicts {
+		a.conflicts = slices.Delete(a.conflicts, 0, 1)
+	}
+	a.conflicts = append(a.conflicts, event.Known{Seq: there.seq, ID: there.id})
+	l.owe(a)
+}
+
+// stand records which item Kafka has under a number, if that is the highest so far.
+func (l *ledger) stand(edge string, epoch event.Epoch, k known) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if a := l.account(edge, epoch); k.seq >= a.last.seq {
+		a.last = k
+	}
+}
+
+// addUnsaved records numbers that Kafka's log will not tell the next bridge of. No receipt covers
+// them before a checkpoint does.
+func (l *ledger) addUnsaved(edge string, epoch event.Epoch, seqs ...uint64) {
+	l.mu.Lock()
+	l.account(edge, epoch).unsaved = true
+	l.mu.Unlock()
+	l.add(edge, epoch, seqs...)
+}
+
+// saved lets the receipts go that waited for a checkpoint.
+func (l *ledger) saved() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for a := range l.due {
+		if a.unsaved {
+			a.unsaved = false
+			l.owe(a)
+		}
+	}
+}

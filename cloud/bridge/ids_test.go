@@ -1,0 +1,92 @@
+package bridge
+
+import (
+	"crypto/rand"
+	"testing"
+
+	"github.com/oklog/ulid/v2"
+	"pgregory.net/rapid"
+
+	"cloudcanvas/shared/event"
+)
+
+// What ids say is true, whatever they have forgotten: of a number the item that was put there last or
+// first, of an item a number that it was put under; and the index holds nothing else.
+func TestIDsForgetButDoNotErr(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := newIDs(rapid.IntRange(1, 2000).Draw(t, "most"))
+		type number struct {
+			edge  string
+			epoch event.Epoch
+			seq   uint64
+		}
+		first := map[number]known{}
+		items := map[ulid.ULID]map[number]bool{}
+		for range rapid.IntRange(1, 400).Draw(t, "puts") {
+			n := number{
+				rapid.SampledFrom([]string{"a", "b"}).Draw(t, "edge"), rapid.SampledFrom([]event.Epoch{"1", "2", "3"}).Draw(t, "epoch"),
+				rapid.OneOf(rapid.Uint64Range(1, 20), rapid.Uint64Range(1, 5000), rapid.Uint64Range(1, maxSeq)).Draw(t, "seq"),
+			}
+			k := known{seq: n.seq, id: ulid.ULID{15: byte(rapid.IntRange(0, 200).Draw(t, "id"))}}
+			m.put(n.edge, n.epoch, k)
+			if got, ok := m.at(n.edge, n.epoch, n.seq); !ok || got != k && !items[got.id][n] {
+				t.Fatalf("%+v under %+v is %+v, %v", k, n, got, ok)
+			} else {
+				k = got
+			}
+			first[n] = k
+			if items[k.id] == nil {
+				items[k.id] = map[number]bool{}
+			}
+			items[k.id][n] = true
+		}
+		for n, k := range first {
+			if got, ok := m.at(n.edge, n.epoch, n.seq); ok && got != k {
+				t.Fatalf("under %+v stands %+v, not %+v", n, got, k)
+			}
+			if epoch, seq, ok := m.find(n.edge, k); ok && !items[k.id][number{n.edge, epoch, seq}] {
+				t.Fatalf("%+v is found under %s %d", k, epoch, seq)
+			}
+		}
+		held := 0
+		for _, e := range m.edges {
+			of := 0
+			for _, epoch := range e.epochs {
+				for _, k := range epoch.slots {
+					if k.seq != 0 {
+						of++
+					}
+				}
+			}
+			if len(e.by) > of {
+				t.Fatalf("%d in the index of %d", len(e.by), of)
+			}
+			held += of
+		}
+		if held != m.held || held > m.most+idsEach {
+			t.Fatalf("held are %d, said %d, at most %d", held, m.held, m.most)
+		}
+	})
+}
+
+func TestIDsKeepTheLastNumbersOfAnEpoch(t *testing.T) {
+	m := newIDs(idsMost)
+	all := map[uint64]known{}
+	for seq := uint64(1); seq <= 10_000; seq++ {
+		k := known{seq: seq}
+		rand.Read(k.id[:])
+		all[seq] = k
+		m.put("mast", "e1", k)
+	}
+	for seq := uint64(10_000 - idsEach + 1); seq <= 10_000; seq++ {
+		if k, ok := m.at("mast", "e1", seq); !ok || k != all[seq] {
+			t.Fatalf("%d: %+v, %v", seq, k, ok)
+		}
+		if _, at, ok := m.find("mast", all[seq]); !ok || at != seq {
+			t.Fatalf("%d is found under %d, %v", seq, at, ok)
+		}
+	}
+	if _, ok := m.at("mast", "e1", 10_000-idsEach); ok {
+		t.Error("more is kept than the bound says")
+	}
+}

@@ -1,0 +1,49 @@
+package bridge_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"cloudcanvas/cloud/bridge"
+	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/broker/brokertest"
+)
+
+// Mosquitto lets the latest client with an id have it, and closes the connection of the one before.
+func TestReadinessTellsOfAnotherClientWithTheBridgesClientID(t *testing.T) {
+	w := newWorld(t)
+	m := brokertest.StartMosquitto(t)
+	intake := &bridge.MQTT{Options: broker.MQTTOptions{URL: m.URL, ClientID: "canvas-bridge"}}
+	b, err := bridge.New(w.cfg, bridge.Parts{Intake: intake, Log: w.log, Objects: w.shelf, Teller: w.post})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- b.Run(ctx) }()
+	defer func() { cancel(); <-done }()
+	eventually(t, "it is ready", func() bool { return b.Ready() == nil })
+	var said string
+	for deadline := time.Now().Add(60 * time.Second); !strings.Contains(said, "another client used the client id"); {
+		if time.Now().After(deadline) {
+			t.Fatalf("it says %q", said)
+		}
+		other, err := broker.DialMQTT(ctx, broker.MQTTOptions{URL: m.URL, ClientID: "canvas-bridge", Persistent: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the other is connected", other.Connected)
+		eventually(t, "the bridge says that it has no session", func() bool { return b.Ready() != nil })
+		said = b.Ready().Error()
+		other.Close()
+		eventually(t, "the bridge is connected again, or tells", func() bool {
+			err := b.Ready()
+			if err != nil {
+				said = err.Error()
+			}
+			return err == nil || strings.Contains(said, "another client")
+		})
+	}
+}

@@ -1,0 +1,235 @@
+package outbox
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/google/renameio/v2"
+
+	"cloudcanvas/shared/event"
+)
+
+// opening is the way from a folder to a buffer that can be used.
+type opening struct {
+	dir, path string
+	log       *slog.Logger
+	witness   witness
+	noted     bool // there is a witness
+	lost      string
+	segments  int   // files that were there
+	bytes     int64 // in them
+	wreck     string
+	look      walLook // of the wreck's log
+}
+
+// salvageFile names the wreck while it is being salvaged: a start that finds it begins anew with it.
+func salvageFile(dir string) string { return filepath.Join(dir, "salvaging.json") }
+
+// survey looks at what is in the folder before SQLite changes anything, and moves aside what is damaged.
+func survey(dir string, log *slog.Logger) (*opening, error) {
+	p := &opening{dir: dir, path: databasePath(dir), log: log}
+	p.witness, p.noted = readWitness(dir)
+	p.countSegments()
+	if err := p.unfinished(); err != nil || p.wreck != "" {
+		return p, err
+	}
+	info, err := os.Stat(p.path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return p, fmt.Errorf("look at the outbox %s: %w", p.path, err)
+	}
+	page, _ := pageSizeOf(p.path)
+	look, err := lookAtWAL(p.path+"-wal", page)
+	if err != nil {
+		return p, fmt.Errorf("look at the outbox's log %s-wal: %w", p.path, err)
+	}
+	p.look = look
+	switch gone := info == nil || info.Size() == 0; {
+	case gone && look.end > 0:
+		return p, p.setAside("the database is missing or empty, and its log is not")
+	case gone && info == nil:
+		p.lost = "is missing"
+	case gone:
+		p.lost = "is empty"
+	case look.damaged:
+		return p, p.setAside(fmt.Sprintf("the log is damaged after %d of %d pages", look.good, look.end))
+	case look.torn && p.noted && p.behind():
+		return p, p.setAside(fmt.Sprintf("the log is damaged after %d pages: what was noted beside it had more", look.good))
+	}
+	return p, nil
+}
+
+// behind says whether what SQLite makes of the database is less than what was noted.
+func (p *opening) behind() bool {
+	r, err := OpenReader(p.dir, "")
+	if err != nil {
+		return false
+	}
+	defer r.Close()
+	return r.Stats.Committed < p.witness.Committed && p.witness.Life == r.Life
+}
+
+func (p *opening) countSegments() {
+	files, _ := filepath.Glob(filepath.Join(p.dir, "segments", "*.seg"))
+	for _, f := range files {
+		if info, err := os.Stat(f); err == nil {
+			p.segments, p.bytes = p.segments+1, p.bytes+info.Size()
+		}
+	}
+}
+
+// setAside moves a damaged database away. What it is called is written down first, so that a start
+// that is cut short is gone on with by the next.
+func (p *opening) setAside(why string) error {
+	for at := time.Now().Unix(); p.wreck == ""; at++ {
+		name := fmt.Sprintf("%s.corrupt-%d", p.path, at)
+		if _, err := os.Lstat(name); errors.Is(err, fs.ErrNotExist) {
+			p.wreck = name
+		}
+	}
+	p.log.Error("the outbox's database is corrupt: it is kept aside, and what can be read is taken over", "file", p.wreck, "problem", why)
+	b, err := json.Marshal(map[string]string{"wreck": filepath.Base(p.wreck)})
+	if err == nil {
+		err = renameio.WriteFile(salvageFile(p.dir), b, 0o600)
+	}
+	if err == nil {
+		err = moveAside(p.path, p.wreck)
+	}
+	if err != nil {
+		return fmt.Errorf("keep the corrupt outbox aside: %w", err)
+	}
+	return nil
+}
+
+// moveAside moves the database's file last: where it has moved, all have.
+func moveAside(path, aside string) error {
+	for _, suffix := range []string{"-shm", "-wal", ""} {
+		if err := os.Rename(path+suffix, aside+suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	if _, err := os.Stat(aside); errors.Is(err, fs.ErrNotExist) { // there was a log only
+		return os.WriteFile(aside, nil, 0o600)
+	}
+	return nil
+}
+
+// unfinished goes on with a salvage that was cut short: what it had made is thrown away, for all of it
+// is still in the wreck.
+func (p *opening) unfinished() error {
+	b, err := os.ReadFile(salvageFile(p.dir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	var named struct {
+		Wreck string `json:"wreck"`
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &named)
+	}
+	if err != nil || named.Wreck == "" || filepath.Base(named.Wreck) != named.Wreck {
+		p.log.Warn("an unfinished salvage can't be gone on with", "file", salvageFile(p.dir), "problem", err)
+		return os.Remove(salvageFile(p.dir))
+	}
+	wreck := filepath.Join(p.dir, named.Wreck)
+	if _, err := os.Stat(wreck); errors.Is(err, fs.ErrNotExist) {
+		if err := moveAside(p.path, wreck); err != nil {
+			return fmt.Errorf("keep the corrupt outbox aside: %w", err)
+		}
+	}
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if err := os.Remove(p.path + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("begin a salvage anew: %w", err)
+		}
+	}
+	p.wreck = wreck
+	p.log.Warn("the salvage of the corrupt outbox was cut short and begins anew", "file", wreck)
+	page, _ := pageSizeOf(wreck)
+	p.look, err = lookAtWAL(wreck+"-wal", page)
+	return err
+}
+
+// Open opens the buffer in dir, or makes it there. edge names the device. Every start begins a new
+// epoch. A corrupt database is moved aside; what can be read of it keeps its numbers.
+func Open(dir, edge string, c Config, log *slog.Logger) (_ *Outbox, err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, explain(fmt.Errorf("make the outbox's folder: %w", err))
+	}
+	held, err := lock(filepath.Join(dir, "lock"))
+	if err != nil {
+		return nil, explain(err)
+	}
+	defer func() {
+		if err != nil {
+			err = explain(err)
+			held.Close()
+		}
+	}()
+	p, err := survey(dir, log)
+	if err != nil {
+		return nil, err
+	}
+	o := &Outbox{
+		config: c, dir: dir, edge: edge, log: log, lock: held, ballast: ballast{path: filepath.Join(dir, "ballast"), bytes: c.BallastBytes},
+		ask: make(chan request, 4*maxBatch), done: make(chan struct{}), wake: make(chan struct{}, 1), corrupt: make(chan struct{}), changed: make(chan struct{}, 1),
+		parts: map[uint64]heldParts{}, streams: map[string]usage{}, freed: make(chan struct{}), now: time.Now, entropy: entropy(),
+		freedAbove: map[event.Epoch][]event.Range{}, owing: map[event.Epoch]owed{}, heard: map[event.Epoch]heard{}, gaps: map[event.Epoch]gap{}, losses: map[event.Epoch]int{},
+		troubles: readTroubles(dir, time.Now()),
+		disk:     func() error { return nil },
+	}
+	if err = o.openDatabase(p); err != nil {
+		return nil, fmt.Errorf("open the outbox %s: %w", p.path, err)
+	}
+	var wrecked *wreckage
+	if p.wreck != "" { // before the segments that only it names are removed
+		wrecked = openWreckage(p, o.segmentFolder())
+		defer wrecked.close()
+	}
+	if err = o.start(p, wrecked); err != nil {
+		o.db.Close()
+		return nil, fmt.Errorf("read the outbox %s: %w", p.path, err)
+	}
+	os.Remove(suspectFile(dir))
+	if wrecked != nil {
+		if err = o.salvage(wrecked); err != nil {
+			o.Close()
+			return nil, fmt.Errorf("salvage the corrupt outbox %s: %w", p.wreck, err)
+		}
+		os.Remove(salvageFile(dir))
+	}
+	for _, t := range o.found {
+		o.tell(t)
+	}
+	o.bearWitness(true)
+	return o, nil
+}
+
+// openDatabase opens what is there. What turns out to be corrupt is set aside, and a new one is made.
+func (o *Outbox) openDatabase(p *opening) (err error) {
+	_, suspect := os.Stat(suspectFile(o.dir))
+	o.db, err = openDatabase(p.path, suspect == nil)
+	if isFull(err) && o.ballast.drop(o.log) {
+		o.db, err = openDatabase(p.path, suspect == nil)
+	}
+	if !errors.Is(err, errCorrupt) {
+		return err
+	}
+	if err := p.setAside(err.Error()); err != nil {
+		return err
+	}
+	o.db, err = openDatabase(p.path, false)
+	return err
+}
+
+// explain says what to do about a disk that lets nobody write.
+func explain(err error) error {
+	if isDisk(err) {
+		return fmt.Errorf("%w: %w. Look at `dmesg`; check the filesystem with fsck and mount it again so that it can be written to, or replace the disk", ErrDisk, err)
+	}
+	return err
+}
