@@ -124,11 +124,12 @@ func (s *shift) loses(a *account, what string) {
 
 // greet answers an edge that came online, and tells of a twin.
 func (s *shift) greet(status *event.Status) {
-	twins, full := s.book.greet(status)
-	if full != boundNone {
-		s.refuse(status.Edge, full)
+	g := s.book.greet(status)
+	s.dirty = s.dirty || g.news
+	if g.full != boundNone {
+		s.refuse(status.Edge, g.full)
 	}
-	if twins != nil {
+	if twins := g.twins; twins != nil {
 		s.Logger.Error("two agents speak under one name, each throws the other out of the MQTT broker: was a device's card copied into another? Give one of them a name of its own",
 			"edge", status.Edge, "epoch", twins[0], "other", twins[1])
 	}

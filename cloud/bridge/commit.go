@@ -97,7 +97,7 @@ func (s *shift) acknowledge(ctx context.Context) {
 func (s *shift) place(ctx context.Context, b *batch, l *letter) error {
 	if l.status != nil {
 		if l.status.Status == event.Online && s.slots.Carries(l.status.Edge) {
-			s.book.speaks(l.status)
+			s.dirty = s.book.speaks(l.status) || s.dirty
 			b.greeted = append(b.greeted, l.status)
 		}
 		return nil
@@ -148,10 +148,11 @@ func (s *shift) place(ctx context.Context, b *batch, l *letter) error {
 	b.whole = append(b.whole, id)
 	if err == nil {
 		if item.Kind == event.Ack {
-			if _, err = event.ParseDropReport(item); err == nil && s.roomForDrops(&item) != boundNone {
-				err = fmt.Errorf("%w: %s", event.ErrTooLarge, boundAhead.does())
-			}
+			_, err = event.ParseDropReport(item)
 		}
+	}
+	if err == nil && item.Kind == event.Ack && s.roomForDrops(&item) != boundNone {
+		err = fmt.Errorf("%w: %s", event.ErrTooLarge, boundAhead.does())
 	}
 	if err != nil {
 		// The edge sends it once more; only what then comes out the same is given up.
@@ -344,6 +345,9 @@ func (s *shift) settle(ctx context.Context, b *batch) {
 	}
 	for _, id := range b.known {
 		s.book.addUnsaved(id.edge, id.epoch, id.seq)
+		if k, ok := s.ids.at(id.edge, id.epoch, id.seq); ok {
+			s.book.stand(id.edge, id.epoch, k)
+		}
 		s.book.count(id.edge, id.epoch, func(c *Counts) { c.Known++ })
 		s.discard(ctx, id)
 	}
@@ -353,7 +357,7 @@ func (s *shift) settle(ctx context.Context, b *batch) {
 	for _, id := range b.whole {
 		s.discard(ctx, id)
 	}
-	s.dirty = s.dirty || len(b.entries) > 0 || len(numbers) > 0 || len(b.known) > 0 || len(b.greeted) > 0
+	s.dirty = s.dirty || len(b.entries) > 0 || len(numbers) > 0 || len(b.known) > 0 || len(b.conflicts) > 0
 	if len(b.known) > 0 && time.Since(s.checked) >= s.cfg.ReceiptEvery {
 		s.checkpoint(ctx) // receipts for these wait for one
 	}

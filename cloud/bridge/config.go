@@ -99,8 +99,9 @@ func (c Config) withDefaults() Config {
 }
 
 // besides is what a bridge needs beyond what is bounded in bytes: code at work, the books of ten
-// thousand edges, kafka-go's and paho's buffers for what is under way, and what the collector lets lie.
-const besides = 48 << 20
+// thousand edges, 11 MB of ids of the last items, kafka-go's and paho's buffers for what is under way,
+// and what the collector lets lie.
+const besides = 60 << 20
 
 // collectAt lets garbage grow to so many percent of what lives, as far as the memory limit has room:
 // messages live for milliseconds, and collecting seldom costs least.

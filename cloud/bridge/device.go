@@ -72,18 +72,19 @@ func (l *ledger) tidy() {
 
 // greet takes in what an edge says of itself when it comes online, and makes a receipt due for each
 // of its epochs of which something is known, and for its current one, so that it learns at once what
-// need not be sent, and that somebody listens. twins are two epochs that alternate, where that is news.
-func (l *ledger) greet(s *event.Status) (twins []event.Epoch, full bound) {
+// need not be sent, and that somebody listens.
+func (l *ledger) greet(s *event.Status) (g greeting) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.find(s.Edge, s.Epoch) == nil {
-		if full = l.begin(s.Edge, s.Epoch); full != boundNone {
-			return nil, full
+		if g.full = l.begin(s.Edge, s.Epoch); g.full != boundNone {
+			return g
 		}
 	}
 	d := l.device(s.Edge)
 	d.newer = len(s.Epochs) > 0
-	d.named = d.named[:0]
+	before := d.named
+	d.named = make([]event.Epoch, 0, len(s.Epochs))
 	for _, e := range s.Epochs {
 		d.named = append(d.named, e.Epoch)
 		if a := d.epochs[e.Epoch]; a != nil && e.Epoch != s.Epoch {
@@ -94,24 +95,39 @@ func (l *ledger) greet(s *event.Status) (twins []event.Epoch, full bound) {
 	a := l.account(s.Edge, s.Epoch)
 	a.used = l.now()
 	l.owe(a)
-	if twins = d.twin.hear(s.Epoch, s.Connection, l.now()); twins != nil {
-		for _, epoch := range twins {
+	alternated := d.twin.last
+	if g.twins = d.twin.hear(s.Epoch, s.Connection, l.now()); g.twins != nil {
+		for _, epoch := range g.twins {
 			if a := d.epochs[epoch]; a != nil {
 				l.owe(a)
 			}
 		}
 	}
-	return twins, boundNone
+	g.news = g.news || !slices.Equal(before, d.named) || alternated != d.twin.last
+	return g
 }
 
-// speaks takes in which program an edge has, before anything that it sends.
-func (l *ledger) speaks(s *event.Status) {
+// greeting is what came of an edge's status.
+type greeting struct {
+	twins []event.Epoch // two epochs that begin to alternate
+	full  bound         // why the edge is not greeted
+	news  bool          // a checkpoint should have it
+}
+
+// speaks takes in which program an edge has, before anything that it sends, and says whether that is news.
+func (l *ledger) speaks(s *event.Status) (news bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.find(s.Edge, s.Epoch) == nil && l.begin(s.Edge, s.Epoch) != boundNone {
-		return // greet tells of it
+	if l.find(s.Edge, s.Epoch) == nil {
+		if l.begin(s.Edge, s.Epoch) != boundNone {
+			return false // greet tells of it
+		}
+		news = true
 	}
-	l.device(s.Edge).newer = len(s.Epochs) > 0
+	d, newer := l.device(s.Edge), len(s.Epochs) > 0
+	news = news || d.newer != newer
+	d.newer = newer
+	return news
 }
 
 // newerProgram says whether an edge's program reads conflicts in receipts.

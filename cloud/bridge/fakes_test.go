@@ -27,7 +27,8 @@ type logbook struct {
 	mu     sync.Mutex
 	topics map[string][][]broker.Record // topic → partition → records
 	fault  func(n int, records []broker.Record) error
-	calls  int // of Append with data
+	calls  int   // of Append with data
+	unable error // to take checkpoints
 }
 
 func newLogbook() *logbook {
@@ -56,6 +57,9 @@ func (l *logbook) Append(ctx context.Context, records ...broker.Record) error {
 		if err := l.fault(l.calls, records); err != nil {
 			return err
 		}
+	}
+	if records[0].Topic == event.BridgeTopic && l.unable != nil {
+		return l.unable
 	}
 	for _, r := range records {
 		l.write(r)

@@ -65,6 +65,7 @@ func FuzzCheckpoint(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(records[Slot("mast")].Key, records[Slot("mast")].Value)
+	f.Add([]byte("7"), []byte(`{"slot":7,"edges":{"mast":{"e":{"through":3,"last":{"seq":3,"id":"01ARZ3NDEKTSV4RRFFQ69G5FAV","sum":"AQID"},"conflicts":[{"seq":1,"id":"01ARZ3NDEKTSV4RRFFQ69G5FAV"}],"conflict":"2026-01-01T00:00:00Z"}}},"devices":{"mast":{"newer":true,"named":["e"],"twins":["e","f"],"since":"2026-01-01T00:00:00Z","last":"2026-01-01T00:00:00Z","day":3,"stored":9}}}`))
 	f.Fuzz(func(t *testing.T, key, value []byte) {
 		c, err := parseCheckpoint(broker.Record{Key: key, Value: value})
 		if err != nil {
@@ -72,11 +73,58 @@ func FuzzCheckpoint(f *testing.F) {
 		}
 		back := newLedger(time.Now)
 		if back.load(c) == nil {
+			for _, r := range mustSave(t, back) {
+				if again, err := parseCheckpoint(r); err != nil || newLedger(time.Now).load(again) != nil {
+					t.Fatalf("what was read can't be written and read again: %v", err)
+				}
+			}
 			for _, s := range back.status() {
 				if r := (event.Receipt{Epoch: "e", Through: s.Through}); r.Check() != nil {
 					t.Fatal(r)
 				}
 			}
 		}
+	})
+}
+
+func mustSave(t *testing.T, l *ledger) []broker.Record {
+	records, err := l.save(tenure{slots: EverySlot}, offsets{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return records
+}
+
+// FuzzEdgeOf: whose topic it is, is known without a look at the rest of it.
+func FuzzEdgeOf(f *testing.F) {
+	f.Add("canvas/v1/mast/up/2/reading")
+	f.Add("canvas/v1/mast/status")
+	f.Add("canvas/v1//up/2/reading")
+	f.Fuzz(func(t *testing.T, topic string) {
+		if edge, _, _, err := event.ParseTopic(topic); err == nil && edgeOf(topic) != edge {
+			t.Fatalf("%q is of %q, not of %q", topic, edge, edgeOf(topic))
+		}
+		if edge, err := event.ParseStatusTopic(topic); err == nil && edgeOf(topic) != edge {
+			t.Fatalf("%q is of %q, not of %q", topic, edge, edgeOf(topic))
+		}
+	})
+}
+
+// FuzzRecord: whatever stands in Kafka's headers is a number of an edge, or none.
+func FuzzRecord(f *testing.F) {
+	f.Add("mast", "e1", "7", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+	f.Add("", "", "", "", "e3b0c44298fc1c1")
+	f.Fuzz(func(t *testing.T, edge, epoch, seq, id, sum string) {
+		s := shift{tenure: tenure{slots: EverySlot}, book: newLedger(time.Now), ids: newIDs(64)}
+		r := broker.Record{Topic: event.EventsTopic}
+		for key, value := range map[string]string{"ce_edge": edge, "ce_epoch": epoch, "ce_seq": seq, "ce_id": id, "ce_sha256": sum} {
+			r.Headers = append(r.Headers, event.Header{Key: key, Value: []byte(value)})
+		}
+		for range 2 {
+			if err := s.found(r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		mustSave(t, s.book)
 	})
 }

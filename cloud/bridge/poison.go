@@ -34,7 +34,7 @@ func (b *batch) addPoison(s *shift, l *letter, payload []byte, item *event.Item,
 	}
 	if s.poison.has(print) {
 		if known && !l.Duplicate && id.seq > 0 && id.seq <= maxSeq {
-			s.book.add(id.edge, id.epoch, id.seq)
+			s.book.addUnsaved(id.edge, id.epoch, id.seq) // no record in Kafka says that this number is settled
 			s.dirty = true
 		}
 		return

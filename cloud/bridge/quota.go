@@ -119,10 +119,10 @@ func (l *ledger) look(id identity) (there bool, full bound) {
 	if a := l.find(id.edge, id.epoch); a != nil {
 		return a.has(id.seq), a.room(id.seq)
 	}
-	if id.seq > aheadMost {
-		return false, boundAhead
+	if full = l.begin(id.edge, id.epoch); full == boundNone && id.seq > aheadMost {
+		full = boundAhead
 	}
-	return false, l.begin(id.edge, id.epoch)
+	return false, full
 }
 
 // lookAll says whether there is room for the numbers that a drop report names.

@@ -119,7 +119,7 @@ func (k *Console) apiOverview(r *http.Request) (any, error) {
 
 func (k *Console) apiEdges(r *http.Request) (any, error) {
 	all, err := k.index.edges(r.Context())
-	return list[Edge]{Items: all}, err
+	return list[Edge]{Items: k.troubles.with(all)}, err
 }
 
 func (k *Console) apiDrops(r *http.Request) (any, error) {

@@ -60,6 +60,7 @@ type Console struct {
 	stopping chan struct{} // closed when open streams have to end
 	stats    *stats
 	telling  chan struct{} // a place for each story that is being told
+	troubles troubles
 }
 
 // New opens the console's index and reads who may come in. Nothing is served before Run.
@@ -171,6 +172,7 @@ func (k *Console) heardStatus(ctx context.Context, m broker.Message) {
 	}
 	s.Edge = edge
 	s.Version = cut(s.Version, maxName)
+	k.troubles.hear(s)
 	if err := k.fold.status(ctx, s); err != nil && ctx.Err() == nil {
 		k.Logger.Warn("an edge's status is not noted", telemetry.Edge, edge, telemetry.Err, err)
 	}

@@ -48,6 +48,7 @@ func (k *Console) link(ctx context.Context) (body linkBody, err error) {
 	if body.Edges, err = k.index.edges(ctx); err != nil {
 		return body, err
 	}
+	body.Edges = k.troubles.with(body.Edges)
 	live := ""
 	if k.Device != nil {
 		o := k.Device.Outbox()

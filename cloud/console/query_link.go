@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"cloudcanvas/shared/event"
 )
 
 // Edge is a device as the cloud knows it.
@@ -16,6 +18,8 @@ type Edge struct {
 	Version string    `json:"version"`
 	Since   time.Time `json:"since,omitzero"` // of the status
 	Heard   time.Time `json:"heard,omitzero"` // the latest item reached Kafka
+
+	Troubles []event.Trouble `json:"troubles,omitempty"` // what is wrong with its buffer, as it says
 }
 
 func (x *index) edges(ctx context.Context) ([]Edge, error) {

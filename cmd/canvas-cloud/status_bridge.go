@@ -25,6 +25,7 @@ func printBridges(w io.Writer, owners map[string]coord.Owner, edges []bridge.Edg
 		fmt.Fprintf(w, "%s\t%d\n", member, slots[member])
 	}
 	fmt.Fprintf(w, "\nedges known\t%d\n", countEdges(edges))
+	printTwins(w, edges)
 	late := slices.DeleteFunc(slices.Clone(edges), func(s bridge.EdgeStatus) bool { return !s.Late(now) })
 	if len(late) == 0 {
 		fmt.Fprintln(w, "gaps\tnone")
@@ -33,6 +34,18 @@ func printBridges(w io.Writer, owners map[string]coord.Owner, edges []bridge.Edg
 	fmt.Fprintln(w, "EDGE\tEPOCH\tMISSING\tSINCE\tLAST HEARD\tNUMBERS")
 	for _, s := range late {
 		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\n", s.Edge, s.Epoch, s.Missing, since(now, s.Since), since(now, s.Last), ranges(s))
+	}
+}
+
+// printTwins names the edges under whose name two agents speak.
+func printTwins(w io.Writer, edges []bridge.EdgeStatus) {
+	said := map[string]bool{}
+	for _, s := range edges {
+		if s.Twin == "" || said[s.Edge] {
+			continue
+		}
+		said[s.Edge] = true
+		fmt.Fprintf(w, "TWINS\t%s\tepochs %s and %s: two agents have this name, give one of them another\n", s.Edge, s.Epoch, s.Twin)
 	}
 }
 

@@ -18,11 +18,16 @@ func TestStatusNamesBridgesAndLateGaps(t *testing.T) {
 			{Edge: "mast", Epoch: "e1", Missing: 3, Gaps: []event.Range{{From: 4, To: 5}, {From: 9, To: 9}}, Since: now.Add(-2 * time.Hour), Last: now},
 			{Edge: "vessel", Epoch: "e1", Missing: 1, Since: now, Last: now},
 			{Edge: "mast", Epoch: "e0", Last: now},
+			{Edge: "pass", Epoch: "e5", Last: now, Twin: "e6"},
+			{Edge: "pass", Epoch: "e6", Last: now, Twin: "e5"},
 		}, now)
-	for _, want := range []string{"cloud-1\t2\n", "edges known\t2\n", "mast\te1\t3\t2h0m0s\t0s\t4-5 9\n"} {
+	for _, want := range []string{"cloud-1\t2\n", "edges known\t3\n", "TWINS\tpass\tepochs e5 and e6: ", "mast\te1\t3\t2h0m0s\t0s\t4-5 9\n"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
 		}
+	}
+	if strings.Count(out.String(), "TWINS") != 1 {
+		t.Errorf("a pair is told more than once:\n%s", out.String())
 	}
 	if strings.Contains(out.String(), "vessel") {
 		t.Error("a gap that has just opened is told")

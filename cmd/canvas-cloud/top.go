@@ -75,10 +75,24 @@ func lateEdges(all []bridge.EdgeStatus, now time.Time) string {
 			names = append(names, fmt.Sprintf("%s lacks %d since %s", e.Edge, e.Missing, since(now, e.Since)))
 		}
 	}
-	if len(names) == 0 {
-		return ""
+	text := ""
+	if len(names) > 0 {
+		text = "   GAPS: " + strings.Join(names, ", ")
 	}
-	return "   GAPS: " + strings.Join(names, ", ")
+	if twins := twins(all); len(twins) > 0 {
+		text += "   TWO AGENTS AS: " + strings.Join(twins, ", ")
+	}
+	return text
+}
+
+// twins are the edges under whose name two agents speak.
+func twins(all []bridge.EdgeStatus) (names []string) {
+	for _, e := range all {
+		if e.Twin != "" && !slices.Contains(names, e.Edge) {
+			names = append(names, e.Edge)
+		}
+	}
+	return names
 }
 
 // groupLag is a group's lag in all partitions of a topic.
