@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
+	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/raster"
 	"cloudcanvas/shared/vision"
 )
@@ -94,6 +96,7 @@ func (s *Scene) stac(p Product, masked bool, at time.Time) (stacItem, error) {
 			"canvas:tiles":        p.Scene,
 		},
 	}
+	item.known(m)
 	item.describe(p, masked, s.ID, m.Georef.WKT != "")
 	if f := p.Scene.CloudFraction; f != nil {
 		item.Extensions = append(item.Extensions, electroOptical)
@@ -124,6 +127,21 @@ func (s *Scene) stac(p Product, masked bool, at time.Time) (stacItem, error) {
 		item.Geometry = footprint(ring)
 	}
 	return item, nil
+}
+
+// known says what reading the scene rested on, in STAC's own words where it has some.
+func (i *stacItem) known(m *event.Manifest) {
+	for _, f := range m.Facts {
+		switch {
+		case f.What == "sensor" && f.From != event.Assumed:
+			i.Properties["constellation"] = f.Value
+		case f.What == "level" && f.From != event.Assumed:
+			i.Properties["processing:level"] = "L" + strings.TrimPrefix(f.Value, "L")
+		}
+	}
+	if len(m.Facts) > 0 {
+		i.Properties["canvas:facts"] = m.Facts
+	}
 }
 
 // footprint is a ring as GeoJSON. One that crosses the 180th meridian, whose longitudes go beyond

@@ -21,7 +21,25 @@ type Manifest struct {
 	Tiles     []TileDecision `json:"tiles"`
 	Captured  time.Time      `json:"captured,omitzero"`
 	Model     string         `json:"model"` // asked for in the cloud; empty: the cloud's choice
+	// Facts are what reading the scene rested on, and where each was found; none of earlier devices.
+	Facts []SceneFact `json:"facts,omitempty"`
 }
+
+// SceneFact is one thing that reading a scene rests on: bands, reflectance, nodata, sensor, level, time.
+type SceneFact struct {
+	What  string `json:"what"`
+	Value string `json:"value"`
+	From  string `json:"from"` // option, file, product, metadata, product name, pixels …, or assumed
+}
+
+// Assumed is where a fact comes from that nothing says; Implausible is what a fact is that looks wrong.
+const (
+	Assumed     = "assumed"
+	Implausible = "implausible"
+)
+
+// maxFacts bounds the facts of a scene.
+const maxFacts = 32
 
 // Georef says where a scene lies.
 type Georef struct {
@@ -86,6 +104,8 @@ func ParseManifest(i Item) (Manifest, error) {
 func (m Manifest) Check() error {
 	g := m.Grid
 	switch {
+	case len(m.Facts) > maxFacts:
+		return fmt.Errorf("%w: scene manifest with %d facts, %d is the limit", ErrTooLarge, len(m.Facts), maxFacts)
 	case m.ID == "":
 		return fmt.Errorf("%w: scene manifest: id", ErrIncomplete)
 	case m.Width < 1 || m.Height < 1:
