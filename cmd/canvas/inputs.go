@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 
@@ -44,17 +45,18 @@ func expand(argument string, endings []string) ([]string, error) {
 }
 
 // expandScenes is expand for scenes: a folder that is a product is one scene, also among others, and a
-// part of a product stands for all of it.
-func expandScenes(argument string) ([]string, error) {
+// part of a product stands for all of it. more are endings of files besides rasters'.
+func expandScenes(argument string, more ...string) ([]string, error) {
 	argument = raster.ProductPath(argument)
+	endings := append(slices.Clone(rasterEndings), more...)
 	info, err := os.Stat(argument)
 	if err != nil || !info.IsDir() {
-		return expand(argument, rasterEndings)
+		return expand(argument, endings)
 	}
 	if raster.IsProduct(argument) {
 		return []string{argument}, nil
 	}
-	files, err := expand(argument, rasterEndings)
+	files, err := expand(argument, endings)
 	entries, _ := os.ReadDir(argument)
 	for _, e := range entries {
 		if folder := filepath.Join(argument, e.Name()); e.IsDir() && raster.IsProduct(folder) {

@@ -177,7 +177,7 @@ func (j job) edge() (edge.Config, error) {
 	c.Edge = "process"
 	c.Attempts.Folder = filepath.Join(j.out, attemptsFolder)
 	c.Screen.KeepEverything = j.keepEverything
-	scenes, err := each(j.scenes, expandScenes)
+	scenes, err := each(j.scenes, func(a string) ([]string, error) { return expandScenes(a) })
 	if err != nil {
 		return c, err
 	}

@@ -133,6 +133,12 @@ func open(path string, o Options) (*Scene, error) {
 		return nil, fmt.Errorf("%w; if it was cut off, copy it again", brief(err))
 	}
 	s := &Scene{ds: ds, of: of, release: release}
+	if s.info.Format = ds.Driver().ShortName(); s.info.Format == "JPEG" {
+		if s.ds, s.release, err = upright(ds); err != nil {
+			s.Close()
+			return nil, err
+		}
+	}
 	if err := s.study(path, o); err != nil {
 		s.Close()
 		return nil, err
@@ -151,7 +157,7 @@ var gdalName = regexp.MustCompile(`^(?:/vsi[a-z0-9_]+/|[A-Z][A-Z0-9_]+:)`)
 // study fills in what the open dataset says.
 func (s *Scene) study(path string, o Options) error {
 	structure := s.ds.Structure()
-	s.info.Path, s.info.Format = path, s.ds.Driver().ShortName()
+	s.info.Path = path
 	s.info.Width, s.info.Height = structure.SizeX, structure.SizeY
 	s.info.DataType = structure.DataType.String()
 	bands := s.ds.Bands()
