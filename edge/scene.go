@@ -144,7 +144,24 @@ func (l *sceneLane) begin(p capture.Picture) {
 		FileBytes: s.FileBytes, Screening: by, Captured: p.At,
 		Tiles: make([]event.TileDecision, 0, s.Grid.Len()),
 	}
+	for _, f := range s.Facts {
+		l.manifest.Facts = append(l.manifest.Facts, event.SceneFact(f))
+	}
+	l.tellFacts(s)
 	l.look = raster.NewQuicklook(s.Width, s.Height, quicklookSide)
+}
+
+// tellFacts says what reading the scene rests on: as a warning where something is only assumed.
+func (l *sceneLane) tellFacts(s *capture.SceneInfo) {
+	args := []any{telemetry.Scene, s.ID}
+	for _, f := range s.Facts {
+		args = append(args, f.What, f.Value+" ("+f.From+")")
+	}
+	if len(s.Assumed()) > 0 {
+		l.log.Warn("scene is read on assumptions: say what is so with bands, reflectance_scale, reflectance_offset, nodata, sensor, level or time", args...)
+		return
+	}
+	l.log.Info("scene is read", args...)
 }
 
 func (l *sceneLane) finish(ctx context.Context, p capture.Picture) error {

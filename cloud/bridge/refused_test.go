@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/bridge"
+	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 )
@@ -114,7 +115,7 @@ func TestItemOverItsBytesIsADeadLetterThatNamesTheLimit(t *testing.T) {
 	parts := inParts(item("mast", 1, event.Tile, make([]byte, 4<<20)), 300<<10)
 	w.mail.send(t, parts[:4]...)
 	eventually(t, "it is set aside", func() bool { return len(w.log.records(event.DLQTopic)) == 1 })
-	if reason := header(w.log.records(event.DLQTopic)[0], broker.DeadReason); !strings.Contains(reason, fmt.Sprint(1<<20)) || !strings.Contains(reason, "bridge.item_bytes") {
+	if reason := header(w.log.records(event.DLQTopic)[0], deadletter.HeadReason); !strings.Contains(reason, fmt.Sprint(1<<20)) || !strings.Contains(reason, "bridge.item_bytes") {
 		t.Errorf("the reason is %q", reason)
 	}
 	w.mail.send(t, readings("vessel", 1, 3)...)

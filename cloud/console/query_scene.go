@@ -102,6 +102,7 @@ type sceneQuery struct {
 	placed   bool      // only those with a place and a product
 	limit    int
 	offset   int
+	after    *scenePlace // only those behind it; nil: from the first on
 }
 
 func (q sceneQuery) where() (string, []any) {
@@ -128,6 +129,10 @@ func (q sceneQuery) where() (string, []any) {
 	}
 	if q.placed {
 		add("published > 0 AND west IS NOT NULL")
+	}
+	if q.after != nil {
+		term, values := q.after.where()
+		add(term, values...)
 	}
 	if len(q.bbox) == 4 {
 		w, s, e, n := q.bbox[0], q.bbox[1], q.bbox[2], q.bbox[3]

@@ -24,7 +24,7 @@ type search struct {
 	Datetime    string          `json:"datetime"`
 	Intersects  json.RawMessage `json:"intersects"`
 	Limit       *int            `json:"limit"`
-	Token       string          `json:"token"` // of the next page: how many items to leave out
+	Token       string          `json:"token"` // of the next page: the last item of this one
 }
 
 func (k *Console) stacSearch(r *http.Request) (any, error) {
@@ -173,66 +173,61 @@ func spanAsked(text string) (from, to time.Time, err error) {
 }
 
 // query turns a search into a question to the index.
-func (s search) query() (q sceneQuery, offset int, err error) {
+func (s search) query() (q sceneQuery, err error) {
 	q = sceneQuery{edges: s.Collections, ids: s.IDs, placed: true, limit: stacLimit}
 	if len(s.Collections) > maxEdgesShown || len(s.IDs) > maxRows {
-		return q, 0, fmt.Errorf("%w: %d collections and %d ids are too many", errRequest, len(s.Collections), len(s.IDs))
+		return q, fmt.Errorf("%w: %d collections and %d ids are too many", errRequest, len(s.Collections), len(s.IDs))
 	}
 	if s.Limit != nil {
 		if *s.Limit < 1 {
-			return q, 0, fmt.Errorf("%w: limit %d is no number from 1 on", errRequest, *s.Limit)
+			return q, fmt.Errorf("%w: limit %d is no number from 1 on", errRequest, *s.Limit)
 		}
 		q.limit = min(*s.Limit, maxRows)
 	}
 	if s.BBox != nil && s.Intersects != nil {
-		return q, 0, fmt.Errorf("%w: a search has either bbox or intersects", errRequest)
+		return q, fmt.Errorf("%w: a search has either bbox or intersects", errRequest)
 	}
 	if s.BBox != nil {
 		if q.bbox, err = checkBox(s.BBox); err != nil {
-			return q, 0, err
+			return q, err
 		}
 	}
 	if q.from, q.to, err = spanAsked(s.Datetime); err != nil {
-		return q, 0, err
+		return q, err
 	}
 	if s.Token != "" {
-		if offset, err = strconv.Atoi(s.Token); err != nil || offset < 0 {
-			return q, 0, fmt.Errorf("%w: token %.20q is none of this API's", errRequest, s.Token)
+		if q.after, err = readPlace(s.Token); err != nil {
+			return q, err
 		}
 	}
 	// Times of the index are whole milliseconds; an instant that has more digits still finds its scene.
 	q.from = q.from.Truncate(time.Millisecond)
-	return q, offset, nil
+	return q, nil
 }
 
 // find answers a search with a page of items.
 func (k *Console) find(r *http.Request, s search, next func(token string) link, links []link) (any, error) {
-	q, offset, err := s.query()
+	q, err := s.query()
 	if err != nil {
 		return nil, err
 	}
-	var within shapeSet
-	if s.Intersects != nil {
-		if within, err = parseShape(s.Intersects); err != nil {
+	var within *shapeSet
+	if s.Intersects != nil && string(s.Intersects) != "null" {
+		shape, err := parseShape(s.Intersects)
+		if err != nil {
 			return nil, err
 		}
-		q.bbox = within.bounds()
+		within, q.bbox = &shape, shape.bounds()
 	}
-	base, features := k.base(r), []any{}
-	want := q.limit
-	q.limit, q.offset = want+1, offset
-	scenes, err := k.index.scenes(r.Context(), q)
+	scenes, more, err := k.index.matching(r.Context(), q, func(s Scene) bool { return within == nil || within.touches(s.Outline) })
 	if err != nil {
 		return nil, err
 	}
-	if len(scenes) > want {
-		scenes = scenes[:want]
-		links = append(links, next(strconv.Itoa(offset+want)))
+	if more {
+		links = append(links, next(placeInOrder(scenes[len(scenes)-1]).String()))
 	}
+	base, features := k.base(r), []any{}
 	for _, scene := range scenes {
-		if s.Intersects != nil && !within.touches(scene.Outline) {
-			continue
-		}
 		item, err := k.item(base, scene)
 		if err != nil {
 			k.Logger.Warn("an item is left out of a search", telemetry.Scene, scene.ID, telemetry.Err, err)

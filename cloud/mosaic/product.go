@@ -53,6 +53,8 @@ type SceneFigures struct {
 	// a model saw, by its mask; of tiles that the edge dropped as cloud, by the edge's own share.
 	// Null when there is no such pixel.
 	CloudFraction *float64 `json:"cloud_fraction"`
+	// Facts are what the device's reading of the scene rested on.
+	Facts []event.SceneFact `json:"facts,omitempty"`
 	// Objects is how many were found, of a scene whose tiles were looked at for objects.
 	Objects *int `json:"objects,omitempty"`
 }

@@ -302,19 +302,6 @@ func TestASceneWithoutAPlaceHasNoGeometry(t *testing.T) {
 	}
 }
 
-func TestAFootprintOverTheDateLineIsTwoPolygons(t *testing.T) {
-	ring := [][2]float64{{179, 10}, {181, 10}, {181, 12}, {179, 12}, {179, 10}}
-	g := footprint(ring)
-	if g.Type != "MultiPolygon" {
-		t.Fatalf("%+v", g)
-	}
-	b, _ := json.Marshal(g.Coordinates)
-	want := `[[[[179,10],[180,10],[180,12],[179,12],[179,10]]],[[[-180,10],[-179,10],[-179,12],[-180,12],[-180,10]]]]`
-	if string(b) != want {
-		t.Fatalf("%s\nwant %s", b, want)
-	}
-}
-
 func TestAManifestWhoseSystemIsNoneIsPassedOver(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
+	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/raster"
 	"cloudcanvas/shared/vision"
 )
@@ -94,6 +96,7 @@ func (s *Scene) stac(p Product, masked bool, at time.Time) (stacItem, error) {
 			"canvas:tiles":        p.Scene,
 		},
 	}
+	item.known(m)
 	item.describe(p, masked, s.ID, m.Georef.WKT != "")
 	if f := p.Scene.CloudFraction; f != nil {
 		item.Extensions = append(item.Extensions, electroOptical)
@@ -104,63 +107,47 @@ func (s *Scene) stac(p Product, masked bool, at time.Time) (stacItem, error) {
 	} else {
 		item.Properties["proj:code"] = nil
 	}
-	if m.Georef.WKT != "" && m.Georef.EPSG == 0 {
-		item.Properties["proj:wkt2"] = m.Georef.WKT
+	if wkt := raster.Georef(m.Georef).WKT2(); wkt != "" && m.Georef.EPSG == 0 {
+		item.Properties["proj:wkt2"] = wkt
 	}
 	if t := m.Georef.Transform; t != [6]float64{} {
 		item.Properties["proj:transform"] = []float64{t[1], t[2], t[0], t[4], t[5], t[3]} // row by row, as affine does
 	}
-	ring, err := raster.Footprint(raster.Georef(m.Georef), raster.Window{W: m.Width, H: m.Height})
+	outline, err := raster.Outline(raster.Georef(m.Georef), raster.Window{W: m.Width, H: m.Height})
 	switch {
 	case errors.Is(err, raster.ErrNoGeoref):
 	case err != nil:
 		return item, err
-	default:
-		for i := range ring {
-			ring[i] = [2]float64{round(ring[i][0]), round(ring[i][1])}
-		}
-		b := raster.Bounds(ring)
+	case len(outline) > 0:
+		b := raster.OutlineBounds(outline)
 		item.BBox = b[:]
-		item.Geometry = footprint(ring)
+		item.Geometry = geometryOf(outline)
 	}
 	return item, nil
 }
 
-// footprint is a ring as GeoJSON. One that crosses the 180th meridian, whose longitudes go beyond
-// 180, becomes two polygons, as RFC 7946 section 3.1.9 asks.
-func footprint(ring [][2]float64) *geometry {
-	east := clip(ring, func(lon float64) bool { return lon <= 180 })
-	west := clip(ring, func(lon float64) bool { return lon >= 180 })
-	if len(west) < 4 {
-		return &geometry{"Polygon", [][][2]float64{ring}}
+// geometryOf is an outline as GeoJSON.
+func geometryOf(outline [][][][2]float64) *geometry {
+	if len(outline) == 1 {
+		return &geometry{"Polygon", outline[0]}
 	}
-	for i := range west {
-		west[i][0] -= 360
-	}
-	return &geometry{"MultiPolygon", [][][][2]float64{{east}, {west}}}
+	return &geometry{"MultiPolygon", outline}
 }
 
-// clip keeps the part of a closed ring on one side of longitude 180 (Sutherland and Hodgman).
-func clip(ring [][2]float64, in func(lon float64) bool) (out [][2]float64) {
-	for i := 1; i < len(ring); i++ {
-		a, b := ring[i-1], ring[i]
-		if in(a[0]) {
-			out = append(out, a)
-		}
-		if in(a[0]) != in(b[0]) && a[0] != b[0] {
-			if cut := [2]float64{180, round(a[1] + (b[1]-a[1])*(180-a[0])/(b[0]-a[0]))}; len(out) == 0 || out[len(out)-1] != cut {
-				out = append(out, cut)
-			}
+// known says what reading the scene rested on, in STAC's own words where it has some.
+func (i *stacItem) known(m *event.Manifest) {
+	for _, f := range m.Facts {
+		switch {
+		case f.What == "sensor" && f.From != event.Assumed:
+			i.Properties["constellation"] = f.Value
+		case f.What == "level" && f.From != event.Assumed:
+			i.Properties["processing:level"] = "L" + strings.TrimPrefix(f.Value, "L")
 		}
 	}
-	if len(out) > 0 && out[0] != out[len(out)-1] {
-		out = append(out, out[0])
+	if len(m.Facts) > 0 {
+		i.Properties["canvas:facts"] = m.Facts
 	}
-	return out
 }
-
-// round is to 1e-7 degrees, about a centimetre.
-func round(degrees float64) float64 { return math.Round(degrees*1e7) / 1e7 }
 
 func lineage(p Product, screening string, masked bool) string {
 	does := "; segmented by "

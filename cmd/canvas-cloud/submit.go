@@ -15,6 +15,7 @@ import (
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/raster"
 	"cloudcanvas/shared/visible"
 )
 
@@ -37,7 +38,7 @@ func submitCommand() *urfave.Command {
 				return err
 			}
 			s := submission{by: c.String("as"), want: c.String("want"), say: c.App.ErrWriter,
-				options: capture.SceneOptions{TileSize: 256, Overlap: 24, Margin: 51, ReflectanceScale: c.Float64("reflectance-scale")}}
+				options: capture.SceneOptions{TileSize: 256, Overlap: 24, Margin: 51, Options: raster.Options{ReflectanceScale: c.Float64("reflectance-scale")}}}
 			if c.String("bands") != "" {
 				s.options.Bands = strings.Split(c.String("bands"), ",")
 			}

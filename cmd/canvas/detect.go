@@ -11,6 +11,7 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"cloudcanvas/cmd/internal/cli"
+	"cloudcanvas/edge/capture"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/raster"
@@ -54,6 +55,7 @@ type detector struct {
 	least  float32
 	bands  []string
 	out    string
+	names  *capture.SceneIDs
 }
 
 func detectScenes(c *urfave.Context) error {
@@ -62,18 +64,19 @@ func detectScenes(c *urfave.Context) error {
 		return err
 	}
 	m.model = c.String("detector")
-	d := detector{out: c.String("out"), bands: splitBands(c.String("bands"))}
+	d := detector{out: c.String("out"), names: &capture.SceneIDs{}, bands: splitBands(c.String("bands"))}
 	if d.config, err = slicing(c); err != nil {
 		return err
 	}
 	var files []string
 	for _, argument := range c.StringSlice("scene") {
-		some, err := expand(argument, append(rasterEndings, imageEndings...))
+		some, err := expandScenes(argument, imageEndings...)
 		if err != nil {
 			return cli.Usage(err)
 		}
 		files = append(files, some...)
 	}
+	files = unique(files)
 	var report infer.Report
 	if d.net, d.model, report, err = m.open(c.Context, model.Detect); err != nil {
 		return err
@@ -147,7 +150,7 @@ func (d detector) scene(ctx context.Context, path string) (said string, whole bo
 	for _, err := range found.Unread {
 		visible.Fprintf(os.Stderr, "%s: %v\n", path, err)
 	}
-	name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
+	name := d.names.ID(path) // two files of one name have a folder each
 	dir := filepath.Join(d.out, name)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", false, err

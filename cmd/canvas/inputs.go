@@ -4,13 +4,16 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
+
+	"cloudcanvas/shared/raster"
 )
 
 // rasterEndings are what a folder of scenes is searched for; a file named outright may be anything
 // that GDAL reads.
-var rasterEndings = []string{".tif", ".tiff", ".jp2", ".vrt", ".nc", ".img", ".png"}
+var rasterEndings = []string{".tif", ".tiff", ".jp2", ".vrt", ".nc", ".img", ".png", ".zip", ".tar"}
 
 // imageEndings are what a folder of images is searched for.
 var imageEndings = []string{".jpg", ".jpeg", ".png"}
@@ -39,6 +42,29 @@ func expand(argument string, endings []string) ([]string, error) {
 	}
 	sort.Strings(files)
 	return files, nil
+}
+
+// expandScenes is expand for scenes: a folder that is a product is one scene, also among others, and a
+// part of a product stands for all of it. more are endings of files besides rasters'.
+func expandScenes(argument string, more ...string) ([]string, error) {
+	argument = raster.ProductPath(argument)
+	endings := append(slices.Clone(rasterEndings), more...)
+	info, err := os.Stat(argument)
+	if err != nil || !info.IsDir() {
+		return expand(argument, endings)
+	}
+	if raster.IsProduct(argument) {
+		return []string{argument}, nil
+	}
+	files, err := expand(argument, endings)
+	entries, _ := os.ReadDir(argument)
+	for _, e := range entries {
+		if folder := filepath.Join(argument, e.Name()); e.IsDir() && raster.IsProduct(folder) {
+			files, err = append(files, folder), nil
+		}
+	}
+	sort.Strings(files)
+	return files, err
 }
 
 func listFolder(dir string, endings []string) ([]string, error) {

@@ -22,6 +22,7 @@ import (
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/shared/durable"
 	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/raster"
 	"cloudcanvas/shared/telemetry"
 	"cloudcanvas/shared/visible"
 )
@@ -29,11 +30,9 @@ import (
 func processCommand() *urfave.Command {
 	return &urfave.Command{
 		Name: "process", Usage: "take scenes, videos and images the whole way, and wait for the products",
-		Flags: []urfave.Flag{
+		Flags: append([]urfave.Flag{
 			&urfave.StringFlag{Name: "out", Required: true, Usage: "`DIR` for the products and summary.json"},
 			&urfave.StringSliceFlag{Name: "scene", Usage: "`FILE|DIR|GLOB` of rasters; may be given again"},
-			&urfave.StringFlag{Name: "bands", Usage: "names of the bands in the file's order, where the file has none: blue,green,red,nir,swir16,swir22"},
-			&urfave.Float64Flag{Name: "reflectance-scale", Usage: "stored number to reflectance, where the file does not say; 0.0001 for Sentinel-2"},
 			&urfave.StringSliceFlag{Name: "video", Usage: "`FILE|rtsp://…`; may be given again"},
 			&urfave.StringSliceFlag{Name: "images", Usage: "`DIR|GLOB` of JPEG and PNG; may be given again"},
 			&urfave.StringFlag{Name: "detector", Usage: "a model's name; default: the first that detects, else OpenCV's people detector"},
@@ -41,7 +40,7 @@ func processCommand() *urfave.Command {
 			&urfave.StringFlag{Name: "cloud-model", Usage: "a small network that screens the tiles of scenes, `NAME`, or several, NAME,NAME: the first whose bands a scene has; default: the spectral test"},
 			&urfave.IntFlag{Name: "overlap", Value: sceneDefaults().Overlap, Usage: "pixels that a scene's neighbouring tiles share; 52 cuts as ukis-csmask does"},
 			&urfave.BoolFlag{Name: "keep-everything", Usage: "screen, but drop nothing"},
-		},
+		}, sceneFlags()...),
 		Action: func(c *urfave.Context) error {
 			log, err := cli.Logger(c, "warn") // progress is told on stdout
 			if err != nil {
@@ -50,8 +49,12 @@ func processCommand() *urfave.Command {
 			if c.Args().Present() {
 				return cli.Usagef("%q is no option: scenes, videos and images are given with --scene, --video and --images", c.Args().First())
 			}
-			j := job{out: c.String("out"), scenes: c.StringSlice("scene"), videos: c.StringSlice("video"), images: c.StringSlice("images"),
-				bands: splitBands(c.String("bands")), reflectanceScale: c.Float64("reflectance-scale"), overlap: c.Int("overlap"), cloudModel: c.String("cloud-model"), detector: c.String("detector"),
+			given, err := saidOfScenes(c)
+			if err != nil {
+				return err
+			}
+			j := job{given: given, out: c.String("out"), scenes: c.StringSlice("scene"), videos: c.StringSlice("video"), images: c.StringSlice("images"),
+				overlap: c.Int("overlap"), cloudModel: c.String("cloud-model"), detector: c.String("detector"),
 				models: c.StringSlice("models"), keepEverything: c.Bool("keep-everything"), say: c.App.Writer, log: log}
 			_, err = j.run(c.Context)
 			return err
@@ -63,10 +66,9 @@ func processCommand() *urfave.Command {
 type job struct {
 	out                    string
 	scenes, videos, images []string
-	bands                  []string
-	reflectanceScale       float64
-	overlap                int    // of a scene's tiles
-	cloudModel             string // screens them; empty: the spectral test
+	given                  raster.Options // what a person says of the scenes
+	overlap                int            // of a scene's tiles
+	cloudModel             string         // screens them; empty: the spectral test
 	detector               string
 	models                 []string
 	keepEverything         bool
@@ -176,7 +178,7 @@ func (j job) edge() (edge.Config, error) {
 	c.Edge = "process"
 	c.Attempts.Folder = filepath.Join(j.out, attemptsFolder)
 	c.Screen.KeepEverything = j.keepEverything
-	scenes, err := j.expandAll(j.scenes, rasterEndings)
+	scenes, err := each(j.scenes, func(a string) ([]string, error) { return expandScenes(a) })
 	if err != nil {
 		return c, err
 	}
@@ -187,7 +189,7 @@ func (j job) edge() (edge.Config, error) {
 	for _, path := range scenes {
 		s := sceneDefaults()
 		s.Name, s.Path = names.ID(path), path
-		s.Bands, s.ReflectanceScale, s.Overlap, s.CloudModel = j.bands, j.reflectanceScale, j.overlap, j.cloudModel
+		s.Options, s.Overlap, s.CloudModel = j.given, j.overlap, j.cloudModel
 		s.SceneOptions.Problems(func(field, message, hint string) {
 			err = errors.Join(err, cli.Usagef("--%s: %s; %s", strings.ReplaceAll(field, "_", "-"), message, hint))
 		})
@@ -207,8 +209,12 @@ func (j job) edge() (edge.Config, error) {
 const liveGiveUp = 20 * time.Second
 
 func (j job) expandAll(arguments, endings []string) (files []string, err error) {
+	return each(arguments, func(a string) ([]string, error) { return expand(a, endings) })
+}
+
+func each(arguments []string, expand func(string) ([]string, error)) (files []string, err error) {
 	for _, a := range arguments {
-		f, err := expand(a, endings)
+		f, err := expand(a)
 		if err != nil {
 			return nil, cli.Usage(err)
 		}

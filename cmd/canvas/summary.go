@@ -1,5 +1,7 @@
 package main
 
+import "cloudcanvas/shared/event"
+
 // summary is DIR/summary.json, as docs/contracts.md lays down.
 type summary struct {
 	Version  string         `json:"version"`
@@ -29,6 +31,9 @@ type sceneLine struct {
 	CloudFraction float64    `json:"cloud_fraction"`
 	Complete      bool       `json:"complete"`
 	Seconds       float64    `json:"seconds"`
+	// Facts are what reading the scene rested on, Warnings what a person should look at.
+	Facts    []event.SceneFact `json:"facts"`
+	Warnings []string          `json:"warnings"`
 }
 
 type tileCounts struct {

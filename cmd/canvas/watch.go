@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -249,7 +251,31 @@ func sceneOf(p productEnd) sceneLine {
 	if p.Scene.CloudFraction != nil {
 		l.CloudFraction = *p.Scene.CloudFraction
 	}
+	l.Facts = append([]event.SceneFact{}, p.Scene.Facts...)
+	l.Warnings = warnings(p.Scene)
 	return l
+}
+
+// nearlyAll is the share of a scene's tiles left out for one reason that a person should hear of.
+const nearlyAll = 0.8
+
+// warnings are what a person should look at: what is only assumed, and what looks wrong.
+func warnings(s *mosaic.SceneFigures) []string {
+	all := []string{}
+	for _, f := range s.Facts {
+		switch {
+		case f.What == event.Implausible:
+			all = append(all, f.Value)
+		case f.From == event.Assumed:
+			all = append(all, fmt.Sprintf("%s is assumed: %s", f.What, f.Value))
+		}
+	}
+	for _, reason := range slices.Sorted(maps.Keys(s.Dropped)) {
+		if n := s.Dropped[reason]; s.Tiles > 3 && float64(n) >= nearlyAll*float64(s.Tiles) {
+			all = append(all, fmt.Sprintf("%d of %d tiles were left out as %s: if that is not so, look at the bands and the reflectance above", n, s.Tiles, reason))
+		}
+	}
+	return all
 }
 
 func seconds(d time.Duration) float64 {

@@ -8,7 +8,7 @@ import (
 
 // ReadTile reads one tile of a scene file, cut as a SceneFile with the same options cuts it.
 func ReadTile(path, id string, o SceneOptions, name string) (Picture, error) {
-	scene, err := raster.Open(path, raster.Options{Bands: o.Bands, ReflectanceScale: o.ReflectanceScale})
+	scene, err := raster.Open(path, o.Options)
 	if err != nil {
 		return Picture{}, err
 	}

@@ -13,14 +13,13 @@ import (
 
 // SceneOptions say how scenes are read and cut.
 type SceneOptions struct {
-	TileSize         int      `yaml:"tile_size"`         // pixels a side; 0: 256
-	Overlap          int      `yaml:"overlap"`           // pixels that neighbouring tiles share; 52 with margin 51 cuts as ukis-csmask does
-	Margin           int      `yaml:"margin"`            // pixels outside the scene where the first tile begins; odd for ukis-csmask
-	Bands            []string `yaml:"bands"`             // names in the file's order, for files that name none
-	ReflectanceScale float64  `yaml:"reflectance_scale"` // stored number to reflectance, for files that don't say; 0: 0.0001
-	Need             []string `yaml:"need"`              // bands that a scene must have; none: blue, green, red
-	Want             string   `yaml:"want"`              // what the cloud shall do with the tiles: segment or detect; empty: segment
-	Ahead            int      `yaml:"ahead"`             // tiles read while the pipeline works; 0: 4
+	TileSize       int              `yaml:"tile_size"` // pixels a side; 0: 256
+	Overlap        int              `yaml:"overlap"`   // pixels that neighbouring tiles share; 52 with margin 51 cuts as ukis-csmask does
+	Margin         int              `yaml:"margin"`    // pixels outside the scene where the first tile begins; odd for ukis-csmask
+	raster.Options `yaml:",inline"` // what is said of them
+	Need           []string         `yaml:"need"`  // bands that a scene must have; none: blue, green, red
+	Want           string           `yaml:"want"`  // what the cloud shall do with the tiles: segment or detect; empty: segment
+	Ahead          int              `yaml:"ahead"` // tiles read while the pipeline works; 0: 4
 }
 
 // wanted are the bands that the models of the project read, in the order that a tile has them.
@@ -55,9 +54,7 @@ func (o SceneOptions) Problems(add func(field, message, hint string)) {
 	} else if o.Margin < 0 || o.Margin >= o.TileSize-o.Overlap {
 		add("margin", fmt.Sprintf("%d pixels for tiles of %d with overlap %d", o.Margin, o.TileSize, o.Overlap), "use overlap - 1, or 0 for a grid that begins at the corner")
 	}
-	if o.ReflectanceScale < 0 {
-		add("reflectance_scale", fmt.Sprintf("%v is negative", o.ReflectanceScale), "use 0.0001 for Sentinel-2, or leave it out")
-	}
+	o.Options.Problems(add)
 	if o.Ahead < 0 || o.Ahead > 64 {
 		add("ahead", fmt.Sprintf("%d tiles", o.Ahead), "use 1 to 64")
 	}
@@ -152,7 +149,7 @@ func (f *SceneFile) Run(ctx context.Context, emit func(context.Context, Picture)
 
 // open opens the scene and decides what of it is read.
 func (f *SceneFile) open() (*raster.Scene, *SceneInfo, error) {
-	scene, err := raster.Open(f.path, raster.Options{Bands: f.options.Bands, ReflectanceScale: f.options.ReflectanceScale})
+	scene, err := raster.Open(f.path, f.options.Options)
 	if err != nil {
 		return nil, nil, err
 	}

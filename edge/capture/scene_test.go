@@ -163,7 +163,7 @@ func TestSceneIDsAreUniqueAndFitForTopics(t *testing.T) {
 func TestSceneOptionsAreChecked(t *testing.T) {
 	var fields []string
 	add := func(field, _, _ string) { fields = append(fields, field) }
-	capture.SceneOptions{TileSize: -1, Overlap: 300, ReflectanceScale: -math.Pi, Ahead: -1}.Problems(add)
+	capture.SceneOptions{TileSize: -1, Overlap: 300, Options: raster.Options{ReflectanceScale: -math.Pi}, Ahead: -1}.Problems(add)
 	if !slices.Equal(fields, []string{"tile_size", "overlap", "reflectance_scale", "ahead"}) {
 		t.Errorf("%v", fields)
 	}

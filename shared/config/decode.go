@@ -21,7 +21,10 @@ type decoder struct {
 // defaulter is met by list elements that have defaults of their own.
 type defaulter interface{ SetDefaults() }
 
-var durationType = reflect.TypeFor[time.Duration]()
+var (
+	durationType = reflect.TypeFor[time.Duration]()
+	timeType     = reflect.TypeFor[time.Time]()
+)
 
 func (d *decoder) add(n *yaml.Node, path, message, hint string) {
 	d.problems = append(d.problems, Problem{Line: n.Line, Field: path, Message: message, Hint: hint})
@@ -57,7 +60,7 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string) {
 			v.Set(reflect.New(v.Type().Elem()))
 		}
 		d.decode(n, v.Elem(), path)
-	case v.Kind() == reflect.Struct:
+	case v.Kind() == reflect.Struct && v.Type() != timeType:
 		d.decodeStruct(n, v, path)
 	case v.Kind() == reflect.Slice:
 		d.decodeList(n, v, path)
@@ -133,7 +136,7 @@ func (d *decoder) decodeMap(n *yaml.Node, v reflect.Value, path string) {
 
 // override applies CANVAS_<PATH> to every scalar that is not inside a list.
 func (d *decoder) override(v reflect.Value, path string) {
-	if v.Kind() == reflect.Struct {
+	if v.Kind() == reflect.Struct && v.Type() != timeType {
 		for name, field := range fieldsOf(v) {
 			d.override(field, join(path, name))
 		}

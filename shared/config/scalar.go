@@ -39,6 +39,12 @@ func fieldsOf(v reflect.Value) map[string]reflect.Value {
 func setScalar(v reflect.Value, text string) error {
 	wrong := func() error { return fmt.Errorf("is %q, not %s", text, typeName(v.Type())) }
 	switch {
+	case v.Type() == timeType:
+		t, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			return wrong()
+		}
+		v.Set(reflect.ValueOf(t))
 	case v.Type() == durationType:
 		d, err := time.ParseDuration(text)
 		if err != nil {
@@ -94,6 +100,8 @@ func typeName(t reflect.Type) string {
 
 func example(t reflect.Type) string {
 	switch {
+	case t == timeType:
+		return "2024-05-20T10:00:00Z"
 	case t == durationType:
 		return time.Duration(5 * time.Second).String()
 	case t.Kind() == reflect.String:

@@ -25,7 +25,28 @@ type Manifest struct {
 	Tiles     []TileDecision `json:"tiles"`
 	Captured  time.Time      `json:"captured,omitzero"`
 	Model     string         `json:"model"` // asked for in the cloud; empty: the cloud's choice
+	// Facts are what reading the scene rested on, and where each was found; none of earlier devices.
+	Facts []SceneFact `json:"facts,omitempty"`
 }
+
+// SceneFact is one thing that reading a scene rests on: bands, reflectance, nodata, sensor, level, time.
+type SceneFact struct {
+	What  string `json:"what"`
+	Value string `json:"value"`
+	From  string `json:"from"` // option, file, product, metadata, product name, pixels …, or assumed
+}
+
+// Assumed is where a fact comes from that nothing says; Implausible is what a fact is that looks wrong.
+const (
+	Assumed     = "assumed"
+	Implausible = "implausible"
+)
+
+// Bounds of the facts of a scene, and of each of their texts.
+const (
+	maxFacts = 32
+	maxFact  = 16 << 10
+)
 
 // Georef says where a scene lies.
 type Georef struct {
@@ -101,6 +122,14 @@ func (m Manifest) Check() error {
 		return err
 	}
 	g := m.Grid
+	if len(m.Facts) > maxFacts {
+		return fmt.Errorf("%w: scene manifest with %d facts, %d is the limit", ErrTooLarge, len(m.Facts), maxFacts)
+	}
+	for _, f := range m.Facts {
+		if len(f.What) > maxFact || len(f.Value) > maxFact || len(f.From) > maxFact {
+			return fmt.Errorf("%w: scene manifest with a fact %.40q of more than %d bytes", ErrTooLarge, f.What, maxFact)
+		}
+	}
 	if len(m.Tiles) != g.Cols*g.Rows {
 		return fmt.Errorf("%w: scene %s: %d tiles judged, the grid has %d x %d", ErrMalformed, m.ID, len(m.Tiles), g.Cols, g.Rows)
 	}

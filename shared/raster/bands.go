@@ -43,7 +43,7 @@ var (
 		name string
 		hint *regexp.Regexp
 	}{
-		{"sentinel-2", regexp.MustCompile(`(?i)(^|[^a-z0-9])s2[abc]_|sentinel-?2|hls[._]s30`)},
+		{"sentinel-2", regexp.MustCompile(`(?i)(^|[^a-z0-9])s2[abcd]_|sentinel-?2|hls[._]s30`)},
 		{"landsat-8", regexp.MustCompile(`(?i)(^|[^a-z0-9])l[cot]0[89]_|landsat[-_ ]?[89]|hls[._]l30`)},
 		{"landsat-5", regexp.MustCompile(`(?i)(^|[^a-z0-9])(lt0[45]|le07)_|landsat[-_ ]?[457]`)},
 	}

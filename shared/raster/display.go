@@ -59,7 +59,7 @@ func (s *Scene) Display() (Display, error) {
 	} else if err := s.info.Require(bands...); err != nil {
 		return Display{}, err
 	}
-	if s.info.DataType == "Byte" && s.info.ScaleFrom == "picture" {
+	if s.info.DataType == "Byte" && s.info.ScaleFrom == Picture {
 		return Display{High: 1, bands: bands}, nil
 	}
 	w, h := Thinned(s.info.Width, s.info.Height, sampleSide)

@@ -16,7 +16,9 @@ const longestEdge = 64
 type featureWriter struct {
 	w       *bufio.Writer
 	georef  Georef
-	to      *lonlat // nil: coordinates stay pixels
+	to      *lonlat   // nil: coordinates stay pixels
+	within  []polygon // the part of the raster that has a place, in pixels; none: all of it
+	nowhere bool      // no part has
 	classes map[uint8]string
 	count   int
 	number  []byte
@@ -45,15 +47,11 @@ func (f *featureWriter) write(rings [][][2]float64, class uint8) error {
 	polygons, area := [][][][2]float64{rings}, math.NaN()
 	if f.to != nil {
 		var err error
-		if rings, err = f.lonlat(rings); err != nil {
+		if polygons, err = f.place(rings); err != nil {
 			return err
 		}
-		area = 0
-		for _, ring := range rings {
-			area += ringArea(ring)
-		}
-		if polygons, err = cutAtDateLine(rings); err != nil {
-			return err
+		if len(polygons) > 0 {
+			area = areaOf(polygons)
 		}
 	}
 	if f.count++; f.count > 1 {
@@ -69,25 +67,64 @@ func (f *featureWriter) write(rings [][][2]float64, class uint8) error {
 	} else {
 		fmt.Fprintf(f.w, `%.2f`, area)
 	}
-	f.w.WriteString(`},"geometry":{"type":`)
-	if len(polygons) == 1 {
-		f.w.WriteString(`"Polygon","coordinates":`)
+	f.w.WriteString(`},"geometry":`)
+	switch len(polygons) {
+	case 0:
+		f.w.WriteString("null") // it has no place on the Earth
+	case 1:
+		f.w.WriteString(`{"type":"Polygon","coordinates":`)
 		f.polygon(polygons[0])
-	} else {
-		f.w.WriteString(`"MultiPolygon","coordinates":[`)
+		f.w.WriteByte('}')
+	default:
+		f.w.WriteString(`{"type":"MultiPolygon","coordinates":[`)
 		for i, p := range polygons {
 			if i > 0 {
 				f.w.WriteByte(',')
 			}
 			f.polygon(p)
 		}
-		f.w.WriteByte(']')
+		f.w.WriteString("]}")
 	}
-	_, err = f.w.WriteString("}}")
+	_, err = f.w.WriteString("}")
 	return err
 }
 
-// polygon writes coordinates with 7 decimals: a centimetre.
+// place puts an area on the Earth: as a whole, or the parts of it that have a place.
+func (f *featureWriter) place(rings polygon) ([]polygon, error) {
+	areas := []polygon{rings}
+	if len(f.within) > 0 {
+		var err error
+		if areas, err = overlay(areas, nil, f.within); err != nil {
+			return nil, err
+		}
+	} else if f.nowhere {
+		return nil, nil
+	}
+	var all []polygon
+	for _, area := range areas {
+		turned, ok := f.lonlat(area)
+		if !ok {
+			continue
+		}
+		parts, err := onGlobe(turned)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, parts...)
+	}
+	return all, nil
+}
+
+func areaOf(polygons []polygon) (area float64) {
+	for _, rings := range polygons {
+		for _, ring := range rings {
+			area += ringArea(ring)
+		}
+	}
+	return area
+}
+
+// polygon writes coordinates as they are: rounded where that leaves them valid.
 func (f *featureWriter) polygon(rings [][][2]float64) {
 	f.w.WriteByte('[')
 	for i, ring := range rings {
@@ -101,9 +138,9 @@ func (f *featureWriter) polygon(rings [][][2]float64) {
 				b = append(b, ',')
 			}
 			b = append(b, '[')
-			b = strconv.AppendFloat(b, math.Round(p[0]*1e7)/1e7, 'f', -1, 64)
+			b = strconv.AppendFloat(b, p[0], 'f', -1, 64)
 			b = append(b, ',')
-			b = strconv.AppendFloat(b, math.Round(p[1]*1e7)/1e7, 'f', -1, 64)
+			b = strconv.AppendFloat(b, p[1], 'f', -1, 64)
 			b = append(b, ']')
 			f.w.Write(b)
 			f.number = b
@@ -114,8 +151,10 @@ func (f *featureWriter) polygon(rings [][][2]float64) {
 }
 
 // lonlat turns rings of pixels into rings of degrees, the exterior counter-clockwise, holes clockwise.
-func (f *featureWriter) lonlat(rings [][][2]float64) ([][][2]float64, error) {
-	out := make([][][2]float64, len(rings))
+// placed is false where the exterior has no three points with a place; other points without are
+// left out.
+func (f *featureWriter) lonlat(rings [][][2]float64) (_ [][][2]float64, placed bool) {
+	var out [][][2]float64
 	for i, ring := range rings {
 		var xs, ys []float64
 		add := func(col, row float64) {
@@ -133,18 +172,33 @@ func (f *featureWriter) lonlat(rings [][][2]float64) ([][][2]float64, error) {
 			}
 			add(p[0], p[1])
 		}
-		if err := f.to.turn(xs, ys); err != nil {
-			return nil, err
-		}
-		turned := make([][2]float64, len(xs))
-		for k := range xs {
-			turned[k] = [2]float64{xs[k], ys[k]}
+		turned := f.to.ring(xs, ys, f.georef.pixel())
+		if len(turned) < 4 {
+			if i == 0 {
+				return nil, false
+			}
+			continue
 		}
 		turned = unwrap(turned)
 		if (signedArea(turned) > 0) != (i == 0) {
 			reverse(turned)
 		}
-		out[i] = turned
+		out = append(out, turned)
 	}
-	return out, nil
+	return out, true
+}
+
+// ring is a closed ring of the points that have a place.
+func (l *lonlat) ring(xs, ys []float64, pixel float64) [][2]float64 {
+	ok := l.placed(xs, ys, pixel)
+	turned := make([][2]float64, 0, len(xs))
+	for k := range xs {
+		if ok[k] {
+			turned = append(turned, [2]float64{xs[k], ys[k]})
+		}
+	}
+	if n := len(turned); n > 0 && turned[0] != turned[n-1] {
+		turned = append(turned, turned[0])
+	}
+	return turned
 }

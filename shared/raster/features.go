@@ -1,6 +1,7 @@
 package raster
 
 import (
+	"errors"
 	"math"
 
 	"cloudcanvas/shared/vision"
@@ -15,7 +16,7 @@ type FeatureCollection struct {
 // Feature is one of them.
 type Feature struct {
 	Type       string     `json:"type"`
-	Geometry   Geometry   `json:"geometry"`
+	Geometry   *Geometry  `json:"geometry"` // null: it has no place on the Earth
 	Properties Properties `json:"properties"`
 }
 
@@ -45,7 +46,7 @@ func Features(g Georef, boxes []vision.Box) (FeatureCollection, error) {
 	defer places.Close()
 	for _, b := range boxes {
 		at, err := places.Box(float64(b.X), float64(b.Y), float64(b.W), float64(b.H))
-		if err != nil {
+		if err != nil && !errors.Is(err, ErrNoPlace) {
 			return all, err
 		}
 		all.Features = append(all.Features, Feature{"Feature", outlineOf(at.Polygons), Properties{b.Label, rounded(float64(b.Score), 1e4),
@@ -55,19 +56,15 @@ func Features(g Georef, boxes []vision.Box) (FeatureCollection, error) {
 	return all, nil
 }
 
-// outlineOf has 7 decimals: a centimetre.
-func outlineOf(polygons [][][][2]float64) Geometry {
-	for _, rings := range polygons {
-		for _, ring := range rings {
-			for i := range ring {
-				ring[i] = [2]float64{rounded(ring[i][0], 1e7), rounded(ring[i][1], 1e7)}
-			}
-		}
+// outlineOf is GeoJSON's form of an outline.
+func outlineOf(polygons [][][][2]float64) *Geometry {
+	switch len(polygons) {
+	case 0:
+		return nil
+	case 1:
+		return &Geometry{"Polygon", polygons[0]}
 	}
-	if len(polygons) == 1 {
-		return Geometry{"Polygon", polygons[0]}
-	}
-	return Geometry{"MultiPolygon", polygons}
+	return &Geometry{"MultiPolygon", polygons}
 }
 
 // rounded keeps so many parts of one.

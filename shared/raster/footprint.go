@@ -6,37 +6,76 @@ import "math"
 // bent in lon/lat, by 60 m in the middle of a 110 km side without points between.
 const edgePoints = 8
 
-// Footprint is the outline of a window in longitude and latitude (degrees, WGS 84): a closed ring,
-// counter-clockwise, first point repeated at the end, as GeoJSON's exterior rings are. A ring that
-// crosses the 180th meridian has longitudes beyond 180. ErrNoGeoref for scenes without a place.
+// Outline is where a window lies in longitude and latitude (degrees, WGS 84), as valid polygons of RFC
+// 7946: several over the 180th meridian. Of a window that reaches beyond what its reference system
+// can place (the corners of a full disc of the Earth) it is the part that has a place, to 1/128 of its
+// sides; none where nothing has. ErrNoGeoref for scenes that do not say where they lie.
+func Outline(g Georef, w Window) ([][][][2]float64, error) {
+	to, err := g.lonlat()
+	if err != nil {
+		return nil, err
+	}
+	defer to.close()
+	f := featureWriter{georef: g, to: to}
+	if rings, placed := f.lonlat(polygon{w.edge()}); placed && to.whole(g, w) {
+		return onGlobe(rings)
+	}
+	var all [][][][2]float64
+	areas, err := to.placeable(g, w)
+	for _, area := range areas {
+		rings, placed := f.lonlat(area)
+		if !placed {
+			continue
+		}
+		parts, err := onGlobe(rings)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, parts...)
+	}
+	return all, err
+}
+
+// Footprint is the outline of a window as one closed ring, counter-clockwise; of several parts it is
+// the largest. A ring that crosses the 180th meridian has longitudes beyond 180. ErrNoGeoref for
+// scenes without a place, ErrNoPlace for those whose place is not on the Earth.
 func Footprint(g Georef, w Window) ([][2]float64, error) {
 	to, err := g.lonlat()
 	if err != nil {
 		return nil, err
 	}
 	defer to.close()
+	f := featureWriter{georef: g, to: to}
+	if rings, placed := f.lonlat(polygon{w.edge()}); placed && to.whole(g, w) {
+		return rings[0], nil
+	}
+	parts, err := Outline(g, w)
+	if err != nil {
+		return nil, err
+	}
+	var largest [][2]float64
+	for _, p := range parts {
+		if largest == nil || signedArea(p[0]) > signedArea(largest) {
+			largest = p[0]
+		}
+	}
+	if largest == nil {
+		return nil, ErrNoPlace
+	}
+	return largest, nil
+}
+
+// edge is a window's edge in pixels, a closed ring with points between its corners.
+func (w Window) edge() (ring [][2]float64) {
 	corners := [5][2]float64{{0, 0}, {0, 1}, {1, 1}, {1, 0}, {0, 0}}
-	var xs, ys []float64
 	for i := range 4 {
 		a, b := corners[i], corners[i+1]
 		for k := range edgePoints {
 			f := float64(k) / edgePoints
-			x, y := g.At(float64(w.X)+(a[0]+(b[0]-a[0])*f)*float64(w.W), float64(w.Y)+(a[1]+(b[1]-a[1])*f)*float64(w.H))
-			xs, ys = append(xs, x), append(ys, y)
+			ring = append(ring, [2]float64{float64(w.X) + (a[0]+(b[0]-a[0])*f)*float64(w.W), float64(w.Y) + (a[1]+(b[1]-a[1])*f)*float64(w.H)})
 		}
 	}
-	if err := to.turn(xs, ys); err != nil {
-		return nil, err
-	}
-	ring := make([][2]float64, len(xs), len(xs)+1)
-	for i := range xs {
-		ring[i] = [2]float64{xs[i], ys[i]}
-	}
-	ring = unwrap(append(ring, ring[0]))
-	if signedArea(ring) < 0 {
-		reverse(ring)
-	}
-	return ring, nil
+	return append(ring, ring[0])
 }
 
 // Bounds is west, south, east, north of a ring. Over the 180th meridian west is greater than east,
@@ -52,6 +91,41 @@ func Bounds(ring [][2]float64) [4]float64 {
 		b[0], b[2] = -180, 180
 	case b[2] > 180:
 		b[2] -= 360
+	}
+	return b
+}
+
+// OutlineBounds is west, south, east, north of an outline. Over the 180th meridian west is greater than
+// east, as GeoJSON's and STAC's bbox have it.
+func OutlineBounds(outline [][][][2]float64) [4]float64 {
+	b := [4]float64{math.Inf(1), math.Inf(1), math.Inf(-1), math.Inf(-1)}
+	var spans [][2]float64
+	for _, polygon := range outline {
+		span := [2]float64{math.Inf(1), math.Inf(-1)}
+		for _, p := range polygon[0] {
+			span[0], span[1] = min(span[0], p[0]), max(span[1], p[0])
+			b[1], b[3] = min(b[1], p[1]), max(b[3], p[1])
+		}
+		spans = append(spans, span)
+		b[0], b[2] = min(b[0], span[0]), max(b[2], span[1])
+	}
+	if b[0] > -180 || b[2] < 180 || len(spans) < 2 {
+		return b
+	}
+	// Polygons on both sides of the meridian: the box is what lies around it, unless they meet again.
+	west, east := 180.0, -180.0
+	for _, s := range spans {
+		switch {
+		case s[1] >= 180 && s[0] > -180:
+			west = min(west, s[0])
+		case s[0] <= -180 && s[1] < 180:
+			east = max(east, s[1])
+		default:
+			return b
+		}
+	}
+	if west > east {
+		b[0], b[2] = west, east
 	}
 	return b
 }

@@ -67,6 +67,12 @@ func writeGeoJSON(maskPath, out string, classes map[uint8]string) (err error) {
 
 	w := bufio.NewWriterSize(file, 1<<20)
 	features := featureWriter{w: w, georef: g, to: to, classes: classes}
+	if st := mask.Structure(); to != nil && !to.whole(g, Window{W: st.SizeX, H: st.SizeY}) {
+		if features.within, err = to.placeable(g, Window{W: st.SizeX, H: st.SizeY}); err != nil {
+			return err
+		}
+		features.nowhere = len(features.within) == 0
+	}
 	features.open()
 	found, err := keepClasses(mask, filepath.Join(work, "classes.tif"), classes)
 	if err != nil {

@@ -103,8 +103,9 @@ func UTM(zone int, north bool, x, y, metres float64) (Georef, error) {
 
 // lonlat turns points of a reference system into longitude and latitude on WGS 84, in degrees.
 type lonlat struct {
-	from, to *godal.SpatialRef
-	via      *godal.Transform
+	from, to  *godal.SpatialRef
+	via, back *godal.Transform
+	degrees   bool // the system is longitude and latitude itself
 }
 
 func (g Georef) lonlat() (*lonlat, error) {
@@ -125,28 +126,23 @@ func (g Georef) lonlat() (*lonlat, error) {
 		l.close()
 		return nil, fmt.Errorf("from the scene's reference system to lon/lat: %w", brief(err))
 	}
+	if l.back, err = godal.NewTransform(l.to, l.from); err != nil {
+		l.close()
+		return nil, fmt.Errorf("from lon/lat to the scene's reference system: %w", brief(err))
+	}
+	l.degrees = l.from.Geographic()
 	return l, nil
 }
 
 func (l *lonlat) close() {
-	if l.via != nil {
-		l.via.Close()
+	for _, t := range []*godal.Transform{l.via, l.back} {
+		if t != nil {
+			t.Close()
+		}
 	}
 	for _, system := range []*godal.SpatialRef{l.from, l.to} {
 		if system != nil {
 			system.Close()
 		}
 	}
-}
-
-// turn converts in place.
-func (l *lonlat) turn(x, y []float64) error {
-	if len(x) == 0 {
-		return nil
-	}
-	ok := make([]bool, len(x))
-	if err := l.via.TransformEx(x, y, nil, ok); err != nil {
-		return fmt.Errorf("to lon/lat: %w", brief(err))
-	}
-	return nil
 }

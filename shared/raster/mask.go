@@ -25,7 +25,19 @@ func CreateMask(path string, width, height int, g Georef) (*MaskWriter, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := w.ds.Bands()[0].SetColorTable(maskColours(), heard); err != nil {
+		w.Close()
+		return nil, fmt.Errorf("create %s: its colours: %w", path, brief(err))
+	}
 	return &MaskWriter{w}, nil
+}
+
+// maskColours are how viewers show the classes: clear and no data let what lies below through.
+func maskColours() godal.ColorTable {
+	t := godal.ColorTable{PaletteInterp: godal.RGBPalette, Entries: make([][4]int16, 256)}
+	t.Entries[vision.Shadow] = [4]int16{150, 60, 220, 255}
+	t.Entries[vision.Cloud] = [4]int16{255, 255, 255, 255}
+	return t
 }
 
 // Write sets the classes of a window, row by row.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"math"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,25 @@ import (
 	"cloudcanvas/shared/raster"
 	"cloudcanvas/shared/vision"
 )
+
+func TestAMaskHasItsColours(t *testing.T) {
+	dir := t.TempDir()
+	m, err := raster.CreateMask(filepath.Join(dir, "work.tif"), 600, 600, utm(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if err := errors.Join(m.Write(raster.Window{W: 600, H: 600}, make([]byte, 600*600)), m.Finish(filepath.Join(dir, "mask.tif"))); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("gdalinfo", filepath.Join(dir, "mask.tif")).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "ColorInterp=Palette") || !strings.Contains(string(out), "1: 150,60,220,255") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "mask.tif.aux.xml")); err == nil {
+		t.Error("the colours lie in a file beside it")
+	}
+}
 
 func TestAMaskIsWrittenInAnyOrderAndEndsAsCOG(t *testing.T) {
 	dir := t.TempDir()

@@ -1,5 +1,7 @@
 package raster
 
+import "errors"
+
 // Places turns boxes of pixels into places on the Earth. Close it.
 type Places struct {
 	georef Georef
@@ -25,6 +27,9 @@ func NewPlaces(g Georef) (*Places, error) {
 // Close releases the reference systems.
 func (p *Places) Close() { p.to.close() }
 
+// ErrNoPlace says that a box lies where its raster's reference system has no place on the Earth.
+var ErrNoPlace = errors.New("it has no place on the Earth")
+
 // Box places the box with its top left corner at (x, y), in pixels from the raster's corner.
 func (p *Places) Box(x, y, w, h float64) (Placed, error) {
 	var at Placed
@@ -34,16 +39,14 @@ func (p *Places) Box(x, y, w, h float64) (Placed, error) {
 		ring = append(ring, c)
 	}
 	cx, cy := p.georef.At(x+w/2, y+h/2)
-	centre := [2][]float64{{cx}, {cy}}
-	if err := p.to.turn(centre[0], centre[1]); err != nil {
-		return at, err
-	}
-	at.Centre = unwrap([][2]float64{{centre[0][0], centre[1][0]}})[0]
+	centre := p.to.ring([]float64{cx}, []float64{cy}, p.georef.pixel())
 	f := featureWriter{georef: p.georef, to: p.to}
-	rings, err := f.lonlat([][][2]float64{append(ring, ring[0])})
-	if err != nil {
-		return at, err
+	rings, placed := f.lonlat([][][2]float64{append(ring, ring[0])})
+	if !placed || len(centre) == 0 {
+		return at, ErrNoPlace
 	}
-	at.Polygons, err = cutAtDateLine(rings)
+	at.Centre = unwrap(centre)[0]
+	var err error
+	at.Polygons, err = onGlobe(rings)
 	return at, err
 }

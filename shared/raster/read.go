@@ -60,7 +60,7 @@ func (s *Scene) read(w Window, width, height int, bands []string, by godal.Resam
 	if err != nil {
 		return vision.Image{}, fmt.Errorf("read scene %s: %w", s.info.Path, err)
 	}
-	if n := product(int64(width), int64(height), int64(len(places)), 4); n > maxWindowBytes {
+	if n := times(int64(width), int64(height), int64(len(places)), 4); n > maxWindowBytes {
 		return vision.Image{}, fmt.Errorf("read %s of scene %s: %d x %d pixels of %d bands take %d bytes, at most %d are read at once",
 			w, s.info.Path, width, height, len(places), n, int64(maxWindowBytes))
 	}

@@ -2,7 +2,6 @@ package raster
 
 import (
 	"math"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -12,13 +11,17 @@ import (
 // Scaling turns a band's stored numbers into reflectance: number x Scale + Offset. Which one a band
 // gets is decided in this order:
 //
-//  1. "file": the band's own scale and offset.
-//  2. "product name": Landsat Collection products, whose files do not say: level 1 (LC08_L1TP…)
-//     0.00002 and -0.1 (top of atmosphere, before the sun's height), level 2 (…_L2SP…) 0.0000275 and -0.2.
-//  3. "picture": 8-bit bands, 1/255.
-//  4. floating point: "reflectance" as it is; but where samples of the scene lie above 10 it is a
-//     stored product after all, and 5 applies. Reflectance stays below 2 even on glinting cloud edges.
-//  5. "option" Options.ReflectanceScale, else "assumed" 0.0001, what Sentinel-2 and most others use.
+//  1. "option": Options.ReflectanceScale, with ReflectanceOffset or none.
+//  2. "file" or "product": the band's own scale and offset, or those of the product's metadata.
+//  3. "metadata" or "product name": Sentinel-2 from processing baseline 04.00 on, 0.0001 and -0.1;
+//     Landsat Collection products: level 1 (LC08_L1TP…) 0.00002 and -0.1 (top of atmosphere, before
+//     the sun's height), level 2 (…_L2SP…) 0.0000275 and -0.2.
+//  4. "picture": 8-bit bands, 1/255.
+//  5. floating point: "reflectance" as it is; but where samples of the scene lie above 10 it is a
+//     stored product after all, and 6 applies. Reflectance stays below 2 even on glinting cloud edges.
+//  6. "assumed": 0.0001, what Sentinel-2 before 2022 and most others use.
+//
+// ReflectanceOffset alone takes the place of the offset that was found.
 type Scaling struct{ Scale, Offset float64 }
 
 // apply is the reflectance of a stored number. Reading a scene and decoding a tile both use it, so
@@ -30,27 +33,43 @@ const (
 	storedAbove  = 10
 )
 
-var productScalings = []struct {
-	name *regexp.Regexp
-	Scaling
-}{
-	{regexp.MustCompile(`(?i)^L[CO]0[89]_L1`), Scaling{2e-5, -0.1}},
-	{regexp.MustCompile(`(?i)^L[COTE]0[45789]_L2`), Scaling{2.75e-5, -0.2}},
-}
+// Where a scaling comes from that only the pixels' type tells.
+const (
+	Picture     = "picture"
+	Reflectance = "reflectance"
+)
 
 // scale decides the scaling of every band.
-func (s *Scene) scale(bands []godal.Band, o Options, name string) {
+func (s *Scene) scale(bands []godal.Band, o Options, from origin) {
 	s.scalings = make([]Scaling, len(s.places))
+	if o.ReflectanceScale > 0 {
+		for i := range s.scalings {
+			s.scalings[i] = Scaling{Scale: o.ReflectanceScale}
+		}
+		s.info.ScaleFrom = FromOption
+	} else {
+		s.findScalings(bands, from)
+	}
+	if o.ReflectanceOffset != nil {
+		for i := range s.scalings {
+			s.scalings[i].Offset = *o.ReflectanceOffset
+		}
+		s.info.ScaleFrom = FromOption
+	}
+}
+
+// findScalings takes the bands' own scalings, and for those without one what the scene looks like.
+func (s *Scene) findScalings(bands []godal.Band, from origin) {
 	for i, place := range s.places {
 		own := bands[place-1].Structure()
 		if own.Scale != 0 && (own.Scale != 1 || own.Offset != 0) {
 			s.scalings[i] = Scaling{own.Scale, own.Offset}
-			s.info.ScaleFrom = "file"
+			s.info.ScaleFrom = from.ownScale()
 		}
 	}
-	rest, from := s.otherScaling(o, name)
+	rest, where := s.otherScaling(from)
 	if s.info.ScaleFrom == "" {
-		s.info.ScaleFrom = from
+		s.info.ScaleFrom = where
 	}
 	for i := range s.scalings {
 		if s.scalings[i].Scale == 0 {
@@ -60,27 +79,26 @@ func (s *Scene) scale(bands []godal.Band, o Options, name string) {
 }
 
 // otherScaling is that of bands without their own.
-func (s *Scene) otherScaling(o Options, name string) (Scaling, string) {
+func (s *Scene) otherScaling(from origin) (Scaling, string) {
 	kind := s.info.DataType
-	for _, p := range productScalings {
-		if !strings.HasPrefix(kind, "Float") && kind != "Byte" && p.name.MatchString(name) {
-			return p.Scaling, "product name"
-		}
+	floats := strings.HasPrefix(kind, "Float")
+	if known, where := from.scaling(); !floats && kind != "Byte" && where != "" {
+		return known, where
 	}
 	switch {
 	case kind == "Byte" || kind == "Int8":
-		return Scaling{Scale: 1.0 / 255}, "picture"
-	case strings.HasPrefix(kind, "Float") && s.sampled() <= storedAbove:
-		return Scaling{Scale: 1}, "reflectance"
-	case o.ReflectanceScale > 0:
-		return Scaling{Scale: o.ReflectanceScale}, "option"
+		return Scaling{Scale: 1.0 / 255}, Picture
+	case floats:
+		if _, median, _ := s.sampled(); median <= storedAbove {
+			return Scaling{Scale: 1}, Reflectance
+		}
 	}
-	return Scaling{Scale: assumedScale}, "assumed"
+	return Scaling{Scale: assumedScale}, FromAssumed
 }
 
-// sampled is the median of five small windows of one spectral band, 0 where they hold nothing.
-func (s *Scene) sampled() float32 {
-	place := 0
+// sampled is the median of the stored numbers in five small windows of one spectral band, and the
+// band's place; any is false where they hold nothing.
+func (s *Scene) sampled() (place int, median float32, any bool) {
 	for _, name := range []string{"green", "red", "blue", "nir"} {
 		if i := slices.Index(s.info.Bands, name); i >= 0 {
 			place = i
@@ -104,8 +122,8 @@ func (s *Scene) sampled() float32 {
 		}
 	}
 	if len(seen) == 0 {
-		return 0
+		return place, 0, false
 	}
 	slices.Sort(seen)
-	return seen[len(seen)/2]
+	return place, seen[len(seen)/2], true
 }

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -13,12 +13,33 @@ import (
 	"github.com/airbusgeo/godal"
 )
 
-// Options say what a scene's file does not.
+// Options are what a person says of a scene. They go before what its file says or seems to say.
 type Options struct {
-	// Bands names the bands in the file's order, for files whose descriptions don't; "" skips one.
-	Bands []string
-	// ReflectanceScale turns stored numbers into reflectance, for files that don't say (see scale.go).
-	ReflectanceScale float64
+	// Bands names the bands in the file's order; "" skips one. As many names as the file has bands, an
+	// alpha band counted or not, go before the file's own; fewer name those of files that say nothing.
+	Bands []string `yaml:"bands"`
+	// ReflectanceScale and Offset turn stored numbers into reflectance (scale.go); 0 and nil: as found.
+	ReflectanceScale  float64   `yaml:"reflectance_scale"`
+	ReflectanceOffset *float64  `yaml:"reflectance_offset"`
+	NoData            *float64  `yaml:"nodata"` // the number of pixels without data, in every band
+	Sensor            string    `yaml:"sensor"` // as Info has it
+	Level             string    `yaml:"level"`
+	Time              time.Time `yaml:"time"` // when it was taken
+}
+
+// Problems names every mistake: add takes the field, what is wrong, and what to do.
+func (o Options) Problems(add func(field, message, hint string)) {
+	if o.ReflectanceScale < 0 || o.ReflectanceScale-o.ReflectanceScale != 0 {
+		add("reflectance_scale", fmt.Sprintf("%v is no scale", o.ReflectanceScale), "use 0.0001 for Sentinel-2, or leave it out")
+	}
+	if f := o.ReflectanceOffset; f != nil && !(*f >= -10 && *f <= 10) {
+		add("reflectance_offset", fmt.Sprintf("%v is no offset of reflectance", *f), "use -0.1 for Sentinel-2 since 2022, or leave it out")
+	}
+	for _, text := range []struct{ field, value string }{{"sensor", o.Sensor}, {"level", o.Level}} {
+		if len(text.value) > 64 {
+			add(text.field, fmt.Sprintf("%.20q… is %d characters long", text.value, len(text.value)), "use a name such as sentinel-2 or 2A")
+		}
+	}
 }
 
 // Info is what is known of a scene without reading its pixels.
@@ -32,14 +53,22 @@ type Info struct {
 	Georef        Georef
 	FileBytes     int64
 	Captured      time.Time // from the metadata or the product's name, else the file's time
-	ScaleFrom     string    // where reflectance comes from: see Scaling
-	Simulated     bool      // the file says that it was made up
+	CapturedFrom  string
+	ScaleFrom     string // where reflectance comes from: see Scaling
+	Sensor        string // sentinel-2, landsat-8 …; empty: unknown
+	Level         string // 1C, 2A, L1, L2 …; empty: unknown
+	Simulated     bool   // the file says that it was made up
+	Facts         []Fact // what reading it rests on, and where each was found
+
+	bandsFrom, nodataFrom, sensorFrom, levelFrom string
 }
 
 // Scene is an open raster file. Close it.
 type Scene struct {
 	mu       sync.Mutex
 	ds       *godal.Dataset
+	of       *product // that it was made of; nil: a file
+	release  func()   // of what stands in memory for it
 	info     Info
 	places   []int // GDAL's band number of each of info.Bands
 	scalings []Scaling
@@ -57,50 +86,102 @@ const (
 
 var pictureFormats = []string{"PNG", "JPEG", "GIF", "BMP", "WEBP", "BIGGIF", "HEIF", "JPEGXL"}
 
-// Open opens a scene and reads what it says of itself. It fails for files that GDAL can't read, and
-// for those that can't be read by windows in bounded memory.
+// Open opens a scene and reads what it says of itself: a raster file, a product as its ground segment
+// ships it (product.go), or a part of a file that GDAL has a name for (GTIFF_DIR:2:file.tif,
+// /vsizip/file.zip/a.tif). It fails for what can't be read, for what can't be read by windows in bounded
+// memory, and for what would make GDAL open anything else than what was named (closed.go, vrt.go).
 func Open(path string, o Options) (*Scene, error) {
 	started()
-	if strings.HasPrefix(path, "/vsi") || strings.Contains(path, "://") {
-		return nil, fmt.Errorf("open scene %s: it is no file of this machine; copy it here first", path)
+	s, err := open(path, o)
+	if err != nil {
+		return nil, fmt.Errorf("open scene %s: %w", path, err)
+	}
+	return s, nil
+}
+
+func open(path string, o Options) (*Scene, error) {
+	var size int64
+	var modified time.Time
+	release := func() {}
+	source := path
+	if elsewhere(path) {
+		return nil, errors.New("it is no file of this machine; copy it here first")
 	}
 	stat, err := os.Stat(path)
 	switch {
+	case err != nil && !gdalName.MatchString(path):
+		return nil, err
 	case err != nil:
-		return nil, fmt.Errorf("open scene: %w", err)
-	case stat.IsDir():
-		return nil, fmt.Errorf("open scene %s: it is a folder; name a raster file in it", path)
-	case !stat.Mode().IsRegular():
-		return nil, fmt.Errorf("open scene %s: it is a pipe or a device, not a file", path)
+	case !stat.Mode().IsRegular() && !stat.IsDir():
+		return nil, errors.New("it is a pipe or a device, not a file")
 	case stat.Size() == 0:
-		return nil, fmt.Errorf("open scene %s: the file is empty; copy it again", path)
+		return nil, errors.New("the file is empty; copy it again")
+	default:
+		size, modified = stat.Size(), stat.ModTime()
 	}
-	if err := checkNames(path); err != nil {
-		return nil, fmt.Errorf("open scene %s: %w", path, err)
-	}
-	ds, err := godal.Open(path, godal.RasterOnly(), godal.SiblingFiles(), heard)
-	if err != nil {
-		if strings.Contains(err.Error(), "not recognized as a supported file format") {
-			return nil, fmt.Errorf("open scene %s: it is not a raster that is read; give a GeoTIFF, or one of %s", path, strings.Join(Formats(), ", "))
+	of, err := findProduct(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case of == nil && stat != nil:
+		if err := checkNames(path); err != nil {
+			return nil, err
 		}
-		return nil, fmt.Errorf("open scene %s: %w; if it was cut off, copy it again", path, brief(err))
+	case of != nil && of.single != "":
+		source, of = of.single, nil
+	case of != nil:
+		if source, size, release, err = of.virtual(); err != nil {
+			return nil, err
+		}
 	}
-	s := &Scene{ds: ds}
+	options := []godal.OpenOption{godal.RasterOnly(), godal.SiblingFiles(), heard}
+	if stat == nil || source != path && of == nil { // nobody has looked at the names of a VRT there
+		options = append(options, withoutVRT())
+	}
+	ds, err := godal.Open(source, options...)
+	if err != nil {
+		release()
+		if strings.Contains(err.Error(), "not recognized as a supported file format") {
+			return nil, fmt.Errorf("it is not a raster that is read; give a product (%s), a GeoTIFF, or one of %s", strings.Join(Families(), ", "), strings.Join(Formats(), ", "))
+		}
+		return nil, fmt.Errorf("%w; if it was cut off, copy it again", brief(err))
+	}
+	s := &Scene{ds: ds, of: of, release: release}
+	if s.info.Format = ds.Driver().ShortName(); s.info.Format == "JPEG" {
+		if s.ds, s.release, err = upright(ds); err != nil {
+			s.Close()
+			return nil, err
+		}
+	}
 	if err := s.study(path, o); err != nil {
-		ds.Close(heard)
-		return nil, fmt.Errorf("open scene %s: %w", path, err)
+		s.Close()
+		return nil, err
 	}
-	s.info.FileBytes = stat.Size()
-	if s.info.Captured = capturedAt(ds, path); s.info.Captured.IsZero() {
-		s.info.Captured = stat.ModTime()
+	if s.info.FileBytes = size; size == 0 {
+		s.info.FileBytes = fileSize(path)
 	}
+	s.date(o, modified)
+	s.info.Facts = s.facts()
 	return s, nil
+}
+
+// gdalName is a name of GDAL's that is no file's: DRIVER:…, /vsizip/….
+var gdalName = regexp.MustCompile(`^(?:/vsi(?:zip|tar)/|[A-Z][A-Z0-9_]+:)`)
+
+// elsewhere says whether a name is an address, or one of GDAL's names for what lies elsewhere.
+func elsewhere(path string) bool {
+	return strings.Contains(path, "://") || strings.Contains(path, "/vsi") && !gdalName.MatchString(path)
+}
+
+// withoutVRT is every format but VRT, whose bytes name other files.
+func withoutVRT() godal.OpenOption {
+	return godal.Drivers(slices.DeleteFunc(Formats(), func(name string) bool { return name == "VRT" })...)
 }
 
 // study fills in what the open dataset says.
 func (s *Scene) study(path string, o Options) error {
 	structure := s.ds.Structure()
-	s.info.Path, s.info.Format = path, s.ds.Driver().ShortName()
+	s.info.Path = path
 	s.info.Width, s.info.Height = structure.SizeX, structure.SizeY
 	s.info.DataType = structure.DataType.String()
 	bands := s.ds.Bands()
@@ -123,7 +204,7 @@ func (s *Scene) study(path string, o Options) error {
 	var colours []godal.ColorInterp
 	for i, b := range bands {
 		colour := b.ColorInterp()
-		if colour == godal.CIAlpha {
+		if colour == godal.CIAlpha && len(o.Bands) != len(bands) { // else its name says what it is
 			s.mask.alpha = i + 1
 			continue
 		}
@@ -134,11 +215,27 @@ func (s *Scene) study(path string, o Options) error {
 	if len(s.places) == 0 {
 		return errors.New("it has only an alpha band")
 	}
-	hint := filepath.Base(path) + " " + s.ds.Metadata("SPACECRAFT_ID") + " " + s.ds.Metadata("PRODUCT_URI")
-	s.info.Bands = chooseNames(nameBands(descriptions, hint), colours, o.Bands)
+	origin := s.origin(path)
+	s.identify(origin, o)
+	s.info.Bands, s.info.bandsFrom = chooseNames(nameBands(descriptions, origin.hint()), colours, o.Bands)
+	s.voidNumbers(bands, o)
+	if !slices.Contains(colours, godal.CIAlpha) { // one that a person named is no mask
+		s.mask.flags(bands[s.places[0]-1])
+	}
+	s.scale(bands, o, origin)
+	return nil
+}
+
+// voidNumbers takes each band's no-data number, or the one that was given for all.
+func (s *Scene) voidNumbers(bands []godal.Band, o Options) {
 	for _, place := range s.places {
+		v, ok := bands[place-1].NoData()
+		s.info.nodataFrom = FromFile
+		if o.NoData != nil {
+			v, ok, s.info.nodataFrom = *o.NoData, true, FromOption
+		}
 		var none *float32
-		if v, ok := bands[place-1].NoData(); ok {
+		if ok {
 			f := float32(v)
 			none = &f
 			if s.info.NoData == nil {
@@ -147,9 +244,6 @@ func (s *Scene) study(path string, o Options) error {
 		}
 		s.nodata = append(s.nodata, none)
 	}
-	s.mask.flags(bands[s.places[0]-1])
-	s.scale(bands, o, filepath.Base(path))
-	return nil
 }
 
 // bounded refuses what can't be read by windows in bounded memory.
@@ -170,11 +264,11 @@ func (s *Scene) bounded(st godal.DatasetStructure, bands int) error {
 	return nil
 }
 
-// chooseNames names the bands: by their descriptions; else by their colours; else by the names that
-// the user gave in the file's order. Names that match the number of bands go before colours, which
-// some writers set to red, green, blue for any first three bands.
-func chooseNames(described []string, colours []godal.ColorInterp, given []string) []string {
-	names := make([]string, len(described))
+// chooseNames names the bands, and says where the names come from: by those that the user gave, where
+// they are as many as the bands; else by their descriptions; else by their colours; else by what the
+// user gave for the first of them.
+func chooseNames(described []string, colours []godal.ColorInterp, given []string) (names []string, from string) {
+	names = make([]string, len(described))
 	byColour := map[godal.ColorInterp]string{godal.CIRed: "red", godal.CIGreen: "green", godal.CIBlue: "blue"}
 	found := 0
 	for i, c := range colours {
@@ -182,21 +276,31 @@ func chooseNames(described []string, colours []godal.ColorInterp, given []string
 			found++
 		}
 	}
+	from = FromFile
 	switch {
+	case len(given) == len(described):
+		names, from = canonical(given, len(names)), FromOption
 	case slices.ContainsFunc(described, func(s string) bool { return s != "" }):
 		names = described
-	case len(given) == len(described) || found < 3 && len(given) > 0:
-		clear(names)
-		for i := range min(len(given), len(names)) {
-			names[i] = CanonicalBand(given[i])
-		}
+	case found < 3 && len(given) > 0:
+		names, from = canonical(given, len(names)), FromOption
 	case found < 3:
 		clear(names)
+		from = FromAssumed
 	}
 	for i, n := range names {
 		if n == "" {
 			names[i] = fmt.Sprintf("band%d", i+1)
 		}
+	}
+	return names, from
+}
+
+// canonical gives the first names in their canonical form, "" for those that are not there.
+func canonical(given []string, n int) []string {
+	names := make([]string, n)
+	for i := range min(len(given), n) {
+		names[i] = CanonicalBand(given[i])
 	}
 	return names
 }
@@ -213,6 +317,7 @@ func (s *Scene) Close() error {
 	}
 	err := s.ds.Close(heard)
 	s.ds = nil
+	s.release()
 	return err
 }
 

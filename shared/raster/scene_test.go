@@ -89,13 +89,21 @@ func TestStoredNumbersBecomeReflectance(t *testing.T) {
 		want    float64
 		from    string
 	}{
-		"8 bits":                     {"a.tif", "Byte", 51, raster.Options{ReflectanceScale: 0.0001}, 0.2, "picture"},
-		"16 bits, nothing said":      {"a.tif", "UInt16", 2000, raster.Options{}, 0.2, "assumed"},
-		"16 bits, scale given":       {"a.tif", "UInt16", 2000, raster.Options{ReflectanceScale: 0.001}, 2, "option"},
-		"floats of reflectance":      {"a.tif", "Float32", 0.2, raster.Options{ReflectanceScale: 0.0001}, 0.2, "reflectance"},
-		"floats of a stored product": {"a.tif", "Float32", 2000, raster.Options{}, 0.2, "assumed"},
-		"Landsat level 1":            {"LC08_L1TP_224078_20200518_20200518_01_RT.TIF", "UInt16", 15000, raster.Options{ReflectanceScale: 0.0001}, 0.2, "product name"},
-		"Landsat level 2":            {"LC09_L2SP_224078_20220518_20220518_02_T1.TIF", "UInt16", 20000, raster.Options{}, 0.35, "product name"},
+		"8 bits":                      {"a.tif", "Byte", 51, raster.Options{}, 0.2, "picture"},
+		"8 bits, scale given":         {"a.tif", "Byte", 50, raster.Options{ReflectanceScale: 0.004}, 0.2, "option"},
+		"16 bits, nothing said":       {"a.tif", "UInt16", 2000, raster.Options{}, 0.2, "assumed"},
+		"16 bits, scale given":        {"a.tif", "UInt16", 2000, raster.Options{ReflectanceScale: 0.001}, 2, "option"},
+		"floats of reflectance":       {"a.tif", "Float32", 0.2, raster.Options{}, 0.2, "reflectance"},
+		"floats of percent":           {"a.tif", "Float32", 5, raster.Options{ReflectanceScale: 0.01}, 0.05, "option"},
+		"floats of a stored product":  {"a.tif", "Float32", 2000, raster.Options{}, 0.2, "assumed"},
+		"Landsat level 1":             {"LC08_L1TP_224078_20200518_20200518_01_RT.TIF", "UInt16", 15000, raster.Options{}, 0.2, "product name"},
+		"Landsat, but a person knows": {"LC08_L1TP_224078_20200518_20200518_01_RT.TIF", "UInt16", 2000, raster.Options{ReflectanceScale: 0.0001}, 0.2, "option"},
+		"Sentinel-2 before 2022":      {"S2A_MSIL1C_20200110T000000_N0208_R096_T19HGU_20200110T000000.tif", "UInt16", 2000, raster.Options{}, 0.2, "product name"},
+		"Sentinel-2 since 2022":       {"S2B_MSIL2A_20220601T101559_N0400_R065_T32TQM_20220601T122146.tif", "UInt16", 3000, raster.Options{}, 0.2, "product name"},
+		"Sentinel-2 with the offset taken off": {"S2B_MSIL2A_20220601T101559_N0400_R065_T32TQM_20220601T122146.tif", "UInt16", 2000,
+			raster.Options{ReflectanceOffset: ptr(0.0)}, 0.2, "option"},
+		"HLS":             {"HLS.S30.T32TQM.2022152T101559.v2.0.tif", "Int16", 2000, raster.Options{}, 0.2, "product name"},
+		"Landsat level 2": {"LC09_L2SP_224078_20220518_20220518_02_T1.TIF", "UInt16", 20000, raster.Options{}, 0.35, "product name"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			made := scene(t, raster.Layout{Width: 40, Height: 40, Bands: []string{"green"}, DataType: c.kind}, func(b, x, y int) float32 { return c.stored })
@@ -186,7 +194,7 @@ func TestPicturesAreNamedByTheirColours(t *testing.T) {
 }
 
 func TestRealPatchesAreReflectanceAsTheyAre(t *testing.T) {
-	s := open(t, asset(t, "scenes/l8biome_Water_01_0922.tif"), raster.Options{Bands: six, ReflectanceScale: 0.0001})
+	s := open(t, asset(t, "scenes/l8biome_Water_01_0922.tif"), raster.Options{Bands: six})
 	im, err := s.Read(raster.Window{W: 256, H: 256}, six)
 	if err != nil || s.Info().ScaleFrom != "reflectance" {
 		t.Fatal(err, s.Info().ScaleFrom)

@@ -47,10 +47,10 @@ func openTile(data []byte, do func(*godal.Dataset) error) error {
 // a block as it is stored, of all bands where they are interleaved, and GDAL's copy of the file.
 func tileBytes(ds *godal.Dataset, file int) int64 {
 	st := ds.Structure()
-	pixels := product(int64(st.SizeX), int64(st.SizeY))
-	block := product(int64(st.BlockSizeX), int64(st.BlockSizeY), int64(st.DataType.Size()), int64(st.NBands))
+	pixels := times(int64(st.SizeX), int64(st.SizeY))
+	block := times(int64(st.BlockSizeX), int64(st.BlockSizeY), int64(st.DataType.Size()), int64(st.NBands))
 	total := int64(0)
-	for _, n := range []int64{product(pixels, int64(st.NBands), 4), product(pixels, 3), block, int64(file)} {
+	for _, n := range []int64{times(pixels, int64(st.NBands), 4), times(pixels, 3), block, int64(file)} {
 		if total += n; total < 0 || n == endless {
 			return endless
 		}
@@ -62,7 +62,7 @@ func tileBytes(ds *godal.Dataset, file int) int64 {
 const endless = 1<<63 - 1
 
 // product multiplies sides from outside without an overflow.
-func product(of ...int64) int64 {
+func times(of ...int64) int64 {
 	total := int64(1)
 	for _, n := range of {
 		switch {

@@ -119,11 +119,6 @@ func (s *Scene) mapGrid(t MapTile) (cols, rows []float64, err error) {
 		return nil, nil, err
 	}
 	defer to.close()
-	back, err := godal.NewTransform(to.to, to.from)
-	if err != nil {
-		return nil, nil, fmt.Errorf("from lon/lat to the scene's reference system: %w", brief(err))
-	}
-	defer back.Close()
 	for j := range mapSteps + 1 {
 		for i := range mapSteps + 1 {
 			lon, lat := t.lonlat(float64(i)/mapSteps, float64(j)/mapSteps)
@@ -131,12 +126,18 @@ func (s *Scene) mapGrid(t MapTile) (cols, rows []float64, err error) {
 		}
 	}
 	ok := make([]bool, len(cols))
-	if err := back.TransformEx(cols, rows, nil, ok); err != nil {
+	if err := to.back.TransformEx(cols, rows, nil, ok); err != nil {
 		// Far from the scene its projection may have no numbers: such corners lie outside.
 		for i := range ok {
 			if !ok[i] {
 				cols[i], rows[i] = math.Inf(1), math.Inf(1)
 			}
+		}
+	}
+	if to.degrees { // longitudes of 0 … 360, or beyond the 180th meridian: the turn that is nearest
+		x, _ := g.At(float64(s.info.Width)/2, float64(s.info.Height)/2)
+		for i := range cols {
+			cols[i] += 360 * math.Round((x-cols[i])/360)
 		}
 	}
 	a := g.Transform

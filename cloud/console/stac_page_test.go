@@ -1,0 +1,87 @@
+package console
+
+import (
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// TestPagesNeitherRepeatNorSkipWhileScenesArrive turns pages of a search of which only some scenes
+// match, while others arrive between two pages: every scene that was there at the beginning and
+// matches comes once, and no page but the last is short.
+func TestPagesNeitherRepeatNorSkipWhileScenesArrive(t *testing.T) {
+	c := DefaultConfig()
+	c.Data = t.TempDir()
+	x, err := openIndex(t.Context(), c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.close()
+	rapid.Check(t, func(t *rapid.T) {
+		if _, err := x.write.Exec("DELETE FROM scenes"); err != nil {
+			t.Fatal(err)
+		}
+		number := 0
+		arrive := func(n int) (ids []string) {
+			for range n {
+				number++
+				id := fmt.Sprintf("s%d-%v", number, rapid.Bool().Draw(t, "matches"))
+				if _, err := x.write.Exec("INSERT INTO scenes (edge, id, captured) VALUES (?, ?, ?)", rapid.SampledFrom([]string{"a", "b"}).Draw(t, "edge"), id, rapid.Int64Range(0, 5).Draw(t, "captured")); err != nil {
+					t.Fatal(err)
+				}
+				ids = append(ids, id)
+			}
+			return ids
+		}
+		match := func(s Scene) bool { return strings.HasSuffix(s.ID, "true") }
+		there := arrive(rapid.IntRange(0, 20).Draw(t, "there"))
+		q := sceneQuery{limit: rapid.IntRange(1, 5).Draw(t, "limit")}
+		var got []string
+		for more := true; more; {
+			var page []Scene
+			var err error
+			if page, more, err = x.matching(t.Context(), q, match); err != nil {
+				t.Fatal(err)
+			}
+			if more && len(page) != q.limit {
+				t.Fatalf("a page of %d, and another follows", len(page))
+			}
+			for _, s := range page {
+				if slices.Contains(got, s.ID) {
+					t.Fatalf("%s comes twice", s.ID)
+				}
+				got = append(got, s.ID)
+			}
+			if more {
+				if q.after, err = readPlace(placeInOrder(page[len(page)-1]).String()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			arrive(rapid.IntRange(0, 2).Draw(t, "arrive"))
+			if number > 100 {
+				return
+			}
+		}
+		for _, id := range there {
+			if strings.HasSuffix(id, "true") && !slices.Contains(got, id) {
+				t.Fatalf("%s is on no page", id)
+			}
+		}
+	})
+}
+
+func FuzzTokensOfPages(f *testing.F) {
+	f.Add((&scenePlace{1, "mast-7", "S2"}).String())
+	f.Add("-1")
+	f.Fuzz(func(t *testing.T, token string) {
+		if p, err := readPlace(token); err == nil {
+			if again, err := readPlace(p.String()); err != nil || *again != *p {
+				t.Fatalf("%+v %v", again, err)
+			}
+		}
+	})
+}

@@ -1,0 +1,132 @@
+package raster
+
+import "math"
+
+// onGlobe turns an outline in unwrapped longitudes (footprint.go) into valid polygons as RFC 7946
+// wants them: longitudes -180 … 180, cut at the 180th meridian, exteriors counter-clockwise, holes
+// clockwise, 7 decimals where they stay valid with so few. What has no area is left out.
+func onGlobe(rings polygon) ([]polygon, error) {
+	if inside(rings[0]) {
+		if whole := []polygon{roundedRings(rings)}; oriented(whole) && valid(whole) {
+			return whole, nil
+		}
+	}
+	exterior := []polygon{{rings[0]}}
+	var holes []polygon
+	for _, h := range rings[1:] {
+		holes = append(holes, polygon{beside(h, rings[0])})
+	}
+	if len(holes) > 1 { // rings around a pole overlap once they are unwrapped
+		var err error
+		if holes, err = union(holes); err != nil {
+			return nil, err
+		}
+	}
+	var parts []polygon
+	for turn := -1.0; turn <= 2; turn++ {
+		part, err := overlay(exterior, holes, []polygon{box(-180+360*turn, 180+360*turn)})
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range part {
+			for _, ring := range p {
+				for k := range ring {
+					ring[k][0] -= 360 * turn
+				}
+			}
+			parts = append(parts, p)
+		}
+	}
+	return settled(parts)
+}
+
+// settled joins parts that meet, as those of a ring around a pole do where its longitudes begin, orders
+// their rings, and rounds them unless rounding would break them.
+func settled(parts []polygon) ([]polygon, error) {
+	if len(parts) > 1 {
+		var err error
+		if parts, err = union(parts); err != nil {
+			return nil, err
+		}
+	}
+	var short, full []polygon
+	for _, p := range parts {
+		if r := roundedRings(p); oriented([]polygon{r}) {
+			short = append(short, r)
+		}
+		if oriented([]polygon{p}) {
+			full = append(full, p)
+		}
+	}
+	if len(short) > 0 && valid(short) {
+		return short, nil
+	}
+	return full, nil
+}
+
+// inside says whether a ring needs no cutting.
+func inside(ring [][2]float64) bool {
+	for _, p := range ring {
+		if p[0] < -180 || p[0] > 180 || p[1] < -90 || p[1] > 90 {
+			return false
+		}
+	}
+	return true
+}
+
+// beside moves a hole by whole turns so that it lies in its exterior.
+func beside(hole, exterior [][2]float64) [][2]float64 {
+	middle := func(ring [][2]float64) float64 {
+		low, high := math.Inf(1), math.Inf(-1)
+		for _, p := range ring {
+			low, high = min(low, p[0]), max(high, p[0])
+		}
+		return (low + high) / 2
+	}
+	low := math.Inf(1)
+	for _, p := range exterior {
+		low = min(low, p[0])
+	}
+	turns := 360 * math.Floor((middle(hole)-low)/360)
+	moved := make([][2]float64, len(hole))
+	for i, p := range hole {
+		moved[i] = [2]float64{p[0] - turns, p[1]}
+	}
+	return moved
+}
+
+func box(west, east float64) polygon {
+	return polygon{{{west, -90}, {east, -90}, {east, 90}, {west, 90}, {west, -90}}}
+}
+
+// oriented turns rings round where they run the wrong way. It is false where one has no area.
+func oriented(polygons []polygon) bool {
+	for _, rings := range polygons {
+		for i, ring := range rings {
+			area := signedArea(ring)
+			if area == 0 {
+				return false
+			}
+			if (area > 0) != (i == 0) {
+				reverse(ring)
+			}
+		}
+	}
+	return true
+}
+
+// roundedRings have 7 decimals, a centimetre.
+func roundedRings(rings polygon) polygon {
+	out := make(polygon, len(rings))
+	for i, ring := range rings {
+		short := make([][2]float64, 0, len(ring))
+		for _, p := range ring {
+			p = [2]float64{rounded(p[0], 1e7), rounded(p[1], 1e7)}
+			if n := len(short); n == 0 || short[n-1] != p {
+				short = append(short, p)
+			}
+		}
+		out[i] = short
+	}
+	return out
+}

@@ -1,0 +1,240 @@
+package raster
+
+import (
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/airbusgeo/godal"
+)
+
+// product is a scene as its ground segment ships it: several files, and metadata that say what the
+// numbers mean. It is read through a virtual raster in memory that has one band for each of its files
+// on the finest grid among them, with name, scale, offset and no-data number.
+type product struct {
+	name          string // of the product
+	sensor, level string
+	captured      time.Time
+	bands         []productBand
+	single        string // GDAL's name of the one raster that there is, where nothing else is known
+}
+
+// productBand is one band of a product.
+type productBand struct {
+	file    string // GDAL's name
+	band    int    // in that file, from 1
+	name    string
+	scaling Scaling
+	nodata  *float64
+}
+
+// families are those who know a kind of product. To add one, write a function that finds it among the
+// files of a container, in a file of its own with a test, and name it here.
+var families = []struct {
+	name string
+	find func(*container) (*product, error) // nil: it is none of these
+}{
+	{"Sentinel-2 SAFE", findSentinel2},
+	{"Landsat Collection", findLandsat},
+	{"HLS", findHLS},
+}
+
+// Families are the kinds of product that are read as they come.
+func Families() (names []string) {
+	for _, f := range families {
+		names = append(names, f.name)
+	}
+	return names
+}
+
+// productFile is the file of a product that stands for all of it, in the folder that holds them.
+func productFile(at string) (folder string, ok bool) {
+	base := strings.ToUpper(filepath.Base(at))
+	ok = base == "MTD_MSIL1C.XML" || base == "MTD_MSIL2A.XML" || base == "MANIFEST.SAFE" ||
+		strings.HasSuffix(base, "_MTL.TXT") || strings.HasSuffix(base, "_MTL.XML") || strings.HasSuffix(base, "_MTL.JSON")
+	return filepath.Dir(at), ok
+}
+
+var rasterEnding = regexp.MustCompile(`\.(?:TIFF?|JP2|IMG|NC|HDF|H5)$`)
+
+// errNoProduct says that nothing in a folder, zip or tar is known.
+var errNoProduct = errors.New("it holds no product that is known")
+
+// subdataset is GDAL's name of a part of a Sentinel-2 product. The whole product is read instead: GDAL
+// gives the bands of one resolution only, and does not say what is added to their numbers.
+var subdataset = regexp.MustCompile(`^SENTINEL2_L(?:1C|2A):(?:/vsizip/)?(.+?\.(?i:zip|xml))(?:/.*)?:(?:[126]0m|TCI|PREVIEW):`)
+
+// ProductPath is the folder, zip or tar of the product that a path stands for, where it names a part of
+// one; else the path itself.
+func ProductPath(at string) string {
+	if m := subdataset.FindStringSubmatch(at); m != nil {
+		at = m[1]
+	}
+	if folder, ok := productFile(at); ok {
+		return folder
+	}
+	return at
+}
+
+// IsProduct says whether a folder holds one product that is known.
+func IsProduct(folder string) bool {
+	p, err := findProduct(folder)
+	return err == nil && p != nil && p.single == ""
+}
+
+// findProduct finds the product at a path: a folder, a zip, a tar or a product's own metadata file;
+// nil where path is of another kind.
+func findProduct(at string) (*product, error) {
+	at = ProductPath(at)
+	c, err := openContainer(at)
+	if c == nil || err != nil {
+		return nil, err
+	}
+	defer c.close()
+	for _, f := range families {
+		p, err := f.find(c)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", f.name, err)
+		}
+		if p != nil {
+			return p, nil
+		}
+	}
+	if rasters := c.find(func(n string) bool { return rasterEnding.MatchString(n) }); len(rasters) == 1 {
+		return &product{single: c.gdal(rasters[0])}, nil
+	}
+	return nil, fmt.Errorf("%w (%s) and not just one raster, but %d files", errNoProduct, strings.Join(Families(), ", "), len(c.names))
+}
+
+// virtual makes the product readable under a name in memory. release must be called once the dataset
+// is closed.
+func (p *product) virtual() (name string, bytes int64, release func(), err error) {
+	grid, err := p.study()
+	if err != nil {
+		return "", 0, nil, err
+	}
+	doc, err := xml.Marshal(grid.document(p))
+	if err != nil {
+		return "", 0, nil, err
+	}
+	name = strings.TrimSuffix(memoryFile(), ".tif") + ".vrt"
+	release, err = putMemory(name, doc)
+	return name, grid.bytes, release, err
+}
+
+// productGrid is the grid of the finest band, and the size of each band's file.
+type productGrid struct {
+	width, height int
+	georef        Georef
+	kind          string
+	sizes         [][2]int
+	bytes         int64
+}
+
+// study opens each file once.
+func (p *product) study() (g productGrid, err error) {
+	for _, b := range p.bands {
+		ds, err := godal.Open(b.file, godal.RasterOnly(), godal.SiblingFiles(), withoutVRT(), heard)
+		if err != nil {
+			return g, fmt.Errorf("band %s: %w; if the product was cut off, copy it again", b.name, brief(err))
+		}
+		st, at := ds.Structure(), georefOf(ds)
+		bands := len(ds.Bands())
+		ds.Close(heard)
+		if b.band > bands {
+			return g, fmt.Errorf("band %s: its file has %d bands, not %d", b.name, bands, b.band)
+		}
+		g.sizes = append(g.sizes, [2]int{st.SizeX, st.SizeY})
+		if st.SizeX > g.width {
+			g.width, g.height, g.georef, g.kind = st.SizeX, st.SizeY, at, st.DataType.String()
+		}
+		g.bytes += fileSize(b.file)
+	}
+	// All bands must show the same ground: their sizes fit the finest by a whole factor, nearly.
+	for i, size := range g.sizes {
+		fx, fy := float64(g.width)/float64(size[0]), float64(g.height)/float64(size[1])
+		if math.Abs(fx-math.Round(fx)) > 0.01 || math.Abs(fx-fy) > 0.01 {
+			return g, fmt.Errorf("band %s has %d x %d pixels, which does not fit the finest band's %d x %d", p.bands[i].name, size[0], size[1], g.width, g.height)
+		}
+	}
+	return g, nil
+}
+
+// The document of a virtual raster: gdal.org/drivers/raster/vrt.html.
+type vrtDocument struct {
+	XMLName   xml.Name  `xml:"VRTDataset"`
+	X         int       `xml:"rasterXSize,attr"`
+	Y         int       `xml:"rasterYSize,attr"`
+	SRS       string    `xml:"SRS,omitempty"`
+	Transform string    `xml:"GeoTransform,omitempty"`
+	Bands     []vrtBand `xml:"VRTRasterBand"`
+}
+
+type vrtBand struct {
+	Type        string    `xml:"dataType,attr"`
+	Number      int       `xml:"band,attr"`
+	Description string    `xml:"Description"`
+	NoData      *float64  `xml:"NoDataValue,omitempty"`
+	Offset      float64   `xml:"Offset"`
+	Scale       float64   `xml:"Scale"`
+	Source      vrtSource `xml:"SimpleSource"`
+}
+
+type vrtSource struct {
+	File vrtFile `xml:"SourceFilename"`
+	Band int     `xml:"SourceBand"`
+	From vrtRect `xml:"SrcRect"`
+	To   vrtRect `xml:"DstRect"`
+}
+
+type vrtFile struct {
+	Relative int    `xml:"relativeToVRT,attr"`
+	Name     string `xml:",chardata"`
+}
+
+type vrtRect struct {
+	X int `xml:"xOff,attr"`
+	Y int `xml:"yOff,attr"`
+	W int `xml:"xSize,attr"`
+	H int `xml:"ySize,attr"`
+}
+
+func (g productGrid) document(p *product) vrtDocument {
+	doc := vrtDocument{X: g.width, Y: g.height, SRS: g.georef.WKT}
+	if t := g.georef.Transform; t != ([6]float64{}) {
+		doc.Transform = strings.Trim(strings.ReplaceAll(fmt.Sprint(t), " ", ", "), "[]")
+	}
+	for i, b := range p.bands {
+		doc.Bands = append(doc.Bands, vrtBand{Type: g.kind, Number: i + 1, Description: b.name, NoData: b.nodata, Offset: b.scaling.Offset, Scale: b.scaling.Scale,
+			Source: vrtSource{File: vrtFile{Name: b.file}, Band: b.band, From: vrtRect{W: g.sizes[i][0], H: g.sizes[i][1]}, To: vrtRect{W: g.width, H: g.height}}})
+	}
+	return doc
+}
+
+// order puts the bands that networks read first, in the usual order.
+func (p *product) order() {
+	usual := []string{"blue", "green", "red", "nir", "swir16", "swir22"}
+	rank := func(b productBand) int {
+		if i := slices.Index(usual, b.name); i >= 0 {
+			return i
+		}
+		return len(usual)
+	}
+	slices.SortStableFunc(p.bands, func(a, b productBand) int { return rank(a) - rank(b) })
+}
+
+// fileSize is the size of a file on disk, 0 where GDAL's name is of something inside another.
+func fileSize(name string) int64 {
+	info, err := os.Stat(name)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
