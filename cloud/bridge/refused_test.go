@@ -112,13 +112,16 @@ func TestItemOverItsBytesIsADeadLetterThatNamesTheLimit(t *testing.T) {
 	w.cfg.ItemBytes = 1 << 20
 	w.start()
 	parts := inParts(item("mast", 1, event.Tile, make([]byte, 4<<20)), 300<<10)
-	w.mail.send(t, parts[:4]...)
+	w.mail.send(t, parts[:8]...) // in one batch or several
 	eventually(t, "it is set aside", func() bool { return len(w.log.records(event.DLQTopic)) == 1 })
 	if reason := header(w.log.records(event.DLQTopic)[0], broker.DeadReason); !strings.Contains(reason, fmt.Sprint(1<<20)) || !strings.Contains(reason, "bridge.item_bytes") {
 		t.Errorf("the reason is %q", reason)
 	}
 	w.mail.send(t, readings("vessel", 1, 3)...)
 	w.receipted("vessel", 3)
+	if n := len(w.log.records(event.DLQTopic)); n != 1 {
+		t.Errorf("%d dead letters", n)
+	}
 }
 
 func TestCheckpointsThatFailAreToldByReadiness(t *testing.T) {
