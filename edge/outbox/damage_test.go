@@ -142,7 +142,7 @@ func TestWhatCanBeReadOfACorruptDatabaseIsCommittedAgain(t *testing.T) {
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	markSuspect(dir)
+	markSuspect(dir, suspectPages)
 	again := open(t, dir, DefaultConfig())
 	s := balanced(t, again)
 	if again.Epoch() == old || s.Waiting < n*8/10 || s.Waiting > n+1 {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/oklog/ulid/v2"
 	"golang.org/x/sys/unix"
@@ -65,7 +66,10 @@ ALTER TABLE items ADD COLUMN mark INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE ledger ADD COLUMN mark INTEGER NOT NULL DEFAULT 0;
 INSERT INTO epochs SELECT 1, epoch, waiting FROM counts WHERE committed>0;`
 
-var errCorrupt = errors.New("the database is corrupt")
+var (
+	errCorrupt = errors.New("the database is corrupt")
+	errFormat  = errors.New("the database is another program's")
+)
 
 // smallEnough is how large a database may be to be looked at page by page before it is used. A larger
 // one is looked at while it is used already; what is found then is salvaged at the next start.
@@ -82,6 +86,8 @@ func openDatabase(path string, suspect bool) (*sql.DB, error) {
 		// SQLITE_ERROR: a table is not the one that the format says
 		if c := code(err); c == lib.SQLITE_CORRUPT || c == lib.SQLITE_NOTADB || c == lib.SQLITE_ERROR {
 			err = fmt.Errorf("%w: %w", errCorrupt, err)
+		} else if (c == lib.SQLITE_READONLY || c == lib.SQLITE_IOERR) && probe(filepath.Dir(path)) == nil {
+			err = fmt.Errorf("%w: the disk can be written to, and this can't: %w", errCorrupt, err)
 		}
 		return nil, err
 	}
@@ -97,7 +103,7 @@ func prepareDatabase(db *sql.DB, path string, suspect bool) error {
 		return err
 	}
 	if tables > 0 && version != format && version != oneFormat {
-		return fmt.Errorf("%s is of format %d, this program writes %d: drain it with the program that made it, or move it away", path, version, format)
+		return fmt.Errorf("%w: %s is of format %d, this program writes %d: drain it with the program that made it, or move it away", errFormat, path, version, format)
 	}
 	// In one transaction: a crash in the midst of it leaves an empty file, not half of the tables. Where
 	// all is there nothing is written, so that a start needs no room on the disk.
@@ -118,8 +124,11 @@ func prepareDatabase(db *sql.DB, path string, suspect bool) error {
 	if err != nil {
 		return err
 	}
-	if suspect || info.Size() <= smallEnough {
-		return check(context.Background(), db)
+	switch {
+	case info.Size() <= smallEnough:
+		return check(context.Background(), db, "integrity_check")
+	case suspect:
+		return check(context.Background(), db, "quick_check")
 	}
 	return nil
 }
@@ -169,10 +178,11 @@ func indexStreams(db *sql.DB, c Config) error {
 	return err
 }
 
-// check looks at every page.
-func check(ctx context.Context, db *sql.DB) error {
+// check looks at every page. SQLite's integrity_check holds the indices against the tables as well: an
+// item that is missing in one waits for ever. That takes too long where there are many.
+func check(ctx context.Context, db *sql.DB, how string) error {
 	var verdict string
-	if err := db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict); err != nil {
+	if err := db.QueryRowContext(ctx, "PRAGMA "+how+"(1)").Scan(&verdict); err != nil {
 		return err
 	}
 	if verdict != "ok" {

@@ -62,7 +62,11 @@ func (o *Outbox) probe() error {
 	if err := o.disk(); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(o.dir, "probe")
+	return probe(o.dir)
+}
+
+func probe(dir string) error {
+	f, err := os.CreateTemp(dir, "probe")
 	if err == nil {
 		_, err = f.Write([]byte("?"))
 		err = errors.Join(err, f.Sync(), f.Close(), os.Remove(f.Name()))

@@ -418,6 +418,78 @@ func TestFlippedBitsInTheLogAreFoundAndWhatIsBehindThemIsKept(t *testing.T) {
 	})
 }
 
+// TestFlippedBitsInTheDatabaseMakeNoItemAnother flips some bits anywhere in the database, sends what
+// waits, and starts again as often as the buffer says that it is corrupt.
+func TestFlippedBitsInTheDatabaseMakeNoItemAnother(t *testing.T) {
+	const n = 40
+	dir, ids, epoch := left(t, n)
+	open(t, dir, DefaultConfig()).Close() // the log is written into its place
+	byID := map[string]bool{}
+	for _, id := range ids {
+		byID[id] = true
+	}
+	good, err := os.ReadFile(databasePath(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rapid.Check(t, func(r *rapid.T) {
+		at, err := os.MkdirTemp(memory(), "flipped")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer os.RemoveAll(at)
+		copyFolder(t, dir, at)
+		b := bytes.Clone(good)
+		for range rapid.IntRange(1, 3).Draw(r, "flips") {
+			b[rapid.IntRange(0, len(b)-1).Draw(r, "where")] ^= 1 << rapid.IntRange(0, 7).Draw(r, "bit")
+		}
+		os.WriteFile(databasePath(at), b, 0o600)
+		sent := map[string]bool{}
+		for starts := 0; ; starts++ {
+			if starts == 4 {
+				r.Fatal("it is corrupt at every start")
+			}
+			o, err := Open(at, "mast-7", DefaultConfig(), quiet)
+			if err != nil {
+				r.Fatal(err)
+			}
+			clear(sent)
+			for refs := o.Fresh(); len(refs) > 0; refs = o.Fresh() {
+				for _, ref := range refs {
+					i, err := o.Load(ref.Seq)
+					if err != nil && !errors.Is(err, ErrGone) && !errors.Is(err, errCorrupt) && !errors.Is(err, errNonsense) {
+						r.Log(err)
+					}
+					if err != nil || !byID[i.ID.String()] {
+						continue
+					}
+					if i.Epoch == epoch && ids[i.Seq] != i.ID.String() {
+						r.Fatalf("%s/%d is another item now", i.Epoch, i.Seq)
+					}
+					sent[i.ID.String()] = true
+				}
+			}
+			corrupt := false
+			select {
+			case <-o.Corrupt():
+				corrupt = true
+			default:
+			}
+			s := balanced(t, o)
+			lost := n - len(sent)
+			told := len(o.Troubles()) > 0 || s.Dropped > 0
+			o.Close()
+			if corrupt {
+				continue
+			}
+			if lost > 0 && !told {
+				r.Fatalf("%d of %d items are lost, and nobody is told: %+v", lost, n, s)
+			}
+			return
+		}
+	})
+}
+
 func TestATornEndOfTheLogIsNoDamage(t *testing.T) {
 	dir, ids, epoch := left(t, 20)
 	os.Remove(witnessFile(dir)) // nothing was noted of what was not durable

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"time"
 
 	"cloudcanvas/shared/event"
@@ -23,7 +24,10 @@ func (o *Outbox) Load(seq uint64) (event.Item, error) {
 		return i, fmt.Errorf("item %d: %w", seq, ErrGone)
 	}
 	if err != nil {
-		o.judge(err)
+		if o.judge(err); errors.Is(err, errNonsense) {
+			i.Epoch, i.Seq = o.Place(seq)
+			o.distrust(i)
+		}
 		return i, fmt.Errorf("read item %d of the outbox: %w", seq, err)
 	}
 	i.Edge = o.edge
@@ -34,7 +38,11 @@ func (o *Outbox) Load(seq uint64) (event.Item, error) {
 			return i, fmt.Errorf("item %d: %w", seq, ErrGone)
 		}
 	}
-	if err == nil && event.Sum(i.Data) == i.SHA256 && found.marked(i) {
+	if err == nil && !found.marked(i) && o.Waits(seq) { // it may be another item's number
+		o.distrust(i)
+		return i, fmt.Errorf("item %d: its row is not as it was committed: %w", seq, errCorrupt)
+	}
+	if err == nil && event.Sum(i.Data) == i.SHA256 {
 		return i, nil
 	}
 	if !o.Waits(seq) { // its room was given back while it was read
@@ -66,16 +74,25 @@ func (s stored) marked(i event.Item) bool {
 	return s.mark == 0 || s.mark == identityOf(s.own, i, s.attrs).mark()
 }
 
+// errNonsense says that a row could be read, and holds what was never written.
+var errNonsense = errors.New("a row of the outbox makes no sense")
+
 func scanItem(row interface{ Scan(...any) error }) (i stored, err error) {
 	var id, sum []byte
 	var when int64
 	if err = row.Scan(&i.Seq, &id, &i.Kind, &i.Stream, &i.Subject, &when, &i.Priority, &i.attrs, &i.Type, &sum,
 		&i.at.bytes, &i.at.segment, &i.at.place, &i.Data, &i.value, &i.rung, &i.expires, &i.mark, &i.committed); err != nil {
+		if strings.HasPrefix(err.Error(), "sql: Scan error") {
+			err = fmt.Errorf("%w: %w", errNonsense, err)
+		}
 		return i, err
 	}
 	i.own = i.Seq
 	copy(i.ID[:], id)
 	copy(i.SHA256[:], sum)
 	i.Time = time.Unix(0, when).UTC()
-	return i, json.Unmarshal(i.attrs, &i.Attrs)
+	if err = json.Unmarshal(i.attrs, &i.Attrs); err != nil {
+		err = fmt.Errorf("%w: %w", errNonsense, err)
+	}
+	return i, err
 }

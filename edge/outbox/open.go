@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,9 +9,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/google/renameio/v2"
+	lib "modernc.org/sqlite/lib"
 
 	"cloudcanvas/shared/event"
 )
@@ -58,6 +61,8 @@ func survey(dir string, log *slog.Logger) (*opening, error) {
 		p.lost = "is empty"
 	case look.damaged:
 		return p, p.setAside(fmt.Sprintf("the log is damaged after %d of %d pages", look.good, look.end))
+	case suspects(dir, suspectRows):
+		return p, p.setAside("rows are not as they were committed")
 	case look.torn && p.noted && p.behind():
 		return p, p.setAside(fmt.Sprintf("the log is damaged after %d pages: what was noted beside it had more", look.good))
 	}
@@ -174,25 +179,18 @@ func Open(dir, edge string, c Config, log *slog.Logger) (_ *Outbox, err error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &Outbox{
-		config: c, dir: dir, edge: edge, log: log, lock: held, ballast: ballast{path: filepath.Join(dir, "ballast"), bytes: c.BallastBytes},
-		ask: make(chan request, 4*maxBatch), done: make(chan struct{}), wake: make(chan struct{}, 1), corrupt: make(chan struct{}), changed: make(chan struct{}, 1),
-		parts: map[uint64]heldParts{}, streams: map[string]usage{}, freed: make(chan struct{}), now: time.Now, entropy: entropy(),
-		freedAbove: map[event.Epoch][]event.Range{}, owing: map[event.Epoch]owed{}, heard: map[event.Epoch]heard{}, gaps: map[event.Epoch]gap{}, losses: map[event.Epoch]int{},
-		troubles: readTroubles(dir, time.Now()),
-		disk:     func() error { return nil },
+	o, wrecked, err := begin(p, edge, c, held)
+	if isDamage(err) && p.wreck == "" { // it was opened, and what it says can't be
+		if err := p.setAside(err.Error()); err != nil {
+			return nil, err
+		}
+		o, wrecked, err = begin(p, edge, c, held)
 	}
-	if err = o.openDatabase(p); err != nil {
-		return nil, fmt.Errorf("open the outbox %s: %w", p.path, err)
-	}
-	var wrecked *wreckage
-	if p.wreck != "" { // before the segments that only it names are removed
-		wrecked = openWreckage(p, o.segmentFolder())
+	if wrecked != nil {
 		defer wrecked.close()
 	}
-	if err = o.start(p, wrecked); err != nil {
-		o.db.Close()
-		return nil, fmt.Errorf("read the outbox %s: %w", p.path, err)
+	if err != nil {
+		return nil, err
 	}
 	os.Remove(suspectFile(dir))
 	if wrecked != nil {
@@ -209,6 +207,39 @@ func Open(dir, edge string, c Config, log *slog.Logger) (_ *Outbox, err error) {
 	return o, nil
 }
 
+// isDamage says whether an error is one that a sound database does not give.
+func isDamage(err error) bool {
+	switch code(err) {
+	case lib.SQLITE_ERROR, lib.SQLITE_CORRUPT, lib.SQLITE_NOTADB, lib.SQLITE_CONSTRAINT, lib.SQLITE_MISMATCH:
+		return true
+	}
+	return err != nil && (errors.Is(err, errCorrupt) || strings.Contains(err.Error(), "sql: Scan error"))
+}
+
+// begin opens the database and lets its owner begin. The wreckage is open where there is one.
+func begin(p *opening, edge string, c Config, held *os.File) (*Outbox, *wreckage, error) {
+	o := &Outbox{
+		config: c, dir: p.dir, edge: edge, log: p.log, lock: held, ballast: ballast{path: filepath.Join(p.dir, "ballast"), bytes: c.BallastBytes},
+		ask: make(chan request, 4*maxBatch), done: make(chan struct{}), wake: make(chan struct{}, 1), corrupt: make(chan struct{}), changed: make(chan struct{}, 1),
+		parts: map[uint64]heldParts{}, streams: map[string]usage{}, freed: make(chan struct{}), now: time.Now, entropy: entropy(),
+		freedAbove: map[event.Epoch][]event.Range{}, owing: map[event.Epoch]owed{}, heard: map[event.Epoch]heard{}, gaps: map[event.Epoch]gap{}, losses: map[event.Epoch]int{},
+		troubles: readTroubles(p.dir, time.Now()),
+		disk:     func() error { return nil },
+	}
+	if err := o.openDatabase(p); err != nil {
+		return nil, nil, fmt.Errorf("open the outbox %s: %w", p.path, err)
+	}
+	var wrecked *wreckage
+	if p.wreck != "" { // before the segments that only it names are removed
+		wrecked = openWreckage(p, o.segmentFolder())
+	}
+	if err := o.start(p, wrecked); err != nil {
+		o.db.Close()
+		return nil, wrecked, fmt.Errorf("read the outbox %s: %w", p.path, err)
+	}
+	return o, wrecked, nil
+}
+
 // openDatabase opens what is there. What turns out to be corrupt is set aside, and a new one is made.
 func (o *Outbox) openDatabase(p *opening) (err error) {
 	_, suspect := os.Stat(suspectFile(o.dir))
@@ -216,7 +247,13 @@ func (o *Outbox) openDatabase(p *opening) (err error) {
 	if isFull(err) && o.ballast.drop(o.log) {
 		o.db, err = openDatabase(p.path, suspect == nil)
 	}
-	if !errors.Is(err, errCorrupt) {
+	if err == nil && p.noted && p.lost == "" && p.wreck == "" {
+		if err = p.historyOf(o.db); err != nil {
+			o.db.Close()
+		}
+	}
+	// Its format was noted beside it: what it says now is a flipped bit.
+	if !errors.Is(err, errCorrupt) && !(errors.Is(err, errFormat) && p.noted && p.witness.Format == format) {
 		return err
 	}
 	if err := p.setAside(err.Error()); err != nil {
@@ -224,6 +261,33 @@ func (o *Outbox) openDatabase(p *opening) (err error) {
 	}
 	o.db, err = openDatabase(p.path, false)
 	return err
+}
+
+// historyOf holds the epochs of a database against those that were noted: one with a flipped bit would
+// let all items of it look like another's.
+func (p *opening) historyOf(db *sql.DB) error {
+	var life event.Epoch
+	var committed uint64
+	if err := db.QueryRow("SELECT epoch, committed FROM counts").Scan(&life, &committed); err != nil {
+		return nil // it is a new one
+	}
+	own, err := readTerms(db)
+	noted := p.witness.terms()
+	if err != nil || life != p.witness.Life || len(noted) == 0 {
+		return err
+	}
+	for _, t := range noted {
+		if at := own.find(t.epoch); at >= 0 && own[at].first == t.first || t.first > committed || len(own) > 0 && t.first < own[0].first {
+			continue
+		}
+		return fmt.Errorf("%w: it does not have epoch %s from item %d on, which was noted beside it", errCorrupt, t.epoch, t.first)
+	}
+	for _, t := range own {
+		if at := noted.find(t.epoch); at < 0 && t.first >= noted[0].first && t.first <= p.witness.Committed {
+			return fmt.Errorf("%w: it has epoch %s from item %d on, and what was noted beside it has not", errCorrupt, t.epoch, t.first)
+		}
+	}
+	return nil
 }
 
 // explain says what to do about a disk that lets nobody write.

@@ -158,7 +158,7 @@ func (o *Outbox) look(ctx context.Context) {
 	if info, err := os.Stat(databasePath(o.dir)); err != nil || info.Size() <= smallEnough {
 		return // it was looked at before it was used
 	}
-	if err := check(ctx, o.db); err != nil && ctx.Err() == nil {
+	if err := check(ctx, o.db, "quick_check"); err != nil && ctx.Err() == nil {
 		o.judge(err)
 	}
 }

@@ -250,7 +250,7 @@ func (r *Reader) Each(ctx context.Context, give func(event.Item) error, damaged 
 
 // Verify looks at every page of the database and at every payload, and gives what is wrong.
 func (r *Reader) Verify(ctx context.Context, wrong func(what string)) (items int, err error) {
-	if err := check(ctx, r.db); err != nil {
+	if err := check(ctx, r.db, "integrity_check"); err != nil {
 		wrong(err.Error())
 	}
 	if s := r.Stats; s.Committed != s.Received+s.Waiting+s.Dropped {

@@ -106,12 +106,20 @@ func (w *wreckage) readCounts() {
 		w.counts.Committed = w.witness.Committed
 	}
 	var version int
-	if w.db.QueryRow("PRAGMA user_version").Scan(&version) == nil && version == oneFormat {
+	if w.db.QueryRow("PRAGMA user_version").Scan(&version) == nil && version == oneFormat && !w.has("SELECT mark FROM items LIMIT 0") {
 		w.mark = "0"
 		if err == nil && w.counted && life.Valid() {
 			w.terms = terms{{epoch: life, first: 1, waiting: int64(c.Waiting)}}
 		}
 	}
+}
+
+func (w *wreckage) has(query string) bool {
+	rows, err := w.db.Query(query)
+	if err == nil {
+		rows.Close()
+	}
+	return err == nil
 }
 
 // readTerms puts the epochs together from the database and from what was noted beside it, which has a

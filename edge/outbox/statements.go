@@ -7,6 +7,8 @@ import (
 	"fmt"
 
 	lib "modernc.org/sqlite/lib"
+
+	"cloudcanvas/shared/event"
 )
 
 // writer is the owner's connection, with what it says often prepared once.
@@ -169,9 +171,19 @@ func (o *Outbox) judge(err error) {
 	if o.probe() != nil {
 		return // a disk that is gone gives pages of zeros: that says nothing of the database
 	}
+	o.condemn(err, suspectPages)
+}
+
+// distrust remembers that a row is not as it was written, though its page can be read: the next start
+// salvages, which tells rows by their marks.
+func (o *Outbox) distrust(i event.Item) {
+	o.condemn(fmt.Errorf("item %d of epoch %s is not as it was committed", i.Seq, i.Epoch), suspectRows)
+}
+
+func (o *Outbox) condemn(err error, suspect string) {
 	o.judging.Do(func() {
 		o.log.Error("the outbox's database is corrupt; the next start salvages what can be read", "folder", o.dir, "problem", err)
-		markSuspect(o.dir)
+		markSuspect(o.dir, suspect)
 		close(o.corrupt)
 	})
 }

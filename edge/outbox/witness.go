@@ -20,6 +20,7 @@ import (
 // missing, empty, or behind it has lost something. It is written at the start, at the end, and every
 // few seconds between; what was committed since is not in it.
 type witness struct {
+	Format    int           `json:"format"`
 	Life      event.Epoch   `json:"life"` // of the database
 	Epochs    []witnessTerm `json:"epochs"`
 	Committed uint64        `json:"committed"`
@@ -67,7 +68,7 @@ func (w witness) terms() (all terms) {
 // bearWitness notes how the buffer stands, where that has changed and not been noted just now.
 func (o *Outbox) bearWitness(now bool) {
 	o.mu.Lock()
-	w := witness{Life: o.life, Committed: o.stats.Committed, Received: o.stats.Received, Dropped: o.stats.Dropped, Waiting: o.stats.Waiting}
+	w := witness{Format: format, Life: o.life, Committed: o.stats.Committed, Received: o.stats.Received, Dropped: o.stats.Dropped, Waiting: o.stats.Waiting}
 	for n, t := range o.terms {
 		if n < len(o.terms)-1 || o.begun {
 			w.Epochs = append(w.Epochs, witnessTerm{t.epoch, t.first})
@@ -149,8 +150,8 @@ func wholeGaps(t terms, committed uint64, owed int64) map[event.Epoch]gap {
 // compare holds the database against what was noted of it, and tells of what it lacks.
 func (o *Outbox) compare(w witness) error {
 	if w.Life != o.life {
-		if w.Committed == 0 {
-			return nil
+		if w.Committed == 0 || o.sameHistory(w) {
+			return nil // the name alone has changed: a flipped bit in it harms nobody
 		}
 		o.missing(w, true, "is not the one that was there", 0, 0)
 		if o.stats.Committed == 0 {
@@ -191,6 +192,15 @@ func (o *Outbox) compare(w witness) error {
 		w.Time.Format(time.RFC3339), w.Committed, o.stats.Committed, text)
 	o.found = append(o.found, t)
 	return o.adopt(a)
+}
+
+func (o *Outbox) sameHistory(w witness) bool {
+	for _, t := range w.terms() {
+		if at := o.terms.find(t.epoch); at < 0 || o.terms[at].first != t.first {
+			return false
+		}
+	}
+	return o.stats.Committed >= w.Committed
 }
 
 // takeOver lets a new database go on with the numbers of one that is gone.

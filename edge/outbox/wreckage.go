@@ -151,7 +151,17 @@ func (w *wreckage) keys() iter.Seq2[string, uint64] {
 	}
 }
 
-// markSuspect makes the next start look at every page.
-func markSuspect(dir string) {
-	_ = os.WriteFile(suspectFile(dir), fmt.Appendln(nil, time.Now().UTC().Format(time.RFC3339)), 0o600)
+// What was found wrong while running.
+const (
+	suspectPages = "pages" // that SQLite could not read: the next start looks at each
+	suspectRows  = "rows"  // that are not as they were written: the next start salvages
+)
+
+func markSuspect(dir, what string) {
+	_ = os.WriteFile(suspectFile(dir), fmt.Appendf(nil, "%s %s\n", what, time.Now().UTC().Format(time.RFC3339)), 0o600)
+}
+
+func suspects(dir, what string) bool {
+	b, err := os.ReadFile(suspectFile(dir))
+	return err == nil && strings.HasPrefix(string(b), what)
 }
