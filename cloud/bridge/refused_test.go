@@ -47,6 +47,22 @@ func TestInventedNumbersOfOneDeviceAreRefusedAndAllElseGoesOn(t *testing.T) {
 	}
 }
 
+// An item that Kafka has, sent under ever other numbers, costs nothing either.
+func TestInventedNumbersOfAKnownItemAreRefusedToo(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	w.mail.send(t, reading("liar", 1))
+	w.receipted("liar", 1)
+	const invented = 300
+	for range invented {
+		w.mail.send(t, under(reading("liar", 1), epoch, rand.Uint64()|1<<40))
+	}
+	eventually(t, "all are acknowledged", func() bool { return w.mail.acknowledged() == invented+1 })
+	if s := w.statusOf("liar"); s.Refused["ahead"] != invented || s.Known != 0 || s.Highest != 1 {
+		t.Errorf("%+v", s)
+	}
+}
+
 func TestWhatIsRefusedComesAgainAndIsTaken(t *testing.T) {
 	w := newWorld(t)
 	w.cfg.StoreBytesPerDay = 1 << 20
