@@ -34,6 +34,10 @@ func (s *shift) admit(b *batch, l *letter, id identity) bool {
 		b.counts.duplicates++
 		return false
 	}
+	if full != boundNone {
+		s.refuse(id.edge, full)
+		return false
+	}
 	if _, _, found := s.ids.find(id.edge, k); found {
 		s.ids.put(id.edge, id.epoch, k)
 		b.pending[id] = true
@@ -41,10 +45,7 @@ func (s *shift) admit(b *batch, l *letter, id identity) bool {
 		b.counts.known++
 		return false
 	}
-	if full == boundNone {
-		full = s.roomFor(l)
-	}
-	if full != boundNone {
+	if full = s.roomFor(l); full != boundNone {
 		s.refuse(id.edge, full)
 		return false
 	}
@@ -55,10 +56,11 @@ func (s *shift) admit(b *batch, l *letter, id identity) bool {
 func (s *shift) disagree(b *batch, l *letter, id identity, stands known) {
 	b.counts.conflicts++
 	b.conflicts = append(b.conflicts, conflicting{id, stands})
-	if s.book.newerProgram(id.edge) {
-		s.Logger.Warn("an item came under a number under which Kafka has another; its edge is told, and begins a new epoch",
+	if s.book.tell(id.edge, boundNumber) {
+		s.Logger.Warn("items of an edge come under numbers under which Kafka has others: its buffer went back in time, or another device has a copy of it; it is told and begins a new epoch, or with an earlier program they go to the DLQ",
 			"edge", id.edge, "epoch", id.epoch, "seq", id.seq, "came", l.item.ID, "there", stands.id)
-	} else if !s.poison.has(sha256.Sum256(l.Payload)) {
+	}
+	if !s.book.newerProgram(id.edge) && !s.poison.has(sha256.Sum256(l.Payload)) {
 		b.addPoison(s, l, l.Payload, &l.item, Conflict{id.seq, id.epoch, stands.id.String()})
 	}
 }

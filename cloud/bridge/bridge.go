@@ -8,7 +8,8 @@
 //	                                                          └────▶ checkpoints ──▶ Kafka
 //
 // A message is acknowledged only when Kafka has what was in it (or the object store, for a part). An
-// item that comes again is recognised by its number. What was seen is remembered in Kafka itself: a
+// item that comes again is recognised by its number, and by its id as far back as ids remember them: a
+// buffer that went back in time gives numbers out anew. What was seen is remembered in Kafka itself: a
 // checkpoint says what there was up to some offsets, and the log says the rest. So after a crash, and
 // after a write whose outcome is unknown, the bridge reads the log from the checkpoint on.
 package bridge

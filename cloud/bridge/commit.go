@@ -122,7 +122,7 @@ func (s *shift) place(ctx context.Context, b *batch, l *letter) error {
 	}
 	b.counts.parts++
 	a := s.parts.items[id]
-	if a == nil || a.cut != cutOf(&l.item) { // begun anew by a later part of this batch
+	if a == nil || a.spent || a.cut != cutOf(&l.item) { // given up, or begun anew by a later part of this batch
 		s.remove(ctx, cutOf(&l.item).key(l.item.Attrs.Part))
 		return nil
 	}
@@ -157,6 +157,7 @@ func (s *shift) place(ctx context.Context, b *batch, l *letter) error {
 		if item.Data == nil {
 			item.Data = []byte(item.ID.String()) // too large to be looked at: there are only its name and the reason
 		}
+		a.spent = true
 		s.book.lose(a.cut)
 		b.addPoison(s, l, item.Data, &item, err)
 		return nil

@@ -120,11 +120,13 @@ func TestItemThatIsSentAgainUnderANewNumberIsNotWrittenTwice(t *testing.T) {
 			w.receipted("mast", 5)
 			restart(w)
 			// No receipt may cover the new numbers before a checkpoint does: the log will never tell of them.
+			w.post.mu.Lock()
 			w.post.check = func(edge string, r event.Receipt) {
 				if r.Epoch == "e2" && w.savedThrough(edge, "e2") < min(r.Through, 5) {
 					t.Errorf("a receipt through %d of numbers that no checkpoint has", r.Through)
 				}
 			}
+			w.post.mu.Unlock()
 			for seq := uint64(1); seq <= 5; seq++ {
 				w.mail.send(t, under(reading("mast", seq), "e2", seq))
 			}

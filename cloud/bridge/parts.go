@@ -86,6 +86,7 @@ type assembly struct {
 	left  int        // parts that are not
 	bytes int64      // of the parts in the store; those from a former life are taken for usual ones
 	came  int64      // of those that came in this one
+	spent bool       // it came to nothing: its parts go when the batch is settled
 	place *list.Element
 	moved time.Time // when something of it last came
 }
@@ -301,6 +302,10 @@ func (p *parts) whole(ctx context.Context, a *assembly) (event.Item, error) {
 	i := a.first
 	i.Kind = i.Attrs.PartOf
 	i.Attrs.Part, i.Attrs.Parts, i.Attrs.PartOf = 0, 0, ""
+	tooLarge := fmt.Errorf("%w: more than %d bytes in %d parts (bridge.item_bytes)", event.ErrTooLarge, p.most, len(a.data))
+	if p.tooLarge(a) {
+		return i, tooLarge
+	}
 	for n := range a.data {
 		piece := a.data[n]
 		if piece == nil {
@@ -312,7 +317,7 @@ func (p *parts) whole(ctx context.Context, a *assembly) (event.Item, error) {
 		}
 		if int64(len(i.Data)+len(piece)) > p.most {
 			i.Data = nil
-			return i, fmt.Errorf("%w: more than %d bytes in %d parts (bridge.item_bytes)", event.ErrTooLarge, p.most, len(a.data))
+			return i, tooLarge
 		}
 		if i.Data == nil { // at once, in the size that it will have: parts are alike but for the last
 			i.Data = make([]byte, 0, min(int64(len(piece))*int64(len(a.data)), p.most))

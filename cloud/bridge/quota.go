@@ -21,6 +21,7 @@ const (
 	boundStore  bound = "store"  // its bytes of the day in the store are used up
 	boundParts  bound = "parts"  // not refused: the oldest of its unfinished items go
 	boundAge    bound = "age"    // the same, for their age
+	boundNumber bound = "number" // not refused for room: its number is another item's
 	boundMemory bound = "memory" // not refused: what was known of it had to go
 )
 

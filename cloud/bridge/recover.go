@@ -108,7 +108,7 @@ func (s *shift) recallPoison(ctx context.Context) error {
 // last numbers: so many records of each partition, as far as they come within that time.
 const (
 	recalledItems    = 256
-	recallItemsTakes = time.Second
+	recallItemsTakes = 500 * time.Millisecond
 	recallsAtOnce    = 4
 )
 

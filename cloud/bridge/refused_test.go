@@ -48,6 +48,22 @@ func TestInventedNumbersOfOneDeviceAreRefusedAndAllElseGoesOn(t *testing.T) {
 	}
 }
 
+// An item that Kafka has, sent under ever other numbers, costs nothing either.
+func TestInventedNumbersOfAKnownItemAreRefusedToo(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	w.mail.send(t, reading("liar", 1))
+	w.receipted("liar", 1)
+	const invented = 300
+	for range invented {
+		w.mail.send(t, under(reading("liar", 1), epoch, rand.Uint64()|1<<40))
+	}
+	eventually(t, "all are acknowledged", func() bool { return w.mail.acknowledged() == invented+1 })
+	if s := w.statusOf("liar"); s.Refused["ahead"] != invented || s.Known != 0 || s.Highest != 1 {
+		t.Errorf("%+v", s)
+	}
+}
+
 func TestWhatIsRefusedComesAgainAndIsTaken(t *testing.T) {
 	w := newWorld(t)
 	w.cfg.StoreBytesPerDay = 1 << 20
@@ -113,13 +129,16 @@ func TestItemOverItsBytesIsADeadLetterThatNamesTheLimit(t *testing.T) {
 	w.cfg.ItemBytes = 1 << 20
 	w.start()
 	parts := inParts(item("mast", 1, event.Tile, make([]byte, 4<<20)), 300<<10)
-	w.mail.send(t, parts[:4]...)
+	w.mail.send(t, parts[:8]...) // in one batch or several
 	eventually(t, "it is set aside", func() bool { return len(w.log.records(event.DLQTopic)) == 1 })
 	if reason := header(w.log.records(event.DLQTopic)[0], deadletter.HeadReason); !strings.Contains(reason, fmt.Sprint(1<<20)) || !strings.Contains(reason, "bridge.item_bytes") {
 		t.Errorf("the reason is %q", reason)
 	}
 	w.mail.send(t, readings("vessel", 1, 3)...)
 	w.receipted("vessel", 3)
+	if n := len(w.log.records(event.DLQTopic)); n != 1 {
+		t.Errorf("%d dead letters", n)
+	}
 }
 
 func TestCheckpointsThatFailAreToldByReadiness(t *testing.T) {

@@ -186,8 +186,8 @@ func (k *Console) heardStatus(ctx context.Context, m broker.Message) {
 		return
 	}
 	s.Edge = edge
-	s.Version = cut(s.Version, maxName)
 	k.troubles.hear(s)
+	s.Version = cut(s.Version, maxName)
 	if err := k.fold.status(ctx, s); err != nil && ctx.Err() == nil && !k.Disk.Blames(err) {
 		k.Logger.Warn("an edge's status is not noted", telemetry.Edge, edge, telemetry.Err, err)
 	}

@@ -201,7 +201,9 @@ func (f *fleet) item(ctx context.Context, c *broker.MQTT, n int, seq uint64) err
 	data := make([]byte, f.Bytes)
 	copy(data, fmt.Sprintf(`{"simulated":%d}`, seq))
 	now := time.Now().UTC()
-	i := event.Item{ID: ulid.MustNew(ulid.Timestamp(now), rand.Reader), Edge: f.edge(n), Epoch: f.epoch, Seq: seq, Kind: event.Reading, Stream: "fleet",
+	// An item that goes again keeps its id: by it the bridge knows that it is the same.
+	id := event.Sum(fmt.Appendf(nil, "%s %s %d", f.edge(n), f.epoch, seq))
+	i := event.Item{ID: ulid.ULID(id[:16]), Edge: f.edge(n), Epoch: f.epoch, Seq: seq, Kind: event.Reading, Stream: "fleet",
 		Subject: "fleet", Time: now, Priority: event.Normal, Type: "application/octet-stream", SHA256: event.Sum(data), Data: data}
 	payload, err := i.MarshalMQTT()
 	if err != nil {
