@@ -68,6 +68,7 @@ type Outbox struct {
 
 	reading sync.Mutex // of Fresh
 	backlog *backlog   // what waited when the outbox was opened; nil once all is given out
+	chunk   int        // freshAtOnce
 
 	freedThrough []event.Range // above the watermark, by the last receipt
 	behind       []string      // streams whose last transaction stopped dropping short of a quota; the owner's
@@ -145,6 +146,7 @@ func Open(dir, edge string, c Config, log *slog.Logger) (_ *Outbox, err error) {
 }
 
 func (o *Outbox) start() (err error) {
+	o.chunk = freshAtOnce
 	if err = o.load(); err != nil {
 		return err
 	}
@@ -155,7 +157,7 @@ func (o *Outbox) start() (err error) {
 		return err
 	}
 	if o.stats.Waiting > 0 {
-		o.backlog = &backlog{through: o.stats.Committed}
+		o.backlog = &backlog{through: o.stats.Committed, few: fewEnough}
 		o.wake <- struct{}{}
 	}
 	o.ballast.keep(o.log)
