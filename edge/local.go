@@ -17,6 +17,7 @@ type local struct {
 	readings *broker.MQTT // nil where they are not taken
 	frames   *broker.MQTT // likewise
 	seen     *seenReadings
+	drops    *brokerDrops
 	*detect.Announcer
 }
 
@@ -44,7 +45,10 @@ func (a *Agent) dialLocal(ctx context.Context, c Local) (_ *local, err error) {
 		return nil, fmt.Errorf("connect to the local broker: %w", err)
 	}
 	l.Announcer = detect.NewAnnouncer(l.client, a.stats, 0, a.log)
-	l.seen = newSeenReadings()
+	l.seen, l.drops = newSeenReadings(), &brokerDrops{log: a.log}
+	if l.embedded == nil {
+		l.client.Subscribe(droppedTopic, 0, l.drops.hear)
+	}
 	if a.config.Sensors.Enabled {
 		l.readings, err = broker.DialMQTT(ctx, intakeOptions(url, id+"-readings", c, l.seen.session, a.log))
 	}
@@ -85,8 +89,12 @@ func (a *Agent) stats() any {
 	for name, count := range a.messages {
 		messages[name] = count()
 	}
+	dropped := int64(0)
+	if a.local != nil && a.local.drops != nil {
+		dropped = a.local.drops.all.Load()
+	}
 	return map[string]any{"edge": a.config.Edge, "version": a.parts.Version, "outbox": a.box.Stats(), "epochs": a.box.Epochs(), "troubles": a.box.Troubles(), "uplink": a.uplink.Next(statsNext),
-		"quarantined": a.Quarantined(), "shed": a.lost.count.Load(), "cameras": a.cameraStates(), "streams": a.streams(), "messages": messages, "power": a.power.State()}
+		"quarantined": a.Quarantined(), "shed": a.lost.count.Load(), "cameras": a.cameraStates(), "streams": a.streams(), "messages": messages, "broker_dropped": dropped, "power": a.power.State()}
 }
 
 // localLanes connects the local broker where there is one, and lays lanes for what comes over it.

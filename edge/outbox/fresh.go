@@ -10,8 +10,12 @@ import (
 	"cloudcanvas/shared/event"
 )
 
-// freshAtOnce bounds what one call of Fresh gives.
-const freshAtOnce = 4096
+// freshAtOnce bounds what one call of Fresh gives; fewEnough is how many rows of one priority are found by
+// the index and sorted: more are met by going through all rows in their order.
+const (
+	freshAtOnce = 4096
+	fewEnough   = 16 << 10
+)
 
 const refColumns = "seq, priority, kind, stream, rung, value, bytes, committed"
 
@@ -22,6 +26,7 @@ type backlog struct {
 	rows     *sql.Rows
 	priority event.Priority // that is being read; all of what is more urgent is given
 	any      bool           // one is being read
+	few      int            // fewEnough
 }
 
 func (b *backlog) close() {
@@ -57,10 +62,6 @@ func (b *backlog) next(db *sql.DB, most int) (refs []event.Ref, err error) {
 	return refs, nil
 }
 
-// fewEnough is how many rows of one priority are found by the index and sorted; more are met by going
-// through all rows in their order.
-const fewEnough = 16 << 10
-
 // begin opens the next priority of which something waits.
 func (b *backlog) begin(db *sql.DB) (more bool, err error) {
 	var next sql.NullInt64
@@ -72,11 +73,11 @@ func (b *backlog) begin(db *sql.DB) (more bool, err error) {
 		return false, err
 	}
 	var n int
-	if err := db.QueryRow("SELECT count(*) FROM (SELECT 1 FROM items WHERE priority=? LIMIT ?)", next.Int64, fewEnough+1).Scan(&n); err != nil {
+	if err := db.QueryRow("SELECT count(*) FROM (SELECT 1 FROM items WHERE priority=? LIMIT ?)", next.Int64, b.few+1).Scan(&n); err != nil {
 		return false, err
 	}
 	by := "INDEXED BY items_worth"
-	if n > fewEnough {
+	if n > b.few {
 		by = "NOT INDEXED"
 	}
 	b.rows, err = db.Query("SELECT "+refColumns+" FROM items "+by+" WHERE priority=? AND seq<=? ORDER BY seq", next.Int64, b.through)
@@ -114,7 +115,7 @@ func (o *Outbox) Fresh() []event.Ref {
 			}
 		}
 	}
-	n := min(len(refs), freshAtOnce)
+	n := min(len(refs), o.chunk)
 	if refs, o.fresh = refs[:n:n], refs[n:]; len(rest) > 0 {
 		o.fresh = append(slices.Clip(o.fresh), rest...)
 	} else if len(o.fresh) == 0 {
@@ -122,8 +123,8 @@ func (o *Outbox) Fresh() []event.Ref {
 	}
 	more := len(o.fresh) > 0
 	o.mu.Unlock()
-	if n < freshAtOnce && o.backlog != nil {
-		old, err := o.backlog.next(o.db, freshAtOnce-n)
+	if n < o.chunk && o.backlog != nil {
+		old, err := o.backlog.next(o.db, o.chunk-n)
 		refs = append(refs, old...)
 		if err != nil { // begin anew: what is given twice is sent once
 			o.judge(err)
@@ -135,7 +136,7 @@ func (o *Outbox) Fresh() []event.Ref {
 			o.backlog.any = false
 			time.AfterFunc(time.Second, o.stir)
 			return refs
-		} else if len(old) < freshAtOnce-n {
+		} else if len(old) < o.chunk-n {
 			o.backlog.close()
 			o.backlog, o.unreadable = nil, false
 		}

@@ -9,6 +9,12 @@ import (
 
 // TestABacklogIsGivenOldestFirstAndWhatComesMeanwhileAfterIt has more than one chunk of each priority.
 func TestABacklogIsGivenOldestFirstAndWhatComesMeanwhileAfterIt(t *testing.T) {
+	for name, few := range map[string]int{"by the index": 1000, "by the rows": 10} {
+		t.Run(name, func(t *testing.T) { backlogInOrder(t, few) })
+	}
+}
+
+func backlogInOrder(t *testing.T, few int) {
 	dir := t.TempDir()
 	o := open(t, dir, DefaultConfig())
 	put := func(n int, first int) {
@@ -26,10 +32,11 @@ func TestABacklogIsGivenOldestFirstAndWhatComesMeanwhileAfterIt(t *testing.T) {
 			drafts = drafts[k:]
 		}
 	}
-	const before = 3 * (freshAtOnce + 100)
+	const before, chunk = 900, 100
 	put(before, 0)
 	o.Close()
 	o = open(t, dir, DefaultConfig())
+	o.chunk, o.backlog.few = chunk, few
 	last := map[event.Priority]uint64{}
 	given := 0
 	for round := 0; ; round++ {
@@ -56,7 +63,8 @@ func TestABacklogIsGivenOldestFirstAndWhatComesMeanwhileAfterIt(t *testing.T) {
 func TestAnUrgentItemDoesNotWaitForABacklog(t *testing.T) {
 	dir := t.TempDir()
 	o := open(t, dir, DefaultConfig())
-	drafts := make([]Draft, 3*freshAtOnce)
+	const chunk = 100
+	drafts := make([]Draft, 3*chunk)
 	for i := range drafts {
 		drafts[i] = draft(i)
 	}
@@ -65,6 +73,7 @@ func TestAnUrgentItemDoesNotWaitForABacklog(t *testing.T) {
 	}
 	o.Close()
 	o = open(t, dir, DefaultConfig())
+	o.chunk = chunk
 	o.Fresh()
 	alert := draft(1)
 	alert.Kind, alert.Priority = event.Alert, event.Urgent

@@ -71,6 +71,7 @@ type Outbox struct {
 	reading    sync.Mutex // of Fresh
 	backlog    *backlog   // what waited when the outbox was opened; nil once all is given out
 	unreadable bool       // the last look at it failed
+	chunk      int        // freshAtOnce
 
 	receiving        sync.Mutex                    // one receipt at a time
 	freedAbove       map[event.Epoch][]event.Range // above the watermark, by the last receipt of each epoch
@@ -119,6 +120,7 @@ func (o *Outbox) segmentFolder() string { return filepath.Join(o.dir, "segments"
 func suspectFile(dir string) string { return filepath.Join(dir, "suspect") }
 
 func (o *Outbox) start(p *opening, w *wreckage) (err error) {
+	o.chunk = freshAtOnce
 	if err = o.load(); err != nil {
 		return err
 	}
@@ -141,7 +143,7 @@ func (o *Outbox) start(p *opening, w *wreckage) (err error) {
 		return err
 	}
 	if o.stats.Waiting > 0 {
-		o.backlog = &backlog{through: o.stats.Committed}
+		o.backlog = &backlog{through: o.stats.Committed, few: fewEnough}
 		o.wake <- struct{}{}
 	}
 	o.ballast.keep(o.log)

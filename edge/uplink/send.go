@@ -99,7 +99,7 @@ func (u *Uplink) send(ctx context.Context, p schedule.Part, at *place, up <-chan
 		return item, false, held
 	}
 	if err != nil {
-		at.leave(false)
+		at.leave(!u.box.Waits(p.Seq)) // one that waits no more holds nobody back
 		return item, true, err
 	}
 	if u.link.Up() != up {

@@ -104,6 +104,10 @@ func (s *Scheduler) Failed(now time.Time, p Part, own bool) (passed bool) {
 		return false
 	}
 	i.flying--
+	if !s.box.Waits(p.Seq) { // received or dropped meanwhile: nobody waits for it
+		s.letGo(i)
+		return false
+	}
 	wait := now.Add(retry << min(i.entry.tried(), mostDoublings))
 	c := s.of(&i.entry)
 	if c != nil && c.key.order == OldestFirst && own && i.entry.fault() >= mostFaults {
