@@ -67,7 +67,7 @@ func (k Kafka) Scan(ctx context.Context, topic string, partition int, handle fun
 
 // entryOf reads a record's item. Foreign headers, as of dead letters, are no fault.
 func entryOf(r broker.Record) Entry {
-	e := Entry{Topic: r.Topic, Key: string(r.Key), Partition: r.Partition, Offset: r.Offset}
+	e := Entry{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Key: r.Key}
 	e.Item, e.Err = r.Item()
 	for _, h := range r.Headers {
 		if strings.EqualFold(h.Key, reasonHeader) {

@@ -46,8 +46,7 @@ type Mosaic struct {
 	serial   int
 	open     map[key]*record
 	finished map[key]finished
-	taken    map[string]key // folders of announced products
-	former   map[string]key // products that stand under keys without an edge
+	places   places
 	progress progress
 }
 
@@ -66,7 +65,7 @@ func New(cfg Config, parts Parts) (*Mosaic, error) {
 	if parts.Objects == nil {
 		parts.Objects = noObjects{}
 	}
-	return &Mosaic{cfg: cfg, Parts: parts, open: map[key]*record{}, finished: map[key]finished{}, taken: map[string]key{}, former: map[string]key{}, progress: newProgress()}, nil
+	return &Mosaic{cfg: cfg, Parts: parts, open: map[key]*record{}, finished: map[key]finished{}, places: newPlaces(), progress: newProgress()}, nil
 }
 
 // How often the mosaic looks whether something is due, and writes down how far it is.
