@@ -10,10 +10,10 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"cloudcanvas/shared/attempt"
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/edge/outbox"
 	"cloudcanvas/edge/screen"
+	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/raster"

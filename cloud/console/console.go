@@ -38,6 +38,7 @@ type Parts struct {
 	Metrics  prometheus.Registerer
 	Gatherer prometheus.Gatherer // shown on /metrics
 	Step     func()              // called as long as the console moves; for a watchdog
+	Disk     Disk                // under its own files; nil: it is never to blame
 }
 
 // Console serves pages and APIs. Close it.
@@ -72,6 +73,9 @@ func New(ctx context.Context, c Config, p Parts) (_ *Console, err error) {
 	if p.Step == nil {
 		p.Step = func() {}
 	}
+	if p.Disk == nil {
+		p.Disk = noDisk{}
+	}
 	k := &Console{Parts: p, config: c, started: time.Now(), now: time.Now, look: lookEvery, stopping: make(chan struct{}), telling: make(chan struct{}, storiesAtOnce)}
 	k.notices = newNotices(k.started)
 	k.guard = &guard{config: c, origins: http.NewCrossOriginProtection(), now: k.now, refuse: k.refuse}
@@ -99,6 +103,7 @@ func New(ctx context.Context, c Config, p Parts) (_ *Console, err error) {
 	if k.audit, err = openAudit(c.Data, p.Logger); err != nil {
 		return nil, err
 	}
+	k.audit.disk = p.Disk
 	if err := os.MkdirAll(p.Products, 0o755); err != nil {
 		return nil, fmt.Errorf("open the folder of products: %w", err)
 	}
@@ -119,7 +124,7 @@ func New(ctx context.Context, c Config, p Parts) (_ *Console, err error) {
 	k.cluster = &clusterView{log: p.Log, group: p.Group, device: p.Device, index: k.index}
 	k.models = &modelsView{models: p.Models, last: []Model{}}
 	k.device = &deviceLink{device: p.Device}
-	k.fold = fold{index: k.index, objects: p.Objects, attempts: p.Attempts, tell: k.tell, passed: k.passed}
+	k.fold = fold{index: k.index, disk: k.Disk, objects: p.Objects, attempts: p.Attempts, tell: k.tell, passed: k.passed}
 	return k, nil
 }
 
@@ -178,7 +183,7 @@ func (k *Console) heardStatus(ctx context.Context, m broker.Message) {
 	}
 	s.Edge = edge
 	s.Version = cut(s.Version, maxName)
-	if err := k.fold.status(ctx, s); err != nil && ctx.Err() == nil {
+	if err := k.fold.status(ctx, s); err != nil && ctx.Err() == nil && !k.Disk.Blames(err) {
 		k.Logger.Warn("an edge's status is not noted", telemetry.Edge, edge, telemetry.Err, err)
 	}
 }

@@ -22,6 +22,7 @@ import (
 // a page must not stand still for one bad record.
 type fold struct {
 	*index
+	disk     Disk
 	objects  Objects
 	attempts *attempt.Ledger
 	tell     func(...Notice)
@@ -124,6 +125,9 @@ func (b *batch) take(r broker.Record) error {
 	case event.Ack:
 		return b.drops(i, heard)
 	case event.Result:
+		if fresh, err := b.fresh(i.ID); !fresh {
+			return err
+		}
 		if i.Attrs.Scene != "" {
 			return b.tileResult(i, heard)
 		}

@@ -39,6 +39,7 @@ type Parts struct {
 	Objects  Objects // may be nil where all data is inline
 	Store    Store
 	Artist   Artist                // may be nil: snapshots stay as they came
+	Disk     Disk                  // may be nil: no disk is to blame
 	Dead     Dead                  // may be nil: what is set aside is told in the log alone
 	Attempts *attempt.Ledger       // of this process; nil: a record that kills it kills it again
 	Metrics  prometheus.Registerer // may be nil
@@ -73,6 +74,9 @@ func New(cfg Config, parts Parts) (*Mosaic, error) {
 	}
 	if parts.Objects == nil {
 		parts.Objects = noObjects{}
+	}
+	if parts.Disk == nil {
+		parts.Disk = noDisk{}
 	}
 	if parts.Dead == nil {
 		parts.Dead = noDead{}

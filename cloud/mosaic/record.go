@@ -20,13 +20,13 @@ type record struct {
 	complete        bool            // … and nothing was missing
 	look            time.Time       // not before: whether a camera's record is done
 	again           time.Time       // not before: the last try failed
+	tries           int             // in a row that failed, a disk's refusals aside
 	holds           map[place]int64 // the first entry of each partition that it was made of
 	traces          []traced        // of items that are in no publication yet
 	manifest        string          // file of the manifest's bytes
 	face            Entry           // what stands for it among the dead letters: the manifest, or the first entry; without data
 	writing         bool            // its product is being made: it must not be touched
 	pending         []Entry         // came meanwhile
-	tries           int             // that failed since the last publication
 	context         string          // trace context of the manifest, or of the first item that had one
 }
 

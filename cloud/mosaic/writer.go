@@ -143,6 +143,10 @@ func (m *Mosaic) publish(ctx context.Context, k key, r *record, now time.Time) {
 		r.dirty, r.published, r.complete = false, true, true
 		return
 	}
+	if m.Disk.Err() != nil {
+		r.again = now.Add(diskAgain)
+		return
+	}
 	if !m.writers.room(k) {
 		return // it stays ripe
 	}
@@ -219,10 +223,7 @@ func (m *Mosaic) settle(ctx context.Context, w *writing) error {
 		r.close()
 		return nil
 	case w.err != nil:
-		r.tries++
-		wait := min(5*time.Second<<min(r.tries-1, 10), 5*time.Minute)
-		r.again = time.Now().Add(wait)
-		m.Log.Error("publishing failed, trying again", "kind", k.kind, "name", k.name, "again_in", wait, "error", w.err)
+		m.failed(ctx, k, r, w.err, time.Now())
 	default:
 		p := w.product
 		r.dirty, r.published, r.complete, r.tries = false, true, p.Complete, 0
@@ -294,7 +295,7 @@ func (m *Mosaic) make(ctx context.Context, k key, r *record, now time.Time) (p P
 		p, err = r.camera.Write(draft.Dir(), m.Artist, m.cfg.AnnotateScore)
 	}
 	if err != nil {
-		return p, err
+		return p, m.faultOf(err)
 	}
 	p.Folder, p.Seconds = folder, now.Sub(r.opened).Seconds()
 	if p.Files, err = filesOf(draft.Dir()); err != nil {
@@ -302,11 +303,11 @@ func (m *Mosaic) make(ctx context.Context, k key, r *record, now time.Time) (p P
 	}
 	of, err := ulid.ParseStrict(p.Of)
 	if err != nil {
-		return p, fmt.Errorf("the id of %s: %w", k.name, err)
+		return p, own{fmt.Errorf("the id of %s: %w", k.name, err)}
 	}
 	item, err := p.item(of, now)
 	if err != nil {
-		return p, err
+		return p, own{err}
 	}
 	item.Attrs.TraceParent = r.context
 	if ctx.Err() != nil { // it was given up, or all of it is to stop

@@ -28,6 +28,8 @@ type job struct {
 	poison   *Poison
 	alone    bool // nothing else is in hand, of any partition
 	times    times
+	turn     *turn  // in taking memory; nil: it is alone
+	giveBack func() // the memory of image; nil: it has none
 }
 
 // Poison is why an entry can't be worked on.
@@ -66,6 +68,7 @@ func (w *Worker) prepare(ctx context.Context, j *job) error {
 func (w *Worker) study(ctx context.Context, j *job) error {
 	j.times.decode.from = time.Now()
 	defer func() { j.times.decode.to = time.Now() }()
+	defer j.turn.pass(ctx) // also of one that needs no memory
 	if j.entry.Err != nil {
 		j.poison = poison(stageConsume, "Unreadable", j.entry.Err)
 		return nil
@@ -87,11 +90,11 @@ func (w *Worker) study(ctx context.Context, j *job) error {
 		j.poison = poison(stageConvert, "WrongDigest", fmt.Errorf("%w: %d bytes of %s %s, promised %s", event.ErrDigest, len(data), item.Kind, item.ID, item.SHA256))
 		return nil
 	}
-	if err := w.decode(ctx, j, data); err != nil {
+	if err := w.admit(ctx, j, data); err != nil || j.poison != nil {
 		return err
 	}
-	if j.poison != nil {
-		return nil
+	if err := w.decode(ctx, j, data); err != nil || j.poison != nil {
+		return err
 	}
 	j.route, err = w.Models.Pick(item, &j.image)
 	if err != nil {

@@ -104,6 +104,7 @@ func (p *loop) give(n int) {
 func (p *loop) read(ctx context.Context, from int64, jobs chan<- *job, stages *errgroup.Group) error {
 	reading, cancel := whileOpen(ctx, p.stop)
 	defer cancel()
+	turn := firstTurn()
 	err := p.Queue.Read(reading, p.partition, from, func(entries []Entry) error {
 		for _, e := range entries {
 			if e.Offset < from { // a log hands out whole batches, which may begin earlier
@@ -122,7 +123,8 @@ func (p *loop) read(ctx context.Context, from int64, jobs chan<- *job, stages *e
 			if err := p.begin(reading, e.Offset); err != nil {
 				return err
 			}
-			j := &job{entry: e, ready: make(chan struct{})}
+			turn = turn.after()
+			j := &job{entry: e, ready: make(chan struct{}), turn: turn}
 			stages.Go(func() error {
 				err := p.prepare(reading, j)
 				switch {

@@ -24,6 +24,7 @@ import (
 
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/shared/attempt"
+	"cloudcanvas/shared/budget"
 	"cloudcanvas/shared/config"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/trace"
@@ -36,6 +37,7 @@ type Parts struct {
 	Dead        Dead
 	Objects     Objects // may be nil where all data is inline
 	Decoder     Decoder
+	Memory      *budget.Bytes // of all decoders of the process; nil: without bound
 	Models      *Shelf
 	Leases      Leases
 	Assignments Assignments

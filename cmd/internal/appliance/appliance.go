@@ -20,6 +20,8 @@ import (
 	"cloudcanvas/edge"
 	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/budget"
+	"cloudcanvas/shared/disk"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
@@ -48,6 +50,7 @@ type Appliance struct {
 	attempts *attempt.Ledger // of all of it: Go writes one crash report
 	mqtt     *broker.EmbeddedMQTT
 	log      *broker.EmbeddedKafka
+	disks    *disk.Set
 	parts    []*cloud.Cloud
 	group    *errgroup.Group
 	ctx      context.Context
@@ -69,7 +72,10 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 	if a.mqtt, err = broker.EmbedMQTT(broker.EmbedMQTTOptions{Log: o.Log}); err != nil {
 		return nil, err
 	}
-	if a.log, err = broker.EmbedKafka(filepath.Join(o.Work, "kafka"), broker.EmbedKafkaOptions{Log: o.Log}); err != nil {
+	if a.disks, err = cloud.NewDisks(o.Log, o.Metrics); err != nil {
+		return nil, err
+	}
+	if a.log, err = broker.EmbedKafka(filepath.Join(o.Work, "kafka"), broker.EmbedKafkaOptions{Log: o.Log, Disk: a.disks.Of(o.Work)}); err != nil {
 		return nil, err
 	}
 	o.Cloud.MQTT.URL, o.Cloud.Kafka.Brokers = a.mqtt.URL(), a.log.Brokers()
@@ -80,6 +86,7 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 	if a.attempts, err = o.Edge.OpenAttempts(o.Log); err != nil {
 		return nil, err
 	}
+	memory := budget.New(max(o.Cloud.DecodeBytes, o.Edge.DecodeBytes)) // of one process
 	space, err := local.OpenSpace(filepath.Join(o.Work, "coordinator"))
 	if err != nil {
 		return nil, err
@@ -96,8 +103,7 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 		if err != nil {
 			return nil, err
 		}
-		c.Attempts = a.attempts
-		c.Coord, c.Opened = space.Coordinator(role.id), a.opened
+		c.Coord, c.Opened, c.Disks, c.Memory, c.Attempts = space.Coordinator(role.id), a.opened, a.disks, memory, a.attempts
 		a.parts = append(a.parts, c)
 		a.Kafka = c.Kafka
 		a.group.Go(func() error {
@@ -107,7 +113,7 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 			return nil
 		})
 	}
-	a.Agent, err = edge.Open(a.ctx, o.Edge, edge.Parts{Models: o.Models, Version: o.Version, Log: o.Log, Metrics: o.Metrics, Done: o.Finished, Attempts: a.attempts})
+	a.Agent, err = edge.Open(a.ctx, o.Edge, edge.Parts{Models: o.Models, Version: o.Version, Log: o.Log, Metrics: o.Metrics, Memory: memory, Done: o.Finished, Attempts: a.attempts})
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +131,7 @@ func (a *Appliance) serveConsole(o Options, space *local.Space) error {
 	if err != nil {
 		return err
 	}
-	c.Coord, c.Attempts = space.Coordinator("console"), a.attempts
+	c.Coord, c.Disks, c.Attempts = space.Coordinator("console"), a.disks, a.attempts
 	a.parts = append(a.parts, c)
 	a.group.Go(func() error {
 		err := c.Console(a.ctx, cloud.ConsoleOptions{Device: device{a, o.Edge.Edge}, Version: o.Version, Gatherer: o.Gatherer, Ready: o.ConsoleReady})
@@ -173,6 +179,9 @@ func (a *Appliance) Reports() []infer.Report {
 
 // Failed is closed when a part of the appliance has failed; Stop then gives the reason.
 func (a *Appliance) Failed() <-chan struct{} { return a.ctx.Done() }
+
+// Ready says why the appliance can't keep what comes in, or nil.
+func (a *Appliance) Ready() error { return a.disks.Err() }
 
 // Stop ends everything and gives the first failure, if there was one.
 func (a *Appliance) Stop() error {
