@@ -22,7 +22,11 @@ import (
 	"cloudcanvas/cloud/store"
 	"cloudcanvas/cloud/worker"
 	workernative "cloudcanvas/cloud/worker/native"
+	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/budget"
+	"cloudcanvas/shared/disk"
+	"cloudcanvas/shared/durable"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
@@ -43,7 +47,12 @@ type Cloud struct {
 	Kafka *broker.Kafka
 	Coord coord.Coordinator // nil for processes that need none
 	Store *store.Store
-	Trace *trace.Tracer // nil: nobody hears of spans
+	Disks *disk.Set // that it writes to
+	// Memory is what all decoders of the process may take; parts of one process share it.
+	Memory *budget.Bytes
+	Trace  *trace.Tracer // nil: nobody hears of spans
+	// Attempts is the process's ledger where several roles share it; nil: each opens its own.
+	Attempts *attempt.Ledger
 	// Opened hears which engine runs each model that a worker opens. May be nil.
 	Opened func(infer.Report)
 }
@@ -80,7 +89,13 @@ func Dial(ctx context.Context, c Config, id string, log *slog.Logger, metrics pr
 		s.Close()
 		return nil, err
 	}
-	return &Cloud{Config: c, ID: id, Log: log, Metrics: metrics, Progress: progress, Kafka: k, Store: s, Trace: t}, nil
+	disks, err := NewDisks(log, metrics)
+	if err != nil {
+		k.Close()
+		s.Close()
+		return nil, err
+	}
+	return &Cloud{Config: c, ID: id, Log: log, Metrics: metrics, Progress: progress, Kafka: k, Store: s, Disks: disks, Memory: budget.New(c.DecodeBytes), Trace: t}, nil
 }
 
 func (c *Cloud) awaitTopics(ctx context.Context) error {
@@ -113,6 +128,7 @@ func (c *Cloud) Close() {
 	}
 	c.Kafka.Close()
 	c.Store.Close()
+	c.Disks.Close()
 	c.Trace.Close()
 }
 
@@ -133,13 +149,13 @@ func (c *Cloud) Bridge(ctx context.Context) error {
 			Options: broker.MQTTOptions{URL: c.MQTT.URL, ClientID: c.Config.Bridge.ClientID, Security: c.MQTT.Security, Log: c.Log},
 			Share:   c.Config.Bridge.Share,
 		},
-		Log: log, Objects: objects{c.Store, c.Config.Worker.ObjectBytes}, Teller: teller, Logger: c.Log, Metrics: c.Metrics,
+		Log: log, Objects: c.objects(), Teller: teller, Logger: c.Log, Metrics: c.Metrics,
 		Leases: c.Coord, Member: coord.Member{ID: c.ID, Role: coord.Bridge, Host: hostname()}, Trace: c.Trace,
 	})
 	if err != nil {
 		return err
 	}
-	c.Readiness.Follow(func() error { return ready(b, teller) })
+	c.Readiness.Follow(func() error { return errors.Join(ready(b, teller), c.Healthy()) })
 	go c.feed(ctx, b)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return stopped(ctx, c.courier(ctx)) })
@@ -196,9 +212,15 @@ func (c *Cloud) Worker(ctx context.Context, models *model.Repository) error {
 	}
 	defer shelf.Close()
 	shelf.Throttle(c.Config.Worker.Throttle)
-	log := worker.Kafka{Log: c.Kafka, Keep: c.Store, Member: c.ID}
+	attempts, closeAttempts, err := c.openAttempts(ctx, coord.Worker)
+	if err != nil {
+		return err
+	}
+	defer closeAttempts()
+	log := worker.Kafka{Log: c.Kafka, Keep: c.objects(), Member: c.ID}
 	w, err := worker.New(c.Config.Worker, worker.Parts{
-		Queue: log, Results: log, Dead: log, Objects: objects{c.Store, c.Config.Worker.ObjectBytes}, Decoder: workernative.Decoder{}, Models: shelf,
+		Queue: log, Results: log, Dead: log, Objects: c.objects(), Decoder: workernative.Decoder{}, Memory: c.Memory, Models: shelf,
+		Attempts: attempts, Deaths: c.Coord.Document(worker.DeathsDocument),
 		Leases: c.Coord, Assignments: worker.Assigned{Coordinator: c.Coord, Member: c.ID}, Log: c.Log, Metrics: c.Metrics, Trace: c.Trace,
 	})
 	if err != nil {
@@ -255,16 +277,26 @@ func (c *Cloud) lead(ctx context.Context, partitions int, s *scaling) error {
 
 // Mosaic turns results into products until ctx ends.
 func (c *Cloud) Mosaic(ctx context.Context) error {
-	if err := os.MkdirAll(c.Products, 0o755); err != nil {
+	if err := durable.MkdirAll(c.Products, 0o755); err != nil {
 		return fmt.Errorf("make the folder of products: %w (choose another with products:)", err)
 	}
 	folder, err := filepath.Abs(c.Products)
 	if err != nil {
 		return err
 	}
+	disks, err := c.mosaicDisks(folder)
+	if err != nil {
+		return err
+	}
+	attempts, closeAttempts, err := c.openAttempts(ctx, coord.Mosaic)
+	if err != nil {
+		return err
+	}
+	defer closeAttempts()
 	log := mosaic.Kafka{Log: c.Kafka}
 	m, err := mosaic.New(c.Config.Mosaic, mosaic.Parts{
-		Queue: log, Products: log, Objects: objects{c.Store, c.Config.Worker.ObjectBytes}, Store: mosaic.Folder(folder), Artist: mosaicnative.Artist{}, Log: c.Log, Trace: c.Trace,
+		Dead: log, Attempts: attempts, Metrics: c.Metrics,
+		Queue: log, Products: log, Objects: c.objects(), Store: mosaic.Folder(folder), Artist: mosaicnative.Artist{Memory: c.Memory}, Disk: disks, Log: c.Log, Trace: c.Trace,
 	})
 	if err != nil {
 		return err

@@ -15,6 +15,7 @@ import (
 	"cloudcanvas/cloud/coord/zk"
 	"cloudcanvas/cloud/mosaic"
 	"cloudcanvas/cloud/worker"
+	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/security"
 	"cloudcanvas/shared/telemetry"
@@ -23,18 +24,28 @@ import (
 // Config is what the cloud's processes are told, the whole of cloud.yaml. docs/configuration.md
 // explains each setting; firmware-configs/ has a sample.
 type Config struct {
-	MQTT      MQTT             `yaml:"mqtt"`
-	Kafka     Kafka            `yaml:"kafka"`
-	ZooKeeper zk.Config        `yaml:"zookeeper"`
-	Store     string           `yaml:"store"` // URL of the object store
-	Models    Models           `yaml:"models"`
-	Bridge    bridge.Config    `yaml:"bridge"`
-	Assign    assign.Config    `yaml:"assign"`
-	Worker    worker.Config    `yaml:"worker"`
-	Mosaic    mosaic.Config    `yaml:"mosaic"`
-	Products  string           `yaml:"products"` // folder that products appear in
-	Console   console.Config   `yaml:"console"`
-	Telemetry telemetry.Config `yaml:"telemetry"`
+	MQTT      MQTT          `yaml:"mqtt"`
+	Kafka     Kafka         `yaml:"kafka"`
+	ZooKeeper zk.Config     `yaml:"zookeeper"`
+	Store     string        `yaml:"store"` // URL of the object store
+	Models    Models        `yaml:"models"`
+	Bridge    bridge.Config `yaml:"bridge"`
+	Assign    assign.Config `yaml:"assign"`
+	Worker    worker.Config `yaml:"worker"`
+	Mosaic    mosaic.Config `yaml:"mosaic"`
+	Products  string        `yaml:"products"` // folder that products appear in
+	// DecodeBytes is the memory that all decoders of a process may take at one time, for a worker with the
+	// pictures that wait for a model. What takes more by itself is refused.
+	DecodeBytes int64            `yaml:"decode_bytes"`
+	Console     console.Config   `yaml:"console"`
+	Telemetry   telemetry.Config `yaml:"telemetry"`
+	Attempts    Attempts         `yaml:"attempts"`
+}
+
+// Attempts say where a process notes what it has in hand, and when a record that kills it is given up.
+type Attempts struct {
+	Folder         string `yaml:"folder"`
+	attempt.Config `yaml:",inline"`
 }
 
 // MQTT is the broker that devices deliver to.
@@ -77,7 +88,8 @@ func DefaultConfig() Config {
 		ZooKeeper: zk.DefaultConfig(), Store: "file:///var/lib/canvas/objects",
 		Models: Models{Engine: infer.Auto, Layout: infer.Layout{Remember: infer.DefaultMemory()}, Cache: "/var/lib/canvas/model-cache"},
 		Bridge: bridge.DefaultConfig(), Assign: assign.DefaultConfig(), Worker: worker.DefaultConfig(), Mosaic: mosaic.DefaultConfig(),
-		Products: "/var/lib/canvas/products", Console: console.DefaultConfig(),
+		Products: "/var/lib/canvas/products", DecodeBytes: 1 << 30, Console: console.DefaultConfig(),
+		Attempts: Attempts{Folder: "/var/lib/canvas/attempts", Config: attempt.DefaultConfig()},
 	}
 }
 
@@ -107,6 +119,9 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	if c.Models.Engine != infer.Auto && !slices.Contains(infer.Engines(), c.Models.Engine) {
 		add("models.engine", fmt.Sprintf("%q is no engine", c.Models.Engine), "auto, or one of "+strings.Join(infer.Engines(), ", "))
 	}
+	if c.DecodeBytes < 1<<20 {
+		add("decode_bytes", fmt.Sprintf("is %d", c.DecodeBytes), "use at least 1048576; a tile of 256 x 256 pixels and six bands takes 2.5 MB while it is decoded")
+	}
 	if c.Models.Cache == "" {
 		add("models.cache", "is missing", "name the folder that published versions are fetched into")
 	}
@@ -120,6 +135,10 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	}
 	c.Console.Problems(in("console"))
 	c.Telemetry.Problems(in("telemetry"))
+	if c.Attempts.Folder == "" {
+		add("attempts.folder", "is missing", "name a folder that outlives the process: /var/lib/canvas/attempts")
+	}
+	c.Attempts.Problems(in("attempts"))
 }
 
 // ModelFolders are where models are looked for: as configured, and where set-up put them.

@@ -10,6 +10,7 @@ import (
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/cloud/release"
 	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/durable"
 )
 
 // ConsoleOptions are what a console has beside the cloud's own parts.
@@ -27,11 +28,19 @@ func (c *Cloud) Console(ctx context.Context, o ConsoleOptions) error {
 		return err
 	}
 	defer edges.Close()
+	attempts, closeAttempts, err := c.openAttempts(ctx, "console")
+	if err != nil {
+		return err
+	}
+	defer closeAttempts()
+	if err := durable.MkdirAll(c.Config.Console.Data, 0o700); err != nil {
+		return fmt.Errorf("make the console's folder: %w (choose another with console.data)", err)
+	}
 	k, err := console.New(ctx, c.Config.Console, console.Parts{
-		Log: c.Kafka, Products: c.Products, Objects: objects{c.Store, c.Config.Worker.ObjectBytes}, Statuses: edges, Group: group{c.Coord},
-		Models:  modelsOf(c.Coord, release.Library{Objects: c.Store}),
-		Stories: Teller(c.Kafka, objects{c.Store, c.Config.Worker.ObjectBytes}, c.Coord),
-		Device:  o.Device, Version: o.Version, Logger: c.Log, Metrics: c.Metrics, Gatherer: o.Gatherer, Step: c.Progress.Step,
+		Log: c.Kafka, Products: c.Products, Objects: c.objects(), Statuses: edges, Group: group{c.Coord},
+		Models:   modelsOf(c.Coord, release.Library{Objects: c.Store}),
+		Stories:  Teller(c.Kafka, c.objects(), c.Coord),
+		Attempts: attempts, Device: o.Device, Version: o.Version, Logger: c.Log, Metrics: c.Metrics, Gatherer: o.Gatherer, Step: c.Progress.Step, Disk: c.watch(c.Config.Console.Data),
 	})
 	if err != nil {
 		return err

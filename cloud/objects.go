@@ -6,6 +6,7 @@ import (
 	"io/fs"
 
 	"cloudcanvas/cloud/store"
+	"cloudcanvas/shared/disk"
 )
 
 // objects is the object store as workers and mosaics read it: bounded, and with the error that they
@@ -13,6 +14,7 @@ import (
 type objects struct {
 	*store.Store
 	limit int64
+	disk  *disk.Watch // of a folder store
 }
 
 // Get's error is fs.ErrNotExist where there is no such object.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"log/slog"
 	"math"
 	"path/filepath"
 	"slices"
@@ -12,20 +13,27 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
-	"cloudcanvas/edge/attempt"
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/edge/detect"
+	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/trace"
 	"cloudcanvas/shared/vision"
 )
 
-func (a *Agent) openAttempts() (err error) {
-	dir := a.config.Attempts.Folder
+// OpenAttempts opens the ledger of inputs that kill the process.
+func (c Config) OpenAttempts(log *slog.Logger) (*attempt.Ledger, error) {
+	dir := c.Attempts.Folder
 	if dir == "" {
-		dir = filepath.Join(a.config.Data, "attempts")
+		dir = filepath.Join(c.Data, "attempts")
 	}
-	if a.attempts, err = attempt.Open(dir, a.config.Attempts.Config, a.log); err != nil {
-		return err
+	return attempt.Open(dir, c.Attempts.Config, log)
+}
+
+func (a *Agent) openAttempts() (err error) {
+	if a.attempts = a.parts.Attempts; a.attempts == nil {
+		if a.attempts, err = a.config.OpenAttempts(a.log); err != nil {
+			return err
+		}
 	}
 	var seen time.Time
 	a.hands.Watch("native code", func() bool {

@@ -8,10 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/edge/attempt"
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/edge/outbox"
 	"cloudcanvas/edge/screen"
+	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/raster"

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"cloudcanvas/edge/attempt"
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/edge/detect"
 	"cloudcanvas/edge/outbox"
@@ -19,6 +18,7 @@ import (
 	"cloudcanvas/edge/sense"
 	"cloudcanvas/edge/upgrade"
 	"cloudcanvas/edge/uplink"
+	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/security"
 	"cloudcanvas/shared/telemetry"
@@ -44,11 +44,14 @@ type Config struct {
 	Overload  Overload         `yaml:"overload"`
 	Power     power.Config     `yaml:"power"`
 	// FrameEvery is how often a whole frame of a camera is sent, for people to look at; 0: never.
-	FrameEvery time.Duration    `yaml:"frame_every"`
-	Attempts   Attempts         `yaml:"attempts"`
-	Outbox     outbox.Config    `yaml:"outbox"`
-	Uplink     uplink.Config    `yaml:"uplink"`
-	Telemetry  telemetry.Config `yaml:"telemetry"`
+	FrameEvery time.Duration `yaml:"frame_every"`
+	Attempts   Attempts      `yaml:"attempts"`
+	// DecodeBytes is the memory that all decoders of pictures may take at one time. What takes more by
+	// itself is left out.
+	DecodeBytes int64            `yaml:"decode_bytes"`
+	Outbox      outbox.Config    `yaml:"outbox"`
+	Uplink      uplink.Config    `yaml:"uplink"`
+	Telemetry   telemetry.Config `yaml:"telemetry"`
 }
 
 // Overload says what gives way when frames come faster than the networks look at them.
@@ -168,10 +171,14 @@ func DefaultConfig() Config {
 		Models: Models{Engine: infer.Auto, Layout: infer.Layout{Remember: infer.DefaultMemory()}, Fetch: upgrade.DefaultConfig()},
 		Screen: screen.DefaultConfig(), Reference: reference.DefaultConfig(), Detect: detect.DefaultConfig(),
 		FrameEvery: 5 * time.Second, Overload: Overload{MaxLag: 2 * time.Second}, Power: power.DefaultConfig(),
-		Attempts: Attempts{Config: attempt.DefaultConfig()},
-		Outbox:   outbox.DefaultConfig(), Uplink: uplink.DefaultConfig(),
+		Attempts: Attempts{Config: attempt.DefaultConfig()}, DecodeBytes: defaultDecodeBytes,
+		Outbox: outbox.DefaultConfig(), Uplink: uplink.DefaultConfig(),
 	}
 }
+
+// defaultDecodeBytes leaves a device of 4 GB room for networks and buffers, and takes one picture of 100
+// megapixels.
+const defaultDecodeBytes = 768 << 20
 
 var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$`)
 
@@ -191,6 +198,9 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	}
 	if c.Models.Engine != infer.Auto && !slices.Contains(infer.Engines(), c.Models.Engine) {
 		add("models.engine", fmt.Sprintf("%q is no engine", c.Models.Engine), "auto, or one of "+strings.Join(infer.Engines(), ", "))
+	}
+	if c.DecodeBytes < 1<<20 {
+		add("decode_bytes", fmt.Sprintf("is %d", c.DecodeBytes), "use at least 1048576; a picture takes 6 to 14 bytes a pixel while it is decoded")
 	}
 	c.Models.Layout.Problems(in("models.layout"))
 	c.Models.Fetch.Problems(in("models.fetch"))

@@ -7,7 +7,6 @@ import (
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/edge/detect"
 	"cloudcanvas/shared/broker"
-	"cloudcanvas/shared/infer"
 )
 
 // local is the device's own broker, for cameras and sensors that publish and for programs that listen.
@@ -75,7 +74,7 @@ func (a *Agent) localLanes(ctx context.Context) (err error) {
 	}
 	a.add(lane{name: "announcements", run: func(ctx context.Context) (int64, error) { return 0, a.local.Run(ctx) }})
 	if a.config.Frames.Enabled {
-		frames := capture.NewDeviceFrames(a.config.Frames.DeviceConfig, a.local.client, infer.DecodeImage, a.log).Guarded(a.guard(true))
+		frames := capture.NewDeviceFrames(a.config.Frames.DeviceConfig, a.local.client, a.decoding(ctx), a.log).Guarded(a.guard(true))
 		a.messages["frames"] = frames.Counts
 		if err := a.framesLane(ctx, frames); err != nil {
 			return err

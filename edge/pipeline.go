@@ -21,13 +21,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
-	"cloudcanvas/edge/attempt"
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/edge/outbox"
 	"cloudcanvas/edge/power"
 	"cloudcanvas/edge/upgrade"
 	"cloudcanvas/edge/uplink"
 	"cloudcanvas/edge/uplink/mqtt"
+	"cloudcanvas/shared/attempt"
+	"cloudcanvas/shared/budget"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/telemetry"
@@ -41,6 +42,10 @@ type Parts struct {
 	Version string
 	Log     *slog.Logger
 	Metrics prometheus.Registerer // may be nil
+	Memory  *budget.Bytes         // of all decoders of the process; nil: as configured
+	// Attempts is the process's ledger where the agent is not alone in it; the agent closes it. nil: it
+	// has its own.
+	Attempts *attempt.Ledger
 	// Done hears of each source that has ended: how many pictures, in what time, and the reason where
 	// it failed. May be nil.
 	Done func(source string, pictures int64, took time.Duration, err error)
@@ -49,6 +54,7 @@ type Parts struct {
 // Agent is a device's pipeline.
 type Agent struct {
 	config   Config
+	memory   *budget.Bytes // of all decoders
 	parts    Parts
 	log      *slog.Logger
 	box      *outbox.Outbox
@@ -83,7 +89,10 @@ type lane struct {
 
 // Open opens the buffer, the link, the networks and the sources; nothing moves before Run.
 func Open(ctx context.Context, c Config, p Parts) (_ *Agent, err error) {
-	a := &Agent{config: c, parts: p, log: p.Log.With(telemetry.Edge, c.Edge)}
+	if p.Memory == nil {
+		p.Memory = budget.New(c.DecodeBytes)
+	}
+	a := &Agent{config: c, parts: p, memory: p.Memory, log: p.Log.With(telemetry.Edge, c.Edge)}
 	a.hands.Log = a.log
 	defer func() {
 		if err != nil {

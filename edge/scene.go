@@ -10,10 +10,10 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"cloudcanvas/edge/attempt"
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/edge/outbox"
 	"cloudcanvas/edge/screen"
+	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/raster"
@@ -61,6 +61,9 @@ func (l *sceneLane) take(ctx context.Context, p capture.Picture) error {
 	defer l.hand.Work()()
 	if l.look == nil {
 		l.begin(p)
+		if err := l.manifest.CheckPlan(); err != nil {
+			return fmt.Errorf("the cloud would refuse what is cut of it: %w; choose another tile_size for it, or cut the file into several", err)
+		}
 	}
 	if p.Last {
 		return l.finish(ctx, p)

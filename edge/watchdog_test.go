@@ -8,9 +8,9 @@ import (
 
 	"go.uber.org/goleak"
 
-	"cloudcanvas/edge/attempt"
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/edge/outbox"
+	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/model"
 )

@@ -138,9 +138,7 @@ func (s *shift) place(ctx context.Context, b *batch, l *letter) error {
 	}
 	b.whole = append(b.whole, id)
 	if err == nil {
-		if item.Kind == event.Ack {
-			_, err = event.ParseDropReport(item)
-		}
+		err = item.CheckContent()
 	}
 	if err != nil {
 		// The edge sends it once more; only what then comes out the same is given up.

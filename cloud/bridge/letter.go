@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 )
@@ -69,8 +70,17 @@ func (g guests) read(m broker.Message) letter {
 		l.err = fmt.Errorf("%w: seq %d", errSeq, i.Seq)
 	case i.Kind == event.Part && i.Epoch == "":
 		l.err = fmt.Errorf("%w: a part without epoch and seq", event.ErrIncomplete)
-	case i.Kind == event.Ack:
-		_, l.err = event.ParseDropReport(*i)
+	default:
+		l.err = i.CheckContent()
+	}
+	return l
+}
+
+// readSafely is read, where a panic is the message's own fault.
+func (g guests) readSafely(m broker.Message) (l letter) {
+	err := attempt.Shield(func() error { l = g.read(m); return nil })
+	if err != nil {
+		l = letter{Message: m, err: fmt.Errorf("%w: reading it failed: %w", event.ErrMalformed, err)}
 	}
 	return l
 }
@@ -105,7 +115,7 @@ func (g guests) readAll(messages []broker.Message) []*letter {
 	for from := 0; from < len(messages); from += part {
 		work := func() {
 			for n := from; n < min(from+part, len(messages)); n++ {
-				made[n] = g.read(messages[n])
+				made[n] = g.readSafely(messages[n])
 				letters[n] = &made[n]
 			}
 		}

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"cloudcanvas/shared/durable"
 )
 
 // Act is what somebody did with something. audit.jsonl in the console's folder has one a line; it is
@@ -31,6 +33,7 @@ const recent = 10_000
 type audit struct {
 	mu   sync.Mutex
 	file *os.File
+	disk Disk
 	acts []Act // the oldest first
 	by   map[string]Act
 }
@@ -38,7 +41,7 @@ type audit struct {
 // openAudit reads what was done before. A line that a crash has cut off is passed over.
 func openAudit(dir string, log *slog.Logger) (*audit, error) {
 	path := filepath.Join(dir, "audit.jsonl")
-	a := &audit{by: map[string]Act{}}
+	a := &audit{by: map[string]Act{}, disk: noDisk{}}
 	old, err := os.Open(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read the audit: %w", err)
@@ -60,6 +63,9 @@ func openAudit(dir string, log *slog.Logger) (*audit, error) {
 		}
 	}
 	if a.file, err = os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600); err != nil {
+		return nil, fmt.Errorf("open the audit: %w", err)
+	}
+	if err := durable.SyncFolder(dir); err != nil {
 		return nil, fmt.Errorf("open the audit: %w", err)
 	}
 	return a, a.endLine()
@@ -87,13 +93,27 @@ func (a *audit) write(act Act) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if _, err := a.file.Write(append(line, '\n')); err != nil {
-		return fmt.Errorf("write the audit: %w", err)
-	}
-	if err := a.file.Sync(); err != nil {
+	if err := a.append(append(line, '\n')); err != nil {
 		return fmt.Errorf("write the audit: %w", err)
 	}
 	a.remember(act)
+	return nil
+}
+
+// append writes a line, or leaves the file as it was: a full disk may have taken a piece of it, and what
+// was not synced must not be read as done.
+func (a *audit) append(line []byte) error {
+	before, err := a.file.Stat()
+	if err != nil {
+		return err
+	}
+	if _, err = a.file.Write(line); err == nil {
+		err = a.file.Sync()
+	}
+	if err != nil {
+		a.disk.Blames(err)
+		return errors.Join(err, a.file.Truncate(before.Size()))
+	}
 	return nil
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/security"
@@ -28,14 +29,16 @@ type Parts struct {
 	Objects  Objects
 	Statuses Statuses
 	Group    Group
-	Stories  Stories // nil: the story of an item is not told
-	Models   Models  // nil: there are none to change
-	Device   Device  // where the console runs beside one
+	Stories  Stories         // nil: the story of an item is not told
+	Models   Models          // nil: there are none to change
+	Attempts *attempt.Ledger // of this process; nil: a record that kills it kills it again
+	Device   Device          // where the console runs beside one
 	Version  string
 	Logger   *slog.Logger
 	Metrics  prometheus.Registerer
 	Gatherer prometheus.Gatherer // shown on /metrics
 	Step     func()              // called as long as the console moves; for a watchdog
+	Disk     Disk                // under its own files; nil: it is never to blame
 }
 
 // Console serves pages and APIs. Close it.
@@ -70,6 +73,9 @@ func New(ctx context.Context, c Config, p Parts) (_ *Console, err error) {
 	if p.Step == nil {
 		p.Step = func() {}
 	}
+	if p.Disk == nil {
+		p.Disk = noDisk{}
+	}
 	k := &Console{Parts: p, config: c, started: time.Now(), now: time.Now, look: lookEvery, stopping: make(chan struct{}), telling: make(chan struct{}, storiesAtOnce)}
 	k.notices = newNotices(k.started)
 	k.guard = &guard{config: c, origins: http.NewCrossOriginProtection(), now: k.now, refuse: k.refuse}
@@ -97,6 +103,7 @@ func New(ctx context.Context, c Config, p Parts) (_ *Console, err error) {
 	if k.audit, err = openAudit(c.Data, p.Logger); err != nil {
 		return nil, err
 	}
+	k.audit.disk = p.Disk
 	if err := os.MkdirAll(p.Products, 0o755); err != nil {
 		return nil, fmt.Errorf("open the folder of products: %w", err)
 	}
@@ -117,7 +124,7 @@ func New(ctx context.Context, c Config, p Parts) (_ *Console, err error) {
 	k.cluster = &clusterView{log: p.Log, group: p.Group, device: p.Device, index: k.index}
 	k.models = &modelsView{models: p.Models, last: []Model{}}
 	k.device = &deviceLink{device: p.Device}
-	k.fold = fold{index: k.index, objects: p.Objects, tell: k.tell, passed: k.passed}
+	k.fold = fold{index: k.index, disk: k.Disk, objects: p.Objects, attempts: p.Attempts, tell: k.tell, passed: k.passed}
 	return k, nil
 }
 
@@ -133,6 +140,11 @@ func (k *Console) tell(all ...Notice) {
 
 func (k *Console) passed(topic string, err error) {
 	k.stats.passed.WithLabelValues(topic).Inc()
+	var panicked *attempt.Panic
+	if errors.As(err, &panicked) || errors.Is(err, attempt.ErrQuarantined) {
+		k.Logger.Error("a record is not shown: it made the console fail", telemetry.Topic, topic, telemetry.Err, err)
+		return
+	}
 	k.Logger.Debug("a record is not shown", telemetry.Topic, topic, telemetry.Err, err)
 }
 
@@ -171,7 +183,7 @@ func (k *Console) heardStatus(ctx context.Context, m broker.Message) {
 	}
 	s.Edge = edge
 	s.Version = cut(s.Version, maxName)
-	if err := k.fold.status(ctx, s); err != nil && ctx.Err() == nil {
+	if err := k.fold.status(ctx, s); err != nil && ctx.Err() == nil && !k.Disk.Blames(err) {
 		k.Logger.Warn("an edge's status is not noted", telemetry.Edge, edge, telemetry.Err, err)
 	}
 }

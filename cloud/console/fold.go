@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 )
@@ -20,9 +22,11 @@ import (
 // a page must not stand still for one bad record.
 type fold struct {
 	*index
-	objects Objects
-	tell    func(...Notice)
-	passed  func(topic string, err error)
+	disk     Disk
+	objects  Objects
+	attempts *attempt.Ledger
+	tell     func(...Notice)
+	passed   func(topic string, err error)
 }
 
 // batch is one transaction's view.
@@ -41,7 +45,7 @@ func (f fold) apply(ctx context.Context, records []broker.Record) error {
 	err := f.change(ctx, func(tx *sql.Tx) error {
 		b.tx = tx
 		for _, r := range records {
-			if err := b.take(r); err != nil {
+			if err := b.takeNoted(r); err != nil {
 				if ctx.Err() != nil {
 					return ctx.Err()
 				}
@@ -68,6 +72,25 @@ func (f fold) apply(ctx context.Context, records []broker.Record) error {
 var errUnreadable = errors.New("the record can't be shown")
 
 func unreadable(err error) error { return fmt.Errorf("%w: %w", errUnreadable, err) }
+
+// takeNoted takes one record. One that panics, or that killed the process, is passed over and told.
+func (b *batch) takeNoted(r broker.Record) error {
+	at := fmt.Sprintf("%s/%d/%d", r.Topic, r.Partition, r.Offset)
+	done, err := b.attempts.Begin(b.ctx, attempt.Input{Source: r.Topic, Name: at, Key: "console:" + at + "/" + strconv.FormatInt(r.Time.UnixMilli(), 10)})
+	if errors.Is(err, attempt.ErrQuarantined) {
+		return unreadable(err)
+	}
+	if err != nil {
+		return err
+	}
+	defer done()
+	err = attempt.Shield(func() error { return b.take(r) })
+	var panicked *attempt.Panic
+	if errors.As(err, &panicked) {
+		return unreadable(err)
+	}
+	return err
+}
 
 func (b *batch) take(r broker.Record) error {
 	if r.Topic == event.DLQTopic {
@@ -105,6 +128,9 @@ func (b *batch) take(r broker.Record) error {
 	case event.Ack:
 		return b.drops(i, heard)
 	case event.Result:
+		if fresh, err := b.fresh(i.ID); !fresh {
+			return err
+		}
 		if i.Attrs.Scene != "" {
 			return b.tileResult(i, heard)
 		}

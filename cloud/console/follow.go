@@ -151,7 +151,7 @@ func (f follower) insist(ctx context.Context, what string, do func() error) erro
 		if errors.Is(err, broker.ErrOffsetAhead) {
 			return err
 		}
-		if !told {
+		if ofDisk := f.fold.disk.Blames(err); !told && !ofDisk {
 			f.slog.Warn(what+" failed, trying again", telemetry.Err, err)
 			told = true
 		}

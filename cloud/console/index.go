@@ -123,6 +123,9 @@ func (x *index) open(ctx context.Context) (err error) {
 	default:
 		return fmt.Errorf("it has version %d, this program writes %d", version, schemaVersion)
 	}
+	if _, err := x.write.ExecContext(ctx, seenSchema); err != nil {
+		return err
+	}
 	if x.read, err = sql.Open("sqlite", "file:"+x.path+reading); err != nil {
 		return err
 	}
@@ -133,7 +136,7 @@ func (x *index) open(ctx context.Context) (err error) {
 // forget empties the index, for a Kafka that is not the one it was made from.
 func (x *index) forget(ctx context.Context) error {
 	return x.change(ctx, func(tx *sql.Tx) error {
-		for _, table := range []string{"progress", "edges", "scenes", "cameras", "batches", "pictures", "events", "labels", "sensors", "readings", "limits", "drops", "letters"} {
+		for _, table := range []string{"progress", "edges", "scenes", "cameras", "batches", "pictures", "events", "labels", "sensors", "readings", "limits", "drops", "letters", "seen"} {
 			if _, err := tx.Exec("DELETE FROM " + table); err != nil {
 				return err
 			}

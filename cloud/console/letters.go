@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"image/color"
 	_ "image/jpeg" // previews
 	"image/png"
 	"strings"
@@ -141,7 +142,12 @@ func preview(head []byte, all int) Preview {
 const maxPreview = 16 << 20
 
 func showable(c image.Config) bool {
-	return c.Width > 0 && c.Height > 0 && c.Width <= maxPreview && c.Height <= maxPreview && c.Width*c.Height <= maxPreview
+	most := maxPreview
+	switch c.ColorModel {
+	case color.RGBA64Model, color.NRGBA64Model, color.Gray16Model: // twice as many bytes, and more on the way
+		most /= 4
+	}
+	return c.Width > 0 && c.Height > 0 && c.Width <= most && c.Height <= most && c.Width*c.Height <= most
 }
 
 // redraw decodes a picture in Go, without native code, and encodes it anew: nothing of the original

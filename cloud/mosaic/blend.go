@@ -8,18 +8,29 @@ import (
 )
 
 // blender turns overlapping tiles' class probabilities into one mask, row of tiles by row of tiles,
-// in memory for the scene's width times a tile's height. The class with the largest weighted sum is
+// in memory for a strip's width times a tile's height: a scene that is too wide for that is blended strip
+// by strip. The class with the largest weighted sum is
 // taken. docs/decisions/0001-overlapping-windows.md says why, and why the weights are as they are.
 type blender struct {
 	grid   raster.Grid
+	left   int         // column of the scene where the strip begins
+	width  int         // of the strip
 	ramp   []float32   // weight along one axis, len Size
 	sum    [][]float32 // of each class above 0, a ring of Size rows: row y of the scene lies at y % Size
 	weight []float32   // likewise; 0 where nothing is known
 	next   int         // the first row of the scene that is not given out yet
 }
 
-func newBlender(g raster.Grid) *blender {
-	return &blender{grid: g, ramp: ramps(g.Size, g.Overlap), weight: make([]float32, g.Size*g.Width)}
+func newBlender(g raster.Grid, left, width int) *blender {
+	return &blender{grid: g, left: left, width: width, ramp: ramps(g.Size, g.Overlap), weight: make([]float32, g.Size*width)}
+}
+
+// blendFloats bounds what a blender holds for each class and for the weights: 64 MiB.
+const blendFloats = 16 << 20
+
+// stripWidth is how many columns are blended at once, at least a tile's.
+func stripWidth(g raster.Grid) int {
+	return min(g.Width, max(g.Size, blendFloats/g.Size))
 }
 
 // ramps are the weights of n samples: even ramps of that length at both ends, and one between. Two
@@ -42,10 +53,9 @@ func (b *blender) add(at raster.Window, shares [][]byte) {
 	for len(b.sum) < len(shares) {
 		b.sum = append(b.sum, make([]float32, len(b.weight)))
 	}
-	width := b.grid.Width
-	left, right := max(0, -at.X), min(at.W, width-at.X)
+	left, right := max(0, b.left-at.X), min(at.W, b.left+b.width-at.X)
 	for ty := max(0, b.next-at.Y); ty < min(at.H, b.grid.Height-at.Y); ty++ {
-		row := (at.Y+ty)%b.grid.Size*width + at.X
+		row := (at.Y+ty)%b.grid.Size*b.width + at.X - b.left
 		from := ty * at.W
 		for tx := left; tx < right; tx++ {
 			if shares[0][from+tx] == vision.NoData {
@@ -62,8 +72,8 @@ func (b *blender) add(at raster.Window, shares [][]byte) {
 
 // take gives out the rows up to `end`, as classes, and makes their place free.
 func (b *blender) take(end int) (at raster.Window, class []byte) {
-	width := b.grid.Width
-	at = raster.Window{Y: b.next, W: width, H: end - b.next}
+	width := b.width
+	at = raster.Window{X: b.left, Y: b.next, W: width, H: end - b.next}
 	class = make([]byte, at.W*at.H)
 	for y := b.next; y < end; y++ {
 		row := y % b.grid.Size * width
@@ -100,15 +110,25 @@ func (b *blender) decide(i int) byte {
 // writeMask blends what is known of the tiles into a new mask, and counts what each core shows.
 // Cores of tiles that no model saw stay 255, whatever their neighbours know.
 func (s *Scene) writeMask(to *raster.MaskWriter) error {
-	b := newBlender(s.grid)
 	for _, t := range s.tiles {
 		t.counts = [4]uint32{}
 	}
+	width := stripWidth(s.grid)
+	for left := 0; left < s.grid.Width; left += width {
+		if err := s.blendStrip(to, newBlender(s.grid, left, min(width, s.grid.Width-left))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// blendStrip blends the tiles that reach into a strip.
+func (s *Scene) blendStrip(to *raster.MaskWriter, b *blender) error {
 	for row := range s.grid.Rows() {
 		for col := range s.grid.Cols() {
 			at, _ := s.grid.At(col, row)
 			t := s.tiles[at.Name()]
-			if t == nil || t.state != result || t.boxes {
+			if t == nil || t.state != result || t.boxes || at.Window.X >= b.left+b.width || at.Window.X+at.Window.W <= b.left {
 				continue
 			}
 			data, err := s.results.get(t.where)
@@ -116,8 +136,9 @@ func (s *Scene) writeMask(to *raster.MaskWriter) error {
 				return err
 			}
 			shares, err := vision.DecodeShares(data, at.Window.W, at.Window.H)
-			if err != nil {
-				return fmt.Errorf("tile %s: %w", at.Name(), err)
+			if err != nil { // its header promised more
+				*t = tile{id: t.id, state: dead, reason: "its result can't be read: " + err.Error()}
+				continue
 			}
 			b.add(at.Window, shares)
 		}
@@ -142,10 +163,14 @@ func (s *Scene) stamp(row int, band raster.Window, class []byte) {
 	for r := max(0, row-1); r <= row+1 && r < s.grid.Rows(); r++ {
 		for col := range s.grid.Cols() {
 			at, _ := s.grid.At(col, r)
+			from, to := max(at.Core.X, band.X), min(at.Core.X+at.Core.W, band.X+band.W)
+			if from >= to {
+				continue
+			}
 			t := s.tiles[at.Name()]
 			seen := t != nil && t.state == result && !t.boxes
 			for y := max(at.Core.Y, band.Y); y < min(at.Core.Y+at.Core.H, band.Y+band.H); y++ {
-				line := class[(y-band.Y)*band.W+at.Core.X:][:at.Core.W]
+				line := class[(y-band.Y)*band.W+from-band.X:][:to-from]
 				if !seen {
 					fill(line, vision.NoData)
 					continue

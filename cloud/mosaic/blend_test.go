@@ -19,7 +19,7 @@ func TestTilesThatDisagreeAreSteppedOverEvenly(t *testing.T) {
 		overlap := rapid.IntRange(1, size/2).Draw(t, "overlap")
 		g := raster.Grid{Width: rapid.IntRange(size, 5*size).Draw(t, "width"), Height: size, Size: size, Overlap: overlap,
 			Margin: rapid.IntRange(0, size-overlap-1).Draw(t, "margin")}
-		b := newBlender(g)
+		b := newBlender(g, 0, g.Width)
 		for col := range g.Cols() {
 			at, _ := g.At(col, 0)
 			b.add(at.Window, [][]byte{bytes.Repeat([]byte{byte(col % 2 * vision.ShareOne)}, size*size)})

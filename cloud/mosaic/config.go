@@ -24,6 +24,9 @@ type Config struct {
 	Retention time.Duration `yaml:"retention"`
 	// Roll closes a camera's record that has no end of its own.
 	Roll time.Duration `yaml:"roll"`
+	// WriteLimit is how long the product of one scene or camera may take to be made. One that takes longer
+	// is set aside as a dead letter; others go on meanwhile.
+	WriteLimit time.Duration `yaml:"write_limit"`
 	// Snapshots bounds the annotated frames of one camera's record.
 	Snapshots int `yaml:"snapshots"`
 	// AnnotateScore is the least score of a box that is drawn, 0 … 1.
@@ -38,6 +41,7 @@ func DefaultConfig() Config {
 		Linger:        time.Minute,
 		Retention:     24 * time.Hour,
 		Roll:          24 * time.Hour,
+		WriteLimit:    time.Hour,
 		Snapshots:     64,
 		AnnotateScore: 0.3,
 	}
@@ -49,7 +53,7 @@ func (c Config) withDefaults() Config {
 		value *time.Duration
 		or    time.Duration
 	}{
-		{&c.Settle, d.Settle}, {&c.Deadline, d.Deadline}, {&c.Linger, d.Linger}, {&c.Retention, d.Retention}, {&c.Roll, d.Roll},
+		{&c.Settle, d.Settle}, {&c.Deadline, d.Deadline}, {&c.Linger, d.Linger}, {&c.Retention, d.Retention}, {&c.Roll, d.Roll}, {&c.WriteLimit, d.WriteLimit},
 	} {
 		if *f.value == 0 {
 			*f.value = f.or
@@ -70,7 +74,7 @@ func (c Config) Problems(add func(field, message, hint string)) {
 		name  string
 		value time.Duration
 	}{
-		{"settle", c.Settle}, {"deadline", c.Deadline}, {"linger", c.Linger}, {"retention", c.Retention}, {"roll", c.Roll},
+		{"settle", c.Settle}, {"deadline", c.Deadline}, {"linger", c.Linger}, {"retention", c.Retention}, {"roll", c.Roll}, {"write_limit", c.WriteLimit},
 	} {
 		if f.value < 0 {
 			add(f.name, fmt.Sprintf("is %v", f.value), "use a positive time, or leave it out")

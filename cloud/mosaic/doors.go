@@ -16,6 +16,8 @@ type Entry struct {
 	Partition int
 	Offset    int64
 	Key       []byte
+	Value     []byte
+	Headers   []event.Header
 	Item      event.Item
 	Err       error
 	Reason    string
@@ -41,6 +43,17 @@ type Products interface {
 	// Retire says that nothing more is to be known under a key.
 	Retire(ctx context.Context, key string) error
 }
+
+// Dead takes records that can't be folded, or whose product can't be made, with the reason. A record
+// may be given twice.
+type Dead interface {
+	Bury(ctx context.Context, e Entry, class string, reason error) error
+}
+
+// noDead is where there is none: the log has told of it.
+type noDead struct{}
+
+func (noDead) Bury(context.Context, Entry, string, error) error { return nil }
 
 // Objects is where large data rests. Get's error is fs.ErrNotExist when there is no such object;
 // any other error is taken for a store that is away and is tried again.

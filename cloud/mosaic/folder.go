@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"cloudcanvas/shared/durable"
 )
 
 // Folder is a Store in a local folder.
@@ -17,7 +19,7 @@ type Folder string
 func (f Folder) Draft(name string) (Draft, error) {
 	place := filepath.Join(string(f), filepath.FromSlash(name))
 	parent := filepath.Dir(place)
-	if err := os.MkdirAll(parent, 0o755); err != nil {
+	if err := durable.MkdirAll(parent, 0o755); err != nil {
 		return nil, fmt.Errorf("making the folder for product %s: %w; choose an output folder that can be written", name, err)
 	}
 	dir, err := os.MkdirTemp(parent, ".draft-")
@@ -36,11 +38,15 @@ func (d *folderDraft) Dir() string { return d.dir }
 func (d *folderDraft) Discard()    { os.RemoveAll(d.dir) }
 
 // Commit moves the whole folder when there is none yet. Else each file takes the place of its
-// forerunner, what says that the product is there (item.json) last.
+// forerunner, what says that the product is there (item.json) last. All of it is on the disk when it
+// returns: then the product is announced, and what it was made of is never read again.
 func (d *folderDraft) Commit(ctx context.Context) error {
+	if err := durable.SyncTree(d.dir); err != nil {
+		return fmt.Errorf("writing a product to %s: %w", d.place, err)
+	}
 	err := os.Rename(d.dir, d.place)
 	if err == nil {
-		return nil
+		return d.settled(filepath.Dir(d.place))
 	}
 	if stat, e := os.Stat(d.place); e != nil || !stat.IsDir() {
 		return fmt.Errorf("moving a product to %s: %w", d.place, err)
@@ -59,8 +65,34 @@ func (d *folderDraft) Commit(ctx context.Context) error {
 			return fmt.Errorf("moving a product to %s: %w", d.place, err)
 		}
 	}
+	if err := d.settledTree(files); err != nil {
+		return err
+	}
 	d.Discard()
 	return ctx.Err()
+}
+
+// settledTree brings the new names of files to the disk.
+func (d *folderDraft) settledTree(files []string) error {
+	folders := map[string]bool{d.place: true}
+	for _, name := range files {
+		for at := filepath.Dir(name); at != "."; at = filepath.Dir(at) {
+			folders[filepath.Join(d.place, at)] = true
+		}
+	}
+	for dir := range folders {
+		if err := d.settled(dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *folderDraft) settled(dir string) error {
+	if err := durable.SyncFolder(dir); err != nil {
+		return fmt.Errorf("moving a product to %s: %w", d.place, err)
+	}
+	return nil
 }
 
 func last(name string) int {

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/event"
 )
 
@@ -41,7 +42,7 @@ func (m *Mosaic) read(ctx context.Context, topic string, partition int, entries 
 				if e.Offset < next {
 					continue
 				}
-				if err := m.complete(ctx, &e); err != nil {
+				if err := m.completeSafely(ctx, &e); err != nil {
 					return err
 				}
 				select {
@@ -58,6 +59,18 @@ func (m *Mosaic) read(ctx context.Context, topic string, partition int, entries 
 		}
 		return err
 	})
+}
+
+// completeSafely is complete, where a panic is the entry's own fault.
+func (m *Mosaic) completeSafely(ctx context.Context, e *Entry) error {
+	err := attempt.Shield(func() error { return m.complete(ctx, e) })
+	var panicked *attempt.Panic
+	if errors.As(err, &panicked) {
+		m.metrics.panics.Inc()
+		e.Err = err
+		return nil
+	}
+	return err
 }
 
 // complete fetches data that rests in the object store and checks what is there. What is wrong with

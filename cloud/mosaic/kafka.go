@@ -3,8 +3,10 @@ package mosaic
 import (
 	"context"
 	"math"
+	"slices"
 	"strings"
 
+	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 )
@@ -31,6 +33,7 @@ type Kafka struct{ Log Log }
 var (
 	_ Queue    = Kafka{}
 	_ Products = Kafka{}
+	_ Dead     = Kafka{}
 )
 
 // Partitions is how many a topic has.
@@ -67,14 +70,29 @@ func (k Kafka) Scan(ctx context.Context, topic string, partition int, handle fun
 
 // entryOf reads a record's item. Foreign headers, as of dead letters, are no fault.
 func entryOf(r broker.Record) Entry {
-	e := Entry{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Key: r.Key}
-	e.Item, e.Err = r.Item()
+	e := Entry{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Key: r.Key, Value: r.Value, Headers: r.Headers}
+	if err := attempt.Shield(func() error { e.Item, e.Err = r.Item(); return nil }); err != nil {
+		e.Err = err
+	}
 	for _, h := range r.Headers {
 		if strings.EqualFold(h.Key, reasonHeader) {
 			e.Reason = string(h.Value)
 		}
 	}
 	return e
+}
+
+// Bury writes a dead letter: the record as it came, with the reason in its headers.
+func (k Kafka) Bury(ctx context.Context, e Entry, class string, reason error) error {
+	why := broker.DeadLetter{
+		Topic: e.Topic, Partition: e.Partition, Offset: e.Offset, Connector: "canvas-mosaic",
+		Stage: broker.StageTransform, Class: "cloudcanvas/cloud/mosaic", Exception: "cloudcanvas.mosaic." + class, Reason: reason.Error(),
+	}
+	value := e.Value
+	if value == nil {
+		value = []byte{}
+	}
+	return k.Log.Append(ctx, broker.Record{Topic: event.DLQTopic, Key: e.Key, Value: value, Headers: append(slices.Clone(e.Headers), why.Headers()...)})
 }
 
 // Announce writes the product; announcing one again is announcing the same.

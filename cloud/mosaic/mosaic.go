@@ -6,6 +6,9 @@
 //	canvas.events  ─┼▶ one goroutine folds ┤          ├▶ draft ─▶ folder, canvas.products
 //	canvas.dlq     ─┘                      └▶ Camera ─┘
 //
+// Products are made beside the fold, two at a time and within a limit (writer.go). A record that kills the
+// process, or panics, is set aside as a dead letter and does so no more (aside.go).
+//
 // Its memory is Kafka: a partition's offset is committed only up to the first entry of what is not
 // finished, and what is finished is known from canvas.products. So a mosaic that died begins again
 // where the oldest open scene began, and makes the same products.
@@ -20,8 +23,10 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/config"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/trace"
@@ -33,7 +38,11 @@ type Parts struct {
 	Products Products
 	Objects  Objects // may be nil where all data is inline
 	Store    Store
-	Artist   Artist // may be nil: snapshots stay as they came
+	Artist   Artist                // may be nil: snapshots stay as they came
+	Disk     Disk                  // may be nil: no disk is to blame
+	Dead     Dead                  // may be nil: what is set aside is told in the log alone
+	Attempts *attempt.Ledger       // of this process; nil: a record that kills it kills it again
+	Metrics  prometheus.Registerer // may be nil
 	Log      *slog.Logger
 	Trace    *trace.Tracer // nil: nobody hears of spans
 }
@@ -48,6 +57,8 @@ type Mosaic struct {
 	finished map[key]finished
 	places   places
 	progress progress
+	writers  writers
+	metrics  *metrics
 }
 
 // key names a record.
@@ -65,7 +76,18 @@ func New(cfg Config, parts Parts) (*Mosaic, error) {
 	if parts.Objects == nil {
 		parts.Objects = noObjects{}
 	}
-	return &Mosaic{cfg: cfg, Parts: parts, open: map[key]*record{}, finished: map[key]finished{}, places: newPlaces(), progress: newProgress()}, nil
+	if parts.Disk == nil {
+		parts.Disk = noDisk{}
+	}
+	if parts.Dead == nil {
+		parts.Dead = noDead{}
+	}
+	metrics, err := newMetrics(parts.Metrics)
+	if err != nil {
+		return nil, fmt.Errorf("registering the mosaic's metrics: %w", err)
+	}
+	return &Mosaic{cfg: cfg, Parts: parts, open: map[key]*record{}, finished: map[key]finished{}, places: newPlaces(), progress: newProgress(),
+		writers: newWriters(), metrics: metrics}, nil
 }
 
 // How often the mosaic looks whether something is due, and writes down how far it is.
@@ -87,8 +109,11 @@ func (m *Mosaic) Run(ctx context.Context) (err error) {
 	}
 	defer os.RemoveAll(m.work)
 	defer func() {
+		m.writers.await(m.cfg.Grace())
 		for k, r := range m.open {
-			r.close()
+			if !r.writing {
+				r.close()
+			}
 			delete(m.open, k)
 		}
 	}()
@@ -125,10 +150,14 @@ func (m *Mosaic) fold(ctx context.Context, entries <-chan Entry) error {
 			m.commit(leave)
 			return nil
 		case e := <-entries:
-			if err := m.take(ctx, e); err != nil {
+			if err := m.takeOne(ctx, e); err != nil {
 				return err
 			}
 			m.progress.pass(place{e.Topic, e.Partition}, e.Offset)
+		case w := <-m.writers.written:
+			if err := m.settle(ctx, w); err != nil {
+				return err
+			}
 		case now := <-due.C:
 			m.tend(ctx, now)
 			if now.Sub(committed) >= commitEvery {
@@ -153,6 +182,9 @@ func (m *Mosaic) take(ctx context.Context, e Entry) error {
 		return nil
 	}
 	r := m.open[k]
+	if r != nil && r.writing {
+		return m.postpone(ctx, r, e)
+	}
 	if r == nil {
 		f, ok := m.finished[k]
 		// A verdict has no place in the device's order. One of an object comes after batches of its video,
@@ -162,6 +194,7 @@ func (m *Mosaic) take(ctx context.Context, e Entry) error {
 		if ok && k.kind == cameraProduct && (cloud || f.epoch == e.Item.Epoch && e.Item.Seq <= f.through) {
 			return nil // it is in a finished product
 		}
+		m.makeRoom(k)
 		if err := m.insist(ctx, "making room for "+k.name, func() (err error) { r, err = m.begin(k); return err }); err != nil {
 			return err
 		}
@@ -180,6 +213,9 @@ func (m *Mosaic) take(ctx context.Context, e Entry) error {
 		return err
 	}
 	r.hold(place{e.Topic, e.Partition}, e.Offset)
+	if changed && (e.Item.Kind == event.Scene || r.face.Topic == "") {
+		r.show(e)
+	}
 	if now := time.Now(); changed {
 		r.heard(&e.Item, now, m.Trace.On())
 		r.changed, r.dirty = now, true
@@ -188,6 +224,30 @@ func (m *Mosaic) take(ctx context.Context, e Entry) error {
 		}
 	}
 	return nil
+}
+
+// mostOpen bounds the scenes and cameras of one edge that are not finished: each has a folder and is
+// looked at ten times a second.
+const mostOpen = 2000
+
+// makeRoom gives up what an edge has not spoken of for longest, where it begins too much.
+func (m *Mosaic) makeRoom(k key) {
+	open, oldest := 0, key{}
+	for other, r := range m.open {
+		if other.edge != k.edge {
+			continue
+		}
+		if open++; !r.writing && (oldest == key{} || r.changed.Before(m.open[oldest].changed)) {
+			oldest = other
+		}
+	}
+	if open < mostOpen || (oldest == key{}) {
+		return
+	}
+	m.Log.Warn("given up waiting for the rest: its edge has begun too much else", "kind", oldest.kind, "name", oldest.name, "edge", oldest.edge,
+		"since", m.open[oldest].changed, "open", open)
+	m.open[oldest].close()
+	delete(m.open, oldest)
 }
 
 func (m *Mosaic) begin(k key) (r *record, err error) {

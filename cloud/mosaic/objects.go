@@ -1,26 +1,52 @@
 package mosaic
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
+	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/raster"
 	"cloudcanvas/shared/sliced"
 	"cloudcanvas/shared/vision"
 )
 
-// boxesOf reads a tile's result that is a list of objects, as a worker makes it; ok is false for a mask.
-func boxesOf(data []byte) (boxes []vision.Box, ok bool) {
+// boxesOf reads a tile's result that is a list of objects, as a worker makes it; ok is false for a mask. Who
+// gives more than anybody could use, or numbers that are none, gives nothing.
+func boxesOf(data []byte) (boxes []vision.Box, ok bool, err error) {
 	var found struct {
 		Width int          `json:"width"`
 		Boxes []vision.Box `json:"boxes"`
 	}
 	if len(data) == 0 || data[0] != '{' || json.Unmarshal(data, &found) != nil || found.Width < 1 {
-		return nil, false
+		return nil, false, nil
 	}
-	return found.Boxes, true
+	if len(found.Boxes) > event.MaxBoxes {
+		return nil, true, fmt.Errorf("%d boxes in one tile, %d is the limit", len(found.Boxes), event.MaxBoxes)
+	}
+	for _, b := range found.Boxes {
+		if !event.WithinPicture(b.X, b.Y, b.W, b.H) || !event.WithinPicture(b.Score) {
+			return nil, true, fmt.Errorf("a box at %v, %v of %v x %v pixels with score %v", b.X, b.Y, b.W, b.H, b.Score)
+		}
+	}
+	return found.Boxes, true, nil
+}
+
+// Bounds of what is merged: the best of so many boxes, and so many looks from one to another. In a scene
+// full of ships each box has a few others around it; where each has thousands, those that are left when the
+// looks are spent stand as they were found.
+const (
+	mostObjects = 1_000_000
+	mergeLooks  = 50_000_000
+)
+
+// best keeps the boxes with the highest scores.
+func best(boxes []vision.Box, most int) []vision.Box {
+	slices.SortStableFunc(boxes, func(a, b vision.Box) int { return cmp.Compare(b.Score, a.Score) })
+	return boxes[:min(len(boxes), most)]
 }
 
 // objects are the boxes of all tiles in pixels of the scene, those that show one object merged, best
@@ -38,7 +64,7 @@ func (s *Scene) objects() (merged []vision.Box, ok bool, err error) {
 		if err != nil {
 			return nil, ok, err
 		}
-		boxes, _ := boxesOf(data)
+		boxes, _, _ := boxesOf(data)
 		for _, b := range boxes {
 			left, top := max(b.X+float32(at.Window.X), 0), max(b.Y+float32(at.Window.Y), 0)
 			right := min(b.X+b.W+float32(at.Window.X), float32(s.grid.Width))
@@ -52,8 +78,15 @@ func (s *Scene) objects() (merged []vision.Box, ok bool, err error) {
 			b.X, b.Y, b.W, b.H, b.Points = left, top, right-left, bottom-top, nil
 			all = append(all, b)
 		}
+		if len(all) > 2*mostObjects {
+			all = best(all, mostObjects)
+		}
 	}
-	return sliced.DefaultConfig().Merge(all), ok, nil
+	if len(all) > mostObjects {
+		all = best(all, mostObjects)
+	}
+	merged, _ = sliced.DefaultConfig().MergeWithin(all, mergeLooks)
+	return merged, ok, nil
 }
 
 // masked says whether a mask is made: of a scene whose tiles were all looked at for objects, none is.

@@ -31,6 +31,8 @@ type Product struct {
 	Of       string   `json:"of"`       // id of the manifest, or of the record's first or last batch
 	Models   []string `json:"models"`   // name and version of each model that took part
 	Seconds  float64  `json:"seconds"`  // since the first of it was heard of
+	// Failed says why nothing could be made of what came. Then there are no files.
+	Failed string `json:"failed,omitempty"`
 
 	Scene  *SceneFigures  `json:"scene,omitempty"`
 	Camera *CameraFigures `json:"camera,omitempty"`

@@ -65,7 +65,7 @@ func (m *Mosaic) insist(ctx context.Context, what string, do func() error) error
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if !failing {
+		if !failing && !m.Disk.Blames(err) {
 			m.Log.Warn(what+" fails, trying until it works", "error", err)
 			failing = true
 		}

@@ -102,14 +102,14 @@ func (s *Scene) shares(mask *raster.MaskWriter, w, h int) ([]share, error) {
 		top, bottom := y*s.grid.Height/h, max((y+1)*s.grid.Height/h, y*s.grid.Height/h+1)
 		strip := raster.Window{Y: min(top, s.grid.Height-1), W: s.grid.Width}
 		strip.H = min(bottom, s.grid.Height) - strip.Y
-		class, err := mask.Read(strip)
+		class, rows, err := readRows(mask, strip)
 		if err != nil {
 			return nil, fmt.Errorf("looking at rows %d to %d of the mask: %w", top, bottom, err)
 		}
 		for x := range w {
 			left, right := x*strip.W/w, max((x+1)*strip.W/w, x*strip.W/w+1)
 			var n [4]uint32
-			for _, cy := range spread(0, strip.H) {
+			for _, cy := range rows {
 				for _, cx := range spread(left, min(right, strip.W)) {
 					n[bin(class[cy*strip.W+cx])]++
 				}
@@ -119,6 +119,26 @@ func (s *Scene) shares(mask *raster.MaskWriter, w, h int) ([]share, error) {
 		}
 	}
 	return out, nil
+}
+
+// stripPixels is how much of a mask is read at once; of a taller strip, only the rows that are looked at.
+const stripPixels = 64 << 20
+
+// readRows gives pixels of a strip of the mask, and which of its rows are to be looked at: places in class.
+func readRows(mask *raster.MaskWriter, strip raster.Window) (class []byte, rows []int, err error) {
+	wanted := spread(0, strip.H)
+	if strip.W*strip.H <= stripPixels {
+		class, err = mask.Read(strip)
+		return class, wanted, err
+	}
+	for n, row := range wanted {
+		one, err := mask.Read(raster.Window{X: strip.X, Y: strip.Y + row, W: strip.W, H: 1})
+		if err != nil {
+			return nil, nil, err
+		}
+		class, rows = append(class, one...), append(rows, n)
+	}
+	return class, rows, nil
 }
 
 func bin(class byte) int { return int(min(class, 3)) }

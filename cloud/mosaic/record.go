@@ -1,12 +1,9 @@
 package mosaic
 
 import (
-	"context"
-	"fmt"
-	"path"
+	"os"
+	"path/filepath"
 	"time"
-
-	"github.com/oklog/ulid/v2"
 
 	"cloudcanvas/shared/event"
 )
@@ -21,9 +18,15 @@ type record struct {
 	dirty           bool            // something is new since the last publication
 	published       bool            // at least once …
 	complete        bool            // … and nothing was missing
+	look            time.Time       // not before: whether a camera's record is done
 	again           time.Time       // not before: the last try failed
+	tries           int             // in a row that failed, a disk's refusals aside
 	holds           map[place]int64 // the first entry of each partition that it was made of
 	traces          []traced        // of items that are in no publication yet
+	manifest        string          // file of the manifest's bytes
+	face            Entry           // what stands for it among the dead letters: the manifest, or the first entry; without data
+	writing         bool            // its product is being made: it must not be touched
+	pending         []Entry         // came meanwhile
 	context         string          // trace context of the manifest, or of the first item that had one
 }
 
@@ -43,6 +46,26 @@ func (r *record) add(e Entry) (changed bool, err error) {
 		return r.scene.AddDead(e.Item, e.Reason)
 	}
 	return r.scene.Add(e.Item)
+}
+
+// show notes which entry stands for the record, and keeps a manifest's bytes as they came.
+func (r *record) show(e Entry) {
+	r.face = e
+	if r.face.Item.Data, r.face.Value = nil, nil; r.scene != nil && e.Item.Kind == event.Scene && len(e.Value) > 0 {
+		r.manifest = filepath.Join(r.scene.dir, "manifest")
+		if err := os.WriteFile(r.manifest, e.Value, 0o600); err != nil {
+			r.manifest = "" // the dead letter will have its name and reason alone
+		}
+	}
+}
+
+// whole is what stands for the record, with its bytes.
+func (r *record) whole() Entry {
+	e := r.face
+	if r.manifest != "" {
+		e.Value, _ = os.ReadFile(r.manifest)
+	}
+	return e
 }
 
 func (r *record) close() {
@@ -71,12 +94,24 @@ func (r *record) ripe(c Config, now time.Time) bool {
 	case r.scene != nil && r.scene.Done():
 		// What was published before is not published anew for each tile of a second run.
 		return r.scene.quicklook != "" && !r.published || quiet >= c.Settle
-	case r.camera != nil && r.camera.Done():
+	case r.camera != nil && r.ended(now):
 		return quiet >= c.Settle // tracks and snapshots come on another topic
 	case r.rolls(c, now):
 		return true
 	}
 	return quiet >= c.Deadline
+}
+
+// ended says whether a camera's record is done. To look takes as long as the record is, so a long one is
+// looked at less often: a tenth of the time at most.
+func (r *record) ended(now time.Time) bool {
+	if !r.camera.Ended() || now.Before(r.look) {
+		return false
+	}
+	began := time.Now()
+	done := r.camera.Done()
+	r.look = now.Add(10 * time.Since(began))
+	return done
 }
 
 // rolls says whether a camera's record without end is long enough.
@@ -96,87 +131,4 @@ func (r *record) over(c Config, now time.Time, known bool) bool {
 		return quiet >= c.Deadline // latecomers of what is finished
 	}
 	return quiet >= c.Retention
-}
-
-// tend publishes what is ripe and forgets what is over.
-func (m *Mosaic) tend(ctx context.Context, now time.Time) {
-	for k, r := range m.open {
-		if r.ripe(m.cfg, now) {
-			m.publish(ctx, k, r, now)
-		}
-		_, known := m.finished[k]
-		if !r.over(m.cfg, now, known) {
-			continue
-		}
-		if !r.complete && !known {
-			m.Log.Warn("given up waiting for the rest", "kind", k.kind, "name", k.name, "edge", k.edge, "since", r.changed)
-		}
-		r.close()
-		delete(m.open, k)
-	}
-}
-
-// publish makes the record's product. When that fails, the record stays as it is and is tried again.
-func (m *Mosaic) publish(ctx context.Context, k key, r *record, now time.Time) {
-	if f, ok := m.finished[k]; ok && r.scene != nil && !r.scene.Done() && f.of == r.scene.manifestID.String() {
-		// A part of it was read again after a restart. The complete product stands.
-		r.dirty, r.published, r.complete = false, true, true
-		return
-	}
-	p, err := m.make(ctx, k, r, now)
-	if err != nil {
-		r.again = now.Add(5 * time.Second)
-		m.Log.Error("publishing failed, trying again", "kind", k.kind, "name", k.name, "error", err)
-		return
-	}
-	r.dirty, r.published, r.complete = false, true, p.Complete
-	m.remember(p)
-	m.told(r, p)
-	m.Log.Info("published", "kind", k.kind, "name", k.name, "folder", p.Folder, "complete", p.Complete, "missing", len(p.Missing))
-}
-
-// make writes a draft, moves it to its place and announces it, in this order: who hears of a product
-// finds it there.
-func (m *Mosaic) make(ctx context.Context, k key, r *record, now time.Time) (p Product, err error) {
-	folder, err := m.place(k)
-	if err != nil {
-		return p, err
-	}
-	if r.camera != nil && !r.camera.Ended() {
-		folder = path.Join(folder, r.camera.segmentName())
-	}
-	draft, err := m.Store.Draft(folder)
-	if err != nil {
-		return p, err
-	}
-	defer draft.Discard()
-	if r.scene != nil {
-		p, err = r.scene.Write(draft.Dir(), now)
-	} else {
-		p, err = r.camera.Write(draft.Dir(), m.Artist, m.cfg.AnnotateScore)
-	}
-	if err != nil {
-		return p, err
-	}
-	p.Folder, p.Seconds = folder, now.Sub(r.opened).Seconds()
-	if p.Files, err = filesOf(draft.Dir()); err != nil {
-		return p, fmt.Errorf("listing the files of %s: %w", k.name, err)
-	}
-	of, err := ulid.ParseStrict(p.Of)
-	if err != nil {
-		return p, fmt.Errorf("the id of %s: %w", k.name, err)
-	}
-	item, err := p.item(of, now)
-	if err != nil {
-		return p, err
-	}
-	item.Attrs.TraceParent = r.context
-	if err := draft.Commit(ctx); err != nil {
-		return p, err
-	}
-	if err := m.Products.Announce(ctx, item); err != nil {
-		return p, fmt.Errorf("announcing product %s: %w", k.name, err)
-	}
-	m.supersede(ctx, k, item.FormerKey())
-	return p, nil
 }

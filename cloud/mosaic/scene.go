@@ -27,6 +27,7 @@ type Scene struct {
 	manifested event.Item // without its data
 	sizes      [2]int     // bytes of manifest and quicklook, as they were sent
 	grid       raster.Grid
+	known      int // so many of the manifest's tiles, from the first on, wait for nothing
 
 	tiles   map[string]*tile
 	results spool // what came, as it came
@@ -120,7 +121,7 @@ func (s *Scene) addManifest(e event.Item) (changed bool, err error) {
 		s.tiles, s.models = map[string]*tile{}, map[string]int{}
 		s.results.close()
 	}
-	s.manifest, s.manifestID, s.grid, s.manifested = &m, e.ID, grid, e
+	s.manifest, s.manifestID, s.grid, s.manifested, s.known = &m, e.ID, grid, e, 0
 	s.sizes[0], s.manifested.Data = len(e.Data), nil
 	return true, s.settleEarly()
 }
@@ -195,10 +196,14 @@ func (s *Scene) judge(name string, data []byte) bool {
 		delete(s.tiles, name)
 		return false
 	}
-	if _, s.tiles[name].boxes = boxesOf(data); s.tiles[name].boxes {
+	_, boxes, err := boxesOf(data)
+	if s.tiles[name].boxes = boxes; boxes && err == nil {
 		return true
 	}
-	if _, err := vision.DecodeShares(data, at.Window.W, at.Window.H); err != nil {
+	if err == nil {
+		err = vision.CheckShares(data, at.Window.W, at.Window.H)
+	}
+	if err != nil {
 		reason := skipped(data)
 		if reason == "" {
 			reason = "its result can't be read: " + err.Error()
@@ -223,8 +228,20 @@ func (s *Scene) Missing() []string {
 	return missing
 }
 
-// Done says whether every tile of the manifest is a result, a drop of the edge, or a dead letter.
-func (s *Scene) Done() bool { return s.manifest != nil && len(s.Missing()) == 0 }
+// Done says whether every tile of the manifest is a result, a drop of the edge, or a dead letter. What is
+// known of a tile is never unknown again, so it looks at each tile once, however often it is asked.
+func (s *Scene) Done() bool {
+	if s.manifest == nil {
+		return false
+	}
+	for ; s.known < len(s.manifest.Tiles); s.known++ {
+		d := &s.manifest.Tiles[s.known]
+		if t := s.tiles[d.Tile]; d.Decision == event.TileSent && (t == nil || t.state == 0) {
+			return false
+		}
+	}
+	return true
+}
 
 // figures counts the tiles.
 func (s *Scene) figures() *SceneFigures {

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/raster"
 	"cloudcanvas/shared/vision"
@@ -56,7 +57,7 @@ func (s *Scene) Write(dir string, at time.Time) (Product, error) {
 		p.Scene.Objects = &found
 	}
 	masked := s.masked(looked)
-	var files errgroup.Group
+	var files shielded
 	files.Go(func() error {
 		if !looked {
 			return nil
@@ -95,6 +96,13 @@ func (s *Scene) Write(dir string, at time.Time) (Product, error) {
 		return p, fmt.Errorf("scene %s: %w", s.ID, err)
 	}
 	return p, nil
+}
+
+// shielded are goroutines whose panics are errors: a panic in one of them would end the process.
+type shielded struct{ errgroup.Group }
+
+func (s *shielded) Go(do func() error) {
+	s.Group.Go(func() error { return attempt.Shield(do) })
 }
 
 // fate is a line of tiles.json: the edge's decision and what became of the tile in the cloud.

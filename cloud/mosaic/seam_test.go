@@ -59,7 +59,7 @@ func (e *eye) look(size, overlap, margin int) (cloud []float64, class []byte, gr
 	e.t.Helper()
 	info := e.scene.Info()
 	grid = raster.Grid{Width: info.Width, Height: info.Height, Size: size, Overlap: overlap, Margin: margin}
-	b := newBlender(grid)
+	b := newBlender(grid, 0, grid.Width)
 	cloud = make([]float64, grid.Width*grid.Height)
 	for row := range grid.Rows() {
 		var places []raster.Window

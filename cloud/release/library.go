@@ -16,8 +16,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/google/renameio/v2"
-
+	"cloudcanvas/shared/durable"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/model"
 )
@@ -170,7 +169,7 @@ func (l Library) fetch(ctx context.Context, name, version, home string) error {
 	if !slices.ContainsFunc(keys, func(k string) bool { return path.Base(k) == "model.yaml" }) {
 		return fmt.Errorf("%w: `models ls` shows those that are published", fs.ErrNotExist)
 	}
-	if err := os.MkdirAll(filepath.Join(home, version), 0o755); err != nil {
+	if err := durable.MkdirAll(filepath.Join(home, version), 0o755); err != nil {
 		return err
 	}
 	slices.SortFunc(keys, func(a, b string) int { // "model.yaml" says that all is there
@@ -185,7 +184,7 @@ func (l Library) fetch(ctx context.Context, name, version, home string) error {
 		if path.Base(key) == "model.onnx" {
 			file = filepath.Join(home, version, "model.onnx")
 		}
-		if err := renameio.WriteFile(file, data, 0o644); err != nil {
+		if err := durable.WriteFile(file, data, 0o644); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,8 @@
 // Package store is the cloud's object store: data too large for a Kafka record, and products. It
 // is gocloud.dev's blob, opened by URL: file:///dir, s3://bucket?region=…, gs://bucket,
-// azblob://container. Writes are atomic: an object is there whole or not at all.
+// azblob://container. Writes are atomic: an object is there whole or not at all. And they are durable:
+// when Put returns without an error, a loss of power does not take the object. Of a bucket of S3, GCS
+// or Azure its answer says so; in a folder the object and the folders on the way to it are synced.
 package store
 
 import (
@@ -21,7 +23,10 @@ import (
 )
 
 // Store holds objects by key. Keys are slash-separated; safe for concurrent use.
-type Store struct{ bucket *blob.Bucket }
+type Store struct {
+	bucket *blob.Bucket
+	folder *folder // writes; nil: the bucket does
+}
 
 // Open opens the store at url. A file:// store's folder is made where it is missing.
 func Open(ctx context.Context, address string) (*Store, error) {
@@ -29,43 +34,52 @@ func Open(ctx context.Context, address string) (*Store, error) {
 	if err != nil || u.Scheme == "" {
 		return nil, fmt.Errorf("object store %q is no URL: write file:///dir, s3://bucket, gs://bucket or azblob://container", address)
 	}
-	var bucket *blob.Bucket
+	s := &Store{}
 	if u.Scheme == fileblob.Scheme {
-		bucket, err = openFolder(u.Path)
+		s, err = openFolder(u.Path)
 	} else {
-		bucket, err = blob.OpenBucket(ctx, address)
+		s.bucket, err = blob.OpenBucket(ctx, address)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open the object store %s: %w", u.Redacted(), err)
 	}
-	return &Store{bucket}, nil
+	return s, nil
 }
 
-// openFolder keeps no sidecar files and writes its temporary files beside the object, so that the
-// rename is on one file system.
-func openFolder(dir string) (*blob.Bucket, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
+// Folder is the folder of a folder store, or "" of a bucket.
+func (s *Store) Folder() string {
+	if s.folder == nil {
+		return ""
 	}
-	return fileblob.OpenBucket(dir, &fileblob.Options{NoTempDir: true, Metadata: fileblob.MetadataDontWrite})
+	return s.folder.root
 }
 
-// Put writes data under key, replacing what was there. WriteAll would digest it twice over; what is
-// stored here carries its sha256 with it.
+// Put writes data under key, replacing what was there. When it returns nil the object is durable:
+// whoever sent it may be told, and may forget it. After an error it may be there or not.
 func (s *Store) Put(ctx context.Context, key string, data []byte) error {
-	ctx, abandon := context.WithCancel(ctx)
-	defer abandon()
-	w, err := s.bucket.NewWriter(ctx, key, &blob.WriterOptions{ContentType: "application/octet-stream"})
-	if err == nil {
-		if _, err = w.Write(data); err != nil {
-			abandon() // else Close would keep the half
-		}
-		err = errors.Join(err, w.Close())
+	write := s.upload
+	if s.folder != nil {
+		write = s.folder.put
 	}
-	if err != nil {
+	if err := write(ctx, key, data); err != nil {
 		return fmt.Errorf("write object %s: %w", key, err)
 	}
 	return nil
+}
+
+// upload writes an object into a bucket. WriteAll would digest it twice over; what is stored here
+// carries its sha256 with it.
+func (s *Store) upload(ctx context.Context, key string, data []byte) error {
+	ctx, abandon := context.WithCancel(ctx)
+	defer abandon()
+	w, err := s.bucket.NewWriter(ctx, key, &blob.WriterOptions{ContentType: "application/octet-stream"})
+	if err != nil {
+		return err
+	}
+	if _, err = w.Write(data); err != nil {
+		abandon() // else Close would keep the half
+	}
+	return errors.Join(err, w.Close())
 }
 
 // Get reads the object under key, at most limit bytes.
@@ -117,7 +131,8 @@ func (s *Store) Fetch(ctx context.Context, key, path string) (err error) {
 	return f.Close()
 }
 
-// Delete removes the object under key; one that is not there is no error.
+// Delete removes the object under key; one that is not there is no error. It is not synced: after a
+// loss of power the object may be there again, so delete only what nobody would miss or mistake.
 func (s *Store) Delete(ctx context.Context, key string) error {
 	if err := s.bucket.Delete(ctx, key); err != nil && gcerrors.Code(err) != gcerrors.NotFound {
 		return fmt.Errorf("delete object %s: %w", key, err)
@@ -125,22 +140,33 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	return nil
 }
 
-// Keys lists the keys under a prefix, in order.
+// Keys lists the keys under a prefix, in order. What it lists is as durable as what Put wrote, also
+// where the process that wrote it died before it could say so.
 func (s *Store) Keys(ctx context.Context, prefix string) ([]string, error) {
 	var keys []string
 	list := s.bucket.List(&blob.ListOptions{Prefix: prefix})
 	for {
 		o, err := list.Next(ctx)
 		if err == io.EOF {
-			return keys, nil
+			return keys, s.durable(prefix, keys)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("list objects under %s: %w", prefix, err)
 		}
-		if !strings.HasSuffix(o.Key, "/") {
+		if !strings.HasSuffix(o.Key, "/") && !(s.folder != nil && hidden(o.Key)) {
 			keys = append(keys, o.Key)
 		}
 	}
+}
+
+func (s *Store) durable(prefix string, keys []string) error {
+	if s.folder == nil {
+		return nil
+	}
+	if err := s.folder.durable(keys); err != nil {
+		return fmt.Errorf("list objects under %s: %w", prefix, err)
+	}
+	return nil
 }
 
 // IsMissing says whether err means that there is no such object.

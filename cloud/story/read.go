@@ -10,6 +10,7 @@ import (
 	"github.com/segmentio/kafka-go"
 	"golang.org/x/sync/errgroup"
 
+	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/broker"
 )
 
@@ -61,7 +62,12 @@ func (t Teller) scan(ctx context.Context, s span, handle func(broker.Record) err
 			return t.Log.Scan(reading, s.topic, partition, from, to, func(r broker.Record) error {
 				one.Lock()
 				defer one.Unlock()
-				return handle(r)
+				err := attempt.Shield(func() error { return handle(r) })
+				var panicked *attempt.Panic
+				if errors.As(err, &panicked) {
+					return nil // a record that can't be looked at is none that was looked for
+				}
+				return err
 			})
 		})
 	}

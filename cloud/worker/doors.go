@@ -67,6 +67,8 @@ func (noObjects) Get(context.Context, string) ([]byte, error) {
 // Decoder turns an item's data into a picture. It bounds what it decodes. Any error means that the
 // data is at fault.
 type Decoder interface {
+	// Size is how many bytes of memory Decode takes, as the data's header has it.
+	Size(media string, data []byte) (int64, error)
 	Decode(media string, data []byte) (vision.Image, error)
 }
 

@@ -14,6 +14,8 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"cloudcanvas/cloud/coord"
+	"cloudcanvas/cloud/coord/local"
+	"cloudcanvas/shared/budget"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/vision"
 )
@@ -38,13 +40,17 @@ type world struct {
 	barred  bool               // no lease is given: a killed worker does not come back
 	before  func(vision.Image) // called for each image that the model sees
 	opens   func() error
+	size    func(data []byte) int64 // of an item when it is decoded; nil: nothing
+	memory  *budget.Bytes
 	batches []int
+	deaths  coord.Document
 }
 
 func newWorld() *world {
 	return &world{
 		logs: map[int][]Entry{}, offsets: map[int]int64{}, grown: make(chan struct{}), objects: map[string][]byte{},
 		notes: map[string]string{}, held: map[string]bool{}, lose: map[string]context.CancelFunc{},
+		deaths: local.NewSpace().Coordinator("workers").Document(DeathsDocument),
 	}
 }
 
@@ -171,6 +177,14 @@ func (w *world) Get(_ context.Context, ref string) ([]byte, error) {
 	return data, nil
 }
 
+// Size is what the tests say of an item, or nothing.
+func (w *world) Size(_ string, data []byte) (int64, error) {
+	if w.size == nil {
+		return 0, nil
+	}
+	return w.size(data), nil
+}
+
 // Decode gives a 2 x 2 image whose first band holds the item's number and whose second its mood.
 func (w *world) Decode(_ string, data []byte) (vision.Image, error) {
 	n, mood := float32(binary.BigEndian.Uint32(data)), string(data[4:])
@@ -293,7 +307,7 @@ func (w *world) worker(t *testing.T, cfg Config, a Assignments) *Worker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	made, err := New(cfg, Parts{Queue: w, Results: w, Dead: w, Objects: w, Decoder: w, Models: shelf, Leases: w, Assignments: a})
+	made, err := New(cfg, Parts{Queue: w, Results: w, Dead: w, Objects: w, Decoder: w, Memory: w.memory, Models: shelf, Leases: w, Assignments: a, Deaths: w.deaths})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,14 +42,60 @@ func TestWorkersOfAClusterDie(t *testing.T) {
 	})
 	c.scenario(t, "frozen", frozenWritesNothing)
 	c.scenario(t, "an item kills them by SIGSEGV", func(t *testing.T, c *cluster) { itemKills(t, c, "SIGSEGV") })
-	if os.Getenv("CANVAS_SOAK") != "" {
-		c.scenario(t, "an item kills them by SIGKILL", func(t *testing.T, c *cluster) { itemKills(t, c, "SIGKILL") })
-	}
+	c.scenario(t, "an item takes all their memory", func(t *testing.T, c *cluster) {
+		c.settings.Group = littleMemory(t)
+		itemKills(t, c, "memory")
+	})
+	c.scenario(t, "killed again and again from outside", killedAgainAndAgain)
 	// The last one: it leaves work behind.
 	c.scenario(t, "ZooKeeper hears of owners, not of messages", coordinationIsQuiet)
 }
 
-// itemKills: an item that was in hand at two deaths is a dead letter, and takes no other along.
+// littleMemory is a control group in which 256 MiB are all.
+func littleMemory(t *testing.T) string {
+	group := fmt.Sprintf("/sys/fs/cgroup/memory/canvas-test-%d", os.Getpid())
+	limit := "memory.limit_in_bytes"
+	if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err == nil {
+		group, limit = fmt.Sprintf("/sys/fs/cgroup/canvas-test-%d", os.Getpid()), "memory.max"
+	}
+	if err := os.Mkdir(group, 0o755); err != nil {
+		t.Skipf("no control group can be made here: %v", err)
+	}
+	t.Cleanup(func() { os.Remove(group) })
+	if err := os.WriteFile(filepath.Join(group, limit), []byte("268435456"), 0o600); err != nil {
+		t.Skipf("no control group's memory can be bounded here: %v", err)
+	}
+	return group
+}
+
+// killedAgainAndAgain: whatever is in hand when somebody kills a worker is innocent. Every worker is killed
+// soon after it has begun, so that the same items are in hand again and again.
+func killedAgainAndAgain(t *testing.T, c *cluster) {
+	kills, between := 6, 1500*time.Millisecond
+	if os.Getenv("CANVAS_SOAK") != "" {
+		kills, between = 8, 8*time.Second
+	}
+	c.settings.Speed = 4
+	const items = 60
+	c.put(items, healthy)
+	buried := len(all(t, c.kafka, event.DLQTopic))
+	one, killOne := c.kept("one")
+	two, killTwo := c.kept("two")
+	for range kills {
+		time.Sleep(between) // the load itself
+		killOne()
+		killTwo()
+	}
+	c.until(90*time.Second, "all done", func() bool { return backlog(t, c.kafka) == 0 })
+	if n := len(all(t, c.kafka, event.DLQTopic)) - buried; n != 0 {
+		t.Errorf("%d innocent items are dead letters after %d kills", n, one()+two())
+	}
+	if distinct, _ := c.counted(); distinct != items {
+		t.Errorf("%d results of %d items", distinct, items)
+	}
+}
+
+// itemKills: an item of which a worker has died alone is a dead letter, and takes no other along.
 func itemKills(t *testing.T, c *cluster, deadly string) {
 	const items, victim = 60, 23
 	buried := len(all(t, c.kafka, event.DLQTopic))
@@ -75,7 +121,7 @@ func itemKills(t *testing.T, c *cluster, deadly string) {
 	if err != nil || item.Subject != fmt.Sprintf("s1/%d_0", first+victim) {
 		t.Errorf("the dead letter is %s (%v)", item.Subject, err)
 	}
-	if !slices.ContainsFunc(letters[0].Headers, func(h event.Header) bool { return strings.Contains(string(h.Value), "two workers died") }) {
+	if !slices.ContainsFunc(letters[0].Headers, func(h event.Header) bool { return strings.Contains(string(h.Value), "a worker died of it") }) {
 		t.Errorf("its headers are %q", letters[0].Headers)
 	}
 }

@@ -18,7 +18,11 @@ func (p *loop) finish(ctx context.Context, batch []*job) error {
 	outcomes := map[string]int{"result": 0}
 	for _, j := range batch {
 		if j.poison == nil {
-			items, err := results(j)
+			var items []event.Item
+			err := p.shielded(func() (err error) {
+				items, err = results(j)
+				return err
+			})
 			if err == nil {
 				for n := range items {
 					if p.Trace.On() { // also where its edge gave it none
@@ -42,6 +46,11 @@ func (p *loop) finish(ctx context.Context, batch []*job) error {
 	if len(letters) > 0 {
 		if err := p.write(ctx, "writing dead letters", func() error { return p.Dead.Bury(ctx, letters...) }); err != nil {
 			return fmt.Errorf("writing %d dead letters: %w", len(letters), err)
+		}
+		for _, j := range batch {
+			if j.poison != nil {
+				p.Attempts.Forget(attemptKey(&j.entry.Item)) // who puts it back wants it tried
+			}
 		}
 	}
 	if len(found) > 0 {

@@ -2,7 +2,6 @@ package worker
 
 import (
 	"encoding/json"
-	"errors"
 
 	"cloudcanvas/cloud/coord"
 )
@@ -16,30 +15,38 @@ type lease = coord.Lease
 // A note is written once when work begins under a lease and cleared when the lease is given back.
 // An owner that finds a note took over from a dead one: it is careful with the entries that may
 // have been in hand then (up to Until), one at a time and with nothing else in hand, each noted (At)
-// before it is touched. An entry that is still noted at the next death was in hand at two, and alone
-// at the second: it goes to the dead letters. A process that is frozen for longer than its session
-// counts as dead: nobody can tell the two apart.
-// So the coordinator hears of changes of owners, not of messages.
+// before it is touched. Most of them are innocent, and most workers are killed from outside: so an entry
+// that is still noted at the next death is to blame only where the worker that died has told, when it
+// started again, that it died of that one (death.go). Where it has not told yet, the entry is tried
+// alone again. A process that is frozen for longer than its session counts as dead, until it is heard
+// of: nobody can tell the two apart. So the coordinator hears of changes of owners, not of messages.
 type note struct {
-	Run   string `json:"run"`             // the process that wrote it
-	From  int64  `json:"from"`            // entries from here on are being worked on
-	At    *int64 `json:"at,omitempty"`    // the one entry in hand, while careful
-	Until int64  `json:"until,omitempty"` // careful below this offset
+	Run   string   `json:"run"`             // the process that wrote it
+	From  int64    `json:"from"`            // entries from here on are being worked on
+	At    *int64   `json:"at,omitempty"`    // the one entry in hand, while careful
+	Until int64    `json:"until,omitempty"` // careful below this offset
+	Tries []string `json:"tries,omitempty"` // processes that ended with At in hand before, and nobody knows how
 }
 
 // suspicion is what a new owner concludes from the note of the one before.
 type suspicion struct {
-	until  int64  // careful below this offset; 0: nobody died
-	doomed int64  // in hand at two deaths; -1: none
-	dead   string // the life that ended
+	until int64    // careful below this offset; 0: nobody died
+	at    int64    // alone in hand at a death; -1: none
+	runs  []string // that ended so
+	dead  string   // the life that ended
 }
 
 // left is the note of an owner that leaves in good order at an offset before the suspicion is settled:
 // the next owner has the same one.
 func (s suspicion) left(from int64) note {
 	n := note{Run: s.dead, From: from, Until: s.until}
-	if s.doomed >= from {
-		n.At = &s.doomed
+	if s.at >= from {
+		n.At = &s.at
+		for _, run := range s.runs {
+			if run != s.dead {
+				n.Tries = append(n.Tries, run)
+			}
+		}
 	}
 	return n
 }
@@ -48,7 +55,7 @@ func (s suspicion) left(from int64) note {
 // entries that a worker has in hand at once. A note of this very process is no death: it has only
 // lost the lease.
 func suspect(left, run string, committed, window int64) suspicion {
-	s := suspicion{doomed: -1}
+	s := suspicion{at: -1}
 	var n note
 	if left == "" || json.Unmarshal([]byte(left), &n) != nil || n.Run == run {
 		return s
@@ -58,7 +65,8 @@ func suspect(left, run string, committed, window int64) suspicion {
 		s.until = max(n.Until, committed)
 	}
 	if n.At != nil && *n.At >= committed {
-		s.doomed = *n.At
+		s.at = *n.At
+		s.runs = append(n.Tries[:min(len(n.Tries), maxUnknown)], n.Run)
 	}
 	return s
 }
@@ -70,6 +78,3 @@ func (n note) String() string {
 	}
 	return string(b)
 }
-
-// errTwoDeaths is the reason of the dead letter.
-var errTwoDeaths = errors.New("it was in hand when two workers died, and is not tried a third time")

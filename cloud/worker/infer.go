@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/vision"
 )
 
@@ -18,13 +19,37 @@ func (p *loop) infer(ctx context.Context, jobs <-chan *job, batches chan<- []*jo
 		if batch == nil {
 			return ctx.Err()
 		}
-		if err := p.see(ctx, batch); err != nil {
+		if err := p.seeAll(ctx, batch); err != nil {
 			return err
 		}
 		select {
 		case batches <- batch:
 		case <-ctx.Done():
 			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// seeAll is see, lets a panic be the fate of the one item that caused it, and lets go of the pixels.
+func (p *loop) seeAll(ctx context.Context, batch []*job) error {
+	defer seen(batch)
+	return p.seeOrPart(ctx, batch)
+}
+
+func (p *loop) seeOrPart(ctx context.Context, batch []*job) error {
+	err := p.shielded(func() error { return p.see(ctx, batch) })
+	var panicked *attempt.Panic
+	if !errors.As(err, &panicked) {
+		return err
+	}
+	if len(batch) == 1 {
+		batch[0].poison = poison(stageTransform, "Panic", err)
+		return nil
+	}
+	for _, j := range batch {
+		if err := p.seeOrPart(ctx, []*job{j}); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -90,7 +115,7 @@ func (p *loop) look(ctx context.Context, m *Model, jobs []*job) error {
 		images[n] = j.image
 	}
 	began := time.Now()
-	outputs, err := p.forward(ctx, m, images)
+	outputs, err := p.forward(ctx, m, images, jobs)
 	for _, j := range jobs {
 		j.times.forward = spell{began, time.Now()}
 	}
@@ -131,7 +156,7 @@ func (p *loop) lookAgain(ctx context.Context, m *Model, j *job) error {
 		return nil
 	}
 	defer j.route.line.leave(other)
-	outputs, err := p.forward(ctx, other, []vision.Image{j.image})
+	outputs, err := p.forward(ctx, other, []vision.Image{j.image}, []*job{j})
 	if stop := stops(ctx, err); stop != nil {
 		return stop
 	}
@@ -148,8 +173,9 @@ func (p *loop) lookAgain(ctx context.Context, m *Model, j *job) error {
 	return nil
 }
 
-// forward runs a version over images and measures it. An error that stops is not the images' fault.
-func (p *loop) forward(ctx context.Context, m *Model, images []vision.Image) ([]vision.Output, error) {
+// forward runs a version over images of those jobs and measures it. An error that stops is not the
+// images' fault.
+func (p *loop) forward(ctx context.Context, m *Model, images []vision.Image, jobs []*job) (outputs []vision.Output, err error) {
 	net, err := m.memory.take(ctx, m)
 	if err != nil {
 		return nil, err
@@ -157,7 +183,10 @@ func (p *loop) forward(ctx context.Context, m *Model, images []vision.Image) ([]
 	defer m.memory.give(m)
 	began := time.Now()
 	m.rate.begin()
-	outputs, err := run(ctx, net, images)
+	err = p.noted(ctx, jobs, func() (err error) {
+		outputs, err = run(ctx, net, images)
+		return err
+	})
 	m.rate.end(len(outputs))
 	if err != nil {
 		return nil, err
@@ -181,18 +210,15 @@ func stops(ctx context.Context, err error) error {
 	return nil
 }
 
-func run(ctx context.Context, net Network, images []vision.Image) (outputs []vision.Output, err error) {
-	err = shielded(func() (err error) {
-		outputs, err = net.Run(ctx, images)
-		return err
-	})
+func run(ctx context.Context, net Network, images []vision.Image) ([]vision.Output, error) {
+	outputs, err := net.Run(ctx, images)
 	if err == nil && len(outputs) != len(images) {
 		err = fmt.Errorf("it gave %d outputs for %d images", len(outputs), len(images))
 	}
 	if err != nil {
-		outputs = nil
+		return nil, err
 	}
-	return outputs, err
+	return outputs, nil
 }
 
 // check refuses a mask of another size than its picture, and marks pixels without data.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"time"
 
+	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/vision"
@@ -25,7 +26,10 @@ type job struct {
 	due      time.Time // zero: it is not late
 	skipped  bool      // for being late
 	poison   *Poison
+	alone    bool // nothing else is in hand, of any partition
 	times    times
+	turn     *turn  // in taking memory; nil: it is alone
+	giveBack func() // the memory of image; nil: it has none
 }
 
 // Poison is why an entry can't be worked on.
@@ -52,8 +56,19 @@ func poison(stage, class string, err error) *Poison {
 // prepare fetches, verifies and decodes the job's data, and picks its model. The error is not nil
 // only when ctx ended or the worker is unfit: what is wrong with the entry is in job.poison.
 func (w *Worker) prepare(ctx context.Context, j *job) error {
+	err := w.shielded(func() error { return w.study(ctx, j) })
+	var p *attempt.Panic
+	if errors.As(err, &p) {
+		j.poison = poison(stageConvert, "Panic", err)
+		return nil
+	}
+	return err
+}
+
+func (w *Worker) study(ctx context.Context, j *job) error {
 	j.times.decode.from = time.Now()
 	defer func() { j.times.decode.to = time.Now() }()
+	defer j.turn.pass(ctx) // also of one that needs no memory
 	if j.entry.Err != nil {
 		j.poison = poison(stageConsume, "Unreadable", j.entry.Err)
 		return nil
@@ -61,6 +76,10 @@ func (w *Worker) prepare(ctx context.Context, j *job) error {
 	item := &j.entry.Item
 	if item.Attrs.Want == "" {
 		j.poison = poison(stageConsume, "Unasked", fmt.Errorf("%s %s does not say what is wanted of it", item.Kind, item.ID))
+		return nil
+	}
+	if err := item.CheckContent(); err != nil {
+		j.poison = poison(stageConsume, "OutOfBounds", err)
 		return nil
 	}
 	data, err := w.fetch(ctx, item)
@@ -71,11 +90,11 @@ func (w *Worker) prepare(ctx context.Context, j *job) error {
 		j.poison = poison(stageConvert, "WrongDigest", fmt.Errorf("%w: %d bytes of %s %s, promised %s", event.ErrDigest, len(data), item.Kind, item.ID, item.SHA256))
 		return nil
 	}
-	if err := w.decode(ctx, j, data); err != nil {
+	if err := w.admit(ctx, j, data); err != nil || j.poison != nil {
 		return err
 	}
-	if j.poison != nil {
-		return nil
+	if err := w.decode(ctx, j, data); err != nil || j.poison != nil {
+		return err
 	}
 	j.route, err = w.Models.Pick(item, &j.image)
 	if err != nil {
@@ -130,23 +149,19 @@ func (w *Worker) decode(ctx context.Context, j *job, data []byte) error {
 		return ctx.Err()
 	}
 	item := &j.entry.Item
-	err := shielded(func() (err error) {
+	err := w.noted(ctx, []*job{j}, func() (err error) {
 		j.image, err = w.Decoder.Decode(item.Type, data)
 		return err
 	})
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if errors.Is(err, attempt.ErrQuarantined) {
+		j.poison = poison(stageTransform, "Deadly", err)
+		return nil
+	}
 	if err != nil {
 		j.poison = poison(stageConvert, "Undecodable", fmt.Errorf("decoding %s %s (%s, %d bytes): %w", item.Kind, item.ID, item.Type, len(data), err))
 	}
 	return nil
-}
-
-// shielded turns a panic of a decoder or a model into an error: bytes from outside caused it, and
-// they must not stop the worker.
-func shielded(do func() error) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("it panicked: %v", r)
-		}
-	}()
-	return do()
 }

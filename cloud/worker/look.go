@@ -129,6 +129,16 @@ type target struct {
 	finding *Finding
 }
 
+// jobsOf are the jobs of targets, each once.
+func jobsOf(targets []target) (jobs []*job) {
+	for _, t := range targets {
+		if !slices.Contains(jobs, t.job) {
+			jobs = append(jobs, t.job)
+		}
+	}
+	return jobs
+}
+
 // lookCloser is one later step: the crops of all jobs of the batch, in batches of their own. Crops are
 // cut when their batch is next, so that only one batch of them is in memory.
 func (p *loop) lookCloser(ctx context.Context, n int, s *laterStep, jobs []*job) error {
@@ -175,7 +185,7 @@ func (p *loop) lookAt(ctx context.Context, n int, s *laterStep, targets []target
 		return nil
 	}
 	m := cut[0].model
-	outputs, err := p.forward(ctx, m, crops)
+	outputs, err := p.forward(ctx, m, crops, jobsOf(cut))
 	if stop := stops(ctx, err); stop != nil {
 		return stop
 	}
@@ -195,7 +205,7 @@ func (p *loop) lookAt(ctx context.Context, n int, s *laterStep, targets []target
 
 // lookAlone tries one crop, and where the version fails at it another version.
 func (p *loop) lookAlone(ctx context.Context, n int, s *laterStep, t target, crop vision.Image) error {
-	outputs, first := p.forward(ctx, t.model, []vision.Image{crop})
+	outputs, first := p.forward(ctx, t.model, []vision.Image{crop}, []*job{t.job})
 	if stop := stops(ctx, first); stop != nil {
 		return stop
 	}
@@ -208,7 +218,7 @@ func (p *loop) lookAlone(ctx context.Context, n int, s *laterStep, t target, cro
 		t.model.figures.fail()
 	} else {
 		defer s.line.leave(other)
-		outputs, err := p.forward(ctx, other, []vision.Image{crop})
+		outputs, err := p.forward(ctx, other, []vision.Image{crop}, []*job{t.job})
 		if stop := stops(ctx, err); stop != nil {
 			return stop
 		}

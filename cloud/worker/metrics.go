@@ -8,6 +8,7 @@ type metrics struct {
 	inference  *prometheus.HistogramVec
 	partitions prometheus.Gauge
 	late       *prometheus.CounterVec
+	panics     prometheus.Counter
 }
 
 func newMetrics(r prometheus.Registerer, models *Shelf) (*metrics, error) {
@@ -28,11 +29,14 @@ func newMetrics(r prometheus.Registerer, models *Shelf) (*metrics, error) {
 		late: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "canvas_cloud_worker_late_total", Help: "Items whose deadline had passed when their turn came, by model or pipeline.",
 		}, []string{"model"}),
+		panics: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "canvas_cloud_worker_panics_total", Help: "Panics that one item caused, and that became its dead letter.",
+		}),
 	}
 	if r == nil {
 		return m, nil
 	}
-	for _, c := range append(memoryMetrics(models.memory), m.items, m.batch, m.inference, m.partitions, m.late) {
+	for _, c := range append(memoryMetrics(models.memory), m.items, m.batch, m.inference, m.partitions, m.late, m.panics) {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}

@@ -104,9 +104,17 @@ func (p *loop) give(n int) {
 func (p *loop) read(ctx context.Context, from int64, jobs chan<- *job, stages *errgroup.Group) error {
 	reading, cancel := whileOpen(ctx, p.stop)
 	defer cancel()
+	turn := firstTurn()
 	err := p.Queue.Read(reading, p.partition, from, func(entries []Entry) error {
 		for _, e := range entries {
 			if e.Offset < from { // a log hands out whole batches, which may begin earlier
+				continue
+			}
+			if p.Attempts.Suspect(attemptKey(&e.Item)) {
+				if err := p.apart(reading, e); err != nil {
+					return err
+				}
+				from = e.Offset + 1
 				continue
 			}
 			if err := p.take(reading); err != nil {
@@ -115,7 +123,8 @@ func (p *loop) read(ctx context.Context, from int64, jobs chan<- *job, stages *e
 			if err := p.begin(reading, e.Offset); err != nil {
 				return err
 			}
-			j := &job{entry: e, ready: make(chan struct{})}
+			turn = turn.after()
+			j := &job{entry: e, ready: make(chan struct{}), turn: turn}
 			stages.Go(func() error {
 				err := p.prepare(reading, j)
 				switch {
@@ -167,7 +176,11 @@ func (p *loop) careful(ctx context.Context, from int64, s suspicion) (int64, err
 				return errEnough
 			}
 			at := e.Offset
-			if err := p.alone(ctx, e, note{Run: p.run, From: from, At: &at, Until: s.until}, at == s.doomed); err != nil {
+			n := note{Run: p.run, From: from, At: &at, Until: s.until}
+			if at == s.at {
+				n.Tries = s.runs
+			}
+			if err := p.alone(ctx, e, n); err != nil {
 				return err
 			}
 			if from = at + 1; from >= s.until {
@@ -187,23 +200,41 @@ func (p *loop) careful(ctx context.Context, from int64, s suspicion) (int64, err
 
 // alone takes one entry through all stages while the worker has nothing else in hand, of any
 // partition: when it dies of this one, no other is under suspicion.
-func (p *loop) alone(ctx context.Context, e Entry, n note, doomed bool) error {
+func (p *loop) alone(ctx context.Context, e Entry, n note) error {
 	if err := p.slots.Acquire(ctx, p.window); err != nil {
 		return err
 	}
 	defer p.slots.Release(p.window)
+	j := &job{entry: e, alone: true}
+	if len(n.Tries) > 0 {
+		var guilty error
+		if n.Tries, guilty = p.verdict(ctx, n.Tries, &e); guilty != nil {
+			j.poison = poison(stageTransform, "Deadly", guilty)
+		}
+	}
 	if err := p.lease.Note(ctx, n.String()); err != nil {
 		return fmt.Errorf("noting that offset %d is in hand: %w", e.Offset, err)
 	}
-	j := &job{entry: e}
-	if doomed {
-		j.poison = poison(stageTransform, "TwoDeaths", errTwoDeaths)
-	} else if err := p.prepare(ctx, j); err != nil {
-		return err
+	if j.poison == nil {
+		if err := p.prepare(ctx, j); err != nil {
+			return err
+		}
 	}
 	batch := []*job{j}
-	if err := p.see(ctx, batch); err != nil {
+	if err := p.seeAll(ctx, batch); err != nil {
 		return err
 	}
 	return p.finish(ctx, batch)
+}
+
+// apart is alone in the midst of the usual way: for what this machine's ledger suspects.
+func (p *loop) apart(ctx context.Context, e Entry) error {
+	at := e.Offset
+	if err := p.alone(ctx, e, note{Run: p.run, From: at, At: &at, Until: at + 1}); err != nil {
+		return err
+	}
+	if err := p.lease.Note(ctx, note{Run: p.run, From: at + 1}.String()); err != nil {
+		return fmt.Errorf("noting that work goes on at offset %d: %w", at+1, err)
+	}
+	return nil
 }

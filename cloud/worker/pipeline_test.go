@@ -35,6 +35,9 @@ func newStudio(models map[string]fakeModel) *studio {
 	return &studio{world: newWorld(), models: models, seen: map[string][]int{}}
 }
 
+// Size is nothing.
+func (s *studio) Size(string, []byte) (int64, error) { return 0, nil }
+
 // Decode makes a picture whose first pixel is the item's number.
 func (s *studio) Decode(_ string, data []byte) (vision.Image, error) {
 	im := vision.Image{W: 64, H: 48}

@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -21,6 +23,7 @@ import (
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/cloud/coord/assign"
 	"cloudcanvas/cloud/coord/zk"
+	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/broker/brokertest"
 	"cloudcanvas/shared/event"
@@ -40,6 +43,8 @@ type childSettings struct {
 	Partitions int
 	Speed      float64 // items/s
 	Batch      int
+	Attempts   string // folder of their ledgers
+	Group      string // control group of theirs, with little memory; empty: none
 	Between    string // a pipeline of two steps; the first time, the second kills the worker and leaves this file
 }
 
@@ -60,6 +65,11 @@ func child(settings string) error {
 	var s childSettings
 	if err := json.Unmarshal([]byte(settings), &s); err != nil {
 		return err
+	}
+	if s.Group != "" {
+		if err := os.WriteFile(filepath.Join(s.Group, "cgroup.procs"), []byte(strconv.Itoa(os.Getpid())), 0o600); err != nil {
+			return err
+		}
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
@@ -86,7 +96,14 @@ func child(settings string) error {
 	}
 	shelf.Throttle(s.Speed)
 	door := Kafka{Log: k}
+	ledger, err := attempt.OpenFree(s.Attempts, "worker", attempt.DefaultConfig(), log)
+	if err != nil {
+		return err
+	}
+	defer ledger.Close()
+	defer context.AfterFunc(ctx, ledger.Stopping)()
 	worker, err := New(cfg, Parts{
+		Attempts: ledger, Deaths: c.Document(DeathsDocument),
 		Queue: door, Results: door, Dead: door, Decoder: deadly{w}, Models: shelf, Leases: c, Assignments: Assigned{c, s.ID}, Log: log,
 	})
 	if err != nil {
@@ -112,9 +129,11 @@ func (d deadly) Decode(media string, data []byte) (vision.Image, error) {
 	case "SIGSEGV":
 		syscall.Kill(os.Getpid(), syscall.SIGSEGV)
 		select {}
-	case "SIGKILL":
-		syscall.Kill(os.Getpid(), syscall.SIGKILL)
-		select {}
+	case "memory":
+		var held [][]byte
+		for {
+			held = append(held, bytes.Repeat([]byte{1}, 8<<20))
+		}
 	}
 	return d.world.Decode(media, data)
 }
@@ -140,7 +159,7 @@ func startCluster(t *testing.T, partitions int) *cluster {
 	}
 	kafka, zookeeper := brokertest.StartOwnKafka(t), brokertest.StartZooKeeper(t, 1)
 	c := &cluster{t: t, settings: childSettings{
-		Kafka: kafka.Brokers, ZooKeeper: zookeeper.Servers, Root: "/canvas", Session: shortSession, Partitions: partitions, Speed: 200, Batch: 4,
+		Attempts: t.TempDir(), Kafka: kafka.Brokers, ZooKeeper: zookeeper.Servers, Root: "/canvas", Session: shortSession, Partitions: partitions, Speed: 200, Batch: 4,
 	}}
 	var err error
 	if c.kafka, err = broker.DialKafka(broker.KafkaOptions{Brokers: kafka.Brokers}); err != nil {
@@ -297,17 +316,28 @@ func (p *workerProcess) signal(s syscall.Signal) { p.cmd.Process.Signal(s) }
 // supervised starts a worker again whenever it dies, as systemd does, until the test ends. It gives
 // how often it has died.
 func (c *cluster) supervised(id string) (deaths func() int) {
+	deaths, _ = c.kept(id)
+	return deaths
+}
+
+// kept is supervised, and gives a way to kill the one that runs.
+func (c *cluster) kept(id string) (deaths func() int, kill func()) {
 	var mu sync.Mutex
 	n := 0
 	ctx := c.t.Context() // it ends before the processes are ended
 	var over sync.WaitGroup
 	p := c.start(id)
+	running := func() *workerProcess {
+		mu.Lock()
+		defer mu.Unlock()
+		return p
+	}
 	over.Go(func() {
 		for {
 			select {
 			case <-ctx.Done():
 				return
-			case <-p.ended:
+			case <-running().ended:
 			}
 			if ctx.Err() != nil {
 				return
@@ -315,13 +345,17 @@ func (c *cluster) supervised(id string) (deaths func() int) {
 			mu.Lock()
 			n++
 			mu.Unlock()
-			p = c.start(id)
+			again := c.start(id)
+			mu.Lock()
+			p = again
+			mu.Unlock()
 		}
 	})
 	c.t.Cleanup(over.Wait)
-	return func() int {
+	deaths = func() int {
 		mu.Lock()
 		defer mu.Unlock()
 		return n
 	}
+	return deaths, func() { running().signal(syscall.SIGKILL) }
 }

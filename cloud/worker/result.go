@@ -19,6 +19,7 @@ type Found struct {
 	Height  int            `json:"height"`
 	Boxes   []vision.Box   `json:"boxes,omitempty"`
 	Classes []vision.Class `json:"classes,omitempty"`
+	LeftOut int            `json:"boxes_left_out,omitempty"` // the weakest, beyond event.MaxBoxes
 
 	Pipeline *Course `json:"pipeline,omitempty"`
 
@@ -102,8 +103,9 @@ func (j *job) version() string {
 }
 
 func (j *job) found() Found {
+	boxes := j.output.Boxes[:min(len(j.output.Boxes), event.MaxBoxes)] // best first
 	f := Found{
-		Width: j.image.W, Height: j.image.H, Boxes: j.output.Boxes, Classes: j.output.Classes,
+		Width: j.image.W, Height: j.image.H, Boxes: boxes, LeftOut: len(j.output.Boxes) - len(boxes), Classes: j.output.Classes,
 		Late: j.late(), Deadline: j.due, Skipped: j.skipped,
 	}
 	if j.passed != nil {

@@ -22,6 +22,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/semaphore"
 
+	"cloudcanvas/cloud/coord"
+	"cloudcanvas/shared/attempt"
+	"cloudcanvas/shared/budget"
 	"cloudcanvas/shared/config"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/trace"
@@ -34,9 +37,12 @@ type Parts struct {
 	Dead        Dead
 	Objects     Objects // may be nil where all data is inline
 	Decoder     Decoder
+	Memory      *budget.Bytes // of all decoders of the process; nil: without bound
 	Models      *Shelf
 	Leases      Leases
 	Assignments Assignments
+	Attempts    *attempt.Ledger // of this process; nil: what kills it is not known from what was beside it
+	Deaths      coord.Document  // where workers tell how they ended; nil: nobody hears of it
 	Log         *slog.Logger
 	Metrics     prometheus.Registerer // may be nil
 	Trace       *trace.Tracer         // nil: nobody hears of spans
@@ -72,8 +78,12 @@ func New(cfg Config, parts Parts) (*Worker, error) {
 		return nil, fmt.Errorf("registering the worker's metrics: %w", err)
 	}
 	window := int64(max(cfg.Prefetch, cfg.BatchItems))
+	run := parts.Attempts.Life()
+	if run == "" {
+		run = rand.Text()
+	}
 	return &Worker{
-		cfg: cfg, Parts: parts, run: rand.Text(), metrics: m, pause: sleep, now: time.Now,
+		cfg: cfg, Parts: parts, run: run, metrics: m, pause: sleep, now: time.Now,
 		slots: semaphore.NewWeighted(window), window: window,
 		cores: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}, nil
@@ -88,6 +98,9 @@ type holding struct {
 // and leaves within the grace. The error is not nil when the worker itself is unfit: a model that
 // can't be loaded, or no assignments.
 func (w *Worker) Run(ctx context.Context) error {
+	if err := w.tellDeath(ctx); err != nil {
+		return nil // it was told to stop
+	}
 	mine, err := w.Assignments.Mine(ctx)
 	if err != nil {
 		return fmt.Errorf("asking for partitions to work on: %w", err)

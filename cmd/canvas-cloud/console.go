@@ -12,6 +12,7 @@ import (
 	"cloudcanvas/cloud"
 	"cloudcanvas/cloud/console"
 	"cloudcanvas/cmd/internal/cli"
+	"cloudcanvas/shared/durable"
 	"cloudcanvas/shared/telemetry"
 )
 
@@ -48,13 +49,15 @@ func consoleCommand() *urfave.Command {
 			}
 			metrics := telemetry.NewRegistry()
 			group, ctx := errgroup.WithContext(c.Context)
-			group.Go(func() error { return telemetry.Serve(ctx, cfg.Telemetry, metrics, func() error { return nil }) })
+			var readiness cloud.Readiness
+			group.Go(func() error { return telemetry.Serve(ctx, cfg.Telemetry, metrics, readiness.Ready) })
 			group.Go(func() error {
 				p, err := cloud.Dial(ctx, cfg, id, log, metrics) // it has much to show while Kafka is away
 				if err != nil {
 					return err
 				}
 				defer p.Close()
+				readiness.Follow(p.Healthy)
 				if err := p.Coordinate(); err != nil {
 					return err
 				}
@@ -95,7 +98,7 @@ func tokenCommand() *urfave.Command {
 
 // appendLine adds a line to a file that only its owner and group may read.
 func appendLine(file, line string) error {
-	if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
+	if err := durable.MkdirAll(filepath.Dir(file), 0o750); err != nil {
 		return fmt.Errorf("make the folder of the tokens file: %w", err)
 	}
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)
@@ -103,5 +106,5 @@ func appendLine(file, line string) error {
 		return fmt.Errorf("open the tokens file: %w", err)
 	}
 	_, err = fmt.Fprintln(f, line)
-	return errors.Join(err, f.Sync(), f.Close())
+	return errors.Join(err, f.Sync(), f.Close(), durable.SyncFolder(filepath.Dir(file)))
 }

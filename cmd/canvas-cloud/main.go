@@ -66,7 +66,7 @@ func process(name, usage string, run func(*cloud.Cloud, context.Context) error) 
 				if err := p.Coordinate(); err != nil {
 					return err
 				}
-				p.Readiness.Follow(func() error { return nil })
+				p.Readiness.Follow(p.Healthy)
 				readiness.Follow(p.Readiness.Ready)
 				log.Info(name+" runs", "id", id, "version", version)
 				telemetry.NotifyReady(name + " runs")

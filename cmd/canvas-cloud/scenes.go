@@ -48,6 +48,9 @@ func state(p mosaic.Product) string {
 	if p.Complete {
 		return "complete"
 	}
+	if p.Failed != "" {
+		return "failed"
+	}
 	return fmt.Sprintf("%d missing", p.Lacking)
 }
 
@@ -75,6 +78,9 @@ func showScene(c *urfave.Context) error {
 			}
 			if s := p.Camera; s != nil {
 				fmt.Fprintf(w, "frames\t%d\ndetections\t%d\nevents\t%d\n", s.Frames, s.Detections, s.Events)
+			}
+			if p.Failed != "" {
+				fmt.Fprintf(w, "failed\t%q\n", p.Failed)
 			}
 			if len(p.Missing) > 0 {
 				fmt.Fprintf(w, "missing\t%s\n", strings.Join(p.Missing[:min(len(p.Missing), missingShown)], ", "))

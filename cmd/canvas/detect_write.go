@@ -6,8 +6,7 @@ import (
 	"math"
 	"path/filepath"
 
-	"github.com/google/renameio/v2"
-
+	"cloudcanvas/shared/durable"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/raster"
 	"cloudcanvas/shared/vision"
@@ -42,7 +41,7 @@ func (d detector) write(dir string, v view, boxes []vision.Box) error {
 	if err != nil {
 		return err
 	}
-	return renameio.WriteFile(filepath.Join(dir, "detections.geojson"), append(data, '\n'), 0o644)
+	return durable.WriteFile(filepath.Join(dir, "detections.geojson"), append(data, '\n'), 0o644)
 }
 
 // quicklook is the scene, scaled down, with the boxes drawn.
@@ -65,7 +64,7 @@ func quicklook(path string, v view, boxes []vision.Box) error {
 	if err != nil {
 		return err
 	}
-	return renameio.WriteFile(path, data, 0o644)
+	return durable.WriteFile(path, data, 0o644)
 }
 
 func pixelsOf(b vision.Box) [4]float64 {

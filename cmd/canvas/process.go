@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/renameio/v2"
 	urfave "github.com/urfave/cli/v2"
 
 	"cloudcanvas/cloud"
@@ -21,6 +20,7 @@ import (
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/edge"
 	"cloudcanvas/edge/capture"
+	"cloudcanvas/shared/durable"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/telemetry"
 )
@@ -96,7 +96,7 @@ func (j job) run(ctx context.Context) (summary, error) {
 			return summary{}, cli.Usage(err)
 		}
 	}
-	if err := os.MkdirAll(j.out, 0o755); err != nil {
+	if err := durable.MkdirAll(j.out, 0o755); err != nil {
 		return summary{}, cli.Usagef("the output folder can't be made: %w; choose another --out", err)
 	}
 	work, err := os.MkdirTemp(j.out, ".work-")
@@ -299,7 +299,7 @@ func writeJSON(path string, v any) error {
 	if err != nil {
 		return err
 	}
-	if err := renameio.WriteFile(path, append(data, '\n'), 0o644); err != nil {
+	if err := durable.WriteFile(path, append(data, '\n'), 0o644); err != nil {
 		return fmt.Errorf("write %s: %w", filepath.Base(path), err)
 	}
 	return nil

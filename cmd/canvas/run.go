@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 
 	urfave "github.com/urfave/cli/v2"
@@ -13,6 +12,7 @@ import (
 	"cloudcanvas/cmd/internal/appliance"
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/edge"
+	"cloudcanvas/shared/durable"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/telemetry"
 )
@@ -68,7 +68,7 @@ func runCommand() *urfave.Command {
 			for _, p := range models.Problems() {
 				log.Warn("a model is passed over", telemetry.Err, p)
 			}
-			if err := os.MkdirAll(cfg.Data, 0o755); err != nil {
+			if err := durable.MkdirAll(cfg.Data, 0o755); err != nil {
 				return fmt.Errorf("make the appliance's folder: %w (choose another with data:)", err)
 			}
 			if cfg.Cloud.Products == cloud.DefaultConfig().Products {
@@ -77,13 +77,15 @@ func runCommand() *urfave.Command {
 			cfg.Cloud.Worker.Models = present(cfg.Cloud.Worker.Models, models)
 			metrics := telemetry.NewRegistry()
 			group, ctx := errgroup.WithContext(c.Context)
-			group.Go(func() error { return telemetry.Serve(ctx, cfg.Cloud.Telemetry, metrics, func() error { return nil }) })
+			var readiness cloud.Readiness
+			group.Go(func() error { return telemetry.Serve(ctx, cfg.Cloud.Telemetry, metrics, readiness.Ready) })
 			group.Go(func() error {
 				a, err := appliance.Start(ctx, appliance.Options{Edge: cfg.Device, Cloud: cfg.Cloud, Work: cfg.Data, Models: models, Version: version, Log: log,
 					Metrics: metrics, Gatherer: metrics, ConsoleReady: func(url string) { fmt.Fprintf(c.App.Writer, "console  %s\n", url) }})
 				if err != nil {
 					return err
 				}
+				readiness.Follow(a.Ready)
 				telemetry.NotifyReady("the appliance runs")
 				defer telemetry.NotifyStopping()
 				<-a.Failed()

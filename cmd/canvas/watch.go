@@ -193,6 +193,9 @@ func (w *watch) finished(p mosaic.Product) {
 	if !p.Complete {
 		state = fmt.Sprintf("incomplete, %d missing", len(p.Missing))
 	}
+	if p.Failed != "" {
+		state = "failed: " + p.Failed
+	}
 	switch {
 	case p.Scene != nil:
 		w.tell("%s: product %s: %d of %d tiles looked at in the cloud", p.Name, state, p.Scene.Results, p.Scene.Tiles)
@@ -217,6 +220,8 @@ func (w *watch) summary(reports []infer.Report, d deliveryCounts, took time.Dura
 		end, p := w.ended[name], w.products[name]
 		if end.err != nil {
 			s.Failed = append(s.Failed, failedInput{name, end.err.Error()})
+		} else if p.Failed != "" {
+			s.Failed = append(s.Failed, failedInput{name, p.Failed})
 		}
 		switch {
 		case p.Scene != nil:

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/edge/attempt"
+	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 )

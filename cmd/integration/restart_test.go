@@ -46,11 +46,12 @@ zookeeper: {servers: [%s], session_timeout: 3s, root: /canvas-%d}
 store: %q
 products: %q
 mosaic: {settle: 200ms, work_dir: %q}
+attempts: {folder: %q}
 worker: {batch_items: 2, prefetch: 4}
 assign: {rebalance: 2s}
 models: {engine: onnxruntime-cpu} # two engines would make masks that differ by a rounding
 `, f.brokers.mqtt, strings.Join(f.brokers.kafka, ","), strings.Join(f.brokers.zookeeper, ","), time.Now().UnixNano(),
-		"file://"+filepath.Join(f.dir, "objects"), f.products, filepath.Join(f.dir, "work"))
+		"file://"+filepath.Join(f.dir, "objects"), f.products, filepath.Join(f.dir, "work"), filepath.Join(f.dir, "attempts"))
 	return f
 }
 

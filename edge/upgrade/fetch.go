@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"cloudcanvas/shared/durable"
 	"cloudcanvas/shared/event"
 )
 
@@ -115,21 +116,16 @@ func (f *fetch) check() error {
 	return nil
 }
 
-// install moves the whole version to its place.
+// install moves the whole version to its place, where a loss of power does not take it.
 func (f *fetch) install(to string) error {
 	if err := os.Remove(filepath.Join(f.dir, offerFile)); err != nil {
+		return err
+	}
+	if err := durable.SyncTree(f.dir); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(to); err != nil {
 		return err
 	}
-	return errors.Join(os.Rename(f.dir, to), syncFolder(filepath.Dir(to)))
-}
-
-func syncFolder(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return durable.Rename(f.dir, to)
 }

@@ -13,8 +13,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/google/renameio/v2"
-
+	"cloudcanvas/shared/durable"
 	"cloudcanvas/shared/model"
 )
 
@@ -214,10 +213,10 @@ func shortened(reason string) string {
 func (s *Shelf) save() error {
 	data, err := json.MarshalIndent(s.state, "", " ")
 	if err == nil {
-		err = os.MkdirAll(s.dir, 0o755)
+		err = durable.MkdirAll(s.dir, 0o755)
 	}
 	if err == nil {
-		err = renameio.WriteFile(filepath.Join(s.dir, stateFile), data, 0o644)
+		err = durable.WriteFile(filepath.Join(s.dir, stateFile), data, 0o644)
 	}
 	if err != nil {
 		return fmt.Errorf("which models run could not be written down: %w", err)

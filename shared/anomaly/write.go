@@ -11,6 +11,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"cloudcanvas/shared/durable"
 	"cloudcanvas/shared/model"
 )
 
@@ -82,7 +83,10 @@ func (l Learned) Write(repository, name string) (model.Model, error) {
 	for file, data := range map[string][]byte{"model.yaml": manifest, "golden.json": golden, "1/model.onnx": l.ONNX} {
 		err = errors.Join(err, os.WriteFile(filepath.Join(part, file), data, 0o644))
 	}
-	if err = errors.Join(err, os.Rename(part, dir)); err != nil {
+	if err != nil {
+		return model.Model{}, err
+	}
+	if err = errors.Join(durable.SyncTree(part), durable.Rename(part, dir)); err != nil {
 		return model.Model{}, err
 	}
 	r, err := model.Open(repository)

@@ -9,9 +9,13 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"golang.org/x/sys/unix"
+
+	"cloudcanvas/shared/disk"
+	"cloudcanvas/shared/durable"
 )
 
 // EmbedKafkaOptions are those of the Kafka broker within the process.
@@ -21,6 +25,7 @@ type EmbedKafkaOptions struct {
 	Users      map[string]string // user → password, for SASL PLAIN and SCRAM; nil: everyone
 	Partitions int               // of topics made without a number; default 4
 	Log        *slog.Logger
+	Disk       *disk.Watch // under its folder; nil: nobody hears why a write fails
 }
 
 // EmbeddedKafka is one Kafka broker within the process, for a single machine: franz-go's kfake. It
@@ -41,7 +46,7 @@ func EmbedKafka(dir string, o EmbedKafkaOptions) (*EmbeddedKafka, error) {
 	if dir == "" {
 		return nil, fail(errors.New("it needs a folder for its data"))
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := durable.MkdirAll(dir, 0o755); err != nil {
 		return nil, fail(err)
 	}
 	lock, err := lockDir(dir)
@@ -61,7 +66,7 @@ func EmbedKafka(dir string, o EmbedKafkaOptions) (*EmbeddedKafka, error) {
 		kfake.ClusterID("cloudcanvas-embedded"),
 		kfake.DefaultNumPartitions(o.Partitions),
 		kfake.BrokerConfigs(map[string]string{"default.replication.factor": "1", "message.max.bytes": strconv.Itoa(defaultMaxBytes + 48_588)}),
-		kfake.WithLogger(kfakeLog{o.Log.With("broker", "embedded kafka")}),
+		kfake.WithLogger(kfakeLog{o.Log.With("broker", "embedded kafka"), o.Disk}),
 	}
 	if o.TLS != nil {
 		options = append(options, kfake.TLS(o.TLS))
@@ -107,8 +112,12 @@ func lockDir(dir string) (*os.File, error) {
 	return f, nil
 }
 
-// kfakeLog passes on kfake's errors and, for those who look for them, its warnings.
-type kfakeLog struct{ log *slog.Logger }
+// kfakeLog passes on kfake's errors and, for those who look for them, its warnings. What it warns of
+// writes while the disk takes none is the disk's state, which is told once.
+type kfakeLog struct {
+	log  *slog.Logger
+	disk *disk.Watch
+}
 
 func (l kfakeLog) Logf(level kfake.LogLevel, format string, args ...any) {
 	to := slog.LevelDebug
@@ -118,6 +127,9 @@ func (l kfakeLog) Logf(level kfake.LogLevel, format string, args ...any) {
 	case kfake.LogLevelWarn:
 		to = slog.LevelInfo
 	case kfake.LogLevelInfo, kfake.LogLevelDebug, kfake.LogLevelNone:
+		return
+	}
+	if strings.HasPrefix(format, "persist ") && l.disk.Blames(fmt.Errorf(format, args...)) {
 		return
 	}
 	if l.log.Enabled(context.Background(), to) {

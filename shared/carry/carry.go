@@ -17,12 +17,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strconv"
 
 	"github.com/google/renameio/v2"
 
+	"cloudcanvas/shared/durable"
 	"cloudcanvas/shared/event"
 )
 
@@ -61,7 +61,7 @@ type Folder struct {
 // Create begins the folder of one edge's epoch inside dir.
 func Create(dir, edge string, epoch event.Epoch) (*Folder, error) {
 	f := &Folder{dir: filepath.Join(dir, edge+"-"+string(epoch)), index: Index{Edge: edge, Epoch: epoch, Items: []Entry{}}}
-	if err := os.MkdirAll(f.dir, 0o755); err != nil {
+	if err := durable.MkdirAll(f.dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make the folder to export to: %w", err)
 	}
 	return f, nil
@@ -106,6 +106,9 @@ func (f *Folder) Close() (int, error) {
 		e.SetIndent("", " ")
 		return e.Encode(f.index)
 	})
+	if err == nil {
+		err = durable.SyncFolder(f.dir)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("write the index of an export: %w", err)
 	}

@@ -62,20 +62,13 @@ func ParseDetections(i Item) (Detections, error) {
 	if i.Kind != Result {
 		return d, fmt.Errorf("%w: a %s is not a batch of detections", ErrMalformed, i.Kind)
 	}
+	if err := checkJSON(i.Data, MaxListBytes); err != nil {
+		return d, err
+	}
 	if err := json.Unmarshal(i.Data, &d); err != nil {
 		return Detections{}, fmt.Errorf("%w: detections: %w", ErrMalformed, err)
 	}
-	switch {
-	case d.Camera == "":
-		return d, fmt.Errorf("%w: detections: camera", ErrIncomplete)
-	case len(d.Frames) > maxFrames:
-		return d, fmt.Errorf("%w: detections of %d frames, %d is the limit", ErrTooLarge, len(d.Frames), maxFrames)
-	case len(d.Zones) > maxOutlines || len(d.Lines) > maxOutlines:
-		return d, fmt.Errorf("%w: detections with %d zones and %d lines, %d is the limit", ErrTooLarge, len(d.Zones), len(d.Lines), maxOutlines)
-	case d.First < 0 || d.Last < d.First-1:
-		return d, fmt.Errorf("%w: detections of frames %d to %d", ErrMalformed, d.First, d.Last)
-	}
-	return d, nil
+	return d, d.Check()
 }
 
 // States of a track.
@@ -152,11 +145,42 @@ func ParseTrack(i Item) (TrackEvent, error) {
 	if i.Kind != Track {
 		return t, fmt.Errorf("%w: a %s is not a track", ErrMalformed, i.Kind)
 	}
+	if err := checkJSON(i.Data, MaxWordsBytes); err != nil {
+		return t, err
+	}
 	if err := json.Unmarshal(i.Data, &t); err != nil {
 		return TrackEvent{}, fmt.Errorf("%w: track: %w", ErrMalformed, err)
+	}
+	if err := t.check(); err != nil {
+		return t, err
 	}
 	if t.After == nil || t.Type != TrackNew && t.Type != TrackUpdate && t.Type != TrackEnd {
 		return t, fmt.Errorf("%w: track of type %.40q", ErrMalformed, t.Type)
 	}
 	return t, nil
+}
+
+// maxPlaces bounds the zones and crossings of one track.
+const maxPlaces = 4096
+
+// check bounds what a track says of where it is and has been.
+func (t *TrackEvent) check() error {
+	for _, s := range []*TrackState{t.Before, t.After} {
+		if s == nil {
+			continue
+		}
+		switch {
+		case len(s.Zones) > maxPlaces || len(s.EnteredZones) > maxPlaces || len(s.Crossings) > maxPlaces:
+			return fmt.Errorf("%w: a track with %d zones, %d entered zones and %d crossings, %d is the limit",
+				ErrTooLarge, len(s.Zones), len(s.EnteredZones), len(s.Crossings), maxPlaces)
+		case !WithinPicture(s.Box[:]...):
+			return fmt.Errorf("%w: a track with a box at %v", ErrMalformed, s.Box)
+		case s.Frame < 0 || s.Frame > MaxFrameNumber:
+			return fmt.Errorf("%w: a track in frame number %d", ErrMalformed, s.Frame)
+		}
+		if err := checkNames(s.ID, s.Camera, s.Label); err != nil {
+			return err
+		}
+	}
+	return nil
 }

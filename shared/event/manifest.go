@@ -3,7 +3,11 @@ package event
 import (
 	"encoding/json"
 	"fmt"
+	"math"
+	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Manifest is the data of an item of kind scene: the scene's grid and what became of every tile.
@@ -67,8 +71,13 @@ type TileDecision struct {
 	Reference time.Time `json:"reference,omitzero"`
 }
 
-// maxTiles bounds a grid: 500 tiles of 256 pixels a side is a scene of 128,000 x 128,000.
-const maxTiles = 250_000
+// Bounds of a scene. 500 tiles of 256 pixels a side are 128,000 x 128,000; a strip may be longer.
+const (
+	maxTiles       = 250_000 // of a grid
+	maxTileSize    = 4_096   // pixels a side, as edges are configured
+	maxSceneSide   = 1 << 21 // pixels
+	maxScenePixels = 1 << 34 // 131,072 x 131,072
+)
 
 // ParseManifest reads and checks the data of an item of kind scene.
 func ParseManifest(i Item) (Manifest, error) {
@@ -76,31 +85,32 @@ func ParseManifest(i Item) (Manifest, error) {
 	if i.Kind != Scene {
 		return m, fmt.Errorf("%w: a %s is not a scene's manifest", ErrMalformed, i.Kind)
 	}
+	if err := checkJSON(i.Data, MaxManifestBytes); err != nil {
+		return m, fmt.Errorf("scene manifest: %w", err)
+	}
 	if err := json.Unmarshal(i.Data, &m); err != nil {
 		return Manifest{}, fmt.Errorf("%w: scene manifest: %w", ErrMalformed, err)
 	}
 	return m, m.Check()
 }
 
-// Check says what is wrong with a manifest: every tile of the grid must be judged exactly once.
+// Check says what is wrong with a manifest: every tile of the grid must be judged exactly once. Every
+// number that sizes memory is bounded, so what passes can be opened.
 func (m Manifest) Check() error {
+	if err := m.CheckPlan(); err != nil {
+		return err
+	}
 	g := m.Grid
-	switch {
-	case m.ID == "":
-		return fmt.Errorf("%w: scene manifest: id", ErrIncomplete)
-	case m.Width < 1 || m.Height < 1:
-		return fmt.Errorf("%w: scene %s is %d x %d pixels", ErrMalformed, m.ID, m.Width, m.Height)
-	case g.Size < 1 || g.Overlap < 0 || g.Overlap >= g.Size:
-		return fmt.Errorf("%w: scene %s: tiles of %d pixels with overlap %d", ErrMalformed, m.ID, g.Size, g.Overlap)
-	case g.Cols < 1 || g.Rows < 1 || g.Cols > maxTiles || g.Rows > maxTiles || g.Cols*g.Rows > maxTiles:
-		return fmt.Errorf("%w: scene %s: a grid of %d x %d tiles, %d in all is the limit", ErrMalformed, m.ID, g.Cols, g.Rows, maxTiles)
-	case len(m.Tiles) != g.Cols*g.Rows:
+	if len(m.Tiles) != g.Cols*g.Rows {
 		return fmt.Errorf("%w: scene %s: %d tiles judged, the grid has %d x %d", ErrMalformed, m.ID, len(m.Tiles), g.Cols, g.Rows)
 	}
 	seen := make(map[string]bool, len(m.Tiles))
 	for _, t := range m.Tiles {
 		if _, _, ok := ParseTile(t.Tile, g); !ok || seen[t.Tile] {
 			return fmt.Errorf("%w: scene %s: tile %.40q is not in the grid or judged twice", ErrMalformed, m.ID, t.Tile)
+		}
+		if !share(t.Cloud) || !share(t.NoData) || !share(t.Change) || !(math.Abs(t.Value) <= math.MaxFloat32) || t.Bytes < 0 || len(t.Reason) > maxName {
+			return fmt.Errorf("%w: scene %s: tile %s has numbers that are no shares of it, or a reason of %d bytes", ErrMalformed, m.ID, t.Tile, len(t.Reason))
 		}
 		if t.Decision != TileSent && t.Decision != TileDropped {
 			return fmt.Errorf("%w: scene %s: tile %s is %.40q, neither sent nor dropped", ErrMalformed, m.ID, t.Tile, t.Decision)
@@ -110,10 +120,93 @@ func (m Manifest) Check() error {
 	return nil
 }
 
+// share says whether a number is a share, give or take how it was rounded.
+func share(v float64) bool { return v >= -0.001 && v <= 1.001 }
+
+// CheckPlan says what is wrong with a manifest before its tiles are judged: whoever cuts a scene may ask
+// before the work.
+func (m Manifest) CheckPlan() error {
+	if m.ID == "" {
+		return fmt.Errorf("%w: scene manifest: id", ErrIncomplete)
+	}
+	if err := checkNames(m.ID, m.Model, m.Screening); err != nil {
+		return fmt.Errorf("scene manifest: %w", err)
+	}
+	if err := m.checkGrid(); err != nil {
+		return err
+	}
+	if len(m.Bands) > maxBands {
+		return fmt.Errorf("%w: scene %s has %d bands, %d is the limit", ErrTooLarge, m.ID, len(m.Bands), maxBands)
+	}
+	if err := checkNames(m.Bands...); err != nil {
+		return fmt.Errorf("scene %s: bands: %w", m.ID, err)
+	}
+	if !dataTypes.MatchString(m.DataType) {
+		return fmt.Errorf("%w: scene %s: pixels of type %.40q, which GDAL has not", ErrMalformed, m.ID, m.DataType)
+	}
+	if m.FileBytes < 0 {
+		return fmt.Errorf("%w: scene %s: a file of %d bytes", ErrMalformed, m.ID, m.FileBytes)
+	}
+	if err := m.Georef.check(); err != nil {
+		return fmt.Errorf("scene %s: %w", m.ID, err)
+	}
+	return nil
+}
+
+// checkGrid bounds each number before any of them are multiplied.
+func (m Manifest) checkGrid() error {
+	g := m.Grid
+	switch {
+	case m.Width < 1 || m.Height < 1 || m.Width > maxSceneSide || m.Height > maxSceneSide:
+		return fmt.Errorf("%w: scene %s is %d x %d pixels, 1 to %d a side are possible", ErrMalformed, m.ID, m.Width, m.Height, maxSceneSide)
+	case int64(m.Width)*int64(m.Height) > maxScenePixels:
+		return fmt.Errorf("%w: scene %s is %d x %d pixels, %d in all is the limit", ErrTooLarge, m.ID, m.Width, m.Height, int64(maxScenePixels))
+	case g.Size < 1 || g.Size > maxTileSize || g.Overlap < 0 || g.Overlap >= g.Size:
+		return fmt.Errorf("%w: scene %s: tiles of %d pixels with overlap %d, up to %d pixels are possible", ErrMalformed, m.ID, g.Size, g.Overlap, maxTileSize)
+	case g.Margin < 0 || g.Margin >= g.Size:
+		return fmt.Errorf("%w: scene %s: the first tile of %d pixels begins %d pixels outside", ErrMalformed, m.ID, g.Size, g.Margin)
+	case g.Cols < 1 || g.Rows < 1 || g.Cols > maxTiles || g.Rows > maxTiles || g.Cols*g.Rows > maxTiles:
+		return fmt.Errorf("%w: scene %s: a grid of %d x %d tiles, %d in all is the limit", ErrMalformed, m.ID, g.Cols, g.Rows, maxTiles)
+	case !g.covers(m.Width, g.Cols) || !g.covers(m.Height, g.Rows):
+		return fmt.Errorf("%w: scene %s of %d x %d pixels: %d x %d tiles of %d with overlap %d don't cover it, or reach far beyond it",
+			ErrMalformed, m.ID, m.Width, m.Height, g.Cols, g.Rows, g.Size, g.Overlap)
+	}
+	return nil
+}
+
+// covers says whether so many tiles reach as far as a side is long, give or take a tile: grids of other
+// makers end otherwise than ours.
+func (g SceneGrid) covers(length, tiles int) bool {
+	reach := (tiles-1)*(g.Size-g.Overlap) - g.Margin // where the last tile begins
+	return reach < length+g.Size && reach+2*g.Size >= length
+}
+
+// check bounds a georeference. Whether it means anything is for who draws it on a map.
+func (g Georef) check() error {
+	if len(g.WKT) > maxWKT || !utf8.ValidString(g.WKT) {
+		return fmt.Errorf("%w: a coordinate system in %d bytes of WKT, %d of UTF-8 are possible", ErrTooLarge, len(g.WKT), maxWKT)
+	}
+	if g.EPSG < 0 || g.EPSG > maxEPSG {
+		return fmt.Errorf("%w: EPSG code %d", ErrMalformed, g.EPSG)
+	}
+	for _, v := range g.Transform {
+		if !(math.Abs(v) <= maxTransform) { // false also of what is no number
+			return fmt.Errorf("%w: a transform of %v", ErrMalformed, g.Transform)
+		}
+	}
+	return nil
+}
+
+// maxTransform is far beyond any place on earth, in metres or degrees.
+const maxTransform = 1e12
+
 // ParseTile takes "<column>_<row>" apart and says whether it is a tile of the grid.
 func ParseTile(name string, g SceneGrid) (col, row int, ok bool) {
-	if n, err := fmt.Sscanf(name, "%d_%d", &col, &row); n != 2 || err != nil {
+	a, b, found := strings.Cut(name, "_")
+	col, errCol := strconv.Atoi(a)
+	row, errRow := strconv.Atoi(b)
+	if !found || errCol != nil || errRow != nil {
 		return 0, 0, false
 	}
-	return col, row, col >= 0 && row >= 0 && col < g.Cols && row < g.Rows && name == fmt.Sprintf("%d_%d", col, row)
+	return col, row, col >= 0 && row >= 0 && col < g.Cols && row < g.Rows && name == strconv.Itoa(col)+"_"+strconv.Itoa(row)
 }

@@ -176,8 +176,14 @@ func ParseDropReport(i Item) (DropReport, error) {
 	if i.Kind != Ack || i.Seq == 0 {
 		return r, fmt.Errorf("%w: a %s with seq %d is not a drop report", ErrMalformed, i.Kind, i.Seq)
 	}
+	if err := checkJSON(i.Data, MaxWordsBytes); err != nil {
+		return DropReport{}, fmt.Errorf("drop report: %w", err)
+	}
 	if err := json.Unmarshal(i.Data, &r); err != nil {
 		return DropReport{}, fmt.Errorf("%w: drop report: %w", ErrMalformed, err)
+	}
+	if len(r.Drops) > MaxDrops {
+		return DropReport{}, fmt.Errorf("%w: a drop report of %d drops, %d is the limit", ErrTooLarge, len(r.Drops), MaxDrops)
 	}
 	for _, d := range r.Drops {
 		if d.Seq == 0 || d.Seq == i.Seq {

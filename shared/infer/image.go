@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"image"
 	_ "image/jpeg" // headers only; pixels are OpenCV's
 	_ "image/png"
 	"strings"
@@ -17,12 +16,15 @@ import (
 // DecodeImage decodes a JPEG or PNG into Pix, as cv2.imread reads it (8 bits, colour, turned upright).
 // The size in the header is checked against maxPixels (width*height) before anything is decoded.
 func DecodeImage(data []byte, maxPixels int) (vision.Image, error) {
-	head, kind, err := image.DecodeConfig(bytes.NewReader(data))
+	head, kind, err := headOf(data)
 	if err != nil {
-		return vision.Image{}, fmt.Errorf("%w: it is no JPEG or PNG (%w)", ErrImage, err)
+		return vision.Image{}, err
 	}
 	if head.Width < 1 || head.Height < 1 || head.Width > maxPixels/head.Height {
 		return vision.Image{}, fmt.Errorf("%w: it has %dx%d pixels, over the limit of %d; scale it down, or raise the limit", ErrImage, head.Width, head.Height, maxPixels)
+	}
+	if n := bytesOf(head, kind, data); n > maxImageBytes {
+		return vision.Image{}, fmt.Errorf("%w: %dx%d pixels of a %s take %d bytes when they are decoded, over the limit of %d; scale it down", ErrImage, head.Width, head.Height, kind, n, int64(maxImageBytes))
 	}
 	im, err := decode(data, head.Width*head.Height)
 	if err != nil {

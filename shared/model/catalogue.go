@@ -4,12 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 
-	"github.com/google/renameio/v2"
-
 	"cloudcanvas/models"
+	"cloudcanvas/shared/durable"
 )
 
 // Known are the manifests that the project carries, with their golden cases and without weights.
@@ -52,7 +50,7 @@ func knownIn(all fs.FS) ([]Model, error) {
 // is copied. Each file appears whole or not at all.
 func install(dir string, m Model, weights string) (Model, error) {
 	home := filepath.Join(dir, m.Name)
-	if err := os.MkdirAll(filepath.Join(home, "1"), 0o755); err != nil {
+	if err := durable.MkdirAll(filepath.Join(home, "1"), 0o755); err != nil {
 		return m, fmt.Errorf("model repository: %w", err)
 	}
 	for _, name := range []string{"model.yaml", m.Manifest.Golden, int8File} {
@@ -61,14 +59,14 @@ func install(dir string, m Model, weights string) (Model, error) {
 			continue
 		}
 		if err == nil {
-			err = renameio.WriteFile(filepath.Join(home, name), data, 0o644)
+			err = durable.WriteFile(filepath.Join(home, name), data, 0o644)
 		}
 		if err != nil {
 			return m, fmt.Errorf("model repository: %w", err)
 		}
 	}
 	m.Path, m.Version = filepath.Join(home, "1", "model.onnx"), "1"
-	if err := os.Rename(weights, m.Path); err != nil {
+	if err := durable.Rename(weights, m.Path); err != nil {
 		return m, fmt.Errorf("model repository: %w", err)
 	}
 	return m, nil

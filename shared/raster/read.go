@@ -11,8 +11,11 @@ import (
 	"github.com/airbusgeo/godal"
 )
 
-// maxWindowPixels bounds one Read.
-const maxWindowPixels = 64 << 20
+// maxWindowPixels bounds one Read, and maxWindowBytes what it makes of all bands.
+const (
+	maxWindowPixels = 64 << 20
+	maxWindowBytes  = 2 << 30
+)
 
 // maskKind is how a file marks pixels without data, besides their values.
 type maskKind struct {
@@ -56,6 +59,10 @@ func (s *Scene) read(w Window, width, height int, bands []string, by godal.Resam
 	places, err := pick(s.info.Bands, bands)
 	if err != nil {
 		return vision.Image{}, fmt.Errorf("read scene %s: %w", s.info.Path, err)
+	}
+	if n := product(int64(width), int64(height), int64(len(places)), 4); n > maxWindowBytes {
+		return vision.Image{}, fmt.Errorf("read %s of scene %s: %d x %d pixels of %d bands take %d bytes, at most %d are read at once",
+			w, s.info.Path, width, height, len(places), n, int64(maxWindowBytes))
 	}
 	pixels, mask, err := s.fetch(w, width, height, places, by)
 	if err != nil {

@@ -53,6 +53,9 @@ func decodeTile(data []byte, limit int) (im vision.Image, err error) {
 	if int64(st.BlockSizeX)*int64(st.BlockSizeY) > 4*int64(limit)+1<<16 {
 		return im, fmt.Errorf("blocks of %d x %d pixels for a tile of %d x %d", st.BlockSizeX, st.BlockSizeY, st.SizeX, st.SizeY)
 	}
+	if err := fitsBytes(ds, len(data)); err != nil {
+		return im, err
+	}
 	kind := st.DataType.String()
 	if !slices.Contains([]string{"Byte", "UInt16", "Int16"}, kind) {
 		return im, fmt.Errorf("pixels of %s, not Byte, UInt16 or Int16", kind)

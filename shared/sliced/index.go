@@ -14,6 +14,7 @@ type index struct {
 	large []int // would lie in too many cells; always looked at
 	seen  []int // the round in which a box was looked at last
 	round int
+	looks int // at boxes, in all
 }
 
 // manyCells is how many cells a box may lie in.
@@ -50,6 +51,7 @@ func (n *index) cells(b vision.Box) (x0, y0, x1, y1 int) {
 func (n *index) around(b vision.Box, wanted func(i int) bool) (found []int) {
 	n.round++
 	look := func(all []int) {
+		n.looks += len(all)
 		for _, i := range all {
 			if n.seen[i] != n.round && wanted(i) {
 				found = append(found, i)

@@ -2,6 +2,8 @@ package sliced
 
 import (
 	"cmp"
+	"maps"
+	"math"
 	"slices"
 
 	"cloudcanvas/shared/vision"
@@ -12,6 +14,14 @@ import (
 // one that matched the box as it was, but does not match it as it has grown, is left out. found is
 // only read; where scores are equal its order decides nothing in GREEDYNMM and NMS.
 func (c Config) Merge(found []vision.Box) []vision.Box {
+	merged, _ := c.MergeWithin(found, math.MaxInt)
+	return merged
+}
+
+// MergeWithin is Merge with a bound on the work: where so many looks from one box to another are not
+// enough, the weakest boxes stand as they were found, and whole is false. The same boxes always give the
+// same.
+func (c Config) MergeWithin(found []vision.Box, looks int) (merged []vision.Box, whole bool) {
 	groups := map[int][]vision.Box{}
 	for _, b := range found {
 		class := b.Class
@@ -20,12 +30,18 @@ func (c Config) Merge(found []vision.Box) []vision.Box {
 		}
 		groups[class] = append(groups[class], b)
 	}
-	var merged []vision.Box
-	for _, group := range groups {
-		merged = append(merged, c.mergeGroup(group)...)
+	whole = true
+	for _, class := range slices.Sorted(maps.Keys(groups)) {
+		group := groups[class]
+		share := looks
+		if looks != math.MaxInt {
+			share = max(1, int(float64(looks)*float64(len(group))/float64(len(found))))
+		}
+		boxes, all := c.mergeGroup(group, share)
+		merged, whole = append(merged, boxes...), whole && all
 	}
 	slices.SortFunc(merged, before)
-	return merged
+	return merged, whole
 }
 
 // before orders boxes by score, then from the left, then from the top.
@@ -34,7 +50,7 @@ func before(a, b vision.Box) int {
 		cmp.Compare(a.W, b.W), cmp.Compare(a.H, b.H), cmp.Compare(a.Class, b.Class))
 }
 
-func (c Config) mergeGroup(boxes []vision.Box) []vision.Box {
+func (c Config) mergeGroup(boxes []vision.Box, looks int) (out []vision.Box, whole bool) {
 	order := make([]int, len(boxes))
 	for i := range order {
 		order[i] = i
@@ -53,6 +69,9 @@ func (c Config) mergeGroup(boxes []vision.Box) []vision.Box {
 	takes := make([][]int, len(boxes))
 	near := newIndex(boxes)
 	for _, best := range order {
+		if near.looks > looks {
+			break
+		}
 		if keeper[best] != free && c.Postprocess != NMM {
 			continue
 		}
@@ -75,9 +94,8 @@ func (c Config) mergeGroup(boxes []vision.Box) []vision.Box {
 		}
 	}
 
-	var out []vision.Box
 	for _, i := range order {
-		if keeper[i] != i {
+		if keeper[i] != i && keeper[i] != free {
 			continue
 		}
 		b := boxes[i]
@@ -88,7 +106,7 @@ func (c Config) mergeGroup(boxes []vision.Box) []vision.Box {
 		}
 		out = append(out, b)
 	}
-	return out
+	return out, near.looks <= looks
 }
 
 // mayTake says whether the better of two boxes asks. Of two with one score NMM lets the one further

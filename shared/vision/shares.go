@@ -62,16 +62,41 @@ func EncodeShares(m Mask, level png.CompressionLevel) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// DecodeShares reads what EncodeShares wrote of a mask of w x h. The size is looked at before
-// anything is decoded.
-func DecodeShares(data []byte, w, h int) ([][]byte, error) {
+// maxSharePixels bounds a mask of all its planes: a tile's has 131,072 pixels.
+const maxSharePixels = 128 << 20
+
+var errNotGray = errors.New("it is not 8-bit gray")
+
+// CheckShares looks at the header of what EncodeShares wrote of a mask of w x h, and decodes nothing.
+func CheckShares(data []byte, w, h int) error {
+	_, err := planesOf(data, w, h)
+	return err
+}
+
+func planesOf(data []byte, w, h int) (int, error) {
 	head, err := png.DecodeConfig(bytes.NewReader(data))
 	if err != nil {
-		return nil, fmt.Errorf("its header: %w", err)
+		return 0, fmt.Errorf("its header: %w", err)
+	}
+	if _, palette := head.ColorModel.(color.Palette); !palette && head.ColorModel != color.GrayModel {
+		return 0, errNotGray // 16 bits and colours take eight times as much
+	}
+	if w < 1 || h < 1 || head.Width > maxSharePixels/max(head.Height, 1) {
+		return 0, fmt.Errorf("it has %d x %d pixels, at most %d are taken", head.Width, head.Height, maxSharePixels)
 	}
 	planes := head.Height / max(h, 1)
 	if head.Width != w || head.Height != planes*h || planes < 1 || planes > maxPlanes {
-		return nil, fmt.Errorf("it has %d x %d pixels, not planes of %d x %d below one another", head.Width, head.Height, w, h)
+		return 0, fmt.Errorf("it has %d x %d pixels, not planes of %d x %d below one another", head.Width, head.Height, w, h)
+	}
+	return planes, nil
+}
+
+// DecodeShares reads what EncodeShares wrote of a mask of w x h. The size is looked at before
+// anything is decoded.
+func DecodeShares(data []byte, w, h int) ([][]byte, error) {
+	planes, err := planesOf(data, w, h)
+	if err != nil {
+		return nil, err
 	}
 	picture, err := png.Decode(bytes.NewReader(data))
 	if err != nil {
@@ -87,7 +112,7 @@ func DecodeShares(data []byte, w, h int) ([][]byte, error) {
 		}
 	}
 	if len(pix) != planes*w*h {
-		return nil, errors.New("it is not 8-bit gray")
+		return nil, errNotGray
 	}
 	shares := make([][]byte, planes)
 	for c := range shares {

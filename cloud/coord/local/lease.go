@@ -37,7 +37,7 @@ func (l *lease) Note(ctx context.Context, note string) error {
 	}
 	l.owner.Note = note
 	l.space.notes[l.key] = note
-	return ctx.Err()
+	return errors.Join(l.space.keep(), ctx.Err())
 }
 
 // Own waits until what is free, owns it and calls own once.

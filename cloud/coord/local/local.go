@@ -1,5 +1,6 @@
 // Package local is a coordinator within one process, for one machine: the same doors as coord/zk
-// with nothing to install. What it holds ends with the process.
+// with nothing to install. Who is there and owns what ends with the process; a space with a folder keeps
+// notes and documents, so that the next process knows what the last one had in hand.
 package local
 
 import (
@@ -22,6 +23,7 @@ type Space struct {
 	held    map[string]*lease
 	notes   map[string]string // the last note of each thing that was ever owned
 	docs    map[string]document
+	file    string // where notes and documents are kept; empty: nowhere
 }
 
 type entry struct {
@@ -161,7 +163,14 @@ func (d *documentOf) Put(ctx context.Context, value []byte, version int64) (int6
 	if d.space.docs[d.name].version != version {
 		return 0, fmt.Errorf("writing document %s: %w", d.name, coord.ErrChanged)
 	}
+	before, there := d.space.docs[d.name]
 	d.space.docs[d.name] = document{append([]byte{}, value...), version + 1}
+	if err := d.space.keep(); err != nil {
+		if delete(d.space.docs, d.name); there {
+			d.space.docs[d.name] = before
+		}
+		return 0, fmt.Errorf("writing document %s: %w", d.name, err)
+	}
 	d.space.touch()
 	return version + 1, ctx.Err()
 }

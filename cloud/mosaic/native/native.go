@@ -3,8 +3,10 @@
 package native
 
 import (
+	"context"
 	"fmt"
 
+	"cloudcanvas/shared/budget"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/vision"
 )
@@ -15,10 +17,21 @@ const (
 )
 
 // Artist draws with OpenCV.
-type Artist struct{}
+type Artist struct {
+	Memory *budget.Bytes // of all decoders of the process; nil: without bound
+}
 
 // Draw decodes a JPEG, draws zones, lines and boxes with labels and scores, and encodes it again.
-func (Artist) Draw(jpeg []byte, boxes []vision.Box, marks []vision.Mark) ([]byte, error) {
+func (a Artist) Draw(jpeg []byte, boxes []vision.Box, marks []vision.Mark) ([]byte, error) {
+	size, err := infer.ImageBytes(jpeg)
+	if err != nil {
+		return nil, fmt.Errorf("decoding a snapshot: %w", err)
+	}
+	give, err := a.Memory.Take(context.Background(), size) // others have it for as long as a picture takes
+	if err != nil {
+		return nil, fmt.Errorf("decoding a snapshot: %w", err)
+	}
+	defer give()
 	im, err := infer.DecodeImage(jpeg, maxPixels)
 	if err != nil {
 		return nil, fmt.Errorf("decoding a snapshot: %w", err)

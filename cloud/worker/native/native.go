@@ -24,21 +24,39 @@ type Decoder struct {
 	MaxPixels int // 0: MaxPixels
 }
 
+// Size reads the header only.
+func (d Decoder) Size(media string, data []byte) (int64, error) {
+	switch kindOf(media) {
+	case "image/tiff":
+		return raster.TileBytes(data)
+	case "image/jpeg", "image/png":
+		return infer.ImageBytes(data)
+	}
+	return 0, strange(media)
+}
+
 // Decode looks at the size before it decodes anything.
 func (d Decoder) Decode(media string, data []byte) (vision.Image, error) {
 	limit := d.MaxPixels
 	if limit == 0 {
 		limit = MaxPixels
 	}
-	kind, _, _ := strings.Cut(media, ";")
-	switch strings.ToLower(strings.TrimSpace(kind)) {
+	switch kindOf(media) {
 	case "image/tiff":
-		im, err := raster.DecodeTile(data, limit)
-		return im, err
+		return raster.DecodeTile(data, limit)
 	case "image/jpeg", "image/png":
 		return infer.DecodeImage(data, limit)
 	}
-	return vision.Image{}, fmt.Errorf("media type %.60q is neither image/tiff, image/jpeg nor image/png", media)
+	return vision.Image{}, strange(media)
+}
+
+func kindOf(media string) string {
+	kind, _, _ := strings.Cut(media, ";")
+	return strings.ToLower(strings.TrimSpace(kind))
+}
+
+func strange(media string) error {
+	return fmt.Errorf("media type %.60q is neither image/tiff, image/jpeg nor image/png", media)
 }
 
 // Catalogue is a model repository from which networks are opened.

@@ -18,7 +18,10 @@ import (
 	"cloudcanvas/cloud/console"
 	"cloudcanvas/cloud/coord/local"
 	"cloudcanvas/edge"
+	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/budget"
+	"cloudcanvas/shared/disk"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
@@ -44,14 +47,16 @@ type Appliance struct {
 	Agent *edge.Agent
 	Kafka *broker.Kafka
 
-	mqtt    *broker.EmbeddedMQTT
-	log     *broker.EmbeddedKafka
-	parts   []*cloud.Cloud
-	group   *errgroup.Group
-	ctx     context.Context
-	cancel  context.CancelFunc
-	mu      sync.Mutex
-	reports []infer.Report
+	attempts *attempt.Ledger // of all of it: Go writes one crash report
+	mqtt     *broker.EmbeddedMQTT
+	log      *broker.EmbeddedKafka
+	disks    *disk.Set
+	parts    []*cloud.Cloud
+	group    *errgroup.Group
+	ctx      context.Context
+	cancel   context.CancelFunc
+	mu       sync.Mutex
+	reports  []infer.Report
 }
 
 // Start starts everything. The appliance runs until Stop, or until a part of it fails.
@@ -67,7 +72,10 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 	if a.mqtt, err = broker.EmbedMQTT(broker.EmbedMQTTOptions{Log: o.Log}); err != nil {
 		return nil, err
 	}
-	if a.log, err = broker.EmbedKafka(filepath.Join(o.Work, "kafka"), broker.EmbedKafkaOptions{Log: o.Log}); err != nil {
+	if a.disks, err = cloud.NewDisks(o.Log, o.Metrics); err != nil {
+		return nil, err
+	}
+	if a.log, err = broker.EmbedKafka(filepath.Join(o.Work, "kafka"), broker.EmbedKafkaOptions{Log: o.Log, Disk: a.disks.Of(o.Work)}); err != nil {
 		return nil, err
 	}
 	o.Cloud.MQTT.URL, o.Cloud.Kafka.Brokers = a.mqtt.URL(), a.log.Brokers()
@@ -75,7 +83,14 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 	o.Cloud.Mosaic.WorkDir = filepath.Join(o.Work, "mosaic")
 	o.Edge.Cloud.URL, o.Edge.Data = a.mqtt.URL(), o.Work
 
-	space := local.NewSpace()
+	if a.attempts, err = o.Edge.OpenAttempts(o.Log); err != nil {
+		return nil, err
+	}
+	memory := budget.New(max(o.Cloud.DecodeBytes, o.Edge.DecodeBytes)) // of one process
+	space, err := local.OpenSpace(filepath.Join(o.Work, "coordinator"))
+	if err != nil {
+		return nil, err
+	}
 	for _, role := range []struct {
 		id  string
 		run func(*cloud.Cloud, context.Context) error
@@ -88,7 +103,7 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 		if err != nil {
 			return nil, err
 		}
-		c.Coord, c.Opened = space.Coordinator(role.id), a.opened
+		c.Coord, c.Opened, c.Disks, c.Memory, c.Attempts = space.Coordinator(role.id), a.opened, a.disks, memory, a.attempts
 		a.parts = append(a.parts, c)
 		a.Kafka = c.Kafka
 		a.group.Go(func() error {
@@ -98,7 +113,7 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 			return nil
 		})
 	}
-	a.Agent, err = edge.Open(a.ctx, o.Edge, edge.Parts{Models: o.Models, Version: o.Version, Log: o.Log, Metrics: o.Metrics, Done: o.Finished})
+	a.Agent, err = edge.Open(a.ctx, o.Edge, edge.Parts{Models: o.Models, Version: o.Version, Log: o.Log, Metrics: o.Metrics, Memory: memory, Done: o.Finished, Attempts: a.attempts})
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +131,7 @@ func (a *Appliance) serveConsole(o Options, space *local.Space) error {
 	if err != nil {
 		return err
 	}
-	c.Coord = space.Coordinator("console")
+	c.Coord, c.Disks, c.Attempts = space.Coordinator("console"), a.disks, a.attempts
 	a.parts = append(a.parts, c)
 	a.group.Go(func() error {
 		err := c.Console(a.ctx, cloud.ConsoleOptions{Device: device{a, o.Edge.Edge}, Version: o.Version, Gatherer: o.Gatherer, Ready: o.ConsoleReady})
@@ -165,12 +180,17 @@ func (a *Appliance) Reports() []infer.Report {
 // Failed is closed when a part of the appliance has failed; Stop then gives the reason.
 func (a *Appliance) Failed() <-chan struct{} { return a.ctx.Done() }
 
+// Ready says why the appliance can't keep what comes in, or nil.
+func (a *Appliance) Ready() error { return a.disks.Err() }
+
 // Stop ends everything and gives the first failure, if there was one.
 func (a *Appliance) Stop() error {
 	a.cancel()
 	err := a.group.Wait()
 	if a.Agent != nil {
 		a.Agent.Close()
+	} else {
+		err = errors.Join(err, a.attempts.Close())
 	}
 	for _, c := range a.parts {
 		c.Close()

@@ -14,43 +14,91 @@ func (l *Ledger) judge() error {
 		l.log.Warn("notes of inputs in hand can't be read", "problem", problems)
 	}
 	last, crash := readLife(l.notes), readCrash(l.notes)
-	how := howItEnded(last, l.life.Boot, crash)
-	if how.weight() > 0 {
-		for _, n := range notes {
-			if err := l.hold(n, how, last.ID, crash); err != nil {
-				return err
-			}
+	d := death{how: howItEnded(last, l.life.Boot, crash, l.life.Memory), crash: crash, alone: len(notes) == 1}
+	if last != nil {
+		d.life = last.ID
+		l.last = Death{Life: last.ID, End: string(d.how), Why: d.why()}
+	}
+	for _, n := range notes {
+		if !d.concerns(n) {
+			continue
+		}
+		if d.how.proof() && (d.alone || n.Alone) {
+			l.last.Alone = append(l.last.Alone, n.Key)
+		}
+		if err := l.hold(n, d); err != nil {
+			return err
 		}
 	}
 	return clearNotes(l.notes)
 }
 
+// Death is how the process before this one ended.
+type Death struct {
+	Life  string   // it called itself so: see Ledger.Life
+	End   string   // stopped, power, killed, unknown, panic, memory or crashed
+	Why   string   // in a line
+	Alone []string // the keys of inputs that it died of: alone in hand, and of itself
+}
+
+// death is what is known of it while it is judged.
+type death struct {
+	how   end
+	crash string
+	life  string
+	alone bool // one input was in hand, no more
+}
+
+// concerns says whether a death says anything of an input that was in hand. A kill from outside, a stop
+// and a loss of power say nothing; a panic speaks of the goroutine that it happened in.
+func (d death) concerns(n note) bool {
+	switch d.how {
+	case endGo:
+		return ofGoroutine(d.crash, n.Goroutine)
+	case endUnknown:
+		return n.Alone || d.alone
+	}
+	return d.how.proof()
+}
+
+func (d death) why() string {
+	switch {
+	case d.crash != "":
+		return why(d.crash)
+	case d.how == endMemory:
+		return "the kernel killed the process: no memory was left"
+	case d.how == endUnknown:
+		return "the process ended without a word, and the kernel does not tell whether for memory"
+	}
+	return string(d.how)
+}
+
+// mostUnknown is how often in a row an input may be alone in hand at an end that nobody can explain.
+// Where the kernel counts its kills there are none.
+const mostUnknown = 8
+
 // hold counts a death against an input, and where it is live against its source too.
-func (l *Ledger) hold(n note, how end, life, crash string) error {
+func (l *Ledger) hold(n note, d death) error {
 	if l.quarantine.cases[n.Key] != nil {
 		return nil // judged before, by a process that died within it
 	}
-	reason := "the process ended without a word: SIGKILL, no memory left, or exit()"
-	if crash != "" {
-		reason = why(crash)
-	}
-	c := l.suspect(n.Key, n, reason)
-	guilty, err := l.count(c, how, life)
+	c := l.suspect(n.Key, n, d.why())
+	guilty, err := l.count(c, n, d)
 	if err != nil {
 		return err
 	}
 	l.log.Warn("an input was in hand when the process died", "source", c.Source, "name", c.Name, "deaths", c.Deaths, "problem", c.Why)
 	// A camera sends another frame each time. So its bytes are kept at once, and its name is judged
-	// as well; but only by crashes: with a frame in hand at any moment, two SIGKILLs would convict it.
-	if n.Live && how == endCrashed {
+	// as well; but only by crashes.
+	if n.Live && d.how == endCrashed {
 		if len(n.data) > 0 && c.File == "" && l.room(l.suspects, int64(len(n.data))) {
 			if err := l.suspects.keep(c, bytes.NewReader(n.data)); err != nil {
 				l.log.Warn("the bytes of a suspect could not be kept", "source", n.Source, "problem", err)
 			}
 		}
-		source := l.suspect(sourceKey(n.Source), note{Source: n.Source, Live: true}, reason)
+		source := l.suspect(sourceKey(n.Source), note{Source: n.Source, Live: true}, d.why())
 		source.calm = 0
-		over, err := l.count(source, how, life)
+		over, err := l.count(source, n, d)
 		if err != nil {
 			return err
 		}
@@ -79,14 +127,20 @@ func (l *Ledger) suspect(key string, n note, reason string) *Case {
 	return c
 }
 
-// count adds a death to a case, once for each life, and says whether there are too many.
-func (l *Ledger) count(c *Case, how end, life string) (guilty bool, err error) {
-	if c.Life != life {
-		c.Life, c.Last = life, l.now()
+// count adds a death to a case, once for each life, and says whether there are too many: it was in hand
+// at so many that the process died of itself, and alone at this one.
+func (l *Ledger) count(c *Case, n note, d death) (guilty bool, err error) {
+	if c.Life != d.life {
+		c.Life, c.Last = d.life, l.now()
 		c.Deaths++
-		c.Weight += how.weight()
+		if d.how.proof() {
+			c.Proven++
+		} else {
+			c.Unknown++
+		}
 	}
-	return c.Weight >= full*l.config.Deaths, l.suspects.put(c)
+	alone := n.Alone || d.alone
+	return alone && (c.Proven >= l.config.Deaths || c.Unknown >= mostUnknown), l.suspects.put(c)
 }
 
 // convict quarantines a suspect.
@@ -100,7 +154,7 @@ func (l *Ledger) convict(c *Case) error {
 func (l *Ledger) rest(source *Case) error {
 	l.resting[source.Source] = l.now().Add(l.config.Rest)
 	l.log.Error("a camera's frames killed the process again and again: it rests", "source", source.Source, "for", l.config.Rest, "problem", source.Why)
-	source.Weight = full * (l.config.Deaths - 1)
+	source.Proven = l.config.Deaths - 1
 	return l.suspects.put(source)
 }
 

@@ -3,6 +3,7 @@ package attempt
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -155,34 +156,47 @@ func TestASuspectIsAloneInNativeCode(t *testing.T) {
 	}
 }
 
-// TestWhatEndsTheProcessDecidesHowMuchItCounts dies again and again with one input in hand.
-func TestWhatEndsTheProcessDecidesHowMuchItCounts(t *testing.T) {
+// TestWhatEndsTheProcessDecidesWhetherItCounts dies again and again with one input in hand.
+func TestWhatEndsTheProcessDecidesWhetherItCounts(t *testing.T) {
 	stop := func(l *Ledger) { l.Stopping() }
 	reboot := func(l *Ledger) { l.life.Boot = "another boot"; l.life.write(l.notes) }
 	leave := func(l *Ledger) { l.Close() }
+	const own = "goroutine OWN [running]:\nmain.main()\n\ngoroutine 900001 [select]:\nx()\n"
+	const begun = "goroutine 900001 [running]:\nx()\ncreated by y in goroutine OWN\n"
 	for _, c := range []struct {
 		name, report string
+		killed       bool // by the kernel, for memory
+		mute         bool // the kernel does not count
 		before       func(*Ledger)
 		deaths       int // after which it is quarantined; 0: never
 	}{
-		{"a signal in native code", segv, nil, 2},
-		{"a signal while the process stops", segv, stop, 2},
-		{"a panic in Go", "panic: runtime error: index out of range\n\ngoroutine 1 [running]:\n", nil, 4},
-		{"a nil pointer in Go", "panic: runtime error: invalid memory address or nil pointer dereference\n[signal SIGSEGV: segmentation violation]\n", nil, 4},
-		{"SIGKILL", "", nil, 4},
-		{"SIGKILL when it was told to stop", "", stop, 0},
-		{"a power cut", "", reboot, 0},
-		{"a clean end", "", leave, 0},
+		{name: "a signal in native code", report: segv, deaths: 2},
+		{name: "a signal while the process stops", report: segv, before: stop, deaths: 2},
+		{name: "a panic of the goroutine that had it in hand", report: "panic: index out of range\n\n" + own, deaths: 2},
+		{name: "a nil pointer in Go", report: "panic: nil pointer dereference\n[signal SIGSEGV: segmentation violation]\n\n" + own, deaths: 2},
+		{name: "a panic of a goroutine that it began", report: "panic: index out of range\n\n" + begun, deaths: 2},
+		{name: "a panic of another goroutine", report: "panic: no\n\ngoroutine 900001 [running]:\nx()\n\n" + own},
+		{name: "no memory", killed: true, deaths: 2},
+		{name: "SIGKILL"},
+		{name: "SIGKILL where the kernel does not count", mute: true, deaths: mostUnknown},
+		{name: "SIGKILL when it was told to stop", before: stop},
+		{name: "a power cut", before: reboot},
+		{name: "a clean end", before: leave},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			dir := t.TempDir()
-			for death := 1; death <= 6; death++ {
-				l := open(t, dir, DefaultConfig())
-				die(t, l, c.report, picture("x.png"))
+			dir, killed := t.TempDir(), uint64(0)
+			config := DefaultConfig()
+			config.kernel = func() kills { return kills{Known: !c.mute, Machine: killed} }
+			for death := 1; death <= 12; death++ {
+				l := open(t, dir, config)
+				die(t, l, strings.ReplaceAll(c.report, "OWN", fmt.Sprint(goroutine())), picture("x.png"))
 				if c.before != nil {
 					c.before(l)
 				}
-				l = open(t, dir, DefaultConfig())
+				if c.killed {
+					killed++
+				}
+				l = open(t, dir, config)
 				guilty := l.Quarantined() == 1
 				l.Close()
 				if want := c.deaths != 0 && death >= c.deaths; guilty != want {
@@ -193,6 +207,86 @@ func TestWhatEndsTheProcessDecidesHowMuchItCounts(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestNobodyIsToBlameWhoWasNotAlone dies of one death only, where that is enough, with others in hand.
+func TestNobodyIsToBlameWhoWasNotAlone(t *testing.T) {
+	dir, config := t.TempDir(), DefaultConfig()
+	config.Deaths = 1
+	die(t, open(t, dir, config), segv, picture("a.png"), picture("b.png"))
+	l := open(t, dir, config)
+	if l.Quarantined() != 0 || len(l.Last().Alone) != 0 || l.Last().End != "crashed" {
+		t.Fatalf("%d quarantined, %+v", l.Quarantined(), l.Last())
+	}
+	die(t, l, segv, picture("a.png"))
+	if l = open(t, dir, config); l.Quarantined() != 1 || len(l.Last().Alone) != 1 {
+		t.Fatalf("%d quarantined, %+v", l.Quarantined(), l.Last())
+	}
+}
+
+// TestWhatTheKernelKillsElsewhereSaysNothing has it kill before the input is tried alone, and then somebody
+// kills the process.
+func TestWhatTheKernelKillsElsewhereSaysNothing(t *testing.T) {
+	dir, killed := t.TempDir(), uint64(7)
+	config := DefaultConfig()
+	config.kernel = func() kills { return kills{Known: true, Machine: killed} }
+	for range 5 {
+		l := open(t, dir, config)
+		killed++
+		in := picture("x.png")
+		in.Alone = true
+		die(t, l, "", in)
+	}
+	if l := open(t, dir, config); l.Quarantined() != 0 || l.Last().End != "killed" {
+		t.Fatalf("%d quarantined, %+v", l.Quarantined(), l.Last())
+	}
+}
+
+func TestInputsThatGoInTogetherAreSuspectedTogether(t *testing.T) {
+	dir := t.TempDir()
+	keyed := func(n string) Input { in := picture(n); in.Key = n; return in }
+	l := open(t, dir, DefaultConfig())
+	if _, err := l.BeginAll(t.Context(), keyed("a"), keyed("b")); err != nil {
+		t.Fatal(err)
+	}
+	die(t, l, segv)
+	l = open(t, dir, DefaultConfig())
+	if !l.Suspect("a") || !l.Suspect("b") || l.Suspect("c") {
+		t.Error("not both are suspected")
+	}
+	l.Forget("a")
+	if l.Suspect("a") {
+		t.Error("it is not forgotten")
+	}
+	var none *Ledger
+	done, err := none.BeginAll(t.Context(), keyed("a"))
+	if err != nil || none.Suspect("a") {
+		t.Error("without a ledger there is something", err)
+	}
+	done()
+}
+
+// TestCasesOfEarlierProgramsAreRead has one as it was written when kills from outside still counted.
+func TestCasesOfEarlierProgramsAreRead(t *testing.T) {
+	dir, bad := t.TempDir(), picture("bad.png")
+	l := open(t, dir, DefaultConfig())
+	die(t, l, segv, bad)
+	l = open(t, dir, DefaultConfig())
+	var c *Case
+	for _, c = range l.suspects.cases {
+	}
+	old := fmt.Sprintf(`{"key":%q,"source":"yard","name":"bad.png","deaths":3,"first":"2026-01-02T03:04:05Z","last":"2026-01-02T03:04:05Z","why":"SIGKILL","bytes":0,"weight":3,"life":"x"}`, c.Key)
+	if err := os.WriteFile(filepath.Join(dir, "suspects", c.place()+".json"), []byte(old), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l = open(t, dir, DefaultConfig())
+	if !l.Suspect(c.Key) {
+		t.Fatal("it is forgotten")
+	}
+	die(t, l, segv, bad)
+	if l = open(t, dir, DefaultConfig()); l.Quarantined() != 0 {
+		t.Error("kills from outside were held against it")
 	}
 }
 

@@ -11,7 +11,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -24,42 +26,32 @@ type life struct {
 	ID       string `json:"id"`
 	Boot     string `json:"boot"`     // of the machine
 	Stopping bool   `json:"stopping"` // it was told to stop
+	Memory   kills  `json:"memory"`   // what the kernel had counted when something was last tried alone
 }
 
-// ends are the ways in which a process may have ended, by what that says of the inputs in hand.
-type end int
+// end is how a process ended, by what that says of the inputs in hand.
+type end string
 
 const (
-	endClean   end = iota // it took its leave, or was told to stop: nothing
-	endPower              // the machine went down: nothing
-	endSilent             // SIGKILL, out of memory, exit() in a library: little
-	endGo                 // a panic or a fatal error of Go's: little
-	endCrashed            // a signal in native code: much
+	endClean   end = "stopped" // it took its leave, or was told to stop: nothing
+	endPower   end = "power"   // the machine went down: nothing
+	endKilled  end = "killed"  // SIGKILL from outside, or exit() in a library: nothing
+	endUnknown end = "unknown" // killed, where the kernel does not say whether for memory: hardly anything
+	endGo      end = "panic"   // a panic or a fatal error of Go's: much, to the input whose goroutine it was
+	endMemory  end = "memory"  // killed by the kernel for memory: much
+	endCrashed end = "crashed" // a signal in native code: much
 )
 
-// weights of a death. An input is quarantined at Deaths times full.
-const (
-	full = 2
-	half = 1
-)
-
-func (e end) weight() int {
-	switch e {
-	case endCrashed:
-		return full
-	case endSilent, endGo:
-		return half
-	}
-	return 0
-}
+// proof says whether a process that ended so has died of itself.
+func (e end) proof() bool { return e == endGo || e == endMemory || e == endCrashed }
 
 const (
 	lifeFile  = "life"
 	crashFile = "crash"
 )
 
-// howItEnded judges the last life by what it left behind.
-func howItEnded(last *life, boot, crash string) end {
+// howItEnded judges the last life by what it left behind. now is what the kernel counts now.
+func howItEnded(last *life, boot, crash string, now kills) end {
 	switch {
 	case last == nil:
 		return endClean
@@ -69,10 +61,14 @@ func howItEnded(last *life, boot, crash string) end {
 		return endCrashed
 	case crash != "":
 		return endGo
+	case now.since(last.Memory):
+		return endMemory
 	case last.Stopping:
 		return endClean // the service manager's SIGKILL after its patience
+	case !now.Known || !last.Memory.Known:
+		return endUnknown
 	}
-	return endSilent
+	return endKilled
 }
 
 // inNativeCode says whether Go's crash report tells of a signal that Go did not make a panic of,
@@ -80,6 +76,27 @@ func howItEnded(last *life, boot, crash string) end {
 func inNativeCode(crash string) bool {
 	first, _, _ := strings.Cut(crash, "\n")
 	return strings.HasPrefix(first, "SIG") || strings.Contains(first, "unexpected signal")
+}
+
+// ofGoroutine says whether a crash report of Go's is about that goroutine, or one that it began: the
+// first trace of a report is of the one that failed.
+func ofGoroutine(crash string, number uint64) bool {
+	at := strings.Index("\n"+crash, "\ngoroutine ")
+	if at < 0 || number == 0 {
+		return false
+	}
+	trace, _, _ := strings.Cut(crash[at:], "\n\n")
+	name := "goroutine " + strconv.FormatUint(number, 10)
+	return strings.HasPrefix(trace, name+" ") || strings.Contains(trace, " in "+name+"\n") || strings.HasSuffix(trace, " in "+name)
+}
+
+// goroutine is the number of the one that asks, as crash reports name it.
+func goroutine() uint64 {
+	var room [64]byte
+	text, _ := strings.CutPrefix(string(room[:runtime.Stack(room[:], false)]), "goroutine ")
+	number, _, _ := strings.Cut(text, " ")
+	n, _ := strconv.ParseUint(number, 10, 64)
+	return n
 }
 
 // why is a crash report in one line: the signal, and the function of the native library.
@@ -138,7 +155,7 @@ func (l life) write(folder string) error {
 	return renameio.WriteFile(filepath.Join(folder, lifeFile), b, 0o600)
 }
 
-func newLife() life { return life{ID: rand.Text(), Boot: bootID()} }
+func newLife(k kills) life { return life{ID: rand.Text(), Boot: bootID(), Memory: k} }
 
 // bootID tells one boot of the machine from the next; empty where the kernel doesn't say.
 func bootID() string {
@@ -178,8 +195,8 @@ func owner(info fs.FileInfo) int {
 	return -1
 }
 
-// end takes leave: with the life's file gone, nobody is accused.
-func (l life) end(folder string) error {
+// bury takes leave: with the life's file gone, nobody is accused.
+func (l life) bury(folder string) error {
 	err := debug.SetCrashOutput(nil, debug.CrashOptions{})
 	err = errors.Join(err, clearNotes(folder), os.Remove(filepath.Join(folder, crashFile)))
 	os.Remove(folder) // where nothing else is in it

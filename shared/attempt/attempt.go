@@ -7,8 +7,9 @@
 //	                                                    └─ dies again ─▶ quarantined, with its bytes
 //
 // Several inputs may be in hand at a death, and most of them are innocent: so a suspect is tried
-// again alone, with nothing else in native code. docs/delivery.md says which ends of the process
-// count, and how much.
+// again alone, with nothing else in native code. Only an end that the process came to of itself is held
+// against anybody: docs/delivery.md says which, and how one is told from another. A process has one
+// ledger, however many parts of it have something in hand: Go writes one crash report.
 package attempt
 
 import (
@@ -16,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strconv"
 	"sync"
@@ -41,15 +43,17 @@ type Input struct {
 	What   string // what Data is, where it is no file: 640x480 bgr24
 	Path   string // the file, where Data is not at hand
 	Live   bool   // it will not come again: its bytes are kept beside the note, and its source is judged too
+	Alone  bool   // nothing else may be in native code meanwhile, suspected or not
 }
 
-// Ledger is the attempt ledger of a device. Safe for concurrent use.
+// Ledger is the attempt ledger of a process. Safe for concurrent use.
 type Ledger struct {
 	config Config
 	log    *slog.Logger
 	now    func() time.Time
 	notes  string // folder
 	life   life
+	last   Death
 	turns  *semaphore.Weighted // one each, or all for a suspect
 
 	mu         sync.Mutex
@@ -60,6 +64,7 @@ type Ledger struct {
 	quarantine *folder
 	resting    map[string]time.Time // live sources, until when
 	untold     bool                 // that notes can't be written was told
+	lock       *os.File             // of a ledger that was taken because it was free
 }
 
 // everyone is more inputs than can be in hand at once.
@@ -68,7 +73,7 @@ const everyone = 1 << 20
 // Open judges what the last process had in hand, and begins a new life. dir is the ledger's folder.
 func Open(dir string, c Config, log *slog.Logger) (*Ledger, error) {
 	l := &Ledger{config: c, log: log, now: time.Now, turns: semaphore.NewWeighted(everyone),
-		inHand: map[*slot]time.Time{}, resting: map[string]time.Time{}, life: newLife()}
+		inHand: map[*slot]time.Time{}, resting: map[string]time.Time{}, life: newLife(c.kills())}
 	var err error
 	if l.suspects, err = openFolder(filepath.Join(dir, "suspects")); err == nil {
 		l.quarantine, err = openFolder(filepath.Join(dir, "quarantine"))
@@ -88,9 +93,29 @@ func Open(dir string, c Config, log *slog.Logger) (*Ledger, error) {
 	return l, nil
 }
 
+// Life names this run of the process, as the next one's Last will.
+func (l *Ledger) Life() string {
+	if l == nil {
+		return ""
+	}
+	return l.life.ID
+}
+
+// Last is how the process before this one ended.
+func (l *Ledger) Last() Death {
+	if l == nil {
+		return Death{}
+	}
+	return l.last
+}
+
 // Begin notes an input. done must be called when it is out of native code. An error that is
-// ErrQuarantined or ErrResting says to leave the input out; any other is ctx's.
+// ErrQuarantined or ErrResting says to leave the input out; any other is ctx's. A nil ledger notes
+// nothing.
 func (l *Ledger) Begin(ctx context.Context, in Input) (done func(), err error) {
+	if l == nil {
+		return func() {}, ctx.Err()
+	}
 	if in.Key == "" {
 		in.Key = "xxh64:" + strconv.FormatUint(xxhash.Sum64(in.Data), 16) + ":" + strconv.Itoa(len(in.Data))
 	}
@@ -99,20 +124,121 @@ func (l *Ledger) Begin(ctx context.Context, in Input) (done func(), err error) {
 		return nil, err
 	}
 	weight := int64(1)
-	if alone {
+	if alone || in.Alone {
 		weight = everyone
 	}
 	if err := l.turns.Acquire(ctx, weight); err != nil {
 		return nil, err
 	}
-	s := l.note(in)
+	if weight == everyone {
+		l.look()
+	}
+	s := l.note(in, weight == everyone)
 	return func() {
 		l.clear(s)
-		if alone {
+		if weight == everyone {
 			l.survived(in)
 		}
 		l.turns.Release(weight)
 	}, nil
+}
+
+// BeginAll notes inputs that go into native code together. None of them may be a suspect: those are
+// tried alone, see Suspect.
+func (l *Ledger) BeginAll(ctx context.Context, inputs ...Input) (done func(), err error) {
+	if l == nil || len(inputs) == 0 {
+		return func() {}, ctx.Err()
+	}
+	if err := l.turns.Acquire(ctx, 1); err != nil {
+		return nil, err
+	}
+	slots := make([]*slot, len(inputs))
+	for n, in := range inputs {
+		slots[n] = l.note(in, false)
+	}
+	return func() {
+		for _, s := range slots {
+			l.clear(s)
+		}
+		l.turns.Release(1)
+	}, nil
+}
+
+// Suspect says whether an input is to be tried alone, or was given up.
+func (l *Ledger) Suspect(key string) bool {
+	if l == nil {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.suspects.cases[key] != nil || l.quarantine.cases[key] != nil
+}
+
+// Forget lets go of what is held against an input: it rests elsewhere now, with the reason, and whoever
+// puts it back wants it tried anew.
+func (l *Ledger) Forget(key string) {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, f := range []*folder{l.suspects, l.quarantine} {
+		if c := f.cases[key]; c != nil {
+			f.remove(c)
+		}
+	}
+}
+
+// Convict gives an input up that has shown itself without a death: it panicked, or took too long.
+func (l *Ledger) Convict(in Input, why string) error {
+	if l == nil {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.quarantine.cases[in.Key] != nil {
+		return nil
+	}
+	c := l.suspect(in.Key, note{Source: in.Source, Name: in.Name, Path: in.Path, What: in.What}, why)
+	c.Last = l.now()
+	if err := l.suspects.put(c); err != nil {
+		return err
+	}
+	return l.suspects.moveTo(l.quarantine, c)
+}
+
+// Tell says whether an input that was given up is yet to be told of, and that it now is: it may come up
+// again whenever its log is read again.
+func (l *Ledger) Tell(key string) (first bool) {
+	if l == nil {
+		return true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := l.quarantine.cases[key]
+	if c == nil || c.Told {
+		return c == nil
+	}
+	c.Told = true
+	if err := l.quarantine.put(c); err != nil {
+		l.log.Warn("the attempt ledger could not note that somebody was told", "source", c.Source, "name", c.Name, "problem", err)
+	}
+	return true
+}
+
+// look notes what the kernel counts before something is tried alone, so that what it kills for memory
+// elsewhere in between says nothing.
+func (l *Ledger) look() {
+	now := l.config.kills()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now == l.life.Memory {
+		return
+	}
+	l.life.Memory = now
+	if err := l.life.write(l.notes); err != nil {
+		l.log.Warn("the attempt ledger could not note what the kernel counts", "problem", err)
+	}
 }
 
 // admit refuses what is quarantined, and says whether an input is to be tried alone.
@@ -135,10 +261,10 @@ func (l *Ledger) admit(in Input) (alone bool, err error) {
 
 // note writes an input's note. Without one, on a full disk, the input goes on unguarded: that an
 // input kills is rare, and capture must not end for want of a note. nil is no note.
-func (l *Ledger) note(in Input) *slot {
+func (l *Ledger) note(in Input, alone bool) *slot {
 	s, err := l.take()
 	if err == nil {
-		n := note{Key: in.Key, Source: in.Source, Name: in.Name, Path: in.Path, What: in.What, Live: in.Live}
+		n := note{Key: in.Key, Source: in.Source, Name: in.Name, Path: in.Path, What: in.What, Live: in.Live, Alone: alone, Goroutine: goroutine()}
 		if in.Live && int64(len(in.Data)) <= l.config.NoteBytes {
 			n.data = in.Data
 		}
@@ -227,6 +353,9 @@ func (l *Ledger) Oldest() (oldest time.Time) {
 // Stopping says that the process was told to stop: should it be killed before it has, the inputs in
 // hand are not to blame.
 func (l *Ledger) Stopping() {
+	if l == nil {
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.life.Stopping = true
@@ -237,11 +366,17 @@ func (l *Ledger) Stopping() {
 
 // Close takes leave: nothing is in hand any more.
 func (l *Ledger) Close() error {
+	if l == nil {
+		return nil
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, s := range l.free {
 		s.file.Close()
 	}
 	l.free = nil
-	return l.life.end(l.notes)
+	if l.lock != nil {
+		defer l.lock.Close()
+	}
+	return l.life.bury(l.notes)
 }

@@ -36,6 +36,9 @@ type note struct {
 	Path   string `json:"path,omitempty"`
 	What   string `json:"what,omitempty"`
 	Live   bool   `json:"live,omitempty"`
+	Alone  bool   `json:"alone,omitempty"` // nothing else could be in native code
+
+	Goroutine uint64 `json:"goroutine,omitempty"` // that had it in hand
 
 	data []byte
 }

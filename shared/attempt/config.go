@@ -13,6 +13,15 @@ type Config struct {
 	NoteBytes       int64         `yaml:"note_bytes"`       // a live frame is kept beside its note up to so many bytes
 	Notes           string        `yaml:"notes"`            // folder of the notes; empty: in memory (/dev/shm), else inside the ledger's
 	Rest            time.Duration `yaml:"rest"`             // of a live source whose frames killed the process so often
+
+	kernel func() kills // what it counts; nil: this machine's
+}
+
+func (c Config) kills() kills {
+	if c.kernel != nil {
+		return c.kernel()
+	}
+	return readKills()
 }
 
 // DefaultConfig gives an input two deaths, and keeps what was quarantined up to 256 MiB.

@@ -30,10 +30,15 @@ type Case struct {
 	File   string    `json:"file,omitempty"` // the bytes, beside this JSON; empty: none were kept
 	Bytes  int64     `json:"bytes"`
 
-	Weight int    `json:"weight"`
-	Life   string `json:"life"` // in which it was last in hand
-	Live   bool   `json:"live,omitempty"`
+	// Proven counts the deaths that the process died of itself; Unknown those with this input alone in
+	// hand of which nobody can say that. Earlier programs wrote a weight, which is not read: it counted
+	// kills from outside.
+	Proven  int    `json:"proven"`
+	Unknown int    `json:"unknown,omitempty"`
+	Life    string `json:"life"` // in which it was last in hand
+	Live    bool   `json:"live,omitempty"`
 
+	Told  bool `json:"told,omitempty"`  // somebody was told that it was given up: see Tell
 	Tried bool `json:"tried,omitempty"` // to keep its bytes when it came again
 
 	calm int // frames of a suspected source that went well

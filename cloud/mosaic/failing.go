@@ -1,0 +1,124 @@
+package mosaic
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// Disk knows of the disks of products and working files whether they take writes.
+type Disk interface {
+	// Blames says whether it was a disk that made a write fail.
+	Blames(err error) bool
+	// Err says why one of them takes no writes now.
+	Err() error
+}
+
+// noDisk is never to blame.
+type noDisk struct{}
+
+func (noDisk) Blames(error) bool { return false }
+func (noDisk) Err() error        { return nil }
+
+// Kinds of error of a publication: for the sake of what the record is made of, or of a disk. Others are
+// of the world around them.
+type (
+	own    struct{ error }
+	ofDisk struct{ error }
+)
+
+func (o own) Unwrap() error    { return o.error }
+func (o ofDisk) Unwrap() error { return o.error }
+
+// faultOf says which of the two made the writing of files fail. It is asked while they are still there: a
+// disk that was full may have room again when they are removed.
+func (m *Mosaic) faultOf(err error) error {
+	if m.Disk.Blames(err) {
+		return ofDisk{err}
+	}
+	return own{err}
+}
+
+// How often a publication that fails for the record's own sake is tried, and the waits of one that
+// fails otherwise.
+const (
+	ownTries   = 3
+	retryFirst = 5 * time.Second
+	retryMost  = 5 * time.Minute
+	diskAgain  = time.Second
+)
+
+// failed decides what becomes of a record whose product could not be made. Where a disk takes no writes
+// it waits for the disk, whose state is told once. Where Kafka or something else around it fails it is
+// tried for ever, ever more seldom. What fails for its own sake ends, with the reason in canvas.products.
+func (m *Mosaic) failed(ctx context.Context, k key, r *record, err error, now time.Time) {
+	if ctx.Err() != nil {
+		return
+	}
+	if errors.As(err, new(ofDisk)) || m.Disk.Blames(err) {
+		r.again = now.Add(diskAgain)
+		return
+	}
+	r.tries++
+	if r.tries >= ownTries && errors.As(err, new(own)) {
+		m.giveUp(ctx, k, r, err, now)
+		return
+	}
+	wait := min(retryFirst<<min(r.tries-1, 16), retryMost)
+	r.again = now.Add(wait)
+	m.Log.Error("publishing failed, trying again", "kind", k.kind, "name", k.name, "edge", k.edge, "tries", r.tries, "wait", wait, "error", err)
+}
+
+// giveUp says in canvas.products why there is no product. One that was there before stays as it is. What
+// comes later of the record has it tried again.
+func (m *Mosaic) giveUp(ctx context.Context, k key, r *record, why error, now time.Time) {
+	if !r.published {
+		if err := m.announceFailure(ctx, k, r, why, now); err != nil {
+			r.again = now.Add(retryFirst)
+			m.Log.Error("a product can't be made, and Kafka does not take the reason", "kind", k.kind, "name", k.name, "edge", k.edge, "error", err)
+			return
+		}
+	}
+	r.dirty, r.published, r.complete, r.tries = false, true, false, 0
+	m.Log.Error("a product can't be made of what came; nothing more is tried until more comes", "kind", k.kind, "name", k.name, "edge", k.edge, "error", why)
+}
+
+func (m *Mosaic) announceFailure(ctx context.Context, k key, r *record, why error, now time.Time) error {
+	p, of := r.unmade(k)
+	folder, err := m.place(k)
+	if err != nil {
+		return err
+	}
+	p.Folder, p.Seconds, p.Failed = folder, now.Sub(r.opened).Seconds(), reasonText(why)
+	item, err := p.item(of, now)
+	if err != nil {
+		return err
+	}
+	item.Attrs.TraceParent = r.context
+	return m.Products.Announce(ctx, item)
+}
+
+// reasonText is an error as a product says it: short, and text.
+func reasonText(err error) string {
+	const most = 500
+	text := strings.ToValidUTF8(err.Error(), "\uFFFD")
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + " …"
+	}
+	return text
+}
+
+// unmade is what can be said of a record without making anything of it.
+func (r *record) unmade(k key) (Product, ulid.ULID) {
+	p := Product{Kind: k.kind, Name: k.name, Edge: k.edge, Files: []string{}, Models: []string{}}
+	if r.scene != nil {
+		p.Of, p.Missing, p.Scene = r.scene.manifestID.String(), r.scene.Missing(), r.scene.figures()
+		return p, r.scene.manifestID
+	}
+	p.Of, p.Missing = r.camera.first.String(), r.camera.Missing()
+	p.Camera = &CameraFigures{Events: len(r.camera.tracks), Ended: r.camera.Ended(), Epoch: r.camera.epoch}
+	return p, r.camera.first
+}

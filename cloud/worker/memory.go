@@ -1,0 +1,97 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"cloudcanvas/shared/budget"
+	"cloudcanvas/shared/vision"
+)
+
+// turn orders the jobs of a partition in taking memory. A job that took it before an earlier one would
+// hold what the earlier one waits for, and neither would ever be in a batch.
+type turn struct {
+	before <-chan struct{} // closed when the job before has its memory, or needs none; nil: there is none
+	over   chan struct{}   // closed when this one has
+	once   sync.Once
+}
+
+// after is the turn of the job that follows.
+func (t *turn) after() *turn { return &turn{before: t.over, over: make(chan struct{})} }
+
+// firstTurn comes before that of the first job.
+func firstTurn() *turn {
+	t := &turn{over: make(chan struct{})}
+	close(t.over)
+	return t
+}
+
+// await waits for the job before.
+func (t *turn) await(ctx context.Context) error {
+	if t == nil || t.before == nil {
+		return nil
+	}
+	select {
+	case <-t.before:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// pass lets the next one have its turn, once this one's has come.
+func (t *turn) pass(ctx context.Context) {
+	if t != nil && t.await(ctx) == nil {
+		t.once.Do(func() { close(t.over) })
+	}
+}
+
+// admit takes the memory for the job's picture out of what all decoders of the process may have. What is
+// larger than all of it is the item's fault. The error is not nil only when ctx ended, which gives the
+// memory back too: nobody may be left who would.
+func (w *Worker) admit(ctx context.Context, j *job, data []byte) error {
+	item := &j.entry.Item
+	var size int64
+	err := w.shielded(func() (err error) {
+		size, err = w.Decoder.Size(item.Type, data)
+		return err
+	})
+	if err == nil {
+		err = w.Memory.Check(size)
+	}
+	if errors.Is(err, budget.ErrTooLarge) {
+		j.poison = poison(stageConvert, "TooLarge", fmt.Errorf("%s %s (%s, %d bytes): %w", item.Kind, item.ID, item.Type, len(data), err))
+		return nil
+	}
+	if err != nil {
+		j.poison = poison(stageConvert, "Undecodable", fmt.Errorf("decoding %s %s (%s, %d bytes): %w", item.Kind, item.ID, item.Type, len(data), err))
+		return nil
+	}
+	if err := j.turn.await(ctx); err != nil {
+		return err
+	}
+	give, err := w.Memory.Take(ctx, size)
+	if err != nil {
+		return err
+	}
+	j.turn.pass(ctx)
+	forget := context.AfterFunc(ctx, give)
+	j.giveBack = func() { forget(); give() }
+	return nil
+}
+
+// seen lets go of the pixels of jobs that no model looks at any more, and of their memory.
+func seen(jobs []*job) {
+	for _, j := range jobs {
+		j.image = vision.Image{W: j.image.W, H: j.image.H}
+		j.release()
+	}
+}
+
+func (j *job) release() {
+	if j.giveBack != nil {
+		j.giveBack()
+	}
+}
