@@ -150,11 +150,6 @@ func (m *Mosaic) publish(ctx context.Context, k key, r *record, now time.Time) {
 	if !m.writers.room(k) {
 		return // it stays ripe
 	}
-	folder, err := m.place(k)
-	if err != nil {
-		m.failed(ctx, k, r, err, now)
-		return
-	}
 	making, cancel := context.WithCancel(ctx)
 	w := &writing{key: k, record: r, input: inputOf(k, r), began: now}
 	w.limit = time.AfterFunc(m.cfg.WriteLimit, func() { cancel(); w.release() }) // not by the fold, which may wait for it
@@ -163,7 +158,7 @@ func (m *Mosaic) publish(ctx context.Context, k key, r *record, now time.Time) {
 		defer cancel()
 		if w.err = w.note(making, m.Attempts); w.err == nil {
 			w.err = attempt.Shield(func() (err error) {
-				w.product, err = m.make(making, k, r, folder, now)
+				w.product, err = m.make(making, k, r, now)
 				return err
 			})
 		}
@@ -233,7 +228,6 @@ func (m *Mosaic) settle(ctx context.Context, w *writing) error {
 		p := w.product
 		r.dirty, r.published, r.complete, r.tries = false, true, p.Complete, 0
 		m.remember(p)
-		m.supersede(ctx, k, k.name)
 		m.told(r, p)
 		m.Log.Info("published", "kind", k.kind, "name", k.name, "folder", p.Folder, "complete", p.Complete, "missing", len(p.Missing))
 		if r.rolls(m.cfg, time.Now()) { // what came meanwhile begins the next part
@@ -285,7 +279,11 @@ func (m *Mosaic) catchUp(ctx context.Context, r *record) error {
 
 // make writes a draft, moves it to its place and announces it, in this order: who hears of a product
 // finds it there.
-func (m *Mosaic) make(ctx context.Context, k key, r *record, folder string, now time.Time) (p Product, err error) {
+func (m *Mosaic) make(ctx context.Context, k key, r *record, now time.Time) (p Product, err error) {
+	folder, err := m.place(k)
+	if err != nil {
+		return p, err
+	}
 	if r.camera != nil && !r.camera.Ended() {
 		folder = path.Join(folder, r.camera.segmentName())
 	}
@@ -324,5 +322,6 @@ func (m *Mosaic) make(ctx context.Context, k key, r *record, folder string, now 
 	if err := m.Products.Announce(ctx, item); err != nil {
 		return p, fmt.Errorf("announcing product %s: %w", k.name, err)
 	}
+	m.supersede(ctx, k, item.FormerKey())
 	return p, nil
 }

@@ -66,6 +66,18 @@ func TestRecordsUnderKeysWithoutTheEdgeAreFound(t *testing.T) {
 	}
 }
 
+func TestATileThatOneEdgeSentAndAnotherLeftOutHasBothStories(t *testing.T) {
+	w := newWorld(t)
+	in := w.tile("alpha", "0_0")
+	others := w.manifest("alpha", event.TileDecision{Tile: "0_0", Decision: event.TileDropped, Reason: event.DroppedCloud, Cloud: 1})
+	others.Edge = "mast-8"
+	w.came(in, w.manifest("alpha", event.TileDecision{Tile: "0_0", Decision: event.TileSent, Value: 0.9}), others)
+	stories, err := w.teller.Tell(t.Context(), Question{Subject: "alpha/0_0"}, 0)
+	if err != nil || len(stories) != 2 || stories[0].Edge != "mast-7" || stories[0].State == Left || stories[1].Edge != "mast-8" || stories[1].State != Left {
+		t.Errorf("%v %+v", err, stories)
+	}
+}
+
 func TestAWorkerIsNamedByItsLeaseWhereItsResultDoesNot(t *testing.T) {
 	w := newWorld(t)
 	in := w.tile("alpha", "0_0")

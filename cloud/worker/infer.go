@@ -31,8 +31,13 @@ func (p *loop) infer(ctx context.Context, jobs <-chan *job, batches chan<- []*jo
 	return nil
 }
 
-// seeAll is see, and lets a panic be the fate of the one item that caused it.
+// seeAll is see, lets a panic be the fate of the one item that caused it, and lets go of the pixels.
 func (p *loop) seeAll(ctx context.Context, batch []*job) error {
+	defer seen(batch)
+	return p.seeOrPart(ctx, batch)
+}
+
+func (p *loop) seeOrPart(ctx context.Context, batch []*job) error {
 	err := p.shielded(func() error { return p.see(ctx, batch) })
 	var panicked *attempt.Panic
 	if !errors.As(err, &panicked) {
@@ -43,7 +48,7 @@ func (p *loop) seeAll(ctx context.Context, batch []*job) error {
 		return nil
 	}
 	for _, j := range batch {
-		if err := p.seeAll(ctx, []*job{j}); err != nil {
+		if err := p.seeOrPart(ctx, []*job{j}); err != nil {
 			return err
 		}
 	}
@@ -53,7 +58,6 @@ func (p *loop) seeAll(ctx context.Context, batch []*job) error {
 // see lets the models see the batch, each route its share. Poisoned jobs are passed over, and late
 // ones where they are to be skipped. The error is not nil only when ctx ended or a model can't be loaded.
 func (p *loop) see(ctx context.Context, batch []*job) error {
-	defer seen(batch)
 	var order []*Route
 	shares := map[*Route][]*job{}
 	for _, j := range batch {

@@ -87,6 +87,7 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 	if a.attempts, err = o.Edge.OpenAttempts(o.Log); err != nil {
 		return nil, err
 	}
+	memory := budget.New(max(o.Cloud.DecodeBytes, o.Edge.DecodeBytes)) // of one process
 	space, err := local.OpenSpace(filepath.Join(o.Work, "coordinator"))
 	if err != nil {
 		return nil, err
@@ -103,8 +104,7 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 		if err != nil {
 			return nil, err
 		}
-		c.Attempts = a.attempts
-		c.Coord, c.Opened, c.Disks, c.Memory = space.Coordinator(role.id), a.opened, a.disks, memory
+		c.Coord, c.Opened, c.Disks, c.Memory, c.Attempts = space.Coordinator(role.id), a.opened, a.disks, memory, a.attempts
 		a.parts = append(a.parts, c)
 		a.Kafka = c.Kafka
 		a.group.Go(func() error {
