@@ -231,7 +231,7 @@ func TestAMissingDecoderIsNamed(t *testing.T) {
 func TestAnUnreachableCameraIsTriedAgainAndNamed(t *testing.T) {
 	needFFmpeg(t)
 	v := video(t, CameraConfig{Address: "rtsp://user:secret@127.0.0.1:1/door",
-		Restart: Restart{First: 20 * time.Millisecond, Most: 40 * time.Millisecond, GiveUp: 300 * time.Millisecond}})
+		Restart: Restart{First: 20 * time.Millisecond, Most: 40 * time.Millisecond, GiveUp: 2 * time.Second}})
 	_, err := collect(t.Context(), v)
 	if err == nil || !strings.Contains(err.Error(), "check the address") || !strings.Contains(err.Error(), "refused") {
 		t.Errorf("error %v", err)
