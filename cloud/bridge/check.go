@@ -19,7 +19,7 @@ func (c Checks) Message(topic string, payload []byte) (event.Item, error) {
 	if c.Blocked != nil && c.Blocked(edgeNamed(topic)) {
 		return event.Item{}, fmt.Errorf("%w: %s", errBlocked, edgeNamed(topic))
 	}
-	l := guests(c.Edges).read(broker.Message{Topic: topic, Payload: payload})
+	l := guests(c.Edges).readSafely(broker.Message{Topic: topic, Payload: payload})
 	if l.status != nil {
 		return event.Item{}, errors.New("it is what an edge says of itself, not an item")
 	}
@@ -36,7 +36,7 @@ func (c Checks) Item(i event.Item) error {
 		if i.Edge != "" && !guests(c.Edges).welcome(i.Edge) {
 			return fmt.Errorf("%w: %q", errStranger, i.Edge)
 		}
-		return errors.Join(i.Check(), i.Verify())
+		return errors.Join(i.Check(), i.Verify(), i.CheckContent())
 	}
 	payload, err := i.MarshalMQTT()
 	if err != nil {

@@ -44,23 +44,41 @@ func (b *Bridge) followDecisions(ctx context.Context) (end func()) {
 	}
 	ctx, stop := context.WithCancel(ctx)
 	var all sync.WaitGroup
-	all.Go(func() { b.follow(ctx, blocklist.Name, b.heardBlocked) })
+	known := make(chan struct{})
+	heard := sync.OnceFunc(func() { close(known) })
+	all.Go(func() {
+		b.follow(ctx, blocklist.Name, func(document []byte) {
+			b.heardBlocked(document)
+			heard()
+		})
+	})
 	all.Go(func() { b.follow(ctx, deadletter.PutBackName, b.heardPutBack) })
+	select { // nobody who is blocked slips in while the bridge starts
+	case <-known:
+	case <-time.After(blockedPatience):
+		b.Logger.Warn("which edges are blocked is not known yet, beginning without")
+	case <-ctx.Done():
+	}
 	return func() {
 		stop()
 		all.Wait()
 	}
 }
 
+// blockedPatience is how long a bridge that starts waits for the list of blocked edges.
+const blockedPatience = 5 * time.Second
+
 // follow watches one document for as long as ctx lasts.
 func (b *Bridge) follow(ctx context.Context, name string, heard func([]byte)) {
-	for ctx.Err() == nil {
+	for said := false; ctx.Err() == nil; {
 		values, err := b.Decisions.Document(name).Watch(ctx)
 		if err == nil {
+			said = false
 			for v := range values {
 				heard(v)
 			}
-		} else if ctx.Err() == nil {
+		} else if ctx.Err() == nil && !said {
+			said = true
 			b.Logger.Warn("what operators decide can't be followed, trying again", "document", name, telemetry.Err, err)
 		}
 		select {

@@ -306,7 +306,7 @@ func TestMetricsTellWhatTheConsoleKnows(t *testing.T) {
 			got[f.GetName()] += m.GetGauge().GetValue()
 		}
 	}
-	if got["canvas_cloud_console_workers"] != 1 || got["canvas_cloud_console_open_letters"] != 1 || got["canvas_cloud_console_kafka_up"] != 1 {
+	if got["canvas_cloud_console_workers"] != 1 || got["canvas_cloud_console_open_letters"] != 1 || got["canvas_cloud_console_letters"] != 1 || got["canvas_cloud_console_kafka_up"] != 1 {
 		t.Errorf("%v", got)
 	}
 }

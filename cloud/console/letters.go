@@ -56,7 +56,7 @@ type letterBox struct {
 // of is what was done about a letter, or nil.
 func (b *letterBox) of(l Letter) *Act {
 	if k := b.book.Load(); k != nil {
-		if d := k.Of(l.Place()); d != nil {
+		if d := k.Of(l.Place(), l.Heard); d != nil {
 			return &Act{Time: d.At, Who: d.By, Action: d.Action, What: l.name()}
 		}
 	}
@@ -232,7 +232,11 @@ func (b *letterBox) adopt(ctx context.Context) error {
 	heard := map[deadletter.Place]time.Time{}
 	for _, act := range b.audit.decisions() {
 		if p, at, ok := placeNamed(act.What); ok {
-			old[p], heard[p] = deadletter.Decision{Action: act.Action, By: act.Who, At: act.Time.UTC()}, at
+			d := deadletter.Decision{Action: act.Action, By: act.Who, At: act.Time.UTC()}
+			if d.At.Before(at) { // by another clock than the letter's
+				d.At = at.UTC()
+			}
+			old[p], heard[p] = d, at
 		}
 	}
 	if len(old) == 0 {
@@ -243,7 +247,7 @@ func (b *letterBox) adopt(ctx context.Context) error {
 		return err
 	}
 	for p := range maps.Clone(old) {
-		if book.Of(p) != nil {
+		if book.Of(p, heard[p]) != nil {
 			delete(old, p)
 			continue
 		}

@@ -198,7 +198,7 @@ func TestTheAuditOfAnEarlierProgramComesIntoTheBook(t *testing.T) {
 	group := w.space.Coordinator("otto")
 	w.eventually("the book has them", func() bool {
 		k, err := deadletter.ReadBook(t.Context(), group.Document(deadletter.BookName))
-		return err == nil && k.Of(place(0)) != nil && k.Of(place(1)) != nil
+		return err == nil && k.Of(place(0), time.Time{}) != nil && k.Of(place(1), time.Time{}) != nil
 	})
 	outcomes, err := w.command("otto").Replay(t.Context(), place(0), place(1), place(2), place(3))
 	if err != nil {

@@ -36,6 +36,7 @@ type facts struct {
 	workersErr error
 	lags       []Lag
 	letters    int // open ones
+	blocked    []string
 	incomplete []Scene
 	inWork     int
 	alerts     int // in the last hour
@@ -153,6 +154,9 @@ func (f facts) sayCluster(say speaker) {
 func (f facts) sayWork(say speaker) {
 	if f.letters > 0 {
 		say(levelBad, "/letters", "%s could not be worked on and %s for a decision.", are(f.letters, "item", "items"), choose(f.letters, "waits", "wait"))
+	}
+	if len(f.blocked) > 0 {
+		say(levelWarn, "/letters", "%s shut out: %s.", are(len(f.blocked), "device is", "devices are"), some(f.blocked))
 	}
 	if len(f.incomplete) > 0 {
 		names, count := make([]string, len(f.incomplete)), map[string]int{}

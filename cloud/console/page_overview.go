@@ -52,6 +52,9 @@ func (k *Console) facts(ctx context.Context) (f facts, err error) {
 	if f.letters, err = k.index.openLetters(ctx, &k.box); err != nil {
 		return f, err
 	}
+	for _, b := range k.blockedEdges() {
+		f.blocked = append(f.blocked, b.Edge)
+	}
 	if f.incomplete, err = k.index.incomplete(ctx, maxRows); err != nil {
 		return f, err
 	}

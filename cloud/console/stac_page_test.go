@@ -16,7 +16,7 @@ import (
 func TestPagesNeitherRepeatNorSkipWhileScenesArrive(t *testing.T) {
 	c := DefaultConfig()
 	c.Data = t.TempDir()
-	x, err := openIndex(t.Context(), c, slog.New(slog.DiscardHandler))
+	x, err := openIndex(t.Context(), c, slog.New(slog.DiscardHandler), noDisk{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strconv"
@@ -8,6 +9,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"cloudcanvas/shared/visible"
 )
 
 // stats are the console's own metrics.
@@ -49,13 +52,14 @@ type asked struct{ *Console }
 var (
 	lagMetric     = prometheus.NewDesc("canvas_cloud_console_lag_records", "Records that a group has not committed yet.", []string{"group", "topic"}, nil)
 	lettersMetric = prometheus.NewDesc("canvas_cloud_console_open_letters", "Dead letters that nobody has decided about.", nil, nil)
+	sourcesMetric = prometheus.NewDesc("canvas_cloud_console_letters", "Dead letters that are kept, by the edge that they come from and the kind of fault; the 50 most.", []string{"edge", "class"}, nil)
 	edgesMetric   = prometheus.NewDesc("canvas_cloud_console_edges", "Edges by what they say of themselves.", []string{"status"}, nil)
 	workersMetric = prometheus.NewDesc("canvas_cloud_console_workers", "Workers that are there.", nil, nil)
 )
 
 // Describe names them.
 func (a *asked) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{lagMetric, lettersMetric, edgesMetric, workersMetric} {
+	for _, d := range []*prometheus.Desc{lagMetric, lettersMetric, sourcesMetric, edgesMetric, workersMetric} {
 		to <- d
 	}
 }
@@ -69,6 +73,9 @@ func (a *asked) Collect(to chan<- prometheus.Metric) {
 	defer cancel()
 	if letters, err := a.index.openLetters(ctx, &a.box); err == nil {
 		gauge(lettersMetric, float64(letters))
+	}
+	for source, n := range a.sources(ctx) {
+		gauge(sourcesMetric, n, source[0], source[1])
 	}
 	if edges, err := a.index.edges(ctx); err == nil {
 		counts := map[string]int{"online": 0, "offline": 0}
@@ -91,6 +98,19 @@ func (a *asked) Collect(to chan<- prometheus.Metric) {
 	for _, l := range c.Lags {
 		gauge(lagMetric, float64(l.Lag), l.Group, l.Topic)
 	}
+}
+
+// sources are how many letters there are by edge and kind of fault, as labels.
+func (a *asked) sources(ctx context.Context) map[[2]string]float64 {
+	counts := map[[2]string]float64{}
+	all, err := a.index.letterSources(ctx)
+	if err != nil {
+		return nil
+	}
+	for _, s := range all {
+		counts[[2]string{visible.Short(cmp.Or(s.Edge, "(not known)"), 100), visible.Short(s.Class, 100)}] += float64(s.Letters)
+	}
+	return counts
 }
 
 func (s *stats) enterStream() bool {

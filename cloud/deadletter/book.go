@@ -124,14 +124,22 @@ func (o offsets) forget(kept map[int]broker.OffsetRange) {
 	}
 }
 
-// Of is what was decided about a letter; nil: nothing yet.
-func (k *Book) Of(p Place) *Decision {
+// skew is how far an operator's clock may be behind the one that a letter was written by.
+const skew = 10 * time.Minute
+
+// Of is what was decided about the letter that stands at a place since then; nil: nothing yet. A
+// decision that is older than the letter was about another, of a topic or a Kafka that stood where this
+// one stands. then may be zero: any time.
+func (k *Book) Of(p Place, then time.Time) *Decision {
 	put, dropped := k.Done.has(p), k.Dropped.has(p)
 	if !put && !dropped {
 		return nil
 	}
 	for _, a := range slices.Backward(k.Acts) {
 		if a.Places.has(p) {
+			if !a.At.IsZero() && then.After(a.At.Add(skew)) {
+				return nil
+			}
 			return &a.Decision
 		}
 	}
@@ -150,11 +158,10 @@ func (k *Book) note(d Decision, places ...Place) {
 	for _, p := range places {
 		if d.Action == PutBack {
 			k.Done.add(p)
-			if k.Dropped.has(p) {
-				k.Dropped.remove(p)
-			}
+			k.Dropped.remove(p)
 		} else {
 			k.Dropped.add(p)
+			k.Done.remove(p)
 		}
 		act.Places.add(p)
 	}
@@ -164,6 +171,9 @@ func (k *Book) note(d Decision, places ...Place) {
 }
 
 func (o offsets) remove(p Place) {
+	if !o.has(p) {
+		return
+	}
 	var rest []event.Range
 	at := uint64(p.Offset)
 	for _, r := range o[p.Partition] {
@@ -237,7 +247,7 @@ func change(ctx context.Context, doc coord.Document, do func(*Book) error) error
 func (k *Book) Mark(letters []Letter) {
 	for n := range letters {
 		l := &letters[n]
-		l.Decision = k.Of(l.Place)
-		l.Replayed = k.Done.has(l.Place)
+		l.Decision = k.Of(l.Place, l.Time)
+		l.Replayed = l.Decision != nil && l.Decision.Action == PutBack
 	}
 }

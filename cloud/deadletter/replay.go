@@ -60,6 +60,17 @@ func (a Actions) now() time.Time {
 	return a.Now().UTC().Truncate(time.Second)
 }
 
+// at is the time of a decision: now, but not before the letters, whose clock may be another.
+func (a Actions) at(ctx context.Context, places ...Place) time.Time {
+	at := a.now()
+	for _, p := range places {
+		if r, err := Read(ctx, a.Log, p); err == nil && r.Time.Add(-skew).After(at) {
+			at = r.Time.UTC()
+		}
+	}
+	return at
+}
+
 // Replay puts letters back to the topics that they came from, each once: one process at a time, what
 // is under way in the book before it is written, and looked for in Kafka where an earlier run died
 // in between. What it gives is complete up to the error.
@@ -89,7 +100,7 @@ func (a Actions) Discard(ctx context.Context, places ...Place) (outcomes []Outco
 			outcomes = outcomes[:0]
 			var taken []Place
 			for _, p := range places {
-				d := k.Of(p)
+				d := a.decision(ctx, k, p)
 				switch r := kept[p.Partition]; {
 				case p.Offset < r.First || p.Offset >= r.End:
 					outcomes = append(outcomes, Outcome{Place: p, State: Refused, Why: fmt.Sprintf("%v: `dlq ls` shows those that are kept", ErrNone)})
@@ -102,7 +113,7 @@ func (a Actions) Discard(ctx context.Context, places ...Place) (outcomes []Outco
 					outcomes = append(outcomes, Outcome{Place: p, State: Dropped})
 				}
 			}
-			k.note(Decision{Action: Discarded, By: a.By, At: a.now()}, taken...)
+			k.note(Decision{Action: Discarded, By: a.By, At: a.at(ctx, taken...)}, taken...)
 			k.forget(kept)
 			return nil
 		})
@@ -119,7 +130,7 @@ func (a Actions) Adopt(ctx context.Context, old map[Place]Decision) error {
 	return a.alone(ctx, func(ctx context.Context, doc coord.Document) error {
 		return change(ctx, doc, func(k *Book) error {
 			for _, p := range slices.SortedFunc(maps.Keys(old), func(p, q Place) int { return old[p].At.Compare(old[q].At) }) {
-				if k.Of(p) == nil {
+				if k.Of(p, old[p].At) == nil {
 					k.note(old[p], p)
 				}
 			}
@@ -172,7 +183,7 @@ func (a Actions) settle(ctx context.Context, doc coord.Document) error {
 			return nil
 		}
 		places := slices.SortedFunc(maps.Keys(written), comparePlaces)
-		k.note(Decision{Action: PutBack, By: k.Open.By, At: a.now()}, places...)
+		k.note(Decision{Action: PutBack, By: k.Open.By, At: a.at(ctx, places...)}, places...)
 		k.Open = nil
 		return nil
 	})
@@ -219,7 +230,7 @@ func (a Actions) replay(ctx context.Context, doc coord.Document, places []Place)
 	var there []Place // Kafka has what was in them
 	ids := map[string]bool{}
 	for _, p := range places {
-		if why, decided := a.decided(&k, p); decided || slices.Contains(open.Places, p) || slices.Contains(there, p) {
+		if why, decided := a.decided(ctx, &k, p); decided || slices.Contains(open.Places, p) || slices.Contains(there, p) {
 			state := Already
 			if why != "" {
 				state = Refused
@@ -268,8 +279,10 @@ func (a Actions) replay(ctx context.Context, doc coord.Document, places []Place)
 	if len(records)+len(there) == 0 {
 		return outcomes, nil
 	}
+	done := append(open.Places, there...)
+	at := a.at(ctx, done...)
 	return outcomes, change(ctx, doc, func(k *Book) error {
-		k.note(Decision{Action: PutBack, By: a.By, At: a.now()}, append(open.Places, there...)...)
+		k.note(Decision{Action: PutBack, By: a.By, At: at}, done...)
 		k.Open = nil
 		k.forget(kept)
 		return nil
@@ -277,8 +290,8 @@ func (a Actions) replay(ctx context.Context, doc coord.Document, places []Place)
 }
 
 // decided says whether nothing is left to do about a letter, and why where that is not what was asked.
-func (a Actions) decided(k *Book, p Place) (why string, decided bool) {
-	switch d := k.Of(p); {
+func (a Actions) decided(ctx context.Context, k *Book, p Place) (why string, decided bool) {
+	switch d := a.decision(ctx, k, p); {
 	case d == nil:
 		return "", false
 	case d.Action == PutBack:
@@ -288,6 +301,19 @@ func (a Actions) decided(k *Book, p Place) (why string, decided bool) {
 	default:
 		return "it was " + d.String(), true
 	}
+}
+
+// decision is what was decided about the letter that stands at a place now.
+func (a Actions) decision(ctx context.Context, k *Book, p Place) *Decision {
+	d := k.Of(p, time.Time{})
+	if d == nil {
+		return nil
+	}
+	r, err := Read(ctx, a.Log, p)
+	if err != nil { // Kafka keeps it no longer: what is known of it is all there is
+		return d
+	}
+	return k.Of(p, r.Time)
 }
 
 // ends are where a topic's partitions end now.

@@ -270,6 +270,54 @@ func TestTwoPeopleAtOncePutALetterBackOnce(t *testing.T) {
 	}
 }
 
+func TestAnOperatorsClockThatIsBehindUndoesNoDecision(t *testing.T) {
+	k := kafkaWith(t, letter(0, event.WorkTopic), letter(1, event.WorkTopic))
+	a := operator(k, local.NewSpace().Coordinator("o"), "o")
+	a.Now = func() time.Time { return time.Now().Add(-48 * time.Hour) }
+	for range 2 {
+		if _, err := a.Replay(t.Context(), Place{0, 0}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.Discard(t.Context(), Place{0, 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a.Now = nil
+	if outcomes, err := a.Replay(t.Context(), Place{0, 0}, Place{0, 1}); err != nil || states(outcomes) != "0-0 already;0-1 refused;" || len(work(t, k)) != 1 {
+		t.Errorf("%+v %v", outcomes, err)
+	}
+}
+
+func TestADecisionIsNotAboutALetterThatCameLater(t *testing.T) {
+	k := kafkaWith(t, letter(0, event.WorkTopic), letter(1, event.WorkTopic))
+	group := local.NewSpace().Coordinator("operator")
+	old := Book{Done: offsets{}, Dropped: offsets{}} // of another Kafka that stood here
+	old.note(Decision{Action: Discarded, By: "anna", At: time.Now().Add(-48 * time.Hour)}, Place{0, 0})
+	old.note(Decision{Action: PutBack, By: "anna", At: time.Now().Add(-48 * time.Hour)}, Place{0, 1})
+	b, err := old.marshal()
+	if err == nil {
+		_, err = group.Document(BookName).Put(t.Context(), b, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := operator(k, group, "o")
+	if outcomes, err := now.Replay(t.Context(), Place{0, 0}); err != nil || states(outcomes) != "0-0 replayed;" {
+		t.Errorf("%+v %v", outcomes, err)
+	}
+	if outcomes, err := now.Discard(t.Context(), Place{0, 1}); err != nil || states(outcomes) != "0-1 discarded;" {
+		t.Errorf("%+v %v", outcomes, err)
+	}
+	l, err := List(t.Context(), k, 9)
+	if err != nil {
+		t.Fatal(err)
+	}
+	book, err := ReadBook(t.Context(), group.Document(BookName))
+	if book.Mark(l.Letters); err != nil || l.Letters[0].Decision.Action != PutBack || l.Letters[1].Decision.Action != Discarded || l.Letters[1].Replayed {
+		t.Errorf("%+v %v", l.Letters, err)
+	}
+}
+
 func TestTheBookOfAnEarlierProgramIsRead(t *testing.T) {
 	k := kafkaWith(t, letter(0, event.WorkTopic), letter(1, event.WorkTopic))
 	group := local.NewSpace().Coordinator("operator")
@@ -342,12 +390,12 @@ func TestTheBookHoldsExactlyWhatWasDecided(t *testing.T) {
 			t.Fatal(err)
 		}
 		same := func(p Place) bool {
-			d := k.Of(p)
+			d := k.Of(p, time.Time{})
 			return want[p] == "" && d == nil || d != nil && d.Action == want[p] && d.By == "o"
 		}
 		for n := range 62 {
 			if p := (Place{n % 2, int64(n / 2)}); !same(p) {
-				t.Fatalf("%v: %+v, want %q", p, k.Of(p), want[p])
+				t.Fatalf("%v: %+v, want %q", p, k.Of(p, time.Time{}), want[p])
 			}
 		}
 		for _, o := range []offsets{k.Done, k.Dropped} {
@@ -378,10 +426,10 @@ func TestABookThatGrowsLetsGoOfWhoDidWhat(t *testing.T) {
 	if err != nil || len(b) > bookBytes {
 		t.Fatalf("%d bytes, %v", len(b), err)
 	}
-	if d := k.Of(Place{0, 0}); d == nil || d.Action != Discarded {
+	if d := k.Of(Place{0, 0}, time.Time{}); d == nil || d.Action != Discarded {
 		t.Errorf("%+v", d)
 	}
-	if d := k.Of(Place{0, 4999}); d == nil || d.By == "" {
+	if d := k.Of(Place{0, 4999}, time.Time{}); d == nil || d.By == "" {
 		t.Errorf("%+v", d)
 	}
 }
@@ -393,10 +441,10 @@ func FuzzABookFromOutside(f *testing.F) {
 		if err != nil {
 			return
 		}
-		k.Of(Place{0, 1})
+		k.Of(Place{0, 1}, time.Time{})
 		k.note(Decision{Action: PutBack}, Place{0, 1})
 		k.forget(map[int]broker.OffsetRange{0: {First: 1, End: 2}})
-		if d := k.Of(Place{0, 1}); d == nil || d.Action != PutBack {
+		if d := k.Of(Place{0, 1}, time.Time{}); d == nil || d.Action != PutBack {
 			t.Fatalf("%q: %+v", b, d)
 		}
 	})

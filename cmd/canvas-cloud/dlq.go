@@ -131,7 +131,7 @@ func showLetter(c *urfave.Context) error {
 			s.Headers = append(s.Headers, shownHeader{h.Key, string(h.Value)})
 		}
 		if book, err := bookOf(ctx, cfg); err == nil { // the letter is worth showing without it
-			s.Decision = book.Of(at)
+			s.Decision = book.Of(at, r.Time)
 			s.Replayed = s.Decision != nil && s.Decision.Action == deadletter.PutBack
 		}
 		if c.Bool("json") {

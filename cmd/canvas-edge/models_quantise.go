@@ -17,6 +17,7 @@ import (
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/raster"
+	"cloudcanvas/shared/visible"
 	"cloudcanvas/shared/vision"
 )
 
@@ -95,11 +96,11 @@ func tellQuantised(c *urfave.Context, r calibrate.Result, path string) {
 	share := 0.0
 	for _, k := range r.Kept {
 		share += k.Share
-		fmt.Fprintf(w, "8 bits  %4.1f %%  %s%s\n", 100*k.Share, k.Output, alone(k))
+		visible.Fprintf(w, "8 bits  %4.1f %%  %s%s\n", 100*k.Share, k.Output, alone(k))
 	}
 	for _, k := range r.Float {
 		if k.Share >= 0.01 {
-			fmt.Fprintf(w, "float   %4.1f %%  %s: %s%s\n", 100*k.Share, k.Output, k.Reason, alone(k))
+			visible.Fprintf(w, "float   %4.1f %%  %s: %s%s\n", 100*k.Share, k.Output, k.Reason, alone(k))
 		}
 	}
 	reasons := map[string]int{}
@@ -107,9 +108,9 @@ func tellQuantised(c *urfave.Context, r calibrate.Result, path string) {
 		reasons[s.Reason]++
 	}
 	for reason, n := range reasons {
-		fmt.Fprintf(w, "float   %d convolutions: %s\n", n, reason)
+		visible.Fprintf(w, "float   %d convolutions: %s\n", n, reason)
 	}
-	fmt.Fprintf(w, "%s: %d convolutions with %.0f %% of the work of the dense ones; %s %.4f in the mean, %.4f at worst, on %d pictures that did not calibrate it\n",
+	visible.Fprintf(w, "%s: %d convolutions with %.0f %% of the work of the dense ones; %s %.4f in the mean, %.4f at worst, on %d pictures that did not calibrate it\n",
 		path, len(r.Kept), 100*share, a.Measure, a.Mean, a.Worst, a.Pictures)
 }
 

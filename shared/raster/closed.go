@@ -31,7 +31,7 @@ static int canvas_no_seek(void *file, vsi_l_offset offset, int whence) { return 
 static size_t canvas_no_read(void *file, void *buffer, size_t size, size_t count) { return 0; }
 
 // canvas_close_names lets every file name lead nowhere that is neither a plain one, nor in memory, nor in
-// an archive of this machine.
+// an archive of this machine (a tar is read by /vsisubfile/).
 static void canvas_close_names(void) {
 	VSIFilesystemPluginCallbacksStruct *closed = VSIAllocFilesystemPluginCallbacksStruct();
 	closed->open = canvas_no_open;
@@ -41,7 +41,7 @@ static void canvas_close_names(void) {
 	closed->read = canvas_no_read;
 	char **prefixes = VSIGetFileSystemsPrefixes();
 	for (char **p = prefixes; p && *p; p++)
-		if (strncmp(*p, "/vsi", 4) == 0 && strncmp(*p, "/vsimem", 7) != 0 && strcmp(*p, "/vsizip/") != 0 && strcmp(*p, "/vsitar/") != 0)
+		if (strncmp(*p, "/vsi", 4) == 0 && strncmp(*p, "/vsimem", 7) != 0 && strcmp(*p, "/vsizip/") != 0 && strcmp(*p, "/vsitar/") != 0 && strcmp(*p, "/vsisubfile/") != 0)
 			VSIInstallPluginHandler(*p, closed);
 	CSLDestroy(prefixes);
 	VSIFreeFilesystemPluginCallbacksStruct(closed);

@@ -135,7 +135,7 @@ func open(path string, o Options) (*Scene, error) {
 		}
 	}
 	options := []godal.OpenOption{godal.RasterOnly(), godal.SiblingFiles(), heard}
-	if stat == nil || source != path && of == nil { // nobody has looked at the names of a VRT there
+	if of == nil && (stat == nil || source != path) { // nobody has looked at the names of a VRT there
 		options = append(options, withoutVRT())
 	}
 	ds, err := godal.Open(source, options...)

@@ -83,7 +83,6 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 	o.Cloud.Mosaic.WorkDir = filepath.Join(o.Work, "mosaic")
 	o.Edge.Cloud.URL, o.Edge.Data = a.mqtt.URL(), o.Work
 
-	memory := budget.New(max(o.Cloud.DecodeBytes, o.Edge.DecodeBytes)) // of one process
 	if a.attempts, err = o.Edge.OpenAttempts(o.Log); err != nil {
 		return nil, err
 	}

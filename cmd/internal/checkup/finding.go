@@ -9,6 +9,7 @@ import (
 
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/shared/infer"
+	"cloudcanvas/shared/visible"
 )
 
 // State is how something was found.
@@ -67,15 +68,15 @@ func Tell(w io.Writer, all []Finding, asJSON bool) error {
 		}
 	} else {
 		for _, f := range all {
-			fmt.Fprintf(w, "%-4s %s: %s\n", f.State, f.What, f.Detail)
+			visible.Fprintf(w, "%-4s %s: %s\n", f.State, f.What, f.Detail)
 			if f.Fix != "" {
-				fmt.Fprintf(w, "       %s\n", f.Fix)
+				visible.Fprintf(w, "       %s\n", f.Fix)
 			}
 			for _, t := range f.Engines {
-				fmt.Fprintf(w, "       %-18s %s\n", t.Engine, trial(t))
+				visible.Fprintf(w, "       %-18s %s\n", t.Engine, trial(t))
 			}
 		}
-		fmt.Fprintf(w, "\n%d ok, %d warnings, %d failed\n", count[OK], count[Warn], count[Fail])
+		visible.Fprintf(w, "\n%d ok, %d warnings, %d failed\n", count[OK], count[Warn], count[Fail])
 	}
 	if count[Fail] > 0 {
 		return cli.Incompletef("%d of %d checks failed", count[Fail], len(all))
