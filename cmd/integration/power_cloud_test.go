@@ -58,9 +58,7 @@ bridge: {receipt_every: 50ms}
 	t.Cleanup(v.kafka.Close)
 	v.start()
 	status := fmt.Appendf(nil, `{"status": "online", "edge": %q, "epoch": %q}`, v.edge, v.epoch)
-	if err := v.sender.Publish(t.Context(), event.StatusTopic(v.edge), 1, true, status); err != nil {
-		t.Fatal(err)
-	}
+	v.publish(event.StatusTopic(v.edge), true, status)
 	until(t, time.Minute, "a bridge that listens", func() bool { return v.receipt().Epoch == v.epoch })
 	return v
 }
@@ -86,11 +84,17 @@ func (v *vault) send(i event.Item) {
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(v.t.Context(), time.Minute)
-	defer cancel()
-	if err := v.sender.Publish(ctx, event.Topic(v.edge, i.Priority, i.Kind), 1, false, message); err != nil {
-		v.t.Fatal(err)
-	}
+	v.publish(event.Topic(v.edge, i.Priority, i.Kind), false, message)
+}
+
+// publish tries until the MQTT broker has it.
+func (v *vault) publish(topic string, retained bool, message []byte) {
+	v.t.Helper()
+	until(v.t, time.Minute, "a broker that takes a message", func() bool {
+		ctx, cancel := context.WithTimeout(v.t.Context(), 20*time.Second)
+		defer cancel()
+		return v.sender.Publish(ctx, topic, 1, retained, message) == nil
+	})
 }
 
 // receipt is the last one that came.
