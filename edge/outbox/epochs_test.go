@@ -314,7 +314,7 @@ func TestAReportOfDropsIsNotMovedButToldAnew(t *testing.T) {
 }
 
 func TestEpochsOfWhichNothingIsLeftAreForgotten(t *testing.T) {
-	dir := t.TempDir()
+	dir := quick(t)
 	for range 2*epochsKept + 1 {
 		o := open(t, dir, DefaultConfig())
 		items, err := o.Commit(t.Context(), draft(1))
@@ -341,10 +341,21 @@ func TestEpochsOfWhichNothingIsLeftAreForgotten(t *testing.T) {
 	}
 }
 
+// quick is a folder that needs no disk.
+func quick(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp(memory(), "outbox")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
 // left is a buffer as a crash leaves it, with everything still in the log, and the ids in it by number.
 func left(t testing.TB, n int) (dir string, ids map[uint64]string, epoch event.Epoch) {
 	t.Helper()
-	running, dir := t.TempDir(), t.TempDir()
+	running, dir := quick(t), quick(t)
 	o := open(t, running, DefaultConfig())
 	ids = map[uint64]string{}
 	for i := range n {
@@ -381,7 +392,7 @@ func stillThere(t testing.TB, o *Outbox, ids map[uint64]string, epoch event.Epoc
 }
 
 func TestFlippedBitsInTheLogAreFoundAndWhatIsBehindThemIsKept(t *testing.T) {
-	const n = 60
+	const n = 30
 	dir, ids, epoch := left(t, n)
 	wal, err := os.ReadFile(databasePath(dir) + "-wal")
 	if err != nil {
@@ -421,7 +432,7 @@ func TestFlippedBitsInTheLogAreFoundAndWhatIsBehindThemIsKept(t *testing.T) {
 // TestFlippedBitsInTheDatabaseMakeNoItemAnother flips some bits anywhere in the database, sends what
 // waits, and starts again as often as the buffer says that it is corrupt.
 func TestFlippedBitsInTheDatabaseMakeNoItemAnother(t *testing.T) {
-	const n = 40
+	const n = 30
 	dir, ids, epoch := left(t, n)
 	open(t, dir, DefaultConfig()).Close() // the log is written into its place
 	byID := map[string]bool{}

@@ -20,7 +20,7 @@ type Draft struct {
 	Attrs    event.Attrs
 	Type     string
 	Data     []byte
-	Key      string    // committing the same key again in this epoch is a no-op; empty: no key
+	Key      string    // committing the same key again into this database is a no-op; empty: no key
 	Expires  time.Time // dropped when it still waits then; zero: as the stream is configured
 }
 

@@ -2,6 +2,7 @@ package uplink
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"path/filepath"
 	"slices"
@@ -90,6 +91,61 @@ func TestOnlyThePartsThatTheCloudLacksGoAgain(t *testing.T) {
 		stop()
 		if went := again.went(); len(went) != 1 || went[0].item.Attrs.Part != 5 || went[0].item.Attrs.Parts != 8 {
 			t.Errorf("after a restart %d parts went", len(went))
+		}
+	})
+}
+
+// elsewhere is a buffer whose own numbers are others than the cloud's.
+type elsewhere struct{ *box }
+
+func (e elsewhere) Load(seq uint64) (event.Item, error) {
+	i, err := e.box.Load(seq)
+	i.Epoch, i.Seq = "old", seq-100
+	return i, err
+}
+
+func (e elsewhere) Number(epoch event.Epoch, seq uint64) uint64 {
+	if epoch != "old" {
+		return 0
+	}
+	return seq + 100
+}
+
+func (e elsewhere) Receive(ctx context.Context, r event.Receipt) (int, error) {
+	if r.Epoch != "old" {
+		return 0, nil
+	}
+	r.Above, r.Parts = slices.Clone(r.Above), slices.Clone(r.Parts)
+	for n := range r.Above {
+		r.Above[n].From, r.Above[n].To = r.Above[n].From+100, r.Above[n].To+100
+	}
+	for n := range r.Parts {
+		r.Parts[n].Seq += 100
+	}
+	return e.box.Receive(ctx, r)
+}
+
+func TestReceiptsAndPUBACKsGoByTheCloudsNumbers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := DefaultConfig()
+		c.PartBytes = 1024
+		b, l := newBox(item(101, event.Normal, 8*1024)), newLink()
+		_, stop := running(t, elsewhere{b}, l, c, Options{})
+		synctest.Wait()
+		l.receipts <- event.Receipt{Epoch: "old", Parts: []event.PartsHeld{{Seq: 1, Of: 8, Have: []event.Range{{From: 1, To: 7}}}}}
+		l.receipts <- event.Receipt{Epoch: "another", Parts: []event.PartsHeld{{Seq: 1, Of: 8, Have: []event.Range{{From: 0, To: 7}}}}}
+		time.Sleep(32 * time.Second)
+		stop()
+		if went := l.went(); len(went) != 9 || went[8].item.Attrs.Part != 0 || went[8].item.Seq != 1 || went[8].item.Epoch != "old" {
+			t.Errorf("%d sent, the last %+v", len(went), went[len(went)-1].item)
+		}
+		c.Receipts = ReceiptsPUBACK
+		b, l = newBox(item(101, event.Normal, 10)), newLink()
+		_, stop = running(t, elsewhere{b}, l, c, Options{})
+		time.Sleep(2 * time.Second)
+		stop()
+		if b.Waits(101) {
+			t.Error("still waits")
 		}
 	})
 }
