@@ -2,6 +2,7 @@ package infer
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"image"
@@ -24,12 +25,42 @@ func DecodeImage(data []byte, maxPixels int) (vision.Image, error) {
 	if head.Width < 1 || head.Height < 1 || head.Width > maxPixels/head.Height {
 		return vision.Image{}, fmt.Errorf("%w: it has %dx%d pixels, over the limit of %d; scale it down, or raise the limit", ErrImage, head.Width, head.Height, maxPixels)
 	}
+	if kind == "png" {
+		err = chunks(data)
+	} else if n := bytes.Count(data, []byte{0xff, 0xda}); n > maxScans {
+		err = fmt.Errorf("it is drawn in %d scans, at most %d are taken", n, maxScans)
+	}
+	if err != nil {
+		return vision.Image{}, fmt.Errorf("%w: decoding the %s: %w", ErrImage, kind, err)
+	}
 	im, err := decode(data, head.Width*head.Height)
 	if err != nil {
 		return vision.Image{}, fmt.Errorf("%w: decoding the %s: %w", ErrImage, kind, err)
 	}
 	crashOn(whileDecoding, &im)
 	return im, nil
+}
+
+// maxScans bounds a progressive JPEG. Each scan goes over all of the picture, and ten bytes make one; honest
+// ones have about ten.
+const maxScans = 100
+
+// chunks says whether the parts of a PNG lie within it. OpenCV makes room for as much as a part says that it
+// has, up to 2 GiB, and fills it, before it looks for the bytes: 300 of them cost a core ten seconds.
+func chunks(data []byte) error {
+	const signature, around = 8, 12 // length, name and checksum
+	for rest := data[signature:]; len(rest) >= 8; {
+		n := int64(binary.BigEndian.Uint32(rest))
+		name := string(rest[4:8])
+		if has := int64(len(rest) - around); n > has {
+			return fmt.Errorf("its part %q says that it has %d bytes, and %d are there; is the file whole?", name, n, max(has, 0))
+		}
+		if len(rest) < around || name == "IEND" {
+			return nil
+		}
+		rest = rest[around+n:]
+	}
+	return nil
 }
 
 // EncodeJPEG encodes Pix with quality 1 … 100.

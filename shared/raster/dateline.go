@@ -3,6 +3,7 @@ package raster
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 
 	"github.com/airbusgeo/godal"
 )
@@ -18,9 +19,9 @@ func cutAtDateLine(rings [][][2]float64) ([][][][2]float64, error) {
 		return [][][][2]float64{rings}, nil
 	}
 	for _, hole := range rings[1:] { // a hole that lies wholly beyond was unwrapped on its own
-		for hole[0][0] < Bounds(rings[0])[0]-1e-9 {
+		if short := Bounds(rings[0])[0] - 1e-9 - hole[0][0]; short > 0 {
 			for i := range hole {
-				hole[i][0] += 360
+				hole[i][0] += 360 * math.Ceil(short/360)
 			}
 		}
 	}

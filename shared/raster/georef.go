@@ -3,6 +3,7 @@ package raster
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -139,6 +140,9 @@ func (l *lonlat) close() {
 	}
 }
 
+// maxLongitude leaves systems room that count on beyond the 180th meridian.
+const maxLongitude = 1080
+
 // turn converts in place.
 func (l *lonlat) turn(x, y []float64) error {
 	if len(x) == 0 {
@@ -147,6 +151,11 @@ func (l *lonlat) turn(x, y []float64) error {
 	ok := make([]bool, len(x))
 	if err := l.via.TransformEx(x, y, nil, ok); err != nil {
 		return fmt.Errorf("to lon/lat: %w", brief(err))
+	}
+	for i := range x {
+		if !(math.Abs(x[i]) <= maxLongitude && math.Abs(y[i]) <= 90.01) { // also NaN
+			return fmt.Errorf("%w: it leads to %g, %g, which is no place on the Earth", ErrGeoref, x[i], y[i])
+		}
 	}
 	return nil
 }
