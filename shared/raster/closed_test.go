@@ -342,3 +342,14 @@ func TestASystemThatLeadsNowhereEnds(t *testing.T) {
 		}
 	}
 }
+
+func TestACodeOfAnotherKindIsNotBelieved(t *testing.T) {
+	const wkt = `GEOGCRS["WGS 84",DATUM["World Geodetic System 1984",ELLIPSOID["WGS 84",6378137,298.257223563]],CS[ellipsoidal,2],AXIS["lat",north],AXIS["lon",east],ANGLEUNIT["degree",0.0174532925199433],ID["EPSG",%d]]`
+	for _, code := range []int{4336, 32632, 4978, 5773, 9001, 1024} { // PROJ died of the first
+		g := Georef{WKT: fmt.Sprintf(wkt, code), Transform: [6]float64{10, 0.001, 0, 50, 0, -0.001}}
+		ring, err := Footprint(g, Window{W: 100, H: 100})
+		if err != nil || ring[0][0] < 9.9 || ring[0][0] > 10.2 {
+			t.Errorf("EPSG:%d: %v %v", code, ring, err)
+		}
+	}
+}
