@@ -116,7 +116,7 @@ func (s *Scene) addManifest(e event.Item) (changed bool, err error) {
 		return false, fmt.Errorf("%w: scene %s of %d x %d pixels cut by %d with overlap %d has %d x %d tiles, the manifest says %d x %d",
 			errStrange, m.ID, m.Width, m.Height, m.Grid.Size, m.Grid.Overlap, grid.Cols(), grid.Rows(), m.Grid.Cols, m.Grid.Rows)
 	}
-	if err := raster.Georef(m.Georef).Check(); err != nil {
+	if err := placed(m); err != nil {
 		return false, fmt.Errorf("%w: scene %s: %w", errStrange, m.ID, err)
 	}
 	if s.manifest != nil && (grid != s.grid || m.Georef != s.manifest.Georef) {
@@ -127,6 +127,18 @@ func (s *Scene) addManifest(e event.Item) (changed bool, err error) {
 	s.manifest, s.manifestID, s.grid, s.manifested, s.known = &m, e.ID, grid, e, 0
 	s.sizes[0], s.manifested.Data = len(e.Data), nil
 	return true, s.settleEarly()
+}
+
+// placed says whether a scene has a place on the Earth, or none at all.
+func placed(m event.Manifest) error {
+	g := raster.Georef(m.Georef)
+	if err := g.Check(); err != nil {
+		return err
+	}
+	if _, err := raster.Footprint(g, raster.Window{W: m.Width, H: m.Height}); !errors.Is(err, raster.ErrNoGeoref) {
+		return err
+	}
+	return nil
 }
 
 // settleEarly looks at the results that came before the manifest.

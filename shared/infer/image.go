@@ -2,6 +2,7 @@ package infer
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	_ "image/jpeg" // headers only; pixels are OpenCV's
@@ -26,12 +27,42 @@ func DecodeImage(data []byte, maxPixels int) (vision.Image, error) {
 	if n := bytesOf(head, kind, data); n > maxImageBytes {
 		return vision.Image{}, fmt.Errorf("%w: %dx%d pixels of a %s take %d bytes when they are decoded, over the limit of %d; scale it down", ErrImage, head.Width, head.Height, kind, n, int64(maxImageBytes))
 	}
+	if kind == "png" {
+		err = chunks(data)
+	} else if n := bytes.Count(data, []byte{0xff, 0xda}); n > maxScans {
+		err = fmt.Errorf("it is drawn in %d scans, at most %d are taken", n, maxScans)
+	}
+	if err != nil {
+		return vision.Image{}, fmt.Errorf("%w: decoding the %s: %w", ErrImage, kind, err)
+	}
 	im, err := decode(data, head.Width*head.Height)
 	if err != nil {
 		return vision.Image{}, fmt.Errorf("%w: decoding the %s: %w", ErrImage, kind, err)
 	}
 	crashOn(whileDecoding, &im)
 	return im, nil
+}
+
+// maxScans bounds a progressive JPEG. Each scan goes over all of the picture, and ten bytes make one; honest
+// ones have about ten.
+const maxScans = 100
+
+// chunks says whether the parts of a PNG lie within it. OpenCV makes room for as much as a part says that it
+// has, up to 2 GiB, and fills it, before it looks for the bytes: 300 of them cost a core ten seconds.
+func chunks(data []byte) error {
+	const signature, around = 8, 12 // length, name and checksum
+	for rest := data[signature:]; len(rest) >= 8; {
+		n := int64(binary.BigEndian.Uint32(rest))
+		name := string(rest[4:8])
+		if has := int64(len(rest) - around); n > has {
+			return fmt.Errorf("its part %q says that it has %d bytes, and %d are there; is the file whole?", name, n, max(has, 0))
+		}
+		if len(rest) < around || name == "IEND" {
+			return nil
+		}
+		rest = rest[around+n:]
+	}
+	return nil
 }
 
 // EncodeJPEG encodes Pix with quality 1 … 100.

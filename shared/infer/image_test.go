@@ -178,3 +178,24 @@ func FuzzDecodeImage(f *testing.F) {
 		}
 	})
 }
+
+func TestAPartThatSaysItIsLargerThanItsFileCostsNothing(t *testing.T) {
+	im := vision.Image{W: 16, H: 16, Pix: make([]byte, 16*16*3)}
+	data, err := EncodePNG(im)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.Index(data, []byte("IDAT")) - 4
+	binary.BigEndian.PutUint32(data[at:], 0x7ffffff0)
+	if _, err := DecodeImage(data, 1<<20); !errors.Is(err, ErrImage) || !strings.Contains(err.Error(), "2147483632 bytes") {
+		t.Errorf("%v", err)
+	}
+	scans, err := EncodeJPEG(im, 90)
+	if err != nil {
+		t.Fatal(err)
+	}
+	scans = append(scans, bytes.Repeat([]byte{0xff, 0xda, 0, 8, 1, 1, 0, 0, 63, 0}, 200)...)
+	if _, err := DecodeImage(scans, 1<<20); !errors.Is(err, ErrImage) || !strings.Contains(err.Error(), "scans") {
+		t.Errorf("%v", err)
+	}
+}

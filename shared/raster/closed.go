@@ -30,8 +30,16 @@ static vsi_l_offset canvas_no_tell(void *file) { return 0; }
 static int canvas_no_seek(void *file, vsi_l_offset offset, int whence) { return -1; }
 static size_t canvas_no_read(void *file, void *buffer, size_t size, size_t count) { return 0; }
 
-// canvas_close_names lets every file name lead nowhere that is neither a plain one, nor in memory, nor in
-// an archive of this machine (a tar is read by /vsisubfile/).
+// canvas_local says whether names of a kind lead to memory or into an archive here; what is within an
+// archive is again a name.
+static int canvas_local(const char *prefix) {
+	static const char *local[] = {"/vsimem", "/vsizip", "/vsitar", "/vsigzip", "/vsisubfile", NULL} /* a tar is read by the last */;
+	for (const char **l = local; *l; l++)
+		if (strncmp(prefix, *l, strlen(*l)) == 0) return 1;
+	return 0;
+}
+
+// canvas_close_names lets every file name that leaves this machine lead nowhere.
 static void canvas_close_names(void) {
 	VSIFilesystemPluginCallbacksStruct *closed = VSIAllocFilesystemPluginCallbacksStruct();
 	closed->open = canvas_no_open;
@@ -41,7 +49,7 @@ static void canvas_close_names(void) {
 	closed->read = canvas_no_read;
 	char **prefixes = VSIGetFileSystemsPrefixes();
 	for (char **p = prefixes; p && *p; p++)
-		if (strncmp(*p, "/vsi", 4) == 0 && strncmp(*p, "/vsimem", 7) != 0 && strcmp(*p, "/vsizip/") != 0 && strcmp(*p, "/vsitar/") != 0 && strcmp(*p, "/vsisubfile/") != 0)
+		if (strncmp(*p, "/vsi", 4) == 0 && !canvas_local(*p))
 			VSIInstallPluginHandler(*p, closed);
 	CSLDestroy(prefixes);
 	VSIFreeFilesystemPluginCallbacksStruct(closed);

@@ -320,3 +320,36 @@ func slicesOf(name string, n int) (all []string) {
 	}
 	return all
 }
+
+// A unit of 199,433 radians makes longitudes that no count of turns brings back in a lifetime.
+func TestASystemThatLeadsNowhereEnds(t *testing.T) {
+	wkt := `GEOGCRS["WGS 84",DATUM["World Geodetic System 1984",ELLIPSOID["WGS 84",6378137,298.257223563]],CS[ellipsoidal,2],AXIS["lat",north],AXIS["lon",east],ANGLEUNIT["degree",%s]]`
+	for _, unit := range []string{"199433", "1e18", "1e-300", "0.0174532925199433"} {
+		for _, at := range []float64{500000, 1e12, -1e12} {
+			g := Georef{WKT: fmt.Sprintf(wkt, unit), Transform: [6]float64{at, 10, 0, at, 0, -10}}
+			if _, err := Footprint(g, Window{W: 100, H: 100}); unit != "1e-300" && !errors.Is(err, ErrGeoref) {
+				t.Errorf("%s at %g: %v", unit, at, err)
+			}
+			if places, err := NewPlaces(g); err == nil {
+				places.Box(0, 0, 10, 10)
+				places.Close()
+			}
+		}
+	}
+	for step, want := range map[float64]float64{0: 0, 180: 0, -180: 0, 181: 1, -181: -1, 540: 1, 541: 2, -540: -1, 1e300: 2.777777777777778e297} {
+		if got := turns(step); got != want {
+			t.Errorf("%g: %g turns, want %g", step, got, want)
+		}
+	}
+}
+
+func TestACodeOfAnotherKindIsNotBelieved(t *testing.T) {
+	const wkt = `GEOGCRS["WGS 84",DATUM["World Geodetic System 1984",ELLIPSOID["WGS 84",6378137,298.257223563]],CS[ellipsoidal,2],AXIS["lat",north],AXIS["lon",east],ANGLEUNIT["degree",0.0174532925199433],ID["EPSG",%d]]`
+	for _, code := range []int{4336, 32632, 4978, 5773, 9001, 1024} { // PROJ died of the first
+		g := Georef{WKT: fmt.Sprintf(wkt, code), Transform: [6]float64{10, 0.001, 0, 50, 0, -0.001}}
+		ring, err := Footprint(g, Window{W: 100, H: 100})
+		if err != nil || ring[0][0] < 9.9 || ring[0][0] > 10.2 {
+			t.Errorf("EPSG:%d: %v %v", code, ring, err)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/airbusgeo/godal"
@@ -64,15 +65,42 @@ func (g Georef) Check() error {
 	return err
 }
 
-// systemOf reads a reference system from WKT and nothing else. Close it.
+// systemOf reads a reference system from WKT and nothing else: one of EPSG's where it is what its code
+// says, else what its words say. Close it.
 func systemOf(wkt string) (*godal.SpatialRef, error) {
 	if err := CheckWKT(wkt); err != nil {
 		return nil, err
 	}
 	started()
+	said, err := parsed(wkt)
+	if err != nil {
+		return nil, err
+	}
+	if said.AuthorityName("") == "EPSG" {
+		if code, err := strconv.Atoi(said.AuthorityCode("")); err == nil && code > 0 && code <= maxEPSG {
+			if known, err := godal.NewSpatialRefFromEPSG(code, heard); err == nil {
+				if said.IsSame(known) {
+					said.Close()
+					return known, nil
+				}
+				known.Close()
+			}
+		}
+	}
+	said.Close()
+	return parsed(withoutCodes(wkt))
+}
+
+func parsed(wkt string) (*godal.SpatialRef, error) {
 	system, err := godal.NewSpatialRefFromWKT(wkt, heard)
 	if err != nil {
 		return nil, fmt.Errorf("%w: its reference system can't be read: %w", ErrGeoref, brief(err))
 	}
 	return system, nil
 }
+
+var code = regexp.MustCompile(`(?i),\s*(?:AUTHORITY|ID)\s*[\[(]\s*"[^"]*"[^\[\]()]*(?:[\[(][^\[\]()]*[\])][^\[\]()]*)*[\])]`)
+
+// withoutCodes leaves out what codes a system and its parts claim to have. PROJ looks them up and takes
+// what it finds for what was written: where that is of another kind, it reads through a null pointer.
+func withoutCodes(wkt string) string { return code.ReplaceAllLiteralString(wkt, "") }

@@ -136,12 +136,7 @@ func OutlineBounds(outline [][][][2]float64) [4]float64 {
 // pole's side. The result may be another slice.
 func unwrap(ring [][2]float64) [][2]float64 {
 	for i := 1; i < len(ring); i++ {
-		for ring[i][0]-ring[i-1][0] > 180 {
-			ring[i][0] -= 360
-		}
-		for ring[i][0]-ring[i-1][0] < -180 {
-			ring[i][0] += 360
-		}
+		ring[i][0] -= 360 * turns(ring[i][0]-ring[i-1][0])
 	}
 	low, lats := math.Inf(1), 0.0
 	for _, p := range ring {
@@ -157,6 +152,18 @@ func unwrap(ring [][2]float64) [][2]float64 {
 	}
 	pole := math.Copysign(90, lats)
 	return append(ring, [2]float64{last[0], pole}, [2]float64{first[0], pole}, first)
+}
+
+// turns is how many whole turns lie in a step of longitude that is to be half a turn at most. It is no loop:
+// a system with a unit of its own makes steps of any size.
+func turns(step float64) float64 {
+	switch {
+	case step > 180:
+		return math.Ceil((step - 180) / 360)
+	case step < -180:
+		return -math.Ceil((-step - 180) / 360)
+	}
+	return 0
 }
 
 // signedArea is positive for counter-clockwise rings.

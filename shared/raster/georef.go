@@ -3,6 +3,7 @@ package raster
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 

@@ -27,7 +27,7 @@ func (l *lonlat) placed(x, y []float64, tolerance float64) []bool {
 		}
 	}
 	for i := range ok {
-		ok[i] = ok[i] && back[i] && math.Hypot(bx[i]-fx[i], by[i]-fy[i]) <= tolerance/100
+		ok[i] = ok[i] && back[i] && math.Abs(y[i]) <= 90.01 && math.Abs(x[i]) <= 540 && math.Hypot(bx[i]-fx[i], by[i]-fy[i]) <= tolerance/100
 	}
 	return ok
 }
