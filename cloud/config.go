@@ -52,6 +52,17 @@ type Attempts struct {
 type MQTT struct {
 	URL      string            `yaml:"url"`
 	Security security.Security `yaml:"security"`
+	// Import is who canvas-cloud import is: another than the services, which may not publish for devices.
+	// Empty: as Security.
+	Import security.Security `yaml:"import"`
+}
+
+// AsImporter is the protection of a connection that publishes for devices.
+func (m MQTT) AsImporter() security.Security {
+	if m.Import == (security.Security{}) {
+		return m.Security
+	}
+	return m.Import
 }
 
 // Kafka is the cluster.
@@ -91,6 +102,7 @@ func (c Config) Problems(add func(field, message, hint string)) {
 		add("mqtt.url", fmt.Sprintf("%q is no broker's address", c.MQTT.URL), "write tcp://host:1883 or tls://host:8883")
 	}
 	c.MQTT.Security.Problems(in("mqtt.security"))
+	c.MQTT.Import.Problems(in("mqtt.import"))
 	if len(c.Kafka.Brokers) == 0 {
 		add("kafka.brokers", "is missing", "name one or more: kafka-1:9092")
 	}

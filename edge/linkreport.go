@@ -46,6 +46,9 @@ func holdOf(v uplink.View) string {
 	if !v.Connected {
 		return "no connection"
 	}
+	if v.Silent {
+		return "the broker acknowledges what is sent, but no receipt comes"
+	}
 	return string(v.Hold)
 }
 

@@ -96,6 +96,9 @@ func (b *batch) take(r broker.Record) error {
 	if r.Topic == event.DLQTopic {
 		return b.letter(r)
 	}
+	if r.Topic == event.ProductsTopic && len(r.Value) == 0 && len(r.Headers) == 0 {
+		return nil // a key of before is given up: its product stands under another
+	}
 	i, err := r.Item()
 	if err != nil {
 		return unreadable(err)

@@ -106,11 +106,14 @@ func (f facts) sayEdges(say speaker) {
 
 func (f facts) sayCameras(say speaker) {
 	var silent []string
-	up := 0
+	up, seen, several := 0, map[string]bool{}, map[string]bool{}
+	for _, c := range f.cameras {
+		several[c.Name], seen[c.Name] = seen[c.Name], true
+	}
 	for _, c := range f.cameras {
 		switch c.State(f.now) {
 		case "silent", "unreachable":
-			silent = append(silent, fmt.Sprintf("%s (since %s)", c.Name, ago(f.now, c.Heard)))
+			silent = append(silent, fmt.Sprintf("%s (since %s)", called(several, c.Edge, c.Name), ago(f.now, c.Heard)))
 		case "up":
 			up++
 		}
@@ -152,9 +155,12 @@ func (f facts) sayWork(say speaker) {
 		say(levelBad, "/letters", "%s could not be worked on and %s for a decision.", are(f.letters, "item", "items"), choose(f.letters, "waits", "wait"))
 	}
 	if len(f.incomplete) > 0 {
-		names := make([]string, len(f.incomplete))
+		names, count := make([]string, len(f.incomplete)), map[string]int{}
+		for _, s := range f.incomplete {
+			count[s.ID]++
+		}
 		for i, s := range f.incomplete {
-			names[i] = s.ID
+			names[i] = called(map[string]bool{s.ID: count[s.ID] > 1}, s.Edge, s.ID)
 		}
 		say(levelWarn, "/scenes", "%s incomplete: %s.", are(len(names), "scene is", "scenes are"), some(names))
 	}

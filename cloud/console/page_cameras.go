@@ -112,6 +112,13 @@ func (k *Console) eventList(r *http.Request, fixed filter) (eventList, error) {
 		next.Set("before", strconv.FormatInt(l.Events[pageRows-1].Number, 10))
 		l.Next = "?" + next.Encode()
 	}
+	several, err := k.index.severals(r.Context())
+	if err != nil {
+		return l, err
+	}
+	for n, e := range l.Events {
+		l.Events[n].Source = called(several, e.Edge, e.Stream)
+	}
 	l.Labels, err = k.index.labels(r.Context())
 	return l, err
 }

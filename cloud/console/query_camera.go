@@ -136,6 +136,8 @@ type Event struct {
 	Frames  int        `json:"frames"`
 	Box     [4]float32 `json:"box"`
 	Picture bool       `json:"picture"` // there is a snapshot
+
+	Source string `json:"-"` // the stream, with its edge where others have one of the name
 }
 
 // Lasted is how long a track lived, or nothing while it lives.

@@ -27,6 +27,8 @@ func (k *Console) Handler() http.Handler {
 	page("/scenes/{edge}/{scene}", "scene", k.scenePage)
 	page("/cameras", "cameras", k.camerasPage)
 	page("/cameras/{edge}/{camera}", "camera", k.cameraPage)
+	mux.HandleFunc("GET /scenes/{scene}", k.sceneNamed)
+	mux.HandleFunc("GET /cameras/{camera}", k.cameraNamed)
 	page("/sensors", "sensors", k.sensorsPage)
 	page("/link", "link", k.linkPage)
 	page("/cluster", "cluster", k.clusterPage)

@@ -165,6 +165,7 @@ type world struct {
 	config   Config
 	stop     func() // the console; run starts another
 	seq      uint64
+	edge     string // whose items are put; mast-7 at first
 	start    time.Time
 	models   *cluster
 }
@@ -172,7 +173,7 @@ type world struct {
 // newWorld runs a console until the test ends. adjust may change its settings; nil leaves them.
 func newWorld(t testing.TB, adjust func(*Config)) *world {
 	t.Helper()
-	w := &world{TB: t, log: newFakeLog(), products: t.TempDir(), config: DefaultConfig(), start: time.Now().Add(-10 * time.Minute).UTC().Truncate(time.Millisecond)}
+	w := &world{TB: t, edge: "mast-7", log: newFakeLog(), products: t.TempDir(), config: DefaultConfig(), start: time.Now().Add(-10 * time.Minute).UTC().Truncate(time.Millisecond)}
 	w.config.Listen, w.config.Data, w.config.RequestsPerSecond = "127.0.0.1:0", t.TempDir(), 5000
 	if adjust != nil {
 		adjust(&w.config)
@@ -212,11 +213,11 @@ func (w *world) run() {
 	w.Cleanup(w.stop)
 }
 
-// put appends an item of the edge mast-7 to its topic.
+// put appends an item of the edge to its topic.
 func (w *world) put(kind event.Kind, stream, subject string, at time.Time, attrs event.Attrs, media string, data []byte) event.Item {
 	w.Helper()
 	w.seq++
-	i := event.Item{ID: event.NewID(at), Edge: "mast-7", Epoch: "00ff00ff00ff00ff", Seq: w.seq, Kind: kind, Stream: stream, Subject: subject, Time: at,
+	i := event.Item{ID: event.NewID(at), Edge: w.edge, Epoch: "00ff00ff00ff00ff", Seq: w.seq, Kind: kind, Stream: stream, Subject: subject, Time: at,
 		Attrs: attrs, Type: media, SHA256: event.Sum(data), Data: data}
 	if err := w.log.Append(context.Background(), broker.RecordOf(i)); err != nil {
 		w.Fatal(err)
@@ -267,7 +268,7 @@ func (w *world) putManifest(id string, captured time.Time) {
 
 func (w *world) putProduct(id, folder string, captured time.Time) {
 	cloud := 0.31
-	w.putJSON(event.Product, id, id, captured, event.Attrs{Scene: id}, Product{Kind: "scene", Name: id, Edge: "mast-7", Folder: folder, Complete: true,
+	w.putJSON(event.Product, id, id, captured, event.Attrs{Scene: id}, Product{Kind: "scene", Name: id, Edge: w.edge, Folder: folder, Complete: true,
 		Files: []string{"item.json", "mask.geojson", "mask.tif", "quicklook.png", "tiles.json"}, Missing: []string{}, Models: []string{"ukis 1"},
 		Scene: &Figures{Width: sceneSide, Height: sceneSide, Tiles: 4, Sent: 2, Results: 2, Dropped: map[string]int{"cloud": 1, "nodata": 1},
 			SceneBytes: 5 << 20, UplinkedBytes: 7000, CloudFraction: &cloud}})

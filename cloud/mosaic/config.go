@@ -9,9 +9,11 @@ import (
 type Config struct {
 	// WorkDir holds what is not finished yet: masks and spools. Empty: the system's temporary folder.
 	WorkDir string `yaml:"work_dir"`
-	// PerEdge puts products under <edge>/<name> in place of <name>, for fleets whose cameras and
-	// scenes do not have names of their own.
+	// PerEdge puts every product under <edge>/<name>. Without it one goes to <name>, and to @<edge>/<name>
+	// where another edge's product of that name is there already.
 	PerEdge bool `yaml:"per_edge"`
+	// OneEdge says that there is one edge only, whose products go to <name> whatever lies there.
+	OneEdge bool `yaml:"-"`
 	// Settle is how long a record that has all it needs waits for what belongs to it on other topics.
 	Settle time.Duration `yaml:"settle"`
 	// Deadline: nothing new for so long, and a scene or camera is published as incomplete.

@@ -13,9 +13,9 @@ import (
 // be read from it. Reason is why it is a dead letter, of records of the dead-letter topic.
 type Entry struct {
 	Topic     string
+	Key       string
 	Partition int
 	Offset    int64
-	Key       []byte
 	Value     []byte
 	Headers   []event.Header
 	Item      event.Item
@@ -40,6 +40,8 @@ type Queue interface {
 // item again.
 type Products interface {
 	Announce(ctx context.Context, product event.Item) error
+	// Retire says that nothing more is to be known under a key.
+	Retire(ctx context.Context, key string) error
 }
 
 // Dead takes records that can't be folded, or whose product can't be made, with the reason. A record
@@ -69,6 +71,8 @@ func (noObjects) Get(context.Context, string) ([]byte, error) {
 // Store is where products are kept. A product is a folder of files that appears as a whole.
 type Store interface {
 	Draft(name string) (Draft, error)
+	// Claim says whether a folder is owner's: the first who asks for one has it for good.
+	Claim(folder, owner string) (bool, error)
 }
 
 // Draft is a product in the making.

@@ -88,7 +88,11 @@ func (m *Mosaic) giveUp(ctx context.Context, k key, r *record, why error, now ti
 
 func (m *Mosaic) announceFailure(ctx context.Context, k key, r *record, why error, now time.Time) error {
 	p, of := r.unmade(k)
-	p.Folder, p.Seconds, p.Failed = m.cfg.folder(k.edge, k.name), now.Sub(r.opened).Seconds(), reasonText(why)
+	folder, err := m.place(k)
+	if err != nil {
+		return err
+	}
+	p.Folder, p.Seconds, p.Failed = folder, now.Sub(r.opened).Seconds(), reasonText(why)
 	item, err := p.item(of, now)
 	if err != nil {
 		return err

@@ -17,7 +17,10 @@ type finished struct {
 // recall learns from canvas.products what is finished.
 func (m *Mosaic) recall(ctx context.Context) error {
 	return m.insist(ctx, "reading finished products", func() error {
-		return eachProduct(ctx, m.Queue, func(_ event.Item, p Product) { m.remember(p) })
+		return eachProduct(ctx, m.Queue, func(e Entry, p Product) {
+			m.remember(p)
+			m.locate(e, p)
+		})
 	})
 }
 

@@ -70,7 +70,7 @@ func (k Kafka) Scan(ctx context.Context, topic string, partition int, handle fun
 
 // entryOf reads a record's item. Foreign headers, as of dead letters, are no fault.
 func entryOf(r broker.Record) Entry {
-	e := Entry{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Key: r.Key, Value: r.Value, Headers: r.Headers}
+	e := Entry{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Key: string(r.Key), Value: r.Value, Headers: r.Headers}
 	if err := attempt.Shield(func() error { e.Item, e.Err = r.Item(); return nil }); err != nil {
 		e.Err = err
 	}
@@ -92,10 +92,15 @@ func (k Kafka) Bury(ctx context.Context, e Entry, class string, reason error) er
 	if value == nil {
 		value = []byte{}
 	}
-	return k.Log.Append(ctx, broker.Record{Topic: event.DLQTopic, Key: e.Key, Value: value, Headers: append(slices.Clone(e.Headers), why.Headers()...)})
+	return k.Log.Append(ctx, broker.Record{Topic: event.DLQTopic, Key: []byte(e.Key), Value: value, Headers: append(slices.Clone(e.Headers), why.Headers()...)})
 }
 
 // Announce writes the product; announcing one again is announcing the same.
 func (k Kafka) Announce(ctx context.Context, product event.Item) error {
 	return k.Log.Append(ctx, broker.RecordOf(product))
+}
+
+// Retire lets the topic's compaction take what stands under a key.
+func (k Kafka) Retire(ctx context.Context, key string) error {
+	return k.Log.Append(ctx, broker.Record{Topic: event.ProductsTopic, Key: []byte(key)})
 }

@@ -39,6 +39,10 @@ func TestProductsAreMadeOfWhatKafkaHolds(t *testing.T) {
 	dead := broker.RecordOf(tile)
 	dead.Topic = event.DLQTopic
 	dead.Headers = append(dead.Headers, event.Header{Key: reasonHeader, Value: []byte("not a TIFF file")})
+	// Announced by the program before: of this edge, and of another.
+	mine, others := broker.RecordOf(formerly(t, "mast-1", "s1").Item), broker.RecordOf(formerly(t, "mast-2", "s9").Item)
+	mine.Key, others.Key = []byte("s1"), []byte("s9")
+	records = append(records, mine, others)
 	if err := k.Append(t.Context(), append(records, dead)...); err != nil {
 		t.Fatal(err)
 	}
@@ -55,12 +59,15 @@ func TestProductsAreMadeOfWhatKafkaHolds(t *testing.T) {
 	// Listening to canvas.products is how anyone else would wait for them.
 	listening, enough := context.WithTimeout(t.Context(), 20*time.Second)
 	defer enough()
-	products := make(chan Product, 10)
+	products, retired := make(chan Product, 10), make(chan string, 10)
 	for p := range 2 {
 		go k.Read(listening, event.ProductsTopic, p, 0, func(records []broker.Record) error {
 			for _, r := range records {
+				if len(r.Value) == 0 {
+					retired <- string(r.Key)
+				}
 				if item, err := r.Item(); err == nil {
-					if p, err := ParseProduct(item); err == nil && string(r.Key) == p.Name {
+					if p, err := ParseProduct(item); err == nil && string(r.Key) == p.Edge+"/"+p.Kind+"/"+p.Name {
 						products <- p
 					}
 				}
@@ -76,6 +83,14 @@ func TestProductsAreMadeOfWhatKafkaHolds(t *testing.T) {
 		case <-listening.Done():
 			t.Fatalf("only %v was made", got)
 		}
+	}
+	select {
+	case key := <-retired:
+		if key != "s1" {
+			t.Errorf("%s is retired", key)
+		}
+	case <-listening.Done():
+		t.Error("the former announcement stands")
 	}
 	cancel()
 	if err := <-done; err != nil {

@@ -55,6 +55,8 @@ type Mosaic struct {
 	serial   int
 	open     map[key]*record
 	finished map[key]finished
+	taken    map[string]key // folders of announced products
+	former   map[string]key // products that stand under keys without an edge
 	progress progress
 	writers  writers
 	metrics  *metrics
@@ -85,7 +87,7 @@ func New(cfg Config, parts Parts) (*Mosaic, error) {
 	if err != nil {
 		return nil, fmt.Errorf("registering the mosaic's metrics: %w", err)
 	}
-	return &Mosaic{cfg: cfg, Parts: parts, open: map[key]*record{}, finished: map[key]finished{}, progress: newProgress(),
+	return &Mosaic{cfg: cfg, Parts: parts, open: map[key]*record{}, finished: map[key]finished{}, taken: map[string]key{}, former: map[string]key{}, progress: newProgress(),
 		writers: newWriters(), metrics: metrics}, nil
 }
 

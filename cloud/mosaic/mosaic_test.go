@@ -43,7 +43,7 @@ func TestACompleteSceneIsPublishedOnce(t *testing.T) {
 			t.Fatalf("files %v", made[0].Files)
 		}
 		read(t, out, "s1", "item.json")
-		if left, _ := filepath.Glob(filepath.Join(out, ".*")); len(left) != 0 {
+		if left, _ := filepath.Glob(filepath.Join(out, ".draft*")); len(left) != 0 {
 			t.Fatalf("drafts left: %v", left)
 		}
 		if l.committed[event.ResultsTopic] != 42 || l.committed[event.EventsTopic] != 4 {

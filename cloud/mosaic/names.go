@@ -29,10 +29,16 @@ func safeName(name string) string {
 	return safe
 }
 
-// folder is where a record's product goes, below the store's root.
-func (c Config) folder(edge, name string) string {
-	if c.PerEdge && edge != "" {
-		return path.Join(safeName(edge), safeName(name))
+// folders are where a record's product may go, below the store's root, best first. Names are chosen
+// edge by edge: the first who publishes under one has the short folder, where mosaic.per_edge does not
+// ask for the edge everywhere. No name of its own holds an @, so that no folder is one of another's.
+func (c Config) folders(k key) []string {
+	edge, name := safeName(k.edge), safeName(k.name)
+	switch {
+	case c.OneEdge || k.edge == "" && !c.PerEdge:
+		return []string{name, name + "@" + k.kind}
+	case c.PerEdge && k.edge != "":
+		return []string{path.Join(edge, name), path.Join(edge, name+"@"+k.kind)}
 	}
-	return safeName(name)
+	return []string{name, path.Join("@"+edge, name), path.Join("@"+edge, name+"@"+k.kind)}
 }

@@ -154,6 +154,7 @@ type log struct {
 	committed map[string]int64
 	grown     chan struct{}
 	products  []event.Item
+	retired   []string
 	objects   map[string][]byte
 	announced func() error
 }
@@ -165,7 +166,8 @@ func newLog() *log {
 func (l *log) put(topic string, items ...event.Item) {
 	var entries []Entry
 	for _, i := range items {
-		entries = append(entries, Entry{Topic: topic, Item: i})
+		_, key := event.Route(i)
+		entries = append(entries, Entry{Topic: topic, Key: key, Item: i})
 	}
 	l.append(entries...)
 }
@@ -237,6 +239,13 @@ func (l *log) Scan(_ context.Context, topic string, _ int, handle func(Entry) er
 			return err
 		}
 	}
+	return nil
+}
+
+func (l *log) Retire(_ context.Context, key string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.retired = append(l.retired, key)
 	return nil
 }
 

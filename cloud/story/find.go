@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,8 +27,13 @@ type arrival struct {
 type finding struct {
 	arrivals []arrival // the newest last
 	drop     *event.Drop
-	dropped  broker.Record // the report that names it
-	decision *event.TileDecision
+	dropped  broker.Record      // the report that names it
+	screened map[string]outcome // of a tile, by edge: names of scenes are an edge's own
+}
+
+// outcome is what an edge decided about a tile, by its manifest.
+type outcome struct {
+	decision event.TileDecision
 	manifest arrival
 }
 
@@ -121,7 +127,10 @@ func (t Teller) leftOut(ctx context.Context, q Question, f *finding, h heads, r 
 			return nil
 		}
 		if d := t.decided(ctx, item, tile); d != nil {
-			f.decision, f.manifest = d, arrival{item: item, record: bare(r)}
+			if f.screened == nil {
+				f.screened = map[string]outcome{}
+			}
+			f.screened[h.edge] = outcome{*d, arrival{item: item, record: bare(r)}}
 		}
 	}
 	return nil
@@ -148,22 +157,27 @@ func (t Teller) decided(ctx context.Context, manifest event.Item, tile string) *
 	return nil
 }
 
-// left is the story of what never became an item in Kafka.
-func (f *finding) left(q Question) (s Story, ok bool) {
-	switch {
-	case f.drop != nil:
-		return Story{
+// left are the stories of what never became an item in Kafka.
+func (f *finding) left(q Question) (all []Story) {
+	if f.drop != nil && len(f.arrivals) == 0 {
+		all = append(all, Story{
 			State: Dropped, Why: f.drop.Reason, Edge: q.Edge, Epoch: string(q.Epoch), Seq: q.Seq, Kind: string(f.drop.Kind), Stream: f.drop.Stream, Bytes: int(f.drop.Bytes),
 			Steps: []Step{placed(f.dropped, "dropped by its edge", "the ledger says: "+f.drop.Reason)},
-		}, true
-	case f.decision != nil && f.decision.Decision == event.TileDropped:
-		m := f.manifest.item
-		return Story{
-			State: Left, Why: because(*f.decision), Edge: m.Edge, Epoch: string(m.Epoch), Kind: string(event.Tile), Stream: m.Stream, Subject: q.Subject, Captured: m.Time,
-			Steps: []Step{{What: "captured", At: m.Time, Clock: edgeClock}, placed(f.manifest.record, "left out by its edge", because(*f.decision))},
-		}, true
+		})
 	}
-	return s, false
+	for _, edge := range slices.Sorted(maps.Keys(f.screened)) {
+		o := f.screened[edge]
+		came := slices.ContainsFunc(f.arrivals, func(a arrival) bool { return a.item.Edge == edge })
+		if came || o.decision.Decision != event.TileDropped {
+			continue
+		}
+		m := o.manifest.item
+		all = append(all, Story{
+			State: Left, Why: because(o.decision), Edge: m.Edge, Epoch: string(m.Epoch), Kind: string(event.Tile), Stream: m.Stream, Subject: q.Subject, Captured: m.Time,
+			Steps: []Step{{What: "captured", At: m.Time, Clock: edgeClock}, placed(o.manifest.record, "left out by its edge", because(o.decision))},
+		})
+	}
+	return all
 }
 
 // because says why a tile was left out, or what it was worth.

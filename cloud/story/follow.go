@@ -140,7 +140,6 @@ func (t Teller) judged(ctx context.Context, s *Story, a arrival) error {
 func (t Teller) results(ctx context.Context, s *Story, a arrival) error {
 	in := &a.item
 	key := event.Item{Kind: event.Result, Edge: in.Edge, Stream: in.Stream, Subject: in.Subject, Attrs: event.Attrs{Scene: in.Attrs.Scene}}
-	_, about := event.Route(key)
 	seen := map[ulid.ULID]bool{} // one that was written twice counts once
 	look := func(r broker.Record) error {
 		h := headsOf(r)
@@ -157,10 +156,14 @@ func (t Teller) results(ctx context.Context, s *Story, a arrival) error {
 		return nil
 	}
 	until := a.record.Time.Add(soon)
-	if err := t.scan(ctx, span{topic: event.ResultsTopic, key: about, from: a.record.Time, to: until}, look); err != nil || len(seen) > 0 {
-		return err
+	for _, when := range []span{{from: a.record.Time, to: until}, {from: until}} {
+		for _, about := range keysOf(key) {
+			if err := t.scan(ctx, span{topic: event.ResultsTopic, key: about, from: when.from, to: when.to}, look); err != nil || len(seen) > 0 {
+				return err
+			}
+		}
 	}
-	return t.scan(ctx, span{topic: event.ResultsTopic, key: about, from: until}, look)
+	return nil
 }
 
 // seen is the step of a result: which worker, under which epoch, with which model.

@@ -3,6 +3,7 @@ package story
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -35,15 +36,20 @@ func (t Teller) products(ctx context.Context, s *Story, a arrival) error {
 		return nil
 	}
 	var latest *Step
-	err := t.scan(ctx, span{topic: event.ProductsTopic, key: name, from: a.record.Time.Add(-skew)}, func(r broker.Record) error {
-		var p product
-		if h := headsOf(r); h.subject != name || json.Unmarshal(r.Value, &p) != nil || p.Name != name || p.Edge != "" && p.Edge != a.item.Edge || !p.has(a.item) {
+	var err error
+	for _, key := range keysOf(event.Item{Kind: event.Product, Edge: a.item.Edge, Stream: name, Attrs: event.Attrs{Scene: a.item.Attrs.Scene}}) {
+		err = errors.Join(err, t.scan(ctx, span{topic: event.ProductsTopic, key: key, from: a.record.Time.Add(-skew)}, func(r broker.Record) error {
+			var p product
+			if h := headsOf(r); h.subject != name || json.Unmarshal(r.Value, &p) != nil || p.Name != name || p.Edge != "" && p.Edge != a.item.Edge || !p.has(a.item) {
+				return nil
+			}
+			step := placed(r, "product published", fmt.Sprintf("%s %s, in %s%s", p.Kind, p.Name, p.Folder, p.lacks()))
+			if latest == nil || !step.At.Before(latest.At) {
+				latest = &step
+			}
 			return nil
-		}
-		step := placed(r, "product published", fmt.Sprintf("%s %s, in %s%s", p.Kind, p.Name, p.Folder, p.lacks()))
-		latest = &step
-		return nil
-	})
+		}))
+	}
 	if err == nil && latest != nil {
 		s.Steps = append(s.Steps, *latest)
 		if s.State == Received || s.State == Looked {
@@ -69,4 +75,14 @@ func (p product) lacks() string {
 		return ""
 	}
 	return fmt.Sprintf(", which still lacks %d", p.Lacking)
+}
+
+// keysOf are the keys that records about an item's scene or camera bear: now, and before keys named
+// the edge.
+func keysOf(i event.Item) []string {
+	_, key := event.Route(i)
+	if former := i.FormerKey(); former != key {
+		return []string{key, former}
+	}
+	return []string{key}
 }

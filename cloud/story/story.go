@@ -128,11 +128,8 @@ func (t Teller) Tell(ctx context.Context, q Question, since time.Duration) ([]St
 		}
 		stories = append(stories, s)
 	}
-	if len(stories) > 0 {
+	if stories = append(stories, found.left(q)...); len(stories) > 0 {
 		return stories, nil
-	}
-	if s, ok := found.left(q); ok {
-		return []Story{s}, nil
 	}
 	if s, ok, err := t.booked(ctx, q); err != nil || ok {
 		return []Story{s}, err

@@ -47,6 +47,37 @@ func TestATilesStoryGoesFromCaptureToProduct(t *testing.T) {
 	}
 }
 
+func TestRecordsUnderKeysWithoutTheEdgeAreFound(t *testing.T) {
+	w := newWorld(t)
+	for n := range 6 { // in several partitions
+		scene := fmt.Sprint("old-", n)
+		in := w.tile(scene, "0_0")
+		w.came(in)
+		result, product := found(in), broker.RecordOf(w.product(scene))
+		result.Key, product.Key = []byte(scene), []byte(scene)
+		others := w.product(scene)
+		others.Edge, others.Data = "mast-8", []byte(strings.ReplaceAll(string(others.Data), "mast-7", "mast-8"))
+		w.write(result, product)
+		w.came(others)
+		s := w.ask(in.ID.String())
+		if made := s.step("product published"); s.State != Made || s.step("looked at by a worker") == nil || made == nil || made.Partition != broker.PartitionOf(scene, 3) {
+			t.Errorf("%s: %+v", scene, s)
+		}
+	}
+}
+
+func TestATileThatOneEdgeSentAndAnotherLeftOutHasBothStories(t *testing.T) {
+	w := newWorld(t)
+	in := w.tile("alpha", "0_0")
+	others := w.manifest("alpha", event.TileDecision{Tile: "0_0", Decision: event.TileDropped, Reason: event.DroppedCloud, Cloud: 1})
+	others.Edge = "mast-8"
+	w.came(in, w.manifest("alpha", event.TileDecision{Tile: "0_0", Decision: event.TileSent, Value: 0.9}), others)
+	stories, err := w.teller.Tell(t.Context(), Question{Subject: "alpha/0_0"}, 0)
+	if err != nil || len(stories) != 2 || stories[0].Edge != "mast-7" || stories[0].State == Left || stories[1].Edge != "mast-8" || stories[1].State != Left {
+		t.Errorf("%v %+v", err, stories)
+	}
+}
+
 func TestAWorkerIsNamedByItsLeaseWhereItsResultDoesNot(t *testing.T) {
 	w := newWorld(t)
 	in := w.tile("alpha", "0_0")

@@ -43,7 +43,7 @@ func doctor(c *urfave.Context) error {
 
 // lookAtDevice looks at what the configuration names.
 func lookAtDevice(ctx context.Context, cfg edge.Config) []checkup.Finding {
-	all := []checkup.Finding{checkup.Folder("data folder", cfg.Data), checkup.Disk(cfg.Data), checkup.Broker(ctx, "cloud", cfg.Cloud.URL, cfg.Cloud.Security)}
+	all := []checkup.Finding{checkup.Folder("data folder", cfg.Data), checkup.Disk(cfg.Data), checkup.Broker(ctx, "cloud", cfg.Cloud.URL, cfg.Cloud.Security), lookAtIdentity(cfg)}
 	switch {
 	case cfg.Local.URL != "":
 		f := checkup.Broker(ctx, "local broker", cfg.Local.URL, cfg.Local.Security)

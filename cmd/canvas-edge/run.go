@@ -88,6 +88,9 @@ func checkCommand() *urfave.Command {
 			}
 		}
 		fmt.Fprintf(c.App.Writer, "%s: good: %d scenes, %d cameras, %d image sets\n", cfg.Edge, len(cfg.Scenes), len(cfg.Cameras), len(cfg.Images))
+		if note := identity(cfg); note != "" {
+			fmt.Fprintf(c.App.ErrWriter, "mind: %s\n", note)
+		}
 		return nil
 	}}
 }

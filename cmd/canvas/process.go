@@ -245,7 +245,7 @@ func (j job) cloud(models *model.Repository) cloud.Config {
 	if j.console != "" {
 		c.Console.Listen = j.console
 	}
-	c.Mosaic.Settle = 200 * time.Millisecond
+	c.Mosaic.Settle, c.Mosaic.OneEdge = 200*time.Millisecond, true
 	c.Worker.Models, c.Worker.Preload = present(c.Worker.Models, models), len(j.scenes) > 0
 	return c
 }

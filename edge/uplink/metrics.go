@@ -40,6 +40,12 @@ func newMetrics(to prometheus.Registerer, u *Uplink) (*metrics, error) {
 			}
 			return 0
 		}),
+		gauge("no_receipts", "1 while the broker acknowledges what is sent and no receipt has come for four receipt timeouts.", func(v View) float64 {
+			if v.Silent {
+				return 1
+			}
+			return 0
+		}),
 		gauge("budget_left_bytes", "Bytes that may still go today; -1: no bound.", func(v View) float64 { return float64(v.Budget.Day) }),
 	} {
 		if err := to.Register(c); err != nil {

@@ -20,6 +20,9 @@ func (u *Uplink) receive(ctx context.Context, r event.Receipt) {
 	if freed > 0 {
 		u.schedule.Sweep()
 	}
+	if u.silence.broken() {
+		u.log.Info("receipts come again")
+	}
 	for _, p := range r.Parts {
 		// The buffer's answer, not the receipt's: it knows whether the receipt is of this epoch.
 		if of, have := u.box.Parts(p.Seq); of > 0 {
@@ -44,7 +47,13 @@ func (u *Uplink) puback(ctx context.Context, o outcome) {
 func (u *Uplink) again(now time.Time) {
 	u.mu.Lock()
 	overdue := u.schedule.Overdue(now)
+	_, awaiting := u.schedule.Waiting()
+	silent := u.config.Receipts == ReceiptsBridge && u.silence.lasts(now, awaiting, u.config.ReceiptTimeout)
 	u.mu.Unlock()
+	if silent {
+		u.log.Error("the broker acknowledges what is sent, but no receipt comes. Does its access list let this device write canvas/v1/<its name>/up/# and read canvas/v1/<its name>/down/#, "+
+			"with a certificate whose name is the device's? Else the bridge or Kafka is away. Nothing is lost, all of it waits", "awaiting", awaiting)
+	}
 	if overdue > 0 {
 		u.metrics.overdue.Add(float64(overdue))
 		u.log.Info("no receipt yet: sending again", "items", overdue)

@@ -28,10 +28,12 @@ func (u *Uplink) fill(ctx context.Context) (down <-chan struct{}, next time.Time
 	select {
 	case <-up:
 	default:
+		u.silence.disconnected(time.Now())
 		return up, time.Time{}
 	}
 	if up != u.up {
 		u.up = up
+		u.silence.connected(time.Now(), u.config.ReceiptTimeout)
 		u.pace.Reconnected()
 		u.schedule.Reconnected(time.Now())
 	}
@@ -110,6 +112,7 @@ func (u *Uplink) landed(ctx context.Context, o outcome) {
 	whole := false
 	if o.err == nil {
 		u.pace.Acked(now, o.sending)
+		u.silence.acked(now)
 		whole = u.schedule.Landed(now, o.part)
 	} else {
 		u.pace.Lost(o.sending)

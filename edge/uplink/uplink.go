@@ -75,6 +75,7 @@ type Uplink struct {
 	flying   int
 	up       <-chan struct{} // of the connection that pace knows
 	hold     schedule.Hold
+	silence  silence
 }
 
 // New makes an uplink. Config.Problems has judged c.

@@ -13,9 +13,10 @@ type View struct {
 	Hold           schedule.Hold     `json:"hold,omitempty"`   // why nothing more goes just now
 	Window         *contact.Window   `json:"window,omitempty"` // the open one, or the next
 	Open           bool              `json:"open"`
-	Waiting        int               `json:"waiting_items"`   // that have not begun
-	Awaiting       int               `json:"awaiting_items"`  // begun, or sent and without a receipt
-	Flying         int64             `json:"in_flight_bytes"` // sent and not acknowledged by the broker
+	Silent         bool              `json:"no_receipts,omitempty"` // for too long, while the broker acknowledges
+	Waiting        int               `json:"waiting_items"`         // that have not begun
+	Awaiting       int               `json:"awaiting_items"`        // begun, or sent and without a receipt
+	Flying         int64             `json:"in_flight_bytes"`       // sent and not acknowledged by the broker
 	BytesPerSecond float64           `json:"bytes_per_second"`
 	RoundTrip      time.Duration     `json:"round_trip_ns"`       // of the last message
 	LeastRoundTrip time.Duration     `json:"least_round_trip_ns"` // of an empty link
@@ -30,7 +31,7 @@ func (u *Uplink) Next(n int) View {
 	now := time.Now()
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	v := View{Hold: u.hold, Flying: u.pace.Flying(), BytesPerSecond: u.pace.Rate(), Budget: u.schedule.Left(now)}
+	v := View{Hold: u.hold, Flying: u.pace.Flying(), BytesPerSecond: u.pace.Rate(), Budget: u.schedule.Left(now), Silent: u.silence.told}
 	select {
 	case <-u.link.Up():
 		v.Connected = true

@@ -30,6 +30,8 @@ type MQTTOptions struct {
 
 	OnUp   func()      // after each connection, once the subscriptions stand; may publish
 	OnDown func(error) // after each loss
+
+	OnRefused func(filter string) // the broker does not let this client have a subscription
 }
 
 const (
@@ -41,6 +43,7 @@ const (
 	minBackoff     = 500 * time.Millisecond
 	maxBackoff     = 10 * time.Second // a pass of a satellite lasts minutes
 	steady         = 10 * time.Second // a connection that lasted so long has reset the backoff
+	thrownOut      = 3                // connections in a row that were soon ended: one remark
 	inFlight       = 256              // publishes without a PUBACK, below mosquitto's and mochi's limits for a client
 	quiesce        = 250              // milliseconds for the DISCONNECT to leave
 )

@@ -19,6 +19,7 @@ import (
 func (m *MQTT) run(ctx context.Context, address *url.URL) {
 	defer close(m.done)
 	backoff := minBackoff
+	short := 0 // connections in a row that did not last
 	said := "" // the last fault that was logged: one line for each kind of trouble, not for each try
 	for ctx.Err() == nil {
 		s, err := m.connect(ctx, address)
@@ -26,8 +27,13 @@ func (m *MQTT) run(ctx context.Context, address *url.URL) {
 			m.log.Info("connected to the MQTT broker", "url", address.Redacted())
 			said = ""
 			err = m.serve(ctx, s)
+			short++
 			if time.Since(s.since) > steady {
-				backoff = minBackoff
+				backoff, short = minBackoff, 0
+			}
+			if short == thrownOut && ctx.Err() == nil {
+				m.log.Warn("the MQTT broker ends each connection soon after it was made. Does another client connect under the same client id or certificate, as a copied card does, "+
+					"or does the broker's access list deny what is published?", "url", address.Redacted())
 			}
 		}
 		if ctx.Err() != nil {
@@ -144,6 +150,9 @@ func (m *MQTT) subscribe(s *session, subs []subscription) {
 		}
 		if t, ok := token.(*paho.SubscribeToken); ok && t.Result()[sub.filter] > 1 {
 			m.log.Error("the MQTT broker refuses the subscription: is this user allowed to read the topic?", "filter", sub.filter)
+			if m.options.OnRefused != nil {
+				m.options.OnRefused(sub.filter)
+			}
 		} else if err := token.Error(); err != nil {
 			s.end(fmt.Errorf("subscribing to %s: %w", sub.filter, err))
 			return

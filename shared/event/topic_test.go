@@ -60,10 +60,12 @@ func TestItemsGoToTheirKafkaTopic(t *testing.T) {
 		{Item{Kind: Frame, Attrs: Attrs{Want: "detect"}}, "canvas.work", id},
 		{Item{Kind: Crop, Attrs: Attrs{Want: "detect"}}, "canvas.work", id},
 		{Item{Kind: Tile, Attrs: Attrs{Want: "segment", Scene: "s"}}, "canvas.work", id},
-		{Item{Kind: Result, Stream: "cam", Attrs: Attrs{Scene: "s"}}, "canvas.results", "s"},
-		{Item{Kind: Result, Stream: "cam", Subject: "cam/3"}, "canvas.results", "cam"},
-		{Item{Kind: Result, Subject: "cam/3"}, "canvas.results", "cam"},
-		{Item{Kind: Product, Attrs: Attrs{Scene: "s"}}, "canvas.products", "s"},
+		{Item{Kind: Result, Stream: "cam", Attrs: Attrs{Scene: "s"}}, "canvas.results", "e/scene/s"},
+		{Item{Kind: Result, Stream: "cam", Subject: "cam/3"}, "canvas.results", "e/camera/cam"},
+		{Item{Kind: Result, Subject: "cam/3"}, "canvas.results", "e/camera/cam"},
+		{Item{Kind: Product, Attrs: Attrs{Scene: "s"}}, "canvas.products", "e/scene/s"},
+		{Item{Kind: Product, Stream: "s"}, "canvas.products", "e/camera/s"},
+		{Item{Kind: Result}, "canvas.results", "e"},
 		{Item{Kind: Part, Attrs: Attrs{PartOf: Tile}}, "", ""},
 	} {
 		c.item.ID, c.item.Edge = sampleID, "e"

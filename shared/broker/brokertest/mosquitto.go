@@ -21,12 +21,6 @@ type Mosquitto struct {
 // configuration. Without an allow_anonymous among them everyone may come in.
 func StartMosquitto(t testing.TB, lines ...string) *Mosquitto {
 	t.Helper()
-	program, err := exec.LookPath("mosquitto")
-	if err != nil {
-		if program, err = exec.LookPath("/usr/sbin/mosquitto"); err != nil {
-			t.Skip("mosquitto is not installed: run make setup")
-		}
-	}
 	dir, port := t.TempDir(), FreePort(t)
 	config := []string{
 		fmt.Sprintf("listener %d 127.0.0.1", port),
@@ -53,10 +47,23 @@ func StartMosquitto(t testing.TB, lines ...string) *Mosquitto {
 	if err := os.WriteFile(file, []byte(strings.Join(append(config, lines...), "\n")+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	m := newMosquitto(t, file, filepath.Join(dir, "mosquitto.log"), port)
+	m.URL = scheme + "://" + loopback(port)
+	return m
+}
+
+// newMosquitto starts mosquitto with a configuration that has a listener on port.
+func newMosquitto(t testing.TB, file, log string, port int) *Mosquitto {
+	t.Helper()
+	program, err := exec.LookPath("mosquitto")
+	if err != nil {
+		if program, err = exec.LookPath("/usr/sbin/mosquitto"); err != nil {
+			t.Skip("mosquitto is not installed: run make setup")
+		}
+	}
 	m := &Mosquitto{
-		URL: scheme + "://" + loopback(port),
 		process: process{
-			name: "mosquitto", argv: []string{program, "-c", file}, log: filepath.Join(dir, "mosquitto.log"),
+			name: "mosquitto", argv: []string{program, "-c", file}, log: log,
 			answers: func() bool { return listening(port) },
 		},
 		t: t,
