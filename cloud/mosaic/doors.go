@@ -13,9 +13,9 @@ import (
 // be read from it. Reason is why it is a dead letter, of records of the dead-letter topic.
 type Entry struct {
 	Topic     string
-	Key       string
 	Partition int
 	Offset    int64
+	Key       []byte
 	Value     []byte
 	Headers   []event.Header
 	Item      event.Item

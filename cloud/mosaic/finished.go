@@ -19,7 +19,7 @@ func (m *Mosaic) recall(ctx context.Context) error {
 	return m.insist(ctx, "reading finished products", func() error {
 		return eachProduct(ctx, m.Queue, func(e Entry, p Product) {
 			m.remember(p)
-			m.locate(e, p)
+			m.places.locate(e, p)
 		})
 	})
 }

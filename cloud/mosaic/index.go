@@ -48,7 +48,7 @@ type standing struct {
 // latest keeps the newer announcement of a product: in a topic of several partitions one under a key
 // of before may be read after the one that took its place.
 func latest(last map[key]standing, e Entry, p Product) {
-	k, former := key{p.Kind, p.Edge, p.Name}, e.Key == e.Item.FormerKey()
+	k, former := key{p.Kind, p.Edge, p.Name}, string(e.Key) == e.Item.FormerKey()
 	if known, ok := last[k]; ok && former && !known.former {
 		return
 	}

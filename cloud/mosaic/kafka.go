@@ -70,7 +70,7 @@ func (k Kafka) Scan(ctx context.Context, topic string, partition int, handle fun
 
 // entryOf reads a record's item. Foreign headers, as of dead letters, are no fault.
 func entryOf(r broker.Record) Entry {
-	e := Entry{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Key: string(r.Key), Value: r.Value, Headers: r.Headers}
+	e := Entry{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Key: r.Key, Value: r.Value, Headers: r.Headers}
 	if err := attempt.Shield(func() error { e.Item, e.Err = r.Item(); return nil }); err != nil {
 		e.Err = err
 	}
@@ -92,7 +92,7 @@ func (k Kafka) Bury(ctx context.Context, e Entry, class string, reason error) er
 	if value == nil {
 		value = []byte{}
 	}
-	return k.Log.Append(ctx, broker.Record{Topic: event.DLQTopic, Key: []byte(e.Key), Value: value, Headers: append(slices.Clone(e.Headers), why.Headers()...)})
+	return k.Log.Append(ctx, broker.Record{Topic: event.DLQTopic, Key: e.Key, Value: value, Headers: append(slices.Clone(e.Headers), why.Headers()...)})
 }
 
 // Announce writes the product; announcing one again is announcing the same.

@@ -55,8 +55,7 @@ type Mosaic struct {
 	serial   int
 	open     map[key]*record
 	finished map[key]finished
-	taken    map[string]key // folders of announced products
-	former   map[string]key // products that stand under keys without an edge
+	places   places
 	progress progress
 	writers  writers
 	metrics  *metrics
@@ -87,7 +86,7 @@ func New(cfg Config, parts Parts) (*Mosaic, error) {
 	if err != nil {
 		return nil, fmt.Errorf("registering the mosaic's metrics: %w", err)
 	}
-	return &Mosaic{cfg: cfg, Parts: parts, open: map[key]*record{}, finished: map[key]finished{}, taken: map[string]key{}, former: map[string]key{}, progress: newProgress(),
+	return &Mosaic{cfg: cfg, Parts: parts, open: map[key]*record{}, finished: map[key]finished{}, places: newPlaces(), progress: newProgress(),
 		writers: newWriters(), metrics: metrics}, nil
 }
 

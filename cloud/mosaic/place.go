@@ -8,21 +8,33 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"sync"
 
 	"github.com/google/renameio/v2"
 )
 
+// places are where products lie, and under which keys. Products may be made at the same time.
+type places struct {
+	mu     sync.Mutex
+	taken  map[string]key // folders of announced products, and of those made here
+	former map[string]key // products that stand under keys without an edge
+}
+
+func newPlaces() places { return places{taken: map[string]key{}, former: map[string]key{}} }
+
 // locate notes where an announced product lies, and under which key it stands. Programs before this
 // one claimed no folders and left the edge out of keys.
-func (m *Mosaic) locate(e Entry, p Product) {
-	k := key{p.Kind, p.Edge, p.Name}
-	folder := p.Folder
-	if p.Camera != nil && !p.Camera.Ended {
+func (p *places) locate(e Entry, announced Product) {
+	k := key{announced.Kind, announced.Edge, announced.Name}
+	folder := announced.Folder
+	if announced.Camera != nil && !announced.Camera.Ended {
 		folder = path.Dir(folder) // it is a segment
 	}
-	m.taken[folder] = k
-	if former := e.Item.FormerKey(); e.Key == former && p.Edge != "" {
-		m.former[former] = k
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.taken[folder] = k
+	if former := e.Item.FormerKey(); string(e.Key) == former && k.edge != "" {
+		p.former[former] = k
 	}
 }
 
@@ -32,8 +44,10 @@ func (m *Mosaic) place(k key) (string, error) {
 	if m.cfg.OneEdge {
 		return folders[0], nil
 	}
+	m.places.mu.Lock()
+	defer m.places.mu.Unlock()
 	for _, folder := range folders {
-		if other, ok := m.taken[folder]; ok && other != k {
+		if other, ok := m.places.taken[folder]; ok && other != k {
 			continue
 		}
 		mine, err := m.Store.Claim(folder, k.kind+" "+k.edge+"/"+k.name)
@@ -41,7 +55,7 @@ func (m *Mosaic) place(k key) (string, error) {
 			return "", fmt.Errorf("finding a folder for %s %s of edge %s: %w", k.kind, k.name, k.edge, err)
 		}
 		if mine {
-			m.taken[folder] = k
+			m.places.taken[folder] = k
 			return folder, nil
 		}
 	}
@@ -51,14 +65,19 @@ func (m *Mosaic) place(k key) (string, error) {
 // supersede retires the announcement of the same product under its key of before, which only it may
 // have: another edge's of that name stays readable.
 func (m *Mosaic) supersede(ctx context.Context, k key, former string) {
-	if m.former[former] != k {
+	m.places.mu.Lock()
+	stands := m.places.former[former] == k
+	m.places.mu.Unlock()
+	if !stands {
 		return
 	}
 	if err := m.Products.Retire(ctx, former); err != nil {
 		m.Log.Warn("the product's former announcement stands beside the new one until the next time", "key", former, "error", err)
 		return
 	}
-	delete(m.former, former)
+	m.places.mu.Lock()
+	defer m.places.mu.Unlock()
+	delete(m.places.former, former)
 }
 
 // owners is the folder of claims, below the root of products. No product's name begins with a dot.

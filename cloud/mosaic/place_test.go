@@ -81,7 +81,7 @@ func formerly(t *testing.T, edge, name string) Entry {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Entry{Topic: event.ProductsTopic, Key: name, Item: item}
+	return Entry{Topic: event.ProductsTopic, Key: []byte(name), Item: item}
 }
 
 func TestProductsOfTheProgramBeforeAreKnownAndKeepTheirFolders(t *testing.T) {

@@ -167,7 +167,7 @@ func (l *log) put(topic string, items ...event.Item) {
 	var entries []Entry
 	for _, i := range items {
 		_, key := event.Route(i)
-		entries = append(entries, Entry{Topic: topic, Key: key, Item: i})
+		entries = append(entries, Entry{Topic: topic, Key: []byte(key), Item: i})
 	}
 	l.append(entries...)
 }

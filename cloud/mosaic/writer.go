@@ -11,7 +11,6 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"cloudcanvas/shared/attempt"
-	"cloudcanvas/shared/event"
 )
 
 // Products are made beside the fold: outlines of a large scene take minutes, and others must not wait
@@ -38,7 +37,6 @@ type writing struct {
 	late bool   // it is to be noted no more
 
 	product Product
-	item    event.Item // that announced it
 	err     error
 }
 
@@ -152,11 +150,6 @@ func (m *Mosaic) publish(ctx context.Context, k key, r *record, now time.Time) {
 	if !m.writers.room(k) {
 		return // it stays ripe
 	}
-	folder, err := m.place(k)
-	if err != nil {
-		m.failed(ctx, k, r, err, now)
-		return
-	}
 	making, cancel := context.WithCancel(ctx)
 	w := &writing{key: k, record: r, input: inputOf(k, r), began: now}
 	w.limit = time.AfterFunc(m.cfg.WriteLimit, func() { cancel(); w.release() }) // not by the fold, which may wait for it
@@ -165,7 +158,7 @@ func (m *Mosaic) publish(ctx context.Context, k key, r *record, now time.Time) {
 		defer cancel()
 		if w.err = w.note(making, m.Attempts); w.err == nil {
 			w.err = attempt.Shield(func() (err error) {
-				w.product, w.item, err = m.make(making, k, r, folder, now)
+				w.product, err = m.make(making, k, r, now)
 				return err
 			})
 		}
@@ -235,7 +228,6 @@ func (m *Mosaic) settle(ctx context.Context, w *writing) error {
 		p := w.product
 		r.dirty, r.published, r.complete, r.tries = false, true, p.Complete, 0
 		m.remember(p)
-		m.supersede(ctx, k, w.item.FormerKey())
 		m.told(r, p)
 		m.Log.Info("published", "kind", k.kind, "name", k.name, "folder", p.Folder, "complete", p.Complete, "missing", len(p.Missing))
 		if r.rolls(m.cfg, time.Now()) { // what came meanwhile begins the next part
@@ -287,13 +279,17 @@ func (m *Mosaic) catchUp(ctx context.Context, r *record) error {
 
 // make writes a draft, moves it to its place and announces it, in this order: who hears of a product
 // finds it there.
-func (m *Mosaic) make(ctx context.Context, k key, r *record, folder string, now time.Time) (p Product, item event.Item, err error) {
+func (m *Mosaic) make(ctx context.Context, k key, r *record, now time.Time) (p Product, err error) {
+	folder, err := m.place(k)
+	if err != nil {
+		return p, err
+	}
 	if r.camera != nil && !r.camera.Ended() {
 		folder = path.Join(folder, r.camera.segmentName())
 	}
 	draft, err := m.Store.Draft(folder)
 	if err != nil {
-		return p, item, err
+		return p, err
 	}
 	defer draft.Discard()
 	if r.scene != nil {
@@ -302,29 +298,30 @@ func (m *Mosaic) make(ctx context.Context, k key, r *record, folder string, now 
 		p, err = r.camera.Write(draft.Dir(), m.Artist, m.cfg.AnnotateScore)
 	}
 	if err != nil {
-		return p, item, m.faultOf(err)
+		return p, m.faultOf(err)
 	}
 	p.Folder, p.Seconds = folder, now.Sub(r.opened).Seconds()
 	if p.Files, err = filesOf(draft.Dir()); err != nil {
-		return p, item, fmt.Errorf("listing the files of %s: %w", k.name, err)
+		return p, fmt.Errorf("listing the files of %s: %w", k.name, err)
 	}
 	of, err := ulid.ParseStrict(p.Of)
 	if err != nil {
-		return p, item, own{fmt.Errorf("the id of %s: %w", k.name, err)}
+		return p, own{fmt.Errorf("the id of %s: %w", k.name, err)}
 	}
-	item, err = p.item(of, now)
+	item, err := p.item(of, now)
 	if err != nil {
-		return p, item, own{err}
+		return p, own{err}
 	}
 	item.Attrs.TraceParent = r.context
 	if ctx.Err() != nil { // it was given up, or all of it is to stop
-		return p, item, ctx.Err()
+		return p, ctx.Err()
 	}
 	if err := draft.Commit(ctx); err != nil {
-		return p, item, err
+		return p, err
 	}
 	if err := m.Products.Announce(ctx, item); err != nil {
-		return p, item, fmt.Errorf("announcing product %s: %w", k.name, err)
+		return p, fmt.Errorf("announcing product %s: %w", k.name, err)
 	}
-	return p, item, nil
+	m.supersede(ctx, k, item.FormerKey())
+	return p, nil
 }
