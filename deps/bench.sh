@@ -131,6 +131,7 @@ bench drain ./edge Drain 1x
 bench idle ./cmd/integration Idle 1x
 bench console ./cloud/console 'FirstView|RecordToPixel|MapTiles' 3x
 bench "event to pixel" ./cmd/integration EventToPixel 3x
+bench "objects" ./cloud/store Put 100x # beside write, fsync, rename and fsync of the folder by hand, by turns
 bench latency ./cmd/integration Latency 1x
 "$root/bin/canvas" simulate pass | grep '^simulated, canvas over FIFO'
 exit $failed

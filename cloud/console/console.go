@@ -97,7 +97,7 @@ func New(ctx context.Context, c Config, p Parts) (_ *Console, err error) {
 	if !c.Loopback() && (!k.guard.login() || c.Cert == "") {
 		return nil, fmt.Errorf("the console does not listen on %s without TLS and a login: set console.cert, console.key and console.tokens_file or console.oidc, or listen on 127.0.0.1", c.Listen)
 	}
-	if k.index, err = openIndex(ctx, c, p.Logger); err != nil {
+	if k.index, err = openIndex(ctx, c, p.Logger, p.Disk); err != nil {
 		return nil, err
 	}
 	if k.audit, err = openAudit(c.Data, p.Logger); err != nil {

@@ -21,6 +21,7 @@ type Product struct {
 	Lacking  int      `json:"lacking"`
 	Models   []string `json:"models"`
 	Seconds  float64  `json:"seconds"`
+	Failed   string   `json:"failed,omitempty"` // why nothing could be made of what came
 	Scene    *Figures `json:"scene,omitempty"`
 	Camera   *struct {
 		Frames     int  `json:"frames"`

@@ -79,8 +79,8 @@ type index struct {
 }
 
 // openIndex opens the index in dir, or makes it there. One that is broken or of another version is
-// made anew: Kafka fills it again.
-func openIndex(ctx context.Context, c Config, log *slog.Logger) (*index, error) {
+// made anew: Kafka fills it again. Where the disk takes no writes that is no fault of the index.
+func openIndex(ctx context.Context, c Config, log *slog.Logger, on Disk) (*index, error) {
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("make the console's folder: %w (choose another with console.data)", err)
 	}
@@ -89,8 +89,11 @@ func openIndex(ctx context.Context, c Config, log *slog.Logger) (*index, error) 
 	if err == nil {
 		return x, nil
 	}
-	log.Warn("the console's index is made anew", "reason", err)
 	x.close()
+	if on.Blames(err) {
+		return nil, fmt.Errorf("open the console's index %s: %w", x.path, errors.Join(err, on.Err()))
+	}
+	log.Warn("the console's index is made anew", "reason", err)
 	if err := removeDatabase(x.path); err != nil {
 		return nil, fmt.Errorf("make the console's index anew: %w", err)
 	}

@@ -48,6 +48,8 @@ func (s Scene) State() string {
 		return "arriving"
 	case s.Product == nil:
 		return "in work"
+	case s.Product != nil && s.Product.Failed != "":
+		return "failed"
 	case !s.Complete:
 		return "incomplete"
 	}

@@ -30,11 +30,15 @@ func (s *ortSession) bind(n, h, w int) ([]float32, error) {
 		s.bound = b
 		return b.in, nil
 	}
-	if len(s.shapes) >= maxShapes {
+	dims := s.engine.file.shape4(n, h, w)
+	values, kept := dims[0]*dims[1]*dims[2]*dims[3], 0
+	for _, b := range s.shapes {
+		kept += len(b.in)
+	}
+	if len(s.shapes) >= maxShapes || kept+values > maxTensor {
 		s.freeShapes()
 	}
-	dims := s.engine.file.shape4(n, h, w)
-	in, err := floats(dims[0] * dims[1] * dims[2] * dims[3])
+	in, err := floats(values)
 	if err != nil {
 		return nil, err
 	}

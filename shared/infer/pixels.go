@@ -37,6 +37,9 @@ func quiet() { C.canvas_quiet() }
 
 // floats is native memory for n values, aligned for vector units, zero at first.
 func floats(n int) ([]float32, error) {
+	if n < 1 || n > maxTensor {
+		return nil, fmt.Errorf("%w: the network's input has %d values of 4 bytes, at most %d are taken; cut the picture into windows, or lower layout.max_batch", ErrImage, n, maxTensor)
+	}
 	p := C.canvas_alloc(C.size_t(n) * 4)
 	if p == nil {
 		return nil, fmt.Errorf("no memory for a tensor of %d values", n)

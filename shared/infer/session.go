@@ -57,6 +57,9 @@ func (f *file) shape4(n, h, w int) [4]int {
 // sees more of them starts over.
 const maxShapes = 16
 
+// maxTensor bounds one input in values, 1 GiB of them, and what a session keeps of all its shapes.
+const maxTensor = 1 << 28
+
 // inputs is a session's memory for each input shape it has seen, where the library has none of its own.
 type inputs struct {
 	file  *file
@@ -69,10 +72,14 @@ func (s *inputs) bind(n, h, w int) ([]float32, error) {
 	if in, ok := s.of[s.bound]; ok {
 		return in, nil
 	}
-	if len(s.of) >= maxShapes {
+	values, kept := n*h*w*s.file.model.Input.Channels(), 0
+	for _, in := range s.of {
+		kept += len(in)
+	}
+	if len(s.of) >= maxShapes || kept+values > maxTensor {
 		s.free()
 	}
-	in, err := floats(n * h * w * s.file.model.Input.Channels())
+	in, err := floats(values)
 	if err != nil {
 		return nil, err
 	}
