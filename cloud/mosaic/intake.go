@@ -86,6 +86,10 @@ func (m *Mosaic) complete(ctx context.Context, e *Entry) error {
 				e.Err = fmt.Errorf("the object store has no %q", ref)
 				return nil
 			}
+			if errors.Is(err, event.ErrTooLarge) { // however often it is asked for
+				e.Err = err
+				return nil
+			}
 			return err
 		})
 		if err != nil || e.Err != nil {

@@ -21,6 +21,7 @@ import (
 	_ "gocloud.dev/blob/s3blob"  // s3://
 	"gocloud.dev/gcerrors"
 
+	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/security"
 )
 
@@ -92,7 +93,7 @@ func (s *Store) Get(ctx context.Context, key string, limit int64) ([]byte, error
 	}
 	defer r.Close()
 	if r.Size() > limit {
-		return nil, fmt.Errorf("read object %s: it has %d bytes, more than %d", key, r.Size(), limit)
+		return nil, fmt.Errorf("read object %s: %w: it has %d bytes, more than %d", key, event.ErrTooLarge, r.Size(), limit)
 	}
 	data := make([]byte, r.Size())
 	if _, err := io.ReadFull(r, data); err != nil {

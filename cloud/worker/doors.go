@@ -51,8 +51,8 @@ type Dead interface {
 	Bury(ctx context.Context, letters ...Letter) error
 }
 
-// Objects is where large data rests. Get's error is fs.ErrNotExist when there is no such object;
-// any other error is taken for a store that is away and is tried again.
+// Objects is where large data rests. Get's error is fs.ErrNotExist when there is no such object, and
+// event.ErrTooLarge when it is larger than may be read; any other error is taken for a store that is away and is tried again.
 type Objects interface {
 	Get(ctx context.Context, ref string) ([]byte, error)
 }

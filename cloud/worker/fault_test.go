@@ -110,8 +110,10 @@ func itemKills(t *testing.T, c *cluster, deadly string) {
 		distinct, _ := c.counted()
 		return distinct == items-1 && backlog(t, c.kafka) == 0
 	})
-	if n := one() + two(); n != 2 {
-		t.Errorf("%d workers died of it, want two", n)
+	// Two as a rule: one if it was alone in hand at the first, more if the item is another worker's before the
+	// first has come back and told.
+	if n := one() + two(); n < 1 || n > 3 {
+		t.Errorf("%d workers died of it", n)
 	}
 	letters := all(t, c.kafka, event.DLQTopic)[buried:]
 	if len(letters) != 1 {

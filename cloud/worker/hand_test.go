@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -274,4 +275,26 @@ func TestSuspicionReadsAnyNote(t *testing.T) {
 			t.Errorf("%s: %+v", c.name, got)
 		}
 	}
+}
+
+// TestAnObjectLargerThanMayBeReadDoesNotStopItsPartition has a store that refuses one for ever.
+func TestAnObjectLargerThanMayBeReadDoesNotStopItsPartition(t *testing.T) {
+	w := newWorld()
+	large := tile(0, "")
+	large.Attrs.DataRef, large.Data = "items/large", nil
+	w.put(0, large)
+	w.put(0, tile(1, ""))
+	made := w.worker(t, Config{}, Fixed{0})
+	made.Objects = refusing{}
+	start(t, made)
+	w.until(t, "the partition is done", func() bool { return w.offsets[0] == 2 })
+	if len(w.letters) != 1 || len(w.results) != 1 {
+		t.Fatalf("%d dead letters, %d results", len(w.letters), len(w.results))
+	}
+}
+
+type refusing struct{}
+
+func (refusing) Get(_ context.Context, ref string) ([]byte, error) {
+	return nil, fmt.Errorf("read object %s: %w", ref, event.ErrTooLarge)
 }

@@ -122,14 +122,21 @@ func (w *Worker) fetch(ctx context.Context, item *event.Item) (data []byte, err 
 	if ref == "" {
 		return item.Data, nil
 	}
+	var tooLarge error
 	err = w.insist(ctx, "fetching from the object store", func() error {
 		data, err = w.Objects.Get(ctx, ref)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
+		if errors.Is(err, event.ErrTooLarge) { // however often it is asked for
+			tooLarge = err
+			return nil
+		}
 		return err
 	})
 	switch {
+	case tooLarge != nil:
+		return nil, poison(stageConvert, "TooLarge", fmt.Errorf("%w (worker.object_bytes)", tooLarge))
 	case err != nil:
 		return nil, err
 	case data == nil:

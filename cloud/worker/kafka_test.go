@@ -149,7 +149,7 @@ func TestTwoWorkersShareKafkaAndOneTakesOverFromTheOther(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if string(r.Key) != "s1" || !slices.ContainsFunc(r.Headers, func(h event.Header) bool { return h.Key == fenceHeader }) {
+		if string(r.Key) != "mast-1/scene/s1" || !slices.ContainsFunc(r.Headers, func(h event.Header) bool { return h.Key == fenceHeader }) {
 			t.Fatalf("result with key %s and headers %v", r.Key, r.Headers)
 		}
 		found[item.ID.String()] = true

@@ -33,7 +33,7 @@ static size_t canvas_no_read(void *file, void *buffer, size_t size, size_t count
 // canvas_local says whether names of a kind lead to memory or into an archive here; what is within an
 // archive is again a name.
 static int canvas_local(const char *prefix) {
-	static const char *local[] = {"/vsimem", "/vsizip", "/vsitar", "/vsigzip", "/vsisubfile", NULL} /* a tar is read by the last */;
+	static const char *local[] = {"/vsimem", "/vsizip", "/vsitar", "/vsigzip", "/vsisubfile", NULL}; // by the last a tar is read
 	for (const char **l = local; *l; l++)
 		if (strncmp(prefix, *l, strlen(*l)) == 0) return 1;
 	return 0;
