@@ -3,7 +3,6 @@ package raster
 import (
 	"errors"
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 
