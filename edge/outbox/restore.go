@@ -124,9 +124,9 @@ func (w *wreckage) owedByEpoch(kept map[event.Epoch]int64) map[event.Epoch]int64
 	return owed
 }
 
-// putLedgerBack takes over the ledger, as far as its entries are as they were written, and the keys. It
-// goes as far as it comes: an entry that is missing is found as a gap, and without its key a source is
-// read again.
+// putLedgerBack takes over the ledger, as far as its entries are as they were written, the keys, and the
+// marks. It goes as far as it comes: an entry that is missing is found as a gap, without its key a source
+// is read again, and without its mark a message that comes again counts twice.
 func (o *Outbox) putLedgerBack(w *wreckage) error {
 	var batch []func(*step) error
 	put := func() error {
@@ -174,6 +174,11 @@ func (o *Outbox) putLedgerBack(w *wreckage) error {
 			return s.exec("INSERT OR IGNORE INTO keys VALUES (?,?)", key, seq)
 		})
 		if err != nil {
+			return err
+		}
+	}
+	for m := range w.marks() {
+		if err := add(func(s *step) error { return s.note([]Mark{m}) }); err != nil {
 			return err
 		}
 	}
