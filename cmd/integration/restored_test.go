@@ -284,6 +284,7 @@ func TestACardInASecondDeviceLosesNothingOfEither(t *testing.T) {
 	l.mend()
 	s.run("")
 	other.run("")
+	other.hears()
 	a, b := s.readings(50, 3), other.readings(50, 3)
 	told := func() bool { return s.has("twin") || other.has("twin") }
 	until(t, time.Minute, "a word on the twin", told)
