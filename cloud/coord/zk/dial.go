@@ -76,8 +76,7 @@ func (d *dialer) dial(network, address string, timeout time.Duration) (net.Conn,
 	if err != nil {
 		return nil, err
 	}
-	d.made.Add(1)
-	return &conn{Conn: c, dialer: d}, nil
+	return &conn{Conn: c, dialer: d, watches: newRenewal(d.made.Add(1) > 1)}, nil
 }
 
 // conn bounds how long a server that accepts but does not answer (stopped, or hung) can hold up the
@@ -87,7 +86,8 @@ func (d *dialer) dial(network, address string, timeout time.Duration) (net.Conn,
 type conn struct {
 	net.Conn
 	*dialer
-	head []byte // the first bytes that came: length, protocol version, session timeout
+	head    []byte // the first bytes that came: length, protocol version, session timeout
+	watches *renewal
 }
 
 const headBytes = 12
@@ -99,8 +99,14 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 	return c.Conn.SetReadDeadline(t)
 }
 
+func (c *conn) Write(b []byte) (int, error) {
+	c.watches.sent(b)
+	return c.Conn.Write(b)
+}
+
 func (c *conn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
+	c.watches.wait()
 	if missing := headBytes - len(c.head); missing > 0 {
 		c.head = append(c.head, b[:min(n, missing)]...)
 		if len(c.head) == headBytes {
