@@ -21,6 +21,7 @@ test: build
 soak: build
 	@$(env) && go test -race -shuffle=on -timeout 3h -count=10 ./edge/outbox ./edge/uplink/... ./cloud/... ./cmd/integration
 	@$(env) && CANVAS_SOAK=1 go test -race -shuffle=on -timeout 3h -p 1 ./...
+	@$(env) && CANVAS_SOAK=1 go test -timeout 3h -run MutatedItems ./cmd/internal/appliance
 	@$(env) && CANVAS_SOAK=1 go test "$${GOFLAGS%% *},matprofile" -timeout 1h -run NoMat ./shared/infer
 	@deps/fuzz.sh
 

@@ -21,11 +21,15 @@ import (
 
 // TestMutatedItemsStopNobody sends what a device made, changed where it hurts, under other devices'
 // names through the whole appliance: nothing ends, what is left of each item is in Kafka or among the
-// dead letters, and an honest device has its receipts within seconds all the while.
+// dead letters, and an honest device has its receipts all the while: within 5 s in the long form, which
+// is measured without the race detector (make soak).
 func TestMutatedItemsStopNobody(t *testing.T) {
-	items, limit := 3_000, 5*time.Second
+	items, limit := 3_000, time.Minute
 	if os.Getenv("CANVAS_SOAK") != "" {
 		items = 200_000
+		if !raceDetector { // its cost is not the appliance's
+			limit = 5 * time.Second
+		}
 	}
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
@@ -61,7 +65,7 @@ func TestMutatedItemsStopNobody(t *testing.T) {
 		}
 	}
 	flying.Wait()
-	honest.settle(time.Minute)
+	honest.settle(limit + time.Minute)
 	if honest.longest > limit {
 		t.Errorf("an honest item waited %s for its receipt", honest.longest)
 	}
