@@ -76,6 +76,7 @@ type Video struct {
 	frame  int64 // the number of the next picture; goes on over restarts
 	frames *frames
 	known  shape // of a live camera's last life that showed something: it is not probed again
+	blind  int   // lives since then that showed nothing
 }
 
 // NewVideo makes the source; nothing is opened before Run. watch hears each change of the camera's
@@ -191,6 +192,10 @@ func (v *Video) runLive(ctx context.Context, emit func(context.Context, Picture)
 	return ended
 }
 
+// studyAgain is how many lives without a picture it takes until a camera that was known is studied anew: it
+// may be another camera.
+const studyAgain = 8
+
 // watchOnce is one life of a live camera's decoder. What its pictures are like is asked once: later lives
 // begin at once, and the decoder itself says when they have become others.
 func (v *Video) watchOnce(ctx context.Context, queue *newest) (last time.Time, err error) {
@@ -198,8 +203,7 @@ func (v *Video) watchOnce(ctx context.Context, queue *newest) (last time.Time, e
 		return last, err
 	}
 	s := v.known
-	v.known = shape{}
-	if s.w == 0 {
+	if s.w == 0 || v.blind%studyAgain == studyAgain-1 {
 		if s, err = v.tools.probe(ctx, v.in, v.config.OpenTimeout, v.config.MaxPixels); err != nil {
 			return last, err
 		}
@@ -221,8 +225,9 @@ func (v *Video) watchOnce(ctx context.Context, queue *newest) (last time.Time, e
 				continue
 			}
 		}
+		v.blind++
 		if !last.IsZero() {
-			v.known = s
+			v.known, v.blind = s, 0
 			v.known.quick = true
 		}
 		return last, v.lost(last, end, err)
