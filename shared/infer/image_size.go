@@ -23,6 +23,11 @@ func ImageBytes(data []byte) (int64, error) {
 // headOf reads the header of a JPEG or PNG; of nothing else, whatever other formats the process knows.
 func headOf(data []byte) (image.Config, string, error) {
 	head, kind, err := image.DecodeConfig(bytes.NewReader(data))
+	if err != nil && bytes.HasPrefix(data, jpegMagic) { // OpenCV reads more of them than Go
+		if own, ownErr := jpegHead(data); ownErr == nil {
+			return image.Config{Width: own.w, Height: own.h}, "jpeg", nil
+		}
+	}
 	if err == nil && kind != "jpeg" && kind != "png" {
 		err = fmt.Errorf("it is a %s", kind)
 	}
