@@ -178,6 +178,33 @@ func TestATIFFIsReadAsItIsMeant(t *testing.T) {
 	if err != nil || !bytes.Equal(im.Pix, []byte{3, 2, 1}) {
 		t.Errorf("colour: %+v, %v", im, err)
 	}
+	im, _, err = DecodePicture(tiffOf(8, 1, 1, []byte{0xA0}, short(258, 1)), 100)
+	if err != nil || im.W != 8 || im.Pix[0] != 255 || im.Pix[3] != 0 || im.Pix[6] != 255 {
+		t.Errorf("one bit: %+v, %v", im, err)
+	}
+	im, _, err = DecodePicture(tiffOf(1, 1, 1, words(0x1100, 0x2200, 0xF300, 0xFFFF), short(258, 16, 16, 16, 16), short(262, 2), short(277, 4), short(338, 2)), 100)
+	if err != nil || !bytes.Equal(im.Pix, []byte{0xF3, 0x22, 0x11}) {
+		t.Errorf("16 bits with transparency: %+v, %v", im, err)
+	}
+}
+
+func TestABMPWithAPaletteIsReadFromItsBottom(t *testing.T) {
+	le := binary.LittleEndian
+	data := append([]byte("BM"), make([]byte, 12)...)
+	le.PutUint32(data[10:], 14+40+2*4)
+	head := make([]byte, 40)
+	le.PutUint32(head, 40)
+	le.PutUint32(head[4:], 1)                                         // wide
+	le.PutUint32(head[8:], 2)                                         // high
+	le.PutUint16(head[12:], 1)                                        // plane
+	le.PutUint16(head[14:], 8)                                        // bits
+	le.PutUint32(head[32:], 2)                                        // colours
+	data = append(append(data, head...), 1, 2, 3, 0, 200, 100, 50, 0) // colours: blue, green, red
+	data = append(data, 0, 0, 0, 0, 1, 0, 0, 0)                       // rows of four bytes
+	im, _, err := DecodePicture(data, 100)
+	if err != nil || !bytes.Equal(im.Pix, []byte{200, 100, 50, 1, 2, 3}) {
+		t.Errorf("%+v, %v", im, err)
+	}
 }
 
 func TestATIFFThatIsNoPictureIsRefusedInWords(t *testing.T) {
