@@ -233,11 +233,14 @@ func TestWhatIsNotReadSaysWhatToDo(t *testing.T) {
 	for data, want := range map[string]string{
 		"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic": "HEIC",
 		"\x00\x00\x00\x18ftypavif\x00\x00\x00\x00mif1avif": "AVIF",
-		"GIF89a": "GIF",
-		"":       "is the file whole?",
+		"GIF89a":               "GIF",
+		"\xFF\xD8\xFF\xF7\x00": "it is no JPEG or PNG that can be read",
+		"":                     "is the file whole?",
 	} {
 		if _, _, err := DecodePicture([]byte(data), 1<<20); !errors.Is(err, ErrImage) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.20q: %v", data, err)
+		} else if strings.Contains(err.Error(), ErrImage.Error()) {
+			t.Errorf("%.20q has nothing to do with a network: %v", data, err)
 		}
 		if _, err := PictureBytes([]byte(data)); !errors.Is(err, ErrImage) {
 			t.Errorf("%.20q: %v", data, err)
