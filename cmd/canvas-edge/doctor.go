@@ -32,14 +32,26 @@ func doctor(c *urfave.Context) error {
 		all = append(all, checkup.Of("configuration", err, "good", "canvas-edge check    # tells every mistake"))
 	}
 	all = append(all, checkup.Clock())
-	for _, program := range []string{"ffmpeg", "ffprobe"} {
-		path, err := exec.LookPath(program)
-		all = append(all, checkup.Of(program, err, path, "sudo apt-get install ffmpeg    # video needs it"))
-	}
+	all = append(all, lookAtDecoder(c.Context)...)
 	if configured {
 		all = append(all, lookAtDevice(c.Context, cfg)...)
 	}
 	return checkup.Tell(c.App.Writer, append(all, lookAtModels(c)...), c.Bool("json"))
+}
+
+// lookAtDecoder looks for the programs that read video, and reads one with them.
+func lookAtDecoder(ctx context.Context) (all []checkup.Finding) {
+	there := true
+	for _, program := range []string{"ffmpeg", "ffprobe"} {
+		path, err := exec.LookPath(program)
+		there = there && err == nil
+		all = append(all, checkup.Of(program, err, path, "sudo apt-get install ffmpeg    # video needs it"))
+	}
+	if there {
+		said, err := capture.TryDecoder(ctx, capture.CameraConfig{})
+		all = append(all, checkup.Of("video", err, said, "ffmpeg -version    # releases 4.4 to 9 are known to work: sudo apt-get install --reinstall ffmpeg"))
+	}
+	return all
 }
 
 // lookAtDevice looks at what the configuration names.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -12,8 +11,8 @@ import (
 
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/shared/anomaly"
-	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/pictures"
 	"cloudcanvas/shared/visible"
 	"cloudcanvas/shared/vision"
 )
@@ -22,7 +21,7 @@ func learnCommand(folders urfave.Flag) *urfave.Command {
 	return &urfave.Command{
 		Name: "learn", Usage: "make a detector of defects from pictures of good parts alone", ArgsUsage: "NAME",
 		Flags: []urfave.Flag{
-			&urfave.StringFlag{Name: "good", Required: true, Usage: "`DIR` of JPEG or PNG pictures of good parts, 30 or more as the camera sees them"},
+			&urfave.StringFlag{Name: "good", Required: true, Usage: "`DIR` of pictures of good parts, 30 or more as the camera sees them"},
 			&urfave.StringFlag{Name: "backbone", Required: true, Usage: "the `MODEL` whose features are used, such as yolox_nano"},
 			&urfave.StringFlag{Name: "out", Required: true, Usage: "the model repository to put it into, `DIR`"},
 			&urfave.StringFlag{Name: "size", Usage: "`WIDTHxHEIGHT` of the input, where the backbone takes any"},
@@ -61,21 +60,13 @@ func learnModel(c *urfave.Context) error {
 	if backbone.Builtin != "" {
 		return cli.Usagef("--backbone %s is no network: take one with an ONNX file", backbone.Name)
 	}
-	pictures, err := goodPictures(c.String("good"))
+	good, err := goodPictures(c.String("good"))
 	if err != nil {
 		return err
 	}
-	l, err := anomaly.Learn(c.Context, anomaly.Options{Backbone: backbone, Layers: c.StringSlice("layer"), Size: size, Pictures: len(pictures), Bank: c.Int("bank"),
+	l, err := anomaly.Learn(c.Context, anomaly.Options{Backbone: backbone, Layers: c.StringSlice("layer"), Size: size, Pictures: len(good), Bank: c.Int("bank"),
 		Threads: runtime.GOMAXPROCS(0), Seed: c.Uint64("seed"), Log: log, Picture: func(n int) (vision.Image, error) {
-			data, err := os.ReadFile(pictures[n])
-			if err != nil {
-				return vision.Image{}, err
-			}
-			im, err := infer.DecodeImage(data, maxPicture)
-			if err != nil {
-				return im, fmt.Errorf("%s: %w", pictures[n], err)
-			}
-			return im, nil
+			return readPicture(good[n])
 		}})
 	if err != nil {
 		return err
@@ -112,13 +103,12 @@ func goodPictures(dir string) (paths []string, err error) {
 		return nil, cli.Usagef("--good: %w", err)
 	}
 	for _, e := range entries {
-		switch strings.ToLower(filepath.Ext(e.Name())) {
-		case ".jpg", ".jpeg", ".png":
-			paths = append(paths, filepath.Join(dir, e.Name()))
+		if path := filepath.Join(dir, e.Name()); !e.IsDir() && pictures.Meant(path) {
+			paths = append(paths, path)
 		}
 	}
 	if len(paths) < anomaly.Least {
-		return nil, cli.Usagef("--good %s has %d JPEG or PNG pictures: %d are the least, 30 a good start", dir, len(paths), anomaly.Least)
+		return nil, cli.Usagef("--good %s has %d pictures: %d are the least, 30 a good start", dir, len(paths), anomaly.Least)
 	}
 	return paths, nil
 }

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 
 	"github.com/google/renameio/v2"
@@ -16,6 +15,7 @@ import (
 	"cloudcanvas/shared/calibrate"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/pictures"
 	"cloudcanvas/shared/raster"
 	"cloudcanvas/shared/visible"
 	"cloudcanvas/shared/vision"
@@ -28,7 +28,7 @@ func quantiseCommand(folders urfave.Flag) *urfave.Command {
 			&urfave.StringSliceFlag{Name: "scenes", Usage: "scenes that a model of bands is calibrated on, as it will see them; `FILE|GLOB`, may be given again"},
 			&urfave.StringFlag{Name: "bands", Usage: "names of the bands in the scenes' order, where they have none"},
 			&urfave.Float64Flag{Name: "reflectance-scale", Usage: "stored number to reflectance, where the scenes do not say"},
-			&urfave.StringFlag{Name: "images", Usage: "`DIR` of JPEG or PNG pictures that a model of pictures is calibrated on"},
+			&urfave.StringFlag{Name: "images", Usage: "`DIR` of pictures that a model of pictures is calibrated on"},
 			&urfave.IntFlag{Name: "pictures", Value: 64, Usage: "how many pictures or windows are used at most: half give ranges, half judge"},
 			&urfave.Float64Flag{Name: "agreement", Value: 0.995, Usage: "how alike 8 bits and float must be on each judging picture, 0 to 1"},
 			&urfave.StringFlag{Name: "out", Usage: "`FILE` to write in place of int8.json beside the model"},
@@ -147,8 +147,8 @@ func calibrationPictures(c *urfave.Context, m model.Model) (all []func() (vision
 			return nil, cli.Usagef("--images: %w", err)
 		}
 		for _, e := range entries {
-			if slices.Contains([]string{".jpg", ".jpeg", ".png"}, strings.ToLower(filepath.Ext(e.Name()))) {
-				all = append(all, func() (vision.Image, error) { return readPicture(filepath.Join(images, e.Name())) })
+			if path := filepath.Join(images, e.Name()); !e.IsDir() && pictures.Meant(path) {
+				all = append(all, func() (vision.Image, error) { return readPicture(path) })
 			}
 		}
 		return all, nil
@@ -178,7 +178,7 @@ func readPicture(path string) (vision.Image, error) {
 	if err != nil {
 		return vision.Image{}, err
 	}
-	im, err := infer.DecodeImage(data, maxPicture)
+	im, _, err := infer.DecodePicture(data, maxPicture)
 	if err != nil {
 		return im, fmt.Errorf("%s: %w", path, err)
 	}

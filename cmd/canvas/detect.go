@@ -14,6 +14,7 @@ import (
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/pictures"
 	"cloudcanvas/shared/raster"
 	"cloudcanvas/shared/sliced"
 	"cloudcanvas/shared/visible"
@@ -70,7 +71,7 @@ func detectScenes(c *urfave.Context) error {
 	}
 	var files []string
 	for _, argument := range c.StringSlice("scene") {
-		some, err := expandScenes(argument, imageEndings...)
+		some, err := expandScenes(argument, pictures.Meant)
 		if err != nil {
 			return cli.Usage(err)
 		}

@@ -15,19 +15,17 @@ import (
 // that GDAL reads.
 var rasterEndings = []string{".tif", ".tiff", ".jp2", ".vrt", ".nc", ".img", ".png", ".zip", ".tar"}
 
-// imageEndings are what a folder of images is searched for.
-var imageEndings = []string{".jpg", ".jpeg", ".png"}
-
 // expand turns a file, a folder or a glob into files, sorted. Addresses (with "://") and devices
 // stay as they are. A file that does not exist is kept: its source will say so, and the others go on.
-func expand(argument string, endings []string) ([]string, error) {
+// more, where it is not nil, says of other files in a folder whether they are among them.
+func expand(argument string, endings []string, more func(path string) bool) ([]string, error) {
 	if strings.Contains(argument, "://") {
 		return []string{argument}, nil
 	}
 	info, err := os.Stat(argument)
 	switch {
 	case err == nil && info.IsDir():
-		return listFolder(argument, endings)
+		return listFolder(argument, endings, more)
 	case err == nil:
 		return []string{argument}, nil
 	case !strings.ContainsAny(argument, "*?["):
@@ -45,18 +43,17 @@ func expand(argument string, endings []string) ([]string, error) {
 }
 
 // expandScenes is expand for scenes: a folder that is a product is one scene, also among others, and a
-// part of a product stands for all of it. more are endings of files besides rasters'.
-func expandScenes(argument string, more ...string) ([]string, error) {
+// part of a product stands for all of it.
+func expandScenes(argument string, more func(path string) bool) ([]string, error) {
 	argument = raster.ProductPath(argument)
-	endings := append(slices.Clone(rasterEndings), more...)
 	info, err := os.Stat(argument)
 	if err != nil || !info.IsDir() {
-		return expand(argument, endings)
+		return expand(argument, rasterEndings, more)
 	}
 	if raster.IsProduct(argument) {
 		return []string{argument}, nil
 	}
-	files, err := expand(argument, endings)
+	files, err := expand(argument, rasterEndings, more)
 	entries, _ := os.ReadDir(argument)
 	for _, e := range entries {
 		if folder := filepath.Join(argument, e.Name()); e.IsDir() && raster.IsProduct(folder) {
@@ -67,22 +64,23 @@ func expandScenes(argument string, more ...string) ([]string, error) {
 	return files, err
 }
 
-func listFolder(dir string, endings []string) ([]string, error) {
+func listFolder(dir string, endings []string, more func(path string) bool) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("list the folder: %w", err)
 	}
 	var files []string
 	for _, e := range entries {
-		ending := strings.ToLower(filepath.Ext(e.Name()))
-		for _, want := range endings {
-			if ending == want && !e.IsDir() {
-				files = append(files, filepath.Join(dir, e.Name()))
-			}
+		path, ending := filepath.Join(dir, e.Name()), strings.ToLower(filepath.Ext(e.Name()))
+		if !e.IsDir() && (slices.Contains(endings, ending) || more != nil && !strings.HasPrefix(e.Name(), ".") && more(path)) {
+			files = append(files, path)
 		}
 	}
-	if len(files) == 0 {
-		return nil, fmt.Errorf("the folder %s has no file ending in %s", dir, strings.Join(endings, ", "))
+	switch {
+	case len(files) > 0:
+		return files, nil
+	case more != nil:
+		return nil, fmt.Errorf("the folder %s has no picture, and no file ending in %s", dir, strings.Join(endings, ", "))
 	}
-	return files, nil
+	return nil, fmt.Errorf("the folder %s has no file ending in %s", dir, strings.Join(endings, ", "))
 }

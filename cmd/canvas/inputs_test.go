@@ -30,13 +30,13 @@ func TestExpandTakesFilesFoldersGlobsAndAddresses(t *testing.T) {
 		{filepath.Join(dir, "gone.tif"), in("gone.tif")},
 		{"rtsp://10.0.0.1/stream", []string{"rtsp://10.0.0.1/stream"}},
 	} {
-		got, err := expand(c.argument, rasterEndings)
+		got, err := expand(c.argument, rasterEndings, nil)
 		if err != nil || !slices.Equal(got, c.want) {
 			t.Errorf("%s: got %v %v", c.argument, got, err)
 		}
 	}
 	for _, bad := range []string{filepath.Join(dir, "*.jp2"), t.TempDir()} {
-		if _, err := expand(bad, rasterEndings); err == nil {
+		if _, err := expand(bad, rasterEndings, nil); err == nil {
 			t.Errorf("%s: no error", bad)
 		}
 	}

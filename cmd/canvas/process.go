@@ -34,7 +34,8 @@ func processCommand() *urfave.Command {
 			&urfave.StringFlag{Name: "out", Required: true, Usage: "`DIR` for the products and summary.json"},
 			&urfave.StringSliceFlag{Name: "scene", Usage: "`FILE|DIR|GLOB` of rasters; may be given again"},
 			&urfave.StringSliceFlag{Name: "video", Usage: "`FILE|rtsp://…`; may be given again"},
-			&urfave.StringSliceFlag{Name: "images", Usage: "`DIR|GLOB` of JPEG and PNG; may be given again"},
+			&urfave.StringSliceFlag{Name: "images", Usage: "`DIR|GLOB` of JPEG, PNG, BMP, WebP and TIFF, told by what they are; may be given again"},
+			&urfave.BoolFlag{Name: "folders", Usage: "take in the folders in those of --images too"},
 			&urfave.StringFlag{Name: "detector", Usage: "a model's name; default: the first that detects, else OpenCV's people detector"},
 			&urfave.StringSliceFlag{Name: "models", Usage: "a model repository, or a folder of .onnx files; `DIR`"},
 			&urfave.StringFlag{Name: "cloud-model", Usage: "a small network that screens the tiles of scenes, `NAME`, or several, NAME,NAME: the first whose bands a scene has; default: the spectral test"},
@@ -54,7 +55,7 @@ func processCommand() *urfave.Command {
 				return err
 			}
 			j := job{given: given, out: c.String("out"), scenes: c.StringSlice("scene"), videos: c.StringSlice("video"), images: c.StringSlice("images"),
-				overlap: c.Int("overlap"), cloudModel: c.String("cloud-model"), detector: c.String("detector"),
+				overlap: c.Int("overlap"), cloudModel: c.String("cloud-model"), detector: c.String("detector"), folders: c.Bool("folders"),
 				models: c.StringSlice("models"), keepEverything: c.Bool("keep-everything"), say: c.App.Writer, log: log}
 			_, err = j.run(c.Context)
 			return err
@@ -71,6 +72,7 @@ type job struct {
 	cloudModel             string         // screens them; empty: the spectral test
 	detector               string
 	models                 []string
+	folders                bool // in those of images, too
 	keepEverything         bool
 	say                    io.Writer
 	log                    *slog.Logger
@@ -178,7 +180,7 @@ func (j job) edge() (edge.Config, error) {
 	c.Edge = "process"
 	c.Attempts.Folder = filepath.Join(j.out, attemptsFolder)
 	c.Screen.KeepEverything = j.keepEverything
-	scenes, err := each(j.scenes, func(a string) ([]string, error) { return expandScenes(a) })
+	scenes, err := each(j.scenes, func(a string) ([]string, error) { return expandScenes(a, nil) })
 	if err != nil {
 		return c, err
 	}
@@ -200,7 +202,7 @@ func (j job) edge() (edge.Config, error) {
 			CameraConfig: capture.CameraConfig{Name: names.ID(address), Address: address, Restart: capture.Restart{GiveUp: liveGiveUp}}})
 	}
 	for _, path := range unique(j.images) {
-		c.Images = append(c.Images, edge.ImageSet{Detector: j.detector, ImagesConfig: capture.ImagesConfig{Name: names.ID(setFolder(path)), Path: path}})
+		c.Images = append(c.Images, edge.ImageSet{Detector: j.detector, ImagesConfig: capture.ImagesConfig{Name: names.ID(setFolder(path)), Path: path, Folders: j.folders}})
 	}
 	return c, err
 }
@@ -209,7 +211,7 @@ func (j job) edge() (edge.Config, error) {
 const liveGiveUp = 20 * time.Second
 
 func (j job) expandAll(arguments, endings []string) (files []string, err error) {
-	return each(arguments, func(a string) ([]string, error) { return expand(a, endings) })
+	return each(arguments, func(a string) ([]string, error) { return expand(a, endings, nil) })
 }
 
 func each(arguments []string, expand func(string) ([]string, error)) (files []string, err error) {

@@ -8,6 +8,8 @@ import (
 // complaints keeps the last lines of ffmpeg's standard error, and counts those that speak of
 // damaged pictures.
 type complaints struct {
+	notes   *notes // hears what the decoder says of its frames; nil: of ffprobe, which says nothing of them
+	levels  bool   // a line had its level in front of it: what has none is the rest of one that is no complaint
 	lock    sync.Mutex
 	rest    []byte
 	lines   []string
@@ -38,13 +40,24 @@ func (c *complaints) Write(p []byte) (int, error) {
 func (c *complaints) line() {
 	line := strings.TrimSpace(string(c.rest))
 	c.rest = c.rest[:0]
-	// "[h264 @ 0x55b0f495a480] text": the address says nothing to a reader.
-	if strings.HasPrefix(line, "[") {
-		if _, text, ok := strings.Cut(line, "] "); ok {
-			line = strings.TrimSpace(text)
+	level, info := "", false
+	// "[h264 @ 0x55b0f495a480] [error] text": the address says nothing to a reader.
+	for strings.HasPrefix(line, "[") {
+		group, text, ok := strings.Cut(line, "] ")
+		if !ok {
+			return
 		}
+		if isLevel(group[1:]) {
+			level = group[1:]
+		}
+		info = info || strings.Contains(group, "showinfo")
+		line = strings.TrimSpace(text)
 	}
-	if line == "" || strings.HasPrefix(line, "Last message repeated") || strings.HasPrefix(line, "[") {
+	if info && c.notes != nil {
+		c.notes.line(line)
+	}
+	c.levels = c.levels || level != ""
+	if line == "" || strings.HasPrefix(line, "Last message repeated") || !complains(level, c.levels) {
 		return
 	}
 	for _, d := range damage {
@@ -57,6 +70,26 @@ func (c *complaints) line() {
 	if len(c.lines) > complaintLines {
 		c.lines = c.lines[1:]
 	}
+}
+
+// isLevel knows the words that ffmpeg puts before a line when it is asked for levels.
+func isLevel(word string) bool {
+	switch word {
+	case "panic", "fatal", "error", "warning", "info", "verbose", "debug", "trace":
+		return true
+	}
+	return false
+}
+
+// complains says whether a line of that level, or of none, tells of something that went wrong.
+func complains(level string, levels bool) bool {
+	switch level {
+	case "panic", "fatal", "error":
+		return true
+	case "":
+		return !levels
+	}
+	return false
 }
 
 // last is the last two things that ffmpeg said: the cause, and what it gave up for it.

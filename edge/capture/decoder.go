@@ -26,7 +26,7 @@ var (
 type tools struct {
 	ffmpeg, ffprobe string
 	threads         int // of the decoder
-	lists           *listing
+	release         *release
 }
 
 // env is all that a decoder sees of the environment: no secrets, and messages in English.
@@ -39,20 +39,29 @@ func missing(program string, err error) error {
 	return final{fmt.Errorf("%s is not installed: install ffmpeg (apt install ffmpeg): %w", program, err)}
 }
 
+// quickLook is how many microseconds of a camera's stream that was seen before are studied before the
+// decoder begins; ffmpeg takes up to five seconds for one that it does not know.
+const quickLook = "500000"
+
 // args make ffmpeg write each frame once, as OpenCV's VideoCapture would show it: blue, green, red,
 // swscale's bicubic conversion. The scale filter pins the size, so that a stream that changes its
-// own in the middle still gives frames of the size that the reader counts on.
-func (t tools) args(in input, s shape) []string {
+// own in the middle still gives frames of the size that the reader counts on; pad keeps their shape.
+// showinfo says of each frame its time and the size that it came with, and needs the level of each line.
+func (t tools) args(in input, s shape, v version) []string {
 	// bitexact: MPEG-4 decoders round as OpenCV 5 does, at no cost that was seen.
-	args := []string{"-nostdin", "-hide_banner", "-loglevel", "error",
+	args := []string{"-nostdin", "-hide_banner", "-nostats", "-loglevel", "repeat+level+info",
 		"-flags", "bitexact", "-threads", strconv.Itoa(max(t.threads, 1))}
 	if in.kind == rtsp {
 		args = append(args, "-fflags", "nobuffer")
+		if in.quick {
+			args = append(args, "-analyzeduration", quickLook, "-fpsprobesize", "0")
+		}
 	}
 	args = append(args, in.args()...)
-	return append(args, "-map", "0:v:0", "-an", "-sn", "-dn",
-		"-vf", fmt.Sprintf("scale=%d:%d:flags=bicubic,format=bgr24", s.w, s.h),
-		"-vsync", "passthrough", "-f", "rawvideo", "-pix_fmt", "bgr24", "-threads", "1", "pipe:1")
+	args = append(args, "-map", fmt.Sprintf("0:V:%d", s.stream), "-an", "-sn", "-dn",
+		"-vf", fmt.Sprintf("showinfo=checksum=0,setsar=1,scale=%d:%d:flags=bicubic:force_original_aspect_ratio=decrease,format=bgr24,pad=%d:%d:-1:-1", s.w, s.h, s.w, s.h))
+	args = append(args, v.passthrough()...)
+	return append(args, "-f", "rawvideo", "-pix_fmt", "bgr24", "-threads", "1", "pipe:1")
 }
 
 // decoder is a running ffmpeg.
@@ -71,9 +80,10 @@ func (t tools) start(ctx context.Context, in input, s shape) (*decoder, error) {
 	}
 	widen(w)
 	ctx, cancel := context.WithCancel(ctx)
-	d := &decoder{out: r, errs: &complaints{}, stop: cancel, exited: make(chan error, 1)}
+	d := &decoder{out: r, errs: &complaints{notes: newNotes()}, stop: cancel, exited: make(chan error, 1)}
 	in = t.hide(ctx, in)
-	cmd := exec.CommandContext(ctx, t.ffmpeg, t.args(in, s)...)
+	in.quick = s.quick
+	cmd := exec.CommandContext(ctx, t.ffmpeg, t.args(in, s, t.release.find(ctx, t))...)
 	cmd.Env = t.env()
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = in.list(), w, d.errs
 	cmd.WaitDelay = 2 * time.Second

@@ -181,7 +181,7 @@ func (d *device) complain(topic string, err error) {
 	}
 }
 
-// DeviceFrames takes JPEG and PNG pictures from canvas/cameras/<camera>/frame.
+// DeviceFrames takes pictures from canvas/cameras/<camera>/frame.
 type DeviceFrames struct {
 	device
 	decode Decode
@@ -204,13 +204,16 @@ func (d *DeviceFrames) Guarded(g Guard) *DeviceFrames {
 
 // Run emits a Picture for each message until ctx ends, the newest where the pipeline is slower.
 func (d *DeviceFrames) Run(ctx context.Context, emit func(context.Context, Picture) error) error {
+	told := told{}
 	return d.run(ctx, func(p *Picture, payload []byte) (err error) {
 		done, err := d.guard.begin(ctx, p.Stream, "frame", payload)
 		if err != nil {
 			return err
 		}
 		defer done()
-		p.Image, err = d.decode(payload, d.config.MaxPixels)
+		im, notes, err := d.decode(payload, d.config.MaxPixels)
+		p.Image = im
+		told.tell(d.log, d.prefix+p.Stream+d.suffix, notes)
 		return err
 	}, emit)
 }

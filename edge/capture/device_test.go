@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/vision"
 )
 
 // loop is a broker that hands messages straight to who subscribed.
@@ -221,7 +222,7 @@ func TestFramesOverTheBrokerAreDecodedOnlyIfTheyAreTaken(t *testing.T) {
 	defer broker.Close()
 	client := dial(t, broker.URL())
 	var decoded atomic.Int64
-	s := NewDeviceFrames(DeviceConfig{Queue: 1}, client, func(data []byte, most int) (im visionImage, err error) {
+	s := NewDeviceFrames(DeviceConfig{Queue: 1}, client, func(data []byte, most int) (visionImage, vision.Notes, error) {
 		decoded.Add(1)
 		return decodeStd(data, most)
 	}, quiet)

@@ -45,11 +45,11 @@ func TestAnImageIsNotedWhileItIsDecodedAndLeftOutWhereItIsRefused(t *testing.T) 
 		os.WriteFile(filepath.Join(dir, name), []byte(name), 0o644)
 	}
 	w := &witness{refuse: "b.png"}
-	decode := func(data []byte, _ int) (vision.Image, error) {
+	decode := func(data []byte, _ int) (vision.Image, vision.Notes, error) {
 		if w.inHand != 1 {
 			t.Errorf("%s is decoded with %d inputs noted", data, w.inHand)
 		}
-		return vision.Image{W: 1, H: 1, Pix: make([]byte, 3)}, nil
+		return vision.Image{W: 1, H: 1, Pix: make([]byte, 3)}, vision.Notes{}, nil
 	}
 	s := capture.NewImages(capture.ImagesConfig{Name: "survey", Path: dir}, decode, slog.New(slog.DiscardHandler)).Guarded(w.guard)
 	var names []string
@@ -84,11 +84,11 @@ func TestAFrameOfACameraIsNotedWithItsBytesAndCountedBadWhereItIsRefused(t *test
 	ctx, cancel := context.WithCancel(t.Context())
 	w := &witness{}
 	from := once{{Topic: "canvas/cameras/gate/frame", Payload: []byte("first")}, {Topic: "canvas/cameras/gate/frame", Payload: []byte("second")}}
-	d := capture.NewDeviceFrames(capture.DeviceConfig{}, from, func([]byte, int) (vision.Image, error) {
+	d := capture.NewDeviceFrames(capture.DeviceConfig{}, from, func([]byte, int) (vision.Image, vision.Notes, error) {
 		if w.inHand != 1 {
 			t.Error("it is decoded unnoted")
 		}
-		return vision.Image{W: 1, H: 1, Pix: make([]byte, 3)}, nil
+		return vision.Image{W: 1, H: 1, Pix: make([]byte, 3)}, vision.Notes{}, nil
 	}, slog.New(slog.DiscardHandler)).Guarded(func(ctx context.Context, stream, name string, data []byte) (func(), error) {
 		if string(data) == "first" {
 			return nil, errRefused

@@ -15,14 +15,15 @@ import (
 	"cloudcanvas/shared/vision"
 )
 
-// Decode turns a JPEG or PNG into pixels, refusing those with more than maxPixels before they are
-// decoded. It is met by infer.DecodeImage.
-type Decode func(data []byte, maxPixels int) (vision.Image, error)
+// Decode turns a picture's file into pixels, refusing those with more than maxPixels before they are
+// decoded. It is met by infer.DecodePicture.
+type Decode func(data []byte, maxPixels int) (vision.Image, vision.Notes, error)
 
 // ImagesConfig is a set of picture files.
 type ImagesConfig struct {
 	Name      string `yaml:"name"`       // empty: the folder's name
 	Path      string `yaml:"path"`       // a folder, a glob, or one file
+	Folders   bool   `yaml:"folders"`    // the folders in the folder too
 	MaxPixels int    `yaml:"max_pixels"` // of one image; 0: 100 million
 	MaxBytes  int64  `yaml:"max_bytes"`  // of one file; 0: 64 MiB
 }
@@ -59,8 +60,8 @@ func (c ImagesConfig) defaultName() string {
 	return slug(path)
 }
 
-// Images gives the JPEG and PNG files of a folder or glob, by name. One that cannot be read is
-// told in the log and in Last's Partial, and does not stop the others.
+// Images gives the pictures of a folder or glob, by name. One that cannot be read, and what else was not looked
+// at, is told in the log and in Last's Partial, and does not stop the others.
 type Images struct {
 	config ImagesConfig
 	decode Decode
@@ -85,51 +86,79 @@ func (s *Images) Name() string { return s.config.Name }
 
 // Run emits the images, numbered from 0 without gaps, and then Last. It fails where there are none.
 func (s *Images) Run(ctx context.Context, emit func(context.Context, Picture) error) error {
-	paths, err := imageFiles(s.config.Path)
+	found, err := imageFiles(s.config.Path, s.config.Folders)
 	if err != nil {
 		return err
 	}
+	if found.others > 0 {
+		s.log.Warn("files that are no pictures were passed over", "files", found.others)
+	}
 	last := Picture{Stream: s.config.Name, At: time.Now(), Last: true}
-	bad := 0
-	for _, path := range paths {
+	var bad, part shortfall
+	told := told{}
+	for _, path := range found.files {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		p, err := s.read(ctx, path)
+		p, notes, err := s.read(ctx, path)
 		if err != nil {
 			s.log.Warn("image left out", "problem", err)
-			if bad++; bad == 1 {
-				last.Partial = err.Error()
-			}
+			bad.add(err.Error())
 			continue
 		}
+		told.tell(s.log, path, notes)
+		if notes.Left != "" {
+			part.add(p.Name + ": " + notes.Left)
+		}
+		p.Name = found.name(path)
 		p.Frame = last.Frame
 		last.Frame++
 		if err := emit(ctx, p); err != nil {
 			return err
 		}
 	}
-	if bad > 0 {
-		last.Partial = fmt.Sprintf("%d of %d images could not be read: %s", bad, len(paths), last.Partial)
-	}
+	last.Partial = strings.Join(slices.DeleteFunc([]string{
+		bad.say("%d of %d images could not be read: %s", len(found.files)),
+		part.say("%d of %d images were taken in part: %s", len(found.files)),
+		found.unseen(),
+	}, func(s string) bool { return s == "" }), "; ")
 	return emit(ctx, last)
 }
 
-func (s *Images) read(ctx context.Context, path string) (Picture, error) {
+// shortfall counts what could not be had, and keeps the first reason.
+type shortfall struct {
+	n     int
+	first string
+}
+
+func (s *shortfall) add(why string) {
+	if s.n++; s.n == 1 {
+		s.first = why
+	}
+}
+
+func (s shortfall) say(format string, of int) string {
+	if s.n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(format, s.n, of, s.first)
+}
+
+func (s *Images) read(ctx context.Context, path string) (Picture, vision.Notes, error) {
 	data, at, err := readBounded(path, s.config.MaxBytes)
 	if err != nil {
-		return Picture{}, fmt.Errorf("image %s: %w", path, err)
+		return Picture{}, vision.Notes{}, fmt.Errorf("image %s: %w", path, err)
 	}
 	done, err := s.guard.begin(ctx, s.config.Name, filepath.Base(path), data)
 	if err != nil {
-		return Picture{}, fmt.Errorf("image %s: %w", path, err)
+		return Picture{}, vision.Notes{}, fmt.Errorf("image %s: %w", path, err)
 	}
-	im, err := s.decode(data, s.config.MaxPixels)
+	im, notes, err := s.decode(data, s.config.MaxPixels)
 	done()
 	if err != nil {
-		return Picture{}, fmt.Errorf("image %s: %w", path, err)
+		return Picture{}, vision.Notes{}, fmt.Errorf("image %s: %w", path, err)
 	}
-	return Picture{Stream: s.config.Name, At: at, Name: filepath.Base(path), Image: im}, nil
+	return Picture{Stream: s.config.Name, At: at, Name: filepath.Base(path), Image: im}, notes, nil
 }
 
 // readBounded reads a file of at most so many bytes, and when it was last written.
@@ -152,47 +181,4 @@ func readBounded(path string, limit int64) ([]byte, time.Time, error) {
 	}
 	data, err := io.ReadAll(io.LimitReader(f, limit))
 	return data, info.ModTime(), err
-}
-
-// imageFiles are the pictures of a folder, a glob, or the one file, sorted.
-func imageFiles(path string) ([]string, error) {
-	info, err := os.Stat(path)
-	var found []string
-	switch {
-	case err == nil && !info.IsDir():
-		return []string{path}, nil
-	case err == nil:
-		entries, err := os.ReadDir(path)
-		if err != nil {
-			return nil, fmt.Errorf("images in %s: %w", path, err)
-		}
-		for _, e := range entries {
-			if !e.IsDir() && isImage(e.Name()) {
-				found = append(found, filepath.Join(path, e.Name()))
-			}
-		}
-	default:
-		matches, globErr := filepath.Glob(path)
-		if globErr != nil {
-			return nil, fmt.Errorf("images %s: the pattern is wrong: %w", path, globErr)
-		}
-		for _, m := range matches {
-			if isImage(m) {
-				found = append(found, m)
-			}
-		}
-	}
-	if len(found) == 0 {
-		return nil, fmt.Errorf("no images at %s: give a folder or a glob with .jpg, .jpeg or .png files", path)
-	}
-	slices.Sort(found)
-	return found, nil
-}
-
-func isImage(name string) bool {
-	switch strings.ToLower(filepath.Ext(name)) {
-	case ".jpg", ".jpeg", ".png":
-		return true
-	}
-	return false
 }

@@ -17,26 +17,26 @@ import (
 )
 
 // decodeStd stands for the native decoder.
-func decodeStd(data []byte, maxPixels int) (vision.Image, error) {
+func decodeStd(data []byte, maxPixels int) (im vision.Image, notes vision.Notes, err error) {
 	c, _, err := image.DecodeConfig(bytes.NewReader(data))
 	if err != nil {
-		return vision.Image{}, err
+		return im, notes, err
 	}
 	if c.Width*c.Height > maxPixels {
-		return vision.Image{}, fmt.Errorf("%d x %d are too many pixels", c.Width, c.Height)
+		return im, notes, fmt.Errorf("%d x %d are too many pixels", c.Width, c.Height)
 	}
-	im, _, err := image.Decode(bytes.NewReader(data))
+	read, _, err := image.Decode(bytes.NewReader(data))
 	if err != nil {
-		return vision.Image{}, err
+		return im, notes, err
 	}
 	out := vision.Image{W: c.Width, H: c.Height, Pix: make([]byte, 0, c.Width*c.Height*3)}
 	for y := range c.Height {
 		for x := range c.Width {
-			p := color.RGBAModel.Convert(im.At(x, y)).(color.RGBA)
+			p := color.RGBAModel.Convert(read.At(x, y)).(color.RGBA)
 			out.Pix = append(out.Pix, p.B, p.G, p.R)
 		}
 	}
-	return out, nil
+	return out, notes, nil
 }
 
 func pngOf(t testing.TB, w, h int) []byte {

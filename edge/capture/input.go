@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -21,6 +22,7 @@ type input struct {
 	target    string // what stands behind -i
 	transport string // of RTSP: tcp or udp
 	device    deviceMode
+	quick     bool // it was seen before, and is not studied again
 	private   bool // the address has a user, a password or a query
 	open      bool // and this ffmpeg can't be told of it but by its arguments
 }
@@ -141,8 +143,8 @@ func (in input) failed(complaint string) error {
 	switch {
 	case in.kind == usb:
 		hint = "check that the camera is plugged in, that nothing else uses it, and that this user may read it (group video)"
-	case in.kind == rtsp && (has("401") || has("403")):
-		hint = "check the user and password in the address"
+	case in.kind == rtsp && denies(complaint):
+		hint = "check the user and password in the address; the camera refused them (it is asked once a minute at most, as many lock a user out)"
 	case in.kind == rtsp && (has("404") || has("method DESCRIBE")):
 		hint = "check the path in the address"
 	case in.kind == rtsp:
@@ -156,8 +158,23 @@ func (in input) failed(complaint string) error {
 	if in.live() {
 		what = "camera"
 	}
-	return fmt.Errorf("%s %s cannot be read: %s: %s", what, in.shown, complaint, hint)
+	err := fmt.Errorf("%s %s cannot be read: %s: %s", what, in.shown, complaint, hint)
+	if in.kind == rtsp && denies(complaint) {
+		return denied{err}
+	}
+	return err
 }
+
+// denied marks the error of a camera that refuses the user or the password: some lock a user out who tries
+// too often.
+type denied struct{ error }
+
+func (d denied) Unwrap() error { return d.error }
+
+// denies says that a camera answered with 401 or 403, in ffmpeg's words.
+func denies(complaint string) bool { return refusal.MatchString(complaint) }
+
+var refusal = regexp.MustCompile(`(failed:|returned|status code:?) 40[13]\b|authorization failed`)
 
 // clean takes the address and its password out of what ffmpeg said.
 func (in input) clean(s string) string {

@@ -3,12 +3,7 @@ package capture
 import (
 	"context"
 	"io"
-	"os/exec"
-	"regexp"
-	"strconv"
 	"strings"
-	"sync"
-	"time"
 )
 
 // An address with a password in it would stand in ffmpeg's arguments, which everybody on the machine
@@ -24,43 +19,18 @@ func (in input) list() io.Reader {
 		return nil
 	}
 	quoted := strings.ReplaceAll(in.target, "'", `'\''`)
-	return strings.NewReader("ffconcat version 1.0\nfile '" + quoted + "'\noption rtsp_transport " + in.transport + "\n")
+	text := "ffconcat version 1.0\nfile '" + quoted + "'\noption rtsp_transport " + in.transport + "\n"
+	if in.quick { // the list's own options are not its files'
+		text += "option analyzeduration " + quickLook + "\noption fpsprobesize 0\n"
+	}
+	return strings.NewReader(text)
 }
 
-// listing finds out once whether the installed ffmpeg takes lists.
-type listing struct {
-	once sync.Once
-	no   bool
-	tell func() // where it does not
-}
-
-var ffmpegVersion = regexp.MustCompile(`^ff(?:mpeg|probe) version n?(\d+)\.`)
-
-// hide gives in as this ffmpeg can be told of it. What is no release, such as a build of today's
-// sources, is taken for a new one.
+// hide gives in as this ffmpeg can be told of it.
 func (t tools) hide(ctx context.Context, in input) input {
-	if !in.listed() || t.lists == nil {
-		return in
+	if in.listed() && t.release != nil && t.release.find(ctx, t).before(5, 0) {
+		in.open = true
+		t.release.old.Do(t.release.tell)
 	}
-	t.lists.once.Do(func() {
-		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-		defer cancel()
-		said, err := exec.CommandContext(ctx, t.ffmpeg, "-version").Output()
-		t.lists.no = err == nil && older(string(said))
-		if t.lists.no && t.lists.tell != nil {
-			t.lists.tell()
-		}
-	})
-	in.open = t.lists.no
 	return in
-}
-
-// older says of what `ffmpeg -version` prints that the lists of this ffmpeg have no options.
-func older(said string) bool {
-	m := ffmpegVersion.FindStringSubmatch(said)
-	if m == nil {
-		return false
-	}
-	major, err := strconv.Atoi(m[1])
-	return err == nil && major < 5
 }

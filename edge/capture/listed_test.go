@@ -69,13 +69,16 @@ func TestTheListNamesTheAddressAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestAnOldDecoderIsRecognised(t *testing.T) {
-	for said, want := range map[string]bool{
-		"ffmpeg version 4.4.2-0ubuntu0.22.04.1 Copyright": true, "ffmpeg version n4.2 Copyright": true, "ffmpeg version 5.1.9-0+deb12u1": false,
-		"ffmpeg version 7.0 ": false, "ffmpeg version N-12345-gabc": false, "": false,
+func TestTheInstalledDecoderIsRecognised(t *testing.T) {
+	for said, want := range map[string]version{
+		"ffmpeg version 4.4.2-0ubuntu0.22.04.1 Copyright": {4, 4}, "ffmpeg version n4.2 Copyright": {4, 2}, "ffmpeg version 5.1.9-0+deb12u1": {5, 1},
+		"ffmpeg version 7.0 ": {7, 0}, "ffmpeg version 9.0.2-static": {9, 0}, "ffmpeg version N-12345-gabc": {}, "ffmpeg version git-2020-01-01": {}, "": {},
 	} {
-		if got := older(said); got != want {
+		if got := versionOf(said); got != want {
 			t.Errorf("%q: %v", said, got)
 		}
+	}
+	if !(version{4, 4}).before(5, 0) || (version{5, 1}).before(5, 1) || (version{}).before(5, 1) || (version{5, 0}).passthrough()[0] != "-vsync" || (version{9, 0}).passthrough()[0] != "-fps_mode" {
+		t.Error("versions are not told apart")
 	}
 }

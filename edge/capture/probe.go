@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,15 +19,21 @@ type shape struct {
 	w, h      int
 	fps       float64 // 0: unknown
 	announced int64   // frames, by the container's header; 0: unknown
+	lasts     float64 // seconds that it says that it lasts, as edit lists have it; 0: unknown
+	stream    int     // its place among the streams of moving pictures
+	quick     bool    // the stream was seen before: its decoder need not study it before it begins
 }
 
-// probe asks ffprobe for the first video stream's size and rate.
+// other says that a frame has not the size that was counted on.
+func (s shape) other(f note) bool { return f.w > 0 && (f.w != s.w || f.h != s.h) }
+
+// probe asks ffprobe for the video's size and rate. Attached pictures, such as the cover of a song, are none (V).
 func (t tools) probe(ctx context.Context, in input, limit time.Duration, maxPixels int64) (shape, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	in = t.hide(ctx, in)
-	args := append([]string{"-v", "error", "-print_format", "json", "-select_streams", "v:0",
-		"-show_entries", "stream=width,height,avg_frame_rate,r_frame_rate,nb_frames:stream_side_data=rotation:stream_tags=rotate"},
+	args := append([]string{"-v", "error", "-print_format", "json", "-select_streams", "V",
+		"-show_entries", "stream=codec_name,width,height,avg_frame_rate,r_frame_rate,nb_frames,duration:stream_side_data=rotation:stream_tags=rotate"},
 		in.args()...)
 	cmd := exec.CommandContext(ctx, t.ffprobe, args...)
 	cmd.Env = t.env()
@@ -54,52 +61,84 @@ func (t tools) probe(ctx context.Context, in input, limit time.Duration, maxPixe
 	return s, nil
 }
 
+// probed is a stream of moving pictures as ffprobe tells it.
+type probed struct {
+	Codec     string `json:"codec_name"`
+	Width     int    `json:"width"`
+	Height    int    `json:"height"`
+	Average   string `json:"avg_frame_rate"`
+	Base      string `json:"r_frame_rate"`
+	Announced string `json:"nb_frames"`
+	Lasts     string `json:"duration"`
+	Tags      struct {
+		Rotate string `json:"rotate"`
+	} `json:"tags"`
+	SideData []struct {
+		Rotation float64 `json:"rotation"`
+	} `json:"side_data_list"`
+}
+
 // readShape reads ffprobe's JSON.
 func readShape(data []byte) (shape, error) {
 	var doc struct {
-		Streams []struct {
-			Width     int    `json:"width"`
-			Height    int    `json:"height"`
-			Average   string `json:"avg_frame_rate"`
-			Base      string `json:"r_frame_rate"`
-			Announced string `json:"nb_frames"`
-			Tags      struct {
-				Rotate string `json:"rotate"`
-			} `json:"tags"`
-			SideData []struct {
-				Rotation float64 `json:"rotation"`
-			} `json:"side_data_list"`
-		} `json:"streams"`
+		Streams []probed `json:"streams"`
 	}
 	if err := json.Unmarshal(data, &doc); err != nil {
 		return shape{}, fmt.Errorf("ffprobe's answer: %w", err)
 	}
 	if len(doc.Streams) == 0 {
-		return shape{}, errors.New("there is no video in it")
+		return shape{}, errors.New("there is no video in it (sound and a cover picture are none)")
 	}
-	st := doc.Streams[0]
+	at := moving(doc.Streams)
+	st := doc.Streams[at]
 	const most = 1 << 16
 	if st.Width <= 0 || st.Height <= 0 || st.Width > most || st.Height > most {
 		return shape{}, fmt.Errorf("its frames are %d x %d", st.Width, st.Height)
 	}
-	s := shape{w: st.Width, h: st.Height, fps: rate(st.Average)}
+	s := shape{w: st.Width, h: st.Height, fps: rate(st.Average), stream: at}
 	if s.fps == 0 {
 		s.fps = rate(st.Base)
 	}
 	if n, err := strconv.ParseInt(st.Announced, 10, 64); err == nil && n > 0 {
 		s.announced = n
 	}
-	// ffmpeg turns the picture as the file asks, and so the sides may change places.
-	turn, _ := strconv.ParseFloat(st.Tags.Rotate, 64)
-	for _, d := range st.SideData {
+	if d, err := strconv.ParseFloat(st.Lasts, 64); err == nil && d > 0 && d < 1e9 {
+		s.lasts = d
+	}
+	if st.turned() {
+		s.w, s.h = s.h, s.w
+	}
+	return s, nil
+}
+
+// moving is the place of the stream that moves. Not every program marks a cover as one: a stream of one
+// frame, or in a format of pictures, is the film only where there is no other.
+func moving(streams []probed) int {
+	several := func(s probed) bool { return s.Announced != "1" }
+	if at := slices.IndexFunc(streams, func(s probed) bool { return several(s) && !s.isPicture() }); at >= 0 {
+		return at
+	}
+	return max(slices.IndexFunc(streams, several), 0)
+}
+
+func (p probed) isPicture() bool {
+	switch p.Codec {
+	case "png", "bmp", "webp", "gif", "tiff", "mjpeg":
+		return true
+	}
+	return false
+}
+
+// turned says that ffmpeg turns the picture as the file asks so that its sides change places.
+func (p probed) turned() bool {
+	turn, _ := strconv.ParseFloat(p.Tags.Rotate, 64)
+	for _, d := range p.SideData {
 		if d.Rotation != 0 {
 			turn = d.Rotation
 		}
 	}
-	if q := int(turn) % 180; q == 90 || q == -90 {
-		s.w, s.h = s.h, s.w
-	}
-	return s, nil
+	q := int(turn) % 180
+	return q == 90 || q == -90
 }
 
 // rate reads "30000/1001"; 0 for what is no rate between 0.001 and 1000.

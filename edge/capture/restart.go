@@ -2,13 +2,15 @@ package capture
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
 )
 
 // Restart is how a live source is tried again: after First, then twice as long each time up to
-// Most, from First again once it has worked for Most. Zero values mean 1 s and 30 s.
+// Most, from First again once it has worked for Most or ten seconds. Zero values mean 1 s and 30 s.
+// One that refuses the user or password is tried once a minute at most.
 type Restart struct {
 	First time.Duration `yaml:"first"`
 	Most  time.Duration `yaml:"most"`
@@ -44,14 +46,15 @@ func (r Restart) keep(ctx context.Context, attempt func(context.Context) (lastPi
 		if last.After(alive) {
 			alive = last
 		}
-		if !last.IsZero() && last.Sub(began) >= r.Most {
+		if !last.IsZero() && last.Sub(began) >= min(r.Most, worked) {
 			wait = r.First
 		}
-		if r.GiveUp > 0 && time.Since(alive)+wait > r.GiveUp {
+		pause := r.pause(wait, err)
+		if r.GiveUp > 0 && time.Since(alive)+pause > r.GiveUp {
 			return fmt.Errorf("given up after %s without a picture: %w", time.Since(alive).Round(time.Second), err)
 		}
 		// Many cameras behind one switch come back at once: spread them.
-		pause := wait + time.Duration(rand.Int64N(int64(wait)/4+1))
+		pause += time.Duration(rand.Int64N(int64(wait)/4 + 1))
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -59,6 +62,19 @@ func (r Restart) keep(ctx context.Context, attempt func(context.Context) (lastPi
 		}
 		wait = min(2*wait, r.Most)
 	}
+}
+
+const (
+	worked      = 10 * time.Second // so long, and a source was well
+	afterDenial = time.Minute      // between two tries of a user who is refused
+)
+
+// pause is how long to wait after that end.
+func (r Restart) pause(wait time.Duration, err error) time.Duration {
+	if _, ok := errors.AsType[denied](err); ok {
+		return max(wait, afterDenial)
+	}
+	return wait
 }
 
 // final marks an error that no restart can mend: the pipeline's own, for one.

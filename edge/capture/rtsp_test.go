@@ -3,8 +3,11 @@ package capture
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -23,6 +26,7 @@ type rtspCamera struct {
 	addr   string
 	units  [][][]byte // access units of NAL units
 	frozen atomic.Bool
+	refuse atomic.Bool // every user
 
 	server *gortsplib.Server
 	stream *gortsplib.ServerStream
@@ -33,16 +37,8 @@ type rtspCamera struct {
 func startCamera(t testing.TB) *rtspCamera {
 	t.Helper()
 	needFFmpeg(t)
-	out, err := exec.Command("ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi",
-		"-i", "testsrc=size=160x120:rate=25:duration=1", "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency",
-		"-threads", "1", "-g", "5", "-pix_fmt", "yuv420p", "-bsf:v", "dump_extra", "-f", "h264", "-").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &rtspCamera{t: t, units: accessUnits(out)}
-	if len(c.units) != 25 {
-		t.Fatalf("%d access units", len(c.units))
-	}
+	c := &rtspCamera{t: t}
+	c.shows("160x120")
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -52,6 +48,20 @@ func startCamera(t testing.TB) *rtspCamera {
 	c.start()
 	t.Cleanup(c.off)
 	return c
+}
+
+// shows is for a camera that is off: it shows pictures of that size when it is on again.
+func (c *rtspCamera) shows(size string) {
+	c.t.Helper()
+	out, err := exec.Command("ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi",
+		"-i", "testsrc=size="+size+":rate=25:duration=1", "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency",
+		"-threads", "1", "-g", "5", "-pix_fmt", "yuv420p", "-bsf:v", "dump_extra", "-f", "h264", "-").Output()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if c.units = accessUnits(out); len(c.units) != 25 {
+		c.t.Fatalf("%d access units", len(c.units))
+	}
 }
 
 // accessUnits splits an H.264 byte stream; each picture is one slice.
@@ -84,7 +94,7 @@ func (c *rtspCamera) start() {
 		}
 	}
 	show := make(chan *gortsplib.ServerStream, 1)
-	c.server = &gortsplib.Server{Handler: &shown{ready: show}, RTSPAddress: c.addr}
+	c.server = &gortsplib.Server{Handler: &shown{ready: show, refuse: &c.refuse}, RTSPAddress: c.addr}
 	if err := c.server.Start(); err != nil {
 		c.t.Fatal(err)
 	}
@@ -139,6 +149,7 @@ func (c *rtspCamera) off() {
 
 // shown answers clients with one stream, as soon as it is there.
 type shown struct {
+	refuse *atomic.Bool
 	ready  chan *gortsplib.ServerStream
 	once   sync.Once
 	stream *gortsplib.ServerStream
@@ -150,6 +161,9 @@ func (s *shown) get() *gortsplib.ServerStream {
 }
 
 func (s *shown) OnDescribe(*gortsplib.ServerHandlerOnDescribeCtx) (*base.Response, *gortsplib.ServerStream, error) {
+	if s.refuse.Load() {
+		return &base.Response{StatusCode: base.StatusUnauthorized, Header: base.Header{"WWW-Authenticate": {`Basic realm="camera"`}}}, nil, nil
+	}
 	return &base.Response{StatusCode: base.StatusOK}, s.get(), nil
 }
 
@@ -271,5 +285,62 @@ func TestACameraThatIsGivenUpClosesItsStream(t *testing.T) {
 	})
 	if err != nil || !last.Last || last.Frame == 0 || !strings.Contains(last.Partial, "given up") {
 		t.Errorf("error %v, last %+v", err, last)
+	}
+}
+
+// counted stands for ffprobe and writes a line for each time that it is asked.
+func counted(t *testing.T) (program string, times func() int) {
+	t.Helper()
+	log := filepath.Join(t.TempDir(), "asked")
+	program = filepath.Join(t.TempDir(), "ffprobe")
+	text := "#!/bin/sh\necho once >> '" + log + "'\nexec ffprobe \"$@\"\n"
+	if err := os.WriteFile(program, []byte(text), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return program, func() int {
+		data, _ := os.ReadFile(log)
+		return bytes.Count(data, []byte("\n"))
+	}
+}
+
+func TestACameraThatWasSeenIsNotStudiedAgainAndMayComeBackWithAnotherSize(t *testing.T) {
+	for _, user := range []string{"", "guard:secret@"} { // with a list, and without
+		camera := startCamera(t)
+		probe, times := counted(t)
+		_, pictures, phases := watched(t, CameraConfig{Address: strings.Replace(camera.url(), "//", "//"+user, 1), FFprobe: probe,
+			Restart: Restart{First: 50 * time.Millisecond, Most: 100 * time.Millisecond}})
+		want(t, phases, Up)
+		camera.off()
+		camera.shows("320x180")
+		want(t, phases, Down)
+		camera.start()
+		want(t, phases, Up)
+		for end := time.Now().Add(20 * time.Second); ; {
+			p := <-pictures
+			if p.Image.W == 320 && p.Image.H == 180 {
+				break
+			}
+			if time.Now().After(end) {
+				t.Fatalf("pictures are still %d x %d", p.Image.W, p.Image.H)
+			}
+		}
+		if n := times(); n != 1 {
+			t.Errorf("user %q: the stream was studied %d times", user, n)
+		}
+	}
+}
+
+func TestACameraThatRefusesTheUserIsToldAsSuch(t *testing.T) {
+	camera := startCamera(t)
+	camera.refuse.Store(true)
+	for _, user := range []string{"", "guard:secret@"} {
+		v := video(t, CameraConfig{Address: strings.Replace(camera.url(), "//", "//"+user, 1)})
+		for name, known := range map[string]shape{"unknown": {}, "known": {w: 160, h: 120, quick: true}} {
+			v.known = known
+			_, err := v.watchOnce(t.Context(), newNewest(1, 0, func(string) {}))
+			if _, ok := errors.AsType[denied](err); !ok || strings.Contains(err.Error(), "secret") {
+				t.Errorf("%s stream, user %q: %v", name, user, err)
+			}
+		}
 	}
 }

@@ -75,6 +75,8 @@ type Video struct {
 
 	frame  int64 // the number of the next picture; goes on over restarts
 	frames *frames
+	known  shape // of a live camera's last life that showed something: it is not probed again
+	blind  int   // lives since then that showed nothing
 }
 
 // NewVideo makes the source; nothing is opened before Run. watch hears each change of the camera's
@@ -87,11 +89,11 @@ func NewVideo(c CameraConfig, log *slog.Logger, watch func(State)) (*Video, erro
 	}
 	in.device = deviceMode{c.Width, c.Height, c.Rate}
 	log = log.With("camera", c.Name)
-	lists := &listing{tell: func() {
+	installed := &release{tell: func() {
 		log.Warn("this ffmpeg is older than 5 and takes a camera's address only among its arguments: everybody on this machine can read the password in it; install a newer one")
 	}}
 	return &Video{config: c, in: in, log: log,
-		tools:  tools{ffmpeg: c.FFmpeg, ffprobe: c.FFprobe, threads: c.DecodeThreads, lists: lists},
+		tools:  tools{ffmpeg: c.FFmpeg, ffprobe: c.FFprobe, threads: c.DecodeThreads, release: installed},
 		status: newStatus(c.Name, in.shown, time.Now, watch)}, nil
 }
 
@@ -129,10 +131,15 @@ func (v *Video) runFile(ctx context.Context, emit func(context.Context, Picture)
 	if err != nil {
 		return "", err
 	}
-	began := time.Now()
-	end, err := v.decode(ctx, s, stallOfFile, func(p Picture) error {
-		if s.fps > 0 {
-			p.At = began.Add(time.Duration(float64(p.Frame) / s.fps * float64(time.Second)))
+	began, places, changed := time.Now(), newTimeline(s.fps), false
+	var at time.Duration
+	end, err := v.decode(ctx, s, stallOfFile, func(p Picture, f note) error {
+		at = places.place(f)
+		p.At = began.Add(at)
+		if !changed && s.other(f) {
+			changed = true
+			v.log.Warn("the video's pictures change their size in the middle; the others are shown whole in the first one's size, with a border",
+				"frame", p.Frame, "from", fmt.Sprintf("%dx%d", s.w, s.h), "to", fmt.Sprintf("%dx%d", f.w, f.h))
 		}
 		return emit(ctx, p)
 	})
@@ -142,7 +149,7 @@ func (v *Video) runFile(ctx context.Context, emit func(context.Context, Picture)
 	if v.frame == 0 {
 		return "", v.in.failed(end.reason())
 	}
-	return end.partial(v.frame, s.announced), nil
+	return end.partial(v.frame, at, s), nil
 }
 
 func (v *Video) runLive(ctx context.Context, emit func(context.Context, Picture) error) error {
@@ -185,32 +192,76 @@ func (v *Video) runLive(ctx context.Context, emit func(context.Context, Picture)
 	return ended
 }
 
-// watchOnce is one life of a live camera's decoder.
+// studyAgain is how many lives without a picture it takes until a camera that was known is studied anew: it
+// may be another camera.
+const studyAgain = 8
+
+// watchOnce is one life of a live camera's decoder. What its pictures are like is asked once: later lives
+// begin at once, and the decoder itself says when they have become others.
 func (v *Video) watchOnce(ctx context.Context, queue *newest) (last time.Time, err error) {
 	if err := v.in.check(); err != nil {
 		return last, err
 	}
-	s, err := v.tools.probe(ctx, v.in, v.config.OpenTimeout, v.config.MaxPixels)
-	if err != nil {
-		return last, err
-	}
-	end, err := v.decode(ctx, s, v.config.Stall, func(p Picture) error {
-		if last.IsZero() {
-			v.log.Info("camera up", "width", s.w, "height", s.h, "rate", s.fps)
+	s := v.known
+	if s.w == 0 || v.blind%studyAgain == studyAgain-1 {
+		if s, err = v.tools.probe(ctx, v.in, v.config.OpenTimeout, v.config.MaxPixels); err != nil {
+			return last, err
 		}
-		last = p.At
-		queue.put(p)
-		return nil
-	})
+	}
+	for {
+		end, err := v.decode(ctx, s, v.config.Stall, func(p Picture, f note) error {
+			if s.other(f) {
+				return resized{f.w, f.h}
+			}
+			if last.IsZero() {
+				v.log.Info("camera up", "width", s.w, "height", s.h, "rate", s.fps)
+			}
+			last = p.At
+			queue.put(p)
+			return nil
+		})
+		if to, ok := errors.AsType[resized](err); ok {
+			if s, err = v.resize(s, to); err == nil {
+				continue
+			}
+		}
+		v.blind++
+		if !last.IsZero() {
+			v.known, v.blind = s, 0
+			v.known.quick = true
+		}
+		return last, v.lost(last, end, err)
+	}
+}
+
+// lost says how a life of a live camera's decoder ended.
+func (v *Video) lost(last time.Time, end ending, err error) error {
 	switch {
 	case err != nil:
-		return last, err
+		return err
+	case last.IsZero() && end.exit != nil:
+		return v.in.failed(end.reason())
 	case end.exit != nil:
-		return last, fmt.Errorf("%s: %s", v.in.shown, v.in.clean(end.exit.Error()))
+		return fmt.Errorf("%s: %s", v.in.shown, v.in.clean(end.exit.Error()))
 	case last.IsZero():
-		return last, fmt.Errorf("%w: %s", ErrGarbage, v.in.clean(end.reason()))
+		return fmt.Errorf("%w: %s", ErrGarbage, v.in.clean(end.reason()))
 	}
-	return last, fmt.Errorf("%w: %s closed the stream", ErrExited, v.in.shown)
+	return fmt.Errorf("%w: %s closed the stream", ErrExited, v.in.shown)
+}
+
+// resized ends a decoder whose live stream has pictures of another size now.
+type resized struct{ w, h int }
+
+func (r resized) Error() string { return fmt.Sprintf("its pictures are %d x %d now", r.w, r.h) }
+
+// resize gives the shape with which the decoder begins again.
+func (v *Video) resize(s shape, to resized) (shape, error) {
+	if int64(to.w)*int64(to.h) > v.config.MaxPixels {
+		return s, v.in.failed(fmt.Sprintf("its frames are %d x %d now; the limit is %d pixels (max_pixels)", to.w, to.h, v.config.MaxPixels))
+	}
+	v.log.Warn("the camera's pictures have another size now; its decoder begins again", "from", fmt.Sprintf("%dx%d", s.w, s.h), "to", fmt.Sprintf("%dx%d", to.w, to.h))
+	s.w, s.h, s.quick = to.w, to.h, true
+	return s, nil
 }
 
 // ending is how a decoder came to its end.
@@ -229,10 +280,14 @@ func (e ending) reason() string {
 }
 
 // partial says what is missing of a file, or nothing. Headers announce a frame or two too many
-// now and then (edit lists, frames that a decoder holds back), so a small difference alone is not
-// taken for damage.
-func (e ending) partial(frames, announced int64) string {
+// now and then (frames that a decoder holds back), and those of all that was there before a film was
+// trimmed; so it is short only where frames are missing and time is. at is the last frame's place.
+func (e ending) partial(frames int64, at time.Duration, s shape) string {
+	announced := s.announced
 	short := announced > 0 && frames < announced-max(2, announced/100)
+	if short && s.lasts > 0 && s.fps > 0 {
+		short = at.Seconds() < s.lasts*0.99-3/s.fps
+	}
 	switch {
 	case short:
 		return fmt.Sprintf("it ends after %d of %d frames; %s", frames, announced, e.reason())
@@ -246,8 +301,11 @@ func (e ending) partial(frames, announced int64) string {
 	return ""
 }
 
+// waitNote is how long a frame that is read waits for what the decoder says of it, which is written before.
+const waitNote = time.Second
+
 // decode reads frames until the decoder ends. Its error is a stall, ctx's end, or give's.
-func (v *Video) decode(ctx context.Context, s shape, stall time.Duration, give func(Picture) error) (ending, error) {
+func (v *Video) decode(ctx context.Context, s shape, stall time.Duration, give func(Picture, note) error) (ending, error) {
 	v.status.size(s.w, s.h)
 	if size := s.w * s.h * 3; v.frames == nil || v.frames.size != size {
 		v.frames = newFrames(size, v.config.Queue+16)
@@ -262,13 +320,12 @@ func (v *Video) decode(ctx context.Context, s shape, stall time.Duration, give f
 		err := d.read(f.pix, limit)
 		limit = stall
 		if err == nil {
+			said := d.errs.notes.next(waitNote)
 			p := Picture{Stream: v.config.Name, At: time.Now(), Frame: v.frame,
 				Image: vision.Image{W: s.w, H: s.h, Pix: f.pix}, Release: f.back}
-			v.frame++
-			v.status.frame(p.At)
-			if err := give(p); err != nil {
+			if err := v.give(p, said, give); err != nil {
 				d.close(false)
-				return ending{}, final{err}
+				return ending{}, err
 			}
 			continue
 		}
@@ -286,4 +343,20 @@ func (v *Video) decode(ctx context.Context, s shape, stall time.Duration, give f
 		}
 		return end, nil
 	}
+}
+
+// give hands a picture on and counts it, but for one that shows that the stream has become another.
+func (v *Video) give(p Picture, said note, give func(Picture, note) error) error {
+	v.frame++
+	err := give(p, said)
+	if to, ok := errors.AsType[resized](err); ok {
+		v.frame--
+		p.Release()
+		return to
+	}
+	v.status.frame(time.Now())
+	if err != nil {
+		return final{err}
+	}
+	return nil
 }

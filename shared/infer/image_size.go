@@ -23,11 +23,16 @@ func ImageBytes(data []byte) (int64, error) {
 // headOf reads the header of a JPEG or PNG; of nothing else, whatever other formats the process knows.
 func headOf(data []byte) (image.Config, string, error) {
 	head, kind, err := image.DecodeConfig(bytes.NewReader(data))
+	if err != nil && bytes.HasPrefix(data, jpegMagic) { // OpenCV reads more of them than Go
+		if own, ownErr := jpegHead(data); ownErr == nil {
+			return image.Config{Width: own.w, Height: own.h}, "jpeg", nil
+		}
+	}
 	if err == nil && kind != "jpeg" && kind != "png" {
 		err = fmt.Errorf("it is a %s", kind)
 	}
 	if err != nil {
-		return head, kind, fmt.Errorf("%w: it is no JPEG or PNG (%w)", ErrImage, err)
+		return head, kind, said{fmt.Sprintf("it is no JPEG or PNG that can be read (%v)", err), ErrImage}
 	}
 	return head, kind, nil
 }

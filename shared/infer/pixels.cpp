@@ -135,6 +135,43 @@ extern "C" int canvas_decode(const uint8_t *data, size_t bytes, uint8_t *bgr, si
   });
 }
 
+// significant is how many bits of 16 count where the largest sample is most.
+static int significant(double most, int said) {
+  if (said > 0)
+    return said < 16 && most < (1 << said) ? said : 16;
+  for (int bits : {8, 10, 12, 14})
+    if (most < (1 << bits))
+      return bits;
+  return 16;
+}
+
+extern "C" int canvas_decode_deep(const uint8_t *data, size_t bytes, int said, uint8_t *bgr, size_t room, int *w, int *h,
+                                  int *bits, char *err) {
+  return guarded(err, [&] {
+    const cv::Mat in(1, (int)bytes, CV_8UC1, const_cast<uint8_t *>(data));
+    const cv::Mat out = cv::imdecode(in, cv::IMREAD_COLOR | cv::IMREAD_ANYDEPTH);
+    const size_t size = out.total() * 3;
+    if (size == 0 || size > room || !out.isContinuous() || (out.type() != CV_8UC3 && out.type() != CV_16UC3)) {
+      say(err, "no pixels of 8 or 16 bits came out of it; is the file whole?");
+      return -1;
+    }
+    *w = out.cols;
+    *h = out.rows;
+    *bits = 8;
+    if (out.depth() == CV_8U) {
+      std::memcpy(bgr, out.data, size);
+      return 0;
+    }
+    double most = 0;
+    cv::minMaxLoc(out.reshape(1), nullptr, &most);
+    *bits = significant(most, said);
+    const uint16_t *from = out.ptr<uint16_t>();
+    for (size_t i = 0; i < size; i++)
+      bgr[i] = (uint8_t)std::min(from[i] >> (*bits - 8), 255);
+    return 0;
+  });
+}
+
 extern "C" int canvas_probe(const void *onnx, size_t bytes, const int *shape, char *err) {
   return guarded(err, [&] {
     cv::dnn::Net net = cv::dnn::readNetFromONNX(static_cast<const char *>(onnx), bytes);

@@ -66,6 +66,20 @@ func decode(data []byte, pixels int) (vision.Image, error) {
 	return im, nil
 }
 
+// decodeDeep is decode for pictures of any kind and of up to 16 bits; said is how many of these are told to
+// count, and bits how many were taken to.
+func decodeDeep(data []byte, pixels, said int) (im vision.Image, bits int, err error) {
+	im = vision.Image{Pix: make([]byte, pixels*3)}
+	var w, h, deep C.int
+	var say message
+	if C.canvas_decode_deep((*C.uint8_t)(&data[0]), C.size_t(len(data)), C.int(said), (*C.uint8_t)(&im.Pix[0]), C.size_t(len(im.Pix)), &w, &h, &deep, say.ptr()) != 0 {
+		return vision.Image{}, 0, say.error()
+	}
+	im.W, im.H = int(w), int(h)
+	im.Pix = im.Pix[:im.W*im.H*3]
+	return im, int(deep), nil
+}
+
 // picture writes Pix into one image of the input tensor.
 func picture(im *vision.Image, g geometry, p *plan, scratch []byte, dst []float32) error {
 	fit := C.struct_canvas_fit{

@@ -40,6 +40,12 @@ int canvas_resize(const uint8_t *bgr, int w, int h, uint8_t *out, int ow, int oh
 // with its global for errors does not allow. Nothing larger than room bytes is written.
 int canvas_decode(const uint8_t *data, size_t bytes, uint8_t *bgr, size_t room, int *w, int *h, char *err);
 
+// canvas_decode_deep is canvas_decode for pictures of more than 8 bits as well. said is how many of the bits
+// are told to count, 0 where nothing is told; bits becomes how many were taken to count (8 of a picture that
+// has 8): by what is told, unless a sample is larger, else by the largest sample.
+int canvas_decode_deep(const uint8_t *data, size_t bytes, int said, uint8_t *bgr, size_t room, int *w, int *h, int *bits,
+                       char *err);
+
 // canvas_probe reads and runs an ONNX file once on zeros, so that whatever its importer throws is caught here.
 int canvas_probe(const void *onnx, size_t bytes, const int *shape, char *err);
 
