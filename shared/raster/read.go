@@ -101,7 +101,7 @@ func (s *Scene) fetch(w Window, width, height int, places []int, by godal.Resamp
 	}
 	pixels = make([]float32, len(places)*width*height)
 	if err := s.ds.Read(w.X, w.Y, pixels, width, height, godal.Window(w.W, w.H), godal.Resampling(by), godal.Bands(numbers...), godal.BandInterleaved(), heard); err != nil {
-		return nil, nil, brief(err)
+		return nil, nil, brokenPart{brief(err)}
 	}
 	if s.mask.alpha == 0 && !s.mask.band {
 		return pixels, nil, nil
@@ -112,7 +112,7 @@ func (s *Scene) fetch(w Window, width, height int, places []int, by godal.Resamp
 	}
 	mask = make([]byte, width*height)
 	if err := band.Read(w.X, w.Y, mask, width, height, godal.Window(w.W, w.H), heard); err != nil {
-		return nil, nil, fmt.Errorf("its mask: %w", brief(err))
+		return nil, nil, brokenPart{fmt.Errorf("its mask: %w", brief(err))}
 	}
 	return pixels, mask, nil
 }
