@@ -64,6 +64,9 @@ func (s *Scene) read(w Window, width, height int, bands []string, by godal.Resam
 		return vision.Image{}, fmt.Errorf("read %s of scene %s: %d x %d pixels of %d bands take %d bytes, at most %d are read at once",
 			w, s.info.Path, width, height, len(places), n, int64(maxWindowBytes))
 	}
+	if s.palette != nil {
+		by = godal.Nearest // there is no mean of numbers that stand for colours
+	}
 	pixels, mask, err := s.fetch(w, width, height, places, by)
 	if err != nil {
 		return vision.Image{}, fmt.Errorf("read %s of scene %s: %w", w, s.info.Path, err)
@@ -75,6 +78,9 @@ func (s *Scene) read(w Window, width, height int, bands []string, by godal.Resam
 		im.Bands[i] = CanonicalBand(im.Bands[i])
 	}
 	im.Void = s.voids(im.Planes, places, mask)
+	if s.palette != nil {
+		im.Void = s.palette.colour(im.Planes, places, im.Void)
+	}
 	for i, plane := range im.Planes {
 		scaling := s.scalings[places[i]]
 		for k, v := range plane {
@@ -127,7 +133,7 @@ func (s *Scene) voids(planes [][]float32, places []int, mask []byte) []byte {
 	}
 	whole := !strings.HasPrefix(s.info.DataType, "Float")
 	every := s.info.DataType == "Byte"
-	if !declared && whole && mask == nil && len(places) > 1 {
+	if !declared && whole && mask == nil && len(places) > 1 && s.palette == nil {
 		zero := float32(0)
 		for i := range nodata {
 			nodata[i] = &zero
