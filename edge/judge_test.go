@@ -28,6 +28,24 @@ func TestASceneIsJudgedByTheFirstNetworkWhoseBandsItHas(t *testing.T) {
 	}
 }
 
+// TestWithoutNetworksScenesAreScreenedByTheSpectralTest is a device that was given none, and one that
+// names a network which is not there.
+func TestWithoutNetworksScenesAreScreenedByTheSpectralTest(t *testing.T) {
+	a := agent(t)
+	for _, named := range []string{"", Spectral} {
+		choose, err := a.sceneJudge(t.Context(), SceneSource{CloudModel: named})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name, _ := choose([]string{"blue", "green", "red", "nir", "swir16", "swir22"}).name(); name != Spectral {
+			t.Errorf("%q: %s", named, name)
+		}
+	}
+	if _, err := a.sceneJudge(t.Context(), SceneSource{CloudModel: "not_there"}); err == nil {
+		t.Error("a network that is named and not there is passed over")
+	}
+}
+
 func TestSeveralCloudModelsAreNamedWithCommas(t *testing.T) {
 	c := Config{Scenes: []SceneSource{{CloudModel: "cloud_edge_6b, cloud_edge_rgb"}, {CloudModel: "cloud_edge_rgb,spectral"}, {}}}
 	if got := c.ModelNames(); len(got) != 2 || got[0] != "cloud_edge_6b" || got[1] != "cloud_edge_rgb" {
