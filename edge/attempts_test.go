@@ -42,6 +42,7 @@ func (badTile) judge(context.Context, vision.Image) (screen.Verdict, *vision.Mas
 	return screen.Verdict{}, nil, fmt.Errorf("tile: %w", attempt.ErrQuarantined)
 }
 func (badTile) name() (string, string) { return "a network", "1" }
+func (badTile) bands() []string        { return nil }
 
 func TestAQuarantinedTileIsInTheManifestAndTheSceneGoesOn(t *testing.T) {
 	a := agent(t)

@@ -94,15 +94,29 @@ type SceneSource struct {
 	Name                 string `yaml:"name"`        // the scene's id; of a folder, only a name for log lines
 	Path                 string `yaml:"path"`        // a file
 	Folder               string `yaml:"folder"`      // or a folder that is watched
-	CloudModel           string `yaml:"cloud_model"` // a small network for screening, or several, NAME,NAME: the first whose bands the scene has; empty: the spectral test
+	CloudModel           string `yaml:"cloud_model"` // a small network for screening, or several, NAME,NAME: the first whose bands the scene has; spectral: the spectral test; empty: see DefaultScreens
 	capture.SceneOptions `yaml:",inline"`
 }
 
 // SetDefaults cuts scenes as ukis-csmask does.
 func (s *SceneSource) SetDefaults() { s.TileSize, s.Overlap, s.Margin = 256, 24, 51 }
 
-// cloudModels are the names in CloudModel.
+// Spectral stands for the spectral test among the names of CloudModel.
+const Spectral = "spectral"
+
+// DefaultScreens are the networks that screen scenes where none is named, as far as they are there; what
+// lacks their bands is screened by the spectral test. On labelled scenes each is as good as the test or
+// better (docs/benchmarks.md); from colours alone neither is good enough to leave tiles out, which the
+// test then does not.
+func DefaultScreens() []string { return []string{"cloud_edge_6b", "cloud_edge_rgbn"} }
+
+// cloudModels are the networks named in CloudModel.
 func (s SceneSource) cloudModels() []string {
+	return slices.DeleteFunc(s.screens(), func(name string) bool { return name == Spectral })
+}
+
+// screens are the names in CloudModel.
+func (s SceneSource) screens() []string {
 	return strings.FieldsFunc(s.CloudModel, func(r rune) bool { return r == ',' || r == ' ' })
 }
 

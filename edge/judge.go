@@ -17,6 +17,7 @@ import (
 type judge interface {
 	judge(ctx context.Context, im vision.Image) (screen.Verdict, *vision.Mask, error)
 	name() (name, version string)
+	bands() []string // that it needs
 }
 
 // spectralJudge screens by published tests on reflectance.
@@ -26,7 +27,9 @@ func (j spectralJudge) judge(_ context.Context, im vision.Image) (screen.Verdict
 	return j.rules.Tile(im, nil, ""), nil, nil
 }
 
-func (j spectralJudge) name() (name, version string) { return "spectral", "" }
+func (j spectralJudge) name() (name, version string) { return Spectral, "" }
+
+func (j spectralJudge) bands() []string { return nil }
 
 // networkJudge screens by a small segmentation network.
 type networkJudge struct {
@@ -45,27 +48,33 @@ func (j networkJudge) judge(ctx context.Context, im vision.Image) (screen.Verdic
 
 func (j networkJudge) name() (name, version string) { return j.net.model.Name, j.net.model.Version }
 
+func (j networkJudge) bands() []string { return j.net.model.Input.Bands }
+
 // choice says who judges a scene with these bands.
 type choice func(bands []string) judge
 
 // always is a choice of one.
 func always(j judge) choice { return func([]string) judge { return j } }
 
-// fitting is the first network that finds all its bands among these; where none does the last one,
-// which then says what it lacks.
-func fitting(networks []networkJudge, bands []string) judge {
-	for _, j := range networks {
-		if !slices.ContainsFunc(j.net.model.Input.Bands, func(b string) bool { return !slices.Contains(bands, b) }) {
+// fitting is the first judge that finds all its bands among these; where none does the last one, which
+// then says what it lacks.
+func fitting(judges []judge, bands []string) judge {
+	for _, j := range judges {
+		if !slices.ContainsFunc(j.bands(), func(b string) bool { return !slices.Contains(bands, b) }) {
 			return j
 		}
 	}
-	return networks[len(networks)-1]
+	return judges[len(judges)-1]
 }
 
 // tileDraft is a tile as an item; how urgent it is and what it is worth are for others to say.
 func tileDraft(p capture.Picture, want string, data []byte) outbox.Draft {
+	level := ""
+	if p.Scene != nil {
+		level = p.Scene.Level
+	}
 	return outbox.Draft{Kind: event.Tile, Stream: p.Stream, Subject: p.Stream + "/" + p.Tile.Name(), Time: p.At,
-		Attrs: event.Attrs{Scene: p.Stream, Tile: p.Tile.Name(), Want: cmp.Or(want, "segment")},
+		Attrs: event.Attrs{Scene: p.Stream, Tile: p.Tile.Name(), Want: cmp.Or(want, "segment"), Level: level},
 		Type:  "image/tiff; application=geotiff", Data: data}
 }
 

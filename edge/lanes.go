@@ -100,22 +100,35 @@ func (a *Agent) sceneLane(ctx context.Context, s SceneSource) error {
 	return nil
 }
 
-// sceneJudge says who screens the tiles of a scene with given bands: a small network where one is
-// configured, else the spectral test.
+// sceneJudge says who screens the tiles of a scene with given bands: the first of the networks that are
+// configured, or of the default ones that are there, whose bands it has; the spectral test where that is
+// named, and behind the default ones.
 func (a *Agent) sceneJudge(ctx context.Context, s SceneSource) (choice, error) {
 	rules := a.config.Screen
-	if s.CloudModel == "" {
-		return always(spectralJudge{rules}), nil
+	names, ownChoice := s.screens(), false
+	if ownChoice = len(names) == 0; ownChoice {
+		names = append(DefaultScreens(), Spectral)
 	}
-	var networks []networkJudge
-	for _, name := range s.cloudModels() {
+	var judges []judge
+	for _, name := range names {
+		if name == Spectral {
+			judges = append(judges, spectralJudge{rules})
+			continue
+		}
+		if _, _, err := a.networks.find(name); err != nil && ownChoice {
+			continue
+		}
 		net, err := a.networks.get(ctx, name)
+		if err != nil && ownChoice && ctx.Err() == nil {
+			a.log.Warn("scenes are screened without a network that can't be loaded", "model", name, telemetry.Err, err)
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
-		networks = append(networks, networkJudge{rules, guarded{net, a.attempts, s.Name, false, a.trace}})
+		judges = append(judges, networkJudge{rules, guarded{net, a.attempts, s.Name, false, a.trace}})
 	}
-	return func(bands []string) judge { return fitting(networks, bands) }, nil
+	return func(bands []string) judge { return fitting(judges, bands) }, nil
 }
 
 // fileKey tells this very file from another of the same name: its path, size and time.

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync/atomic"
 
@@ -60,6 +61,9 @@ func (n *networks) find(name string) (m model.Model, delivered bool, err error) 
 		if m, ok := n.shelf.Model(name); ok {
 			return m, true, nil
 		}
+	}
+	if n.models == nil {
+		return m, false, errors.New("there is no model repository")
 	}
 	m, err = n.models.Find(name)
 	return m, false, err

@@ -179,6 +179,10 @@ func (l *sceneLane) finish(ctx context.Context, p capture.Picture) error {
 	if err != nil {
 		return err
 	}
+	for _, f := range thrownAway(l.manifest) {
+		l.log.Warn("nearly all of a scene is left out", telemetry.Scene, p.Stream, "what", f.Value)
+		l.manifest.Facts = append(l.manifest.Facts, f)
+	}
 	data, err := json.Marshal(l.manifest)
 	if err != nil {
 		return fmt.Errorf("manifest of scene %s: %w", p.Stream, err)

@@ -43,16 +43,27 @@ type Choice struct {
 	// White is the reflectance that becomes 255 where a network for pictures looks at bands. Default 0.4;
 	// 1 for scenes that are 8-bit pictures.
 	White float64 `yaml:"white"`
+	// Level is the processing level of scenes that the model is for, such as 2A; it goes before models
+	// of any level there. Empty: any.
+	Level string `yaml:"level"`
+	// Optional leaves the choice out where there is no such model.
+	Optional bool `yaml:"optional"`
 }
 
+// surface is the processing level of Sentinel-2 scenes of surface reflectance.
+const surface = "2A"
+
 // DefaultConfig segments scenes with the heavy six-band model, the four-band one where the short-wave
-// infrared is missing, and a spectral rule where there is nothing but colour.
+// infrared is missing, and a spectral rule where there is nothing but colour; scenes of level 2A with
+// the models for surface reflectance.
 func DefaultConfig() Config {
 	return Config{
 		Models: []Choice{
 			{Want: "segment", Model: "ukis_csmask_6b_l1c"},
 			{Want: "segment", Model: "ukis_csmask_4b_l1c"},
 			{Want: "segment", Model: SpectralRGB},
+			{Want: "segment", Model: "ukis_csmask_6b_l2a", Level: surface, Optional: true},
+			{Want: "segment", Model: "ukis_csmask_4b_l2a", Level: surface, Optional: true},
 		},
 		Preload:     true,
 		BatchItems:  8,

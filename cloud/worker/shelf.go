@@ -47,7 +47,7 @@ type Shelf struct {
 // choice is a route of one model, and the wish it answers.
 type choice struct {
 	*Route
-	want string
+	want, level string
 }
 
 // NewShelf looks up the manifest of every model that the configuration names; nothing is loaded yet.
@@ -77,10 +77,13 @@ func NewShelf(cfg Config, from Catalogue) (*Shelf, error) {
 	}
 	for _, c := range cfg.Models {
 		l, err := s.stock(c.Model, c.Want, from)
+		if c.Optional && errors.Is(err, ErrUnfit) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
-		s.choices = append(s.choices, choice{&Route{Name: c.Model, line: l, white: cmp.Or(c.White, defaultWhite)}, c.Want})
+		s.choices = append(s.choices, choice{&Route{Name: c.Model, line: l, white: cmp.Or(c.White, defaultWhite)}, c.Want, c.Level})
 	}
 	if mistakes = append(mistakes, s.memory.tooLarge(s.lines)...); len(mistakes) > 0 {
 		return nil, &config.Error{File: "configuration", Problems: mistakes}
@@ -107,10 +110,10 @@ func (s *Shelf) Names() []string { return slices.Clone(s.names) }
 
 // Pick is what is done with an item: the pipeline or model that it asks for by name where that is on
 // the shelf for its wish, else the first pipeline that takes it, else the first model for the wish
-// whose bands the image has.
+// whose bands the image has: of those for its processing level, else of those for any.
 func (s *Shelf) Pick(item *event.Item, image *vision.Image) (*Route, error) {
 	want, asked := item.Attrs.Want, item.Attrs.Model
-	var fit *Route
+	var fit, ofLevel *Route
 	known := false
 	for _, r := range s.pipelines {
 		known = known || r.takes.Want == want
@@ -124,6 +127,7 @@ func (s *Shelf) Pick(item *event.Item, image *vision.Image) (*Route, error) {
 			fit = r
 		}
 	}
+	piped := fit != nil
 	for _, c := range s.choices {
 		if c.want != want {
 			continue
@@ -135,11 +139,16 @@ func (s *Shelf) Pick(item *event.Item, image *vision.Image) (*Route, error) {
 		if c.Name == asked {
 			return c.Route, nil
 		}
-		if fit == nil {
+		switch {
+		case c.level == "" && fit == nil:
 			fit = c.Route
+		case c.level != "" && plainLevel(c.level) == plainLevel(item.Attrs.Level) && ofLevel == nil:
+			ofLevel = c.Route
 		}
 	}
 	switch {
+	case ofLevel != nil && !piped:
+		return ofLevel, nil
 	case fit != nil:
 		return fit, nil
 	case !known:
@@ -147,6 +156,9 @@ func (s *Shelf) Pick(item *event.Item, image *vision.Image) (*Route, error) {
 	}
 	return nil, fmt.Errorf("no model for %q takes an image of %s, here a %s of %s; add one to worker.models", want, strings.Join(bandsOf(image), ", "), item.Kind, item.Stream)
 }
+
+// plainLevel is a processing level without the word for it: 2A for L2A and Level-2A.
+func plainLevel(level string) string { return strings.TrimLeft(strings.ToUpper(level), "LEV-") }
 
 func suits(bands []string, image *vision.Image) bool {
 	if len(bands) == 0 { // a network for pictures: bands are shown to it as one

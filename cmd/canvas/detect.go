@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"image"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	urfave "github.com/urfave/cli/v2"
@@ -27,7 +30,7 @@ func detectCommand() *urfave.Command {
 		Name: "detect", Usage: "find small objects in large scenes and pictures: slice by slice, merged, in pixels and on the map",
 		Flags: []urfave.Flag{
 			&urfave.StringSliceFlag{Name: "scene", Required: true, Usage: "a raster or picture, a folder of them, or a pattern; `FILE|DIR|GLOB`"},
-			&urfave.StringFlag{Name: "out", Required: true, Usage: "`DIR` for <scene>/{detections.json, detections.geojson, quicklook.jpg}"},
+			&urfave.StringFlag{Name: "out", Required: true, Usage: "`DIR` for <scene>/{detections.json, detections.geojson, quicklook.jpg, looked.json}"},
 			&urfave.StringFlag{Name: "detector", Required: true, Usage: "a model's `NAME`"},
 			&urfave.StringSliceFlag{Name: "models", Usage: "a model repository, or a folder of .onnx files; `DIR`"},
 			&urfave.StringFlag{Name: "engine", Value: infer.Auto, Usage: "auto, onnxruntime-cpu, openvino-cpu, openvino-int8, opencv-cpu, opencv-cuda, …"},
@@ -69,6 +72,7 @@ func detectScenes(c *urfave.Context) error {
 	if d.config, err = slicing(c); err != nil {
 		return err
 	}
+	d.recall()
 	var files []string
 	for _, argument := range c.StringSlice("scene") {
 		some, err := expandScenes(argument, pictures.Meant)
@@ -144,48 +148,70 @@ func (d detector) scene(ctx context.Context, path string) (said string, whole bo
 	}
 	info := scene.Info()
 	size := image.Pt(info.Width, info.Height)
-	found, err := d.config.Find(ctx, size, view{scene, display}, d.net, d.net.Layout().Sessions, d.least)
+	v := &view{scene: scene, display: display}
+	found, err := d.config.Find(ctx, size, v, d.net, d.net.Layout().Sessions, d.least)
 	if err != nil {
 		return "", false, err
 	}
+	unread := slices.SortedFunc(slices.Values(v.broken), func(a, b raster.Window) int { return cmp.Or(a.Y-b.Y, a.X-b.X) })
 	for _, err := range found.Unread {
 		visible.Fprintf(os.Stderr, "%s: %v\n", path, err)
 	}
-	name := d.names.ID(path) // two files of one name have a folder each
+	for _, w := range unread[:min(len(unread), mostTold)] {
+		visible.Fprintf(os.Stderr, "%s: the window %s could not be read\n", path, w)
+	}
+	if len(found.Unread) > 0 && len(found.Unread) >= found.Slices-found.Empty && !found.Standard {
+		return "", false, errors.New("nothing of it could be read")
+	}
+	name := d.names.ID(absolute(path)) // two files of one name have a folder each
 	dir := filepath.Join(d.out, name)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", false, err
 	}
-	if err := d.write(dir, view{scene, display}, found.Boxes); err != nil {
+	if err := d.write(dir, v, found, unread); err != nil {
 		return "", false, err
 	}
 	said = fmt.Sprintf("%s: %d objects (%d boxes before merging) in %d slices of %d x %d pixels, %d without data", name, len(found.Boxes), found.Raw, found.Slices, info.Width, info.Height, found.Empty)
 	if !info.Georef.Known() {
 		said += "; the file does not say where it lies, so there is no detections.geojson"
 	}
-	return said, len(found.Unread) == 0, nil
+	if len(unread) > 0 {
+		said += fmt.Sprintf("; %d windows could not be read and were not looked at: they stand in looked.json", len(unread))
+	}
+	return said, len(found.Unread)+len(unread) == 0, nil
 }
 
-// view is a scene as the detector sees it.
+// mostTold is how many broken windows of a scene are told one by one; looked.json has them all.
+const mostTold = 10
+
+// view is a scene as the detector sees it. One goroutine reads it at a time.
 type view struct {
 	scene   *raster.Scene
 	display raster.Display
+	broken  []raster.Window // blocks that could not be read
 }
 
 // wholeSide bounds the picture of a whole scene, which the network scales down further.
 const wholeSide = 2048
 
-func (v view) Slice(at image.Rectangle) (vision.Image, error) {
-	im, err := v.scene.Read(raster.Window{X: at.Min.X, Y: at.Min.Y, W: at.Dx(), H: at.Dy()}, v.display.Bands())
-	if err != nil || empty(im) {
-		return vision.Image{}, err
-	}
-	return v.display.Show(im), nil
+func (v *view) Slice(at image.Rectangle) (vision.Image, error) {
+	return v.show(raster.Window{X: at.Min.X, Y: at.Min.Y, W: at.Dx(), H: at.Dy()}, at.Dx(), at.Dy())
 }
 
-func (v view) Whole() (vision.Image, error) {
-	w, h := raster.Thinned(v.scene.Info().Width, v.scene.Info().Height, wholeSide)
-	im, err := v.scene.ReadScaled(w, h, v.display.Bands(), true)
+func (v *view) Whole() (vision.Image, error) {
+	info := v.scene.Info()
+	w, h := raster.Thinned(info.Width, info.Height, wholeSide)
+	return v.show(raster.Window{W: info.Width, H: info.Height}, w, h)
+}
+
+// show reads a window as the detector sees it; what is broken in it is black, and remembered.
+func (v *view) show(at raster.Window, w, h int) (vision.Image, error) {
+	im, broken, err := v.scene.ReadAround(at, w, h, v.display.Bands(), w != at.W || h != at.H)
+	for _, b := range broken {
+		if !slices.Contains(v.broken, b) {
+			v.broken = append(v.broken, b)
+		}
+	}
 	if err != nil || empty(im) {
 		return vision.Image{}, err
 	}

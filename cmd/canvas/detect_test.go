@@ -2,11 +2,13 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/shared/raster"
 )
 
@@ -95,5 +97,96 @@ func TestMistakesOfDetectAreToldAtOnce(t *testing.T) {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is missing in %v", want, err)
 		}
+	}
+}
+
+// TestABrokenBlockIsToldAndTheRestIsLookedAt damages a scene of two cars' pictures side by side.
+func TestABrokenBlockIsToldAndTheRestIsLookedAt(t *testing.T) {
+	in, out := t.TempDir(), t.TempDir()
+	path := filepath.Join(in, "damaged.tif")
+	w, err := raster.Create(path, raster.Layout{Width: 1300, Height: 700, Bands: []string{"red", "green", "blue"}, DataType: "UInt16"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	pixels := make([]uint16, 1300*700*3)
+	for i := range pixels {
+		pixels[i] = uint16(1 + (i*7919+i/1300*31)%9999)
+	}
+	if err := errors.Join(w.Write(raster.Window{W: 1300, H: 700}, pixels), w.Finish()); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(data[len(data)*3/10:][:600])
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	said, err := canvas("detect", "--scene", path, "--detector", "yolox_nano", "--models", filepath.Join(assets(t), "models"), "--out", out)
+	if cli.Code(err) != cli.Incomplete || !strings.Contains(said, "1 windows could not be read") {
+		t.Errorf("exit code %d: %v\n%s", cli.Code(err), err, said)
+	}
+	var l looked
+	data, err = os.ReadFile(filepath.Join(out, "damaged", "looked.json"))
+	if err == nil {
+		err = json.Unmarshal(data, &l)
+	}
+	if err != nil || len(l.Unread) != 1 || l.Unread[0][2] > 512 || l.Unread[0][3] > 512 || l.Slices != 6 || l.Empty != 0 {
+		t.Errorf("%v: %+v", err, l)
+	}
+	for _, name := range []string{"detections.json", "quicklook.jpg"} {
+		if _, err := os.Stat(filepath.Join(out, "damaged", name)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestTwoPicturesOfOneNameHaveAFolderEach gives them in one run, and in one run after the other.
+func TestTwoPicturesOfOneNameHaveAFolderEach(t *testing.T) {
+	in, out := t.TempDir(), t.TempDir()
+	data, err := os.ReadFile(filepath.Join(assets(t), "images", "small-vehicles1.jpeg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files []string
+	for _, dir := range []string{"a", "b", "c"} {
+		file := filepath.Join(in, dir, "photo.jpg")
+		if err := errors.Join(os.Mkdir(filepath.Join(in, dir), 0o755), os.WriteFile(file, data, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, file)
+	}
+	run := func(scenes ...string) {
+		t.Helper()
+		args := []string{"detect", "--detector", "yolox_nano", "--models", filepath.Join(assets(t), "models"), "--out", out, "--no-sliced-prediction"}
+		for _, s := range scenes {
+			args = append(args, "--scene", s)
+		}
+		if said, err := canvas(args...); err != nil {
+			t.Fatalf("%v\n%s", err, said)
+		}
+	}
+	run(files[0], files[1])
+	run(files[2])
+	run(files[0]) // again: its own folder, not another one
+	of := map[string]string{}
+	for _, id := range []string{"photo", "photo-2", "photo-3"} {
+		var l looked
+		data, err := os.ReadFile(filepath.Join(out, id, "looked.json"))
+		if err == nil {
+			err = json.Unmarshal(data, &l)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+		of[id] = l.Scene
+	}
+	if of["photo"] != files[0] || of["photo-2"] != files[1] || of["photo-3"] != files[2] {
+		t.Errorf("%v", of)
+	}
+	if entries, _ := os.ReadDir(out); len(entries) != 3 {
+		t.Errorf("%d folders", len(entries))
 	}
 }

@@ -4,11 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"os"
 	"path/filepath"
 
 	"cloudcanvas/shared/durable"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/raster"
+	"cloudcanvas/shared/sliced"
 	"cloudcanvas/shared/vision"
 )
 
@@ -20,14 +22,54 @@ type sceneDetection struct {
 	Score      float64    `json:"score"`
 }
 
+const lookedFile = "looked.json"
+
+// looked is looked.json: how much of a scene the detector saw.
+type looked struct {
+	Scene  string   `json:"scene"` // the file, its whole path
+	Width  int      `json:"width"`
+	Height int      `json:"height"`
+	Slices int      `json:"slices"`
+	Empty  int      `json:"empty"`  // slices without data
+	Unread [][4]int `json:"unread"` // windows that could not be read: x, y, width, height in pixels
+}
+
+// recall keeps the folders of earlier runs for the scenes that they are of: results of another file of the
+// same name come beside them.
+func (d detector) recall() {
+	reports, _ := filepath.Glob(filepath.Join(d.out, "*", lookedFile))
+	for _, file := range reports {
+		var l looked
+		data, err := os.ReadFile(file)
+		if err == nil && json.Unmarshal(data, &l) == nil && l.Scene != "" {
+			d.names.Took(filepath.Base(filepath.Dir(file)), l.Scene)
+		}
+	}
+}
+
+// absolute is a file's whole path; names of GDAL's that are no file's stay as they are.
+func absolute(path string) string {
+	if _, err := os.Stat(path); err != nil {
+		return path
+	}
+	if whole, err := filepath.Abs(path); err == nil {
+		return whole
+	}
+	return path
+}
+
 // write makes the files of one scene. Each is there whole or not at all.
-func (d detector) write(dir string, v view, boxes []vision.Box) error {
-	info := v.scene.Info()
+func (d detector) write(dir string, v *view, found sliced.Found, unread []raster.Window) error {
+	info, boxes := v.scene.Info(), found.Boxes
+	l := looked{Scene: absolute(info.Path), Width: info.Width, Height: info.Height, Slices: found.Slices, Empty: found.Empty, Unread: [][4]int{}}
+	for _, w := range unread {
+		l.Unread = append(l.Unread, [4]int{w.X, w.Y, w.W, w.H})
+	}
 	lines := []sceneDetection{}
 	for _, b := range boxes {
 		lines = append(lines, sceneDetection{filepath.Base(info.Path), vision.CategoryID(b.Label, b.Class), pixelsOf(b), rounded(float64(b.Score), 1e4)})
 	}
-	if err := errors.Join(writeJSON(filepath.Join(dir, "detections.json"), lines), quicklook(filepath.Join(dir, "quicklook.jpg"), v, boxes)); err != nil {
+	if err := errors.Join(writeJSON(filepath.Join(dir, lookedFile), l), writeJSON(filepath.Join(dir, "detections.json"), lines), quicklook(filepath.Join(dir, "quicklook.jpg"), v, boxes)); err != nil {
 		return err
 	}
 	features, err := raster.Features(info.Georef, boxes)
@@ -45,7 +87,7 @@ func (d detector) write(dir string, v view, boxes []vision.Box) error {
 }
 
 // quicklook is the scene, scaled down, with the boxes drawn.
-func quicklook(path string, v view, boxes []vision.Box) error {
+func quicklook(path string, v *view, boxes []vision.Box) error {
 	im, err := v.Whole()
 	if err != nil || im.W == 0 {
 		return err

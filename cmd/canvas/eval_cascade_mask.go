@@ -125,6 +125,7 @@ func (k *maskCascade) scene(ctx context.Context, path, labels string) error {
 	if grid.Width <= k.side && grid.Height <= k.side {
 		grid.Overlap = 0
 	}
+	device, cloud := fitting(k.small.makers, in.Info()), fitting(k.large.makers, in.Info())
 	for tile := range grid.Tiles() {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -141,7 +142,7 @@ func (k *maskCascade) scene(ctx context.Context, path, labels string) error {
 		if err != nil {
 			return err
 		}
-		own, err := k.small.of(ctx, im)
+		own, err := device.of(ctx, im)
 		if err != nil {
 			return err
 		}
@@ -149,7 +150,7 @@ func (k *maskCascade) scene(ctx context.Context, path, labels string) error {
 		if err != nil {
 			return err
 		}
-		heavy, err := k.large.of(ctx, im)
+		heavy, err := cloud.of(ctx, im)
 		if err != nil {
 			return err
 		}

@@ -8,23 +8,22 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"cloudcanvas/cmd/internal/cli"
-	"cloudcanvas/edge/screen"
 	"cloudcanvas/shared/evaluate"
-	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/raster"
 	"cloudcanvas/shared/vision"
 )
 
-// spectralScreen stands for the edge's spectral test where a model is named.
-const spectralScreen = "spectral"
+// tileSide is the side of the tiles that decisions are counted in, pixels: of masks that are given, and
+// of networks that take any size.
+const tileSide = 256
 
 func evalMaskCommand() *urfave.Command {
 	return &urfave.Command{
-		Name: "mask", Usage: "IoU, F1, accuracy and tile decisions of a segmentation model, of the spectral screen, or of given masks",
+		Name: "mask", Usage: "IoU, F1, accuracy and tile decisions of segmentation models, of the rules for clouds (spectral, visible, spectral_rgb), or of given masks",
 		Flags: measureFlags(
 			&urfave.StringSliceFlag{Name: "labels", Required: true, Usage: "label rasters, `FILE|GLOB`; may be given again"},
 			&urfave.StringFlag{Name: "legend", Value: "canvas", Usage: "what the labels' numbers mean: canvas, l8biome, ukis, or 0=clear,1=shadow,2=cloud,3=thin,4=snow,255=none"},
-			&urfave.StringSliceFlag{Name: "scene", Usage: "the scenes, in the labels' order: a --model (or spectral) makes masks of them; `FILE|GLOB`"},
+			&urfave.StringSliceFlag{Name: "scene", Usage: "the scenes, in the labels' order: a --model, a rule, or the first of NAME,NAME whose bands a scene has, makes masks of them; `FILE|GLOB`"},
 			&urfave.StringSliceFlag{Name: "mask", Usage: "masks made before (mask.tif), in the labels' order; `FILE|GLOB`"},
 			&urfave.StringFlag{Name: "bands", Usage: "names of the bands in the scenes' order, where they have none"},
 			&urfave.Float64Flag{Name: "reflectance-scale", Usage: "stored number to reflectance, where the scenes do not say"},
@@ -48,16 +47,11 @@ type maskMeasure struct {
 	measure
 	legend  evaluate.Legend
 	options raster.Options
-	side    int // of a tile, pixels
-	of      masker
-	bands   []string // what the masker reads; nil: all
+	makers  []maker // of masks; none: masks are given
 	total   evaluate.Confusion
 	worst   []tileFaults
 	report  maskReport
 }
-
-// masker makes the mask of a window.
-type masker func(ctx context.Context, im vision.Image) (vision.Mask, error)
 
 func (k *maskMeasure) run(ctx context.Context, labelled, scenes, masks []string) error {
 	if len(scenes) > 0 == (len(masks) > 0) {
@@ -67,7 +61,6 @@ func (k *maskMeasure) run(ctx context.Context, labelled, scenes, masks []string)
 	if err != nil {
 		return err
 	}
-	k.side = 256
 	if len(scenes) > 0 {
 		closing, err := k.choose(ctx)
 		if err != nil {
@@ -76,12 +69,9 @@ func (k *maskMeasure) run(ctx context.Context, labelled, scenes, masks []string)
 		defer closing()
 	}
 	for i, path := range inputs {
-		counts, err := k.scene(ctx, path, labels[i])
-		if err != nil {
+		if err := k.scene(ctx, path, labels[i]); err != nil {
 			return err
 		}
-		k.total.Join(counts)
-		k.report.Scenes = append(k.report.Scenes, sceneScores{shortName(path), counts.Scores()})
 	}
 	k.report.All = k.total.Scores()
 	if k.out != "" {
@@ -106,66 +96,36 @@ func pairs(given, labelled []string) (files, labels []string, err error) {
 	return files, labels, nil
 }
 
-// choose opens what makes the masks.
-func (k *maskMeasure) choose(ctx context.Context) (closing func(), err error) {
-	if k.model == spectralScreen {
-		rules := screen.DefaultConfig()
-		k.report.Model = spectralScreen
-		k.of = func(_ context.Context, im vision.Image) (vision.Mask, error) {
-			by, class := rules.SpectralMask(im)
-			if by == "" {
-				return vision.Mask{}, fmt.Errorf("the spectral test needs blue, green and red, not %v; name the bands with --bands", im.Bands)
-			}
-			return vision.Mask{W: im.W, H: im.H, Class: class}, nil
-		}
-		return func() {}, nil
-	}
-	net, m, opened, err := k.open(ctx, model.Segment)
-	if err != nil {
-		return nil, err
-	}
-	k.report.Model, k.report.Engine, k.report.Device = m.Name, opened.Engine, opened.Device
-	k.bands = m.Input.Bands
-	if len(m.Input.Size) == 2 && m.Input.Size[0] == m.Input.Size[1] {
-		k.side = m.Input.Size[0]
-	}
-	k.of = func(ctx context.Context, im vision.Image) (vision.Mask, error) {
-		out, err := net.Run(ctx, []vision.Image{im})
-		if err != nil {
-			return vision.Mask{}, err
-		}
-		return out[0].Mask, nil
-	}
-	return func() { net.Close() }, nil
-}
-
 // scene compares one scene, or its mask, with its labels, tile by tile.
-func (k *maskMeasure) scene(ctx context.Context, path, labels string) (counts evaluate.Confusion, err error) {
+func (k *maskMeasure) scene(ctx context.Context, path, labels string) error {
 	in, truth, err := openPair(path, labels, k.options)
 	if err != nil {
-		return counts, err
+		return err
 	}
 	defer in.Close()
 	defer truth.Close()
 	s := in.Info()
-	overlap := 0
-	if k.of != nil && k.model != spectralScreen {
-		overlap = k.side / 4 // networks see less at their borders
+	var by *maker
+	side, overlap, name := tileSide, 0, ""
+	if len(k.makers) > 0 {
+		by = fitting(k.makers, s)
+		side, name = by.side, by.name
+		if !by.rule && (s.Width > side || s.Height > side) {
+			overlap = side / 4 // networks see less at their borders
+		}
 	}
-	if s.Width <= k.side && s.Height <= k.side {
-		overlap = 0
-	}
-	for tile := range (raster.Grid{Width: s.Width, Height: s.Height, Size: k.side, Overlap: overlap}).Tiles() {
+	var counts evaluate.Confusion
+	for tile := range (raster.Grid{Width: s.Width, Height: s.Height, Size: side, Overlap: overlap}).Tiles() {
 		if err := ctx.Err(); err != nil {
-			return counts, err
+			return err
 		}
 		want, err := truth.ReadClasses(tile.Core)
 		if err != nil {
-			return counts, err
+			return err
 		}
-		got, err := k.mask(ctx, in, tile)
+		got, err := by.mask(ctx, in, tile)
 		if err != nil {
-			return counts, fmt.Errorf("%s, tile %s: %w", filepath.Base(path), tile.Name(), err)
+			return fmt.Errorf("%s, tile %s: %w", filepath.Base(path), tile.Name(), err)
 		}
 		var c evaluate.Confusion
 		c.Add(&k.legend, want, got)
@@ -173,7 +133,9 @@ func (k *maskMeasure) scene(ctx context.Context, path, labels string) (counts ev
 		counts.Join(c)
 		k.remember(tileFaults{shortName(path) + " " + tile.Name(), c.Errors(), tile.Core.W, tile.Core.H, want, got})
 	}
-	return counts, nil
+	k.total.Join(counts)
+	k.report.Scenes = append(k.report.Scenes, sceneScores{shortName(path), name, counts.Scores()})
+	return nil
 }
 
 // openPair opens a scene, or a mask, and its labels.
@@ -199,16 +161,16 @@ func shortName(path string) string {
 	return filepath.Join(filepath.Base(filepath.Dir(path)), filepath.Base(path))
 }
 
-// mask is the mask of a tile's core.
-func (k *maskMeasure) mask(ctx context.Context, in *raster.Scene, tile raster.Tile) ([]byte, error) {
-	if k.of == nil {
+// mask is the mask of a tile's core: made, or without a maker the scene itself.
+func (m *maker) mask(ctx context.Context, in *raster.Scene, tile raster.Tile) ([]byte, error) {
+	if m == nil {
 		return in.ReadClasses(tile.Core)
 	}
-	im, err := in.ReadMirrored(tile.Window, k.bands)
+	im, err := in.ReadMirrored(tile.Window, m.bands)
 	if err != nil {
 		return nil, err
 	}
-	mask, err := k.of(ctx, im)
+	mask, err := m.of(ctx, im)
 	if err != nil {
 		return nil, err
 	}

@@ -26,6 +26,7 @@ type maskReport struct {
 
 type sceneScores struct {
 	Scene string `json:"scene"`
+	Model string `json:"model,omitempty"` // that made its mask, of several
 	evaluate.MaskScores
 }
 
@@ -84,7 +85,7 @@ func (r maskReport) table(w io.Writer) {
 	if r.Engine != "" {
 		fmt.Fprintf(w, "%s on %s (%s)\n", r.Model, r.Engine, r.Device)
 	} else if r.Model != "" {
-		fmt.Fprintf(w, "the %s screen\n", r.Model)
+		fmt.Fprintf(w, "the rule %s\n", r.Model)
 	}
 	fmt.Fprintf(w, "%d labelled pixels judged, %d without data in the mask\n\n", r.All.Pixels, r.All.Undecided)
 	t := visible.NewTable(w)
@@ -95,9 +96,9 @@ func (r maskReport) table(w io.Writer) {
 	t.Printf("\naccuracy\t%s\tcloud or not\t%s\n", figure(r.All.Accuracy), figure(r.All.CloudAccuracy))
 	t.Printf("thin cloud found\t%s\tother cloud found\t%s\n", figure(r.All.ThinFound), figure(r.All.ThickFound))
 	t.Printf("snow taken for cloud\t%s\tother ground taken for cloud\t%s\n\n", figure(r.All.SnowAsCloud), figure(r.All.ClearAsCloud))
-	t.Printf("scene\tIoU of cloud\tF1\taccuracy\n")
+	t.Printf("scene\tIoU of cloud\tF1\taccuracy\tmask by\n")
 	for _, s := range r.Scenes {
-		t.Printf("%s\t%s\t%s\t%s\n", s.Scene, figure(s.Classes[2].IoU), figure(s.Classes[2].F1), figure(s.Accuracy))
+		t.Printf("%s\t%s\t%s\t%s\t%s\n", s.Scene, figure(s.Classes[2].IoU), figure(s.Classes[2].F1), figure(s.Accuracy), cmp.Or(s.Model, "-"))
 	}
 	t.Flush()
 	fmt.Fprintf(w, "\n%d tiles, to be dropped above %g cloud: %d rightly dropped, %d rightly sent, %d wrongly lost, %d wrongly sent\n",

@@ -38,7 +38,7 @@ func processCommand() *urfave.Command {
 			&urfave.BoolFlag{Name: "folders", Usage: "take in the folders in those of --images too"},
 			&urfave.StringFlag{Name: "detector", Usage: "a model's name; default: the first that detects, else OpenCV's people detector"},
 			&urfave.StringSliceFlag{Name: "models", Usage: "a model repository, or a folder of .onnx files; `DIR`"},
-			&urfave.StringFlag{Name: "cloud-model", Usage: "a small network that screens the tiles of scenes, `NAME`, or several, NAME,NAME: the first whose bands a scene has; default: the spectral test"},
+			&urfave.StringFlag{Name: "cloud-model", Usage: "a small network that screens the tiles of scenes, `NAME`, or several, NAME,NAME: the first whose bands a scene has; spectral: the spectral test; default: the project's own by the bands there are, as far as they are there, else the spectral test"},
 			&urfave.IntFlag{Name: "overlap", Value: sceneDefaults().Overlap, Usage: "pixels that a scene's neighbouring tiles share; 52 cuts as ukis-csmask does"},
 			&urfave.BoolFlag{Name: "keep-everything", Usage: "screen, but drop nothing"},
 		}, sceneFlags()...),
@@ -69,7 +69,7 @@ type job struct {
 	scenes, videos, images []string
 	given                  raster.Options // what a person says of the scenes
 	overlap                int            // of a scene's tiles
-	cloudModel             string         // screens them; empty: the spectral test
+	cloudModel             string         // screens them; empty: as the edge does by default
 	detector               string
 	models                 []string
 	folders                bool // in those of images, too

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"sync"
 	"time"
 
@@ -202,6 +200,11 @@ func (w *watch) finished(p mosaic.Product) {
 	switch {
 	case p.Scene != nil:
 		w.tell("%s: product %s: %d of %d tiles looked at in the cloud", p.Name, state, p.Scene.Results, p.Scene.Tiles)
+		if p.Complete {
+			for _, warning := range warnings(p.Scene) {
+				w.tell("%s: WARNING: %s", p.Name, warning)
+			}
+		}
 	case p.Camera != nil:
 		again := ""
 		if n := p.Camera.LookedAgain; n > 0 {
@@ -256,8 +259,8 @@ func sceneOf(p productEnd) sceneLine {
 	return l
 }
 
-// nearlyAll is the share of a scene's tiles left out for one reason that a person should hear of.
-const nearlyAll = 0.8
+// overcast is the share of cloud in a scene's mask from which on a person should hear of it.
+const overcast = 0.98
 
 // warnings are what a person should look at: what is only assumed, and what looks wrong.
 func warnings(s *mosaic.SceneFigures) []string {
@@ -270,10 +273,8 @@ func warnings(s *mosaic.SceneFigures) []string {
 			all = append(all, fmt.Sprintf("%s is assumed: %s", f.What, f.Value))
 		}
 	}
-	for _, reason := range slices.Sorted(maps.Keys(s.Dropped)) {
-		if n := s.Dropped[reason]; s.Tiles > 3 && float64(n) >= nearlyAll*float64(s.Tiles) {
-			all = append(all, fmt.Sprintf("%d of %d tiles were left out as %s: if that is not so, look at the bands and the reflectance above", n, s.Tiles, reason))
-		}
+	if c := s.CloudFraction; c != nil && *c >= overcast && s.Results > 0 {
+		all = append(all, fmt.Sprintf("%.0f %% of what was looked at is cloud: if that is not so, look at the bands, the scale and the offset", 100**c))
 	}
 	return all
 }

@@ -30,6 +30,14 @@ func (s *SceneIDs) ID(path string) string {
 	return id
 }
 
+// Took keeps an id for the file at path, which got it in an earlier run.
+func (s *SceneIDs) Took(id, path string) {
+	if s.given == nil {
+		s.given = map[string]string{}
+	}
+	s.given[id] = path
+}
+
 func slug(path string) string {
 	name := filepath.Base(path)
 	name = strings.TrimSuffix(name, filepath.Ext(name))

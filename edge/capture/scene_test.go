@@ -146,6 +146,13 @@ func TestSceneIDsAreUniqueAndFitForTopics(t *testing.T) {
 			t.Errorf("%s is %s, not %s", c[0], got, c[1])
 		}
 	}
+	var later capture.SceneIDs
+	later.Took("RGB", "/b/RGB.tif")
+	for _, c := range [][2]string{{"/a/RGB.tif", "RGB-2"}, {"/b/RGB.tif", "RGB"}} {
+		if got := later.ID(c[0]); got != c[1] {
+			t.Errorf("in a later run %s is %s, not %s", c[0], got, c[1])
+		}
+	}
 	rapid.Check(t, func(t *rapid.T) {
 		var ids capture.SceneIDs
 		paths := rapid.SliceOfNDistinct(rapid.String(), 1, 8, rapid.ID).Draw(t, "paths")

@@ -11,7 +11,8 @@ const (
 	// sensors without thermal bands.
 	Fmask = "fmask-pcp"
 	// Visible is its part that needs no infrared (whiteness and HOT), with NDVI where there is a
-	// near infrared, for scenes that lack the short waves. It takes snow for cloud.
+	// near infrared, for scenes that lack the short waves; what has the colours of water is none. It
+	// takes snow and sun glint for cloud.
 	Visible = "visible"
 )
 
@@ -67,6 +68,11 @@ func visible(b, g, r, minBlue float32) bool {
 	return abs(b-mean)+abs(g-mean)+abs(r-mean) < maxWhiteness*mean
 }
 
+// coloured is visible where nothing but colours tells water from cloud.
+func coloured(b, g, r, minBlue float32) bool {
+	return visible(b, g, r, minBlue) && !vision.WaterColoured(b, g, r)
+}
+
 func abs(v float32) float32 { return max(v, -v) }
 
 // cloudFmask counts clouds and pixels with data. Indices are compared without dividing:
@@ -111,7 +117,7 @@ func cloudVisible(blue, green, red, nir []float32, void []byte, minBlue float32,
 			continue
 		}
 		r := red[i]
-		if visible(b, green[i], r, minBlue) && (nir == nil || nir[i]-r < maxNDVI*(nir[i]+r)) {
+		if coloured(b, green[i], r, minBlue) && (nir == nil || nir[i]-r < maxNDVI*(nir[i]+r)) {
 			cloud++
 			if mark != nil {
 				mark[i] = 1
@@ -133,7 +139,7 @@ func cloud8bit(im vision.Image, minBlue float32, mark []byte) (cloud, seen int) 
 		}
 		seen++
 		p := im.Pix[3*i : 3*i+3]
-		if visible(float32(p[0])/255, float32(p[1])/255, float32(p[2])/255, minBlue) {
+		if coloured(float32(p[0])/255, float32(p[1])/255, float32(p[2])/255, minBlue) {
 			cloud++
 			if mark != nil {
 				mark[i] = 1

@@ -86,7 +86,8 @@ func TestBrightWhiteOf8BitsIsTakenForCloudAndNeverLeftOutForIt(t *testing.T) {
 		cloud float64
 	}{
 		"cloud": {[3]byte{235, 232, 230}, 1}, "thin cloud": {[3]byte{150, 140, 135}, 1}, "snow looks the same": {[3]byte{250, 248, 245}, 1},
-		"asphalt": {[3]byte{40, 42, 44}, 0}, "sand": {[3]byte{90, 130, 170}, 0}, "sea": {[3]byte{36, 20, 8}, 0}, "a wood": {[3]byte{20, 40, 15}, 0},
+		"asphalt": {[3]byte{40, 42, 44}, 0}, "sand": {[3]byte{90, 130, 170}, 0}, "sea": {[3]byte{36, 20, 8}, 0}, "bright green sea": {[3]byte{102, 128, 89}, 0}, "a muddy river": {[3]byte{95, 130, 140}, 0}, "a lagoon": {[3]byte{170, 160, 80}, 0},
+		"shadow on grey": {[3]byte{30, 28, 26}, 0}, "a wood": {[3]byte{20, 40, 15}, 0},
 	} {
 		im := vision.Image{W: 20, H: 20}
 		for range 400 {

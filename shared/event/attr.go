@@ -75,6 +75,7 @@ func (i *Item) attributes(to []attr) []attr {
 	put("model", a.Model)
 	put("modelversion", a.ModelVersion)
 	put("want", a.Want)
+	put("level", a.Level)
 	put("input", a.Input)
 	put("traceparent", a.TraceParent)
 	put("dataref", a.DataRef)
@@ -205,6 +206,8 @@ func (a *Attrs) text(name string) *string {
 		return &a.ModelVersion
 	case "want":
 		return &a.Want
+	case "level":
+		return &a.Level
 	case "input":
 		return &a.Input
 	case "traceparent":

@@ -85,7 +85,7 @@ func (i *Item) checkTexts() error {
 	for _, t := range [...]struct{ name, text string }{
 		{"stream", i.Stream}, {"subject", i.Subject}, {"datacontenttype", i.Type},
 		{"scene", a.Scene}, {"tile", a.Tile}, {"model", a.Model}, {"modelversion", a.ModelVersion},
-		{"want", a.Want}, {"input", a.Input}, {"traceparent", a.TraceParent}, {"dataref", a.DataRef},
+		{"want", a.Want}, {"level", a.Level}, {"input", a.Input}, {"traceparent", a.TraceParent}, {"dataref", a.DataRef},
 	} {
 		if len(t.text) > maxAttr {
 			return fmt.Errorf("%w: %s has %d bytes, %d is the limit", ErrTooLarge, t.name, len(t.text), maxAttr)

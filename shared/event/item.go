@@ -96,6 +96,7 @@ type Attrs struct {
 	Model        string // the model that made, or should see, this item
 	ModelVersion string
 	Want         string // what the cloud is asked to do with the data: "segment", "detect", … or nothing
+	Level        string `json:",omitempty"` // of a scene's tile: its processing level, as 1C or 2A; empty: not known
 	Input        string // of a result of the cloud: the kind of the item that it was made of
 	TraceParent  string // W3C trace context
 	DataRef      string // where the data rests in the object store

@@ -21,7 +21,7 @@ func anyItem(t *rapid.T) Item {
 		Priority: Priority(rapid.Uint8Range(0, 3).Draw(t, "priority")),
 		Attrs: Attrs{
 			Scene: word.Draw(t, "scene"), Tile: word.Draw(t, "tile"), Model: word.Draw(t, "model"), ModelVersion: word.Draw(t, "version"),
-			Want: word.Draw(t, "want"), TraceParent: word.Draw(t, "trace"),
+			Want: word.Draw(t, "want"), Level: word.Draw(t, "level"), TraceParent: word.Draw(t, "trace"),
 		},
 		Type: rapid.SampledFrom([]string{"", "application/json", "image/png", "text/plain", "application/geo+json", "image/tiff; application=geotiff"}).Draw(t, "type"),
 		Data: rapid.SliceOf(rapid.Byte()).Draw(t, "data"),

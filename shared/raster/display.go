@@ -1,13 +1,10 @@
 package raster
 
 import (
-	"fmt"
 	"math"
 	"slices"
 
 	"cloudcanvas/shared/vision"
-
-	"github.com/airbusgeo/godal"
 )
 
 // Display turns reflectance into 8-bit blue, green, red as a detector trained on photographs wants
@@ -63,7 +60,7 @@ func (s *Scene) Display() (Display, error) {
 		return Display{High: 1, bands: bands}, nil
 	}
 	w, h := Thinned(s.info.Width, s.info.Height, sampleSide)
-	im, err := s.ReadScaled(w, h, bands, false)
+	im, _, err := s.ReadAround(Window{W: s.info.Width, H: s.info.Height}, w, h, bands, false)
 	if err != nil {
 		return Display{}, err
 	}
@@ -104,18 +101,4 @@ func Thinned(width, height, side int) (w, h int) {
 		return width, height
 	}
 	return max(1, width*side/longer), max(1, height*side/longer)
-}
-
-// ReadScaled gives the whole scene in w x h pixels, as Read gives a window; overviews are used where
-// the file has them. Pixels are means of what falls on them, or (not mean) single ones: then only some
-// rows of a large scene are read.
-func (s *Scene) ReadScaled(w, h int, bands []string, mean bool) (vision.Image, error) {
-	if w < 1 || h < 1 || w > maxViewSide || h > maxViewSide {
-		return vision.Image{}, fmt.Errorf("read scene %s in %d x %d: an answer has 1 to %d pixels a side", s.info.Path, w, h, maxViewSide)
-	}
-	by := godal.Nearest
-	if mean {
-		by = godal.Average
-	}
-	return s.read(Window{W: s.info.Width, H: s.info.Height}, w, h, bands, by)
 }

@@ -64,6 +64,9 @@ func (s *Scene) read(w Window, width, height int, bands []string, by godal.Resam
 		return vision.Image{}, fmt.Errorf("read %s of scene %s: %d x %d pixels of %d bands take %d bytes, at most %d are read at once",
 			w, s.info.Path, width, height, len(places), n, int64(maxWindowBytes))
 	}
+	if s.palette != nil {
+		by = godal.Nearest // there is no mean of numbers that stand for colours
+	}
 	pixels, mask, err := s.fetch(w, width, height, places, by)
 	if err != nil {
 		return vision.Image{}, fmt.Errorf("read %s of scene %s: %w", w, s.info.Path, err)
@@ -75,6 +78,9 @@ func (s *Scene) read(w Window, width, height int, bands []string, by godal.Resam
 		im.Bands[i] = CanonicalBand(im.Bands[i])
 	}
 	im.Void = s.voids(im.Planes, places, mask)
+	if s.palette != nil {
+		im.Void = s.palette.colour(im.Planes, places, im.Void)
+	}
 	for i, plane := range im.Planes {
 		scaling := s.scalings[places[i]]
 		for k, v := range plane {
@@ -101,7 +107,7 @@ func (s *Scene) fetch(w Window, width, height int, places []int, by godal.Resamp
 	}
 	pixels = make([]float32, len(places)*width*height)
 	if err := s.ds.Read(w.X, w.Y, pixels, width, height, godal.Window(w.W, w.H), godal.Resampling(by), godal.Bands(numbers...), godal.BandInterleaved(), heard); err != nil {
-		return nil, nil, brief(err)
+		return nil, nil, brokenPart{brief(err)}
 	}
 	if s.mask.alpha == 0 && !s.mask.band {
 		return pixels, nil, nil
@@ -112,7 +118,7 @@ func (s *Scene) fetch(w Window, width, height int, places []int, by godal.Resamp
 	}
 	mask = make([]byte, width*height)
 	if err := band.Read(w.X, w.Y, mask, width, height, godal.Window(w.W, w.H), heard); err != nil {
-		return nil, nil, fmt.Errorf("its mask: %w", brief(err))
+		return nil, nil, brokenPart{fmt.Errorf("its mask: %w", brief(err))}
 	}
 	return pixels, mask, nil
 }
@@ -127,7 +133,7 @@ func (s *Scene) voids(planes [][]float32, places []int, mask []byte) []byte {
 	}
 	whole := !strings.HasPrefix(s.info.DataType, "Float")
 	every := s.info.DataType == "Byte"
-	if !declared && whole && mask == nil && len(places) > 1 {
+	if !declared && whole && mask == nil && len(places) > 1 && s.palette == nil {
 		zero := float32(0)
 		for i := range nodata {
 			nodata[i] = &zero

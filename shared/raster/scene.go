@@ -74,6 +74,7 @@ type Scene struct {
 	scalings []Scaling
 	nodata   []*float32 // of each band
 	mask     maskKind
+	palette  *palette // of a picture of numbered colours; nil: it has none
 }
 
 const (
@@ -214,6 +215,9 @@ func (s *Scene) study(path string, o Options) error {
 	}
 	if len(s.places) == 0 {
 		return errors.New("it has only an alpha band")
+	}
+	if s.unfold(bands, o) {
+		descriptions, colours = make([]string, 3), []godal.ColorInterp{godal.CIRed, godal.CIGreen, godal.CIBlue}
 	}
 	origin := s.origin(path)
 	s.identify(origin, o)

@@ -35,8 +35,8 @@ func (s *Scene) Coding(bands []string) (Coding, error) {
 	}
 	c := Coding{DataType: s.info.DataType, NoData: s.info.NoData}
 	low, high := c.limits()
-	if c.NoData != nil && (*c.NoData < low || *c.NoData > high || *c.NoData != math.Trunc(*c.NoData)) {
-		c.NoData = nil // a number that no pixel can hold
+	if c.NoData != nil && (s.palette != nil || *c.NoData < low || *c.NoData > high || *c.NoData != math.Trunc(*c.NoData)) {
+		c.NoData = nil // a number that no pixel can hold, or one of a palette
 	}
 	for _, p := range places {
 		c.Scalings = append(c.Scalings, s.scalings[p])
