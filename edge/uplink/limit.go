@@ -18,6 +18,7 @@ type limits struct {
 	landed map[uint64]landing // by the buffer's number: wholly acknowledged, without a receipt
 	cut    []lostPart         // not acknowledged when the broker ended the connection before this one
 	last   *acked             // the one acknowledged last, as long as it is not known whether it ended the connection
+	heard  event.Receipt      // the latest: it may come before the PUBACK
 	latest time.Time          // when the latest of those that have a receipt by now was acknowledged
 	told   string
 }
@@ -59,8 +60,12 @@ func newLimits(broker string) limits {
 func (l *limits) acknowledged(now time.Time, o outcome, whole, receipted bool) *acked {
 	proven := l.prove(now, receipted)
 	l.last = &acked{o, whole, now}
-	if whole && receipted {
-		l.landed[o.part.Seq] = landing{o.epoch, o.seq, o.part.Of, o.part.Wire, now}
+	switch i := (landing{o.epoch, o.seq, o.part.Of, o.part.Wire, now}); {
+	case !receipted:
+	case l.heard.Epoch == o.epoch && l.heard.Has(o.seq): // and so it is not known any more whether it was whole
+		l.arrived(now, i)
+	case whole:
+		l.landed[o.part.Seq] = i
 	}
 	return proven
 }
@@ -114,17 +119,22 @@ func (l *limits) reconnected(now time.Time) (unfit, doubtful uint64) {
 
 // received notes whose receipt has come.
 func (l *limits) received(now time.Time, r event.Receipt, waits func(uint64) bool) {
+	l.heard = r
 	for own, i := range l.landed {
 		switch {
 		case i.epoch == r.Epoch && r.Has(i.seq):
-			l.Received(now, i.wire)
-			if i.at.After(l.latest) {
-				l.latest = i.at
-			}
+			l.arrived(now, i)
 		case waits(own):
 			continue
 		}
 		delete(l.landed, own)
+	}
+}
+
+func (l *limits) arrived(now time.Time, i landing) {
+	l.Received(now, i.wire)
+	if i.at.After(l.latest) {
+		l.latest = i.at
 	}
 }
 

@@ -25,7 +25,7 @@ const (
 	moreStrikes  = 4             // of a size that had passed before: the broker was set anew
 	closeEnough  = 1.25          // of refused to passed: then the limit is known
 	patience     = time.Minute   // for a packet of the size in doubt, before all go together again
-	forgetsAfter = 6 * time.Hour // then a packet of the refused size is tried once: the broker may have been set anew
+	forgetsAfter = 6 * time.Hour // then a larger packet is tried once: the broker may have been set anew
 )
 
 // Known is what is known of the limit, to be kept over a restart. Sizes are those of whole packets.
@@ -48,7 +48,8 @@ type Limit struct {
 	failures int       // of it, one after the other
 	missed   int64     // the smallest packet that was acknowledged and has no receipt; 0: none
 	missing  int       // how many times there was one
-	probing  bool      // the refused size is tried once more
+	probing  bool      // what was refused is tried once more
+	probes   int       // how many times it was: in turn any size, for a limit that is gone, and the refused one
 	probed   time.Time
 	not      time.Time // until then failures are not taken for the size's: nothing passed, however small
 }
@@ -67,7 +68,7 @@ func (l *Limit) Known() Known { return l.known }
 // Most is how large a packet may be now; 0: there is no bound.
 func (l *Limit) Most() int64 {
 	switch k := l.known; {
-	case k.Refused == 0:
+	case k.Refused == 0 || l.probing && l.probes%2 == 1:
 		return 0
 	case l.probing:
 		return k.Refused
@@ -79,12 +80,17 @@ func (l *Limit) Most() int64 {
 }
 
 // Alone says that packets go one at a time for now, so that it can be told which one is at fault.
-func (l *Limit) Alone() bool { return l.alone || l.probing && l.known.Way == Ends }
+func (l *Limit) Alone() bool { return l.alone }
 
 // Ended notes that the broker ended the connection before it acknowledged packets, of which this was the
 // largest; alone says that no other was under way. unfit is true where it is no matter of size: smaller
 // ones pass, and this one can't be made smaller.
 func (l *Limit) Ended(now time.Time, size int64, alone bool) (unfit bool) {
+	if l.probing && size > l.known.Passed {
+		l.settle() // as it was
+		l.probed = now
+		return false
+	}
 	l.alone = true
 	if l.doubt == 0 {
 		l.doubt, l.failures = size, 0
@@ -201,16 +207,14 @@ func (l *Limit) Tick(now time.Time) {
 		wait *= 10 // for a receipt
 	}
 	switch k := l.known; {
-	case l.probing && now.Sub(l.probed) >= wait:
-		l.settle() // nothing that large was there
-		l.probed = now
 	case l.doubt > 0 && now.Sub(l.doubted) >= wait:
 		l.doubt, l.failures, l.alone = 0, 0, false
 		if k.Refused > 0 && k.Passed > 0 {
 			l.settle() // nothing of a size in between is there: what passed is good enough
 		}
-	case k.Refused > 0 && k.Settled && now.Sub(l.probed) >= forgetsAfter:
-		l.probing, l.probed = true, now
+	case k.Refused > 0 && k.Settled && !l.probing && now.Sub(l.probed) >= forgetsAfter:
+		l.probing = true // until something is large enough
+		l.probes++
 	}
 }
 
