@@ -77,7 +77,7 @@ func (b *box) Receive(_ context.Context, r event.Receipt) (n int, err error) {
 }
 
 // cloud answers each item that is whole with a receipt, as the bridge does.
-func cloud(t *testing.T, url string, largest *atomic.Int64) {
+func cloud(t *testing.T, url string, answers bool, largest *atomic.Int64, came *sync.Map) {
 	c, err := broker.DialMQTT(t.Context(), broker.MQTTOptions{URL: url})
 	if err != nil {
 		t.Fatal(err)
@@ -107,6 +107,9 @@ func cloud(t *testing.T, url string, largest *atomic.Int64) {
 			if w.seen[i.Attrs.Part] = true; len(w.seen) < int(w.of) {
 				return
 			}
+		}
+		if came.Store(i.Seq, true); !answers {
+			return
 		}
 		answer, err := event.Receipt{Epoch: i.Epoch, Above: []event.Range{{From: i.Seq, To: i.Seq}}}.Item(edge, time.Now())
 		if err != nil {
@@ -141,7 +144,7 @@ func (s *said) String() string {
 }
 
 // send runs an uplink to a broker until nothing waits.
-func send(t *testing.T, url, memory string, b *box, log *said) (u *uplink.Uplink, stop func()) {
+func send(t *testing.T, url, receipts, memory string, b *box, log *said) (u *uplink.Uplink, stop func()) {
 	t.Helper()
 	out := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	ctx, cancel := context.WithCancel(t.Context())
@@ -150,7 +153,7 @@ func send(t *testing.T, url, memory string, b *box, log *said) (u *uplink.Uplink
 		t.Fatal(err)
 	}
 	c := uplink.DefaultConfig()
-	c.ReceiptTimeout = 2 * time.Second
+	c.ReceiptTimeout, c.Receipts = 2*time.Second, receipts
 	if u, err = uplink.New(b, l, c, uplink.Options{Log: out, Memory: memory, Broker: "there:1883"}); err != nil {
 		t.Fatal(err)
 	}
@@ -178,14 +181,16 @@ func reading(seq uint64) event.Item {
 }
 
 func TestTheBrokersLimitIsLearntAndEverythingArrives(t *testing.T) {
-	for _, limit := range []string{"max_packet_size 65536", "message_size_limit 65536"} {
-		t.Run(limit, func(t *testing.T) {
+	for limit, receipts := range map[string]string{"max_packet_size 65536": uplink.ReceiptsBridge, "message_size_limit 65536": uplink.ReceiptsBridge,
+		"max_packet_size 65537": uplink.ReceiptsPUBACK, "message_size_limit 65537": uplink.ReceiptsPUBACK} {
+		t.Run(limit+" "+receipts, func(t *testing.T) {
 			m := brokertest.StartMosquitto(t, limit)
 			var largest atomic.Int64
-			cloud(t, m.URL, &largest)
+			var came sync.Map
+			cloud(t, m.URL, receipts == uplink.ReceiptsBridge, &largest, &came)
 			b := &box{items: map[uint64]event.Item{}, wake: make(chan struct{}, 1)}
 			log, memory := new(said), t.TempDir()+"/uplink.json"
-			u, stop := send(t, m.URL, memory, b, log)
+			u, stop := send(t, m.URL, receipts, memory, b, log)
 			defer stop()
 			b.add(reading(1), tile(2, 60<<10)) // the rate becomes known
 			wait(t, log, func() bool { return !b.Waits(1) && !b.Waits(2) })
@@ -209,10 +214,15 @@ func TestTheBrokersLimitIsLearntAndEverythingArrives(t *testing.T) {
 				t.Errorf("told %d times:\n%s", n, log)
 			}
 			t.Logf("%+v, the largest that came %d, connections %d", *p, largest.Load(), strings.Count(log.String(), "connected to the MQTT"))
+			for n := range seq {
+				if _, ok := came.Load(n); !ok && (n > 0 && n < 5 || n >= 100) {
+					t.Errorf("%d is freed and did not come", n)
+				}
+			}
 			// Another life knows it.
 			stop()
 			var again said
-			u, stop = send(t, m.URL, memory, b, &again)
+			u, stop = send(t, m.URL, receipts, memory, b, &again)
 			defer stop()
 			b.add(tile(200, 2<<20))
 			wait(t, &again, func() bool { return !b.Waits(200) })
