@@ -2,6 +2,7 @@ package edge
 
 import (
 	"context"
+	"net/url"
 	"slices"
 	"time"
 
@@ -29,6 +30,9 @@ func (a *Agent) LinkReport(ctx context.Context) (event.LinkReport, error) {
 	r := event.LinkReport{Time: time.Now().UTC(), Committed: stats.Committed, Received: stats.Received, Waiting: stats.Waiting, Dropped: stats.Dropped,
 		Bytes: stats.Bytes, Oldest: stats.Oldest.UTC(), Ladder: ladder, Hold: holdOf(view), Open: view.Open, BytesPerSecond: view.BytesPerSecond,
 		Past: windowsOf(view.Past), Coming: windowsOf(view.Coming), Next: []event.NextItem{}}
+	if l := view.Limit; l != nil {
+		r.Limit, r.Held = l.Reason, l.Held
+	}
 	if stats.Waiting == 0 {
 		r.Oldest = time.Time{}
 	}
@@ -40,6 +44,15 @@ func (a *Agent) LinkReport(ctx context.Context) (event.LinkReport, error) {
 		}
 	}
 	return r.Bounded(), ctx.Err()
+}
+
+// brokerName is a broker's host and port, for people.
+func brokerName(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Host
 }
 
 // holdOf is why nothing goes. An uplink without a connection has not asked its schedule.
@@ -100,6 +113,6 @@ func (a *Agent) tellLink(ctx context.Context) {
 // same says whether a report tells nothing new. What a window carries and how fast the link is now
 // are worth nothing without items.
 func same(a, b event.LinkReport) bool {
-	return a.Committed == b.Committed && a.Received == b.Received && a.Waiting == b.Waiting && a.Dropped == b.Dropped && a.Hold == b.Hold &&
+	return a.Committed == b.Committed && a.Received == b.Received && a.Waiting == b.Waiting && a.Dropped == b.Dropped && a.Hold == b.Hold && a.Limit == b.Limit && a.Held == b.Held &&
 		slices.Equal(a.Coming, b.Coming)
 }

@@ -17,6 +17,7 @@ type local struct {
 	readings *broker.MQTT // nil where they are not taken
 	frames   *broker.MQTT // likewise
 	seen     *seenReadings
+	sessions *sessions
 	drops    *brokerDrops
 	*detect.Announcer
 }
@@ -46,14 +47,15 @@ func (a *Agent) dialLocal(ctx context.Context, c Local) (_ *local, err error) {
 	}
 	l.Announcer = detect.NewAnnouncer(l.client, a.stats, 0, a.log)
 	l.seen, l.drops = newSeenReadings(), &brokerDrops{log: a.log}
+	l.sessions = &sessions{box: a.buffer(), log: a.log, ownBroker: l.embedded != nil}
 	if l.embedded == nil {
 		l.client.Subscribe(droppedTopic, 0, l.drops.hear)
 	}
 	if a.config.Sensors.Enabled {
-		l.readings, err = broker.DialMQTT(ctx, intakeOptions(url, id+"-readings", c, l.seen.session, a.log))
+		l.readings, err = broker.DialMQTT(ctx, intakeOptions(url, id+"-readings", c, l.sessions.watch(id+"-readings", l.seen.session), a.log))
 	}
 	if err == nil && a.config.Frames.Enabled {
-		l.frames, err = broker.DialMQTT(ctx, intakeOptions(url, id+"-frames", c, nil, a.log))
+		l.frames, err = broker.DialMQTT(ctx, intakeOptions(url, id+"-frames", c, l.sessions.watch(id+"-frames", nil), a.log))
 	}
 	if err != nil {
 		l.close()
@@ -89,12 +91,12 @@ func (a *Agent) stats() any {
 	for name, count := range a.messages {
 		messages[name] = count()
 	}
-	dropped := int64(0)
+	dropped, forgotten := int64(0), int64(0)
 	if a.local != nil && a.local.drops != nil {
-		dropped = a.local.drops.all.Load()
+		dropped, forgotten = a.local.drops.all.Load(), a.local.sessions.forgotten.Load()
 	}
 	return map[string]any{"edge": a.config.Edge, "version": a.parts.Version, "outbox": a.box.Stats(), "epochs": a.box.Epochs(), "troubles": a.box.Troubles(), "uplink": a.uplink.Next(statsNext),
-		"quarantined": a.Quarantined(), "shed": a.lost.count.Load(), "cameras": a.cameraStates(), "streams": a.streams(), "messages": messages, "broker_dropped": dropped, "power": a.power.State()}
+		"quarantined": a.Quarantined(), "shed": a.lost.count.Load(), "cameras": a.cameraStates(), "streams": a.streams(), "messages": messages, "broker_dropped": dropped, "sessions_forgotten": forgotten, "power": a.power.State()}
 }
 
 // localLanes connects the local broker where there is one, and lays lanes for what comes over it.

@@ -124,7 +124,7 @@ func Open(ctx context.Context, c Config, p Parts) (_ *Agent, err error) {
 	if err != nil {
 		return nil, err
 	}
-	a.uplink, err = uplink.New(a.box, a.link, c.Uplink, uplink.Options{Step: func() { a.sending.Step() }, Log: a.log, Metrics: p.Metrics, Memory: c.folder("uplink.json"), Trace: a.trace})
+	a.uplink, err = uplink.New(a.box, a.link, c.Uplink, uplink.Options{Step: func() { a.sending.Step() }, Log: a.log, Metrics: p.Metrics, Memory: c.folder("uplink.json"), Broker: brokerName(c.Cloud.URL), Trace: a.trace})
 	if err != nil {
 		return nil, err
 	}

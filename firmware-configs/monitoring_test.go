@@ -42,6 +42,9 @@ func metricNames(t *testing.T) map[string]bool {
 			}
 			for _, m := range outbox.FindAllSubmatch(text, -1) {
 				name := "canvas_edge_" + string(m[2])
+				if strings.Contains(path, "uplink") {
+					name = "canvas_edge_uplink_" + string(m[2])
+				}
 				if string(m[1]) == "counter" {
 					name += "_total"
 				}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/renameio/v2"
 
+	"cloudcanvas/edge/uplink/packet"
 	"cloudcanvas/edge/uplink/schedule"
 )
 
@@ -25,6 +26,13 @@ type memory struct {
 type remembered struct {
 	Accounts       schedule.Accounts `json:"accounts"`
 	BytesPerSecond float64           `json:"bytes_per_second"`
+	Limit          *rememberedLimit  `json:"packet_limit,omitempty"`
+}
+
+// rememberedLimit is what a broker takes; another broker has another limit.
+type rememberedLimit struct {
+	Broker string `json:"broker"`
+	packet.Known
 }
 
 const (
@@ -57,6 +65,9 @@ func (u *Uplink) remember() error {
 	}
 	u.schedule.Restore(r.Accounts)
 	u.pace.Expect(r.BytesPerSecond)
+	if l := r.Limit; l != nil && l.Broker == u.limits.broker {
+		u.limits.Restore(time.Now(), l.Known)
+	}
 	u.memory.last = r
 	return nil
 }
@@ -69,7 +80,10 @@ func (u *Uplink) keep(now bool) {
 	}
 	u.memory.written = time.Now()
 	u.mu.Lock()
-	r := remembered{u.schedule.Accounts(), u.pace.Rate()}
+	r := remembered{Accounts: u.schedule.Accounts(), BytesPerSecond: u.pace.Rate()}
+	if k := u.limits.Known(); k.Settled {
+		r.Limit = &rememberedLimit{u.limits.broker, k}
+	}
 	u.mu.Unlock()
 	if r.Accounts.Spent == u.memory.last.Accounts.Spent { // nothing was sent: spare the disk
 		return

@@ -46,6 +46,18 @@ func newMetrics(to prometheus.Registerer, u *Uplink) (*metrics, error) {
 			}
 			return 0
 		}),
+		gauge("packet_limit_bytes", "The largest packet that the broker takes, about; 0: none is known.", func(v View) float64 {
+			if v.Limit == nil || v.Limit.Refused == 0 || v.Limit.Reason == "" {
+				return 0
+			}
+			return float64(v.Limit.Passed)
+		}),
+		gauge("held_items", "Items that the broker does not take in any size; they wait and others pass them.", func(v View) float64 {
+			if v.Limit == nil {
+				return 0
+			}
+			return float64(v.Limit.Held)
+		}),
 		gauge("budget_left_bytes", "Bytes that may still go today; -1: no bound.", func(v View) float64 { return float64(v.Budget.Day) }),
 	} {
 		if err := to.Register(c); err != nil {

@@ -20,6 +20,7 @@ func (u *Uplink) receive(ctx context.Context, r event.Receipt) {
 	if freed > 0 {
 		u.schedule.Sweep()
 	}
+	u.limits.received(now, r, u.box.Waits)
 	if u.silence.broken() {
 		u.log.Info("receipts come again")
 	}
@@ -47,7 +48,9 @@ func (u *Uplink) puback(ctx context.Context, o outcome) {
 // again queues what has had no receipt for too long.
 func (u *Uplink) again(now time.Time) {
 	u.mu.Lock()
-	overdue := u.schedule.Overdue(now)
+	late := u.schedule.Overdue(now)
+	u.limits.overdue(now, late, u.box)
+	overdue := len(late)
 	_, awaiting := u.schedule.Waiting()
 	silent := u.config.Receipts == ReceiptsBridge && u.silence.lasts(now, awaiting, u.config.ReceiptTimeout)
 	u.mu.Unlock()

@@ -39,11 +39,16 @@ func (u *Uplink) fill(ctx context.Context) (down <-chan struct{}, next time.Time
 		u.silence.connected(time.Now(), u.config.ReceiptTimeout)
 		u.pace.Reconnected()
 		u.schedule.Reconnected(time.Now())
+		unfit, doubtful := u.limits.reconnected(time.Now())
+		u.schedule.Doubt(doubtful, time.Now())
+		if unfit > 0 {
+			u.unfit(unfit, time.Now())
+		}
 	}
-	for u.flying < u.config.Window {
+	for u.flying < u.window() {
 		now := time.Now()
 		room, wake := u.pace.Room(now)
-		part, hold := u.schedule.Choose(now, schedule.Link{Rate: u.pace.Rate(), Room: room, Flying: u.pace.Flying()})
+		part, hold := u.schedule.Choose(now, schedule.Link{Rate: u.pace.Rate(), Room: room, Flying: u.pace.Flying(), Packet: u.limits.Most()})
 		u.changed(hold)
 		switch hold {
 		case schedule.None:
@@ -63,6 +68,17 @@ func (u *Uplink) fill(ctx context.Context) (down <-chan struct{}, next time.Time
 		}()
 	}
 	return nil, time.Time{}
+}
+
+// window is how many messages may be in flight.
+func (u *Uplink) window() int {
+	switch {
+	case u.limits.waits():
+		return 0
+	case u.limits.Alone():
+		return 1
+	}
+	return u.config.Window
 }
 
 // opening is when the next window begins, where one is waited for, and tells pace what to expect of it.
@@ -129,12 +145,15 @@ func (u *Uplink) landed(ctx context.Context, o outcome) {
 	u.mu.Lock()
 	u.flying--
 	whole, passed := false, false
+	var proven *acked
 	if o.err == nil {
 		u.pace.Acked(now, o.sending)
 		u.silence.acked(now)
 		whole = u.schedule.Landed(now, o.part)
+		proven = u.limits.acknowledged(now, o, whole, u.config.Receipts == ReceiptsBridge)
 	} else {
 		u.pace.Lost(o.sending)
+		u.limits.lost(o)
 		passed = u.schedule.Failed(now, o.part, o.own)
 		u.line.mend(o.part.Series)
 		u.metrics.failed.Inc()
@@ -146,11 +165,8 @@ func (u *Uplink) landed(ctx context.Context, o outcome) {
 	if o.err != nil && !errors.Is(o.err, context.Canceled) && u.box.Waits(o.part.Seq) {
 		u.log.Debug("a part was not sent; it goes again", "seq", o.part.Seq, "part", o.part.N, "problem", o.err)
 	}
-	if !whole {
-		return
-	}
-	u.shelf.drop(o.part.Seq)
-	if u.config.Receipts == ReceiptsPUBACK {
-		u.puback(ctx, o)
+	u.proven(ctx, proven)
+	if whole {
+		u.shelf.drop(o.part.Seq)
 	}
 }

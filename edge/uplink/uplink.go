@@ -56,6 +56,7 @@ type Options struct {
 	Log     *slog.Logger
 	Metrics prometheus.Registerer // may be nil
 	Memory  string                // file that keeps the budget's accounts and the link's rate over a restart; empty: none
+	Broker  string                // its address, for what people are told
 	Trace   *trace.Tracer         // nil: nobody hears of spans
 }
 
@@ -81,6 +82,7 @@ type Uplink struct {
 	up       <-chan struct{} // of the connection that pace knows
 	hold     schedule.Hold
 	silence  silence
+	limits   limits
 }
 
 // New makes an uplink. Config.Problems has judged c.
@@ -93,7 +95,8 @@ func New(box Box, link Link, c Config, o Options) (*Uplink, error) {
 		o.Step = func() {}
 	}
 	u := &Uplink{box: box, link: link, config: c, log: o.Log, step: o.Step, trace: o.Trace, memory: memory{path: o.Memory}, shelf: newShelf(box),
-		sent: make(chan outcome, c.Window), line: newLine(), calendar: contact.NewCalendar(plan), pace: pace.New(c.QueueDelay, c.BytesPerSecond)}
+		limits: newLimits(o.Broker),
+		sent:   make(chan outcome, c.Window), line: newLine(), calendar: contact.NewCalendar(plan), pace: pace.New(c.QueueDelay, c.BytesPerSecond)}
 	u.schedule = schedule.New(c.rules(), box, u.calendar)
 	if u.metrics, err = newMetrics(o.Metrics, u); err != nil {
 		return nil, fmt.Errorf("the uplink's metrics: %w", err)
@@ -137,6 +140,8 @@ func (u *Uplink) Run(ctx context.Context) error {
 			u.receive(ctx, r)
 		case <-tick.C:
 			u.again(time.Now())
+			u.outlasted(ctx, time.Now())
+			u.tellLimit(time.Now())
 			u.keep(false)
 		case <-wake.C:
 		case <-down:

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"cloudcanvas/edge/uplink/contact"
+	"cloudcanvas/edge/uplink/packet"
 	"cloudcanvas/edge/uplink/schedule"
 )
 
@@ -13,10 +14,11 @@ type View struct {
 	Hold           schedule.Hold     `json:"hold,omitempty"`   // why nothing more goes just now
 	Window         *contact.Window   `json:"window,omitempty"` // the open one, or the next
 	Open           bool              `json:"open"`
-	Silent         bool              `json:"no_receipts,omitempty"` // for too long, while the broker acknowledges
-	Waiting        int               `json:"waiting_items"`         // that have not begun
-	Awaiting       int               `json:"awaiting_items"`        // begun, or sent and without a receipt
-	Flying         int64             `json:"in_flight_bytes"`       // sent and not acknowledged by the broker
+	Silent         bool              `json:"no_receipts,omitempty"`  // for too long, while the broker acknowledges
+	Limit          *PacketLimit      `json:"packet_limit,omitempty"` // of the broker, where it has shown one
+	Waiting        int               `json:"waiting_items"`          // that have not begun
+	Awaiting       int               `json:"awaiting_items"`         // begun, or sent and without a receipt
+	Flying         int64             `json:"in_flight_bytes"`        // sent and not acknowledged by the broker
 	BytesPerSecond float64           `json:"bytes_per_second"`
 	RoundTrip      time.Duration     `json:"round_trip_ns"`       // of the last message
 	LeastRoundTrip time.Duration     `json:"least_round_trip_ns"` // of an empty link
@@ -26,12 +28,29 @@ type View struct {
 	Next           []schedule.Choice `json:"next,omitempty"`
 }
 
+// PacketLimit is what is known of the largest packet that the broker takes, in bytes with the envelope.
+type PacketLimit struct {
+	packet.Known
+	Reason string `json:"reason"`
+	Held   int    `json:"held_items"` // that can't be cut small enough, or that the broker does not take in any size
+}
+
+// limit is nil where there is nothing to say.
+func (u *Uplink) limit() *PacketLimit {
+	held := u.schedule.Aside()
+	reason := u.limits.Reason(u.limits.broker)
+	if reason == "" && held == 0 {
+		return nil
+	}
+	return &PacketLimit{u.limits.Known(), reason, held}
+}
+
 // Next shows the n items that would go next and why, and all that Plan shows.
 func (u *Uplink) Next(n int) View {
 	now := time.Now()
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	v := View{Hold: u.hold, Flying: u.pace.Flying(), BytesPerSecond: u.pace.Rate(), Budget: u.schedule.Left(now), Silent: u.silence.told}
+	v := View{Hold: u.hold, Flying: u.pace.Flying(), BytesPerSecond: u.pace.Rate(), Budget: u.schedule.Left(now), Silent: u.silence.told, Limit: u.limit()}
 	select {
 	case <-u.link.Up():
 		v.Connected = true

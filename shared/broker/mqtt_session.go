@@ -35,7 +35,7 @@ func (m *MQTT) run(ctx context.Context, address *url.URL) {
 			}
 			if short == thrownOut && ctx.Err() == nil {
 				m.log.Warn("the MQTT broker ends each connection soon after it was made. Does another client connect under the same client id or certificate, as a copied card does, "+
-					"or does the broker's access list deny what is published?", "url", address.Redacted())
+					"does the broker's access list deny what is published, or is a message above its limit for packets?", "url", address.Redacted())
 			}
 		}
 		if ctx.Err() != nil {

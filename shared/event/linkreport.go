@@ -12,11 +12,13 @@ type LinkReport struct {
 	Received       uint64          `json:"received"` // the cloud has them
 	Waiting        uint64          `json:"waiting"`
 	Dropped        uint64          `json:"dropped"`
-	Bytes          int64           `json:"bytes"`           // that wait
-	Oldest         time.Time       `json:"oldest,omitzero"` // when the oldest that waits was committed
-	Ladder         []LadderStep    `json:"ladder"`          // what waits, the most urgent first
-	Hold           string          `json:"hold"`            // why nothing more goes just now; empty: it goes
-	Open           bool            `json:"open"`            // a contact window is, or the link has none
+	Bytes          int64           `json:"bytes"`                  // that wait
+	Oldest         time.Time       `json:"oldest,omitzero"`        // when the oldest that waits was committed
+	Ladder         []LadderStep    `json:"ladder"`                 // what waits, the most urgent first
+	Hold           string          `json:"hold"`                   // why nothing more goes just now; empty: it goes
+	Limit          string          `json:"packet_limit,omitempty"` // what the broker takes, where it has shown a limit
+	Held           int             `json:"held_items,omitempty"`   // that it does not take in any size
+	Open           bool            `json:"open"`                   // a contact window is, or the link has none
 	BytesPerSecond float64         `json:"bytes_per_second"`
 	Past           []ContactWindow `json:"windows_past"`
 	Coming         []ContactWindow `json:"windows_coming"` // the open one first
@@ -65,7 +67,7 @@ const (
 
 // Bounded is r within its bounds.
 func (r LinkReport) Bounded() LinkReport {
-	r.Hold = short(r.Hold)
+	r.Hold, r.Limit = short(r.Hold), short(r.Limit)
 	r.Ladder = r.Ladder[:min(len(r.Ladder), MaxLadder)]
 	r.Past = r.Past[max(0, len(r.Past)-MaxWindows):] // the latest
 	r.Coming = r.Coming[:min(len(r.Coming), MaxWindows)]

@@ -1,6 +1,9 @@
 package schedule
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // limits are how many bytes a part may have on the link.
 type limits struct {
@@ -12,6 +15,7 @@ type limits struct {
 	shares     bool  // streams over their share wait
 	bounded    bool  // the window has an end that is near enough to matter
 	beginNoNew bool
+	packet     int64 // the largest that the broker takes; 0: no bound is known
 }
 
 func (l limits) of(urgent bool) int64 {
@@ -27,15 +31,16 @@ func (s *Scheduler) Choose(now time.Time, link Link) (Part, Hold) {
 	if !open {
 		return Part{}, Closed
 	}
+	s.bringBack(now, link.Packet)
 	if len(s.begun) == 0 && s.empty() {
-		return Part{}, Empty
+		return Part{}, s.nothing()
 	}
 	if link.Room <= 0 {
 		return Part{}, NoRoom
 	}
 	s.roll(now, w)
 	s.resume(now)
-	lim := limits{window: unending, partBytes: s.partBytes(link.Rate), measured: link.Rate > 0, beginNoNew: len(s.out) >= maxOut}
+	lim := limits{window: unending, partBytes: s.partBytes(link.Rate, link.Packet), measured: link.Rate > 0, beginNoNew: len(s.out) >= maxOut, packet: link.Packet}
 	if !w.To.IsZero() {
 		rate := link.Rate
 		if rate == 0 {
@@ -48,13 +53,17 @@ func (s *Scheduler) Choose(now time.Time, link Link) (Part, Hold) {
 	}
 	lim.urgent, lim.other = s.budgetLeft()
 	lim.urgent, lim.other = min(lim.urgent, lim.window), min(lim.other, lim.window)
+	s.shrink(lim)
 	for _, lim.shares = range []bool{true, false} {
-		for range lookout {
+		for n := 0; n < lookout; n++ {
 			i, why := s.pick(now, lim)
 			if i == nil {
 				break
 			}
 			if i.left == 0 {
+				if _, aside := s.aside[i.entry.seq]; aside {
+					n-- // however many they are, they hold nobody back
+				}
 				continue
 			}
 			wire := i.wire(i.next())
@@ -66,10 +75,29 @@ func (s *Scheduler) Choose(now time.Time, link Link) (Part, Hold) {
 			}
 		}
 	}
+	if len(s.begun) == 0 && s.empty() {
+		return Part{}, s.nothing()
+	}
 	if len(s.begun) == 0 && s.blocked() {
 		return Part{}, InOrder
 	}
+	if s.resting(now) {
+		return Part{}, Again
+	}
 	return Part{}, NoBudget
+}
+
+// resting says whether all that has begun failed a moment ago, and nothing else waits that may go.
+func (s *Scheduler) resting(now time.Time) bool {
+	return len(s.begun) > 0 && s.blocked() && !slices.ContainsFunc(s.begun, func(i *item) bool { return !now.Before(i.notBefore) })
+}
+
+// nothing says why nothing is left that may go.
+func (s *Scheduler) nothing() Hold {
+	if len(s.aside) > 0 {
+		return TooLarge
+	}
+	return Empty
 }
 
 func (s *Scheduler) empty() bool { return s.store.count() == 0 }
@@ -239,7 +267,17 @@ func (s *Scheduler) begin(now time.Time, slot uint32, lim limits) *item {
 	defer s.relist(i.entry.series)
 	if of, have := s.box.Parts(i.entry.seq); of > 0 {
 		i.recut(of)
-		i.hold(have)
+		if i.fits(lim.packet) {
+			i.hold(have)
+		} else {
+			i.recut(cut(i.entry.bytes, lim.partBytes))
+		}
+	}
+	if until, unfit := s.unfit[i.entry.seq]; unfit || !i.fits(lim.packet) {
+		delete(s.unfit, i.entry.seq)
+		s.putAside(i, until)
+		i.left = 0
+		return i
 	}
 	if i.left == 0 {
 		i.due = now.Add(s.patience(i))
@@ -281,11 +319,15 @@ func (s *Scheduler) isOldest(i *item) bool {
 }
 
 // partBytes is how large the parts of an item that begins now are.
-func (s *Scheduler) partBytes(rate float64) int {
-	if rate == 0 {
-		return min(unknown, s.rules.PartBytes)
+func (s *Scheduler) partBytes(rate float64, packet int64) int {
+	most := s.rules.PartBytes
+	if packet > 0 {
+		most = int(min(int64(most), max(packet-Overhead, least)))
 	}
-	return min(max(int(min(rate*partTime, 1<<30))-Overhead, least), s.rules.PartBytes)
+	if rate == 0 {
+		return min(unknown, most)
+	}
+	return min(max(int(min(rate*partTime, 1<<30))-Overhead, least), most)
 }
 
 // scan visits the first items of a heap in order, at most so many, until visit says false.

@@ -145,7 +145,11 @@ func (s *Scheduler) Held(now time.Time, held event.PartsHeld) {
 		if i.left < i.of || held.Of == 0 || held.Of > maxParts {
 			return // it is being sent in other parts
 		}
-		i.recut(held.Of)
+		was := i.of
+		if i.recut(held.Of); !i.fits(s.packet) {
+			i.recut(was) // the cloud begins anew with parts that the broker takes
+			return
+		}
 	}
 	if i.left == 0 {
 		return
@@ -157,9 +161,16 @@ func (s *Scheduler) Held(now time.Time, held event.PartsHeld) {
 	}
 }
 
-// Overdue puts back what has had no receipt for too long, and says how many that are.
-func (s *Scheduler) Overdue(now time.Time) int {
-	n := 0
+// Doubt lets an item that was acknowledged, and perhaps thrown away, go again without waiting for its
+// receipt any longer.
+func (s *Scheduler) Doubt(seq uint64, now time.Time) {
+	if i, ok := s.out[seq]; ok && !i.due.IsZero() {
+		i.due = now
+	}
+}
+
+// Overdue puts back what has had no receipt for too long, and says what that is.
+func (s *Scheduler) Overdue(now time.Time) (seqs []uint64) {
 	for seq, i := range s.out {
 		if i.due.IsZero() || now.Before(i.due) {
 			continue
@@ -167,11 +178,11 @@ func (s *Scheduler) Overdue(now time.Time) int {
 		if s.box.Waits(seq) {
 			i.entry.again()
 			s.push(i.entry) // before it is let go of: its series must not be forgotten in between
-			n++
+			seqs = append(seqs, seq)
 		}
 		s.letGo(i)
 	}
-	return n
+	return seqs
 }
 
 // Sweep forgets items that don't wait any more: they were received, or given up.
@@ -179,6 +190,16 @@ func (s *Scheduler) Sweep() {
 	for seq := range s.out {
 		if !s.box.Waits(seq) {
 			s.Forget(seq)
+		}
+	}
+	for seq := range s.aside {
+		if !s.box.Waits(seq) {
+			delete(s.aside, seq)
+		}
+	}
+	for seq := range s.unfit {
+		if !s.box.Waits(seq) {
+			delete(s.unfit, seq)
 		}
 	}
 }

@@ -31,6 +31,9 @@ import (
 // Overhead is what a message costs besides its data: envelope, MQTT and TCP headers.
 const Overhead = 512
 
+// LeastPacket is the smallest that an item of some size can be cut into.
+const LeastPacket = least + Overhead
+
 const (
 	maxParts = 4096     // of one item; a receipt names at most as many ranges
 	maxOut   = 64 << 10 // items sent without a receipt: then only urgent ones go
@@ -70,6 +73,7 @@ type Link struct {
 	Rate   float64 // bytes per second; 0: not known
 	Room   int64   // bytes that may go out now; a part may exceed it by half of itself, an urgent one by any amount
 	Flying int64   // bytes under way
+	Packet int64   // the largest that the broker takes; 0: no bound is known
 }
 
 // Part is what goes next: all of an item where Of is 1.
@@ -104,6 +108,8 @@ const (
 	Closed   Hold = "no contact window"
 	NoRoom   Hold = "the link is full"
 	NoBudget Hold = "what waits does not fit the budget, its quota or the rest of the window"
+	Again    Hold = "what waits could not be sent and goes again in a moment"
+	TooLarge Hold = "what waits can't be cut into packets that the broker takes"
 	InOrder  Hold = "what waits must not pass older items of its streams, whose fate is not known yet"
 )
 
@@ -125,11 +131,15 @@ type Scheduler struct {
 	window   time.Time // beginning of the one that spent counts
 	owed     float64   // bytes to the oldest
 	frontier []int
+	aside    map[uint64]aside     // what the broker does not take
+	unfit    map[uint64]time.Time // what goes aside, and until when, once its turn comes
+	looked   time.Time            // at those that are aside
+	packet   int64                // the largest that the broker took when it was asked last
 }
 
 // New makes a scheduler.
 func New(r Rules, box Box, contacts Contacts) *Scheduler {
-	s := &Scheduler{rules: r, box: box, contacts: contacts, lanes: make([]lane, len(r.Quotas)+1), streams: map[string]uint16{}, known: map[seriesKey]uint16{}, out: map[uint64]*item{}}
+	s := &Scheduler{rules: r, box: box, contacts: contacts, lanes: make([]lane, len(r.Quotas)+1), streams: map[string]uint16{}, known: map[seriesKey]uint16{}, out: map[uint64]*item{}, aside: map[uint64]aside{}, unfit: map[uint64]time.Time{}}
 	for i := range s.lanes {
 		if i < len(r.Quotas) {
 			s.lanes[i].quota = &s.rules.Quotas[i]
@@ -194,5 +204,5 @@ func (s *Scheduler) laneOf(stream string) uint16 {
 
 // Waiting is how many items have not begun, and how many have no receipt yet.
 func (s *Scheduler) Waiting() (queued, out int) {
-	return s.store.count(), len(s.out)
+	return s.store.count() + len(s.aside), len(s.out)
 }

@@ -83,7 +83,7 @@ func TestPartsThatTheCloudHoldsAreNotSent(t *testing.T) {
 	// Without a receipt only what is still missing goes again.
 	b.held[1] = event.PartsHeld{Seq: 1, Of: 10, Have: []event.Range{{From: 0, To: 8}}}
 	late := epoch.Add(time.Minute)
-	if n := s.Overdue(late); n != 1 {
+	if n := len(s.Overdue(late)); n != 1 {
 		t.Fatalf("%d overdue", n)
 	}
 	if p, _ := s.Choose(late, broad); p.N != 9 {
@@ -299,17 +299,17 @@ func TestAfterANewConnectionAnItemGoesAgainAsSoonAsTheFirstTime(t *testing.T) {
 		}
 		s.Landed(now, p)
 		now = now.Add(rules().ReceiptTimeout << mostDoublings)
-		if n := s.Overdue(now); n != 1 {
+		if n := len(s.Overdue(now)); n != 1 {
 			t.Fatalf("%d overdue", n)
 		}
 	}
 	p, _ := s.Choose(now, broad)
 	s.Landed(now, p)
 	s.Reconnected(now)
-	if n := s.Overdue(now.Add(rules().ReceiptTimeout - 1)); n != 0 {
+	if n := len(s.Overdue(now.Add(rules().ReceiptTimeout - 1))); n != 0 {
 		t.Error("it did not wait for its receipt")
 	}
-	if n := s.Overdue(now.Add(rules().ReceiptTimeout)); n != 1 {
+	if n := len(s.Overdue(now.Add(rules().ReceiptTimeout))); n != 1 {
 		t.Error("it waits on for the outages before")
 	}
 }

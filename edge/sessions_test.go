@@ -1,0 +1,56 @@
+package edge
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"cloudcanvas/edge/outbox"
+)
+
+// marksOnly is a buffer's marks.
+type marksOnly struct{ marks []outbox.Mark }
+
+func (m *marksOnly) Record(_ context.Context, _ []draft, marks []outbox.Mark) error {
+	m.marks = append(m.marks, marks...)
+	return nil
+}
+
+func (m *marksOnly) Marks(prefix string) (found []outbox.Mark, _ error) {
+	for _, k := range m.marks {
+		if strings.HasPrefix(k.Name, prefix) {
+			found = append(found, k)
+		}
+	}
+	return found, nil
+}
+
+func TestASessionThatTheLocalBrokerForgotIsTold(t *testing.T) {
+	box, said := &marksOnly{}, new(bytes.Buffer)
+	life := func(own bool) (*sessions, func(bool)) {
+		s := &sessions{box: box, log: slog.New(slog.NewTextHandler(said, nil)), ownBroker: own}
+		return s, s.watch("gate-readings", func(bool) {})
+	}
+	s, hear := life(false)
+	hear(false) // the first ever
+	hear(true)
+	if s.forgotten.Load() != 0 || said.Len() > 0 {
+		t.Errorf("told without a reason: %s", said)
+	}
+	hear(false) // the broker was started anew without its sessions
+	if s.forgotten.Load() != 1 {
+		t.Error("not told within a life")
+	}
+	s, hear = life(false)
+	hear(false)
+	if s.forgotten.Load() != 1 || strings.Count(said.String(), "has forgotten this client's session") != 2 {
+		t.Errorf("not told after a restart:\n%s", said)
+	}
+	s, hear = life(true)
+	hear(false)
+	if s.forgotten.Load() != 0 {
+		t.Error("told of the agent's own broker, which acknowledges only what is safe")
+	}
+}
