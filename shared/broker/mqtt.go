@@ -202,6 +202,15 @@ func (m *MQTT) Close() {
 	})
 }
 
+// Cut breaks the connection without a word, so that the broker publishes the will, and is Close besides:
+// for one whose last words did not get through.
+func (m *MQTT) Cut() {
+	if s := m.session(); s != nil && s.cut != nil {
+		s.cut()
+	}
+	m.Close()
+}
+
 func (m *MQTT) session() *session {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -114,6 +114,9 @@ func (m *MQTT) connect(ctx context.Context, address *url.URL) (*session, error) 
 		if err == nil && m.options.ManualAck {
 			conn = newBulkConn(conn)
 		}
+		if err == nil {
+			s.cut = func() { conn.Close() }
+		}
 		return conn, err
 	})
 	if w := m.options.Will; w != nil {
