@@ -2,6 +2,7 @@ package edge
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"log/slog"
 	"maps"
@@ -27,6 +28,7 @@ func retainedAt(t testing.TB, url, filter string) map[string]string {
 	}
 	defer c.Close()
 	holds, stands, last := map[string]string{}, make(chan struct{}), make(chan struct{})
+	once := sync.OnceFunc(func() { close(last) })
 	var mu sync.Mutex
 	c.SubscribeThen(filter, 1, func(m broker.Message) {
 		mu.Lock()
@@ -34,9 +36,9 @@ func retainedAt(t testing.TB, url, filter string) map[string]string {
 		if m.Retained {
 			holds[m.Topic] = string(m.Payload)
 		}
-	}, func() { close(stands) })
-	ended := "test/last/" + time.Now().String()
-	c.SubscribeThen(ended, 1, func(broker.Message) { close(last) }, func() {
+	}, sync.OnceFunc(func() { close(stands) }))
+	ended := "test/last/" + rand.Text()
+	c.SubscribeThen(ended, 1, func(broker.Message) { once() }, func() {
 		go c.Publish(ctx, ended, 1, false, []byte("x")) // comes behind what is retained
 	})
 	for _, done := range []chan struct{}{stands, last} {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
+	"cloudcanvas/shared/durable"
 	"cloudcanvas/shared/event"
 )
 
@@ -45,7 +46,7 @@ func openWreckage(p *opening, folder string) *wreckage {
 			from = w.mended
 		}
 	}
-	w.db, _ = sql.Open("sqlite", "file:"+from+"?mode=ro&_pragma=busy_timeout(1000)")
+	w.db, _ = sql.Open("sqlite", durable.SQLiteURI(from)+"?mode=ro&_pragma=busy_timeout(1000)")
 	w.readCounts()
 	w.readTerms()
 	payloads := &segments{dir: w.segments, files: map[uint64]*os.File{}}

@@ -22,7 +22,7 @@ type session struct {
 	client      paho.Client
 	turnTimeout time.Duration // as paho was told
 	since       time.Time
-	cut         func() // breaks the network connection
+	cut         func()        // breaks the network connection
 	turn        chan struct{} // held by the one who hands a message to paho, which would not let go of others at the end
 	lost        chan struct{} // closed when it is gone
 	once        sync.Once

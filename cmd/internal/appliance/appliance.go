@@ -17,6 +17,7 @@ import (
 	"cloudcanvas/cloud"
 	"cloudcanvas/cloud/console"
 	"cloudcanvas/cloud/coord/local"
+	"cloudcanvas/cloud/store"
 	"cloudcanvas/edge"
 	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/broker"
@@ -79,7 +80,7 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 		return nil, err
 	}
 	o.Cloud.MQTT.URL, o.Cloud.Kafka.Brokers = a.mqtt.URL(), a.log.Brokers()
-	o.Cloud.Store = "file://" + filepath.Join(o.Work, "objects")
+	o.Cloud.Store = store.FolderURL(filepath.Join(o.Work, "objects"))
 	o.Cloud.Mosaic.WorkDir = filepath.Join(o.Work, "mosaic")
 	o.Edge.Cloud.URL, o.Edge.Data = a.mqtt.URL(), o.Work
 
