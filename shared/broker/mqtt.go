@@ -112,7 +112,7 @@ func DialMQTT(ctx context.Context, o MQTTOptions) (*MQTT, error) {
 		done:    make(chan struct{}),
 		changed: make(chan struct{}),
 	}
-	address, err := m.address()
+	address, err := mqttAddress(o.URL)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to MQTT: %w", err)
 	}

@@ -222,7 +222,7 @@ func (m *MQTT) credentials(address *url.URL) (*paho.ClientOptions, error) {
 	if err != nil {
 		return nil, err
 	}
-	if encrypted := slices.Contains([]string{"mqtts", "ssl", "tls", "wss"}, address.Scheme); encrypted {
+	if encryptedScheme(address.Scheme) {
 		if config == nil {
 			config = &tls.Config{MinVersion: tls.VersionTLS12}
 		}
@@ -231,7 +231,7 @@ func (m *MQTT) credentials(address *url.URL) (*paho.ClientOptions, error) {
 		}
 		o.SetTLSConfig(config)
 	} else if config != nil {
-		return nil, fmt.Errorf("%s is not encrypted although TLS is configured: use mqtts://", security.Redact(address.String()))
+		return nil, notEncrypted(address)
 	}
 	if m.options.Security.User != "" {
 		password, err := m.options.Security.Password()
@@ -244,9 +244,29 @@ func (m *MQTT) credentials(address *url.URL) (*paho.ClientOptions, error) {
 	return o, nil
 }
 
-// address is the URL with its port.
-func (m *MQTT) address() (*url.URL, error) {
-	u, err := url.Parse(m.options.URL)
+// CheckMQTT says why DialMQTT would refuse an address, without reading any file.
+func CheckMQTT(address string, s security.Security) error {
+	u, err := mqttAddress(address)
+	if err != nil {
+		return err
+	}
+	if s.Encrypted() && !encryptedScheme(u.Scheme) {
+		return notEncrypted(u)
+	}
+	return nil
+}
+
+func encryptedScheme(scheme string) bool {
+	return slices.Contains([]string{"mqtts", "ssl", "tls", "wss"}, scheme)
+}
+
+func notEncrypted(u *url.URL) error {
+	return fmt.Errorf("%s is not encrypted although TLS is configured: use mqtts://", security.Redact(u.String()))
+}
+
+// mqttAddress is the URL with its port.
+func mqttAddress(address string) (*url.URL, error) {
+	u, err := url.Parse(address)
 	if err != nil {
 		return nil, fmt.Errorf("the broker's URL: %s", security.RedactText(err.Error()))
 	}
