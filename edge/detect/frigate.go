@@ -2,22 +2,21 @@ package detect
 
 import "cloudcanvas/shared/event"
 
-// heardEvent is a track's event as programs that know Frigate read it on canvas/events. The item of kind
-// track that goes to the cloud keeps its own form.
+// heardEvent is a track's event as it is told on canvas/events. The item of kind track that goes to the
+// cloud keeps its own form.
 type heardEvent struct {
 	Type   string      `json:"type"`
 	Before *heardState `json:"before"`
 	After  *heardState `json:"after"`
 }
 
-// heardState shadows box with its corners, and names the zones as Frigate does. What programs have read
-// here before stays: zones, and the sides of the box as bbox.
+// heardState adds what programs written for Frigate look for: the zones under Frigate's name, and the
+// box's corners. box stays x, y, width, height, for programs read it here; Frigate's box is our corners.
 type heardState struct {
 	event.TrackState
-	Box     [4]float32 `json:"box"`  // x1, y1, x2, y2 in pixels of the original frame
-	BBox    [4]float32 `json:"bbox"` // x, y, width, height
+	Corners [4]float32 `json:"box_corners"` // x1, y1, x2, y2 in pixels of the original frame
 	Current []string   `json:"current_zones"`
-	Entered []string   `json:"entered_zones"`
+	Entered []string   `json:"entered_zones"` // also where it is empty
 }
 
 func frigate(e event.TrackEvent) heardEvent {
@@ -29,6 +28,6 @@ func heard(s *event.TrackState) *heardState {
 		return nil
 	}
 	x, y, w, h := s.Box[0], s.Box[1], s.Box[2], s.Box[3]
-	return &heardState{TrackState: *s, Box: [4]float32{x, y, x + w, y + h}, BBox: s.Box,
+	return &heardState{TrackState: *s, Corners: [4]float32{x, y, x + w, y + h},
 		Current: append([]string{}, s.Zones...), Entered: append([]string{}, s.EnteredZones...)}
 }

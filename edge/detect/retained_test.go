@@ -143,14 +143,14 @@ func TestPicturesForTheNextBrokerAreBounded(t *testing.T) {
 	}
 }
 
-func TestEventsAreReadAsFrigatesAre(t *testing.T) {
+func TestEventsSayTheBoxBothWaysAndTheZonesAsFrigateDoes(t *testing.T) {
 	e := event.TrackEvent{Type: event.TrackUpdate, Before: &event.TrackState{Box: [4]float32{10, 20, 30, 40}},
 		After: &event.TrackState{ID: "7", Box: [4]float32{100, 200, 40, 80}, Zones: []string{"drive"}, EnteredZones: []string{"street", "drive"}}}
 	data, err := json.Marshal(frigate(e))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`"box":[100,200,140,280]`, `"bbox":[100,200,40,80]`, `"current_zones":["drive"]`, `"entered_zones":["street","drive"]`, `"zones":["drive"]`, `"box":[10,20,40,60]`, `"current_zones":[]`, `"id":"7"`} {
+	for _, want := range []string{`"box":[100,200,40,80]`, `"box_corners":[100,200,140,280]`, `"current_zones":["drive"]`, `"entered_zones":["street","drive"]`, `"zones":["drive"]`, `"box":[10,20,30,40]`, `"box_corners":[10,20,40,60]`, `"current_zones":[]`, `"id":"7"`} {
 		if !strings.Contains(string(data), want) {
 			t.Errorf("no %s in %s", want, data)
 		}
