@@ -148,7 +148,27 @@ func (a *Agent) stats() any {
 		dropped = a.local.drops.all.Load()
 	}
 	return map[string]any{"edge": a.config.Edge, "version": a.parts.Version, "outbox": a.box.Stats(), "epochs": a.box.Epochs(), "troubles": a.box.Troubles(), "uplink": a.uplink.Next(statsNext),
-		"quarantined": a.Quarantined(), "shed": a.lost.count.Load(), "cameras": a.cameraStates(), "streams": a.streams(), "messages": messages, "broker_dropped": dropped, "power": a.power.State()}
+		"quarantined": a.Quarantined(), "shed": a.lost.count.Load(), "cameras": a.cameraStates(), "streams": a.streams(), "messages": messages, "broker_dropped": dropped, "power": a.power.State(),
+		"connections": a.connections()}
+}
+
+// connection is how the agent and one broker fare.
+type connection struct {
+	Problem string `json:"problem"` // why it does not hold; empty: nothing is known against it
+}
+
+// connections are those to brokers: cloud, and on the device local, readings and frames.
+func (a *Agent) connections() map[string]connection {
+	all := map[string]connection{"cloud": {a.link.Problem()}}
+	if a.local == nil {
+		return all
+	}
+	for name, client := range map[string]*broker.MQTT{"local": a.local.client, "readings": a.local.readings, "frames": a.local.frames} {
+		if client != nil {
+			all[name] = connection{client.Problem()}
+		}
+	}
+	return all
 }
 
 // localLanes connects the local broker where there is one, and lays lanes for what comes over it.

@@ -81,6 +81,7 @@ type MQTT struct {
 	current *session // nil: not connected
 	subs    []subscription
 	changed chan struct{} // closed and replaced when subs change
+	problem string        // why the connection does not hold, in words
 }
 
 type subscription struct {
@@ -173,8 +174,9 @@ func (m *MQTT) Subscribe(filter string, qos byte, handle func(Message)) {
 	m.SubscribeThen(filter, qos, handle, nil)
 }
 
-// SubscribeThen is Subscribe, and says after each connection when the broker has confirmed it: what
-// is published from then on comes. stands must not block.
+// SubscribeThen is Subscribe, and says when the broker has confirmed it: what is published from then on
+// comes. stands is called once in the life of each connection, so again after a loss, and not for a
+// connection that is lost already; it must not block.
 func (m *MQTT) SubscribeThen(filter string, qos byte, handle func(Message), stands func()) {
 	sub := subscription{filter, qos, handle, stands}
 	m.mu.Lock()

@@ -206,6 +206,9 @@ func (l *Link) Up() <-chan struct{} {
 	return l.up
 }
 
+// Problem says in words why the connection does not hold; empty where nothing is known against it.
+func (l *Link) Problem() string { return l.client.Problem() }
+
 // Receipts are what the cloud has.
 func (l *Link) Receipts() <-chan event.Receipt { return l.receipts }
 
