@@ -39,6 +39,8 @@ type Options struct {
 	Metrics  prometheus.Registerer
 	Finished func(source string, pictures int64, took time.Duration, err error) // of each source that has ended; may be nil
 
+	End <-chan struct{} // lets videos and cameras end in good order once it is closed; may be nil
+
 	Gatherer     prometheus.Gatherer // of Metrics, for the console; may be nil
 	ConsoleReady func(url string)    // serve a console, which says where it is; nil: none
 }
@@ -114,7 +116,7 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 			return nil
 		})
 	}
-	a.Agent, err = edge.Open(a.ctx, o.Edge, edge.Parts{Models: o.Models, Version: o.Version, Log: o.Log, Metrics: o.Metrics, Memory: memory, Done: o.Finished, Attempts: a.attempts})
+	a.Agent, err = edge.Open(a.ctx, o.Edge, edge.Parts{Models: o.Models, Version: o.Version, Log: o.Log, Metrics: o.Metrics, Memory: memory, Done: o.Finished, End: o.End, Attempts: a.attempts})
 	if err != nil {
 		return nil, err
 	}
