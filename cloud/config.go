@@ -5,6 +5,7 @@ package cloud
 import (
 	"fmt"
 	"net"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"cloudcanvas/cloud/coord/assign"
 	"cloudcanvas/cloud/coord/zk"
 	"cloudcanvas/cloud/mosaic"
+	"cloudcanvas/cloud/store"
 	"cloudcanvas/cloud/worker"
 	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/infer"
@@ -115,6 +117,10 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	c.ZooKeeper.Problems(in("zookeeper"))
 	if !strings.Contains(c.Store, "://") {
 		add("store", fmt.Sprintf("%q is no URL", c.Store), "write file:///dir, s3://bucket, gs://bucket or azblob://container")
+	} else if u, err := url.Parse(c.Store); err == nil && u.Scheme == "file" {
+		if problem := store.FolderProblem(u); problem != "" {
+			add("store", fmt.Sprintf("%q: %s", c.Store, problem), "file:///var/lib/canvas/objects, with %23 for #, %3F for ? and %25 for % in names")
+		}
 	}
 	if c.Models.Engine != infer.Auto && !slices.Contains(infer.Engines(), c.Models.Engine) {
 		add("models.engine", fmt.Sprintf("%q is no engine", c.Models.Engine), "auto, or one of "+strings.Join(infer.Engines(), ", "))

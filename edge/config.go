@@ -3,6 +3,7 @@ package edge
 import (
 	"fmt"
 	"maps"
+	"net"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -19,6 +20,7 @@ import (
 	"cloudcanvas/edge/upgrade"
 	"cloudcanvas/edge/uplink"
 	"cloudcanvas/shared/attempt"
+	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/security"
 	"cloudcanvas/shared/telemetry"
@@ -123,7 +125,7 @@ func (s SceneSource) screens() []string {
 // Camera is a video file, an RTSP camera or a USB camera, and the network that looks at it.
 type Camera struct {
 	capture.CameraConfig `yaml:",inline"`
-	Detector             string `yaml:"detector"` // a model's name; empty: frames are screened only
+	Detector             string `yaml:"detector"` // a model's name
 	detect.Places        `yaml:",inline"`
 }
 
@@ -247,6 +249,11 @@ func (c Config) sourceProblems(add func(field, message, hint string)) {
 	in := func(format string, i int) func(field, message, hint string) {
 		return func(field, message, hint string) { add(fmt.Sprintf(format, i)+field, message, hint) }
 	}
+	detector := func(field, model string) {
+		if model == "" {
+			add(field, "is missing: nothing says which model looks at the pictures", "a model's name; `canvas-edge models ls` lists them")
+		}
+	}
 	for i, s := range c.Scenes {
 		at := in("scenes.%d.", i)
 		name(fmt.Sprintf("scenes.%d.name", i), s.Name)
@@ -259,6 +266,10 @@ func (c Config) sourceProblems(add func(field, message, hint string)) {
 		name(fmt.Sprintf("cameras.%d.name", i), cam.Name)
 		cam.CameraConfig.Problems(in("cameras.%d.", i))
 		cam.Places.Problems(in("cameras.%d.", i))
+		detector(fmt.Sprintf("cameras.%d.detector", i), cam.Detector)
+	}
+	if c.Frames.Enabled {
+		detector("frames.detector", c.Frames.Detector)
 	}
 	for _, camera := range slices.Sorted(maps.Keys(c.Frames.Places)) {
 		c.Frames.Places[camera].Problems(func(field, message, hint string) { add("frames.places."+camera+"."+field, message, hint) })
@@ -266,6 +277,7 @@ func (c Config) sourceProblems(add func(field, message, hint string)) {
 	for i, set := range c.Images {
 		name(fmt.Sprintf("images.%d.name", i), set.Name)
 		set.ImagesConfig.Problems(in("images.%d.", i))
+		detector(fmt.Sprintf("images.%d.detector", i), set.Detector)
 	}
 	for i, r := range c.Sensors.Rules {
 		r.Problems(in("sensors.rules.%d.", i))
@@ -286,7 +298,11 @@ func (c Connection) Problems(add func(field, message, hint string)) {
 	switch {
 	case c.URL == "":
 	case !ok || !strings.Contains(" tcp mqtt tls ssl mqtts ", " "+scheme+" "):
-		add("url", fmt.Sprintf("%q is no broker's address", c.URL), "write tcp://host:1883 or tls://host:8883")
+		add("url", fmt.Sprintf("%q is no broker's address", security.Redact(c.URL)), "write tcp://host:1883 or tls://host:8883")
+	default:
+		if err := broker.CheckMQTT(c.URL, c.Security); err != nil {
+			add("url", err.Error(), "write tcp://host:1883 or tls://host:8883")
+		}
 	}
 	c.Security.Problems(func(field, message, hint string) { add("security."+field, message, hint) })
 }
@@ -295,6 +311,9 @@ func (c Connection) Problems(add func(field, message, hint string)) {
 func (l Local) Problems(add func(field, message, hint string)) {
 	if l.URL != "" && l.Embedded != "" {
 		add("embedded", "stands beside url", "keep the broker at url, or serve one inside the agent: not both")
+	}
+	if _, _, err := net.SplitHostPort(l.Embedded); l.Embedded != "" && err != nil {
+		add("embedded", fmt.Sprintf("%q is not host:port", l.Embedded), "127.0.0.1:1883")
 	}
 	l.Connection.Problems(add)
 }

@@ -40,6 +40,7 @@ reference: {quota_bytes: 5}
 overload: {max_lag: 1ms}
 power: {hysteresis: -1}
 sensors: {rules: [{sensor: a, above: 1, capture: [nobody]}]}
+images: [{name: set, path: x}]
 `), &c, nil)
 	if err == nil {
 		t.Fatal("no mistake was told")
@@ -49,10 +50,21 @@ sensors: {rules: [{sensor: a, above: 1, capture: [nobody]}]}
 		"edge.yaml:6: scenes.0.path: ", "edge.yaml:8: cameras.0.name: ", "edge.yaml:8: cameras.0.zones.0.polygon: ", "edge.yaml:9: frames.places.gate.lines.0.to: ",
 		"edge.yaml:10: uplink.window: ", "edge.yaml:10: uplink.receipts: ", "edge.yaml:11: outbox.quota_bytes: ",
 		"edge.yaml:12: screen.scenes.change: ", "edge.yaml:13: reference.quota_bytes: ", "edge.yaml:14: overload.max_lag: ", "edge.yaml:15: power.hysteresis: ",
-		"edge.yaml:16: sensors.rules.0.capture: ",
+		"edge.yaml:8: cameras.0.detector: ", "edge.yaml:16: sensors.rules.0.capture: ", "edge.yaml:17: images.0.detector: ",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in\n%s", want, err)
+		}
+	}
+}
+
+// TestWhatTheConnectionWouldRefuseIsToldByTheConfiguration has addresses that dialling refuses.
+func TestWhatTheConnectionWouldRefuseIsToldByTheConfiguration(t *testing.T) {
+	for address, want := range map[string]string{"tcp://u:s3cret@a:1883": "holds a user", "mqtt://": "must be mqtt://", "mqtt://a:1883": "is not encrypted"} {
+		c := DefaultConfig()
+		err := config.Parse("edge.yaml", []byte("edge: a\ndata: d\ncloud: {url: '"+address+"', security: {tls: true}}\nlocal: {embedded: here}\nframes: {enabled: true}\n"), &c, nil)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret") || !strings.Contains(err.Error(), "local.embedded") || !strings.Contains(err.Error(), "frames.detector") {
+			t.Errorf("%s: %v", address, err)
 		}
 	}
 }
@@ -65,6 +77,7 @@ local: {embedded: '127.0.0.1:0'}
 cameras:
   - name: gate
     address: gate.avi
+    detector: m
     zones:
       - {name: yard, polygon: [[0.1, 0.5], [0.9, 0.5], [0.5, 1]], labels: [person], loitering_seconds: 5}
       - {name: lawn, polygon: [[0, 0], [1, 0], [0, 1]], inertia: 1}

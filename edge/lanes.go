@@ -30,7 +30,7 @@ func (a *Agent) makeLanes(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		a.videos = append(a.videos, video)
+		a.videos = append(a.videos, video.EndsWith(a.parts.End))
 		if err := a.cameraLane(ctx, video, c.Detector, video.Live(), !video.Live() || c.Restart.GiveUp > 0); err != nil {
 			return fmt.Errorf("camera %s: %w", c.Name, err)
 		}

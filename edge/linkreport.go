@@ -28,7 +28,7 @@ func (a *Agent) LinkReport(ctx context.Context) (event.LinkReport, error) {
 	}
 	view, stats := a.uplink.Next(event.MaxNext), a.box.Stats()
 	r := event.LinkReport{Time: time.Now().UTC(), Committed: stats.Committed, Received: stats.Received, Waiting: stats.Waiting, Dropped: stats.Dropped,
-		Bytes: stats.Bytes, Oldest: stats.Oldest.UTC(), Ladder: ladder, Hold: holdOf(view), Open: view.Open, BytesPerSecond: view.BytesPerSecond,
+		Bytes: stats.Bytes, Oldest: stats.Oldest.UTC(), Ladder: ladder, Hold: holdOf(view, a.link.Problem()), Open: view.Open, BytesPerSecond: view.BytesPerSecond,
 		Past: windowsOf(view.Past), Coming: windowsOf(view.Coming), Next: []event.NextItem{}}
 	if l := view.Limit; l != nil {
 		r.Limit, r.Held = l.Reason, l.Held
@@ -55,10 +55,14 @@ func brokerName(address string) string {
 	return u.Host
 }
 
-// holdOf is why nothing goes. An uplink without a connection has not asked its schedule.
-func holdOf(v uplink.View) string {
-	if !v.Connected {
+// holdOf is why nothing goes; problem is why the connection does not hold. An uplink without a
+// connection has not asked its schedule.
+func holdOf(v uplink.View, problem string) string {
+	if !v.Connected && problem == "" {
 		return "no connection"
+	}
+	if problem != "" {
+		return "no connection that holds: " + problem
 	}
 	if v.Silent {
 		return "the broker acknowledges what is sent, but no receipt comes"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/edge/detect"
@@ -39,13 +40,21 @@ func (a *Agent) dialLocal(ctx context.Context, c Local) (_ *local, err error) {
 		}
 		url = l.embedded.URL()
 	}
-	l.client, err = broker.DialMQTT(ctx, broker.MQTTOptions{URL: url, ClientID: id, Security: c.Security, Log: a.log,
-		Will: &broker.Message{Topic: detect.AvailableTopic, Payload: []byte("offline"), QoS: 1, Retained: true}})
+	// It outlives ctx: the last words are said after everything else has ended.
+	up := make(chan struct{}, 1)
+	l.client, err = broker.DialMQTT(context.WithoutCancel(ctx), broker.MQTTOptions{URL: url, ClientID: id, Security: c.Security, Log: a.log,
+		Will: &broker.Message{Topic: detect.AvailableTopic, Payload: []byte("offline"), QoS: 1, Retained: true},
+		OnUp: func() {
+			select {
+			case up <- struct{}{}:
+			default:
+			}
+		}})
 	if err != nil {
 		l.close()
 		return nil, fmt.Errorf("connect to the local broker: %w", err)
 	}
-	l.Announcer = detect.NewAnnouncer(l.client, a.stats, 0, a.log)
+	l.announce(a, up)
 	l.seen, l.drops = newSeenReadings(), &brokerDrops{log: a.log}
 	l.sessions = &sessions{box: a.buffer(), log: a.log, ownBroker: l.embedded != nil}
 	if l.embedded == nil {
@@ -71,7 +80,52 @@ func intakeOptions(url, id string, c Local, session func(kept bool), log *slog.L
 	return broker.MQTTOptions{URL: url, ClientID: id, Security: c.Security, Persistent: true, ManualAck: true, OnSession: session, Log: log}
 }
 
+// announce makes the announcer, and takes back what an earlier life has left at the broker.
+func (l *local) announce(a *Agent, up <-chan struct{}) {
+	l.Announcer = detect.NewAnnouncer(detect.AnnouncerOptions{To: l.client, Stats: a.stats, Up: up, File: a.config.folder("announced.json"),
+		Has: a.config.announces, Log: a.log})
+	found := func(m broker.Message) {
+		if m.Retained { // what is published now, by this agent, comes without
+			l.Found(m.Topic, m.Payload)
+		}
+	}
+	for _, c := range a.config.Cameras {
+		topic := "canvas/" + detect.Level(c.Name)
+		l.client.Subscribe(topic+"/+", 1, found)
+		l.client.Subscribe(topic+"/zones/+/+", 1, found)
+	}
+}
+
+// announces says whether a camera, and a zone of it, is configured, by their names as topics hold them.
+// Any camera may publish frames, where they are taken.
+func (c Config) announces(camera, zone string) bool {
+	has := func(p detect.Places) bool {
+		return zone == "" || slices.ContainsFunc(p.Zones, func(z detect.Zone) bool { return detect.Level(z.Name) == zone })
+	}
+	for _, cam := range c.Cameras {
+		if detect.Level(cam.Name) == camera {
+			return has(cam.Places)
+		}
+	}
+	if !c.Frames.Enabled {
+		return false
+	}
+	for name, places := range c.Frames.Places {
+		if detect.Level(name) == camera {
+			return has(places)
+		}
+	}
+	return zone == ""
+}
+
+// close says the last words before it closes the connections. Where the broker doesn't confirm them, the
+// connection is cut, so that it publishes the will.
 func (l *local) close() {
+	if l.Announcer != nil && l.client.Connected() {
+		if err := l.Announcer.Close(); err != nil {
+			l.client.Cut()
+		}
+	}
 	for _, client := range []*broker.MQTT{l.client, l.readings, l.frames} {
 		if client != nil {
 			client.Close()
@@ -96,7 +150,27 @@ func (a *Agent) stats() any {
 		dropped, forgotten = a.local.drops.all.Load(), a.local.sessions.forgotten.Load()
 	}
 	return map[string]any{"edge": a.config.Edge, "version": a.parts.Version, "outbox": a.box.Stats(), "epochs": a.box.Epochs(), "troubles": a.box.Troubles(), "uplink": a.uplink.Next(statsNext),
-		"quarantined": a.Quarantined(), "shed": a.lost.count.Load(), "cameras": a.cameraStates(), "streams": a.streams(), "messages": messages, "broker_dropped": dropped, "sessions_forgotten": forgotten, "power": a.power.State()}
+		"quarantined": a.Quarantined(), "shed": a.lost.count.Load(), "cameras": a.cameraStates(), "streams": a.streams(), "messages": messages, "broker_dropped": dropped, "sessions_forgotten": forgotten, "power": a.power.State(),
+		"connections": a.connections()}
+}
+
+// connection is how the agent and one broker fare.
+type connection struct {
+	Problem string `json:"problem"` // why it does not hold; empty: nothing is known against it
+}
+
+// connections are those to brokers: cloud, and on the device local, readings and frames.
+func (a *Agent) connections() map[string]connection {
+	all := map[string]connection{"cloud": {a.link.Problem()}}
+	if a.local == nil {
+		return all
+	}
+	for name, client := range map[string]*broker.MQTT{"local": a.local.client, "readings": a.local.readings, "frames": a.local.frames} {
+		if client != nil {
+			all[name] = connection{client.Problem()}
+		}
+	}
+	return all
 }
 
 // localLanes connects the local broker where there is one, and lays lanes for what comes over it.

@@ -46,6 +46,8 @@ type Parts struct {
 	// Attempts is the process's ledger where the agent is not alone in it; the agent closes it. nil: it
 	// has its own.
 	Attempts *attempt.Ledger
+	// End lets videos and cameras end in good order once it is closed; may be nil.
+	End <-chan struct{}
 	// Done hears of each source that has ended: how many pictures, in what time, and the reason where
 	// it failed. May be nil.
 	Done func(source string, pictures int64, took time.Duration, err error)

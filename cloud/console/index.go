@@ -12,6 +12,8 @@ import (
 	"sync"
 
 	_ "modernc.org/sqlite" // the driver
+
+	"cloudcanvas/shared/durable"
 )
 
 // synchronous=NORMAL: what a power cut takes is read from Kafka again.
@@ -105,7 +107,7 @@ func openIndex(ctx context.Context, c Config, log *slog.Logger, on Disk) (*index
 }
 
 func (x *index) open(ctx context.Context) (err error) {
-	if x.write, err = sql.Open("sqlite", "file:"+x.path+writing); err != nil {
+	if x.write, err = sql.Open("sqlite", durable.SQLiteURI(x.path)+writing); err != nil {
 		return err
 	}
 	x.write.SetMaxOpenConns(1)
@@ -129,7 +131,7 @@ func (x *index) open(ctx context.Context) (err error) {
 	if _, err := x.write.ExecContext(ctx, seenSchema); err != nil {
 		return err
 	}
-	if x.read, err = sql.Open("sqlite", "file:"+x.path+reading); err != nil {
+	if x.read, err = sql.Open("sqlite", durable.SQLiteURI(x.path)+reading); err != nil {
 		return err
 	}
 	x.read.SetMaxOpenConns(readers)

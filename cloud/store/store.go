@@ -39,6 +39,9 @@ func Open(ctx context.Context, address string) (*Store, error) {
 	}
 	s := &Store{}
 	if u.Scheme == fileblob.Scheme {
+		if problem := FolderProblem(u); problem != "" {
+			return nil, fmt.Errorf("object store %q: %s", address, problem)
+		}
 		s, err = openFolder(u.Path)
 	} else {
 		s.bucket, err = blob.OpenBucket(ctx, address)

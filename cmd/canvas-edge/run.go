@@ -83,10 +83,8 @@ func checkCommand() *urfave.Command {
 		if err != nil {
 			return err
 		}
-		for _, name := range cfg.ModelNames() {
-			if _, err := models.Find(name); err != nil {
-				return cli.Usage(err)
-			}
+		if err := errors.Join(unfit(cfg, models)...); err != nil {
+			return cli.Usage(err)
 		}
 		visible.Fprintf(c.App.Writer, "%s: good: %d scenes, %d cameras, %d image sets\n", cfg.Edge, len(cfg.Scenes), len(cfg.Cameras), len(cfg.Images))
 		if note := identity(cfg); note != "" {
@@ -94,4 +92,14 @@ func checkCommand() *urfave.Command {
 		}
 		return nil
 	}}
+}
+
+// unfit is what run would refuse besides what the configuration says of itself: models that are not there.
+func unfit(cfg edge.Config, models *model.Repository) (all []error) {
+	for _, name := range cfg.ModelNames() {
+		if _, err := models.Find(name); err != nil {
+			all = append(all, err)
+		}
+	}
+	return all
 }

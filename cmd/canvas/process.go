@@ -34,6 +34,7 @@ func processCommand() *urfave.Command {
 			&urfave.StringFlag{Name: "out", Required: true, Usage: "`DIR` for the products and summary.json"},
 			&urfave.StringSliceFlag{Name: "scene", Usage: "`FILE|DIR|GLOB` of rasters; may be given again"},
 			&urfave.StringSliceFlag{Name: "video", Usage: "`FILE|rtsp://…`; may be given again"},
+			&urfave.DurationFlag{Name: "length", Usage: "of each live camera, from its first picture, such as 10m; default: until it is interrupted"},
 			&urfave.StringSliceFlag{Name: "images", Usage: "`DIR|GLOB` of JPEG, PNG, BMP, WebP and TIFF, told by what they are; may be given again"},
 			&urfave.BoolFlag{Name: "folders", Usage: "take in the folders in those of --images too"},
 			&urfave.StringFlag{Name: "detector", Usage: "a model's name; default: the first that detects, else OpenCV's people detector"},
@@ -50,12 +51,15 @@ func processCommand() *urfave.Command {
 			if c.Args().Present() {
 				return cli.Usagef("%q is no option: scenes, videos and images are given with --scene, --video and --images", c.Args().First())
 			}
+			if c.Duration("length") < 0 {
+				return cli.Usagef("--length %s is negative: give a time such as 10m, or leave it out", c.Duration("length"))
+			}
 			given, err := saidOfScenes(c)
 			if err != nil {
 				return err
 			}
 			j := job{given: given, out: c.String("out"), scenes: c.StringSlice("scene"), videos: c.StringSlice("video"), images: c.StringSlice("images"),
-				overlap: c.Int("overlap"), cloudModel: c.String("cloud-model"), detector: c.String("detector"), folders: c.Bool("folders"),
+				length: c.Duration("length"), folders: c.Bool("folders"), overlap: c.Int("overlap"), cloudModel: c.String("cloud-model"), detector: c.String("detector"),
 				models: c.StringSlice("models"), keepEverything: c.Bool("keep-everything"), say: c.App.Writer, log: log}
 			_, err = j.run(c.Context)
 			return err
@@ -67,6 +71,7 @@ func processCommand() *urfave.Command {
 type job struct {
 	out                    string
 	scenes, videos, images []string
+	length                 time.Duration  // of live cameras; 0: until interrupted
 	given                  raster.Options // what a person says of the scenes
 	overlap                int            // of a scene's tiles
 	cloudModel             string         // screens them; empty: as the edge does by default
@@ -112,7 +117,9 @@ func (j job) run(ctx context.Context) (summary, error) {
 	defer forgetAttempts(filepath.Join(j.out, attemptsFolder))
 
 	watch := newWatch(edgeConfig, j.say)
-	o := appliance.Options{Edge: edgeConfig, Cloud: j.cloud(models), Work: work, Models: models, Version: version, Log: j.log, Finished: watch.sourceEnded}
+	ctx, end, leave := j.interrupted(ctx, watch)
+	defer leave()
+	o := appliance.Options{Edge: edgeConfig, Cloud: j.cloud(models), Work: work, Models: models, Version: version, Log: j.log, Finished: watch.sourceEnded, End: end}
 	if j.console != "" {
 		metrics := telemetry.NewRegistry()
 		o.Metrics, o.Gatherer = metrics, metrics
@@ -122,6 +129,7 @@ func (j job) run(ctx context.Context) (summary, error) {
 	if err != nil {
 		return summary{}, err
 	}
+	watch.tellLive(edgeConfig)
 	complete, err := watch.wait(ctx, a)
 	if ctx.Err() != nil {
 		a.Stop()
@@ -199,7 +207,7 @@ func (j job) edge() (edge.Config, error) {
 	}
 	for _, address := range unique(j.videos) {
 		c.Cameras = append(c.Cameras, edge.Camera{Detector: j.detector,
-			CameraConfig: capture.CameraConfig{Name: names.ID(address), Address: address, Restart: capture.Restart{GiveUp: liveGiveUp}}})
+			CameraConfig: capture.CameraConfig{Name: names.ID(address), Address: address, Length: j.length, Restart: capture.Restart{GiveUp: liveGiveUp}}})
 	}
 	for _, path := range unique(j.images) {
 		c.Images = append(c.Images, edge.ImageSet{Detector: j.detector, ImagesConfig: capture.ImagesConfig{Name: names.ID(setFolder(path)), Path: path, Folders: j.folders}})

@@ -23,7 +23,7 @@ type input struct {
 	transport string // of RTSP: tcp or udp
 	device    deviceMode
 	quick     bool // it was seen before, and is not studied again
-	private   bool // the address has a user, a password or a query
+	private   bool // the address has a user, a password, a query or a secret in its path
 	open      bool // and this ffmpeg can't be told of it but by its arguments
 }
 
@@ -63,7 +63,7 @@ func parseInput(address, transport string) (input, error) {
 		if (u.Scheme != "rtsp" && u.Scheme != "rtsps") || u.Host == "" {
 			return input{}, fmt.Errorf("%s: only rtsp:// and rtsps:// addresses, files and /dev/video… can be read", security.Redact(address))
 		}
-		in := input{kind: rtsp, shown: security.Redact(address), target: u.String(), transport: transport, private: u.User != nil || u.RawQuery != ""}
+		in := input{kind: rtsp, shown: security.Redact(address), target: u.String(), transport: transport, private: u.User != nil || u.RawQuery != "" || security.RedactText(u.String()) != u.String()}
 		if u.User != nil {
 			in.secret, _ = u.User.Password()
 		}

@@ -82,3 +82,14 @@ func TestTheInstalledDecoderIsRecognised(t *testing.T) {
 		t.Error("versions are not told apart")
 	}
 }
+
+func TestAddressesWithSecretsAnywhereAreKeptOutOfTheArguments(t *testing.T) {
+	for address, private := range map[string]bool{
+		"rtsp://h/gate": false, "rtsp://u:p@h/gate": true, "rtsp://h/gate?token=1": true, "rtsp://h/user=u_password=1_channel=1.sdp": true,
+	} {
+		in, err := parseInput(address, "")
+		if err != nil || in.listed() != private {
+			t.Errorf("%s is kept out: %v, %v", address, in.listed(), err)
+		}
+	}
+}

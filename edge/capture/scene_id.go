@@ -4,6 +4,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"cloudcanvas/shared/security"
 )
 
 // maxSceneID keeps ids fit for topics, keys and folders.
@@ -12,7 +14,8 @@ const maxSceneID = 100
 // SceneIDs gives each scene file of a run its id. It is used by one goroutine.
 type SceneIDs struct{ given map[string]string }
 
-// ID is the file's name without its ending, with '-' for all but letters, digits, '.', '_' and '-'.
+// ID is the file's name without its ending, with '-' for all but letters, digits, '.', '_' and '-'; a
+// camera that has an address is "camera", for there are passwords in addresses.
 // A second file of the same name gets "-2", and so on; the same path always has the same id.
 func (s *SceneIDs) ID(path string) string {
 	if s.given == nil {
@@ -39,6 +42,15 @@ func (s *SceneIDs) Took(id, path string) {
 }
 
 func slug(path string) string {
+	if scheme, _, ok := strings.Cut(path, "://"); ok {
+		if scheme == "rtsp" || scheme == "rtsps" {
+			return "camera"
+		}
+		path = path[:strings.IndexAny(path+"?", "?#;")]
+		if security.Redact(path) != path {
+			return "scene"
+		}
+	}
 	name := filepath.Base(path)
 	name = strings.TrimSuffix(name, filepath.Ext(name))
 	name = strings.Map(func(r rune) rune {

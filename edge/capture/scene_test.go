@@ -141,6 +141,8 @@ func TestSceneIDsAreUniqueAndFitForTopics(t *testing.T) {
 	for _, c := range [][2]string{
 		{"/a/RGB.byte.tif", "RGB.byte"}, {"/b/RGB.byte.tif", "RGB.byte-2"}, {"/a/RGB.byte.tif", "RGB.byte"},
 		{"/a/my scene (1).TIF", "my-scene--1"}, {"/a/+#/.tif", "scene"}, {"/a/\u00fc.tif", "scene-2"},
+		{"rtsp://127.0.0.1:9/cam/realmonitor?user=admin&password=S3cretPw1", "camera"}, {"rtsp://u:S3cretPw1@h/x", "camera-2"}, {"rtsps://h/user=u_password=S3cretPw1", "camera-3"},
+		{"/vsicurl/https://h/a/scene_7.tif?token=S3cretPw1", "scene_7"}, {"https://h/password=S3cretPw1", "scene-3"}, {"/dev/video0", "video0"},
 	} {
 		if got := ids.ID(c[0]); got != c[1] {
 			t.Errorf("%s is %s, not %s", c[0], got, c[1])

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"time"
 
+	"cloudcanvas/shared/telemetry"
 	"cloudcanvas/shared/vision"
 )
 
@@ -27,6 +28,8 @@ type CameraConfig struct {
 	Stall         time.Duration `yaml:"stall"`        // between pictures of a live camera; 0: 10 s
 	Queue         int           `yaml:"queue"`        // newest pictures of a live camera held for a busy pipeline; 0: 2
 	Restart       Restart       `yaml:"restart"`      // of a live camera
+
+	Length time.Duration `yaml:"-"` // of a live camera, from its first picture; 0: not bounded
 
 	FFmpeg  string `yaml:"ffmpeg"` // programs; empty: ffmpeg and ffprobe in PATH
 	FFprobe string `yaml:"ffprobe"`
@@ -73,7 +76,11 @@ type Video struct {
 	log    *slog.Logger
 	status *status
 
-	frame  int64 // the number of the next picture; goes on over restarts
+	end    <-chan struct{}  // closed: the stream ends here; may be nil
+	faults telemetry.Faults // of a live camera, told since it was up
+
+	frame  int64     // the number of the next picture; goes on over restarts
+	began  time.Time // of a live camera: its first picture
 	frames *frames
 	known  shape // of a live camera's last life that showed something: it is not probed again
 	blind  int   // lives since then that showed nothing
@@ -95,6 +102,31 @@ func NewVideo(c CameraConfig, log *slog.Logger, watch func(State)) (*Video, erro
 	return &Video{config: c, in: in, log: log,
 		tools:  tools{ffmpeg: c.FFmpeg, ffprobe: c.FFprobe, threads: c.DecodeThreads, release: installed},
 		status: newStatus(c.Name, in.shown, time.Now, watch)}, nil
+}
+
+// EndsWith lets the stream end in good order once end is closed: what came until then counts. It is
+// called before Run.
+func (v *Video) EndsWith(end <-chan struct{}) *Video {
+	v.end = end
+	return v
+}
+
+// errEnded says that a stream came to the end that a person gave it.
+var errEnded = errors.New("it was told to end")
+
+func (v *Video) ended() bool {
+	select {
+	case <-v.end:
+		return true
+	default:
+		return false
+	}
+}
+
+// Live says whether what lies at an address comes at its own pace: a camera, not a file.
+func Live(address string) bool {
+	in, err := parseInput(address, "")
+	return err == nil && in.live()
 }
 
 // Name is the camera's name.
@@ -141,8 +173,15 @@ func (v *Video) runFile(ctx context.Context, emit func(context.Context, Picture)
 			v.log.Warn("the video's pictures change their size in the middle; the others are shown whole in the first one's size, with a border",
 				"frame", p.Frame, "from", fmt.Sprintf("%dx%d", s.w, s.h), "to", fmt.Sprintf("%dx%d", f.w, f.h))
 		}
+		if v.ended() {
+			v.frame-- // this one is not handed on
+			return errEnded
+		}
 		return emit(ctx, p)
 	})
+	if errors.Is(err, errEnded) && v.frame > 0 {
+		return fmt.Sprintf("it was told to end after %d frames", v.frame), nil
+	}
 	if err != nil {
 		return "", err
 	}
@@ -158,6 +197,13 @@ func (v *Video) runLive(ctx context.Context, emit func(context.Context, Picture)
 	reading, cancel := context.WithCancel(ctx)
 	defer cancel()
 	done := make(chan struct{})
+	go func() {
+		select {
+		case <-v.end:
+			cancel()
+		case <-done:
+		}
+	}()
 	var ended error
 	go func() {
 		defer close(done)
@@ -168,7 +214,8 @@ func (v *Video) runLive(ctx context.Context, emit func(context.Context, Picture)
 				if errors.Is(err, ErrStalled) {
 					phase = Stalled
 				}
-				if v.status.phase(phase, err) {
+				v.status.phase(phase, err)
+				if v.faults.New(err) {
 					v.log.Warn("camera lost; trying again", "phase", phase, "problem", err)
 				}
 				v.status.restarted()
@@ -184,12 +231,19 @@ func (v *Video) runLive(ctx context.Context, emit func(context.Context, Picture)
 		return err
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case v.frame > 0:
-		// Given up, but what came counts: the stream is closed as an incomplete one.
-		return emit(ctx, Picture{Stream: v.config.Name, At: time.Now(),
-			Frame: v.frame, Last: true, Partial: ended.Error()})
 	}
-	return ended
+	byHand := v.ended() || errors.Is(ended, errEnded)
+	switch {
+	case v.frame == 0 && byHand:
+		return fmt.Errorf("%s: %w before a picture came", v.in.shown, errEnded)
+	case v.frame == 0:
+		return ended
+	}
+	last := Picture{Stream: v.config.Name, At: time.Now(), Frame: v.frame, Last: true}
+	if !byHand { // given up, but what came counts: the stream is closed as an incomplete one
+		last.Partial = ended.Error()
+	}
+	return emit(ctx, last)
 }
 
 // studyAgain is how many lives without a picture it takes until a camera that was known is studied anew: it
@@ -214,10 +268,17 @@ func (v *Video) watchOnce(ctx context.Context, queue *newest) (last time.Time, e
 				return resized{f.w, f.h}
 			}
 			if last.IsZero() {
+				v.faults.Mended()
 				v.log.Info("camera up", "width", s.w, "height", s.h, "rate", s.fps)
 			}
 			last = p.At
 			queue.put(p)
+			if v.began.IsZero() {
+				v.began = p.At
+			}
+			if v.config.Length > 0 && p.At.Sub(v.began) >= v.config.Length {
+				return errEnded
+			}
 			return nil
 		})
 		if to, ok := errors.AsType[resized](err); ok {

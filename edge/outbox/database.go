@@ -14,6 +14,7 @@ import (
 	"modernc.org/sqlite"
 	lib "modernc.org/sqlite/lib"
 
+	"cloudcanvas/shared/durable"
 	"cloudcanvas/shared/event"
 )
 
@@ -77,7 +78,7 @@ var (
 const smallEnough = 64 << 20
 
 func openDatabase(path string, suspect bool) (*sql.DB, error) {
-	db, err := sql.Open("sqlite", "file:"+path+dsn)
+	db, err := sql.Open("sqlite", durable.SQLiteURI(path)+dsn)
 	if err != nil {
 		return nil, err
 	}

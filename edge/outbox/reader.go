@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"cloudcanvas/shared/durable"
 	"cloudcanvas/shared/event"
 )
 
@@ -34,7 +35,7 @@ func OpenReader(dir, edge string) (*Reader, error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("there is no buffer in %s: has the agent run with this configuration?", dir)
 	}
-	db, err := sql.Open("sqlite", "file:"+path+"?mode=ro&_pragma=busy_timeout(5000)&_pragma=query_only(1)")
+	db, err := sql.Open("sqlite", durable.SQLiteURI(path)+"?mode=ro&_pragma=busy_timeout(5000)&_pragma=query_only(1)")
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"cloudcanvas/shared/durable"
 	"cloudcanvas/shared/event"
 )
 
@@ -40,7 +41,7 @@ func openWreckage(p *opening, folder string) *wreckage {
 			from = w.mended
 		}
 	}
-	w.db, _ = sql.Open("sqlite", "file:"+from+"?mode=ro&_pragma=busy_timeout(1000)")
+	w.db, _ = sql.Open("sqlite", durable.SQLiteURI(from)+"?mode=ro&_pragma=busy_timeout(1000)")
 	w.readCounts()
 	w.readTerms()
 	payloads := &segments{dir: w.segments, files: map[uint64]*os.File{}}

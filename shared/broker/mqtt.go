@@ -81,6 +81,7 @@ type MQTT struct {
 	current *session // nil: not connected
 	subs    []subscription
 	changed chan struct{} // closed and replaced when subs change
+	problem string        // why the connection does not hold, in words
 }
 
 type subscription struct {
@@ -112,7 +113,7 @@ func DialMQTT(ctx context.Context, o MQTTOptions) (*MQTT, error) {
 		done:    make(chan struct{}),
 		changed: make(chan struct{}),
 	}
-	address, err := m.address()
+	address, err := mqttAddress(o.URL)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to MQTT: %w", err)
 	}
@@ -173,8 +174,9 @@ func (m *MQTT) Subscribe(filter string, qos byte, handle func(Message)) {
 	m.SubscribeThen(filter, qos, handle, nil)
 }
 
-// SubscribeThen is Subscribe, and says after each connection when the broker has confirmed it: what
-// is published from then on comes. stands must not block.
+// SubscribeThen is Subscribe, and says when the broker has confirmed it: what is published from then on
+// comes. stands is called once in the life of each connection, so again after a loss, and not for a
+// connection that is lost already; it must not block.
 func (m *MQTT) SubscribeThen(filter string, qos byte, handle func(Message), stands func()) {
 	sub := subscription{filter, qos, handle, stands}
 	m.mu.Lock()
@@ -200,6 +202,15 @@ func (m *MQTT) Close() {
 			m.window <- struct{}{}
 		}
 	})
+}
+
+// Cut breaks the connection without a word, so that the broker publishes the will, and is Close besides:
+// for one whose last words did not get through.
+func (m *MQTT) Cut() {
+	if s := m.session(); s != nil && s.cut != nil {
+		s.cut()
+	}
+	m.Close()
 }
 
 func (m *MQTT) session() *session {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
@@ -22,17 +23,30 @@ type session struct {
 	client      paho.Client
 	turnTimeout time.Duration // as paho was told
 	since       time.Time
+	cut         func()        // breaks the network connection
 	turn        chan struct{} // held by the one who hands a message to paho, which would not let go of others at the end
 	lost        chan struct{} // closed when it is gone
 	once        sync.Once
 	why         error
+	flying      atomic.Int64 // publishes handed to paho whose fate is not known to be good
+	underway    int64        // of them when the connection ended
 }
 
 func (s *session) end(err error) {
 	s.once.Do(func() {
-		s.why = cmp.Or(err, io.EOF)
+		s.why, s.underway = cmp.Or(err, io.EOF), s.flying.Load()
 		close(s.lost)
 	})
+}
+
+// alive says whether the connection is still there, as far as is known.
+func (s *session) alive() bool {
+	select {
+	case <-s.lost:
+		return false
+	default:
+		return true
+	}
 }
 
 // send hands a message to paho and tells result its fate.
@@ -46,6 +60,7 @@ func (s *session) send(ctx context.Context, result chan<- error, topic string, q
 		result <- ctx.Err()
 		return
 	}
+	s.flying.Add(1)
 	handed := make(chan paho.Token, 1)
 	go func() {
 		handed <- s.hand(topic, qos, retain, payload)
@@ -56,7 +71,11 @@ func (s *session) send(ctx context.Context, result chan<- error, topic string, q
 	case token := <-handed:
 		select {
 		case <-token.Done():
-			result <- fate(token.Error())
+			err := token.Error()
+			if err == nil {
+				s.flying.Add(-1)
+			}
+			result <- fate(err)
 		case <-s.lost:
 			result <- fate(s.why)
 		}

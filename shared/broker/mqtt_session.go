@@ -15,6 +15,7 @@ import (
 	paho "github.com/eclipse/paho.mqtt.golang"
 
 	"cloudcanvas/shared/security"
+	"cloudcanvas/shared/telemetry"
 )
 
 // run keeps one connection after the other until ctx ends.
@@ -22,34 +23,59 @@ func (m *MQTT) run(ctx context.Context, address *url.URL) {
 	defer close(m.done)
 	backoff := minBackoff
 	short := 0 // connections in a row that did not last
-	said := "" // the last fault that was logged: one line for each kind of trouble, not for each try
+	var faults telemetry.Faults
+	var takings takings
+	lost := true // what was told last
+	url := security.Redact(address.String())
 	for ctx.Err() == nil {
 		s, err := m.connect(ctx, address)
-		if err == nil {
-			m.log.Info("connected to the MQTT broker", "url", security.Redact(address.String()))
-			said = ""
+		if err != nil {
+			takings.away()
+			backoff = min(backoff, maxBackoff)
+			m.troubled(err.Error())
+		} else {
+			if !takings.suspected() {
+				m.troubled("")
+			}
+			if lost {
+				m.log.Info("connected to the MQTT broker", "url", url)
+				lost = false
+			}
 			err = m.serve(ctx, s)
+			lasted := time.Since(s.since)
 			short++
-			if time.Since(s.since) > steady {
+			if lasted > steady {
 				backoff, short = minBackoff, 0
 			}
-			if short == thrownOut && ctx.Err() == nil {
+			if lasted >= takenWithin { // what came before is over, and told anew should it come back
+				faults.Mended()
+			}
+			switch {
+			case ctx.Err() != nil:
+			case takings.ended(lasted, s.why, s.underway):
+				err = errors.New(taken(m.options.ClientID))
+				backoff = takenBackoff
+				m.troubled(err.Error())
+			case short == thrownOut:
 				m.log.Warn("the MQTT broker ends each connection soon after it was made. Does another client connect under the same client id or certificate, as a copied card does, "+
-					"does the broker's access list deny what is published, or is a message above its limit for packets?", "url", address.Redacted())
+					"does the broker's access list deny what is published, or is a message above its limit for packets?", "url", url)
+				fallthrough
+			default:
+				m.troubled(err.Error())
 			}
 		}
 		if ctx.Err() != nil {
 			return
 		}
-		if err.Error() != said {
-			m.log.Warn("no connection to the MQTT broker, trying again", "url", security.Redact(address.String()), "error", err)
-			said = err.Error()
+		if faults.New(err) {
+			m.log.Warn("no connection to the MQTT broker, trying again", "url", url, "error", err)
+			lost = true
 		}
 		select {
 		case <-ctx.Done():
 		case <-time.After(backoff/2 + rand.N(backoff/2)):
 		}
-		backoff = min(2*backoff, maxBackoff)
+		backoff = min(2*backoff, max(maxBackoff, backoff))
 	}
 }
 
@@ -114,6 +140,9 @@ func (m *MQTT) connect(ctx context.Context, address *url.URL) (*session, error) 
 		if err == nil && m.options.ManualAck {
 			conn = newBulkConn(conn)
 		}
+		if err == nil {
+			s.cut = func() { conn.Close() }
+		}
 		return conn, err
 	})
 	if w := m.options.Will; w != nil {
@@ -161,7 +190,7 @@ func (m *MQTT) subscribe(s *session, subs []subscription) {
 		} else if err := token.Error(); err != nil {
 			s.end(fmt.Errorf("subscribing to %s: %w", sub.filter, err))
 			return
-		} else if sub.stands != nil {
+		} else if sub.stands != nil && s.alive() {
 			sub.stands()
 		}
 	}
@@ -219,7 +248,7 @@ func (m *MQTT) credentials(address *url.URL) (*paho.ClientOptions, error) {
 	if err != nil {
 		return nil, err
 	}
-	if encrypted := slices.Contains([]string{"mqtts", "ssl", "tls", "wss"}, address.Scheme); encrypted {
+	if encryptedScheme(address.Scheme) {
 		if config == nil {
 			config = &tls.Config{MinVersion: tls.VersionTLS12}
 		}
@@ -228,7 +257,7 @@ func (m *MQTT) credentials(address *url.URL) (*paho.ClientOptions, error) {
 		}
 		o.SetTLSConfig(config)
 	} else if config != nil {
-		return nil, fmt.Errorf("%s is not encrypted although TLS is configured: use mqtts://", security.Redact(address.String()))
+		return nil, notEncrypted(address)
 	}
 	if m.options.Security.User != "" {
 		password, err := m.options.Security.Password()
@@ -241,9 +270,29 @@ func (m *MQTT) credentials(address *url.URL) (*paho.ClientOptions, error) {
 	return o, nil
 }
 
-// address is the URL with its port.
-func (m *MQTT) address() (*url.URL, error) {
-	u, err := url.Parse(m.options.URL)
+// CheckMQTT says why DialMQTT would refuse an address, without reading any file.
+func CheckMQTT(address string, s security.Security) error {
+	u, err := mqttAddress(address)
+	if err != nil {
+		return err
+	}
+	if s.Encrypted() && !encryptedScheme(u.Scheme) {
+		return notEncrypted(u)
+	}
+	return nil
+}
+
+func encryptedScheme(scheme string) bool {
+	return slices.Contains([]string{"mqtts", "ssl", "tls", "wss"}, scheme)
+}
+
+func notEncrypted(u *url.URL) error {
+	return fmt.Errorf("%s is not encrypted although TLS is configured: use mqtts://", security.Redact(u.String()))
+}
+
+// mqttAddress is the URL with its port.
+func mqttAddress(address string) (*url.URL, error) {
+	u, err := url.Parse(address)
 	if err != nil {
 		return nil, fmt.Errorf("the broker's URL: %s", security.RedactText(err.Error()))
 	}

@@ -9,11 +9,15 @@ import (
 // hidden stands for what nobody may see.
 const hidden = "xxxxx"
 
+// secret is what the name of a value that lets somebody in has in it.
+const secret = `pass|pwd|psw|kennwort|secret|token|key|sig|auth|credential|session|jwt|login`
+
 // secretWords are in the names of query values that let somebody in.
-var secretWords = regexp.MustCompile(`(?i)pass|pwd|secret|token|key|sig|auth|credential|session|^user|^pw$|^sas$`)
+var secretWords = regexp.MustCompile(`(?i)` + secret + `|^user|^usr$|^pw$|^sas$`)
 
 // Redact is an address as it may be shown: without user and password, and without what looks like a
-// secret in its query. What is no address stays as it is, but for a password in it.
+// secret in its query, its path or its fragment (/user=admin_password=…, as some recorders have it).
+// What is no address stays as it is, but for a password in it.
 func Redact(address string) string {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme == "" || u.Host == "" && u.User == nil {
@@ -25,7 +29,7 @@ func Redact(address string) string {
 	if u.RawQuery != "" {
 		u.RawQuery = redactQuery(u.RawQuery)
 	}
-	return u.String()
+	return RedactText(u.String())
 }
 
 // redactQuery keeps the order and the writing of everything else.
@@ -45,8 +49,9 @@ var (
 	// inText finds who logs in, in an address that stands in a text: up to the last @ before a slash,
 	// a space or a quote, as a password may hold an @ that nobody has escaped.
 	inText = regexp.MustCompile(`(?i)\b([a-z][a-z0-9+.-]*://)[^\s/"'<>]*@`)
-	// queried finds secrets in the query of one; \" ends it where the text stands in JSON.
-	queried = regexp.MustCompile(`(?i)([?&][^\s=&"'<>]*(?:pass|pwd|secret|token|key|sig|auth|credential|session)[^\s=&"'<>]*=)(?:\\[^"]|[^\s&"'<>\\])+`)
+	// named finds secrets by their names, in the query of one, its path or its fragment; \" ends one where
+	// the text stands in JSON.
+	named = regexp.MustCompile(`(?i)([?&;/#=](?:[^\s=&;/?#"'<>]*(?:` + secret + `)[^\s=&;/?#"'<>]*|user(?:name)?|usr|pw|sas)=)(?:\\[^"]|[^\s&"'<>\\])+`)
 )
 
 // RedactText is a text, such as an error, without what addresses in it would give away.
@@ -55,5 +60,5 @@ func RedactText(text string) string {
 		return text
 	}
 	text = inText.ReplaceAllString(text, "${1}"+hidden+"@")
-	return queried.ReplaceAllString(text, "${1}"+hidden)
+	return named.ReplaceAllString(text, "${1}"+hidden)
 }

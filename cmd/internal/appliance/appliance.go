@@ -17,6 +17,7 @@ import (
 	"cloudcanvas/cloud"
 	"cloudcanvas/cloud/console"
 	"cloudcanvas/cloud/coord/local"
+	"cloudcanvas/cloud/store"
 	"cloudcanvas/edge"
 	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/broker"
@@ -37,6 +38,8 @@ type Options struct {
 	Log      *slog.Logger
 	Metrics  prometheus.Registerer
 	Finished func(source string, pictures int64, took time.Duration, err error) // of each source that has ended; may be nil
+
+	End <-chan struct{} // lets videos and cameras end in good order once it is closed; may be nil
 
 	Gatherer     prometheus.Gatherer // of Metrics, for the console; may be nil
 	ConsoleReady func(url string)    // serve a console, which says where it is; nil: none
@@ -79,7 +82,7 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 		return nil, err
 	}
 	o.Cloud.MQTT.URL, o.Cloud.Kafka.Brokers = a.mqtt.URL(), a.log.Brokers()
-	o.Cloud.Store = "file://" + filepath.Join(o.Work, "objects")
+	o.Cloud.Store = store.FolderURL(filepath.Join(o.Work, "objects"))
 	o.Cloud.Mosaic.WorkDir = filepath.Join(o.Work, "mosaic")
 	o.Edge.Cloud.URL, o.Edge.Data = a.mqtt.URL(), o.Work
 
@@ -113,7 +116,7 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 			return nil
 		})
 	}
-	a.Agent, err = edge.Open(a.ctx, o.Edge, edge.Parts{Models: o.Models, Version: o.Version, Log: o.Log, Metrics: o.Metrics, Memory: memory, Done: o.Finished, Attempts: a.attempts})
+	a.Agent, err = edge.Open(a.ctx, o.Edge, edge.Parts{Models: o.Models, Version: o.Version, Log: o.Log, Metrics: o.Metrics, Memory: memory, Done: o.Finished, End: o.End, Attempts: a.attempts})
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/security"
+	"cloudcanvas/shared/telemetry"
 )
 
 // Options say to which broker, and as whom.
@@ -40,6 +41,7 @@ type Link struct {
 	receipts chan event.Receipt
 
 	telling sync.Mutex // one status at a time, so that the latest is the one that stays
+	gone    bool       // under telling: offline was the last word
 
 	mu     sync.Mutex
 	since  time.Time                // of the connection
@@ -63,7 +65,8 @@ func Dial(ctx context.Context, o Options) (*Link, error) {
 		return nil, err
 	}
 	l.mu.Lock() // a connection may be there before its client is: connected waits for it
-	l.client, err = broker.DialMQTT(ctx, broker.MQTTOptions{
+	// It outlives ctx: offline is said after everything else has ended.
+	l.client, err = broker.DialMQTT(context.WithoutCancel(ctx), broker.MQTTOptions{
 		URL: o.URL, ClientID: o.ClientID, Security: o.Security, Persistent: true, Log: o.Log,
 		Will: &broker.Message{Topic: event.StatusTopic(o.Edge), Payload: will, QoS: 1, Retained: true},
 		OnUp: l.connected, OnDown: func(error) { l.lost() },
@@ -138,6 +141,10 @@ func (l *Link) Report(ctx context.Context, r event.LinkReport) error {
 func (l *Link) tell(ctx context.Context, status string) error {
 	l.telling.Lock()
 	defer l.telling.Unlock()
+	if l.gone {
+		return nil
+	}
+	l.gone = status == event.Offline
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	l.mu.Lock()
@@ -199,13 +206,18 @@ func (l *Link) Up() <-chan struct{} {
 	return l.up
 }
 
+// Problem says in words why the connection does not hold; empty where nothing is known against it.
+func (l *Link) Problem() string { return l.client.Problem() }
+
 // Receipts are what the cloud has.
 func (l *Link) Receipts() <-chan event.Receipt { return l.receipts }
 
-// Close says goodbye, so that the will is not needed.
+// Close says offline and waits until the broker has confirmed it: a DISCONNECT discards the will. Where
+// the confirmation does not come, the connection is cut, so that the broker publishes the will.
 func (l *Link) Close() {
-	if l.client.Connected() {
-		l.announce(context.Background(), event.Offline)
+	if err := l.tell(context.Background(), event.Offline); err != nil && l.client.Connected() {
+		l.options.Log.Debug("status not announced, the broker's will tells it", telemetry.Err, err)
+		l.client.Cut()
 	}
 	l.client.Close()
 }

@@ -1,0 +1,39 @@
+package integration
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestAnInterruptedJobKeepsWhatCameAndSaysThatItIsNotAll(t *testing.T) {
+	dir := t.TempDir()
+	out := filepath.Join(dir, "out")
+	p := start(t, "canvas", "process", "--out", out, "--video", clip(t, filepath.Join(dir, "street.avi"), 500), "--detector", "opencv_hog_people")
+	until(t, time.Minute, "a picture is looked at", func() bool {
+		found, _ := filepath.Glob(filepath.Join(out, ".work-*", "outbox*"))
+		return len(found) > 0
+	})
+	time.Sleep(2 * time.Second) // some pictures
+	p.signal(t, syscall.SIGINT)
+	p.signal(t, syscall.SIGINT) // as timeout(1) does: one interrupt
+	select {
+	case <-p.done:
+	case <-time.After(2 * time.Minute):
+		t.Fatal("it does not end")
+	}
+	if code := p.cmd.ProcessState.ExitCode(); code != 3 {
+		t.Errorf("exit code %d, not 3", code)
+	}
+	var s failed
+	readJSON(t, filepath.Join(out, "summary.json"), &s)
+	if !strings.Contains(s.reason("street"), "it was told to end after") || s.Delivery.Lost != 0 {
+		t.Errorf("the summary says %+v", s)
+	}
+	if _, err := os.Stat(filepath.Join(out, "street", "detections.json")); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,76 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestWhoseClientIDIsTakenSaysSoOnceAndBacksOff(t *testing.T) {
+	server, err := EmbedMQTT(EmbedMQTTOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	var clients []*MQTT
+	var lines [2]<-chan string
+	for i := range lines { // a card that was copied
+		var log *slog.Logger
+		log, lines[i] = captured()
+		m, err := DialMQTT(t.Context(), MQTTOptions{URL: server.URL(), ClientID: "gate", Log: log})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		clients = append(clients, m)
+	}
+	deadline := time.After(60 * time.Second)
+	for told := false; !told; {
+		var line string
+		select {
+		case line = <-lines[0]:
+		case line = <-lines[1]:
+		case <-deadline:
+			t.Fatal("nobody says it")
+		}
+		told = strings.Contains(line, "another client with the id gate took the connection")
+	}
+	if !strings.Contains(clients[0].Problem()+clients[1].Problem(), "another client with the id gate") {
+		t.Errorf("the state is %q and %q", clients[0].Problem(), clients[1].Problem())
+	}
+}
+
+func TestATakenConnectionIsToldFromOthersThatEnd(t *testing.T) {
+	reset := fmt.Errorf("read: %w", syscall.ECONNRESET)
+	for name, c := range map[string]struct {
+		lasted   time.Duration
+		why      error
+		underway int64
+		away     bool // between two of them the broker could not be reached
+		taken    bool
+	}{
+		"soon, nothing under way":         {5 * time.Second, io.EOF, 0, false, true},
+		"after the other's backoff":       {time.Minute, reset, 0, false, true},
+		"lasting":                         {time.Hour, io.EOF, 0, false, false},
+		"a publish that is not liked":     {time.Second, io.EOF, 1, false, false},
+		"no answer to a ping":             {time.Minute, errors.New("pingresp not received"), 0, false, false},
+		"a broker that starts and starts": {time.Second, io.EOF, 0, true, false},
+	} {
+		var k takings
+		taken := false
+		for range 4 {
+			if c.away {
+				k.away()
+			}
+			taken = k.ended(c.lasted, c.why, c.underway)
+		}
+		if taken != c.taken {
+			t.Errorf("%s: taken %v", name, taken)
+		}
+	}
+}
