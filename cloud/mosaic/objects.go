@@ -103,7 +103,7 @@ func (s *Scene) masked(looked bool) bool {
 func (s *Scene) writeObjects(dir string, boxes []vision.Box) error {
 	lines := make([]detection, len(boxes))
 	for i, b := range boxes {
-		lines[i] = detection{s.ID, vision.CategoryID(b.Label, b.Class), [4]float32{b.X, b.Y, b.W, b.H}, b.Score}
+		lines[i] = detection{s.ID, b.CategoryID(), [4]float32{b.X, b.Y, b.W, b.H}, b.Score}
 	}
 	if err := writeJSON(filepath.Join(dir, "detections.json"), lines); err != nil {
 		return fmt.Errorf("detections.json: %w", err)

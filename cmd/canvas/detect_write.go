@@ -25,7 +25,7 @@ func (d detector) write(dir string, v view, boxes []vision.Box) error {
 	info := v.scene.Info()
 	lines := []sceneDetection{}
 	for _, b := range boxes {
-		lines = append(lines, sceneDetection{filepath.Base(info.Path), vision.CategoryID(b.Label, b.Class), pixelsOf(b), rounded(float64(b.Score), 1e4)})
+		lines = append(lines, sceneDetection{filepath.Base(info.Path), b.CategoryID(), pixelsOf(b), rounded(float64(b.Score), 1e4)})
 	}
 	if err := errors.Join(writeJSON(filepath.Join(dir, "detections.json"), lines), quicklook(filepath.Join(dir, "quicklook.jpg"), v, boxes)); err != nil {
 		return err

@@ -55,7 +55,7 @@ type trialQuestion struct {
 
 type trialAnswer struct {
 	Golden string `json:"golden"`
-	Kind   string `json:"kind,omitempty"` // of error: unavailable, disagrees or other; empty: it passed
+	Kind   string `json:"kind,omitempty"` // of error: unavailable, misfit, disagrees or other; empty: it passed
 	Error  string `json:"error,omitempty"`
 }
 
@@ -101,6 +101,8 @@ func (told trialFile) try(q trialQuestion) trialAnswer {
 	switch {
 	case errors.Is(err, ErrUnavailable):
 		kind = "unavailable"
+	case errors.Is(err, ErrMisfit):
+		kind = "misfit"
 	case errors.Is(err, ErrDisagrees):
 		kind = "disagrees"
 	}
@@ -151,6 +153,9 @@ func Try(ctx context.Context, m model.Model, l Layout) error {
 		err := t.admit(ctx, engine, full, &Trial{})
 		if err == nil || ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if errors.Is(err, ErrMisfit) { // of the file, whatever reads it
+			return fmt.Errorf("model %s: %w", m.Name, err)
 		}
 		reasons = append(reasons, fmt.Errorf("%s: %w", engine, err))
 	}
@@ -205,6 +210,8 @@ func (t *trier) admit(ctx context.Context, engine string, l Layout, r *Trial) er
 	switch answer.Kind {
 	case "unavailable":
 		return said{answer.Error, ErrUnavailable}
+	case "misfit":
+		return said{answer.Error, ErrMisfit}
 	case "disagrees":
 		return said{answer.Error, ErrDisagrees}
 	}

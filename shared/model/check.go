@@ -107,7 +107,7 @@ func (o Output) problems(m Manifest, add func(field, message, hint string)) {
 	task, known := decoders[o.Decoder]
 	switch {
 	case !known:
-		add("output.decoder", fmt.Sprintf("%q is not a decoder", o.Decoder), "use yolox, ultralytics, picodet, fastestdet, yunet, anomaly, dense, classes, db or ctc")
+		add("output.decoder", fmt.Sprintf("%q is not a decoder", o.Decoder), "use yolox, yolov5, ultralytics, end2end, detr, lists, picodet, fastestdet, yunet, anomaly, dense, classes, db or ctc")
 	case task != m.Task && m.Task != "" || (o.Decoder == "hog") != (m.Builtin != ""):
 		add("output.decoder", fmt.Sprintf("%q does not serve task %s", o.Decoder, m.Task), fmt.Sprintf("%s is for %s", o.Decoder, task))
 	}
@@ -124,6 +124,18 @@ func (o Output) problems(m Manifest, add func(field, message, hint string)) {
 	}
 	if !slices.Contains([]string{"argmax", "threshold"}, o.Choose) {
 		add("output.choose", fmt.Sprintf("%q is not a choice", o.Choose), "use argmax or threshold")
+	}
+	if !slices.Contains([]string{"", BoxCentre, BoxCorners, BoxCornersYX}, o.Boxes) {
+		add("output.boxes", fmt.Sprintf("%q is no way to give a box", o.Boxes), "use centre (x, y, width, height), corners (x1, y1, x2, y2) or corners-yx (y1, x1, y2, x2)")
+	}
+	if !slices.Contains([]string{"", UnitPixels, UnitShares}, o.Unit) {
+		add("output.unit", fmt.Sprintf("%q is no unit", o.Unit), "use pixels (of the network's input) or shares (0 to 1 of it)")
+	}
+	if o.Extra < 0 || o.Extra > 4096 {
+		add("output.extra", fmt.Sprintf("%d is out of range", o.Extra), "give how many values stand behind the classes: 32 for masks, 51 for a pose of 17 points")
+	}
+	if o.FirstClass < 0 || o.FirstClass > 1 {
+		add("output.first_class", fmt.Sprintf("%d is out of range", o.FirstClass), "give 0, or 1 where the network counts from 1")
 	}
 	for _, s := range o.Strides {
 		if s < 1 || s > 1024 {

@@ -57,9 +57,13 @@ const (
 
 // Output says how the network's tensors become boxes, a mask or labels.
 type Output struct {
-	Decoder    string   `yaml:"decoder"`     // yolox, ultralytics, picodet, fastestdet, yunet, anomaly, dense, classes, db, ctc
+	Decoder    string   `yaml:"decoder"`     // yolox, yolov5, ultralytics, end2end, detr, lists, picodet, fastestdet, yunet, anomaly, dense, classes, db, ctc
 	Labels     []string `yaml:"labels"`      // class names in the network's order; ["coco80"] stands for COCO's 80, ["onnx:KEY"] for a list in the file, see LabelsIn
 	Tensors    []string `yaml:"tensors"`     // output names in the decoder's order; empty: as the file has them
+	Boxes      string   `yaml:"boxes"`       // of rows: centre (x, y, width, height), corners (x1, y1, x2, y2) or corners-yx; empty: the decoder's own
+	Unit       string   `yaml:"unit"`        // of rows: pixels of the input or shares of it; empty: the decoder's own
+	Extra      int      `yaml:"extra"`       // ultralytics: values behind the classes that are left aside: coefficients of a mask, points of a pose
+	FirstClass int      `yaml:"first_class"` // lists: the number of the first label, 0 or 1
 	Strides    []int    `yaml:"strides"`     // of the feature maps; empty: the decoder's own
 	ScoreFloor float64  `yaml:"score_floor"` // boxes below it are never made; default 0.05
 	Report     float64  `yaml:"report"`      // from this score on a detection is an event; default 0.3
@@ -78,3 +82,12 @@ type Fetch struct {
 	File    string `yaml:"file"`    // path inside the package
 	URL     string `yaml:"url"`     // https address of the .onnx; sha256 is then required
 }
+
+// How the four numbers of a box are read, of decoders that read rows.
+const (
+	BoxCentre    = "centre"
+	BoxCorners   = "corners"
+	BoxCornersYX = "corners-yx"
+	UnitPixels   = "pixels"
+	UnitShares   = "shares"
+)

@@ -1,0 +1,155 @@
+package model
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Layout is a way in which a detector's outputs may be meant.
+type Layout struct {
+	What   string // for people
+	Output Output // decoder, boxes, unit, activation, extra, tensors as far as they say it
+	Labels int    // classes; 0: the shapes do not say
+	Image  string // how exporters of this kind prepare pictures: ultralytics, yolox, stretch, imagenet
+}
+
+// Words are what a manifest says for it.
+func (o Output) Words() string {
+	words := []string{"decoder: " + o.Decoder}
+	for _, f := range [][2]string{{"boxes", o.Boxes}, {"unit", o.Unit}, {"activation", o.Activation}} {
+		if f[1] != "" {
+			words = append(words, f[0]+": "+f[1])
+		}
+	}
+	if o.Extra > 0 {
+		words = append(words, fmt.Sprintf("extra: %d", o.Extra))
+	}
+	if o.FirstClass > 0 {
+		words = append(words, fmt.Sprintf("first_class: %d", o.FirstClass))
+	}
+	return strings.Join(words, ", ")
+}
+
+// mostRows bounds the rows of networks that answer with final boxes or queries.
+const mostRows = 2000
+
+// LayoutsOf are the ways in which the outputs of a detector may be meant, by their shapes with the batch and
+// their names, the likeliest first. labels is how many there are; 0: not known. Shapes that are not known
+// are -1.
+func LayoutsOf(outputs []TensorInfo, labels int) []Layout {
+	if l, ok := listsOf(outputs); ok {
+		return []Layout{l}
+	}
+	if l := pairOf(outputs, labels); len(l) > 0 {
+		return l
+	}
+	if len(outputs) == 0 || len(outputs[0].Shape) != 3 {
+		return nil
+	}
+	return rowsOf(outputs, labels)
+}
+
+// rowsOf are the layouts of one tensor of rows, beside which maps may stand.
+func rowsOf(outputs []TensorInfo, labels int) (all []Layout) {
+	n, row := outputs[0].Shape[1], outputs[0].Shape[2]
+	across := n > 0 && row > 0 && n < row // a row is a column
+	if across {
+		n, row = row, n
+	}
+	extra := 0
+	if len(outputs) == 2 && len(outputs[1].Shape) == 4 && outputs[1].Shape[1] > 0 {
+		extra = outputs[1].Shape[1]
+	}
+	few := n < 0 || n <= mostRows
+	fits := func(classes int) bool { return classes > 0 && (labels == 0 || classes == labels) }
+	only := func(l Layout) {
+		if len(outputs) > 1 || extra > 0 {
+			l.Output.Tensors = []string{outputs[0].Name}
+			if extra > 0 && l.Output.Decoder == "ultralytics" {
+				l.Output.Tensors = append(l.Output.Tensors, outputs[1].Name)
+			}
+		}
+		all = append(all, l)
+	}
+	if !across && few && row-extra == 6 {
+		only(Layout{What: "an end-to-end export: x1, y1, x2, y2, score, class", Output: Output{Decoder: "end2end"}, Image: "ultralytics"})
+		only(Layout{What: "final rows of an RT-DETR: centre, size, score, class in shares", Output: Output{Decoder: "end2end", Boxes: BoxCentre, Unit: UnitShares}, Image: "stretch"})
+	}
+	if !across && !few && fits(row-5) {
+		only(Layout{What: "a YOLOX without decoding", Output: Output{Decoder: "yolox"}, Labels: row - 5, Image: "yolox"})
+		only(Layout{What: "a YOLOv5, with objectness", Output: Output{Decoder: "yolov5"}, Labels: row - 5, Image: "ultralytics"})
+	}
+	if !across && few && fits(row-4) {
+		only(Layout{What: "an RT-DETR with one value a class, in shares", Output: Output{Decoder: "ultralytics", Unit: UnitShares, NMSIoU: 1}, Labels: row - 4, Image: "stretch"})
+	}
+	if (across || !few) && fits(row-4-extra) {
+		only(Layout{What: "a YOLOv8 or YOLO11 as it comes", Output: Output{Decoder: "ultralytics", Extra: extra}, Labels: row - 4 - extra, Image: "ultralytics"})
+	}
+	if len(all) == 0 && labels > 0 && row > 4 {
+		switch classes := row - 4 - extra; {
+		case across && row-4-labels == 1:
+			all = append(all, Layout{What: "one value a box more than there are labels: an oriented (obb) export, whose boxes are not read, or another label", Output: Output{Decoder: "ultralytics"}})
+		case across || !few:
+			all = append(all, Layout{What: fmt.Sprintf("a network of %d classes, or of %d and objectness, where %d labels are named", classes, classes-1, labels), Output: Output{Decoder: "ultralytics, or yolov5"}})
+		}
+	}
+	return all
+}
+
+// pairOf are the layouts of two tensors, boxes and scores.
+func pairOf(outputs []TensorInfo, labels int) []Layout {
+	if len(outputs) != 2 || len(outputs[0].Shape) != 3 || len(outputs[1].Shape) != 3 {
+		return nil
+	}
+	at, scores := outputs[0], outputs[1]
+	if at.Shape[2] != 4 || scores.Shape[2] == 4 && strings.Contains(strings.ToLower(scores.Name), "box") {
+		at, scores = scores, at
+	}
+	if at.Shape[2] != 4 {
+		return nil
+	}
+	o := Output{Decoder: "detr", Tensors: []string{at.Name, scores.Name}}
+	logits, probabilities, pixels := o, o, o
+	logits.Activation = "logits"
+	pixels.Boxes, pixels.Unit, pixels.NMSIoU = BoxCorners, UnitPixels, 0.45
+	classes := scores.Shape[2]
+	if labels > 0 && classes == labels+1 {
+		classes = labels
+	}
+	return []Layout{
+		{What: "a DETR: boxes in shares, scores as logits", Output: logits, Labels: max(classes, 0), Image: "imagenet"},
+		{What: "a DETR: boxes in shares, scores as probabilities", Output: probabilities, Labels: max(classes, 0), Image: "stretch"},
+		{What: "boxes as corners in pixels, and scores, as YOLO-NAS", Output: pixels, Labels: max(classes, 0), Image: "stretch"},
+	}
+}
+
+// listsOf is the layout of separate lists of boxes, scores and classes, which their names tell.
+func listsOf(outputs []TensorInfo) (Layout, bool) {
+	if len(outputs) < 3 || len(outputs) > 8 {
+		return Layout{}, false
+	}
+	find := func(words ...string) string {
+		for _, o := range outputs {
+			name := strings.ToLower(o.Name)
+			for _, w := range words {
+				if strings.Contains(name, w) && !strings.Contains(name, "raw") && !strings.Contains(name, "anchor") {
+					return o.Name
+				}
+			}
+		}
+		return ""
+	}
+	at, scores, classes, count := find("box"), find("score"), find("class", "label"), find("num_det", "num_dets", "num_detections", "numdet")
+	if at == "" || scores == "" || classes == "" {
+		return Layout{}, false
+	}
+	l := Layout{What: "lists of boxes, scores and classes", Output: Output{Decoder: "lists", Tensors: []string{at, scores, classes}}, Image: "stretch"}
+	if count != "" {
+		l.Output.Tensors = append(l.Output.Tensors, count)
+	}
+	if at == "detection_boxes" {
+		l.What = "TensorFlow's detection post-processing"
+		l.Output.Boxes, l.Output.Unit, l.Output.FirstClass = BoxCornersYX, UnitShares, 1
+	}
+	return l, true
+}
