@@ -118,7 +118,7 @@ func (j job) run(ctx context.Context) (summary, error) {
 	}
 	a, err := appliance.Start(ctx, o)
 	if err != nil {
-		return summary{}, err
+		return j.refused(ctx, watch, err)
 	}
 	complete, err := watch.wait(ctx, a)
 	if ctx.Err() != nil {
@@ -138,6 +138,18 @@ func (j job) run(ctx context.Context) (summary, error) {
 		return s, err
 	}
 	return s, verdict(s, complete)
+}
+
+// refused writes a summary of a job that could not begin, such as one whose model does not fit.
+func (j job) refused(ctx context.Context, w *watch, why error) (summary, error) {
+	if ctx.Err() != nil {
+		return summary{}, why
+	}
+	for _, name := range w.names {
+		w.ended[name] = sourceEnd{err: why}
+	}
+	s := w.summary(nil, deliveryCounts{}, time.Since(w.start))
+	return s, errors.Join(why, writeJSON(filepath.Join(j.out, "summary.json"), s))
 }
 
 // attemptsFolder inside --out remembers inputs that killed the process: run again, it leaves them out.

@@ -77,7 +77,8 @@ type boxes struct {
 	found []vision.Box
 
 	ids    []int // category ids of the labels, once they were needed
-	thrown int   // candidates above the floor of the latest image that were no boxes
+	seen   int   // candidates above the floor of the latest image that were boxes
+	thrown int   // those that were none
 }
 
 func (b *boxes) decode(out []tensor, i, n int, g geometry, _ *vision.Image) (vision.Output, error) {
@@ -85,10 +86,11 @@ func (b *boxes) decode(out []tensor, i, n int, g geometry, _ *vision.Image) (vis
 	if b.views, err = views(b.views, out, i, n); err != nil {
 		return vision.Output{}, err
 	}
-	b.found, b.thrown = b.found[:0], 0
+	b.found, b.seen, b.thrown = b.found[:0], 0, 0
 	if err := b.read(b, b.views, g); err != nil {
 		return vision.Output{}, fmt.Errorf("decoder %s: %w", b.spec.Decoder, err)
 	}
+	b.seen = len(b.found)
 	kept := suppress(b.found, float32(b.spec.NMSIoU))
 	if b.ids == nil {
 		b.ids = vision.Categories(b.spec.Labels)
