@@ -24,10 +24,12 @@ type sceneDetection struct {
 func (d detector) write(dir string, v view, boxes []vision.Box) error {
 	info := v.scene.Info()
 	lines := []sceneDetection{}
+	var categories vision.CategoryList
 	for _, b := range boxes {
-		lines = append(lines, sceneDetection{filepath.Base(info.Path), b.CategoryID(), pixelsOf(b), rounded(float64(b.Score), 1e4)})
+		lines = append(lines, sceneDetection{filepath.Base(info.Path), categories.Add(b.CategoryID(), b.Label), pixelsOf(b), rounded(float64(b.Score), 1e4)})
 	}
-	if err := errors.Join(writeJSON(filepath.Join(dir, "detections.json"), lines), quicklook(filepath.Join(dir, "quicklook.jpg"), v, boxes)); err != nil {
+	if err := errors.Join(writeJSON(filepath.Join(dir, "detections.json"), lines),
+		writeJSON(filepath.Join(dir, "categories.json"), categories.List()), quicklook(filepath.Join(dir, "quicklook.jpg"), v, boxes)); err != nil {
 		return err
 	}
 	features, err := raster.Features(info.Georef, boxes)

@@ -50,3 +50,20 @@ func TestABoxOfAnEarlierVersionKeepsTheCategoryThatItSaid(t *testing.T) {
 		}
 	}
 }
+
+func TestLabelsOfTwoModelsNeverShareACategory(t *testing.T) {
+	var c CategoryList
+	for _, add := range []struct {
+		id    int
+		label string
+		want  int
+	}{{1, "helmet", 1}, {2, "person", 2}, {1, "person", 2}, {1, "boat", 91}, {1, "boat", 91}, {2, "buoy", 92}, {1, "helmet", 1}} {
+		if got := c.Add(add.id, add.label); got != add.want {
+			t.Errorf("%+v: %d", add, got)
+		}
+	}
+	want := []Category{{1, "helmet"}, {2, "person"}, {91, "boat"}, {92, "buoy"}}
+	if got := c.List(); !slices.Equal(got, want) {
+		t.Errorf("%v", got)
+	}
+}
