@@ -24,6 +24,7 @@ func modelsCommand() *urfave.Command {
 			{Name: "ls", Usage: "list them", Flags: []urfave.Flag{folders, jsonFlag}, Action: listModels},
 			{Name: "verify", Usage: "check their files against the manifests, and let each engine here answer their golden cases", ArgsUsage: "[NAME …]", Flags: []urfave.Flag{folders}, Action: verifyModels},
 			{Name: "pull", Usage: "fetch a known model", ArgsUsage: "NAME", Flags: []urfave.Flag{folders}, Action: pullModel},
+			addCommand(folders),
 			learnCommand(folders),
 			quantiseCommand(folders),
 		},

@@ -35,7 +35,7 @@ func processCommand() *urfave.Command {
 			&urfave.StringSliceFlag{Name: "scene", Usage: "`FILE|DIR|GLOB` of rasters; may be given again"},
 			&urfave.StringSliceFlag{Name: "video", Usage: "`FILE|rtsp://…`; may be given again"},
 			&urfave.StringSliceFlag{Name: "images", Usage: "`DIR|GLOB` of JPEG and PNG; may be given again"},
-			&urfave.StringFlag{Name: "detector", Usage: "a model's name; default: the first that detects, else OpenCV's people detector"},
+			&urfave.StringFlag{Name: "detector", Usage: "a model's name, or an .onnx `FILE` that says enough of itself; default: the first that detects, else OpenCV's people detector"},
 			&urfave.StringSliceFlag{Name: "models", Usage: "a model repository, or a folder of .onnx files; `DIR`"},
 			&urfave.StringFlag{Name: "cloud-model", Usage: "a small network that screens the tiles of scenes, `NAME`, or several, NAME,NAME: the first whose bands a scene has; default: the spectral test"},
 			&urfave.IntFlag{Name: "overlap", Value: sceneDefaults().Overlap, Usage: "pixels that a scene's neighbouring tiles share; 52 cuts as ukis-csmask does"},
@@ -89,6 +89,9 @@ func (j job) run(ctx context.Context) (summary, error) {
 	}
 	models, err := model.Open(append(j.models, filepath.Join(cli.Home(), "models"))...)
 	if err != nil {
+		return summary{}, err
+	}
+	if models, err = j.ownDetector(ctx, models); err != nil {
 		return summary{}, err
 	}
 	if err := j.chooseDetector(&edgeConfig, models); err != nil {
@@ -290,6 +293,9 @@ func (j job) chooseDetector(c *edge.Config, models *model.Repository) error {
 		return nil
 	}
 	name := j.firstDetector(models)
+	if isModelFile(name) {
+		name = model.NameOf(name)
+	}
 	if _, err := models.Find(name); err != nil {
 		if problems := models.Problems(); len(problems) > 0 { // a faulty file may be why it is not there
 			return errors.Join(append([]error{err}, problems...)...)

@@ -42,7 +42,9 @@ func (f *file) looksLike(out []tensor) string {
 	}
 	var like []string
 	for _, l := range model.LayoutsOf(infos, len(f.model.Output.Labels)) {
-		if l.Output.Decoder != f.model.Output.Decoder || l.Output.Unit != f.model.Output.Unit {
+		if l.Output.Decoder == "" {
+			like = append(like, l.What)
+		} else if l.Output.Decoder != f.model.Output.Decoder || l.Output.Unit != f.model.Output.Unit {
 			like = append(like, fmt.Sprintf("%s (%s)", l.What, l.Output.Words()))
 		}
 	}
@@ -164,6 +166,9 @@ const tolerated = 0.05
 
 // scores says where values can't be what output.activation says.
 func (b *boxes) scores(c column) error {
+	if b.spec.Activation == "logits" && c.low >= 0 && c.high <= 1 && c.high > 0 {
+		return fmt.Errorf("scores run from %.3g to %.3g: they are probabilities already; leave activation out", c.low, c.high)
+	}
 	if b.spec.Activation != "logits" && (c.high > 1+tolerated || c.low < -tolerated) {
 		like := "logits; write activation: logits"
 		if c.high > 60 || c.low < -60 {

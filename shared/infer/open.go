@@ -132,6 +132,9 @@ func (f *file) fits(in model.TensorInfo) error {
 	if len(in.Shape) != 0 && len(in.Shape) != 4 {
 		return fmt.Errorf("the file's input %s is %v, not an image", in.Name, in.Shape)
 	}
+	if scale, offset := spec.Affine(0); in.Type == model.TypeUint8 && len(spec.Bands) == 0 && (scale != 1 || offset != 0) {
+		return fmt.Errorf("the file's input %s takes pixels as bytes, the manifest makes %.3g to %.3g of them; leave out scale, mean and std", in.Name, offset, 255*scale+offset)
+	}
 	for i, d := range in.Shape {
 		if d > 0 && said[i] > 0 && d != said[i] {
 			return fmt.Errorf("the file's input %s is %v, the manifest says %v (%s); correct size, bands, layout or batch", in.Name, in.Shape, said, spec.Layout)

@@ -2,6 +2,8 @@ package model
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"cloudcanvas/shared/vision"
@@ -16,16 +18,28 @@ const inFile = "onnx:"
 // maxLabels bounds a list that a file brings.
 const maxLabels = 1 << 17
 
-// LabelsIn are the labels, or where there is one, "onnx:KEY", the lines that the file's metadata have
-// under KEY: readers of text bring their characters so.
+// LabelsIn are the labels, or where there is one, "onnx:KEY", those that the file's metadata have under KEY:
+// one a line, as readers of text bring their characters, or a list or numbered names, as Ultralytics
+// writes them.
 func LabelsIn(data []byte, labels []string) ([]string, error) {
 	if len(labels) != 1 || !strings.HasPrefix(labels[0], inFile) {
 		return labels, nil
 	}
 	key := strings.TrimPrefix(labels[0], inFile)
-	text, err := metadata(data, key)
+	says, err := allMetadata(data)
 	if err != nil {
 		return nil, fmt.Errorf("labels %s: %w", labels[0], err)
+	}
+	text, ok := says[key]
+	if !ok {
+		return nil, fmt.Errorf("labels %s: the file's metadata have nothing under %q, only %q; name the labels in model.yaml", labels[0], key, slices.Sorted(maps.Keys(says)))
+	}
+	if t := strings.TrimSpace(text); strings.HasPrefix(t, "{") || strings.HasPrefix(t, "[") && strings.HasSuffix(t, "]") && len(t) > 2 {
+		list, err := ParseNames(text)
+		if err != nil {
+			return nil, fmt.Errorf("labels %s: what the file says %w; name the labels in model.yaml", labels[0], err)
+		}
+		return list, nil
 	}
 	list := strings.Split(strings.TrimSuffix(strings.ReplaceAll(text, "\r\n", "\n"), "\n"), "\n")
 	if text == "" || len(list) > maxLabels {

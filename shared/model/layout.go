@@ -8,7 +8,7 @@ import (
 // Layout is a way in which a detector's outputs may be meant.
 type Layout struct {
 	What   string // for people
-	Output Output // decoder, boxes, unit, activation, extra, tensors as far as they say it
+	Output Output // decoder, boxes, unit, activation, extra, tensors as far as they say it; no decoder: none reads it
 	Labels int    // classes; 0: the shapes do not say
 	Image  string // how exporters of this kind prepare pictures: ultralytics, yolox, stretch, imagenet
 }
@@ -52,7 +52,7 @@ func LayoutsOf(outputs []TensorInfo, labels int) []Layout {
 // rowsOf are the layouts of one tensor of rows, beside which maps may stand.
 func rowsOf(outputs []TensorInfo, labels int) (all []Layout) {
 	n, row := outputs[0].Shape[1], outputs[0].Shape[2]
-	across := n > 0 && row > 0 && n < row // a row is a column
+	across := n > 0 && (row < 0 || n < row) // a row is a column
 	if across {
 		n, row = row, n
 	}
@@ -60,7 +60,7 @@ func rowsOf(outputs []TensorInfo, labels int) (all []Layout) {
 	if len(outputs) == 2 && len(outputs[1].Shape) == 4 && outputs[1].Shape[1] > 0 {
 		extra = outputs[1].Shape[1]
 	}
-	few := n < 0 || n <= mostRows
+	few, many := n <= mostRows, n < 0 || n > mostRows // -1: either
 	fits := func(classes int) bool { return classes > 0 && (labels == 0 || classes == labels) }
 	only := func(l Layout) {
 		if len(outputs) > 1 || extra > 0 {
@@ -75,22 +75,22 @@ func rowsOf(outputs []TensorInfo, labels int) (all []Layout) {
 		only(Layout{What: "an end-to-end export: x1, y1, x2, y2, score, class", Output: Output{Decoder: "end2end"}, Image: "ultralytics"})
 		only(Layout{What: "final rows of an RT-DETR: centre, size, score, class in shares", Output: Output{Decoder: "end2end", Boxes: BoxCentre, Unit: UnitShares}, Image: "stretch"})
 	}
-	if !across && !few && fits(row-5) {
+	if !across && many && fits(row-5) {
 		only(Layout{What: "a YOLOX without decoding", Output: Output{Decoder: "yolox"}, Labels: row - 5, Image: "yolox"})
 		only(Layout{What: "a YOLOv5, with objectness", Output: Output{Decoder: "yolov5"}, Labels: row - 5, Image: "ultralytics"})
 	}
 	if !across && few && fits(row-4) {
 		only(Layout{What: "an RT-DETR with one value a class, in shares", Output: Output{Decoder: "ultralytics", Unit: UnitShares, NMSIoU: 1}, Labels: row - 4, Image: "stretch"})
 	}
-	if (across || !few) && fits(row-4-extra) {
+	if (across || many) && fits(row-4-extra) {
 		only(Layout{What: "a YOLOv8 or YOLO11 as it comes", Output: Output{Decoder: "ultralytics", Extra: extra}, Labels: row - 4 - extra, Image: "ultralytics"})
 	}
-	if len(all) == 0 && labels > 0 && row > 4 {
+	if len(all) == 0 && labels > 0 && row > 4 { // no way to read it, but something to say
 		switch classes := row - 4 - extra; {
 		case across && row-4-labels == 1:
-			all = append(all, Layout{What: "one value a box more than there are labels: an oriented (obb) export, whose boxes are not read, or another label", Output: Output{Decoder: "ultralytics"}})
-		case across || !few:
-			all = append(all, Layout{What: fmt.Sprintf("a network of %d classes, or of %d and objectness, where %d labels are named", classes, classes-1, labels), Output: Output{Decoder: "ultralytics, or yolov5"}})
+			all = append(all, Layout{What: "one value a box more than there are labels: an oriented (obb) export, whose turned boxes no decoder reads, or a label that is not named"})
+		case across || many:
+			all = append(all, Layout{What: fmt.Sprintf("a network of %d classes, or of %d and objectness, where %d labels are named", classes, classes-1, labels)})
 		}
 	}
 	return all
