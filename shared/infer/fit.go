@@ -27,7 +27,11 @@ func (f *file) suits(out []tensor, in model.GoldenInput) error {
 		return fmt.Errorf("%w: %w%s", ErrMisfit, err, f.looksLike(out))
 	}
 	if b, ok := d.(*boxes); ok && !f.known {
-		if err := b.judge(g); err != nil {
+		err := b.judge(g)
+		if err == nil && b.thrown > b.seen {
+			err = fmt.Errorf("of %d candidates above the score floor %d can't be boxes: not finite, without a size, or of a class without a label", b.seen+b.thrown, b.thrown)
+		}
+		if err != nil {
 			return fmt.Errorf("%w: decoder %s: %w", ErrMisfit, b.spec.Decoder, err)
 		}
 	}
@@ -117,6 +121,9 @@ func (b *boxes) judge(g geometry) error {
 		return b.scores(t.column(4, 5+classes))
 	case "end2end":
 		t := table{v[0].data, v[0].shape[0], v[0].shape[1], 1}
+		if t.n > mostFinal || t.row > t.n && t.row > mostBeside {
+			return fmt.Errorf("output %s is %d rows of %d: an end-to-end export gives some hundred rows of 6, or a few more", v[0].name, t.n, t.row)
+		}
 		class := t.column(5, 6)
 		if !class.whole {
 			return fmt.Errorf("the sixth values of output %s, from %.3g to %.3g, are not whole numbers, so they are no classes: it is not an end-to-end export", v[0].name, class.low, class.high)
@@ -142,6 +149,9 @@ func (b *boxes) judge(g geometry) error {
 
 // mostFinal bounds the rows of an end-to-end export; networks that still need suppression give more.
 const mostFinal = 2000
+
+// mostBeside bounds what stands in one of their rows: 6, and masks' coefficients or a pose's points.
+const mostBeside = 600
 
 // final says whether rows are those of an end-to-end export: few, their fifth values scores from the best
 // down, their sixth whole.

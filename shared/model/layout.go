@@ -49,6 +49,9 @@ func LayoutsOf(outputs []TensorInfo, labels int) []Layout {
 	return rowsOf(outputs, labels)
 }
 
+// cocoRow is a row of a box, objectness and COCO's classes.
+const cocoRow = 85
+
 // rowsOf are the layouts of one tensor of rows, beside which maps may stand.
 func rowsOf(outputs []TensorInfo, labels int) (all []Layout) {
 	n, row := outputs[0].Shape[1], outputs[0].Shape[2]
@@ -75,7 +78,7 @@ func rowsOf(outputs []TensorInfo, labels int) (all []Layout) {
 		only(Layout{What: "an end-to-end export: x1, y1, x2, y2, score, class", Output: Output{Decoder: "end2end"}, Image: "ultralytics"})
 		only(Layout{What: "final rows of an RT-DETR: centre, size, score, class in shares", Output: Output{Decoder: "end2end", Boxes: BoxCentre, Unit: UnitShares}, Image: "stretch"})
 	}
-	if !across && many && fits(row-5) {
+	if !across && (many || labels > 0 || row == cocoRow) && fits(row-5) {
 		only(Layout{What: "a YOLOX without decoding", Output: Output{Decoder: "yolox"}, Labels: row - 5, Image: "yolox"})
 		only(Layout{What: "a YOLOv5, with objectness", Output: Output{Decoder: "yolov5"}, Labels: row - 5, Image: "ultralytics"})
 	}
