@@ -94,7 +94,7 @@ func (a *Agent) stats() any {
 		dropped = a.local.drops.all.Load()
 	}
 	return map[string]any{"edge": a.config.Edge, "version": a.parts.Version, "outbox": a.box.Stats(), "epochs": a.box.Epochs(), "troubles": a.box.Troubles(), "uplink": a.uplink.Next(statsNext),
-		"quarantined": a.Quarantined(), "shed": a.lost.count.Load(), "cameras": a.cameraStates(), "streams": a.streams(), "messages": messages, "broker_dropped": dropped, "power": a.power.State()}
+		"quarantined": a.Quarantined(), "shed": a.lost.count.Load(), "cameras": a.cameraStates(), "streams": a.streams(), "messages": messages, "models": a.networkCounts(), "broker_dropped": dropped, "power": a.power.State()}
 }
 
 // localLanes connects the local broker where there is one, and lays lanes for what comes over it.
