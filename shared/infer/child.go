@@ -41,10 +41,8 @@ const (
 
 // trialFile is a file as a child is told of it. The parent has looked through it.
 type trialFile struct {
-	Model   model.Model `json:"model"`
-	Sum     string      `json:"sum"`
-	Inputs  string      `json:"inputs"`
-	Outputs []string    `json:"outputs"`
+	Model model.Model `json:"model"`
+	Sum   string      `json:"sum"`
 }
 
 type trialQuestion struct {
@@ -88,7 +86,14 @@ func (told trialFile) try(q trialQuestion) trialAnswer {
 	if hex.EncodeToString(sum[:]) != told.Sum {
 		return trialAnswer{Kind: "other", Error: told.Model.Path + " changed while it was on trial"}
 	}
-	f := &file{model: told.Model, data: data, sum: told.Sum, inputs: told.Inputs, outputs: told.Outputs, log: slog.New(slog.DiscardHandler)}
+	f := &file{model: told.Model, sum: told.Sum, log: slog.New(slog.DiscardHandler)}
+	sig, err := model.ParseSignature(data)
+	if err == nil {
+		err = f.adapt(data, sig)
+	}
+	if err != nil {
+		return trialAnswer{Kind: "other", Error: err.Error()}
+	}
 	poolFor(nil, 0)
 	q.Layout.Runtime = q.Runtime
 	var t Trial
@@ -257,7 +262,7 @@ func (t *trier) start(ctx context.Context, gpu bool, b trial.Bounds) (err error)
 		return err
 	}
 	t.onGPU = gpu
-	told := trialFile{Model: t.file.model, Sum: t.file.sum, Inputs: t.file.inputs, Outputs: t.file.outputs}
+	told := trialFile{Model: t.file.model, Sum: t.file.sum}
 	told.Model.Signature = nil
 	if told.Model.Path, err = filepath.Abs(told.Model.Path); err != nil {
 		return err

@@ -29,6 +29,8 @@ func newDecoder(m model.Manifest) (decoder, error) {
 		return &boxes{spec: m.Output, read: readDETR}, nil
 	case "lists":
 		return &boxes{spec: m.Output, read: readLists}, nil
+	case "nanodet":
+		return &boxes{spec: m.Output, read: readNanoDet}, nil
 	case "picodet":
 		return &boxes{spec: m.Output, read: readPicoDet}, nil
 	case "fastestdet":
@@ -75,6 +77,7 @@ type boxes struct {
 	read  func(b *boxes, v []view, g geometry) error
 	views []view
 	found []vision.Box
+	image int // of the batch
 
 	ids    []int // category ids of the labels, once they were needed
 	seen   int   // candidates above the floor of the latest image that were boxes
@@ -83,7 +86,8 @@ type boxes struct {
 
 func (b *boxes) decode(out []tensor, i, n int, g geometry, _ *vision.Image) (vision.Output, error) {
 	var err error
-	if b.views, err = views(b.views, out, i, n); err != nil {
+	b.image = i
+	if b.views, err = views(b.views, b.batched(out, n), i, n); err != nil {
 		return vision.Output{}, err
 	}
 	b.found, b.seen, b.thrown = b.found[:0], 0, 0

@@ -3,6 +3,7 @@ package infer
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/vision"
@@ -27,7 +28,8 @@ func (b *boxes) four(g geometry, p, q, r, s float32) vision.Box {
 // readYOLOv5 reads rows of (box, objectness, classes …), decoded: YOLOv5 and YOLOv7 as they are exported,
 // YOLOX with --decode_in_inference.
 func readYOLOv5(b *boxes, v []view, g geometry) error {
-	row := 5 + len(b.spec.Labels)
+	classes := 5 + len(b.spec.Labels) // the row up to their end
+	row := classes + b.spec.Extra
 	v = flat(v)
 	if len(v) != 1 {
 		return fmt.Errorf("%d outputs, should be 1", len(v))
@@ -44,7 +46,7 @@ func readYOLOv5(b *boxes, v []view, g geometry) error {
 		if object <= floor {
 			continue
 		}
-		class, score := largest(data[5:row])
+		class, score := largest(data[5:classes])
 		if logits {
 			score = sigmoid(score)
 		}
@@ -64,20 +66,73 @@ func flat(v []view) []view {
 	return v
 }
 
-// readEndToEnd reads rows of (box, score, class, more …) that are final: YOLOv10, YOLO26 and nms=True. What
-// a mask, a pose or an angle adds behind the class is left aside.
+// batched gives outputs of networks that suppress boxes themselves the dimension of the batch where they
+// leave it out: of one picture, or because a row says which it is of.
+func (b *boxes) batched(out []tensor, n int) []tensor {
+	lift := func(k, rank int) {
+		if t := &out[k]; len(t.shape) == rank-1 && (n == 1 || rank == 2 && t.shape[0] == n) {
+			if rank == 2 && t.shape[0] == n { // one number for each picture
+				t.shape = []int{n, 1}
+				return
+			}
+			t.shape = append([]int{1}, t.shape...)
+		}
+	}
+	ranks := []int{3}
+	if b.spec.Decoder == "lists" {
+		ranks = []int{3, 2, 2, 2}
+	} else if b.spec.Decoder != "end2end" {
+		return out
+	}
+	out = slices.Clone(out)
+	if at, _ := b.spec.Column(model.ColumnImage); b.spec.Decoder == "end2end" && at >= 0 && len(out) > 0 {
+		return []tensor{b.shared(out[0], n)}
+	}
+	for k := range out[:min(len(ranks), len(out))] {
+		lift(k, ranks[k])
+	}
+	return out
+}
+
+// shared are the rows of all pictures, once for each of them.
+func (b *boxes) shared(t tensor, n int) tensor {
+	if len(t.shape) < 2 {
+		return t
+	}
+	row := t.shape[len(t.shape)-1]
+	rows := len(t.data) / max(row, 1)
+	all := t.data
+	if n > 1 {
+		all = nil
+		for range n {
+			all = append(all, t.data...)
+		}
+	}
+	return tensor{t.name, []int{n, rows, row}, all}
+}
+
+// readEndToEnd reads rows of (box, score, class, more …) that are final: YOLOv10, YOLO26 and nms=True, or of
+// what output.columns says. What a mask, a pose or an angle adds behind the class is left aside.
 func readEndToEnd(b *boxes, v []view, g geometry) error {
 	v = flat(v)
 	if len(v) != 1 {
 		return fmt.Errorf("%d outputs, should be 1", len(v))
 	}
-	if len(v[0].shape) != 2 || v[0].shape[1] < 6 {
-		return fmt.Errorf("output %s is %v without the batch, should be rows of x1, y1, x2, y2, score, class", v[0].name, v[0].shape)
+	at, least := b.spec.Column(model.ColumnBox)
+	if len(v[0].shape) != 2 || v[0].shape[1] < least {
+		return fmt.Errorf("output %s is %v without the batch, should be rows of x1, y1, x2, y2, score, class, or what output.columns says", v[0].name, v[0].shape)
 	}
+	scoreAt, _ := b.spec.Column(model.ColumnScore)
+	classAt, _ := b.spec.Column(model.ColumnClass)
+	imageAt, _ := b.spec.Column(model.ColumnImage)
 	row, floor := v[0].shape[1], b.floor()
 	for data := v[0].data; len(data) >= row; data = data[row:] {
-		if score := data[4]; score > floor {
-			b.keepClass(b.four(g, data[0], data[1], data[2], data[3]), score, data[5])
+		if imageAt >= 0 && data[imageAt] != float32(b.image) {
+			continue
+		}
+		if score := data[scoreAt]; score > floor {
+			p := data[at:]
+			b.keepClass(b.four(g, p[0], p[1], p[2], p[3]), score, data[classAt])
 		}
 	}
 	return nil
@@ -116,8 +171,8 @@ func readDETR(b *boxes, v []view, g geometry) error {
 		row := scores.data[i*columns : (i+1)*columns]
 		class, score := largest(row[:classes])
 		switch {
-		case b.spec.Activation != "logits":
-		case columns > classes: // a softmax with "nothing"
+		case b.spec.Activation == "probabilities":
+		case b.spec.Activation == "softmax", columns > classes && b.spec.Activation == "logits": // with "nothing"
 			score = softmaxAt(row, class)
 		default:
 			score = sigmoid(score)

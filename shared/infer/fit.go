@@ -108,7 +108,7 @@ func (b *boxes) judge(g geometry) error {
 		}
 		return errors.Join(b.scores(t.column(4, 4+classes)), b.sides(t, g))
 	case "yolov5":
-		t := table{v[0].data, v[0].shape[0], 5 + classes, 1}
+		t := table{v[0].data, v[0].shape[0], 5 + classes + b.spec.Extra, 1}
 		if size := t.column(2, 4); size.negative*50 > 2*t.n {
 			return fmt.Errorf("%d of %d sizes are negative, so they are logarithms: it is a YOLOX without decoding; write decoder: yolox", size.negative, 2*t.n)
 		}
@@ -124,11 +124,18 @@ func (b *boxes) judge(g geometry) error {
 		if t.n > mostFinal || t.row > t.n && t.row > mostBeside {
 			return fmt.Errorf("output %s is %d rows of %d: an end-to-end export gives some hundred rows of 6, or a few more", v[0].name, t.n, t.row)
 		}
-		class := t.column(5, 6)
+		classAt, _ := b.spec.Column(model.ColumnClass)
+		scoreAt, _ := b.spec.Column(model.ColumnScore)
+		boxAt, _ := b.spec.Column(model.ColumnBox)
+		class := t.column(classAt, classAt+1)
 		if !class.whole {
-			return fmt.Errorf("the sixth values of output %s, from %.3g to %.3g, are not whole numbers, so they are no classes: it is not an end-to-end export", v[0].name, class.low, class.high)
+			return fmt.Errorf("the classes of output %s, values number %d of its rows, from %.3g to %.3g, are not whole numbers: it is not an end-to-end export, or one with other columns", v[0].name, classAt+1, class.low, class.high)
 		}
-		return errors.Join(b.numbered(class, 0), b.scores(t.column(4, 5)), b.sides(t, g))
+		at := t
+		at.data = t.data[min(boxAt, len(t.data)):]
+		return errors.Join(b.numbered(class, 0), b.scores(t.column(scoreAt, scoreAt+1)), b.sides(at, g))
+	case "nanodet":
+		return b.scores(table{v[0].data, v[0].shape[0], v[0].shape[1], 1}.column(0, classes))
 	case "detr":
 		at, scores := v[0], v[1]
 		if width(at) != 4 || width(scores) == 4 && classes != 4 {
@@ -176,10 +183,11 @@ const tolerated = 0.05
 
 // scores says where values can't be what output.activation says.
 func (b *boxes) scores(c column) error {
-	if b.spec.Activation == "logits" && c.low >= 0 && c.high <= 1 && c.high > 0 {
+	logits := b.spec.Activation != "probabilities"
+	if logits && c.low >= 0 && c.high <= 1 && c.high > 0 {
 		return fmt.Errorf("scores run from %.3g to %.3g: they are probabilities already; leave activation out", c.low, c.high)
 	}
-	if b.spec.Activation != "logits" && (c.high > 1+tolerated || c.low < -tolerated) {
+	if !logits && (c.high > 1+tolerated || c.low < -tolerated) {
 		like := "logits; write activation: logits"
 		if c.high > 60 || c.low < -60 {
 			like = "not probabilities and not logits; another decoder reads this"

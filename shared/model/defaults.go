@@ -67,11 +67,12 @@ var strides = map[string][]int{
 	"yolox":   {8, 16, 32},
 	"picodet": {8, 16, 32, 64},
 	"yunet":   {8, 16, 32},
+	"nanodet": {8, 16, 32, 64},
 }
 
 // decoders and the task each serves.
 var decoders = map[string]Task{
-	"yolox": Detect, "ultralytics": Detect, "yolov5": Detect, "end2end": Detect, "detr": Detect, "lists": Detect, "picodet": Detect, "fastestdet": Detect, "yunet": Detect,
+	"yolox": Detect, "ultralytics": Detect, "yolov5": Detect, "end2end": Detect, "detr": Detect, "lists": Detect, "picodet": Detect, "nanodet": Detect, "fastestdet": Detect, "yunet": Detect,
 	"hog": Detect, "anomaly": Detect, "dense": Segment, "classes": Classify, "db": Text, "ctc": Text,
 }
 

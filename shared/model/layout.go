@@ -21,6 +21,9 @@ func (o Output) Words() string {
 			words = append(words, f[0]+": "+f[1])
 		}
 	}
+	if len(o.Columns) > 0 {
+		words = append(words, "columns: ["+strings.Join(o.Columns, ", ")+"]")
+	}
 	if o.Extra > 0 {
 		words = append(words, fmt.Sprintf("extra: %d", o.Extra))
 	}

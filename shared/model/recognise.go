@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -48,6 +49,7 @@ func Recognise(path string, labels []string) ([]Guess, error) {
 type recogniser struct {
 	path, sum string
 	sig       Signature
+	image     TensorInfo // of its inputs the one that is a picture
 	says      map[string]string
 	labels    []string
 	base      Guess
@@ -105,10 +107,18 @@ const usualSize = 640
 
 // input finds size and layout.
 func (c *recogniser) input() error {
-	if len(c.sig.Inputs) != 1 {
-		return fmt.Errorf("it takes %d inputs, and only networks of one image are run", len(c.sig.Inputs))
+	image, others, err := inputsOf(c.sig, [2]int{1, 1})
+	if err != nil {
+		return fmt.Errorf("it %w", err)
 	}
-	in, spec := c.sig.Inputs[0], &c.base.Input
+	for _, o := range others {
+		c.found("input %s, which is given the size of the network's input: boxes come out in its pixels", o.name)
+	}
+	in, spec := c.sig.Inputs[image], &c.base.Input
+	c.image = in
+	if len(in.Shape) == 3 {
+		in.Shape = append([]int{1}, in.Shape...)
+	}
 	if len(in.Shape) != 4 {
 		return fmt.Errorf("its input %s is %v, not an image", in.Name, in.Shape)
 	}
@@ -306,7 +316,7 @@ func (c *recogniser) detector(l Layout) (Guess, error) {
 	default:
 		return g, fmt.Errorf("it has %d classes and no names; name them with canvas-edge models add --labels FILE", l.Labels)
 	}
-	prepare(&g, l.Image, c.sig.Inputs[0].Type == TypeUint8)
+	prepare(&g, l.Image, c.image.Type == TypeUint8)
 	g.Manifest = g.Manifest.withDefaults()
 	return g, c.whole(g)
 }
@@ -392,6 +402,8 @@ func (g Guess) written() map[string]any {
 	put(out, "unit", g.Output.Unit, g.Output.Unit != usual.unit)
 	put(out, "nms_iou", g.Output.NMSIoU, usual.nms != 0 && g.Output.NMSIoU != usual.nms)
 	put(out, "activation", g.Output.Activation, g.Output.Activation != "probabilities")
+	put(out, "columns", g.Output.Columns, len(g.Output.Columns) > 0)
+	put(out, "strides", g.Output.Strides, !slices.Equal(g.Output.Strides, strides[g.Output.Decoder]))
 	put(out, "extra", g.Output.Extra, g.Output.Extra != 0)
 	put(out, "first_class", g.Output.FirstClass, g.Output.FirstClass != 0)
 	put(out, "tensors", g.Output.Tensors, len(g.Output.Tensors) > 0)
