@@ -79,14 +79,21 @@ type boxes struct {
 	found []vision.Box
 	image int // of the batch
 
-	ids    []int // category ids of the labels, once they were needed
-	seen   int   // candidates above the floor of the latest image that were boxes
-	thrown int   // those that were none
+	unused []bool // classes that mean nothing
+	ids    []int  // category ids of the labels, once they were needed
+	seen   int    // candidates above the floor of the latest image that were boxes
+	thrown int    // those that were none
 }
 
 func (b *boxes) decode(out []tensor, i, n int, g geometry, _ *vision.Image) (vision.Output, error) {
 	var err error
 	b.image = i
+	if b.unused == nil {
+		b.unused = make([]bool, len(b.spec.Labels))
+		for k, l := range b.spec.Labels {
+			_, b.unused[k] = vision.COCOUnused(l)
+		}
+	}
 	if b.views, err = views(b.views, b.batched(out, n), i, n); err != nil {
 		return vision.Output{}, err
 	}
@@ -110,6 +117,10 @@ func (b *boxes) decode(out []tensor, i, n int, g geometry, _ *vision.Image) (vis
 // keep takes a candidate whose score is above the floor and whose box is a box, and counts it where not.
 func (b *boxes) keep(box vision.Box, score float32, class int) {
 	ok := func(v float32) bool { return v > -1e6 && v < 1e6 } // false for NaN
+	if class < len(b.unused) && b.unused[class] {
+		b.thrown++
+		return
+	}
 	if ok(box.X) && ok(box.Y) && box.W > 0 && box.H > 0 && ok(box.W) && ok(box.H) {
 		box.Score, box.Class = min(score, 1), class
 		b.found = append(b.found, box)

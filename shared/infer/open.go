@@ -95,7 +95,7 @@ func readFile(m model.Model) (*file, error) {
 	sum := sha256.Sum256(data)
 	f := &file{model: m, sum: hex.EncodeToString(sum[:]), log: slog.New(slog.DiscardHandler)}
 	if err := f.adapt(data, sig); err != nil {
-		return nil, fmt.Errorf("model %s: %s %w", m.Name, m.Path, err)
+		return nil, fmt.Errorf("model %s: %w", m.Name, err)
 	}
 	f.known = m.SHA256 != "" && slices.ContainsFunc(known, func(k model.Model) bool { return usedAs(k, m) })
 	return f, nil
@@ -105,7 +105,7 @@ func readFile(m model.Model) (*file, error) {
 func (f *file) adapt(data []byte, sig model.Signature) error {
 	for _, in := range sig.Inputs {
 		if err := f.fits(in); len(in.Shape) >= 3 && err != nil {
-			return err
+			return fmt.Errorf("%w: %w", ErrMisfit, err)
 		}
 	}
 	var size [2]int
@@ -114,7 +114,7 @@ func (f *file) adapt(data []byte, sig model.Signature) error {
 	}
 	data, fed, err := model.Adapt(data, sig, size)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s %w", f.model.Path, err)
 	}
 	f.data, f.inputs, f.outputs = data, fed.Inputs[0].Name, nil
 	given := map[string]string{}
@@ -128,7 +128,7 @@ func (f *file) adapt(data []byte, sig model.Signature) error {
 		f.outputs = nil
 		for _, name := range want {
 			if given[name] == "" {
-				return fmt.Errorf("has no output %q, which output.tensors names; it has %v", name, names)
+				return fmt.Errorf("output.tensors names %q; the file has %v", name, names)
 			}
 			f.outputs = append(f.outputs, given[name])
 		}

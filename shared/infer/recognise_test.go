@@ -1,6 +1,7 @@
 package infer
 
 import (
+	"bytes"
 	"errors"
 	"math"
 	"os"
@@ -19,6 +20,7 @@ type exported struct {
 	outputs []modeltest.Given
 	says    map[string]string
 	words   string // of the decoder that reads it
+	as      modeltest.Exported
 }
 
 var catAndDog = map[string]string{"names": "{0: 'cat', 1: 'dog'}"}
@@ -40,6 +42,30 @@ func across(rows, columns int, values ...float32) []float32 {
 	return all
 }
 
+// nanodet are rows of two classes and four sides of eight bins; the one in the third row of cells of stride 8
+// and the third or fourth column has its point at 16, 16 or 20, 20.
+func nanodet(rows, columns int) []float32 {
+	const row = 2 + 4*8
+	values := make([]float32, rows*row)
+	at := values[(2*8+2)*row:]
+	at[1] = 0.9
+	sides := []float32{0, 1, 4, 3} // from 16, 16, in strides
+	if columns == 8 {
+		sides = []float32{0.5, 1.5, 3.5, 2.5}
+	}
+	for k, d := range sides { // all of it in one bin, or half in each of two
+		low := int(d)
+		for i := range 8 {
+			at[2+8*k+i] = -100
+		}
+		at[2+8*k+low] = 0
+		if d != float32(low) {
+			at[2+8*k+low+1] = 0
+		}
+	}
+	return values
+}
+
 func exports() map[string]exported {
 	const cells = 64 + 16 + 4
 	lower := float32(math.Log(0.1 / 0.9))
@@ -54,39 +80,64 @@ func exports() map[string]exported {
 		logits[i] = lower * 3
 	}
 	logits[1] = -lower
+	ofThree := make([]float32, 300*3)
+	for i := range ofThree {
+		ofThree[i] = lower * 3
+	}
+	ofThree[1] = -lower
+	row := func(name string, values ...float32) modeltest.Given {
+		return modeltest.Given{Name: name, Dims: []int64{1, int64(len(values))}, Values: values}
+	}
 	return map[string]exported{
-		"YOLOv8":                 {[]modeltest.Given{given("output0", raw(0), 6, 2100)}, with("stride", "32", "task", "detect"), "decoder: ultralytics"},
-		"YOLOv8 with masks":      {[]modeltest.Given{given("output0", raw(32), 38, 2100), given("output1", nil, 32, 16, 16)}, with("task", "segment"), "extra: 32"},
-		"YOLOv8 with poses":      {[]modeltest.Given{given("output0", raw(51), 57, 2100)}, with("task", "pose"), "extra: 51"},
-		"YOLOv5":                 {[]modeltest.Given{given("output0", []float32{32, 24, 32, 32, 0.95, 0, 0.9 / 0.95}, 3*cells*10, 7)}, with("stride", "32"), "decoder: yolov5"},
-		"YOLOv10":                {[]modeltest.Given{given("output0", []float32{16, 8, 48, 40, 0.9, 1}, 300, 6)}, catAndDog, "decoder: end2end"},
-		"YOLO26 with masks":      {[]modeltest.Given{given("output0", []float32{16, 8, 48, 40, 0.9, 1}, 300, 38), given("output1", nil, 32, 16, 16)}, with("end2end", "True", "task", "segment"), "decoder: end2end"},
-		"YOLOX":                  {[]modeltest.Given{given("output", yolox, cells, 7)}, catAndDog, "decoder: yolox"},
-		"YOLOX with decoding":    {[]modeltest.Given{given("output", []float32{32, 24, 32, 32, 1, 0, 0.9}, cells, 7)}, catAndDog, "decoder: yolov5"},
-		"RT-DETR":                {[]modeltest.Given{given("output0", []float32{0.5, 0.375, 0.5, 0.5, 0, 0.9}, 300, 6)}, with("head", "RTDETRDecoder"), ""},
-		"RT-DETR, final rows":    {[]modeltest.Given{given("output0", []float32{0.5, 0.375, 0.5, 0.5, 0.9, 1}, 300, 6)}, with("head", "RTDETRDecoder"), "decoder: end2end"},
-		"DETR with logits":       {[]modeltest.Given{given("dets", []float32{0.5, 0.375, 0.5, 0.5}, 300, 4), given("labels", logits, 300, 2)}, catAndDog, "activation: logits"},
-		"DETR, scores first":     {[]modeltest.Given{given("scores", []float32{0, 0.9}, 300, 2), given("pred_boxes", []float32{0.5, 0.375, 0.5, 0.5}, 300, 4)}, catAndDog, "activation: probabilities"},
-		"YOLO-NAS":               {[]modeltest.Given{given("boxes", []float32{16, 8, 48, 40}, 2100, 4), given("scores", []float32{0, 0.9}, 2100, 2)}, catAndDog, "boxes: corners"},
-		"TensorFlow's detection": {[]modeltest.Given{given("detection_boxes", []float32{0.125, 0.25, 0.625, 0.75}, 10, 4), given("detection_classes", []float32{2}, 10), given("detection_scores", []float32{0.9}, 10), given("num_detections", []float32{1}, 1)}, catAndDog, "first_class: 1"},
-		"YOLOv7 end to end":      {[]modeltest.Given{given("num_dets", []float32{1}, 1), given("det_boxes", []float32{16, 8, 48, 40}, 100, 4), given("det_scores", []float32{0.9}, 100), given("det_classes", []float32{1}, 100)}, catAndDog, "decoder: lists"},
+		"YOLOv8":                 {outputs: []modeltest.Given{given("output0", raw(0), 6, 2100)}, says: with("stride", "32", "task", "detect"), words: "decoder: ultralytics"},
+		"YOLOv8 with masks":      {outputs: []modeltest.Given{given("output0", raw(32), 38, 2100), given("output1", nil, 32, 16, 16)}, says: with("task", "segment"), words: "extra: 32"},
+		"YOLOv8 with poses":      {outputs: []modeltest.Given{given("output0", raw(51), 57, 2100)}, says: with("task", "pose"), words: "extra: 51"},
+		"YOLOv5":                 {outputs: []modeltest.Given{given("output0", []float32{32, 24, 32, 32, 0.95, 0, 0.9 / 0.95}, 3*cells*10, 7)}, says: with("stride", "32"), words: "decoder: yolov5"},
+		"YOLOv10":                {outputs: []modeltest.Given{given("output0", []float32{16, 8, 48, 40, 0.9, 1}, 300, 6)}, says: catAndDog, words: "decoder: end2end"},
+		"YOLO26 with masks":      {outputs: []modeltest.Given{given("output0", []float32{16, 8, 48, 40, 0.9, 1}, 300, 38), given("output1", nil, 32, 16, 16)}, says: with("end2end", "True", "task", "segment"), words: "decoder: end2end"},
+		"YOLOX":                  {outputs: []modeltest.Given{given("output", yolox, cells, 7)}, says: catAndDog, words: "decoder: yolox"},
+		"YOLOX with decoding":    {outputs: []modeltest.Given{given("output", []float32{32, 24, 32, 32, 1, 0, 0.9}, cells, 7)}, says: catAndDog, words: "decoder: yolov5"},
+		"RT-DETR":                {outputs: []modeltest.Given{given("output0", []float32{0.5, 0.375, 0.5, 0.5, 0, 0.9}, 300, 6)}, says: with("head", "RTDETRDecoder"), words: ""},
+		"RT-DETR, final rows":    {outputs: []modeltest.Given{given("output0", []float32{0.5, 0.375, 0.5, 0.5, 0.9, 1}, 300, 6)}, says: with("head", "RTDETRDecoder"), words: "decoder: end2end"},
+		"DETR with logits":       {outputs: []modeltest.Given{given("pred_boxes", []float32{0.5, 0.375, 0.5, 0.5}, 300, 4), given("logits", logits, 300, 2)}, says: catAndDog, words: "activation: logits"},
+		"DETR, scores first":     {outputs: []modeltest.Given{given("scores", []float32{0, 0.9}, 300, 2), given("pred_boxes", []float32{0.5, 0.375, 0.5, 0.5}, 300, 4)}, says: catAndDog, words: "activation: probabilities"},
+		"YOLO-NAS":               {outputs: []modeltest.Given{given("boxes", []float32{16, 8, 48, 40}, 2100, 4), given("scores", []float32{0, 0.9}, 2100, 2)}, says: catAndDog, words: "boxes: corners"},
+		"TensorFlow's detection": {outputs: []modeltest.Given{given("detection_boxes", []float32{0.125, 0.25, 0.625, 0.75}, 10, 4), given("detection_classes", []float32{2}, 10), given("detection_scores", []float32{0.9}, 10), given("num_detections", []float32{1}, 1)}, says: catAndDog, words: "first_class: 1"},
+		"YOLOv7 end to end":      {outputs: []modeltest.Given{given("num_dets", []float32{1}, 1), given("det_boxes", []float32{16, 8, 48, 40}, 100, 4), given("det_scores", []float32{0.9}, 100), given("det_classes", []float32{1}, 100)}, says: catAndDog, words: "decoder: lists"},
+		"YOLOv5 with masks":      {outputs: []modeltest.Given{given("output0", append([]float32{32, 24, 32, 32, 0.95, 0, 0.9 / 0.95}, make([]float32, 32)...), 3*cells*10, 39), given("output1", nil, 32, 16, 16)}, says: with("task", "segment"), words: "decoder: yolov5, boxes: centre, unit: pixels, activation: probabilities, extra: 32"},
+		"YOLOv7 in one list":     {outputs: []modeltest.Given{row("output", 0, 16, 8, 48, 40, 1, 0.9)}, says: catAndDog, words: "columns: [image, box, class, score]"},
+		"YOLO-NAS in one list":   {outputs: []modeltest.Given{row("graph2_flat_predictions", 0, 16, 8, 48, 40, 0.9, 1)}, says: catAndDog, words: "columns: [image, box, score, class]"},
+		"an SSD of OpenVINO":     {outputs: []modeltest.Given{given("detection_out", []float32{0, 1, 0.9, 0.25, 0.125, 0.75, 0.625, -1}, 1, 20, 7)}, says: catAndDog, words: "columns: [image, class, score, box]"},
+		"PaddleDetection":        {outputs: []modeltest.Given{row("multiclass_nms3_0", 1, 0.9, 16, 8, 48, 40), {Name: "n", Dims: []int64{1}, Values: []float32{1}, Whole: true}}, says: catAndDog, words: "columns: [class, score, box]", as: modeltest.Exported{Sizes: "im_shape"}},
+		"NanoDet-Plus":           {outputs: []modeltest.Given{given("output", nanodet(85, 9), 85, 34)}, says: catAndDog, words: "decoder: nanodet"},
+		"NanoDet":                {outputs: []modeltest.Given{given("output", nanodet(84, 8), 84, 34)}, says: catAndDog, words: "decoder: nanodet"},
+		"RF-DETR":                {outputs: []modeltest.Given{given("dets", []float32{0.5, 0.375, 0.5, 0.5}, 300, 4), given("labels", ofThree, 300, 3)}, says: catAndDog, words: "activation: sigmoid"},
+		"D-FINE": {outputs: []modeltest.Given{{Name: "labels", Dims: []int64{1, 300}, Values: []float32{1}, Whole: true}, given("boxes", []float32{16, 8, 48, 40}, 300, 4), given("scores", []float32{0.9}, 300)},
+			says: catAndDog, words: "decoder: lists", as: modeltest.Exported{Sizes: "orig_target_sizes"}},
+		"torchvision": {outputs: []modeltest.Given{{Name: "boxes", Dims: []int64{1, 4}, Values: []float32{16, 8, 48, 40}, Grows: true}, {Name: "labels", Dims: []int64{1}, Values: []float32{2}, Whole: true, Grows: true},
+			{Name: "scores", Dims: []int64{1}, Values: []float32{0.9}, Grows: true}}, says: catAndDog, words: "first_class: 1", as: modeltest.Exported{Single: true}},
+		"TensorFlow Lite": {outputs: []modeltest.Given{given("StatefulPartitionedCall:0", []float32{0.125, 0.25, 0.625, 0.75}, 10, 4), given("StatefulPartitionedCall:1", []float32{1}, 10), given("StatefulPartitionedCall:2", []float32{0.9}, 10), {Name: "StatefulPartitionedCall:3", Dims: []int64{1}, Values: []float32{1}}},
+			says: catAndDog, words: "boxes: corners-yx", as: modeltest.Exported{Type: 2, Last: true}},
+		"YOLOv8 in float16":  {outputs: []modeltest.Given{given("output0", raw(0), 6, 2100)}, says: catAndDog, words: "decoder: ultralytics", as: modeltest.Exported{Type: 10}},
+		"YOLOv8 of any size": {outputs: []modeltest.Given{given("output0", raw(0), 6, 2100)}, says: with("imgsz", "[64, 64]"), words: "decoder: ultralytics", as: modeltest.Exported{Free: true}},
 	}
 }
 
 func onDisk(t *testing.T, e exported) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "best.onnx")
-	if err := os.WriteFile(path, modeltest.Export(64, e.says, e.outputs...), 0o600); err != nil {
+	e.as.Pixels, e.as.Says, e.as.Outputs = 64, e.says, e.outputs
+	if err := os.WriteFile(path, e.as.File(), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return path
 }
 
-// seen is what a model finds in a grey picture of its own size.
+// seen is what a model finds in a white picture of its own size.
 func seen(t *testing.T, m model.Model) []vision.Box {
 	t.Helper()
 	n := open(t, m, ORTCPU, Layout{Sessions: 1})
-	out, err := n.Run(t.Context(), []vision.Image{{W: 64, H: 64, Pix: make([]byte, 64*64*3)}})
+	out, err := n.Run(t.Context(), []vision.Image{{W: 64, H: 64, Pix: bytes.Repeat([]byte{255}, 64*64*3)}})
 	if err != nil {
 		t.Fatal(err)
 	}

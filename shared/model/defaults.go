@@ -1,5 +1,7 @@
 package model
 
+import "cloudcanvas/shared/vision"
+
 // withDefaults fills in what model.yaml may leave out.
 func (m Manifest) withDefaults() Manifest {
 	in, out := &m.Input, &m.Output
@@ -32,6 +34,9 @@ func (m Manifest) withDefaults() Manifest {
 	set(&m.Golden, "golden.json")
 	if len(out.Labels) == 1 && out.Labels[0] == "coco80" {
 		out.Labels = COCOLabels()
+	}
+	if len(out.Labels) == 1 && out.Labels[0] == "coco91" {
+		out.Labels = vision.COCOByID()
 	}
 	if out.Decoder == "db" && len(out.Labels) == 0 {
 		out.Labels = []string{"text"}

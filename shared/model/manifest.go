@@ -58,7 +58,7 @@ const (
 // Output says how the network's tensors become boxes, a mask or labels.
 type Output struct {
 	Decoder    string   `yaml:"decoder"`     // yolox, yolov5, ultralytics, end2end, detr, lists, picodet, nanodet, fastestdet, yunet, anomaly, dense, classes, db, ctc
-	Labels     []string `yaml:"labels"`      // class names in the network's order; ["coco80"] stands for COCO's 80, ["onnx:KEY"] for a list in the file, see LabelsIn
+	Labels     []string `yaml:"labels"`      // class names in the network's order; ["coco80"] stands for COCO's 80, ["coco91"] for its ids 0 to 90, ["onnx:KEY"] for a list in the file, see LabelsIn
 	Tensors    []string `yaml:"tensors"`     // output names in the decoder's order; empty: as the file has them
 	Boxes      string   `yaml:"boxes"`       // of rows: centre (x, y, width, height), corners (x1, y1, x2, y2) or corners-yx; empty: the decoder's own
 	Unit       string   `yaml:"unit"`        // of rows: pixels of the input or shares of it; empty: the decoder's own

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"cloudcanvas/shared/vision"
 )
 
 // ErrUnrecognised says that a file does not say enough for a manifest.
@@ -78,7 +80,7 @@ func (c *recogniser) guesses() ([]Guess, error) {
 	case "obb":
 		return nil, errors.New("it is an oriented (obb) export, whose turned boxes no decoder reads")
 	case "", "detect", "segment", "pose":
-		if len(c.sig.Outputs) == 1 && len(c.sig.Outputs[0].Shape) == 2 && task == "" && len(c.labels) > 0 {
+		if out := c.sig.Outputs; len(out) == 1 && len(out[0].Shape) == 2 && task == "" && len(c.labels) > 0 && (out[0].Shape[1] == len(c.labels) || out[0].Shape[1] < 0) {
 			return c.classifier()
 		}
 		return c.detectors(task)
@@ -262,7 +264,7 @@ func (c *recogniser) layouts(task string) []Layout {
 			return []Layout{{What: "a pose export", Output: Output{Decoder: "ultralytics", Extra: extra}, Labels: len(c.labels), Image: "ultralytics"}}
 		}
 	}
-	all := LayoutsOf(out, len(c.labels))
+	all := append(c.nanodet(), LayoutsOf(out, len(c.labels))...)
 	if strings.Contains(c.says["head"], "RTDETR") { // what is likeliest of others is not of it
 		for i, l := range all {
 			if l.Output.Unit == UnitShares {
@@ -279,6 +281,26 @@ func (c *recogniser) layouts(task string) []Layout {
 		}
 	}
 	return c.byCells(all)
+}
+
+// nanodet is the layout of NanoDet's rows, which the number of cells tells: classes, and four sides of 8 bins.
+func (c *recogniser) nanodet() []Layout {
+	out, size := c.sig.Outputs, c.base.Input.Size
+	if len(out) != 1 || len(out[0].Shape) != 3 || len(size) != 2 {
+		return nil
+	}
+	cells, classes := 0, out[0].Shape[2]-4*8
+	for i, s := range strides["nanodet"] {
+		cells += ((size[0] + s - 1) / s) * ((size[1] + s - 1) / s)
+		if i < 2 || cells != out[0].Shape[1] || classes < 1 || len(c.labels) > 0 && classes != len(c.labels) {
+			continue
+		}
+		if i == 2 && len(c.labels) == 0 && classes != cocoRow-5 { // or a YOLO of as many cells
+			continue
+		}
+		return []Layout{{What: "a NanoDet", Output: Output{Decoder: "nanodet", Strides: strides["nanodet"][:i+1], NMSIoU: 0.6}, Labels: classes, Image: "nanodet"}}
+	}
+	return nil
 }
 
 // byCells tells YOLOX from YOLOv5, whose rows are alike: one row for each cell of its maps, or three.
@@ -309,6 +331,9 @@ func (c *recogniser) detector(l Layout) (Guess, error) {
 	g.Found = append(g.Found, fmt.Sprintf("outputs %s: %s (%s)", shapes(c.sig.Outputs), l.What, l.Output.Words()))
 	g.Output.Labels = c.labels
 	switch {
+	case l.Labels == coco91 && (len(c.labels) == 0 || len(c.labels) == cocoRow-5):
+		g.Output.Labels = vision.COCOByID()
+		g.Guessed = append(g.Guessed, "classes numbered with COCO's ids, 0 to 90")
 	case len(c.labels) > 0:
 	case l.Labels == 80 || l.Labels == 0:
 		g.Output.Labels = COCOLabels()
@@ -331,12 +356,15 @@ func prepare(g *Guess, as string, bytes bool) {
 	case "yolox":
 		in.Colour, in.Fit, in.Pad = "bgr", FitTopLeft, 114
 		g.Guessed = append(g.Guessed, "pictures in blue, green, red from 0 to 255, padded right and below, as YOLOX does")
+	case "nanodet":
+		in.Colour, in.Fit, in.Mean, in.Std = "bgr", FitStretch, []float64{103.53, 116.28, 123.675}, []float64{57.375, 57.12, 58.395}
+		g.Guessed = append(g.Guessed, "pictures in blue, green, red, stretched, with NanoDet's mean and standard deviation")
 	case "imagenet":
 		in.Fit, in.Mean, in.Std = FitStretch, []float64{123.675, 116.28, 103.53}, []float64{58.395, 57.12, 57.375}
 		g.Guessed = append(g.Guessed, "pictures stretched, with ImageNet's mean and standard deviation, as DETRs are trained")
 	default:
 		in.Fit, in.Std = FitStretch, []float64{255}
-		if g.Output.Decoder == "lists" {
+		if g.Output.Boxes == BoxCornersYX { // TensorFlow's scale them inside
 			in.Std = []float64{1}
 		}
 		g.Guessed = append(g.Guessed, fmt.Sprintf("pictures in red, green, blue, stretched to its size, divided by %g", in.Std[0]))

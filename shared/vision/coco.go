@@ -1,6 +1,11 @@
 package vision
 
-import "strings"
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
 
 // coco are COCO's labels at their official category ids: 1 to 90, of which ten are not used. Without the
 // gaps they are the 80 classes in the order of all networks trained on it.
@@ -39,6 +44,30 @@ func COCOLabels() (labels []string) {
 	return labels
 }
 
+// COCOByID are COCO's labels at their official ids, 0 to 90; an id that is not used has a label of its own,
+// which COCOUnused tells.
+func COCOByID() []string {
+	labels := slices.Clone(coco)
+	for id, label := range labels {
+		if label == "" {
+			labels[id] = fmt.Sprintf("%s%d", unused, id)
+		}
+	}
+	return labels
+}
+
+const unused = "coco unused "
+
+// COCOUnused says whether a label stands for one of COCO's ids that means nothing.
+func COCOUnused(label string) (id int, ok bool) {
+	text, ok := strings.CutPrefix(label, unused)
+	if !ok {
+		return 0, false
+	}
+	id, err := strconv.Atoi(text)
+	return id, err == nil && id >= 0 && id < len(coco) && coco[id] == ""
+}
+
 // COCOID is COCO's official id (1 to 90) of what one of its labels, or another name for the same, means.
 func COCOID(label string) (int, bool) {
 	id, ok := cocoID[label]
@@ -52,6 +81,9 @@ func Categories(labels []string) []int {
 	ids, taken := make([]int, len(labels)), map[int]bool{}
 	for i, l := range labels {
 		id, ok := cocoID[l]
+		if gap, is := COCOUnused(l); is {
+			id, ok = gap, true
+		}
 		if !ok || taken[id] {
 			for j := range ids {
 				ids[j] = j + 1

@@ -109,7 +109,11 @@ func value(name string, kind int64, dims []int64) message {
 	if dims != nil {
 		var shape message
 		for _, d := range dims {
-			shape = shape.bytes(1, message{}.number(1, d))
+			dim := message{}.number(1, d)
+			if d == 0 { // free
+				dim = nil
+			}
+			shape = shape.bytes(1, dim)
 		}
 		t = t.bytes(2, shape)
 	}
