@@ -26,7 +26,7 @@ func TestWhatANetworkFailedOnAndThrewAwayIsCounted(t *testing.T) {
 	if err := os.WriteFile(path, onnx, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	g, err := infer.Recognise(t.Context(), path, nil, infer.Layout{Sessions: 1})
+	g, err := infer.Recognise(t.Context(), path, t.TempDir(), nil, infer.Layout{Sessions: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,11 +28,19 @@ func addModel(c *urfave.Context) error {
 	if len(folders) == 0 {
 		return cli.Usagef("name the repository to add it to with --models DIR")
 	}
-	labels, err := labelsFile(c.String("labels"))
+	var labels []string
+	if file := c.String("labels"); file != "" {
+		var err error
+		if labels, err = model.ReadLabels(file); err != nil {
+			return cli.Usage(err)
+		}
+	}
+	scratch, err := os.MkdirTemp("", "canvas-model-")
 	if err != nil {
 		return err
 	}
-	g, err := infer.Recognise(c.Context, c.Args().First(), labels, trialLayout(c))
+	defer os.RemoveAll(scratch)
+	g, err := infer.Recognise(c.Context, c.Args().First(), scratch, labels, trialLayout(c))
 	if err != nil {
 		return err
 	}
@@ -53,26 +61,4 @@ func addModel(c *urfave.Context) error {
 	}
 	visible.Fprintf(c.App.Writer, "%s %s is in %s; look at its model.yaml\n", m.Name, m.Version, m.Path)
 	return nil
-}
-
-// maxLabelsFile bounds a list of labels.
-const maxLabelsFile = 1 << 20
-
-func labelsFile(path string) ([]string, error) {
-	if path == "" {
-		return nil, nil
-	}
-	info, err := os.Stat(path)
-	if err == nil && info.Size() > maxLabelsFile {
-		return nil, cli.Usagef("%s is over %d bytes; is it a list of labels?", path, maxLabelsFile)
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, cli.Usagef("labels: %w", err)
-	}
-	labels, err := model.ParseNames(string(data))
-	if err != nil {
-		return nil, cli.Usagef("labels %s: %w", path, err)
-	}
-	return labels, nil
 }

@@ -36,6 +36,7 @@ func processCommand() *urfave.Command {
 			&urfave.StringSliceFlag{Name: "video", Usage: "`FILE|rtsp://…`; may be given again"},
 			&urfave.StringSliceFlag{Name: "images", Usage: "`DIR|GLOB` of JPEG and PNG; may be given again"},
 			&urfave.StringFlag{Name: "detector", Usage: "a model's name, or an .onnx `FILE` that says enough of itself; default: the first that detects, else OpenCV's people detector"},
+			&urfave.StringFlag{Name: "labels", Usage: "names of the classes of a --detector FILE: a data.yaml, or a `FILE` with one a line; default: those in it or beside it"},
 			&urfave.StringSliceFlag{Name: "models", Usage: "a model repository, or a folder of .onnx files; `DIR`"},
 			&urfave.StringFlag{Name: "cloud-model", Usage: "a small network that screens the tiles of scenes, `NAME`, or several, NAME,NAME: the first whose bands a scene has; default: the spectral test"},
 			&urfave.IntFlag{Name: "overlap", Value: sceneDefaults().Overlap, Usage: "pixels that a scene's neighbouring tiles share; 52 cuts as ukis-csmask does"},
@@ -54,7 +55,7 @@ func processCommand() *urfave.Command {
 				return err
 			}
 			j := job{given: given, out: c.String("out"), scenes: c.StringSlice("scene"), videos: c.StringSlice("video"), images: c.StringSlice("images"),
-				overlap: c.Int("overlap"), cloudModel: c.String("cloud-model"), detector: c.String("detector"),
+				overlap: c.Int("overlap"), cloudModel: c.String("cloud-model"), detector: c.String("detector"), labels: c.String("labels"),
 				models: c.StringSlice("models"), keepEverything: c.Bool("keep-everything"), say: c.App.Writer, log: log}
 			_, err = j.run(c.Context)
 			return err
@@ -70,6 +71,7 @@ type job struct {
 	overlap                int            // of a scene's tiles
 	cloudModel             string         // screens them; empty: the spectral test
 	detector               string
+	labels                 string // a file that names its classes
 	models                 []string
 	keepEverything         bool
 	say                    io.Writer
@@ -91,7 +93,9 @@ func (j job) run(ctx context.Context) (summary, error) {
 	if err != nil {
 		return summary{}, err
 	}
-	if models, err = j.ownDetector(ctx, models); err != nil {
+	models, release, err := j.ownDetector(ctx, models)
+	defer release()
+	if err != nil {
 		return summary{}, err
 	}
 	if err := j.chooseDetector(&edgeConfig, models); err != nil {

@@ -21,6 +21,9 @@ func (f *file) suits(out []tensor, in model.GoldenInput) error {
 	if err != nil {
 		return err
 	}
+	if _, ok := d.(*boxes); ok && f.task == "obb" {
+		return fmt.Errorf("%w: its file says that it is an oriented (obb) export, whose turned boxes no decoder reads; export a network of task detect", ErrMisfit)
+	}
 	w, h := in.Shape[3], in.Shape[2]
 	g := geometry{w: w, h: h, rw: w, rh: h, iw: w, ih: h, sx: 1, sy: 1}
 	if _, err = d.decode(out, 0, in.Shape[0], g, &vision.Image{W: w, H: h}); err != nil {

@@ -116,6 +116,7 @@ func (f *file) adapt(data []byte, sig model.Signature) error {
 	if err != nil {
 		return fmt.Errorf("%s %w", f.model.Path, err)
 	}
+	f.task = model.TaskOf(data)
 	f.data, f.inputs, f.outputs = data, fed.Inputs[0].Name, nil
 	given := map[string]string{}
 	var names []string

@@ -9,14 +9,23 @@ import (
 )
 
 // Recognise makes a manifest for a file that has none: of those that its names, shapes and metadata allow,
-// the first that fits when a child process runs the network on a made picture.
-func Recognise(ctx context.Context, path string, labels []string, l Layout) (model.Guess, error) {
-	guesses, err := model.Recognise(path, labels)
+// the first that fits when a child process runs the network on a made picture. labels are a person's, nil
+// where there are none. Weights beside the file are put into one with it, in the folder scratch, where the
+// guess then points: it must outlive the guess.
+func Recognise(ctx context.Context, path, scratch string, labels []string, l Layout) (model.Guess, error) {
+	whole, beside, err := model.OneFile(path, scratch)
+	if err != nil {
+		return model.Guess{}, err
+	}
+	guesses, err := model.Recognise(whole, path, labels)
 	if err != nil {
 		return model.Guess{}, err
 	}
 	var wrong []error
 	for _, g := range guesses {
+		if len(beside) > 0 {
+			g.Found = append(g.Found, fmt.Sprintf("weights in %v beside it", beside))
+		}
 		switch err := Try(ctx, g.Model, l); {
 		case err == nil:
 			return g, nil

@@ -147,7 +147,7 @@ func seen(t *testing.T, m model.Model) []vision.Box {
 func TestTheExportsThatPeopleMakeAreRecognisedAndRead(t *testing.T) {
 	for name, e := range exports() {
 		t.Run(name, func(t *testing.T) {
-			g, err := Recognise(t.Context(), onDisk(t, e), nil, Layout{Sessions: 1})
+			g, err := Recognise(t.Context(), onDisk(t, e), t.TempDir(), nil, Layout{Sessions: 1})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -175,8 +175,11 @@ func TestTheExportsThatPeopleMakeAreRecognisedAndRead(t *testing.T) {
 func TestADecoderThatDoesNotFitIsToldBeforeAPicture(t *testing.T) {
 	const size = "name: best\ntask: detect\ninput: {colour: rgb, size: [64, 64], fit: stretch}\noutput: {labels: [cat, dog], decoder: "
 	for name, e := range exports() {
+		if e.as.Type != 0 || e.as.Single || e.as.Free || e.as.Sizes != "" { // outputs like those of others
+			continue
+		}
 		path := onDisk(t, e)
-		for _, decoder := range []string{"ultralytics", "yolov5", "yolox", "end2end", "detr", "lists", "fastestdet", "picodet", "yunet"} {
+		for _, decoder := range []string{"ultralytics", "yolov5", "yolox", "end2end", "detr", "lists", "nanodet", "fastestdet", "picodet", "yunet"} {
 			manifest, err := model.Parse("best.yaml", []byte(size+decoder+"}"))
 			if err != nil {
 				t.Fatal(err)
@@ -202,12 +205,14 @@ func TestADecoderThatDoesNotFitIsToldBeforeAPicture(t *testing.T) {
 
 func TestWhatDoesNotFitSaysWhatItLooksLike(t *testing.T) {
 	all := exports()
+	all["an oriented YOLO11"] = exported{outputs: []modeltest.Given{{Name: "output0", Dims: []int64{1, 7, 2100}}}, says: with("task", "obb")}
 	for name, c := range map[string]struct {
 		of, decoder, labels, says string
 	}{
 		"final rows":             {"YOLOv10", "ultralytics", "cat, dog", "end-to-end export"},
 		"decoded":                {"YOLOX with decoding", "yolox", "cat, dog", "write decoder: yolov5"},
 		"objectness":             {"YOLOv5", "ultralytics", "cat, dog", "decoder: yolov5"},
+		"turned boxes":           {"an oriented YOLO11", "ultralytics", "cat, dog, angle", "oriented (obb) export"},
 		"labels too many":        {"YOLOv8", "ultralytics", "cat, dog, bird", "of 2 classes"},
 		"an angle":               {"YOLOv8 with poses", "ultralytics", "cat, dog", "should be like [6 -1]"},
 		"shares for pixels":      {"RT-DETR", "ultralytics", "cat, dog", "write unit: shares"},
@@ -226,6 +231,33 @@ func TestWhatDoesNotFitSaysWhatItLooksLike(t *testing.T) {
 	}
 }
 
+// TestWeightsAndLabelsBesideAFileAreTaken keeps the weights of an export in a second file, as exporters do
+// with large ones, and names its classes in a data.yaml.
+func TestWeightsAndLabelsBesideAFileAreTaken(t *testing.T) {
+	dir, e := t.TempDir(), exports()["YOLOv8"]
+	onnx, weights := modeltest.Exported{Pixels: 64, Outputs: e.outputs, Beside: "best.onnx.data"}.Files()
+	path := filepath.Join(dir, "best.onnx")
+	for name, data := range map[string][]byte{"best.onnx": onnx, "best.onnx.data": weights, "data.yaml": []byte("nc: 2\nnames: [cat, dog]\n")} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g, err := Recognise(t.Context(), path, t.TempDir(), nil, Layout{Sessions: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if said := strings.Join(g.Found, "\n"); !strings.Contains(said, "[best.onnx.data] beside it") || !strings.Contains(said, "data.yaml, which lies beside it: cat, dog") {
+		t.Error(said)
+	}
+	oneBox(t, seen(t, g.Model), nil, vision.Box{X: 16, Y: 8, W: 32, H: 32, Score: 0.9, Class: 1, Label: "dog"})
+	if err := os.Truncate(filepath.Join(dir, "best.onnx.data"), 100); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Recognise(t.Context(), path, t.TempDir(), nil, Layout{Sessions: 1}); err == nil || !strings.Contains(err.Error(), "outside the file of 100 bytes") {
+		t.Error(err)
+	}
+}
+
 func TestAFileThatDoesNotSayEnoughIsRefusedWithWhatIsMissing(t *testing.T) {
 	for name, c := range map[string]struct {
 		e    exported
@@ -237,7 +269,7 @@ func TestAFileThatDoesNotSayEnoughIsRefusedWithWhatIsMissing(t *testing.T) {
 		"a map":            {exported{outputs: []modeltest.Given{{Name: "y", Dims: []int64{1, 3, 16, 16}}}}, "no detector that is known"},
 		"names in no form": {exported{outputs: exports()["YOLOv8"].outputs, says: map[string]string{"names": "{0: "}}, "names"},
 	} {
-		if _, err := Recognise(t.Context(), onDisk(t, c.e), nil, Layout{Sessions: 1}); !errors.Is(err, model.ErrUnrecognised) || !strings.Contains(err.Error(), c.says) {
+		if _, err := Recognise(t.Context(), onDisk(t, c.e), t.TempDir(), nil, Layout{Sessions: 1}); !errors.Is(err, model.ErrUnrecognised) || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -246,7 +278,7 @@ func TestAFileThatDoesNotSayEnoughIsRefusedWithWhatIsMissing(t *testing.T) {
 func TestCandidatesThatAreNoBoxesAreCounted(t *testing.T) {
 	e := exported{outputs: []modeltest.Given{{Name: "output0", Dims: []int64{1, 300, 6}, Values: []float32{
 		16, 8, 48, 40, 0.9, 1, 16, 8, 48, 40, 0.8, 1, 16, 8, 48, 40, 0.75, 1, 16, 8, 16, 40, 0.7, 1, 16, 8, 48, 40, 0.6, -1}}}, says: catAndDog}
-	g, err := Recognise(t.Context(), onDisk(t, e), nil, Layout{Sessions: 1})
+	g, err := Recognise(t.Context(), onDisk(t, e), t.TempDir(), nil, Layout{Sessions: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -112,7 +112,7 @@ func ParseSignature(data []byte) (Signature, error) {
 		case graphInitializer:
 			return fields(value, func(num protowire.Number, value []byte) error {
 				if num == tensorExternal {
-					return errors.New("keeps its weights in a second file; save the model as one file")
+					return errSecondFile
 				}
 				if num == tensorName {
 					weights[string(value)] = true
@@ -229,6 +229,15 @@ func fields(data []byte, each func(num protowire.Number, value []byte) error) er
 		data = data[n:]
 	}
 	return nil
+}
+
+// TaskOf is the task that an exporter wrote into the file's metadata, as Ultralytics does; empty: none.
+func TaskOf(data []byte) string {
+	all, err := allMetadata(data)
+	if err != nil {
+		return ""
+	}
+	return all["task"]
 }
 
 // allMetadata is what the file says of itself, by key.

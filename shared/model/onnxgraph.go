@@ -155,10 +155,12 @@ func without(data []byte, drop protowire.Number, dropped func(value []byte)) ([]
 		if size < 0 {
 			return nil, ErrBroken
 		}
-		if num == drop && kind == protowire.BytesType {
+		switch {
+		case num == drop && kind == protowire.BytesType:
 			value, _ := protowire.ConsumeBytes(data[n:])
 			dropped(value)
-		} else {
+		case num == drop:
+		default:
 			kept = append(kept, data[:n+size]...)
 		}
 		data = data[n+size:]

@@ -26,8 +26,9 @@ type Guess struct {
 
 // Recognise makes manifests for a file from its outputs' names and shapes and its metadata, the likeliest
 // first. Whether one fits shows only when the network runs (infer.Recognise). labels are those that a person
-// gives; without them those of the file are taken, else COCO's where there are 80 classes.
-func Recognise(path string, labels []string) ([]Guess, error) {
+// gives; without them those of the file are taken, else those that lie beside the file in place, else COCO's
+// where there are 80 classes.
+func Recognise(path, place string, labels []string) ([]Guess, error) {
 	data, sig, err := ReadONNX(path)
 	if err != nil {
 		return nil, err
@@ -40,7 +41,7 @@ func Recognise(path string, labels []string) ([]Guess, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := recogniser{path: path, sig: sig, says: says, sum: sum, labels: labels}
+	c := recogniser{path: path, beside: place, sig: sig, says: says, sum: sum, labels: labels}
 	guesses, err := c.guesses()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w: %w; write a model.yaml as docs/models.md shows", path, ErrUnrecognised, err)
@@ -50,6 +51,7 @@ func Recognise(path string, labels []string) ([]Guess, error) {
 
 type recogniser struct {
 	path, sum string
+	beside    string // the file as a person named it, beside which labels may lie
 	sig       Signature
 	image     TensorInfo // of its inputs the one that is a picture
 	says      map[string]string
@@ -178,11 +180,15 @@ func (c *recogniser) named() (err error) {
 	for _, key := range []string{"names", "labels", "classes"} {
 		if text := c.says[key]; text != "" {
 			if c.labels, err = ParseNames(text); err != nil {
-				return fmt.Errorf("its metadata %q %w; name the labels with canvas-edge models add --labels FILE", key, err)
+				return fmt.Errorf("its metadata %q %w; name the labels with --labels FILE", key, err)
 			}
 			c.found("%d labels from the file's metadata %q: %s", len(c.labels), key, some(c.labels))
 			return nil
 		}
+	}
+	var from string
+	if c.labels, from = labelsBeside(c.beside); from != "" {
+		c.found("%d labels from %s, which lies beside it: %s", len(c.labels), from, some(c.labels))
 	}
 	return nil
 }
@@ -201,7 +207,7 @@ func (c *recogniser) classifier() ([]Guess, error) {
 	g.Task = Classify
 	g.Output = Output{Decoder: "classes", Labels: c.labels}
 	if len(c.labels) == 0 {
-		return nil, errors.New("it classifies and has no names; name them with canvas-edge models add --labels FILE")
+		return nil, errors.New("it classifies and has no names; name them with --labels FILE, a data.yaml or a file with one a line")
 	}
 	g.Input.Std, g.Input.Fit = []float64{255}, FitStretch
 	g.Guessed = append(g.Guessed, "pictures stretched to its size, values from 0 to 1 (Ultralytics cuts out the middle instead)")
@@ -218,20 +224,34 @@ func (c *recogniser) detectors(task string) (all []Guess, err error) {
 	if len(layouts) == 0 {
 		return nil, fmt.Errorf("its outputs %s look like no detector that is known%s", shapes(c.sig.Outputs), c.count())
 	}
+	nameless := []string{}
 	for _, l := range layouts {
 		if l.Output.Decoder == "" {
 			return nil, fmt.Errorf("its outputs %s look like %s", shapes(c.sig.Outputs), l.What)
 		}
 		g, e := c.detector(l)
-		if err = errors.Join(err, e); e == nil {
+		switch {
+		case errors.Is(e, errNameless):
+			if n := strconv.Itoa(l.Labels); !slices.Contains(nameless, n) {
+				nameless = append(nameless, n)
+			}
+		case e != nil:
+			err = errors.Join(err, e)
+		default:
 			all = append(all, g)
 		}
 	}
 	if len(all) > 0 {
-		err = nil
+		return all, nil
 	}
-	return all, err
+	if len(nameless) > 0 {
+		err = fmt.Errorf("it has %s classes and no names; name them with --labels FILE, a data.yaml or a file with one a line", strings.Join(nameless, " or "))
+	}
+	return nil, err
 }
+
+// errNameless is of classes that nobody has named.
+var errNameless = errors.New("it has classes and no names")
 
 func (c *recogniser) count() string {
 	if len(c.labels) == 0 {
@@ -339,7 +359,7 @@ func (c *recogniser) detector(l Layout) (Guess, error) {
 		g.Output.Labels = COCOLabels()
 		g.Guessed = append(g.Guessed, "labels: COCO's 80, for the file names none")
 	default:
-		return g, fmt.Errorf("it has %d classes and no names; name them with canvas-edge models add --labels FILE", l.Labels)
+		return g, errNameless
 	}
 	prepare(&g, l.Image, c.image.Type == TypeUint8)
 	g.Manifest = g.Manifest.withDefaults()

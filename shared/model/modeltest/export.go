@@ -24,6 +24,7 @@ type Exported struct {
 	Last    bool              // channels come last
 	Single  bool              // the input has no batch
 	Free    bool              // any batch and size
+	Beside  string            // the name of a second file that keeps its weights
 	Sizes   string            // a second input that takes the picture's size
 	Says    map[string]string // metadata
 	Outputs []Given
@@ -34,8 +35,14 @@ func Export(pixels int64, says map[string]string, outputs ...Given) []byte {
 	return Exported{Pixels: pixels, Says: says, Outputs: outputs}.File()
 }
 
-// File is the network.
+// File is the network, where that is one file.
 func (e Exported) File() []byte {
+	onnx, _ := e.Files()
+	return onnx
+}
+
+// Files are the network and, with Beside, its weights.
+func (e Exported) Files() (onnx, beside []byte) {
 	g := graph{inputs: []message{value("images", max(e.Type, floats), e.dims())}, weights: []message{real32("none", 0)},
 		nodes: []message{one("Cast", "images", "as floats", intAttribute("to", floats)),
 			one("ReduceMean", "as floats", "mean", intAttribute("keepdims", 0)), two("Mul", "mean", "none", "nothing of it")}}
@@ -47,13 +54,13 @@ func (e Exported) File() []byte {
 		nothing = "nothing"
 	}
 	for _, o := range e.Outputs {
-		e.give(&g, o, nothing)
+		e.give(&g, o, nothing, &beside)
 	}
 	m := message{}.number(1, 8).bytes(7, g.encode()).bytes(8, message{}.text(1, "").number(2, 17))
 	for _, key := range slices.Sorted(maps.Keys(e.Says)) {
 		m = m.bytes(14, message{}.text(1, key).text(2, e.Says[key]))
 	}
-	return m
+	return m, beside
 }
 
 func (e Exported) dims() []int64 {
@@ -72,7 +79,7 @@ func (e Exported) dims() []int64 {
 }
 
 // give adds the nodes that make an output.
-func (e Exported) give(g *graph, o Given, nothing string) {
+func (e Exported) give(g *graph, o Given, nothing string, beside *[]byte) {
 	size := int64(1)
 	for _, d := range o.Dims {
 		size *= d
@@ -86,7 +93,12 @@ func (e Exported) give(g *graph, o Given, nothing string) {
 		g.nodes = append(g.nodes, one(op, from, out, more...))
 		from = out
 	}
-	g.weights = append(g.weights, tensor(from, floats, raw, o.Dims...))
+	if e.Beside == "" {
+		g.weights = append(g.weights, tensor(from, floats, raw, o.Dims...))
+	} else {
+		g.weights = append(g.weights, apart(from, e.Beside, len(*beside), len(raw), o.Dims...))
+		*beside = append(*beside, raw...)
+	}
 	g.nodes = append(g.nodes, two("Add", from, nothing, from+" and nothing"))
 	from += " and nothing"
 	if o.Grows {
