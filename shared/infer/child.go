@@ -326,6 +326,6 @@ func (t *trier) entry(engine string, l Layout) trial.Entry {
 	f := t.file
 	h := sha256.New()
 	fmt.Fprintln(h, f.identity(library), f.outputs, l.Threads, l.MaxBatch)
-	json.NewEncoder(h).Encode([]any{f.model.Input, f.model.Case})
+	json.NewEncoder(h).Encode([]any{f.model.Input, f.model.Output, f.model.Case}) // a decoder that fits is what passed
 	return trial.Entry{Model: f.model.Name, Version: f.model.Version, SHA256: f.sum, Engine: engine, Key: hex.EncodeToString(h.Sum(nil)[:8])}
 }

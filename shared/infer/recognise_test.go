@@ -231,6 +231,20 @@ func TestWhatDoesNotFitSaysWhatItLooksLike(t *testing.T) {
 	}
 }
 
+// TestATrialThatWasPassedIsNotAnotherDecoders remembers the trial of an export, and asks again with a
+// decoder that does not fit.
+func TestATrialThatWasPassedIsNotAnotherDecoders(t *testing.T) {
+	l := Layout{Sessions: 1, Trials: t.TempDir()}
+	g, err := Recognise(t.Context(), onDisk(t, exports()["YOLOX with decoding"]), t.TempDir(), nil, l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.Output.Decoder, g.Output.Strides = "yolox", []int{8, 16, 32}
+	if err := Try(t.Context(), g.Model, l); !errors.Is(err, ErrMisfit) {
+		t.Error(err)
+	}
+}
+
 // TestWeightsAndLabelsBesideAFileAreTaken keeps the weights of an export in a second file, as exporters do
 // with large ones, and names its classes in a data.yaml.
 func TestWeightsAndLabelsBesideAFileAreTaken(t *testing.T) {

@@ -45,6 +45,9 @@ func ReadONNX(path string) ([]byte, Signature, error) {
 		return nil, Signature{}, fmt.Errorf("model file: %w", err)
 	}
 	sig, err := ParseSignature(data)
+	if errors.Is(err, errSecondFile) {
+		return nil, sig, fmt.Errorf("%s: %w: %w", path, ErrUnsafe, err)
+	}
 	if err == nil {
 		if err = CheckSafe(data); errors.Is(err, ErrUnsafe) {
 			return nil, sig, fmt.Errorf("%s: %w", path, err)
