@@ -95,6 +95,29 @@ func (t table) column(from, to int) column {
 	return c
 }
 
+// beyond is the share of values of some places that are above a limit, of those that are not 0. A network that
+// is shown a made picture may say anything of single candidates: a box of 30,000 pixels that it does not
+// believe in itself.
+func (t table) beyond(from, to int, limit float32) float64 {
+	over, seen := 0, 0
+	for i := range t.n {
+		for k := from; k < to; k++ {
+			switch v := t.at(i, k); {
+			case v == 0 || v != v:
+			case v > limit:
+				over++
+				fallthrough
+			default:
+				seen++
+			}
+		}
+	}
+	return float64(over) / float64(max(seen, 1))
+}
+
+// most is the share of values that may be beyond what they can be.
+const most = 0.1
+
 // judge looks at the latest image's rows, whatever their scores.
 func (b *boxes) judge(g geometry) error {
 	v := flat(b.views)
@@ -118,7 +141,7 @@ func (b *boxes) judge(g geometry) error {
 		return errors.Join(b.scores(t.column(4, 5+classes)), b.sides(t, g))
 	case "yolox":
 		t := table{v[0].data, v[0].shape[0], 5 + classes, 1}
-		if size := t.column(2, 4); size.high > 12 {
+		if size := t.column(2, 4); t.beyond(2, 4, 12) > most {
 			return fmt.Errorf("sizes go up to %.0f, which are no logarithms: its boxes are decoded already, in pixels (--decode_in_inference, or a YOLOv5); write decoder: yolov5", size.high)
 		}
 		return b.scores(t.column(4, 5+classes))
@@ -210,14 +233,14 @@ func (b *boxes) numbered(c column, first int) error {
 
 // sides says where boxes can't be of output.unit and output.boxes.
 func (b *boxes) sides(t table, g geometry) error {
-	c, most := t.column(0, 4), float32(max(g.w, g.h))
+	c, side := t.column(0, 4), float32(max(g.w, g.h))
 	switch {
-	case c.high <= 0 || most < 16: // nothing was seen
+	case c.high <= 0 || side < 16: // nothing was seen
 	case b.spec.Unit == model.UnitPixels && c.high <= 2:
 		return fmt.Errorf("boxes go up to %.3g of %dx%d pixels: they are shares of the picture; write unit: shares", c.high, g.w, g.h)
-	case b.spec.Unit == model.UnitShares && c.high > 4:
+	case b.spec.Unit == model.UnitShares && t.beyond(0, 4, 4) > most:
 		return fmt.Errorf("boxes go up to %.4g, which are no shares of the picture; write unit: pixels", c.high)
-	case b.spec.Unit == model.UnitPixels && c.high > 8*most:
+	case b.spec.Unit == model.UnitPixels && t.beyond(0, 4, 8*side) > most:
 		return fmt.Errorf("boxes go up to %.4g in an input of %dx%d pixels: these are no pixels of it", c.high, g.w, g.h)
 	}
 	if b.spec.Boxes == model.BoxCentre || b.spec.Boxes == "" {

@@ -231,6 +231,23 @@ func TestWhatDoesNotFitSaysWhatItLooksLike(t *testing.T) {
 	}
 }
 
+// TestSingleBoxesThatANetworkDoesNotBelieveInAreNoMisfit gives a few of a YOLOX's candidates sizes beyond all
+// bounds, as real ones do of a made picture.
+func TestSingleBoxesThatANetworkDoesNotBelieveInAreNoMisfit(t *testing.T) {
+	e := exports()["YOLOX with decoding"]
+	values := make([]float32, len(e.outputs[0].Values), 84*7)
+	copy(values, e.outputs[0].Values)
+	for i := 1; i < 84; i++ {
+		values = append(values, 32, 24, 40, 30, 0, 0.1, 0.1)
+	}
+	values[7*10+2], values[7*11+3] = 37286, 12000
+	e.outputs[0].Values = values
+	g, err := Recognise(t.Context(), onDisk(t, e), t.TempDir(), nil, Layout{Sessions: 1})
+	if err != nil || g.Output.Decoder != "yolov5" {
+		t.Error(g.Output.Decoder, err)
+	}
+}
+
 // TestATrialThatWasPassedIsNotAnotherDecoders remembers the trial of an export, and asks again with a
 // decoder that does not fit.
 func TestATrialThatWasPassedIsNotAnotherDecoders(t *testing.T) {
