@@ -1,6 +1,7 @@
 package modeltest
 
 import (
+	"cmp"
 	"encoding/binary"
 	"maps"
 	"math"
@@ -26,6 +27,7 @@ type Exported struct {
 	Free    bool              // any batch and size
 	Beside  string            // the name of a second file that keeps its weights
 	Sizes   string            // a second input that takes the picture's size
+	Opset   int64             // 0: 17
 	Says    map[string]string // metadata
 	Outputs []Given
 }
@@ -56,7 +58,7 @@ func (e Exported) Files() (onnx, beside []byte) {
 	for _, o := range e.Outputs {
 		e.give(&g, o, nothing, &beside)
 	}
-	m := message{}.number(1, 8).bytes(7, g.encode()).bytes(8, message{}.text(1, "").number(2, 17))
+	m := message{}.number(1, 8).bytes(7, g.encode()).bytes(8, message{}.text(1, "").number(2, cmp.Or(e.Opset, 17)))
 	for _, key := range slices.Sorted(maps.Keys(e.Says)) {
 		m = m.bytes(14, message{}.text(1, key).text(2, e.Says[key]))
 	}
