@@ -12,6 +12,7 @@ import (
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/edge"
 	"cloudcanvas/edge/upgrade"
+	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/telemetry"
 	"cloudcanvas/shared/visible"
@@ -84,7 +85,12 @@ func checkCommand() *urfave.Command {
 			return err
 		}
 		for _, name := range cfg.ModelNames() {
-			if _, err := models.Find(name); err != nil {
+			m, err := models.Find(name)
+			if err != nil {
+				return cli.Usage(err)
+			}
+			// In a process of its own. Whether an engine is here is for doctor to say.
+			if err := infer.Try(c.Context, m, trialLayout(c)); errors.Is(err, infer.ErrMisfit) || errors.Is(err, model.ErrUnsafe) {
 				return cli.Usage(err)
 			}
 		}
