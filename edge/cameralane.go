@@ -2,13 +2,16 @@ package edge
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/edge/detect"
 	"cloudcanvas/edge/outbox"
 	"cloudcanvas/edge/screen"
+	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/telemetry"
@@ -35,6 +38,34 @@ type cameraLane struct {
 	pending time.Time // a whole frame is sent from then on
 	shown   string    // key of the one that was sent last
 	traces  frameTraces
+
+	model string
+	blind blind
+}
+
+// blind are the frames that the network could not look at. One that is quarantined is told elsewhere.
+type blind struct {
+	mu     sync.Mutex
+	frames int64
+	why    error // of the first
+}
+
+func (b *blind) note(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.frames++; b.why == nil {
+		b.why = err
+	}
+}
+
+// told is what a finite source says of them at its end: nobody has looked at these.
+func (b *blind) told(model string, of int64) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.frames == 0 {
+		return nil
+	}
+	return fmt.Errorf("model %s failed on %d of %d pictures, nobody has looked at them: %w", model, b.frames, of, b.why)
 }
 
 func (a *Agent) newCameraLane(name string, net *loaded, live, images bool) *cameraLane {
@@ -50,7 +81,7 @@ func (a *Agent) newCameraLane(name string, net *loaded, live, images bool) *came
 		observer = a.local
 	}
 	m := detect.Model{Name: net.model.Name, Version: net.model.Version, Report: net.model.Output.Report}
-	l := &cameraLane{agent: a, box: a.buffer(), name: name, live: live, images: images, hand: a.hands.New(name), screen: a.config.Screen.Camera(), turns: net.turns,
+	l := &cameraLane{agent: a, box: a.buffer(), name: name, live: live, images: images, hand: a.hands.New(name), screen: a.config.Screen.Camera(), turns: net.turns, model: net.model.Name,
 		room: make(chan struct{}, c.InFlight), frames: make(chan detect.Frame)}
 	l.camera = detect.NewCamera(name, c, inTurn{guarded{net, a.attempts, name, live, a.trace}, l}, m, infer.EncodeJPEG, observer, a.log)
 	if live {
@@ -74,7 +105,11 @@ func (n inTurn) Run(ctx context.Context, in []vision.Image) ([]vision.Output, er
 	if n.lane.agent.trace.On() {
 		ctx = under(ctx, n.lane.traces.of(in))
 	}
-	return n.Network.Run(ctx, in)
+	out, err := n.Network.Run(ctx, in)
+	if err != nil && ctx.Err() == nil && !errors.Is(err, attempt.ErrQuarantined) {
+		n.lane.blind.note(err)
+	}
+	return out, err
 }
 
 // run takes a source's frames until it ends.
@@ -92,6 +127,12 @@ func (l *cameraLane) run(ctx context.Context, source func(context.Context, func(
 	close(l.frames)
 	if detection := <-watched; detection != nil {
 		err = detection
+	}
+	if !l.live && ctx.Err() == nil {
+		err = errors.Join(err, l.blind.told(l.model, l.count))
+	}
+	if err != nil && l.camera.Stats().Frames == 0 && !l.live { // no product comes of it
+		return 0, err
 	}
 	return l.count, err
 }

@@ -29,7 +29,7 @@ func (a *Agent) LinkReport(ctx context.Context) (event.LinkReport, error) {
 	view, stats := a.uplink.Next(event.MaxNext), a.box.Stats()
 	r := event.LinkReport{Time: time.Now().UTC(), Committed: stats.Committed, Received: stats.Received, Waiting: stats.Waiting, Dropped: stats.Dropped,
 		Bytes: stats.Bytes, Oldest: stats.Oldest.UTC(), Ladder: ladder, Hold: holdOf(view, a.link.Problem()), Open: view.Open, BytesPerSecond: view.BytesPerSecond,
-		Past: windowsOf(view.Past), Coming: windowsOf(view.Coming), Next: []event.NextItem{}}
+		Past: windowsOf(view.Past), Coming: windowsOf(view.Coming), Next: []event.NextItem{}, Networks: a.networkCounts()}
 	if l := view.Limit; l != nil {
 		r.Limit, r.Held = l.Reason, l.Held
 	}
@@ -118,5 +118,5 @@ func (a *Agent) tellLink(ctx context.Context) {
 // are worth nothing without items.
 func same(a, b event.LinkReport) bool {
 	return a.Committed == b.Committed && a.Received == b.Received && a.Waiting == b.Waiting && a.Dropped == b.Dropped && a.Hold == b.Hold && a.Limit == b.Limit && a.Held == b.Held &&
-		slices.Equal(a.Coming, b.Coming)
+		slices.Equal(a.Coming, b.Coming) && slices.EqualFunc(a.Networks, b.Networks, event.NetworkCounts.SameFaults)
 }

@@ -150,7 +150,7 @@ func (a *Agent) stats() any {
 		dropped, forgotten = a.local.drops.all.Load(), a.local.sessions.forgotten.Load()
 	}
 	return map[string]any{"edge": a.config.Edge, "version": a.parts.Version, "outbox": a.box.Stats(), "epochs": a.box.Epochs(), "troubles": a.box.Troubles(), "uplink": a.uplink.Next(statsNext),
-		"quarantined": a.Quarantined(), "shed": a.lost.count.Load(), "cameras": a.cameraStates(), "streams": a.streams(), "messages": messages, "broker_dropped": dropped, "sessions_forgotten": forgotten, "power": a.power.State(),
+		"quarantined": a.Quarantined(), "shed": a.lost.count.Load(), "cameras": a.cameraStates(), "streams": a.streams(), "messages": messages, "models": a.networkCounts(), "broker_dropped": dropped, "sessions_forgotten": forgotten, "power": a.power.State(),
 		"connections": a.connections()}
 }
 

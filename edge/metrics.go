@@ -38,6 +38,7 @@ func (a *Agent) register(to prometheus.Registerer) error {
 		gauge("frames_allowed_ratio", "Share of the cameras' frames that heat and the power mode allow.", a.power.Share),
 		gauge("temperature_celsius", "Heat of the device's hottest thermal zone; 0: not watched.", func() float64 { return a.power.State().Celsius }),
 		streamMetrics{a},
+		networkMetrics{a},
 	} {
 		if err := to.Register(c); err != nil {
 			return fmt.Errorf("register the device's metrics: %w", err)

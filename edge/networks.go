@@ -79,7 +79,9 @@ func (n *networks) close() {
 func (a *Agent) Reports() []infer.Report {
 	var reports []infer.Report
 	for _, l := range a.networks.open {
-		reports = append(reports, l.report)
+		r := l.report
+		r.Candidates, r.ThrownAway = l.Candidates()
+		reports = append(reports, r)
 	}
 	return reports
 }

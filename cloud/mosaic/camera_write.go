@@ -25,6 +25,7 @@ type detection struct {
 // the caller's. artist may be nil: then snapshots stay as they came.
 //
 //	detections.json    a list of COCO results, by frame
+//	categories.json    what their category ids mean
 //	second_looks.json  which frames a larger model has seen, where it was asked to
 //	events.json        a list of the tracks' events, by time
 //	annotated/         snapshots with the boxes drawn
@@ -44,7 +45,11 @@ func (c *Camera) Write(dir string, artist Artist, score float64) (Product, error
 		p.Camera.Through = c.through
 	}
 	boxes := c.wanted()
-	looks, err := c.writeDetections(filepath.Join(dir, "detections.json"), boxes, p.Camera)
+	var categories vision.CategoryList
+	looks, err := c.writeDetections(filepath.Join(dir, "detections.json"), boxes, p.Camera, &categories)
+	if err == nil {
+		err = writeJSON(filepath.Join(dir, "categories.json"), categories.List())
+	}
 	if err == nil && len(looks) > 0 {
 		err = writeLooks(filepath.Join(dir, "second_looks.json"), looks)
 	}
@@ -84,7 +89,7 @@ func list(path string, fill func(add func(element []byte) error) error) error {
 }
 
 // writeDetections also counts, and fills in the frames that snapshots were taken of.
-func (c *Camera) writeDetections(path string, wanted map[int]*taken, count *CameraFigures) (looks []frameVerdict, err error) {
+func (c *Camera) writeDetections(path string, wanted map[int]*taken, count *CameraFigures, categories *vision.CategoryList) (looks []frameVerdict, err error) {
 	err = list(path, func(add func([]byte) error) error {
 		return c.each(func(d *event.Detections, f event.FrameDetection, v *frameVerdict) error {
 			count.Frames++
@@ -101,7 +106,7 @@ func (c *Camera) writeDetections(path string, wanted map[int]*taken, count *Came
 				*w = taken{is: true, frame: f, marks: marksOf(d)}
 			}
 			for _, b := range f.Boxes {
-				line, err := json.Marshal(detection{image, b.CategoryID, b.BBox, b.Score})
+				line, err := json.Marshal(detection{image, categories.Add(b.CategoryID, b.Label), b.BBox, b.Score})
 				if err != nil {
 					return fmt.Errorf("frame %d: %w", f.Frame, err)
 				}

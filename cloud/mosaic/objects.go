@@ -99,14 +99,18 @@ func (s *Scene) masked(looked bool) bool {
 	return !looked
 }
 
-// writeObjects makes detections.json and, of a scene with a place, detections.geojson.
+// writeObjects makes detections.json, categories.json and, of a scene with a place, detections.geojson.
 func (s *Scene) writeObjects(dir string, boxes []vision.Box) error {
 	lines := make([]detection, len(boxes))
+	var categories vision.CategoryList
 	for i, b := range boxes {
-		lines[i] = detection{s.ID, vision.CategoryID(b.Label, b.Class), [4]float32{b.X, b.Y, b.W, b.H}, b.Score}
+		lines[i] = detection{s.ID, categories.Add(b.CategoryID(), b.Label), [4]float32{b.X, b.Y, b.W, b.H}, b.Score}
 	}
 	if err := writeJSON(filepath.Join(dir, "detections.json"), lines); err != nil {
 		return fmt.Errorf("detections.json: %w", err)
+	}
+	if err := writeJSON(filepath.Join(dir, "categories.json"), categories.List()); err != nil {
+		return fmt.Errorf("categories.json: %w", err)
 	}
 	features, err := raster.Features(raster.Georef(s.manifest.Georef), boxes)
 	if errors.Is(err, raster.ErrNoGeoref) {

@@ -30,6 +30,7 @@ var outlined = map[uint8]string{vision.Shadow: "shadow", vision.Cloud: "cloud"}
 // Of a scene whose tiles were looked at for objects also, and where all were in place of the mask:
 //
 //	detections.json     COCO results in pixels of the scene, merged across tiles
+//	categories.json     what their category ids mean
 //	detections.geojson  their outlines in lon/lat
 func (s *Scene) Write(dir string, at time.Time) (Product, error) {
 	if s.manifest == nil {

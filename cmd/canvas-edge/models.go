@@ -24,6 +24,7 @@ func modelsCommand() *urfave.Command {
 			{Name: "ls", Usage: "list them", Flags: []urfave.Flag{folders, jsonFlag}, Action: listModels},
 			{Name: "verify", Usage: "check their files against the manifests, and let each engine here answer their golden cases", ArgsUsage: "[NAME …]", Flags: []urfave.Flag{folders}, Action: verifyModels},
 			{Name: "pull", Usage: "fetch a known model", ArgsUsage: "NAME", Flags: []urfave.Flag{folders}, Action: pullModel},
+			addCommand(folders),
 			learnCommand(folders),
 			quantiseCommand(folders),
 		},
@@ -111,16 +112,28 @@ func verifyModels(c *urfave.Context) error {
 			visible.Fprintf(os.Stderr, "%v\n", err)
 			continue
 		}
-		visible.Fprintf(c.App.Writer, "%s %s: as its manifest says\n", m.Name, m.Version)
+		visible.Fprintf(c.App.Writer, "%s %s: %s\n", m.Name, m.Version, fileSays(m))
 		if err := answers(c, m); err != nil {
 			bad++
-			visible.Fprintf(os.Stderr, "%v\n", err)
+			visible.Fprintf(os.Stderr, "%s %s: %v\n", m.Name, m.Version, err)
 		}
 	}
 	if bad > 0 {
 		return fmt.Errorf("%d of %d models are not what their manifests say: pull them again, or correct the manifest", bad, len(models))
 	}
 	return incompleteModels(r, folders)
+}
+
+// fileSays is what is known of a model's file before it has run.
+func fileSays(m model.Model) string {
+	switch {
+	case m.Builtin != "":
+		return "is built in"
+	case m.SHA256 == "":
+		return "its manifest names no sha256 to compare the file with"
+	default:
+		return "the file is the one that its manifest names"
+	}
 }
 
 // trialLayout is one session, and what the service remembers of trials. A configuration that is not whole
@@ -146,7 +159,7 @@ func answers(c *urfave.Context, m model.Model) error {
 		switch {
 		case c.Context.Err() != nil:
 			return c.Context.Err()
-		case errors.Is(err, model.ErrUnsafe):
+		case errors.Is(err, model.ErrUnsafe), errors.Is(err, infer.ErrMisfit):
 			return err
 		case err == nil:
 			ran = true

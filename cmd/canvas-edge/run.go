@@ -12,6 +12,7 @@ import (
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/edge"
 	"cloudcanvas/edge/upgrade"
+	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/telemetry"
 	"cloudcanvas/shared/visible"
@@ -85,6 +86,16 @@ func checkCommand() *urfave.Command {
 		}
 		if err := errors.Join(unfit(cfg, models)...); err != nil {
 			return cli.Usage(err)
+		}
+		for _, name := range cfg.ModelNames() {
+			m, err := models.Find(name)
+			if err != nil {
+				return cli.Usage(err)
+			}
+			// In a process of its own. Whether an engine is here is for doctor to say.
+			if err := infer.Try(c.Context, m, trialLayout(c)); errors.Is(err, infer.ErrMisfit) || errors.Is(err, model.ErrUnsafe) {
+				return cli.Usage(err)
+			}
 		}
 		visible.Fprintf(c.App.Writer, "%s: good: %d scenes, %d cameras, %d image sets\n", cfg.Edge, len(cfg.Scenes), len(cfg.Cameras), len(cfg.Images))
 		if note := identity(cfg); note != "" {

@@ -66,10 +66,12 @@ func (d detector) write(dir string, v *view, found sliced.Found, unread []raster
 		l.Unread = append(l.Unread, [4]int{w.X, w.Y, w.W, w.H})
 	}
 	lines := []sceneDetection{}
+	var categories vision.CategoryList
 	for _, b := range boxes {
-		lines = append(lines, sceneDetection{filepath.Base(info.Path), vision.CategoryID(b.Label, b.Class), pixelsOf(b), rounded(float64(b.Score), 1e4)})
+		lines = append(lines, sceneDetection{filepath.Base(info.Path), categories.Add(b.CategoryID(), b.Label), pixelsOf(b), rounded(float64(b.Score), 1e4)})
 	}
-	if err := errors.Join(writeJSON(filepath.Join(dir, lookedFile), l), writeJSON(filepath.Join(dir, "detections.json"), lines), quicklook(filepath.Join(dir, "quicklook.jpg"), v, boxes)); err != nil {
+	if err := errors.Join(writeJSON(filepath.Join(dir, lookedFile), l), writeJSON(filepath.Join(dir, "detections.json"), lines),
+		writeJSON(filepath.Join(dir, "categories.json"), categories.List()), quicklook(filepath.Join(dir, "quicklook.jpg"), v, boxes)); err != nil {
 		return err
 	}
 	features, err := raster.Features(info.Georef, boxes)

@@ -133,10 +133,9 @@ func categoryOf(t evaluate.Truth, label string) (int, bool) {
 	if id, ok := t.CategoryOf(label); ok {
 		return id, true
 	}
-	const unknown = -1
-	if id := vision.CategoryID(label, unknown); id > 0 {
+	if id, ok := vision.COCOID(label); ok {
 		for _, c := range t.Categories {
-			if vision.CategoryID(strings.ToLower(c.Name), unknown) == id {
+			if other, ok := vision.COCOID(strings.ToLower(c.Name)); ok && other == id {
 				return c.ID, true
 			}
 		}

@@ -37,7 +37,8 @@ func processCommand() *urfave.Command {
 			&urfave.DurationFlag{Name: "length", Usage: "of each live camera, from its first picture, such as 10m; default: until it is interrupted"},
 			&urfave.StringSliceFlag{Name: "images", Usage: "`DIR|GLOB` of JPEG, PNG, BMP, WebP and TIFF, told by what they are; may be given again"},
 			&urfave.BoolFlag{Name: "folders", Usage: "take in the folders in those of --images too"},
-			&urfave.StringFlag{Name: "detector", Usage: "a model's name; default: the first that detects, else OpenCV's people detector"},
+			&urfave.StringFlag{Name: "detector", Usage: "a model's name, or an .onnx `FILE` that says enough of itself; default: the first that detects, else OpenCV's people detector"},
+			&urfave.StringFlag{Name: "labels", Usage: "names of the classes of a --detector FILE: a data.yaml, or a `FILE` with one a line; default: those in it or beside it"},
 			&urfave.StringSliceFlag{Name: "models", Usage: "a model repository, or a folder of .onnx files; `DIR`"},
 			&urfave.StringFlag{Name: "cloud-model", Usage: "a small network that screens the tiles of scenes, `NAME`, or several, NAME,NAME: the first whose bands a scene has; spectral: the spectral test; default: the project's own by the bands there are, as far as they are there, else the spectral test"},
 			&urfave.IntFlag{Name: "overlap", Value: sceneDefaults().Overlap, Usage: "pixels that a scene's neighbouring tiles share; 52 cuts as ukis-csmask does"},
@@ -59,7 +60,7 @@ func processCommand() *urfave.Command {
 				return err
 			}
 			j := job{given: given, out: c.String("out"), scenes: c.StringSlice("scene"), videos: c.StringSlice("video"), images: c.StringSlice("images"),
-				length: c.Duration("length"), folders: c.Bool("folders"), overlap: c.Int("overlap"), cloudModel: c.String("cloud-model"), detector: c.String("detector"),
+				length: c.Duration("length"), folders: c.Bool("folders"), overlap: c.Int("overlap"), cloudModel: c.String("cloud-model"), detector: c.String("detector"), labels: c.String("labels"),
 				models: c.StringSlice("models"), keepEverything: c.Bool("keep-everything"), say: c.App.Writer, log: log}
 			_, err = j.run(c.Context)
 			return err
@@ -76,6 +77,7 @@ type job struct {
 	overlap                int            // of a scene's tiles
 	cloudModel             string         // screens them; empty: as the edge does by default
 	detector               string
+	labels                 string // a file that names its classes
 	models                 []string
 	folders                bool // in those of images, too
 	keepEverything         bool
@@ -95,6 +97,11 @@ func (j job) run(ctx context.Context) (summary, error) {
 		return summary{}, err
 	}
 	models, err := model.Open(append(j.models, filepath.Join(cli.Home(), "models"))...)
+	if err != nil {
+		return summary{}, err
+	}
+	models, release, err := j.ownDetector(ctx, models)
+	defer release()
 	if err != nil {
 		return summary{}, err
 	}
@@ -127,7 +134,7 @@ func (j job) run(ctx context.Context) (summary, error) {
 	}
 	a, err := appliance.Start(ctx, o)
 	if err != nil {
-		return summary{}, err
+		return j.refused(ctx, watch, err)
 	}
 	watch.tellLive(edgeConfig)
 	complete, err := watch.wait(ctx, a)
@@ -148,6 +155,18 @@ func (j job) run(ctx context.Context) (summary, error) {
 		return s, err
 	}
 	return s, verdict(s, complete)
+}
+
+// refused writes a summary of a job that could not begin, such as one whose model does not fit.
+func (j job) refused(ctx context.Context, w *watch, why error) (summary, error) {
+	if ctx.Err() != nil {
+		return summary{}, why
+	}
+	for _, name := range w.names {
+		w.ended[name] = sourceEnd{err: why}
+	}
+	s := w.summary(nil, deliveryCounts{}, time.Since(w.start))
+	return s, errors.Join(why, writeJSON(filepath.Join(j.out, "summary.json"), s))
 }
 
 // attemptsFolder inside --out remembers inputs that killed the process: run again, it leaves them out.
@@ -288,6 +307,9 @@ func (j job) chooseDetector(c *edge.Config, models *model.Repository) error {
 		return nil
 	}
 	name := j.firstDetector(models)
+	if isModelFile(name) {
+		name = model.NameOf(name)
+	}
 	if _, err := models.Find(name); err != nil {
 		if problems := models.Problems(); len(problems) > 0 { // a faulty file may be why it is not there
 			return errors.Join(append([]error{err}, problems...)...)

@@ -20,6 +20,9 @@ type engineLine struct {
 	Device string  `json:"device"`
 	Golden string  `json:"golden"`
 	Ms     float64 `json:"ms"`
+	// Of a detector: boxes above its score floor, and those of them that can't be boxes.
+	Candidates int64 `json:"candidates,omitempty"`
+	ThrownAway int64 `json:"thrown_away,omitempty"`
 }
 
 type sceneLine struct {

@@ -220,7 +220,13 @@ func (w *watch) summary(reports []infer.Report, d deliveryCounts, took time.Dura
 	defer w.mu.Unlock()
 	s := summary{Version: version, Engines: []engineLine{}, Scenes: []sceneLine{}, Cameras: []cameraLine{}, Failed: []failedInput{}, Delivery: d, Seconds: seconds(took)}
 	for _, r := range reports {
-		s.Engines = append(s.Engines, engineLine{r.Model, r.Engine, r.Device, r.Golden, r.Ms})
+		s.Engines = append(s.Engines, engineLine{r.Model, r.Engine, r.Device, r.Golden, r.Ms, r.Candidates, r.ThrownAway})
+		if r.ThrownAway > 0 {
+			w.tell("model %s: %d of its %d boxes above the score floor were thrown away: not finite, without a size, or of a class without a label", r.Model, r.ThrownAway, r.Candidates)
+		}
+		if 2*r.ThrownAway > r.Candidates {
+			s.Failed = append(s.Failed, failedInput{"model " + r.Model, fmt.Sprintf("%d of its %d boxes can't be boxes: its decoder does not fit it", r.ThrownAway, r.Candidates)})
+		}
 	}
 	for i, name := range w.names {
 		end, p := w.ended[name], w.products[name]

@@ -23,6 +23,24 @@ type LinkReport struct {
 	Past           []ContactWindow `json:"windows_past"`
 	Coming         []ContactWindow `json:"windows_coming"` // the open one first
 	Next           []NextItem      `json:"next"`           // what would go next
+
+	Networks []NetworkCounts `json:"networks,omitempty"` // what became of the pictures that its models were given
+}
+
+// NetworkCounts are what became of the pictures that a model was given since it was loaded.
+type NetworkCounts struct {
+	Model      string `json:"model"`
+	Version    string `json:"version,omitempty"`
+	Engine     string `json:"engine,omitempty"`
+	Pictures   int64  `json:"pictures"`
+	Failed     int64  `json:"failed"`      // of them: nobody has looked at these
+	Candidates int64  `json:"candidates"`  // of a detector: boxes above its score floor
+	ThrownAway int64  `json:"thrown_away"` // those of them that can't be boxes
+}
+
+// SameFaults says whether two counts of a model differ in nothing that is wrong.
+func (c NetworkCounts) SameFaults(d NetworkCounts) bool {
+	return c.Model == d.Model && c.Version == d.Version && c.Failed == d.Failed && c.ThrownAway == d.ThrownAway
 }
 
 // LadderStep is what waits of one priority and rung.
@@ -62,6 +80,8 @@ const (
 	MaxWindows = 6 // past, and as many to come
 	MaxNext    = 5
 
+	MaxNetworks = 8
+
 	maxReportText = 120
 )
 
@@ -77,6 +97,11 @@ func (r LinkReport) Bounded() LinkReport {
 		n.Kind, n.Stream, n.Subject, n.Why = Kind(short(string(n.Kind))), short(n.Stream), short(n.Subject), short(n.Why)
 	}
 	r.Next = next
+	r.Networks = append([]NetworkCounts(nil), r.Networks[:min(len(r.Networks), MaxNetworks)]...)
+	for i := range r.Networks {
+		n := &r.Networks[i]
+		n.Model, n.Version, n.Engine = short(n.Model), short(n.Version), short(n.Engine)
+	}
 	return r
 }
 

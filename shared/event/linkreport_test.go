@@ -8,7 +8,7 @@ import (
 )
 
 func TestAStatusKeepsItsLinkReportWithinBounds(t *testing.T) {
-	r := LinkReport{Hold: strings.Repeat("é", 500), Ladder: make([]LadderStep, 100), Past: make([]ContactWindow, 50), Coming: make([]ContactWindow, 50), Next: make([]NextItem, 50)}
+	r := LinkReport{Hold: strings.Repeat("é", 500), Ladder: make([]LadderStep, 100), Past: make([]ContactWindow, 50), Coming: make([]ContactWindow, 50), Next: make([]NextItem, 50), Networks: make([]NetworkCounts, 50)}
 	r.Past[49].From = time.Unix(1, 0)
 	r.Next[0].Subject = strings.Repeat("x", 5000)
 	b, err := json.Marshal(Status{Status: Online, Edge: "mast", Link: &r})
@@ -20,7 +20,7 @@ func TestAStatusKeepsItsLinkReportWithinBounds(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := s.Link
-	if len(l.Ladder) != MaxLadder || len(l.Past) != MaxWindows || len(l.Coming) != MaxWindows || len(l.Next) != MaxNext || len(l.Hold) > maxReportText || len(l.Next[0].Subject) > maxReportText {
+	if len(l.Ladder) != MaxLadder || len(l.Past) != MaxWindows || len(l.Coming) != MaxWindows || len(l.Next) != MaxNext || len(l.Networks) != MaxNetworks || len(l.Hold) > maxReportText || len(l.Next[0].Subject) > maxReportText {
 		t.Errorf("%d steps, %d and %d windows, %d next, hold of %d bytes", len(l.Ladder), len(l.Past), len(l.Coming), len(l.Next), len(l.Hold))
 	}
 	if !l.Past[MaxWindows-1].From.Equal(time.Unix(1, 0)) {

@@ -41,10 +41,8 @@ const (
 
 // trialFile is a file as a child is told of it. The parent has looked through it.
 type trialFile struct {
-	Model   model.Model `json:"model"`
-	Sum     string      `json:"sum"`
-	Inputs  string      `json:"inputs"`
-	Outputs []string    `json:"outputs"`
+	Model model.Model `json:"model"`
+	Sum   string      `json:"sum"`
 }
 
 type trialQuestion struct {
@@ -55,7 +53,7 @@ type trialQuestion struct {
 
 type trialAnswer struct {
 	Golden string `json:"golden"`
-	Kind   string `json:"kind,omitempty"` // of error: unavailable, disagrees or other; empty: it passed
+	Kind   string `json:"kind,omitempty"` // of error: unavailable, misfit, disagrees or other; empty: it passed
 	Error  string `json:"error,omitempty"`
 }
 
@@ -88,7 +86,14 @@ func (told trialFile) try(q trialQuestion) trialAnswer {
 	if hex.EncodeToString(sum[:]) != told.Sum {
 		return trialAnswer{Kind: "other", Error: told.Model.Path + " changed while it was on trial"}
 	}
-	f := &file{model: told.Model, data: data, sum: told.Sum, inputs: told.Inputs, outputs: told.Outputs, log: slog.New(slog.DiscardHandler)}
+	f := &file{model: told.Model, sum: told.Sum, log: slog.New(slog.DiscardHandler)}
+	sig, err := model.ParseSignature(data)
+	if err == nil {
+		err = f.adapt(data, sig)
+	}
+	if err != nil {
+		return trialAnswer{Kind: "other", Error: err.Error()}
+	}
 	poolFor(nil, 0)
 	q.Layout.Runtime = q.Runtime
 	var t Trial
@@ -101,6 +106,8 @@ func (told trialFile) try(q trialQuestion) trialAnswer {
 	switch {
 	case errors.Is(err, ErrUnavailable):
 		kind = "unavailable"
+	case errors.Is(err, ErrMisfit):
+		kind = "misfit"
 	case errors.Is(err, ErrDisagrees):
 		kind = "disagrees"
 	}
@@ -151,6 +158,9 @@ func Try(ctx context.Context, m model.Model, l Layout) error {
 		err := t.admit(ctx, engine, full, &Trial{})
 		if err == nil || ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if errors.Is(err, ErrMisfit) { // of the file, whatever reads it
+			return fmt.Errorf("model %s: %w", m.Name, err)
 		}
 		reasons = append(reasons, fmt.Errorf("%s: %w", engine, err))
 	}
@@ -205,6 +215,8 @@ func (t *trier) admit(ctx context.Context, engine string, l Layout, r *Trial) er
 	switch answer.Kind {
 	case "unavailable":
 		return said{answer.Error, ErrUnavailable}
+	case "misfit":
+		return said{answer.Error, ErrMisfit}
 	case "disagrees":
 		return said{answer.Error, ErrDisagrees}
 	}
@@ -250,7 +262,7 @@ func (t *trier) start(ctx context.Context, gpu bool, b trial.Bounds) (err error)
 		return err
 	}
 	t.onGPU = gpu
-	told := trialFile{Model: t.file.model, Sum: t.file.sum, Inputs: t.file.inputs, Outputs: t.file.outputs}
+	told := trialFile{Model: t.file.model, Sum: t.file.sum}
 	told.Model.Signature = nil
 	if told.Model.Path, err = filepath.Abs(told.Model.Path); err != nil {
 		return err
@@ -314,6 +326,6 @@ func (t *trier) entry(engine string, l Layout) trial.Entry {
 	f := t.file
 	h := sha256.New()
 	fmt.Fprintln(h, f.identity(library), f.outputs, l.Threads, l.MaxBatch)
-	json.NewEncoder(h).Encode([]any{f.model.Input, f.model.Case})
+	json.NewEncoder(h).Encode([]any{f.model.Input, f.model.Output, f.model.Case}) // a decoder that fits is what passed
 	return trial.Entry{Model: f.model.Name, Version: f.model.Version, SHA256: f.sum, Engine: engine, Key: hex.EncodeToString(h.Sum(nil)[:8])}
 }

@@ -21,6 +21,16 @@ func newDecoder(m model.Manifest) (decoder, error) {
 		return &boxes{spec: m.Output, read: readYOLOX}, nil
 	case "ultralytics":
 		return &boxes{spec: m.Output, read: readUltralytics}, nil
+	case "yolov5":
+		return &boxes{spec: m.Output, read: readYOLOv5}, nil
+	case "end2end":
+		return &boxes{spec: m.Output, read: readEndToEnd}, nil
+	case "detr":
+		return &boxes{spec: m.Output, read: readDETR}, nil
+	case "lists":
+		return &boxes{spec: m.Output, read: readLists}, nil
+	case "nanodet":
+		return &boxes{spec: m.Output, read: readNanoDet}, nil
 	case "picodet":
 		return &boxes{spec: m.Output, read: readPicoDet}, nil
 	case "fastestdet":
@@ -67,33 +77,56 @@ type boxes struct {
 	read  func(b *boxes, v []view, g geometry) error
 	views []view
 	found []vision.Box
+	image int // of the batch
+
+	unused []bool // classes that mean nothing
+	ids    []int  // category ids of the labels, once they were needed
+	seen   int    // candidates above the floor of the latest image that were boxes
+	thrown int    // those that were none
 }
 
 func (b *boxes) decode(out []tensor, i, n int, g geometry, _ *vision.Image) (vision.Output, error) {
 	var err error
-	if b.views, err = views(b.views, out, i, n); err != nil {
+	b.image = i
+	if b.unused == nil {
+		b.unused = make([]bool, len(b.spec.Labels))
+		for k, l := range b.spec.Labels {
+			_, b.unused[k] = vision.COCOUnused(l)
+		}
+	}
+	if b.views, err = views(b.views, b.batched(out, n), i, n); err != nil {
 		return vision.Output{}, err
 	}
-	b.found = b.found[:0]
+	b.found, b.seen, b.thrown = b.found[:0], 0, 0
 	if err := b.read(b, b.views, g); err != nil {
-		return vision.Output{}, fmt.Errorf("decoder %s: %w; does the manifest fit the file?", b.spec.Decoder, err)
+		return vision.Output{}, fmt.Errorf("decoder %s: %w", b.spec.Decoder, err)
 	}
+	b.seen = len(b.found)
 	kept := suppress(b.found, float32(b.spec.NMSIoU))
+	if b.ids == nil {
+		b.ids = vision.Categories(b.spec.Labels)
+	}
 	for i := range kept {
 		if c := kept[i].Class; c < len(b.spec.Labels) {
-			kept[i].Label = b.spec.Labels[c]
+			kept[i].Label, kept[i].Category = b.spec.Labels[c], b.ids[c]
 		}
 	}
 	return vision.Output{Boxes: append([]vision.Box(nil), kept...)}, nil // the answer is its caller's
 }
 
-// keep takes a candidate whose score is above the floor and whose box is a box.
+// keep takes a candidate whose score is above the floor and whose box is a box, and counts it where not.
 func (b *boxes) keep(box vision.Box, score float32, class int) {
 	ok := func(v float32) bool { return v > -1e6 && v < 1e6 } // false for NaN
+	if class < len(b.unused) && b.unused[class] {
+		b.thrown++
+		return
+	}
 	if ok(box.X) && ok(box.Y) && box.W > 0 && box.H > 0 && ok(box.W) && ok(box.H) {
 		box.Score, box.Class = min(score, 1), class
 		b.found = append(b.found, box)
+		return
 	}
+	b.thrown++
 }
 
 func (b *boxes) floor() float32 { return float32(b.spec.ScoreFloor) }

@@ -19,7 +19,7 @@ func readPicoDet(b *boxes, v []view, g geometry) error {
 	for l, stride := range b.spec.Strides {
 		scores, sides := v[l], v[levels+l]
 		// The maps of the coarsest stride may be rounded up.
-		cols, rows := (g.w+stride-1)/stride, (g.h+stride-1)/stride
+		cols, rows := ceil(g.w, stride), ceil(g.h, stride)
 		if err := want(scores, cols*rows, len(b.spec.Labels)); err != nil {
 			return err
 		}

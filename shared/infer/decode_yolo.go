@@ -49,8 +49,9 @@ func readYOLOX(b *boxes, v []view, g geometry) error {
 // readUltralytics reads columns of (cx, cy, w, h, classes …) in the network's pixels, as YOLOv8 and
 // YOLO11 are exported: (4+classes) x N, or its transpose.
 func readUltralytics(b *boxes, v []view, g geometry) error {
-	row := 4 + len(b.spec.Labels)
-	if len(v) != 1 {
+	classes := 4 + len(b.spec.Labels) // the row up to their end
+	row := classes + b.spec.Extra
+	if v = flat(v); len(v) != 1 {
 		return fmt.Errorf("%d outputs, should be 1", len(v))
 	}
 	if len(v[0].shape) != 2 {
@@ -68,7 +69,7 @@ func readUltralytics(b *boxes, v []view, g geometry) error {
 	for i := range n {
 		a := data[i*anchor:]
 		class, score := 0, a[4*field]
-		for k := 5; k < row; k++ {
+		for k := 5; k < classes; k++ {
 			if s := a[k*field]; s > score {
 				class, score = k-4, s
 			}
@@ -77,7 +78,7 @@ func readUltralytics(b *boxes, v []view, g geometry) error {
 			score = sigmoid(score)
 		}
 		if score > floor {
-			b.keep(g.box(a[0], a[field], a[2*field], a[3*field]), score, class)
+			b.keep(b.four(g, a[0], a[field], a[2*field], a[3*field]), score, class)
 		}
 	}
 	return nil

@@ -127,6 +127,10 @@ type Report struct {
 	Ms      float64 `json:"ms"`     // one forward pass of one image in one session
 	Layout  Layout  `json:"layout"`
 	Trials  []Trial `json:"trials"`
+	// Candidates are the boxes above the score floor that a detector gave while it ran, ThrownAway those of
+	// them that can't be boxes. Open leaves them to who asks the network at the end.
+	Candidates int64 `json:"candidates,omitempty"`
+	ThrownAway int64 `json:"thrown_away,omitempty"`
 	// Remembered is when the trials were made, where that was at an earlier start on this machine. The
 	// golden case is run at each start.
 	Remembered time.Time `json:"remembered,omitzero"`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"cloudcanvas/shared/vision"
@@ -18,6 +19,7 @@ type Network struct {
 	runs    sync.WaitGroup
 	calls   chan *call // to be used again
 	release func()
+	tally   *tally
 
 	mu     sync.RWMutex
 	closed bool
@@ -53,10 +55,22 @@ type worker interface {
 	close()
 }
 
+// tally counts what a network's decoders made of its outputs.
+type tally struct{ candidates, thrown atomic.Int64 }
+
+// Candidates are how many boxes the network has given above its score floor, and how many of them were
+// thrown away because they can't be: not finite, without a size, of a class without a label.
+func (n *Network) Candidates() (seen, thrown int64) {
+	return n.tally.candidates.Load(), n.tally.thrown.Load()
+}
+
 // start gives each worker its goroutine. release is called when all have ended.
 func start(workers []worker, l Layout, release func()) *Network {
-	n := &Network{layout: l, jobs: make(chan *job, l.Queue), calls: make(chan *call, spareCalls), release: release}
+	n := &Network{layout: l, jobs: make(chan *job, l.Queue), calls: make(chan *call, spareCalls), release: release, tally: &tally{}}
 	for _, w := range workers {
+		if w, ok := w.(*netWorker); ok {
+			w.tally = n.tally
+		}
 		n.owners.Add(1)
 		go func() {
 			defer n.owners.Done()
@@ -216,6 +230,7 @@ type netWorker struct {
 	plan    *plan
 	session session
 	decoder decoder
+	tally   *tally
 	scratch []byte
 }
 
@@ -262,6 +277,10 @@ func (w *netWorker) compute(batch []*job) error {
 	for i, j := range batch {
 		var err error
 		*j.out, err = w.decoder.decode(tensors, i, n, j.at, j.im)
+		if b, ok := w.decoder.(*boxes); ok && w.tally != nil {
+			w.tally.candidates.Add(int64(b.seen + b.thrown))
+			w.tally.thrown.Add(int64(b.thrown))
+		}
 		j.finish(err)
 	}
 	return nil

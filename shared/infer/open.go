@@ -85,9 +85,6 @@ func readFile(m model.Model) (*file, error) {
 	if err := m.VerifyBytes(data); err != nil {
 		return nil, err
 	}
-	if len(sig.Inputs) != 1 {
-		return nil, fmt.Errorf("model %s: %s takes %d inputs; only networks of one image are supported", m.Name, m.Path, len(sig.Inputs))
-	}
 	known, err := model.Known()
 	if err != nil {
 		return nil, err
@@ -96,23 +93,48 @@ func readFile(m model.Model) (*file, error) {
 		return nil, fmt.Errorf("model %s: %w", m.Name, err)
 	}
 	sum := sha256.Sum256(data)
-	f := &file{model: m, data: data, sum: hex.EncodeToString(sum[:]), inputs: sig.Inputs[0].Name, log: slog.New(slog.DiscardHandler)}
-	f.known = m.SHA256 != "" && slices.ContainsFunc(known, func(k model.Model) bool { return usedAs(k, m) })
-	if err := f.fits(sig.Inputs[0]); err != nil {
+	f := &file{model: m, sum: hex.EncodeToString(sum[:]), log: slog.New(slog.DiscardHandler)}
+	if err := f.adapt(data, sig); err != nil {
 		return nil, fmt.Errorf("model %s: %w", m.Name, err)
 	}
-	for _, o := range sig.Outputs {
+	f.known = m.SHA256 != "" && slices.ContainsFunc(known, func(k model.Model) bool { return usedAs(k, m) })
+	return f, nil
+}
+
+// adapt gives the engines the file as they are fed, and finds the names of what goes in and comes out.
+func (f *file) adapt(data []byte, sig model.Signature) error {
+	for _, in := range sig.Inputs {
+		if err := f.fits(in); len(in.Shape) >= 3 && err != nil {
+			return fmt.Errorf("%w: %w", ErrMisfit, err)
+		}
+	}
+	var size [2]int
+	if s := f.model.Input.Size; len(s) == 2 {
+		size = [2]int{s[0], s[1]}
+	}
+	data, fed, err := model.Adapt(data, sig, size)
+	if err != nil {
+		return fmt.Errorf("%s %w", f.model.Path, err)
+	}
+	f.task = model.TaskOf(data)
+	f.data, f.inputs, f.outputs = data, fed.Inputs[0].Name, nil
+	given := map[string]string{}
+	var names []string
+	for _, o := range fed.Outputs {
+		given[model.Plain(o.Name)] = o.Name
+		names = append(names, model.Plain(o.Name))
 		f.outputs = append(f.outputs, o.Name)
 	}
-	if want := m.Output.Tensors; len(want) > 0 {
+	if want := f.model.Output.Tensors; len(want) > 0 {
+		f.outputs = nil
 		for _, name := range want {
-			if !slices.Contains(f.outputs, name) {
-				return nil, fmt.Errorf("model %s: output.tensors names %q; the file has %v", m.Name, name, f.outputs)
+			if given[name] == "" {
+				return fmt.Errorf("output.tensors names %q; the file has %v", name, names)
 			}
+			f.outputs = append(f.outputs, given[name])
 		}
-		f.outputs = want
 	}
-	return f, nil
+	return nil
 }
 
 // usedAs says whether a model is one of the project's, and is given what that is given.
@@ -129,10 +151,17 @@ func (f *file) fits(in model.TensorInfo) error {
 		w, h = spec.Size[0], spec.Size[1]
 	}
 	said := f.shape4(n, h, w)
-	if len(in.Shape) != 0 && len(in.Shape) != 4 {
+	if len(in.Shape) != 0 && len(in.Shape) != 4 && len(in.Shape) != 3 {
 		return fmt.Errorf("the file's input %s is %v, not an image", in.Name, in.Shape)
 	}
-	for i, d := range in.Shape {
+	shape := in.Shape
+	if len(shape) == 3 { // one picture
+		shape = append([]int{1}, shape...)
+	}
+	if scale, offset := spec.Affine(0); in.Type == model.TypeUint8 && len(spec.Bands) == 0 && (scale != 1 || offset != 0) {
+		return fmt.Errorf("the file's input %s takes pixels as bytes, the manifest makes %.3g to %.3g of them; leave out scale, mean and std", in.Name, offset, 255*scale+offset)
+	}
+	for i, d := range shape {
 		if d > 0 && said[i] > 0 && d != said[i] {
 			return fmt.Errorf("the file's input %s is %v, the manifest says %v (%s); correct size, bands, layout or batch", in.Name, in.Shape, said, spec.Layout)
 		}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	ort "github.com/yalue/onnxruntime_go"
+
+	"cloudcanvas/shared/model"
 )
 
 // ortSession keeps tensors for each input shape it has seen.
@@ -22,6 +24,7 @@ type ortShape struct {
 	outputs []ort.Value // nil until the first pass has shown their shapes
 	tensors []tensor
 	binding *ort.IoBinding // of all of them: a pass then leaves nothing behind for Go to collect
+	loose   bool           // each picture has outputs of its own shape: networks that suppress boxes themselves
 }
 
 func (s *ortSession) bind(n, h, w int) ([]float32, error) {
@@ -53,10 +56,17 @@ func (s *ortSession) bind(n, h, w int) ([]float32, error) {
 }
 
 func (s *ortSession) forward() ([]tensor, error) {
-	if s.bound.outputs == nil {
-		return s.learn(s.bound)
+	switch b := s.bound; {
+	case b.loose:
+		return s.untied(b)
+	case b.outputs == nil:
+		return s.learn(b)
 	}
 	if err := s.run.RunWithBinding(s.bound.binding); err != nil {
+		if tensors, again := s.untied(s.bound); again == nil { // it may give another number of boxes for each picture
+			s.untie(s.bound)
+			return tensors, nil
+		}
 		return nil, fmt.Errorf("ONNX Runtime running %s: %s", s.engine.file.model.Name, oneLine(err.Error()))
 	}
 	return s.bound.tensors, nil
@@ -79,18 +89,55 @@ func (s *ortSession) tie(b *ortShape, outputs []ort.Value) (*ort.IoBinding, erro
 	return binding, nil
 }
 
+// untied runs with outputs that the library allocates each time.
+func (s *ortSession) untied(b *ortShape) ([]tensor, error) {
+	found := make([]ort.Value, len(s.engine.file.outputs))
+	err := s.run.Run(b.inputs, found)
+	defer destroy(found)
+	if err != nil {
+		return nil, fmt.Errorf("ONNX Runtime running %s: %s", s.engine.file.model.Name, oneLine(err.Error()))
+	}
+	tensors := make([]tensor, len(found))
+	for i, v := range found {
+		t, ok := v.(*ort.Tensor[float32])
+		if !ok {
+			return nil, fmt.Errorf("ONNX Runtime running %s: output %s: %w", s.engine.file.model.Name, s.engine.file.outputs[i], errNotFloats)
+		}
+		tensors[i] = tensor{name: model.Plain(s.engine.file.outputs[i]), shape: dimensions(v), data: t.GetData()}
+	}
+	return tensors, nil
+}
+
+var errNotFloats = errors.New("is not a tensor of float32; export it as float32")
+
+// untie gives up the outputs that a shape was bound to.
+func (s *ortSession) untie(b *ortShape) {
+	b.binding.Destroy()
+	freeOutputs(b.outputs, b.tensors)
+	b.binding, b.outputs, b.tensors, b.loose = nil, nil, nil, true
+}
+
+func destroy(values []ort.Value) {
+	for _, v := range values {
+		if v != nil {
+			v.Destroy()
+		}
+	}
+}
+
+func dimensions(v ort.Value) (shape []int) {
+	for _, d := range v.GetShape() {
+		shape = append(shape, int(d))
+	}
+	return shape
+}
+
 // learn runs with outputs that the library allocates, and makes our own of the same shapes for the
 // passes to come.
 func (s *ortSession) learn(b *ortShape) ([]tensor, error) {
 	found := make([]ort.Value, len(s.engine.file.outputs))
 	err := s.run.Run(b.inputs, found)
-	defer func() {
-		for _, v := range found {
-			if v != nil {
-				v.Destroy()
-			}
-		}
-	}()
+	defer destroy(found)
 	if err != nil {
 		return nil, fmt.Errorf("ONNX Runtime running %s: %s", s.engine.file.model.Name, oneLine(err.Error()))
 	}
@@ -103,9 +150,14 @@ func (s *ortSession) learn(b *ortShape) ([]tensor, error) {
 	for i, v := range found {
 		first, ok := v.(*ort.Tensor[float32])
 		if !ok {
-			return fail(errors.New("is not a tensor of float32; export it as float32"))
+			return fail(errNotFloats)
 		}
 		shape := v.GetShape()
+		if shape.FlattenedSize() == 0 { // nothing to bind, and the next picture may have something
+			freeOutputs(outputs, tensors)
+			b.loose = true
+			return s.untied(b)
+		}
 		data, err := floats(int(shape.FlattenedSize()))
 		if err != nil {
 			return fail(err)
@@ -116,10 +168,7 @@ func (s *ortSession) learn(b *ortShape) ([]tensor, error) {
 			freeFloats(data)
 			return fail(err)
 		}
-		t := tensor{name: s.engine.file.outputs[i], data: data}
-		for _, d := range shape {
-			t.shape = append(t.shape, int(d))
-		}
+		t := tensor{name: model.Plain(s.engine.file.outputs[i]), shape: dimensions(v), data: data}
 		outputs, tensors = append(outputs, value), append(tensors, t)
 	}
 	binding, err := s.tie(b, outputs)

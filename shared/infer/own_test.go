@@ -77,26 +77,38 @@ output: {decoder: dense, choose: threshold, threshold: 0.25, class_map: [0, 1]}
 
 func TestNetworksOfOtherKindsAreRefusedInWords(t *testing.T) {
 	const manifest = "task: segment\ninput: {colour: rgb, size: [8, 8]}\noutput: {decoder: dense}\n"
-	for file, want := range map[string]string{"tiny_two": "takes 2 inputs", "tiny_ints": "float32"} {
-		_, _, err := Open(context.Background(), ownModel(t, file, manifest), ORTCPU, Layout{}, nil)
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: got %v, should say %q", file, err, want)
-		}
+	_, _, err := Open(context.Background(), ownModel(t, "tiny_two", manifest), ORTCPU, Layout{}, nil)
+	if err == nil || !strings.Contains(err.Error(), "takes 2 inputs") {
+		t.Error(err)
 	}
 }
 
-func TestAnEngineThatCannotRunTheNetworkLeavesItToTheOther(t *testing.T) {
+func TestOutputsOfWholeNumbersAreReadInEachEngine(t *testing.T) {
 	const manifest = "task: segment\ninput: {colour: rgb, size: [8, 8]}\noutput: {decoder: dense}\n"
-	n, r, err := Open(context.Background(), ownModel(t, "tiny_ints", manifest), Auto, Layout{}, nil)
+	for _, engine := range cpuEngines() {
+		open(t, ownModel(t, "tiny_ints", manifest), engine, Layout{Sessions: 1})
+	}
+}
+
+// TestAnEngineThatCannotRunTheNetworkLeavesItToTheOther takes a file of an operator set that is not there yet,
+// which ONNX Runtime alone holds against it.
+func TestAnEngineThatCannotRunTheNetworkLeavesItToTheOther(t *testing.T) {
+	e := exports()["YOLOv10"]
+	e.as.Opset = 99
+	g, err := Recognise(t.Context(), onDisk(t, e), t.TempDir(), nil, Layout{Sessions: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, r, err := Open(t.Context(), g.Model, Auto, Layout{Sessions: 1}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer n.Close()
-	if r.Engine != OpenCVCPU { // which turns integers into float32
+	if r.Engine == ORTCPU {
 		t.Errorf("%s runs it", r.Engine)
 	}
 	for _, trial := range r.Trials {
-		if trial.Engine == ORTCPU && !strings.Contains(trial.Reason, "float32") {
+		if trial.Engine == ORTCPU && !strings.Contains(trial.Reason, "opset") {
 			t.Errorf("trial %+v", trial)
 		}
 	}

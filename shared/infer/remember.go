@@ -58,6 +58,9 @@ func (f *file) choose(ctx context.Context, tries []string, l Layout, r *Report) 
 	}
 	best, reasons := f.fastest(ctx, tries, l, r)
 	if best == nil {
+		if i := slices.IndexFunc(reasons, func(err error) bool { return errors.Is(err, ErrMisfit) }); i >= 0 {
+			return nil, fmt.Errorf("model %s: %w", f.model.Name, errors.Unwrap(reasons[i])) // whatever engine reads it
+		}
 		// What was tried says more than what is not here.
 		slices.SortStableFunc(reasons, func(a, b error) int {
 			return cmp.Compare(btoi(errors.Is(a, ErrUnavailable)), btoi(errors.Is(b, ErrUnavailable)))

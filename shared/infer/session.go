@@ -45,6 +45,7 @@ type file struct {
 	small   []byte   // the file with convolutions in 8 bits, once that was asked for; nil like data
 	inputs  string   // the input's name
 	outputs []string // in the decoder's order
+	task    string   // that the file says it is for, as Ultralytics names them; empty: it does not say
 	log     *slog.Logger
 	known   bool // its sha256 is one of the project's, which every engine has read, and so is what it is given
 }

@@ -103,11 +103,50 @@ func (in Input) problems(add func(field, message, hint string)) {
 
 func side(n int) bool { return n >= 1 && n <= 8192 }
 
+// columns says what is wrong with the list of what stands in a row.
+func (o Output) columns() error {
+	if len(o.Columns) == 0 {
+		return nil
+	}
+	if o.Decoder != "end2end" {
+		return fmt.Errorf("is for decoder end2end")
+	}
+	for i, c := range o.Columns {
+		if !slices.Contains([]string{ColumnBox, ColumnScore, ColumnClass, ColumnImage}, c) || slices.Contains(o.Columns[:i], c) {
+			return fmt.Errorf("%q stands for nothing, or twice", c)
+		}
+	}
+	for _, c := range []string{ColumnBox, ColumnScore, ColumnClass} {
+		if !slices.Contains(o.Columns, c) {
+			return fmt.Errorf("has no %s", c)
+		}
+	}
+	return nil
+}
+
+// Column is where a part of an end-to-end row begins, and how many values a row has at least; -1: it has none.
+func (o Output) Column(name string) (at, row int) {
+	columns := o.Columns
+	if len(columns) == 0 {
+		columns = []string{ColumnBox, ColumnScore, ColumnClass}
+	}
+	at = -1
+	for _, c := range columns {
+		if c == name {
+			at = row
+		}
+		if row++; c == ColumnBox {
+			row += 3
+		}
+	}
+	return at, row
+}
+
 func (o Output) problems(m Manifest, add func(field, message, hint string)) {
 	task, known := decoders[o.Decoder]
 	switch {
 	case !known:
-		add("output.decoder", fmt.Sprintf("%q is not a decoder", o.Decoder), "use yolox, ultralytics, picodet, fastestdet, yunet, anomaly, dense, classes, db or ctc")
+		add("output.decoder", fmt.Sprintf("%q is not a decoder", o.Decoder), "use yolox, yolov5, ultralytics, end2end, detr, lists, picodet, nanodet, fastestdet, yunet, anomaly, dense, classes, db or ctc")
 	case task != m.Task && m.Task != "" || (o.Decoder == "hog") != (m.Builtin != ""):
 		add("output.decoder", fmt.Sprintf("%q does not serve task %s", o.Decoder, m.Task), fmt.Sprintf("%s is for %s", o.Decoder, task))
 	}
@@ -119,11 +158,26 @@ func (o Output) problems(m Manifest, add func(field, message, hint string)) {
 	if !(o.Unclip > 0 && o.Unclip <= 8) {
 		add("output.unclip", fmt.Sprintf("%g is out of range", o.Unclip), "give a number above 0 and up to 8, often 1.5 to 2")
 	}
-	if !slices.Contains([]string{"probabilities", "logits"}, o.Activation) {
-		add("output.activation", fmt.Sprintf("%q is not an activation", o.Activation), "use probabilities or logits")
+	if !slices.Contains([]string{"probabilities", "logits"}, o.Activation) && !(o.Decoder == "detr" && slices.Contains([]string{"sigmoid", "softmax"}, o.Activation)) {
+		add("output.activation", fmt.Sprintf("%q is not an activation", o.Activation), "use probabilities or logits; with decoder detr also sigmoid or softmax, where logits are turned into probabilities by that")
+	}
+	if err := o.columns(); err != nil {
+		add("output.columns", err.Error(), "name what stands in a row: [box, score, class], with image where rows of all pictures stand in one list")
 	}
 	if !slices.Contains([]string{"argmax", "threshold"}, o.Choose) {
 		add("output.choose", fmt.Sprintf("%q is not a choice", o.Choose), "use argmax or threshold")
+	}
+	if !slices.Contains([]string{"", BoxCentre, BoxCorners, BoxCornersYX}, o.Boxes) {
+		add("output.boxes", fmt.Sprintf("%q is no way to give a box", o.Boxes), "use centre (x, y, width, height), corners (x1, y1, x2, y2) or corners-yx (y1, x1, y2, x2)")
+	}
+	if !slices.Contains([]string{"", UnitPixels, UnitShares}, o.Unit) {
+		add("output.unit", fmt.Sprintf("%q is no unit", o.Unit), "use pixels (of the network's input) or shares (0 to 1 of it)")
+	}
+	if o.Extra < 0 || o.Extra > 4096 {
+		add("output.extra", fmt.Sprintf("%d is out of range", o.Extra), "give how many values stand behind the classes: 32 for masks, 51 for a pose of 17 points")
+	}
+	if o.FirstClass < 0 || o.FirstClass > 1 {
+		add("output.first_class", fmt.Sprintf("%d is out of range", o.FirstClass), "give 0, or 1 where the network counts from 1")
 	}
 	for _, s := range o.Strides {
 		if s < 1 || s > 1024 {

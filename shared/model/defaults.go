@@ -1,5 +1,7 @@
 package model
 
+import "cloudcanvas/shared/vision"
+
 // withDefaults fills in what model.yaml may leave out.
 func (m Manifest) withDefaults() Manifest {
 	in, out := &m.Input, &m.Output
@@ -19,6 +21,10 @@ func (m Manifest) withDefaults() Manifest {
 	set(&in.Fit, FitStretch)
 	set(&out.ScoreFloor, 0.05)
 	set(&out.Report, 0.3)
+	way := rows[out.Decoder]
+	set(&out.Boxes, way.boxes)
+	set(&out.Unit, way.unit)
+	set(&out.NMSIoU, way.nms)
 	set(&out.NMSIoU, 0.45)
 	set(&out.Top, 5)
 	set(&out.Activation, "probabilities")
@@ -28,6 +34,9 @@ func (m Manifest) withDefaults() Manifest {
 	set(&m.Golden, "golden.json")
 	if len(out.Labels) == 1 && out.Labels[0] == "coco80" {
 		out.Labels = COCOLabels()
+	}
+	if len(out.Labels) == 1 && out.Labels[0] == "coco91" {
+		out.Labels = vision.COCOByID()
 	}
 	if out.Decoder == "db" && len(out.Labels) == 0 {
 		out.Labels = []string{"text"}
@@ -45,16 +54,30 @@ func set[T comparable](field *T, value T) {
 	}
 }
 
+// rows are how decoders read a box where the manifest does not say so, and how much two boxes of one class
+// may overlap: networks that answer with final boxes have settled that.
+var rows = map[string]struct {
+	boxes, unit string
+	nms         float64
+}{
+	"ultralytics": {BoxCentre, UnitPixels, 0.45},
+	"yolov5":      {BoxCentre, UnitPixels, 0.45},
+	"end2end":     {BoxCorners, UnitPixels, 1},
+	"detr":        {BoxCentre, UnitShares, 1},
+	"lists":       {BoxCorners, UnitPixels, 1},
+}
+
 // strides of the feature maps that a decoder's networks are trained with.
 var strides = map[string][]int{
 	"yolox":   {8, 16, 32},
 	"picodet": {8, 16, 32, 64},
 	"yunet":   {8, 16, 32},
+	"nanodet": {8, 16, 32, 64},
 }
 
 // decoders and the task each serves.
 var decoders = map[string]Task{
-	"yolox": Detect, "ultralytics": Detect, "picodet": Detect, "fastestdet": Detect, "yunet": Detect,
+	"yolox": Detect, "ultralytics": Detect, "yolov5": Detect, "end2end": Detect, "detr": Detect, "lists": Detect, "picodet": Detect, "nanodet": Detect, "fastestdet": Detect, "yunet": Detect,
 	"hog": Detect, "anomaly": Detect, "dense": Segment, "classes": Classify, "db": Text, "ctc": Text,
 }
 

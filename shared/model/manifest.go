@@ -57,16 +57,21 @@ const (
 
 // Output says how the network's tensors become boxes, a mask or labels.
 type Output struct {
-	Decoder    string   `yaml:"decoder"`     // yolox, ultralytics, picodet, fastestdet, yunet, anomaly, dense, classes, db, ctc
-	Labels     []string `yaml:"labels"`      // class names in the network's order; ["coco80"] stands for COCO's 80, ["onnx:KEY"] for a list in the file, see LabelsIn
+	Decoder    string   `yaml:"decoder"`     // yolox, yolov5, ultralytics, end2end, detr, lists, picodet, nanodet, fastestdet, yunet, anomaly, dense, classes, db, ctc
+	Labels     []string `yaml:"labels"`      // class names in the network's order; ["coco80"] stands for COCO's 80, ["coco91"] for its ids 0 to 90, ["onnx:KEY"] for a list in the file, see LabelsIn
 	Tensors    []string `yaml:"tensors"`     // output names in the decoder's order; empty: as the file has them
+	Boxes      string   `yaml:"boxes"`       // of rows: centre (x, y, width, height), corners (x1, y1, x2, y2) or corners-yx; empty: the decoder's own
+	Unit       string   `yaml:"unit"`        // of rows: pixels of the input or shares of it; empty: the decoder's own
+	Columns    []string `yaml:"columns"`     // end2end: what stands in a row, of box, score, class and image; empty: box, score, class
+	Extra      int      `yaml:"extra"`       // ultralytics, yolov5: values behind the classes that are left aside: coefficients of a mask, points of a pose
+	FirstClass int      `yaml:"first_class"` // lists: the number of the first label, 0 or 1
 	Strides    []int    `yaml:"strides"`     // of the feature maps; empty: the decoder's own
 	ScoreFloor float64  `yaml:"score_floor"` // boxes below it are never made; default 0.05
 	Report     float64  `yaml:"report"`      // from this score on a detection is an event; default 0.3
 	NMSIoU     float64  `yaml:"nms_iou"`     // default 0.45
 	Top        int      `yaml:"top"`         // classify: how many labels; default 5
 	ClassMap   []int    `yaml:"class_map"`   // segment: our class (0 clear, 1 shadow, 2 cloud) of each of the network's
-	Activation string   `yaml:"activation"`  // what the network gives: probabilities (default) or logits
+	Activation string   `yaml:"activation"`  // what the network gives: probabilities (default), logits, or logits that only a sigmoid, or only a softmax, turns into probabilities
 	Choose     string   `yaml:"choose"`      // segment: argmax (default) or threshold (one channel)
 	Threshold  float64  `yaml:"threshold"`   // of choose: threshold, and of db; default 0.5
 	Unclip     float64  `yaml:"unclip"`      // db: how much of area / perimeter a line grows on each side; default 1.6
@@ -78,3 +83,20 @@ type Fetch struct {
 	File    string `yaml:"file"`    // path inside the package
 	URL     string `yaml:"url"`     // https address of the .onnx; sha256 is then required
 }
+
+// What stands in the rows of an end-to-end export.
+const (
+	ColumnBox   = "box" // four numbers
+	ColumnScore = "score"
+	ColumnClass = "class"
+	ColumnImage = "image" // which of the batch
+)
+
+// How the four numbers of a box are read, of decoders that read rows.
+const (
+	BoxCentre    = "centre"
+	BoxCorners   = "corners"
+	BoxCornersYX = "corners-yx"
+	UnitPixels   = "pixels"
+	UnitShares   = "shares"
+)

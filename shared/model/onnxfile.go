@@ -12,7 +12,11 @@ import (
 type TensorInfo struct {
 	Name  string
 	Shape []int
+	Type  int // of its values, as onnx.proto3 numbers them: 1 float32, 2 uint8, 10 float16; 0: not said
 }
+
+// TypeUint8 is the type of pictures whose pixels go in as they are.
+const TypeUint8 = 2
 
 // Signature is what an ONNX file takes and gives.
 type Signature struct {
@@ -41,6 +45,9 @@ func ReadONNX(path string) ([]byte, Signature, error) {
 		return nil, Signature{}, fmt.Errorf("model file: %w", err)
 	}
 	sig, err := ParseSignature(data)
+	if errors.Is(err, errSecondFile) {
+		return nil, sig, fmt.Errorf("%s: %w: %w", path, ErrUnsafe, err)
+	}
 	if err == nil {
 		if err = CheckSafe(data); errors.Is(err, ErrUnsafe) {
 			return nil, sig, fmt.Errorf("%s: %w", path, err)
@@ -68,6 +75,7 @@ const (
 	valueName        = 1
 	valueType        = 2
 	typeTensor       = 1
+	elementType      = 1
 	tensorShape      = 2
 	shapeDim         = 1
 	dimValue         = 1
@@ -107,7 +115,7 @@ func ParseSignature(data []byte) (Signature, error) {
 		case graphInitializer:
 			return fields(value, func(num protowire.Number, value []byte) error {
 				if num == tensorExternal {
-					return errors.New("keeps its weights in a second file; save the model as one file")
+					return errSecondFile
 				}
 				if num == tensorName {
 					weights[string(value)] = true
@@ -142,6 +150,7 @@ func tensorInfo(value []byte) (TensorInfo, error) {
 			t.Name = string(value)
 		case valueType:
 			return nested(value, typeTensor, func(tensor []byte) error {
+				t.Type = number32(tensor, elementType)
 				return nested(tensor, tensorShape, func(shape []byte) error {
 					return nested(shape, shapeDim, func(dim []byte) error {
 						t.Shape = append(t.Shape, dimension(dim))
@@ -153,6 +162,27 @@ func tensorInfo(value []byte) (TensorInfo, error) {
 		return nil
 	})
 	return t, err
+}
+
+// number32 is the value of a field that is a small number; 0 where there is none.
+func number32(data []byte, want protowire.Number) (value int) {
+	for len(data) > 0 {
+		num, kind, n := protowire.ConsumeTag(data)
+		if n < 0 {
+			return value
+		}
+		data = data[n:]
+		if num == want && kind == protowire.VarintType {
+			if v, n := protowire.ConsumeVarint(data); n > 0 && v < 1<<31 {
+				value = int(v)
+			}
+		}
+		if n = protowire.ConsumeFieldValue(num, kind, data); n < 0 {
+			return value
+		}
+		data = data[n:]
+	}
+	return value
 }
 
 // dimension is the fixed size, or -1 where it has a name or nothing.
@@ -204,8 +234,18 @@ func fields(data []byte, each func(num protowire.Number, value []byte) error) er
 	return nil
 }
 
-// metadata is what the file says under a key; empty where it says nothing.
-func metadata(data []byte, key string) (text string, err error) {
+// TaskOf is the task that an exporter wrote into the file's metadata, as Ultralytics does; empty: none.
+func TaskOf(data []byte) string {
+	all, err := allMetadata(data)
+	if err != nil {
+		return ""
+	}
+	return all["task"]
+}
+
+// allMetadata is what the file says of itself, by key.
+func allMetadata(data []byte) (all map[string]string, err error) {
+	all = map[string]string{}
 	err = nested(data, modelMetadata, func(entry []byte) error {
 		var k, v string
 		err := fields(entry, func(num protowire.Number, value []byte) error {
@@ -217,10 +257,8 @@ func metadata(data []byte, key string) (text string, err error) {
 			}
 			return nil
 		})
-		if k == key {
-			text = v
-		}
+		all[k] = v
 		return err
 	})
-	return text, err
+	return all, err
 }

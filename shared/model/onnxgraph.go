@@ -121,22 +121,26 @@ func Extend(data []byte, outputs []TensorInfo, nodes ...Node) ([]byte, error) {
 		graph = message(graph, graphNode, n.encode())
 	}
 	for _, o := range outputs {
-		tensor := number64(nil, typeElement, kindFloat32)
-		if o.Shape != nil {
-			var shape []byte
-			for _, d := range o.Shape {
-				var dim []byte
-				if d > 0 {
-					dim = number64(nil, dimValue, int64(d))
-				}
-				shape = message(shape, shapeDim, dim)
-			}
-			tensor = message(tensor, tensorShape, shape)
-		}
-		info := message(text(nil, valueName, o.Name), valueType, message(nil, typeTensor, tensor))
-		graph = message(graph, graphOutput, info)
+		graph = message(graph, graphOutput, encodeInfo(o))
 	}
 	return message(rest, modelGraph, graph), nil
+}
+
+// encodeInfo is an input or output of float32.
+func encodeInfo(o TensorInfo) []byte {
+	tensor := number64(nil, typeElement, kindFloat32)
+	if o.Shape != nil {
+		var shape []byte
+		for _, d := range o.Shape {
+			var dim []byte
+			if d > 0 {
+				dim = number64(nil, dimValue, int64(d))
+			}
+			shape = message(shape, shapeDim, dim)
+		}
+		tensor = message(tensor, tensorShape, shape)
+	}
+	return message(text(nil, valueName, o.Name), valueType, message(nil, typeTensor, tensor))
 }
 
 // without copies a message but for one field.
@@ -151,10 +155,12 @@ func without(data []byte, drop protowire.Number, dropped func(value []byte)) ([]
 		if size < 0 {
 			return nil, ErrBroken
 		}
-		if num == drop && kind == protowire.BytesType {
+		switch {
+		case num == drop && kind == protowire.BytesType:
 			value, _ := protowire.ConsumeBytes(data[n:])
 			dropped(value)
-		} else {
+		case num == drop:
+		default:
 			kept = append(kept, data[:n+size]...)
 		}
 		data = data[n+size:]

@@ -40,10 +40,10 @@ func (c *safety) tensor(data []byte) (name string, ints []int64, err error) {
 		case tensorName:
 			name = string(value)
 		case tensorExternal:
-			return errors.New("keeps its weights in a second file; save the model as one file")
+			return errSecondFile
 		case tensorLocation:
 			if v != 0 {
-				return errors.New("keeps its weights in a second file; save the model as one file")
+				return errSecondFile
 			}
 		case tensorSegment:
 			return errors.New("keeps its weights in segments; save the model as one file")

@@ -33,6 +33,7 @@ type Box struct {
 	X, Y, W, H float32
 	Score      float32 // 0 … 1
 	Class      int     // index into the manifest's labels, from 0
+	Category   int     `json:",omitempty"` // in COCO's result format, see Categories; 0: not said
 	Label      string
 	Points     [][2]float32 `json:",omitempty"` // landmarks, where the network gives them
 }

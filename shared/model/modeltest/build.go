@@ -4,6 +4,7 @@ package modeltest
 import (
 	"encoding/binary"
 	"math"
+	"strconv"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -56,11 +57,20 @@ func real32(name string, value float32) message {
 
 // elsewhere keeps its weights in another file.
 func elsewhere(name, location string, dims ...int64) (m message) {
+	return external(name, location, bytes8, 0, 64, dims)
+}
+
+// apart are floats in another file.
+func apart(name, location string, offset, length int, dims ...int64) message {
+	return external(name, location, floats, offset, length, dims)
+}
+
+func external(name, location string, kind int64, offset, length int, dims []int64) (m message) {
 	for _, d := range dims {
 		m = m.number(1, d)
 	}
-	m = m.number(2, bytes8).text(8, name)
-	for _, entry := range [][2]string{{"location", location}, {"offset", "0"}, {"length", "64"}} {
+	m = m.number(2, kind).text(8, name)
+	for _, entry := range [][2]string{{"location", location}, {"offset", strconv.Itoa(offset)}, {"length", strconv.Itoa(length)}} {
 		m = m.bytes(13, message{}.text(1, entry[0]).text(2, entry[1]))
 	}
 	return m.number(14, 1)
@@ -109,7 +119,11 @@ func value(name string, kind int64, dims []int64) message {
 	if dims != nil {
 		var shape message
 		for _, d := range dims {
-			shape = shape.bytes(1, message{}.number(1, d))
+			dim := message{}.number(1, d)
+			if d == 0 { // free
+				dim = nil
+			}
+			shape = shape.bytes(1, dim)
 		}
 		t = t.bytes(2, shape)
 	}
