@@ -43,7 +43,8 @@ func (s *Scene) date(o Options, modified time.Time) {
 
 // capturedInMetadata is when the scene was taken as its metadata has it; zero if it does not say.
 func capturedInMetadata(ds *godal.Dataset) time.Time {
-	for _, key := range []string{"ACQUISITIONDATETIME", "DATATAKE_1_DATATAKE_SENSING_START", "PRODUCT_START_TIME", "SENSING_TIME"} {
+	for _, key := range []string{"ACQUISITIONDATETIME", "DATATAKE_1_DATATAKE_SENSING_START", "PRODUCT_START_TIME", "SENSING_TIME",
+		"NC_GLOBAL#time_coverage_start", "time_coverage_start"} {
 		if t, err := time.Parse(time.RFC3339, ds.Metadata(key)); err == nil {
 			return t.UTC()
 		}

@@ -141,13 +141,20 @@ type productGrid struct {
 // study opens each file once.
 func (p *product) study() (g productGrid, err error) {
 	for _, b := range p.bands {
-		ds, err := godal.Open(b.file, godal.RasterOnly(), godal.SiblingFiles(), withoutVRT(), heard)
+		drivers := withoutVRT()
+		if gated := gatedName(b.file); gated != nil {
+			drivers = godal.Drivers(gated...)
+		}
+		ds, err := godal.Open(b.file, godal.RasterOnly(), godal.SiblingFiles(), drivers, heard)
 		if err != nil {
 			return g, fmt.Errorf("band %s: %w; if the product was cut off, copy it again", b.name, brief(err))
 		}
 		st, at := ds.Structure(), georefOf(ds)
 		bands := len(ds.Bands())
 		ds.Close(heard)
+		if block := int64(st.BlockSizeX) * int64(st.BlockSizeY) * int64(st.DataType.Size()); block > maxBlockBytes {
+			return g, fmt.Errorf("band %s is stored in blocks of %d x %d pixels, %d MiB each; convert it: gdal_translate -co TILED=YES IN OUT.tif", b.name, st.BlockSizeX, st.BlockSizeY, block>>20)
+		}
 		if b.band > bands {
 			return g, fmt.Errorf("band %s: its file has %d bands, not %d", b.name, bands, b.band)
 		}

@@ -104,6 +104,11 @@ func open(path string, o Options) (*Scene, error) {
 	var modified time.Time
 	release := func() {}
 	source := path
+	if v, ok, err := variablesAt(path); err != nil {
+		return nil, err
+	} else if ok {
+		return openVariables(path, v, o)
+	}
 	if elsewhere(path) {
 		return nil, errors.New("it is no file of this machine; copy it here first")
 	}
@@ -129,6 +134,9 @@ func open(path string, o Options) (*Scene, error) {
 		}
 	case of != nil && of.single != "":
 		source, of = of.single, nil
+		if v, ok, err := variablesAt(source); ok && err == nil {
+			return openVariables(path, v, o)
+		}
 	case of != nil:
 		if source, size, release, err = of.virtual(); err != nil {
 			return nil, err
@@ -146,7 +154,12 @@ func open(path string, o Options) (*Scene, error) {
 		}
 		return nil, fmt.Errorf("%w; if it was cut off, copy it again", brief(err))
 	}
-	s := &Scene{ds: ds, of: of, release: release}
+	return opened(ds, path, o, of, release, size, modified)
+}
+
+// opened makes a scene of an open dataset; release is called once that is closed.
+func opened(ds *godal.Dataset, path string, o Options, of *product, release func(), size int64, modified time.Time) (s *Scene, err error) {
+	s = &Scene{ds: ds, of: of, release: release}
 	if s.info.Format = ds.Driver().ShortName(); s.info.Format == "JPEG" {
 		if s.ds, s.release, err = upright(ds); err != nil {
 			s.Close()
