@@ -33,6 +33,7 @@ func processCommand() *urfave.Command {
 		Flags: append([]urfave.Flag{
 			&urfave.StringFlag{Name: "out", Required: true, Usage: "`DIR` for the products and summary.json"},
 			&urfave.StringSliceFlag{Name: "scene", Usage: "`FILE|DIR|GLOB` of rasters; may be given again"},
+			&urfave.StringSliceFlag{Name: "stac", Usage: "`ITEM.json` of a scene, a STAC item whose files lie beside it; may be given again"},
 			&urfave.StringSliceFlag{Name: "video", Usage: "`FILE|rtsp://…`; may be given again"},
 			&urfave.StringSliceFlag{Name: "images", Usage: "`DIR|GLOB` of JPEG and PNG; may be given again"},
 			&urfave.StringFlag{Name: "detector", Usage: "a model's name; default: the first that detects, else OpenCV's people detector"},
@@ -53,7 +54,7 @@ func processCommand() *urfave.Command {
 			if err != nil {
 				return err
 			}
-			j := job{given: given, out: c.String("out"), scenes: c.StringSlice("scene"), videos: c.StringSlice("video"), images: c.StringSlice("images"),
+			j := job{given: given, out: c.String("out"), scenes: append(c.StringSlice("scene"), c.StringSlice("stac")...), videos: c.StringSlice("video"), images: c.StringSlice("images"),
 				overlap: c.Int("overlap"), cloudModel: c.String("cloud-model"), detector: c.String("detector"),
 				models: c.StringSlice("models"), keepEverything: c.Bool("keep-everything"), say: c.App.Writer, log: log}
 			_, err = j.run(c.Context)
@@ -183,7 +184,7 @@ func (j job) edge() (edge.Config, error) {
 		return c, err
 	}
 	if len(scenes)+len(j.videos)+len(j.images) == 0 {
-		return c, cli.Usagef("nothing to process: give --scene, --video or --images")
+		return c, cli.Usagef("nothing to process: give --scene, --stac, --video or --images")
 	}
 	var names capture.SceneIDs // of videos and image sets as well: no two products share a folder
 	for _, path := range scenes {

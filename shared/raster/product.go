@@ -23,6 +23,7 @@ type product struct {
 	sensor, level string
 	captured      time.Time
 	bands         []productBand
+	unsure        []Fact // what the product should say and does not
 	single        string // GDAL's name of the one raster that there is, where nothing else is known
 }
 
@@ -44,7 +45,13 @@ var families = []struct {
 	{"Sentinel-2 SAFE", findSentinel2},
 	{"Landsat Collection", findLandsat},
 	{"HLS", findHLS},
+	{"PlanetScope", findPlanet},
+	{"NAIP", findNAIP},
+	{"MODIS surface reflectance", findMODIS},
 }
+
+// one is the scaling that says nothing: what the numbers mean is then told as of any file.
+var one = Scaling{Scale: 1}
 
 // Families are the kinds of product that are read as they come.
 func Families() (names []string) {
@@ -93,7 +100,13 @@ func IsProduct(folder string) bool {
 // nil where path is of another kind.
 func findProduct(at string) (*product, error) {
 	at = ProductPath(at)
+	if strings.EqualFold(filepath.Ext(at), ".json") {
+		return findSTAC(at)
+	}
 	c, err := openContainer(at)
+	if c == nil && err == nil {
+		c, err = openAround(at)
+	}
 	if c == nil || err != nil {
 		return nil, err
 	}

@@ -60,6 +60,7 @@ type Info struct {
 	Simulated     bool   // the file says that it was made up
 	Facts         []Fact // what reading it rests on, and where each was found
 
+	described                                    []string // the bands' own words, in the file's order
 	bandsFrom, nodataFrom, sensorFrom, levelFrom string
 }
 
@@ -222,12 +223,17 @@ func (s *Scene) study(path string, o Options) error {
 			continue
 		}
 		s.places = append(s.places, i+1)
-		descriptions = append(descriptions, b.Description())
+		word := b.Description()
+		if word == "" {
+			word = b.Metadata("NETCDF_VARNAME")
+		}
+		descriptions = append(descriptions, word)
 		colours = append(colours, colour)
 	}
 	if len(s.places) == 0 {
 		return errors.New("it has only an alpha band")
 	}
+	s.info.described = descriptions
 	origin := s.origin(path)
 	s.identify(origin, o)
 	s.info.Bands, s.info.bandsFrom = chooseNames(nameBands(descriptions, origin.hint()), colours, o.Bands)
@@ -244,6 +250,9 @@ func (s *Scene) voidNumbers(bands []godal.Band, o Options) {
 	for _, place := range s.places {
 		v, ok := bands[place-1].NoData()
 		s.info.nodataFrom = FromFile
+		if !ok && modisStack(s.info) {
+			v, ok, s.info.nodataFrom = modisNone, true, FromName
+		}
 		if o.NoData != nil {
 			v, ok, s.info.nodataFrom = *o.NoData, true, FromOption
 		}
