@@ -135,7 +135,7 @@ func (j job) run(ctx context.Context) (summary, error) {
 	if err = errors.Join(err, a.Stop()); err != nil {
 		return s, err
 	}
-	if err := writeJSON(filepath.Join(j.out, "summary.json"), s); err != nil {
+	if err := errors.Join(writeJSON(filepath.Join(j.out, "summary.json"), s), writeCatalog(j.out)); err != nil {
 		return s, err
 	}
 	return s, verdict(s, complete)
@@ -253,7 +253,7 @@ func (j job) cloud(models *model.Repository) cloud.Config {
 	if j.console != "" {
 		c.Console.Listen = j.console
 	}
-	c.Mosaic.Settle, c.Mosaic.OneEdge = 200*time.Millisecond, true
+	c.Mosaic.Settle, c.Mosaic.OneEdge, c.Mosaic.Catalog = 200*time.Millisecond, true, true
 	c.Worker.Models, c.Worker.Preload = present(c.Worker.Models, models), len(j.scenes) > 0
 	return c
 }
