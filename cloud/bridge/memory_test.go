@@ -37,7 +37,7 @@ func TestLargeItemLiftsTheBridgeByItsSizeAtMost(t *testing.T) {
 	all.Wait()
 	e.await(t, 2)
 	close(done)
-	most := float64(size>>20) + 32 + 16 + 60
+	most := raced * (float64(size>>20) + 32 + 16 + 60)
 	t.Logf("an item of %d MiB: the bridge had %.0f MiB at most", size>>20, peak())
 	if got := peak(); got > most {
 		t.Errorf("the bridge had %.0f MiB, %.0f are its bound", got, most)

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -163,15 +165,16 @@ func (b *oneBox) balance() {
 				b.t.Errorf("epoch %s: number %d is there %d times", epoch, n, often)
 			}
 		}
-		for n := uint64(1); n <= uint64(committed); n++ {
+		for n := uint64(1); n <= slices.Max(slices.Collect(maps.Keys(numbers))); n++ {
 			if numbers[n] == 0 && !dropped[n] {
 				b.t.Errorf("epoch %s: number %d is neither in the log nor in the ledger", epoch, n)
 			}
 		}
 		all += len(numbers)
 	}
-	if len(times) != 1 {
-		b.t.Errorf("%d lives of the buffer", len(times))
+	// A device whose copy was restored goes on in another epoch; what was committed is in one of them.
+	if all+len(dropped) < committed {
+		b.t.Errorf("%d items were committed, %d are in the log, %d in the ledger", committed, all, len(dropped))
 	}
 	b.t.Logf("%d committed, %d in the log, %d in the ledger", committed, all, len(dropped))
 }

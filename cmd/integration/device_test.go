@@ -196,6 +196,23 @@ func (s *site) readings(perSecond, values int) *sensors {
 	return l
 }
 
+// hears waits until the device has its subscription at a broker that never saw it: until then the broker
+// throws readings away, as it must. What is said here is no reading, and is left out.
+func (s *site) hears() {
+	s.t.Helper()
+	client, err := broker.DialMQTT(s.t.Context(), broker.MQTTOptions{URL: s.local.URL, ClientID: fmt.Sprint("probe-", time.Now().UnixNano())})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer client.Close()
+	until(s.t, 20*time.Second, "a device that hears its sensors", func() bool {
+		if err := client.Publish(s.t.Context(), "canvas/sensors/boiler/reading", 1, false, []byte("no reading")); err != nil {
+			return false
+		}
+		return strings.Contains(s.edge.log.String(), "message left out")
+	})
+}
+
 func (l *sensors) stop() (sent int) {
 	l.cancel()
 	return <-l.sent

@@ -129,6 +129,9 @@ func TestWhatCanBeReadOfACorruptDatabaseIsCommittedAgain(t *testing.T) {
 		}
 		ids[items[0].Seq] = items[0].ID
 	}
+	if _, err := o.CommitMarked(t.Context(), nil, []Mark{{Name: "window/boiler", Value: []byte("12 readings")}}); err != nil {
+		t.Fatal(err)
+	}
 	old := o.Epoch()
 	o.Close()
 	path := databasePath(dir)
@@ -151,6 +154,9 @@ func TestWhatCanBeReadOfACorruptDatabaseIsCommittedAgain(t *testing.T) {
 	told, err := again.Load(s.Committed)
 	if err != nil || told.Subject != "outbox/salvaged" {
 		t.Fatalf("nobody is told: %+v %v", told, err)
+	}
+	if marks, err := again.Marks("window/"); err != nil || len(marks) != 1 || string(marks[0].Value) != "12 readings" {
+		t.Errorf("the marks are %+v %v", marks, err)
 	}
 	var what Salvaged
 	if err := json.Unmarshal(told.Data, &what); err != nil || what.Epoch != old || what.Salvaged != s.Waiting-1 || what.Salvaged+what.Lost != n {

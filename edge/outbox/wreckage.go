@@ -151,6 +151,23 @@ func (w *wreckage) keys() iter.Seq2[string, uint64] {
 	}
 }
 
+// marks gives what can be read of the notes of sources. Who made one judges it.
+func (w *wreckage) marks() iter.Seq[Mark] {
+	return func(yield func(Mark) bool) {
+		rows, err := w.db.Query("SELECT name, value FROM marks")
+		if err != nil {
+			return
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var m Mark
+			if rows.Scan(&m.Name, &m.Value) == nil && m.Value != nil && !yield(m) {
+				return
+			}
+		}
+	}
+}
+
 // What was found wrong while running.
 const (
 	suspectPages = "pages" // that SQLite could not read: the next start looks at each

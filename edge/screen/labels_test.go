@@ -27,7 +27,7 @@ func asset(t testing.TB, name string) string {
 // load reads a whole scene of 256 x 256 pixels.
 func load(t testing.TB, path string, names ...string) vision.Image {
 	t.Helper()
-	s, err := raster.Open(path, raster.Options{Bands: names, ReflectanceScale: 1})
+	s, err := raster.Open(path, raster.Options{Bands: names})
 	if err != nil {
 		t.Fatal(err)
 	}

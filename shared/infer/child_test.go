@@ -72,8 +72,8 @@ func TestAModelThatHangsOrTakesAllMemoryIsRefusedForGood(t *testing.T) {
 			if refused == 0 && name != "160 GB" { // where that is not had at all, engines say so themselves
 				t.Errorf("nothing is written down: %+v", entries(t, l.Remember))
 			}
-			// Were it tried again, it would pass nothing within a nanosecond, and say so.
-			l.TrialTime = 1
+			// Were it tried again, it would be for the other bound's sake, and say so.
+			l.TrialTime, l.TrialMemory = 1, 1
 			_, again, err := Open(t.Context(), m, Auto, l, nil)
 			if err == nil {
 				t.Fatal("it was opened at the second start")
@@ -110,7 +110,12 @@ func TestAnHonestModelIsTriedOnce(t *testing.T) {
 	if all[ORTCPU].Outcome != trial.Passed || all[OpenCVCPU].Outcome != trial.Passed {
 		t.Fatalf("%+v", all)
 	}
-	l.TrialTime = 1 // a second trial would not pass
+	files := func() int {
+		all, _ := filepath.Glob(filepath.Join(l.Remember, "*.tried"))
+		return len(all)
+	}
+	tried := files()
+	before := all[ORTCPU].At
 	for _, engine := range []string{Auto, ORTCPU, OpenCVCPU} {
 		n, r, err := Open(t.Context(), m, engine, l, nil)
 		if err != nil {
@@ -118,9 +123,17 @@ func TestAnHonestModelIsTriedOnce(t *testing.T) {
 		}
 		n.Close()
 	}
+	if files() != tried || !entries(t, l.Remember)[ORTCPU].At.Equal(before) {
+		t.Errorf("it was tried again: %+v", entries(t, l.Remember))
+	}
 	m.Input.Std = []float64{254} // what goes in is part of what was tried
-	if _, _, err := Open(t.Context(), m, ORTCPU, l, nil); !errors.Is(err, ErrRefused) {
-		t.Errorf("%v", err)
+	n, _, err := Open(t.Context(), m, ORTCPU, l, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.Close()
+	if files() != tried+1 {
+		t.Errorf("%d trials, there were %d", files(), tried)
 	}
 }
 

@@ -327,8 +327,8 @@ func TestASystemThatLeadsNowhereEnds(t *testing.T) {
 	for _, unit := range []string{"199433", "1e18", "1e-300", "0.0174532925199433"} {
 		for _, at := range []float64{500000, 1e12, -1e12} {
 			g := Georef{WKT: fmt.Sprintf(wkt, unit), Transform: [6]float64{at, 10, 0, at, 0, -10}}
-			if _, err := Footprint(g, Window{W: 100, H: 100}); unit != "1e-300" && !errors.Is(err, ErrGeoref) && !errors.Is(err, ErrNoPlace) {
-				t.Errorf("%s at %g: %v", unit, at, err)
+			if _, err := Footprint(g, Window{W: 100, H: 100}); unit != "1e-300" && err == nil {
+				t.Errorf("%s at %g: it has a place", unit, at)
 			}
 			if places, err := NewPlaces(g); err == nil {
 				places.Box(0, 0, 10, 10)

@@ -148,11 +148,16 @@ func (g Georef) WKT2() string {
 	if g.WKT == "" {
 		return ""
 	}
-	if CheckWKT(g.WKT) != nil {
+	system, err := systemOf(g.WKT)
+	if err != nil {
 		return ""
 	}
-	started()
-	wkt := C.CString(g.WKT)
+	defer system.Close()
+	text, err := system.WKT() // as it was found to be safe
+	if err != nil {
+		return ""
+	}
+	wkt := C.CString(text)
 	defer C.free(unsafe.Pointer(wkt))
 	out := C.canvas_wkt2(wkt)
 	if out == nil {

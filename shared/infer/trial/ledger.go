@@ -32,7 +32,7 @@ type Entry struct {
 	Boot  string `json:"boot"` // of the machine, when it began …
 	PID   int    `json:"pid"`  // … and by whom
 	Began string `json:"began"`
-	Cut   int    `json:"cut,omitempty"` // how often the machine went down meanwhile
+	Cut   int    `json:"cut,omitempty"` // how often the machine, or the process, went down meanwhile
 }
 
 // Outcome is how a trial ended.
@@ -44,9 +44,12 @@ const (
 	Refused  Outcome = "refused"
 )
 
-// A trial that the machine did not survive may have been cut off by a loss of power; one that it did not
-// survive so many times was not.
-const mostCut = 2
+// A trial that was not survived may have been cut off by a loss of power, or by a person who killed the
+// program; one that was not survived so many times was not.
+const (
+	mostCut  = 2 // by the machine
+	mostDied = 3 // by the process, which tries models in a child and seldom dies of one
+)
 
 // kept is how many trials are remembered.
 const kept = 512
@@ -57,23 +60,23 @@ func (l Ledger) Path(e Entry) string {
 	return filepath.Join(l.Dir, hex.EncodeToString(sum[:12])+".tried")
 }
 
-// Look says what is known of a trial; Outcome is empty where it is to be made. One that was under way when
-// its process died, on a machine that went on, is Refused: it may have been what killed it.
+// Look says what is known of a trial; Outcome is empty where it is to be made. One that was under way each
+// time that its process or its machine went down is Refused in the end: it may be what takes them down.
 func (l Ledger) Look(e Entry) Entry {
 	was, ok := l.read(e)
 	if !ok || was.Outcome != UnderWay {
 		return was
 	}
 	wentOn := was.Boot != "" && was.Boot == boot() // the machine
-	switch {
+	switch cut := was.Cut + 1; {
 	case wentOn && was.Began != "" && was.Began == began(was.PID):
 		return Entry{} // another process tries it just now
-	case !wentOn && was.Cut+1 < mostCut:
-		return Entry{Cut: was.Cut + 1}
-	case !wentOn:
-		was.Outcome, was.Reason = Refused, fmt.Sprintf("the machine went down %d times while it was on trial", mostCut)
+	case wentOn && cut < mostDied, !wentOn && cut < mostCut:
+		return Entry{Cut: cut}
+	case wentOn:
+		was.Outcome, was.Reason = Refused, fmt.Sprintf("the program died %d times while it was on trial", cut)
 	default:
-		was.Outcome, was.Reason = Refused, "the program that tried it died before there was an answer"
+		was.Outcome, was.Reason = Refused, fmt.Sprintf("the machine went down %d times while it was on trial", cut)
 	}
 	l.write(was)
 	return was

@@ -164,14 +164,19 @@ func TestATrialIsWrittenDownBeforeItBegins(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	// A program that was killed is no fault of the model's, one that dies of it each time is.
 	left(func(e *Entry) { e.Began = "1" }) // another process had this number
+	if was := l.Look(e); was.Outcome != "" || was.Cut != 1 {
+		t.Errorf("killed once: %+v", was)
+	}
+	left(func(e *Entry) { e.Cut = 2 })
 	for range 2 {
-		if was := l.Look(e); was.Outcome != Refused || !strings.Contains(was.Reason, "died before") {
+		if was := l.Look(e); was.Outcome != Refused || !strings.Contains(was.Reason, "died 3 times") {
 			t.Errorf("%+v", was)
 		}
 	}
 	// A loss of power is no fault of the model's, two of them are.
-	left(func(e *Entry) { e.Outcome, e.Boot = UnderWay, "another" })
+	left(func(e *Entry) { e.Outcome, e.Boot, e.Cut = UnderWay, "another", 0 })
 	was := l.Look(e)
 	if was.Outcome != "" || was.Cut != 1 {
 		t.Errorf("%+v", was)

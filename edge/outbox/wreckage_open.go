@@ -1,0 +1,146 @@
+package outbox
+
+import (
+	"database/sql"
+	"os"
+	"path/filepath"
+
+	"cloudcanvas/shared/event"
+)
+
+// wreckage is a corrupt database that was moved aside.
+type wreckage struct {
+	path     string // where it is kept as it was found
+	mended   string // a copy by whose log SQLite goes on; empty: none is needed
+	db       *sql.DB
+	segments string // a folder of links to the segments that it names
+	witness  witness
+	mark     string // the column of the marks; "0" in databases of earlier programs
+	counts   Stats
+	counted  bool // counts can be believed
+	terms    terms
+	last     uint64 // the highest number of a row that is believed
+}
+
+// openWreckage keeps the segments of a corrupt database, which the new one would remove, and reads how
+// it stood.
+func openWreckage(p *opening, folder string) *wreckage {
+	w := &wreckage{path: p.wreck, segments: p.wreck + "-segments", witness: p.witness, mark: "mark"}
+	files, _ := filepath.Glob(filepath.Join(folder, "*.seg"))
+	if os.MkdirAll(w.segments, 0o700) == nil {
+		for _, f := range files {
+			_ = os.Link(f, filepath.Join(w.segments, filepath.Base(f))) // a payload that is not there is lost
+		}
+	}
+	from := w.path
+	if p.look.end > p.look.good || p.look.headBad && p.look.end > 0 || isEmpty(w.path) {
+		if err := w.mend(p.look); err != nil {
+			p.log.Error("the damaged log of the outbox can't be read on", "file", w.path+"-wal", "problem", err)
+		} else {
+			from = w.mended
+		}
+	}
+	w.db, _ = sql.Open("sqlite", "file:"+from+"?mode=ro&_pragma=busy_timeout(1000)")
+	w.readCounts()
+	w.readTerms()
+	payloads := &segments{dir: w.segments, files: map[uint64]*os.File{}}
+	defer payloads.close()
+	for i := range w.items(payloads) {
+		if w.believes(i) {
+			w.last = max(w.last, i.own)
+		}
+	}
+	return w
+}
+
+func isEmpty(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Size() == 0
+}
+
+// mend makes a copy by whose log SQLite goes on behind the damage.
+func (w *wreckage) mend(l walLook) error {
+	w.mended = w.path + ".mended"
+	w.unmend()
+	_, pages := pageSizeOf(w.path)
+	var err error
+	if isEmpty(w.path) { // SQLite would remove the log of an empty database
+		if err = os.WriteFile(w.mended, nil, 0o600); err == nil {
+			err = os.Truncate(w.mended, int64(l.pages)*int64(l.head.page))
+		}
+	} else {
+		err = os.Link(w.path, w.mended)
+	}
+	if err == nil {
+		err = mendWAL(w.path+"-wal", w.mended+"-wal", l, pages)
+	}
+	return err
+}
+
+func (w *wreckage) unmend() {
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		os.Remove(w.mended + suffix)
+	}
+}
+
+func (w *wreckage) close() {
+	w.db.Close()
+	if w.mended != "" {
+		w.unmend()
+	}
+	os.RemoveAll(w.segments)
+}
+
+func (w *wreckage) readCounts() {
+	c := &w.counts
+	var life event.Epoch
+	err := w.db.QueryRow("SELECT epoch, committed, received, dropped, waiting, bytes FROM counts").Scan(&life, &c.Committed, &c.Received, &c.Dropped, &c.Waiting, &c.Bytes)
+	w.counted = err == nil && c.Committed == c.Received+c.Dropped+c.Waiting && c.Committed < 1<<40
+	if w.counted && c.Committed < w.witness.Committed { // it had lost its last writes besides
+		w.counts.Waiting += w.witness.Committed - c.Committed
+		w.counts.Committed = w.witness.Committed
+	}
+	var version int
+	if w.db.QueryRow("PRAGMA user_version").Scan(&version) == nil && version == oneFormat && !w.has("SELECT mark FROM items LIMIT 0") {
+		w.mark = "0"
+		if err == nil && w.counted && life.Valid() {
+			w.terms = terms{{epoch: life, first: 1, waiting: int64(c.Waiting)}}
+		}
+	}
+}
+
+func (w *wreckage) has(query string) bool {
+	rows, err := w.db.Query(query)
+	if err == nil {
+		rows.Close()
+	}
+	return err == nil
+}
+
+// readTerms puts the epochs together from the database and from what was noted beside it, which has a
+// checksum and is believed where the two differ.
+func (w *wreckage) readTerms() {
+	all := map[uint64]term{}
+	for _, t := range w.terms {
+		all[t.first] = t
+	}
+	if rows, err := w.db.Query("SELECT epoch, first, waiting FROM epochs ORDER BY first"); err == nil {
+		for rows.Next() {
+			var t term
+			if rows.Scan(&t.epoch, &t.first, &t.waiting) == nil && t.epoch.Valid() && t.first > 0 && t.first < 1<<40 {
+				all[t.first] = t
+			}
+		}
+		rows.Close()
+	}
+	for _, t := range w.witness.terms() {
+		for first, other := range all {
+			if other.epoch == t.epoch && first != t.first {
+				delete(all, first)
+			}
+		}
+		t.waiting = all[t.first].waiting
+		all[t.first] = t
+	}
+	w.terms = sorted(all)
+}
