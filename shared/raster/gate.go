@@ -16,6 +16,8 @@ import (
 	"regexp"
 	"strings"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // HDF5, and so netCDF-4, can keep a link to another file, data in other files, and datasets made of other
@@ -29,7 +31,16 @@ var gatedFormats = []string{"netCDF", "HDF5", "HDF5Image"}
 const maxObjects = 20_000
 
 // variables is a file of variables, and the one that is meant; none: the file.
-type variables struct{ driver, file, variable string }
+type variables struct {
+	driver, file, variable string
+	held                   *os.File // the file, open; it is read through this whatever its name leads to since
+}
+
+// of is one variable of the file.
+func (v variables) of(variable string) variables {
+	v.variable = variable
+	return v
+}
 
 var variableName = regexp.MustCompile(`^(NETCDF|HDF5):(?:"([^"]+)"|([^:"]+)):(.+)$`)
 
@@ -92,10 +103,36 @@ func variablesMagic(file string) (classic, hdf5 bool, err error) {
 	return classicMagic.Match(head), bytes.Equal(head, hdf5Magic), nil
 }
 
-// enter looks at the file and opens the gate for it; leave must be called once it is closed.
-func (v variables) enter() (leave func(), err error) {
-	path := C.CString(v.file)
-	if _, hdf5, _ := variablesMagic(v.file); hdf5 {
+// hold opens the file; leave lets it go.
+func (v *variables) hold() (id identity, leave func(), err error) {
+	f, err := os.OpenFile(v.file, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return id, nil, err
+	}
+	if id, err = identify(f); err != nil {
+		f.Close()
+		return id, nil, err
+	}
+	v.held = f
+	return id, func() { f.Close() }, nil
+}
+
+// unchanged says that nothing has been written to the file since.
+func (v variables) unchanged(id identity) error {
+	now, err := identify(v.held)
+	if err == nil && now != id {
+		err = errChanged
+	}
+	return err
+}
+
+// at is a name of the file that is held.
+func (v variables) at() string { return fmt.Sprintf("/proc/self/fd/%d", v.held.Fd()) }
+
+// enter looks at the file that is held and opens the gate for it; shut must be called once it is closed.
+func (v variables) enter() (shut func(), err error) {
+	path := C.CString(v.at())
+	if _, hdf5, _ := variablesMagic(v.at()); hdf5 {
 		if err := hdf5Problem(C.canvas_hdf_check(path, maxObjects)); err != nil {
 			C.free(unsafe.Pointer(path))
 			return nil, err
@@ -130,12 +167,20 @@ func (v variables) drivers() []string {
 	return []string{"netCDF"}
 }
 
-// name is GDAL's of one variable of the file.
-func (v variables) name() string {
-	if v.variable == "" {
-		return v.file
+// name is GDAL's of the file that is held, or of one variable of it.
+func (v variables) name() string { return v.naming(v.at()) }
+
+// called is the same for persons.
+func (v variables) called() string { return v.naming(v.file) }
+
+func (v variables) naming(file string) string {
+	switch {
+	case v.variable != "":
+		return v.driver + `:"` + file + `":` + v.variable
+	case v.driver == "NETCDF": // GDAL would ask the ending else
+		return `NETCDF:"` + file + `"`
 	}
-	return v.driver + `:"` + v.file + `":` + v.variable
+	return file
 }
 
 // gatedName says whether a name of a product's band is of a file of variables.

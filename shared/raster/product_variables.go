@@ -3,11 +3,11 @@ package raster
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/airbusgeo/godal"
 )
@@ -15,51 +15,75 @@ import (
 // maxVariables bounds the variables of one file that are opened.
 const maxVariables = 256
 
-// openVariables opens a netCDF or HDF5 file, or one variable of it. A file with a variable for each band
-// is one scene of them.
+// openVariables opens a netCDF or HDF5 file, or one variable of it, once a process of its own has. A file
+// with a variable for each band is one scene of them.
 func openVariables(given string, v variables, o Options) (*Scene, error) {
-	info, err := os.Stat(v.file)
+	id, leave, err := v.hold()
 	if err != nil {
 		return nil, err
 	}
-	leave, err := v.enter()
-	if err != nil {
+	if err := v.try(id, o, trialBounds); err != nil {
+		leave()
 		return nil, err
 	}
-	ds, err := v.open()
+	return v.open(given, id, leave, o)
+}
+
+// open opens a file that is held; leave is called once nothing reads it any more.
+func (v variables) open(given string, id identity, leave func(), o Options) (*Scene, error) {
+	shut, err := v.enter()
 	if err != nil {
 		leave()
 		return nil, err
 	}
-	if len(ds.Bands()) > 0 {
-		return opened(ds, given, o, nil, leave, info.Size(), info.ModTime())
+	both := func() { shut(); leave() }
+	ds, of, err := v.dataset(o)
+	if err == nil {
+		err = v.unchanged(id)
 	}
-	of, err := v.product(ds, o)
-	ds.Close(heard)
 	if err != nil {
-		leave()
+		if ds != nil {
+			ds.Close(heard)
+		}
+		both()
 		return nil, err
+	}
+	at := time.Unix(id.Modified.Unix())
+	if of == nil {
+		return opened(ds, given, o, nil, both, id.Size, at)
 	}
 	source, _, release, err := of.virtual()
 	if err != nil {
-		leave()
+		both()
 		return nil, err
 	}
-	both := func() { release(); leave() }
+	all := func() { release(); both() }
 	if ds, err = godal.Open(source, godal.RasterOnly(), godal.SiblingFiles(), godal.Drivers("VRT"), heard); err != nil {
-		both()
+		all()
 		return nil, brief(err)
 	}
-	return opened(ds, given, o, of, both, info.Size(), info.ModTime())
+	return opened(ds, given, o, of, all, id.Size, at)
 }
 
-func (v variables) open() (*godal.Dataset, error) {
+// dataset is the raster that the name is of, or the product that the file's variables make.
+func (v variables) dataset(o Options) (*godal.Dataset, *product, error) {
+	ds, err := v.raster()
+	if err != nil || len(ds.Bands()) > 0 {
+		return ds, nil, err
+	}
+	defer ds.Close(heard)
+	of, err := v.product(ds, o)
+	return nil, of, err
+}
+
+func (v variables) raster() (*godal.Dataset, error) {
 	ds, err := godal.Open(v.name(), godal.RasterOnly(), godal.SiblingFiles(), godal.Drivers(v.drivers()...), heard)
 	if err != nil {
 		if strings.Contains(err.Error(), "not recognized as a supported file format") {
 			return nil, fmt.Errorf("GDAL here does not read %s; convert it: gdal_translate IN OUT.tif", v.driver)
 		}
-		return nil, fmt.Errorf("%w; gdalinfo lists its variables", brief(err))
+		said := strings.ReplaceAll(brief(err).Error(), v.at(), filepath.Base(v.file))
+		return nil, fmt.Errorf("%s; gdalinfo lists its variables", said)
 	}
 	return ds, nil
 }
@@ -67,7 +91,8 @@ func (v variables) open() (*godal.Dataset, error) {
 // variable is one of a file's, as a band.
 type variable struct {
 	productBand
-	size [2]int
+	variable string
+	size     [2]int
 }
 
 // product is the scene of a file's variables: those that are named as bands are, or where none is, those
@@ -97,7 +122,7 @@ func (v variables) product(ds *godal.Dataset, o Options) (*product, error) {
 	}
 	if len(p.bands) == 0 {
 		return nil, fmt.Errorf("none of its variables is named as a band is: %s; name one of them, such as %s, or as many --bands as it has variables of one size, in their order",
-			strings.Join(words[:min(len(words), 12)], ", "), variables{v.driver, v.file, strings.TrimPrefix(all[0].file, v.driver+`:"`+v.file+`":`)}.name())
+			strings.Join(words[:min(len(words), 12)], ", "), v.of(all[0].variable).called())
 	}
 	p.order()
 	return p, nil
@@ -111,14 +136,14 @@ func (v variables) list(ds *godal.Dataset) (all []variable, err error) {
 		if m == nil {
 			break
 		}
-		one := variables{driver: v.driver, file: v.file, variable: m[4]}
-		part, err := one.open()
+		one := v.of(m[4])
+		part, err := one.raster()
 		if err != nil {
 			return nil, fmt.Errorf("variable %s: %w", m[4], err)
 		}
 		if bands := part.Bands(); len(bands) == 1 && !strings.HasPrefix(bands[0].Structure().DataType.String(), "C") {
 			s := bands[0].Structure()
-			a := variable{productBand{file: one.name(), band: 1, name: path.Base(m[4]), scaling: Scaling{s.Scale, s.Offset}}, [2]int{s.SizeX, s.SizeY}}
+			a := variable{productBand{file: one.name(), band: 1, name: path.Base(m[4]), scaling: Scaling{s.Scale, s.Offset}}, m[4], [2]int{s.SizeX, s.SizeY}}
 			if s.Scale == 0 {
 				a.scaling.Scale = 1
 			}
