@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -76,13 +75,18 @@ var errNoProduct = errors.New("it holds no product that is known")
 
 // subdataset is GDAL's name of a part of a Sentinel-2 product. The whole product is read instead: GDAL
 // gives the bands of one resolution only, and does not say what is added to their numbers.
-var subdataset = regexp.MustCompile(`^SENTINEL2_L(?:1C|2A):(?:/vsizip/)?(.+?\.(?i:zip|xml))(?:/.*)?:(?:[126]0m|TCI|PREVIEW):`)
+var subdataset = regexp.MustCompile(`^SENTINEL2_L(?:1C|2A|1C_TILE):(?:/vsi(?:zip|tar)/)?\{?(.+?\.(?i:zip|tar|xml))\}?(?:/.*)?(?::(?:[126]0m|TCI|PREVIEW)(?::.*)?)?$`)
 
 // ProductPath is the folder, zip or tar of the product that a path stands for, where it names a part of
 // one; else the path itself.
 func ProductPath(at string) string {
 	if m := subdataset.FindStringSubmatch(at); m != nil {
 		at = m[1]
+	} else if m := archivePart.FindStringSubmatch(at); m != nil {
+		at = m[1]
+	}
+	if strings.EqualFold(filepath.Base(at), "MTD_TL.xml") { // of a granule: …SAFE/GRANULE/L1C_…/MTD_TL.xml
+		return filepath.Dir(filepath.Dir(filepath.Dir(at)))
 	}
 	if folder, ok := productFile(at); ok {
 		return folder
@@ -248,13 +252,4 @@ func (p *product) order() {
 		return len(usual)
 	}
 	slices.SortStableFunc(p.bands, func(a, b productBand) int { return rank(a) - rank(b) })
-}
-
-// fileSize is the size of a file on disk, 0 where GDAL's name is of something inside another.
-func fileSize(name string) int64 {
-	info, err := os.Stat(name)
-	if err != nil {
-		return 0
-	}
-	return info.Size()
 }

@@ -123,13 +123,17 @@ func readMTL(c *container, id string) (mtl, error) {
 	if err != nil {
 		return nil, err
 	}
+	return parseMTL(data), nil
+}
+
+func parseMTL(data []byte) mtl {
 	m := mtl{}
 	for _, line := range mtlLine.FindAllStringSubmatch(string(data), -1) {
 		if _, there := m[line[1]]; !there { // level 2 repeats level 1's groups behind its own
 			m[line[1]] = strings.TrimSpace(line[2])
 		}
 	}
-	return m, nil
+	return m
 }
 
 func (m mtl) number(key string) (float64, bool) {
@@ -149,7 +153,7 @@ func (m mtl) scaling(band, level string) (Scaling, bool) {
 		sine := math.Sin(height * math.Pi / 180)
 		scale, offset = scale/sine, offset/sine
 	}
-	return Scaling{scale, offset}, true
+	return Scaling{scale, offset}, scale-scale == 0 && offset-offset == 0
 }
 
 // unsure says that level 1 is not divided by the sine of the sun's height, since nothing tells it.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -110,8 +109,8 @@ func open(path string, o Options) (*Scene, error) {
 	} else if ok {
 		return openVariables(path, v, o)
 	}
-	if elsewhere(path) {
-		return nil, errors.New("it is no file of this machine; copy it here first")
+	if err := checkReach(path); err != nil {
+		return nil, err
 	}
 	stat, err := os.Stat(path)
 	switch {
@@ -153,7 +152,7 @@ func open(path string, o Options) (*Scene, error) {
 		if strings.Contains(err.Error(), "not recognized as a supported file format") {
 			return nil, fmt.Errorf("it is not a raster that is read; give a product (%s), a GeoTIFF, or one of %s", strings.Join(Families(), ", "), strings.Join(Formats(), ", "))
 		}
-		return nil, fmt.Errorf("%w; if it was cut off, copy it again", brief(err))
+		return nil, notOpened(source, err)
 	}
 	return opened(ds, path, o, of, release, size, modified)
 }
@@ -177,14 +176,6 @@ func opened(ds *godal.Dataset, path string, o Options, of *product, release func
 	s.date(o, modified)
 	s.info.Facts = s.facts()
 	return s, nil
-}
-
-// gdalName is a name of GDAL's that is no file's: DRIVER:…, /vsizip/….
-var gdalName = regexp.MustCompile(`^(?:/vsi(?:zip|tar)/|[A-Z][A-Z0-9_]+:)`)
-
-// elsewhere says whether a name is an address, or one of GDAL's names for what lies elsewhere.
-func elsewhere(path string) bool {
-	return strings.Contains(path, "://") || strings.Contains(path, "/vsi") && !gdalName.MatchString(path)
 }
 
 // withoutVRT is every format but VRT, whose bytes name other files.
