@@ -14,6 +14,8 @@ type Config struct {
 	PerEdge bool `yaml:"per_edge"`
 	// OneEdge says that there is one edge only, whose products go to <name> whatever lies there.
 	OneEdge bool `yaml:"-"`
+	// Catalog says that a catalog.json and a collection.json of CollectionID lie beside the products' folders.
+	Catalog bool `yaml:"-"`
 	// Settle is how long a record that has all it needs waits for what belongs to it on other topics.
 	Settle time.Duration `yaml:"settle"`
 	// Deadline: nothing new for so long, and a scene or camera is published as incomplete.
@@ -32,6 +34,9 @@ type Config struct {
 	// AnnotateScore is the least score of a box that is drawn, 0 … 1.
 	AnnotateScore float64 `yaml:"annotate_score"`
 }
+
+// CollectionID is the STAC collection of products that lie beside a catalog.
+const CollectionID = "canvas-scenes"
 
 // DefaultConfig suits links from fibre to satellite.
 func DefaultConfig() Config {

@@ -256,7 +256,9 @@ func (m *Mosaic) begin(k key) (r *record, err error) {
 	r = &record{opened: time.Now(), holds: map[place]int64{}}
 	r.changed = r.opened
 	if k.kind == sceneProduct {
-		r.scene, err = NewScene(k.edge, k.name, dir)
+		if r.scene, err = NewScene(k.edge, k.name, dir); err == nil {
+			r.scene.catalog = m.cfg.Catalog
+		}
 	} else {
 		r.camera, err = NewCamera(k.edge, k.name, dir, m.cfg.Snapshots)
 	}

@@ -39,7 +39,7 @@ func TestACompleteSceneIsPublishedOnce(t *testing.T) {
 		if len(made) != 1 || !made[0].Complete || made[0].Folder != "s1" || made[0].Scene.Results != 21 {
 			t.Fatalf("products %+v", made)
 		}
-		if strings.Join(made[0].Files, " ") != "item.json mask.geojson mask.tif quicklook.png tiles.json" {
+		if strings.Join(made[0].Files, " ") != "item.json mask.geojson mask.tif quicklook.png quicklook.png.aux.xml tiles.json" {
 			t.Fatalf("files %v", made[0].Files)
 		}
 		read(t, out, "s1", "item.json")

@@ -8,6 +8,7 @@ import (
 	"image/draw"
 	"image/jpeg"
 	"image/png"
+	"math"
 	"os"
 
 	"cloudcanvas/shared/raster"
@@ -54,6 +55,28 @@ func (s *Scene) writeQuicklook(path string, mask *raster.MaskWriter, objects []v
 		}
 		return w.Flush()
 	})
+}
+
+// placeQuicklook writes beside the quicklook where it lies, if the scene says where it does.
+func (s *Scene) placeQuicklook(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	size, err := png.DecodeConfig(f)
+	if err != nil {
+		return fmt.Errorf("the quicklook's size: %w", err)
+	}
+	right, down := float64(s.grid.Width)/float64(size.Width), float64(s.grid.Height)/float64(size.Height)
+	if s.quicklook != "" { // the device's, of whole pixels of the scene
+		right, down = math.Ceil(right), math.Ceil(down)
+	}
+	text, err := raster.Georef(s.manifest.Georef).Sidecar(right, down)
+	if err != nil || text == nil {
+		return err
+	}
+	return os.WriteFile(path+".aux.xml", text, 0o644)
 }
 
 // base is the picture to lay the mask over. A quicklook that can't be decoded is done without.

@@ -21,6 +21,7 @@ import (
 type Scene struct {
 	Edge, ID string
 	dir      string // working folder, its own
+	catalog  bool   // a catalog lies beside the product's folder
 
 	manifest   *event.Manifest
 	manifestID ulid.ULID

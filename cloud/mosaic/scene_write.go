@@ -24,6 +24,7 @@ var outlined = map[uint8]string{vision.Shadow: "shadow", vision.Cloud: "cloud"}
 //	mask.tif       Cloud Optimized GeoTIFF, uint8: 0 clear, 1 shadow, 2 cloud, 255 no data or not sent
 //	mask.geojson   outlines of cloud and shadow in lon/lat
 //	quicklook.png  the edge's quicklook with the mask laid over
+//	quicklook.png.aux.xml  where it lies, as GDAL, and so QGIS, reads it; where the scene says where it lies
 //	tiles.json     a list of every tile's decision and fate
 //	item.json      STAC 1.1 Item
 //
@@ -83,13 +84,16 @@ func (s *Scene) Write(dir string, at time.Time) (Product, error) {
 		if err := s.writeQuicklook(filepath.Join(dir, "quicklook.png"), mask, objects); err != nil {
 			return fmt.Errorf("quicklook: %w", err)
 		}
-		return nil
+		return s.placeQuicklook(filepath.Join(dir, "quicklook.png"))
 	})
 	files.Go(func() error { return writeJSON(filepath.Join(dir, "tiles.json"), s.fates()) })
 	files.Go(func() error {
 		item, err := s.stac(p, masked, at)
 		if err != nil {
 			return fmt.Errorf("item.json: %w", err)
+		}
+		if s.catalog {
+			item.belong()
 		}
 		return writeJSON(filepath.Join(dir, "item.json"), item)
 	})

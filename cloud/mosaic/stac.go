@@ -18,6 +18,7 @@ const (
 	projection     = "https://stac-extensions.github.io/projection/v2.0.0/schema.json"
 	electroOptical = "https://stac-extensions.github.io/eo/v2.0.0/schema.json"
 	processing     = "https://stac-extensions.github.io/processing/v1.2.0/schema.json"
+	rasters        = "https://stac-extensions.github.io/raster/v2.0.0/schema.json"
 	classification = "https://stac-extensions.github.io/classification/v2.0.0/schema.json"
 )
 
@@ -31,6 +32,7 @@ type stacItem struct {
 	BBox       []float64            `json:"bbox,omitempty"`
 	Properties map[string]any       `json:"properties"`
 	Links      []stacLink           `json:"links"`
+	Collection string               `json:"collection,omitempty"`
 	Assets     map[string]stacAsset `json:"assets"`
 }
 
@@ -53,6 +55,8 @@ type stacAsset struct {
 	Roles    []string    `json:"roles"`
 	DataType string      `json:"data_type,omitempty"`
 	NoData   *int        `json:"nodata,omitempty"`
+	Sampling string      `json:"raster:sampling,omitempty"`
+	Metres   float64     `json:"raster:spatial_resolution,omitempty"`
 	Bands    []stacBand  `json:"bands,omitempty"`
 	Classes  []stacClass `json:"classification:classes,omitempty"`
 }
@@ -98,6 +102,10 @@ func (s *Scene) stac(p Product, masked bool, at time.Time) (stacItem, error) {
 	}
 	item.known(m)
 	item.describe(p, masked, s.ID, m.Georef.WKT != "")
+	if mask, ok := item.Assets["mask"]; ok {
+		mask.Metres = metres(m)
+		item.Assets["mask"] = mask
+	}
 	if f := p.Scene.CloudFraction; f != nil {
 		item.Extensions = append(item.Extensions, electroOptical)
 		item.Properties["eo:cloud_cover"] = math.Round(*f*1e4) / 1e2
@@ -126,6 +134,23 @@ func (s *Scene) stac(p Product, masked bool, at time.Time) (stacItem, error) {
 	return item, nil
 }
 
+// belong links an item to the catalog that lies beside its folder.
+func (i *stacItem) belong() {
+	i.Collection = CollectionID
+	i.Links = append(i.Links, stacLink{Rel: "root", Href: "../catalog.json", Type: "application/json"},
+		stacLink{Rel: "parent", Href: "../collection.json", Type: "application/json"},
+		stacLink{Rel: "collection", Href: "../collection.json", Type: "application/json"})
+}
+
+// metres is the size of a scene's pixels, where its system counts in metres and they are square; else 0.
+func metres(m *event.Manifest) float64 {
+	t := m.Georef.Transform
+	if g := raster.Georef(m.Georef); !g.InMetres() || math.Abs(math.Abs(t[5])-t[1]) > 1e-6*t[1] || t[2] != 0 || t[4] != 0 {
+		return 0
+	}
+	return t[1]
+}
+
 // geometryOf is an outline as GeoJSON.
 func geometryOf(outline [][][][2]float64) *geometry {
 	if len(outline) == 1 {
@@ -138,6 +163,8 @@ func geometryOf(outline [][][][2]float64) *geometry {
 func (i *stacItem) known(m *event.Manifest) {
 	for _, f := range m.Facts {
 		switch {
+		case f.What == "time":
+			i.Properties["canvas:datetime_from"] = f.From // assumed: it is when the file was written
 		case f.What == "sensor" && f.From != event.Assumed:
 			i.Properties["constellation"] = f.Value
 		case f.What == "level" && f.From != event.Assumed:
@@ -188,12 +215,12 @@ func (i *stacItem) describe(p Product, masked bool, scene string, placed bool) {
 		return
 	}
 	none := vision.NoData
-	i.Extensions = append(i.Extensions, classification)
+	i.Extensions = append(i.Extensions, classification, rasters)
 	i.Properties["title"] = "Clouds and cloud shadows of " + scene
 	i.Links = append(i.Links, stacLink{Rel: "alternate", Href: "./mask.geojson", Type: geojson, Title: "Outlines of clouds and cloud shadows"})
 	i.Assets["mask"] = stacAsset{
 		Href: "./mask.tif", Type: "image/tiff; application=geotiff; profile=cloud-optimized", Title: "Mask of clouds and cloud shadows",
-		Roles: []string{"data", "cloud", "cloud-shadow"}, DataType: "uint8", NoData: &none,
+		Roles: []string{"data", "cloud", "cloud-shadow"}, DataType: "uint8", NoData: &none, Sampling: "area",
 		Bands: []stacBand{{"class", "0 clear, 1 cloud shadow, 2 cloud, 255 no data or not sent"}},
 		Classes: []stacClass{
 			{Value: vision.Clear, Name: "clear", Description: "Neither cloud nor shadow"},

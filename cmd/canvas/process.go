@@ -33,6 +33,7 @@ func processCommand() *urfave.Command {
 		Flags: append([]urfave.Flag{
 			&urfave.StringFlag{Name: "out", Required: true, Usage: "`DIR` for the products and summary.json"},
 			&urfave.StringSliceFlag{Name: "scene", Usage: "`FILE|DIR|GLOB` of rasters; may be given again"},
+			&urfave.StringSliceFlag{Name: "stac", Usage: "`ITEM.json` of a scene, a STAC item whose files lie beside it; may be given again"},
 			&urfave.StringSliceFlag{Name: "video", Usage: "`FILE|rtsp://…`; may be given again"},
 			&urfave.DurationFlag{Name: "length", Usage: "of each live camera, from its first picture, such as 10m; default: until it is interrupted"},
 			&urfave.StringSliceFlag{Name: "images", Usage: "`DIR|GLOB` of JPEG, PNG, BMP, WebP and TIFF, told by what they are; may be given again"},
@@ -59,7 +60,7 @@ func processCommand() *urfave.Command {
 			if err != nil {
 				return err
 			}
-			j := job{given: given, out: c.String("out"), scenes: c.StringSlice("scene"), videos: c.StringSlice("video"), images: c.StringSlice("images"),
+			j := job{given: given, out: c.String("out"), scenes: append(c.StringSlice("scene"), c.StringSlice("stac")...), videos: c.StringSlice("video"), images: c.StringSlice("images"),
 				length: c.Duration("length"), folders: c.Bool("folders"), overlap: c.Int("overlap"), cloudModel: c.String("cloud-model"), detector: c.String("detector"), labels: c.String("labels"),
 				models: c.StringSlice("models"), keepEverything: c.Bool("keep-everything"), say: c.App.Writer, log: log}
 			_, err = j.run(c.Context)
@@ -151,7 +152,7 @@ func (j job) run(ctx context.Context) (summary, error) {
 	if err = errors.Join(err, a.Stop()); err != nil {
 		return s, err
 	}
-	if err := writeJSON(filepath.Join(j.out, "summary.json"), s); err != nil {
+	if err := errors.Join(writeJSON(filepath.Join(j.out, "summary.json"), s), writeCatalog(j.out)); err != nil {
 		return s, err
 	}
 	return s, verdict(s, complete)
@@ -212,7 +213,7 @@ func (j job) edge() (edge.Config, error) {
 		return c, err
 	}
 	if len(scenes)+len(j.videos)+len(j.images) == 0 {
-		return c, cli.Usagef("nothing to process: give --scene, --video or --images")
+		return c, cli.Usagef("nothing to process: give --scene, --stac, --video or --images")
 	}
 	var names capture.SceneIDs // of videos and image sets as well: no two products share a folder
 	for _, path := range scenes {
@@ -281,7 +282,7 @@ func (j job) cloud(models *model.Repository) cloud.Config {
 	if j.console != "" {
 		c.Console.Listen = j.console
 	}
-	c.Mosaic.Settle, c.Mosaic.OneEdge = 200*time.Millisecond, true
+	c.Mosaic.Settle, c.Mosaic.OneEdge, c.Mosaic.Catalog = 200*time.Millisecond, true, true
 	c.Worker.Models, c.Worker.Preload = present(c.Worker.Models, models), len(j.scenes) > 0
 	return c
 }

@@ -22,8 +22,10 @@ import (
 // it: it is not tried again.
 var ErrRefused = errors.New("is refused after its trial")
 
-// A program with this package in it can be its own child.
-func init() { trial.Serve(answerTrials) }
+// A program with this package in it can be its own child, for these questions.
+const trialsOf = "networks"
+
+func init() { trial.Serve(trialsOf, answerTrials) }
 
 // A trial's bounds, where the layout has none: honest networks read and run within a tenth of them, on a
 // Raspberry Pi as well.
@@ -254,7 +256,7 @@ func (t *trier) ask(ctx context.Context, engine string, l Layout, b trial.Bounds
 }
 
 func (t *trier) start(ctx context.Context, gpu bool, b trial.Bounds) (err error) {
-	limits := trial.Limits{CPU: b.CPU * time.Duration(len(Engines())+1)}
+	limits := trial.Limits{For: trialsOf, CPU: b.CPU * time.Duration(len(Engines())+1)}
 	if !gpu {
 		limits.Data = b.Memory*trialData + trialDataBeside
 	}

@@ -34,10 +34,12 @@ var satellites = map[string]map[string]string{
 	"landsat-8": {"1": "coastal", "2": "blue", "3": "green", "4": "red", "5": "nir", "6": "swir16", "7": "swir22",
 		"8": "pan", "9": "cirrus", "10": "lwir11", "11": "lwir12"},
 	"landsat-5": {"1": "blue", "2": "green", "3": "red", "4": "nir", "5": "swir16", "6": "lwir", "7": "swir22", "8": "pan"},
+	"modis":     {"1": "red", "2": "nir", "3": "blue", "4": "green", "5": "swir12", "6": "swir16", "7": "swir22"},
 }
 
 var (
 	bandNumber  = regexp.MustCompile(`(?i)^(?:(?:sr|toa|st)_?)?(b|band)[ _]?(0?)([1-9]|1[0-2])(a?)(?:$|[ ,_(])`)
+	modisNumber = regexp.MustCompile(`(?i)(?:^|_)sur_refl_b(0)([1-7])(?:_|$)`)
 	insideName  = regexp.MustCompile(`(?i)_(b)(0?)([1-9]|1[0-2])(a?)(?:$|_|\.)`) // LC08_…_SR_B4, T19HGU_…_B04_10m
 	satelliteOf = []struct {
 		name string
@@ -46,6 +48,7 @@ var (
 		{"sentinel-2", regexp.MustCompile(`(?i)(^|[^a-z0-9])s2[abcd]_|sentinel-?2|hls[._]s30`)},
 		{"landsat-8", regexp.MustCompile(`(?i)(^|[^a-z0-9])l[cot]0[89]_|landsat[-_ ]?[89]|hls[._]l30`)},
 		{"landsat-5", regexp.MustCompile(`(?i)(^|[^a-z0-9])(lt0[45]|le07)_|landsat[-_ ]?[457]`)},
+		{"modis", regexp.MustCompile(`(?i)(^|[^a-z0-9])m[oyc]d09[a-z0-9]{1,3}[._]`)},
 	}
 )
 
@@ -71,7 +74,14 @@ func nameBands(descriptions []string, hint string) []string {
 	numbers := make([]string, len(descriptions))
 	present := map[string]bool{}
 	padded, generic := false, true
+	modis := 0
 	for i, d := range descriptions {
+		if m := modisNumber.FindStringSubmatch(d); m != nil {
+			numbers[i] = m[2]
+			present[m[2]] = true
+			modis++
+			continue
+		}
 		m := bandNumber.FindStringSubmatch(strings.TrimSpace(d))
 		if m == nil {
 			m = insideName.FindStringSubmatch(d)
@@ -86,6 +96,9 @@ func nameBands(descriptions []string, hint string) []string {
 		generic = generic && strings.EqualFold(m[1], "band") && strings.EqualFold(d[:1], "b")
 	}
 	satellite := satelliteByHint(hint)
+	if modis > 0 {
+		satellite = "modis"
+	}
 	if satellite == "" && !generic {
 		satellite = satelliteByNumbers(present, padded)
 	}

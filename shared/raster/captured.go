@@ -16,6 +16,9 @@ var productTime = []struct {
 	{regexp.MustCompile(`(?i)S2[ABCD]_MSIL[12][AC]_(\d{8}T\d{6})`), "20060102T150405"},
 	{regexp.MustCompile(`(?i)^T\d{2}[A-Z]{3}_(\d{8}T\d{6})`), "20060102T150405"},
 	{regexp.MustCompile(`(?i)^L[COTE]0[4-9]_[A-Z0-9]{4}_\d{6}_(\d{8})`), "20060102"},
+	{regexp.MustCompile(`(?i)^m_\d{7}_[ns][ew]_\d{1,2}_[0-9a-z]{1,3}_(\d{8})`), "20060102"},
+	{regexp.MustCompile(`(?i)^M[OYC]D09[A-Z0-9]{1,3}\.A(\d{7})\.`), "2006002"},
+	{regexp.MustCompile(`(?i)^M[OYC]D09.*_doy(\d{7})(?:\d{6})?_`), "2006002"},
 }
 
 // date says when the scene was taken: as it was given, as the metadata or the product's name has it,
@@ -43,7 +46,8 @@ func (s *Scene) date(o Options, modified time.Time) {
 
 // capturedInMetadata is when the scene was taken as its metadata has it; zero if it does not say.
 func capturedInMetadata(ds *godal.Dataset) time.Time {
-	for _, key := range []string{"ACQUISITIONDATETIME", "DATATAKE_1_DATATAKE_SENSING_START", "PRODUCT_START_TIME", "SENSING_TIME"} {
+	for _, key := range []string{"ACQUISITIONDATETIME", "DATATAKE_1_DATATAKE_SENSING_START", "PRODUCT_START_TIME", "SENSING_TIME",
+		"NC_GLOBAL#time_coverage_start", "time_coverage_start"} {
 		if t, err := time.Parse(time.RFC3339, ds.Metadata(key)); err == nil {
 			return t.UTC()
 		}

@@ -9,6 +9,7 @@ package raster
 #include <cpl_string.h>
 #include <cpl_vsi.h>
 #include <ogr_srs_api.h>
+#include "gate.h"
 
 // It answers each request with a failure: where it gave none, GDAL would ask curl after all.
 static CPLHTTPResult *canvas_no_fetch(const char *url, CSLConstList options, GDALProgressFunc progress, void *arg,
@@ -74,7 +75,8 @@ static void canvas_close(const char **drivers) {
 	GDALAllRegister();
 	for (int i = GDALGetDriverCount() - 1; i >= 0; i--) {
 		GDALDriverH driver = GDALGetDriver(i);
-		if (!canvas_listed(GDALGetDescription(driver), drivers)) GDALDeregisterDriver(driver);
+		const char *name = GDALGetDescription(driver);
+		if (!canvas_listed(name, drivers) || !canvas_gate(name)) GDALDeregisterDriver(driver);
 	}
 	canvas_close_names();
 }
@@ -86,7 +88,8 @@ import "unsafe"
 // Formats are the formats that are read and written; all others of GDAL's are taken out of the process.
 // Each keeps a picture in one file that names no other, but for VRT, whose names are looked at before it
 // is opened (see vrt.go), and ENVI and EHdr, whose header has the picture's name. Left out are those that
-// ask a network or a database, and those whose bytes name other files, as HDF5 and netCDF do.
+// ask a network or a database, and those whose bytes name other files; but for HDF5 and netCDF, which stand
+// behind a gate (see gate.go) and are not among these.
 func Formats() []string {
 	return []string{"GTiff", "COG", "VRT", "PNG", "JPEG", "GIF", "BIGGIF", "BMP", "WEBP", "HEIF", "JPEGXL", "JP2OpenJPEG",
 		"NITF", "GRIB", "DTED", "SRTMHGT", "AAIGrid", "PNM", "RMF", "ENVI", "EHdr"}
@@ -98,7 +101,7 @@ var workFormats = []string{"MEM", "Memory", "FlatGeobuf"}
 // closeDoors shuts what bytes from outside could reach beyond themselves: GDAL and PROJ neither fetch
 // nor look for files beside the one that is named, and leave none there.
 func closeDoors() {
-	names := append(append(Formats(), workFormats...), "")
+	names := append(append(append(Formats(), workFormats...), gatedFormats...), "")
 	list := make([]*C.char, len(names))
 	for i, name := range names[:len(names)-1] {
 		list[i] = C.CString(name)

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -71,6 +73,50 @@ func openFolder(at string) (*container, error) {
 	if err != nil {
 		root.Close()
 		return nil, err
+	}
+	return c, nil
+}
+
+// fileOfProduct finds what the names of all files of a product begin with in the name of the one that
+// holds its bands, where a family keeps its metadata in another file beside it.
+var fileOfProduct = []*regexp.Regexp{planetFile, naipFile}
+
+// openAround lists a file that is a product, and the files beside it that belong to it; nil where it is
+// a file of another kind.
+func openAround(at string) (*container, error) {
+	for _, pattern := range fileOfProduct {
+		m := pattern.FindStringSubmatch(filepath.Base(at))
+		if m == nil {
+			continue
+		}
+		c, err := openFlat(filepath.Dir(at))
+		if err != nil {
+			return nil, err
+		}
+		c.names = slices.DeleteFunc(c.names, func(n string) bool {
+			return n != filepath.Base(at) && (pattern.MatchString(n) || !strings.HasPrefix(n, m[1]))
+		})
+		return c, nil
+	}
+	return nil, nil
+}
+
+// openFlat lists the files of a folder itself.
+func openFlat(at string) (*container, error) {
+	root, err := os.OpenRoot(at)
+	if err != nil {
+		return nil, err
+	}
+	c := &container{path: at, root: at, close: root.Close, open: func(name string) (io.ReadCloser, error) { return root.Open(name) }}
+	entries, err := os.ReadDir(at)
+	if err != nil {
+		root.Close()
+		return nil, err
+	}
+	for _, e := range entries {
+		if e.Type().IsRegular() {
+			c.names = append(c.names, e.Name())
+		}
 	}
 	return c, nil
 }

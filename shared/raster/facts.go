@@ -13,6 +13,7 @@ const (
 	FromProduct  = "product"      // the metadata of the product that the file belongs to
 	FromMetadata = "metadata"     // the file's tags
 	FromName     = "product name" // what such names mean
+	FromBands    = "band names"   // what such names of bands mean
 	FromPixels   = "pixels"       // what the numbers look like
 	FromAssumed  = "assumed"      // nothing says so
 )
@@ -31,6 +32,9 @@ func (s *Scene) facts() []Fact {
 	if len(s.scalings) > 0 {
 		all = append(all, s.scalingFact())
 		all = append(all, s.implausible()...)
+	}
+	if s.of != nil {
+		all = append(all, s.of.unsure...)
 	}
 	switch {
 	case i.NoData != nil:

@@ -1,6 +1,7 @@
 package raster
 
 import (
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"strconv"
@@ -145,4 +146,35 @@ func (l *lonlat) close() {
 			system.Close()
 		}
 	}
+}
+
+// InMetres says whether the reference system counts in metres on a map.
+func (g Georef) InMetres() bool {
+	if !g.Known() {
+		return false
+	}
+	system, err := systemOf(g.WKT)
+	if err != nil {
+		return false
+	}
+	defer system.Close()
+	unit, ok := system.AttrValue("PROJCS|UNIT", 1)
+	return ok && unit == "1"
+}
+
+// Sidecar is the text of a file x.png.aux.xml that tells GDAL, and what builds on it, where the picture x.png
+// of the raster lies; nil where the raster does not say. A pixel of the picture is as many of the raster's.
+func (g Georef) Sidecar(right, down float64) ([]byte, error) {
+	if !g.Known() {
+		return nil, nil
+	}
+	if err := CheckWKT(g.WKT); err != nil {
+		return nil, err
+	}
+	t := g.Transform
+	return xml.MarshalIndent(struct {
+		XMLName   xml.Name `xml:"PAMDataset"`
+		SRS       string   `xml:"SRS"`
+		Transform string   `xml:"GeoTransform"`
+	}{SRS: g.WKT, Transform: fmt.Sprintf("%.17g, %.17g, %.17g, %.17g, %.17g, %.17g", t[0], t[1]*right, t[2]*down, t[3], t[4]*right, t[5]*down)}, "", "  ")
 }

@@ -64,7 +64,7 @@ func (o origin) scaling() (Scaling, string) {
 				return Scaling{2e-5, -0.1}, at.from
 			}
 		}
-		if hlsName.MatchString(at.text) {
+		if hlsName.MatchString(at.text) || modisName.MatchString(at.text) {
 			return Scaling{Scale: 0.0001}, at.from
 		}
 	}
@@ -95,8 +95,11 @@ func (s *Scene) identify(o origin, given Options) {
 			i.Level, i.levelFrom = strings.ToUpper(m[2]), at.from
 		}
 	}
-	if s.of != nil {
-		i.Sensor, i.Level, i.sensorFrom, i.levelFrom = s.of.sensor, s.of.level, FromProduct, FromProduct
+	if s.of != nil && s.of.sensor != "" {
+		i.Sensor, i.sensorFrom = s.of.sensor, FromProduct
+	}
+	if s.of != nil && s.of.level != "" {
+		i.Level, i.levelFrom = s.of.level, FromProduct
 	}
 	if given.Sensor != "" {
 		i.Sensor, i.sensorFrom = given.Sensor, FromOption

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -23,6 +22,7 @@ type product struct {
 	sensor, level string
 	captured      time.Time
 	bands         []productBand
+	unsure        []Fact // what the product should say and does not
 	single        string // GDAL's name of the one raster that there is, where nothing else is known
 }
 
@@ -44,7 +44,13 @@ var families = []struct {
 	{"Sentinel-2 SAFE", findSentinel2},
 	{"Landsat Collection", findLandsat},
 	{"HLS", findHLS},
+	{"PlanetScope", findPlanet},
+	{"NAIP", findNAIP},
+	{"MODIS surface reflectance", findMODIS},
 }
+
+// one is the scaling that says nothing: what the numbers mean is then told as of any file.
+var one = Scaling{Scale: 1}
 
 // Families are the kinds of product that are read as they come.
 func Families() (names []string) {
@@ -69,13 +75,18 @@ var errNoProduct = errors.New("it holds no product that is known")
 
 // subdataset is GDAL's name of a part of a Sentinel-2 product. The whole product is read instead: GDAL
 // gives the bands of one resolution only, and does not say what is added to their numbers.
-var subdataset = regexp.MustCompile(`^SENTINEL2_L(?:1C|2A):(?:/vsizip/)?(.+?\.(?i:zip|xml))(?:/.*)?:(?:[126]0m|TCI|PREVIEW):`)
+var subdataset = regexp.MustCompile(`^SENTINEL2_L(?:1C|2A|1C_TILE):(?:/vsi(?:zip|tar)/)?\{?(.+?\.(?i:zip|tar|xml))\}?(?:/.*)?(?::(?:[126]0m|TCI|PREVIEW)(?::.*)?)?$`)
 
 // ProductPath is the folder, zip or tar of the product that a path stands for, where it names a part of
 // one; else the path itself.
 func ProductPath(at string) string {
 	if m := subdataset.FindStringSubmatch(at); m != nil {
 		at = m[1]
+	} else if m := archivePart.FindStringSubmatch(at); m != nil {
+		at = m[1]
+	}
+	if strings.EqualFold(filepath.Base(at), "MTD_TL.xml") { // of a granule: …SAFE/GRANULE/L1C_…/MTD_TL.xml
+		return filepath.Dir(filepath.Dir(filepath.Dir(at)))
 	}
 	if folder, ok := productFile(at); ok {
 		return folder
@@ -93,7 +104,13 @@ func IsProduct(folder string) bool {
 // nil where path is of another kind.
 func findProduct(at string) (*product, error) {
 	at = ProductPath(at)
+	if strings.EqualFold(filepath.Ext(at), ".json") {
+		return findSTAC(at)
+	}
 	c, err := openContainer(at)
+	if c == nil && err == nil {
+		c, err = openAround(at)
+	}
 	if c == nil || err != nil {
 		return nil, err
 	}
@@ -141,13 +158,20 @@ type productGrid struct {
 // study opens each file once.
 func (p *product) study() (g productGrid, err error) {
 	for _, b := range p.bands {
-		ds, err := godal.Open(b.file, godal.RasterOnly(), godal.SiblingFiles(), withoutVRT(), heard)
+		drivers := withoutVRT()
+		if gated := gatedName(b.file); gated != nil {
+			drivers = godal.Drivers(gated...)
+		}
+		ds, err := godal.Open(b.file, godal.RasterOnly(), godal.SiblingFiles(), drivers, heard)
 		if err != nil {
 			return g, fmt.Errorf("band %s: %w; if the product was cut off, copy it again", b.name, brief(err))
 		}
 		st, at := ds.Structure(), georefOf(ds)
 		bands := len(ds.Bands())
 		ds.Close(heard)
+		if block := int64(st.BlockSizeX) * int64(st.BlockSizeY) * int64(st.DataType.Size()); block > maxBlockBytes {
+			return g, fmt.Errorf("band %s is stored in blocks of %d x %d pixels, %d MiB each; convert it: gdal_translate -co TILED=YES IN OUT.tif", b.name, st.BlockSizeX, st.BlockSizeY, block>>20)
+		}
 		if b.band > bands {
 			return g, fmt.Errorf("band %s: its file has %d bands, not %d", b.name, bands, b.band)
 		}
@@ -228,13 +252,4 @@ func (p *product) order() {
 		return len(usual)
 	}
 	slices.SortStableFunc(p.bands, func(a, b productBand) int { return rank(a) - rank(b) })
-}
-
-// fileSize is the size of a file on disk, 0 where GDAL's name is of something inside another.
-func fileSize(name string) int64 {
-	info, err := os.Stat(name)
-	if err != nil {
-		return 0
-	}
-	return info.Size()
 }

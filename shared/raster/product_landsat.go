@@ -11,14 +11,16 @@ import (
 )
 
 var (
-	landsatBand = regexp.MustCompile(`(?i)^(L[COTEM]0[4-9]_L[12][A-Z]{2}_\d{6}_\d{8}_\d{8}_\d{2}_(?:T1|T2|RT))_(?:SR_)?B(\d{1,2})\.TIFF?$`)
+	landsatBand = regexp.MustCompile(`(?i)^(L[COTEM]0[4-9]_L[12][A-Z]{2}_\d{6}_\d{8}_\d{8}_\d{2}_(?:T1|T2|RT))_(?:SR_B|B|SR_BAND)(\d{1,2})\.TIFF?$`)
+	landsatESPA = regexp.MustCompile(`(?i)_SR_BAND\d{1,2}\.TIFF?$`)
 	hlsBand     = regexp.MustCompile(`(?i)^(HLS\.[SL]30\.T\d{2}[A-Z]{3}\.(\d{7}T\d{6})\.v\d+\.\d+)\.(B(?:0[1-9]|8A|1[0-2]))\.tiff?$`)
 )
 
 // findLandsat finds a Landsat Collection 1 or 2 product of level 1 or 2, one file a band: Landsat 8-9
 // Collection 2 Level 2 Science Product Guide, and its like. The numbers' meaning is taken from the MTL
 // file, or from the product's name where that is missing. Level 1 is divided by the sine of the sun's
-// height where the MTL file says it.
+// height where the MTL file says it; where nothing does, that it was not is told. Collection 1's surface
+// reflectance (…_sr_band2.tif) is x 0.0001, no data -9999, whatever the MTL file says of level 1.
 func findLandsat(c *container) (*product, error) {
 	files, id, err := oneBandFiles(c, landsatBand)
 	if files == nil || err != nil {
@@ -36,16 +38,23 @@ func findLandsat(c *container) (*product, error) {
 	if t := mtl.taken(); !t.IsZero() {
 		p.captured = t
 	}
-	nodata := 0.0
+	nodata, espa := 0.0, len(c.find(landsatESPA.MatchString)) > 0
+	if espa {
+		p.level, nodata = "L2", -9999
+	}
+	p.unsure = mtl.unsure(p.level)
 	for number, file := range files {
 		common := satellites[p.sensor][number]
 		if common == "" || strings.HasPrefix(common, "lwir") || common == "pan" {
 			continue
 		}
 		scaling, ok := mtl.scaling(number, p.level)
-		if !ok {
+		if espa {
+			scaling = Scaling{Scale: 0.0001}
+		} else if !ok {
 			if scaling, _ = (origin{name: id}).scaling(); scaling.Scale == 0 {
-				return nil, fmt.Errorf("nothing says what the numbers of band %s mean; put %s_MTL.txt beside it", number, id)
+				scaling = one
+				p.unsure = []Fact{{"calibration", "nothing says what the numbers mean; put " + id + "_MTL.txt beside them", FromAssumed}}
 			}
 		}
 		p.bands = append(p.bands, productBand{file: file, band: 1, name: common, scaling: scaling, nodata: &nodata})
@@ -114,13 +123,17 @@ func readMTL(c *container, id string) (mtl, error) {
 	if err != nil {
 		return nil, err
 	}
+	return parseMTL(data), nil
+}
+
+func parseMTL(data []byte) mtl {
 	m := mtl{}
 	for _, line := range mtlLine.FindAllStringSubmatch(string(data), -1) {
 		if _, there := m[line[1]]; !there { // level 2 repeats level 1's groups behind its own
 			m[line[1]] = strings.TrimSpace(line[2])
 		}
 	}
-	return m, nil
+	return m
 }
 
 func (m mtl) number(key string) (float64, bool) {
@@ -140,7 +153,15 @@ func (m mtl) scaling(band, level string) (Scaling, bool) {
 		sine := math.Sin(height * math.Pi / 180)
 		scale, offset = scale/sine, offset/sine
 	}
-	return Scaling{scale, offset}, true
+	return Scaling{scale, offset}, scale-scale == 0 && offset-offset == 0
+}
+
+// unsure says that level 1 is not divided by the sine of the sun's height, since nothing tells it.
+func (m mtl) unsure(level string) []Fact {
+	if height, ok := m.number("SUN_ELEVATION"); level != "L1" || ok && height > 0 && height <= 90 {
+		return nil
+	}
+	return []Fact{{"sun", "no MTL file tells its height, so reflectances are too low by its sine; put …_MTL.txt beside the bands", FromAssumed}}
 }
 
 func (m mtl) taken() time.Time {

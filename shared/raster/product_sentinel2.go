@@ -123,12 +123,12 @@ var sentinel2Image = regexp.MustCompile(`(?i)_(B(?:0[1-9]|8A|1[0-2]))(?:_([126]0
 // bands lists the finest file of each band.
 func (m sentinel2) bands(p *product, file func(image string) string) error {
 	quantification, err := strconv.ParseFloat(strings.TrimSpace(m.Numbers.Quantification+m.Numbers.BOAQuantification), 64)
-	if err != nil || quantification <= 0 {
-		return fmt.Errorf("the metadata's quantification value %.20q is no number above 0", m.Numbers.Quantification+m.Numbers.BOAQuantification)
+	if err != nil || !(quantification >= 1 && quantification <= 1e9) {
+		return fmt.Errorf("the metadata's quantification value %.20q is no number from 1 to 1e9", m.Numbers.Quantification+m.Numbers.BOAQuantification)
 	}
 	nodata := 0.0
 	for _, s := range m.Numbers.Special {
-		if v, err := strconv.ParseFloat(strings.TrimSpace(s.Index), 64); err == nil && strings.TrimSpace(s.Text) == "NODATA" {
+		if v, err := strconv.ParseFloat(strings.TrimSpace(s.Index), 64); err == nil && v-v == 0 && strings.TrimSpace(s.Text) == "NODATA" {
 			nodata = v
 		}
 	}
@@ -180,7 +180,7 @@ func (m sentinel2) offset(band int) (float64, error) {
 	for _, o := range append(slices.Clone(m.Numbers.Offsets), m.Numbers.BOAOffsets...) {
 		if o.Band == band {
 			v, err := strconv.ParseFloat(strings.TrimSpace(o.Value), 64)
-			if err != nil {
+			if err != nil || v-v != 0 {
 				return 0, fmt.Errorf("the metadata's offset of band %d is %.20q, which is no number", band, o.Value)
 			}
 			return v, nil

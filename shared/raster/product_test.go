@@ -216,7 +216,7 @@ func TestWhatIsNoProductSaysWhatItLooksLike(t *testing.T) {
 	nothing := filepath.Dir(put("nothing/a.txt", "x"))
 	for path, want := range map[string]string{
 		leads: "leads out of it", filepath.Join(dir, "bomb"): "no metadata", filepath.Join(dir, "hollow"): "Product_Image_Characteristics",
-		filepath.Join(dir, "zero"): "no number above 0", two: "2 products", broken: "band green", gone: "none of the images",
+		filepath.Join(dir, "zero"): "no number from 1 to 1e9", two: "2 products", broken: "band green", gone: "none of the images",
 		put("half.zip", "PK\x03\x04 and no more"): "cut off", put("x.tar.gz", "x"): "unpack it", nothing: "no product that is known",
 	} {
 		s, err := raster.Open(path, raster.Options{})

@@ -16,6 +16,7 @@ import (
 //  3. "metadata" or "product name": Sentinel-2 from processing baseline 04.00 on, 0.0001 and -0.1;
 //     Landsat Collection products: level 1 (LC08_L1TP…) 0.00002 and -0.1 (top of atmosphere, before
 //     the sun's height), level 2 (…_L2SP…) 0.0000275 and -0.2.
+//     "band names": SR_B2 … as Earth Engine and STAC have Landsat Collection 2 level 2, sur_refl_b01 … MODIS.
 //  4. "picture": 8-bit bands, 1/255.
 //  5. floating point: "reflectance" as it is; but where samples of the scene lie above 10 it is a
 //     stored product after all, and 6 applies. Reflectance stays below 2 even on glinting cloud edges.
@@ -85,12 +86,17 @@ func (s *Scene) otherScaling(from origin) (Scaling, string) {
 	if known, where := from.scaling(); !floats && kind != "Byte" && where != "" {
 		return known, where
 	}
+	byNames, named := scalingOfWords(s.info.described)
 	switch {
+	case named && !floats && kind != "Byte":
+		return byNames, FromBands
 	case kind == "Byte" || kind == "Int8":
 		return Scaling{Scale: 1.0 / 255}, Picture
 	case floats:
 		if _, median, _ := s.sampled(); median <= storedAbove {
 			return Scaling{Scale: 1}, Reflectance
+		} else if named {
+			return byNames, FromBands
 		}
 	}
 	return Scaling{Scale: assumedScale}, FromAssumed

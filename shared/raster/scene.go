@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -60,6 +59,7 @@ type Info struct {
 	Simulated     bool   // the file says that it was made up
 	Facts         []Fact // what reading it rests on, and where each was found
 
+	described                                    []string // the bands' own words, in the file's order
 	bandsFrom, nodataFrom, sensorFrom, levelFrom string
 }
 
@@ -105,8 +105,13 @@ func open(path string, o Options) (*Scene, error) {
 	var modified time.Time
 	release := func() {}
 	source := path
-	if elsewhere(path) {
-		return nil, errors.New("it is no file of this machine; copy it here first")
+	if v, ok, err := variablesAt(path); err != nil {
+		return nil, err
+	} else if ok {
+		return openVariables(path, v, o)
+	}
+	if err := checkReach(path); err != nil {
+		return nil, err
 	}
 	stat, err := os.Stat(path)
 	switch {
@@ -130,6 +135,9 @@ func open(path string, o Options) (*Scene, error) {
 		}
 	case of != nil && of.single != "":
 		source, of = of.single, nil
+		if v, ok, err := variablesAt(source); ok && err == nil {
+			return openVariables(path, v, o)
+		}
 	case of != nil:
 		if source, size, release, err = of.virtual(); err != nil {
 			return nil, err
@@ -145,9 +153,14 @@ func open(path string, o Options) (*Scene, error) {
 		if strings.Contains(err.Error(), "not recognized as a supported file format") {
 			return nil, fmt.Errorf("it is not a raster that is read; give a product (%s), a GeoTIFF, or one of %s", strings.Join(Families(), ", "), strings.Join(Formats(), ", "))
 		}
-		return nil, fmt.Errorf("%w; if it was cut off, copy it again", brief(err))
+		return nil, notOpened(source, err)
 	}
-	s := &Scene{ds: ds, of: of, release: release}
+	return opened(ds, path, o, of, release, size, modified)
+}
+
+// opened makes a scene of an open dataset; release is called once that is closed.
+func opened(ds *godal.Dataset, path string, o Options, of *product, release func(), size int64, modified time.Time) (s *Scene, err error) {
+	s = &Scene{ds: ds, of: of, release: release}
 	if s.info.Format = ds.Driver().ShortName(); s.info.Format == "JPEG" {
 		if s.ds, s.release, err = upright(ds); err != nil {
 			s.Close()
@@ -164,14 +177,6 @@ func open(path string, o Options) (*Scene, error) {
 	s.date(o, modified)
 	s.info.Facts = s.facts()
 	return s, nil
-}
-
-// gdalName is a name of GDAL's that is no file's: DRIVER:…, /vsizip/….
-var gdalName = regexp.MustCompile(`^(?:/vsi(?:zip|tar)/|[A-Z][A-Z0-9_]+:)`)
-
-// elsewhere says whether a name is an address, or one of GDAL's names for what lies elsewhere.
-func elsewhere(path string) bool {
-	return strings.Contains(path, "://") || strings.Contains(path, "/vsi") && !gdalName.MatchString(path)
 }
 
 // withoutVRT is every format but VRT, whose bytes name other files.
@@ -210,7 +215,11 @@ func (s *Scene) study(path string, o Options) error {
 			continue
 		}
 		s.places = append(s.places, i+1)
-		descriptions = append(descriptions, b.Description())
+		word := b.Description()
+		if word == "" {
+			word = b.Metadata("NETCDF_VARNAME")
+		}
+		descriptions = append(descriptions, word)
 		colours = append(colours, colour)
 	}
 	if len(s.places) == 0 {
@@ -219,6 +228,7 @@ func (s *Scene) study(path string, o Options) error {
 	if s.unfold(bands, o) {
 		descriptions, colours = make([]string, 3), []godal.ColorInterp{godal.CIRed, godal.CIGreen, godal.CIBlue}
 	}
+	s.info.described = descriptions
 	origin := s.origin(path)
 	s.identify(origin, o)
 	s.info.Bands, s.info.bandsFrom = chooseNames(nameBands(descriptions, origin.hint()), colours, o.Bands)
@@ -235,6 +245,9 @@ func (s *Scene) voidNumbers(bands []godal.Band, o Options) {
 	for _, place := range s.places {
 		v, ok := bands[place-1].NoData()
 		s.info.nodataFrom = FromFile
+		if !ok && modisStack(s.info) {
+			v, ok, s.info.nodataFrom = modisNone, true, FromName
+		}
 		if o.NoData != nil {
 			v, ok, s.info.nodataFrom = *o.NoData, true, FromOption
 		}

@@ -31,6 +31,7 @@ const marker = "CANVAS_TRIAL_CHILD"
 
 // Limits hold for a child's whole life; the kernel keeps them.
 type Limits struct {
+	For  string        `json:"for"` // whose questions they are: what Serve was called with
 	CPU  time.Duration `json:"cpu"`
 	Data int64         `json:"data"` // bytes of memory asked for, used or not; 0: no limit (GPU drivers ask for very much)
 }
@@ -47,17 +48,20 @@ type Death struct{ How string }
 
 func (d *Death) Error() string { return d.How }
 
-// Serve does nothing in a program that is no child. In a child it answers questions until there are no
-// more, and ends the process. It stands in an init of the package that asks, so that every program that
+// Serve does nothing in a program that is no child, or one for another's questions. In a child it answers
+// questions until there are no more, and ends the process. It stands in an init of the package that asks, so that every program that
 // can ask can answer, tests among them: one that could not would start itself over and over.
-func Serve(answer func(questions *json.Decoder, answers *json.Encoder) error) {
+func Serve(whose string, answer func(questions *json.Decoder, answers *json.Encoder) error) {
 	text, ok := os.LookupEnv(marker)
 	if !ok {
 		return
 	}
-	os.Unsetenv(marker)
 	var l Limits
 	err := json.Unmarshal([]byte(text), &l)
+	if err == nil && l.For != whose {
+		return
+	}
+	os.Unsetenv(marker)
 	if err == nil {
 		l.hold()
 	}
@@ -163,7 +167,7 @@ func Start(l Limits) (*Child, error) {
 // passed is what of the environment a child needs to find libraries and devices. Passwords and addresses
 // stay behind.
 func passed(environment []string) []string {
-	kept := []string{"PATH=", "HOME=", "TMPDIR=", "CANVAS_HOME=", "LD_LIBRARY_PATH=", "GPU_", "CUDA_", "NVIDIA_", "OPENCV_", "OMP_", "ORT_", "GOMAXPROCS=", "GOCOVERDIR="}
+	kept := []string{"PATH=", "HOME=", "TMPDIR=", "CANVAS_HOME=", "LD_LIBRARY_PATH=", "GDAL_DATA=", "PROJ_", "GPU_", "CUDA_", "NVIDIA_", "OPENCV_", "OMP_", "ORT_", "GOMAXPROCS=", "GOCOVERDIR="}
 	return slices.DeleteFunc(slices.Clone(environment), func(v string) bool {
 		return !slices.ContainsFunc(kept, func(k string) bool { return strings.HasPrefix(v, k) })
 	})

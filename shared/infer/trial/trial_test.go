@@ -14,7 +14,7 @@ import (
 
 // The child of these tests does as it is told.
 func init() {
-	Serve(func(questions *json.Decoder, answers *json.Encoder) error {
+	Serve("tests", func(questions *json.Decoder, answers *json.Encoder) error {
 		for {
 			var q string
 			if err := questions.Decode(&q); err != nil {
@@ -57,7 +57,7 @@ func init() {
 
 func child(t *testing.T) *Child {
 	t.Helper()
-	c, err := Start(Limits{CPU: time.Minute})
+	c, err := Start(Limits{For: "tests", CPU: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}

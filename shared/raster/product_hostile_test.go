@@ -1,0 +1,150 @@
+package raster
+
+import (
+	"archive/zip"
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+const safeBegin = `<?xml version="1.0"?><x><General_Info><Product_Info><PRODUCT_URI>S2B_X.SAFE</PRODUCT_URI><PROCESSING_LEVEL>Level-1C</PROCESSING_LEVEL><Product_Organisation><Granule_List><Granule>`
+const safeEnd = `</Granule></Granule_List></Product_Organisation></Product_Info><Product_Image_Characteristics><QUANTIFICATION_VALUE>10000</QUANTIFICATION_VALUE></Product_Image_Characteristics></General_Info></x>`
+
+// What hostile products end with: words, soon, and nothing of other folders.
+func TestHostileProductsAreRefused(t *testing.T) {
+	secret := filepath.Join(t.TempDir(), "secret_B02.jp2")
+	if err := os.WriteFile(secret, []byte("secret"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	bomb := `<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;">]><x>&c;</x>`
+	for name, c := range map[string]struct{ text, says string }{
+		"entities":           {bomb, "no metadata"},
+		"deep":               {strings.Repeat("<x>", 200_000), "no metadata"},
+		"cut off":            {(safeBegin + safeEnd)[:300], "no metadata"},
+		"names that lead up": {safeBegin + "<IMAGE_FILE>../../../" + filepath.Base(filepath.Dir(secret)) + "/secret_B02</IMAGE_FILE>" + safeEnd, "none of the images"},
+		"an absolute name":   {safeBegin + "<IMAGE_FILE>" + secret + "</IMAGE_FILE>" + safeEnd, "none of the images"},
+		"no end of names":    {safeBegin + strings.Repeat("<IMAGE_FILE>a_B02</IMAGE_FILE>", 200_000) + safeEnd, "none of the images"},
+		"division by 0":      {strings.Replace(safeBegin+safeEnd, "10000", "0", 1), "quantification"},
+		"not a number":       {strings.Replace(safeBegin+safeEnd, "10000", "NaN", 1), "quantification"},
+		"no end":             {strings.Replace(safeBegin+safeEnd, "10000", "Inf", 1), "quantification"},
+	} {
+		folder := filepath.Join(t.TempDir(), "S2B_X.SAFE")
+		if err := errors.Join(os.Mkdir(folder, 0o755), os.WriteFile(filepath.Join(folder, "MTD_MSIL1C.xml"), []byte(c.text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		refused(t, name, folder, c.says)
+	}
+}
+
+func refused(t *testing.T, name, path, says string) {
+	t.Helper()
+	began := time.Now()
+	s, err := Open(path, Options{})
+	if err == nil {
+		s.Close()
+		t.Errorf("%s: it opens", name)
+		return
+	}
+	if !strings.Contains(err.Error(), says) || len(err.Error()) > 1500 {
+		t.Errorf("%s: %.300q, which does not say %q", name, err.Error(), says)
+	}
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("%s: it took %s", name, took)
+	}
+}
+
+func TestHostileArchivesAreRefused(t *testing.T) {
+	var whole bytes.Buffer
+	z := zip.NewWriter(&whole)
+	w, err := z.Create("S2B_X.SAFE/MTD_MSIL1C.xml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Write([]byte("<x>"))
+	for range (maxMetadata >> 20) + 1 {
+		w.Write(bytes.Repeat([]byte(" "), 1<<20))
+	}
+	z.Close()
+	var out bytes.Buffer
+	z = zip.NewWriter(&out)
+	z.Create("../../etc/MTD_MSIL1C.xml")
+	z.Close()
+	for name, c := range map[string]struct {
+		data []byte
+		says string
+	}{
+		"metadata that grow":   {whole.Bytes(), "MiB"},
+		"cut off":              {whole.Bytes()[:whole.Len()/2], "copy it again"},
+		"a name that leads up": {out.Bytes(), "it"},
+		"not a zip":            {[]byte("PK\x03\x04nothing"), "copy it again"},
+	} {
+		path := filepath.Join(t.TempDir(), "x.zip")
+		if err := os.WriteFile(path, c.data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		refused(t, name, path, c.says)
+	}
+}
+
+func FuzzSentinel2Metadata(f *testing.F) {
+	f.Add([]byte(safeBegin + "<IMAGE_FILE>a_B02</IMAGE_FILE>" + safeEnd))
+	f.Add([]byte(`<!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m, err := parseSentinel2(data)
+		if err != nil {
+			return
+		}
+		p := &product{}
+		if m.bands(p, func(image string) string { return image }) != nil {
+			return
+		}
+		for _, b := range p.bands {
+			if !(b.scaling.Scale > 0) || b.scaling.Scale-b.scaling.Scale != 0 || b.scaling.Offset-b.scaling.Offset != 0 || *b.nodata-*b.nodata != 0 {
+				t.Fatalf("%+v, no data %v", b, *b.nodata)
+			}
+		}
+	})
+}
+
+func FuzzMTL(f *testing.F) {
+	f.Add([]byte("REFLECTANCE_MULT_BAND_2 = 2.75e-05\nREFLECTANCE_ADD_BAND_2 = -0.2\nSUN_ELEVATION = 45\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m := parseMTL(data)
+		m.taken()
+		for _, level := range []string{"L1", "L2"} {
+			m.unsure(level)
+			if s, ok := m.scaling("2", level); ok && (!(s.Scale > 0) || s.Scale-s.Scale != 0 || s.Offset-s.Offset != 0) {
+				t.Fatalf("%+v", s)
+			}
+		}
+	})
+}
+
+func FuzzSTACItem(f *testing.F) {
+	f.Add([]byte(`{"type":"Feature","id":"x","properties":{"datetime":"2024-01-01T00:00:00Z"},"assets":{"b":{"href":"./a.tif","eo:bands":[{"common_name":"blue"}],"raster:bands":[{"scale":0.0001,"offset":-0.1,"nodata":0}]}}}`))
+	f.Add([]byte(`{"type":"Feature","assets":{"b":{"href":"../secret.tif","bands":[{"eo:common_name":"red","nodata":"nan"}]}}}`))
+	above := f.TempDir()
+	folder := filepath.Join(above, "item")
+	if err := errors.Join(os.Mkdir(folder, 0o755), os.WriteFile(filepath.Join(folder, "a.tif"), nil, 0o644), os.WriteFile(filepath.Join(above, "secret.tif"), nil, 0o644)); err != nil {
+		f.Fatal(err)
+	}
+	path := filepath.Join(folder, "item.json")
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			t.Skip(err)
+		}
+		p, err := findSTAC(path)
+		if err != nil {
+			return
+		}
+		for _, b := range p.bands {
+			if filepath.Dir(b.file) != folder || !(b.scaling.Scale > 0) || b.scaling.Scale-b.scaling.Scale != 0 || b.scaling.Offset-b.scaling.Offset != 0 {
+				t.Fatalf("%+v", b)
+			}
+		}
+	})
+}
