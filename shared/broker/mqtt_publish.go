@@ -29,12 +29,14 @@ type session struct {
 	once        sync.Once
 	why         error
 	flying      atomic.Int64 // publishes handed to paho whose fate is not known to be good
-	underway    int64        // of them when the connection ended
+	taken       atomic.Int64 // when the broker took the last one
+	underway    bool         // there were some when the connection ended, or it had taken one just before
 }
 
 func (s *session) end(err error) {
 	s.once.Do(func() {
-		s.why, s.underway = cmp.Or(err, io.EOF), s.flying.Load()
+		s.why = cmp.Or(err, io.EOF)
+		s.underway = s.flying.Load() > 0 || time.Since(time.Unix(0, s.taken.Load())) < justBefore
 		close(s.lost)
 	})
 }
@@ -73,6 +75,7 @@ func (s *session) send(ctx context.Context, result chan<- error, topic string, q
 		case <-token.Done():
 			err := token.Error()
 			if err == nil {
+				s.taken.Store(time.Now().UnixNano())
 				s.flying.Add(-1)
 			}
 			result <- fate(err)

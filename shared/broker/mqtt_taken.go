@@ -11,9 +11,11 @@ import (
 // A broker that gives a client id to somebody else ends the connection that had it. MQTT 3.1.1 has no
 // word for that: what can be seen is a broker that is there, takes every connection, and soon ends it
 // while nothing is under way. A publish that the broker does not like ends a connection as well, but is
-// under way when that happens.
+// under way when that happens, or was acknowledged just before: mosquitto does so with a message above its
+// limit.
 
 const (
+	justBefore   = time.Second
 	takenWithin  = 2 * time.Minute  // of the connection: longer than two clients that take it from each other wait
 	takenBackoff = 30 * time.Second // two agents with one id would else throw each other out every few seconds
 )
@@ -22,11 +24,11 @@ const (
 type takings struct{ row int }
 
 // ended takes how a connection ended, and says whether thrownOut of them in a row did so.
-func (t *takings) ended(lasted time.Duration, why error, underway int64) bool {
+func (t *takings) ended(lasted time.Duration, why error, underway bool) bool {
 	if lasted >= takenWithin {
 		t.row = 0
 	}
-	if byPeer(why) && underway == 0 {
+	if byPeer(why) && !underway {
 		t.row++
 	}
 	return t.suspected()

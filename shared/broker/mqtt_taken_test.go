@@ -50,16 +50,16 @@ func TestATakenConnectionIsToldFromOthersThatEnd(t *testing.T) {
 	for name, c := range map[string]struct {
 		lasted   time.Duration
 		why      error
-		underway int64
+		underway bool
 		away     bool // between two of them the broker could not be reached
 		taken    bool
 	}{
-		"soon, nothing under way":         {5 * time.Second, io.EOF, 0, false, true},
-		"after the other's backoff":       {time.Minute, reset, 0, false, true},
-		"lasting":                         {time.Hour, io.EOF, 0, false, false},
-		"a publish that is not liked":     {time.Second, io.EOF, 1, false, false},
-		"no answer to a ping":             {time.Minute, errors.New("pingresp not received"), 0, false, false},
-		"a broker that starts and starts": {time.Second, io.EOF, 0, true, false},
+		"soon, nothing under way":         {5 * time.Second, io.EOF, false, false, true},
+		"after the other's backoff":       {time.Minute, reset, false, false, true},
+		"lasting":                         {time.Hour, io.EOF, false, false, false},
+		"a publish that is not liked":     {time.Second, io.EOF, true, false, false},
+		"no answer to a ping":             {time.Minute, errors.New("pingresp not received"), false, false, false},
+		"a broker that starts and starts": {time.Second, io.EOF, false, true, false},
 	} {
 		var k takings
 		taken := false

@@ -260,6 +260,7 @@ func (s *Scheduler) eldest(l *lane) uint32 {
 // begin takes an item out of its lane and cuts it; what the cloud holds of it is not sent again.
 func (s *Scheduler) begin(now time.Time, slot uint32, lim limits) *item {
 	i := newItem(s.store.remove(s.lanes, slot), lim.partBytes)
+	i.here = true
 	s.out[i.entry.seq] = i
 	if c := s.of(&i.entry); c != nil {
 		c.out++

@@ -43,7 +43,9 @@ func (s *Scheduler) patience(i *item) time.Duration {
 // it: the broker may have lost it, and what comes later must not be there first.
 func (s *Scheduler) Reconnected(now time.Time) {
 	latest := now.Add(s.rules.ReceiptTimeout)
+	s.heard = false
 	for _, i := range s.out {
+		i.here = false
 		i.entry.anew()
 		if i.due.After(latest) {
 			i.due = latest
@@ -204,10 +206,19 @@ func (s *Scheduler) Sweep() {
 	}
 }
 
-// Forget lets go of an item that was sent or has begun.
+// Forget lets go of an item that was sent or has begun: it was received, or given up.
 func (s *Scheduler) Forget(seq uint64) {
-	if i, ok := s.out[seq]; ok {
-		s.letGo(i)
+	i, ok := s.out[seq]
+	if !ok {
+		return
+	}
+	s.letGo(i)
+	if s.heard || !i.here || i.due.IsZero() {
+		return
+	}
+	s.heard = true
+	for _, n := range s.known {
+		s.relist(n)
 	}
 }
 

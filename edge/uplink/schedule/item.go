@@ -19,6 +19,7 @@ type item struct {
 	due       time.Time
 	notBefore time.Time // a part of it failed: the others wait as well
 	unsure    bool      // some of it was sent over a connection that is gone
+	here      bool      // all of it was sent over this connection
 }
 
 func newItem(e entry, partBytes int) *item {

@@ -71,7 +71,10 @@ func (s *Scheduler) free(c *series) bool {
 	if len(c.slots) == 0 {
 		return false
 	}
-	return c.key.order != OldestFirst || !c.suspended && !s.behind(c, s.store.at(c.slots[0]).seq)
+	if c.key.order != OldestFirst {
+		return true
+	}
+	return !c.suspended && (s.heard || c.out == 0) && !s.behind(c, s.store.at(c.slots[0]).seq)
 }
 
 // behind says whether an older item of a series is out whose fate decides when this one may go.

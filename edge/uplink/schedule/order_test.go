@@ -38,7 +38,7 @@ func TestReadingsGoOldestFirstAndPicturesNewestFirst(t *testing.T) {
 	} {
 		r := rules()
 		r.Order = c.rules
-		s := New(r, newBox(), always)
+		s := listening(r, newBox())
 		s.Add(c.refs...)
 		var shown []uint64
 		for _, n := range s.Next(9) {
@@ -53,8 +53,43 @@ func TestReadingsGoOldestFirstAndPicturesNewestFirst(t *testing.T) {
 	}
 }
 
+// TestASeriesSendsOneUntilTheCloudIsHeard sends readings to a broker that may give them to nobody.
+func TestASeriesSendsOneUntilTheCloudIsHeard(t *testing.T) {
+	box := newBox()
+	s := New(rules(), box, always)
+	s.Add(reading(1, "boiler", 10), reading(2, "boiler", 10), reading(3, "tank", 10), reading(4, "tank", 10), reading(5, "boiler", 10))
+	now := epoch
+	sends := func(want ...uint64) {
+		t.Helper()
+		got := order(s, broad)
+		if slices.Sort(got); !slices.Equal(got, want) {
+			t.Errorf("went %v, want %v", got, want)
+		}
+	}
+	sends(1, 3)
+	now = now.Add(time.Minute) // both were given to nobody
+	if late := s.Overdue(now); len(late) != 2 {
+		t.Fatalf("%v are overdue", late)
+	}
+	sends(1, 3)
+	box.gone[3] = true
+	s.Forget(3)
+	sends(2, 4, 5)
+
+	s.Reconnected(now)
+	s.Add(reading(6, "boiler", 10), reading(7, "boiler", 10))
+	for _, seq := range []uint64{1, 2, 4, 5} { // what went over the connection before does not show that anybody listens now
+		box.gone[seq] = true
+		s.Forget(seq)
+	}
+	sends(6)
+	box.gone[6] = true
+	s.Forget(6)
+	sends(7)
+}
+
 func TestALaterReadingWaitsForOneThatFailedAndOtherStreamsDoNot(t *testing.T) {
-	s := New(rules(), newBox(), always)
+	s := listening(rules(), newBox())
 	s.Add(reading(1, "boiler", 10), reading(2, "boiler", 10), reading(3, "tank", 10))
 	first, _ := s.Choose(epoch, broad)
 	s.Failed(epoch, first, false)

@@ -11,7 +11,9 @@
 // Items of one stream, priority and rung that are a series go in the order of their numbers, the oldest
 // first or the newest, and stand in the order above as the one whose turn it is. One of an oldest-first
 // series never passes an older one that waits, has failed, or was sent over a connection that is gone and
-// has no receipt yet.
+// has no receipt yet. On a new connection each such series sends one item, and the rest when the first
+// receipt shows that the cloud listens again: a broker that has lost its sessions takes everything and
+// gives it to nobody.
 //
 // It chooses part by part, so that a large item holds nobody up for longer than one part takes. A
 // small share of the bytes goes to the oldest item instead, so that nothing starves: an item that is
@@ -125,6 +127,7 @@ type Scheduler struct {
 	unused   []uint16         // numbers of series that are no more
 	waiting  []suspended      // series in which one has failed
 	out      map[uint64]*item // begun, or sent and without a receipt
+	heard    bool             // something that was sent over this connection has its receipt
 	begun    []*item          // those with parts to send
 	spent    spending
 	today    time.Time

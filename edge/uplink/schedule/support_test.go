@@ -37,6 +37,13 @@ func ref(seq uint64, p event.Priority, r event.Rung, value float64, bytes int) e
 	return event.Ref{Seq: seq, Priority: p, Rung: r, Value: value, Bytes: bytes}
 }
 
+// listening is a scheduler that knows that the cloud listens.
+func listening(r Rules, box Box) *Scheduler {
+	s := New(r, box, always)
+	s.heard = true
+	return s
+}
+
 // order sends everything at once and gives the numbers as they went, a number for each part.
 func order(s *Scheduler, link Link) (seqs []uint64) {
 	for {
