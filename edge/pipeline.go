@@ -112,10 +112,10 @@ func Open(ctx context.Context, c Config, p Parts) (_ *Agent, err error) {
 	if c.Power.Enabled {
 		a.power = power.New(c.Power, a.log)
 	}
-	if err := a.makeLanes(ctx); err != nil {
+	if a.box, err = outbox.Open(c.OutboxFolder(), c.Edge, c.Outbox, a.log); err != nil {
 		return nil, err
 	}
-	if a.box, err = outbox.Open(c.OutboxFolder(), c.Edge, c.Outbox, a.log); err != nil {
+	if err := a.makeLanes(ctx); err != nil { // with the local broker's clients, which ask the buffer at once
 		return nil, err
 	}
 	if a.ground != nil {
