@@ -15,8 +15,12 @@ type Intake interface {
 	Run(ctx context.Context, slots SlotSet, known []string, take func(broker.Message)) error
 }
 
-// Watched is an intake that can say why nothing comes in now. Ready is asked while Run runs.
-type Watched interface{ Ready() error }
+// Watched is an intake that can say why nothing comes in now, and whether it hears all that the broker is
+// given. Both are asked while Run runs.
+type Watched interface {
+	Ready() error
+	Hears() bool
+}
 
 // Log is Kafka. Append returns nil once all records are safe (acks=all), else a *broker.AppendError
 // that says what became of each.

@@ -22,6 +22,9 @@ type MQTT struct {
 // client again and again.
 func (m *MQTT) Ready() error { return m.watching().ready() }
 
+// Hears says whether all sessions are connected and subscribed.
+func (m *MQTT) Hears() bool { return m.watching().hears() }
+
 func (m *MQTT) watching() *watch {
 	m.once.Do(func() { m.watch = newWatch(m.Options.Log) })
 	return m.watch

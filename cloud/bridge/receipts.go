@@ -101,10 +101,15 @@ func (s *shift) tell(ctx context.Context) {
 	}
 }
 
-// send publishes one receipt. The client says when it is offline, so that is not logged here.
+// send publishes one receipt. The client says when it is offline, so that is not logged here. A receipt
+// tells the edge also that the bridge listens, so none goes out before it does: what the edge would send at
+// that might be given to nobody.
 func (s *shift) send(ctx context.Context, o owed) bool {
 	if s.told.isBlocked(o.edge) {
 		return true // it keeps its items until it is let in again
+	}
+	if intake, watched := s.Intake.(Watched); watched && !intake.Hears() {
+		return false
 	}
 	item, err := o.receipt.Item(o.edge, time.Now())
 	if err != nil {

@@ -143,6 +143,18 @@ func (w *watch) ready() error {
 	return first
 }
 
+// hears says whether what the broker is given now comes in: else it may be given to nobody.
+func (w *watch) hears() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, s := range w.sessions {
+		if !s.up || slices.ContainsFunc(s.needs, func(filter string) bool { return !s.stands[filter] }) {
+			return false
+		}
+	}
+	return len(w.sessions) > 0
+}
+
 func (s *watched) ready(id string, now time.Time) error {
 	switch {
 	case s.taken(now):

@@ -27,12 +27,18 @@ func TestIntakeIsReadyOnlyWhileItsSessionHearsEverything(t *testing.T) {
 	w.stand("canvas-bridge", "up")()
 	o.OnUp()
 	says("not subscribed to status")
+	if w.hears() {
+		t.Error("it hears, but is not subscribed to status")
+	}
 	w.stand("canvas-bridge", "status")()
-	if err := w.ready(); err != nil {
+	if err := w.ready(); err != nil || !w.hears() {
 		t.Error(err)
 	}
 	o.OnDown(errors.New("no route to host"))
 	says("no route to host")
+	if w.hears() {
+		t.Error("it hears without a connection")
+	}
 }
 
 func TestSessionThatIsTakenOverAgainAndAgainIsTold(t *testing.T) {

@@ -44,6 +44,23 @@ func (m *MQTT) open(ctx context.Context, u *url.URL, config *tls.Config) (net.Co
 	return encrypted, nil
 }
 
+// answers says whether a broker is there that takes connections at this moment.
+func answers(ctx context.Context, u *url.URL) bool {
+	if u.Scheme == "ws" || u.Scheme == "wss" {
+		return true // a proxy is what would answer
+	}
+	dialer := &net.Dialer{Timeout: answersWithin}
+	conn, err := dialer.DialContext(ctx, "tcp", u.Host)
+	if err != nil {
+		return false
+	}
+	conn.Close()
+	return true
+}
+
+// answersWithin is for a connection to a broker that was there a moment ago.
+const answersWithin = 2 * time.Second
+
 // steadyConn lets a write take as long as it makes progress. One deadline for the whole would kill a
 // 128 KiB message on a link of 1 kB/s each time it is tried, and so it would never arrive.
 type steadyConn struct {

@@ -50,6 +50,9 @@ func (m *MQTT) run(ctx context.Context, address *url.URL) {
 			if lasted >= takenWithin { // what came before is over, and told anew should it come back
 				faults.Mended()
 			}
+			if byPeer(s.why) && !s.underway && !answers(ctx, address) {
+				takings.away()
+			}
 			switch {
 			case ctx.Err() != nil:
 			case takings.ended(lasted, s.why, s.underway):

@@ -9,7 +9,7 @@ import (
 )
 
 // A broker that gives a client id to somebody else ends the connection that had it. MQTT 3.1.1 has no
-// word for that: what can be seen is a broker that is there, takes every connection, and soon ends it
+// word for that: what can be seen is a broker that is there at once, takes every connection, and soon ends it
 // while nothing is under way. A publish that the broker does not like ends a connection as well, but is
 // under way when that happens, or was acknowledged just before: mosquitto does so with a message above its
 // limit.
@@ -36,7 +36,7 @@ func (t *takings) ended(lasted time.Duration, why error, underway bool) bool {
 
 func (t *takings) suspected() bool { return t.row >= thrownOut }
 
-// away takes that the broker could not be reached: then it was the broker that ended the connections.
+// away takes that the broker could not be reached: then it was the broker that ended, and with it the connections.
 func (t *takings) away() { t.row = 0 }
 
 // byPeer says whether the other side ended a connection.
