@@ -133,6 +133,19 @@ type mailbox struct {
 	more    chan struct{}
 	runs    int
 	running bool
+	deaf    bool // its session is not subscribed yet
+	asked   int  // times that the bridge asked whether it hears
+}
+
+// Ready says that nothing is wrong.
+func (m *mailbox) Ready() error { return nil }
+
+// Hears says whether it is subscribed.
+func (m *mailbox) Hears() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.asked++
+	return !m.deaf
 }
 
 func newMailbox() *mailbox { return &mailbox{more: make(chan struct{}, 1)} }

@@ -47,3 +47,24 @@ func TestReadinessTellsOfAnotherClientWithTheBridgesClientID(t *testing.T) {
 		})
 	}
 }
+
+// A device takes a receipt for the word that the bridge listens, and sends all it has.
+func TestNoReceiptGoesOutBeforeTheIntakeHears(t *testing.T) {
+	w := newWorld(t)
+	w.mail.deaf = true
+	w.start()
+	w.mail.send(t, readings("mast", 1, 5)...) // of a session from before
+	asked := func() int {
+		w.mail.mu.Lock()
+		defer w.mail.mu.Unlock()
+		return w.mail.asked
+	}
+	eventually(t, "a receipt is due", func() bool { return asked() > 1 })
+	if _, count := w.post.of("mast"); count > 0 {
+		t.Errorf("%d receipts went out", count)
+	}
+	w.mail.mu.Lock()
+	w.mail.deaf = false
+	w.mail.mu.Unlock()
+	w.receipted("mast", 5)
+}
