@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"net/url"
 	"os"
@@ -85,6 +86,18 @@ func (c *steadyConn) Write(b []byte) (int, error) {
 		}
 	}
 }
+
+// Close lets the broker read what was written before: a socket that is closed with unread bytes in it is
+// reset, and the acknowledgements on their way to a busy broker are thrown away with it.
+func (c *steadyConn) Close() error {
+	if tcp, ok := c.Conn.(*net.TCPConn); ok && tcp.CloseWrite() == nil && tcp.SetReadDeadline(time.Now().Add(partingWithin)) == nil {
+		io.Copy(io.Discard, tcp)
+	}
+	return c.Conn.Close()
+}
+
+// partingWithin is how long a broker may take to read the last of a connection and close its side.
+const partingWithin = 2 * time.Second
 
 // SetDeadline leaves the write deadline to Write.
 func (c *steadyConn) SetDeadline(t time.Time) error { return c.Conn.SetReadDeadline(t) }
