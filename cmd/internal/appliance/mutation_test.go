@@ -231,9 +231,9 @@ func (h *honest) send(ctx context.Context) {
 			Time: time.Now().UTC(), Priority: event.Normal, Type: "application/json", SHA256: event.Sum(data), Data: data}
 		wire, err := i.MarshalMQTT()
 		if err == nil {
-			err = h.client.Publish(ctx, event.Topic(h.name, i.Priority, i.Kind), 1, false, wire)
+			err = h.client.Publish(h.t.Context(), event.Topic(h.name, i.Priority, i.Kind), 1, false, wire)
 		}
-		if err != nil && ctx.Err() == nil {
+		if err != nil {
 			h.t.Errorf("an honest reading was not taken: %v", err)
 		}
 	}
