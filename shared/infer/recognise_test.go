@@ -302,7 +302,8 @@ func TestAFileThatDoesNotSayEnoughIsRefusedWithWhatIsMissing(t *testing.T) {
 		e    exported
 		says string
 	}{
-		"no names": {exported{outputs: exports()["YOLOv8"].outputs}, "2 classes and no names"},
+		"no names":    {exported{outputs: exports()["YOLOv8"].outputs}, "2 classes and no names"},
+		"final boxes": {exported{outputs: []modeltest.Given{{Name: "output0", Dims: []int64{1, 300, 6}}}}, "an unknown number of classes and no names"},
 		"turned boxes": {exported{outputs: []modeltest.Given{{Name: "output0", Dims: []int64{1, 7, 2100}}},
 			says: with("task", "obb")}, "oriented"},
 		"a map":            {exported{outputs: []modeltest.Given{{Name: "y", Dims: []int64{1, 3, 16, 16}}}}, "no detector that is known"},
