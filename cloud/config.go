@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -19,6 +18,7 @@ import (
 	"cloudcanvas/cloud/worker"
 	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/infer"
+	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/security"
 	"cloudcanvas/shared/telemetry"
 )
@@ -149,5 +149,5 @@ func (c Config) Problems(add func(field, message, hint string)) {
 
 // ModelFolders are where models are looked for: as configured, and where set-up put them.
 func (c Config) ModelFolders(home string) []string {
-	return append(slices.Clone(c.Models.Folders), filepath.Join(home, "models"))
+	return model.Folders(c.Models.Folders, home)
 }

@@ -22,6 +22,7 @@ import (
 	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/infer"
+	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/security"
 	"cloudcanvas/shared/telemetry"
 )
@@ -177,7 +178,7 @@ func (c Config) WithoutSources() Config {
 
 // ModelFolders are where models are looked for: as configured, and where set-up put them.
 func (c Config) ModelFolders(home string) []string {
-	return append(slices.Clone(c.Models.Folders), filepath.Join(home, "models"))
+	return model.Folders(c.Models.Folders, home)
 }
 
 // DefaultConfig is a device that does nothing yet.

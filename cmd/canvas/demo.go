@@ -112,7 +112,7 @@ func demo(c *urfave.Context, log *slog.Logger) error {
 // thinForPeople gives the built-in people detector, where no detector model is installed, one frame
 // in ten of the video, so that the demo stays short. It says so.
 func (j *job) thinForPeople(ctx context.Context, work string) error {
-	models, err := model.Open(append(j.models, filepath.Join(cli.Home(), "models"))...)
+	models, err := model.Open(model.Folders(j.models, cli.Home())...)
 	if err != nil {
 		return err
 	}

@@ -64,7 +64,7 @@ func newMeasure(c *urfave.Context) (measure, error) {
 
 // open loads the model that is measured, or the first of its task.
 func (m measure) open(ctx context.Context, task model.Task) (*infer.Network, model.Model, infer.Report, error) {
-	models, err := model.Open(append(m.models, filepath.Join(cli.Home(), "models"))...)
+	models, err := model.Open(model.Folders(m.models, cli.Home())...)
 	if err != nil {
 		return nil, model.Model{}, infer.Report{}, cli.Usage(err)
 	}

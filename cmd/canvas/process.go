@@ -97,7 +97,7 @@ func (j job) run(ctx context.Context) (summary, error) {
 	if err != nil {
 		return summary{}, err
 	}
-	models, err := model.Open(append(j.models, filepath.Join(cli.Home(), "models"))...)
+	models, err := model.Open(model.Folders(j.models, cli.Home())...)
 	if err != nil {
 		return summary{}, err
 	}

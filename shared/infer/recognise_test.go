@@ -289,6 +289,12 @@ func TestWeightsAndLabelsBesideAFileAreTaken(t *testing.T) {
 		t.Error(said)
 	}
 	oneBox(t, seen(t, g.Model), nil, vision.Box{X: 16, Y: 8, W: 32, H: 32, Score: 0.9, Class: 1, Label: "dog"})
+	if err := os.Remove(filepath.Join(dir, "data.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Recognise(t.Context(), path, t.TempDir(), nil, Layout{Sessions: 1}); !errors.Is(err, model.ErrUnrecognised) || !strings.HasPrefix(err.Error(), path) {
+		t.Errorf("%v, should name the file that was given", err)
+	}
 	if err := os.Truncate(filepath.Join(dir, "best.onnx.data"), 100); err != nil {
 		t.Fatal(err)
 	}
@@ -302,7 +308,8 @@ func TestAFileThatDoesNotSayEnoughIsRefusedWithWhatIsMissing(t *testing.T) {
 		e    exported
 		says string
 	}{
-		"no names": {exported{outputs: exports()["YOLOv8"].outputs}, "2 classes and no names"},
+		"no names":    {exported{outputs: exports()["YOLOv8"].outputs}, "2 classes and no names"},
+		"final boxes": {exported{outputs: []modeltest.Given{{Name: "output0", Dims: []int64{1, 300, 6}}}}, "an unknown number of classes and no names"},
 		"turned boxes": {exported{outputs: []modeltest.Given{{Name: "output0", Dims: []int64{1, 7, 2100}}},
 			says: with("task", "obb")}, "oriented"},
 		"a map":            {exported{outputs: []modeltest.Given{{Name: "y", Dims: []int64{1, 3, 16, 16}}}}, "no detector that is known"},

@@ -35,7 +35,7 @@ func Recognise(path, place string, labels []string) ([]Guess, error) {
 	}
 	says, err := allMetadata(data)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", place, err)
 	}
 	sum, err := Sum(path)
 	if err != nil {
@@ -44,7 +44,7 @@ func Recognise(path, place string, labels []string) ([]Guess, error) {
 	c := recogniser{path: path, beside: place, sig: sig, says: says, sum: sum, labels: labels}
 	guesses, err := c.guesses()
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w: %w; write a model.yaml as docs/models.md shows", path, ErrUnrecognised, err)
+		return nil, fmt.Errorf("%s: %w: %w; write a model.yaml as docs/models.md shows", place, ErrUnrecognised, err)
 	}
 	return guesses, nil
 }
@@ -224,7 +224,7 @@ func (c *recogniser) detectors(task string) (all []Guess, err error) {
 	if len(layouts) == 0 {
 		return nil, fmt.Errorf("its outputs %s look like no detector that is known%s", shapes(c.sig.Outputs), c.count())
 	}
-	nameless := []string{}
+	nameless, uncounted := []string{}, false
 	for _, l := range layouts {
 		if l.Output.Decoder == "" {
 			return nil, fmt.Errorf("its outputs %s look like %s", shapes(c.sig.Outputs), l.What)
@@ -232,6 +232,7 @@ func (c *recogniser) detectors(task string) (all []Guess, err error) {
 		g, e := c.detector(l)
 		switch {
 		case errors.Is(e, errNameless):
+			uncounted = uncounted || l.Labels == 0
 			if n := strconv.Itoa(l.Labels); !slices.Contains(nameless, n) {
 				nameless = append(nameless, n)
 			}
@@ -245,7 +246,11 @@ func (c *recogniser) detectors(task string) (all []Guess, err error) {
 		return all, nil
 	}
 	if len(nameless) > 0 {
-		err = fmt.Errorf("it has %s classes and no names; name them with --labels FILE, a data.yaml or a file with one a line", strings.Join(nameless, " or "))
+		count := strings.Join(nameless, " or ")
+		if uncounted {
+			count = "an unknown number of"
+		}
+		err = fmt.Errorf("it has %s classes and no names; name them with --labels FILE, a data.yaml or a file with one a line", count)
 	}
 	return nil, err
 }
@@ -355,7 +360,7 @@ func (c *recogniser) detector(l Layout) (Guess, error) {
 		g.Output.Labels = vision.COCOByID()
 		g.Guessed = append(g.Guessed, "classes numbered with COCO's ids, 0 to 90")
 	case len(c.labels) > 0:
-	case l.Labels == 80 || l.Labels == 0:
+	case l.Labels == 80:
 		g.Output.Labels = COCOLabels()
 		g.Guessed = append(g.Guessed, "labels: COCO's 80, for the file names none")
 	default:

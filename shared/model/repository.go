@@ -36,6 +36,16 @@ type Repository struct {
 	problems []error
 }
 
+// Folders are those that were named, and the one in home where set-up puts models. That one may be absent, as
+// on a device whose models all lie in folders of its own; a named one may not.
+func Folders(named []string, home string) []string {
+	own := filepath.Join(home, "models")
+	if _, err := os.Stat(own); errors.Is(err, os.ErrNotExist) {
+		return slices.Clone(named)
+	}
+	return append(slices.Clone(named), own)
+}
+
 // Open reads repositories (<dir>/<model>/model.yaml, <dir>/<model>/<version>/model.onnx) and folders
 // of bare .onnx files that a manifest of the project names by sha256, or that have a manifest of
 // their own name beside them (<name>.yaml). Earlier folders win where a name and version are met

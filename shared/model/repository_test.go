@@ -106,6 +106,20 @@ func TestAMissingFolderIsAnError(t *testing.T) {
 	}
 }
 
+func TestTheFolderOfSetUpMayBeAbsent(t *testing.T) {
+	home := t.TempDir()
+	if got := Folders([]string{"/own"}, home); !slices.Equal(got, []string{"/own"}) {
+		t.Errorf("%v without it", got)
+	}
+	own := filepath.Join(home, "models")
+	if err := os.Mkdir(own, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if got := Folders([]string{"/own"}, home); !slices.Equal(got, []string{"/own", own}) {
+		t.Errorf("%v with it", got)
+	}
+}
+
 func TestEarlierFoldersWin(t *testing.T) {
 	a, b := lay(t, map[string]string{"ship/model.yaml": good, "ship/1/model.onnx": "a"}), lay(t, map[string]string{"ship/model.yaml": good, "ship/1/model.onnx": "b"})
 	r, err := Open(a, b)
