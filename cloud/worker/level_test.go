@@ -20,7 +20,9 @@ func (l levels) Describe(name string) (Needs, error) {
 	return Needs{}, errors.New("it is not there")
 }
 
-func (l levels) Open(context.Context, string) (Network, error) { return nil, errors.New("it is not there") }
+func (l levels) Open(context.Context, string) (Network, error) {
+	return nil, errors.New("it is not there")
+}
 
 // TestScenesOfALevelGoToModelsForIt has a six-band model for surface reflectance, and none of four bands.
 func TestScenesOfALevelGoToModelsForIt(t *testing.T) {
