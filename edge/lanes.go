@@ -56,6 +56,7 @@ func (a *Agent) sceneLane(ctx context.Context, s SceneSource) error {
 		return err
 	}
 	hand := a.hands.New(s.Name)
+	told := assumptions{}
 	// begin is for the scene of one file.
 	begin := func(path, id string) *sceneLane {
 		key := fileKey(path)
@@ -63,7 +64,7 @@ func (a *Agent) sceneLane(ctx context.Context, s SceneSource) error {
 			a.log.Warn("tiles that are left out of this scene can't be asked for later", telemetry.Scene, id, telemetry.Err, err)
 		}
 		l := newSceneLane(judges, a.ground, a.buffer(), key, hand, a.log)
-		l.trace, l.want = a.trace, s.Want
+		l.trace, l.want, l.assumed = a.trace, s.Want, told
 		l.whole = len(a.wishes.take(s.Name, time.Now())) > 0
 		return l
 	}
