@@ -94,11 +94,25 @@ type Models struct {
 
 // SceneSource is a scene, or a folder that scenes come into.
 type SceneSource struct {
-	Name                 string `yaml:"name"`        // the scene's id; of a folder, only a name for log lines
-	Path                 string `yaml:"path"`        // a file
-	Folder               string `yaml:"folder"`      // or a folder that is watched
+	Name                 string `yaml:"name"`   // the scene's id; of a folder, only a name for log lines
+	Path                 string `yaml:"path"`   // a file
+	Folder               string `yaml:"folder"` // or a folder that is watched
+	Arrivals             `yaml:",inline"`
 	CloudModel           string `yaml:"cloud_model"` // a small network for screening, or several, NAME,NAME: the first whose bands the scene has; spectral: the spectral test; empty: see DefaultScreens
 	capture.SceneOptions `yaml:",inline"`
+}
+
+// Arrivals say what is taken from a folder that is watched, and what becomes of it: capture.FolderConfig.
+type Arrivals struct {
+	Patterns []string      `yaml:"patterns"`
+	Every    time.Duration `yaml:"every"`
+	Settle   time.Duration `yaml:"settle"`
+	After    string        `yaml:"after"`
+}
+
+// watched is how the folder is watched.
+func (s SceneSource) watched() capture.FolderConfig {
+	return capture.FolderConfig{Path: s.Folder, Patterns: s.Patterns, Every: s.Every, Settle: s.Settle, After: s.After}
 }
 
 // SetDefaults cuts scenes as ukis-csmask does.
@@ -260,6 +274,11 @@ func (c Config) sourceProblems(add func(field, message, hint string)) {
 		name(fmt.Sprintf("scenes.%d.name", i), s.Name)
 		if (s.Path == "") == (s.Folder == "") {
 			at("path", "needs either path or folder", "path: a raster file; folder: one that is watched")
+		}
+		if s.Folder != "" {
+			s.watched().Problems(at)
+		} else if len(s.Patterns) > 0 || s.Every != 0 || s.Settle != 0 || s.After != "" {
+			at("folder", "is missing: patterns, every, settle and after say how a folder is watched", "leave them out, or name a folder in place of path")
 		}
 		s.SceneOptions.Problems(at)
 	}

@@ -29,7 +29,7 @@ cloud: {url: broker.example}
 local: {url: 'tcp://a:1', embedded: '127.0.0.1:1'}
 models: {engine: abacus}
 scenes:
-  - {name: a, path: x.tif, folder: y}
+  - {name: a, path: x.tif, folder: y, after: burn, settle: -1s}
 cameras:
   - {name: a, address: x.avi, zones: [{name: yard, polygon: [[0, 0], [2, 0]]}]}
 frames: {places: {gate: {lines: [{name: door, from: [0, 0], to: [3, 0]}]}}}
@@ -47,7 +47,7 @@ images: [{name: set, path: x}]
 	}
 	for _, want := range []string{
 		"edge.yaml:1: edge: ", "edge.yaml:2: cloud.url: ", "edge.yaml:3: local.embedded: ", "edge.yaml:4: models.engine: ",
-		"edge.yaml:6: scenes.0.path: ", "edge.yaml:8: cameras.0.name: ", "edge.yaml:8: cameras.0.zones.0.polygon: ", "edge.yaml:9: frames.places.gate.lines.0.to: ",
+		"edge.yaml:6: scenes.0.path: ", "edge.yaml:6: scenes.0.after: ", "edge.yaml:6: scenes.0.settle: ", "edge.yaml:8: cameras.0.name: ", "edge.yaml:8: cameras.0.zones.0.polygon: ", "edge.yaml:9: frames.places.gate.lines.0.to: ",
 		"edge.yaml:10: uplink.window: ", "edge.yaml:10: uplink.receipts: ", "edge.yaml:11: outbox.quota_bytes: ",
 		"edge.yaml:12: screen.scenes.change: ", "edge.yaml:13: reference.quota_bytes: ", "edge.yaml:14: overload.max_lag: ", "edge.yaml:15: power.hysteresis: ",
 		"edge.yaml:8: cameras.0.detector: ", "edge.yaml:16: sensors.rules.0.capture: ", "edge.yaml:17: images.0.detector: ",

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"cloudcanvas/edge/capture"
@@ -57,6 +56,7 @@ func (a *Agent) sceneLane(ctx context.Context, s SceneSource) error {
 		return err
 	}
 	hand := a.hands.New(s.Name)
+	told := assumptions{}
 	// begin is for the scene of one file.
 	begin := func(path, id string) *sceneLane {
 		key := fileKey(path)
@@ -64,7 +64,7 @@ func (a *Agent) sceneLane(ctx context.Context, s SceneSource) error {
 			a.log.Warn("tiles that are left out of this scene can't be asked for later", telemetry.Scene, id, telemetry.Err, err)
 		}
 		l := newSceneLane(judges, a.ground, a.buffer(), key, hand, a.log)
-		l.trace, l.want = a.trace, s.Want
+		l.trace, l.want, l.assumed = a.trace, s.Want, told
 		l.whole = len(a.wishes.take(s.Name, time.Now())) > 0
 		return l
 	}
@@ -78,7 +78,7 @@ func (a *Agent) sceneLane(ctx context.Context, s SceneSource) error {
 	}
 	a.wishes.know(s.Name)
 	var ids capture.SceneIDs
-	folder := capture.NewFolder(capture.FolderConfig{Path: s.Folder}, func(path string) (capture.Source, error) {
+	folder := capture.NewFolder(s.watched(), func(path string) (capture.Source, error) {
 		return capture.NewSceneFile(path, ids.ID(path), s.SceneOptions).Guarded(a.sceneGuard(path)), nil
 	}, a.log)
 	a.add(lane{name: s.Name, run: func(ctx context.Context) (int64, error) {
@@ -131,11 +131,11 @@ func (a *Agent) sceneJudge(ctx context.Context, s SceneSource) (choice, error) {
 	return func(bands []string) judge { return fitting(judges, bands) }, nil
 }
 
-// fileKey tells this very file from another of the same name: its path, size and time.
+// fileKey tells this very file, or folder of a product, from another of the same name: its path, size and time.
 func fileKey(path string) string {
-	info, err := os.Stat(path)
+	print, err := capture.Fingerprint(path)
 	if err != nil {
 		return path
 	}
-	return fmt.Sprintf("%s:%d:%d", path, info.Size(), info.ModTime().UnixNano())
+	return path + ":" + print
 }

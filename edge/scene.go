@@ -41,6 +41,8 @@ type sceneLane struct {
 	log    *slog.Logger
 	hand   *telemetry.Hand
 	trace  *trace.Tracer // nil: nobody hears of spans
+	// assumed knows what was told of earlier scenes of the source; nil: there is none
+	assumed assumptions
 
 	manifest event.Manifest
 	look     *raster.Quicklook
@@ -151,17 +153,22 @@ func (l *sceneLane) begin(p capture.Picture) {
 	l.look = raster.NewQuicklook(s.Width, s.Height, quicklookSide)
 }
 
-// tellFacts says what reading the scene rests on: as a warning where something is only assumed.
+// tellFacts says what reading the scene rests on: as a warning where something is only assumed that was
+// not of an earlier scene of the source, or looks wrong.
 func (l *sceneLane) tellFacts(s *capture.SceneInfo) {
 	args := []any{telemetry.Scene, s.ID}
 	for _, f := range s.Facts {
 		args = append(args, f.What, f.Value+" ("+f.From+")")
 	}
-	if len(s.Assumed()) > 0 {
+	assumed := s.Assumed()
+	switch anew := l.assumed.anew(assumed); {
+	case anew:
 		l.log.Warn("scene is read on assumptions: say what is so with bands, reflectance_scale, reflectance_offset, nodata, sensor, level or time", args...)
-		return
+	case len(assumed) > 0:
+		l.log.Info("scene is read on assumptions that earlier scenes of its source were read on too", args...)
+	default:
+		l.log.Info("scene is read", args...)
 	}
-	l.log.Info("scene is read", args...)
 }
 
 func (l *sceneLane) finish(ctx context.Context, p capture.Picture) error {

@@ -7,16 +7,14 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 )
 
-// FolderConfig is a folder in which other programs put scenes, images or videos.
+// FolderConfig is a folder in which other programs put scenes.
 type FolderConfig struct {
 	Path     string        `yaml:"path"`
-	Patterns []string      `yaml:"patterns"` // of file names; none: *.tif, *.tiff, *.jp2
+	Patterns []string      `yaml:"patterns"` // of names, of files and of folders; none: see scenePatterns, and every folder that is a product
 	Every    time.Duration `yaml:"every"`    // between looks; 0: 2 s
 	Settle   time.Duration `yaml:"settle"`   // size and time of change must stand still so long; 0: 5 s
 	After    string        `yaml:"after"`    // keep (default), move (to done/ or failed/ inside), delete
@@ -30,10 +28,13 @@ const (
 	Delete = "delete"
 )
 
+// Where Move puts things, inside the folder.
+const (
+	doneFolder   = "done"
+	failedFolder = "failed"
+)
+
 func (c FolderConfig) withDefaults() FolderConfig {
-	if len(c.Patterns) == 0 {
-		c.Patterns = []string{"*.tif", "*.tiff", "*.jp2"}
-	}
 	if c.Every <= 0 {
 		c.Every = 2 * time.Second
 	}
@@ -53,10 +54,11 @@ func (c FolderConfig) withDefaults() FolderConfig {
 type FolderCounts struct {
 	Read   int64 `json:"read"`
 	Failed int64 `json:"failed"`
+	Passed int64 `json:"passed"` // things that lie in the folder and are not taken for scenes, at the last look
 }
 
-// Folder watches a folder and runs a source for each file that has settled, one after another, by
-// name. A file is remembered as read only when the pipeline says that the last of it is Committed:
+// Folder watches a folder and runs a source for each file, and each folder that is a product, that has
+// settled, one after another, by name. A file is remembered as read only when the pipeline says that the last of it is Committed:
 // after a crash it is read again. One that fails is told, remembered, and tried again only once
 // it has changed.
 type Folder struct {
@@ -65,8 +67,11 @@ type Folder struct {
 	log    *slog.Logger
 	now    func() time.Time
 
-	seen map[string]sighting // of files not yet settled; used by Run alone
-	mu   sync.Mutex          // guards what Committed touches, from the pipeline's goroutines
+	seen   map[string]sighting    // of files not yet settled; used by Run alone
+	passed map[string]fingerprint // folders that hold no product, as they were; used by Run alone
+	told   map[string]bool        // what was said of things that are passed over or waited for; used by Run alone
+
+	mu   sync.Mutex // guards what Committed touches, from the pipeline's goroutines
 	read *fileLedger
 	busy map[string]bool // handed on and not yet committed
 	FolderCounts
@@ -82,7 +87,7 @@ type sighting struct {
 func NewFolder(c FolderConfig, open func(path string) (Source, error), log *slog.Logger) *Folder {
 	c = c.withDefaults()
 	return &Folder{config: c, open: open, log: log.With("folder", c.Path), now: time.Now,
-		seen: map[string]sighting{}, busy: map[string]bool{}}
+		seen: map[string]sighting{}, passed: map[string]fingerprint{}, told: map[string]bool{}, busy: map[string]bool{}}
 }
 
 // Name is the folder's path.
@@ -125,59 +130,6 @@ func (f *Folder) Run(ctx context.Context, emit func(context.Context, Picture) er
 	}
 }
 
-// look gives the files that are new and have settled, by name.
-func (f *Folder) look() ([]string, error) {
-	entries, err := os.ReadDir(f.config.Path)
-	if err != nil {
-		return nil, err
-	}
-	now, present := f.now(), map[string]bool{}
-	var ready []string
-	for _, e := range entries {
-		name := e.Name()
-		if !f.wants(name) {
-			continue
-		}
-		info, err := e.Info()
-		if err != nil || !info.Mode().IsRegular() {
-			continue
-		}
-		present[name] = true
-		print := fingerprint{Size: info.Size(), Changed: info.ModTime().UnixNano()}
-		if f.knows(name, print) {
-			delete(f.seen, name)
-			continue
-		}
-		was, known := f.seen[name]
-		if !known || was.print != print {
-			f.seen[name] = sighting{print, now}
-		} else if now.Sub(was.since) >= f.config.Settle {
-			ready = append(ready, filepath.Join(f.config.Path, name))
-		}
-	}
-	for name := range f.seen {
-		if !present[name] {
-			delete(f.seen, name)
-		}
-	}
-	f.mu.Lock()
-	f.read.forgetAllBut(present)
-	f.mu.Unlock()
-	return ready, nil
-}
-
-// wants leaves out hidden files and the names under which files are commonly still being written.
-func (f *Folder) wants(name string) bool {
-	lower := strings.ToLower(name)
-	if strings.HasPrefix(name, ".") || strings.HasSuffix(lower, ".part") || strings.HasSuffix(lower, ".tmp") {
-		return false
-	}
-	return slices.ContainsFunc(f.config.Patterns, func(p string) bool {
-		ok, _ := filepath.Match(strings.ToLower(p), lower)
-		return ok
-	})
-}
-
 func (f *Folder) knows(name string, print fingerprint) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -214,7 +166,7 @@ func (f *Folder) take(ctx context.Context, path string, emit func(context.Contex
 }
 
 func (f *Folder) run(ctx context.Context, path string, emit func(context.Context, Picture) error) error {
-	if info, err := os.Stat(path); err == nil && info.Size() == 0 {
+	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Size() == 0 {
 		return errors.New("it is empty (0 bytes)")
 	}
 	source, err := f.open(path)
@@ -229,24 +181,43 @@ func (f *Folder) settle(name string, print fingerprint, failed error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.busy, name)
-	to := "done"
+	to := doneFolder
 	if failed != nil {
-		to = "failed"
+		to = failedFolder
 		f.Failed++
 	} else {
 		f.Read++
 	}
 	err := f.read.add(name, print)
-	path := filepath.Join(f.config.Path, name)
-	switch {
-	case f.config.After == Delete && failed == nil:
-		err = errors.Join(err, os.Remove(path))
-	case f.config.After == Keep:
-	default: // a file that failed is never deleted
-		dir := filepath.Join(f.config.Path, to)
-		err = errors.Join(err, os.MkdirAll(dir, 0o755), os.Rename(path, filepath.Join(dir, name)))
+	if f.config.After != Keep {
+		err = errors.Join(err, f.putAway(name, print, to))
 	}
 	if err != nil {
 		f.log.Warn("a file that was read could not be put away", "file", name, "problem", fmt.Errorf("%s: %w", f.config.After, err))
 	}
+}
+
+// putAway deletes a file, or a folder with all that is in it, or moves it to done/ or failed/. What failed
+// is never deleted. What has changed since stays: it is read again.
+func (f *Folder) putAway(name string, print fingerprint, to string) error {
+	path, dir := filepath.Join(f.config.Path, name), filepath.Join(f.config.Path, to)
+	if now, _, err := printOf(path); err != nil || now != print {
+		return err
+	}
+	if f.config.After == Delete && to == doneFolder {
+		return os.RemoveAll(path)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	goal := filepath.Join(dir, name)
+	for n := 2; isFolder(goal); n++ { // a folder can't take the place of another, as a file does
+		goal = filepath.Join(dir, fmt.Sprintf("%s-%d", name, n))
+	}
+	return os.Rename(path, goal)
+}
+
+func isFolder(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.IsDir()
 }

@@ -9,10 +9,11 @@ import (
 	"github.com/google/renameio/v2"
 )
 
-// fingerprint tells a file from another of the same name.
+// fingerprint tells a file, or a folder with all that is in it, from another of the same name.
 type fingerprint struct {
-	Size    int64 `json:"size"`
-	Changed int64 `json:"changed"` // unix nanoseconds
+	Size    int64 `json:"size"`            // bytes, of a folder those of all its files
+	Changed int64 `json:"changed"`         // unix nanoseconds, of a folder those of its newest file
+	Files   int   `json:"files,omitempty"` // of a folder
 }
 
 // fileLedger remembers which files of a folder were read. It is a small JSON file, replaced as a

@@ -22,8 +22,9 @@ type product struct {
 	sensor, level string
 	captured      time.Time
 	bands         []productBand
-	unsure        []Fact // what the product should say and does not
-	single        string // GDAL's name of the one raster that there is, where nothing else is known
+	unsure        []Fact   // what the product should say and does not
+	missing       []string // images that its metadata name and that are not there
+	single        string   // GDAL's name of the one raster that there is, where nothing else is known
 }
 
 // productBand is one band of a product.
@@ -98,6 +99,16 @@ func ProductPath(at string) string {
 func IsProduct(folder string) bool {
 	p, err := findProduct(folder)
 	return err == nil && p != nil && p.single == ""
+}
+
+// Missing are the images that the metadata of the product in a folder name and that are not there; none
+// where it is no product.
+func Missing(folder string) []string {
+	p, err := findProduct(folder)
+	if err != nil || p == nil {
+		return nil
+	}
+	return p.missing
 }
 
 // findProduct finds the product at a path: a folder, a zip, a tar or a product's own metadata file;

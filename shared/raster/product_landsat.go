@@ -42,7 +42,7 @@ func findLandsat(c *container) (*product, error) {
 	if espa {
 		p.level, nodata = "L2", -9999
 	}
-	p.unsure = mtl.unsure(p.level)
+	p.unsure, p.missing = mtl.unsure(p.level), mtl.missing(c)
 	for number, file := range files {
 		common := satellites[p.sensor][number]
 		if common == "" || strings.HasPrefix(common, "lwir") || common == "pan" {
@@ -134,6 +134,17 @@ func parseMTL(data []byte) mtl {
 		}
 	}
 	return m
+}
+
+// missing are the files of the reflective bands that the MTL file names and that are not there.
+func (m mtl) missing(c *container) (names []string) {
+	for band := range 7 {
+		want := m["FILE_NAME_BAND_"+strconv.Itoa(band+1)]
+		if want != "" && len(c.find(func(n string) bool { return n == strings.ToUpper(want) })) == 0 {
+			names = append(names, want)
+		}
+	}
+	return names
 }
 
 func (m mtl) number(key string) (float64, bool) {

@@ -144,7 +144,6 @@ func (m sentinel2) bands(p *product, file func(image string) string) error {
 			finest[id], resolution[id] = strings.TrimSpace(image), f[2]
 		}
 	}
-	var lacking []string
 	for n, id := range sentinel2IDs {
 		image, named := finest[id]
 		if !named {
@@ -152,7 +151,7 @@ func (m sentinel2) bands(p *product, file func(image string) string) error {
 		}
 		at := file(image)
 		if at == "" {
-			lacking = append(lacking, path.Base(image))
+			p.missing = append(p.missing, path.Base(image))
 			continue
 		}
 		offset, err := m.offset(n)
@@ -163,7 +162,10 @@ func (m sentinel2) bands(p *product, file func(image string) string) error {
 			scaling: Scaling{Scale: 1 / quantification, Offset: offset / quantification}, nodata: &nodata})
 	}
 	if len(p.bands) == 0 {
-		return fmt.Errorf("none of the images that its metadata name is there: %s", strings.Join(lacking[:min(len(lacking), 4)], ", "))
+		return fmt.Errorf("none of the images that its metadata name is there: %s", strings.Join(p.missing[:min(len(p.missing), 4)], ", "))
+	}
+	if n := len(p.missing); n > 0 {
+		p.unsure = append(p.unsure, Fact{"missing", fmt.Sprintf("%d images that its metadata name are not there: %s", n, strings.Join(p.missing[:min(n, 4)], ", ")), FromAssumed})
 	}
 	if i := slices.IndexFunc(p.bands, func(b productBand) bool { return b.name == "nir" }); i < 0 {
 		for j := range p.bands {

@@ -144,6 +144,31 @@ func TestSentinel2ProductsAreReadAsTheyCome(t *testing.T) {
 	}
 }
 
+func TestImagesThatAProductLacksAreTold(t *testing.T) {
+	folder := safe(t, "L1C")
+	if away := raster.Missing(folder); len(away) != 0 {
+		t.Errorf("a whole product lacks %v", away)
+	}
+	if err := os.Remove(filepath.Join(folder, "GRANULE/L1C_T34UCF_A033753/IMG_DATA/T34UCF_20230823T095559_B11.tif")); err != nil {
+		t.Fatal(err)
+	}
+	if away := raster.Missing(folder); !slices.Equal(away, []string{"T34UCF_20230823T095559_B11"}) {
+		t.Errorf("it lacks %v", away)
+	}
+	info := open(t, folder, raster.Options{}).Info()
+	if told := info.Assumed(); len(told) != 1 || told[0].What != "missing" || !strings.Contains(told[0].Value, "_B11") {
+		t.Errorf("told is %+v", told)
+	}
+
+	folder = landsat(t)
+	if err := os.WriteFile(filepath.Join(folder, landsatID+"_MTL.txt"), []byte("FILE_NAME_BAND_6 = \""+landsatID+"_SR_B6.TIF\"\nFILE_NAME_BAND_7 = \"other.TIF\"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if away := raster.Missing(folder); !slices.Equal(away, []string{"other.TIF"}) {
+		t.Errorf("it lacks %v", away)
+	}
+}
+
 const landsatID = "LC09_L2SP_195025_20220601_20220603_02_T1"
 
 // landsat makes a Landsat 9 product of level 2 in a folder.
