@@ -84,7 +84,7 @@ func (l *limits) ripe(now time.Time) bool { return l.last != nil && now.Sub(l.la
 
 // waits says that it must be seen first whether the part acknowledged last ends the connection.
 func (l *limits) waits() bool {
-	return l.Alone() && l.last != nil && l.last.part.Wire > l.Known().Passed
+	return l.last != nil && l.InDoubt(l.last.part.Wire)
 }
 
 // lost notes that a part was not acknowledged when its connection ended.
@@ -97,9 +97,12 @@ func (l *limits) lost(o outcome) {
 // reconnected judges how the connection before ended. unfit is an item that the broker does not take in
 // any size; doubtful one that was acknowledged, and thrown away perhaps. 0: none.
 func (l *limits) reconnected(now time.Time) (unfit, doubtful uint64) {
-	if a := l.last; a != nil && (len(l.cut) == 0 || !l.Alone()) { // alone, the next one goes when this one is out of doubt
-		l.cut = append(l.cut, lostPart{a.part.Seq, a.part.Wire})
-		doubtful = a.part.Seq
+	if a := l.last; a != nil {
+		// Alone, it was out of doubt before the next one went, or is far smaller than what is looked for.
+		if len(l.cut) == 0 || !l.Alone() || a.part.Wire > max(l.Known().Passed, l.cut[0].wire) {
+			l.cut = append(l.cut, lostPart{a.part.Seq, a.part.Wire})
+		}
+		doubtful = a.part.Seq // at once, whatever it was: else its series waits for a receipt that may never come
 		delete(l.landed, doubtful)
 	}
 	l.last = nil

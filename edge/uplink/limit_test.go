@@ -21,6 +21,7 @@ type strict struct {
 	*link
 	takes    int64
 	silently bool // what is larger is acknowledged and dropped
+	mute     bool // nobody is there who gives receipts
 	parts    map[uint64]map[uint32]bool
 	of       map[uint64]uint32
 	cuts     atomic.Int64
@@ -58,6 +59,9 @@ func (s *strict) Send(_ context.Context, i event.Item, handed func()) error {
 			return nil
 		}
 	}
+	if s.mute {
+		return nil
+	}
 	s.receipts <- event.Receipt{Epoch: "e", Above: []event.Range{{From: i.Seq, To: i.Seq}}}
 	return nil
 }
@@ -93,6 +97,54 @@ func TestEverythingPassesABrokerWithALimit(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestWithoutReceiptsReadingsGoOnWhileTheLimitIsLearnt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, l := newBox(), newStrict(65_536, false)
+		l.mute = true
+		c := DefaultConfig()
+		c.Receipts = ReceiptsPUBACK
+		u, stop := running(t, b, l, c, Options{Broker: "there:1883"})
+		defer stop()
+		b.add(item(1, event.Normal, 60<<10), item(2, event.Normal, 60<<10)) // the rate becomes known
+		life(b, 100, 5)
+		b.add(item(3, event.Normal, 225_250))
+		life(b, 200, 20)
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		if len(b.items) != 0 {
+			t.Errorf("%d of them wait still", len(b.items))
+		}
+		if p := u.Plan().Limit; p == nil || !p.Settled || p.Passed > 65_536 || l.cuts.Load() > 5 {
+			t.Errorf("%+v after %d cuts", p, l.cuts.Load())
+		}
+	})
+}
+
+func TestSmallItemsOfManySizesDoNotHoldUpPictures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, l := newBox(), newStrict(65_536, false)
+		l.mute = true
+		c := DefaultConfig()
+		c.Receipts = ReceiptsPUBACK
+		_, stop := running(t, b, l, c, Options{})
+		defer stop()
+		for n := range uint64(200) { // the rate becomes known
+			b.add(item(1000+n, event.High, 1000))
+		}
+		time.Sleep(3 * time.Second)
+		b.add(item(3, event.Normal, 225_250))
+		time.Sleep(2 * time.Second)
+		for n := range uint64(30) {
+			b.add(item(100+n, event.High, 1000+50*int(n)))
+		}
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		if b.Waits(3) {
+			t.Errorf("the picture and %d others wait", len(b.items)-1)
+		}
+	})
 }
 
 func TestWhatCantBeCutSmallEnoughIsHeldAndTheOthersPass(t *testing.T) {

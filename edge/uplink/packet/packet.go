@@ -21,10 +21,12 @@ const (
 )
 
 const (
-	strikes      = 2             // failures of one size before it counts as refused
-	moreStrikes  = 4             // of a size that had passed before: the broker was set anew
-	closeEnough  = 1.25          // of refused to passed: then the limit is known
-	patience     = time.Minute   // for a packet of the size in doubt, before all go together again
+	strikes      = 2           // failures of one size before it counts as refused
+	moreStrikes  = 4           // of a size that had passed before: the broker was set anew
+	closeEnough  = 1.25        // of refused to passed: then the limit is known
+	patience     = time.Minute // for a packet of the size in doubt, before all go together again
+	nearEnough   = 3           // of refused to passed, not settled: then the size in between is waited for so long only
+	nearPatience = 5 * time.Second
 	forgetsAfter = 6 * time.Hour // then a larger packet is tried once: the broker may have been set anew
 )
 
@@ -81,6 +83,13 @@ func (l *Limit) Most() int64 {
 
 // Alone says that packets go one at a time for now, so that it can be told which one is at fault.
 func (l *Limit) Alone() bool { return l.alone }
+
+// InDoubt says that it must be seen what becomes of a packet before the next one goes. One that is far
+// smaller than what is looked for need not be waited for: whichever of the two ends the connection, the
+// larger one does not pass.
+func (l *Limit) InDoubt(size int64) bool {
+	return l.alone && size > l.known.Passed && 2*size > l.doubt
+}
 
 // Ended notes that the broker ended the connection before it acknowledged packets, of which this was the
 // largest; alone says that no other was under way. unfit is true where it is no matter of size: smaller
@@ -203,8 +212,11 @@ func (l *Limit) settle() {
 // Tick ends what takes too long, and tries anew in the end.
 func (l *Limit) Tick(now time.Time) {
 	wait := patience
-	if l.known.Way == Drops {
+	switch k := l.known; {
+	case k.Way == Drops:
 		wait *= 10 // for a receipt
+	case k.Refused > 0 && !k.Settled && k.Refused <= nearEnough*k.Passed:
+		wait = nearPatience // parts of pictures that are alike all have one size: none in between may ever come
 	}
 	switch k := l.known; {
 	case l.doubt > 0 && now.Sub(l.doubted) >= wait:

@@ -50,6 +50,64 @@ func TestTheLimitIsFoundWithFewLosses(t *testing.T) {
 	}
 }
 
+// picture sends the parts of a picture: all are of one size.
+func (b *broker) picture(l *Limit, size int64) {
+	for left := size; left > 0; {
+		part := int64(131_584)
+		if m := l.Most(); m > 0 {
+			part = m
+		}
+		part = size / ((size + part - 1) / part)
+		if b.send(l, part) {
+			left -= part
+		}
+		l.Tick(b.now)
+	}
+}
+
+func TestPicturesThatAreAlikeSettleTheLimitWithinSeconds(t *testing.T) {
+	for _, size := range []int64{225_250, 300_000, 140_000} {
+		l, b := Limit{Floor: floor}, broker{takes: 65_536, now: start}
+		b.send(&l, 600)
+		for b.now.Sub(start) < 20*time.Second {
+			b.picture(&l, size)
+		}
+		if k := l.Known(); !k.Settled || l.Alone() || k.Passed > 65_536 || k.Passed < 40_000 || b.lost > 5 {
+			t.Errorf("%d: %+v after %d losses, alone %v", size, k, b.lost, l.Alone())
+		}
+	}
+}
+
+func TestSmallItemsDoNotSettleTheLimit(t *testing.T) {
+	l, b := Limit{Floor: floor}, broker{takes: 65_536, now: start}
+	b.send(&l, 600)
+	b.send(&l, 131_584)
+	b.send(&l, 131_584)
+	for range 30 {
+		b.send(&l, 600)
+		l.Tick(b.now)
+	}
+	if k := l.Known(); k.Settled || k.Refused != 131_584 {
+		t.Errorf("%+v", k)
+	}
+}
+
+func TestALoweredLimitIsLearntOfLossesThatAreFarApart(t *testing.T) {
+	l := Limit{Floor: floor}
+	l.Restore(start, Known{Passed: 60_000, Refused: 66_000, Way: Ends, Settled: true})
+	b := broker{takes: 20_000, now: start}
+	for range 20 {
+		b.send(&l, 131_584)
+		for range 20 { // the connection is not back at once
+			b.now = b.now.Add(time.Second)
+			l.Tick(b.now)
+		}
+	}
+	if k := l.Known(); k.Passed > 20_000 || k.Passed < 10_000 {
+		t.Errorf("%+v", k)
+	}
+}
+
 func TestALinkThatIsLostNowAndThenHasNoLimit(t *testing.T) {
 	l, now := Limit{Floor: floor}, start
 	for range 50 {
