@@ -15,6 +15,7 @@ const (
 	tellers         = 16               // receipts under way at a time
 	receiptPatience = 10 * time.Second // for one to be acknowledged by the MQTT broker
 	receiptRetry    = time.Second      // after one that failed, the broker being away as a rule
+	deafPause       = 20 * time.Millisecond
 )
 
 // owed is a receipt that is due now.
@@ -71,12 +72,21 @@ func (l *ledger) told(a *account, ok bool) {
 	}
 }
 
-// tell publishes receipts until ctx ends.
+// tell publishes receipts until ctx ends. A receipt tells the edge also that the bridge listens, so none
+// goes out while it does not: what the edge would send at that might be given to nobody.
 func (s *shift) tell(ctx context.Context) {
 	slots := make(chan struct{}, tellers)
 	var all sync.WaitGroup
 	defer all.Wait()
 	for {
+		if intake, watched := s.Intake.(Watched); watched && !intake.Hears() {
+			select {
+			case <-time.After(deafPause):
+				continue
+			case <-ctx.Done():
+				return
+			}
+		}
 		now, again := s.book.take(s.cfg.ReceiptEvery)
 		for _, o := range now {
 			select {
@@ -101,15 +111,10 @@ func (s *shift) tell(ctx context.Context) {
 	}
 }
 
-// send publishes one receipt. The client says when it is offline, so that is not logged here. A receipt
-// tells the edge also that the bridge listens, so none goes out before it does: what the edge would send at
-// that might be given to nobody.
+// send publishes one receipt. The client says when it is offline, so that is not logged here.
 func (s *shift) send(ctx context.Context, o owed) bool {
 	if s.told.isBlocked(o.edge) {
 		return true // it keeps its items until it is let in again
-	}
-	if intake, watched := s.Intake.(Watched); watched && !intake.Hears() {
-		return false
 	}
 	item, err := o.receipt.Item(o.edge, time.Now())
 	if err != nil {
