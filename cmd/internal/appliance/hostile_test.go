@@ -50,7 +50,7 @@ func TestHostileItemsAreDeadLettersAndAllElseFlows(t *testing.T) {
 	o.Cloud.Products = t.TempDir()
 	o.Cloud.Worker.Models = []worker.Choice{{Want: "segment", Model: worker.SpectralRGB}}
 	o.Cloud.Mosaic.Settle = 200 * time.Millisecond
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	a, err := Start(ctx, o)
 	if err != nil {
@@ -65,6 +65,26 @@ func TestHostileItemsAreDeadLettersAndAllElseFlows(t *testing.T) {
 	for !client.Connected() && ctx.Err() == nil {
 		time.Sleep(10 * time.Millisecond)
 	}
+	count := func(topic, header, value string) (n int) {
+		partitions, err := a.Kafka.Partitions(ctx, topic)
+		for p := 0; err == nil && p < partitions; p++ {
+			err = a.Kafka.Scan(ctx, topic, p, 0, math.MaxInt64, func(r broker.Record) error {
+				for _, h := range r.Headers {
+					if h.Key == header && string(h.Value) == value {
+						n++
+					}
+				}
+				return nil
+			})
+		}
+		if err != nil && ctx.Err() != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	for count(event.WorkTopic, "ce_edge", "mast-7") == 0 { // before the bridge hears, a message is given to nobody
+		time.Sleep(50 * time.Millisecond)
+	}
 	for _, i := range hostile("mast-8") {
 		payload, err := i.MarshalMQTT()
 		if err != nil {
@@ -78,23 +98,6 @@ func TestHostileItemsAreDeadLettersAndAllElseFlows(t *testing.T) {
 		if err := a.Kafka.Append(ctx, broker.RecordOf(i)); err != nil {
 			t.Fatal(err)
 		}
-	}
-	count := func(topic, header, value string) (n int) {
-		partitions, err := a.Kafka.Partitions(ctx, topic)
-		for p := 0; err == nil && p < partitions; p++ {
-			err = a.Kafka.Scan(ctx, topic, p, 0, math.MaxInt64, func(r broker.Record) error {
-				for _, h := range r.Headers {
-					if h.Key == header && string(h.Value) == value {
-						n++
-					}
-				}
-				return nil
-			})
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		return n
 	}
 	for deadline := time.Now().Add(50 * time.Second); ; time.Sleep(100 * time.Millisecond) {
 		refused := count(event.DLQTopic, "__connect.errors.connector.name", "canvas-bridge")
