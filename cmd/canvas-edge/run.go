@@ -84,18 +84,8 @@ func checkCommand() *urfave.Command {
 		if err != nil {
 			return err
 		}
-		if err := errors.Join(unfit(cfg, models)...); err != nil {
+		if err := errors.Join(unfit(c, cfg, models)...); err != nil {
 			return cli.Usage(err)
-		}
-		for _, name := range cfg.ModelNames() {
-			m, err := models.Find(name)
-			if err != nil {
-				return cli.Usage(err)
-			}
-			// In a process of its own. Whether an engine is here is for doctor to say.
-			if err := infer.Try(c.Context, m, trialLayout(c)); errors.Is(err, infer.ErrMisfit) || errors.Is(err, model.ErrUnsafe) {
-				return cli.Usage(err)
-			}
 		}
 		visible.Fprintf(c.App.Writer, "%s: good: %d scenes, %d cameras, %d image sets\n", cfg.Edge, len(cfg.Scenes), len(cfg.Cameras), len(cfg.Images))
 		if note := identity(cfg); note != "" {
@@ -105,10 +95,18 @@ func checkCommand() *urfave.Command {
 	}}
 }
 
-// unfit is what run would refuse besides what the configuration says of itself: models that are not there.
-func unfit(cfg edge.Config, models *model.Repository) (all []error) {
+// unfit is what run would refuse besides what the configuration says of itself: models that are not there,
+// or do not fit. They are tried in a process of their own; whether an engine is here is for doctor to say.
+func unfit(c *urfave.Context, cfg edge.Config, models *model.Repository) (all []error) {
 	for _, name := range cfg.ModelNames() {
-		if _, err := models.Find(name); err != nil {
+		m, err := models.Find(name)
+		if err == nil {
+			err = infer.Try(c.Context, m, trialLayout(c))
+			if !errors.Is(err, infer.ErrMisfit) && !errors.Is(err, model.ErrUnsafe) {
+				err = nil
+			}
+		}
+		if err != nil {
 			all = append(all, err)
 		}
 	}
