@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/event"
 )
 
 // watch follows the sessions of an intake with the MQTT broker. What it can't see is why the broker
@@ -143,12 +144,13 @@ func (w *watch) ready() error {
 	return first
 }
 
-// hears says whether what the broker is given now comes in: else it may be given to nobody.
+// hears says whether items that the broker is given now come in: else they may be given to nobody. Where
+// the user may not read the status of edges, items come in all the same.
 func (w *watch) hears() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, s := range w.sessions {
-		if !s.up || slices.ContainsFunc(s.needs, func(filter string) bool { return !s.stands[filter] }) {
+		if !s.up || slices.ContainsFunc(s.needs, func(filter string) bool { return filter != event.StatusFilter && !s.stands[filter] }) {
 			return false
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/event"
 )
 
 func TestIntakeIsReadyOnlyWhileItsSessionHearsEverything(t *testing.T) {
@@ -38,6 +39,20 @@ func TestIntakeIsReadyOnlyWhileItsSessionHearsEverything(t *testing.T) {
 	says("no route to host")
 	if w.hears() {
 		t.Error("it hears without a connection")
+	}
+}
+
+func TestAnIntakeThatMayNotReadStatusHearsItems(t *testing.T) {
+	w := newWatch(nil)
+	o := broker.MQTTOptions{ClientID: "canvas-bridge"}
+	w.follow(&o, event.UpFilter, event.StatusFilter)
+	o.OnUp()
+	if w.hears() {
+		t.Error("it hears before it is subscribed to anything")
+	}
+	w.stand("canvas-bridge", event.UpFilter)()
+	if !w.hears() || w.ready() == nil {
+		t.Errorf("hears %v, ready %v", w.hears(), w.ready())
 	}
 }
 
