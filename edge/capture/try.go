@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// clip is a film of five frames, H.264 in MP4, 64 x 48 pixels, ten frames a second.
+// clip is a film of five frames of ffmpeg's own test picture, H.264 in MP4, 64 x 48 pixels, ten frames a second.
 //
 //go:embed clip/clip.mp4
 var clip []byte

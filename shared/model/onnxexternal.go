@@ -73,28 +73,17 @@ func (m Model) InOneFile(into string) (Model, error) {
 // rewrite copies a message with each field of one number made anew.
 func rewrite(data []byte, change protowire.Number, anew func(value []byte) ([]byte, error)) ([]byte, error) {
 	made := make([]byte, 0, len(data))
-	for len(data) > 0 {
-		num, kind, n := protowire.ConsumeTag(data)
-		if n < 0 {
-			return nil, ErrBroken
+	err := eachField(data, func(num protowire.Number, field, value []byte) (err error) {
+		if num != change || value == nil {
+			made = append(made, field...)
+			return nil
 		}
-		size := protowire.ConsumeFieldValue(num, kind, data[n:])
-		if size < 0 {
-			return nil, ErrBroken
-		}
-		if num == change && kind == protowire.BytesType {
-			value, _ := protowire.ConsumeBytes(data[n:])
-			value, err := anew(value)
-			if err != nil {
-				return nil, err
-			}
+		if value, err = anew(value); err == nil {
 			made = message(made, num, value)
-		} else {
-			made = append(made, data[:n+size]...)
 		}
-		data = data[n+size:]
-	}
-	return made, nil
+		return err
+	})
+	return made, err
 }
 
 // gatherer reads weights from files beside a network's.

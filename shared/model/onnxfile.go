@@ -209,27 +209,34 @@ func nested(data []byte, want protowire.Number, each func([]byte) error) error {
 
 // fields calls each for every length-delimited field and steps over the others.
 func fields(data []byte, each func(num protowire.Number, value []byte) error) error {
+	return eachField(data, func(num protowire.Number, _, value []byte) error {
+		if value == nil {
+			return nil
+		}
+		return each(num, value)
+	})
+}
+
+// eachField hands on the fields of a message in order: all bytes of each, and those of its value where it
+// has bytes, else nil.
+func eachField(data []byte, take func(num protowire.Number, field, value []byte) error) error {
 	for len(data) > 0 {
 		num, kind, n := protowire.ConsumeTag(data)
 		if n < 0 {
 			return ErrBroken
 		}
-		data = data[n:]
-		if kind == protowire.BytesType {
-			value, n := protowire.ConsumeBytes(data)
-			if n < 0 {
-				return ErrBroken
-			}
-			if err := each(num, value); err != nil {
-				return err
-			}
-			data = data[n:]
-			continue
-		}
-		if n = protowire.ConsumeFieldValue(num, kind, data); n < 0 {
+		size := protowire.ConsumeFieldValue(num, kind, data[n:])
+		if size < 0 {
 			return ErrBroken
 		}
-		data = data[n:]
+		var value []byte
+		if kind == protowire.BytesType {
+			value, _ = protowire.ConsumeBytes(data[n:])
+		}
+		if err := take(num, data[:n+size], value); err != nil {
+			return err
+		}
+		data = data[n+size:]
 	}
 	return nil
 }

@@ -146,26 +146,16 @@ func encodeInfo(o TensorInfo) []byte {
 // without copies a message but for one field.
 func without(data []byte, drop protowire.Number, dropped func(value []byte)) ([]byte, error) {
 	kept := make([]byte, 0, len(data))
-	for len(data) > 0 {
-		num, kind, n := protowire.ConsumeTag(data)
-		if n < 0 {
-			return nil, ErrBroken
-		}
-		size := protowire.ConsumeFieldValue(num, kind, data[n:])
-		if size < 0 {
-			return nil, ErrBroken
-		}
+	err := eachField(data, func(num protowire.Number, field, value []byte) error {
 		switch {
-		case num == drop && kind == protowire.BytesType:
-			value, _ := protowire.ConsumeBytes(data[n:])
+		case num != drop:
+			kept = append(kept, field...)
+		case value != nil:
 			dropped(value)
-		case num == drop:
-		default:
-			kept = append(kept, data[:n+size]...)
 		}
-		data = data[n+size:]
-	}
-	return kept, nil
+		return nil
+	})
+	return kept, err
 }
 
 func (n Node) encode() (b []byte) {
