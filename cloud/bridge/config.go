@@ -107,7 +107,7 @@ func (c Config) withDefaults() Config {
 func (c Config) ItemLimit() int64 { return c.withDefaults().ItemBytes }
 
 // besides is what a bridge needs beyond what is bounded in bytes: code at work, the books of ten
-// thousand edges, 11 MB of ids of the last items, kafka-go's and paho's buffers for what is under way,
+// thousand edges, 12 MB of ids of the last items, kafka-go's and paho's buffers for what is under way,
 // and what the collector lets lie.
 const besides = 60 << 20
 

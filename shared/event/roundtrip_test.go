@@ -40,6 +40,7 @@ func anyItem(t *rapid.T) Item {
 	if rapid.Bool().Draw(t, "expiring") {
 		item.Attrs.Expires = time.Unix(rapid.Int64Range(1, 253402300799).Draw(t, "expires"), 0).UTC()
 		item.Attrs.Late = rapid.Bool().Draw(t, "late")
+		item.Attrs.Redelivered = rapid.Bool().Draw(t, "redelivered")
 	}
 	item.SHA256 = Sum(item.Data)
 	switch {
