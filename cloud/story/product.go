@@ -32,7 +32,7 @@ func (t Teller) products(ctx context.Context, s *Story, a arrival) error {
 	if name == "" {
 		name = a.item.Stream
 	}
-	if name == "" || a.item.Kind == event.Ack || a.item.Kind == event.Reading {
+	if name == "" || a.item.Kind == event.Ack || a.item.Kind == event.Answer || a.item.Kind == event.Reading {
 		return nil
 	}
 	var latest *Step

@@ -25,6 +25,7 @@ const (
 	Frame   Kind = "frame"   // a whole camera frame, or a scene's quicklook
 	Part    Kind = "part"    // a slice of an item too large for one message
 	Ack     Kind = "receipt" // down: what Kafka has; up: what will never come, and why
+	Answer  Kind = "answer"  // to a query
 	Result  Kind = "result"  // what a model found
 	Product Kind = "product" // a finished scene or camera record
 )
@@ -42,7 +43,7 @@ const (
 // known says whether k is one of the kinds above.
 func (k Kind) known() bool {
 	switch k {
-	case Alert, Track, Reading, Scene, Tile, Crop, Frame, Part, Ack, Result, Product:
+	case Alert, Track, Reading, Scene, Tile, Crop, Frame, Part, Ack, Answer, Result, Product:
 		return true
 	}
 	return false

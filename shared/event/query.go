@@ -31,14 +31,13 @@ const (
 	QueryUnknown = "unknown" // it can't be had; the problem says why
 )
 
-// QueryAnswer is the data of an upward item of kind receipt that answers a query. Its list of drops
-// is empty, so that who reads upward receipts for drops finds none.
+// QueryAnswer is the data of an item that answers a query. Devices of before made it an item of kind
+// receipt with an empty list of drops, which readers of drop reports take for one that tells of none.
 type QueryAnswer struct {
 	Query   string `json:"query"`
 	Answer  string `json:"answer"`
 	Items   int    `json:"items"`
 	Problem string `json:"problem,omitempty"`
-	Drops   []Drop `json:"drops"`
 }
 
 const (

@@ -15,7 +15,7 @@ func anyItem(t *rapid.T) Item {
 	words := rapid.StringMatching(`[ -~äöü漢🛰]{0,24}`)
 	item := Item{
 		Edge:     rapid.StringMatching(`[a-zA-Z0-9_-]{1,24}`).Draw(t, "edge"),
-		Kind:     rapid.SampledFrom([]Kind{Alert, Track, Reading, Scene, Tile, Crop, Frame, Part, Ack, Result, Product}).Draw(t, "kind"),
+		Kind:     rapid.SampledFrom([]Kind{Alert, Track, Reading, Scene, Tile, Crop, Frame, Part, Ack, Answer, Result, Product}).Draw(t, "kind"),
 		Stream:   words.Draw(t, "stream"),
 		Subject:  words.Draw(t, "subject"),
 		Priority: Priority(rapid.Uint8Range(0, 3).Draw(t, "priority")),
