@@ -189,7 +189,7 @@ func (l *sensorLane) draft(f sense.Finding) (draft, error) {
 
 // addSensors lays the lane for readings.
 func (a *Agent) addSensors() {
-	readings := capture.NewDeviceReadings(a.config.Sensors.DeviceConfig, a.local.readings, a.log)
+	readings := capture.NewDeviceReadings(a.config.Sensors.ReadingConfig, a.local.readings, a.log)
 	a.messages["readings"] = readings.Counts
 	hand := a.hands.New("sensors")
 	a.add(lane{name: "sensors", run: func(ctx context.Context) (int64, error) {
