@@ -74,7 +74,7 @@ func TestAWorkerTakesBackWhatItCanNotRun(t *testing.T) {
 		if _, err := desk.Promote(t.Context(), "stranger", version); err != nil {
 			t.Fatal(err)
 		}
-		for late := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		for late := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 			rows, err := desk.List(t.Context())
 			if err != nil {
 				t.Fatal(err)

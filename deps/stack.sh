@@ -12,7 +12,12 @@ say() { printf 'stack: %s\n' "$*"; }
 # answers PORT: something accepts connections there.
 answers() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-alive() { [ -f "$dir/$1.pid" ] && kill -0 "$(cat "$dir/$1.pid")" 2>/dev/null; }
+# alive NAME: it runs. One that has ended and that nobody has waited for does not.
+alive() {
+  local pid
+  [ -f "$dir/$1.pid" ] && pid=$(cat "$dir/$1.pid") && kill -0 "$pid" 2>/dev/null &&
+    ! grep -qs '^State:[[:space:]]*Z' "/proc/$pid/status"
+}
 
 # launch NAME PORT COMMAND...: starts it in the background unless it runs, and waits until it answers.
 launch() {

@@ -44,7 +44,7 @@ func TestTheCloudAsksAnAgentOverMosquittoForAnUnchangedTile(t *testing.T) {
 	})
 	next := func(what string, is func(event.Item) bool) event.Item {
 		t.Helper()
-		for limit := time.After(30 * time.Second); ; {
+		for limit := time.After(2 * time.Minute); ; {
 			select {
 			case i := <-items:
 				if is(i) {

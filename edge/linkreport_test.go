@@ -56,7 +56,7 @@ func TestTheCloudHearsWhatWaitsOnTheEdgeAndWhatGoesNext(t *testing.T) {
 		}
 		a.Close()
 	}()
-	for limit := time.After(30 * time.Second); ; {
+	for limit := time.After(2 * time.Minute); ; {
 		select {
 		case s := <-statuses:
 			if s.Link == nil {

@@ -20,7 +20,7 @@ import (
 // retainedAt is what a broker retains, asked anew each time.
 func retainedAt(t testing.TB, url, filter string) map[string]string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	c, err := broker.DialMQTT(ctx, broker.MQTTOptions{URL: url, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -95,7 +95,7 @@ func (d *truth) says(when, word string) {
 	d.t.Helper()
 	var available string
 	var status event.Status
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		available = retainedAt(d.t, d.local.URL, "canvas/available")["canvas/available"]
 		json.Unmarshal([]byte(retainedAt(d.t, d.cloud.URL, event.StatusTopic("mast"))[event.StatusTopic("mast")]), &status)
 		if available == word && status.Status == word {
@@ -120,7 +120,7 @@ func (d *truth) said(when, word string) {
 func (d *truth) counts(when string, want map[string]string) {
 	d.t.Helper()
 	holds := map[string]string{}
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		holds = retainedAt(d.t, d.local.URL, "canvas/+/#")
 		delete(holds, "canvas/available")
 		if maps.Equal(holds, want) {

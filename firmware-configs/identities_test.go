@@ -85,14 +85,14 @@ func await(t *testing.T, c <-chan struct{}, what string) {
 	t.Helper()
 	select {
 	case <-c:
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("there is no ", what)
 	}
 }
 
 func (s site) until(what string, is func() bool) {
 	s.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !is(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); !is(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			s.t.Fatal("never came: ", what)
 		}
@@ -102,7 +102,7 @@ func (s site) until(what string, is func() bool) {
 // say publishes what is allowed.
 func (s site) say(e *ear, topic, payload string, retain bool) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Minute)
 	defer cancel()
 	for {
 		err := e.Publish(ctx, topic, 1, retain, []byte(payload))
@@ -270,7 +270,7 @@ func TestABridgeThatSharesWorksWithTheShippedFiles(t *testing.T) {
 		device := s.connect(broker.MQTTOptions{URL: s.DeviceURL, Security: s.Device(name)})
 		s.say(device, event.StatusTopic(name), "here", true)
 		heard := false
-		for deadline := time.After(20 * time.Second); !heard; {
+		for deadline := time.After(2 * time.Minute); !heard; {
 			select {
 			case topic := <-came:
 				heard = topic == event.StatusTopic(name)
@@ -282,7 +282,7 @@ func TestABridgeThatSharesWorksWithTheShippedFiles(t *testing.T) {
 		for topic := ""; topic != event.Topic(name, event.Normal, event.Reading); {
 			select {
 			case topic = <-came:
-			case <-time.After(20 * time.Second):
+			case <-time.After(2 * time.Minute):
 				t.Fatal("the bridge does not hear ", name)
 			}
 		}

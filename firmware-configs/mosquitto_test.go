@@ -46,7 +46,7 @@ func TestMosquittoAcceptsTheDevicesConfiguration(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	defer func() { cmd.Process.Kill(); <-ended }()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		if conn, err := net.Dial("tcp", address.String()); err == nil {
 			conn.Close()
 			return

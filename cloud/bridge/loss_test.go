@@ -14,6 +14,7 @@ import (
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/broker/brokertest"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/soak"
 )
 
 // inProcess runs a bridge until the test ends.
@@ -100,7 +101,7 @@ func TestKafkaThatIsAwayForSecondsHoldsUpAndLosesNothing(t *testing.T) {
 		kafka.Restart(t)
 		back := time.Now()
 		eventually(t, "something is received again", func() bool { return edges[0].through.Load() > had })
-		if wait := time.Since(back); wait > 2*time.Second {
+		if wait := time.Since(back); soak.Timed() && wait > 2*time.Second {
 			t.Errorf("the first record came %v after Kafka was back", wait)
 		} else {
 			t.Logf("the first receipt came %v after Kafka was back", wait)
@@ -138,7 +139,7 @@ func TestSixMebibytesBetweenGoodOnesHoldNothingUp(t *testing.T) {
 	at := site{mqtt: m.URL, kafka: strings.Join(brokers, ","), store: t.TempDir()}
 	inProcess(t, at)
 	s := senders(t, at, 1<<10, "mast")[0]
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	if err := s.send(ctx, 500, 0); err != nil {
 		t.Fatal(err)

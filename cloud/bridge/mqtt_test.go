@@ -38,7 +38,7 @@ func TestBrokersMarkWhatTheyDeliverAgain(t *testing.T) {
 				select {
 				case m := <-came:
 					return m
-				case <-time.After(10 * time.Second):
+				case <-time.After(2 * time.Minute):
 					t.Fatal("no message came")
 					return broker.Message{}
 				}

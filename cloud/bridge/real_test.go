@@ -211,7 +211,7 @@ func (e *edge) greet(t testing.TB) {
 
 func (e *edge) await(t testing.TB, seq uint64) {
 	t.Helper()
-	for patience := time.After(30 * time.Second); ; {
+	for patience := time.After(2 * time.Minute); ; {
 		select {
 		case through := <-e.through:
 			if through >= seq {

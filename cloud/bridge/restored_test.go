@@ -128,7 +128,7 @@ func (c *clone) hear(m broker.Message) {
 // drain sends what waits until nothing does.
 func (c *clone) drain() {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(c.t.Context(), 2*time.Minute)
 	defer cancel()
 	for {
 		c.mu.Lock()

@@ -3,13 +3,13 @@ package bridge_test
 import (
 	"context"
 	"fmt"
-	"os"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/soak"
 )
 
 // sender is an edge as it should be: it sends in order; after each connection it says that it is
@@ -147,13 +147,10 @@ func (s *sender) greet(ctx context.Context) error {
 	}
 }
 
-// soaking says that the long forms are asked for.
-func soaking() bool { return os.Getenv("CANVAS_SOAK") != "" }
-
 // long is n, or what the long form asks for.
-func long(n, soak uint64) uint64 {
-	if soaking() {
-		return soak
+func long(n, more uint64) uint64 {
+	if soak.Asked() {
+		return more
 	}
 	return n
 }

@@ -40,7 +40,7 @@ func openBrowser(t testing.TB) *browser {
 	t.Cleanup(stop)
 	ctx, end := chromedp.NewContext(ctx)
 	t.Cleanup(end)
-	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	t.Cleanup(cancel)
 	b := &browser{TB: t, ctx: ctx}
 	b.do(chromedp.Navigate("about:blank"))
@@ -80,7 +80,7 @@ func ask[T any](b *browser, script string, options ...chromedp.EvaluateOption) T
 // until waits until a script is true, on whatever page is open by then.
 func (b *browser) until(script string) {
 	b.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; {
+	for deadline := time.Now().Add(2 * time.Minute); ; {
 		yes, err := chromedp.Run(b.ctx, chromedp.Poll[bool](script, chromedp.WithPollingInterval(20*time.Millisecond), chromedp.WithPollingTimeout(5*time.Second)))
 		if err == nil && yes {
 			return

@@ -410,7 +410,7 @@ func jpegOf(t testing.TB, width, height int) []byte {
 // caughtUp waits until the index has all that Kafka has.
 func (w *world) caughtUp() {
 	w.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; {
+	for deadline := time.Now().Add(2 * time.Minute); ; {
 		_, _, _, more := w.console.notices.since(w.console.notices.latest())
 		if n, err := w.console.index.behind(context.Background(), w.log); err == nil && n == 0 {
 			return

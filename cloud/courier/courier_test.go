@@ -72,7 +72,7 @@ func newWorld(t *testing.T) *world {
 		w.group.Close()
 		objects.Close()
 	})
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(time.Millisecond) {
 		w.post.mu.Lock()
 		ready := w.post.handle != nil
 		w.post.mu.Unlock()
@@ -110,7 +110,7 @@ func (w *world) next() (edge string, d event.DownModel) {
 			w.t.Fatalf("%+v %v", m, err)
 		}
 		return strings.Split(m.Topic, "/")[2], d
-	case <-time.After(10 * time.Second):
+	case <-time.After(2 * time.Minute):
 		w.t.Fatal("nothing was sent")
 	}
 	return "", d

@@ -58,7 +58,7 @@ func TestProductsAreMadeOfWhatKafkaHolds(t *testing.T) {
 	go func() { done <- m.Run(ctx) }()
 
 	// Listening to canvas.products is how anyone else would wait for them.
-	listening, enough := context.WithTimeout(t.Context(), 20*time.Second)
+	listening, enough := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer enough()
 	products, retired := make(chan Product, 10), make(chan string, 10)
 	for p := range 2 {

@@ -65,7 +65,7 @@ func (w *world) change(do func()) {
 // until waits for something to be true of the world.
 func (w *world) until(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	late := time.After(10 * time.Second)
+	late := time.After(2 * time.Minute)
 	for {
 		w.mu.Lock()
 		ok, grown := is(), w.grown

@@ -172,7 +172,7 @@ func startCluster(t *testing.T, partitions int) *cluster {
 		t.Fatal(err)
 	}
 	for _, topic := range []string{event.WorkTopic, event.ResultsTopic, event.DLQTopic} {
-		c.until(10*time.Second, "a leader of "+topic, func() bool { _, err := c.kafka.Offsets(t.Context(), topic); return err == nil })
+		c.until(2*time.Minute, "a leader of "+topic, func() bool { _, err := c.kafka.Offsets(t.Context(), topic); return err == nil })
 	}
 	if c.zk, err = zk.Open(zk.Config{Servers: zookeeper.Servers, SessionTimeout: 10 * time.Second}, "test", nil); err != nil {
 		t.Fatal(err)
@@ -299,7 +299,7 @@ func (c *cluster) start(id string, change ...func(*childSettings)) *workerProces
 		p.signal(syscall.SIGTERM)
 		select {
 		case <-p.ended:
-		case <-time.After(10 * time.Second):
+		case <-time.After(2 * time.Minute):
 			p.signal(syscall.SIGKILL)
 			<-p.ended
 		}

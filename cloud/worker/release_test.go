@@ -127,7 +127,7 @@ func (s *shop) publish(weights string) string {
 // load puts items until done says that it is enough, never many more than are worked off.
 func (s *shop) load(what string, done func() bool) {
 	s.t.Helper()
-	for late := time.Now().Add(20 * time.Second); !done(); {
+	for late := time.Now().Add(2 * time.Minute); !done(); {
 		if time.Now().After(late) {
 			s.t.Fatalf("waited in vain for: %s", what)
 		}

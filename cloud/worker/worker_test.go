@@ -169,7 +169,7 @@ func TestALogThatIsAwayIsWaitedFor(t *testing.T) {
 	}
 }
 
-func TestAStoppedWorkerFinishesItsBatchAndLeavesInTime(t *testing.T) {
+func TestAStoppedWorkerFinishesItsBatchAndLeaves(t *testing.T) {
 	w := newWorld()
 	for n := range 200 {
 		w.put(0, tile(n, ""))
@@ -178,15 +178,16 @@ func TestAStoppedWorkerFinishesItsBatchAndLeavesInTime(t *testing.T) {
 	w.before = func(vision.Image) { seen <- struct{}{}; <-goOn }
 	stop := start(t, w.worker(t, Config{BatchItems: 4}, Fixed{0}))
 	<-seen // the first batch is in hand
-	began := time.Now()
 	left := make(chan error, 1)
 	go func() { left <- stop() }()
 	close(goOn)
-	if err := <-left; err != nil {
-		t.Fatal(err)
-	}
-	if took := time.Since(began); took > 5*time.Second {
-		t.Fatalf("it took %v to leave", took)
+	select {
+	case err := <-left:
+		if err != nil {
+			t.Fatal(err)
+		}
+	case <-time.After(2 * time.Minute):
+		t.Fatal("it does not leave")
 	}
 	if n := w.offsets[0]; n == 0 || n == 200 || int(n) != len(w.results) {
 		t.Fatalf("it left at offset %d with %d results: the batch in hand must be finished, and no new one begun", n, len(w.results))

@@ -34,7 +34,7 @@ func publisherAt(s *site, url string) *publisher {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(client.Close)
-	until(s.t, 20*time.Second, "a connection of the sensor", client.Connected)
+	until(s.t, 2*time.Minute, "a connection of the sensor", client.Connected)
 	return &publisher{s: s, client: client, acked: map[int]bool{}}
 }
 
@@ -120,7 +120,7 @@ func (p *publisher) compare(limit time.Duration) {
 	}
 	for end := time.Now().Add(limit); !count() && time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
 	}
-	p.s.settle(time.Minute)
+	p.s.settle(2 * time.Minute)
 	count()
 	if lost > dropped || doubled > 0 {
 		p.s.t.Errorf("of %d acknowledged readings %d are neither in Kafka nor in the ledger, %d came twice", len(p.acked), lost-dropped, doubled)
@@ -148,25 +148,25 @@ func TestWhatTheDevicesBrokerAcknowledgedArrivesOnce(t *testing.T) {
 		p.hush()
 		p.burst(rounds(5_000, 10_000))
 		s.local.Save()
-		until(t, 20*time.Second, "what the broker holds on its disk", s.local.Saved)
+		until(t, 2*time.Minute, "what the broker holds on its disk", s.local.Saved)
 		s.local.Kill()
 		s.local.Restart()
 		s.run("")
-		until(t, 20*time.Second, "a connection of the sensor", p.client.Connected)
+		until(t, 2*time.Minute, "a connection of the sensor", p.client.Connected)
 	}
 	// What the broker hands on at once survives its death; what it holds back is as old as its last save.
-	until(t, time.Minute, "a broker that holds nothing", func() bool { return s.must().committed >= uint64(len(p.acked)) })
+	until(t, 2*time.Minute, "a broker that holds nothing", func() bool { return s.must().committed >= uint64(len(p.acked)) })
 	s.local.Save()
-	until(t, 20*time.Second, "what the broker holds on its disk", s.local.Saved)
+	until(t, 2*time.Minute, "what the broker holds on its disk", s.local.Saved)
 	p.steady(400)
 	for range rounds(2, 20) {
 		time.Sleep(time.Duration(random.Int64N(int64(time.Second)))) // the random moment itself
 		s.local.Kill()
 		s.local.Restart()
-		until(t, 20*time.Second, "a connection of the sensor", p.client.Connected)
+		until(t, 2*time.Minute, "a connection of the sensor", p.client.Connected)
 	}
 	p.hush()
-	p.compare(time.Minute)
+	p.compare(2 * time.Minute)
 }
 
 // stop ends the device as its service manager does.
@@ -175,7 +175,7 @@ func (s *site) stop() {
 	s.edge.signal(s.t, syscall.SIGTERM)
 	select {
 	case <-s.edge.done:
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		s.t.Fatal("the device does not stop")
 	}
 }
@@ -192,14 +192,14 @@ func TestWhatTheBrokerWithinTheAgentAcknowledgedArrivesOnce(t *testing.T) {
 		time.Sleep(time.Duration(rand.Int64N(int64(500 * time.Millisecond)))) // the random moment itself
 		s.edge.kill(t)
 		s.run("")
-		until(t, 20*time.Second, "a connection of the sensor", p.client.Connected)
+		until(t, 2*time.Minute, "a connection of the sensor", p.client.Connected)
 	}
 	s.stop()
 	s.run("")
-	until(t, 20*time.Second, "a connection of the sensor", p.client.Connected)
+	until(t, 2*time.Minute, "a connection of the sensor", p.client.Connected)
 	p.hush()
 	began := time.Now()
 	p.burst(5000)
 	t.Logf("%.0f readings a second", 5000/time.Since(began).Seconds())
-	p.compare(time.Minute)
+	p.compare(2 * time.Minute)
 }

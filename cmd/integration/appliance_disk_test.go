@@ -49,7 +49,7 @@ cloud:
 func (b *oneBox) run() {
 	b.t.Helper()
 	b.p = start(b.t, "canvas", "--config", b.config, "run")
-	until(b.t, time.Minute, "an appliance that is ready", func() bool {
+	until(b.t, 2*time.Minute, "an appliance that is ready", func() bool {
 		select {
 		case err := <-b.p.done:
 			b.p.done <- err
@@ -106,7 +106,7 @@ func (b *oneBox) readings(ctx context.Context) {
 func (b *oneBox) balance() {
 	b.t.Helper()
 	committed, since := -1, time.Now()
-	until(b.t, time.Minute, "an empty buffer", func() bool {
+	until(b.t, 2*time.Minute, "an empty buffer", func() bool {
 		if now := b.count("canvas_edge_outbox_committed_items_total"); now != committed || b.count("canvas_edge_outbox_waiting_items") != 0 {
 			committed, since = now, time.Now()
 		}
@@ -189,7 +189,7 @@ func TestAPowerCutOfAnApplianceLosesNothing(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		go b.readings(ctx)
 		before := b.count("canvas_edge_outbox_received_items_total")
-		until(t, time.Minute, "items that are received", func() bool { return b.count("canvas_edge_outbox_received_items_total") > before+50 })
+		until(t, 2*time.Minute, "items that are received", func() bool { return b.count("canvas_edge_outbox_received_items_total") > before+50 })
 		d.CutPower()
 		stop()
 		b.p.cmd.Process.Kill()
@@ -211,9 +211,9 @@ func TestADiskThatTakesNoWritesUnderAnApplianceIsOneState(t *testing.T) {
 	defer stop()
 	go b.readings(ctx)
 	received := func() int { return b.count("canvas_edge_outbox_received_items_total") }
-	until(t, time.Minute, "items that are received", func() bool { return received() > 50 })
+	until(t, 2*time.Minute, "items that are received", func() bool { return received() > 50 })
 	d.Fill(64 << 10)
-	until(t, time.Minute, "an appliance that says its disk is full", func() bool {
+	until(t, 2*time.Minute, "an appliance that says its disk is full", func() bool {
 		text, ok := b.ask("/readyz")
 		return !ok && strings.Contains(text, "the disk is full")
 	})
@@ -222,8 +222,8 @@ func TestADiskThatTakesNoWritesUnderAnApplianceIsOneState(t *testing.T) {
 	}
 	then := received()
 	d.Tidy()
-	until(t, time.Minute, "an appliance that is ready again", func() bool { _, ok := b.ask("/readyz"); return ok })
-	until(t, time.Minute, "items that are received again", func() bool { return received() > then+50 })
+	until(t, 2*time.Minute, "an appliance that is ready again", func() bool { _, ok := b.ask("/readyz"); return ok })
+	until(t, 2*time.Minute, "items that are received again", func() bool { return received() > then+50 })
 	stop()
 	for _, line := range []string{"a disk takes no writes", "the disk takes writes again"} {
 		if n := strings.Count(b.p.log.String(), line); n != 1 {

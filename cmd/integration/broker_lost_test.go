@@ -13,7 +13,7 @@ func TestABrokerThatLosesItsMemoryLosesNothing(t *testing.T) {
 	load := s.readings(200, 2)
 	for range rounds(3, 20) {
 		before := s.must().received
-		until(t, time.Minute, "items that are received", func() bool {
+		until(t, 2*time.Minute, "items that are received", func() bool {
 			c, err := s.counts()
 			return err == nil && c.received > before+50
 		})

@@ -14,9 +14,9 @@ func TestWhatIsCarriedOutOnAStickArrivesOnce(t *testing.T) {
 	l := s.newLink()
 	s.run("")
 	load := s.readings(300, 2)
-	until(t, 20*time.Second, "items that are received", func() bool { return s.must().received > 50 })
+	until(t, 2*time.Minute, "items that are received", func() bool { return s.must().received > 50 })
 	l.cut()
-	until(t, 20*time.Second, "items that wait", func() bool { return s.must().waiting > 200 })
+	until(t, 2*time.Minute, "items that wait", func() bool { return s.must().waiting > 200 })
 	load.stop()
 
 	edgeConfig, cloudConfig, stick := filepath.Join(s.dir, "edge.yaml"), filepath.Join(s.dir, "cloud.yaml"), t.TempDir()
@@ -42,7 +42,7 @@ func TestABufferIsDrainedWithoutItsAgent(t *testing.T) {
 	s.run("")
 	load := s.readings(300, 2)
 	l.cut()
-	until(t, 20*time.Second, "items that wait", func() bool { return s.must().waiting > 100 })
+	until(t, 2*time.Minute, "items that wait", func() bool { return s.must().waiting > 100 })
 	load.stop()
 	config := filepath.Join(s.dir, "edge.yaml")
 	if code, out := run(t, "canvas-edge", "--config", config, "buffer", "drain"); code != 1 || !strings.Contains(out, "another process") {

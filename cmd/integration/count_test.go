@@ -94,7 +94,7 @@ func (s *site) epoch() (e event.Epoch) {
 	s.t.Helper()
 	topic := event.StatusTopic(s.name)
 	ear := listen(s.t, s.mqtt.URL, topic)
-	until(s.t, 20*time.Second, "the device's status", func() bool {
+	until(s.t, 2*time.Minute, "the device's status", func() bool {
 		var status event.Status
 		if ear.has(topic) {
 			decodeJSON(s.t, []byte(ear.payload(topic)), &status)

@@ -36,7 +36,7 @@ func TestAPictureThatCrashesAWorkersDecoderIsADeadLetterAfterTwoDeaths(t *testin
 			Subject: fmt.Sprintf("yard/frame-%d", n), Time: time.Now(), Priority: event.Normal, Attrs: event.Attrs{Want: "nothing that a model is there for"},
 			Type: "image/png", SHA256: event.Sum(data), Data: data}))
 	}
-	until(t, time.Minute, "the pictures in Kafka", func() bool { return k.Append(t.Context(), records...) == nil })
+	until(t, 2*time.Minute, "the pictures in Kafka", func() bool { return k.Append(t.Context(), records...) == nil })
 
 	worker := startAt(t, program, "canvas-cloud", "--config", f.config, "worker", "--id", "worker-1")
 	deaths := 0

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -17,14 +16,12 @@ import (
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/broker/brokertest"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/soak"
 )
-
-// soak says whether the long forms run: `make soak` sets CANVAS_SOAK.
-func soak() bool { return os.Getenv("CANVAS_SOAK") != "" }
 
 // rounds is how often a fault is made: a few times in `make test`, often in `make soak`.
 func rounds(short, long int) int {
-	if soak() {
+	if soak.Asked() {
 		return long
 	}
 	return short
@@ -103,7 +100,7 @@ func (s *site) run(lines string) {
 
 func (s *site) awaitAnswer() {
 	s.t.Helper()
-	until(s.t, time.Minute, "an answer of the device", func() bool {
+	until(s.t, 2*time.Minute, "an answer of the device", func() bool {
 		select {
 		case err := <-s.edge.done:
 			s.edge.done <- err
@@ -205,7 +202,7 @@ func (s *site) hears() {
 		s.t.Fatal(err)
 	}
 	defer client.Close()
-	until(s.t, 20*time.Second, "a device that hears its sensors", func() bool {
+	until(s.t, 2*time.Minute, "a device that hears its sensors", func() bool {
 		if err := client.Publish(s.t.Context(), "canvas/sensors/boiler/reading", 1, false, []byte("no reading")); err != nil {
 			return false
 		}

@@ -19,7 +19,7 @@ func TestAFullDiskLosesNothingThatWasCommitted(t *testing.T) {
 	os.MkdirAll(scenes, 0o755)
 	s.run(fmt.Sprintf("scenes: [{name: inbox, folder: %q}]\n", scenes))
 	load := s.readings(400, 3)
-	until(t, 20*time.Second, "items that are received", func() bool { return s.must().received > 20 })
+	until(t, 2*time.Minute, "items that are received", func() bool { return s.must().received > 20 })
 	load.stop()
 	ballast, _ := filepath.Glob(filepath.Join(s.data, "outbox", "*ballast*"))
 	l.cut()
@@ -27,7 +27,7 @@ func TestAFullDiskLosesNothingThatWasCommitted(t *testing.T) {
 	copyFile(t, sample(t, "sentinel2.tif"), filepath.Join(scenes, "field.tif"))
 	load = s.readings(400, 250)
 	shedding := func() bool { c := s.must(); return c.shed+c.dropped > 50 }
-	until(t, time.Minute, "a device that sheds", shedding)
+	until(t, 2*time.Minute, "a device that sheds", shedding)
 	full := s.must()
 	if full.waiting == 0 {
 		t.Error("nothing waits")
@@ -36,13 +36,13 @@ func TestAFullDiskLosesNothingThatWasCommitted(t *testing.T) {
 	if len(ballast) == 0 {
 		d.tidy()
 	}
-	until(t, time.Minute, "what was committed before the disk was full", func() bool {
+	until(t, 2*time.Minute, "what was committed before the disk was full", func() bool {
 		c := s.must()
 		return c.received+c.dropped >= full.committed
 	})
-	until(t, time.Minute, "readings that come after it", func() bool { return s.must().committed > full.committed+100 })
+	until(t, 2*time.Minute, "readings that come after it", func() bool { return s.must().committed > full.committed+100 })
 	load.stop()
-	until(t, time.Minute, "the scene that came when the disk was full", func() bool { return len(manifests(s)) == 1 })
+	until(t, 2*time.Minute, "the scene that came when the disk was full", func() bool { return len(manifests(s)) == 1 })
 	c, _ := s.balance(time.Minute)
 	t.Logf("ballast %v; committed %d when the disk was full, %d in the end; %d dropped with an entry in the ledger, %d never committed",
 		len(ballast) > 0, full.committed, c.committed, c.dropped, c.shed)

@@ -86,7 +86,7 @@ func (d *disk) cutPower() {
 // replug mounts it again, as after a reboot: the journal is replayed.
 func (d *disk) replug() {
 	d.t.Helper()
-	until(d.t, 10*time.Second, "a filesystem that lets go", func() bool { return exec.Command("umount", d.at).Run() == nil })
+	until(d.t, 2*time.Minute, "a filesystem that lets go", func() bool { return exec.Command("umount", d.at).Run() == nil })
 	if err := d.mount(); err != nil {
 		d.t.Fatal(err)
 	}

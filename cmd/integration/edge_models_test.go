@@ -53,16 +53,16 @@ frames: {enabled: true, detector: fastestdet}
 		}
 		return m
 	}
-	until(t, 30*time.Second, "the device's models", func() bool { return says().Name == "fastestdet" })
+	until(t, 2*time.Minute, "the device's models", func() bool { return says().Name == "fastestdet" })
 
 	// The first version: the device is killed when it has some of it, and has more of it at once when
 	// it is back.
 	operate("edges", "--edges", "mast-*", "--version", "2", "fastestdet")
-	until(t, time.Minute, "some of the weights", func() bool { w := says().Want; return w != nil && w.File == "model.onnx" && w.Offset > 100_000 })
+	until(t, 2*time.Minute, "some of the weights", func() bool { w := says().Want; return w != nil && w.File == "model.onnx" && w.Offset > 100_000 })
 	device.kill(t)
 	had := sizeOf(t, f.dir, "mast-1")
 	device = f.device(t, "mast-1", lines(0))
-	until(t, time.Minute, "the second version at work", func() bool { m := says(); return m.Version == "2" && m.Trial || m.Version == "2" })
+	until(t, 2*time.Minute, "the second version at work", func() bool { m := says(); return m.Version == "2" && m.Trial || m.Version == "2" })
 	if log := device.log.String(); had < 100_000 || !strings.Contains(log, "beginning anew with other models") {
 		t.Errorf("%d bytes were there when it was killed; %s", had, device.log.tail(10))
 	}
@@ -83,7 +83,7 @@ frames: {enabled: true, detector: fastestdet}
 	}
 	operate("publish", "--untried", library)
 	operate("edges", "--edges", "mast-1", "--version", "3", "fastestdet")
-	until(t, time.Minute, "the refusal", func() bool { m := says(); return m.Refused == "3" && m.Version == "2" })
+	until(t, 2*time.Minute, "the refusal", func() bool { m := says(); return m.Refused == "3" && m.Version == "2" })
 	if m := says(); !strings.Contains(m.Reason, "golden") {
 		t.Errorf("%+v", m)
 	}
@@ -92,7 +92,7 @@ frames: {enabled: true, detector: fastestdet}
 	}
 	// Back to what it came with.
 	operate("edges", "--edges", "mast-1", "--version", "shipped", "fastestdet")
-	until(t, time.Minute, "what it came with", func() bool { m := says(); return m.Version == "" && m.Previous == "2" })
+	until(t, 2*time.Minute, "what it came with", func() bool { m := says(); return m.Version == "" && m.Previous == "2" })
 }
 
 // sizeOf is how much of the weights has come.

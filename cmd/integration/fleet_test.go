@@ -26,7 +26,7 @@ func TestAFleetOfLightEdgesLosesNothingAtOneBridge(t *testing.T) {
 	}
 	config := write(t, filepath.Join(f.dir, "bridge.yaml"), "%s\ntelemetry: {listen: %q}\n", lines, listen)
 	bridge := start(t, "canvas-cloud", "--config", config, "bridge", "--id", "bridge-1")
-	until(t, time.Minute, "the bridge's metrics", func() bool {
+	until(t, 2*time.Minute, "the bridge's metrics", func() bool {
 		answer, err := http.Get("http://" + listen + "/metrics")
 		if err == nil {
 			answer.Body.Close()
@@ -35,7 +35,7 @@ func TestAFleetOfLightEdgesLosesNothingAtOneBridge(t *testing.T) {
 	})
 	fleet := start(t, "canvas", "simulate", "fleet", "--mqtt", f.brokers.mqtt, "--edges", "200", "--items", "5", "--connections", "4", "--rate", "400", "--json")
 	k := f.kafka(t)
-	until(t, time.Minute, "items in Kafka", func() bool { return f.count(t, k, event.EventsTopic) > 100 })
+	until(t, 2*time.Minute, "items in Kafka", func() bool { return f.count(t, k, event.EventsTopic) > 100 })
 	bridge.kill(t)
 	start(t, "canvas-cloud", "--config", config, "bridge", "--id", "bridge-2")
 	if err := <-fleet.done; err != nil {

@@ -72,9 +72,9 @@ attempts: {notes: %q}
 	s.edge = start(t, "canvas-edge", "--config", edgeConfig, "run")
 	s.awaitAnswer()
 	load := s.readings(50, 2)
-	until(t, time.Minute, "receipts of the bridge", func() bool { return s.must().received > 50 })
+	until(t, 2*time.Minute, "receipts of the bridge", func() bool { return s.must().received > 50 })
 	load.stop()
-	until(t, time.Minute, "an empty buffer", func() bool { return s.must().waiting == 0 })
+	until(t, 2*time.Minute, "an empty buffer", func() bool { return s.must().waiting == 0 })
 
 	// What another life of the device left on a stick.
 	carried := t.TempDir()

@@ -27,7 +27,7 @@ func BenchmarkIdle(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer client.Close()
-	until(b, 10*time.Second, "a connection", client.Connected)
+	until(b, 2*time.Minute, "a connection", client.Connected)
 	look := func(n int) {
 		for range n {
 			for _, camera := range []string{"gate", "yard"} {

@@ -3,6 +3,7 @@ package integration
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -13,11 +14,10 @@ func TestAnInterruptedJobKeepsWhatCameAndSaysThatItIsNotAll(t *testing.T) {
 	dir := t.TempDir()
 	out := filepath.Join(dir, "out")
 	p := start(t, "canvas", "process", "--out", out, "--video", clip(t, filepath.Join(dir, "street.avi"), 500), "--detector", "opencv_hog_people")
-	until(t, time.Minute, "a picture is looked at", func() bool {
-		found, _ := filepath.Glob(filepath.Join(out, ".work-*", "outbox*"))
-		return len(found) > 0
+	until(t, 2*time.Minute, "pictures are looked at", func() bool {
+		logs, _ := filepath.Glob(filepath.Join(out, ".work-*", "kafka", "log", "partitions", "canvas.events-*", "0.dat"))
+		return slices.ContainsFunc(logs, func(log string) bool { s, err := os.Stat(log); return err == nil && s.Size() > 0 })
 	})
-	time.Sleep(2 * time.Second) // some pictures
 	p.signal(t, syscall.SIGINT)
 	p.signal(t, syscall.SIGINT) // as timeout(1) does: one interrupt
 	select {

@@ -44,7 +44,7 @@ func TestTheDeviceIsKilledAtRandomMomentsUnderLoad(t *testing.T) {
 		}
 	}
 	sent := load.stop()
-	until(t, time.Minute, "every scene in the buffer", func() bool { return len(manifests(s)) == made })
+	until(t, 2*time.Minute, "every scene in the buffer", func() bool { return len(manifests(s)) == made })
 	c, l := s.balance(time.Minute)
 	if n := len(s.inKafka()); n > kills+1 {
 		t.Errorf("%d starts began %d epochs", kills+1, n)

@@ -64,10 +64,10 @@ func newLoad(b *testing.B, f *fleet, picture []byte) *load {
 		b.Fatal(err)
 	}
 	b.Cleanup(l.client.Close)
-	until(b, 10*time.Second, "a connection", l.client.Connected)
+	until(b, 2*time.Minute, "a connection", l.client.Connected)
 	k := f.kafka(b)
 	var from map[int]broker.OffsetRange
-	until(b, time.Minute, "the topic of results", func() bool {
+	until(b, 2*time.Minute, "the topic of results", func() bool {
 		from, err = k.Offsets(b.Context(), event.ResultsTopic)
 		return err == nil
 	})

@@ -49,11 +49,11 @@ func TestAClassifierOfOnesOwnTakesFilesAndNoCode(t *testing.T) {
 		out.Close()
 	}
 	k := f.kafka(t)
-	until(t, time.Minute, "the topics", func() bool { _, err := k.Offsets(t.Context(), event.WorkTopic); return err == nil })
+	until(t, 2*time.Minute, "the topics", func() bool { _, err := k.Offsets(t.Context(), event.WorkTopic); return err == nil })
 	if code, out := run(t, "canvas-cloud", "--config", f.config, "submit", "--want", "classify", folder); code != 0 {
 		t.Fatalf("submit: %d\n%s", code, out)
 	}
-	until(t, time.Minute, "three results", func() bool { return f.count(t, k, event.ResultsTopic) == 3 })
+	until(t, 2*time.Minute, "three results", func() bool { return f.count(t, k, event.ResultsTopic) == 3 })
 	for _, i := range f.results(t, k) {
 		var found struct {
 			Classes []struct{ Label string }
@@ -82,11 +82,11 @@ func TestThePackTextReadsWhatIsWrittenInPictures(t *testing.T) {
 	folder := t.TempDir()
 	copyFile(t, filepath.Join(root(t), "cloud", "worker", "native", "testdata", "words.png"), filepath.Join(folder, "words.png"))
 	k := f.kafka(t)
-	until(t, time.Minute, "the topics", func() bool { _, err := k.Offsets(t.Context(), event.WorkTopic); return err == nil })
+	until(t, 2*time.Minute, "the topics", func() bool { _, err := k.Offsets(t.Context(), event.WorkTopic); return err == nil })
 	if code, out := run(t, "canvas-cloud", "--config", f.config, "submit", "--want", "text", folder); code != 0 {
 		t.Fatalf("submit: %d\n%s", code, out)
 	}
-	until(t, time.Minute, "the result", func() bool { return f.count(t, k, event.ResultsTopic) == 1 })
+	until(t, 2*time.Minute, "the result", func() bool { return f.count(t, k, event.ResultsTopic) == 1 })
 	result := f.results(t, k)[0]
 	var found struct {
 		Pipeline struct {

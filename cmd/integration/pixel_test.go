@@ -74,7 +74,7 @@ cloud:
 `, filepath.Join(dir, "data"), port)
 	p := start(b, "canvas", "--config", config, "run")
 	url := ""
-	until(b, 30*time.Second, "the console says where it is", func() bool {
+	until(b, 2*time.Minute, "the console says where it is", func() bool {
 		if found := regexp.MustCompile(`console  (http://\S+)/`).FindStringSubmatch(p.log.String()); found != nil {
 			url = found[1]
 		}
@@ -85,7 +85,7 @@ cloud:
 		b.Fatal(err)
 	}
 	defer camera.Close()
-	until(b, 10*time.Second, "a connection", camera.Connected)
+	until(b, 2*time.Minute, "a connection", camera.Connected)
 	take := func(picture []byte) {
 		if err := camera.Publish(b.Context(), "canvas/cameras/gate/frame", 0, false, picture); err != nil {
 			b.Fatal(err)
@@ -112,7 +112,7 @@ cloud:
 		take(people)
 		take(nobody)
 	}
-	until(b, 20*time.Second, "the first events are on the page", there(`document.querySelector("tr[data-number]") !== null`))
+	until(b, 2*time.Minute, "the first events are on the page", there(`document.querySelector("tr[data-number]") !== null`))
 	if _, err := chromedp.Run(page, chromedp.Evaluate[int](`(window.before = Math.max(...[...document.querySelectorAll("tr[data-number]")].map(r => +r.dataset.number)), 0)`)); err != nil {
 		b.Fatal(err)
 	}

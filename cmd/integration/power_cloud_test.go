@@ -59,7 +59,7 @@ bridge: {receipt_every: 50ms}
 	v.start()
 	status := fmt.Appendf(nil, `{"status": "online", "edge": %q, "epoch": %q}`, v.edge, v.epoch)
 	v.publish(event.StatusTopic(v.edge), true, status)
-	until(t, time.Minute, "a bridge that listens", func() bool { return v.receipt().Epoch == v.epoch })
+	until(t, 2*time.Minute, "a bridge that listens", func() bool { return v.receipt().Epoch == v.epoch })
 	return v
 }
 
@@ -90,7 +90,7 @@ func (v *vault) send(i event.Item) {
 // publish tries until the MQTT broker has it.
 func (v *vault) publish(topic string, retained bool, message []byte) {
 	v.t.Helper()
-	until(v.t, time.Minute, "a broker that takes a message", func() bool {
+	until(v.t, 2*time.Minute, "a broker that takes a message", func() bool {
 		ctx, cancel := context.WithTimeout(v.t.Context(), 20*time.Second)
 		defer cancel()
 		return v.sender.Publish(ctx, topic, 1, retained, message) == nil
@@ -167,7 +167,7 @@ func TestAPowerCutOfTheCloudTakesNothingThatWasReceipted(t *testing.T) {
 		for n := range uint32(before) {
 			v.send(large.Cut(n, of))
 		}
-		until(t, time.Minute, "receipts", func() bool { return v.receipt().Through >= last && len(v.held(seq)) > 0 })
+		until(t, 2*time.Minute, "receipts", func() bool { return v.receipt().Through >= last && len(v.held(seq)) > 0 })
 		named := v.held(seq)
 		v.cut()
 		in := v.records()
@@ -193,7 +193,7 @@ func TestAPowerCutOfTheCloudTakesNothingThatWasReceipted(t *testing.T) {
 				v.send(large.Cut(n, of))
 			}
 		}
-		until(t, time.Minute, "an item that is whole", func() bool { return v.receipt().Through >= seq })
+		until(t, 2*time.Minute, "an item that is whole", func() bool { return v.receipt().Through >= seq })
 		whole := v.records()[seq]
 		if got, err := os.ReadFile(filepath.Join(v.store, whole.Attrs.DataRef)); err != nil || !bytes.Equal(got, large.Data) {
 			t.Errorf("cut %d: the item in parts has %d bytes of %d: %v", cut+1, len(got), len(large.Data), err)

@@ -116,7 +116,7 @@ frames: {enabled: true, detector: opencv_hog_people}
 		t.Errorf("it died %d times, not twice of each of three inputs", deaths)
 	}
 	send(picture(t, 100, 160, 9))
-	until(t, 20*time.Second, "every good image and the camera's next frame", func() bool {
+	until(t, 2*time.Minute, "every good image and the camera's next frame", func() bool {
 		got := pictured(s)
 		for name := range want {
 			if !got[name] {

@@ -94,7 +94,7 @@ func (s *site) captured() (readings, ledger int) {
 // noted waits until the buffer has noted beside its database how it stands.
 func (s *site) noted() {
 	s.t.Helper()
-	until(s.t, 20*time.Second, "a note of what is committed", func() bool {
+	until(s.t, 2*time.Minute, "a note of what is committed", func() bool {
 		var w struct{ Committed, Waiting uint64 }
 		b, err := os.ReadFile(filepath.Join(s.buffer(), "witness.json"))
 		if err != nil {
@@ -110,7 +110,7 @@ func (s *site) noted() {
 // the device has told the rest: every number is in Kafka or in the ledger.
 func (s *site) judged(t testing.TB) {
 	t.Helper()
-	until(t, time.Minute, "a word on every number", func() bool {
+	until(t, 2*time.Minute, "a word on every number", func() bool {
 		for _, l := range s.inKafka() {
 			for seq := uint64(1); seq <= largest(l); seq++ {
 				if l.times[seq] == 0 && !l.dropped[seq] {
@@ -136,7 +136,7 @@ func (s *site) fill(l *link, n uint64) (sent int) {
 	s.hears() // before, the sensors' broker takes readings for nobody
 	l.cut()
 	load := s.readings(300, 3)
-	until(s.t, 30*time.Second, "items that wait", func() bool { return s.must().waiting > n })
+	until(s.t, 2*time.Minute, "items that wait", func() bool { return s.must().waiting > n })
 	sent = load.stop()
 	s.noted() // all that the sensors' broker took is committed
 	return sent
@@ -161,7 +161,7 @@ func (s *site) logged(l *link, n uint64) (sent int) {
 	s.t.Helper()
 	l.cut()
 	load := s.readings(300, 3)
-	until(s.t, 30*time.Second, "items that wait, in the log", func() bool { f := s.frames(); return s.must().waiting > n && f > 200 && f < 700 })
+	until(s.t, 2*time.Minute, "items that wait, in the log", func() bool { f := s.frames(); return s.must().waiting > n && f > 200 && f < 700 })
 	return load.stop()
 }
 
@@ -177,21 +177,21 @@ func TestABufferRestoredFromAnOlderCopyUnderLoadLosesNothingNew(t *testing.T) {
 	l.mend()
 	load := s.readings(200, 3)
 	before := s.must().received
-	until(t, 30*time.Second, "items that are received", func() bool { return s.must().received > before+100 })
+	until(t, 2*time.Minute, "items that are received", func() bool { return s.must().received > before+100 })
 	sent += load.stop()
-	s.settle(30 * time.Second)
+	s.settle(2 * time.Minute)
 	s.edge.kill(t)
 
 	copyTree(t, older, s.buffer())
 	s.run("")
 	load = s.readings(200, 3)
-	until(t, 30*time.Second, "items that are received", func() bool { return s.must().received > 99 })
+	until(t, 2*time.Minute, "items that are received", func() bool { return s.must().received > 99 })
 	sent += load.stop()
-	s.settle(30 * time.Second)
+	s.settle(2 * time.Minute)
 	if got, ledger := s.captured(); got < sent || got > sent+3 || ledger != 0 {
 		t.Errorf("%d readings were sent, %d are in Kafka, %d in the ledger", sent, got, ledger)
 	}
-	until(t, 10*time.Second, "a word on the copy", func() bool { return s.has("older") && s.alerted("older") })
+	until(t, 2*time.Minute, "a word on the copy", func() bool { return s.has("older") && s.alerted("older") })
 }
 
 func TestALogWhoseTailIsLostIsToldOfToTheLastNumber(t *testing.T) {
@@ -209,14 +209,14 @@ func TestALogWhoseTailIsLostIsToldOfToTheLastNumber(t *testing.T) {
 	s.run("")
 	s.hears()
 	load := s.readings(200, 3)
-	until(t, 30*time.Second, "new items", func() bool { return s.must().received > 100 })
+	until(t, 2*time.Minute, "new items", func() bool { return s.must().received > 100 })
 	sent += load.stop()
 	s.judged(t)
 	got, ledger := s.captured()
 	if got+ledger < sent || ledger == 0 {
 		t.Errorf("%d readings were sent, %d are in Kafka, %d in the ledger", sent, got, ledger)
 	}
-	until(t, 10*time.Second, "a word on it", func() bool { return s.has("truncated") && s.alerted("truncated") && s.alerted("lost") })
+	until(t, 2*time.Minute, "a word on it", func() bool { return s.has("truncated") && s.alerted("truncated") && s.alerted("lost") })
 	t.Logf("%d sent, %d in Kafka, %d in the ledger; %+v", sent, got, ledger, s.troubles())
 }
 
@@ -243,14 +243,14 @@ func TestFlippedBitsInTheLogCostAPageAndNotWhatIsBehindThem(t *testing.T) {
 	s.hears()
 	load := s.readings(200, 3)
 	before := s.must().received
-	until(t, 30*time.Second, "new items", func() bool { return s.must().received > before+100 })
+	until(t, 2*time.Minute, "new items", func() bool { return s.must().received > before+100 })
 	sent += load.stop()
 	s.judged(t)
 	got, ledger := s.captured()
 	if got+ledger < sent || got < sent-40 {
 		t.Errorf("%d readings were sent, %d are in Kafka, %d in the ledger", sent, got, ledger)
 	}
-	until(t, 10*time.Second, "a word on it", func() bool { return s.has("corrupt") && s.alerted("salvaged") })
+	until(t, 2*time.Minute, "a word on it", func() bool { return s.has("corrupt") && s.alerted("salvaged") })
 	t.Logf("%d sent, %d in Kafka, %d in the ledger; %+v", sent, got, ledger, s.troubles())
 }
 
@@ -269,7 +269,7 @@ func TestADatabaseOfNoBytesIsToldOfToTheLastNumber(t *testing.T) {
 	if got, ledger := s.captured(); got+ledger < sent || ledger < 79 {
 		t.Errorf("%d readings were sent, %d are in Kafka, %d in the ledger", sent, got, ledger)
 	}
-	until(t, 10*time.Second, "a word on it", func() bool { return s.has("missing") && s.alerted("missing") })
+	until(t, 2*time.Minute, "a word on it", func() bool { return s.has("missing") && s.alerted("missing") })
 	s.balance(30 * time.Second)
 }
 
@@ -290,7 +290,7 @@ func TestACardInASecondDeviceLosesNothingOfEither(t *testing.T) {
 	other.hears()
 	a, b := s.readings(50, 3), other.readings(50, 3)
 	told := func() bool { return s.has("twin") || other.has("twin") }
-	until(t, time.Minute, "a word on the twin", told)
+	until(t, 2*time.Minute, "a word on the twin", told)
 	sent += a.stop() + b.stop()
 	s.settle(2 * time.Minute)
 	other.settle(2 * time.Minute)
@@ -310,24 +310,24 @@ func TestADiskThatFailsIsOneStateAndLosesNothing(t *testing.T) {
 	s.run("")
 	s.hears()
 	load := s.readings(200, 3)
-	until(t, 20*time.Second, "items that are received", func() bool { return s.must().received > 50 })
+	until(t, 2*time.Minute, "items that are received", func() bool { return s.must().received > 50 })
 	before, lines := s.must(), len(s.edge.log.String())
 	d.cutPower()
-	until(t, 20*time.Second, "a word on the disk", func() bool { return strings.Contains(s.edge.log.String()[lines:], "takes no writes") })
+	until(t, 2*time.Minute, "a word on the disk", func() bool { return strings.Contains(s.edge.log.String()[lines:], "takes no writes") })
 	time.Sleep(2 * time.Second) // of readings, which wait in the local broker
 	said := s.edge.log.String()[lines:]
 	if n := strings.Count(said, "\n"); n > 5 || !strings.Contains(said, "takes no writes") {
 		t.Errorf("%d lines are in the log:\n%s", n, said)
 	}
 	ear := listen(t, s.mqtt.URL, event.StatusTopic(s.name))
-	until(t, 10*time.Second, "the trouble in the status", func() bool { return strings.Contains(ear.payload(event.StatusTopic(s.name)), `"failing"`) })
+	until(t, 2*time.Minute, "the trouble in the status", func() bool { return strings.Contains(ear.payload(event.StatusTopic(s.name)), `"failing"`) })
 	load.stop()
 	s.edge.cmd.Process.Kill()
 	<-s.edge.done
 	d.replug()
 	s.run("")
 	load = s.readings(200, 3)
-	until(t, time.Minute, "readings that are captured again", func() bool { return s.must().committed > before.committed+100 })
+	until(t, 2*time.Minute, "readings that are captured again", func() bool { return s.must().committed > before.committed+100 })
 	load.stop()
 	c, _ := s.balance(time.Minute)
 	if c.committed < before.committed {

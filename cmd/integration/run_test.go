@@ -24,7 +24,7 @@ cloud:
 	for range 2 {
 		p := start(t, "canvas", "--config", config, "run")
 		url := ""
-		until(t, 30*time.Second, "the console says where it is", func() bool {
+		until(t, 2*time.Minute, "the console says where it is", func() bool {
 			found := regexp.MustCompile(`console  (http://\S+)/`).FindStringSubmatch(p.log.String())
 			if found != nil {
 				url = found[1]
@@ -32,7 +32,7 @@ cloud:
 			return found != nil
 		})
 		var found struct{ Features []struct{ ID string } }
-		until(t, time.Minute, "the scene is found by a STAC search", func() bool {
+		until(t, 2*time.Minute, "the scene is found by a STAC search", func() bool {
 			r, err := http.Get(url + "/stac/search?collections=mast-7")
 			if err != nil {
 				return false
@@ -41,7 +41,7 @@ cloud:
 			return json.NewDecoder(r.Body).Decode(&found) == nil && len(found.Features) == 1
 		})
 		for path, says := range map[string]string{"/": "1 edge is online: mast-7", "/scenes/mast-7/sentinel2": "complete", "/cluster": "canvas.work", "/metrics": "canvas_edge_outbox_committed_items_total"} {
-			until(t, 20*time.Second, path+" says "+says, func() bool {
+			until(t, 2*time.Minute, path+" says "+says, func() bool {
 				r, err := http.Get(url + path)
 				if err != nil {
 					return false

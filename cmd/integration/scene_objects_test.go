@@ -21,7 +21,7 @@ func TestObjectsInASceneAreFoundInTheCloudTileByTile(t *testing.T) {
 scenes: [{name: motorway, path: %q, want: detect, overlap: 52}]
 `, asset(t, "images/small-vehicles1.jpeg")))
 	at := filepath.Join(f.products, "motorway")
-	until(t, time.Minute, "the scene", func() bool { return there(f.products, "motorway/item.json") })
+	until(t, 2*time.Minute, "the scene", func() bool { return there(f.products, "motorway/item.json") })
 	var found []struct {
 		CategoryID int        `json:"category_id"`
 		BBox       [4]float64 `json:"bbox"`

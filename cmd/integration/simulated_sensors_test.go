@@ -28,7 +28,7 @@ func TestEveryExcursionOfSimulatedSensorsIsAlertedOnce(t *testing.T) {
 	for _, e := range truth.Excursions {
 		want[[2]string{e.Sensor, e.Value}]++
 	}
-	s.settle(time.Minute)
+	s.settle(2 * time.Minute)
 	begun, ended := map[[2]string]int{}, map[[2]string]int{}
 	told := 0
 	for _, ledger := range s.inKafka() {

@@ -68,12 +68,12 @@ cameras:
 	if len(found) == 0 || found[0].CategoryID != 1 {
 		t.Errorf("detections of the gate: %+v", found)
 	}
-	until(t, 10*time.Second, "what the device says on its own broker", func() bool {
+	until(t, 2*time.Minute, "what the device says on its own broker", func() bool {
 		return heard.has("canvas/available") && heard.has("canvas/events") && heard.has("canvas/gate/person") && heard.has("canvas/yard/person/snapshot")
 	})
 	status := listen(t, f.brokers.mqtt, event.StatusTopic("mast"))
-	until(t, 10*time.Second, "the device's status", func() bool { return strings.Contains(status.payload(event.StatusTopic("mast")), `"online"`) })
-	until(t, 10*time.Second, "every item in Kafka", func() bool {
+	until(t, 2*time.Minute, "the device's status", func() bool { return strings.Contains(status.payload(event.StatusTopic("mast")), `"online"`) })
+	until(t, 2*time.Minute, "every item in Kafka", func() bool {
 		distinct, most, doubled := delivered(t, k, "mast")
 		return distinct == most && doubled == 0 && distinct > 0
 	})

@@ -157,7 +157,7 @@ func TestAnythingIsKilledOrStoppedUnderLoad(t *testing.T) {
 			t.Errorf("the mask of %s is another one", s.name(n))
 		}
 	}
-	c := s.site.settle(time.Minute)
+	c := s.site.settle(2 * time.Minute)
 	s.site.compare(c, s.site.inKafka())
 	s.site.once(s.site.inKafka())
 	s.answered()

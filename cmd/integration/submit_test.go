@@ -35,10 +35,10 @@ func TestStoredScenesAreSubmittedOnceAndLiveOnesOvertakeThem(t *testing.T) {
 
 	f := startFleet(t)
 	k := f.kafka(t)
-	until(t, time.Minute, "the topics", func() bool { _, err := k.Offsets(t.Context(), event.WorkTopic); return err == nil })
+	until(t, 2*time.Minute, "the topics", func() bool { _, err := k.Offsets(t.Context(), event.WorkTopic); return err == nil })
 	submit := []string{"--config", f.config, "submit", "--json", "--depth", "4", stored}
 	first := start(t, "canvas-cloud", submit...)
-	until(t, time.Minute, "work", func() bool { return f.count(t, k, event.WorkTopic) >= 6 })
+	until(t, 2*time.Minute, "work", func() bool { return f.count(t, k, event.WorkTopic) >= 6 })
 	first.kill(t)
 
 	cmd := exec.Command(program(t, "canvas-cloud"), submit...)
@@ -48,7 +48,7 @@ func TestStoredScenesAreSubmittedOnceAndLiveOnesOvertakeThem(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.device(t, "mast", fmt.Sprintf("scenes: [{name: live, path: %q}]\n", sample(t, "sentinel2.tif")))
-	until(t, time.Minute, "the live scene's product", func() bool { return there(f.products, "live/item.json") })
+	until(t, 2*time.Minute, "the live scene's product", func() bool { return there(f.products, "live/item.json") })
 	if there(f.products, "large/item.json") {
 		t.Error("the stored scene was done before the live one: nothing was overtaken")
 	}

@@ -91,13 +91,13 @@ func TestADeviceOutlivesTheModelsThatItIsOffered(t *testing.T) {
 		}
 		return m
 	}
-	until(t, 30*time.Second, "the device's models", func() bool { return says().Name == "stranger" })
+	until(t, 2*time.Minute, "the device's models", func() bool { return says().Name == "stranger" })
 	pid := device.cmd.Process.Pid
 	for n, onnx := range [][]byte{modeltest.SeenInTheFile("/etc/passwd")["a constant elsewhere"], modeltest.SeenOnTrial()["a loop without an end"], modeltest.SeenOnTrial()["2 GB"]} {
 		version := []string{"2", "3", "4"}[n]
 		operate("publish", "--untried", modeltest.Write(t, t.TempDir(), "stranger", "1", onnx))
 		operate("edges", "--edges", "mast-1", "--version", version, "stranger")
-		until(t, time.Minute, "the refusal of version "+version, func() bool { m := says(); return m.Refused == version && m.Version == "" && m.Reason != "" })
+		until(t, 2*time.Minute, "the refusal of version "+version, func() bool { m := says(); return m.Refused == version && m.Version == "" && m.Reason != "" })
 		if want := []string{"in a second file", " answer", "more than 1000 MB"}[n]; !strings.Contains(says().Reason, want) {
 			t.Errorf("version %s: %q, want %q", version, says().Reason, want)
 		}
@@ -112,10 +112,10 @@ func TestADeviceOutlivesTheModelsThatItIsOffered(t *testing.T) {
 
 	// A trial that is not over for long is no reason to go on after a stop.
 	device = f.device(t, "mast-1", lines("1h"))
-	until(t, 30*time.Second, "the device again", func() bool { return says().Name == "stranger" })
+	until(t, 2*time.Minute, "the device again", func() bool { return says().Name == "stranger" })
 	operate("publish", "--untried", modeltest.Write(t, t.TempDir(), "stranger", "1", append(modeltest.SeenOnTrial()["a loop without an end"], 0x2a, 0))) // other bytes, an empty name more
 	operate("edges", "--edges", "mast-1", "--version", "5", "stranger")
-	until(t, time.Minute, "a trial under way", func() bool { return childOf(device.cmd.Process.Pid) })
+	until(t, 2*time.Minute, "a trial under way", func() bool { return childOf(device.cmd.Process.Pid) })
 	if err := device.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func TestADeviceOutlivesTheModelsThatItIsOffered(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(15 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("it does not stop while a trial runs")
 	}
 }

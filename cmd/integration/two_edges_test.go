@@ -25,7 +25,7 @@ func TestTwoEdgesWithTheSameNamesHaveProductsOfTheirOwn(t *testing.T) {
 	f.cloud(t, "worker", "worker-1")
 	mosaic := f.cloud(t, "mosaic", "mosaic-1")
 	k := f.kafka(t)
-	until(t, time.Minute, "topics", func() bool {
+	until(t, 2*time.Minute, "topics", func() bool {
 		offsets, err := k.Offsets(t.Context(), event.ProductsTopic)
 		return err == nil && len(offsets) > 0
 	})
@@ -45,7 +45,7 @@ func TestTwoEdgesWithTheSameNamesHaveProductsOfTheirOwn(t *testing.T) {
 		}
 		f.device(t, edge, fmt.Sprintf("scenes: [{name: made, path: %q}]\n", filepath.Join(dir, "scene.tif")))
 	}
-	until(t, time.Minute, "a result", func() bool { return f.count(t, k, event.ResultsTopic) >= 1 })
+	until(t, 2*time.Minute, "a result", func() bool { return f.count(t, k, event.ResultsTopic) >= 1 })
 	mosaic.kill(t)
 	f.cloud(t, "mosaic", "mosaic-2")
 	folders := map[string]string{}

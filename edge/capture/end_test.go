@@ -10,7 +10,7 @@ import (
 // endOf runs a source to its end and gives how many pictures came, and Last. after is called with each.
 func endOf(t *testing.T, v *Video, after func(n int64)) (pictures int64, last *Picture, err error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	err = v.Run(ctx, func(_ context.Context, p Picture) error {
 		if p.Last {

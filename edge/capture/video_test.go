@@ -239,7 +239,7 @@ func TestAnUnreachableCameraIsTriedAgainAndNamed(t *testing.T) {
 		done <- err
 	}()
 	var problem string
-	for end := time.Now().Add(time.Minute); v.State().Restarts < 2 || problem == ""; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); v.State().Restarts < 2 || problem == ""; time.Sleep(5 * time.Millisecond) {
 		if s := v.State(); s.Problem != "" {
 			problem = s.Problem
 		}

@@ -182,7 +182,7 @@ func modelled(t *rapid.T) {
 			if refused {
 				return // it would wait
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
 			items, err := o.Commit(ctx, d)
 			if err != nil || !is(items[0], seq) {

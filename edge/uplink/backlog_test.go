@@ -3,12 +3,12 @@ package uplink
 import (
 	"context"
 	"log/slog"
-	"os"
 	"sync"
 	"testing"
 	"time"
 
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/soak"
 )
 
 // endless is a buffer of small items that come as fast as they go, over a backlog; a link that takes
@@ -121,13 +121,16 @@ func drain(t testing.TB, backlog, sendings int) time.Duration {
 // the whole half million.
 func TestABacklogDrainsAsFastAsAnEmptyBufferSends(t *testing.T) {
 	backlog, sendings := 30_000, 2000
-	if os.Getenv("CANVAS_SOAK") != "" {
+	if soak.Asked() {
 		backlog, sendings = 500_000, 50_000
 	}
-	best := 0.0
+	best, least := 0.0, 0.2 // what costs time by the item of a backlog stays far below it
+	if soak.Timed() {
+		least = 0.8
+	}
 	for range 5 { // by turns, for the machine may be busy
 		best = max(best, float64(drain(t, 0, sendings))/float64(drain(t, backlog, sendings)))
-		if best >= 0.8 {
+		if best >= least {
 			return
 		}
 	}

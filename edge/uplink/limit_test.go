@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"cloudcanvas/edge/uplink/schedule"
+	"cloudcanvas/edge/uplink/uplinktest"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 )
@@ -67,11 +68,11 @@ func (s *strict) Send(_ context.Context, i event.Item, handed func()) error {
 }
 
 // life brings a small item each second for so long.
-func life(b *box, from uint64, seconds int) {
+func life(b *uplinktest.Box, from uint64, seconds int) {
 	for n := range seconds {
 		i := item(from+uint64(n), event.High, 20)
 		i.Kind, i.Stream = event.Reading, "wind"
-		b.add(i)
+		b.Add(i)
 		time.Sleep(time.Second)
 		synctest.Wait()
 	}
@@ -80,16 +81,16 @@ func life(b *box, from uint64, seconds int) {
 func TestEverythingPassesABrokerWithALimit(t *testing.T) {
 	for _, silently := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			b, l := newBox(), newStrict(65_536, silently)
+			b, l := uplinktest.NewBox(), newStrict(65_536, silently)
 			u, stop := running(t, b, l, DefaultConfig(), Options{Broker: "there:1883"})
 			defer stop()
 			for n := range uint64(20) {
-				b.add(item(n+1, event.Normal, 3<<20))
+				b.Add(item(n+1, event.Normal, 3<<20))
 				life(b, 100+100*n, 60)
 			}
 			synctest.Wait()
-			if len(b.items) != 0 {
-				t.Errorf("silently %v: %d of them do not pass: %+v", silently, len(b.items), u.Plan().Limit)
+			if b.Left() != 0 {
+				t.Errorf("silently %v: %d of them do not pass: %+v", silently, b.Left(), u.Plan().Limit)
 			}
 			p := u.Plan().Limit
 			if p == nil || p.Passed > 65_536 || p.Passed < 16<<10 || !strings.HasPrefix(p.Reason, "the broker at there:1883 takes no packets ") || l.cuts.Load() > 10 {
@@ -101,20 +102,20 @@ func TestEverythingPassesABrokerWithALimit(t *testing.T) {
 
 func TestWithoutReceiptsReadingsGoOnWhileTheLimitIsLearnt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, l := newBox(), newStrict(65_536, false)
+		b, l := uplinktest.NewBox(), newStrict(65_536, false)
 		l.mute = true
 		c := DefaultConfig()
 		c.Receipts = ReceiptsPUBACK
 		u, stop := running(t, b, l, c, Options{Broker: "there:1883"})
 		defer stop()
-		b.add(item(1, event.Normal, 60<<10), item(2, event.Normal, 60<<10)) // the rate becomes known
+		b.Add(item(1, event.Normal, 60<<10), item(2, event.Normal, 60<<10)) // the rate becomes known
 		life(b, 100, 5)
-		b.add(item(3, event.Normal, 225_250))
+		b.Add(item(3, event.Normal, 225_250))
 		life(b, 200, 20)
 		time.Sleep(3 * time.Second)
 		synctest.Wait()
-		if len(b.items) != 0 {
-			t.Errorf("%d of them wait still", len(b.items))
+		if b.Left() != 0 {
+			t.Errorf("%d of them wait still", b.Left())
 		}
 		if p := u.Plan().Limit; p == nil || !p.Settled || p.Passed > 65_536 || l.cuts.Load() > 5 {
 			t.Errorf("%+v after %d cuts", p, l.cuts.Load())
@@ -124,38 +125,38 @@ func TestWithoutReceiptsReadingsGoOnWhileTheLimitIsLearnt(t *testing.T) {
 
 func TestSmallItemsOfManySizesDoNotHoldUpPictures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, l := newBox(), newStrict(65_536, false)
+		b, l := uplinktest.NewBox(), newStrict(65_536, false)
 		l.mute = true
 		c := DefaultConfig()
 		c.Receipts = ReceiptsPUBACK
 		_, stop := running(t, b, l, c, Options{})
 		defer stop()
 		for n := range uint64(200) { // the rate becomes known
-			b.add(item(1000+n, event.High, 1000))
+			b.Add(item(1000+n, event.High, 1000))
 		}
 		time.Sleep(3 * time.Second)
-		b.add(item(3, event.Normal, 225_250))
+		b.Add(item(3, event.Normal, 225_250))
 		time.Sleep(2 * time.Second)
 		for n := range uint64(30) {
-			b.add(item(100+n, event.High, 1000+50*int(n)))
+			b.Add(item(100+n, event.High, 1000+50*int(n)))
 		}
 		time.Sleep(20 * time.Second)
 		synctest.Wait()
 		if b.Waits(3) {
-			t.Errorf("the picture and %d others wait", len(b.items)-1)
+			t.Errorf("the picture and %d others wait", b.Left()-1)
 		}
 	})
 }
 
 func TestWhatCantBeCutSmallEnoughIsHeldAndTheOthersPass(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, l := newBox(), newStrict(1500, false)
+		b, l := uplinktest.NewBox(), newStrict(1500, false)
 		u, stop := running(t, b, l, DefaultConfig(), Options{})
 		defer stop()
-		b.add(item(1, event.Normal, 32<<20), item(2, event.Normal, 100<<10)) // 4096 parts of 8 KiB are the most
+		b.Add(item(1, event.Normal, 32<<20), item(2, event.Normal, 100<<10)) // 4096 parts of 8 KiB are the most
 		life(b, 100, 300)
-		if !b.Waits(1) || len(b.items) != 1 {
-			t.Errorf("%d wait", len(b.items))
+		if !b.Waits(1) || b.Left() != 1 {
+			t.Errorf("%d wait", b.Left())
 		}
 		if v := u.Plan(); v.Limit == nil || v.Limit.Held != 1 || v.Waiting != 1 || v.Hold != schedule.TooLarge {
 			t.Errorf("%+v, %+v", v, v.Limit)
@@ -165,21 +166,21 @@ func TestWhatCantBeCutSmallEnoughIsHeldAndTheOthersPass(t *testing.T) {
 		l.mu.Unlock()
 		time.Sleep(6 * time.Hour)
 		life(b, 1000, 300)
-		if len(b.items) != 0 {
-			t.Errorf("%d wait although the limit is gone: %+v", len(b.items), u.Plan().Limit)
+		if b.Left() != 0 {
+			t.Errorf("%d wait although the limit is gone: %+v", b.Left(), u.Plan().Limit)
 		}
 	})
 }
 
 func TestAnItemThatIsTakenInNoSizeIsHeldForAWhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, l := newBox(), &denying{newStrict(1<<20, false)}
+		b, l := uplinktest.NewBox(), &denying{newStrict(1<<20, false)}
 		u, stop := running(t, b, l, DefaultConfig(), Options{})
 		defer stop()
-		b.add(item(1, event.Normal, 100<<10))
+		b.Add(item(1, event.Normal, 100<<10))
 		life(b, 100, 300)
-		if !b.Waits(1) || len(b.items) != 1 {
-			t.Errorf("%d wait", len(b.items))
+		if !b.Waits(1) || b.Left() != 1 {
+			t.Errorf("%d wait", b.Left())
 		}
 		if p := u.Plan().Limit; p == nil || p.Held != 1 || p.Reason != "" {
 			t.Errorf("%+v", p)
@@ -206,7 +207,7 @@ func TestWithoutReceiptsARowIsFreedWhenTheConnectionHasOutlastedItsPUBACK(t *tes
 	synctest.Test(t, func(t *testing.T) {
 		c := DefaultConfig()
 		c.Receipts = ReceiptsPUBACK
-		b, l := newBox(item(1, event.Normal, 10)), newLink()
+		b, l := uplinktest.NewBox(item(1, event.Normal, 10)), newLink()
 		_, stop := running(t, b, l, c, Options{})
 		time.Sleep(100 * time.Millisecond)
 		l.mu.Lock()

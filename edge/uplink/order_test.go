@@ -10,13 +10,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"cloudcanvas/edge/uplink/uplinktest"
 	"cloudcanvas/shared/event"
 )
 
 // slow is a buffer whose items take longer or shorter to load, and some of which can't be loaded the
 // first time.
 type slow struct {
-	*box
+	*uplinktest.Box
 	mu      sync.Mutex
 	refused map[uint64]bool
 }
@@ -31,7 +32,7 @@ func (s *slow) Load(seq uint64) (event.Item, error) {
 		s.refused[seq] = true
 		return event.Item{}, errors.New("not just now")
 	}
-	return s.box.Load(seq)
+	return s.Box.Load(seq)
 }
 
 // flapping is a link whose connection breaks now and then; what is on its way then may have arrived.
@@ -61,11 +62,11 @@ func (f *flapping) Send(ctx context.Context, i event.Item, handed func()) error 
 func TestReadingsLeaveInTheirOrderWhateverFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 400
-		b := &slow{box: newBox(), refused: map[uint64]bool{}}
+		b := &slow{Box: uplinktest.NewBox(), refused: map[uint64]bool{}}
 		for seq := uint64(1); seq <= n; seq++ {
 			i := item(seq, event.Normal, int(seq*7919%50))
 			i.Kind, i.Stream = event.Reading, []string{"boiler", "tank"}[seq%2]
-			b.add(i)
+			b.Add(i)
 		}
 		l := &flapping{link: newLink(), left: 40}
 		_, stop := running(t, b, l, DefaultConfig(), Options{})

@@ -9,13 +9,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"cloudcanvas/edge/uplink/uplinktest"
 	"cloudcanvas/shared/event"
 )
 
 func TestAcknowledgementsWithoutReceiptsAreToldOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var said bytes.Buffer
-		b, l := newBox(item(1, event.Normal, 10)), newLink()
+		b, l := uplinktest.NewBox(item(1, event.Normal, 10)), newLink()
 		u, err := New(b, l, DefaultConfig(), Options{Log: slog.New(slog.NewTextHandler(&said, nil))})
 		if err != nil {
 			t.Fatal(err)

@@ -3,7 +3,6 @@ package uplink
 import (
 	"bytes"
 	"context"
-	"errors"
 	"log/slog"
 	"slices"
 	"sync"
@@ -13,84 +12,6 @@ import (
 	"cloudcanvas/edge/uplink/schedule"
 	"cloudcanvas/shared/event"
 )
-
-// box is a buffer in memory.
-type box struct {
-	mu    sync.Mutex
-	items map[uint64]event.Item
-	fresh []event.Ref
-	held  map[uint64]event.PartsHeld
-	loads int
-	wake  chan struct{}
-}
-
-func newBox(items ...event.Item) *box {
-	b := &box{items: map[uint64]event.Item{}, held: map[uint64]event.PartsHeld{}, wake: make(chan struct{}, 1)}
-	b.add(items...)
-	return b
-}
-
-func (b *box) add(items ...event.Item) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, i := range items {
-		b.items[i.Seq] = i
-		b.fresh = append(b.fresh, event.Ref{Seq: i.Seq, Priority: i.Priority, Kind: i.Kind, Stream: i.Stream, Rung: i.Kind.Rung(), Bytes: len(i.Data)})
-	}
-	select {
-	case b.wake <- struct{}{}:
-	default:
-	}
-}
-
-// Fresh gives at most 1000 at once.
-func (b *box) Fresh() []event.Ref {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	n := min(len(b.fresh), 1000)
-	f := b.fresh[:n]
-	b.fresh = b.fresh[n:]
-	return f
-}
-func (b *box) Wake() <-chan struct{} { return b.wake }
-func (b *box) Waits(seq uint64) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	_, ok := b.items[seq]
-	return ok
-}
-func (b *box) Load(seq uint64) (event.Item, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.loads++
-	i, ok := b.items[seq]
-	if !ok {
-		return i, errors.New("gone")
-	}
-	return i, nil
-}
-func (b *box) Parts(seq uint64) (uint32, []event.Range) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	h := b.held[seq]
-	return h.Of, h.Have
-}
-func (b *box) Number(_ event.Epoch, seq uint64) uint64 { return seq }
-func (b *box) Receive(_ context.Context, r event.Receipt) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	n := 0
-	for seq := range b.items {
-		if r.Has(seq) {
-			delete(b.items, seq)
-			n++
-		}
-	}
-	for _, p := range r.Parts {
-		b.held[p.Seq] = p
-	}
-	return n, nil
-}
 
 // sending is a message that went over a link.
 type sending struct {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"cloudcanvas/edge/uplink/contact"
+	"cloudcanvas/edge/uplink/uplinktest"
 	"cloudcanvas/shared/event"
 )
 
@@ -18,7 +19,7 @@ func TestUrgentItemsGoFirstAndLargeOnesInParts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := DefaultConfig()
 		c.Window, c.PartBytes = 1, 1024
-		b, l := newBox(item(1, event.Low, 10), item(2, event.Normal, 2500), item(3, event.Urgent, 10)), newLink()
+		b, l := uplinktest.NewBox(item(1, event.Low, 10), item(2, event.Normal, 2500), item(3, event.Urgent, 10)), newLink()
 		_, stop := running(t, b, l, c, Options{})
 		synctest.Wait()
 		stop()
@@ -34,7 +35,7 @@ func TestUrgentItemsGoFirstAndLargeOnesInParts(t *testing.T) {
 		if order := l.seqs(); !slices.Equal(order, []uint64{3, 2, 2, 2, 1}) {
 			t.Errorf("sent in the order %v", order)
 		}
-		if !bytes.Equal(whole, b.items[2].Data) {
+		if !bytes.Equal(whole, item(2, event.Normal, 2500).Data) {
 			t.Error("the parts are not the whole")
 		}
 	})
@@ -42,7 +43,7 @@ func TestUrgentItemsGoFirstAndLargeOnesInParts(t *testing.T) {
 
 func TestWithoutAReceiptAnItemGoesAgainAndLaterEachTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, l := newBox(item(1, event.Normal, 10)), newLink()
+		b, l := uplinktest.NewBox(item(1, event.Normal, 10)), newLink()
 		_, stop := running(t, b, l, DefaultConfig(), Options{})
 		for _, step := range []struct {
 			after time.Duration
@@ -68,14 +69,14 @@ func TestOnlyThePartsThatTheCloudLacksGoAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := DefaultConfig()
 		c.PartBytes = 1024
-		b, l := newBox(item(1, event.Normal, 8*1024)), newLink()
+		b, l := uplinktest.NewBox(item(1, event.Normal, 8*1024)), newLink()
 		_, stop := running(t, b, l, c, Options{})
 		synctest.Wait()
 		if n := len(l.went()); n != 8 {
 			t.Fatalf("%d parts", n)
 		}
-		if b.loads != 1 {
-			t.Errorf("the item was read %d times for its 8 parts", b.loads)
+		if b.Loads() != 1 {
+			t.Errorf("the item was read %d times for its 8 parts", b.Loads())
 		}
 		l.receipts <- event.Receipt{Epoch: "e", Parts: []event.PartsHeld{{Seq: 1, Of: 8, Have: []event.Range{{From: 0, To: 4}, {From: 6, To: 7}}}}}
 		time.Sleep(32 * time.Second)
@@ -84,7 +85,7 @@ func TestOnlyThePartsThatTheCloudLacksGoAgain(t *testing.T) {
 			t.Errorf("%d sent, the last %+v", len(went), went[len(went)-1].item.Attrs)
 		}
 		// A new life of the device asks the buffer.
-		b.add(item(1, event.Normal, 8*1024))
+		b.Add(item(1, event.Normal, 8*1024))
 		again := newLink()
 		_, stop = running(t, b, again, DefaultConfig(), Options{})
 		synctest.Wait()
@@ -96,10 +97,10 @@ func TestOnlyThePartsThatTheCloudLacksGoAgain(t *testing.T) {
 }
 
 // elsewhere is a buffer whose own numbers are others than the cloud's.
-type elsewhere struct{ *box }
+type elsewhere struct{ *uplinktest.Box }
 
 func (e elsewhere) Load(seq uint64) (event.Item, error) {
-	i, err := e.box.Load(seq)
+	i, err := e.Box.Load(seq)
 	i.Epoch, i.Seq = "old", seq-100
 	return i, err
 }
@@ -122,14 +123,14 @@ func (e elsewhere) Receive(ctx context.Context, r event.Receipt) (int, error) {
 	for n := range r.Parts {
 		r.Parts[n].Seq += 100
 	}
-	return e.box.Receive(ctx, r)
+	return e.Box.Receive(ctx, r)
 }
 
 func TestReceiptsAndPUBACKsGoByTheCloudsNumbers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := DefaultConfig()
 		c.PartBytes = 1024
-		b, l := newBox(item(101, event.Normal, 8*1024)), newLink()
+		b, l := uplinktest.NewBox(item(101, event.Normal, 8*1024)), newLink()
 		_, stop := running(t, elsewhere{b}, l, c, Options{})
 		synctest.Wait()
 		l.receipts <- event.Receipt{Epoch: "old", Parts: []event.PartsHeld{{Seq: 1, Of: 8, Have: []event.Range{{From: 1, To: 7}}}}}
@@ -140,7 +141,7 @@ func TestReceiptsAndPUBACKsGoByTheCloudsNumbers(t *testing.T) {
 			t.Errorf("%d sent, the last %+v", len(went), went[len(went)-1].item)
 		}
 		c.Receipts = ReceiptsPUBACK
-		b, l = newBox(item(101, event.Normal, 10)), newLink()
+		b, l = uplinktest.NewBox(item(101, event.Normal, 10)), newLink()
 		_, stop = running(t, elsewhere{b}, l, c, Options{})
 		time.Sleep(2 * time.Second)
 		stop()
@@ -152,7 +153,7 @@ func TestReceiptsAndPUBACKsGoByTheCloudsNumbers(t *testing.T) {
 
 func TestALinkThatRefusesIsTriedAgainAndOneThatIsDownIsLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, l := newBox(item(1, event.Normal, 10), item(2, event.Normal, 300<<10)), newLink()
+		b, l := uplinktest.NewBox(item(1, event.Normal, 10), item(2, event.Normal, 300<<10)), newLink()
 		l.refuse = errors.New("no")
 		_, stop := running(t, b, l, DefaultConfig(), Options{})
 		time.Sleep(5 * time.Second)
@@ -174,7 +175,7 @@ func TestALinkThatRefusesIsTriedAgainAndOneThatIsDownIsLeftAlone(t *testing.T) {
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
-		b, l := newBox(item(1, event.Normal, 10)), newLink()
+		b, l := uplinktest.NewBox(item(1, event.Normal, 10)), newLink()
 		l.up = make(chan struct{})
 		_, stop := running(t, b, l, DefaultConfig(), Options{})
 		time.Sleep(time.Hour)
@@ -194,7 +195,7 @@ func TestWithAPlainBrokerThePUBACKFrees(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := DefaultConfig()
 		c.Receipts = ReceiptsPUBACK
-		b, l := newBox(item(1, event.Normal, 10), item(2, event.Normal, 10)), newLink()
+		b, l := uplinktest.NewBox(item(1, event.Normal, 10), item(2, event.Normal, 10)), newLink()
 		_, stop := running(t, b, l, c, Options{})
 		time.Sleep(2 * time.Second)
 		stop()
@@ -217,12 +218,12 @@ func TestAnAlertPassesABacklogWithinASecond(t *testing.T) {
 		"geostationary": {250_000, 600 * time.Millisecond, time.Second},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			b, l := newBox(item(1, event.Normal, int(min(c.rate*800, 20e6))), item(2, event.Normal, 30_000)), newLink()
+			b, l := uplinktest.NewBox(item(1, event.Normal, int(min(c.rate*800, 20e6))), item(2, event.Normal, 30_000)), newLink()
 			l.rate, l.delay = c.rate, c.delay
 			_, stop := running(t, b, l, DefaultConfig(), Options{})
 			time.Sleep(60 * time.Second)
 			for n := range uint64(5) {
-				b.add(item(100+n, event.Urgent, 300))
+				b.Add(item(100+n, event.Urgent, 300))
 				born := time.Now()
 				time.Sleep(7 * time.Second)
 				synctest.Wait()
@@ -251,7 +252,7 @@ func TestAnAlertPassesABacklogWithinASecond(t *testing.T) {
 
 func TestNothingGoesOutsideTheWindows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, l := newBox(item(1, event.Urgent, 10), item(2, event.Normal, 40<<10)), newLink()
+		b, l := uplinktest.NewBox(item(1, event.Urgent, 10), item(2, event.Normal, 40<<10)), newLink()
 		l.rate = 10_000
 		c := DefaultConfig()
 		start := time.Now().Add(time.Hour).UTC()
@@ -289,15 +290,15 @@ func TestTheBudgetOutlivesARestart(t *testing.T) {
 		c := DefaultConfig()
 		c.PartBytes, c.Budget.BytesPerDay = 10_000, 50_000
 		memory := filepath.Join(t.TempDir(), "uplink.json")
-		b, l := newBox(), newLink()
+		b, l := uplinktest.NewBox(), newLink()
 		for seq := range uint64(20) {
-			b.add(item(seq+1, event.Normal, 9000))
+			b.Add(item(seq+1, event.Normal, 9000))
 		}
 		_, stop := running(t, b, l, c, Options{Memory: memory})
 		time.Sleep(time.Minute)
 		stop()
 		first := len(l.went())
-		b.add(item(100, event.Normal, 9000))
+		b.Add(item(100, event.Normal, 9000))
 		u, stop := running(t, b, l, c, Options{Memory: memory})
 		time.Sleep(time.Minute)
 		if first == 0 || len(l.went()) != first {

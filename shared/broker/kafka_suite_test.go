@@ -75,7 +75,7 @@ var topicNumber atomic.Int64
 func makeTopic(t *testing.T, k *Kafka, partitions int, config map[string]string) string {
 	t.Helper()
 	name := fmt.Sprintf("test.%d.%d", time.Now().UnixNano(), topicNumber.Add(1))
-	if err := k.EnsureTopics(soon(t, 30*time.Second), Topic{Name: name, Partitions: partitions, Config: config}); err != nil {
+	if err := k.EnsureTopics(soon(t, 2*time.Minute), Topic{Name: name, Partitions: partitions, Config: config}); err != nil {
 		t.Fatal(err)
 	}
 	return name
@@ -250,7 +250,7 @@ func refusedByTopic(t *testing.T, k *Kafka) {
 func missingTopic(t *testing.T, k *Kafka) {
 	hasty := dialKafka(t, KafkaOptions{Brokers: k.options.Brokers, Patience: 300 * time.Millisecond})
 	defer hasty.Close()
-	err := hasty.Append(soon(t, 20*time.Second), Record{Topic: "nobody.made.this", Value: []byte("x")})
+	err := hasty.Append(soon(t, 2*time.Minute), Record{Topic: "nobody.made.this", Value: []byte("x")})
 	var failed *AppendError
 	if !errors.As(err, &failed) || failed.Outcomes[0] != Refused || !errors.Is(err, kafka.UnknownTopicOrPartition) || !strings.Contains(err.Error(), "nobody.made.this") {
 		t.Error(err)
@@ -262,14 +262,14 @@ func missingTopic(t *testing.T, k *Kafka) {
 
 func offsetAhead(t *testing.T, k *Kafka) {
 	topic := makeTopic(t, k, 1, nil)
-	if err := k.Read(soon(t, 20*time.Second), topic, 0, 99, func([]Record) error { return nil }); !errors.Is(err, ErrOffsetAhead) {
+	if err := k.Read(soon(t, 2*time.Minute), topic, 0, 99, func([]Record) error { return nil }); !errors.Is(err, ErrOffsetAhead) {
 		t.Error(err)
 	}
 }
 
 func committing(t *testing.T, k *Kafka) {
 	topic := makeTopic(t, k, 3, nil)
-	ctx := soon(t, 30*time.Second)
+	ctx := soon(t, 2*time.Minute)
 	group := "workers-" + topic
 	if got, err := k.Committed(ctx, group, topic); len(got) != 0 || err != nil {
 		t.Fatal(got, err)
@@ -293,7 +293,7 @@ func committing(t *testing.T, k *Kafka) {
 
 func topicsMade(t *testing.T, k *Kafka) {
 	topic := makeTopic(t, k, 3, map[string]string{"cleanup.policy": "compact"})
-	if err := k.EnsureTopics(soon(t, 30*time.Second), Topic{Name: topic, Partitions: 8}); err != nil {
+	if err := k.EnsureTopics(soon(t, 2*time.Minute), Topic{Name: topic, Partitions: 8}); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := k.Partitions(t.Context(), topic); n != 3 || err != nil {

@@ -6,36 +6,39 @@ import (
 	"net"
 	"os"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
 func TestAWriteLastsAsLongAsItMakesProgress(t *testing.T) {
-	near, far := net.Pipe()
-	defer near.Close()
-	defer far.Close()
-	conn := &steadyConn{Conn: near, patience: 40 * time.Millisecond}
-	read := make(chan int, 1)
-	go func() {
-		total := 0
-		tick := time.NewTicker(10 * time.Millisecond)
-		defer tick.Stop()
-		for range tick.C { // a link of 1 kB/s
-			n, err := io.ReadFull(far, make([]byte, 10))
-			if total += n; err != nil || total == 200 {
-				break
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		defer near.Close()
+		defer far.Close()
+		conn := &steadyConn{Conn: near, patience: 40 * time.Millisecond}
+		read := make(chan int, 1)
+		go func() {
+			total := 0
+			tick := time.NewTicker(10 * time.Millisecond)
+			defer tick.Stop()
+			for range tick.C { // a link of 1 kB/s
+				n, err := io.ReadFull(far, make([]byte, 10))
+				if total += n; err != nil || total == 200 {
+					break
+				}
 			}
+			read <- total
+		}()
+		if n, err := conn.Write(make([]byte, 200)); n != 200 || err != nil {
+			t.Errorf("wrote %d of 200: %v", n, err)
 		}
-		read <- total
-	}()
-	if n, err := conn.Write(make([]byte, 200)); n != 200 || err != nil {
-		t.Errorf("wrote %d of 200: %v", n, err)
-	}
-	if n := <-read; n != 200 {
-		t.Errorf("%d bytes came", n)
-	}
-	if _, err := conn.Write([]byte("into the void")); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("a dead link is not noticed: %v", err)
-	}
+		if n := <-read; n != 200 {
+			t.Errorf("%d bytes came", n)
+		}
+		if _, err := conn.Write([]byte("into the void")); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("a dead link is not noticed: %v", err)
+		}
+	})
 }
 
 func TestFiltersTakeInTheirTopics(t *testing.T) {

@@ -29,7 +29,7 @@ func TestWhoseClientIDIsTakenSaysSoOnceAndBacksOff(t *testing.T) {
 		defer m.Close()
 		clients = append(clients, m)
 	}
-	deadline := time.After(60 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for told := false; !told; {
 		var line string
 		select {

@@ -178,7 +178,7 @@ func TestAStopEndsATrialAndSaysNothingAgainstTheModel(t *testing.T) {
 		_, _, err := Open(ctx, m, ORTCPU, l, nil)
 		ended <- err
 	}()
-	for deadline := time.Now().Add(time.Minute); entries(t, l.Remember)[ORTCPU].Outcome != trial.UnderWay; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); entries(t, l.Remember)[ORTCPU].Outcome != trial.UnderWay; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("no trial began")
 		}
@@ -189,7 +189,7 @@ func TestAStopEndsATrialAndSaysNothingAgainstTheModel(t *testing.T) {
 		if !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("it does not stop")
 	}
 	if all := entries(t, l.Remember); len(all) != 0 {

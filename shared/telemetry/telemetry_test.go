@@ -62,7 +62,7 @@ func TestReadyzSaysWhyNot(t *testing.T) {
 // get tries until the server listens.
 func get(t *testing.T, url string) (int, string) {
 	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); ; {
+	for deadline := time.Now().Add(2 * time.Minute); ; {
 		r, err := http.Get(url)
 		if err == nil {
 			defer r.Body.Close()
@@ -96,7 +96,7 @@ func TestTheWatchdogIsFedOnlyByProgress(t *testing.T) {
 		t.Fatalf("fed without progress: %s", buffer[:n])
 	}
 	p.Step()
-	socket.SetReadDeadline(time.Now().Add(5 * time.Second))
+	socket.SetReadDeadline(time.Now().Add(2 * time.Minute))
 	n, _, err := socket.ReadFrom(buffer)
 	if err != nil || string(buffer[:n]) != "WATCHDOG=1" {
 		t.Fatalf("%s %v", buffer[:n], err)

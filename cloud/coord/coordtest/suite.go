@@ -22,7 +22,7 @@ type Group interface {
 }
 
 // patience bounds each wait: far above what any implementation needs, so that only a fault hits it.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // Run runs the suite, its tests beside each other: most of their time is waiting for sessions to
 // end. open makes a new, empty group.

@@ -60,7 +60,7 @@ func TestBombsAreDeadLettersAndEverythingElseFlows(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.put("segment", "image/tiff; application=geotiff", tile)
-	late := time.After(time.Minute)
+	late := time.After(2 * time.Minute)
 	for range bombs {
 		select {
 		case l := <-s.dead:

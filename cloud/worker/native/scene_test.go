@@ -100,7 +100,7 @@ func weights(t testing.TB) *model.Repository {
 func (s *scene) see(want, media string, data []byte) (found worker.Found, results []event.Item) {
 	s.t.Helper()
 	s.put(want, media, data)
-	late := time.After(time.Minute)
+	late := time.After(2 * time.Minute)
 	for {
 		select {
 		case r := <-s.results:

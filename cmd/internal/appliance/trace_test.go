@@ -72,7 +72,7 @@ func TestATilesWayFromCaptureToProductIsOneTrace(t *testing.T) {
 	o.Cloud.Products = t.TempDir()
 	o.Cloud.Worker.Models = []worker.Choice{{Want: "segment", Model: worker.SpectralRGB}}
 	o.Cloud.Mosaic.Settle = 200 * time.Millisecond
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	a, err := Start(ctx, o)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"cloudcanvas/edge/uplink"
 	"cloudcanvas/edge/uplink/mqtt"
+	"cloudcanvas/edge/uplink/uplinktest"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/broker/brokertest"
 	"cloudcanvas/shared/event"
@@ -19,62 +20,12 @@ import (
 
 const edge = "boat"
 
-// box is a buffer in memory.
-type box struct {
-	mu    sync.Mutex
-	items map[uint64]event.Item
-	fresh []event.Ref
-	wake  chan struct{}
-}
+// box is a buffer of one epoch.
+type box struct{ *uplinktest.Box }
 
-func (b *box) add(items ...event.Item) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, i := range items {
-		b.items[i.Seq] = i
-		b.fresh = append(b.fresh, event.Ref{Seq: i.Seq, Priority: i.Priority, Kind: i.Kind, Stream: i.Stream, Rung: i.Kind.Rung(), Bytes: len(i.Data)})
-	}
-	select {
-	case b.wake <- struct{}{}:
-	default:
-	}
-}
-
-func (b *box) Fresh() []event.Ref {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	f := b.fresh
-	b.fresh = nil
-	return f
-}
-func (b *box) Wake() <-chan struct{} { return b.wake }
-func (b *box) Waits(seq uint64) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	_, ok := b.items[seq]
-	return ok
-}
-func (b *box) Load(seq uint64) (event.Item, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.items[seq], nil
-}
-func (b *box) Parts(uint64) (uint32, []event.Range)    { return 0, nil }
-func (b *box) Number(_ event.Epoch, seq uint64) uint64 { return seq }
-func (b *box) Epoch() event.Epoch                      { return "first" }
-func (b *box) Epochs() []event.EpochReport             { return nil }
-func (b *box) Troubles() []event.Trouble               { return nil }
-func (b *box) Receive(_ context.Context, r event.Receipt) (n int, err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for seq := range b.items {
-		if r.Has(seq) {
-			delete(b.items, seq)
-			n++
-		}
-	}
-	return n, nil
-}
+func (box) Epoch() event.Epoch          { return "first" }
+func (box) Epochs() []event.EpochReport { return nil }
+func (box) Troubles() []event.Trouble   { return nil }
 
 // cloud answers each item that is whole with a receipt, as the bridge does.
 func cloud(t *testing.T, url string, answers bool, largest *atomic.Int64, came *sync.Map) {
@@ -144,7 +95,7 @@ func (s *said) String() string {
 }
 
 // send runs an uplink to a broker until nothing waits.
-func send(t *testing.T, url, receipts, memory string, b *box, log *said) (u *uplink.Uplink, stop func()) {
+func send(t *testing.T, url, receipts, memory string, b box, log *said) (u *uplink.Uplink, stop func()) {
 	t.Helper()
 	out := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	ctx, cancel := context.WithCancel(t.Context())
@@ -189,21 +140,21 @@ func TestTheBrokersLimitIsLearntAndEverythingArrives(t *testing.T) {
 			var largest atomic.Int64
 			var came sync.Map
 			cloud(t, m.URL, receipts == uplink.ReceiptsBridge, &largest, &came)
-			b := &box{items: map[uint64]event.Item{}, wake: make(chan struct{}, 1)}
+			b := box{uplinktest.NewBox()}
 			log, memory := new(said), t.TempDir()+"/uplink.json"
 			u, stop := send(t, m.URL, receipts, memory, b, log)
 			defer stop()
-			b.add(reading(1), tile(2, 60<<10)) // the rate becomes known
+			b.Add(reading(1), tile(2, 60<<10)) // the rate becomes known
 			wait(t, log, func() bool { return !b.Waits(1) && !b.Waits(2) })
-			b.add(tile(3, 3<<20), tile(4, 1<<20))
+			b.Add(tile(3, 3<<20), tile(4, 1<<20))
 			seq := uint64(10)
 			wait(t, log, func() bool {
 				seq++
-				b.add(reading(seq)) // life goes on
+				b.Add(reading(seq)) // life goes on
 				return !b.Waits(3) && !b.Waits(4)
 			})
 			for seq = 100; seq < 140 && !strings.Contains(log.String(), "takes no packets above"); seq++ {
-				b.add(tile(seq, 2<<20))
+				b.Add(tile(seq, 2<<20))
 				wait(t, log, func() bool { return !b.Waits(seq) })
 				time.Sleep(500 * time.Millisecond)
 			}
@@ -225,7 +176,7 @@ func TestTheBrokersLimitIsLearntAndEverythingArrives(t *testing.T) {
 			var again said
 			u, stop = send(t, m.URL, receipts, memory, b, &again)
 			defer stop()
-			b.add(tile(200, 2<<20))
+			b.Add(tile(200, 2<<20))
 			wait(t, &again, func() bool { return !b.Waits(200) })
 			if n := strings.Count(again.String(), "connected to the MQTT"); n != 1 {
 				t.Errorf("%d connections:\n%s", n, &again)

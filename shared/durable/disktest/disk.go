@@ -88,10 +88,10 @@ func (d *Disk) CutPower() {
 }
 
 // Replug mounts it again, as after a reboot: the journal is replayed. Nobody may have a file of it open
-// for longer than ten seconds.
+// for longer than two minutes.
 func (d *Disk) Replug() {
 	d.t.Helper()
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		out, err := exec.Command("umount", d.at).CombinedOutput()
 		if err == nil {
 			break

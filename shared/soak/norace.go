@@ -1,5 +1,5 @@
 //go:build !race
 
-package appliance
+package soak
 
 const raceDetector = false
