@@ -149,9 +149,6 @@ func (k *Book) Of(p Place, then time.Time) *Decision {
 	return &Decision{Action: Discarded}
 }
 
-// busy says that somebody is putting a letter back now, or died doing so.
-func (k *Book) busy(p Place) bool { return k.Open != nil && slices.Contains(k.Open.Places, p) }
-
 // note writes a decision down.
 func (k *Book) note(d Decision, places ...Place) {
 	act := Act{Decision: d, Places: offsets{}}

@@ -17,7 +17,7 @@ import (
 )
 
 // trace runs the command against a Kafka, without a ZooKeeper, and gives what it printed and its exit code.
-func trace(t *testing.T, brokers []string, args ...string) (string, error, int) {
+func trace(t *testing.T, brokers []string, args ...string) (string, int, error) {
 	t.Helper()
 	config := filepath.Join(t.TempDir(), "cloud.yaml")
 	text := fmt.Sprintf("kafka: {brokers: [%s]}\nzookeeper: {servers: ['127.0.0.1:1']}\nstore: 'file://%s/none'\n", brokers[0], t.TempDir())
@@ -28,7 +28,7 @@ func trace(t *testing.T, brokers []string, args ...string) (string, error, int) 
 	app := cli.App("canvas-cloud", "", "test", traceCommand())
 	app.Writer, app.ErrWriter = &out, &out
 	err := app.RunContext(t.Context(), append([]string{"canvas-cloud", "--config", config, "trace"}, args...))
-	return out.String(), err, cli.Code(err)
+	return out.String(), cli.Code(err), err
 }
 
 func TestTraceTellsAnItemsStoryAndSaysWhatItCannotKnow(t *testing.T) {
@@ -62,11 +62,11 @@ func TestTraceTellsAnItemsStoryAndSaysWhatItCannotKnow(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	out, err, code := trace(t, e.Brokers(), in.ID.String())
+	out, code, err := trace(t, e.Brokers(), in.ID.String())
 	if err != nil || code != cli.Done || !strings.Contains(out, "gpu-2 epoch 41 with ukis version 3") || !strings.Contains(out, "canvas.work[") || !strings.Contains(out, "mast-7/e1/4") {
 		t.Errorf("%d %v\n%s", code, err, out)
 	}
-	out, err, _ = trace(t, e.Brokers(), "--json", "mast-7/e1/4")
+	out, _, err = trace(t, e.Brokers(), "--json", "mast-7/e1/4")
 	var stories []story.Story
 	if err != nil || json.Unmarshal([]byte(out), &stories) != nil || len(stories) != 1 || stories[0].ID != in.ID.String() || stories[0].State != story.Looked {
 		t.Errorf("%v\n%s", err, out)
@@ -83,7 +83,7 @@ func TestTraceTellsAnItemsStoryAndSaysWhatItCannotKnow(t *testing.T) {
 		{[]string{" "}, cli.WrongUsage, "EDGE/EPOCH/SEQ"},
 		{[]string{"--since", "-1h", "coast/9_9"}, cli.WrongUsage, "--since"},
 	} {
-		if _, err, code := trace(t, e.Brokers(), c.args...); code != c.code || err == nil || !strings.Contains(err.Error(), c.says) {
+		if _, code, err := trace(t, e.Brokers(), c.args...); code != c.code || err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%q: %d %v", c.args, code, err)
 		}
 	}
