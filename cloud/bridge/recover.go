@@ -107,7 +107,7 @@ func (s *shift) recallPoison(ctx context.Context) error {
 // How much of the log below the checkpoint's offsets is read to learn which items stand under the
 // last numbers: so many records of each partition, as far as they come within that time.
 const (
-	recalledItems    = 256
+	recalledItems    = 1024
 	recallItemsTakes = 500 * time.Millisecond
 	recallsAtOnce    = 4
 )
