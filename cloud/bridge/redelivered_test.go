@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/broker/brokertest"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // A device's own broker sends again what it was not told to be safe. Where the device's buffer has lost
@@ -50,7 +50,7 @@ func TestAMessageThatComesAgainToABufferThatLostItIsThereOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	for p, r := range ranges {
-		if err := k.Scan(t.Context(), event.EventsTopic, p, r.First, r.End, func(r broker.Record) error {
+		if err := k.Scan(t.Context(), event.EventsTopic, p, r.First, r.End, func(r kafka.Record) error {
 			packet, _, _ := strings.Cut(string(r.Value), ",")
 			have[packet]++
 			return nil

@@ -12,6 +12,7 @@ import (
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/broker/brokertest"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // clone is a device as programs that name their epochs make it, as far as the bridge sees it: what it
@@ -206,7 +207,7 @@ func TestBothDevicesOfACopiedCardLoseNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for p, r := range ranges {
-		if err := k.Scan(t.Context(), event.EventsTopic, p, r.First, r.End, func(r broker.Record) error {
+		if err := k.Scan(t.Context(), event.EventsTopic, p, r.First, r.End, func(r kafka.Record) error {
 			have[string(r.Value)]++
 			return nil
 		}); err != nil {

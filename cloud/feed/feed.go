@@ -9,14 +9,14 @@ import (
 	"sync"
 	"time"
 
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
-// Log is what a Feeder needs of *broker.Kafka.
+// Log is what a Feeder needs of *kafka.Client.
 type Log interface {
-	Append(ctx context.Context, records ...broker.Record) error
-	Offsets(ctx context.Context, topic string) (map[int]broker.OffsetRange, error)
+	Append(ctx context.Context, records ...kafka.Record) error
+	Offsets(ctx context.Context, topic string) (map[int]kafka.OffsetRange, error)
 	Committed(ctx context.Context, group, topic string) (map[int]int64, error)
 }
 
@@ -56,7 +56,7 @@ func (f *Feeder) Put(ctx context.Context, i event.Item) error {
 		}
 		i.Data = nil
 	}
-	if err := f.Log.Append(ctx, broker.RecordOf(i)); err != nil {
+	if err := f.Log.Append(ctx, kafka.RecordOf(i)); err != nil {
 		return fmt.Errorf("submit %s: %w", i.Subject, err)
 	}
 	return nil

@@ -14,8 +14,8 @@ import (
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/cloud/mosaic"
 	"cloudcanvas/cloud/worker"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // status is what operators ask first: who works on what, and what is behind.
@@ -63,7 +63,7 @@ func ask(ctx context.Context, cfg cloud.Config) (status, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	s := status{Members: map[string][]coord.Member{}, Lag: []lag{}}
-	k, err := kafka(cfg)
+	k, err := dialKafka(cfg)
 	if err != nil {
 		return s, err
 	}
@@ -91,7 +91,7 @@ func ask(ctx context.Context, cfg cloud.Config) (status, error) {
 	return s, errors.Join(kafkaErr, zookeeperErr)
 }
 
-func (s *status) kafka(ctx context.Context, k *broker.Kafka) error {
+func (s *status) kafka(ctx context.Context, k *kafka.Client) error {
 	dead, err := k.Offsets(ctx, event.DLQTopic)
 	if err != nil {
 		return err
@@ -114,7 +114,7 @@ func (s *status) kafka(ctx context.Context, k *broker.Kafka) error {
 }
 
 // behind is a group's lag in a topic. The age is that of the first record it has not finished.
-func behind(ctx context.Context, k *broker.Kafka, group, topic string) ([]lag, error) {
+func behind(ctx context.Context, k *kafka.Client, group, topic string) ([]lag, error) {
 	ends, err := k.Offsets(ctx, topic)
 	if err != nil {
 		return nil, err
@@ -133,7 +133,7 @@ func behind(ctx context.Context, k *broker.Kafka, group, topic string) ([]lag, e
 			continue
 		}
 		each.Go(func() error {
-			return k.Scan(ctx, topic, p, next, next+1, func(r broker.Record) error {
+			return k.Scan(ctx, topic, p, next, next+1, func(r kafka.Record) error {
 				lags[p].Age = max(0, time.Since(r.Time).Seconds())
 				return nil
 			})

@@ -12,8 +12,8 @@ import (
 
 	"cloudcanvas/cloud/story"
 	"cloudcanvas/cmd/internal/cli"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // trace runs the command against a Kafka, without a ZooKeeper, and gives what it printed and its exit code.
@@ -32,18 +32,18 @@ func trace(t *testing.T, brokers []string, args ...string) (string, int, error) 
 }
 
 func TestTraceTellsAnItemsStoryAndSaysWhatItCannotKnow(t *testing.T) {
-	e, err := broker.EmbedKafka(t.TempDir(), broker.EmbedKafkaOptions{})
+	e, err := kafka.Embed(t.TempDir(), kafka.EmbedOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer e.Close()
-	k, err := broker.DialKafka(broker.KafkaOptions{Brokers: e.Brokers()})
+	k, err := kafka.Dial(kafka.Options{Brokers: e.Brokers()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer k.Close()
 	for _, topic := range []string{event.EventsTopic, event.WorkTopic, event.ResultsTopic, event.DLQTopic, event.ProductsTopic} {
-		if err := k.EnsureTopics(t.Context(), broker.Topic{Name: topic, Partitions: 2}); err != nil {
+		if err := k.EnsureTopics(t.Context(), kafka.Topic{Name: topic, Partitions: 2}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -53,9 +53,9 @@ func TestTraceTellsAnItemsStoryAndSaysWhatItCannotKnow(t *testing.T) {
 	found := in
 	found.ID, found.Epoch, found.Seq, found.Kind = event.ResultID(in.ID, "ukis", "3"), "", 0, event.Result
 	found.Attrs.Model, found.Attrs.ModelVersion = "ukis", "3"
-	result := broker.RecordOf(found)
+	result := kafka.RecordOf(found)
 	result.Headers = append(result.Headers, event.Header{Key: "canvas_worker", Value: []byte("gpu-2")}, event.Header{Key: "canvas_lease", Value: []byte("41")})
-	if err := k.Append(t.Context(), broker.RecordOf(in)); err != nil {
+	if err := k.Append(t.Context(), kafka.RecordOf(in)); err != nil {
 		t.Fatal(err)
 	}
 	if err := k.Append(t.Context(), result); err != nil {

@@ -37,8 +37,8 @@ var only = map[string][]string{
 	"github.com/yalue/onnxruntime_go":     {"shared/infer"},
 	"github.com/eclipse/paho.mqtt.golang": {"shared/broker"},
 	"github.com/mochi-mqtt/server":        {"shared/broker"},
-	"github.com/twmb/franz-go":            {"shared/broker"},
-	"github.com/segmentio/kafka-go":       {"shared/broker", "cloud/bridge", "cloud/story"}, // the last two for its error codes
+	"github.com/twmb/franz-go":            {"shared/kafka"},
+	"github.com/segmentio/kafka-go":       {"shared/kafka", "cloud/bridge", "cloud/story"}, // the last two for its error codes
 	"github.com/go-zookeeper/zk":          {"cloud/coord/zk"},
 	"modernc.org/sqlite":                  {"edge/outbox", "cloud/console"},
 	"gocloud.dev":                         {"cloud/store"},
@@ -53,6 +53,8 @@ func wrong(from, to string) string {
 		switch {
 		case !slices.Contains(mayImport[side], other):
 			return side + " is not made of " + other
+		case side == "edge" && within(inside, "shared/kafka"):
+			return "devices speak MQTT"
 		case stage(from) != "" && other == "edge" && stage(inside) != stage(from):
 			return "stages of the edge meet in the package edge alone"
 		case service(from) != "" && service(inside) != "" && service(from) != service(inside):
@@ -132,7 +134,7 @@ func TestWhatTheRulesRefuse(t *testing.T) {
 		allowed  bool
 	}{
 		{"edge/capture", module + "edge/detect", false}, {"edge/capture", module + "edge", false}, {"edge/capture", module + "shared/event", true}, {"edge", module + "edge/detect", true}, {"edge/uplink", module + "edge/uplink/pace", true},
-		{"edge", module + "cloud/bridge", false}, {"shared/event", module + "edge", false}, {"cloud/worker", module + "cloud/mosaic", false},
+		{"edge", module + "cloud/bridge", false}, {"edge/uplink", module + "shared/kafka", false}, {"shared/event", module + "edge", false}, {"cloud/worker", module + "cloud/mosaic", false},
 		{"cloud/worker", module + "cloud/deadletter", true}, {"cloud/worker/native", module + "cloud/worker", true},
 		{"edge/capture", "gocv.io/x/gocv", false}, {"shared/infer/trial", "gocv.io/x/gocv", true}, {"cmd/canvas", "github.com/urfave/cli/v2", true}, {"edge", "github.com/urfave/cli/v2", false},
 	} {
