@@ -86,16 +86,9 @@ func (f *Feeder) await(ctx context.Context) error {
 
 // waiting is how many items no worker has finished.
 func (f *Feeder) waiting(ctx context.Context) (n int64, err error) {
-	ends, err := f.Log.Offsets(ctx, event.WorkTopic)
-	if err != nil {
-		return 0, fmt.Errorf("ask what waits: %w", err)
+	all, err := kafka.ProgressOf(ctx, f.Log, f.Group, event.WorkTopic)
+	for _, at := range all {
+		n += at.Lag()
 	}
-	done, err := f.Log.Committed(ctx, f.Group, event.WorkTopic)
-	if err != nil {
-		return 0, fmt.Errorf("ask what is done: %w", err)
-	}
-	for p, end := range ends {
-		n += end.End - max(done[p], end.First)
-	}
-	return n, nil
+	return n, err
 }

@@ -115,20 +115,16 @@ func (s *status) kafka(ctx context.Context, k *kafka.Client) error {
 
 // behind is a group's lag in a topic. The age is that of the first record it has not finished.
 func behind(ctx context.Context, k *kafka.Client, group, topic string) ([]lag, error) {
-	ends, err := k.Offsets(ctx, topic)
+	all, err := kafka.ProgressOf(ctx, k, group, topic)
 	if err != nil {
 		return nil, err
 	}
-	committed, err := k.Committed(ctx, group, topic)
-	if err != nil {
-		return nil, err
-	}
-	lags := make([]lag, len(ends))
+	lags := make([]lag, len(all))
 	var each errgroup.Group
 	each.SetLimit(8)
 	for p := range lags {
-		next := max(committed[p], ends[p].First)
-		lags[p] = lag{Topic: topic, Group: group, Partition: p, Committed: committed[p], End: ends[p].End, Lag: ends[p].End - next}
+		next := all[p].Next()
+		lags[p] = lag{Topic: topic, Group: group, Partition: p, Committed: all[p].Committed, End: all[p].End, Lag: all[p].Lag()}
 		if lags[p].Lag <= 0 {
 			continue
 		}
