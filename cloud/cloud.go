@@ -31,6 +31,7 @@ import (
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/retry"
 	"cloudcanvas/shared/telemetry"
 	"cloudcanvas/shared/trace"
 )
@@ -102,18 +103,10 @@ func Dial(ctx context.Context, c Config, id string, log *slog.Logger, metrics pr
 func (c *Cloud) awaitTopics(ctx context.Context) error {
 	topics := append(withLimits(bridge.Topics(c.Config.Kafka.Partitions, c.Config.Kafka.Replicas), c.Config.Bridge.DeadLetters), kafka.Topic{
 		Name: event.ProductsTopic, Partitions: 1, Replicas: c.Config.Kafka.Replicas, Config: map[string]string{"cleanup.policy": "compact"}})
-	for wait := time.Second; ; wait = min(2*wait, 30*time.Second) {
-		err := c.Kafka.EnsureTopics(ctx, topics...)
-		if err == nil || ctx.Err() != nil {
-			return err
-		}
+	return retry.Task{First: time.Second, Most: 30 * time.Second, Tell: func(err error) bool {
 		c.Log.Warn("waiting for Kafka", "brokers", c.Config.Kafka.Brokers, telemetry.Err, err)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(wait):
-		}
-	}
+		return true
+	}}.Do(ctx, func() error { return c.Kafka.EnsureTopics(ctx, topics...) })
 }
 
 // Coordinate opens the session with ZooKeeper.

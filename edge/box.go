@@ -8,6 +8,7 @@ import (
 
 	"cloudcanvas/edge/outbox"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/retry"
 	"cloudcanvas/shared/telemetry"
 	"cloudcanvas/shared/trace"
 )
@@ -94,22 +95,17 @@ func (b box) Record(ctx context.Context, drafts []draft, marks []outbox.Mark) er
 	for i, d := range drafts {
 		plain[i] = d.Draft
 	}
-	for wait := firstWait; ; wait = min(2*wait, 30*time.Second) {
-		_, err := b.CommitMarked(ctx, plain, marks)
-		if err == nil {
-			break
-		}
-		if ctx.Err() != nil || errors.Is(err, outbox.ErrClosed) {
-			return err
-		}
-		if wait == firstWait {
+	err := retry.Task{First: firstWait, Most: mostWait,
+		Final: func(err error) bool { return errors.Is(err, outbox.ErrClosed) },
+		Tell: func(err error) bool {
 			b.log.Warn("readings can't be committed; they stay with the local broker until they can", telemetry.Err, err)
-		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+			return true
+		}}.Do(ctx, func() error {
+		_, err := b.CommitMarked(ctx, plain, marks)
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	b.committed(drafts, began)
 	b.withdraw(ctx, drafts)

@@ -9,29 +9,29 @@ import (
 
 	"cloudcanvas/edge/outbox"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/retry"
 	"cloudcanvas/shared/telemetry"
 )
 
 // commitPatiently commits a keyed draft of a source that can wait, also for a disk that is full: the
 // key makes it one item however often it is tried.
 func commitPatiently(ctx context.Context, box committer, d outbox.Draft, log *slog.Logger) error {
-	for wait := firstWait; ; wait = min(2*wait, 30*time.Second) {
-		_, err := box.Commit(ctx, d)
-		if err == nil || ctx.Err() != nil || errors.Is(err, outbox.ErrClosed) || errors.Is(err, outbox.ErrTooLarge) {
-			return err
-		}
-		if wait == firstWait {
+	return retry.Task{First: firstWait, Most: mostWait,
+		Final: func(err error) bool { return errors.Is(err, outbox.ErrClosed) || errors.Is(err, outbox.ErrTooLarge) },
+		Tell: func(err error) bool {
 			log.Warn("an item can't be committed; it is tried until it can", telemetry.Stream, d.Stream, "subject", d.Subject, telemetry.Err, err)
-		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
+			return true
+		}}.Do(ctx, func() error {
+		_, err := box.Commit(ctx, d)
+		return err
+	})
 }
 
-const firstWait = 250 * time.Millisecond
+// Waits between tries to commit what can wait.
+const (
+	firstWait = 250 * time.Millisecond
+	mostWait  = 30 * time.Second
+)
 
 // committer is the part of the outbox that commitPatiently asks.
 type committer interface {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cloudcanvas/shared/kafka"
+	"cloudcanvas/shared/retry"
 )
 
 // Waits between tries.
@@ -23,44 +24,34 @@ func (f final) Unwrap() error { return f.error }
 // insist tries something until it succeeds, fails for good, or ctx ends. While it fails the gate
 // closes after a while, so that the MQTT broker keeps what this bridge can't get rid of.
 func (s *shift) insist(ctx context.Context, what string, try func() error) error {
-	began, said := time.Now(), false
-	for wait := firstWait; ; wait = min(2*wait, mostWait) {
-		err := try()
-		var f final
-		if err == nil || errors.As(err, &f) {
-			if said {
-				s.Logger.Info("it works again", "what", what, "after", time.Since(began).Round(time.Millisecond))
+	var f final
+	err := retry.Task{First: firstWait, Most: mostWait,
+		Final: func(err error) bool { return errors.As(err, &f) },
+		Tell: func(err error) bool {
+			s.Logger.Warn(what+" fails, trying again; nothing is acknowledged meanwhile", "error", err)
+			s.metrics.away.Set(1)
+			s.setReady(fmt.Errorf("%s fails, nothing is acknowledged meanwhile: %w", what, err))
+			return true
+		},
+		Each: func(err error, since time.Duration) {
+			if since >= s.cfg.LeaveAfter && s.gate.set(true) {
+				s.Logger.Warn(what+" has failed for so long that the bridge leaves the MQTT broker, which queues until it is back", "error", err)
+			}
+		},
+		Works: func(after time.Duration, told bool) {
+			if told {
+				s.Logger.Info(what+" works again", "after", after.Round(time.Millisecond))
+				s.setReady(nil)
 			}
 			if s.gate.set(false) {
 				s.Logger.Info("coming back to the MQTT broker")
 			}
 			s.metrics.away.Set(0)
-			if said {
-				s.setReady(nil)
-			}
-			if err != nil {
-				return f.error
-			}
-			return nil
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if !said {
-			said = true
-			s.Logger.Warn(what+" fails, trying again; nothing is acknowledged meanwhile", "error", err)
-			s.metrics.away.Set(1)
-			s.setReady(fmt.Errorf("%s fails, nothing is acknowledged meanwhile: %w", what, err))
-		}
-		if time.Since(began) >= s.cfg.LeaveAfter && s.gate.set(true) {
-			s.Logger.Warn(what+" has failed for so long that the bridge leaves the MQTT broker, which queues until it is back", "error", err)
-		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+		}}.Do(ctx, try)
+	if f.error != nil {
+		return f.error
 	}
+	return err
 }
 
 // lateWrites is how long a request that the client has given up may still lie in the socket of a

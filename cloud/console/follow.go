@@ -12,6 +12,7 @@ import (
 
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
+	"cloudcanvas/shared/retry"
 	"cloudcanvas/shared/telemetry"
 )
 
@@ -142,25 +143,13 @@ func (f follower) watch(ctx context.Context) error {
 // insist does something until it succeeds or ctx ends; it tells the first failure of a row. A wrong
 // Kafka is not insisted on.
 func (f follower) insist(ctx context.Context, what string, do func() error) error {
-	told := false
-	for wait := firstWait; ; wait = min(2*wait, mostWait) {
-		err := do()
-		if err == nil || ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if errors.Is(err, kafka.ErrOffsetAhead) {
-			return err
-		}
-		if ofDisk := f.fold.disk.Blames(err); !told && !ofDisk {
+	return retry.Task{First: firstWait, Most: mostWait,
+		Final: func(err error) bool { return errors.Is(err, kafka.ErrOffsetAhead) },
+		Tell: func(err error) bool {
+			if f.fold.disk.Blames(err) {
+				return false
+			}
 			f.slog.Warn(what+" failed, trying again", telemetry.Err, err)
-			told = true
-		}
-		pause := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			pause.Stop()
-			return ctx.Err()
-		case <-pause.C:
-		}
-	}
+			return true
+		}}.Do(ctx, do)
 }

@@ -2,8 +2,9 @@ package mosaic
 
 import (
 	"context"
-	"math/rand/v2"
 	"time"
+
+	"cloudcanvas/shared/retry"
 )
 
 // place is a partition of a topic.
@@ -53,29 +54,17 @@ func (m *Mosaic) commit(ctx context.Context) {
 // insist does something until it succeeds or ctx ends. It says once that it fails and once that it
 // is well again.
 func (m *Mosaic) insist(ctx context.Context, what string, do func() error) error {
-	wait, failing := 50*time.Millisecond, false
-	for {
-		err := do()
-		if err == nil {
-			if failing {
-				m.Log.Info(what + " works again")
+	return retry.Task{First: 50 * time.Millisecond, Most: 5 * time.Second,
+		Tell: func(err error) bool {
+			if m.Disk.Blames(err) {
+				return false
 			}
-			return nil
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if !failing && !m.Disk.Blames(err) {
 			m.Log.Warn(what+" fails, trying until it works", "error", err)
-			failing = true
-		}
-		rest := time.NewTimer(wait/2 + rand.N(wait/2))
-		select {
-		case <-rest.C:
-		case <-ctx.Done():
-			rest.Stop()
-			return ctx.Err()
-		}
-		wait = min(2*wait, 5*time.Second)
-	}
+			return true
+		},
+		Works: func(after time.Duration, told bool) {
+			if told {
+				m.Log.Info(what+" works again", "after", after.Round(time.Millisecond))
+			}
+		}}.Do(ctx, do)
 }

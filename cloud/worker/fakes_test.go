@@ -17,6 +17,7 @@ import (
 	"cloudcanvas/cloud/coord/local"
 	"cloudcanvas/shared/budget"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/retry"
 	"cloudcanvas/shared/vision"
 )
 
@@ -311,7 +312,7 @@ func (w *world) worker(t *testing.T, cfg Config, a Assignments) *Worker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	made.pause = func(ctx context.Context, _ time.Duration) error { return sleep(ctx, time.Millisecond) }
+	made.pause = func(ctx context.Context, _ time.Duration) error { return retry.Sleep(ctx, time.Millisecond) }
 	return made
 }
 

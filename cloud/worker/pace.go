@@ -4,6 +4,8 @@ import (
 	"context"
 	"math/rand/v2"
 	"time"
+
+	"cloudcanvas/shared/retry"
 )
 
 // backoff doubles from first to most, with jitter so that workers do not come back all at once.
@@ -18,17 +20,6 @@ func (b *backoff) next() time.Duration {
 }
 
 func (b *backoff) reset() { b.now = 0 }
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
-}
 
 func closed(c <-chan struct{}) bool {
 	select {
@@ -55,25 +46,14 @@ func whileOpen(ctx context.Context, stop <-chan struct{}) (context.Context, cont
 // insist does something until it succeeds or ctx ends. It says once that it fails and once that it
 // is well again.
 func (w *Worker) insist(ctx context.Context, what string, do func() error) error {
-	wait := backoff{first: 100 * time.Millisecond, most: 5 * time.Second}
-	failing := false
-	for {
-		err := do()
-		if err == nil {
-			if failing {
-				w.Log.Info(what + " works again")
-			}
-			return nil
-		}
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if !failing {
+	return retry.Task{First: 100 * time.Millisecond, Most: 5 * time.Second, Pause: w.pause,
+		Tell: func(err error) bool {
 			w.Log.Warn(what+" fails, trying until it works", "error", err)
-			failing = true
-		}
-		if err := w.pause(ctx, wait.next()); err != nil {
-			return err
-		}
-	}
+			return true
+		},
+		Works: func(after time.Duration, told bool) {
+			if told {
+				w.Log.Info(what+" works again", "after", after.Round(time.Millisecond))
+			}
+		}}.Do(ctx, do)
 }

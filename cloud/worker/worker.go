@@ -27,6 +27,7 @@ import (
 	"cloudcanvas/shared/budget"
 	"cloudcanvas/shared/config"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/retry"
 	"cloudcanvas/shared/trace"
 )
 
@@ -83,7 +84,7 @@ func New(cfg Config, parts Parts) (*Worker, error) {
 		run = rand.Text()
 	}
 	return &Worker{
-		cfg: cfg, Parts: parts, run: run, metrics: m, pause: sleep, now: time.Now,
+		cfg: cfg, Parts: parts, run: run, metrics: m, pause: retry.Sleep, now: time.Now,
 		slots: semaphore.NewWeighted(window), window: window,
 		cores: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}, nil

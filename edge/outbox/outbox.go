@@ -50,6 +50,7 @@ type Outbox struct {
 	ballast  ballast
 	life     event.Epoch // of the database
 	ask      chan request
+	asking   sync.RWMutex // held by those who hand over a request
 	done     chan struct{}
 	wake     chan struct{}
 	corrupt  chan struct{} // closed when that is seen while running

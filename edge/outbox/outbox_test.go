@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -251,4 +252,28 @@ func TestACorruptDatabaseIsKeptAsideAndANewEpochBegins(t *testing.T) {
 		t.Errorf("nobody is told: %+v %v", told, err)
 	}
 	balanced(t, again)
+}
+
+// Whoever asks while the outbox closes gets an answer: what it was, or that it is closed.
+func TestNobodyWaitsForAnOutboxThatHasClosed(t *testing.T) {
+	for range 20 {
+		o := open(t, t.TempDir(), Config{})
+		var all sync.WaitGroup
+		for range 16 {
+			all.Go(func() {
+				for {
+					if _, err := o.CommitMarked(t.Context(), nil, []Mark{{Name: "a", Value: []byte{1}}}); errors.Is(err, ErrClosed) {
+						return
+					} else if err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		time.Sleep(time.Millisecond)
+		if err := o.Close(); err != nil {
+			t.Error(err)
+		}
+		all.Wait()
+	}
 }

@@ -77,6 +77,13 @@ func (o *Outbox) submit(ctx context.Context, d Draft, drop bool) <-chan Answer {
 
 // put hands a request to the owner.
 func (o *Outbox) put(ctx context.Context, r request) error {
+	o.asking.RLock() // so that the owner, at its end, leaves nobody without an answer
+	defer o.asking.RUnlock()
+	select {
+	case <-o.done:
+		return ErrClosed
+	default:
+	}
 	select {
 	case o.ask <- r:
 		return nil

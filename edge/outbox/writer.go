@@ -37,11 +37,21 @@ type request struct {
 
 // own is the goroutine that writes.
 func (o *Outbox) own() {
-	defer close(o.done)
 	for first := range o.ask {
 		batch, stop := o.gather(first)
 		o.commit(batch)
 		if stop {
+			break
+		}
+	}
+	close(o.done)
+	o.asking.Lock() // when nobody is handing over a request any more
+	defer o.asking.Unlock()
+	for {
+		select {
+		case r := <-o.ask:
+			r.answer <- Answer{Err: ErrClosed}
+		default:
 			return
 		}
 	}
