@@ -184,14 +184,14 @@ func (d *device) complain(topic string, err error) {
 // DeviceFrames takes pictures from canvas/cameras/<camera>/frame.
 type DeviceFrames struct {
 	device
-	decode Decode
-	guard  Guard
+	open  Open
+	guard Guard
 }
 
 // NewDeviceFrames makes the source.
-func NewDeviceFrames(c DeviceConfig, from Subscriber, decode Decode, log *slog.Logger) *DeviceFrames {
+func NewDeviceFrames(c DeviceConfig, from Subscriber, open Open, log *slog.Logger) *DeviceFrames {
 	c = c.withDefaults()
-	return &DeviceFrames{decode: decode, device: device{name: "cameras", from: from, log: log, config: c, qos: 1,
+	return &DeviceFrames{open: open, device: device{name: "cameras", from: from, log: log, config: c, qos: 1,
 		filter: framePrefix + "+" + frameSuffix, prefix: framePrefix, suffix: frameSuffix,
 		depth: c.Queue, limit: c.MaxBytes, now: time.Now}}
 }
@@ -206,13 +206,16 @@ func (d *DeviceFrames) Guarded(g Guard) *DeviceFrames {
 func (d *DeviceFrames) Run(ctx context.Context, emit func(context.Context, Picture) error) error {
 	told := told{}
 	return d.run(ctx, func(p *Picture, payload []byte) (err error) {
-		done, err := d.guard.begin(ctx, p.Stream, "frame", payload)
+		f, err := d.open(ctx, payload, d.config.MaxPixels)
 		if err != nil {
 			return err
 		}
-		defer done()
-		im, notes, err := d.decode(payload, d.config.MaxPixels)
+		defer f.Close()
+		im, notes, err := d.guard.decode(ctx, p.Stream, "frame", f, 0)
 		p.Image = im
+		if f.Count() > 1 {
+			notes.Left = "only the first of its pictures is taken"
+		}
 		told.tell(d.log, d.prefix+p.Stream+d.suffix, notes)
 		return err
 	}, emit)

@@ -23,7 +23,7 @@ func folderIn(t *testing.T, dir, name string) string {
 // names are those of the pictures before the last, which is given as well.
 func names(t *testing.T, c ImagesConfig) (all string, last Picture) {
 	t.Helper()
-	pictures, err := collect(t.Context(), NewImages(c, decodeStd, quiet))
+	pictures, err := collect(t.Context(), NewImages(c, openStd, quiet))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestFoldersInAFolderAreTakenByChoiceAndToldOtherwise(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, "b.png")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := collect(t.Context(), NewImages(ImagesConfig{Name: "x", Path: dir}, decodeStd, quiet)); err == nil || !strings.Contains(err.Error(), "--folders") {
+	if _, err := collect(t.Context(), NewImages(ImagesConfig{Name: "x", Path: dir}, openStd, quiet)); err == nil || !strings.Contains(err.Error(), "--folders") {
 		t.Errorf("a folder of folders: %v", err)
 	}
 }
@@ -86,7 +86,7 @@ func TestAPictureTakenInPartIsToldOnceAndInTheEnd(t *testing.T) {
 		return vision.Image{W: 1, H: 1, Pix: make([]byte, 3)}, notes, nil
 	}
 	var log bytes.Buffer
-	pictures, err := collect(t.Context(), NewImages(ImagesConfig{Name: "x", Path: dir}, decode, slog.New(slog.NewTextHandler(&log, nil))))
+	pictures, err := collect(t.Context(), NewImages(ImagesConfig{Name: "x", Path: dir}, onePicture(decode), slog.New(slog.NewTextHandler(&log, nil))))
 	if err != nil || len(pictures) != 4 || pictures[3].Partial != "2 of 3 images were taken in part: b.tif: its other pages" {
 		t.Errorf("%d pictures, %q, %v", len(pictures), pictures[len(pictures)-1].Partial, err)
 	}

@@ -12,9 +12,19 @@ import (
 // Kind is what a file's first bytes say that it is.
 type Kind struct {
 	Name   string // JPEG, PNG, …; empty where they say nothing
-	Read   bool   // it is one that infer.DecodePicture reads
+	Read   bool   // it is one that album.Open reads
 	Advice string // what to do with one that it does not read
 }
+
+// Names of kinds that have a reader of their own.
+const (
+	HEIC  = "HEIC picture"
+	AVIF  = "AVIF picture"
+	GIF   = "GIF"
+	TIFF  = "TIFF"
+	DICOM = "DICOM file"
+	NIfTI = "NIfTI volume"
+)
 
 // HeadBytes are enough of a file's beginning for Of.
 const HeadBytes = 512
@@ -34,7 +44,7 @@ var magics = []struct {
 	{0, "MM\x00*", Kind{Name: "TIFF", Read: true}},
 	{0, "II+\x00", Kind{Name: "BigTIFF", Advice: "give it as a scene"}},
 	{0, "MM\x00+", Kind{Name: "BigTIFF", Advice: "give it as a scene"}},
-	{0, "GIF8", Kind{Name: "GIF", Advice: convert}},
+	{0, "GIF8", Kind{Name: GIF, Read: true}},
 	{0, "\xFF\x0A", Kind{Name: "JPEG XL picture", Advice: convert}},
 	{0, "\x00\x00\x00\x0CJXL \r\n\x87\n", Kind{Name: "JPEG XL picture", Advice: convert}},
 	{0, "\x00\x00\x00\x0CjP  \r\n\x87\n", Kind{Name: "JPEG 2000 picture", Advice: "give it as a scene"}},
@@ -51,13 +61,16 @@ var film = Kind{Name: "film", Advice: "give it as a video"}
 var brands = map[string]Kind{}
 
 func init() {
-	heic := Kind{Name: "HEIC picture", Advice: "convert it first, as with `heif-convert FILE FILE.jpg`, or set the phone's camera to its most compatible format"}
-	for _, b := range []string{"heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1"} {
+	heic := Kind{Name: HEIC, Read: true}
+	for _, b := range []string{"heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1", "mif2", "miaf"} {
 		brands[b] = heic
 	}
-	avif := Kind{Name: "AVIF picture", Advice: "convert it first, as with `avifdec FILE FILE.png` or `ffmpeg -i FILE FILE.png`"}
+	avif := Kind{Name: AVIF, Read: true}
 	brands["avif"], brands["avis"] = avif, avif
 }
+
+// Kinds are those that are read, for people.
+const Kinds = "JPEG, PNG, BMP, GIF, WebP, TIFF, HEIC or AVIF"
 
 // Of tells the kind of a file that begins with head.
 func Of(head []byte) Kind {
@@ -113,8 +126,11 @@ func bitmap(head []byte) bool {
 
 // Why says why a picture of this kind is not read.
 func (k Kind) Why() error {
-	if k.Name == "" {
-		return fmt.Errorf("it is no JPEG, PNG, BMP, WebP or TIFF; is the file whole?")
+	switch {
+	case k.Name == "":
+		return fmt.Errorf("it is no %s; is the file whole?", Kinds)
+	case k.Read:
+		return fmt.Errorf("it is a %s, where only what OpenCV reads is taken; %s", k.Name, convert)
 	}
 	return fmt.Errorf("it is a %s, which is not read; %s", k.Name, k.Advice)
 }
