@@ -123,7 +123,7 @@ func (s *Images) Run(ctx context.Context, emit func(context.Context, Picture) er
 			if left == "" {
 				left = notes.Left
 			}
-			p := Picture{Stream: s.config.Name, At: at, Name: f.Name(name, i), Frame: last.Frame, Image: im}
+			p := Picture{Stream: s.config.Name, At: at, Name: f.Name(name, i), Frame: last.Frame, Spacing: notes.Spacing, Image: im}
 			last.Frame++
 			if err := emit(ctx, p); err != nil {
 				f.Close()

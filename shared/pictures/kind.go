@@ -49,7 +49,7 @@ var magics = []struct {
 	{0, "\x00\x00\x00\x0CJXL \r\n\x87\n", Kind{Name: "JPEG XL picture", Advice: convert}},
 	{0, "\x00\x00\x00\x0CjP  \r\n\x87\n", Kind{Name: "JPEG 2000 picture", Advice: "give it as a scene"}},
 	{0, "8BPS", Kind{Name: "Photoshop file", Advice: "export it as JPEG or PNG"}},
-	{128, "DICM", Kind{Name: "DICOM file", Advice: "export its picture with the window that you want, as with `dcmj2pnm --write-png --use-window 1 FILE FILE.png`; who it is of stays behind then, but for what is drawn into the picture"}},
+	{128, "DICM", Kind{Name: DICOM, Read: true}},
 	{344, "n+1\x00", Kind{Name: "NIfTI volume", Advice: "export its slices as PNG"}},
 	{344, "ni1\x00", Kind{Name: "NIfTI header", Advice: "export its slices as PNG"}},
 	{0, "\x1A\x45\xDF\xA3", film},
@@ -70,7 +70,7 @@ func init() {
 }
 
 // Kinds are those that are read, for people.
-const Kinds = "JPEG, PNG, BMP, GIF, WebP, TIFF, HEIC or AVIF"
+const Kinds = "JPEG, PNG, BMP, GIF, WebP, TIFF, HEIC, AVIF or DICOM"
 
 // Of tells the kind of a file that begins with head.
 func Of(head []byte) Kind {

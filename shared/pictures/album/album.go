@@ -51,6 +51,8 @@ func open(ctx context.Context, data []byte, maxPixels int) (*Album, error) {
 	switch pictures.Of(data).Name {
 	case pictures.HEIC, pictures.AVIF:
 		return openHEIF(ctx, data, maxPixels)
+	case pictures.DICOM:
+		return openDICOM(data, maxPixels)
 	case pictures.GIF:
 		return openGIF(data, maxPixels)
 	}
