@@ -37,6 +37,7 @@ var magics = []struct {
 	bytes string
 	kind  Kind
 }{
+	{128, "DICM", Kind{Name: DICOM, Read: true}}, // before those that a file may be besides
 	{0, "\xFF\xD8\xFF", Kind{Name: "JPEG", Read: true}},
 	{0, "\x89PNG\r\n\x1a\n", Kind{Name: "PNG", Read: true}},
 	{8, "CR\x02\x00", Kind{Name: "raw file of a Canon camera", Advice: "take the JPEG that the camera wrote beside it, or develop it first, as with darktable-cli"}},
@@ -49,7 +50,6 @@ var magics = []struct {
 	{0, "\x00\x00\x00\x0CJXL \r\n\x87\n", Kind{Name: "JPEG XL picture", Advice: convert}},
 	{0, "\x00\x00\x00\x0CjP  \r\n\x87\n", Kind{Name: "JPEG 2000 picture", Advice: "give it as a scene"}},
 	{0, "8BPS", Kind{Name: "Photoshop file", Advice: "export it as JPEG or PNG"}},
-	{128, "DICM", Kind{Name: DICOM, Read: true}},
 	{344, "n+1\x00", Kind{Name: "NIfTI volume", Advice: "export its slices as PNG"}},
 	{344, "ni1\x00", Kind{Name: "NIfTI header", Advice: "export its slices as PNG"}},
 	{0, "\x1A\x45\xDF\xA3", film},
