@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"cloudcanvas/shared/pictures/nifti"
 )
 
 // Kind is what a file's first bytes say that it is.
@@ -50,8 +52,6 @@ var magics = []struct {
 	{0, "\x00\x00\x00\x0CJXL \r\n\x87\n", Kind{Name: "JPEG XL picture", Advice: convert}},
 	{0, "\x00\x00\x00\x0CjP  \r\n\x87\n", Kind{Name: "JPEG 2000 picture", Advice: "give it as a scene"}},
 	{0, "8BPS", Kind{Name: "Photoshop file", Advice: "export it as JPEG or PNG"}},
-	{344, "n+1\x00", Kind{Name: "NIfTI volume", Advice: "export its slices as PNG"}},
-	{344, "ni1\x00", Kind{Name: "NIfTI header", Advice: "export its slices as PNG"}},
 	{0, "\x1A\x45\xDF\xA3", film},
 }
 
@@ -70,7 +70,7 @@ func init() {
 }
 
 // Kinds are those that are read, for people.
-const Kinds = "JPEG, PNG, BMP, GIF, WebP, TIFF, HEIC, AVIF or DICOM"
+const Kinds = "JPEG, PNG, BMP, GIF, WebP, TIFF, HEIC, AVIF, DICOM or NIfTI"
 
 // Of tells the kind of a file that begins with head.
 func Of(head []byte) Kind {
@@ -78,6 +78,11 @@ func Of(head []byte) Kind {
 		if len(head) >= m.at && bytes.HasPrefix(head[m.at:], []byte(m.bytes)) {
 			return m.kind
 		}
+	}
+	if is, pair := nifti.Is(head); is {
+		return Kind{Name: NIfTI, Read: true}
+	} else if pair {
+		return Kind{Name: "NIfTI header", Advice: "its voxels lie in a file of their own: join them, as with `fslchfiletype NIFTI FILE` or nibabel"}
 	}
 	switch {
 	case len(head) >= 12 && string(head[4:8]) == "ftyp":

@@ -53,6 +53,8 @@ func open(ctx context.Context, data []byte, maxPixels int) (*Album, error) {
 		return openHEIF(ctx, data, maxPixels)
 	case pictures.DICOM:
 		return openDICOM(data, maxPixels)
+	case pictures.NIfTI:
+		return openNIfTI(data, maxPixels)
 	case pictures.GIF:
 		return openGIF(data, maxPixels)
 	}
