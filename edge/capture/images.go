@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"cloudcanvas/shared/pictures"
 	"cloudcanvas/shared/vision"
 )
 
@@ -203,7 +204,11 @@ func readBounded(path string, limit int64) ([]byte, time.Time, error) {
 	case info.Size() == 0:
 		return nil, time.Time{}, errors.New("it is empty (0 bytes)")
 	case info.Size() > limit:
-		return nil, time.Time{}, fmt.Errorf("it has %d bytes; the limit is %d (max_bytes)", info.Size(), limit)
+		err := fmt.Errorf("it has %d bytes; the limit is %d (max_bytes)", info.Size(), limit)
+		if why := pictures.Windows(f, info.Size(), 0); why != "" {
+			err = fmt.Errorf("%w; it is %s", err, why)
+		}
+		return nil, time.Time{}, err
 	}
 	data, err := io.ReadAll(io.LimitReader(f, limit))
 	return data, info.ModTime(), err

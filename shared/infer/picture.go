@@ -81,9 +81,6 @@ func (h header) bytes(data []byte) int64 {
 
 // notes say what a person should know of it: how many bits were taken to count, and what was left out.
 func (h header) notes(bits int) (n vision.Notes) {
-	if h.pages > 1 {
-		n.Left = fmt.Sprintf("only the first of its %d pages is taken", h.pages)
-	}
 	if h.moves {
 		n.Left = "it moves, and only its first picture is taken"
 	}

@@ -15,8 +15,8 @@ const (
 	tiffExtra, tiffFormat, tiffRaw            = 338, 339, 50706
 )
 
-// Bits of tiffKind: a page that is a smaller copy of another, or its mask.
-const smaller, mask = 1, 4
+// smaller is the bit of tiffKind of a page that is a smaller copy of another.
+const smaller = 1
 
 // Values of tiffColour.
 const (
@@ -24,17 +24,14 @@ const (
 	colourCFA, colourLinear             = 32803, 34892
 )
 
-// mostPages bounds the pages that are counted.
-const mostPages = 1000
-
-// tiffHead reads the first page's size and depth, and counts the pages.
+// tiffHead reads the size and depth of the page that the header points at. The others are told by album.
 func tiffHead(data []byte, o binary.ByteOrder) (header, error) {
 	if len(data) < 8 {
 		return header{}, errShort
 	}
 	tags := map[uint16]uint32{tiffBits: 1, tiffSamples: 1, tiffFormat: 1, tiffPlanes: 1, tiffColour: blackIsZero}
 	given := map[uint16]bool{}
-	next, err := tiffPage(data, o, o.Uint32(data[4:]), func(tag uint16, most uint32) {
+	err := tiffPage(data, o, o.Uint32(data[4:]), func(tag uint16, most uint32) {
 		if !given[tag] {
 			tags[tag] = most
 		}
@@ -59,7 +56,6 @@ func tiffHead(data []byte, o binary.ByteOrder) (header, error) {
 			h.said = 0
 		}
 	}
-	h.pages = 1 + tiffPages(data, o, next)
 	return h, nil
 }
 
@@ -81,34 +77,15 @@ func tiffRefused(tags map[uint16]uint32, given map[uint16]bool) error {
 	return nil
 }
 
-// tiffPages counts the pages from next on that are pictures of their own.
-func tiffPages(data []byte, o binary.ByteOrder, next uint32) (n int) {
-	for looked := 0; next != 0 && looked < mostPages; looked++ {
-		kind, err := uint32(0), error(nil)
-		next, err = tiffPage(data, o, next, func(tag uint16, most uint32) {
-			if tag == tiffKind {
-				kind = most
-			}
-		})
-		if err != nil {
-			break
-		}
-		if kind&(smaller|mask) == 0 {
-			n++
-		}
-	}
-	return n
-}
-
-// tiffPage gives each tag of a page with the largest of its numbers, and where the next page is.
-func tiffPage(data []byte, o binary.ByteOrder, at uint32, give func(tag uint16, most uint32)) (next uint32, err error) {
+// tiffPage gives each tag of a page with the largest of its numbers.
+func tiffPage(data []byte, o binary.ByteOrder, at uint32, give func(tag uint16, most uint32)) error {
 	rest, err := from(data, at, 2)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	n := int(o.Uint16(rest))
 	if len(rest) < 2+n*12+4 {
-		return 0, errShort
+		return errShort
 	}
 	for i := range n {
 		entry := rest[2+i*12:][:12]
@@ -117,12 +94,12 @@ func tiffPage(data []byte, o binary.ByteOrder, at uint32, give func(tag uint16, 
 		case tiffKind, tiffWidth, tiffHeight, tiffBits, tiffColour, tiffSamples, tiffRows, tiffMostValue, tiffPlanes, tiffTileW, tiffTileH, tiffExtra, tiffFormat, tiffRaw:
 			most, err := tiffMost(data, o, entry)
 			if err != nil {
-				return 0, err
+				return err
 			}
 			give(tag, most)
 		}
 	}
-	return o.Uint32(rest[2+n*12:]), nil
+	return nil
 }
 
 // tiffMost is the largest of an entry's numbers.

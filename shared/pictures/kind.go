@@ -20,18 +20,21 @@ type Kind struct {
 
 // Names of kinds that have a reader of their own.
 const (
-	HEIC  = "HEIC picture"
-	AVIF  = "AVIF picture"
-	GIF   = "GIF"
-	TIFF  = "TIFF"
-	DICOM = "DICOM file"
-	NIfTI = "NIfTI volume"
+	HEIC    = "HEIC picture"
+	AVIF    = "AVIF picture"
+	GIF     = "GIF"
+	TIFF    = "TIFF"
+	BigTIFF = "BigTIFF"
+	DICOM   = "DICOM file"
+	NIfTI   = "NIfTI volume"
 )
 
 // HeadBytes are enough of a file's beginning for Of.
 const HeadBytes = 512
 
 const convert = "convert it to JPEG or PNG first, as with `magick FILE FILE.png`"
+
+const inWindows = "give it as a scene, as with `canvas detect --scene FILE`, which looks at it window by window"
 
 // magics are tried in this order. At is where the bytes stand.
 var magics = []struct {
@@ -45,8 +48,8 @@ var magics = []struct {
 	{8, "CR\x02\x00", Kind{Name: "raw file of a Canon camera", Advice: "take the JPEG that the camera wrote beside it, or develop it first, as with darktable-cli"}},
 	{0, "II*\x00", Kind{Name: "TIFF", Read: true}},
 	{0, "MM\x00*", Kind{Name: "TIFF", Read: true}},
-	{0, "II+\x00", Kind{Name: "BigTIFF", Advice: "give it as a scene"}},
-	{0, "MM\x00+", Kind{Name: "BigTIFF", Advice: "give it as a scene"}},
+	{0, "II+\x00", Kind{Name: BigTIFF, Advice: inWindows}},
+	{0, "MM\x00+", Kind{Name: BigTIFF, Advice: inWindows}},
 	{0, "GIF8", Kind{Name: GIF, Read: true}},
 	{0, "\xFF\x0A", Kind{Name: "JPEG XL picture", Advice: convert}},
 	{0, "\x00\x00\x00\x0CJXL \r\n\x87\n", Kind{Name: "JPEG XL picture", Advice: convert}},

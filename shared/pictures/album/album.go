@@ -55,6 +55,8 @@ func open(ctx context.Context, data []byte, maxPixels int) (*Album, error) {
 		return openDICOM(data, maxPixels)
 	case pictures.NIfTI:
 		return openNIfTI(data, maxPixels)
+	case pictures.TIFF, pictures.BigTIFF:
+		return openTIFF(data, maxPixels)
 	case pictures.GIF:
 		return openGIF(data, maxPixels)
 	}
