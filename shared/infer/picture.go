@@ -3,6 +3,7 @@ package infer
 import (
 	"fmt"
 
+	"cloudcanvas/shared/pictures"
 	"cloudcanvas/shared/vision"
 )
 
@@ -35,6 +36,24 @@ func DecodePicture(data []byte, maxPixels int) (im vision.Image, notes vision.No
 	}
 	crashOn(whileDecoding, &im)
 	return im, head.notes(bits), nil
+}
+
+// PlainPicture is the media type of a JPEG or PNG that DecodeImage reads as it is meant, empty of what only
+// DecodePicture and album do.
+func PlainPicture(data []byte, maxPixels int) (media string, err error) {
+	switch pictures.Of(data).Name {
+	case "JPEG", "PNG":
+	default:
+		return "", nil
+	}
+	head, err := pictureHead(data)
+	if err != nil || head.special() {
+		return "", err
+	}
+	if head.w > maxPixels/head.h {
+		return "", fmt.Errorf("it has %d x %d pixels; at most %d in all are taken", head.w, head.h, maxPixels)
+	}
+	return "image/" + head.kind, nil
 }
 
 // PictureBytes is how much memory DecodePicture takes, as the file's header has it. Nothing is decoded.

@@ -20,13 +20,14 @@ type Kind struct {
 
 // Names of kinds that have a reader of their own.
 const (
-	HEIC    = "HEIC picture"
-	AVIF    = "AVIF picture"
-	GIF     = "GIF"
-	TIFF    = "TIFF"
-	BigTIFF = "BigTIFF"
-	DICOM   = "DICOM file"
-	NIfTI   = "NIfTI volume"
+	HEIC     = "HEIC picture"
+	AVIF     = "AVIF picture"
+	GIF      = "GIF"
+	TIFF     = "TIFF"
+	BigTIFF  = "BigTIFF"
+	JPEG2000 = "JPEG 2000 picture"
+	DICOM    = "DICOM file"
+	NIfTI    = "NIfTI volume"
 )
 
 // HeadBytes are enough of a file's beginning for Of.
@@ -53,7 +54,7 @@ var magics = []struct {
 	{0, "GIF8", Kind{Name: GIF, Read: true}},
 	{0, "\xFF\x0A", Kind{Name: "JPEG XL picture", Advice: convert}},
 	{0, "\x00\x00\x00\x0CJXL \r\n\x87\n", Kind{Name: "JPEG XL picture", Advice: convert}},
-	{0, "\x00\x00\x00\x0CjP  \r\n\x87\n", Kind{Name: "JPEG 2000 picture", Advice: "give it as a scene"}},
+	{0, "\x00\x00\x00\x0CjP  \r\n\x87\n", Kind{Name: JPEG2000, Advice: "give it as a scene"}},
 	{0, "8BPS", Kind{Name: "Photoshop file", Advice: "export it as JPEG or PNG"}},
 	{0, "\x1A\x45\xDF\xA3", film},
 }
@@ -167,7 +168,7 @@ func OfFile(path string) Kind {
 
 // Meant says whether a file is meant to be a picture or a film: by what it is, else by its name.
 func Meant(path string) bool {
-	return OfFile(path).Name != "" || named[strings.ToLower(filepath.Ext(path))]
+	return OfFile(path).Name != "" || named[strings.ToLower(filepath.Ext(path))] || strings.HasSuffix(strings.ToLower(path), ".nii.gz")
 }
 
 // named are the endings of pictures, of those that are read and of those that are told of.
