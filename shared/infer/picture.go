@@ -16,6 +16,9 @@ func DecodePicture(data []byte, maxPixels int) (im vision.Image, notes vision.No
 	}
 	if !head.special() {
 		im, err = DecodeImage(data, maxPixels)
+		if head.kind == "png" && animated(data) {
+			notes.Left = moves
+		}
 		return im, notes, err
 	}
 	if head.w < 1 || head.h < 1 || head.w > maxPixels/head.h {
@@ -24,8 +27,11 @@ func DecodePicture(data []byte, maxPixels int) (im vision.Image, notes vision.No
 	if n := head.bytes(data); n > maxImageBytes {
 		return vision.Image{}, notes, fmt.Errorf("%w: %dx%d pixels of a %s take %d bytes when they are decoded, over the limit of %d; scale it down", ErrImage, head.w, head.h, head.kind, n, int64(maxImageBytes))
 	}
-	if head.kind == "png" {
+	switch head.kind {
+	case "png":
 		err = chunks(data)
+	case "tiff":
+		data = opaque(data)
 	}
 	var bits int
 	if err == nil {
@@ -55,6 +61,8 @@ func PlainPicture(data []byte, maxPixels int) (media string, err error) {
 	}
 	return "image/" + head.kind, nil
 }
+
+const moves = "it moves, and only its first picture is taken"
 
 // PictureBytes is how much memory DecodePicture takes, as the file's header has it. Nothing is decoded.
 func PictureBytes(data []byte) (int64, error) {
@@ -101,7 +109,7 @@ func (h header) bytes(data []byte) int64 {
 // notes say what a person should know of it: how many bits were taken to count, and what was left out.
 func (h header) notes(bits int) (n vision.Notes) {
 	if h.moves {
-		n.Left = "it moves, and only its first picture is taken"
+		n.Left = moves
 	}
 	switch {
 	case h.bits <= 8 || bits == 16 && (h.said == 0 || h.said == 16):

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"image"
 	"image/color"
 	"image/png"
+	"slices"
 	"strings"
 	"testing"
 
@@ -207,6 +209,7 @@ func TestATIFFThatIsNoPictureIsRefusedInWords(t *testing.T) {
 		"floats":       {tiffOf(1, 1, four, short(258, 32), short(339, 3)), "give it as a scene"},
 		"two bands":    {tiffOf(2, 2, four, short(258, 8, 8), short(277, 2)), "give it as a scene"},
 		"infrared":     {tiffOf(1, 1, four, short(258, 16, 16, 16, 16), short(262, 2), short(277, 4)), "fourth is transparency"},
+		"lab":          {tiffOf(1, 1, four, short(258, 8, 8, 8), short(262, 8), short(277, 3)), "CIE L*a*b*"},
 		"planes":       {tiffOf(1, 1, four, short(258, 16, 16, 16), short(262, 2), short(277, 3), short(284, 2)), "16 bits, in 2 planes"},
 		"inverted":     {tiffOf(2, 2, four, short(258, 16), short(262, 0)), "write it as PNG"},
 		"packed":       {tiffOf(2, 1, four, short(258, 12)), "packed in 12 bits"},
@@ -217,6 +220,35 @@ func TestATIFFThatIsNoPictureIsRefusedInWords(t *testing.T) {
 		if _, _, err := DecodePicture(c.data, 1<<20); !errors.Is(err, ErrImage) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+func TestTransparencyDoesNotDarkenColours(t *testing.T) {
+	for name, data := range map[string][]byte{
+		"colours": tiffOf(1, 1, []byte{10, 20, 200, 5}, short(258, 8, 8, 8, 8), short(262, 2), short(277, 4), short(338, 2)),
+		"grey":    tiffOf(1, 1, []byte{200, 5}, short(258, 8, 8), short(277, 2), short(338, 2)),
+	} {
+		before := bytes.Clone(data)
+		im, _, err := DecodePicture(data, 100)
+		if err != nil || im.Pix[0] != 200 {
+			t.Errorf("%s: %v, %v", name, im.Pix, err)
+		}
+		if !bytes.Equal(data, before) {
+			t.Errorf("%s: the file was written to", name)
+		}
+	}
+}
+
+func TestAPNGThatMovesIsTakenInPart(t *testing.T) {
+	still := encoded(t, ".png", gradient(4, 4))
+	chunk := append([]byte{0, 0, 0, 8}, "acTL\x00\x00\x00\x02\x00\x00\x00\x00"...)
+	chunk = binary.BigEndian.AppendUint32(chunk, crc32.ChecksumIEEE(chunk[4:]))
+	const head = 8 + 25
+	if _, notes, err := DecodePicture(still, 16); err != nil || notes != (vision.Notes{}) {
+		t.Errorf("%+v, %v", notes, err)
+	}
+	if _, notes, err := DecodePicture(slices.Concat(still[:head], chunk, still[head:]), 16); err != nil || notes.Left != moves {
+		t.Errorf("%+v, %v", notes, err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package infer
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -22,6 +23,8 @@ const smaller = 1
 const (
 	whiteIsZero, blackIsZero, colourRGB = 0, 1, 2
 	colourCFA, colourLinear             = 32803, 34892
+
+	colourLab, colourICCLab, colourITULab = 8, 9, 10
 )
 
 // tiffHead reads the size and depth of the page that the header points at. The others are told by album.
@@ -65,7 +68,9 @@ func tiffRefused(tags map[uint16]uint32, given map[uint16]bool) error {
 	switch {
 	case given[tiffRaw] || colour == colourCFA || colour == colourLinear || tags[tiffKind]&smaller != 0:
 		return errors.New("it is a camera's raw file, or begins with a preview as these do; take the JPEG that the camera wrote beside it, or develop it first, as with darktable-cli")
-	case bits > 16 || tags[tiffFormat] != 1 || samples > 4 || samples == 2:
+	case colour == colourLab || colour == colourICCLab || colour == colourITULab:
+		return errors.New("its colours are CIE L*a*b*, which come out wrong; write it as PNG, as with `magick FILE -colorspace sRGB FILE.png`")
+	case bits > 16 || tags[tiffFormat] != 1 || samples > 4 || samples == 2 && (bits != 8 || tags[tiffExtra] == 0 || colour > blackIsZero):
 		return fmt.Errorf("it is a TIFF of %d bands of %d bits (sample format %d), measured values rather than a picture; give it as a scene", samples, bits, tags[tiffFormat])
 	case samples == 4 && colour == colourRGB && tags[tiffExtra] == 0:
 		return errors.New("it is a TIFF of four bands, and does not say that the fourth is transparency; give it as a scene")
@@ -128,6 +133,33 @@ func tiffMost(data []byte, o binary.ByteOrder, entry []byte) (most uint32, err e
 		most = max(most, v)
 	}
 	return most, nil
+}
+
+// opaque is the file with the mark taken off that its transparency was not multiplied into its colours yet: OpenCV
+// would do that, and what is transparent would be black, which it is in no other kind of picture.
+func opaque(data []byte) []byte {
+	o := binary.ByteOrder(binary.LittleEndian)
+	if data[0] == 'M' {
+		o = binary.BigEndian
+	}
+	at := uint64(o.Uint32(data[4:]))
+	rest, err := from(data, uint32(at), 2)
+	if err != nil {
+		return data
+	}
+	for i := range uint64(o.Uint16(rest)) {
+		if uint64(len(rest)) < 2+(i+1)*12 {
+			break
+		}
+		entry := rest[2+i*12:]
+		const multiplied, apart = 1, 2
+		if o.Uint16(entry) == tiffExtra && o.Uint16(entry[2:]) == 3 && o.Uint32(entry[4:]) == 1 && o.Uint16(entry[8:]) == apart {
+			data = bytes.Clone(data)
+			o.PutUint16(data[at+2+i*12+8:], multiplied)
+			break
+		}
+	}
+	return data
 }
 
 func from(data []byte, at, need uint32) ([]byte, error) {

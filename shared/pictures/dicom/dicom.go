@@ -38,7 +38,8 @@ type File struct {
 	padding     []int32 // the value, or from one to the other, that stands for no pixel
 	palette     [3]table
 	burnt       bool
-	tables      bool // it has tables of values, which are not applied
+	rescaled    bool // by a table, which is not applied: its windows mean nothing then
+	tables      bool // it has a table of brightness, which is not applied
 	segmented   bool // palettes in a form of their own
 	floating    bool
 	native      []byte
@@ -167,7 +168,9 @@ func (f *File) take(r *reader, e element) error {
 		f.palette[e.tag-0x00281201].data = e.value
 	case 0x00281221, 0x00281222, 0x00281223:
 		f.segmented = true
-	case 0x00283000, 0x00283010:
+	case 0x00283000:
+		f.rescaled, f.tables = true, true
+	case 0x00283010:
 		f.tables = true
 	case 0x52009229:
 		return r.items(e, func(_ int, value []byte) error { return f.group(r.over(value), &f.shown, 0) })

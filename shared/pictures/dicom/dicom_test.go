@@ -64,6 +64,7 @@ func TestGreyValuesOfOtherKinds(t *testing.T) {
 		"no window":        {12, false, nil, []uint16{100, 300, 200, 500}, []byte{0, 128, 64, 255}, "least to the largest"},
 		"padding":          {16, true, func(out []byte) []byte { return little.element(out, 0x00280120, "SS", []byte{0x30, 0xF8}) }, []uint16{0xF830, 0, 10}, []byte{0, 0, 255}, "least to the largest"},
 		"brightness table": {12, false, func(out []byte) []byte { return little.open(out, 0x00283010, "SQ", nil) }, []uint16{0, 8}, []byte{0, 255}, "tables of brightness"},
+		"table of values":  {12, false, all(windowed(little), func(out []byte) []byte { return little.open(out, 0x00283000, "SQ", nil) }), []uint16{0, 8}, []byte{0, 255}, "tables of brightness"},
 		"exact":            {12, false, all(words(little, 0x00281050, "DS", "50"), words(little, 0x00281051, "DS", "100"), words(little, 0x00281056, "CS", "LINEAR_EXACT")), []uint16{0, 100, 50}, []byte{0, 255, 128}, ""},
 		"sigmoid":          {12, false, all(words(little, 0x00281050, "DS", "50"), words(little, 0x00281051, "DS", "100"), words(little, 0x00281056, "CS", "SIGMOID")), []uint16{0, 100, 50}, []byte{30, 225, 128}, ""},
 	} {

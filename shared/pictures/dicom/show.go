@@ -83,6 +83,9 @@ func (f *File) grey(i int, values []int32, pix []byte) (assumed string) {
 		s = f.each[i]
 	}
 	show := s.window()
+	if f.rescaled {
+		show = nil
+	}
 	switch {
 	case show != nil && s.windows > 1:
 		assumed = fmt.Sprintf("the first of its %d windows is shown", s.windows)
