@@ -204,6 +204,10 @@ func sceneDefaults() (s edge.SceneSource) {
 	return s
 }
 
+// largestFile bounds a file of --images: volumes and series are larger than photographs.
+const largestFile = 512 << 20
+
+
 func (j job) edge() (edge.Config, error) {
 	c := edge.DefaultConfig()
 	c.Edge = "process"
@@ -231,7 +235,7 @@ func (j job) edge() (edge.Config, error) {
 			CameraConfig: capture.CameraConfig{Name: names.ID(address), Address: address, Length: j.length, Restart: capture.Restart{GiveUp: liveGiveUp}}})
 	}
 	for _, path := range unique(j.images) {
-		c.Images = append(c.Images, edge.ImageSet{Detector: j.detector, ImagesConfig: capture.ImagesConfig{Name: names.ID(setFolder(path)), Path: path, Folders: j.folders}})
+		c.Images = append(c.Images, edge.ImageSet{Detector: j.detector, ImagesConfig: capture.ImagesConfig{Name: names.ID(setFolder(path)), Path: path, Folders: j.folders, MaxBytes: largestFile}})
 	}
 	return c, err
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"cloudcanvas/shared/pictures/dicom"
 	"cloudcanvas/shared/pictures/nifti"
 )
 
@@ -43,7 +44,6 @@ var magics = []struct {
 	bytes string
 	kind  Kind
 }{
-	{128, "DICM", Kind{Name: DICOM, Read: true}}, // before those that a file may be besides
 	{0, "\xFF\xD8\xFF", Kind{Name: "JPEG", Read: true}},
 	{0, "\x89PNG\r\n\x1a\n", Kind{Name: "PNG", Read: true}},
 	{8, "CR\x02\x00", Kind{Name: "raw file of a Canon camera", Advice: "take the JPEG that the camera wrote beside it, or develop it first, as with darktable-cli"}},
@@ -78,6 +78,9 @@ const Kinds = "JPEG, PNG, BMP, GIF, WebP, TIFF, HEIC, AVIF, DICOM or NIfTI"
 
 // Of tells the kind of a file that begins with head.
 func Of(head []byte) Kind {
+	if dicom.Is(head) { // before those that a file may be besides
+		return Kind{Name: DICOM, Read: true}
+	}
 	for _, m := range magics {
 		if len(head) >= m.at && bytes.HasPrefix(head[m.at:], []byte(m.bytes)) {
 			return m.kind

@@ -16,8 +16,8 @@ func Windows(r io.ReaderAt, size int64, maxPixels int) string {
 	}
 	first := f.Pages[0]
 	what := fmt.Sprintf("a TIFF of %d x %d pixels", first.W, first.H)
-	if n := f.Levels(); n > 0 && first.Tiled {
-		what += fmt.Sprintf(", in tiles and with %d smaller copies, as slide scanners and maps have", n)
+	if f.Pyramid() {
+		what += ", in tiles and with smaller copies, as slide scanners and maps have"
 	}
 	switch {
 	case f.Foreign():

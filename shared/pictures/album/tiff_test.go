@@ -143,7 +143,7 @@ func TestSlidesAndLargePyramidsAreSentToTheWindows(t *testing.T) {
 		pixels int
 		want   string
 	}{
-		"large":    {pyramid, 1000, "64 x 48 pixels, in tiles and with 1 smaller copies"},
+		"large":    {pyramid, 1000, "64 x 48 pixels, in tiles and with smaller copies"},
 		"slide":    {slide, 1e6, "canvas detect --scene"},
 		"one page": {[]page{{w: 64, h: 48}}, 1000, "64 x 48 pixels, which is not taken as one picture"},
 	} {

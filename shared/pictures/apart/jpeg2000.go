@@ -1,6 +1,7 @@
 package apart
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -10,7 +11,7 @@ import (
 	"github.com/airbusgeo/godal"
 )
 
-// jpeg2000 is a codestream or a JP2 file that GDAL has open.
+// jpeg2000 is a codestream that GDAL has open.
 type jpeg2000 struct {
 	set     *godal.Dataset
 	samples int
@@ -18,6 +19,9 @@ type jpeg2000 struct {
 }
 
 func openJPEG2000(data []byte) (*jpeg2000, error) {
+	if !bytes.HasPrefix(data, []byte("\xFF\x4F\xFF\x51")) {
+		return nil, errors.New("it does not begin as a codestream does") // a file around one may name other files
+	}
 	fd, err := unix.MemfdCreate("picture", unix.MFD_CLOEXEC)
 	if err != nil {
 		return nil, err

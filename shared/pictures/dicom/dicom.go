@@ -78,15 +78,51 @@ const slideClass = "1.2.840.10008.5.1.4.1.1.77.1.6"
 // mostInflated bounds a deflated file.
 const mostInflated = 512 << 20
 
+// Is says whether a file begins as one of DICOM's.
+func Is(head []byte) bool {
+	from, _ := start(head)
+	return from >= 0
+}
+
+// start is where a file's elements begin, and whether they say their kinds; -1: it is none. Old files have neither
+// preamble nor transfer syntax: they begin with the first elements that a picture has.
+func start(data []byte) (from int, explicit bool) {
+	switch {
+	case len(data) >= 132 && string(data[128:132]) == "DICM":
+		return 132, true
+	case len(data) < 12 || data[1] != 0 || data[3] != 0:
+		return -1, false
+	case string(data[:8]) == "\x02\x00\x00\x00UL\x04\x00":
+		return 0, true
+	case data[0] != 8 || data[2] > 0x18:
+		return -1, false
+	}
+	switch string(data[4:6]) {
+	case "UL", "CS", "UI", "SH", "DA":
+		if data[7] == 0 {
+			return 0, true
+		}
+		return -1, false
+	}
+	if n := data[4]; n > 0 && n <= 128 && n%2 == 0 && data[5]|data[6]|data[7] == 0 {
+		return 0, false
+	}
+	return -1, false
+}
+
 var errShort = errors.New("it ends within an element; is the file whole?")
 
 // Parse reads what a file says of its pictures. Frames are decoded later; data must stay as they are.
 func Parse(data []byte) (*File, error) {
-	if len(data) < 132 || string(data[128:132]) != "DICM" {
+	from, explicit := start(data)
+	if from < 0 {
 		return nil, errors.New("it is no DICOM file")
 	}
-	f := &File{Frames: 1, samples: 1, shown: shown{slope: 1}}
-	r := &reader{data: data[132:], order: binary.LittleEndian, explicit: true}
+	f := &File{Frames: 1, samples: 1, shown: shown{slope: 1}, syntax: explicitLittle}
+	if !explicit {
+		f.syntax = implicitLittle
+	}
+	r := &reader{data: data[from:], order: binary.LittleEndian, explicit: true}
 	if err := r.elements(func(e element) error {
 		switch e.tag {
 		case 0x00020002:

@@ -30,7 +30,7 @@ func TestGreyValuesAreShownThroughTheWindowInEveryEncoding(t *testing.T) {
 	values := []uint16{0, 100, 200, 240, 300, 4095}
 	want := []byte{0, 0, 128, 179, 255, 255}
 	shrunk := func(data []byte) []byte {
-		head := len(start(deflated))
+		head := len(begin(deflated))
 		var b bytes.Buffer
 		w, _ := flate.NewWriter(&b, 6)
 		w.Write(data[head:])
@@ -153,7 +153,7 @@ func TestWhatIsNoPictureOrShowsThePersonIsRefusedWithWhatToDo(t *testing.T) {
 		"take 12 bits":            little.file(explicitLittle, 2, 1, 16, false, nil, all(func(out []byte) []byte { return little.short(out, 0x00280100, 12) }, little.native(1, 2))),
 		"dcmdjpls":                little.file(jpegs+"80", 2, 1, 16, false, nil, func(out []byte) []byte { return little.open(out, 0x7FE00010, "OB", nil, []byte("xx")) }),
 		"0 frames of 2 x 1":       file(words(little, 0x00280008, "IS", "0")),
-		"sequences in each other": append(start(explicitLittle), bytes.Repeat(little.open(nil, 0x00081140, "SQ")[:12], 40)...),
+		"sequences in each other": append(begin(explicitLittle), bytes.Repeat(little.open(nil, 0x00081140, "SQ")[:12], 40)...),
 	} {
 		f, err := Parse(data)
 		if err == nil {
@@ -161,6 +161,27 @@ func TestWhatIsNoPictureOrShowsThePersonIsRefusedWithWhatToDo(t *testing.T) {
 		}
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)
+		}
+	}
+}
+
+func TestFilesWithoutAPreambleAreRead(t *testing.T) {
+	plain := maker{order: binary.LittleEndian, implicit: true}
+	rest := func(m maker, syntax string) []byte {
+		whole := m.file(syntax, 3, 2, 12, false, windowed(m), m.native(0, 100, 200, 240, 300, 4095))
+		return whole[len(begin(syntax)):]
+	}
+	for name, data := range map[string][]byte{
+		"explicit": append(little.element(nil, 0x00080005, "CS", []byte("ISO_IR 100")), rest(little, explicitLittle)...),
+		"implicit": append(plain.element(nil, 0x00080008, "CS", []byte("ORIGINAL")), rest(plain, implicitLittle)...),
+	} {
+		if got, _ := greys(t, parsed(t, data), 0); !Is(data) || !bytes.Equal(got, []byte{0, 0, 128, 179, 255, 255}) {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	for _, other := range []string{"", "\x08\x00\x00\x00", "\x08\x00\x05\x00CSCSCSCSCS", "BM and other letters", strings.Repeat("\x00", 200), strings.Repeat("\x08\x00", 100)} {
+		if Is([]byte(other)) {
+			t.Errorf("%.20q is taken for DICOM", other)
 		}
 	}
 }

@@ -51,15 +51,15 @@ func (m maker) open(out []byte, tag uint32, vr string, items ...[]byte) []byte {
 	return m.order.AppendUint32(m.tag(out, sequenceEnd), 0)
 }
 
-// start is a file up to its data set.
-func start(syntax string) []byte {
+// begin is a file up to its data set.
+func begin(syntax string) []byte {
 	out := append(make([]byte, 128), "DICM"...)
 	return little.element(out, 0x00020010, "UI", []byte(syntax))
 }
 
 // file has a picture of w x h; more are elements that come before its pixels.
 func (m maker) file(syntax string, w, h, bits int, signed bool, more func(out []byte) []byte, pixels func(out []byte) []byte) []byte {
-	out := start(syntax)
+	out := begin(syntax)
 	if more != nil {
 		out = more(out)
 	}

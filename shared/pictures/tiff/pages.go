@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -182,15 +183,8 @@ func (f File) Slide() bool { return f.Pages[0].ndpi || strings.HasPrefix(f.Pages
 // Foreign says that the slide is in a form of its scanner's own, which only its maker's and OpenSlide's programs read.
 func (f File) Foreign() bool { return f.Pages[0].ndpi }
 
-// Levels counts the first page's smaller copies; those below it count as one.
-func (f File) Levels() (n int) {
-	for _, p := range f.Pages {
-		if p.kind&(mask|smaller) == smaller && p.kind&8 == 0 || f.copies(p) {
-			n++
-		}
-	}
-	if n == 0 && f.Pages[0].subs && f.Pages[0].Tiled {
-		n++
-	}
-	return n
+// Pyramid says that the first page is in tiles and has smaller copies.
+func (f File) Pyramid() bool {
+	first := f.Pages[0]
+	return first.Tiled && (first.subs || slices.ContainsFunc(f.Pages, f.copies))
 }

@@ -29,7 +29,7 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(func(_ *testing.T, data []byte) {
 		if f, err := Read(bytes.NewReader(data), int64(len(data))); err == nil {
 			f.Pictures()
-			f.Levels()
+			f.Pyramid()
 		}
 	})
 }
