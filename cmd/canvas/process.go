@@ -207,7 +207,6 @@ func sceneDefaults() (s edge.SceneSource) {
 // largestFile bounds a file of --images: volumes and series are larger than photographs.
 const largestFile = 512 << 20
 
-
 func (j job) edge() (edge.Config, error) {
 	c := edge.DefaultConfig()
 	c.Edge = "process"
