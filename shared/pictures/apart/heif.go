@@ -20,6 +20,12 @@ static struct heif_error canvas_decode_heif(const struct heif_image_handle *h, s
 	return e;
 }
 
+static void canvas_threads(struct heif_context *c, int most) {
+#if LIBHEIF_NUMERIC_VERSION >= 0x010d0000
+	heif_context_set_max_decoding_threads(c, most);
+#endif
+}
+
 // canvas_transfer is how the picture's numbers stand for light (ITU-T H.273); 2: not said.
 static int canvas_transfer(const struct heif_image_handle *h) {
 	struct heif_color_profile_nclx *p = NULL;
@@ -53,7 +59,7 @@ func openHEIF(data []byte) (*heifFile, error) {
 		return nil, errors.New("it ends within its header; is the file whole?")
 	}
 	f := &heifFile{context: C.heif_context_alloc(), brand: string(data[8:12])}
-	C.heif_context_set_max_decoding_threads(f.context, decodingThreads)
+	C.canvas_threads(f.context, decodingThreads)
 	held := C.CBytes(data)
 	if err := f.said(C.canvas_read(f.context, held, C.size_t(len(data)))); err != nil {
 		return nil, err

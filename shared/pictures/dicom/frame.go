@@ -21,7 +21,12 @@ type JPEG2000 func(codestream []byte) (Raw, error)
 
 // Bytes is the memory that decoding a frame takes.
 func (f *File) Bytes() int64 {
-	return int64(f.Rows) * int64(f.Columns) * (int64(f.samples)*8 + 3 + 8)
+	pixels := int64(f.Rows) * int64(f.Columns)
+	n := pixels * (int64(f.samples)*8 + 3 + 8)
+	if f.syntax == jpegs+"90" || f.syntax == jpegs+"91" { // in a process besides
+		n += 48<<20 + pixels*int64(f.samples)*16
+	}
+	return n
 }
 
 // values decodes a frame's samples. rgb says that they are colours already, whatever the file says of them.
