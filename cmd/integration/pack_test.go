@@ -54,7 +54,7 @@ func TestAClassifierOfOnesOwnTakesFilesAndNoCode(t *testing.T) {
 		}
 		out.Close()
 	}
-	copyFile(t, filepath.Join(root(t), "shared", "pictures", "album", "testdata", "plain.heic"), filepath.Join(folder, "phone.HEIC"))
+	copyFile(t, filepath.Join(root(t), "shared", "pictures", "album", "try", "small.heic"), filepath.Join(folder, "phone.HEIC"))
 	k := f.kafka(t)
 	until(t, time.Minute, "the topics", func() bool { _, err := k.Offsets(t.Context(), event.WorkTopic); return err == nil })
 	if code, out := run(t, "canvas-cloud", "--config", f.config, "submit", "--want", "classify", folder); code != 0 {

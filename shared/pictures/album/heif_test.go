@@ -9,17 +9,20 @@ import (
 	"strings"
 	"testing"
 
+	"cloudcanvas/shared/pictures"
 	"cloudcanvas/shared/vision"
 )
 
 // fixture is a file that another's encoder made: of 96 x 64 pixels, with a quarter each of red, green, blue and white.
 func fixture(t testing.TB, name string) []byte {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("testdata", name))
-	if err != nil {
-		t.Fatal(err)
+	for _, folder := range []string{"testdata", "try"} {
+		if data, err := os.ReadFile(filepath.Join(folder, name)); err == nil {
+			return data
+		}
 	}
-	return data
+	t.Fatal(name + " is not there")
+	return nil
 }
 
 // quarters are in the order of reading, as blue, green, red.
@@ -38,7 +41,7 @@ func sees(im vision.Image, want [4][3]int, within int) bool {
 	return true
 }
 
-// The files of testdata were made by pillow-heif 1.8 (HEIC, x265) and Pillow 13 (AVIF, libaom).
+// The files were made by pillow-heif 1.8 (HEIC, x265) and Pillow 13 (AVIF, libaom).
 func TestHEICAndAVIFComeUprightAndInTheirColours(t *testing.T) {
 	turned := [4][3]int{quarters[2], quarters[0], quarters[3], quarters[1]} // by 90 degrees, clockwise
 	for name, c := range map[string]struct {
@@ -46,11 +49,11 @@ func TestHEICAndAVIFComeUprightAndInTheirColours(t *testing.T) {
 		want [4][3]int
 		left string
 	}{
-		"plain.heic":  {96, 64, quarters, ""},
-		"ten.heic":    {96, 64, quarters, ""},
-		"two.heic":    {96, 64, quarters, "the main one of its 2 pictures"},
-		"turned.avif": {64, 96, turned, ""},
-		"moves.avif":  {96, 64, quarters, "it moves"},
+		"small.heic": {96, 64, quarters, ""},
+		"ten.heic":   {96, 64, quarters, ""},
+		"two.heic":   {96, 64, quarters, "the main one of its 2 pictures"},
+		"small.avif": {64, 96, turned, ""},
+		"moves.avif": {96, 64, quarters, "it moves"},
 	} {
 		im, notes, err := First(t.Context(), fixture(t, name), 96*64)
 		if err != nil {
@@ -59,6 +62,14 @@ func TestHEICAndAVIFComeUprightAndInTheirColours(t *testing.T) {
 		}
 		if im.W != c.w || im.H != c.h || !sees(im, c.want, 4) || !strings.Contains(notes.Left, c.left) || c.left == "" && notes.Left != "" || notes.Assumed != "" {
 			t.Errorf("%s: %dx%d, %+v", name, im.W, im.H, notes)
+		}
+	}
+}
+
+func TestTheMachinesOwnDecodersAreTried(t *testing.T) {
+	for _, kind := range []string{pictures.HEIC, pictures.AVIF} {
+		if err := Try(t.Context(), kind); err != nil {
+			t.Errorf("%s: %v", kind, err)
 		}
 	}
 }
@@ -80,7 +91,7 @@ func TestAnAVIFOfFFmpegInTenBitsIsRead(t *testing.T) {
 }
 
 func TestWhatIsWrongWithAHEICIsToldAndEndsNothing(t *testing.T) {
-	whole := fixture(t, "plain.heic")
+	whole := fixture(t, "small.heic")
 	if _, err := Open(t.Context(), whole, 96*64-1); err == nil || !strings.Contains(err.Error(), "96x64") {
 		t.Errorf("beyond the limit: %v", err)
 	}
