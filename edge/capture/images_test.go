@@ -125,6 +125,16 @@ func TestImagesBeyondTheLimitsAreLeftOutUndecoded(t *testing.T) {
 	}
 }
 
+func TestALargeTIFFIsSentToTheWindowsUnread(t *testing.T) {
+	dir := t.TempDir()
+	head := "II*\x00\x08\x00\x00\x00\x02\x00\x00\x01\x04\x00\x01\x00\x00\x00\x40\x9c\x00\x00\x01\x01\x04\x00\x01\x00\x00\x00\x30\x75\x00\x00\x00\x00\x00\x00"
+	put(t, dir, "slide.svs", append([]byte(head), make([]byte, 5000)...))
+	pictures, err := collect(t.Context(), NewImages(ImagesConfig{Path: dir, MaxBytes: 4000}, openStd, quiet))
+	if err != nil || len(pictures) != 1 || !strings.Contains(pictures[0].Partial, "40000 x 30000 pixels") || !strings.Contains(pictures[0].Partial, "canvas detect --scene") {
+		t.Errorf("%+v, %v", pictures, err)
+	}
+}
+
 func TestNoImagesAtAllIsAnError(t *testing.T) {
 	for _, path := range []string{t.TempDir(), "/no/such/folder", "/no/such/*.png", "["} {
 		if _, err := collect(t.Context(), NewImages(ImagesConfig{Name: "x", Path: path}, openStd, quiet)); err == nil {

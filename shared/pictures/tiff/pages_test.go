@@ -23,6 +23,18 @@ func TestABigTIFFSaysItsSize(t *testing.T) {
 	}
 }
 
+func TestSlidesAreKnownByWhatTheirScannersWrite(t *testing.T) {
+	for data, foreign := range map[string]bool{
+		"II*\x00\x08\x00\x00\x00\x01\x00\x8c\xff\x04\x00\x01\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00":                      true,
+		"II*\x00\x08\x00\x00\x00\x01\x00\x0e\x01\x02\x00\x12\x00\x00\x00\x1a\x00\x00\x00\x00\x00\x00\x00Aperio Image Libr\x00": false,
+	} {
+		f, err := Read(bytes.NewReader([]byte(data)), int64(len(data)))
+		if err != nil || !f.Slide() || f.Foreign() != foreign {
+			t.Errorf("%+v, %v", f, err)
+		}
+	}
+}
+
 func FuzzRead(f *testing.F) {
 	f.Add([]byte(big))
 	f.Add([]byte("MM\x00*\x00\x00\x00\x08\x00\x01\x01\x00\x00\x03\x00\x00\x00\x01\x00\x05\x00\x00\x00\x00\x00\x00"))
