@@ -142,9 +142,15 @@ func (r *reader) items(e element, take func(i int, value []byte) error) error {
 	return nil
 }
 
+// mostFragments bounds the pieces that compressed pixels are in.
+const mostFragments = 1 << 18
+
 // encapsulated keeps the fragments of compressed pixels: the first item is a table of the frames' places.
 func (f *File) encapsulated(r *reader, value []byte) error {
 	return r.items(element{value: value}, func(i int, part []byte) error {
+		if i > mostFragments {
+			return fmt.Errorf("its pixels are in more than %d pieces", mostFragments)
+		}
 		if i > 0 {
 			f.fragments = append(f.fragments, part)
 			return nil

@@ -142,8 +142,12 @@ func (s shown) window() func(float64) float64 {
 // span is from the least to the largest value, of those that are pixels.
 func (f *File) span(values []int32, s shown) (low, high float64) {
 	least, most := int32(math.MaxInt32), int32(math.MinInt32)
+	from, to := int32(math.MaxInt32), int32(math.MinInt32)
+	if len(f.padding) > 0 {
+		from, to = slices.Min(f.padding), slices.Max(f.padding)
+	}
 	for _, v := range values {
-		if len(f.padding) > 0 && v >= slices.Min(f.padding) && v <= slices.Max(f.padding) {
+		if v >= from && v <= to {
 			continue
 		}
 		least, most = min(least, v), max(most, v)
