@@ -40,6 +40,7 @@ type File struct {
 	segmented   bool // palettes in a form of their own
 	floating    bool
 	native      []byte
+	swapped     bool // samples of 8 bits lie in words whose bytes are turned round
 	fragments   [][]byte
 	offsets     []uint64
 }

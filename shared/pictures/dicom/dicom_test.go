@@ -75,6 +75,13 @@ func TestGreyValuesOfOtherKinds(t *testing.T) {
 	}
 }
 
+func TestValuesOf32BitsHaveNoSignUnlessTheyAreSaidTo(t *testing.T) {
+	data := little.file(explicitLittle, 3, 1, 32, false, nil, little.native(0, 0, 0, 0x8000, 0xFFFF, 0xFFFF))
+	if got, _ := greys(t, parsed(t, data), 0); !bytes.Equal(got, []byte{0, 128, 255}) {
+		t.Errorf("%v", got)
+	}
+}
+
 func TestFramesOfEnhancedFilesHaveWindowsAndSpacingOfTheirOwn(t *testing.T) {
 	group := func(tag uint32, inner []byte) []byte { return little.open(nil, tag, "SQ", inner) }
 	own := func(centre string) []byte {
@@ -115,6 +122,7 @@ func TestColoursComeAsBlueGreenRed(t *testing.T) {
 		}
 		return out
 	}
+	big := maker{order: binary.BigEndian}
 	bytesOf := func(b ...byte) func([]byte) []byte {
 		return func(out []byte) []byte { return little.element(out, 0x7FE00010, "OB", b) }
 	}
@@ -122,11 +130,12 @@ func TestColoursComeAsBlueGreenRed(t *testing.T) {
 		data []byte
 		want []byte
 	}{
-		"by pixel":   {little.file(explicitLittle, 2, 1, 8, false, three("RGB", 0), bytesOf(1, 2, 3, 4, 5, 6)), []byte{3, 2, 1, 6, 5, 4}},
-		"by colour":  {little.file(explicitLittle, 2, 1, 8, false, three("RGB", 1), bytesOf(1, 4, 2, 5, 3, 6)), []byte{3, 2, 1, 6, 5, 4}},
-		"full":       {little.file(explicitLittle, 2, 1, 8, false, three("YBR_FULL", 0), bytesOf(76, 85, 255, 100, 128, 128)), []byte{0, 0, 254, 100, 100, 100}},
-		"halved":     {little.file(explicitLittle, 2, 1, 8, false, three("YBR_FULL_422", 0), bytesOf(100, 50, 128, 128)), []byte{100, 100, 100, 50, 50, 50}},
-		"by palette": {little.file(explicitLittle, 4, 1, 8, false, table, bytesOf(6, 7, 8, 9)), []byte{30, 20, 10, 30, 20, 10, 102, 101, 100, 102, 101, 100}},
+		"by pixel":     {little.file(explicitLittle, 2, 1, 8, false, three("RGB", 0), bytesOf(1, 2, 3, 4, 5, 6)), []byte{3, 2, 1, 6, 5, 4}},
+		"by colour":    {little.file(explicitLittle, 2, 1, 8, false, three("RGB", 1), bytesOf(1, 4, 2, 5, 3, 6)), []byte{3, 2, 1, 6, 5, 4}},
+		"full":         {little.file(explicitLittle, 2, 1, 8, false, three("YBR_FULL", 0), bytesOf(76, 85, 255, 100, 128, 128)), []byte{0, 0, 254, 100, 100, 100}},
+		"halved":       {little.file(explicitLittle, 2, 1, 8, false, three("YBR_FULL_422", 0), bytesOf(100, 50, 128, 128)), []byte{100, 100, 100, 50, 50, 50}},
+		"turned round": {big.file(explicitBig, 3, 1, 8, false, nil, func(out []byte) []byte { return big.element(out, 0x7FE00010, "OW", []byte{2, 1, 0, 3}) }), []byte{1, 1, 1, 2, 2, 2, 3, 3, 3}},
+		"by palette":   {little.file(explicitLittle, 4, 1, 8, false, table, bytesOf(6, 7, 8, 9)), []byte{30, 20, 10, 30, 20, 10, 102, 101, 100, 102, 101, 100}},
 	} {
 		im, _, err := parsed(t, c.data).Picture(0, nil)
 		if err != nil || !bytes.Equal(im.Pix, c.want) {

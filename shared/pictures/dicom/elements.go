@@ -82,7 +82,7 @@ func (f *File) take(r *reader, e element) error {
 		if e.open {
 			return f.encapsulated(r, e.value)
 		}
-		f.native = e.value
+		f.native, f.swapped = e.value, e.vr == "OW" && f.syntax == explicitBig
 	default:
 		f.shown.take(e)
 	}

@@ -60,7 +60,7 @@ func (f *File) values(i int, decode JPEG2000) (r Raw, rgb bool, err error) {
 		if decode == nil {
 			return r, false, errors.New("there is no decoder for JPEG 2000")
 		}
-		got, err := decode(part)
+		got, err := decode(unboxed(part))
 		if err == nil && (got.W != r.W || got.H != r.H || got.Samples != r.Samples) {
 			err = fmt.Errorf("its JPEG 2000 has %d x %d pixels of %d samples, and it says %d x %d of %d", got.W, got.H, got.Samples, r.W, r.H, r.Samples)
 		}
@@ -70,6 +70,27 @@ func (f *File) values(i int, decode JPEG2000) (r Raw, rgb bool, err error) {
 		return r, false, errors.New("its pixels are JPEG-LS, which is not read; rewrite it, as with `dcmdjpls FILE FILE.dcm`")
 	}
 	return r, false, fmt.Errorf("its pixels are in the transfer syntax %.64q, which is not read; rewrite it, as with `gdcmconv --raw FILE FILE.dcm`", f.syntax)
+}
+
+// unboxed is the codestream in a JP2 file, which some programs put where the codestream alone should be.
+func unboxed(part []byte) []byte {
+	for rest := part; len(rest) >= 8 && rest[0] != 0xFF; {
+		n, head := uint64(binary.BigEndian.Uint32(rest)), uint64(8)
+		switch {
+		case n == 1 && len(rest) >= 16:
+			n, head = binary.BigEndian.Uint64(rest[8:]), 16
+		case n == 0:
+			n = uint64(len(rest))
+		}
+		if n < head || n > uint64(len(rest)) {
+			break
+		}
+		if string(rest[4:8]) == "jp2c" {
+			return rest[head:n]
+		}
+		rest = rest[n:]
+	}
+	return part
 }
 
 // sign gives values of a codestream their sign; signed says that its decoder did where the codestream has one.
@@ -125,7 +146,7 @@ func (f *File) uncompressed(i int, r *Raw) error {
 		var v uint32
 		switch f.allocated {
 		case 8:
-			v = uint32(part[k])
+			v = uint32(f.byteAt(uint64(i)*each/8 + uint64(k)))
 		case 16:
 			v = uint32(order.Uint16(part[2*k:]))
 		case 32:
@@ -134,6 +155,17 @@ func (f *File) uncompressed(i int, r *Raw) error {
 		r.Values[to] = f.extend(v >> shift)
 	}
 	return nil
+}
+
+// byteAt is a sample of 8 bits.
+func (f *File) byteAt(at uint64) byte {
+	if f.swapped {
+		at ^= 1
+	}
+	if at >= uint64(len(f.native)) {
+		return 0 // the last of an odd number, in a file that lacks the byte that makes it even
+	}
+	return f.native[at]
 }
 
 // half reads brightness for each pixel, and colour for each two.

@@ -125,6 +125,19 @@ func TestLosslessJPEGsOfEveryPredictorAreRead(t *testing.T) {
 	}
 }
 
+func TestACodestreamIsTakenOutOfItsFile(t *testing.T) {
+	for name, c := range map[string][2]string{
+		"boxes":  {"\x00\x00\x00\x0CjP  \r\n\x87\n\x00\x00\x00\x0Cjp2c\xFF\x4F\xFF\x51", "\xFF\x4F\xFF\x51"},
+		"to end": {"\x00\x00\x00\x00jp2c\xFF\x4F\xFF\x51", "\xFF\x4F\xFF\x51"},
+		"plain":  {"\xFF\x4F\xFF\x51 and more", "\xFF\x4F\xFF\x51 and more"},
+		"broken": {"\x00\x00\x00\x03jP  \r\n\x87\n", "\x00\x00\x00\x03jP  \r\n\x87\n"},
+	} {
+		if got := unboxed([]byte(c[0])); string(got) != c[1] {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
 func FuzzLossless(f *testing.F) {
 	f.Add(losslessOf(3, 2, 8, 4, []int32{1, 2, 3, 4, 5, 6}))
 	f.Fuzz(func(_ *testing.T, data []byte) {

@@ -36,7 +36,7 @@ func (f *File) Picture(i int, decode JPEG2000) (im vision.Image, notes vision.No
 func (f *File) colours(values []int32, pix []byte, differences bool) {
 	down := max(f.stored-8, 0)
 	for k := 0; k+2 < len(values); k += 3 {
-		r, g, b := values[k]>>down, values[k+1]>>down, values[k+2]>>down
+		r, g, b := int32(uint32(values[k])>>down), int32(uint32(values[k+1])>>down), int32(uint32(values[k+2])>>down)
 		if differences {
 			y, cb, cr := float64(r), float64(g)-128, float64(b)-128
 			r, g, b = round(y+1.402*cr), round(y-0.344136*cb-0.714136*cr), round(y+1.772*cb)
@@ -106,7 +106,7 @@ func (f *File) grey(i int, values []int32, pix []byte) (assumed string) {
 	for k, v := range values {
 		b, ok := known[v]
 		if !ok {
-			share := min(max(show(float64(v)*s.slope+s.intercept), 0), 1)
+			share := min(max(show(f.number(v)*s.slope+s.intercept), 0), 1)
 			if inverted {
 				share = 1 - share
 			}
@@ -141,20 +141,28 @@ func (s shown) window() func(float64) float64 {
 
 // span is from the least to the largest value, of those that are pixels.
 func (f *File) span(values []int32, s shown) (low, high float64) {
-	least, most := int32(math.MaxInt32), int32(math.MinInt32)
 	from, to := int32(math.MaxInt32), int32(math.MinInt32)
 	if len(f.padding) > 0 {
 		from, to = slices.Min(f.padding), slices.Max(f.padding)
 	}
+	least, most := math.Inf(1), math.Inf(-1)
 	for _, v := range values {
 		if v >= from && v <= to {
 			continue
 		}
-		least, most = min(least, v), max(most, v)
+		least, most = min(least, f.number(v)), max(most, f.number(v))
 	}
 	if least > most {
 		return 0, 1
 	}
-	low, high = float64(least)*s.slope+s.intercept, float64(most)*s.slope+s.intercept
+	low, high = least*s.slope+s.intercept, most*s.slope+s.intercept
 	return min(low, high), max(low, high)
+}
+
+// number is a value; of 32 bits without a sign it stands as if it had one.
+func (f *File) number(v int32) float64 {
+	if f.stored == 32 && !f.signed {
+		return float64(uint32(v))
+	}
+	return float64(v)
 }
