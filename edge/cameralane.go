@@ -157,7 +157,7 @@ func (l *cameraLane) take(ctx context.Context, p capture.Picture) error {
 	if reason != "" || err != nil {
 		return err
 	}
-	f := detect.Frame{Number: p.Frame, Name: p.Name, At: p.At, Image: p.Image, Done: p.Committed, Release: func() {
+	f := detect.Frame{Number: p.Frame, Name: p.Name, At: p.At, Spacing: p.Spacing, Image: p.Image, Done: p.Committed, Release: func() {
 		<-l.room
 		if p.Release != nil {
 			p.Release()

@@ -4,23 +4,33 @@ import (
 	"context"
 
 	"cloudcanvas/edge/capture"
-	"cloudcanvas/shared/infer"
+	"cloudcanvas/shared/budget"
+	"cloudcanvas/shared/pictures/album"
 	"cloudcanvas/shared/vision"
 )
 
-// decoding decodes pictures within the memory that all decoders of the process may take at one time. It
-// waits for others until ctx ends.
-func (a *Agent) decoding(ctx context.Context) capture.Decode {
-	return func(data []byte, maxPixels int) (vision.Image, vision.Notes, error) {
-		size, err := infer.PictureBytes(data)
+// opening opens files with pictures in them, which are decoded within the memory that all decoders of the process
+// may take at one time. A picture waits for others until its context ends.
+func (a *Agent) opening() capture.Open {
+	return func(ctx context.Context, data []byte, maxPixels int) (capture.Opened, error) {
+		f, err := album.Open(ctx, data, maxPixels)
 		if err != nil {
-			return vision.Image{}, vision.Notes{}, err
+			return nil, err
 		}
-		give, err := a.memory.Take(ctx, size)
-		if err != nil {
-			return vision.Image{}, vision.Notes{}, err
-		}
-		defer give()
-		return infer.DecodePicture(data, maxPixels)
+		return budgeted{f, a.memory}, nil
 	}
+}
+
+type budgeted struct {
+	*album.Album
+	memory *budget.Bytes
+}
+
+func (b budgeted) Picture(ctx context.Context, i int) (vision.Image, vision.Notes, error) {
+	give, err := b.memory.Take(ctx, b.Bytes(i))
+	if err != nil {
+		return vision.Image{}, vision.Notes{}, err
+	}
+	defer give()
+	return b.Album.Picture(ctx, i)
 }

@@ -35,7 +35,7 @@ func (a *Agent) makeLanes(ctx context.Context) (err error) {
 		}
 	}
 	for _, set := range a.config.Images {
-		if err := a.cameraLane(ctx, capture.NewImages(set.ImagesConfig, a.decoding(ctx), a.log).Guarded(a.guard(false)), set.Detector, false, true); err != nil {
+		if err := a.cameraLane(ctx, capture.NewImages(set.ImagesConfig, a.opening(), a.log).Guarded(a.guard(false)), set.Detector, false, true); err != nil {
 			return fmt.Errorf("images %s: %w", set.Name, err)
 		}
 	}

@@ -21,12 +21,19 @@ type detection struct {
 	Score      float32    `json:"score"`
 }
 
+// spacing is a line of spacing.json: mm from one pixel to the next.
+type spacing struct {
+	ImageID any `json:"image_id"` // as in detections.json
+	vision.Spacing
+}
+
 // Write makes the record's files in dir and gives the product, whose Folder, Files and Seconds are
 // the caller's. artist may be nil: then snapshots stay as they came.
 //
 //	detections.json    a list of COCO results, by frame
 //	categories.json    what their category ids mean
 //	second_looks.json  which frames a larger model has seen, where it was asked to
+//	spacing.json       how far apart pixels are, of the images whose files say it
 //	events.json        a list of the tracks' events, by time
 //	annotated/         snapshots with the boxes drawn
 func (c *Camera) Write(dir string, artist Artist, score float64) (Product, error) {
@@ -46,12 +53,16 @@ func (c *Camera) Write(dir string, artist Artist, score float64) (Product, error
 	}
 	boxes := c.wanted()
 	var categories vision.CategoryList
-	looks, err := c.writeDetections(filepath.Join(dir, "detections.json"), boxes, p.Camera, &categories)
+	var apart []spacing
+	looks, err := c.writeDetections(filepath.Join(dir, "detections.json"), boxes, p.Camera, &categories, &apart)
 	if err == nil {
 		err = writeJSON(filepath.Join(dir, "categories.json"), categories.List())
 	}
 	if err == nil && len(looks) > 0 {
-		err = writeLooks(filepath.Join(dir, "second_looks.json"), looks)
+		err = writeLines(filepath.Join(dir, "second_looks.json"), looks)
+	}
+	if err == nil && len(apart) > 0 {
+		err = writeLines(filepath.Join(dir, "spacing.json"), apart)
 	}
 	if err != nil {
 		return p, fmt.Errorf("camera %s: %w", c.Name, err)
@@ -89,13 +100,16 @@ func list(path string, fill func(add func(element []byte) error) error) error {
 }
 
 // writeDetections also counts, and fills in the frames that snapshots were taken of.
-func (c *Camera) writeDetections(path string, wanted map[int]*taken, count *CameraFigures, categories *vision.CategoryList) (looks []frameVerdict, err error) {
+func (c *Camera) writeDetections(path string, wanted map[int]*taken, count *CameraFigures, categories *vision.CategoryList, apart *[]spacing) (looks []frameVerdict, err error) {
 	err = list(path, func(add func([]byte) error) error {
 		return c.each(func(d *event.Detections, f event.FrameDetection, v *frameVerdict) error {
 			count.Frames++
 			var image any = f.Frame
 			if f.Name != "" {
 				image = f.Name
+			}
+			if f.Spacing != nil {
+				*apart = append(*apart, spacing{image, *f.Spacing})
 			}
 			if v != nil {
 				v.ImageID = image

@@ -94,9 +94,10 @@ func (c *Camera) took(looks []frameVerdict) []string {
 	return append([]string{}, slices.Sorted(maps.Keys(models))...) // a list also where there is none
 }
 
-func writeLooks(path string, looks []frameVerdict) error {
+// writeLines makes a list with an element a line.
+func writeLines[T any](path string, elements []T) error {
 	return list(path, func(add func([]byte) error) error {
-		for _, v := range looks {
+		for _, v := range elements {
 			line, err := json.Marshal(v)
 			if err != nil {
 				return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"strings"
@@ -104,7 +105,7 @@ func (s *submission) run(ctx context.Context, arguments []string) error {
 				return ctx.Err()
 			}
 			if err != nil {
-				visible.Fprintf(s.say, "%s is left out: %v\n", file.name, err)
+				visible.Fprintf(s.say, "%s is left out, or a part of it: %v\n", file.name, err)
 				s.report.Failed = append(s.report.Failed, submitFailure{file.name, err.Error()})
 			}
 		}
@@ -139,6 +140,9 @@ func (s *submission) file(ctx context.Context, f storedFile) error {
 	s.report.Items += int(one.items.Load())
 	s.report.Bytes += one.bytes.Load()
 	visible.Fprintf(s.say, "%s: %d items\n", f.name, one.items.Load())
+	if one.left != "" {
+		return errors.New("it was submitted in part: " + one.left)
+	}
 	return nil
 }
 
@@ -151,7 +155,7 @@ func (s *submission) finish(c *urfave.Context) error {
 		visible.Fprintf(c.App.Writer, "%d files in %d items submitted, %d skipped, %d left out\n", s.report.Submitted, s.report.Items, s.report.Skipped, len(s.report.Failed))
 	}
 	if n := len(s.report.Failed); n > 0 {
-		return cli.Incompletef("%d files are left out", n)
+		return cli.Incompletef("%d files are left out, or parts of them", n)
 	}
 	return nil
 }

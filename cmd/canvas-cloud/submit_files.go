@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"cloudcanvas/cloud/store"
+	"cloudcanvas/shared/pictures"
 	"cloudcanvas/shared/security"
 )
 
@@ -25,8 +26,19 @@ type storedFile struct {
 
 var (
 	sceneEndings = []string{".tif", ".tiff", ".jp2", ".vrt", ".nc", ".img"}
-	photoEndings = []string{".jpg", ".jpeg", ".png"}
+	photoEndings = strings.Fields(".jpg .jpeg .jpe .jfif .png .bmp .dib .gif .webp .heic .heif .avif .dcm .nii")
 )
+
+// isImage tells an image from a scene: by what the file is, and by its name where that says nothing.
+func isImage(path string) bool {
+	switch kind := pictures.OfFile(path); kind.Name {
+	case "":
+		return hasEnding(path, photoEndings)
+	case pictures.TIFF, pictures.BigTIFF, pictures.JPEG2000:
+		return false
+	}
+	return true
+}
 
 // stored gives the files that an argument names: of a file, a folder with all in it, a glob, or the
 // objects under an address. An object is there as a file until the next one is asked for.
@@ -41,7 +53,7 @@ func stored(ctx context.Context, argument string) iter.Seq2[storedFile, error] {
 			return
 		}
 		for _, path := range files {
-			f := storedFile{name: path, path: path, image: hasEnding(path, photoEndings)}
+			f := storedFile{name: path, path: path, image: isImage(path)}
 			f.sum, err = sumOf(path)
 			if !yield(f, err) {
 				return
@@ -55,7 +67,7 @@ func filesUnder(argument string) (files []string, err error) {
 	switch {
 	case err == nil && info.IsDir():
 		err = filepath.WalkDir(argument, func(path string, d os.DirEntry, err error) error {
-			if err == nil && d.Type().IsRegular() && (hasEnding(path, sceneEndings) || hasEnding(path, photoEndings)) {
+			if err == nil && d.Type().IsRegular() && (hasEnding(path, sceneEndings) || pictures.Meant(path)) {
 				files = append(files, path)
 			}
 			return err
@@ -66,13 +78,17 @@ func filesUnder(argument string) (files []string, err error) {
 		files, err = filepath.Glob(argument)
 	}
 	if err == nil && len(files) == 0 {
-		err = fmt.Errorf("there is no file ending in %s", strings.Join(slices.Concat(sceneEndings, photoEndings), ", "))
+		err = fmt.Errorf("there is no %s, and no file ending in %s", pictures.Kinds, strings.Join(sceneEndings, ", "))
 	}
 	return files, err
 }
 
 func hasEnding(path string, endings []string) bool {
-	return slices.Contains(endings, strings.ToLower(filepath.Ext(path)))
+	name := strings.ToLower(path)
+	if strings.HasSuffix(name, ".nii.gz") {
+		name = strings.TrimSuffix(name, ".gz")
+	}
+	return slices.Contains(endings, filepath.Ext(name))
 }
 
 func sumOf(path string) (sum [32]byte, err error) {
@@ -116,8 +132,9 @@ func objectsUnder(ctx context.Context, u *url.URL) iter.Seq2[storedFile, error] 
 			if !hasEnding(key, sceneEndings) && !hasEnding(key, photoEndings) {
 				continue
 			}
-			f := storedFile{name: u.Scheme + "://" + u.Host + "/" + key, path: filepath.Join(dir, "object"+filepath.Ext(key)), image: hasEnding(key, photoEndings)}
+			f := storedFile{name: u.Scheme + "://" + u.Host + "/" + key, path: filepath.Join(dir, "object"+filepath.Ext(key))}
 			if err = s.Fetch(ctx, key, f.path); err == nil {
+				f.image = isImage(f.path)
 				f.sum, err = sumOf(f.path)
 			}
 			more := yield(f, err)

@@ -1,12 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"image"
-	_ "image/jpeg" // images are looked at before they are sent
-	_ "image/png"
 	"os"
 	"path"
 	"strings"
@@ -17,6 +13,8 @@ import (
 	"cloudcanvas/edge/outbox"
 	"cloudcanvas/edge/screen"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/infer"
+	"cloudcanvas/shared/pictures/album"
 )
 
 // sending is one file on its way.
@@ -25,6 +23,7 @@ type sending struct {
 	mark  feed.Mark
 	items atomic.Int64
 	bytes atomic.Int64
+	left  string // what of an image's file was not taken
 }
 
 func (s *sending) put(ctx context.Context, d outbox.Draft) error {
@@ -74,17 +73,50 @@ func (s *sending) image(ctx context.Context, f storedFile) error {
 	if err != nil {
 		return err
 	}
-	head, kind, err := image.DecodeConfig(bytes.NewReader(data))
-	if err != nil {
-		return fmt.Errorf("it is no JPEG or PNG: %w", err)
-	}
-	if int64(head.Width)*int64(head.Height) > maxPixels {
-		return fmt.Errorf("it has %d x %d pixels; at most %d in all are taken", head.Width, head.Height, maxPixels)
-	}
 	stream := path.Base(path.Dir(f.name))
 	if stream == "." || stream == "/" {
 		stream = s.by
 	}
-	return s.put(ctx, outbox.Draft{Kind: event.Frame, Key: s.mark.Key() + "/image", Stream: stream, Subject: stream + "/" + path.Base(f.name),
-		Time: s.mark.Began, Attrs: event.Attrs{Want: s.want}, Type: "image/" + kind, Data: data})
+	draft := outbox.Draft{Kind: event.Frame, Key: s.mark.Key() + "/image", Stream: stream, Subject: stream + "/" + path.Base(f.name),
+		Time: s.mark.Began, Attrs: event.Attrs{Want: s.want}, Data: data}
+	if draft.Type, err = infer.PlainPicture(data, maxPixels); err != nil {
+		return err
+	}
+	if draft.Type != "" {
+		return s.put(ctx, draft)
+	}
+	s.left, err = converted(ctx, draft, s.put)
+	return err
+}
+
+// converted sends what workers don't read as PNG: each picture of the file, and nothing of what the file says besides.
+// left is what of the file was not taken.
+func converted(ctx context.Context, d outbox.Draft, put func(context.Context, outbox.Draft) error) (left string, err error) {
+	file, err := album.Open(ctx, d.Data, maxPixels)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	left = file.Left()
+	name, key := d.Subject, d.Key
+	for i := range file.Count() {
+		im, notes, err := file.Picture(ctx, i)
+		if err == nil {
+			d.Data, err = infer.EncodePNG(im)
+		}
+		if err != nil {
+			return left, fmt.Errorf("picture %d of %d: %w", i+1, file.Count(), err)
+		}
+		if left == "" {
+			left = notes.Left
+		}
+		d.Type, d.Subject = "image/png", file.Name(name, i)
+		if file.Count() > 1 {
+			d.Key = fmt.Sprintf("%s/%d", key, i+1)
+		}
+		if err := put(ctx, d); err != nil {
+			return left, err
+		}
+	}
+	return left, nil
 }

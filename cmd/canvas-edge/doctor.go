@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os/exec"
+	"slices"
+	"strings"
 
 	urfave "github.com/urfave/cli/v2"
 
@@ -15,6 +17,8 @@ import (
 	"cloudcanvas/edge/outbox"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/pictures"
+	"cloudcanvas/shared/pictures/album"
 	"cloudcanvas/shared/security"
 )
 
@@ -33,6 +37,7 @@ func doctor(c *urfave.Context) error {
 	}
 	all = append(all, checkup.Clock())
 	all = append(all, lookAtDecoder(c.Context)...)
+	all = append(all, lookAtPictures(c.Context)...)
 	if configured {
 		all = append(all, lookAtDevice(c.Context, cfg)...)
 	}
@@ -51,6 +56,19 @@ func lookAtDecoder(ctx context.Context) (all []checkup.Finding) {
 		said, err := capture.TryDecoder(ctx, capture.CameraConfig{})
 		all = append(all, checkup.Of("video", err, said, "ffmpeg -version    # releases 4.4 to 9 are known to work: sudo apt-get install --reinstall ffmpeg"))
 	}
+	return all
+}
+
+// lookAtPictures reads a picture of each kind that takes decoders which a machine may lack.
+func lookAtPictures(ctx context.Context) (all []checkup.Finding) {
+	for kind, plugin := range map[string]string{pictures.HEIC: "libheif-plugin-libde265", pictures.AVIF: "libheif-plugin-dav1d"} {
+		if err := album.Try(ctx, kind); err != nil {
+			all = append(all, checkup.Doubtful(kind+"s", err.Error(), "sudo apt-get install "+plugin+"    # where libheif1 does not have it in itself"))
+			continue
+		}
+		all = append(all, checkup.Good(kind+"s", "can be read"))
+	}
+	slices.SortFunc(all, func(a, b checkup.Finding) int { return strings.Compare(a.What, b.What) })
 	return all
 }
 

@@ -13,9 +13,9 @@ import (
 
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/shared/calibrate"
-	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/pictures"
+	"cloudcanvas/shared/pictures/album"
 	"cloudcanvas/shared/raster"
 	"cloudcanvas/shared/visible"
 	"cloudcanvas/shared/vision"
@@ -174,11 +174,7 @@ func calibrationPictures(c *urfave.Context, m model.Model) (all []func() (vision
 }
 
 func readPicture(path string) (vision.Image, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return vision.Image{}, err
-	}
-	im, _, err := infer.DecodePicture(data, maxPicture)
+	im, err := album.Read(path, maxPicture)
 	if err != nil {
 		return im, fmt.Errorf("%s: %w", path, err)
 	}

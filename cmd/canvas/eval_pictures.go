@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"cloudcanvas/shared/evaluate"
-	"cloudcanvas/shared/infer"
+	"cloudcanvas/shared/pictures/album"
 	"cloudcanvas/shared/vision"
 )
 
@@ -21,8 +21,9 @@ func findPictures(dir string, images []evaluate.Image) (map[int64]string, error)
 	files, missing := map[int64]string{}, []string{}
 	for _, im := range images {
 		name := filepath.Base(filepath.FromSlash(im.File))
-		if inside := filepath.Join(dir, filepath.FromSlash(im.File)); filepath.IsLocal(filepath.FromSlash(im.File)) && isFile(inside) {
-			files[im.ID] = inside
+		inside := filepath.Join(dir, filepath.FromSlash(im.File))
+		if file, _ := album.Part(inside); filepath.IsLocal(filepath.FromSlash(im.File)) && isFile(file) {
+			files[im.ID] = inside // one of a file's pictures, where it is named so
 			continue
 		}
 		var like []string
@@ -54,11 +55,7 @@ func isFile(path string) bool {
 }
 
 func readPicture(path string) (vision.Image, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return vision.Image{}, fmt.Errorf("read the picture: %w", err)
-	}
-	im, err := infer.DecodeImage(data, maxPicture)
+	im, err := album.Read(path, maxPicture)
 	if err != nil {
 		return im, fmt.Errorf("%s: %w", filepath.Base(path), err)
 	}

@@ -22,6 +22,7 @@ import (
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/shared/durable"
 	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/pictures"
 	"cloudcanvas/shared/raster"
 	"cloudcanvas/shared/telemetry"
 	"cloudcanvas/shared/visible"
@@ -36,7 +37,7 @@ func processCommand() *urfave.Command {
 			&urfave.StringSliceFlag{Name: "stac", Usage: "`ITEM.json` of a scene, a STAC item whose files lie beside it; may be given again"},
 			&urfave.StringSliceFlag{Name: "video", Usage: "`FILE|rtsp://…`; may be given again"},
 			&urfave.DurationFlag{Name: "length", Usage: "of each live camera, from its first picture, such as 10m; default: until it is interrupted"},
-			&urfave.StringSliceFlag{Name: "images", Usage: "`DIR|GLOB` of JPEG, PNG, BMP, WebP and TIFF, told by what they are; may be given again"},
+			&urfave.StringSliceFlag{Name: "images", Usage: "`DIR|GLOB` of " + pictures.Kinds + ", told by what they are; may be given again"},
 			&urfave.BoolFlag{Name: "folders", Usage: "take in the folders in those of --images too"},
 			&urfave.StringFlag{Name: "detector", Usage: "a model's name, or an .onnx `FILE` that says enough of itself; default: the first that detects, else OpenCV's people detector"},
 			&urfave.StringFlag{Name: "labels", Usage: "names of the classes of a --detector FILE: a data.yaml, or a `FILE` with one a line; default: those in it or beside it"},
@@ -203,6 +204,9 @@ func sceneDefaults() (s edge.SceneSource) {
 	return s
 }
 
+// largestFile bounds a file of --images: volumes and series are larger than photographs.
+const largestFile = 512 << 20
+
 func (j job) edge() (edge.Config, error) {
 	c := edge.DefaultConfig()
 	c.Edge = "process"
@@ -230,7 +234,7 @@ func (j job) edge() (edge.Config, error) {
 			CameraConfig: capture.CameraConfig{Name: names.ID(address), Address: address, Length: j.length, Restart: capture.Restart{GiveUp: liveGiveUp}}})
 	}
 	for _, path := range unique(j.images) {
-		c.Images = append(c.Images, edge.ImageSet{Detector: j.detector, ImagesConfig: capture.ImagesConfig{Name: names.ID(setFolder(path)), Path: path, Folders: j.folders}})
+		c.Images = append(c.Images, edge.ImageSet{Detector: j.detector, ImagesConfig: capture.ImagesConfig{Name: names.ID(setFolder(path)), Path: path, Folders: j.folders, MaxBytes: largestFile}})
 	}
 	return c, err
 }

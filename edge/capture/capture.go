@@ -28,7 +28,9 @@ type Picture struct {
 	At     time.Time // when it was taken; for files, their start plus the frame's place in them
 	Frame  int64     // its number in the stream, from 0
 	Name   string    // of a picture that was a file: the file's name
-	Began  time.Time // when its reading began, by the device's clock; zero where that is not known
+	// Spacing of its pixels, where the file says it.
+	Spacing vision.Spacing
+	Began   time.Time // when its reading began, by the device's clock; zero where that is not known
 
 	Image   vision.Image
 	Scene   *SceneInfo         // of a scene's tile: its scene …

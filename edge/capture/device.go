@@ -187,15 +187,15 @@ func (d *device) complain(topic string, err error) {
 type DeviceFrames struct {
 	device
 	config FrameConfig
-	decode Decode
+	open   Open
 	guard  Guard
 }
 
 // NewDeviceFrames makes the source.
-func NewDeviceFrames(c FrameConfig, from Subscriber, decode Decode, log *slog.Logger) *DeviceFrames {
+func NewDeviceFrames(c FrameConfig, from Subscriber, open Open, log *slog.Logger) *DeviceFrames {
 	c.MaxStreams, c.MaxPixels = orElse(c.MaxStreams, defaultStreams), orElse(c.MaxPixels, defaultImagePixels)
 	c.MaxBytes, c.Queue = orElse(c.MaxBytes, defaultFrameBytes), orElse(c.Queue, defaultQueue)
-	return &DeviceFrames{decode: decode, config: c, device: device{name: "cameras", from: from, log: log, qos: 1,
+	return &DeviceFrames{open: open, config: c, device: device{name: "cameras", from: from, log: log, qos: 1,
 		filter: framePrefix + "+" + frameSuffix, prefix: framePrefix, suffix: frameSuffix,
 		streamsMost: c.MaxStreams, limit: c.MaxBytes, now: time.Now}}
 }
@@ -210,13 +210,16 @@ func (d *DeviceFrames) Guarded(g Guard) *DeviceFrames {
 func (d *DeviceFrames) Run(ctx context.Context, emit func(context.Context, Picture) error) error {
 	told := told{}
 	return d.run(ctx, d.config.Queue, func(p *Picture, payload []byte) (err error) {
-		done, err := d.guard.begin(ctx, p.Stream, "frame", payload)
+		f, err := d.open(ctx, payload, d.config.MaxPixels)
 		if err != nil {
 			return err
 		}
-		defer done()
-		im, notes, err := d.decode(payload, d.config.MaxPixels)
+		defer f.Close()
+		im, notes, err := d.guard.decode(ctx, p.Stream, "frame", f, 0)
 		p.Image = im
+		if f.Count() > 1 {
+			notes.Left = "only the first of its pictures is taken"
+		}
 		told.tell(d.log, d.prefix+p.Stream+d.suffix, notes)
 		return err
 	}, emit)

@@ -156,7 +156,7 @@ func TestNoReadingIsAcknowledgedBeforeItIsSafeAndABurstWaitsOutside(t *testing.T
 
 func TestAPictureIsAcknowledgedWhenItIsDoneWithOrMadeWay(t *testing.T) {
 	l := newLoop()
-	s := NewDeviceFrames(FrameConfig{Queue: 1}, l, decodeStd, quiet)
+	s := NewDeviceFrames(FrameConfig{Queue: 1}, l, openStd, quiet)
 	pictures := listen(t, s)
 	<-l.ready
 	var mu sync.Mutex
@@ -222,10 +222,10 @@ func TestFramesOverTheBrokerAreDecodedOnlyIfTheyAreTaken(t *testing.T) {
 	defer broker.Close()
 	client := dial(t, broker.URL())
 	var decoded atomic.Int64
-	s := NewDeviceFrames(FrameConfig{Queue: 1}, client, func(data []byte, most int) (visionImage, vision.Notes, error) {
+	s := NewDeviceFrames(FrameConfig{Queue: 1}, client, onePicture(func(data []byte, most int) (visionImage, vision.Notes, error) {
 		decoded.Add(1)
 		return decodeStd(data, most)
-	}, quiet)
+	}), quiet)
 	pictures := listen(t, s)
 	for w := range 20 {
 		// The first is published until the subscription stands; the pipeline takes none of them.

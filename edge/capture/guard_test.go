@@ -51,7 +51,7 @@ func TestAnImageIsNotedWhileItIsDecodedAndLeftOutWhereItIsRefused(t *testing.T) 
 		}
 		return vision.Image{W: 1, H: 1, Pix: make([]byte, 3)}, vision.Notes{}, nil
 	}
-	s := capture.NewImages(capture.ImagesConfig{Name: "survey", Path: dir}, decode, slog.New(slog.DiscardHandler)).Guarded(w.guard)
+	s := capture.NewImages(capture.ImagesConfig{Name: "survey", Path: dir}, capture.OnePicture(decode), slog.New(slog.DiscardHandler)).Guarded(w.guard)
 	var names []string
 	var last capture.Picture
 	err := s.Run(t.Context(), func(_ context.Context, p capture.Picture) error {
@@ -84,12 +84,12 @@ func TestAFrameOfACameraIsNotedWithItsBytesAndCountedBadWhereItIsRefused(t *test
 	ctx, cancel := context.WithCancel(t.Context())
 	w := &witness{}
 	from := once{{Topic: "canvas/cameras/gate/frame", Payload: []byte("first")}, {Topic: "canvas/cameras/gate/frame", Payload: []byte("second")}}
-	d := capture.NewDeviceFrames(capture.FrameConfig{}, from, func([]byte, int) (vision.Image, vision.Notes, error) {
+	d := capture.NewDeviceFrames(capture.FrameConfig{}, from, capture.OnePicture(func([]byte, int) (vision.Image, vision.Notes, error) {
 		if w.inHand != 1 {
 			t.Error("it is decoded unnoted")
 		}
 		return vision.Image{W: 1, H: 1, Pix: make([]byte, 3)}, vision.Notes{}, nil
-	}, slog.New(slog.DiscardHandler)).Guarded(func(ctx context.Context, stream, name string, data []byte) (func(), error) {
+	}), slog.New(slog.DiscardHandler)).Guarded(func(ctx context.Context, stream, name string, data []byte) (func(), error) {
 		if string(data) == "first" {
 			return nil, errRefused
 		}

@@ -69,9 +69,9 @@ func imageFiles(path string, folders bool) (l imageList, err error) {
 	case l.unseen() != "":
 		return l, fmt.Errorf("no images at %s itself: %s", path, l.unseen())
 	case l.others > 0:
-		return l, fmt.Errorf("no images at %s: none of its %d files is a JPEG, PNG, BMP, WebP or TIFF", path, l.others)
+		return l, fmt.Errorf("no images at %s: none of its %d files is a %s", path, l.others, pictures.Kinds)
 	default:
-		return l, fmt.Errorf("no images at %s: give a folder or a glob with JPEG, PNG, BMP, WebP or TIFF files", path)
+		return l, fmt.Errorf("no images at %s: give a folder or a glob with %s files", path, pictures.Kinds)
 	}
 	slices.Sort(l.files)
 	return l, nil

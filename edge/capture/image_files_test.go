@@ -2,6 +2,9 @@ package capture
 
 import (
 	"bytes"
+	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -23,7 +26,7 @@ func folderIn(t *testing.T, dir, name string) string {
 // names are those of the pictures before the last, which is given as well.
 func names(t *testing.T, c ImagesConfig) (all string, last Picture) {
 	t.Helper()
-	pictures, err := collect(t.Context(), NewImages(c, decodeStd, quiet))
+	pictures, err := collect(t.Context(), NewImages(c, openStd, quiet))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,8 +71,49 @@ func TestFoldersInAFolderAreTakenByChoiceAndToldOtherwise(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, "b.png")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := collect(t.Context(), NewImages(ImagesConfig{Name: "x", Path: dir}, decodeStd, quiet)); err == nil || !strings.Contains(err.Error(), "--folders") {
+	if _, err := collect(t.Context(), NewImages(ImagesConfig{Name: "x", Path: dir}, openStd, quiet)); err == nil || !strings.Contains(err.Error(), "--folders") {
 		t.Errorf("a folder of folders: %v", err)
+	}
+}
+
+// book is a file of three pages, of which the second can't be read.
+type book struct{ single }
+
+func (book) Count() int                     { return 3 }
+func (book) Name(file string, i int) string { return fmt.Sprintf("%s#%d", file, i+1) }
+func (book) Left() string                   { return "its cover" }
+func (book) Native(int) []byte              { return nil }
+func (book) Picture(_ context.Context, i int) (vision.Image, vision.Notes, error) {
+	if i == 1 {
+		return vision.Image{}, vision.Notes{}, errors.New("torn")
+	}
+	return vision.Image{W: 1, H: 1, Pix: make([]byte, 3)}, vision.Notes{Spacing: vision.Spacing{X: float64(i + 1), Y: 2}}, nil
+}
+
+func TestEachPictureOfAFileComesWithItsNameAndWhatIsMissingIsTold(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, "a.png", pngOf(t, 2, 2))
+	put(t, dir, "b.tif", []byte("II*\x00"))
+	open := func(ctx context.Context, data []byte, most int) (Opened, error) {
+		if data[0] == 'I' {
+			return book{}, nil
+		}
+		return openStd(ctx, data, most)
+	}
+	pictures, err := collect(t.Context(), NewImages(ImagesConfig{Name: "x", Path: dir}, open, quiet).Guarded(func(_ context.Context, _, name string, data []byte) (func(), error) {
+		if name != "a.png" {
+			t.Errorf("%s is kept, though nothing of this process reads it: %q", name, data)
+		}
+		return func() {}, nil
+	}))
+	if err != nil || len(pictures) != 4 || pictures[1].Name != "b.tif#1" || pictures[2].Name != "b.tif#3" || pictures[2].Frame != 2 || pictures[2].Spacing.X != 3 {
+		t.Fatalf("%+v, %v", pictures, err)
+	}
+	last := pictures[3]
+	for _, want := range []string{"1 of 2 images could not be read", "b.tif#2: torn", "1 of 2 images were taken in part: b.tif: its cover"} {
+		if !strings.Contains(last.Partial, want) {
+			t.Errorf("%q does not say %q", last.Partial, want)
+		}
 	}
 }
 
@@ -86,7 +130,7 @@ func TestAPictureTakenInPartIsToldOnceAndInTheEnd(t *testing.T) {
 		return vision.Image{W: 1, H: 1, Pix: make([]byte, 3)}, notes, nil
 	}
 	var log bytes.Buffer
-	pictures, err := collect(t.Context(), NewImages(ImagesConfig{Name: "x", Path: dir}, decode, slog.New(slog.NewTextHandler(&log, nil))))
+	pictures, err := collect(t.Context(), NewImages(ImagesConfig{Name: "x", Path: dir}, onePicture(decode), slog.New(slog.NewTextHandler(&log, nil))))
 	if err != nil || len(pictures) != 4 || pictures[3].Partial != "2 of 3 images were taken in part: b.tif: its other pages" {
 		t.Errorf("%d pictures, %q, %v", len(pictures), pictures[len(pictures)-1].Partial, err)
 	}

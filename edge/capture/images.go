@@ -12,12 +12,9 @@ import (
 	"strings"
 	"time"
 
+	"cloudcanvas/shared/pictures"
 	"cloudcanvas/shared/vision"
 )
-
-// Decode turns a picture's file into pixels, refusing those with more than maxPixels before they are
-// decoded. It is met by infer.DecodePicture.
-type Decode func(data []byte, maxPixels int) (vision.Image, vision.Notes, error)
 
 // ImagesConfig is a set of picture files.
 type ImagesConfig struct {
@@ -64,15 +61,15 @@ func (c ImagesConfig) defaultName() string {
 // at, is told in the log and in Last's Partial, and does not stop the others.
 type Images struct {
 	config ImagesConfig
-	decode Decode
+	open   Open
 	guard  Guard
 	log    *slog.Logger
 }
 
 // NewImages makes the source.
-func NewImages(c ImagesConfig, decode Decode, log *slog.Logger) *Images {
+func NewImages(c ImagesConfig, open Open, log *slog.Logger) *Images {
 	c = c.withDefaults()
-	return &Images{config: c, decode: decode, log: log.With("images", c.Name)}
+	return &Images{config: c, open: open, log: log.With("images", c.Name)}
 }
 
 // Guarded lets g hear of each image before it is decoded.
@@ -100,21 +97,46 @@ func (s *Images) Run(ctx context.Context, emit func(context.Context, Picture) er
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		p, notes, err := s.read(ctx, path)
+		name := found.name(path)
+		f, at, err := s.file(ctx, path)
 		if err != nil {
 			s.log.Warn("image left out", "problem", err)
 			bad.add(err.Error())
 			continue
 		}
-		told.tell(s.log, path, notes)
-		if notes.Left != "" {
-			part.add(p.Name + ": " + notes.Left)
+		left := f.Left()
+		told.tell(s.log, path, vision.Notes{Left: left})
+		var worst error // of its pictures, the first
+		for i := range f.Count() {
+			im, notes, err := s.picture(ctx, f, path, i)
+			if ctx.Err() != nil {
+				f.Close()
+				return ctx.Err()
+			}
+			if err != nil {
+				s.log.Warn("image left out", "problem", err)
+				if worst == nil {
+					worst = err
+				}
+				continue
+			}
+			told.tell(s.log, path, notes)
+			if left == "" {
+				left = notes.Left
+			}
+			p := Picture{Stream: s.config.Name, At: at, Name: f.Name(name, i), Frame: last.Frame, Spacing: notes.Spacing, Image: im}
+			last.Frame++
+			if err := emit(ctx, p); err != nil {
+				f.Close()
+				return err
+			}
 		}
-		p.Name = found.name(path)
-		p.Frame = last.Frame
-		last.Frame++
-		if err := emit(ctx, p); err != nil {
-			return err
+		f.Close()
+		if worst != nil {
+			bad.add(worst.Error())
+		}
+		if left != "" {
+			part.add(name + ": " + left)
 		}
 	}
 	last.Partial = strings.Join(slices.DeleteFunc([]string{
@@ -144,21 +166,26 @@ func (s shortfall) say(format string, of int) string {
 	return fmt.Sprintf(format, s.n, of, s.first)
 }
 
-func (s *Images) read(ctx context.Context, path string) (Picture, vision.Notes, error) {
+// file opens a file with pictures in it, and says when it was last written.
+func (s *Images) file(ctx context.Context, path string) (Opened, time.Time, error) {
 	data, at, err := readBounded(path, s.config.MaxBytes)
-	if err != nil {
-		return Picture{}, vision.Notes{}, fmt.Errorf("image %s: %w", path, err)
+	var f Opened
+	if err == nil {
+		f, err = s.open(ctx, data, s.config.MaxPixels)
 	}
-	done, err := s.guard.begin(ctx, s.config.Name, filepath.Base(path), data)
 	if err != nil {
-		return Picture{}, vision.Notes{}, fmt.Errorf("image %s: %w", path, err)
+		return nil, at, fmt.Errorf("image %s: %w", path, err)
 	}
-	im, notes, err := s.decode(data, s.config.MaxPixels)
-	done()
+	return f, at, nil
+}
+
+// picture decodes one of a file's pictures.
+func (s *Images) picture(ctx context.Context, f Opened, path string, i int) (vision.Image, vision.Notes, error) {
+	im, notes, err := s.guard.decode(ctx, s.config.Name, filepath.Base(path), f, i)
 	if err != nil {
-		return Picture{}, vision.Notes{}, fmt.Errorf("image %s: %w", path, err)
+		return im, notes, fmt.Errorf("image %s: %w", f.Name(path, i), err)
 	}
-	return Picture{Stream: s.config.Name, At: at, Name: filepath.Base(path), Image: im}, notes, nil
+	return im, notes, nil
 }
 
 // readBounded reads a file of at most so many bytes, and when it was last written.
@@ -177,7 +204,11 @@ func readBounded(path string, limit int64) ([]byte, time.Time, error) {
 	case info.Size() == 0:
 		return nil, time.Time{}, errors.New("it is empty (0 bytes)")
 	case info.Size() > limit:
-		return nil, time.Time{}, fmt.Errorf("it has %d bytes; the limit is %d (max_bytes)", info.Size(), limit)
+		err := fmt.Errorf("it has %d bytes; the limit is %d (max_bytes)", info.Size(), limit)
+		if why := pictures.Windows(f, info.Size(), 0); why != "" {
+			err = fmt.Errorf("%w; it is %s", err, why)
+		}
+		return nil, time.Time{}, err
 	}
 	data, err := io.ReadAll(io.LimitReader(f, limit))
 	return data, info.ModTime(), err

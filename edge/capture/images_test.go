@@ -2,6 +2,7 @@ package capture
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"image"
@@ -16,7 +17,30 @@ import (
 	"cloudcanvas/shared/vision"
 )
 
-// decodeStd stands for the native decoder.
+// openStd stands for the native decoder.
+var openStd = onePicture(decodeStd)
+
+// onePicture opens files of one picture each.
+func onePicture(decode func(data []byte, maxPixels int) (vision.Image, vision.Notes, error)) Open {
+	return func(_ context.Context, data []byte, maxPixels int) (Opened, error) {
+		return single{data, func() (vision.Image, vision.Notes, error) { return decode(data, maxPixels) }}, nil
+	}
+}
+
+type single struct {
+	data   []byte
+	decode func() (vision.Image, vision.Notes, error)
+}
+
+func (s single) Count() int                     { return 1 }
+func (s single) Name(file string, _ int) string { return file }
+func (s single) Left() string                   { return "" }
+func (s single) Native(int) []byte              { return s.data }
+func (s single) Close()                         {}
+func (s single) Picture(context.Context, int) (vision.Image, vision.Notes, error) {
+	return s.decode()
+}
+
 func decodeStd(data []byte, maxPixels int) (im vision.Image, notes vision.Notes, err error) {
 	c, _, err := image.DecodeConfig(bytes.NewReader(data))
 	if err != nil {
@@ -64,7 +88,7 @@ func TestImagesComeByNameAndABadOneIsLeftOut(t *testing.T) {
 	put(t, dir, "c.jpg", []byte("no picture"))
 	put(t, dir, "d.jpg", nil)
 	put(t, dir, "notes.txt", []byte("not asked for"))
-	pictures, err := collect(t.Context(), NewImages(ImagesConfig{Name: "set", Path: dir}, decodeStd, quiet))
+	pictures, err := collect(t.Context(), NewImages(ImagesConfig{Name: "set", Path: dir}, openStd, quiet))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,12 +105,12 @@ func TestImagesMayBeAGlobOrOneFile(t *testing.T) {
 	one := put(t, dir, "one.png", pngOf(t, 2, 2))
 	put(t, dir, "two.png", pngOf(t, 2, 2))
 	for path, want := range map[string]int{filepath.Join(dir, "o*.png"): 1, filepath.Join(dir, "*"): 2, one: 1} {
-		pictures, err := collect(t.Context(), NewImages(ImagesConfig{Path: path}, decodeStd, quiet))
+		pictures, err := collect(t.Context(), NewImages(ImagesConfig{Path: path}, openStd, quiet))
 		if err != nil || len(pictures)-1 != want {
 			t.Errorf("%s: %d pictures, %v", path, len(pictures)-1, err)
 		}
 	}
-	if name := NewImages(ImagesConfig{Path: one}, decodeStd, quiet).Name(); name != "one" {
+	if name := NewImages(ImagesConfig{Path: one}, openStd, quiet).Name(); name != "one" {
 		t.Errorf("name %q", name)
 	}
 }
@@ -95,15 +119,25 @@ func TestImagesBeyondTheLimitsAreLeftOutUndecoded(t *testing.T) {
 	dir := t.TempDir()
 	put(t, dir, "bomb.png", pngOf(t, 300, 300))
 	put(t, dir, "long.png", append(pngOf(t, 2, 2), make([]byte, 5000)...))
-	pictures, err := collect(t.Context(), NewImages(ImagesConfig{Path: dir, MaxPixels: 1000, MaxBytes: 4000}, decodeStd, quiet))
+	pictures, err := collect(t.Context(), NewImages(ImagesConfig{Path: dir, MaxPixels: 1000, MaxBytes: 4000}, openStd, quiet))
 	if err != nil || len(pictures) != 1 || !strings.Contains(pictures[0].Partial, "2 of 2") {
+		t.Errorf("%+v, %v", pictures, err)
+	}
+}
+
+func TestALargeTIFFIsSentToTheWindowsUnread(t *testing.T) {
+	dir := t.TempDir()
+	head := "II*\x00\x08\x00\x00\x00\x02\x00\x00\x01\x04\x00\x01\x00\x00\x00\x40\x9c\x00\x00\x01\x01\x04\x00\x01\x00\x00\x00\x30\x75\x00\x00\x00\x00\x00\x00"
+	put(t, dir, "slide.svs", append([]byte(head), make([]byte, 5000)...))
+	pictures, err := collect(t.Context(), NewImages(ImagesConfig{Path: dir, MaxBytes: 4000}, openStd, quiet))
+	if err != nil || len(pictures) != 1 || !strings.Contains(pictures[0].Partial, "40000 x 30000 pixels") || !strings.Contains(pictures[0].Partial, "canvas detect --scene") {
 		t.Errorf("%+v, %v", pictures, err)
 	}
 }
 
 func TestNoImagesAtAllIsAnError(t *testing.T) {
 	for _, path := range []string{t.TempDir(), "/no/such/folder", "/no/such/*.png", "["} {
-		if _, err := collect(t.Context(), NewImages(ImagesConfig{Name: "x", Path: path}, decodeStd, quiet)); err == nil {
+		if _, err := collect(t.Context(), NewImages(ImagesConfig{Name: "x", Path: path}, openStd, quiet)); err == nil {
 			t.Errorf("%s gave no error", path)
 		}
 	}

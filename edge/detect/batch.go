@@ -44,7 +44,10 @@ func (b *batch) add(f Frame, boxes []vision.Box, asked *event.FrameLook, now tim
 	}
 	to := &d.Frames[len(d.Frames)-1]
 	to.Frame, to.Name, to.Time = int(f.Number), f.Name, f.At.UTC().Truncate(time.Millisecond)
-	to.SecondLook = asked
+	to.SecondLook, to.Spacing = asked, nil
+	if f.Spacing != (vision.Spacing{}) {
+		to.Spacing = &f.Spacing
+	}
 	if to.Boxes == nil {
 		to.Boxes = make([]event.Box, 0, max(len(boxes), 8)) // an empty list, never null
 	}

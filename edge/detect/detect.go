@@ -33,7 +33,9 @@ type Frame struct {
 	Number int64
 	Name   string // of a picture that was a file
 	At     time.Time
-	Image  vision.Image // interleaved 8-bit
+	// Spacing of its pixels, where the file says it.
+	Spacing vision.Spacing
+	Image   vision.Image // interleaved 8-bit
 
 	// Last closes a finite stream; it has no image, and Number is the number of frames before it.
 	Last bool

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"cloudcanvas/shared/vision"
 )
 
 // Detections is the data of an item of kind result from a camera, a video or a set of images: what
@@ -35,6 +37,8 @@ type FrameDetection struct {
 	Name  string    `json:"name,omitempty"` // the file's name, of images
 	Time  time.Time `json:"time"`
 	Boxes []Box     `json:"boxes"`
+
+	Spacing *vision.Spacing `json:"spacing_mm,omitempty"` // of the picture's pixels, where its file says it
 
 	SecondLook *FrameLook `json:"second_look,omitempty"` // that was asked for at the whole picture
 }

@@ -3,6 +3,7 @@ package infer
 import (
 	"fmt"
 
+	"cloudcanvas/shared/pictures"
 	"cloudcanvas/shared/vision"
 )
 
@@ -15,6 +16,9 @@ func DecodePicture(data []byte, maxPixels int) (im vision.Image, notes vision.No
 	}
 	if !head.special() {
 		im, err = DecodeImage(data, maxPixels)
+		if head.kind == "png" && animated(data) {
+			notes.Left = moves
+		}
 		return im, notes, err
 	}
 	if head.w < 1 || head.h < 1 || head.w > maxPixels/head.h {
@@ -23,8 +27,11 @@ func DecodePicture(data []byte, maxPixels int) (im vision.Image, notes vision.No
 	if n := head.bytes(data); n > maxImageBytes {
 		return vision.Image{}, notes, fmt.Errorf("%w: %dx%d pixels of a %s take %d bytes when they are decoded, over the limit of %d; scale it down", ErrImage, head.w, head.h, head.kind, n, int64(maxImageBytes))
 	}
-	if head.kind == "png" {
+	switch head.kind {
+	case "png":
 		err = chunks(data)
+	case "tiff":
+		data = opaque(data)
 	}
 	var bits int
 	if err == nil {
@@ -36,6 +43,26 @@ func DecodePicture(data []byte, maxPixels int) (im vision.Image, notes vision.No
 	crashOn(whileDecoding, &im)
 	return im, head.notes(bits), nil
 }
+
+// PlainPicture is the media type of a JPEG or PNG that DecodeImage reads as it is meant, empty of what only
+// DecodePicture and album do.
+func PlainPicture(data []byte, maxPixels int) (media string, err error) {
+	switch pictures.Of(data).Name {
+	case "JPEG", "PNG":
+	default:
+		return "", nil
+	}
+	head, err := pictureHead(data)
+	if err != nil || head.special() {
+		return "", err
+	}
+	if head.w > maxPixels/head.h {
+		return "", fmt.Errorf("it has %d x %d pixels; at most %d in all are taken", head.w, head.h, maxPixels)
+	}
+	return "image/" + head.kind, nil
+}
+
+const moves = "it moves, and only its first picture is taken"
 
 // PictureBytes is how much memory DecodePicture takes, as the file's header has it. Nothing is decoded.
 func PictureBytes(data []byte) (int64, error) {
@@ -81,11 +108,8 @@ func (h header) bytes(data []byte) int64 {
 
 // notes say what a person should know of it: how many bits were taken to count, and what was left out.
 func (h header) notes(bits int) (n vision.Notes) {
-	if h.pages > 1 {
-		n.Left = fmt.Sprintf("only the first of its %d pages is taken", h.pages)
-	}
 	if h.moves {
-		n.Left = "it moves, and only its first picture is taken"
+		n.Left = moves
 	}
 	switch {
 	case h.bits <= 8 || bits == 16 && (h.said == 0 || h.said == 16):

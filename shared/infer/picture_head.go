@@ -14,7 +14,6 @@ type header struct {
 	w, h           int
 	bits, samples  int // of one pixel, where it matters: bits of a sample, and samples
 	said           int // how many of 16 bits count; 0: not said
-	pages          int // of a TIFF
 	moves          bool
 	blockW, blockH int // of what is decoded in one piece, where that may be more than the picture
 }

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"image"
 	"image/color"
 	"image/png"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,52 +25,47 @@ type tag struct {
 
 func short(id uint16, values ...uint32) tag { return tag{id, 3, values} }
 
-// tiffOf writes pages of the same pixels, one strip each, with these tags besides. A tag given replaces one that
+// tiffOf writes a page of pixels in one strip, with these tags besides. A tag given replaces one that
 // is written without being asked for.
-func tiffOf(w, h, pages int, pixels []byte, tags ...tag) []byte {
+func tiffOf(w, h int, pixels []byte, tags ...tag) []byte {
 	le := binary.LittleEndian
 	out := append([]byte("II*\x00"), 0, 0, 0, 0)
 	strip := uint32(len(out))
 	out = append(out, pixels...)
-	at := 4
-	for range pages {
-		page := []tag{}
-		for _, t := range append([]tag{short(256, uint32(w)), short(257, uint32(h)), short(258, 8), short(259, 1), short(262, 1), {273, 4, []uint32{strip}}, short(277, 1),
-			short(278, uint32(h)), {279, 4, []uint32{uint32(len(pixels))}}}, tags...) {
-			i := 0
-			for i < len(page) && page[i].id < t.id {
-				i++
-			}
-			if i < len(page) && page[i].id == t.id {
-				page[i] = t
-				continue
-			}
-			page = append(page[:i], append([]tag{t}, page[i:]...)...)
+	page := []tag{}
+	for _, t := range append([]tag{short(256, uint32(w)), short(257, uint32(h)), short(258, 8), short(259, 1), short(262, 1), {273, 4, []uint32{strip}}, short(277, 1),
+		short(278, uint32(h)), {279, 4, []uint32{uint32(len(pixels))}}}, tags...) {
+		i := 0
+		for i < len(page) && page[i].id < t.id {
+			i++
 		}
-		le.PutUint32(out[at:], uint32(len(out)))
-		behind := uint32(len(out) + 2 + 12*len(page) + 4)
-		var far []byte
-		out = le.AppendUint16(out, uint16(len(page)))
-		for _, t := range page {
-			out = le.AppendUint32(le.AppendUint16(le.AppendUint16(out, t.id), t.kind), uint32(len(t.values)))
-			var v []byte
-			for _, n := range t.values {
-				if t.kind == 3 {
-					v = le.AppendUint16(v, uint16(n))
-				} else {
-					v = le.AppendUint32(v, n)
-				}
-			}
-			if len(v) > 4 {
-				out, far = le.AppendUint32(out, behind+uint32(len(far))), append(far, v...)
-			} else {
-				out = append(append(out, v...), make([]byte, 4-len(v))...)
-			}
+		if i < len(page) && page[i].id == t.id {
+			page[i] = t
+			continue
 		}
-		at = len(out)
-		out = append(append(out, 0, 0, 0, 0), far...)
+		page = append(page[:i], append([]tag{t}, page[i:]...)...)
 	}
-	return out
+	le.PutUint32(out[4:], uint32(len(out)))
+	behind := uint32(len(out) + 2 + 12*len(page) + 4)
+	var far []byte
+	out = le.AppendUint16(out, uint16(len(page)))
+	for _, t := range page {
+		out = le.AppendUint32(le.AppendUint16(le.AppendUint16(out, t.id), t.kind), uint32(len(t.values)))
+		var v []byte
+		for _, n := range t.values {
+			if t.kind == 3 {
+				v = le.AppendUint16(v, uint16(n))
+			} else {
+				v = le.AppendUint32(v, n)
+			}
+		}
+		if len(v) > 4 {
+			out, far = le.AppendUint32(out, behind+uint32(len(far))), append(far, v...)
+		} else {
+			out = append(append(out, v...), make([]byte, 4-len(v))...)
+		}
+	}
+	return append(append(out, 0, 0, 0, 0), far...)
 }
 
 // encoded is a picture in a format that OpenCV writes without loss.
@@ -127,7 +124,7 @@ func TestOfSixteenBitsThoseThatCountBecomeEight(t *testing.T) {
 		{"more than said", []uint16{0, 0x8000, 0xFFFF, 0x100}, []tag{short(281, 4095)}, []byte{0, 0x80, 0xFF, 1}, "the file says 12, but its samples are larger"},
 		{"eight", []uint16{0, 0x80, 0xFF, 1}, nil, []byte{0, 0x80, 0xFF, 1}, "8 bits in 16 count, by the brightest"},
 	} {
-		im, notes, err := DecodePicture(tiffOf(2, 2, 1, words(c.samples...), append(c.tags, short(258, 16))...), 100)
+		im, notes, err := DecodePicture(tiffOf(2, 2, words(c.samples...), append(c.tags, short(258, 16))...), 100)
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
 			continue
@@ -156,33 +153,29 @@ func TestOfSixteenBitsThoseThatCountBecomeEight(t *testing.T) {
 
 func TestATIFFIsReadAsItIsMeant(t *testing.T) {
 	grey := []byte{10, 20, 30, 40, 50, 60}
-	im, notes, err := DecodePicture(tiffOf(3, 2, 3, grey), 100)
-	if err != nil || im.W != 3 || im.Pix[3] != 20 || notes.Left != "only the first of its 3 pages is taken" {
-		t.Errorf("pages: %+v, %+v, %v", im, notes, err)
-	}
-	im, _, err = DecodePicture(tiffOf(3, 2, 1, grey, short(274, 6)), 100)
+	im, _, err := DecodePicture(tiffOf(3, 2, grey, short(274, 6)), 100)
 	if err != nil || im.W != 2 || im.H != 3 || im.Pix[0] != 40 || im.Pix[3] != 10 {
 		t.Errorf("turned: %+v, %v", im, err)
 	}
 	palette := make([]uint32, 3*256)
 	palette[10], palette[256+20], palette[512+30] = 0xFFFF, 0xFFFF, 0xFFFF
-	im, _, err = DecodePicture(tiffOf(3, 2, 1, grey, short(262, 3), tag{320, 3, palette}), 100)
+	im, _, err = DecodePicture(tiffOf(3, 2, grey, short(262, 3), tag{320, 3, palette}), 100)
 	if err != nil || !bytes.Equal(im.Pix[:9], []byte{0, 0, 255, 0, 255, 0, 255, 0, 0}) {
 		t.Errorf("palette: %+v, %v", im, err)
 	}
-	im, _, err = DecodePicture(tiffOf(3, 2, 1, grey, short(262, 0)), 100)
+	im, _, err = DecodePicture(tiffOf(3, 2, grey, short(262, 0)), 100)
 	if err != nil || im.Pix[0] != 245 {
 		t.Errorf("white is zero: %+v, %v", im, err)
 	}
-	im, _, err = DecodePicture(tiffOf(1, 1, 1, []byte{1, 2, 3}, short(258, 8, 8, 8), short(262, 2), short(277, 3)), 100)
+	im, _, err = DecodePicture(tiffOf(1, 1, []byte{1, 2, 3}, short(258, 8, 8, 8), short(262, 2), short(277, 3)), 100)
 	if err != nil || !bytes.Equal(im.Pix, []byte{3, 2, 1}) {
 		t.Errorf("colour: %+v, %v", im, err)
 	}
-	im, _, err = DecodePicture(tiffOf(8, 1, 1, []byte{0xA0}, short(258, 1)), 100)
+	im, _, err = DecodePicture(tiffOf(8, 1, []byte{0xA0}, short(258, 1)), 100)
 	if err != nil || im.W != 8 || im.Pix[0] != 255 || im.Pix[3] != 0 || im.Pix[6] != 255 {
 		t.Errorf("one bit: %+v, %v", im, err)
 	}
-	im, _, err = DecodePicture(tiffOf(1, 1, 1, words(0x1100, 0x2200, 0xF300, 0xFFFF), short(258, 16, 16, 16, 16), short(262, 2), short(277, 4), short(338, 2)), 100)
+	im, _, err = DecodePicture(tiffOf(1, 1, words(0x1100, 0x2200, 0xF300, 0xFFFF), short(258, 16, 16, 16, 16), short(262, 2), short(277, 4), short(338, 2)), 100)
 	if err != nil || !bytes.Equal(im.Pix, []byte{0xF3, 0x22, 0x11}) {
 		t.Errorf("16 bits with transparency: %+v, %v", im, err)
 	}
@@ -213,19 +206,49 @@ func TestATIFFThatIsNoPictureIsRefusedInWords(t *testing.T) {
 		data []byte
 		want string
 	}{
-		"floats":       {tiffOf(1, 1, 1, four, short(258, 32), short(339, 3)), "give it as a scene"},
-		"two bands":    {tiffOf(2, 2, 1, four, short(258, 8, 8), short(277, 2)), "give it as a scene"},
-		"infrared":     {tiffOf(1, 1, 1, four, short(258, 16, 16, 16, 16), short(262, 2), short(277, 4)), "fourth is transparency"},
-		"planes":       {tiffOf(1, 1, 1, four, short(258, 16, 16, 16), short(262, 2), short(277, 3), short(284, 2)), "16 bits, in 2 planes"},
-		"inverted":     {tiffOf(2, 2, 1, four, short(258, 16), short(262, 0)), "write it as PNG"},
-		"packed":       {tiffOf(2, 1, 1, four, short(258, 12)), "packed in 12 bits"},
-		"preview":      {tiffOf(1, 1, 1, four, short(254, 1)), "raw file"},
-		"large strips": {tiffOf(2, 2, 1, four, tag{278, 4, []uint32{1 << 30}}), "over the limit"},
-		"no size":      {tiffOf(0, 0, 1, four), "0 x 0 pixels"},
+		"floats":       {tiffOf(1, 1, four, short(258, 32), short(339, 3)), "give it as a scene"},
+		"two bands":    {tiffOf(2, 2, four, short(258, 8, 8), short(277, 2)), "give it as a scene"},
+		"infrared":     {tiffOf(1, 1, four, short(258, 16, 16, 16, 16), short(262, 2), short(277, 4)), "fourth is transparency"},
+		"lab":          {tiffOf(1, 1, four, short(258, 8, 8, 8), short(262, 8), short(277, 3)), "CIE L*a*b*"},
+		"planes":       {tiffOf(1, 1, four, short(258, 16, 16, 16), short(262, 2), short(277, 3), short(284, 2)), "16 bits, in 2 planes"},
+		"inverted":     {tiffOf(2, 2, four, short(258, 16), short(262, 0)), "write it as PNG"},
+		"packed":       {tiffOf(2, 1, four, short(258, 12)), "packed in 12 bits"},
+		"preview":      {tiffOf(1, 1, four, short(254, 1)), "raw file"},
+		"large strips": {tiffOf(2, 2, four, tag{278, 4, []uint32{1 << 30}}), "over the limit"},
+		"no size":      {tiffOf(0, 0, four), "0 x 0 pixels"},
 	} {
 		if _, _, err := DecodePicture(c.data, 1<<20); !errors.Is(err, ErrImage) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+func TestTransparencyDoesNotDarkenColours(t *testing.T) {
+	for name, data := range map[string][]byte{
+		"colours": tiffOf(1, 1, []byte{10, 20, 200, 5}, short(258, 8, 8, 8, 8), short(262, 2), short(277, 4), short(338, 2)),
+		"grey":    tiffOf(1, 1, []byte{200, 5}, short(258, 8, 8), short(277, 2), short(338, 2)),
+	} {
+		before := bytes.Clone(data)
+		im, _, err := DecodePicture(data, 100)
+		if err != nil || im.Pix[0] != 200 {
+			t.Errorf("%s: %v, %v", name, im.Pix, err)
+		}
+		if !bytes.Equal(data, before) {
+			t.Errorf("%s: the file was written to", name)
+		}
+	}
+}
+
+func TestAPNGThatMovesIsTakenInPart(t *testing.T) {
+	still := encoded(t, ".png", gradient(4, 4))
+	chunk := append([]byte{0, 0, 0, 8}, "acTL\x00\x00\x00\x02\x00\x00\x00\x00"...)
+	chunk = binary.BigEndian.AppendUint32(chunk, crc32.ChecksumIEEE(chunk[4:]))
+	const head = 8 + 25
+	if _, notes, err := DecodePicture(still, 16); err != nil || notes != (vision.Notes{}) {
+		t.Errorf("%+v, %v", notes, err)
+	}
+	if _, notes, err := DecodePicture(slices.Concat(still[:head], chunk, still[head:]), 16); err != nil || notes.Left != moves {
+		t.Errorf("%+v, %v", notes, err)
 	}
 }
 
@@ -253,7 +276,7 @@ func FuzzDecodePicture(f *testing.F) {
 	f.Add(encoded(f, ".bmp", im))
 	f.Add(encoded(f, ".webp", im))
 	f.Add(encoded(f, ".tiff", im))
-	f.Add(tiffOf(2, 2, 2, words(1, 2, 3, 4), short(258, 16), short(281, 4095)))
+	f.Add(tiffOf(2, 2, words(1, 2, 3, 4), short(258, 16), short(281, 4095)))
 	f.Add(encoded(f, ".jpg", im))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if n, err := PictureBytes(data); err == nil && n < 6 {

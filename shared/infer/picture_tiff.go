@@ -1,6 +1,7 @@
 package infer
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -15,26 +16,25 @@ const (
 	tiffExtra, tiffFormat, tiffRaw            = 338, 339, 50706
 )
 
-// Bits of tiffKind: a page that is a smaller copy of another, or its mask.
-const smaller, mask = 1, 4
+// smaller is the bit of tiffKind of a page that is a smaller copy of another.
+const smaller = 1
 
 // Values of tiffColour.
 const (
 	whiteIsZero, blackIsZero, colourRGB = 0, 1, 2
 	colourCFA, colourLinear             = 32803, 34892
+
+	colourLab, colourICCLab, colourITULab = 8, 9, 10
 )
 
-// mostPages bounds the pages that are counted.
-const mostPages = 1000
-
-// tiffHead reads the first page's size and depth, and counts the pages.
+// tiffHead reads the size and depth of the page that the header points at. The others are told by album.
 func tiffHead(data []byte, o binary.ByteOrder) (header, error) {
 	if len(data) < 8 {
 		return header{}, errShort
 	}
 	tags := map[uint16]uint32{tiffBits: 1, tiffSamples: 1, tiffFormat: 1, tiffPlanes: 1, tiffColour: blackIsZero}
 	given := map[uint16]bool{}
-	next, err := tiffPage(data, o, o.Uint32(data[4:]), func(tag uint16, most uint32) {
+	err := tiffPage(data, o, o.Uint32(data[4:]), func(tag uint16, most uint32) {
 		if !given[tag] {
 			tags[tag] = most
 		}
@@ -59,7 +59,6 @@ func tiffHead(data []byte, o binary.ByteOrder) (header, error) {
 			h.said = 0
 		}
 	}
-	h.pages = 1 + tiffPages(data, o, next)
 	return h, nil
 }
 
@@ -69,7 +68,9 @@ func tiffRefused(tags map[uint16]uint32, given map[uint16]bool) error {
 	switch {
 	case given[tiffRaw] || colour == colourCFA || colour == colourLinear || tags[tiffKind]&smaller != 0:
 		return errors.New("it is a camera's raw file, or begins with a preview as these do; take the JPEG that the camera wrote beside it, or develop it first, as with darktable-cli")
-	case bits > 16 || tags[tiffFormat] != 1 || samples > 4 || samples == 2:
+	case colour == colourLab || colour == colourICCLab || colour == colourITULab:
+		return errors.New("its colours are CIE L*a*b*, which come out wrong; write it as PNG, as with `magick FILE -colorspace sRGB FILE.png`")
+	case bits > 16 || tags[tiffFormat] != 1 || samples > 4 || samples == 2 && (bits != 8 || tags[tiffExtra] == 0 || colour > blackIsZero):
 		return fmt.Errorf("it is a TIFF of %d bands of %d bits (sample format %d), measured values rather than a picture; give it as a scene", samples, bits, tags[tiffFormat])
 	case samples == 4 && colour == colourRGB && tags[tiffExtra] == 0:
 		return errors.New("it is a TIFF of four bands, and does not say that the fourth is transparency; give it as a scene")
@@ -81,34 +82,15 @@ func tiffRefused(tags map[uint16]uint32, given map[uint16]bool) error {
 	return nil
 }
 
-// tiffPages counts the pages from next on that are pictures of their own.
-func tiffPages(data []byte, o binary.ByteOrder, next uint32) (n int) {
-	for looked := 0; next != 0 && looked < mostPages; looked++ {
-		kind, err := uint32(0), error(nil)
-		next, err = tiffPage(data, o, next, func(tag uint16, most uint32) {
-			if tag == tiffKind {
-				kind = most
-			}
-		})
-		if err != nil {
-			break
-		}
-		if kind&(smaller|mask) == 0 {
-			n++
-		}
-	}
-	return n
-}
-
-// tiffPage gives each tag of a page with the largest of its numbers, and where the next page is.
-func tiffPage(data []byte, o binary.ByteOrder, at uint32, give func(tag uint16, most uint32)) (next uint32, err error) {
+// tiffPage gives each tag of a page with the largest of its numbers.
+func tiffPage(data []byte, o binary.ByteOrder, at uint32, give func(tag uint16, most uint32)) error {
 	rest, err := from(data, at, 2)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	n := int(o.Uint16(rest))
 	if len(rest) < 2+n*12+4 {
-		return 0, errShort
+		return errShort
 	}
 	for i := range n {
 		entry := rest[2+i*12:][:12]
@@ -117,12 +99,12 @@ func tiffPage(data []byte, o binary.ByteOrder, at uint32, give func(tag uint16, 
 		case tiffKind, tiffWidth, tiffHeight, tiffBits, tiffColour, tiffSamples, tiffRows, tiffMostValue, tiffPlanes, tiffTileW, tiffTileH, tiffExtra, tiffFormat, tiffRaw:
 			most, err := tiffMost(data, o, entry)
 			if err != nil {
-				return 0, err
+				return err
 			}
 			give(tag, most)
 		}
 	}
-	return o.Uint32(rest[2+n*12:]), nil
+	return nil
 }
 
 // tiffMost is the largest of an entry's numbers.
@@ -151,6 +133,33 @@ func tiffMost(data []byte, o binary.ByteOrder, entry []byte) (most uint32, err e
 		most = max(most, v)
 	}
 	return most, nil
+}
+
+// opaque is the file with the mark taken off that its transparency was not multiplied into its colours yet: OpenCV
+// would do that, and what is transparent would be black, which it is in no other kind of picture.
+func opaque(data []byte) []byte {
+	o := binary.ByteOrder(binary.LittleEndian)
+	if data[0] == 'M' {
+		o = binary.BigEndian
+	}
+	at := uint64(o.Uint32(data[4:]))
+	rest, err := from(data, uint32(at), 2)
+	if err != nil {
+		return data
+	}
+	for i := range uint64(o.Uint16(rest)) {
+		if uint64(len(rest)) < 2+(i+1)*12 {
+			break
+		}
+		entry := rest[2+i*12:]
+		const multiplied, apart = 1, 2
+		if o.Uint16(entry) == tiffExtra && o.Uint16(entry[2:]) == 3 && o.Uint32(entry[4:]) == 1 && o.Uint16(entry[8:]) == apart {
+			data = bytes.Clone(data)
+			o.PutUint16(data[at+2+i*12+8:], multiplied)
+			break
+		}
+	}
+	return data
 }
 
 func from(data []byte, at, need uint32) ([]byte, error) {

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"unsafe"
 
 	"cloudcanvas/shared/vision"
@@ -33,7 +34,7 @@ func (m *message) error() error {
 }
 
 // quiet keeps OpenCV from writing to stderr what it also says as an error.
-func quiet() { C.canvas_quiet() }
+var quiet = sync.OnceFunc(func() { C.canvas_quiet() })
 
 // floats is native memory for n values, aligned for vector units, zero at first.
 func floats(n int) ([]float32, error) {
@@ -55,6 +56,7 @@ func freeFloats(s []float32) {
 
 // decode makes the picture of at most so many pixels that a JPEG or PNG holds.
 func decode(data []byte, pixels int) (vision.Image, error) {
+	quiet()
 	im := vision.Image{Pix: make([]byte, pixels*3)}
 	var w, h C.int
 	var say message
@@ -69,6 +71,7 @@ func decode(data []byte, pixels int) (vision.Image, error) {
 // decodeDeep is decode for pictures of any kind and of up to 16 bits; said is how many of these are told to
 // count, and bits how many were taken to.
 func decodeDeep(data []byte, pixels, said int) (im vision.Image, bits int, err error) {
+	quiet()
 	im = vision.Image{Pix: make([]byte, pixels*3)}
 	var w, h, deep C.int
 	var say message

@@ -7,19 +7,36 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"cloudcanvas/shared/pictures/dicom"
+	"cloudcanvas/shared/pictures/nifti"
 )
 
 // Kind is what a file's first bytes say that it is.
 type Kind struct {
 	Name   string // JPEG, PNG, …; empty where they say nothing
-	Read   bool   // it is one that infer.DecodePicture reads
+	Read   bool   // it is one that album.Open reads
 	Advice string // what to do with one that it does not read
 }
+
+// Names of kinds that have a reader of their own.
+const (
+	HEIC     = "HEIC picture"
+	AVIF     = "AVIF picture"
+	GIF      = "GIF"
+	TIFF     = "TIFF"
+	BigTIFF  = "BigTIFF"
+	JPEG2000 = "JPEG 2000 picture"
+	DICOM    = "DICOM file"
+	NIfTI    = "NIfTI volume"
+)
 
 // HeadBytes are enough of a file's beginning for Of.
 const HeadBytes = 512
 
 const convert = "convert it to JPEG or PNG first, as with `magick FILE FILE.png`"
+
+const inWindows = "give it as a scene, as with `canvas detect --scene FILE`, which looks at it window by window"
 
 // magics are tried in this order. At is where the bytes stand.
 var magics = []struct {
@@ -32,16 +49,13 @@ var magics = []struct {
 	{8, "CR\x02\x00", Kind{Name: "raw file of a Canon camera", Advice: "take the JPEG that the camera wrote beside it, or develop it first, as with darktable-cli"}},
 	{0, "II*\x00", Kind{Name: "TIFF", Read: true}},
 	{0, "MM\x00*", Kind{Name: "TIFF", Read: true}},
-	{0, "II+\x00", Kind{Name: "BigTIFF", Advice: "give it as a scene"}},
-	{0, "MM\x00+", Kind{Name: "BigTIFF", Advice: "give it as a scene"}},
-	{0, "GIF8", Kind{Name: "GIF", Advice: convert}},
+	{0, "II+\x00", Kind{Name: BigTIFF, Advice: inWindows}},
+	{0, "MM\x00+", Kind{Name: BigTIFF, Advice: inWindows}},
+	{0, "GIF8", Kind{Name: GIF, Read: true}},
 	{0, "\xFF\x0A", Kind{Name: "JPEG XL picture", Advice: convert}},
 	{0, "\x00\x00\x00\x0CJXL \r\n\x87\n", Kind{Name: "JPEG XL picture", Advice: convert}},
-	{0, "\x00\x00\x00\x0CjP  \r\n\x87\n", Kind{Name: "JPEG 2000 picture", Advice: "give it as a scene"}},
+	{0, "\x00\x00\x00\x0CjP  \r\n\x87\n", Kind{Name: JPEG2000, Advice: "give it as a scene"}},
 	{0, "8BPS", Kind{Name: "Photoshop file", Advice: "export it as JPEG or PNG"}},
-	{128, "DICM", Kind{Name: "DICOM file", Advice: "export its picture with the window that you want, as with `dcmj2pnm --write-png --use-window 1 FILE FILE.png`; who it is of stays behind then, but for what is drawn into the picture"}},
-	{344, "n+1\x00", Kind{Name: "NIfTI volume", Advice: "export its slices as PNG"}},
-	{344, "ni1\x00", Kind{Name: "NIfTI header", Advice: "export its slices as PNG"}},
 	{0, "\x1A\x45\xDF\xA3", film},
 }
 
@@ -51,20 +65,31 @@ var film = Kind{Name: "film", Advice: "give it as a video"}
 var brands = map[string]Kind{}
 
 func init() {
-	heic := Kind{Name: "HEIC picture", Advice: "convert it first, as with `heif-convert FILE FILE.jpg`, or set the phone's camera to its most compatible format"}
-	for _, b := range []string{"heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1"} {
+	heic := Kind{Name: HEIC, Read: true}
+	for _, b := range []string{"heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1", "mif2", "miaf"} {
 		brands[b] = heic
 	}
-	avif := Kind{Name: "AVIF picture", Advice: "convert it first, as with `avifdec FILE FILE.png` or `ffmpeg -i FILE FILE.png`"}
+	avif := Kind{Name: AVIF, Read: true}
 	brands["avif"], brands["avis"] = avif, avif
 }
 
+// Kinds are those that are read, for people.
+const Kinds = "JPEG, PNG, BMP, GIF, WebP, TIFF, HEIC, AVIF, DICOM or NIfTI"
+
 // Of tells the kind of a file that begins with head.
 func Of(head []byte) Kind {
+	if dicom.Is(head) { // before those that a file may be besides
+		return Kind{Name: DICOM, Read: true}
+	}
 	for _, m := range magics {
 		if len(head) >= m.at && bytes.HasPrefix(head[m.at:], []byte(m.bytes)) {
 			return m.kind
 		}
+	}
+	if is, pair := nifti.Is(head); is {
+		return Kind{Name: NIfTI, Read: true}
+	} else if pair {
+		return Kind{Name: "NIfTI header", Advice: "its voxels lie in a file of their own: join them, as with `fslchfiletype NIFTI FILE` or nibabel"}
 	}
 	switch {
 	case len(head) >= 12 && string(head[4:8]) == "ftyp":
@@ -113,8 +138,11 @@ func bitmap(head []byte) bool {
 
 // Why says why a picture of this kind is not read.
 func (k Kind) Why() error {
-	if k.Name == "" {
-		return fmt.Errorf("it is no JPEG, PNG, BMP, WebP or TIFF; is the file whole?")
+	switch {
+	case k.Name == "":
+		return fmt.Errorf("it is no %s; is the file whole?", Kinds)
+	case k.Read:
+		return fmt.Errorf("it is a %s, where only what OpenCV reads is taken; %s", k.Name, convert)
 	}
 	return fmt.Errorf("it is a %s, which is not read; %s", k.Name, k.Advice)
 }
@@ -143,7 +171,7 @@ func OfFile(path string) Kind {
 
 // Meant says whether a file is meant to be a picture or a film: by what it is, else by its name.
 func Meant(path string) bool {
-	return OfFile(path).Name != "" || named[strings.ToLower(filepath.Ext(path))]
+	return OfFile(path).Name != "" || named[strings.ToLower(filepath.Ext(path))] || strings.HasSuffix(strings.ToLower(path), ".nii.gz")
 }
 
 // named are the endings of pictures, of those that are read and of those that are told of.

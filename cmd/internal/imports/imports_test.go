@@ -32,7 +32,7 @@ var services = []string{"cloud/bridge", "cloud/worker", "cloud/mosaic", "cloud/c
 
 // only says in which rooms a library is known: everybody else speaks to those.
 var only = map[string][]string{
-	"github.com/airbusgeo/godal":          {"shared/raster"},
+	"github.com/airbusgeo/godal":          {"shared/raster", "shared/pictures/apart"}, // the second in a child process, for JPEG 2000 within DICOM
 	"gocv.io/x/gocv":                      {"shared/infer"},
 	"github.com/yalue/onnxruntime_go":     {"shared/infer"},
 	"github.com/eclipse/paho.mqtt.golang": {"shared/broker"},

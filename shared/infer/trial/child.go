@@ -84,6 +84,9 @@ func Serve(whose string, answer func(questions *json.Decoder, answers *json.Enco
 // answersAt is the descriptor that a child writes answers to: native libraries write to stdout.
 const answersAt = 3
 
+// GivenAt is the descriptor of the first file that a child was given at its start.
+const GivenAt = answersAt + 1
+
 // What a child may write to files, which is next to nothing, and how much it gives way to what runs.
 const (
 	mostWritten = 64 << 20
@@ -117,8 +120,8 @@ type Child struct {
 	ended     chan struct{} // closed when the process has been waited for
 }
 
-// Start starts this very program as a child.
-func Start(l Limits) (*Child, error) {
+// Start starts this very program as a child, with these files from GivenAt on.
+func Start(l Limits, given ...*os.File) (*Child, error) {
 	text, err := json.Marshal(l)
 	if err != nil {
 		return nil, err
@@ -138,7 +141,7 @@ func Start(l Limits) (*Child, error) {
 	c.cmd.Args = []string{"canvas-trial"}
 	c.cmd.Env = append(passed(os.Environ()), marker+"="+string(text), "GOTRACEBACK=none")
 	c.cmd.Dir = "/" // no file's name is taken to lie where the parent happens to stand
-	c.cmd.Stdin, c.cmd.Stderr, c.cmd.ExtraFiles = in, c.said, []*os.File{out}
+	c.cmd.Stdin, c.cmd.Stderr, c.cmd.ExtraFiles = in, c.said, append([]*os.File{out}, given...)
 	c.cmd.WaitDelay = time.Second
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	started := make(chan error)

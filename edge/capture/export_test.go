@@ -1,0 +1,4 @@
+package capture
+
+// OnePicture is for the tests that stand outside.
+var OnePicture = onePicture
