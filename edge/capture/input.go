@@ -181,6 +181,10 @@ func (in input) clean(s string) string {
 	s = strings.ReplaceAll(s, in.target+": ", "")
 	s = strings.ReplaceAll(s, in.target, in.shown)
 	s = security.RedactText(s)
+	if in.private { // what the list says of its only entry is said without it
+		s = strings.ReplaceAll(s, "Impossible to open '"+in.shown+"'; ", "")
+		s = strings.ReplaceAll(s, "pipe:0: ", "")
+	}
 	if in.secret != "" {
 		s = strings.ReplaceAll(s, in.secret, "xxxxx")
 		s = strings.ReplaceAll(s, url.QueryEscape(in.secret), "xxxxx")

@@ -24,6 +24,7 @@ func (v *Video) runLive(ctx context.Context, emit func(context.Context, Picture)
 	go func() {
 		defer close(done)
 		ended = v.config.Restart.keep(reading, func(ctx context.Context) (time.Time, error) {
+			v.status.waits(time.Time{})
 			last, err := v.watchOnce(ctx, queue)
 			if ctx.Err() == nil && !isFinal(err) {
 				phase := Down
@@ -37,7 +38,7 @@ func (v *Video) runLive(ctx context.Context, emit func(context.Context, Picture)
 				v.status.restarted()
 			}
 			return last, err
-		})
+		}, v.status.waits)
 	}()
 	err := queue.drain(ctx, done, emit)
 	cancel()
@@ -79,7 +80,7 @@ func (v *Video) watchOnce(ctx context.Context, queue *newest) (last time.Time, e
 		}
 	}
 	for {
-		end, err := v.decode(ctx, s, v.config.Stall, func(p Picture, f note) error {
+		end, err := v.decode(ctx, s, v.config.stall(s.fps), func(p Picture, f note) error {
 			if s.other(f) {
 				return resized{f.w, f.h}
 			}
