@@ -39,9 +39,17 @@ func missing(program string, err error) error {
 	return final{fmt.Errorf("%s is not installed: install ffmpeg (apt install ffmpeg): %w", program, err)}
 }
 
-// quickLook is how many microseconds of a camera's stream that was seen before are studied before the
-// decoder begins; ffmpeg takes up to five seconds for one that it does not know.
+// quickLook is how many microseconds of a camera's stream are studied before the decoder begins, and at the
+// first look at it; ffmpeg by itself takes up to five seconds.
 const quickLook = "500000"
+
+// hurry are ffmpeg's and ffprobe's options for a quick look; of one that is listed the list has them.
+func (in input) hurry() []string {
+	if in.kind != rtsp || !in.quick || in.listed() {
+		return nil
+	}
+	return []string{"-analyzeduration", quickLook, "-fpsprobesize", "0"}
+}
 
 // args make ffmpeg write each frame once, as OpenCV's VideoCapture would show it: blue, green, red,
 // swscale's bicubic conversion. The scale filter pins the size, so that a stream that changes its
@@ -53,11 +61,8 @@ func (t tools) args(in input, s shape, v version) []string {
 		"-flags", "bitexact", "-threads", strconv.Itoa(max(t.threads, 1))}
 	if in.kind == rtsp {
 		args = append(args, "-fflags", "nobuffer")
-		if in.quick {
-			args = append(args, "-analyzeduration", quickLook, "-fpsprobesize", "0")
-		}
 	}
-	args = append(args, in.args()...)
+	args = append(append(args, in.hurry()...), in.args()...)
 	args = append(args, "-map", fmt.Sprintf("0:V:%d", s.stream), "-an", "-sn", "-dn",
 		"-vf", fmt.Sprintf("showinfo=checksum=0,setsar=1,scale=%d:%d:flags=bicubic:force_original_aspect_ratio=decrease,format=bgr24,pad=%d:%d:-1:-1", s.w, s.h, s.w, s.h))
 	args = append(args, v.passthrough()...)

@@ -22,7 +22,7 @@ type input struct {
 	target    string // what stands behind -i
 	transport string // of RTSP: tcp or udp
 	device    deviceMode
-	quick     bool // it was seen before, and is not studied again
+	quick     bool // it is studied for a moment only
 	private   bool // the address has a user, a password, a query or a secret in its path
 	open      bool // and this ffmpeg can't be told of it but by its arguments
 }

@@ -63,8 +63,8 @@ func (v *Video) runLive(ctx context.Context, emit func(context.Context, Picture)
 	return emit(ctx, last)
 }
 
-// studyAgain is how many lives without a picture it takes until a camera that was known is studied anew: it
-// may be another camera.
+// studyAgain is how many lives without a picture, though the camera answered, it takes until one that was
+// known is studied anew: it may be another camera.
 const studyAgain = 8
 
 // watchOnce is one life of a live camera's decoder. What its pictures are like is asked once: later lives
@@ -78,6 +78,7 @@ func (v *Video) watchOnce(ctx context.Context, queue *newest) (last time.Time, e
 		if s, err = v.tools.probe(ctx, v.in, v.config.OpenTimeout, v.config.MaxPixels); err != nil {
 			return last, err
 		}
+		s.quick = v.blind%2 == 0 // it was just seen; where that is not enough, the next life studies it at length
 	}
 	for {
 		end, err := v.decode(ctx, s, v.config.stall(s.fps), func(p Picture, f note) error {
@@ -103,7 +104,9 @@ func (v *Video) watchOnce(ctx context.Context, queue *newest) (last time.Time, e
 				continue
 			}
 		}
-		v.blind++
+		if end.unseen() { // as one that stalled
+			v.blind++
+		}
 		if !last.IsZero() {
 			v.known, v.blind = s, 0
 			v.known.quick = true

@@ -307,12 +307,13 @@ func TestACameraThatWasSeenIsNotStudiedAgainAndMayComeBackWithAnotherSize(t *tes
 	for _, user := range []string{"", "guard:secret@"} { // with a list, and without
 		camera := startCamera(t)
 		probe, times := counted(t)
-		_, pictures, phases := watched(t, CameraConfig{Address: strings.Replace(camera.url(), "//", "//"+user, 1), FFprobe: probe,
+		v, pictures, phases := watched(t, CameraConfig{Address: strings.Replace(camera.url(), "//", "//"+user, 1), FFprobe: probe,
 			Restart: Restart{First: 50 * time.Millisecond, Most: 100 * time.Millisecond}})
 		want(t, phases, Up)
 		camera.off()
 		camera.shows("320x180")
 		want(t, phases, Down)
+		eventually(t, "many tries in vain", func() bool { return v.State().Restarts > studyAgain+2 })
 		camera.start()
 		want(t, phases, Up)
 		for end := time.Now().Add(2 * time.Minute); ; {
