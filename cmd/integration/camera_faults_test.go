@@ -174,7 +174,8 @@ type judge struct {
 
 	right   map[string]time.Duration // what each source took to be right, of this fault
 	worst   map[string]time.Duration
-	wrong   map[string]int // looks
+	wrong   map[string]int  // looks
+	blamed  map[string]bool // of this fault
 	changes int
 	looks   int
 }
@@ -191,7 +192,7 @@ func (j *judge) begin(f fault) {
 	if f.other {
 		j.sized = now
 	}
-	j.is, j.began, j.right = f, now, map[string]time.Duration{}
+	j.is, j.began, j.right, j.blamed = f, now, map[string]time.Duration{}, map[string]bool{}
 	j.changes++
 	j.camera.becomes(f)
 }
@@ -201,9 +202,9 @@ func (j *judge) told() bool { return len(j.right) == len(j.sources) }
 
 // allowed is when the camera must be seen again: where a login was refused, not before the next may be.
 func (j *judge) allowed() time.Time {
-	at := j.shows.Add(soon + j.is.late)
+	at := j.shows.Add(soon + j.is.slack())
 	if all := j.camera.logins(); len(all) > 0 {
-		if next := all[len(all)-1].Add(denial + 3*time.Second + soon + j.is.late); next.After(at) {
+		if next := all[len(all)-1].Add(denial + 3*time.Second + soon + j.is.slack()); next.After(at) {
 			at = next
 		}
 	}
@@ -217,7 +218,7 @@ func (j *judge) fits(s event.CameraState) (fits, must bool) {
 		w, h := j.camera.size()
 		return s.Phase == "up" && s.Width == w && s.Height == h, now.After(j.allowed()) && now.After(j.sized.Add(soon))
 	}
-	reason := map[string]string{"wrong password": "password", "404": "path", "off": "refused"}[j.is.name]
+	reason := map[string]string{"wrong password": "password", "404": "path"}[j.is.name]
 	if j.is.frozen && j.before {
 		reason = "no picture came"
 	}
@@ -239,7 +240,8 @@ func (j *judge) look() {
 		}
 		delete(j.right, source.name)
 		if must && soak.Timed() {
-			if j.wrong[source.name]++; j.wrong[source.name]%50 == 1 {
+			if j.wrong[source.name]++; !j.blamed[source.name] {
+				j.blamed[source.name] = true
 				j.t.Errorf("%s after %q: %s says %+v (%v)", time.Since(j.began).Round(100*time.Millisecond), j.is.name, source.name, s, ok)
 			}
 		}
@@ -252,9 +254,13 @@ func (j *judge) settle() {
 	var took []string
 	for _, s := range j.sources {
 		d, known := j.right[s.name]
-		took = append(took, fmt.Sprintf("%s %s", s.name, d.Round(100*time.Millisecond)))
-		if known && (j.shows.IsZero() || j.allowed().Sub(j.shows) <= soon+j.is.late) {
-			j.worst[s.name] = max(j.worst[s.name], d-j.is.late)
+		word := d.Round(100 * time.Millisecond).String()
+		if !known {
+			word = "never"
+		}
+		took = append(took, s.name+" "+word)
+		if known && (j.shows.IsZero() || j.allowed().Sub(j.shows) <= soon+j.is.slack()) {
+			j.worst[s.name] = max(j.worst[s.name], d-j.is.slack())
 		}
 	}
 	j.t.Logf("%s for %s: right after: %s", j.is.name, time.Since(j.began).Round(time.Second), strings.Join(took, ", "))

@@ -53,6 +53,9 @@ type fault struct {
 	late            time.Duration // each answer's
 }
 
+// slack is how long it takes by the camera's own doing until a client has its first pictures.
+func (f fault) slack() time.Duration { return f.late + 2*f.every }
+
 // shows says that whoever connects sees pictures.
 func (f fault) shows() bool {
 	return !f.frozen && !f.garbled && !f.password && !f.missing && !f.off && !f.noise
@@ -210,6 +213,9 @@ func (c *faultyCamera) show(stop chan struct{}) {
 		c.mu.Lock()
 		units := c.films[c.film]
 		c.mu.Unlock()
+		if f.every > 0 { // a slow camera shows whole pictures
+			n += (5 - n%5) % 5
+		}
 		packets, err := encoder.Encode(units[n%len(units)])
 		if err != nil {
 			c.t.Error(err)
