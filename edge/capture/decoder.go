@@ -43,12 +43,17 @@ func missing(program string, err error) error {
 // first look at it; ffmpeg by itself takes up to five seconds.
 const quickLook = "500000"
 
-// hurry are ffmpeg's and ffprobe's options for a quick look; of one that is listed the list has them.
+// hurry are ffmpeg's and ffprobe's options for a quick look. A list has them too: its own are not its files'.
+// One that was seen is not studied: for H.264 ffmpeg else takes seven pictures, long ones where a camera is slow.
 func (in input) hurry() []string {
-	if in.kind != rtsp || !in.quick || in.listed() {
+	if in.kind != rtsp || !in.quick {
 		return nil
 	}
-	return []string{"-analyzeduration", quickLook, "-fpsprobesize", "0"}
+	options := []string{"-analyzeduration", quickLook, "-fpsprobesize", "0"}
+	if in.seen {
+		options = append(options, "-probesize", "32") // the least there is
+	}
+	return options
 }
 
 // args make ffmpeg write each frame once, as OpenCV's VideoCapture would show it: blue, green, red,
@@ -87,7 +92,7 @@ func (t tools) start(ctx context.Context, in input, s shape) (*decoder, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	d := &decoder{out: r, errs: &complaints{notes: newNotes()}, stop: cancel, exited: make(chan error, 1)}
 	in = t.hide(ctx, in)
-	in.quick = s.quick
+	in.quick, in.seen = s.quick, s.quick
 	cmd := exec.CommandContext(ctx, t.ffmpeg, t.args(in, s, t.release.find(ctx, t))...)
 	cmd.Env = t.env()
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = in.list(), w, d.errs

@@ -23,6 +23,7 @@ type input struct {
 	transport string // of RTSP: tcp or udp
 	device    deviceMode
 	quick     bool // it is studied for a moment only
+	seen      bool // and not even so: what it shows is known
 	private   bool // the address has a user, a password, a query or a secret in its path
 	open      bool // and this ffmpeg can't be told of it but by its arguments
 }
