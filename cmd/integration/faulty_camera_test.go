@@ -53,8 +53,9 @@ type fault struct {
 	late            time.Duration // each answer's
 }
 
-// slack is how long it takes by the camera's own doing until a client has its first pictures.
-func (f fault) slack() time.Duration { return f.late + 2*f.every }
+// slack is how long it takes by the camera's own doing until a client has its first pictures: decoders want
+// a few before they show one.
+func (f fault) slack() time.Duration { return f.late + 5*f.every }
 
 // shows says that whoever connects sees pictures.
 func (f fault) shows() bool {
