@@ -3,7 +3,6 @@ package integration
 import (
 	"bytes"
 	"crypto/rand"
-	"io"
 	"net"
 	"os/exec"
 	"sync"
@@ -11,11 +10,8 @@ import (
 	"time"
 
 	"github.com/bluenviron/gortsplib/v5"
-	"github.com/bluenviron/gortsplib/v5/pkg/base"
 	"github.com/bluenviron/gortsplib/v5/pkg/description"
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
-	"github.com/bluenviron/gortsplib/v5/pkg/liberrors"
-	"github.com/pion/rtp"
 )
 
 // faultyCamera is an RTSP camera with a user and a password (digest) that fails as it is told to. Clients
@@ -225,7 +221,7 @@ func (c *faultyCamera) show(stop chan struct{}) {
 		for _, p := range packets {
 			p.Timestamp = uint32(clock)
 			if f.garbled {
-				noVideo(p)
+				noVideo(p.Payload)
 			}
 			c.stream.WritePacketRTP(c.stream.Desc.Medias[0], p)
 		}
@@ -238,106 +234,7 @@ func (c *faultyCamera) show(stop chan struct{}) {
 }
 
 // noVideo makes a packet of bytes that are no video, of a kind that H.264 does not have.
-func noVideo(p *rtp.Packet) {
-	rand.Read(p.Payload)
-	p.Payload[0] = 30
-}
-
-// admit takes clients and hands what they say to the server, and back.
-func (c *faultyCamera) admit() {
-	var all sync.WaitGroup
-	defer all.Wait()
-	for {
-		conn, err := c.front.Accept()
-		if err != nil {
-			return
-		}
-		f := c.now()
-		if f.off {
-			conn.(*net.TCPConn).SetLinger(0)
-			conn.Close()
-			continue
-		}
-		c.mu.Lock()
-		c.conns[conn] = true
-		c.mu.Unlock()
-		all.Go(func() {
-			defer func() {
-				conn.Close()
-				c.mu.Lock()
-				delete(c.conns, conn)
-				c.mu.Unlock()
-			}()
-			if f.noise {
-				io.CopyN(conn, rand.Reader, 100_000)
-				return
-			}
-			time.Sleep(f.late) // the camera itself
-			far, err := net.Dial("tcp", c.inner)
-			if err != nil {
-				return
-			}
-			defer far.Close()
-			go func() {
-				io.Copy(far, conn)
-				far.Close()
-			}()
-			io.Copy(conn, far)
-		})
-	}
-}
-
-// OnRequest notes each login that is refused.
-func (c *faultyCamera) OnRequest(conn *gortsplib.ServerConn, r *base.Request) {
-	if len(r.Header["Authorization"]) > 0 && r.Method == base.Describe && c.now().password {
-		c.mu.Lock()
-		c.refused = append(c.refused, time.Now())
-		c.mu.Unlock()
-	}
-}
-
-func (c *faultyCamera) answer(conn *gortsplib.ServerConn, r *base.Request) (*base.Response, *gortsplib.ServerStream, error) {
-	f := c.now()
-	password := cameraPassword
-	if f.password {
-		password = "another"
-	}
-	switch {
-	case !conn.VerifyCredentials(r, cameraUser, password):
-		return &base.Response{StatusCode: base.StatusUnauthorized}, nil, liberrors.ErrServerAuth{}
-	case f.missing:
-		return &base.Response{StatusCode: base.StatusNotFound}, nil, nil
-	}
-	return &base.Response{StatusCode: base.StatusOK}, c.stream, nil
-}
-
-// OnDescribe says what there is to see.
-func (c *faultyCamera) OnDescribe(ctx *gortsplib.ServerHandlerOnDescribeCtx) (*base.Response, *gortsplib.ServerStream, error) {
-	return c.answer(ctx.Conn, ctx.Request)
-}
-
-// OnSetup prepares to show it.
-func (c *faultyCamera) OnSetup(ctx *gortsplib.ServerHandlerOnSetupCtx) (*base.Response, *gortsplib.ServerStream, error) {
-	return c.answer(ctx.Conn, ctx.Request)
-}
-
-// OnPlay shows it.
-func (c *faultyCamera) OnPlay(*gortsplib.ServerHandlerOnPlayCtx) (*base.Response, error) {
-	c.mu.Lock()
-	c.playing++
-	c.mu.Unlock()
-	return &base.Response{StatusCode: base.StatusOK}, nil
-}
-
-// OnSessionClose hears that a client is gone.
-func (c *faultyCamera) OnSessionClose(ctx *gortsplib.ServerHandlerOnSessionCloseCtx) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.playing = max(c.playing-1, 0)
-}
-
-func (c *faultyCamera) logins() []time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return append([]time.Time(nil), c.refused...)
+func noVideo(payload []byte) {
+	rand.Read(payload)
+	payload[0] = 30
 }
