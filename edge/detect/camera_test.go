@@ -335,11 +335,13 @@ func TestACameraThatIsLostHasNobodyInItsPicture(t *testing.T) {
 			camera.Found()
 			at := shows()
 			time.Sleep(time.Minute) // nothing moves, so nothing is looked at
+			synctest.Wait()
 			if !slices.Equal(h.counts, []int{1}) {
 				t.Errorf("counts %v after a short gap and a long rest", h.counts)
 			}
 			camera.Lost(at)
 			time.Sleep(10 * time.Second)
+			synctest.Wait()
 			if !slices.Equal(h.counts, []int{1, 0}) {
 				t.Errorf("counts %v of a camera that is lost", h.counts)
 			}
