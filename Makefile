@@ -14,7 +14,7 @@ demo: build
 	@bin/canvas demo
 
 test: build
-	@$(env) && go vet ./... && go test -race -shuffle=on -timeout 18m -p 2 $(tests)
+	@$(env) && deps/lint.sh && go test -race -shuffle=on -timeout 18m -p 2 $(tests)
 
 # The fault and load tests again and again, in other orders, then the long forms of all: 200 SIGKILLs,
 # 100 power cuts and the like, and then those with limits on the clock, without the race detector, whose
@@ -44,8 +44,10 @@ stack: setup
 stack-down:
 	@deps/stack.sh stop
 
-lint:
-	@$(env) && test -z "$$(gofmt -l $$(git ls-files '*.go'))" && go vet ./...
+# Form, vet, staticcheck, and what no program and no test can reach. Who may import whom is a test of
+# its own: docs/architecture.md.
+lint: build
+	@$(env) && deps/lint.sh
 
 clean:
 	rm -rf bin demo-out .bench .stack

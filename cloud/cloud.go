@@ -29,6 +29,7 @@ import (
 	"cloudcanvas/shared/durable"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/infer"
+	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/telemetry"
 	"cloudcanvas/shared/trace"
@@ -44,7 +45,7 @@ type Cloud struct {
 	// Readiness hears from a process how it is, where that is more than being connected.
 	Readiness Readiness
 
-	Kafka *broker.Kafka
+	Kafka *kafka.Client
 	Coord coord.Coordinator // nil for processes that need none
 	Store *store.Store
 	Disks *disk.Set // that it writes to
@@ -74,7 +75,7 @@ func Connect(ctx context.Context, c Config, id string, log *slog.Logger, metrics
 // Dial opens the object store and makes Kafka's client, whether Kafka is there or not.
 func Dial(ctx context.Context, c Config, id string, log *slog.Logger, metrics prometheus.Registerer) (*Cloud, error) {
 	progress := &telemetry.Progress{}
-	k, err := broker.DialKafka(broker.KafkaOptions{Brokers: c.Kafka.Brokers, Security: c.Kafka.Security, Log: log, Step: progress.Step})
+	k, err := kafka.Dial(kafka.Options{Brokers: c.Kafka.Brokers, Security: c.Kafka.Security, Log: log, Step: progress.Step})
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +100,7 @@ func Dial(ctx context.Context, c Config, id string, log *slog.Logger, metrics pr
 }
 
 func (c *Cloud) awaitTopics(ctx context.Context) error {
-	topics := append(withLimits(bridge.Topics(c.Config.Kafka.Partitions, c.Config.Kafka.Replicas), c.Config.Bridge.DeadLetters), broker.Topic{
+	topics := append(withLimits(bridge.Topics(c.Config.Kafka.Partitions, c.Config.Kafka.Replicas), c.Config.Bridge.DeadLetters), kafka.Topic{
 		Name: event.ProductsTopic, Partitions: 1, Replicas: c.Config.Kafka.Replicas, Config: map[string]string{"cleanup.policy": "compact"}})
 	for wait := time.Second; ; wait = min(2*wait, 30*time.Second) {
 		err := c.Kafka.EnsureTopics(ctx, topics...)
@@ -139,7 +140,7 @@ func (c *Cloud) Bridge(ctx context.Context) error {
 		return err
 	}
 	defer teller.Close()
-	log, err := bridge.DialKafka(broker.KafkaOptions{Brokers: c.Config.Kafka.Brokers, Security: c.Config.Kafka.Security, Log: c.Log})
+	log, err := bridge.DialKafka(kafka.Options{Brokers: c.Config.Kafka.Brokers, Security: c.Config.Kafka.Security, Log: c.Log})
 	if err != nil {
 		return err
 	}

@@ -10,8 +10,8 @@ import (
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/cloud/store"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/telemetry"
 )
 
@@ -65,7 +65,7 @@ func decisionsOf(c coord.Coordinator) bridge.Decisions {
 }
 
 // withLimits adds to the topic of dead letters how long it keeps them.
-func withLimits(topics []broker.Topic, limits deadletter.Limits) []broker.Topic {
+func withLimits(topics []kafka.Topic, limits deadletter.Limits) []kafka.Topic {
 	for _, t := range topics {
 		if t.Name == event.DLQTopic {
 			maps.Copy(t.Config, limits.TopicConfig())

@@ -11,6 +11,7 @@ import (
 	"cloudcanvas/cloud/coord/assign"
 	"cloudcanvas/cloud/worker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/telemetry"
 )
 
@@ -103,14 +104,10 @@ func (c *Cloud) scale(ctx context.Context, s *scaling) error {
 
 // backlog is how many items of a topic the workers have not finished, by partition.
 func (c *Cloud) backlog(ctx context.Context, topic string) (map[int]int64, error) {
-	ends, err := c.Kafka.Offsets(ctx, topic)
-	if err != nil {
-		return nil, err
-	}
-	committed, err := c.Kafka.Committed(ctx, worker.Group, topic)
-	lags := make(map[int]int64, len(ends))
-	for p, r := range ends {
-		lags[p] = r.End - max(committed[p], r.First)
+	all, err := kafka.ProgressOf(ctx, c.Kafka, worker.Group, topic)
+	lags := make(map[int]int64, len(all))
+	for p, at := range all {
+		lags[p] = at.Lag()
 	}
 	return lags, err
 }

@@ -9,14 +9,14 @@ import (
 	"cloudcanvas/cloud/store"
 	"cloudcanvas/cloud/story"
 	"cloudcanvas/cloud/worker"
-	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/kafka"
 )
 
 // ownersTake is how long a story waits for the coordinator. Without it, it lacks only who holds a lease now.
 const ownersTake = 4 * time.Second
 
 // Teller tells the stories of items from what the cloud's services hold.
-func Teller(k *broker.Kafka, o story.Objects, z coord.Coordinator) story.Teller {
+func Teller(k *kafka.Client, o story.Objects, z coord.Coordinator) story.Teller {
 	return story.Teller{
 		Log: k, Objects: o, Group: worker.Group,
 		Books: func(ctx context.Context) ([]story.Book, error) { return books(ctx, k) },
@@ -51,7 +51,7 @@ func (a storeAt) Get(ctx context.Context, ref string) ([]byte, error) {
 }
 
 // books are what the bridge has seen, from its checkpoints.
-func books(ctx context.Context, k *broker.Kafka) ([]story.Book, error) {
+func books(ctx context.Context, k *kafka.Client) ([]story.Book, error) {
 	edges, err := bridge.Report(ctx, k)
 	all := make([]story.Book, len(edges))
 	for n, e := range edges {

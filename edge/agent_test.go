@@ -107,5 +107,5 @@ func TestTheCloudAsksAnAgentOverMosquittoForAnUnchangedTile(t *testing.T) {
 	if tile.Attrs.Tile != "1_1" || tile.Priority != event.High {
 		t.Errorf("%s of priority %d", tile.Subject, tile.Priority)
 	}
-	next("answer", func(i event.Item) bool { return i.Kind == event.Ack && i.Subject == "q7" })
+	next("answer", func(i event.Item) bool { return i.Kind == event.Answer && i.Subject == "q7" })
 }

@@ -152,10 +152,10 @@ type ImageSet struct {
 
 // Frames are pictures that cameras publish on canvas/cameras/<camera>/frame.
 type Frames struct {
-	Enabled              bool                     `yaml:"enabled"`
-	Detector             string                   `yaml:"detector"`
-	Places               map[string]detect.Places `yaml:"places"` // zones and lines, by camera
-	capture.DeviceConfig `yaml:",inline"`
+	Enabled             bool                     `yaml:"enabled"`
+	Detector            string                   `yaml:"detector"`
+	Places              map[string]detect.Places `yaml:"places"` // zones and lines, by camera
+	capture.FrameConfig `yaml:",inline"`
 }
 
 // places are the zones and lines of a camera.
@@ -170,9 +170,9 @@ func (c Config) places(camera string) detect.Places {
 
 // Sensors are numbers published on canvas/sensors/<sensor>/reading.
 type Sensors struct {
-	Enabled              bool         `yaml:"enabled"`
-	Rules                []sense.Rule `yaml:"rules"` // what is told of which; none: everything
-	capture.DeviceConfig `yaml:",inline"`
+	Enabled               bool         `yaml:"enabled"`
+	Rules                 []sense.Rule `yaml:"rules"` // what is told of which; none: everything
+	capture.ReadingConfig `yaml:",inline"`
 }
 
 // folder is a place below the device's own folder.
@@ -246,6 +246,8 @@ func (c Config) Problems(add func(field, message, hint string)) {
 		add("overload.max_lag", fmt.Sprintf("%s is less than a frame takes", c.Overload.MaxLag), "use about 2s, or 0 for any age")
 	}
 	c.Outbox.Problems(in("outbox"))
+	c.Frames.Problems(in("frames"))
+	c.Sensors.Problems(in("sensors"))
 	c.Uplink.Problems(in("uplink"))
 	c.Telemetry.Problems(in("telemetry"))
 	c.sourceProblems(add)

@@ -32,14 +32,14 @@ scenes:
   - {name: a, path: x.tif, folder: y, after: burn, settle: -1s}
 cameras:
   - {name: a, address: x.avi, zones: [{name: yard, polygon: [[0, 0], [2, 0]]}]}
-frames: {places: {gate: {lines: [{name: door, from: [0, 0], to: [3, 0]}]}}}
+frames: {readings: 7, queue: -1, places: {gate: {lines: [{name: door, from: [0, 0], to: [3, 0]}]}}}
 uplink: {window: 0, receipts: perhaps}
 outbox: {quota_bytes: 5}
 screen: {scenes: {change: 2}}
 reference: {quota_bytes: 5}
 overload: {max_lag: 1ms}
 power: {hysteresis: -1}
-sensors: {rules: [{sensor: a, above: 1, capture: [nobody]}]}
+sensors: {max_pixels: 5, readings: -1, rules: [{sensor: a, above: 1, capture: [nobody]}]}
 images: [{name: set, path: x}]
 `), &c, nil)
 	if err == nil {
@@ -47,7 +47,7 @@ images: [{name: set, path: x}]
 	}
 	for _, want := range []string{
 		"edge.yaml:1: edge: ", "edge.yaml:2: cloud.url: ", "edge.yaml:3: local.embedded: ", "edge.yaml:4: models.engine: ",
-		"edge.yaml:6: scenes.0.path: ", "edge.yaml:6: scenes.0.after: ", "edge.yaml:6: scenes.0.settle: ", "edge.yaml:8: cameras.0.name: ", "edge.yaml:8: cameras.0.zones.0.polygon: ", "edge.yaml:9: frames.places.gate.lines.0.to: ",
+		"edge.yaml:6: scenes.0.path: ", "edge.yaml:6: scenes.0.after: ", "edge.yaml:6: scenes.0.settle: ", "edge.yaml:8: cameras.0.name: ", "edge.yaml:8: cameras.0.zones.0.polygon: ", "edge.yaml:9: frames.readings: is not a setting", "edge.yaml:9: frames.queue: ", "edge.yaml:16: sensors.max_pixels: is not a setting", "edge.yaml:16: sensors.readings: ", "edge.yaml:9: frames.places.gate.lines.0.to: ",
 		"edge.yaml:10: uplink.window: ", "edge.yaml:10: uplink.receipts: ", "edge.yaml:11: outbox.quota_bytes: ",
 		"edge.yaml:12: screen.scenes.change: ", "edge.yaml:13: reference.quota_bytes: ", "edge.yaml:14: overload.max_lag: ", "edge.yaml:15: power.hysteresis: ",
 		"edge.yaml:8: cameras.0.detector: ", "edge.yaml:16: sensors.rules.0.capture: ", "edge.yaml:17: images.0.detector: ",

@@ -63,7 +63,7 @@ func (d *desk) run(ctx context.Context) {
 
 // serve does what is asked and commits the answer.
 func (d *desk) serve(ctx context.Context, q event.Query) error {
-	answer := event.QueryAnswer{Query: q.ID, Drops: []event.Drop{}}
+	answer := event.QueryAnswer{Query: q.ID}
 	var err error
 	if answer.Answer, answer.Items, err = d.find(ctx, q); errors.Is(err, errUnknown) {
 		answer.Answer, answer.Problem = event.QueryUnknown, err.Error()
@@ -74,7 +74,7 @@ func (d *desk) serve(ctx context.Context, q event.Query) error {
 	if err != nil {
 		return err
 	}
-	return d.box.Commit(ctx, draft{Draft: outbox.Draft{Kind: event.Ack, Stream: "query", Subject: q.ID, Priority: event.High, Value: 1,
+	return d.box.Commit(ctx, draft{Draft: outbox.Draft{Kind: event.Answer, Stream: "query", Subject: q.ID, Priority: event.High, Value: 1,
 		Type: "application/json", Data: data, Key: queryKey(q, "answer")}})
 }
 

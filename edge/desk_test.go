@@ -35,7 +35,7 @@ func serve(t *testing.T, d *desk, b *fakeBox, words string) (a event.QueryAnswer
 	if err := d.serve(t.Context(), q); err != nil {
 		t.Fatal(err)
 	}
-	for _, answer := range b.of(event.Ack) {
+	for _, answer := range b.of(event.Answer) {
 		if answer.Subject == q.ID {
 			if err := json.Unmarshal(answer.Data, &a); err != nil {
 				t.Fatal(err)
@@ -63,8 +63,8 @@ func TestATileThatWasLeftOutCanBeAskedFor(t *testing.T) {
 		}
 	}
 	tiles := box.of(event.Tile)
-	if len(tiles) != 1 || len(box.of(event.Ack)) != 1 {
-		t.Fatalf("%d tiles, %d answers", len(tiles), len(box.of(event.Ack)))
+	if len(tiles) != 1 || len(box.of(event.Answer)) != 1 {
+		t.Fatalf("%d tiles, %d answers", len(tiles), len(box.of(event.Answer)))
 	}
 	whole := &fakeBox{}
 	read(t, path, nil, whole)
@@ -137,19 +137,6 @@ func TestWishesAreBoundedAndDoNotWaitForEver(t *testing.T) {
 	}
 	if w.want("yard", "a", now) {
 		t.Error("a source that is not there")
-	}
-}
-
-// TestAnAnswerIsAnEmptyReportOfDrops is what the bridge takes every upward receipt for.
-func TestAnAnswerIsAnEmptyReportOfDrops(t *testing.T) {
-	box := &fakeBox{}
-	serve(t, newTestDesk(t, box), box, `{"id":"a","scene":"field","tile":"1_0"}`)
-	answer := box.of(event.Ack)[0]
-	if r, err := event.ParseDropReport(event.Item{Kind: event.Ack, Seq: 1, Data: answer.Data}); err != nil || len(r.Drops) != 0 {
-		t.Errorf("%+v %v", r, err)
-	}
-	if topic, _ := event.Route(event.Item{Kind: answer.Kind}); topic != event.EventsTopic {
-		t.Errorf("it goes to %s", topic)
 	}
 }
 

@@ -184,7 +184,7 @@ func (a *Agent) localLanes(ctx context.Context) (err error) {
 	}
 	a.add(lane{name: "announcements", run: func(ctx context.Context) (int64, error) { return 0, a.local.Run(ctx) }})
 	if a.config.Frames.Enabled {
-		frames := capture.NewDeviceFrames(a.config.Frames.DeviceConfig, a.local.frames, a.decoding(ctx), a.log).Guarded(a.guard(true))
+		frames := capture.NewDeviceFrames(a.config.Frames.FrameConfig, a.local.frames, a.decoding(ctx), a.log).Guarded(a.guard(true))
 		a.messages["frames"] = frames.Counts
 		if err := a.framesLane(ctx, frames); err != nil {
 			return err

@@ -4,12 +4,18 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
+
+	"github.com/oklog/ulid/v2"
 
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/edge/outbox"
 	"cloudcanvas/edge/sense"
+	"cloudcanvas/shared/event"
 )
 
 // seenReadings knows the messages that have become items and may come again: the broker repeats what
@@ -99,6 +105,36 @@ func (k *seenReadings) load(marks []outbox.Mark) {
 	if k.anew {
 		k.serial += stale
 	}
+}
+
+// finding is what a reading became.
+type finding struct {
+	sense.Finding
+	of capture.Said // the message; without a packet's number where there was none, or many
+}
+
+// ofNone are findings that are of no single message.
+func ofNone(all []sense.Finding) []finding {
+	found := make([]finding, len(all))
+	for i, f := range all {
+		found[i].Finding = f
+	}
+	return found
+}
+
+// id is that of the item, where it is of one message that may come again: if the buffer loses what it
+// has of it, the cloud can still tell that it has the item (decisions/0010). Zero elsewhere.
+func (f finding) id() (id ulid.ULID) {
+	if f.of.Packet == 0 || f.Reading != nil && !f.Reading.From.IsZero() {
+		return id
+	}
+	var what []string
+	if f.Alert != nil {
+		what = []string{f.Alert.Value, f.Alert.Side, f.Alert.State}
+	} else {
+		what = slices.Sorted(maps.Keys(f.Reading.Values))
+	}
+	return event.MessageID(time.Now(), binary.BigEndian.AppendUint16(nil, f.of.Packet), f.of.Digest[:], []byte(strings.Join(what, "/")))
 }
 
 // windowMarks keep windows that have not ended; what was told needs none.

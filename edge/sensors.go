@@ -66,7 +66,7 @@ func (l *sensorLane) run(ctx context.Context, source readingSource) error {
 	steady, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastWords, cut) })()
-	if err := l.tell(steady, found, nil); err != nil {
+	if err := l.tell(steady, ofNone(found), nil); err != nil {
 		return err
 	}
 	batches, ended := make(chan batch), make(chan error, 1)
@@ -89,7 +89,7 @@ func (l *sensorLane) run(ctx context.Context, source readingSource) error {
 		select {
 		case b, ok := <-batches:
 			if !ok {
-				if err := l.tell(steady, l.rules.Close(time.Now()), nil); err != nil {
+				if err := l.tell(steady, ofNone(l.rules.Close(time.Now())), nil); err != nil {
 					return err
 				}
 				return <-ended
@@ -97,7 +97,7 @@ func (l *sensorLane) run(ctx context.Context, source readingSource) error {
 			err = l.take(steady, b.said)
 			b.safe <- err
 		case now := <-tick.C:
-			err = l.tell(steady, l.rules.Due(now), nil)
+			err = l.tell(steady, ofNone(l.rules.Due(now)), nil)
 		}
 		if err != nil {
 			stop(err)
@@ -112,7 +112,7 @@ func (l *sensorLane) run(ctx context.Context, source readingSource) error {
 // take makes of readings what the rules say, and commits it together with a note of their messages:
 // those that the broker sends again become nothing more.
 func (l *sensorLane) take(ctx context.Context, said []capture.Said) error {
-	var found []sense.Finding
+	var found []finding
 	var marks []outbox.Mark
 	repeated := 0
 	for _, s := range said {
@@ -120,7 +120,9 @@ func (l *sensorLane) take(ctx context.Context, said []capture.Said) error {
 			repeated++
 			continue
 		}
-		found = append(found, l.rules.Take(s.Stream, s.At, s.Reading)...)
+		for _, f := range l.rules.Take(s.Stream, s.At, s.Reading) {
+			found = append(found, finding{f, s})
+		}
 		if m, ok := l.seen.note(s); ok {
 			marks = append(marks, m)
 		}
@@ -133,7 +135,7 @@ func (l *sensorLane) take(ctx context.Context, said []capture.Said) error {
 
 // tell makes items of findings, and asks for the pictures that they want. Windows that have not ended
 // are kept with them, so that a reading that is in one is safe too.
-func (l *sensorLane) tell(ctx context.Context, found []sense.Finding, marks []outbox.Mark) error {
+func (l *sensorLane) tell(ctx context.Context, found []finding, marks []outbox.Mark) error {
 	marks = append(marks, windowMarks(l.rules.Changed())...)
 	if len(found) == 0 && len(marks) == 0 {
 		return nil
@@ -141,9 +143,12 @@ func (l *sensorLane) tell(ctx context.Context, found []sense.Finding, marks []ou
 	defer l.hand.Work()()
 	drafts := make([]draft, len(found))
 	for i, f := range found {
-		d, err := l.draft(f)
+		d, err := l.draft(f.Finding)
 		if err != nil {
 			return fmt.Errorf("what sensor %s said: %w", f.Sensor, err)
+		}
+		if d.ID = f.id(); !d.ID.IsZero() {
+			d.Attrs.Redelivered = f.of.Again
 		}
 		drafts[i] = d
 		for _, source := range f.Capture {
@@ -184,7 +189,7 @@ func (l *sensorLane) draft(f sense.Finding) (draft, error) {
 
 // addSensors lays the lane for readings.
 func (a *Agent) addSensors() {
-	readings := capture.NewDeviceReadings(a.config.Sensors.DeviceConfig, a.local.readings, a.log)
+	readings := capture.NewDeviceReadings(a.config.Sensors.ReadingConfig, a.local.readings, a.log)
 	a.messages["readings"] = readings.Counts
 	hand := a.hands.New("sensors")
 	a.add(lane{name: "sensors", run: func(ctx context.Context) (int64, error) {

@@ -193,3 +193,41 @@ func TestAWindowIsKeptOverACrash(t *testing.T) {
 		}
 	}
 }
+
+// What a message becomes has an id by which it is known again when the buffer has lost it: one for each
+// thing that it became, and none of a window, which is of many messages.
+func TestWhatAMessageBecameIsKnownAgainByItsID(t *testing.T) {
+	limit := 90.0
+	rules := []sense.Rule{{Sensor: "boiler", Above: &limit}, {Sensor: "room", Window: time.Hour}}
+	take := func(again bool, said ...capture.Said) (ds []draft) {
+		box := &fakeBox{}
+		for n := range said {
+			said[n].Again, said[n].At = again, time.Now()
+		}
+		err := newSensorLane(box, rules, &wishes{}, nil).run(t.Context(), func(ctx context.Context, emit func(context.Context, []capture.Said) error) error {
+			return emit(ctx, said)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return append(box.of(event.Reading), box.of(event.Alert)...)
+	}
+	reading := func(stream string, packet uint16, v float64) capture.Said {
+		return capture.Said{Picture: capture.Picture{Stream: stream, Reading: map[string]float64{"t": v}}, Packet: packet, Digest: capture.Digest{byte(v)}}
+	}
+	first := take(false, reading("boiler", 7, 95), reading("room", 8, 20))
+	again := take(true, reading("boiler", 7, 95), reading("room", 8, 20))
+	other := take(true, reading("boiler", 9, 95))
+	if len(first) != 3 || len(again) != 3 || len(other) != 2 {
+		t.Fatalf("%d, %d and %d items", len(first), len(again), len(other))
+	}
+	for n, d := range first {
+		window := d.Stream == "room"
+		if a := again[n]; window != (d.ID.IsZero() && a.ID.IsZero()) || !window && (!event.SameMessage(d.ID, a.ID) || d.Attrs.Redelivered || !a.Attrs.Redelivered) {
+			t.Errorf("%s: %+v, again %+v", d.Subject, d, a)
+		}
+	}
+	if event.SameMessage(first[0].ID, first[2].ID) || event.SameMessage(first[0].ID, other[0].ID) {
+		t.Error("items that are not the same are taken for the same")
+	}
+}

@@ -38,7 +38,7 @@ func (s *shift) admit(b *batch, l *letter, id identity) bool {
 		s.refuse(id.edge, full)
 		return false
 	}
-	if _, _, found := s.ids.find(id.edge, k); found {
+	if s.stands(&l.item, k) {
 		s.ids.put(id.edge, id.epoch, k)
 		b.pending[id] = true
 		b.known = append(b.known, id)
@@ -50,6 +50,14 @@ func (s *shift) admit(b *batch, l *letter, id identity) bool {
 		return false
 	}
 	return true
+}
+
+// stands says whether Kafka has an item under another number.
+func (s *shift) stands(i *event.Item, k known) bool {
+	if _, _, found := s.ids.find(i.Edge, k); found {
+		return true
+	}
+	return i.Attrs.Redelivered && s.ids.redelivered(i.Edge, i.Epoch, i.ID)
 }
 
 // disagree deals with an item whose number is another's.
@@ -79,7 +87,7 @@ func (s *shift) wants(l *letter) bool {
 	if there {
 		return false
 	}
-	if _, _, found := s.ids.find(id.edge, knownOf(&l.item)); found {
+	if s.stands(&l.item, knownOf(&l.item)) {
 		return false
 	}
 	if full == boundNone && !s.book.mayStore(id.edge, int64(len(l.item.Data)), s.cfg.StoreBytesPerDay) {

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/kafka"
 )
 
 // Waits between tries.
@@ -111,7 +111,7 @@ func (s *shift) lookFor(ctx context.Context, b *batch) error {
 // appendOnce writes the entries that are not done. again says that what failed was refused for its
 // own sake and now stands in b as dead letters.
 func (s *shift) appendOnce(ctx context.Context, b *batch, unknown *bool) (again bool, err error) {
-	which, records := make([]int, 0, len(b.entries)), make([]broker.Record, 0, len(b.entries))
+	which, records := make([]int, 0, len(b.entries)), make([]kafka.Record, 0, len(b.entries))
 	for n := range b.entries {
 		if !b.entries[n].done {
 			which = append(which, n)
@@ -126,7 +126,7 @@ func (s *shift) appendOnce(ctx context.Context, b *batch, unknown *bool) (again 
 	err = s.Log.Append(finishing, records...)
 	cancel()
 	s.metrics.append.Observe(time.Since(began).Seconds())
-	var each *broker.AppendError
+	var each *kafka.AppendError
 	if err != nil && !errors.As(err, &each) {
 		*unknown = true
 		return false, err
@@ -135,10 +135,10 @@ func (s *shift) appendOnce(ctx context.Context, b *batch, unknown *bool) (again 
 	for at, n := range which {
 		e := &b.entries[n]
 		switch {
-		case err == nil || each.Outcomes[at] == broker.Confirmed:
+		case err == nil || each.Outcomes[at] == kafka.Confirmed:
 			e.done = true
 			continue
-		case each.Outcomes[at] == broker.Unknown:
+		case each.Outcomes[at] == kafka.Unknown:
 			*unknown = true
 		case recordAtFault(each.Errs[at]) && !e.poison:
 			if err := s.refused(ctx, e, each.Errs[at]); err != nil {

@@ -16,9 +16,9 @@ import (
 	"github.com/eclipse/paho.mqtt.golang/packets"
 
 	"cloudcanvas/cloud/bridge"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/broker/brokertest"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // BenchmarkBridge measures mosquitto QoS 1 → bridge → Kafka acks=all, from the first publish until
@@ -40,12 +40,12 @@ func benchmark(b *testing.B, size, messages int) {
 	k := brokertest.StartKafka(b)
 	m := brokertest.StartMosquitto(b, "max_inflight_messages 1000", "persistence false", "set_tcp_nodelay true")
 	at := site{mqtt: m.URL, kafka: strings.Join(k.Brokers, ","), store: b.TempDir()}
-	client, err := bridge.DialKafka(broker.KafkaOptions{Brokers: k.Brokers})
+	client, err := bridge.DialKafka(kafka.Options{Brokers: k.Brokers})
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer client.Close()
-	topics := append(bridge.Topics(4, 1), broker.Topic{Name: plainTopic, Partitions: 4, Replicas: 1}, broker.Topic{Name: telegrafTopic, Partitions: 4, Replicas: 1})
+	topics := append(bridge.Topics(4, 1), kafka.Topic{Name: plainTopic, Partitions: 4, Replicas: 1}, kafka.Topic{Name: telegrafTopic, Partitions: 4, Replicas: 1})
 	if err := client.EnsureTopics(b.Context(), topics...); err != nil {
 		b.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func median(of []float64) float64 {
 type cost struct{ rate, micros, mib float64 }
 
 // run sends a load through a bridge.
-func run(b *testing.B, k *broker.Kafka, at site, kind, topic string, load []packets.ControlPacket) cost {
+func run(b *testing.B, k *kafka.Client, at site, kind, topic string, load []packets.ControlPacket) cost {
 	process, stop := startChild(b, at, kind)
 	defer stop()
 	e := newEdge(b, at, fmt.Sprintf("greeter-%s-%d", kind, time.Now().UnixNano()))
@@ -142,7 +142,7 @@ func processorTime(b *testing.B, pid int) time.Duration {
 	return time.Duration(ticks[0]+ticks[1]) * tick
 }
 
-func recordsOf(b *testing.B, k *broker.Kafka, topic string) (n int64) {
+func recordsOf(b *testing.B, k *kafka.Client, topic string) (n int64) {
 	ranges, err := k.Offsets(b.Context(), topic)
 	for ; err != nil && b.Context().Err() == nil; ranges, err = k.Offsets(b.Context(), topic) {
 		time.Sleep(50 * time.Millisecond) // its leader is new

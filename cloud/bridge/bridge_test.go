@@ -12,8 +12,8 @@ import (
 
 	"cloudcanvas/cloud/bridge"
 	"cloudcanvas/cloud/coord/local"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 func TestMain(m *testing.M) {
@@ -48,7 +48,7 @@ func TestPubackComesOnlyAfterKafkaHasIt(t *testing.T) {
 	w := newWorld(t)
 	release := make(chan struct{})
 	asked := make(chan struct{}, 100)
-	w.log.fault = func(int, []broker.Record) error { asked <- struct{}{}; <-release; return nil }
+	w.log.fault = func(int, []kafka.Record) error { asked <- struct{}{}; <-release; return nil }
 	w.start()
 	w.mail.send(t, readings("mast", 1, 5)...)
 	<-asked
@@ -137,18 +137,18 @@ func TestReceiptThatFailedIsSentAgain(t *testing.T) {
 
 func TestUnknownOutcomeIsLookedForInTheLog(t *testing.T) {
 	w := newWorld(t)
-	w.log.fault = func(n int, records []broker.Record) error {
+	w.log.fault = func(n int, records []kafka.Record) error {
 		if n > 1 {
 			return nil
 		}
-		return w.log.fail(records, func(n int) (broker.Outcome, bool, error) {
+		return w.log.fail(records, func(n int) (kafka.Outcome, bool, error) {
 			switch n % 3 {
 			case 0:
-				return broker.Confirmed, true, nil
+				return kafka.Confirmed, true, nil
 			case 1:
-				return broker.Unknown, true, errors.New("timed out, but it landed")
+				return kafka.Unknown, true, errors.New("timed out, but it landed")
 			default:
-				return broker.Unknown, false, errors.New("timed out")
+				return kafka.Unknown, false, errors.New("timed out")
 			}
 		})
 	}
@@ -170,12 +170,12 @@ func TestKafkaAwayMeansNoPubackAndAnIntakeThatLeavesAndComesBack(t *testing.T) {
 	w.cfg.LeaveAfter = 30 * time.Millisecond
 	w.cfg.QueueMessages, w.cfg.BatchMessages = 64, 32
 	var back bool
-	w.log.fault = func(_ int, records []broker.Record) error {
+	w.log.fault = func(_ int, records []kafka.Record) error {
 		if back {
 			return nil
 		}
-		return w.log.fail(records, func(int) (broker.Outcome, bool, error) {
-			return broker.Refused, false, errors.New("connection refused")
+		return w.log.fail(records, func(int) (kafka.Outcome, bool, error) {
+			return kafka.Refused, false, errors.New("connection refused")
 		})
 	}
 	w.mail.send(t, readings("mast", 1, 300)...)
@@ -213,7 +213,7 @@ func TestRestartKnowsWhatKafkaHas(t *testing.T) {
 			settle(w)
 			w.stop()
 			if name == "WithoutOne" { // as after SIGKILL: the last one was not written either
-				w.log.topics[event.BridgeTopic] = make([][]broker.Record, 1)
+				w.log.topics[event.BridgeTopic] = make([][]kafka.Record, 1)
 			}
 			w.mail = newMailbox()
 			w.post = &post{latest: map[string]event.Receipt{}}

@@ -14,8 +14,8 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"cloudcanvas/cloud/coord"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // offsets are topic → partition → the offset of the next record.
@@ -149,10 +149,10 @@ const (
 )
 
 // save makes the records of each slot that is owned.
-func (l *ledger) save(own tenure, ends offsets) ([]broker.Record, error) {
+func (l *ledger) save(own tenure, ends offsets) ([]kafka.Record, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	records := make([]broker.Record, 0, Slots)
+	records := make([]kafka.Record, 0, Slots)
 	for slot := range own.slots.All() {
 		some, err := l.saveSlot(slot, checkpoint{Slot: slot, Epoch: own.epochs[slot], Time: l.now().UTC(), Offsets: ends})
 		if err != nil {
@@ -166,10 +166,10 @@ func (l *ledger) save(own tenure, ends offsets) ([]broker.Record, error) {
 // saveSlot makes as many records as a slot needs: 1, 2, 4 … The last goes first. So whenever the
 // writing of them ends half way, what was written and what stands there from before hold everything:
 // where a slot is cut finer, the upper half is there before the lower ones are replaced by less.
-func (l *ledger) saveSlot(slot int, c checkpoint) ([]broker.Record, error) {
+func (l *ledger) saveSlot(slot int, c checkpoint) ([]kafka.Record, error) {
 	for ; ; l.cuts[slot]++ {
 		parts := 1 << l.cuts[slot]
-		records := make([]broker.Record, 0, parts)
+		records := make([]kafka.Record, 0, parts)
 		fits := true
 		for part := parts - 1; part >= 0 && fits; part-- {
 			c.Part = part
@@ -194,7 +194,7 @@ func (l *ledger) saveSlot(slot int, c checkpoint) ([]broker.Record, error) {
 				return nil, fmt.Errorf("saving slot %d: %w", slot, err)
 			}
 			fits = len(value) <= recordMost || len(c.Edges) == 1 || parts >= partsMost
-			records = append(records, broker.Record{Topic: event.BridgeTopic, Key: c.key(), Value: value})
+			records = append(records, kafka.Record{Topic: event.BridgeTopic, Key: c.key(), Value: value})
 		}
 		if fits {
 			return records, nil
@@ -272,14 +272,14 @@ func (d *device) save() (s savedDevice, any bool) {
 
 // latestCheckpoints reads canvas.bridge. Of each part of a slot the last one of the latest lease
 // counts: a bridge that has lost its lease may write one late. What can't be read is handed to bad.
-func latestCheckpoints(ctx context.Context, log Log, bad func(broker.Record, error)) (map[int][]checkpoint, error) {
+func latestCheckpoints(ctx context.Context, log Log, bad func(kafka.Record, error)) (map[int][]checkpoint, error) {
 	ranges, err := log.Offsets(ctx, event.BridgeTopic)
 	if err != nil {
 		return nil, err
 	}
 	latest := map[string]checkpoint{}
 	for p, r := range ranges {
-		err := log.Scan(ctx, event.BridgeTopic, p, r.First, r.End, func(r broker.Record) error {
+		err := log.Scan(ctx, event.BridgeTopic, p, r.First, r.End, func(r kafka.Record) error {
 			if r.Value == nil {
 				return nil
 			}
@@ -305,7 +305,7 @@ func latestCheckpoints(ctx context.Context, log Log, bad func(broker.Record, err
 }
 
 // parseCheckpoint reads a record of canvas.bridge.
-func parseCheckpoint(r broker.Record) (checkpoint, error) {
+func parseCheckpoint(r kafka.Record) (checkpoint, error) {
 	var c checkpoint
 	if err := json.Unmarshal(r.Value, &c); err != nil {
 		return c, fmt.Errorf("reading a checkpoint: %w", err)

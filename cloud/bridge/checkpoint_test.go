@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // oldCheckpoint is one as the program before wrote it.
@@ -17,7 +17,7 @@ const oldCheckpoint = `{"slot":%d,"epoch":7,"time":"2026-01-02T03:04:05Z","offse
 
 func TestCheckpointsOfEarlierProgramsAreRead(t *testing.T) {
 	slot := Slot("mast")
-	c, err := parseCheckpoint(broker.Record{Key: slotKey(slot), Value: fmt.Appendf(nil, oldCheckpoint, slot)})
+	c, err := parseCheckpoint(kafka.Record{Key: slotKey(slot), Value: fmt.Appendf(nil, oldCheckpoint, slot)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,8 +91,8 @@ func TestSlotThatOutgrowsARecordIsCutWithoutAGap(t *testing.T) {
 			}
 		}
 	}
-	kafka := map[string][]byte{}
-	records := func() (of []broker.Record) {
+	stored := map[string][]byte{}
+	records := func() (of []kafka.Record) {
 		for _, r := range saveAll(t, l) {
 			if c, err := parseCheckpoint(r); err != nil {
 				t.Fatal(err)
@@ -108,8 +108,8 @@ func TestSlotThatOutgrowsARecordIsCutWithoutAGap(t *testing.T) {
 	holds := func(names []string) {
 		t.Helper()
 		back := newLedger(time.Now)
-		for key, value := range kafka {
-			c, err := parseCheckpoint(broker.Record{Key: []byte(key), Value: value})
+		for key, value := range stored {
+			c, err := parseCheckpoint(kafka.Record{Key: []byte(key), Value: value})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -128,7 +128,7 @@ func TestSlotThatOutgrowsARecordIsCutWithoutAGap(t *testing.T) {
 		grow(edges)
 		of := records()
 		for _, r := range of {
-			kafka[string(r.Key)] = r.Value
+			stored[string(r.Key)] = r.Value
 			holds(before)
 		}
 		holds(names)

@@ -10,6 +10,7 @@ import (
 
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/trace"
 )
 
@@ -17,7 +18,7 @@ type brokerMessage = broker.Message
 
 // entry is a record on its way into Kafka, and what is true once it is there.
 type entry struct {
-	record broker.Record
+	record kafka.Record
 	id     identity   // epoch "" for what has no number
 	drops  []identity // numbers that a drop report accounts for
 	poison bool
@@ -201,7 +202,7 @@ func (b *batch) add(item *event.Item, inline int64) {
 		b.objectBytes += int64(len(item.Data))
 		item.Attrs.DataRef, item.Data = key, nil
 	}
-	e.record = broker.RecordOf(*item)
+	e.record = kafka.RecordOf(*item)
 	e.record.Time = time.Time{}
 	if b.trace.On() {
 		traced := *item

@@ -9,8 +9,8 @@ import (
 
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/cloud/deadletter"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // Config is how the bridge works. The zero value of a field stands for its default.
@@ -107,7 +107,7 @@ func (c Config) withDefaults() Config {
 func (c Config) ItemLimit() int64 { return c.withDefaults().ItemBytes }
 
 // besides is what a bridge needs beyond what is bounded in bytes: code at work, the books of ten
-// thousand edges, 11 MB of ids of the last items, kafka-go's and paho's buffers for what is under way,
+// thousand edges, 12 MB of ids of the last items, kafka-go's and paho's buffers for what is under way,
 // and what the collector lets lie.
 const besides = 60 << 20
 
@@ -183,12 +183,12 @@ const maxRecord = "1048576"
 
 // Topics are the Kafka topics that the bridge needs. partitions is that of the work topic, which
 // bounds the number of workers; the events of one edge stay in one partition.
-func Topics(partitions, replicas int) []broker.Topic {
+func Topics(partitions, replicas int) []kafka.Topic {
 	// Said outright, as the cluster's own default may be lower.
 	data := func() map[string]string { return map[string]string{"max.message.bytes": maxRecord} }
 	compacted := data()
 	compacted["cleanup.policy"] = "compact"
-	return []broker.Topic{
+	return []kafka.Topic{
 		{Name: event.EventsTopic, Partitions: partitions, Replicas: replicas, Config: data()},
 		{Name: event.WorkTopic, Partitions: partitions, Replicas: replicas, Config: data()},
 		{Name: event.ResultsTopic, Partitions: partitions, Replicas: replicas, Config: data()},

@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"cloudcanvas/cloud/deadletter"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // other is another item under the same number.
@@ -48,7 +48,7 @@ func (p *post) ofEpoch(edge string, e event.Epoch) event.Receipt {
 func (w *world) forgetsCheckpoints() {
 	w.log.mu.Lock()
 	defer w.log.mu.Unlock()
-	w.log.topics[event.BridgeTopic] = make([][]broker.Record, 1)
+	w.log.topics[event.BridgeTopic] = make([][]kafka.Record, 1)
 }
 
 func TestAnotherItemUnderANumberIsNeverTakenForTheOneThatKafkaHas(t *testing.T) {

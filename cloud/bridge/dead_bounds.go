@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/deadletter"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/telemetry"
 )
 
@@ -157,7 +157,7 @@ func (s *shift) tellCounted(ctx context.Context, all bool) {
 }
 
 // summaryOf is the letter that tells of u.
-func summaryOf(u *untold, limits deadletter.Limits) broker.Record {
+func summaryOf(u *untold, limits deadletter.Limits) kafka.Record {
 	value, err := json.Marshal(u)
 	if err != nil {
 		value = []byte("{}")
@@ -167,7 +167,7 @@ func summaryOf(u *untold, limits deadletter.Limits) broker.Record {
 		Reason: fmt.Sprintf("%d more messages of edge %s (%d bytes) could not be read and were counted, not kept: it made more than %d dead letters or %d bytes of them in an hour. The first came at %s, the last at %s: %s",
 			u.Count, u.Edge, u.Bytes, limits.PerHour, limits.BytesPerHour, u.First.Time.Format(time.RFC3339), u.Last.Time.Format(time.RFC3339), u.Last.Reason),
 	}
-	return broker.Record{Topic: event.DLQTopic, Key: []byte(u.Edge), Value: value,
+	return kafka.Record{Topic: event.DLQTopic, Key: []byte(u.Edge), Value: value,
 		Headers: append(why.Headers(), event.Header{Key: deadletter.HeadSummary, Value: strconv.AppendUint(nil, u.Count, 10)})}
 }
 

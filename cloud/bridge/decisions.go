@@ -13,8 +13,8 @@ import (
 	"cloudcanvas/cloud/blocklist"
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/cloud/deadletter"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/telemetry"
 )
 
@@ -26,7 +26,7 @@ type Decisions interface {
 // decisions are what this bridge knows of them now.
 type decisions struct {
 	blocked atomic.Pointer[blocklist.List]
-	putBack atomic.Pointer[[]broker.Record] // what the commit loop has not taken in yet
+	putBack atomic.Pointer[[]kafka.Record] // what the commit loop has not taken in yet
 
 	mu   sync.Mutex
 	said map[string]bool // blocked edges that a line has named

@@ -15,8 +15,8 @@ import (
 	"cloudcanvas/cloud/bridge"
 	"cloudcanvas/cloud/coord/local"
 	"cloudcanvas/cloud/deadletter"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // counter is a metric's value by its labels.
@@ -94,7 +94,7 @@ func TestAnItemThatAnOperatorPutBackIsRecognisedWhenItComesAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dead := broker.Record{Topic: event.DLQTopic, Value: payload, Headers: deadletter.Cause{Topic: "canvas/v1/mast/up/2/reading", Offset: -1, Reason: "x"}.Headers()}
+	dead := kafka.Record{Topic: event.DLQTopic, Value: payload, Headers: deadletter.Cause{Topic: "canvas/v1/mast/up/2/reading", Offset: -1, Reason: "x"}.Headers()}
 	if err := w.log.Append(t.Context(), dead); err != nil {
 		t.Fatal(err)
 	}

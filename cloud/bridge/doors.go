@@ -5,6 +5,7 @@ import (
 
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/kafka"
 )
 
 // Intake is where messages come from. Run connects and hands on those of the edges of some slots,
@@ -22,12 +23,12 @@ type Watched interface {
 	Hears() bool
 }
 
-// Log is Kafka. Append returns nil once all records are safe (acks=all), else a *broker.AppendError
+// Log is Kafka. Append returns nil once all records are safe (acks=all), else a *kafka.AppendError
 // that says what became of each.
 type Log interface {
-	Append(ctx context.Context, records ...broker.Record) error
-	Offsets(ctx context.Context, topic string) (map[int]broker.OffsetRange, error)
-	Scan(ctx context.Context, topic string, partition int, from, to int64, handle func(broker.Record) error) error
+	Append(ctx context.Context, records ...kafka.Record) error
+	Offsets(ctx context.Context, topic string) (map[int]kafka.OffsetRange, error)
+	Scan(ctx context.Context, topic string, partition int, from, to int64, handle func(kafka.Record) error) error
 }
 
 // Objects is the object store. Put returns once data is safe; it replaces what was there. Get's

@@ -21,27 +21,28 @@ import (
 	"cloudcanvas/cloud/bridge"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // logbook is Kafka in memory, with faults on demand.
 type logbook struct {
 	mu     sync.Mutex
-	topics map[string][][]broker.Record // topic → partition → records
-	fault  func(n int, records []broker.Record) error
+	topics map[string][][]kafka.Record // topic → partition → records
+	fault  func(n int, records []kafka.Record) error
 	calls  int   // of Append with data
 	unable error // to take checkpoints
 }
 
 func newLogbook() *logbook {
-	l := &logbook{topics: map[string][][]broker.Record{}}
+	l := &logbook{topics: map[string][][]kafka.Record{}}
 	for _, t := range bridge.Topics(3, 1) {
-		l.topics[t.Name] = make([][]broker.Record, t.Partitions)
+		l.topics[t.Name] = make([][]kafka.Record, t.Partitions)
 	}
 	return l
 }
 
 // write puts a record into the log, whatever faults there are.
-func (l *logbook) write(r broker.Record) {
+func (l *logbook) write(r kafka.Record) {
 	h := fnv.New32a()
 	h.Write(r.Key)
 	p := int(h.Sum32()) % len(l.topics[r.Topic])
@@ -50,7 +51,7 @@ func (l *logbook) write(r broker.Record) {
 	l.topics[r.Topic][p] = append(l.topics[r.Topic][p], r)
 }
 
-func (l *logbook) Append(ctx context.Context, records ...broker.Record) error {
+func (l *logbook) Append(ctx context.Context, records ...kafka.Record) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if records[0].Topic != event.BridgeTopic && l.fault != nil {
@@ -70,8 +71,8 @@ func (l *logbook) Append(ctx context.Context, records ...broker.Record) error {
 
 // fail makes an AppendError in which each record ended as outcome says; those confirmed, and those
 // unknown for which landed says so, stand in the log.
-func (l *logbook) fail(records []broker.Record, outcome func(n int) (o broker.Outcome, landed bool, err error)) error {
-	e := &broker.AppendError{Outcomes: make([]broker.Outcome, len(records)), Errs: make([]error, len(records))}
+func (l *logbook) fail(records []kafka.Record, outcome func(n int) (o kafka.Outcome, landed bool, err error)) error {
+	e := &kafka.AppendError{Outcomes: make([]kafka.Outcome, len(records)), Errs: make([]error, len(records))}
 	for n, r := range records {
 		var landed bool
 		e.Outcomes[n], landed, e.Errs[n] = outcome(n)
@@ -82,17 +83,17 @@ func (l *logbook) fail(records []broker.Record, outcome func(n int) (o broker.Ou
 	return e
 }
 
-func (l *logbook) Offsets(_ context.Context, topic string) (map[int]broker.OffsetRange, error) {
+func (l *logbook) Offsets(_ context.Context, topic string) (map[int]kafka.OffsetRange, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	ranges := map[int]broker.OffsetRange{}
+	ranges := map[int]kafka.OffsetRange{}
 	for p, records := range l.topics[topic] {
-		ranges[p] = broker.OffsetRange{End: int64(len(records))}
+		ranges[p] = kafka.OffsetRange{End: int64(len(records))}
 	}
 	return ranges, nil
 }
 
-func (l *logbook) Scan(_ context.Context, topic string, partition int, from, to int64, handle func(broker.Record) error) error {
+func (l *logbook) Scan(_ context.Context, topic string, partition int, from, to int64, handle func(kafka.Record) error) error {
 	l.mu.Lock()
 	records := slices.Clone(l.topics[topic][partition])
 	l.mu.Unlock()
@@ -105,7 +106,7 @@ func (l *logbook) Scan(_ context.Context, topic string, partition int, from, to 
 }
 
 // records are all of a topic.
-func (l *logbook) records(topic string) []broker.Record {
+func (l *logbook) records(topic string) []kafka.Record {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Concat(l.topics[topic]...)

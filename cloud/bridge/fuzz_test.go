@@ -7,6 +7,7 @@ import (
 	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // FuzzLetter: whatever comes from MQTT is either an item that is what its topic says, or poison.
@@ -68,7 +69,7 @@ func FuzzCheckpoint(f *testing.F) {
 	f.Add(records[Slot("mast")].Key, records[Slot("mast")].Value)
 	f.Add([]byte("7"), []byte(`{"slot":7,"edges":{"mast":{"e":{"through":3,"last":{"seq":3,"id":"01ARZ3NDEKTSV4RRFFQ69G5FAV","sum":"AQID"},"conflicts":[{"seq":1,"id":"01ARZ3NDEKTSV4RRFFQ69G5FAV"}],"conflict":"2026-01-01T00:00:00Z"}}},"devices":{"mast":{"newer":true,"named":["e"],"twins":["e","f"],"since":"2026-01-01T00:00:00Z","last":"2026-01-01T00:00:00Z","day":3,"stored":9}}}`))
 	f.Fuzz(func(t *testing.T, key, value []byte) {
-		c, err := parseCheckpoint(broker.Record{Key: key, Value: value})
+		c, err := parseCheckpoint(kafka.Record{Key: key, Value: value})
 		if err != nil {
 			return
 		}
@@ -88,7 +89,7 @@ func FuzzCheckpoint(f *testing.F) {
 	})
 }
 
-func mustSave(t *testing.T, l *ledger) []broker.Record {
+func mustSave(t *testing.T, l *ledger) []kafka.Record {
 	records, err := l.save(tenure{slots: EverySlot}, offsets{})
 	if err != nil {
 		t.Fatal(err)
@@ -117,7 +118,7 @@ func FuzzRecord(f *testing.F) {
 	f.Add("", "", "", "", "e3b0c44298fc1c1")
 	f.Fuzz(func(t *testing.T, edge, epoch, seq, id, sum string) {
 		s := shift{tenure: tenure{slots: EverySlot}, book: newLedger(time.Now), ids: newIDs(64)}
-		r := broker.Record{Topic: event.EventsTopic}
+		r := kafka.Record{Topic: event.EventsTopic}
 		for key, value := range map[string]string{"ce_edge": edge, "ce_epoch": epoch, "ce_seq": seq, "ce_id": id, "ce_sha256": sum} {
 			r.Headers = append(r.Headers, event.Header{Key: key, Value: []byte(value)})
 		}

@@ -27,11 +27,13 @@ func (k known) is(o known) bool { return k.id == o.id && k.sum == o.sum }
 
 // ids remembers which items stand under the last numbers of each epoch, so that an item is never taken
 // for another that has its number, and is recognised when it comes under another number. It is
-// bounded: an epoch keeps those that it can of its last idsEach numbers, and where all epochs together
-// have too many, what is known of the one used least recently is forgotten. Only the commit loop uses it.
+// bounded: an epoch keeps those that it can of its last numbers, idsLarge where there is room and idsEach
+// where there are many epochs; and where all epochs together have too many even so, what is known of
+// the one used least recently is forgotten. Only the commit loop uses it.
 type ids struct {
 	most   int // items of all epochs
 	held   int
+	large  int // epochs with more than idsEach slots
 	edges  map[string]*edgeIDs
 	recent *list.List // of *epochIDs, the one used last in front
 }
@@ -40,12 +42,14 @@ type ids struct {
 type edgeIDs struct {
 	epochs map[event.Epoch]*epochIDs
 	by     map[uint64]place // by the last bytes of the id, which are random
+	turns  uint64           // how many were put
 }
 
 // place is where an item stands.
 type place struct {
 	*epochIDs
-	seq uint64
+	seq  uint64
+	turn uint64 // when it was put
 }
 
 // epochIDs are those of one epoch: a number's slot is its remainder, so that the next lap replaces it.
@@ -56,8 +60,9 @@ type epochIDs struct {
 	place *list.Element
 }
 
-// Bounds of what is remembered: about 80 bytes an item with its index, 11 MB in all.
+// Bounds of what is remembered: about 90 bytes an item with its index, 12 MB in all.
 const (
+	idsLarge = 4096 // as many readings as a device may have taken and not acknowledged
 	idsEach  = 512
 	idsLeast = 8
 	idsMost  = 1 << 17
@@ -91,6 +96,22 @@ func (m *ids) find(edge string, k known) (epoch event.Epoch, seq uint64, found b
 	return p.epoch, p.seq, true
 }
 
+// recalls is how many items later one of a message that came again is still recognised: the numbers by
+// which a broker tells messages apart begin anew after 65,535.
+const recalls = 8192
+
+// redelivered says whether Kafka has, of an epoch before, what a message became that has come again: its
+// item is another, made at another time, and its id differs in nothing else. Within its own epoch the
+// edge knows itself what it had.
+func (m *ids) redelivered(edge string, epoch event.Epoch, id ulid.ULID) bool {
+	e := m.edges[edge]
+	if e == nil {
+		return false
+	}
+	p, ok := e.by[tail(id)]
+	return ok && p.epoch != epoch && e.turns-p.turn < recalls && event.SameMessage(p.slots[p.seq&uint64(len(p.slots)-1)].id, id)
+}
+
 // put remembers an item. What stands under its number already stays: it came first.
 func (m *ids) put(edge string, epoch event.Epoch, k known) {
 	e := m.edges[edge]
@@ -105,7 +126,7 @@ func (m *ids) put(edge string, epoch event.Epoch, k known) {
 		e.epochs[epoch] = of
 	}
 	m.recent.MoveToFront(of.place)
-	slot := of.slotFor(k.seq)
+	slot := m.slotFor(of, k.seq)
 	switch slot.seq {
 	case k.seq:
 		return
@@ -115,20 +136,37 @@ func (m *ids) put(edge string, epoch event.Epoch, k known) {
 		e.drop(of, *slot)
 	}
 	*slot = k
-	e.by[tail(k.id)] = place{of, k.seq}
-	for m.held > m.most && m.recent.Len() > 1 {
-		m.forget(m.recent.Back().Value.(*epochIDs))
+	e.turns++
+	e.by[tail(k.id)] = place{of, k.seq, e.turns}
+	for m.held > m.most && (m.large > 0 || m.recent.Len() > 1) {
+		m.makeRoom()
 	}
 }
 
-// slotFor is where a number goes; the slots grow while another number stands there.
-func (of *epochIDs) slotFor(seq uint64) *known {
+// makeRoom takes what is beyond idsEach from the epoch that was used least recently of those that have
+// so much, and where none has, forgets the one used least recently.
+func (m *ids) makeRoom() {
+	for at := m.recent.Back(); m.large > 0; at = at.Prev() {
+		if of := at.Value.(*epochIDs); len(of.slots) > idsEach {
+			m.shrink(of)
+			return
+		}
+	}
+	m.forget(m.recent.Back().Value.(*epochIDs))
+}
+
+// slotFor is where a number goes; the slots grow while another number stands there and there is room.
+func (m *ids) slotFor(of *epochIDs, seq uint64) *known {
 	for {
-		slot := &of.slots[seq&uint64(len(of.slots)-1)]
-		if slot.seq == 0 || slot.seq == seq || len(of.slots) == idsEach {
+		n := len(of.slots)
+		slot := &of.slots[seq&uint64(n-1)]
+		if slot.seq == 0 || slot.seq == seq || n == idsLarge || n >= idsEach && m.held+n > m.most {
 			return slot
 		}
-		grown := make([]known, 2*len(of.slots))
+		if n == idsEach {
+			m.large++
+		}
+		grown := make([]known, 2*n)
 		for _, k := range of.slots {
 			if k.seq != 0 {
 				grown[k.seq&uint64(len(grown)-1)] = k
@@ -136,6 +174,27 @@ func (of *epochIDs) slotFor(seq uint64) *known {
 		}
 		of.slots = grown
 	}
+}
+
+// shrink leaves an epoch idsEach slots, with the later numbers.
+func (m *ids) shrink(of *epochIDs) {
+	m.large--
+	e, left := m.edges[of.edge], make([]known, idsEach)
+	for _, k := range of.slots {
+		slot := &left[k.seq&(idsEach-1)]
+		if k.seq == 0 {
+			continue
+		}
+		gone := k
+		if k.seq > slot.seq {
+			*slot, gone = k, *slot
+		}
+		if gone.seq != 0 {
+			e.drop(of, gone)
+			m.held--
+		}
+	}
+	of.slots = left
 }
 
 // drop takes an item out of the index, unless another of the same tail stands there.
@@ -147,6 +206,9 @@ func (e *edgeIDs) drop(of *epochIDs, k known) {
 
 func (m *ids) forget(of *epochIDs) {
 	e := m.edges[of.edge]
+	if len(of.slots) > idsEach {
+		m.large--
+	}
 	for _, k := range of.slots {
 		if k.seq != 0 {
 			e.drop(of, k)

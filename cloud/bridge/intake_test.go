@@ -26,7 +26,7 @@ func TestReadinessTellsOfAnotherClientWithTheBridgesClientID(t *testing.T) {
 	defer func() { cancel(); <-done }()
 	eventually(t, "it is ready", func() bool { return b.Ready() == nil })
 	var said string
-	for deadline := time.Now().Add(2 * time.Minute); !strings.Contains(said, "another client used the client id"); {
+	for deadline := time.Now().Add(2 * time.Minute); !strings.Contains(said, "another client with the id canvas-bridge took the connection"); {
 		if time.Now().After(deadline) {
 			t.Fatalf("it says %q", said)
 		}

@@ -11,9 +11,9 @@ import (
 
 	"cloudcanvas/cloud/bridge"
 	"cloudcanvas/cloud/deadletter"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/broker/brokertest"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/soak"
 )
 
@@ -26,8 +26,8 @@ func inProcess(t *testing.T, at site) {
 }
 
 // embedded is a Kafka of the test's own.
-func embedded(t *testing.T) (*broker.Kafka, []string) {
-	e, err := broker.EmbedKafka(t.TempDir(), broker.EmbedKafkaOptions{})
+func embedded(t *testing.T) (*kafka.Client, []string) {
+	e, err := kafka.Embed(t.TempDir(), kafka.EmbedOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,8 +35,8 @@ func embedded(t *testing.T) (*broker.Kafka, []string) {
 	return withTopics(t, e.Brokers()), e.Brokers()
 }
 
-func withTopics(t *testing.T, brokers []string) *broker.Kafka {
-	k, err := bridge.DialKafka(broker.KafkaOptions{Brokers: brokers})
+func withTopics(t *testing.T, brokers []string) *kafka.Client {
+	k, err := bridge.DialKafka(kafka.Options{Brokers: brokers})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,18 +87,18 @@ func TestKilledMQTTBrokerThatForgetsLosesNothing(t *testing.T) {
 }
 
 func TestKafkaThatIsAwayForSecondsHoldsUpAndLosesNothing(t *testing.T) {
-	kafka := brokertest.StartOwnKafka(t)
-	withTopics(t, kafka.Brokers)
+	broker := brokertest.StartOwnKafka(t)
+	withTopics(t, broker.Brokers)
 	m := brokertest.StartMosquitto(t, "max_inflight_messages 1000")
-	at := site{mqtt: m.URL, kafka: strings.Join(kafka.Brokers, ","), store: t.TempDir()}
+	at := site{mqtt: m.URL, kafka: strings.Join(broker.Brokers, ","), store: t.TempDir()}
 	inProcess(t, at)
 	each := long(3000, 20000)
 	edges := senders(t, at, 1<<10, "mast")
 	sendFrom(t, each, 0, edges, func() {
-		kafka.Kill()
+		broker.Kill()
 		time.Sleep(time.Duration(long(1, 5)) * time.Second) // how long it is away
 		had := edges[0].through.Load()
-		kafka.Restart(t)
+		broker.Restart(t)
 		back := time.Now()
 		eventually(t, "something is received again", func() bool { return edges[0].through.Load() > had })
 		if wait := time.Since(back); soak.Timed() && wait > 2*time.Second {
@@ -107,7 +107,7 @@ func TestKafkaThatIsAwayForSecondsHoldsUpAndLosesNothing(t *testing.T) {
 			t.Logf("the first receipt came %v after Kafka was back", wait)
 		}
 	})
-	again, err := bridge.DialKafka(broker.KafkaOptions{Brokers: kafka.Brokers})
+	again, err := bridge.DialKafka(kafka.Options{Brokers: broker.Brokers})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,10 +151,10 @@ func TestSixMebibytesBetweenGoodOnesHoldNothingUp(t *testing.T) {
 	if err := s.send(ctx, 1000, 0); err != nil {
 		t.Fatal(err)
 	}
-	var letters []broker.Record
+	var letters []kafka.Record
 	dead := func() int {
 		letters = nil
-		if err := k.Scan(t.Context(), event.DLQTopic, 0, 0, 1<<40, func(r broker.Record) error { letters = append(letters, r); return nil }); err != nil {
+		if err := k.Scan(t.Context(), event.DLQTopic, 0, 0, 1<<40, func(r kafka.Record) error { letters = append(letters, r); return nil }); err != nil {
 			t.Fatal(err)
 		}
 		return len(letters)
@@ -172,7 +172,7 @@ func TestSixMebibytesBetweenGoodOnesHoldNothingUp(t *testing.T) {
 	}
 	good := map[uint64]int{}
 	for p := range 2 {
-		if err := k.Scan(t.Context(), event.EventsTopic, p, 0, 1<<40, func(r broker.Record) error {
+		if err := k.Scan(t.Context(), event.EventsTopic, p, 0, 1<<40, func(r kafka.Record) error {
 			i, err := r.Item()
 			good[i.Seq]++
 			return err

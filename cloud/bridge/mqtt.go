@@ -26,7 +26,7 @@ func (m *MQTT) Ready() error { return m.watching().ready() }
 func (m *MQTT) Hears() bool { return m.watching().hears() }
 
 func (m *MQTT) watching() *watch {
-	m.once.Do(func() { m.watch = newWatch(m.Options.Log) })
+	m.once.Do(func() { m.watch = newWatch() })
 	return m.watch
 }
 
@@ -46,6 +46,7 @@ func (m *MQTT) Run(ctx context.Context, slots SlotSet, known []string, take func
 		return err
 	}
 	defer client.Close()
+	watch.listen(o.ClientID, client.Problem)
 	client.SubscribeThen(event.UpFilter, 1, take, watch.stand(o.ClientID, event.UpFilter))
 	client.SubscribeThen(event.StatusFilter, 0, take, watch.stand(o.ClientID, event.StatusFilter)) // after the other: who is greeted is heard
 	<-ctx.Done()

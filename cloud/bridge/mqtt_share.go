@@ -31,6 +31,7 @@ func (m *MQTT) runShared(ctx context.Context, slots SlotSet, known []string, tak
 		if err != nil {
 			return err
 		}
+		watch.listen(o.ClientID, client.Problem)
 		s.of[slot] = client
 	}
 	for _, edge := range known {
@@ -44,6 +45,7 @@ func (m *MQTT) runShared(ctx context.Context, slots SlotSet, known []string, tak
 		return err
 	}
 	defer listener.Close()
+	watch.listen(o.ClientID, listener.Problem)
 	listener.SubscribeThen(event.StatusFilter, 0, func(m broker.Message) {
 		if edge, err := event.ParseStatusTopic(m.Topic); err == nil && slots.Carries(edge) {
 			s.hear(edge, &m)

@@ -10,8 +10,8 @@ import (
 	"strings"
 
 	"cloudcanvas/cloud/deadletter"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // HeaderQuarantine names the object with the bytes of a dead letter, where they are too many for a record.
@@ -68,7 +68,7 @@ func (b *batch) addPoison(s *shift, l *letter, payload []byte, item *event.Item,
 }
 
 // letterOf is a record of the DLQ. Key and value are as they came, on an MQTT topic or for a Kafka one.
-func letterOf(topic string, key, value []byte, reason error, stage string) broker.Record {
+func letterOf(topic string, key, value []byte, reason error, stage string) kafka.Record {
 	if value == nil {
 		value = []byte{}
 	}
@@ -76,7 +76,7 @@ func letterOf(topic string, key, value []byte, reason error, stage string) broke
 		Topic: topic, Offset: -1, Connector: "canvas-bridge", Stage: stage,
 		Class: "cloudcanvas/cloud/bridge", Exception: exception(reason), Reason: reason.Error(),
 	}
-	return broker.Record{Topic: event.DLQTopic, Key: key, Value: value, Headers: why.Headers()}
+	return kafka.Record{Topic: event.DLQTopic, Key: key, Value: value, Headers: why.Headers()}
 }
 
 // exception names the kind of fault.
@@ -88,7 +88,7 @@ func exception(reason error) string {
 		{event.ErrDigest, "event.ErrDigest"}, {event.ErrTooLarge, "event.ErrTooLarge"}, {event.ErrUnknownKind, "event.ErrUnknownKind"},
 		{event.ErrIncomplete, "event.ErrIncomplete"}, {event.ErrMalformed, "event.ErrMalformed"}, {errStray, "bridge.Stray"},
 		{errBlocked, "bridge.Blocked"}, {errReference, "bridge.Reference"}, {errKind, "bridge.Kind"}, {errSeq, "bridge.Seq"}, {errStranger, "bridge.Stranger"},
-		{broker.ErrRecordTooLarge, "broker.ErrRecordTooLarge"},
+		{kafka.ErrRecordTooLarge, "kafka.ErrRecordTooLarge"},
 	} {
 		if errors.Is(reason, kind.err) {
 			return kind.name
@@ -126,7 +126,7 @@ const quarantine = deadletter.Quarantine
 func quarantineKey(print [sha256.Size]byte) string { return quarantine + hex.EncodeToString(print[:]) }
 
 // fingerprintOf is the sha256 of what a dead letter's payload was.
-func fingerprintOf(r broker.Record) [sha256.Size]byte {
+func fingerprintOf(r kafka.Record) [sha256.Size]byte {
 	for _, h := range r.Headers {
 		if h.Key == HeaderQuarantine {
 			var print [sha256.Size]byte

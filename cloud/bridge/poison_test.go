@@ -9,18 +9,18 @@ import (
 	"testing"
 	"time"
 
-	"github.com/segmentio/kafka-go"
+	kafkago "github.com/segmentio/kafka-go"
 
 	"cloudcanvas/cloud/bridge"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 func newContext() (context.Context, context.CancelFunc) {
 	return context.WithCancel(context.Background())
 }
 
-func header(r broker.Record, key string) string {
+func header(r kafka.Record, key string) string {
 	for _, h := range r.Headers {
 		if h.Key == key {
 			return string(h.Value)
@@ -133,7 +133,7 @@ func TestPoisonThatOnlyTheBrokerSendsAgainIsNotSettled(t *testing.T) {
 			eventually(t, "it is acknowledged", func() bool { return w.mail.acknowledged() == 1 })
 			if restart { // after a SIGKILL between the letter's acks=all and the PUBACK
 				w.stop()
-				w.log.topics[event.BridgeTopic] = make([][]broker.Record, 1)
+				w.log.topics[event.BridgeTopic] = make([][]kafka.Record, 1)
 				w.mail = newMailbox()
 				w.start()
 			}
@@ -170,11 +170,11 @@ func TestSpoiledOnTheWayIsTakenWhenItComesIntact(t *testing.T) {
 
 func TestPoisonKnownFromTheLogIsNotWrittenAgain(t *testing.T) {
 	w := newWorld(t)
-	w.log.fault = func(n int, records []broker.Record) error {
+	w.log.fault = func(n int, records []kafka.Record) error {
 		if n > 1 {
 			return nil
 		}
-		return w.log.fail(records, func(int) (broker.Outcome, bool, error) { return broker.Unknown, true, errors.New("timed out") })
+		return w.log.fail(records, func(int) (kafka.Outcome, bool, error) { return kafka.Unknown, true, errors.New("timed out") })
 	}
 	w.start()
 	w.mail.post("canvas/v1/mast/up/2/reading", []byte("hello"))
@@ -205,18 +205,18 @@ func TestPoisonBehindACheckpointIsNotWrittenAgain(t *testing.T) {
 
 func TestRecordThatKafkaRefusesIsSetAsideAndAccountedFor(t *testing.T) {
 	w := newWorld(t)
-	w.log.fault = func(_ int, records []broker.Record) error {
-		bad := slices.IndexFunc(records, func(r broker.Record) bool {
+	w.log.fault = func(_ int, records []kafka.Record) error {
+		bad := slices.IndexFunc(records, func(r kafka.Record) bool {
 			return r.Topic != event.DLQTopic && strings.Contains(string(r.Value), `"n":2`)
 		})
 		if bad < 0 {
 			return nil
 		}
-		return w.log.fail(records, func(n int) (broker.Outcome, bool, error) {
+		return w.log.fail(records, func(n int) (kafka.Outcome, bool, error) {
 			if n == bad {
-				return broker.Refused, false, kafka.MessageSizeTooLarge
+				return kafka.Refused, false, kafkago.MessageSizeTooLarge
 			}
-			return broker.Confirmed, true, nil
+			return kafka.Confirmed, true, nil
 		})
 	}
 	w.start()

@@ -10,6 +10,7 @@ import (
 
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // An honest device that is behind sends the best first: of a million waiting items any may come next.
@@ -34,7 +35,7 @@ func TestMillionWaitingItemsSentInAnyOrderAreTaken(t *testing.T) {
 	}
 }
 
-func saveAll(t testing.TB, l *ledger) []broker.Record {
+func saveAll(t testing.TB, l *ledger) []kafka.Record {
 	t.Helper()
 	records, err := l.save(tenure{slots: EverySlot}, offsets{"canvas.events": {0: 3}})
 	if err != nil {

@@ -7,19 +7,19 @@ import (
 	"testing"
 
 	"cloudcanvas/cloud/bridge"
-	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/kafka"
 )
 
 func TestReadyTellsWhyNothingIsCarried(t *testing.T) {
 	w := newWorld(t)
 	release := make(chan struct{})
-	w.log.fault = func(_ int, records []broker.Record) error {
+	w.log.fault = func(_ int, records []kafka.Record) error {
 		select {
 		case <-release:
 			return nil
 		default:
-			return w.log.fail(records, func(int) (broker.Outcome, bool, error) {
-				return broker.Refused, false, errors.New("no leader")
+			return w.log.fail(records, func(int) (kafka.Outcome, bool, error) {
+				return kafka.Refused, false, errors.New("no leader")
 			})
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/broker/brokertest"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // folder is an object store in a folder.
@@ -98,7 +99,7 @@ func runAsChild() bool {
 // runBridge runs a bridge over real services until ctx ends.
 func runBridge(ctx context.Context, at site, log *slog.Logger) error {
 	cfg := bridge.DefaultConfig()
-	k, err := bridge.DialKafka(broker.KafkaOptions{Brokers: strings.Split(at.kafka, ","), Log: log})
+	k, err := bridge.DialKafka(kafka.Options{Brokers: strings.Split(at.kafka, ","), Log: log})
 	if err != nil {
 		return err
 	}
@@ -226,7 +227,7 @@ func (e *edge) await(t testing.TB, seq uint64) {
 func TestKilledBridgeLosesNothingAndDoublesNothing(t *testing.T) {
 	for name, start := range map[string]func(t *testing.T) []string{
 		"EmbeddedKafka": func(t *testing.T) []string {
-			k, err := broker.EmbedKafka(t.TempDir(), broker.EmbedKafkaOptions{})
+			k, err := kafka.Embed(t.TempDir(), kafka.EmbedOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -238,7 +239,7 @@ func TestKilledBridgeLosesNothingAndDoublesNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m := brokertest.StartMosquitto(t, "max_inflight_messages 1000")
 			at := site{mqtt: m.URL, kafka: strings.Join(start(t), ","), store: t.TempDir()}
-			k, err := bridge.DialKafka(broker.KafkaOptions{Brokers: strings.Split(at.kafka, ",")})
+			k, err := bridge.DialKafka(kafka.Options{Brokers: strings.Split(at.kafka, ",")})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -283,7 +284,7 @@ func TestKilledBridgeLosesNothingAndDoublesNothing(t *testing.T) {
 }
 
 // count reads all of Kafka: each number of each edge must be there once, and in order.
-func count(t *testing.T, k *broker.Kafka, each uint64, edges int) {
+func count(t *testing.T, k *kafka.Client, each uint64, edges int) {
 	t.Helper()
 	have := map[string]map[uint64]int{}
 	type order struct {
@@ -297,7 +298,7 @@ func count(t *testing.T, k *broker.Kafka, each uint64, edges int) {
 			t.Fatal(err)
 		}
 		for p, r := range ranges {
-			err := k.Scan(t.Context(), topic, p, r.First, r.End, func(r broker.Record) error {
+			err := k.Scan(t.Context(), topic, p, r.First, r.End, func(r kafka.Record) error {
 				i, err := r.Item()
 				if err != nil {
 					return err

@@ -13,8 +13,8 @@ import (
 	"github.com/oklog/ulid/v2"
 	"golang.org/x/sync/errgroup"
 
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // recover learns from Kafka what Kafka has: from the checkpoints, and from the log behind them.
@@ -45,7 +45,7 @@ func (s *shift) recover(ctx context.Context) error {
 
 // loadCheckpoints begins the book with what the checkpoints of the slots that are owned say.
 func (s *shift) loadCheckpoints(ctx context.Context) error {
-	latest, err := latestCheckpoints(ctx, s.Log, func(r broker.Record, err error) {
+	latest, err := latestCheckpoints(ctx, s.Log, func(r kafka.Record, err error) {
 		s.Logger.Error("a checkpoint is not readable; the log is read instead", "offset", r.Offset, "error", err)
 	})
 	if err != nil {
@@ -93,7 +93,7 @@ func (s *shift) recallPoison(ctx context.Context) error {
 		if from >= to {
 			continue
 		}
-		err := s.Log.Scan(ctx, event.DLQTopic, p, from, to, func(r broker.Record) error {
+		err := s.Log.Scan(ctx, event.DLQTopic, p, from, to, func(r kafka.Record) error {
 			s.poison.add(fingerprintOf(r))
 			return nil
 		})
@@ -107,7 +107,7 @@ func (s *shift) recallPoison(ctx context.Context) error {
 // How much of the log below the checkpoint's offsets is read to learn which items stand under the
 // last numbers: so many records of each partition, as far as they come within that time.
 const (
-	recalledItems    = 256
+	recalledItems    = 1024
 	recallItemsTakes = 500 * time.Millisecond
 	recallsAtOnce    = 4
 )
@@ -134,7 +134,7 @@ func (s *shift) recallItems(ctx context.Context) {
 				continue
 			}
 			all.Go(func() error {
-				return s.Log.Scan(ctx, topic, p, from, to, func(r broker.Record) error {
+				return s.Log.Scan(ctx, topic, p, from, to, func(r kafka.Record) error {
 					if id, k, _ := numberOf(r); !k.id.IsZero() && s.carriesNumber(id) {
 						mu.Lock()
 						s.ids.put(id.edge, id.epoch, k)
@@ -244,7 +244,7 @@ func (s *shift) catchUp(ctx context.Context) error {
 }
 
 // found takes a record that is in Kafka into the book.
-func (s *shift) found(r broker.Record) error {
+func (s *shift) found(r kafka.Record) error {
 	if r.Topic == event.DLQTopic {
 		s.poison.add(fingerprintOf(r))
 	}
@@ -275,7 +275,7 @@ func (s *shift) carriesNumber(id identity) bool {
 }
 
 // numberOf is whose number a record has, and which item stands there; the id is zero where none can be read.
-func numberOf(r broker.Record) (id identity, k known, kind string) {
+func numberOf(r kafka.Record) (id identity, k known, kind string) {
 	for _, h := range r.Headers {
 		switch h.Key {
 		case "ce_edge":
@@ -301,7 +301,7 @@ func numberOf(r broker.Record) (id identity, k known, kind string) {
 const ackType = "io.cloudcanvas." + string(event.Ack) + ".v1"
 
 // dropped are the numbers, by epoch, that a drop report in the log accounts for; own is its epoch.
-func (s *shift) dropped(r broker.Record, own event.Epoch) map[event.Epoch][]uint64 {
+func (s *shift) dropped(r kafka.Record, own event.Epoch) map[event.Epoch][]uint64 {
 	value := r.Value
 	for _, h := range r.Headers {
 		if h.Key == "ce_dataref" {

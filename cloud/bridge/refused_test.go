@@ -11,8 +11,8 @@ import (
 
 	"cloudcanvas/cloud/bridge"
 	"cloudcanvas/cloud/deadletter"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // statusOf is what the bridge says of an edge's epoch.
@@ -161,7 +161,7 @@ func TestADeviceThatFloodsDoesNotHoldUpOthers(t *testing.T) {
 	w := newWorld(t)
 	w.cfg.QueueMessages, w.cfg.BatchMessages, w.cfg.QueueShare = 64, 16, 0.5
 	release := make(chan struct{})
-	w.log.fault = func(n int, _ []broker.Record) error {
+	w.log.fault = func(n int, _ []kafka.Record) error {
 		if n > 2 {
 			<-release
 		}

@@ -9,16 +9,16 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/segmentio/kafka-go"
+	kafkago "github.com/segmentio/kafka-go"
 
-	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/kafka"
 )
 
 // Report is what the checkpoints in Kafka say of every edge, whoever carries it: a few seconds old at
 // most while something comes. It needs no bridge.
 func Report(ctx context.Context, log Log) ([]EdgeStatus, error) {
-	latest, err := latestCheckpoints(ctx, log, func(broker.Record, error) {})
-	if errors.Is(err, kafka.UnknownTopicOrPartition) {
+	latest, err := latestCheckpoints(ctx, log, func(kafka.Record, error) {})
+	if errors.Is(err, kafkago.UnknownTopicOrPartition) {
 		return nil, nil // no bridge has run yet
 	}
 	if err != nil {

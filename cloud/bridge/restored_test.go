@@ -12,6 +12,7 @@ import (
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/broker/brokertest"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // clone is a device as programs that name their epochs make it, as far as the bridge sees it: what it
@@ -46,14 +47,28 @@ func newClone(t testing.TB, at site, name, client string, epoch event.Epoch, nex
 
 // commit gives items a number.
 func (c *clone) commit(texts ...string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	for _, text := range texts {
 		i := item(c.name, 1, event.Reading, []byte(text))
-		i.ID, i.Epoch, i.Seq = event.NewID(time.Now()), c.epoch, c.next
-		c.next++
-		c.waiting = append(c.waiting, i)
+		i.ID = event.NewID(time.Now())
+		c.wait(i)
 	}
+}
+
+// wait gives an item a number.
+func (c *clone) wait(i event.Item) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	i.Epoch, i.Seq = c.epoch, c.next
+	c.next++
+	c.waiting = append(c.waiting, i)
+}
+
+// begin begins an epoch.
+func (c *clone) begin(e event.Epoch) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.epoch, c.next = e, 1
+	c.epochs = append([]event.Epoch{e}, c.epochs...)
 }
 
 func (c *clone) online() {
@@ -192,7 +207,7 @@ func TestBothDevicesOfACopiedCardLoseNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for p, r := range ranges {
-		if err := k.Scan(t.Context(), event.EventsTopic, p, r.First, r.End, func(r broker.Record) error {
+		if err := k.Scan(t.Context(), event.EventsTopic, p, r.First, r.End, func(r kafka.Record) error {
 			have[string(r.Value)]++
 			return nil
 		}); err != nil {

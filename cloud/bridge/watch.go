@@ -1,64 +1,47 @@
 package bridge
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
-	"time"
 
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 )
 
-// watch follows the sessions of an intake with the MQTT broker. What it can't see is why the broker
-// ends a connection: MQTT 3.1.1 says nothing to a client whose id another one has taken over. So one
-// whose connections are ended again and again, while the broker takes the next one, is told of that.
+// watch follows the sessions of an intake with the MQTT broker.
 type watch struct {
-	log *slog.Logger
-	now func() time.Time
-
 	mu       sync.Mutex
 	sessions map[string]*watched // by client id
 }
 
 // watched is one session.
 type watched struct {
-	needs  []string        // filters without which it is deaf
-	stands map[string]bool // those that the broker has confirmed
-	up     bool
-	why    error       // of the last loss
-	lost   []time.Time // losses that look like a takeover
-	told   bool
+	needs   []string        // filters without which it is deaf
+	stands  map[string]bool // those that the broker has confirmed
+	up      bool
+	why     error         // of the last loss
+	problem func() string // what the client itself has to say, as that another one took its id
 }
 
-// A takeover looks like this: the broker closes connections, so many within that time, and takes the
-// next one at once (within paho's longest wait between tries).
-const (
-	takeoverLosses = 3
-	takeoverWithin = 90 * time.Second
-	takeoverGap    = 15 * time.Second
-)
-
-func newWatch(log *slog.Logger) *watch {
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
-	return &watch{log: log, now: time.Now, sessions: map[string]*watched{}}
-}
+func newWatch() *watch { return &watch{sessions: map[string]*watched{}} }
 
 // follow lets a client to be dialled tell of its connections.
 func (w *watch) follow(o *broker.MQTTOptions, needs ...string) {
 	id := o.ClientID
 	w.mu.Lock()
-	w.sessions[id] = &watched{needs: needs, stands: map[string]bool{}, why: broker.ErrOffline}
+	w.sessions[id] = &watched{needs: needs, stands: map[string]bool{}, why: broker.ErrOffline, problem: func() string { return "" }}
 	w.mu.Unlock()
 	o.OnUp = func() { w.up(id) }
 	o.OnDown = func(err error) { w.down(id, err) }
+}
+
+// listen takes the client's own word of why its connection does not hold.
+func (w *watch) listen(id string, problem func() string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sessions[id].problem = problem
 }
 
 // stand gives what is to be called when a subscription is confirmed.
@@ -75,50 +58,18 @@ func (w *watch) stand(id, filter string) func() {
 func (w *watch) up(id string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s := w.sessions[id]
-	if s == nil {
-		return
-	}
-	s.up = true
-	if n := len(s.lost); n > 0 && w.now().Sub(s.lost[n-1]) > takeoverGap { // the broker was away
-		s.lost = nil
+	if s := w.sessions[id]; s != nil {
+		s.up = true
 	}
 }
 
 func (w *watch) down(id string, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s := w.sessions[id]
-	if s == nil {
-		return
+	if s := w.sessions[id]; s != nil {
+		s.up, s.why = false, err
+		clear(s.stands)
 	}
-	s.up, s.why = false, err
-	clear(s.stands)
-	if !ended(err) {
-		return
-	}
-	s.lost = append(s.lost, w.now())
-	s.lost = s.lost[max(0, len(s.lost)-takeoverLosses):]
-	if taken := s.taken(w.now()); taken && !s.told {
-		w.log.Error(takenOver(id).Error())
-		s.told = true
-	} else if !taken {
-		s.told = false
-	}
-}
-
-// taken says whether it looks as if another client had taken the session over, again and again.
-func (s *watched) taken(now time.Time) bool {
-	return len(s.lost) == takeoverLosses && now.Sub(s.lost[0]) < takeoverWithin
-}
-
-func takenOver(id string) error {
-	return fmt.Errorf("it looks as if another client used the client id %q: the MQTT broker ended %d connections within %v and took the next one each time; look in the broker's log for who connects under it, and bind client ids to identities (firmware-configs/mosquitto)", id, takeoverLosses, takeoverWithin)
-}
-
-// ended says whether the other side closed a connection in good order.
-func ended(err error) bool {
-	return errors.Is(err, io.EOF) || err != nil && strings.HasSuffix(err.Error(), "EOF")
 }
 
 // ready says what is wrong with the first session, by name, that hears nothing.
@@ -131,7 +82,7 @@ func (w *watch) ready() error {
 	deaf := 0
 	var first error
 	for _, id := range slices.Sorted(maps.Keys(w.sessions)) {
-		if err := w.sessions[id].ready(id, w.now()); err != nil {
+		if err := w.sessions[id].ready(id); err != nil {
 			deaf++
 			if first == nil {
 				first = err
@@ -157,10 +108,11 @@ func (w *watch) hears() bool {
 	return len(w.sessions) > 0
 }
 
-func (s *watched) ready(id string, now time.Time) error {
+func (s *watched) ready(id string) error {
+	problem := s.problem()
 	switch {
-	case s.taken(now):
-		return takenOver(id)
+	case problem != "":
+		return fmt.Errorf("the intake's session %q with the MQTT broker does not hold: %s", id, problem)
 	case !s.up:
 		return fmt.Errorf("the intake's session %q with the MQTT broker is not connected: %w", id, s.why)
 	}

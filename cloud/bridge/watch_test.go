@@ -2,17 +2,15 @@ package bridge
 
 import (
 	"errors"
-	"io"
 	"strings"
 	"testing"
-	"time"
 
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 )
 
 func TestIntakeIsReadyOnlyWhileItsSessionHearsEverything(t *testing.T) {
-	w := newWatch(nil)
+	w := newWatch()
 	if w.ready() == nil {
 		t.Error("no session at all is ready")
 	}
@@ -43,7 +41,7 @@ func TestIntakeIsReadyOnlyWhileItsSessionHearsEverything(t *testing.T) {
 }
 
 func TestAnIntakeThatMayNotReadStatusHearsItems(t *testing.T) {
-	w := newWatch(nil)
+	w := newWatch()
 	o := broker.MQTTOptions{ClientID: "canvas-bridge"}
 	w.follow(&o, event.UpFilter, event.StatusFilter)
 	o.OnUp()
@@ -56,43 +54,21 @@ func TestAnIntakeThatMayNotReadStatusHearsItems(t *testing.T) {
 	}
 }
 
-func TestSessionThatIsTakenOverAgainAndAgainIsTold(t *testing.T) {
-	w := newWatch(nil)
-	now := time.Now()
-	w.now = func() time.Time { return now }
+func TestASessionTellsWhatItsClientHasToSay(t *testing.T) {
+	w := newWatch()
 	o := broker.MQTTOptions{ClientID: "canvas-bridge"}
 	w.follow(&o)
+	problem := ""
+	w.listen("canvas-bridge", func() string { return problem })
 	o.OnUp()
-	for range takeoverLosses {
-		if err := w.ready(); err != nil {
-			t.Error(err)
-		}
-		o.OnDown(io.EOF)
-		now = now.Add(time.Second)
-		o.OnUp()
-	}
-	if err := w.ready(); err == nil || !strings.Contains(err.Error(), `another client used the client id "canvas-bridge"`) {
-		t.Errorf("it says %v", err)
-	}
-	now = now.Add(2 * takeoverWithin)
-	if err := w.ready(); err != nil {
-		t.Errorf("long after: %v", err)
-	}
-}
-
-func TestBrokerThatIsAwayIsNoTakeover(t *testing.T) {
-	w := newWatch(nil)
-	now := time.Now()
-	w.now = func() time.Time { return now }
-	o := broker.MQTTOptions{ClientID: "canvas-bridge"}
-	w.follow(&o)
-	o.OnUp()
-	for range 2 * takeoverLosses {
-		o.OnDown(io.EOF)
-		now = now.Add(2 * takeoverGap)
-		o.OnUp()
-	}
 	if err := w.ready(); err != nil {
 		t.Error(err)
+	}
+	problem = "another client took the connection"
+	for _, change := range []func(){func() {}, func() { o.OnDown(errors.New("EOF")) }} {
+		change()
+		if err := w.ready(); err == nil || !strings.Contains(err.Error(), problem) {
+			t.Errorf("it says %v", err)
+		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // Lag is how far a group is behind in a topic.
@@ -94,17 +95,13 @@ func (v *clusterView) get(ctx context.Context) Cluster {
 
 func (v *clusterView) lags(ctx context.Context, c *Cluster, owners map[string]string) (err error) {
 	for _, g := range groups {
-		ends, err := v.log.Offsets(ctx, g.topic)
-		if err != nil {
-			return err
-		}
-		committed, err := v.log.Committed(ctx, g.group, g.topic)
+		all, err := kafka.ProgressOf(ctx, v.log, g.group, g.topic)
 		if err != nil {
 			return err
 		}
 		l := Lag{Topic: g.topic, Group: g.group}
-		for p, end := range ends {
-			one := PartitionLag{Partition: p, Committed: committed[p], End: end.End, Lag: end.End - max(committed[p], end.First)}
+		for p, at := range all {
+			one := PartitionLag{Partition: p, Committed: at.Committed, End: at.End, Lag: at.Lag()}
 			if g.topic == event.WorkTopic {
 				one.Owner = owners[fmt.Sprintf("%s-%d", g.topic, p)]
 			}

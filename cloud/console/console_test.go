@@ -18,6 +18,7 @@ import (
 
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -204,8 +205,8 @@ func (w *world) post(path string, form url.Values, change func(*http.Request)) *
 
 func TestUnreadableRecordsArePassedOver(t *testing.T) {
 	w := newWorld(t, nil)
-	err := w.log.Append(context.Background(), broker.Record{Topic: event.EventsTopic, Value: []byte("junk")}, broker.Record{Topic: event.ResultsTopic},
-		broker.Record{Topic: event.DLQTopic, Value: nil})
+	err := w.log.Append(context.Background(), kafka.Record{Topic: event.EventsTopic, Value: []byte("junk")}, kafka.Record{Topic: event.ResultsTopic},
+		kafka.Record{Topic: event.DLQTopic, Value: nil})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,16 +15,17 @@ import (
 
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
-// Log is what the console needs of Kafka; *broker.Kafka has it.
+// Log is what the console needs of Kafka; *kafka.Client has it.
 type Log interface {
 	Partitions(ctx context.Context, topic string) (int, error)
-	Offsets(ctx context.Context, topic string) (map[int]broker.OffsetRange, error)
+	Offsets(ctx context.Context, topic string) (map[int]kafka.OffsetRange, error)
 	Committed(ctx context.Context, group, topic string) (map[int]int64, error)
-	Read(ctx context.Context, topic string, partition int, from int64, handle func([]broker.Record) error) error
-	Scan(ctx context.Context, topic string, partition int, from, to int64, handle func(broker.Record) error) error
-	Append(ctx context.Context, records ...broker.Record) error
+	Read(ctx context.Context, topic string, partition int, from int64, handle func([]kafka.Record) error) error
+	Scan(ctx context.Context, topic string, partition int, from, to int64, handle func(kafka.Record) error) error
+	Append(ctx context.Context, records ...kafka.Record) error
 }
 
 // Statuses is where edges say, retained, that they are there; *broker.MQTT has it.

@@ -14,8 +14,8 @@ import (
 
 	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/attempt"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // fold takes records of one partition into the index, together with how far that partition is read,
@@ -40,7 +40,7 @@ type batch struct {
 }
 
 // apply folds records, which are of one partition, in order.
-func (f fold) apply(ctx context.Context, records []broker.Record) error {
+func (f fold) apply(ctx context.Context, records []kafka.Record) error {
 	b := batch{fold: f, ctx: ctx, told: map[Notice]bool{}}
 	last := records[len(records)-1]
 	err := f.change(ctx, func(tx *sql.Tx) error {
@@ -75,7 +75,7 @@ var errUnreadable = errors.New("the record can't be shown")
 func unreadable(err error) error { return fmt.Errorf("%w: %w", errUnreadable, err) }
 
 // takeNoted takes one record. One that panics, or that killed the process, is passed over and told.
-func (b *batch) takeNoted(r broker.Record) error {
+func (b *batch) takeNoted(r kafka.Record) error {
 	at := fmt.Sprintf("%s/%d/%d", r.Topic, r.Partition, r.Offset)
 	done, err := b.attempts.Begin(b.ctx, attempt.Input{Source: r.Topic, Name: at, Key: "console:" + at + "/" + strconv.FormatInt(r.Time.UnixMilli(), 10)})
 	if errors.Is(err, attempt.ErrQuarantined) {
@@ -93,7 +93,7 @@ func (b *batch) takeNoted(r broker.Record) error {
 	return err
 }
 
-func (b *batch) take(r broker.Record) error {
+func (b *batch) take(r kafka.Record) error {
 	if r.Topic == event.DLQTopic {
 		return b.letter(r)
 	}
@@ -214,7 +214,7 @@ const (
 )
 
 // letter notes a dead letter.
-func (b *batch) letter(r broker.Record) error {
+func (b *batch) letter(r kafka.Record) error {
 	l := deadletter.Describe(r)
 	_, err := b.tx.Exec("INSERT INTO letters VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
 		r.Partition, r.Offset, r.Time.UnixMilli(), cut(l.Topic, maxName), cut(l.Connector, maxName), cut(l.Stage, maxName), cut(l.Class, maxName), cut(l.Reason, maxReason),

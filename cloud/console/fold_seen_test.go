@@ -3,8 +3,8 @@ package console
 import (
 	"testing"
 
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // TestAResultThatIsThereTwiceCountsOnce writes a result again, as a worker does that took over from one
@@ -15,7 +15,7 @@ func TestAResultThatIsThereTwiceCountsOnce(t *testing.T) {
 	i := w.put(event.Result, "alpha", "alpha/0_0", w.start, event.Attrs{Scene: "alpha", Tile: "0_0", Model: "six", ModelVersion: "1"}, "image/png", []byte("mask"))
 	again := func() {
 		t.Helper()
-		if err := w.log.Append(t.Context(), broker.RecordOf(i)); err != nil {
+		if err := w.log.Append(t.Context(), kafka.RecordOf(i)); err != nil {
 			t.Fatal(err)
 		}
 		w.caughtUp()

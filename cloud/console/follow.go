@@ -10,8 +10,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/telemetry"
 )
 
@@ -68,7 +68,7 @@ func (f follower) run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		if !errors.Is(err, broker.ErrOffsetAhead) {
+		if !errors.Is(err, kafka.ErrOffsetAhead) {
 			return err
 		}
 		f.slog.Warn("the console's index is made anew: Kafka is not the one that it was made from", telemetry.Err, err)
@@ -108,7 +108,7 @@ func (f follower) partition(ctx context.Context, topic string, p int) error {
 	if err != nil {
 		return err
 	}
-	return f.log.Read(ctx, topic, p, from, func(records []broker.Record) error { return f.fold.apply(ctx, records) })
+	return f.log.Read(ctx, topic, p, from, func(records []kafka.Record) error { return f.fold.apply(ctx, records) })
 }
 
 // watch asks Kafka now and then whether it is there: a reader that waits does not say.
@@ -148,7 +148,7 @@ func (f follower) insist(ctx context.Context, what string, do func() error) erro
 		if err == nil || ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if errors.Is(err, broker.ErrOffsetAhead) {
+		if errors.Is(err, kafka.ErrOffsetAhead) {
 			return err
 		}
 		if ofDisk := f.fold.disk.Blames(err); !told && !ofDisk {

@@ -11,8 +11,8 @@ import (
 
 	"cloudcanvas/cloud/blocklist"
 	"cloudcanvas/cloud/deadletter"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/telemetry"
 )
 
@@ -257,7 +257,7 @@ func (b *letterBox) adopt(ctx context.Context) error {
 			return err
 		}
 		if r := ranges[p.Partition]; p.Offset >= r.First && p.Offset < r.End {
-			err = b.log.Scan(ctx, event.DLQTopic, p.Partition, p.Offset, p.Offset+1, func(r broker.Record) error {
+			err = b.log.Scan(ctx, event.DLQTopic, p.Partition, p.Offset, p.Offset+1, func(r kafka.Record) error {
 				same = r.Time.UnixMilli() == heard[p].UnixMilli()
 				return nil
 			})

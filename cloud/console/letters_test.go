@@ -15,15 +15,15 @@ import (
 
 	"cloudcanvas/cloud/blocklist"
 	"cloudcanvas/cloud/deadletter"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // putDead sets an item of canvas.work aside, as a worker does.
 func (w *world) putDead(n int) {
 	w.Helper()
 	data := fmt.Appendf(nil, "tile %d", n)
-	r := broker.RecordOf(event.Item{ID: event.NewID(w.start), Edge: "mast-7", Epoch: "00ff00ff00ff00ff", Seq: uint64(n + 1), Kind: event.Tile, Stream: "s", Subject: "s/0_0", Time: w.start,
+	r := kafka.RecordOf(event.Item{ID: event.NewID(w.start), Edge: "mast-7", Epoch: "00ff00ff00ff00ff", Seq: uint64(n + 1), Kind: event.Tile, Stream: "s", Subject: "s/0_0", Time: w.start,
 		Attrs: event.Attrs{Scene: "s", Tile: "0_0", Want: "segment"}, Type: "image/tiff", SHA256: event.Sum(data), Data: data})
 	r.Topic, r.Time = event.DLQTopic, time.Time{}
 	r.Headers = append(r.Headers, deadletter.Cause{Topic: event.WorkTopic, Connector: "canvas-worker", Stage: deadletter.StageTransform, Exception: "worker.Memory", Reason: "no memory"}.Headers()...)
@@ -235,7 +235,7 @@ func TestDecisionsOutliveTheConsole(t *testing.T) {
 // failing is a log that takes nothing.
 type failing struct{ *fakeLog }
 
-func (failing) Append(context.Context, ...broker.Record) error { return errAway }
+func (failing) Append(context.Context, ...kafka.Record) error { return errAway }
 
 func TestALetterWhoseReplayFailedWaitsAgain(t *testing.T) {
 	w := newWorld(t, nil)

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 func TestTwoEdgesWithTheSameNamesAreTwoOnThePages(t *testing.T) {
@@ -27,7 +27,7 @@ func TestTwoEdgesWithTheSameNamesAreTwoOnThePages(t *testing.T) {
 	w.writeProduct("@mast-8/alpha", "alpha", w.start.Add(time.Hour))
 	w.putProduct("alpha", "@mast-8/alpha", w.start.Add(time.Hour))
 	// A key of before is given up, which is no fault.
-	if err := w.log.Append(context.Background(), broker.Record{Topic: event.ProductsTopic, Key: []byte("alpha")}); err != nil {
+	if err := w.log.Append(context.Background(), kafka.Record{Topic: event.ProductsTopic, Key: []byte("alpha")}); err != nil {
 		t.Fatal(err)
 	}
 	w.caughtUp()

@@ -22,15 +22,15 @@ import (
 
 	"cloudcanvas/cloud/coord/local"
 	"cloudcanvas/cloud/deadletter"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/raster"
 )
 
 // fakeLog is a Kafka in memory with one partition a topic. It can be away, and it can be another.
 type fakeLog struct {
 	mu      sync.Mutex
-	topics  map[string][]broker.Record
+	topics  map[string][]kafka.Record
 	away    bool
 	changed chan struct{}
 }
@@ -38,7 +38,7 @@ type fakeLog struct {
 var errAway = errors.New("dial tcp: connection refused")
 
 func newFakeLog() *fakeLog {
-	return &fakeLog{topics: map[string][]broker.Record{}, changed: make(chan struct{})}
+	return &fakeLog{topics: map[string][]kafka.Record{}, changed: make(chan struct{})}
 }
 
 func (l *fakeLog) wake() {
@@ -62,18 +62,18 @@ func (l *fakeLog) Partitions(context.Context, string) (int, error) {
 	return 1, nil
 }
 
-func (l *fakeLog) Offsets(_ context.Context, topic string) (map[int]broker.OffsetRange, error) {
+func (l *fakeLog) Offsets(_ context.Context, topic string) (map[int]kafka.OffsetRange, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.away {
 		return nil, errAway
 	}
-	return map[int]broker.OffsetRange{0: {First: 0, End: int64(len(l.topics[topic]))}}, nil
+	return map[int]kafka.OffsetRange{0: {First: 0, End: int64(len(l.topics[topic]))}}, nil
 }
 
 func (l *fakeLog) Committed(context.Context, string, string) (map[int]int64, error) { return nil, nil }
 
-func (l *fakeLog) Append(_ context.Context, records ...broker.Record) error {
+func (l *fakeLog) Append(_ context.Context, records ...kafka.Record) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.away {
@@ -90,13 +90,13 @@ func (l *fakeLog) Append(_ context.Context, records ...broker.Record) error {
 	return nil
 }
 
-func (l *fakeLog) Read(ctx context.Context, topic string, _ int, from int64, handle func([]broker.Record) error) error {
+func (l *fakeLog) Read(ctx context.Context, topic string, _ int, from int64, handle func([]kafka.Record) error) error {
 	for {
 		l.mu.Lock()
 		all, changed, away := l.topics[topic], l.changed, l.away
 		l.mu.Unlock()
 		if from > int64(len(all)) {
-			return fmt.Errorf("reading %s: %w", topic, broker.ErrOffsetAhead)
+			return fmt.Errorf("reading %s: %w", topic, kafka.ErrOffsetAhead)
 		}
 		if !away && from < int64(len(all)) {
 			if err := handle(all[from:min(from+500, int64(len(all)))]); err != nil {
@@ -113,7 +113,7 @@ func (l *fakeLog) Read(ctx context.Context, topic string, _ int, from int64, han
 	}
 }
 
-func (l *fakeLog) Scan(_ context.Context, topic string, _ int, from, to int64, handle func(broker.Record) error) error {
+func (l *fakeLog) Scan(_ context.Context, topic string, _ int, from, to int64, handle func(kafka.Record) error) error {
 	l.mu.Lock()
 	all, away := l.topics[topic], l.away
 	l.mu.Unlock()
@@ -240,7 +240,7 @@ func (w *world) put(kind event.Kind, stream, subject string, at time.Time, attrs
 	w.seq++
 	i := event.Item{ID: event.NewID(at), Edge: w.edge, Epoch: "00ff00ff00ff00ff", Seq: w.seq, Kind: kind, Stream: stream, Subject: subject, Time: at,
 		Attrs: attrs, Type: media, SHA256: event.Sum(data), Data: data}
-	if err := w.log.Append(context.Background(), broker.RecordOf(i)); err != nil {
+	if err := w.log.Append(context.Background(), kafka.RecordOf(i)); err != nil {
 		w.Fatal(err)
 	}
 	return i
@@ -375,7 +375,7 @@ func (w *world) putCamera(camera string, at time.Time) {
 // putLetter sets a record aside as a worker does.
 func (w *world) putLetter(topic string, value []byte, reason string) {
 	w.Helper()
-	err := w.log.Append(context.Background(), broker.Record{Topic: event.DLQTopic, Key: []byte("k"), Value: value, Headers: []event.Header{
+	err := w.log.Append(context.Background(), kafka.Record{Topic: event.DLQTopic, Key: []byte("k"), Value: value, Headers: []event.Header{
 		{Key: "kept", Value: []byte("yes")}, {Key: "__connect.errors.topic", Value: []byte(topic)}, {Key: "__connect.errors.stage", Value: []byte("TRANSFORMATION")},
 		{Key: "__connect.errors.connector.name", Value: []byte("canvas-worker")}, {Key: "__connect.errors.exception.message", Value: []byte(reason)}}})
 	if err != nil {

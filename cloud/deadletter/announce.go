@@ -7,8 +7,8 @@ import (
 	"fmt"
 
 	"cloudcanvas/cloud/coord"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // PutBackName is the document by which bridges at work learn which items operators have put into Kafka,
@@ -29,7 +29,7 @@ type putBack struct {
 }
 
 // announce tells bridges which records were put back.
-func (a Actions) announce(ctx context.Context, records []broker.Record) error {
+func (a Actions) announce(ctx context.Context, records []kafka.Record) error {
 	doc := a.Group.Document(PutBackName)
 	for len(records) > 0 {
 		value, version, err := doc.Get(ctx)
@@ -62,16 +62,16 @@ func (a Actions) announce(ctx context.Context, records []broker.Record) error {
 }
 
 // Announced are the records that were put back, without their values, as the document says.
-func Announced(document []byte) ([]broker.Record, error) {
+func Announced(document []byte) ([]kafka.Record, error) {
 	var all []putBack
 	if len(document) > 0 {
 		if err := json.Unmarshal(document, &all); err != nil {
 			return nil, fmt.Errorf("reading what was put back: %w", err)
 		}
 	}
-	records := make([]broker.Record, len(all))
+	records := make([]kafka.Record, len(all))
 	for n, p := range all {
-		records[n] = broker.Record{Topic: p.Topic, Headers: p.Headers, Value: p.Value}
+		records[n] = kafka.Record{Topic: p.Topic, Headers: p.Headers, Value: p.Value}
 	}
 	return records, nil
 }

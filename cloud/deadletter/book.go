@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/coord"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // BookName is the document that says what was decided about dead letters.
@@ -112,7 +112,7 @@ func (o offsets) add(p Place) {
 }
 
 // forget drops what Kafka's retention has deleted, and what was never written: the topic is another.
-func (o offsets) forget(kept map[int]broker.OffsetRange) {
+func (o offsets) forget(kept map[int]kafka.OffsetRange) {
 	for partition, all := range o {
 		r, known := kept[partition]
 		o[partition] = slices.DeleteFunc(all, func(a event.Range) bool {
@@ -148,9 +148,6 @@ func (k *Book) Of(p Place, then time.Time) *Decision {
 	}
 	return &Decision{Action: Discarded}
 }
-
-// busy says that somebody is putting a letter back now, or died doing so.
-func (k *Book) busy(p Place) bool { return k.Open != nil && slices.Contains(k.Open.Places, p) }
 
 // note writes a decision down.
 func (k *Book) note(d Decision, places ...Place) {
@@ -192,7 +189,7 @@ func (o offsets) remove(p Place) {
 }
 
 // forget keeps the book small.
-func (k *Book) forget(kept map[int]broker.OffsetRange) {
+func (k *Book) forget(kept map[int]kafka.OffsetRange) {
 	k.Done.forget(kept)
 	k.Dropped.forget(kept)
 	for _, a := range k.Acts {

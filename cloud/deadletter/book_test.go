@@ -10,8 +10,8 @@ import (
 	"pgregory.net/rapid"
 
 	"cloudcanvas/cloud/coord/local"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 func TestADiscardedLetterStaysUntilSomebodySaysOtherwise(t *testing.T) {
@@ -153,7 +153,7 @@ func TestTheBookHoldsExactlyWhatWasDecided(t *testing.T) {
 			}
 		}
 		first := int64(rapid.IntRange(0, 31).Draw(t, "first"))
-		k.forget(map[int]broker.OffsetRange{0: {First: first, End: 31}, 1: {First: first, End: 31}})
+		k.forget(map[int]kafka.OffsetRange{0: {First: first, End: 31}, 1: {First: first, End: 31}})
 		for p := range want {
 			if p.Offset >= first && !same(p) {
 				t.Fatalf("%v was forgotten", p)
@@ -188,7 +188,7 @@ func FuzzABookFromOutside(f *testing.F) {
 		}
 		k.Of(Place{0, 1}, time.Time{})
 		k.note(Decision{Action: PutBack}, Place{0, 1})
-		k.forget(map[int]broker.OffsetRange{0: {First: 1, End: 2}})
+		k.forget(map[int]kafka.OffsetRange{0: {First: 1, End: 2}})
 		if d := k.Of(Place{0, 1}, time.Time{}); d == nil || d.Action != PutBack {
 			t.Fatalf("%q: %+v", b, d)
 		}

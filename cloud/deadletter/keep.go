@@ -11,8 +11,8 @@ import (
 	"strings"
 	"time"
 
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/telemetry"
 )
 
@@ -121,7 +121,7 @@ func (k *Keeper) readOn(ctx context.Context) error {
 		if k.next[partition] > r.End { // the topic was made anew
 			k.next[partition] = 0
 		}
-		err := k.Log.Scan(ctx, event.DLQTopic, partition, max(r.First, k.next[partition]), r.End, func(r broker.Record) error {
+		err := k.Log.Scan(ctx, event.DLQTopic, partition, max(r.First, k.next[partition]), r.End, func(r kafka.Record) error {
 			if key := Header(r.Headers, HeadQuarantine); strings.HasPrefix(key, Quarantine) {
 				bytes, _ := strconv.ParseInt(Header(r.Headers, HeadQuarantineBytes), 10, 64)
 				k.named[key] = named{Place{r.Partition, r.Offset}, r.Time, bytes}

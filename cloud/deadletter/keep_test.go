@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // shelf is an object store in memory; meanwhile is called with each deletion.
@@ -52,21 +52,21 @@ func (s *shelf) Keys(_ context.Context, prefix string) (keys []string, err error
 
 // trail is a topic of dead letters that retention can cut.
 type trail struct {
-	letters []broker.Record
+	letters []kafka.Record
 	first   int64
 	fault   error
 }
 
 func (l *trail) add(key string, bytes int) {
-	l.letters = append(l.letters, broker.Record{Topic: event.DLQTopic, Offset: int64(len(l.letters)), Headers: []event.Header{
+	l.letters = append(l.letters, kafka.Record{Topic: event.DLQTopic, Offset: int64(len(l.letters)), Headers: []event.Header{
 		{Key: HeadQuarantine, Value: []byte(key)}, {Key: HeadQuarantineBytes, Value: strconv.AppendInt(nil, int64(bytes), 10)}}})
 }
 
-func (l *trail) Offsets(context.Context, string) (map[int]broker.OffsetRange, error) {
-	return map[int]broker.OffsetRange{0: {First: l.first, End: int64(len(l.letters))}}, l.fault
+func (l *trail) Offsets(context.Context, string) (map[int]kafka.OffsetRange, error) {
+	return map[int]kafka.OffsetRange{0: {First: l.first, End: int64(len(l.letters))}}, l.fault
 }
 
-func (l *trail) Scan(_ context.Context, _ string, _ int, from, to int64, handle func(broker.Record) error) error {
+func (l *trail) Scan(_ context.Context, _ string, _ int, from, to int64, handle func(kafka.Record) error) error {
 	for _, r := range l.letters[from:to] {
 		if err := handle(r); err != nil {
 			return err
@@ -75,7 +75,7 @@ func (l *trail) Scan(_ context.Context, _ string, _ int, from, to int64, handle 
 	return nil
 }
 
-func (l *trail) Append(context.Context, ...broker.Record) error {
+func (l *trail) Append(context.Context, ...kafka.Record) error {
 	return errors.New("nobody writes here")
 }
 

@@ -14,8 +14,8 @@ import (
 	"strings"
 	"time"
 
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // Place is where a letter stands in canvas.dlq. It is written partition-offset: 0-17.
@@ -72,7 +72,7 @@ type Letter struct {
 }
 
 // Describe reads the headers. Whatever is in them, it gives what can be read.
-func Describe(r broker.Record) Letter {
+func Describe(r kafka.Record) Letter {
 	l := Letter{Place: Place{r.Partition, r.Offset}, Time: r.Time, Bytes: len(r.Value)}
 	for _, h := range r.Headers {
 		value := string(h.Value)

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // Checks are those that the bridge makes of what comes: its form, its sha256, that it is what its
@@ -43,18 +43,18 @@ func (a *alreadyThere) Error() string {
 func asThere(err error, to **alreadyThere) bool { return errors.As(err, to) }
 
 // prepare reads a letter and makes the record that it shall be.
-func (a Actions) prepare(ctx context.Context, p Place) (broker.Record, error) {
+func (a Actions) prepare(ctx context.Context, p Place) (kafka.Record, error) {
 	r, err := Read(ctx, a.Log, p)
 	if err != nil {
-		return broker.Record{}, err
+		return kafka.Record{}, err
 	}
 	l := Describe(r)
 	if l.Stands > 0 {
-		return broker.Record{}, fmt.Errorf("letter %s stands for %d messages that were counted and not kept", p, l.Stands)
+		return kafka.Record{}, fmt.Errorf("letter %s stands for %d messages that were counted and not kept", p, l.Stands)
 	}
 	if l.Quarantine != "" {
 		if r.Value, err = a.fetch(ctx, l.Quarantine); err != nil {
-			return broker.Record{}, err
+			return kafka.Record{}, err
 		}
 	}
 	if l.overMQTT() {
@@ -75,8 +75,8 @@ func (a Actions) fetch(ctx context.Context, ref string) ([]byte, error) {
 }
 
 // record is a letter that was a record of Kafka, as it was: key, value and headers unchanged.
-func (a Actions) record(ctx context.Context, l Letter, r broker.Record) (broker.Record, error) {
-	o := broker.Record{Topic: l.Topic, Key: r.Key, Value: r.Value, Headers: bare(r.Headers)}
+func (a Actions) record(ctx context.Context, l Letter, r kafka.Record) (kafka.Record, error) {
+	o := kafka.Record{Topic: l.Topic, Key: r.Key, Value: r.Value, Headers: bare(r.Headers)}
 	switch l.Topic {
 	case "":
 		return o, fmt.Errorf("letter %s does not name the topic that it came from (%s)", l.Place, HeadTopic)
@@ -105,17 +105,17 @@ func (a Actions) record(ctx context.Context, l Letter, r broker.Record) (broker.
 
 // message is a letter that came over MQTT and never was a record: it becomes the one that the bridge
 // would have made of it.
-func (a Actions) message(ctx context.Context, l Letter, r broker.Record) (broker.Record, error) {
+func (a Actions) message(ctx context.Context, l Letter, r kafka.Record) (kafka.Record, error) {
 	item, err := a.Checks.Message(l.Topic, r.Value)
 	if err == nil && item.Kind == event.Part {
 		err = errors.New("it is a part of something larger, which came without it")
 	}
 	if err != nil {
-		return broker.Record{}, fmt.Errorf("it would be set aside again: %w", err)
+		return kafka.Record{}, fmt.Errorf("it would be set aside again: %w", err)
 	}
 	if item.Epoch != "" {
 		if err := a.lookFor(ctx, item, l.Time); err != nil {
-			return broker.Record{}, err
+			return kafka.Record{}, err
 		}
 	}
 	if len(item.Data) > mostInline {
@@ -124,14 +124,14 @@ func (a Actions) message(ctx context.Context, l Letter, r broker.Record) (broker
 			ref = fmt.Sprintf("items/%s/%s", item.Edge, item.ID)
 		}
 		if a.Objects == nil {
-			return broker.Record{}, errors.New("its data belongs into the object store, which can't be asked here")
+			return kafka.Record{}, errors.New("its data belongs into the object store, which can't be asked here")
 		}
 		if err := a.Objects.Put(ctx, ref, item.Data); err != nil {
-			return broker.Record{}, err
+			return kafka.Record{}, err
 		}
 		item.Attrs.DataRef, item.Data = ref, nil
 	}
-	record := broker.RecordOf(item)
+	record := kafka.RecordOf(item)
 	record.Time = time.Time{}
 	return record, nil
 }
@@ -156,7 +156,7 @@ func (a Actions) lookFor(ctx context.Context, item event.Item, heard time.Time) 
 	}
 	id := item.ID.String()
 	for partition, r := range ranges {
-		err := a.Log.Scan(ctx, topic, partition, max(r.First, from[partition]), r.End, func(r broker.Record) error {
+		err := a.Log.Scan(ctx, topic, partition, max(r.First, from[partition]), r.End, func(r kafka.Record) error {
 			if Header(r.Headers, "ce_id") == id {
 				return &alreadyThere{topic, partition, r.Offset}
 			}

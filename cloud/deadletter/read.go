@@ -7,15 +7,15 @@ import (
 	"fmt"
 	"slices"
 
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
-// Log is the part of *broker.Kafka that dead letters need.
+// Log is the part of *kafka.Client that dead letters need.
 type Log interface {
-	Offsets(ctx context.Context, topic string) (map[int]broker.OffsetRange, error)
-	Scan(ctx context.Context, topic string, partition int, from, to int64, handle func(broker.Record) error) error
-	Append(ctx context.Context, records ...broker.Record) error
+	Offsets(ctx context.Context, topic string) (map[int]kafka.OffsetRange, error)
+	Scan(ctx context.Context, topic string, partition int, from, to int64, handle func(kafka.Record) error) error
+	Append(ctx context.Context, records ...kafka.Record) error
 }
 
 // ErrNone says that there is no such letter.
@@ -35,7 +35,7 @@ func List(ctx context.Context, log Log, limit int) (l Listing, err error) {
 	}
 	for partition, r := range ranges {
 		l.Total += r.End - r.First
-		err := log.Scan(ctx, event.DLQTopic, partition, max(r.First, r.End-int64(limit)), r.End, func(r broker.Record) error {
+		err := log.Scan(ctx, event.DLQTopic, partition, max(r.First, r.End-int64(limit)), r.End, func(r kafka.Record) error {
 			l.Letters = append(l.Letters, Describe(r))
 			return nil
 		})
@@ -51,9 +51,9 @@ func List(ctx context.Context, log Log, limit int) (l Listing, err error) {
 }
 
 // Read is one letter with all that is in it.
-func Read(ctx context.Context, log Log, at Place) (record broker.Record, err error) {
+func Read(ctx context.Context, log Log, at Place) (record kafka.Record, err error) {
 	found := false
-	err = log.Scan(ctx, event.DLQTopic, at.Partition, at.Offset, at.Offset+1, func(r broker.Record) error {
+	err = log.Scan(ctx, event.DLQTopic, at.Partition, at.Offset, at.Offset+1, func(r kafka.Record) error {
 		record, found = r, true
 		return nil
 	})

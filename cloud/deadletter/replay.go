@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/coord"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // Group is the part of coord.Coordinator that decisions need.
@@ -190,8 +190,8 @@ func (a Actions) settle(ctx context.Context, doc coord.Document) error {
 }
 
 // written are the records of a batch that Kafka has.
-func (a Actions) written(ctx context.Context, b batch) (map[Place]broker.Record, error) {
-	wanted, found := map[Place]bool{}, map[Place]broker.Record{}
+func (a Actions) written(ctx context.Context, b batch) (map[Place]kafka.Record, error) {
+	wanted, found := map[Place]bool{}, map[Place]kafka.Record{}
 	for _, p := range b.Places {
 		wanted[p] = true
 	}
@@ -201,7 +201,7 @@ func (a Actions) written(ctx context.Context, b batch) (map[Place]broker.Record,
 			return nil, err
 		}
 		for partition, held := range now {
-			err := a.Log.Scan(ctx, topic, partition, ends[partition], held.End, func(record broker.Record) error {
+			err := a.Log.Scan(ctx, topic, partition, ends[partition], held.End, func(record kafka.Record) error {
 				if p, ok := replayOf(record.Headers); ok && wanted[p] {
 					found[p] = record
 				}
@@ -226,7 +226,7 @@ func (a Actions) replay(ctx context.Context, doc coord.Document, places []Place)
 		return nil, err
 	}
 	open := batch{Ends: map[string]map[int]int64{}, By: a.By}
-	var records []broker.Record
+	var records []kafka.Record
 	var there []Place // Kafka has what was in them
 	ids := map[string]bool{}
 	for _, p := range places {

@@ -12,23 +12,23 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"cloudcanvas/cloud/coord/local"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // kafkaWith starts an embedded broker with letters in canvas.dlq.
-func kafkaWith(t *testing.T, letters ...broker.Record) *broker.Kafka {
+func kafkaWith(t *testing.T, letters ...kafka.Record) *kafka.Client {
 	t.Helper()
-	b, err := broker.EmbedKafka(t.TempDir(), broker.EmbedKafkaOptions{})
+	b, err := kafka.Embed(t.TempDir(), kafka.EmbedOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, err := broker.DialKafka(broker.KafkaOptions{Brokers: b.Brokers()})
+	k, err := kafka.Dial(kafka.Options{Brokers: b.Brokers()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { k.Close(); b.Close() })
-	if err := k.EnsureTopics(t.Context(), broker.Topic{Name: event.DLQTopic, Partitions: 1}, broker.Topic{Name: event.WorkTopic, Partitions: 2}, broker.Topic{Name: event.EventsTopic, Partitions: 2}); err != nil {
+	if err := k.EnsureTopics(t.Context(), kafka.Topic{Name: event.DLQTopic, Partitions: 1}, kafka.Topic{Name: event.WorkTopic, Partitions: 2}, kafka.Topic{Name: event.EventsTopic, Partitions: 2}); err != nil {
 		t.Fatal(err)
 	}
 	for _, l := range letters { // one by one, so that their offsets are their order
@@ -64,12 +64,12 @@ func tile(n int) event.Item {
 }
 
 // letter is a record that a worker set aside.
-func letter(n int, from string) broker.Record {
+func letter(n int, from string) kafka.Record {
 	i := tile(n)
 	if from == event.EventsTopic {
 		i = reading(n)
 	}
-	r := broker.RecordOf(i)
+	r := kafka.RecordOf(i)
 	r.Topic, r.Time = event.DLQTopic, time.Time{}
 	r.Headers = append(r.Headers, event.Header{Key: "odd", Value: []byte{0, 255}}, event.Header{Key: "odd", Value: nil})
 	r.Headers = append(r.Headers, Cause{Topic: from, Offset: 7, Reason: fmt.Sprintf("reason %d", n)}.Headers()...)
@@ -77,14 +77,14 @@ func letter(n int, from string) broker.Record {
 }
 
 // message is one that the bridge set aside, as it came over MQTT.
-func message(t *testing.T, i event.Item) broker.Record {
+func message(t *testing.T, i event.Item) kafka.Record {
 	t.Helper()
 	payload, err := i.MarshalMQTT()
 	if err != nil {
 		t.Fatal(err)
 	}
 	topic := fmt.Sprintf("canvas/v1/%s/up/%d/%s", i.Edge, i.Priority, i.Kind)
-	return broker.Record{Topic: event.DLQTopic, Key: []byte(topic), Value: payload, Headers: Cause{Topic: topic, Offset: -1, Reason: "Kafka refused it"}.Headers()}
+	return kafka.Record{Topic: event.DLQTopic, Key: []byte(topic), Value: payload, Headers: Cause{Topic: topic, Offset: -1, Reason: "Kafka refused it"}.Headers()}
 }
 
 func operator(k Log, group Group, by string) Actions {
@@ -92,16 +92,16 @@ func operator(k Log, group Group, by string) Actions {
 }
 
 // work is what canvas.work holds.
-func work(t *testing.T, k Log) []broker.Record { return records(t, k, event.WorkTopic) }
+func work(t *testing.T, k Log) []kafka.Record { return records(t, k, event.WorkTopic) }
 
-func records(t *testing.T, k Log, topic string) (records []broker.Record) {
+func records(t *testing.T, k Log, topic string) (records []kafka.Record) {
 	t.Helper()
 	ranges, err := k.Offsets(t.Context(), topic)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for p, r := range ranges {
-		err := k.Scan(t.Context(), topic, p, r.First, r.End, func(r broker.Record) error {
+		err := k.Scan(t.Context(), topic, p, r.First, r.End, func(r kafka.Record) error {
 			records = append(records, r)
 			return nil
 		})
@@ -120,7 +120,7 @@ func states(outcomes []Outcome) (s string) {
 }
 
 func TestTheNewestLettersAreListedWithTheirReasons(t *testing.T) {
-	var letters []broker.Record
+	var letters []kafka.Record
 	for n := range 9 {
 		letters = append(letters, letter(n, event.WorkTopic))
 	}
@@ -188,8 +188,8 @@ func TestWhatIsRefusedIsToldWhy(t *testing.T) {
 	spoiled, stray := letter(0, event.WorkTopic), letter(1, event.WorkTopic)
 	spoiled.Value = []byte("other bytes")
 	stray.Headers = append(bare(stray.Headers), Cause{Topic: event.EventsTopic, Reason: "x"}.Headers()...)
-	junk := broker.Record{Topic: event.DLQTopic, Value: []byte("junk"), Headers: Cause{Topic: "canvas/v1/mast/up/2/reading", Offset: -1}.Headers()}
-	held := broker.Record{Topic: event.DLQTopic, Value: []byte{}, Headers: append(Cause{Topic: "canvas/v1/mast/up/2/reading"}.Headers(), event.Header{Key: HeadQuarantine, Value: []byte("quarantine/00")})}
+	junk := kafka.Record{Topic: event.DLQTopic, Value: []byte("junk"), Headers: Cause{Topic: "canvas/v1/mast/up/2/reading", Offset: -1}.Headers()}
+	held := kafka.Record{Topic: event.DLQTopic, Value: []byte{}, Headers: append(Cause{Topic: "canvas/v1/mast/up/2/reading"}.Headers(), event.Header{Key: HeadQuarantine, Value: []byte("quarantine/00")})}
 	k := kafkaWith(t, spoiled, stray, junk, held)
 	outcomes, err := operator(k, local.NewSpace().Coordinator("o"), "o").Replay(t.Context(), Place{0, 0}, Place{0, 1}, Place{0, 2}, Place{0, 3})
 	if err != nil {
@@ -235,7 +235,7 @@ type cutLog struct {
 
 var errCut = errors.New("the connection was cut")
 
-func (c cutLog) Append(ctx context.Context, records ...broker.Record) error {
+func (c cutLog) Append(ctx context.Context, records ...kafka.Record) error {
 	if c.writes {
 		if err := c.Log.Append(ctx, records...); err != nil {
 			return err
@@ -268,26 +268,26 @@ func TestARunThatDiedInBetweenDoublesNothingAndLosesNothing(t *testing.T) {
 }
 
 // one is a log of one letter.
-type one struct{ broker.Record }
+type one struct{ kafka.Record }
 
-func (o one) Offsets(context.Context, string) (map[int]broker.OffsetRange, error) {
-	return map[int]broker.OffsetRange{0: {End: 1}}, nil
+func (o one) Offsets(context.Context, string) (map[int]kafka.OffsetRange, error) {
+	return map[int]kafka.OffsetRange{0: {End: 1}}, nil
 }
 
-func (o one) Scan(_ context.Context, topic string, _ int, _, _ int64, handle func(broker.Record) error) error {
+func (o one) Scan(_ context.Context, topic string, _ int, _, _ int64, handle func(kafka.Record) error) error {
 	if topic != event.DLQTopic {
 		return nil
 	}
 	return handle(o.Record)
 }
 
-func (o one) Append(context.Context, ...broker.Record) error { return nil }
+func (o one) Append(context.Context, ...kafka.Record) error { return nil }
 
 func FuzzAnyLetterCanBeDescribed(f *testing.F) {
 	f.Add([]byte("k"), []byte("{}"), "__connect.errors.topic", []byte("canvas.work"))
 	f.Add([]byte(nil), []byte(nil), "ce_id", []byte("\xff"))
 	f.Fuzz(func(t *testing.T, key, value []byte, name string, head []byte) {
-		r := broker.Record{Key: key, Value: value, Headers: []event.Header{{Key: name, Value: head}}}
+		r := kafka.Record{Key: key, Value: value, Headers: []event.Header{{Key: name, Value: head}}}
 		l := Describe(r)
 		a := Actions{Log: one{r}, Checks: anything{}}
 		if o, err := a.prepare(t.Context(), Place{}); err == nil && !l.overMQTT() && (o.Topic != l.Topic || string(o.Value) != string(value)) {

@@ -9,14 +9,14 @@ import (
 	"sync"
 	"time"
 
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
-// Log is what a Feeder needs of *broker.Kafka.
+// Log is what a Feeder needs of *kafka.Client.
 type Log interface {
-	Append(ctx context.Context, records ...broker.Record) error
-	Offsets(ctx context.Context, topic string) (map[int]broker.OffsetRange, error)
+	Append(ctx context.Context, records ...kafka.Record) error
+	Offsets(ctx context.Context, topic string) (map[int]kafka.OffsetRange, error)
 	Committed(ctx context.Context, group, topic string) (map[int]int64, error)
 }
 
@@ -56,7 +56,7 @@ func (f *Feeder) Put(ctx context.Context, i event.Item) error {
 		}
 		i.Data = nil
 	}
-	if err := f.Log.Append(ctx, broker.RecordOf(i)); err != nil {
+	if err := f.Log.Append(ctx, kafka.RecordOf(i)); err != nil {
 		return fmt.Errorf("submit %s: %w", i.Subject, err)
 	}
 	return nil
@@ -86,16 +86,9 @@ func (f *Feeder) await(ctx context.Context) error {
 
 // waiting is how many items no worker has finished.
 func (f *Feeder) waiting(ctx context.Context) (n int64, err error) {
-	ends, err := f.Log.Offsets(ctx, event.WorkTopic)
-	if err != nil {
-		return 0, fmt.Errorf("ask what waits: %w", err)
+	all, err := kafka.ProgressOf(ctx, f.Log, f.Group, event.WorkTopic)
+	for _, at := range all {
+		n += at.Lag()
 	}
-	done, err := f.Log.Committed(ctx, f.Group, event.WorkTopic)
-	if err != nil {
-		return 0, fmt.Errorf("ask what is done: %w", err)
-	}
-	for p, end := range ends {
-		n += end.End - max(done[p], end.First)
-	}
-	return n, nil
+	return n, err
 }

@@ -8,21 +8,21 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/store"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // log is Kafka with one partition, of which a worker does an item when it is told to.
 type log struct {
 	mu         sync.Mutex
-	records    []broker.Record
+	records    []kafka.Record
 	done, most int64
 	live       int64 // items of others
 	looked     chan struct{}
 	err        error
 }
 
-func (l *log) Append(_ context.Context, records ...broker.Record) error {
+func (l *log) Append(_ context.Context, records ...kafka.Record) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.records = append(l.records, records...)
@@ -39,10 +39,10 @@ func (l *log) work() (n int64) {
 	return n
 }
 
-func (l *log) Offsets(context.Context, string) (map[int]broker.OffsetRange, error) {
+func (l *log) Offsets(context.Context, string) (map[int]kafka.OffsetRange, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return map[int]broker.OffsetRange{0: {End: l.work() + l.live}}, l.err
+	return map[int]kafka.OffsetRange{0: {End: l.work() + l.live}}, l.err
 }
 
 func (l *log) Committed(context.Context, string, string) (map[int]int64, error) {

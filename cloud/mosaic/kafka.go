@@ -8,18 +8,18 @@ import (
 	"cloudcanvas/shared/attempt"
 
 	"cloudcanvas/cloud/deadletter"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // Group is the consumer group whose offsets the mosaic commits, so that Kafka's tools show the lag.
 const Group = "canvas-mosaic"
 
-// Log is the part of *broker.Kafka that a mosaic needs.
+// Log is the part of *kafka.Client that a mosaic needs.
 type Log interface {
-	Append(ctx context.Context, records ...broker.Record) error
-	Read(ctx context.Context, topic string, partition int, from int64, handle func([]broker.Record) error) error
-	Scan(ctx context.Context, topic string, partition int, from, to int64, handle func(broker.Record) error) error
+	Append(ctx context.Context, records ...kafka.Record) error
+	Read(ctx context.Context, topic string, partition int, from int64, handle func([]kafka.Record) error) error
+	Scan(ctx context.Context, topic string, partition int, from, to int64, handle func(kafka.Record) error) error
 	Partitions(ctx context.Context, topic string) (int, error)
 	Committed(ctx context.Context, group, topic string) (map[int]int64, error)
 	Commit(ctx context.Context, group, topic string, partition int, offset int64) error
@@ -52,7 +52,7 @@ func (k Kafka) Commit(ctx context.Context, topic string, partition int, offset i
 
 // Read hands on the records of a partition with the items in them.
 func (k Kafka) Read(ctx context.Context, topic string, partition int, from int64, handle func([]Entry) error) error {
-	return k.Log.Read(ctx, topic, partition, from, func(records []broker.Record) error {
+	return k.Log.Read(ctx, topic, partition, from, func(records []kafka.Record) error {
 		entries := make([]Entry, len(records))
 		for n, r := range records {
 			entries[n] = entryOf(r)
@@ -63,11 +63,11 @@ func (k Kafka) Read(ctx context.Context, topic string, partition int, from int64
 
 // Scan hands on all that a partition holds now.
 func (k Kafka) Scan(ctx context.Context, topic string, partition int, handle func(Entry) error) error {
-	return k.Log.Scan(ctx, topic, partition, 0, math.MaxInt64, func(r broker.Record) error { return handle(entryOf(r)) })
+	return k.Log.Scan(ctx, topic, partition, 0, math.MaxInt64, func(r kafka.Record) error { return handle(entryOf(r)) })
 }
 
 // entryOf reads a record's item. Foreign headers, as of dead letters, are no fault.
-func entryOf(r broker.Record) Entry {
+func entryOf(r kafka.Record) Entry {
 	e := Entry{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Key: r.Key, Value: r.Value, Headers: r.Headers}
 	if err := attempt.Shield(func() error { e.Item, e.Err = r.Item(); return nil }); err != nil {
 		e.Err = err
@@ -86,15 +86,15 @@ func (k Kafka) Bury(ctx context.Context, e Entry, class string, reason error) er
 	if value == nil {
 		value = []byte{}
 	}
-	return k.Log.Append(ctx, broker.Record{Topic: event.DLQTopic, Key: e.Key, Value: value, Headers: append(slices.Clone(e.Headers), why.Headers()...)})
+	return k.Log.Append(ctx, kafka.Record{Topic: event.DLQTopic, Key: e.Key, Value: value, Headers: append(slices.Clone(e.Headers), why.Headers()...)})
 }
 
 // Announce writes the product; announcing one again is announcing the same.
 func (k Kafka) Announce(ctx context.Context, product event.Item) error {
-	return k.Log.Append(ctx, broker.RecordOf(product))
+	return k.Log.Append(ctx, kafka.RecordOf(product))
 }
 
 // Retire lets the topic's compaction take what stands under a key.
 func (k Kafka) Retire(ctx context.Context, key string) error {
-	return k.Log.Append(ctx, broker.Record{Topic: event.ProductsTopic, Key: []byte(key)})
+	return k.Log.Append(ctx, kafka.Record{Topic: event.ProductsTopic, Key: []byte(key)})
 }

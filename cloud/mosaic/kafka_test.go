@@ -9,39 +9,39 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/deadletter"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 func TestProductsAreMadeOfWhatKafkaHolds(t *testing.T) {
-	b, err := broker.EmbedKafka(t.TempDir(), broker.EmbedKafkaOptions{})
+	b, err := kafka.Embed(t.TempDir(), kafka.EmbedOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, err := broker.DialKafka(broker.KafkaOptions{Brokers: b.Brokers()})
+	k, err := kafka.Dial(kafka.Options{Brokers: b.Brokers()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { k.Close(); b.Close() })
-	var topics []broker.Topic
+	var topics []kafka.Topic
 	for _, name := range []string{event.ResultsTopic, event.EventsTopic, event.DLQTopic, event.ProductsTopic} {
-		topics = append(topics, broker.Topic{Name: name, Partitions: 2})
+		topics = append(topics, kafka.Topic{Name: name, Partitions: 2})
 	}
 	if err := k.EnsureTopics(t.Context(), topics...); err != nil {
 		t.Fatal(err)
 	}
 	items := append(sceneItems(t), cameraItems(t)...)
-	var records []broker.Record
+	var records []kafka.Record
 	for _, i := range items[1:] {
-		records = append(records, broker.RecordOf(i))
+		records = append(records, kafka.RecordOf(i))
 	}
 	// The first tile is a dead letter, as a worker writes it.
 	tile := itemOf(0, event.Tile, "s1/2_0", "image/tiff", []byte("no TIFF"), event.Attrs{Scene: "s1", Tile: "2_0", Want: "segment"})
-	dead := broker.RecordOf(tile)
+	dead := kafka.RecordOf(tile)
 	dead.Topic = event.DLQTopic
 	dead.Headers = append(dead.Headers, event.Header{Key: deadletter.HeadReason, Value: []byte("not a TIFF file")})
 	// Announced by the program before: of this edge, and of another.
-	mine, others := broker.RecordOf(formerly(t, "mast-1", "s1").Item), broker.RecordOf(formerly(t, "mast-2", "s9").Item)
+	mine, others := kafka.RecordOf(formerly(t, "mast-1", "s1").Item), kafka.RecordOf(formerly(t, "mast-2", "s9").Item)
 	mine.Key, others.Key = []byte("s1"), []byte("s9")
 	records = append(records, mine, others)
 	if err := k.Append(t.Context(), append(records, dead)...); err != nil {
@@ -62,7 +62,7 @@ func TestProductsAreMadeOfWhatKafkaHolds(t *testing.T) {
 	defer enough()
 	products, retired := make(chan Product, 10), make(chan string, 10)
 	for p := range 2 {
-		go k.Read(listening, event.ProductsTopic, p, 0, func(records []broker.Record) error {
+		go k.Read(listening, event.ProductsTopic, p, 0, func(records []kafka.Record) error {
 			for _, r := range records {
 				if len(r.Value) == 0 {
 					retired <- string(r.Key)

@@ -13,14 +13,14 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"cloudcanvas/cloud/deadletter"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // arrival is an item as it stands in Kafka. Of a dead letter, reason says why.
 type arrival struct {
 	item   event.Item
-	record broker.Record // without its value
+	record kafka.Record // without its value
 	letter *deadletter.Letter
 }
 
@@ -28,7 +28,7 @@ type arrival struct {
 type finding struct {
 	arrivals []arrival // the newest last
 	drop     *event.Drop
-	dropped  broker.Record      // the report that names it
+	dropped  kafka.Record       // the report that names it
 	screened map[string]outcome // of a tile, by edge: names of scenes are an edge's own
 }
 
@@ -60,7 +60,7 @@ func (t Teller) find(ctx context.Context, q Question, from time.Time) (*finding,
 		if place.topic == event.DLQTopic && len(f.arrivals) > 0 {
 			break // their own stories tell of dead letters
 		}
-		if err := t.scan(ctx, place, func(r broker.Record) error { return t.arrived(ctx, q, f, r) }); err != nil {
+		if err := t.scan(ctx, place, func(r kafka.Record) error { return t.arrived(ctx, q, f, r) }); err != nil {
 			return f, err
 		}
 		if q.Subject == "" && len(f.arrivals) > 0 || f.drop != nil {
@@ -71,7 +71,7 @@ func (t Teller) find(ctx context.Context, q Question, from time.Time) (*finding,
 }
 
 // arrived looks at one record.
-func (t Teller) arrived(ctx context.Context, q Question, f *finding, r broker.Record) error {
+func (t Teller) arrived(ctx context.Context, q Question, f *finding, r kafka.Record) error {
 	h := headsOf(r)
 	if r.Topic == event.EventsTopic {
 		if err := t.leftOut(ctx, q, f, h, r); err != nil {
@@ -101,7 +101,7 @@ func (t Teller) arrived(ctx context.Context, q Question, f *finding, r broker.Re
 }
 
 // leftOut takes what edges say of items that will never come: drop reports and manifests.
-func (t Teller) leftOut(ctx context.Context, q Question, f *finding, h heads, r broker.Record) error {
+func (t Teller) leftOut(ctx context.Context, q Question, f *finding, h heads, r kafka.Record) error {
 	switch {
 	case q.Seq > 0 && h.kind == event.Ack && h.edge == q.Edge:
 		item, err := r.Item()
@@ -196,7 +196,7 @@ type heads struct {
 	kind                     event.Kind
 }
 
-func headsOf(r broker.Record) (h heads) {
+func headsOf(r kafka.Record) (h heads) {
 	for _, header := range r.Headers {
 		switch header.Key {
 		case "ce_id":
@@ -235,4 +235,4 @@ func (h heads) named(q Question) bool {
 }
 
 // bare is a record without its value: many may be kept.
-func bare(r broker.Record) broker.Record { r.Value = nil; return r }
+func bare(r kafka.Record) kafka.Record { r.Value = nil; return r }

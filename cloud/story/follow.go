@@ -11,8 +11,8 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"cloudcanvas/cloud/deadletter"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/trace"
 )
 
@@ -83,7 +83,7 @@ func (s *Story) order() {
 // input is what a worker's result was made from, or nil where Kafka has it no more.
 func (t Teller) input(ctx context.Context, result arrival) (input *arrival, err error) {
 	of := &result.item
-	err = t.scan(ctx, span{topic: event.WorkTopic, from: ulid.Time(of.ID.Time()).Add(-skew)}, func(r broker.Record) error {
+	err = t.scan(ctx, span{topic: event.WorkTopic, from: ulid.Time(of.ID.Time()).Add(-skew)}, func(r kafka.Record) error {
 		h := headsOf(r)
 		if h.edge != of.Edge || h.subject != of.Subject {
 			return nil
@@ -119,7 +119,7 @@ func (t Teller) worked(ctx context.Context, s *Story, a arrival) error {
 
 // judged adds what the edge's manifest says of a tile, after its capture.
 func (t Teller) judged(ctx context.Context, s *Story, a arrival) error {
-	return t.scan(ctx, span{topic: event.EventsTopic, key: a.item.Edge, from: a.record.Time.Add(-skew)}, func(r broker.Record) error {
+	return t.scan(ctx, span{topic: event.EventsTopic, key: a.item.Edge, from: a.record.Time.Add(-skew)}, func(r kafka.Record) error {
 		h := headsOf(r)
 		if h.kind != event.Scene || h.edge != a.item.Edge || h.subject != a.item.Attrs.Scene {
 			return nil
@@ -142,7 +142,7 @@ func (t Teller) results(ctx context.Context, s *Story, a arrival) error {
 	in := &a.item
 	key := event.Item{Kind: event.Result, Edge: in.Edge, Stream: in.Stream, Subject: in.Subject, Attrs: event.Attrs{Scene: in.Attrs.Scene}}
 	seen := map[ulid.ULID]bool{} // one that was written twice counts once
-	look := func(r broker.Record) error {
+	look := func(r kafka.Record) error {
 		h := headsOf(r)
 		if h.edge != in.Edge || h.subject != in.Subject {
 			return nil
@@ -196,7 +196,7 @@ func (t Teller) seen(ctx context.Context, a arrival) Step {
 
 // buried adds the dead letters of an item.
 func (t Teller) buried(ctx context.Context, s *Story, a arrival) error {
-	return t.scan(ctx, span{topic: event.DLQTopic, from: a.record.Time}, func(r broker.Record) error {
+	return t.scan(ctx, span{topic: event.DLQTopic, from: a.record.Time}, func(r kafka.Record) error {
 		if h := headsOf(r); h.id != s.ID {
 			return nil
 		}
@@ -247,12 +247,12 @@ func (t Teller) inHand(ctx context.Context, s *Story, a arrival) error {
 }
 
 // placed is a step that stands in Kafka.
-func placed(r broker.Record, what, detail string) Step {
+func placed(r kafka.Record, what, detail string) Step {
 	return Step{What: what, At: r.Time.UTC(), Clock: kafkaClock, Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Detail: detail}
 }
 
 // letterOf reads why a record is a dead letter; unreadable is what is wrong with its value.
-func letterOf(r broker.Record, unreadable error) *deadletter.Letter {
+func letterOf(r kafka.Record, unreadable error) *deadletter.Letter {
 	l := deadletter.Describe(r)
 	if l.Reason == "" && unreadable != nil {
 		l.Reason = unreadable.Error()

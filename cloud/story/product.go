@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"slices"
 
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // product is what is read of an announcement in canvas.products.
@@ -32,13 +32,13 @@ func (t Teller) products(ctx context.Context, s *Story, a arrival) error {
 	if name == "" {
 		name = a.item.Stream
 	}
-	if name == "" || a.item.Kind == event.Ack || a.item.Kind == event.Reading {
+	if name == "" || a.item.Kind == event.Ack || a.item.Kind == event.Answer || a.item.Kind == event.Reading {
 		return nil
 	}
 	var latest *Step
 	var err error
 	for _, key := range keysOf(event.Item{Kind: event.Product, Edge: a.item.Edge, Stream: name, Attrs: event.Attrs{Scene: a.item.Attrs.Scene}}) {
-		err = errors.Join(err, t.scan(ctx, span{topic: event.ProductsTopic, key: key, from: a.record.Time.Add(-skew)}, func(r broker.Record) error {
+		err = errors.Join(err, t.scan(ctx, span{topic: event.ProductsTopic, key: key, from: a.record.Time.Add(-skew)}, func(r kafka.Record) error {
 			var p product
 			if h := headsOf(r); h.subject != name || json.Unmarshal(r.Value, &p) != nil || p.Name != name || p.Edge != "" && p.Edge != a.item.Edge || !p.has(a.item) {
 				return nil

@@ -7,11 +7,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/segmentio/kafka-go"
+	kafkago "github.com/segmentio/kafka-go"
 	"golang.org/x/sync/errgroup"
 
 	"cloudcanvas/shared/attempt"
-	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/kafka"
 )
 
 // span is a part of a topic: what was written from a time on, and before another where there is one;
@@ -26,9 +26,9 @@ const readers = 4
 
 // scan hands on the records of a span, one at a time but of several partitions side by side, until
 // handle says errFound, which ends it all. A topic that nobody has made yet is empty.
-func (t Teller) scan(ctx context.Context, s span, handle func(broker.Record) error) error {
+func (t Teller) scan(ctx context.Context, s span, handle func(kafka.Record) error) error {
 	first, err := t.Log.OffsetsAt(ctx, s.topic, s.from)
-	if errors.Is(err, kafka.UnknownTopicOrPartition) {
+	if errors.Is(err, kafkago.UnknownTopicOrPartition) {
 		return nil
 	}
 	if err != nil {
@@ -42,7 +42,7 @@ func (t Teller) scan(ctx context.Context, s span, handle func(broker.Record) err
 	}
 	only := -1
 	if s.key != "" {
-		only = broker.PartitionOf(s.key, len(first))
+		only = kafka.PartitionOf(s.key, len(first))
 	}
 	var one sync.Mutex
 	group, reading := errgroup.WithContext(ctx)
@@ -59,7 +59,7 @@ func (t Teller) scan(ctx context.Context, s span, handle func(broker.Record) err
 			if reading.Err() != nil {
 				return nil
 			}
-			return t.Log.Scan(reading, s.topic, partition, from, to, func(r broker.Record) error {
+			return t.Log.Scan(reading, s.topic, partition, from, to, func(r kafka.Record) error {
 				one.Lock()
 				defer one.Unlock()
 				err := attempt.Shield(func() error { return handle(r) })

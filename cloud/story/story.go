@@ -6,16 +6,16 @@ import (
 	"fmt"
 	"time"
 
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
-// Log is what a story needs of Kafka; *broker.Kafka has it.
+// Log is what a story needs of Kafka; *kafka.Client has it.
 type Log interface {
-	Offsets(ctx context.Context, topic string) (map[int]broker.OffsetRange, error)
+	Offsets(ctx context.Context, topic string) (map[int]kafka.OffsetRange, error)
 	OffsetsAt(ctx context.Context, topic string, at time.Time) (map[int]int64, error)
 	Committed(ctx context.Context, group, topic string) (map[int]int64, error)
-	Scan(ctx context.Context, topic string, partition int, from, to int64, handle func(broker.Record) error) error
+	Scan(ctx context.Context, topic string, partition int, from, to int64, handle func(kafka.Record) error) error
 }
 
 // Objects is where large data rests: manifests of very large scenes.

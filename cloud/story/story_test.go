@@ -9,10 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/segmentio/kafka-go"
+	kafkago "github.com/segmentio/kafka-go"
 
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 func TestATilesStoryGoesFromCaptureToProduct(t *testing.T) {
@@ -38,7 +38,7 @@ func TestATilesStoryGoesFromCaptureToProduct(t *testing.T) {
 		if seen := s.step("looked at by a worker"); seen.Model != "ukis" || seen.ModelVersion != "3" || seen.Worker != "gpu-2" || seen.Lease != "41" || seen.Topic != event.ResultsTopic {
 			t.Errorf("%s: %+v", name, seen)
 		}
-		if came := s.step("received by the bridge"); came.Topic != event.WorkTopic || came.Clock != kafkaClock || came.At.IsZero() || came.Partition != broker.PartitionOf(in.ID.String(), 3) {
+		if came := s.step("received by the bridge"); came.Topic != event.WorkTopic || came.Clock != kafkaClock || came.At.IsZero() || came.Partition != kafka.PartitionOf(in.ID.String(), 3) {
 			t.Errorf("%s: %+v", name, came)
 		}
 	}
@@ -53,14 +53,14 @@ func TestRecordsUnderKeysWithoutTheEdgeAreFound(t *testing.T) {
 		scene := fmt.Sprint("old-", n)
 		in := w.tile(scene, "0_0")
 		w.came(in)
-		result, product := found(in), broker.RecordOf(w.product(scene))
+		result, product := found(in), kafka.RecordOf(w.product(scene))
 		result.Key, product.Key = []byte(scene), []byte(scene)
 		others := w.product(scene)
 		others.Edge, others.Data = "mast-8", []byte(strings.ReplaceAll(string(others.Data), "mast-7", "mast-8"))
 		w.write(result, product)
 		w.came(others)
 		s := w.ask(in.ID.String())
-		if made := s.step("product published"); s.State != Made || s.step("looked at by a worker") == nil || made == nil || made.Partition != broker.PartitionOf(scene, 3) {
+		if made := s.step("product published"); s.State != Made || s.step("looked at by a worker") == nil || made == nil || made.Partition != kafka.PartitionOf(scene, 3) {
 			t.Errorf("%s: %+v", scene, s)
 		}
 	}
@@ -101,12 +101,12 @@ func TestAnItemThatNobodyHasFinishedNamesItsWorker(t *testing.T) {
 func TestWhatIsNoProductEndsWithItsReason(t *testing.T) {
 	w := newWorld(t)
 	poison, torn := w.tile("alpha", "1_0"), w.tile("alpha", "1_1")
-	letter := w.dead(broker.RecordOf(poison), event.WorkTopic, "canvas-worker", "decoding: not a TIFF file")
+	letter := w.dead(kafka.RecordOf(poison), event.WorkTopic, "canvas-worker", "decoding: not a TIFF file")
 	message, err := event.Item(torn).MarshalMQTT()
 	if err != nil {
 		t.Fatal(err)
 	}
-	given := w.dead(broker.Record{Key: []byte("mast-7"), Value: message}, "canvas/v1/mast-7/up/2/tile", "canvas-bridge", "the topic and the envelope disagree")
+	given := w.dead(kafka.Record{Key: []byte("mast-7"), Value: message}, "canvas/v1/mast-7/up/2/tile", "canvas-bridge", "the topic and the envelope disagree")
 	w.seq += 5
 	dropped := w.seq
 	w.came(poison, w.manifest("alpha", event.TileDecision{Tile: "2_2", Decision: event.TileDropped, Reason: "cloud", Cloud: 0.97}),
@@ -181,8 +181,8 @@ type counting struct {
 	read atomic.Int64
 }
 
-func (c *counting) Scan(ctx context.Context, topic string, partition int, from, to int64, handle func(broker.Record) error) error {
-	return c.Log.Scan(ctx, topic, partition, from, to, func(r broker.Record) error {
+func (c *counting) Scan(ctx context.Context, topic string, partition int, from, to int64, handle func(kafka.Record) error) error {
+	return c.Log.Scan(ctx, topic, partition, from, to, func(r kafka.Record) error {
 		c.read.Add(1)
 		return handle(r)
 	})
@@ -190,11 +190,11 @@ func (c *counting) Scan(ctx context.Context, topic string, partition int, from, 
 
 func TestReadingBeginsAtTheItemsTime(t *testing.T) {
 	w := newWorld(t)
-	old := &kafka.Writer{Addr: kafka.TCP(w.brokers...), Topic: event.WorkTopic, Balancer: &kafka.Hash{}, RequiredAcks: kafka.RequireAll, BatchTimeout: time.Millisecond}
+	old := &kafkago.Writer{Addr: kafkago.TCP(w.brokers...), Topic: event.WorkTopic, Balancer: &kafkago.Hash{}, RequiredAcks: kafkago.RequireAll, BatchTimeout: time.Millisecond}
 	defer old.Close()
 	for n := range 300 { // each in a batch of its own, as Kafka's index of times knows batches
 		key := fmt.Sprint(n)
-		if err := old.WriteMessages(t.Context(), kafka.Message{Key: []byte(key), Value: []byte("x"), Time: time.Now().Add(-5 * time.Hour)}); err != nil {
+		if err := old.WriteMessages(t.Context(), kafkago.Message{Key: []byte(key), Value: []byte("x"), Time: time.Now().Add(-5 * time.Hour)}); err != nil {
 			t.Fatal(err)
 		}
 	}

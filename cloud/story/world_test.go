@@ -7,14 +7,14 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/deadletter"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // world is an embedded Kafka with the topics, and what edges and workers write there.
 type world struct {
 	*testing.T
-	k       *broker.Kafka
+	k       *kafka.Client
 	brokers []string
 	teller  Teller
 	epoch   event.Epoch
@@ -23,19 +23,19 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	e, err := broker.EmbedKafka(t.TempDir(), broker.EmbedKafkaOptions{})
+	e, err := kafka.Embed(t.TempDir(), kafka.EmbedOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { e.Close() })
-	k, err := broker.DialKafka(broker.KafkaOptions{Brokers: e.Brokers()})
+	k, err := kafka.Dial(kafka.Options{Brokers: e.Brokers()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(k.Close)
-	var topics []broker.Topic
+	var topics []kafka.Topic
 	for _, name := range []string{event.EventsTopic, event.WorkTopic, event.ResultsTopic, event.DLQTopic, event.ProductsTopic} {
-		topics = append(topics, broker.Topic{Name: name, Partitions: 3})
+		topics = append(topics, kafka.Topic{Name: name, Partitions: 3})
 	}
 	if err := k.EnsureTopics(t.Context(), topics...); err != nil {
 		t.Fatal(err)
@@ -64,7 +64,7 @@ func (w *world) tile(scene, tile string) event.Item {
 		TraceParent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}, []byte("pixels of "+tile))
 }
 
-func (w *world) write(records ...broker.Record) {
+func (w *world) write(records ...kafka.Record) {
 	w.Helper()
 	if err := w.k.Append(w.Context(), records...); err != nil {
 		w.Fatal(err)
@@ -74,14 +74,14 @@ func (w *world) write(records ...broker.Record) {
 func (w *world) came(items ...event.Item) {
 	w.Helper()
 	for _, i := range items {
-		w.write(broker.RecordOf(i))
+		w.write(kafka.RecordOf(i))
 	}
 }
 
 // found is a worker's result for an item.
-func found(in event.Item, headers ...event.Header) broker.Record {
+func found(in event.Item, headers ...event.Header) kafka.Record {
 	data := []byte("mask")
-	r := broker.RecordOf(event.Item{ID: event.ResultID(in.ID, "ukis", "3"), Edge: in.Edge, Kind: event.Result, Stream: in.Stream, Subject: in.Subject, Time: in.Time,
+	r := kafka.RecordOf(event.Item{ID: event.ResultID(in.ID, "ukis", "3"), Edge: in.Edge, Kind: event.Result, Stream: in.Stream, Subject: in.Subject, Time: in.Time,
 		Priority: in.Priority, Attrs: event.Attrs{Scene: in.Attrs.Scene, Tile: in.Attrs.Tile, Model: "ukis", ModelVersion: "3"}, Type: "image/png", Data: data, SHA256: event.Sum(data)})
 	r.Headers = append(r.Headers, headers...)
 	return r
@@ -104,7 +104,7 @@ func (w *world) product(scene string, missing ...string) event.Item {
 		Attrs: event.Attrs{Scene: scene}, Type: "application/json", Data: data, SHA256: event.Sum(data)}
 }
 
-func (w *world) dead(r broker.Record, topic, connector, reason string) broker.Record {
+func (w *world) dead(r kafka.Record, topic, connector, reason string) kafka.Record {
 	r.Topic = event.DLQTopic
 	r.Headers = append(r.Headers, deadletter.Cause{Topic: topic, Connector: connector, Reason: reason}.Headers()...)
 	return r

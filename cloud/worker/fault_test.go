@@ -255,8 +255,8 @@ func coordinationIsQuiet(t *testing.T, c *cluster) {
 			n, _ := c.counted()
 			return n > before+int(speed) && len(c.owned()) == 1 && c.owned()[w.id] == c.settings.Partitions
 		})
-		from, first := c.requests(), before
-		first, _ = c.counted()
+		from := c.requests()
+		first, _ := c.counted()
 		time.Sleep(span) // the measurement itself
 		last, _ := c.counted()
 		requests = c.requests() - from

@@ -6,8 +6,8 @@ import (
 	"fmt"
 
 	"cloudcanvas/cloud/coord"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // Group is the consumer group whose offsets the workers commit, so that Kafka's tools show the lag.
@@ -22,10 +22,10 @@ const (
 // inlineBytes is the most data that a record holds itself; more rests in the object store.
 const inlineBytes = 512 << 10
 
-// Log is the part of *broker.Kafka that a worker needs.
+// Log is the part of *kafka.Client that a worker needs.
 type Log interface {
-	Append(ctx context.Context, records ...broker.Record) error
-	Read(ctx context.Context, topic string, partition int, from int64, handle func([]broker.Record) error) error
+	Append(ctx context.Context, records ...kafka.Record) error
+	Read(ctx context.Context, topic string, partition int, from int64, handle func([]kafka.Record) error) error
 	Committed(ctx context.Context, group, topic string) (map[int]int64, error)
 	Commit(ctx context.Context, group, topic string, partition int, offset int64) error
 }
@@ -61,7 +61,7 @@ func (k Kafka) Commit(ctx context.Context, partition int, offset int64) error {
 
 // Read hands on the records of a partition with the items in them.
 func (k Kafka) Read(ctx context.Context, partition int, from int64, handle func([]Entry) error) error {
-	return k.Log.Read(ctx, event.WorkTopic, partition, from, func(records []broker.Record) error {
+	return k.Log.Read(ctx, event.WorkTopic, partition, from, func(records []kafka.Record) error {
 		entries := make([]Entry, len(records))
 		for n, r := range records {
 			entries[n] = Entry{Partition: r.Partition, Offset: r.Offset, Key: r.Key, Value: r.Value, Headers: r.Headers}
@@ -73,7 +73,7 @@ func (k Kafka) Read(ctx context.Context, partition int, from int64, handle func(
 
 // Append writes results with the epoch of the lease in a header.
 func (k Kafka) Append(ctx context.Context, fence coord.Epoch, items ...event.Item) error {
-	records := make([]broker.Record, len(items))
+	records := make([]kafka.Record, len(items))
 	for n, i := range items {
 		if len(i.Data) > inlineBytes {
 			if k.Keep == nil {
@@ -85,7 +85,7 @@ func (k Kafka) Append(ctx context.Context, fence coord.Epoch, items ...event.Ite
 			}
 			i.Data = nil
 		}
-		records[n] = broker.RecordOf(i)
+		records[n] = kafka.RecordOf(i)
 		records[n].Headers = append(records[n].Headers, event.Header{Key: fenceHeader, Value: fmt.Append(nil, int64(fence))})
 		if k.Member != "" {
 			records[n].Headers = append(records[n].Headers, event.Header{Key: memberHeader, Value: []byte(k.Member)})
@@ -96,25 +96,25 @@ func (k Kafka) Append(ctx context.Context, fence coord.Epoch, items ...event.Ite
 
 // Bury writes dead letters.
 func (k Kafka) Bury(ctx context.Context, letters ...Letter) error {
-	records := make([]broker.Record, len(letters))
+	records := make([]kafka.Record, len(letters))
 	for n, l := range letters {
-		records[n] = broker.Record{Topic: event.DLQTopic, Key: l.Key, Value: l.Value, Headers: l.Headers}
+		records[n] = kafka.Record{Topic: event.DLQTopic, Key: l.Key, Value: l.Value, Headers: l.Headers}
 	}
 	return k.append(ctx, records)
 }
 
 // append writes again what Kafka has not confirmed, and nothing else. An outcome that is unknown is
 // written again too: results have derived ids, by which readers know them.
-func (k Kafka) append(ctx context.Context, records []broker.Record) error {
+func (k Kafka) append(ctx context.Context, records []kafka.Record) error {
 	for {
 		err := k.Log.Append(ctx, records...)
-		var failed *broker.AppendError
+		var failed *kafka.AppendError
 		if !errors.As(err, &failed) {
 			return err
 		}
-		var rest []broker.Record
+		var rest []kafka.Record
 		for n, o := range failed.Outcomes {
-			if o != broker.Confirmed {
+			if o != kafka.Confirmed {
 				rest = append(rest, records[n])
 			}
 		}

@@ -12,24 +12,24 @@ import (
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/cloud/coord/assign"
 	"cloudcanvas/cloud/coord/local"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // kafkaFor starts an embedded broker with the topics of the worker.
-func kafkaFor(t *testing.T, partitions int) *broker.Kafka {
+func kafkaFor(t *testing.T, partitions int) *kafka.Client {
 	t.Helper()
-	b, err := broker.EmbedKafka(t.TempDir(), broker.EmbedKafkaOptions{})
+	b, err := kafka.Embed(t.TempDir(), kafka.EmbedOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, err := broker.DialKafka(broker.KafkaOptions{Brokers: b.Brokers()})
+	k, err := kafka.Dial(kafka.Options{Brokers: b.Brokers()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { k.Close(); b.Close() })
-	err = k.EnsureTopics(t.Context(), broker.Topic{Name: event.WorkTopic, Partitions: partitions},
-		broker.Topic{Name: event.ResultsTopic, Partitions: 2}, broker.Topic{Name: event.DLQTopic, Partitions: 1})
+	err = k.EnsureTopics(t.Context(), kafka.Topic{Name: event.WorkTopic, Partitions: partitions},
+		kafka.Topic{Name: event.ResultsTopic, Partitions: 2}, kafka.Topic{Name: event.DLQTopic, Partitions: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,14 +37,14 @@ func kafkaFor(t *testing.T, partitions int) *broker.Kafka {
 }
 
 // all reads a topic as it is now.
-func all(t *testing.T, k *broker.Kafka, topic string) (records []broker.Record) {
+func all(t *testing.T, k *kafka.Client, topic string) (records []kafka.Record) {
 	t.Helper()
 	ranges, err := k.Offsets(t.Context(), topic)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for p, r := range ranges {
-		err := k.Scan(t.Context(), topic, p, r.First, r.End, func(r broker.Record) error {
+		err := k.Scan(t.Context(), topic, p, r.First, r.End, func(r kafka.Record) error {
 			records = append(records, r)
 			return nil
 		})
@@ -55,7 +55,7 @@ func all(t *testing.T, k *broker.Kafka, topic string) (records []broker.Record) 
 	return records
 }
 
-func backlog(t *testing.T, k *broker.Kafka) (left int64) {
+func backlog(t *testing.T, k *kafka.Client) (left int64) {
 	t.Helper()
 	ranges, err := k.Offsets(t.Context(), event.WorkTopic)
 	if err != nil {
@@ -75,7 +75,7 @@ func TestTwoWorkersShareKafkaAndOneTakesOverFromTheOther(t *testing.T) {
 	const items = 400
 	k := kafkaFor(t, 4)
 	poison := map[string]bool{}
-	var records []broker.Record
+	var records []kafka.Record
 	for n := range items {
 		mood := ""
 		if n%50 == 7 {
@@ -83,7 +83,7 @@ func TestTwoWorkersShareKafkaAndOneTakesOverFromTheOther(t *testing.T) {
 		}
 		item := tile(n, mood)
 		poison[item.ID.String()] = mood != ""
-		records = append(records, broker.RecordOf(item))
+		records = append(records, kafka.RecordOf(item))
 	}
 	space := local.NewSpace()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -200,13 +200,13 @@ type halfLog struct {
 	sizes []int
 }
 
-func (l *halfLog) Append(_ context.Context, records ...broker.Record) error {
+func (l *halfLog) Append(_ context.Context, records ...kafka.Record) error {
 	l.sizes = append(l.sizes, len(records))
 	if len(l.sizes) > 1 {
 		return nil
 	}
-	return &broker.AppendError{
-		Outcomes: []broker.Outcome{broker.Confirmed, broker.Unknown, broker.Confirmed, broker.Refused}, Errs: make([]error, 4),
+	return &kafka.AppendError{
+		Outcomes: []kafka.Outcome{kafka.Confirmed, kafka.Unknown, kafka.Confirmed, kafka.Refused}, Errs: make([]error, 4),
 	}
 }
 
@@ -229,10 +229,10 @@ func TestALargeResultRestsInTheObjectStore(t *testing.T) {
 
 type lastLog struct {
 	Log
-	records []broker.Record
+	records []kafka.Record
 }
 
-func (l *lastLog) Append(_ context.Context, records ...broker.Record) error {
+func (l *lastLog) Append(_ context.Context, records ...kafka.Record) error {
 	l.records = records
 	return nil
 }

@@ -24,9 +24,9 @@ import (
 	"cloudcanvas/cloud/coord/assign"
 	"cloudcanvas/cloud/coord/zk"
 	"cloudcanvas/shared/attempt"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/broker/brokertest"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/vision"
 )
 
@@ -74,7 +74,7 @@ func child(settings string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil)).With("worker", s.ID)
-	k, err := broker.DialKafka(broker.KafkaOptions{Brokers: s.Kafka, Log: log})
+	k, err := kafka.Dial(kafka.Options{Brokers: s.Kafka, Log: log})
 	if err != nil {
 		return err
 	}
@@ -132,6 +132,7 @@ func (d deadly) Decode(media string, data []byte) (vision.Image, error) {
 	case "memory":
 		var held [][]byte
 		for {
+			//lint:ignore SA4010 it is there to take memory
 			held = append(held, bytes.Repeat([]byte{1}, 8<<20))
 		}
 	}
@@ -141,7 +142,7 @@ func (d deadly) Decode(media string, data []byte) (vision.Image, error) {
 // cluster is real Kafka and ZooKeeper, and worker processes over them.
 type cluster struct {
 	t        *testing.T
-	kafka    *broker.Kafka
+	kafka    *kafka.Client
 	settings childSettings
 	zk       *zk.Coordinator // the test's own view
 
@@ -157,17 +158,17 @@ func startCluster(t *testing.T, partitions int) *cluster {
 	if testing.Short() {
 		t.Skip("it starts Kafka, ZooKeeper and worker processes")
 	}
-	kafka, zookeeper := brokertest.StartOwnKafka(t), brokertest.StartZooKeeper(t, 1)
+	broker, zookeeper := brokertest.StartOwnKafka(t), brokertest.StartZooKeeper(t, 1)
 	c := &cluster{t: t, settings: childSettings{
-		Attempts: t.TempDir(), Kafka: kafka.Brokers, ZooKeeper: zookeeper.Servers, Root: "/canvas", Session: shortSession, Partitions: partitions, Speed: 200, Batch: 4,
+		Attempts: t.TempDir(), Kafka: broker.Brokers, ZooKeeper: zookeeper.Servers, Root: "/canvas", Session: shortSession, Partitions: partitions, Speed: 200, Batch: 4,
 	}}
 	var err error
-	if c.kafka, err = broker.DialKafka(broker.KafkaOptions{Brokers: kafka.Brokers}); err != nil {
+	if c.kafka, err = kafka.Dial(kafka.Options{Brokers: broker.Brokers}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.kafka.Close)
-	err = c.kafka.EnsureTopics(t.Context(), broker.Topic{Name: event.WorkTopic, Partitions: partitions},
-		broker.Topic{Name: event.ResultsTopic, Partitions: 1}, broker.Topic{Name: event.DLQTopic, Partitions: 1})
+	err = c.kafka.EnsureTopics(t.Context(), kafka.Topic{Name: event.WorkTopic, Partitions: partitions},
+		kafka.Topic{Name: event.ResultsTopic, Partitions: 1}, kafka.Topic{Name: event.DLQTopic, Partitions: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,9 +201,9 @@ func (c *cluster) put(items int, mood func(n int) string) (first int) {
 	c.t.Helper()
 	first = c.made
 	c.made += items
-	var records []broker.Record
+	var records []kafka.Record
 	for n := range items {
-		records = append(records, broker.RecordOf(tile(first+n, mood(n))))
+		records = append(records, kafka.RecordOf(tile(first+n, mood(n))))
 	}
 	if err := c.kafka.Append(c.t.Context(), records...); err != nil {
 		c.t.Fatal(err)

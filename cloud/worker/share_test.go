@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/coord/assign"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/soak"
 )
 
@@ -20,9 +20,9 @@ func (c *cluster) putEvenly(each int) (items int) {
 	for p := range c.settings.Partitions {
 		left[p] = each
 	}
-	var records []broker.Record
+	var records []kafka.Record
 	for len(records) < each*c.settings.Partitions {
-		r := broker.RecordOf(tile(c.made, ""))
+		r := kafka.RecordOf(tile(c.made, ""))
 		h := fnv.New32a()
 		h.Write(r.Key)
 		if p := max(int32(h.Sum32())%int32(c.settings.Partitions), -(int32(h.Sum32()) % int32(c.settings.Partitions))); left[int(p)] > 0 {

@@ -15,8 +15,8 @@ import (
 	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/cloud/store"
 	"cloudcanvas/cmd/internal/cli"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/visible"
 )
 
@@ -52,7 +52,7 @@ func letters(ctx context.Context, a deadletter.Actions, limit int) (deadletter.L
 
 // deciding is a question about dead letters to all who know of them.
 func deciding(c *urfave.Context, do func(ctx context.Context, a deadletter.Actions) error) error {
-	return asking(c, event.DLQTopic, func(ctx context.Context, cfg cloud.Config, k *broker.Kafka) error {
+	return asking(c, event.DLQTopic, func(ctx context.Context, cfg cloud.Config, k *kafka.Client) error {
 		return agreeing(ctx, cfg, func(ctx context.Context, z coord.Coordinator) error {
 			objects, err := store.Open(ctx, cfg.Store)
 			if err != nil {
@@ -116,7 +116,7 @@ func showLetter(c *urfave.Context) error {
 	if err != nil {
 		return cli.Usage(err)
 	}
-	return asking(c, event.DLQTopic, func(ctx context.Context, cfg cloud.Config, k *broker.Kafka) error {
+	return asking(c, event.DLQTopic, func(ctx context.Context, cfg cloud.Config, k *kafka.Client) error {
 		r, err := deadletter.Read(ctx, k, at)
 		if err != nil {
 			return err

@@ -65,7 +65,7 @@ func lookAtServices(ctx context.Context, cfg cloud.Config) []checkup.Finding {
 
 func lookAtKafka(ctx context.Context, cfg cloud.Config) checkup.Finding {
 	what := fmt.Sprintf("Kafka %v", cfg.Kafka.Brokers)
-	k, err := kafka(cfg)
+	k, err := dialKafka(cfg)
 	if err != nil {
 		return checkup.Bad(what, err, "ls -l the files that kafka.security names")
 	}

@@ -15,7 +15,7 @@ import (
 	"cloudcanvas/cloud"
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/cloud/coord/zk"
-	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/visible"
 )
 
@@ -28,9 +28,9 @@ const (
 
 var jsonFlag = &urfave.BoolFlag{Name: "json", Usage: "print JSON"}
 
-// kafka is a client for one question. close it.
-func kafka(cfg cloud.Config) (*broker.Kafka, error) {
-	return broker.DialKafka(broker.KafkaOptions{
+// dialKafka is a client for one question. close it.
+func dialKafka(cfg cloud.Config) (*kafka.Client, error) {
+	return kafka.Dial(kafka.Options{
 		Brokers: cfg.Kafka.Brokers, Security: cfg.Kafka.Security, Log: slog.New(slog.DiscardHandler), Patience: connectRetries,
 	})
 }
@@ -65,7 +65,7 @@ func zookeeperAway(cfg cloud.Config, err error) error {
 }
 
 // answering makes sure that Kafka answers soon; reading a topic may then take its time.
-func answering(ctx context.Context, cfg cloud.Config, k *broker.Kafka, topic string) error {
+func answering(ctx context.Context, cfg cloud.Config, k *kafka.Client, topic string) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if _, err := k.Offsets(ctx, topic); err != nil {
@@ -75,12 +75,12 @@ func answering(ctx context.Context, cfg cloud.Config, k *broker.Kafka, topic str
 }
 
 // asking is a question to Kafka about a topic.
-func asking(c *urfave.Context, topic string, do func(ctx context.Context, cfg cloud.Config, k *broker.Kafka) error) error {
+func asking(c *urfave.Context, topic string, do func(ctx context.Context, cfg cloud.Config, k *kafka.Client) error) error {
 	cfg, err := loadConfig(c)
 	if err != nil {
 		return err
 	}
-	k, err := kafka(cfg)
+	k, err := dialKafka(cfg)
 	if err != nil {
 		return err
 	}

@@ -14,8 +14,8 @@ import (
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/cloud/mosaic"
 	"cloudcanvas/cloud/worker"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // status is what operators ask first: who works on what, and what is behind.
@@ -63,7 +63,7 @@ func ask(ctx context.Context, cfg cloud.Config) (status, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	s := status{Members: map[string][]coord.Member{}, Lag: []lag{}}
-	k, err := kafka(cfg)
+	k, err := dialKafka(cfg)
 	if err != nil {
 		return s, err
 	}
@@ -91,7 +91,7 @@ func ask(ctx context.Context, cfg cloud.Config) (status, error) {
 	return s, errors.Join(kafkaErr, zookeeperErr)
 }
 
-func (s *status) kafka(ctx context.Context, k *broker.Kafka) error {
+func (s *status) kafka(ctx context.Context, k *kafka.Client) error {
 	dead, err := k.Offsets(ctx, event.DLQTopic)
 	if err != nil {
 		return err
@@ -114,26 +114,22 @@ func (s *status) kafka(ctx context.Context, k *broker.Kafka) error {
 }
 
 // behind is a group's lag in a topic. The age is that of the first record it has not finished.
-func behind(ctx context.Context, k *broker.Kafka, group, topic string) ([]lag, error) {
-	ends, err := k.Offsets(ctx, topic)
+func behind(ctx context.Context, k *kafka.Client, group, topic string) ([]lag, error) {
+	all, err := kafka.ProgressOf(ctx, k, group, topic)
 	if err != nil {
 		return nil, err
 	}
-	committed, err := k.Committed(ctx, group, topic)
-	if err != nil {
-		return nil, err
-	}
-	lags := make([]lag, len(ends))
+	lags := make([]lag, len(all))
 	var each errgroup.Group
 	each.SetLimit(8)
 	for p := range lags {
-		next := max(committed[p], ends[p].First)
-		lags[p] = lag{Topic: topic, Group: group, Partition: p, Committed: committed[p], End: ends[p].End, Lag: ends[p].End - next}
+		next := all[p].Next()
+		lags[p] = lag{Topic: topic, Group: group, Partition: p, Committed: all[p].Committed, End: all[p].End, Lag: all[p].Lag()}
 		if lags[p].Lag <= 0 {
 			continue
 		}
 		each.Go(func() error {
-			return k.Scan(ctx, topic, p, next, next+1, func(r broker.Record) error {
+			return k.Scan(ctx, topic, p, next, next+1, func(r kafka.Record) error {
 				lags[p].Age = max(0, time.Since(r.Time).Seconds())
 				return nil
 			})

@@ -46,7 +46,7 @@ func submitCommand() *urfave.Command {
 				return cli.Usagef("--depth %d: give 1 or more", c.Int64("depth"))
 			}
 			s.seen = cfg.Worker.Answers(s.want)
-			k, err := kafka(cfg)
+			k, err := dialKafka(cfg)
 			if err != nil {
 				return err
 			}

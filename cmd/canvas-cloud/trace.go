@@ -11,8 +11,8 @@ import (
 	"cloudcanvas/cloud"
 	"cloudcanvas/cloud/story"
 	"cloudcanvas/cmd/internal/cli"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/visible"
 )
 
@@ -34,7 +34,7 @@ func traceCommand() *urfave.Command {
 			if since < 0 {
 				return cli.Usagef("--since %s: give how long ago, such as 72h", since)
 			}
-			return asking(c, event.EventsTopic, func(ctx context.Context, cfg cloud.Config, k *broker.Kafka) error {
+			return asking(c, event.EventsTopic, func(ctx context.Context, cfg cloud.Config, k *kafka.Client) error {
 				stories, err := tell(ctx, cfg, k, q, since)
 				if err != nil {
 					return err
@@ -53,7 +53,7 @@ func traceCommand() *urfave.Command {
 }
 
 // tell asks Kafka, and ZooKeeper and the object store where they are needed.
-func tell(ctx context.Context, cfg cloud.Config, k *broker.Kafka, q story.Question, since time.Duration) ([]story.Story, error) {
+func tell(ctx context.Context, cfg cloud.Config, k *kafka.Client, q story.Question, since time.Duration) ([]story.Story, error) {
 	z, err := coordinator(cfg)
 	if err != nil {
 		return nil, err

@@ -12,12 +12,12 @@ import (
 
 	"cloudcanvas/cloud/story"
 	"cloudcanvas/cmd/internal/cli"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // trace runs the command against a Kafka, without a ZooKeeper, and gives what it printed and its exit code.
-func trace(t *testing.T, brokers []string, args ...string) (string, error, int) {
+func trace(t *testing.T, brokers []string, args ...string) (string, int, error) {
 	t.Helper()
 	config := filepath.Join(t.TempDir(), "cloud.yaml")
 	text := fmt.Sprintf("kafka: {brokers: [%s]}\nzookeeper: {servers: ['127.0.0.1:1']}\nstore: 'file://%s/none'\n", brokers[0], t.TempDir())
@@ -28,22 +28,22 @@ func trace(t *testing.T, brokers []string, args ...string) (string, error, int) 
 	app := cli.App("canvas-cloud", "", "test", traceCommand())
 	app.Writer, app.ErrWriter = &out, &out
 	err := app.RunContext(t.Context(), append([]string{"canvas-cloud", "--config", config, "trace"}, args...))
-	return out.String(), err, cli.Code(err)
+	return out.String(), cli.Code(err), err
 }
 
 func TestTraceTellsAnItemsStoryAndSaysWhatItCannotKnow(t *testing.T) {
-	e, err := broker.EmbedKafka(t.TempDir(), broker.EmbedKafkaOptions{})
+	e, err := kafka.Embed(t.TempDir(), kafka.EmbedOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer e.Close()
-	k, err := broker.DialKafka(broker.KafkaOptions{Brokers: e.Brokers()})
+	k, err := kafka.Dial(kafka.Options{Brokers: e.Brokers()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer k.Close()
 	for _, topic := range []string{event.EventsTopic, event.WorkTopic, event.ResultsTopic, event.DLQTopic, event.ProductsTopic} {
-		if err := k.EnsureTopics(t.Context(), broker.Topic{Name: topic, Partitions: 2}); err != nil {
+		if err := k.EnsureTopics(t.Context(), kafka.Topic{Name: topic, Partitions: 2}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -53,20 +53,20 @@ func TestTraceTellsAnItemsStoryAndSaysWhatItCannotKnow(t *testing.T) {
 	found := in
 	found.ID, found.Epoch, found.Seq, found.Kind = event.ResultID(in.ID, "ukis", "3"), "", 0, event.Result
 	found.Attrs.Model, found.Attrs.ModelVersion = "ukis", "3"
-	result := broker.RecordOf(found)
+	result := kafka.RecordOf(found)
 	result.Headers = append(result.Headers, event.Header{Key: "canvas_worker", Value: []byte("gpu-2")}, event.Header{Key: "canvas_lease", Value: []byte("41")})
-	if err := k.Append(t.Context(), broker.RecordOf(in)); err != nil {
+	if err := k.Append(t.Context(), kafka.RecordOf(in)); err != nil {
 		t.Fatal(err)
 	}
 	if err := k.Append(t.Context(), result); err != nil {
 		t.Fatal(err)
 	}
 
-	out, err, code := trace(t, e.Brokers(), in.ID.String())
+	out, code, err := trace(t, e.Brokers(), in.ID.String())
 	if err != nil || code != cli.Done || !strings.Contains(out, "gpu-2 epoch 41 with ukis version 3") || !strings.Contains(out, "canvas.work[") || !strings.Contains(out, "mast-7/e1/4") {
 		t.Errorf("%d %v\n%s", code, err, out)
 	}
-	out, err, _ = trace(t, e.Brokers(), "--json", "mast-7/e1/4")
+	out, _, err = trace(t, e.Brokers(), "--json", "mast-7/e1/4")
 	var stories []story.Story
 	if err != nil || json.Unmarshal([]byte(out), &stories) != nil || len(stories) != 1 || stories[0].ID != in.ID.String() || stories[0].State != story.Looked {
 		t.Errorf("%v\n%s", err, out)
@@ -83,7 +83,7 @@ func TestTraceTellsAnItemsStoryAndSaysWhatItCannotKnow(t *testing.T) {
 		{[]string{" "}, cli.WrongUsage, "EDGE/EPOCH/SEQ"},
 		{[]string{"--since", "-1h", "coast/9_9"}, cli.WrongUsage, "--since"},
 	} {
-		if _, err, code := trace(t, e.Brokers(), c.args...); code != c.code || err == nil || !strings.Contains(err.Error(), c.says) {
+		if _, code, err := trace(t, e.Brokers(), c.args...); code != c.code || err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%q: %d %v", c.args, code, err)
 		}
 	}

@@ -7,8 +7,8 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"cloudcanvas/cmd/internal/appliance"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // countDelivery counts ids at both ends: what the outbox committed, and what lies in Kafka.
@@ -22,7 +22,7 @@ func countDelivery(ctx context.Context, a *appliance.Appliance) (deliveryCounts,
 			return d, err
 		}
 		for p, span := range offsets {
-			err := a.Kafka.Scan(ctx, topic, p, span.First, span.End, func(r broker.Record) error {
+			err := a.Kafka.Scan(ctx, topic, p, span.First, span.End, func(r kafka.Record) error {
 				i, err := r.Item()
 				switch {
 				case topic == event.DLQTopic:

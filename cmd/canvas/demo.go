@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -49,7 +50,7 @@ func demoCommand() *urfave.Command {
 	}
 }
 
-func demo(c *urfave.Context, log *slog.Logger) error {
+func demo(c *urfave.Context, log *slog.Logger) (err error) {
 	ctx, out, say := c.Context, c.String("out"), c.App.Writer
 	samples := filepath.Join(cli.Home(), "samples")
 	inputs := map[string]string{"sentinel2": "sentinel2.tif", "landsat8": "landsat8.tif", "video": "vtest.avi"}
@@ -59,12 +60,20 @@ func demo(c *urfave.Context, log *slog.Logger) error {
 			return fmt.Errorf("the sample %s is not here: run make setup", inputs[name])
 		}
 	}
-	if err := os.RemoveAll(out); err != nil {
-		return cli.Usagef("the demo's folder can't be emptied: %w; choose another --out", err)
+	if err := removeMade(out); err != nil {
+		return cli.Usagef("what an earlier demo made can't be removed: %w; choose another --out", err)
 	}
-	work := filepath.Join(out, ".inputs")
-	if err := os.MkdirAll(work, 0o755); err != nil {
+	if err := os.MkdirAll(out, 0o755); err != nil {
 		return cli.Usagef("the demo's folder can't be made: %w; choose another --out", err)
+	}
+	before, err := filesIn(out)
+	if err != nil {
+		return cli.Usagef("the demo's folder can't be read: %w; choose another --out", err)
+	}
+	defer func() { err = errors.Join(err, noteMade(out, before)) }()
+	work, err := os.MkdirTemp(out, ".inputs-")
+	if err != nil {
+		return cli.Usagef("the demo's folder can't be written: %w; choose another --out", err)
 	}
 	defer os.RemoveAll(work)
 

@@ -10,9 +10,9 @@ import (
 	"cloudcanvas/cloud/mosaic"
 	"cloudcanvas/cmd/internal/appliance"
 	"cloudcanvas/edge"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/infer"
+	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/visible"
 )
 
@@ -167,13 +167,13 @@ func (w *watch) missing() []string {
 }
 
 // readProducts follows canvas.products until ctx ends.
-func (w *watch) readProducts(ctx context.Context, k *broker.Kafka) {
+func (w *watch) readProducts(ctx context.Context, k *kafka.Client) {
 	partitions, err := k.Partitions(ctx, event.ProductsTopic)
 	if err != nil {
 		return
 	}
 	for p := range partitions {
-		go k.Read(ctx, event.ProductsTopic, p, 0, func(records []broker.Record) error {
+		go k.Read(ctx, event.ProductsTopic, p, 0, func(records []kafka.Record) error {
 			for _, r := range records {
 				if i, err := r.Item(); err == nil {
 					if product, err := mosaic.ParseProduct(i); err == nil {

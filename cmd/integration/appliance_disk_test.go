@@ -18,6 +18,7 @@ import (
 	"cloudcanvas/shared/broker/brokertest"
 	"cloudcanvas/shared/durable/disktest"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // oneBox is an appliance whose folder lies on a disk of its own.
@@ -118,12 +119,12 @@ func (b *oneBox) balance() {
 	if err := <-b.p.done; err != nil {
 		b.t.Errorf("it does not end well: %v", err)
 	}
-	log, err := broker.EmbedKafka(filepath.Join(b.data, "kafka"), broker.EmbedKafkaOptions{})
+	log, err := kafka.Embed(filepath.Join(b.data, "kafka"), kafka.EmbedOptions{})
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	defer log.Close()
-	k, err := broker.DialKafka(broker.KafkaOptions{Brokers: log.Brokers()})
+	k, err := kafka.Dial(kafka.Options{Brokers: log.Brokers()})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -134,7 +135,7 @@ func (b *oneBox) balance() {
 		b.t.Fatal(err)
 	}
 	for p, o := range offsets {
-		err := k.Scan(b.t.Context(), event.EventsTopic, p, o.First, o.End, func(r broker.Record) error {
+		err := k.Scan(b.t.Context(), event.EventsTopic, p, o.First, o.End, func(r kafka.Record) error {
 			i, err := r.Item()
 			if err != nil || i.Seq == 0 {
 				return err

@@ -6,10 +6,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/segmentio/kafka-go"
+	kafkago "github.com/segmentio/kafka-go"
 
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // ledgers are what Kafka knows of one epoch of a device's buffer.
@@ -31,14 +31,14 @@ func (s *site) inKafka() map[event.Epoch]*ledgers {
 	}
 	for _, topic := range countedTopics {
 		offsets, err := s.kafka.Offsets(s.t.Context(), topic)
-		if errors.Is(err, kafka.UnknownTopicOrPartition) {
+		if errors.Is(err, kafkago.UnknownTopicOrPartition) {
 			continue // the bridge has not made it yet
 		}
 		if err != nil {
 			s.t.Fatal(err)
 		}
 		for p, o := range offsets {
-			err := s.kafka.Scan(s.t.Context(), topic, p, max(o.First, s.began[topic][p]), o.End, func(r broker.Record) error {
+			err := s.kafka.Scan(s.t.Context(), topic, p, max(o.First, s.began[topic][p]), o.End, func(r kafka.Record) error {
 				i, err := r.Item()
 				if err != nil || i.Edge != s.name || i.Seq == 0 {
 					return err

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // TestAPictureThatCrashesAWorkersDecoderIsADeadLetterAfterTwoDeaths has a worker of which systemd takes care, and
@@ -19,20 +19,20 @@ func TestAPictureThatCrashesAWorkersDecoderIsADeadLetterAfterTwoDeaths(t *testin
 	program := faulty(t, "canvas-cloud")
 	f := newFleet(t, startBrokers(t))
 	k := f.kafka(t)
-	topics := []broker.Topic{}
+	topics := []kafka.Topic{}
 	for _, name := range []string{event.WorkTopic, event.ResultsTopic, event.EventsTopic, event.DLQTopic} {
-		topics = append(topics, broker.Topic{Name: name, Partitions: 4, Replicas: 1})
+		topics = append(topics, kafka.Topic{Name: name, Partitions: 4, Replicas: 1})
 	}
 	if err := k.EnsureTopics(t.Context(), topics...); err != nil {
 		t.Fatal(err)
 	}
-	var records []broker.Record
+	var records []kafka.Record
 	for n := range 12 {
 		data := picture(t, 90+n, 70, 9)
 		if n == 5 {
 			data = killer(t, 1)
 		}
-		records = append(records, broker.RecordOf(event.Item{ID: event.NewID(time.Now()), Edge: "mast", Epoch: "e1", Seq: uint64(n + 1), Kind: event.Frame, Stream: "yard",
+		records = append(records, kafka.RecordOf(event.Item{ID: event.NewID(time.Now()), Edge: "mast", Epoch: "e1", Seq: uint64(n + 1), Kind: event.Frame, Stream: "yard",
 			Subject: fmt.Sprintf("yard/frame-%d", n), Time: time.Now(), Priority: event.Normal, Attrs: event.Attrs{Want: "nothing that a model is there for"},
 			Type: "image/png", SHA256: event.Sum(data), Data: data}))
 	}
@@ -60,7 +60,7 @@ func TestAPictureThatCrashesAWorkersDecoderIsADeadLetterAfterTwoDeaths(t *testin
 		t.Fatal(err)
 	}
 	for p, o := range offsets {
-		err := k.Scan(t.Context(), event.DLQTopic, p, o.First, o.End, func(r broker.Record) error {
+		err := k.Scan(t.Context(), event.DLQTopic, p, o.First, o.End, func(r kafka.Record) error {
 			i, err := r.Item()
 			for _, h := range r.Headers {
 				if string(h.Value) == "cloudcanvas.worker.Deadly" {

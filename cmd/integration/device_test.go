@@ -16,6 +16,7 @@ import (
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/broker/brokertest"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/soak"
 )
 
@@ -36,7 +37,7 @@ type site struct {
 	local  *brokertest.Mosquitto
 	mqtt   *brokertest.Mosquitto
 	cloud  string // the broker's address as the device has it
-	kafka  *broker.Kafka
+	kafka  *kafka.Client
 	began  map[string]map[int]int64 // offsets of topics when the site began: Kafka is shared by the tests
 	from   string                   // where the device answers about itself
 	edge   *process
@@ -58,7 +59,7 @@ bridge: {receipt_every: 100ms}
 `, s.mqtt.URL, strings.Join(brokers, ","), strings.Join(brokertest.StartZooKeeper(t, 1).Servers, ","), "file://"+filepath.Join(s.dir, "objects"))
 	start(t, "canvas-cloud", "--config", config, "bridge", "--id", "bridge-1")
 	var err error
-	if s.kafka, err = broker.DialKafka(broker.KafkaOptions{Brokers: brokers}); err != nil {
+	if s.kafka, err = kafka.Dial(kafka.Options{Brokers: brokers}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.kafka.Close)

@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/broker/brokertest"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // TestAFleetOfLightEdgesLosesNothingAtOneBridge sends items of many edges through mosquitto and a
@@ -53,7 +53,7 @@ func TestAFleetOfLightEdgesLosesNothingAtOneBridge(t *testing.T) {
 		t.Fatal(err)
 	}
 	for p, o := range offsets {
-		if err := k.Scan(t.Context(), event.EventsTopic, p, o.First, o.End, func(r broker.Record) error {
+		if err := k.Scan(t.Context(), event.EventsTopic, p, o.First, o.End, func(r kafka.Record) error {
 			i, err := r.Item()
 			if i.Seq > 0 {
 				seen[fmt.Sprint(i.Edge, " ", i.Seq)]++

@@ -12,6 +12,7 @@ import (
 
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // BenchmarkLatency is the time from an item's publication to its result in Kafka, through mosquitto,
@@ -66,7 +67,7 @@ func newLoad(b *testing.B, f *fleet, picture []byte) *load {
 	b.Cleanup(l.client.Close)
 	until(b, 2*time.Minute, "a connection", l.client.Connected)
 	k := f.kafka(b)
-	var from map[int]broker.OffsetRange
+	var from map[int]kafka.OffsetRange
 	until(b, 2*time.Minute, "the topic of results", func() bool {
 		from, err = k.Offsets(b.Context(), event.ResultsTopic)
 		return err == nil
@@ -76,7 +77,7 @@ func newLoad(b *testing.B, f *fleet, picture []byte) *load {
 	b.Cleanup(func() { cancel(); readers.Wait() })
 	for p, o := range from {
 		readers.Go(func() {
-			k.Read(ctx, event.ResultsTopic, p, o.End, func(records []broker.Record) error {
+			k.Read(ctx, event.ResultsTopic, p, o.End, func(records []kafka.Record) error {
 				now := time.Now()
 				for _, r := range records {
 					if i, err := r.Item(); err == nil && i.Edge == l.edge {

@@ -15,9 +15,9 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"cloudcanvas/cloud/deadletter"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/broker/brokertest"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // canvasCloud runs canvas-cloud to its end and reads its --json.
@@ -34,17 +34,17 @@ func canvasCloud(t *testing.T, config string, into any, args ...string) {
 
 func TestWhatOperatorsAskIsAnswered(t *testing.T) {
 	program(t, "canvas-cloud")
-	kafka, zookeeper := brokertest.StartOwnKafka(t), brokertest.StartZooKeeper(t, 1)
+	broker, zookeeper := brokertest.StartOwnKafka(t), brokertest.StartZooKeeper(t, 1)
 	dir := t.TempDir()
 	config := write(t, filepath.Join(dir, "cloud.yaml"), "kafka: {brokers: [%s]}\nzookeeper: {servers: [%s]}\nstore: %q\nproducts: %q\nconsole: {data: %q}\nmqtt: {url: \"tcp://127.0.0.1:1\"}\n",
-		strings.Join(kafka.Brokers, ","), strings.Join(zookeeper.Servers, ","), "file://"+filepath.Join(dir, "objects"), filepath.Join(dir, "products"), filepath.Join(dir, "console"))
-	k, err := broker.DialKafka(broker.KafkaOptions{Brokers: kafka.Brokers})
+		strings.Join(broker.Brokers, ","), strings.Join(zookeeper.Servers, ","), "file://"+filepath.Join(dir, "objects"), filepath.Join(dir, "products"), filepath.Join(dir, "console"))
+	k, err := kafka.Dial(kafka.Options{Brokers: broker.Brokers})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(k.Close)
 	for _, topic := range []string{event.EventsTopic, event.WorkTopic, event.ResultsTopic, event.ProductsTopic, event.DLQTopic} {
-		if err := k.EnsureTopics(t.Context(), broker.Topic{Name: topic, Partitions: 2}); err != nil {
+		if err := k.EnsureTopics(t.Context(), kafka.Topic{Name: topic, Partitions: 2}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -53,13 +53,13 @@ func TestWhatOperatorsAskIsAnswered(t *testing.T) {
 	}
 	item := event.Item{ID: ulid.Make(), Edge: "mast", Epoch: "e1", Seq: 1, Kind: event.Tile, Stream: "s", Subject: "s1/0_0", Time: time.Now(),
 		Attrs: event.Attrs{Scene: "s1", Tile: "0_0", Want: "segment"}, Type: "image/tiff", Data: []byte("no TIFF"), SHA256: event.Sum([]byte("no TIFF"))}
-	dead := broker.RecordOf(item)
+	dead := kafka.RecordOf(item)
 	dead.Topic = event.DLQTopic
 	dead.Headers = append(dead.Headers, event.Header{Key: "__connect.errors.topic", Value: []byte(event.WorkTopic)},
 		event.Header{Key: "__connect.errors.exception.message", Value: []byte("not a TIFF file")})
 	product := fmt.Appendf(nil, `{"kind":"scene","name":"s1","edge":"mast","folder":"s1","complete":false,"missing":["0_0"],"lacking":1}`)
 	made := event.Item{ID: ulid.Make(), Edge: "mast", Kind: event.Product, Stream: "s1", Subject: "s1", Time: time.Now(), Type: "application/json", Data: product, SHA256: event.Sum(product)}
-	if err := k.Append(t.Context(), dead, broker.RecordOf(item), broker.RecordOf(made)); err != nil {
+	if err := k.Append(t.Context(), dead, kafka.RecordOf(item), kafka.RecordOf(made)); err != nil {
 		t.Fatal(err)
 	}
 
@@ -192,7 +192,7 @@ func modelsAreChanged(t *testing.T, config string) {
 
 // lettersAreDecided: what is discarded stays so, what came over MQTT goes back where it passes the
 // bridge's checks, and two commands at once put nothing back twice.
-func lettersAreDecided(t *testing.T, config string, k *broker.Kafka, item event.Item) {
+func lettersAreDecided(t *testing.T, config string, k *kafka.Client, item event.Item) {
 	t.Helper()
 	reading := event.Item{ID: ulid.Make(), Edge: "mast", Epoch: "e1", Seq: 2, Kind: event.Tile, Priority: event.Normal, Stream: "s", Subject: "s1/0_1", Time: time.Now(),
 		Attrs: event.Attrs{Scene: "s1", Tile: "0_1", Want: "segment"}, Type: "image/tiff", Data: []byte("x"), SHA256: event.Sum([]byte("x"))}
@@ -201,10 +201,10 @@ func lettersAreDecided(t *testing.T, config string, k *broker.Kafka, item event.
 		t.Fatal(err)
 	}
 	over := deadletter.Cause{Topic: event.Topic("mast", event.Normal, event.Tile), Offset: -1, Connector: "canvas-bridge", Reason: "Kafka refused it"}
-	again := broker.RecordOf(item)
+	again := kafka.RecordOf(item)
 	again.Topic = event.DLQTopic
 	again.Headers = append(again.Headers, deadletter.Cause{Topic: event.WorkTopic, Reason: "no memory\x1b]0;PWN\x07 \u202e"}.Headers()...)
-	for _, r := range []broker.Record{{Topic: event.DLQTopic, Key: []byte("a"), Value: payload, Headers: over.Headers()}, {Topic: event.DLQTopic, Key: []byte("a"), Value: []byte("junk"), Headers: over.Headers()}, again} {
+	for _, r := range []kafka.Record{{Topic: event.DLQTopic, Key: []byte("a"), Value: payload, Headers: over.Headers()}, {Topic: event.DLQTopic, Key: []byte("a"), Value: []byte("junk"), Headers: over.Headers()}, again} {
 		if err := k.Append(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
@@ -261,7 +261,7 @@ func lettersAreDecided(t *testing.T, config string, k *broker.Kafka, item event.
 		t.Fatal(err)
 	}
 	for p, r := range ranges {
-		err := k.Scan(t.Context(), event.WorkTopic, p, r.First, r.End, func(r broker.Record) error {
+		err := k.Scan(t.Context(), event.WorkTopic, p, r.First, r.End, func(r kafka.Record) error {
 			held[deadletter.Header(r.Headers, "ce_id")]++
 			return nil
 		})

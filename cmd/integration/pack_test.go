@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // TestAClassifierOfOnesOwnTakesFilesAndNoCode lays the pack image-classes with a network whose scores
@@ -127,14 +127,14 @@ func layPack(t *testing.T, f *fleet, pack, models string) {
 }
 
 // results are what workers have found so far.
-func (f *fleet) results(t *testing.T, k *broker.Kafka) (items []event.Item) {
+func (f *fleet) results(t *testing.T, k *kafka.Client) (items []event.Item) {
 	t.Helper()
 	offsets, err := k.Offsets(t.Context(), event.ResultsTopic)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for p, o := range offsets {
-		if err := k.Scan(t.Context(), event.ResultsTopic, p, o.First, o.End, func(r broker.Record) error {
+		if err := k.Scan(t.Context(), event.ResultsTopic, p, o.First, o.End, func(r kafka.Record) error {
 			i, err := r.Item()
 			items = append(items, i)
 			return err

@@ -16,6 +16,7 @@ import (
 	"cloudcanvas/shared/broker/brokertest"
 	"cloudcanvas/shared/durable/disktest"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // vault is a bridge whose object store lies on a disk of its own, and a device made by hand.
@@ -28,7 +29,7 @@ type vault struct {
 	epoch  event.Epoch
 	ear    *ear
 	sender *broker.MQTT
-	kafka  *broker.Kafka
+	kafka  *kafka.Client
 	bridge *process
 }
 
@@ -52,7 +53,7 @@ bridge: {receipt_every: 50ms}
 		t.Fatal(err)
 	}
 	t.Cleanup(v.sender.Close)
-	if v.kafka, err = broker.DialKafka(broker.KafkaOptions{Brokers: brokers}); err != nil {
+	if v.kafka, err = kafka.Dial(kafka.Options{Brokers: brokers}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(v.kafka.Close)
@@ -134,7 +135,7 @@ func (v *vault) records() map[uint64]event.Item {
 		v.t.Fatal(err)
 	}
 	for p, o := range offsets {
-		err := v.kafka.Scan(v.t.Context(), event.EventsTopic, p, o.First, o.End, func(r broker.Record) error {
+		err := v.kafka.Scan(v.t.Context(), event.EventsTopic, p, o.First, o.End, func(r kafka.Record) error {
 			if i, err := r.Item(); err == nil && i.Edge == v.edge {
 				all[i.Seq] = i
 			}

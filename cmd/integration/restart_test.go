@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // fleet is an edge, a bridge, two workers and a mosaic, each a process of its own.
@@ -86,7 +86,7 @@ attempts: {notes: %q}
 }
 
 // count is how many records a topic holds.
-func (f *fleet) count(t *testing.T, k *broker.Kafka, topic string) (n int64) {
+func (f *fleet) count(t *testing.T, k *kafka.Client, topic string) (n int64) {
 	t.Helper()
 	offsets, err := k.Offsets(t.Context(), topic)
 	if err != nil {
@@ -98,9 +98,9 @@ func (f *fleet) count(t *testing.T, k *broker.Kafka, topic string) (n int64) {
 	return n
 }
 
-func (f *fleet) kafka(t testing.TB) *broker.Kafka {
+func (f *fleet) kafka(t testing.TB) *kafka.Client {
 	t.Helper()
-	k, err := broker.DialKafka(broker.KafkaOptions{Brokers: f.brokers.kafka})
+	k, err := kafka.Dial(kafka.Options{Brokers: f.brokers.kafka})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func (f *fleet) kafka(t testing.TB) *broker.Kafka {
 
 // delivered reads every item of the edge's out of Kafka and says how many numbers there are, the
 // largest of them, and how many came more than once.
-func delivered(t *testing.T, k *broker.Kafka, edge string) (distinct, most, doubled int) {
+func delivered(t *testing.T, k *kafka.Client, edge string) (distinct, most, doubled int) {
 	t.Helper()
 	seen := map[uint64]bool{}
 	for _, topic := range []string{event.EventsTopic, event.WorkTopic, event.ResultsTopic} {
@@ -119,7 +119,7 @@ func delivered(t *testing.T, k *broker.Kafka, edge string) (distinct, most, doub
 			t.Fatal(err)
 		}
 		for p, o := range offsets {
-			err := k.Scan(t.Context(), topic, p, o.First, o.End, func(r broker.Record) error {
+			err := k.Scan(t.Context(), topic, p, o.First, o.End, func(r kafka.Record) error {
 				i, err := r.Item()
 				if err != nil || i.Edge != edge || i.Seq == 0 {
 					return err

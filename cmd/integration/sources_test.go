@@ -14,6 +14,7 @@ import (
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/broker/brokertest"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // clip cuts the first seconds off the sample video.
@@ -80,14 +81,14 @@ cameras:
 }
 
 // readings are the sensors' items in Kafka.
-func readings(t *testing.T, k *broker.Kafka) (all []event.ReadingData) {
+func readings(t *testing.T, k *kafka.Client) (all []event.ReadingData) {
 	t.Helper()
 	offsets, err := k.Offsets(t.Context(), event.EventsTopic)
 	if err != nil {
 		return nil
 	}
 	for p, o := range offsets {
-		err := k.Scan(t.Context(), event.EventsTopic, p, o.First, o.End, func(r broker.Record) error {
+		err := k.Scan(t.Context(), event.EventsTopic, p, o.First, o.End, func(r kafka.Record) error {
 			i, err := r.Item()
 			if err != nil || i.Kind != event.Reading {
 				return err

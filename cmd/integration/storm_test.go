@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/broker/brokertest"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // storm is a whole appliance in which anything may be killed or stopped: a device, two bridges, three
@@ -173,7 +173,7 @@ func (s *storm) answered() {
 			s.t.Fatal(err)
 		}
 		for p, o := range offsets {
-			if err := s.site.kafka.Scan(s.t.Context(), topic, p, o.First, o.End, func(r broker.Record) error {
+			if err := s.site.kafka.Scan(s.t.Context(), topic, p, o.First, o.End, func(r kafka.Record) error {
 				i, err := r.Item()
 				n[i.Subject]++
 				return err

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // TestTwoEdgesWithTheSameNamesHaveProductsOfTheirOwn sends a scene `made` and a set of pictures `gate`
@@ -30,7 +30,7 @@ func TestTwoEdgesWithTheSameNamesHaveProductsOfTheirOwn(t *testing.T) {
 		return err == nil && len(offsets) > 0
 	})
 	data := []byte(`{"kind":"scene","name":"made","edge":"mast-2","folder":"made","files":[],"complete":false,"missing":[],"models":[],"of":"01JD8Q3V9W6XY8PMS4ZBFZM322","scene":{}}`)
-	former := broker.RecordOf(event.Item{ID: event.NewID(time.Now()), Edge: "mast-2", Kind: event.Product, Stream: "made", Subject: "made", Time: time.Now().Add(-time.Hour),
+	former := kafka.RecordOf(event.Item{ID: event.NewID(time.Now()), Edge: "mast-2", Kind: event.Product, Stream: "made", Subject: "made", Time: time.Now().Add(-time.Hour),
 		Priority: event.High, Attrs: event.Attrs{Scene: "made"}, Type: "application/json", SHA256: event.Sum(data), Data: data})
 	former.Key = []byte("made")
 	if err := k.Append(t.Context(), former); err != nil {
@@ -83,10 +83,10 @@ func TestTwoEdgesWithTheSameNamesHaveProductsOfTheirOwn(t *testing.T) {
 
 // folders are those of the complete products of the scene `made`, by edge, as announced under keys
 // that name the edge.
-func (f *fleet) folders(t *testing.T, k *broker.Kafka) map[string]string {
+func (f *fleet) folders(t *testing.T, k *kafka.Client) map[string]string {
 	t.Helper()
 	all := map[string]string{}
-	f.eachAnnouncement(t, k, func(r broker.Record) {
+	f.eachAnnouncement(t, k, func(r kafka.Record) {
 		if item, err := r.Item(); err == nil && string(r.Key) == item.Edge+"/scene/made" {
 			var p struct {
 				Folder   string
@@ -101,9 +101,9 @@ func (f *fleet) folders(t *testing.T, k *broker.Kafka) map[string]string {
 }
 
 // retired says whether the last record under a key is empty.
-func (f *fleet) retired(t *testing.T, k *broker.Kafka, key string) (empty bool) {
+func (f *fleet) retired(t *testing.T, k *kafka.Client, key string) (empty bool) {
 	t.Helper()
-	f.eachAnnouncement(t, k, func(r broker.Record) {
+	f.eachAnnouncement(t, k, func(r kafka.Record) {
 		if string(r.Key) == key {
 			empty = len(r.Value) == 0
 		}
@@ -111,14 +111,14 @@ func (f *fleet) retired(t *testing.T, k *broker.Kafka, key string) (empty bool) 
 	return empty
 }
 
-func (f *fleet) eachAnnouncement(t *testing.T, k *broker.Kafka, see func(broker.Record)) {
+func (f *fleet) eachAnnouncement(t *testing.T, k *kafka.Client, see func(kafka.Record)) {
 	t.Helper()
 	offsets, err := k.Offsets(t.Context(), event.ProductsTopic)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for p, o := range offsets {
-		if err := k.Scan(t.Context(), event.ProductsTopic, p, o.First, o.End, func(r broker.Record) error { see(r); return nil }); err != nil {
+		if err := k.Scan(t.Context(), event.ProductsTopic, p, o.First, o.End, func(r kafka.Record) error { see(r); return nil }); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -59,11 +59,16 @@ func (c ImagesConfig) Problems(add func(field, message, hint string)) {
 }
 
 // Problems names every mistake.
-func (c DeviceConfig) Problems(add func(field, message, hint string)) {
+func (c FrameConfig) Problems(add func(field, message, hint string)) {
 	notNegative(add, "max_streams", int64(c.MaxStreams))
 	notNegative(add, "max_pixels", int64(c.MaxPixels))
 	notNegative(add, "max_bytes", c.MaxBytes)
 	notNegative(add, "queue", int64(c.Queue))
+}
+
+// Problems names every mistake.
+func (c ReadingConfig) Problems(add func(field, message, hint string)) {
+	notNegative(add, "max_streams", int64(c.MaxStreams))
 	notNegative(add, "readings", int64(c.Readings))
 }
 

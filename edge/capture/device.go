@@ -32,30 +32,33 @@ const ReadingFilter = readingPrefix + "+" + readingSuffix
 // heldBytes bounds what waits undecoded, whatever the number of cameras.
 const heldBytes = 64 << 20
 
-// DeviceConfig is what cameras and sensors may say over the device's MQTT broker.
-type DeviceConfig struct {
-	MaxStreams int   `yaml:"max_streams"` // cameras and sensors each, whose names come from outside; 0: 256
+// FrameConfig is what cameras may say over the device's MQTT broker.
+type FrameConfig struct {
+	MaxStreams int   `yaml:"max_streams"` // cameras, whose names come from outside; 0: 256
 	MaxPixels  int   `yaml:"max_pixels"`  // of a frame; 0: 100 million
 	MaxBytes   int64 `yaml:"max_bytes"`   // of a message with a frame; 0: 16 MiB
 	Queue      int   `yaml:"queue"`       // newest frames held of each camera; 0: 2
-	Readings   int   `yaml:"readings"`    // readings taken off the broker and not in the buffer yet, of all sensors; 0: 1024
 }
 
-func (c DeviceConfig) withDefaults() DeviceConfig {
-	def := func(v *int, d int) {
-		if *v <= 0 {
-			*v = d
-		}
+// ReadingConfig is what sensors may say there.
+type ReadingConfig struct {
+	MaxStreams int `yaml:"max_streams"` // sensors; 0: 256
+	Readings   int `yaml:"readings"`    // taken off the broker and not in the buffer yet, of all sensors; 0: 1024
+}
+
+const (
+	defaultStreams    = 256
+	defaultQueue      = 2
+	defaultFrameBytes = 16 << 20
+	defaultReadings   = 1024
+)
+
+// orElse is a setting, or its default where it is not set.
+func orElse[T int | int64](v, d T) T {
+	if v <= 0 {
+		return d
 	}
-	def(&c.MaxStreams, 256)
-	def(&c.MaxPixels, defaultImagePixels)
-	def(&c.Queue, 2)
-	def(&c.Readings, 1024)
-	c.Readings = min(c.Readings, MostReadings)
-	if c.MaxBytes <= 0 {
-		c.MaxBytes = 16 << 20
-	}
-	return c
+	return v
 }
 
 // device is the part that frames and readings have in common: what is known of the names that speak,
@@ -67,8 +70,7 @@ type device struct {
 	qos            byte
 	from           Subscriber
 	log            *slog.Logger
-	config         DeviceConfig
-	depth          int
+	streamsMost    int
 	limit          int64
 	now            func() time.Time
 
@@ -94,8 +96,8 @@ func (d *device) Streams() []string {
 
 // run hands on what open makes of the newest message of each stream, until ctx ends: between the
 // subscription, which must not wait, and the pipeline, which may, older ones make way.
-func (d *device) run(ctx context.Context, open func(*Picture, []byte) error, emit func(context.Context, Picture) error) error {
-	queue := newNewest(d.depth, heldBytes, func(string) { d.leave(LeftBehind) })
+func (d *device) run(ctx context.Context, depth int, open func(*Picture, []byte) error, emit func(context.Context, Picture) error) error {
+	queue := newNewest(depth, heldBytes, func(string) { d.leave(LeftBehind) })
 	var over atomic.Bool
 	defer over.Store(true)
 	var acks acks
@@ -164,8 +166,8 @@ func (d *device) admit(m broker.Message) (string, error) {
 	if known {
 		return stream, nil
 	}
-	if len(d.streams) == d.config.MaxStreams {
-		return "", refused{LeftStreams, fmt.Errorf("more than %d names (max_streams)", d.config.MaxStreams)}
+	if len(d.streams) == d.streamsMost {
+		return "", refused{LeftStreams, fmt.Errorf("more than %d names (max_streams)", d.streamsMost)}
 	}
 	d.streams = slices.Insert(d.streams, at, strings.Clone(stream))
 	return stream, nil
@@ -184,16 +186,18 @@ func (d *device) complain(topic string, err error) {
 // DeviceFrames takes pictures from canvas/cameras/<camera>/frame.
 type DeviceFrames struct {
 	device
+	config FrameConfig
 	decode Decode
 	guard  Guard
 }
 
 // NewDeviceFrames makes the source.
-func NewDeviceFrames(c DeviceConfig, from Subscriber, decode Decode, log *slog.Logger) *DeviceFrames {
-	c = c.withDefaults()
-	return &DeviceFrames{decode: decode, device: device{name: "cameras", from: from, log: log, config: c, qos: 1,
+func NewDeviceFrames(c FrameConfig, from Subscriber, decode Decode, log *slog.Logger) *DeviceFrames {
+	c.MaxStreams, c.MaxPixels = orElse(c.MaxStreams, defaultStreams), orElse(c.MaxPixels, defaultImagePixels)
+	c.MaxBytes, c.Queue = orElse(c.MaxBytes, defaultFrameBytes), orElse(c.Queue, defaultQueue)
+	return &DeviceFrames{decode: decode, config: c, device: device{name: "cameras", from: from, log: log, qos: 1,
 		filter: framePrefix + "+" + frameSuffix, prefix: framePrefix, suffix: frameSuffix,
-		depth: c.Queue, limit: c.MaxBytes, now: time.Now}}
+		streamsMost: c.MaxStreams, limit: c.MaxBytes, now: time.Now}}
 }
 
 // Guarded lets g hear of each frame before it is decoded.
@@ -205,7 +209,7 @@ func (d *DeviceFrames) Guarded(g Guard) *DeviceFrames {
 // Run emits a Picture for each message until ctx ends, the newest where the pipeline is slower.
 func (d *DeviceFrames) Run(ctx context.Context, emit func(context.Context, Picture) error) error {
 	told := told{}
-	return d.run(ctx, func(p *Picture, payload []byte) (err error) {
+	return d.run(ctx, d.config.Queue, func(p *Picture, payload []byte) (err error) {
 		done, err := d.guard.begin(ctx, p.Stream, "frame", payload)
 		if err != nil {
 			return err

@@ -65,7 +65,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 
 func TestReadingsComeFromASensorsTopicAndBadOnesAreCounted(t *testing.T) {
 	l := newLoop()
-	s := NewDeviceReadings(DeviceConfig{MaxStreams: 2}, l, quiet)
+	s := NewDeviceReadings(ReadingConfig{MaxStreams: 2}, l, quiet)
 	pictures := listen(t, flat{s})
 	<-l.ready
 	l.say("canvas/sensors/roof/reading", `{"wind":{"speed":"3.5"}}`)
@@ -111,7 +111,7 @@ func (f flat) Run(ctx context.Context, emit func(context.Context, Picture) error
 
 func TestNoReadingIsAcknowledgedBeforeItIsSafeAndABurstWaitsOutside(t *testing.T) {
 	l := newLoop()
-	s := NewDeviceReadings(DeviceConfig{Readings: 3}, l, quiet)
+	s := NewDeviceReadings(ReadingConfig{Readings: 3}, l, quiet)
 	batches, safe := make(chan int), make(chan error)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -156,7 +156,7 @@ func TestNoReadingIsAcknowledgedBeforeItIsSafeAndABurstWaitsOutside(t *testing.T
 
 func TestAPictureIsAcknowledgedWhenItIsDoneWithOrMadeWay(t *testing.T) {
 	l := newLoop()
-	s := NewDeviceFrames(DeviceConfig{Queue: 1}, l, decodeStd, quiet)
+	s := NewDeviceFrames(FrameConfig{Queue: 1}, l, decodeStd, quiet)
 	pictures := listen(t, s)
 	<-l.ready
 	var mu sync.Mutex
@@ -222,7 +222,7 @@ func TestFramesOverTheBrokerAreDecodedOnlyIfTheyAreTaken(t *testing.T) {
 	defer broker.Close()
 	client := dial(t, broker.URL())
 	var decoded atomic.Int64
-	s := NewDeviceFrames(DeviceConfig{Queue: 1}, client, func(data []byte, most int) (visionImage, vision.Notes, error) {
+	s := NewDeviceFrames(FrameConfig{Queue: 1}, client, func(data []byte, most int) (visionImage, vision.Notes, error) {
 		decoded.Add(1)
 		return decodeStd(data, most)
 	}, quiet)

@@ -90,9 +90,6 @@ func NewFolder(c FolderConfig, open func(path string) (Source, error), log *slog
 		seen: map[string]sighting{}, passed: map[string]fingerprint{}, told: map[string]bool{}, busy: map[string]bool{}}
 }
 
-// Name is the folder's path.
-func (f *Folder) Name() string { return f.config.Path }
-
 // Counts is what became of the files so far; safe from any goroutine.
 func (f *Folder) Counts() FolderCounts {
 	f.mu.Lock()

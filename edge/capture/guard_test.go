@@ -84,7 +84,7 @@ func TestAFrameOfACameraIsNotedWithItsBytesAndCountedBadWhereItIsRefused(t *test
 	ctx, cancel := context.WithCancel(t.Context())
 	w := &witness{}
 	from := once{{Topic: "canvas/cameras/gate/frame", Payload: []byte("first")}, {Topic: "canvas/cameras/gate/frame", Payload: []byte("second")}}
-	d := capture.NewDeviceFrames(capture.DeviceConfig{}, from, func([]byte, int) (vision.Image, vision.Notes, error) {
+	d := capture.NewDeviceFrames(capture.FrameConfig{}, from, func([]byte, int) (vision.Image, vision.Notes, error) {
 		if w.inHand != 1 {
 			t.Error("it is decoded unnoted")
 		}

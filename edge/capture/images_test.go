@@ -119,7 +119,7 @@ func TestConfigurationMistakesAreAllNamed(t *testing.T) {
 	}
 	CameraConfig{Name: "a b", Address: "http://x/y", Transport: "carrier", Width: 3, Rate: -1, Queue: -1, DecodeThreads: 99}.Problems(add)
 	ImagesConfig{Path: "[", MaxBytes: -1}.Problems(add)
-	DeviceConfig{Readings: -1}.Problems(add)
+	ReadingConfig{Readings: -1}.Problems(add)
 	FolderConfig{Patterns: []string{"["}, After: "burn", Settle: -1}.Problems(add)
 	got, want := strings.Join(fields, " "), "name address transport width rate queue decode_threads path max_bytes readings path patterns.0 after settle"
 	if got != want {

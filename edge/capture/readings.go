@@ -40,20 +40,22 @@ func digestOf(m broker.Message) (d Digest) {
 
 // DeviceReadings takes numbers from canvas/sensors/<sensor>/reading; see ParseReading. None is dropped:
 // a message is acknowledged once what it became is safe, and what can't be taken yet waits in the broker.
-type DeviceReadings struct{ device }
+type DeviceReadings struct {
+	device
+	most int // on their way
+}
 
 // NewDeviceReadings makes the source.
-func NewDeviceReadings(c DeviceConfig, from Subscriber, log *slog.Logger) *DeviceReadings {
-	c = c.withDefaults()
-	return &DeviceReadings{device{name: "sensors", from: from, log: log, config: c, qos: 1,
+func NewDeviceReadings(c ReadingConfig, from Subscriber, log *slog.Logger) *DeviceReadings {
+	return &DeviceReadings{most: min(orElse(c.Readings, defaultReadings), MostReadings), device: device{name: "sensors", from: from, log: log, qos: 1,
 		filter: ReadingFilter, prefix: readingPrefix, suffix: readingSuffix,
-		limit: maxReadingBytes, now: time.Now}}
+		streamsMost: orElse(c.MaxStreams, defaultStreams), limit: maxReadingBytes, now: time.Now}}
 }
 
 // Run emits what has come, in its order, until ctx ends. When emit returns nil the messages are
 // acknowledged: all that they became must be safe by then. An error leaves them with the broker.
 func (d *DeviceReadings) Run(ctx context.Context, emit func(context.Context, []Said) error) error {
-	in := newIntake(d.config.Readings, readingsBytes)
+	in := newIntake(d.most, readingsBytes)
 	defer in.end()
 	d.from.Subscribe(d.filter, d.qos, func(m broker.Message) {
 		if !in.ended.Load() {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/oklog/ulid/v2"
-
 	"cloudcanvas/shared/event"
 )
 
@@ -28,7 +26,7 @@ func (o *Outbox) CommitMarked(ctx context.Context, drafts []Draft, marks []Mark)
 	err := o.change(ctx, func(s *step) (err error) {
 		for i, d := range drafts {
 			before := s.p.stats.Committed
-			if items[i], err = s.insert(d, ulid.ULID{}, sums[i]); err == nil && s.p.stats.Committed > before {
+			if items[i], err = s.insert(d, d.ID, sums[i]); err == nil && s.p.stats.Committed > before {
 				err = s.admit(s.p.stats.Committed, d)
 			}
 			if err != nil {

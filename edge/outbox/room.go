@@ -34,6 +34,13 @@ type row struct {
 	at     span
 }
 
+// notSmall are the rows that may be dropped to make room.
+const notSmall = "kind NOT IN ('" + string(event.Ack) + "', '" + string(event.Answer) + "')"
+
+// small says whether items of a kind are committed however full the buffer is, and never dropped for
+// room: what tells of drops, and what answers a question of the cloud.
+func small(k event.Kind) bool { return k == event.Ack || k == event.Answer }
+
 const rowColumns = "SELECT seq, kind, stream, bytes, segment, place FROM items "
 
 func (s *step) rows(rest string, args ...any) ([]row, error) {
@@ -80,13 +87,13 @@ func (s *step) makeRoom(stream string) error {
 	unfinished, err := s.dropWhile(func() bool {
 		u := s.usage(stream)
 		return own.QuotaBytes > 0 && u.bytes > own.QuotaBytes || own.QuotaRows > 0 && u.waiting > own.QuotaRows
-	}, "WHERE stream=? AND kind<>?"+worstFirst, stream, string(event.Ack))
+	}, "WHERE stream=? AND "+notSmall+worstFirst, stream)
 	if err != nil {
 		return err
 	}
 	more, err := s.dropWhile(func() bool {
 		return s.p.stats.Bytes > s.o.quota() || int64(s.p.stats.Waiting) > whole.QuotaRows
-	}, "WHERE kind<>?"+worstFirst, string(event.Ack))
+	}, "WHERE "+notSmall+worstFirst)
 	if unfinished || more {
 		s.p.behind = append(s.p.behind, stream)
 	}

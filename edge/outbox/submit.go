@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/oklog/ulid/v2"
+
 	"cloudcanvas/shared/event"
 )
 
@@ -21,6 +23,7 @@ type Draft struct {
 	Type     string
 	Data     []byte
 	Key      string    // committing the same key again into this database is a no-op; empty: no key
+	ID       ulid.ULID // zero: one is drawn
 	Expires  time.Time // dropped when it still waits then; zero: as the stream is configured
 }
 

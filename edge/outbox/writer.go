@@ -181,7 +181,7 @@ func (s *step) all(batch []request, answers []Answer) (err error) {
 		switch {
 		case r.change != nil:
 			err = r.change(s)
-		case !r.drop && r.draft.Kind != event.Ack && !s.o.fits(s.p.stats, s.usage(r.draft.Stream), r.draft) && !s.knows(r.draft.Key):
+		case !r.drop && !small(r.draft.Kind) && !s.o.fits(s.p.stats, s.usage(r.draft.Stream), r.draft) && !s.knows(r.draft.Key):
 			answers[i].Err = s.o.noRoom(r.draft)
 		default:
 			before := s.p.stats.Committed

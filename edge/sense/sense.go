@@ -50,7 +50,6 @@ type Rules struct {
 	mu      sync.Mutex
 	values  map[place]*value
 	changed map[place]struct{} // whose windows are other than Changed said
-	bad     int64
 }
 
 // place is one value of one sensor.
@@ -65,13 +64,6 @@ func New(rules []Rule) *Rules {
 	return &Rules{rules: rules, values: map[place]*value{}, changed: map[place]struct{}{}}
 }
 
-// Bad is how many values were no numbers.
-func (r *Rules) Bad() int64 {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.bad
-}
-
 // Take takes a reading. What no rule speaks of is told as it is.
 func (r *Rules) Take(sensor string, at time.Time, values map[string]float64) []Finding {
 	r.mu.Lock()
@@ -79,8 +71,7 @@ func (r *Rules) Take(sensor string, at time.Time, values map[string]float64) []F
 	t := telling{sensor: sensor, at: at}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		v := values[name]
-		if v-v != 0 { // not a number, or infinite
-			r.bad++
+		if v-v != 0 { // not a number, or infinite: who read the message has counted it
 			continue
 		}
 		rule := r.ruleFor(sensor, name)

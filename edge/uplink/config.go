@@ -141,7 +141,7 @@ func (c Config) quotaProblems(add func(field, message, hint string)) {
 }
 
 // sentKinds are those that a device sends.
-var sentKinds = []event.Kind{event.Alert, event.Track, event.Reading, event.Scene, event.Tile, event.Crop, event.Frame, event.Ack, event.Result}
+var sentKinds = []event.Kind{event.Alert, event.Track, event.Reading, event.Scene, event.Tile, event.Crop, event.Frame, event.Ack, event.Answer, event.Result}
 
 func (c Config) orderProblems(add func(field, message, hint string)) {
 	for i, o := range c.Order {

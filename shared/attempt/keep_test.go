@@ -86,7 +86,7 @@ func TestADeathIsCountedOnceEvenIfTheNextProcessDiesWhileItJudges(t *testing.T) 
 		before[f], _ = os.ReadFile(f)
 	}
 	for range 3 { // judged, then dead before the notes were cleared
-		l = open(t, dir, DefaultConfig())
+		open(t, dir, DefaultConfig())
 		for f, b := range before {
 			os.WriteFile(f, b, 0o600)
 		}

@@ -1,3 +1,5 @@
+// Package broker is MQTT: paho set up once, with sessions that last and acknowledgements by hand, and a
+// broker for the processes of one machine.
 package broker
 
 import (

@@ -46,7 +46,7 @@ func byPeer(err error) bool {
 
 // taken is what such a client has to say of itself.
 func taken(id string) string {
-	return fmt.Sprintf("another client with the id %s took the connection: each client needs an id (or certificate) of its own, so look for a second agent or a copied card, or set client_id", id)
+	return fmt.Sprintf("another client with the id %s took the connection: each client needs an id (or certificate) of its own, so look for a second agent or a copied card, or set client_id; the broker's log says who connects under it", id)
 }
 
 // Problem says in words why the connection does not hold; empty where nothing is known against it.

@@ -56,9 +56,6 @@ func MkdirAll(dir string, mode os.FileMode) error {
 // SyncFolder brings the names in a folder to the disk.
 func SyncFolder(dir string) error { return sync(dir) }
 
-// SyncFile brings a file to the disk that somebody else wrote and closed.
-func SyncFile(path string) error { return sync(path) }
-
 // SyncTree brings a folder to the disk with all that is in it, which others wrote.
 func SyncTree(dir string) error {
 	return filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {

@@ -22,6 +22,7 @@ const (
 	attrMedia   = "datacontenttype"
 	attrExpiry  = "expirytime" // an extension of CloudEvents' own
 	attrLate    = "late"
+	attrAgain   = "redelivered"
 )
 
 const (
@@ -84,6 +85,9 @@ func (i *Item) attributes(to []attr) []attr {
 	}
 	if a.Late {
 		put(attrLate, "true")
+	}
+	if a.Redelivered {
+		put(attrAgain, "true")
 	}
 	if a.Parts != 0 {
 		to = append(to,
@@ -156,6 +160,8 @@ func (e *envelope) set(name, value string) (err error) {
 		e.Attrs.Expires = t.UTC()
 	case attrLate:
 		e.Attrs.Late = value == "true"
+	case attrAgain:
+		e.Attrs.Redelivered = value == "true"
 	case attrMedia:
 		e.Type = value
 	case "edge":

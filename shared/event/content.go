@@ -15,7 +15,7 @@ import (
 const (
 	MaxManifestBytes = 64 << 20  // of a scene's manifest: 250,000 tiles of some 200 bytes
 	MaxListBytes     = 16 << 20  // of a batch of detections
-	MaxWordsBytes    = 4 << 20   // of an alert, a track, a reading, a drop report
+	MaxWordsBytes    = 4 << 20   // of an alert, a track, a reading, a drop report, an answer
 	MaxDepth         = 64        // of JSON in JSON
 	MaxBoxes         = 5_000     // of one tile or frame
 	MaxValues        = 4_096     // of one reading
@@ -52,7 +52,7 @@ func (i *Item) CheckContent() error {
 		return err
 	case Reading:
 		return checkReading(i.Data)
-	case Alert, Track:
+	case Alert, Track, Answer:
 		return checkJSON(i.Data, MaxWordsBytes)
 	case Result, Product:
 		return i.checkFound()

@@ -146,7 +146,7 @@ func TestWhatPassesIsBounded(t *testing.T) {
 
 func FuzzContentOfAnyBytesIsChecked(f *testing.F) {
 	b, _ := json.Marshal(sampleManifest())
-	kinds := []Kind{Scene, Result, Track, Reading, Alert, Ack, Tile, Product}
+	kinds := []Kind{Scene, Result, Track, Reading, Alert, Ack, Answer, Tile, Product}
 	f.Add(b, uint8(0))
 	f.Add([]byte(`{"camera":"gate","frames":[{"frame":1,"boxes":[{"bbox":[1,2,3,4]}]}]}`), uint8(1))
 	f.Add([]byte(`{"type":"end","after":{"id":"7","box":[1,2,3,4]}}`), uint8(2))

@@ -5,6 +5,7 @@ package event
 import (
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"time"
 
@@ -24,6 +25,7 @@ const (
 	Frame   Kind = "frame"   // a whole camera frame, or a scene's quicklook
 	Part    Kind = "part"    // a slice of an item too large for one message
 	Ack     Kind = "receipt" // down: what Kafka has; up: what will never come, and why
+	Answer  Kind = "answer"  // to a query
 	Result  Kind = "result"  // what a model found
 	Product Kind = "product" // a finished scene or camera record
 )
@@ -41,7 +43,7 @@ const (
 // known says whether k is one of the kinds above.
 func (k Kind) known() bool {
 	switch k {
-	case Alert, Track, Reading, Scene, Tile, Crop, Frame, Part, Ack, Result, Product:
+	case Alert, Track, Reading, Scene, Tile, Crop, Frame, Part, Ack, Answer, Result, Product:
 		return true
 	}
 	return false
@@ -106,6 +108,10 @@ type Attrs struct {
 
 	Expires time.Time `json:",omitzero"`  // nobody waits for it after this time; zero: not said
 	Late    bool      `json:",omitempty"` // of a result: made, or left undone, after that
+
+	// Redelivered says that the item was made of a message that its source had sent before, and that the
+	// edge does not know: its buffer may have lost what the message became then.
+	Redelivered bool `json:",omitempty"`
 }
 
 // NewID draws the id of an item made at that time. A clock that is wrong by any amount gives an id
@@ -117,6 +123,24 @@ func NewID(at time.Time) ulid.ULID {
 	rand.Read(id[6:])
 	return id
 }
+
+// MessageID is the id of an item made at that time of a message that may come again. All but its time
+// is derived from what tells the message from others.
+func MessageID(at time.Time, of ...[]byte) ulid.ULID {
+	id := NewID(at)
+	h := sha256.New()
+	for _, b := range of {
+		var length [8]byte
+		binary.BigEndian.PutUint64(length[:], uint64(len(b)))
+		h.Write(length[:])
+		h.Write(b)
+	}
+	copy(id[6:], h.Sum(nil))
+	return id
+}
+
+// SameMessage says whether two ids are of one message, whenever the items were made.
+func SameMessage(a, b ulid.ULID) bool { return [10]byte(a[6:]) == [10]byte(b[6:]) }
 
 // ResultID derives the id of a result from what it was made of, so that the same work done twice
 // gives the same id. It keeps the input's time, hence its order.

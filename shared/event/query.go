@@ -31,14 +31,13 @@ const (
 	QueryUnknown = "unknown" // it can't be had; the problem says why
 )
 
-// QueryAnswer is the data of an upward item of kind receipt that answers a query. Its list of drops
-// is empty, so that who reads upward receipts for drops finds none.
+// QueryAnswer is the data of an item that answers a query. Devices of before made it an item of kind
+// receipt with an empty list of drops, which readers of drop reports take for one that tells of none.
 type QueryAnswer struct {
 	Query   string `json:"query"`
 	Answer  string `json:"answer"`
 	Items   int    `json:"items"`
 	Problem string `json:"problem,omitempty"`
-	Drops   []Drop `json:"drops"`
 }
 
 const (
@@ -92,16 +91,16 @@ func (q Query) check() error {
 	if !queryName.MatchString(q.ID) {
 		return fmt.Errorf("%w: query with id %.140q: use up to %d letters, digits and . _ - : /", ErrMalformed, q.ID, maxQueryName)
 	}
-	name, rest := q.Scene, q.Tile
+	name := q.Scene
 	switch {
 	case q.Scene != "" && q.Tile != "" && q.Camera+q.Track+q.Frame == "":
 		if !tileName.MatchString(q.Tile) {
 			return fmt.Errorf("%w: query for tile %.40q: write <column>_<row>, such as 12_7", ErrMalformed, q.Tile)
 		}
 	case q.Camera != "" && q.Scene+q.Tile == "" && (q.Track == "") != (q.Frame == ""):
-		name, rest = q.Camera, q.Track+q.Frame
-		if !trackName.MatchString(rest) {
-			return fmt.Errorf("%w: query for %.140q of camera %.140q", ErrMalformed, rest, q.Camera)
+		name = q.Camera
+		if what := q.Track + q.Frame; !trackName.MatchString(what) {
+			return fmt.Errorf("%w: query for %.140q of camera %.140q", ErrMalformed, what, q.Camera)
 		}
 	default:
 		return fmt.Errorf("%w: query: give scene and tile, or camera and either track or frame", ErrIncomplete)

@@ -59,3 +59,14 @@ func FuzzParseQuery(f *testing.F) {
 		}
 	})
 }
+
+// Devices of before answered with an item of kind receipt, which is read as a report of no drops.
+func TestAnAnswerOfBeforeIsAReportOfNoDrops(t *testing.T) {
+	old := Item{Kind: Ack, Epoch: "e1", Seq: 9, Data: []byte(`{"query":"q7","answer":"raised","items":1,"drops":[]}`)}
+	if err := old.CheckContent(); err != nil {
+		t.Error(err)
+	}
+	if r, err := ParseDropReport(old); err != nil || len(r.Drops) != 0 {
+		t.Errorf("%+v %v", r, err)
+	}
+}

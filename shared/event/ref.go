@@ -20,7 +20,7 @@ type Rung uint8
 
 // The ladder, from what a person wants to know to what everything else can be made from again.
 const (
-	RungAlert     Rung = iota // alerts and what keeps the books: drop reports
+	RungAlert     Rung = iota // alerts and what keeps the books: drop reports, answers
 	RungVector                // tracks, readings, manifests, detections
 	RungThumbnail             // snapshots, crops, quicklooks
 	RungMask                  // masks made on the device
@@ -31,7 +31,7 @@ const (
 // Rung is where items of this kind stand unless their maker says otherwise.
 func (k Kind) Rung() Rung {
 	switch k {
-	case Alert, Ack:
+	case Alert, Ack, Answer:
 		return RungAlert
 	case Track, Reading, Scene, Result, Product:
 		return RungVector

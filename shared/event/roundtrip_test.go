@@ -15,7 +15,7 @@ func anyItem(t *rapid.T) Item {
 	words := rapid.StringMatching(`[ -~äöü漢🛰]{0,24}`)
 	item := Item{
 		Edge:     rapid.StringMatching(`[a-zA-Z0-9_-]{1,24}`).Draw(t, "edge"),
-		Kind:     rapid.SampledFrom([]Kind{Alert, Track, Reading, Scene, Tile, Crop, Frame, Part, Ack, Result, Product}).Draw(t, "kind"),
+		Kind:     rapid.SampledFrom([]Kind{Alert, Track, Reading, Scene, Tile, Crop, Frame, Part, Ack, Answer, Result, Product}).Draw(t, "kind"),
 		Stream:   words.Draw(t, "stream"),
 		Subject:  words.Draw(t, "subject"),
 		Priority: Priority(rapid.Uint8Range(0, 3).Draw(t, "priority")),
@@ -40,6 +40,7 @@ func anyItem(t *rapid.T) Item {
 	if rapid.Bool().Draw(t, "expiring") {
 		item.Attrs.Expires = time.Unix(rapid.Int64Range(1, 253402300799).Draw(t, "expires"), 0).UTC()
 		item.Attrs.Late = rapid.Bool().Draw(t, "late")
+		item.Attrs.Redelivered = rapid.Bool().Draw(t, "redelivered")
 	}
 	item.SHA256 = Sum(item.Data)
 	switch {

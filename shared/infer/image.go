@@ -85,29 +85,16 @@ func encode(im vision.Image, ext gocv.FileExt, params []int) ([]byte, error) {
 	var encodeErr error
 	err = alone(func() {
 		var buf *gocv.NativeByteBuffer
-		buf, encodeErr = gocv.IMEncodeWithParams(ext, m, params)
-		defer buf.Close()
-		if encodeErr == nil {
-			out = bytes.Clone(buf.GetBytes())
+		if buf, encodeErr = gocv.IMEncodeWithParams(ext, m, params); encodeErr != nil {
+			return
 		}
+		defer buf.Close()
+		out = bytes.Clone(buf.GetBytes())
 	})
 	if err = errors.Join(encodeErr, err); err != nil {
 		return nil, fmt.Errorf("encoding a %s of %dx%d: %w", strings.TrimPrefix(string(ext), "."), im.W, im.H, err)
 	}
 	return out, nil
-}
-
-// Resize scales Pix with OpenCV's INTER_LINEAR, or INTER_AREA to half and less.
-func Resize(im vision.Image, w, h int) (vision.Image, error) {
-	if err := hasPixels(im); err != nil {
-		return vision.Image{}, err
-	}
-	const most = 1 << 15
-	if w < 1 || h < 1 || w > most || h > most {
-		return vision.Image{}, fmt.Errorf("%w: it cannot become %dx%d", ErrImage, w, h)
-	}
-	out := vision.Image{W: w, H: h, Pix: make([]byte, w*h*3)}
-	return out, resize(&im, w, h, out.Pix)
 }
 
 // matOf copies pixels into a Mat of OpenCV's own memory.

@@ -108,16 +108,6 @@ extern "C" int canvas_picture(const uint8_t *bgr, const canvas_fit *f, const flo
   });
 }
 
-extern "C" int canvas_resize(const uint8_t *bgr, int w, int h, uint8_t *out, int ow, int oh, char *err) {
-  return guarded(err, [&] {
-    const cv::Mat src(h, w, CV_8UC3, const_cast<uint8_t *>(bgr));
-    cv::Mat dst(oh, ow, CV_8UC3, out);
-    // Averaging keeps small things visible where linear interpolation would skip them.
-    cv::resize(src, dst, dst.size(), 0, 0, ow * 2 <= w && oh * 2 <= h ? cv::INTER_AREA : cv::INTER_LINEAR);
-    return 0;
-  });
-}
-
 extern "C" int canvas_decode(const uint8_t *data, size_t bytes, uint8_t *bgr, size_t room, int *w, int *h,
                              char *err) {
   return guarded(err, [&] {

@@ -171,12 +171,3 @@ func people(im *vision.Image, hit, scale float64) ([]vision.Box, error) {
 	}
 	return found, nil
 }
-
-// resize scales BGR pixels.
-func resize(im *vision.Image, w, h int, out []byte) error {
-	var say message
-	if C.canvas_resize((*C.uint8_t)(&im.Pix[0]), C.int(im.W), C.int(im.H), (*C.uint8_t)(&out[0]), C.int(w), C.int(h), say.ptr()) != 0 {
-		return fmt.Errorf("resizing %dx%d to %dx%d: %w", im.W, im.H, w, h, say.error())
-	}
-	return nil
-}

@@ -34,8 +34,6 @@ struct canvas_fit {
 int canvas_picture(const uint8_t *bgr, const struct canvas_fit *fit, const float *lut, uint8_t *scratch,
                    float *out, char *err);
 
-int canvas_resize(const uint8_t *bgr, int w, int h, uint8_t *out, int ow, int oh, char *err);
-
 // canvas_decode decodes a JPEG or PNG as cv::imread does. Any number of threads may, which gocv's call
 // with its global for errors does not allow. Nothing larger than room bytes is written.
 int canvas_decode(const uint8_t *data, size_t bytes, uint8_t *bgr, size_t room, int *w, int *h, char *err);

@@ -25,6 +25,7 @@ import (
 	"cloudcanvas/shared/disk"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/infer"
+	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/model"
 )
 
@@ -48,11 +49,11 @@ type Options struct {
 // Appliance is a running one.
 type Appliance struct {
 	Agent *edge.Agent
-	Kafka *broker.Kafka
+	Kafka *kafka.Client
 
 	attempts *attempt.Ledger // of all of it: Go writes one crash report
 	mqtt     *broker.EmbeddedMQTT
-	log      *broker.EmbeddedKafka
+	log      *kafka.Embedded
 	disks    *disk.Set
 	parts    []*cloud.Cloud
 	group    *errgroup.Group
@@ -78,7 +79,7 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 	if a.disks, err = cloud.NewDisks(o.Log, o.Metrics); err != nil {
 		return nil, err
 	}
-	if a.log, err = broker.EmbedKafka(filepath.Join(o.Work, "kafka"), broker.EmbedKafkaOptions{Log: o.Log, Disk: a.disks.Of(o.Work)}); err != nil {
+	if a.log, err = kafka.Embed(filepath.Join(o.Work, "kafka"), kafka.EmbedOptions{Log: o.Log, Disk: a.disks.Of(o.Work)}); err != nil {
 		return nil, err
 	}
 	o.Cloud.MQTT.URL, o.Cloud.Kafka.Brokers = a.mqtt.URL(), a.log.Brokers()

@@ -13,6 +13,7 @@ import (
 	"cloudcanvas/edge"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/model"
 )
 
@@ -68,7 +69,7 @@ func TestHostileItemsAreDeadLettersAndAllElseFlows(t *testing.T) {
 	count := func(topic, header, value string) (n int) {
 		partitions, err := a.Kafka.Partitions(ctx, topic)
 		for p := 0; err == nil && p < partitions; p++ {
-			err = a.Kafka.Scan(ctx, topic, p, 0, math.MaxInt64, func(r broker.Record) error {
+			err = a.Kafka.Scan(ctx, topic, p, 0, math.MaxInt64, func(r kafka.Record) error {
 				for _, h := range r.Headers {
 					if h.Key == header && string(h.Value) == value {
 						n++
@@ -95,7 +96,7 @@ func TestHostileItemsAreDeadLettersAndAllElseFlows(t *testing.T) {
 		}
 	}
 	for _, i := range hostile("mast-9") {
-		if err := a.Kafka.Append(ctx, broker.RecordOf(i)); err != nil {
+		if err := a.Kafka.Append(ctx, kafka.RecordOf(i)); err != nil {
 			t.Fatal(err)
 		}
 	}

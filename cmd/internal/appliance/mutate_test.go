@@ -75,7 +75,7 @@ func (m mutator) change(i *event.Item) {
 	case dice < 6:
 		i.Data = m.bytes(i.Data)
 	case dice < 7:
-		i.Kind = pick(m, event.Alert, event.Track, event.Reading, event.Scene, event.Tile, event.Crop, event.Frame, event.Ack, event.Result, event.Product)
+		i.Kind = pick(m, event.Alert, event.Track, event.Reading, event.Scene, event.Tile, event.Crop, event.Frame, event.Ack, event.Answer, event.Result, event.Product)
 	case dice < 8:
 		*pick(m, &i.Subject, &i.Stream, &i.Type) = m.text()
 	case dice < 9:

@@ -16,6 +16,7 @@ import (
 	"cloudcanvas/edge"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/soak"
 )
@@ -134,7 +135,7 @@ func deviceItems(t *testing.T, a *Appliance, scene string) []event.Item {
 				continue // nothing was there to be written yet
 			}
 			for p, o := range offsets {
-				if err := a.Kafka.Scan(ctx, topic, p, o.First, o.End, func(r broker.Record) error {
+				if err := a.Kafka.Scan(ctx, topic, p, o.First, o.End, func(r kafka.Record) error {
 					if i, err := r.Item(); err == nil && i.Attrs.DataRef == "" {
 						kinds[i.Kind] = true
 						seeds = append(seeds, i)

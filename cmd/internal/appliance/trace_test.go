@@ -14,8 +14,8 @@ import (
 	"cloudcanvas/cloud/story"
 	"cloudcanvas/cloud/worker"
 	"cloudcanvas/edge"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/trace"
 	"cloudcanvas/shared/trace/tracetest"
@@ -129,7 +129,7 @@ func tellWhenMade(ctx context.Context, t *testing.T, a *Appliance) story.Story {
 			seen := slices.IndexFunc(s.Steps, func(st story.Step) bool { return st.Topic == event.ResultsTopic })
 			last := s.Steps[len(s.Steps)-1]
 			carried := ""
-			if err := a.Kafka.Scan(ctx, last.Topic, last.Partition, last.Offset, last.Offset+1, func(r broker.Record) error {
+			if err := a.Kafka.Scan(ctx, last.Topic, last.Partition, last.Offset, last.Offset+1, func(r kafka.Record) error {
 				product, err := r.Item()
 				carried = product.Attrs.TraceParent
 				return err

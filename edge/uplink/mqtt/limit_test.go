@@ -174,7 +174,7 @@ func TestTheBrokersLimitIsLearntAndEverythingArrives(t *testing.T) {
 			// Another life knows it.
 			stop()
 			var again said
-			u, stop = send(t, m.URL, receipts, memory, b, &again)
+			_, stop = send(t, m.URL, receipts, memory, b, &again)
 			defer stop()
 			b.Add(tile(200, 2<<20))
 			wait(t, &again, func() bool { return !b.Waits(200) })

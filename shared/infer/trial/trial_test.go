@@ -27,6 +27,7 @@ func init() {
 				}
 				time.Sleep(time.Hour)
 			case "turn":
+				//lint:ignore SA5002 it turns until it is ended
 				for {
 				}
 			case "grow":
@@ -36,6 +37,7 @@ func init() {
 					for i := range block {
 						block[i] = 1
 					}
+					//lint:ignore SA4010 it is there to take memory
 					held = append(held, block)
 				}
 			case "kill":

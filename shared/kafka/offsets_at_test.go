@@ -1,4 +1,4 @@
-package broker
+package kafka
 
 import (
 	"testing"
@@ -7,7 +7,7 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-func offsetsAt(t *testing.T, k *Kafka) {
+func offsetsAt(t *testing.T, k *Client) {
 	topic := makeTopic(t, k, 2, nil)
 	now := time.Now().Truncate(time.Millisecond)
 	w := &kafka.Writer{Addr: kafka.TCP(k.options.Brokers...), Transport: k.transport, Topic: topic, Balancer: &kafka.Hash{}, RequiredAcks: kafka.RequireAll, BatchTimeout: time.Millisecond}

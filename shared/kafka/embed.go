@@ -1,4 +1,4 @@
-package broker
+package kafka
 
 import (
 	"context"
@@ -18,8 +18,8 @@ import (
 	"cloudcanvas/shared/durable"
 )
 
-// EmbedKafkaOptions are those of the Kafka broker within the process.
-type EmbedKafkaOptions struct {
+// EmbedOptions are those of the Client broker within the process.
+type EmbedOptions struct {
 	Port       int               // on 127.0.0.1; 0: a free one
 	TLS        *tls.Config       // nil: a plain listener
 	Users      map[string]string // user → password, for SASL PLAIN and SCRAM; nil: everyone
@@ -28,10 +28,10 @@ type EmbedKafkaOptions struct {
 	Disk       *disk.Watch // under its folder; nil: nobody hears why a write fails
 }
 
-// EmbeddedKafka is one Kafka broker within the process, for a single machine: franz-go's kfake. It
+// Embedded is one Client broker within the process, for a single machine: franz-go's kfake. It
 // is for trying things out and for single boxes, not for production. Each batch is on disk (fsync)
 // before it is acknowledged; in memory it keeps some 80 bytes for each batch, not the records.
-type EmbeddedKafka struct {
+type Embedded struct {
 	cluster *kfake.Cluster
 	lock    *os.File
 	brokers []string
@@ -40,9 +40,9 @@ type EmbeddedKafka struct {
 // ErrInUse says that another process has the data folder.
 var ErrInUse = errors.New("the folder is in use by another process")
 
-// EmbedKafka starts the broker with its data in dir, which is made if it is not there.
-func EmbedKafka(dir string, o EmbedKafkaOptions) (*EmbeddedKafka, error) {
-	fail := func(err error) error { return fmt.Errorf("starting the embedded Kafka broker in %s: %w", dir, err) }
+// Embed starts the broker with its data in dir, which is made if it is not there.
+func Embed(dir string, o EmbedOptions) (*Embedded, error) {
+	fail := func(err error) error { return fmt.Errorf("starting the embedded Client broker in %s: %w", dir, err) }
 	if dir == "" {
 		return nil, fail(errors.New("it needs a folder for its data"))
 	}
@@ -84,14 +84,14 @@ func EmbedKafka(dir string, o EmbedKafkaOptions) (*EmbeddedKafka, error) {
 		lock.Close()
 		return nil, fail(err)
 	}
-	return &EmbeddedKafka{cluster: cluster, lock: lock, brokers: cluster.ListenAddrs()}, nil
+	return &Embedded{cluster: cluster, lock: lock, brokers: cluster.ListenAddrs()}, nil
 }
 
 // Brokers is where clients find it.
-func (e *EmbeddedKafka) Brokers() []string { return append([]string(nil), e.brokers...) }
+func (e *Embedded) Brokers() []string { return append([]string(nil), e.brokers...) }
 
 // Close stops it.
-func (e *EmbeddedKafka) Close() error {
+func (e *Embedded) Close() error {
 	e.cluster.Close()
 	return e.lock.Close()
 }

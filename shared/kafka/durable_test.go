@@ -1,4 +1,4 @@
-package broker
+package kafka
 
 import (
 	"context"
@@ -19,11 +19,11 @@ func TestEmbeddedKafkaSurvivesARestart(t *testing.T) {
 	dir := t.TempDir()
 	var topic string
 	for round := range 3 {
-		e, err := EmbedKafka(dir, EmbedKafkaOptions{})
+		e, err := Embed(dir, EmbedOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		k := dialKafka(t, KafkaOptions{Brokers: e.Brokers()})
+		k := dialKafka(t, Options{Brokers: e.Brokers()})
 		if round == 0 {
 			topic = makeTopic(t, k, 2, map[string]string{"max.message.bytes": "30000"})
 		}
@@ -50,16 +50,16 @@ func TestEmbeddedKafkaSurvivesARestart(t *testing.T) {
 
 func TestTwoEmbeddedKafkasDoNotShareAFolder(t *testing.T) {
 	dir := t.TempDir()
-	e, err := EmbedKafka(dir, EmbedKafkaOptions{})
+	e, err := Embed(dir, EmbedOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if second, err := EmbedKafka(dir, EmbedKafkaOptions{}); !errors.Is(err, ErrInUse) {
+	if second, err := Embed(dir, EmbedOptions{}); !errors.Is(err, ErrInUse) {
 		second.Close()
 		t.Error(err)
 	}
 	e.Close()
-	if e, err = EmbedKafka(dir, EmbedKafkaOptions{}); err != nil {
+	if e, err = Embed(dir, EmbedOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	e.Close()
@@ -103,12 +103,12 @@ func TestEmbeddedKafkaKeepsWhatItConfirmedBeforeSIGKILL(t *testing.T) {
 			confirmed = n
 		}
 	}
-	e, err := EmbedKafka(dir, EmbedKafkaOptions{})
+	e, err := Embed(dir, EmbedOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer e.Close()
-	k := dialKafka(t, KafkaOptions{Brokers: e.Brokers()})
+	k := dialKafka(t, Options{Brokers: e.Brokers()})
 	defer k.Close()
 	if n := len(scanAll(t, k, "kept")); n < confirmed+1 || n > confirmed+2 {
 		t.Errorf("%d records were confirmed, %d are there", confirmed+1, n)
@@ -116,11 +116,11 @@ func TestEmbeddedKafkaKeepsWhatItConfirmedBeforeSIGKILL(t *testing.T) {
 }
 
 func appendForever(t *testing.T, dir string) {
-	e, err := EmbedKafka(dir, EmbedKafkaOptions{})
+	e, err := Embed(dir, EmbedOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := dialKafka(t, KafkaOptions{Brokers: e.Brokers()})
+	k := dialKafka(t, Options{Brokers: e.Brokers()})
 	if err := k.EnsureTopics(t.Context(), Topic{Name: "kept", Partitions: 1}); err != nil {
 		t.Fatal(err)
 	}
@@ -133,12 +133,12 @@ func appendForever(t *testing.T, dir string) {
 }
 
 func TestEmbeddedKafkaKeepsRecordsOnDiskNotInMemory(t *testing.T) {
-	e, err := EmbedKafka(t.TempDir(), EmbedKafkaOptions{})
+	e, err := Embed(t.TempDir(), EmbedOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer e.Close()
-	k := dialKafka(t, KafkaOptions{Brokers: e.Brokers()})
+	k := dialKafka(t, Options{Brokers: e.Brokers()})
 	defer k.Close()
 	topic := makeTopic(t, k, 2, nil)
 	before := heap()
@@ -174,10 +174,10 @@ func heap() int64 {
 
 func TestAppendAndReadOutliveKafkasSIGKILL(t *testing.T) {
 	if testing.Short() {
-		t.Skip("it restarts Kafka, which takes seconds")
+		t.Skip("it restarts Client, which takes seconds")
 	}
 	broker := brokertest.StartOwnKafka(t)
-	k := dialKafka(t, KafkaOptions{Brokers: broker.Brokers})
+	k := dialKafka(t, Options{Brokers: broker.Brokers})
 	defer k.Close()
 	topic := makeTopic(t, k, 1, nil)
 	got := make(chan Record, 100)

@@ -1,4 +1,4 @@
-package broker
+package kafka
 
 import (
 	"context"
@@ -14,8 +14,8 @@ import (
 type Outcome int
 
 const (
-	Confirmed Outcome = iota // Kafka has it
-	Refused                  // Kafka does not have it, and will not get it from this call
+	Confirmed Outcome = iota // Client has it
+	Refused                  // Client does not have it, and will not get it from this call
 	Unknown                  // it may be there, or may yet come: read the topic before sending it again
 )
 
@@ -40,7 +40,7 @@ func (e *AppendError) Count(o Outcome) int {
 
 // Error says how many failed and why the first did.
 func (e *AppendError) Error() string {
-	return fmt.Sprintf("appending %d records to Kafka: %d confirmed, %d refused, %d unknown: %v",
+	return fmt.Sprintf("appending %d records to Client: %d confirmed, %d refused, %d unknown: %v",
 		len(e.Outcomes), e.Count(Confirmed), e.Count(Refused), e.Count(Unknown), e.first())
 }
 
@@ -56,14 +56,14 @@ func (e *AppendError) first() error {
 // Unwrap gives the first record's error.
 func (e *AppendError) Unwrap() error { return e.first() }
 
-// ErrRecordTooLarge says that a record is over KafkaOptions.MaxBytes, or over what the topic takes.
-var ErrRecordTooLarge = errors.New("the record is too large for Kafka: let its data rest in the object store")
+// ErrRecordTooLarge says that a record is over Options.MaxBytes, or over what the topic takes.
+var ErrRecordTooLarge = errors.New("the record is too large for Client: let its data rest in the object store")
 
 // Append writes records and returns nil once all in-sync replicas have every one of them. Any other
-// end is an *AppendError. A record that is too large or that Kafka refuses does not hold up the
+// end is an *AppendError. A record that is too large or that Client refuses does not hold up the
 // others. What was surely not written is tried again for a while; what may have been is not.
 // Records must not be changed until Append returns, nor after an outcome that is unknown.
-func (k *Kafka) Append(ctx context.Context, records ...Record) error {
+func (k *Client) Append(ctx context.Context, records ...Record) error {
 	a := &appending{
 		kafka:  k,
 		result: AppendError{Outcomes: make([]Outcome, len(records)), Errs: make([]error, len(records))},
@@ -87,7 +87,7 @@ func (k *Kafka) Append(ctx context.Context, records ...Record) error {
 
 // appending is one Append under way.
 type appending struct {
-	kafka  *Kafka
+	kafka  *Client
 	msgs   []kafka.Message
 	result AppendError
 }
@@ -190,7 +190,7 @@ func judge(err error) (Outcome, move) {
 	return Refused, nothing
 }
 
-// message leaves the time to the moment of writing. Kafka deletes by it and refuses the future, so a
+// message leaves the time to the moment of writing. Client deletes by it and refuses the future, so a
 // device's clock, which may be years wrong, must not set it; an item's own time is in its envelope.
 func message(r Record) kafka.Message {
 	m := kafka.Message{Topic: r.Topic, Key: r.Key, Value: r.Value}

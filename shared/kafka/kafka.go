@@ -1,4 +1,6 @@
-package broker
+// Package kafka is Kafka: kafka-go set up once, appending whose outcome is known, reading by partitions, and
+// a Kafka for the processes of one machine.
+package kafka
 
 import (
 	"context"
@@ -18,8 +20,8 @@ import (
 	"cloudcanvas/shared/security"
 )
 
-// KafkaOptions say to which brokers and how.
-type KafkaOptions struct {
+// Options say to which brokers and how.
+type Options struct {
 	Brokers  []string // host:port of some of the cluster's
 	Security security.Security
 	Log      *slog.Logger
@@ -28,7 +30,7 @@ type KafkaOptions struct {
 	Patience time.Duration // how long Append tries again what was surely not written; default 30 s
 }
 
-// Defaults of KafkaOptions, and times that are the same for all.
+// Defaults of Options, and times that are the same for all.
 const (
 	defaultMaxBytes = 1_000_000
 	defaultPatience = 30 * time.Second
@@ -63,9 +65,9 @@ func RecordOf(item event.Item) Record {
 // Item reads the item that a record carries. Errors are those of event.FromKafka.
 func (r Record) Item() (event.Item, error) { return event.FromKafka(r.Headers, r.Value) }
 
-// Kafka is a client of one cluster, safe for concurrent use.
-type Kafka struct {
-	options   KafkaOptions
+// Client is a client of one cluster, safe for concurrent use.
+type Client struct {
+	options   Options
 	log       *slog.Logger
 	transport *kafka.Transport
 	client    *kafka.Client
@@ -77,14 +79,14 @@ type dialError struct{ error }
 
 func (e dialError) Unwrap() error { return e.error }
 
-// DialKafka makes the client. It connects when first used; only unusable options are an error.
-func DialKafka(o KafkaOptions) (*Kafka, error) {
+// Dial makes the client. It connects when first used; only unusable options are an error.
+func Dial(o Options) (*Client, error) {
 	if len(o.Brokers) == 0 {
-		return nil, errors.New("connecting to Kafka: no broker is named: give at least one as host:port")
+		return nil, errors.New("connecting to Client: no broker is named: give at least one as host:port")
 	}
 	for _, b := range o.Brokers {
 		if _, _, err := net.SplitHostPort(b); err != nil {
-			return nil, fmt.Errorf("connecting to Kafka: broker %q: %w: give it as host:port", b, err)
+			return nil, fmt.Errorf("connecting to Client: broker %q: %w: give it as host:port", b, err)
 		}
 	}
 	if o.MaxBytes == 0 {
@@ -101,13 +103,13 @@ func DialKafka(o KafkaOptions) (*Kafka, error) {
 	}
 	encryption, err := o.Security.TLS()
 	if err != nil {
-		return nil, fmt.Errorf("connecting to Kafka: %w", err)
+		return nil, fmt.Errorf("connecting to Client: %w", err)
 	}
 	login, err := login(o.Security)
 	if err != nil {
-		return nil, fmt.Errorf("connecting to Kafka: %w", err)
+		return nil, fmt.Errorf("connecting to Client: %w", err)
 	}
-	k := &Kafka{options: o, log: o.Log.With("broker", "kafka"), transport: transport(encryption, login)}
+	k := &Client{options: o, log: o.Log.With("broker", "kafka"), transport: transport(encryption, login)}
 	address := kafka.TCP(o.Brokers...)
 	k.client = &kafka.Client{Addr: address, Transport: k.transport, Timeout: requestTimeout}
 	k.writer = &kafka.Writer{
@@ -168,7 +170,7 @@ func login(s security.Security) (sasl.Mechanism, error) {
 }
 
 // Close waits for writes in hand and ends the client's connections.
-func (k *Kafka) Close() {
+func (k *Client) Close() {
 	k.writer.Close()
 	k.transport.CloseIdleConnections()
 }

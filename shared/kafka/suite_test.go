@@ -1,4 +1,4 @@
-package broker
+package kafka
 
 import (
 	"context"
@@ -16,11 +16,11 @@ import (
 	"cloudcanvas/shared/event"
 )
 
-// The same suite runs over the embedded broker and over Kafka.
+// The same suite runs over the embedded broker and over Client.
 
 func TestKafkaOverTheEmbeddedBroker(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent(), goleak.IgnoreAnyFunction("github.com/twmb/franz-go/pkg/kfake.(*clientConn).read"))
-	e, err := EmbedKafka(t.TempDir(), EmbedKafkaOptions{})
+	e, err := Embed(t.TempDir(), EmbedOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,11 +35,11 @@ func TestKafkaOverTheRealBroker(t *testing.T) {
 }
 
 func kafkaSuite(t *testing.T, brokers []string) {
-	k := dialKafka(t, KafkaOptions{Brokers: brokers})
+	k := dialKafka(t, Options{Brokers: brokers})
 	defer k.Close()
 	for _, test := range []struct {
 		name string
-		run  func(*testing.T, *Kafka)
+		run  func(*testing.T, *Client)
 	}{
 		{"RecordsComeBackWhole", wholeRecords},
 		{"AReaderFollowsThePartition", following},
@@ -57,12 +57,12 @@ func kafkaSuite(t *testing.T, brokers []string) {
 	}
 }
 
-func dialKafka(t *testing.T, o KafkaOptions) *Kafka {
+func dialKafka(t *testing.T, o Options) *Client {
 	t.Helper()
 	if o.Patience == 0 {
 		o.Patience = 20 * time.Second
 	}
-	k, err := DialKafka(o)
+	k, err := Dial(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func dialKafka(t *testing.T, o KafkaOptions) *Kafka {
 var topicNumber atomic.Int64
 
 // makeTopic makes a topic of the test's own.
-func makeTopic(t *testing.T, k *Kafka, partitions int, config map[string]string) string {
+func makeTopic(t *testing.T, k *Client, partitions int, config map[string]string) string {
 	t.Helper()
 	name := fmt.Sprintf("test.%d.%d", time.Now().UnixNano(), topicNumber.Add(1))
 	if err := k.EnsureTopics(soon(t, 2*time.Minute), Topic{Name: name, Partitions: partitions, Config: config}); err != nil {
@@ -81,7 +81,7 @@ func makeTopic(t *testing.T, k *Kafka, partitions int, config map[string]string)
 	return name
 }
 
-func scanAll(t *testing.T, k *Kafka, topic string) (all []Record) {
+func scanAll(t *testing.T, k *Client, topic string) (all []Record) {
 	t.Helper()
 	ranges, err := k.Offsets(t.Context(), topic)
 	if err != nil {
@@ -95,7 +95,7 @@ func scanAll(t *testing.T, k *Kafka, topic string) (all []Record) {
 	return all
 }
 
-func wholeRecords(t *testing.T, k *Kafka) {
+func wholeRecords(t *testing.T, k *Client) {
 	topic := makeTopic(t, k, 3, nil)
 	item := event.Item{
 		ID: event.ResultID([16]byte{1}, "m", "1"), Edge: "mast-7", Epoch: "e1", Seq: 1, Kind: event.Reading, Stream: "s",
@@ -133,7 +133,7 @@ func wholeRecords(t *testing.T, k *Kafka) {
 	}
 }
 
-func following(t *testing.T, k *Kafka) {
+func following(t *testing.T, k *Client) {
 	topic := makeTopic(t, k, 1, nil)
 	send := func(from, to int) {
 		var records []Record
@@ -174,7 +174,7 @@ func following(t *testing.T, k *Kafka) {
 	}
 }
 
-func scanning(t *testing.T, k *Kafka) {
+func scanning(t *testing.T, k *Client) {
 	topic := makeTopic(t, k, 1, nil)
 	var records []Record
 	for i := range 20 {
@@ -199,7 +199,7 @@ func scanning(t *testing.T, k *Kafka) {
 	}
 }
 
-func oneTooLarge(t *testing.T, k *Kafka) {
+func oneTooLarge(t *testing.T, k *Client) {
 	topic := makeTopic(t, k, 1, nil)
 	err := k.Append(t.Context(),
 		Record{Topic: topic, Value: []byte("first")},
@@ -219,7 +219,7 @@ func oneTooLarge(t *testing.T, k *Kafka) {
 	}
 }
 
-func refusedByTopic(t *testing.T, k *Kafka) {
+func refusedByTopic(t *testing.T, k *Client) {
 	topic := makeTopic(t, k, 1, map[string]string{"max.message.bytes": "20000"})
 	var records []Record
 	for i := range 8 {
@@ -247,8 +247,8 @@ func refusedByTopic(t *testing.T, k *Kafka) {
 	}
 }
 
-func missingTopic(t *testing.T, k *Kafka) {
-	hasty := dialKafka(t, KafkaOptions{Brokers: k.options.Brokers, Patience: 300 * time.Millisecond})
+func missingTopic(t *testing.T, k *Client) {
+	hasty := dialKafka(t, Options{Brokers: k.options.Brokers, Patience: 300 * time.Millisecond})
 	defer hasty.Close()
 	err := hasty.Append(soon(t, 2*time.Minute), Record{Topic: "nobody.made.this", Value: []byte("x")})
 	var failed *AppendError
@@ -260,14 +260,14 @@ func missingTopic(t *testing.T, k *Kafka) {
 	}
 }
 
-func offsetAhead(t *testing.T, k *Kafka) {
+func offsetAhead(t *testing.T, k *Client) {
 	topic := makeTopic(t, k, 1, nil)
 	if err := k.Read(soon(t, 2*time.Minute), topic, 0, 99, func([]Record) error { return nil }); !errors.Is(err, ErrOffsetAhead) {
 		t.Error(err)
 	}
 }
 
-func committing(t *testing.T, k *Kafka) {
+func committing(t *testing.T, k *Client) {
 	topic := makeTopic(t, k, 3, nil)
 	ctx := soon(t, 2*time.Minute)
 	group := "workers-" + topic
@@ -291,7 +291,7 @@ func committing(t *testing.T, k *Kafka) {
 	}
 }
 
-func topicsMade(t *testing.T, k *Kafka) {
+func topicsMade(t *testing.T, k *Client) {
 	topic := makeTopic(t, k, 3, map[string]string{"cleanup.policy": "compact"})
 	if err := k.EnsureTopics(soon(t, 2*time.Minute), Topic{Name: topic, Partitions: 8}); err != nil {
 		t.Fatal(err)
@@ -310,7 +310,7 @@ func topicsMade(t *testing.T, k *Kafka) {
 	}
 }
 
-func givenUp(t *testing.T, k *Kafka) {
+func givenUp(t *testing.T, k *Client) {
 	topic := makeTopic(t, k, 1, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -318,4 +318,21 @@ func givenUp(t *testing.T, k *Kafka) {
 	if err := k.Append(ctx, Record{Topic: topic, Value: []byte("x")}); !errors.As(err, &failed) || failed.Outcomes[0] != Unknown || !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
+}
+
+func await[T any](t *testing.T, c <-chan T, what string) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(2 * time.Minute):
+		t.Fatalf("waited in vain for %s", what)
+		panic("unreachable")
+	}
+}
+
+func soon(t *testing.T, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
 }

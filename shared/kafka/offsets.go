@@ -1,4 +1,4 @@
-package broker
+package kafka
 
 import (
 	"context"
@@ -22,25 +22,25 @@ type Topic struct {
 }
 
 // Partitions is how many partitions a topic has.
-func (k *Kafka) Partitions(ctx context.Context, topic string) (int, error) {
+func (k *Client) Partitions(ctx context.Context, topic string) (int, error) {
 	response, err := k.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
 	if err != nil {
-		return 0, fmt.Errorf("asking for Kafka topic %s: %w", topic, err)
+		return 0, fmt.Errorf("asking for Client topic %s: %w", topic, err)
 	}
 	for _, t := range response.Topics {
 		if t.Name != topic {
 			continue
 		}
 		if t.Error != nil {
-			return 0, fmt.Errorf("asking for Kafka topic %s: %w", topic, t.Error)
+			return 0, fmt.Errorf("asking for Client topic %s: %w", topic, t.Error)
 		}
 		return len(t.Partitions), nil
 	}
-	return 0, fmt.Errorf("asking for Kafka topic %s: %w", topic, kafka.UnknownTopicOrPartition)
+	return 0, fmt.Errorf("asking for Client topic %s: %w", topic, kafka.UnknownTopicOrPartition)
 }
 
 // Offsets is what each partition of a topic holds now.
-func (k *Kafka) Offsets(ctx context.Context, topic string) (map[int]OffsetRange, error) {
+func (k *Client) Offsets(ctx context.Context, topic string) (map[int]OffsetRange, error) {
 	n, err := k.Partitions(ctx, topic)
 	if err != nil {
 		return nil, err
@@ -51,20 +51,20 @@ func (k *Kafka) Offsets(ctx context.Context, topic string) (map[int]OffsetRange,
 	}
 	response, err := k.listOffsets(ctx, topic, ask)
 	if err != nil {
-		return nil, fmt.Errorf("asking for the offsets of Kafka topic %s%w", topic, err)
+		return nil, fmt.Errorf("asking for the offsets of Client topic %s%w", topic, err)
 	}
 	ranges := make(map[int]OffsetRange, n)
 	for _, p := range response {
 		ranges[p.Partition] = OffsetRange{First: p.FirstOffset, End: p.LastOffset}
 	}
 	if len(ranges) != n {
-		return nil, fmt.Errorf("asking for the offsets of Kafka topic %s: %d of %d partitions answered", topic, len(ranges), n)
+		return nil, fmt.Errorf("asking for the offsets of Client topic %s: %d of %d partitions answered", topic, len(ranges), n)
 	}
 	return ranges, nil
 }
 
 // listOffsets asks each partition's leader. Its error goes on where the topic's name ends.
-func (k *Kafka) listOffsets(ctx context.Context, topic string, ask []kafka.OffsetRequest) (found []kafka.PartitionOffsets, err error) {
+func (k *Client) listOffsets(ctx context.Context, topic string, ask []kafka.OffsetRequest) (found []kafka.PartitionOffsets, err error) {
 	err = k.settled(ctx, func() error {
 		response, err := k.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{topic: ask}})
 		if err != nil {
@@ -83,7 +83,7 @@ func (k *Kafka) listOffsets(ctx context.Context, topic string, ask []kafka.Offse
 
 // Committed is, for each partition, the next offset that the group has to read. Partitions that were
 // never committed are missing.
-func (k *Kafka) Committed(ctx context.Context, group, topic string) (map[int]int64, error) {
+func (k *Client) Committed(ctx context.Context, group, topic string) (map[int]int64, error) {
 	n, err := k.Partitions(ctx, topic)
 	if err != nil {
 		return nil, err
@@ -112,7 +112,7 @@ func (k *Kafka) Committed(ctx context.Context, group, topic string) (map[int]int
 		return map[int]int64{}, nil // as some brokers say it of a group that never committed
 	}
 	if err != nil {
-		return nil, fmt.Errorf("asking for the offsets of group %s in Kafka topic %s: %w", group, topic, err)
+		return nil, fmt.Errorf("asking for the offsets of group %s in Client topic %s: %w", group, topic, err)
 	}
 	offsets := make(map[int]int64, n)
 	for _, p := range response.Topics[topic] {
@@ -124,8 +124,8 @@ func (k *Kafka) Committed(ctx context.Context, group, topic string) (map[int]int
 }
 
 // Commit records that the group has finished everything before offset. The group has no members:
-// partitions are owned through the coordinator, and Kafka's own tools still see the lag.
-func (k *Kafka) Commit(ctx context.Context, group, topic string, partition int, offset int64) error {
+// partitions are owned through the coordinator, and Client's own tools still see the lag.
+func (k *Client) Commit(ctx context.Context, group, topic string, partition int, offset int64) error {
 	err := k.settled(ctx, func() error {
 		response, err := k.client.OffsetCommit(ctx, &kafka.OffsetCommitRequest{
 			GroupID:      group,
@@ -143,14 +143,14 @@ func (k *Kafka) Commit(ctx context.Context, group, topic string, partition int, 
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("committing offset %d of group %s in Kafka topic %s, partition %d: %w", offset, group, topic, partition, err)
+		return fmt.Errorf("committing offset %d of group %s in Client topic %s, partition %d: %w", offset, group, topic, partition, err)
 	}
 	return nil
 }
 
 // settled repeats a request while the cluster is finding its feet: a group's coordinator is loaded
 // (the very first request makes the broker create its offsets topic), a partition's leader is new.
-func (k *Kafka) settled(ctx context.Context, ask func() error) error {
+func (k *Client) settled(ctx context.Context, ask func() error) error {
 	deadline := time.Now().Add(k.options.Patience)
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		err := ask()
@@ -177,7 +177,7 @@ func settling(err error) bool {
 
 // EnsureTopics makes topics that are missing and waits until they can be written to. Those that are
 // there stay as they are.
-func (k *Kafka) EnsureTopics(ctx context.Context, topics ...Topic) error {
+func (k *Client) EnsureTopics(ctx context.Context, topics ...Topic) error {
 	configs := make([]kafka.TopicConfig, len(topics))
 	for i, t := range topics {
 		c := kafka.TopicConfig{Topic: t.Name, NumPartitions: t.Partitions, ReplicationFactor: t.Replicas}
@@ -191,18 +191,18 @@ func (k *Kafka) EnsureTopics(ctx context.Context, topics ...Topic) error {
 	}
 	response, err := k.client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: configs})
 	if err != nil {
-		return fmt.Errorf("making Kafka topics: %w", err)
+		return fmt.Errorf("making Client topics: %w", err)
 	}
 	for name, err := range response.Errors {
 		if err != nil && !errors.Is(err, kafka.TopicAlreadyExists) {
-			return fmt.Errorf("making Kafka topic %s: %w", name, err)
+			return fmt.Errorf("making Client topic %s: %w", name, err)
 		}
 	}
 	return k.awaitLeaders(ctx, topics)
 }
 
 // SetTopic changes settings of a topic that is there; those it does not name stay as they are.
-func (k *Kafka) SetTopic(ctx context.Context, topic string, settings map[string]string) error {
+func (k *Client) SetTopic(ctx context.Context, topic string, settings map[string]string) error {
 	resource := kafka.IncrementalAlterConfigsRequestResource{ResourceType: kafka.ResourceTypeTopic, ResourceName: topic}
 	for name, value := range settings {
 		resource.Configs = append(resource.Configs, kafka.IncrementalAlterConfigsRequestConfig{Name: name, Value: value, ConfigOperation: kafka.ConfigOperationSet})
@@ -214,13 +214,13 @@ func (k *Kafka) SetTopic(ctx context.Context, topic string, settings map[string]
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("setting up Kafka topic %s: %w", topic, err)
+		return fmt.Errorf("setting up Client topic %s: %w", topic, err)
 	}
 	return nil
 }
 
 // awaitLeaders waits until every partition of the topics has a leader.
-func (k *Kafka) awaitLeaders(ctx context.Context, topics []Topic) error {
+func (k *Client) awaitLeaders(ctx context.Context, topics []Topic) error {
 	names := make([]string, len(topics))
 	for i, t := range topics {
 		names[i] = t.Name
@@ -233,11 +233,11 @@ func (k *Kafka) awaitLeaders(ctx context.Context, topics []Topic) error {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("making Kafka topics %v: after %s some have no leader (last error: %v): are all brokers up?", names, k.options.Patience, err)
+			return fmt.Errorf("making Client topics %v: after %s some have no leader (last error: %v): are all brokers up?", names, k.options.Patience, err)
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("making Kafka topics: %w", ctx.Err())
+			return fmt.Errorf("making Client topics: %w", ctx.Err())
 		case <-time.After(50 * time.Millisecond):
 		}
 	}

@@ -1,4 +1,4 @@
-package broker
+package kafka
 
 import (
 	"context"
@@ -31,7 +31,7 @@ var errNoPartition = errors.New("the topic has no such partition")
 // Read follows a partition from an offset and hands on what comes, in order and in batches, until
 // ctx ends (then it returns ctx's error) or handle fails (then that error). Faults of the cluster
 // are waited out. Records that retention has deleted are passed over with a warning.
-func (k *Kafka) Read(ctx context.Context, topic string, partition int, from int64, handle func([]Record) error) error {
+func (k *Client) Read(ctx context.Context, topic string, partition int, from int64, handle func([]Record) error) error {
 	wait := time.Duration(0)
 	for ctx.Err() == nil {
 		f, err := k.fetch(ctx, topic, partition, from)
@@ -68,17 +68,17 @@ func (k *Kafka) Read(ctx context.Context, topic string, partition int, from int6
 }
 
 // resume is where to go on when from is not in the log: at its beginning, if that has moved on.
-func (k *Kafka) resume(ctx context.Context, topic string, partition int, from int64) (int64, error) {
+func (k *Client) resume(ctx context.Context, topic string, partition int, from int64) (int64, error) {
 	ranges, err := k.Offsets(ctx, topic)
 	if err != nil {
 		return from, err
 	}
 	r, ok := ranges[partition]
 	if !ok {
-		return from, fmt.Errorf("reading Kafka topic %s, partition %d: %w", topic, partition, errNoPartition)
+		return from, fmt.Errorf("reading Client topic %s, partition %d: %w", topic, partition, errNoPartition)
 	}
 	if from > r.End {
-		return from, fmt.Errorf("reading Kafka topic %s, partition %d: %w (offset %d, end %d)", topic, partition, ErrOffsetAhead, from, r.End)
+		return from, fmt.Errorf("reading Client topic %s, partition %d: %w (offset %d, end %d)", topic, partition, ErrOffsetAhead, from, r.End)
 	}
 	if from < r.First {
 		k.log.Warn("retention has deleted records before they were read", "topic", topic, "partition", partition, "deleted", r.First-from)
@@ -89,14 +89,14 @@ func (k *Kafka) resume(ctx context.Context, topic string, partition int, from in
 
 // Scan reads the records with offsets from ≤ offset < to, as far as the partition reaches when it
 // is called, and returns nil when it has handed on the last. Faults are returned, not waited out.
-func (k *Kafka) Scan(ctx context.Context, topic string, partition int, from, to int64, handle func(Record) error) error {
+func (k *Client) Scan(ctx context.Context, topic string, partition int, from, to int64, handle func(Record) error) error {
 	ranges, err := k.Offsets(ctx, topic)
 	if err != nil {
 		return err
 	}
 	r, ok := ranges[partition]
 	if !ok {
-		return fmt.Errorf("reading Kafka topic %s, partition %d: %w", topic, partition, errNoPartition)
+		return fmt.Errorf("reading Client topic %s, partition %d: %w", topic, partition, errNoPartition)
 	}
 	from, to = max(from, r.First), min(to, r.End)
 	for empty := 0; from < to && empty < emptyFetches; {
@@ -127,7 +127,7 @@ type fetched struct {
 	next    int64 // the offset to go on at
 }
 
-func (k *Kafka) fetch(ctx context.Context, topic string, partition int, from int64) (fetched, error) {
+func (k *Client) fetch(ctx context.Context, topic string, partition int, from int64) (fetched, error) {
 	f := fetched{next: from}
 	response, err := k.client.Fetch(ctx, &kafka.FetchRequest{
 		Topic: topic, Partition: partition, Offset: from,
@@ -140,7 +140,7 @@ func (k *Kafka) fetch(ctx context.Context, topic string, partition int, from int
 		err = f.take(response.Records, from)
 	}
 	if err != nil {
-		return f, fmt.Errorf("reading Kafka topic %s, partition %d, offset %d: %w", topic, partition, from, err)
+		return f, fmt.Errorf("reading Client topic %s, partition %d, offset %d: %w", topic, partition, from, err)
 	}
 	for n := range f.records {
 		f.records[n].Topic, f.records[n].Partition = topic, partition

@@ -1,0 +1,98 @@
+package kafka
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"cloudcanvas/shared/broker/brokertest"
+	"cloudcanvas/shared/security"
+)
+
+func secret(t *testing.T, password string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(file, []byte(password+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func certificates(t *testing.T) *brokertest.Certificates {
+	t.Helper()
+	c, err := brokertest.MakeCertificates(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestKafkaWithTLSAndUsers(t *testing.T) {
+	k := brokertest.StartKafka(t)
+	base := security.Security{CA: k.Certs.CA}
+	mutual := base
+	mutual.Cert, mutual.Key = k.Certs.ClientCert, k.Certs.ClientKey
+	secureKafka(t, "client certificate", k.TLSBrokers, mutual, base)
+	for _, mechanism := range []string{"", security.ScramSHA512, security.ScramSHA256, security.Plain} {
+		user := base
+		user.User, user.PasswordFile, user.Mechanism = brokertest.KafkaUser, secret(t, brokertest.KafkaPassword), mechanism
+		wrong := user
+		wrong.PasswordFile = secret(t, "wrong")
+		secureKafka(t, "mechanism "+mechanism, k.SASLBrokers, user, wrong)
+	}
+}
+
+func TestEmbeddedKafkaWithTLSAndUsers(t *testing.T) {
+	certs := certificates(t)
+	config, err := security.ServerTLS(certs.ServerCert, certs.ServerKey, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := Embed(t.TempDir(), EmbedOptions{TLS: config, Users: map[string]string{"canvas": "wide-canvas"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	for _, mechanism := range []string{"", security.ScramSHA256, security.Plain} {
+		user := security.Security{CA: certs.CA, User: "canvas", PasswordFile: secret(t, "wide-canvas"), Mechanism: mechanism}
+		wrong := user
+		wrong.PasswordFile = secret(t, "wrong")
+		secureKafka(t, "mechanism "+mechanism, e.Brokers(), user, wrong)
+	}
+}
+
+func secureKafka(t *testing.T, name string, brokers []string, right, wrong security.Security) {
+	t.Run(name, func(t *testing.T) {
+		k := dialKafka(t, Options{Brokers: brokers, Security: right})
+		defer k.Close()
+		topic := makeTopic(t, k, 1, nil)
+		if err := k.Append(t.Context(), Record{Topic: topic, Value: []byte("sealed")}); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(scanAll(t, k, topic)); n != 1 {
+			t.Errorf("%d records", n)
+		}
+		stranger := dialKafka(t, Options{Brokers: brokers, Security: wrong, Patience: 100 * time.Millisecond})
+		defer stranger.Close()
+		if n, err := stranger.Partitions(soon(t, 5*time.Second), topic); err == nil {
+			t.Errorf("a stranger sees %d partitions", n)
+		}
+	})
+}
+
+func TestUnreadableSecretsAreToldAtOnce(t *testing.T) {
+	for i, s := range []security.Security{{CA: "/nowhere"}, {User: "u", PasswordFile: "/nowhere"}, {User: "u", Mechanism: "kerberos"}} {
+		if _, err := Dial(Options{Brokers: []string{"127.0.0.1:1"}, Security: s}); err == nil {
+			t.Error("Kafka took", i)
+		}
+	}
+}
+
+func TestUnusableOptionsAreToldAtOnce(t *testing.T) {
+	for name, o := range map[string]Options{"no broker": {}, "no port": {Brokers: []string{"localhost"}}} {
+		if _, err := Dial(o); err == nil {
+			t.Error(name, "was taken")
+		}
+	}
+}
