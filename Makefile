@@ -19,11 +19,11 @@ test: build
 # The fault and load tests again and again, in other orders, then the long forms of all: 200 SIGKILLs,
 # 100 power cuts and the like, and then those with limits on the clock, without the race detector, whose
 # cost is not the product's. Run it on a machine that has hours.
-timed := MutatedItems|BridgeThatIsKilled|KafkaThatIsAway|WorkersOf|AlertsPass|BacklogDrains|PagesStayQuick
+timed := MutatedItems|BridgeThatIsKilled|KafkaThatIsAway|WorkersOf|AlertsPass|BacklogDrains|PagesStayQuick|WhatIsSaidOfACamera
 soak: build
 	@$(env) && go test -race -shuffle=on -timeout 3h -count=10 ./edge/outbox ./edge/uplink/... ./cloud/... ./cmd/integration
 	@$(env) && CANVAS_SOAK=1 go test -race -shuffle=on -timeout 3h -p 1 ./...
-	@$(env) && CANVAS_SOAK=1 go test -timeout 3h -p 1 -run '$(timed)' ./edge/uplink ./cloud/bridge ./cloud/worker ./cloud/console ./cmd/internal/appliance
+	@$(env) && CANVAS_SOAK=1 go test -timeout 3h -p 1 -run '$(timed)' ./edge/uplink ./cloud/bridge ./cloud/worker ./cloud/console ./cmd/internal/appliance ./cmd/integration
 	@$(env) && CANVAS_SOAK=1 go test "$${GOFLAGS%% *},matprofile" -timeout 1h -run NoMat ./shared/infer
 	@deps/fuzz.sh
 

@@ -18,8 +18,13 @@ func (a *Agent) cameraLane(ctx context.Context, source capture.Source, detector 
 		return err
 	}
 	_, images := source.(*capture.Images)
+	video, _ := source.(*capture.Video)
 	a.add(lane{name: source.Name(), finite: finite, run: func(ctx context.Context) (int64, error) {
 		l := a.newCameraLane(source.Name(), net, live, images)
+		if video != nil && live {
+			a.cameras.watches(video.Name(), l.camera)
+			a.watchCamera(video.State())
+		}
 		return l.run(ctx, source.Run)
 	}})
 	return nil

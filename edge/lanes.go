@@ -25,7 +25,7 @@ func (a *Agent) makeLanes(ctx context.Context) (err error) {
 		}
 	}
 	for _, c := range a.config.Cameras {
-		video, err := capture.NewVideo(c.CameraConfig, a.log, nil)
+		video, err := capture.NewVideo(c.CameraConfig, a.log, a.watchCamera)
 		if err != nil {
 			return err
 		}

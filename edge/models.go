@@ -26,7 +26,7 @@ func (a *Agent) takeModels() error {
 	}
 	calendar, turn := contact.NewCalendar(plan), sync.Mutex{}
 	a.taker = upgrade.New(a.config.Models.Fetch, upgrade.Parts{
-		Shelf: a.parts.Shelf, Names: names, Announce: a.link.Announce, Up: a.link.Up, Try: a.tryModel, Counts: a.networks.counts, Log: a.log,
+		Shelf: a.parts.Shelf, Names: names, Announce: func(ctx context.Context) { a.link.Announce(ctx) }, Up: a.link.Up, Try: a.tryModel, Counts: a.networks.counts, Log: a.log,
 		Open: func(now time.Time) bool {
 			turn.Lock()
 			defer turn.Unlock()

@@ -77,6 +77,7 @@ type Agent struct {
 	trace    *trace.Tracer  // nil: nobody hears of spans
 	finite   sync.WaitGroup
 	videos   []*capture.Video
+	cameras  cameras
 	states   states
 	lost     lost
 	messages map[string]func() capture.DeviceCounts // of the device's own broker
@@ -96,6 +97,7 @@ func Open(ctx context.Context, c Config, p Parts) (_ *Agent, err error) {
 	}
 	a := &Agent{config: c, parts: p, memory: p.Memory, log: p.Log.With(telemetry.Edge, c.Edge)}
 	a.hands.Log = a.log
+	a.cameras.news = make(chan struct{}, 1)
 	defer func() {
 		if err != nil {
 			a.Close()
@@ -122,7 +124,7 @@ func Open(ctx context.Context, c Config, p Parts) (_ *Agent, err error) {
 		a.ground.life = a.box.Life()
 	}
 	a.link, err = mqtt.Dial(ctx, mqtt.Options{URL: c.Cloud.URL, ClientID: c.Cloud.ClientID, Security: c.Cloud.Security,
-		Edge: c.Edge, Buffer: a.box, Version: p.Version, Log: a.log})
+		Edge: c.Edge, Buffer: a.box, Version: p.Version, Cameras: a.liveCameras, Log: a.log})
 	if err != nil {
 		return nil, err
 	}
@@ -151,6 +153,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	group.Go(func() error { a.desk.run(ctx); return nil })
 	group.Go(func() error { a.tellLink(ctx); return nil })
 	group.Go(func() error { a.tellTroubles(ctx); return nil })
+	group.Go(func() error { a.tellCameras(ctx); return nil })
 	group.Go(func() error { telemetry.Watchdog(ctx, &a.hands); return nil })
 	if a.taker != nil {
 		group.Go(func() error { return a.taker.Run(ctx) })

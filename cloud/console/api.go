@@ -217,12 +217,12 @@ func (k *Console) apiAreas(r *http.Request) (any, error) {
 }
 
 func (k *Console) apiCameras(r *http.Request) (any, error) {
-	all, err := k.index.cameras(r.Context(), maxRows)
+	all, err := k.cameras(r.Context())
 	return list[Camera]{Items: all}, err
 }
 
 func (k *Console) apiCamera(r *http.Request) (any, error) {
-	return k.index.camera(r.Context(), name(r, "edge"), name(r, "camera"))
+	return k.camera(r.Context(), name(r, "edge"), name(r, "camera"))
 }
 
 func (k *Console) apiFrame(r *http.Request) (any, error) {

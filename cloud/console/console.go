@@ -66,6 +66,7 @@ type Console struct {
 	stats    *stats
 	telling  chan struct{} // a place for each story that is being told
 	troubles troubles
+	states   cameraStates
 }
 
 // New opens the console's index and reads who may come in. Nothing is served before Run.
@@ -187,6 +188,7 @@ func (k *Console) heardStatus(ctx context.Context, m broker.Message) {
 	}
 	s.Edge = edge
 	k.troubles.hear(s)
+	k.states.hear(s)
 	s.Version = cut(s.Version, maxName)
 	if err := k.fold.status(ctx, s); err != nil && ctx.Err() == nil && !k.Disk.Blames(err) {
 		k.Logger.Warn("an edge's status is not noted", telemetry.Edge, edge, telemetry.Err, err)

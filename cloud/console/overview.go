@@ -112,10 +112,10 @@ func (f facts) sayCameras(say speaker) {
 		several[c.Name], seen[c.Name] = seen[c.Name], true
 	}
 	for _, c := range f.cameras {
-		switch c.State(f.now) {
-		case "silent", "unreachable":
-			silent = append(silent, fmt.Sprintf("%s (since %s)", called(several, c.Edge, c.Name), ago(f.now, c.Heard)))
-		case "up":
+		switch state := c.State(f.now); {
+		case Lost(state):
+			silent = append(silent, fmt.Sprintf("%s (since %s)", called(several, c.Edge, c.Name), ago(f.now, c.Since())))
+		case state == "up":
 			up++
 		}
 	}

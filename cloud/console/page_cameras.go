@@ -18,6 +18,7 @@ type camerasBody struct {
 type cameraCard struct {
 	Camera
 	State   string
+	Lost    bool
 	Picture time.Time // of the latest frame; zero: none
 }
 
@@ -35,18 +36,17 @@ type filter struct {
 }
 
 func (k *Console) camerasPage(r *http.Request) (any, error) {
-	cameras, err := k.index.cameras(r.Context(), maxRows)
+	cameras, err := k.cameras(r.Context())
 	if err != nil {
 		return nil, err
 	}
 	body := camerasBody{Cameras: make([]cameraCard, len(cameras))}
-	now := k.now()
 	pictures, err := k.index.frameTimes(r.Context())
 	if err != nil {
 		return nil, err
 	}
 	for i, c := range cameras {
-		body.Cameras[i] = cameraCard{c, c.State(now), pictures[frameSlot(c.Edge, c.Name)]}
+		body.Cameras[i] = cameraCard{c, c.Word, Lost(c.Word), pictures[frameSlot(c.Edge, c.Name)]}
 	}
 	body.Events, err = k.eventList(r, filter{})
 	return body, err
@@ -61,11 +61,11 @@ type cameraBody struct {
 
 func (k *Console) cameraPage(r *http.Request) (any, error) {
 	ctx := r.Context()
-	c, err := k.index.camera(ctx, name(r, "edge"), name(r, "camera"))
+	c, err := k.camera(ctx, name(r, "edge"), name(r, "camera"))
 	if err != nil {
 		return nil, err
 	}
-	body := cameraBody{cameraCard: cameraCard{Camera: c, State: c.State(k.now())}}
+	body := cameraBody{cameraCard: cameraCard{Camera: c, State: c.Word, Lost: Lost(c.Word)}}
 	if body.Picture, body.Frame, err = k.index.pictured(ctx, frameSlot(c.Edge, c.Name)); err != nil {
 		return nil, err
 	}

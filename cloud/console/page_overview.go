@@ -46,7 +46,7 @@ func (k *Console) facts(ctx context.Context) (f facts, err error) {
 	if f.edges, err = k.index.edges(ctx); err != nil {
 		return f, err
 	}
-	if f.cameras, err = k.index.cameras(ctx, maxRows); err != nil {
+	if f.cameras, err = k.cameras(ctx); err != nil {
 		return f, err
 	}
 	if f.letters, err = k.index.openLetters(ctx, &k.box); err != nil {

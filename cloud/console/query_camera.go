@@ -26,19 +26,42 @@ type Camera struct {
 	Heard      time.Time `json:"heard"`               // the latest of it reached Kafka
 	Ended      bool      `json:"ended"`
 	Online     bool      `json:"online"` // its edge says so
+	Word       string    `json:"state"`  // how it is now: State
 	Product    *Product  `json:"product"`
+
+	Device *event.CameraState `json:"device,omitempty"` // how its edge says that it is; none of videos and sets of images
 }
 
 // Path is where the camera's page lies.
 func (c Camera) Path() string { return "/cameras/" + segment(c.Edge) + "/" + segment(c.Name) }
 
+// Lost says that nothing comes from the camera, in that state.
+func Lost(state string) bool {
+	switch state {
+	case "silent", "unreachable", "stalled", "down":
+		return true
+	}
+	return false
+}
+
+// Since is since when nothing comes from a camera that is lost.
+func (c Camera) Since() time.Time {
+	if c.Device != nil && c.Online {
+		return c.Device.Since
+	}
+	return c.Heard
+}
+
 // silence is how long a camera may send nothing before it counts as down. Detections come every two
 // seconds, whole frames every five.
 const silence = 30 * time.Second
 
-// State is how the camera is doing, in a word: ended, unreachable, silent or up.
+// State is how the camera is doing, in a word: ended, unreachable, silent or up, or where its edge says
+// so the edge's: starting, up, stalled, down or ended.
 func (c Camera) State(now time.Time) string {
 	switch {
+	case c.Online && c.Device != nil:
+		return c.Device.Phase
 	case c.Ended:
 		return "ended"
 	case !c.Online:

@@ -39,9 +39,22 @@ func missing(program string, err error) error {
 	return final{fmt.Errorf("%s is not installed: install ffmpeg (apt install ffmpeg): %w", program, err)}
 }
 
-// quickLook is how many microseconds of a camera's stream that was seen before are studied before the
-// decoder begins; ffmpeg takes up to five seconds for one that it does not know.
+// quickLook is how many microseconds of a camera's stream are studied before the decoder begins, and at the
+// first look at it; ffmpeg by itself takes up to five seconds.
 const quickLook = "500000"
+
+// hurry are ffmpeg's and ffprobe's options for a quick look. A list has them too: its own are not its files'.
+// One that was seen is not studied: for H.264 ffmpeg else takes seven pictures, long ones where a camera is slow.
+func (in input) hurry() []string {
+	if in.kind != rtsp || !in.quick {
+		return nil
+	}
+	options := []string{"-analyzeduration", quickLook, "-fpsprobesize", "0"}
+	if in.seen {
+		options = append(options, "-probesize", "32") // the least there is
+	}
+	return options
+}
 
 // args make ffmpeg write each frame once, as OpenCV's VideoCapture would show it: blue, green, red,
 // swscale's bicubic conversion. The scale filter pins the size, so that a stream that changes its
@@ -53,11 +66,8 @@ func (t tools) args(in input, s shape, v version) []string {
 		"-flags", "bitexact", "-threads", strconv.Itoa(max(t.threads, 1))}
 	if in.kind == rtsp {
 		args = append(args, "-fflags", "nobuffer")
-		if in.quick {
-			args = append(args, "-analyzeduration", quickLook, "-fpsprobesize", "0")
-		}
 	}
-	args = append(args, in.args()...)
+	args = append(append(args, in.hurry()...), in.args()...)
 	args = append(args, "-map", fmt.Sprintf("0:V:%d", s.stream), "-an", "-sn", "-dn",
 		"-vf", fmt.Sprintf("showinfo=checksum=0,setsar=1,scale=%d:%d:flags=bicubic:force_original_aspect_ratio=decrease,format=bgr24,pad=%d:%d:-1:-1", s.w, s.h, s.w, s.h))
 	args = append(args, v.passthrough()...)
@@ -82,7 +92,7 @@ func (t tools) start(ctx context.Context, in input, s shape) (*decoder, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	d := &decoder{out: r, errs: &complaints{notes: newNotes()}, stop: cancel, exited: make(chan error, 1)}
 	in = t.hide(ctx, in)
-	in.quick = s.quick
+	in.quick, in.seen = s.quick, s.quick
 	cmd := exec.CommandContext(ctx, t.ffmpeg, t.args(in, s, t.release.find(ctx, t))...)
 	cmd.Env = t.env()
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = in.list(), w, d.errs

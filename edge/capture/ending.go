@@ -2,6 +2,7 @@ package capture
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -18,6 +19,11 @@ func (e ending) reason() string {
 		return e.complaint
 	}
 	return "no picture could be decoded"
+}
+
+// unseen says that the input opened and that the decoder made nothing of it.
+func (e ending) unseen() bool {
+	return e.exit == nil || strings.Contains(e.complaint, "codec parameters") || strings.Contains(e.complaint, "matches no streams")
 }
 
 // partial says what is missing of a file, or nothing. Headers announce a frame or two too many

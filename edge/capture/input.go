@@ -22,7 +22,8 @@ type input struct {
 	target    string // what stands behind -i
 	transport string // of RTSP: tcp or udp
 	device    deviceMode
-	quick     bool // it was seen before, and is not studied again
+	quick     bool // it is studied for a moment only
+	seen      bool // and not even so: what it shows is known
 	private   bool // the address has a user, a password, a query or a secret in its path
 	open      bool // and this ffmpeg can't be told of it but by its arguments
 }
@@ -181,6 +182,10 @@ func (in input) clean(s string) string {
 	s = strings.ReplaceAll(s, in.target+": ", "")
 	s = strings.ReplaceAll(s, in.target, in.shown)
 	s = security.RedactText(s)
+	if in.private { // what the list says of its only entry is said without it
+		s = strings.ReplaceAll(s, "Impossible to open '"+in.shown+"'; ", "")
+		s = strings.ReplaceAll(s, "pipe:0: ", "")
+	}
 	if in.secret != "" {
 		s = strings.ReplaceAll(s, in.secret, "xxxxx")
 		s = strings.ReplaceAll(s, url.QueryEscape(in.secret), "xxxxx")

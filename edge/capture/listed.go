@@ -3,6 +3,7 @@ package capture
 import (
 	"context"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -20,8 +21,8 @@ func (in input) list() io.Reader {
 	}
 	quoted := strings.ReplaceAll(in.target, "'", `'\''`)
 	text := "ffconcat version 1.0\nfile '" + quoted + "'\noption rtsp_transport " + in.transport + "\n"
-	if in.quick { // the list's own options are not its files'
-		text += "option analyzeduration " + quickLook + "\noption fpsprobesize 0\n"
+	for option := range slices.Chunk(in.hurry(), 2) {
+		text += "option " + strings.TrimPrefix(option[0], "-") + " " + option[1] + "\n"
 	}
 	return strings.NewReader(text)
 }

@@ -24,6 +24,7 @@ func (v *Video) runLive(ctx context.Context, emit func(context.Context, Picture)
 	go func() {
 		defer close(done)
 		ended = v.config.Restart.keep(reading, func(ctx context.Context) (time.Time, error) {
+			v.status.waits(time.Time{})
 			last, err := v.watchOnce(ctx, queue)
 			if ctx.Err() == nil && !isFinal(err) {
 				phase := Down
@@ -37,7 +38,7 @@ func (v *Video) runLive(ctx context.Context, emit func(context.Context, Picture)
 				v.status.restarted()
 			}
 			return last, err
-		})
+		}, v.status.waits)
 	}()
 	err := queue.drain(ctx, done, emit)
 	cancel()
@@ -62,8 +63,8 @@ func (v *Video) runLive(ctx context.Context, emit func(context.Context, Picture)
 	return emit(ctx, last)
 }
 
-// studyAgain is how many lives without a picture it takes until a camera that was known is studied anew: it
-// may be another camera.
+// studyAgain is how many lives without a picture, though the camera answered, it takes until one that was
+// known is studied anew: it may be another camera.
 const studyAgain = 8
 
 // watchOnce is one life of a live camera's decoder. What its pictures are like is asked once: later lives
@@ -77,9 +78,10 @@ func (v *Video) watchOnce(ctx context.Context, queue *newest) (last time.Time, e
 		if s, err = v.tools.probe(ctx, v.in, v.config.OpenTimeout, v.config.MaxPixels); err != nil {
 			return last, err
 		}
+		s.quick = v.blind%2 == 0 // it was just seen; where that is not enough, the next life studies it at length
 	}
 	for {
-		end, err := v.decode(ctx, s, v.config.Stall, func(p Picture, f note) error {
+		end, err := v.decode(ctx, s, v.config.stall(s.fps), func(p Picture, f note) error {
 			if s.other(f) {
 				return resized{f.w, f.h}
 			}
@@ -102,7 +104,9 @@ func (v *Video) watchOnce(ctx context.Context, queue *newest) (last time.Time, e
 				continue
 			}
 		}
-		v.blind++
+		if end.unseen() { // as one that stalled
+			v.blind++
+		}
 		if !last.IsZero() {
 			v.known, v.blind = s, 0
 			v.known.quick = true

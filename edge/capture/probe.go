@@ -21,20 +21,39 @@ type shape struct {
 	announced int64   // frames, by the container's header; 0: unknown
 	lasts     float64 // seconds that it says that it lasts, as edit lists have it; 0: unknown
 	stream    int     // its place among the streams of moving pictures
-	quick     bool    // the stream was seen before: its decoder need not study it before it begins
+	quick     bool    // the stream was seen: its decoder need not study it at length before it begins
 }
 
 // other says that a frame has not the size that was counted on.
 func (s shape) other(f note) bool { return f.w > 0 && (f.w != s.w || f.h != s.h) }
 
 // probe asks ffprobe for the video's size and rate. Attached pictures, such as the cover of a song, are none (V).
-func (t tools) probe(ctx context.Context, in input, limit time.Duration, maxPixels int64) (shape, error) {
+// A camera is looked at for a moment, and at length only where that does not show its size: meanwhile nobody
+// sees its pictures.
+func (t tools) probe(ctx context.Context, in input, limit time.Duration, maxPixels int64) (s shape, err error) {
+	if in.kind == rtsp {
+		in.quick = true
+		s, err = t.probeOnce(ctx, in, limit, maxPixels)
+		if _, ok := errors.AsType[unsized](err); !ok {
+			return s, err
+		}
+		in.quick = false
+	}
+	return t.probeOnce(ctx, in, limit, maxPixels)
+}
+
+// unsized marks the error of a stream of which too little was read to know the size of its pictures.
+type unsized struct{ error }
+
+func (u unsized) Unwrap() error { return u.error }
+
+func (t tools) probeOnce(ctx context.Context, in input, limit time.Duration, maxPixels int64) (shape, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	in = t.hide(ctx, in)
-	args := append([]string{"-v", "error", "-print_format", "json", "-select_streams", "V",
-		"-show_entries", "stream=codec_name,width,height,avg_frame_rate,r_frame_rate,nb_frames,duration:stream_side_data=rotation:stream_tags=rotate"},
-		in.args()...)
+	args := []string{"-v", "error", "-print_format", "json", "-select_streams", "V",
+		"-show_entries", "stream=codec_name,width,height,avg_frame_rate,r_frame_rate,nb_frames,duration:stream_side_data=rotation:stream_tags=rotate"}
+	args = append(append(args, in.hurry()...), in.args()...)
 	cmd := exec.CommandContext(ctx, t.ffprobe, args...)
 	cmd.Env = t.env()
 	cmd.WaitDelay = time.Second
@@ -53,6 +72,9 @@ func (t tools) probe(ctx context.Context, in input, limit time.Duration, maxPixe
 	}
 	s, err := readShape(out.Bytes())
 	if err != nil {
+		if _, ok := errors.AsType[unsized](err); ok {
+			return shape{}, unsized{in.failed(err.Error())}
+		}
 		return shape{}, in.failed(err.Error())
 	}
 	if int64(s.w)*int64(s.h) > maxPixels {
@@ -93,7 +115,7 @@ func readShape(data []byte) (shape, error) {
 	st := doc.Streams[at]
 	const most = 1 << 16
 	if st.Width <= 0 || st.Height <= 0 || st.Width > most || st.Height > most {
-		return shape{}, fmt.Errorf("its frames are %d x %d", st.Width, st.Height)
+		return shape{}, unsized{fmt.Errorf("its frames are %d x %d", st.Width, st.Height)}
 	}
 	s := shape{w: st.Width, h: st.Height, fps: rate(st.Average), stream: at}
 	if s.fps == 0 {

@@ -9,7 +9,8 @@ import (
 )
 
 // Restart is how a live source is tried again: after First, then twice as long each time up to
-// Most, from First again once it has worked for Most or ten seconds. Zero values mean 1 s and 30 s.
+// Most, from First again once it has worked for Most or ten seconds. Zero values mean 1 s and 6 s: a
+// camera that is back is seen within ten seconds.
 // One that refuses the user or password is tried once a minute at most.
 type Restart struct {
 	First time.Duration `yaml:"first"`
@@ -23,15 +24,16 @@ func (r Restart) withDefaults() Restart {
 		r.First = time.Second
 	}
 	if r.Most <= 0 {
-		r.Most = 30 * time.Second
+		r.Most = 6 * time.Second
 	}
 	r.Most = max(r.Most, r.First)
 	return r
 }
 
 // keep runs attempt again and again until ctx ends or it is time to give up. attempt gets its
-// context's end as its sign to stop and reports the time of its last picture, zero for none.
-func (r Restart) keep(ctx context.Context, attempt func(context.Context) (lastPicture time.Time, err error)) error {
+// context's end as its sign to stop and reports the time of its last picture, zero for none. waits hears
+// when the next attempt is.
+func (r Restart) keep(ctx context.Context, attempt func(context.Context) (lastPicture time.Time, err error), waits func(until time.Time)) error {
 	r = r.withDefaults()
 	wait, alive := r.First, time.Now()
 	for {
@@ -53,8 +55,7 @@ func (r Restart) keep(ctx context.Context, attempt func(context.Context) (lastPi
 		if r.GiveUp > 0 && time.Since(alive)+pause > r.GiveUp {
 			return fmt.Errorf("given up after %s without a picture: %w", time.Since(alive).Round(time.Second), err)
 		}
-		// Many cameras behind one switch come back at once: spread them.
-		pause += time.Duration(rand.Int64N(int64(wait)/4 + 1))
+		waits(time.Now().Add(pause))
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -69,12 +70,14 @@ const (
 	afterDenial = time.Minute      // between two tries of a user who is refused
 )
 
-// pause is how long to wait after that end.
+// pause is how long to wait after that end. Many cameras behind one switch are lost at once: their tries are
+// spread.
 func (r Restart) pause(wait time.Duration, err error) time.Duration {
+	spread := time.Duration(rand.Int64N(int64(wait)/4 + 1))
 	if _, ok := errors.AsType[denied](err); ok {
-		return max(wait, afterDenial)
+		return max(wait, afterDenial) + spread
 	}
-	return wait
+	return wait - spread
 }
 
 // final marks an error that no restart can mend: the pipeline's own, for one.

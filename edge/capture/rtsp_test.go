@@ -27,6 +27,7 @@ type rtspCamera struct {
 	units  [][][]byte // access units of NAL units
 	frozen atomic.Bool
 	refuse atomic.Bool // every user
+	bare   bool        // its description says nothing of its pictures, as those of cheap cameras
 
 	server *gortsplib.Server
 	stream *gortsplib.ServerStream
@@ -86,10 +87,11 @@ func (c *rtspCamera) start() {
 	c.t.Helper()
 	h264 := &format.H264{PayloadTyp: 96, PacketizationMode: 1}
 	for _, nal := range c.units[0] {
-		switch nal[0] & 31 {
-		case 7:
+		switch kind := nal[0] & 31; {
+		case c.bare:
+		case kind == 7:
 			h264.SPS = nal
-		case 8:
+		case kind == 8:
 			h264.PPS = nal
 		}
 	}
@@ -304,15 +306,19 @@ func counted(t *testing.T) (program string, times func() int) {
 }
 
 func TestACameraThatWasSeenIsNotStudiedAgainAndMayComeBackWithAnotherSize(t *testing.T) {
-	for _, user := range []string{"", "guard:secret@"} { // with a list, and without
+	for _, user := range []string{"", "guard:secret@", "bare:secret@"} { // with a list, and without
 		camera := startCamera(t)
+		camera.off()
+		camera.bare = user == "bare:secret@"
+		camera.start()
 		probe, times := counted(t)
-		_, pictures, phases := watched(t, CameraConfig{Address: strings.Replace(camera.url(), "//", "//"+user, 1), FFprobe: probe,
+		v, pictures, phases := watched(t, CameraConfig{Address: strings.Replace(camera.url(), "//", "//"+user, 1), FFprobe: probe,
 			Restart: Restart{First: 50 * time.Millisecond, Most: 100 * time.Millisecond}})
 		want(t, phases, Up)
 		camera.off()
 		camera.shows("320x180")
 		want(t, phases, Down)
+		eventually(t, "many tries in vain", func() bool { return v.State().Restarts > studyAgain+2 })
 		camera.start()
 		want(t, phases, Up)
 		for end := time.Now().Add(2 * time.Minute); ; {

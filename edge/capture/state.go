@@ -3,6 +3,8 @@ package capture
 import (
 	"sync"
 	"time"
+
+	"cloudcanvas/shared/telemetry"
 )
 
 // Phase is what a camera is doing.
@@ -32,13 +34,14 @@ type State struct {
 	Bad       int64     `json:"bad"`      // could not be decoded
 	Restarts  int64     `json:"restarts"` // of its decoder
 	Problem   string    `json:"problem,omitempty"`
+	NextTry   time.Time `json:"next_try,omitzero"` // of one that is lost: when it is tried again; zero: it is being tried
 }
 
 // status keeps a State for readers in other goroutines.
 type status struct {
 	mu     sync.Mutex
 	now    func() time.Time
-	told   func(State) // on each change of phase; nil allowed
+	told   func(State) // on each change of phase, size and kind of problem; nil allowed
 	state  State
 	window time.Time // start of the rate's window
 	count  int64     // frames in it
@@ -83,6 +86,7 @@ func (s *status) frame(at time.Time) {
 func (s *status) phase(p Phase, problem error) bool {
 	s.mu.Lock()
 	changed := s.state.Phase != p
+	kind := telemetry.FaultKind(s.state.Problem)
 	// A camera that is lost stays lost from the same moment, however it fails afterwards.
 	lost := (p == Down || p == Stalled) && (s.state.Phase == Down || s.state.Phase == Stalled)
 	if changed {
@@ -95,16 +99,34 @@ func (s *status) phase(p Phase, problem error) bool {
 	if problem != nil {
 		s.state.Problem = problem.Error()
 	}
+	s.state.NextTry = time.Time{}
 	state := s.state
 	s.mu.Unlock()
-	if changed && s.told != nil {
+	if s.told != nil && (changed || telemetry.FaultKind(state.Problem) != kind) {
 		s.told(state)
 	}
 	return changed
 }
 
-func (s *status) size(w, h int) { s.change(func(st *State) { st.Width, st.Height = w, h }) }
-func (s *status) restarted()    { s.change(func(st *State) { st.Restarts++ }) }
+// waits notes when a source that is lost is tried again; zero: now.
+func (s *status) waits(until time.Time) {
+	s.change(func(st *State) { st.NextTry = until })
+	if s.told != nil && until.Sub(s.now()) > worked { // the others come soon enough
+		s.told(s.read())
+	}
+}
+
+func (s *status) size(w, h int) {
+	s.mu.Lock()
+	other := s.state.Phase == Up && (s.state.Width != w || s.state.Height != h)
+	s.state.Width, s.state.Height = w, h
+	state := s.state
+	s.mu.Unlock()
+	if other && s.told != nil {
+		s.told(state)
+	}
+}
+func (s *status) restarted() { s.change(func(st *State) { st.Restarts++ }) }
 func (s *status) dropped(n int64) {
 	if n > 0 {
 		s.change(func(st *State) { st.Dropped += n })

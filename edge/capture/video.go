@@ -25,7 +25,7 @@ type CameraConfig struct {
 	Height        int           `yaml:"height"`
 	Rate          float64       `yaml:"rate"`         // frames a second asked of a USB camera; 0: its own
 	OpenTimeout   time.Duration `yaml:"open_timeout"` // until the first picture; 0: 15 s
-	Stall         time.Duration `yaml:"stall"`        // between pictures of a live camera; 0: 10 s
+	Stall         time.Duration `yaml:"stall"`        // between pictures of a live camera; 0: 7 s, or three times what its rate has between two
 	Queue         int           `yaml:"queue"`        // newest pictures of a live camera held for a busy pipeline; 0: 2
 	Restart       Restart       `yaml:"restart"`      // of a live camera
 
@@ -33,6 +33,20 @@ type CameraConfig struct {
 
 	FFmpeg  string `yaml:"ffmpeg"` // programs; empty: ffmpeg and ffprobe in PATH
 	FFprobe string `yaml:"ffprobe"`
+}
+
+// stallOfLive is how long a live camera may show nothing until it counts as stalled.
+const stallOfLive = 7 * time.Second
+
+// stall is that for a camera of a rate, which may be slower; fps is 0 where it is not known.
+func (c CameraConfig) stall(fps float64) time.Duration {
+	switch {
+	case c.Stall > 0:
+		return c.Stall
+	case fps > 0:
+		return max(stallOfLive, time.Duration(3/fps*float64(time.Second)))
+	}
+	return stallOfLive
 }
 
 // stallOfFile is how long a file may keep the decoder busy without a frame: a slow disk, not a
@@ -46,7 +60,6 @@ func (c CameraConfig) withDefaults() CameraConfig {
 		}
 	}
 	def(&c.OpenTimeout, 15*time.Second)
-	def(&c.Stall, 10*time.Second)
 	if c.DecodeThreads <= 0 {
 		c.DecodeThreads = min(2, runtime.NumCPU())
 	}
@@ -87,7 +100,7 @@ type Video struct {
 }
 
 // NewVideo makes the source; nothing is opened before Run. watch hears each change of the camera's
-// phase, from the goroutine of Run; nil allowed.
+// phase, size and kind of problem, from a goroutine of Run; nil allowed.
 func NewVideo(c CameraConfig, log *slog.Logger, watch func(State)) (*Video, error) {
 	c = c.withDefaults()
 	in, err := parseInput(c.Address, c.Transport)

@@ -30,8 +30,8 @@ const online, offline = "online", "offline"
 
 // Announcer tells programs on the device what happens, as it happens: canvas/events {type, before,
 // after}, canvas/<camera>/<label> how many are there (retained), canvas/<camera>/zones/<zone>/<label> how
-// many of them are in a zone (retained), canvas/<camera>/<label>/snapshot a JPEG (retained), canvas/stats
-// every few seconds.
+// many of them are in a zone (retained), canvas/<camera>/<label>/snapshot a JPEG (retained),
+// canvas/<camera>/status/camera how a camera is (retained), canvas/stats every few seconds.
 //
 // Events and statistics are for who listens now: a broker that is away or slow costs messages here, the
 // oldest first, never a frame. What is retained outlives the agent, so it is kept true: a later word
@@ -96,6 +96,11 @@ func (a *Announcer) CountedIn(camera, zone, label string, objects int) {
 // Pictured announces an object's picture.
 func (a *Announcer) Pictured(camera, label string, jpeg []byte) {
 	a.retained.say(labelTopic(camera, label)+snapshotLevel, jpeg)
+}
+
+// CameraIs announces how a camera is, in JSON.
+func (a *Announcer) CameraIs(camera string, state []byte) {
+	a.retained.say("canvas/"+Level(camera)+statusLevels, state)
 }
 
 // Found takes what the broker still holds of an earlier life, as it comes with a new subscription: a

@@ -34,6 +34,9 @@ type Camera struct {
 	pending  []Finding
 	complain time.Time // not before then again
 
+	lost  atomic.Int64  // when a camera that is lost showed its last picture, in Unix ns; 0: it is not lost
+	woken chan struct{} // hears of it
+
 	frames, failed, boxes, tracks, raised atomic.Int64
 }
 
@@ -58,7 +61,35 @@ func NewCamera(name string, c Config, net Network, m Model, encode Encode, obser
 	}
 	return &Camera{name: name, config: c, model: m, net: net, encode: encode, observe: observe, log: log.With("camera", name),
 		tracker: NewTracker(name, c.Tracks), alerts: newAlerts(c.Alerts), batch: newBatch(name, m, c.Batch, c.Places), pictures: pictures{config: c.Second},
-		counts: map[kept]int{}, tally: map[kept]int{}}
+		counts: map[kept]int{}, tally: map[kept]int{}, woken: make(chan struct{}, 1)}
+}
+
+// blindFor is how long a camera is without a picture until nothing is known any more of what it saw: a
+// shorter gap is bridged.
+const blindFor = 5 * time.Second
+
+// Lost says that the camera shows nothing since then; safe from any goroutine. What it saw is let go: the
+// objects have ended, and the counts are 0.
+func (c *Camera) Lost(since time.Time) {
+	c.lost.Store(max(since.UnixNano(), 1))
+	select {
+	case c.woken <- struct{}{}:
+	default:
+	}
+}
+
+// Found says that it shows something again.
+func (c *Camera) Found() { c.lost.Store(0) }
+
+// letGo ends what a camera saw that has been lost for long enough.
+func (c *Camera) letGo() {
+	at := c.lost.Load()
+	if at == 0 || c.config.Tracks.Off || time.Since(time.Unix(0, at)) < blindFor {
+		return
+	}
+	c.tell(c.tracker.Finish())
+	clear(c.tally)
+	c.recount()
 }
 
 // Stats is what was seen so far; safe from any goroutine.
@@ -121,7 +152,10 @@ func (c *Camera) collect(ctx context.Context, stop context.CancelCauseFunc, line
 				f.frame.Release()
 			}
 			line.finished(f)
+		case <-c.woken:
+			c.letGo()
 		case <-due.C:
+			c.letGo()
 			if !c.batch.empty() && time.Since(c.batch.since) >= c.config.Batch.Age {
 				c.flush()
 			}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -310,6 +311,59 @@ func TestCountsAreToldWhenTheyChange(t *testing.T) {
 		strings.Join(h.inZones, ", ") != "gate/right half/person 1, gate/right half/person 0" {
 		t.Errorf("%+v", h)
 	}
+}
+
+func TestACameraThatIsLostHasNobodyInItsPicture(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &hears{}
+		stands := func(int) ([]vision.Box, error) { return []vision.Box{person(20, 20, 0.9)}, nil }
+		camera := NewCamera("gate", Config{}, network(stands), Model{}, nil, h, quiet)
+		frames := make(chan Frame)
+		go func() {
+			defer close(frames)
+			next := int64(0)
+			shows := func() time.Time {
+				for range 10 {
+					frames <- picture(next, 100)
+					next++
+				}
+				synctest.Wait()
+				return time.Now()
+			}
+			camera.Lost(shows())
+			time.Sleep(3 * time.Second)
+			camera.Found()
+			at := shows()
+			time.Sleep(time.Minute) // nothing moves, so nothing is looked at
+			synctest.Wait()
+			if !slices.Equal(h.counts, []int{1}) {
+				t.Errorf("counts %v after a short gap and a long rest", h.counts)
+			}
+			camera.Lost(at)
+			time.Sleep(10 * time.Second)
+			synctest.Wait()
+			if !slices.Equal(h.counts, []int{1, 0}) {
+				t.Errorf("counts %v of a camera that is lost", h.counts)
+			}
+			camera.Found()
+			shows()
+			if !slices.Equal(h.counts, []int{1, 0, 1}) {
+				t.Errorf("counts %v of a camera that is back", h.counts)
+			}
+		}()
+		ends := 0
+		err := camera.Run(t.Context(), frames, func(_ context.Context, found []Finding) error {
+			for _, f := range of(event.Track, found) {
+				if strings.Contains(string(f.Data), `"end"`) {
+					ends++
+				}
+			}
+			return nil
+		})
+		if err != nil || ends != 2 {
+			t.Errorf("%v, %d tracks have ended", err, ends)
+		}
+	})
 }
 
 func TestConfigurationMistakesAreAllNamed(t *testing.T) {

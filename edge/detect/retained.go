@@ -34,7 +34,10 @@ type word struct {
 // picturesHeld bounds the pictures that are kept to be said again to a broker that forgot.
 const picturesHeld = 8 << 20
 
-const snapshotLevel = "/snapshot"
+const (
+	snapshotLevel = "/snapshot"
+	statusLevels  = "/status/camera"
+)
 
 func isCount(topic string) bool {
 	levels := strings.Split(topic, "/")

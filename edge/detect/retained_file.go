@@ -43,6 +43,8 @@ func recall(file string, has func(camera, zone string) bool, log *slog.Logger) *
 			r.put(topic, nil)
 		case isCount(topic):
 			r.put(topic, []byte("0"))
+		case strings.HasSuffix(topic, statusLevels): // a camera that is still one is said anew
+			r.put(topic, nil)
 		default:
 			r.words[topic] = &word{}
 		}
@@ -61,7 +63,7 @@ func source(topic string) (camera, zone string, ok bool) {
 	switch {
 	case len(l) < 3 || l[0] != "canvas":
 		return "", "", false
-	case len(l) == 3, len(l) == 4 && l[3] == "snapshot":
+	case len(l) == 3, len(l) == 4 && l[3] == "snapshot", len(l) == 4 && l[2] == "status" && l[3] == "camera":
 		return l[1], "", true
 	case len(l) == 5 && l[2] == "zones":
 		return l[1], l[3], true

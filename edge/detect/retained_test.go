@@ -90,6 +90,24 @@ func TestCountsAreZeroAfterAStopAndAtTheLatestAfterTheNextStart(t *testing.T) {
 	})
 }
 
+func TestHowACameraIsIsTakenBackAtTheNextStartUnlessItIsSaidAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &memory{holds: map[string]string{}}
+		o := AnnouncerOptions{To: m, File: filepath.Join(t.TempDir(), "announced.json")}
+		a, _, kill := announced(t, o)
+		a.CameraIs("gate", []byte(`{"phase":"up"}`))
+		a.CameraIs("a/b", []byte(`{"phase":"down"}`))
+		m.expect(t, "running", map[string]string{AvailableTopic: "online", "canvas/gate/status/camera": `{"phase":"up"}`, "canvas/a_b/status/camera": `{"phase":"down"}`})
+		kill()
+		a, stop, _ := announced(t, o)
+		a.CameraIs("gate", []byte(`{"phase":"starting"}`))
+		m.expect(t, "after a crash", map[string]string{AvailableTopic: "online", "canvas/gate/status/camera": `{"phase":"starting"}`})
+		a.CameraIs("gate", []byte(`{"phase":"ended"}`))
+		stop()
+		m.expect(t, "after a stop", map[string]string{AvailableTopic: "offline", "canvas/gate/status/camera": `{"phase":"ended"}`})
+	})
+}
+
 func TestABrokerThatForgotIsToldAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &memory{holds: map[string]string{}}

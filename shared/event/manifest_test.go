@@ -98,6 +98,15 @@ func TestOtherJSONIsNotTakenForOurs(t *testing.T) {
 			t.Error("manifest:", data)
 		}
 	}
+	cameras := func(n int) []byte {
+		return []byte(`{"status":"online","cameras":[` + strings.TrimSuffix(strings.Repeat(`{"name":"gate","phase":"up"},`, n), ",") + `]}`)
+	}
+	if s, err := ParseStatus(cameras(MaxCameras)); err != nil || len(s.Cameras) != MaxCameras {
+		t.Error(err)
+	}
+	if _, err := ParseStatus(cameras(MaxCameras + 1)); err == nil {
+		t.Error("a status with too many cameras")
+	}
 	if _, err := ParseStatus([]byte(`{"status":"` + strings.Repeat("x", 70000) + `"}`)); err == nil {
 		t.Error("a status of 70 kB passed")
 	}

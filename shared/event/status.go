@@ -30,6 +30,8 @@ type Status struct {
 
 	// Models are those that the cloud may change, of an edge that takes them.
 	Models []EdgeModel `json:"models,omitempty"`
+	// Cameras are the live ones, those that show nothing first; told anew as that changes.
+	Cameras []CameraState `json:"cameras,omitempty"`
 	// Link is how the edge's outbox and link were; nil where it has not said.
 	Link *LinkReport `json:"link,omitempty"`
 }
@@ -52,10 +54,24 @@ type Trouble struct {
 	Since time.Time `json:"since"`
 }
 
+// CameraState is how a live camera is, as its device sees it.
+type CameraState struct {
+	Name      string    `json:"name"`
+	Phase     string    `json:"phase"`               // starting, up, stalled, down, ended
+	Since     time.Time `json:"since"`               // of the phase; for stalled and down, when it was lost
+	LastFrame time.Time `json:"last_frame,omitzero"` // when this was told; zero: never
+	Width     int       `json:"width"`
+	Height    int       `json:"height"`
+	Problem   string    `json:"problem,omitempty"`
+	NextTry   time.Time `json:"next_try,omitzero"` // of one that may not be tried soon; zero: within seconds
+}
+
 // Bounds of what a status lists.
 const (
-	MaxEpochs   = 16
-	MaxTroubles = 16
+	MaxEpochs        = 16
+	MaxTroubles      = 16
+	MaxCameras       = 64
+	MaxCameraProblem = 400 // bytes
 )
 
 // EdgeModel is what an edge says of one of its models.
@@ -101,6 +117,9 @@ func ParseStatus(b []byte) (Status, error) {
 	}
 	if len(s.Epochs) > MaxEpochs || len(s.Troubles) > MaxTroubles {
 		return s, fmt.Errorf("%w: status with %d epochs and %d troubles, %d and %d are the limits", ErrTooLarge, len(s.Epochs), len(s.Troubles), MaxEpochs, MaxTroubles)
+	}
+	if len(s.Cameras) > MaxCameras {
+		return s, fmt.Errorf("%w: status with %d cameras, %d is the limit", ErrTooLarge, len(s.Cameras), MaxCameras)
 	}
 	for _, e := range s.Epochs {
 		if !e.Epoch.Valid() {

@@ -24,6 +24,7 @@ type Options struct {
 	Edge     string
 	Buffer   Buffer
 	Version  string
+	Cameras  func() []event.CameraState // what the status says of cameras; nil: nothing
 	Log      *slog.Logger
 }
 
@@ -88,10 +89,11 @@ func (l *Link) Tell(models func() []event.EdgeModel) {
 }
 
 // Announce tells the status anew, where there is a connection.
-func (l *Link) Announce(ctx context.Context) {
-	if l.client.Connected() {
-		l.announce(ctx, event.Online)
+func (l *Link) Announce(ctx context.Context) error {
+	if !l.client.Connected() {
+		return nil // the next connection tells it
 	}
+	return l.tell(ctx, event.Online)
 }
 
 // Down takes what the cloud says on one of the edge's downward topics. handle must not block.
@@ -157,6 +159,9 @@ func (l *Link) tell(ctx context.Context, status string) error {
 	}
 	if models != nil {
 		s.Models = models()
+	}
+	if l.options.Cameras != nil && status == event.Online {
+		s.Cameras = l.options.Cameras()
 	}
 	payload, err := json.Marshal(s)
 	if err != nil {
