@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"cloudcanvas/shared/security"
 )
@@ -52,7 +53,9 @@ func slug(path string) string {
 		}
 	}
 	name := filepath.Base(path)
-	name = strings.TrimSuffix(name, filepath.Ext(name))
+	if ending := filepath.Ext(name); strings.ContainsFunc(ending, unicode.IsLetter) { // else it is a version: HLS.S30.….v2.0
+		name = strings.TrimSuffix(name, ending)
+	}
 	name = strings.Map(func(r rune) rune {
 		switch {
 		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '.', r == '_', r == '-':

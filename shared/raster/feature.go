@@ -65,7 +65,7 @@ func (f *featureWriter) write(rings [][][2]float64, class uint8) error {
 	if math.IsNaN(area) {
 		fmt.Fprintf(f.w, `null,"area_px":%.0f`, pixels)
 	} else {
-		fmt.Fprintf(f.w, `%.2f`, area)
+		f.w.WriteString(squareMetres(area))
 	}
 	f.w.WriteString(`},"geometry":`)
 	switch len(polygons) {
@@ -113,6 +113,14 @@ func (f *featureWriter) place(rings polygon) ([]polygon, error) {
 		all = append(all, parts...)
 	}
 	return all, nil
+}
+
+// squareMetres is an area to five digits at least, and to no more than hundredths: pixels may be of millimetres.
+func squareMetres(area float64) string {
+	if area < 100 {
+		return strconv.FormatFloat(area, 'g', 5, 64)
+	}
+	return strconv.FormatFloat(area, 'f', 2, 64)
 }
 
 func areaOf(polygons []polygon) (area float64) {

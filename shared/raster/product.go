@@ -148,6 +148,9 @@ func (p *product) virtual() (name string, bytes int64, release func(), err error
 	if err != nil {
 		return "", 0, nil, err
 	}
+	if grid.fit != nil {
+		p.unsure = append(p.unsure, *grid.fit)
+	}
 	doc, err := xml.Marshal(grid.document(p))
 	if err != nil {
 		return "", 0, nil, err
@@ -161,6 +164,7 @@ func (p *product) virtual() (name string, bytes int64, release func(), err error
 type productGrid struct {
 	width, height int
 	georef        Georef
+	fit           *Fact
 	kind          string
 	sizes         [][2]int
 	bytes         int64
@@ -177,7 +181,8 @@ func (p *product) study() (g productGrid, err error) {
 		if err != nil {
 			return g, fmt.Errorf("band %s: %w; if the product was cut off, copy it again", b.name, brief(err))
 		}
-		st, at := ds.Structure(), georefOf(ds)
+		st := ds.Structure()
+		at, fit := georefOf(ds)
 		bands := len(ds.Bands())
 		ds.Close(heard)
 		if block := int64(st.BlockSizeX) * int64(st.BlockSizeY) * int64(st.DataType.Size()); block > maxBlockBytes {
@@ -188,7 +193,7 @@ func (p *product) study() (g productGrid, err error) {
 		}
 		g.sizes = append(g.sizes, [2]int{st.SizeX, st.SizeY})
 		if st.SizeX > g.width {
-			g.width, g.height, g.georef, g.kind = st.SizeX, st.SizeY, at, st.DataType.String()
+			g.width, g.height, g.georef, g.fit, g.kind = st.SizeX, st.SizeY, at, fit, st.DataType.String()
 		}
 		g.bytes += fileSize(b.file)
 	}

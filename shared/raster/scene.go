@@ -75,6 +75,7 @@ type Scene struct {
 	nodata   []*float32 // of each band
 	mask     maskKind
 	palette  *palette // of a picture of numbered colours; nil: it has none
+	fit      *Fact    // how well ground control points or RPCs place it; nil: it has a grid of its own
 }
 
 const (
@@ -200,7 +201,7 @@ func (s *Scene) study(path string, o Options) error {
 	if err := s.bounded(structure, len(bands)); err != nil {
 		return err
 	}
-	s.info.Georef = georefOf(s.ds)
+	s.info.Georef, s.fit = georefOf(s.ds)
 	if err := s.info.Georef.Check(); err != nil { // nobody whom it is sent to would take it
 		return fmt.Errorf("its place %w; give it another: gdal_edit.py -a_srs EPSG:CODE FILE", err)
 	}
