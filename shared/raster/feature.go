@@ -9,8 +9,16 @@ import (
 )
 
 // longestEdge is how many pixels an edge may have before it gets points between: straight lines of
-// a projection are bent in lon/lat.
-const longestEdge = 64
+// a projection are bent in lon/lat, the more the nearer they are to a pole.
+func longestEdge(latitude float64) float64 {
+	switch latitude = math.Abs(latitude); {
+	case latitude > 85:
+		return 4
+	case latitude > 60:
+		return 16
+	}
+	return 64
+}
 
 // featureWriter writes areas as GeoJSON, one Feature a line.
 type featureWriter struct {
@@ -164,23 +172,15 @@ func (f *featureWriter) polygon(rings [][][2]float64) {
 func (f *featureWriter) lonlat(rings [][][2]float64) (_ [][][2]float64, placed bool) {
 	var out [][][2]float64
 	for i, ring := range rings {
-		var xs, ys []float64
-		add := func(col, row float64) {
-			x, y := f.georef.At(col, row)
-			xs, ys = append(xs, x), append(ys, y)
+		longest := longestEdge(0)
+		turned := f.split(ring, longest)
+		nearest := 0.0 // to a pole
+		for _, p := range turned {
+			nearest = max(nearest, math.Abs(p[1]))
 		}
-		for k, p := range ring {
-			if k > 0 {
-				before := ring[k-1]
-				pieces := math.Ceil(max(math.Abs(p[0]-before[0]), math.Abs(p[1]-before[1])) / longestEdge)
-				for piece := 1.0; piece < pieces; piece++ {
-					t := piece / pieces
-					add(before[0]+(p[0]-before[0])*t, before[1]+(p[1]-before[1])*t)
-				}
-			}
-			add(p[0], p[1])
+		if l := longestEdge(nearest); l < longest {
+			turned = f.split(ring, l)
 		}
-		turned := f.to.ring(xs, ys, f.georef.pixel())
 		if len(turned) < 4 {
 			if i == 0 {
 				return nil, false
@@ -194,6 +194,27 @@ func (f *featureWriter) lonlat(rings [][][2]float64) (_ [][][2]float64, placed b
 		out = append(out, turned)
 	}
 	return out, true
+}
+
+// split turns a ring of pixels into one of degrees, with points between so that no edge is longer than that.
+func (f *featureWriter) split(ring [][2]float64, longest float64) [][2]float64 {
+	var xs, ys []float64
+	add := func(col, row float64) {
+		x, y := f.georef.At(col, row)
+		xs, ys = append(xs, x), append(ys, y)
+	}
+	for k, p := range ring {
+		if k > 0 {
+			before := ring[k-1]
+			pieces := math.Ceil(max(math.Abs(p[0]-before[0]), math.Abs(p[1]-before[1])) / longest)
+			for piece := 1.0; piece < pieces; piece++ {
+				t := piece / pieces
+				add(before[0]+(p[0]-before[0])*t, before[1]+(p[1]-before[1])*t)
+			}
+		}
+		add(p[0], p[1])
+	}
+	return f.to.ring(xs, ys, f.georef.pixel())
 }
 
 // ring is a closed ring of the points that have a place.
