@@ -21,6 +21,7 @@ type container struct {
 	path  string   // as it was given
 	root  string   // what GDAL's name of a file inside begins with
 	names []string // of the files inside, in order
+	only  string   // the one picture that was named, of several that may lie there
 	open  func(name string) (io.ReadCloser, error)
 	close func() error
 }
@@ -84,6 +85,9 @@ var fileOfProduct = []*regexp.Regexp{planetFile, naipFile}
 // openAround lists a file that is a product, and the files beside it that belong to it; nil where it is
 // a file of another kind.
 func openAround(at string) (*container, error) {
+	if c, err := openWorldView(at); c != nil || err != nil {
+		return c, err
+	}
 	for _, pattern := range fileOfProduct {
 		m := pattern.FindStringSubmatch(filepath.Base(at))
 		if m == nil {

@@ -124,6 +124,27 @@ func FuzzMTL(f *testing.F) {
 	})
 }
 
+func FuzzIMD(f *testing.F) {
+	f.Add([]byte("bandId = \"BGRN\";\nBEGIN_GROUP = BAND_B\n\tabsCalFactor = 1e-2;\nEND_GROUP = BAND_B\nBEGIN_GROUP = TILE_1\n\tfilename = \"a.TIF\";\n\tULColOffset = 0;\n\tULRowOffset = 0;\nEND_GROUP = TILE_1\n"))
+	f.Add([]byte("<isd><IMD><BAND_B><ABSCALFACTOR>1</ABSCALFACTOR></BAND_B><IMAGE><TLCTIME>2016-07-04T22:32:24Z</TLCTIME></IMAGE></IMD><TIL><TILE><FILENAME>a</FILENAME></TILE></TIL></isd>"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m, err := parseIMD(data)
+		if err != nil {
+			return
+		}
+		m.bands()
+		if d := sunDistance(m.taken()); !(d > 0.98 && d < 1.02) {
+			t.Fatalf("the sun is %v away on %v", d, m.taken())
+		}
+		tiles, _ := m.tiles()
+		for _, at := range tiles {
+			if at.x < 0 || at.y < 0 || at.x > maxTileOffset || at.y > maxTileOffset {
+				t.Fatalf("%+v", at)
+			}
+		}
+	})
+}
+
 func FuzzSTACItem(f *testing.F) {
 	f.Add([]byte(`{"type":"Feature","id":"x","properties":{"datetime":"2024-01-01T00:00:00Z"},"assets":{"b":{"href":"./a.tif","eo:bands":[{"common_name":"blue"}],"raster:bands":[{"scale":0.0001,"offset":-0.1,"nodata":0}]}}}`))
 	f.Add([]byte(`{"type":"Feature","assets":{"b":{"href":"../secret.tif","bands":[{"eo:common_name":"red","nodata":"nan"}]}}}`))
