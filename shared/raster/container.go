@@ -85,8 +85,10 @@ var fileOfProduct = []*regexp.Regexp{planetFile, naipFile}
 // openAround lists a file that is a product, and the files beside it that belong to it; nil where it is
 // a file of another kind.
 func openAround(at string) (*container, error) {
-	if c, err := openWorldView(at); c != nil || err != nil {
-		return c, err
+	for _, open := range []func(string) (*container, error){openParts, openWorldView} {
+		if c, err := open(at); c != nil || err != nil {
+			return c, err
+		}
 	}
 	for _, pattern := range fileOfProduct {
 		m := pattern.FindStringSubmatch(filepath.Base(at))

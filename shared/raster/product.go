@@ -1,6 +1,7 @@
 package raster
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -145,8 +146,16 @@ func findProduct(at string) (*product, error) {
 	return nil, fmt.Errorf("%w (%s) and not just one raster, but %d files", errNoProduct, strings.Join(Families(), ", "), len(c.names))
 }
 
-// order puts the bands that networks read first, in the usual order.
+// order puts the bands that networks read first, in the usual order, the others by name. Where there is no wide
+// near infrared, the narrow one serves.
 func (p *product) order() {
+	if !slices.ContainsFunc(p.bands, func(b productBand) bool { return b.name == "nir" }) {
+		for i := range p.bands {
+			if p.bands[i].name == "nir08" {
+				p.bands[i].name = "nir"
+			}
+		}
+	}
 	usual := []string{"blue", "green", "red", "nir", "swir16", "swir22"}
 	rank := func(b productBand) int {
 		if i := slices.Index(usual, b.name); i >= 0 {
@@ -154,5 +163,7 @@ func (p *product) order() {
 		}
 		return len(usual)
 	}
-	slices.SortStableFunc(p.bands, func(a, b productBand) int { return rank(a) - rank(b) })
+	slices.SortStableFunc(p.bands, func(a, b productBand) int {
+		return cmp.Or(rank(a)-rank(b), strings.Compare(a.name, b.name))
+	})
 }
