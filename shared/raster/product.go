@@ -20,6 +20,7 @@ type product struct {
 	captured      time.Time
 	bands         []productBand
 	tiles         []productTile // all bands lie in each of these, side by side; none: each has a file
+	grid          productGrid   // once it was studied
 	unsure        []Fact        // what the product should say and does not
 	missing       []string      // images that its metadata name and that are not there
 	single        string        // GDAL's name of the one raster that there is, where nothing else is known

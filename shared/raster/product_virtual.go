@@ -17,6 +17,7 @@ func (p *product) virtual() (name string, bytes int64, release func(), err error
 	if err != nil {
 		return "", 0, nil, err
 	}
+	p.grid = grid
 	if grid.fit != nil {
 		p.unsure = append(p.unsure, *grid.fit)
 	}

@@ -68,6 +68,7 @@ type Scene struct {
 	mu       sync.Mutex
 	ds       *godal.Dataset
 	of       *product // that it was made of; nil: a file
+	blocks   *blocks  // of the product's files; nil: they are read through the dataset
 	release  func()   // of what stands in memory for it
 	info     Info
 	places   []int // GDAL's band number of each of info.Bands
@@ -171,6 +172,12 @@ func opened(ds *godal.Dataset, path string, o Options, of *product, release func
 	if err := s.study(path, o); err != nil {
 		s.Close()
 		return nil, err
+	}
+	if of != nil {
+		if s.blocks, err = blocksOf(of, of.grid); err != nil {
+			s.Close()
+			return nil, err
+		}
 	}
 	if s.info.FileBytes = size; size == 0 {
 		s.info.FileBytes = fileSize(path)
@@ -335,6 +342,9 @@ func (s *Scene) Close() error {
 	}
 	err := s.ds.Close(heard)
 	s.ds = nil
+	if s.blocks != nil {
+		s.blocks.close()
+	}
 	s.release()
 	return err
 }

@@ -1,0 +1,158 @@
+package raster
+
+import (
+	"container/list"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+
+	"github.com/airbusgeo/godal"
+	"golang.org/x/sync/errgroup"
+)
+
+// maxDecodedBytes bounds the decoded blocks that are kept of one scene. Two rows of the blocks of 1,024 pixels of
+// a Sentinel-2 tile take 225 MiB in six bands: tiles are read row by row, and some touch two rows of blocks.
+const maxDecodedBytes = 256 << 20
+
+// blocks reads the files of a product whose blocks are dear to decode, as those of JPEG 2000 are: each block is
+// decoded once while tiles are read row by row, those of several bands at the same time. GDAL would do either,
+// but not both in bounded memory: its cache is one for all that a process reads and writes.
+type blocks struct {
+	bands []blockBand
+
+	mu    sync.Mutex
+	kept  map[blockAt]*list.Element // of *block, the one that was used last in front
+	order *list.List
+	bytes int64
+}
+
+// blockBand is a band's file. A dataset is read by one at a time.
+type blockBand struct {
+	mu            sync.Mutex
+	ds            *godal.Dataset
+	number        int // in the file, from 0
+	factor        int // how often its pixels fit into the finest band's
+	width, height int
+	blockW        int
+	blockH        int
+}
+
+type blockAt struct{ band, col, row int }
+
+type block struct {
+	at     blockAt
+	width  int
+	pixels []uint16
+	err    error // it is broken: told to every window that touches it
+}
+
+// blocksOf opens the files of a product of JPEG 2000; nil where it is none.
+func blocksOf(p *product, g productGrid) (*blocks, error) {
+	if p.tiles != nil {
+		return nil, nil
+	}
+	for _, b := range p.bands {
+		if !strings.HasSuffix(strings.ToLower(b.file), ".jp2") {
+			return nil, nil
+		}
+	}
+	k := &blocks{bands: make([]blockBand, len(p.bands)), kept: map[blockAt]*list.Element{}, order: list.New()}
+	for i, b := range p.bands {
+		ds, err := godal.Open(b.file, godal.RasterOnly(), godal.SiblingFiles(), withoutVRT(), heard)
+		if err != nil {
+			k.close()
+			return nil, fmt.Errorf("band %s: %w", b.name, brief(err))
+		}
+		st := ds.Structure()
+		k.bands[i].ds = ds
+		kind := ds.Bands()[b.band-1].Structure().DataType
+		if kind != godal.Byte && kind != godal.UInt16 || g.width%st.SizeX != 0 || st.SizeX*(g.width/st.SizeX) != g.width || st.SizeY*(g.width/st.SizeX) != g.height {
+			k.close()
+			return nil, nil
+		}
+		k.bands[i].number, k.bands[i].factor = b.band-1, g.width/st.SizeX
+		k.bands[i].width, k.bands[i].height = st.SizeX, st.SizeY
+		k.bands[i].blockW, k.bands[i].blockH = st.BlockSizeX, st.BlockSizeY
+	}
+	return k, nil
+}
+
+func (k *blocks) close() {
+	for i := range k.bands {
+		if k.bands[i].ds != nil {
+			k.bands[i].ds.Close(heard)
+		}
+	}
+}
+
+// read gives a window of the finest band's pixels, band after band.
+func (k *blocks) read(w Window, bands []int) ([]float32, error) {
+	pixels := make([]float32, len(bands)*w.W*w.H)
+	var all errgroup.Group
+	all.SetLimit(runtime.GOMAXPROCS(0))
+	for i, band := range bands {
+		part := pixels[i*w.W*w.H : (i+1)*w.W*w.H]
+		all.Go(func() error { return k.fill(part, w, band) })
+	}
+	return pixels, all.Wait()
+}
+
+// fill puts one band's part of a window together.
+func (k *blocks) fill(into []float32, w Window, band int) error {
+	b := &k.bands[band]
+	f := b.factor
+	for row := w.Y / f / b.blockH; row <= (w.Y+w.H-1)/f/b.blockH; row++ {
+		for col := w.X / f / b.blockW; col <= (w.X+w.W-1)/f/b.blockW; col++ {
+			got := k.get(blockAt{band, col, row})
+			if got.err != nil {
+				return got.err
+			}
+			left, top := col*b.blockW*f, row*b.blockH*f
+			for y := max(w.Y, top); y < min(w.Y+w.H, top+b.blockH*f); y++ {
+				line := got.pixels[(y-top)/f*got.width:]
+				to := into[(y-w.Y)*w.W:]
+				for x := max(w.X, left); x < min(w.X+w.W, left+b.blockW*f); x++ {
+					to[x-w.X] = float32(line[(x-left)/f])
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// get gives a block, decoded at need.
+func (k *blocks) get(at blockAt) *block {
+	b := &k.bands[at.band]
+	b.mu.Lock() // two windows that want the same block decode it once
+	defer b.mu.Unlock()
+	k.mu.Lock()
+	if e := k.kept[at]; e != nil {
+		k.order.MoveToFront(e)
+		k.mu.Unlock()
+		return e.Value.(*block)
+	}
+	k.mu.Unlock()
+	x, y := at.col*b.blockW, at.row*b.blockH
+	got := &block{at: at, width: min(b.blockW, b.width-x)}
+	height := min(b.blockH, b.height-y)
+	got.pixels = make([]uint16, got.width*height)
+	if err := b.ds.Bands()[b.number].Read(x, y, got.pixels, got.width, height, heard); err != nil {
+		got.pixels, got.err = nil, brief(err)
+	}
+	k.keep(got)
+	return got
+}
+
+func (k *blocks) keep(b *block) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.kept[b.at] = k.order.PushFront(b)
+	k.bytes += 2 * int64(len(b.pixels))
+	for k.bytes > maxDecodedBytes && k.order.Len() > 1 {
+		last := k.order.Back()
+		old := k.order.Remove(last).(*block)
+		delete(k.kept, old.at)
+		k.bytes -= 2 * int64(len(old.pixels))
+	}
+}
