@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
+	"unsafe"
 
 	"github.com/airbusgeo/godal"
 	"golang.org/x/sync/errgroup"
@@ -13,7 +15,7 @@ import (
 
 // maxDecodedBytes bounds the decoded blocks that are kept of one scene. Two rows of the blocks of 1,024 pixels of
 // a Sentinel-2 tile take 225 MiB in six bands: tiles are read row by row, and some touch two rows of blocks.
-const maxDecodedBytes = 256 << 20
+const maxDecodedBytes = 240 << 20
 
 // blocks reads the files of a product whose blocks are dear to decode, as those of JPEG 2000 are: each block is
 // decoded once while tiles are read row by row, those of several bands at the same time. GDAL would do either,
@@ -43,8 +45,10 @@ type blockAt struct{ band, col, row int }
 type block struct {
 	at     blockAt
 	width  int
-	pixels []uint16
-	err    error // it is broken: told to every window that touches it
+	memory []byte   // of the pixels
+	pixels []uint16 // of the file's rows that the block has
+	err    error    // it is broken: told to every window that touches it
+	users  int      // who copy from it at this moment
 }
 
 // blocksOf opens the files of a product of JPEG 2000; nil where it is none.
@@ -79,6 +83,11 @@ func blocksOf(p *product, g productGrid) (*blocks, error) {
 }
 
 func (k *blocks) close() {
+	for e := k.order.Front(); e != nil; e = e.Next() {
+		e.Value.(*block).free()
+	}
+	k.order.Init()
+	clear(k.kept)
 	for i := range k.bands {
 		if k.bands[i].ds != nil {
 			k.bands[i].ds.Close(heard)
@@ -104,24 +113,35 @@ func (k *blocks) fill(into []float32, w Window, band int) error {
 	f := b.factor
 	for row := w.Y / f / b.blockH; row <= (w.Y+w.H-1)/f/b.blockH; row++ {
 		for col := w.X / f / b.blockW; col <= (w.X+w.W-1)/f/b.blockW; col++ {
-			got := k.get(blockAt{band, col, row})
-			if got.err != nil {
-				return got.err
-			}
-			left, top := col*b.blockW*f, row*b.blockH*f
-			for y := max(w.Y, top); y < min(w.Y+w.H, top+b.blockH*f); y++ {
-				line := got.pixels[(y-top)/f*got.width:]
-				to := into[(y-w.Y)*w.W:]
-				for x := max(w.X, left); x < min(w.X+w.W, left+b.blockW*f); x++ {
-					to[x-w.X] = float32(line[(x-left)/f])
-				}
+			if err := k.copy(into, w, blockAt{band, col, row}); err != nil {
+				return err
 			}
 		}
 	}
 	return nil
 }
 
-// get gives a block, decoded at need.
+// copy puts what a window has of a block in its place.
+func (k *blocks) copy(into []float32, w Window, at blockAt) error {
+	got := k.get(at)
+	defer k.done(got)
+	if got.err != nil {
+		return got.err
+	}
+	b := &k.bands[at.band]
+	f := b.factor
+	left, top := at.col*b.blockW*f, at.row*b.blockH*f
+	for y := max(w.Y, top); y < min(w.Y+w.H, top+b.blockH*f); y++ {
+		line := got.pixels[(y-top)/f*got.width:]
+		to := into[(y-w.Y)*w.W:]
+		for x := max(w.X, left); x < min(w.X+w.W, left+b.blockW*f); x++ {
+			to[x-w.X] = float32(line[(x-left)/f])
+		}
+	}
+	return nil
+}
+
+// get gives a block, decoded at need. Who has it says when they are done.
 func (k *blocks) get(at blockAt) *block {
 	b := &k.bands[at.band]
 	b.mu.Lock() // two windows that want the same block decode it once
@@ -129,30 +149,60 @@ func (k *blocks) get(at blockAt) *block {
 	k.mu.Lock()
 	if e := k.kept[at]; e != nil {
 		k.order.MoveToFront(e)
+		e.Value.(*block).users++
 		k.mu.Unlock()
 		return e.Value.(*block)
 	}
 	k.mu.Unlock()
 	x, y := at.col*b.blockW, at.row*b.blockH
-	got := &block{at: at, width: min(b.blockW, b.width-x)}
+	got := &block{at: at, width: min(b.blockW, b.width-x), users: 1}
 	height := min(b.blockH, b.height-y)
-	got.pixels = make([]uint16, got.width*height)
-	if err := b.ds.Bands()[b.number].Read(x, y, got.pixels, got.width, height, heard); err != nil {
-		got.pixels, got.err = nil, brief(err)
+	if got.err = got.allocate(got.width * height); got.err == nil {
+		if err := b.ds.Bands()[b.number].Read(x, y, got.pixels, got.width, height, heard); err != nil {
+			got.free()
+			got.err = brief(err)
+		}
 	}
 	k.keep(got)
 	return got
+}
+
+// allocate takes memory for so many pixels that Go's collector does not see: it would let as much garbage pile up
+// as is kept here.
+func (b *block) allocate(pixels int) (err error) {
+	if b.memory, err = syscall.Mmap(-1, 0, 2*pixels, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE); err != nil {
+		return fmt.Errorf("no memory for a block of %d pixels: %w", pixels, err)
+	}
+	b.pixels = unsafe.Slice((*uint16)(unsafe.Pointer(&b.memory[0])), pixels)
+	return nil
+}
+
+func (b *block) free() {
+	if b.memory != nil {
+		syscall.Munmap(b.memory)
+	}
+	b.memory, b.pixels = nil, nil
+}
+
+func (k *blocks) done(b *block) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	b.users--
 }
 
 func (k *blocks) keep(b *block) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.kept[b.at] = k.order.PushFront(b)
-	k.bytes += 2 * int64(len(b.pixels))
-	for k.bytes > maxDecodedBytes && k.order.Len() > 1 {
-		last := k.order.Back()
-		old := k.order.Remove(last).(*block)
-		delete(k.kept, old.at)
-		k.bytes -= 2 * int64(len(old.pixels))
+	k.bytes += int64(len(b.memory))
+	for e := k.order.Back(); e != nil && k.bytes > maxDecodedBytes; {
+		old, before := e.Value.(*block), e.Prev()
+		if old.users == 0 {
+			k.order.Remove(e)
+			delete(k.kept, old.at)
+			k.bytes -= int64(len(old.memory))
+			old.free()
+		}
+		e = before
 	}
 }

@@ -97,15 +97,25 @@ func TestBlocksHaveWhatTheDatasetHas(t *testing.T) {
 
 func TestBlocksAreKeptWithinTheirBound(t *testing.T) {
 	k := &blocks{kept: map[blockAt]*list.Element{}, order: list.New()}
-	const each = 16 << 20 // pixels of two bytes
-	for i := range 12 {
-		k.keep(&block{at: blockAt{col: i}, pixels: make([]uint16, each)})
+	defer k.close()
+	const each = 10 << 20 // pixels of two bytes
+	for i := range 20 {
+		b := &block{at: blockAt{col: i}}
+		if err := b.allocate(each); err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			b.users = 1
+		}
+		k.keep(b)
 	}
 	if k.bytes > maxDecodedBytes || len(k.kept) != maxDecodedBytes/each/2 || k.order.Len() != len(k.kept) {
 		t.Errorf("%d bytes in %d blocks", k.bytes, len(k.kept))
 	}
-	if _, there := k.kept[blockAt{col: 11}]; !there {
-		t.Error("the latest is not there")
+	for _, col := range []int{0, 19} { // the one that is in use, and the latest
+		if e, there := k.kept[blockAt{col: col}]; !there || e.Value.(*block).pixels == nil {
+			t.Errorf("block %d is not there", col)
+		}
 	}
 }
 

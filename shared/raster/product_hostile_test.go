@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -168,4 +169,45 @@ func FuzzSTACItem(f *testing.F) {
 			}
 		}
 	})
+}
+
+// zipOf is a zip of n empty files, or of one of so many zeros.
+func zipOf(t *testing.T, n int, zeros int64) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "x.zip")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z := zip.NewWriter(f)
+	for i := range n {
+		if _, err := z.CreateRaw(&zip.FileHeader{Name: fmt.Sprintf("f%d", i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if zeros > 0 {
+		w, err := z.Create("a.tif")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for chunk := make([]byte, 1<<24); zeros > 0; zeros -= 1 << 24 {
+			if _, err := w.Write(chunk); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestZipBombsAreRefusedBeforeTheyAreUnpacked(t *testing.T) {
+	refused(t, "a gigabyte of zeros", zipOf(t, 0, 1<<30+1), "unpack it")
+	refused(t, "files without end", zipOf(t, maxContained+1, 0), "more than")
+	refused(t, "more than 65,535, in zip64", zipOf(t, 70_000, 0), "more than")
+	if err := countZip(zipOf(t, maxContained, 0)); err != nil {
+		t.Errorf("as many as are taken: %v", err)
+	}
 }

@@ -63,6 +63,9 @@ func lookAt(file string) (part productPart, err error) {
 	part = productPart{width: st.SizeX, height: st.SizeY, bands: len(ds.Bands()), kind: st.DataType.String()}
 	part.georef, part.fit = georefOf(ds)
 	block := int64(st.BlockSizeX) * int64(st.BlockSizeY) * int64(st.DataType.Size())
+	if ds.Metadata("INTERLEAVE", godal.Domain("IMAGE_STRUCTURE")) == "PIXEL" {
+		block *= int64(part.bands) // they are decoded together
+	}
 	if block > maxBlockBytes {
 		return part, fmt.Errorf("it is stored in blocks of %d x %d pixels, %d MiB each; convert it: gdal_translate -co TILED=YES IN OUT.tif", st.BlockSizeX, st.BlockSizeY, block>>20)
 	}
