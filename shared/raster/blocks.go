@@ -1,21 +1,46 @@
 package raster
 
+/*
+#include <stdio.h>
+#include <stdlib.h>
+#include <gdal.h>
+#include <cpl_error.h>
+
+static GDALDatasetH canvas_open_jp2(const char *name) {
+	const char *drivers[] = {"JP2OpenJPEG", NULL}, *beside[] = {NULL};
+	return GDALOpenEx(name, GDAL_OF_RASTER | GDAL_OF_READONLY, drivers, NULL, beside);
+}
+
+// Reads rows of whole numbers; says what went wrong.
+static int canvas_rows(GDALDatasetH ds, int band, int x, int y, int w, int h, void *into, char *said, int n) {
+	CPLErrorReset();
+	CPLErr e = GDALRasterIO(GDALGetRasterBand(ds, band), GF_Read, x, y, w, h, into, w, h, GDT_UInt16, 0, 0);
+	if (e == CE_None && CPLGetLastErrorType() < CE_Failure) return 0;
+	snprintf(said, n, "%s", CPLGetLastErrorMsg());
+	return 1;
+}
+*/
+import "C"
+
 import (
 	"container/list"
-	"fmt"
+	"errors"
 	"runtime"
 	"strings"
 	"sync"
-	"syscall"
 	"unsafe"
 
-	"github.com/airbusgeo/godal"
 	"golang.org/x/sync/errgroup"
 )
 
-// maxDecodedBytes bounds the decoded blocks that are kept of one scene. Two rows of the blocks of 1,024 pixels of
-// a Sentinel-2 tile take 225 MiB in six bands: tiles are read row by row, and some touch two rows of blocks.
-const maxDecodedBytes = 240 << 20
+const (
+	// maxDecodedBytes bounds what is kept of one scene. A row of the blocks of 1,024 pixels of a Sentinel-2 tile
+	// takes 112 MiB in six bands, and a row of tiles may also touch the last strips of the blocks above, 28 MiB.
+	maxDecodedBytes = 160 << 20
+	// stripRows is how many rows of a block are kept or let go of together. Tiles are read row by row, so the
+	// upper ones of a block are soon done with.
+	stripRows = 256
+)
 
 // blocks reads the files of a product whose blocks are dear to decode, as those of JPEG 2000 are: each block is
 // decoded once while tiles are read row by row, those of several bands at the same time. GDAL would do either,
@@ -24,7 +49,7 @@ type blocks struct {
 	bands []blockBand
 
 	mu    sync.Mutex
-	kept  map[blockAt]*list.Element // of *block, the one that was used last in front
+	kept  map[stripAt]*list.Element // of *strip, the one that was used last in front
 	order *list.List
 	bytes int64
 }
@@ -32,65 +57,57 @@ type blocks struct {
 // blockBand is a band's file. A dataset is read by one at a time.
 type blockBand struct {
 	mu            sync.Mutex
-	ds            *godal.Dataset
-	number        int // in the file, from 0
+	ds            C.GDALDatasetH
+	number        int // in the file, from 1
 	factor        int // how often its pixels fit into the finest band's
 	width, height int
 	blockW        int
 	blockH        int
+	rows          int // of a strip: a block has a whole number of them
 }
 
-type blockAt struct{ band, col, row int }
-
-type block struct {
-	at     blockAt
-	width  int
-	memory []byte   // of the pixels
-	pixels []uint16 // of the file's rows that the block has
-	err    error    // it is broken: told to every window that touches it
-	users  int      // who copy from it at this moment
-}
+type stripAt struct{ band, col, row int }
 
 // blocksOf opens the files of a product of JPEG 2000; nil where it is none.
-func blocksOf(p *product, g productGrid) (*blocks, error) {
+func blocksOf(p *product, g productGrid) *blocks {
 	if p.tiles != nil {
-		return nil, nil
+		return nil
 	}
-	for _, b := range p.bands {
-		if !strings.HasSuffix(strings.ToLower(b.file), ".jp2") {
-			return nil, nil
-		}
-	}
-	k := &blocks{bands: make([]blockBand, len(p.bands)), kept: map[blockAt]*list.Element{}, order: list.New()}
 	for i, b := range p.bands {
-		ds, err := godal.Open(b.file, godal.RasterOnly(), godal.SiblingFiles(), withoutVRT(), heard)
-		if err != nil {
-			k.close()
-			return nil, fmt.Errorf("band %s: %w", b.name, brief(err))
+		part := g.parts[i]
+		whole := g.width%part.width == 0 && part.height*(g.width/part.width) == g.height
+		if part.driver != "JP2OpenJPEG" || part.kind != "Byte" && part.kind != "UInt16" || !whole || strings.ContainsRune(b.file, 0) {
+			return nil
 		}
-		st := ds.Structure()
-		k.bands[i].ds = ds
-		kind := ds.Bands()[b.band-1].Structure().DataType
-		if kind != godal.Byte && kind != godal.UInt16 || g.width%st.SizeX != 0 || st.SizeX*(g.width/st.SizeX) != g.width || st.SizeY*(g.width/st.SizeX) != g.height {
-			k.close()
-			return nil, nil
-		}
-		k.bands[i].number, k.bands[i].factor = b.band-1, g.width/st.SizeX
-		k.bands[i].width, k.bands[i].height = st.SizeX, st.SizeY
-		k.bands[i].blockW, k.bands[i].blockH = st.BlockSizeX, st.BlockSizeY
 	}
-	return k, nil
+	k := &blocks{bands: make([]blockBand, len(p.bands)), kept: map[stripAt]*list.Element{}, order: list.New()}
+	for i, b := range p.bands {
+		part, band := g.parts[i], &k.bands[i]
+		name := C.CString(b.file)
+		band.ds = C.canvas_open_jp2(name)
+		C.free(unsafe.Pointer(name))
+		if band.ds == nil {
+			k.close()
+			return nil
+		}
+		band.number, band.factor = b.band, g.width/part.width
+		band.width, band.height, band.blockW, band.blockH = part.width, part.height, part.blockW, part.blockH
+		if band.rows = stripRows; band.blockH%stripRows != 0 {
+			band.rows = band.blockH
+		}
+	}
+	return k
 }
 
 func (k *blocks) close() {
 	for e := k.order.Front(); e != nil; e = e.Next() {
-		e.Value.(*block).free()
+		e.Value.(*strip).free()
 	}
 	k.order.Init()
 	clear(k.kept)
 	for i := range k.bands {
 		if k.bands[i].ds != nil {
-			k.bands[i].ds.Close(heard)
+			C.GDALClose(k.bands[i].ds)
 		}
 	}
 }
@@ -111,9 +128,9 @@ func (k *blocks) read(w Window, bands []int) ([]float32, error) {
 func (k *blocks) fill(into []float32, w Window, band int) error {
 	b := &k.bands[band]
 	f := b.factor
-	for row := w.Y / f / b.blockH; row <= (w.Y+w.H-1)/f/b.blockH; row++ {
+	for row := w.Y / f / b.rows; row <= (w.Y+w.H-1)/f/b.rows; row++ {
 		for col := w.X / f / b.blockW; col <= (w.X+w.W-1)/f/b.blockW; col++ {
-			if err := k.copy(into, w, blockAt{band, col, row}); err != nil {
+			if err := k.copy(into, w, stripAt{band, col, row}); err != nil {
 				return err
 			}
 		}
@@ -121,8 +138,8 @@ func (k *blocks) fill(into []float32, w Window, band int) error {
 	return nil
 }
 
-// copy puts what a window has of a block in its place.
-func (k *blocks) copy(into []float32, w Window, at blockAt) error {
+// copy puts what a window has of a strip in its place.
+func (k *blocks) copy(into []float32, w Window, at stripAt) error {
 	got := k.get(at)
 	defer k.done(got)
 	if got.err != nil {
@@ -130,8 +147,8 @@ func (k *blocks) copy(into []float32, w Window, at blockAt) error {
 	}
 	b := &k.bands[at.band]
 	f := b.factor
-	left, top := at.col*b.blockW*f, at.row*b.blockH*f
-	for y := max(w.Y, top); y < min(w.Y+w.H, top+b.blockH*f); y++ {
+	left, top := at.col*b.blockW*f, at.row*b.rows*f
+	for y := max(w.Y, top); y < min(w.Y+w.H, top+b.rows*f); y++ {
 		line := got.pixels[(y-top)/f*got.width:]
 		to := into[(y-w.Y)*w.W:]
 		for x := max(w.X, left); x < min(w.X+w.W, left+b.blockW*f); x++ {
@@ -141,68 +158,88 @@ func (k *blocks) copy(into []float32, w Window, at blockAt) error {
 	return nil
 }
 
-// get gives a block, decoded at need. Who has it says when they are done.
-func (k *blocks) get(at blockAt) *block {
+// get gives a strip; its block is decoded at need. Who has it says when they are done.
+func (k *blocks) get(at stripAt) *strip {
 	b := &k.bands[at.band]
 	b.mu.Lock() // two windows that want the same block decode it once
 	defer b.mu.Unlock()
-	k.mu.Lock()
-	if e := k.kept[at]; e != nil {
-		k.order.MoveToFront(e)
-		e.Value.(*block).users++
-		k.mu.Unlock()
-		return e.Value.(*block)
+	if s := k.take(at); s != nil {
+		return s
 	}
-	k.mu.Unlock()
-	x, y := at.col*b.blockW, at.row*b.blockH
-	got := &block{at: at, width: min(b.blockW, b.width-x), users: 1}
-	height := min(b.blockH, b.height-y)
-	if got.err = got.allocate(got.width * height); got.err == nil {
-		if err := b.ds.Bands()[b.number].Read(x, y, got.pixels, got.width, height, heard); err != nil {
-			got.free()
-			got.err = brief(err)
+	var wanted *strip
+	first := at.row * b.rows / b.blockH * b.blockH / b.rows
+	for row := first; row < first+b.blockH/b.rows && row*b.rows < b.height; row++ {
+		s := b.decode(stripAt{at.band, at.col, row})
+		if row == at.row {
+			wanted, s.users = s, 1
 		}
+		k.keep(s)
 	}
-	k.keep(got)
-	return got
+	C.GDALFlushRasterCache(C.GDALGetRasterBand(b.ds, C.int(b.number))) // it is kept here
+	return wanted
 }
 
-// allocate takes memory for so many pixels that Go's collector does not see: it would let as much garbage pile up
-// as is kept here.
-func (b *block) allocate(pixels int) (err error) {
-	if b.memory, err = syscall.Mmap(-1, 0, 2*pixels, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE); err != nil {
-		return fmt.Errorf("no memory for a block of %d pixels: %w", pixels, err)
+// decode reads a strip: the first one of a block decodes it all, which GDAL then has.
+func (b *blockBand) decode(at stripAt) *strip {
+	x, y := at.col*b.blockW, at.row*b.rows
+	s := &strip{at: at, width: min(b.blockW, b.width-x)}
+	height := min(b.rows, b.height-y)
+	if s.err = s.allocate(s.width * height); s.err != nil {
+		return s
 	}
-	b.pixels = unsafe.Slice((*uint16)(unsafe.Pointer(&b.memory[0])), pixels)
-	return nil
+	var said [300]C.char
+	if C.canvas_rows(b.ds, C.int(b.number), C.int(x), C.int(y), C.int(s.width), C.int(height), unsafe.Pointer(&s.memory[0]), &said[0], C.int(len(said))) != 0 {
+		s.free()
+		s.err = brief(errors.New(strings.ToValidUTF8(C.GoString(&said[0]), "?")))
+	}
+	return s
 }
 
-func (b *block) free() {
-	if b.memory != nil {
-		syscall.Munmap(b.memory)
-	}
-	b.memory, b.pixels = nil, nil
-}
-
-func (k *blocks) done(b *block) {
+// take gives a strip that is kept, or nil.
+func (k *blocks) take(at stripAt) *strip {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	b.users--
+	e := k.kept[at]
+	if e == nil {
+		return nil
+	}
+	k.order.MoveToFront(e)
+	s := e.Value.(*strip)
+	s.users++
+	return s
 }
 
-func (k *blocks) keep(b *block) {
+func (k *blocks) done(s *strip) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.kept[b.at] = k.order.PushFront(b)
-	k.bytes += int64(len(b.memory))
+	s.users--
+}
+
+// keep takes a strip in, in place of an older copy, and lets go of those that were not used for longest.
+func (k *blocks) keep(s *strip) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if e := k.kept[s.at]; e != nil {
+		if e.Value.(*strip).users > 0 { // of the same pixels
+			s.free()
+			return
+		}
+		k.drop(e)
+	}
+	k.kept[s.at] = k.order.PushFront(s)
+	k.bytes += int64(len(s.memory))
 	for e := k.order.Back(); e != nil && k.bytes > maxDecodedBytes; {
-		old, before := e.Value.(*block), e.Prev()
-		if old.users == 0 {
-			k.order.Remove(e)
-			delete(k.kept, old.at)
-			k.bytes -= int64(len(old.memory))
-			old.free()
+		before := e.Prev()
+		if e.Value.(*strip).users == 0 {
+			k.drop(e)
 		}
 		e = before
 	}
+}
+
+func (k *blocks) drop(e *list.Element) {
+	s := k.order.Remove(e).(*strip)
+	delete(k.kept, s.at)
+	k.bytes -= int64(len(s.memory))
+	s.free()
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/airbusgeo/godal"
 )
 
-// jp2 writes a band of JPEG 2000 in blocks of 64 pixels, lossless; its numbers differ from pixel to pixel.
-func jp2(t *testing.T, path string, side int, metres float64, seed int) {
+// jp2 writes a band of JPEG 2000.
+func jp2(t *testing.T, path string, side int, metres float64, number func(x, y int) uint16, options ...string) {
 	t.Helper()
 	started()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -26,7 +26,7 @@ func jp2(t *testing.T, path string, side int, metres float64, seed int) {
 	defer ds.Close()
 	pixels := make([]uint16, side*side)
 	for i := range pixels {
-		pixels[i] = uint16(1000 + (i*7919+seed*104729)%9000)
+		pixels[i] = number(i%side, i/side)
 	}
 	g, err := UTM(34, true, 300000, 6100020, metres)
 	if err != nil {
@@ -38,16 +38,31 @@ func jp2(t *testing.T, path string, side int, metres float64, seed int) {
 	if err := g.place(ds); err != nil {
 		t.Fatal(err)
 	}
-	out, err := ds.Translate(path, []string{"-of", "JP2OpenJPEG", "-co", "QUALITY=100", "-co", "REVERSIBLE=YES", "-co", "BLOCKXSIZE=64", "-co", "BLOCKYSIZE=64"}, heard)
+	switches := []string{"-of", "JP2OpenJPEG"}
+	for _, o := range options {
+		switches = append(switches, "-co", o)
+	}
+	out, err := ds.Translate(path, switches, heard)
 	if err != nil {
 		t.Skip("GDAL here does not write JPEG 2000: ", err)
 	}
 	out.Close()
 }
 
-// jp2SAFE is a product of bands of 10 and 20 m.
+// jp2SAFE is a product of bands of 10 and 20 m in blocks of 64 pixels, whose numbers differ from pixel to pixel.
 func jp2SAFE(t *testing.T) string {
 	root := filepath.Join(t.TempDir(), "S2B_X.SAFE")
+	putSAFE(t, root, func(path string, band int, metres int) {
+		side := 3000 / metres
+		jp2(t, path, side, float64(metres), func(x, y int) uint16 { return uint16(1000 + ((y*side+x)*7919+band*104729)%9000) },
+			"QUALITY=100", "REVERSIBLE=YES", "BLOCKXSIZE=64", fmt.Sprintf("BLOCKYSIZE=%d", 64<<(3*(band%2))))
+	})
+	return root
+}
+
+// putSAFE makes a product's folder; write makes each of its bands.
+func putSAFE(t *testing.T, root string, write func(path string, band, metres int)) {
+	t.Helper()
 	images := ""
 	for i, id := range []string{"B02", "B03", "B04", "B08", "B11", "B12"} {
 		metres := 10
@@ -55,13 +70,12 @@ func jp2SAFE(t *testing.T) string {
 			metres = 20
 		}
 		image := "GRANULE/IMG_DATA/T34UCF_20230823T095559_" + id
-		jp2(t, filepath.Join(root, image+".jp2"), 3000/metres, float64(metres), i)
+		write(filepath.Join(root, image+".jp2"), i, metres)
 		images += "<IMAGE_FILE>" + image + "</IMAGE_FILE>"
 	}
 	if err := os.WriteFile(filepath.Join(root, "MTD_MSIL1C.xml"), []byte(safeBegin+images+safeEnd), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	return root
 }
 
 func TestBlocksHaveWhatTheDatasetHas(t *testing.T) {
@@ -96,11 +110,11 @@ func TestBlocksHaveWhatTheDatasetHas(t *testing.T) {
 }
 
 func TestBlocksAreKeptWithinTheirBound(t *testing.T) {
-	k := &blocks{kept: map[blockAt]*list.Element{}, order: list.New()}
+	k := &blocks{kept: map[stripAt]*list.Element{}, order: list.New()}
 	defer k.close()
 	const each = 10 << 20 // pixels of two bytes
 	for i := range 20 {
-		b := &block{at: blockAt{col: i}}
+		b := &strip{at: stripAt{col: i}}
 		if err := b.allocate(each); err != nil {
 			t.Fatal(err)
 		}
@@ -113,7 +127,7 @@ func TestBlocksAreKeptWithinTheirBound(t *testing.T) {
 		t.Errorf("%d bytes in %d blocks", k.bytes, len(k.kept))
 	}
 	for _, col := range []int{0, 19} { // the one that is in use, and the latest
-		if e, there := k.kept[blockAt{col: col}]; !there || e.Value.(*block).pixels == nil {
+		if e, there := k.kept[stripAt{col: col}]; !there || e.Value.(*strip).pixels == nil {
 			t.Errorf("block %d is not there", col)
 		}
 	}

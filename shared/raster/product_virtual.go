@@ -37,15 +37,17 @@ type productGrid struct {
 	fit           *Fact
 	kind          string
 	sizes         [][2]int // of the bands' files, or of the tiles
+	parts         []productPart
 	bytes         int64
 }
 
 // productPart is what one file of a product says.
 type productPart struct {
 	width, height, bands int
+	blockW, blockH       int
 	georef               Georef
 	fit                  *Fact
-	kind                 string
+	kind, driver         string
 }
 
 // lookAt opens one file of a product.
@@ -60,7 +62,7 @@ func lookAt(file string) (part productPart, err error) {
 	}
 	defer ds.Close(heard)
 	st := ds.Structure()
-	part = productPart{width: st.SizeX, height: st.SizeY, bands: len(ds.Bands()), kind: st.DataType.String()}
+	part = productPart{width: st.SizeX, height: st.SizeY, bands: len(ds.Bands()), blockW: st.BlockSizeX, blockH: st.BlockSizeY, kind: st.DataType.String(), driver: ds.Driver().ShortName()}
 	part.georef, part.fit = georefOf(ds)
 	block := int64(st.BlockSizeX) * int64(st.BlockSizeY) * int64(st.DataType.Size())
 	if ds.Metadata("INTERLEAVE", godal.Domain("IMAGE_STRUCTURE")) == "PIXEL" {
@@ -85,7 +87,7 @@ func (p *product) study() (g productGrid, err error) {
 		if b.band > part.bands {
 			return g, fmt.Errorf("band %s: its file has %d bands, not %d", b.name, part.bands, b.band)
 		}
-		g.sizes = append(g.sizes, [2]int{part.width, part.height})
+		g.sizes, g.parts = append(g.sizes, [2]int{part.width, part.height}), append(g.parts, part)
 		if part.width > g.width {
 			g.width, g.height, g.georef, g.fit, g.kind = part.width, part.height, part.georef, part.fit, part.kind
 		}

@@ -1,7 +1,10 @@
 package raster
 
 import (
+	"cmp"
+	"math"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -11,6 +14,30 @@ import (
 // The time of reading a Sentinel-2 product, tile after tile, against that of reading the same windows of its
 // files with GDAL and nothing else. CANVAS_SAFE is the product's folder or zip; deps/bench.sh makes one, and runs
 // the two in processes of their own, by turns, since GDAL's settings are a process's.
+
+// TestMakeSAFE makes that product: CANVAS_MAKE_SAFE is its folder, CANVAS_SAFE_SIDE its side in pixels of 10 m. All
+// bands of a resolution are the same picture, coded once as ESA codes: lossy, in blocks of 1,024 pixels.
+func TestMakeSAFE(t *testing.T) {
+	root := os.Getenv("CANVAS_MAKE_SAFE")
+	side, err := strconv.Atoi(cmp.Or(os.Getenv("CANVAS_SAFE_SIDE"), "10980"))
+	if root == "" || err != nil {
+		t.Skip("CANVAS_MAKE_SAFE names no folder")
+	}
+	first := map[int]string{}
+	putSAFE(t, root, func(path string, _, metres int) {
+		if from := first[metres]; from != "" {
+			if err := os.Link(from, path); err != nil {
+				t.Fatal(err)
+			}
+			return
+		}
+		first[metres] = path
+		jp2(t, path, side*10/metres, float64(metres), func(x, y int) uint16 {
+			waves := math.Sin(float64(x*metres)/3100) + math.Sin(float64(y*metres)/4700) + math.Sin(float64((x+y)*metres)/290)
+			return uint16(1800 + 500*waves + float64((x*2654435761+y*40503)>>7%64))
+		}, "QUALITY=25", "REVERSIBLE=NO", "BLOCKXSIZE=1024", "BLOCKYSIZE=1024")
+	})
+}
 
 var benchBands = []string{"blue", "green", "red", "nir", "swir16", "swir22"}
 

@@ -174,10 +174,7 @@ func opened(ds *godal.Dataset, path string, o Options, of *product, release func
 		return nil, err
 	}
 	if of != nil {
-		if s.blocks, err = blocksOf(of, of.grid); err != nil {
-			s.Close()
-			return nil, err
-		}
+		s.blocks = blocksOf(of, of.grid)
 	}
 	if s.info.FileBytes = size; size == 0 {
 		s.info.FileBytes = fileSize(path)
