@@ -1,6 +1,7 @@
 package raster
 
 import (
+	"archive/tar"
 	"archive/zip"
 	"bytes"
 	"errors"
@@ -87,6 +88,36 @@ func TestHostileArchivesAreRefused(t *testing.T) {
 		if err := os.WriteFile(path, c.data, 0o644); err != nil {
 			t.Fatal(err)
 		}
+		refused(t, name, path, c.says)
+	}
+}
+
+func TestLinksAndNamesInTarsLeadNowhere(t *testing.T) {
+	const product = "LC09_L2SP_195025_20220601_20220603_02_T1"
+	for name, c := range map[string]struct {
+		header tar.Header
+		says   string
+	}{
+		"a symbolic link":  {tar.Header{Typeflag: tar.TypeSymlink, Name: product + "_SR_B2.TIF", Linkname: "/etc/passwd"}, "no product that is known"},
+		"a hard link":      {tar.Header{Typeflag: tar.TypeLink, Name: product + "_SR_B2.TIF", Linkname: "../../etc/passwd"}, "no product that is known"},
+		"a device":         {tar.Header{Typeflag: tar.TypeChar, Name: product + "_SR_B2.TIF"}, "no product that is known"},
+		"a name above":     {tar.Header{Typeflag: tar.TypeReg, Name: "../../" + product + "_SR_B2.TIF"}, "leads out of it"},
+		"an absolute name": {tar.Header{Typeflag: tar.TypeReg, Name: "/etc/" + product + "_SR_B2.TIF"}, "leads out of it"},
+		"a lying size":     {tar.Header{Typeflag: tar.TypeReg, Name: product + "_SR_B2.TIF", Size: 1 << 40}, "copy it again"},
+	} {
+		path := filepath.Join(t.TempDir(), "x.tar")
+		f, err := os.Create(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		z := tar.NewWriter(f)
+		if err := z.WriteHeader(&c.header); err != nil {
+			t.Fatal(err)
+		}
+		if c.header.Size == 0 {
+			z.Close()
+		}
+		f.Close()
 		refused(t, name, path, c.says)
 	}
 }
