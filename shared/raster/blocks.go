@@ -149,13 +149,30 @@ func (k *blocks) copy(into []float32, w Window, at stripAt) error {
 	f := b.factor
 	left, top := at.col*b.blockW*f, at.row*b.rows*f
 	for y := max(w.Y, top); y < min(w.Y+w.H, top+b.rows*f); y++ {
-		line := got.pixels[(y-top)/f*got.width:]
-		to := into[(y-w.Y)*w.W:]
-		for x := max(w.X, left); x < min(w.X+w.W, left+b.blockW*f); x++ {
-			to[x-w.X] = float32(line[(x-left)/f])
-		}
+		line := got.pixels[(y-top)/f*got.width:][:got.width]
+		from, end := max(w.X, left), min(w.X+w.W, left+b.blockW*f)
+		spreadLine(into[(y-w.Y)*w.W+from-w.X:][:end-from], line, from-left, f)
 	}
 	return nil
+}
+
+// spreadLine fills a line with pixels that are f wide, from the first-th pixel of the fine grid on.
+func spreadLine(to []float32, line []uint16, first, f int) {
+	if f == 1 {
+		for i, v := range line[first:][:len(to)] {
+			to[i] = float32(v)
+		}
+		return
+	}
+	left := f - first%f // of the pixel that is begun
+	for i, k := 0, first/f; i < len(to); k++ {
+		v := float32(line[k])
+		for ; left > 0 && i < len(to); left-- {
+			to[i] = v
+			i++
+		}
+		left = f
+	}
 }
 
 // get gives a strip; its block is decoded at need. Who has it says when they are done.
