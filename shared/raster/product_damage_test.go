@@ -62,9 +62,9 @@ var damage = map[string]func(data []byte) []byte{
 		}
 		return []byte(bomb + `]><isd>&a20;</isd>`)
 	},
-	"no end of elements": func([]byte) []byte { return []byte(strings.Repeat("<isd><IMD>", 300_000)) },
+	"no end of elements": func([]byte) []byte { return []byte(strings.Repeat("<isd><IMD>", 50_000)) },
 	"no end of arrays":   func([]byte) []byte { return []byte(strings.Repeat("[", 1_000_000)) },
-	"no end of a line":   func([]byte) []byte { return []byte("A = " + strings.Repeat("9", 8<<20)) },
+	"no end of a line":   func([]byte) []byte { return []byte("A = " + strings.Repeat("9", 1<<20)) },
 }
 
 // Whatever is done to one file of a product, the product ends in words or in pixels, soon.

@@ -22,7 +22,10 @@ var (
 	imdImage = regexp.MustCompile(`^IMAGE_\d+$`)
 )
 
-const maxDeep = 32 // elements, one in the other; those of the products have six
+const (
+	maxDeep    = 32      // elements, one in the other; those of the products have six
+	maxIMDLine = 1 << 12 // bytes; those of the products have a hundred
+)
 
 func parseIMD(data []byte) (imd, error) {
 	if begins := bytes.TrimLeft(data, "\xef\xbb\xbf \t\r\n"); bytes.HasPrefix(begins, []byte("<")) {
@@ -31,6 +34,9 @@ func parseIMD(data []byte) (imd, error) {
 	m := imd{}
 	group := ""
 	for line := range bytes.Lines(data) {
+		if len(line) > maxIMDLine {
+			continue
+		}
 		l := imdLine.FindSubmatch(line)
 		if l == nil {
 			continue
