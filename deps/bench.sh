@@ -118,6 +118,32 @@ print(f"memory: {peak:.0f} MiB at most, all rooms in one process, for {side} x {
 PY
 rm -rf "$out/run/large" "$out/run/big"
 
+# A Sentinel-2 product of JPEG 2000: reading it against a plain read of the same windows, by turns in processes of
+# their own, and the memory of the whole way.
+safe=$out/run/S2B_X.SAFE
+if (cd "$root" && go test -c -o "$out/raster.test" ./shared/raster) && CANVAS_MAKE_SAFE=$safe CANVAS_SAFE_SIDE=$side "$out/raster.test" -test.run '^TestMakeSAFE$' -test.v | grep -q '^--- PASS'; then
+  for turn in 1 2 3; do
+    for kind in SAFE PlainSAFE; do
+      CANVAS_SAFE=$safe "$out/raster.test" -test.run '^$' -test.bench "^Benchmark$kind\$" -test.benchtime 1x -test.timeout 30m | awk -v kind=$kind '/ns\/op/ {print kind, $3 / 1e9}'
+    done
+  done >"$out/safe.txt"
+  python3 - "$root/bin/canvas" "$out/run" "$out/safe.txt" "$side" <<'PY'
+import json, resource, statistics, subprocess, sys
+canvas, run, times, side = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
+took = {"SAFE": [], "PlainSAFE": []}
+for line in open(times):
+    kind, seconds = line.split()
+    took[kind].append(float(seconds))
+ratio = statistics.median(p / s for s, p in zip(took["SAFE"], took["PlainSAFE"]))
+subprocess.run([canvas, "process", "--out", run + "/safe", "--scene", run + "/S2B_X.SAFE"], check=True, stdout=subprocess.DEVNULL)
+peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+print(f"SAFE of {side} x {side}, medians of three turns: reading all tiles {statistics.median(took['SAFE']):.1f} s; the same windows with GDAL alone {statistics.median(took['PlainSAFE']):.1f} s; ratio {ratio:.2f}; the whole way in {peak:.0f} MiB at most")
+PY
+else
+  echo "SAFE: skipped, GDAL here does not write JPEG 2000"
+fi
+rm -rf "$safe" "$out/run/safe"
+
 bench outbox ./edge/outbox Commit 2s
 # Telegraf is a module of its own; where it can't be had, the bridge is held against the plain one only.
 if (cd "$root/deps/peers/telegraf" && GOFLAGS= CGO_ENABLED=0 go build -o "$out/telegraf" . 2>"$out/telegraf.log"); then

@@ -39,6 +39,9 @@ func (k *Console) stacSearch(r *http.Request) (any, error) {
 		if err := json.Unmarshal(raw, &s); err != nil {
 			return nil, fmt.Errorf("%w: %w", errRequest, err)
 		}
+		if string(s.Intersects) == "null" { // a null member is as none
+			s.Intersects = nil
+		}
 		if err := json.Unmarshal(raw, &body); err != nil {
 			return nil, fmt.Errorf("%w: %w", errRequest, err)
 		}
@@ -212,7 +215,7 @@ func (k *Console) find(r *http.Request, s search, next func(token string) link, 
 		return nil, err
 	}
 	var within *shapeSet
-	if s.Intersects != nil && string(s.Intersects) != "null" {
+	if s.Intersects != nil {
 		shape, err := parseShape(s.Intersects)
 		if err != nil {
 			return nil, err

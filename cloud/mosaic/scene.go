@@ -130,16 +130,18 @@ func (s *Scene) addManifest(e event.Item) (changed bool, err error) {
 	return true, s.settleEarly()
 }
 
-// placed says whether a scene has a place on the Earth, or none at all.
+// placed refuses a georeference that can't be used. One that leads to no place on the Earth, as another planet's
+// and a site's own grid do, is no mistake: the product says so.
 func placed(m event.Manifest) error {
 	g := raster.Georef(m.Georef)
 	if err := g.Check(); err != nil {
 		return err
 	}
-	if _, err := raster.Footprint(g, raster.Window{W: m.Width, H: m.Height}); !errors.Is(err, raster.ErrNoGeoref) {
-		return err
+	_, err := raster.Footprint(g, raster.Window{W: m.Width, H: m.Height})
+	if errors.Is(err, raster.ErrNoGeoref) || errors.Is(err, raster.ErrNoPlace) {
+		return nil
 	}
-	return nil
+	return err
 }
 
 // settleEarly looks at the results that came before the manifest.

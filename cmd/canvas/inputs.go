@@ -48,12 +48,14 @@ func expandScenes(argument string, more func(path string) bool) ([]string, error
 	argument = raster.ProductPath(argument)
 	info, err := os.Stat(argument)
 	if err != nil || !info.IsDir() {
-		return expand(argument, rasterEndings, more)
+		files, err := expand(argument, rasterEndings, more)
+		return oneOfEach(files), err
 	}
 	if raster.IsProduct(argument) {
 		return []string{argument}, nil
 	}
 	files, err := expand(argument, rasterEndings, more)
+	files = oneOfEach(files)
 	entries, _ := os.ReadDir(argument)
 	for _, e := range entries {
 		if folder := filepath.Join(argument, e.Name()); e.IsDir() && raster.IsProduct(folder) {
@@ -62,6 +64,17 @@ func expandScenes(argument string, more func(path string) bool) ([]string, error
 	}
 	sort.Strings(files)
 	return files, err
+}
+
+// oneOfEach leaves one of several files that are bands of the same product.
+func oneOfEach(files []string) (all []string) {
+	seen := map[string]bool{}
+	for _, f := range files {
+		if f = raster.FirstPart(f); !seen[f] {
+			all, seen[f] = append(all, f), true
+		}
+	}
+	return all
 }
 
 func listFolder(dir string, endings []string, more func(path string) bool) ([]string, error) {

@@ -138,6 +138,8 @@ func (f *Folder) own(name string) bool {
 func (f *Folder) unwanted(e fs.DirEntry) string {
 	named := f.named(e.Name())
 	switch {
+	case !e.IsDir() && raster.PartOf(e.Name()) != "": // when the others will have come can't be told
+		return "files of products that have one for each band are passed over; put a folder of the product there"
 	case e.Type()&fs.ModeSymlink != 0:
 		return "links in the folder are not followed; put the files there, or watch the folder where they are"
 	case e.IsDir() && !named && len(f.config.Patterns) > 0:

@@ -4,7 +4,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"unicode"
 
+	"cloudcanvas/shared/raster"
 	"cloudcanvas/shared/security"
 )
 
@@ -14,7 +16,7 @@ const maxSceneID = 100
 // SceneIDs gives each scene file of a run its id. It is used by one goroutine.
 type SceneIDs struct{ given map[string]string }
 
-// ID is the file's name without its ending, with '-' for all but letters, digits, '.', '_' and '-'; a
+// ID is the file's name without its ending, or the name of the product that it is a band of, with '-' for all but letters, digits, '.', '_' and '-'; a
 // camera that has an address is "camera", for there are passwords in addresses.
 // A second file of the same name gets "-2", and so on; the same path always has the same id.
 func (s *SceneIDs) ID(path string) string {
@@ -52,7 +54,11 @@ func slug(path string) string {
 		}
 	}
 	name := filepath.Base(path)
-	name = strings.TrimSuffix(name, filepath.Ext(name))
+	if product := raster.PartOf(path); product != "" {
+		name = product
+	} else if ending := filepath.Ext(name); strings.ContainsFunc(ending, unicode.IsLetter) { // else it is a version: HLS.S30.….v2.0
+		name = strings.TrimSuffix(name, ending)
+	}
 	name = strings.Map(func(r rune) rune {
 		switch {
 		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '.', r == '_', r == '-':

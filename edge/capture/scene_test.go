@@ -140,7 +140,7 @@ func TestSceneIDsAreUniqueAndFitForTopics(t *testing.T) {
 	var ids capture.SceneIDs
 	for _, c := range [][2]string{
 		{"/a/RGB.byte.tif", "RGB.byte"}, {"/b/RGB.byte.tif", "RGB.byte-2"}, {"/a/RGB.byte.tif", "RGB.byte"},
-		{"/a/my scene (1).TIF", "my-scene--1"}, {"/a/+#/.tif", "scene"}, {"/a/\u00fc.tif", "scene-2"},
+		{"/a/my scene (1).TIF", "my-scene--1"}, {"/a/HLS.S30.T32TQM.2021123T101559.v2.0", "HLS.S30.T32TQM.2021123T101559.v2.0"}, {"/a/HLS.S30.T32TQM.2021124T101559.v2.0.B02.tif", "HLS.S30.T32TQM.2021124T101559.v2.0"}, {"/a/+#/.tif", "scene"}, {"/a/\u00fc.tif", "scene-2"},
 		{"rtsp://127.0.0.1:9/cam/realmonitor?user=admin&password=S3cretPw1", "camera"}, {"rtsp://u:S3cretPw1@h/x", "camera-2"}, {"rtsps://h/user=u_password=S3cretPw1", "camera-3"},
 		{"/vsicurl/https://h/a/scene_7.tif?token=S3cretPw1", "scene_7"}, {"https://h/password=S3cretPw1", "scene-3"}, {"/dev/video0", "video0"},
 	} {

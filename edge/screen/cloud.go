@@ -21,6 +21,7 @@ const (
 	hotOffset    = 0.08 // of the haze optimised transformation: blue - 0.5 red - 0.08 > 0
 	minSWIR22    = 0.03
 	maxNDVI      = 0.8 // above: plants
+	minNIRtoRed  = 0.9 // below: water, which swallows near infrared also where it is as bright and white as cloud (docs/benchmarks.md)
 	// maxNDSI is where snow begins (Hall, Riggs and Salomonson, Remote Sensing of Environment 54
 	// (1995)). Fmask's own 0.8 leaves snow to its thermal part; here a tile that is taken for cloud
 	// is not sent, so what may be snow is not cloud: clear snow of L8 Biome has an NDSI of 0.56.
@@ -117,7 +118,7 @@ func cloudVisible(blue, green, red, nir []float32, void []byte, minBlue float32,
 			continue
 		}
 		r := red[i]
-		if coloured(b, green[i], r, minBlue) && (nir == nil || nir[i]-r < maxNDVI*(nir[i]+r)) {
+		if coloured(b, green[i], r, minBlue) && (nir == nil || nir[i]-r < maxNDVI*(nir[i]+r) && nir[i] > minNIRtoRed*r) {
 			cloud++
 			if mark != nil {
 				mark[i] = 1

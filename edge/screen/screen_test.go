@@ -131,6 +131,15 @@ func TestScenesWithoutInfraredAreJudgedByWhatTheyHave(t *testing.T) {
 	}
 }
 
+func TestBrightWaterIsToldByItsNearInfrared(t *testing.T) {
+	water := []float32{0.45, 0.42, 0.42, 0.34} // as on the labelled patch Water_01_0922 of L8 Biome
+	for n, cloud := range map[int]float64{3: 1, 4: 0} {
+		if v := DefaultConfig().Tile(tile(4, 1, water, water, bands[:n]...), nil, ""); v.By != Visible || v.Score.Cloud != cloud || !v.Keep {
+			t.Errorf("%d bands: %+v", n, v)
+		}
+	}
+}
+
 func TestAVerdictIsWithinItsRangesWhateverThePixels(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(0, 6).Draw(t, "bands")

@@ -21,6 +21,7 @@ type container struct {
 	path  string   // as it was given
 	root  string   // what GDAL's name of a file inside begins with
 	names []string // of the files inside, in order
+	only  string   // the one picture that was named, of several that may lie there
 	open  func(name string) (io.ReadCloser, error)
 	close func() error
 }
@@ -29,6 +30,10 @@ type container struct {
 const (
 	maxContained = 20_000   // files
 	maxMetadata  = 64 << 20 // bytes of one metadata file; those of Sentinel-2's tiles have half a megabyte
+
+	// What is packed in a zip is unpacked from its begin to a window: a few megabytes could make that take hours.
+	mostInflated  = 1 << 30
+	mostInflation = 100
 )
 
 var errTooMany = fmt.Errorf("it has more than %d files", maxContained)
@@ -84,6 +89,11 @@ var fileOfProduct = []*regexp.Regexp{planetFile, naipFile}
 // openAround lists a file that is a product, and the files beside it that belong to it; nil where it is
 // a file of another kind.
 func openAround(at string) (*container, error) {
+	for _, open := range []func(string) (*container, error){openParts, openWorldView} {
+		if c, err := open(at); c != nil || err != nil {
+			return c, err
+		}
+	}
 	for _, pattern := range fileOfProduct {
 		m := pattern.FindStringSubmatch(filepath.Base(at))
 		if m == nil {
@@ -122,12 +132,19 @@ func openFlat(at string) (*container, error) {
 }
 
 func openZip(at string) (*container, error) {
+	if err := countZip(at); err != nil {
+		return nil, err
+	}
 	z, err := zip.OpenReader(at)
 	if err != nil {
 		return nil, fmt.Errorf("%w; if it was cut off, copy it again", err)
 	}
 	c := &container{path: at, root: "/vsizip/{" + at + "}", close: z.Close, open: func(name string) (io.ReadCloser, error) { return z.Open(name) }}
 	for _, f := range z.File {
+		if f.UncompressedSize64 > mostInflated && f.UncompressedSize64/mostInflation > f.CompressedSize64 {
+			z.Close()
+			return nil, fmt.Errorf("%.80q inside it has %d MiB that are packed into %d, through which each window is looked for; unpack it and give the folder", f.Name, f.UncompressedSize64>>20, f.CompressedSize64>>20)
+		}
 		if err := c.add(f.Name, f.FileInfo().IsDir()); err != nil {
 			z.Close()
 			return nil, err

@@ -20,7 +20,7 @@ const (
 
 // Fact is one thing that reading a scene rests on, and where it was found.
 type Fact struct {
-	What  string `json:"what"` // bands, scale, offset, nodata, sensor, level, time
+	What  string `json:"what"` // bands, reflectance, nodata, sensor, level, time, place …
 	Value string `json:"value"`
 	From  string `json:"from"`
 }
@@ -35,6 +35,9 @@ func (s *Scene) facts() []Fact {
 	}
 	if s.of != nil {
 		all = append(all, s.of.unsure...)
+	}
+	if s.fit != nil {
+		all = append(all, *s.fit)
 	}
 	switch {
 	case i.NoData != nil:

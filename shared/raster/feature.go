@@ -9,8 +9,16 @@ import (
 )
 
 // longestEdge is how many pixels an edge may have before it gets points between: straight lines of
-// a projection are bent in lon/lat.
-const longestEdge = 64
+// a projection are bent in lon/lat, the more the nearer they are to a pole.
+func longestEdge(latitude float64) float64 {
+	switch latitude = math.Abs(latitude); {
+	case latitude > 85:
+		return 4
+	case latitude > 60:
+		return 16
+	}
+	return 64
+}
 
 // featureWriter writes areas as GeoJSON, one Feature a line.
 type featureWriter struct {
@@ -65,7 +73,7 @@ func (f *featureWriter) write(rings [][][2]float64, class uint8) error {
 	if math.IsNaN(area) {
 		fmt.Fprintf(f.w, `null,"area_px":%.0f`, pixels)
 	} else {
-		fmt.Fprintf(f.w, `%.2f`, area)
+		f.w.WriteString(squareMetres(area))
 	}
 	f.w.WriteString(`},"geometry":`)
 	switch len(polygons) {
@@ -115,6 +123,14 @@ func (f *featureWriter) place(rings polygon) ([]polygon, error) {
 	return all, nil
 }
 
+// squareMetres is an area to five digits at least, and to no more than hundredths: pixels may be of millimetres.
+func squareMetres(area float64) string {
+	if area < 100 {
+		return strconv.FormatFloat(area, 'g', 5, 64)
+	}
+	return strconv.FormatFloat(area, 'f', 2, 64)
+}
+
 func areaOf(polygons []polygon) (area float64) {
 	for _, rings := range polygons {
 		for _, ring := range rings {
@@ -156,23 +172,15 @@ func (f *featureWriter) polygon(rings [][][2]float64) {
 func (f *featureWriter) lonlat(rings [][][2]float64) (_ [][][2]float64, placed bool) {
 	var out [][][2]float64
 	for i, ring := range rings {
-		var xs, ys []float64
-		add := func(col, row float64) {
-			x, y := f.georef.At(col, row)
-			xs, ys = append(xs, x), append(ys, y)
+		longest := longestEdge(0)
+		turned := f.split(ring, longest)
+		nearest := 0.0 // to a pole
+		for _, p := range turned {
+			nearest = max(nearest, math.Abs(p[1]))
 		}
-		for k, p := range ring {
-			if k > 0 {
-				before := ring[k-1]
-				pieces := math.Ceil(max(math.Abs(p[0]-before[0]), math.Abs(p[1]-before[1])) / longestEdge)
-				for piece := 1.0; piece < pieces; piece++ {
-					t := piece / pieces
-					add(before[0]+(p[0]-before[0])*t, before[1]+(p[1]-before[1])*t)
-				}
-			}
-			add(p[0], p[1])
+		if l := longestEdge(nearest); l < longest {
+			turned = f.split(ring, l)
 		}
-		turned := f.to.ring(xs, ys, f.georef.pixel())
 		if len(turned) < 4 {
 			if i == 0 {
 				return nil, false
@@ -186,6 +194,27 @@ func (f *featureWriter) lonlat(rings [][][2]float64) (_ [][][2]float64, placed b
 		out = append(out, turned)
 	}
 	return out, true
+}
+
+// split turns a ring of pixels into one of degrees, with points between so that no edge is longer than that.
+func (f *featureWriter) split(ring [][2]float64, longest float64) [][2]float64 {
+	var xs, ys []float64
+	add := func(col, row float64) {
+		x, y := f.georef.At(col, row)
+		xs, ys = append(xs, x), append(ys, y)
+	}
+	for k, p := range ring {
+		if k > 0 {
+			before := ring[k-1]
+			pieces := math.Ceil(max(math.Abs(p[0]-before[0]), math.Abs(p[1]-before[1])) / longest)
+			for piece := 1.0; piece < pieces; piece++ {
+				t := piece / pieces
+				add(before[0]+(p[0]-before[0])*t, before[1]+(p[1]-before[1])*t)
+			}
+		}
+		add(p[0], p[1])
+	}
+	return f.to.ring(xs, ys, f.georef.pixel())
 }
 
 // ring is a closed ring of the points that have a place.

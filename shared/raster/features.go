@@ -30,8 +30,8 @@ type Geometry struct {
 type Properties struct {
 	Label  string        `json:"label"`
 	Score  float64       `json:"score"`
-	Pixels [4]float64    `json:"bbox_pixels"` // x, y, width, height
-	Centre [2]float64    `json:"centre_lonlat"`
+	Pixels [4]float64    `json:"bbox_pixels"`    // x, y, width, height
+	Centre *[2]float64   `json:"centre_lonlat"`  // null: it has no place on the Earth
 	Map    [4][2]float64 `json:"corners_map"`    // in the scene's reference system, from the top left on
 	EPSG   int           `json:"epsg,omitempty"` // of that system
 }
@@ -49,9 +49,13 @@ func Features(g Georef, boxes []vision.Box) (FeatureCollection, error) {
 		if err != nil && !errors.Is(err, ErrNoPlace) {
 			return all, err
 		}
+		var centre *[2]float64
+		if err == nil {
+			centre = &[2]float64{rounded(at.Centre[0], 1e7), rounded(at.Centre[1], 1e7)}
+		}
 		all.Features = append(all.Features, Feature{"Feature", outlineOf(at.Polygons), Properties{b.Label, rounded(float64(b.Score), 1e4),
 			[4]float64{rounded(float64(b.X), 100), rounded(float64(b.Y), 100), rounded(float64(b.W), 100), rounded(float64(b.H), 100)},
-			[2]float64{rounded(at.Centre[0], 1e7), rounded(at.Centre[1], 1e7)}, at.Map, g.EPSG}})
+			centre, at.Map, g.EPSG}})
 	}
 	return all, nil
 }

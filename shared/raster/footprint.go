@@ -1,6 +1,9 @@
 package raster
 
-import "math"
+import (
+	"errors"
+	"math"
+)
 
 // edgePoints is how many points each side of a footprint gets: straight lines of a projection are
 // bent in lon/lat, by 60 m in the middle of a 110 km side without points between.
@@ -12,6 +15,9 @@ const edgePoints = 8
 // sides; none where nothing has. ErrNoGeoref for scenes that do not say where they lie.
 func Outline(g Georef, w Window) ([][][][2]float64, error) {
 	to, err := g.lonlat()
+	if errors.Is(err, ErrNoPlace) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -16,7 +16,7 @@ import (
 // (exterior rings counter-clockwise, cut at the 180th meridian), with the properties class, value
 // (the mask's number) and area_m2 (on the ellipsoid).
 //
-// A mask without georeference is outlined in pixels (column, row from the top left corner): the
+// A mask without georeference, or of another planet or a site's own grid, is outlined in pixels (column, row from the top left corner): the
 // collection then says "coordinates":"pixel", area_m2 is null, and area_px counts the pixels.
 //
 // Memory holds single polygons, never the whole.
@@ -34,13 +34,16 @@ func writeGeoJSON(maskPath, out string, classes map[uint8]string) (err error) {
 		return brief(err)
 	}
 	defer mask.Close(heard)
-	g := georefOf(mask)
+	g, _ := georefOf(mask)
 	var to *lonlat
 	if g.Known() {
-		if to, err = g.lonlat(); err != nil {
+		switch to, err = g.lonlat(); {
+		case errors.Is(err, ErrNoPlace): // lon/lat means nothing there
+		case err != nil:
 			return err
+		default:
+			defer to.close()
 		}
-		defer to.close()
 	}
 
 	part := out + ".part"

@@ -40,15 +40,26 @@ func (g Georef) Window(w Window) Georef {
 	return g
 }
 
-// georefOf reads where a dataset lies.
-func georefOf(ds *godal.Dataset) Georef {
-	var g Georef
+// georefOf reads where a dataset lies: by its own grid, else by its ground control points or RPCs, and then how
+// well those fit (groundfit.go).
+func georefOf(ds *godal.Dataset) (g Georef, fit *Fact) {
 	if transform, err := ds.GeoTransform(heard); err == nil && transform != [6]float64{0, 1, 0, 0, 0, 1} {
 		g.Transform = transform
 	}
 	g.WKT = strings.ToValidUTF8(ds.Projection(), "?")
+	if !g.Known() {
+		if fitted, said := fitGround(ds); said != nil {
+			g, fit = fitted, said
+		}
+	}
+	g.identify()
+	return g, fit
+}
+
+// identify finds the system's EPSG code.
+func (g *Georef) identify() {
 	if g.WKT == "" {
-		return g
+		return
 	}
 	if system, err := systemOf(g.WKT); err == nil {
 		defer system.Close()
@@ -58,7 +69,6 @@ func georefOf(ds *godal.Dataset) Georef {
 			g.EPSG, _ = strconv.Atoi(system.AuthorityCode(""))
 		}
 	}
-	return g
 }
 
 // place writes a georeference into a dataset; the zero one writes nothing.
@@ -109,6 +119,8 @@ type lonlat struct {
 	degrees   bool // the system is longitude and latitude itself
 }
 
+// lonlat gives ErrNoGeoref for the zero Georef, and ErrNoPlace for a system that is not of the Earth or is tied
+// to nothing: another planet's, a site's own grid.
 func (g Georef) lonlat() (*lonlat, error) {
 	if !g.Known() {
 		return nil, ErrNoGeoref
@@ -125,11 +137,11 @@ func (g Georef) lonlat() (*lonlat, error) {
 	}
 	if l.via, err = godal.NewTransform(l.from, l.to); err != nil {
 		l.close()
-		return nil, fmt.Errorf("from the scene's reference system to lon/lat: %w", brief(err))
+		return nil, fmt.Errorf("%w: from its reference system to lon/lat: %w", ErrNoPlace, brief(err))
 	}
 	if l.back, err = godal.NewTransform(l.to, l.from); err != nil {
 		l.close()
-		return nil, fmt.Errorf("from lon/lat to the scene's reference system: %w", brief(err))
+		return nil, fmt.Errorf("%w: from lon/lat to its reference system: %w", ErrNoPlace, brief(err))
 	}
 	l.degrees = l.from.Geographic()
 	return l, nil

@@ -4,7 +4,7 @@ import "math"
 
 // onGlobe turns an outline in unwrapped longitudes (footprint.go) into valid polygons as RFC 7946
 // wants them: longitudes -180 … 180, cut at the 180th meridian, exteriors counter-clockwise, holes
-// clockwise, 7 decimals where they stay valid with so few. What has no area is left out.
+// clockwise, 7 decimals (more for pixels of millimetres) where they stay valid with so few. What has no area is left out.
 func onGlobe(rings polygon) ([]polygon, error) {
 	if inside(rings[0]) {
 		if whole := []polygon{roundedRings(rings)}; oriented(whole) && valid(whole) {
@@ -115,13 +115,17 @@ func oriented(polygons []polygon) bool {
 	return true
 }
 
-// roundedRings have 7 decimals, a centimetre.
+// roundedRings have 7 decimals, a centimetre; more where the shortest edge is not ten of those long.
 func roundedRings(rings polygon) polygon {
+	parts := 1e7
+	for shortest := shortestEdge(rings); shortest*parts < 10 && parts < 1e12; {
+		parts *= 10
+	}
 	out := make(polygon, len(rings))
 	for i, ring := range rings {
 		short := make([][2]float64, 0, len(ring))
 		for _, p := range ring {
-			p = [2]float64{rounded(p[0], 1e7), rounded(p[1], 1e7)}
+			p = [2]float64{rounded(p[0], parts), rounded(p[1], parts)}
 			if n := len(short); n == 0 || short[n-1] != p {
 				short = append(short, p)
 			}
@@ -129,4 +133,17 @@ func roundedRings(rings polygon) polygon {
 		out[i] = short
 	}
 	return out
+}
+
+// shortestEdge is the length of the shortest edge that has one, in degrees.
+func shortestEdge(rings polygon) float64 {
+	shortest := math.Inf(1)
+	for _, ring := range rings {
+		for i := 1; i < len(ring); i++ {
+			if d := math.Hypot(ring[i][0]-ring[i-1][0], ring[i][1]-ring[i-1][1]); d > 0 {
+				shortest = min(shortest, d)
+			}
+		}
+	}
+	return shortest
 }

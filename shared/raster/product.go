@@ -1,17 +1,14 @@
 package raster
 
 import (
-	"encoding/xml"
+	"cmp"
 	"errors"
 	"fmt"
-	"math"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/airbusgeo/godal"
 )
 
 // product is a scene as its ground segment ships it: several files, and metadata that say what the
@@ -22,9 +19,11 @@ type product struct {
 	sensor, level string
 	captured      time.Time
 	bands         []productBand
-	unsure        []Fact   // what the product should say and does not
-	missing       []string // images that its metadata name and that are not there
-	single        string   // GDAL's name of the one raster that there is, where nothing else is known
+	tiles         []productTile // all bands lie in each of these, side by side; none: each has a file
+	grid          productGrid   // once it was studied
+	unsure        []Fact        // what the product should say and does not
+	missing       []string      // images that its metadata name and that are not there
+	single        string        // GDAL's name of the one raster that there is, where nothing else is known
 }
 
 // productBand is one band of a product.
@@ -34,6 +33,12 @@ type productBand struct {
 	name    string
 	scaling Scaling
 	nodata  *float64
+}
+
+// productTile is a part of a product that has all of its bands.
+type productTile struct {
+	file string // GDAL's name
+	x, y int    // of its upper left corner in the whole
 }
 
 // families are those who know a kind of product. To add one, write a function that finds it among the
@@ -48,6 +53,7 @@ var families = []struct {
 	{"PlanetScope", findPlanet},
 	{"NAIP", findNAIP},
 	{"MODIS surface reflectance", findMODIS},
+	{"WorldView, GeoEye, QuickBird", findWorldView},
 }
 
 // one is the scaling that says nothing: what the numbers mean is then told as of any file.
@@ -141,120 +147,16 @@ func findProduct(at string) (*product, error) {
 	return nil, fmt.Errorf("%w (%s) and not just one raster, but %d files", errNoProduct, strings.Join(Families(), ", "), len(c.names))
 }
 
-// virtual makes the product readable under a name in memory. release must be called once the dataset
-// is closed.
-func (p *product) virtual() (name string, bytes int64, release func(), err error) {
-	grid, err := p.study()
-	if err != nil {
-		return "", 0, nil, err
-	}
-	doc, err := xml.Marshal(grid.document(p))
-	if err != nil {
-		return "", 0, nil, err
-	}
-	name = strings.TrimSuffix(memoryFile(), ".tif") + ".vrt"
-	release, err = putMemory(name, doc)
-	return name, grid.bytes, release, err
-}
-
-// productGrid is the grid of the finest band, and the size of each band's file.
-type productGrid struct {
-	width, height int
-	georef        Georef
-	kind          string
-	sizes         [][2]int
-	bytes         int64
-}
-
-// study opens each file once.
-func (p *product) study() (g productGrid, err error) {
-	for _, b := range p.bands {
-		drivers := withoutVRT()
-		if gated := gatedName(b.file); gated != nil {
-			drivers = godal.Drivers(gated...)
-		}
-		ds, err := godal.Open(b.file, godal.RasterOnly(), godal.SiblingFiles(), drivers, heard)
-		if err != nil {
-			return g, fmt.Errorf("band %s: %w; if the product was cut off, copy it again", b.name, brief(err))
-		}
-		st, at := ds.Structure(), georefOf(ds)
-		bands := len(ds.Bands())
-		ds.Close(heard)
-		if block := int64(st.BlockSizeX) * int64(st.BlockSizeY) * int64(st.DataType.Size()); block > maxBlockBytes {
-			return g, fmt.Errorf("band %s is stored in blocks of %d x %d pixels, %d MiB each; convert it: gdal_translate -co TILED=YES IN OUT.tif", b.name, st.BlockSizeX, st.BlockSizeY, block>>20)
-		}
-		if b.band > bands {
-			return g, fmt.Errorf("band %s: its file has %d bands, not %d", b.name, bands, b.band)
-		}
-		g.sizes = append(g.sizes, [2]int{st.SizeX, st.SizeY})
-		if st.SizeX > g.width {
-			g.width, g.height, g.georef, g.kind = st.SizeX, st.SizeY, at, st.DataType.String()
-		}
-		g.bytes += fileSize(b.file)
-	}
-	// All bands must show the same ground: their sizes fit the finest by a whole factor, nearly.
-	for i, size := range g.sizes {
-		fx, fy := float64(g.width)/float64(size[0]), float64(g.height)/float64(size[1])
-		if math.Abs(fx-math.Round(fx)) > 0.01 || math.Abs(fx-fy) > 0.01 {
-			return g, fmt.Errorf("band %s has %d x %d pixels, which does not fit the finest band's %d x %d", p.bands[i].name, size[0], size[1], g.width, g.height)
-		}
-	}
-	return g, nil
-}
-
-// The document of a virtual raster: gdal.org/drivers/raster/vrt.html.
-type vrtDocument struct {
-	XMLName   xml.Name  `xml:"VRTDataset"`
-	X         int       `xml:"rasterXSize,attr"`
-	Y         int       `xml:"rasterYSize,attr"`
-	SRS       string    `xml:"SRS,omitempty"`
-	Transform string    `xml:"GeoTransform,omitempty"`
-	Bands     []vrtBand `xml:"VRTRasterBand"`
-}
-
-type vrtBand struct {
-	Type        string    `xml:"dataType,attr"`
-	Number      int       `xml:"band,attr"`
-	Description string    `xml:"Description"`
-	NoData      *float64  `xml:"NoDataValue,omitempty"`
-	Offset      float64   `xml:"Offset"`
-	Scale       float64   `xml:"Scale"`
-	Source      vrtSource `xml:"SimpleSource"`
-}
-
-type vrtSource struct {
-	File vrtFile `xml:"SourceFilename"`
-	Band int     `xml:"SourceBand"`
-	From vrtRect `xml:"SrcRect"`
-	To   vrtRect `xml:"DstRect"`
-}
-
-type vrtFile struct {
-	Relative int    `xml:"relativeToVRT,attr"`
-	Name     string `xml:",chardata"`
-}
-
-type vrtRect struct {
-	X int `xml:"xOff,attr"`
-	Y int `xml:"yOff,attr"`
-	W int `xml:"xSize,attr"`
-	H int `xml:"ySize,attr"`
-}
-
-func (g productGrid) document(p *product) vrtDocument {
-	doc := vrtDocument{X: g.width, Y: g.height, SRS: g.georef.WKT}
-	if t := g.georef.Transform; t != ([6]float64{}) {
-		doc.Transform = strings.Trim(strings.ReplaceAll(fmt.Sprint(t), " ", ", "), "[]")
-	}
-	for i, b := range p.bands {
-		doc.Bands = append(doc.Bands, vrtBand{Type: g.kind, Number: i + 1, Description: b.name, NoData: b.nodata, Offset: b.scaling.Offset, Scale: b.scaling.Scale,
-			Source: vrtSource{File: vrtFile{Name: b.file}, Band: b.band, From: vrtRect{W: g.sizes[i][0], H: g.sizes[i][1]}, To: vrtRect{W: g.width, H: g.height}}})
-	}
-	return doc
-}
-
-// order puts the bands that networks read first, in the usual order.
+// order puts the bands that networks read first, in the usual order, the others by name. Where there is no wide
+// near infrared, the narrow one serves.
 func (p *product) order() {
+	if !slices.ContainsFunc(p.bands, func(b productBand) bool { return b.name == "nir" }) {
+		for i := range p.bands {
+			if p.bands[i].name == "nir08" {
+				p.bands[i].name = "nir"
+			}
+		}
+	}
 	usual := []string{"blue", "green", "red", "nir", "swir16", "swir22"}
 	rank := func(b productBand) int {
 		if i := slices.Index(usual, b.name); i >= 0 {
@@ -262,5 +164,7 @@ func (p *product) order() {
 		}
 		return len(usual)
 	}
-	slices.SortStableFunc(p.bands, func(a, b productBand) int { return rank(a) - rank(b) })
+	slices.SortStableFunc(p.bands, func(a, b productBand) int {
+		return cmp.Or(rank(a)-rank(b), strings.Compare(a.name, b.name))
+	})
 }

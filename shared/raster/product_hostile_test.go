@@ -1,9 +1,11 @@
 package raster
 
 import (
+	"archive/tar"
 	"archive/zip"
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -90,6 +92,36 @@ func TestHostileArchivesAreRefused(t *testing.T) {
 	}
 }
 
+func TestLinksAndNamesInTarsLeadNowhere(t *testing.T) {
+	const product = "LC09_L2SP_195025_20220601_20220603_02_T1"
+	for name, c := range map[string]struct {
+		header tar.Header
+		says   string
+	}{
+		"a symbolic link":  {tar.Header{Typeflag: tar.TypeSymlink, Name: product + "_SR_B2.TIF", Linkname: "/etc/passwd"}, "no product that is known"},
+		"a hard link":      {tar.Header{Typeflag: tar.TypeLink, Name: product + "_SR_B2.TIF", Linkname: "../../etc/passwd"}, "no product that is known"},
+		"a device":         {tar.Header{Typeflag: tar.TypeChar, Name: product + "_SR_B2.TIF"}, "no product that is known"},
+		"a name above":     {tar.Header{Typeflag: tar.TypeReg, Name: "../../" + product + "_SR_B2.TIF"}, "leads out of it"},
+		"an absolute name": {tar.Header{Typeflag: tar.TypeReg, Name: "/etc/" + product + "_SR_B2.TIF"}, "leads out of it"},
+		"a lying size":     {tar.Header{Typeflag: tar.TypeReg, Name: product + "_SR_B2.TIF", Size: 1 << 40}, "copy it again"},
+	} {
+		path := filepath.Join(t.TempDir(), "x.tar")
+		f, err := os.Create(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		z := tar.NewWriter(f)
+		if err := z.WriteHeader(&c.header); err != nil {
+			t.Fatal(err)
+		}
+		if c.header.Size == 0 {
+			z.Close()
+		}
+		f.Close()
+		refused(t, name, path, c.says)
+	}
+}
+
 func FuzzSentinel2Metadata(f *testing.F) {
 	f.Add([]byte(safeBegin + "<IMAGE_FILE>a_B02</IMAGE_FILE>" + safeEnd))
 	f.Add([]byte(`<!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>`))
@@ -124,6 +156,27 @@ func FuzzMTL(f *testing.F) {
 	})
 }
 
+func FuzzIMD(f *testing.F) {
+	f.Add([]byte("bandId = \"BGRN\";\nBEGIN_GROUP = BAND_B\n\tabsCalFactor = 1e-2;\nEND_GROUP = BAND_B\nBEGIN_GROUP = TILE_1\n\tfilename = \"a.TIF\";\n\tULColOffset = 0;\n\tULRowOffset = 0;\nEND_GROUP = TILE_1\n"))
+	f.Add([]byte("<isd><IMD><BAND_B><ABSCALFACTOR>1</ABSCALFACTOR></BAND_B><IMAGE><TLCTIME>2016-07-04T22:32:24Z</TLCTIME></IMAGE></IMD><TIL><TILE><FILENAME>a</FILENAME></TILE></TIL></isd>"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m, err := parseIMD(data)
+		if err != nil {
+			return
+		}
+		m.bands()
+		if d := sunDistance(m.taken()); !(d > 0.98 && d < 1.02) {
+			t.Fatalf("the sun is %v away on %v", d, m.taken())
+		}
+		tiles, _ := m.tiles()
+		for _, at := range tiles {
+			if at.x < 0 || at.y < 0 || at.x > maxTileOffset || at.y > maxTileOffset {
+				t.Fatalf("%+v", at)
+			}
+		}
+	})
+}
+
 func FuzzSTACItem(f *testing.F) {
 	f.Add([]byte(`{"type":"Feature","id":"x","properties":{"datetime":"2024-01-01T00:00:00Z"},"assets":{"b":{"href":"./a.tif","eo:bands":[{"common_name":"blue"}],"raster:bands":[{"scale":0.0001,"offset":-0.1,"nodata":0}]}}}`))
 	f.Add([]byte(`{"type":"Feature","assets":{"b":{"href":"../secret.tif","bands":[{"eo:common_name":"red","nodata":"nan"}]}}}`))
@@ -147,4 +200,43 @@ func FuzzSTACItem(f *testing.F) {
 			}
 		}
 	})
+}
+
+// zipOf is a zip of n empty files, or of one that says to have so many bytes.
+func zipOf(t *testing.T, n int, zeros int64) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "x.zip")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z := zip.NewWriter(f)
+	for i := range n {
+		if _, err := z.CreateRaw(&zip.FileHeader{Name: fmt.Sprintf("f%d", i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if zeros > 0 {
+		w, err := z.CreateRaw(&zip.FileHeader{Name: "a.tif", Method: zip.Deflate, UncompressedSize64: uint64(zeros), CompressedSize64: 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(make([]byte, 10)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestZipBombsAreRefusedBeforeTheyAreUnpacked(t *testing.T) {
+	refused(t, "a gigabyte of zeros", zipOf(t, 0, 1<<30+1), "unpack it")
+	refused(t, "files without end", zipOf(t, maxContained+1, 0), "more than")
+	refused(t, "more than 65,535, in zip64", zipOf(t, 70_000, 0), "more than")
+	if err := countZip(zipOf(t, maxContained, 0)); err != nil {
+		t.Errorf("as many as are taken: %v", err)
+	}
 }

@@ -167,13 +167,6 @@ func (m sentinel2) bands(p *product, file func(image string) string) error {
 	if n := len(p.missing); n > 0 {
 		p.unsure = append(p.unsure, Fact{"missing", fmt.Sprintf("%d images that its metadata name are not there: %s", n, strings.Join(p.missing[:min(n, 4)], ", ")), FromAssumed})
 	}
-	if i := slices.IndexFunc(p.bands, func(b productBand) bool { return b.name == "nir" }); i < 0 {
-		for j := range p.bands {
-			if p.bands[j].name == "nir08" {
-				p.bands[j].name = "nir"
-			}
-		}
-	}
 	return nil
 }
 

@@ -105,6 +105,12 @@ func (s *Scene) fetch(w Window, width, height int, places []int, by godal.Resamp
 	for i, p := range places {
 		numbers[i] = s.places[p] - 1 // godal counts from 0
 	}
+	if s.blocks != nil && width == w.W && height == w.H {
+		if pixels, err = s.blocks.read(w, numbers); err != nil {
+			return nil, nil, brokenPart{err}
+		}
+		return pixels, nil, nil // its metadata say what has no data
+	}
 	pixels = make([]float32, len(places)*width*height)
 	if err := s.ds.Read(w.X, w.Y, pixels, width, height, godal.Window(w.W, w.H), godal.Resampling(by), godal.Bands(numbers...), godal.BandInterleaved(), heard); err != nil {
 		return nil, nil, brokenPart{brief(err)}

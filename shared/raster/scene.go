@@ -68,6 +68,7 @@ type Scene struct {
 	mu       sync.Mutex
 	ds       *godal.Dataset
 	of       *product // that it was made of; nil: a file
+	blocks   *blocks  // of the product's files; nil: they are read through the dataset
 	release  func()   // of what stands in memory for it
 	info     Info
 	places   []int // GDAL's band number of each of info.Bands
@@ -75,6 +76,7 @@ type Scene struct {
 	nodata   []*float32 // of each band
 	mask     maskKind
 	palette  *palette // of a picture of numbered colours; nil: it has none
+	fit      *Fact    // how well ground control points or RPCs place it; nil: it has a grid of its own
 }
 
 const (
@@ -171,6 +173,9 @@ func opened(ds *godal.Dataset, path string, o Options, of *product, release func
 		s.Close()
 		return nil, err
 	}
+	if of != nil {
+		s.blocks = blocksOf(of, of.grid)
+	}
 	if s.info.FileBytes = size; size == 0 {
 		s.info.FileBytes = fileSize(path)
 	}
@@ -200,7 +205,7 @@ func (s *Scene) study(path string, o Options) error {
 	if err := s.bounded(structure, len(bands)); err != nil {
 		return err
 	}
-	s.info.Georef = georefOf(s.ds)
+	s.info.Georef, s.fit = georefOf(s.ds)
 	if err := s.info.Georef.Check(); err != nil { // nobody whom it is sent to would take it
 		return fmt.Errorf("its place %w; give it another: gdal_edit.py -a_srs EPSG:CODE FILE", err)
 	}
@@ -334,6 +339,9 @@ func (s *Scene) Close() error {
 	}
 	err := s.ds.Close(heard)
 	s.ds = nil
+	if s.blocks != nil {
+		s.blocks.close()
+	}
 	s.release()
 	return err
 }
