@@ -13,6 +13,7 @@ failed=0
 check "gofmt -l: run gofmt -w on" "$(gofmt -l $(git ls-files '*.go'))"
 go vet ./... || failed=1
 check "staticcheck" "$(tool staticcheck -checks 'inherit,-ST1000' ./... || true)"
+check "an error in a log line has the key telemetry.Err" "$(git grep -nE '\.(Warn|Error|Info|Debug|Log|With)\(.*"(error|err|problem)", ' -- '*.go' ':!*_test.go' || true)"
 check "NOTICE is not what deps/notice.sh prints" "$(deps/notice.sh | diff NOTICE - || true)"
 check "deadcode: no program and no test can reach" "$(tool deadcode -test ./...)"
 exit "$failed"

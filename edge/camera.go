@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"cloudcanvas/edge/capture"
+	"cloudcanvas/shared/telemetry"
 )
 
 // cameraLane lays a lane for a stream of frames: a video, a camera, or a set of images. A live one
@@ -58,7 +59,7 @@ func (a *Agent) framesLane(ctx context.Context, source *capture.DeviceFrames) er
 				l := a.newCameraLane(p.Stream, net, true, false)
 				go func() {
 					if _, err := l.run(ctx, camera.run); err != nil && ctx.Err() == nil {
-						a.log.Error("a camera's detection has ended", "camera", p.Stream, "problem", err)
+						a.log.Error("a camera's detection has ended", "camera", p.Stream, telemetry.Err, err)
 						stop(err) // a network that fails for one camera fails for all of them
 					}
 					ended <- struct{}{}

@@ -52,7 +52,7 @@ func (g *ground) see(v *screen.Verdict, d *event.TileDecision, p capture.Picture
 	}
 	var before screen.Look
 	if err := before.UnmarshalBinary(last.Data); err != nil {
-		g.log.Warn("a reference view can't be read; the tile is sent", "problem", err)
+		g.log.Warn("a reference view can't be read; the tile is sent", telemetry.Err, err)
 		return now
 	}
 	if g.rules.Against(v, now.look, before) {

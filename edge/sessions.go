@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cloudcanvas/edge/outbox"
+	"cloudcanvas/shared/telemetry"
 )
 
 // sessions notices that the device's own broker has forgotten the session of a client for which it was to
@@ -54,7 +55,7 @@ func (s *sessions) watch(id string, then func(kept bool)) func(kept bool) {
 func (s *sessions) known(id string) bool {
 	marks, err := s.box.Marks(sessionPrefix + id)
 	if err != nil {
-		s.log.Warn("whether the local broker knew this client is not known", "client", id, "problem", err)
+		s.log.Warn("whether the local broker knew this client is not known", "client", id, telemetry.Err, err)
 	}
 	for _, m := range marks {
 		if m.Name == sessionPrefix+id && len(m.Value) > 0 {
@@ -72,6 +73,6 @@ func (s *sessions) note(id string) {
 	ctx, cancel := context.WithTimeout(context.Background(), sessionPatience)
 	defer cancel()
 	if err := s.box.Record(ctx, nil, []outbox.Mark{{Name: sessionPrefix + id, Value: []byte{1}}}); err != nil {
-		s.log.Debug("the session with the local broker is not written down", "client", id, "problem", err)
+		s.log.Debug("the session with the local broker is not written down", "client", id, telemetry.Err, err)
 	}
 }

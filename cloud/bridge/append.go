@@ -8,6 +8,7 @@ import (
 
 	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/retry"
+	"cloudcanvas/shared/telemetry"
 )
 
 // Waits between tries.
@@ -28,14 +29,14 @@ func (s *shift) insist(ctx context.Context, what string, try func() error) error
 	err := retry.Task{First: firstWait, Most: mostWait,
 		Final: func(err error) bool { return errors.As(err, &f) },
 		Tell: func(err error) bool {
-			s.Logger.Warn(what+" fails, trying again; nothing is acknowledged meanwhile", "error", err)
+			s.Logger.Warn(what+" fails, trying again; nothing is acknowledged meanwhile", telemetry.Err, err)
 			s.metrics.away.Set(1)
 			s.setReady(fmt.Errorf("%s fails, nothing is acknowledged meanwhile: %w", what, err))
 			return true
 		},
 		Each: func(err error, since time.Duration) {
 			if since >= s.cfg.LeaveAfter && s.gate.set(true) {
-				s.Logger.Warn(what+" has failed for so long that the bridge leaves the MQTT broker, which queues until it is back", "error", err)
+				s.Logger.Warn(what+" has failed for so long that the bridge leaves the MQTT broker, which queues until it is back", telemetry.Err, err)
 			}
 		},
 		Works: func(after time.Duration, told bool) {

@@ -26,6 +26,7 @@ import (
 
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/shared/config"
+	"cloudcanvas/shared/telemetry"
 	"cloudcanvas/shared/trace"
 )
 
@@ -182,7 +183,7 @@ func (s *shift) takeIn(ctx context.Context) {
 			return
 		}
 		if !left {
-			s.Logger.Error("the intake from MQTT ended, trying again", "error", err)
+			s.Logger.Error("the intake from MQTT ended, trying again", telemetry.Err, err)
 			select {
 			case <-time.After(time.Second):
 			case <-ctx.Done():

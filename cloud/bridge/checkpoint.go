@@ -16,6 +16,7 @@ import (
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
+	"cloudcanvas/shared/telemetry"
 )
 
 // offsets are topic → partition → the offset of the next record.
@@ -106,7 +107,7 @@ func (s *shift) checkpoint(ctx context.Context) {
 	}
 	if err := s.save(ctx); err != nil {
 		if ctx.Err() == nil && s.setUnsaved(fmt.Errorf("what the bridge has seen can't be written to %s, so that its next start takes long: %w", event.BridgeTopic, err)) {
-			s.Logger.Error("a checkpoint could not be written; the bridge goes on and tries again, but says that it is not ready", "error", err)
+			s.Logger.Error("a checkpoint could not be written; the bridge goes on and tries again, but says that it is not ready", telemetry.Err, err)
 		}
 		return
 	}

@@ -11,6 +11,7 @@ import (
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
+	"cloudcanvas/shared/telemetry"
 	"cloudcanvas/shared/trace"
 )
 
@@ -395,7 +396,7 @@ func (s *shift) discard(ctx context.Context, id identity) {
 func (s *shift) remove(ctx context.Context, keys ...string) {
 	for _, key := range keys {
 		if err := s.Objects.Delete(ctx, key); err != nil && ctx.Err() == nil {
-			s.Logger.Warn("a part of an item stays behind in the object store", "key", key, "error", err)
+			s.Logger.Warn("a part of an item stays behind in the object store", "key", key, telemetry.Err, err)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/telemetry"
 )
 
 // Receipts tell an edge what Kafka has. The first after a quiet time goes at once; under load one
@@ -118,12 +119,12 @@ func (s *shift) send(ctx context.Context, o owed) bool {
 	}
 	item, err := o.receipt.Item(o.edge, time.Now())
 	if err != nil {
-		s.Logger.Error("a receipt can't be written", "edge", o.edge, "error", err)
+		s.Logger.Error("a receipt can't be written", "edge", o.edge, telemetry.Err, err)
 		return true // trying again would not help
 	}
 	payload, err := item.MarshalMQTT()
 	if err != nil {
-		s.Logger.Error("a receipt can't be written", "edge", o.edge, "error", err)
+		s.Logger.Error("a receipt can't be written", "edge", o.edge, telemetry.Err, err)
 		return true
 	}
 	ctx, cancel := context.WithTimeout(ctx, receiptPatience)

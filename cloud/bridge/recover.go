@@ -15,6 +15,7 @@ import (
 
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
+	"cloudcanvas/shared/telemetry"
 )
 
 // recover learns from Kafka what Kafka has: from the checkpoints, and from the log behind them.
@@ -46,7 +47,7 @@ func (s *shift) recover(ctx context.Context) error {
 // loadCheckpoints begins the book with what the checkpoints of the slots that are owned say.
 func (s *shift) loadCheckpoints(ctx context.Context) error {
 	latest, err := latestCheckpoints(ctx, s.Log, func(r kafka.Record, err error) {
-		s.Logger.Error("a checkpoint is not readable; the log is read instead", "offset", r.Offset, "error", err)
+		s.Logger.Error("a checkpoint is not readable; the log is read instead", "offset", r.Offset, telemetry.Err, err)
 	})
 	if err != nil {
 		return err
@@ -56,7 +57,7 @@ func (s *shift) loadCheckpoints(ctx context.Context) error {
 		parts := latest[slot]
 		for _, c := range parts {
 			if err := s.book.load(c); err != nil {
-				s.Logger.Error("a checkpoint is not usable; the log is read instead", "slot", slot, "error", err)
+				s.Logger.Error("a checkpoint is not usable; the log is read instead", "slot", slot, telemetry.Err, err)
 				parts = nil
 				break
 			}
@@ -146,7 +147,7 @@ func (s *shift) recallItems(ctx context.Context) {
 		}
 	}
 	if err := all.Wait(); err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		s.Logger.Warn("the ids of the last items can't be read from Kafka; those that come again are recognised by number alone", "error", err)
+		s.Logger.Warn("the ids of the last items can't be read from Kafka; those that come again are recognised by number alone", telemetry.Err, err)
 	}
 }
 
@@ -177,7 +178,7 @@ func (s *shift) surveyParts(ctx context.Context) {
 	defer cancel()
 	keys, err := s.partKeys(ctx)
 	if err != nil {
-		s.Logger.Warn("the object store does not say which parts it holds; each item's are looked for when more of it comes", "error", err)
+		s.Logger.Warn("the object store does not say which parts it holds; each item's are looked for when more of it comes", telemetry.Err, err)
 		s.parts.forgot = true
 		return
 	}
@@ -309,7 +310,7 @@ func (s *shift) dropped(r kafka.Record, own event.Epoch) map[event.Epoch][]uint6
 			defer cancel()
 			var err error
 			if value, err = s.Objects.Get(ctx, string(h.Value)); err != nil {
-				s.Logger.Error("a drop report in the object store can't be read; its edge will send it again", "object", string(h.Value), "error", err)
+				s.Logger.Error("a drop report in the object store can't be read; its edge will send it again", "object", string(h.Value), telemetry.Err, err)
 				return nil
 			}
 		}

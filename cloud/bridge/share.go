@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/coord"
+	"cloudcanvas/shared/telemetry"
 )
 
 // settle is how long a bridge waits for more slots before it goes to work with those it has got:
@@ -63,7 +64,7 @@ func (b *Bridge) share(ctx context.Context) error {
 	})
 	all.Go(func() {
 		if err := <-joined; ctx.Err() == nil {
-			b.Logger.Error("this bridge can't be among the others, it stops", "error", err)
+			b.Logger.Error("this bridge can't be among the others, it stops", telemetry.Err, err)
 			cancel()
 		}
 	})

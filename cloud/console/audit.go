@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"cloudcanvas/shared/durable"
+	"cloudcanvas/shared/telemetry"
 )
 
 // Act is what somebody did with something. audit.jsonl in the console's folder has one a line; it is
@@ -53,7 +54,7 @@ func openAudit(dir string, log *slog.Logger) (*audit, error) {
 		for lines.Scan() {
 			var act Act
 			if err := json.Unmarshal(lines.Bytes(), &act); err != nil {
-				log.Warn("a line of the audit can't be read", "file", path, "err", err)
+				log.Warn("a line of the audit can't be read", "file", path, telemetry.Err, err)
 				continue
 			}
 			a.remember(act)

@@ -23,6 +23,7 @@ import (
 	"cloudcanvas/cloud/release"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/telemetry"
 )
 
 // lease is what the courier at work owns; others stand by.
@@ -70,7 +71,7 @@ func Run(ctx context.Context, p Parts) error {
 			return ctx.Err()
 		}
 		if !errors.Is(err, coord.ErrLost) {
-			p.Log.Error("bringing models to edges fails, trying again", "error", err)
+			p.Log.Error("bringing models to edges fails, trying again", telemetry.Err, err)
 		}
 		select {
 		case <-time.After(time.Second):
@@ -112,7 +113,7 @@ func (c *courier) work(ctx context.Context) error {
 				return ctx.Err()
 			}
 			if c.wishes, err = parse(value); err != nil {
-				c.Log.Error("edges get no models", "error", err)
+				c.Log.Error("edges get no models", telemetry.Err, err)
 			}
 			changed = c.known // all may want something else now
 		case <-c.news:
@@ -184,7 +185,7 @@ func (c *courier) replies(ctx context.Context, edge string, s event.Status) (all
 		default:
 			files, err := c.filesOf(ctx, m.Name, version)
 			if err != nil {
-				c.Log.Error("a version can't be offered", "edge", edge, "model", m.Name, "version", version, "error", err)
+				c.Log.Error("a version can't be offered", "edge", edge, "model", m.Name, "version", version, telemetry.Err, err)
 				continue
 			}
 			all = append(all, reply{model: m.Name, version: version, files: files})
@@ -220,7 +221,7 @@ func (c *courier) serve(ctx context.Context, edge string, replies []reply) {
 			err = c.parts(ctx, edge, r)
 		}
 		if err != nil && ctx.Err() == nil {
-			c.Log.Warn("an edge does not get its model, it will ask again", "edge", edge, "model", r.model, "version", r.version, "error", err)
+			c.Log.Warn("an edge does not get its model, it will ask again", "edge", edge, "model", r.model, "version", r.version, telemetry.Err, err)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/telemetry"
 )
 
 // takeOne folds one entry, which is noted meanwhile: one that kills the process is tried alone and then set
@@ -37,7 +38,7 @@ func (m *Mosaic) takeOne(ctx context.Context, e Entry) error {
 	}
 	m.metrics.panics.Inc()
 	if err := m.Attempts.Convict(in, err.Error()); err != nil {
-		m.Log.Warn("the attempt ledger could not note a record that panics", "error", err)
+		m.Log.Warn("the attempt ledger could not note a record that panics", telemetry.Err, err)
 	}
 	return m.bury(ctx, e, in, "Panic", err)
 }
@@ -56,7 +57,7 @@ func (m *Mosaic) bury(ctx context.Context, e Entry, in attempt.Input, class stri
 		return nil
 	}
 	m.Log.Error("a record is set aside", "topic", e.Topic, "partition", e.Partition, "offset", e.Offset, "edge", e.Item.Edge,
-		"id", e.Item.ID, "subject", e.Item.Subject, "problem", reason)
+		"id", e.Item.ID, "subject", e.Item.Subject, telemetry.Err, reason)
 	m.metrics.aside.Inc()
 	if e.Topic == event.DLQTopic || e.Topic == "" {
 		return nil
@@ -68,10 +69,10 @@ func (m *Mosaic) bury(ctx context.Context, e Entry, in attempt.Input, class stri
 // Files are closed when nobody works on them any more.
 func (m *Mosaic) setAside(ctx context.Context, w *writing, class string, reason error) {
 	if err := m.Attempts.Convict(w.input, reason.Error()); err != nil {
-		m.Log.Warn("the attempt ledger could not note a product that can't be made", "error", err)
+		m.Log.Warn("the attempt ledger could not note a product that can't be made", telemetry.Err, err)
 	}
 	if err := m.bury(ctx, w.record.whole(), w.input, class, fmt.Errorf("the product of %s %s can't be made: %w", w.key.kind, w.key.name, reason)); err != nil {
-		m.Log.Warn("a dead letter could not be written", "name", w.key.name, "error", err)
+		m.Log.Warn("a dead letter could not be written", "name", w.key.name, telemetry.Err, err)
 	}
 	w.record.face, w.record.pending = Entry{}, nil
 	delete(m.open, w.key)

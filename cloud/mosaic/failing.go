@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"cloudcanvas/shared/telemetry"
+
 	"github.com/oklog/ulid/v2"
 )
 
@@ -69,7 +71,7 @@ func (m *Mosaic) failed(ctx context.Context, k key, r *record, err error, now ti
 	}
 	wait := min(retryFirst<<min(r.tries-1, 16), retryMost)
 	r.again = now.Add(wait)
-	m.Log.Error("publishing failed, trying again", "kind", k.kind, "name", k.name, "edge", k.edge, "tries", r.tries, "wait", wait, "error", err)
+	m.Log.Error("publishing failed, trying again", "kind", k.kind, "name", k.name, "edge", k.edge, "tries", r.tries, "wait", wait, telemetry.Err, err)
 }
 
 // giveUp says in canvas.products why there is no product. One that was there before stays as it is. What
@@ -78,12 +80,12 @@ func (m *Mosaic) giveUp(ctx context.Context, k key, r *record, why error, now ti
 	if !r.published {
 		if err := m.announceFailure(ctx, k, r, why, now); err != nil {
 			r.again = now.Add(retryFirst)
-			m.Log.Error("a product can't be made, and Kafka does not take the reason", "kind", k.kind, "name", k.name, "edge", k.edge, "error", err)
+			m.Log.Error("a product can't be made, and Kafka does not take the reason", "kind", k.kind, "name", k.name, "edge", k.edge, telemetry.Err, err)
 			return
 		}
 	}
 	r.dirty, r.published, r.complete, r.tries = false, true, false, 0
-	m.Log.Error("a product can't be made of what came; nothing more is tried until more comes", "kind", k.kind, "name", k.name, "edge", k.edge, "error", why)
+	m.Log.Error("a product can't be made of what came; nothing more is tried until more comes", "kind", k.kind, "name", k.name, "edge", k.edge, telemetry.Err, why)
 }
 
 func (m *Mosaic) announceFailure(ctx context.Context, k key, r *record, why error, now time.Time) error {

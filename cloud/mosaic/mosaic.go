@@ -29,6 +29,7 @@ import (
 	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/config"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/telemetry"
 	"cloudcanvas/shared/trace"
 )
 
@@ -171,7 +172,7 @@ func (m *Mosaic) fold(ctx context.Context, entries <-chan Entry) error {
 // take folds one entry.
 func (m *Mosaic) take(ctx context.Context, e Entry) error {
 	if e.Err != nil {
-		m.Log.Warn("an entry can't be used", "topic", e.Topic, "partition", e.Partition, "offset", e.Offset, "error", e.Err)
+		m.Log.Warn("an entry can't be used", "topic", e.Topic, "partition", e.Partition, "offset", e.Offset, telemetry.Err, e.Err)
 		return nil
 	}
 	if e.Topic != event.DLQTopic && !concerns(&e.Item) {
@@ -204,7 +205,7 @@ func (m *Mosaic) take(ctx context.Context, e Entry) error {
 	err := m.insist(ctx, "keeping what was said of "+k.name, func() (err error) {
 		changed, err = r.add(e)
 		if errors.Is(err, errStrange) {
-			m.Log.Warn("an item is passed over", "id", e.Item.ID, "subject", e.Item.Subject, "error", err)
+			m.Log.Warn("an item is passed over", "id", e.Item.ID, "subject", e.Item.Subject, telemetry.Err, err)
 			return nil
 		}
 		return err

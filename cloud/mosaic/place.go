@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"sync"
 
+	"cloudcanvas/shared/telemetry"
+
 	"github.com/google/renameio/v2"
 )
 
@@ -72,7 +74,7 @@ func (m *Mosaic) supersede(ctx context.Context, k key, former string) {
 		return
 	}
 	if err := m.Products.Retire(ctx, former); err != nil {
-		m.Log.Warn("the product's former announcement stands beside the new one until the next time", "key", former, "error", err)
+		m.Log.Warn("the product's former announcement stands beside the new one until the next time", "key", former, telemetry.Err, err)
 		return
 	}
 	m.places.mu.Lock()

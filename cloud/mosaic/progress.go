@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"cloudcanvas/shared/retry"
+	"cloudcanvas/shared/telemetry"
 )
 
 // place is a partition of a topic.
@@ -43,7 +44,7 @@ func (m *Mosaic) commit(ctx context.Context) {
 		}
 		if err := m.Queue.Commit(ctx, at.topic, at.partition, safe); err != nil {
 			if ctx.Err() == nil {
-				m.Log.Warn("committing an offset failed", "topic", at.topic, "partition", at.partition, "offset", safe, "error", err)
+				m.Log.Warn("committing an offset failed", "topic", at.topic, "partition", at.partition, "offset", safe, telemetry.Err, err)
 			}
 			continue
 		}
@@ -59,7 +60,7 @@ func (m *Mosaic) insist(ctx context.Context, what string, do func() error) error
 			if m.Disk.Blames(err) {
 				return false
 			}
-			m.Log.Warn(what+" fails, trying until it works", "error", err)
+			m.Log.Warn(what+" fails, trying until it works", telemetry.Err, err)
 			return true
 		},
 		Works: func(after time.Duration, told bool) {

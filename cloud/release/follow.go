@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/telemetry"
 )
 
 // Stage is where versions run: a worker's models. The version "" is the shipped one.
@@ -81,7 +82,7 @@ func (f Follower) follow(ctx context.Context, name string, first func()) error {
 			}
 			p, err := parsePlan(name, value)
 			if err != nil {
-				f.Log.Error("a model's plan can't be followed, the version stays", "model", name, "error", err)
+				f.Log.Error("a model's plan can't be followed, the version stays", "model", name, telemetry.Err, err)
 				continue
 			}
 			plan, settled = p, false
@@ -90,7 +91,7 @@ func (f Follower) follow(ctx context.Context, name string, first func()) error {
 		if !settled {
 			if err := f.settle(ctx, name, plan); err != nil {
 				if ctx.Err() == nil {
-					f.Log.Warn("a model's versions can't be had yet, trying again", "model", name, "error", err)
+					f.Log.Warn("a model's versions can't be had yet, trying again", "model", name, telemetry.Err, err)
 				}
 				continue
 			}
@@ -159,7 +160,7 @@ func (f Follower) judge(ctx context.Context, name string, p Plan) {
 		return
 	}
 	if err := f.retract(ctx, name, version, reason); err != nil && ctx.Err() == nil {
-		f.Log.Warn("taking a model's version back failed, trying again", "model", name, "version", version, "error", err)
+		f.Log.Warn("taking a model's version back failed, trying again", "model", name, "version", version, telemetry.Err, err)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"cloudcanvas/cloud/coord"
+	"cloudcanvas/shared/telemetry"
 )
 
 // How often a worker looks whether what it says of itself is still true, and how often it says so
@@ -43,7 +44,7 @@ func Attend(ctx context.Context, c coord.Coordinator, m coord.Member, shelf *She
 			now.Rates, now.Models = rates, versions
 			if err := c.Describe(ctx, now); err != nil {
 				if ctx.Err() == nil {
-					log.Warn("telling the others this worker's rates failed, trying again", "error", err)
+					log.Warn("telling the others this worker's rates failed, trying again", telemetry.Err, err)
 				}
 				continue
 			}

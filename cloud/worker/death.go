@@ -11,6 +11,7 @@ import (
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/telemetry"
 )
 
 // DeathsDocument is where workers tell each other how they ended.
@@ -43,7 +44,7 @@ func (w *Worker) tellDeath(ctx context.Context) error {
 	}
 	why := last.Why[:min(len(last.Why), maxWhy)]
 	told := deathReport{Run: last.Life, End: last.End, Why: why, Items: last.Alone, At: w.now().UTC()}
-	w.Log.Info("telling the others how this worker's last run ended", "end", told.End, "problem", told.Why, "items", len(told.Items))
+	w.Log.Info("telling the others how this worker's last run ended", "end", told.End, telemetry.Err, told.Why, "items", len(told.Items))
 	return w.insist(ctx, "telling the others how this worker's last run ended", func() error {
 		reports, version, err := readReports(ctx, w.Deaths)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"cloudcanvas/shared/retry"
+	"cloudcanvas/shared/telemetry"
 )
 
 // backoff doubles from first to most, with jitter so that workers do not come back all at once.
@@ -48,7 +49,7 @@ func whileOpen(ctx context.Context, stop <-chan struct{}) (context.Context, cont
 func (w *Worker) insist(ctx context.Context, what string, do func() error) error {
 	return retry.Task{First: 100 * time.Millisecond, Most: 5 * time.Second, Pause: w.pause,
 		Tell: func(err error) bool {
-			w.Log.Warn(what+" fails, trying until it works", "error", err)
+			w.Log.Warn(what+" fails, trying until it works", telemetry.Err, err)
 			return true
 		},
 		Works: func(after time.Duration, told bool) {

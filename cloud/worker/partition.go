@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"cloudcanvas/cloud/coord"
+	"cloudcanvas/shared/telemetry"
 )
 
 // work is the loop of one partition under one lease: it ends with ctx (the lease is gone: stop at
@@ -29,7 +30,7 @@ func (w *Worker) work(ctx context.Context, stop <-chan struct{}, l lease, partit
 			noting, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 			defer cancel()
 			if err := l.Note(noting, leave); err != nil {
-				log.Warn("leaving a note beside the lease failed", "error", err)
+				log.Warn("leaving a note beside the lease failed", telemetry.Err, err)
 			}
 		}
 		log.Info("partition left")

@@ -28,6 +28,7 @@ import (
 	"cloudcanvas/shared/config"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/retry"
+	"cloudcanvas/shared/telemetry"
 	"cloudcanvas/shared/trace"
 )
 
@@ -179,7 +180,7 @@ func (w *Worker) hold(ctx context.Context, stop <-chan struct{}, partition int) 
 		case errors.Is(err, ErrUnfit):
 			return err
 		case err != nil && !errors.Is(err, context.Canceled):
-			log.Warn("working on a partition failed, trying again", "error", err)
+			log.Warn("working on a partition failed, trying again", telemetry.Err, err)
 		}
 		if time.Since(began) > time.Minute {
 			wait.reset()

@@ -13,6 +13,7 @@ import (
 
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/telemetry"
 )
 
 // Subscriber is the device's own MQTT broker, met by *broker.MQTT. handle must not block.
@@ -179,7 +180,7 @@ func (d *device) complain(topic string, err error) {
 	bad := d.refuse(stream, err)
 	now, next := d.now().UnixNano(), d.nextComplaint.Load()
 	if now >= next && d.nextComplaint.CompareAndSwap(next, now+int64(10*time.Second)) {
-		d.log.Warn("message left out", "topic", fmt.Sprintf("%.200q", topic), "problem", err, "bad", bad)
+		d.log.Warn("message left out", "topic", fmt.Sprintf("%.200q", topic), telemetry.Err, err, "bad", bad)
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"cloudcanvas/shared/telemetry"
 )
 
 // FolderConfig is a folder in which other programs put scenes.
@@ -101,7 +103,7 @@ func (f *Folder) Counts() FolderCounts {
 func (f *Folder) Run(ctx context.Context, emit func(context.Context, Picture) error) error {
 	ledger, err := openFileLedger(f.config.Ledger)
 	if err != nil {
-		f.log.Warn("what was read before is not known; files will be read again", "problem", err)
+		f.log.Warn("what was read before is not known; files will be read again", telemetry.Err, err)
 	}
 	f.read = ledger
 	away := false
@@ -109,7 +111,7 @@ func (f *Folder) Run(ctx context.Context, emit func(context.Context, Picture) er
 		ready, err := f.look()
 		if gone := err != nil; gone != away {
 			if away = gone; gone {
-				f.log.Warn("the folder cannot be read; looking again", "problem", err)
+				f.log.Warn("the folder cannot be read; looking again", telemetry.Err, err)
 			} else {
 				f.log.Info("the folder is back")
 			}
@@ -156,7 +158,7 @@ func (f *Folder) take(ctx context.Context, path string, emit func(context.Contex
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil:
-		f.log.Warn("file left out", "file", name, "problem", err)
+		f.log.Warn("file left out", "file", name, telemetry.Err, err)
 		f.settle(name, print, err)
 	}
 	return nil
@@ -190,7 +192,7 @@ func (f *Folder) settle(name string, print fingerprint, failed error) {
 		err = errors.Join(err, f.putAway(name, print, to))
 	}
 	if err != nil {
-		f.log.Warn("a file that was read could not be put away", "file", name, "problem", fmt.Errorf("%s: %w", f.config.After, err))
+		f.log.Warn("a file that was read could not be put away", "file", name, telemetry.Err, fmt.Errorf("%s: %w", f.config.After, err))
 	}
 }
 

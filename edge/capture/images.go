@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"cloudcanvas/shared/pictures"
+	"cloudcanvas/shared/telemetry"
 	"cloudcanvas/shared/vision"
 )
 
@@ -100,7 +101,7 @@ func (s *Images) Run(ctx context.Context, emit func(context.Context, Picture) er
 		name := found.name(path)
 		f, at, err := s.file(ctx, path)
 		if err != nil {
-			s.log.Warn("image left out", "problem", err)
+			s.log.Warn("image left out", telemetry.Err, err)
 			bad.add(err.Error())
 			continue
 		}
@@ -114,7 +115,7 @@ func (s *Images) Run(ctx context.Context, emit func(context.Context, Picture) er
 				return ctx.Err()
 			}
 			if err != nil {
-				s.log.Warn("image left out", "problem", err)
+				s.log.Warn("image left out", telemetry.Err, err)
 				if worst == nil {
 					worst = err
 				}

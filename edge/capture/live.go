@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"cloudcanvas/shared/telemetry"
 )
 
 func (v *Video) runLive(ctx context.Context, emit func(context.Context, Picture) error) error {
@@ -33,7 +35,7 @@ func (v *Video) runLive(ctx context.Context, emit func(context.Context, Picture)
 				}
 				v.status.phase(phase, err)
 				if v.faults.New(err) {
-					v.log.Warn("camera lost; trying again", "phase", phase, "problem", err)
+					v.log.Warn("camera lost; trying again", "phase", phase, telemetry.Err, err)
 				}
 				v.status.restarted()
 			}

@@ -163,7 +163,7 @@ func (v *Video) Run(ctx context.Context, emit func(context.Context, Picture) err
 	}
 	v.status.phase(Ended, nil)
 	if partial != "" {
-		v.log.Warn("the video is incomplete", "frames", v.frame, "problem", partial)
+		v.log.Warn("the video is incomplete", "frames", v.frame, telemetry.Err, partial)
 	}
 	return emit(ctx, Picture{Stream: v.config.Name, At: time.Now(), Frame: v.frame, Last: true, Partial: partial})
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/telemetry"
 	"cloudcanvas/shared/vision"
 )
 
@@ -178,7 +179,7 @@ func (c *Camera) take(f *flight) error {
 		n := c.failed.Add(1)
 		if now := time.Now(); now.After(c.complain) {
 			c.complain = now.Add(10 * time.Second)
-			c.log.Warn("the network cannot look at a frame", "frame", frame.Number, "problem", f.err, "failed", n)
+			c.log.Warn("the network cannot look at a frame", "frame", frame.Number, telemetry.Err, f.err, "failed", n)
 		}
 		if n >= hopeless && c.frames.Load() == 0 {
 			return fmt.Errorf("camera %s: %s fails on every frame: %w", c.name, c.model.Name, f.err)

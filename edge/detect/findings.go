@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/telemetry"
 )
 
 const mediaJSON, mediaJPEG = "application/json", "image/jpeg"
@@ -71,7 +72,7 @@ func (c *Camera) add(kind event.Kind, subject string, p event.Priority, at time.
 func (c *Camera) json(kind event.Kind, subject string, p event.Priority, at time.Time, value any) bool {
 	data, err := json.Marshal(value)
 	if err != nil {
-		c.log.Error("a finding is lost", "kind", kind, "subject", subject, "problem", err)
+		c.log.Error("a finding is lost", "kind", kind, "subject", subject, telemetry.Err, err)
 		return false
 	}
 	c.add(kind, subject, p, at, 1, mediaJSON, data)
@@ -87,7 +88,7 @@ func (c *Camera) flush() {
 
 func (c *Camera) result(data []byte, err error, at time.Time) {
 	if err != nil {
-		c.log.Error("detections are lost", "problem", err)
+		c.log.Error("detections are lost", telemetry.Err, err)
 		return
 	}
 	c.add(event.Result, c.name, event.Normal, at, 1, mediaJSON, data)
@@ -138,7 +139,7 @@ func (c *Camera) picture(l *life) []byte {
 	}
 	jpeg, err := c.encode(l.view.image, c.config.Snapshot.Quality)
 	if err != nil {
-		c.log.Warn("an object has no picture", "track", l.id, "problem", err)
+		c.log.Warn("an object has no picture", "track", l.id, telemetry.Err, err)
 		return nil
 	}
 	return jpeg

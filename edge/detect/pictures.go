@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/telemetry"
 	"cloudcanvas/shared/vision"
 )
 
@@ -69,7 +70,7 @@ func (c *Camera) look(f Frame, boxes []vision.Box) *event.FrameLook {
 	}
 	jpeg, err := c.encode(f.Image, c.config.Snapshot.Quality)
 	if err != nil {
-		c.log.Warn("a frame has no picture for a second look", "frame", f.Number, "problem", err)
+		c.log.Warn("a frame has no picture for a second look", "frame", f.Number, telemetry.Err, err)
 		return nil
 	}
 	if !(PerKiB(wrong, len(jpeg)) >= p.config.Pictures) {

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"cloudcanvas/shared/telemetry"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -38,7 +40,7 @@ func (b ballast) keep(log *slog.Logger) bool {
 	}
 	if err != nil {
 		os.Remove(b.path)
-		log.Warn("room for a full disk could not be held back", "file", b.path, "bytes", b.bytes, "problem", err)
+		log.Warn("room for a full disk could not be held back", "file", b.path, "bytes", b.bytes, telemetry.Err, err)
 		return false
 	}
 	return true

@@ -11,6 +11,7 @@ import (
 	lib "modernc.org/sqlite/lib"
 
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/telemetry"
 )
 
 // ErrDisk says that the disk takes no writes: it is read-only, or answers with errors. What was
@@ -109,7 +110,7 @@ func (o *Outbox) fails(err error) error {
 	told, t := f.told, f.trouble()
 	o.mu.Unlock()
 	if begins && told {
-		o.log.Error("the outbox's disk takes no writes: "+t.Text, "trouble", t.Kind, "folder", o.dir, "problem", err)
+		o.log.Error("the outbox's disk takes no writes: "+t.Text, "trouble", t.Kind, "folder", o.dir, telemetry.Err, err)
 	}
 	if begins {
 		o.stirTroubles()

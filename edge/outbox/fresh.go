@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/telemetry"
 )
 
 // freshAtOnce bounds what one call of Fresh gives; fewEnough is how many rows of one priority are found by
@@ -129,7 +130,7 @@ func (o *Outbox) Fresh() []event.Ref {
 		if err != nil { // begin anew: what is given twice is sent once
 			o.judge(err)
 			if !o.unreadable {
-				o.log.Error("what waits in the outbox could not be read; it is tried again every second", "problem", err)
+				o.log.Error("what waits in the outbox could not be read; it is tried again every second", telemetry.Err, err)
 			}
 			o.unreadable = true
 			o.backlog.close()

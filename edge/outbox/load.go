@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/telemetry"
 )
 
 const itemColumns = "SELECT i.seq, i.id, kind, stream, subject, time, priority, attrs, type, sha256, bytes, segment, place, data, value, rung, expires, mark, committed FROM items i LEFT JOIN payloads p ON p.seq=i.seq "
@@ -48,7 +49,7 @@ func (o *Outbox) Load(seq uint64) (event.Item, error) {
 	if !o.Waits(seq) { // its room was given back while it was read
 		return i, fmt.Errorf("item %d: %w", seq, ErrGone)
 	}
-	o.log.Error("an item is not as it was committed; it goes into the ledger", "epoch", i.Epoch, "seq", i.Seq, "problem", err)
+	o.log.Error("an item is not as it was committed; it goes into the ledger", "epoch", i.Epoch, "seq", i.Seq, telemetry.Err, err)
 	if err := o.discard(context.Background(), seq, ReasonCorrupt); err != nil {
 		return i, err
 	}

@@ -16,6 +16,7 @@ import (
 	lib "modernc.org/sqlite/lib"
 
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/telemetry"
 )
 
 // opening is the way from a folder to a buffer that can be used.
@@ -97,7 +98,7 @@ func (p *opening) setAside(why string) error {
 			p.wreck = name
 		}
 	}
-	p.log.Error("the outbox's database is corrupt: it is kept aside, and what can be read is taken over", "file", p.wreck, "problem", why)
+	p.log.Error("the outbox's database is corrupt: it is kept aside, and what can be read is taken over", "file", p.wreck, telemetry.Err, why)
 	b, err := json.Marshal(map[string]string{"wreck": filepath.Base(p.wreck)})
 	if err == nil {
 		err = renameio.WriteFile(salvageFile(p.dir), b, 0o600)
@@ -138,7 +139,7 @@ func (p *opening) unfinished() error {
 		err = json.Unmarshal(b, &named)
 	}
 	if err != nil || named.Wreck == "" || filepath.Base(named.Wreck) != named.Wreck {
-		p.log.Warn("an unfinished salvage can't be gone on with", "file", salvageFile(p.dir), "problem", err)
+		p.log.Warn("an unfinished salvage can't be gone on with", "file", salvageFile(p.dir), telemetry.Err, err)
 		return os.Remove(salvageFile(p.dir))
 	}
 	wreck := filepath.Join(p.dir, named.Wreck)

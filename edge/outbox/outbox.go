@@ -24,6 +24,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/telemetry"
 )
 
 var (
@@ -138,7 +139,7 @@ func (o *Outbox) start(p *opening, w *wreckage) (err error) {
 		return err
 	}
 	if err := indexStreams(o.db, o.config); err != nil {
-		o.log.Warn("what waits could not be indexed by stream; quotas of streams cost more", "folder", o.dir, "problem", err)
+		o.log.Warn("what waits could not be indexed by stream; quotas of streams cost more", "folder", o.dir, telemetry.Err, err)
 	}
 	if o.write, err = newWriter(o.db); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/telemetry"
 )
 
 // restoreAll puts rows back, each alone where one of them does not let itself be put back: a damaged
@@ -32,7 +33,7 @@ func (o *Outbox) restoreAll(rows []stored, links string) (put []stored, err erro
 		case isFull(err) || isDisk(err):
 			return put, err
 		default:
-			o.log.Error("an item of the corrupt outbox was read and could not be put back", "problem", err)
+			o.log.Error("an item of the corrupt outbox was read and could not be put back", telemetry.Err, err)
 		}
 	}
 	return put, nil
@@ -141,7 +142,7 @@ func (o *Outbox) putLedgerBack(w *wreckage) error {
 			return nil
 		})
 		if err != nil && !isFull(err) && !isDisk(err) {
-			o.log.Warn("some of the corrupt outbox's ledger and keys could not be taken over", "problem", err)
+			o.log.Warn("some of the corrupt outbox's ledger and keys could not be taken over", telemetry.Err, err)
 			return nil
 		}
 		return err

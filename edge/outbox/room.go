@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/telemetry"
 )
 
 // fits says whether a draft has room beside what waits, in all and of its stream.
@@ -134,7 +135,7 @@ func (o *Outbox) catchUp() {
 			return nil
 		}}
 		if err := o.insist([]request{on}, make([]Answer, 1)); err != nil {
-			o.log.Error("the outbox holds more than its quota", "problem", err)
+			o.log.Error("the outbox holds more than its quota", telemetry.Err, err)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/telemetry"
 )
 
 // Salvaged is what became of a corrupt buffer, in the data of the alert that tells of it.
@@ -120,7 +121,7 @@ func (o *Outbox) commitAgain(items iter.Seq[request]) (n uint64) {
 	settle := func() {
 		for _, r := range under {
 			if a := <-r.answer; a.Err != nil {
-				o.log.Error("an item of the corrupt outbox was read and could not be committed again", "problem", a.Err)
+				o.log.Error("an item of the corrupt outbox was read and could not be committed again", telemetry.Err, a.Err)
 			} else {
 				n++
 			}

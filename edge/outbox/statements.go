@@ -9,6 +9,7 @@ import (
 	lib "modernc.org/sqlite/lib"
 
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/telemetry"
 )
 
 // writer is the owner's connection, with what it says often prepared once.
@@ -185,7 +186,7 @@ func (o *Outbox) distrust(i event.Item) {
 
 func (o *Outbox) condemn(err error, suspect string) {
 	o.judging.Do(func() {
-		o.log.Error("the outbox's database is corrupt; the next start salvages what can be read", "folder", o.dir, "problem", err)
+		o.log.Error("the outbox's database is corrupt; the next start salvages what can be read", "folder", o.dir, telemetry.Err, err)
 		markSuspect(o.dir, suspect)
 		close(o.corrupt)
 	})

@@ -12,6 +12,7 @@ import (
 	"github.com/google/renameio/v2"
 
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/telemetry"
 )
 
 // Kinds of troubles.
@@ -178,7 +179,7 @@ func (o *Outbox) keepTroubles(now bool) {
 		o.untold = true
 		o.mu.Unlock()
 	default:
-		o.log.Warn("the outbox's troubles are not kept over a restart", "folder", o.dir, "problem", err)
+		o.log.Warn("the outbox's troubles are not kept over a restart", "folder", o.dir, telemetry.Err, err)
 	}
 }
 

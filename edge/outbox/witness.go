@@ -14,6 +14,7 @@ import (
 	"github.com/google/renameio/v2"
 
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/telemetry"
 )
 
 // witness is what the buffer has noted of itself in a file beside the database: a database that is
@@ -92,7 +93,7 @@ func (o *Outbox) bearWitness(now bool) {
 	o.noted = w
 	o.mu.Unlock()
 	if err != nil {
-		o.log.Debug("how the outbox stands could not be noted beside it", "folder", o.dir, "problem", err)
+		o.log.Debug("how the outbox stands could not be noted beside it", "folder", o.dir, telemetry.Err, err)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"cloudcanvas/shared/durable"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/telemetry"
 )
 
 // wreckage is a corrupt database that was moved aside.
@@ -36,7 +37,7 @@ func openWreckage(p *opening, folder string) *wreckage {
 	from := w.path
 	if p.look.end > p.look.good || p.look.headBad && p.look.end > 0 || isEmpty(w.path) {
 		if err := w.mend(p.look); err != nil {
-			p.log.Error("the damaged log of the outbox can't be read on", "file", w.path+"-wal", "problem", err)
+			p.log.Error("the damaged log of the outbox can't be read on", "file", w.path+"-wal", telemetry.Err, err)
 		} else {
 			from = w.mended
 		}

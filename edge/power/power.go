@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"cloudcanvas/shared/telemetry"
 )
 
 // State is what the device allows, and why.
@@ -96,7 +98,7 @@ func (w *Watch) Look() {
 		w.log.Info("the device allows another share of frames", "share", now.Share, "celsius", now.Celsius, "zone", now.Zone)
 	}
 	if now.Problem != "" && was.Problem == "" {
-		w.log.Warn("the device's heat is not known", "problem", now.Problem)
+		w.log.Warn("the device's heat is not known", telemetry.Err, now.Problem)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/telemetry"
 )
 
 // Config says how models are taken from the cloud.
@@ -127,7 +128,7 @@ func (t *Taker) watch(ctx context.Context, running time.Duration) (changed bool)
 			changed = true
 		case running >= t.config.Trial && runs > 0:
 			if err := t.Shelf.Proved(name); err != nil {
-				t.Log.Error("a trial's end can't be written down", "model", name, "error", err)
+				t.Log.Error("a trial's end can't be written down", "model", name, telemetry.Err, err)
 				continue
 			}
 			t.Log.Info("a model has proved itself", "model", name, "version", t.Shelf.about(name).Version)

@@ -15,6 +15,7 @@ import (
 
 	"cloudcanvas/shared/durable"
 	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/telemetry"
 )
 
 // Shelf is the versions of models that came from the cloud, each in a repository of its own below a
@@ -51,7 +52,7 @@ func OpenShelf(dir string, log *slog.Logger) (*Shelf, error) {
 		err = json.Unmarshal(data, &s.state)
 	}
 	if err != nil {
-		log.Error("which models came from the cloud can't be read, running those that the device came with", "error", err)
+		log.Error("which models came from the cloud can't be read, running those that the device came with", telemetry.Err, err)
 		s.state = map[string]*entry{}
 		return s, nil
 	}
@@ -79,7 +80,7 @@ func (s *Shelf) Model(name string) (m model.Model, ok bool) {
 	}
 	m, err := s.open(name, e.Version)
 	for err != nil {
-		s.log.Error("a model that came from the cloud can't be used", "model", name, "version", e.Version, "error", err)
+		s.log.Error("a model that came from the cloud can't be used", "model", name, "version", e.Version, telemetry.Err, err)
 		s.back(name, e, err.Error())
 		if e.Version == "" {
 			return m, false

@@ -19,6 +19,7 @@ import (
 
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/telemetry"
 )
 
 // ErrChanged ends Run: another version of a model is to run.
@@ -62,7 +63,7 @@ func New(c Config, p Parts) *Taker {
 func (t *Taker) Take(payload []byte) {
 	d, err := event.ParseDownModel(payload)
 	if err != nil {
-		t.Log.Warn("an unreadable message about a model", "error", err)
+		t.Log.Warn("an unreadable message about a model", telemetry.Err, err)
 		return
 	}
 	d.Data = slices.Clone(d.Data)
@@ -129,7 +130,7 @@ func (t *Taker) hear(ctx context.Context, d event.DownModel) (changed bool) {
 	case errors.Is(err, errNotNow):
 		return false
 	case err != nil:
-		t.Log.Warn("a part of a model could not be kept, it is asked for again", "model", d.Model, "error", err)
+		t.Log.Warn("a part of a model could not be kept, it is asked for again", "model", d.Model, telemetry.Err, err)
 		return false
 	}
 	t.mu.Lock()
@@ -181,7 +182,7 @@ func (t *Taker) offered(ctx context.Context, offer event.DownModel) (changed boo
 	t.forget(name)
 	f, err := begin(t.folder(offer), offer)
 	if err != nil {
-		t.Log.Error("a model can't be fetched", "model", name, "error", err)
+		t.Log.Error("a model can't be fetched", "model", name, telemetry.Err, err)
 		return false
 	}
 	t.Log.Info("fetching a model", "model", name, "version", offer.Version, "bytes", size)
@@ -241,7 +242,7 @@ func (t *Taker) try(ctx context.Context, dir string, offer event.DownModel) erro
 
 func (t *Taker) activate(ctx context.Context, offer event.DownModel) (changed bool) {
 	if err := t.Shelf.Activate(offer.Model, offer.Version); err != nil {
-		t.Log.Error("a model can't be changed", "model", offer.Model, "version", offer.Version, "error", err)
+		t.Log.Error("a model can't be changed", "model", offer.Model, "version", offer.Version, telemetry.Err, err)
 		return false
 	}
 	t.Log.Info("another version of a model is to run", "model", offer.Model, "version", offer.Version)
@@ -254,7 +255,7 @@ func (t *Taker) refuse(ctx context.Context, offer event.DownModel, reason error)
 	t.Log.Warn("a model is refused", "model", offer.Model, "version", offer.Version, "reason", reason)
 	t.forget(offer.Model)
 	if err := t.Shelf.Refuse(offer.Model, offer.Version, reason.Error()); err != nil {
-		t.Log.Error("what was refused can't be written down", "error", err)
+		t.Log.Error("what was refused can't be written down", telemetry.Err, err)
 	}
 	t.Announce(ctx)
 	return false

@@ -12,6 +12,7 @@ import (
 
 	"cloudcanvas/edge/uplink/packet"
 	"cloudcanvas/edge/uplink/schedule"
+	"cloudcanvas/shared/telemetry"
 )
 
 // memory is the file of what outlives the process: what was spent of the budget, so that a restart
@@ -94,7 +95,7 @@ func (u *Uplink) keep(now bool) {
 		err = renameio.WriteFile(u.memory.path, text, 0o600)
 	}
 	if err != nil && !u.memory.failing {
-		u.log.Warn("what was spent of the uplink's budget could not be written down; it is tried on and said once", "problem", err)
+		u.log.Warn("what was spent of the uplink's budget could not be written down; it is tried on and said once", telemetry.Err, err)
 	}
 	u.memory.failing = err != nil
 }

@@ -5,13 +5,14 @@ import (
 	"time"
 
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/telemetry"
 )
 
 // receive frees what the cloud has, and notes which parts of larger items it holds.
 func (u *Uplink) receive(ctx context.Context, r event.Receipt) {
 	freed, err := u.box.Receive(ctx, r)
 	if err != nil {
-		u.log.Error("a receipt could not be taken into the buffer", "problem", err)
+		u.log.Error("a receipt could not be taken into the buffer", telemetry.Err, err)
 		return
 	}
 	now := time.Now()
@@ -37,7 +38,7 @@ func (u *Uplink) receive(ctx context.Context, r event.Receipt) {
 func (u *Uplink) puback(ctx context.Context, o outcome) {
 	_, err := u.box.Receive(ctx, event.Receipt{Epoch: o.epoch, Above: []event.Range{{From: o.seq, To: o.seq}}})
 	if err != nil {
-		u.log.Error("a PUBACK could not be taken into the buffer", "problem", err)
+		u.log.Error("a PUBACK could not be taken into the buffer", telemetry.Err, err)
 		return // it goes again when its receipt is overdue
 	}
 	u.mu.Lock()

@@ -9,6 +9,7 @@ import (
 	"cloudcanvas/edge/uplink/schedule"
 	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/telemetry"
 	"cloudcanvas/shared/trace"
 )
 
@@ -160,10 +161,10 @@ func (u *Uplink) landed(ctx context.Context, o outcome) {
 	}
 	u.mu.Unlock()
 	if passed && u.box.Waits(o.part.Seq) {
-		u.log.Warn("an item can't be sent; it is tried on, and the later ones of its stream go before it", "seq", o.part.Seq, "problem", o.err)
+		u.log.Warn("an item can't be sent; it is tried on, and the later ones of its stream go before it", "seq", o.part.Seq, telemetry.Err, o.err)
 	}
 	if o.err != nil && !errors.Is(o.err, context.Canceled) && u.box.Waits(o.part.Seq) {
-		u.log.Debug("a part was not sent; it goes again", "seq", o.part.Seq, "part", o.part.N, "problem", o.err)
+		u.log.Debug("a part was not sent; it goes again", "seq", o.part.Seq, "part", o.part.N, telemetry.Err, o.err)
 	}
 	u.proven(ctx, proven)
 	if whole {

@@ -23,6 +23,7 @@ import (
 	"cloudcanvas/edge/uplink/pace"
 	"cloudcanvas/edge/uplink/schedule"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/telemetry"
 	"cloudcanvas/shared/trace"
 )
 
@@ -102,7 +103,7 @@ func New(box Box, link Link, c Config, o Options) (*Uplink, error) {
 		return nil, fmt.Errorf("the uplink's metrics: %w", err)
 	}
 	if err := u.remember(); err != nil {
-		u.log.Warn("what was spent of the uplink's budget before the restart is not known", "problem", err)
+		u.log.Warn("what was spent of the uplink's budget before the restart is not known", telemetry.Err, err)
 	}
 	return u, nil
 }

@@ -23,6 +23,8 @@ import (
 	"sync"
 	"time"
 
+	"cloudcanvas/shared/telemetry"
+
 	"github.com/cespare/xxhash/v2"
 	"golang.org/x/sync/semaphore"
 )
@@ -221,7 +223,7 @@ func (l *Ledger) Tell(key string) (first bool) {
 	}
 	c.Told = true
 	if err := l.quarantine.put(c); err != nil {
-		l.log.Warn("the attempt ledger could not note that somebody was told", "source", c.Source, "name", c.Name, "problem", err)
+		l.log.Warn("the attempt ledger could not note that somebody was told", "source", c.Source, "name", c.Name, telemetry.Err, err)
 	}
 	return true
 }
@@ -237,7 +239,7 @@ func (l *Ledger) look() {
 	}
 	l.life.Memory = now
 	if err := l.life.write(l.notes); err != nil {
-		l.log.Warn("the attempt ledger could not note what the kernel counts", "problem", err)
+		l.log.Warn("the attempt ledger could not note what the kernel counts", telemetry.Err, err)
 	}
 }
 
@@ -274,7 +276,7 @@ func (l *Ledger) note(in Input, alone bool) *slot {
 	defer l.mu.Unlock()
 	if err != nil && !l.untold {
 		l.untold = true
-		l.log.Error("an input can't be noted before it is decoded; one that kills the process would not be found", "folder", l.notes, "problem", err)
+		l.log.Error("an input can't be noted before it is decoded; one that kills the process would not be found", "folder", l.notes, telemetry.Err, err)
 	}
 	if s != nil {
 		l.inHand[s] = l.now()
@@ -360,7 +362,7 @@ func (l *Ledger) Stopping() {
 	defer l.mu.Unlock()
 	l.life.Stopping = true
 	if err := l.life.write(l.notes); err != nil {
-		l.log.Warn("the attempt ledger could not note that the process stops", "problem", err)
+		l.log.Warn("the attempt ledger could not note that the process stops", telemetry.Err, err)
 	}
 }
 

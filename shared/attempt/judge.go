@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+
+	"cloudcanvas/shared/telemetry"
 )
 
 // judge holds the last process's end against what it had in hand. All of it can be done again: a
@@ -11,7 +13,7 @@ import (
 func (l *Ledger) judge() error {
 	notes, problems := readNotes(l.notes)
 	if problems != nil {
-		l.log.Warn("notes of inputs in hand can't be read", "problem", problems)
+		l.log.Warn("notes of inputs in hand can't be read", telemetry.Err, problems)
 	}
 	last, crash := readLife(l.notes), readCrash(l.notes)
 	d := death{how: howItEnded(last, l.life.Boot, crash, l.life.Memory), crash: crash, alone: len(notes) == 1}
@@ -87,13 +89,13 @@ func (l *Ledger) hold(n note, d death) error {
 	if err != nil {
 		return err
 	}
-	l.log.Warn("an input was in hand when the process died", "source", c.Source, "name", c.Name, "deaths", c.Deaths, "problem", c.Why)
+	l.log.Warn("an input was in hand when the process died", "source", c.Source, "name", c.Name, "deaths", c.Deaths, telemetry.Err, c.Why)
 	// A camera sends another frame each time. So its bytes are kept at once, and its name is judged
 	// as well; but only by crashes.
 	if n.Live && d.how == endCrashed {
 		if len(n.data) > 0 && c.File == "" && l.room(l.suspects, int64(len(n.data))) {
 			if err := l.suspects.keep(c, bytes.NewReader(n.data)); err != nil {
-				l.log.Warn("the bytes of a suspect could not be kept", "source", n.Source, "problem", err)
+				l.log.Warn("the bytes of a suspect could not be kept", "source", n.Source, telemetry.Err, err)
 			}
 		}
 		source := l.suspect(sourceKey(n.Source), note{Source: n.Source, Live: true}, d.why())
@@ -145,7 +147,7 @@ func (l *Ledger) count(c *Case, n note, d death) (guilty bool, err error) {
 
 // convict quarantines a suspect.
 func (l *Ledger) convict(c *Case) error {
-	l.log.Error("an input is quarantined: it killed the process", "source", c.Source, "name", c.Name, "deaths", c.Deaths, "problem", c.Why,
+	l.log.Error("an input is quarantined: it killed the process", "source", c.Source, "name", c.Name, "deaths", c.Deaths, telemetry.Err, c.Why,
 		"file", filepath.Join(l.quarantine.path, c.place()+".json"))
 	return l.suspects.moveTo(l.quarantine, c)
 }
@@ -153,7 +155,7 @@ func (l *Ledger) convict(c *Case) error {
 // rest leaves a live source out for a while; after that it is one crash away from resting again.
 func (l *Ledger) rest(source *Case) error {
 	l.resting[source.Source] = l.now().Add(l.config.Rest)
-	l.log.Error("a camera's frames killed the process again and again: it rests", "source", source.Source, "for", l.config.Rest, "problem", source.Why)
+	l.log.Error("a camera's frames killed the process again and again: it rests", "source", source.Source, "for", l.config.Rest, telemetry.Err, source.Why)
 	source.Proven = l.config.Deaths - 1
 	return l.suspects.put(source)
 }

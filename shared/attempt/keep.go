@@ -3,6 +3,8 @@ package attempt
 import (
 	"bytes"
 	"os"
+
+	"cloudcanvas/shared/telemetry"
 )
 
 // keepBytes keeps the bytes of a quarantined input that came again, where they are not kept yet.
@@ -35,7 +37,7 @@ func (l *Ledger) keepBytes(c *Case, in Input) {
 		}
 	}
 	if err != nil {
-		l.log.Warn("the bytes of a quarantined input could not be kept", "source", c.Source, "name", c.Name, "problem", err)
+		l.log.Warn("the bytes of a quarantined input could not be kept", "source", c.Source, "name", c.Name, telemetry.Err, err)
 	}
 }
 

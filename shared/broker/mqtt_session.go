@@ -71,7 +71,7 @@ func (m *MQTT) run(ctx context.Context, address *url.URL) {
 			return
 		}
 		if faults.New(err) {
-			m.log.Warn("no connection to the MQTT broker, trying again", "url", url, "error", err)
+			m.log.Warn("no connection to the MQTT broker, trying again", "url", url, telemetry.Err, err)
 			lost = true
 		}
 		select {

@@ -16,6 +16,7 @@ import (
 
 	"cloudcanvas/shared/infer/trial"
 	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/telemetry"
 )
 
 // ErrRefused says that an engine crashed, hung or took all memory when a child process tried the model in
@@ -192,7 +193,7 @@ func (t *trier) admit(ctx context.Context, engine string, l Layout, r *Trial) er
 		e.Cut = was.Cut
 	}
 	if err := t.ledger.Begin(e); err != nil {
-		t.file.log.Warn("a trial can't be written down, it is made again at the next start", "model", t.file.model.Name, "error", err)
+		t.file.log.Warn("a trial can't be written down, it is made again at the next start", "model", t.file.model.Name, telemetry.Err, err)
 	}
 	bounds, lean := t.bounds(engine, l)
 	answer, err := t.ask(ctx, engine, l, bounds)

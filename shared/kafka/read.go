@@ -12,6 +12,7 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/telemetry"
 )
 
 // How much a fetch may bring and how long it may wait for something to come.
@@ -44,7 +45,7 @@ func (k *Client) Read(ctx context.Context, topic string, partition int, from int
 				return err
 			}
 			if ctx.Err() == nil && wait == 0 {
-				k.log.Warn("reading is interrupted, trying again", "topic", topic, "partition", partition, "error", err)
+				k.log.Warn("reading is interrupted, trying again", "topic", topic, "partition", partition, telemetry.Err, err)
 			}
 			wait = min(max(2*wait, 100*time.Millisecond), 5*time.Second)
 			select {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"cloudcanvas/shared/telemetry"
+
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/sdk/resource"
@@ -72,7 +74,7 @@ func (e *told) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) error 
 	err := e.SpanExporter.ExportSpans(ctx, spans)
 	switch {
 	case err != nil && !e.failing.Swap(true):
-		e.log.Warn("spans can't be delivered and are let go", "spans", len(spans), "err", err)
+		e.log.Warn("spans can't be delivered and are let go", "spans", len(spans), telemetry.Err, err)
 	case err == nil && e.failing.Swap(false):
 		e.log.Info("spans are delivered again")
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/coord"
+	"cloudcanvas/shared/telemetry"
 )
 
 // Config is how the leader divides.
@@ -127,7 +128,7 @@ func (l *leader) divide(ctx context.Context, members []coord.Member) error {
 		}
 		table, err := Parse(value)
 		if err != nil {
-			l.log.Error("the assignments were not readable, beginning anew", "error", err)
+			l.log.Error("the assignments were not readable, beginning anew", telemetry.Err, err)
 		}
 		if table.Epoch > l.epoch {
 			return fmt.Errorf("a later leader (epoch %d after %d) has written: %w", table.Epoch, l.epoch, coord.ErrLost)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/coord"
+	"cloudcanvas/shared/telemetry"
 )
 
 // Relieve moves partitions away from members that would finish what waits in them later than the
@@ -84,7 +85,7 @@ func (l *leader) relieve(ctx context.Context, members []coord.Member) (laden boo
 	waits := 0.0
 	for topic := range l.topics {
 		if lags[topic], err = l.hooks.Backlog(ctx, topic); err != nil {
-			l.log.Warn("asking what waits failed, dividing by rates alone", "topic", topic, "error", err)
+			l.log.Warn("asking what waits failed, dividing by rates alone", "topic", topic, telemetry.Err, err)
 			return false, nil
 		}
 		for _, n := range lags[topic] {

@@ -11,6 +11,7 @@ import (
 	"github.com/go-zookeeper/zk"
 
 	"cloudcanvas/cloud/coord"
+	"cloudcanvas/shared/telemetry"
 )
 
 func (c *Coordinator) path(parts ...string) string {
@@ -141,7 +142,7 @@ func (c *Coordinator) erase(session int64, find func() (path string, version int
 			return // its session is over, and it with it
 		}
 		if !connection(err) && !errors.Is(err, zk.ErrBadVersion) {
-			c.log.Error("giving a lease back failed; it will end with the session", "node", path, "error", err)
+			c.log.Error("giving a lease back failed; it will end with the session", "node", path, telemetry.Err, err)
 			return
 		}
 		if c.pause(context.Background(), wait) != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/go-zookeeper/zk"
 
 	"cloudcanvas/cloud/coord"
+	"cloudcanvas/shared/telemetry"
 )
 
 // maxDocument is below the server's limit of a node, 1 MiB (jute.maxbuffer).
@@ -126,7 +127,7 @@ func (d *document) follow(ctx context.Context, out chan<- []byte) {
 		})
 		if a.err != nil {
 			if ctx.Err() == nil && !d.c.isClosed() {
-				d.c.log.Error("watching a document failed, trying again", "document", d.name, "error", a.err)
+				d.c.log.Error("watching a document failed, trying again", "document", d.name, telemetry.Err, a.err)
 				d.c.pause(ctx, d.c.dial.session())
 			}
 			continue

@@ -127,7 +127,7 @@ func (l *Link) lost() {
 // announce publishes the retained status. Its loss is no harm: the next connection says it again.
 func (l *Link) announce(ctx context.Context, status string) {
 	if err := l.tell(ctx, status); err != nil {
-		l.options.Log.Debug("status not announced", "problem", err)
+		l.options.Log.Debug("status not announced", telemetry.Err, err)
 	}
 }
 
@@ -178,7 +178,7 @@ func (l *Link) take(m broker.Message) {
 		r, err = event.ParseReceipt(item)
 	}
 	if err != nil {
-		l.options.Log.Warn("an unreadable receipt", "problem", err)
+		l.options.Log.Warn("an unreadable receipt", telemetry.Err, err)
 		return
 	}
 	for {
