@@ -51,7 +51,7 @@ func (b *batch) add(f Frame, boxes []vision.Box, asked *event.FrameLook, now tim
 	to.Boxes = to.Boxes[:0]
 	for _, box := range boxes[:min(len(boxes), event.MaxBoxes)] { // best first; the cloud refuses more
 		to.Boxes = append(to.Boxes, event.Box{Label: box.Label, CategoryID: box.CategoryID(),
-			BBox: bbox(box), Score: box.Score})
+			BBox: bbox(box), Score: box.Score, Shape: event.ShapeOf(box)})
 	}
 }
 

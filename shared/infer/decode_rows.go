@@ -112,7 +112,7 @@ func (b *boxes) shared(t tensor, n int) tensor {
 }
 
 // readEndToEnd reads rows of (box, score, class, more …) that are final: YOLOv10, YOLO26 and nms=True, or of
-// what output.columns says. What a mask, a pose or an angle adds behind the class is left aside.
+// what output.columns says. What stands behind them is left aside, but where the manifest says what it is.
 func readEndToEnd(b *boxes, v []view, g geometry) error {
 	v = flat(v)
 	if len(v) != 1 {
@@ -126,7 +126,12 @@ func readEndToEnd(b *boxes, v []view, g geometry) error {
 	classAt, _ := b.spec.Column(model.ColumnClass)
 	imageAt, _ := b.spec.Column(model.ColumnImage)
 	row, floor := v[0].shape[1], b.floor()
+	if row < least+b.spec.Extra {
+		return fmt.Errorf("output %s is %v without the batch: rows of %d values and %d behind them were to come", v[0].name, v[0].shape, least, b.spec.Extra)
+	}
+	b.table = table{v[0].data, v[0].shape[0], row, 1}
 	for data := v[0].data; len(data) >= row; data = data[row:] {
+		b.row = (len(v[0].data) - len(data)) / row
 		if imageAt >= 0 && data[imageAt] != float32(b.image) {
 			continue
 		}

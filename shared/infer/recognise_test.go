@@ -220,7 +220,7 @@ func TestWhatDoesNotFitSaysWhatItLooksLike(t *testing.T) {
 		"final rows":             {"YOLOv10", "ultralytics", "cat, dog", "end-to-end export"},
 		"decoded":                {"YOLOX with decoding", "yolox", "cat, dog", "write decoder: yolov5"},
 		"objectness":             {"YOLOv5", "ultralytics", "cat, dog", "decoder: yolov5"},
-		"turned boxes":           {"an oriented YOLO11", "ultralytics", "cat, dog, angle", "oriented (obb) export"},
+		"turned boxes":           {"an oriented YOLO11", "ultralytics", "cat, dog, angle", "write angle: true"},
 		"labels too many":        {"YOLOv8", "ultralytics", "cat, dog, bird", "of 2 classes"},
 		"an angle":               {"YOLOv8 with poses", "ultralytics", "cat, dog", "should be like [6 -1]"},
 		"shares for pixels":      {"RT-DETR", "ultralytics", "cat, dog", "write unit: shares"},

@@ -24,7 +24,15 @@ func (o Output) Words() string {
 	if len(o.Columns) > 0 {
 		words = append(words, "columns: ["+strings.Join(o.Columns, ", ")+"]")
 	}
-	if o.Extra > 0 {
+	switch {
+	case o.Angle:
+		words = append(words, "angle: true")
+	case len(o.Keypoints) == 2:
+		words = append(words, fmt.Sprintf("keypoints: [%d, %d]", o.Keypoints[0], o.Keypoints[1]))
+	case o.Masks:
+		words = append(words, "masks: true")
+	}
+	if o.Extra > 0 && !o.Angle && len(o.Keypoints) == 0 {
 		words = append(words, fmt.Sprintf("extra: %d", o.Extra))
 	}
 	if o.FirstClass > 0 {
@@ -102,7 +110,7 @@ func rowsOf(outputs []TensorInfo, labels int) (all []Layout) {
 	if len(all) == 0 && labels > 0 && row > 4 { // no way to read it, but something to say
 		switch classes := row - 4 - extra; {
 		case across && row-4-labels == 1:
-			all = append(all, Layout{What: "one value a box more than there are labels: an oriented (obb) export, whose turned boxes no decoder reads, or a label that is not named"})
+			all = append(all, Layout{What: "one value a box more than there are labels: an oriented (obb) export (decoder: ultralytics, angle: true), or a label that is not named"})
 		case across || many:
 			all = append(all, Layout{What: fmt.Sprintf("a network of %d classes, or of %d and objectness, where %d labels are named", classes, classes-1, labels)})
 		}

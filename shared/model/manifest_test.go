@@ -43,7 +43,7 @@ func TestEveryMistakeIsToldWithItsLineAndAHint(t *testing.T) {
 		"a wrong kind":       {strings.Replace(good, "[640, 640]", "large", 1), []string{"line 5", "cannot unmarshal"}},
 		"several at once":    {strings.NewReplacer("detect", "find", "rgb", "hsv", "centre", "crop").Replace(good), []string{"model.yaml:2: task", "model.yaml:4: input.colour", "model.yaml:6: input.fit"}},
 		"no size":            {strings.Replace(good, "size: [640, 640]", "layout: nchw", 1), []string{"model.yaml:3: input.size is missing", "multiple_of"}},
-		"two sizes":          {strings.Replace(good, "  fit", "  multiple_of: 32\n  fit", 1), []string{"input.multiple_of contradicts size"}},
+		"two sizes":          {strings.Replace(good, "  fit", "  multiple_of: 32\n  fit: stretch #", 1), []string{"input.multiple_of contradicts size"}},
 		"a decoder's task":   {strings.Replace(good, "ultralytics", "dense", 1), []string{`"dense" does not serve task detect`}},
 		"text":               {strings.Replace(good, "detect", "text", 1), []string{`"ultralytics" does not serve task text`}},
 		"bands and colour":   {strings.Replace(good, "colour", "bands: [red]\n  colour", 1), []string{"either bands or colour"}},
