@@ -82,6 +82,7 @@ type boxes struct {
 	order []int
 	table table // the rows, where something stands behind their classes
 	image int   // of the batch
+	most  int   // of the best candidates count; 0: all
 
 	unused []bool // classes that mean nothing
 	ids    []int  // category ids of the labels, once they were needed
@@ -101,6 +102,7 @@ func (b *boxes) decode(out []tensor, i, n int, g geometry, _ *vision.Image) (vis
 	if b.views, err = views(b.views, b.batched(out, n), i, n); err != nil {
 		return vision.Output{}, err
 	}
+	b.most = 0
 	b.found, b.rows, b.row, b.table, b.seen, b.thrown = b.found[:0], b.rows[:0], 0, table{}, 0, 0
 	if err := b.read(b, b.views, g); err != nil {
 		return vision.Output{}, fmt.Errorf("decoder %s: %w", b.spec.Decoder, err)
@@ -113,6 +115,9 @@ func (b *boxes) decode(out []tensor, i, n int, g geometry, _ *vision.Image) (vis
 		b.order = b.pickTurned(b.order)
 	} else {
 		b.order = pick(b.order, b.found, float32(b.spec.NMSIoU))
+	}
+	if b.most > 0 {
+		b.order = b.order[:min(len(b.order), b.most)]
 	}
 	more, err := b.newMore(g)
 	if err != nil {

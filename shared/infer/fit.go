@@ -172,10 +172,7 @@ func (b *boxes) judge(g geometry) error {
 	case "nanodet":
 		return b.scores(table{v[0].data, v[0].shape[0], v[0].shape[1], 1}.column(0, classes))
 	case "detr":
-		at, scores := v[0], v[1]
-		if width(at) != 4 || width(scores) == 4 && classes != 4 {
-			at, scores = scores, at
-		}
+		at, scores := b.boxesFirst(v)
 		return errors.Join(b.scores(table{scores.data, scores.shape[0], width(scores), 1}.column(0, width(scores))),
 			b.sides(table{at.data, at.shape[0], 4, 1}, g, nil))
 	case "lists":

@@ -164,11 +164,11 @@ func (g geometry) scratch() int { return g.rw * g.rh * 4 }
 
 // write lays one image out in its part of the input tensor.
 func (p *plan) write(im *vision.Image, g geometry, scratch []byte, dst []float32) error {
-	if p.in.Fit == model.FitCrop {
-		part := crop(im, g)
-		return picture(&part, geometry{w: g.w, h: g.h, rw: g.w, rh: g.h, sx: 1, sy: 1}, p, scratch, dst)
-	}
 	if len(p.in.Bands) == 0 {
+		if p.in.Antialias {
+			small := antialiased(im, g)
+			im, g.px, g.py = &small, max(g.px, 0), max(g.py, 0)
+		}
 		return picture(im, g, p, scratch, dst)
 	}
 	step, plane := 1, g.w*g.h

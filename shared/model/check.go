@@ -98,6 +98,9 @@ func (in Input) problems(add func(field, message, hint string)) {
 	default:
 		add("input.fit", fmt.Sprintf("%q is not a fit", in.Fit), "use none, stretch, top-left, centre or crop")
 	}
+	if in.Antialias && (len(in.Bands) > 0 || in.Fit == FitNone) {
+		add("input.antialias", "is for pictures that are resized", "leave it out")
+	}
 	if in.Layout != "nchw" && in.Layout != "nhwc" {
 		add("input.layout", fmt.Sprintf("%q is not a layout", in.Layout), "use nchw or nhwc")
 	}

@@ -19,6 +19,7 @@ func (m Manifest) withDefaults() Manifest {
 		set(&in.Fit, FitNone)
 	}
 	set(&in.Fit, FitStretch)
+	in.Antialias = in.Antialias || in.Fit == FitCrop
 	set(&out.ScoreFloor, 0.05)
 	set(&out.Report, 0.3)
 	switch {

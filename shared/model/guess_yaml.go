@@ -46,6 +46,7 @@ func (g Guess) written() map[string]any {
 	put(in, "mean", g.Input.Mean, len(g.Input.Mean) > 1 || g.Input.Mean[0] != 0)
 	put(in, "std", g.Input.Std, len(g.Input.Std) > 1 || g.Input.Std[0] != 1)
 	put(in, "layout", g.Input.Layout, g.Input.Layout != "nchw")
+	put(in, "antialias", true, g.Input.Antialias && g.Input.Fit != FitCrop)
 	put(in, "multiple_of", g.Input.MultipleOf, g.Input.MultipleOf != 0)
 	put(in, "batch", g.Input.Batch, g.Input.Batch != 1)
 	usual := rows[g.Output.Decoder]

@@ -10,7 +10,7 @@ type Layout struct {
 	What   string // for people
 	Output Output // decoder, boxes, unit, activation, extra, tensors as far as they say it; no decoder: none reads it
 	Labels int    // classes; 0: the shapes do not say
-	Image  string // how exporters of this kind prepare pictures: ultralytics, yolox, stretch, imagenet
+	Image  string // how exporters of this kind prepare pictures: ultralytics, yolox, stretch, imagenet, detr, rtdetr
 }
 
 // Words are what a manifest says for it.
@@ -134,15 +134,16 @@ func pairOf(outputs []TensorInfo, labels int) []Layout {
 	logits, probabilities, pixels := o, o, o
 	logits.Activation = "logits"
 	pixels.Boxes, pixels.Unit, pixels.NMSIoU = BoxCorners, UnitPixels, 0.45
-	what, classes := "a DETR: boxes in shares, scores as logits", scores.Shape[2]
-	if at.Name == "dets" && scores.Name == "labels" {
-		what, logits.Activation = "an RF-DETR: boxes in shares, scores as logits, each for itself", "sigmoid"
-	}
+	what, classes, image := "an RT-DETR or D-FINE: boxes in shares, scores as logits, each for itself", scores.Shape[2], "rtdetr"
 	if labels > 0 && classes == labels+1 || labels == 0 && classes == coco91+1 { // the last is "nothing"
+		what, image = "a DETR: boxes in shares, scores as logits, the last for nothing", "detr"
 		classes--
 	}
+	if at.Name == "dets" && scores.Name == "labels" {
+		what, logits.Activation, logits.Clip, image = "an RF-DETR: boxes in shares, scores as logits, each for itself", "sigmoid", true, "imagenet"
+	}
 	return []Layout{
-		{What: what, Output: logits, Labels: max(classes, 0), Image: "imagenet"},
+		{What: what, Output: logits, Labels: max(classes, 0), Image: image},
 		{What: "a DETR: boxes in shares, scores as probabilities", Output: probabilities, Labels: max(classes, 0), Image: "stretch"},
 		{What: "boxes as corners in pixels, and scores, as YOLO-NAS", Output: pixels, Labels: max(classes, 0), Image: "stretch"},
 	}

@@ -39,6 +39,7 @@ type Input struct {
 	Mean       []float64 `yaml:"mean"`        // one for each channel, or one for all; default 0
 	Std        []float64 `yaml:"std"`         // likewise; default 1
 	Fit        Fit       `yaml:"fit"`         // default: stretch for pictures, none for bands
+	Antialias  bool      `yaml:"antialias"`   // pictures are scaled as PIL and torchvision do it, which average when they shrink, and not as cv2.resize; always with fit: crop
 	Pad        float64   `yaml:"pad"`         // pixel value around a letterboxed picture, before scale
 	Void       float64   `yaml:"void"`        // value in place of pixels without data, before scale
 	Layout     string    `yaml:"layout"`      // nchw (default) or nhwc
@@ -53,7 +54,7 @@ const (
 	FitStretch Fit = "stretch"  // each side by its own factor
 	FitTopLeft Fit = "top-left" // letterbox: one factor, the rest padded right and below
 	FitCentre  Fit = "centre"   // letterbox: one factor, padded on both sides
-	FitCrop    Fit = "crop"     // one factor so that it is filled, the middle cut out; smoothed as torchvision and PIL do
+	FitCrop    Fit = "crop"     // one factor so that it is filled, the middle cut out
 )
 
 // Output says how the network's tensors become boxes, a mask or labels.

@@ -41,7 +41,7 @@ func TestEveryMistakeIsToldWithItsLineAndAHint(t *testing.T) {
 		"a stray field":      {good + "colour: rgb\n", []string{`model.yaml:12: unknown field "colour"`, "docs/models.md"}},
 		"a field twice":      {good + "task: detect\n", []string{"model.yaml", `"task"`}},
 		"a wrong kind":       {strings.Replace(good, "[640, 640]", "large", 1), []string{"line 5", "cannot unmarshal"}},
-		"several at once":    {strings.NewReplacer("detect", "find", "rgb", "hsv", "centre", "crop").Replace(good), []string{"model.yaml:2: task", "model.yaml:4: input.colour", "model.yaml:6: input.fit"}},
+		"several at once":    {strings.NewReplacer("detect", "find", "rgb", "hsv", "centre", "middle").Replace(good), []string{"model.yaml:2: task", "model.yaml:4: input.colour", "model.yaml:6: input.fit"}},
 		"no size":            {strings.Replace(good, "size: [640, 640]", "layout: nchw", 1), []string{"model.yaml:3: input.size is missing", "multiple_of"}},
 		"two sizes":          {strings.Replace(good, "  fit", "  multiple_of: 32\n  fit: stretch #", 1), []string{"input.multiple_of contradicts size"}},
 		"a decoder's task":   {strings.Replace(good, "ultralytics", "dense", 1), []string{`"dense" does not serve task detect`}},

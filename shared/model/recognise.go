@@ -215,7 +215,11 @@ func prepare(g *Guess, as string, bytes bool) {
 	case "nanodet":
 		in.Colour, in.Fit, in.Mean, in.Std = "bgr", FitStretch, []float64{103.53, 116.28, 123.675}, []float64{57.375, 57.12, 58.395}
 		g.Guessed = append(g.Guessed, "pictures in blue, green, red, stretched, with NanoDet's mean and standard deviation")
-	case "imagenet":
+	case "rtdetr":
+		in.Fit, in.Std, in.Antialias = FitStretch, []float64{255}, true
+		g.Guessed = append(g.Guessed, "pictures in red, green, blue, stretched as torchvision does it, divided by 255, as RT-DETR and D-FINE do")
+	case "imagenet", "detr":
+		in.Antialias = as == "detr"
 		in.Fit, in.Mean, in.Std = FitStretch, []float64{123.675, 116.28, 103.53}, []float64{58.395, 57.12, 57.375}
 		g.Guessed = append(g.Guessed, "pictures stretched, with ImageNet's mean and standard deviation, as DETRs are trained")
 	default:

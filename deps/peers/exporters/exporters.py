@@ -4,8 +4,8 @@
     V/bin/python deps/peers/exporters/exporters.py --out /tmp/exports [CASE …]     (--list names the cases)
 
 No weights are fetched: networks are built from their configuration with weights from a seed, and their last
-layers are set so that some dozen boxes of each picture are above the floor. Into DIR come pictures/, CASE.onnx
-and CASE.json: {"exporter", "labels", "floor", "found": {picture: [{"label", "score", "box": x, y, w, h …}]}},
+layers are set so that some dozen boxes of each picture are above the floor. Into DIR come folders of pictures, CASE.onnx
+and CASE.json: {"exporter", "pictures", "labels", "floor", "found": {picture: [{"label", "score", "box": x, y, w, h …}]}},
 found by the exporter's own inference and post-processing on that file with ONNX Runtime.
 cmd/integration/exports_test.go compares.
 """
@@ -26,16 +26,18 @@ import cv2
 import numpy as np
 import torch
 
+import others
+
 FLOOR = 0.05
 SIZES = [(320, 240), (161, 243), (500, 281), (96, 64)]  # of the pictures, width and height
 
 
-def draw(folder, count=4, seed=3):
+def draw(folder, count=4, seed=3, sizes=SIZES):
     """Pictures of shapes over noise, as PNG so that every program sees the same pixels."""
     folder.mkdir(parents=True, exist_ok=True)
     rng, files = np.random.default_rng(seed), []
     for n in range(count):
-        w, h = SIZES[n % len(SIZES)]
+        w, h = sizes[n % len(sizes)]
         im = cv2.resize(rng.integers(0, 255, (8, 8, 3), np.uint8), (w, h), interpolation=cv2.INTER_CUBIC)
         for _ in range(6):
             x, y, r = int(rng.integers(0, w)), int(rng.integers(0, h)), int(rng.integers(8, max(9, h // 4)))
@@ -185,8 +187,21 @@ def read(r):
         row = {"label": r.names[int(cls)], "score": conf, "box": side(box)}
         if r.keypoints is not None:
             row["keypoints"] = r.keypoints.data[i].tolist()
+        if r.masks is not None:
+            row["area"] = area(r.masks.data[i].numpy(), r.orig_shape)
         rows.append(row)
     return rows
+
+
+def area(mask, shape):
+    """Pixels of the picture that the largest part of a mask of the network's input covers, holes too."""
+    gain = min(mask.shape[0] / shape[0], mask.shape[1] / shape[1])
+    h, w = (round(s * gain) for s in shape)
+    top, left = (round((m - s) / 2 - 0.1) for m, s in zip(mask.shape, (h, w)))
+    mask = mask[top : top + h, left : left + w]  # without the letterbox's border
+    borders, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    filled = [cv2.drawContours(np.zeros(mask.shape, np.uint8), borders, i, 1, -1).sum() for i in range(len(borders))]
+    return float(max(filled, default=0)) / gain**2
 
 
 def side(b):
@@ -233,6 +248,8 @@ CASES = {
     "rtdetr_raw": Ultralytics("rtdetr-resnet50.yaml", export={"nms": False}),
 }
 
+CASES |= others.CASES
+
 
 def main():
     p = argparse.ArgumentParser()
@@ -246,11 +263,12 @@ def main():
     if unknown := [c for c in a.cases if c not in CASES]:
         p.error(f"no case {unknown}")
     torch.set_num_threads(2)
-    files = draw(a.out / "pictures")
+    drawn = {"pictures": draw(a.out / "pictures"), "squares": draw(a.out / "squares", 2, sizes=[(384, 384)])}
     failed = 0
     for name in a.cases or CASES:
         try:
-            told = CASES[name].make(a.out, name, files)
+            pictures = getattr(CASES[name], "pictures", "pictures")
+            told = {"pictures": pictures, **CASES[name].make(a.out, name, drawn[pictures])}
         except Exception as e:
             failed += 1
             print(f"{name}: not made: {type(e).__name__}: {e}", file=sys.stderr)

@@ -6,26 +6,26 @@ import (
 	"cloudcanvas/shared/vision"
 )
 
-// crop is the middle of a picture at the network's size, with the values of PIL's bilinear resizing: of a smaller
-// picture each pixel is a weighted mean of all that it covers.
-func crop(im *vision.Image, g geometry) vision.Image {
-	across := weigh(im.W, g.sx, -g.px, g.w)
-	down := weigh(im.H, g.sy, -g.py, g.h)
+// antialiased is a picture, or the middle of it, at the size at which it lies in the network's input, with the
+// values of PIL's bilinear resizing: each pixel of a smaller picture is a weighted mean of all that it covers.
+func antialiased(im *vision.Image, g geometry) vision.Image {
+	across := weigh(im.W, g.sx, max(-g.px, 0), g.rw)
+	down := weigh(im.H, g.sy, max(-g.py, 0), g.rh)
 	first, last := im.H, 0 // rows that are looked at
 	for _, d := range down {
 		first, last = min(first, d.from), max(last, d.from+len(d.by))
 	}
-	rows := make([]byte, max(last-first, 0)*g.w*3)
+	rows := make([]byte, max(last-first, 0)*g.rw*3)
 	for y := first; y < last; y++ {
-		from, to := im.Pix[y*im.W*3:(y+1)*im.W*3], rows[(y-first)*g.w*3:]
+		from, to := im.Pix[y*im.W*3:(y+1)*im.W*3], rows[(y-first)*g.rw*3:]
 		for x, a := range across {
 			mixed(to[3*x:], from[3*a.from:], 3, a.by)
 		}
 	}
-	out := vision.Image{W: g.w, H: g.h, Pix: make([]byte, g.w*g.h*3)}
+	out := vision.Image{W: g.rw, H: g.rh, Pix: make([]byte, g.rw*g.rh*3)}
 	for y, d := range down {
-		for x := range g.w {
-			mixed(out.Pix[(y*g.w+x)*3:], rows[((d.from-first)*g.w+x)*3:], g.w*3, d.by)
+		for x := range g.rw {
+			mixed(out.Pix[(y*g.rw+x)*3:], rows[((d.from-first)*g.rw+x)*3:], g.rw*3, d.by)
 		}
 	}
 	return out
