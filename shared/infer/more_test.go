@@ -1,7 +1,10 @@
 package infer
 
 import (
+	"errors"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -201,4 +204,31 @@ func TestPicturesAreScaledAsPILDoes(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("%v, PIL says %v", got, want)
 	}
+}
+
+func TestAFileInEightBitsIsRunByTheEngineThatRoundsAsItSays(t *testing.T) {
+	plain, err := readFile(model.Model{Manifest: quantisedManifest(t), Path: onDisk(t, exports()["YOLOv8"]), Version: "1"})
+	if err != nil || plain.whole8 || plain.asTheFileSays(OVCPU) != nil {
+		t.Fatalf("a file of floats: %v, %v", plain, err)
+	}
+	data, sig, err := model.ReadONNX(plain.model.Path)
+	if err == nil {
+		data, err = model.Extend(data, sig.Outputs, model.Node{Op: "QuantizeLinear", Inputs: []string{"output0", "scale"}, Outputs: []string{"q"}})
+	}
+	path := filepath.Join(t.TempDir(), "eight.onnx")
+	if err = errors.Join(err, os.WriteFile(path, data, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	eight, err := readFile(model.Model{Manifest: quantisedManifest(t), Path: path, Version: "1"})
+	if err != nil || !eight.whole8 || eight.asTheFileSays(ORTCPU) != nil || !errors.Is(eight.asTheFileSays(OVCPU), ErrUnavailable) {
+		t.Errorf("a file of 8 bits: %v", err)
+	}
+}
+
+func quantisedManifest(t *testing.T) model.Manifest {
+	m, err := model.Parse("best.yaml", []byte("name: best\ntask: detect\ninput: {colour: rgb, size: [64, 64]}\noutput: {labels: [cat, dog], decoder: ultralytics}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
 }

@@ -120,6 +120,11 @@ func (f *file) adapt(data []byte, sig model.Signature) error {
 		return fmt.Errorf("%s %w", f.model.Path, err)
 	}
 	f.task = model.TaskOf(data)
+	nodes, _, err := model.Nodes(data)
+	if err != nil {
+		return fmt.Errorf("%s: %w", f.model.Path, err)
+	}
+	f.whole8 = slices.ContainsFunc(nodes, func(n model.Node) bool { return n.Op == "QuantizeLinear" || n.Op == "QLinearConv" })
 	f.data, f.inputs, f.outputs = data, fed.Inputs[0].Name, nil
 	given := map[string]string{}
 	var names []string
