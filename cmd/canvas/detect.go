@@ -92,6 +92,9 @@ func detectScenes(c *urfave.Context) error {
 		d.least = float32(d.model.Output.Report)
 	}
 	visible.Fprintf(c.App.Writer, "%s %s on %s (%s), %d x %d slices, confidence %.2f\n", d.model.Name, d.model.Version, report.Engine, report.Device, d.config.SliceWidth, d.config.SliceHeight, d.least)
+	if o := d.model.Output; o.Angle || len(o.Keypoints) > 0 || o.Masks {
+		visible.Fprintf(c.App.Writer, "boxes only: corners, key points and masks are not merged across slices\n")
+	}
 	failed := 0
 	for _, file := range files {
 		said, whole, err := d.scene(c.Context, file)

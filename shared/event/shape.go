@@ -43,6 +43,19 @@ func ShapeOf(b vision.Box) (s Shape) {
 	return s
 }
 
+// MostShapeValues bounds the numbers of all shapes that are told at once, so that a batch or a result stays well
+// below what is read of one: those of the weakest boxes are left out.
+const MostShapeValues = 400_000
+
+// Values is how many numbers a shape has.
+func (s Shape) Values() int {
+	n := len(s.Corners) + len(s.Keypoints)
+	for _, part := range s.Segmentation {
+		n += len(part)
+	}
+	return n
+}
+
 func hundredth(v float32) float32 { return float32(math.Round(float64(v)*100) / 100) }
 
 // check says what is wrong with a shape.

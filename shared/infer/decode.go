@@ -132,7 +132,10 @@ func (b *boxes) decode(out []tensor, i, n int, g geometry, _ *vision.Image) (vis
 		if b.spec.Clip && !b.spec.Angle {
 			box = g.clip(box)
 		}
-		more.add(&box, b.rows[i])
+		if more.add(&box, b.rows[i]); box.W != box.W { // of an angle that is no number
+			b.thrown++
+			continue
+		}
 		kept = append(kept, box)
 	}
 	return vision.Output{Boxes: kept}, nil
