@@ -310,8 +310,8 @@ func TestAFileThatDoesNotSayEnoughIsRefusedWithWhatIsMissing(t *testing.T) {
 	}{
 		"no names":    {exported{outputs: exports()["YOLOv8"].outputs}, "2 classes and no names"},
 		"final boxes": {exported{outputs: []modeltest.Given{{Name: "output0", Dims: []int64{1, 300, 6}}}}, "an unknown number of classes and no names"},
-		"turned boxes": {exported{outputs: []modeltest.Given{{Name: "output0", Dims: []int64{1, 7, 2100}}},
-			says: with("task", "obb")}, "oriented"},
+		"turned boxes": {exported{outputs: []modeltest.Given{{Name: "output0", Dims: []int64{1, 8, 2100}}},
+			says: with("task", "obb")}, "oriented (obb) export, of another number of classes than the 2 labels"},
 		"a map":            {exported{outputs: []modeltest.Given{{Name: "y", Dims: []int64{1, 3, 16, 16}}}}, "no detector that is known"},
 		"names in no form": {exported{outputs: exports()["YOLOv8"].outputs, says: map[string]string{"names": "{0: "}}, "names"},
 	} {

@@ -1,12 +1,18 @@
 package model
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // layouts are those that the shapes allow, sorted by what the metadata say.
 func (c *recogniser) layouts(task string) []Layout {
 	out := c.sig.Outputs
 	if l := c.ultralytics(task); l != nil {
 		return l
+	}
+	if task == "obb" { // as anything else its angles would be scores
+		return []Layout{{What: fmt.Sprintf("an oriented (obb) export, of another number of classes than the %d labels that are named; name them with --labels FILE", len(c.labels))}}
 	}
 	final := strings.EqualFold(c.says["end2end"], "true")
 	if final && len(out) > 0 && len(out[0].Shape) == 3 {
