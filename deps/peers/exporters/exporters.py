@@ -89,14 +89,13 @@ def seen(net, x, layers):
 class Ultralytics:
     """A network of Ultralytics, exported and judged by it."""
 
-    def __init__(self, config, size=160, classes=None, above=0.06, export=None, predict=None, kpt=None, train=0):
-        self.config, self.size, self.classes, self.above, self.kpt, self.train = config, size, classes or 3, above, kpt, train
+    def __init__(self, config, size=160, classes=None, above=0.06, export=None, predict=None, kpt=None):
+        self.config, self.size, self.classes, self.above, self.kpt = config, size, classes or 3, above, kpt
         self.export, self.predict = export or {}, predict or {}
 
     def build(self, files):
         from ultralytics import YOLO, RTDETR
         from ultralytics.nn import tasks
-        from ultralytics.utils import YAML, checks
 
         torch.manual_seed(7)
         kind = RTDETR if "rtdetr" in self.config else YOLO
@@ -148,10 +147,7 @@ class Ultralytics:
         import ultralytics
         from ultralytics import RTDETR, YOLO
 
-        if self.train:
-            model = trained(self.config, self.size, self.train, out)
-        else:
-            model = self.build(files)
+        model = self.build(files)
         work = out / ".work"
         work.mkdir(exist_ok=True)
         pt = work / f"{name}.pt"
@@ -218,7 +214,6 @@ CASES = {
     "v11_80": Ultralytics("yolo11n.yaml", classes=80),
     "v11_wide": Ultralytics("yolo11n.yaml", size=[96, 160]),
     "v11_dynamic": Ultralytics("yolo11n.yaml", export={"dynamic": True}),
-    "v11_half": Ultralytics("yolo11n.yaml", export={"half": True}),
     "v11_plain": Ultralytics("yolo11n.yaml", export={"simplify": False}),
     "v11_opset11": Ultralytics("yolo11n.yaml", export={"opset": 11}),
     "v11_opset22": Ultralytics("yolo11n.yaml", export={"opset": 22}),
