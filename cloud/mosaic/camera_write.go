@@ -19,6 +19,7 @@ type detection struct {
 	CategoryID int        `json:"category_id"`
 	BBox       [4]float32 `json:"bbox"`
 	Score      float32    `json:"score"`
+	event.Shape
 }
 
 // spacing is a line of spacing.json: mm from one pixel to the next.
@@ -120,7 +121,7 @@ func (c *Camera) writeDetections(path string, wanted map[int]*taken, count *Came
 				*w = taken{is: true, frame: f, marks: marksOf(d)}
 			}
 			for _, b := range f.Boxes {
-				line, err := json.Marshal(detection{image, categories.Add(b.CategoryID, b.Label), b.BBox, b.Score})
+				line, err := json.Marshal(detection{image, categories.Add(b.CategoryID, b.Label), b.BBox, b.Score, b.Shape})
 				if err != nil {
 					return fmt.Errorf("frame %d: %w", f.Frame, err)
 				}

@@ -69,7 +69,7 @@ func boxesInFrame(result []byte, d *event.Detections) ([]event.Box, error) {
 	}
 	boxes := make([]event.Box, 0, len(found.Boxes))
 	for _, b := range found.Boxes {
-		boxes = append(boxes, event.Box{Label: b.Label, CategoryID: b.CategoryID(), BBox: [4]float32{b.X, b.Y, b.W, b.H}, Score: b.Score})
+		boxes = append(boxes, event.Box{Label: b.Label, CategoryID: b.CategoryID(), BBox: [4]float32{b.X, b.Y, b.W, b.H}, Score: b.Score, Shape: event.ShapeOf(b)})
 	}
 	return boxes, nil
 }

@@ -75,8 +75,8 @@ func (s *Scene) objects() (merged []vision.Box, ok bool, err error) {
 			if middle := b.Y + b.H/2 + float32(at.Window.Y); middle < 0 || middle > float32(s.grid.Height) || right <= left || bottom <= top {
 				continue
 			}
-			b.X, b.Y, b.W, b.H, b.Points = left, top, right-left, bottom-top, nil
-			all = append(all, b)
+			b.X, b.Y, b.W, b.H = left, top, right-left, bottom-top
+			all = append(all, b.Bare())
 		}
 		if len(all) > 2*mostObjects {
 			all = best(all, mostObjects)
@@ -104,7 +104,7 @@ func (s *Scene) writeObjects(dir string, boxes []vision.Box) error {
 	lines := make([]detection, len(boxes))
 	var categories vision.CategoryList
 	for i, b := range boxes {
-		lines[i] = detection{s.ID, categories.Add(b.CategoryID(), b.Label), [4]float32{b.X, b.Y, b.W, b.H}, b.Score}
+		lines[i] = detection{s.ID, categories.Add(b.CategoryID(), b.Label), [4]float32{b.X, b.Y, b.W, b.H}, b.Score, event.ShapeOf(b)}
 	}
 	if err := writeJSON(filepath.Join(dir, "detections.json"), lines); err != nil {
 		return fmt.Errorf("detections.json: %w", err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"image/png"
+	"slices"
 	"strings"
 	"time"
 
@@ -103,7 +104,7 @@ func (j *job) version() string {
 }
 
 func (j *job) found() Found {
-	boxes := j.output.Boxes[:min(len(j.output.Boxes), event.MaxBoxes)] // best first
+	boxes := bounded(j.output.Boxes[:min(len(j.output.Boxes), event.MaxBoxes)]) // best first
 	f := Found{
 		Width: j.image.W, Height: j.image.H, Boxes: boxes, LeftOut: len(j.output.Boxes) - len(boxes), Classes: j.output.Classes,
 		Late: j.late(), Deadline: j.due, Skipped: j.skipped,
@@ -130,4 +131,18 @@ func encode(j *job) (data []byte, media string, err error) {
 	}
 	data, err = json.Marshal(j.found())
 	return data, mediaJSON, err
+}
+
+// bounded are the boxes, those beyond event.MostShapeValues without what stands beside them.
+func bounded(boxes []vision.Box) []vision.Box {
+	boxes, values := slices.Clone(boxes), 0
+	for i, b := range boxes {
+		n := event.ShapeOf(b).Values()
+		if values+n > event.MostShapeValues {
+			boxes[i] = b.Bare()
+			continue
+		}
+		values += n
+	}
+	return boxes
 }

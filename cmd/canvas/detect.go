@@ -31,7 +31,8 @@ func detectCommand() *urfave.Command {
 		Flags: []urfave.Flag{
 			&urfave.StringSliceFlag{Name: "scene", Required: true, Usage: "a raster or picture, a folder of them, or a pattern; `FILE|DIR|GLOB`"},
 			&urfave.StringFlag{Name: "out", Required: true, Usage: "`DIR` for <scene>/{detections.json, detections.geojson, quicklook.jpg, looked.json}"},
-			&urfave.StringFlag{Name: "detector", Required: true, Usage: "a model's `NAME`"},
+			&urfave.StringFlag{Name: "detector", Required: true, Usage: "a model's name, or an .onnx `FILE` that says enough of itself"},
+			classNamesFlag("--detector"),
 			&urfave.StringSliceFlag{Name: "models", Usage: "a model repository, or a folder of .onnx files; `DIR`"},
 			&urfave.StringFlag{Name: "engine", Value: infer.Auto, Usage: "auto, onnxruntime-cpu, openvino-cpu, openvino-int8, opencv-cpu, opencv-cuda, …"},
 			&urfave.StringFlag{Name: "bands", Usage: "names of the file's bands in their order, where it does not say: blue,green,red"},
@@ -67,7 +68,7 @@ func detectScenes(c *urfave.Context) error {
 	if err != nil {
 		return err
 	}
-	m.model = c.String("detector")
+	m.model, m.named, m.labels = c.String("detector"), "--detector", c.String("labels")
 	d := detector{out: c.String("out"), names: &capture.SceneIDs{}, bands: splitBands(c.String("bands"))}
 	if d.config, err = slicing(c); err != nil {
 		return err
@@ -91,6 +92,9 @@ func detectScenes(c *urfave.Context) error {
 		d.least = float32(d.model.Output.Report)
 	}
 	visible.Fprintf(c.App.Writer, "%s %s on %s (%s), %d x %d slices, confidence %.2f\n", d.model.Name, d.model.Version, report.Engine, report.Device, d.config.SliceWidth, d.config.SliceHeight, d.least)
+	if o := d.model.Output; o.Angle || len(o.Keypoints) > 0 || o.Masks {
+		visible.Fprintf(c.App.Writer, "boxes only: corners, key points and masks are not merged across slices\n")
+	}
 	failed := 0
 	for _, file := range files {
 		said, whole, err := d.scene(c.Context, file)

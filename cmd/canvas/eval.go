@@ -24,7 +24,7 @@ func evalCommand() *urfave.Command {
 // measureFlags are what every evaluation of a model takes.
 func measureFlags(more ...urfave.Flag) []urfave.Flag {
 	return reportFlags(append(more,
-		&urfave.StringFlag{Name: "model", Usage: "a model's `NAME`"},
+		&urfave.StringFlag{Name: "model", Usage: "a model's `NAME`, or an .onnx `FILE` that says enough of itself"},
 		&urfave.StringFlag{Name: "engine", Value: infer.Auto, Usage: "auto, onnxruntime-cpu, openvino-cpu, openvino-int8, opencv-cpu, opencv-cuda, …"},
 		&urfave.StringSliceFlag{Name: "models", Usage: "a model repository, or a folder of .onnx files; `DIR`"})...)
 }
@@ -40,6 +40,8 @@ func reportFlags(more ...urfave.Flag) []urfave.Flag {
 // measure is what the evaluations have in common.
 type measure struct {
 	model, engine string
+	named         string // the flag that gives model
+	labels        string // names the classes of a model that is a file
 	models        []string
 	out           string
 	worst         int
@@ -50,7 +52,8 @@ type measure struct {
 
 func newMeasure(c *urfave.Context) (measure, error) {
 	log, err := cli.Logger(c, "warn")
-	m := measure{c.String("model"), c.String("engine"), c.StringSlice("models"), c.String("out"), c.Int("worst"), c.Bool("json"), c.App.Writer, log}
+	m := measure{model: c.String("model"), named: "--model", engine: c.String("engine"), models: c.StringSlice("models"), out: c.String("out"), worst: c.Int("worst"), json: c.Bool("json"),
+		say: c.App.Writer, log: log}
 	if c.Args().Present() {
 		return m, cli.Usagef("%q is no option; see %s --help", c.Args().First(), c.Command.HelpName)
 	}
@@ -68,7 +71,15 @@ func (m measure) open(ctx context.Context, task model.Task) (*infer.Network, mod
 	if err != nil {
 		return nil, model.Model{}, infer.Report{}, cli.Usage(err)
 	}
-	name := m.model
+	noted := m.say
+	if m.json { // the report alone stands on stdout
+		noted = os.Stderr
+	}
+	models, name, release, err := given{m.model, m.named, m.labels, noted}.among(ctx, models)
+	defer release()
+	if err != nil {
+		return nil, model.Model{}, infer.Report{}, err
+	}
 	for _, there := range models.List() {
 		if name == "" && there.Task == task && there.Builtin == "" {
 			name = there.Name
@@ -82,7 +93,7 @@ func (m measure) open(ctx context.Context, task model.Task) (*infer.Network, mod
 		return nil, found, infer.Report{}, cli.Usage(err)
 	}
 	if found.Task != task {
-		return nil, found, infer.Report{}, cli.Usagef("model %s is to %s, not to %s; choose another --model", name, found.Task, task)
+		return nil, found, infer.Report{}, cli.Usagef("model %s is to %s, not to %s; choose another %s", name, found.Task, task, m.named)
 	}
 	net, report, err := infer.Open(ctx, found, m.engine, infer.Layout{Trials: infer.DefaultMemory()}, m.log)
 	return net, found, report, err

@@ -54,7 +54,7 @@ func newCascade(c *urfave.Context) (cascade, error) {
 // of is the measure with one of the two models.
 func (k cascade) of(model string) measure {
 	m := k.measure
-	m.model = model
+	m.model, m.named = model, "--edge and --cloud"
 	return m
 }
 

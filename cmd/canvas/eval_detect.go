@@ -24,6 +24,7 @@ func evalDetectCommand() *urfave.Command {
 		Name: "detect", Usage: "AP, AP50, AP75, AP by size and AR of a detector, as pycocotools counts them",
 		Flags: measureFlags(
 			&urfave.StringFlag{Name: "images", Usage: "`DIR` of the pictures that the labels name"},
+			classNamesFlag("--model"),
 			&urfave.StringFlag{Name: "coco", Required: true, Usage: "labels, a COCO `FILE`"},
 			&urfave.StringFlag{Name: "detections", Usage: "score these COCO results and run no model; `FILE`"}),
 		Action: func(c *urfave.Context) error {
@@ -31,6 +32,7 @@ func evalDetectCommand() *urfave.Command {
 			if err != nil {
 				return err
 			}
+			m.labels = c.String("labels")
 			return detectMeasure{measure: m, images: c.String("images"), coco: c.String("coco"), results: c.String("detections")}.run(c.Context)
 		},
 	}

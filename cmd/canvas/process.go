@@ -40,7 +40,7 @@ func processCommand() *urfave.Command {
 			&urfave.StringSliceFlag{Name: "images", Usage: "`DIR|GLOB` of " + pictures.Kinds + ", told by what they are; may be given again"},
 			&urfave.BoolFlag{Name: "folders", Usage: "take in the folders in those of --images too"},
 			&urfave.StringFlag{Name: "detector", Usage: "a model's name, or an .onnx `FILE` that says enough of itself; default: the first that detects, else OpenCV's people detector"},
-			&urfave.StringFlag{Name: "labels", Usage: "names of the classes of a --detector FILE: a data.yaml, or a `FILE` with one a line; default: those in it or beside it"},
+			classNamesFlag("--detector"),
 			&urfave.StringSliceFlag{Name: "models", Usage: "a model repository, or a folder of .onnx files; `DIR`"},
 			&urfave.StringFlag{Name: "cloud-model", Usage: "a small network that screens the tiles of scenes, `NAME`, or several, NAME,NAME: the first whose bands a scene has; spectral: the spectral test; default: the project's own by the bands there are, as far as they are there, else the spectral test"},
 			&urfave.IntFlag{Name: "overlap", Value: sceneDefaults().Overlap, Usage: "pixels that a scene's neighbouring tiles share; 52 cuts as ukis-csmask does"},
@@ -102,7 +102,7 @@ func (j job) run(ctx context.Context) (summary, error) {
 	if err != nil {
 		return summary{}, err
 	}
-	models, release, err := j.ownDetector(ctx, models)
+	models, _, release, err := given{j.detector, "--detector", j.labels, j.say}.among(ctx, models)
 	defer release()
 	if err != nil {
 		return summary{}, err

@@ -15,6 +15,7 @@ type batch struct {
 	data   event.Detections
 	since  time.Time // when the oldest frame came in, by the clock
 	next   int64     // number of the frame that is expected
+	values int       // numbers of all shapes
 }
 
 func newBatch(camera string, m Model, c BatchConfig, p Places) *batch {
@@ -27,7 +28,9 @@ func (b *batch) empty() bool { return len(b.data.Frames) == 0 }
 // fits says whether a frame of that size can join.
 func (b *batch) fits(w, h int) bool { return b.empty() || b.data.Width == w && b.data.Height == h }
 
-func (b *batch) full() bool { return len(b.data.Frames) >= b.config.Frames }
+func (b *batch) full() bool {
+	return len(b.data.Frames) >= b.config.Frames || b.values > event.MostShapeValues/2
+}
 
 // add takes a frame's detections, and what is asked about its whole picture.
 func (b *batch) add(f Frame, boxes []vision.Box, asked *event.FrameLook, now time.Time) {
@@ -53,15 +56,21 @@ func (b *batch) add(f Frame, boxes []vision.Box, asked *event.FrameLook, now tim
 	}
 	to.Boxes = to.Boxes[:0]
 	for _, box := range boxes[:min(len(boxes), event.MaxBoxes)] { // best first; the cloud refuses more
+		shape := event.ShapeOf(box)
+		if n := shape.Values(); b.values+n > event.MostShapeValues {
+			shape = event.Shape{}
+		} else {
+			b.values += n
+		}
 		to.Boxes = append(to.Boxes, event.Box{Label: box.Label, CategoryID: box.CategoryID(),
-			BBox: bbox(box), Score: box.Score})
+			BBox: bbox(box), Score: box.Score, Shape: shape})
 	}
 }
 
 // take makes the batch's JSON and empties it.
 func (b *batch) take() ([]byte, error) {
 	data, err := json.Marshal(&b.data)
-	b.data.Frames = b.data.Frames[:0]
+	b.data.Frames, b.values = b.data.Frames[:0], 0
 	if err != nil {
 		return nil, fmt.Errorf("detections of frames %d to %d: %w", b.data.First, b.data.Last, err)
 	}

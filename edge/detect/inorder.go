@@ -79,8 +79,19 @@ func (f *flight) look(ctx context.Context, net Network) {
 		f.err = err
 	} else if len(out) == 1 {
 		// A box that is no box (a network that overflowed) could not even be told in JSON.
+		if len(out[0].Boxes) == 0 {
+			out[0].Boxes = ofWhole(out[0].Classes, f.image[0].W, f.image[0].H)
+		}
 		f.boxes = slices.DeleteFunc(out[0].Boxes, func(b vision.Box) bool { return !finite(b.X, b.Y, b.W, b.H, b.Score) })
 	}
+}
+
+// ofWhole are the labels of a whole picture as boxes around it.
+func ofWhole(classes []vision.Class, w, h int) (boxes []vision.Box) {
+	for _, c := range classes {
+		boxes = append(boxes, vision.Box{W: float32(w), H: float32(h), Score: c.Score, Class: c.Index, Category: c.Category, Label: c.Label})
+	}
+	return boxes
 }
 
 func finite(values ...float32) bool {

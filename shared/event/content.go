@@ -154,6 +154,9 @@ func (f *FrameDetection) check() error {
 		if err := checkNames(b.Label); err != nil {
 			return err
 		}
+		if err := b.Shape.check(); err != nil {
+			return fmt.Errorf("frame %d: %w", f.Frame, err)
+		}
 	}
 	return nil
 }

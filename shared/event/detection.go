@@ -55,6 +55,7 @@ type Box struct {
 	CategoryID int        `json:"category_id"` // COCO's, else the label's place from 1
 	BBox       [4]float32 `json:"bbox"`        // x, y of the top left corner, width, height
 	Score      float32    `json:"score"`       // 0 … 1
+	Shape
 }
 
 // maxFrames and maxOutlines bound a batch of detections that comes from outside.

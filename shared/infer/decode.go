@@ -77,7 +77,12 @@ type boxes struct {
 	read  func(b *boxes, v []view, g geometry) error
 	views []view
 	found []vision.Box
-	image int // of the batch
+	rows  []int // of found: the row of table that each came from
+	row   int   // that is being read
+	order []int
+	table table // the rows, where something stands behind their classes
+	image int   // of the batch
+	most  int   // of the best candidates count; 0: all
 
 	unused []bool // classes that mean nothing
 	ids    []int  // category ids of the labels, once they were needed
@@ -97,21 +102,43 @@ func (b *boxes) decode(out []tensor, i, n int, g geometry, _ *vision.Image) (vis
 	if b.views, err = views(b.views, b.batched(out, n), i, n); err != nil {
 		return vision.Output{}, err
 	}
-	b.found, b.seen, b.thrown = b.found[:0], 0, 0
+	b.most = 0
+	b.found, b.rows, b.row, b.table, b.seen, b.thrown = b.found[:0], b.rows[:0], 0, table{}, 0, 0
 	if err := b.read(b, b.views, g); err != nil {
 		return vision.Output{}, fmt.Errorf("decoder %s: %w", b.spec.Decoder, err)
 	}
 	b.seen = len(b.found)
-	kept := suppress(b.found, float32(b.spec.NMSIoU))
 	if b.ids == nil {
 		b.ids = vision.Categories(b.spec.Labels)
 	}
-	for i := range kept {
-		if c := kept[i].Class; c < len(b.spec.Labels) {
-			kept[i].Label, kept[i].Category = b.spec.Labels[c], b.ids[c]
-		}
+	if b.spec.Angle {
+		b.order = b.pickTurned(b.order)
+	} else {
+		b.order = pick(b.order, b.found, float32(b.spec.NMSIoU))
 	}
-	return vision.Output{Boxes: append([]vision.Box(nil), kept...)}, nil // the answer is its caller's
+	if b.most > 0 {
+		b.order = b.order[:min(len(b.order), b.most)]
+	}
+	more, err := b.newMore(g)
+	if err != nil {
+		return vision.Output{}, fmt.Errorf("decoder %s: %w", b.spec.Decoder, err)
+	}
+	kept := make([]vision.Box, 0, len(b.order)) // the answer is its caller's
+	for _, i := range b.order {
+		box := b.found[i]
+		if c := box.Class; c < len(b.spec.Labels) {
+			box.Label, box.Category = b.spec.Labels[c], b.ids[c]
+		}
+		if b.spec.Clip && !b.spec.Angle {
+			box = g.clip(box)
+		}
+		if more.add(&box, b.rows[i]); box.W != box.W { // of an angle that is no number
+			b.thrown++
+			continue
+		}
+		kept = append(kept, box)
+	}
+	return vision.Output{Boxes: kept}, nil
 }
 
 // keep takes a candidate whose score is above the floor and whose box is a box, and counts it where not.
@@ -123,7 +150,7 @@ func (b *boxes) keep(box vision.Box, score float32, class int) {
 	}
 	if ok(box.X) && ok(box.Y) && box.W > 0 && box.H > 0 && ok(box.W) && ok(box.H) {
 		box.Score, box.Class = min(score, 1), class
-		b.found = append(b.found, box)
+		b.found, b.rows = append(b.found, box), append(b.rows, b.row)
 		return
 	}
 	b.thrown++

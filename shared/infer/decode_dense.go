@@ -140,6 +140,7 @@ func within(v float64, n int) int { return max(0, min(n-1, int(v))) }
 type classes struct {
 	spec  model.Output
 	views []view
+	ids   []int
 }
 
 func (c *classes) decode(out []tensor, i, n int, _ geometry, _ *vision.Image) (vision.Output, error) {
@@ -155,9 +156,12 @@ func (c *classes) decode(out []tensor, i, n int, _ geometry, _ *vision.Image) (v
 	if c.spec.Activation == "logits" {
 		softmax(scores)
 	}
+	if c.ids == nil {
+		c.ids = vision.Categories(c.spec.Labels)
+	}
 	found := make([]vision.Class, len(scores))
 	for k, s := range scores {
-		found[k] = vision.Class{Index: k, Label: c.spec.Labels[k], Score: s}
+		found[k] = vision.Class{Index: k, Label: c.spec.Labels[k], Score: s, Category: c.ids[k]}
 	}
 	slices.SortStableFunc(found, func(a, b vision.Class) int { return cmp.Compare(b.Score, a.Score) })
 	return vision.Output{Classes: found[:min(len(found), c.spec.Top)]}, nil

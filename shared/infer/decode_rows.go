@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/vision"
@@ -112,7 +113,7 @@ func (b *boxes) shared(t tensor, n int) tensor {
 }
 
 // readEndToEnd reads rows of (box, score, class, more …) that are final: YOLOv10, YOLO26 and nms=True, or of
-// what output.columns says. What a mask, a pose or an angle adds behind the class is left aside.
+// what output.columns says. What stands behind them is left aside, but where the manifest says what it is.
 func readEndToEnd(b *boxes, v []view, g geometry) error {
 	v = flat(v)
 	if len(v) != 1 {
@@ -126,7 +127,12 @@ func readEndToEnd(b *boxes, v []view, g geometry) error {
 	classAt, _ := b.spec.Column(model.ColumnClass)
 	imageAt, _ := b.spec.Column(model.ColumnImage)
 	row, floor := v[0].shape[1], b.floor()
+	if row < least+b.spec.Extra {
+		return fmt.Errorf("output %s is %v without the batch: rows of %d values and %d behind them were to come", v[0].name, v[0].shape, least, b.spec.Extra)
+	}
+	b.table = table{v[0].data, v[0].shape[0], row, 1}
 	for data := v[0].data; len(data) >= row; data = data[row:] {
+		b.row = (len(v[0].data) - len(data)) / row
 		if imageAt >= 0 && data[imageAt] != float32(b.image) {
 			continue
 		}
@@ -148,15 +154,14 @@ func (b *boxes) keepClass(box vision.Box, score, class float32) {
 }
 
 // readDETR reads two tensors, boxes (N x 4) and scores (N x classes), in either order: DETR and its kin with
-// shares and logits, YOLO-NAS with corners in pixels. One column more than labels is "nothing".
+// shares and logits, YOLO-NAS with corners in pixels. One column more than labels is "nothing". Where each class
+// has a probability of its own a query may say several, and as many of all queries' classes count as there are
+// queries, as RT-DETR and its kin choose them.
 func readDETR(b *boxes, v []view, g geometry) error {
 	if len(v) != 2 {
 		return fmt.Errorf("%d outputs, should be 2: boxes and scores", len(v))
 	}
-	at, scores := v[0], v[1]
-	if width(at) != 4 || width(scores) == 4 && len(b.spec.Labels) != 4 {
-		at, scores = scores, at
-	}
+	at, scores := b.boxesFirst(v)
 	classes := len(b.spec.Labels)
 	if err := want(at, -1, 4); err != nil {
 		return err
@@ -167,22 +172,50 @@ func readDETR(b *boxes, v []view, g geometry) error {
 		return fmt.Errorf("%w; the manifest has %d labels", want2(scores, n, classes), classes)
 	}
 	floor := b.floor()
+	soft := b.spec.Activation == "softmax" || columns > classes && b.spec.Activation == "logits" // with "nothing"
+	if b.spec.Unit == model.UnitShares && !soft {
+		b.most = n
+	}
 	for i := range n {
-		row := scores.data[i*columns : (i+1)*columns]
+		row, p := scores.data[i*columns:(i+1)*columns], at.data[4*i:]
+		if b.most > 0 {
+			for class, score := range row[:classes] {
+				if b.spec.Activation != "probabilities" {
+					score = sigmoid(score)
+				}
+				if score > floor {
+					b.keep(b.four(g, p[0], p[1], p[2], p[3]), score, class)
+				}
+			}
+			continue
+		}
 		class, score := largest(row[:classes])
 		switch {
-		case b.spec.Activation == "probabilities":
-		case b.spec.Activation == "softmax", columns > classes && b.spec.Activation == "logits": // with "nothing"
+		case soft:
 			score = softmaxAt(row, class)
-		default:
+		case b.spec.Activation != "probabilities":
 			score = sigmoid(score)
 		}
 		if score > floor {
-			p := at.data[4*i:]
 			b.keep(b.four(g, p[0], p[1], p[2], p[3]), score, class)
 		}
 	}
 	return nil
+}
+
+// boxesFirst tells boxes from scores: by their widths, else by the order that the manifest gives, else by their
+// names.
+func (b *boxes) boxesFirst(v []view) (at, scores view) {
+	at, scores = v[0], v[1]
+	switch {
+	case width(at) != 4:
+		return scores, at
+	case width(scores) != 4 || len(b.spec.Tensors) > 0:
+		return at, scores
+	case strings.Contains(strings.ToLower(scores.name), "box"):
+		return scores, at
+	}
+	return at, scores
 }
 
 func width(v view) int {

@@ -66,8 +66,10 @@ func readUltralytics(b *boxes, v []view, g geometry) error {
 		n, anchor, field = v[0].shape[0], row, 1
 	}
 	data, floor := v[0].data, b.floor()
+	b.table = table{data, n, anchor, field}
 	for i := range n {
 		a := data[i*anchor:]
+		b.row = i
 		class, score := 0, a[4*field]
 		for k := 5; k < classes; k++ {
 			if s := a[k*field]; s > score {

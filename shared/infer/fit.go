@@ -24,8 +24,8 @@ func (f *file) suits(out []tensor, in model.GoldenInput) error {
 	if err != nil {
 		return err
 	}
-	if _, ok := d.(*boxes); ok && f.task == "obb" {
-		return fmt.Errorf("%w: its file says that it is an oriented (obb) export, whose turned boxes no decoder reads; export a network of task detect", ErrMisfit)
+	if _, ok := d.(*boxes); ok && f.task == "obb" && !f.model.Output.Angle {
+		return fmt.Errorf("%w: its file says that it is an oriented (obb) export; write angle: true", ErrMisfit)
 	}
 	w, h := in.Shape[3], in.Shape[2]
 	g := geometry{w: w, h: h, rw: w, rh: h, iw: w, ih: h, sx: 1, sy: 1}
@@ -135,13 +135,19 @@ func (b *boxes) judge(g geometry) error {
 		if final(t, row) {
 			return fmt.Errorf("output %s is %d rows of %d whose fifth values fall from the top and whose sixth are whole numbers: it is an end-to-end export, with final boxes; write decoder: end2end", v[0].name, t.n, row)
 		}
-		return errors.Join(b.scores(t.column(4, 4+classes)), b.sides(t, g))
+		best := func(i int) (top float32) {
+			for k := 4; k < 4+classes; k++ {
+				top = max(top, t.at(i, k))
+			}
+			return top
+		}
+		return errors.Join(b.scores(t.column(4, 4+classes)), b.sides(t, g, best))
 	case "yolov5":
 		t := table{v[0].data, v[0].shape[0], 5 + classes + b.spec.Extra, 1}
 		if size := t.column(2, 4); size.negative*50 > 2*t.n {
 			return fmt.Errorf("%d of %d sizes are negative, so they are logarithms: it is a YOLOX without decoding; write decoder: yolox", size.negative, 2*t.n)
 		}
-		return errors.Join(b.scores(t.column(4, 5+classes)), b.sides(t, g))
+		return errors.Join(b.scores(t.column(4, 5+classes)), b.sides(t, g, nil))
 	case "yolox":
 		t := table{v[0].data, v[0].shape[0], 5 + classes, 1}
 		if size := t.column(2, 4); t.beyond(2, 4, 12) > most {
@@ -162,23 +168,20 @@ func (b *boxes) judge(g geometry) error {
 		}
 		at := t
 		at.data = t.data[min(boxAt, len(t.data)):]
-		return errors.Join(b.numbered(class, 0), b.scores(t.column(scoreAt, scoreAt+1)), b.sides(at, g))
+		return errors.Join(b.numbered(class, 0), b.scores(t.column(scoreAt, scoreAt+1)), b.sides(at, g, func(i int) float32 { return t.at(i, scoreAt) }))
 	case "nanodet":
 		return b.scores(table{v[0].data, v[0].shape[0], v[0].shape[1], 1}.column(0, classes))
 	case "detr":
-		at, scores := v[0], v[1]
-		if width(at) != 4 || width(scores) == 4 && classes != 4 {
-			at, scores = scores, at
-		}
+		at, scores := b.boxesFirst(v)
 		return errors.Join(b.scores(table{scores.data, scores.shape[0], width(scores), 1}.column(0, width(scores))),
-			b.sides(table{at.data, at.shape[0], 4, 1}, g))
+			b.sides(table{at.data, at.shape[0], 4, 1}, g, nil))
 	case "lists":
 		n := len(v[1].data)
 		class := table{v[2].data, n, 1, 1}.column(0, 1)
 		if !class.whole {
 			return fmt.Errorf("output %s is to be classes and has values that are not whole; name the outputs with output.tensors: [boxes, scores, classes]", v[2].name)
 		}
-		return errors.Join(b.numbered(class, b.spec.FirstClass), b.scores(table{v[1].data, n, 1, 1}.column(0, 1)), b.sides(table{v[0].data, n, 4, 1}, g))
+		return errors.Join(b.numbered(class, b.spec.FirstClass), b.scores(table{v[1].data, n, 1, 1}.column(0, 1)), b.sides(table{v[0].data, n, 4, 1}, g, nil))
 	}
 	return nil
 }
@@ -234,8 +237,9 @@ func (b *boxes) numbered(c column, first int) error {
 	return nil
 }
 
-// sides says where boxes can't be of output.unit and output.boxes.
-func (b *boxes) sides(t table, g geometry) error {
+// sides says where boxes can't be of output.unit and output.boxes. Whether sizes are any is asked of rows that the
+// network believes in, where score gives it: networks that measure distances to the sides give any for others.
+func (b *boxes) sides(t table, g geometry, score func(i int) float32) error {
 	c, side := t.column(0, 4), float32(max(g.w, g.h))
 	switch {
 	case c.high <= 0 || side < 16: // nothing was seen
@@ -246,15 +250,27 @@ func (b *boxes) sides(t table, g geometry) error {
 	case b.spec.Unit == model.UnitPixels && t.beyond(0, 4, 8*side) > most:
 		return fmt.Errorf("boxes go up to %.4g in an input of %dx%d pixels: these are no pixels of it", c.high, g.w, g.h)
 	}
+	believed := func(i int) bool { return score == nil || score(i) > b.floor() }
 	if b.spec.Boxes == model.BoxCentre || b.spec.Boxes == "" {
-		if size := t.column(2, 4); size.negative*50 > 2*t.n {
-			return fmt.Errorf("%d of %d sizes are negative: these are no boxes of centre and size", size.negative, 2*t.n)
+		negative, of := 0, 0
+		for i := range t.n {
+			if believed(i) {
+				of += 2
+				for k := 2; k < 4; k++ {
+					if t.at(i, k) < 0 {
+						negative++
+					}
+				}
+			}
+		}
+		if negative*50 > of {
+			return fmt.Errorf("%d of %d sizes are negative: these are no boxes of centre and size", negative, of)
 		}
 		return nil
 	}
 	wrong, seen := 0, 0
 	for i := range t.n {
-		if t.at(i, 2) != 0 || t.at(i, 3) != 0 {
+		if believed(i) && (t.at(i, 2) != 0 || t.at(i, 3) != 0) {
 			seen++
 			if t.at(i, 2) < t.at(i, 0) || t.at(i, 3) < t.at(i, 1) {
 				wrong++

@@ -24,7 +24,8 @@ func (f *file) keptAs(engine string, l Layout) *keptFile {
 	case ORTCPU, ORTInt8:
 		version = versionORT(l.Runtime)
 	case OVCPU, OVInt8:
-		version = fmt.Sprint(versionOV(l.Runtime), " batch ", l.MaxBatch) // hence whether its shape is fixed
+		in := f.model.Input
+		version = fmt.Sprint(versionOV(l.Runtime), " batch ", l.MaxBatch, " size ", in.Size, in.MultipleOf) // hence which shape is fixed
 	}
 	if l.Remember == "" || version == "" {
 		return nil

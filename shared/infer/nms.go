@@ -11,24 +11,39 @@ import (
 const maxCandidates = 4096
 
 // suppress keeps, class by class, each box that overlaps no better one by more than iou: what
-// cv2.dnn.NMSBoxes does within a class. Best first. It works in place: the result is the
-// beginning of found.
+// cv2.dnn.NMSBoxes does within a class. Best first.
 func suppress(found []vision.Box, iou float32) []vision.Box {
-	slices.SortStableFunc(found, func(a, b vision.Box) int { return cmp.Compare(b.Score, a.Score) })
-	if len(found) > maxCandidates {
-		found = found[:maxCandidates]
+	kept := make([]vision.Box, 0, len(found))
+	for _, i := range pick(nil, found, iou) {
+		kept = append(kept, found[i])
 	}
-	kept := found[:0]
+	return kept
+}
+
+// pick gives the places of the boxes that suppress keeps. order is memory to be used again.
+func pick(order []int, found []vision.Box, iou float32) []int {
+	order = byScore(order, found)
+	kept := order[:0]
 next:
-	for _, b := range found {
+	for _, i := range order {
 		for _, k := range kept {
-			if k.Class == b.Class && overlap(k, b) > float64(iou) {
+			if found[k].Class == found[i].Class && overlap(found[k], found[i]) > float64(iou) {
 				continue next
 			}
 		}
-		kept = append(kept, b)
+		kept = append(kept, i)
 	}
 	return kept
+}
+
+// byScore are the places of the best boxes, best first.
+func byScore(order []int, found []vision.Box) []int {
+	order = order[:0]
+	for i := range found {
+		order = append(order, i)
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(found[b].Score, found[a].Score) })
+	return order[:min(len(order), maxCandidates)]
 }
 
 // overlap is the intersection over union in float64, as OpenCV computes it.

@@ -107,6 +107,9 @@ func (f *file) adapt(data []byte, sig model.Signature) error {
 		if err := f.fits(in); len(in.Shape) >= 3 && err != nil {
 			return fmt.Errorf("%w: %w", ErrMisfit, err)
 		}
+		if len(in.Shape) == 4 {
+			f.batch = max(in.Shape[0], 1)
+		}
 	}
 	var size [2]int
 	if s := f.model.Input.Size; len(s) == 2 {
@@ -117,6 +120,11 @@ func (f *file) adapt(data []byte, sig model.Signature) error {
 		return fmt.Errorf("%s %w", f.model.Path, err)
 	}
 	f.task = model.TaskOf(data)
+	nodes, _, err := model.Nodes(data)
+	if err != nil {
+		return fmt.Errorf("%s: %w", f.model.Path, err)
+	}
+	f.whole8 = slices.ContainsFunc(nodes, func(n model.Node) bool { return n.Op == "QuantizeLinear" || n.Op == "QLinearConv" })
 	f.data, f.inputs, f.outputs = data, fed.Inputs[0].Name, nil
 	given := map[string]string{}
 	var names []string
@@ -199,6 +207,14 @@ func (f *file) start(e *candidate, l Layout) (*Network, error) {
 
 // open loads the file into an engine.
 func (f *file) open(name string, l Layout) (engine, error) {
+	e, err := f.load(name, l)
+	if err == nil && f.batch > 1 {
+		e = filled{e, f.batch}
+	}
+	return e, err
+}
+
+func (f *file) load(name string, l Layout) (engine, error) {
 	if inEightBits(name) {
 		if err := f.planned(); err != nil {
 			return nil, err

@@ -77,7 +77,7 @@ func openOpenCV(f *file, name string, threads int) (engine, error) {
 		if len(in.Size) == 2 {
 			w, h = in.Size[0], in.Size[1]
 		}
-		if err := probe(f.data, f.shape4(1, h, w)); err != nil {
+		if err := probe(f.data, f.shape4(max(f.batch, 1), h, w)); err != nil {
 			return nil, fmt.Errorf("OpenCV cannot run %s: %w", f.model.Path, err)
 		}
 	}

@@ -94,8 +94,8 @@ func openOV(f *file, name string, l Layout) (engine, error) {
 			return nil, err
 		}
 		var dims *C.int64_t
-		if size := f.model.Input.Size; len(size) == 2 && l.MaxBatch == 1 {
-			fixed := f.dims64(1, size[1], size[0])
+		if size := f.model.Input.Size; len(size) == 2 && f.model.Input.MultipleOf == 0 && l.MaxBatch == 1 {
+			fixed := f.dims64(max(f.batch, 1), size[1], size[0])
 			dims = &fixed[0]
 		}
 		e.net = C.canvas_ov_open(unsafe.Pointer(&data[0]), C.size_t(len(data)), dims, streams, threads, say.ptr())

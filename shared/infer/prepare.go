@@ -72,7 +72,7 @@ func (p *plan) fit(im *vision.Image) (geometry, error) {
 	}
 	g := geometry{iw: im.W, ih: im.H, sx: 1, sy: 1, rw: im.W, rh: im.H}
 	in := p.in
-	free := in.MultipleOf > 0
+	free := in.MultipleOf > 0 && len(in.Size) != 2
 	if !free {
 		g.w, g.h = in.Size[0], in.Size[1]
 	}
@@ -94,6 +94,15 @@ func (p *plan) fit(im *vision.Image) (geometry, error) {
 		}
 		g.rw, g.rh = g.w, g.h
 		g.sx, g.sy = float64(g.w)/w, float64(g.h)/h
+	case model.FitCrop: // the shorter side fits, as torchvision's Resize and CenterCrop
+		whole := [2]int{g.w, max(g.h, int(float64(g.w*im.H)/w))}
+		if im.W*g.h > im.H*g.w {
+			whole = [2]int{max(g.w, int(float64(g.h*im.W)/h)), g.h}
+		}
+		g.sx, g.sy = float64(whole[0])/w, float64(whole[1])/h
+		g.rw, g.rh = g.w, g.h
+		g.px = -int(math.RoundToEven(float64(whole[0]-g.w) / 2))
+		g.py = -int(math.RoundToEven(float64(whole[1]-g.h) / 2))
 	default: // letterboxes: one factor for both sides
 		var r float64
 		if free {
@@ -107,10 +116,11 @@ func (p *plan) fit(im *vision.Image) (geometry, error) {
 		} else { // … Ultralytics' rounds it
 			g.rw, g.rh = max(1, int(math.Round(w*r))), max(1, int(math.Round(h*r)))
 		}
-		if free {
+		if in.MultipleOf > 0 { // no more padding than the network needs
 			g.w, g.h = roundUp(g.rw, in.MultipleOf), roundUp(g.rh, in.MultipleOf)
 		}
 		if in.Fit == model.FitCentre {
+			g.sx, g.sy = float64(g.rw)/w, float64(g.rh)/h // as the rounded sides really lie
 			g.px = int(math.Round(float64(g.w-g.rw)/2 - 0.1))
 			g.py = int(math.Round(float64(g.h-g.rh)/2 - 0.1))
 		}
@@ -155,6 +165,10 @@ func (g geometry) scratch() int { return g.rw * g.rh * 4 }
 // write lays one image out in its part of the input tensor.
 func (p *plan) write(im *vision.Image, g geometry, scratch []byte, dst []float32) error {
 	if len(p.in.Bands) == 0 {
+		if p.in.Antialias {
+			small := antialiased(im, g)
+			im, g.px, g.py = &small, max(g.px, 0), max(g.py, 0)
+		}
 		return picture(im, g, p, scratch, dst)
 	}
 	step, plane := 1, g.w*g.h

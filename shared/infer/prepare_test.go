@@ -31,6 +31,8 @@ func TestFitsPlaceThePictureAsTheirNetworksWereTrained(t *testing.T) {
 		"stretch fills":              {model.Input{Size: []int{352, 352}, Fit: model.FitStretch}, geometry{w: 352, h: 352, rw: 352, rh: 352}},
 		"none keeps":                 {model.Input{Size: []int{800, 600}, Fit: model.FitNone}, geometry{w: 800, h: 600, rw: 768, rh: 576}},
 		"free sizes, none":           {model.Input{MultipleOf: 32, MaxSide: 1024, Fit: model.FitNone}, geometry{w: 768, h: 576, rw: 768, rh: 576}},
+		"a letterbox cut down":       {model.Input{Size: []int{640, 640}, MultipleOf: 32, Fit: model.FitCentre}, geometry{w: 640, h: 480, rw: 640, rh: 480}},
+		"the middle":                 {model.Input{Size: []int{224, 224}, Fit: model.FitCrop}, geometry{w: 224, h: 224, rw: 224, rh: 224, px: -37}},
 		"free sizes, letterbox":      {model.Input{MultipleOf: 32, MaxSide: 416, Fit: model.FitCentre}, geometry{w: 416, h: 320, rw: 416, rh: 312, py: 4}},
 	} {
 		c.in.Colour, c.in.Scale = "bgr", 1

@@ -220,7 +220,7 @@ func TestWhatDoesNotFitSaysWhatItLooksLike(t *testing.T) {
 		"final rows":             {"YOLOv10", "ultralytics", "cat, dog", "end-to-end export"},
 		"decoded":                {"YOLOX with decoding", "yolox", "cat, dog", "write decoder: yolov5"},
 		"objectness":             {"YOLOv5", "ultralytics", "cat, dog", "decoder: yolov5"},
-		"turned boxes":           {"an oriented YOLO11", "ultralytics", "cat, dog, angle", "oriented (obb) export"},
+		"turned boxes":           {"an oriented YOLO11", "ultralytics", "cat, dog, angle", "write angle: true"},
 		"labels too many":        {"YOLOv8", "ultralytics", "cat, dog, bird", "of 2 classes"},
 		"an angle":               {"YOLOv8 with poses", "ultralytics", "cat, dog", "should be like [6 -1]"},
 		"shares for pixels":      {"RT-DETR", "ultralytics", "cat, dog", "write unit: shares"},
@@ -310,8 +310,8 @@ func TestAFileThatDoesNotSayEnoughIsRefusedWithWhatIsMissing(t *testing.T) {
 	}{
 		"no names":    {exported{outputs: exports()["YOLOv8"].outputs}, "2 classes and no names"},
 		"final boxes": {exported{outputs: []modeltest.Given{{Name: "output0", Dims: []int64{1, 300, 6}}}}, "an unknown number of classes and no names"},
-		"turned boxes": {exported{outputs: []modeltest.Given{{Name: "output0", Dims: []int64{1, 7, 2100}}},
-			says: with("task", "obb")}, "oriented"},
+		"turned boxes": {exported{outputs: []modeltest.Given{{Name: "output0", Dims: []int64{1, 8, 2100}}},
+			says: with("task", "obb")}, "oriented (obb) export, of another number of classes than the 2 labels"},
 		"a map":            {exported{outputs: []modeltest.Given{{Name: "y", Dims: []int64{1, 3, 16, 16}}}}, "no detector that is known"},
 		"names in no form": {exported{outputs: exports()["YOLOv8"].outputs, says: map[string]string{"names": "{0: "}}, "names"},
 	} {

@@ -47,6 +47,8 @@ type file struct {
 	outputs []string // in the decoder's order
 	task    string   // that the file says it is for, as Ultralytics names them; empty: it does not say
 	log     *slog.Logger
+	batch   int  // images in each pass, where the file fixes more than one; else 1
+	whole8  bool // it computes in 8 bits itself: exported so, or quantised afterwards
 	known   bool // its sha256 is one of the project's, which every engine has read, and so is what it is given
 }
 

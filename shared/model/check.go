@@ -69,12 +69,14 @@ func (in Input) problems(add func(field, message, hint string)) {
 	switch {
 	case len(in.Size) == 0 && in.MultipleOf == 0:
 		add("input.size", "is missing", "give size: [width, height], or multiple_of where the network takes any size")
-	case len(in.Size) != 0 && in.MultipleOf != 0:
-		add("input.multiple_of", "contradicts size", "give one of the two")
+	case len(in.Size) != 0 && in.MultipleOf != 0 && in.Fit != FitCentre && in.Fit != FitTopLeft:
+		add("input.multiple_of", "contradicts size", "give one of the two, or a fit that pads: top-left or centre")
 	case len(in.Size) != 0 && (len(in.Size) != 2 || !side(in.Size[0]) || !side(in.Size[1])):
 		add("input.size", fmt.Sprintf("%v is not a size", in.Size), "give [width, height], each 1 to 8192")
 	case in.MultipleOf < 0 || in.MultipleOf > 1024:
 		add("input.multiple_of", "is out of range", "give 1 to 1024, often 32")
+	case in.MultipleOf > 0 && len(in.Size) == 2 && (in.Size[0]%in.MultipleOf != 0 || in.Size[1]%in.MultipleOf != 0):
+		add("input.multiple_of", fmt.Sprintf("size %v is no multiple of it", in.Size), "give a size that is")
 	}
 	if !side(in.MaxSide) || in.MaxSide < in.MultipleOf {
 		add("input.max_side", fmt.Sprintf("%d is out of range", in.MaxSide), "give 1 to 8192, at least multiple_of")
@@ -86,12 +88,18 @@ func (in Input) problems(add func(field, message, hint string)) {
 		add("input.std", "is zero", "values are divided by it: leave it out for 1")
 	}
 	switch in.Fit {
-	case FitNone, FitStretch, FitTopLeft, FitCentre:
+	case FitNone, FitStretch, FitTopLeft, FitCentre, FitCrop:
 		if len(in.Bands) > 0 && in.Fit != FitNone {
 			add("input.fit", fmt.Sprintf("%q is not for bands", in.Fit), "scenes are cut into windows, never resized: use none")
 		}
+		if in.Fit == FitCrop && len(in.Size) == 0 {
+			add("input.size", "is missing", "with fit: crop give size: [width, height]")
+		}
 	default:
-		add("input.fit", fmt.Sprintf("%q is not a fit", in.Fit), "use none, stretch, top-left or centre")
+		add("input.fit", fmt.Sprintf("%q is not a fit", in.Fit), "use none, stretch, top-left, centre or crop")
+	}
+	if in.Antialias && (len(in.Bands) > 0 || in.Fit == FitNone) {
+		add("input.antialias", "is for pictures that are resized", "leave it out")
 	}
 	if in.Layout != "nchw" && in.Layout != "nhwc" {
 		add("input.layout", fmt.Sprintf("%q is not a layout", in.Layout), "use nchw or nhwc")
@@ -142,6 +150,39 @@ func (o Output) Column(name string) (at, row int) {
 	return at, row
 }
 
+// mostKeypoints bounds the points of one pose.
+const mostKeypoints = 1024
+
+// moreProblems tells what is wrong with what stands behind a row's classes.
+func (o Output) moreProblems(add func(field, message, hint string)) {
+	kinds := 0
+	for _, f := range []struct {
+		field string
+		is    bool
+	}{{"angle", o.Angle}, {"keypoints", len(o.Keypoints) > 0}, {"masks", o.Masks}} {
+		if !f.is {
+			continue
+		}
+		if kinds++; o.Decoder != "ultralytics" && o.Decoder != "end2end" {
+			add("output."+f.field, "is for decoders ultralytics and end2end", "leave it out")
+		}
+	}
+	if kinds > 1 {
+		add("output", "has more than one of angle, keypoints and masks", "a network gives one of them: leave the others out")
+	}
+	if k := o.Keypoints; len(k) > 0 && (len(k) != 2 || k[0] < 1 || k[0] > mostKeypoints || k[1] < 2 || k[1] > 3) {
+		add("output.keypoints", fmt.Sprintf("%v is no number of points and of values", k), "give how many points, and 2 (x, y) or 3 (x, y, how likely it is seen): [17, 3]")
+	} else if len(k) == 2 && o.Extra != k[0]*k[1] {
+		add("output.extra", fmt.Sprintf("is %d, the points have %d values", o.Extra, k[0]*k[1]), "leave it out")
+	}
+	if o.Angle && (o.Extra != 1 || o.Boxes != BoxCentre) {
+		add("output.angle", "needs boxes: centre and one extra value", "leave boxes and extra out")
+	}
+	if o.Masks && o.Extra < 1 {
+		add("output.extra", "is missing", "say how many coefficients a mask has, often 32")
+	}
+}
+
 func (o Output) problems(m Manifest, add func(field, message, hint string)) {
 	task, known := decoders[o.Decoder]
 	switch {
@@ -176,6 +217,7 @@ func (o Output) problems(m Manifest, add func(field, message, hint string)) {
 	if o.Extra < 0 || o.Extra > 4096 {
 		add("output.extra", fmt.Sprintf("%d is out of range", o.Extra), "give how many values stand behind the classes: 32 for masks, 51 for a pose of 17 points")
 	}
+	o.moreProblems(add)
 	if o.FirstClass < 0 || o.FirstClass > 1 {
 		add("output.first_class", fmt.Sprintf("%d is out of range", o.FirstClass), "give 0, or 1 where the network counts from 1")
 	}

@@ -19,8 +19,16 @@ func (m Manifest) withDefaults() Manifest {
 		set(&in.Fit, FitNone)
 	}
 	set(&in.Fit, FitStretch)
+	in.Antialias = in.Antialias || in.Fit == FitCrop
 	set(&out.ScoreFloor, 0.05)
 	set(&out.Report, 0.3)
+	switch {
+	case out.Angle:
+		set(&out.Extra, 1)
+		set(&out.Boxes, BoxCentre)
+	case len(out.Keypoints) == 2:
+		set(&out.Extra, out.Keypoints[0]*out.Keypoints[1])
+	}
 	way := rows[out.Decoder]
 	set(&out.Boxes, way.boxes)
 	set(&out.Unit, way.unit)

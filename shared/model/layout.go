@@ -10,7 +10,7 @@ type Layout struct {
 	What   string // for people
 	Output Output // decoder, boxes, unit, activation, extra, tensors as far as they say it; no decoder: none reads it
 	Labels int    // classes; 0: the shapes do not say
-	Image  string // how exporters of this kind prepare pictures: ultralytics, yolox, stretch, imagenet
+	Image  string // how exporters of this kind prepare pictures: ultralytics, yolox, stretch, imagenet, detr, rtdetr
 }
 
 // Words are what a manifest says for it.
@@ -24,7 +24,15 @@ func (o Output) Words() string {
 	if len(o.Columns) > 0 {
 		words = append(words, "columns: ["+strings.Join(o.Columns, ", ")+"]")
 	}
-	if o.Extra > 0 {
+	switch {
+	case o.Angle:
+		words = append(words, "angle: true")
+	case len(o.Keypoints) == 2:
+		words = append(words, fmt.Sprintf("keypoints: [%d, %d]", o.Keypoints[0], o.Keypoints[1]))
+	case o.Masks:
+		words = append(words, "masks: true")
+	}
+	if o.Extra > 0 && !o.Angle && len(o.Keypoints) == 0 {
 		words = append(words, fmt.Sprintf("extra: %d", o.Extra))
 	}
 	if o.FirstClass > 0 {
@@ -102,7 +110,7 @@ func rowsOf(outputs []TensorInfo, labels int) (all []Layout) {
 	if len(all) == 0 && labels > 0 && row > 4 { // no way to read it, but something to say
 		switch classes := row - 4 - extra; {
 		case across && row-4-labels == 1:
-			all = append(all, Layout{What: "one value a box more than there are labels: an oriented (obb) export, whose turned boxes no decoder reads, or a label that is not named"})
+			all = append(all, Layout{What: "one value a box more than there are labels: an oriented (obb) export (decoder: ultralytics, angle: true), or a label that is not named"})
 		case across || many:
 			all = append(all, Layout{What: fmt.Sprintf("a network of %d classes, or of %d and objectness, where %d labels are named", classes, classes-1, labels)})
 		}
@@ -126,15 +134,16 @@ func pairOf(outputs []TensorInfo, labels int) []Layout {
 	logits, probabilities, pixels := o, o, o
 	logits.Activation = "logits"
 	pixels.Boxes, pixels.Unit, pixels.NMSIoU = BoxCorners, UnitPixels, 0.45
-	what, classes := "a DETR: boxes in shares, scores as logits", scores.Shape[2]
-	if at.Name == "dets" && scores.Name == "labels" {
-		what, logits.Activation = "an RF-DETR: boxes in shares, scores as logits, each for itself", "sigmoid"
-	}
+	what, classes, image := "an RT-DETR or D-FINE: boxes in shares, scores as logits, each for itself", scores.Shape[2], "rtdetr"
 	if labels > 0 && classes == labels+1 || labels == 0 && classes == coco91+1 { // the last is "nothing"
+		what, image = "a DETR: boxes in shares, scores as logits, the last for nothing", "detr"
 		classes--
 	}
+	if at.Name == "dets" && scores.Name == "labels" {
+		what, logits.Activation, logits.Clip, image = "an RF-DETR: boxes in shares, scores as logits, each for itself", "sigmoid", true, "imagenet"
+	}
 	return []Layout{
-		{What: what, Output: logits, Labels: max(classes, 0), Image: "imagenet"},
+		{What: what, Output: logits, Labels: max(classes, 0), Image: image},
 		{What: "a DETR: boxes in shares, scores as probabilities", Output: probabilities, Labels: max(classes, 0), Image: "stretch"},
 		{What: "boxes as corners in pixels, and scores, as YOLO-NAS", Output: pixels, Labels: max(classes, 0), Image: "stretch"},
 	}

@@ -34,11 +34,12 @@ type Input struct {
 	Colour     string    `yaml:"colour"`      // pictures: bgr, rgb or gray
 	Size       []int     `yaml:"size"`        // [width, height] where fixed
 	MultipleOf int       `yaml:"multiple_of"` // else each side is a multiple of this …
-	MaxSide    int       `yaml:"max_side"`    // … and at most this long (default 1024)
+	MaxSide    int       `yaml:"max_side"`    // … and at most this long (default 1024); with size: a letterbox is cut down to such a multiple
 	Scale      float64   `yaml:"scale"`       // default 1
 	Mean       []float64 `yaml:"mean"`        // one for each channel, or one for all; default 0
 	Std        []float64 `yaml:"std"`         // likewise; default 1
 	Fit        Fit       `yaml:"fit"`         // default: stretch for pictures, none for bands
+	Antialias  bool      `yaml:"antialias"`   // pictures are scaled as PIL and torchvision do it, which average when they shrink, and not as cv2.resize; always with fit: crop
 	Pad        float64   `yaml:"pad"`         // pixel value around a letterboxed picture, before scale
 	Void       float64   `yaml:"void"`        // value in place of pixels without data, before scale
 	Layout     string    `yaml:"layout"`      // nchw (default) or nhwc
@@ -53,6 +54,7 @@ const (
 	FitStretch Fit = "stretch"  // each side by its own factor
 	FitTopLeft Fit = "top-left" // letterbox: one factor, the rest padded right and below
 	FitCentre  Fit = "centre"   // letterbox: one factor, padded on both sides
+	FitCrop    Fit = "crop"     // one factor so that it is filled, the middle cut out
 )
 
 // Output says how the network's tensors become boxes, a mask or labels.
@@ -64,6 +66,10 @@ type Output struct {
 	Unit       string   `yaml:"unit"`        // of rows: pixels of the input or shares of it; empty: the decoder's own
 	Columns    []string `yaml:"columns"`     // end2end: what stands in a row, of box, score, class and image; empty: box, score, class
 	Extra      int      `yaml:"extra"`       // ultralytics, yolov5: values behind the classes that are left aside: coefficients of a mask, points of a pose
+	Angle      bool     `yaml:"angle"`       // ultralytics, end2end: boxes are turned by the last value of a row, in radians
+	Keypoints  []int    `yaml:"keypoints"`   // ultralytics, end2end: how many points stand behind the classes, and of how many values each is, 2 or 3
+	Masks      bool     `yaml:"masks"`       // ultralytics, end2end: behind the classes stand a mask's coefficients, and the second tensor is what they are of
+	Clip       bool     `yaml:"clip"`        // boxes are cut at the picture's border, as Ultralytics and torchvision do
 	FirstClass int      `yaml:"first_class"` // lists: the number of the first label, 0 or 1
 	Strides    []int    `yaml:"strides"`     // of the feature maps; empty: the decoder's own
 	ScoreFloor float64  `yaml:"score_floor"` // boxes below it are never made; default 0.05

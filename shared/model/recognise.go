@@ -77,9 +77,7 @@ func (c *recogniser) guesses() ([]Guess, error) {
 	switch task := c.says["task"]; task {
 	case "classify":
 		return c.classifier()
-	case "obb":
-		return nil, errors.New("it is an oriented (obb) export, whose turned boxes no decoder reads")
-	case "", "detect", "segment", "pose":
+	case "", "detect", "segment", "pose", "obb":
 		if out := c.sig.Outputs; len(out) == 1 && len(out[0].Shape) == 2 && task == "" && len(c.labels) > 0 && (out[0].Shape[1] == len(c.labels) || out[0].Shape[1] < 0) {
 			return c.classifier()
 		}
@@ -112,16 +110,19 @@ func (c *recogniser) classifier() ([]Guess, error) {
 		return nil, errors.New("it classifies and has no names; name them with --labels FILE, a data.yaml or a file with one a line")
 	}
 	g.Input.Std, g.Input.Fit = []float64{255}, FitStretch
-	g.Guessed = append(g.Guessed, "pictures stretched to its size, values from 0 to 1 (Ultralytics cuts out the middle instead)")
+	if c.byUltralytics() {
+		g.Input.Fit = FitCrop
+		g.Guessed = append(g.Guessed, "the middle of pictures, values from 0 to 1, as Ultralytics does")
+	} else {
+		g.Guessed = append(g.Guessed, "pictures stretched to its size, values from 0 to 1")
+	}
+	g.Found = append(g.Found, fmt.Sprintf("outputs %s: a classifier, whose labels are told as boxes around the whole picture (decoder: classes)", shapes(c.sig.Outputs)))
 	g.Manifest = g.Manifest.withDefaults()
 	return []Guess{g}, c.whole(g)
 }
 
 // detectors are the guesses for boxes.
 func (c *recogniser) detectors(task string) (all []Guess, err error) {
-	if task == "segment" || task == "pose" {
-		c.guessed("boxes only: what it says of %s is left aside", map[string]string{"segment": "masks", "pose": "points"}[task])
-	}
 	layouts := c.layouts(task)
 	if len(layouts) == 0 {
 		return nil, fmt.Errorf("its outputs %s look like no detector that is known%s", shapes(c.sig.Outputs), c.count())
@@ -131,7 +132,7 @@ func (c *recogniser) detectors(task string) (all []Guess, err error) {
 		if l.Output.Decoder == "" {
 			return nil, fmt.Errorf("its outputs %s look like %s", shapes(c.sig.Outputs), l.What)
 		}
-		g, e := c.detector(l)
+		g, e := c.detector(l, task)
 		switch {
 		case errors.Is(e, errNameless):
 			uncounted = uncounted || l.Labels == 0
@@ -175,12 +176,15 @@ func shapes(outputs []TensorInfo) string {
 	return strings.Join(list, ", ")
 }
 
-func (c *recogniser) detector(l Layout) (Guess, error) {
+func (c *recogniser) detector(l Layout, task string) (Guess, error) {
 	g := c.base
 	g.Found, g.Guessed = append([]string(nil), g.Found...), append([]string(nil), g.Guessed...)
 	g.Task, g.Output = Detect, l.Output
 	g.Found = append(g.Found, fmt.Sprintf("outputs %s: %s (%s)", shapes(c.sig.Outputs), l.What, l.Output.Words()))
 	g.Output.Labels = c.labels
+	if o := l.Output; !o.Masks && len(o.Keypoints) == 0 && !o.Angle && (o.Extra > 0 || task == "segment" || task == "pose") {
+		g.Guessed = append(g.Guessed, "boxes only: what stands behind the classes, masks or points, is left aside")
+	}
 	switch {
 	case l.Labels == coco91 && (len(c.labels) == 0 || len(c.labels) == cocoRow-5):
 		g.Output.Labels = vision.COCOByID()
@@ -193,6 +197,7 @@ func (c *recogniser) detector(l Layout) (Guess, error) {
 		return g, errNameless
 	}
 	prepare(&g, l.Image, c.image.Type == TypeUint8)
+	c.asExported(&g, l.Image)
 	g.Manifest = g.Manifest.withDefaults()
 	return g, c.whole(g)
 }
@@ -210,7 +215,11 @@ func prepare(g *Guess, as string, bytes bool) {
 	case "nanodet":
 		in.Colour, in.Fit, in.Mean, in.Std = "bgr", FitStretch, []float64{103.53, 116.28, 123.675}, []float64{57.375, 57.12, 58.395}
 		g.Guessed = append(g.Guessed, "pictures in blue, green, red, stretched, with NanoDet's mean and standard deviation")
-	case "imagenet":
+	case "rtdetr":
+		in.Fit, in.Std, in.Antialias = FitStretch, []float64{255}, true
+		g.Guessed = append(g.Guessed, "pictures in red, green, blue, stretched as torchvision does it, divided by 255, as RT-DETR and D-FINE do")
+	case "imagenet", "detr":
+		in.Antialias = as == "detr"
 		in.Fit, in.Mean, in.Std = FitStretch, []float64{123.675, 116.28, 103.53}, []float64{58.395, 57.12, 57.375}
 		g.Guessed = append(g.Guessed, "pictures stretched, with ImageNet's mean and standard deviation, as DETRs are trained")
 	default:

@@ -2,7 +2,7 @@ package model
 
 import (
 	"fmt"
-	"strconv"
+	"slices"
 	"strings"
 )
 
@@ -58,12 +58,9 @@ func (c *recogniser) input() error {
 
 // sizes reads "[640, 640]" or "640".
 func sizes(text string) (list []int) {
-	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune("[](), ", r) }) {
-		n, err := strconv.Atoi(word)
-		if err != nil || !side(n) {
-			return nil
-		}
-		list = append(list, n)
+	list = numbers(text)
+	if slices.ContainsFunc(list, func(n int) bool { return !side(n) }) {
+		return nil
 	}
 	if len(list) == 1 {
 		list = append(list, list[0])

@@ -1,10 +1,19 @@
 package model
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // layouts are those that the shapes allow, sorted by what the metadata say.
 func (c *recogniser) layouts(task string) []Layout {
 	out := c.sig.Outputs
+	if l := c.ultralytics(task); l != nil {
+		return l
+	}
+	if task == "obb" { // as anything else its angles would be scores
+		return []Layout{{What: fmt.Sprintf("an oriented (obb) export, of another number of classes than the %d labels that are named; name them with --labels FILE", len(c.labels))}}
+	}
 	final := strings.EqualFold(c.says["end2end"], "true")
 	if final && len(out) > 0 && len(out[0].Shape) == 3 {
 		l := Layout{What: "an end-to-end export (end2end)", Output: Output{Decoder: "end2end"}, Image: "ultralytics"}
@@ -12,11 +21,6 @@ func (c *recogniser) layouts(task string) []Layout {
 			l.Output.Tensors = []string{out[0].Name}
 		}
 		return []Layout{l}
-	}
-	if task == "pose" && len(out) == 1 && len(out[0].Shape) == 3 && len(c.labels) > 0 {
-		if extra := out[0].Shape[1] - 4 - len(c.labels); extra > 0 {
-			return []Layout{{What: "a pose export", Output: Output{Decoder: "ultralytics", Extra: extra}, Labels: len(c.labels), Image: "ultralytics"}}
-		}
 	}
 	all := append(c.nanodet(), LayoutsOf(out, len(c.labels))...)
 	if strings.Contains(c.says["head"], "RTDETR") { // what is likeliest of others is not of it

@@ -126,8 +126,8 @@ func placed(boxes []vision.Box, at image.Point, by [2]float32, size image.Point,
 		if b.Score < minScore || right <= left || bottom <= top {
 			continue
 		}
-		b.X, b.Y, b.W, b.H, b.Points = left, top, right-left, bottom-top, nil
-		out = append(out, b)
+		b.X, b.Y, b.W, b.H = left, top, right-left, bottom-top
+		out = append(out, b.Bare())
 	}
 	return out
 }

@@ -127,8 +127,7 @@ func (f *Follower) match(frame int64, boxes []vision.Box, from, below, least flo
 
 // see takes what is seen of an object.
 func (o *Object) see(frame int64, b vision.Box) {
-	b.Points = nil // the network's, which uses them again
-	o.Box, o.Frame, o.Seen = b, frame, true
+	o.Box, o.Frame, o.Seen = b.Bare(), frame, true
 	o.Hits++
 	if b.Score > o.Top {
 		o.Top, o.Improved = b.Score, true

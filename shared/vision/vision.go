@@ -36,6 +36,17 @@ type Box struct {
 	Category   int     `json:",omitempty"` // in COCO's result format, see Categories; 0: not said
 	Label      string
 	Points     [][2]float32 `json:",omitempty"` // landmarks, where the network gives them
+
+	// What some networks give beside the box, which then is the envelope of it.
+	Corners   [][2]float32   `json:",omitempty"` // of a turned box: four, one after the other around it
+	Keypoints [][3]float32   `json:",omitempty"` // of a pose: x, y, and how likely it is seen, 0 … 1
+	Outline   [][][2]float32 `json:",omitempty"` // of its mask: the border of each of its parts
+}
+
+// Bare is the box alone: where it is moved, merged or kept for long, what stands beside it is no longer true.
+func (b Box) Bare() Box {
+	b.Points, b.Corners, b.Keypoints, b.Outline = nil, nil, nil, nil
+	return b
 }
 
 // Mark is something drawn beside the boxes: a zone or a line of a camera.
@@ -68,6 +79,8 @@ type Class struct {
 	Index int
 	Label string
 	Score float32
+
+	Category int `json:",omitempty"` // in COCO's result format, see Categories; 0: not said
 }
 
 // Output is what a network found in one image. Which fields are set depends on its task.
