@@ -261,7 +261,7 @@ func (c *Cloud) lead(ctx context.Context, partitions int, s *scaling) error {
 	for ctx.Err() == nil {
 		err := assign.Lead(ctx, c.Coord, map[string]int{event.WorkTopic: partitions}, c.Config.Assign, c.Log, assign.Hooks{Led: s.led, Backlog: c.backlog})
 		if err != nil && ctx.Err() == nil {
-			c.Log.Warn("dividing the work failed, standing again", telemetry.Err, err)
+			c.Log.Warn("dividing the work failed; this process stands for the lead again", telemetry.Err, err)
 		}
 		select {
 		case <-ctx.Done():

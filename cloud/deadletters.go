@@ -88,7 +88,7 @@ func (c *Cloud) keepDeadLetters(ctx context.Context) error {
 	for ctx.Err() == nil {
 		err := c.Coord.Own(ctx, deadletter.KeeperLease, func(ctx context.Context, _ coord.Lease) error { return keep.Run(ctx) })
 		if ctx.Err() == nil {
-			c.Log.Warn("keeping dead letters within their bounds was interrupted, standing again", telemetry.Err, err)
+			c.Log.Warn("keeping dead letters within their bounds was interrupted; this process stands for the task again", telemetry.Err, err)
 			select {
 			case <-time.After(time.Second):
 			case <-ctx.Done():

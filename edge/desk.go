@@ -37,7 +37,7 @@ func newDesk(b buffer, s *shelf, w *wishes, log *slog.Logger) *desk {
 func (d *desk) ask(payload []byte) {
 	q, err := event.ParseQuery(payload)
 	if err != nil {
-		d.log.Warn("a query from the cloud means nothing", telemetry.Err, err)
+		d.log.Warn("a query from the cloud can't be read", telemetry.Err, err)
 		return
 	}
 	select {

@@ -55,7 +55,7 @@ func (s *sessions) watch(id string, then func(kept bool)) func(kept bool) {
 func (s *sessions) known(id string) bool {
 	marks, err := s.box.Marks(sessionPrefix + id)
 	if err != nil {
-		s.log.Warn("whether the local broker knew this client is not known", "client", id, telemetry.Err, err)
+		s.log.Warn("the list of sessions with the local broker can't be read: it can't be told whether the broker forgot this one", "client", id, telemetry.Err, err)
 	}
 	for _, m := range marks {
 		if m.Name == sessionPrefix+id && len(m.Value) > 0 {

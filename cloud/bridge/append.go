@@ -45,7 +45,7 @@ func (s *shift) insist(ctx context.Context, what string, try func() error) error
 				s.setReady(nil)
 			}
 			if s.gate.set(false) {
-				s.Logger.Info("coming back to the MQTT broker")
+				s.Logger.Info("the bridge comes back to the MQTT broker")
 			}
 			s.metrics.away.Set(0)
 		}}.Do(ctx, try)

@@ -64,7 +64,7 @@ func (b *batch) addPoison(s *shift, l *letter, payload []byte, item *event.Item,
 		e.record.Headers = append(e.record.Headers, quarantined(key, len(payload))...)
 	}
 	b.entries = append(b.entries, e)
-	s.Logger.Warn("a message is set aside in the DLQ", "topic", topic, "bytes", len(payload), "reason", reason)
+	s.Logger.Warn("a message becomes a dead letter", "topic", topic, "bytes", len(payload), "reason", reason)
 }
 
 // letterOf is a record of the DLQ. Key and value are as they came, on an MQTT topic or for a Kafka one.
@@ -112,7 +112,7 @@ func (s *shift) refused(ctx context.Context, e *entry, reason error) error {
 	}
 	// The envelope stays with it: it says what the bytes were, and that the number is accounted for.
 	e.record.Headers = append(e.record.Headers, was.Headers...)
-	s.Logger.Warn("Kafka refuses a record, it is set aside in the DLQ", "topic", topic, "bytes", len(was.Value), "reason", reason)
+	s.Logger.Warn("Kafka refuses a record, it becomes a dead letter", "topic", topic, "bytes", len(was.Value), "reason", reason)
 	return nil
 }
 

@@ -175,7 +175,7 @@ func (b *Bridge) carry(ctx context.Context, wanted <-chan SlotSet) error {
 				b.setReady(ErrStandingBy)
 				break
 			}
-			b.Logger.Info("at work", "slots", own.slots.Len())
+			b.Logger.Info("the bridge carries its slots of edges", "slots", own.slots.Len())
 			working = b.begin(ctx, own, claims)
 		case <-ctx.Done():
 			return ctx.Err()

@@ -215,7 +215,7 @@ func (c *courier) serve(ctx context.Context, edge string, replies []reply) {
 	for _, r := range replies {
 		var err error
 		if r.want == nil {
-			c.Log.Info("offering a model", "edge", edge, "model", r.model, "version", r.version)
+			c.Log.Info("a model is offered to an edge", "edge", edge, "model", r.model, "version", r.version)
 			err = c.send(ctx, edge, event.DownModel{Type: event.ModelOffer, Model: r.model, Version: r.version, Files: r.files})
 		} else {
 			err = c.parts(ctx, edge, r)

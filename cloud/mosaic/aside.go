@@ -56,7 +56,7 @@ func (m *Mosaic) bury(ctx context.Context, e Entry, in attempt.Input, class stri
 	if !m.Attempts.Tell(in.Key) {
 		return nil
 	}
-	m.Log.Error("a record is set aside", "topic", e.Topic, "partition", e.Partition, "offset", e.Offset, "edge", e.Item.Edge,
+	m.Log.Error("a record becomes a dead letter", "topic", e.Topic, "partition", e.Partition, "offset", e.Offset, "edge", e.Item.Edge,
 		"id", e.Item.ID, "subject", e.Item.Subject, telemetry.Err, reason)
 	m.metrics.aside.Inc()
 	if e.Topic == event.DLQTopic || e.Topic == "" {

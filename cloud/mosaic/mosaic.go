@@ -172,7 +172,7 @@ func (m *Mosaic) fold(ctx context.Context, entries <-chan Entry) error {
 // take folds one entry.
 func (m *Mosaic) take(ctx context.Context, e Entry) error {
 	if e.Err != nil {
-		m.Log.Warn("an entry can't be used", "topic", e.Topic, "partition", e.Partition, "offset", e.Offset, telemetry.Err, e.Err)
+		m.Log.Warn("a record of Kafka can't be used", "topic", e.Topic, "partition", e.Partition, "offset", e.Offset, telemetry.Err, e.Err)
 		return nil
 	}
 	if e.Topic != event.DLQTopic && !concerns(&e.Item) {
@@ -205,7 +205,7 @@ func (m *Mosaic) take(ctx context.Context, e Entry) error {
 	err := m.insist(ctx, "keeping what was said of "+k.name, func() (err error) {
 		changed, err = r.add(e)
 		if errors.Is(err, errStrange) {
-			m.Log.Warn("an item is passed over", "id", e.Item.ID, "subject", e.Item.Subject, telemetry.Err, err)
+			m.Log.Warn("an item belongs to no product, the mosaic passes over it", "id", e.Item.ID, "subject", e.Item.Subject, telemetry.Err, err)
 			return nil
 		}
 		return err
@@ -245,7 +245,7 @@ func (m *Mosaic) makeRoom(k key) {
 	if open < mostOpen || (oldest == key{}) {
 		return
 	}
-	m.Log.Warn("given up waiting for the rest: its edge has begun too much else", "kind", oldest.kind, "name", oldest.name, "edge", oldest.edge,
+	m.Log.Warn("a product waits no longer for the rest of its tiles: its edge has begun too much else", "kind", oldest.kind, "name", oldest.name, "edge", oldest.edge,
 		"since", m.open[oldest].changed, "open", open)
 	m.open[oldest].close()
 	delete(m.open, oldest)

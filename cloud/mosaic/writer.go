@@ -128,7 +128,7 @@ func (m *Mosaic) tend(ctx context.Context, now time.Time) {
 			continue
 		}
 		if !r.complete && !known {
-			m.Log.Warn("given up waiting for the rest", "kind", k.kind, "name", k.name, "edge", k.edge, "since", r.changed)
+			m.Log.Warn("a product waits no longer for the rest of what its edge announced", "kind", k.kind, "name", k.name, "edge", k.edge, "since", r.changed)
 		}
 		r.close()
 		delete(m.open, k)
@@ -229,7 +229,7 @@ func (m *Mosaic) settle(ctx context.Context, w *writing) error {
 		r.dirty, r.published, r.complete, r.tries = false, true, p.Complete, 0
 		m.remember(p)
 		m.told(r, p)
-		m.Log.Info("published", "kind", k.kind, "name", k.name, "folder", p.Folder, "complete", p.Complete, "missing", len(p.Missing))
+		m.Log.Info("a product is published", "kind", k.kind, "name", k.name, "folder", p.Folder, "complete", p.Complete, "missing", len(p.Missing))
 		if r.rolls(m.cfg, time.Now()) { // what came meanwhile begins the next part
 			r.close()
 			delete(m.open, k)

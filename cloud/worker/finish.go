@@ -39,7 +39,7 @@ func (p *loop) finish(ctx context.Context, batch []*job) error {
 			}
 			j.poison = poison(stageTransform, "WrongOutput", err)
 		}
-		p.Log.Warn("sent to the dead letters", "id", j.entry.Item.ID, "subject", j.entry.Item.Subject,
+		p.Log.Warn("an item goes to the dead letters", "id", j.entry.Item.ID, "subject", j.entry.Item.Subject,
 			"partition", j.entry.Partition, "offset", j.entry.Offset, "reason", j.poison.Err)
 		letters = append(letters, letter(j.entry, j.poison))
 	}

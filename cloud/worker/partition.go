@@ -22,7 +22,7 @@ func (w *Worker) work(ctx context.Context, stop <-chan struct{}, l lease, partit
 		return fmt.Errorf("asking where partition %d stands: %w", partition, err)
 	}
 	log := w.Log.With("partition", partition, "lease", l.Epoch())
-	log.Info("partition taken", "offset", from)
+	log.Info("the worker has taken a partition", "offset", from)
 	// Given back by its own will, nothing new is to suspect. Without the lease nothing may be noted.
 	leave := ""
 	defer func() {
@@ -33,7 +33,7 @@ func (w *Worker) work(ctx context.Context, stop <-chan struct{}, l lease, partit
 				log.Warn("leaving a note beside the lease failed", telemetry.Err, err)
 			}
 		}
-		log.Info("partition left")
+		log.Info("the worker has given a partition back")
 	}()
 
 	p := &loop{Worker: w, lease: l, held: ctx, partition: partition, stop: stop}

@@ -50,7 +50,7 @@ func runCommand() *urfave.Command {
 			if !errors.Is(err, upgrade.ErrChanged) || c.Context.Err() != nil {
 				return err
 			}
-			log.Info("beginning anew with other models")
+			log.Info("the agent begins anew with other models")
 		}
 	}}
 }

@@ -195,7 +195,7 @@ func (o *Outbox) merge(file []keptTrouble, now bool) []keptTrouble {
 		}
 	}
 	if n := before - len(unseen(o.troubles)); n > 0 {
-		o.log.Info("somebody has seen to troubles of the outbox", "troubles", n)
+		o.log.Info("an operator has seen to troubles of the outbox", "troubles", n)
 		o.stirTroubles()
 	}
 	if !o.untold || !now && o.now().Sub(o.toldAt) < troublesRest {

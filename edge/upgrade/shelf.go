@@ -195,7 +195,7 @@ func (s *Shelf) of(name string) *entry {
 }
 
 func (s *Shelf) back(name string, e *entry, reason string) {
-	s.log.Warn("going back to the model before", "model", name, "version", e.Version, "previous", e.Previous, "reason", reason)
+	s.log.Warn("the device goes back to the version of a model before", "model", name, "version", e.Version, "previous", e.Previous, "reason", reason)
 	e.Refused, e.Reason = e.Version, shortened(reason)
 	e.Version, e.Previous, e.Trial, e.Starts = e.Previous, "", false, 0
 }

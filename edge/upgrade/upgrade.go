@@ -63,7 +63,7 @@ func New(c Config, p Parts) *Taker {
 func (t *Taker) Take(payload []byte) {
 	d, err := event.ParseDownModel(payload)
 	if err != nil {
-		t.Log.Warn("an unreadable message about a model", telemetry.Err, err)
+		t.Log.Warn("a message from the cloud about a model can't be read", telemetry.Err, err)
 		return
 	}
 	d.Data = slices.Clone(d.Data)
@@ -185,7 +185,7 @@ func (t *Taker) offered(ctx context.Context, offer event.DownModel) (changed boo
 		t.Log.Error("a model can't be fetched", "model", name, telemetry.Err, err)
 		return false
 	}
-	t.Log.Info("fetching a model", "model", name, "version", offer.Version, "bytes", size)
+	t.Log.Info("the device fetches a model", "model", name, "version", offer.Version, "bytes", size)
 	t.mu.Lock()
 	t.fetches[name], t.next = f, time.Time{}
 	t.mu.Unlock()

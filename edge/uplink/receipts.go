@@ -61,6 +61,6 @@ func (u *Uplink) again(now time.Time) {
 	}
 	if overdue > 0 {
 		u.metrics.overdue.Add(float64(overdue))
-		u.log.Info("no receipt yet: sending again", "items", overdue)
+		u.log.Info("items have no receipt yet, they are sent again", "items", overdue)
 	}
 }

@@ -103,7 +103,7 @@ func (u *Uplink) changed(hold schedule.Hold) {
 	if quiet(hold) {
 		u.log.Info("sending")
 	} else {
-		u.log.Info("nothing is sent", "because", string(hold))
+		u.log.Info("the uplink sends nothing", "because", string(hold))
 	}
 }
 

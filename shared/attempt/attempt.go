@@ -320,7 +320,7 @@ func (l *Ledger) survived(in Input) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if c := l.suspects.cases[in.Key]; c != nil {
-		l.log.Info("an input is acquitted: alone it did no harm", "source", in.Source, "name", in.Name)
+		l.log.Info("an input that was suspected of killing the process did no harm alone: it is taken as any other", "source", in.Source, "name", in.Name)
 		l.suspects.remove(c)
 	}
 	if c := l.suspects.cases[sourceKey(in.Source)]; c != nil && in.Live {

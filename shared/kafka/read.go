@@ -55,7 +55,7 @@ func (k *Client) Read(ctx context.Context, topic string, partition int, from int
 			continue
 		}
 		if wait > 0 {
-			k.log.Info("reading again", "topic", topic, "partition", partition, "offset", from)
+			k.log.Info("Kafka is read again", "topic", topic, "partition", partition, "offset", from)
 			wait = 0
 		}
 		if len(f.records) > 0 {

@@ -89,9 +89,9 @@ func (h *Hands) Moved() bool {
 	}
 	if h.Log != nil && !slices.Equal(stuck, h.stuck) {
 		if len(stuck) > 0 {
-			h.Log.Error("it hangs: the watchdog is not fed until it moves", "hands", stuck)
+			h.Log.Error("a part of this service hangs: systemd's watchdog hears nothing until it moves again, and restarts the service when that takes too long", "hands", stuck)
 		} else {
-			h.Log.Info("it moves again")
+			h.Log.Info("all parts of this service move again")
 		}
 	}
 	h.stuck = stuck

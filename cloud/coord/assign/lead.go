@@ -59,7 +59,7 @@ func Lead(ctx context.Context, c coord.Coordinator, topics map[string]int, cfg C
 		hooks.Led = func([]coord.Member) {}
 	}
 	return c.Lead(ctx, Name, func(ctx context.Context, epoch coord.Epoch) error {
-		log.Info("leading: this process divides the work", "epoch", epoch)
+		log.Info("this process leads: it divides the work among the workers", "epoch", epoch)
 		defer hooks.Led(nil)
 		l := &leader{c.Document(Name), topics, cfg, log, hooks, epoch, time.Time{}, time.Time{}}
 		err := l.run(ctx, c)

@@ -85,7 +85,7 @@ func (l *leader) relieve(ctx context.Context, members []coord.Member) (laden boo
 	waits := 0.0
 	for topic := range l.topics {
 		if lags[topic], err = l.hooks.Backlog(ctx, topic); err != nil {
-			l.log.Warn("asking what waits failed, dividing by rates alone", "topic", topic, telemetry.Err, err)
+			l.log.Warn("the backlog can't be asked for; the work is divided by the workers' rates alone", "topic", topic, telemetry.Err, err)
 			return false, nil
 		}
 		for _, n := range lags[topic] {

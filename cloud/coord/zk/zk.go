@@ -167,7 +167,7 @@ func (c *Coordinator) prove() {
 			if session != 0 && c.dial.made.Load() != made { // somebody is there, and does not answer
 				c.dial.hush()
 			}
-			c.log.Warn("no connection to ZooKeeper, trying on; nothing can be owned meanwhile", "servers", c.cfg.Servers, "last", c.said.String())
+			c.log.Warn("no connection to ZooKeeper, trying again; nothing can be owned meanwhile", "servers", c.cfg.Servers, "last", c.said.String())
 		}
 		select {
 		case <-c.closed:

@@ -178,7 +178,7 @@ func (l *Link) take(m broker.Message) {
 		r, err = event.ParseReceipt(item)
 	}
 	if err != nil {
-		l.options.Log.Warn("an unreadable receipt", telemetry.Err, err)
+		l.options.Log.Warn("a receipt from the cloud can't be read", telemetry.Err, err)
 		return
 	}
 	for {
