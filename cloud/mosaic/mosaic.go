@@ -205,7 +205,7 @@ func (m *Mosaic) take(ctx context.Context, e Entry) error {
 	err := m.insist(ctx, "keeping what was said of "+k.name, func() (err error) {
 		changed, err = r.add(e)
 		if errors.Is(err, errStrange) {
-			m.Log.Warn("an item belongs to no product, the mosaic passes over it", "id", e.Item.ID, "subject", e.Item.Subject, telemetry.Err, err)
+			m.Log.Warn("an item does not fit its product, the mosaic passes over it", "id", e.Item.ID, "subject", e.Item.Subject, telemetry.Err, err)
 			return nil
 		}
 		return err
