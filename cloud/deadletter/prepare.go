@@ -98,7 +98,7 @@ func (a Actions) record(ctx context.Context, l Letter, r kafka.Record) (kafka.Re
 		err = a.Checks.Item(item)
 	}
 	if err != nil {
-		return o, fmt.Errorf("it would be set aside again: %w", err)
+		return o, fmt.Errorf("it would become a dead letter again: %w", err)
 	}
 	return o, nil
 }
@@ -111,7 +111,7 @@ func (a Actions) message(ctx context.Context, l Letter, r kafka.Record) (kafka.R
 		err = errors.New("it is a part of something larger, which came without it")
 	}
 	if err != nil {
-		return kafka.Record{}, fmt.Errorf("it would be set aside again: %w", err)
+		return kafka.Record{}, fmt.Errorf("it would become a dead letter again: %w", err)
 	}
 	if item.Epoch != "" {
 		if err := a.lookFor(ctx, item, l.Time); err != nil {

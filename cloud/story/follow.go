@@ -213,7 +213,7 @@ func (s *Story) bury(a arrival) {
 	if a.letter.Topic != "" {
 		by += ", which had it from " + a.letter.Topic
 	}
-	s.Steps = append(s.Steps, placed(a.record, "set aside as a dead letter", fmt.Sprintf("by %s: %s", by, a.letter.Reason)))
+	s.Steps = append(s.Steps, placed(a.record, "dead letter", fmt.Sprintf("by %s: %s", by, a.letter.Reason)))
 }
 
 // inHand tells who has to look at an item that nobody has finished.

@@ -88,7 +88,7 @@ func lookAtKafka(ctx context.Context, cfg cloud.Config) checkup.Finding {
 		}
 	}
 	if dead > 0 {
-		return checkup.Doubtful(what, fmt.Sprintf("answers, has all topics; %d dead letters were set aside", dead), "canvas-cloud dlq ls    # then dlq replay, or discard them in the console")
+		return checkup.Doubtful(what, fmt.Sprintf("answers, has all topics; %d dead letters wait", dead), "canvas-cloud dlq ls    # then dlq replay, or discard them in the console")
 	}
 	return checkup.Good(what, "answers, has all topics")
 }
