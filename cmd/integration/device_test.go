@@ -41,6 +41,7 @@ type site struct {
 	began  map[string]map[int]int64 // offsets of topics when the site began: Kafka is shared by the tests
 	from   string                   // where the device answers about itself
 	edge   *process
+	heard  bool   // the device has had a subscription at its sensors' broker
 	rules  string // for the sensors
 	within string // a local broker within the agent, where one is wanted
 }
@@ -167,9 +168,12 @@ type sensors struct {
 	sent   chan int
 }
 
-// readings publishes about so many a second, each with that many values.
+// readings publishes about so many a second, each with that many values, once the device hears them.
 func (s *site) readings(perSecond, values int) *sensors {
 	s.t.Helper()
+	if !s.heard {
+		s.hears()
+	}
 	client, err := broker.DialMQTT(s.t.Context(), broker.MQTTOptions{URL: s.local.URL, ClientID: fmt.Sprint("boiler-", time.Now().UnixNano())})
 	if err != nil {
 		s.t.Fatal(err)
@@ -209,6 +213,7 @@ func (s *site) hears() {
 		}
 		return strings.Contains(s.edge.log.String(), "message left out")
 	})
+	s.heard = true
 }
 
 func (l *sensors) stop() (sent int) {
