@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"bytes"
 	"crypto/rand"
 	"net"
 	"os/exec"
@@ -102,24 +101,14 @@ func startFaultyCamera(t *testing.T) *faultyCamera {
 }
 
 // film is two seconds in access units of NAL units; each picture is one slice.
-func film(t *testing.T, size string) (units [][][]byte) {
+func film(t *testing.T, size string) [][][]byte {
 	t.Helper()
 	stream, err := exec.Command("ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc=size="+size+":rate=5:duration=2", "-c:v", "libx264",
 		"-preset", "ultrafast", "-tune", "zerolatency", "-threads", "1", "-g", "5", "-pix_fmt", "yuv420p", "-bsf:v", "dump_extra", "-f", "h264", "-").Output()
 	if err != nil {
 		t.Skipf("ffmpeg makes no H.264 here: %v", err)
 	}
-	var unit [][]byte
-	for _, nal := range bytes.Split(stream, []byte{0, 0, 1}) {
-		if nal = bytes.TrimRight(nal, "\x00"); len(nal) == 0 {
-			continue
-		}
-		unit = append(unit, nal)
-		if kind := nal[0] & 31; kind == 1 || kind == 5 {
-			units, unit = append(units, unit), nil
-		}
-	}
-	return units
+	return accessUnits(stream)
 }
 
 // speaksOf lets the description say the film's size.

@@ -2,7 +2,6 @@ package broker
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,26 +10,8 @@ import (
 	"cloudcanvas/shared/security"
 )
 
-func secret(t *testing.T, password string) string {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "password")
-	if err := os.WriteFile(file, []byte(password+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return file
-}
-
-func certificates(t *testing.T) *brokertest.Certificates {
-	t.Helper()
-	c, err := brokertest.MakeCertificates(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
 func TestMosquittoWithClientCertificateAndPassword(t *testing.T) {
-	certs := certificates(t)
+	certs := brokertest.Made(t)
 	users := filepath.Join(t.TempDir(), "users")
 	makeUsers(t, users, "canvas", "wide-canvas")
 	m := brokertest.StartMosquitto(t, "cafile "+certs.CA, "certfile "+certs.ServerCert, "keyfile "+certs.ServerKey,
@@ -39,7 +20,7 @@ func TestMosquittoWithClientCertificateAndPassword(t *testing.T) {
 }
 
 func TestEmbeddedMQTTWithClientCertificateAndPassword(t *testing.T) {
-	certs := certificates(t)
+	certs := brokertest.Made(t)
 	config, err := security.ServerTLS(certs.ServerCert, certs.ServerKey, certs.CA)
 	if err != nil {
 		t.Fatal(err)
@@ -58,7 +39,7 @@ func TestEmbeddedMQTTWithClientCertificateAndPassword(t *testing.T) {
 func secureMQTT(t *testing.T, url string, certs *brokertest.Certificates) {
 	right := security.Security{
 		CA: certs.CA, Cert: certs.ClientCert, Key: certs.ClientKey, ServerName: certs.ServerName,
-		User: "canvas", PasswordFile: secret(t, "wide-canvas"),
+		User: "canvas", PasswordFile: brokertest.Secret(t, "wide-canvas"),
 	}
 	got, handle := inbox()
 	m := dialUp(t, MQTTOptions{URL: url, Security: right}, "a/b", handle)
@@ -69,9 +50,9 @@ func secureMQTT(t *testing.T, url string, certs *brokertest.Certificates) {
 		t.Errorf("%q", m.Payload)
 	}
 	for name, spoil := range map[string]func(*security.Security){
-		"password":    func(s *security.Security) { s.PasswordFile = secret(t, "wrong") },
+		"password":    func(s *security.Security) { s.PasswordFile = brokertest.Secret(t, "wrong") },
 		"certificate": func(s *security.Security) { s.Cert, s.Key = "", "" },
-		"authority":   func(s *security.Security) { s.CA = certificates(t).CA },
+		"authority":   func(s *security.Security) { s.CA = brokertest.Made(t).CA },
 		"name":        func(s *security.Security) { s.ServerName = "other.test" },
 	} {
 		t.Run("wrong "+name, func(t *testing.T) {

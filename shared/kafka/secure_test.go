@@ -1,32 +1,12 @@
 package kafka
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"cloudcanvas/shared/broker/brokertest"
 	"cloudcanvas/shared/security"
 )
-
-func secret(t *testing.T, password string) string {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "password")
-	if err := os.WriteFile(file, []byte(password+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return file
-}
-
-func certificates(t *testing.T) *brokertest.Certificates {
-	t.Helper()
-	c, err := brokertest.MakeCertificates(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
 
 func TestKafkaWithTLSAndUsers(t *testing.T) {
 	k := brokertest.StartKafka(t)
@@ -36,15 +16,15 @@ func TestKafkaWithTLSAndUsers(t *testing.T) {
 	secureKafka(t, "client certificate", k.TLSBrokers, mutual, base)
 	for _, mechanism := range []string{"", security.ScramSHA512, security.ScramSHA256, security.Plain} {
 		user := base
-		user.User, user.PasswordFile, user.Mechanism = brokertest.KafkaUser, secret(t, brokertest.KafkaPassword), mechanism
+		user.User, user.PasswordFile, user.Mechanism = brokertest.KafkaUser, brokertest.Secret(t, brokertest.KafkaPassword), mechanism
 		wrong := user
-		wrong.PasswordFile = secret(t, "wrong")
+		wrong.PasswordFile = brokertest.Secret(t, "wrong")
 		secureKafka(t, "mechanism "+mechanism, k.SASLBrokers, user, wrong)
 	}
 }
 
 func TestEmbeddedKafkaWithTLSAndUsers(t *testing.T) {
-	certs := certificates(t)
+	certs := brokertest.Made(t)
 	config, err := security.ServerTLS(certs.ServerCert, certs.ServerKey, "")
 	if err != nil {
 		t.Fatal(err)
@@ -55,9 +35,9 @@ func TestEmbeddedKafkaWithTLSAndUsers(t *testing.T) {
 	}
 	defer e.Close()
 	for _, mechanism := range []string{"", security.ScramSHA256, security.Plain} {
-		user := security.Security{CA: certs.CA, User: "canvas", PasswordFile: secret(t, "wide-canvas"), Mechanism: mechanism}
+		user := security.Security{CA: certs.CA, User: "canvas", PasswordFile: brokertest.Secret(t, "wide-canvas"), Mechanism: mechanism}
 		wrong := user
-		wrong.PasswordFile = secret(t, "wrong")
+		wrong.PasswordFile = brokertest.Secret(t, "wrong")
 		secureKafka(t, "mechanism "+mechanism, e.Brokers(), user, wrong)
 	}
 }

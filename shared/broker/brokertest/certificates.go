@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"testing"
 	"time"
 )
 
@@ -101,4 +102,24 @@ func issue(t, parent *x509.Certificate, parentKey *ecdsa.PrivateKey) (*x509.Cert
 
 func block(kind string, der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+}
+
+// Made makes certificates for a test.
+func Made(t testing.TB) *Certificates {
+	t.Helper()
+	c, err := MakeCertificates(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// Secret is a file with a password.
+func Secret(t testing.TB, password string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(file, []byte(password+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }

@@ -1,0 +1,132 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/telemetry"
+)
+
+// object is something for the store.
+type object struct {
+	key  string
+	data []byte
+}
+
+func objectKey(i *event.Item) string {
+	if i.Epoch == "" {
+		return fmt.Sprintf("items/%s/%s", i.Edge, i.ID)
+	}
+	return fmt.Sprintf("items/%s/%s/%d-%s", i.Edge, i.Epoch, i.Seq, i.ID)
+}
+
+// storeParts puts the parts that are among letters into the store, beside each other.
+func (s *shift) storeParts(ctx context.Context, letters []*letter) error {
+	var objects []object
+	for _, l := range letters {
+		if l.err != nil || l.item.Kind != event.Part {
+			continue
+		}
+		id := identityOf(&l.item)
+		if !s.slots.Carries(id.edge) || !s.wants(l) {
+			continue
+		}
+		var (
+			a     *assembly
+			stale []string
+		)
+		err := s.insist(ctx, "looking for the parts of an item", func() (err error) {
+			a, stale, err = s.parts.open(ctx, &l.item)
+			return retriable(err)
+		})
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			l.err = err
+			continue
+		}
+		if len(stale) > 0 {
+			s.Logger.Info("an item comes in other parts than before, it begins anew", "edge", id.edge, "epoch", id.epoch, "seq", id.seq, "parts", a.of)
+			s.remove(ctx, stale...) // before the new ones are written: they may be among them
+		}
+		l.stored = true // when this returns
+		if a.missing(l.item.Attrs.Part) {
+			objects = append(objects, object{a.key(l.item.Attrs.Part), l.item.Data})
+		}
+	}
+	return s.store(ctx, objects)
+}
+
+// puts is how many objects are written at a time.
+const puts = 8
+
+// store writes objects until each is safe.
+func (s *shift) store(ctx context.Context, objects []object) error {
+	if len(objects) == 0 {
+		return nil
+	}
+	return s.insist(ctx, "writing to the object store", func() error {
+		var (
+			mu     sync.Mutex
+			failed []object
+			first  error
+			all    sync.WaitGroup
+			slots  = make(chan struct{}, puts)
+		)
+		for _, o := range objects {
+			slots <- struct{}{}
+			all.Go(func() {
+				defer func() { <-slots }()
+				if err := s.Objects.Put(ctx, o.key, o.data); err != nil {
+					mu.Lock()
+					defer mu.Unlock()
+					failed = append(failed, o)
+					first = errors.Join(first, fmt.Errorf("%s: %w", o.key, err))
+				}
+			})
+		}
+		all.Wait()
+		objects = failed
+		return first
+	})
+}
+
+// flush puts the objects that a batch has so far into the store.
+func (s *shift) flush(ctx context.Context, b *batch) error {
+	if err := s.store(ctx, b.objects); err != nil {
+		return err
+	}
+	b.objects, b.objectBytes = nil, 0
+	return nil
+}
+
+// giveUp lets go of unfinished items: their edge hears that nothing of them is held, and sends all of
+// them again when their turn comes.
+func (s *shift) giveUp(ctx context.Context, why bound, gone []*assembly) {
+	for _, a := range gone {
+		s.metrics.givenUp.Inc()
+		if s.book.tell(a.id.edge, why) {
+			s.Logger.Warn("parts of an unfinished item are given up: "+why.does(), "edge", a.id.edge, "epoch", a.id.epoch, "seq", a.id.seq, "parts", len(a.parts()), "of", a.of, "bytes", a.bytes)
+		}
+		s.book.lose(a.cut)
+		s.discard(ctx, a.id)
+	}
+}
+
+// discard lets go of the parts of an item that is settled.
+func (s *shift) discard(ctx context.Context, id identity) {
+	s.remove(ctx, s.parts.discard(id)...)
+}
+
+// remove deletes objects. What stays behind costs room, not truth.
+func (s *shift) remove(ctx context.Context, keys ...string) {
+	for _, key := range keys {
+		if err := s.Objects.Delete(ctx, key); err != nil && ctx.Err() == nil {
+			s.Logger.Warn("a part of an item stays behind in the object store", "key", key, telemetry.Err, err)
+		}
+	}
+}
