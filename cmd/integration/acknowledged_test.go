@@ -25,7 +25,11 @@ type publisher struct {
 	done   chan struct{}
 }
 
-func newPublisher(s *site) *publisher { return publisherAt(s, s.local.URL) }
+func newPublisher(s *site) *publisher {
+	s.t.Helper()
+	s.hears()
+	return publisherAt(s, s.local.URL)
+}
 
 func publisherAt(s *site, url string) *publisher {
 	s.t.Helper()

@@ -29,6 +29,28 @@ func (s *site) inKafka() map[event.Epoch]*ledgers {
 		}
 		return all[epoch]
 	}
+	for _, i := range s.arrived() {
+		l := of(i.Epoch)
+		l.times[i.Seq]++
+		l.items = append(l.items, i)
+		if i.Kind != event.Ack {
+			continue
+		}
+		report, err := event.ParseDropReport(i)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		for epoch, d := range report.Each(i.Epoch) {
+			of(epoch).dropped[d.Seq] = true
+		}
+	}
+	return all
+}
+
+// arrived are the device's items in Kafka, those of one topic in the order of their offsets: all have one
+// key, and so one partition.
+func (s *site) arrived() (items []event.Item) {
+	s.t.Helper()
 	for _, topic := range countedTopics {
 		offsets, err := s.kafka.Offsets(s.t.Context(), topic)
 		if errors.Is(err, kafkago.UnknownTopicOrPartition) {
@@ -40,29 +62,17 @@ func (s *site) inKafka() map[event.Epoch]*ledgers {
 		for p, o := range offsets {
 			err := s.kafka.Scan(s.t.Context(), topic, p, max(o.First, s.began[topic][p]), o.End, func(r kafka.Record) error {
 				i, err := r.Item()
-				if err != nil || i.Edge != s.name || i.Seq == 0 {
-					return err
+				if err == nil && i.Edge == s.name && i.Seq > 0 {
+					items = append(items, i)
 				}
-				l := of(i.Epoch)
-				l.times[i.Seq]++
-				l.items = append(l.items, i)
-				if i.Kind == event.Ack {
-					report, err := event.ParseDropReport(i)
-					if err != nil {
-						return err
-					}
-					for epoch, d := range report.Each(i.Epoch) {
-						of(epoch).dropped[d.Seq] = true
-					}
-				}
-				return nil
+				return err
 			})
 			if err != nil {
 				s.t.Fatal(err)
 			}
 		}
 	}
-	return all
+	return items
 }
 
 // settle waits until nothing waits on the device any more and its drops are told.

@@ -41,9 +41,9 @@ type site struct {
 	began  map[string]map[int]int64 // offsets of topics when the site began: Kafka is shared by the tests
 	from   string                   // where the device answers about itself
 	edge   *process
-	heard  bool   // the device has had a subscription at its sensors' broker
-	rules  string // for the sensors
-	within string // a local broker within the agent, where one is wanted
+	heard  *brokertest.Mosquitto // the sensors' broker at which the device has had a subscription
+	rules  string                // for the sensors
+	within string                // a local broker within the agent, where one is wanted
 }
 
 func newSite(t testing.TB) *site {
@@ -171,9 +171,7 @@ type sensors struct {
 // readings publishes about so many a second, each with that many values, once the device hears them.
 func (s *site) readings(perSecond, values int) *sensors {
 	s.t.Helper()
-	if !s.heard {
-		s.hears()
-	}
+	s.hears()
 	client, err := broker.DialMQTT(s.t.Context(), broker.MQTTOptions{URL: s.local.URL, ClientID: fmt.Sprint("boiler-", time.Now().UnixNano())})
 	if err != nil {
 		s.t.Fatal(err)
@@ -202,6 +200,9 @@ func (s *site) readings(perSecond, values int) *sensors {
 // throws readings away, as it must. What is said here is no reading, and is left out.
 func (s *site) hears() {
 	s.t.Helper()
+	if s.heard == s.local {
+		return
+	}
 	client, err := broker.DialMQTT(s.t.Context(), broker.MQTTOptions{URL: s.local.URL, ClientID: fmt.Sprint("probe-", time.Now().UnixNano())})
 	if err != nil {
 		s.t.Fatal(err)
@@ -213,7 +214,7 @@ func (s *site) hears() {
 		}
 		return strings.Contains(s.edge.log.String(), "message left out")
 	})
-	s.heard = true
+	s.heard = s.local
 }
 
 func (l *sensors) stop() (sent int) {

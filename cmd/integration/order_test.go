@@ -47,20 +47,18 @@ func TestABacklogOfReadingsArrivesInItsOrder(t *testing.T) {
 	l.mend()
 	s.settle(2 * time.Minute)
 	newest, came, late := map[string]int{}, 0, 0
-	for _, known := range s.inKafka() {
-		for _, i := range known.items { // of one stream in the order of their offsets: its edge is the key
-			if i.Kind != event.Reading {
-				continue
-			}
-			var d event.ReadingData
-			decodeJSON(t, i.Data, &d)
-			n := int(d.Values["n"])
-			if last, ok := newest[d.Sensor]; ok && n < last {
-				late++
-			}
-			newest[d.Sensor] = max(newest[d.Sensor], n)
-			came++
+	for _, i := range s.arrived() {
+		if i.Kind != event.Reading {
+			continue
 		}
+		var d event.ReadingData
+		decodeJSON(t, i.Data, &d)
+		n := int(d.Values["n"])
+		if last, ok := newest[d.Sensor]; ok && n < last {
+			late++
+		}
+		newest[d.Sensor] = max(newest[d.Sensor], n)
+		came++
 	}
 	if came != int(total) || late > 0 {
 		t.Errorf("%d of %d readings came, %d of them after a newer one of their sensor", came, total, late)
