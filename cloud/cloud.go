@@ -16,14 +16,13 @@ import (
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/cloud/coord/assign"
 	"cloudcanvas/cloud/coord/zk"
-	"cloudcanvas/cloud/courier"
+	"cloudcanvas/cloud/delivery"
 	"cloudcanvas/cloud/mosaic"
 	mosaicnative "cloudcanvas/cloud/mosaic/native"
 	"cloudcanvas/cloud/store"
 	"cloudcanvas/cloud/worker"
 	workernative "cloudcanvas/cloud/worker/native"
 	"cloudcanvas/shared/attempt"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/budget"
 	"cloudcanvas/shared/disk"
 	"cloudcanvas/shared/durable"
@@ -31,6 +30,7 @@ import (
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/mqtt"
 	"cloudcanvas/shared/retry"
 	"cloudcanvas/shared/telemetry"
 	"cloudcanvas/shared/trace"
@@ -128,7 +128,7 @@ func (c *Cloud) Close() {
 
 // Bridge takes what devices send over MQTT into Kafka, until ctx ends.
 func (c *Cloud) Bridge(ctx context.Context) error {
-	teller, err := broker.DialMQTT(ctx, broker.MQTTOptions{URL: c.MQTT.URL, ClientID: c.ID + "-receipts", Security: c.MQTT.Security, Log: c.Log})
+	teller, err := mqtt.Dial(ctx, mqtt.Options{URL: c.MQTT.URL, ClientID: c.ID + "-receipts", Security: c.MQTT.Security, Log: c.Log})
 	if err != nil {
 		return err
 	}
@@ -140,7 +140,7 @@ func (c *Cloud) Bridge(ctx context.Context) error {
 	defer log.Close()
 	b, err := bridge.New(c.Config.Bridge, bridge.Parts{
 		Intake: &bridge.MQTT{
-			Options: broker.MQTTOptions{URL: c.MQTT.URL, ClientID: c.Config.Bridge.ClientID, Security: c.MQTT.Security, Log: c.Log},
+			Options: mqtt.Options{URL: c.MQTT.URL, ClientID: c.Config.Bridge.ClientID, Security: c.MQTT.Security, Log: c.Log},
 			Share:   c.Config.Bridge.Share,
 		},
 		Log: log, Objects: c.objects(), Teller: teller, Logger: c.Log, Metrics: c.Metrics,
@@ -161,8 +161,8 @@ func (c *Cloud) Bridge(ctx context.Context) error {
 
 // courier brings models to the devices, where no other process does.
 func (c *Cloud) courier(ctx context.Context) error {
-	return courier.Run(ctx, courier.Parts{Group: c.Coord, Objects: c.Store, Log: c.Log, Dial: func(ctx context.Context) (courier.Mail, func(), error) {
-		client, err := broker.DialMQTT(ctx, broker.MQTTOptions{URL: c.MQTT.URL, ClientID: c.ID + "-courier", Security: c.MQTT.Security, Log: c.Log})
+	return delivery.Run(ctx, delivery.Parts{Group: c.Coord, Objects: c.Store, Log: c.Log, Dial: func(ctx context.Context) (delivery.Mail, func(), error) {
+		client, err := mqtt.Dial(ctx, mqtt.Options{URL: c.MQTT.URL, ClientID: c.ID + "-courier", Security: c.MQTT.Security, Log: c.Log})
 		if err != nil {
 			return nil, nil, err
 		}
@@ -172,12 +172,12 @@ func (c *Cloud) courier(ctx context.Context) error {
 
 // ready is a bridge that carries, or that could take over at once: one that stands by is well when it
 // has its connections.
-func ready(b *bridge.Bridge, teller *broker.MQTT) error {
+func ready(b *bridge.Bridge, teller *mqtt.Client) error {
 	if err := b.Ready(); err != nil && !errors.Is(err, bridge.ErrStandingBy) {
 		return err
 	}
 	if !teller.Connected() {
-		return fmt.Errorf("the bridge has no connection to the MQTT broker: %w", broker.ErrOffline)
+		return fmt.Errorf("the bridge has no connection to the MQTT broker: %w", mqtt.ErrOffline)
 	}
 	return nil
 }

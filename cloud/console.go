@@ -9,8 +9,8 @@ import (
 	"cloudcanvas/cloud/console"
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/cloud/release"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/durable"
+	"cloudcanvas/shared/mqtt"
 )
 
 // ConsoleOptions are what a console has beside the cloud's own parts.
@@ -23,7 +23,7 @@ type ConsoleOptions struct {
 
 // Console serves people and programs until ctx ends.
 func (c *Cloud) Console(ctx context.Context, o ConsoleOptions) error {
-	edges, err := broker.DialMQTT(ctx, broker.MQTTOptions{URL: c.MQTT.URL, ClientID: c.ID + "-statuses", Security: c.MQTT.Security, Log: c.Log})
+	edges, err := mqtt.Dial(ctx, mqtt.Options{URL: c.MQTT.URL, ClientID: c.ID + "-statuses", Security: c.MQTT.Security, Log: c.Log})
 	if err != nil {
 		return err
 	}

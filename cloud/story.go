@@ -6,8 +6,8 @@ import (
 
 	"cloudcanvas/cloud/bridge"
 	"cloudcanvas/cloud/coord"
+	"cloudcanvas/cloud/lineage"
 	"cloudcanvas/cloud/store"
-	"cloudcanvas/cloud/story"
 	"cloudcanvas/cloud/worker"
 	"cloudcanvas/shared/kafka"
 )
@@ -16,17 +16,17 @@ import (
 const ownersTake = 4 * time.Second
 
 // Teller tells the stories of items from what the cloud's services hold.
-func Teller(k *kafka.Client, o story.Objects, z coord.Coordinator) story.Teller {
-	return story.Teller{
+func Teller(k *kafka.Client, o lineage.Objects, z coord.Coordinator) lineage.Teller {
+	return lineage.Teller{
 		Log: k, Objects: o, Group: worker.Group,
-		Books: func(ctx context.Context) ([]story.Book, error) { return books(ctx, k) },
-		Owners: func(ctx context.Context) (map[string]story.Owner, error) {
+		Books: func(ctx context.Context) ([]lineage.Book, error) { return books(ctx, k) },
+		Owners: func(ctx context.Context) (map[string]lineage.Owner, error) {
 			ctx, cancel := context.WithTimeout(ctx, ownersTake)
 			defer cancel()
 			owners, err := z.Owners(ctx)
-			all := make(map[string]story.Owner, len(owners))
+			all := make(map[string]lineage.Owner, len(owners))
 			for what, o := range owners {
-				all[what] = story.Owner{Member: o.Member, Epoch: int64(o.Epoch)}
+				all[what] = lineage.Owner{Member: o.Member, Epoch: int64(o.Epoch)}
 			}
 			return all, err
 		},
@@ -34,7 +34,7 @@ func Teller(k *kafka.Client, o story.Objects, z coord.Coordinator) story.Teller 
 }
 
 // Objects is the store as configured, opened for each object: for one question that may need none.
-func (c Config) Objects() story.Objects { return storeAt{c.Store, c.Worker.ObjectBytes} }
+func (c Config) Objects() lineage.Objects { return storeAt{c.Store, c.Worker.ObjectBytes} }
 
 type storeAt struct {
 	url   string
@@ -51,11 +51,11 @@ func (a storeAt) Get(ctx context.Context, ref string) ([]byte, error) {
 }
 
 // books are what the bridge has seen, from its checkpoints.
-func books(ctx context.Context, k *kafka.Client) ([]story.Book, error) {
+func books(ctx context.Context, k *kafka.Client) ([]lineage.Book, error) {
 	edges, err := bridge.Report(ctx, k)
-	all := make([]story.Book, len(edges))
+	all := make([]lineage.Book, len(edges))
 	for n, e := range edges {
-		all[n] = story.Book{Edge: e.Edge, Epoch: e.Epoch, Through: e.Through, Highest: e.Highest, Gaps: e.Gaps}
+		all[n] = lineage.Book{Edge: e.Edge, Epoch: e.Epoch, Through: e.Through, Highest: e.Highest, Gaps: e.Gaps}
 	}
 	return all, err
 }

@@ -12,10 +12,10 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"cloudcanvas/shared/broker"
-	"cloudcanvas/shared/broker/brokertest"
+	"cloudcanvas/shared/brokertest"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/mqtt"
 )
 
 func writeFile(t testing.TB, root, path, text string) {
@@ -31,13 +31,13 @@ func writeFile(t testing.TB, root, path, text string) {
 func TestTheCloudAsksAnAgentOverMosquittoForAnUnchangedTile(t *testing.T) {
 	site := brokertest.StartMosquitto(t)
 	dir := t.TempDir()
-	cloud, err := broker.DialMQTT(t.Context(), broker.MQTTOptions{URL: site.URL, ClientID: "cloud", Log: slog.New(slog.DiscardHandler)})
+	cloud, err := mqtt.Dial(t.Context(), mqtt.Options{URL: site.URL, ClientID: "cloud", Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer cloud.Close()
 	items := make(chan event.Item, 100)
-	cloud.Subscribe(event.UpFilter, 1, func(m broker.Message) {
+	cloud.Subscribe(event.UpFilter, 1, func(m mqtt.Message) {
 		if i, err := event.UnmarshalMQTT(m.Payload); err == nil {
 			items <- i
 		}

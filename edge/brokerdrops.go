@@ -6,7 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/mqtt"
 )
 
 // droppedTopic is where mosquitto says how many messages it has dropped since its start because the queue
@@ -23,7 +23,7 @@ type brokerDrops struct {
 }
 
 // hear takes the count as it is told.
-func (d *brokerDrops) hear(m broker.Message) {
+func (d *brokerDrops) hear(m mqtt.Message) {
 	n, err := strconv.ParseInt(strings.TrimSpace(string(m.Payload)), 10, 64)
 	if err != nil || n < 0 {
 		return

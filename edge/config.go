@@ -20,9 +20,9 @@ import (
 	"cloudcanvas/edge/upgrade"
 	"cloudcanvas/edge/uplink"
 	"cloudcanvas/shared/attempt"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/mqtt"
 	"cloudcanvas/shared/security"
 	"cloudcanvas/shared/telemetry"
 )
@@ -322,7 +322,7 @@ func (c Connection) Problems(add func(field, message, hint string)) {
 	case !ok || !strings.Contains(" tcp mqtt tls ssl mqtts ", " "+scheme+" "):
 		add("url", fmt.Sprintf("%q is no broker's address", security.Redact(c.URL)), "write tcp://host:1883 or tls://host:8883")
 	default:
-		if err := broker.CheckMQTT(c.URL, c.Security); err != nil {
+		if err := mqtt.Check(c.URL, c.Security); err != nil {
 			add("url", err.Error(), "write tcp://host:1883 or tls://host:8883")
 		}
 	}

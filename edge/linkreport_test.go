@@ -10,10 +10,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"cloudcanvas/edge/uplink/contact"
-	"cloudcanvas/shared/broker"
-	"cloudcanvas/shared/broker/brokertest"
+	"cloudcanvas/shared/brokertest"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/mqtt"
 )
 
 // TestTheCloudHearsWhatWaitsOnTheEdgeAndWhatGoesNext has a broker without a bridge: nothing is
@@ -21,13 +21,13 @@ import (
 func TestTheCloudHearsWhatWaitsOnTheEdgeAndWhatGoesNext(t *testing.T) {
 	site := brokertest.StartMosquitto(t)
 	dir := t.TempDir()
-	cloud, err := broker.DialMQTT(t.Context(), broker.MQTTOptions{URL: site.URL, ClientID: "cloud", Log: slog.New(slog.DiscardHandler)})
+	cloud, err := mqtt.Dial(t.Context(), mqtt.Options{URL: site.URL, ClientID: "cloud", Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer cloud.Close()
 	statuses := make(chan event.Status, 10)
-	cloud.Subscribe(event.StatusFilter, 1, func(m broker.Message) {
+	cloud.Subscribe(event.StatusFilter, 1, func(m mqtt.Message) {
 		if s, err := event.ParseStatus(m.Payload); err == nil {
 			statuses <- s
 		}

@@ -8,15 +8,15 @@ import (
 
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/edge/detect"
-	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/mqtt"
 )
 
 // local is the device's own broker, for cameras and sensors that publish and for programs that listen.
 type local struct {
-	embedded *broker.EmbeddedMQTT // nil where mosquitto serves
-	client   *broker.MQTT
-	readings *broker.MQTT // nil where they are not taken
-	frames   *broker.MQTT // likewise
+	embedded *mqtt.Embedded // nil where mosquitto serves
+	client   *mqtt.Client
+	readings *mqtt.Client // nil where they are not taken
+	frames   *mqtt.Client // likewise
 	seen     *seenReadings
 	sessions *sessions
 	drops    *brokerDrops
@@ -31,19 +31,19 @@ func (a *Agent) dialLocal(ctx context.Context, c Local) (_ *local, err error) {
 		id = "canvas-edge-" + a.config.Edge + "-local"
 	}
 	if c.Embedded != "" {
-		o := broker.EmbedMQTTOptions{Addr: c.Embedded, Log: a.log}
+		o := mqtt.EmbedOptions{Addr: c.Embedded, Log: a.log}
 		if a.config.Sensors.Enabled { // the broker dies with the agent: only the buffer's word is good
-			o.Confirm = []broker.Confirm{{Filter: capture.ReadingFilter, ClientID: id + "-readings"}}
+			o.Confirm = []mqtt.Confirm{{Filter: capture.ReadingFilter, ClientID: id + "-readings"}}
 		}
-		if l.embedded, err = broker.EmbedMQTT(o); err != nil {
+		if l.embedded, err = mqtt.Embed(o); err != nil {
 			return nil, fmt.Errorf("serve the local broker on %s: %w (local.embedded)", c.Embedded, err)
 		}
 		url = l.embedded.URL()
 	}
 	// It outlives ctx: the last words are said after everything else has ended.
 	up := make(chan struct{}, 1)
-	l.client, err = broker.DialMQTT(context.WithoutCancel(ctx), broker.MQTTOptions{URL: url, ClientID: id, Security: c.Security, Log: a.log,
-		Will: &broker.Message{Topic: detect.AvailableTopic, Payload: []byte("offline"), QoS: 1, Retained: true},
+	l.client, err = mqtt.Dial(context.WithoutCancel(ctx), mqtt.Options{URL: url, ClientID: id, Security: c.Security, Log: a.log,
+		Will: &mqtt.Message{Topic: detect.AvailableTopic, Payload: []byte("offline"), QoS: 1, Retained: true},
 		OnUp: func() {
 			select {
 			case up <- struct{}{}:
@@ -61,10 +61,10 @@ func (a *Agent) dialLocal(ctx context.Context, c Local) (_ *local, err error) {
 		l.client.Subscribe(droppedTopic, 0, l.drops.hear)
 	}
 	if a.config.Sensors.Enabled {
-		l.readings, err = broker.DialMQTT(ctx, intakeOptions(url, id+"-readings", c, l.sessions.watch(id+"-readings", l.seen.session), a.log))
+		l.readings, err = mqtt.Dial(ctx, intakeOptions(url, id+"-readings", c, l.sessions.watch(id+"-readings", l.seen.session), a.log))
 	}
 	if err == nil && a.config.Frames.Enabled {
-		l.frames, err = broker.DialMQTT(ctx, intakeOptions(url, id+"-frames", c, l.sessions.watch(id+"-frames", nil), a.log))
+		l.frames, err = mqtt.Dial(ctx, intakeOptions(url, id+"-frames", c, l.sessions.watch(id+"-frames", nil), a.log))
 	}
 	if err != nil {
 		l.close()
@@ -76,15 +76,15 @@ func (a *Agent) dialLocal(ctx context.Context, c Local) (_ *local, err error) {
 // intakeOptions are those of a client that takes messages for good: the broker keeps what comes while
 // it is away, and each message is acknowledged once what it became is safe. Each has a connection of its
 // own: one that waits for the buffer must not hold up announcements, nor pictures readings.
-func intakeOptions(url, id string, c Local, session func(kept bool), log *slog.Logger) broker.MQTTOptions {
-	return broker.MQTTOptions{URL: url, ClientID: id, Security: c.Security, Persistent: true, ManualAck: true, OnSession: session, Log: log}
+func intakeOptions(url, id string, c Local, session func(kept bool), log *slog.Logger) mqtt.Options {
+	return mqtt.Options{URL: url, ClientID: id, Security: c.Security, Persistent: true, ManualAck: true, OnSession: session, Log: log}
 }
 
 // announce makes the announcer, and takes back what an earlier life has left at the broker.
 func (l *local) announce(a *Agent, up <-chan struct{}) {
 	l.Announcer = detect.NewAnnouncer(detect.AnnouncerOptions{To: l.client, Stats: a.stats, Up: up, File: a.config.folder("announced.json"),
 		Has: a.config.announces, Log: a.log})
-	found := func(m broker.Message) {
+	found := func(m mqtt.Message) {
 		if m.Retained { // what is published now, by this agent, comes without
 			l.Found(m.Topic, m.Payload)
 		}
@@ -126,7 +126,7 @@ func (l *local) close() {
 			l.client.Cut()
 		}
 	}
-	for _, client := range []*broker.MQTT{l.client, l.readings, l.frames} {
+	for _, client := range []*mqtt.Client{l.client, l.readings, l.frames} {
 		if client != nil {
 			client.Close()
 		}
@@ -165,7 +165,7 @@ func (a *Agent) connections() map[string]connection {
 	if a.local == nil {
 		return all
 	}
-	for name, client := range map[string]*broker.MQTT{"local": a.local.client, "readings": a.local.readings, "frames": a.local.frames} {
+	for name, client := range map[string]*mqtt.Client{"local": a.local.client, "readings": a.local.readings, "frames": a.local.frames} {
 		if client != nil {
 			all[name] = connection{client.Problem()}
 		}

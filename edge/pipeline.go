@@ -26,7 +26,7 @@ import (
 	"cloudcanvas/edge/power"
 	"cloudcanvas/edge/upgrade"
 	"cloudcanvas/edge/uplink"
-	"cloudcanvas/edge/uplink/mqtt"
+	"cloudcanvas/edge/uplink/link"
 	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/budget"
 	"cloudcanvas/shared/event"
@@ -60,7 +60,7 @@ type Agent struct {
 	parts    Parts
 	log      *slog.Logger
 	box      *outbox.Outbox
-	link     *mqtt.Link
+	link     *link.Link
 	uplink   *uplink.Uplink
 	sending  *telemetry.Hand // the uplink's
 	local    *local
@@ -123,7 +123,7 @@ func Open(ctx context.Context, c Config, p Parts) (_ *Agent, err error) {
 	if a.ground != nil {
 		a.ground.life = a.box.Life()
 	}
-	a.link, err = mqtt.Dial(ctx, mqtt.Options{URL: c.Cloud.URL, ClientID: c.Cloud.ClientID, Security: c.Cloud.Security,
+	a.link, err = link.Dial(ctx, link.Options{URL: c.Cloud.URL, ClientID: c.Cloud.ClientID, Security: c.Cloud.Security,
 		Edge: c.Edge, Buffer: a.box, Version: p.Version, Cameras: a.liveCameras, Log: a.log})
 	if err != nil {
 		return nil, err

@@ -11,10 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/shared/broker"
-	"cloudcanvas/shared/broker/brokertest"
+	"cloudcanvas/shared/brokertest"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/mqtt"
 )
 
 // retainedAt is what a broker retains, asked anew each time.
@@ -22,7 +22,7 @@ func retainedAt(t testing.TB, url, filter string) map[string]string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	c, err := broker.DialMQTT(ctx, broker.MQTTOptions{URL: url, Log: slog.New(slog.DiscardHandler)})
+	c, err := mqtt.Dial(ctx, mqtt.Options{URL: url, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func retainedAt(t testing.TB, url, filter string) map[string]string {
 	holds, stands, last := map[string]string{}, make(chan struct{}), make(chan struct{})
 	once := sync.OnceFunc(func() { close(last) })
 	var mu sync.Mutex
-	c.SubscribeThen(filter, 1, func(m broker.Message) {
+	c.SubscribeThen(filter, 1, func(m mqtt.Message) {
 		mu.Lock()
 		defer mu.Unlock()
 		if m.Retained {
@@ -38,7 +38,7 @@ func retainedAt(t testing.TB, url, filter string) map[string]string {
 		}
 	}, sync.OnceFunc(func() { close(stands) }))
 	ended := "test/last/" + rand.Text()
-	c.SubscribeThen(ended, 1, func(broker.Message) { once() }, func() {
+	c.SubscribeThen(ended, 1, func(mqtt.Message) { once() }, func() {
 		go c.Publish(ctx, ended, 1, false, []byte("x")) // comes behind what is retained
 	})
 	for _, done := range []chan struct{}{stands, last} {

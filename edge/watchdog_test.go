@@ -11,15 +11,15 @@ import (
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/edge/outbox"
 	"cloudcanvas/shared/attempt"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/mqtt"
 )
 
 // agent is one with no sources, over a broker on loopback.
 func agent(t *testing.T) *Agent {
 	t.Helper()
 	quiet := slog.New(slog.DiscardHandler)
-	mqtt, err := broker.EmbedMQTT(broker.EmbedMQTTOptions{Log: quiet})
+	mqtt, err := mqtt.Embed(mqtt.EmbedOptions{Log: quiet})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/bridge"
-	"cloudcanvas/shared/broker"
-	"cloudcanvas/shared/broker/brokertest"
+	"cloudcanvas/shared/brokertest"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/mqtt"
 	"cloudcanvas/shared/security"
 )
 
@@ -29,7 +29,7 @@ func newSite(t *testing.T) site {
 
 // ear is a client that writes down what comes and how often it was thrown out.
 type ear struct {
-	*broker.MQTT
+	*mqtt.Client
 	mu     sync.Mutex
 	came   []string
 	downs  int
@@ -49,19 +49,19 @@ func (e *ear) thrownOut() int {
 }
 
 // connect dials and waits until the subscriptions are answered.
-func (s site) connect(o broker.MQTTOptions, filters ...string) *ear {
+func (s site) connect(o mqtt.Options, filters ...string) *ear {
 	s.t.Helper()
 	e := &ear{stands: make(chan struct{}, len(filters)+1)}
 	up := make(chan struct{}, 100)
 	o.OnUp = func() { tell(up) }
 	o.OnDown = func(error) { e.mu.Lock(); e.downs++; e.mu.Unlock() }
 	var err error
-	if e.MQTT, err = broker.DialMQTT(s.t.Context(), o); err != nil {
+	if e.Client, err = mqtt.Dial(s.t.Context(), o); err != nil {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(e.Close)
 	for _, f := range filters {
-		e.SubscribeThen(f, 1, func(m broker.Message) {
+		e.SubscribeThen(f, 1, func(m mqtt.Message) {
 			e.mu.Lock()
 			defer e.mu.Unlock()
 			e.came = append(e.came, m.Topic+" "+string(m.Payload))
@@ -109,7 +109,7 @@ func (s site) say(e *ear, topic, payload string, retain bool) {
 		if err == nil {
 			return
 		}
-		if !errors.Is(err, broker.ErrOffline) && !errors.Is(err, broker.ErrConnectionLost) {
+		if !errors.Is(err, mqtt.ErrOffline) && !errors.Is(err, mqtt.ErrConnectionLost) {
 			s.t.Error(err)
 			return
 		}
@@ -119,12 +119,12 @@ func (s site) say(e *ear, topic, payload string, retain bool) {
 
 // forge publishes what is not allowed, over a connection of its own: mosquitto 2.0 acknowledges it,
 // throws it away, and ends the connection.
-func (s site) forge(o broker.MQTTOptions, topic string, retain bool) {
+func (s site) forge(o mqtt.Options, topic string, retain bool) {
 	s.t.Helper()
 	o.Log, o.Will = slog.New(slog.DiscardHandler), nil
 	e := s.connect(o)
 	defer e.Close()
-	if err := e.Publish(s.t.Context(), topic, 1, retain, []byte("forged")); err != nil && !errors.Is(err, broker.ErrConnectionLost) {
+	if err := e.Publish(s.t.Context(), topic, 1, retain, []byte("forged")); err != nil && !errors.Is(err, mqtt.ErrConnectionLost) {
 		s.t.Fatal(err)
 	}
 }
@@ -133,16 +133,16 @@ func TestADeviceIsWhomItsCertificateNames(t *testing.T) {
 	s := newSite(t)
 	quiet := slog.New(slog.DiscardHandler)
 	service := s.Service("canvas-bridge")
-	bridges := s.connect(broker.MQTTOptions{URL: s.ServiceURL, ClientID: "canvas-bridge", Persistent: true, Security: service}, event.UpFilter, event.StatusFilter)
-	shared := s.connect(broker.MQTTOptions{URL: s.ServiceURL, ClientID: "canvas-bridge-7", Persistent: true, Security: service}, "canvas/v1/mast-7/up/+/+")
-	mast := s.connect(broker.MQTTOptions{URL: s.DeviceURL, ClientID: "canvas-edge-mast-7", Persistent: true, Security: s.Device("mast-7")}, event.ReceiptsTopic("mast-7"))
+	bridges := s.connect(mqtt.Options{URL: s.ServiceURL, ClientID: "canvas-bridge", Persistent: true, Security: service}, event.UpFilter, event.StatusFilter)
+	shared := s.connect(mqtt.Options{URL: s.ServiceURL, ClientID: "canvas-bridge-7", Persistent: true, Security: service}, "canvas/v1/mast-7/up/+/+")
+	mast := s.connect(mqtt.Options{URL: s.DeviceURL, ClientID: "canvas-edge-mast-7", Persistent: true, Security: s.Device("mast-7")}, event.ReceiptsTopic("mast-7"))
 	s.say(mast, event.StatusTopic("mast-7"), "here", true)
 
 	// Whatever id it asks for, it is itself.
 	thief := s.Device("thief")
 	for _, id := range []string{"canvas-bridge", "canvas-bridge-7", "canvas-edge-mast-7", "mast-7", ""} {
-		will := &broker.Message{Topic: event.StatusTopic("mast-7"), Payload: []byte("gone"), QoS: 1, Retained: true}
-		o := broker.MQTTOptions{URL: s.DeviceURL, ClientID: id, Security: thief, Will: will, Log: quiet}
+		will := &mqtt.Message{Topic: event.StatusTopic("mast-7"), Payload: []byte("gone"), QoS: 1, Retained: true}
+		o := mqtt.Options{URL: s.DeviceURL, ClientID: id, Security: thief, Will: will, Log: quiet}
 		for _, topic := range []string{event.Topic("mast-7", event.Urgent, event.Reading), event.StatusTopic("mast-7"), event.ReceiptsTopic("mast-7"),
 			event.ReceiptsTopic("thief"), "canvas/v1/up", "$SYS/broker/uptime", "elsewhere"} {
 			s.forge(o, topic, topic == event.StatusTopic("mast-7"))
@@ -165,8 +165,8 @@ func TestADeviceIsWhomItsCertificateNames(t *testing.T) {
 	}
 	// A will is said when its client is thrown out: by another of its own name.
 	for range 2 {
-		s.connect(broker.MQTTOptions{URL: s.DeviceURL, ClientID: "again", Security: thief, Log: quiet,
-			Will: &broker.Message{Topic: event.StatusTopic("mast-7"), Payload: []byte("gone"), QoS: 1, Retained: true}})
+		s.connect(mqtt.Options{URL: s.DeviceURL, ClientID: "again", Security: thief, Log: quiet,
+			Will: &mqtt.Message{Topic: event.StatusTopic("mast-7"), Payload: []byte("gone"), QoS: 1, Retained: true}})
 	}
 	s.say(mast, event.Topic("mast-7", event.Normal, event.Reading), "the end", false)
 	s.until("the last item", func() bool { return contains(bridges.heard(), "the end") })
@@ -193,11 +193,11 @@ func contains(lines []string, part string) bool {
 
 func TestNobodyComesInWithoutTheRightCertificate(t *testing.T) {
 	s := newSite(t)
-	s.connect(broker.MQTTOptions{URL: s.DeviceURL, Security: s.Device("mast-7")}) // the broker is up
+	s.connect(mqtt.Options{URL: s.DeviceURL, Security: s.Device("mast-7")}) // the broker is up
 	nobody := s.Device("x")
 	nobody.Cert, nobody.Key = "", ""
 	cert, key := brokertest.NewAuthority(t, "devices").Issue(t, "mast-7")
-	for name, o := range map[string]broker.MQTTOptions{
+	for name, o := range map[string]mqtt.Options{
 		"no certificate":                     {URL: s.DeviceURL, Security: nobody},
 		"no certificate to the services":     {URL: s.ServiceURL, Security: nobody},
 		"a device's at the services":         {URL: s.ServiceURL, Security: s.Device("canvas-bridge")},
@@ -206,7 +206,7 @@ func TestNobodyComesInWithoutTheRightCertificate(t *testing.T) {
 	} {
 		said := make(chan struct{}, 1)
 		o.ClientID, o.Log = "canvas-bridge", slog.New(warned{said})
-		m, err := broker.DialMQTT(t.Context(), o)
+		m, err := mqtt.Dial(t.Context(), o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -231,16 +231,16 @@ func (w warned) Handle(context.Context, slog.Record) error {
 
 func TestServicesMayDoWhatTheyAreFor(t *testing.T) {
 	s := newSite(t)
-	mast := s.connect(broker.MQTTOptions{URL: s.DeviceURL, Security: s.Device("mast-7")}, event.ReceiptsTopic("mast-7"), event.DownTopic("mast-7", "models"))
-	importer := s.connect(broker.MQTTOptions{URL: s.ServiceURL, ClientID: "canvas-import-x", Security: s.Service("canvas-import")}, event.ReceiptsTopic("mast-7"), event.StatusFilter)
-	console := s.connect(broker.MQTTOptions{URL: s.ServiceURL, ClientID: "x-statuses", Security: s.Service("canvas-console")}, event.StatusFilter, event.UpFilter)
-	bridges := s.connect(broker.MQTTOptions{URL: s.ServiceURL, ClientID: "canvas-bridge", Security: s.Service("canvas-bridge")}, event.UpFilter)
+	mast := s.connect(mqtt.Options{URL: s.DeviceURL, Security: s.Device("mast-7")}, event.ReceiptsTopic("mast-7"), event.DownTopic("mast-7", "models"))
+	importer := s.connect(mqtt.Options{URL: s.ServiceURL, ClientID: "canvas-import-x", Security: s.Service("canvas-import")}, event.ReceiptsTopic("mast-7"), event.StatusFilter)
+	console := s.connect(mqtt.Options{URL: s.ServiceURL, ClientID: "x-statuses", Security: s.Service("canvas-console")}, event.StatusFilter, event.UpFilter)
+	bridges := s.connect(mqtt.Options{URL: s.ServiceURL, ClientID: "canvas-bridge", Security: s.Service("canvas-bridge")}, event.UpFilter)
 
 	s.say(mast, event.StatusTopic("mast-7"), "here", true)
 	s.say(importer, event.Topic("mast-7", event.Normal, event.Reading), "carried", false)
 	for topic, user := range map[string]string{event.StatusTopic("mast-7"): "canvas-import", event.ReceiptsTopic("mast-7"): "canvas-console",
 		event.DownTopic("mast-7", "models"): "canvas-import", event.Topic("mast-7", event.Urgent, event.Reading): "canvas-console"} {
-		s.forge(broker.MQTTOptions{URL: s.ServiceURL, Security: s.Service(user)}, topic, true)
+		s.forge(mqtt.Options{URL: s.ServiceURL, Security: s.Service(user)}, topic, true)
 	}
 	s.until("what was carried", func() bool { return contains(bridges.heard(), "carried") })
 	s.say(bridges, event.DownTopic("mast-7", "models"), "an offer", false)
@@ -262,12 +262,12 @@ func TestABridgeThatSharesWorksWithTheShippedFiles(t *testing.T) {
 	came := make(chan string, 100)
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	intake := bridge.MQTT{Options: broker.MQTTOptions{URL: s.ServiceURL, ClientID: "canvas-bridge", Security: service}, Share: true}
+	intake := bridge.MQTT{Options: mqtt.Options{URL: s.ServiceURL, ClientID: "canvas-bridge", Security: service}, Share: true}
 	go func() {
-		done <- intake.Run(ctx, bridge.EverySlot, nil, func(m broker.Message) { m.Ack(); came <- m.Topic })
+		done <- intake.Run(ctx, bridge.EverySlot, nil, func(m mqtt.Message) { m.Ack(); came <- m.Topic })
 	}()
 	for _, name := range []string{"mast-7", "gate-1", "boat"} {
-		device := s.connect(broker.MQTTOptions{URL: s.DeviceURL, Security: s.Device(name)})
+		device := s.connect(mqtt.Options{URL: s.DeviceURL, Security: s.Device(name)})
 		s.say(device, event.StatusTopic(name), "here", true)
 		heard := false
 		for deadline := time.After(2 * time.Minute); !heard; {
@@ -295,18 +295,18 @@ func TestABridgeThatSharesWorksWithTheShippedFiles(t *testing.T) {
 // the other out, and both get through.
 func TestACopiedCardGoesOnInTurns(t *testing.T) {
 	s := newSite(t)
-	bridges := s.connect(broker.MQTTOptions{URL: s.ServiceURL, ClientID: "canvas-bridge", Security: s.Service("canvas-bridge")}, event.UpFilter)
+	bridges := s.connect(mqtt.Options{URL: s.ServiceURL, ClientID: "canvas-bridge", Security: s.Service("canvas-bridge")}, event.UpFilter)
 	card := s.Device("mast-7")
 	var both sync.WaitGroup
 	for _, device := range []string{"the card", "its copy"} {
-		e, err := broker.DialMQTT(t.Context(), broker.MQTTOptions{URL: s.DeviceURL, ClientID: device, Persistent: true, Security: card})
+		e, err := mqtt.Dial(t.Context(), mqtt.Options{URL: s.DeviceURL, ClientID: device, Persistent: true, Security: card})
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(e.Close)
 		both.Go(func() {
 			for n := range 20 {
-				s.say(&ear{MQTT: e}, event.Topic("mast-7", event.Normal, event.Reading), strings.Repeat("x", n)+" of "+device, false)
+				s.say(&ear{Client: e}, event.Topic("mast-7", event.Normal, event.Reading), strings.Repeat("x", n)+" of "+device, false)
 			}
 		})
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/eclipse/paho.mqtt.golang/packets"
 
 	"cloudcanvas/cloud/bridge"
-	"cloudcanvas/shared/broker/brokertest"
+	"cloudcanvas/shared/brokertest"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
 )

@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/mqtt"
 )
 
 // Checks are what a bridge asks of a message, for those who put one back in its place.
@@ -19,7 +19,7 @@ func (c Checks) Message(topic string, payload []byte) (event.Item, error) {
 	if c.Blocked != nil && c.Blocked(edgeNamed(topic)) {
 		return event.Item{}, fmt.Errorf("%w: %s", errBlocked, edgeNamed(topic))
 	}
-	l := guests(c.Edges).readSafely(broker.Message{Topic: topic, Payload: payload})
+	l := guests(c.Edges).readSafely(mqtt.Message{Topic: topic, Payload: payload})
 	if l.status != nil {
 		return event.Item{}, errors.New("it is what an edge says of itself, not an item")
 	}

@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"time"
 
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
+	"cloudcanvas/shared/mqtt"
 	"cloudcanvas/shared/trace"
 )
 
-type brokerMessage = broker.Message
+type brokerMessage = mqtt.Message
 
 // entry is a record on its way into Kafka, and what is true once it is there.
 type entry struct {

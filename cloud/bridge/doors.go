@@ -4,8 +4,8 @@ import (
 	"context"
 
 	"cloudcanvas/cloud/coord"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/kafka"
+	"cloudcanvas/shared/mqtt"
 )
 
 // Intake is where messages come from. Run connects and hands on those of the edges of some slots,
@@ -13,7 +13,7 @@ import (
 // acknowledged for the next Run. known are edges of these slots that were heard of before. take may
 // be called by several at a time, and blocks while the bridge is full.
 type Intake interface {
-	Run(ctx context.Context, slots SlotSet, known []string, take func(broker.Message)) error
+	Run(ctx context.Context, slots SlotSet, known []string, take func(mqtt.Message)) error
 }
 
 // Watched is an intake that can say why nothing comes in now, and whether it hears all that the broker is

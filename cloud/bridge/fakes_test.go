@@ -13,9 +13,9 @@ import (
 	"testing"
 
 	"cloudcanvas/cloud/bridge"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
+	"cloudcanvas/shared/mqtt"
 )
 
 // logbook is Kafka in memory, with faults on demand.
@@ -123,8 +123,8 @@ func (l *logbook) seqs(t testing.TB, topic string) []uint64 {
 // mailbox is the MQTT broker: it keeps what was not acknowledged and sends it again.
 type mailbox struct {
 	mu      sync.Mutex
-	waiting []broker.Message // not acknowledged, in order
-	acked   []string         // the payloads acknowledged
+	waiting []mqtt.Message // not acknowledged, in order
+	acked   []string       // the payloads acknowledged
 	more    chan struct{}
 	runs    int
 	running bool
@@ -146,15 +146,15 @@ func (m *mailbox) Hears() bool {
 func newMailbox() *mailbox { return &mailbox{more: make(chan struct{}, 1)} }
 
 func (m *mailbox) post(topic string, payload []byte) {
-	m.put(broker.Message{Topic: topic, Payload: payload, QoS: 1})
+	m.put(mqtt.Message{Topic: topic, Payload: payload, QoS: 1})
 }
 
 // again delivers what the broker has sent before, as it does where the PUBACK did not reach it.
 func (m *mailbox) again(topic string, payload []byte) {
-	m.put(broker.Message{Topic: topic, Payload: payload, QoS: 1, Duplicate: true})
+	m.put(mqtt.Message{Topic: topic, Payload: payload, QoS: 1, Duplicate: true})
 }
 
-func (m *mailbox) put(message broker.Message) {
+func (m *mailbox) put(message mqtt.Message) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.waiting = append(m.waiting, message)
@@ -175,7 +175,7 @@ func (m *mailbox) send(t testing.TB, items ...event.Item) {
 	}
 }
 
-func (m *mailbox) Run(ctx context.Context, _ bridge.SlotSet, _ []string, take func(broker.Message)) error {
+func (m *mailbox) Run(ctx context.Context, _ bridge.SlotSet, _ []string, take func(mqtt.Message)) error {
 	m.mu.Lock()
 	m.runs++
 	m.running = true
@@ -186,11 +186,11 @@ func (m *mailbox) Run(ctx context.Context, _ bridge.SlotSet, _ []string, take fu
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		m.running = false
-		m.waiting = slices.DeleteFunc(m.waiting, func(w broker.Message) bool { return acked[&w.Payload[0]] })
+		m.waiting = slices.DeleteFunc(m.waiting, func(w mqtt.Message) bool { return acked[&w.Payload[0]] })
 	}()
 	for ctx.Err() == nil {
 		m.mu.Lock()
-		var next *broker.Message
+		var next *mqtt.Message
 		if sent < len(m.waiting) {
 			next = &m.waiting[sent]
 			sent++
@@ -313,7 +313,7 @@ func (p *post) Publish(_ context.Context, topic string, _ byte, _ bool, payload 
 	defer p.mu.Unlock()
 	if p.fails > 0 {
 		p.fails--
-		return broker.ErrOffline
+		return mqtt.ErrOffline
 	}
 	item, err := event.UnmarshalMQTT(payload)
 	if err != nil {

@@ -5,9 +5,9 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/deadletter"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
+	"cloudcanvas/shared/mqtt"
 )
 
 // FuzzLetter: whatever comes from MQTT is either an item that is what its topic says, or poison.
@@ -25,7 +25,7 @@ func FuzzLetter(f *testing.F) {
 	f.Add("canvas/v1/mast/status", []byte(`{"status":"online","epoch":"e1"}`))
 	f.Add("canvas/v1/mast/up/1/receipt", []byte(`{"specversion":"1.0","id":"01","data":{"drops":[{"seq":1}]}}`))
 	f.Fuzz(func(t *testing.T, topic string, payload []byte) {
-		l := guests(nil).read(broker.Message{Topic: topic, Payload: payload})
+		l := guests(nil).read(mqtt.Message{Topic: topic, Payload: payload})
 		if l.err != nil {
 			letterOf(topic, []byte(topic), payload, l.err, deadletter.StageConvert)
 			return

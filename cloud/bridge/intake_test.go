@@ -7,15 +7,15 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/bridge"
-	"cloudcanvas/shared/broker"
-	"cloudcanvas/shared/broker/brokertest"
+	"cloudcanvas/shared/brokertest"
+	"cloudcanvas/shared/mqtt"
 )
 
 // Mosquitto lets the latest client with an id have it, and closes the connection of the one before.
 func TestReadinessTellsOfAnotherClientWithTheBridgesClientID(t *testing.T) {
 	w := newWorld(t)
 	m := brokertest.StartMosquitto(t)
-	intake := &bridge.MQTT{Options: broker.MQTTOptions{URL: m.URL, ClientID: "canvas-bridge"}}
+	intake := &bridge.MQTT{Options: mqtt.Options{URL: m.URL, ClientID: "canvas-bridge"}}
 	b, err := bridge.New(w.cfg, bridge.Parts{Intake: intake, Log: w.log, Objects: w.shelf, Teller: w.post})
 	if err != nil {
 		t.Fatal(err)
@@ -30,7 +30,7 @@ func TestReadinessTellsOfAnotherClientWithTheBridgesClientID(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("it says %q", said)
 		}
-		other, err := broker.DialMQTT(ctx, broker.MQTTOptions{URL: m.URL, ClientID: "canvas-bridge", Persistent: true})
+		other, err := mqtt.Dial(ctx, mqtt.Options{URL: m.URL, ClientID: "canvas-bridge", Persistent: true})
 		if err != nil {
 			t.Fatal(err)
 		}

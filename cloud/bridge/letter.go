@@ -10,13 +10,13 @@ import (
 	"sync"
 
 	"cloudcanvas/shared/attempt"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/mqtt"
 )
 
 // letter is one message with what is in it.
 type letter struct {
-	broker.Message
+	mqtt.Message
 	item   event.Item
 	err    error         // why it is poison; item then holds what could be read
 	status *event.Status // not an item, but what an edge says of itself
@@ -45,7 +45,7 @@ func (g guests) welcome(edge string) bool {
 }
 
 // read opens a message and checks it: form, sha256, and that it is what its topic says.
-func (g guests) read(m broker.Message) letter {
+func (g guests) read(m mqtt.Message) letter {
 	l := letter{Message: m}
 	if isRefused(m) {
 		l.status = &event.Status{} // says nothing, and keeps its place
@@ -84,7 +84,7 @@ func (g guests) read(m broker.Message) letter {
 }
 
 // readSafely is read, where a panic is the message's own fault.
-func (g guests) readSafely(m broker.Message) (l letter) {
+func (g guests) readSafely(m mqtt.Message) (l letter) {
 	err := attempt.Shield(func() error { l = g.read(m); return nil })
 	if err != nil {
 		l = letter{Message: m, err: fmt.Errorf("%w: reading it failed: %w", event.ErrMalformed, err)}
@@ -115,7 +115,7 @@ func (g guests) readStatus(edge string, payload []byte) *event.Status {
 const few = 16
 
 // readAll reads messages beside each other, in their order.
-func (g guests) readAll(messages []broker.Message) []*letter {
+func (g guests) readAll(messages []mqtt.Message) []*letter {
 	letters, made := make([]*letter, len(messages)), make([]letter, len(messages))
 	part := max(few, (len(messages)+runtime.GOMAXPROCS(0)-1)/runtime.GOMAXPROCS(0))
 	var all sync.WaitGroup

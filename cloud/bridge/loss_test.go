@@ -11,7 +11,7 @@ import (
 
 	"cloudcanvas/cloud/bridge"
 	"cloudcanvas/cloud/deadletter"
-	"cloudcanvas/shared/broker/brokertest"
+	"cloudcanvas/shared/brokertest"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/soak"

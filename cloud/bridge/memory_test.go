@@ -5,7 +5,7 @@ import (
 	"sync"
 	"testing"
 
-	"cloudcanvas/shared/broker/brokertest"
+	"cloudcanvas/shared/brokertest"
 	"cloudcanvas/shared/event"
 )
 

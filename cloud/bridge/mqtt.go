@@ -4,15 +4,15 @@ import (
 	"context"
 	"sync"
 
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/mqtt"
 )
 
 // MQTT is the intake over an MQTT broker: persistent sessions under fixed client ids, in which each
 // message is acknowledged by hand. Whoever has every slot needs one session and knows no names.
 type MQTT struct {
-	Options broker.MQTTOptions // URL, ClientID, Security, Log; the rest is set here
-	Share   bool               // with other bridges, as in Config
+	Options mqtt.Options // URL, ClientID, Security, Log; the rest is set here
+	Share   bool         // with other bridges, as in Config
 
 	once  sync.Once
 	watch *watch
@@ -32,7 +32,7 @@ func (m *MQTT) watching() *watch {
 
 // Run takes what the edges of those slots send up, until ctx ends. The sessions stay with the
 // broker, which keeps what comes meanwhile and what was not acknowledged.
-func (m *MQTT) Run(ctx context.Context, slots SlotSet, known []string, take func(broker.Message)) error {
+func (m *MQTT) Run(ctx context.Context, slots SlotSet, known []string, take func(mqtt.Message)) error {
 	if m.Share {
 		return m.runShared(ctx, slots, known, take)
 	}
@@ -41,7 +41,7 @@ func (m *MQTT) Run(ctx context.Context, slots SlotSet, known []string, take func
 	o := m.Options
 	o.Persistent, o.ManualAck, o.Will = true, true, nil
 	watch.follow(&o, event.UpFilter, event.StatusFilter)
-	client, err := broker.DialMQTT(ctx, o)
+	client, err := mqtt.Dial(ctx, o)
 	if err != nil {
 		return err
 	}

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"sync"
 
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/mqtt"
 )
 
 // runShared takes what the edges of some slots send. Each slot has a session of its own with the
@@ -17,7 +17,7 @@ import (
 // waits, what was not acknowledged, and the subscriptions; an owner before that is still connected
 // is thrown out by the broker. MQTT has no filter for slots, so each edge is subscribed to by its
 // name, which its retained status tells, or what Kafka has of it.
-func (m *MQTT) runShared(ctx context.Context, slots SlotSet, known []string, take func(broker.Message)) error {
+func (m *MQTT) runShared(ctx context.Context, slots SlotSet, known []string, take func(mqtt.Message)) error {
 	s := sessions{take: take, edges: map[string]*heard{}}
 	watch := m.watching()
 	defer watch.leave()
@@ -27,7 +27,7 @@ func (m *MQTT) runShared(ctx context.Context, slots SlotSet, known []string, tak
 		o.ClientID = fmt.Sprintf("%s-%d", m.Options.ClientID, slot)
 		o.Persistent, o.ManualAck, o.Will, o.Log = true, true, nil, onlyErrors(m.Options.Log)
 		watch.follow(&o)
-		client, err := broker.DialMQTT(ctx, o)
+		client, err := mqtt.Dial(ctx, o)
 		if err != nil {
 			return err
 		}
@@ -40,13 +40,13 @@ func (m *MQTT) runShared(ctx context.Context, slots SlotSet, known []string, tak
 	o := m.Options
 	o.ClientID, o.Persistent, o.Will = "canvas-"+rand.Text(), false, nil
 	watch.follow(&o, event.StatusFilter)
-	listener, err := broker.DialMQTT(ctx, o)
+	listener, err := mqtt.Dial(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer listener.Close()
 	watch.listen(o.ClientID, listener.Problem)
-	listener.SubscribeThen(event.StatusFilter, 0, func(m broker.Message) {
+	listener.SubscribeThen(event.StatusFilter, 0, func(m mqtt.Message) {
 		if edge, err := event.ParseStatusTopic(m.Topic); err == nil && slots.Carries(edge) {
 			s.hear(edge, &m)
 		}
@@ -76,8 +76,8 @@ func (e errorsOf) WithGroup(name string) slog.Handler { return errorsOf{e.Handle
 
 // sessions are the connections of the slots that are owned.
 type sessions struct {
-	take  func(broker.Message)
-	of    [Slots]*broker.MQTT
+	take  func(mqtt.Message)
+	of    [Slots]*mqtt.Client
 	told  sync.WaitGroup
 	mu    sync.Mutex
 	edges map[string]*heard
@@ -85,13 +85,13 @@ type sessions struct {
 
 // heard is an edge that is subscribed to.
 type heard struct {
-	stands bool            // the broker has confirmed it
-	status *broker.Message // what it last said of itself
+	stands bool          // the broker has confirmed it
+	status *mqtt.Message // what it last said of itself
 }
 
 // hear subscribes to an edge, once, and hands on what it says of itself: when the subscription
 // stands, as an edge that is greeted begins to send.
-func (s *sessions) hear(edge string, status *broker.Message) {
+func (s *sessions) hear(edge string, status *mqtt.Message) {
 	s.mu.Lock()
 	h := s.edges[edge]
 	fresh := h == nil

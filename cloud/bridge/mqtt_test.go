@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/bridge"
-	"cloudcanvas/shared/broker"
-	"cloudcanvas/shared/broker/brokertest"
+	"cloudcanvas/shared/brokertest"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/mqtt"
 )
 
 // What the bridge makes of poison that comes twice rests on this flag. The embedded broker also sets
@@ -17,7 +17,7 @@ func TestBrokersMarkWhatTheyDeliverAgain(t *testing.T) {
 	for name, start := range map[string]func(t *testing.T) string{
 		"Mosquitto": func(t *testing.T) string { return brokertest.StartMosquitto(t).URL },
 		"EmbeddedMQTT": func(t *testing.T) string {
-			m, err := broker.EmbedMQTT(broker.EmbedMQTTOptions{})
+			m, err := mqtt.Embed(mqtt.EmbedOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -26,24 +26,24 @@ func TestBrokersMarkWhatTheyDeliverAgain(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			intake := &bridge.MQTT{Options: broker.MQTTOptions{URL: start(t), ClientID: "canvas-bridge"}}
-			came := make(chan broker.Message, 16)
+			intake := &bridge.MQTT{Options: mqtt.Options{URL: start(t), ClientID: "canvas-bridge"}}
+			came := make(chan mqtt.Message, 16)
 			run := func() (stop func()) {
 				ctx, cancel := context.WithCancel(t.Context())
 				done := make(chan error, 1)
-				go func() { done <- intake.Run(ctx, bridge.EverySlot, nil, func(m broker.Message) { came <- m }) }()
+				go func() { done <- intake.Run(ctx, bridge.EverySlot, nil, func(m mqtt.Message) { came <- m }) }()
 				return func() { cancel(); <-done }
 			}
-			next := func() broker.Message {
+			next := func() mqtt.Message {
 				select {
 				case m := <-came:
 					return m
 				case <-time.After(2 * time.Minute):
 					t.Fatal("no message came")
-					return broker.Message{}
+					return mqtt.Message{}
 				}
 			}
-			client, err := broker.DialMQTT(t.Context(), broker.MQTTOptions{URL: intake.Options.URL, ClientID: "mast"})
+			client, err := mqtt.Dial(t.Context(), mqtt.Options{URL: intake.Options.URL, ClientID: "mast"})
 			if err != nil {
 				t.Fatal(err)
 			}

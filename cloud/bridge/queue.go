@@ -6,7 +6,7 @@ import (
 	"strings"
 	"sync"
 
-	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/mqtt"
 )
 
 // queue holds what has come and is not settled yet, bounded in messages and bytes. When it is full
@@ -15,7 +15,7 @@ import (
 // beyond: such a message keeps its place, for its PUBACK, but not its payload.
 type queue struct {
 	mu       sync.Mutex
-	waiting  []broker.Message
+	waiting  []mqtt.Message
 	messages int   // waiting or being worked on
 	bytes    int64 // of those
 	limit    room
@@ -55,7 +55,7 @@ func signal(c chan struct{}) {
 }
 
 // size is what a message counts for: its bytes, and what surrounds them in memory.
-func size(m broker.Message) int64 { return int64(len(m.Payload) + len(m.Topic) + 256) }
+func size(m mqtt.Message) int64 { return int64(len(m.Payload) + len(m.Topic) + 256) }
 
 // edgeOf is whose topic that is, without a look at the rest of it; "" where it is nobody's.
 func edgeOf(topic string) string {
@@ -68,11 +68,11 @@ func edgeOf(topic string) string {
 }
 
 // isRefused says whether nothing is left of a message but its place in the order of PUBACKs.
-func isRefused(m broker.Message) bool { return m.Topic == "" }
+func isRefused(m mqtt.Message) bool { return m.Topic == "" }
 
 // put waits for room. A message larger than everything there is room
 // for is let in when it is alone, so that it can be told apart and set aside.
-func (q *queue) put(ctx context.Context, m broker.Message) {
+func (q *queue) put(ctx context.Context, m mqtt.Message) {
 	edge := edgeOf(m.Topic)
 	for {
 		q.mu.Lock()
@@ -101,7 +101,7 @@ func (q *queue) put(ctx context.Context, m broker.Message) {
 
 // refuses says whether an edge has its share of the queue already. What it says of itself is small
 // and always let in.
-func (q *queue) refuses(edge string, m broker.Message) bool {
+func (q *queue) refuses(edge string, m mqtt.Message) bool {
 	s := q.edges[edge]
 	if s == nil || len(q.edges) == 1 || strings.HasSuffix(m.Topic, "/status") {
 		return false
@@ -114,7 +114,7 @@ func (q *queue) refuses(edge string, m broker.Message) bool {
 	return s.refusing
 }
 
-func (q *queue) hold(m broker.Message, edge string) {
+func (q *queue) hold(m mqtt.Message, edge string) {
 	if isRefused(m) {
 		return
 	}
@@ -130,7 +130,7 @@ func (q *queue) hold(m broker.Message, edge string) {
 	s.bytes += size(m)
 }
 
-func (q *queue) letGo(m broker.Message) {
+func (q *queue) letGo(m mqtt.Message) {
 	q.messages--
 	q.bytes -= size(m)
 	if isRefused(m) {
@@ -148,7 +148,7 @@ func (q *queue) letGo(m broker.Message) {
 }
 
 // take gives what is waiting, in order, up to those bounds but at least one if there is any.
-func (q *queue) take(messages int, bytes int64) []broker.Message {
+func (q *queue) take(messages int, bytes int64) []mqtt.Message {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	n := 0

@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
+	"cloudcanvas/shared/mqtt"
 )
 
 // An honest device that is behind sends the best first: of a million waiting items any may come next.
@@ -141,8 +141,8 @@ func TestFloodOfOneEdgeLeavesRoomForOthers(t *testing.T) {
 		}
 		refused++
 	})
-	message := func(edge string, n int) broker.Message {
-		return broker.Message{Topic: fmt.Sprintf("canvas/v1/%s/up/2/reading", edge), Payload: fmt.Appendf(nil, "%d", n)}
+	message := func(edge string, n int) mqtt.Message {
+		return mqtt.Message{Topic: fmt.Sprintf("canvas/v1/%s/up/2/reading", edge), Payload: fmt.Appendf(nil, "%d", n)}
 	}
 	var letters []*letter
 	drain := func(n int) {

@@ -16,10 +16,10 @@ import (
 	"cloudcanvas/cloud/bridge"
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/cloud/coord/zk"
-	"cloudcanvas/shared/broker"
-	"cloudcanvas/shared/broker/brokertest"
+	"cloudcanvas/shared/brokertest"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
+	"cloudcanvas/shared/mqtt"
 )
 
 // folder is an object store in a folder.
@@ -104,7 +104,7 @@ func runBridge(ctx context.Context, at site, log *slog.Logger) error {
 		return err
 	}
 	defer k.Close()
-	teller, err := broker.DialMQTT(ctx, broker.MQTTOptions{URL: at.mqtt, Log: log})
+	teller, err := mqtt.Dial(ctx, mqtt.Options{URL: at.mqtt, Log: log})
 	if err != nil {
 		return err
 	}
@@ -119,7 +119,7 @@ func runBridge(ctx context.Context, at site, log *slog.Logger) error {
 		defer z.Close()
 		parts.Leases, parts.Member = z, coord.Member{ID: at.id, Role: coord.Bridge}
 	}
-	parts.Intake = &bridge.MQTT{Options: broker.MQTTOptions{URL: at.mqtt, ClientID: cfg.ClientID, Log: log}, Share: cfg.Share}
+	parts.Intake = &bridge.MQTT{Options: mqtt.Options{URL: at.mqtt, ClientID: cfg.ClientID, Log: log}, Share: cfg.Share}
 	b, err := bridge.New(cfg, parts)
 	if err != nil {
 		return err
@@ -142,20 +142,20 @@ func child(t *testing.T, at site) (kill func()) {
 // edge publishes items in their order and hears receipts.
 type edge struct {
 	name    string
-	client  *broker.MQTT
+	client  *mqtt.Client
 	through chan uint64 // of the latest receipt
 }
 
 func newEdge(t testing.TB, at site, name string) *edge {
 	t.Helper()
 	e := &edge{name: name, through: make(chan uint64, 1)}
-	client, err := broker.DialMQTT(t.Context(), broker.MQTTOptions{URL: at.mqtt, ClientID: name, Persistent: true})
+	client, err := mqtt.Dial(t.Context(), mqtt.Options{URL: at.mqtt, ClientID: name, Persistent: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	e.client = client
 	t.Cleanup(client.Close)
-	client.Subscribe(event.ReceiptsTopic(name), 1, func(m broker.Message) {
+	client.Subscribe(event.ReceiptsTopic(name), 1, func(m mqtt.Message) {
 		i, err := event.UnmarshalMQTT(m.Payload)
 		if err != nil {
 			t.Error(err)

@@ -9,10 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/shared/broker"
-	"cloudcanvas/shared/broker/brokertest"
+	"cloudcanvas/shared/brokertest"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
+	"cloudcanvas/shared/mqtt"
 )
 
 // clone is a device as programs that name their epochs make it, as far as the bridge sees it: what it
@@ -21,7 +21,7 @@ import (
 type clone struct {
 	t          testing.TB
 	name       string
-	client     *broker.MQTT
+	client     *mqtt.Client
 	mu         sync.Mutex
 	epoch      event.Epoch
 	epochs     []event.Epoch // all so far, the current one first
@@ -35,7 +35,7 @@ type clone struct {
 func newClone(t testing.TB, at site, name, client string, epoch event.Epoch, next uint64) *clone {
 	c := &clone{t: t, name: name, epoch: epoch, epochs: []event.Epoch{epoch}, next: next}
 	var err error
-	c.client, err = broker.DialMQTT(t.Context(), broker.MQTTOptions{URL: at.mqtt, ClientID: client, Persistent: true})
+	c.client, err = mqtt.Dial(t.Context(), mqtt.Options{URL: at.mqtt, ClientID: client, Persistent: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func (c *clone) online() {
 	}
 }
 
-func (c *clone) hear(m broker.Message) {
+func (c *clone) hear(m mqtt.Message) {
 	i, err := event.UnmarshalMQTT(m.Payload)
 	if err != nil {
 		c.t.Error(err)

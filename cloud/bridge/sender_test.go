@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/mqtt"
 	"cloudcanvas/shared/soak"
 )
 
@@ -18,7 +18,7 @@ import (
 type sender struct {
 	name    string
 	size    int
-	client  *broker.MQTT
+	client  *mqtt.Client
 	stands  atomic.Bool   // a connection, with the subscription to receipts
 	up      chan struct{} // there is a new one
 	told    chan uint64   // the latest receipt's watermark
@@ -29,7 +29,7 @@ func newSender(t testing.TB, at site, name string, size int) *sender {
 	t.Helper()
 	s := &sender{name: name, size: size, up: make(chan struct{}, 1), told: make(chan uint64, 1)}
 	var err error
-	s.client, err = broker.DialMQTT(t.Context(), broker.MQTTOptions{URL: at.mqtt, ClientID: name, Persistent: true, OnDown: func(error) { s.stands.Store(false) }, OnUp: func() {
+	s.client, err = mqtt.Dial(t.Context(), mqtt.Options{URL: at.mqtt, ClientID: name, Persistent: true, OnDown: func(error) { s.stands.Store(false) }, OnUp: func() {
 		s.stands.Store(true)
 		select {
 		case s.up <- struct{}{}:
@@ -40,7 +40,7 @@ func newSender(t testing.TB, at site, name string, size int) *sender {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.client.Close)
-	s.client.Subscribe(event.ReceiptsTopic(name), 1, func(m broker.Message) {
+	s.client.Subscribe(event.ReceiptsTopic(name), 1, func(m mqtt.Message) {
 		i, err := event.UnmarshalMQTT(m.Payload)
 		if err != nil {
 			t.Error(err)

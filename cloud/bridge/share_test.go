@@ -11,9 +11,9 @@ import (
 	"cloudcanvas/cloud/bridge"
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/cloud/coord/local"
-	"cloudcanvas/shared/broker"
-	"cloudcanvas/shared/broker/brokertest"
+	"cloudcanvas/shared/brokertest"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/mqtt"
 )
 
 // sharing starts one of several bridges over a real MQTT broker, the world's log and store, and a
@@ -23,7 +23,7 @@ func (w *world) sharing(m *brokertest.Mosquitto, c *local.Coordinator, id string
 	cfg := w.cfg
 	cfg.Share = true
 	b, err := bridge.New(cfg, bridge.Parts{
-		Intake: &bridge.MQTT{Options: broker.MQTTOptions{URL: m.URL, ClientID: "canvas-bridge"}, Share: true},
+		Intake: &bridge.MQTT{Options: mqtt.Options{URL: m.URL, ClientID: "canvas-bridge"}, Share: true},
 		Log:    w.log, Objects: w.shelf, Teller: w.post, Leases: c, Member: coord.Member{ID: id, Role: coord.Bridge},
 		Logger: slog.New(slog.NewTextHandler(w.t.Output(), nil)).With("bridge", id),
 	})

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/bridge"
-	"cloudcanvas/shared/broker/brokertest"
+	"cloudcanvas/shared/brokertest"
 	"cloudcanvas/shared/soak"
 )
 

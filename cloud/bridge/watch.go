@@ -6,8 +6,8 @@ import (
 	"slices"
 	"sync"
 
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/mqtt"
 )
 
 // watch follows the sessions of an intake with the MQTT broker.
@@ -28,10 +28,10 @@ type watched struct {
 func newWatch() *watch { return &watch{sessions: map[string]*watched{}} }
 
 // follow lets a client to be dialled tell of its connections.
-func (w *watch) follow(o *broker.MQTTOptions, needs ...string) {
+func (w *watch) follow(o *mqtt.Options, needs ...string) {
 	id := o.ClientID
 	w.mu.Lock()
-	w.sessions[id] = &watched{needs: needs, stands: map[string]bool{}, why: broker.ErrOffline, problem: func() string { return "" }}
+	w.sessions[id] = &watched{needs: needs, stands: map[string]bool{}, why: mqtt.ErrOffline, problem: func() string { return "" }}
 	w.mu.Unlock()
 	o.OnUp = func() { w.up(id) }
 	o.OnDown = func(err error) { w.down(id, err) }
@@ -77,7 +77,7 @@ func (w *watch) ready() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.sessions) == 0 {
-		return fmt.Errorf("the intake has no session with the MQTT broker: %w", broker.ErrOffline)
+		return fmt.Errorf("the intake has no session with the MQTT broker: %w", mqtt.ErrOffline)
 	}
 	deaf := 0
 	var first error

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/mqtt"
 )
 
 func TestIntakeIsReadyOnlyWhileItsSessionHearsEverything(t *testing.T) {
@@ -14,7 +14,7 @@ func TestIntakeIsReadyOnlyWhileItsSessionHearsEverything(t *testing.T) {
 	if w.ready() == nil {
 		t.Error("no session at all is ready")
 	}
-	o := broker.MQTTOptions{ClientID: "canvas-bridge"}
+	o := mqtt.Options{ClientID: "canvas-bridge"}
 	w.follow(&o, "up", "status")
 	says := func(words string) {
 		t.Helper()
@@ -42,7 +42,7 @@ func TestIntakeIsReadyOnlyWhileItsSessionHearsEverything(t *testing.T) {
 
 func TestAnIntakeThatMayNotReadStatusHearsItems(t *testing.T) {
 	w := newWatch()
-	o := broker.MQTTOptions{ClientID: "canvas-bridge"}
+	o := mqtt.Options{ClientID: "canvas-bridge"}
 	w.follow(&o, event.UpFilter, event.StatusFilter)
 	o.OnUp()
 	if w.hears() {
@@ -56,7 +56,7 @@ func TestAnIntakeThatMayNotReadStatusHearsItems(t *testing.T) {
 
 func TestASessionTellsWhatItsClientHasToSay(t *testing.T) {
 	w := newWatch()
-	o := broker.MQTTOptions{ClientID: "canvas-bridge"}
+	o := mqtt.Options{ClientID: "canvas-bridge"}
 	w.follow(&o)
 	problem := ""
 	w.listen("canvas-bridge", func() string { return problem })

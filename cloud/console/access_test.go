@@ -14,7 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"cloudcanvas/shared/broker/brokertest"
+	"cloudcanvas/shared/brokertest"
 )
 
 func TestOnOtherAddressesItRefusesToStartWithoutTLSAndLogin(t *testing.T) {

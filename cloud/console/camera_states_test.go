@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/mqtt"
 )
 
 func TestACameraIsShownAsItsEdgeSaysThatItIs(t *testing.T) {
@@ -13,7 +13,7 @@ func TestACameraIsShownAsItsEdgeSaysThatItIs(t *testing.T) {
 	w.putCamera("gate", time.Now().UTC())
 	w.caughtUp()
 	say := func(payload string) {
-		w.console.heardStatus(t.Context(), broker.Message{Topic: "canvas/v1/mast-7/status", Payload: []byte(payload)})
+		w.console.heardStatus(t.Context(), mqtt.Message{Topic: "canvas/v1/mast-7/status", Payload: []byte(payload)})
 	}
 	is := func(when, camera, state string) (c Camera) {
 		t.Helper()

@@ -17,8 +17,8 @@ import (
 
 	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/attempt"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/mqtt"
 	"cloudcanvas/shared/security"
 	"cloudcanvas/shared/telemetry"
 )
@@ -170,13 +170,13 @@ func (k *Console) Run(ctx context.Context, ready func(url string)) error {
 		return f.run(ctx)
 	})
 	if k.Statuses != nil {
-		k.Statuses.Subscribe(event.StatusFilter, 1, func(m broker.Message) { k.heardStatus(ctx, m) })
+		k.Statuses.Subscribe(event.StatusFilter, 1, func(m mqtt.Message) { k.heardStatus(ctx, m) })
 	}
 	return group.Wait()
 }
 
 // heardStatus takes in what an edge says of itself.
-func (k *Console) heardStatus(ctx context.Context, m broker.Message) {
+func (k *Console) heardStatus(ctx context.Context, m mqtt.Message) {
 	edge, err := event.ParseStatusTopic(m.Topic)
 	if err != nil {
 		return

@@ -16,9 +16,9 @@ import (
 
 	"go.uber.org/goleak"
 
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
+	"cloudcanvas/shared/mqtt"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -339,7 +339,7 @@ func TestAStatusShowsWhetherAnEdgeIsThere(t *testing.T) {
 	w := newWorld(t, nil)
 	w.fill()
 	say := func(topic, payload string) {
-		w.console.heardStatus(t.Context(), broker.Message{Topic: topic, Payload: []byte(payload)})
+		w.console.heardStatus(t.Context(), mqtt.Message{Topic: topic, Payload: []byte(payload)})
 	}
 	say("canvas/v1/mast-7/status", `{"status":"online","edge":"mast-7","version":"1.0"}`)
 	say("canvas/v1/mast-8/status", `{"status":"offline","edge":"somebody else"}`)

@@ -13,9 +13,9 @@ import (
 	"context"
 	"time"
 
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
+	"cloudcanvas/shared/mqtt"
 )
 
 // Log is what the console needs of Kafka; *kafka.Client has it.
@@ -28,9 +28,9 @@ type Log interface {
 	Append(ctx context.Context, records ...kafka.Record) error
 }
 
-// Statuses is where edges say, retained, that they are there; *broker.MQTT has it.
+// Statuses is where edges say, retained, that they are there; *mqtt.Client has it.
 type Statuses interface {
-	Subscribe(filter string, qos byte, handle func(broker.Message))
+	Subscribe(filter string, qos byte, handle func(mqtt.Message))
 }
 
 // Objects is where large data rests.

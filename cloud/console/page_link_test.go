@@ -5,15 +5,15 @@ import (
 	"strings"
 	"testing"
 
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/mqtt"
 )
 
 func TestALinksReportIsShownAlsoAfterItsEdgeHasGone(t *testing.T) {
 	w := newWorld(t, nil)
 	w.fill()
 	say := func(payload string) {
-		w.console.heardStatus(t.Context(), broker.Message{Topic: "canvas/v1/mast-8/status", Payload: []byte(payload)})
+		w.console.heardStatus(t.Context(), mqtt.Message{Topic: "canvas/v1/mast-8/status", Payload: []byte(payload)})
 	}
 	if status, _ := w.get("/api/v1/edges/mast-8/link"); status != http.StatusNotFound {
 		t.Errorf("before it has said anything: %d", status)

@@ -8,12 +8,12 @@ import (
 	"net/url"
 	"time"
 
-	"cloudcanvas/cloud/story"
+	"cloudcanvas/cloud/lineage"
 )
 
-// Stories tells what became of single items; story.Teller has it.
+// Stories tells what became of single items; lineage.Teller has it.
 type Stories interface {
-	Tell(ctx context.Context, q story.Question, since time.Duration) ([]story.Story, error)
+	Tell(ctx context.Context, q lineage.Question, since time.Duration) ([]lineage.Story, error)
 }
 
 // A story is read from Kafka itself, which costs more than the index: few are told at a time, each
@@ -27,7 +27,7 @@ const (
 type storyBody struct {
 	Item    string
 	Since   string
-	Stories []story.Story
+	Stories []lineage.Story
 }
 
 // storyPage tells the story of ?item=, looking ?since= back where that is given.
@@ -39,7 +39,7 @@ func (k *Console) storyPage(r *http.Request) (any, error) {
 	if body.Item == "" {
 		return body, nil
 	}
-	q, err := story.Parse(body.Item)
+	q, err := lineage.Parse(body.Item)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errRequest, err)
 	}
@@ -58,7 +58,7 @@ func (k *Console) storyPage(r *http.Request) (any, error) {
 		return nil, ctx.Err()
 	}
 	body.Stories, err = k.Stories.Tell(ctx, q, since)
-	if errors.Is(err, story.ErrUnknown) {
+	if errors.Is(err, lineage.ErrUnknown) {
 		return nil, fmt.Errorf("of %.80q %w: look further back with since=720h, or ask its edge with `canvas-edge buffer ls`", body.Item, errUnknown)
 	}
 	return body, err

@@ -8,17 +8,17 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/cloud/story"
+	"cloudcanvas/cloud/lineage"
 )
 
 // fakeStories knows one item.
 type fakeStories struct{}
 
-func (fakeStories) Tell(_ context.Context, q story.Question, since time.Duration) ([]story.Story, error) {
+func (fakeStories) Tell(_ context.Context, q lineage.Question, since time.Duration) ([]lineage.Story, error) {
 	if q.Subject != "alpha/0_0" {
-		return nil, fmt.Errorf("%s: %w", q, story.ErrUnknown)
+		return nil, fmt.Errorf("%s: %w", q, lineage.ErrUnknown)
 	}
-	return []story.Story{{State: story.Made, Kind: "tile", Subject: "<b>alpha</b>/0_0", Steps: []story.Step{
+	return []lineage.Story{{State: lineage.Made, Kind: "tile", Subject: "<b>alpha</b>/0_0", Steps: []lineage.Step{
 		{What: "looked at by a worker", Topic: "canvas.results", Partition: 2, Offset: 17, Worker: "gpu-2", Lease: "41", Model: "ukis", ModelVersion: "3", Detail: since.String()}}}}, nil
 }
 

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/deadletter"
+	"cloudcanvas/cloud/lineage"
 	"cloudcanvas/cloud/mosaic"
-	"cloudcanvas/cloud/story"
 	"cloudcanvas/shared/visible"
 )
 
@@ -83,7 +83,7 @@ func TestNoCommandPrintsWhatWouldForgeATable(t *testing.T) {
 		"models ls":    func(out io.Writer, text string) error { return printModels(out, filled[[]modelRow](text)) },
 		"dlq ls":       func(out io.Writer, text string) error { return printLetters(out, filled[deadletter.Listing](text)) },
 		"dlq show":     func(out io.Writer, text string) error { return filled[shownLetter](text).print(out) },
-		"trace":        func(out io.Writer, text string) error { return printStories(out, filled[[]story.Story](text)) },
+		"trace":        func(out io.Writer, text string) error { return printStories(out, filled[[]lineage.Story](text)) },
 		"scenes ls":    func(out io.Writer, text string) error { return printScenes(out, filled[[]mosaic.Listed](text)) },
 		"scenes show": func(out io.Writer, text string) error {
 			return printProducts(out, filled[[]mosaic.Listed](text), "/products")

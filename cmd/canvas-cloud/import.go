@@ -12,9 +12,9 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"cloudcanvas/cmd/internal/cli"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/carry"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/mqtt"
 	"cloudcanvas/shared/visible"
 )
 
@@ -38,7 +38,7 @@ func importCommand() *urfave.Command {
 				return err
 			}
 			i := importer{say: c.App.Writer, complain: c.App.ErrWriter, wait: c.Duration("wait")}
-			i.client, err = broker.DialMQTT(c.Context, broker.MQTTOptions{URL: cfg.MQTT.URL, ClientID: "canvas-import-" + operator(), Security: cfg.MQTT.AsImporter(),
+			i.client, err = mqtt.Dial(c.Context, mqtt.Options{URL: cfg.MQTT.URL, ClientID: "canvas-import-" + operator(), Security: cfg.MQTT.AsImporter(),
 				Log: slog.New(slog.DiscardHandler), OnDown: func(error) { i.ends.Add(1) }, OnRefused: func(string) { i.deaf.Store(true) }})
 			if err != nil {
 				return err
@@ -56,7 +56,7 @@ func importCommand() *urfave.Command {
 // importer takes exports in. Every item counts only once a receipt names it: a broker acknowledges
 // what its access list denies, and throws it away.
 type importer struct {
-	client        *broker.MQTT
+	client        *mqtt.Client
 	say, complain io.Writer
 	wait          time.Duration
 	ends          atomic.Int64 // of connections
@@ -130,7 +130,7 @@ func (i *importer) listen(ctx context.Context, edge string, book *received) erro
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-late.C:
-			return fmt.Errorf("listen to the receipts of %s: %w", edge, broker.ErrOffline)
+			return fmt.Errorf("listen to the receipts of %s: %w", edge, mqtt.ErrOffline)
 		case <-tick.C:
 			if i.deaf.Load() {
 				return nil // nothing will be confirmed, which is said at the end

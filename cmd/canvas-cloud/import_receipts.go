@@ -3,8 +3,8 @@ package main
 import (
 	"sync"
 
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/mqtt"
 )
 
 // received is what receipts say of the items of one export.
@@ -42,7 +42,7 @@ func (r *received) count() (confirmed, refused int) {
 }
 
 // take reads a message on the receipts' topic. What is no receipt of this epoch says nothing here.
-func (r *received) take(m broker.Message) {
+func (r *received) take(m mqtt.Message) {
 	item, err := event.UnmarshalMQTT(m.Payload)
 	if err != nil {
 		return

@@ -10,10 +10,10 @@ import (
 	"time"
 
 	"cloudcanvas/cmd/internal/cli"
-	"cloudcanvas/shared/broker"
-	"cloudcanvas/shared/broker/brokertest"
+	"cloudcanvas/shared/brokertest"
 	"cloudcanvas/shared/carry"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/mqtt"
 )
 
 const carriedEpoch event.Epoch = "0123456789abcdef"
@@ -45,7 +45,7 @@ func importing(t *testing.T, url string, wait time.Duration) (*importer, *bytes.
 	said := &bytes.Buffer{}
 	i := &importer{say: said, complain: said, wait: wait}
 	var err error
-	i.client, err = broker.DialMQTT(t.Context(), broker.MQTTOptions{URL: url, OnDown: func(error) { i.ends.Add(1) }, OnRefused: func(string) { i.deaf.Store(true) }})
+	i.client, err = mqtt.Dial(t.Context(), mqtt.Options{URL: url, OnDown: func(error) { i.ends.Add(1) }, OnRefused: func(string) { i.deaf.Store(true) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,13 +56,13 @@ func importing(t *testing.T, url string, wait time.Duration) (*importer, *bytes.
 // receipting answers each item as a bridge does; say makes the receipt for what came so far.
 func receipting(t *testing.T, url string, say func(seq uint64) event.Receipt) {
 	t.Helper()
-	c, err := broker.DialMQTT(t.Context(), broker.MQTTOptions{URL: url})
+	c, err := mqtt.Dial(t.Context(), mqtt.Options{URL: url})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
 	stands := make(chan struct{})
-	c.SubscribeThen(event.UpFilter, 1, func(m broker.Message) {
+	c.SubscribeThen(event.UpFilter, 1, func(m mqtt.Message) {
 		item, err := event.UnmarshalMQTT(m.Payload)
 		if err != nil {
 			t.Error(err)
@@ -89,7 +89,7 @@ func receipting(t *testing.T, url string, say func(seq uint64) event.Receipt) {
 
 func embedded(t *testing.T) string {
 	t.Helper()
-	server, err := broker.EmbedMQTT(broker.EmbedMQTTOptions{})
+	server, err := mqtt.Embed(mqtt.EmbedOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,11 +14,11 @@ import (
 
 	"cloudcanvas/cloud"
 	"cloudcanvas/cloud/coord"
-	"cloudcanvas/cloud/courier"
+	"cloudcanvas/cloud/delivery"
 	"cloudcanvas/cloud/release"
 	"cloudcanvas/cmd/internal/cli"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/mqtt"
 	"cloudcanvas/shared/visible"
 )
 
@@ -45,7 +45,7 @@ func edgeModelsCommand() *urfave.Command {
 
 // askEdges writes a wish down.
 func askEdges(c *urfave.Context) error {
-	wish := courier.Wish{Model: c.Args().First(), Version: c.String("version"), Edges: c.String("edges"), By: operator(), Since: time.Now().UTC().Truncate(time.Second)}
+	wish := delivery.Wish{Model: c.Args().First(), Version: c.String("version"), Edges: c.String("edges"), By: operator(), Since: time.Now().UTC().Truncate(time.Second)}
 	switch {
 	case wish.Edges == "":
 		return cli.Usagef("say which devices with --edges NAME or --edges 'mast-*'")
@@ -66,7 +66,7 @@ func askEdges(c *urfave.Context) error {
 				}
 			}
 		}
-		if err := courier.Ask(ctx, z, wish, c.Bool("remove")); err != nil {
+		if err := delivery.Ask(ctx, z, wish, c.Bool("remove")); err != nil {
 			return err
 		}
 		if c.Bool("json") {
@@ -83,7 +83,7 @@ func askEdges(c *urfave.Context) error {
 
 // edgeModels is what is asked of devices and what they say.
 type edgeModels struct {
-	Wishes courier.Wishes               `json:"wishes"`
+	Wishes delivery.Wishes              `json:"wishes"`
 	Edges  map[string][]event.EdgeModel `json:"edges"`
 }
 
@@ -92,9 +92,9 @@ func showEdgeModels(c *urfave.Context) error {
 	if err != nil {
 		return err
 	}
-	all := edgeModels{Wishes: courier.Wishes{}}
+	all := edgeModels{Wishes: delivery.Wishes{}}
 	err = agreeing(c.Context, cfg, func(ctx context.Context, z coord.Coordinator) error {
-		wishes, err := courier.Read(ctx, z)
+		wishes, err := delivery.Read(ctx, z)
 		all.Wishes = append(all.Wishes, wishes...)
 		return err
 	})
@@ -148,7 +148,7 @@ const (
 
 // askStatuses reads what the devices that are online say of their models.
 func askStatuses(ctx context.Context, cfg cloud.Config) (map[string][]event.EdgeModel, error) {
-	client, err := broker.DialMQTT(ctx, broker.MQTTOptions{URL: cfg.MQTT.URL, ClientID: "canvas-models-" + fmt.Sprint(time.Now().UnixNano()), Security: cfg.MQTT.Security})
+	client, err := mqtt.Dial(ctx, mqtt.Options{URL: cfg.MQTT.URL, ClientID: "canvas-models-" + fmt.Sprint(time.Now().UnixNano()), Security: cfg.MQTT.Security})
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +156,7 @@ func askStatuses(ctx context.Context, cfg cloud.Config) (map[string][]event.Edge
 	var mu sync.Mutex
 	edges := map[string][]event.EdgeModel{}
 	heard := make(chan struct{}, 1)
-	client.SubscribeThen(event.StatusFilter, 1, func(m broker.Message) {
+	client.SubscribeThen(event.StatusFilter, 1, func(m mqtt.Message) {
 		edge, err := event.ParseStatusTopic(m.Topic)
 		if err != nil {
 			return
@@ -180,7 +180,7 @@ func askStatuses(ctx context.Context, cfg cloud.Config) (map[string][]event.Edge
 			return nil, ctx.Err()
 		case <-time.After(wait):
 			if !client.Connected() {
-				return nil, fmt.Errorf("asking devices about their models: %w (%s: is the broker up?)", broker.ErrOffline, cfg.MQTT.URL)
+				return nil, fmt.Errorf("asking devices about their models: %w (%s: is the broker up?)", mqtt.ErrOffline, cfg.MQTT.URL)
 			}
 			mu.Lock()
 			defer mu.Unlock()

@@ -9,7 +9,7 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"cloudcanvas/cloud"
-	"cloudcanvas/cloud/story"
+	"cloudcanvas/cloud/lineage"
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
@@ -20,13 +20,13 @@ func traceCommand() *urfave.Command {
 	return &urfave.Command{Name: "trace", Usage: "one item's story: captured, received, looked at by whom, in which product; or why not", ArgsUsage: "ITEM",
 		Description: "ITEM is an id, EDGE/EPOCH/SEQ, or a subject such as SCENE/COLUMN_ROW, of which the newest items are told.",
 		Flags: []urfave.Flag{
-			&urfave.DurationFlag{Name: "since", Usage: "how far back to look; default: from the id's own time on, else " + story.DefaultSince.String()}, jsonFlag,
+			&urfave.DurationFlag{Name: "since", Usage: "how far back to look; default: from the id's own time on, else " + lineage.DefaultSince.String()}, jsonFlag,
 		},
 		Action: func(c *urfave.Context) error {
 			if c.NArg() != 1 {
 				return cli.Usagef("trace takes one item: its id, EDGE/EPOCH/SEQ, or a subject such as SCENE/COLUMN_ROW")
 			}
-			q, err := story.Parse(c.Args().First())
+			q, err := lineage.Parse(c.Args().First())
 			if err != nil {
 				return cli.Usage(err)
 			}
@@ -44,7 +44,7 @@ func traceCommand() *urfave.Command {
 				} else {
 					err = printStories(c.App.Writer, stories)
 				}
-				if err == nil && len(stories) == 1 && stories[0].State == story.Missing {
+				if err == nil && len(stories) == 1 && stories[0].State == lineage.Missing {
 					return cli.Incompletef("%s has not come: %s", q, stories[0].Why)
 				}
 				return err
@@ -53,7 +53,7 @@ func traceCommand() *urfave.Command {
 }
 
 // tell asks Kafka, and ZooKeeper and the object store where they are needed.
-func tell(ctx context.Context, cfg cloud.Config, k *kafka.Client, q story.Question, since time.Duration) ([]story.Story, error) {
+func tell(ctx context.Context, cfg cloud.Config, k *kafka.Client, q lineage.Question, since time.Duration) ([]lineage.Story, error) {
 	z, err := coordinator(cfg)
 	if err != nil {
 		return nil, err
@@ -63,7 +63,7 @@ func tell(ctx context.Context, cfg cloud.Config, k *kafka.Client, q story.Questi
 }
 
 // printStories is what a person reads: what it is, and what happened to it in order.
-func printStories(out io.Writer, stories []story.Story) error {
+func printStories(out io.Writer, stories []lineage.Story) error {
 	w := table(out)
 	for n, s := range stories {
 		if n > 0 {
@@ -106,7 +106,7 @@ func when(t time.Time) string {
 	return t.UTC().Format("2006-01-02T15:04:05.000Z")
 }
 
-func where(s story.Step) string {
+func where(s lineage.Step) string {
 	if s.Topic == "" {
 		return "-"
 	}
@@ -114,7 +114,7 @@ func where(s story.Step) string {
 }
 
 // details are who did it with what, and what is said of it.
-func details(s story.Step) string {
+func details(s lineage.Step) string {
 	who := s.Worker
 	if s.Lease != "" {
 		who = joined(who, "epoch "+s.Lease)

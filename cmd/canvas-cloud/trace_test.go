@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/cloud/story"
+	"cloudcanvas/cloud/lineage"
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
@@ -67,8 +67,8 @@ func TestTraceTellsAnItemsStoryAndSaysWhatItCannotKnow(t *testing.T) {
 		t.Errorf("%d %v\n%s", code, err, out)
 	}
 	out, _, err = trace(t, e.Brokers(), "--json", "mast-7/e1/4")
-	var stories []story.Story
-	if err != nil || json.Unmarshal([]byte(out), &stories) != nil || len(stories) != 1 || stories[0].ID != in.ID.String() || stories[0].State != story.Looked {
+	var stories []lineage.Story
+	if err != nil || json.Unmarshal([]byte(out), &stories) != nil || len(stories) != 1 || stories[0].ID != in.ID.String() || stories[0].State != lineage.Looked {
 		t.Errorf("%v\n%s", err, out)
 	}
 	for _, c := range []struct {

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"cloudcanvas/edge"
-	"cloudcanvas/shared/broker/brokertest"
+	"cloudcanvas/shared/brokertest"
 )
 
 func TestNamesThatTheShippedBrokerFilesDoNotTakeAreTold(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 
 	"cloudcanvas/cmd/canvas/simulate"
 	"cloudcanvas/cmd/internal/cli"
-	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/mqtt"
 	"cloudcanvas/shared/security"
 )
 
@@ -79,7 +79,7 @@ func fleetRun(c *urfave.Context, o simulate.FleetOptions) error {
 		}
 	}
 	report, failed := simulate.Fleet(ctx, o)
-	if errors.Is(failed, broker.ErrOffline) {
+	if errors.Is(failed, mqtt.ErrOffline) {
 		return fmt.Errorf("%w (%s: is the broker up?)", failed, o.URL)
 	}
 	f.FleetReport = report

@@ -13,8 +13,8 @@ import (
 
 	"cloudcanvas/cmd/canvas/simulate"
 	"cloudcanvas/cmd/internal/cli"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/mqtt"
 	"cloudcanvas/shared/security"
 	"cloudcanvas/shared/visible"
 )
@@ -69,12 +69,12 @@ func simulateSensorsCommand() *urfave.Command {
 	}
 }
 
-func sensorsBroker(c *urfave.Context) (*broker.MQTT, error) {
+func sensorsBroker(c *urfave.Context) (*mqtt.Client, error) {
 	log, err := cli.Logger(c, "warn")
 	if err != nil {
 		return nil, err
 	}
-	client, err := broker.DialMQTT(c.Context, broker.MQTTOptions{URL: c.String("mqtt"), ClientID: "simulated-sensors-" + c.String("name"), Log: log,
+	client, err := mqtt.Dial(c.Context, mqtt.Options{URL: c.String("mqtt"), ClientID: "simulated-sensors-" + c.String("name"), Log: log,
 		Security: security.Security{User: c.String("user"), PasswordFile: c.String("password-file"), CA: c.String("ca")}})
 	if err != nil {
 		return nil, err
@@ -82,7 +82,7 @@ func sensorsBroker(c *urfave.Context) (*broker.MQTT, error) {
 	for until := time.Now().Add(connectWithin); !client.Connected(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(until) || c.Context.Err() != nil {
 			client.Close()
-			return nil, fmt.Errorf("%w within %s (%s: is the broker up?)", broker.ErrOffline, connectWithin, c.String("mqtt"))
+			return nil, fmt.Errorf("%w within %s (%s: is the broker up?)", mqtt.ErrOffline, connectWithin, c.String("mqtt"))
 		}
 	}
 	return client, nil
@@ -108,7 +108,7 @@ func sensorsRun(c *urfave.Context, o simulate.SensorsOptions) error {
 	if failed := errors.Join(w.Flush(), f.Close()); err == nil {
 		err = failed
 	}
-	if errors.Is(err, broker.ErrOffline) {
+	if errors.Is(err, mqtt.ErrOffline) {
 		return fmt.Errorf("%w (%s: is the broker up?)", err, c.String("mqtt"))
 	}
 	if err != nil {

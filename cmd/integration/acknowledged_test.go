@@ -10,15 +10,15 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/shared/broker"
-	"cloudcanvas/shared/broker/brokertest"
+	"cloudcanvas/shared/brokertest"
+	"cloudcanvas/shared/mqtt"
 )
 
 // publisher is a sensor that numbers its readings and keeps account of what the device's own broker
 // acknowledged. A reading whose acknowledgement did not come is not sent again: it may have arrived.
 type publisher struct {
 	s      *site
-	client *broker.MQTT
+	client *mqtt.Client
 	next   int
 	acked  map[int]bool
 	cancel context.CancelFunc
@@ -33,7 +33,7 @@ func newPublisher(s *site) *publisher {
 
 func publisherAt(s *site, url string) *publisher {
 	s.t.Helper()
-	client, err := broker.DialMQTT(s.t.Context(), broker.MQTTOptions{URL: url, ClientID: fmt.Sprint("sensor-", time.Now().UnixNano())})
+	client, err := mqtt.Dial(s.t.Context(), mqtt.Options{URL: url, ClientID: fmt.Sprint("sensor-", time.Now().UnixNano())})
 	if err != nil {
 		s.t.Fatal(err)
 	}

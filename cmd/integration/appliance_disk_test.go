@@ -14,11 +14,11 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/shared/broker"
-	"cloudcanvas/shared/broker/brokertest"
+	"cloudcanvas/shared/brokertest"
 	"cloudcanvas/shared/durable/disktest"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
+	"cloudcanvas/shared/mqtt"
 )
 
 // oneBox is an appliance whose folder lies on a disk of its own.
@@ -88,7 +88,7 @@ func (b *oneBox) count(name string) int {
 
 // readings publishes numbered readings until told to stop.
 func (b *oneBox) readings(ctx context.Context) {
-	client, err := broker.DialMQTT(b.t.Context(), broker.MQTTOptions{URL: "tcp://" + b.sensors, ClientID: fmt.Sprint("boiler-", time.Now().UnixNano())})
+	client, err := mqtt.Dial(b.t.Context(), mqtt.Options{URL: "tcp://" + b.sensors, ClientID: fmt.Sprint("boiler-", time.Now().UnixNano())})
 	if err != nil {
 		b.t.Error(err)
 		return

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/shared/broker/brokertest"
+	"cloudcanvas/shared/brokertest"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/soak"
 )

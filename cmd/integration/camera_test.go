@@ -5,7 +5,7 @@ import (
 	"slices"
 	"testing"
 
-	"cloudcanvas/shared/broker/brokertest"
+	"cloudcanvas/shared/brokertest"
 )
 
 // BenchmarkCamera holds canvas-edge against the same pipeline in one Python process

@@ -13,10 +13,10 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/shared/broker"
-	"cloudcanvas/shared/broker/brokertest"
+	"cloudcanvas/shared/brokertest"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
+	"cloudcanvas/shared/mqtt"
 	"cloudcanvas/shared/soak"
 )
 
@@ -172,7 +172,7 @@ type sensors struct {
 func (s *site) readings(perSecond, values int) *sensors {
 	s.t.Helper()
 	s.hears()
-	client, err := broker.DialMQTT(s.t.Context(), broker.MQTTOptions{URL: s.local.URL, ClientID: fmt.Sprint("boiler-", time.Now().UnixNano())})
+	client, err := mqtt.Dial(s.t.Context(), mqtt.Options{URL: s.local.URL, ClientID: fmt.Sprint("boiler-", time.Now().UnixNano())})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -203,7 +203,7 @@ func (s *site) hears() {
 	if s.heard == s.local {
 		return
 	}
-	client, err := broker.DialMQTT(s.t.Context(), broker.MQTTOptions{URL: s.local.URL, ClientID: fmt.Sprint("probe-", time.Now().UnixNano())})
+	client, err := mqtt.Dial(s.t.Context(), mqtt.Options{URL: s.local.URL, ClientID: fmt.Sprint("probe-", time.Now().UnixNano())})
 	if err != nil {
 		s.t.Fatal(err)
 	}

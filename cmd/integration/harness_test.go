@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/shared/broker/brokertest"
+	"cloudcanvas/shared/brokertest"
 )
 
 // root is the checkout.

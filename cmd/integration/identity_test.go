@@ -8,10 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/shared/broker"
-	"cloudcanvas/shared/broker/brokertest"
+	"cloudcanvas/shared/brokertest"
 	stick "cloudcanvas/shared/carry"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/mqtt"
 	"cloudcanvas/shared/security"
 )
 
@@ -52,7 +52,7 @@ bridge: {receipt_every: 100ms, share: %v}
 
 	thief := m.Device("thief")
 	for _, id := range []string{"canvas-bridge", "canvas-bridge-3", "bridge-1-receipts"} {
-		c, err := broker.DialMQTT(t.Context(), broker.MQTTOptions{URL: m.DeviceURL, ClientID: id, Persistent: true, Security: thief})
+		c, err := mqtt.Dial(t.Context(), mqtt.Options{URL: m.DeviceURL, ClientID: id, Persistent: true, Security: thief})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/mqtt"
 )
 
 // BenchmarkIdle is what a device costs that has nothing to do: connected to both brokers, with two
@@ -22,7 +22,7 @@ func BenchmarkIdle(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	client, err := broker.DialMQTT(b.Context(), broker.MQTTOptions{URL: s.local.URL, ClientID: "cameras"})
+	client, err := mqtt.Dial(b.Context(), mqtt.Options{URL: s.local.URL, ClientID: "cameras"})
 	if err != nil {
 		b.Fatal(err)
 	}

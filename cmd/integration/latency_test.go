@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
+	"cloudcanvas/shared/mqtt"
 )
 
 // BenchmarkLatency is the time from an item's publication to its result in Kafka, through mosquitto,
@@ -47,7 +47,7 @@ func BenchmarkLatency(b *testing.B) {
 // load publishes as one device does, and hears the results.
 type load struct {
 	b       *testing.B
-	client  *broker.MQTT
+	client  *mqtt.Client
 	picture []byte
 	edge    string
 	epoch   event.Epoch
@@ -61,7 +61,7 @@ type load struct {
 func newLoad(b *testing.B, f *fleet, picture []byte) *load {
 	l := &load{b: b, picture: picture, edge: fmt.Sprintf("bench-%d", time.Now().UnixNano()), epoch: event.NewEpoch(), more: make(chan struct{}, 1)}
 	var err error
-	if l.client, err = broker.DialMQTT(b.Context(), broker.MQTTOptions{URL: f.brokers.mqtt, ClientID: l.edge}); err != nil {
+	if l.client, err = mqtt.Dial(b.Context(), mqtt.Options{URL: f.brokers.mqtt, ClientID: l.edge}); err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(l.client.Close)

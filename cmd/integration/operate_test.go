@@ -15,7 +15,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"cloudcanvas/cloud/deadletter"
-	"cloudcanvas/shared/broker/brokertest"
+	"cloudcanvas/shared/brokertest"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
 )

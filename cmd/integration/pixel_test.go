@@ -13,8 +13,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"cloudcanvas/shared/broker"
-	"cloudcanvas/shared/broker/brokertest"
+	"cloudcanvas/shared/brokertest"
+	"cloudcanvas/shared/mqtt"
 )
 
 // noticeRows has the page note, by the clock of this machine, in which frame of the browser each row
@@ -80,7 +80,7 @@ cloud:
 		}
 		return url != ""
 	})
-	camera, err := broker.DialMQTT(b.Context(), broker.MQTTOptions{URL: fmt.Sprintf("tcp://127.0.0.1:%d", port), ClientID: "gate"})
+	camera, err := mqtt.Dial(b.Context(), mqtt.Options{URL: fmt.Sprintf("tcp://127.0.0.1:%d", port), ClientID: "gate"})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -12,11 +12,11 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/shared/broker"
-	"cloudcanvas/shared/broker/brokertest"
+	"cloudcanvas/shared/brokertest"
 	"cloudcanvas/shared/durable/disktest"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
+	"cloudcanvas/shared/mqtt"
 )
 
 // vault is a bridge whose object store lies on a disk of its own, and a device made by hand.
@@ -28,7 +28,7 @@ type vault struct {
 	edge   string
 	epoch  event.Epoch
 	ear    *ear
-	sender *broker.MQTT
+	sender *mqtt.Client
 	kafka  *kafka.Client
 	bridge *process
 }
@@ -39,17 +39,17 @@ func newVault(t *testing.T) *vault {
 	v := &vault{t: t, edge: fmt.Sprintf("mast-%d", time.Now().UnixNano()), epoch: event.NewEpoch()}
 	v.disk = disktest.Ext4(t, filepath.Join(dir, "disk"))
 	v.store = filepath.Join(dir, "disk", "objects")
-	mqtt, brokers := brokertest.StartMosquitto(t).URL, brokertest.StartKafka(t).Brokers
+	at, brokers := brokertest.StartMosquitto(t).URL, brokertest.StartKafka(t).Brokers
 	v.config = write(t, filepath.Join(dir, "cloud.yaml"), `
 mqtt: {url: %q}
 kafka: {brokers: [%s], partitions: 2}
 zookeeper: {servers: [%s], session_timeout: 3s}
 store: %q
 bridge: {receipt_every: 50ms}
-`, mqtt, strings.Join(brokers, ","), strings.Join(brokertest.StartZooKeeper(t, 1).Servers, ","), "file://"+v.store)
-	v.ear = listen(t, mqtt, event.ReceiptsTopic(v.edge))
+`, at, strings.Join(brokers, ","), strings.Join(brokertest.StartZooKeeper(t, 1).Servers, ","), "file://"+v.store)
+	v.ear = listen(t, at, event.ReceiptsTopic(v.edge))
 	var err error
-	if v.sender, err = broker.DialMQTT(t.Context(), broker.MQTTOptions{URL: mqtt, ClientID: v.edge}); err != nil {
+	if v.sender, err = mqtt.Dial(t.Context(), mqtt.Options{URL: at, ClientID: v.edge}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(v.sender.Close)

@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"cloudcanvas/shared/attempt"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/mqtt"
 )
 
 // faulty builds a program with a decoder and a network that raise SIGSEGV in C on certain images.
@@ -78,7 +78,7 @@ func TestInputsThatCrashTheProcessAreQuarantinedAndTheOthersArrive(t *testing.T)
 images: [{name: survey, path: %q, detector: opencv_hog_people}]
 frames: {enabled: true, detector: opencv_hog_people}
 `, images))
-	camera, err := broker.DialMQTT(t.Context(), broker.MQTTOptions{URL: s.local.URL, ClientID: "gate"})
+	camera, err := mqtt.Dial(t.Context(), mqtt.Options{URL: s.local.URL, ClientID: "gate"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/shared/broker/brokertest"
+	"cloudcanvas/shared/brokertest"
 	"cloudcanvas/shared/event"
 )
 

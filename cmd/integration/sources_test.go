@@ -11,10 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/shared/broker"
-	"cloudcanvas/shared/broker/brokertest"
+	"cloudcanvas/shared/brokertest"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
+	"cloudcanvas/shared/mqtt"
 )
 
 // clip cuts the first seconds off the sample video.
@@ -41,7 +41,7 @@ cameras:
   - {name: yard, address: %q, detector: opencv_hog_people}
 `, site.URL, sample(t, "sentinel2.tif"), clip(t, filepath.Join(f.dir, "gate.avi"), 24), clip(t, filepath.Join(f.dir, "yard.avi"), 16)))
 
-	sensor, err := broker.DialMQTT(t.Context(), broker.MQTTOptions{URL: site.URL, ClientID: "thermometer"})
+	sensor, err := mqtt.Dial(t.Context(), mqtt.Options{URL: site.URL, ClientID: "thermometer"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ type ear struct {
 func listen(t testing.TB, url, filter string) *ear {
 	t.Helper()
 	e := &ear{last: map[string]string{}}
-	c, err := broker.DialMQTT(t.Context(), broker.MQTTOptions{URL: url, ClientID: "ear-" + strings.Map(func(r rune) rune {
+	c, err := mqtt.Dial(t.Context(), mqtt.Options{URL: url, ClientID: "ear-" + strings.Map(func(r rune) rune {
 		if r == '/' || r == '#' {
 			return '-'
 		}
@@ -126,7 +126,7 @@ func listen(t testing.TB, url, filter string) *ear {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	c.Subscribe(filter, 1, func(m broker.Message) {
+	c.Subscribe(filter, 1, func(m mqtt.Message) {
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		e.last[m.Topic] = string(m.Payload)

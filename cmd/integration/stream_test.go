@@ -13,7 +13,7 @@ import (
 	"github.com/bluenviron/gortsplib/v5/pkg/description"
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
 
-	"cloudcanvas/shared/broker/brokertest"
+	"cloudcanvas/shared/brokertest"
 )
 
 // streamed is a camera: a video as H.264 over RTSP, over and over, until the test ends. It gives its

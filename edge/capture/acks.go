@@ -5,7 +5,7 @@ import (
 	"slices"
 	"sync"
 
-	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/mqtt"
 )
 
 // acks sends acknowledgements in the order in which the messages came, as MQTT wants it (3.1.1, section
@@ -59,7 +59,7 @@ type messageSum struct {
 const recentMessages = 1024
 
 // again says whether the broker sends something for the second time that was given before.
-func (r *recent) again(m broker.Message) bool {
+func (r *recent) again(m mqtt.Message) bool {
 	if m.Packet == 0 {
 		return false
 	}

@@ -11,14 +11,14 @@ import (
 	"sync/atomic"
 	"time"
 
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/mqtt"
 	"cloudcanvas/shared/telemetry"
 )
 
-// Subscriber is the device's own MQTT broker, met by *broker.MQTT. handle must not block.
+// Subscriber is the device's own MQTT broker, met by *mqtt.Client. handle must not block.
 type Subscriber interface {
-	Subscribe(filter string, qos byte, handle func(broker.Message))
+	Subscribe(filter string, qos byte, handle func(mqtt.Message))
 }
 
 // Topics that cameras and sensors publish on.
@@ -103,7 +103,7 @@ func (d *device) run(ctx context.Context, depth int, open func(*Picture, []byte)
 	defer over.Store(true)
 	var acks acks
 	var known recent
-	d.from.Subscribe(d.filter, d.qos, func(m broker.Message) {
+	d.from.Subscribe(d.filter, d.qos, func(m mqtt.Message) {
 		if over.Load() {
 			return // not acknowledged: it comes again
 		}
@@ -147,7 +147,7 @@ func (d *device) run(ctx context.Context, depth int, open func(*Picture, []byte)
 }
 
 // admit checks what can be checked without decoding, and gives the stream's name.
-func (d *device) admit(m broker.Message) (string, error) {
+func (d *device) admit(m mqtt.Message) (string, error) {
 	rest, ok := strings.CutPrefix(m.Topic, d.prefix)
 	stream, ends := strings.CutSuffix(rest, d.suffix)
 	switch {

@@ -11,25 +11,25 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/mqtt"
 	"cloudcanvas/shared/vision"
 )
 
 // loop is a broker that hands messages straight to who subscribed.
 type loop struct {
-	handle func(broker.Message)
+	handle func(mqtt.Message)
 	ready  chan struct{}
 }
 
 func newLoop() *loop { return &loop{ready: make(chan struct{})} }
 
-func (l *loop) Subscribe(_ string, _ byte, handle func(broker.Message)) {
+func (l *loop) Subscribe(_ string, _ byte, handle func(mqtt.Message)) {
 	l.handle = handle
 	close(l.ready)
 }
 
 func (l *loop) say(topic, payload string) {
-	l.handle(broker.Message{Topic: topic, Payload: []byte(payload)})
+	l.handle(mqtt.Message{Topic: topic, Payload: []byte(payload)})
 }
 
 // listen runs a source and gives its pictures.
@@ -76,7 +76,7 @@ func TestReadingsComeFromASensorsTopicAndBadOnesAreCounted(t *testing.T) {
 	l.say("canvas/sensors/../reading", "1")
 	l.say("canvas/sensors/a b/reading", "1")
 	l.say("canvas/sensors/roof/reading", "")
-	l.handle(broker.Message{Topic: "canvas/sensors/roof/reading", Payload: []byte("9"), Retained: true})
+	l.handle(mqtt.Message{Topic: "canvas/sensors/roof/reading", Payload: []byte("9"), Retained: true})
 	l.say("canvas/sensors/cellar/reading", "4")
 	if p := <-pictures; p.Stream != "cellar" || p.Reading["value"] != 4 {
 		t.Errorf("%+v", p)
@@ -127,7 +127,7 @@ func TestNoReadingIsAcknowledgedBeforeItIsSafeAndABurstWaitsOutside(t *testing.T
 	said := make(chan int, 10)
 	go func() {
 		for n := range 10 {
-			l.handle(broker.Message{Topic: "canvas/sensors/roof/reading", Payload: []byte("1"), QoS: 1, Packet: uint16(n + 1), Ack: func() {
+			l.handle(mqtt.Message{Topic: "canvas/sensors/roof/reading", Payload: []byte("1"), QoS: 1, Packet: uint16(n + 1), Ack: func() {
 				mu.Lock()
 				acked = append(acked, n)
 				mu.Unlock()
@@ -167,7 +167,7 @@ func TestAPictureIsAcknowledgedWhenItIsDoneWithOrMadeWay(t *testing.T) {
 		return slices.Clone(sent)
 	}
 	say := func(packet uint16, again bool, payload []byte) {
-		l.handle(broker.Message{Topic: "canvas/cameras/gate/frame", Payload: payload, QoS: 1, Packet: packet, Duplicate: again, Ack: func() {
+		l.handle(mqtt.Message{Topic: "canvas/cameras/gate/frame", Payload: payload, QoS: 1, Packet: packet, Duplicate: again, Ack: func() {
 			mu.Lock()
 			defer mu.Unlock()
 			sent = append(sent, packet)
@@ -215,7 +215,7 @@ func TestAcknowledgementsGoInTheOrderOfArrival(t *testing.T) {
 }
 
 func TestFramesOverTheBrokerAreDecodedOnlyIfTheyAreTaken(t *testing.T) {
-	broker, err := broker.EmbedMQTT(broker.EmbedMQTTOptions{})
+	broker, err := mqtt.Embed(mqtt.EmbedOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"cloudcanvas/edge/capture"
-	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/mqtt"
 	"cloudcanvas/shared/vision"
 )
 
@@ -72,9 +72,9 @@ func TestAnImageIsNotedWhileItIsDecodedAndLeftOutWhereItIsRefused(t *testing.T) 
 }
 
 // once hands out messages as soon as it is subscribed to.
-type once []broker.Message
+type once []mqtt.Message
 
-func (o once) Subscribe(_ string, _ byte, handle func(broker.Message)) {
+func (o once) Subscribe(_ string, _ byte, handle func(mqtt.Message)) {
 	for _, m := range o {
 		handle(m)
 	}

@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/mqtt"
 )
 
 // intake holds messages that have come and are not settled yet, bounded in number and bytes. When it is
@@ -27,7 +27,7 @@ type intake struct {
 
 // arrival is a message and when it came.
 type arrival struct {
-	broker.Message
+	mqtt.Message
 	at time.Time
 }
 

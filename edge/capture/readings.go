@@ -6,7 +6,7 @@ import (
 	"log/slog"
 	"time"
 
-	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/mqtt"
 )
 
 // MostReadings is how many readings may be on their way from the broker into the buffer at most: more
@@ -29,7 +29,7 @@ type Said struct {
 // Digest is a short one of a message.
 type Digest [12]byte
 
-func digestOf(m broker.Message) (d Digest) {
+func digestOf(m mqtt.Message) (d Digest) {
 	h := sha256.New()
 	h.Write([]byte(m.Topic))
 	h.Write([]byte{0})
@@ -57,7 +57,7 @@ func NewDeviceReadings(c ReadingConfig, from Subscriber, log *slog.Logger) *Devi
 func (d *DeviceReadings) Run(ctx context.Context, emit func(context.Context, []Said) error) error {
 	in := newIntake(d.most, readingsBytes)
 	defer in.end()
-	d.from.Subscribe(d.filter, d.qos, func(m broker.Message) {
+	d.from.Subscribe(d.filter, d.qos, func(m mqtt.Message) {
 		if !in.ended.Load() {
 			in.put(arrival{m, d.now()})
 		}

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"testing"
 
-	"cloudcanvas/shared/broker"
+	"cloudcanvas/shared/mqtt"
 	"cloudcanvas/shared/vision"
 
 	"go.uber.org/goleak"
@@ -77,10 +77,10 @@ func collect(ctx context.Context, s Source) (pictures []Picture, err error) {
 type visionImage = vision.Image
 
 // dial connects to a broker and waits until it has.
-func dial(t testing.TB, url string) *broker.MQTT {
+func dial(t testing.TB, url string) *mqtt.Client {
 	t.Helper()
 	up := make(chan struct{})
-	m, err := broker.DialMQTT(t.Context(), broker.MQTTOptions{URL: url, Log: quiet, OnUp: sync.OnceFunc(func() { close(up) })})
+	m, err := mqtt.Dial(t.Context(), mqtt.Options{URL: url, Log: quiet, OnUp: sync.OnceFunc(func() { close(up) })})
 	if err != nil {
 		t.Fatal(err)
 	}

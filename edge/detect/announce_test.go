@@ -9,24 +9,24 @@ import (
 	"testing/synctest"
 	"time"
 
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/mqtt"
 )
 
 func TestProgramsOnTheDeviceHearWhatHappens(t *testing.T) {
-	b, err := broker.EmbedMQTT(broker.EmbedMQTTOptions{})
+	b, err := mqtt.Embed(mqtt.EmbedOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer b.Close()
 	ready := make(chan struct{})
-	client, err := broker.DialMQTT(t.Context(), broker.MQTTOptions{URL: b.URL(), Log: quiet, OnUp: sync.OnceFunc(func() { close(ready) })})
+	client, err := mqtt.Dial(t.Context(), mqtt.Options{URL: b.URL(), Log: quiet, OnUp: sync.OnceFunc(func() { close(ready) })})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	heard := make(chan broker.Message, 16)
-	client.Subscribe("canvas/#", 1, func(m broker.Message) { heard <- m })
+	heard := make(chan mqtt.Message, 16)
+	client.Subscribe("canvas/#", 1, func(m mqtt.Message) { heard <- m })
 	<-ready
 
 	a := NewAnnouncer(AnnouncerOptions{To: client, Stats: func() any { return map[string]int{"cameras": 1} }, Every: 20 * time.Millisecond, Log: quiet})

@@ -7,8 +7,8 @@ import (
 
 	"cloudcanvas/edge/uplink/packet"
 	"cloudcanvas/edge/uplink/schedule"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/mqtt"
 )
 
 // limits learns how large the broker's packets may be, of what becomes of those that are sent.
@@ -89,7 +89,7 @@ func (l *limits) waits() bool {
 
 // lost notes that a part was not acknowledged when its connection ended.
 func (l *limits) lost(o outcome) {
-	if errors.Is(o.err, broker.ErrConnectionLost) && broker.Ended(o.err) {
+	if errors.Is(o.err, mqtt.ErrConnectionLost) && mqtt.Ended(o.err) {
 		l.cut = append(l.cut, lostPart{o.part.Seq, o.part.Wire})
 	}
 }

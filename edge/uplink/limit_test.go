@@ -13,8 +13,8 @@ import (
 
 	"cloudcanvas/edge/uplink/schedule"
 	"cloudcanvas/edge/uplink/uplinktest"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/mqtt"
 )
 
 // strict is a link to a broker that takes packets up to a size, and answers what is whole with a receipt.
@@ -40,7 +40,7 @@ func (s *strict) Send(_ context.Context, i event.Item, handed func()) error {
 	select {
 	case <-s.up:
 	default:
-		return fmt.Errorf("%w: %w", broker.ErrConnectionLost, io.EOF)
+		return fmt.Errorf("%w: %w", mqtt.ErrConnectionLost, io.EOF)
 	}
 	if int64(len(i.Data)+schedule.Overhead) > s.takes {
 		if s.silently {
@@ -50,7 +50,7 @@ func (s *strict) Send(_ context.Context, i event.Item, handed func()) error {
 		up := make(chan struct{})
 		s.up = up
 		time.AfterFunc(time.Second, func() { close(up) })
-		return fmt.Errorf("%w: %w", broker.ErrConnectionLost, io.EOF)
+		return fmt.Errorf("%w: %w", mqtt.ErrConnectionLost, io.EOF)
 	}
 	if i.Kind == event.Part {
 		if s.of[i.Seq] != i.Attrs.Parts {
@@ -229,7 +229,7 @@ func TestWithoutReceiptsARowIsFreedWhenTheConnectionHasOutlastedItsPUBACK(t *tes
 }
 
 func TestOnlyTheOtherSideEndsAConnectionOverSize(t *testing.T) {
-	if broker.Ended(context.Canceled) || broker.Ended(errors.New("pingresp not received, disconnecting")) || !broker.Ended(io.EOF) {
+	if mqtt.Ended(context.Canceled) || mqtt.Ended(errors.New("pingresp not received, disconnecting")) || !mqtt.Ended(io.EOF) {
 		t.Error("who ended it is not told")
 	}
 }

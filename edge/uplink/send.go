@@ -7,8 +7,8 @@ import (
 
 	"cloudcanvas/edge/uplink/pace"
 	"cloudcanvas/edge/uplink/schedule"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/mqtt"
 	"cloudcanvas/shared/telemetry"
 	"cloudcanvas/shared/trace"
 )
@@ -125,7 +125,7 @@ func (u *Uplink) send(ctx context.Context, p schedule.Part, at *place, up <-chan
 	}
 	began := time.Now()
 	err = u.link.Send(ctx, item.Cut(p.N, p.Of), func() { at.leave(true) })
-	own = err != nil && at.leave(false) && !errors.Is(err, broker.ErrOffline) && !errors.Is(err, broker.ErrConnectionLost)
+	own = err != nil && at.leave(false) && !errors.Is(err, mqtt.ErrOffline) && !errors.Is(err, mqtt.ErrConnectionLost)
 	if u.trace.On() {
 		attrs := []trace.Attr{{Key: "canvas.part", Number: int64(p.N)}, {Key: "canvas.parts", Number: int64(p.Of)}}
 		if err != nil {

@@ -14,18 +14,18 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
-	"cloudcanvas/edge/uplink/mqtt"
+	mqttlink "cloudcanvas/edge/uplink/link"
 	"cloudcanvas/edge/uplink/uplinktest"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/mqtt"
 	"cloudcanvas/shared/soak"
 )
 
 // cloud takes what comes to the embedded broker by way of a bad link, and gives receipts.
 type cloud struct {
 	proxy *toxiproxy.Proxy
-	link  *mqtt.Link
-	far   *broker.MQTT
+	link  *mqttlink.Link
+	far   *mqtt.Client
 
 	mu    sync.Mutex
 	at    map[uint64]time.Time // when an item was whole
@@ -38,7 +38,7 @@ const testEpoch = "0123456789abcdef"
 func newCloud(t *testing.T) *cloud {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	embedded, err := broker.EmbedMQTT(broker.EmbedMQTTOptions{})
+	embedded, err := mqtt.Embed(mqtt.EmbedOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,13 +53,13 @@ func newCloud(t *testing.T) *cloud {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.proxy.Stop)
-	c.far, err = broker.DialMQTT(t.Context(), broker.MQTTOptions{URL: embedded.URL(), ClientID: "bridge", Persistent: true})
+	c.far, err = mqtt.Dial(t.Context(), mqtt.Options{URL: embedded.URL(), ClientID: "bridge", Persistent: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.far.Close)
 	c.far.Subscribe("canvas/v1/mast/up/#", 1, c.take)
-	c.link, err = mqtt.Dial(t.Context(), mqtt.Options{URL: "tcp://" + c.proxy.Listen, Edge: "mast", Buffer: noTrouble{}, Log: log})
+	c.link, err = mqttlink.Dial(t.Context(), mqttlink.Options{URL: "tcp://" + c.proxy.Listen, Edge: "mast", Buffer: noTrouble{}, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func (noTrouble) Epochs() []event.EpochReport { return []event.EpochReport{{Epoc
 func (noTrouble) Troubles() []event.Trouble   { return nil }
 
 // take plays the bridge: it keeps parts and says which it holds, and gives a receipt for what is whole.
-func (c *cloud) take(m broker.Message) {
+func (c *cloud) take(m mqtt.Message) {
 	i, err := event.UnmarshalMQTT(m.Payload)
 	if err != nil {
 		return

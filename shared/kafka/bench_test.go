@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/shared/broker/brokertest"
+	"cloudcanvas/shared/brokertest"
 )
 
 // BenchmarkAppend is the bridge's way of writing: batches from one goroutine, acks=all.

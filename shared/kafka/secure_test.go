@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/shared/broker/brokertest"
+	"cloudcanvas/shared/brokertest"
 	"cloudcanvas/shared/security"
 )
 

@@ -12,7 +12,7 @@ import (
 	"github.com/segmentio/kafka-go"
 	"go.uber.org/goleak"
 
-	"cloudcanvas/shared/broker/brokertest"
+	"cloudcanvas/shared/brokertest"
 	"cloudcanvas/shared/event"
 )
 

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"cloudcanvas/shared/broker/brokertest"
+	"cloudcanvas/shared/brokertest"
 	"cloudcanvas/shared/security"
 )
 

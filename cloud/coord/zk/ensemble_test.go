@@ -10,7 +10,7 @@ import (
 
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/cloud/coord/zk"
-	"cloudcanvas/shared/broker/brokertest"
+	"cloudcanvas/shared/brokertest"
 )
 
 func TestEnsembleThatLosesServersNeverHasTwoOwners(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 
 	"cloudcanvas/cloud/coord/coordtest"
 	"cloudcanvas/cloud/coord/zk"
-	"cloudcanvas/shared/broker/brokertest"
+	"cloudcanvas/shared/brokertest"
 )
 
 // TestEnsembleConforms runs the suite over three servers, each party behind a network of its own that

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/coord/zk"
-	"cloudcanvas/shared/broker/brokertest"
+	"cloudcanvas/shared/brokertest"
 	"cloudcanvas/shared/security"
 )
 

@@ -12,7 +12,7 @@ import (
 
 	"cloudcanvas/cloud/coord/coordtest"
 	"cloudcanvas/cloud/coord/zk"
-	"cloudcanvas/shared/broker/brokertest"
+	"cloudcanvas/shared/brokertest"
 )
 
 // session is long enough for a busy machine to prove it in time.

@@ -13,8 +13,8 @@ import (
 	"github.com/oklog/ulid/v2"
 	"golang.org/x/sync/errgroup"
 
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/mqtt"
 	"cloudcanvas/shared/security"
 )
 
@@ -67,9 +67,9 @@ func Fleet(ctx context.Context, o FleetOptions) (FleetReport, error) {
 	for n := range o.Edges {
 		f.number[f.edge(n)] = n
 	}
-	clients := make([]*broker.MQTT, o.Connections)
+	clients := make([]*mqtt.Client, o.Connections)
 	for n := range clients {
-		client, err := broker.DialMQTT(ctx, broker.MQTTOptions{URL: o.URL, ClientID: fmt.Sprintf("%s-fleet-%d", o.Name, n), Security: o.Security, Log: o.Log})
+		client, err := mqtt.Dial(ctx, mqtt.Options{URL: o.URL, ClientID: fmt.Sprintf("%s-fleet-%d", o.Name, n), Security: o.Security, Log: o.Log})
 		if err != nil {
 			return FleetReport{}, err
 		}
@@ -91,7 +91,7 @@ func Fleet(ctx context.Context, o FleetOptions) (FleetReport, error) {
 func (f *fleet) edge(n int) string { return fmt.Sprintf("%s-%d", f.Name, n) }
 
 // hear takes a receipt.
-func (f *fleet) hear(m broker.Message) {
+func (f *fleet) hear(m mqtt.Message) {
 	i, err := event.UnmarshalMQTT(m.Payload)
 	if err != nil {
 		return
@@ -115,18 +115,18 @@ func (f *fleet) hear(m broker.Message) {
 }
 
 // send goes round the edges, an item of each at a time, until receipts name all.
-func (f *fleet) send(ctx context.Context, clients []*broker.MQTT) error {
+func (f *fleet) send(ctx context.Context, clients []*mqtt.Client) error {
 	var pace <-chan time.Time
 	if f.Rate > 0 {
 		ticker := time.NewTicker(max(time.Duration(float64(time.Second)/f.Rate), time.Microsecond))
 		defer ticker.Stop()
 		pace = ticker.C
 	}
-	if err := f.each(ctx, clients, nil, func(ctx context.Context, c *broker.MQTT, n int) error { return f.greet(ctx, c, n) }); err != nil {
+	if err := f.each(ctx, clients, nil, func(ctx context.Context, c *mqtt.Client, n int) error { return f.greet(ctx, c, n) }); err != nil {
 		return err
 	}
 	for seq := 1; seq <= f.Items; seq++ {
-		if err := f.each(ctx, clients, pace, func(ctx context.Context, c *broker.MQTT, n int) error { return f.item(ctx, c, n, uint64(seq)) }); err != nil {
+		if err := f.each(ctx, clients, pace, func(ctx context.Context, c *mqtt.Client, n int) error { return f.item(ctx, c, n, uint64(seq)) }); err != nil {
 			return err
 		}
 	}
@@ -145,7 +145,7 @@ func (f *fleet) send(ctx context.Context, clients []*broker.MQTT) error {
 		case <-ctx.Done():
 			return fmt.Errorf("%d of %d edges wait for receipts: %w", behind, f.Edges, ctx.Err())
 		case <-time.After(overdue): // nothing was heard of anybody: it goes again
-			err := f.each(ctx, clients, pace, func(ctx context.Context, c *broker.MQTT, n int) error {
+			err := f.each(ctx, clients, pace, func(ctx context.Context, c *mqtt.Client, n int) error {
 				for seq := f.through[n].Load() + 1; seq <= uint64(f.Items); seq++ {
 					if err := f.item(ctx, c, n, seq); err != nil {
 						return err
@@ -161,7 +161,7 @@ func (f *fleet) send(ctx context.Context, clients []*broker.MQTT) error {
 }
 
 // each does something once for every edge, for many at once.
-func (f *fleet) each(ctx context.Context, clients []*broker.MQTT, pace <-chan time.Time, do func(context.Context, *broker.MQTT, int) error) error {
+func (f *fleet) each(ctx context.Context, clients []*mqtt.Client, pace <-chan time.Time, do func(context.Context, *mqtt.Client, int) error) error {
 	const underWay, most = 16, 4096 // messages of a connection, and of all
 	group, ctx := errgroup.WithContext(ctx)
 	var turn sync.Mutex
@@ -192,12 +192,12 @@ func (f *fleet) each(ctx context.Context, clients []*broker.MQTT, pace <-chan ti
 	return group.Wait()
 }
 
-func (f *fleet) greet(ctx context.Context, c *broker.MQTT, n int) error {
+func (f *fleet) greet(ctx context.Context, c *mqtt.Client, n int) error {
 	payload := fmt.Sprintf(`{"status":"online","edge":%q,"epoch":%q,"version":"simulated"}`, f.edge(n), f.epoch)
 	return f.publish(ctx, c, event.StatusTopic(f.edge(n)), []byte(payload))
 }
 
-func (f *fleet) item(ctx context.Context, c *broker.MQTT, n int, seq uint64) error {
+func (f *fleet) item(ctx context.Context, c *mqtt.Client, n int, seq uint64) error {
 	data := make([]byte, f.Bytes)
 	copy(data, fmt.Sprintf(`{"simulated":%d}`, seq))
 	now := time.Now().UTC()
@@ -213,7 +213,7 @@ func (f *fleet) item(ctx context.Context, c *broker.MQTT, n int, seq uint64) err
 }
 
 // publish sends until the broker has it.
-func (f *fleet) publish(ctx context.Context, c *broker.MQTT, topic string, payload []byte) error {
+func (f *fleet) publish(ctx context.Context, c *mqtt.Client, topic string, payload []byte) error {
 	for {
 		f.sent.Add(1)
 		err := c.Publish(ctx, topic, 1, false, payload)

@@ -20,13 +20,13 @@ import (
 	"cloudcanvas/cloud/store"
 	"cloudcanvas/edge"
 	"cloudcanvas/shared/attempt"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/budget"
 	"cloudcanvas/shared/disk"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/mqtt"
 )
 
 // Options say what the appliance works on and where.
@@ -52,7 +52,7 @@ type Appliance struct {
 	Kafka *kafka.Client
 
 	attempts *attempt.Ledger // of all of it: Go writes one crash report
-	mqtt     *broker.EmbeddedMQTT
+	mqtt     *mqtt.Embedded
 	log      *kafka.Embedded
 	disks    *disk.Set
 	parts    []*cloud.Cloud
@@ -73,7 +73,7 @@ func Start(ctx context.Context, o Options) (_ *Appliance, err error) {
 			a.Stop()
 		}
 	}()
-	if a.mqtt, err = broker.EmbedMQTT(broker.EmbedMQTTOptions{Log: o.Log}); err != nil {
+	if a.mqtt, err = mqtt.Embed(mqtt.EmbedOptions{Log: o.Log}); err != nil {
 		return nil, err
 	}
 	if a.disks, err = cloud.NewDisks(o.Log, o.Metrics); err != nil {

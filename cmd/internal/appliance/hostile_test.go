@@ -11,10 +11,10 @@ import (
 	"cloudcanvas/cloud"
 	"cloudcanvas/cloud/worker"
 	"cloudcanvas/edge"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/mqtt"
 )
 
 // bomb is a manifest whose tiles are 10^15 pixels wide: 360 bytes that stopped the appliance for ever.
@@ -58,7 +58,7 @@ func TestHostileItemsAreDeadLettersAndAllElseFlows(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer a.Stop()
-	client, err := broker.DialMQTT(ctx, broker.MQTTOptions{URL: a.mqtt.URL(), ClientID: "hostile"})
+	client, err := mqtt.Dial(ctx, mqtt.Options{URL: a.mqtt.URL(), ClientID: "hostile"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,10 +14,10 @@ import (
 	"cloudcanvas/cloud"
 	"cloudcanvas/cloud/worker"
 	"cloudcanvas/edge"
-	"cloudcanvas/shared/broker"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/mqtt"
 	"cloudcanvas/shared/soak"
 )
 
@@ -40,7 +40,7 @@ func TestMutatedItemsStopNobody(t *testing.T) {
 
 	honest := newHonest(t, a, "honest-1")
 	defer honest.stop()
-	sender, err := broker.DialMQTT(t.Context(), broker.MQTTOptions{URL: a.mqtt.URL(), ClientID: "mutants"})
+	sender, err := mqtt.Dial(t.Context(), mqtt.Options{URL: a.mqtt.URL(), ClientID: "mutants"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +179,7 @@ func otherItems() []event.Item {
 // honest is a device of its own that sends a reading every so often and waits for its receipt.
 type honest struct {
 	t       *testing.T
-	client  *broker.MQTT
+	client  *mqtt.Client
 	name    string
 	stop    context.CancelFunc
 	done    chan struct{}
@@ -193,13 +193,13 @@ func newHonest(t *testing.T, a *Appliance, name string) *honest {
 	t.Helper()
 	h := &honest{t: t, name: name, waiting: map[uint64]time.Time{}, done: make(chan struct{})}
 	var err error
-	if h.client, err = broker.DialMQTT(t.Context(), broker.MQTTOptions{URL: a.mqtt.URL(), ClientID: name}); err != nil {
+	if h.client, err = mqtt.Dial(t.Context(), mqtt.Options{URL: a.mqtt.URL(), ClientID: name}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(h.client.Close)
 	stands := make(chan struct{})
 	var once sync.Once
-	h.client.SubscribeThen(event.ReceiptsTopic(name), 1, func(m broker.Message) {
+	h.client.SubscribeThen(event.ReceiptsTopic(name), 1, func(m mqtt.Message) {
 		i, err := event.UnmarshalMQTT(m.Payload)
 		if err != nil {
 			return

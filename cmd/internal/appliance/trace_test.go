@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"cloudcanvas/cloud"
-	"cloudcanvas/cloud/story"
+	"cloudcanvas/cloud/lineage"
 	"cloudcanvas/cloud/worker"
 	"cloudcanvas/edge"
 	"cloudcanvas/shared/event"
@@ -110,7 +110,7 @@ func TestATilesWayFromCaptureToProductIsOneTrace(t *testing.T) {
 }
 
 // tellWhenMade waits for the scene's product and tells the story of a tile that is in it.
-func tellWhenMade(ctx context.Context, t *testing.T, a *Appliance) story.Story {
+func tellWhenMade(ctx context.Context, t *testing.T, a *Appliance) lineage.Story {
 	t.Helper()
 	var worker, mosaic *cloud.Cloud
 	for _, c := range a.parts {
@@ -123,10 +123,10 @@ func tellWhenMade(ctx context.Context, t *testing.T, a *Appliance) story.Story {
 	}
 	teller := cloud.Teller(a.Kafka, mosaic.Objects(), worker.Coord)
 	for {
-		stories, err := teller.Tell(ctx, story.Question{Subject: "coast/0_0"}, 0)
-		if err == nil && stories[0].State == story.Made {
+		stories, err := teller.Tell(ctx, lineage.Question{Subject: "coast/0_0"}, 0)
+		if err == nil && stories[0].State == lineage.Made {
 			s := stories[0]
-			seen := slices.IndexFunc(s.Steps, func(st story.Step) bool { return st.Topic == event.ResultsTopic })
+			seen := slices.IndexFunc(s.Steps, func(st lineage.Step) bool { return st.Topic == event.ResultsTopic })
 			last := s.Steps[len(s.Steps)-1]
 			carried := ""
 			if err := a.Kafka.Scan(ctx, last.Topic, last.Partition, last.Offset, last.Offset+1, func(r kafka.Record) error {

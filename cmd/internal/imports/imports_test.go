@@ -28,17 +28,17 @@ var mayImport = map[string][]string{
 
 // services are the parts of the cloud that meet in Kafka and in the coordinator alone. The others, such as
 // cloud/deadletter, are there for all of them.
-var services = []string{"cloud/bridge", "cloud/worker", "cloud/mosaic", "cloud/console", "cloud/feed", "cloud/courier"}
+var services = []string{"cloud/bridge", "cloud/worker", "cloud/mosaic", "cloud/console", "cloud/feed", "cloud/delivery"}
 
 // only says in which rooms a library is known: everybody else speaks to those.
 var only = map[string][]string{
 	"github.com/airbusgeo/godal":          {"shared/raster", "shared/pictures/apart"}, // the second in a child process, for JPEG 2000 within DICOM
 	"gocv.io/x/gocv":                      {"shared/infer"},
 	"github.com/yalue/onnxruntime_go":     {"shared/infer"},
-	"github.com/eclipse/paho.mqtt.golang": {"shared/broker"},
-	"github.com/mochi-mqtt/server":        {"shared/broker"},
+	"github.com/eclipse/paho.mqtt.golang": {"shared/mqtt"},
+	"github.com/mochi-mqtt/server":        {"shared/mqtt"},
 	"github.com/twmb/franz-go":            {"shared/kafka"},
-	"github.com/segmentio/kafka-go":       {"shared/kafka", "cloud/bridge", "cloud/story"}, // the last two for its error codes
+	"github.com/segmentio/kafka-go":       {"shared/kafka", "cloud/bridge", "cloud/lineage"}, // the last two for its error codes
 	"github.com/go-zookeeper/zk":          {"cloud/coord/zk"},
 	"modernc.org/sqlite":                  {"edge/outbox", "cloud/console"},
 	"gocloud.dev":                         {"cloud/store"},
