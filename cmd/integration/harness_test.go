@@ -79,8 +79,14 @@ func start(t testing.TB, name string, args ...string) *process {
 // startAt starts the program at path.
 func startAt(t testing.TB, path, name string, args ...string) *process {
 	t.Helper()
+	return startIn(t, "", path, name, args...)
+}
+
+// startIn starts it with dir as its working directory.
+func startIn(t testing.TB, dir, path, name string, args ...string) *process {
+	t.Helper()
 	p := &process{cmd: exec.Command(path, args...), name: name + " " + strings.Join(args, " "), log: &safeBuffer{}, done: make(chan error, 1)}
-	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
+	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, p.log, p.log
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
