@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"cloudcanvas/edge/detect"
-	"cloudcanvas/shared/evaluate"
+	"cloudcanvas/lab/evaluate"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/vision"
 )

@@ -12,7 +12,7 @@ import (
 
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/edge/detect"
-	"cloudcanvas/shared/evaluate"
+	"cloudcanvas/lab/evaluate"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/vision"

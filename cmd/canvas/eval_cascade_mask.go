@@ -11,7 +11,7 @@ import (
 
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/edge/screen"
-	"cloudcanvas/shared/evaluate"
+	"cloudcanvas/lab/evaluate"
 	"cloudcanvas/shared/raster"
 	"cloudcanvas/shared/vision"
 )

@@ -2,7 +2,7 @@ package main
 
 import (
 	"cloudcanvas/edge/detect"
-	"cloudcanvas/shared/evaluate"
+	"cloudcanvas/lab/evaluate"
 )
 
 // doublySeen is a picture that both models have seen whole.

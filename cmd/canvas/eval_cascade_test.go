@@ -11,7 +11,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"cloudcanvas/shared/evaluate"
+	"cloudcanvas/lab/evaluate"
 )
 
 // TestBothWaysOfACascadeBeginAtTheDeviceAlone sends crops and whole pictures of one labelled picture:

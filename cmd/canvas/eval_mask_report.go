@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 
-	"cloudcanvas/shared/evaluate"
+	"cloudcanvas/lab/evaluate"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/visible"
 	"cloudcanvas/shared/vision"

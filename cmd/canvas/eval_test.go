@@ -35,7 +35,7 @@ func assets(t *testing.T) string {
 }
 
 // TestADetectorIsMeasuredAsPycocotoolsDoes holds what pycocotools 2.0 says of the detections that
-// the command itself writes (testdata/coco_reference.py of shared/evaluate, with two files).
+// the command itself writes (testdata/coco_reference.py of lab/evaluate, with two files).
 func TestADetectorIsMeasuredAsPycocotoolsDoes(t *testing.T) {
 	dir, out := assets(t), t.TempDir()
 	labels := filepath.Join(dir, "images", "sahi_terrain2_coco.json")

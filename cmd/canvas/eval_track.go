@@ -14,7 +14,7 @@ import (
 
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/edge/detect"
-	"cloudcanvas/shared/evaluate"
+	"cloudcanvas/lab/evaluate"
 	"cloudcanvas/shared/visible"
 )
 

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"cloudcanvas/cmd/internal/cli"
-	"cloudcanvas/shared/evaluate"
+	"cloudcanvas/lab/evaluate"
 	"cloudcanvas/shared/track"
 	"cloudcanvas/shared/vision"
 )

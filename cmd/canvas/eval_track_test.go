@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"cloudcanvas/shared/evaluate"
+	"cloudcanvas/lab/evaluate"
 )
 
 func measuredTracks(t *testing.T, args ...string) (r trackReport) {
@@ -62,7 +62,7 @@ func TestACrowdIsScoredTheSameFromItsFiles(t *testing.T) {
 }
 
 func TestSequencesAreScoredApartAndTogether(t *testing.T) {
-	data := filepath.Join("..", "..", "shared", "evaluate", "testdata")
+	data := filepath.Join("..", "..", "lab", "evaluate", "testdata")
 	one := []string{"--truth", filepath.Join(data, "labels.txt"), "--tracks", filepath.Join(data, "tracks.txt")}
 	r, both := measuredTracks(t, one...), measuredTracks(t, append(one, one...)...)
 	if r.Switches == 0 || both.Switches != 2*r.Switches || both.Tracks != 2*r.Tracks || !same(both.TrackScores, evaluate.TrackScores{HOTA: r.HOTA, IDF1: r.IDF1, MOTA: r.MOTA, Labels: 2 * r.Labels, Objects: 2 * r.Objects}) ||
