@@ -11,9 +11,10 @@ import (
 	"testing"
 
 	"cloudcanvas/lab/evaluate"
+	"cloudcanvas/lab/measure"
 )
 
-func measuredTracks(t *testing.T, args ...string) (r trackReport) {
+func measuredTracks(t *testing.T, args ...string) (r measure.TrackReport) {
 	t.Helper()
 	text, err := canvas(append([]string{"eval", "track", "--json"}, args...)...)
 	if err == nil {
