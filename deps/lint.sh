@@ -12,6 +12,7 @@ check() { # what it is about, what was found
 failed=0
 check "gofmt -l: run gofmt -w on" "$(gofmt -l $(git ls-files '*.go'))"
 go vet ./... || failed=1
+check "who may import whom" "$(go test ./cmd/internal/imports | grep -v ^ok || true)"
 check "staticcheck" "$(tool staticcheck -checks 'inherit,-ST1000' ./... || true)"
 check "an error in a log line has the key telemetry.Err" "$(git grep -nE '\.(Warn|Error|Info|Debug|Log|With)\(.*"(error|err|problem)", ' -- '*.go' ':!*_test.go' || true)"
 check "NOTICE is not what deps/notice.sh prints" "$(deps/notice.sh | diff NOTICE - || true)"

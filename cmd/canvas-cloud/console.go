@@ -1,13 +1,15 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 
+	"github.com/prometheus/client_golang/prometheus"
 	urfave "github.com/urfave/cli/v2"
-	"golang.org/x/sync/errgroup"
 
 	"cloudcanvas/cloud"
 	"cloudcanvas/cloud/console"
@@ -20,15 +22,11 @@ import (
 func consoleCommand() *urfave.Command {
 	return &urfave.Command{Name: "console", Usage: "serve pages and APIs for people and programs",
 		Flags: []urfave.Flag{
-			&urfave.StringFlag{Name: "id", Usage: "this process's name among the others; default: host name and process id"},
+			idFlag,
 			&urfave.StringFlag{Name: "listen", Usage: "`HOST:PORT`, in place of console.listen"},
 		},
 		Subcommands: []*urfave.Command{tokenCommand()},
 		Action: func(c *urfave.Context) error {
-			log, err := cli.Logger(c, "info")
-			if err != nil {
-				return err
-			}
 			cfg, err := loadConfig(c)
 			if err != nil {
 				return err
@@ -43,34 +41,20 @@ func consoleCommand() *urfave.Command {
 					return cli.Usage(err)
 				}
 			}
-			id := c.String("id")
-			if id == "" {
-				host, _ := os.Hostname()
-				id = fmt.Sprintf("%s-%d", host, os.Getpid())
-			}
 			metrics := telemetry.NewRegistry()
-			group, ctx := errgroup.WithContext(c.Context)
-			var readiness cloud.Readiness
-			group.Go(func() error { return telemetry.Serve(ctx, cfg.Telemetry, metrics, readiness.Ready) })
-			group.Go(func() error {
-				p, err := cloud.Dial(ctx, cfg, id, log, metrics) // it has much to show while Kafka is away
-				if err != nil {
-					return err
-				}
-				defer p.Close()
-				readiness.Follow(p.Healthy)
-				if err := p.Coordinate(); err != nil {
-					return err
-				}
-				defer telemetry.NotifyStopping()
-				go telemetry.Watchdog(ctx, p.Progress)
-				return p.Console(ctx, cloud.ConsoleOptions{Version: version, Gatherer: metrics, Ready: func(url string) {
-					log.Info("console runs", "id", id, "version", version, "url", url)
-					telemetry.NotifyReady("console at " + url)
-				}})
+			return serve(c, cfg, metrics, dialConsole, func(ctx context.Context, p *cloud.Cloud, ready func(status string)) error {
+				return p.Console(ctx, cloud.ConsoleOptions{Version: version, Gatherer: metrics, Ready: func(url string) { ready("console at " + url) }})
 			})
-			return group.Wait()
 		}}
+}
+
+// dialConsole does not wait for Kafka: without it the console has much to show.
+func dialConsole(ctx context.Context, cfg cloud.Config, id string, log *slog.Logger, metrics prometheus.Registerer) (*cloud.Cloud, error) {
+	p, err := cloud.Dial(ctx, cfg, id, log, metrics)
+	if err == nil {
+		p.Readiness.Follow(p.Healthy)
+	}
+	return p, err
 }
 
 func tokenCommand() *urfave.Command {

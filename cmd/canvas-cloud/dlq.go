@@ -26,12 +26,12 @@ func dlqCommand() *urfave.Command {
 	return &urfave.Command{
 		Name: "dlq", Usage: "the dead letters: what could not be worked on",
 		Subcommands: []*urfave.Command{
-			{Name: "ls", Usage: "list the newest", Flags: []urfave.Flag{limit, jsonFlag}, Action: listLetters},
+			{Name: "ls", Usage: "list the newest", Flags: []urfave.Flag{limit, cli.JSONFlag}, Action: listLetters},
 			{Name: "show", Usage: "one letter with its headers and the beginning of its value", ArgsUsage: "ID",
-				Flags: []urfave.Flag{&urfave.StringFlag{Name: "out", Usage: "write the value's bytes to `FILE`"}, jsonFlag}, Action: showLetter},
+				Flags: []urfave.Flag{&urfave.StringFlag{Name: "out", Usage: "write the value's bytes to `FILE`"}, cli.JSONFlag}, Action: showLetter},
 			{Name: "replay", Usage: "put letters back to the topics they came from, once", ArgsUsage: "[ID …]",
-				Flags: []urfave.Flag{all, &urfave.BoolFlag{Name: "discarded", Usage: "also those named that were discarded"}, limit, jsonFlag}, Action: decide(replayLetters)},
-			{Name: "discard", Usage: "note that nothing more is to be done about letters", ArgsUsage: "[ID …]", Flags: []urfave.Flag{all, limit, jsonFlag}, Action: decide(discardLetters)},
+				Flags: []urfave.Flag{all, &urfave.BoolFlag{Name: "discarded", Usage: "also those named that were discarded"}, limit, cli.JSONFlag}, Action: decide(replayLetters)},
+			{Name: "discard", Usage: "note that nothing more is to be done about letters", ArgsUsage: "[ID …]", Flags: []urfave.Flag{all, limit, cli.JSONFlag}, Action: decide(discardLetters)},
 		},
 	}
 }
@@ -71,7 +71,7 @@ func listLetters(c *urfave.Context) error {
 			return err
 		}
 		if c.Bool("json") {
-			return printJSON(c.App.Writer, l)
+			return cli.PrintJSON(c.App.Writer, l)
 		}
 		return printLetters(c.App.Writer, l)
 	})
@@ -135,7 +135,7 @@ func showLetter(c *urfave.Context) error {
 			s.Replayed = s.Decision != nil && s.Decision.Action == deadletter.PutBack
 		}
 		if c.Bool("json") {
-			return printJSON(c.App.Writer, s)
+			return cli.PrintJSON(c.App.Writer, s)
 		}
 		return s.print(c.App.Writer)
 	})
@@ -223,7 +223,7 @@ func printOutcomes(c *urfave.Context, outcomes []deadletter.Outcome) error {
 		}
 	}
 	if c.Bool("json") {
-		if err := printJSON(c.App.Writer, append([]deadletter.Outcome{}, outcomes...)); err != nil {
+		if err := cli.PrintJSON(c.App.Writer, append([]deadletter.Outcome{}, outcomes...)); err != nil {
 			return err
 		}
 	} else {

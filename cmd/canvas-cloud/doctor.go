@@ -21,7 +21,7 @@ import (
 )
 
 func doctorCommand() *urfave.Command {
-	return &urfave.Command{Name: "doctor", Usage: "look at this machine and the services that the cloud needs: what works, and how to mend the rest", Flags: []urfave.Flag{jsonFlag},
+	return &urfave.Command{Name: "doctor", Usage: "look at this machine and the services that the cloud needs: what works, and how to mend the rest", Flags: []urfave.Flag{cli.JSONFlag},
 		Action: func(c *urfave.Context) error {
 			cfg, err := loadConfig(c)
 			all := []checkup.Finding{checkup.Of("configuration", err, "good", "correct what is named in the file"), checkup.Clock()}

@@ -21,7 +21,7 @@ func edgesCommand() *urfave.Command {
 	return &urfave.Command{
 		Name: "edges", Usage: "devices that are shut out: what they send is refused, and they keep it",
 		Subcommands: []*urfave.Command{
-			{Name: "ls", Usage: "list those that are blocked, by whom and why", Flags: []urfave.Flag{jsonFlag}, Action: listBlocked},
+			{Name: "ls", Usage: "list those that are blocked, by whom and why", Flags: []urfave.Flag{cli.JSONFlag}, Action: listBlocked},
 			{Name: "block", Usage: "shut a device out of all bridges", ArgsUsage: "NAME",
 				Flags: []urfave.Flag{&urfave.StringFlag{Name: "reason", Usage: "kept, and shown by `edges ls`"}}, Action: onEdge(blockEdge)},
 			{Name: "unblock", Usage: "let a device in again", ArgsUsage: "NAME", Action: onEdge(unblockEdge)},
@@ -86,7 +86,7 @@ func listBlocked(c *urfave.Context) error {
 			all = append(all, blockedEdge{edge, list[edge]})
 		}
 		if c.Bool("json") {
-			return printJSON(c.App.Writer, all)
+			return cli.PrintJSON(c.App.Writer, all)
 		}
 		return printBlocked(c.App.Writer, all)
 	})

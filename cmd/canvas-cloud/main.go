@@ -2,10 +2,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"fmt"
-	"os"
+	"log/slog"
 
+	"github.com/prometheus/client_golang/prometheus"
 	urfave "github.com/urfave/cli/v2"
 	"golang.org/x/sync/errgroup"
 
@@ -35,47 +36,54 @@ func loadConfig(c *urfave.Context) (cloud.Config, error) {
 	return cfg, err
 }
 
-// process is a command that runs one of the cloud's processes until it is told to stop.
+var idFlag = &urfave.StringFlag{Name: "id", Usage: "this process's name among the others; default: host name and process id"}
+
+// process is a command that runs one of the cloud's processes until it is stopped.
 func process(name, usage string, run func(*cloud.Cloud, context.Context) error) *urfave.Command {
-	return &urfave.Command{Name: name, Usage: usage,
-		Flags: []urfave.Flag{&urfave.StringFlag{Name: "id", Usage: "this process's name among the others; default: host name and process id"}},
+	return &urfave.Command{Name: name, Usage: usage, Flags: []urfave.Flag{idFlag},
 		Action: func(c *urfave.Context) error {
-			log, err := cli.Logger(c, "info")
-			if err != nil {
-				return err
-			}
 			cfg, err := loadConfig(c)
 			if err != nil {
 				return err
 			}
-			id := c.String("id")
-			if id == "" {
-				host, _ := os.Hostname()
-				id = fmt.Sprintf("%s-%d", host, os.Getpid())
-			}
-			metrics := telemetry.NewRegistry()
-			group, ctx := errgroup.WithContext(c.Context)
-			var readiness cloud.Readiness // until there is a process to ask
-			group.Go(func() error { return telemetry.Serve(ctx, cfg.Telemetry, metrics, readiness.Ready) })
-			group.Go(func() error {
-				p, err := cloud.Connect(ctx, cfg, id, log, metrics)
-				if err != nil {
-					return err
-				}
-				defer p.Close()
-				if err := p.Coordinate(); err != nil {
-					return err
-				}
+			return serve(c, cfg, telemetry.NewRegistry(), cloud.Connect, func(ctx context.Context, p *cloud.Cloud, ready func(status string)) error {
 				p.Readiness.Follow(p.Healthy)
-				readiness.Follow(p.Readiness.Ready)
-				log.Info(name+" runs", "id", id, "version", version)
-				telemetry.NotifyReady(name + " runs")
-				defer telemetry.NotifyStopping()
-				go telemetry.Watchdog(ctx, p.Progress)
+				ready(name + " runs")
 				return run(p, ctx)
 			})
-			return group.Wait()
 		}}
+}
+
+// serve runs a process with its metrics, readiness and watchdog. run calls ready once it works.
+func serve(c *urfave.Context, cfg cloud.Config, metrics *prometheus.Registry,
+	connect func(ctx context.Context, cfg cloud.Config, id string, log *slog.Logger, metrics prometheus.Registerer) (*cloud.Cloud, error),
+	run func(ctx context.Context, p *cloud.Cloud, ready func(status string)) error) error {
+	log, err := cli.Logger(c, "info")
+	if err != nil {
+		return err
+	}
+	id := cmp.Or(c.String("id"), operator())
+	group, ctx := errgroup.WithContext(c.Context)
+	var readiness cloud.Readiness // until there is a process to ask
+	group.Go(func() error { return telemetry.Serve(ctx, cfg.Telemetry, metrics, readiness.Ready) })
+	group.Go(func() error {
+		p, err := connect(ctx, cfg, id, log, metrics)
+		if err != nil {
+			return err
+		}
+		defer p.Close()
+		readiness.Follow(p.Readiness.Ready)
+		if err := p.Coordinate(); err != nil {
+			return err
+		}
+		defer telemetry.NotifyStopping()
+		go telemetry.Watchdog(ctx, p.Progress)
+		return run(ctx, p, func(status string) {
+			log.Info(status, "id", id, "version", version)
+			telemetry.NotifyReady(status)
+		})
+	})
+	return group.Wait()
 }
 
 // runBridge is a bridge that has its process for itself.

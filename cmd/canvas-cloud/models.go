@@ -24,24 +24,24 @@ func modelsCommand() *urfave.Command {
 	return &urfave.Command{
 		Name: "models", Usage: "the models of the cluster and their versions",
 		Subcommands: []*urfave.Command{
-			{Name: "ls", Usage: "what is published, wanted and running, and why it was changed", Flags: []urfave.Flag{jsonFlag}, Action: listModels},
+			{Name: "ls", Usage: "what is published, wanted and running, and why it was changed", Flags: []urfave.Flag{cli.JSONFlag}, Action: listModels},
 			{Name: "publish", Usage: "put a version into the object store", ArgsUsage: "FOLDER",
 				Flags: []urfave.Flag{&urfave.StringFlag{Name: "of", Usage: "which version in the folder, a `NUMBER`; default: the newest"},
-					&urfave.BoolFlag{Name: "untried", Usage: "without letting it run here first: for models of machines unlike this one"}, jsonFlag}, Action: publishModel},
+					&urfave.BoolFlag{Name: "untried", Usage: "without letting it run here first: for models of machines unlike this one"}, cli.JSONFlag}, Action: publishModel},
 			{Name: "canary", Usage: "let a version see a share of the items", ArgsUsage: "NAME",
-				Flags: []urfave.Flag{version, &urfave.Float64Flag{Name: "share", Value: 0.1, Usage: "of the items, more than 0 and at most 1"}, jsonFlag},
+				Flags: []urfave.Flag{version, &urfave.Float64Flag{Name: "share", Value: 0.1, Usage: "of the items, more than 0 and at most 1"}, cli.JSONFlag},
 				Action: planned(func(ctx context.Context, c *urfave.Context, d release.Desk, name string) (release.Plan, error) {
 					if c.String("version") == "" {
 						return release.Plan{}, cli.Usagef("name the canary with --version; `models ls` shows what is published")
 					}
 					return d.Canary(ctx, name, c.String("version"), c.Float64("share"))
 				})},
-			{Name: "promote", Usage: "make a version, or the canary, the one that all workers run", ArgsUsage: "NAME", Flags: []urfave.Flag{version, jsonFlag},
+			{Name: "promote", Usage: "make a version, or the canary, the one that all workers run", ArgsUsage: "NAME", Flags: []urfave.Flag{version, cli.JSONFlag},
 				Action: planned(func(ctx context.Context, c *urfave.Context, d release.Desk, name string) (release.Plan, error) {
 					return d.Promote(ctx, name, c.String("version"))
 				})},
 			{Name: "rollback", Usage: "take the canary back, or else the version before", ArgsUsage: "NAME",
-				Flags: []urfave.Flag{&urfave.StringFlag{Name: "reason", Usage: "kept, and shown by `models ls`"}, jsonFlag},
+				Flags: []urfave.Flag{&urfave.StringFlag{Name: "reason", Usage: "kept, and shown by `models ls`"}, cli.JSONFlag},
 				Action: planned(func(ctx context.Context, c *urfave.Context, d release.Desk, name string) (release.Plan, error) {
 					return d.Rollback(ctx, name, c.String("reason"))
 				})},
@@ -78,7 +78,7 @@ func planned(do func(ctx context.Context, c *urfave.Context, d release.Desk, nam
 				return err
 			}
 			if c.Bool("json") {
-				return printJSON(c.App.Writer, p)
+				return cli.PrintJSON(c.App.Writer, p)
 			}
 			visible.Fprintf(c.App.Writer, "%s: desired %s, canary %s; the workers follow\n", c.Args().First(), shipped(p.Desired), canaryOf(p))
 			return nil
@@ -135,7 +135,7 @@ func publishModel(c *urfave.Context) error {
 		return err
 	}
 	if c.Bool("json") {
-		return printJSON(c.App.Writer, map[string]string{"name": m.Name, "version": version})
+		return cli.PrintJSON(c.App.Writer, map[string]string{"name": m.Name, "version": version})
 	}
 	visible.Fprintf(c.App.Writer, "%s version %s is published; nothing runs it yet: models canary or models promote\n", m.Name, version)
 	return nil
@@ -169,7 +169,7 @@ func listModels(c *urfave.Context) error {
 			all = append(all, row)
 		}
 		if c.Bool("json") {
-			return printJSON(c.App.Writer, all)
+			return cli.PrintJSON(c.App.Writer, all)
 		}
 		return printModels(c.App.Writer, all)
 	})

@@ -29,7 +29,7 @@ func edgeModelsCommand() *urfave.Command {
 			&urfave.StringFlag{Name: "edges", Usage: "a device's name, or a `PATTERN` such as mast-*"},
 			&urfave.StringFlag{Name: "version", Usage: "a published `NUMBER`, or shipped for what they came with"},
 			&urfave.BoolFlag{Name: "remove", Usage: "ask nothing of them any more: they keep what they run"},
-			jsonFlag,
+			cli.JSONFlag,
 		},
 		Action: func(c *urfave.Context) error {
 			if c.NArg() > 1 {
@@ -70,7 +70,7 @@ func askEdges(c *urfave.Context) error {
 			return err
 		}
 		if c.Bool("json") {
-			return printJSON(c.App.Writer, wish)
+			return cli.PrintJSON(c.App.Writer, wish)
 		}
 		if c.Bool("remove") {
 			visible.Fprintf(c.App.Writer, "%s: nothing is asked of %s any more\n", wish.Model, wish.Edges)
@@ -105,7 +105,7 @@ func showEdgeModels(c *urfave.Context) error {
 		return err
 	}
 	if c.Bool("json") {
-		return printJSON(c.App.Writer, all)
+		return cli.PrintJSON(c.App.Writer, all)
 	}
 	all.print(c.App.Writer)
 	return nil

@@ -20,8 +20,8 @@ func scenesCommand() *urfave.Command {
 	return &urfave.Command{
 		Name: "scenes", Usage: "the products of scenes and cameras",
 		Subcommands: []*urfave.Command{
-			{Name: "ls", Usage: "list them", Flags: []urfave.Flag{jsonFlag}, Action: listScenes},
-			{Name: "show", Usage: "one of them, with what is missing", ArgsUsage: "NAME", Flags: []urfave.Flag{jsonFlag}, Action: showScene},
+			{Name: "ls", Usage: "list them", Flags: []urfave.Flag{cli.JSONFlag}, Action: listScenes},
+			{Name: "show", Usage: "one of them, with what is missing", ArgsUsage: "NAME", Flags: []urfave.Flag{cli.JSONFlag}, Action: showScene},
 		},
 	}
 }
@@ -33,7 +33,7 @@ func listScenes(c *urfave.Context) error {
 			return err
 		}
 		if c.Bool("json") {
-			return printJSON(c.App.Writer, append([]mosaic.Listed{}, all...))
+			return cli.PrintJSON(c.App.Writer, append([]mosaic.Listed{}, all...))
 		}
 		return printScenes(c.App.Writer, all)
 	})
@@ -72,7 +72,7 @@ func showScene(c *urfave.Context) error {
 			return err
 		}
 		if c.Bool("json") {
-			return printJSON(c.App.Writer, found)
+			return cli.PrintJSON(c.App.Writer, found)
 		}
 		return printProducts(c.App.Writer, found, cfg.Products)
 	})

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -25,8 +24,6 @@ const (
 	readingTakes   = time.Minute
 	connectRetries = time.Second
 )
-
-var jsonFlag = &urfave.BoolFlag{Name: "json", Usage: "print JSON"}
 
 // dialKafka is a client for one question. close it.
 func dialKafka(cfg cloud.Config) (*kafka.Client, error) {
@@ -106,13 +103,6 @@ func agreeing(ctx context.Context, cfg cloud.Config, do func(context.Context, co
 		return zookeeperAway(cfg, err)
 	}
 	return do(ctx, z)
-}
-
-// printJSON is what --json asks for.
-func printJSON(out io.Writer, v any) error {
-	e := json.NewEncoder(out)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
 }
 
 func table(out io.Writer) *visible.Table { return visible.NewTable(out) }

@@ -14,6 +14,7 @@ import (
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/cloud/mosaic"
 	"cloudcanvas/cloud/worker"
+	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
 )
@@ -43,7 +44,7 @@ type lag struct {
 func (l lag) partition() string { return fmt.Sprintf("%s-%d", l.Topic, l.Partition) }
 
 func statusCommand() *urfave.Command {
-	return &urfave.Command{Name: "status", Usage: "who works on what, and what is behind", Flags: []urfave.Flag{jsonFlag},
+	return &urfave.Command{Name: "status", Usage: "who works on what, and what is behind", Flags: []urfave.Flag{cli.JSONFlag},
 		Action: func(c *urfave.Context) error {
 			cfg, err := loadConfig(c)
 			if err != nil {
@@ -51,7 +52,7 @@ func statusCommand() *urfave.Command {
 			}
 			s, err := ask(c.Context, cfg)
 			if c.Bool("json") {
-				return errors.Join(printJSON(c.App.Writer, s), err)
+				return errors.Join(cli.PrintJSON(c.App.Writer, s), err)
 			}
 			return errors.Join(s.print(c.App.Writer), err)
 		}}

@@ -29,7 +29,7 @@ func submitCommand() *urfave.Command {
 			&urfave.Float64Flag{Name: "reflectance-scale", Usage: "stored number to reflectance, where the scenes do not say"},
 			&urfave.StringFlag{Name: "want", Value: "detect", Usage: "what images are for: a `want` of worker.models or worker.pipelines"},
 			&urfave.Int64Flag{Name: "depth", Value: 16, Usage: "items that may wait before the workers, live ones counted: what live work waits for at most"},
-			jsonFlag},
+			cli.JSONFlag},
 		Action: func(c *urfave.Context) error {
 			if !c.Args().Present() {
 				return cli.Usagef("name files, folders, globs or addresses such as s3://bucket/folder/")
@@ -148,7 +148,7 @@ func (s *submission) file(ctx context.Context, f storedFile) error {
 
 func (s *submission) finish(c *urfave.Context) error {
 	if c.Bool("json") {
-		if err := printJSON(c.App.Writer, s.report); err != nil {
+		if err := cli.PrintJSON(c.App.Writer, s.report); err != nil {
 			return err
 		}
 	} else {

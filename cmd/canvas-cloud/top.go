@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -18,26 +17,14 @@ import (
 )
 
 func topCommand() *urfave.Command {
-	return &urfave.Command{Name: "top", Usage: "status, live in a terminal of 80 x 24 and more; q ends it",
-		Flags: []urfave.Flag{&urfave.DurationFlag{Name: "every", Value: 2 * time.Second, Usage: "look again after `TIME`"}},
-		Action: func(c *urfave.Context) error {
-			every := c.Duration("every")
-			if every < 200*time.Millisecond {
-				return cli.Usagef("--every %s: use 200ms or more", every)
-			}
-			cfg, err := loadConfig(c)
-			if err != nil {
-				return err
-			}
-			var last look
-			return cli.Live(c.Context, os.Stdin, os.Stdout, every, func(ctx context.Context) string {
-				s, err := ask(ctx, cfg)
-				now := look{status: s, at: time.Now(), problem: err}
-				text := now.text(last)
-				last = now
-				return text
-			})
-		}}
+	return cli.TopCommand("status, live in a terminal of 80 x 24 and more; q ends it", func(c *urfave.Context) (func(context.Context, look) (look, string), error) {
+		cfg, err := loadConfig(c)
+		return func(ctx context.Context, last look) (look, string) {
+			s, err := ask(ctx, cfg)
+			now := look{status: s, at: time.Now(), problem: err}
+			return now, now.text(last)
+		}, err
+	})
 }
 
 // look is a status at a time.

@@ -20,7 +20,7 @@ func traceCommand() *urfave.Command {
 	return &urfave.Command{Name: "trace", Usage: "one item's story: captured, received, looked at by whom, in which product; or why not", ArgsUsage: "ITEM",
 		Description: "ITEM is an id, EDGE/EPOCH/SEQ, or a subject such as SCENE/COLUMN_ROW, of which the newest items are told.",
 		Flags: []urfave.Flag{
-			&urfave.DurationFlag{Name: "since", Usage: "how far back to look; default: from the id's own time on, else " + lineage.DefaultSince.String()}, jsonFlag,
+			&urfave.DurationFlag{Name: "since", Usage: "how far back to look; default: from the id's own time on, else " + lineage.DefaultSince.String()}, cli.JSONFlag,
 		},
 		Action: func(c *urfave.Context) error {
 			if c.NArg() != 1 {
@@ -40,7 +40,7 @@ func traceCommand() *urfave.Command {
 					return err
 				}
 				if c.Bool("json") {
-					err = printJSON(c.App.Writer, stories)
+					err = cli.PrintJSON(c.App.Writer, stories)
 				} else {
 					err = printStories(c.App.Writer, stories)
 				}

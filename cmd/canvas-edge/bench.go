@@ -23,7 +23,7 @@ func benchCommand() *urfave.Command {
 		Name: "bench", Usage: "how many images a second each network can do on this device, and by which layout; nothing else should run", ArgsUsage: "[MODEL …]",
 		Flags: []urfave.Flag{
 			&urfave.StringSliceFlag{Name: "models", Usage: "a model repository or a folder of .onnx files; `DIR`"},
-			&urfave.DurationFlag{Name: "time", Value: 10 * time.Second, Usage: "for each model"}, jsonFlag,
+			&urfave.DurationFlag{Name: "time", Value: 10 * time.Second, Usage: "for each model"}, cli.JSONFlag,
 		},
 		Action: func(c *urfave.Context) error {
 			r, _, err := openModels(c)
@@ -79,7 +79,7 @@ func bench(c *urfave.Context, m model.Model) (benched, error) {
 
 func printBench(c *urfave.Context, all []benched) error {
 	if c.Bool("json") {
-		return printJSON(c, all)
+		return cli.PrintJSON(c.App.Writer, all)
 	}
 	w := visible.NewTable(c.App.Writer)
 	w.Printf("MODEL\tENGINE\tSESSIONS\tTHREADS\tIMAGES/S\n")

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"strconv"
@@ -23,11 +22,11 @@ func bufferCommand() *urfave.Command {
 		Name: "buffer", Usage: "what waits for the cloud, and what was dropped; the agent may run meanwhile",
 		Subcommands: []*urfave.Command{
 			{Name: "ls", Usage: "list what waits, what goes first before the rest", Action: listBuffer,
-				Flags: []urfave.Flag{&urfave.StringFlag{Name: "stream", Usage: "of this camera, scene source or sensor only"}, limit, jsonFlag}},
+				Flags: []urfave.Flag{&urfave.StringFlag{Name: "stream", Usage: "of this camera, scene source or sensor only"}, limit, cli.JSONFlag}},
 			{Name: "show", Usage: "one item, by its number here or by its epoch and number there", ArgsUsage: "NUMBER|EPOCH/NUMBER", Action: showItem,
-				Flags: []urfave.Flag{&urfave.StringFlag{Name: "out", Usage: "write its data to `FILE`"}, jsonFlag}},
-			{Name: "drops", Usage: "the ledger: what was let go of, and why", Action: listDrops, Flags: []urfave.Flag{limit, jsonFlag}},
-			{Name: "verify", Usage: "look at every page and every payload", Action: verifyBuffer, Flags: []urfave.Flag{jsonFlag}},
+				Flags: []urfave.Flag{&urfave.StringFlag{Name: "out", Usage: "write its data to `FILE`"}, cli.JSONFlag}},
+			{Name: "drops", Usage: "the ledger: what was let go of, and why", Action: listDrops, Flags: []urfave.Flag{limit, cli.JSONFlag}},
+			{Name: "verify", Usage: "look at every page and every payload", Action: verifyBuffer, Flags: []urfave.Flag{cli.JSONFlag}},
 			{Name: "seen", Usage: "say that somebody has seen to the buffer's troubles", Action: seenBuffer},
 			{Name: "export", Usage: "write what waits to a folder, to be carried to the cloud; it stays here until the cloud's receipt", ArgsUsage: "DIR", Action: exportBuffer},
 			{Name: "drain", Usage: "send what waits and end; the agent must be stopped", Action: drainBuffer,
@@ -54,12 +53,6 @@ func limitOf(c *urfave.Context) (int, error) {
 	return n, nil
 }
 
-func printJSON(c *urfave.Context, v any) error {
-	e := json.NewEncoder(c.App.Writer)
-	e.SetIndent("", " ")
-	return e.Encode(v)
-}
-
 func listBuffer(c *urfave.Context) error {
 	limit, err := limitOf(c)
 	if err != nil {
@@ -76,7 +69,7 @@ func listBuffer(c *urfave.Context) error {
 	}
 	s := r.Stats
 	if c.Bool("json") {
-		return printJSON(c, map[string]any{"epoch": r.Epoch, "epochs": r.Epochs, "troubles": r.Troubles, "committed": s.Committed, "received": s.Received, "waiting": s.Waiting,
+		return cli.PrintJSON(c.App.Writer, map[string]any{"epoch": r.Epoch, "epochs": r.Epochs, "troubles": r.Troubles, "committed": s.Committed, "received": s.Received, "waiting": s.Waiting,
 			"dropped": s.Dropped, "bytes": s.Bytes, "items": items})
 	}
 	w := visible.NewTable(c.App.Writer)
@@ -143,7 +136,7 @@ func showItem(c *urfave.Context) error {
 	shown := map[string]any{"number": number, "seq": i.Seq, "id": i.ID.String(), "epoch": i.Epoch, "kind": i.Kind, "stream": i.Stream, "subject": i.Subject,
 		"time": i.Time, "priority": i.Priority, "attrs": i.Attrs, "type": i.Type, "sha256": i.SHA256.String(), "bytes": len(i.Data)}
 	if c.Bool("json") {
-		return printJSON(c, shown)
+		return cli.PrintJSON(c.App.Writer, shown)
 	}
 	for _, field := range []string{"number", "id", "epoch", "seq", "kind", "stream", "subject", "time", "priority", "type", "sha256", "bytes", "attrs"} {
 		visible.Fprintf(c.App.Writer, "%-9s %+v\n", field, shown[field])
@@ -166,7 +159,7 @@ func listDrops(c *urfave.Context) error {
 		return err
 	}
 	if c.Bool("json") {
-		return printJSON(c, map[string]any{"epoch": r.Epoch, "dropped": r.Stats.Dropped, "drops": drops})
+		return cli.PrintJSON(c.App.Writer, map[string]any{"epoch": r.Epoch, "dropped": r.Stats.Dropped, "drops": drops})
 	}
 	w := visible.NewTable(c.App.Writer)
 	w.Printf("KNOWN AS\tKIND\tSTREAM\tBYTES\tREASON\tAT\tTOLD\n")
@@ -193,7 +186,7 @@ func verifyBuffer(c *urfave.Context) error {
 		wrong = append(wrong, err.Error())
 	}
 	if c.Bool("json") {
-		if err := printJSON(c, map[string]any{"epoch": r.Epoch, "items": items, "wrong": wrong}); err != nil {
+		if err := cli.PrintJSON(c.App.Writer, map[string]any{"epoch": r.Epoch, "items": items, "wrong": wrong}); err != nil {
 			return err
 		}
 	} else {

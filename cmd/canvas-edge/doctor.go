@@ -24,7 +24,7 @@ import (
 
 func doctorCommand() *urfave.Command {
 	return &urfave.Command{Name: "doctor", Usage: "look at this device: what works, which engine really runs, and how to mend the rest",
-		Flags:  []urfave.Flag{jsonFlag, &urfave.StringSliceFlag{Name: "models", Usage: "a model repository or a folder of .onnx files; `DIR`"}},
+		Flags:  []urfave.Flag{cli.JSONFlag, &urfave.StringSliceFlag{Name: "models", Usage: "a model repository or a folder of .onnx files; `DIR`"}},
 		Action: doctor}
 }
 

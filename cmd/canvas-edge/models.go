@@ -14,14 +14,12 @@ import (
 	"cloudcanvas/shared/visible"
 )
 
-var jsonFlag = &urfave.BoolFlag{Name: "json", Usage: "print JSON"}
-
 func modelsCommand() *urfave.Command {
 	folders := &urfave.StringSliceFlag{Name: "models", Usage: "a model repository or a folder of .onnx files; `DIR`"}
 	return &urfave.Command{
 		Name: "models", Usage: "the networks on this device",
 		Subcommands: []*urfave.Command{
-			{Name: "ls", Usage: "list them", Flags: []urfave.Flag{folders, jsonFlag}, Action: listModels},
+			{Name: "ls", Usage: "list them", Flags: []urfave.Flag{folders, cli.JSONFlag}, Action: listModels},
 			{Name: "verify", Usage: "check their files against the manifests, and let each engine here answer their golden cases", ArgsUsage: "[NAME …]", Flags: []urfave.Flag{folders}, Action: verifyModels},
 			{Name: "pull", Usage: "fetch a known model", ArgsUsage: "NAME", Flags: []urfave.Flag{folders}, Action: pullModel},
 			addCommand(folders),

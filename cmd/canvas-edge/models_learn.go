@@ -10,7 +10,7 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"cloudcanvas/cmd/internal/cli"
-	"cloudcanvas/shared/anomaly"
+	"cloudcanvas/lab/anomaly"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/pictures"
 	"cloudcanvas/shared/visible"

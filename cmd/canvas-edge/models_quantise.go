@@ -12,7 +12,7 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"cloudcanvas/cmd/internal/cli"
-	"cloudcanvas/shared/calibrate"
+	"cloudcanvas/lab/calibrate"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/pictures"
 	"cloudcanvas/shared/pictures/album"

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
 	"strings"
 	"time"
 
@@ -15,25 +14,14 @@ import (
 )
 
 func topCommand() *urfave.Command {
-	return &urfave.Command{Name: "top", Usage: "the buffer, live in a terminal of 80 x 24 and more; the agent may run meanwhile; q ends it",
-		Flags: []urfave.Flag{&urfave.DurationFlag{Name: "every", Value: 2 * time.Second, Usage: "look again after `TIME`"}},
-		Action: func(c *urfave.Context) error {
-			every := c.Duration("every")
-			if every < 200*time.Millisecond {
-				return cli.Usagef("--every %s: use 200ms or more", every)
-			}
-			cfg, err := loadConfig(c)
-			if err != nil {
-				return err
-			}
-			var last bufferLook
-			return cli.Live(c.Context, os.Stdin, os.Stdout, every, func(ctx context.Context) string {
-				now := lookAtBuffer(ctx, cfg.OutboxFolder(), cfg.Edge)
-				text := now.text(last)
-				last = now
-				return text
-			})
-		}}
+	const usage = "the buffer, live in a terminal of 80 x 24 and more; the agent may run meanwhile; q ends it"
+	return cli.TopCommand(usage, func(c *urfave.Context) (func(context.Context, bufferLook) (bufferLook, string), error) {
+		cfg, err := loadConfig(c)
+		return func(ctx context.Context, last bufferLook) (bufferLook, string) {
+			now := lookAtBuffer(ctx, cfg.OutboxFolder(), cfg.Edge)
+			return now, now.text(last)
+		}, err
+	})
 }
 
 // bufferLook is the buffer at a time.

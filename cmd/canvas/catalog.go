@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"cloudcanvas/cloud/mosaic"
+	"cloudcanvas/shared/durable"
 )
 
 // A static STAC catalog of the products in a folder: catalog.json, which has the one collection.json, which
@@ -58,10 +59,10 @@ func writeCatalog(out string) error {
 		"description": "Masks of clouds and cloud shadows, and objects, of scenes that Cloud Canvas has processed.",
 		"license":     "other", "extent": of.stac(), "links": links,
 	}
-	if err := writeJSON(filepath.Join(out, "collection.json"), collection); err != nil {
+	if err := durable.WriteJSON(filepath.Join(out, "collection.json"), collection); err != nil {
 		return err
 	}
-	return writeJSON(filepath.Join(out, "catalog.json"), map[string]any{
+	return durable.WriteJSON(filepath.Join(out, "catalog.json"), map[string]any{
 		"type": "Catalog", "stac_version": stacVersion, "id": "canvas", "title": "Cloud Canvas", "description": "What canvas process has made.",
 		"links": []catalogLink{{"root", "./catalog.json", kind, ""}, {"child", "./collection.json", kind, "Scenes"}},
 	})

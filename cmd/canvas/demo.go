@@ -12,8 +12,8 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"cloudcanvas/cloud/console"
-	"cloudcanvas/cmd/canvas/simulate"
 	"cloudcanvas/cmd/internal/cli"
+	"cloudcanvas/lab/simulate"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/raster"
 	"cloudcanvas/shared/visible"

@@ -64,11 +64,10 @@ type detector struct {
 }
 
 func detectScenes(c *urfave.Context) error {
-	m, err := newMeasure(c)
+	log, err := begin(c)
 	if err != nil {
 		return err
 	}
-	m.model, m.named, m.labels = c.String("detector"), "--detector", c.String("labels")
 	d := detector{out: c.String("out"), names: &capture.SceneIDs{}, bands: splitBands(c.String("bands"))}
 	if d.config, err = slicing(c); err != nil {
 		return err
@@ -84,7 +83,7 @@ func detectScenes(c *urfave.Context) error {
 	}
 	files = unique(files)
 	var report infer.Report
-	if d.net, d.model, report, err = m.open(c.Context, model.Detect); err != nil {
+	if d.net, d.model, report, err = opener(c, log, "--detector", c.String("labels"))(c.Context, c.String("detector"), model.Detect); err != nil {
 		return err
 	}
 	defer d.net.Close()

@@ -70,8 +70,8 @@ func (d detector) write(dir string, v *view, found sliced.Found, unread []raster
 	for _, b := range boxes {
 		lines = append(lines, sceneDetection{filepath.Base(info.Path), categories.Add(b.CategoryID(), b.Label), pixelsOf(b), rounded(float64(b.Score), 1e4)})
 	}
-	if err := errors.Join(writeJSON(filepath.Join(dir, lookedFile), l), writeJSON(filepath.Join(dir, "detections.json"), lines),
-		writeJSON(filepath.Join(dir, "categories.json"), categories.List()), quicklook(filepath.Join(dir, "quicklook.jpg"), v, boxes)); err != nil {
+	if err := errors.Join(durable.WriteJSON(filepath.Join(dir, lookedFile), l), durable.WriteJSON(filepath.Join(dir, "detections.json"), lines),
+		durable.WriteJSON(filepath.Join(dir, "categories.json"), categories.List()), quicklook(filepath.Join(dir, "quicklook.jpg"), v, boxes)); err != nil {
 		return err
 	}
 	features, err := raster.Features(info.Georef, boxes)

@@ -1,16 +1,15 @@
 package main
 
 import (
-	"fmt"
-	"io"
-	"maps"
 	"slices"
 
 	urfave "github.com/urfave/cli/v2"
 
 	"cloudcanvas/cmd/internal/cli"
-	"cloudcanvas/shared/evaluate"
-	"cloudcanvas/shared/visible"
+	"cloudcanvas/edge/detect"
+	"cloudcanvas/edge/screen"
+	"cloudcanvas/lab/evaluate"
+	"cloudcanvas/lab/measure"
 )
 
 // evalCascadeCommand measures a small network on the device with a larger one behind it in the cloud:
@@ -28,129 +27,79 @@ func cascadeFlags(more ...urfave.Flag) []urfave.Flag {
 		&urfave.IntFlag{Name: "steps", Value: 10, Usage: "points of the curve"})
 }
 
-// cascade is what both cascades have in common.
-type cascade struct {
-	measure
-	edge, cloud string
-	budget      float64
-	steps       int
-}
-
-func newCascade(c *urfave.Context) (cascade, error) {
-	m, err := newMeasure(c)
-	k := cascade{m, c.String("edge"), c.String("cloud"), c.Float64("budget"), c.Int("steps")}
+func newCascade(c *urfave.Context) (measure.Cascade, error) {
+	o, err := measuring(c, "--edge and --cloud", "")
+	k := measure.Cascade{Options: o, Edge: c.String("edge"), Cloud: c.String("cloud"), Budget: c.Float64("budget"), Steps: c.Int("steps")}
 	switch {
 	case err != nil:
-	case m.model != "":
+	case k.Model != "":
 		err = cli.Usagef("a cascade has two models: name them with --edge and --cloud")
-	case !(k.budget >= 0 && k.budget <= 1):
-		err = cli.Usagef("--budget %g is not a share; use 0 to 1", k.budget)
-	case k.steps < 1 || k.steps > 1000:
-		err = cli.Usagef("--steps %d; use 1 to 1000", k.steps)
+	case !(k.Budget >= 0 && k.Budget <= 1):
+		err = cli.Usagef("--budget %g is not a share; use 0 to 1", k.Budget)
+	case k.Steps < 1 || k.Steps > 1000:
+		err = cli.Usagef("--steps %d; use 1 to 1000", k.Steps)
 	}
 	return k, err
 }
 
-// of is the measure with one of the two models.
-func (k cascade) of(model string) measure {
-	m := k.measure
-	m.model, m.named = model, "--edge and --cloud"
-	return m
-}
-
-// cascadeReport is report.json. Where pieces can be sent in several ways, it is of the recommended one.
-type cascadeReport struct {
-	EdgeModel  string  `json:"edge_model"`
-	CloudModel string  `json:"cloud_model"`
-	Figure     string  `json:"figure"`    // what the quality is
-	Doubt      string  `json:"order"`     // what the doubt is
-	AllBytes   int     `json:"all_bytes"` // of sending everything
-	Budget     float64 `json:"budget"`
-	way
-	Ways []way `json:"ways,omitempty"`
-}
-
-// way is a curve of one way to send pieces.
-type way struct {
-	Send    string            `json:"send,omitempty"` // what is sent, where there is a choice
-	Pieces  int               `json:"pieces"`
-	Setting map[string]string `json:"setting"` // of the chosen point, as the device's configuration has it
-	evaluate.Cascade
-}
-
-// better says whether a way is to be preferred within the budget: it pays, gives more, or costs less.
-func (a way) better(b way) bool {
-	switch {
-	case a.Pays != b.Pays:
-		return a.Pays
-	case a.Chosen.Quality != b.Chosen.Quality:
-		return a.Chosen.Quality > b.Chosen.Quality
-	}
-	return a.Chosen.Bytes < b.Chosen.Bytes
-}
-
-// recommend makes the report one of several ways, or of the only one.
-func (r *cascadeReport) recommend(ways []way) {
-	r.way = ways[0]
-	for _, w := range ways[1:] {
-		if w.better(r.way) {
-			r.way = w
-		}
-	}
-	if len(ways) > 1 {
-		r.Ways = ways
-	}
-}
-
-// curves are the report's ways, at least one.
-func (r cascadeReport) curves() []way {
-	if len(r.Ways) > 0 {
-		return r.Ways
-	}
-	return []way{r.way}
-}
-
-// tell draws the curves where there is a folder for them, and reports.
-func (k cascade) tell(r cascadeReport) error {
-	if k.out != "" {
-		if err := r.draw(k.out); err != nil {
-			return fmt.Errorf("draw the curve: %w", err)
-		}
-	}
-	return k.finish(r, r.table)
-}
-
-func (r cascadeReport) table(w io.Writer) {
-	fmt.Fprintf(w, "%s on the device, %s in the cloud; %s, %.1f KiB where all is sent\n", r.EdgeModel, r.CloudModel, r.Figure, float64(r.AllBytes)/1024)
-	for _, c := range r.curves() {
-		what := c.Send
-		if what == "" {
-			what = "pieces"
-		}
-		fmt.Fprintf(w, "\n%d %s, by %s:\n", c.Pieces, what, r.Doubt)
-		t := visible.NewTable(w)
-		t.Printf("from\tsent\tbytes\t%s\tgain\n", r.Figure)
-		for _, p := range c.Points {
-			mark := ""
-			if p == c.Chosen {
-				mark = "<- the best within the budget"
+func cascadeDetectCommand() *urfave.Command {
+	snapshot := detect.DefaultConfig().Snapshot
+	return &urfave.Command{
+		Name: "detect", Usage: "detections are reported as they are; crops or whole pictures that are in doubt go to the cloud's model",
+		Flags: cascadeFlags(
+			&urfave.StringFlag{Name: "images", Required: true, Usage: "`DIR` of the pictures that the labels name"},
+			&urfave.StringFlag{Name: "coco", Required: true, Usage: "labels, a COCO `FILE`"},
+			&urfave.StringFlag{Name: "send", Value: measure.SendBoth, Usage: "crops, pictures, or both one after the other"},
+			&urfave.Float64Flag{Name: "low", Value: 0.1, Usage: "weaker detections are not worth a crop: they stay as they are"},
+			&urfave.Float64Flag{Name: "margin", Value: snapshot.Margin, Usage: "how much more than the box a crop shows on each side, as a share of the box"},
+			&urfave.IntFlag{Name: "quality", Value: snapshot.Quality, Usage: "of the JPEGs that crops and whole pictures are sent as, 1 to 100"}),
+		Action: func(c *urfave.Context) error {
+			k, err := newCascade(c)
+			if err != nil {
+				return err
 			}
-			t.Printf("%.4f\t%.0f %%\t%.1f %%\t%.3f\t%.0f %%\t%s\n", p.Doubt, 100*p.Sent, 100*p.Bytes, p.Quality, 100*p.Gain, mark)
-		}
-		t.Flush()
+			d := measure.CascadeDetect{Cascade: k, Send: c.String("send"), Low: c.Float64("low"), Snapshot: snapshot}
+			d.Snapshot.Margin, d.Snapshot.Quality = c.Float64("margin"), c.Int("quality")
+			if !(d.Low >= 0 && d.Low < 1) || !(d.Snapshot.Margin >= 0 && d.Snapshot.Margin <= 10) || d.Snapshot.Quality < 1 || d.Snapshot.Quality > 100 {
+				return cli.Usagef("--low is a score from 0 to 1, --margin a share from 0 to 10, --quality 1 to 100")
+			}
+			if !slices.Contains([]string{measure.SendCrops, measure.SendPictures, measure.SendBoth}, d.Send) {
+				return cli.Usagef("--send %s: use crops, pictures or both", d.Send)
+			}
+			return told(d.Run(c.Context, c.String("images"), c.String("coco")))
+		},
 	}
-	fmt.Fprintf(w, "\nthe device alone %.3f, the cloud alone %.3f; within %.0f %% of the bytes:\n", r.Edge, r.Cloud, 100*r.Budget)
-	for _, c := range r.curves() {
-		what, verdict := "the cascade", "does not pay"
-		if c.Send != "" {
-			what += " of " + c.Send
-		}
-		if c.Pays {
-			verdict = "pays"
-		}
-		fmt.Fprintf(w, "%s %s: %s\n", what, verdict, c.Why)
-	}
-	for _, setting := range slices.Sorted(maps.Keys(r.Setting)) {
-		fmt.Fprintf(w, "set %s: %s\n", setting, r.Setting[setting])
+}
+
+func cascadeMaskCommand() *urfave.Command {
+	return &urfave.Command{
+		Name: "mask", Usage: "tiles go as the device's mask where it is sure, as pixels where it is not",
+		Flags: cascadeFlags(
+			&urfave.StringSliceFlag{Name: "scene", Required: true, Usage: "the scenes, of one sensor; `FILE|GLOB`"},
+			&urfave.StringSliceFlag{Name: "labels", Required: true, Usage: "label rasters in the scenes' order, `FILE|GLOB`"},
+			&urfave.StringFlag{Name: "legend", Value: "canvas", Usage: "what the labels' numbers mean, as for eval mask"},
+			&urfave.StringFlag{Name: "bands", Usage: "names of the bands in the scenes' order, where they have none"},
+			&urfave.Float64Flag{Name: "reflectance-scale", Usage: "stored number to reflectance, where the scenes do not say"},
+			&urfave.IntFlag{Name: "tile", Value: 256, Usage: "side of a tile, pixels"},
+			&urfave.Float64Flag{Name: "sure", Value: screen.DefaultConfig().Scenes.Sure, Usage: "probability from which on a class is sure"}),
+		Action: func(c *urfave.Context) error {
+			k, err := newCascade(c)
+			if err != nil {
+				return err
+			}
+			m := measure.CascadeMask{Cascade: k, Rules: screen.DefaultConfig(), Side: c.Int("tile"), Reading: readingFlags(c)}
+			m.Rules.Scenes.Sure = c.Float64("sure")
+			if m.Legend, err = evaluate.ParseLegend(c.String("legend")); err != nil {
+				return cli.Usage(err)
+			}
+			if m.Side < 32 || m.Side > 4096 {
+				return cli.Usagef("--tile %d; use 32 to 4096 pixels", m.Side)
+			}
+			files, labels, err := pairs(c.StringSlice("scene"), c.StringSlice("labels"))
+			if err != nil {
+				return err
+			}
+			return told(m.Run(c.Context, files, labels))
+		},
 	}
 }

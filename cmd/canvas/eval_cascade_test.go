@@ -6,12 +6,9 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"strconv"
 	"testing"
 
-	"pgregory.net/rapid"
-
-	"cloudcanvas/shared/evaluate"
+	"cloudcanvas/lab/measure"
 )
 
 // TestBothWaysOfACascadeBeginAtTheDeviceAlone sends crops and whole pictures of one labelled picture:
@@ -23,11 +20,11 @@ func TestBothWaysOfACascadeBeginAtTheDeviceAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var r cascadeReport
+	var r measure.CascadeReport
 	if err := json.Unmarshal([]byte(text), &r); err != nil {
 		t.Fatal(err)
 	}
-	if math.Abs(r.Cloud-0.5426) > 0.001 || len(r.Ways) != 2 || r.Ways[0].Send != sendCrops || r.Ways[1].Send != sendPictures {
+	if math.Abs(r.Cloud-0.5426) > 0.001 || len(r.Ways) != 2 || r.Ways[0].Send != measure.SendCrops || r.Ways[1].Send != measure.SendPictures {
 		t.Fatalf("%+v", r)
 	}
 	for _, w := range r.Ways {
@@ -42,33 +39,4 @@ func TestBothWaysOfACascadeBeginAtTheDeviceAlone(t *testing.T) {
 	if drawn, err := os.ReadFile(filepath.Join(out, "cascade.svg")); err != nil || bytes.Count(drawn, []byte("<polyline")) != 2 {
 		t.Errorf("two curves: %v", err)
 	}
-}
-
-func TestTheBetterWayWithinTheBudgetIsRecommended(t *testing.T) {
-	of := func(send string, pays bool, quality, bytes float64) way {
-		return way{Send: send, Cascade: evaluate.Cascade{Pays: pays, Chosen: evaluate.CascadePoint{Quality: quality, Bytes: bytes}}}
-	}
-	for name, ways := range map[string][]way{
-		"what pays":        {of("b", false, 0.4, 0.1), of("a", true, 0.3, 0.4)},
-		"what gives more":  {of("a", true, 0.4, 0.4), of("b", true, 0.3, 0.1)},
-		"what costs less":  {of("b", true, 0.4, 0.4), of("a", true, 0.4, 0.1)},
-		"the only one":     {of("a", false, 0, 0)},
-		"of equals, first": {of("a", true, 0.4, 0.4), of("b", true, 0.4, 0.4)},
-	} {
-		var r cascadeReport
-		if r.recommend(ways); r.Send != "a" || len(r.curves()) != len(ways) {
-			t.Errorf("%s: %s", name, r.Send)
-		}
-	}
-}
-
-// TestASettingLetsThroughWhatItWasMeasuredFor: rounded up, it would leave the last piece behind.
-func TestASettingLetsThroughWhatItWasMeasuredFor(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		limit := rapid.Float64Range(0, 1000).Draw(t, "limit")
-		got, err := strconv.ParseFloat(noMore(limit), 64)
-		if err != nil || got > limit*(1+1e-12) || got < limit*0.9989 {
-			t.Fatalf("%g for %g: %v", got, limit, err)
-		}
-	})
 }

@@ -10,6 +10,7 @@ import (
 
 	"cloudcanvas/cloud/worker"
 	"cloudcanvas/cmd/internal/cli"
+	"cloudcanvas/lab/measure"
 )
 
 // canvas runs a command as a person would and gives what it prints.
@@ -35,7 +36,7 @@ func assets(t *testing.T) string {
 }
 
 // TestADetectorIsMeasuredAsPycocotoolsDoes holds what pycocotools 2.0 says of the detections that
-// the command itself writes (testdata/coco_reference.py of shared/evaluate, with two files).
+// the command itself writes (testdata/coco_reference.py of lab/evaluate, with two files).
 func TestADetectorIsMeasuredAsPycocotoolsDoes(t *testing.T) {
 	dir, out := assets(t), t.TempDir()
 	labels := filepath.Join(dir, "images", "sahi_terrain2_coco.json")
@@ -123,7 +124,7 @@ func TestMasksAreMeasuredOnLabels(t *testing.T) {
 	}
 	scene := []string{"--scene", filepath.Join(scenes, "l8biome_Urban_00_0515.tif"), "--bands", "blue,green,red,nir,swir16,swir22,cirrus,lwir",
 		"--models", filepath.Join(dir, "models"), "--engine", "onnxruntime-cpu", "--out", out}
-	for name, least := range map[string]float64{"cloud_rgbiswir_256": 0.95, spectralScreen: 0.9, visibleScreen: 0.85, worker.SpectralRGB: 0.8, "cloud_rgbiswir_256,visible": 0.95, "visible,cloud_rgbiswir_256": 0.85} {
+	for name, least := range map[string]float64{"cloud_rgbiswir_256": 0.95, measure.SpectralScreen: 0.9, measure.VisibleScreen: 0.85, worker.SpectralRGB: 0.8, "cloud_rgbiswir_256,visible": 0.95, "visible,cloud_rgbiswir_256": 0.85} {
 		f := measured(append(scene, "--model", name)...)
 		if f.All.Pixels != 256*256 || f.All.Classes[2].IoU < least || f.All.Thin < 0.7 || f.Tiles.Tiles != 1 || f.Tiles.Sent != 1 {
 			t.Errorf("%s: %+v", name, f)
@@ -167,7 +168,7 @@ func TestBothEndsOfACascadeAreTheModelsAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var r cascadeReport
+	var r measure.CascadeReport
 	if err := json.Unmarshal([]byte(text), &r); err != nil {
 		t.Fatal(err)
 	}

@@ -10,10 +10,11 @@ import (
 	"strings"
 	"testing"
 
-	"cloudcanvas/shared/evaluate"
+	"cloudcanvas/lab/evaluate"
+	"cloudcanvas/lab/measure"
 )
 
-func measuredTracks(t *testing.T, args ...string) (r trackReport) {
+func measuredTracks(t *testing.T, args ...string) (r measure.TrackReport) {
 	t.Helper()
 	text, err := canvas(append([]string{"eval", "track", "--json"}, args...)...)
 	if err == nil {
@@ -62,7 +63,7 @@ func TestACrowdIsScoredTheSameFromItsFiles(t *testing.T) {
 }
 
 func TestSequencesAreScoredApartAndTogether(t *testing.T) {
-	data := filepath.Join("..", "..", "shared", "evaluate", "testdata")
+	data := filepath.Join("..", "..", "lab", "evaluate", "testdata")
 	one := []string{"--truth", filepath.Join(data, "labels.txt"), "--tracks", filepath.Join(data, "tracks.txt")}
 	r, both := measuredTracks(t, one...), measuredTracks(t, append(one, one...)...)
 	if r.Switches == 0 || both.Switches != 2*r.Switches || both.Tracks != 2*r.Tracks || !same(both.TrackScores, evaluate.TrackScores{HOTA: r.HOTA, IDF1: r.IDF1, MOTA: r.MOTA, Labels: 2 * r.Labels, Objects: 2 * r.Objects}) ||

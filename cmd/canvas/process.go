@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -153,7 +152,7 @@ func (j job) run(ctx context.Context) (summary, error) {
 	if err = errors.Join(err, a.Stop()); err != nil {
 		return s, err
 	}
-	if err := errors.Join(writeJSON(filepath.Join(j.out, "summary.json"), s), writeCatalog(j.out)); err != nil {
+	if err := errors.Join(durable.WriteJSON(filepath.Join(j.out, "summary.json"), s), writeCatalog(j.out)); err != nil {
 		return s, err
 	}
 	return s, verdict(s, complete)
@@ -168,7 +167,7 @@ func (j job) refused(ctx context.Context, w *watch, why error) (summary, error) 
 		w.ended[name] = sourceEnd{err: why}
 	}
 	s := w.summary(nil, deliveryCounts{}, time.Since(w.start))
-	return s, errors.Join(why, writeJSON(filepath.Join(j.out, "summary.json"), s))
+	return s, errors.Join(why, durable.WriteJSON(filepath.Join(j.out, "summary.json"), s))
 }
 
 // attemptsFolder inside --out remembers inputs that killed the process: run again, it leaves them out.
@@ -335,16 +334,4 @@ func splitBands(text string) []string {
 		return nil
 	}
 	return strings.Split(strings.ReplaceAll(text, " ", ""), ",")
-}
-
-// writeJSON writes a file that is there whole or not at all.
-func writeJSON(path string, v any) error {
-	data, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := durable.WriteFile(path, append(data, '\n'), 0o644); err != nil {
-		return fmt.Errorf("write %s: %w", filepath.Base(path), err)
-	}
-	return nil
 }

@@ -5,8 +5,8 @@ import (
 
 	urfave "github.com/urfave/cli/v2"
 
-	"cloudcanvas/cmd/canvas/simulate"
 	"cloudcanvas/cmd/internal/cli"
+	"cloudcanvas/lab/simulate"
 	"cloudcanvas/shared/visible"
 )
 

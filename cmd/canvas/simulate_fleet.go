@@ -13,8 +13,8 @@ import (
 
 	urfave "github.com/urfave/cli/v2"
 
-	"cloudcanvas/cmd/canvas/simulate"
 	"cloudcanvas/cmd/internal/cli"
+	"cloudcanvas/lab/simulate"
 	"cloudcanvas/shared/mqtt"
 	"cloudcanvas/shared/security"
 )

@@ -13,11 +13,11 @@ import (
 
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/edge/uplink/contact"
-	"cloudcanvas/edge/uplink/pass"
+	"cloudcanvas/lab/linksim"
 )
 
 func simulatePassCommand() *urfave.Command {
-	trace, plan := pass.DefaultTrace(), pass.DefaultPlan()
+	trace, plan := linksim.DefaultTrace(), linksim.DefaultPlan()
 	return &urfave.Command{
 		Name: "pass", Usage: "what a satellite brings down over its contacts: five policies, ours being the real scheduler",
 		Flags: []urfave.Flag{
@@ -51,7 +51,7 @@ func simulatePass(c *urfave.Context) error {
 	if err != nil {
 		return cli.Usage(err)
 	}
-	report, err := pass.Compare(c.Context, trace, plan)
+	report, err := linksim.Compare(c.Context, trace, plan)
 	if err != nil {
 		return err
 	}
@@ -80,42 +80,42 @@ func simulatePass(c *urfave.Context) error {
 	return nil
 }
 
-func passTrace(c *urfave.Context) (pass.Trace, error) {
+func passTrace(c *urfave.Context) (linksim.Trace, error) {
 	if file := c.String("trace"); file != "" {
-		return pass.ReadTrace(file)
+		return linksim.ReadTrace(file)
 	}
-	o := pass.TraceOptions{Days: c.Float64("days"), ScenesPerDay: c.Int("scenes"), TilesPerScene: c.Int("tiles"), TileBytes: c.Int("tile-bytes"),
+	o := linksim.TraceOptions{Days: c.Float64("days"), ScenesPerDay: c.Int("scenes"), TilesPerScene: c.Int("tiles"), TileBytes: c.Int("tile-bytes"),
 		Cloud: c.Float64("cloud"), Changed: c.Float64("changed"), AlertsPerDay: c.Int("alerts"), Seed: c.Uint64("seed")}
 	if err := o.Check(); err != nil {
 		return nil, err
 	}
-	return pass.Generate(o), nil
+	return linksim.Generate(o), nil
 }
 
-func passPlan(c *urfave.Context) (pass.Plan, error) {
+func passPlan(c *urfave.Context) (linksim.Plan, error) {
 	rate := c.Float64("rate")
 	if !(rate > 0) {
-		return pass.Plan{}, fmt.Errorf("--rate is %g: bytes per second, above 0", rate)
+		return linksim.Plan{}, fmt.Errorf("--rate is %g: bytes per second, above 0", rate)
 	}
 	if file := c.String("contacts"); file != "" {
-		return pass.ReadPlan(file, rate)
+		return linksim.ReadPlan(file, rate)
 	}
-	o := pass.DefaultPlan()
+	o := linksim.DefaultPlan()
 	o.Days, o.BytesPerSecond, o.MinElevation = c.Float64("days"), rate, c.Float64("min-elevation")
 	if file := c.String("tle"); file != "" {
 		text, err := os.ReadFile(file)
 		if err != nil {
-			return pass.Plan{}, fmt.Errorf("read the orbital elements: %w", err)
+			return linksim.Plan{}, fmt.Errorf("read the orbital elements: %w", err)
 		}
 		o.TLE = string(text)
 	}
 	if given := c.StringSlice("station"); len(given) > 0 {
 		var err error
 		if o.Stations, err = stations(given); err != nil {
-			return pass.Plan{}, err
+			return linksim.Plan{}, err
 		}
 	}
-	return pass.Predict(o)
+	return linksim.Predict(o)
 }
 
 // stations reads LAT:LON[:ALTITUDE].

@@ -11,8 +11,9 @@ import (
 
 	urfave "github.com/urfave/cli/v2"
 
-	"cloudcanvas/cmd/canvas/simulate"
 	"cloudcanvas/cmd/internal/cli"
+	"cloudcanvas/lab/simulate"
+	"cloudcanvas/shared/durable"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/mqtt"
 	"cloudcanvas/shared/security"
@@ -117,7 +118,7 @@ func sensorsRun(c *urfave.Context, o simulate.SensorsOptions) error {
 	if err := os.Rename(lines+".new", lines); err != nil {
 		return err
 	}
-	if err := writeJSON(filepath.Join(out, "truth.json"), truth); err != nil {
+	if err := durable.WriteJSON(filepath.Join(out, "truth.json"), truth); err != nil {
 		return err
 	}
 	visible.Fprintf(c.App.Writer, "simulated: %d readings of %d sensors in %s, with %d excursions and %d silences as truth.json tells\n",

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/cmd/canvas/simulate"
 	"cloudcanvas/edge/sense"
+	"cloudcanvas/lab/simulate"
 	"cloudcanvas/shared/event"
 )
 

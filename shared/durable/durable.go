@@ -4,6 +4,7 @@
 package durable
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,6 +21,18 @@ func WriteFile(path string, data []byte, mode os.FileMode) error {
 		return err
 	}
 	return SyncFolder(filepath.Dir(path))
+}
+
+// WriteJSON writes a file for people and programs, whole or not at all.
+func WriteJSON(path string, v any) error {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := WriteFile(path, append(data, '\n'), 0o644); err != nil {
+		return fmt.Errorf("write %s: %w", filepath.Base(path), err)
+	}
+	return nil
 }
 
 // Rename gives a file or a folder another name. What has come under the new name is on the disk when

@@ -8,7 +8,7 @@ import (
 )
 
 // anomaly reads a map of how far each place of a picture is from all good ones, where 1 is as far as
-// good pictures go (shared/anomaly). The score is half of that, so that 0.5 is the border.
+// good pictures go (lab/anomaly). The score is half of that, so that 0.5 is the border.
 type anomaly struct {
 	spec  model.Output
 	views []view

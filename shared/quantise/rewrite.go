@@ -5,7 +5,7 @@
 //
 // is what ONNX Runtime makes one integer convolution of, and what other engines may compute in float.
 // Values are uint8 with one scale for each tensor, weights int8 with one for each output channel. The
-// ranges come from calibration (shared/calibrate) and stand in int8.json (model.Int8).
+// ranges come from calibration (lab/calibrate) and stand in int8.json (model.Int8).
 package quantise
 
 import (

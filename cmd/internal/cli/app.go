@@ -4,6 +4,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -149,6 +150,16 @@ func Logger(c *cli.Context, level string) (*slog.Logger, error) {
 		return nil, Usage(err)
 	}
 	return log, nil
+}
+
+// JSONFlag is --json of commands that print tables for people.
+var JSONFlag = &cli.BoolFlag{Name: "json", Usage: "print JSON"}
+
+// PrintJSON is what --json asks for.
+func PrintJSON(out io.Writer, v any) error {
+	e := json.NewEncoder(out)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
 }
 
 // ConfigFile is the file that --config names, or empty.

@@ -9,10 +9,33 @@ import (
 	"strings"
 	"time"
 
+	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
 	"cloudcanvas/shared/visible"
 )
+
+// TopCommand is `top`: what a program's last look shows, live. open gives the look; it is handed what it saw
+// last, from which it takes rates.
+func TopCommand[L any](usage string, open func(c *cli.Context) (look func(ctx context.Context, last L) (now L, text string), err error)) *cli.Command {
+	return &cli.Command{Name: "top", Usage: usage,
+		Flags: []cli.Flag{&cli.DurationFlag{Name: "every", Value: 2 * time.Second, Usage: "look again after `TIME`"}},
+		Action: func(c *cli.Context) error {
+			every := c.Duration("every")
+			if every < 200*time.Millisecond {
+				return Usagef("--every %s: use 200ms or more", every)
+			}
+			look, err := open(c)
+			if err != nil {
+				return err
+			}
+			var last L
+			return Live(c.Context, os.Stdin, os.Stdout, every, func(ctx context.Context) (text string) {
+				last, text = look(ctx, last)
+				return text
+			})
+		}}
+}
 
 // Live shows what draw gives on a terminal, anew every so often, until q, Ctrl-C or the end of ctx.
 // Where out is no terminal it is printed once. draw is called by one goroutine at a time; its lines

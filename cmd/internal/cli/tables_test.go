@@ -9,7 +9,7 @@ import (
 )
 
 // TestTablesAreMadeInOnePlace: shared/visible shows what other machines tell so that it can forge
-// nothing. edge/uplink/pass prints figures of its own.
+// nothing. lab/linksim prints figures of its own.
 func TestTablesAreMadeInOnePlace(t *testing.T) {
 	root := filepath.Join("..", "..", "..")
 	for _, side := range []string{"cmd", "cloud", "edge", "shared"} {

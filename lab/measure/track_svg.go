@@ -1,4 +1,4 @@
-package main
+package measure
 
 import (
 	"fmt"
@@ -14,7 +14,7 @@ const (
 
 // draw writes identities.svg: a row for each of the worst objects, over the frames in which it is
 // labelled, in the colours of the tracks that followed it. Gray is where none did.
-func (r trackReport) draw(dir string) error {
+func (r TrackReport) draw(dir string) error {
 	first, last := 0, 1
 	for i, o := range r.Worst {
 		if i == 0 {

@@ -1,4 +1,4 @@
-package main
+package measure
 
 import (
 	"fmt"
@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"cloudcanvas/shared/evaluate"
+	"cloudcanvas/lab/evaluate"
 	"cloudcanvas/shared/pictures/album"
 	"cloudcanvas/shared/vision"
 )

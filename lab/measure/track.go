@@ -1,4 +1,4 @@
-package main
+package measure
 
 import (
 	"cmp"
@@ -10,60 +10,21 @@ import (
 	"slices"
 	"strings"
 
-	urfave "github.com/urfave/cli/v2"
-
-	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/edge/detect"
-	"cloudcanvas/shared/evaluate"
+	"cloudcanvas/lab/evaluate"
 	"cloudcanvas/shared/visible"
 )
 
-func evalTrackCommand() *urfave.Command {
-	crowd, tracks := evaluate.DefaultCrowd(), detect.DefaultConfig().Tracks
-	return &urfave.Command{
-		Name: "track", Usage: "HOTA, IDF1, MOTA and id switches of tracks, as TrackEval counts them: on a simulated crowd, or on MOTChallenge's files",
-		Flags: reportFlags(
-			&urfave.StringSliceFlag{Name: "truth", Usage: "labels, MOTChallenge's gt.txt; none: a simulated crowd; may be given again; `FILE`"},
-			&urfave.StringSliceFlag{Name: "detections", Usage: "of the same frames, det.txt: the device's own tracking follows them; `FILE`"},
-			&urfave.StringSliceFlag{Name: "tracks", Usage: "score these tracks instead, of any tracker; `FILE`"},
-			&urfave.IntFlag{Name: "objects", Value: crowd.Objects, Usage: "people of the simulation, at once"},
-			&urfave.IntFlag{Name: "frames", Value: crowd.Frames, Usage: "frames of the simulation"},
-			&urfave.Uint64Flag{Name: "seed", Value: crowd.Seed, Usage: "the same seed is the same crowd"},
-			&urfave.Float64Flag{Name: "noise", Value: crowd.Noise, Usage: "of simulated boxes, in shares of their sides"},
-			&urfave.Float64Flag{Name: "miss", Value: crowd.Miss, Usage: "share of people in full view that the simulated detector does not see"},
-			&urfave.Float64Flag{Name: "false", Value: crowd.False, Usage: "simulated detections of nothing, a frame"},
-			&urfave.Float64Flag{Name: "min-score", Value: 0.3, Usage: "a track begins with such a detection"},
-			&urfave.Float64Flag{Name: "continue", Value: 0.15, Usage: "and goes on with such a one"},
-			&urfave.Float64Flag{Name: "min-iou", Value: tracks.MinIoU, Usage: "between where an object is expected and where it is seen"},
-			&urfave.IntFlag{Name: "confirm", Value: tracks.Confirm, Usage: "frames in which it is seen before it counts"},
-			&urfave.IntFlag{Name: "max-gap", Value: tracks.MaxGap, Usage: "frames in which it is not seen before it is gone"}),
-		Action: func(c *urfave.Context) error {
-			m, err := newMeasure(c)
-			if err != nil {
-				return err
-			}
-			tracks.MinScore, tracks.Continue, tracks.MinIoU = c.Float64("min-score"), c.Float64("continue"), c.Float64("min-iou")
-			tracks.Confirm, tracks.MaxGap = c.Int("confirm"), c.Int("max-gap")
-			t := trackMeasure{measure: m, truth: c.StringSlice("truth"), detections: c.StringSlice("detections"), tracks: c.StringSlice("tracks"), config: tracks,
-				crowd: evaluate.Crowd{Objects: c.Int("objects"), Frames: c.Int("frames"), Width: crowd.Width, Height: crowd.Height,
-					Noise: c.Float64("noise"), Miss: c.Float64("miss"), False: c.Float64("false"), Seed: c.Uint64("seed")}}
-			if err := t.check(); err != nil {
-				return cli.Usage(err)
-			}
-			return t.run()
-		},
-	}
+// Track measures tracks of a simulated crowd, or of files as MOTChallenge has them.
+type Track struct {
+	Options
+	Truth, Detections, Tracks []string // files; without labels the crowd is walked
+	Crowd                     evaluate.Crowd
+	Following                 detect.TrackConfig
 }
 
-type trackMeasure struct {
-	measure
-	truth, detections, tracks []string
-	crowd                     evaluate.Crowd
-	config                    detect.TrackConfig
-}
-
-// trackReport is report.json.
-type trackReport struct {
+// TrackReport is report.json.
+type TrackReport struct {
 	Crowd     *evaluate.Crowd  `json:"crowd,omitempty"` // where it was simulated
 	Tracking  *trackSettings   `json:"tracking,omitempty"`
 	Sequences []sequenceScores `json:"sequences,omitempty"` // where there are several
@@ -91,35 +52,39 @@ type sequenceScores struct {
 	evaluate.TrackScores
 }
 
-func (t trackMeasure) check() error {
+func (t Track) check() error {
 	for _, b := range []struct {
 		flag        string
 		v, low, top float64
 	}{
-		{"objects", float64(t.crowd.Objects), 1, 1000}, {"frames", float64(t.crowd.Frames), 1, 100_000}, {"noise", t.crowd.Noise, 0, 1},
-		{"miss", t.crowd.Miss, 0, 1}, {"false", t.crowd.False, 0, 100},
-		{"min-score", t.config.MinScore, 0, 1}, {"continue", t.config.Continue, 0, t.config.MinScore}, {"min-iou", t.config.MinIoU, 0, 1},
-		{"confirm", float64(t.config.Confirm), 1, 1000}, {"max-gap", float64(t.config.MaxGap), 0, 10_000},
+		{"objects", float64(t.Crowd.Objects), 1, 1000}, {"frames", float64(t.Crowd.Frames), 1, 100_000}, {"noise", t.Crowd.Noise, 0, 1},
+		{"miss", t.Crowd.Miss, 0, 1}, {"false", t.Crowd.False, 0, 100},
+		{"min-score", t.Following.MinScore, 0, 1}, {"continue", t.Following.Continue, 0, t.Following.MinScore}, {"min-iou", t.Following.MinIoU, 0, 1},
+		{"confirm", float64(t.Following.Confirm), 1, 1000}, {"max-gap", float64(t.Following.MaxGap), 0, 10_000},
 	} {
 		if !(b.v >= b.low && b.v <= b.top) {
 			return fmt.Errorf("--%s %v is not between %v and %v", b.flag, b.v, b.low, b.top)
 		}
 	}
 	switch {
-	case len(t.detections) > 0 && len(t.tracks) > 0:
+	case len(t.Detections) > 0 && len(t.Tracks) > 0:
 		return errors.New("give --detections to have them followed, or --tracks to score them: not both")
-	case len(t.truth) == 0 && len(t.detections)+len(t.tracks) > 0:
+	case len(t.Truth) == 0 && len(t.Detections)+len(t.Tracks) > 0:
 		return errors.New("the labels are missing: give --truth gt.txt")
-	case len(t.truth) != len(t.detections)+len(t.tracks):
-		return fmt.Errorf("%d files of labels, %d to score; give as many --detections or --tracks as --truth, in the same order", len(t.truth), len(t.detections)+len(t.tracks))
+	case len(t.Truth) != len(t.Detections)+len(t.Tracks):
+		return fmt.Errorf("%d files of labels, %d to score; give as many --detections or --tracks as --truth, in the same order", len(t.Truth), len(t.Detections)+len(t.Tracks))
 	}
 	return nil
 }
 
-func (t trackMeasure) run() error {
-	var report trackReport
-	if len(t.tracks) == 0 {
-		c := t.config
+// Run measures what the options name.
+func (t Track) Run() error {
+	if err := t.check(); err != nil {
+		return mistake(err)
+	}
+	var report TrackReport
+	if len(t.Tracks) == 0 {
+		c := t.Following
 		report.Tracking = &trackSettings{c.MinScore, c.Continue, c.MinIoU, c.Confirm, c.MaxGap}
 	}
 	sequences, err := t.sequences(&report)
@@ -130,7 +95,7 @@ func (t trackMeasure) run() error {
 	for i, s := range sequences {
 		scores, objects, err := evaluate.Tracks(s.truth, s.found)
 		if err != nil {
-			return cli.Usagef("%s: %w", s.name, err)
+			return mistakef("%s: %w", s.name, err)
 		}
 		name := ""
 		if report.TrackScores = scores; len(sequences) > 1 {
@@ -151,9 +116,9 @@ func (t trackMeasure) run() error {
 	slices.SortStableFunc(report.Worst, func(a, b worstObject) int {
 		return cmp.Or(b.Switches-a.Switches, (b.Labels-b.Found)-(a.Labels-a.Found))
 	})
-	report.Worst = report.Worst[:min(len(report.Worst), max(t.worst, 0))]
-	if t.out != "" {
-		if err := errors.Join(report.draw(t.out), t.write(sequences)); err != nil {
+	report.Worst = report.Worst[:min(len(report.Worst), max(t.Options.Worst, 0))]
+	if t.Out != "" {
+		if err := errors.Join(report.draw(t.Out), t.write(sequences)); err != nil {
 			return err
 		}
 	}
@@ -161,7 +126,7 @@ func (t trackMeasure) run() error {
 }
 
 // write gives the files of what was scored, for other tools.
-func (t trackMeasure) write(sequences []sequence) error {
+func (t Track) write(sequences []sequence) error {
 	var failed error
 	for _, s := range sequences {
 		prefix := ""
@@ -174,13 +139,13 @@ func (t trackMeasure) write(sequences []sequence) error {
 			}
 			var b strings.Builder
 			evaluate.WriteMOT(&b, all)
-			failed = errors.Join(failed, os.WriteFile(filepath.Join(t.out, prefix+name), []byte(b.String()), 0o644))
+			failed = errors.Join(failed, os.WriteFile(filepath.Join(t.Out, prefix+name), []byte(b.String()), 0o644))
 		}
 	}
 	return failed
 }
 
-func (r trackReport) table(w io.Writer) {
+func (r TrackReport) table(w io.Writer) {
 	if r.Crowd != nil {
 		fmt.Fprintf(w, "a simulated crowd of %d, seed %d: noise %g, %g missed in full view, %g of nothing a frame\n", r.Crowd.Objects, r.Crowd.Seed, r.Crowd.Noise, r.Crowd.Miss, r.Crowd.False)
 	}

@@ -1,10 +1,10 @@
-package main
+package measure
 
 import (
 	"context"
 
 	"cloudcanvas/edge/detect"
-	"cloudcanvas/shared/evaluate"
+	"cloudcanvas/lab/evaluate"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/vision"
 )
@@ -20,15 +20,15 @@ const sameObject = 0.5
 
 // cut lets the cloud's model see each of the device's detections as the device would send it: one by
 // one, for a device sends each object when its track ends.
-func (d *detectCascade) cut(ctx context.Context, id int64, im vision.Image, boxes []vision.Box) error {
+func (d *CascadeDetect) cut(ctx context.Context, id int64, im vision.Image, boxes []vision.Box) error {
 	for _, b := range boxes {
 		first := d.known(id, []vision.Box{b})
-		if len(first) == 0 || first[0].Score < d.low {
+		if len(first) == 0 || first[0].Score < d.Low {
 			continue
 		}
-		x, y, w, h := d.snapshot.Window(b, im.W, im.H)
+		x, y, w, h := d.Snapshot.Window(b, im.W, im.H)
 		crop := cropOf(im, x, y, w, h)
-		jpeg, err := infer.EncodeJPEG(crop, d.snapshot.Quality)
+		jpeg, err := infer.EncodeJPEG(crop, d.Snapshot.Quality)
 		if err != nil {
 			return err
 		}
@@ -43,11 +43,11 @@ func (d *detectCascade) cut(ctx context.Context, id int64, im vision.Image, boxe
 }
 
 // cropsQuality is AP where detections whose crops are worth so much have had a second look.
-func (d *detectCascade) cropsQuality(from float64) float64 {
+func (d *CascadeDetect) cropsQuality(from float64) float64 {
 	var found []evaluate.Detection
 	for _, p := range d.pictures {
 		for _, s := range p.small {
-			if s.Score < d.low {
+			if s.Score < d.Low {
 				found = append(found, s)
 			}
 		}
@@ -88,3 +88,38 @@ func cropOf(im vision.Image, x, y, w, h int) vision.Image {
 	}
 	return crop
 }
+
+// doublySeen is a picture that both models have seen whole.
+type doublySeen struct {
+	bytes        int
+	wrong        float64 // expected wrong decisions of the device's model
+	small, large []evaluate.Detection
+}
+
+// worth is what pictures are chosen by, as the device does it.
+func (p doublySeen) worth() float64 { return detect.PerKiB(p.wrong, p.bytes) }
+
+// pieces are the whole pictures.
+func (d *CascadeDetect) pieces() (pieces []evaluate.Piece) {
+	for _, p := range d.pictures {
+		pieces = append(pieces, evaluate.Piece{Doubt: p.worth(), Large: p.bytes})
+	}
+	return pieces
+}
+
+// picturesQuality is AP where the cloud's detections have replaced the device's in pictures that are
+// worth so much.
+func (d *CascadeDetect) picturesQuality(from float64) float64 {
+	var found []evaluate.Detection
+	for _, p := range d.pictures {
+		if p.worth() >= from {
+			found = append(found, p.large...)
+		} else {
+			found = append(found, p.small...)
+		}
+	}
+	return d.ap(found)
+}
+
+// wholly is AP where every picture is sent.
+func (d *CascadeDetect) wholly() float64 { return d.picturesQuality(0) }

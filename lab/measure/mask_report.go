@@ -1,4 +1,4 @@
-package main
+package measure
 
 import (
 	"cmp"
@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 
-	"cloudcanvas/shared/evaluate"
+	"cloudcanvas/lab/evaluate"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/visible"
 	"cloudcanvas/shared/vision"
@@ -39,23 +39,23 @@ type tileFaults struct {
 }
 
 // remember keeps the worst tiles.
-func (k *maskMeasure) remember(t tileFaults) {
-	if k.out == "" || t.wrong == 0 {
+func (k *Mask) remember(t tileFaults) {
+	if k.Out == "" || t.wrong == 0 {
 		return
 	}
 	k.worst = append(k.worst, t)
 	slices.SortStableFunc(k.worst, func(a, b tileFaults) int { return cmp.Compare(b.wrong, a.wrong) })
-	k.worst = k.worst[:min(len(k.worst), max(k.measure.worst, 0))]
+	k.worst = k.worst[:min(len(k.worst), max(k.Options.Worst, 0))]
 }
 
 // picture draws the worst tiles: white is cloud that was found, black is clear, red is clear taken
 // for cloud, blue is cloud that was missed, gray is not judged.
-func (k *maskMeasure) picture() error {
+func (k *Mask) picture() error {
 	for n, t := range k.worst {
 		im := vision.Image{W: t.w, H: t.h}
 		for i := range t.truth {
 			var one evaluate.Confusion
-			one.Add(&k.legend, t.truth[i:i+1], t.mask[i:i+1])
+			one.Add(&k.Legend, t.truth[i:i+1], t.mask[i:i+1])
 			judged, cloud := one.Scores().Pixels > 0, t.mask[i] == vision.Cloud
 			colour := [3]byte{}
 			switch wrong := one.Errors() > 0; {
@@ -74,7 +74,7 @@ func (k *maskMeasure) picture() error {
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(k.out, fmt.Sprintf("worst_%02d.png", n+1)), png, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(k.Out, fmt.Sprintf("worst_%02d.png", n+1)), png, 0o644); err != nil {
 			return fmt.Errorf("write the picture of %s: %w", t.name, err)
 		}
 	}

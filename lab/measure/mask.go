@@ -1,14 +1,11 @@
-package main
+package measure
 
 import (
 	"context"
 	"fmt"
 	"path/filepath"
 
-	urfave "github.com/urfave/cli/v2"
-
-	"cloudcanvas/cmd/internal/cli"
-	"cloudcanvas/shared/evaluate"
+	"cloudcanvas/lab/evaluate"
 	"cloudcanvas/shared/raster"
 	"cloudcanvas/shared/vision"
 )
@@ -17,64 +14,36 @@ import (
 // of networks that take any size.
 const tileSide = 256
 
-func evalMaskCommand() *urfave.Command {
-	return &urfave.Command{
-		Name: "mask", Usage: "IoU, F1, accuracy and tile decisions of segmentation models, of the rules for clouds (spectral, visible, spectral_rgb), or of given masks",
-		Flags: measureFlags(
-			&urfave.StringSliceFlag{Name: "labels", Required: true, Usage: "label rasters, `FILE|GLOB`; may be given again"},
-			&urfave.StringFlag{Name: "legend", Value: "canvas", Usage: "what the labels' numbers mean: canvas, l8biome, ukis, or 0=clear,1=shadow,2=cloud,3=thin,4=snow,255=none"},
-			&urfave.StringSliceFlag{Name: "scene", Usage: "the scenes, in the labels' order: a --model, a rule, or the first of NAME,NAME whose bands a scene has, makes masks of them; `FILE|GLOB`"},
-			&urfave.StringSliceFlag{Name: "mask", Usage: "masks made before (mask.tif), in the labels' order; `FILE|GLOB`"},
-			&urfave.StringFlag{Name: "bands", Usage: "names of the bands in the scenes' order, where they have none"},
-			&urfave.Float64Flag{Name: "reflectance-scale", Usage: "stored number to reflectance, where the scenes do not say"},
-			&urfave.Float64Flag{Name: "max-cloud", Value: 0.98, Usage: "a tile with a larger share is one to drop"}),
-		Action: func(c *urfave.Context) error {
-			m, err := newMeasure(c)
-			if err != nil {
-				return err
-			}
-			k := maskMeasure{measure: m, options: raster.Options{Bands: splitBands(c.String("bands")), ReflectanceScale: c.Float64("reflectance-scale")}}
-			k.report.Tiles.MaxCloud = c.Float64("max-cloud")
-			if k.legend, err = evaluate.ParseLegend(c.String("legend")); err != nil {
-				return cli.Usage(err)
-			}
-			return k.run(c.Context, c.StringSlice("labels"), c.StringSlice("scene"), c.StringSlice("mask"))
-		},
-	}
+// Mask measures masks, made of scenes or given, on label rasters.
+type Mask struct {
+	Options
+	Legend   evaluate.Legend
+	Reading  raster.Options
+	MaxCloud float64 // a tile with a larger share is one to drop
+
+	makers []maker // of masks; none: masks are given
+	total  evaluate.Confusion
+	worst  []tileFaults
+	report maskReport
 }
 
-type maskMeasure struct {
-	measure
-	legend  evaluate.Legend
-	options raster.Options
-	makers  []maker // of masks; none: masks are given
-	total   evaluate.Confusion
-	worst   []tileFaults
-	report  maskReport
-}
-
-func (k *maskMeasure) run(ctx context.Context, labelled, scenes, masks []string) error {
-	if len(scenes) > 0 == (len(masks) > 0) {
-		return cli.Usagef("give either --scene with --model, or --mask with masks made before")
-	}
-	inputs, labels, err := pairs(append(scenes, masks...), labelled)
-	if err != nil {
-		return err
-	}
-	if len(scenes) > 0 {
+// Run compares files with the labels of each: scenes of which masks are made, or masks.
+func (k *Mask) Run(ctx context.Context, files, labels []string, scenes bool) error {
+	k.report.Tiles.MaxCloud = k.MaxCloud
+	if scenes {
 		closing, err := k.choose(ctx)
 		if err != nil {
 			return err
 		}
 		defer closing()
 	}
-	for i, path := range inputs {
+	for i, path := range files {
 		if err := k.scene(ctx, path, labels[i]); err != nil {
 			return err
 		}
 	}
 	k.report.All = k.total.Scores()
-	if k.out != "" {
+	if k.Out != "" {
 		if err := k.picture(); err != nil {
 			return err
 		}
@@ -82,23 +51,9 @@ func (k *maskMeasure) run(ctx context.Context, labelled, scenes, masks []string)
 	return k.finish(k.report, k.report.table)
 }
 
-// pairs are files and the labels of each.
-func pairs(given, labelled []string) (files, labels []string, err error) {
-	if labels, err = (job{}).expandAll(labelled, rasterEndings); err != nil {
-		return nil, nil, err
-	}
-	if files, err = (job{}).expandAll(given, rasterEndings); err != nil {
-		return nil, nil, err
-	}
-	if len(files) != len(labels) {
-		return nil, nil, cli.Usagef("%d labels and %d scenes or masks: give one for each, in the same order", len(labels), len(files))
-	}
-	return files, labels, nil
-}
-
 // scene compares one scene, or its mask, with its labels, tile by tile.
-func (k *maskMeasure) scene(ctx context.Context, path, labels string) error {
-	in, truth, err := openPair(path, labels, k.options)
+func (k *Mask) scene(ctx context.Context, path, labels string) error {
+	in, truth, err := openPair(path, labels, k.Reading)
 	if err != nil {
 		return err
 	}
@@ -128,7 +83,7 @@ func (k *maskMeasure) scene(ctx context.Context, path, labels string) error {
 			return fmt.Errorf("%s, tile %s: %w", filepath.Base(path), tile.Name(), err)
 		}
 		var c evaluate.Confusion
-		c.Add(&k.legend, want, got)
+		c.Add(&k.Legend, want, got)
 		k.report.Tiles.Add(c)
 		counts.Join(c)
 		k.remember(tileFaults{shortName(path) + " " + tile.Name(), c.Errors(), tile.Core.W, tile.Core.H, want, got})
@@ -150,7 +105,7 @@ func openPair(path, labels string, options raster.Options) (in, truth *raster.Sc
 	if t, s := truth.Info(), in.Info(); t.Width != s.Width || t.Height != s.Height {
 		in.Close()
 		truth.Close()
-		return nil, nil, cli.Usagef("%s has %d x %d pixels and its labels %s %d x %d: they are not of the same scene",
+		return nil, nil, mistakef("%s has %d x %d pixels and its labels %s %d x %d: they are not of the same scene",
 			path, s.Width, s.Height, labels, t.Width, t.Height)
 	}
 	return in, truth, nil

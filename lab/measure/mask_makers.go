@@ -1,4 +1,4 @@
-package main
+package measure
 
 import (
 	"context"
@@ -15,8 +15,8 @@ import (
 
 // Rules that make masks without a network, by the names that --model takes.
 const (
-	spectralScreen = "spectral"     // the edge's test, in the form that a scene's bands allow
-	visibleScreen  = screen.Visible // … and the form of it for colours, whatever else a scene has
+	SpectralScreen = "spectral"     // the edge's test, in the form that a scene's bands allow
+	VisibleScreen  = screen.Visible // … and the form of it for colours, whatever else a scene has
 )
 
 // maker makes the mask of a window.
@@ -40,9 +40,9 @@ func rules(name string) []maker {
 		return vision.Mask{W: im.W, H: im.H, Class: class}, nil
 	}
 	switch name {
-	case spectralScreen:
+	case SpectralScreen:
 		return []maker{{name: name, rule: true, of: edge}}
-	case visibleScreen:
+	case VisibleScreen:
 		byColour := func(ctx context.Context, im vision.Image) (vision.Mask, error) {
 			return edge(ctx, without(im, "swir16", "swir22"))
 		}
@@ -67,14 +67,14 @@ func without(im vision.Image, bands ...string) vision.Image {
 
 // choose opens all that --model names: a rule, a network, or several with commas, of which the first
 // whose bands a scene has makes its mask, as on devices and in workers.
-func (k *maskMeasure) choose(ctx context.Context) (closing func(), err error) {
+func (k *Mask) choose(ctx context.Context) (closing func(), err error) {
 	var closers []func()
 	closing = func() {
 		for _, c := range closers {
 			c()
 		}
 	}
-	names := strings.FieldsFunc(k.model, func(r rune) bool { return r == ',' || r == ' ' })
+	names := strings.FieldsFunc(k.Model, func(r rune) bool { return r == ',' || r == ' ' })
 	if len(names) == 0 {
 		names = []string{""} // the first network that is there
 	}
@@ -88,9 +88,7 @@ func (k *maskMeasure) choose(ctx context.Context) (closing func(), err error) {
 			used = append(used, name)
 			continue
 		}
-		one := k.measure
-		one.model = name
-		net, m, opened, err := one.open(ctx, model.Segment)
+		net, m, opened, err := k.Open(ctx, name, model.Segment)
 		if err != nil {
 			closing()
 			return nil, err

@@ -1,4 +1,4 @@
-package main
+package measure
 
 import (
 	"fmt"
@@ -17,7 +17,7 @@ var curveColours = []string{"#1f6fb4", "#2a9d5c"}
 
 // draw writes quality against bytes as cascade.svg, each way a curve, with the straight line of pieces
 // chosen at random. What costs more than sending everything is not drawn.
-func (r cascadeReport) draw(dir string) error {
+func (r CascadeReport) draw(dir string) error {
 	low, high := min(r.Edge, r.Cloud), max(r.Edge, r.Cloud)
 	for _, c := range r.curves() {
 		for _, p := range c.Points {

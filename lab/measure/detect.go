@@ -1,4 +1,4 @@
-package main
+package measure
 
 import (
 	"context"
@@ -9,42 +9,24 @@ import (
 	"path/filepath"
 	"strings"
 
-	urfave "github.com/urfave/cli/v2"
-
-	"cloudcanvas/cmd/internal/cli"
-	"cloudcanvas/shared/evaluate"
+	"cloudcanvas/lab/evaluate"
+	"cloudcanvas/shared/durable"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/visible"
 	"cloudcanvas/shared/vision"
 )
 
-func evalDetectCommand() *urfave.Command {
-	return &urfave.Command{
-		Name: "detect", Usage: "AP, AP50, AP75, AP by size and AR of a detector, as pycocotools counts them",
-		Flags: measureFlags(
-			&urfave.StringFlag{Name: "images", Usage: "`DIR` of the pictures that the labels name"},
-			classNamesFlag("--model"),
-			&urfave.StringFlag{Name: "coco", Required: true, Usage: "labels, a COCO `FILE`"},
-			&urfave.StringFlag{Name: "detections", Usage: "score these COCO results and run no model; `FILE`"}),
-		Action: func(c *urfave.Context) error {
-			m, err := newMeasure(c)
-			if err != nil {
-				return err
-			}
-			m.labels = c.String("labels")
-			return detectMeasure{measure: m, images: c.String("images"), coco: c.String("coco"), results: c.String("detections")}.run(c.Context)
-		},
-	}
+// Detect measures a detector, or detections made before, on pictures with COCO labels.
+type Detect struct {
+	Options
+	Images  string // their folder
+	Coco    string // file of the labels
+	Results string // file of detections; empty: the model makes them
 }
 
-type detectMeasure struct {
-	measure
-	images, coco, results string
-}
-
-// detectReport is report.json.
-type detectReport struct {
+// DetectReport is report.json.
+type DetectReport struct {
 	Model      string  `json:"model,omitempty"`
 	Engine     string  `json:"engine,omitempty"`
 	Device     string  `json:"device,omitempty"`
@@ -56,41 +38,42 @@ type detectReport struct {
 	Worst []evaluate.PictureFaults `json:"worst"`
 }
 
-func (d detectMeasure) run(ctx context.Context) error {
-	data, err := os.ReadFile(d.coco)
+// Run measures the model, or the detections.
+func (d Detect) Run(ctx context.Context) error {
+	data, err := os.ReadFile(d.Coco)
 	if err != nil {
-		return cli.Usagef("the labels can't be read: %w", err)
+		return mistakef("the labels can't be read: %w", err)
 	}
 	truth, err := evaluate.ParseTruth(data)
 	if err != nil {
-		return cli.Usagef("labels %s: %w", d.coco, err)
+		return mistakef("labels %s: %w", d.Coco, err)
 	}
-	if d.images == "" && (d.results == "" || d.out != "") {
-		return cli.Usagef("the pictures are missing: give --images DIR")
+	if d.Images == "" && (d.Results == "" || d.Out != "") {
+		return mistakef("the pictures are missing: give --images DIR")
 	}
 	var files map[int64]string
-	if d.images != "" {
-		if files, err = findPictures(d.images, truth.Images); err != nil {
-			return cli.Usage(err)
+	if d.Images != "" {
+		if files, err = findPictures(d.Images, truth.Images); err != nil {
+			return mistake(err)
 		}
 	}
-	var report detectReport
+	var report DetectReport
 	var found []evaluate.Detection
-	if d.results != "" {
-		if data, err = os.ReadFile(d.results); err != nil {
-			return cli.Usagef("the results can't be read: %w", err)
+	if d.Results != "" {
+		if data, err = os.ReadFile(d.Results); err != nil {
+			return mistakef("the results can't be read: %w", err)
 		}
 		if found, err = evaluate.ParseDetections(data, truth); err != nil {
-			return cli.Usagef("results %s: %w", d.results, err)
+			return mistakef("results %s: %w", d.Results, err)
 		}
 	} else if found, err = d.detect(ctx, truth, files, &report); err != nil {
 		return err
 	}
 	report.Images, report.Objects, report.Detections = len(truth.Images), len(truth.Annotations), len(found)
 	report.DetectScores = evaluate.Detect(truth, found)
-	report.Worst = evaluate.WorstPictures(truth, found, d.worst)
-	if d.out != "" {
-		if err := errors.Join(d.picture(files, report.Worst), writeJSON(filepath.Join(d.out, "detections.json"), found)); err != nil {
+	report.Worst = evaluate.WorstPictures(truth, found, d.Options.Worst)
+	if d.Out != "" {
+		if err := errors.Join(d.picture(files, report.Worst), durable.WriteJSON(filepath.Join(d.Out, "detections.json"), found)); err != nil {
 			return err
 		}
 	}
@@ -98,15 +81,15 @@ func (d detectMeasure) run(ctx context.Context) error {
 }
 
 // detect runs the model over the pictures of the labels.
-func (d detectMeasure) detect(ctx context.Context, truth evaluate.Truth, files map[int64]string, report *detectReport) ([]evaluate.Detection, error) {
-	net, m, opened, err := d.open(ctx, model.Detect)
+func (d Detect) detect(ctx context.Context, truth evaluate.Truth, files map[int64]string, report *DetectReport) ([]evaluate.Detection, error) {
+	net, m, opened, err := d.Open(ctx, d.Model, model.Detect)
 	if err != nil {
 		return nil, err
 	}
 	defer net.Close()
 	report.Model, report.Engine, report.Device, report.ScoreFloor = m.Name, opened.Engine, opened.Device, m.Output.ScoreFloor
 	if !knowsAny(truth, m.Output.Labels) {
-		return nil, cli.Usagef("model %s knows none of the categories of the labels (%s); choose another --model, or give the categories its names",
+		return nil, mistakef("model %s knows none of the categories of the labels (%s); choose another --model, or give the categories its names",
 			m.Name, categoryNames(truth))
 	}
 	var found []evaluate.Detection
@@ -163,7 +146,7 @@ func categoryNames(t evaluate.Truth) string {
 }
 
 // picture draws what was missed and what is wrong in the worst pictures.
-func (d detectMeasure) picture(files map[int64]string, worst []evaluate.PictureFaults) error {
+func (d Detect) picture(files map[int64]string, worst []evaluate.PictureFaults) error {
 	var failed error
 	for n, w := range worst {
 		im, err := readPicture(files[w.Image])
@@ -184,12 +167,12 @@ func (d detectMeasure) picture(files map[int64]string, worst []evaluate.PictureF
 			return err
 		}
 		name := fmt.Sprintf("worst_%02d_%s.jpg", n+1, strings.TrimSuffix(filepath.Base(files[w.Image]), filepath.Ext(files[w.Image])))
-		failed = errors.Join(failed, os.WriteFile(filepath.Join(d.out, name), jpeg, 0o644))
+		failed = errors.Join(failed, os.WriteFile(filepath.Join(d.Out, name), jpeg, 0o644))
 	}
 	return failed
 }
 
-func (r detectReport) table(w io.Writer) {
+func (r DetectReport) table(w io.Writer) {
 	if r.Model != "" {
 		fmt.Fprintf(w, "%s on %s (%s), detections from score %g on\n", r.Model, r.Engine, r.Device, r.ScoreFloor)
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"cloudcanvas/lab/measure"
 	"cloudcanvas/shared/model/modeltest"
 )
 
@@ -55,7 +56,7 @@ func TestDetectAndEvalTakeAFileAsProcessDoes(t *testing.T) {
 				t.Errorf("%s, %v\n%s", data, err, said)
 			}
 		case "eval":
-			var report detectReport
+			var report measure.DetectReport
 			if err := json.Unmarshal([]byte(said), &report); err != nil || report.AP < 0.99 {
 				t.Errorf("%v\n%s", err, said)
 			}

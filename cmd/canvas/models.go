@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"os"
 	"strings"
 
@@ -84,4 +85,64 @@ func (o given) read(ctx context.Context, scratch string) (model.Model, error) {
 		visible.Fprintf(o.say, "model %s: guessed %s\n", g.Name, f)
 	}
 	return g.Model, nil
+}
+
+// begin is the logger of a command that takes options alone; its --out folder is made.
+func begin(c *urfave.Context) (*slog.Logger, error) {
+	log, err := cli.Logger(c, "warn")
+	if c.Args().Present() {
+		return nil, cli.Usagef("%q is no option; see %s --help", c.Args().First(), c.Command.HelpName)
+	}
+	if out := c.String("out"); out != "" && err == nil {
+		if err := os.MkdirAll(out, 0o755); err != nil {
+			return nil, cli.Usagef("the output folder can't be made: %w; choose another --out", err)
+		}
+	}
+	return log, err
+}
+
+// opener opens the networks that a command's flags name, with its --models and --engine. named is the flag that
+// gives the model; labels, a file, names the classes of a model that is a file.
+func opener(c *urfave.Context, log *slog.Logger, named, labels string) func(context.Context, string, model.Task) (*infer.Network, model.Model, infer.Report, error) {
+	return func(ctx context.Context, name string, task model.Task) (*infer.Network, model.Model, infer.Report, error) {
+		g := given{name, named, labels, c.App.Writer}
+		if c.Bool("json") { // the report alone stands on stdout
+			g.say = os.Stderr
+		}
+		found, release, err := g.find(ctx, c.StringSlice("models"), task)
+		defer release()
+		if err != nil {
+			return nil, found, infer.Report{}, err
+		}
+		net, report, err := infer.Open(ctx, found, c.String("engine"), infer.Layout{Trials: infer.DefaultMemory()}, log)
+		return net, found, report, err
+	}
+}
+
+// find is the model that is given, or the first of its task. release removes what was written for it.
+func (o given) find(ctx context.Context, folders []string, task model.Task) (found model.Model, release func(), err error) {
+	release = func() {}
+	models, err := model.Open(model.Folders(folders, cli.Home())...)
+	if err != nil {
+		return found, release, cli.Usage(err)
+	}
+	models, name, release, err := o.among(ctx, models)
+	if err != nil {
+		return found, release, err
+	}
+	for _, there := range models.List() {
+		if name == "" && there.Task == task && there.Builtin == "" {
+			name = there.Name
+		}
+	}
+	if name == "" {
+		return found, release, cli.Usagef("no model to %s is there; name a folder of models with --models", task)
+	}
+	if found, err = models.Find(name); err != nil {
+		return found, release, cli.Usage(err)
+	}
+	if found.Task != task {
+		err = cli.Usagef("model %s is to %s, not to %s; choose another %s", name, found.Task, task, o.flag)
+	}
+	return found, release, err
 }

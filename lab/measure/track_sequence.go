@@ -1,4 +1,4 @@
-package main
+package measure
 
 import (
 	"fmt"
@@ -6,8 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"cloudcanvas/cmd/internal/cli"
-	"cloudcanvas/shared/evaluate"
+	"cloudcanvas/lab/evaluate"
 	"cloudcanvas/shared/track"
 	"cloudcanvas/shared/vision"
 )
@@ -37,36 +36,36 @@ func (s sequence) moved(all []evaluate.Sighting, n int) []evaluate.Sighting {
 const betweenSequences = 1 << 32
 
 // sequences reads or simulates what is scored.
-func (t trackMeasure) sequences(report *trackReport) ([]sequence, error) {
-	if len(t.truth) == 0 {
-		report.Crowd = &t.crowd
+func (t Track) sequences(report *TrackReport) ([]sequence, error) {
+	if len(t.Truth) == 0 {
+		report.Crowd = &t.Crowd
 		s := sequence{name: "crowd"}
 		var frames [][]vision.Box
-		s.truth, frames = t.crowd.Walk()
+		s.truth, frames = t.Crowd.Walk()
 		for i, boxes := range frames {
 			for _, b := range boxes {
 				s.detections = append(s.detections, sighting(i+1, -1, b))
 			}
 		}
-		s.found = follow(t.config.Following(), s.detections)
+		s.found = follow(t.Following.Following(), s.detections)
 		return []sequence{s}, nil
 	}
 	var all []sequence
-	for i, file := range t.truth {
+	for i, file := range t.Truth {
 		labels, err := readTracks(file)
 		if err != nil {
 			return nil, err
 		}
 		s := sequence{name: sequenceName(file, i)}
-		if len(t.tracks) > 0 {
-			if s.found, err = readTracks(t.tracks[i]); err != nil {
+		if len(t.Tracks) > 0 {
+			if s.found, err = readTracks(t.Tracks[i]); err != nil {
 				return nil, err
 			}
 		} else {
-			if s.detections, err = readTracks(t.detections[i]); err != nil {
+			if s.detections, err = readTracks(t.Detections[i]); err != nil {
 				return nil, err
 			}
-			s.found = follow(t.config.Following(), s.detections)
+			s.found = follow(t.Following.Following(), s.detections)
 		}
 		s.truth, s.found = evaluate.CountedMOT(labels, s.found)
 		all = append(all, s)
@@ -95,11 +94,11 @@ func readTracks(path string) ([]evaluate.Sighting, error) {
 		data, err = os.ReadFile(path)
 	}
 	if err != nil {
-		return nil, cli.Usagef("%s can't be read: %w", path, err)
+		return nil, mistakef("%s can't be read: %w", path, err)
 	}
 	all, err := evaluate.ParseMOT(data)
 	if err != nil {
-		return nil, cli.Usagef("%s: %w", path, err)
+		return nil, mistakef("%s: %w", path, err)
 	}
 	return all, nil
 }

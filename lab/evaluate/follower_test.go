@@ -1,11 +1,11 @@
-package track_test
+package evaluate_test
 
 import (
 	"cmp"
 	"slices"
 	"testing"
 
-	"cloudcanvas/shared/evaluate"
+	"cloudcanvas/lab/evaluate"
 	"cloudcanvas/shared/track"
 	"cloudcanvas/shared/vision"
 )

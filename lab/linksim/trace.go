@@ -1,7 +1,7 @@
-// Package pass simulates what a satellite brings down: one trace of captures and one plan of contacts
+// Package linksim simulates what a satellite brings down: one trace of captures and one plan of contacts
 // through several policies, ours being the real scheduler with a virtual clock. Everything in it is
 // simulated; docs/simulation.md says what the traces assume.
-package pass
+package linksim
 
 import (
 	"errors"
