@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/bridge"
+	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/shared/brokertest"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/mqtt"
@@ -264,7 +265,7 @@ func TestABridgeThatSharesWorksWithTheShippedFiles(t *testing.T) {
 	done := make(chan error, 1)
 	intake := bridge.MQTT{Options: mqtt.Options{URL: s.ServiceURL, ClientID: "canvas-bridge", Security: service}, Share: true}
 	go func() {
-		done <- intake.Run(ctx, bridge.EverySlot, nil, func(m mqtt.Message) { m.Ack(); came <- m.Topic })
+		done <- intake.Run(ctx, slots.Every, nil, func(m mqtt.Message) { m.Ack(); came <- m.Topic })
 	}()
 	for _, name := range []string{"mast-7", "gate-1", "boat"} {
 		device := s.connect(mqtt.Options{URL: s.DeviceURL, Security: s.Device(name)})

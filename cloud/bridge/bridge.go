@@ -24,6 +24,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/shared/config"
 	"cloudcanvas/shared/telemetry"
@@ -39,7 +40,7 @@ type Parts struct {
 	Log     Log
 	Objects Objects
 	Teller  Teller
-	Leases  Leases       // nil: there is only one bridge, ever
+	Leases  slots.Leases // nil: there is only one bridge, ever
 	Member  coord.Member // this bridge among those that share; its role is coord.Bridge
 	Logger  *slog.Logger
 	Metrics prometheus.Registerer // may be nil
@@ -92,13 +93,22 @@ func (b *Bridge) Run(ctx context.Context) error {
 	defer b.setReady(errStopped)
 	b.setReady(ErrStandingBy)
 	defer b.followDecisions(ctx)()
+	owner := slots.Owner{Leases: b.Leases, Member: b.Member, Work: b.work, Changed: b.carries, Log: b.Logger}
 	switch {
 	case b.Leases == nil:
-		return b.work(ctx, tenure{slots: EverySlot})
+		return b.work(ctx, slots.Owned{Slots: slots.Every})
 	case b.cfg.Share:
-		return b.share(ctx)
+		return owner.Shared(ctx)
 	}
-	return b.alone(ctx)
+	return owner.Alone(ctx, Lease)
+}
+
+// carries notes which slots this bridge owns now.
+func (b *Bridge) carries(owned slots.Set) {
+	b.metrics.slots.Set(float64(owned.Len()))
+	if owned == 0 {
+		b.setReady(ErrStandingBy)
+	}
 }
 
 // Status lists what the bridge knows of each edge; nothing while another bridge is at work.
@@ -116,7 +126,7 @@ func (b *Bridge) Status() []EdgeStatus {
 // leaves nothing.
 type shift struct {
 	*Bridge
-	tenure
+	slots.Owned
 	book  *ledger
 	queue *queue
 	parts *parts
@@ -135,9 +145,9 @@ type shift struct {
 }
 
 // work recovers and then carries until ctx ends.
-func (b *Bridge) work(ctx context.Context, own tenure) error {
+func (b *Bridge) work(ctx context.Context, own slots.Owned) error {
 	s := &shift{
-		Bridge: b, tenure: own, book: newLedger(time.Now),
+		Bridge: b, Owned: own, book: newLedger(time.Now),
 		ids:   newIDs(idsMost),
 		parts: newParts(b.Objects, b.cfg.PartsBytes, b.cfg.ItemBytes),
 		read:  make(chan []*letter), settled: make(chan []*letter, 1), ends: offsets{}, poison: newFingerprints(), gate: newGate(),
@@ -175,7 +185,7 @@ func (s *shift) takeIn(ctx context.Context) {
 			return
 		}
 		running, leave := s.gate.whileOpen(ctx)
-		err := s.Intake.Run(running, s.slots, s.book.edges(), func(m brokerMessage) { s.queue.put(running, m) })
+		err := s.Intake.Run(running, s.Slots, s.book.edges(), func(m brokerMessage) { s.queue.put(running, m) })
 		left := running.Err() != nil
 		leave()
 		s.queue.clear()

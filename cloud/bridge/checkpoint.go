@@ -13,6 +13,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
 	"github.com/oklog/ulid/v2"
 
+	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
@@ -131,7 +132,7 @@ func (s *shift) save(ctx context.Context) error {
 		}
 	}
 	s.book.tidy()
-	records, err := s.book.save(s.tenure, ends)
+	records, err := s.book.save(s.Owned, ends)
 	if err != nil {
 		return err
 	}
@@ -150,12 +151,12 @@ const (
 )
 
 // save makes the records of each slot that is owned.
-func (l *ledger) save(own tenure, ends offsets) ([]kafka.Record, error) {
+func (l *ledger) save(own slots.Owned, ends offsets) ([]kafka.Record, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	records := make([]kafka.Record, 0, Slots)
-	for slot := range own.slots.All() {
-		some, err := l.saveSlot(slot, checkpoint{Slot: slot, Epoch: own.epochs[slot], Time: l.now().UTC(), Offsets: ends})
+	records := make([]kafka.Record, 0, slots.Count)
+	for slot := range own.Slots.All() {
+		some, err := l.saveSlot(slot, checkpoint{Slot: slot, Epoch: own.Epochs[slot], Time: l.now().UTC(), Offsets: ends})
 		if err != nil {
 			return nil, err
 		}
@@ -311,7 +312,7 @@ func parseCheckpoint(r kafka.Record) (checkpoint, error) {
 	if err := json.Unmarshal(r.Value, &c); err != nil {
 		return c, fmt.Errorf("reading a checkpoint: %w", err)
 	}
-	if c.Slot < 0 || c.Slot >= Slots || c.Part < 0 || c.Part >= partsMost || string(c.key()) != string(r.Key) {
+	if c.Slot < 0 || c.Slot >= slots.Count || c.Part < 0 || c.Part >= partsMost || string(c.key()) != string(r.Key) {
 		return c, fmt.Errorf("reading a checkpoint: it is of slot %d, its key is %.20q", c.Slot, r.Key)
 	}
 	return c, nil
@@ -327,8 +328,8 @@ func (l *ledger) load(c checkpoint) error {
 	defer l.mu.Unlock()
 	l.cuts[c.Slot] = max(l.cuts[c.Slot], bits.Len(uint(c.Part)))
 	for edge, epochs := range c.Edges {
-		if Slot(edge) != c.Slot {
-			return fmt.Errorf("the checkpoint of slot %d names edge %.80q, whose slot is %d", c.Slot, edge, Slot(edge))
+		if slots.Of(edge) != c.Slot {
+			return fmt.Errorf("the checkpoint of slot %d names edge %.80q, whose slot is %d", c.Slot, edge, slots.Of(edge))
 		}
 		for epoch, saved := range epochs {
 			if err := l.loadAccount(edge, epoch, saved); err != nil {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
 )
@@ -16,7 +17,7 @@ const oldCheckpoint = `{"slot":%d,"epoch":7,"time":"2026-01-02T03:04:05Z","offse
 	`"00000000000000e0":{"through":40,"used":"2025-12-31T00:00:00Z"}}}}`
 
 func TestCheckpointsOfEarlierProgramsAreRead(t *testing.T) {
-	slot := Slot("mast")
+	slot := slots.Of("mast")
 	c, err := parseCheckpoint(kafka.Record{Key: slotKey(slot), Value: fmt.Appendf(nil, oldCheckpoint, slot)})
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +66,7 @@ func TestCheckpointOfManyEpochsFitsIntoARecord(t *testing.T) {
 func oneSlot(from int) (name string, next int) {
 	for {
 		name, from = fmt.Sprintf("edge-%d", from), from+1
-		if Slot(name) == Slot("mast") {
+		if slots.Of(name) == slots.Of("mast") {
 			return name, from
 		}
 	}
@@ -96,7 +97,7 @@ func TestSlotThatOutgrowsARecordIsCutWithoutAGap(t *testing.T) {
 		for _, r := range saveAll(t, l) {
 			if c, err := parseCheckpoint(r); err != nil {
 				t.Fatal(err)
-			} else if c.Slot == Slot("mast") {
+			} else if c.Slot == slots.Of("mast") {
 				of = append(of, r)
 			}
 			if len(r.Value) > recordMost {

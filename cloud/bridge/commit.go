@@ -90,7 +90,7 @@ func (s *shift) acknowledge(ctx context.Context) {
 // place decides what becomes of a letter.
 func (s *shift) place(ctx context.Context, b *batch, l *letter) error {
 	if l.status != nil {
-		if l.status.Status == event.Online && s.slots.Carries(l.status.Edge) {
+		if l.status.Status == event.Online && s.Slots.Carries(l.status.Edge) {
 			s.dirty = s.book.speaks(l.status) || s.dirty
 			b.greeted = append(b.greeted, l.status)
 		}
@@ -101,7 +101,7 @@ func (s *shift) place(ctx context.Context, b *batch, l *letter) error {
 		return nil
 	}
 	id := identityOf(&l.item)
-	if !s.slots.Carries(id.edge) {
+	if !s.Slots.Carries(id.edge) {
 		return nil // its owner is another, and its edge sends it until there is a receipt
 	}
 	if id.epoch != "" && !s.admit(b, l, id) {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/shared/event"
 )
 
@@ -134,7 +135,7 @@ func (l *ledger) speaks(s *event.Status) (news bool) {
 func (l *ledger) newerProgram(edge string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	d := l.slots[Slot(edge)][edge]
+	d := l.slots[slots.Of(edge)][edge]
 	return d != nil && d.newer
 }
 

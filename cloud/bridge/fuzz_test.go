@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
@@ -62,11 +63,11 @@ func FuzzPartKey(f *testing.F) {
 func FuzzCheckpoint(f *testing.F) {
 	l := newLedger(time.Now)
 	l.add("mast", "e1", 1, 2, 5, 9)
-	records, err := l.save(tenure{slots: EverySlot}, offsets{"canvas.events": {0: 3}})
+	records, err := l.save(slots.Owned{Slots: slots.Every}, offsets{"canvas.events": {0: 3}})
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(records[Slot("mast")].Key, records[Slot("mast")].Value)
+	f.Add(records[slots.Of("mast")].Key, records[slots.Of("mast")].Value)
 	f.Add([]byte("7"), []byte(`{"slot":7,"edges":{"mast":{"e":{"through":3,"last":{"seq":3,"id":"01ARZ3NDEKTSV4RRFFQ69G5FAV","sum":"AQID"},"conflicts":[{"seq":1,"id":"01ARZ3NDEKTSV4RRFFQ69G5FAV"}],"conflict":"2026-01-01T00:00:00Z"}}},"devices":{"mast":{"newer":true,"named":["e"],"twins":["e","f"],"since":"2026-01-01T00:00:00Z","last":"2026-01-01T00:00:00Z","day":3,"stored":9}}}`))
 	f.Fuzz(func(t *testing.T, key, value []byte) {
 		c, err := parseCheckpoint(kafka.Record{Key: key, Value: value})
@@ -90,7 +91,7 @@ func FuzzCheckpoint(f *testing.F) {
 }
 
 func mustSave(t *testing.T, l *ledger) []kafka.Record {
-	records, err := l.save(tenure{slots: EverySlot}, offsets{})
+	records, err := l.save(slots.Owned{Slots: slots.Every}, offsets{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +118,7 @@ func FuzzRecord(f *testing.F) {
 	f.Add("mast", "e1", "7", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
 	f.Add("", "", "", "", "e3b0c44298fc1c1")
 	f.Fuzz(func(t *testing.T, edge, epoch, seq, id, sum string) {
-		s := shift{tenure: tenure{slots: EverySlot}, book: newLedger(time.Now), ids: newIDs(64)}
+		s := shift{Owned: slots.Owned{Slots: slots.Every}, book: newLedger(time.Now), ids: newIDs(64)}
 		r := kafka.Record{Topic: event.EventsTopic}
 		for key, value := range map[string]string{"ce_edge": edge, "ce_epoch": epoch, "ce_seq": seq, "ce_id": id, "ce_sha256": sum} {
 			r.Headers = append(r.Headers, event.Header{Key: key, Value: []byte(value)})

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/shared/event"
 )
 
@@ -14,13 +15,13 @@ import (
 // The commit loop writes it, receipts and status read it.
 type ledger struct {
 	mu      sync.Mutex
-	slots   [Slots]map[string]*device
+	slots   [slots.Count]map[string]*device
 	due     map[*account]struct{} // accounts whose edge should get a receipt
 	wake    chan struct{}         // something is due
 	touches uint64                // of parts held, for their order
 	now     func() time.Time
 	names   int                           // edges
-	cuts    [Slots]int                    // into how many parts checkpoints are cut: 1, 2, 4 …, its power of two
+	cuts    [slots.Count]int              // into how many parts checkpoints are cut: 1, 2, 4 …, its power of two
 	said    time.Time                     // when it was last told that there are too many
 	loses   func(a *account, what string) // hears of knowledge that had to go; may be nil
 }
@@ -61,7 +62,7 @@ func newLedger(now func() time.Time) *ledger {
 
 // device gives what is known of an edge, made where it is missing. The caller holds mu.
 func (l *ledger) device(edge string) *device {
-	slot := &l.slots[Slot(edge)]
+	slot := &l.slots[slots.Of(edge)]
 	if *slot == nil {
 		*slot = map[string]*device{}
 	}
@@ -76,7 +77,7 @@ func (l *ledger) device(edge string) *device {
 
 // find gives the account, nil where there is none. The caller holds mu.
 func (l *ledger) find(edge string, epoch event.Epoch) *account {
-	if d := l.slots[Slot(edge)][edge]; d != nil {
+	if d := l.slots[slots.Of(edge)][edge]; d != nil {
 		return d.epochs[epoch]
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/mqtt"
 )
@@ -32,7 +33,7 @@ func (m *MQTT) watching() *watch {
 
 // Run takes what the edges of those slots send up, until ctx ends. The sessions stay with the
 // broker, which keeps what comes meanwhile and what was not acknowledged.
-func (m *MQTT) Run(ctx context.Context, slots SlotSet, known []string, take func(mqtt.Message)) error {
+func (m *MQTT) Run(ctx context.Context, slots slots.Set, known []string, take func(mqtt.Message)) error {
 	if m.Share {
 		return m.runShared(ctx, slots, known, take)
 	}

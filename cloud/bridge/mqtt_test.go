@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/bridge"
+	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/shared/brokertest"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/mqtt"
@@ -31,7 +32,7 @@ func TestBrokersMarkWhatTheyDeliverAgain(t *testing.T) {
 			run := func() (stop func()) {
 				ctx, cancel := context.WithCancel(t.Context())
 				done := make(chan error, 1)
-				go func() { done <- intake.Run(ctx, bridge.EverySlot, nil, func(m mqtt.Message) { came <- m }) }()
+				go func() { done <- intake.Run(ctx, slots.Every, nil, func(m mqtt.Message) { came <- m }) }()
 				return func() { cancel(); <-done }
 			}
 			next := func() mqtt.Message {

@@ -31,7 +31,7 @@ func (s *shift) storeParts(ctx context.Context, letters []*letter) error {
 			continue
 		}
 		id := identityOf(&l.item)
-		if !s.slots.Carries(id.edge) || !s.wants(l) {
+		if !s.Slots.Carries(id.edge) || !s.wants(l) {
 			continue
 		}
 		var (

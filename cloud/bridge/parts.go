@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/shared/event"
 )
 
@@ -55,7 +56,7 @@ func cutOf(i *event.Item) cut { return cut{identityOf(i), i.SHA256, i.Attrs.Part
 func partsUnder(slot int) string { return fmt.Sprintf("parts/%d/", slot) }
 
 func (c cut) under() string {
-	return fmt.Sprintf("%s%s/%s/%d/", partsUnder(Slot(c.id.edge)), c.id.edge, c.id.epoch, c.id.seq)
+	return fmt.Sprintf("%s%s/%s/%d/", partsUnder(slots.Of(c.id.edge)), c.id.edge, c.id.epoch, c.id.seq)
 }
 
 // key is where a part rests. It says all that is needed to find an unfinished item again.

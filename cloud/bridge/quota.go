@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/shared/event"
 )
 
@@ -158,7 +159,7 @@ func (l *ledger) lookAll(edge string, own event.Epoch, report event.DropReport) 
 
 // begin makes the account of a new epoch, if its edge may begin one. The caller holds mu.
 func (l *ledger) begin(edge string, epoch event.Epoch) bound {
-	if l.slots[Slot(edge)][edge] == nil && l.names >= maxEdges {
+	if l.slots[slots.Of(edge)][edge] == nil && l.names >= maxEdges {
 		return boundEdges
 	}
 	if d := l.device(edge); !d.mayBegin(l.now()) {
@@ -208,7 +209,7 @@ const tellAgain = time.Hour
 func (l *ledger) refuse(edge string, why bound) (tell bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	d, now := l.slots[Slot(edge)][edge], l.now()
+	d, now := l.slots[slots.Of(edge)][edge], l.now()
 	if d == nil {
 		if tell = now.Sub(l.said) >= tellAgain; tell {
 			l.said = now
@@ -233,7 +234,7 @@ func (r *rates) refuse(why bound, n uint64) {
 func (l *ledger) tell(edge string, why bound) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	d := l.slots[Slot(edge)][edge]
+	d := l.slots[slots.Of(edge)][edge]
 	return d != nil && d.tell(why, l.now())
 }
 

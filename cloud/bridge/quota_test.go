@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/mqtt"
@@ -25,8 +26,8 @@ func TestMillionWaitingItemsSentInAnyOrderAreTaken(t *testing.T) {
 		}
 		l.add(id.edge, id.epoch, id.seq)
 		if n == waiting/2 {
-			if records := saveAll(t, l); len(records[Slot("mast")].Value) > recordMost {
-				t.Errorf("the checkpoint has %d bytes", len(records[Slot("mast")].Value))
+			if records := saveAll(t, l); len(records[slots.Of("mast")].Value) > recordMost {
+				t.Errorf("the checkpoint has %d bytes", len(records[slots.Of("mast")].Value))
 			}
 		}
 	}
@@ -37,7 +38,7 @@ func TestMillionWaitingItemsSentInAnyOrderAreTaken(t *testing.T) {
 
 func saveAll(t testing.TB, l *ledger) []kafka.Record {
 	t.Helper()
-	records, err := l.save(tenure{slots: EverySlot}, offsets{"canvas.events": {0: 3}})
+	records, err := l.save(slots.Owned{Slots: slots.Every}, offsets{"canvas.events": {0: 3}})
 	if err != nil {
 		t.Fatal(err)
 	}

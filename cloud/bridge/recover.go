@@ -13,6 +13,7 @@ import (
 	"github.com/oklog/ulid/v2"
 	"golang.org/x/sync/errgroup"
 
+	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/telemetry"
@@ -53,7 +54,7 @@ func (s *shift) loadCheckpoints(ctx context.Context) error {
 		return err
 	}
 	s.ends = nil
-	for slot := range s.slots.All() {
+	for slot := range s.Slots.All() {
 		parts := latest[slot]
 		for _, c := range parts {
 			if err := s.book.load(c); err != nil {
@@ -200,13 +201,13 @@ const listings = 8
 
 // partKeys lists the parts of the slots that are owned.
 func (s *shift) partKeys(ctx context.Context) (keys []string, err error) {
-	if s.slots == EverySlot {
+	if s.Slots == slots.Every {
 		return s.Objects.Keys(ctx, "parts/")
 	}
 	var mu sync.Mutex
 	all, ctx := errgroup.WithContext(ctx)
 	all.SetLimit(listings)
-	for slot := range s.slots.All() {
+	for slot := range s.Slots.All() {
 		all.Go(func() error {
 			some, err := s.Objects.Keys(ctx, partsUnder(slot))
 			mu.Lock()
@@ -272,7 +273,7 @@ func (s *shift) found(r kafka.Record) error {
 // carriesNumber says whether that is a number of an edge that is carried. What a worker or a stranger
 // wrote has none.
 func (s *shift) carriesNumber(id identity) bool {
-	return s.slots.Carries(id.edge) && event.CheckName(id.edge) == nil && id.epoch.Valid() && id.seq > 0 && id.seq <= maxSeq
+	return s.Slots.Carries(id.edge) && event.CheckName(id.edge) == nil && id.epoch.Valid() && id.seq > 0 && id.seq <= maxSeq
 }
 
 // numberOf is whose number a record has, and which item stands there; the id is zero where none can be read.

@@ -7,6 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/shared/event"
 )
 
@@ -95,12 +96,12 @@ func TestCheckpointGivesBackWhatWasSaved(t *testing.T) {
 		for _, n := range numbers {
 			l.add(n.edge, n.epoch, n.seq)
 		}
-		own := tenure{slots: EverySlot}
-		for slot := range own.epochs {
-			own.epochs[slot] = 7
+		own := slots.Owned{Slots: slots.Every}
+		for slot := range own.Epochs {
+			own.Epochs[slot] = 7
 		}
 		records, err := l.save(own, offsets{"canvas.events": {0: 12}})
-		if err != nil || len(records) != Slots {
+		if err != nil || len(records) != slots.Count {
 			t.Fatal(len(records), err)
 		}
 		back := newLedger(time.Now)

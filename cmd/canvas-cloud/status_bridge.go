@@ -8,21 +8,22 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/bridge"
+	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/shared/visible"
 )
 
 // printBridges says who carries the edges, and what is missing of which edge, since when.
 func printBridges(w *visible.Table, owners map[string]coord.Owner, edges []bridge.EdgeStatus, now time.Time) {
-	slots := map[string]int{}
-	for slot := range bridge.Slots {
-		if o, owned := owners[bridge.SlotLease(slot)]; owned {
-			slots[o.Member]++
+	carries := map[string]int{}
+	for slot := range slots.Count {
+		if o, owned := owners[slots.Lease(slot)]; owned {
+			carries[o.Member]++
 		}
 	}
 	w.Printf("\nBRIDGE\tSLOTS\n")
-	for _, member := range slices.Sorted(maps.Keys(slots)) {
-		w.Printf("%s\t%d\n", member, slots[member])
+	for _, member := range slices.Sorted(maps.Keys(carries)) {
+		w.Printf("%s\t%d\n", member, carries[member])
 	}
 	w.Printf("\nedges known\t%d\n", countEdges(edges))
 	printTwins(w, edges)

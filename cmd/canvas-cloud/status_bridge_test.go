@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/bridge"
+	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/shared/event"
 )
@@ -14,7 +15,7 @@ func TestStatusNamesBridgesAndLateGaps(t *testing.T) {
 	now := time.Now()
 	var out strings.Builder
 	w := table(&out)
-	printBridges(w, map[string]coord.Owner{bridge.SlotLease(3): {Member: "cloud-1"}, bridge.SlotLease(63): {Member: "cloud-1"}},
+	printBridges(w, map[string]coord.Owner{slots.Lease(3): {Member: "cloud-1"}, slots.Lease(63): {Member: "cloud-1"}},
 		[]bridge.EdgeStatus{
 			{Edge: "mast", Epoch: "e1", Missing: 3, Gaps: []event.Range{{From: 4, To: 5}, {From: 9, To: 9}}, Since: now.Add(-2 * time.Hour), Last: now},
 			{Edge: "vessel", Epoch: "e1", Missing: 1, Since: now, Last: now},
