@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/cloud/bridge"
+	"cloudcanvas/cloud/bridge/intake"
 	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/shared/brokertest"
 	"cloudcanvas/shared/event"
@@ -27,7 +27,7 @@ func TestBrokersMarkWhatTheyDeliverAgain(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			intake := &bridge.MQTT{Options: mqtt.Options{URL: start(t), ClientID: "canvas-bridge"}}
+			intake := &intake.MQTT{Options: mqtt.Options{URL: start(t), ClientID: "canvas-bridge"}}
 			came := make(chan mqtt.Message, 16)
 			run := func() (stop func()) {
 				ctx, cancel := context.WithCancel(t.Context())

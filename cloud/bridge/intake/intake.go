@@ -1,4 +1,9 @@
-package bridge
+// Package intake takes what edges send over MQTT. A bridge that carries every edge has one session with the
+// broker; bridges that share have a session for each slot, which moves with the slot.
+//
+//	edges ──▶ MQTT broker ──▶ sessions ──▶ take(message), acknowledged by the bridge
+//	                             └──▶ watch: is every session connected and subscribed?
+package intake
 
 import (
 	"context"
@@ -13,7 +18,7 @@ import (
 // message is acknowledged by hand. Whoever has every slot needs one session and knows no names.
 type MQTT struct {
 	Options mqtt.Options // URL, ClientID, Security, Log; the rest is set here
-	Share   bool         // with other bridges, as in Config
+	Share   bool         // with other bridges, as in bridge.Config
 
 	once  sync.Once
 	watch *watch
