@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 
+	"cloudcanvas/cloud/bridge/parts"
 	"cloudcanvas/shared/event"
 )
 
@@ -22,11 +23,11 @@ func (c Conflict) Error() string {
 
 // admit says whether an item with a number, or a part of one, is to be carried. What Kafka has under
 // this number or another one is not, nor what is over a bound.
-func (s *shift) admit(b *batch, l *letter, id identity) bool {
+func (s *shift) admit(b *batch, l *letter, id parts.Identity) bool {
 	k := knownOf(&l.item)
 	there, full := s.book.look(id)
 	if there || b.pending[id] {
-		if stands, ok := s.ids.at(id.edge, id.epoch, id.seq); ok && !stands.is(k) {
+		if stands, ok := s.ids.at(id.Edge, id.Epoch, id.Seq); ok && !stands.is(k) {
 			s.disagree(b, l, id, stands)
 			return false
 		}
@@ -35,18 +36,18 @@ func (s *shift) admit(b *batch, l *letter, id identity) bool {
 		return false
 	}
 	if full != boundNone {
-		s.refuse(id.edge, full)
+		s.refuse(id.Edge, full)
 		return false
 	}
 	if s.stands(&l.item, k) {
-		s.ids.put(id.edge, id.epoch, k)
+		s.ids.put(id.Edge, id.Epoch, k)
 		b.pending[id] = true
 		b.known = append(b.known, id)
 		b.counts.known++
 		return false
 	}
 	if full = s.roomFor(l); full != boundNone {
-		s.refuse(id.edge, full)
+		s.refuse(id.Edge, full)
 		return false
 	}
 	return true
@@ -61,28 +62,28 @@ func (s *shift) stands(i *event.Item, k known) bool {
 }
 
 // disagree deals with an item whose number is another's.
-func (s *shift) disagree(b *batch, l *letter, id identity, stands known) {
+func (s *shift) disagree(b *batch, l *letter, id parts.Identity, stands known) {
 	b.counts.conflicts++
 	b.conflicts = append(b.conflicts, conflicting{id, stands})
-	if s.book.tell(id.edge, boundNumber) {
+	if s.book.tell(id.Edge, boundNumber) {
 		s.Logger.Warn("items of an edge come under numbers under which Kafka has others: its buffer went back in time, or another device has a copy of it; it is told and begins a new epoch, or with an earlier program they go to the DLQ",
-			"edge", id.edge, "epoch", id.epoch, "seq", id.seq, "came", l.item.ID, "there", stands.id)
+			"edge", id.Edge, "epoch", id.Epoch, "seq", id.Seq, "came", l.item.ID, "there", stands.id)
 	}
-	if !s.book.newerProgram(id.edge) && !s.poison.has(sha256.Sum256(l.Payload)) {
-		b.addPoison(s, l, l.Payload, &l.item, Conflict{id.seq, id.epoch, stands.id.String()})
+	if !s.book.newerProgram(id.Edge) && !s.poison.has(sha256.Sum256(l.Payload)) {
+		b.addPoison(s, l, l.Payload, &l.item, Conflict{id.Seq, id.Epoch, stands.id.String()})
 	}
 }
 
 // conflicting is a number under which another item came, and the one that stands there.
 type conflicting struct {
-	id     identity
+	id     parts.Identity
 	stands known
 }
 
 // wants says whether a part is to be stored: Kafka does not have its item, under this number or
 // another one, and there is room for it. What there is no room for is marked.
 func (s *shift) wants(l *letter) bool {
-	id := identityOf(&l.item)
+	id := parts.IdentityOf(&l.item)
 	there, full := s.book.look(id)
 	if there {
 		return false
@@ -90,7 +91,7 @@ func (s *shift) wants(l *letter) bool {
 	if s.stands(&l.item, knownOf(&l.item)) {
 		return false
 	}
-	if full == boundNone && !s.book.mayStore(id.edge, int64(len(l.item.Data)), s.cfg.StoreBytesPerDay) {
+	if full == boundNone && !s.book.mayStore(id.Edge, int64(len(l.item.Data)), s.cfg.StoreBytesPerDay) {
 		full = boundStore
 	}
 	l.over = full

@@ -165,5 +165,5 @@ func (s *shift) there(e *entry) bool {
 	if e.poison && s.poison.has(fingerprintOf(e.record)) {
 		return true
 	}
-	return e.id.epoch != "" && s.book.has(e.id.edge, e.id.epoch, e.id.seq)
+	return e.id.Epoch != "" && s.book.has(e.id.Edge, e.id.Epoch, e.id.Seq)
 }

@@ -24,6 +24,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"cloudcanvas/cloud/bridge/parts"
 	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/shared/config"
@@ -129,7 +130,7 @@ type shift struct {
 	slots.Owned
 	book  *ledger
 	queue *queue
-	parts *parts
+	parts *parts.Assembler
 	read  chan []*letter
 	// settled are safe and may be acknowledged.
 	settled chan []*letter
@@ -149,7 +150,7 @@ func (b *Bridge) work(ctx context.Context, own slots.Owned) error {
 	s := &shift{
 		Bridge: b, Owned: own, book: newLedger(time.Now),
 		ids:   newIDs(idsMost),
-		parts: newParts(b.Objects, b.cfg.PartsBytes, b.cfg.ItemBytes),
+		parts: parts.New(b.Objects, b.cfg.PartsBytes, b.cfg.ItemBytes),
 		read:  make(chan []*letter), settled: make(chan []*letter, 1), ends: offsets{}, poison: newFingerprints(), gate: newGate(),
 	}
 	s.queue = newQueue(b.cfg.QueueMessages, b.cfg.QueueBytes, b.cfg.QueueShare, func(edge string) { s.refuse(edge, boundQueue) })
@@ -250,7 +251,7 @@ func (s *shift) commitOn(ctx context.Context) error {
 		case <-tick.C:
 			s.learn()
 			s.tellCounted(ctx, false)
-			s.giveUp(ctx, boundAge, s.parts.stale(time.Now().Add(-s.cfg.PartsAge)))
+			s.giveUp(ctx, boundAge, s.parts.Stale(time.Now().Add(-s.cfg.PartsAge)))
 			s.checkpoint(ctx)
 		case <-ctx.Done():
 			// A last checkpoint makes the next start quick. It is only written while this bridge may.

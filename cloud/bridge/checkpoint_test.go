@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"cloudcanvas/cloud/bridge/parts"
 	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
@@ -149,8 +150,8 @@ func TestEpochsThatAreSettledAreForgotten(t *testing.T) {
 	l.greet(&event.Status{Status: event.Online, Edge: "mast", Epoch: "current", Epochs: []event.EpochReport{{Epoch: "current"}, {Epoch: "named"}}})
 	now = now.Add(2 * settledFor)
 	l.tidy()
-	for id, want := range map[identity]bool{{"mast", "gap", 3}: true, {"mast", "settled", 1}: false, {"mast", "named", 1}: true, {"mast", "current", 1}: true, {"old", "settled", 1}: true} {
-		if l.has(id.edge, id.epoch, id.seq) != want {
+	for id, want := range map[parts.Identity]bool{{Edge: "mast", Epoch: "gap", Seq: 3}: true, {Edge: "mast", Epoch: "settled", Seq: 1}: false, {Edge: "mast", Epoch: "named", Seq: 1}: true, {Edge: "mast", Epoch: "current", Seq: 1}: true, {Edge: "old", Epoch: "settled", Seq: 1}: true} {
+		if l.has(id.Edge, id.Epoch, id.Seq) != want {
 			t.Errorf("%+v is known: %v", id, !want)
 		}
 	}

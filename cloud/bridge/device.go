@@ -42,7 +42,7 @@ func (d *device) leastNeeded() *account {
 }
 
 func (a *account) need() (need int) {
-	if a.above != nil || len(a.held) > 0 {
+	if a.above != nil || a.held.Any() {
 		need++
 	}
 	if slices.Contains(a.of.named, a.epoch) {

@@ -47,18 +47,6 @@ func FuzzLetter(f *testing.F) {
 	})
 }
 
-// FuzzPartKey: a key is either one that a part was stored under, or none.
-func FuzzPartKey(f *testing.F) {
-	c := cut{identity{"mast", "e1", 7}, event.Sum(nil), 9}
-	f.Add(c.key(3))
-	f.Add("parts/1/mast/e1/7/00/9/3")
-	f.Fuzz(func(t *testing.T, key string) {
-		if c, n, ok := parsePartKey(key); ok && (c.key(n) != key || n >= c.of || c.id.seq == 0) {
-			t.Fatalf("%q is taken for part %d of %+v", key, n, c)
-		}
-	})
-}
-
 // FuzzCheckpoint: a checkpoint that was damaged is an error, not a crash.
 func FuzzCheckpoint(f *testing.F) {
 	l := newLedger(time.Now)

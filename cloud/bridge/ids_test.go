@@ -8,6 +8,7 @@ import (
 	"github.com/oklog/ulid/v2"
 	"pgregory.net/rapid"
 
+	"cloudcanvas/cloud/bridge/parts"
 	"cloudcanvas/shared/event"
 )
 
@@ -26,7 +27,7 @@ func TestIDsForgetButDoNotErr(t *testing.T) {
 		for range rapid.IntRange(1, 400).Draw(t, "puts") {
 			n := number{
 				rapid.SampledFrom([]string{"a", "b"}).Draw(t, "edge"), rapid.SampledFrom([]event.Epoch{"1", "2", "3"}).Draw(t, "epoch"),
-				rapid.OneOf(rapid.Uint64Range(1, 20), rapid.Uint64Range(1, 5000), rapid.Uint64Range(1, maxSeq)).Draw(t, "seq"),
+				rapid.OneOf(rapid.Uint64Range(1, 20), rapid.Uint64Range(1, 5000), rapid.Uint64Range(1, parts.MaxSeq)).Draw(t, "seq"),
 			}
 			k := known{seq: n.seq, id: ulid.ULID{15: byte(rapid.IntRange(0, 200).Draw(t, "id"))}}
 			m.put(n.edge, n.epoch, k)

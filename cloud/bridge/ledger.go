@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"cloudcanvas/cloud/bridge/parts"
 	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/shared/event"
 )
@@ -14,16 +15,15 @@ import (
 // ledger is what the bridge knows of all edges: what of each Kafka has, and to whom a receipt is due.
 // The commit loop writes it, receipts and status read it.
 type ledger struct {
-	mu      sync.Mutex
-	slots   [slots.Count]map[string]*device
-	due     map[*account]struct{} // accounts whose edge should get a receipt
-	wake    chan struct{}         // something is due
-	touches uint64                // of parts held, for their order
-	now     func() time.Time
-	names   int                           // edges
-	cuts    [slots.Count]int              // into how many parts checkpoints are cut: 1, 2, 4 …, its power of two
-	said    time.Time                     // when it was last told that there are too many
-	loses   func(a *account, what string) // hears of knowledge that had to go; may be nil
+	mu    sync.Mutex
+	slots [slots.Count]map[string]*device
+	due   map[*account]struct{} // accounts whose edge should get a receipt
+	wake  chan struct{}         // something is due
+	now   func() time.Time
+	names int                           // edges
+	cuts  [slots.Count]int              // into how many parts checkpoints are cut: 1, 2, 4 …, its power of two
+	said  time.Time                     // when it was last told that there are too many
+	loses func(a *account, what string) // hears of knowledge that had to go; may be nil
 }
 
 // account is one epoch of one edge.
@@ -32,18 +32,18 @@ type account struct {
 	epoch event.Epoch
 	of    *device
 	seen
-	used      time.Time        // when something of it last came
-	stuck     time.Time        // since when the watermark has had a gap above it; zero: there is none
-	receipt   time.Time        // when the last receipt was sent
-	sending   bool             // one is under way: the next must not overtake it
-	unsettled bool             // the last one failed
-	unsaved   bool             // it holds numbers that only a checkpoint will tell the next bridge of
-	held      map[uint64]*held // parts of items that are not whole, by number
-	last      known            // the item with the highest number, as far as its id is known
-	conflicts []event.Known    // numbers under which another item came, the latest last
-	conflict  time.Time        // when one last came
-	grown     int              // numbers added since its weight was last taken
-	weight    uint64           // bytes of the numbers above the watermark, then
+	used      time.Time     // when something of it last came
+	stuck     time.Time     // since when the watermark has had a gap above it; zero: there is none
+	receipt   time.Time     // when the last receipt was sent
+	sending   bool          // one is under way: the next must not overtake it
+	unsettled bool          // the last one failed
+	unsaved   bool          // it holds numbers that only a checkpoint will tell the next bridge of
+	held      parts.Held    // of items that are not whole
+	last      known         // the item with the highest number, as far as its id is known
+	conflicts []event.Known // numbers under which another item came, the latest last
+	conflict  time.Time     // when one last came
+	grown     int           // numbers added since its weight was last taken
+	weight    uint64        // bytes of the numbers above the watermark, then
 	Counts
 }
 
@@ -128,8 +128,8 @@ func (l *ledger) add(edge string, epoch event.Epoch, seqs ...uint64) {
 	a := l.account(edge, epoch)
 	before := a.through
 	for _, seq := range seqs {
-		delete(a.held, seq)
-		if seq > 0 && seq <= maxSeq {
+		a.held.Settle(seq)
+		if seq > 0 && seq <= parts.MaxSeq {
 			a.add(seq)
 		}
 	}
@@ -152,6 +152,28 @@ func (l *ledger) repeat(edge string, epoch event.Epoch) {
 	a := l.account(edge, epoch)
 	a.used = l.now()
 	l.owe(a)
+}
+
+// hold records that a part rests in the store, beside those that its item is known to have.
+func (l *ledger) hold(a *parts.Assembly, part uint32) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.touch(a.ID).held.Hold(a, part)
+}
+
+// lose records that nothing of an item rests in the store any more: all of it must come again.
+func (l *ledger) lose(c parts.Cut) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.touch(c.ID).held.Lose(c)
+}
+
+// touch gives an item's account, and makes a receipt due. The caller holds mu.
+func (l *ledger) touch(id parts.Identity) *account {
+	a := l.account(id.Edge, id.Epoch)
+	a.used = l.now()
+	l.owe(a)
+	return a
 }
 
 // count adds to an account's counts. Accounts are not made for it: poison must not fill the memory.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"cloudcanvas/cloud/bridge/parts"
 	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/mqtt"
@@ -73,7 +74,7 @@ func (g guests) read(m mqtt.Message) letter {
 		l.err = fmt.Errorf("%w: %s", errKind, i.Kind)
 	case i.Attrs.DataRef != "":
 		l.err = fmt.Errorf("%w: dataref %q", errReference, i.Attrs.DataRef)
-	case i.Seq > maxSeq:
+	case i.Seq > parts.MaxSeq:
 		l.err = fmt.Errorf("%w: seq %d", errSeq, i.Seq)
 	case i.Kind == event.Part && i.Epoch == "":
 		l.err = fmt.Errorf("%w: a part without epoch and seq", event.ErrIncomplete)

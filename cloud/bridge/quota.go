@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"cloudcanvas/cloud/bridge/parts"
 	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/shared/event"
 )
@@ -40,7 +41,7 @@ func (b bound) does() string {
 	case boundStore:
 		return "what it may put into the object store in a day is used up (bridge.store_bytes_per_day)"
 	case boundParts:
-		return fmt.Sprintf("its edge has begun more than %d items, or more bytes than bridge.parts_edge_bytes, without finishing them", unfinishedItems)
+		return fmt.Sprintf("its edge has begun more than %d items, or more bytes than bridge.parts_edge_bytes, without finishing them", parts.UnfinishedItems)
 	case boundAge:
 		return "nothing more of it has come for bridge.parts_age"
 	}
@@ -115,13 +116,13 @@ func (r *rates) mayStore(bytes, limit int64, now time.Time) bool {
 }
 
 // look says whether Kafka has that number, and if not, whether there is room for it.
-func (l *ledger) look(id identity) (there bool, full bound) {
+func (l *ledger) look(id parts.Identity) (there bool, full bound) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if a := l.find(id.edge, id.epoch); a != nil {
-		return a.has(id.seq), a.room(id.seq)
+	if a := l.find(id.Edge, id.Epoch); a != nil {
+		return a.has(id.Seq), a.room(id.Seq)
 	}
-	if full = l.begin(id.edge, id.epoch); full == boundNone && id.seq > aheadMost {
+	if full = l.begin(id.Edge, id.Epoch); full == boundNone && id.Seq > aheadMost {
 		full = boundAhead
 	}
 	return false, full

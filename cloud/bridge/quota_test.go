@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"cloudcanvas/cloud/bridge/parts"
 	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
@@ -20,11 +21,11 @@ func TestMillionWaitingItemsSentInAnyOrderAreTaken(t *testing.T) {
 	const waiting = 1_000_000
 	order := rand.New(rand.NewPCG(1, 2)).Perm(waiting)
 	for n, at := range order {
-		id := identity{"mast", "e1", uint64(at + 1)}
+		id := parts.Identity{Edge: "mast", Epoch: "e1", Seq: uint64(at + 1)}
 		if there, full := l.look(id); there || full != boundNone {
-			t.Fatalf("number %d, the %d. to come: there %v, refused for %q", id.seq, n, there, full)
+			t.Fatalf("number %d, the %d. to come: there %v, refused for %q", id.Seq, n, there, full)
 		}
-		l.add(id.edge, id.epoch, id.seq)
+		l.add(id.Edge, id.Epoch, id.Seq)
 		if n == waiting/2 {
 			if records := saveAll(t, l); len(records[slots.Of("mast")].Value) > recordMost {
 				t.Errorf("the checkpoint has %d bytes", len(records[slots.Of("mast")].Value))
@@ -55,9 +56,9 @@ func TestInventedNumbersAreRefusedAndCheckpointsStaySmall(t *testing.T) {
 			l := newLedger(time.Now)
 			taken := 0
 			for range 200_000 {
-				id := identity{"mast", "e1", draw() | 1}
+				id := parts.Identity{Edge: "mast", Epoch: "e1", Seq: draw() | 1}
 				if there, full := l.look(id); !there && full == boundNone {
-					l.add(id.edge, id.epoch, id.seq)
+					l.add(id.Edge, id.Epoch, id.Seq)
 					taken++
 				}
 			}
@@ -67,10 +68,10 @@ func TestInventedNumbersAreRefusedAndCheckpointsStaySmall(t *testing.T) {
 				}
 			}
 			t.Logf("%d taken", taken)
-			if _, full := l.look(identity{"mast", "e1", 1}); full != boundNone {
+			if _, full := l.look(parts.Identity{Edge: "mast", Epoch: "e1", Seq: 1}); full != boundNone {
 				t.Errorf("the next number is refused for %q", full)
 			}
-			if _, full := l.look(identity{"vessel", "e1", 1}); full != boundNone {
+			if _, full := l.look(parts.Identity{Edge: "vessel", Epoch: "e1", Seq: 1}); full != boundNone {
 				t.Errorf("another edge is refused for %q", full)
 			}
 			report := event.DropReport{}
@@ -100,7 +101,7 @@ func TestEpochsThatAnEdgeBeginsAreBounded(t *testing.T) {
 	l := newLedger(func() time.Time { return now })
 	begin := func(n int) (begun int) {
 		for range n {
-			if _, full := l.look(identity{"mast", event.NewEpoch(), 1}); full == boundNone {
+			if _, full := l.look(parts.Identity{Edge: "mast", Epoch: event.NewEpoch(), Seq: 1}); full == boundNone {
 				begun++
 			} else if full != boundEpochs {
 				t.Fatalf("refused for %q", full)
@@ -115,7 +116,7 @@ func TestEpochsThatAnEdgeBeginsAreBounded(t *testing.T) {
 	if n := begin(1000); n != epochsMinute {
 		t.Errorf("%d in the next minute", n)
 	}
-	if _, full := l.look(identity{"vessel", "e1", 1}); full != boundNone {
+	if _, full := l.look(parts.Identity{Edge: "vessel", Epoch: "e1", Seq: 1}); full != boundNone {
 		t.Errorf("another edge is refused for %q", full)
 	}
 }
@@ -182,41 +183,5 @@ func TestFloodOfOneEdgeLeavesRoomForOthers(t *testing.T) {
 	}
 	if refused != 40 {
 		t.Errorf("a lone edge is refused: %d", refused-40)
-	}
-}
-
-func TestUnfinishedItemsOfAnEdgeAreBounded(t *testing.T) {
-	p := newParts(nil, 1<<20, 256<<20)
-	open := func(edge string, seq uint64, bytes int) *assembly {
-		i := event.Item{Edge: edge, Epoch: "e1", Seq: seq, SHA256: event.Sum([]byte{byte(seq)}), Data: make([]byte, bytes)}
-		i.ID[0], i.Attrs.Parts = 1, 2
-		a, _, err := p.open(t.Context(), &i)
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.stored(a, &i)
-		return a
-	}
-	for seq := uint64(1); seq <= unfinishedItems; seq++ {
-		if gone := p.surplus(open("mast", seq, 10), 1<<30); len(gone) != 0 {
-			t.Fatalf("%d go at %d", len(gone), seq)
-		}
-	}
-	open("vessel", 1, 10)
-	gone := p.surplus(open("mast", 9999, 10), 1<<30)
-	if len(gone) != 1 || gone[0].id != (identity{"mast", "e1", 1}) {
-		t.Errorf("%d go", len(gone))
-	}
-	if gone := p.surplus(open("mast", 9999, 10), 105); len(gone) != unfinishedItems+1-10 {
-		t.Errorf("%d go for their bytes", len(gone))
-	}
-	if gone := p.stale(time.Now().Add(time.Hour)); len(gone) != unfinishedItems+2 {
-		t.Errorf("%d are stale", len(gone))
-	}
-	for _, a := range p.stale(time.Now().Add(time.Hour)) {
-		p.forget(a)
-	}
-	if len(p.edges) != 0 || p.count != 0 || p.held != 0 {
-		t.Errorf("left are %d edges, %d parts, %d bytes", len(p.edges), p.count, p.held)
 	}
 }

@@ -53,7 +53,7 @@ func (l *ledger) take(every time.Duration) (now []owed, again time.Duration) {
 
 // says is the receipt as things stand.
 func (a *account) says(now time.Time) event.Receipt {
-	r := event.Receipt{Epoch: a.epoch, Through: a.through, Above: a.ranges(event.MaxRanges), Parts: a.partsHeld(), Twin: a.of.twin.of(a.epoch, now)}
+	r := event.Receipt{Epoch: a.epoch, Through: a.through, Above: a.ranges(event.MaxRanges), Parts: a.held.Receipt(), Twin: a.of.twin.of(a.epoch, now)}
 	if a.last.seq > 0 {
 		r.Last = &event.Known{Seq: a.last.seq, ID: a.last.id}
 	}

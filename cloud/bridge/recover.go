@@ -13,6 +13,7 @@ import (
 	"github.com/oklog/ulid/v2"
 	"golang.org/x/sync/errgroup"
 
+	"cloudcanvas/cloud/bridge/parts"
 	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
@@ -139,7 +140,7 @@ func (s *shift) recallItems(ctx context.Context) {
 				return s.Log.Scan(ctx, topic, p, from, to, func(r kafka.Record) error {
 					if id, k, _ := numberOf(r); !k.id.IsZero() && s.carriesNumber(id) {
 						mu.Lock()
-						s.ids.put(id.edge, id.epoch, k)
+						s.ids.put(id.Edge, id.Epoch, k)
 						mu.Unlock()
 					}
 					return nil
@@ -174,23 +175,23 @@ const surveyPatience = 10 * time.Second
 // surveyParts finds the unfinished items whose parts a former life of the bridge left in the store,
 // and removes what it did not come to removing. Items that need no store do not wait for it.
 func (s *shift) surveyParts(ctx context.Context) {
-	s.parts = newParts(s.Objects, s.cfg.PartsBytes, s.cfg.ItemBytes)
+	s.parts = parts.New(s.Objects, s.cfg.PartsBytes, s.cfg.ItemBytes)
 	ctx, cancel := context.WithTimeout(ctx, surveyPatience)
 	defer cancel()
 	keys, err := s.partKeys(ctx)
 	if err != nil {
 		s.Logger.Warn("the object store does not say which parts it holds; each item's are looked for when more of it comes", telemetry.Err, err)
-		s.parts.forgot = true
+		s.parts.Unsurveyed()
 		return
 	}
-	found, stale := s.parts.survey(keys)
+	found, stale := s.parts.Survey(keys)
 	s.remove(ctx, stale...)
 	for _, a := range found {
-		if s.book.has(a.id.edge, a.id.epoch, a.id.seq) {
-			s.discard(ctx, a.id)
+		if s.book.has(a.ID.Edge, a.ID.Epoch, a.ID.Seq) {
+			s.discard(ctx, a.ID)
 			continue
 		}
-		if some := a.parts(); len(some) > 0 {
+		if some := a.Parts(); len(some) > 0 {
 			s.book.hold(a, some[0])
 		}
 	}
@@ -209,7 +210,7 @@ func (s *shift) partKeys(ctx context.Context) (keys []string, err error) {
 	all.SetLimit(listings)
 	for slot := range s.Slots.All() {
 		all.Go(func() error {
-			some, err := s.Objects.Keys(ctx, partsUnder(slot))
+			some, err := s.Objects.Keys(ctx, parts.Under(slot))
 			mu.Lock()
 			defer mu.Unlock()
 			keys = append(keys, some...)
@@ -254,16 +255,16 @@ func (s *shift) found(r kafka.Record) error {
 	if !s.carriesNumber(id) {
 		return nil
 	}
-	s.book.add(id.edge, id.epoch, id.seq)
+	s.book.add(id.Edge, id.Epoch, id.Seq)
 	if !k.id.IsZero() {
-		s.ids.put(id.edge, id.epoch, k)
-		if first, ok := s.ids.at(id.edge, id.epoch, id.seq); ok {
-			s.book.stand(id.edge, id.epoch, first)
+		s.ids.put(id.Edge, id.Epoch, k)
+		if first, ok := s.ids.at(id.Edge, id.Epoch, id.Seq); ok {
+			s.book.stand(id.Edge, id.Epoch, first)
 		}
 	}
 	if kind == ackType && r.Topic == event.EventsTopic {
-		for epoch, seqs := range s.dropped(r, id.epoch) {
-			s.book.add(id.edge, epoch, seqs...)
+		for epoch, seqs := range s.dropped(r, id.Epoch) {
+			s.book.add(id.Edge, epoch, seqs...)
 		}
 	}
 	s.dirty = true
@@ -272,20 +273,20 @@ func (s *shift) found(r kafka.Record) error {
 
 // carriesNumber says whether that is a number of an edge that is carried. What a worker or a stranger
 // wrote has none.
-func (s *shift) carriesNumber(id identity) bool {
-	return s.Slots.Carries(id.edge) && event.CheckName(id.edge) == nil && id.epoch.Valid() && id.seq > 0 && id.seq <= maxSeq
+func (s *shift) carriesNumber(id parts.Identity) bool {
+	return s.Slots.Carries(id.Edge) && event.CheckName(id.Edge) == nil && id.Epoch.Valid() && id.Seq > 0 && id.Seq <= parts.MaxSeq
 }
 
 // numberOf is whose number a record has, and which item stands there; the id is zero where none can be read.
-func numberOf(r kafka.Record) (id identity, k known, kind string) {
+func numberOf(r kafka.Record) (id parts.Identity, k known, kind string) {
 	for _, h := range r.Headers {
 		switch h.Key {
 		case "ce_edge":
-			id.edge = string(h.Value)
+			id.Edge = string(h.Value)
 		case "ce_epoch":
-			id.epoch = event.Epoch(h.Value)
+			id.Epoch = event.Epoch(h.Value)
 		case "ce_seq":
-			id.seq, _ = strconv.ParseUint(string(h.Value), 10, 64) // 0 where it is none
+			id.Seq, _ = strconv.ParseUint(string(h.Value), 10, 64) // 0 where it is none
 		case "ce_type":
 			kind = string(h.Value)
 		case "ce_id":
@@ -296,7 +297,7 @@ func numberOf(r kafka.Record) (id identity, k known, kind string) {
 			}
 		}
 	}
-	k.seq = id.seq
+	k.seq = id.Seq
 	return id, k, kind
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"cloudcanvas/cloud/bridge/parts"
 	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/shared/event"
 )
@@ -69,15 +70,15 @@ func TestSeenIsASet(t *testing.T) {
 
 func TestSeenBearsTheLargestNumbers(t *testing.T) {
 	var s seen
-	for _, seq := range []uint64{maxSeq, maxSeq - 1, 1} {
+	for _, seq := range []uint64{parts.MaxSeq, parts.MaxSeq - 1, 1} {
 		if !s.add(seq) || s.add(seq) {
 			t.Errorf("add(%d)", seq)
 		}
 	}
-	if s.through != 1 || s.highest() != maxSeq || s.missing() != maxSeq-3 {
+	if s.through != 1 || s.highest() != parts.MaxSeq || s.missing() != parts.MaxSeq-3 {
 		t.Errorf("%d, %d, %d", s.through, s.highest(), s.missing())
 	}
-	if r := s.ranges(1); len(r) != 1 || r[0] != (event.Range{From: maxSeq - 1, To: maxSeq}) {
+	if r := s.ranges(1); len(r) != 1 || r[0] != (event.Range{From: parts.MaxSeq - 1, To: parts.MaxSeq}) {
 		t.Errorf("%v", r)
 	}
 }
