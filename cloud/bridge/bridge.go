@@ -24,6 +24,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"cloudcanvas/cloud/bridge/dedup"
 	"cloudcanvas/cloud/bridge/parts"
 	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/cloud/coord"
@@ -59,9 +60,9 @@ type Bridge struct {
 	deadBounds *deadBounds // of dead letters; the commit loop's
 
 	mu      sync.Mutex
-	book    *ledger // while at work
-	ready   error   // why nothing is carried now
-	unsaved error   // why the latest checkpoint could not be written
+	dedup   *dedup.State // while at work
+	ready   error        // why nothing is carried now
+	unsaved error        // why the latest checkpoint could not be written
 }
 
 // New makes a bridge. Run starts it.
@@ -113,14 +114,14 @@ func (b *Bridge) carries(owned slots.Set) {
 }
 
 // Status lists what the bridge knows of each edge; nothing while another bridge is at work.
-func (b *Bridge) Status() []EdgeStatus {
+func (b *Bridge) Status() []dedup.EdgeStatus {
 	b.mu.Lock()
-	book := b.book
+	book := b.dedup
 	b.mu.Unlock()
 	if book == nil {
 		return nil
 	}
-	return book.status()
+	return book.Status()
 }
 
 // shift is one time at work, under the leases of some slots. It begins with what Kafka says and
@@ -128,7 +129,7 @@ func (b *Bridge) Status() []EdgeStatus {
 type shift struct {
 	*Bridge
 	slots.Owned
-	book  *ledger
+	dedup *dedup.State
 	queue *queue
 	parts *parts.Assembler
 	read  chan []*letter
@@ -136,9 +137,9 @@ type shift struct {
 	settled chan []*letter
 
 	// Of the commit loop.
-	ends    offsets       // the book holds all records below these
+	ends    dedup.Offsets // the book holds all records below these
 	poison  *fingerprints // of what is in the DLQ
-	ids     *ids          // which items stand under the last numbers
+	ids     *dedup.IDs    // which items stand under the last numbers
 	dirty   bool          // there is something that no checkpoint has
 	written int64         // bytes since the last checkpoint
 	checked time.Time     // when that was
@@ -148,22 +149,22 @@ type shift struct {
 // work recovers and then carries until ctx ends.
 func (b *Bridge) work(ctx context.Context, own slots.Owned) error {
 	s := &shift{
-		Bridge: b, Owned: own, book: newLedger(time.Now),
-		ids:   newIDs(idsMost),
+		Bridge: b, Owned: own, dedup: dedup.New(time.Now),
+		ids:   dedup.NewIDs(dedup.MostIDs),
 		parts: parts.New(b.Objects, b.cfg.PartsBytes, b.cfg.ItemBytes),
-		read:  make(chan []*letter), settled: make(chan []*letter, 1), ends: offsets{}, poison: newFingerprints(), gate: newGate(),
+		read:  make(chan []*letter), settled: make(chan []*letter, 1), ends: dedup.Offsets{}, poison: newFingerprints(), gate: newGate(),
 	}
-	s.queue = newQueue(b.cfg.QueueMessages, b.cfg.QueueBytes, b.cfg.QueueShare, func(edge string) { s.refuse(edge, boundQueue) })
+	s.queue = newQueue(b.cfg.QueueMessages, b.cfg.QueueBytes, b.cfg.QueueShare, func(edge string) { s.refuse(edge, dedup.BoundQueue) })
 	b.setReady(errRecovering)
 	if err := s.recover(ctx); err != nil {
 		return err
 	}
 	b.mu.Lock()
-	b.book, b.ready = s.book, nil
+	b.dedup, b.ready = s.dedup, nil
 	b.mu.Unlock()
 	defer func() {
 		b.mu.Lock()
-		b.book, b.ready, b.unsaved = nil, errRecovering, nil
+		b.dedup, b.ready, b.unsaved = nil, errRecovering, nil
 		b.mu.Unlock()
 	}()
 	ctx, stop := context.WithCancelCause(ctx)
@@ -186,7 +187,7 @@ func (s *shift) takeIn(ctx context.Context) {
 			return
 		}
 		running, leave := s.gate.whileOpen(ctx)
-		err := s.Intake.Run(running, s.Slots, s.book.edges(), func(m brokerMessage) { s.queue.put(running, m) })
+		err := s.Intake.Run(running, s.Slots, s.dedup.Edges(), func(m brokerMessage) { s.queue.put(running, m) })
 		left := running.Err() != nil
 		leave()
 		s.queue.clear()
@@ -251,7 +252,7 @@ func (s *shift) commitOn(ctx context.Context) error {
 		case <-tick.C:
 			s.learn()
 			s.tellCounted(ctx, false)
-			s.giveUp(ctx, boundAge, s.parts.Stale(time.Now().Add(-s.cfg.PartsAge)))
+			s.giveUp(ctx, dedup.BoundAge, s.parts.Stale(time.Now().Add(-s.cfg.PartsAge)))
 			s.checkpoint(ctx)
 		case <-ctx.Done():
 			// A last checkpoint makes the next start quick. It is only written while this bridge may.

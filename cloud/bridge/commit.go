@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"cloudcanvas/cloud/bridge/dedup"
 	"cloudcanvas/cloud/bridge/parts"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
@@ -92,7 +93,7 @@ func (s *shift) acknowledge(ctx context.Context) {
 func (s *shift) place(ctx context.Context, b *batch, l *letter) error {
 	if l.status != nil {
 		if l.status.Status == event.Online && s.Slots.Carries(l.status.Edge) {
-			s.dirty = s.book.speaks(l.status) || s.dirty
+			s.dirty = s.dedup.NoteProgram(l.status) || s.dirty
 			b.greeted = append(b.greeted, l.status)
 		}
 		return nil
@@ -122,8 +123,8 @@ func (s *shift) place(ctx context.Context, b *batch, l *letter) error {
 		return nil
 	}
 	whole := s.parts.Stored(a, &l.item)
-	s.book.hold(a, l.item.Attrs.Part)
-	s.giveUp(ctx, boundParts, s.parts.Surplus(a, s.cfg.PartsEdgeBytes))
+	s.dedup.Hold(a, l.item.Attrs.Part)
+	s.giveUp(ctx, dedup.BoundParts, s.parts.Surplus(a, s.cfg.PartsEdgeBytes))
 	if !whole && !s.parts.TooLarge(a) {
 		return nil
 	}
@@ -144,8 +145,8 @@ func (s *shift) place(ctx context.Context, b *batch, l *letter) error {
 	if err == nil {
 		err = item.CheckContent()
 	}
-	if err == nil && item.Kind == event.Ack && s.roomForDrops(&item) != boundNone {
-		err = fmt.Errorf("%w: %s", event.ErrTooLarge, boundAhead.does())
+	if err == nil && item.Kind == event.Ack && s.roomForDrops(&item) != dedup.BoundNone {
+		err = fmt.Errorf("%w: %s", event.ErrTooLarge, dedup.BoundAhead.Explain())
 	}
 	if err != nil {
 		// The edge sends it once more; only what then comes out the same is given up.
@@ -153,7 +154,7 @@ func (s *shift) place(ctx context.Context, b *batch, l *letter) error {
 			item.Data = []byte(item.ID.String()) // too large to be looked at: there are only its name and the reason
 		}
 		a.Spent = true
-		s.book.lose(a.Cut)
+		s.dedup.Lose(a.Cut)
 		b.addPoison(s, l, item.Data, &item, err)
 		return nil
 	}
@@ -164,7 +165,7 @@ func (s *shift) place(ctx context.Context, b *batch, l *letter) error {
 // take lets an item go into Kafka, and remembers which it is.
 func (s *shift) take(b *batch, item *event.Item) {
 	if item.Epoch != "" {
-		s.ids.put(item.Edge, item.Epoch, knownOf(item))
+		s.ids.Put(item.Edge, item.Epoch, dedup.KnownOf(item))
 	}
 	b.add(item, s.cfg.InlineBytes)
 }
@@ -214,7 +215,7 @@ func (b *batch) add(item *event.Item, inline int64) {
 func (s *shift) settle(ctx context.Context, b *batch) {
 	numbers := map[parts.Identity][]uint64{} // by edge and epoch
 	written := map[parts.Identity]uint64{}
-	last := map[parts.Identity]known{}
+	last := map[parts.Identity]dedup.Known{}
 	for n := range b.entries {
 		e := &b.entries[n]
 		s.written += int64(len(e.record.Value))
@@ -229,7 +230,7 @@ func (s *shift) settle(ctx context.Context, b *batch) {
 		}
 		of := parts.Identity{Edge: e.id.Edge, Epoch: e.id.Epoch}
 		numbers[of] = append(numbers[of], e.id.Seq)
-		if k, ok := s.ids.at(of.Edge, of.Epoch, e.id.Seq); ok && k.seq >= last[of].seq {
+		if k, ok := s.ids.At(of.Edge, of.Epoch, e.id.Seq); ok && k.Seq >= last[of].Seq {
 			last[of] = k
 		}
 		if !e.poison {
@@ -242,32 +243,32 @@ func (s *shift) settle(ctx context.Context, b *batch) {
 		}
 	}
 	for of, seqs := range numbers {
-		s.book.add(of.Edge, of.Epoch, seqs...)
+		s.dedup.Add(of.Edge, of.Epoch, seqs...)
 		if k, ok := last[of]; ok {
-			s.book.stand(of.Edge, of.Epoch, k)
+			s.dedup.SetLast(of.Edge, of.Epoch, k)
 		}
-		s.book.count(of.Edge, of.Epoch, func(c *Counts) { c.Written += written[of] })
+		s.dedup.Count(of.Edge, of.Epoch, func(c *dedup.Counts) { c.Written += written[of] })
 	}
 	for id, times := range b.repeats {
-		s.book.repeat(id.Edge, id.Epoch)
-		s.book.count(id.Edge, id.Epoch, func(c *Counts) { c.Duplicates += uint64(times) })
+		s.dedup.Repeat(id.Edge, id.Epoch)
+		s.dedup.Count(id.Edge, id.Epoch, func(c *dedup.Counts) { c.Duplicates += uint64(times) })
 	}
 	for _, status := range b.greeted {
 		s.greet(status)
 	}
 	for _, c := range b.conflicts {
-		s.book.disagree(c.id.Edge, c.id.Epoch, c.stands)
+		s.dedup.AddConflict(c.id.Edge, c.id.Epoch, c.stands)
 	}
 	for _, id := range b.known {
-		s.book.addUnsaved(id.Edge, id.Epoch, id.Seq)
-		if k, ok := s.ids.at(id.Edge, id.Epoch, id.Seq); ok {
-			s.book.stand(id.Edge, id.Epoch, k)
+		s.dedup.AddUnsaved(id.Edge, id.Epoch, id.Seq)
+		if k, ok := s.ids.At(id.Edge, id.Epoch, id.Seq); ok {
+			s.dedup.SetLast(id.Edge, id.Epoch, k)
 		}
-		s.book.count(id.Edge, id.Epoch, func(c *Counts) { c.Known++ })
+		s.dedup.Count(id.Edge, id.Epoch, func(c *dedup.Counts) { c.Known++ })
 		s.discard(ctx, id)
 	}
 	for of, times := range b.spoiled {
-		s.book.count(of.Edge, of.Epoch, func(c *Counts) { c.Poison += uint64(times) })
+		s.dedup.Count(of.Edge, of.Epoch, func(c *dedup.Counts) { c.Poison += uint64(times) })
 	}
 	for _, id := range b.whole {
 		s.discard(ctx, id)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"cloudcanvas/cloud/bridge/dedup"
 	"cloudcanvas/cloud/bridge/parts"
 	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/event"
@@ -22,7 +23,7 @@ type letter struct {
 	err    error         // why it is poison; item then holds what could be read
 	status *event.Status // not an item, but what an edge says of itself
 	stored bool          // a part that rests in the object store
-	over   bound         // why a part is refused
+	over   dedup.Bound   // why a part is refused
 }
 
 // What an envelope can be at fault with beyond what shared/event tells.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"cloudcanvas/cloud/bridge/dedup"
 	"cloudcanvas/cloud/bridge/parts"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/telemetry"
@@ -107,13 +108,13 @@ func (s *shift) flush(ctx context.Context, b *batch) error {
 
 // giveUp lets go of unfinished items: their edge hears that nothing of them is held, and sends all of
 // them again when their turn comes.
-func (s *shift) giveUp(ctx context.Context, why bound, gone []*parts.Assembly) {
+func (s *shift) giveUp(ctx context.Context, why dedup.Bound, gone []*parts.Assembly) {
 	for _, a := range gone {
 		s.metrics.givenUp.Inc()
-		if s.book.tell(a.ID.Edge, why) {
-			s.Logger.Warn("parts of an unfinished item are given up: "+why.does(), "edge", a.ID.Edge, "epoch", a.ID.Epoch, "seq", a.ID.Seq, "parts", len(a.Parts()), "of", a.Of, "bytes", a.Bytes)
+		if s.dedup.ShouldLog(a.ID.Edge, why) {
+			s.Logger.Warn("parts of an unfinished item are given up: "+why.Explain(), "edge", a.ID.Edge, "epoch", a.ID.Epoch, "seq", a.ID.Seq, "parts", len(a.Parts()), "of", a.Of, "bytes", a.Bytes)
 		}
-		s.book.lose(a.Cut)
+		s.dedup.Lose(a.Cut)
 		s.discard(ctx, a.ID)
 	}
 }

@@ -42,7 +42,7 @@ func (b *batch) addPoison(s *shift, l *letter, payload []byte, item *event.Item,
 	}
 	if s.poison.has(print) {
 		if known && !l.Duplicate && id.Seq > 0 && id.Seq <= parts.MaxSeq {
-			s.book.addUnsaved(id.Edge, id.Epoch, id.Seq) // no record in Kafka says that this number is settled
+			s.dedup.AddUnsaved(id.Edge, id.Epoch, id.Seq) // no record in Kafka says that this number is settled
 			s.dirty = true
 		}
 		return

@@ -2,17 +2,15 @@ package bridge
 
 import (
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"math"
-	"strconv"
 	"sync"
 	"time"
 
-	"github.com/oklog/ulid/v2"
 	"golang.org/x/sync/errgroup"
 
+	"cloudcanvas/cloud/bridge/dedup"
 	"cloudcanvas/cloud/bridge/parts"
 	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/shared/event"
@@ -25,9 +23,9 @@ func (s *shift) recover(ctx context.Context) error {
 	began := time.Now()
 	return s.insist(ctx, "reading the checkpoints and the log behind them", func() error {
 		// Each try begins anew: half of a checkpoint must not count.
-		s.book, s.ends = newLedger(time.Now), offsets{}
-		s.ids = newIDs(idsMost)
-		s.book.loses = s.loses
+		s.dedup, s.ends = dedup.New(time.Now), dedup.Offsets{}
+		s.ids = dedup.NewIDs(dedup.MostIDs)
+		s.dedup.OnLoss = s.loses
 		if err := s.loadCheckpoints(ctx); err != nil {
 			return err
 		}
@@ -35,20 +33,20 @@ func (s *shift) recover(ctx context.Context) error {
 			return err
 		}
 		s.recallItems(ctx)
-		s.recallLast()
+		s.dedup.EachLast(s.ids.Put)
 		if err := s.catchUp(ctx); err != nil {
 			return err
 		}
 		s.surveyParts(ctx)
 		s.checked = time.Now()
-		s.Logger.Info("the bridge knows what Kafka has", "edges", len(s.book.status()), "seconds", time.Since(began).Seconds())
+		s.Logger.Info("the bridge knows what Kafka has", "edges", len(s.dedup.Status()), "seconds", time.Since(began).Seconds())
 		return nil
 	})
 }
 
 // loadCheckpoints begins the book with what the checkpoints of the slots that are owned say.
 func (s *shift) loadCheckpoints(ctx context.Context) error {
-	latest, err := latestCheckpoints(ctx, s.Log, func(r kafka.Record, err error) {
+	latest, err := dedup.Latest(ctx, s.Log, func(r kafka.Record, err error) {
 		s.Logger.Error("a checkpoint is not readable; the log is read instead", "offset", r.Offset, telemetry.Err, err)
 	})
 	if err != nil {
@@ -58,20 +56,20 @@ func (s *shift) loadCheckpoints(ctx context.Context) error {
 	for slot := range s.Slots.All() {
 		parts := latest[slot]
 		for _, c := range parts {
-			if err := s.book.load(c); err != nil {
+			if err := s.dedup.Load(c); err != nil {
 				s.Logger.Error("a checkpoint is not usable; the log is read instead", "slot", slot, telemetry.Err, err)
 				parts = nil
 				break
 			}
 		}
 		if len(parts) == 0 {
-			parts = []checkpoint{{}} // then the log is read from its beginning
+			parts = []dedup.Checkpoint{{}} // then the log is read from its beginning
 		}
 		for _, c := range parts {
 			if s.ends == nil {
-				s.ends = c.Offsets.clone()
+				s.ends = c.Offsets.Clone()
 			} else {
-				s.ends = s.ends.lower(c.Offsets)
+				s.ends = s.ends.Lower(c.Offsets)
 			}
 		}
 	}
@@ -138,9 +136,9 @@ func (s *shift) recallItems(ctx context.Context) {
 			}
 			all.Go(func() error {
 				return s.Log.Scan(ctx, topic, p, from, to, func(r kafka.Record) error {
-					if id, k, _ := numberOf(r); !k.id.IsZero() && s.carriesNumber(id) {
+					if id, k, _ := dedup.NumberOf(r); !k.ID.IsZero() && s.carriesNumber(id) {
 						mu.Lock()
-						s.ids.put(id.Edge, id.Epoch, k)
+						s.ids.Put(id.Edge, id.Epoch, k)
 						mu.Unlock()
 					}
 					return nil
@@ -150,21 +148,6 @@ func (s *shift) recallItems(ctx context.Context) {
 	}
 	if err := all.Wait(); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		s.Logger.Warn("the ids of the last items can't be read from Kafka; those that come again are recognised by number alone", telemetry.Err, err)
-	}
-}
-
-// recallLast takes the last id of each epoch from the checkpoints.
-func (s *shift) recallLast() {
-	s.book.mu.Lock()
-	defer s.book.mu.Unlock()
-	for _, edges := range s.book.slots {
-		for edge, d := range edges {
-			for epoch, a := range d.epochs {
-				if a.last.seq > 0 {
-					s.ids.put(edge, epoch, a.last)
-				}
-			}
-		}
 	}
 }
 
@@ -187,12 +170,12 @@ func (s *shift) surveyParts(ctx context.Context) {
 	found, stale := s.parts.Survey(keys)
 	s.remove(ctx, stale...)
 	for _, a := range found {
-		if s.book.has(a.ID.Edge, a.ID.Epoch, a.ID.Seq) {
+		if s.dedup.Has(a.ID.Edge, a.ID.Epoch, a.ID.Seq) {
 			s.discard(ctx, a.ID)
 			continue
 		}
 		if some := a.Parts(); len(some) > 0 {
-			s.book.hold(a, some[0])
+			s.dedup.Hold(a, some[0])
 		}
 	}
 }
@@ -222,7 +205,7 @@ func (s *shift) partKeys(ctx context.Context) (keys []string, err error) {
 
 // catchUp reads the data topics from where the book ends to where they end.
 func (s *shift) catchUp(ctx context.Context) error {
-	ends := offsets{}
+	ends := dedup.Offsets{}
 	for _, topic := range dataTopics {
 		ranges, err := s.Log.Offsets(ctx, topic)
 		if err != nil {
@@ -251,20 +234,20 @@ func (s *shift) found(r kafka.Record) error {
 	if r.Topic == event.DLQTopic {
 		s.poison.add(fingerprintOf(r))
 	}
-	id, k, kind := numberOf(r)
+	id, k, kind := dedup.NumberOf(r)
 	if !s.carriesNumber(id) {
 		return nil
 	}
-	s.book.add(id.Edge, id.Epoch, id.Seq)
-	if !k.id.IsZero() {
-		s.ids.put(id.Edge, id.Epoch, k)
-		if first, ok := s.ids.at(id.Edge, id.Epoch, id.Seq); ok {
-			s.book.stand(id.Edge, id.Epoch, first)
+	s.dedup.Add(id.Edge, id.Epoch, id.Seq)
+	if !k.ID.IsZero() {
+		s.ids.Put(id.Edge, id.Epoch, k)
+		if first, ok := s.ids.At(id.Edge, id.Epoch, id.Seq); ok {
+			s.dedup.SetLast(id.Edge, id.Epoch, first)
 		}
 	}
 	if kind == ackType && r.Topic == event.EventsTopic {
 		for epoch, seqs := range s.dropped(r, id.Epoch) {
-			s.book.add(id.Edge, epoch, seqs...)
+			s.dedup.Add(id.Edge, epoch, seqs...)
 		}
 	}
 	s.dirty = true
@@ -275,30 +258,6 @@ func (s *shift) found(r kafka.Record) error {
 // wrote has none.
 func (s *shift) carriesNumber(id parts.Identity) bool {
 	return s.Slots.Carries(id.Edge) && event.CheckName(id.Edge) == nil && id.Epoch.Valid() && id.Seq > 0 && id.Seq <= parts.MaxSeq
-}
-
-// numberOf is whose number a record has, and which item stands there; the id is zero where none can be read.
-func numberOf(r kafka.Record) (id parts.Identity, k known, kind string) {
-	for _, h := range r.Headers {
-		switch h.Key {
-		case "ce_edge":
-			id.Edge = string(h.Value)
-		case "ce_epoch":
-			id.Epoch = event.Epoch(h.Value)
-		case "ce_seq":
-			id.Seq, _ = strconv.ParseUint(string(h.Value), 10, 64) // 0 where it is none
-		case "ce_type":
-			kind = string(h.Value)
-		case "ce_id":
-			k.id, _ = ulid.ParseStrict(string(h.Value))
-		case "ce_sha256":
-			if digits := 2 * len(k.sum); len(h.Value) >= digits {
-				_, _ = hex.Decode(k.sum[:], h.Value[:digits])
-			}
-		}
-	}
-	k.seq = id.Seq
-	return id, k, kind
 }
 
 const ackType = "io.cloudcanvas." + string(event.Ack) + ".v1"

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/cloud/bridge"
+	"cloudcanvas/cloud/bridge/dedup"
 	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/shared/event"
@@ -16,7 +16,7 @@ func TestStatusNamesBridgesAndLateGaps(t *testing.T) {
 	var out strings.Builder
 	w := table(&out)
 	printBridges(w, map[string]coord.Owner{slots.Lease(3): {Member: "cloud-1"}, slots.Lease(63): {Member: "cloud-1"}},
-		[]bridge.EdgeStatus{
+		[]dedup.EdgeStatus{
 			{Edge: "mast", Epoch: "e1", Missing: 3, Gaps: []event.Range{{From: 4, To: 5}, {From: 9, To: 9}}, Since: now.Add(-2 * time.Hour), Last: now},
 			{Edge: "vessel", Epoch: "e1", Missing: 1, Since: now, Last: now},
 			{Edge: "mast", Epoch: "e0", Last: now},

@@ -1,4 +1,4 @@
-package bridge
+package dedup
 
 import (
 	"github.com/RoaringBitmap/roaring/v2/roaring64"

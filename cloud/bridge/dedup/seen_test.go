@@ -1,4 +1,4 @@
-package bridge
+package dedup
 
 import (
 	"slices"
@@ -85,7 +85,7 @@ func TestSeenBearsTheLargestNumbers(t *testing.T) {
 
 func TestCheckpointGivesBackWhatWasSaved(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		l := newLedger(func() time.Time { return time.Unix(1e9, 0) })
+		l := New(func() time.Time { return time.Unix(1e9, 0) })
 		type number struct {
 			edge  string
 			epoch event.Epoch
@@ -95,17 +95,17 @@ func TestCheckpointGivesBackWhatWasSaved(t *testing.T) {
 			return number{rapid.SampledFrom([]string{"a", "b", "c", "d"}).Draw(t, "edge"), rapid.SampledFrom([]event.Epoch{"e1", "e2"}).Draw(t, "epoch"), rapid.Uint64Range(1, 40).Draw(t, "seq")}
 		})).Draw(t, "numbers")
 		for _, n := range numbers {
-			l.add(n.edge, n.epoch, n.seq)
+			l.Add(n.edge, n.epoch, n.seq)
 		}
 		own := slots.Owned{Slots: slots.Every}
 		for slot := range own.Epochs {
 			own.Epochs[slot] = 7
 		}
-		records, err := l.save(own, offsets{"canvas.events": {0: 12}})
+		records, err := l.Save(own, Offsets{"canvas.events": {0: 12}})
 		if err != nil || len(records) != slots.Count {
 			t.Fatal(len(records), err)
 		}
-		back := newLedger(time.Now)
+		back := New(time.Now)
 		for _, r := range records {
 			c, err := parseCheckpoint(r)
 			if err != nil {
@@ -114,11 +114,11 @@ func TestCheckpointGivesBackWhatWasSaved(t *testing.T) {
 			if c.Epoch != 7 || c.Offsets["canvas.events"][0] != 12 {
 				t.Fatalf("%+v", c)
 			}
-			if err := back.load(c); err != nil {
+			if err := back.Load(c); err != nil {
 				t.Fatal(err)
 			}
 		}
-		was, is := l.status(), back.status()
+		was, is := l.Status(), back.Status()
 		for n := range was {
 			was[n].Last, is[n].Last = time.Time{}, time.Time{}
 			if w, i := was[n], is[n]; w.Edge != i.Edge || w.Epoch != i.Epoch || w.Through != i.Through || w.Missing != i.Missing || !w.Since.Equal(i.Since) || !slices.Equal(w.Gaps, i.Gaps) {

@@ -1,7 +1,16 @@
-package bridge
+// Package dedup is what the bridge knows of each edge: which numbers Kafka has, under which items they
+// stand, what is unfinished, and to whom a receipt is due.
+//
+//	edge ─▶ epoch ─▶ seen: all up to a watermark, and a bitmap above it
+//	          ├────▶ IDs: which items stand under the last numbers
+//	          ├────▶ parts that are held, conflicts, twins
+//	          └────▶ receipts that are due
+//	State ⇄ checkpoints: the records of canvas.bridge, one or more a slot
+//
+// State may be used by several goroutines; IDs belong to the bridge's commit loop alone.
+package dedup
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"sync"
@@ -12,18 +21,19 @@ import (
 	"cloudcanvas/shared/event"
 )
 
-// ledger is what the bridge knows of all edges: what of each Kafka has, and to whom a receipt is due.
+// State is what the bridge knows of all edges: what of each Kafka has, and to whom a receipt is due.
 // The commit loop writes it, receipts and status read it.
-type ledger struct {
+type State struct {
 	mu    sync.Mutex
 	slots [slots.Count]map[string]*device
 	due   map[*account]struct{} // accounts whose edge should get a receipt
 	wake  chan struct{}         // something is due
 	now   func() time.Time
-	names int                           // edges
-	cuts  [slots.Count]int              // into how many parts checkpoints are cut: 1, 2, 4 …, its power of two
-	said  time.Time                     // when it was last told that there are too many
-	loses func(a *account, what string) // hears of knowledge that had to go; may be nil
+	names int              // edges
+	cuts  [slots.Count]int // into how many parts checkpoints are cut: 1, 2, 4 …, its power of two
+	said  time.Time        // when it was last told that there are too many
+	// loses is told of knowledge that had to go; may be nil.
+	OnLoss func(what, edge string, epoch event.Epoch, through, missing uint64)
 }
 
 // account is one epoch of one edge.
@@ -39,7 +49,7 @@ type account struct {
 	unsettled bool          // the last one failed
 	unsaved   bool          // it holds numbers that only a checkpoint will tell the next bridge of
 	held      parts.Held    // of items that are not whole
-	last      known         // the item with the highest number, as far as its id is known
+	last      Known         // the item with the highest number, as far as its id is known
 	conflicts []event.Known // numbers under which another item came, the latest last
 	conflict  time.Time     // when one last came
 	grown     int           // numbers added since its weight was last taken
@@ -56,12 +66,12 @@ type Counts struct {
 	Known      uint64 `json:"known,omitempty"`     // items that came under a new number and were known by their id
 }
 
-func newLedger(now func() time.Time) *ledger {
-	return &ledger{due: map[*account]struct{}{}, wake: make(chan struct{}, 1), now: now}
+func New(now func() time.Time) *State {
+	return &State{due: map[*account]struct{}{}, wake: make(chan struct{}, 1), now: now}
 }
 
 // device gives what is known of an edge, made where it is missing. The caller holds mu.
-func (l *ledger) device(edge string) *device {
+func (l *State) device(edge string) *device {
 	slot := &l.slots[slots.Of(edge)]
 	if *slot == nil {
 		*slot = map[string]*device{}
@@ -76,7 +86,7 @@ func (l *ledger) device(edge string) *device {
 }
 
 // find gives the account, nil where there is none. The caller holds mu.
-func (l *ledger) find(edge string, epoch event.Epoch) *account {
+func (l *State) find(edge string, epoch event.Epoch) *account {
 	if d := l.slots[slots.Of(edge)][edge]; d != nil {
 		return d.epochs[epoch]
 	}
@@ -84,7 +94,7 @@ func (l *ledger) find(edge string, epoch event.Epoch) *account {
 }
 
 // account gives the account, made where it is missing. The caller holds mu.
-func (l *ledger) account(edge string, epoch event.Epoch) *account {
+func (l *State) account(edge string, epoch event.Epoch) *account {
 	d := l.device(edge)
 	a := d.epochs[epoch]
 	if a == nil {
@@ -97,7 +107,7 @@ func (l *ledger) account(edge string, epoch event.Epoch) *account {
 	return a
 }
 
-func (l *ledger) forget(a *account) {
+func (l *State) forget(a *account) {
 	if a.above != nil {
 		l.losing(a, "an epoch in which something is missing is forgotten: the edge has begun too many")
 	}
@@ -107,22 +117,22 @@ func (l *ledger) forget(a *account) {
 }
 
 // losing tells of knowledge that had to go, once an hour for an edge.
-func (l *ledger) losing(a *account, what string) {
-	if l.loses != nil && a.of.tell(boundMemory, l.now()) {
-		l.loses(a, what)
+func (l *State) losing(a *account, what string) {
+	if l.OnLoss != nil && a.of.shouldLog(boundMemory, l.now()) {
+		l.OnLoss(what, a.edge, a.epoch, a.through, a.missing())
 	}
 }
 
-// has says whether Kafka has that item. It leaves no trace of edges that were never heard of.
-func (l *ledger) has(edge string, epoch event.Epoch, seq uint64) bool {
+// Has says whether Kafka has that item. It leaves no trace of edges that were never heard of.
+func (l *State) Has(edge string, epoch event.Epoch, seq uint64) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	a := l.find(edge, epoch)
 	return a != nil && a.has(seq)
 }
 
-// add records that Kafka has those items, and that a receipt is due.
-func (l *ledger) add(edge string, epoch event.Epoch, seqs ...uint64) {
+// Add records that Kafka has those items, and that a receipt is due.
+func (l *State) Add(edge string, epoch event.Epoch, seqs ...uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	a := l.account(edge, epoch)
@@ -144,9 +154,9 @@ func (l *ledger) add(edge string, epoch event.Epoch, seqs ...uint64) {
 	l.owe(a)
 }
 
-// repeat asks for a receipt to an edge that may have missed the one before, or that has come online:
+// Repeat asks for a receipt to an edge that may have missed the one before, or that has come online:
 // then it learns at once what need not be sent, and that somebody listens.
-func (l *ledger) repeat(edge string, epoch event.Epoch) {
+func (l *State) Repeat(edge string, epoch event.Epoch) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	a := l.account(edge, epoch)
@@ -154,30 +164,30 @@ func (l *ledger) repeat(edge string, epoch event.Epoch) {
 	l.owe(a)
 }
 
-// hold records that a part rests in the store, beside those that its item is known to have.
-func (l *ledger) hold(a *parts.Assembly, part uint32) {
+// Hold records that a part rests in the store, beside those that its item is known to have.
+func (l *State) Hold(a *parts.Assembly, part uint32) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.touch(a.ID).held.Hold(a, part)
 }
 
-// lose records that nothing of an item rests in the store any more: all of it must come again.
-func (l *ledger) lose(c parts.Cut) {
+// Lose records that nothing of an item rests in the store any more: all of it must come again.
+func (l *State) Lose(c parts.Cut) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.touch(c.ID).held.Lose(c)
 }
 
 // touch gives an item's account, and makes a receipt due. The caller holds mu.
-func (l *ledger) touch(id parts.Identity) *account {
+func (l *State) touch(id parts.Identity) *account {
 	a := l.account(id.Edge, id.Epoch)
 	a.used = l.now()
 	l.owe(a)
 	return a
 }
 
-// count adds to an account's counts. Accounts are not made for it: poison must not fill the memory.
-func (l *ledger) count(edge string, epoch event.Epoch, add func(*Counts)) {
+// Count adds to an account's counts. Accounts are not made for it: poison must not fill the memory.
+func (l *State) Count(edge string, epoch event.Epoch, add func(*Counts)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if a := l.find(edge, epoch); a != nil {
@@ -185,7 +195,7 @@ func (l *ledger) count(edge string, epoch event.Epoch, add func(*Counts)) {
 	}
 }
 
-func (l *ledger) owe(a *account) {
+func (l *State) owe(a *account) {
 	l.due[a] = struct{}{}
 	select {
 	case l.wake <- struct{}{}:
@@ -193,56 +203,12 @@ func (l *ledger) owe(a *account) {
 	}
 }
 
-// edges are the names of all that were heard of.
-func (l *ledger) edges() (names []string) {
+// Edges are the names of all that were heard of.
+func (l *State) Edges() (names []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, edges := range l.slots {
 		names = slices.AppendSeq(names, maps.Keys(edges))
 	}
 	return names
-}
-
-// EdgeStatus is what the bridge knows of one epoch of one edge.
-type EdgeStatus struct {
-	Edge    string        `json:"edge"`
-	Slot    int           `json:"slot"`
-	Epoch   event.Epoch   `json:"epoch"`
-	Through uint64        `json:"through"`        // Kafka has everything up to here
-	Highest uint64        `json:"highest"`        // the largest number that came
-	Missing uint64        `json:"missing"`        // numbers below the highest that have not come
-	Gaps    []event.Range `json:"gaps"`           // the first of them
-	Since   time.Time     `json:"since,omitzero"` // since when the first gap stands
-	Last    time.Time     `json:"last"`           // when something last came
-	// Twin is the epoch of another agent that speaks under the same name at the same time.
-	Twin event.Epoch `json:"twin,omitempty"`
-	// Refused are messages of the edge that went over a bound, by the bound.
-	Refused map[string]uint64 `json:"refused,omitempty"`
-	Counts
-}
-
-// gapsTold bounds the gaps that a status names.
-const gapsTold = 16
-
-// status lists all edges by name, the epoch used last first.
-func (l *ledger) status() []EdgeStatus {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	all := []EdgeStatus{}
-	now := l.now()
-	for slot, edges := range l.slots {
-		for edge, d := range edges {
-			for epoch, a := range d.epochs {
-				all = append(all, EdgeStatus{
-					Edge: edge, Slot: slot, Epoch: epoch, Through: a.through, Highest: a.highest(),
-					Missing: a.missing(), Gaps: a.gaps(gapsTold), Since: a.stuck, Last: a.used,
-					Twin: d.twin.of(epoch, now), Refused: d.refused.told(), Counts: a.Counts,
-				})
-			}
-		}
-	}
-	slices.SortFunc(all, func(a, b EdgeStatus) int {
-		return cmp.Or(cmp.Compare(a.Edge, b.Edge), b.Last.Compare(a.Last), cmp.Compare(a.Epoch, b.Epoch))
-	})
-	return all
 }
