@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"cloudcanvas/cloud/bridge"
+	"cloudcanvas/cloud/bridge/intake"
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/cloud/coord/assign"
 	"cloudcanvas/cloud/coord/zk"
@@ -139,7 +140,7 @@ func (c *Cloud) Bridge(ctx context.Context) error {
 	}
 	defer log.Close()
 	b, err := bridge.New(c.Config.Bridge, bridge.Parts{
-		Intake: &bridge.MQTT{
+		Intake: &intake.MQTT{
 			Options: mqtt.Options{URL: c.MQTT.URL, ClientID: c.Config.Bridge.ClientID, Security: c.MQTT.Security, Log: c.Log},
 			Share:   c.Config.Bridge.Share,
 		},

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"cloudcanvas/cloud/bridge"
+	"cloudcanvas/cloud/bridge/dedup"
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/cloud/lineage"
 	"cloudcanvas/cloud/store"
@@ -52,7 +52,7 @@ func (a storeAt) Get(ctx context.Context, ref string) ([]byte, error) {
 
 // books are what the bridge has seen, from its checkpoints.
 func books(ctx context.Context, k *kafka.Client) ([]lineage.Book, error) {
-	edges, err := bridge.Report(ctx, k)
+	edges, err := dedup.Report(ctx, k)
 	all := make([]lineage.Book, len(edges))
 	for n, e := range edges {
 		all[n] = lineage.Book{Edge: e.Edge, Epoch: e.Epoch, Through: e.Through, Highest: e.Highest, Gaps: e.Gaps}

@@ -9,7 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/cloud/bridge"
+	"cloudcanvas/cloud/bridge/intake"
+	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/shared/brokertest"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/mqtt"
@@ -262,9 +263,9 @@ func TestABridgeThatSharesWorksWithTheShippedFiles(t *testing.T) {
 	came := make(chan string, 100)
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	intake := bridge.MQTT{Options: mqtt.Options{URL: s.ServiceURL, ClientID: "canvas-bridge", Security: service}, Share: true}
+	intake := intake.MQTT{Options: mqtt.Options{URL: s.ServiceURL, ClientID: "canvas-bridge", Security: service}, Share: true}
 	go func() {
-		done <- intake.Run(ctx, bridge.EverySlot, nil, func(m mqtt.Message) { m.Ack(); came <- m.Topic })
+		done <- intake.Run(ctx, slots.Every, nil, func(m mqtt.Message) { m.Ack(); came <- m.Topic })
 	}()
 	for _, name := range []string{"mast-7", "gate-1", "boat"} {
 		device := s.connect(mqtt.Options{URL: s.DeviceURL, Security: s.Device(name)})

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"fmt"
 
+	"cloudcanvas/cloud/bridge/dedup"
+	"cloudcanvas/cloud/bridge/parts"
 	"cloudcanvas/shared/event"
 )
 
@@ -22,11 +24,11 @@ func (c Conflict) Error() string {
 
 // admit says whether an item with a number, or a part of one, is to be carried. What Kafka has under
 // this number or another one is not, nor what is over a bound.
-func (s *shift) admit(b *batch, l *letter, id identity) bool {
-	k := knownOf(&l.item)
-	there, full := s.book.look(id)
+func (s *shift) admit(b *batch, l *letter, id parts.Identity) bool {
+	k := dedup.KnownOf(&l.item)
+	there, full := s.dedup.Check(id)
 	if there || b.pending[id] {
-		if stands, ok := s.ids.at(id.edge, id.epoch, id.seq); ok && !stands.is(k) {
+		if stands, ok := s.ids.At(id.Edge, id.Epoch, id.Seq); ok && !stands.Is(k) {
 			s.disagree(b, l, id, stands)
 			return false
 		}
@@ -34,112 +36,112 @@ func (s *shift) admit(b *batch, l *letter, id identity) bool {
 		b.counts.duplicates++
 		return false
 	}
-	if full != boundNone {
-		s.refuse(id.edge, full)
+	if full != dedup.BoundNone {
+		s.refuse(id.Edge, full)
 		return false
 	}
 	if s.stands(&l.item, k) {
-		s.ids.put(id.edge, id.epoch, k)
+		s.ids.Put(id.Edge, id.Epoch, k)
 		b.pending[id] = true
 		b.known = append(b.known, id)
 		b.counts.known++
 		return false
 	}
-	if full = s.roomFor(l); full != boundNone {
-		s.refuse(id.edge, full)
+	if full = s.roomFor(l); full != dedup.BoundNone {
+		s.refuse(id.Edge, full)
 		return false
 	}
 	return true
 }
 
 // stands says whether Kafka has an item under another number.
-func (s *shift) stands(i *event.Item, k known) bool {
-	if _, _, found := s.ids.find(i.Edge, k); found {
+func (s *shift) stands(i *event.Item, k dedup.Known) bool {
+	if _, _, found := s.ids.Find(i.Edge, k); found {
 		return true
 	}
-	return i.Attrs.Redelivered && s.ids.redelivered(i.Edge, i.Epoch, i.ID)
+	return i.Attrs.Redelivered && s.ids.Redelivered(i.Edge, i.Epoch, i.ID)
 }
 
 // disagree deals with an item whose number is another's.
-func (s *shift) disagree(b *batch, l *letter, id identity, stands known) {
+func (s *shift) disagree(b *batch, l *letter, id parts.Identity, stands dedup.Known) {
 	b.counts.conflicts++
 	b.conflicts = append(b.conflicts, conflicting{id, stands})
-	if s.book.tell(id.edge, boundNumber) {
+	if s.dedup.ShouldLog(id.Edge, dedup.BoundNumber) {
 		s.Logger.Warn("items of an edge come under numbers under which Kafka has others: its buffer went back in time, or another device has a copy of it; it is told and begins a new epoch, or with an earlier program they go to the DLQ",
-			"edge", id.edge, "epoch", id.epoch, "seq", id.seq, "came", l.item.ID, "there", stands.id)
+			"edge", id.Edge, "epoch", id.Epoch, "seq", id.Seq, "came", l.item.ID, "there", stands.ID)
 	}
-	if !s.book.newerProgram(id.edge) && !s.poison.has(sha256.Sum256(l.Payload)) {
-		b.addPoison(s, l, l.Payload, &l.item, Conflict{id.seq, id.epoch, stands.id.String()})
+	if !s.dedup.NewerProgram(id.Edge) && !s.poison.has(sha256.Sum256(l.Payload)) {
+		b.addPoison(s, l, l.Payload, &l.item, Conflict{id.Seq, id.Epoch, stands.ID.String()})
 	}
 }
 
 // conflicting is a number under which another item came, and the one that stands there.
 type conflicting struct {
-	id     identity
-	stands known
+	id     parts.Identity
+	stands dedup.Known
 }
 
 // wants says whether a part is to be stored: Kafka does not have its item, under this number or
 // another one, and there is room for it. What there is no room for is marked.
 func (s *shift) wants(l *letter) bool {
-	id := identityOf(&l.item)
-	there, full := s.book.look(id)
+	id := parts.IdentityOf(&l.item)
+	there, full := s.dedup.Check(id)
 	if there {
 		return false
 	}
-	if s.stands(&l.item, knownOf(&l.item)) {
+	if s.stands(&l.item, dedup.KnownOf(&l.item)) {
 		return false
 	}
-	if full == boundNone && !s.book.mayStore(id.edge, int64(len(l.item.Data)), s.cfg.StoreBytesPerDay) {
-		full = boundStore
+	if full == dedup.BoundNone && !s.dedup.MayStore(id.Edge, int64(len(l.item.Data)), s.cfg.StoreBytesPerDay) {
+		full = dedup.BoundStore
 	}
 	l.over = full
-	return full == boundNone
+	return full == dedup.BoundNone
 }
 
 // roomFor says which bound, beside that of its number, an item is over.
-func (s *shift) roomFor(l *letter) bound {
+func (s *shift) roomFor(l *letter) dedup.Bound {
 	i := &l.item
 	switch {
 	case i.Kind == event.Part:
 		return l.over
 	case i.Kind == event.Ack:
-		if full := s.roomForDrops(i); full != boundNone {
+		if full := s.roomForDrops(i); full != dedup.BoundNone {
 			return full
 		}
 	}
-	if bytes := int64(len(i.Data)); bytes > s.cfg.InlineBytes && !s.book.mayStore(i.Edge, bytes, s.cfg.StoreBytesPerDay) {
-		return boundStore
+	if bytes := int64(len(i.Data)); bytes > s.cfg.InlineBytes && !s.dedup.MayStore(i.Edge, bytes, s.cfg.StoreBytesPerDay) {
+		return dedup.BoundStore
 	}
-	return boundNone
+	return dedup.BoundNone
 }
 
-func (s *shift) roomForDrops(i *event.Item) bound {
+func (s *shift) roomForDrops(i *event.Item) dedup.Bound {
 	report, _ := event.ParseDropReport(*i) // it was seen that it can be
-	return s.book.lookAll(i.Edge, i.Epoch, report)
+	return s.dedup.CheckDrops(i.Edge, i.Epoch, report)
 }
 
 // refuse counts a message that is over a bound, and tells of the first in a while.
-func (s *shift) refuse(edge string, why bound) {
+func (s *shift) refuse(edge string, why dedup.Bound) {
 	s.metrics.refused.WithLabelValues(string(why)).Inc()
-	if s.book.refuse(edge, why) {
-		s.Logger.Warn("messages of an edge are refused, it keeps them and sends them again: "+why.does(), "edge", edge, "bound", string(why))
+	if s.dedup.Refuse(edge, why) {
+		s.Logger.Warn("messages of an edge are refused, it keeps them and sends them again: "+why.Explain(), "edge", edge, "bound", string(why))
 	}
 }
 
 // loses tells of knowledge that had to go.
-func (s *shift) loses(a *account, what string) {
-	s.Logger.Error(what+"; what comes again of it may be written twice", "edge", a.edge, "epoch", a.epoch, "through", a.through, "missing", a.missing())
+func (s *shift) loses(what, edge string, epoch event.Epoch, through, missing uint64) {
+	s.Logger.Error(what+"; what comes again of it may be written twice", "edge", edge, "epoch", epoch, "through", through, "missing", missing)
 }
 
 // greet answers an edge that came online, and tells of a twin.
 func (s *shift) greet(status *event.Status) {
-	g := s.book.greet(status)
-	s.dirty = s.dirty || g.news
-	if g.full != boundNone {
-		s.refuse(status.Edge, g.full)
+	g := s.dedup.Greet(status)
+	s.dirty = s.dirty || g.News
+	if g.Full != dedup.BoundNone {
+		s.refuse(status.Edge, g.Full)
 	}
-	if twins := g.twins; twins != nil {
+	if twins := g.Twins; twins != nil {
 		s.Logger.Error("two agents speak under one name, each throws the other out of the MQTT broker: was a device's card copied into another? Give one of them a name of its own",
 			"edge", status.Edge, "epoch", twins[0], "other", twins[1])
 	}

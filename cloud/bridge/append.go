@@ -132,7 +132,7 @@ func (s *shift) appendOnce(ctx context.Context, b *batch, unknown *bool) (again 
 			continue
 		case each.Outcomes[at] == kafka.Unknown:
 			*unknown = true
-		case recordAtFault(each.Errs[at]) && !e.poison:
+		case kafka.RecordAtFault(each.Errs[at]) && !e.poison:
 			if err := s.refused(ctx, e, each.Errs[at]); err != nil {
 				return false, err
 			}
@@ -165,5 +165,5 @@ func (s *shift) there(e *entry) bool {
 	if e.poison && s.poison.has(fingerprintOf(e.record)) {
 		return true
 	}
-	return e.id.epoch != "" && s.book.has(e.id.edge, e.id.epoch, e.id.seq)
+	return e.id.Epoch != "" && s.dedup.Has(e.id.Edge, e.id.Epoch, e.id.Seq)
 }

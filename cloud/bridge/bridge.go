@@ -24,6 +24,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"cloudcanvas/cloud/bridge/dedup"
+	"cloudcanvas/cloud/bridge/parts"
+	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/shared/config"
 	"cloudcanvas/shared/telemetry"
@@ -39,7 +42,7 @@ type Parts struct {
 	Log     Log
 	Objects Objects
 	Teller  Teller
-	Leases  Leases       // nil: there is only one bridge, ever
+	Leases  slots.Leases // nil: there is only one bridge, ever
 	Member  coord.Member // this bridge among those that share; its role is coord.Bridge
 	Logger  *slog.Logger
 	Metrics prometheus.Registerer // may be nil
@@ -57,9 +60,9 @@ type Bridge struct {
 	deadBounds *deadBounds // of dead letters; the commit loop's
 
 	mu      sync.Mutex
-	book    *ledger // while at work
-	ready   error   // why nothing is carried now
-	unsaved error   // why the latest checkpoint could not be written
+	dedup   *dedup.State // while at work
+	ready   error        // why nothing is carried now
+	unsaved error        // why the latest checkpoint could not be written
 }
 
 // New makes a bridge. Run starts it.
@@ -92,42 +95,51 @@ func (b *Bridge) Run(ctx context.Context) error {
 	defer b.setReady(errStopped)
 	b.setReady(ErrStandingBy)
 	defer b.followDecisions(ctx)()
+	owner := slots.Owner{Leases: b.Leases, Member: b.Member, Work: b.work, Changed: b.carries, Log: b.Logger}
 	switch {
 	case b.Leases == nil:
-		return b.work(ctx, tenure{slots: EverySlot})
+		return b.work(ctx, slots.Owned{Slots: slots.Every})
 	case b.cfg.Share:
-		return b.share(ctx)
+		return owner.Shared(ctx)
 	}
-	return b.alone(ctx)
+	return owner.Alone(ctx, Lease)
+}
+
+// carries notes which slots this bridge owns now.
+func (b *Bridge) carries(owned slots.Set) {
+	b.metrics.slots.Set(float64(owned.Len()))
+	if owned == 0 {
+		b.setReady(ErrStandingBy)
+	}
 }
 
 // Status lists what the bridge knows of each edge; nothing while another bridge is at work.
-func (b *Bridge) Status() []EdgeStatus {
+func (b *Bridge) Status() []dedup.EdgeStatus {
 	b.mu.Lock()
-	book := b.book
+	book := b.dedup
 	b.mu.Unlock()
 	if book == nil {
 		return nil
 	}
-	return book.status()
+	return book.Status()
 }
 
 // shift is one time at work, under the leases of some slots. It begins with what Kafka says and
 // leaves nothing.
 type shift struct {
 	*Bridge
-	tenure
-	book  *ledger
+	slots.Owned
+	dedup *dedup.State
 	queue *queue
-	parts *parts
+	parts *parts.Assembler
 	read  chan []*letter
 	// settled are safe and may be acknowledged.
 	settled chan []*letter
 
 	// Of the commit loop.
-	ends    offsets       // the book holds all records below these
+	ends    dedup.Offsets // the book holds all records below these
 	poison  *fingerprints // of what is in the DLQ
-	ids     *ids          // which items stand under the last numbers
+	ids     *dedup.IDs    // which items stand under the last numbers
 	dirty   bool          // there is something that no checkpoint has
 	written int64         // bytes since the last checkpoint
 	checked time.Time     // when that was
@@ -135,24 +147,24 @@ type shift struct {
 }
 
 // work recovers and then carries until ctx ends.
-func (b *Bridge) work(ctx context.Context, own tenure) error {
+func (b *Bridge) work(ctx context.Context, own slots.Owned) error {
 	s := &shift{
-		Bridge: b, tenure: own, book: newLedger(time.Now),
-		ids:   newIDs(idsMost),
-		parts: newParts(b.Objects, b.cfg.PartsBytes, b.cfg.ItemBytes),
-		read:  make(chan []*letter), settled: make(chan []*letter, 1), ends: offsets{}, poison: newFingerprints(), gate: newGate(),
+		Bridge: b, Owned: own, dedup: dedup.New(time.Now),
+		ids:   dedup.NewIDs(dedup.MostIDs),
+		parts: parts.New(b.Objects, b.cfg.PartsBytes, b.cfg.ItemBytes),
+		read:  make(chan []*letter), settled: make(chan []*letter, 1), ends: dedup.Offsets{}, poison: newFingerprints(), gate: newGate(),
 	}
-	s.queue = newQueue(b.cfg.QueueMessages, b.cfg.QueueBytes, b.cfg.QueueShare, func(edge string) { s.refuse(edge, boundQueue) })
+	s.queue = newQueue(b.cfg.QueueMessages, b.cfg.QueueBytes, b.cfg.QueueShare, func(edge string) { s.refuse(edge, dedup.BoundQueue) })
 	b.setReady(errRecovering)
 	if err := s.recover(ctx); err != nil {
 		return err
 	}
 	b.mu.Lock()
-	b.book, b.ready = s.book, nil
+	b.dedup, b.ready = s.dedup, nil
 	b.mu.Unlock()
 	defer func() {
 		b.mu.Lock()
-		b.book, b.ready, b.unsaved = nil, errRecovering, nil
+		b.dedup, b.ready, b.unsaved = nil, errRecovering, nil
 		b.mu.Unlock()
 	}()
 	ctx, stop := context.WithCancelCause(ctx)
@@ -175,7 +187,7 @@ func (s *shift) takeIn(ctx context.Context) {
 			return
 		}
 		running, leave := s.gate.whileOpen(ctx)
-		err := s.Intake.Run(running, s.slots, s.book.edges(), func(m brokerMessage) { s.queue.put(running, m) })
+		err := s.Intake.Run(running, s.Slots, s.dedup.Edges(), func(m brokerMessage) { s.queue.put(running, m) })
 		left := running.Err() != nil
 		leave()
 		s.queue.clear()
@@ -240,7 +252,7 @@ func (s *shift) commitOn(ctx context.Context) error {
 		case <-tick.C:
 			s.learn()
 			s.tellCounted(ctx, false)
-			s.giveUp(ctx, boundAge, s.parts.stale(time.Now().Add(-s.cfg.PartsAge)))
+			s.giveUp(ctx, dedup.BoundAge, s.parts.Stale(time.Now().Add(-s.cfg.PartsAge)))
 			s.checkpoint(ctx)
 		case <-ctx.Done():
 			// A last checkpoint makes the next start quick. It is only written while this bridge may.

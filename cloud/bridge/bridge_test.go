@@ -11,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"cloudcanvas/cloud/bridge"
+	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/cloud/coord/local"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
@@ -269,7 +270,7 @@ func TestOneBridgeWorksAtATime(t *testing.T) {
 	first, second := space.Coordinator("first"), space.Coordinator("second")
 	defer first.Close()
 	defer second.Close()
-	run := func(c bridge.Leases) (*bridge.Bridge, *mailbox, func()) {
+	run := func(c slots.Leases) (*bridge.Bridge, *mailbox, func()) {
 		mail := newMailbox()
 		b, err := bridge.New(w.cfg, bridge.Parts{Intake: mail, Log: w.log, Objects: w.shelf, Teller: w.post, Leases: c})
 		if err != nil {

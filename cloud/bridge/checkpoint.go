@@ -2,100 +2,13 @@ package bridge
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"hash/fnv"
-	"maps"
-	"math"
-	"math/bits"
 	"time"
 
-	"github.com/RoaringBitmap/roaring/v2/roaring64"
-	"github.com/oklog/ulid/v2"
-
-	"cloudcanvas/cloud/coord"
+	"cloudcanvas/cloud/bridge/dedup"
 	"cloudcanvas/shared/event"
-	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/telemetry"
 )
-
-// offsets are topic → partition → the offset of the next record.
-type offsets map[string]map[int]int64
-
-func (o offsets) clone() offsets {
-	c := make(offsets, len(o))
-	for topic, partitions := range o {
-		c[topic] = maps.Clone(partitions)
-	}
-	return c
-}
-
-// lower takes, for each partition, the lower of two offsets; what one of them lacks is from the start.
-func (o offsets) lower(other offsets) offsets {
-	low := offsets{}
-	for topic, partitions := range o {
-		low[topic] = map[int]int64{}
-		for p, at := range partitions {
-			if there, ok := other[topic][p]; ok {
-				low[topic][p] = min(at, there)
-			}
-		}
-	}
-	return low
-}
-
-// checkpoint is one record of canvas.bridge: what Kafka has of the edges of one slot, in all records
-// below the offsets. A slot whose edges need more than a record lies in several, of which each holds
-// some of its edges. The key is the slot's number, with "+" and the part's where it is not the first.
-type checkpoint struct {
-	Slot    int                                     `json:"slot"`
-	Part    int                                     `json:"part,omitempty"`
-	Epoch   coord.Epoch                             `json:"epoch"` // of the slot's lease
-	Time    time.Time                               `json:"time"`
-	Offsets offsets                                 `json:"offsets"`
-	Edges   map[string]map[event.Epoch]savedAccount `json:"edges"`
-	Devices map[string]savedDevice                  `json:"devices,omitempty"`
-}
-
-type savedAccount struct {
-	Through uint64    `json:"through"`
-	Above   []byte    `json:"above,omitempty"` // a roaring bitmap of 64 bits, its portable form
-	Used    time.Time `json:"used"`
-	Stuck   time.Time `json:"stuck,omitzero"`
-	// Last is the item with the highest number, as far as its id is known.
-	Last *savedKnown `json:"last,omitempty"`
-	// Conflicts are the numbers under which another item came, and when the last one did.
-	Conflicts []event.Known `json:"conflicts,omitempty"`
-	Conflict  time.Time     `json:"conflict,omitzero"`
-}
-
-// savedKnown is which item stands under a number.
-type savedKnown struct {
-	Seq uint64    `json:"seq"`
-	ID  ulid.ULID `json:"id"`
-	Sum []byte    `json:"sum"` // how its sha256 begins
-}
-
-// savedDevice is what is known of an edge beside its epochs.
-type savedDevice struct {
-	Newer   bool          `json:"newer,omitempty"`   // its program reads conflicts
-	Named   []event.Epoch `json:"named,omitempty"`   // in its latest status
-	Twins   []event.Epoch `json:"twins,omitempty"`   // two that alternate
-	Since   time.Time     `json:"since,omitzero"`    // they do
-	Last    time.Time     `json:"last,omitzero"`     // they did
-	Day     int64         `json:"day,omitempty"`     // since 1970, of which Stored is
-	Refused refusals      `json:"refused,omitempty"` // messages over its bounds so far
-	Stored  int64         `json:"stored,omitempty"`
-}
-
-func slotKey(slot int) []byte { return fmt.Appendf(nil, "%d", slot) }
-
-func (c checkpoint) key() []byte {
-	if c.Part == 0 {
-		return slotKey(c.Slot)
-	}
-	return fmt.Appendf(nil, "%d+%d", c.Slot, c.Part)
-}
 
 // checkpoint writes what the book holds, so that the next reading of the log can begin here. The
 // commit loop calls it between batches, when everything this bridge has written is in the book. A
@@ -114,12 +27,12 @@ func (s *shift) checkpoint(ctx context.Context) {
 	if s.setUnsaved(nil) {
 		s.Logger.Info("checkpoints are written again")
 	}
-	s.book.saved()
+	s.dedup.Saved()
 	s.dirty, s.written = false, 0
 }
 
 func (s *shift) save(ctx context.Context) error {
-	ends := offsets{}
+	ends := dedup.Offsets{}
 	for _, topic := range dataTopics {
 		ranges, err := s.Log.Offsets(ctx, topic)
 		if err != nil {
@@ -130,8 +43,8 @@ func (s *shift) save(ctx context.Context) error {
 			ends[topic][p] = r.End
 		}
 	}
-	s.book.tidy()
-	records, err := s.book.save(s.tenure, ends)
+	s.dedup.Tidy()
+	records, err := s.dedup.Save(s.Owned, ends)
 	if err != nil {
 		return err
 	}
@@ -140,249 +53,4 @@ func (s *shift) save(ctx context.Context) error {
 	}
 	s.ends = ends
 	return nil
-}
-
-// Bounds of a record. Kafka takes a mebibyte; base64 lets bitmaps grow by a third.
-const (
-	recordMost = 900 << 10
-	aboveMost  = 480 << 10
-	partsMost  = 256 // of a slot
-)
-
-// save makes the records of each slot that is owned.
-func (l *ledger) save(own tenure, ends offsets) ([]kafka.Record, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	records := make([]kafka.Record, 0, Slots)
-	for slot := range own.slots.All() {
-		some, err := l.saveSlot(slot, checkpoint{Slot: slot, Epoch: own.epochs[slot], Time: l.now().UTC(), Offsets: ends})
-		if err != nil {
-			return nil, err
-		}
-		records = append(records, some...)
-	}
-	return records, nil
-}
-
-// saveSlot makes as many records as a slot needs: 1, 2, 4 … The last goes first. So whenever the
-// writing of them ends half way, what was written and what stands there from before hold everything:
-// where a slot is cut finer, the upper half is there before the lower ones are replaced by less.
-func (l *ledger) saveSlot(slot int, c checkpoint) ([]kafka.Record, error) {
-	for ; ; l.cuts[slot]++ {
-		parts := 1 << l.cuts[slot]
-		records := make([]kafka.Record, 0, parts)
-		fits := true
-		for part := parts - 1; part >= 0 && fits; part-- {
-			c.Part = part
-			c.Edges, c.Devices = map[string]map[event.Epoch]savedAccount{}, nil
-			for edge, d := range l.slots[slot] {
-				if partOf(edge, parts) != part {
-					continue
-				}
-				var err error
-				if c.Edges[edge], err = l.saveEpochs(d); err != nil {
-					return nil, fmt.Errorf("saving what edge %s has sent: %w", edge, err)
-				}
-				if saved, any := d.save(); any {
-					if c.Devices == nil {
-						c.Devices = map[string]savedDevice{}
-					}
-					c.Devices[edge] = saved
-				}
-			}
-			value, err := json.Marshal(c)
-			if err != nil {
-				return nil, fmt.Errorf("saving slot %d: %w", slot, err)
-			}
-			fits = len(value) <= recordMost || len(c.Edges) == 1 || parts >= partsMost
-			records = append(records, kafka.Record{Topic: event.BridgeTopic, Key: c.key(), Value: value})
-		}
-		if fits {
-			return records, nil
-		}
-	}
-}
-
-// partOf is the part of a slot that an edge lies in, so that each part of so many becomes two of
-// twice as many.
-func partOf(edge string, parts int) int {
-	if parts == 1 {
-		return 0
-	}
-	h := fnv.New32()
-	h.Write([]byte(edge))
-	h.Write([]byte{'+'})
-	return int(h.Sum32() % uint32(parts))
-}
-
-func (l *ledger) saveEpochs(d *device) (map[event.Epoch]savedAccount, error) {
-	epochs := make(map[event.Epoch]savedAccount, len(d.epochs))
-	room := uint64(aboveMost)
-	for e, a := range d.epochs {
-		saved := savedAccount{Through: a.through, Used: a.used.UTC(), Conflicts: a.conflicts}
-		if !a.stuck.IsZero() {
-			saved.Stuck = a.stuck.UTC()
-		}
-		if len(a.conflicts) > 0 {
-			saved.Conflict = a.conflict.UTC()
-		}
-		if a.last.seq > 0 {
-			saved.Last = &savedKnown{a.last.seq, a.last.id, a.last.sum[:]}
-		}
-		if a.above != nil {
-			a.above.RunOptimize()
-			above := within(a.above, room)
-			if above != a.above {
-				l.losing(a, "a checkpoint has no room for all numbers above the first that is missing")
-			}
-			var err error
-			if saved.Above, err = above.ToBytes(); err != nil {
-				return nil, err
-			}
-			room -= min(room, uint64(len(saved.Above)))
-		}
-		epochs[e] = saved
-	}
-	return epochs, nil
-}
-
-// within is a bitmap, or as many of its lowest numbers as fit into so many bytes. Only what came
-// before there were bounds is larger; of what is left out a repeat is not recognised after a restart.
-func within(b *roaring64.Bitmap, most uint64) *roaring64.Bitmap {
-	for b.GetSerializedSizeInBytes() > most {
-		half, err := b.Select(b.GetCardinality() / 2)
-		if err != nil {
-			return roaring64.New()
-		}
-		b = b.Clone()
-		b.RemoveRange(half, math.MaxUint64)
-		if b.IsEmpty() {
-			break
-		}
-	}
-	return b
-}
-
-func (d *device) save() (s savedDevice, any bool) {
-	s = savedDevice{Newer: d.newer, Named: d.named, Day: d.day, Stored: d.stored, Refused: d.refused}
-	if !d.twin.since.IsZero() {
-		s.Twins, s.Since, s.Last = d.twin.pair[:], d.twin.since.UTC(), d.twin.last.UTC()
-	}
-	return s, d.newer || d.stored > 0 || len(d.refused) > 0 || s.Twins != nil
-}
-
-// latestCheckpoints reads canvas.bridge. Of each part of a slot the last one of the latest lease
-// counts: a bridge that has lost its lease may write one late. What can't be read is handed to bad.
-func latestCheckpoints(ctx context.Context, log Log, bad func(kafka.Record, error)) (map[int][]checkpoint, error) {
-	ranges, err := log.Offsets(ctx, event.BridgeTopic)
-	if err != nil {
-		return nil, err
-	}
-	latest := map[string]checkpoint{}
-	for p, r := range ranges {
-		err := log.Scan(ctx, event.BridgeTopic, p, r.First, r.End, func(r kafka.Record) error {
-			if r.Value == nil {
-				return nil
-			}
-			c, err := parseCheckpoint(r)
-			if err != nil {
-				bad(r, err)
-				return nil
-			}
-			if c.Epoch >= latest[string(r.Key)].Epoch {
-				latest[string(r.Key)] = c
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	slots := map[int][]checkpoint{}
-	for _, c := range latest {
-		slots[c.Slot] = append(slots[c.Slot], c)
-	}
-	return slots, nil
-}
-
-// parseCheckpoint reads a record of canvas.bridge.
-func parseCheckpoint(r kafka.Record) (checkpoint, error) {
-	var c checkpoint
-	if err := json.Unmarshal(r.Value, &c); err != nil {
-		return c, fmt.Errorf("reading a checkpoint: %w", err)
-	}
-	if c.Slot < 0 || c.Slot >= Slots || c.Part < 0 || c.Part >= partsMost || string(c.key()) != string(r.Key) {
-		return c, fmt.Errorf("reading a checkpoint: it is of slot %d, its key is %.20q", c.Slot, r.Key)
-	}
-	return c, nil
-}
-
-// recent is how long after its last item an edge may still wait for a receipt. Later it has sent the
-// item again, and is told then.
-const recent = 10 * time.Minute
-
-// load puts a checkpoint into the book.
-func (l *ledger) load(c checkpoint) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.cuts[c.Slot] = max(l.cuts[c.Slot], bits.Len(uint(c.Part)))
-	for edge, epochs := range c.Edges {
-		if Slot(edge) != c.Slot {
-			return fmt.Errorf("the checkpoint of slot %d names edge %.80q, whose slot is %d", c.Slot, edge, Slot(edge))
-		}
-		for epoch, saved := range epochs {
-			if err := l.loadAccount(edge, epoch, saved); err != nil {
-				return fmt.Errorf("the checkpoint of edge %.80q: %w", edge, err)
-			}
-		}
-		if saved, ok := c.Devices[edge]; ok {
-			l.device(edge).load(saved)
-		}
-	}
-	return nil
-}
-
-func (l *ledger) loadAccount(edge string, epoch event.Epoch, saved savedAccount) error {
-	was := seen{through: saved.Through}
-	if len(saved.Above) > 0 {
-		was.above = roaring64.New()
-		if err := was.above.UnmarshalBinary(saved.Above); err != nil {
-			return err
-		}
-		if err := was.above.Validate(); err != nil {
-			return err
-		}
-	}
-	fresh := l.find(edge, epoch) == nil
-	a := l.account(edge, epoch)
-	a.addAll(&was)
-	a.weigh(weighEvery)
-	if fresh || saved.Used.After(a.used) {
-		a.used = saved.Used
-	}
-	a.stuck = saved.Stuck
-	if k := saved.Last; k != nil && k.Seq >= a.last.seq {
-		a.last = known{seq: k.Seq, id: k.ID}
-		copy(a.last.sum[:], k.Sum)
-	}
-	if saved.Conflict.After(a.conflict) {
-		a.conflict, a.conflicts = saved.Conflict, saved.Conflicts[max(0, len(saved.Conflicts)-event.MaxConflicts):]
-	}
-	if l.now().Sub(a.used) < recent {
-		l.owe(a) // the bridge before may have died with the receipt unsent
-	}
-	return nil
-}
-
-func (d *device) load(s savedDevice) {
-	d.newer, d.named = s.Newer, s.Named[:min(len(s.Named), event.MaxEpochs)]
-	d.day, d.stored = s.Day, s.Stored
-	for why, n := range s.Refused {
-		if len(why) < 32 && len(d.refused) < maxBounds {
-			d.refuse(why, n)
-		}
-	}
-	if len(s.Twins) == 2 {
-		d.twin.pair, d.twin.since, d.twin.last = [2]event.Epoch{s.Twins[0], s.Twins[1]}, s.Since, s.Last
-	}
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"cloudcanvas/cloud/bridge/dedup"
+	"cloudcanvas/cloud/bridge/parts"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/mqtt"
@@ -18,8 +20,8 @@ type brokerMessage = mqtt.Message
 // entry is a record on its way into Kafka, and what is true once it is there.
 type entry struct {
 	record kafka.Record
-	id     identity   // epoch "" for what has no number
-	drops  []identity // numbers that a drop report accounts for
+	id     parts.Identity   // epoch "" for what has no number
+	drops  []parts.Identity // numbers that a drop report accounts for
 	poison bool
 	done   bool
 	traced *event.Item // the item without its data; nil: nobody hears of spans
@@ -28,13 +30,13 @@ type entry struct {
 // batch is what one commit makes of some letters.
 type batch struct {
 	entries     []entry
-	pending     map[identity]bool // in entries
-	repeats     map[identity]int  // that Kafka has already, and how often they came: their edges missed a receipt
-	spoiled     map[identity]int  // poison, by edge and epoch as far as they are known
+	pending     map[parts.Identity]bool // in entries
+	repeats     map[parts.Identity]int  // that Kafka has already, and how often they came: their edges missed a receipt
+	spoiled     map[parts.Identity]int  // poison, by edge and epoch as far as they are known
 	poison      map[[sha256.Size]byte]bool
-	whole       []identity      // put together from parts
-	greeted     []*event.Status // of edges that came online
-	known       []identity      // numbers whose items Kafka has under others
+	whole       []parts.Identity // put together from parts
+	greeted     []*event.Status  // of edges that came online
+	known       []parts.Identity // numbers whose items Kafka has under others
 	conflicts   []conflicting
 	began       time.Time
 	trace       *trace.Tracer
@@ -50,7 +52,7 @@ func (s *shift) commit(ctx context.Context, letters []*letter) error {
 	if err := s.storeParts(ctx, letters); err != nil {
 		return err
 	}
-	b := &batch{entries: make([]entry, 0, len(letters)), pending: make(map[identity]bool, len(letters)), repeats: map[identity]int{}, spoiled: map[identity]int{},
+	b := &batch{entries: make([]entry, 0, len(letters)), pending: make(map[parts.Identity]bool, len(letters)), repeats: map[parts.Identity]int{}, spoiled: map[parts.Identity]int{},
 		began: time.Now(), trace: s.Trace}
 	for _, l := range letters {
 		if err := s.place(ctx, b, l); err != nil {
@@ -90,8 +92,8 @@ func (s *shift) acknowledge(ctx context.Context) {
 // place decides what becomes of a letter.
 func (s *shift) place(ctx context.Context, b *batch, l *letter) error {
 	if l.status != nil {
-		if l.status.Status == event.Online && s.slots.Carries(l.status.Edge) {
-			s.dirty = s.book.speaks(l.status) || s.dirty
+		if l.status.Status == event.Online && s.Slots.Carries(l.status.Edge) {
+			s.dirty = s.dedup.NoteProgram(l.status) || s.dirty
 			b.greeted = append(b.greeted, l.status)
 		}
 		return nil
@@ -100,11 +102,11 @@ func (s *shift) place(ctx context.Context, b *batch, l *letter) error {
 		b.addPoison(s, l, l.Payload, &l.item, l.err)
 		return nil
 	}
-	id := identityOf(&l.item)
-	if !s.slots.Carries(id.edge) {
+	id := parts.IdentityOf(&l.item)
+	if !s.Slots.Carries(id.Edge) {
 		return nil // its owner is another, and its edge sends it until there is a receipt
 	}
-	if id.epoch != "" && !s.admit(b, l, id) {
+	if id.Epoch != "" && !s.admit(b, l, id) {
 		return nil
 	}
 	if l.item.Kind != event.Part {
@@ -115,15 +117,15 @@ func (s *shift) place(ctx context.Context, b *batch, l *letter) error {
 		return nil // it comes again
 	}
 	b.counts.parts++
-	a := s.parts.items[id]
-	if a == nil || a.spent || a.cut != cutOf(&l.item) { // given up, or begun anew by a later part of this batch
-		s.remove(ctx, cutOf(&l.item).key(l.item.Attrs.Part))
+	a := s.parts.Find(id)
+	if a == nil || a.Spent || a.Cut != parts.CutOf(&l.item) { // given up, or begun anew by a later part of this batch
+		s.remove(ctx, parts.CutOf(&l.item).Key(l.item.Attrs.Part))
 		return nil
 	}
-	whole := s.parts.stored(a, &l.item)
-	s.book.hold(a, l.item.Attrs.Part)
-	s.giveUp(ctx, boundParts, s.parts.surplus(a, s.cfg.PartsEdgeBytes))
-	if !whole && !s.parts.tooLarge(a) {
+	whole := s.parts.Stored(a, &l.item)
+	s.dedup.Hold(a, l.item.Attrs.Part)
+	s.giveUp(ctx, dedup.BoundParts, s.parts.Surplus(a, s.cfg.PartsEdgeBytes))
+	if !whole && !s.parts.TooLarge(a) {
 		return nil
 	}
 	if b.objectBytes >= s.cfg.BatchBytes { // only one whole at a time beyond what a batch may have
@@ -133,7 +135,7 @@ func (s *shift) place(ctx context.Context, b *batch, l *letter) error {
 	}
 	var item event.Item
 	err := s.insist(ctx, "putting an item together from its parts", func() (err error) {
-		item, err = s.parts.whole(ctx, a)
+		item, err = s.parts.Whole(ctx, a)
 		return retriable(err)
 	})
 	if ctx.Err() != nil {
@@ -143,16 +145,16 @@ func (s *shift) place(ctx context.Context, b *batch, l *letter) error {
 	if err == nil {
 		err = item.CheckContent()
 	}
-	if err == nil && item.Kind == event.Ack && s.roomForDrops(&item) != boundNone {
-		err = fmt.Errorf("%w: %s", event.ErrTooLarge, boundAhead.does())
+	if err == nil && item.Kind == event.Ack && s.roomForDrops(&item) != dedup.BoundNone {
+		err = fmt.Errorf("%w: %s", event.ErrTooLarge, dedup.BoundAhead.Explain())
 	}
 	if err != nil {
 		// The edge sends it once more; only what then comes out the same is given up.
 		if item.Data == nil {
 			item.Data = []byte(item.ID.String()) // too large to be looked at: there are only its name and the reason
 		}
-		a.spent = true
-		s.book.lose(a.cut)
+		a.Spent = true
+		s.dedup.Lose(a.Cut)
 		b.addPoison(s, l, item.Data, &item, err)
 		return nil
 	}
@@ -163,7 +165,7 @@ func (s *shift) place(ctx context.Context, b *batch, l *letter) error {
 // take lets an item go into Kafka, and remembers which it is.
 func (s *shift) take(b *batch, item *event.Item) {
 	if item.Epoch != "" {
-		s.ids.put(item.Edge, item.Epoch, knownOf(item))
+		s.ids.Put(item.Edge, item.Epoch, dedup.KnownOf(item))
 	}
 	b.add(item, s.cfg.InlineBytes)
 }
@@ -182,11 +184,11 @@ func retriable(err error) error {
 // in its envelope: as a record's it would let Kafka refuse it, or delete it at once, where the
 // edge's clock is wrong.
 func (b *batch) add(item *event.Item, inline int64) {
-	e := entry{id: identityOf(item)}
+	e := entry{id: parts.IdentityOf(item)}
 	if item.Kind == event.Ack {
 		report, _ := event.ParseDropReport(*item) // read has seen that it can be
 		for epoch, d := range report.Each(item.Epoch) {
-			e.drops = append(e.drops, identity{item.Edge, epoch, d.Seq})
+			e.drops = append(e.drops, parts.Identity{Edge: item.Edge, Epoch: epoch, Seq: d.Seq})
 		}
 	}
 	if int64(len(item.Data)) > inline {
@@ -202,7 +204,7 @@ func (b *batch) add(item *event.Item, inline int64) {
 		traced.Data = nil
 		e.traced = &traced
 	}
-	if e.id.epoch != "" {
+	if e.id.Epoch != "" {
 		b.pending[e.id] = true
 	}
 	b.entries = append(b.entries, e)
@@ -211,9 +213,9 @@ func (b *batch) add(item *event.Item, inline int64) {
 
 // settle records what Kafka has now.
 func (s *shift) settle(ctx context.Context, b *batch) {
-	numbers := map[identity][]uint64{} // by edge and epoch
-	written := map[identity]uint64{}
-	last := map[identity]known{}
+	numbers := map[parts.Identity][]uint64{} // by edge and epoch
+	written := map[parts.Identity]uint64{}
+	last := map[parts.Identity]dedup.Known{}
 	for n := range b.entries {
 		e := &b.entries[n]
 		s.written += int64(len(e.record.Value))
@@ -223,50 +225,50 @@ func (s *shift) settle(ctx context.Context, b *batch) {
 		if e.traced != nil {
 			s.Trace.Item(e.traced, trace.Bridge, b.began, time.Now(), trace.Attr{Key: "messaging.destination.name", Text: e.record.Topic})
 		}
-		if e.id.epoch == "" {
+		if e.id.Epoch == "" {
 			continue
 		}
-		of := identity{edge: e.id.edge, epoch: e.id.epoch}
-		numbers[of] = append(numbers[of], e.id.seq)
-		if k, ok := s.ids.at(of.edge, of.epoch, e.id.seq); ok && k.seq >= last[of].seq {
+		of := parts.Identity{Edge: e.id.Edge, Epoch: e.id.Epoch}
+		numbers[of] = append(numbers[of], e.id.Seq)
+		if k, ok := s.ids.At(of.Edge, of.Epoch, e.id.Seq); ok && k.Seq >= last[of].Seq {
 			last[of] = k
 		}
 		if !e.poison {
 			written[of]++
 		}
 		for _, d := range e.drops {
-			its := identity{edge: d.edge, epoch: d.epoch}
-			numbers[its] = append(numbers[its], d.seq)
+			its := parts.Identity{Edge: d.Edge, Epoch: d.Epoch}
+			numbers[its] = append(numbers[its], d.Seq)
 			s.discard(ctx, d)
 		}
 	}
 	for of, seqs := range numbers {
-		s.book.add(of.edge, of.epoch, seqs...)
+		s.dedup.Add(of.Edge, of.Epoch, seqs...)
 		if k, ok := last[of]; ok {
-			s.book.stand(of.edge, of.epoch, k)
+			s.dedup.SetLast(of.Edge, of.Epoch, k)
 		}
-		s.book.count(of.edge, of.epoch, func(c *Counts) { c.Written += written[of] })
+		s.dedup.Count(of.Edge, of.Epoch, func(c *dedup.Counts) { c.Written += written[of] })
 	}
 	for id, times := range b.repeats {
-		s.book.repeat(id.edge, id.epoch)
-		s.book.count(id.edge, id.epoch, func(c *Counts) { c.Duplicates += uint64(times) })
+		s.dedup.Repeat(id.Edge, id.Epoch)
+		s.dedup.Count(id.Edge, id.Epoch, func(c *dedup.Counts) { c.Duplicates += uint64(times) })
 	}
 	for _, status := range b.greeted {
 		s.greet(status)
 	}
 	for _, c := range b.conflicts {
-		s.book.disagree(c.id.edge, c.id.epoch, c.stands)
+		s.dedup.AddConflict(c.id.Edge, c.id.Epoch, c.stands)
 	}
 	for _, id := range b.known {
-		s.book.addUnsaved(id.edge, id.epoch, id.seq)
-		if k, ok := s.ids.at(id.edge, id.epoch, id.seq); ok {
-			s.book.stand(id.edge, id.epoch, k)
+		s.dedup.AddUnsaved(id.Edge, id.Epoch, id.Seq)
+		if k, ok := s.ids.At(id.Edge, id.Epoch, id.Seq); ok {
+			s.dedup.SetLast(id.Edge, id.Epoch, k)
 		}
-		s.book.count(id.edge, id.epoch, func(c *Counts) { c.Known++ })
+		s.dedup.Count(id.Edge, id.Epoch, func(c *dedup.Counts) { c.Known++ })
 		s.discard(ctx, id)
 	}
 	for of, times := range b.spoiled {
-		s.book.count(of.edge, of.epoch, func(c *Counts) { c.Poison += uint64(times) })
+		s.dedup.Count(of.Edge, of.Epoch, func(c *dedup.Counts) { c.Poison += uint64(times) })
 	}
 	for _, id := range b.whole {
 		s.discard(ctx, id)

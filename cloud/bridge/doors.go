@@ -3,7 +3,7 @@ package bridge
 import (
 	"context"
 
-	"cloudcanvas/cloud/coord"
+	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/mqtt"
 )
@@ -13,7 +13,7 @@ import (
 // acknowledged for the next Run. known are edges of these slots that were heard of before. take may
 // be called by several at a time, and blocks while the bridge is full.
 type Intake interface {
-	Run(ctx context.Context, slots SlotSet, known []string, take func(mqtt.Message)) error
+	Run(ctx context.Context, slots slots.Set, known []string, take func(mqtt.Message)) error
 }
 
 // Watched is an intake that can say why nothing comes in now, and whether it hears all that the broker is
@@ -44,11 +44,4 @@ type Objects interface {
 // full bridge would hold up.
 type Teller interface {
 	Publish(ctx context.Context, topic string, qos byte, retain bool, payload []byte) error
-}
-
-// Leases says which bridge may carry what. It is a part of coord.Coordinator.
-type Leases interface {
-	Own(ctx context.Context, what string, own func(context.Context, coord.Lease) error) error
-	Join(ctx context.Context, m coord.Member) error
-	Members(ctx context.Context, role string) (<-chan []coord.Member, error)
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"cloudcanvas/cloud/bridge"
+	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/mqtt"
@@ -175,7 +176,7 @@ func (m *mailbox) send(t testing.TB, items ...event.Item) {
 	}
 }
 
-func (m *mailbox) Run(ctx context.Context, _ bridge.SlotSet, _ []string, take func(mqtt.Message)) error {
+func (m *mailbox) Run(ctx context.Context, _ slots.Set, _ []string, take func(mqtt.Message)) error {
 	m.mu.Lock()
 	m.runs++
 	m.running = true

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"cloudcanvas/cloud/bridge/dedup"
+	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
@@ -46,57 +48,6 @@ func FuzzLetter(f *testing.F) {
 	})
 }
 
-// FuzzPartKey: a key is either one that a part was stored under, or none.
-func FuzzPartKey(f *testing.F) {
-	c := cut{identity{"mast", "e1", 7}, event.Sum(nil), 9}
-	f.Add(c.key(3))
-	f.Add("parts/1/mast/e1/7/00/9/3")
-	f.Fuzz(func(t *testing.T, key string) {
-		if c, n, ok := parsePartKey(key); ok && (c.key(n) != key || n >= c.of || c.id.seq == 0) {
-			t.Fatalf("%q is taken for part %d of %+v", key, n, c)
-		}
-	})
-}
-
-// FuzzCheckpoint: a checkpoint that was damaged is an error, not a crash.
-func FuzzCheckpoint(f *testing.F) {
-	l := newLedger(time.Now)
-	l.add("mast", "e1", 1, 2, 5, 9)
-	records, err := l.save(tenure{slots: EverySlot}, offsets{"canvas.events": {0: 3}})
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(records[Slot("mast")].Key, records[Slot("mast")].Value)
-	f.Add([]byte("7"), []byte(`{"slot":7,"edges":{"mast":{"e":{"through":3,"last":{"seq":3,"id":"01ARZ3NDEKTSV4RRFFQ69G5FAV","sum":"AQID"},"conflicts":[{"seq":1,"id":"01ARZ3NDEKTSV4RRFFQ69G5FAV"}],"conflict":"2026-01-01T00:00:00Z"}}},"devices":{"mast":{"newer":true,"named":["e"],"twins":["e","f"],"since":"2026-01-01T00:00:00Z","last":"2026-01-01T00:00:00Z","day":3,"stored":9}}}`))
-	f.Fuzz(func(t *testing.T, key, value []byte) {
-		c, err := parseCheckpoint(kafka.Record{Key: key, Value: value})
-		if err != nil {
-			return
-		}
-		back := newLedger(time.Now)
-		if back.load(c) == nil {
-			for _, r := range mustSave(t, back) {
-				if again, err := parseCheckpoint(r); err != nil || newLedger(time.Now).load(again) != nil {
-					t.Fatalf("what was read can't be written and read again: %v", err)
-				}
-			}
-			for _, s := range back.status() {
-				if r := (event.Receipt{Epoch: "e", Through: s.Through}); r.Check() != nil {
-					t.Fatal(r)
-				}
-			}
-		}
-	})
-}
-
-func mustSave(t *testing.T, l *ledger) []kafka.Record {
-	records, err := l.save(tenure{slots: EverySlot}, offsets{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return records
-}
-
 // FuzzEdgeOf: whose topic it is, is known without a look at the rest of it.
 func FuzzEdgeOf(f *testing.F) {
 	f.Add("canvas/v1/mast/up/2/reading")
@@ -117,7 +68,7 @@ func FuzzRecord(f *testing.F) {
 	f.Add("mast", "e1", "7", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
 	f.Add("", "", "", "", "e3b0c44298fc1c1")
 	f.Fuzz(func(t *testing.T, edge, epoch, seq, id, sum string) {
-		s := shift{tenure: tenure{slots: EverySlot}, book: newLedger(time.Now), ids: newIDs(64)}
+		s := shift{Owned: slots.Owned{Slots: slots.Every}, dedup: dedup.New(time.Now), ids: dedup.NewIDs(64)}
 		r := kafka.Record{Topic: event.EventsTopic}
 		for key, value := range map[string]string{"ce_edge": edge, "ce_epoch": epoch, "ce_seq": seq, "ce_id": id, "ce_sha256": sum} {
 			r.Headers = append(r.Headers, event.Header{Key: key, Value: []byte(value)})
@@ -127,6 +78,8 @@ func FuzzRecord(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
-		mustSave(t, s.book)
+		if _, err := s.dedup.Save(s.Owned, dedup.Offsets{}); err != nil {
+			t.Fatal(err)
+		}
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/bridge"
+	"cloudcanvas/cloud/bridge/intake"
 	"cloudcanvas/shared/brokertest"
 	"cloudcanvas/shared/mqtt"
 )
@@ -15,7 +16,7 @@ import (
 func TestReadinessTellsOfAnotherClientWithTheBridgesClientID(t *testing.T) {
 	w := newWorld(t)
 	m := brokertest.StartMosquitto(t)
-	intake := &bridge.MQTT{Options: mqtt.Options{URL: m.URL, ClientID: "canvas-bridge"}}
+	intake := &intake.MQTT{Options: mqtt.Options{URL: m.URL, ClientID: "canvas-bridge"}}
 	b, err := bridge.New(w.cfg, bridge.Parts{Intake: intake, Log: w.log, Objects: w.shelf, Teller: w.post})
 	if err != nil {
 		t.Fatal(err)

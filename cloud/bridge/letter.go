@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 
+	"cloudcanvas/cloud/bridge/dedup"
+	"cloudcanvas/cloud/bridge/parts"
 	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/mqtt"
@@ -21,7 +23,7 @@ type letter struct {
 	err    error         // why it is poison; item then holds what could be read
 	status *event.Status // not an item, but what an edge says of itself
 	stored bool          // a part that rests in the object store
-	over   bound         // why a part is refused
+	over   dedup.Bound   // why a part is refused
 }
 
 // What an envelope can be at fault with beyond what shared/event tells.
@@ -73,7 +75,7 @@ func (g guests) read(m mqtt.Message) letter {
 		l.err = fmt.Errorf("%w: %s", errKind, i.Kind)
 	case i.Attrs.DataRef != "":
 		l.err = fmt.Errorf("%w: dataref %q", errReference, i.Attrs.DataRef)
-	case i.Seq > maxSeq:
+	case i.Seq > parts.MaxSeq:
 		l.err = fmt.Errorf("%w: seq %d", errSeq, i.Seq)
 	case i.Kind == event.Part && i.Epoch == "":
 		l.err = fmt.Errorf("%w: a part without epoch and seq", event.ErrIncomplete)

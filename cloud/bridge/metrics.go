@@ -1,6 +1,13 @@
 package bridge
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 // metrics are what the bridge counts. They work without a registry too.
 type metrics struct {
@@ -60,4 +67,65 @@ func (m *metrics) settled(b *batch) {
 	m.messages.WithLabelValues("poison").Add(float64(b.counts.poison))
 	m.messages.WithLabelValues("conflict").Add(float64(b.counts.conflicts))
 	m.messages.WithLabelValues("known").Add(float64(b.counts.known))
+}
+
+// gapMetrics tells of the edges with late gaps when it is asked.
+type gapMetrics struct {
+	bridge       *Bridge
+	missing, age *prometheus.Desc
+	twins        *prometheus.Desc
+	refused      *prometheus.Desc
+}
+
+func newGapMetrics(b *Bridge) *gapMetrics {
+	by := []string{"edge", "epoch"}
+	return &gapMetrics{bridge: b,
+		missing: prometheus.NewDesc("canvas_bridge_missing_items", "Numbers that have not come although later ones have, of edges where that stands for over a minute.", by, nil),
+		age:     prometheus.NewDesc("canvas_bridge_gap_seconds", "Since when they are missing.", by, nil),
+		twins:   prometheus.NewDesc("canvas_bridge_twins", "Edges under whose name two agents speak at the same time.", nil, nil),
+		refused: prometheus.NewDesc("canvas_bridge_refused_messages", "Messages over a bound of their edge so far, of the edges with most.", []string{"edge", "bound"}, nil),
+	}
+}
+
+// refusedTold bounds the edges whose refusals are told one by one.
+const refusedTold = 20
+
+func (g *gapMetrics) Describe(to chan<- *prometheus.Desc) {
+	to <- g.missing
+	to <- g.age
+	to <- g.twins
+	to <- g.refused
+}
+
+func (g *gapMetrics) Collect(to chan<- prometheus.Metric) {
+	now := time.Now()
+	twins, refused := map[string]bool{}, map[string]map[string]uint64{}
+	for _, s := range g.bridge.Status() {
+		if s.Late(now) {
+			to <- prometheus.MustNewConstMetric(g.missing, prometheus.GaugeValue, float64(s.Missing), s.Edge, string(s.Epoch))
+			to <- prometheus.MustNewConstMetric(g.age, prometheus.GaugeValue, now.Sub(s.Since).Seconds(), s.Edge, string(s.Epoch))
+		}
+		if s.Twin != "" {
+			twins[s.Edge] = true
+		}
+		if s.Refused != nil {
+			refused[s.Edge] = s.Refused
+		}
+	}
+	to <- prometheus.MustNewConstMetric(g.twins, prometheus.GaugeValue, float64(len(twins)))
+	most := slices.SortedFunc(maps.Keys(refused), func(a, b string) int {
+		return cmp.Or(cmp.Compare(sum(refused[b]), sum(refused[a])), cmp.Compare(a, b))
+	})
+	for _, edge := range most[:min(len(most), refusedTold)] {
+		for bound, n := range refused[edge] {
+			to <- prometheus.MustNewConstMetric(g.refused, prometheus.CounterValue, float64(n), edge, bound)
+		}
+	}
+}
+
+func sum(of map[string]uint64) (all uint64) {
+	for _, n := range of {
+		all += n
+	}
+	return all
 }

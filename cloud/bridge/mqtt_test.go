@@ -5,7 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/cloud/bridge"
+	"cloudcanvas/cloud/bridge/intake"
+	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/shared/brokertest"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/mqtt"
@@ -26,12 +27,12 @@ func TestBrokersMarkWhatTheyDeliverAgain(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			intake := &bridge.MQTT{Options: mqtt.Options{URL: start(t), ClientID: "canvas-bridge"}}
+			intake := &intake.MQTT{Options: mqtt.Options{URL: start(t), ClientID: "canvas-bridge"}}
 			came := make(chan mqtt.Message, 16)
 			run := func() (stop func()) {
 				ctx, cancel := context.WithCancel(t.Context())
 				done := make(chan error, 1)
-				go func() { done <- intake.Run(ctx, bridge.EverySlot, nil, func(m mqtt.Message) { came <- m }) }()
+				go func() { done <- intake.Run(ctx, slots.Every, nil, func(m mqtt.Message) { came <- m }) }()
 				return func() { cancel(); <-done }
 			}
 			next := func() mqtt.Message {

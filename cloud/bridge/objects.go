@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 
+	"cloudcanvas/cloud/bridge/dedup"
+	"cloudcanvas/cloud/bridge/parts"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/telemetry"
 )
@@ -30,16 +32,16 @@ func (s *shift) storeParts(ctx context.Context, letters []*letter) error {
 		if l.err != nil || l.item.Kind != event.Part {
 			continue
 		}
-		id := identityOf(&l.item)
-		if !s.slots.Carries(id.edge) || !s.wants(l) {
+		id := parts.IdentityOf(&l.item)
+		if !s.Slots.Carries(id.Edge) || !s.wants(l) {
 			continue
 		}
 		var (
-			a     *assembly
+			a     *parts.Assembly
 			stale []string
 		)
 		err := s.insist(ctx, "looking for the parts of an item", func() (err error) {
-			a, stale, err = s.parts.open(ctx, &l.item)
+			a, stale, err = s.parts.Open(ctx, &l.item)
 			return retriable(err)
 		})
 		if ctx.Err() != nil {
@@ -50,12 +52,12 @@ func (s *shift) storeParts(ctx context.Context, letters []*letter) error {
 			continue
 		}
 		if len(stale) > 0 {
-			s.Logger.Info("an item comes in other parts than before, it begins anew", "edge", id.edge, "epoch", id.epoch, "seq", id.seq, "parts", a.of)
+			s.Logger.Info("an item comes in other parts than before, it begins anew", "edge", id.Edge, "epoch", id.Epoch, "seq", id.Seq, "parts", a.Of)
 			s.remove(ctx, stale...) // before the new ones are written: they may be among them
 		}
 		l.stored = true // when this returns
-		if a.missing(l.item.Attrs.Part) {
-			objects = append(objects, object{a.key(l.item.Attrs.Part), l.item.Data})
+		if a.Missing(l.item.Attrs.Part) {
+			objects = append(objects, object{a.Key(l.item.Attrs.Part), l.item.Data})
 		}
 	}
 	return s.store(ctx, objects)
@@ -106,20 +108,20 @@ func (s *shift) flush(ctx context.Context, b *batch) error {
 
 // giveUp lets go of unfinished items: their edge hears that nothing of them is held, and sends all of
 // them again when their turn comes.
-func (s *shift) giveUp(ctx context.Context, why bound, gone []*assembly) {
+func (s *shift) giveUp(ctx context.Context, why dedup.Bound, gone []*parts.Assembly) {
 	for _, a := range gone {
 		s.metrics.givenUp.Inc()
-		if s.book.tell(a.id.edge, why) {
-			s.Logger.Warn("parts of an unfinished item are given up: "+why.does(), "edge", a.id.edge, "epoch", a.id.epoch, "seq", a.id.seq, "parts", len(a.parts()), "of", a.of, "bytes", a.bytes)
+		if s.dedup.ShouldLog(a.ID.Edge, why) {
+			s.Logger.Warn("parts of an unfinished item are given up: "+why.Explain(), "edge", a.ID.Edge, "epoch", a.ID.Epoch, "seq", a.ID.Seq, "parts", len(a.Parts()), "of", a.Of, "bytes", a.Bytes)
 		}
-		s.book.lose(a.cut)
-		s.discard(ctx, a.id)
+		s.dedup.Lose(a.Cut)
+		s.discard(ctx, a.ID)
 	}
 }
 
 // discard lets go of the parts of an item that is settled.
-func (s *shift) discard(ctx context.Context, id identity) {
-	s.remove(ctx, s.parts.discard(id)...)
+func (s *shift) discard(ctx context.Context, id parts.Identity) {
+	s.remove(ctx, s.parts.Discard(id)...)
 }
 
 // remove deletes objects. What stays behind costs room, not truth.

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"cloudcanvas/cloud/bridge/parts"
 	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
@@ -33,15 +34,15 @@ func (b *batch) addPoison(s *shift, l *letter, payload []byte, item *event.Item,
 	b.counts.poison++
 	s.metrics.dead.count(edgeNamed(topic), exception(reason))
 	print := sha256.Sum256(payload)
-	id := identityOf(item)
+	id := parts.IdentityOf(item)
 	edge, _, _, err := event.ParseTopic(topic)
-	known := err == nil && edge == id.edge && id.epoch.Valid()
+	known := err == nil && edge == id.Edge && id.Epoch.Valid()
 	if known {
-		b.spoiled[identity{edge: id.edge, epoch: id.epoch}]++
+		b.spoiled[parts.Identity{Edge: id.Edge, Epoch: id.Epoch}]++
 	}
 	if s.poison.has(print) {
-		if known && !l.Duplicate && id.seq > 0 && id.seq <= maxSeq {
-			s.book.addUnsaved(id.edge, id.epoch, id.seq) // no record in Kafka says that this number is settled
+		if known && !l.Duplicate && id.Seq > 0 && id.Seq <= parts.MaxSeq {
+			s.dedup.AddUnsaved(id.Edge, id.Epoch, id.Seq) // no record in Kafka says that this number is settled
 			s.dirty = true
 		}
 		return

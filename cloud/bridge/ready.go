@@ -16,7 +16,7 @@ var (
 // hand. It is nil while items flow, or would if any came.
 func (b *Bridge) Ready() error {
 	b.mu.Lock()
-	working, why := b.book != nil, b.ready
+	working, why := b.dedup != nil, b.ready
 	if why == nil {
 		why = b.unsaved
 	}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"cloudcanvas/cloud/bridge"
+	"cloudcanvas/cloud/bridge/dedup"
 	"cloudcanvas/shared/kafka"
 )
 
@@ -52,7 +52,7 @@ func TestStatusCountsWhatCameOfEachEdge(t *testing.T) {
 	w.mail.post("canvas/v1/stranger/up/2/reading", []byte("hello"))
 	eventually(t, "all are acknowledged", func() bool { return w.mail.acknowledged() == 11 })
 	w.receipted("vessel", 1)
-	want := map[string]bridge.Counts{"mast": {Written: 5, Duplicates: 3, Poison: 1}, "vessel": {Written: 1}}
+	want := map[string]dedup.Counts{"mast": {Written: 5, Duplicates: 3, Poison: 1}, "vessel": {Written: 1}}
 	eventually(t, "the counts stand", func() bool {
 		all := w.bridge.Status()
 		for _, s := range all {

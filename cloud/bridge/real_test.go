@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/bridge"
+	"cloudcanvas/cloud/bridge/intake"
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/cloud/coord/zk"
 	"cloudcanvas/shared/brokertest"
@@ -119,7 +120,7 @@ func runBridge(ctx context.Context, at site, log *slog.Logger) error {
 		defer z.Close()
 		parts.Leases, parts.Member = z, coord.Member{ID: at.id, Role: coord.Bridge}
 	}
-	parts.Intake = &bridge.MQTT{Options: mqtt.Options{URL: at.mqtt, ClientID: cfg.ClientID, Log: log}, Share: cfg.Share}
+	parts.Intake = &intake.MQTT{Options: mqtt.Options{URL: at.mqtt, ClientID: cfg.ClientID, Log: log}, Share: cfg.Share}
 	b, err := bridge.New(cfg, parts)
 	if err != nil {
 		return err

@@ -2,17 +2,17 @@ package bridge
 
 import (
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"math"
-	"strconv"
 	"sync"
 	"time"
 
-	"github.com/oklog/ulid/v2"
 	"golang.org/x/sync/errgroup"
 
+	"cloudcanvas/cloud/bridge/dedup"
+	"cloudcanvas/cloud/bridge/parts"
+	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/telemetry"
@@ -23,9 +23,9 @@ func (s *shift) recover(ctx context.Context) error {
 	began := time.Now()
 	return s.insist(ctx, "reading the checkpoints and the log behind them", func() error {
 		// Each try begins anew: half of a checkpoint must not count.
-		s.book, s.ends = newLedger(time.Now), offsets{}
-		s.ids = newIDs(idsMost)
-		s.book.loses = s.loses
+		s.dedup, s.ends = dedup.New(time.Now), dedup.Offsets{}
+		s.ids = dedup.NewIDs(dedup.MostIDs)
+		s.dedup.OnLoss = s.loses
 		if err := s.loadCheckpoints(ctx); err != nil {
 			return err
 		}
@@ -33,43 +33,43 @@ func (s *shift) recover(ctx context.Context) error {
 			return err
 		}
 		s.recallItems(ctx)
-		s.recallLast()
+		s.dedup.EachLast(s.ids.Put)
 		if err := s.catchUp(ctx); err != nil {
 			return err
 		}
 		s.surveyParts(ctx)
 		s.checked = time.Now()
-		s.Logger.Info("the bridge knows what Kafka has", "edges", len(s.book.status()), "seconds", time.Since(began).Seconds())
+		s.Logger.Info("the bridge knows what Kafka has", "edges", len(s.dedup.Status()), "seconds", time.Since(began).Seconds())
 		return nil
 	})
 }
 
 // loadCheckpoints begins the book with what the checkpoints of the slots that are owned say.
 func (s *shift) loadCheckpoints(ctx context.Context) error {
-	latest, err := latestCheckpoints(ctx, s.Log, func(r kafka.Record, err error) {
+	latest, err := dedup.Latest(ctx, s.Log, func(r kafka.Record, err error) {
 		s.Logger.Error("a checkpoint is not readable; the log is read instead", "offset", r.Offset, telemetry.Err, err)
 	})
 	if err != nil {
 		return err
 	}
 	s.ends = nil
-	for slot := range s.slots.All() {
+	for slot := range s.Slots.All() {
 		parts := latest[slot]
 		for _, c := range parts {
-			if err := s.book.load(c); err != nil {
+			if err := s.dedup.Load(c); err != nil {
 				s.Logger.Error("a checkpoint is not usable; the log is read instead", "slot", slot, telemetry.Err, err)
 				parts = nil
 				break
 			}
 		}
 		if len(parts) == 0 {
-			parts = []checkpoint{{}} // then the log is read from its beginning
+			parts = []dedup.Checkpoint{{}} // then the log is read from its beginning
 		}
 		for _, c := range parts {
 			if s.ends == nil {
-				s.ends = c.Offsets.clone()
+				s.ends = c.Offsets.Clone()
 			} else {
-				s.ends = s.ends.lower(c.Offsets)
+				s.ends = s.ends.Lower(c.Offsets)
 			}
 		}
 	}
@@ -136,9 +136,9 @@ func (s *shift) recallItems(ctx context.Context) {
 			}
 			all.Go(func() error {
 				return s.Log.Scan(ctx, topic, p, from, to, func(r kafka.Record) error {
-					if id, k, _ := numberOf(r); !k.id.IsZero() && s.carriesNumber(id) {
+					if id, k, _ := dedup.NumberOf(r); !k.ID.IsZero() && s.carriesNumber(id) {
 						mu.Lock()
-						s.ids.put(id.edge, id.epoch, k)
+						s.ids.Put(id.Edge, id.Epoch, k)
 						mu.Unlock()
 					}
 					return nil
@@ -151,21 +151,6 @@ func (s *shift) recallItems(ctx context.Context) {
 	}
 }
 
-// recallLast takes the last id of each epoch from the checkpoints.
-func (s *shift) recallLast() {
-	s.book.mu.Lock()
-	defer s.book.mu.Unlock()
-	for _, edges := range s.book.slots {
-		for edge, d := range edges {
-			for epoch, a := range d.epochs {
-				if a.last.seq > 0 {
-					s.ids.put(edge, epoch, a.last)
-				}
-			}
-		}
-	}
-}
-
 // surveyPatience is how long the store may take to tell what lies in it. What it does not tell is
 // looked for when the next part of an item comes.
 const surveyPatience = 10 * time.Second
@@ -173,24 +158,24 @@ const surveyPatience = 10 * time.Second
 // surveyParts finds the unfinished items whose parts a former life of the bridge left in the store,
 // and removes what it did not come to removing. Items that need no store do not wait for it.
 func (s *shift) surveyParts(ctx context.Context) {
-	s.parts = newParts(s.Objects, s.cfg.PartsBytes, s.cfg.ItemBytes)
+	s.parts = parts.New(s.Objects, s.cfg.PartsBytes, s.cfg.ItemBytes)
 	ctx, cancel := context.WithTimeout(ctx, surveyPatience)
 	defer cancel()
 	keys, err := s.partKeys(ctx)
 	if err != nil {
 		s.Logger.Warn("the object store does not say which parts it holds; each item's are looked for when more of it comes", telemetry.Err, err)
-		s.parts.forgot = true
+		s.parts.Unsurveyed()
 		return
 	}
-	found, stale := s.parts.survey(keys)
+	found, stale := s.parts.Survey(keys)
 	s.remove(ctx, stale...)
 	for _, a := range found {
-		if s.book.has(a.id.edge, a.id.epoch, a.id.seq) {
-			s.discard(ctx, a.id)
+		if s.dedup.Has(a.ID.Edge, a.ID.Epoch, a.ID.Seq) {
+			s.discard(ctx, a.ID)
 			continue
 		}
-		if some := a.parts(); len(some) > 0 {
-			s.book.hold(a, some[0])
+		if some := a.Parts(); len(some) > 0 {
+			s.dedup.Hold(a, some[0])
 		}
 	}
 }
@@ -200,15 +185,15 @@ const listings = 8
 
 // partKeys lists the parts of the slots that are owned.
 func (s *shift) partKeys(ctx context.Context) (keys []string, err error) {
-	if s.slots == EverySlot {
+	if s.Slots == slots.Every {
 		return s.Objects.Keys(ctx, "parts/")
 	}
 	var mu sync.Mutex
 	all, ctx := errgroup.WithContext(ctx)
 	all.SetLimit(listings)
-	for slot := range s.slots.All() {
+	for slot := range s.Slots.All() {
 		all.Go(func() error {
-			some, err := s.Objects.Keys(ctx, partsUnder(slot))
+			some, err := s.Objects.Keys(ctx, parts.Under(slot))
 			mu.Lock()
 			defer mu.Unlock()
 			keys = append(keys, some...)
@@ -220,7 +205,7 @@ func (s *shift) partKeys(ctx context.Context) (keys []string, err error) {
 
 // catchUp reads the data topics from where the book ends to where they end.
 func (s *shift) catchUp(ctx context.Context) error {
-	ends := offsets{}
+	ends := dedup.Offsets{}
 	for _, topic := range dataTopics {
 		ranges, err := s.Log.Offsets(ctx, topic)
 		if err != nil {
@@ -249,20 +234,20 @@ func (s *shift) found(r kafka.Record) error {
 	if r.Topic == event.DLQTopic {
 		s.poison.add(fingerprintOf(r))
 	}
-	id, k, kind := numberOf(r)
+	id, k, kind := dedup.NumberOf(r)
 	if !s.carriesNumber(id) {
 		return nil
 	}
-	s.book.add(id.edge, id.epoch, id.seq)
-	if !k.id.IsZero() {
-		s.ids.put(id.edge, id.epoch, k)
-		if first, ok := s.ids.at(id.edge, id.epoch, id.seq); ok {
-			s.book.stand(id.edge, id.epoch, first)
+	s.dedup.Add(id.Edge, id.Epoch, id.Seq)
+	if !k.ID.IsZero() {
+		s.ids.Put(id.Edge, id.Epoch, k)
+		if first, ok := s.ids.At(id.Edge, id.Epoch, id.Seq); ok {
+			s.dedup.SetLast(id.Edge, id.Epoch, first)
 		}
 	}
 	if kind == ackType && r.Topic == event.EventsTopic {
-		for epoch, seqs := range s.dropped(r, id.epoch) {
-			s.book.add(id.edge, epoch, seqs...)
+		for epoch, seqs := range s.dropped(r, id.Epoch) {
+			s.dedup.Add(id.Edge, epoch, seqs...)
 		}
 	}
 	s.dirty = true
@@ -271,32 +256,8 @@ func (s *shift) found(r kafka.Record) error {
 
 // carriesNumber says whether that is a number of an edge that is carried. What a worker or a stranger
 // wrote has none.
-func (s *shift) carriesNumber(id identity) bool {
-	return s.slots.Carries(id.edge) && event.CheckName(id.edge) == nil && id.epoch.Valid() && id.seq > 0 && id.seq <= maxSeq
-}
-
-// numberOf is whose number a record has, and which item stands there; the id is zero where none can be read.
-func numberOf(r kafka.Record) (id identity, k known, kind string) {
-	for _, h := range r.Headers {
-		switch h.Key {
-		case "ce_edge":
-			id.edge = string(h.Value)
-		case "ce_epoch":
-			id.epoch = event.Epoch(h.Value)
-		case "ce_seq":
-			id.seq, _ = strconv.ParseUint(string(h.Value), 10, 64) // 0 where it is none
-		case "ce_type":
-			kind = string(h.Value)
-		case "ce_id":
-			k.id, _ = ulid.ParseStrict(string(h.Value))
-		case "ce_sha256":
-			if digits := 2 * len(k.sum); len(h.Value) >= digits {
-				_, _ = hex.Decode(k.sum[:], h.Value[:digits])
-			}
-		}
-	}
-	k.seq = id.seq
-	return id, k, kind
+func (s *shift) carriesNumber(id parts.Identity) bool {
+	return s.Slots.Carries(id.Edge) && event.CheckName(id.Edge) == nil && id.Epoch.Valid() && id.Seq > 0 && id.Seq <= parts.MaxSeq
 }
 
 const ackType = "io.cloudcanvas." + string(event.Ack) + ".v1"

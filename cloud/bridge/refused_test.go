@@ -9,14 +9,14 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/cloud/bridge"
+	"cloudcanvas/cloud/bridge/dedup"
 	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
 )
 
 // statusOf is what the bridge says of an edge's epoch.
-func (w *world) statusOf(edge string) (s bridge.EdgeStatus) {
+func (w *world) statusOf(edge string) (s dedup.EdgeStatus) {
 	for _, s := range w.bridge.Status() {
 		if s.Edge == edge {
 			return s

@@ -6,16 +6,17 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"cloudcanvas/cloud/bridge/dedup"
 	"cloudcanvas/shared/event"
 )
 
 func TestGapsAreReportedWhenTheyAreLate(t *testing.T) {
 	now := time.Now()
-	book := newLedger(func() time.Time { return now })
-	book.add("mast", "e1", 1, 2, 5, 9)
-	book.add("vessel", "e1", 1, 2)
+	book := dedup.New(func() time.Time { return now })
+	book.Add("mast", "e1", 1, 2, 5, 9)
+	book.Add("vessel", "e1", 1, 2)
 	registry := prometheus.NewRegistry()
-	b := &Bridge{book: book}
+	b := &Bridge{dedup: book}
 	registry.MustRegister(newGapMetrics(b))
 	count := func() (missing float64, edges int) {
 		families, err := registry.Gather()
@@ -35,12 +36,12 @@ func TestGapsAreReportedWhenTheyAreLate(t *testing.T) {
 	if _, edges := count(); edges != 0 {
 		t.Error("a gap that has just opened is reported")
 	}
-	now = now.Add(-2 * late)
-	book.add("vessel", "e1", 4) // stuck since two minutes ago
+	now = now.Add(-2 * time.Minute)
+	book.Add("vessel", "e1", 4) // stuck since two minutes ago
 	if missing, edges := count(); missing != 1 || edges != 1 {
 		t.Errorf("%v missing of %d edges", missing, edges)
 	}
-	s := book.status()[1]
+	s := book.Status()[1]
 	if !s.Late(time.Now()) || s.Gaps[0] != (event.Range{From: 3, To: 3}) {
 		t.Errorf("%+v", s)
 	}

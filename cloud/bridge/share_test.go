@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"cloudcanvas/cloud/bridge"
+	"cloudcanvas/cloud/bridge/intake"
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/cloud/coord/local"
 	"cloudcanvas/shared/brokertest"
@@ -23,7 +24,7 @@ func (w *world) sharing(m *brokertest.Mosquitto, c *local.Coordinator, id string
 	cfg := w.cfg
 	cfg.Share = true
 	b, err := bridge.New(cfg, bridge.Parts{
-		Intake: &bridge.MQTT{Options: mqtt.Options{URL: m.URL, ClientID: "canvas-bridge"}, Share: true},
+		Intake: &intake.MQTT{Options: mqtt.Options{URL: m.URL, ClientID: "canvas-bridge"}, Share: true},
 		Log:    w.log, Objects: w.shelf, Teller: w.post, Leases: c, Member: coord.Member{ID: id, Role: coord.Bridge},
 		Logger: slog.New(slog.NewTextHandler(w.t.Output(), nil)).With("bridge", id),
 	})

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/cloud/bridge"
+	"cloudcanvas/cloud/bridge/dedup"
 	"cloudcanvas/shared/brokertest"
 	"cloudcanvas/shared/soak"
 )
@@ -58,7 +58,7 @@ func TestBridgeThatIsKilledIsTakenOverWithinItsSession(t *testing.T) {
 	t.Logf("taken over after %v, the session being %v", took, sessionTimeout)
 	count(t, k, each, len(edges))
 	eventually(t, "the checkpoints know all edges", func() bool {
-		status, err := bridge.Report(ctx, k)
+		status, err := dedup.Report(ctx, k)
 		return err == nil && len(status) == len(edges)
 	})
 }

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"cloudcanvas/cloud"
-	"cloudcanvas/cloud/bridge"
+	"cloudcanvas/cloud/bridge/dedup"
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/cloud/mosaic"
 	"cloudcanvas/cloud/worker"
@@ -25,7 +25,7 @@ type status struct {
 	Owners  map[string]coord.Owner    `json:"owners"`  // by what is owned; null where ZooKeeper did not say
 	Lag     []lag                     `json:"lag"`
 	Dead    *int64                    `json:"dead_letters"` // null where Kafka did not say
-	Edges   []bridge.EdgeStatus       `json:"edges"`        // what has come of each, and what is missing
+	Edges   []dedup.EdgeStatus        `json:"edges"`        // what has come of each, and what is missing
 }
 
 // lag is how far a group is behind in one partition.
@@ -110,7 +110,7 @@ func (s *status) kafka(ctx context.Context, k *kafka.Client) error {
 			return err
 		}
 	}
-	s.Edges, err = bridge.Report(ctx, k)
+	s.Edges, err = dedup.Report(ctx, k)
 	return err
 }
 

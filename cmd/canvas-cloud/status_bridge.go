@@ -7,27 +7,28 @@ import (
 	"strings"
 	"time"
 
-	"cloudcanvas/cloud/bridge"
+	"cloudcanvas/cloud/bridge/dedup"
+	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/shared/visible"
 )
 
 // printBridges says who carries the edges, and what is missing of which edge, since when.
-func printBridges(w *visible.Table, owners map[string]coord.Owner, edges []bridge.EdgeStatus, now time.Time) {
-	slots := map[string]int{}
-	for slot := range bridge.Slots {
-		if o, owned := owners[bridge.SlotLease(slot)]; owned {
-			slots[o.Member]++
+func printBridges(w *visible.Table, owners map[string]coord.Owner, edges []dedup.EdgeStatus, now time.Time) {
+	carries := map[string]int{}
+	for slot := range slots.Count {
+		if o, owned := owners[slots.Lease(slot)]; owned {
+			carries[o.Member]++
 		}
 	}
 	w.Printf("\nBRIDGE\tSLOTS\n")
-	for _, member := range slices.Sorted(maps.Keys(slots)) {
-		w.Printf("%s\t%d\n", member, slots[member])
+	for _, member := range slices.Sorted(maps.Keys(carries)) {
+		w.Printf("%s\t%d\n", member, carries[member])
 	}
 	w.Printf("\nedges known\t%d\n", countEdges(edges))
 	printTwins(w, edges)
 	printRefused(w, edges)
-	late := slices.DeleteFunc(slices.Clone(edges), func(s bridge.EdgeStatus) bool { return !s.Late(now) })
+	late := slices.DeleteFunc(slices.Clone(edges), func(s dedup.EdgeStatus) bool { return !s.Late(now) })
 	if len(late) == 0 {
 		w.Printf("gaps\tnone\n")
 		return
@@ -39,7 +40,7 @@ func printBridges(w *visible.Table, owners map[string]coord.Owner, edges []bridg
 }
 
 // printTwins names the edges under whose name two agents speak.
-func printTwins(w *visible.Table, edges []bridge.EdgeStatus) {
+func printTwins(w *visible.Table, edges []dedup.EdgeStatus) {
 	said := map[string]bool{}
 	for _, s := range edges {
 		if s.Twin == "" || said[s.Edge] {
@@ -51,7 +52,7 @@ func printTwins(w *visible.Table, edges []bridge.EdgeStatus) {
 }
 
 // printRefused names the edges whose messages were over a bound.
-func printRefused(w *visible.Table, edges []bridge.EdgeStatus) {
+func printRefused(w *visible.Table, edges []dedup.EdgeStatus) {
 	said := map[string]bool{}
 	for _, s := range edges {
 		if len(s.Refused) == 0 || said[s.Edge] {
@@ -66,7 +67,7 @@ func printRefused(w *visible.Table, edges []bridge.EdgeStatus) {
 	}
 }
 
-func countEdges(all []bridge.EdgeStatus) int {
+func countEdges(all []dedup.EdgeStatus) int {
 	names := map[string]bool{}
 	for _, s := range all {
 		names[s.Edge] = true
@@ -77,7 +78,7 @@ func countEdges(all []bridge.EdgeStatus) int {
 func since(now, then time.Time) string { return now.Sub(then).Round(time.Second).String() }
 
 // ranges are the first few gaps.
-func ranges(s bridge.EdgeStatus) string {
+func ranges(s dedup.EdgeStatus) string {
 	const most = 4
 	var text []string
 	for n, g := range s.Gaps {

@@ -5,7 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/cloud/bridge"
+	"cloudcanvas/cloud/bridge/dedup"
+	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/shared/event"
 )
@@ -14,8 +15,8 @@ func TestStatusNamesBridgesAndLateGaps(t *testing.T) {
 	now := time.Now()
 	var out strings.Builder
 	w := table(&out)
-	printBridges(w, map[string]coord.Owner{bridge.SlotLease(3): {Member: "cloud-1"}, bridge.SlotLease(63): {Member: "cloud-1"}},
-		[]bridge.EdgeStatus{
+	printBridges(w, map[string]coord.Owner{slots.Lease(3): {Member: "cloud-1"}, slots.Lease(63): {Member: "cloud-1"}},
+		[]dedup.EdgeStatus{
 			{Edge: "mast", Epoch: "e1", Missing: 3, Gaps: []event.Range{{From: 4, To: 5}, {From: 9, To: 9}}, Since: now.Add(-2 * time.Hour), Last: now},
 			{Edge: "vessel", Epoch: "e1", Missing: 1, Since: now, Last: now},
 			{Edge: "mast", Epoch: "e0", Last: now},

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"cloudcanvas/cloud/bridge"
+	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/shared/visible"
 )
@@ -59,8 +59,8 @@ func (s status) printOwned(w *visible.Table) {
 	for _, l := range s.Lag {
 		delete(others, l.partition())
 	}
-	for slot := range bridge.Slots {
-		delete(others, bridge.SlotLease(slot))
+	for slot := range slots.Count {
+		delete(others, slots.Lease(slot))
 	}
 	if len(others) == 0 {
 		return

@@ -10,7 +10,7 @@ import (
 
 	urfave "github.com/urfave/cli/v2"
 
-	"cloudcanvas/cloud/bridge"
+	"cloudcanvas/cloud/bridge/dedup"
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/shared/visible"
@@ -55,7 +55,7 @@ func (l look) text(last look) string {
 }
 
 // lateEdges names the edges of which something has been missing for a while.
-func lateEdges(all []bridge.EdgeStatus, now time.Time) string {
+func lateEdges(all []dedup.EdgeStatus, now time.Time) string {
 	var names []string
 	for _, e := range all {
 		if e.Late(now) {
@@ -73,7 +73,7 @@ func lateEdges(all []bridge.EdgeStatus, now time.Time) string {
 }
 
 // twins are the edges under whose name two agents speak.
-func twins(all []bridge.EdgeStatus) (names []string) {
+func twins(all []dedup.EdgeStatus) (names []string) {
 	for _, e := range all {
 		if e.Twin != "" && !slices.Contains(names, e.Edge) {
 			names = append(names, e.Edge)

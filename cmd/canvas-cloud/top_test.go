@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/cloud/bridge"
+	"cloudcanvas/cloud/bridge/dedup"
 	"cloudcanvas/cloud/coord"
 )
 
@@ -18,7 +18,7 @@ func TestTopShowsRatesBetweenTwoLooksAndWhatIsWrongFirst(t *testing.T) {
 			Owners:  map[string]coord.Owner{"canvas.work-0": {Member: "gpu-1"}, "canvas.work-1": {Member: "gpu-1"}},
 			Lag: []lag{{Topic: "canvas.work", Group: "canvas-worker", Partition: 0, Committed: committed, End: end, Lag: end - committed, Age: 3},
 				{Topic: "canvas.work", Group: "canvas-worker", Partition: 1, Committed: committed, End: end, Lag: end - committed, Age: 61}},
-			Edges: []bridge.EdgeStatus{{Edge: "mast", Missing: 3, Since: now.Add(-time.Hour), Last: now}}}}
+			Edges: []dedup.EdgeStatus{{Edge: "mast", Missing: 3, Since: now.Add(-time.Hour), Last: now}}}}
 	}
 	first := of(now.Add(-2*time.Second), 100, 100)
 	if text := first.text(look{}); !strings.Contains(text, "canvas.work  canvas-worker  0       -       -     -") {

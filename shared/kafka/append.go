@@ -181,14 +181,35 @@ func judge(err error) (Outcome, move) {
 	switch code {
 	case kafka.RequestTimedOut, kafka.NotEnoughReplicasAfterAppend, kafka.NetworkException, kafka.KafkaStorageError, kafka.Unknown:
 		return Unknown, nothing
-	case kafka.MessageSizeTooLarge, kafka.RecordListTooLarge, kafka.InvalidRecord, kafka.InvalidMessage, kafka.InvalidTimestamp:
-		return Refused, apart
 	}
-	if code.Temporary() {
+	switch {
+	case atFault(code):
+		return Refused, apart
+	case code.Temporary():
 		return Refused, later
 	}
 	return Refused, nothing
 }
+
+// RecordAtFault says that Kafka refuses a record for its own sake: no other time will do.
+func RecordAtFault(err error) bool {
+	if errors.Is(err, ErrRecordTooLarge) {
+		return true
+	}
+	var code kafka.Error
+	return errors.As(err, &code) && atFault(code)
+}
+
+func atFault(code kafka.Error) bool {
+	switch code {
+	case kafka.MessageSizeTooLarge, kafka.RecordListTooLarge, kafka.InvalidRecord, kafka.InvalidMessage, kafka.InvalidTimestamp:
+		return true
+	}
+	return false
+}
+
+// NoTopic says that an error means that there is no such topic or partition.
+func NoTopic(err error) bool { return errors.Is(err, kafka.UnknownTopicOrPartition) }
 
 // message leaves the time to the moment of writing. Client deletes by it and refuses the future, so a
 // device's clock, which may be years wrong, must not set it; an item's own time is in its envelope.

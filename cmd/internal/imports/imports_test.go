@@ -39,7 +39,7 @@ var only = map[string][]string{
 	"github.com/eclipse/paho.mqtt.golang": {"shared/mqtt"},
 	"github.com/mochi-mqtt/server":        {"shared/mqtt"},
 	"github.com/twmb/franz-go":            {"shared/kafka"},
-	"github.com/segmentio/kafka-go":       {"shared/kafka", "cloud/bridge", "cloud/lineage"}, // the last two for its error codes
+	"github.com/segmentio/kafka-go":       {"shared/kafka", "cloud/lineage"}, // the last for its error codes
 	"github.com/go-zookeeper/zk":          {"cloud/coord/zk"},
 	"modernc.org/sqlite":                  {"edge/outbox", "cloud/console"},
 	"gocloud.dev":                         {"cloud/store"},

@@ -1,46 +1,48 @@
-package bridge
+package dedup
 
 import (
 	"fmt"
 	"time"
 
+	"cloudcanvas/cloud/bridge/parts"
+	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/shared/event"
 )
 
 // A bound is why a message of an edge is refused: it is acknowledged to the MQTT broker, so that it
 // holds nothing up, but not written and not receipted for. Its edge keeps it and sends it again after
 // its timeout, when there may be room. So nothing is lost, and what is sent in vain costs its sender.
-type bound string
+type Bound string
 
 const (
-	boundNone   bound = ""
-	boundQueue  bound = "queue"  // the edge holds more than its share while others wait
-	boundAhead  bound = "ahead"  // too many numbers above the first that is missing
-	boundEpochs bound = "epochs" // it begins epochs too fast
-	boundEdges  bound = "edges"  // there are too many edges
-	boundStore  bound = "store"  // its bytes of the day in the store are used up
-	boundParts  bound = "parts"  // not refused: the oldest of its unfinished items go
-	boundAge    bound = "age"    // the same, for their age
-	boundNumber bound = "number" // not refused for room: its number is another item's
-	boundMemory bound = "memory" // not refused: what was known of it had to go
+	BoundNone   Bound = ""
+	BoundQueue  Bound = "queue"  // the edge holds more than its share while others wait
+	BoundAhead  Bound = "ahead"  // too many numbers above the first that is missing
+	boundEpochs Bound = "epochs" // it begins epochs too fast
+	boundEdges  Bound = "edges"  // there are too many edges
+	BoundStore  Bound = "store"  // its bytes of the day in the store are used up
+	BoundParts  Bound = "parts"  // not refused: the oldest of its unfinished items go
+	BoundAge    Bound = "age"    // the same, for their age
+	BoundNumber Bound = "number" // not refused for room: its number is another item's
+	boundMemory Bound = "memory" // not refused: what was known of it had to go
 )
 
-// does says what a bound is for people, and what to do.
-func (b bound) does() string {
+// Explain says what a bound is for people, and what to do.
+func (b Bound) Explain() string {
 	switch b {
-	case boundQueue:
+	case BoundQueue:
 		return "it fills more than its share of the bridge's queue while others wait (bridge.queue_share): it sends faster than the bridge carries"
-	case boundAhead:
+	case BoundAhead:
 		return "it has sent too many scattered numbers above the first that is missing: either that one is stuck on the device (canvas-edge buffer), or the numbers are invented"
 	case boundEpochs:
 		return fmt.Sprintf("it begins more than %d epochs a minute: does the agent restart again and again?", epochsMinute)
 	case boundEdges:
 		return fmt.Sprintf("the bridge knows %d edges already, which is its limit: are names invented? (bridge.edges lets in those that are meant)", maxEdges)
-	case boundStore:
+	case BoundStore:
 		return "what it may put into the object store in a day is used up (bridge.store_bytes_per_day)"
-	case boundParts:
-		return fmt.Sprintf("its edge has begun more than %d items, or more bytes than bridge.parts_edge_bytes, without finishing them", unfinishedItems)
-	case boundAge:
+	case BoundParts:
+		return fmt.Sprintf("its edge has begun more than %d items, or more bytes than bridge.parts_edge_bytes, without finishing them", parts.UnfinishedItems)
+	case BoundAge:
 		return "nothing more of it has come for bridge.parts_age"
 	}
 	return string(b)
@@ -67,14 +69,14 @@ type rates struct {
 	day     int64 // of which stored is
 	stored  int64 // bytes in the object store
 	refused refusals
-	said    map[bound]time.Time
+	said    map[Bound]time.Time
 }
 
 // refusals count the refused messages of an edge.
-type refusals map[bound]uint64
+type refusals map[Bound]uint64
 
-// told is a copy for a status, nil where there are none.
-func (r refusals) told() map[string]uint64 {
+// byName is a copy for a status, nil where there are none.
+func (r refusals) byName() map[string]uint64 {
 	if len(r) == 0 {
 		return nil
 	}
@@ -113,28 +115,28 @@ func (r *rates) mayStore(bytes, limit int64, now time.Time) bool {
 	return true
 }
 
-// look says whether Kafka has that number, and if not, whether there is room for it.
-func (l *ledger) look(id identity) (there bool, full bound) {
+// Check says whether Kafka has that number, and if not, whether there is room for it.
+func (l *State) Check(id parts.Identity) (there bool, full Bound) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if a := l.find(id.edge, id.epoch); a != nil {
-		return a.has(id.seq), a.room(id.seq)
+	if a := l.find(id.Edge, id.Epoch); a != nil {
+		return a.has(id.Seq), a.room(id.Seq)
 	}
-	if full = l.begin(id.edge, id.epoch); full == boundNone && id.seq > aheadMost {
-		full = boundAhead
+	if full = l.begin(id.Edge, id.Epoch); full == BoundNone && id.Seq > aheadMost {
+		full = BoundAhead
 	}
 	return false, full
 }
 
-// lookAll says whether there is room for the numbers that a drop report names.
-func (l *ledger) lookAll(edge string, own event.Epoch, report event.DropReport) bound {
+// CheckDrops says whether there is room for the numbers that a drop report names.
+func (l *State) CheckDrops(edge string, own event.Epoch, report event.DropReport) Bound {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	runs, last := map[event.Epoch]uint64{}, map[event.Epoch]uint64{}
 	for epoch, d := range report.Each(own) {
 		a := l.find(edge, epoch)
 		if a == nil {
-			if full := l.begin(edge, epoch); full != boundNone {
+			if full := l.begin(edge, epoch); full != BoundNone {
 				return full
 			}
 			a = l.find(edge, epoch)
@@ -143,40 +145,40 @@ func (l *ledger) lookAll(edge string, own event.Epoch, report event.DropReport) 
 			continue
 		}
 		if d.Seq-a.through > aheadMost {
-			return boundAhead
+			return BoundAhead
 		}
 		if d.Seq != last[epoch]+1 {
 			runs[epoch]++
 		}
 		last[epoch] = d.Seq
 		if a.weight+runs[epoch]*aheadRun > aheadEpoch {
-			return boundAhead
+			return BoundAhead
 		}
 	}
-	return boundNone
+	return BoundNone
 }
 
 // begin makes the account of a new epoch, if its edge may begin one. The caller holds mu.
-func (l *ledger) begin(edge string, epoch event.Epoch) bound {
-	if l.slots[Slot(edge)][edge] == nil && l.names >= maxEdges {
+func (l *State) begin(edge string, epoch event.Epoch) Bound {
+	if l.slots[slots.Of(edge)][edge] == nil && l.names >= maxEdges {
 		return boundEdges
 	}
 	if d := l.device(edge); !d.mayBegin(l.now()) {
 		return boundEpochs
 	}
 	l.account(edge, epoch)
-	return boundNone
+	return BoundNone
 }
 
 // room says whether there is room for another number.
-func (a *account) room(seq uint64) bound {
+func (a *account) room(seq uint64) Bound {
 	if seq <= a.through+aheadNear || seq <= a.through {
-		return boundNone
+		return BoundNone
 	}
 	if seq-a.through > aheadMost || a.weight > aheadEpoch || a.of.weight > aheadEdge {
-		return boundAhead
+		return BoundAhead
 	}
-	return boundNone
+	return BoundNone
 }
 
 // weigh counts the bytes of the numbers above the watermark, now and then.
@@ -190,8 +192,8 @@ func (a *account) weigh(added int) {
 	a.of.weight += a.weight - before
 }
 
-// mayStore says whether an edge may put more bytes into the store today.
-func (l *ledger) mayStore(edge string, bytes, limit int64) bool {
+// MayStore says whether an edge may put more bytes into the store today.
+func (l *State) MayStore(edge string, bytes, limit int64) bool {
 	if limit == 0 {
 		return true
 	}
@@ -203,12 +205,12 @@ func (l *ledger) mayStore(edge string, bytes, limit int64) bool {
 // tellAgain is how long a bound is not told of again.
 const tellAgain = time.Hour
 
-// refuse counts a refused message, and says whether it should be told of: the first in an hour.
+// Refuse counts a refused message, and says whether it should be told of: the first in an hour.
 // Edges that were never heard of leave no trace.
-func (l *ledger) refuse(edge string, why bound) (tell bool) {
+func (l *State) Refuse(edge string, why Bound) (tell bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	d, now := l.slots[Slot(edge)][edge], l.now()
+	d, now := l.slots[slots.Of(edge)][edge], l.now()
 	if d == nil {
 		if tell = now.Sub(l.said) >= tellAgain; tell {
 			l.said = now
@@ -216,34 +218,34 @@ func (l *ledger) refuse(edge string, why bound) (tell bool) {
 		return tell
 	}
 	d.refuse(why, 1)
-	return d.tell(why, now)
+	return d.shouldLog(why, now)
 }
 
 // maxBounds is more than there are.
 const maxBounds = 16
 
-func (r *rates) refuse(why bound, n uint64) {
+func (r *rates) refuse(why Bound, n uint64) {
 	if r.refused == nil {
 		r.refused = refusals{}
 	}
 	r.refused[why] += n
 }
 
-// tell says whether a bound should be told of now.
-func (l *ledger) tell(edge string, why bound) bool {
+// ShouldLog says whether a bound should be told of now.
+func (l *State) ShouldLog(edge string, why Bound) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	d := l.slots[Slot(edge)][edge]
-	return d != nil && d.tell(why, l.now())
+	d := l.slots[slots.Of(edge)][edge]
+	return d != nil && d.shouldLog(why, l.now())
 }
 
-// tell says whether a bound should be told of now.
-func (r *rates) tell(why bound, now time.Time) bool {
+// shouldLog says whether a bound should be told of now.
+func (r *rates) shouldLog(why Bound, now time.Time) bool {
 	if now.Sub(r.said[why]) < tellAgain {
 		return false
 	}
 	if r.said == nil {
-		r.said = map[bound]time.Time{}
+		r.said = map[Bound]time.Time{}
 	}
 	r.said[why] = now
 	return true

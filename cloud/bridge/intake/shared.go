@@ -1,4 +1,4 @@
-package bridge
+package intake
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/mqtt"
 )
@@ -17,7 +18,7 @@ import (
 // waits, what was not acknowledged, and the subscriptions; an owner before that is still connected
 // is thrown out by the broker. MQTT has no filter for slots, so each edge is subscribed to by its
 // name, which its retained status tells, or what Kafka has of it.
-func (m *MQTT) runShared(ctx context.Context, slots SlotSet, known []string, take func(mqtt.Message)) error {
+func (m *MQTT) runShared(ctx context.Context, slots slots.Set, known []string, take func(mqtt.Message)) error {
 	s := sessions{take: take, edges: map[string]*heard{}}
 	watch := m.watching()
 	defer watch.leave()
@@ -77,7 +78,7 @@ func (e errorsOf) WithGroup(name string) slog.Handler { return errorsOf{e.Handle
 // sessions are the connections of the slots that are owned.
 type sessions struct {
 	take  func(mqtt.Message)
-	of    [Slots]*mqtt.Client
+	of    [slots.Count]*mqtt.Client
 	told  sync.WaitGroup
 	mu    sync.Mutex
 	edges map[string]*heard
@@ -106,7 +107,7 @@ func (s *sessions) hear(edge string, status *mqtt.Message) {
 	s.mu.Unlock()
 	switch {
 	case fresh:
-		s.of[Slot(edge)].SubscribeThen(upFilterOf(edge), 1, s.take, func() { s.stand(h) })
+		s.of[slots.Of(edge)].SubscribeThen(upFilterOf(edge), 1, s.take, func() { s.stand(h) })
 	case stands && status != nil:
 		s.take(*status)
 	}

@@ -1,8 +1,6 @@
-package bridge
+package dedup
 
 import (
-	"math"
-
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
 
 	"cloudcanvas/shared/event"
@@ -14,9 +12,6 @@ type seen struct {
 	through uint64
 	above   *roaring64.Bitmap // nil while there is nothing: the usual case
 }
-
-// maxSeq is the last number that an item may have: the one after it must be a number too.
-const maxSeq = math.MaxUint64 - 1
 
 func (s *seen) has(seq uint64) bool {
 	return seq <= s.through || s.above != nil && s.above.Contains(seq)

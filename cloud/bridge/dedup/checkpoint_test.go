@@ -1,4 +1,4 @@
-package bridge
+package dedup
 
 import (
 	"encoding/json"
@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"cloudcanvas/cloud/bridge/parts"
+	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
 )
@@ -16,33 +18,33 @@ const oldCheckpoint = `{"slot":%d,"epoch":7,"time":"2026-01-02T03:04:05Z","offse
 	`"00000000000000e0":{"through":40,"used":"2025-12-31T00:00:00Z"}}}}`
 
 func TestCheckpointsOfEarlierProgramsAreRead(t *testing.T) {
-	slot := Slot("mast")
+	slot := slots.Of("mast")
 	c, err := parseCheckpoint(kafka.Record{Key: slotKey(slot), Value: fmt.Appendf(nil, oldCheckpoint, slot)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := newLedger(time.Now)
-	if err := l.load(c); err != nil {
+	l := New(time.Now)
+	if err := l.Load(c); err != nil {
 		t.Fatal(err)
 	}
-	if !l.has("mast", "00000000000000e1", 5) || !l.has("mast", "00000000000000e1", 9) || l.has("mast", "00000000000000e1", 4) || !l.has("mast", "00000000000000e0", 40) {
-		t.Errorf("%+v", l.status())
+	if !l.Has("mast", "00000000000000e1", 5) || !l.Has("mast", "00000000000000e1", 9) || l.Has("mast", "00000000000000e1", 4) || !l.Has("mast", "00000000000000e0", 40) {
+		t.Errorf("%+v", l.Status())
 	}
-	if c.Offsets["canvas.events"][0] != 12 || l.newerProgram("mast") {
+	if c.Offsets["canvas.events"][0] != 12 || l.NewerProgram("mast") {
 		t.Errorf("%+v", c)
 	}
 }
 
-func fleet(edges, epochs int) *ledger {
-	l := newLedger(time.Now)
+func fleet(edges, epochs int) *State {
+	l := New(time.Now)
 	for e := range edges {
 		name := fmt.Sprintf("mast-%d", e)
 		for n := range epochs {
 			epoch := event.Epoch(fmt.Sprintf("%016x", n))
 			for seq := uint64(1); seq <= 5; seq++ {
-				l.add(name, epoch, seq)
+				l.Add(name, epoch, seq)
 			}
-			l.stand(name, epoch, known{seq: 5, id: event.NewID(time.Now())})
+			l.SetLast(name, epoch, Known{Seq: 5, ID: event.NewID(time.Now())})
 		}
 	}
 	return l
@@ -65,7 +67,7 @@ func TestCheckpointOfManyEpochsFitsIntoARecord(t *testing.T) {
 func oneSlot(from int) (name string, next int) {
 	for {
 		name, from = fmt.Sprintf("edge-%d", from), from+1
-		if Slot(name) == Slot("mast") {
+		if slots.Of(name) == slots.Of("mast") {
 			return name, from
 		}
 	}
@@ -73,7 +75,7 @@ func oneSlot(from int) (name string, next int) {
 
 // Whatever of the records of a slot that is cut finer reached Kafka, with those of before they hold everything.
 func TestSlotThatOutgrowsARecordIsCutWithoutAGap(t *testing.T) {
-	l := newLedger(time.Now)
+	l := New(time.Now)
 	var names []string
 	grow := func(edges int) {
 		next := 0
@@ -86,8 +88,8 @@ func TestSlotThatOutgrowsARecordIsCutWithoutAGap(t *testing.T) {
 			names = append(names, name)
 			for n := range maxEpochs {
 				epoch := event.Epoch(fmt.Sprintf("%016x", n))
-				l.add(name, epoch, 1, 2, 3)
-				l.stand(name, epoch, known{seq: 3, id: event.NewID(time.Now())})
+				l.Add(name, epoch, 1, 2, 3)
+				l.SetLast(name, epoch, Known{Seq: 3, ID: event.NewID(time.Now())})
 			}
 		}
 	}
@@ -96,7 +98,7 @@ func TestSlotThatOutgrowsARecordIsCutWithoutAGap(t *testing.T) {
 		for _, r := range saveAll(t, l) {
 			if c, err := parseCheckpoint(r); err != nil {
 				t.Fatal(err)
-			} else if c.Slot == Slot("mast") {
+			} else if c.Slot == slots.Of("mast") {
 				of = append(of, r)
 			}
 			if len(r.Value) > recordMost {
@@ -107,18 +109,18 @@ func TestSlotThatOutgrowsARecordIsCutWithoutAGap(t *testing.T) {
 	}
 	holds := func(names []string) {
 		t.Helper()
-		back := newLedger(time.Now)
+		back := New(time.Now)
 		for key, value := range stored {
 			c, err := parseCheckpoint(kafka.Record{Key: []byte(key), Value: value})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := back.load(c); err != nil {
+			if err := back.Load(c); err != nil {
 				t.Fatal(err)
 			}
 		}
 		for _, name := range names {
-			if !back.has(name, "0000000000000003", 3) {
+			if !back.Has(name, "0000000000000003", 3) {
 				t.Fatalf("%s is not known", name)
 			}
 		}
@@ -138,18 +140,18 @@ func TestSlotThatOutgrowsARecordIsCutWithoutAGap(t *testing.T) {
 
 func TestEpochsThatAreSettledAreForgotten(t *testing.T) {
 	now := time.Unix(1e9, 0)
-	l := newLedger(func() time.Time { return now })
-	l.add("mast", "gap", 1, 3)
+	l := New(func() time.Time { return now })
+	l.Add("mast", "gap", 1, 3)
 	for _, e := range []event.Epoch{"settled", "named", "current"} {
-		l.add("mast", e, 1, 2)
+		l.Add("mast", e, 1, 2)
 	}
-	l.add("old", "settled", 1)
+	l.Add("old", "settled", 1)
 	now = now.Add(2 * settledFor)
-	l.greet(&event.Status{Status: event.Online, Edge: "mast", Epoch: "current", Epochs: []event.EpochReport{{Epoch: "current"}, {Epoch: "named"}}})
+	l.Greet(&event.Status{Status: event.Online, Edge: "mast", Epoch: "current", Epochs: []event.EpochReport{{Epoch: "current"}, {Epoch: "named"}}})
 	now = now.Add(2 * settledFor)
-	l.tidy()
-	for id, want := range map[identity]bool{{"mast", "gap", 3}: true, {"mast", "settled", 1}: false, {"mast", "named", 1}: true, {"mast", "current", 1}: true, {"old", "settled", 1}: true} {
-		if l.has(id.edge, id.epoch, id.seq) != want {
+	l.Tidy()
+	for id, want := range map[parts.Identity]bool{{Edge: "mast", Epoch: "gap", Seq: 3}: true, {Edge: "mast", Epoch: "settled", Seq: 1}: false, {Edge: "mast", Epoch: "named", Seq: 1}: true, {Edge: "mast", Epoch: "current", Seq: 1}: true, {Edge: "old", Epoch: "settled", Seq: 1}: true} {
+		if l.Has(id.Edge, id.Epoch, id.Seq) != want {
 			t.Errorf("%+v is known: %v", id, !want)
 		}
 	}
@@ -157,44 +159,44 @@ func TestEpochsThatAreSettledAreForgotten(t *testing.T) {
 
 func TestEpochWithAGapThatIsNamedIsForgottenLast(t *testing.T) {
 	now := time.Unix(1e9, 0)
-	l := newLedger(func() time.Time { return now })
-	l.add("mast", "named", 1, 3)
-	l.greet(&event.Status{Status: event.Online, Edge: "mast", Epoch: "named", Epochs: []event.EpochReport{{Epoch: "named"}}})
-	l.add("mast", "gap", 1, 3)
+	l := New(func() time.Time { return now })
+	l.Add("mast", "named", 1, 3)
+	l.Greet(&event.Status{Status: event.Online, Edge: "mast", Epoch: "named", Epochs: []event.EpochReport{{Epoch: "named"}}})
+	l.Add("mast", "gap", 1, 3)
 	for n := range 2 * maxEpochs {
 		now = now.Add(time.Second)
-		l.add("mast", event.Epoch(fmt.Sprint(n)), 1)
+		l.Add("mast", event.Epoch(fmt.Sprint(n)), 1)
 	}
-	if !l.has("mast", "named", 3) || !l.has("mast", "gap", 3) || len(l.status()) != maxEpochs {
-		t.Errorf("%d epochs are left", len(l.status()))
+	if !l.Has("mast", "named", 3) || !l.Has("mast", "gap", 3) || len(l.Status()) != maxEpochs {
+		t.Errorf("%d epochs are left", len(l.Status()))
 	}
 }
 
 func TestCheckpointKeepsWhatIsKnownOfDevices(t *testing.T) {
-	l := newLedger(time.Now)
+	l := New(time.Now)
 	hear := func(epoch event.Epoch, connection uint64) {
-		l.greet(&event.Status{Status: event.Online, Edge: "mast", Epoch: epoch, Connection: connection, Epochs: []event.EpochReport{{Epoch: epoch}}})
+		l.Greet(&event.Status{Status: event.Online, Edge: "mast", Epoch: epoch, Connection: connection, Epochs: []event.EpochReport{{Epoch: epoch}}})
 	}
 	hear("e1", 1)
 	hear("e2", 1)
 	hear("e1", 2)
-	l.disagree("mast", "e1", known{seq: 9, id: event.NewID(time.Now())})
-	l.mayStore("mast", 77, 1000)
-	l.refuse("mast", boundQueue)
-	back := newLedger(time.Now)
+	l.AddConflict("mast", "e1", Known{Seq: 9, ID: event.NewID(time.Now())})
+	l.MayStore("mast", 77, 1000)
+	l.Refuse("mast", BoundQueue)
+	back := New(time.Now)
 	for _, r := range saveAll(t, l) {
 		c, err := parseCheckpoint(r)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := back.load(c); err != nil {
+		if err := back.Load(c); err != nil {
 			t.Fatal(err)
 		}
 	}
-	was, _ := json.Marshal(l.status())
-	is, _ := json.Marshal(back.status())
+	was, _ := json.Marshal(l.Status())
+	is, _ := json.Marshal(back.Status())
 	a := back.find("mast", "e1")
-	if !back.newerProgram("mast") || a.of.twin.of("e1", time.Now()) != "e2" || len(a.says(time.Now()).Conflicts) != 1 || a.of.stored != 77 || a.of.refused[boundQueue] != 1 {
+	if !back.NewerProgram("mast") || a.of.twin.of("e1", time.Now()) != "e2" || len(a.says(time.Now()).Conflicts) != 1 || a.of.stored != 77 || a.of.refused[BoundQueue] != 1 {
 		t.Errorf("%s became %s", was, is)
 	}
 }

@@ -1,9 +1,10 @@
-package bridge
+package dedup
 
 import (
 	"slices"
 	"time"
 
+	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/shared/event"
 )
 
@@ -41,7 +42,7 @@ func (d *device) leastNeeded() *account {
 }
 
 func (a *account) need() (need int) {
-	if a.above != nil || len(a.held) > 0 {
+	if a.above != nil || a.held.Any() {
 		need++
 	}
 	if slices.Contains(a.of.named, a.epoch) {
@@ -50,9 +51,9 @@ func (a *account) need() (need int) {
 	return need
 }
 
-// tidy forgets the epochs that are settled: complete, no longer named by an edge that names those
+// Tidy forgets the epochs that are settled: complete, no longer named by an edge that names those
 // that matter, and long unused.
-func (l *ledger) tidy() {
+func (l *State) Tidy() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
@@ -70,14 +71,14 @@ func (l *ledger) tidy() {
 	}
 }
 
-// greet takes in what an edge says of itself when it comes online, and makes a receipt due for each
+// Greet takes in what an edge says of itself when it comes online, and makes a receipt due for each
 // of its epochs of which something is known, and for its current one, so that it learns at once what
 // need not be sent, and that somebody listens.
-func (l *ledger) greet(s *event.Status) (g greeting) {
+func (l *State) Greet(s *event.Status) (g greeting) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.find(s.Edge, s.Epoch) == nil {
-		if g.full = l.begin(s.Edge, s.Epoch); g.full != boundNone {
+		if g.Full = l.begin(s.Edge, s.Epoch); g.Full != BoundNone {
 			return g
 		}
 	}
@@ -96,30 +97,30 @@ func (l *ledger) greet(s *event.Status) (g greeting) {
 	a.used = l.now()
 	l.owe(a)
 	alternated := d.twin.last
-	if g.twins = d.twin.hear(s.Epoch, s.Connection, l.now()); g.twins != nil {
-		for _, epoch := range g.twins {
+	if g.Twins = d.twin.hear(s.Epoch, s.Connection, l.now()); g.Twins != nil {
+		for _, epoch := range g.Twins {
 			if a := d.epochs[epoch]; a != nil {
 				l.owe(a)
 			}
 		}
 	}
-	g.news = g.news || !slices.Equal(before, d.named) || alternated != d.twin.last
+	g.News = g.News || !slices.Equal(before, d.named) || alternated != d.twin.last
 	return g
 }
 
 // greeting is what came of an edge's status.
 type greeting struct {
-	twins []event.Epoch // two epochs that begin to alternate
-	full  bound         // why the edge is not greeted
-	news  bool          // a checkpoint should have it
+	Twins []event.Epoch // two epochs that begin to alternate
+	Full  Bound         // why the edge is not greeted
+	News  bool          // a checkpoint should have it
 }
 
-// speaks takes in which program an edge has, before anything that it sends, and says whether that is news.
-func (l *ledger) speaks(s *event.Status) (news bool) {
+// NoteProgram takes in which program an edge has, before anything that it sends, and says whether that is news.
+func (l *State) NoteProgram(s *event.Status) (news bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.find(s.Edge, s.Epoch) == nil {
-		if l.begin(s.Edge, s.Epoch) != boundNone {
+		if l.begin(s.Edge, s.Epoch) != BoundNone {
 			return false // greet tells of it
 		}
 		news = true
@@ -130,53 +131,68 @@ func (l *ledger) speaks(s *event.Status) (news bool) {
 	return news
 }
 
-// newerProgram says whether an edge's program reads conflicts in receipts.
-func (l *ledger) newerProgram(edge string) bool {
+// NewerProgram says whether an edge's program reads conflicts in receipts.
+func (l *State) NewerProgram(edge string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	d := l.slots[Slot(edge)][edge]
+	d := l.slots[slots.Of(edge)][edge]
 	return d != nil && d.newer
 }
 
 // conflictsTold is how long after it came a conflict stands in receipts.
 const conflictsTold = 10 * time.Minute
 
-// disagree records that an item came under a number under which Kafka has another, so that the next
+// AddConflict records that an item came under a number under which Kafka has another, so that the next
 // receipts name that other one.
-func (l *ledger) disagree(edge string, epoch event.Epoch, there known) {
+func (l *State) AddConflict(edge string, epoch event.Epoch, there Known) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	a := l.account(edge, epoch)
 	a.used, a.conflict = l.now(), l.now()
 	a.Conflicts++
-	a.conflicts = slices.DeleteFunc(a.conflicts, func(k event.Known) bool { return k.Seq == there.seq })
+	a.conflicts = slices.DeleteFunc(a.conflicts, func(k event.Known) bool { return k.Seq == there.Seq })
 	if len(a.conflicts) == event.MaxConflicts {
 		a.conflicts = slices.Delete(a.conflicts, 0, 1)
 	}
-	a.conflicts = append(a.conflicts, event.Known{Seq: there.seq, ID: there.id})
+	a.conflicts = append(a.conflicts, event.Known{Seq: there.Seq, ID: there.ID})
 	l.owe(a)
 }
 
-// stand records which item Kafka has under a number, if that is the highest so far.
-func (l *ledger) stand(edge string, epoch event.Epoch, k known) {
+// SetLast records which item Kafka has under a number, if that is the highest so far.
+func (l *State) SetLast(edge string, epoch event.Epoch, k Known) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if a := l.account(edge, epoch); k.seq >= a.last.seq {
+	if a := l.account(edge, epoch); k.Seq >= a.last.Seq {
 		a.last = k
 	}
 }
 
-// addUnsaved records numbers that Kafka's log will not tell the next bridge of. No receipt covers
+// EachLast gives the item with the highest number of each epoch, as far as its id is known.
+func (l *State) EachLast(put func(edge string, epoch event.Epoch, k Known)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, edges := range l.slots {
+		for edge, d := range edges {
+			for epoch, a := range d.epochs {
+				if a.last.Seq > 0 {
+					put(edge, epoch, a.last)
+				}
+			}
+		}
+	}
+}
+
+// AddUnsaved records numbers that Kafka's log will not tell the next bridge of. No receipt covers
 // them before a checkpoint does.
-func (l *ledger) addUnsaved(edge string, epoch event.Epoch, seqs ...uint64) {
+func (l *State) AddUnsaved(edge string, epoch event.Epoch, seqs ...uint64) {
 	l.mu.Lock()
 	l.account(edge, epoch).unsaved = true
 	l.mu.Unlock()
-	l.add(edge, epoch, seqs...)
+	l.Add(edge, epoch, seqs...)
 }
 
-// saved lets the receipts go that waited for a checkpoint.
-func (l *ledger) saved() {
+// Saved lets the receipts go that waited for a checkpoint.
+func (l *State) Saved() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for a := range l.due {

@@ -1,9 +1,15 @@
-package bridge
+// Package intake takes what edges send over MQTT. A bridge that carries every edge has one session with the
+// broker; bridges that share have a session for each slot, which moves with the slot.
+//
+//	edges ──▶ MQTT broker ──▶ sessions ──▶ take(message), acknowledged by the bridge
+//	                             └──▶ watch: is every session connected and subscribed?
+package intake
 
 import (
 	"context"
 	"sync"
 
+	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/mqtt"
 )
@@ -12,7 +18,7 @@ import (
 // message is acknowledged by hand. Whoever has every slot needs one session and knows no names.
 type MQTT struct {
 	Options mqtt.Options // URL, ClientID, Security, Log; the rest is set here
-	Share   bool         // with other bridges, as in Config
+	Share   bool         // with other bridges, as in bridge.Config
 
 	once  sync.Once
 	watch *watch
@@ -32,7 +38,7 @@ func (m *MQTT) watching() *watch {
 
 // Run takes what the edges of those slots send up, until ctx ends. The sessions stay with the
 // broker, which keeps what comes meanwhile and what was not acknowledged.
-func (m *MQTT) Run(ctx context.Context, slots SlotSet, known []string, take func(mqtt.Message)) error {
+func (m *MQTT) Run(ctx context.Context, slots slots.Set, known []string, take func(mqtt.Message)) error {
 	if m.Share {
 		return m.runShared(ctx, slots, known, take)
 	}

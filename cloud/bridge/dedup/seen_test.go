@@ -1,4 +1,4 @@
-package bridge
+package dedup
 
 import (
 	"slices"
@@ -7,6 +7,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	"cloudcanvas/cloud/bridge/parts"
+	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/shared/event"
 )
 
@@ -68,22 +70,22 @@ func TestSeenIsASet(t *testing.T) {
 
 func TestSeenBearsTheLargestNumbers(t *testing.T) {
 	var s seen
-	for _, seq := range []uint64{maxSeq, maxSeq - 1, 1} {
+	for _, seq := range []uint64{parts.MaxSeq, parts.MaxSeq - 1, 1} {
 		if !s.add(seq) || s.add(seq) {
 			t.Errorf("add(%d)", seq)
 		}
 	}
-	if s.through != 1 || s.highest() != maxSeq || s.missing() != maxSeq-3 {
+	if s.through != 1 || s.highest() != parts.MaxSeq || s.missing() != parts.MaxSeq-3 {
 		t.Errorf("%d, %d, %d", s.through, s.highest(), s.missing())
 	}
-	if r := s.ranges(1); len(r) != 1 || r[0] != (event.Range{From: maxSeq - 1, To: maxSeq}) {
+	if r := s.ranges(1); len(r) != 1 || r[0] != (event.Range{From: parts.MaxSeq - 1, To: parts.MaxSeq}) {
 		t.Errorf("%v", r)
 	}
 }
 
 func TestCheckpointGivesBackWhatWasSaved(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		l := newLedger(func() time.Time { return time.Unix(1e9, 0) })
+		l := New(func() time.Time { return time.Unix(1e9, 0) })
 		type number struct {
 			edge  string
 			epoch event.Epoch
@@ -93,17 +95,17 @@ func TestCheckpointGivesBackWhatWasSaved(t *testing.T) {
 			return number{rapid.SampledFrom([]string{"a", "b", "c", "d"}).Draw(t, "edge"), rapid.SampledFrom([]event.Epoch{"e1", "e2"}).Draw(t, "epoch"), rapid.Uint64Range(1, 40).Draw(t, "seq")}
 		})).Draw(t, "numbers")
 		for _, n := range numbers {
-			l.add(n.edge, n.epoch, n.seq)
+			l.Add(n.edge, n.epoch, n.seq)
 		}
-		own := tenure{slots: EverySlot}
-		for slot := range own.epochs {
-			own.epochs[slot] = 7
+		own := slots.Owned{Slots: slots.Every}
+		for slot := range own.Epochs {
+			own.Epochs[slot] = 7
 		}
-		records, err := l.save(own, offsets{"canvas.events": {0: 12}})
-		if err != nil || len(records) != Slots {
+		records, err := l.Save(own, Offsets{"canvas.events": {0: 12}})
+		if err != nil || len(records) != slots.Count {
 			t.Fatal(len(records), err)
 		}
-		back := newLedger(time.Now)
+		back := New(time.Now)
 		for _, r := range records {
 			c, err := parseCheckpoint(r)
 			if err != nil {
@@ -112,11 +114,11 @@ func TestCheckpointGivesBackWhatWasSaved(t *testing.T) {
 			if c.Epoch != 7 || c.Offsets["canvas.events"][0] != 12 {
 				t.Fatalf("%+v", c)
 			}
-			if err := back.load(c); err != nil {
+			if err := back.Load(c); err != nil {
 				t.Fatal(err)
 			}
 		}
-		was, is := l.status(), back.status()
+		was, is := l.Status(), back.Status()
 		for n := range was {
 			was[n].Last, is[n].Last = time.Time{}, time.Time{}
 			if w, i := was[n], is[n]; w.Edge != i.Edge || w.Epoch != i.Epoch || w.Through != i.Through || w.Missing != i.Missing || !w.Since.Equal(i.Since) || !slices.Equal(w.Gaps, i.Gaps) {

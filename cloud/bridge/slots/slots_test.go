@@ -1,4 +1,4 @@
-package bridge
+package slots
 
 import (
 	"fmt"
@@ -11,21 +11,21 @@ import (
 func TestEverySlotHasOneOwnerAndSharesDifferByLittle(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		members := rapid.SliceOfNDistinct(rapid.StringMatching(`[a-z]{1,6}-[0-9]{1,4}`), 1, 20, rapid.ID[string]).Draw(t, "members")
-		total := SlotSet(0)
+		total := Set(0)
 		for _, m := range members {
-			share := shareOf(rapid.Permutation(members).Draw(t, "order"), m)
+			share := Share(rapid.Permutation(members).Draw(t, "order"), m)
 			if total&share != 0 {
 				t.Fatalf("%s shares %b with others", m, total&share)
 			}
-			if most := (Slots + len(members) - 1) / len(members); share.Len() > most {
+			if most := (Count + len(members) - 1) / len(members); share.Len() > most {
 				t.Fatalf("%s has %d slots, %d is its share", m, share.Len(), most)
 			}
 			total |= share
 		}
-		if total != EverySlot {
+		if total != Every {
 			t.Fatalf("nobody has %b", ^total)
 		}
-		if shareOf(members, "STRANGER") != 0 {
+		if Share(members, "STRANGER") != 0 {
 			t.Fatal("who is not there has a share")
 		}
 	})
@@ -40,16 +40,16 @@ func TestFewSlotsMoveWhenABridgeComesOrGoes(t *testing.T) {
 		before = after[:n]
 		moved := 0
 		for _, m := range before {
-			moved += (shareOf(before, m) &^ shareOf(after, m)).Len()
+			moved += (Share(before, m) &^ Share(after, m)).Len()
 		}
-		if fair := (Slots + n) / (n + 1); moved > 3*fair {
+		if fair := (Count + n) / (n + 1); moved > 3*fair {
 			t.Errorf("from %d to %d bridges %d slots move, %d would do", n, n+1, moved, fair)
 		}
 	}
 }
 
 func TestSlotSetIsInOrder(t *testing.T) {
-	s := SlotSet(0)
+	s := Set(0)
 	for _, slot := range []int{63, 0, 17} {
 		s |= 1 << slot
 	}

@@ -1,4 +1,4 @@
-package bridge
+package intake
 
 import (
 	"errors"

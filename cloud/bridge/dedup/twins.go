@@ -1,4 +1,4 @@
-package bridge
+package dedup
 
 import (
 	"slices"
