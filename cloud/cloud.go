@@ -207,7 +207,6 @@ func (c *Cloud) Worker(ctx context.Context, models *model.Repository) error {
 		return err
 	}
 	defer shelf.Close()
-	shelf.Throttle(c.Config.Worker.Throttle)
 	attempts, closeAttempts, err := c.openAttempts(ctx, coord.Worker)
 	if err != nil {
 		return err

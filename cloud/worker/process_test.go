@@ -90,11 +90,10 @@ func child(settings string) error {
 	if s.Between != "" {
 		catalogue, cfg.Models, cfg.Pipelines = between(s.Between), nil, twoSteps
 	}
-	shelf, err := NewShelf(cfg, catalogue)
+	shelf, err := NewShelf(cfg, slow{catalogue, s.Speed})
 	if err != nil {
 		return err
 	}
-	shelf.Throttle(s.Speed)
 	queue := KafkaGroup(k)
 	ledger, err := attempt.OpenFree(s.Attempts, "worker", attempt.DefaultConfig(), log)
 	if err != nil {
