@@ -208,15 +208,14 @@ func (c *Cloud) Worker(ctx context.Context, models *model.Repository) error {
 		return err
 	}
 	defer shelf.Close()
-	shelf.Throttle(c.Config.Worker.Throttle)
 	attempts, closeAttempts, err := c.openAttempts(ctx, coord.Worker)
 	if err != nil {
 		return err
 	}
 	defer closeAttempts()
-	log := worker.Kafka{Log: c.Kafka, Keep: c.objects(), Member: c.ID}
+	work := worker.KafkaGroup(c.Kafka)
 	w, err := worker.New(c.Config.Worker, worker.Parts{
-		Queue: log, Results: log, Dead: log, Objects: c.objects(), Decoder: workernative.Decoder{}, Memory: c.Memory, Models: shelf,
+		Queue: work, Results: worker.KafkaResults{Log: c.Kafka, Keep: c.objects(), Member: c.ID}, Dead: work, Objects: c.objects(), Decoder: workernative.Decoder{}, Memory: c.Memory, Models: shelf,
 		Attempts: attempts, Deaths: c.Coord.Document(worker.DeathsDocument),
 		Leases: c.Coord, Assignments: worker.Assigned{Coordinator: c.Coord, Member: c.ID}, Log: c.Log, Metrics: c.Metrics, Trace: c.Trace,
 	})
@@ -290,10 +289,10 @@ func (c *Cloud) Mosaic(ctx context.Context) error {
 		return err
 	}
 	defer closeAttempts()
-	log := mosaic.Kafka{Log: c.Kafka}
+	group := mosaic.KafkaGroup(c.Kafka)
 	m, err := mosaic.New(c.Config.Mosaic, mosaic.Parts{
-		Dead: log, Attempts: attempts, Metrics: c.Metrics,
-		Queue: log, Products: log, Objects: c.objects(), Store: mosaic.Folder(folder), Artist: mosaicnative.Artist{Memory: c.Memory}, Disk: disks, Log: c.Log, Trace: c.Trace,
+		Dead: group, Attempts: attempts, Metrics: c.Metrics,
+		Queue: group, Products: mosaic.KafkaProducts{Log: c.Kafka}, Objects: c.objects(), Store: mosaic.Folder(folder), Artist: mosaicnative.Artist{Memory: c.Memory}, Disk: disks, Log: c.Log, Trace: c.Trace,
 	})
 	if err != nil {
 		return err

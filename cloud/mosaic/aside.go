@@ -7,6 +7,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"cloudcanvas/cloud/deadletter"
+	"cloudcanvas/cloud/queue"
 	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/telemetry"
@@ -14,7 +16,7 @@ import (
 
 // takeOne folds one entry, which is noted meanwhile: one that kills the process is tried alone and then set
 // aside, and so is one that panics. The error is ctx's.
-func (m *Mosaic) takeOne(ctx context.Context, e Entry) error {
+func (m *Mosaic) takeOne(ctx context.Context, e queue.Entry) error {
 	var unread *attempt.Panic
 	if errors.As(e.Err, &unread) {
 		return m.bury(ctx, e, entryInput(&e), "Panic", e.Err)
@@ -45,14 +47,14 @@ func (m *Mosaic) takeOne(ctx context.Context, e Entry) error {
 
 // entryInput names an entry in the attempt ledger by its place and its item: one that is put back has
 // another place, and is tried anew.
-func entryInput(e *Entry) attempt.Input {
+func entryInput(e *queue.Entry) attempt.Input {
 	at := fmt.Sprintf("%s/%d/%d", e.Topic, e.Partition, e.Offset)
 	return attempt.Input{Source: e.Item.Stream, Name: at, Key: "mosaic:" + at + "/" + e.Item.ID.String()}
 }
 
 // bury makes a dead letter of an entry, once however often its log is read again. A dead letter is none
 // again: it would come back for ever.
-func (m *Mosaic) bury(ctx context.Context, e Entry, in attempt.Input, class string, reason error) error {
+func (m *Mosaic) bury(ctx context.Context, e queue.Entry, in attempt.Input, class string, reason error) error {
 	if !m.Attempts.Tell(in.Key) {
 		return nil
 	}
@@ -62,7 +64,12 @@ func (m *Mosaic) bury(ctx context.Context, e Entry, in attempt.Input, class stri
 	if e.Topic == event.DLQTopic || e.Topic == "" {
 		return nil
 	}
-	return m.insist(ctx, "writing a dead letter", func() error { return m.Dead.Bury(ctx, e, class, reason) })
+	if e.Value == nil { // null would delete it
+		e.Value = []byte{}
+	}
+	return m.insist(ctx, "writing a dead letter", func() error {
+		return m.Dead.Reject(ctx, queue.DeadLetter{Entry: e, Stage: deadletter.StageTransform, Class: "cloudcanvas.mosaic." + class, Err: reason})
+	})
 }
 
 // setAside gives up a record whose product can't be made: a dead letter stands for it, and it is forgotten.
@@ -74,7 +81,7 @@ func (m *Mosaic) setAside(ctx context.Context, w *writing, class string, reason 
 	if err := m.bury(ctx, w.record.whole(), w.input, class, fmt.Errorf("the product of %s %s can't be made: %w", w.key.kind, w.key.name, reason)); err != nil {
 		m.Log.Warn("a dead letter could not be written", "name", w.key.name, telemetry.Err, err)
 	}
-	w.record.face, w.record.pending = Entry{}, nil
+	w.record.face, w.record.pending = queue.Entry{}, nil
 	delete(m.open, w.key)
 }
 

@@ -3,6 +3,7 @@ package mosaic
 import (
 	"context"
 
+	"cloudcanvas/cloud/queue"
 	"cloudcanvas/shared/event"
 )
 
@@ -17,7 +18,7 @@ type finished struct {
 // recall learns from canvas.products what is finished.
 func (m *Mosaic) recall(ctx context.Context) error {
 	return m.insist(ctx, "reading finished products", func() error {
-		return eachProduct(ctx, m.Queue, func(e Entry, p Product) {
+		return eachProduct(ctx, m.Queue, func(e queue.Entry, p Product) {
 			m.remember(p)
 			m.places.locate(e, p)
 		})

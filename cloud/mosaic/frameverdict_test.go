@@ -11,6 +11,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"cloudcanvas/cloud/queue"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/vision"
 )
@@ -157,7 +158,7 @@ func TestPicturesThatOthersSendInAreNoSecondLooks(t *testing.T) {
 	if !looksAgain(&items[1]) || !asksAgain(&dead) || !concerns(&items[1]) {
 		t.Error("a second look is not known as such")
 	}
-	if k, ok := keyOf(&Entry{Topic: event.DLQTopic, Item: dead}); !ok || k != (key{cameraProduct, "mast-1", "yard"}) {
+	if k, ok := keyOf(&queue.Entry{Topic: event.DLQTopic, Item: dead}); !ok || k != (key{cameraProduct, "mast-1", "yard"}) {
 		t.Errorf("a dead letter is about %+v", k)
 	}
 }

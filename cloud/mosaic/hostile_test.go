@@ -18,6 +18,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"cloudcanvas/cloud/queue"
 	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/raster"
@@ -31,10 +32,13 @@ type grave struct {
 	reasons []string
 }
 
-func (g *grave) Bury(_ context.Context, e Entry, class string, reason error) error {
+func (g *grave) Reject(_ context.Context, letters ...queue.DeadLetter) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.letters, g.reasons = append(g.letters, class+" "+e.Item.Subject), append(g.reasons, reason.Error())
+	for _, l := range letters {
+		g.letters = append(g.letters, strings.TrimPrefix(l.Class, "cloudcanvas.mosaic.")+" "+l.Entry.Item.Subject)
+		g.reasons = append(g.reasons, l.Err.Error())
+	}
 	return nil
 }
 

@@ -8,14 +8,9 @@ import (
 	"slices"
 	"time"
 
+	"cloudcanvas/cloud/queue"
 	"cloudcanvas/shared/event"
 )
-
-// Catalogue is where products are announced: the part of a Queue that an index needs.
-type Catalogue interface {
-	Partitions(ctx context.Context, topic string) (int, error)
-	Scan(ctx context.Context, topic string, partition int, handle func(Entry) error) error
-}
 
 // Listed is a product as it was last announced.
 type Listed struct {
@@ -30,7 +25,7 @@ var ErrNoProduct = errors.New("there is no such product")
 // named: see Find.
 func Index(ctx context.Context, c Catalogue) ([]Listed, error) {
 	last := map[key]standing{}
-	err := eachProduct(ctx, c, func(e Entry, p Product) {
+	err := eachProduct(ctx, c, func(e queue.Entry, p Product) {
 		p.Missing = nil
 		latest(last, e, p)
 	})
@@ -47,7 +42,7 @@ type standing struct {
 
 // latest keeps the newer announcement of a product: in a topic of several partitions one under a key
 // of before may be read after the one that took its place.
-func latest(last map[key]standing, e Entry, p Product) {
+func latest(last map[key]standing, e queue.Entry, p Product) {
 	k, former := key{p.Kind, p.Edge, p.Name}, string(e.Key) == e.Item.FormerKey()
 	if known, ok := last[k]; ok && former && !known.former {
 		return
@@ -67,7 +62,7 @@ func listed(last map[key]standing, order func(a, b Listed) int) (all []Listed) {
 // Find is the last state of the products of that name: one, or one of each edge that has it.
 func Find(ctx context.Context, c Catalogue, name string) ([]Listed, error) {
 	last := map[key]standing{}
-	err := eachProduct(ctx, c, func(e Entry, p Product) {
+	err := eachProduct(ctx, c, func(e queue.Entry, p Product) {
 		if p.Name == name {
 			latest(last, e, p)
 		}
@@ -80,13 +75,13 @@ func Find(ctx context.Context, c Catalogue, name string) ([]Listed, error) {
 
 // eachProduct hands on every announcement in canvas.products, a product's own in their order. What
 // can't be read is passed over.
-func eachProduct(ctx context.Context, c Catalogue, handle func(Entry, Product)) error {
+func eachProduct(ctx context.Context, c Catalogue, handle func(queue.Entry, Product)) error {
 	partitions, err := c.Partitions(ctx, event.ProductsTopic)
 	if err != nil {
 		return err
 	}
 	for partition := range partitions {
-		err := c.Scan(ctx, event.ProductsTopic, partition, func(e Entry) error {
+		err := c.Scan(ctx, event.ProductsTopic, partition, func(e queue.Entry) error {
 			if e.Err == nil {
 				if p, err := ParseProduct(e.Item); err == nil {
 					handle(e, p)

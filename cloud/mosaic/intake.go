@@ -8,12 +8,13 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"cloudcanvas/cloud/queue"
 	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/event"
 )
 
 // follow reads every partition of a topic from where it is committed.
-func (m *Mosaic) follow(ctx context.Context, topic string, readers *errgroup.Group, entries chan<- Entry) error {
+func (m *Mosaic) follow(ctx context.Context, topic string, readers *errgroup.Group, entries chan<- queue.Entry) error {
 	partitions := 0
 	err := m.insist(ctx, "looking for topic "+topic, func() (err error) {
 		partitions, err = m.Queue.Partitions(ctx, topic)
@@ -28,7 +29,7 @@ func (m *Mosaic) follow(ctx context.Context, topic string, readers *errgroup.Gro
 	return nil
 }
 
-func (m *Mosaic) read(ctx context.Context, topic string, partition int, entries chan<- Entry) error {
+func (m *Mosaic) read(ctx context.Context, topic string, partition int, entries chan<- queue.Entry) error {
 	next := int64(-1)
 	return m.insist(ctx, fmt.Sprintf("reading %s partition %d", topic, partition), func() (err error) {
 		if next < 0 {
@@ -37,7 +38,7 @@ func (m *Mosaic) read(ctx context.Context, topic string, partition int, entries 
 				return err
 			}
 		}
-		err = m.Queue.Read(ctx, topic, partition, next, func(some []Entry) error {
+		err = m.Queue.Read(ctx, topic, partition, next, func(some []queue.Entry) error {
 			for _, e := range some {
 				if e.Offset < next {
 					continue
@@ -62,7 +63,7 @@ func (m *Mosaic) read(ctx context.Context, topic string, partition int, entries 
 }
 
 // completeSafely is complete, where a panic is the entry's own fault.
-func (m *Mosaic) completeSafely(ctx context.Context, e *Entry) error {
+func (m *Mosaic) completeSafely(ctx context.Context, e *queue.Entry) error {
 	err := attempt.Shield(func() error { return m.complete(ctx, e) })
 	var panicked *attempt.Panic
 	if errors.As(err, &panicked) {
@@ -75,7 +76,7 @@ func (m *Mosaic) completeSafely(ctx context.Context, e *Entry) error {
 
 // complete fetches data that rests in the object store and checks what is there. What is wrong with
 // an entry is said in it; the error is ctx's.
-func (m *Mosaic) complete(ctx context.Context, e *Entry) error {
+func (m *Mosaic) complete(ctx context.Context, e *queue.Entry) error {
 	if e.Err != nil || e.Topic == event.DLQTopic || !concerns(&e.Item) {
 		return nil
 	}
@@ -116,7 +117,7 @@ func concerns(i *event.Item) bool {
 }
 
 // keyOf is the record that an entry is about.
-func keyOf(e *Entry) (k key, ok bool) {
+func keyOf(e *queue.Entry) (k key, ok bool) {
 	i := &e.Item
 	dead := e.Topic == event.DLQTopic
 	if dead && i.Kind != event.Tile && !asksAgain(i) {

@@ -26,6 +26,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"cloudcanvas/cloud/queue"
 	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/config"
 	"cloudcanvas/shared/event"
@@ -37,11 +38,11 @@ import (
 type Parts struct {
 	Queue    Queue
 	Products Products
-	Objects  Objects // may be nil where all data is inline
+	Objects  queue.Objects // may be nil where all data is inline
 	Store    Store
 	Artist   Artist                // may be nil: snapshots stay as they came
 	Disk     Disk                  // may be nil: no disk is to blame
-	Dead     Dead                  // may be nil: what is set aside is told in the log alone
+	Dead     queue.DeadLetters     // may be nil: what becomes a dead letter is in the log alone
 	Attempts *attempt.Ledger       // of this process; nil: a record that kills it kills it again
 	Metrics  prometheus.Registerer // may be nil
 	Log      *slog.Logger
@@ -75,13 +76,13 @@ func New(cfg Config, parts Parts) (*Mosaic, error) {
 		parts.Log = slog.New(slog.DiscardHandler)
 	}
 	if parts.Objects == nil {
-		parts.Objects = noObjects{}
+		parts.Objects = queue.NoObjects{}
 	}
 	if parts.Disk == nil {
 		parts.Disk = noDisk{}
 	}
 	if parts.Dead == nil {
-		parts.Dead = noDead{}
+		parts.Dead = noDeadLetters{}
 	}
 	metrics, err := newMetrics(parts.Metrics)
 	if err != nil {
@@ -121,7 +122,7 @@ func (m *Mosaic) Run(ctx context.Context) (err error) {
 	if err := m.recall(ctx); err != nil {
 		return ended(ctx, err)
 	}
-	entries := make(chan Entry, 64)
+	entries := make(chan queue.Entry, 64)
 	readers, reading := errgroup.WithContext(ctx)
 	for _, topic := range []string{event.ResultsTopic, event.EventsTopic, event.DLQTopic} {
 		readers.Go(func() error { return m.follow(reading, topic, readers, entries) })
@@ -139,7 +140,7 @@ func ended(ctx context.Context, err error) error {
 }
 
 // fold is the one goroutine that owns the state.
-func (m *Mosaic) fold(ctx context.Context, entries <-chan Entry) error {
+func (m *Mosaic) fold(ctx context.Context, entries <-chan queue.Entry) error {
 	due := time.NewTicker(tick)
 	defer due.Stop()
 	committed := time.Now()
@@ -170,7 +171,7 @@ func (m *Mosaic) fold(ctx context.Context, entries <-chan Entry) error {
 }
 
 // take folds one entry.
-func (m *Mosaic) take(ctx context.Context, e Entry) error {
+func (m *Mosaic) take(ctx context.Context, e queue.Entry) error {
 	if e.Err != nil {
 		m.Log.Warn("a record of Kafka can't be used", "topic", e.Topic, "partition", e.Partition, "offset", e.Offset, telemetry.Err, e.Err)
 		return nil

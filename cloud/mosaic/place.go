@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"cloudcanvas/cloud/queue"
 	"cloudcanvas/shared/telemetry"
 
 	"github.com/google/renameio/v2"
@@ -26,7 +27,7 @@ func newPlaces() places { return places{taken: map[string]key{}, former: map[str
 
 // locate notes where an announced product lies, and under which key it stands. Programs before this
 // one claimed no folders and left the edge out of keys.
-func (p *places) locate(e Entry, announced Product) {
+func (p *places) locate(e queue.Entry, announced Product) {
 	k := key{announced.Kind, announced.Edge, announced.Name}
 	folder := announced.Folder
 	if announced.Camera != nil && !announced.Camera.Ended {

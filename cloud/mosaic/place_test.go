@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"cloudcanvas/cloud/queue"
 	"cloudcanvas/shared/event"
 )
 
@@ -74,14 +75,14 @@ func TestTwoEdgesWithTheSameNamesHaveProductsOfTheirOwn(t *testing.T) {
 }
 
 // formerly is a product as the program before announced it: under its name alone.
-func formerly(t *testing.T, edge, name string) Entry {
+func formerly(t *testing.T, edge, name string) queue.Entry {
 	t.Helper()
 	p := Product{Kind: sceneProduct, Name: name, Edge: edge, Folder: name, Files: []string{"item.json"}, Complete: true, Of: id(1).String(), Scene: &SceneFigures{}}
 	item, err := p.item(id(1), noon)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Entry{Topic: event.ProductsTopic, Key: []byte(name), Item: item}
+	return queue.Entry{Topic: event.ProductsTopic, Key: []byte(name), Item: item}
 }
 
 func TestProductsOfTheProgramBeforeAreKnownAndKeepTheirFolders(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"cloudcanvas/cloud/queue"
 	"cloudcanvas/shared/event"
 )
 
@@ -23,9 +24,9 @@ type record struct {
 	holds           map[place]int64 // the first entry of each partition that it was made of
 	traces          []traced        // of items that are in no publication yet
 	manifest        string          // file of the manifest's bytes
-	face            Entry           // what stands for it among the dead letters: the manifest, or the first entry; without data
+	face            queue.Entry     // what stands for it among the dead letters: the manifest, or the first entry; without data
 	writing         bool            // its product is being made: it must not be touched
-	pending         []Entry         // came meanwhile
+	pending         []queue.Entry   // came meanwhile
 	tries           int             // in a row that failed, a disk's refusals aside
 	context         string          // trace context of the manifest, or of the first item that had one
 }
@@ -36,7 +37,7 @@ func (r *record) hold(at place, offset int64) {
 	}
 }
 
-func (r *record) add(e Entry) (changed bool, err error) {
+func (r *record) add(e queue.Entry) (changed bool, err error) {
 	switch {
 	case r.camera != nil && e.Topic == event.DLQTopic:
 		return r.camera.AddDead(e.Item, e.Reason), nil
@@ -49,7 +50,7 @@ func (r *record) add(e Entry) (changed bool, err error) {
 }
 
 // show notes which entry stands for the record, and keeps a manifest's bytes as they came.
-func (r *record) show(e Entry) {
+func (r *record) show(e queue.Entry) {
 	r.face = e
 	if r.face.Item.Data, r.face.Value = nil, nil; r.scene != nil && e.Item.Kind == event.Scene && len(e.Value) > 0 {
 		r.manifest = filepath.Join(r.scene.dir, "manifest")
@@ -60,7 +61,7 @@ func (r *record) show(e Entry) {
 }
 
 // whole is what stands for the record, with its bytes.
-func (r *record) whole() Entry {
+func (r *record) whole() queue.Entry {
 	e := r.face
 	if r.manifest != "" {
 		e.Value, _ = os.ReadFile(r.manifest)

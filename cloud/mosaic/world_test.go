@@ -17,6 +17,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
+	"cloudcanvas/cloud/queue"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/raster"
 	"cloudcanvas/shared/vision"
@@ -150,7 +151,7 @@ func sceneItems(t testing.TB) []event.Item {
 // log is the topics in memory.
 type log struct {
 	mu        sync.Mutex
-	topics    map[string][]Entry
+	topics    map[string][]queue.Entry
 	committed map[string]int64
 	grown     chan struct{}
 	products  []event.Item
@@ -160,19 +161,19 @@ type log struct {
 }
 
 func newLog() *log {
-	return &log{topics: map[string][]Entry{}, committed: map[string]int64{}, grown: make(chan struct{}), objects: map[string][]byte{}}
+	return &log{topics: map[string][]queue.Entry{}, committed: map[string]int64{}, grown: make(chan struct{}), objects: map[string][]byte{}}
 }
 
 func (l *log) put(topic string, items ...event.Item) {
-	var entries []Entry
+	var entries []queue.Entry
 	for _, i := range items {
 		_, key := event.Route(i)
-		entries = append(entries, Entry{Topic: topic, Key: []byte(key), Item: i})
+		entries = append(entries, queue.Entry{Topic: topic, Key: []byte(key), Item: i})
 	}
 	l.append(entries...)
 }
 
-func (l *log) append(entries ...Entry) {
+func (l *log) append(entries ...queue.Entry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, e := range entries {
@@ -193,7 +194,7 @@ func (l *log) tell(items ...event.Item) {
 
 // bury puts a dead letter, with its reason: who reads it must never see it without.
 func (l *log) bury(i event.Item, reason string) {
-	l.append(Entry{Topic: event.DLQTopic, Item: i, Reason: reason})
+	l.append(queue.Entry{Topic: event.DLQTopic, Item: i, Reason: reason})
 }
 
 func (l *log) Partitions(context.Context, string) (int, error) { return 1, nil }
@@ -210,7 +211,7 @@ func (l *log) Commit(_ context.Context, topic string, _ int, offset int64) error
 	return nil
 }
 
-func (l *log) Read(ctx context.Context, topic string, _ int, from int64, handle func([]Entry) error) error {
+func (l *log) Read(ctx context.Context, topic string, _ int, from int64, handle func([]queue.Entry) error) error {
 	for {
 		l.mu.Lock()
 		all, grown := l.topics[topic], l.grown
@@ -230,7 +231,7 @@ func (l *log) Read(ctx context.Context, topic string, _ int, from int64, handle 
 	}
 }
 
-func (l *log) Scan(_ context.Context, topic string, _ int, handle func(Entry) error) error {
+func (l *log) Scan(_ context.Context, topic string, _ int, handle func(queue.Entry) error) error {
 	l.mu.Lock()
 	all := slices.Clone(l.topics[topic])
 	l.mu.Unlock()

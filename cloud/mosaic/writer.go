@@ -10,6 +10,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
+	"cloudcanvas/cloud/queue"
 	"cloudcanvas/shared/attempt"
 )
 
@@ -240,7 +241,7 @@ func (m *Mosaic) settle(ctx context.Context, w *writing) error {
 
 // postpone keeps an entry for a record whose product is being made. Where too much has come, the fold
 // waits for that product.
-func (m *Mosaic) postpone(ctx context.Context, r *record, e Entry) error {
+func (m *Mosaic) postpone(ctx context.Context, r *record, e queue.Entry) error {
 	r.hold(place{e.Topic, e.Partition}, e.Offset)
 	r.pending = append(r.pending, e)
 	bytes := 0

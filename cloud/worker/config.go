@@ -31,9 +31,6 @@ type Config struct {
 	// ModelsMemoryBytes bounds what the loaded models are taken to need, see docs/models.md; those not
 	// used for longest are unloaded. 0: no limit.
 	ModelsMemoryBytes int64 `yaml:"models_memory_bytes"`
-	// Throttle lets each model do at most so many items/s, as on a slower machine: for tests of how
-	// unequal workers share their work. 0: as many as it can.
-	Throttle float64 `yaml:"throttle"`
 }
 
 // Choice names a model for a wish.
@@ -142,9 +139,6 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	}
 	if c.MaxAge < 0 {
 		add("max_age", fmt.Sprintf("is %v", c.MaxAge), "use a positive time, or 0 for no limit")
-	}
-	if !(c.Throttle >= 0) {
-		add("throttle", fmt.Sprintf("is %v", c.Throttle), "leave it out: it is for tests")
 	}
 	if c.ModelsMemoryBytes < 0 {
 		add("models_memory_bytes", fmt.Sprintf("is %d", c.ModelsMemoryBytes), "use a positive number of bytes, or 0 for no limit")

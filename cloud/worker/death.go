@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/coord"
+	"cloudcanvas/cloud/queue"
 	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/telemetry"
@@ -80,7 +81,7 @@ var (
 
 // verdict says of an item that was alone in hand at the ends of those runs whether it is to blame, and
 // at which ends nobody knows. A worker that was killed from outside has nothing against its items.
-func (p *loop) verdict(ctx context.Context, runs []string, e *Entry) (unknown []string, guilty error) {
+func (p *loop) verdict(ctx context.Context, runs []string, e *queue.Entry) (unknown []string, guilty error) {
 	var reports []deathReport
 	if p.Deaths != nil {
 		err := p.insist(ctx, "asking how workers ended", func() (err error) {

@@ -15,6 +15,7 @@ import (
 
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/cloud/coord/local"
+	"cloudcanvas/cloud/queue"
 	"cloudcanvas/shared/budget"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/retry"
@@ -25,12 +26,12 @@ import (
 // store, and a model whose bad moods are part of the data.
 type world struct {
 	mu      sync.Mutex
-	logs    map[int][]Entry
+	logs    map[int][]queue.Entry
 	offsets map[int]int64
 	grown   chan struct{} // closed and replaced when anything changes
 	results []event.Item
 	fences  []coord.Epoch
-	letters []Letter
+	letters []queue.DeadLetter
 	objects map[string][]byte
 	history []string // "result <id>", "dead <offset>", "commit <partition> <offset>", "note <note>"
 	appends func() error
@@ -49,7 +50,7 @@ type world struct {
 
 func newWorld() *world {
 	return &world{
-		logs: map[int][]Entry{}, offsets: map[int]int64{}, grown: make(chan struct{}), objects: map[string][]byte{},
+		logs: map[int][]queue.Entry{}, offsets: map[int]int64{}, grown: make(chan struct{}), objects: map[string][]byte{},
 		notes: map[string]string{}, held: map[string]bool{}, lose: map[string]context.CancelFunc{},
 		deaths: local.NewSpace().Coordinator("workers").Document(DeathsDocument),
 	}
@@ -83,10 +84,10 @@ func (w *world) until(t *testing.T, what string, is func() bool) {
 }
 
 // put appends an item to a partition.
-func (w *world) put(partition int, item event.Item) (entry Entry) {
+func (w *world) put(partition int, item event.Item) (entry queue.Entry) {
 	key, headers, value := item.Kafka()
 	w.change(func() {
-		entry = Entry{Partition: partition, Offset: int64(len(w.logs[partition])), Key: key, Value: value, Headers: headers, Item: item}
+		entry = queue.Entry{Topic: event.WorkTopic, Partition: partition, Offset: int64(len(w.logs[partition])), Key: key, Value: value, Headers: headers, Item: item}
 		w.logs[partition] = append(w.logs[partition], entry)
 	})
 	return entry
@@ -107,13 +108,13 @@ type nil2 int
 
 func (n nil2) Read(b []byte) (int, error) { clear(b); b[0] = byte(n); return len(b), nil }
 
-func (w *world) Committed(_ context.Context, partition int) (int64, error) {
+func (w *world) Committed(_ context.Context, _ string, partition int) (int64, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.offsets[partition], nil
 }
 
-func (w *world) Read(ctx context.Context, partition int, from int64, handle func([]Entry) error) error {
+func (w *world) Read(ctx context.Context, _ string, partition int, from int64, handle func([]queue.Entry) error) error {
 	for {
 		w.mu.Lock()
 		log, grown := w.logs[partition], w.grown
@@ -134,7 +135,7 @@ func (w *world) Read(ctx context.Context, partition int, from int64, handle func
 	}
 }
 
-func (w *world) Commit(_ context.Context, partition int, offset int64) error {
+func (w *world) Commit(_ context.Context, _ string, partition int, offset int64) error {
 	w.change(func() {
 		w.history = append(w.history, fmt.Sprintf("commit %d %d", partition, offset))
 		w.offsets[partition] = offset
@@ -158,10 +159,10 @@ func (w *world) Append(_ context.Context, fence coord.Epoch, items ...event.Item
 	return err
 }
 
-func (w *world) Bury(_ context.Context, letters ...Letter) error {
+func (w *world) Reject(_ context.Context, letters ...queue.DeadLetter) error {
 	w.change(func() {
 		for _, l := range letters {
-			w.history = append(w.history, "dead "+string(l.Key))
+			w.history = append(w.history, "dead "+string(l.Entry.Key))
 		}
 		w.letters = append(w.letters, letters...)
 	})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"cloudcanvas/cloud/queue"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/trace"
 )
@@ -13,7 +14,7 @@ import (
 // before the offset moves. A log that is away is waited for as long as the lease lasts.
 func (p *loop) finish(ctx context.Context, batch []*job) error {
 	posting := time.Now()
-	var letters []Letter
+	var letters []queue.DeadLetter
 	var found []event.Item
 	outcomes := map[string]int{"result": 0}
 	for _, j := range batch {
@@ -41,10 +42,10 @@ func (p *loop) finish(ctx context.Context, batch []*job) error {
 		}
 		p.Log.Warn("an item goes to the dead letters", "id", j.entry.Item.ID, "subject", j.entry.Item.Subject,
 			"partition", j.entry.Partition, "offset", j.entry.Offset, "reason", j.poison.Err)
-		letters = append(letters, letter(j.entry, j.poison))
+		letters = append(letters, queue.DeadLetter{Entry: j.entry, Stage: j.poison.Stage, Class: j.poison.Class, Err: j.poison.Err})
 	}
 	if len(letters) > 0 {
-		if err := p.write(ctx, "writing dead letters", func() error { return p.Dead.Bury(ctx, letters...) }); err != nil {
+		if err := p.write(ctx, "writing dead letters", func() error { return p.Dead.Reject(ctx, letters...) }); err != nil {
 			return fmt.Errorf("writing %d dead letters: %w", len(letters), err)
 		}
 		for _, j := range batch {
@@ -59,7 +60,7 @@ func (p *loop) finish(ctx context.Context, batch []*job) error {
 		}
 	}
 	next := batch[len(batch)-1].entry.Offset + 1
-	if err := p.write(ctx, "committing offsets", func() error { return p.Queue.Commit(ctx, p.partition, next) }); err != nil {
+	if err := p.write(ctx, "committing offsets", func() error { return p.Queue.Commit(ctx, event.WorkTopic, p.partition, next) }); err != nil {
 		return fmt.Errorf("committing offset %d of partition %d: %w", next, p.partition, err)
 	}
 	p.tell(batch, posting)

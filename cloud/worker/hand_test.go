@@ -78,7 +78,7 @@ func TestAnItemThatAWorkerDiedOfAloneIsADeadLetter(t *testing.T) {
 	}
 	start(t, w.worker(t, Config{BatchItems: 8, Prefetch: 16}, Fixed{0}))
 	w.until(t, "the partition is done", func() bool { return w.offsets[0] == 40 })
-	if len(w.letters) != 1 || string(w.letters[0].Key) != string(victim.Key) || !strings.Contains(fmt.Sprintf("%s", w.letters[0].Headers), "cloudcanvas.worker.Deadly") {
+	if len(w.letters) != 1 || string(w.letters[0].Entry.Key) != string(victim.Key) || w.letters[0].Class != "cloudcanvas.worker.Deadly" {
 		t.Fatalf("dead letters %v", w.letters)
 	}
 	ids := map[string]bool{}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/deadletter"
+	"cloudcanvas/cloud/queue"
 	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/vision"
@@ -15,7 +16,7 @@ import (
 
 // job is an entry on its way through a partition's loop. It ends with either a result or a poison.
 type job struct {
-	entry    Entry
+	entry    queue.Entry
 	ready    chan struct{} // closed when image or poison is set
 	image    vision.Image
 	route    *Route // what is done with it

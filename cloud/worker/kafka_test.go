@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -12,6 +11,7 @@ import (
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/cloud/coord/assign"
 	"cloudcanvas/cloud/coord/local"
+	"cloudcanvas/cloud/queue"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
 )
@@ -105,15 +105,15 @@ func TestTwoWorkersShareKafkaAndOneTakesOverFromTheOther(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		door := Kafka{Log: k}
+		group, out := KafkaGroup(k), KafkaResults{Log: k}
 		worker, err := New(Config{BatchItems: 4}, Parts{
-			Queue: door, Results: resultsFunc(func(ctx context.Context, fence coord.Epoch, items ...event.Item) error {
-				err := door.Append(ctx, fence, items...)
+			Queue: group, Results: resultsFunc(func(ctx context.Context, fence coord.Epoch, items ...event.Item) error {
+				err := out.Append(ctx, fence, items...)
 				if backlog(t, k) < halfway {
 					once.Do(func() { close(half) })
 				}
 				return err
-			}), Dead: door, Objects: w, Decoder: w, Models: shelf, Leases: c, Assignments: Assigned{c, name},
+			}), Dead: group, Objects: w, Decoder: w, Models: shelf, Leases: c, Assignments: Assigned{c, name},
 		})
 		if err != nil {
 			t.Error(err)
@@ -179,46 +179,15 @@ func (f resultsFunc) Append(ctx context.Context, fence coord.Epoch, items ...eve
 	return f(ctx, fence, items...)
 }
 
-func TestOnlyWhatKafkaDidNotConfirmIsWrittenAgain(t *testing.T) {
-	l := &halfLog{}
-	var items []event.Item
-	for n := range 4 {
-		items = append(items, tile(n, ""))
-		items[n].Kind = event.Result
-	}
-	if err := (Kafka{Log: l}).Append(t.Context(), 3, items...); err != nil {
-		t.Fatal(err)
-	}
-	if want := "[4 2]"; fmt.Sprint(l.sizes) != want {
-		t.Fatalf("appended %v records, want %s", l.sizes, want)
-	}
-}
-
-// halfLog confirms every second record at first.
-type halfLog struct {
-	Log
-	sizes []int
-}
-
-func (l *halfLog) Append(_ context.Context, records ...kafka.Record) error {
-	l.sizes = append(l.sizes, len(records))
-	if len(l.sizes) > 1 {
-		return nil
-	}
-	return &kafka.AppendError{
-		Outcomes: []kafka.Outcome{kafka.Confirmed, kafka.Unknown, kafka.Confirmed, kafka.Refused}, Errs: make([]error, 4),
-	}
-}
-
 func TestALargeResultRestsInTheObjectStore(t *testing.T) {
 	k, kept := &lastLog{}, keeper{}
 	big := tile(1, "")
 	big.Kind, big.Data = event.Result, make([]byte, inlineBytes+1)
 	big.SHA256 = event.Sum(big.Data)
-	if err := (Kafka{Log: k}).Append(t.Context(), 1, big); err == nil {
+	if err := (KafkaResults{Log: k}).Append(t.Context(), 1, big); err == nil {
 		t.Fatal("without a store it can't be kept")
 	}
-	if err := (Kafka{Log: k, Keep: kept}).Append(t.Context(), 1, big); err != nil {
+	if err := (KafkaResults{Log: k, Keep: kept}).Append(t.Context(), 1, big); err != nil {
 		t.Fatal(err)
 	}
 	got, err := k.records[0].Item()
@@ -228,7 +197,7 @@ func TestALargeResultRestsInTheObjectStore(t *testing.T) {
 }
 
 type lastLog struct {
-	Log
+	queue.Appender
 	records []kafka.Record
 }
 

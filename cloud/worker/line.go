@@ -18,7 +18,6 @@ import (
 type Line struct {
 	Name  string
 	bands []string
-	most  float64 // items/s of each version; 0: as many as it can
 
 	mu       sync.Mutex
 	shipped  *Model            // what the worker's own repository has
@@ -36,7 +35,6 @@ type Model struct {
 	Needs Needs
 
 	open    func(context.Context) (Network, error)
-	most    *float64
 	loading sync.Mutex
 	net     atomic.Pointer[Network] // nil before it is loaded, and when others need its memory
 	ready   atomic.Bool             // was loaded once
@@ -57,7 +55,7 @@ func newLine(name string, needs Needs, memory *residents, open func(context.Cont
 }
 
 func (l *Line) model(needs Needs, open func(context.Context) (Network, error)) *Model {
-	return &Model{Name: l.Name, Needs: needs, open: open, most: &l.most, memory: l.memory}
+	return &Model{Name: l.Name, Needs: needs, open: open, memory: l.memory}
 }
 
 func (l *Line) now() *Model {
@@ -217,9 +215,6 @@ func (m *Model) network(ctx context.Context) (Network, error) {
 			return nil, ctx.Err()
 		}
 		return nil, fmt.Errorf("%w: loading model %s version %s: %w", ErrUnfit, m.Name, m.Needs.Version, err)
-	}
-	if *m.most > 0 {
-		net = throttle(net, *m.most)
 	}
 	m.net.Store(&net)
 	m.ready.Store(true)

@@ -11,13 +11,15 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"cloudcanvas/cloud/coord"
+	"cloudcanvas/cloud/queue"
+	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/telemetry"
 )
 
 // work is the loop of one partition under one lease: it ends with ctx (the lease is gone: stop at
 // once) or with stop (finish the batch in hand and leave).
 func (w *Worker) work(ctx context.Context, stop <-chan struct{}, l lease, partition int) error {
-	from, err := w.Queue.Committed(ctx, partition)
+	from, err := w.Queue.Committed(ctx, event.WorkTopic, partition)
 	if err != nil {
 		return fmt.Errorf("asking where partition %d stands: %w", partition, err)
 	}
@@ -106,7 +108,7 @@ func (p *loop) read(ctx context.Context, from int64, jobs chan<- *job, stages *e
 	reading, cancel := whileOpen(ctx, p.stop)
 	defer cancel()
 	turn := firstTurn()
-	err := p.Queue.Read(reading, p.partition, from, func(entries []Entry) error {
+	err := p.Queue.Read(reading, event.WorkTopic, p.partition, from, func(entries []queue.Entry) error {
 		for _, e := range entries {
 			if e.Offset < from { // a log hands out whole batches, which may begin earlier
 				continue
@@ -168,7 +170,7 @@ var errEnough = errors.New("enough read")
 func (p *loop) careful(ctx context.Context, from int64, s suspicion) (int64, error) {
 	reading, cancel := whileOpen(ctx, p.stop)
 	defer cancel()
-	err := p.Queue.Read(reading, p.partition, from, func(entries []Entry) error {
+	err := p.Queue.Read(reading, event.WorkTopic, p.partition, from, func(entries []queue.Entry) error {
 		for _, e := range entries {
 			if e.Offset < from {
 				continue
@@ -201,7 +203,7 @@ func (p *loop) careful(ctx context.Context, from int64, s suspicion) (int64, err
 
 // alone takes one entry through all stages while the worker has nothing else in hand, of any
 // partition: when it dies of this one, no other is under suspicion.
-func (p *loop) alone(ctx context.Context, e Entry, n note) error {
+func (p *loop) alone(ctx context.Context, e queue.Entry, n note) error {
 	if err := p.slots.Acquire(ctx, p.window); err != nil {
 		return err
 	}
@@ -229,7 +231,7 @@ func (p *loop) alone(ctx context.Context, e Entry, n note) error {
 }
 
 // apart is alone in the midst of the usual way: for what this machine's ledger suspects.
-func (p *loop) apart(ctx context.Context, e Entry) error {
+func (p *loop) apart(ctx context.Context, e queue.Entry) error {
 	at := e.Offset
 	if err := p.alone(ctx, e, note{Run: p.run, From: at, At: &at, Until: at + 1}); err != nil {
 		return err

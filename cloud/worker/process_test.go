@@ -90,12 +90,11 @@ func child(settings string) error {
 	if s.Between != "" {
 		catalogue, cfg.Models, cfg.Pipelines = between(s.Between), nil, twoSteps
 	}
-	shelf, err := NewShelf(cfg, catalogue)
+	shelf, err := NewShelf(cfg, slow{catalogue, s.Speed})
 	if err != nil {
 		return err
 	}
-	shelf.Throttle(s.Speed)
-	door := Kafka{Log: k}
+	queue := KafkaGroup(k)
 	ledger, err := attempt.OpenFree(s.Attempts, "worker", attempt.DefaultConfig(), log)
 	if err != nil {
 		return err
@@ -104,7 +103,7 @@ func child(settings string) error {
 	defer context.AfterFunc(ctx, ledger.Stopping)()
 	worker, err := New(cfg, Parts{
 		Attempts: ledger, Deaths: c.Document(DeathsDocument),
-		Queue: door, Results: door, Dead: door, Decoder: deadly{w}, Models: shelf, Leases: c, Assignments: Assigned{c, s.ID}, Log: log,
+		Queue: queue, Results: KafkaResults{Log: k}, Dead: queue, Decoder: deadly{w}, Models: shelf, Leases: c, Assignments: Assigned{c, s.ID}, Log: log,
 	})
 	if err != nil {
 		return err

@@ -1,12 +1,8 @@
 package worker
 
 import (
-	"context"
-	"io"
 	"sync"
 	"time"
-
-	"cloudcanvas/shared/vision"
 )
 
 // rate measures items/s while there is something to do: all that runs over the time in which at
@@ -68,41 +64,4 @@ func (r *rate) perSecond() float64 {
 		return 0
 	}
 	return r.items / r.busy.Seconds()
-}
-
-// throttled is a network that gives at most so many items/s, one run at a time, as a slower machine
-// would: for tests of how unequal workers share their work.
-type throttled struct {
-	Network
-	item time.Duration
-	turn chan struct{}
-}
-
-func throttle(n Network, itemsPerSecond float64) Network {
-	return throttled{n, time.Duration(float64(time.Second) / itemsPerSecond), make(chan struct{}, 1)}
-}
-
-func (t throttled) Run(ctx context.Context, in []vision.Image) ([]vision.Output, error) {
-	select {
-	case t.turn <- struct{}{}:
-		defer func() { <-t.turn }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	due := time.NewTimer(time.Duration(len(in)) * t.item)
-	defer due.Stop()
-	out, err := t.Network.Run(ctx, in)
-	select {
-	case <-due.C:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	return out, err
-}
-
-func (t throttled) Close() error {
-	if c, ok := t.Network.(io.Closer); ok {
-		return c.Close()
-	}
-	return nil
 }

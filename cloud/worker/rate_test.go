@@ -55,3 +55,47 @@ type instant struct{}
 func (instant) Run(_ context.Context, in []vision.Image) ([]vision.Output, error) {
 	return make([]vision.Output, len(in)), nil
 }
+
+// throttled is a network that gives at most so many items/s, one run at a time, as a slower machine
+// would.
+type throttled struct {
+	Network
+	item time.Duration
+	turn chan struct{}
+}
+
+func throttle(n Network, itemsPerSecond float64) Network {
+	return throttled{n, time.Duration(float64(time.Second) / itemsPerSecond), make(chan struct{}, 1)}
+}
+
+func (t throttled) Run(ctx context.Context, in []vision.Image) ([]vision.Output, error) {
+	select {
+	case t.turn <- struct{}{}:
+		defer func() { <-t.turn }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	due := time.NewTimer(time.Duration(len(in)) * t.item)
+	defer due.Stop()
+	out, err := t.Network.Run(ctx, in)
+	select {
+	case <-due.C:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	return out, err
+}
+
+// slow is a catalogue whose models do at most so many items/s; 0: as many as they can.
+type slow struct {
+	Catalogue
+	speed float64
+}
+
+func (s slow) Open(ctx context.Context, name string) (Network, error) {
+	net, err := s.Catalogue.Open(ctx, name)
+	if err == nil && s.speed > 0 {
+		net = throttle(net, s.speed)
+	}
+	return net, err
+}

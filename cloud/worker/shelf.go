@@ -238,13 +238,6 @@ func (s *Shelf) Versions() map[string]string {
 	return versions
 }
 
-// Throttle lets each model do at most so many items/s, for tests. Before the first is loaded.
-func (s *Shelf) Throttle(itemsPerSecond float64) {
-	for _, l := range s.lines {
-		l.most = itemsPerSecond
-	}
-}
-
 // Close frees the loaded models. Nobody may be working.
 func (s *Shelf) Close() error {
 	var all []error

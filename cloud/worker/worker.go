@@ -23,6 +23,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"cloudcanvas/cloud/coord"
+	"cloudcanvas/cloud/queue"
 	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/budget"
 	"cloudcanvas/shared/config"
@@ -34,10 +35,10 @@ import (
 
 // Parts are what a worker is made of.
 type Parts struct {
-	Queue       Queue
+	Queue       queue.Queue // of canvas.work
 	Results     Results
-	Dead        Dead
-	Objects     Objects // may be nil where all data is inline
+	Dead        queue.DeadLetters
+	Objects     queue.Objects // may be nil where all data is inline
 	Decoder     Decoder
 	Memory      *budget.Bytes // of all decoders of the process; nil: without bound
 	Models      *Shelf
@@ -73,7 +74,7 @@ func New(cfg Config, parts Parts) (*Worker, error) {
 		parts.Log = slog.New(slog.DiscardHandler)
 	}
 	if parts.Objects == nil {
-		parts.Objects = noObjects{}
+		parts.Objects = queue.NoObjects{}
 	}
 	m, err := newMetrics(parts.Metrics, parts.Models)
 	if err != nil {

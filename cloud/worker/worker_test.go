@@ -1,7 +1,6 @@
 package worker
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"cloudcanvas/cloud/queue"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/vision"
 )
@@ -118,7 +118,7 @@ func TestPoisonGoesToTheDeadLettersAndTheRestFlows(t *testing.T) {
 	far.Data, far.Attrs.DataRef = nil, "work/there"
 	poisons := []event.Item{wrong, gone, tile(4, "undecodable"), tile(5, "panic"), tile(6, "sick"), tile(7, "gray")}
 	reasons := []string{"sha256", "has no", "not a TIFF", "panicked", "can't bear", "takes an image of gray"}
-	var entries []Entry
+	var entries []queue.Entry
 	for n, p := range poisons {
 		w.put(0, tile(20+n, ""))
 		entries = append(entries, w.put(0, p))
@@ -130,22 +130,12 @@ func TestPoisonGoesToTheDeadLettersAndTheRestFlows(t *testing.T) {
 		t.Fatalf("%d results, %d dead letters, want 7 and %d", len(w.results), len(w.letters), len(poisons))
 	}
 	for n, e := range entries {
-		l := w.letters[slices.IndexFunc(w.letters, func(l Letter) bool { return bytes.Equal(l.Key, e.Key) })]
-		if !bytes.Equal(l.Value, e.Value) {
-			t.Errorf("the value of %v was changed", e.Item.ID)
+		l := w.letters[slices.IndexFunc(w.letters, func(l queue.DeadLetter) bool { return l.Entry.Offset == e.Offset })]
+		if !reflect.DeepEqual(l.Entry, e) {
+			t.Errorf("%v was changed", e.Item.ID)
 		}
-		if !slices.EqualFunc(l.Headers[:len(e.Headers)], e.Headers, func(a, b event.Header) bool { return a.Key == b.Key && bytes.Equal(a.Value, b.Value) }) {
-			t.Errorf("the headers of %v were changed", e.Item.ID)
-		}
-		h := map[string]string{}
-		for _, x := range l.Headers {
-			h[x.Key] = string(x.Value)
-		}
-		if h["__connect.errors.topic"] != "canvas.work" || h["__connect.errors.partition"] != "0" || h["__connect.errors.offset"] != fmt.Sprint(e.Offset) {
-			t.Errorf("headers %v do not say where it stood", h)
-		}
-		if !strings.Contains(h["__connect.errors.exception.message"], reasons[n]) {
-			t.Errorf("the reason is %q, want something of %q", h["__connect.errors.exception.message"], reasons[n])
+		if !strings.Contains(l.Err.Error(), reasons[n]) {
+			t.Errorf("the reason is %q, want something of %q", l.Err, reasons[n])
 		}
 	}
 }

@@ -28,7 +28,7 @@ func scenesCommand() *urfave.Command {
 
 func listScenes(c *urfave.Context) error {
 	return asking(c, event.ProductsTopic, func(ctx context.Context, _ cloud.Config, k *kafka.Client) error {
-		all, err := mosaic.Index(ctx, mosaic.Kafka{Log: k})
+		all, err := mosaic.Index(ctx, mosaic.KafkaGroup(k))
 		if err != nil {
 			return err
 		}
@@ -67,7 +67,7 @@ func showScene(c *urfave.Context) error {
 		return cli.Usagef("show takes the name of one scene or camera, as `scenes ls` gives it")
 	}
 	return asking(c, event.ProductsTopic, func(ctx context.Context, cfg cloud.Config, k *kafka.Client) error {
-		found, err := mosaic.Find(ctx, mosaic.Kafka{Log: k}, c.Args().First())
+		found, err := mosaic.Find(ctx, mosaic.KafkaGroup(k), c.Args().First())
 		if err != nil {
 			return err
 		}

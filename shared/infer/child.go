@@ -12,8 +12,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"gocv.io/x/gocv"
-
 	"cloudcanvas/shared/infer/trial"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/telemetry"
@@ -300,35 +298,11 @@ func (t *trier) bounds(engine string, l Layout) (b trial.Bounds, lean bool) {
 	return b, lean
 }
 
-// here says whether an engine's library and device are on this machine; what is not tells so itself.
-func (f *file) here(engine string, l Layout) bool {
-	if inEightBits(engine) && f.planned() != nil {
-		return false
-	}
-	switch engine {
-	case OpenCVCUDA, OpenCVCUDAFP16:
-		_, ok := cudaDevice()
-		return ok
-	case ORTCPU, ORTInt8, ORTCUDA:
-		return loadORT(l.Runtime) == nil
-	case OVCPU, OVInt8:
-		return findOV(l.Runtime) != ""
-	}
-	return true
-}
-
 // entry tells this trial from others: by the file, the engine, its library, the machine, and what goes in.
 func (t *trier) entry(engine string, l Layout) trial.Entry {
-	library := gocv.OpenCVVersion()
-	switch engine {
-	case ORTCPU, ORTInt8, ORTCUDA:
-		library = versionORT(l.Runtime)
-	case OVCPU, OVInt8:
-		library = versionOV(l.Runtime)
-	}
 	f := t.file
 	h := sha256.New()
-	fmt.Fprintln(h, f.identity(library), f.outputs, l.Threads, l.MaxBatch)
+	fmt.Fprintln(h, f.identity(specOf(engine).library.version(l.Runtime)), f.outputs, l.Threads, l.MaxBatch)
 	json.NewEncoder(h).Encode([]any{f.model.Input, f.model.Output, f.model.Case}) // a decoder that fits is what passed
 	return trial.Entry{Model: f.model.Name, Version: f.model.Version, SHA256: f.sum, Engine: engine, Key: hex.EncodeToString(h.Sum(nil)[:8])}
 }

@@ -13,24 +13,6 @@ import (
 	"time"
 )
 
-// Engines, as configuration and reports name them.
-const (
-	Auto           = "auto" // every engine is tried, the fastest that agrees with the golden case runs
-	OpenCVCPU      = "opencv-cpu"
-	OpenCVCUDA     = "opencv-cuda"
-	OpenCVCUDAFP16 = "opencv-cuda-fp16"
-	ORTCPU         = "onnxruntime-cpu"
-	ORTCUDA        = "onnxruntime-cuda"
-	ORTInt8        = "onnxruntime-int8" // some convolutions in 8 bits, where the model has an int8.json
-	OVCPU          = "openvino-cpu"     // on x86-64
-	OVInt8         = "openvino-int8"
-)
-
-// Engines lists what Open takes besides Auto, in the order in which auto tries them.
-func Engines() []string {
-	return []string{OpenCVCUDAFP16, OpenCVCUDA, ORTCUDA, OVInt8, OVCPU, ORTInt8, ORTCPU, OpenCVCPU}
-}
-
 var (
 	// ErrClosed is what Run gives after Close.
 	ErrClosed = errors.New("the network is closed")
@@ -59,9 +41,6 @@ type Layout struct {
 	TrialTime   time.Duration `yaml:"trial_time" json:"-"`         // of computing; 0: 30s and 1s for each MB of the file and each million values of its input
 	TrialMemory int64         `yaml:"trial_memory_bytes" json:"-"` // 0: 1 GiB, 16 times the file and 128 times its input
 }
-
-// DefaultConfig is the layout that Open makes of the zero value, on this machine's CPU.
-func DefaultConfig() Layout { return Layout{}.withDefaults(ORTCPU, 1) }
 
 // Problems tells every mistake. field is the dotted path inside Layout.
 func (l Layout) Problems(add func(field, message, hint string)) {
@@ -111,10 +90,6 @@ func (l Layout) withDefaults(engine string, batch int) Layout {
 		l.Queue = 2 * l.Sessions * l.MaxBatch
 	}
 	return l
-}
-
-func onGPU(engine string) bool {
-	return engine == OpenCVCUDA || engine == OpenCVCUDAFP16 || engine == ORTCUDA
 }
 
 // Report is what Open found out: every engine tried, and which one runs.

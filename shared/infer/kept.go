@@ -18,19 +18,22 @@ type keptFile struct {
 }
 
 // keptAs says where the network is kept for an engine; nil: nothing is kept.
-func (f *file) keptAs(engine string, l Layout) *keptFile {
-	version := ""
-	switch engine {
-	case ORTCPU, ORTInt8:
-		version = versionORT(l.Runtime)
-	case OVCPU, OVInt8:
-		in := f.model.Input
-		version = fmt.Sprint(versionOV(l.Runtime), " batch ", l.MaxBatch, " size ", in.Size, in.MultipleOf) // hence which shape is fixed
-	}
-	if l.Remember == "" || version == "" {
+func (f *file) keptAs(s *spec, l Layout) *keptFile {
+	if l.Remember == "" || s == nil || s.kept == nil {
 		return nil
 	}
-	return &keptFile{l.Remember, f.model.Name + "-" + engine + "-", f.identity(version) + "-"}
+	version := s.kept(f, l)
+	if version == "" {
+		return nil
+	}
+	return &keptFile{l.Remember, f.model.Name + "-" + s.name + "-", f.identity(version) + "-"}
+}
+
+func keptByORT(_ *file, l Layout) string { return versionORT(l.Runtime) }
+
+func keptByOV(f *file, l Layout) string {
+	in := f.model.Input
+	return fmt.Sprint(versionOV(l.Runtime), " batch ", l.MaxBatch, " size ", in.Size, in.MultipleOf) // hence which shape is fixed
 }
 
 func (k *keptFile) path(digest string) string {

@@ -67,7 +67,7 @@ func TestAKeptNetworkThatAnswersWronglyIsForgotten(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Another network under this one's name: it loads, and says something else.
-	k := f.keptAs(ORTCPU, l)
+	k := f.keptAs(specOf(ORTCPU), l)
 	if err := k.write(func(path string) error { return os.WriteFile(path, other.data, 0o600) }); err != nil {
 		t.Fatal(err)
 	}
@@ -84,11 +84,11 @@ func TestWhatIsKeptOfANetworkIsOneFile(t *testing.T) {
 	l := Layout{Remember: t.TempDir()}
 	f := &file{model: known(t, "yolox_nano"), sum: "one"}
 	for _, f.sum = range []string{"one", "two", "two"} {
-		if err := f.keptAs(ORTCPU, l).write(func(path string) error { return os.WriteFile(path, []byte(f.sum), 0o600) }); err != nil {
+		if err := f.keptAs(specOf(ORTCPU), l).write(func(path string) error { return os.WriteFile(path, []byte(f.sum), 0o600) }); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if files := keptIn(t, l.Remember); len(files) != 1 || string(f.keptAs(ORTCPU, l).read()) != "two" {
+	if files := keptIn(t, l.Remember); len(files) != 1 || string(f.keptAs(specOf(ORTCPU), l).read()) != "two" {
 		t.Errorf("kept: %v", files)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/quantise"
 	"cloudcanvas/shared/vision"
 )
 
@@ -35,7 +36,7 @@ func Open(ctx context.Context, m model.Model, want string, l Layout, log *slog.L
 	tries := []string{want}
 	if want == Auto || want == "" {
 		tries = Engines()
-	} else if !slices.Contains(tries, want) || !slices.Contains(Engines(), want) {
+	} else if specOf(want) == nil {
 		return nil, report, fmt.Errorf("model %s: no engine %q; use %s or %s", m.Name, want, Auto, strings.Join(Engines(), ", "))
 	}
 	best, err := f.choose(ctx, tries, l, &report)
@@ -205,29 +206,30 @@ func (f *file) start(e *candidate, l Layout) (*Network, error) {
 	return start(workers, l, e.close), nil
 }
 
-// open loads the file into an engine.
-func (f *file) open(name string, l Layout) (engine, error) {
-	e, err := f.load(name, l)
-	if err == nil && f.batch > 1 {
-		e = filled{e, f.batch}
+// planned says whether there is a plan for 8 bits that belongs to these weights: ranges of others would be
+// wrong without anybody noticing.
+func (f *file) planned() error {
+	plan := f.model.Int8
+	if plan == nil {
+		return fmt.Errorf("%w: model %s has no int8.json; canvas-edge models quantise %s makes one from pictures of yours", ErrUnavailable, f.model.Name, f.model.Name)
 	}
-	return e, err
+	if f.sum != plan.SHA256 {
+		return fmt.Errorf("%w: int8.json of model %s belongs to other weights (sha256 %.12s…); canvas-edge models quantise %s makes one for these", ErrUnavailable, f.model.Name, plan.SHA256, f.model.Name)
+	}
+	return nil
 }
 
-func (f *file) load(name string, l Layout) (engine, error) {
-	if inEightBits(name) {
-		if err := f.planned(); err != nil {
-			return nil, err
-		}
+// inInt8 makes the file with convolutions in 8 bits, once.
+func (f *file) inInt8() ([]byte, error) {
+	if f.small != nil {
+		return f.small, nil
 	}
-	switch name {
-	case ORTInt8, ORTCPU, ORTCUDA:
-		return openORT(f, name, l)
-	case OVInt8, OVCPU:
-		return openOV(f, name, l)
-	default:
-		return openOpenCV(f, name, l.Threads)
+	small, err := quantise.Rewrite(f.data, *f.model.Int8)
+	if err != nil {
+		return nil, fmt.Errorf("%w: model %s in 8 bits: %w", ErrUnavailable, f.model.Name, err)
 	}
+	f.small = small
+	return small, nil
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -10,9 +10,9 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// library is the process's one OpenCV. GoCV tells a failed call through one global, so a call and
+// opencv is the process's one OpenCV. GoCV tells a failed call through one global, so a call and
 // the question whether it failed belong under one lock; and OpenCV has one thread pool for all.
-var library struct {
+var opencv struct {
 	sync.Mutex
 	threads map[*opencvEngine]int
 }
@@ -20,8 +20,8 @@ var library struct {
 // alone makes GoCV calls whose only sign of failure is the global. f must look at nothing of what it
 // made once alone says that it failed: a net that did not load is a nil handle.
 func alone(f func()) error {
-	library.Lock()
-	defer library.Unlock()
+	opencv.Lock()
+	defer opencv.Unlock()
 	gocv.ClearLastException()
 	f()
 	if err := gocv.LastExceptionError(); err != nil {
@@ -34,17 +34,17 @@ func alone(f func()) error {
 // poolFor makes OpenCV's pool as large as the largest network on it wants, and one thread where none
 // does: then it is only used to resize pictures, beside sessions that already fill the cores.
 func poolFor(e *opencvEngine, threads int) {
-	library.Lock()
-	defer library.Unlock()
-	if library.threads == nil {
-		library.threads = map[*opencvEngine]int{}
+	opencv.Lock()
+	defer opencv.Unlock()
+	if opencv.threads == nil {
+		opencv.threads = map[*opencvEngine]int{}
 	}
-	delete(library.threads, e)
+	delete(opencv.threads, e)
 	if threads > 0 {
-		library.threads[e] = threads
+		opencv.threads[e] = threads
 	}
 	most := 1
-	for _, n := range library.threads {
+	for _, n := range opencv.threads {
 		most = max(most, n)
 	}
 	gocv.SetNumThreads(most)
@@ -58,16 +58,16 @@ type opencvEngine struct {
 	where   string
 }
 
-func openOpenCV(f *file, name string, threads int) (engine, error) {
+func openOpenCV(f *file, s *spec, l Layout) (engine, error) {
 	quiet()
 	e := &opencvEngine{file: f, backend: gocv.NetBackendOpenCV, target: gocv.NetTargetCPU, where: cpuName()}
-	if onGPU(name) {
+	if s.gpu {
 		device, ok := cudaDevice()
 		if !ok {
 			return nil, fmt.Errorf("%w: %s", ErrUnavailable, device)
 		}
 		e.backend, e.target, e.where = gocv.NetBackendCUDA, gocv.NetTargetCUDA, device
-		if name == OpenCVCUDAFP16 {
+		if s.half {
 			e.target = gocv.NetTargetCUDAFP16
 		}
 	}
@@ -81,7 +81,7 @@ func openOpenCV(f *file, name string, threads int) (engine, error) {
 			return nil, fmt.Errorf("OpenCV cannot run %s: %w", f.model.Path, err)
 		}
 	}
-	poolFor(e, threads)
+	poolFor(e, l.Threads)
 	return e, nil
 }
 

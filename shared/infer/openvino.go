@@ -68,11 +68,11 @@ type ovEngine struct {
 	bytes []float32 // native memory of what is kept, where that was loaded: the network goes on reading its weights there
 }
 
-func openOV(f *file, name string, l Layout) (engine, error) {
+func openOV(f *file, s *spec, l Layout) (engine, error) {
 	if err := loadOV(l.Runtime); err != nil {
 		return nil, err
 	}
-	e := &ovEngine{file: f, kept: f.keptAs(name, l)}
+	e := &ovEngine{file: f, kept: f.keptAs(s, l)}
 	openvino.opening.Lock()
 	defer openvino.opening.Unlock()
 	streams, threads := C.int(l.Sessions), C.int(l.Sessions*l.Threads)
@@ -87,7 +87,7 @@ func openOV(f *file, name string, l Layout) (engine, error) {
 		e.bytes, e.net = bytes, C.canvas_ov_import(at, C.size_t(len(data)), streams, threads, say.ptr())
 	} else {
 		data, err := f.data, error(nil)
-		if inEightBits(name) {
+		if s.int8 {
 			data, err = f.inInt8()
 		}
 		if err != nil {

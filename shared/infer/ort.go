@@ -86,11 +86,11 @@ type ortEngine struct {
 	shared  *ort.DynamicAdvancedSession
 }
 
-func openORT(f *file, name string, l Layout) (engine, error) {
+func openORT(f *file, s *spec, l Layout) (engine, error) {
 	if err := loadORT(l.Runtime); err != nil {
 		return nil, err
 	}
-	e := &ortEngine{file: f, threads: l.Threads, alone: l.Sessions == 1, where: cpuName(), cuda: name == ORTCUDA, int8: inEightBits(name), kept: f.keptAs(name, l)}
+	e := &ortEngine{file: f, threads: l.Threads, alone: l.Sessions == 1, where: cpuName(), cuda: s.gpu, int8: s.int8, kept: f.keptAs(s, l)}
 	var err error
 	if e.cuda {
 		// First so that nothing may run on the CPU; where a few operators must, that is said.

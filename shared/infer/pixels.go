@@ -119,6 +119,11 @@ func cudaDevice() (name string, ok bool) {
 	return strings.TrimSpace(C.GoString(say.ptr())), ok
 }
 
+func hasCUDA() bool {
+	_, ok := cudaDevice()
+	return ok
+}
+
 // cudaFree is the CUDA device's free memory in bytes, -1 where there is none.
 func cudaFree() int64 { return int64(C.canvas_cuda_free()) }
 

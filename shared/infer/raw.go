@@ -37,7 +37,7 @@ func OpenRaw(m model.Model, threads int, runtime string) (*Raw, error) {
 	if err := f.tryAlone(context.Background(), ORTCPU, l); err != nil { // it ends by its own bounds
 		return nil, fmt.Errorf("model %s: %w", m.Name, err)
 	}
-	e, err := openORT(f, ORTCPU, l)
+	e, err := openORT(f, specOf(ORTCPU), l)
 	if err != nil {
 		return nil, fmt.Errorf("model %s: %w", m.Name, err)
 	}

@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/google/renameio/v2"
-	"gocv.io/x/gocv"
 )
 
 // trialsLast is how long the outcome of a trial is believed. Drivers, clocks and thermals change
@@ -107,8 +106,16 @@ func (f *file) memoryPath(l Layout) string {
 	if l.Remember == "" {
 		return ""
 	}
+	facts := []any{f.identity(onnxRuntime.version(l.Runtime))}
+	told := map[*library]bool{&onnxRuntime: true}
+	for _, s := range specs {
+		if !told[s.library] {
+			told[s.library] = true
+			facts = append(facts, s.library.version(l.Runtime))
+		}
+	}
 	h := sha256.New()
-	fmt.Fprintln(h, f.identity(versionORT(l.Runtime)), gocv.OpenCVVersion(), versionOV(l.Runtime), l.Threads, runtime.GOMAXPROCS(0))
+	fmt.Fprintln(h, append(facts, l.Threads, runtime.GOMAXPROCS(0))...)
 	return filepath.Join(l.Remember, f.model.Name+"-"+hex.EncodeToString(h.Sum(nil)[:8])+".json")
 }
 

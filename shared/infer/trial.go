@@ -73,7 +73,7 @@ func (f *file) fastest(ctx context.Context, names []string, l Layout, r *Report)
 		err := trials.admit(ctx, name, full, &trial)
 		if err == nil {
 			c, err = f.try(name, full, passes, best, &trial)
-			if err != nil && f.keptAs(name, full).forget() { // which may be all that is wrong
+			if err != nil && f.keptAs(specOf(name), full).forget() { // which may be all that is wrong
 				c, err = f.try(name, full, passes, best, &trial)
 			}
 		}
@@ -105,7 +105,7 @@ func (f *file) fastest(ctx context.Context, names []string, l Layout, r *Report)
 // passes at most.
 func (f *file) try(name string, l Layout, passes int, best *candidate, t *Trial) (_ *candidate, err error) {
 	freeBefore := int64(-1)
-	if name == OpenCVCUDA || name == OpenCVCUDAFP16 {
+	if s := specOf(name); s != nil && s.fallsBack {
 		freeBefore = cudaFree()
 	}
 	e, err := f.open(name, l)
@@ -150,7 +150,7 @@ func (f *file) try(name string, l Layout, passes int, best *candidate, t *Trial)
 // decoder read what comes out.
 func (f *file) golden(s session, name string, t *Trial) error {
 	known := f.model.Case
-	if inEightBits(name) {
+	if specOf(name).int8 {
 		known = &f.model.Int8.Golden // what it gave where it was made, not what float gives
 	}
 	in := f.trialInput(known)
@@ -180,7 +180,7 @@ func (f *file) golden(s session, name string, t *Trial) error {
 	}
 	t.Golden = goldenMismatch
 	tolerance := known.Tolerance
-	if name == OpenCVCUDAFP16 {
+	if specOf(name).half {
 		tolerance = known.Half
 	}
 	var wrong []error
@@ -208,7 +208,7 @@ func (f *file) golden(s session, name string, t *Trial) error {
 // asTheFileSays refuses an engine for a file that computes in 8 bits itself, where no golden case shows that it
 // rounds as the file says. ONNX Runtime does; OpenVINO was seen to give scores that are off by 0.13.
 func (f *file) asTheFileSays(engine string) error {
-	if f.whole8 && engine != ORTCPU && engine != ORTCUDA {
+	if f.whole8 && !specOf(engine).exact8 {
 		return fmt.Errorf("%w: the file computes in 8 bits, which %s may round otherwise than it says; give the model a golden case, or use onnxruntime-cpu", ErrUnavailable, engine)
 	}
 	return nil

@@ -147,5 +147,5 @@ func TestLayoutMistakesAreAllTold(t *testing.T) {
 	if got := strings.Join(fields, " "); got != "sessions threads max_batch queue max_wait" {
 		t.Fatalf("told %s", got)
 	}
-	DefaultConfig().Problems(func(field, message, hint string) { t.Errorf("default %s %s", field, message) })
+	Layout{}.withDefaults(ORTCPU, 1).Problems(func(field, message, hint string) { t.Errorf("default %s %s", field, message) })
 }

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"cloudcanvas/cloud/coord"
+	"cloudcanvas/cloud/queue"
 	"cloudcanvas/cloud/worker"
 	"cloudcanvas/shared/budget"
 	"cloudcanvas/shared/event"
@@ -24,10 +25,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // scene is a worker over real models, with one item on its desk at a time and all around it in memory.
 type scene struct {
 	t       testing.TB
-	work    chan worker.Entry
+	work    chan queue.Entry
 	results chan event.Item
 	offset  int64
-	dead    chan worker.Letter
+	dead    chan queue.DeadLetter
 	deadly  bool // dead letters are expected
 }
 
@@ -56,7 +57,7 @@ func newScene(t testing.TB, cfg worker.Config) *scene {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &scene{t: t, work: make(chan worker.Entry, 64), results: make(chan event.Item, 64), dead: make(chan worker.Letter, 64)}
+	s := &scene{t: t, work: make(chan queue.Entry, 64), results: make(chan event.Item, 64), dead: make(chan queue.DeadLetter, 64)}
 	w, err := worker.New(cfg, worker.Parts{Queue: s, Results: s, Dead: s, Decoder: Decoder{}, Memory: budget.New(256 << 20), Models: shelf, Leases: s, Assignments: worker.Fixed{0}})
 	if err != nil {
 		t.Fatal(err)
@@ -122,13 +123,13 @@ func (s *scene) see(want, media string, data []byte) (found worker.Found, result
 func (s *scene) put(want, media string, data []byte) {
 	item := event.Item{ID: event.NewID(time.Now()), Edge: "mast-1", Kind: event.Frame, Stream: "gate", Subject: "gate/1", Time: time.Now(),
 		Attrs: event.Attrs{Want: want}, Type: media, SHA256: event.Sum(data), Data: data}
-	s.work <- worker.Entry{Offset: s.offset, Item: item}
+	s.work <- queue.Entry{Offset: s.offset, Item: item}
 	s.offset++
 }
 
-func (s *scene) Committed(context.Context, int) (int64, error) { return 0, nil }
-func (s *scene) Commit(context.Context, int, int64) error      { return nil }
-func (s *scene) Bury(_ context.Context, l ...worker.Letter) error {
+func (s *scene) Committed(context.Context, string, int) (int64, error) { return 0, nil }
+func (s *scene) Commit(context.Context, string, int, int64) error      { return nil }
+func (s *scene) Reject(_ context.Context, l ...queue.DeadLetter) error {
 	if !s.deadly {
 		s.t.Errorf("dead letter: %+v", l)
 	}
@@ -138,11 +139,11 @@ func (s *scene) Bury(_ context.Context, l ...worker.Letter) error {
 	return nil
 }
 
-func (s *scene) Read(ctx context.Context, _ int, _ int64, handle func([]worker.Entry) error) error {
+func (s *scene) Read(ctx context.Context, _ string, _ int, _ int64, handle func([]queue.Entry) error) error {
 	for {
 		select {
 		case e := <-s.work:
-			if err := handle([]worker.Entry{e}); err != nil {
+			if err := handle([]queue.Entry{e}); err != nil {
 				return err
 			}
 		case <-ctx.Done():

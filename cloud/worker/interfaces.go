@@ -1,0 +1,45 @@
+package worker
+
+import (
+	"context"
+
+	"cloudcanvas/cloud/coord"
+	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/vision"
+)
+
+// Results takes what was found. Append returns nil only when all of it is durable; it may be asked
+// for the same items again. fence is the epoch of the lease under which the work was done.
+type Results interface {
+	Append(ctx context.Context, fence coord.Epoch, items ...event.Item) error
+}
+
+// Decoder turns an item's data into a picture. It bounds what it decodes. Any error means that the
+// data is at fault.
+type Decoder interface {
+	// Size is how many bytes of memory Decode takes, as the data's header has it.
+	Size(media string, data []byte) (int64, error)
+	Decode(media string, data []byte) (vision.Image, error)
+}
+
+// Leases lends partitions. It is a part of coord.Coordinator.
+type Leases interface {
+	Own(ctx context.Context, what string, own func(context.Context, coord.Lease) error) error
+}
+
+// Assignments says which partitions this worker should own: at once, and after each change, until
+// ctx ends. A set replaces the one before.
+type Assignments interface {
+	Mine(ctx context.Context) (<-chan []int, error)
+}
+
+// Fixed is an assignment that never changes, as of a worker that is alone.
+type Fixed []int
+
+// Mine sends the partitions once.
+func (f Fixed) Mine(ctx context.Context) (<-chan []int, error) {
+	c := make(chan []int, 1)
+	c <- f
+	context.AfterFunc(ctx, func() { close(c) })
+	return c, nil
+}
