@@ -37,7 +37,6 @@ type cameraLane struct {
 	credit  float64   // of frames that heat or a power mode allow
 	pending time.Time // a whole frame is sent from then on
 	shown   string    // key of the one that was sent last
-	traces  frameTraces
 
 	model string
 	blind blind
@@ -102,9 +101,6 @@ type inTurn struct {
 
 func (n inTurn) Run(ctx context.Context, in []vision.Image) ([]vision.Output, error) {
 	defer n.lane.turns.give(n.lane)
-	if n.lane.agent.trace.On() {
-		ctx = under(ctx, n.lane.traces.of(in))
-	}
 	out, err := n.Network.Run(ctx, in)
 	if err != nil && ctx.Err() == nil && !errors.Is(err, attempt.ErrQuarantined) {
 		n.lane.blind.note(err)
@@ -143,7 +139,7 @@ func (l *cameraLane) take(ctx context.Context, p capture.Picture) error {
 	if p.Last {
 		return l.last(ctx, p)
 	}
-	l.traces.note(captured(l.agent.trace, p), p)
+	p.Trace = captured(l.agent.trace, p)
 	reason, err := l.admit(ctx, p)
 	if reason != "" {
 		l.agent.left(l.name, reason)
@@ -157,7 +153,7 @@ func (l *cameraLane) take(ctx context.Context, p capture.Picture) error {
 	if reason != "" || err != nil {
 		return err
 	}
-	f := detect.Frame{Number: p.Frame, Name: p.Name, At: p.At, Spacing: p.Spacing, Image: p.Image, Done: p.Committed, Release: func() {
+	f := detect.Frame{Number: p.Frame, Name: p.Name, At: p.At, Spacing: p.Spacing, Image: p.Image, Trace: p.Trace, Done: p.Committed, Release: func() {
 		<-l.room
 		if p.Release != nil {
 			p.Release()
@@ -185,9 +181,7 @@ func (l *cameraLane) admit(ctx context.Context, p capture.Picture) (reason strin
 	}
 	began := time.Now()
 	v := l.screen.Judge(p.Image)
-	if l.agent.trace.On() {
-		l.agent.trace.Span(l.traces.at(p.At), trace.Screen, began, time.Now(), trace.Attr{Key: "canvas.reason", Text: v.Reason})
-	}
+	l.agent.trace.Span(p.Trace, trace.Screen, began, time.Now(), trace.Attr{Key: "canvas.reason", Text: v.Reason})
 	if !v.Keep {
 		return v.Reason, nil
 	}
@@ -279,7 +273,7 @@ func (l *cameraLane) whole(p capture.Picture) (draft, error) {
 		return draft{}, fmt.Errorf("frame %d of %s: %w", p.Frame, l.name, err)
 	}
 	return draft{Draft: outbox.Draft{Kind: event.Frame, Stream: l.name, Subject: fmt.Sprintf("%s/frame-%d", l.name, p.Frame), Time: p.At,
-		Attrs: event.Attrs{TraceParent: l.traceAt(p.At)}, Type: "image/jpeg", Data: jpeg}}, nil
+		Attrs: event.Attrs{TraceParent: p.Trace}, Type: "image/jpeg", Data: jpeg}}, nil
 }
 
 // commit makes items of what was found. Of a live camera's tracks the newest state is enough: it
@@ -289,20 +283,11 @@ func (l *cameraLane) commit(ctx context.Context, found []detect.Finding) error {
 	for i, f := range found {
 		drafts[i].Draft = outbox.Draft{Kind: f.Kind, Stream: f.Stream, Subject: f.Subject, Time: f.Time, Priority: f.Priority,
 			Value: f.Value, Attrs: f.Attrs, Type: f.Type, Data: f.Data}
-		drafts[i].Attrs.TraceParent = l.traceAt(f.Time)
 		if l.live {
 			drafts[i].Key, drafts[i].supersedes = f.Key, f.Supersedes
 		}
 	}
 	return l.put(ctx, drafts...)
-}
-
-// traceAt is the trace of the frame of that time, "" where nothing is traced.
-func (l *cameraLane) traceAt(t time.Time) string {
-	if !l.agent.trace.On() {
-		return ""
-	}
-	return l.traces.at(t)
 }
 
 // put commits drafts. A file waits while the outbox is full; a live camera does not, and there the
