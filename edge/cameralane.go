@@ -28,7 +28,7 @@ type cameraLane struct {
 	images bool
 	screen *screen.Camera
 	camera *detect.Camera
-	turns  *turns
+	share  *fairShare
 	room   chan struct{} // a place for each frame under way
 	frames chan detect.Frame
 
@@ -80,9 +80,9 @@ func (a *Agent) newCameraLane(name string, net *loaded, live, images bool) *came
 		observer = a.local
 	}
 	m := detect.Model{Name: net.model.Name, Version: net.model.Version, Report: net.model.Output.Report}
-	l := &cameraLane{agent: a, box: a.buffer(), name: name, live: live, images: images, hand: a.hands.New(name), screen: a.config.Screen.Camera(), turns: net.turns, model: net.model.Name,
+	l := &cameraLane{agent: a, box: a.buffer(), name: name, live: live, images: images, hand: a.hands.New(name), screen: a.config.Screen.Camera(), share: net.share, model: net.model.Name,
 		room: make(chan struct{}, c.InFlight), frames: make(chan detect.Frame)}
-	l.camera = detect.NewCamera(name, c, inTurn{guarded{net, a.attempts, name, live, a.trace}, l}, m, infer.EncodeJPEG, observer, a.log)
+	l.camera = detect.NewCamera(name, c, sharedNetwork{guarded{net, a.attempts, name, live, a.trace}, l}, m, infer.EncodeJPEG, observer, a.log)
 	if live {
 		l.camera.HoldPictures(l.box.WaitsUnder)
 	}
@@ -93,14 +93,14 @@ func (a *Agent) newCameraLane(name string, net *loaded, live, images bool) *came
 	return l
 }
 
-// inTurn is a network that ends a lane's turn with each frame it has looked at.
-type inTurn struct {
+// sharedNetwork is a network that ends a lane's turn with each frame it has looked at.
+type sharedNetwork struct {
 	detect.Network
 	lane *cameraLane
 }
 
-func (n inTurn) Run(ctx context.Context, in []vision.Image) ([]vision.Output, error) {
-	defer n.lane.turns.give(n.lane)
+func (n sharedNetwork) Run(ctx context.Context, in []vision.Image) ([]vision.Output, error) {
+	defer n.lane.share.release(n.lane)
 	out, err := n.Network.Run(ctx, in)
 	if err != nil && ctx.Err() == nil && !errors.Is(err, attempt.ErrQuarantined) {
 		n.lane.blind.note(err)
@@ -111,7 +111,7 @@ func (n inTurn) Run(ctx context.Context, in []vision.Image) ([]vision.Output, er
 // run takes a source's frames until it ends.
 func (l *cameraLane) run(ctx context.Context, source func(context.Context, func(context.Context, capture.Picture) error) error) (int64, error) {
 	ctx, stop := context.WithCancelCause(ctx)
-	defer l.turns.leave(l)
+	defer l.share.leave(l)
 	watched := make(chan error, 1)
 	go func() {
 		// It ends with the frames, not with ctx: what was seen up to a stop is still told.
@@ -193,13 +193,13 @@ func (l *cameraLane) admit(ctx context.Context, p capture.Picture) (reason strin
 	case <-ctx.Done():
 		return "", context.Cause(ctx)
 	}
-	if err := l.turns.take(ctx, l); err != nil {
+	if err := l.share.acquire(ctx, l); err != nil {
 		return "", err
 	}
 	lag := time.Since(p.At)
 	if most := l.agent.config.Overload.MaxLag; l.live && most > 0 && lag > most {
 		<-l.room
-		l.turns.give(l)
+		l.share.release(l)
 		return leftBehind, nil
 	}
 	if l.live {

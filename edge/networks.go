@@ -25,7 +25,7 @@ type loaded struct {
 	*infer.Network
 	model  model.Model
 	report infer.Report
-	turns  *turns // of the streams that share it
+	share  *fairShare // of the streams that share it
 
 	runs, failed atomic.Int64 // of pictures, since it was loaded
 }
@@ -51,7 +51,7 @@ func (n *networks) get(ctx context.Context, name string) (*loaded, error) {
 		return nil, err
 	}
 	layout := net.Layout()
-	l := &loaded{Network: net, model: m, report: report, turns: newTurns(layout.Sessions*max(layout.MaxBatch, 1) + n.spare)}
+	l := &loaded{Network: net, model: m, report: report, share: newFairShare(layout.Sessions*max(layout.MaxBatch, 1) + n.spare)}
 	n.open[name] = l
 	return l, nil
 }
