@@ -88,7 +88,7 @@ func (a *Agent) newCameraLane(name string, net *loaded, live, images bool) *came
 	}
 	if !images {
 		a.states.counts(name, l.camera.Crossings)
-		a.wishes.know(name)
+		a.requests.addSource(name)
 	}
 	return l
 }
@@ -171,8 +171,8 @@ func (l *cameraLane) take(ctx context.Context, p capture.Picture) error {
 // admit says why a frame is left out, or takes the place and the turn that it needs. A live frame
 // that had to wait too long is left out for a newer one: the lag stays what it is.
 func (l *cameraLane) admit(ctx context.Context, p capture.Picture) (reason string, err error) {
-	if wished := l.agent.wishes.take(l.name, p.At); len(wished) > 0 {
-		if err := l.sendWished(ctx, p, wished); err != nil {
+	if requested := l.agent.requests.take(l.name, p.At); len(requested) > 0 {
+		if err := l.sendRequested(ctx, p, requested); err != nil {
 			return "", err
 		}
 	}
@@ -251,14 +251,14 @@ func (l *cameraLane) sendWhole(ctx context.Context, p capture.Picture) error {
 	return l.put(ctx, d)
 }
 
-// sendWished commits a whole frame for each wish, once.
-func (l *cameraLane) sendWished(ctx context.Context, p capture.Picture, wished []string) error {
+// sendRequested commits a whole frame for each request, once.
+func (l *cameraLane) sendRequested(ctx context.Context, p capture.Picture, requested []string) error {
 	d, err := l.whole(p)
 	if err != nil {
 		return err
 	}
 	d.Priority, d.Value = event.High, 1
-	for _, key := range wished {
+	for _, key := range requested {
 		d.Key = key
 		if err := l.put(ctx, d); err != nil {
 			return err

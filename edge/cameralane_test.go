@@ -53,7 +53,7 @@ func laneOf(a *Agent, b buffer, net detect.Network, t *fairShare, live bool, cha
 	if live {
 		l.camera.HoldPictures(b.WaitsUnder)
 	}
-	a.wishes.know(l.name)
+	a.requests.addSource(l.name)
 	return l
 }
 
@@ -241,7 +241,7 @@ func TestPicturesForASecondLookWaitForOneAnother(t *testing.T) {
 	}
 }
 
-func TestAWishedFrameComesAlsoFromAStillCameraAndIsNotTakenBack(t *testing.T) {
+func TestARequestedFrameComesAlsoFromAStillCameraAndIsNotTakenBack(t *testing.T) {
 	box := &fakeBox{}
 	a := &Agent{config: Config{FrameEvery: time.Second}}
 	l := laneOf(a, box, look(nothing), newFairShare(2), true, nil)
@@ -249,7 +249,7 @@ func TestAWishedFrameComesAlsoFromAStillCameraAndIsNotTakenBack(t *testing.T) {
 	first := time.Now()
 	_, err := l.run(t.Context(), func(ctx context.Context, emit func(context.Context, capture.Picture) error) error {
 		for n := range int64(4) {
-			if n == 2 && !a.wishes.want("gate", "query/a/frame", first) {
+			if n == 2 && !a.requests.add("gate", "query/a/frame", first) {
 				t.Error("the camera is not known")
 			}
 			if err := emit(ctx, frame(n, first)); err != nil {
