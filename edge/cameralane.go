@@ -28,7 +28,7 @@ type cameraLane struct {
 	images bool
 	screen *screen.Camera
 	camera *detect.Camera
-	turns  *turns
+	share  *fairShare
 	room   chan struct{} // a place for each frame under way
 	frames chan detect.Frame
 
@@ -37,7 +37,6 @@ type cameraLane struct {
 	credit  float64   // of frames that heat or a power mode allow
 	pending time.Time // a whole frame is sent from then on
 	shown   string    // key of the one that was sent last
-	traces  frameTraces
 
 	model string
 	blind blind
@@ -81,30 +80,27 @@ func (a *Agent) newCameraLane(name string, net *loaded, live, images bool) *came
 		observer = a.local
 	}
 	m := detect.Model{Name: net.model.Name, Version: net.model.Version, Report: net.model.Output.Report}
-	l := &cameraLane{agent: a, box: a.buffer(), name: name, live: live, images: images, hand: a.hands.New(name), screen: a.config.Screen.Camera(), turns: net.turns, model: net.model.Name,
+	l := &cameraLane{agent: a, box: a.buffer(), name: name, live: live, images: images, hand: a.hands.New(name), screen: a.config.Screen.Camera(), share: net.share, model: net.model.Name,
 		room: make(chan struct{}, c.InFlight), frames: make(chan detect.Frame)}
-	l.camera = detect.NewCamera(name, c, inTurn{guarded{net, a.attempts, name, live, a.trace}, l}, m, infer.EncodeJPEG, observer, a.log)
+	l.camera = detect.NewCamera(name, c, sharedNetwork{guarded{net, a.attempts, name, live, a.trace}, l}, m, infer.EncodeJPEG, observer, a.log)
 	if live {
 		l.camera.HoldPictures(l.box.WaitsUnder)
 	}
 	if !images {
 		a.states.counts(name, l.camera.Crossings)
-		a.wishes.know(name)
+		a.requests.addSource(name)
 	}
 	return l
 }
 
-// inTurn is a network that ends a lane's turn with each frame it has looked at.
-type inTurn struct {
+// sharedNetwork is a network that ends a lane's turn with each frame it has looked at.
+type sharedNetwork struct {
 	detect.Network
 	lane *cameraLane
 }
 
-func (n inTurn) Run(ctx context.Context, in []vision.Image) ([]vision.Output, error) {
-	defer n.lane.turns.give(n.lane)
-	if n.lane.agent.trace.On() {
-		ctx = under(ctx, n.lane.traces.of(in))
-	}
+func (n sharedNetwork) Run(ctx context.Context, in []vision.Image) ([]vision.Output, error) {
+	defer n.lane.share.release(n.lane)
 	out, err := n.Network.Run(ctx, in)
 	if err != nil && ctx.Err() == nil && !errors.Is(err, attempt.ErrQuarantined) {
 		n.lane.blind.note(err)
@@ -115,7 +111,7 @@ func (n inTurn) Run(ctx context.Context, in []vision.Image) ([]vision.Output, er
 // run takes a source's frames until it ends.
 func (l *cameraLane) run(ctx context.Context, source func(context.Context, func(context.Context, capture.Picture) error) error) (int64, error) {
 	ctx, stop := context.WithCancelCause(ctx)
-	defer l.turns.leave(l)
+	defer l.share.leave(l)
 	watched := make(chan error, 1)
 	go func() {
 		// It ends with the frames, not with ctx: what was seen up to a stop is still told.
@@ -143,7 +139,7 @@ func (l *cameraLane) take(ctx context.Context, p capture.Picture) error {
 	if p.Last {
 		return l.last(ctx, p)
 	}
-	l.traces.note(captured(l.agent.trace, p), p)
+	p.Trace = captured(l.agent.trace, p)
 	reason, err := l.admit(ctx, p)
 	if reason != "" {
 		l.agent.left(l.name, reason)
@@ -157,7 +153,7 @@ func (l *cameraLane) take(ctx context.Context, p capture.Picture) error {
 	if reason != "" || err != nil {
 		return err
 	}
-	f := detect.Frame{Number: p.Frame, Name: p.Name, At: p.At, Spacing: p.Spacing, Image: p.Image, Done: p.Committed, Release: func() {
+	f := detect.Frame{Number: p.Frame, Name: p.Name, At: p.At, Spacing: p.Spacing, Image: p.Image, Trace: p.Trace, Done: p.Committed, Release: func() {
 		<-l.room
 		if p.Release != nil {
 			p.Release()
@@ -175,8 +171,8 @@ func (l *cameraLane) take(ctx context.Context, p capture.Picture) error {
 // admit says why a frame is left out, or takes the place and the turn that it needs. A live frame
 // that had to wait too long is left out for a newer one: the lag stays what it is.
 func (l *cameraLane) admit(ctx context.Context, p capture.Picture) (reason string, err error) {
-	if wished := l.agent.wishes.take(l.name, p.At); len(wished) > 0 {
-		if err := l.sendWished(ctx, p, wished); err != nil {
+	if requested := l.agent.requests.take(l.name, p.At); len(requested) > 0 {
+		if err := l.sendRequested(ctx, p, requested); err != nil {
 			return "", err
 		}
 	}
@@ -185,9 +181,7 @@ func (l *cameraLane) admit(ctx context.Context, p capture.Picture) (reason strin
 	}
 	began := time.Now()
 	v := l.screen.Judge(p.Image)
-	if l.agent.trace.On() {
-		l.agent.trace.Span(l.traces.at(p.At), trace.Screen, began, time.Now(), trace.Attr{Key: "canvas.reason", Text: v.Reason})
-	}
+	l.agent.trace.Span(p.Trace, trace.Screen, began, time.Now(), trace.Attr{Key: "canvas.reason", Text: v.Reason})
 	if !v.Keep {
 		return v.Reason, nil
 	}
@@ -199,13 +193,13 @@ func (l *cameraLane) admit(ctx context.Context, p capture.Picture) (reason strin
 	case <-ctx.Done():
 		return "", context.Cause(ctx)
 	}
-	if err := l.turns.take(ctx, l); err != nil {
+	if err := l.share.acquire(ctx, l); err != nil {
 		return "", err
 	}
 	lag := time.Since(p.At)
 	if most := l.agent.config.Overload.MaxLag; l.live && most > 0 && lag > most {
 		<-l.room
-		l.turns.give(l)
+		l.share.release(l)
 		return leftBehind, nil
 	}
 	if l.live {
@@ -257,14 +251,14 @@ func (l *cameraLane) sendWhole(ctx context.Context, p capture.Picture) error {
 	return l.put(ctx, d)
 }
 
-// sendWished commits a whole frame for each wish, once.
-func (l *cameraLane) sendWished(ctx context.Context, p capture.Picture, wished []string) error {
+// sendRequested commits a whole frame for each request, once.
+func (l *cameraLane) sendRequested(ctx context.Context, p capture.Picture, requested []string) error {
 	d, err := l.whole(p)
 	if err != nil {
 		return err
 	}
 	d.Priority, d.Value = event.High, 1
-	for _, key := range wished {
+	for _, key := range requested {
 		d.Key = key
 		if err := l.put(ctx, d); err != nil {
 			return err
@@ -279,7 +273,7 @@ func (l *cameraLane) whole(p capture.Picture) (draft, error) {
 		return draft{}, fmt.Errorf("frame %d of %s: %w", p.Frame, l.name, err)
 	}
 	return draft{Draft: outbox.Draft{Kind: event.Frame, Stream: l.name, Subject: fmt.Sprintf("%s/frame-%d", l.name, p.Frame), Time: p.At,
-		Attrs: event.Attrs{TraceParent: l.traceAt(p.At)}, Type: "image/jpeg", Data: jpeg}}, nil
+		Attrs: event.Attrs{TraceParent: p.Trace}, Type: "image/jpeg", Data: jpeg}}, nil
 }
 
 // commit makes items of what was found. Of a live camera's tracks the newest state is enough: it
@@ -289,20 +283,11 @@ func (l *cameraLane) commit(ctx context.Context, found []detect.Finding) error {
 	for i, f := range found {
 		drafts[i].Draft = outbox.Draft{Kind: f.Kind, Stream: f.Stream, Subject: f.Subject, Time: f.Time, Priority: f.Priority,
 			Value: f.Value, Attrs: f.Attrs, Type: f.Type, Data: f.Data}
-		drafts[i].Attrs.TraceParent = l.traceAt(f.Time)
 		if l.live {
 			drafts[i].Key, drafts[i].supersedes = f.Key, f.Supersedes
 		}
 	}
 	return l.put(ctx, drafts...)
-}
-
-// traceAt is the trace of the frame of that time, "" where nothing is traced.
-func (l *cameraLane) traceAt(t time.Time) string {
-	if !l.agent.trace.On() {
-		return ""
-	}
-	return l.traces.at(t)
 }
 
 // put commits drafts. A file waits while the outbox is full; a live camera does not, and there the

@@ -41,19 +41,19 @@ func person() []vision.Box {
 func jpegOf(vision.Image, int) ([]byte, error) { return []byte("jpeg"), nil }
 
 // laneOf is a lane of the camera "gate" before that network.
-func laneOf(a *Agent, b buffer, net detect.Network, t *turns, live bool, change func(*detect.Config)) *cameraLane {
+func laneOf(a *Agent, b buffer, net detect.Network, t *fairShare, live bool, change func(*detect.Config)) *cameraLane {
 	a.log = slog.New(slog.DiscardHandler)
 	c := detect.DefaultConfig()
 	if change != nil {
 		change(&c)
 	}
-	l := &cameraLane{agent: a, box: b, hand: new(telemetry.Hand), name: "gate", live: live, screen: screen.DefaultConfig().Camera(), turns: t,
+	l := &cameraLane{agent: a, box: b, hand: new(telemetry.Hand), name: "gate", live: live, screen: screen.DefaultConfig().Camera(), share: t,
 		room: make(chan struct{}, c.InFlight), frames: make(chan detect.Frame)}
-	l.camera = detect.NewCamera(l.name, c, inTurn{net, l}, detect.Model{Name: "m"}, jpegOf, nil, a.log)
+	l.camera = detect.NewCamera(l.name, c, sharedNetwork{net, l}, detect.Model{Name: "m"}, jpegOf, nil, a.log)
 	if live {
 		l.camera.HoldPictures(b.WaitsUnder)
 	}
-	a.wishes.know(l.name)
+	a.requests.addSource(l.name)
 	return l
 }
 
@@ -81,7 +81,7 @@ func TestALiveFrameThatWaitedTooLongMakesWayForANewerOne(t *testing.T) {
 		seen int64
 	}{"a live camera": {true, time.Minute, 3}, "without a bound": {true, 0, 6}, "a file": {false, time.Minute, 6}} {
 		a, seen := &Agent{config: Config{Overload: Overload{MaxLag: c.lag}}}, atomic.Int64{}
-		l := laneOf(a, &fakeBox{}, look(func() []vision.Box { seen.Add(1); return nil }), newTurns(1), c.live, nil)
+		l := laneOf(a, &fakeBox{}, look(func() []vision.Box { seen.Add(1); return nil }), newFairShare(1), c.live, nil)
 		old, fresh := time.Now().Add(-time.Hour), time.Now()
 		_, err := l.run(t.Context(), func(ctx context.Context, emit func(context.Context, capture.Picture) error) error {
 			for n := range int64(6) {
@@ -98,8 +98,8 @@ func TestALiveFrameThatWaitedTooLongMakesWayForANewerOne(t *testing.T) {
 		for _, s := range a.streams() {
 			left += s.Left[leftBehind]
 		}
-		if left != 6-c.seen || l.turns.free != 1 || len(l.room) != 0 {
-			t.Errorf("%s: %d were counted as left out; %d turns are free, %d places taken", name, left, l.turns.free, len(l.room))
+		if left != 6-c.seen || l.share.free != 1 || len(l.room) != 0 {
+			t.Errorf("%s: %d were counted as left out; %d turns are free, %d places taken", name, left, l.share.free, len(l.room))
 		}
 	}
 }
@@ -107,7 +107,7 @@ func TestALiveFrameThatWaitedTooLongMakesWayForANewerOne(t *testing.T) {
 // TestASlowCameraIsNotCrowdedOutByAFastOne runs both before one slow network.
 func TestASlowCameraIsNotCrowdedOutByAFastOne(t *testing.T) {
 	defer goleak.VerifyNone(t)
-	turns := newTurns(1)
+	share := newFairShare(1)
 	ctx, stop := context.WithCancelCause(t.Context())
 	enough := errors.New("enough")
 	var fast, slow atomic.Int64
@@ -115,9 +115,9 @@ func TestASlowCameraIsNotCrowdedOutByAFastOne(t *testing.T) {
 	go func() {
 		for range 40 {
 			for waiting := 0; waiting < 2; runtime.Gosched() { // one has the turn, and both want the next
-				turns.mu.Lock()
-				waiting = len(turns.queue)
-				turns.mu.Unlock()
+				share.mu.Lock()
+				waiting = len(share.queue)
+				share.mu.Unlock()
 			}
 			step <- struct{}{}
 		}
@@ -133,7 +133,7 @@ func TestASlowCameraIsNotCrowdedOutByAFastOne(t *testing.T) {
 		if n == &slow {
 			places = 2
 		}
-		l := laneOf(&Agent{}, &fakeBox{}, count(n), turns, false, func(c *detect.Config) { c.InFlight = places })
+		l := laneOf(&Agent{}, &fakeBox{}, count(n), share, false, func(c *detect.Config) { c.InFlight = places })
 		go func() {
 			l.run(ctx, film(1000, time.Now()))
 			ended <- struct{}{}
@@ -157,7 +157,7 @@ func TestHeatThinsOutLiveFramesEvenlyAndNeverAFile(t *testing.T) {
 		writeFile(t, config.Root, "var/lib/nvpmodel/status", "pmode:0002\n")
 		a := &Agent{power: power.New(config, slog.New(slog.DiscardHandler))}
 		a.power.Look()
-		l := laneOf(a, &fakeBox{}, look(nothing), newTurns(2), c.live, nil)
+		l := laneOf(a, &fakeBox{}, look(nothing), newFairShare(2), c.live, nil)
 		n, err := l.run(t.Context(), film(20, time.Now()))
 		if err != nil || n != c.want {
 			t.Errorf("%s: %d of 20 frames were looked at, want %d (%v)", name, n, c.want, err)
@@ -172,7 +172,7 @@ func TestHeatThinsOutLiveFramesEvenlyAndNeverAFile(t *testing.T) {
 func TestATracksUpdateTakesBackTheOneBefore(t *testing.T) {
 	for _, live := range []bool{true, false} {
 		box := &fakeBox{}
-		l := laneOf(&Agent{}, box, look(person), newTurns(2), live, func(c *detect.Config) { c.Tracks.Update = time.Second })
+		l := laneOf(&Agent{}, box, look(person), newFairShare(2), live, func(c *detect.Config) { c.Tracks.Update = time.Second })
 		if _, err := l.run(t.Context(), film(60, time.Now())); err != nil {
 			t.Fatal(err)
 		}
@@ -199,7 +199,7 @@ func TestATracksUpdateTakesBackTheOneBefore(t *testing.T) {
 func TestTheNewestWholeFrameTakesBackTheOneBefore(t *testing.T) {
 	box := &fakeBox{}
 	a := &Agent{config: Config{FrameEvery: time.Second}}
-	l := laneOf(a, box, look(nothing), newTurns(2), true, nil)
+	l := laneOf(a, box, look(nothing), newFairShare(2), true, nil)
 	if _, err := l.run(t.Context(), film(30, time.Now())); err != nil {
 		t.Fatal(err)
 	}
@@ -223,7 +223,7 @@ func TestPicturesForASecondLookWaitForOneAnother(t *testing.T) {
 		"a file":                {false, []string{"look/gate/0/0"}, 3},
 	} {
 		box := &fakeBox{waiting: c.waits}
-		l := laneOf(&Agent{}, box, look(doubtful), newTurns(2), c.live, func(d *detect.Config) {
+		l := laneOf(&Agent{}, box, look(doubtful), newFairShare(2), c.live, func(d *detect.Config) {
 			d.Second.Pictures, d.Second.Every = 1e-9, time.Second
 		})
 		if _, err := l.run(t.Context(), film(30, time.Unix(0, 0))); err != nil {
@@ -241,15 +241,15 @@ func TestPicturesForASecondLookWaitForOneAnother(t *testing.T) {
 	}
 }
 
-func TestAWishedFrameComesAlsoFromAStillCameraAndIsNotTakenBack(t *testing.T) {
+func TestARequestedFrameComesAlsoFromAStillCameraAndIsNotTakenBack(t *testing.T) {
 	box := &fakeBox{}
 	a := &Agent{config: Config{FrameEvery: time.Second}}
-	l := laneOf(a, box, look(nothing), newTurns(2), true, nil)
+	l := laneOf(a, box, look(nothing), newFairShare(2), true, nil)
 	l.screen = screen.Config{Cameras: screen.CameraConfig{Motion: 0.5}}.Camera()
 	first := time.Now()
 	_, err := l.run(t.Context(), func(ctx context.Context, emit func(context.Context, capture.Picture) error) error {
 		for n := range int64(4) {
-			if n == 2 && !a.wishes.want("gate", "query/a/frame", first) {
+			if n == 2 && !a.requests.add("gate", "query/a/frame", first) {
 				t.Error("the camera is not known")
 			}
 			if err := emit(ctx, frame(n, first)); err != nil {
@@ -275,7 +275,7 @@ func TestEachPublishedPictureIsDoneWithOnce(t *testing.T) {
 	a := &Agent{power: power.New(config, slog.New(slog.DiscardHandler))}
 	a.power.Look()
 	box := &fakeBox{}
-	l := laneOf(a, box, look(person), newTurns(2), true, nil)
+	l := laneOf(a, box, look(person), newFairShare(2), true, nil)
 	var done [20]atomic.Int64
 	_, err := l.run(t.Context(), func(ctx context.Context, emit func(context.Context, capture.Picture) error) error {
 		for n := range int64(len(done)) {

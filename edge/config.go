@@ -181,8 +181,8 @@ func (c Config) folder(name string) string { return filepath.Join(c.Data, name) 
 // OutboxFolder is where the buffer lies.
 func (c Config) OutboxFolder() string { return c.folder("outbox") }
 
-// ShelfFolder is where models lie that came from the cloud.
-func (c Config) ShelfFolder() string { return c.folder("models") }
+// ModelStoreFolder is where models lie that came from the cloud.
+func (c Config) ModelStoreFolder() string { return c.folder("models") }
 
 // WithoutSources is c for an agent that only sends what waits.
 func (c Config) WithoutSources() Config {

@@ -16,7 +16,7 @@ func (a *Agent) makeLanes(ctx context.Context) (err error) {
 	if a.ground, err = a.openGround(); err != nil {
 		return err
 	}
-	if a.shelf, err = openShelf(a.config.folder("scenes.json")); err != nil {
+	if a.scenes, err = openSceneIndex(a.config.folder("scenes.json")); err != nil {
 		a.log.Warn("tiles that were left out of earlier scenes can't be asked for", telemetry.Err, err)
 	}
 	for _, s := range a.config.Scenes {
@@ -60,12 +60,12 @@ func (a *Agent) sceneLane(ctx context.Context, s SceneSource) error {
 	// begin is for the scene of one file.
 	begin := func(path, id string) *sceneLane {
 		key := fileKey(path)
-		if err := a.shelf.put(shelved{Scene: id, Path: path, File: key, Options: s.SceneOptions}); err != nil {
+		if err := a.scenes.put(indexedScene{Scene: id, Path: path, File: key, Options: s.SceneOptions}); err != nil {
 			a.log.Warn("tiles that are left out of this scene can't be asked for later", telemetry.Scene, id, telemetry.Err, err)
 		}
 		l := newSceneLane(judges, a.ground, a.buffer(), key, hand, a.log)
 		l.trace, l.want, l.assumed = a.trace, s.Want, told
-		l.whole = len(a.wishes.take(s.Name, time.Now())) > 0
+		l.whole = len(a.requests.take(s.Name, time.Now())) > 0
 		return l
 	}
 	if s.Folder == "" {
@@ -76,7 +76,7 @@ func (a *Agent) sceneLane(ctx context.Context, s SceneSource) error {
 		}})
 		return nil
 	}
-	a.wishes.know(s.Name)
+	a.requests.addSource(s.Name)
 	var ids capture.SceneIDs
 	folder := capture.NewFolder(s.watched(), func(path string) (capture.Source, error) {
 		return capture.NewSceneFile(path, ids.ID(path), s.SceneOptions).Guarded(a.sceneGuard(path)), nil

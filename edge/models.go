@@ -17,7 +17,7 @@ import (
 // takeModels lets the cloud change the models that the configuration names without a version.
 func (a *Agent) takeModels() error {
 	names := slices.DeleteFunc(a.config.ModelNames(), func(name string) bool { return strings.Contains(name, "@") })
-	if a.parts.Shelf == nil || a.config.Models.Fetch.Off || len(names) == 0 {
+	if a.parts.ModelStore == nil || a.config.Models.Fetch.Off || len(names) == 0 {
 		return nil
 	}
 	plan, err := contact.New(a.config.Uplink.Contacts)
@@ -26,7 +26,7 @@ func (a *Agent) takeModels() error {
 	}
 	calendar, turn := contact.NewCalendar(plan), sync.Mutex{}
 	a.taker = upgrade.New(a.config.Models.Fetch, upgrade.Parts{
-		Shelf: a.parts.Shelf, Names: names, Announce: func(ctx context.Context) { a.link.Announce(ctx) }, Up: a.link.Up, Try: a.tryModel, Counts: a.networks.counts, Log: a.log,
+		Shelf: a.parts.ModelStore, Names: names, Announce: func(ctx context.Context) { a.link.Announce(ctx) }, Up: a.link.Up, Try: a.tryModel, Counts: a.networks.counts, Log: a.log,
 		Open: func(now time.Time) bool {
 			turn.Lock()
 			defer turn.Unlock()

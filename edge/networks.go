@@ -16,7 +16,7 @@ type networks struct {
 	config Models
 	models *model.Repository
 	log    *slog.Logger
-	shelf  *upgrade.Shelf // of versions that came from the cloud; nil: there are none
+	store  *upgrade.Shelf // of versions that came from the cloud; nil: there are none
 	spare  int            // frames more than a network looks at, so that it never waits
 	open   map[string]*loaded
 }
@@ -25,7 +25,7 @@ type loaded struct {
 	*infer.Network
 	model  model.Model
 	report infer.Report
-	turns  *turns // of the streams that share it
+	share  *fairShare // of the streams that share it
 
 	runs, failed atomic.Int64 // of pictures, since it was loaded
 }
@@ -42,7 +42,7 @@ func (n *networks) get(ctx context.Context, name string) (*loaded, error) {
 	}
 	net, report, err := infer.Open(ctx, m, n.config.Engine, n.config.Layout, n.log)
 	if err != nil && delivered && ctx.Err() == nil {
-		if err := n.shelf.Refuse(name, m.Version, err.Error()); err != nil {
+		if err := n.store.Refuse(name, m.Version, err.Error()); err != nil {
 			return nil, err
 		}
 		return n.get(ctx, name)
@@ -51,14 +51,14 @@ func (n *networks) get(ctx context.Context, name string) (*loaded, error) {
 		return nil, err
 	}
 	layout := net.Layout()
-	l := &loaded{Network: net, model: m, report: report, turns: newTurns(layout.Sessions*max(layout.MaxBatch, 1) + n.spare)}
+	l := &loaded{Network: net, model: m, report: report, share: newFairShare(layout.Sessions*max(layout.MaxBatch, 1) + n.spare)}
 	n.open[name] = l
 	return l, nil
 }
 
 func (n *networks) find(name string) (m model.Model, delivered bool, err error) {
-	if n.shelf != nil {
-		if m, ok := n.shelf.Model(name); ok {
+	if n.store != nil {
+		if m, ok := n.store.Model(name); ok {
 			return m, true, nil
 		}
 	}

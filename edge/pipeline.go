@@ -4,7 +4,7 @@
 //	cameras ─▶ frames ──▶ screen ─▶ detect ─────▶ alerts, tracks, detections ─┼▶ outbox ─▶ uplink ─▶ cloud
 //	sensors ─▶ readings ─▶ rules ───────────────▶ readings, windows, alerts ──┘     ▲         │
 //	                                                                                ├─receipts┤
-//	                         read again, made urgent, captured now ◀── desk ◀───────┴─queries─┘
+//	                         read again, made urgent, captured now ◀── queries ◀─── ┴─ ask  ─┘
 //
 // Each source has a lane of its own, a goroutine that takes its pictures all the way into the
 // outbox; the outbox's room is what holds a lane up. One lane's fault is that lane's alone.
@@ -37,12 +37,12 @@ import (
 
 // Parts are what an agent is made of.
 type Parts struct {
-	Models  *model.Repository
-	Shelf   *upgrade.Shelf // of versions from the cloud; nil: none are taken
-	Version string
-	Log     *slog.Logger
-	Metrics prometheus.Registerer // may be nil
-	Memory  *budget.Bytes         // of all decoders of the process; nil: as configured
+	Models     *model.Repository
+	ModelStore *upgrade.Shelf // of versions from the cloud; nil: none are taken
+	Version    string
+	Log        *slog.Logger
+	Metrics    prometheus.Registerer // may be nil
+	Memory     *budget.Bytes         // of all decoders of the process; nil: as configured
 	// Attempts is the process's ledger where the agent is not alone in it; the agent closes it. nil: it
 	// has its own.
 	Attempts *attempt.Ledger
@@ -69,9 +69,9 @@ type Agent struct {
 	lanes    []lane
 	hands    telemetry.Hands
 	ground   *ground
-	shelf    *shelf
-	wishes   wishes
-	desk     *desk
+	scenes   *sceneIndex
+	requests captureRequests
+	queries  *queries
 	taker    *upgrade.Taker // of models from the cloud; nil: none are taken
 	power    *power.Watch   // nil: it is not watched
 	trace    *trace.Tracer  // nil: nobody hears of spans
@@ -103,7 +103,7 @@ func Open(ctx context.Context, c Config, p Parts) (_ *Agent, err error) {
 			a.Close()
 		}
 	}()
-	a.networks = &networks{config: c.Models, models: p.Models, shelf: p.Shelf, log: a.log, spare: max(c.Detect.InFlight, 2), open: map[string]*loaded{}}
+	a.networks = &networks{config: c.Models, models: p.Models, store: p.ModelStore, log: a.log, spare: max(c.Detect.InFlight, 2), open: map[string]*loaded{}}
 	a.trace, err = trace.Open(ctx, trace.Options{Endpoint: c.Telemetry.OTLPEndpoint, Service: "canvas-edge", Instance: c.Edge, Version: p.Version, Log: a.log})
 	if err != nil {
 		return nil, err
@@ -132,8 +132,8 @@ func Open(ctx context.Context, c Config, p Parts) (_ *Agent, err error) {
 	if err != nil {
 		return nil, err
 	}
-	a.desk = newDesk(a.buffer(), a.shelf, &a.wishes, a.log)
-	a.link.Down(event.DownQuery, a.desk.ask)
+	a.queries = newQueries(a.buffer(), a.scenes, &a.requests, a.log)
+	a.link.Down(event.DownQuery, a.queries.receive)
 	if err := a.takeModels(); err != nil {
 		return nil, err
 	}
@@ -150,7 +150,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	group.Go(func() error { a.expire(ctx, a.box.Expire); return nil })
 	group.Go(func() error { a.report(ctx, a.box.Report); return nil })
 	group.Go(func() error { return a.lookOut(ctx) })
-	group.Go(func() error { a.desk.run(ctx); return nil })
+	group.Go(func() error { a.queries.run(ctx); return nil })
 	group.Go(func() error { a.tellLink(ctx); return nil })
 	group.Go(func() error { a.tellTroubles(ctx); return nil })
 	group.Go(func() error { a.tellCameras(ctx); return nil })

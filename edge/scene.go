@@ -77,7 +77,7 @@ func (l *sceneLane) take(ctx context.Context, p capture.Picture) error {
 	parent := captured(l.trace, p)
 	l.look.Add(*p.Tile, p.Image)
 	began := time.Now()
-	v, mask, err := l.screen.judge(under(ctx, parent), p.Image)
+	v, mask, err := l.screen.judge(trace.WithParent(ctx, parent), p.Image)
 	v.Masked = v.Masked && l.want != "detect" // a mask shows no objects
 	if errors.Is(err, attempt.ErrQuarantined) {
 		l.manifest.Tiles = append(l.manifest.Tiles, event.TileDecision{Tile: p.Tile.Name(), Decision: event.TileDropped, Reason: "quarantined"})

@@ -25,7 +25,7 @@ type recorder interface {
 type sensorLane struct {
 	box      recorder
 	rules    *sense.Rules
-	wishes   *wishes
+	requests *captureRequests
 	warn     func(problem string, source string)
 	hand     *telemetry.Hand
 	newest   map[string]string // key of the item that a newer reading takes back, by sensor and group
@@ -33,8 +33,8 @@ type sensorLane struct {
 	repeated func(n int) // hears of readings that had become items before
 }
 
-func newSensorLane(b recorder, rules []sense.Rule, w *wishes, warn func(problem, source string)) *sensorLane {
-	return &sensorLane{box: b, rules: sense.New(rules), wishes: w, warn: warn, hand: new(telemetry.Hand), newest: map[string]string{},
+func newSensorLane(b recorder, rules []sense.Rule, w *captureRequests, warn func(problem, source string)) *sensorLane {
+	return &sensorLane{box: b, rules: sense.New(rules), requests: w, warn: warn, hand: new(telemetry.Hand), newest: map[string]string{},
 		seen: newSeenReadings(), repeated: func(int) {}}
 }
 
@@ -153,7 +153,7 @@ func (l *sensorLane) tell(ctx context.Context, found []finding, marks []outbox.M
 		drafts[i] = d
 		for _, source := range f.Capture {
 			key := fmt.Sprintf("sensor/%s/%s/%s/%d/%s", f.Sensor, f.Alert.Value, f.Alert.Side, f.Alert.Time.UnixNano(), source)
-			if !l.wishes.want(source, key, time.Now()) {
+			if !l.requests.add(source, key, time.Now()) {
 				l.warn("a sensor's alert wants a picture that can't be had now", source)
 			}
 		}
@@ -193,7 +193,7 @@ func (a *Agent) addSensors() {
 	a.messages["readings"] = readings.Counts
 	hand := a.hands.New("sensors")
 	a.add(lane{name: "sensors", run: func(ctx context.Context) (int64, error) {
-		l := newSensorLane(a.buffer(), a.config.Sensors.Rules, &a.wishes, func(problem, source string) {
+		l := newSensorLane(a.buffer(), a.config.Sensors.Rules, &a.requests, func(problem, source string) {
 			a.log.Warn(problem, telemetry.Stream, source)
 		})
 		l.hand, l.seen, l.repeated = hand, a.local.seen, readings.Repeated

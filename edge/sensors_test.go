@@ -31,7 +31,7 @@ func say(values ...float64) readingSource {
 
 func TestWithoutRulesEachReadingIsAnItem(t *testing.T) {
 	box := &fakeBox{}
-	if err := newSensorLane(box, nil, &wishes{}, nil).run(t.Context(), say(1, 1, 2)); err != nil {
+	if err := newSensorLane(box, nil, &captureRequests{}, nil).run(t.Context(), say(1, 1, 2)); err != nil {
 		t.Fatal(err)
 	}
 	readings := box.of(event.Reading)
@@ -42,8 +42,8 @@ func TestWithoutRulesEachReadingIsAnItem(t *testing.T) {
 }
 
 func TestASensorsAlertIsUrgentAndRaisesACapture(t *testing.T) {
-	box, w, limit := &fakeBox{}, &wishes{}, 90.0
-	w.know("gate")
+	box, w, limit := &fakeBox{}, &captureRequests{}, 90.0
+	w.addSource("gate")
 	var warned []string
 	rules := []sense.Rule{{Sensor: "boiler", Above: &limit, Hysteresis: 1, Deadband: 1000, Capture: []string{"gate", "yard"}}}
 	l := newSensorLane(box, rules, w, func(_, source string) { warned = append(warned, source) })
@@ -59,14 +59,14 @@ func TestASensorsAlertIsUrgentAndRaisesACapture(t *testing.T) {
 		t.Errorf("%s %v", alerts[0].Data, err)
 	}
 	if keys := w.take("gate", time.Now()); len(keys) != 1 || strings.Join(warned, " ") != "yard" {
-		t.Errorf("wishes %q, warned of %q", keys, warned)
+		t.Errorf("requests %q, warned of %q", keys, warned)
 	}
 }
 
 func TestANewerReadingTakesBackTheOneBefore(t *testing.T) {
 	box := &fakeBox{}
 	rules := []sense.Rule{{Sensor: "boiler", Newest: true}}
-	if err := newSensorLane(box, rules, &wishes{}, nil).run(t.Context(), say(1, 2, 3)); err != nil {
+	if err := newSensorLane(box, rules, &captureRequests{}, nil).run(t.Context(), say(1, 2, 3)); err != nil {
 		t.Fatal(err)
 	}
 	readings := box.of(event.Reading)
@@ -79,7 +79,7 @@ func TestAnUnfinishedWindowIsToldWhenTheDeviceStops(t *testing.T) {
 	box := &fakeBox{}
 	ctx, stop := context.WithCancel(t.Context())
 	rules := []sense.Rule{{Sensor: "boiler", Window: time.Hour}}
-	err := newSensorLane(box, rules, &wishes{}, nil).run(ctx, func(ctx context.Context, emit func(context.Context, []capture.Said) error) error {
+	err := newSensorLane(box, rules, &captureRequests{}, nil).run(ctx, func(ctx context.Context, emit func(context.Context, []capture.Said) error) error {
 		if err := say(1, 5)(ctx, emit); err != nil {
 			return err
 		}
@@ -97,7 +97,7 @@ func TestAnUnfinishedWindowIsToldWhenTheDeviceStops(t *testing.T) {
 
 func TestAFullBufferEndsTheSensorsLane(t *testing.T) {
 	full := errors.New("full")
-	err := newSensorLane(&fakeBox{full: full}, nil, &wishes{}, nil).run(t.Context(), say(1, 2, 3))
+	err := newSensorLane(&fakeBox{full: full}, nil, &captureRequests{}, nil).run(t.Context(), say(1, 2, 3))
 	if !errors.Is(err, full) {
 		t.Error(err)
 	}
@@ -130,7 +130,7 @@ func TestWhatTheBrokerSendsAgainBecomesNoSecondItem(t *testing.T) {
 	repeated := 0
 	live := func(session bool, all ...[]capture.Said) {
 		t.Helper()
-		l := newSensorLane(box, nil, &wishes{}, nil)
+		l := newSensorLane(box, nil, &captureRequests{}, nil)
 		l.repeated = func(n int) { repeated += n }
 		if !session {
 			l.seen.session(false)
@@ -164,7 +164,7 @@ func TestAWindowIsKeptOverACrash(t *testing.T) {
 	box := &fakeBox{}
 	rules := []sense.Rule{{Sensor: "boiler", Window: time.Hour}}
 	ctx, stop := context.WithCancel(t.Context())
-	crash := newSensorLane(box, rules, &wishes{}, nil)
+	crash := newSensorLane(box, rules, &captureRequests{}, nil)
 	crash.run(ctx, func(ctx context.Context, emit func(context.Context, []capture.Said) error) error {
 		if err := emit(ctx, heard(1, false, 1, 5)); err != nil {
 			t.Error(err)
@@ -179,7 +179,7 @@ func TestAWindowIsKeptOverACrash(t *testing.T) {
 	if len(box.marks) != 3 || len(box.drafts) != 0 {
 		t.Fatalf("%d marks, %d items", len(box.marks), len(box.drafts))
 	}
-	if err := newSensorLane(box, rules, &wishes{}, nil).run(t.Context(), batches(heard(2, true, 5), heard(3, false, 9))); err != nil {
+	if err := newSensorLane(box, rules, &captureRequests{}, nil).run(t.Context(), batches(heard(2, true, 5), heard(3, false, 9))); err != nil {
 		t.Fatal(err)
 	}
 	readings := box.of(event.Reading)
@@ -204,7 +204,7 @@ func TestWhatAMessageBecameIsKnownAgainByItsID(t *testing.T) {
 		for n := range said {
 			said[n].Again, said[n].At = again, time.Now()
 		}
-		err := newSensorLane(box, rules, &wishes{}, nil).run(t.Context(), func(ctx context.Context, emit func(context.Context, []capture.Said) error) error {
+		err := newSensorLane(box, rules, &captureRequests{}, nil).run(t.Context(), func(ctx context.Context, emit func(context.Context, []capture.Said) error) error {
 			return emit(ctx, said)
 		})
 		if err != nil {

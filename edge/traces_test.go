@@ -10,7 +10,6 @@ import (
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/trace"
 	"cloudcanvas/shared/trace/tracetest"
-	"cloudcanvas/shared/vision"
 )
 
 func tracer(t *testing.T) (*trace.Tracer, *tracetest.Receiver) {
@@ -21,34 +20,6 @@ func tracer(t *testing.T) (*trace.Tracer, *tracetest.Receiver) {
 		t.Fatal(err)
 	}
 	return tr, receiver
-}
-
-func TestAFramesTraceIsFoundAgainByItsPixelsAndItsTime(t *testing.T) {
-	tr, _ := tracer(t)
-	defer tr.Close()
-	var f frameTraces
-	start := time.Now()
-	parents := make([]string, recalled+10)
-	images := make([]vision.Image, len(parents))
-	for n := range parents {
-		images[n] = vision.Image{W: 1, H: 1, Pix: []byte{1, 2, 3}}
-		p := capture.Picture{Stream: "gate", Frame: int64(n), At: start.Add(time.Duration(n) * 40 * time.Millisecond), Image: images[n]}
-		parents[n] = captured(tr, p)
-		f.note(parents[n], p)
-	}
-	last := len(parents) - 1
-	at := func(n int) time.Time {
-		return start.Add(time.Duration(n) * 40 * time.Millisecond).Truncate(time.Millisecond)
-	}
-	if got := f.at(at(last)); got == "" || got != parents[last] {
-		t.Errorf("by its time %q, want %q", got, parents[last])
-	}
-	if got := f.of(images[last-3 : last-2]); got != parents[last-3] {
-		t.Errorf("by its pixels %q, want %q", got, parents[last-3])
-	}
-	if f.at(at(0)) != "" || f.of(nil) != "" || f.of([]vision.Image{{}}) != "" {
-		t.Error("a trace is found for a frame that is forgotten, or for none")
-	}
 }
 
 func TestWhatBelongsToNoPictureBeginsItsTraceAtItsCommit(t *testing.T) {

@@ -57,12 +57,12 @@ func runCommand() *urfave.Command {
 
 // beAgent runs the agent until ctx ends or other models are to run.
 func beAgent(ctx context.Context, cfg edge.Config, models *model.Repository, log *slog.Logger) error {
-	shelf, err := upgrade.OpenShelf(cfg.ShelfFolder(), log)
+	shelf, err := upgrade.OpenShelf(cfg.ModelStoreFolder(), log)
 	if err != nil {
 		return err
 	}
 	metrics := telemetry.NewRegistry()
-	agent, err := edge.Open(ctx, cfg, edge.Parts{Models: models, Shelf: shelf, Version: version, Log: log, Metrics: metrics})
+	agent, err := edge.Open(ctx, cfg, edge.Parts{Models: models, ModelStore: shelf, Version: version, Log: log, Metrics: metrics})
 	if err != nil {
 		return err
 	}

@@ -53,5 +53,7 @@ type Picture struct {
 	// that it need not read the file again.
 	Committed func()
 
+	Trace string // trace context that the pipeline has begun for it; empty where nothing is traced
+
 	payload []byte // a message that is not decoded yet
 }

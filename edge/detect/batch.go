@@ -16,6 +16,7 @@ type batch struct {
 	since  time.Time // when the oldest frame came in, by the clock
 	next   int64     // number of the frame that is expected
 	values int       // numbers of all shapes
+	trace  string    // of the newest frame
 }
 
 func newBatch(camera string, m Model, c BatchConfig, p Places) *batch {
@@ -39,7 +40,7 @@ func (b *batch) add(f Frame, boxes []vision.Box, asked *event.FrameLook, now tim
 		b.since, d.First, d.Width, d.Height = now, int(f.Number), f.Image.W, f.Image.H
 	}
 	d.Last = int(f.Number)
-	b.next = f.Number + 1
+	b.next, b.trace = f.Number+1, f.Trace
 	if len(d.Frames) < cap(d.Frames) {
 		d.Frames = d.Frames[:len(d.Frames)+1]
 	} else {

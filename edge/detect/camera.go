@@ -214,6 +214,9 @@ func (c *Camera) follow(frame Frame, boxes []vision.Box) {
 		if l.Improved {
 			c.config.Snapshot.see(&l.view, l.Box, frame.Image)
 		}
+		if l.Seen {
+			l.trace = frame.Trace
+		}
 		if l.told == nil {
 			continue
 		}
@@ -267,7 +270,6 @@ func (c *Camera) close(last *Frame) {
 		}
 		return
 	}
-	at := last.At
 	data, err := c.batch.end(last.Number)
-	c.result(data, err, at)
+	c.result(data, err, last.moment())
 }

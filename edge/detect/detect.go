@@ -37,6 +37,8 @@ type Frame struct {
 	Spacing vision.Spacing
 	Image   vision.Image // interleaved 8-bit
 
+	Trace string // what is found in it belongs to this trace context; may be empty
+
 	// Last closes a finite stream; it has no image, and Number is the number of frames before it.
 	Last bool
 

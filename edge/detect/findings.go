@@ -61,43 +61,54 @@ func deliver(ctx context.Context, parcels <-chan parcel, out func(context.Contex
 	return nil
 }
 
+// moment is a frame by when it was taken, and its trace.
+type moment struct {
+	at    time.Time
+	trace string
+}
+
+func (f *Frame) moment() moment { return moment{f.At, f.Trace} }
+
+// moment is when the object was seen last.
+func (l *life) moment() moment { return moment{l.seen, l.trace} }
+
 // add makes a finding of data.
-func (c *Camera) add(kind event.Kind, subject string, p event.Priority, at time.Time, value float64, media string, data []byte) {
-	c.pending = append(c.pending, Finding{Kind: kind, Stream: c.name, Subject: subject, Time: at, Priority: p, Value: value,
-		Attrs: event.Attrs{Model: c.model.Name, ModelVersion: c.model.Version}, Type: media, Data: data})
+func (c *Camera) add(kind event.Kind, subject string, p event.Priority, of moment, value float64, media string, data []byte) {
+	c.pending = append(c.pending, Finding{Kind: kind, Stream: c.name, Subject: subject, Time: of.at, Priority: p, Value: value,
+		Attrs: event.Attrs{Model: c.model.Name, ModelVersion: c.model.Version, TraceParent: of.trace}, Type: media, Data: data})
 }
 
 // json makes a finding of a value; one that cannot be told in JSON (a box that is not a number) is
 // told in the log, and false is returned.
-func (c *Camera) json(kind event.Kind, subject string, p event.Priority, at time.Time, value any) bool {
+func (c *Camera) json(kind event.Kind, subject string, p event.Priority, of moment, value any) bool {
 	data, err := json.Marshal(value)
 	if err != nil {
 		c.log.Error("a finding is lost", "kind", kind, "subject", subject, telemetry.Err, err)
 		return false
 	}
-	c.add(kind, subject, p, at, 1, mediaJSON, data)
+	c.add(kind, subject, p, of, 1, mediaJSON, data)
 	return true
 }
 
 // flush makes a result of the batch.
 func (c *Camera) flush() {
-	at := c.batch.data.Frames[len(c.batch.data.Frames)-1].Time
+	newest := moment{c.batch.data.Frames[len(c.batch.data.Frames)-1].Time, c.batch.trace}
 	data, err := c.batch.take()
-	c.result(data, err, at)
+	c.result(data, err, newest)
 }
 
-func (c *Camera) result(data []byte, err error, at time.Time) {
+func (c *Camera) result(data []byte, err error, of moment) {
 	if err != nil {
 		c.log.Error("detections are lost", telemetry.Err, err)
 		return
 	}
-	c.add(event.Result, c.name, event.Normal, at, 1, mediaJSON, data)
+	c.add(event.Result, c.name, event.Normal, of, 1, mediaJSON, data)
 }
 
 // alert tells of an activity's first object.
 func (c *Camera) alert(l *life) {
 	c.raised.Add(1)
-	c.json(event.Alert, c.name+"/"+l.id, event.Urgent, l.seen, Alert{Camera: c.name, Label: l.Label, Track: l.id,
+	c.json(event.Alert, c.name+"/"+l.id, event.Urgent, l.moment(), Alert{Camera: c.name, Label: l.Label, Track: l.id,
 		Score: l.Box.Score, Box: bbox(l.Box), Frame: int(l.Frame), Time: l.seen.UTC()})
 }
 
@@ -116,7 +127,7 @@ func (c *Camera) tell(events []event.TrackEvent) {
 		if e.Type == event.TrackNew {
 			c.tracks.Add(1)
 		}
-		if c.json(event.Track, c.name+"/"+l.id, event.High, l.seen, e) {
+		if c.json(event.Track, c.name+"/"+l.id, event.High, l.moment(), e) {
 			f := &c.pending[len(c.pending)-1]
 			f.Key, f.Supersedes = fmt.Sprintf("track/%s/%s/%s-%d", c.name, l.id, e.Type, l.Frame), l.update
 			if l.update = ""; e.Type == event.TrackUpdate {
@@ -154,9 +165,9 @@ func (c *Camera) show(l *life, jpeg []byte, over bool, asked *event.SecondLook) 
 	if !over {
 		return
 	}
-	c.add(event.Crop, c.name+"/"+l.id, event.Normal, l.seen, float64(min(l.Top, 1)), mediaJPEG, jpeg)
+	c.add(event.Crop, c.name+"/"+l.id, event.Normal, l.moment(), float64(min(l.Top, 1)), mediaJPEG, jpeg)
 	if asked != nil {
 		f := &c.pending[len(c.pending)-1]
-		f.Attrs = event.Attrs{Want: asked.Want}
+		f.Attrs = event.Attrs{Want: asked.Want, TraceParent: f.Attrs.TraceParent}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 
+	"cloudcanvas/shared/trace"
 	"cloudcanvas/shared/vision"
 )
 
@@ -74,7 +75,7 @@ func (o *inOrder) run(ctx context.Context, net Network, frames <-chan Frame) {
 func (f *flight) look(ctx context.Context, net Network) {
 	f.image[0] = f.frame.Image
 	f.boxes, f.err = nil, nil
-	out, err := net.Run(ctx, f.image[:])
+	out, err := net.Run(trace.WithParent(ctx, f.frame.Trace), f.image[:])
 	if err != nil {
 		f.err = err
 	} else if len(out) == 1 {

@@ -77,9 +77,9 @@ func (c *Camera) look(f Frame, boxes []vision.Box) *event.FrameLook {
 		return nil
 	}
 	p.asked = f.At
-	c.add(event.Frame, fmt.Sprintf("%s/frame-%d", c.name, f.Number), event.Normal, f.At, math.Min(wrong/muchWrong, 1), mediaJPEG, jpeg)
+	c.add(event.Frame, fmt.Sprintf("%s/frame-%d", c.name, f.Number), event.Normal, f.moment(), math.Min(wrong/muchWrong, 1), mediaJPEG, jpeg)
 	finding := &c.pending[len(c.pending)-1]
-	finding.Attrs = event.Attrs{Want: pictureWant}
+	finding.Attrs = event.Attrs{Want: pictureWant, TraceParent: f.Trace}
 	finding.Key = fmt.Sprintf("look/%s/%d/%d", c.name, f.Number, f.At.UnixNano())
 	p.name = finding.Key
 	return &event.FrameLook{Want: pictureWant}

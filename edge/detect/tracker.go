@@ -38,6 +38,7 @@ type life struct {
 	toldAt      time.Time
 	stay        stay
 
+	trace  string // of the frame in which it was seen last, kept by the camera
 	view   view   // its best picture, kept by the camera
 	update string // key of its latest update, kept by the camera
 }

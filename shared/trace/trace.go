@@ -78,6 +78,22 @@ func (t *Tracer) Span(parent, name string, from, to time.Time, attrs ...Attr) (t
 	return format(span.SpanContext())
 }
 
+type parentKey struct{}
+
+// WithParent is ctx with the span that parent names, for Parent; an empty parent leaves ctx as it is.
+func WithParent(ctx context.Context, parent string) context.Context {
+	if parent == "" {
+		return ctx
+	}
+	return context.WithValue(ctx, parentKey{}, parent)
+}
+
+// Parent is what WithParent has put into ctx, or empty.
+func Parent(ctx context.Context) (parent string) {
+	parent, _ = ctx.Value(parentKey{}).(string)
+	return parent
+}
+
 // Item is Span for something that was done with an item, which says what it is.
 func (t *Tracer) Item(i *event.Item, name string, from, to time.Time, attrs ...Attr) (traceparent string) {
 	if t == nil {

@@ -16,27 +16,27 @@ import (
 	"cloudcanvas/shared/event"
 )
 
-func newTestDesk(t *testing.T, b *fakeBox) *desk {
+func newTestQueries(t *testing.T, b *fakeBox) *queries {
 	t.Helper()
-	s, err := openShelf(filepath.Join(t.TempDir(), "scenes.json"))
+	s, err := openSceneIndex(filepath.Join(t.TempDir(), "scenes.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newDesk(b, s, &wishes{}, slog.New(slog.DiscardHandler))
+	return newQueries(b, s, &captureRequests{}, slog.New(slog.DiscardHandler))
 }
 
 // serve asks in words and gives the answer.
-func serve(t *testing.T, d *desk, b *fakeBox, words string) (a event.QueryAnswer) {
+func serve(t *testing.T, q *queries, b *fakeBox, words string) (a event.QueryAnswer) {
 	t.Helper()
-	q, err := event.ParseQuery([]byte(words))
+	query, err := event.ParseQuery([]byte(words))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := d.serve(t.Context(), q); err != nil {
+	if err := q.answer(t.Context(), query); err != nil {
 		t.Fatal(err)
 	}
 	for _, answer := range b.of(event.Answer) {
-		if answer.Subject == q.ID {
+		if answer.Subject == query.ID {
 			if err := json.Unmarshal(answer.Data, &a); err != nil {
 				t.Fatal(err)
 			}
@@ -47,18 +47,18 @@ func serve(t *testing.T, d *desk, b *fakeBox, words string) (a event.QueryAnswer
 
 func TestATileThatWasLeftOutCanBeAskedFor(t *testing.T) {
 	box := &fakeBox{}
-	d := newTestDesk(t, box)
+	q := newTestQueries(t, box)
 	path := scene(t, t.TempDir()+"/field.tif", 500_000, 1, 0)
-	if err := d.shelf.put(shelved{Scene: "field", Path: path, File: fileKey(path), Options: sceneOptions}); err != nil {
+	if err := q.scenes.put(indexedScene{Scene: "field", Path: path, File: fileKey(path), Options: sceneOptions}); err != nil {
 		t.Fatal(err)
 	}
-	again, err := openShelf(d.shelf.path) // also after a restart
+	again, err := openSceneIndex(q.scenes.path) // also after a restart
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.shelf = again
+	q.scenes = again
 	for range 2 { // the broker may bring a query twice
-		if a := serve(t, d, box, `{"id":"q1","scene":"field","tile":"1_0"}`); a.Answer != event.QuerySent || a.Items != 1 {
+		if a := serve(t, q, box, `{"id":"q1","scene":"field","tile":"1_0"}`); a.Answer != event.QuerySent || a.Items != 1 {
 			t.Errorf("%+v", a)
 		}
 	}
@@ -74,21 +74,21 @@ func TestATileThatWasLeftOutCanBeAskedFor(t *testing.T) {
 		asked.Attrs.Want != "segment" || string(asked.Data) != string(sent[0].Data) {
 		t.Errorf("%+v is not the tile that a scene gives", asked.Subject)
 	}
-	if a := serve(t, d, box, `{"id":"q2","scene":"field","tile":"9_9"}`); a.Answer != event.QueryUnknown || !strings.Contains(a.Problem, "no tile \"9_9\"") {
+	if a := serve(t, q, box, `{"id":"q2","scene":"field","tile":"9_9"}`); a.Answer != event.QueryUnknown || !strings.Contains(a.Problem, "no tile \"9_9\"") {
 		t.Errorf("outside the grid: %+v", a)
 	}
 	if err := os.WriteFile(path, []byte("another file"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if a := serve(t, d, box, `{"id":"q3","scene":"field","tile":"1_0"}`); a.Answer != event.QueryUnknown || !strings.Contains(a.Problem, "gone, or another one") {
+	if a := serve(t, q, box, `{"id":"q3","scene":"field","tile":"1_0"}`); a.Answer != event.QueryUnknown || !strings.Contains(a.Problem, "gone, or has been replaced") {
 		t.Errorf("another file: %+v", a)
 	}
 }
 
 func TestWhatWaitsIsRaisedAndNotReadAgain(t *testing.T) {
 	box := &fakeBox{raised: map[string]int{"field/1_0": 1, "gate/17.5-1": 2, "gate/frame-8": 1}}
-	d := newTestDesk(t, box)
-	d.tile = func(string, string, capture.SceneOptions, string) (capture.Picture, error) {
+	q := newTestQueries(t, box)
+	q.readTile = func(string, string, capture.SceneOptions, string) (capture.Picture, error) {
 		t.Error("the scene was read")
 		return capture.Picture{}, errors.New("no")
 	}
@@ -100,7 +100,7 @@ func TestWhatWaitsIsRaisedAndNotReadAgain(t *testing.T) {
 		`{"id":"e","scene":"lake","tile":"1_0"}`:      {Answer: event.QueryUnknown},
 		`{"id":"f","camera":"gate","frame":"now"}`:    {Answer: event.QueryUnknown},
 	} {
-		if a := serve(t, d, box, words); a.Answer != want.Answer || a.Items != want.Items || (a.Problem != "") != (a.Answer == event.QueryUnknown) {
+		if a := serve(t, q, box, words); a.Answer != want.Answer || a.Items != want.Items || (a.Problem != "") != (a.Answer == event.QueryUnknown) {
 			t.Errorf("%s: %+v", words, a)
 		}
 	}
@@ -108,64 +108,64 @@ func TestWhatWaitsIsRaisedAndNotReadAgain(t *testing.T) {
 
 func TestACameraIsAskedForItsNextPictureOnce(t *testing.T) {
 	box := &fakeBox{}
-	d := newTestDesk(t, box)
-	d.wishes.know("gate")
+	q := newTestQueries(t, box)
+	q.requests.addSource("gate")
 	for range 3 {
-		if a := serve(t, d, box, `{"id":"x","camera":"gate","frame":"now"}`); a.Answer != event.QueryAsked {
+		if a := serve(t, q, box, `{"id":"x","camera":"gate","frame":"now"}`); a.Answer != event.QueryAsked {
 			t.Errorf("%+v", a)
 		}
 	}
-	if keys := d.wishes.take("gate", time.Now()); len(keys) != 1 || keys[0] != "query/x/frame" {
+	if keys := q.requests.take("gate", time.Now()); len(keys) != 1 || keys[0] != "query/x/frame" {
 		t.Errorf("%q", keys)
 	}
-	if keys := d.wishes.take("gate", time.Now()); len(keys) != 0 {
+	if keys := q.requests.take("gate", time.Now()); len(keys) != 0 {
 		t.Errorf("a second time: %q", keys)
 	}
 }
 
-func TestWishesAreBoundedAndDoNotWaitForEver(t *testing.T) {
-	w := &wishes{}
-	w.know("gate")
+func TestRequestsAreBoundedAndDoNotWaitForEver(t *testing.T) {
+	r := &captureRequests{}
+	r.addSource("gate")
 	now := time.Unix(1e9, 0)
-	for i := range 2 * maxWishes {
-		if w.want("gate", fmt.Sprint(i), now) != (i < maxWishes) {
-			t.Errorf("wish %d", i)
+	for i := range 2 * maxRequests {
+		if r.add("gate", fmt.Sprint(i), now) != (i < maxRequests) {
+			t.Errorf("request %d", i)
 		}
 	}
-	if keys := w.take("gate", now.Add(wishFor)); len(keys) != 0 {
-		t.Errorf("after %s: %q", wishFor, keys)
+	if keys := r.take("gate", now.Add(requestFor)); len(keys) != 0 {
+		t.Errorf("after %s: %q", requestFor, keys)
 	}
-	if w.want("yard", "a", now) {
+	if r.add("yard", "a", now) {
 		t.Error("a source that is not there")
 	}
 }
 
 func TestQueriesNeverBlockAndAFullBufferLeavesThemUnanswered(t *testing.T) {
 	box := &fakeBox{full: errors.New("full")}
-	d := newTestDesk(t, box)
-	for i := range 2 * maxAsked {
-		d.ask(fmt.Appendf(nil, `{"id":"%d","scene":"a","tile":"1_1"}`, i))
-		d.ask([]byte("{"))
+	q := newTestQueries(t, box)
+	for i := range 2 * maxWaitingQueries {
+		q.receive(fmt.Appendf(nil, `{"id":"%d","scene":"a","tile":"1_1"}`, i))
+		q.receive([]byte("{"))
 	}
-	if len(d.asked) != maxAsked {
-		t.Errorf("%d wait", len(d.asked))
+	if len(q.waiting) != maxWaitingQueries {
+		t.Errorf("%d wait", len(q.waiting))
 	}
-	if err := d.serve(t.Context(), <-d.asked); err == nil {
+	if err := q.answer(t.Context(), <-q.waiting); err == nil {
 		t.Error("an answer that could not be committed")
 	}
 }
 
-func TestABrokenShelfIsTold(t *testing.T) {
+func TestABrokenSceneIndexIsAnError(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "scenes.json")
 	for _, text := range []string{"{", `{"a":1}`} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		s, err := openShelf(path)
+		s, err := openSceneIndex(path)
 		if err == nil {
 			t.Errorf("%q was taken", text)
 		}
-		if err := s.put(shelved{Scene: "a"}); err != nil {
+		if err := s.put(indexedScene{Scene: "a"}); err != nil {
 			t.Error(err)
 		}
 		if _, ok := s.find("a"); !ok {
@@ -174,14 +174,14 @@ func TestABrokenShelfIsTold(t *testing.T) {
 	}
 }
 
-func TestTheShelfIsBounded(t *testing.T) {
-	s := &shelf{path: filepath.Join(t.TempDir(), "scenes.json"), list: make([]shelved, maxShelved)}
+func TestTheSceneIndexIsBounded(t *testing.T) {
+	s := &sceneIndex{path: filepath.Join(t.TempDir(), "scenes.json"), list: make([]indexedScene, maxIndexedScenes)}
 	for _, id := range []string{"a", "b", "a"} {
-		if err := s.put(shelved{Scene: id}); err != nil {
+		if err := s.put(indexedScene{Scene: id}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if len(s.list) != maxShelved || s.list[maxShelved-1].Scene != "a" || s.list[maxShelved-2].Scene != "b" {
-		t.Errorf("%d scenes, the last %+v", len(s.list), s.list[maxShelved-2:])
+	if len(s.list) != maxIndexedScenes || s.list[maxIndexedScenes-1].Scene != "a" || s.list[maxIndexedScenes-2].Scene != "b" {
+		t.Errorf("%d scenes, the last %+v", len(s.list), s.list[maxIndexedScenes-2:])
 	}
 }
