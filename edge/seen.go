@@ -49,7 +49,7 @@ const (
 func newSeenReadings() *seenReadings { return &seenReadings{slots: map[uint16]seenReading{}} }
 
 // had says whether a message has become what it becomes already.
-func (k *seenReadings) had(s capture.Said) bool {
+func (k *seenReadings) had(s capture.ReceivedReading) bool {
 	if !s.Again || s.Packet == 0 {
 		return false
 	}
@@ -61,7 +61,7 @@ func (k *seenReadings) had(s capture.Said) bool {
 
 // note takes a message as seen, and gives the mark to commit with what it becomes. A message without a
 // number has none.
-func (k *seenReadings) note(s capture.Said) (outbox.Mark, bool) {
+func (k *seenReadings) note(s capture.ReceivedReading) (outbox.Mark, bool) {
 	if s.Packet == 0 {
 		return outbox.Mark{}, false
 	}
@@ -110,7 +110,7 @@ func (k *seenReadings) load(marks []outbox.Mark) {
 // finding is what a reading became.
 type finding struct {
 	sense.Finding
-	of capture.Said // the message; without a packet's number where there was none, or many
+	of capture.ReceivedReading // the message; without a packet's number where there was none, or many
 }
 
 // ofNone are findings that are of no single message.

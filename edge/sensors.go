@@ -46,11 +46,11 @@ const (
 )
 
 // readingSource gives readings as they come; a nil from emit says that all they became is safe.
-type readingSource func(ctx context.Context, emit func(context.Context, []capture.Said) error) error
+type readingSource func(ctx context.Context, emit func(context.Context, []capture.ReceivedReading) error) error
 
 // batch is readings that came together, and who waits for them to be safe.
 type batch struct {
-	said []capture.Said
+	said []capture.ReceivedReading
 	safe chan error
 }
 
@@ -71,7 +71,7 @@ func (l *sensorLane) run(ctx context.Context, source readingSource) error {
 	}
 	batches, ended := make(chan batch), make(chan error, 1)
 	go func() {
-		ended <- source(ctx, func(ctx context.Context, said []capture.Said) error {
+		ended <- source(ctx, func(ctx context.Context, said []capture.ReceivedReading) error {
 			b := batch{said, make(chan error, 1)}
 			select {
 			case batches <- b:
@@ -111,7 +111,7 @@ func (l *sensorLane) run(ctx context.Context, source readingSource) error {
 
 // take makes of readings what the rules say, and commits it together with a note of their messages:
 // those that the broker sends again become nothing more.
-func (l *sensorLane) take(ctx context.Context, said []capture.Said) error {
+func (l *sensorLane) take(ctx context.Context, said []capture.ReceivedReading) error {
 	var found []finding
 	var marks []outbox.Mark
 	repeated := 0

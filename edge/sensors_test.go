@@ -17,10 +17,10 @@ import (
 
 // say is a source of readings of one sensor, a second apart.
 func say(values ...float64) readingSource {
-	return func(ctx context.Context, emit func(context.Context, []capture.Said) error) error {
+	return func(ctx context.Context, emit func(context.Context, []capture.ReceivedReading) error) error {
 		at := time.Now().Add(-time.Duration(len(values)) * time.Second)
 		for _, v := range values {
-			if err := emit(ctx, []capture.Said{{Picture: capture.Picture{Stream: "boiler", At: at, Reading: map[string]float64{"t": v}}}}); err != nil {
+			if err := emit(ctx, []capture.ReceivedReading{{Picture: capture.Picture{Stream: "boiler", At: at, Reading: map[string]float64{"t": v}}}}); err != nil {
 				return err
 			}
 			at = at.Add(time.Second)
@@ -79,7 +79,7 @@ func TestAnUnfinishedWindowIsToldWhenTheDeviceStops(t *testing.T) {
 	box := &fakeBox{}
 	ctx, stop := context.WithCancel(t.Context())
 	rules := []sense.Rule{{Sensor: "boiler", Window: time.Hour}}
-	err := newSensorLane(box, rules, &captureRequests{}, nil).run(ctx, func(ctx context.Context, emit func(context.Context, []capture.Said) error) error {
+	err := newSensorLane(box, rules, &captureRequests{}, nil).run(ctx, func(ctx context.Context, emit func(context.Context, []capture.ReceivedReading) error) error {
 		if err := say(1, 5)(ctx, emit); err != nil {
 			return err
 		}
@@ -104,9 +104,9 @@ func TestAFullBufferEndsTheSensorsLane(t *testing.T) {
 }
 
 // heard are messages of one sensor as the broker hands them over, numbered from that packet on.
-func heard(from uint16, again bool, values ...float64) (said []capture.Said) {
+func heard(from uint16, again bool, values ...float64) (said []capture.ReceivedReading) {
 	for i, v := range values {
-		s := capture.Said{Picture: capture.Picture{Stream: "boiler", At: time.Now(), Reading: map[string]float64{"t": v}}, Packet: from + uint16(i), Again: again}
+		s := capture.ReceivedReading{Picture: capture.Picture{Stream: "boiler", At: time.Now(), Reading: map[string]float64{"t": v}}, Packet: from + uint16(i), Again: again}
 		binary.BigEndian.PutUint64(s.Digest[:], math.Float64bits(v))
 		said = append(said, s)
 	}
@@ -114,8 +114,8 @@ func heard(from uint16, again bool, values ...float64) (said []capture.Said) {
 }
 
 // batches is a source of what came together.
-func batches(all ...[]capture.Said) readingSource {
-	return func(ctx context.Context, emit func(context.Context, []capture.Said) error) error {
+func batches(all ...[]capture.ReceivedReading) readingSource {
+	return func(ctx context.Context, emit func(context.Context, []capture.ReceivedReading) error) error {
 		for _, said := range all {
 			if err := emit(ctx, said); err != nil {
 				return err
@@ -128,7 +128,7 @@ func batches(all ...[]capture.Said) readingSource {
 func TestWhatTheBrokerSendsAgainBecomesNoSecondItem(t *testing.T) {
 	box := &fakeBox{}
 	repeated := 0
-	live := func(session bool, all ...[]capture.Said) {
+	live := func(session bool, all ...[]capture.ReceivedReading) {
 		t.Helper()
 		l := newSensorLane(box, nil, &captureRequests{}, nil)
 		l.repeated = func(n int) { repeated += n }
@@ -165,7 +165,7 @@ func TestAWindowIsKeptOverACrash(t *testing.T) {
 	rules := []sense.Rule{{Sensor: "boiler", Window: time.Hour}}
 	ctx, stop := context.WithCancel(t.Context())
 	crash := newSensorLane(box, rules, &captureRequests{}, nil)
-	crash.run(ctx, func(ctx context.Context, emit func(context.Context, []capture.Said) error) error {
+	crash.run(ctx, func(ctx context.Context, emit func(context.Context, []capture.ReceivedReading) error) error {
 		if err := emit(ctx, heard(1, false, 1, 5)); err != nil {
 			t.Error(err)
 		}
@@ -199,12 +199,12 @@ func TestAWindowIsKeptOverACrash(t *testing.T) {
 func TestWhatAMessageBecameIsKnownAgainByItsID(t *testing.T) {
 	limit := 90.0
 	rules := []sense.Rule{{Sensor: "boiler", Above: &limit}, {Sensor: "room", Window: time.Hour}}
-	take := func(again bool, said ...capture.Said) (ds []draft) {
+	take := func(again bool, said ...capture.ReceivedReading) (ds []draft) {
 		box := &fakeBox{}
 		for n := range said {
 			said[n].Again, said[n].At = again, time.Now()
 		}
-		err := newSensorLane(box, rules, &captureRequests{}, nil).run(t.Context(), func(ctx context.Context, emit func(context.Context, []capture.Said) error) error {
+		err := newSensorLane(box, rules, &captureRequests{}, nil).run(t.Context(), func(ctx context.Context, emit func(context.Context, []capture.ReceivedReading) error) error {
 			return emit(ctx, said)
 		})
 		if err != nil {
@@ -212,8 +212,8 @@ func TestWhatAMessageBecameIsKnownAgainByItsID(t *testing.T) {
 		}
 		return append(box.of(event.Reading), box.of(event.Alert)...)
 	}
-	reading := func(stream string, packet uint16, v float64) capture.Said {
-		return capture.Said{Picture: capture.Picture{Stream: stream, Reading: map[string]float64{"t": v}}, Packet: packet, Digest: capture.Digest{byte(v)}}
+	reading := func(stream string, packet uint16, v float64) capture.ReceivedReading {
+		return capture.ReceivedReading{Picture: capture.Picture{Stream: stream, Reading: map[string]float64{"t": v}}, Packet: packet, Digest: capture.Digest{byte(v)}}
 	}
 	first := take(false, reading("boiler", 7, 95), reading("room", 8, 20))
 	again := take(true, reading("boiler", 7, 95), reading("room", 8, 20))

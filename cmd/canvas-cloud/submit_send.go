@@ -97,7 +97,7 @@ func converted(ctx context.Context, d outbox.Draft, put func(context.Context, ou
 		return "", err
 	}
 	defer file.Close()
-	left = file.Left()
+	left = file.Skipped()
 	name, key := d.Subject, d.Key
 	for i := range file.Count() {
 		im, notes, err := file.Picture(ctx, i)

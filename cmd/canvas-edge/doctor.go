@@ -114,7 +114,7 @@ func lookAtCamera(ctx context.Context, c capture.CameraConfig) checkup.Finding {
 	if err != nil {
 		return checkup.Bad(what, err, "correct its address in the configuration")
 	}
-	said, err := v.Look(ctx)
+	said, err := v.Describe(ctx)
 	return checkup.Of(what, err, said, "ffprobe -v error -rtsp_transport tcp ADDRESS    # power, cable, address, user and password of the camera")
 }
 

@@ -212,7 +212,7 @@ func (s *site) hears() {
 		if err := client.Publish(s.t.Context(), "canvas/sensors/boiler/reading", 1, false, []byte("no reading")); err != nil {
 			return false
 		}
-		return strings.Contains(s.edge.log.String(), "message left out")
+		return strings.Contains(s.edge.log.String(), "message skipped")
 	})
 	s.heard = s.local
 }

@@ -30,7 +30,7 @@ func TestAnInterruptedJobKeepsWhatCameAndSaysThatItIsNotAll(t *testing.T) {
 	}
 	var s failed
 	readJSON(t, filepath.Join(out, "summary.json"), &s)
-	if !strings.Contains(s.reason("street"), "it was told to end after") || s.Delivery.Lost != 0 {
+	if !strings.Contains(s.reason("street"), "it was stopped after") || s.Delivery.Lost != 0 {
 		t.Errorf("the summary says %+v", s)
 	}
 	if _, err := os.Stat(filepath.Join(out, "street", "detections.json")); err != nil {

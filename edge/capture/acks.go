@@ -42,9 +42,9 @@ func (a *acks) expect(send func()) (settle func()) {
 	}
 }
 
-// recent knows the last messages that this process was given, for those that come again after a broken
+// recentMessages knows the last messages that this process was given, for those that come again after a broken
 // connection. It is used by one goroutine.
-type recent struct {
+type recentMessages struct {
 	given []messageSum
 	next  int
 }
@@ -56,10 +56,10 @@ type messageSum struct {
 	sum    uint32
 }
 
-const recentMessages = 1024
+const maxRecentMessages = 1024
 
 // again says whether the broker sends something for the second time that was given before.
-func (r *recent) again(m mqtt.Message) bool {
+func (r *recentMessages) again(m mqtt.Message) bool {
 	if m.Packet == 0 {
 		return false
 	}
@@ -67,11 +67,11 @@ func (r *recent) again(m mqtt.Message) bool {
 	if m.Duplicate && slices.Contains(r.given, p) {
 		return true
 	}
-	if len(r.given) < recentMessages {
+	if len(r.given) < maxRecentMessages {
 		r.given = append(r.given, p)
 		return false
 	}
 	r.given[r.next] = p
-	r.next = (r.next + 1) % recentMessages
+	r.next = (r.next + 1) % maxRecentMessages
 	return false
 }

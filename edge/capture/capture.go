@@ -1,5 +1,5 @@
 // Package capture takes pictures and readings from where they are made: video files, cameras,
-// folders of images, satellite scenes, and what cameras and sensors say on the device's own broker.
+// folders of images, satellite scenes, and what cameras and sensors publish on the device's own broker.
 // docs/capture.md says how each kind of source behaves when it fails.
 package capture
 
@@ -13,7 +13,7 @@ import (
 
 // Source is a loop that takes pictures until ctx ends or a finite source is at its end.
 //
-// Run returns nil at the end of a finite source, ctx's error when it was told to stop, and any
+// Run returns nil at the end of a finite source, ctx's error when it was stopped, and any
 // other error when the source can give nothing more. emit blocks while the pipeline is full, and
 // that is the backpressure: a source never queues without bound. An error of emit ends Run.
 type Source interface {
@@ -22,7 +22,7 @@ type Source interface {
 }
 
 // Picture is one thing taken: a camera's frame, a tile of a scene, or a sensor's reading, which has
-// no pixels. The pixels belong to who holds the Picture; they are handed on, never shared.
+// no pixels. The pixels belong to the holder of the Picture; they are passed on, never shared.
 type Picture struct {
 	Stream string    // the camera, image set, scene or sensor
 	At     time.Time // when it was taken; for files, their start plus the frame's place in them
@@ -38,12 +38,12 @@ type Picture struct {
 	Reading map[string]float64 // a sensor's values by name; a plain number is "value"
 
 	// Last closes a finite stream. It comes alone, without pixels, after everything else, and Frame
-	// is the number of pictures before it. Partial then says what of the stream could not be had;
+	// is the number of pictures before it. Partial then says what of the stream is missing;
 	// empty means that all of it came.
 	Last    bool
 	Partial string
 
-	// Release hands the pixels back for the next frame; nil where they are not pooled. Whoever is
+	// Release gives the pixels back for the next frame; nil where they are not pooled. Whoever is
 	// done with the pixels calls it once, and reads them no more. Not calling it costs an
 	// allocation, nothing else.
 	Release func()

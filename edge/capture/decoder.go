@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"runtime"
 	"strconv"
+	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -39,17 +41,17 @@ func missing(program string, err error) error {
 	return final{fmt.Errorf("%s is not installed: install ffmpeg (apt install ffmpeg): %w", program, err)}
 }
 
-// quickLook is how many microseconds of a camera's stream are studied before the decoder begins, and at the
+// shortAnalysis is how many microseconds of a camera's stream are studied before the decoder begins, and at the
 // first look at it; ffmpeg by itself takes up to five seconds.
-const quickLook = "500000"
+const shortAnalysis = "500000"
 
-// hurry are ffmpeg's and ffprobe's options for a quick look. A list has them too: its own are not its files'.
+// fastStart are ffmpeg's and ffprobe's options for a short analysis. A list has them too: its own are not its files'.
 // One that was seen is not studied: for H.264 ffmpeg else takes seven pictures, long ones where a camera is slow.
-func (in input) hurry() []string {
+func (in input) fastStart() []string {
 	if in.kind != rtsp || !in.quick {
 		return nil
 	}
-	options := []string{"-analyzeduration", quickLook, "-fpsprobesize", "0"}
+	options := []string{"-analyzeduration", shortAnalysis, "-fpsprobesize", "0"}
 	if in.seen {
 		options = append(options, "-probesize", "32") // the least there is
 	}
@@ -67,7 +69,7 @@ func (t tools) args(in input, s shape, v version) []string {
 	if in.kind == rtsp {
 		args = append(args, "-fflags", "nobuffer")
 	}
-	args = append(append(args, in.hurry()...), in.args()...)
+	args = append(append(args, in.fastStart()...), in.args()...)
 	args = append(args, "-map", fmt.Sprintf("0:V:%d", s.stream), "-an", "-sn", "-dn",
 		"-vf", fmt.Sprintf("showinfo=checksum=0,setsar=1,scale=%d:%d:flags=bicubic:force_original_aspect_ratio=decrease,format=bgr24,pad=%d:%d:-1:-1", s.w, s.h, s.w, s.h))
 	args = append(args, v.passthrough()...)
@@ -77,7 +79,7 @@ func (t tools) args(in input, s shape, v version) []string {
 // decoder is a running ffmpeg.
 type decoder struct {
 	out    *os.File
-	errs   *complaints
+	errs   *errorOutput
 	stop   context.CancelFunc
 	exited chan error // its end, once
 }
@@ -90,8 +92,8 @@ func (t tools) start(ctx context.Context, in input, s shape) (*decoder, error) {
 	}
 	widen(w)
 	ctx, cancel := context.WithCancel(ctx)
-	d := &decoder{out: r, errs: &complaints{notes: newNotes()}, stop: cancel, exited: make(chan error, 1)}
-	in = t.hide(ctx, in)
+	d := &decoder{out: r, errs: &errorOutput{frames: newFrameInfos()}, stop: cancel, exited: make(chan error, 1)}
+	in = t.forRelease(ctx, in)
 	in.quick, in.seen = s.quick, s.quick
 	cmd := exec.CommandContext(ctx, t.ffmpeg, t.args(in, s, t.release.find(ctx, t))...)
 	cmd.Env = t.env()
@@ -156,5 +158,85 @@ func (d *decoder) close(byItself bool) error {
 	if !byItself || err == nil {
 		return nil
 	}
-	return fmt.Errorf("%w (%s): %s", ErrExited, err, d.errs.last())
+	return fmt.Errorf("%w (%s): %s", ErrExited, err, d.errs.lastErrors())
+}
+
+// ending is how a decoder came to its end.
+type ending struct {
+	torn    bool  // within a frame
+	exit    error // ErrExited, or nil
+	damaged int   // error lines about damaged pictures
+	message string
+}
+
+func (e ending) reason() string {
+	if e.message != "" {
+		return e.message
+	}
+	return "no picture could be decoded"
+}
+
+// noPictures says that the input opened and that the decoder made nothing of it.
+func (e ending) noPictures() bool {
+	return e.exit == nil || strings.Contains(e.message, "codec parameters") || strings.Contains(e.message, "matches no streams")
+}
+
+// partial says what is missing of a file, or nothing. Headers announce a frame or two too many
+// now and then (frames that a decoder holds back), and those of all that was there before a film was
+// trimmed; so it is short only where frames are missing and time is. at is the last frame's place.
+func (e ending) partial(frames int64, at time.Duration, s shape) string {
+	announced := s.announced
+	short := announced > 0 && frames < announced-max(2, announced/100)
+	if short && s.lasts > 0 && s.fps > 0 {
+		short = at.Seconds() < s.lasts*0.99-3/s.fps
+	}
+	switch {
+	case short:
+		return fmt.Sprintf("it ends after %d of %d frames; %s", frames, announced, e.reason())
+	case e.torn:
+		return fmt.Sprintf("it ends within frame %d; %s", frames, e.reason())
+	case e.exit != nil:
+		return e.exit.Error()
+	case e.damaged > 0:
+		return fmt.Sprintf("damaged pictures after %d frames: %s", frames, e.message)
+	}
+	return ""
+}
+
+// framePool hands out pixel buffers of one size and takes them back, so that a camera in steady state
+// allocates nothing. What is not given back is left to the garbage collector.
+type framePool struct {
+	size int
+	free chan *pooledFrame
+}
+
+// pooledFrame is a buffer with its own way back, bound once.
+type pooledFrame struct {
+	pix  []byte
+	out  atomic.Bool // taken: a second release of the same picture does nothing
+	back func()
+}
+
+func newFramePool(size, keep int) *framePool {
+	return &framePool{size: size, free: make(chan *pooledFrame, keep)}
+}
+
+func (f *framePool) take() *pooledFrame {
+	var b *pooledFrame
+	select {
+	case b = <-f.free:
+	default:
+		b = &pooledFrame{pix: make([]byte, f.size)}
+		b.back = func() {
+			if !b.out.Swap(false) {
+				return
+			}
+			select {
+			case f.free <- b:
+			default:
+			}
+		}
+	}
+	b.out.Store(true)
+	return b
 }

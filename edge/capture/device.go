@@ -33,7 +33,7 @@ const ReadingFilter = readingPrefix + "+" + readingSuffix
 // heldBytes bounds what waits undecoded, whatever the number of cameras.
 const heldBytes = 64 << 20
 
-// FrameConfig is what cameras may say over the device's MQTT broker.
+// FrameConfig bounds what cameras may publish on the device's MQTT broker.
 type FrameConfig struct {
 	MaxStreams int   `yaml:"max_streams"` // cameras, whose names come from outside; 0: 256
 	MaxPixels  int   `yaml:"max_pixels"`  // of a frame; 0: 100 million
@@ -41,7 +41,7 @@ type FrameConfig struct {
 	Queue      int   `yaml:"queue"`       // newest frames held of each camera; 0: 2
 }
 
-// ReadingConfig is what sensors may say there.
+// ReadingConfig bounds what sensors may publish there.
 type ReadingConfig struct {
 	MaxStreams int `yaml:"max_streams"` // sensors; 0: 256
 	Readings   int `yaml:"readings"`    // taken off the broker and not in the buffer yet, of all sensors; 0: 1024
@@ -75,8 +75,8 @@ type device struct {
 	limit          int64
 	now            func() time.Time
 
-	tally
-	nextComplaint atomic.Int64 // unix nanoseconds
+	messageCounter
+	nextWarning atomic.Int64 // unix nanoseconds
 
 	mu      sync.Mutex
 	streams []string
@@ -98,33 +98,33 @@ func (d *device) Streams() []string {
 // run hands on what open makes of the newest message of each stream, until ctx ends: between the
 // subscription, which must not wait, and the pipeline, which may, older ones make way.
 func (d *device) run(ctx context.Context, depth int, open func(*Picture, []byte) error, emit func(context.Context, Picture) error) error {
-	queue := newNewest(depth, heldBytes, func(string) { d.leave(LeftBehind) })
+	queue := newNewest(depth, heldBytes, func(string) { d.skipped(SkipBehind) })
 	var over atomic.Bool
 	defer over.Store(true)
 	var acks acks
-	var known recent
+	var known recentMessages
 	d.from.Subscribe(d.filter, d.qos, func(m mqtt.Message) {
 		if over.Load() {
 			return // not acknowledged: it comes again
 		}
 		settle := acks.expect(m.Ack)
-		d.came()
+		d.received()
 		if known.again(m) {
 			d.count(func(c *DeviceCounts) { c.Redelivered++ })
-			d.leave(LeftRepeated)
+			d.skipped(SkipRepeated)
 			settle()
 			return
 		}
 		// A retained message is the answer to the subscription: nobody knows from when it is, and
 		// each reconnect brings it again.
 		if m.Retained {
-			d.leave(LeftRetained)
+			d.skipped(SkipRetained)
 			settle()
 			return
 		}
 		stream, err := d.admit(m)
 		if err != nil {
-			d.complain(m.Topic, err)
+			d.reject(m.Topic, err)
 			settle()
 			return
 		}
@@ -134,14 +134,14 @@ func (d *device) run(ctx context.Context, depth int, open func(*Picture, []byte)
 	numbers := map[string]int64{}
 	return queue.drain(ctx, nil, func(ctx context.Context, p Picture) error {
 		if err := open(&p, p.payload); err != nil {
-			d.complain(d.prefix+p.Stream+d.suffix, err)
+			d.reject(d.prefix+p.Stream+d.suffix, err)
 			p.Committed()
 			return nil
 		}
 		p.payload = nil
 		p.Frame = numbers[p.Stream]
 		numbers[p.Stream]++
-		d.take()
+		d.taken()
 		return emit(ctx, p)
 	})
 }
@@ -152,14 +152,14 @@ func (d *device) admit(m mqtt.Message) (string, error) {
 	stream, ends := strings.CutSuffix(rest, d.suffix)
 	switch {
 	case !ok || !ends:
-		return "", refused{LeftName, fmt.Errorf("the topic is not %s<name>%s", d.prefix, d.suffix)}
+		return "", refused{SkipName, fmt.Errorf("the topic is not %s<name>%s", d.prefix, d.suffix)}
 	case int64(len(m.Payload)) > d.limit:
-		return "", refused{LeftSize, fmt.Errorf("a message of %d bytes, %d is the limit", len(m.Payload), d.limit)}
+		return "", refused{SkipSize, fmt.Errorf("a message of %d bytes, %d is the limit", len(m.Payload), d.limit)}
 	case len(m.Payload) == 0:
 		return "", errors.New("the message is empty")
 	}
 	if err := event.CheckName(stream); err != nil {
-		return "", refused{LeftName, fmt.Errorf("the name is not usable: %w", err)}
+		return "", refused{SkipName, fmt.Errorf("the name is not usable: %w", err)}
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -168,19 +168,19 @@ func (d *device) admit(m mqtt.Message) (string, error) {
 		return stream, nil
 	}
 	if len(d.streams) == d.streamsMost {
-		return "", refused{LeftStreams, fmt.Errorf("more than %d names (max_streams)", d.streamsMost)}
+		return "", refused{SkipStreams, fmt.Errorf("more than %d names (max_streams)", d.streamsMost)}
 	}
 	d.streams = slices.Insert(d.streams, at, strings.Clone(stream))
 	return stream, nil
 }
 
-// complain counts a message that is left out, and tells of one in ten seconds.
-func (d *device) complain(topic string, err error) {
+// reject counts a message that is skipped, and logs one in ten seconds.
+func (d *device) reject(topic string, err error) {
 	stream := strings.TrimSuffix(strings.TrimPrefix(topic, d.prefix), d.suffix)
-	bad := d.refuse(stream, err)
-	now, next := d.now().UnixNano(), d.nextComplaint.Load()
-	if now >= next && d.nextComplaint.CompareAndSwap(next, now+int64(10*time.Second)) {
-		d.log.Warn("message left out", "topic", fmt.Sprintf("%.200q", topic), telemetry.Err, err, "bad", bad)
+	bad := d.rejected(stream, err)
+	now, next := d.now().UnixNano(), d.nextWarning.Load()
+	if now >= next && d.nextWarning.CompareAndSwap(next, now+int64(10*time.Second)) {
+		d.log.Warn("message skipped", "topic", fmt.Sprintf("%.200q", topic), telemetry.Err, err, "bad", bad)
 	}
 }
 
@@ -201,7 +201,7 @@ func NewDeviceFrames(c FrameConfig, from Subscriber, open Open, log *slog.Logger
 		streamsMost: c.MaxStreams, limit: c.MaxBytes, now: time.Now}}
 }
 
-// Guarded lets g hear of each frame before it is decoded.
+// Guarded calls g before each frame is decoded.
 func (d *DeviceFrames) Guarded(g Guard) *DeviceFrames {
 	d.guard = g
 	return d
@@ -209,7 +209,7 @@ func (d *DeviceFrames) Guarded(g Guard) *DeviceFrames {
 
 // Run emits a Picture for each message until ctx ends, the newest where the pipeline is slower.
 func (d *DeviceFrames) Run(ctx context.Context, emit func(context.Context, Picture) error) error {
-	told := told{}
+	logged := loggedNotes{}
 	return d.run(ctx, d.config.Queue, func(p *Picture, payload []byte) (err error) {
 		f, err := d.open(ctx, payload, d.config.MaxPixels)
 		if err != nil {
@@ -221,7 +221,7 @@ func (d *DeviceFrames) Run(ctx context.Context, emit func(context.Context, Pictu
 		if f.Count() > 1 {
 			notes.Left = "only the first of its pictures is taken"
 		}
-		told.tell(d.log, d.prefix+p.Stream+d.suffix, notes)
+		logged.log(d.log, d.prefix+p.Stream+d.suffix, notes)
 		return err
 	}, emit)
 }

@@ -89,7 +89,7 @@ func TestReadingsComeFromASensorsTopicAndBadOnesAreCounted(t *testing.T) {
 	l.say("canvas/sensors/roof/reading", "6") // the one before is settled when it is taken
 	<-pictures
 	c := s.Counts()
-	left := map[string]int64{LeftMalformed: 2, LeftName: 2, LeftStreams: 1, LeftRetained: 1}
+	left := map[string]int64{SkipMalformed: 2, SkipName: 2, SkipStreams: 1, SkipRetained: 1}
 	if c.Received != 10 || c.Taken != 4 || c.Bad != 5 || !maps.Equal(c.LeftOut, left) || !maps.Equal(c.BadBy, map[string]int64{"roof": 2, "others": 3}) {
 		t.Errorf("counts %+v", c)
 	}
@@ -99,7 +99,7 @@ func TestReadingsComeFromASensorsTopicAndBadOnesAreCounted(t *testing.T) {
 type flat struct{ *DeviceReadings }
 
 func (f flat) Run(ctx context.Context, emit func(context.Context, Picture) error) error {
-	return f.DeviceReadings.Run(ctx, func(ctx context.Context, said []Said) error {
+	return f.DeviceReadings.Run(ctx, func(ctx context.Context, said []ReceivedReading) error {
 		for _, s := range said {
 			if err := emit(ctx, s.Picture); err != nil {
 				return err
@@ -116,7 +116,7 @@ func TestNoReadingIsAcknowledgedBeforeItIsSafeAndABurstWaitsOutside(t *testing.T
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- s.Run(ctx, func(_ context.Context, said []Said) error {
+		ended <- s.Run(ctx, func(_ context.Context, said []ReceivedReading) error {
 			batches <- len(said)
 			return <-safe
 		})
@@ -191,7 +191,7 @@ func TestAPictureIsAcknowledgedWhenItIsDoneWithOrMadeWay(t *testing.T) {
 	second.Committed()
 	eventually(t, "the last is looked at", func() bool { return len(acked()) == 5 })
 	say(2, true, pngOf(t, 2, 1))
-	if c := s.Counts(); !slices.Equal(acked(), []uint16{1, 2, 3, 4, 5, 2}) || c.Dropped != 2 || c.LeftOut[LeftRepeated] != 1 || c.Redelivered != 1 {
+	if c := s.Counts(); !slices.Equal(acked(), []uint16{1, 2, 3, 4, 5, 2}) || c.Dropped != 2 || c.LeftOut[SkipRepeated] != 1 || c.Redelivered != 1 {
 		t.Errorf("%v acknowledged, %+v", acked(), c)
 	}
 }

@@ -57,7 +57,7 @@ func TestAFileThatIsToldToEndIsIncomplete(t *testing.T) {
 			close(end)
 		}
 	})
-	if err != nil || last == nil || last.Partial != "it was told to end after 3 frames" || last.Frame != 3 || pictures != 3 {
+	if err != nil || last == nil || last.Partial != "it was stopped after 3 frames" || last.Frame != 3 || pictures != 3 {
 		t.Errorf("%d pictures, then %+v, %v", pictures, last, err)
 	}
 }

@@ -2,6 +2,7 @@ package capture
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/renameio/v2"
+
 	"cloudcanvas/shared/telemetry"
 )
 
@@ -17,10 +20,10 @@ import (
 type FolderConfig struct {
 	Path     string        `yaml:"path"`
 	Patterns []string      `yaml:"patterns"` // of names, of files and of folders; none: see scenePatterns, and every folder that is a product
-	Every    time.Duration `yaml:"every"`    // between looks; 0: 2 s
+	Every    time.Duration `yaml:"every"`    // between scans; 0: 2 s
 	Settle   time.Duration `yaml:"settle"`   // size and time of change must stand still so long; 0: 5 s
 	After    string        `yaml:"after"`    // keep (default), move (to done/ or failed/ inside), delete
-	Ledger   string        `yaml:"ledger"`   // file that remembers what was read; empty: .canvas-read.json inside
+	Ledger   string        `yaml:"ledger"`   // file with the list of what was read; empty: .canvas-read.json inside
 }
 
 // What becomes of a file that was read.
@@ -56,12 +59,12 @@ func (c FolderConfig) withDefaults() FolderConfig {
 type FolderCounts struct {
 	Read   int64 `json:"read"`
 	Failed int64 `json:"failed"`
-	Passed int64 `json:"passed"` // things that lie in the folder and are not taken for scenes, at the last look
+	Passed int64 `json:"passed"` // things that lie in the folder and are not taken for scenes, at the last scan
 }
 
 // Folder watches a folder and runs a source for each file, and each folder that is a product, that has
 // settled, one after another, by name. A file is remembered as read only when the pipeline says that the last of it is Committed:
-// after a crash it is read again. One that fails is told, remembered, and tried again only once
+// after a crash it is read again. One that fails is logged, remembered, and tried again only once
 // it has changed.
 type Folder struct {
 	config FolderConfig
@@ -69,18 +72,18 @@ type Folder struct {
 	log    *slog.Logger
 	now    func() time.Time
 
-	seen   map[string]sighting    // of files not yet settled; used by Run alone
-	passed map[string]fingerprint // folders that hold no product, as they were; used by Run alone
-	told   map[string]bool        // what was said of things that are passed over or waited for; used by Run alone
+	candidates map[string]candidate   // of files not yet settled; used by Run alone
+	passed     map[string]fingerprint // folders that hold no product, as they were; used by Run alone
+	logged     map[string]bool        // messages on things that are passed over or waited for; used by Run alone
 
 	mu   sync.Mutex // guards what Committed touches, from the pipeline's goroutines
-	read *fileLedger
-	busy map[string]bool // handed on and not yet committed
+	read *readFiles
+	busy map[string]bool // passed on and not yet committed
 	FolderCounts
 }
 
-// sighting is how a file was when it was first seen so.
-type sighting struct {
+// candidate is how a file was when it was first seen so.
+type candidate struct {
 	print fingerprint
 	since time.Time
 }
@@ -89,7 +92,7 @@ type sighting struct {
 func NewFolder(c FolderConfig, open func(path string) (Source, error), log *slog.Logger) *Folder {
 	c = c.withDefaults()
 	return &Folder{config: c, open: open, log: log.With("folder", c.Path), now: time.Now,
-		seen: map[string]sighting{}, passed: map[string]fingerprint{}, told: map[string]bool{}, busy: map[string]bool{}}
+		candidates: map[string]candidate{}, passed: map[string]fingerprint{}, logged: map[string]bool{}, busy: map[string]bool{}}
 }
 
 // Counts is what became of the files so far; safe from any goroutine.
@@ -99,21 +102,21 @@ func (f *Folder) Counts() FolderCounts {
 	return f.FolderCounts
 }
 
-// Run looks, reads and hands on until ctx ends. A folder that is away for a while is waited for.
+// Run scans, reads and passes on until ctx ends. A folder that is away for a while is waited for.
 func (f *Folder) Run(ctx context.Context, emit func(context.Context, Picture) error) error {
-	ledger, err := openFileLedger(f.config.Ledger)
+	read, err := openReadFiles(f.config.Ledger)
 	if err != nil {
-		f.log.Warn("what was read before is not known; files will be read again", telemetry.Err, err)
+		f.log.Warn("the list of files that were read before can't be read; all files of the watched folder are read again", telemetry.Err, err)
 	}
-	f.read = ledger
+	f.read = read
 	away := false
 	for {
-		ready, err := f.look()
+		ready, err := f.scan()
 		if gone := err != nil; gone != away {
 			if away = gone; gone {
-				f.log.Warn("the folder cannot be read; looking again", telemetry.Err, err)
+				f.log.Warn("the watched folder can't be read; trying again", telemetry.Err, err)
 			} else {
-				f.log.Info("the folder is back")
+				f.log.Info("the watched folder can be read again")
 			}
 		}
 		for _, path := range ready {
@@ -135,11 +138,11 @@ func (f *Folder) knows(name string, print fingerprint) bool {
 	return f.busy[name] || f.read.has(name, print)
 }
 
-// take runs one file's source. Its error is the pipeline's or ctx's; the file's own is told.
+// take runs one file's source. Its error is the pipeline's or ctx's; the file's own is logged.
 func (f *Folder) take(ctx context.Context, path string, emit func(context.Context, Picture) error) error {
 	name := filepath.Base(path)
-	print := f.seen[name].print
-	delete(f.seen, name)
+	print := f.candidates[name].print
+	delete(f.candidates, name)
 	f.mu.Lock()
 	f.busy[name] = true
 	f.mu.Unlock()
@@ -147,7 +150,7 @@ func (f *Folder) take(ctx context.Context, path string, emit func(context.Contex
 	var down error // the pipeline's error, told apart from the file's
 	err := f.run(ctx, path, func(ctx context.Context, p Picture) error {
 		if p.Last {
-			p.Committed = sync.OnceFunc(func() { f.settle(name, print, nil) })
+			p.Committed = sync.OnceFunc(func() { f.finish(name, print, nil) })
 		}
 		down = emit(ctx, p)
 		return down
@@ -158,8 +161,8 @@ func (f *Folder) take(ctx context.Context, path string, emit func(context.Contex
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil:
-		f.log.Warn("file left out", "file", name, telemetry.Err, err)
-		f.settle(name, print, err)
+		f.log.Warn("file of the watched folder skipped", "file", name, telemetry.Err, err)
+		f.finish(name, print, err)
 	}
 	return nil
 }
@@ -175,8 +178,8 @@ func (f *Folder) run(ctx context.Context, path string, emit func(context.Context
 	return source.Run(ctx, emit)
 }
 
-// settle remembers a file that is done with, and puts it where the configuration says.
-func (f *Folder) settle(name string, print fingerprint, failed error) {
+// finish remembers a file that is done with, and puts it where the configuration says.
+func (f *Folder) finish(name string, print fingerprint, failed error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.busy, name)
@@ -192,7 +195,7 @@ func (f *Folder) settle(name string, print fingerprint, failed error) {
 		err = errors.Join(err, f.putAway(name, print, to))
 	}
 	if err != nil {
-		f.log.Warn("a file that was read could not be put away", "file", name, telemetry.Err, fmt.Errorf("%s: %w", f.config.After, err))
+		f.log.Warn("a file of the watched folder was read and could not be noted, moved or deleted", "file", name, telemetry.Err, fmt.Errorf("%s: %w", f.config.After, err))
 	}
 }
 
@@ -200,7 +203,7 @@ func (f *Folder) settle(name string, print fingerprint, failed error) {
 // is never deleted. What has changed since stays: it is read again.
 func (f *Folder) putAway(name string, print fingerprint, to string) error {
 	path, dir := filepath.Join(f.config.Path, name), filepath.Join(f.config.Path, to)
-	if now, _, err := printOf(path); err != nil || now != print {
+	if now, _, err := fingerprintOf(path); err != nil || now != print {
 		return err
 	}
 	if f.config.After == Delete && to == doneFolder {
@@ -219,4 +222,70 @@ func (f *Folder) putAway(name string, print fingerprint, to string) error {
 func isFolder(path string) bool {
 	info, err := os.Lstat(path)
 	return err == nil && info.IsDir()
+}
+
+// fingerprint tells a file, or a folder with all that is in it, from another of the same name.
+type fingerprint struct {
+	Size    int64 `json:"size"`            // bytes, of a folder those of all its files
+	Changed int64 `json:"changed"`         // unix nanoseconds, of a folder those of its newest file
+	Files   int   `json:"files,omitempty"` // of a folder
+}
+
+// readFiles remembers which files of a folder were read. It is a small JSON file, replaced as a
+// whole, and knows no more files than the folder has.
+type readFiles struct {
+	path  string
+	files map[string]fingerprint
+}
+
+// maxReadFilesBytes bounds what is read back: some hundred thousand files.
+const maxReadFilesBytes = 32 << 20
+
+// openReadFiles reads the list. It is usable, and empty, also when there is an error.
+func openReadFiles(path string) (*readFiles, error) {
+	l := &readFiles{path: path, files: map[string]fingerprint{}}
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		return l, nil
+	}
+	data, _, err := readBounded(path, maxReadFilesBytes)
+	if err == nil {
+		err = json.Unmarshal(data, &l.files)
+	}
+	if err != nil || l.files == nil {
+		l.files = map[string]fingerprint{}
+	}
+	if err != nil {
+		return l, fmt.Errorf("the list of files read, %s: %w", path, err)
+	}
+	return l, nil
+}
+
+func (l *readFiles) has(name string, print fingerprint) bool {
+	was, ok := l.files[name]
+	return ok && was == print
+}
+
+func (l *readFiles) add(name string, print fingerprint) error {
+	l.files[name] = print
+	return l.write()
+}
+
+// keepOnly drops what is no longer in the folder; the next add writes it.
+func (l *readFiles) keepOnly(present map[string]bool) {
+	for name := range l.files {
+		if !present[name] {
+			delete(l.files, name)
+		}
+	}
+}
+
+func (l *readFiles) write() error {
+	data, err := json.Marshal(l.files)
+	if err != nil {
+		return err
+	}
+	if err := renameio.WriteFile(l.path, data, 0o600); err != nil {
+		return fmt.Errorf("the list of files read, %s: %w", l.path, err)
+	}
+	return nil
 }

@@ -158,7 +158,7 @@ func TestWhatChangedWhileItWasReadIsNotPutAway(t *testing.T) {
 	dir := t.TempDir()
 	safe := filepath.Join(dir, "a.SAFE")
 	putSAFE(t, safe, "B02", "B03")
-	print, _, err := printOf(safe)
+	print, _, err := fingerprintOf(safe)
 	if err != nil {
 		t.Fatal(err)
 	}

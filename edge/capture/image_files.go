@@ -14,12 +14,12 @@ import (
 
 // imageList is what lies at the path of an image set.
 type imageList struct {
-	root   string   // that names are told from
-	files  []string // that are pictures, or are meant to be, sorted
-	others int      // files that are none
-	closed int      // folders with pictures in them that were not looked into
-	unread int      // folders that could not be read
-	first  string   // of these two
+	root        string   // that names are relative to
+	files       []string // that are pictures, or are meant to be, sorted
+	notPictures int      // files that are none
+	unopened    int      // folders with pictures in them that were not looked into
+	unread      int      // folders that could not be read
+	first       string   // of these two
 }
 
 // name is a picture's name within its set.
@@ -30,20 +30,20 @@ func (l imageList) name(path string) string {
 	return filepath.Base(path)
 }
 
-// unseen says what was not looked at; empty where that is nothing.
-func (l imageList) unseen() string {
-	var said []string
-	if l.closed > 0 {
-		said = append(said, fmt.Sprintf("%d folders with pictures in them were not looked into (%s); take them in with --folders, or folders: true", l.closed, l.first))
+// skipped says what was not read; empty where that is nothing.
+func (l imageList) skipped() string {
+	var parts []string
+	if l.unopened > 0 {
+		parts = append(parts, fmt.Sprintf("%d folders with pictures in them were not looked into (%s); take them in with --folders, or folders: true", l.unopened, l.first))
 	}
 	if l.unread > 0 {
-		said = append(said, fmt.Sprintf("%d folders could not be read (%s)", l.unread, l.first))
+		parts = append(parts, fmt.Sprintf("%d folders could not be read (%s)", l.unread, l.first))
 	}
-	return strings.Join(said, "; ")
+	return strings.Join(parts, "; ")
 }
 
 // imageFiles looks for the pictures of a folder, a glob, or the one file. What a file is says its beginning; one
-// that is named as a picture and is none counts among them, so that it is told when it can't be read.
+// that is named as a picture and is none counts among them, so that it is reported when it can't be read.
 func imageFiles(path string, folders bool) (l imageList, err error) {
 	info, err := os.Stat(path)
 	switch {
@@ -66,10 +66,10 @@ func imageFiles(path string, folders bool) (l imageList, err error) {
 	}
 	switch {
 	case len(l.files) > 0:
-	case l.unseen() != "":
-		return l, fmt.Errorf("no images at %s itself: %s", path, l.unseen())
-	case l.others > 0:
-		return l, fmt.Errorf("no images at %s: none of its %d files is a %s", path, l.others, pictures.Kinds)
+	case l.skipped() != "":
+		return l, fmt.Errorf("no images at %s itself: %s", path, l.skipped())
+	case l.notPictures > 0:
+		return l, fmt.Errorf("no images at %s: none of its %d files is a %s", path, l.notPictures, pictures.Kinds)
 	default:
 		return l, fmt.Errorf("no images at %s: give a folder or a glob with %s files", path, pictures.Kinds)
 	}
@@ -101,23 +101,23 @@ func (l *imageList) add(path string, dir, folders bool) {
 		}
 	case dir:
 		if hasPicture(path) {
-			if l.closed++; l.first == "" {
+			if l.unopened++; l.first == "" {
 				l.first = path
 			}
 		}
 	case pictures.Meant(path):
 		l.files = append(l.files, path)
 	default:
-		l.others++
+		l.notPictures++
 	}
 }
 
-// mostLooked bounds the files that are looked at in a folder that is not taken in.
-const mostLooked = 1000
+// maxFilesChecked bounds the files that are looked at in a folder that is not taken in.
+const maxFilesChecked = 1000
 
 // hasPicture says whether a picture lies in a folder or below it. One with very many files is taken to have one.
 func hasPicture(dir string) (has bool) {
-	looked := 0
+	checked := 0
 	filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -128,8 +128,8 @@ func hasPicture(dir string) (has bool) {
 			}
 		case e.IsDir():
 		default:
-			looked++
-			if has = looked > mostLooked || pictures.Meant(path); has {
+			checked++
+			if has = checked > maxFilesChecked || pictures.Meant(path); has {
 				return errFound
 			}
 		}

@@ -76,14 +76,14 @@ func TestFoldersInAFolderAreTakenByChoiceAndToldOtherwise(t *testing.T) {
 	}
 }
 
-// book is a file of three pages, of which the second can't be read.
-type book struct{ single }
+// twoPictures is a file of three pages, of which the second can't be read.
+type twoPictures struct{ single }
 
-func (book) Count() int                     { return 3 }
-func (book) Name(file string, i int) string { return fmt.Sprintf("%s#%d", file, i+1) }
-func (book) Left() string                   { return "its cover" }
-func (book) Native(int) []byte              { return nil }
-func (book) Picture(_ context.Context, i int) (vision.Image, vision.Notes, error) {
+func (twoPictures) Count() int                     { return 3 }
+func (twoPictures) Name(file string, i int) string { return fmt.Sprintf("%s#%d", file, i+1) }
+func (twoPictures) Skipped() string                { return "its cover" }
+func (twoPictures) Native(int) []byte              { return nil }
+func (twoPictures) Picture(_ context.Context, i int) (vision.Image, vision.Notes, error) {
 	if i == 1 {
 		return vision.Image{}, vision.Notes{}, errors.New("torn")
 	}
@@ -96,7 +96,7 @@ func TestEachPictureOfAFileComesWithItsNameAndWhatIsMissingIsTold(t *testing.T) 
 	put(t, dir, "b.tif", []byte("II*\x00"))
 	open := func(ctx context.Context, data []byte, most int) (Opened, error) {
 		if data[0] == 'I' {
-			return book{}, nil
+			return twoPictures{}, nil
 		}
 		return openStd(ctx, data, most)
 	}

@@ -58,8 +58,8 @@ func (c ImagesConfig) defaultName() string {
 	return slug(path)
 }
 
-// Images gives the pictures of a folder or glob, by name. One that cannot be read, and what else was not looked
-// at, is told in the log and in Last's Partial, and does not stop the others.
+// Images gives the pictures of a folder or glob, by name. One that cannot be read, and what else was skipped, is
+// in the log and in Last's Partial, and does not stop the others.
 type Images struct {
 	config ImagesConfig
 	open   Open
@@ -73,7 +73,7 @@ func NewImages(c ImagesConfig, open Open, log *slog.Logger) *Images {
 	return &Images{config: c, open: open, log: log.With("images", c.Name)}
 }
 
-// Guarded lets g hear of each image before it is decoded.
+// Guarded calls g before each image is decoded.
 func (s *Images) Guarded(g Guard) *Images {
 	s.guard = g
 	return s
@@ -88,12 +88,12 @@ func (s *Images) Run(ctx context.Context, emit func(context.Context, Picture) er
 	if err != nil {
 		return err
 	}
-	if found.others > 0 {
-		s.log.Warn("files that are no pictures were passed over", "files", found.others)
+	if found.notPictures > 0 {
+		s.log.Warn("files of the image set that are no pictures were skipped", "files", found.notPictures)
 	}
 	last := Picture{Stream: s.config.Name, At: time.Now(), Last: true}
 	var bad, part shortfall
-	told := told{}
+	logged := loggedNotes{}
 	for _, path := range found.files {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -101,12 +101,12 @@ func (s *Images) Run(ctx context.Context, emit func(context.Context, Picture) er
 		name := found.name(path)
 		f, at, err := s.file(ctx, path)
 		if err != nil {
-			s.log.Warn("image left out", telemetry.Err, err)
+			s.log.Warn("image skipped", telemetry.Err, err)
 			bad.add(err.Error())
 			continue
 		}
-		left := f.Left()
-		told.tell(s.log, path, vision.Notes{Left: left})
+		skipped := f.Skipped()
+		logged.log(s.log, path, vision.Notes{Left: skipped})
 		var worst error // of its pictures, the first
 		for i := range f.Count() {
 			im, notes, err := s.picture(ctx, f, path, i)
@@ -115,15 +115,15 @@ func (s *Images) Run(ctx context.Context, emit func(context.Context, Picture) er
 				return ctx.Err()
 			}
 			if err != nil {
-				s.log.Warn("image left out", telemetry.Err, err)
+				s.log.Warn("image skipped", telemetry.Err, err)
 				if worst == nil {
 					worst = err
 				}
 				continue
 			}
-			told.tell(s.log, path, notes)
-			if left == "" {
-				left = notes.Left
+			logged.log(s.log, path, notes)
+			if skipped == "" {
+				skipped = notes.Left
 			}
 			p := Picture{Stream: s.config.Name, At: at, Name: f.Name(name, i), Frame: last.Frame, Spacing: notes.Spacing, Image: im}
 			last.Frame++
@@ -136,19 +136,19 @@ func (s *Images) Run(ctx context.Context, emit func(context.Context, Picture) er
 		if worst != nil {
 			bad.add(worst.Error())
 		}
-		if left != "" {
-			part.add(name + ": " + left)
+		if skipped != "" {
+			part.add(name + ": " + skipped)
 		}
 	}
 	last.Partial = strings.Join(slices.DeleteFunc([]string{
-		bad.say("%d of %d images could not be read: %s", len(found.files)),
-		part.say("%d of %d images were taken in part: %s", len(found.files)),
-		found.unseen(),
+		bad.summary("%d of %d images could not be read: %s", len(found.files)),
+		part.summary("%d of %d images were taken in part: %s", len(found.files)),
+		found.skipped(),
 	}, func(s string) bool { return s == "" }), "; ")
 	return emit(ctx, last)
 }
 
-// shortfall counts what could not be had, and keeps the first reason.
+// shortfall counts what is missing, and keeps the first reason.
 type shortfall struct {
 	n     int
 	first string
@@ -160,7 +160,7 @@ func (s *shortfall) add(why string) {
 	}
 }
 
-func (s shortfall) say(format string, of int) string {
+func (s shortfall) summary(format string, of int) string {
 	if s.n == 0 {
 		return ""
 	}

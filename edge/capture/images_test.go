@@ -34,7 +34,7 @@ type single struct {
 
 func (s single) Count() int                     { return 1 }
 func (s single) Name(file string, _ int) string { return file }
-func (s single) Left() string                   { return "" }
+func (s single) Skipped() string                { return "" }
 func (s single) Native(int) []byte              { return s.data }
 func (s single) Close()                         {}
 func (s single) Picture(context.Context, int) (vision.Image, vision.Notes, error) {

@@ -1,19 +1,22 @@
 package capture
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
 	"cloudcanvas/shared/security"
 )
 
-// input is where a video comes from, and how ffmpeg is to be told of it: nothing in an address may
+// input is where a video comes from, and how it is given to ffmpeg: nothing in an address may
 // become an option, or make ffmpeg open anything but that one file, device or camera.
 type input struct {
 	kind      inputKind
@@ -25,7 +28,7 @@ type input struct {
 	quick     bool // it is studied for a moment only
 	seen      bool // and not even so: what it shows is known
 	private   bool // the address has a user, a password, a query or a secret in its path
-	open      bool // and this ffmpeg can't be told of it but by its arguments
+	open      bool // and this ffmpeg takes it among its arguments only
 }
 
 type inputKind int
@@ -112,7 +115,7 @@ func (in input) check() error {
 func (in input) args() []string {
 	switch in.kind {
 	case rtsp:
-		if in.listed() {
+		if in.viaList() {
 			return []string{"-protocol_whitelist", "pipe,rtsp,rtsps,rtp,udp,tcp,tls,crypto", "-f", "concat", "-safe", "0", "-i", "pipe:0"}
 		}
 		return []string{"-protocol_whitelist", "rtsp,rtsps,rtp,udp,tcp,tls,crypto",
@@ -131,20 +134,20 @@ func (in input) args() []string {
 }
 
 // failed is the error of an input that cannot be opened, with what to do about it.
-func (in input) failed(complaint string) error {
-	complaint = in.clean(complaint)
-	if strings.Contains(complaint, "not on whitelist") {
-		complaint = "it is none of the video formats that are read"
+func (in input) failed(reason string) error {
+	reason = in.clean(reason)
+	if strings.Contains(reason, "not on whitelist") {
+		reason = "it is none of the video formats that are read"
 	}
-	if complaint == "" {
-		complaint = "no reason was given"
+	if reason == "" {
+		reason = "no reason was given"
 	}
-	has := func(s string) bool { return strings.Contains(complaint, s) }
+	has := func(s string) bool { return strings.Contains(reason, s) }
 	hint := ""
 	switch {
 	case in.kind == usb:
 		hint = "check that the camera is plugged in, that nothing else uses it, and that this user may read it (group video)"
-	case in.kind == rtsp && denies(complaint):
+	case in.kind == rtsp && denies(reason):
 		hint = "check the user and password in the address; the camera refused them (it is asked once a minute at most, as many lock a user out)"
 	case in.kind == rtsp && (has("404") || has("method DESCRIBE")):
 		hint = "check the path in the address"
@@ -159,8 +162,8 @@ func (in input) failed(complaint string) error {
 	if in.live() {
 		what = "camera"
 	}
-	err := fmt.Errorf("%s %s cannot be read: %s: %s", what, in.shown, complaint, hint)
-	if in.kind == rtsp && denies(complaint) {
+	err := fmt.Errorf("%s %s cannot be read: %s: %s", what, in.shown, reason, hint)
+	if in.kind == rtsp && denies(reason) {
 		return denied{err}
 	}
 	return err
@@ -173,7 +176,7 @@ type denied struct{ error }
 func (d denied) Unwrap() error { return d.error }
 
 // denies says that a camera answered with 401 or 403, in ffmpeg's words.
-func denies(complaint string) bool { return refusal.MatchString(complaint) }
+func denies(output string) bool { return refusal.MatchString(output) }
 
 var refusal = regexp.MustCompile(`(failed:|returned|status code:?) 40[13]\b|authorization failed`)
 
@@ -182,7 +185,7 @@ func (in input) clean(s string) string {
 	s = strings.ReplaceAll(s, in.target+": ", "")
 	s = strings.ReplaceAll(s, in.target, in.shown)
 	s = security.RedactText(s)
-	if in.private { // what the list says of its only entry is said without it
+	if in.private { // what ffmpeg writes of the list's only entry makes sense without the list
 		s = strings.ReplaceAll(s, "Impossible to open '"+in.shown+"'; ", "")
 		s = strings.ReplaceAll(s, "pipe:0: ", "")
 	}
@@ -191,4 +194,33 @@ func (in input) clean(s string) string {
 		s = strings.ReplaceAll(s, url.QueryEscape(in.secret), "xxxxx")
 	}
 	return s
+}
+
+// An address with a password in it would stand in ffmpeg's arguments, which everybody on the machine
+// may read. ffmpeg takes it from a list on its standard input instead (its concat demuxer): the same
+// streams, nothing to be seen. The list's option for the transport needs ffmpeg 5.
+
+// viaList says that ffmpeg gets the address from a list, not among its arguments.
+func (in input) viaList() bool { return in.kind == rtsp && in.private && !in.open }
+
+// list is what ffmpeg reads; nil: nothing.
+func (in input) list() io.Reader {
+	if !in.viaList() {
+		return nil
+	}
+	quoted := strings.ReplaceAll(in.target, "'", `'\''`)
+	text := "ffconcat version 1.0\nfile '" + quoted + "'\noption rtsp_transport " + in.transport + "\n"
+	for option := range slices.Chunk(in.fastStart(), 2) {
+		text += "option " + strings.TrimPrefix(option[0], "-") + " " + option[1] + "\n"
+	}
+	return strings.NewReader(text)
+}
+
+// forRelease is in as the installed ffmpeg takes it.
+func (t tools) forRelease(ctx context.Context, in input) input {
+	if in.viaList() && t.release != nil && t.release.find(ctx, t).before(5, 0) {
+		in.open = true
+		t.release.old.Do(t.release.warnOld)
+	}
+	return in
 }

@@ -47,7 +47,7 @@ func (i *intake) put(a arrival) {
 			i.held++
 			i.bytes += a.size()
 			i.mu.Unlock()
-			poke(i.came)
+			signal(i.came)
 			return
 		}
 		i.mu.Unlock()
@@ -88,7 +88,7 @@ func (i *intake) settled(all []arrival) {
 		i.bytes -= a.size()
 	}
 	i.mu.Unlock()
-	poke(i.freed)
+	signal(i.freed)
 }
 
 // end lets go of whoever waits; what is held comes again.
@@ -98,7 +98,7 @@ func (i *intake) end() {
 	}
 }
 
-func poke(c chan struct{}) {
+func signal(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:

@@ -26,8 +26,8 @@ func (v *Video) runLive(ctx context.Context, emit func(context.Context, Picture)
 	go func() {
 		defer close(done)
 		ended = v.config.Restart.keep(reading, func(ctx context.Context) (time.Time, error) {
-			v.status.waits(time.Time{})
-			last, err := v.watchOnce(ctx, queue)
+			v.status.setNextTry(time.Time{})
+			last, err := v.decodeLive(ctx, queue)
 			if ctx.Err() == nil && !isFinal(err) {
 				phase := Down
 				if errors.Is(err, ErrStalled) {
@@ -35,12 +35,12 @@ func (v *Video) runLive(ctx context.Context, emit func(context.Context, Picture)
 				}
 				v.status.phase(phase, err)
 				if v.faults.New(err) {
-					v.log.Warn("camera lost; trying again", "phase", phase, telemetry.Err, err)
+					v.log.Warn("camera lost; it is tried again", "phase", phase, telemetry.Err, err)
 				}
 				v.status.restarted()
 			}
 			return last, err
-		}, v.status.waits)
+		}, v.status.setNextTry)
 	}()
 	err := queue.drain(ctx, done, emit)
 	cancel()
@@ -51,39 +51,39 @@ func (v *Video) runLive(ctx context.Context, emit func(context.Context, Picture)
 	case ctx.Err() != nil:
 		return ctx.Err()
 	}
-	byHand := v.ended() || errors.Is(ended, errEnded)
+	stopped := v.stopped() || errors.Is(ended, errStopped)
 	switch {
-	case v.frame == 0 && byHand:
-		return fmt.Errorf("%s: %w before a picture came", v.in.shown, errEnded)
+	case v.frame == 0 && stopped:
+		return fmt.Errorf("%s: %w before a picture came", v.in.shown, errStopped)
 	case v.frame == 0:
 		return ended
 	}
 	last := Picture{Stream: v.config.Name, At: time.Now(), Frame: v.frame, Last: true}
-	if !byHand { // given up, but what came counts: the stream is closed as an incomplete one
+	if !stopped { // given up, but what came counts: the stream is closed as an incomplete one
 		last.Partial = ended.Error()
 	}
 	return emit(ctx, last)
 }
 
-// studyAgain is how many lives without a picture, though the camera answered, it takes until one that was
-// known is studied anew: it may be another camera.
-const studyAgain = 8
+// reprobeAfter is how many decoders in a row give no picture, though the camera answered, until one that was
+// known is probed anew: it may be another camera.
+const reprobeAfter = 8
 
-// watchOnce is one life of a live camera's decoder. What its pictures are like is asked once: later lives
-// begin at once, and the decoder itself says when they have become others.
-func (v *Video) watchOnce(ctx context.Context, queue *newest) (last time.Time, err error) {
+// decodeLive runs a live camera's decoder once. What its pictures are like is probed the first time: later decoders
+// begin at once, and show by themselves when the pictures have become others.
+func (v *Video) decodeLive(ctx context.Context, queue *newest) (last time.Time, err error) {
 	if err := v.in.check(); err != nil {
 		return last, err
 	}
 	s := v.known
-	if s.w == 0 || v.blind%studyAgain == studyAgain-1 {
+	if s.w == 0 || v.withoutPicture%reprobeAfter == reprobeAfter-1 {
 		if s, err = v.tools.probe(ctx, v.in, v.config.OpenTimeout, v.config.MaxPixels); err != nil {
 			return last, err
 		}
-		s.quick = v.blind%2 == 0 // it was just seen; where that is not enough, the next life studies it at length
+		s.quick = v.withoutPicture%2 == 0 // it was just seen; where that is not enough, the next decoder studies it at length
 	}
 	for {
-		end, err := v.decode(ctx, s, v.config.stall(s.fps), func(p Picture, f note) error {
+		end, err := v.decode(ctx, s, v.config.stall(s.fps), func(p Picture, f frameInfo) error {
 			if s.other(f) {
 				return resized{f.w, f.h}
 			}
@@ -97,7 +97,7 @@ func (v *Video) watchOnce(ctx context.Context, queue *newest) (last time.Time, e
 				v.began = p.At
 			}
 			if v.config.Length > 0 && p.At.Sub(v.began) >= v.config.Length {
-				return errEnded
+				return errStopped
 			}
 			return nil
 		})
@@ -106,18 +106,18 @@ func (v *Video) watchOnce(ctx context.Context, queue *newest) (last time.Time, e
 				continue
 			}
 		}
-		if end.unseen() { // as one that stalled
-			v.blind++
+		if end.noPictures() { // as one that stalled
+			v.withoutPicture++
 		}
 		if !last.IsZero() {
-			v.known, v.blind = s, 0
+			v.known, v.withoutPicture = s, 0
 			v.known.quick = true
 		}
 		return last, v.lost(last, end, err)
 	}
 }
 
-// lost says how a life of a live camera's decoder ended.
+// lost says how a live camera's decoder ended.
 func (v *Video) lost(last time.Time, end ending, err error) error {
 	switch {
 	case err != nil:

@@ -27,7 +27,7 @@ func newNewest(depth int, most int64, dropped func(stream string)) *newest {
 		held: map[string]int{}, ready: make(chan struct{}, 1)}
 }
 
-func weight(p Picture) int64 { return int64(len(p.payload) + len(p.Image.Pix)) }
+func pictureBytes(p Picture) int64 { return int64(len(p.payload) + len(p.Image.Pix)) }
 
 // put never blocks.
 func (n *newest) put(p Picture) {
@@ -35,12 +35,12 @@ func (n *newest) put(p Picture) {
 	if n.held[p.Stream] >= n.depth {
 		n.let(n.head + slices.IndexFunc(n.queue[n.head:], func(q Picture) bool { return q.Stream == p.Stream }))
 	}
-	for n.most > 0 && n.bytes+weight(p) > n.most && len(n.queue) > n.head {
+	for n.most > 0 && n.bytes+pictureBytes(p) > n.most && len(n.queue) > n.head {
 		n.let(n.head)
 	}
 	n.queue = append(n.queue, p)
 	n.held[p.Stream]++
-	n.bytes += weight(p)
+	n.bytes += pictureBytes(p)
 	n.mu.Unlock()
 	select {
 	case n.ready <- struct{}{}:
@@ -66,7 +66,7 @@ func (n *newest) remove(at int) Picture {
 	n.queue[n.head] = Picture{}
 	n.head++
 	n.held[p.Stream]--
-	n.bytes -= weight(p)
+	n.bytes -= pictureBytes(p)
 	if n.head*2 >= len(n.queue) {
 		n.queue = slices.Delete(n.queue, 0, n.head)
 		n.head = 0
@@ -84,7 +84,7 @@ func (n *newest) next() (Picture, bool) {
 	return n.remove(n.head), true
 }
 
-// drain hands on what comes until ctx ends, or until the source is done and all is handed on.
+// drain passes on what comes until ctx ends, or until the source is done and all is passed on.
 func (n *newest) drain(ctx context.Context, done <-chan struct{}, emit func(context.Context, Picture) error) error {
 	for {
 		for p, ok := n.next(); ok; p, ok = n.next() {

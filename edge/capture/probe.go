@@ -25,10 +25,10 @@ type shape struct {
 }
 
 // other says that a frame has not the size that was counted on.
-func (s shape) other(f note) bool { return f.w > 0 && (f.w != s.w || f.h != s.h) }
+func (s shape) other(f frameInfo) bool { return f.w > 0 && (f.w != s.w || f.h != s.h) }
 
 // probe asks ffprobe for the video's size and rate. Attached pictures, such as the cover of a song, are none (V).
-// A camera is looked at for a moment, and at length only where that does not show its size: meanwhile nobody
+// A camera is probed for a moment, and at length only where that does not show its size: meanwhile nobody
 // sees its pictures.
 func (t tools) probe(ctx context.Context, in input, limit time.Duration, maxPixels int64) (s shape, err error) {
 	if in.kind == rtsp {
@@ -50,16 +50,16 @@ func (u unsized) Unwrap() error { return u.error }
 func (t tools) probeOnce(ctx context.Context, in input, limit time.Duration, maxPixels int64) (shape, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	in = t.hide(ctx, in)
+	in = t.forRelease(ctx, in)
 	args := []string{"-v", "error", "-print_format", "json", "-select_streams", "V",
 		"-show_entries", "stream=codec_name,width,height,avg_frame_rate,r_frame_rate,nb_frames,duration:stream_side_data=rotation:stream_tags=rotate"}
-	args = append(append(args, in.hurry()...), in.args()...)
+	args = append(append(args, in.fastStart()...), in.args()...)
 	cmd := exec.CommandContext(ctx, t.ffprobe, args...)
 	cmd.Env = t.env()
 	cmd.WaitDelay = time.Second
 	cmd.Stdin = in.list()
 	var out bytes.Buffer
-	errs := &complaints{}
+	errs := &errorOutput{}
 	cmd.Stdout, cmd.Stderr = &out, errs
 	err := cmd.Run()
 	switch {
@@ -68,7 +68,7 @@ func (t tools) probeOnce(ctx context.Context, in input, limit time.Duration, max
 	case ctx.Err() != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return shape{}, in.failed(fmt.Sprintf("no answer within %s", limit))
 	case err != nil:
-		return shape{}, in.failed(errs.last())
+		return shape{}, in.failed(errs.lastErrors())
 	}
 	s, err := readShape(out.Bytes())
 	if err != nil {
@@ -83,7 +83,7 @@ func (t tools) probeOnce(ctx context.Context, in input, limit time.Duration, max
 	return s, nil
 }
 
-// probed is a stream of moving pictures as ffprobe tells it.
+// probed is a stream of moving pictures as ffprobe describes it.
 type probed struct {
 	Codec     string `json:"codec_name"`
 	Width     int    `json:"width"`
@@ -178,4 +178,17 @@ func rate(s string) float64 {
 		return r
 	}
 	return 0
+}
+
+// Describe asks the source once for its pictures, without taking any, and says what they are like.
+func (v *Video) Describe(ctx context.Context) (string, error) {
+	s, err := v.tools.probe(ctx, v.in, v.config.OpenTimeout, v.config.MaxPixels)
+	if err != nil {
+		return "", err
+	}
+	text := fmt.Sprintf("%d x %d", s.w, s.h)
+	if s.fps > 0 {
+		text += fmt.Sprintf(", %.3g frames a second", s.fps)
+	}
+	return text, nil
 }

@@ -32,7 +32,7 @@ func ParseReading(payload []byte) (map[string]float64, error) {
 // parseReading says besides how many values were no finite numbers.
 func parseReading(payload []byte) (values map[string]float64, bad int, err error) {
 	if len(payload) > maxReadingBytes {
-		return nil, 0, refused{LeftSize, fmt.Errorf("a reading of %d bytes, %d is the limit", len(payload), maxReadingBytes)}
+		return nil, 0, refused{SkipSize, fmt.Errorf("a reading of %d bytes, %d is the limit", len(payload), maxReadingBytes)}
 	}
 	payload = bytes.TrimSpace(payload)
 	if v, ok := number(string(payload)); ok {

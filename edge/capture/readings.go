@@ -18,8 +18,8 @@ const (
 	readingsBytes  = 8 << 20 // of those on their way
 )
 
-// Said is a reading, and how to tell the message that brought it from others.
-type Said struct {
+// ReceivedReading is a reading, and how to tell the message that brought it from others.
+type ReceivedReading struct {
 	Picture
 	Packet uint16 // the message's number in the session; 0: it was sent without (QoS 0)
 	Digest Digest // of its topic and payload
@@ -54,7 +54,7 @@ func NewDeviceReadings(c ReadingConfig, from Subscriber, log *slog.Logger) *Devi
 
 // Run emits what has come, in its order, until ctx ends. When emit returns nil the messages are
 // acknowledged: all that they became must be safe by then. An error leaves them with the broker.
-func (d *DeviceReadings) Run(ctx context.Context, emit func(context.Context, []Said) error) error {
+func (d *DeviceReadings) Run(ctx context.Context, emit func(context.Context, []ReceivedReading) error) error {
 	in := newIntake(d.most, readingsBytes)
 	defer in.end()
 	d.from.Subscribe(d.filter, d.qos, func(m mqtt.Message) {
@@ -68,13 +68,13 @@ func (d *DeviceReadings) Run(ctx context.Context, emit func(context.Context, []S
 		if err != nil {
 			return err
 		}
-		said := d.open(batch, numbers)
-		if len(said) > 0 {
-			if err := emit(ctx, said); err != nil {
+		readings := d.open(batch, numbers)
+		if len(readings) > 0 {
+			if err := emit(ctx, readings); err != nil {
 				return err
 			}
 		}
-		d.count(func(c *DeviceCounts) { c.Committed += int64(len(said)) })
+		d.count(func(c *DeviceCounts) { c.Committed += int64(len(readings)) })
 		for _, a := range batch {
 			if a.Ack != nil {
 				a.Ack()
@@ -84,13 +84,13 @@ func (d *DeviceReadings) Run(ctx context.Context, emit func(context.Context, []S
 	}
 }
 
-// open reads the messages. What is not a reading is counted and told, and acknowledged with the rest:
+// open reads the messages. What is not a reading is counted and logged, and acknowledged with the rest:
 // it would be none the next time.
-func (d *DeviceReadings) open(batch []arrival, numbers map[string]int64) (said []Said) {
+func (d *DeviceReadings) open(batch []arrival, numbers map[string]int64) (readings []ReceivedReading) {
 	for _, a := range batch {
-		d.came()
+		d.received()
 		if a.Retained { // the answer to the subscription: nobody knows from when it is, and each one brings it again
-			d.leave(LeftRetained)
+			d.skipped(SkipRetained)
 			continue
 		}
 		stream, err := d.admit(a.Message)
@@ -100,7 +100,7 @@ func (d *DeviceReadings) open(batch []arrival, numbers map[string]int64) (said [
 			r, bad, err = parseReading(a.Payload)
 		}
 		if err != nil {
-			d.complain(a.Topic, err)
+			d.reject(a.Topic, err)
 			continue
 		}
 		d.count(func(c *DeviceCounts) {
@@ -110,11 +110,11 @@ func (d *DeviceReadings) open(batch []arrival, numbers map[string]int64) (said [
 				c.Redelivered++
 			}
 		})
-		said = append(said, Said{Picture: Picture{Stream: stream, At: a.at, Frame: numbers[stream], Reading: r},
+		readings = append(readings, ReceivedReading{Picture: Picture{Stream: stream, At: a.at, Frame: numbers[stream], Reading: r},
 			Packet: a.Packet, Digest: digestOf(a.Message), Again: a.Duplicate})
 		numbers[stream]++
 	}
-	return said
+	return readings
 }
 
 // Repeated counts readings that had become items before.
@@ -123,7 +123,7 @@ func (d *DeviceReadings) Repeated(n int) {
 		for range n {
 			c.Taken--
 			c.Committed--
-			c.leave(LeftRepeated)
+			c.skip(SkipRepeated)
 		}
 	})
 }

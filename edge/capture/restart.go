@@ -31,8 +31,8 @@ func (r Restart) withDefaults() Restart {
 }
 
 // keep runs attempt again and again until ctx ends or it is time to give up. attempt gets its
-// context's end as its sign to stop and reports the time of its last picture, zero for none. waits hears
-// when the next attempt is.
+// context's end as its sign to stop and reports the time of its last picture, zero for none. waits is
+// called with the time of the next attempt.
 func (r Restart) keep(ctx context.Context, attempt func(context.Context) (lastPicture time.Time, err error), waits func(until time.Time)) error {
 	r = r.withDefaults()
 	wait, alive := r.First, time.Now()
@@ -48,7 +48,7 @@ func (r Restart) keep(ctx context.Context, attempt func(context.Context) (lastPi
 		if last.After(alive) {
 			alive = last
 		}
-		if !last.IsZero() && last.Sub(began) >= min(r.Most, worked) {
+		if !last.IsZero() && last.Sub(began) >= min(r.Most, steadyAfter) {
 			wait = r.First
 		}
 		pause := r.pause(wait, err)
@@ -66,7 +66,7 @@ func (r Restart) keep(ctx context.Context, attempt func(context.Context) (lastPi
 }
 
 const (
-	worked      = 10 * time.Second // so long, and a source was well
+	steadyAfter = 10 * time.Second // so long, and a source was well
 	afterDenial = time.Minute      // between two tries of a user who is refused
 )
 

@@ -318,7 +318,7 @@ func TestACameraThatWasSeenIsNotStudiedAgainAndMayComeBackWithAnotherSize(t *tes
 		camera.off()
 		camera.shows("320x180")
 		want(t, phases, Down)
-		eventually(t, "many tries in vain", func() bool { return v.State().Restarts > studyAgain+2 })
+		eventually(t, "many tries in vain", func() bool { return v.State().Restarts > reprobeAfter+2 })
 		camera.start()
 		want(t, phases, Up)
 		for end := time.Now().Add(2 * time.Minute); ; {
@@ -343,7 +343,7 @@ func TestACameraThatRefusesTheUserIsToldAsSuch(t *testing.T) {
 		v := video(t, CameraConfig{Address: strings.Replace(camera.url(), "//", "//"+user, 1)})
 		for name, known := range map[string]shape{"unknown": {}, "known": {w: 160, h: 120, quick: true}} {
 			v.known = known
-			_, err := v.watchOnce(t.Context(), newNewest(1, 0, func(string) {}))
+			_, err := v.decodeLive(t.Context(), newNewest(1, 0, func(string) {}))
 			if _, ok := errors.AsType[denied](err); !ok || strings.Contains(err.Error(), "secret") {
 				t.Errorf("%s stream, user %q: %v", name, user, err)
 			}

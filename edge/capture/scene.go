@@ -16,21 +16,21 @@ type SceneOptions struct {
 	TileSize       int              `yaml:"tile_size"` // pixels a side; 0: 256
 	Overlap        int              `yaml:"overlap"`   // pixels that neighbouring tiles share; 52 with margin 51 cuts as ukis-csmask does
 	Margin         int              `yaml:"margin"`    // pixels outside the scene where the first tile begins; odd for ukis-csmask
-	raster.Options `yaml:",inline"` // what is said of them
+	raster.Options `yaml:",inline"` // what is known of them
 	Need           []string         `yaml:"need"`  // bands that a scene must have; none: blue, green, red
 	Want           string           `yaml:"want"`  // what the cloud shall do with the tiles: segment or detect; empty: segment
 	Ahead          int              `yaml:"ahead"` // tiles read while the pipeline works; 0: 4
 }
 
-// wanted are the bands that the models of the project read, in the order that a tile has them.
-var wanted = []string{"blue", "green", "red", "nir", "swir16", "swir22"}
+// modelBands are the bands that the models of the project read, in the order that a tile has them.
+var modelBands = []string{"blue", "green", "red", "nir", "swir16", "swir22"}
 
 func (o SceneOptions) withDefaults() SceneOptions {
 	if o.TileSize == 0 {
 		o.TileSize = 256
 	}
 	if len(o.Need) == 0 {
-		o.Need = wanted[:3]
+		o.Need = modelBands[:3]
 	}
 	if o.Want == "" {
 		o.Want = "segment"
@@ -94,7 +94,7 @@ func NewSceneFile(path, id string, o SceneOptions) *SceneFile {
 	return &SceneFile{path: path, id: id, options: o.withDefaults()}
 }
 
-// Guarded lets g hear of the scene before it is opened, and of each tile before it is read.
+// Guarded calls g before the scene is opened, and before each tile is read.
 func (f *SceneFile) Guarded(g Guard) *SceneFile {
 	f.guard = g
 	return f
@@ -167,7 +167,7 @@ func (f *SceneFile) study(scene *raster.Scene) (*SceneInfo, error) {
 	if err := info.Require(f.options.Need...); err != nil {
 		return nil, err
 	}
-	for _, band := range append(slices.Clone(wanted), f.options.Need...) {
+	for _, band := range append(slices.Clone(modelBands), f.options.Need...) {
 		if info.Require(band) == nil && !slices.Contains(info.Planes, raster.CanonicalBand(band)) {
 			info.Planes = append(info.Planes, raster.CanonicalBand(band))
 		}
@@ -201,4 +201,26 @@ func (f *SceneFile) readTiles(ctx context.Context, scene *raster.Scene, info *Sc
 			return
 		}
 	}
+}
+
+// ReadTile reads one tile of a scene file, cut as a SceneFile with the same options cuts it.
+func ReadTile(path, id string, o SceneOptions, name string) (Picture, error) {
+	scene, err := raster.Open(path, o.Options)
+	if err != nil {
+		return Picture{}, err
+	}
+	defer scene.Close()
+	info, err := NewSceneFile(path, id, o).study(scene)
+	if err != nil {
+		return Picture{}, err
+	}
+	tile, ok := info.Grid.Find(name)
+	if !ok {
+		return Picture{}, fmt.Errorf("scene %s has no tile %.40q: its grid has %d x %d tiles", id, name, info.Grid.Cols(), info.Grid.Rows())
+	}
+	im, err := scene.ReadMirrored(tile.Window, info.Planes)
+	if err != nil {
+		return Picture{}, err
+	}
+	return Picture{Stream: id, At: info.Captured, Scene: info, Tile: &tile, Image: im}, nil
 }

@@ -15,7 +15,7 @@ const (
 	Up       Phase = "up"       // pictures come
 	Stalled  Phase = "stalled"  // connected, but no picture within the stall time
 	Down     Phase = "down"     // cannot be opened, or ended by itself; will be tried again
-	Ended    Phase = "ended"    // finite and finished, or told to stop
+	Ended    Phase = "ended"    // finite and finished, or stopped
 )
 
 // State is a camera as it stands. It follows the pictures, not the connection: a camera that
@@ -39,16 +39,16 @@ type State struct {
 
 // status keeps a State for readers in other goroutines.
 type status struct {
-	mu     sync.Mutex
-	now    func() time.Time
-	told   func(State) // on each change of phase, size and kind of problem; nil allowed
-	state  State
-	window time.Time // start of the rate's window
-	count  int64     // frames in it
+	mu       sync.Mutex
+	now      func() time.Time
+	onChange func(State) // on each change of phase, size and kind of problem; nil allowed
+	state    State
+	window   time.Time // start of the rate's window
+	count    int64     // frames in it
 }
 
-func newStatus(name, address string, now func() time.Time, told func(State)) *status {
-	return &status{now: now, told: told,
+func newStatus(name, address string, now func() time.Time, onChange func(State)) *status {
+	return &status{now: now, onChange: onChange,
 		state: State{Name: name, Address: address, Phase: Starting, Since: now()}}
 }
 
@@ -102,17 +102,17 @@ func (s *status) phase(p Phase, problem error) bool {
 	s.state.NextTry = time.Time{}
 	state := s.state
 	s.mu.Unlock()
-	if s.told != nil && (changed || telemetry.FaultKind(state.Problem) != kind) {
-		s.told(state)
+	if s.onChange != nil && (changed || telemetry.FaultKind(state.Problem) != kind) {
+		s.onChange(state)
 	}
 	return changed
 }
 
-// waits notes when a source that is lost is tried again; zero: now.
-func (s *status) waits(until time.Time) {
+// setNextTry notes when a source that is lost is tried again; zero: now.
+func (s *status) setNextTry(until time.Time) {
 	s.change(func(st *State) { st.NextTry = until })
-	if s.told != nil && until.Sub(s.now()) > worked { // the others come soon enough
-		s.told(s.read())
+	if s.onChange != nil && until.Sub(s.now()) > steadyAfter { // the others come soon enough
+		s.onChange(s.read())
 	}
 }
 
@@ -122,8 +122,8 @@ func (s *status) size(w, h int) {
 	s.state.Width, s.state.Height = w, h
 	state := s.state
 	s.mu.Unlock()
-	if other && s.told != nil {
-		s.told(state)
+	if other && s.onChange != nil {
+		s.onChange(state)
 	}
 }
 func (s *status) restarted() { s.change(func(st *State) { st.Restarts++ }) }

@@ -30,12 +30,12 @@ func TestWhoWatchesACameraHearsWhatChanges(t *testing.T) {
 		t.Errorf("%+v", st)
 	}
 	s.phase(Down, errors.New("port 4711 is closed"))
-	s.waits(now.Add(4 * time.Second))
-	s.waits(time.Time{})
+	s.setNextTry(now.Add(4 * time.Second))
+	s.setNextTry(time.Time{})
 	s.phase(Down, errors.New("port 4712 is closed"))
 	heard("one fault again and again", 3)
 	s.phase(Down, errors.New("the user is refused"))
-	s.waits(now.Add(time.Minute))
+	s.setNextTry(now.Add(time.Minute))
 	if st := heard("a long wait", 5); st.NextTry != now.Add(time.Minute) || st.Problem != "the user is refused" {
 		t.Errorf("%+v", st)
 	}

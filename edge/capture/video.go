@@ -90,16 +90,16 @@ type Video struct {
 	status *status
 
 	end    <-chan struct{}  // closed: the stream ends here; may be nil
-	faults telemetry.Faults // of a live camera, told since it was up
+	faults telemetry.Faults // of a live camera, logged since it was up
 
-	frame  int64     // the number of the next picture; goes on over restarts
-	began  time.Time // of a live camera: its first picture
-	frames *frames
-	known  shape // of a live camera's last life that showed something: it is not probed again
-	blind  int   // lives since then that showed nothing
+	frame          int64     // the number of the next picture; goes on over restarts
+	began          time.Time // of a live camera: its first picture
+	frames         *framePool
+	known          shape // of a live camera's last decoder that gave a picture: it is not probed again
+	withoutPicture int   // decoders since then that gave none
 }
 
-// NewVideo makes the source; nothing is opened before Run. watch hears each change of the camera's
+// NewVideo makes the source; nothing is opened before Run. watch is called with each change of the camera's
 // phase, size and kind of problem, from a goroutine of Run; nil allowed.
 func NewVideo(c CameraConfig, log *slog.Logger, watch func(State)) (*Video, error) {
 	c = c.withDefaults()
@@ -109,7 +109,7 @@ func NewVideo(c CameraConfig, log *slog.Logger, watch func(State)) (*Video, erro
 	}
 	in.device = deviceMode{c.Width, c.Height, c.Rate}
 	log = log.With("camera", c.Name)
-	installed := &release{tell: func() {
+	installed := &release{warnOld: func() {
 		log.Warn("this ffmpeg is older than 5 and takes a camera's address only among its arguments: everybody on this machine can read the password in it; install a newer one")
 	}}
 	return &Video{config: c, in: in, log: log,
@@ -124,10 +124,10 @@ func (v *Video) EndsWith(end <-chan struct{}) *Video {
 	return v
 }
 
-// errEnded says that a stream came to the end that a person gave it.
-var errEnded = errors.New("it was told to end")
+// errStopped says that a person stopped the stream, or bounded its length.
+var errStopped = errors.New("it was stopped")
 
-func (v *Video) ended() bool {
+func (v *Video) stopped() bool {
 	select {
 	case <-v.end:
 		return true
@@ -178,7 +178,7 @@ func (v *Video) runFile(ctx context.Context, emit func(context.Context, Picture)
 	}
 	began, places, changed := time.Now(), newTimeline(s.fps), false
 	var at time.Duration
-	end, err := v.decode(ctx, s, stallOfFile, func(p Picture, f note) error {
+	end, err := v.decode(ctx, s, stallOfFile, func(p Picture, f frameInfo) error {
 		at = places.place(f)
 		p.At = began.Add(at)
 		if !changed && s.other(f) {
@@ -186,14 +186,14 @@ func (v *Video) runFile(ctx context.Context, emit func(context.Context, Picture)
 			v.log.Warn("the video's pictures change their size in the middle; the others are shown whole in the first one's size, with a border",
 				"frame", p.Frame, "from", fmt.Sprintf("%dx%d", s.w, s.h), "to", fmt.Sprintf("%dx%d", f.w, f.h))
 		}
-		if v.ended() {
-			v.frame-- // this one is not handed on
-			return errEnded
+		if v.stopped() {
+			v.frame-- // this one is not passed on
+			return errStopped
 		}
 		return emit(ctx, p)
 	})
-	if errors.Is(err, errEnded) && v.frame > 0 {
-		return fmt.Sprintf("it was told to end after %d frames", v.frame), nil
+	if errors.Is(err, errStopped) && v.frame > 0 {
+		return fmt.Sprintf("it was stopped after %d frames", v.frame), nil
 	}
 	if err != nil {
 		return "", err
@@ -204,14 +204,14 @@ func (v *Video) runFile(ctx context.Context, emit func(context.Context, Picture)
 	return end.partial(v.frame, at, s), nil
 }
 
-// waitNote is how long a frame that is read waits for what the decoder says of it, which is written before.
-const waitNote = time.Second
+// frameInfoWait is how long a frame that is read waits for its info, which the decoder writes before it.
+const frameInfoWait = time.Second
 
 // decode reads frames until the decoder ends. Its error is a stall, ctx's end, or give's.
-func (v *Video) decode(ctx context.Context, s shape, stall time.Duration, give func(Picture, note) error) (ending, error) {
+func (v *Video) decode(ctx context.Context, s shape, stall time.Duration, give func(Picture, frameInfo) error) (ending, error) {
 	v.status.size(s.w, s.h)
 	if size := s.w * s.h * 3; v.frames == nil || v.frames.size != size {
-		v.frames = newFrames(size, v.config.Queue+16)
+		v.frames = newFramePool(size, v.config.Queue+16)
 	}
 	d, err := v.tools.start(ctx, v.in, s)
 	if err != nil {
@@ -223,10 +223,10 @@ func (v *Video) decode(ctx context.Context, s shape, stall time.Duration, give f
 		err := d.read(f.pix, limit)
 		limit = stall
 		if err == nil {
-			said := d.errs.notes.next(waitNote)
+			info := d.errs.frames.next(frameInfoWait)
 			p := Picture{Stream: v.config.Name, At: time.Now(), Frame: v.frame,
 				Image: vision.Image{W: s.w, H: s.h, Pix: f.pix}, Release: f.back}
-			if err := v.give(p, said, give); err != nil {
+			if err := v.give(p, info, give); err != nil {
 				d.close(false)
 				return ending{}, err
 			}
@@ -236,7 +236,7 @@ func (v *Video) decode(ctx context.Context, s shape, stall time.Duration, give f
 		atEnd := err == io.EOF || err == io.ErrUnexpectedEOF
 		end := ending{torn: err == io.ErrUnexpectedEOF}
 		end.exit = d.close(atEnd && ctx.Err() == nil)
-		end.damaged, end.complaint = d.errs.damages(), v.in.clean(d.errs.last())
+		end.damaged, end.message = d.errs.damagedPictures(), v.in.clean(d.errs.lastErrors())
 		v.status.bad(int64(end.damaged))
 		switch {
 		case ctx.Err() != nil:
@@ -248,10 +248,10 @@ func (v *Video) decode(ctx context.Context, s shape, stall time.Duration, give f
 	}
 }
 
-// give hands a picture on and counts it, but for one that shows that the stream has become another.
-func (v *Video) give(p Picture, said note, give func(Picture, note) error) error {
+// give passes a picture on and counts it, but for one that shows that the stream has become another.
+func (v *Video) give(p Picture, info frameInfo, give func(Picture, frameInfo) error) error {
 	v.frame++
-	err := give(p, said)
+	err := give(p, info)
 	if to, ok := errors.AsType[resized](err); ok {
 		v.frame--
 		p.Release()

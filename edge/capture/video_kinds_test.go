@@ -98,11 +98,11 @@ func TestFramesOfUnevenLengthCarryTheirOwnTimes(t *testing.T) {
 
 func TestTimesNeverGoBackwards(t *testing.T) {
 	places := newTimeline(10)
-	s := func(x float64) note { return note{at: time.Duration(x * float64(time.Second)), at0: true} }
+	s := func(x float64) frameInfo { return frameInfo{at: time.Duration(x * float64(time.Second)), timed: true} }
 	for i, c := range []struct {
-		said note
+		said frameInfo
 		want float64
-	}{{s(-3), 0}, {s(-2.5), .5}, {note{}, .6}, {s(-2.2), .8}, {s(-9), .9}, {s(-8.5), 1.4}, {s(-8.5), 1.4}} {
+	}{{s(-3), 0}, {s(-2.5), .5}, {frameInfo{}, .6}, {s(-2.2), .8}, {s(-9), .9}, {s(-8.5), 1.4}, {s(-8.5), 1.4}} {
 		if got := places.place(c.said).Seconds(); got < c.want-1e-9 || got > c.want+1e-9 {
 			t.Errorf("place %d: %v, want %v", i, got, c.want)
 		}
@@ -169,11 +169,11 @@ func FuzzNotes(f *testing.F) {
 	f.Add("[Parsed_showinfo_0 @ 0x1] [info] config in time_base: 1/10240, frame_rate: 10/1\n[Parsed_showinfo_0 @ 0x1] [info] n:   0 pts:  12 pts_time:0 s:320x240 i:P\n")
 	f.Add("[showinfo] [info] config in time_base: 0/0\n[showinfo] n: 1 pts:NOPTS s:99999999999999999999x1\n")
 	f.Fuzz(func(t *testing.T, said string) {
-		c := &complaints{notes: newNotes()}
+		c := &errorOutput{frames: newFrameInfos()}
 		c.Write([]byte(said))
 		places := newTimeline(25)
-		for last := time.Duration(0); len(c.notes.frames) > 0; {
-			at := places.place(c.notes.next(0))
+		for last := time.Duration(0); len(c.frames.frames) > 0; {
+			at := places.place(c.frames.next(0))
 			if at < last {
 				t.Fatalf("%s after %s", at, last)
 			}

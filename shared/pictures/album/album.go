@@ -88,8 +88,8 @@ func (a *Album) Name(file string, i int) string {
 	return file + "#" + strconv.Itoa(i+1)
 }
 
-// Left says what of the file is not taken; empty where all is.
-func (a *Album) Left() string { return a.left }
+// Skipped says what of the file is not taken; empty where all is.
+func (a *Album) Skipped() string { return a.left }
 
 // Native is what native code of this process reads to decode a picture; nil where none does, so that nothing that is
 // wrong with the file can end the program.

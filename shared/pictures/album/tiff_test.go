@@ -78,14 +78,14 @@ func taken(t testing.TB, data []byte, maxPixels int) (all []string, left string,
 	for i := range a.Count() {
 		im, notes, err := a.Picture(t.Context(), i)
 		if err != nil {
-			return all, a.Left(), err
+			return all, a.Skipped(), err
 		}
 		if notes != (vision.Notes{}) || a.Bytes(i) < int64(6*im.W*im.H) {
 			t.Errorf("picture %d: %+v, %d bytes", i, notes, a.Bytes(i))
 		}
 		all = append(all, fmt.Sprintf("%s:%dx%d:%d", a.Name("x", i), im.W, im.H, im.Pix[0]))
 	}
-	return all, a.Left(), nil
+	return all, a.Skipped(), nil
 }
 
 func TestEachPageOfATIFFIsAPictureAndCopiesOfItAreNone(t *testing.T) {
@@ -130,7 +130,7 @@ func TestPagesThatAreNotThereOrTooManyAreToldOf(t *testing.T) {
 		many[i] = page{w: 1, h: 1}
 	}
 	a, err := Open(t.Context(), tiffOf(le, many...), 1e4)
-	if err != nil || a.Count() != MostPictures || a.Left() != "only the first 4096 of its 4097 pages are taken" {
+	if err != nil || a.Count() != MostPictures || a.Skipped() != "only the first 4096 of its 4097 pages are taken" {
 		t.Errorf("%v", err)
 	}
 }

@@ -5,11 +5,11 @@ import (
 	"sync"
 )
 
-// complaints keeps the last lines of ffmpeg's standard error, and counts those that speak of
+// errorOutput keeps the last lines of ffmpeg's standard error, and counts those that speak of
 // damaged pictures.
-type complaints struct {
-	notes   *notes // hears what the decoder says of its frames; nil: of ffprobe, which says nothing of them
-	levels  bool   // a line had its level in front of it: what has none is the rest of one that is no complaint
+type errorOutput struct {
+	frames  *frameInfos // takes what the decoder writes of its frames; nil: of ffprobe, which writes nothing of them
+	levels  bool        // a line had its level in front of it: what has none is the rest of a line that is no error
 	lock    sync.Mutex
 	rest    []byte
 	lines   []string
@@ -20,14 +20,14 @@ type complaints struct {
 var damage = []string{"ended prematurely", "partial file", "truncat", "damaged", "orrupt",
 	"rror while decoding", "rror at MB", "Invalid NAL", "Invalid data found", "concealing", "missing picture"}
 
-const complaintLength, complaintLines = 300, 8
+const maxLineLength, keptLines = 300, 8
 
-func (c *complaints) Write(p []byte) (int, error) {
+func (c *errorOutput) Write(p []byte) (int, error) {
 	c.lock.Lock()
 	defer c.lock.Unlock()
 	for _, b := range p {
 		if b != '\n' && b != '\r' {
-			if len(c.rest) < complaintLength {
+			if len(c.rest) < maxLineLength {
 				c.rest = append(c.rest, b)
 			}
 			continue
@@ -37,7 +37,7 @@ func (c *complaints) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (c *complaints) line() {
+func (c *errorOutput) line() {
 	line := strings.TrimSpace(string(c.rest))
 	c.rest = c.rest[:0]
 	level, info := "", false
@@ -53,11 +53,11 @@ func (c *complaints) line() {
 		info = info || strings.Contains(group, "showinfo")
 		line = strings.TrimSpace(text)
 	}
-	if info && c.notes != nil {
-		c.notes.line(line)
+	if info && c.frames != nil {
+		c.frames.line(line)
 	}
 	c.levels = c.levels || level != ""
-	if line == "" || strings.HasPrefix(line, "Last message repeated") || !complains(level, c.levels) {
+	if line == "" || strings.HasPrefix(line, "Last message repeated") || !isErrorLevel(level, c.levels) {
 		return
 	}
 	for _, d := range damage {
@@ -67,7 +67,7 @@ func (c *complaints) line() {
 		}
 	}
 	c.lines = append(c.lines, strings.ToValidUTF8(line, "?"))
-	if len(c.lines) > complaintLines {
+	if len(c.lines) > keptLines {
 		c.lines = c.lines[1:]
 	}
 }
@@ -81,8 +81,8 @@ func isLevel(word string) bool {
 	return false
 }
 
-// complains says whether a line of that level, or of none, tells of something that went wrong.
-func complains(level string, levels bool) bool {
+// isErrorLevel says whether a line of that level, or of none, is an error.
+func isErrorLevel(level string, levels bool) bool {
 	switch level {
 	case "panic", "fatal", "error":
 		return true
@@ -92,8 +92,8 @@ func complains(level string, levels bool) bool {
 	return false
 }
 
-// last is the last two things that ffmpeg said: the cause, and what it gave up for it.
-func (c *complaints) last() string {
+// lastErrors is the last two errors of ffmpeg: the cause, and what it gave up for it.
+func (c *errorOutput) lastErrors() string {
 	c.lock.Lock()
 	defer c.lock.Unlock()
 	if len(c.rest) > 0 {
@@ -102,7 +102,7 @@ func (c *complaints) last() string {
 	return strings.Join(c.lines[max(0, len(c.lines)-2):], "; ")
 }
 
-func (c *complaints) damages() int {
+func (c *errorOutput) damagedPictures() int {
 	c.lock.Lock()
 	defer c.lock.Unlock()
 	return c.damaged

@@ -8,47 +8,47 @@ import (
 	"time"
 )
 
-// note is what the decoder says of one of its frames (ffmpeg's showinfo filter, which stands before
+// frameInfo is what the decoder writes of one of its frames (ffmpeg's showinfo filter, which stands before
 // the picture is scaled): its own time, and the size that it has in the stream.
-type note struct {
-	at   time.Duration // by the stream's clock
-	at0  bool          // at is known
-	w, h int           // 0: not said
+type frameInfo struct {
+	at    time.Duration // by the stream's clock
+	timed bool          // at is known
+	w, h  int           // 0: unknown
 }
 
-// notes holds what the decoder said of frames that are not read yet. ffmpeg writes the line before the
+// frameInfos holds the infos of frames that are not read yet. ffmpeg writes the line before the
 // frame, so that one is never waited for in vain for long.
-type notes struct {
+type frameInfos struct {
 	mu     sync.Mutex
-	base   float64 // seconds of one unit of the stream's clock; 0: not said yet
-	frames []note
+	base   float64 // seconds of one unit of the stream's clock; 0: unknown yet
+	frames []frameInfo
 	more   chan struct{}
 }
 
-// mostNotes bounds the lines of frames that nobody asks for.
-const mostNotes = 1 << 12
+// maxFrameInfos bounds the lines of frames that nobody asks for.
+const maxFrameInfos = 1 << 12
 
 var (
-	noteBase = regexp.MustCompile(`^config in time_base: (\d+)/(\d+)`)
-	noteLine = regexp.MustCompile(`^n: *\d+ pts: *(-?\d+|NOPTS) `)
-	noteSize = regexp.MustCompile(` s:(\d+)x(\d+)( |$)`)
+	infoTimeBase = regexp.MustCompile(`^config in time_base: (\d+)/(\d+)`)
+	infoFrame    = regexp.MustCompile(`^n: *\d+ pts: *(-?\d+|NOPTS) `)
+	infoSize     = regexp.MustCompile(` s:(\d+)x(\d+)( |$)`)
 )
 
-func newNotes() *notes { return &notes{more: make(chan struct{}, 1)} }
+func newFrameInfos() *frameInfos { return &frameInfos{more: make(chan struct{}, 1)} }
 
 // line takes a line of the filter.
-func (s *notes) line(text string) {
+func (s *frameInfos) line(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if m := noteBase.FindStringSubmatch(text); m != nil {
+	if m := infoTimeBase.FindStringSubmatch(text); m != nil {
 		n, _ := strconv.ParseFloat(m[1], 64)
 		if d, _ := strconv.ParseFloat(m[2], 64); d > 0 {
 			s.base = n / d
 		}
 		return
 	}
-	m := noteLine.FindStringSubmatch(text)
-	if m == nil || len(s.frames) >= mostNotes {
+	m := infoFrame.FindStringSubmatch(text)
+	if m == nil || len(s.frames) >= maxFrameInfos {
 		return
 	}
 	s.frames = append(s.frames, s.frameOf(m[1], text))
@@ -58,21 +58,21 @@ func (s *notes) line(text string) {
 	}
 }
 
-func (s *notes) frameOf(pts, text string) (f note) {
+func (s *frameInfos) frameOf(pts, text string) (f frameInfo) {
 	if n, err := strconv.ParseInt(pts, 10, 64); err == nil && s.base > 0 {
 		if at := float64(n) * s.base; math.Abs(at) < 1e9 { // thirty years
-			f.at, f.at0 = time.Duration(math.Round(at*1e6))*time.Microsecond, true
+			f.at, f.timed = time.Duration(math.Round(at*1e6))*time.Microsecond, true
 		}
 	}
-	if m := noteSize.FindStringSubmatch(text); m != nil {
+	if m := infoSize.FindStringSubmatch(text); m != nil {
 		f.w, _ = strconv.Atoi(m[1])
 		f.h, _ = strconv.Atoi(m[2])
 	}
 	return f
 }
 
-// next is what was said of the frame that was read just now; nothing where it isn't said within wait.
-func (s *notes) next(wait time.Duration) note {
+// next is the info of the frame that was read just now; empty where none came within wait.
+func (s *frameInfos) next(wait time.Duration) frameInfo {
 	end := time.NewTimer(wait)
 	defer end.Stop()
 	for {
@@ -87,7 +87,7 @@ func (s *notes) next(wait time.Duration) note {
 		select {
 		case <-s.more:
 		case <-end.C:
-			return note{}
+			return frameInfo{}
 		}
 	}
 }
@@ -109,12 +109,12 @@ func newTimeline(fps float64) *timeline {
 	return t
 }
 
-func (t *timeline) place(f note) time.Duration {
+func (t *timeline) place(f frameInfo) time.Duration {
 	switch {
 	case !t.begun:
 		t.begun = true
 		t.shift = -f.at
-	case !f.at0:
+	case !f.timed:
 		t.last += t.each
 	default:
 		at := f.at + t.shift

@@ -8,10 +8,10 @@ import (
 )
 
 // DeviceCounts is what became of the messages of the device's own broker:
-// received = taken + left out + what waits just now.
+// received = taken + skipped + what waits just now.
 type DeviceCounts struct {
 	Received    int64            `json:"received"`
-	Taken       int64            `json:"taken"`                   // handed on
+	Taken       int64            `json:"taken"`                   // passed on
 	Committed   int64            `json:"committed"`               // safe in the buffer with all that they became, and acknowledged
 	Dropped     int64            `json:"dropped"`                 // made way for newer ones
 	Bad         int64            `json:"bad"`                     // could not be understood
@@ -21,18 +21,18 @@ type DeviceCounts struct {
 	BadBy       map[string]int64 `json:"bad_by_stream,omitempty"` // of Bad, by sensor or camera; the rest under "others"
 }
 
-// Why a message is left out. It is acknowledged all the same: it would be no better the next time.
+// Why a message is skipped. It is acknowledged all the same: it would be no better the next time.
 const (
-	LeftMalformed = "malformed"
-	LeftName      = "name"
-	LeftSize      = "size"
-	LeftStreams   = "too_many_names"
-	LeftRetained  = "retained" // an old one, which each subscription brings again
-	LeftBehind    = "behind"   // made way for a newer picture
-	LeftRepeated  = "repeated" // the broker sent it again, and it had become an item
+	SkipMalformed = "malformed"
+	SkipName      = "name"
+	SkipSize      = "size"
+	SkipStreams   = "too_many_names"
+	SkipRetained  = "retained" // an old one, which each subscription brings again
+	SkipBehind    = "behind"   // made way for a newer picture
+	SkipRepeated  = "repeated" // the broker sent it again, and it had become an item
 )
 
-// refused is an error that says under which reason a message is left out.
+// refused is an error with the reason under which a message is skipped.
 type refused struct {
 	reason string
 	error
@@ -43,52 +43,52 @@ func (r refused) Unwrap() error { return r.error }
 // badStreams bounds the names under which bad messages are counted: they come from outside.
 const badStreams, otherStreams = 32, "others"
 
-// tally counts messages. Safe for concurrent use.
-type tally struct {
-	lock sync.Mutex
-	said DeviceCounts
+// messageCounter counts messages. Safe for concurrent use.
+type messageCounter struct {
+	lock    sync.Mutex
+	counted DeviceCounts
 }
 
-func (t *tally) count(do func(*DeviceCounts)) {
+func (t *messageCounter) count(do func(*DeviceCounts)) {
 	t.lock.Lock()
 	defer t.lock.Unlock()
-	do(&t.said)
+	do(&t.counted)
 }
 
-func (t *tally) came() { t.count(func(c *DeviceCounts) { c.Received++ }) }
-func (t *tally) take() { t.count(func(c *DeviceCounts) { c.Taken++ }) }
+func (t *messageCounter) received() { t.count(func(c *DeviceCounts) { c.Received++ }) }
+func (t *messageCounter) taken()    { t.count(func(c *DeviceCounts) { c.Taken++ }) }
 
-// leave counts one that is left out for that reason.
-func (t *tally) leave(reason string) {
+// skipped counts one that is skipped for that reason.
+func (t *messageCounter) skipped(reason string) {
 	t.count(func(c *DeviceCounts) {
-		if reason == LeftBehind {
+		if reason == SkipBehind {
 			c.Dropped++
 		}
-		c.leave(reason)
+		c.skip(reason)
 	})
 }
 
-func (c *DeviceCounts) leave(reason string) {
+func (c *DeviceCounts) skip(reason string) {
 	if c.LeftOut == nil {
 		c.LeftOut = map[string]int64{}
 	}
 	c.LeftOut[reason]++
 }
 
-// refuse counts a bad one and says how many that makes.
-func (t *tally) refuse(stream string, err error) (bad int64) {
-	reason := LeftMalformed
+// rejected counts a bad one and returns how many that makes.
+func (t *messageCounter) rejected(stream string, err error) (bad int64) {
+	reason := SkipMalformed
 	var r refused
 	if errors.As(err, &r) {
 		reason = r.reason
 	}
 	t.count(func(c *DeviceCounts) {
 		c.Bad++
-		c.leave(reason)
+		c.skip(reason)
 		if c.BadBy == nil {
 			c.BadBy = map[string]int64{}
 		}
-		if _, known := c.BadBy[stream]; reason == LeftName || reason == LeftStreams || !known && len(c.BadBy) >= badStreams {
+		if _, known := c.BadBy[stream]; reason == SkipName || reason == SkipStreams || !known && len(c.BadBy) >= badStreams {
 			stream = otherStreams
 		}
 		c.BadBy[strings.Clone(stream)]++
@@ -97,10 +97,10 @@ func (t *tally) refuse(stream string, err error) (bad int64) {
 	return bad
 }
 
-func (t *tally) counts() DeviceCounts {
+func (t *messageCounter) counts() DeviceCounts {
 	t.lock.Lock()
 	defer t.lock.Unlock()
-	c := t.said
+	c := t.counted
 	c.LeftOut, c.BadBy = maps.Clone(c.LeftOut), maps.Clone(c.BadBy)
 	return c
 }

@@ -88,8 +88,8 @@ func TestAddressesWithSecretsAnywhereAreKeptOutOfTheArguments(t *testing.T) {
 		"rtsp://h/gate": false, "rtsp://u:p@h/gate": true, "rtsp://h/gate?token=1": true, "rtsp://h/user=u_password=1_channel=1.sdp": true,
 	} {
 		in, err := parseInput(address, "")
-		if err != nil || in.listed() != private {
-			t.Errorf("%s is kept out: %v, %v", address, in.listed(), err)
+		if err != nil || in.viaList() != private {
+			t.Errorf("%s is kept out: %v, %v", address, in.viaList(), err)
 		}
 	}
 }

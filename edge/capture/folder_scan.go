@@ -18,17 +18,17 @@ import (
 var scenePatterns = []string{"*.tif", "*.tiff", "*.jp2", "*.zip", "*.tar", "*.tar.gz", "*.tgz", "*.safe"}
 
 const (
-	// maxFolderFiles bounds what is looked at of one folder; products have some hundred files.
+	// maxFolderFiles bounds what is scanned of one folder; products have some hundred files.
 	maxFolderFiles = 20_000
 	// incompleteWait is how many times longer a folder must have stood still that is no whole product:
 	// whoever copies it may have paused, or may have left files out for good.
 	incompleteWait = 12
-	// mostSaid bounds what is remembered of what was said.
-	mostSaid = 256
+	// maxLogged bounds the messages that are remembered.
+	maxLogged = 256
 )
 
-// look gives the files, and the folders that are products, that are new and have settled, by name.
-func (f *Folder) look() ([]string, error) {
+// scan gives the files, and the folders that are products, that are new and have settled, by name.
+func (f *Folder) scan() ([]string, error) {
 	entries, err := os.ReadDir(f.config.Path)
 	if err != nil {
 		return nil, err
@@ -42,14 +42,14 @@ func (f *Folder) look() ([]string, error) {
 		}
 		if why := f.unwanted(e); why != "" {
 			passed++
-			f.say(why)
+			f.logOnce(why)
 			continue
 		}
-		print, whole, err := printOf(path)
+		print, whole, err := fingerprintOf(path)
 		switch {
 		case errors.Is(err, errManyFiles):
 			passed++
-			f.say("the folder " + name + " is passed over: " + err.Error())
+			f.logOnce("the folder " + name + " is passed over: " + err.Error())
 			continue
 		case err != nil: // it is just being put there, or taken away
 			continue
@@ -57,24 +57,24 @@ func (f *Folder) look() ([]string, error) {
 		present[name] = true
 		switch {
 		case f.knows(name, print):
-			delete(f.seen, name)
+			delete(f.candidates, name)
 		case f.wasPassed(name, print):
 			passed++
-		case f.stands(e, print, whole, now):
+		case f.settled(e, print, whole, now):
 			if why := f.noProduct(name, path, e.IsDir()); why != "" {
 				f.passed[name] = print
-				delete(f.seen, name)
+				delete(f.candidates, name)
 				passed++
-				f.say(why)
+				f.logOnce(why)
 				continue
 			}
 			ready = append(ready, path)
 		}
 	}
-	forget(f.seen, present)
+	forget(f.candidates, present)
 	forget(f.passed, present)
 	f.mu.Lock()
-	f.read.forgetAllBut(present)
+	f.read.keepOnly(present)
 	f.Passed = passed
 	f.mu.Unlock()
 	return ready, nil
@@ -94,12 +94,12 @@ func (f *Folder) wasPassed(name string, print fingerprint) bool {
 	return ok && was == print
 }
 
-// stands says whether a thing has stood still for long enough.
-func (f *Folder) stands(e fs.DirEntry, print fingerprint, whole bool, now time.Time) bool {
+// settled says whether a thing has stood still for long enough.
+func (f *Folder) settled(e fs.DirEntry, print fingerprint, whole bool, now time.Time) bool {
 	name := e.Name()
-	was, known := f.seen[name]
+	was, known := f.candidates[name]
 	if !known || was.print != print {
-		f.seen[name] = sighting{print, now}
+		f.candidates[name] = candidate{print, now}
 		return false
 	}
 	stood := now.Sub(was.since)
@@ -115,10 +115,10 @@ func (f *Folder) stands(e fs.DirEntry, print fingerprint, whole bool, now time.T
 	case product && len(away) == 0:
 		return true
 	case product:
-		f.say(fmt.Sprintf("%s waits for %d files that its metadata name, such as %s; it is read without them once it has stood still for %s",
+		f.logOnce(fmt.Sprintf("%s waits for %d files that its metadata name, such as %s; it is read without them once it has stood still for %s",
 			name, len(away), away[0], incompleteWait*f.config.Settle))
 	case f.named(name):
-		f.say(fmt.Sprintf("%s waits for the files of a product; it is given up once it has stood still for %s", name, incompleteWait*f.config.Settle))
+		f.logOnce(fmt.Sprintf("%s waits for the files of a product; it is given up once it has stood still for %s", name, incompleteWait*f.config.Settle))
 	}
 	return false
 }
@@ -138,7 +138,7 @@ func (f *Folder) own(name string) bool {
 func (f *Folder) unwanted(e fs.DirEntry) string {
 	named := f.named(e.Name())
 	switch {
-	case !e.IsDir() && raster.PartOf(e.Name()) != "": // when the others will have come can't be told
+	case !e.IsDir() && raster.PartOf(e.Name()) != "": // nobody knows when the others will have come
 		return "files of products that have one for each band are passed over; put a folder of the product there"
 	case e.Type()&fs.ModeSymlink != 0:
 		return "links in the folder are not followed; put the files there, or watch the folder where they are"
@@ -175,20 +175,20 @@ func (f *Folder) noProduct(name, path string, folder bool) string {
 	return fmt.Sprintf("the folder %s is passed over: it holds no one product of a kind that is known (%s)", name, strings.Join(raster.Families(), ", "))
 }
 
-// say tells of something that is passed over or waited for, once.
-func (f *Folder) say(what string) {
-	if f.told[what] || len(f.told) >= mostSaid {
+// logOnce logs something that is passed over or waited for, once.
+func (f *Folder) logOnce(what string) {
+	if f.logged[what] || len(f.logged) >= maxLogged {
 		return
 	}
-	f.told[what] = true
+	f.logged[what] = true
 	f.log.Info("watched folder: " + what)
 }
 
 var errManyFiles = fmt.Errorf("it has more than %d files", maxFolderFiles)
 
-// printOf tells how a file is now, or a folder with all that is in it. It is whole unless some of its
+// fingerprintOf is how a file is now, or a folder with all that is in it. It is whole unless some of its
 // names are those of files that are being written.
-func printOf(path string) (print fingerprint, whole bool, err error) {
+func fingerprintOf(path string) (print fingerprint, whole bool, err error) {
 	info, err := os.Lstat(path)
 	if err != nil {
 		return print, false, err
@@ -228,7 +228,7 @@ func Fingerprint(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	print, _, err := printOf(path)
+	print, _, err := fingerprintOf(path)
 	if err != nil {
 		return "", err
 	}
