@@ -144,7 +144,7 @@ func (c *Cloud) Bridge(ctx context.Context) error {
 			Options: mqtt.Options{URL: c.MQTT.URL, ClientID: c.Config.Bridge.ClientID, Security: c.MQTT.Security, Log: c.Log},
 			Share:   c.Config.Bridge.Share,
 		},
-		Log: log, Objects: c.objects(), Teller: teller, Logger: c.Log, Metrics: c.Metrics,
+		Log: log, Objects: c.objects(), Receipts: teller, Logger: c.Log, Metrics: c.Metrics,
 		Leases: c.Coord, Member: coord.Member{ID: c.ID, Role: coord.Bridge, Host: hostname()}, Trace: c.Trace,
 		Decisions: decisionsOf(c.Coord),
 	})

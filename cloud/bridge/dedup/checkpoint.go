@@ -48,16 +48,16 @@ func (o Offsets) Lower(other Offsets) Offsets {
 // below the offsets. A slot whose edges need more than a record lies in several, of which each holds
 // some of its edges. The key is the slot's number, with "+" and the part's where it is not the first.
 type Checkpoint struct {
-	Slot    int                                     `json:"slot"`
-	Part    int                                     `json:"part,omitempty"`
-	Epoch   coord.Epoch                             `json:"epoch"` // of the slot's lease
-	Time    time.Time                               `json:"time"`
-	Offsets Offsets                                 `json:"offsets"`
-	Edges   map[string]map[event.Epoch]savedAccount `json:"edges"`
-	Devices map[string]savedDevice                  `json:"devices,omitempty"`
+	Slot    int                                   `json:"slot"`
+	Part    int                                   `json:"part,omitempty"`
+	Epoch   coord.Epoch                           `json:"epoch"` // of the slot's lease
+	Time    time.Time                             `json:"time"`
+	Offsets Offsets                               `json:"offsets"`
+	Edges   map[string]map[event.Epoch]savedEpoch `json:"edges"`
+	Devices map[string]savedDevice                `json:"devices,omitempty"`
 }
 
-type savedAccount struct {
+type savedEpoch struct {
 	Through uint64    `json:"through"`
 	Above   []byte    `json:"above,omitempty"` // a roaring bitmap of 64 bits, its portable form
 	Used    time.Time `json:"used"`
@@ -99,9 +99,9 @@ func (c Checkpoint) key() []byte {
 
 // Bounds of a record. Kafka takes a mebibyte; base64 lets bitmaps grow by a third.
 const (
-	recordMost = 900 << 10
-	aboveMost  = 480 << 10
-	partsMost  = 256 // of a slot
+	maxRecord = 900 << 10
+	maxAbove  = 480 << 10
+	maxParts  = 256 // of a slot
 )
 
 // Save makes the records of each slot that is owned.
@@ -129,7 +129,7 @@ func (l *State) saveSlot(slot int, c Checkpoint) ([]kafka.Record, error) {
 		fits := true
 		for part := parts - 1; part >= 0 && fits; part-- {
 			c.Part = part
-			c.Edges, c.Devices = map[string]map[event.Epoch]savedAccount{}, nil
+			c.Edges, c.Devices = map[string]map[event.Epoch]savedEpoch{}, nil
 			for edge, d := range l.slots[slot] {
 				if partOf(edge, parts) != part {
 					continue
@@ -149,7 +149,7 @@ func (l *State) saveSlot(slot int, c Checkpoint) ([]kafka.Record, error) {
 			if err != nil {
 				return nil, fmt.Errorf("saving slot %d: %w", slot, err)
 			}
-			fits = len(value) <= recordMost || len(c.Edges) == 1 || parts >= partsMost
+			fits = len(value) <= maxRecord || len(c.Edges) == 1 || parts >= maxParts
 			records = append(records, kafka.Record{Topic: event.BridgeTopic, Key: c.key(), Value: value})
 		}
 		if fits {
@@ -170,11 +170,11 @@ func partOf(edge string, parts int) int {
 	return int(h.Sum32() % uint32(parts))
 }
 
-func (l *State) saveEpochs(d *device) (map[event.Epoch]savedAccount, error) {
-	epochs := make(map[event.Epoch]savedAccount, len(d.epochs))
-	room := uint64(aboveMost)
+func (l *State) saveEpochs(d *device) (map[event.Epoch]savedEpoch, error) {
+	epochs := make(map[event.Epoch]savedEpoch, len(d.epochs))
+	room := uint64(maxAbove)
 	for e, a := range d.epochs {
-		saved := savedAccount{Through: a.through, Used: a.used.UTC(), Conflicts: a.conflicts}
+		saved := savedEpoch{Through: a.through, Used: a.used.UTC(), Conflicts: a.conflicts}
 		if !a.stuck.IsZero() {
 			saved.Stuck = a.stuck.UTC()
 		}
@@ -233,7 +233,7 @@ type Log interface {
 }
 
 // Latest reads canvas.bridge. Of each part of a slot the last one of the latest lease
-// counts: a bridge that has lost its lease may write one late. What can't be read is handed to bad.
+// counts: a bridge that has lost its lease may write one late. bad is called with what can't be read.
 func Latest(ctx context.Context, log Log, bad func(kafka.Record, error)) (map[int][]Checkpoint, error) {
 	ranges, err := log.Offsets(ctx, event.BridgeTopic)
 	if err != nil {
@@ -272,17 +272,17 @@ func parseCheckpoint(r kafka.Record) (Checkpoint, error) {
 	if err := json.Unmarshal(r.Value, &c); err != nil {
 		return c, fmt.Errorf("reading a checkpoint: %w", err)
 	}
-	if c.Slot < 0 || c.Slot >= slots.Count || c.Part < 0 || c.Part >= partsMost || string(c.key()) != string(r.Key) {
+	if c.Slot < 0 || c.Slot >= slots.Count || c.Part < 0 || c.Part >= maxParts || string(c.key()) != string(r.Key) {
 		return c, fmt.Errorf("reading a checkpoint: it is of slot %d, its key is %.20q", c.Slot, r.Key)
 	}
 	return c, nil
 }
 
-// recent is how long after its last item an edge may still wait for a receipt. Later it has sent the
-// item again, and is told then.
-const recent = 10 * time.Minute
+// receiptWindow is how long after its last item an edge may still wait for a receipt. Later it has sent the
+// item again, and gets one then.
+const receiptWindow = 10 * time.Minute
 
-// Load puts a checkpoint into the book.
+// Load puts a checkpoint into the state.
 func (l *State) Load(c Checkpoint) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -292,7 +292,7 @@ func (l *State) Load(c Checkpoint) error {
 			return fmt.Errorf("the checkpoint of slot %d names edge %.80q, whose slot is %d", c.Slot, edge, slots.Of(edge))
 		}
 		for epoch, saved := range epochs {
-			if err := l.loadAccount(edge, epoch, saved); err != nil {
+			if err := l.loadEpoch(edge, epoch, saved); err != nil {
 				return fmt.Errorf("the checkpoint of edge %.80q: %w", edge, err)
 			}
 		}
@@ -303,7 +303,7 @@ func (l *State) Load(c Checkpoint) error {
 	return nil
 }
 
-func (l *State) loadAccount(edge string, epoch event.Epoch, saved savedAccount) error {
+func (l *State) loadEpoch(edge string, epoch event.Epoch, saved savedEpoch) error {
 	was := seen{through: saved.Through}
 	if len(saved.Above) > 0 {
 		was.above = roaring64.New()
@@ -315,7 +315,7 @@ func (l *State) loadAccount(edge string, epoch event.Epoch, saved savedAccount) 
 		}
 	}
 	fresh := l.find(edge, epoch) == nil
-	a := l.account(edge, epoch)
+	a := l.epoch(edge, epoch)
 	a.addAll(&was)
 	a.weigh(weighEvery)
 	if fresh || saved.Used.After(a.used) {
@@ -329,7 +329,7 @@ func (l *State) loadAccount(edge string, epoch event.Epoch, saved savedAccount) 
 	if saved.Conflict.After(a.conflict) {
 		a.conflict, a.conflicts = saved.Conflict, saved.Conflicts[max(0, len(saved.Conflicts)-event.MaxConflicts):]
 	}
-	if l.now().Sub(a.used) < recent {
+	if l.now().Sub(a.used) < receiptWindow {
 		l.owe(a) // the bridge before may have died with the receipt unsent
 	}
 	return nil

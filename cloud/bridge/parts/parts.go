@@ -282,12 +282,12 @@ func (p *Assembler) weigh(a *Assembly, bytes int64) {
 func (p *Assembler) TooLarge(a *Assembly) bool { return a.came > p.most }
 
 // Surplus gives the unfinished items of an edge that go, the one touched least recently first, so that
-// the others are within its bounds. The one in hand stays.
-func (p *Assembler) Surplus(inHand *Assembly, bytes int64) (gone []*Assembly) {
-	of := p.edges[inHand.ID.Edge]
+// the others are within its bounds. That one itself stays.
+func (p *Assembler) Surplus(newest *Assembly, bytes int64) (gone []*Assembly) {
+	of := p.edges[newest.ID.Edge]
 	items, parts, held := of.items, of.parts, of.bytes
 	for e := p.recent.Back(); e != nil && (items > UnfinishedItems || parts > unfinishedParts || held > bytes); e = e.Prev() {
-		if a := e.Value.(*Assembly); a.ID.Edge == inHand.ID.Edge && a != inHand {
+		if a := e.Value.(*Assembly); a.ID.Edge == newest.ID.Edge && a != newest {
 			gone = append(gone, a)
 			items, parts, held = items-1, parts-len(a.has), held-a.Bytes
 		}
