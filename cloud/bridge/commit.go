@@ -113,6 +113,11 @@ func (s *session) place(ctx context.Context, b *batch, l *message) error {
 		s.enqueue(b, &l.item)
 		return nil
 	}
+	return s.placePart(ctx, b, l, id)
+}
+
+// placePart decides what becomes of a part, and of its item when it is whole.
+func (s *session) placePart(ctx context.Context, b *batch, l *message, id parts.Identity) error {
 	if !l.stored {
 		return nil // it comes again
 	}
