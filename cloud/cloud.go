@@ -165,7 +165,7 @@ func (c *Cloud) Bridge(ctx context.Context) error {
 
 // deliverModels brings models to the devices, where no other process does.
 func (c *Cloud) deliverModels(ctx context.Context) error {
-	return delivery.Run(ctx, delivery.Parts{Group: c.Coord, Objects: c.Store, Log: c.Log, Dial: func(ctx context.Context) (delivery.Mail, func(), error) {
+	return delivery.Run(ctx, delivery.Parts{Group: c.Coord, Objects: c.Store, Log: c.Log, Dial: func(ctx context.Context) (delivery.Broker, func(), error) {
 		client, err := mqtt.Dial(ctx, mqtt.Options{URL: c.Config.MQTT.URL, ClientID: c.ID + courierID, Security: c.Config.MQTT.Security, Log: c.Log})
 		if err != nil {
 			return nil, nil, err

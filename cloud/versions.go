@@ -22,9 +22,9 @@ func (s stage) Add(ctx context.Context, name, _ string, m model.Model) error {
 	return s.Shelf.Add(ctx, name, workernative.NeedsOf(m), func(ctx context.Context) (worker.Network, error) { return s.from.Load(ctx, m) })
 }
 
-// Figures are those of a version in use.
-func (s stage) Figures(name, version string) release.Figures {
-	return release.Figures(s.Shelf.Figures(name, version))
+// Stats are those of a version in use.
+func (s stage) Stats(name, version string) release.Stats {
+	return release.Stats(s.Shelf.Figures(name, version))
 }
 
 // versionPatience is how long a worker that starts waits for the versions that it should run. Then it
