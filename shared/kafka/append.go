@@ -125,7 +125,7 @@ func (a *appending) write(ctx context.Context, which []int) (again []int) {
 		if perRecord {
 			cause = each[i]
 		}
-		outcome, next := judge(cause)
+		outcome, next := classify(cause)
 		if cause != nil {
 			cause = fmt.Errorf("topic %s: %w", a.msgs[n].Topic, cause)
 		}
@@ -158,8 +158,8 @@ const (
 	apart        // the batch was refused: one record may be bad, the others good
 )
 
-// judge tells what an error of kafka-go's Writer says about a record.
-func judge(err error) (Outcome, move) {
+// classify gives what an error of kafka-go's Writer says about a record.
+func classify(err error) (Outcome, move) {
 	if err == nil {
 		return Confirmed, nothing
 	}

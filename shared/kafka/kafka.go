@@ -124,7 +124,7 @@ func Dial(o Options) (*Client, error) {
 		WriteTimeout: requestTimeout,
 		ReadTimeout:  requestTimeout,
 		// The Writer would also repeat writes whose outcome is unknown, and so make duplicates that
-		// nobody hears of. Append decides instead.
+		// no caller learns of. Append decides instead.
 		MaxAttempts: 1,
 	}
 	return k, nil

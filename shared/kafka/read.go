@@ -40,12 +40,12 @@ func (k *Client) Read(ctx context.Context, topic string, partition int, from int
 	patient := retry.Task{First: 100 * time.Millisecond, Most: 5 * time.Second,
 		Final: func(err error) bool { return !transient(err) },
 		Tell: func(err error) bool {
-			k.log.Warn("reading Kafka is interrupted, trying again", "topic", topic, "partition", partition, telemetry.Err, err)
+			k.log.Warn("reading Kafka is interrupted; this process tries again", "topic", topic, "partition", partition, telemetry.Err, err)
 			return true
 		},
 		Works: func(_ time.Duration, told bool) {
 			if told && err == nil {
-				k.log.Info("Kafka is read again", "topic", topic, "partition", partition, "offset", from)
+				k.log.Info("this process reads Kafka again", "topic", topic, "partition", partition, "offset", from)
 			}
 		}}
 	for ctx.Err() == nil {
