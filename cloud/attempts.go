@@ -13,7 +13,7 @@ import (
 	"cloudcanvas/shared/telemetry"
 )
 
-// openAttempts gives the process's ledger, and what to call when the role has ended. Where it was given
+// openAttempts gives the process's journal of attempts, and what to call when the role has ended. Where it was given
 // one, it is another's to close.
 func (c *Cloud) openAttempts(ctx context.Context, role string) (l *attempt.Ledger, done func(), err error) {
 	if c.Attempts != nil {
@@ -23,7 +23,7 @@ func (c *Cloud) openAttempts(ctx context.Context, role string) (l *attempt.Ledge
 	l, err = attempt.OpenFree(config.Folder, role, config.Config, c.Log)
 	if err != nil {
 		instead := filepath.Join(os.TempDir(), fmt.Sprintf("canvas-attempts-%d", os.Getuid()))
-		c.Log.Warn("what is in hand can't be noted where it should be, and is noted in a temporary folder: a record that kills this process may not be known as such after the machine or container begins anew",
+		c.Log.Warn("the journal of attempts can't be kept where it should be, and is kept in a temporary folder: a record that kills this process may not be known as such after the machine or container begins anew",
 			"folder", instead, telemetry.Err, err)
 		if err := ours(instead); err != nil {
 			return nil, nil, err
@@ -36,7 +36,7 @@ func (c *Cloud) openAttempts(ctx context.Context, role string) (l *attempt.Ledge
 	return l, func() {
 		stop()
 		if err := l.Close(); err != nil {
-			c.Log.Warn("the attempt ledger was not closed in good order", telemetry.Err, err)
+			c.Log.Warn("the journal of attempts was not closed in good order", telemetry.Err, err)
 		}
 	}, nil
 }

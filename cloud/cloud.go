@@ -39,12 +39,12 @@ import (
 
 // Cloud is one process's connections to what the cloud side shares.
 type Cloud struct {
-	Config
+	Config   Config
 	ID       string // of this process among the members
 	Log      *slog.Logger
 	Metrics  prometheus.Registerer
 	Progress *telemetry.Progress
-	// Readiness hears from a process how it is, where that is more than being connected.
+	// Readiness is how a process is, where that is more than being connected.
 	Readiness Readiness
 
 	Kafka *kafka.Client
@@ -53,10 +53,10 @@ type Cloud struct {
 	Disks *disk.Set // that it writes to
 	// Memory is what all decoders of the process may take; parts of one process share it.
 	Memory *budget.Bytes
-	Trace  *trace.Tracer // nil: nobody hears of spans
-	// Attempts is the process's ledger where several roles share it; nil: each opens its own.
+	Trace  *trace.Tracer // nil: no spans
+	// Attempts is the process's journal where several roles share it; nil: each opens its own.
 	Attempts *attempt.Ledger
-	// Opened hears which engine runs each model that a worker opens. May be nil.
+	// Opened is called with the engine of each model that a worker opens. May be nil.
 	Opened func(infer.Report)
 }
 
@@ -105,7 +105,7 @@ func (c *Cloud) awaitTopics(ctx context.Context) error {
 	topics := append(withLimits(bridge.Topics(c.Config.Kafka.Partitions, c.Config.Kafka.Replicas), c.Config.Bridge.DeadLetters), kafka.Topic{
 		Name: event.ProductsTopic, Partitions: 1, Replicas: c.Config.Kafka.Replicas, Config: map[string]string{"cleanup.policy": "compact"}})
 	return retry.Task{First: time.Second, Most: 30 * time.Second, Tell: func(err error) bool {
-		c.Log.Warn("waiting for Kafka", "brokers", c.Config.Kafka.Brokers, telemetry.Err, err)
+		c.Log.Warn("the process waits for Kafka", "brokers", c.Config.Kafka.Brokers, telemetry.Err, err)
 		return true
 	}}.Do(ctx, func() error { return c.Kafka.EnsureTopics(ctx, topics...) })
 }
@@ -127,13 +127,16 @@ func (c *Cloud) Close() {
 	c.Trace.Close()
 }
 
+// courierID ends the MQTT client id of the delivery of models: an old word that brokers' access lists know.
+const courierID = "-courier"
+
 // Bridge takes what devices send over MQTT into Kafka, until ctx ends.
 func (c *Cloud) Bridge(ctx context.Context) error {
-	teller, err := mqtt.Dial(ctx, mqtt.Options{URL: c.MQTT.URL, ClientID: c.ID + "-receipts", Security: c.MQTT.Security, Log: c.Log})
+	receipts, err := mqtt.Dial(ctx, mqtt.Options{URL: c.Config.MQTT.URL, ClientID: c.ID + "-receipts", Security: c.Config.MQTT.Security, Log: c.Log})
 	if err != nil {
 		return err
 	}
-	defer teller.Close()
+	defer receipts.Close()
 	log, err := bridge.DialKafka(kafka.Options{Brokers: c.Config.Kafka.Brokers, Security: c.Config.Kafka.Security, Log: c.Log})
 	if err != nil {
 		return err
@@ -141,29 +144,29 @@ func (c *Cloud) Bridge(ctx context.Context) error {
 	defer log.Close()
 	b, err := bridge.New(c.Config.Bridge, bridge.Parts{
 		Intake: &intake.MQTT{
-			Options: mqtt.Options{URL: c.MQTT.URL, ClientID: c.Config.Bridge.ClientID, Security: c.MQTT.Security, Log: c.Log},
+			Options: mqtt.Options{URL: c.Config.MQTT.URL, ClientID: c.Config.Bridge.ClientID, Security: c.Config.MQTT.Security, Log: c.Log},
 			Share:   c.Config.Bridge.Share,
 		},
-		Log: log, Objects: c.objects(), Teller: teller, Logger: c.Log, Metrics: c.Metrics,
+		Log: log, Objects: c.objects(c.Config.Worker.ObjectBytes), Receipts: receipts, Logger: c.Log, Metrics: c.Metrics,
 		Leases: c.Coord, Member: coord.Member{ID: c.ID, Role: coord.Bridge, Host: hostname()}, Trace: c.Trace,
-		Decisions: decisionsOf(c.Coord),
+		Decisions: c.Coord,
 	})
 	if err != nil {
 		return err
 	}
-	c.Readiness.Follow(func() error { return errors.Join(ready(b, teller), c.Healthy()) })
-	go c.feed(ctx, b)
+	c.Readiness.Follow(func() error { return errors.Join(ready(b, receipts), c.Healthy()) })
+	go c.stepWhile(ctx, b)
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return stopped(ctx, c.courier(ctx)) })
+	group.Go(func() error { return stopped(ctx, c.deliverModels(ctx)) })
 	group.Go(func() error { return stopped(ctx, c.keepDeadLetters(ctx)) })
 	group.Go(func() error { return stopped(ctx, b.Run(ctx)) })
 	return group.Wait()
 }
 
-// courier brings models to the devices, where no other process does.
-func (c *Cloud) courier(ctx context.Context) error {
-	return delivery.Run(ctx, delivery.Parts{Group: c.Coord, Objects: c.Store, Log: c.Log, Dial: func(ctx context.Context) (delivery.Mail, func(), error) {
-		client, err := mqtt.Dial(ctx, mqtt.Options{URL: c.MQTT.URL, ClientID: c.ID + "-courier", Security: c.MQTT.Security, Log: c.Log})
+// deliverModels brings models to the devices, where no other process does.
+func (c *Cloud) deliverModels(ctx context.Context) error {
+	return delivery.Run(ctx, delivery.Parts{Group: c.Coord, Objects: c.Store, Log: c.Log, Dial: func(ctx context.Context) (delivery.Broker, func(), error) {
+		client, err := mqtt.Dial(ctx, mqtt.Options{URL: c.Config.MQTT.URL, ClientID: c.ID + courierID, Security: c.Config.MQTT.Security, Log: c.Log})
 		if err != nil {
 			return nil, nil, err
 		}
@@ -171,38 +174,10 @@ func (c *Cloud) courier(ctx context.Context) error {
 	}})
 }
 
-// ready is a bridge that carries, or that could take over at once: one that stands by is well when it
-// has its connections.
-func ready(b *bridge.Bridge, teller *mqtt.Client) error {
-	if err := b.Ready(); err != nil && !errors.Is(err, bridge.ErrStandingBy) {
-		return err
-	}
-	if !teller.Connected() {
-		return fmt.Errorf("the bridge has no connection to the MQTT broker: %w", mqtt.ErrOffline)
-	}
-	return nil
-}
-
-// feed says that the bridge moves as long as its books can be opened; the loops that read Kafka say
-// so by themselves.
-func (c *Cloud) feed(ctx context.Context, b *bridge.Bridge) {
-	tick := time.NewTicker(5 * time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			b.Status()
-			c.Progress.Step()
-		}
-	}
-}
-
 // Worker works on its share of canvas.work until ctx ends. Every worker also stands by to lead the
 // division of the work.
 func (c *Cloud) Worker(ctx context.Context, models *model.Repository) error {
-	catalogue := workernative.Catalogue{Repository: models, Engine: c.Models.Engine, Layout: c.Models.Layout, Log: c.Log, Opened: c.Opened}
+	catalogue := workernative.Catalogue{Repository: models, Engine: c.Config.Models.Engine, Layout: c.Config.Models.Layout, Log: c.Log, Opened: c.Opened}
 	shelf, err := worker.NewShelf(c.Config.Worker, catalogue)
 	if err != nil {
 		return err
@@ -213,9 +188,10 @@ func (c *Cloud) Worker(ctx context.Context, models *model.Repository) error {
 		return err
 	}
 	defer closeAttempts()
+	objects := c.objects(c.Config.Worker.ObjectBytes)
 	work := worker.KafkaGroup(c.Kafka)
 	w, err := worker.New(c.Config.Worker, worker.Parts{
-		Queue: work, Results: worker.KafkaResults{Log: c.Kafka, Keep: c.objects(), Member: c.ID}, Dead: work, Objects: c.objects(), Decoder: workernative.Decoder{}, Memory: c.Memory, Models: shelf,
+		Queue: work, Results: worker.KafkaResults{Log: c.Kafka, Keep: objects, Member: c.ID}, Dead: work, Objects: objects, Decoder: workernative.Decoder{}, Memory: c.Memory, Models: shelf,
 		Attempts: attempts, Deaths: c.Coord.Document(worker.DeathsDocument),
 		Leases: c.Coord, Assignments: worker.Assigned{Coordinator: c.Coord, Member: c.ID}, Log: c.Log, Metrics: c.Metrics, Trace: c.Trace,
 	})
@@ -244,7 +220,7 @@ func (c *Cloud) Worker(ctx context.Context, models *model.Repository) error {
 		select {
 		case <-settled:
 		case <-time.After(versionPatience):
-			c.Log.Warn("the wanted versions of the models can't be had yet, beginning with those as shipped")
+			c.Log.Warn("the wanted versions of the models are not loaded yet; the worker begins with those as shipped")
 		case <-ctx.Done():
 		}
 		err := w.Run(ctx)
@@ -273,10 +249,10 @@ func (c *Cloud) lead(ctx context.Context, partitions int, s *scaling) error {
 
 // Mosaic turns results into products until ctx ends.
 func (c *Cloud) Mosaic(ctx context.Context) error {
-	if err := durable.MkdirAll(c.Products, 0o755); err != nil {
+	if err := durable.MkdirAll(c.Config.Products, 0o755); err != nil {
 		return fmt.Errorf("make the folder of products: %w (choose another with products:)", err)
 	}
-	folder, err := filepath.Abs(c.Products)
+	folder, err := filepath.Abs(c.Config.Products)
 	if err != nil {
 		return err
 	}
@@ -292,7 +268,7 @@ func (c *Cloud) Mosaic(ctx context.Context) error {
 	group := mosaic.KafkaGroup(c.Kafka)
 	m, err := mosaic.New(c.Config.Mosaic, mosaic.Parts{
 		Dead: group, Attempts: attempts, Metrics: c.Metrics,
-		Queue: group, Products: mosaic.KafkaProducts{Log: c.Kafka}, Objects: c.objects(), Store: mosaic.Folder(folder), Artist: mosaicnative.Artist{Memory: c.Memory}, Disk: disks, Log: c.Log, Trace: c.Trace,
+		Queue: group, Products: mosaic.KafkaProducts{Log: c.Kafka}, Objects: c.objects(c.Config.Worker.ObjectBytes), Store: mosaic.Folder(folder), Artist: mosaicnative.Artist{Memory: c.Memory}, Disk: disks, Log: c.Log, Trace: c.Trace,
 	})
 	if err != nil {
 		return err

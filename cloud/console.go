@@ -18,12 +18,12 @@ type ConsoleOptions struct {
 	Device   console.Device // where it runs beside one
 	Version  string
 	Gatherer prometheus.Gatherer // shown on /metrics
-	Ready    func(url string)    // hears of the address once it is served
+	Ready    func(url string)    // called with the address once it is served
 }
 
 // Console serves people and programs until ctx ends.
 func (c *Cloud) Console(ctx context.Context, o ConsoleOptions) error {
-	edges, err := mqtt.Dial(ctx, mqtt.Options{URL: c.MQTT.URL, ClientID: c.ID + "-statuses", Security: c.MQTT.Security, Log: c.Log})
+	edges, err := mqtt.Dial(ctx, mqtt.Options{URL: c.Config.MQTT.URL, ClientID: c.ID + "-statuses", Security: c.Config.MQTT.Security, Log: c.Log})
 	if err != nil {
 		return err
 	}
@@ -36,11 +36,12 @@ func (c *Cloud) Console(ctx context.Context, o ConsoleOptions) error {
 		return err
 	}
 	defer closeAttempts()
+	objects := c.objects(c.Config.Worker.ObjectBytes)
 	k, err := console.New(ctx, c.Config.Console, console.Parts{
-		Log: c.Kafka, Products: c.Products, Objects: c.objects(), Statuses: edges, Group: group{c.Coord},
+		Log: c.Kafka, Products: c.Config.Products, Objects: objects, Statuses: edges, Group: group{c.Coord},
 		Models:   modelsOf(c.Coord, release.Library{Objects: c.Store}),
-		Stories:  Teller(c.Kafka, c.objects(), c.Coord),
-		Dead:     DeadLetters(c.Config, c.Kafka, c.Coord, objects{c.Store, c.Config.Bridge.ItemLimit(), c.watch(c.Store.Folder())}, ""),
+		Stories:  Lineage(c.Kafka, objects, c.Coord),
+		Dead:     DeadLetters(c.Config, c.Kafka, c.Coord, c.objects(c.Config.Bridge.ItemLimit()), ""),
 		Attempts: attempts, Device: o.Device, Version: o.Version, Logger: c.Log, Metrics: c.Metrics, Gatherer: o.Gatherer, Step: c.Progress.Step, Disk: c.watch(c.Config.Console.Data),
 	})
 	if err != nil {
@@ -50,7 +51,7 @@ func (c *Cloud) Console(ctx context.Context, o ConsoleOptions) error {
 	return k.Run(ctx, o.Ready)
 }
 
-// group tells the console who works, by way of the coordinator.
+// group lists workers and owners for the console, by way of the coordinator.
 type group struct{ coord.Coordinator }
 
 func (g group) Workers(ctx context.Context) ([]console.Worker, error) {

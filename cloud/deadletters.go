@@ -22,7 +22,7 @@ func DeadLetters(c Config, log deadletter.Log, group coord.Coordinator, objects 
 
 // StoreOf is the object store as putting back reads and writes it.
 func StoreOf(c Config, s *store.Store) deadletter.Objects {
-	return objects{s, c.Bridge.ItemLimit(), nil}
+	return store.Objects{Store: s, Limit: c.Bridge.ItemLimit()}
 }
 
 // checks are the bridge's, with the edges that are blocked now.
@@ -56,14 +56,6 @@ func (c checks) Item(i event.Item) error {
 	return all.Item(i)
 }
 
-// decisionsOf leaves a coordinator that is not there nil.
-func decisionsOf(c coord.Coordinator) bridge.Decisions {
-	if c == nil {
-		return nil
-	}
-	return c
-}
-
 // withLimits adds to the topic of dead letters how long it keeps them.
 func withLimits(topics []kafka.Topic, limits deadletter.Limits) []kafka.Topic {
 	for _, t := range topics {
@@ -75,13 +67,13 @@ func withLimits(topics []kafka.Topic, limits deadletter.Limits) []kafka.Topic {
 }
 
 // keepDeadLetters holds them within their bounds: Kafka's by the topic's settings, those in the object
-// store by deleting what no letter names any more, by one bridge at a time.
+// store by deleting what no dead letter names any more, by one bridge at a time.
 func (c *Cloud) keepDeadLetters(ctx context.Context) error {
 	limits := c.Config.Bridge.DeadLetters.WithDefaults()
 	if err := c.Kafka.SetTopic(ctx, event.DLQTopic, limits.TopicConfig()); err != nil && ctx.Err() == nil {
 		c.Log.Warn("the retention of dead letters can't be set; the topic keeps its own", telemetry.Topic, event.DLQTopic, telemetry.Err, err)
 	}
-	keep := deadletter.Keeper{Log: c.Kafka, Objects: objects{c.Store, c.Config.Bridge.ItemLimit(), c.watch(c.Store.Folder())}, Limits: limits, Logger: c.Log}
+	keep := deadletter.Keeper{Log: c.Kafka, Objects: c.objects(c.Config.Bridge.ItemLimit()), Limits: limits, Logger: c.Log}
 	if c.Coord == nil {
 		return keep.Run(ctx)
 	}

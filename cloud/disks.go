@@ -1,7 +1,6 @@
 package cloud
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,10 +8,11 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"cloudcanvas/cloud/store"
 	"cloudcanvas/shared/disk"
 )
 
-// NewDisks are the disks of a process, which tell a metric whether they take writes. Those of several
+// NewDisks are the disks of a process, with a metric of whether they take writes. Those of several
 // parts of one process may share a registry.
 func NewDisks(log *slog.Logger, metrics prometheus.Registerer) (*disk.Set, error) {
 	refuse := prometheus.NewGaugeVec(prometheus.GaugeOpts{
@@ -43,16 +43,9 @@ func (c *Cloud) watch(dir string) *disk.Watch {
 	return c.Disks.Of(dir)
 }
 
-// objects are the store as the cloud's parts use it.
-func (c *Cloud) objects() objects {
-	return objects{c.Store, c.Config.Worker.ObjectBytes, c.watch(c.Store.Folder())}
-}
-
-// Put tells the disk's state what became of a write.
-func (o objects) Put(ctx context.Context, key string, data []byte) error {
-	err := o.Store.Put(ctx, key, data)
-	o.disk.Blames(err)
-	return err
+// objects are the store as the cloud's parts use it, for objects up to so many bytes.
+func (c *Cloud) objects(limit int64) store.Objects {
+	return store.Objects{Store: c.Store, Limit: limit, Disk: c.watch(c.Store.Folder())}
 }
 
 // Healthy says why the process can't keep what it makes, or nil.

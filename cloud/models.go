@@ -11,18 +11,18 @@ import (
 	"cloudcanvas/cloud/release"
 )
 
-// models let the console change models by the same desk as `canvas-cloud models`.
+// models let the console change models by the same administration as `canvas-cloud models`.
 type models struct {
-	desk  release.Desk
+	admin release.Admin
 	group group
 }
 
 func modelsOf(c coord.Coordinator, l release.Library) models {
-	return models{release.Desk{Group: c, Library: l}, group{c}}
+	return models{release.Admin{Group: c, Library: l}, group{c}}
 }
 
 func (m models) Models(ctx context.Context) ([]console.Model, error) {
-	rows, err := m.desk.List(ctx)
+	rows, err := m.admin.List(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -63,12 +63,12 @@ func (m models) Rollback(ctx context.Context, who, model, reason string) error {
 	return refused(err)
 }
 
-func (m models) by(who string) release.Desk {
-	m.desk.By = who
-	return m.desk
+func (m models) by(who string) release.Admin {
+	m.admin.By = who
+	return m.admin
 }
 
-// refused tells what the caller can mend from services that are away.
+// refused distinguishes what the caller can mend from services that are away.
 func refused(err error) error {
 	if errors.As(err, new(release.Refused)) {
 		return fmt.Errorf("%w: %w", console.ErrRefused, err)

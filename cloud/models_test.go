@@ -12,7 +12,7 @@ import (
 	"cloudcanvas/cloud/store"
 )
 
-func TestTheConsoleChangesModelsAtTheDeskOfOperators(t *testing.T) {
+func TestTheConsoleChangesModelsAsOperatorsDo(t *testing.T) {
 	objects, err := store.Open(t.Context(), "file://"+t.TempDir())
 	if err != nil {
 		t.Fatal(err)

@@ -15,7 +15,7 @@ import (
 	"cloudcanvas/shared/telemetry"
 )
 
-// scaling tells how many workers are wanted. Only the leader does, so that a sum over all processes
+// scaling exports how many workers are wanted. Only the leader does, so that a sum over all processes
 // is right; the others export nothing.
 type scaling struct {
 	lag, wanted *prometheus.GaugeVec
@@ -47,7 +47,7 @@ func newScaling(r prometheus.Registerer) (*scaling, error) {
 	return s, nil
 }
 
-// led hears of the members while this process leads, and of nil when it does no more.
+// led is called with the members while this process leads, and with nil when it does no more.
 func (s *scaling) led(members []coord.Member) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -57,7 +57,7 @@ func (s *scaling) led(members []coord.Member) {
 	}
 }
 
-// set tells a lag; without leadership it tells nothing.
+// set exports a lag, while this process leads.
 func (s *scaling) set(lag int64, target time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -90,7 +90,7 @@ func (c *Cloud) scale(ctx context.Context, s *scaling) error {
 		lags, err := c.backlog(ctx, event.WorkTopic)
 		if err != nil {
 			if ctx.Err() == nil {
-				c.Log.Warn("counting the work that waits failed, trying again", telemetry.Err, err)
+				c.Log.Warn("counting the backlog of work failed; the leader tries again", telemetry.Err, err)
 			}
 			continue
 		}

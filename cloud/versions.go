@@ -11,7 +11,7 @@ import (
 	"cloudcanvas/shared/model"
 )
 
-// stage is a worker's shelf as published versions come onto it.
+// stage is a worker's models as published versions come onto it.
 type stage struct {
 	*worker.Shelf
 	from workernative.Catalogue
@@ -22,19 +22,19 @@ func (s stage) Add(ctx context.Context, name, _ string, m model.Model) error {
 	return s.Shelf.Add(ctx, name, workernative.NeedsOf(m), func(ctx context.Context) (worker.Network, error) { return s.from.Load(ctx, m) })
 }
 
-// Figures are those of a version in use.
-func (s stage) Figures(name, version string) release.Figures {
-	return release.Figures(s.Shelf.Figures(name, version))
+// Stats are those of a version in use.
+func (s stage) Stats(name, version string) release.Stats {
+	return release.Stats(s.Shelf.Figures(name, version))
 }
 
 // versionPatience is how long a worker that starts waits for the versions that it should run. Then it
 // begins with what was shipped: old results are better than none while the object store is away.
 const versionPatience = 30 * time.Second
 
-// versions keeps a worker's models as operators want them. settled hears once that they are so.
+// versions keeps a worker's models as operators want them. settled is called once they are so.
 func (c *Cloud) versions(ctx context.Context, shelf *worker.Shelf, from workernative.Catalogue, settled func()) error {
 	names := slices.DeleteFunc(shelf.Names(), func(name string) bool { return name == worker.SpectralRGB })
 	return release.Follower{
-		Group: c.Coord, Library: release.Library{Objects: c.Store}, Stage: stage{shelf, from}, Dir: c.Models.Cache, By: c.ID, Settled: settled, Log: c.Log,
+		Group: c.Coord, Library: release.Library{Objects: c.Store}, Stage: stage{shelf, from}, Dir: c.Config.Models.Cache, By: c.ID, Settled: settled, Log: c.Log,
 	}.Run(ctx, names...)
 }

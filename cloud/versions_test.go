@@ -43,7 +43,7 @@ func TestAWorkerTakesBackWhatItCanNotRun(t *testing.T) {
 	}
 	defer objects.Close()
 	library, space := release.Library{Objects: objects}, local.NewSpace()
-	desk := release.Desk{Group: space.Coordinator("desk"), Library: library, By: "operator"}
+	admin := release.Admin{Group: space.Coordinator("admin"), Library: library, By: "operator"}
 	follower := release.Follower{Group: space.Coordinator("worker"), Library: library, Stage: stage{shelf, from}, Dir: t.TempDir(), By: "worker-1",
 		Look: 20 * time.Millisecond, Log: slog.New(slog.DiscardHandler)}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -71,11 +71,11 @@ func TestAWorkerTakesBackWhatItCanNotRun(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := desk.Promote(t.Context(), "stranger", version); err != nil {
+		if _, err := admin.Promote(t.Context(), "stranger", version); err != nil {
 			t.Fatal(err)
 		}
 		for late := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
-			rows, err := desk.List(t.Context())
+			rows, err := admin.List(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}

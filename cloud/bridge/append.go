@@ -17,25 +17,25 @@ const (
 	mostWait  = time.Second // Kafka that is back is found within this
 )
 
-// final is an error that trying again does not change.
-type final struct{ error }
+// permanent is an error that trying again does not change.
+type permanent struct{ error }
 
-func (f final) Unwrap() error { return f.error }
+func (f permanent) Unwrap() error { return f.error }
 
-// insist tries something until it succeeds, fails for good, or ctx ends. While it fails the gate
-// closes after a while, so that the MQTT broker keeps what this bridge can't get rid of.
-func (s *shift) insist(ctx context.Context, what string, try func() error) error {
-	var f final
+// retry tries something until it succeeds, fails for good, or ctx ends. After a while of failures an
+// outage begins, so that the MQTT broker keeps what this bridge can't get rid of.
+func (s *session) retry(ctx context.Context, what string, try func() error) error {
+	var f permanent
 	err := retry.Task{First: firstWait, Most: mostWait,
 		Final: func(err error) bool { return errors.As(err, &f) },
 		Tell: func(err error) bool {
-			s.Logger.Warn(what+" fails, trying again; nothing is acknowledged meanwhile", telemetry.Err, err)
+			s.Logger.Warn(what+" fails; the bridge tries again and acknowledges nothing meanwhile", telemetry.Err, err)
 			s.metrics.away.Set(1)
 			s.setReady(fmt.Errorf("%s fails, nothing is acknowledged meanwhile: %w", what, err))
 			return true
 		},
 		Each: func(err error, since time.Duration) {
-			if since >= s.cfg.LeaveAfter && s.gate.set(true) {
+			if since >= s.cfg.LeaveAfter && s.outage.set(true) {
 				s.Logger.Warn(what+" has failed for so long that the bridge leaves the MQTT broker, which queues until it is back", telemetry.Err, err)
 			}
 		},
@@ -44,7 +44,7 @@ func (s *shift) insist(ctx context.Context, what string, try func() error) error
 				s.Logger.Info(what+" works again", "after", after.Round(time.Millisecond))
 				s.setReady(nil)
 			}
-			if s.gate.set(false) {
+			if s.outage.set(false) {
 				s.Logger.Info("the bridge comes back to the MQTT broker")
 			}
 			s.metrics.away.Set(0)
@@ -62,12 +62,12 @@ const lateWrites = 100 * time.Millisecond
 // append writes the entries of b until each is in Kafka: as it is, or in the DLQ with the reason why
 // Kafka refuses it. What Kafka has confirmed is never sent again, and what may be there is looked
 // for first.
-func (s *shift) append(ctx context.Context, b *batch) error {
+func (s *session) append(ctx context.Context, b *batch) error {
 	if len(b.entries) == 0 {
 		return nil
 	}
 	unknown := false
-	return s.insist(ctx, "writing to Kafka", func() error {
+	return s.retry(ctx, "writing to Kafka", func() error {
 		if unknown {
 			if err := s.lookFor(ctx, b); err != nil {
 				return err
@@ -84,7 +84,7 @@ func (s *shift) append(ctx context.Context, b *batch) error {
 }
 
 // lookFor reads the log for entries whose outcome is unknown.
-func (s *shift) lookFor(ctx context.Context, b *batch) error {
+func (s *session) lookFor(ctx context.Context, b *batch) error {
 	select {
 	case <-time.After(lateWrites):
 	case <-ctx.Done():
@@ -102,7 +102,7 @@ func (s *shift) lookFor(ctx context.Context, b *batch) error {
 
 // appendOnce writes the entries that are not done. again says that what failed was refused for its
 // own sake and now stands in b as dead letters.
-func (s *shift) appendOnce(ctx context.Context, b *batch, unknown *bool) (again bool, err error) {
+func (s *session) appendOnce(ctx context.Context, b *batch, unknown *bool) (again bool, err error) {
 	which, records := make([]int, 0, len(b.entries)), make([]kafka.Record, 0, len(b.entries))
 	for n := range b.entries {
 		if !b.entries[n].done {
@@ -143,15 +143,15 @@ func (s *shift) appendOnce(ctx context.Context, b *batch, unknown *bool) (again 
 	return failed > 0 && failed == refused, err
 }
 
-// grace is how long a write may go on when the bridge is to stop. One that is cut off may land after
+// writeGrace is how long a write may go on when the bridge is to stop. One that is cut off may land after
 // the next bridge has read the log, and then stands there twice.
-const grace = 3 * time.Second
+const writeGrace = 3 * time.Second
 
 // finish is a ctx that ends a little later than ctx.
 func finish(ctx context.Context) (context.Context, context.CancelFunc) {
 	later, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
-		timer := time.AfterFunc(grace, cancel)
+		timer := time.AfterFunc(writeGrace, cancel)
 		context.AfterFunc(later, func() { timer.Stop() })
 	})
 	return later, func() {
@@ -161,7 +161,7 @@ func finish(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 // there says whether an entry was found in Kafka.
-func (s *shift) there(e *entry) bool {
+func (s *session) there(e *entry) bool {
 	if e.poison && s.poison.has(fingerprintOf(e.record)) {
 		return true
 	}

@@ -1,10 +1,10 @@
-// Package bridge carries items from MQTT into Kafka: every one, once, and tells the edges what Kafka
-// has. One loop owns all state; around it
+// Package bridge carries items from MQTT into Kafka: every one, once, and sends the edges
+// receipts for what Kafka has. One loop owns all state; around it
 //
 //	           ┌─ full: the broker waits      ┌─ the next batch is read while this one is written
 //	intake ──▶ queue ──▶ read ────────────────┴▶ commit ──▶ objects, Kafka (acks=all)
 //	   ▲                 form, sha256              │  │
-//	   └──────────── PUBACK, in order ◀────────────┘  └──▶ ledger ──▶ receipts ──▶ edges
+//	   └──────────── PUBACK, in order ◀────────────┘  └──▶ dedup ──▶ receipts ───▶ edges
 //	                                                          └────▶ checkpoints ──▶ Kafka
 //
 // A message is acknowledged only when Kafka has what was in it (or the object store, for a part). An
@@ -38,15 +38,15 @@ const Lease = "bridge"
 
 // Parts are what a bridge is made of.
 type Parts struct {
-	Intake  Intake
-	Log     Log
-	Objects Objects
-	Teller  Teller
-	Leases  slots.Leases // nil: there is only one bridge, ever
-	Member  coord.Member // this bridge among those that share; its role is coord.Bridge
-	Logger  *slog.Logger
-	Metrics prometheus.Registerer // may be nil
-	Trace   *trace.Tracer         // nil: nobody hears of spans
+	Intake   Intake
+	Log      Log
+	Objects  Objects
+	Receipts Publisher
+	Leases   slots.Leases // nil: there is only one bridge, ever
+	Member   coord.Member // this bridge among those that share; its role is coord.Bridge
+	Logger   *slog.Logger
+	Metrics  prometheus.Registerer // may be nil
+	Trace    *trace.Tracer         // nil: no spans
 	// Decisions are what operators write down: which edges are blocked, what was put back. May be nil.
 	Decisions Decisions
 }
@@ -56,8 +56,8 @@ type Bridge struct {
 	cfg Config
 	Parts
 	metrics    *metrics
-	told       decisions
-	deadBounds *deadBounds // of dead letters; the commit loop's
+	decided    decisions
+	deadBounds *deadBounds // of dead messages; the commit loop's
 
 	mu      sync.Mutex
 	dedup   *dedup.State // while at work
@@ -70,8 +70,8 @@ func New(cfg Config, parts Parts) (*Bridge, error) {
 	if err := config.Check("bridge", cfg); err != nil {
 		return nil, err
 	}
-	if parts.Intake == nil || parts.Log == nil || parts.Objects == nil || parts.Teller == nil {
-		return nil, errors.New("a bridge needs an intake, a log, an object store and a teller")
+	if parts.Intake == nil || parts.Log == nil || parts.Objects == nil || parts.Receipts == nil {
+		return nil, errors.New("a bridge needs an intake, a log, an object store and a publisher of receipts")
 	}
 	if parts.Logger == nil {
 		parts.Logger = slog.New(slog.DiscardHandler)
@@ -116,43 +116,43 @@ func (b *Bridge) carries(owned slots.Set) {
 // Status lists what the bridge knows of each edge; nothing while another bridge is at work.
 func (b *Bridge) Status() []dedup.EdgeStatus {
 	b.mu.Lock()
-	book := b.dedup
+	state := b.dedup
 	b.mu.Unlock()
-	if book == nil {
+	if state == nil {
 		return nil
 	}
-	return book.Status()
+	return state.Status()
 }
 
-// shift is one time at work, under the leases of some slots. It begins with what Kafka says and
+// session is one time at work, under the leases of some slots. It begins with what Kafka says and
 // leaves nothing.
-type shift struct {
+type session struct {
 	*Bridge
 	slots.Owned
 	dedup *dedup.State
 	queue *queue
 	parts *parts.Assembler
-	read  chan []*letter
+	read  chan []*message
 	// settled are safe and may be acknowledged.
-	settled chan []*letter
+	settled chan []*message
 
 	// Of the commit loop.
-	ends    dedup.Offsets // the book holds all records below these
+	ends    dedup.Offsets // dedup holds all records below these
 	poison  *fingerprints // of what is in the DLQ
 	ids     *dedup.IDs    // which items stand under the last numbers
 	dirty   bool          // there is something that no checkpoint has
 	written int64         // bytes since the last checkpoint
 	checked time.Time     // when that was
-	gate    *gate         // closed while Kafka or the store is away
+	outage  *outage       // closed while Kafka or the store is away
 }
 
 // work recovers and then carries until ctx ends.
 func (b *Bridge) work(ctx context.Context, own slots.Owned) error {
-	s := &shift{
+	s := &session{
 		Bridge: b, Owned: own, dedup: dedup.New(time.Now),
 		ids:   dedup.NewIDs(dedup.MostIDs),
 		parts: parts.New(b.Objects, b.cfg.PartsBytes, b.cfg.ItemBytes),
-		read:  make(chan []*letter), settled: make(chan []*letter, 1), ends: dedup.Offsets{}, poison: newFingerprints(), gate: newGate(),
+		read:  make(chan []*message), settled: make(chan []*message, 1), ends: dedup.Offsets{}, poison: newFingerprints(), outage: newOutage(),
 	}
 	s.queue = newQueue(b.cfg.QueueMessages, b.cfg.QueueBytes, b.cfg.QueueShare, func(edge string) { s.refuse(edge, dedup.BoundQueue) })
 	b.setReady(errRecovering)
@@ -172,7 +172,7 @@ func (b *Bridge) work(ctx context.Context, own slots.Owned) error {
 	all.Go(func() { s.takeIn(ctx) })
 	all.Go(func() { s.readOn(ctx) })
 	all.Go(func() { s.acknowledge(ctx) })
-	all.Go(func() { s.tell(ctx) })
+	all.Go(func() { s.sendReceipts(ctx) })
 	err := s.commitOn(ctx)
 	stop(err)
 	all.Wait()
@@ -181,12 +181,12 @@ func (b *Bridge) work(ctx context.Context, own slots.Owned) error {
 
 // takeIn lets the intake run while Kafka and the store are there. When they stay away it leaves the
 // MQTT broker, which queues meanwhile and sends what was not acknowledged anew.
-func (s *shift) takeIn(ctx context.Context) {
+func (s *session) takeIn(ctx context.Context) {
 	for {
-		if !s.gate.waitOpen(ctx) {
+		if !s.outage.waitOver(ctx) {
 			return
 		}
-		running, leave := s.gate.whileOpen(ctx)
+		running, leave := s.outage.whileNone(ctx)
 		err := s.Intake.Run(running, s.Slots, s.dedup.Edges(), func(m brokerMessage) { s.queue.put(running, m) })
 		left := running.Err() != nil
 		leave()
@@ -195,7 +195,7 @@ func (s *shift) takeIn(ctx context.Context) {
 			return
 		}
 		if !left {
-			s.Logger.Error("the intake from MQTT ended, trying again", telemetry.Err, err)
+			s.Logger.Error("the intake from MQTT ended; the bridge starts it again", telemetry.Err, err)
 			select {
 			case <-time.After(time.Second):
 			case <-ctx.Done():
@@ -206,11 +206,11 @@ func (s *shift) takeIn(ctx context.Context) {
 }
 
 // readOn opens what came and hands it on in batches. While the commit loop is busy a batch grows.
-func (s *shift) readOn(ctx context.Context) {
-	var batch []*letter
+func (s *session) readOn(ctx context.Context) {
+	var batch []*message
 	bytes := int64(0)
 	for {
-		var out chan []*letter
+		var out chan []*message
 		came := s.queue.came
 		if len(batch) > 0 {
 			out = s.read
@@ -224,7 +224,7 @@ func (s *shift) readOn(ctx context.Context) {
 			for _, m := range taken {
 				bytes += size(m)
 			}
-			batch = append(batch, s.turnAway(guests(s.cfg.Edges).readAll(taken))...)
+			batch = append(batch, s.markBlocked(allowlist(s.cfg.Edges).readAll(taken))...)
 		case out <- batch:
 			// What is still waiting for its place in a batch may have signalled while it was full.
 			batch, bytes = nil, 0
@@ -236,13 +236,13 @@ func (s *shift) readOn(ctx context.Context) {
 }
 
 // commitOn settles batch after batch, and makes checkpoints in between.
-func (s *shift) commitOn(ctx context.Context) error {
+func (s *session) commitOn(ctx context.Context) error {
 	tick := time.NewTicker(s.cfg.CheckpointEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case batch := <-s.read:
-			s.learn()
+			s.recordPutBack()
 			if err := s.commit(ctx, batch); err != nil {
 				return err
 			}
@@ -250,15 +250,15 @@ func (s *shift) commitOn(ctx context.Context) error {
 				s.checkpoint(ctx)
 			}
 		case <-tick.C:
-			s.learn()
-			s.tellCounted(ctx, false)
+			s.recordPutBack()
+			s.reportCounted(ctx, false)
 			s.giveUp(ctx, dedup.BoundAge, s.parts.Stale(time.Now().Add(-s.cfg.PartsAge)))
 			s.checkpoint(ctx)
 		case <-ctx.Done():
 			// A last checkpoint makes the next start quick. It is only written while this bridge may.
 			if context.Cause(ctx) != coord.ErrLost {
 				last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
-				s.tellCounted(last, true)
+				s.reportCounted(last, true)
 				s.checkpoint(last)
 				cancel()
 			}

@@ -272,7 +272,7 @@ func TestOneBridgeWorksAtATime(t *testing.T) {
 	defer second.Close()
 	run := func(c slots.Leases) (*bridge.Bridge, *mailbox, func()) {
 		mail := newMailbox()
-		b, err := bridge.New(w.cfg, bridge.Parts{Intake: mail, Log: w.log, Objects: w.shelf, Teller: w.post, Leases: c})
+		b, err := bridge.New(w.cfg, bridge.Parts{Intake: mail, Log: w.log, Objects: w.shelf, Receipts: w.post, Leases: c})
 		if err != nil {
 			t.Fatal(err)
 		}

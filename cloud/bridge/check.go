@@ -19,9 +19,9 @@ func (c Checks) Message(topic string, payload []byte) (event.Item, error) {
 	if c.Blocked != nil && c.Blocked(edgeNamed(topic)) {
 		return event.Item{}, fmt.Errorf("%w: %s", errBlocked, edgeNamed(topic))
 	}
-	l := guests(c.Edges).readSafely(mqtt.Message{Topic: topic, Payload: payload})
+	l := allowlist(c.Edges).readSafely(mqtt.Message{Topic: topic, Payload: payload})
 	if l.status != nil {
-		return event.Item{}, errors.New("it is what an edge says of itself, not an item")
+		return event.Item{}, errors.New("it is an edge's status, not an item")
 	}
 	return l.item, l.err
 }
@@ -33,7 +33,7 @@ func (c Checks) Item(i event.Item) error {
 		return fmt.Errorf("%w: %s", errBlocked, i.Edge)
 	}
 	if i.Epoch == "" || len(i.Data) > event.MaxEnvelope-64<<10 {
-		if i.Edge != "" && !guests(c.Edges).welcome(i.Edge) {
+		if i.Edge != "" && !allowlist(c.Edges).allows(i.Edge) {
 			return fmt.Errorf("%w: %q", errStranger, i.Edge)
 		}
 		return errors.Join(i.Check(), i.Verify(), i.CheckContent())

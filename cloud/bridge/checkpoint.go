@@ -10,17 +10,17 @@ import (
 	"cloudcanvas/shared/telemetry"
 )
 
-// checkpoint writes what the book holds, so that the next reading of the log can begin here. The
-// commit loop calls it between batches, when everything this bridge has written is in the book. A
+// checkpoint writes what dedup holds, so that the next reading of the log can begin here. The
+// commit loop calls it between batches, when everything this bridge has written is in dedup. A
 // checkpoint that fails costs time at the next start, and more the longer none succeeds.
-func (s *shift) checkpoint(ctx context.Context) {
+func (s *session) checkpoint(ctx context.Context) {
 	s.checked = time.Now()
 	if !s.dirty {
 		return
 	}
 	if err := s.save(ctx); err != nil {
 		if ctx.Err() == nil && s.setUnsaved(fmt.Errorf("what the bridge has seen can't be written to %s, so that its next start takes long: %w", event.BridgeTopic, err)) {
-			s.Logger.Error("a checkpoint could not be written; the bridge goes on and tries again, but says that it is not ready", telemetry.Err, err)
+			s.Logger.Error("a checkpoint could not be written; the bridge goes on and tries again, but reports that it is not ready", telemetry.Err, err)
 		}
 		return
 	}
@@ -31,7 +31,7 @@ func (s *shift) checkpoint(ctx context.Context) {
 	s.dirty, s.written = false, 0
 }
 
-func (s *shift) save(ctx context.Context) error {
+func (s *session) save(ctx context.Context) error {
 	ends := dedup.Offsets{}
 	for _, topic := range dataTopics {
 		ranges, err := s.Log.Offsets(ctx, topic)

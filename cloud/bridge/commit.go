@@ -24,10 +24,10 @@ type entry struct {
 	drops  []parts.Identity // numbers that a drop report accounts for
 	poison bool
 	done   bool
-	traced *event.Item // the item without its data; nil: nobody hears of spans
+	traced *event.Item // the item without its data; nil: no spans
 }
 
-// batch is what one commit makes of some letters.
+// batch is what one commit makes of some messages.
 type batch struct {
 	entries     []entry
 	pending     map[parts.Identity]bool // in entries
@@ -48,13 +48,13 @@ type batch struct {
 // commit makes a batch durable, in this order: parts into the store; what has become whole, and
 // everything else, into Kafka (large data into the store before the record that points to it);
 // PUBACKs in the order of arrival, as MQTT wants them; receipts.
-func (s *shift) commit(ctx context.Context, letters []*letter) error {
-	if err := s.storeParts(ctx, letters); err != nil {
+func (s *session) commit(ctx context.Context, messages []*message) error {
+	if err := s.storeParts(ctx, messages); err != nil {
 		return err
 	}
-	b := &batch{entries: make([]entry, 0, len(letters)), pending: make(map[parts.Identity]bool, len(letters)), repeats: map[parts.Identity]int{}, spoiled: map[parts.Identity]int{},
+	b := &batch{entries: make([]entry, 0, len(messages)), pending: make(map[parts.Identity]bool, len(messages)), repeats: map[parts.Identity]int{}, spoiled: map[parts.Identity]int{},
 		began: time.Now(), trace: s.Trace}
-	for _, l := range letters {
+	for _, l := range messages {
 		if err := s.place(ctx, b, l); err != nil {
 			return err
 		}
@@ -66,31 +66,31 @@ func (s *shift) commit(ctx context.Context, letters []*letter) error {
 		return err
 	}
 	select {
-	case s.settled <- letters:
+	case s.settled <- messages:
 	case <-ctx.Done():
 	}
-	s.settle(ctx, b)
+	s.record(ctx, b)
 	return nil
 }
 
 // acknowledge sends the PUBACKs of what is settled, in the order of arrival, and makes room for more,
 // while the next batch is on its way.
-func (s *shift) acknowledge(ctx context.Context) {
+func (s *session) acknowledge(ctx context.Context) {
 	for {
 		select {
-		case letters := <-s.settled:
-			for _, l := range letters {
+		case messages := <-s.settled:
+			for _, l := range messages {
 				l.Ack()
 			}
-			s.queue.done(letters)
+			s.queue.done(messages)
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// place decides what becomes of a letter.
-func (s *shift) place(ctx context.Context, b *batch, l *letter) error {
+// place decides what becomes of a message.
+func (s *session) place(ctx context.Context, b *batch, l *message) error {
 	if l.status != nil {
 		if l.status.Status == event.Online && s.Slots.Carries(l.status.Edge) {
 			s.dirty = s.dedup.NoteProgram(l.status) || s.dirty
@@ -106,13 +106,18 @@ func (s *shift) place(ctx context.Context, b *batch, l *letter) error {
 	if !s.Slots.Carries(id.Edge) {
 		return nil // its owner is another, and its edge sends it until there is a receipt
 	}
-	if id.Epoch != "" && !s.admit(b, l, id) {
+	if id.Epoch != "" && !s.accept(b, l, id) {
 		return nil
 	}
 	if l.item.Kind != event.Part {
-		s.take(b, &l.item)
+		s.enqueue(b, &l.item)
 		return nil
 	}
+	return s.placePart(ctx, b, l, id)
+}
+
+// placePart decides what becomes of a part, and of its item when it is whole.
+func (s *session) placePart(ctx context.Context, b *batch, l *message, id parts.Identity) error {
 	if !l.stored {
 		return nil // it comes again
 	}
@@ -134,7 +139,7 @@ func (s *shift) place(ctx context.Context, b *batch, l *letter) error {
 		}
 	}
 	var item event.Item
-	err := s.insist(ctx, "putting an item together from its parts", func() (err error) {
+	err := s.retry(ctx, "putting an item together from its parts", func() (err error) {
 		item, err = s.parts.Whole(ctx, a)
 		return retriable(err)
 	})
@@ -145,7 +150,7 @@ func (s *shift) place(ctx context.Context, b *batch, l *letter) error {
 	if err == nil {
 		err = item.CheckContent()
 	}
-	if err == nil && item.Kind == event.Ack && s.roomForDrops(&item) != dedup.BoundNone {
+	if err == nil && item.Kind == event.Ack && s.dropsOverBound(&item) != dedup.BoundNone {
 		err = fmt.Errorf("%w: %s", event.ErrTooLarge, dedup.BoundAhead.Explain())
 	}
 	if err != nil {
@@ -158,12 +163,12 @@ func (s *shift) place(ctx context.Context, b *batch, l *letter) error {
 		b.addPoison(s, l, item.Data, &item, err)
 		return nil
 	}
-	s.take(b, &item)
+	s.enqueue(b, &item)
 	return nil
 }
 
-// take lets an item go into Kafka, and remembers which it is.
-func (s *shift) take(b *batch, item *event.Item) {
+// enqueue lets an item go into Kafka, and remembers which it is.
+func (s *session) enqueue(b *batch, item *event.Item) {
 	if item.Epoch != "" {
 		s.ids.Put(item.Edge, item.Epoch, dedup.KnownOf(item))
 	}
@@ -174,7 +179,7 @@ func (s *shift) take(b *batch, item *event.Item) {
 func retriable(err error) error {
 	for _, own := range []error{event.ErrDigest, event.ErrTooLarge, event.ErrMalformed, event.ErrIncomplete} {
 		if errors.Is(err, own) {
-			return final{err}
+			return permanent{err}
 		}
 	}
 	return err
@@ -211,8 +216,8 @@ func (b *batch) add(item *event.Item, inline int64) {
 	b.counts.items++
 }
 
-// settle records what Kafka has now.
-func (s *shift) settle(ctx context.Context, b *batch) {
+// record notes what Kafka has now.
+func (s *session) record(ctx context.Context, b *batch) {
 	numbers := map[parts.Identity][]uint64{} // by edge and epoch
 	written := map[parts.Identity]uint64{}
 	last := map[parts.Identity]dedup.Known{}
@@ -277,5 +282,5 @@ func (s *shift) settle(ctx context.Context, b *batch) {
 	if len(b.known) > 0 && time.Since(s.checked) >= s.cfg.ReceiptEvery {
 		s.checkpoint(ctx) // receipts for these wait for one
 	}
-	s.metrics.settled(b)
+	s.metrics.count(b)
 }

@@ -43,7 +43,7 @@ type Config struct {
 	PartsBytes int64 `yaml:"parts_bytes"`
 	// PartsEdgeBytes bounds the unfinished items of one edge in the object store, and PartsAge how long
 	// they lie there after the last part came. What goes over it is given up, the oldest first; its edge
-	// hears of it and sends it again.
+	// gets to know and sends it again.
 	PartsEdgeBytes int64         `yaml:"parts_edge_bytes"`
 	PartsAge       time.Duration `yaml:"parts_age"`
 	// ItemBytes bounds an item that comes in parts, which is put together in memory.
@@ -106,24 +106,24 @@ func (c Config) withDefaults() Config {
 // ItemLimit is the largest item.
 func (c Config) ItemLimit() int64 { return c.withDefaults().ItemBytes }
 
-// besides is what a bridge needs beyond what is bounded in bytes: code at work, the books of ten
-// thousand edges, 12 MB of ids of the last items, kafka-go's and paho's buffers for what is under way,
+// fixedMemory is what a bridge needs beyond what is bounded in bytes: code at work, what is known of
+// ten thousand edges, 12 MB of ids of the last items, kafka-go's and paho's buffers for what is under way,
 // and what the collector lets lie.
-const besides = 60 << 20
+const fixedMemory = 60 << 20
 
-// collectAt lets garbage grow to so many percent of what lives, as far as the memory limit has room:
+// gcPercent lets garbage grow to so many percent of what lives, as far as the memory limit has room:
 // messages live for milliseconds, and collecting seldom costs least.
-const collectAt = 400
+const gcPercent = 400
 
 // BoundMemory sets up Go's runtime in a process that is a bridge and nothing else: with a limit, below
 // which it collects seldom. GOMEMLIMIT and GOGC in the environment overrule it.
 func (c Config) BoundMemory() {
 	c = c.withDefaults()
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(c.QueueBytes + c.PartsBytes + besides)
+		debug.SetMemoryLimit(c.QueueBytes + c.PartsBytes + fixedMemory)
 	}
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(collectAt)
+		debug.SetGCPercent(gcPercent)
 	}
 }
 

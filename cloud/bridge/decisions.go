@@ -28,8 +28,8 @@ type decisions struct {
 	blocked atomic.Pointer[blocklist.List]
 	putBack atomic.Pointer[[]kafka.Record] // what the commit loop has not taken in yet
 
-	mu   sync.Mutex
-	said map[string]bool // blocked edges that a line has named
+	mu     sync.Mutex
+	logged map[string]bool // blocked edges that a line has named
 }
 
 func (d *decisions) isBlocked(edge string) bool {
@@ -45,18 +45,18 @@ func (b *Bridge) followDecisions(ctx context.Context) (end func()) {
 	ctx, stop := context.WithCancel(ctx)
 	var all sync.WaitGroup
 	known := make(chan struct{})
-	heard := sync.OnceFunc(func() { close(known) })
+	first := sync.OnceFunc(func() { close(known) })
 	all.Go(func() {
 		b.follow(ctx, blocklist.Name, func(document []byte) {
-			b.heardBlocked(document)
-			heard()
+			b.setBlocked(document)
+			first()
 		})
 	})
-	all.Go(func() { b.follow(ctx, deadletter.PutBackName, b.heardPutBack) })
-	select { // nobody who is blocked slips in while the bridge starts
+	all.Go(func() { b.follow(ctx, deadletter.PutBackName, b.setPutBack) })
+	select { // no blocked edge slips in while the bridge starts
 	case <-known:
 	case <-time.After(blockedPatience):
-		b.Logger.Warn("which edges are blocked is not known yet, beginning without")
+		b.Logger.Warn("the list of blocked edges is not known yet; the bridge begins without it")
 	case <-ctx.Done():
 	}
 	return func() {
@@ -69,17 +69,17 @@ func (b *Bridge) followDecisions(ctx context.Context) (end func()) {
 const blockedPatience = 5 * time.Second
 
 // follow watches one document for as long as ctx lasts.
-func (b *Bridge) follow(ctx context.Context, name string, heard func([]byte)) {
-	for said := false; ctx.Err() == nil; {
+func (b *Bridge) follow(ctx context.Context, name string, handle func([]byte)) {
+	for logged := false; ctx.Err() == nil; {
 		values, err := b.Decisions.Document(name).Watch(ctx)
 		if err == nil {
-			said = false
+			logged = false
 			for v := range values {
-				heard(v)
+				handle(v)
 			}
-		} else if ctx.Err() == nil && !said {
-			said = true
-			b.Logger.Warn("what operators decide can't be followed, trying again", "document", name, telemetry.Err, err)
+		} else if ctx.Err() == nil && !logged {
+			logged = true
+			b.Logger.Warn("a document with what operators decide can't be followed; the bridge tries again", "document", name, telemetry.Err, err)
 		}
 		select {
 		case <-time.After(time.Second):
@@ -88,16 +88,16 @@ func (b *Bridge) follow(ctx context.Context, name string, heard func([]byte)) {
 	}
 }
 
-func (b *Bridge) heardBlocked(document []byte) {
+func (b *Bridge) setBlocked(document []byte) {
 	l, err := blocklist.Parse(document)
 	if err != nil {
 		b.Logger.Error("the list of blocked edges can't be read; the last one holds", telemetry.Err, err)
 		return
 	}
-	before := b.told.blocked.Swap(&l)
-	b.told.mu.Lock()
-	defer b.told.mu.Unlock()
-	maps.DeleteFunc(b.told.said, func(edge string, _ bool) bool { return !l.Has(edge) })
+	before := b.decided.blocked.Swap(&l)
+	b.decided.mu.Lock()
+	defer b.decided.mu.Unlock()
+	maps.DeleteFunc(b.decided.logged, func(edge string, _ bool) bool { return !l.Has(edge) })
 	if before == nil {
 		return
 	}
@@ -108,35 +108,35 @@ func (b *Bridge) heardBlocked(document []byte) {
 	}
 }
 
-func (b *Bridge) heardPutBack(document []byte) {
+func (b *Bridge) setPutBack(document []byte) {
 	records, err := deadletter.Announced(document)
 	if err != nil {
-		b.Logger.Warn("what operators have put back can't be read; a repeat of it is recognised after the next start", telemetry.Err, err)
+		b.Logger.Warn("the document of what operators have put back can't be read; a repeat of it is recognised after the next start", telemetry.Err, err)
 		return
 	}
-	b.told.putBack.Store(&records)
+	b.decided.putBack.Store(&records)
 }
 
-// learn takes the numbers of what operators have put into Kafka into the book.
-func (s *shift) learn() {
-	records := s.told.putBack.Swap(nil)
+// recordPutBack takes the numbers of what operators have put into Kafka into dedup.
+func (s *session) recordPutBack() {
+	records := s.decided.putBack.Swap(nil)
 	if records == nil {
 		return
 	}
 	for _, r := range *records {
-		if err := s.found(r); err != nil {
+		if err := s.recordFound(r); err != nil {
 			s.Logger.Warn("an item that was put back is not noted", telemetry.Err, err)
 		}
 	}
 }
 
-// turnAway marks what comes from edges that are blocked.
-func (s *shift) turnAway(letters []*letter) []*letter {
-	if l := s.told.blocked.Load(); l == nil || len(*l) == 0 {
-		return letters
+// markBlocked marks what comes from edges that are blocked.
+func (s *session) markBlocked(messages []*message) []*message {
+	if l := s.decided.blocked.Load(); l == nil || len(*l) == 0 {
+		return messages
 	}
-	for _, l := range letters {
-		if !s.told.isBlocked(edgeNamed(l.Topic)) {
+	for _, l := range messages {
+		if !s.decided.isBlocked(edgeNamed(l.Topic)) {
 			continue
 		}
 		if l.status != nil {
@@ -145,22 +145,22 @@ func (s *shift) turnAway(letters []*letter) []*letter {
 			l.err, l.item.Data = errBlocked, nil
 		}
 	}
-	return letters
+	return messages
 }
 
-// refuseBlocked counts a message of a blocked edge, and says so once.
-func (s *shift) refuseBlocked(topic string) {
+// refuseBlocked counts a message of a blocked edge, and logs that once.
+func (s *session) refuseBlocked(topic string) {
 	edge := edgeNamed(topic)
 	s.metrics.blocked.count(edge)
-	s.told.mu.Lock()
-	defer s.told.mu.Unlock()
-	if s.told.said[edge] {
+	s.decided.mu.Lock()
+	defer s.decided.mu.Unlock()
+	if s.decided.logged[edge] {
 		return
 	}
-	if s.told.said == nil {
-		s.told.said = map[string]bool{}
+	if s.decided.logged == nil {
+		s.decided.logged = map[string]bool{}
 	}
-	s.told.said[edge] = true
+	s.decided.logged[edge] = true
 	s.Logger.Warn("messages of a blocked edge are refused and counted; it gets no receipts and keeps its items", telemetry.Edge, edge)
 }
 

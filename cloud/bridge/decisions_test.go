@@ -130,7 +130,7 @@ func TestWhatIsPutBackPassesTheChecksOfTheBridge(t *testing.T) {
 	}
 	for topic, want := range map[string]string{
 		"canvas/v1/vessel/up/2/reading": "not among those", "canvas/v1/mast-9/up/2/reading": "blocked", "canvas/v1/mast/up/1/reading": "disagree",
-		"canvas/v1/mast/status": "says of itself", "canvas/v1/mast/up/2/parcel": "unknown kind",
+		"canvas/v1/mast/status": "status, not an item", "canvas/v1/mast/up/2/parcel": "unknown kind",
 	} {
 		if _, err := c.Message(topic, payload); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", topic, err, want)

@@ -136,8 +136,8 @@ type mailbox struct {
 // Ready says that nothing is wrong.
 func (m *mailbox) Ready() error { return nil }
 
-// Hears says whether it is subscribed.
-func (m *mailbox) Hears() bool {
+// Subscribed says whether it is subscribed.
+func (m *mailbox) Subscribed() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.asked++

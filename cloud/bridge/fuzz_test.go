@@ -27,9 +27,9 @@ func FuzzLetter(f *testing.F) {
 	f.Add("canvas/v1/mast/status", []byte(`{"status":"online","epoch":"e1"}`))
 	f.Add("canvas/v1/mast/up/1/receipt", []byte(`{"specversion":"1.0","id":"01","data":{"drops":[{"seq":1}]}}`))
 	f.Fuzz(func(t *testing.T, topic string, payload []byte) {
-		l := guests(nil).read(mqtt.Message{Topic: topic, Payload: payload})
+		l := allowlist(nil).read(mqtt.Message{Topic: topic, Payload: payload})
 		if l.err != nil {
-			letterOf(topic, []byte(topic), payload, l.err, deadletter.StageConvert)
+			deadLetter(topic, []byte(topic), payload, l.err, deadletter.StageConvert)
 			return
 		}
 		if l.status != nil {
@@ -68,13 +68,13 @@ func FuzzRecord(f *testing.F) {
 	f.Add("mast", "e1", "7", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
 	f.Add("", "", "", "", "e3b0c44298fc1c1")
 	f.Fuzz(func(t *testing.T, edge, epoch, seq, id, sum string) {
-		s := shift{Owned: slots.Owned{Slots: slots.Every}, dedup: dedup.New(time.Now), ids: dedup.NewIDs(64)}
+		s := session{Owned: slots.Owned{Slots: slots.Every}, dedup: dedup.New(time.Now), ids: dedup.NewIDs(64)}
 		r := kafka.Record{Topic: event.EventsTopic}
 		for key, value := range map[string]string{"ce_edge": edge, "ce_epoch": epoch, "ce_seq": seq, "ce_id": id, "ce_sha256": sum} {
 			r.Headers = append(r.Headers, event.Header{Key: key, Value: []byte(value)})
 		}
 		for range 2 {
-			if err := s.found(r); err != nil {
+			if err := s.recordFound(r); err != nil {
 				t.Fatal(err)
 			}
 		}

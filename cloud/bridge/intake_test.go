@@ -13,11 +13,13 @@ import (
 )
 
 // Mosquitto lets the latest client with an id have it, and closes the connection of the one before.
+var _ bridge.Watched = &intake.MQTT{}
+
 func TestReadinessTellsOfAnotherClientWithTheBridgesClientID(t *testing.T) {
 	w := newWorld(t)
 	m := brokertest.StartMosquitto(t)
 	intake := &intake.MQTT{Options: mqtt.Options{URL: m.URL, ClientID: "canvas-bridge"}}
-	b, err := bridge.New(w.cfg, bridge.Parts{Intake: intake, Log: w.log, Objects: w.shelf, Teller: w.post})
+	b, err := bridge.New(w.cfg, bridge.Parts{Intake: intake, Log: w.log, Objects: w.shelf, Receipts: w.post})
 	if err != nil {
 		t.Fatal(err)
 	}

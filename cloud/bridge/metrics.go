@@ -43,7 +43,7 @@ func newMetrics(to prometheus.Registerer) (*metrics, error) {
 			Name: "canvas_bridge_slots", Help: "Slots of edges that this bridge owns, of 64.",
 		}),
 		away: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "canvas_bridge_blocked", Help: "1 while Kafka or the object store does not take what is in hand.",
+			Name: "canvas_bridge_blocked", Help: "1 while Kafka or the object store does not take what the bridge must write.",
 		}),
 	}
 	m.dead = newByEdge("canvas_bridge_dead_letters_total", "Messages that could not be worked on, by edge and kind of fault; of edges beyond the first 256 together.", "reason")
@@ -59,8 +59,8 @@ func newMetrics(to prometheus.Registerer) (*metrics, error) {
 	return m, nil
 }
 
-// settled counts a batch.
-func (m *metrics) settled(b *batch) {
+// count counts a batch.
+func (m *metrics) count(b *batch) {
 	m.messages.WithLabelValues("item").Add(float64(b.counts.items))
 	m.messages.WithLabelValues("part").Add(float64(b.counts.parts))
 	m.messages.WithLabelValues("duplicate").Add(float64(b.counts.duplicates))
@@ -69,7 +69,7 @@ func (m *metrics) settled(b *batch) {
 	m.messages.WithLabelValues("known").Add(float64(b.counts.known))
 }
 
-// gapMetrics tells of the edges with late gaps when it is asked.
+// gapMetrics exports the edges with late gaps when it is asked.
 type gapMetrics struct {
 	bridge       *Bridge
 	missing, age *prometheus.Desc
@@ -82,13 +82,13 @@ func newGapMetrics(b *Bridge) *gapMetrics {
 	return &gapMetrics{bridge: b,
 		missing: prometheus.NewDesc("canvas_bridge_missing_items", "Numbers that have not come although later ones have, of edges where that stands for over a minute.", by, nil),
 		age:     prometheus.NewDesc("canvas_bridge_gap_seconds", "Since when they are missing.", by, nil),
-		twins:   prometheus.NewDesc("canvas_bridge_twins", "Edges under whose name two agents speak at the same time.", nil, nil),
+		twins:   prometheus.NewDesc("canvas_bridge_twins", "Edges whose name two agents use at the same time.", nil, nil),
 		refused: prometheus.NewDesc("canvas_bridge_refused_messages", "Messages over a bound of their edge so far, of the edges with most.", []string{"edge", "bound"}, nil),
 	}
 }
 
-// refusedTold bounds the edges whose refusals are told one by one.
-const refusedTold = 20
+// refusedListed bounds the edges whose refusals are exported one by one.
+const refusedListed = 20
 
 func (g *gapMetrics) Describe(to chan<- *prometheus.Desc) {
 	to <- g.missing
@@ -116,7 +116,7 @@ func (g *gapMetrics) Collect(to chan<- prometheus.Metric) {
 	most := slices.SortedFunc(maps.Keys(refused), func(a, b string) int {
 		return cmp.Or(cmp.Compare(sum(refused[b]), sum(refused[a])), cmp.Compare(a, b))
 	})
-	for _, edge := range most[:min(len(most), refusedTold)] {
+	for _, edge := range most[:min(len(most), refusedListed)] {
 		for bound, n := range refused[edge] {
 			to <- prometheus.MustNewConstMetric(g.refused, prometheus.CounterValue, float64(n), edge, bound)
 		}

@@ -25,22 +25,22 @@ func objectKey(i *event.Item) string {
 	return fmt.Sprintf("items/%s/%s/%d-%s", i.Edge, i.Epoch, i.Seq, i.ID)
 }
 
-// storeParts puts the parts that are among letters into the store, beside each other.
-func (s *shift) storeParts(ctx context.Context, letters []*letter) error {
+// storeParts puts the parts that are among messages into the store, beside each other.
+func (s *session) storeParts(ctx context.Context, messages []*message) error {
 	var objects []object
-	for _, l := range letters {
+	for _, l := range messages {
 		if l.err != nil || l.item.Kind != event.Part {
 			continue
 		}
 		id := parts.IdentityOf(&l.item)
-		if !s.Slots.Carries(id.Edge) || !s.wants(l) {
+		if !s.Slots.Carries(id.Edge) || !s.wantsPart(l) {
 			continue
 		}
 		var (
 			a     *parts.Assembly
 			stale []string
 		)
-		err := s.insist(ctx, "looking for the parts of an item", func() (err error) {
+		err := s.retry(ctx, "looking for the parts of an item", func() (err error) {
 			a, stale, err = s.parts.Open(ctx, &l.item)
 			return retriable(err)
 		})
@@ -63,21 +63,21 @@ func (s *shift) storeParts(ctx context.Context, letters []*letter) error {
 	return s.store(ctx, objects)
 }
 
-// puts is how many objects are written at a time.
-const puts = 8
+// maxConcurrentPuts is how many objects are written at a time.
+const maxConcurrentPuts = 8
 
 // store writes objects until each is safe.
-func (s *shift) store(ctx context.Context, objects []object) error {
+func (s *session) store(ctx context.Context, objects []object) error {
 	if len(objects) == 0 {
 		return nil
 	}
-	return s.insist(ctx, "writing to the object store", func() error {
+	return s.retry(ctx, "writing to the object store", func() error {
 		var (
 			mu     sync.Mutex
 			failed []object
 			first  error
 			all    sync.WaitGroup
-			slots  = make(chan struct{}, puts)
+			slots  = make(chan struct{}, maxConcurrentPuts)
 		)
 		for _, o := range objects {
 			slots <- struct{}{}
@@ -98,7 +98,7 @@ func (s *shift) store(ctx context.Context, objects []object) error {
 }
 
 // flush puts the objects that a batch has so far into the store.
-func (s *shift) flush(ctx context.Context, b *batch) error {
+func (s *session) flush(ctx context.Context, b *batch) error {
 	if err := s.store(ctx, b.objects); err != nil {
 		return err
 	}
@@ -106,13 +106,13 @@ func (s *shift) flush(ctx context.Context, b *batch) error {
 	return nil
 }
 
-// giveUp lets go of unfinished items: their edge hears that nothing of them is held, and sends all of
+// giveUp lets go of unfinished items: their edge gets a receipt that nothing of them is held, and sends all of
 // them again when their turn comes.
-func (s *shift) giveUp(ctx context.Context, why dedup.Bound, gone []*parts.Assembly) {
+func (s *session) giveUp(ctx context.Context, why dedup.Bound, gone []*parts.Assembly) {
 	for _, a := range gone {
 		s.metrics.givenUp.Inc()
 		if s.dedup.ShouldLog(a.ID.Edge, why) {
-			s.Logger.Warn("parts of an unfinished item are given up: "+why.Explain(), "edge", a.ID.Edge, "epoch", a.ID.Epoch, "seq", a.ID.Seq, "parts", len(a.Parts()), "of", a.Of, "bytes", a.Bytes)
+			s.Logger.Warn("the bridge gives up the parts of an unfinished item: "+why.Explain(), "edge", a.ID.Edge, "epoch", a.ID.Epoch, "seq", a.ID.Seq, "parts", len(a.Parts()), "of", a.Of, "bytes", a.Bytes)
 		}
 		s.dedup.Lose(a.Cut)
 		s.discard(ctx, a.ID)
@@ -120,12 +120,12 @@ func (s *shift) giveUp(ctx context.Context, why dedup.Bound, gone []*parts.Assem
 }
 
 // discard lets go of the parts of an item that is settled.
-func (s *shift) discard(ctx context.Context, id parts.Identity) {
+func (s *session) discard(ctx context.Context, id parts.Identity) {
 	s.remove(ctx, s.parts.Discard(id)...)
 }
 
 // remove deletes objects. What stays behind costs room, not truth.
-func (s *shift) remove(ctx context.Context, keys ...string) {
+func (s *session) remove(ctx context.Context, keys ...string) {
 	for _, key := range keys {
 		if err := s.Objects.Delete(ctx, key); err != nil && ctx.Err() == nil {
 			s.Logger.Warn("a part of an item stays behind in the object store", "key", key, telemetry.Err, err)

@@ -22,7 +22,7 @@ type queue struct {
 	share    room // of one edge while others are there
 	edges    map[string]*shared
 	spare    *shared           // one that is not needed now
-	refused  func(edge string) // hears of each message that is refused
+	refused  func(edge string) // called for each message that is refused
 	came     chan struct{}     // something is waiting
 	freed    chan struct{}     // there is room again
 }
@@ -57,7 +57,7 @@ func signal(c chan struct{}) {
 // size is what a message counts for: its bytes, and what surrounds them in memory.
 func size(m mqtt.Message) int64 { return int64(len(m.Payload) + len(m.Topic) + 256) }
 
-// edgeOf is whose topic that is, without a look at the rest of it; "" where it is nobody's.
+// edgeOf is whose topic that is, without a look at the rest of it; "" where it is no edge's.
 func edgeOf(topic string) string {
 	rest, ours := strings.CutPrefix(topic, "canvas/v1/")
 	edge, _, more := strings.Cut(rest, "/")
@@ -71,7 +71,7 @@ func edgeOf(topic string) string {
 func isRefused(m mqtt.Message) bool { return m.Topic == "" }
 
 // put waits for room. A message larger than everything there is room
-// for is let in when it is alone, so that it can be told apart and set aside.
+// for is let in when it is alone, so that it can become a dead letter.
 func (q *queue) put(ctx context.Context, m mqtt.Message) {
 	edge := edgeOf(m.Topic)
 	for {
@@ -99,7 +99,7 @@ func (q *queue) put(ctx context.Context, m mqtt.Message) {
 	}
 }
 
-// refuses says whether an edge has its share of the queue already. What it says of itself is small
+// refuses says whether an edge has its share of the queue already. Its status is small
 // and always let in.
 func (q *queue) refuses(edge string, m mqtt.Message) bool {
 	s := q.edges[edge]
@@ -172,9 +172,9 @@ func (q *queue) take(messages int, bytes int64) []mqtt.Message {
 }
 
 // done makes room for what was settled.
-func (q *queue) done(letters []*letter) {
+func (q *queue) done(messages []*message) {
 	q.mu.Lock()
-	for _, l := range letters {
+	for _, l := range messages {
 		q.letGo(l.Message)
 	}
 	q.mu.Unlock()

@@ -20,23 +20,23 @@ func TestFloodOfOneEdgeLeavesRoomForOthers(t *testing.T) {
 		}
 		refused++
 	})
-	message := func(edge string, n int) mqtt.Message {
+	msg := func(edge string, n int) mqtt.Message {
 		return mqtt.Message{Topic: fmt.Sprintf("canvas/v1/%s/up/2/reading", edge), Payload: fmt.Appendf(nil, "%d", n)}
 	}
-	var letters []*letter
+	var letters []*message
 	drain := func(n int) {
 		for _, m := range q.take(n, 1<<20) {
-			letters = append(letters, &letter{Message: m})
+			letters = append(letters, &message{Message: m})
 		}
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	q.put(ctx, message("mast", 0))
+	q.put(ctx, msg("mast", 0))
 	for n := range 90 {
-		q.put(ctx, message("flood", n))
+		q.put(ctx, msg("flood", n))
 	}
 	for n := range 9 {
-		q.put(ctx, message("mast", n+1))
+		q.put(ctx, msg("mast", n+1))
 	}
 	if ctx.Err() != nil || refused != 40 {
 		t.Fatalf("%d are refused, %v", refused, ctx.Err())
@@ -56,7 +56,7 @@ func TestFloodOfOneEdgeLeavesRoomForOthers(t *testing.T) {
 		t.Errorf("%d refused ones keep their place", n)
 	}
 	for n := range 99 { // alone it may have all of it
-		q.put(ctx, message("flood", n))
+		q.put(ctx, msg("flood", n))
 	}
 	if refused != 40 {
 		t.Errorf("a lone edge is refused: %d", refused-40)

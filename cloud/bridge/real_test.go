@@ -110,7 +110,7 @@ func runBridge(ctx context.Context, at site, log *slog.Logger) error {
 		return err
 	}
 	defer teller.Close()
-	parts := bridge.Parts{Log: k, Objects: folder(at.store), Teller: teller, Logger: log}
+	parts := bridge.Parts{Log: k, Objects: folder(at.store), Receipts: teller, Logger: log}
 	if at.zookeeper != "" {
 		cfg.Share = true
 		z, err := zk.Open(zk.Config{Servers: strings.Split(at.zookeeper, ","), SessionTimeout: sessionTimeout}, at.id, log)

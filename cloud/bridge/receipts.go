@@ -10,24 +10,24 @@ import (
 	"cloudcanvas/shared/telemetry"
 )
 
-// Receipts tell an edge what Kafka has. The first after a quiet time goes at once; under load one
-// goes in each ReceiptEvery and says it all.
+// Receipts name what Kafka has of an edge. The first after a quiet time goes at once; under load one
+// goes in each ReceiptEvery and names it all.
 const (
-	tellers         = 16               // receipts under way at a time
-	receiptPatience = 10 * time.Second // for one to be acknowledged by the MQTT broker
-	deafPause       = 20 * time.Millisecond
+	maxConcurrentReceipts = 16               // receipts under way at a time
+	receiptPatience       = 10 * time.Second // for one to be acknowledged by the MQTT broker
+	subscribedPoll        = 20 * time.Millisecond
 )
 
-// tell publishes receipts until ctx ends. A receipt tells the edge also that the bridge listens, so none
-// goes out while it does not: what the edge would send at that might be given to nobody.
-func (s *shift) tell(ctx context.Context) {
-	slots := make(chan struct{}, tellers)
+// sendReceipts publishes receipts until ctx ends. A receipt also shows the edge that the bridge is subscribed,
+// so none goes out while it is not: the broker might drop what the edge would send at that.
+func (s *session) sendReceipts(ctx context.Context) {
+	slots := make(chan struct{}, maxConcurrentReceipts)
 	var all sync.WaitGroup
 	defer all.Wait()
 	for {
-		if intake, watched := s.Intake.(Watched); watched && !intake.Hears() {
+		if intake, watched := s.Intake.(Watched); watched && !intake.Subscribed() {
 			select {
-			case <-time.After(deafPause):
+			case <-time.After(subscribedPoll):
 				continue
 			case <-ctx.Done():
 				return
@@ -58,8 +58,8 @@ func (s *shift) tell(ctx context.Context) {
 }
 
 // send publishes one receipt. The client says when it is offline, so that is not logged here.
-func (s *shift) send(ctx context.Context, o dedup.Due) bool {
-	if s.told.isBlocked(o.Edge) {
+func (s *session) send(ctx context.Context, o dedup.Due) bool {
+	if s.decided.isBlocked(o.Edge) {
 		return true // it keeps its items until it is let in again
 	}
 	item, err := o.Receipt.Item(o.Edge, time.Now())
@@ -74,7 +74,7 @@ func (s *shift) send(ctx context.Context, o dedup.Due) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, receiptPatience)
 	defer cancel()
-	if err := s.Teller.Publish(ctx, event.ReceiptsTopic(o.Edge), 1, false, payload); err != nil {
+	if err := s.Receipts.Publish(ctx, event.ReceiptsTopic(o.Edge), 1, false, payload); err != nil {
 		s.metrics.receipts.WithLabelValues("failed").Inc()
 		return false
 	}

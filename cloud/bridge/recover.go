@@ -19,13 +19,13 @@ import (
 )
 
 // recover learns from Kafka what Kafka has: from the checkpoints, and from the log behind them.
-func (s *shift) recover(ctx context.Context) error {
+func (s *session) recover(ctx context.Context) error {
 	began := time.Now()
-	return s.insist(ctx, "reading the checkpoints and the log behind them", func() error {
+	return s.retry(ctx, "reading the checkpoints and the log behind them", func() error {
 		// Each try begins anew: half of a checkpoint must not count.
 		s.dedup, s.ends = dedup.New(time.Now), dedup.Offsets{}
 		s.ids = dedup.NewIDs(dedup.MostIDs)
-		s.dedup.OnLoss = s.loses
+		s.dedup.OnLoss = s.logLoss
 		if err := s.loadCheckpoints(ctx); err != nil {
 			return err
 		}
@@ -44,8 +44,8 @@ func (s *shift) recover(ctx context.Context) error {
 	})
 }
 
-// loadCheckpoints begins the book with what the checkpoints of the slots that are owned say.
-func (s *shift) loadCheckpoints(ctx context.Context) error {
+// loadCheckpoints begins dedup with the checkpoints of the slots that are owned.
+func (s *session) loadCheckpoints(ctx context.Context) error {
 	latest, err := dedup.Latest(ctx, s.Log, func(r kafka.Record, err error) {
 		s.Logger.Error("a checkpoint is not readable; the log is read instead", "offset", r.Offset, telemetry.Err, err)
 	})
@@ -76,21 +76,21 @@ func (s *shift) loadCheckpoints(ctx context.Context) error {
 	return nil
 }
 
-// recalled is how many of the last dead letters of a partition are recognised after a restart. Poison
-// comes again within the edge's timeout or with the MQTT session, so few are enough; a letter may have
+// recalledDeadLetters is how many of the last dead letters of a partition are recognised after a restart. Poison
+// comes again within the edge's timeout or with the MQTT session, so few are enough; each may have
 // half a mebibyte.
-const recalled = 128
+const recalledDeadLetters = 128
 
 // recallPoison reads the dead letters that stand below the checkpoint's offsets: checkpoints hold
 // numbers, not fingerprints. catchUp reads those above.
-func (s *shift) recallPoison(ctx context.Context) error {
+func (s *session) recallPoison(ctx context.Context) error {
 	ranges, err := s.Log.Offsets(ctx, event.DLQTopic)
 	if err != nil {
 		return err
 	}
 	for p, r := range ranges {
 		to := min(s.ends[event.DLQTopic][p], r.End)
-		from := max(r.First, to-recalled)
+		from := max(r.First, to-recalledDeadLetters)
 		if from >= to {
 			continue
 		}
@@ -108,15 +108,15 @@ func (s *shift) recallPoison(ctx context.Context) error {
 // How much of the log below the checkpoint's offsets is read to learn which items stand under the
 // last numbers: so many records of each partition, as far as they come within that time.
 const (
-	recalledItems    = 1024
-	recallItemsTakes = 500 * time.Millisecond
-	recallsAtOnce    = 4
+	recalledItems       = 1024
+	recallItemsPatience = 500 * time.Millisecond
+	recallsAtOnce       = 4
 )
 
 // recallItems learns which items stand under the last numbers. Checkpoints hold numbers, and of each
 // epoch the last id.
-func (s *shift) recallItems(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, recallItemsTakes)
+func (s *session) recallItems(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, recallItemsPatience)
 	defer cancel()
 	var (
 		mu  sync.Mutex
@@ -151,19 +151,19 @@ func (s *shift) recallItems(ctx context.Context) {
 	}
 }
 
-// surveyPatience is how long the store may take to tell what lies in it. What it does not tell is
+// surveyPatience is how long the store may take to list its parts. What it does not list is
 // looked for when the next part of an item comes.
 const surveyPatience = 10 * time.Second
 
 // surveyParts finds the unfinished items whose parts a former life of the bridge left in the store,
 // and removes what it did not come to removing. Items that need no store do not wait for it.
-func (s *shift) surveyParts(ctx context.Context) {
+func (s *session) surveyParts(ctx context.Context) {
 	s.parts = parts.New(s.Objects, s.cfg.PartsBytes, s.cfg.ItemBytes)
 	ctx, cancel := context.WithTimeout(ctx, surveyPatience)
 	defer cancel()
 	keys, err := s.partKeys(ctx)
 	if err != nil {
-		s.Logger.Warn("the object store does not say which parts it holds; each item's are looked for when more of it comes", telemetry.Err, err)
+		s.Logger.Warn("the object store can't list the parts that it holds; those of an item are looked for when more of it comes", telemetry.Err, err)
 		s.parts.Unsurveyed()
 		return
 	}
@@ -180,17 +180,17 @@ func (s *shift) surveyParts(ctx context.Context) {
 	}
 }
 
-// listings is how many prefixes of the store are listed at a time.
-const listings = 8
+// maxConcurrentListings is how many prefixes of the store are listed at a time.
+const maxConcurrentListings = 8
 
 // partKeys lists the parts of the slots that are owned.
-func (s *shift) partKeys(ctx context.Context) (keys []string, err error) {
+func (s *session) partKeys(ctx context.Context) (keys []string, err error) {
 	if s.Slots == slots.Every {
 		return s.Objects.Keys(ctx, "parts/")
 	}
 	var mu sync.Mutex
 	all, ctx := errgroup.WithContext(ctx)
-	all.SetLimit(listings)
+	all.SetLimit(maxConcurrentListings)
 	for slot := range s.Slots.All() {
 		all.Go(func() error {
 			some, err := s.Objects.Keys(ctx, parts.Under(slot))
@@ -203,8 +203,8 @@ func (s *shift) partKeys(ctx context.Context) (keys []string, err error) {
 	return keys, all.Wait()
 }
 
-// catchUp reads the data topics from where the book ends to where they end.
-func (s *shift) catchUp(ctx context.Context) error {
+// catchUp reads the data topics from where dedup ends to where they end.
+func (s *session) catchUp(ctx context.Context) error {
 	ends := dedup.Offsets{}
 	for _, topic := range dataTopics {
 		ranges, err := s.Log.Offsets(ctx, topic)
@@ -218,7 +218,7 @@ func (s *shift) catchUp(ctx context.Context) error {
 				from = r.First
 			}
 			if from < r.End {
-				if err := s.Log.Scan(ctx, topic, p, from, r.End, s.found); err != nil {
+				if err := s.Log.Scan(ctx, topic, p, from, r.End, s.recordFound); err != nil {
 					return err
 				}
 			}
@@ -229,8 +229,8 @@ func (s *shift) catchUp(ctx context.Context) error {
 	return nil
 }
 
-// found takes a record that is in Kafka into the book.
-func (s *shift) found(r kafka.Record) error {
+// recordFound takes a record that is in Kafka into dedup.
+func (s *session) recordFound(r kafka.Record) error {
 	if r.Topic == event.DLQTopic {
 		s.poison.add(fingerprintOf(r))
 	}
@@ -256,14 +256,14 @@ func (s *shift) found(r kafka.Record) error {
 
 // carriesNumber says whether that is a number of an edge that is carried. What a worker or a stranger
 // wrote has none.
-func (s *shift) carriesNumber(id parts.Identity) bool {
+func (s *session) carriesNumber(id parts.Identity) bool {
 	return s.Slots.Carries(id.Edge) && event.CheckName(id.Edge) == nil && id.Epoch.Valid() && id.Seq > 0 && id.Seq <= parts.MaxSeq
 }
 
 const ackType = "io.cloudcanvas." + string(event.Ack) + ".v1"
 
 // dropped are the numbers, by epoch, that a drop report in the log accounts for; own is its epoch.
-func (s *shift) dropped(r kafka.Record, own event.Epoch) map[event.Epoch][]uint64 {
+func (s *session) dropped(r kafka.Record, own event.Epoch) map[event.Epoch][]uint64 {
 	value := r.Value
 	for _, h := range r.Headers {
 		if h.Key == "ce_dataref" {

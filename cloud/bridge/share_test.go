@@ -25,7 +25,7 @@ func (w *world) sharing(m *brokertest.Mosquitto, c *local.Coordinator, id string
 	cfg.Share = true
 	b, err := bridge.New(cfg, bridge.Parts{
 		Intake: &intake.MQTT{Options: mqtt.Options{URL: m.URL, ClientID: "canvas-bridge"}, Share: true},
-		Log:    w.log, Objects: w.shelf, Teller: w.post, Leases: c, Member: coord.Member{ID: id, Role: coord.Bridge},
+		Log:    w.log, Objects: w.shelf, Receipts: w.post, Leases: c, Member: coord.Member{ID: id, Role: coord.Bridge},
 		Logger: slog.New(slog.NewTextHandler(w.t.Output(), nil)).With("bridge", id),
 	})
 	if err != nil {
@@ -141,7 +141,7 @@ func TestBridgeThatIsConfiguredToBeAloneWaitsForThoseThatShare(t *testing.T) {
 	defer second.Close()
 	b, stop := w.sharing(m, first, "first")
 	eventually(t, "the first works", func() bool { return b.Ready() == nil })
-	alone, err := bridge.New(w.cfg, bridge.Parts{Intake: w.mail, Log: w.log, Objects: w.shelf, Teller: w.post, Leases: second})
+	alone, err := bridge.New(w.cfg, bridge.Parts{Intake: w.mail, Log: w.log, Objects: w.shelf, Receipts: w.post, Leases: second})
 	if err != nil {
 		t.Fatal(err)
 	}

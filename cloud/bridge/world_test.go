@@ -40,7 +40,7 @@ func newWorld(t testing.TB) *world {
 func (w *world) start() {
 	w.t.Helper()
 	b, err := bridge.New(w.cfg, bridge.Parts{
-		Intake: w.mail, Log: w.log, Objects: w.shelf, Teller: w.post,
+		Intake: w.mail, Log: w.log, Objects: w.shelf, Receipts: w.post,
 		Logger: slog.New(slog.NewTextHandler(w.t.Output(), nil)), Decisions: w.decisions, Metrics: w.metrics,
 	})
 	if err != nil {

@@ -22,9 +22,9 @@ import (
 	"cloudcanvas/shared/model"
 )
 
-// cluster are the models of a cluster with a coordinator in memory, by the cloud's own desk.
+// cluster are the models of a cluster with a coordinator in memory, by the cloud's own administration.
 type cluster struct {
-	release.Desk
+	release.Admin
 	away error
 }
 
@@ -36,7 +36,7 @@ func newCluster(t testing.TB) *cluster {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { objects.Close() })
-	c := &cluster{Desk: release.Desk{Group: local.NewSpace().Coordinator("console"), Library: release.Library{Objects: objects}, By: "worker-1"}}
+	c := &cluster{Admin: release.Admin{Group: local.NewSpace().Coordinator("console"), Library: release.Library{Objects: objects}, By: "worker-1"}}
 	for _, weights := range []string{"first", "second"} {
 		repository := t.TempDir()
 		dir := filepath.Join(repository, "coast")
@@ -59,7 +59,7 @@ func newCluster(t testing.TB) *cluster {
 			t.Fatal(err)
 		}
 	}
-	if _, err := c.Desk.Promote(t.Context(), "coast", "2"); err != nil {
+	if _, err := c.Admin.Promote(t.Context(), "coast", "2"); err != nil {
 		t.Fatal(err)
 	}
 	return c
@@ -86,19 +86,19 @@ func (c *cluster) Models(ctx context.Context) ([]Model, error) {
 
 func (c *cluster) Canary(ctx context.Context, who, name, version string, share float64) error {
 	c.By = who
-	_, err := c.Desk.Canary(ctx, name, version, share)
+	_, err := c.Admin.Canary(ctx, name, version, share)
 	return refusedAs(err)
 }
 
 func (c *cluster) Promote(ctx context.Context, who, name, version string) error {
 	c.By = who
-	_, err := c.Desk.Promote(ctx, name, version)
+	_, err := c.Admin.Promote(ctx, name, version)
 	return refusedAs(err)
 }
 
 func (c *cluster) Rollback(ctx context.Context, who, name, reason string) error {
 	c.By = who
-	_, err := c.Desk.Rollback(ctx, name, reason)
+	_, err := c.Admin.Rollback(ctx, name, reason)
 	return refusedAs(err)
 }
 

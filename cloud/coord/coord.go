@@ -44,7 +44,7 @@ type Coordinator interface {
 	// it still leads, leadership is given up and Lead returns lead's error.
 	Lead(ctx context.Context, what string, lead func(context.Context, Epoch) error) error
 	// Own waits until what is free, owns it and calls own once. own's ctx ends when ownership can no
-	// longer be sure, with the cause ErrLost; its Err tells so at once, even to a process that was
+	// longer be sure, with the cause ErrLost; its Err is set at once, even to a process that was
 	// stopped for a while. Own returns own's error when own has returned and the lease is released;
 	// after a loss that error too, or ErrLost where own returned none but that its ctx had ended.
 	Own(ctx context.Context, what string, own func(context.Context, Lease) error) error

@@ -1,12 +1,12 @@
-// Package courier brings models to the edges. What an edge shall run is a wish of an operator; what it
-// has and what it misses it says in its status, which the MQTT broker retains. So the courier keeps
-// nothing: any one that is there can go on where another stopped.
+// Package delivery brings models to the edges. What an edge shall run is set by operators; what it has
+// and what it misses stands in its status, which the MQTT broker retains. So a process that delivers
+// keeps nothing: any other can go on where it stopped.
 //
-//	wishes (ZooKeeper) ─┐
-//	                    ├─▶ offer ─▶ down/models ─▶ edge ─┐
-//	statuses (MQTT)  ───┴─▶ parts ─▶                      │
-//	    ▲                                                 │
-//	    └──── "I miss model.onnx from byte 65536 on" ◀────┘
+//	desired versions (ZooKeeper) ─┐
+//	                              ├─▶ offer ─▶ down/models ─▶ edge ─┐
+//	statuses (MQTT) ──────────────┴─▶ parts ─▶                      │
+//	    ▲                                                           │
+//	    └───────── "model.onnx is missing from byte 65536 on" ◀─────┘
 package delivery
 
 import (
@@ -26,7 +26,7 @@ import (
 	"cloudcanvas/shared/telemetry"
 )
 
-// lease is what the courier at work owns; others stand by.
+// lease is what the process that delivers owns; others stand by. The name is an old word that ZooKeeper keeps.
 const lease = "courier"
 
 // Objects is the object store.
@@ -35,43 +35,43 @@ type Objects interface {
 	Range(ctx context.Context, key string, offset, length int64) ([]byte, error)
 }
 
-// Group is the part of coord.Coordinator that a courier needs.
+// Group is the part of coord.Coordinator that delivery needs.
 type Group interface {
 	Documents
 	Own(ctx context.Context, what string, own func(context.Context, coord.Lease) error) error
 }
 
-// Mail is the MQTT broker: statuses of edges come in, messages go out.
-type Mail interface {
+// Broker is the MQTT broker: statuses of edges come in, messages go out.
+type Broker interface {
 	Subscribe(filter string, qos byte, handle func(mqtt.Message))
 	Publish(ctx context.Context, topic string, qos byte, retain bool, payload []byte) error
 }
 
-// Parts are what a courier is made of.
+// Parts are what delivery is made of.
 type Parts struct {
 	Group   Group
 	Objects Objects
-	// Dial connects to the MQTT broker, once the courier is at work; leave ends that.
-	Dial func(ctx context.Context) (mail Mail, leave func(), err error)
+	// Dial connects to the MQTT broker, once this process has the lease; leave ends that.
+	Dial func(ctx context.Context) (broker Broker, leave func(), err error)
 	Log  *slog.Logger
 }
 
-// Run works whenever this courier holds the lease, until ctx ends.
+// Run delivers whenever this process holds the lease, until ctx ends.
 func Run(ctx context.Context, p Parts) error {
 	for {
 		err := p.Group.Own(ctx, lease, func(ctx context.Context, _ coord.Lease) error {
-			mail, leave, err := p.Dial(ctx)
+			broker, leave, err := p.Dial(ctx)
 			if err != nil {
 				return err
 			}
 			defer leave()
-			return (&courier{Parts: p, mail: mail, edges: map[string]event.Status{}, news: make(chan struct{}, 1)}).work(ctx)
+			return (&service{Parts: p, broker: broker, edges: map[string]event.Status{}, changed: make(chan struct{}, 1)}).work(ctx)
 		})
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		if !errors.Is(err, coord.ErrLost) {
-			p.Log.Error("bringing models to edges fails, trying again", telemetry.Err, err)
+			p.Log.Error("bringing models to edges failed; this process tries again", telemetry.Err, err)
 		}
 		select {
 		case <-time.After(time.Second):
@@ -81,87 +81,87 @@ func Run(ctx context.Context, p Parts) error {
 	}
 }
 
-// courier is one time at work.
-type courier struct {
+// service is one time under the lease.
+type service struct {
 	Parts
-	mail   Mail
-	wishes Wishes
+	broker  Broker
+	desired DesiredModels
 
-	mu    sync.Mutex
-	edges map[string]event.Status // whose status has changed since it was looked at last
-	news  chan struct{}
+	mu      sync.Mutex
+	edges   map[string]event.Status // whose status has changed since it was looked at last
+	changed chan struct{}
 
 	known map[string]event.Status // the latest of each edge that has models and is online
 	files map[string][]event.ModelFile
 }
 
-// atOnce is how many edges are served side by side.
-const atOnce = 8
+// maxConcurrentEdges is how many edges are served side by side.
+const maxConcurrentEdges = 8
 
-func (c *courier) work(ctx context.Context) error {
-	c.known, c.files = map[string]event.Status{}, map[string][]event.ModelFile{}
-	wishes, err := c.Group.Document(document).Watch(ctx)
+func (s *service) work(ctx context.Context) error {
+	s.known, s.files = map[string]event.Status{}, map[string][]event.ModelFile{}
+	desired, err := s.Group.Document(document).Watch(ctx)
 	if err != nil {
 		return err
 	}
-	c.mail.Subscribe(event.StatusFilter, 1, c.hear)
+	s.broker.Subscribe(event.StatusFilter, 1, s.setStatus)
 	for {
 		var changed map[string]event.Status
 		select {
-		case value, ok := <-wishes:
+		case value, ok := <-desired:
 			if !ok {
 				return ctx.Err()
 			}
-			if c.wishes, err = parse(value); err != nil {
-				c.Log.Error("edges get no models", telemetry.Err, err)
+			if s.desired, err = parse(value); err != nil {
+				s.Log.Error("what edges shall run can't be read; they get no models", telemetry.Err, err)
 			}
-			changed = c.known // all may want something else now
-		case <-c.news:
-			changed = c.take()
+			changed = s.known // all may want something else now
+		case <-s.changed:
+			changed = s.take()
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 		group, ctx := errgroup.WithContext(ctx)
-		group.SetLimit(atOnce)
+		group.SetLimit(maxConcurrentEdges)
 		for edge, status := range changed {
-			replies := c.replies(ctx, edge, status)
-			group.Go(func() error { c.serve(ctx, edge, replies); return nil })
+			replies := s.replies(ctx, edge, status)
+			group.Go(func() error { s.serve(ctx, edge, replies); return nil })
 		}
 		group.Wait()
 	}
 }
 
-// hear takes a status. It must not wait: the client's messages come one by one.
-func (c *courier) hear(m mqtt.Message) {
+// setStatus takes a status. It must not wait: the client's messages come one by one.
+func (s *service) setStatus(m mqtt.Message) {
 	edge, err := event.ParseStatusTopic(m.Topic)
 	if err != nil {
 		return
 	}
 	status, err := event.ParseStatus(m.Payload)
 	if err != nil {
-		return // the bridge tells of it
+		return // the bridge logs it
 	}
-	c.mu.Lock()
-	c.edges[edge] = status
-	c.mu.Unlock()
+	s.mu.Lock()
+	s.edges[edge] = status
+	s.mu.Unlock()
 	select {
-	case c.news <- struct{}{}:
+	case s.changed <- struct{}{}:
 	default:
 	}
 }
 
-func (c *courier) take() map[string]event.Status {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	changed := c.edges
-	c.edges = map[string]event.Status{}
+func (s *service) take() map[string]event.Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	changed := s.edges
+	s.edges = map[string]event.Status{}
 	for edge, status := range changed {
 		if status.Status != event.Online || len(status.Models) == 0 {
-			delete(c.known, edge)
+			delete(s.known, edge)
 			delete(changed, edge)
 			continue
 		}
-		c.known[edge] = status
+		s.known[edge] = status
 	}
 	return changed
 }
@@ -175,17 +175,17 @@ type reply struct {
 }
 
 // replies says what an edge in that state needs.
-func (c *courier) replies(ctx context.Context, edge string, s event.Status) (all []reply) {
-	for _, m := range s.Models {
-		version, wished := c.wishes.For(edge, m.Name)
+func (s *service) replies(ctx context.Context, edge string, status event.Status) (all []reply) {
+	for _, m := range status.Models {
+		version, set := s.desired.For(edge, m.Name)
 		switch {
-		case !wished || version == m.Version && m.Want == nil || version != "" && version == m.Refused:
+		case !set || version == m.Version && m.Want == nil || version != "" && version == m.Refused:
 		case m.Want != nil && m.Want.Version == version:
 			all = append(all, reply{model: m.Name, version: version, want: m.Want})
 		default:
-			files, err := c.filesOf(ctx, m.Name, version)
+			files, err := s.filesOf(ctx, m.Name, version)
 			if err != nil {
-				c.Log.Error("a version can't be offered", "edge", edge, "model", m.Name, "version", version, telemetry.Err, err)
+				s.Log.Error("a version of a model can't be offered to an edge", "edge", edge, "model", m.Name, "version", version, telemetry.Err, err)
 				continue
 			}
 			all = append(all, reply{model: m.Name, version: version, files: files})
@@ -195,46 +195,46 @@ func (c *courier) replies(ctx context.Context, edge string, s event.Status) (all
 }
 
 // filesOf remembers what a version consists of: it never changes.
-func (c *courier) filesOf(ctx context.Context, model, version string) ([]event.ModelFile, error) {
+func (s *service) filesOf(ctx context.Context, model, version string) ([]event.ModelFile, error) {
 	if version == "" {
 		return nil, nil
 	}
 	key := model + "@" + version
-	if files, ok := c.files[key]; ok {
+	if files, ok := s.files[key]; ok {
 		return files, nil
 	}
-	files, err := release.Library{Objects: c.Objects}.Files(ctx, model, version)
+	files, err := release.Library{Objects: s.Objects}.Files(ctx, model, version)
 	if err == nil {
-		c.files[key] = files
+		s.files[key] = files
 	}
 	return files, err
 }
 
 // serve sends the replies in their order. What fails the edge will ask for again.
-func (c *courier) serve(ctx context.Context, edge string, replies []reply) {
+func (s *service) serve(ctx context.Context, edge string, replies []reply) {
 	for _, r := range replies {
 		var err error
 		if r.want == nil {
-			c.Log.Info("a model is offered to an edge", "edge", edge, "model", r.model, "version", r.version)
-			err = c.send(ctx, edge, event.DownModel{Type: event.ModelOffer, Model: r.model, Version: r.version, Files: r.files})
+			s.Log.Info("a model is offered to an edge", "edge", edge, "model", r.model, "version", r.version)
+			err = s.send(ctx, edge, event.DownModel{Type: event.ModelOffer, Model: r.model, Version: r.version, Files: r.files})
 		} else {
-			err = c.parts(ctx, edge, r)
+			err = s.parts(ctx, edge, r)
 		}
 		if err != nil && ctx.Err() == nil {
-			c.Log.Warn("an edge does not get its model, it will ask again", "edge", edge, "model", r.model, "version", r.version, telemetry.Err, err)
+			s.Log.Warn("a model was not sent to an edge, which will ask again", "edge", edge, "model", r.model, "version", r.version, telemetry.Err, err)
 		}
 	}
 }
 
-// mostAtOnce bounds what one request is answered with, whatever it says.
-const mostAtOnce = 4 << 20
+// maxReply bounds what one request is answered with, whatever it says.
+const maxReply = 4 << 20
 
-func (c *courier) parts(ctx context.Context, edge string, r reply) error {
+func (s *service) parts(ctx context.Context, edge string, r reply) error {
 	w := r.want
 	if !(w.Offset >= 0 && w.Bytes > 0) {
 		return fmt.Errorf("it asks for %d bytes at %d of %.40q", w.Bytes, w.Offset, w.File)
 	}
-	files, err := c.filesOf(ctx, r.model, r.version)
+	files, err := s.filesOf(ctx, r.model, r.version)
 	if err != nil {
 		return err
 	}
@@ -242,13 +242,13 @@ func (c *courier) parts(ctx context.Context, edge string, r reply) error {
 		if f.Name != w.File {
 			continue
 		}
-		end := min(f.Size, w.Offset+min(w.Bytes, mostAtOnce))
+		end := min(f.Size, w.Offset+min(w.Bytes, maxReply))
 		for at := w.Offset; at < end; at += event.PartOfModel {
-			data, err := c.Objects.Range(ctx, release.Key(r.model, r.version, f.Name), at, min(event.PartOfModel, end-at))
+			data, err := s.Objects.Range(ctx, release.Key(r.model, r.version, f.Name), at, min(event.PartOfModel, end-at))
 			if err != nil {
 				return err
 			}
-			err = c.send(ctx, edge, event.DownModel{Type: event.ModelPart, Model: r.model, Version: r.version, File: f.Name, Offset: at, Data: data})
+			err = s.send(ctx, edge, event.DownModel{Type: event.ModelPart, Model: r.model, Version: r.version, File: f.Name, Offset: at, Data: data})
 			if err != nil {
 				return err
 			}
@@ -258,10 +258,10 @@ func (c *courier) parts(ctx context.Context, edge string, r reply) error {
 	return fmt.Errorf("it asks for file %.40q, which the version does not have", w.File)
 }
 
-func (c *courier) send(ctx context.Context, edge string, d event.DownModel) error {
+func (s *service) send(ctx context.Context, edge string, d event.DownModel) error {
 	payload, err := d.Marshal()
 	if err != nil {
 		return err
 	}
-	return c.mail.Publish(ctx, event.DownTopic(edge, event.DownModels), 1, false, payload)
+	return s.broker.Publish(ctx, event.DownTopic(edge, event.DownModels), 1, false, payload)
 }

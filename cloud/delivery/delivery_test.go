@@ -39,7 +39,7 @@ func (p *post) Publish(_ context.Context, topic string, _ byte, retain bool, pay
 	return nil
 }
 
-// world is a courier at work, with version 2 of a model published.
+// world is delivery at work, with version 2 of a model published.
 type world struct {
 	t     *testing.T
 	post  *post
@@ -53,7 +53,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, post: &post{sent: make(chan mqtt.Message, 100)}, group: local.NewSpace().Coordinator("courier"),
+	w := &world{t: t, post: &post{sent: make(chan mqtt.Message, 100)}, group: local.NewSpace().Coordinator("delivery"),
 		files: map[string][]byte{event.ModelManifest: []byte("name: m"), event.ModelWeights: bytes.Repeat([]byte("weights "), 20_000)}}
 	for name, data := range w.files {
 		if err := objects.Put(t.Context(), release.Key("m", "2", name), data); err != nil {
@@ -64,7 +64,7 @@ func newWorld(t *testing.T) *world {
 	done := make(chan error, 1)
 	go func() {
 		done <- Run(ctx, Parts{Group: w.group, Objects: objects, Log: slog.New(slog.DiscardHandler),
-			Dial: func(context.Context) (Mail, func(), error) { return w.post, func() {}, nil }})
+			Dial: func(context.Context) (Broker, func(), error) { return w.post, func() {}, nil }})
 	}()
 	t.Cleanup(func() {
 		stop()
@@ -80,7 +80,7 @@ func newWorld(t *testing.T) *world {
 			return w
 		}
 		if time.Now().After(deadline) {
-			t.Fatal("the courier does not listen")
+			t.Fatal("delivery is not subscribed")
 		}
 	}
 }
@@ -96,7 +96,7 @@ func (w *world) says(edge string, models ...event.EdgeModel) {
 
 func (w *world) asks(edges, version string) {
 	w.t.Helper()
-	if err := Ask(w.t.Context(), w.group, Wish{Model: "m", Version: version, Edges: edges}, false); err != nil {
+	if err := Ask(w.t.Context(), w.group, Desired{Model: "m", Version: version, Edges: edges}, false); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -172,14 +172,14 @@ func TestTheLastWishCountsAndOneThatIsRemovedDoesNot(t *testing.T) {
 	if _, d := w.next(); d.Version != "" || d.Type != event.ModelOffer {
 		t.Fatalf("%+v", d)
 	}
-	if err := Ask(t.Context(), w.group, Wish{Model: "m", Edges: "mast-1"}, true); err != nil {
+	if err := Ask(t.Context(), w.group, Desired{Model: "m", Edges: "mast-1"}, true); err != nil {
 		t.Fatal(err)
 	}
 	all, err := Read(t.Context(), w.group)
 	if version, ok := all.For("mast-1", "m"); err != nil || !ok || version != "2" {
 		t.Errorf("%q %v %v", version, ok, err)
 	}
-	for _, wrong := range []Wish{{Model: "m", Edges: ""}, {Model: "m", Edges: "[a"}} {
+	for _, wrong := range []Desired{{Model: "m", Edges: ""}, {Model: "m", Edges: "[a"}} {
 		if err := Ask(t.Context(), w.group, wrong, false); err == nil {
 			t.Errorf("%+v was taken", wrong)
 		}

@@ -12,11 +12,11 @@ import (
 	"cloudcanvas/cloud/coord"
 )
 
-// document is where the wishes stand. It lies beside models/, whose documents are about workers.
+// document holds what operators want. It lies beside models/, whose documents are about workers.
 const document = "edge-models"
 
-// Wish is a model's version that some edges shall run.
-type Wish struct {
+// Desired is a model's version that some edges shall run: a wish, in the words of `models edges --json`.
+type Desired struct {
 	Model   string    `json:"model"`
 	Version string    `json:"version"` // empty: what they came with
 	Edges   string    `json:"edges"`   // a name, or a pattern such as mast-*
@@ -24,23 +24,23 @@ type Wish struct {
 	Since   time.Time `json:"since"`
 }
 
-// maxWishes bounds the document: it must stay small.
-const maxWishes = 500
+// maxDesired bounds the document: it must stay small.
+const maxDesired = 500
 
-// Wishes are all of them; of those that fit an edge and a model the last counts.
-type Wishes []Wish
+// DesiredModels are all of them; of those that fit an edge and a model the last counts.
+type DesiredModels []Desired
 
-// For gives the version that an edge shall run; ok is false where nobody wants anything of it.
-func (w Wishes) For(edge, model string) (version string, ok bool) {
-	for _, wish := range w {
-		if fits, err := path.Match(wish.Edges, edge); err == nil && fits && wish.Model == model {
-			version, ok = wish.Version, true
+// For gives the version that an edge shall run; ok is false where nothing is set.
+func (w DesiredModels) For(edge, model string) (version string, ok bool) {
+	for _, one := range w {
+		if fits, err := path.Match(one.Edges, edge); err == nil && fits && one.Model == model {
+			version, ok = one.Version, true
 		}
 	}
 	return version, ok
 }
 
-func parse(b []byte) (w Wishes, err error) {
+func parse(b []byte) (w DesiredModels, err error) {
 	if len(b) > 0 {
 		if err = json.Unmarshal(b, &w); err != nil {
 			return nil, fmt.Errorf("reading what edges shall run: %w", err)
@@ -49,13 +49,13 @@ func parse(b []byte) (w Wishes, err error) {
 	return w, nil
 }
 
-// Documents is the part of coord.Coordinator that wishes need.
+// Documents is the part of coord.Coordinator that they need.
 type Documents interface {
 	Document(name string) coord.Document
 }
 
-// Read gives the wishes.
-func Read(ctx context.Context, d Documents) (Wishes, error) {
+// Read gives what operators want.
+func Read(ctx context.Context, d Documents) (DesiredModels, error) {
 	value, _, err := d.Document(document).Get(ctx)
 	if err != nil {
 		return nil, err
@@ -63,11 +63,11 @@ func Read(ctx context.Context, d Documents) (Wishes, error) {
 	return parse(value)
 }
 
-// Ask adds a wish, in place of an earlier one for the same model and edges. With remove the earlier
-// one goes: those edges keep what they run.
-func Ask(ctx context.Context, d Documents, wish Wish, remove bool) error {
-	if _, err := path.Match(wish.Edges, "x"); wish.Edges == "" || err != nil {
-		return fmt.Errorf("%q names no edges: write a name, or a pattern such as mast-*", wish.Edges)
+// Ask sets what some edges shall run, in place of an earlier setting for the same model and edges. With
+// remove the earlier one goes: those edges keep what they run.
+func Ask(ctx context.Context, d Documents, want Desired, remove bool) error {
+	if _, err := path.Match(want.Edges, "x"); want.Edges == "" || err != nil {
+		return fmt.Errorf("%q names no edges: write a name, or a pattern such as mast-*", want.Edges)
 	}
 	at := d.Document(document)
 	for {
@@ -79,16 +79,16 @@ func Ask(ctx context.Context, d Documents, wish Wish, remove bool) error {
 		if err != nil {
 			return err
 		}
-		same := func(w Wish) bool { return w.Model == wish.Model && w.Edges == wish.Edges }
+		same := func(w Desired) bool { return w.Model == want.Model && w.Edges == want.Edges }
 		if remove && !slices.ContainsFunc(all, same) {
-			return fmt.Errorf("nothing is asked of edges %q about model %s", wish.Edges, wish.Model)
+			return fmt.Errorf("edges %q have no version of model %s to run", want.Edges, want.Model)
 		}
 		all = slices.DeleteFunc(all, same)
 		if !remove {
-			all = append(all, wish)
+			all = append(all, want)
 		}
-		if len(all) > maxWishes {
-			return fmt.Errorf("%d wishes are the limit: use patterns that take in more edges, or remove some", maxWishes)
+		if len(all) > maxDesired {
+			return fmt.Errorf("%d entries are the limit: use patterns that take in more edges, or remove some", maxDesired)
 		}
 		b, err := json.Marshal(all)
 		if err != nil {

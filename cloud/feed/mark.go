@@ -4,12 +4,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/oklog/ulid/v2"
-
-	"cloudcanvas/cloud/store"
 )
 
 // Mark is what is known of one submitted file, in the object store: the same bytes under the same name
@@ -31,7 +31,7 @@ func (f *Feeder) Begin(ctx context.Context, by, name string, sum [32]byte, now t
 	hash := sha256.Sum256(fmt.Appendf(sum[:], "%s\x00%s", by, name))
 	m := Mark{Name: name, Began: now.UTC().Truncate(time.Millisecond), key: fmt.Sprintf("submitted/%x", hash)}
 	data, err := f.Objects.Get(ctx, m.key, maxMark)
-	if store.IsMissing(err) {
+	if errors.Is(err, fs.ErrNotExist) {
 		return m, f.put(ctx, m)
 	}
 	if err == nil {

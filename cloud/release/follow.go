@@ -21,7 +21,7 @@ type Stage interface {
 	Add(ctx context.Context, name, version string, m model.Model) error
 	// Use switches to versions that were added, between batches, and frees the others.
 	Use(name, current, canary, fallback string, share float64) error
-	Figures(name, version string) Figures
+	Stats(name, version string) Stats
 }
 
 // Follower keeps a worker's models as the plans say, and takes back what does worse than before.
@@ -31,9 +31,9 @@ type Follower struct {
 	Stage   Stage
 	Dir     string        // versions are fetched into it
 	By      string        // this worker, for reasons
-	Look    time.Duration // how often figures are compared; 0: 2 s
+	Look    time.Duration // how often stats are compared; 0: 2 s
 	Trial   time.Duration // how long a promoted version is compared with the one before; 0: 10 min
-	Settled func()        // hears once that every model runs as its plan says; may be nil
+	Settled func()        // called once every model runs as its plan says; may be nil
 	Log     *slog.Logger
 }
 
@@ -69,7 +69,7 @@ func (f Follower) follow(ctx context.Context, name string, first func()) error {
 		return err
 	}
 	var plan, running Plan // as wanted, and as it is
-	settled, trial := true, false
+	applied, trial := true, false
 	tick := time.NewTicker(f.Look)
 	defer tick.Stop()
 	for {
@@ -82,30 +82,30 @@ func (f Follower) follow(ctx context.Context, name string, first func()) error {
 			}
 			p, err := parsePlan(name, value)
 			if err != nil {
-				f.Log.Error("a model's plan can't be followed, the version stays", "model", name, telemetry.Err, err)
+				f.Log.Error("the plan of a model can't be read; its version stays", "model", name, telemetry.Err, err)
 				continue
 			}
-			plan, settled = p, false
+			plan, applied = p, false
 		case <-tick.C:
 		}
-		if !settled {
-			if err := f.settle(ctx, name, plan); err != nil {
+		if !applied {
+			if err := f.apply(ctx, name, plan); err != nil {
 				if ctx.Err() == nil {
-					f.Log.Warn("a model's versions can't be had yet, trying again", "model", name, telemetry.Err, err)
+					f.Log.Warn("the versions of a model are not loaded yet; the worker tries again", "model", name, telemetry.Err, err)
 				}
 				continue
 			}
-			settled, running, trial = true, plan, f.onTrial(plan)
+			applied, running, trial = true, plan, f.onTrial(plan)
 			first()
 		}
-		f.judge(ctx, name, running)
-		settled = settled && trial == f.onTrial(running) // when the trial is over the version before is freed
+		f.evaluate(ctx, name, running)
+		applied = applied && trial == f.onTrial(running) // when the trial is over the version before is freed
 	}
 }
 
-// settle loads what a plan wants and switches to it. A version that can't be fetched is tried again;
+// apply loads what a plan says and switches to it. A version that can't be fetched is tried again;
 // one that is there and can't be run is taken back.
-func (f Follower) settle(ctx context.Context, name string, p Plan) error {
+func (f Follower) apply(ctx context.Context, name string, p Plan) error {
 	fallback := p.Desired
 	if f.onTrial(p) {
 		fallback = p.Previous
@@ -135,7 +135,7 @@ func (f Follower) settle(ctx context.Context, name string, p Plan) error {
 	if err := f.Stage.Use(name, p.Desired, canary, fallback, share); err != nil {
 		return err
 	}
-	f.Log.Info("model versions", "model", name, "desired", show(p.Desired), "canary", canary, "share", share)
+	f.Log.Info("a model runs its planned versions", "model", name, "desired", show(p.Desired), "canary", canary, "share", share)
 	return nil
 }
 
@@ -144,8 +144,8 @@ func (f Follower) onTrial(p Plan) bool {
 	return p.Desired != p.Previous && time.Since(p.Since) < f.Trial
 }
 
-// judge compares a version on trial with the one that it replaces.
-func (f Follower) judge(ctx context.Context, name string, p Plan) {
+// evaluate compares a version on trial with the one that it replaces.
+func (f Follower) evaluate(ctx context.Context, name string, p Plan) {
 	version, before := "", ""
 	switch {
 	case p.Canary != nil:
@@ -155,19 +155,19 @@ func (f Follower) judge(ctx context.Context, name string, p Plan) {
 	default:
 		return
 	}
-	reason := worse(f.Stage.Figures(name, version), f.Stage.Figures(name, before))
+	reason := worse(f.Stage.Stats(name, version), f.Stage.Stats(name, before))
 	if reason == "" {
 		return
 	}
 	if err := f.retract(ctx, name, version, reason); err != nil && ctx.Err() == nil {
-		f.Log.Warn("taking a model's version back failed, trying again", "model", name, "version", version, telemetry.Err, err)
+		f.Log.Warn("taking back the version of a model failed; the worker tries again", "model", name, "version", version, telemetry.Err, err)
 	}
 }
 
 // retract takes a version back where it still runs.
 func (f Follower) retract(ctx context.Context, name, version, reason string) error {
 	err := put(ctx, f.Group, name, func(p *Plan) error {
-		if !p.retract(version, Desk{By: f.By}.stamp(reason)) {
+		if !p.retract(version, Admin{By: f.By}.stamp(reason)) {
 			return errAsItIs
 		}
 		return nil
@@ -176,7 +176,7 @@ func (f Follower) retract(ctx context.Context, name, version, reason string) err
 		return nil
 	}
 	if err == nil {
-		f.Log.Warn("a model's version was taken back", "model", name, "version", version, "reason", reason)
+		f.Log.Warn("the version of a model was taken back", "model", name, "version", version, "reason", reason)
 	}
 	return err
 }

@@ -42,17 +42,17 @@ func folder(t *testing.T, weights string) (model.Model, string) {
 	return m, dir
 }
 
-func desk(t *testing.T) Desk {
+func newAdmin(t *testing.T) Admin {
 	t.Helper()
 	s, err := store.Open(t.Context(), "file://"+t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	return Desk{Group: local.NewSpace().Coordinator("desk"), Library: Library{s}, By: "operator"}
+	return Admin{Group: local.NewSpace().Coordinator("admin"), Library: Library{s}, By: "operator"}
 }
 
-func publish(t *testing.T, d Desk, weights string) string {
+func publish(t *testing.T, d Admin, weights string) string {
 	t.Helper()
 	m, dir := folder(t, weights)
 	version, err := d.Library.Publish(t.Context(), m, dir)
@@ -63,7 +63,7 @@ func publish(t *testing.T, d Desk, weights string) string {
 }
 
 func TestAPublishedVersionIsFetchedAsItWas(t *testing.T) {
-	d := desk(t)
+	d := newAdmin(t)
 	if a, b := publish(t, d, "first"), publish(t, d, "second"); a != "2" || b != "3" {
 		t.Fatalf("versions %s and %s; 1 is what is shipped", a, b)
 	}
@@ -94,7 +94,7 @@ func TestAPublishedVersionIsFetchedAsItWas(t *testing.T) {
 }
 
 func TestPlansChangeAsOperatorsWant(t *testing.T) {
-	d := desk(t)
+	d := newAdmin(t)
 	ctx := t.Context()
 	publish(t, d, "first")
 	publish(t, d, "second")
@@ -141,18 +141,18 @@ func TestPlansChangeAsOperatorsWant(t *testing.T) {
 func TestOnlyWhatIsWorseThanBeforeIsBlamed(t *testing.T) {
 	for _, c := range []struct {
 		name       string
-		on, before Figures
+		on, before Stats
 		want       string
 	}{
-		{"nothing known", Figures{}, Figures{}, ""},
-		{"two failures", Figures{Items: 2, Failed: 2}, Figures{Items: 100}, ""},
-		{"many failures", Figures{Items: 20, Failed: 3}, Figures{Items: 100}, "errors rose"},
-		{"as before", Figures{Items: 90, Failed: 10}, Figures{Items: 900, Failed: 100}, ""},
-		{"slower", Figures{Seconds: map[int]float64{4: 0.21}}, Figures{Seconds: map[int]float64{4: 0.1}}, "latency doubled"},
-		{"not twice", Figures{Seconds: map[int]float64{4: 0.19}}, Figures{Seconds: map[int]float64{4: 0.1}}, ""},
-		{"small runs are not compared with the mean of large ones", Figures{Seconds: map[int]float64{1: 0.15}}, Figures{Seconds: map[int]float64{8: 0.1}}, ""},
-		{"slower than a run of more", Figures{Seconds: map[int]float64{1: 0.25}}, Figures{Seconds: map[int]float64{8: 0.1}}, "latency doubled"},
-		{"nothing as large", Figures{Seconds: map[int]float64{8: 9}}, Figures{Seconds: map[int]float64{1: 0.1}}, ""},
+		{"nothing known", Stats{}, Stats{}, ""},
+		{"two failures", Stats{Items: 2, Failed: 2}, Stats{Items: 100}, ""},
+		{"many failures", Stats{Items: 20, Failed: 3}, Stats{Items: 100}, "errors rose"},
+		{"as before", Stats{Items: 90, Failed: 10}, Stats{Items: 900, Failed: 100}, ""},
+		{"slower", Stats{Seconds: map[int]float64{4: 0.21}}, Stats{Seconds: map[int]float64{4: 0.1}}, "latency doubled"},
+		{"not twice", Stats{Seconds: map[int]float64{4: 0.19}}, Stats{Seconds: map[int]float64{4: 0.1}}, ""},
+		{"small runs are not compared with the mean of large ones", Stats{Seconds: map[int]float64{1: 0.15}}, Stats{Seconds: map[int]float64{8: 0.1}}, ""},
+		{"slower than a run of more", Stats{Seconds: map[int]float64{1: 0.25}}, Stats{Seconds: map[int]float64{8: 0.1}}, "latency doubled"},
+		{"nothing as large", Stats{Seconds: map[int]float64{8: 9}}, Stats{Seconds: map[int]float64{1: 0.1}}, ""},
 	} {
 		if got := worse(c.on, c.before); c.want == "" != (got == "") || !strings.HasPrefix(got, c.want) {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/url"
 	"os"
 	"strings"
@@ -88,9 +89,12 @@ func (s *Store) upload(ctx context.Context, key string, data []byte) error {
 	return errors.Join(err, w.Close())
 }
 
-// Get reads the object under key, at most limit bytes.
+// Get reads the object under key, at most limit bytes. Its error is fs.ErrNotExist where there is none.
 func (s *Store) Get(ctx context.Context, key string, limit int64) ([]byte, error) {
 	r, err := s.bucket.NewReader(ctx, key, nil)
+	if gcerrors.Code(err) == gcerrors.NotFound {
+		err = fmt.Errorf("%w: %w", fs.ErrNotExist, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read object %s: %w", key, err)
 	}
@@ -174,9 +178,6 @@ func (s *Store) durable(prefix string, keys []string) error {
 	}
 	return nil
 }
-
-// IsMissing says whether err means that there is no such object.
-func IsMissing(err error) bool { return gcerrors.Code(err) == gcerrors.NotFound }
 
 // Close ends the connection.
 func (s *Store) Close() error { return s.bucket.Close() }

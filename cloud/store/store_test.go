@@ -2,6 +2,8 @@ package store
 
 import (
 	"bytes"
+	"errors"
+	"io/fs"
 	"strings"
 	"testing"
 )
@@ -35,7 +37,7 @@ func TestAFolderKeepsObjects(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := s.Get(ctx, "data/mast-7/01", 3); !IsMissing(err) {
+	if _, err := s.Get(ctx, "data/mast-7/01", 3); !errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("got %v", err)
 	}
 }

@@ -55,15 +55,15 @@ func (b board) Add(ctx context.Context, name, version string, m model.Model) err
 	})
 }
 
-func (b board) Figures(name, version string) release.Figures {
-	return release.Figures(b.Shelf.Figures(name, version))
+func (b board) Stats(name, version string) release.Stats {
+	return release.Stats(b.Shelf.Figures(name, version))
 }
 
 // shop is a worker under load whose models are changed.
 type shop struct {
 	*world
 	t    *testing.T
-	desk release.Desk
+	desk release.Admin
 	made int
 }
 
@@ -75,7 +75,7 @@ func openShop(t *testing.T) *shop {
 		t.Fatal(err)
 	}
 	space := local.NewSpace()
-	s := &shop{world: w, t: t, desk: release.Desk{Group: space.Coordinator("desk"), Library: release.Library{Objects: objects}, By: "operator"}}
+	s := &shop{world: w, t: t, desk: release.Admin{Group: space.Coordinator("desk"), Library: release.Library{Objects: objects}, By: "operator"}}
 	worker := w.worker(t, Config{BatchItems: 4, Models: []Choice{{Want: "segment", Model: "six"}}}, Fixed{0})
 	six := worker.Models.lines["six"].shipped
 	six.open = func(context.Context) (Network, error) { return weighed{w, "good"}, nil }

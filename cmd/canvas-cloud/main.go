@@ -93,7 +93,7 @@ func runBridge(c *cloud.Cloud, ctx context.Context) error {
 }
 
 func work(c *cloud.Cloud, ctx context.Context) error {
-	models, err := model.Open(c.ModelFolders(cli.Home())...)
+	models, err := model.Open(c.Config.ModelFolders(cli.Home())...)
 	if err != nil {
 		return err
 	}

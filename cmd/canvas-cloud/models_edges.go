@@ -43,48 +43,48 @@ func edgeModelsCommand() *urfave.Command {
 	}
 }
 
-// askEdges writes a wish down.
+// askEdges sets what edges shall run.
 func askEdges(c *urfave.Context) error {
-	wish := delivery.Wish{Model: c.Args().First(), Version: c.String("version"), Edges: c.String("edges"), By: operator(), Since: time.Now().UTC().Truncate(time.Second)}
+	want := delivery.Desired{Model: c.Args().First(), Version: c.String("version"), Edges: c.String("edges"), By: operator(), Since: time.Now().UTC().Truncate(time.Second)}
 	switch {
-	case wish.Edges == "":
+	case want.Edges == "":
 		return cli.Usagef("say which devices with --edges NAME or --edges 'mast-*'")
-	case wish.Version == "" && !c.Bool("remove"):
+	case want.Version == "" && !c.Bool("remove"):
 		return cli.Usagef("say which version with --version NUMBER, or --version shipped for what they came with")
-	case wish.Version == "shipped":
-		wish.Version = ""
+	case want.Version == "shipped":
+		want.Version = ""
 	}
-	return atDesk(c, func(ctx context.Context, z coord.Coordinator, d release.Desk) error {
-		if wish.Version != "" && !c.Bool("remove") {
-			files, err := d.Library.Files(ctx, wish.Model, wish.Version)
+	return withAdmin(c, func(ctx context.Context, z coord.Coordinator, d release.Admin) error {
+		if want.Version != "" && !c.Bool("remove") {
+			files, err := d.Library.Files(ctx, want.Model, want.Version)
 			if err != nil {
 				return fmt.Errorf("%w; `models ls` shows what is published", err)
 			}
 			for _, f := range files {
 				if !slices.Contains([]string{event.ModelManifest, event.ModelGolden, event.ModelWeights}, f.Name) {
-					return fmt.Errorf("model %s version %s has a file %s: for devices its golden case must be called %s; publish it so", wish.Model, wish.Version, f.Name, event.ModelGolden)
+					return fmt.Errorf("model %s version %s has a file %s: for devices its golden case must be called %s; publish it so", want.Model, want.Version, f.Name, event.ModelGolden)
 				}
 			}
 		}
-		if err := delivery.Ask(ctx, z, wish, c.Bool("remove")); err != nil {
+		if err := delivery.Ask(ctx, z, want, c.Bool("remove")); err != nil {
 			return err
 		}
 		if c.Bool("json") {
-			return cli.PrintJSON(c.App.Writer, wish)
+			return cli.PrintJSON(c.App.Writer, want)
 		}
 		if c.Bool("remove") {
-			visible.Fprintf(c.App.Writer, "%s: nothing is asked of %s any more\n", wish.Model, wish.Edges)
+			visible.Fprintf(c.App.Writer, "%s: %s keep the version that they run\n", want.Model, want.Edges)
 			return nil
 		}
-		visible.Fprintf(c.App.Writer, "%s: %s shall run %s; they fetch it as their links allow: `models edges` shows how far they are\n", wish.Model, wish.Edges, shipped(wish.Version))
+		visible.Fprintf(c.App.Writer, "%s: %s shall run %s; they fetch it as their links allow: `models edges` shows how far they are\n", want.Model, want.Edges, shipped(want.Version))
 		return nil
 	})
 }
 
-// edgeModels is what is asked of devices and what they say.
+// edgeModels is what devices shall run and what they run; "wishes" is an old word that scripts may read.
 type edgeModels struct {
-	Wishes delivery.Wishes              `json:"wishes"`
-	Edges  map[string][]event.EdgeModel `json:"edges"`
+	Desired delivery.DesiredModels       `json:"wishes"`
+	Edges   map[string][]event.EdgeModel `json:"edges"`
 }
 
 func showEdgeModels(c *urfave.Context) error {
@@ -92,10 +92,10 @@ func showEdgeModels(c *urfave.Context) error {
 	if err != nil {
 		return err
 	}
-	all := edgeModels{Wishes: delivery.Wishes{}}
+	all := edgeModels{Desired: delivery.DesiredModels{}}
 	err = agreeing(c.Context, cfg, func(ctx context.Context, z coord.Coordinator) error {
-		wishes, err := delivery.Read(ctx, z)
-		all.Wishes = append(all.Wishes, wishes...)
+		desired, err := delivery.Read(ctx, z)
+		all.Desired = append(all.Desired, desired...)
 		return err
 	})
 	if err != nil {
@@ -114,8 +114,8 @@ func showEdgeModels(c *urfave.Context) error {
 func (a edgeModels) print(to io.Writer) {
 	w := visible.NewTable(to)
 	w.Printf("MODEL\tEDGES\tSHALL RUN\tBY\tSINCE\n")
-	for _, wish := range a.Wishes {
-		w.Printf("%s\t%s\t%s\t%s\t%s\n", wish.Model, wish.Edges, shipped(wish.Version), wish.By, wish.Since.Format(time.RFC3339))
+	for _, one := range a.Desired {
+		w.Printf("%s\t%s\t%s\t%s\t%s\n", one.Model, one.Edges, shipped(one.Version), one.By, one.Since.Format(time.RFC3339))
 	}
 	w.Printf("\nEDGE\tMODEL\tRUNS\tSTATE\n")
 	for _, edge := range slices.Sorted(maps.Keys(a.Edges)) {

@@ -39,7 +39,7 @@ func printBridges(w *visible.Table, owners map[string]coord.Owner, edges []dedup
 	}
 }
 
-// printTwins names the edges under whose name two agents speak.
+// printTwins names the edges whose name two agents use.
 func printTwins(w *visible.Table, edges []dedup.EdgeStatus) {
 	said := map[string]bool{}
 	for _, s := range edges {

@@ -72,7 +72,7 @@ func lateEdges(all []dedup.EdgeStatus, now time.Time) string {
 	return text
 }
 
-// twins are the edges under whose name two agents speak.
+// twins are the edges whose name two agents use.
 func twins(all []dedup.EdgeStatus) (names []string) {
 	for _, e := range all {
 		if e.Twin != "" && !slices.Contains(names, e.Edge) {

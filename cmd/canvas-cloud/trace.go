@@ -59,7 +59,7 @@ func tell(ctx context.Context, cfg cloud.Config, k *kafka.Client, q lineage.Ques
 		return nil, err
 	}
 	defer z.Close()
-	return cloud.Teller(k, cfg.Objects(), z).Tell(ctx, q, since)
+	return cloud.Lineage(k, cfg.Objects(), z).Tell(ctx, q, since)
 }
 
 // printStories is what a person reads: what it is, and what happened to it in order.

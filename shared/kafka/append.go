@@ -14,8 +14,8 @@ import (
 type Outcome int
 
 const (
-	Confirmed Outcome = iota // Client has it
-	Refused                  // Client does not have it, and will not get it from this call
+	Confirmed Outcome = iota // Kafka has it
+	Refused                  // Kafka does not have it, and will not get it from this call
 	Unknown                  // it may be there, or may yet come: read the topic before sending it again
 )
 
@@ -40,7 +40,7 @@ func (e *AppendError) Count(o Outcome) int {
 
 // Error says how many failed and why the first did.
 func (e *AppendError) Error() string {
-	return fmt.Sprintf("appending %d records to Client: %d confirmed, %d refused, %d unknown: %v",
+	return fmt.Sprintf("appending %d records to Kafka: %d confirmed, %d refused, %d unknown: %v",
 		len(e.Outcomes), e.Count(Confirmed), e.Count(Refused), e.Count(Unknown), e.first())
 }
 
@@ -57,10 +57,10 @@ func (e *AppendError) first() error {
 func (e *AppendError) Unwrap() error { return e.first() }
 
 // ErrRecordTooLarge says that a record is over Options.MaxBytes, or over what the topic takes.
-var ErrRecordTooLarge = errors.New("the record is too large for Client: let its data rest in the object store")
+var ErrRecordTooLarge = errors.New("the record is too large for Kafka: let its data rest in the object store")
 
 // Append writes records and returns nil once all in-sync replicas have every one of them. Any other
-// end is an *AppendError. A record that is too large or that Client refuses does not hold up the
+// end is an *AppendError. A record that is too large or that Kafka refuses does not hold up the
 // others. What was surely not written is tried again for a while; what may have been is not.
 // Records must not be changed until Append returns, nor after an outcome that is unknown.
 func (k *Client) Append(ctx context.Context, records ...Record) error {
@@ -98,18 +98,13 @@ func (a *appending) set(n int, o Outcome, err error) {
 
 // persist writes those records, again and again while nothing but "not now" is the answer.
 func (a *appending) persist(ctx context.Context, which []int) {
-	deadline := time.Now().Add(a.kafka.options.Patience)
-	for wait := 50 * time.Millisecond; len(which) > 0; wait = min(2*wait, 2*time.Second) {
+	_ = a.kafka.patiently(2*time.Second, nil).Do(ctx, func() error { // what became of each record says the result
 		which = a.write(ctx, which)
-		if len(which) == 0 || time.Now().Add(wait).After(deadline) {
-			return
+		if len(which) == 0 {
+			return nil
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(wait):
-		}
-	}
+		return a.result.Errs[which[0]]
+	})
 }
 
 // write tries those records once and gives back the ones worth another try.
@@ -130,7 +125,7 @@ func (a *appending) write(ctx context.Context, which []int) (again []int) {
 		if perRecord {
 			cause = each[i]
 		}
-		outcome, next := judge(cause)
+		outcome, next := classify(cause)
 		if cause != nil {
 			cause = fmt.Errorf("topic %s: %w", a.msgs[n].Topic, cause)
 		}
@@ -163,8 +158,8 @@ const (
 	apart        // the batch was refused: one record may be bad, the others good
 )
 
-// judge tells what an error of kafka-go's Writer says about a record.
-func judge(err error) (Outcome, move) {
+// classify gives what an error of kafka-go's Writer says about a record.
+func classify(err error) (Outcome, move) {
 	if err == nil {
 		return Confirmed, nothing
 	}
@@ -211,7 +206,7 @@ func atFault(code kafka.Error) bool {
 // NoTopic says that an error means that there is no such topic or partition.
 func NoTopic(err error) bool { return errors.Is(err, kafka.UnknownTopicOrPartition) }
 
-// message leaves the time to the moment of writing. Client deletes by it and refuses the future, so a
+// message leaves the time to the moment of writing. Kafka deletes by it and refuses the future, so a
 // device's clock, which may be years wrong, must not set it; an item's own time is in its envelope.
 func message(r Record) kafka.Message {
 	m := kafka.Message{Topic: r.Topic, Key: r.Key, Value: r.Value}

@@ -174,7 +174,7 @@ func heap() int64 {
 
 func TestAppendAndReadOutliveKafkasSIGKILL(t *testing.T) {
 	if testing.Short() {
-		t.Skip("it restarts Client, which takes seconds")
+		t.Skip("it restarts Kafka, which takes seconds")
 	}
 	broker := brokertest.StartOwnKafka(t)
 	k := dialKafka(t, Options{Brokers: broker.Brokers})

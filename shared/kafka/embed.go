@@ -18,7 +18,7 @@ import (
 	"cloudcanvas/shared/durable"
 )
 
-// EmbedOptions are those of the Client broker within the process.
+// EmbedOptions are those of the Kafka broker within the process.
 type EmbedOptions struct {
 	Port       int               // on 127.0.0.1; 0: a free one
 	TLS        *tls.Config       // nil: a plain listener
@@ -28,7 +28,7 @@ type EmbedOptions struct {
 	Disk       *disk.Watch // under its folder; nil: nobody hears why a write fails
 }
 
-// Embedded is one Client broker within the process, for a single machine: franz-go's kfake. It
+// Embedded is one Kafka broker within the process, for a single machine: franz-go's kfake. It
 // is for trying things out and for single boxes, not for production. Each batch is on disk (fsync)
 // before it is acknowledged; in memory it keeps some 80 bytes for each batch, not the records.
 type Embedded struct {
@@ -42,7 +42,7 @@ var ErrInUse = errors.New("the folder is in use by another process")
 
 // Embed starts the broker with its data in dir, which is made if it is not there.
 func Embed(dir string, o EmbedOptions) (*Embedded, error) {
-	fail := func(err error) error { return fmt.Errorf("starting the embedded Client broker in %s: %w", dir, err) }
+	fail := func(err error) error { return fmt.Errorf("starting the embedded Kafka broker in %s: %w", dir, err) }
 	if dir == "" {
 		return nil, fail(errors.New("it needs a folder for its data"))
 	}

@@ -82,11 +82,11 @@ func (e dialError) Unwrap() error { return e.error }
 // Dial makes the client. It connects when first used; only unusable options are an error.
 func Dial(o Options) (*Client, error) {
 	if len(o.Brokers) == 0 {
-		return nil, errors.New("connecting to Client: no broker is named: give at least one as host:port")
+		return nil, errors.New("connecting to Kafka: no broker is named: give at least one as host:port")
 	}
 	for _, b := range o.Brokers {
 		if _, _, err := net.SplitHostPort(b); err != nil {
-			return nil, fmt.Errorf("connecting to Client: broker %q: %w: give it as host:port", b, err)
+			return nil, fmt.Errorf("connecting to Kafka: broker %q: %w: give it as host:port", b, err)
 		}
 	}
 	if o.MaxBytes == 0 {
@@ -103,11 +103,11 @@ func Dial(o Options) (*Client, error) {
 	}
 	encryption, err := o.Security.TLS()
 	if err != nil {
-		return nil, fmt.Errorf("connecting to Client: %w", err)
+		return nil, fmt.Errorf("connecting to Kafka: %w", err)
 	}
 	login, err := login(o.Security)
 	if err != nil {
-		return nil, fmt.Errorf("connecting to Client: %w", err)
+		return nil, fmt.Errorf("connecting to Kafka: %w", err)
 	}
 	k := &Client{options: o, log: o.Log.With("broker", "kafka"), transport: transport(encryption, login)}
 	address := kafka.TCP(o.Brokers...)
@@ -124,7 +124,7 @@ func Dial(o Options) (*Client, error) {
 		WriteTimeout: requestTimeout,
 		ReadTimeout:  requestTimeout,
 		// The Writer would also repeat writes whose outcome is unknown, and so make duplicates that
-		// nobody hears of. Append decides instead.
+		// no caller learns of. Append decides instead.
 		MaxAttempts: 1,
 	}
 	return k, nil

@@ -8,7 +8,7 @@ import (
 // Progress is how far a group has come in a partition.
 type Progress struct {
 	First, End int64 // the records that are there: from First up to before End
-	Committed  int64 // before which the group has finished all; 0 where it has said nothing
+	Committed  int64 // before which the group has finished all; 0 where it has committed nothing
 }
 
 // Next is the first record that the group has not finished.
@@ -17,7 +17,7 @@ func (p Progress) Next() int64 { return max(p.Committed, p.First) }
 // Lag is how many records that are there the group has not finished.
 func (p Progress) Lag() int64 { return p.End - p.Next() }
 
-// Log is what is asked.
+// Log is Kafka, as far as it is asked.
 type Log interface {
 	Offsets(ctx context.Context, topic string) (map[int]OffsetRange, error)
 	Committed(ctx context.Context, group, topic string) (map[int]int64, error)

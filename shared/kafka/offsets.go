@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"cloudcanvas/shared/retry"
+
 	"github.com/segmentio/kafka-go"
 )
 
@@ -25,18 +27,18 @@ type Topic struct {
 func (k *Client) Partitions(ctx context.Context, topic string) (int, error) {
 	response, err := k.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
 	if err != nil {
-		return 0, fmt.Errorf("asking for Client topic %s: %w", topic, err)
+		return 0, fmt.Errorf("asking for Kafka topic %s: %w", topic, err)
 	}
 	for _, t := range response.Topics {
 		if t.Name != topic {
 			continue
 		}
 		if t.Error != nil {
-			return 0, fmt.Errorf("asking for Client topic %s: %w", topic, t.Error)
+			return 0, fmt.Errorf("asking for Kafka topic %s: %w", topic, t.Error)
 		}
 		return len(t.Partitions), nil
 	}
-	return 0, fmt.Errorf("asking for Client topic %s: %w", topic, kafka.UnknownTopicOrPartition)
+	return 0, fmt.Errorf("asking for Kafka topic %s: %w", topic, kafka.UnknownTopicOrPartition)
 }
 
 // Offsets is what each partition of a topic holds now.
@@ -51,14 +53,14 @@ func (k *Client) Offsets(ctx context.Context, topic string) (map[int]OffsetRange
 	}
 	response, err := k.listOffsets(ctx, topic, ask)
 	if err != nil {
-		return nil, fmt.Errorf("asking for the offsets of Client topic %s%w", topic, err)
+		return nil, fmt.Errorf("asking for the offsets of Kafka topic %s%w", topic, err)
 	}
 	ranges := make(map[int]OffsetRange, n)
 	for _, p := range response {
 		ranges[p.Partition] = OffsetRange{First: p.FirstOffset, End: p.LastOffset}
 	}
 	if len(ranges) != n {
-		return nil, fmt.Errorf("asking for the offsets of Client topic %s: %d of %d partitions answered", topic, len(ranges), n)
+		return nil, fmt.Errorf("asking for the offsets of Kafka topic %s: %d of %d partitions answered", topic, len(ranges), n)
 	}
 	return ranges, nil
 }
@@ -112,7 +114,7 @@ func (k *Client) Committed(ctx context.Context, group, topic string) (map[int]in
 		return map[int]int64{}, nil // as some brokers say it of a group that never committed
 	}
 	if err != nil {
-		return nil, fmt.Errorf("asking for the offsets of group %s in Client topic %s: %w", group, topic, err)
+		return nil, fmt.Errorf("asking for the offsets of group %s in Kafka topic %s: %w", group, topic, err)
 	}
 	offsets := make(map[int]int64, n)
 	for _, p := range response.Topics[topic] {
@@ -124,7 +126,7 @@ func (k *Client) Committed(ctx context.Context, group, topic string) (map[int]in
 }
 
 // Commit records that the group has finished everything before offset. The group has no members:
-// partitions are owned through the coordinator, and Client's own tools still see the lag.
+// partitions are owned through the coordinator, and Kafka's own tools still see the lag.
 func (k *Client) Commit(ctx context.Context, group, topic string, partition int, offset int64) error {
 	err := k.settled(ctx, func() error {
 		response, err := k.client.OffsetCommit(ctx, &kafka.OffsetCommitRequest{
@@ -143,7 +145,7 @@ func (k *Client) Commit(ctx context.Context, group, topic string, partition int,
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("committing offset %d of group %s in Client topic %s, partition %d: %w", offset, group, topic, partition, err)
+		return fmt.Errorf("committing offset %d of group %s in Kafka topic %s, partition %d: %w", offset, group, topic, partition, err)
 	}
 	return nil
 }
@@ -151,18 +153,15 @@ func (k *Client) Commit(ctx context.Context, group, topic string, partition int,
 // settled repeats a request while the cluster is finding its feet: a group's coordinator is loaded
 // (the very first request makes the broker create its offsets topic), a partition's leader is new.
 func (k *Client) settled(ctx context.Context, ask func() error) error {
+	return k.patiently(time.Second, settling).Do(ctx, ask)
+}
+
+// patiently tries again for as long as Options.Patience what fails in a way that passes; nil: in any way.
+func (k *Client) patiently(most time.Duration, passes func(error) bool) retry.Task {
 	deadline := time.Now().Add(k.options.Patience)
-	for wait := 50 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		err := ask()
-		if err == nil || !settling(err) || time.Now().After(deadline) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return errors.Join(err, ctx.Err())
-		case <-time.After(wait):
-		}
-	}
+	return retry.Task{First: 50 * time.Millisecond, Most: most, Final: func(err error) bool {
+		return passes != nil && !passes(err) || time.Now().After(deadline)
+	}}
 }
 
 func settling(err error) bool {
@@ -191,11 +190,11 @@ func (k *Client) EnsureTopics(ctx context.Context, topics ...Topic) error {
 	}
 	response, err := k.client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: configs})
 	if err != nil {
-		return fmt.Errorf("making Client topics: %w", err)
+		return fmt.Errorf("making Kafka topics: %w", err)
 	}
 	for name, err := range response.Errors {
 		if err != nil && !errors.Is(err, kafka.TopicAlreadyExists) {
-			return fmt.Errorf("making Client topic %s: %w", name, err)
+			return fmt.Errorf("making Kafka topic %s: %w", name, err)
 		}
 	}
 	return k.awaitLeaders(ctx, topics)
@@ -214,7 +213,7 @@ func (k *Client) SetTopic(ctx context.Context, topic string, settings map[string
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("setting up Client topic %s: %w", topic, err)
+		return fmt.Errorf("setting up Kafka topic %s: %w", topic, err)
 	}
 	return nil
 }
@@ -225,23 +224,21 @@ func (k *Client) awaitLeaders(ctx context.Context, topics []Topic) error {
 	for i, t := range topics {
 		names[i] = t.Name
 	}
-	deadline := time.Now().Add(k.options.Patience)
-	for {
+	err := k.patiently(50*time.Millisecond, nil).Do(ctx, func() error {
 		// kafka-go answers from what it learned at most metadataTTL ago.
 		response, err := k.client.Metadata(ctx, &kafka.MetadataRequest{Topics: names})
-		if err == nil && !slices.ContainsFunc(response.Topics, leaderless) && len(response.Topics) == len(names) {
-			return nil
+		if err == nil && (slices.ContainsFunc(response.Topics, leaderless) || len(response.Topics) != len(names)) {
+			err = errNoLeader
 		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("making Client topics %v: after %s some have no leader (last error: %v): are all brokers up?", names, k.options.Patience, err)
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("making Client topics: %w", ctx.Err())
-		case <-time.After(50 * time.Millisecond):
-		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("making Kafka topics %v: waited up to %s for a leader of each partition: %w: are all brokers up?", names, k.options.Patience, err)
 	}
+	return nil
 }
+
+var errNoLeader = errors.New("some have none")
 
 func leaderless(t kafka.Topic) bool {
 	return t.Error != nil || len(t.Partitions) == 0 ||

@@ -9,7 +9,7 @@ import (
 )
 
 // OffsetsAt is, for each partition of a topic, the offset of the first record that was written at or
-// after a time; the partition's end where there is none. Client looks it up in its index of times.
+// after a time; the partition's end where there is none. Kafka looks it up in its index of times.
 func (k *Client) OffsetsAt(ctx context.Context, topic string, at time.Time) (map[int]int64, error) {
 	ranges, err := k.Offsets(ctx, topic)
 	if err != nil {
@@ -21,7 +21,7 @@ func (k *Client) OffsetsAt(ctx context.Context, topic string, at time.Time) (map
 	}
 	response, err := k.listOffsets(ctx, topic, ask)
 	if err != nil {
-		return nil, fmt.Errorf("asking for the offsets at %s of Client topic %s%w", at.UTC().Format(time.RFC3339), topic, err)
+		return nil, fmt.Errorf("asking for the offsets at %s of Kafka topic %s%w", at.UTC().Format(time.RFC3339), topic, err)
 	}
 	offsets := make(map[int]int64, len(ranges))
 	for p, r := range ranges {

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"time"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
 
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/retry"
 	"cloudcanvas/shared/telemetry"
 )
 
@@ -33,30 +33,35 @@ var errNoPartition = errors.New("the topic has no such partition")
 // ctx ends (then it returns ctx's error) or handle fails (then that error). Faults of the cluster
 // are waited out. Records that retention has deleted are passed over with a warning.
 func (k *Client) Read(ctx context.Context, topic string, partition int, from int64, handle func([]Record) error) error {
-	wait := time.Duration(0)
+	var (
+		f   fetched
+		err error
+	)
+	patient := retry.Task{First: 100 * time.Millisecond, Most: 5 * time.Second,
+		Final: func(err error) bool { return !transient(err) },
+		Tell: func(err error) bool {
+			k.log.Warn("reading Kafka is interrupted; this process tries again", "topic", topic, "partition", partition, telemetry.Err, err)
+			return true
+		},
+		Works: func(_ time.Duration, told bool) {
+			if told && err == nil {
+				k.log.Info("this process reads Kafka again", "topic", topic, "partition", partition, "offset", from)
+			}
+		}}
 	for ctx.Err() == nil {
-		f, err := k.fetch(ctx, topic, partition, from)
-		k.options.Step()
-		if errors.Is(err, kafka.OffsetOutOfRange) {
-			f.next, err = k.resume(ctx, topic, partition, from)
+		failed := patient.Do(ctx, func() error {
+			f, err = k.fetch(ctx, topic, partition, from)
+			k.options.Step()
+			if errors.Is(err, kafka.OffsetOutOfRange) {
+				f.next, err = k.resume(ctx, topic, partition, from)
+			}
+			return err
+		})
+		if ctx.Err() != nil {
+			break
 		}
-		if err != nil {
-			if ctx.Err() == nil && !transient(err) {
-				return err
-			}
-			if ctx.Err() == nil && wait == 0 {
-				k.log.Warn("reading is interrupted, trying again", "topic", topic, "partition", partition, telemetry.Err, err)
-			}
-			wait = min(max(2*wait, 100*time.Millisecond), 5*time.Second)
-			select {
-			case <-ctx.Done():
-			case <-time.After(wait/2 + rand.N(wait/2)):
-			}
-			continue
-		}
-		if wait > 0 {
-			k.log.Info("Kafka is read again", "topic", topic, "partition", partition, "offset", from)
-			wait = 0
+		if failed != nil {
+			return failed
 		}
 		if len(f.records) > 0 {
 			if err := handle(f.records); err != nil {
@@ -76,10 +81,10 @@ func (k *Client) resume(ctx context.Context, topic string, partition int, from i
 	}
 	r, ok := ranges[partition]
 	if !ok {
-		return from, fmt.Errorf("reading Client topic %s, partition %d: %w", topic, partition, errNoPartition)
+		return from, fmt.Errorf("reading Kafka topic %s, partition %d: %w", topic, partition, errNoPartition)
 	}
 	if from > r.End {
-		return from, fmt.Errorf("reading Client topic %s, partition %d: %w (offset %d, end %d)", topic, partition, ErrOffsetAhead, from, r.End)
+		return from, fmt.Errorf("reading Kafka topic %s, partition %d: %w (offset %d, end %d)", topic, partition, ErrOffsetAhead, from, r.End)
 	}
 	if from < r.First {
 		k.log.Warn("retention has deleted records before they were read", "topic", topic, "partition", partition, "deleted", r.First-from)
@@ -97,7 +102,7 @@ func (k *Client) Scan(ctx context.Context, topic string, partition int, from, to
 	}
 	r, ok := ranges[partition]
 	if !ok {
-		return fmt.Errorf("reading Client topic %s, partition %d: %w", topic, partition, errNoPartition)
+		return fmt.Errorf("reading Kafka topic %s, partition %d: %w", topic, partition, errNoPartition)
 	}
 	from, to = max(from, r.First), min(to, r.End)
 	for empty := 0; from < to && empty < emptyFetches; {
@@ -141,7 +146,7 @@ func (k *Client) fetch(ctx context.Context, topic string, partition int, from in
 		err = f.take(response.Records, from)
 	}
 	if err != nil {
-		return f, fmt.Errorf("reading Client topic %s, partition %d, offset %d: %w", topic, partition, from, err)
+		return f, fmt.Errorf("reading Kafka topic %s, partition %d, offset %d: %w", topic, partition, from, err)
 	}
 	for n := range f.records {
 		f.records[n].Topic, f.records[n].Partition = topic, partition

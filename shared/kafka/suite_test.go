@@ -16,7 +16,7 @@ import (
 	"cloudcanvas/shared/event"
 )
 
-// The same suite runs over the embedded broker and over Client.
+// The same suite runs over the embedded broker and over Kafka.
 
 func TestKafkaOverTheEmbeddedBroker(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent(), goleak.IgnoreAnyFunction("github.com/twmb/franz-go/pkg/kfake.(*clientConn).read"))

@@ -9,7 +9,7 @@ import (
 	"cloudcanvas/shared/event"
 )
 
-// A bound is why a message of an edge is refused: it is acknowledged to the MQTT broker, so that it
+// Bound is why a message of an edge is refused: it is acknowledged to the MQTT broker, so that it
 // holds nothing up, but not written and not receipted for. Its edge keeps it and sends it again after
 // its timeout, when there may be room. So nothing is lost, and what is sent in vain costs its sender.
 type Bound string
@@ -24,7 +24,7 @@ const (
 	BoundParts  Bound = "parts"  // not refused: the oldest of its unfinished items go
 	BoundAge    Bound = "age"    // the same, for their age
 	BoundNumber Bound = "number" // not refused for room: its number is another item's
-	boundMemory Bound = "memory" // not refused: what was known of it had to go
+	boundMemory Bound = "memory" // not refused: what was known of it had to be forgotten
 )
 
 // Explain says what a bound is for people, and what to do.
@@ -69,7 +69,7 @@ type rates struct {
 	day     int64 // of which stored is
 	stored  int64 // bytes in the object store
 	refused refusals
-	said    map[Bound]time.Time
+	logged  map[Bound]time.Time
 }
 
 // refusals count the refused messages of an edge.
@@ -158,7 +158,7 @@ func (l *State) CheckDrops(edge string, own event.Epoch, report event.DropReport
 	return BoundNone
 }
 
-// begin makes the account of a new epoch, if its edge may begin one. The caller holds mu.
+// begin notes a new epoch, if its edge may begin one. The caller holds mu.
 func (l *State) begin(edge string, epoch event.Epoch) Bound {
 	if l.slots[slots.Of(edge)][edge] == nil && l.names >= maxEdges {
 		return boundEdges
@@ -166,12 +166,12 @@ func (l *State) begin(edge string, epoch event.Epoch) Bound {
 	if d := l.device(edge); !d.mayBegin(l.now()) {
 		return boundEpochs
 	}
-	l.account(edge, epoch)
+	l.epoch(edge, epoch)
 	return BoundNone
 }
 
 // room says whether there is room for another number.
-func (a *account) room(seq uint64) Bound {
+func (a *epochState) room(seq uint64) Bound {
 	if seq <= a.through+aheadNear || seq <= a.through {
 		return BoundNone
 	}
@@ -182,7 +182,7 @@ func (a *account) room(seq uint64) Bound {
 }
 
 // weigh counts the bytes of the numbers above the watermark, now and then.
-func (a *account) weigh(added int) {
+func (a *epochState) weigh(added int) {
 	before := a.weight
 	if a.above == nil {
 		a.grown, a.weight = 0, 0
@@ -202,20 +202,20 @@ func (l *State) MayStore(edge string, bytes, limit int64) bool {
 	return l.device(edge).mayStore(bytes, limit, l.now())
 }
 
-// tellAgain is how long a bound is not told of again.
-const tellAgain = time.Hour
+// logAgain is how long a bound is not logged again.
+const logAgain = time.Hour
 
-// Refuse counts a refused message, and says whether it should be told of: the first in an hour.
-// Edges that were never heard of leave no trace.
-func (l *State) Refuse(edge string, why Bound) (tell bool) {
+// Refuse counts a refused message, and says whether it should be logged: the first in an hour.
+// Edges that are not known leave no trace.
+func (l *State) Refuse(edge string, why Bound) (log bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	d, now := l.slots[slots.Of(edge)][edge], l.now()
 	if d == nil {
-		if tell = now.Sub(l.said) >= tellAgain; tell {
-			l.said = now
+		if log = now.Sub(l.logged) >= logAgain; log {
+			l.logged = now
 		}
-		return tell
+		return log
 	}
 	d.refuse(why, 1)
 	return d.shouldLog(why, now)
@@ -231,7 +231,7 @@ func (r *rates) refuse(why Bound, n uint64) {
 	r.refused[why] += n
 }
 
-// ShouldLog says whether a bound should be told of now.
+// ShouldLog says whether a bound should be logged now.
 func (l *State) ShouldLog(edge string, why Bound) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -239,14 +239,14 @@ func (l *State) ShouldLog(edge string, why Bound) bool {
 	return d != nil && d.shouldLog(why, l.now())
 }
 
-// shouldLog says whether a bound should be told of now.
+// shouldLog says whether a bound should be logged now.
 func (r *rates) shouldLog(why Bound, now time.Time) bool {
-	if now.Sub(r.said[why]) < tellAgain {
+	if now.Sub(r.logged[why]) < logAgain {
 		return false
 	}
-	if r.said == nil {
-		r.said = map[Bound]time.Time{}
+	if r.logged == nil {
+		r.logged = map[Bound]time.Time{}
 	}
-	r.said[why] = now
+	r.logged[why] = now
 	return true
 }

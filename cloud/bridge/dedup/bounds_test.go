@@ -23,7 +23,7 @@ func TestMillionWaitingItemsSentInAnyOrderAreTaken(t *testing.T) {
 		}
 		l.Add(id.Edge, id.Epoch, id.Seq)
 		if n == waiting/2 {
-			if records := saveAll(t, l); len(records[slots.Of("mast")].Value) > recordMost {
+			if records := saveAll(t, l); len(records[slots.Of("mast")].Value) > maxRecord {
 				t.Errorf("the checkpoint has %d bytes", len(records[slots.Of("mast")].Value))
 			}
 		}
@@ -59,7 +59,7 @@ func TestInventedNumbersAreRefusedAndCheckpointsStaySmall(t *testing.T) {
 				}
 			}
 			for _, r := range saveAll(t, l) {
-				if len(r.Value) > recordMost {
+				if len(r.Value) > maxRecord {
 					t.Errorf("a checkpoint has %d bytes", len(r.Value))
 				}
 			}

@@ -1,13 +1,11 @@
 package dedup
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
 	"maps"
 	"math"
-	"math/bits"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
@@ -48,16 +46,16 @@ func (o Offsets) Lower(other Offsets) Offsets {
 // below the offsets. A slot whose edges need more than a record lies in several, of which each holds
 // some of its edges. The key is the slot's number, with "+" and the part's where it is not the first.
 type Checkpoint struct {
-	Slot    int                                     `json:"slot"`
-	Part    int                                     `json:"part,omitempty"`
-	Epoch   coord.Epoch                             `json:"epoch"` // of the slot's lease
-	Time    time.Time                               `json:"time"`
-	Offsets Offsets                                 `json:"offsets"`
-	Edges   map[string]map[event.Epoch]savedAccount `json:"edges"`
-	Devices map[string]savedDevice                  `json:"devices,omitempty"`
+	Slot    int                                   `json:"slot"`
+	Part    int                                   `json:"part,omitempty"`
+	Epoch   coord.Epoch                           `json:"epoch"` // of the slot's lease
+	Time    time.Time                             `json:"time"`
+	Offsets Offsets                               `json:"offsets"`
+	Edges   map[string]map[event.Epoch]savedEpoch `json:"edges"`
+	Devices map[string]savedDevice                `json:"devices,omitempty"`
 }
 
-type savedAccount struct {
+type savedEpoch struct {
 	Through uint64    `json:"through"`
 	Above   []byte    `json:"above,omitempty"` // a roaring bitmap of 64 bits, its portable form
 	Used    time.Time `json:"used"`
@@ -99,9 +97,9 @@ func (c Checkpoint) key() []byte {
 
 // Bounds of a record. Kafka takes a mebibyte; base64 lets bitmaps grow by a third.
 const (
-	recordMost = 900 << 10
-	aboveMost  = 480 << 10
-	partsMost  = 256 // of a slot
+	maxRecord = 900 << 10
+	maxAbove  = 480 << 10
+	maxParts  = 256 // of a slot
 )
 
 // Save makes the records of each slot that is owned.
@@ -129,7 +127,7 @@ func (l *State) saveSlot(slot int, c Checkpoint) ([]kafka.Record, error) {
 		fits := true
 		for part := parts - 1; part >= 0 && fits; part-- {
 			c.Part = part
-			c.Edges, c.Devices = map[string]map[event.Epoch]savedAccount{}, nil
+			c.Edges, c.Devices = map[string]map[event.Epoch]savedEpoch{}, nil
 			for edge, d := range l.slots[slot] {
 				if partOf(edge, parts) != part {
 					continue
@@ -149,7 +147,7 @@ func (l *State) saveSlot(slot int, c Checkpoint) ([]kafka.Record, error) {
 			if err != nil {
 				return nil, fmt.Errorf("saving slot %d: %w", slot, err)
 			}
-			fits = len(value) <= recordMost || len(c.Edges) == 1 || parts >= partsMost
+			fits = len(value) <= maxRecord || len(c.Edges) == 1 || parts >= maxParts
 			records = append(records, kafka.Record{Topic: event.BridgeTopic, Key: c.key(), Value: value})
 		}
 		if fits {
@@ -170,11 +168,11 @@ func partOf(edge string, parts int) int {
 	return int(h.Sum32() % uint32(parts))
 }
 
-func (l *State) saveEpochs(d *device) (map[event.Epoch]savedAccount, error) {
-	epochs := make(map[event.Epoch]savedAccount, len(d.epochs))
-	room := uint64(aboveMost)
+func (l *State) saveEpochs(d *device) (map[event.Epoch]savedEpoch, error) {
+	epochs := make(map[event.Epoch]savedEpoch, len(d.epochs))
+	room := uint64(maxAbove)
 	for e, a := range d.epochs {
-		saved := savedAccount{Through: a.through, Used: a.used.UTC(), Conflicts: a.conflicts}
+		saved := savedEpoch{Through: a.through, Used: a.used.UTC(), Conflicts: a.conflicts}
 		if !a.stuck.IsZero() {
 			saved.Stuck = a.stuck.UTC()
 		}
@@ -224,126 +222,4 @@ func (d *device) save() (s savedDevice, any bool) {
 		s.Twins, s.Since, s.Last = d.twin.pair[:], d.twin.since.UTC(), d.twin.last.UTC()
 	}
 	return s, d.newer || d.stored > 0 || len(d.refused) > 0 || s.Twins != nil
-}
-
-// Log is Kafka, as far as it is read.
-type Log interface {
-	Offsets(ctx context.Context, topic string) (map[int]kafka.OffsetRange, error)
-	Scan(ctx context.Context, topic string, partition int, from, to int64, handle func(kafka.Record) error) error
-}
-
-// Latest reads canvas.bridge. Of each part of a slot the last one of the latest lease
-// counts: a bridge that has lost its lease may write one late. What can't be read is handed to bad.
-func Latest(ctx context.Context, log Log, bad func(kafka.Record, error)) (map[int][]Checkpoint, error) {
-	ranges, err := log.Offsets(ctx, event.BridgeTopic)
-	if err != nil {
-		return nil, err
-	}
-	latest := map[string]Checkpoint{}
-	for p, r := range ranges {
-		err := log.Scan(ctx, event.BridgeTopic, p, r.First, r.End, func(r kafka.Record) error {
-			if r.Value == nil {
-				return nil
-			}
-			c, err := parseCheckpoint(r)
-			if err != nil {
-				bad(r, err)
-				return nil
-			}
-			if c.Epoch >= latest[string(r.Key)].Epoch {
-				latest[string(r.Key)] = c
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	slots := map[int][]Checkpoint{}
-	for _, c := range latest {
-		slots[c.Slot] = append(slots[c.Slot], c)
-	}
-	return slots, nil
-}
-
-// parseCheckpoint reads a record of canvas.bridge.
-func parseCheckpoint(r kafka.Record) (Checkpoint, error) {
-	var c Checkpoint
-	if err := json.Unmarshal(r.Value, &c); err != nil {
-		return c, fmt.Errorf("reading a checkpoint: %w", err)
-	}
-	if c.Slot < 0 || c.Slot >= slots.Count || c.Part < 0 || c.Part >= partsMost || string(c.key()) != string(r.Key) {
-		return c, fmt.Errorf("reading a checkpoint: it is of slot %d, its key is %.20q", c.Slot, r.Key)
-	}
-	return c, nil
-}
-
-// recent is how long after its last item an edge may still wait for a receipt. Later it has sent the
-// item again, and is told then.
-const recent = 10 * time.Minute
-
-// Load puts a checkpoint into the book.
-func (l *State) Load(c Checkpoint) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.cuts[c.Slot] = max(l.cuts[c.Slot], bits.Len(uint(c.Part)))
-	for edge, epochs := range c.Edges {
-		if slots.Of(edge) != c.Slot {
-			return fmt.Errorf("the checkpoint of slot %d names edge %.80q, whose slot is %d", c.Slot, edge, slots.Of(edge))
-		}
-		for epoch, saved := range epochs {
-			if err := l.loadAccount(edge, epoch, saved); err != nil {
-				return fmt.Errorf("the checkpoint of edge %.80q: %w", edge, err)
-			}
-		}
-		if saved, ok := c.Devices[edge]; ok {
-			l.device(edge).load(saved)
-		}
-	}
-	return nil
-}
-
-func (l *State) loadAccount(edge string, epoch event.Epoch, saved savedAccount) error {
-	was := seen{through: saved.Through}
-	if len(saved.Above) > 0 {
-		was.above = roaring64.New()
-		if err := was.above.UnmarshalBinary(saved.Above); err != nil {
-			return err
-		}
-		if err := was.above.Validate(); err != nil {
-			return err
-		}
-	}
-	fresh := l.find(edge, epoch) == nil
-	a := l.account(edge, epoch)
-	a.addAll(&was)
-	a.weigh(weighEvery)
-	if fresh || saved.Used.After(a.used) {
-		a.used = saved.Used
-	}
-	a.stuck = saved.Stuck
-	if k := saved.Last; k != nil && k.Seq >= a.last.Seq {
-		a.last = Known{Seq: k.Seq, ID: k.ID}
-		copy(a.last.sum[:], k.Sum)
-	}
-	if saved.Conflict.After(a.conflict) {
-		a.conflict, a.conflicts = saved.Conflict, saved.Conflicts[max(0, len(saved.Conflicts)-event.MaxConflicts):]
-	}
-	if l.now().Sub(a.used) < recent {
-		l.owe(a) // the bridge before may have died with the receipt unsent
-	}
-	return nil
-}
-
-func (d *device) load(s savedDevice) {
-	d.newer, d.named = s.Newer, s.Named[:min(len(s.Named), event.MaxEpochs)]
-	d.day, d.stored = s.Day, s.Stored
-	for why, n := range s.Refused {
-		if len(why) < 32 && len(d.refused) < maxBounds {
-			d.refuse(why, n)
-		}
-	}
-	if len(s.Twins) == 2 {
-		d.twin.pair, d.twin.since, d.twin.last = [2]event.Epoch{s.Twins[0], s.Twins[1]}, s.Since, s.Last
-	}
 }

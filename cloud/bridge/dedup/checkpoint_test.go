@@ -58,7 +58,7 @@ func TestCheckpointOfManyEpochsFitsIntoARecord(t *testing.T) {
 		most, all = max(most, len(r.Value)), all+len(r.Value)
 	}
 	t.Logf("200 edges x 64 epochs: %d KiB in all, %d KiB the largest record, in %v", all>>10, most>>10, time.Since(began))
-	if most > recordMost {
+	if most > maxRecord {
 		t.Errorf("a record has %d bytes", most)
 	}
 }
@@ -101,7 +101,7 @@ func TestSlotThatOutgrowsARecordIsCutWithoutAGap(t *testing.T) {
 			} else if c.Slot == slots.Of("mast") {
 				of = append(of, r)
 			}
-			if len(r.Value) > recordMost {
+			if len(r.Value) > maxRecord {
 				t.Fatalf("a record has %d bytes", len(r.Value))
 			}
 		}
@@ -196,7 +196,7 @@ func TestCheckpointKeepsWhatIsKnownOfDevices(t *testing.T) {
 	was, _ := json.Marshal(l.Status())
 	is, _ := json.Marshal(back.Status())
 	a := back.find("mast", "e1")
-	if !back.NewerProgram("mast") || a.of.twin.of("e1", time.Now()) != "e2" || len(a.says(time.Now()).Conflicts) != 1 || a.of.stored != 77 || a.of.refused[BoundQueue] != 1 {
+	if !back.NewerProgram("mast") || a.of.twin.of("e1", time.Now()) != "e2" || len(a.compose(time.Now()).Conflicts) != 1 || a.of.stored != 77 || a.of.refused[BoundQueue] != 1 {
 		t.Errorf("%s became %s", was, is)
 	}
 }

@@ -11,7 +11,7 @@ import (
 // device is what the bridge knows of one edge beside its epochs.
 type device struct {
 	edge   string
-	epochs map[event.Epoch]*account
+	epochs map[event.Epoch]*epochState
 	// newer says that the edge's program reads conflicts in receipts: its status names its epochs.
 	newer  bool
 	named  []event.Epoch // in its latest status
@@ -31,8 +31,8 @@ const settledFor = 24 * time.Hour
 // leastNeeded is the epoch that is forgotten first: one in which nothing is missing rather than one
 // with a gap, one that the edge's latest status does not name rather than one that it does, and of
 // those alike the one used least recently.
-func (d *device) leastNeeded() *account {
-	var least *account
+func (d *device) leastNeeded() *epochState {
+	var least *epochState
 	for _, a := range d.epochs {
 		if least == nil || a.need() < least.need() || a.need() == least.need() && a.used.Before(least.used) {
 			least = a
@@ -41,7 +41,7 @@ func (d *device) leastNeeded() *account {
 	return least
 }
 
-func (a *account) need() (need int) {
+func (a *epochState) need() (need int) {
 	if a.above != nil || a.held.Any() {
 		need++
 	}
@@ -74,7 +74,7 @@ func (l *State) Tidy() {
 // Greet takes in what an edge says of itself when it comes online, and makes a receipt due for each
 // of its epochs of which something is known, and for its current one, so that it learns at once what
 // need not be sent, and that somebody listens.
-func (l *State) Greet(s *event.Status) (g greeting) {
+func (l *State) Greet(s *event.Status) (g Greeting) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.find(s.Edge, s.Epoch) == nil {
@@ -93,11 +93,11 @@ func (l *State) Greet(s *event.Status) (g greeting) {
 			l.owe(a)
 		}
 	}
-	a := l.account(s.Edge, s.Epoch)
+	a := l.epoch(s.Edge, s.Epoch)
 	a.used = l.now()
 	l.owe(a)
 	alternated := d.twin.last
-	if g.Twins = d.twin.hear(s.Epoch, s.Connection, l.now()); g.Twins != nil {
+	if g.Twins = d.twin.observe(s.Epoch, s.Connection, l.now()); g.Twins != nil {
 		for _, epoch := range g.Twins {
 			if a := d.epochs[epoch]; a != nil {
 				l.owe(a)
@@ -108,8 +108,8 @@ func (l *State) Greet(s *event.Status) (g greeting) {
 	return g
 }
 
-// greeting is what came of an edge's status.
-type greeting struct {
+// Greeting is what came of an edge's status.
+type Greeting struct {
 	Twins []event.Epoch // two epochs that begin to alternate
 	Full  Bound         // why the edge is not greeted
 	News  bool          // a checkpoint should have it
@@ -121,7 +121,7 @@ func (l *State) NoteProgram(s *event.Status) (news bool) {
 	defer l.mu.Unlock()
 	if l.find(s.Edge, s.Epoch) == nil {
 		if l.begin(s.Edge, s.Epoch) != BoundNone {
-			return false // greet tells of it
+			return false // Greet says so
 		}
 		news = true
 	}
@@ -139,15 +139,15 @@ func (l *State) NewerProgram(edge string) bool {
 	return d != nil && d.newer
 }
 
-// conflictsTold is how long after it came a conflict stands in receipts.
-const conflictsTold = 10 * time.Minute
+// conflictsNamed is how long after it came a conflict stands in receipts.
+const conflictsNamed = 10 * time.Minute
 
 // AddConflict records that an item came under a number under which Kafka has another, so that the next
 // receipts name that other one.
 func (l *State) AddConflict(edge string, epoch event.Epoch, there Known) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	a := l.account(edge, epoch)
+	a := l.epoch(edge, epoch)
 	a.used, a.conflict = l.now(), l.now()
 	a.Conflicts++
 	a.conflicts = slices.DeleteFunc(a.conflicts, func(k event.Known) bool { return k.Seq == there.Seq })
@@ -162,7 +162,7 @@ func (l *State) AddConflict(edge string, epoch event.Epoch, there Known) {
 func (l *State) SetLast(edge string, epoch event.Epoch, k Known) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if a := l.account(edge, epoch); k.Seq >= a.last.Seq {
+	if a := l.epoch(edge, epoch); k.Seq >= a.last.Seq {
 		a.last = k
 	}
 }
@@ -182,11 +182,11 @@ func (l *State) EachLast(put func(edge string, epoch event.Epoch, k Known)) {
 	}
 }
 
-// AddUnsaved records numbers that Kafka's log will not tell the next bridge of. No receipt covers
+// AddUnsaved records numbers that the next bridge will not find in Kafka's log. No receipt covers
 // them before a checkpoint does.
 func (l *State) AddUnsaved(edge string, epoch event.Epoch, seqs ...uint64) {
 	l.mu.Lock()
-	l.account(edge, epoch).unsaved = true
+	l.epoch(edge, epoch).unsaved = true
 	l.mu.Unlock()
 	l.Add(edge, epoch, seqs...)
 }

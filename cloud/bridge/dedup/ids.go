@@ -124,9 +124,9 @@ func (m *IDs) Find(edge string, k Known) (epoch event.Epoch, seq uint64, found b
 	return p.epoch, p.seq, true
 }
 
-// recalls is how many items later one of a message that came again is still recognised: the numbers by
-// which a broker tells messages apart begin anew after 65,535.
-const recalls = 8192
+// redeliveryWindow is how many items later one of a message that came again is still recognised: the numbers that a
+// broker gives messages begin anew after 65,535.
+const redeliveryWindow = 8192
 
 // Redelivered says whether Kafka has, of an epoch before, what a message became that has come again: its
 // item is another, made at another time, and its id differs in nothing else. Within its own epoch the
@@ -137,7 +137,7 @@ func (m *IDs) Redelivered(edge string, epoch event.Epoch, id ulid.ULID) bool {
 		return false
 	}
 	p, ok := e.by[tail(id)]
-	return ok && p.epoch != epoch && e.turns-p.turn < recalls && event.SameMessage(p.slots[p.seq&uint64(len(p.slots)-1)].ID, id)
+	return ok && p.epoch != epoch && e.turns-p.turn < redeliveryWindow && event.SameMessage(p.slots[p.seq&uint64(len(p.slots)-1)].ID, id)
 }
 
 // Put remembers an item. What stands under its number already stays: it came first.

@@ -9,7 +9,7 @@ import (
 
 // Due is a receipt that is due now.
 type Due struct {
-	account *account
+	epoch   *epochState
 	Edge    string
 	Receipt event.Receipt
 }
@@ -25,7 +25,7 @@ func (l *State) Due(every time.Duration) (now []Due, again time.Duration) {
 	again = time.Hour
 	for a := range l.due {
 		if a.sending || a.unsaved {
-			continue // told, or the checkpoint, wakes us
+			continue // Sent or Saved signals then
 		}
 		gap := every
 		if a.unsettled {
@@ -37,18 +37,18 @@ func (l *State) Due(every time.Duration) (now []Due, again time.Duration) {
 		}
 		delete(l.due, a)
 		a.receipt, a.sending = at, true
-		now = append(now, Due{a, a.edge, a.says(at)})
+		now = append(now, Due{a, a.edge, a.compose(at)})
 	}
 	return now, again
 }
 
-// says is the receipt as things stand.
-func (a *account) says(now time.Time) event.Receipt {
+// compose makes the receipt as things stand.
+func (a *epochState) compose(now time.Time) event.Receipt {
 	r := event.Receipt{Epoch: a.epoch, Through: a.through, Above: a.ranges(event.MaxRanges), Parts: a.held.Receipt(), Twin: a.of.twin.of(a.epoch, now)}
 	if a.last.Seq > 0 {
 		r.Last = &event.Known{Seq: a.last.Seq, ID: a.last.ID}
 	}
-	if now.Sub(a.conflict) < conflictsTold {
+	if now.Sub(a.conflict) < conflictsNamed {
 		r.Conflicts = slices.Clone(a.conflicts)
 	}
 	return r
@@ -61,7 +61,7 @@ func (l *State) Wake() <-chan struct{} { return l.wake }
 func (l *State) Sent(o Due, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	a := o.account
+	a := o.epoch
 	a.sending, a.unsettled = false, !ok
 	if _, due := l.due[a]; due || !ok {
 		l.owe(a)

@@ -24,20 +24,20 @@ import (
 // State is what the bridge knows of all edges: what of each Kafka has, and to whom a receipt is due.
 // The commit loop writes it, receipts and status read it.
 type State struct {
-	mu    sync.Mutex
-	slots [slots.Count]map[string]*device
-	due   map[*account]struct{} // accounts whose edge should get a receipt
-	wake  chan struct{}         // something is due
-	now   func() time.Time
-	names int              // edges
-	cuts  [slots.Count]int // into how many parts checkpoints are cut: 1, 2, 4 …, its power of two
-	said  time.Time        // when it was last told that there are too many
-	// loses is told of knowledge that had to go; may be nil.
+	mu     sync.Mutex
+	slots  [slots.Count]map[string]*device
+	due    map[*epochState]struct{} // epochs of which their edge should get a receipt
+	wake   chan struct{}            // something is due
+	now    func() time.Time
+	names  int              // edges
+	cuts   [slots.Count]int // into how many parts checkpoints are cut: 1, 2, 4 …, its power of two
+	logged time.Time        // when it was last logged that there are too many
+	// OnLoss is called with what had to be forgotten; may be nil.
 	OnLoss func(what, edge string, epoch event.Epoch, through, missing uint64)
 }
 
-// account is one epoch of one edge.
-type account struct {
+// epochState is one epoch of one edge.
+type epochState struct {
 	edge  string
 	epoch event.Epoch
 	of    *device
@@ -47,7 +47,7 @@ type account struct {
 	receipt   time.Time     // when the last receipt was sent
 	sending   bool          // one is under way: the next must not overtake it
 	unsettled bool          // the last one failed
-	unsaved   bool          // it holds numbers that only a checkpoint will tell the next bridge of
+	unsaved   bool          // it holds numbers that only a checkpoint hands to the next bridge
 	held      parts.Held    // of items that are not whole
 	last      Known         // the item with the highest number, as far as its id is known
 	conflicts []event.Known // numbers under which another item came, the latest last
@@ -61,13 +61,14 @@ type account struct {
 type Counts struct {
 	Written    uint64 `json:"written"`             // items that this bridge put into Kafka
 	Duplicates uint64 `json:"duplicates"`          // messages with what Kafka had already
-	Poison     uint64 `json:"poison"`              // messages set aside, or recognised as set aside before
+	Poison     uint64 `json:"poison"`              // dead letters, or messages recognised as such
 	Conflicts  uint64 `json:"conflicts,omitempty"` // items that came under a number of another
 	Known      uint64 `json:"known,omitempty"`     // items that came under a new number and were known by their id
 }
 
+// New makes a State that knows nothing.
 func New(now func() time.Time) *State {
-	return &State{due: map[*account]struct{}{}, wake: make(chan struct{}, 1), now: now}
+	return &State{due: map[*epochState]struct{}{}, wake: make(chan struct{}, 1), now: now}
 }
 
 // device gives what is known of an edge, made where it is missing. The caller holds mu.
@@ -78,36 +79,36 @@ func (l *State) device(edge string) *device {
 	}
 	d := (*slot)[edge]
 	if d == nil {
-		d = &device{edge: edge, epochs: map[event.Epoch]*account{}}
+		d = &device{edge: edge, epochs: map[event.Epoch]*epochState{}}
 		(*slot)[edge] = d
 		l.names++
 	}
 	return d
 }
 
-// find gives the account, nil where there is none. The caller holds mu.
-func (l *State) find(edge string, epoch event.Epoch) *account {
+// find gives what is known of an epoch, nil where there is none. The caller holds mu.
+func (l *State) find(edge string, epoch event.Epoch) *epochState {
 	if d := l.slots[slots.Of(edge)][edge]; d != nil {
 		return d.epochs[epoch]
 	}
 	return nil
 }
 
-// account gives the account, made where it is missing. The caller holds mu.
-func (l *State) account(edge string, epoch event.Epoch) *account {
+// epoch gives what is known of an epoch, made where it is missing. The caller holds mu.
+func (l *State) epoch(edge string, epoch event.Epoch) *epochState {
 	d := l.device(edge)
 	a := d.epochs[epoch]
 	if a == nil {
 		for len(d.epochs) >= maxEpochs {
 			l.forget(d.leastNeeded())
 		}
-		a = &account{edge: edge, epoch: epoch, of: d, used: l.now()}
+		a = &epochState{edge: edge, epoch: epoch, of: d, used: l.now()}
 		d.epochs[epoch] = a
 	}
 	return a
 }
 
-func (l *State) forget(a *account) {
+func (l *State) forget(a *epochState) {
 	if a.above != nil {
 		l.losing(a, "an epoch in which something is missing is forgotten: the edge has begun too many")
 	}
@@ -116,14 +117,14 @@ func (l *State) forget(a *account) {
 	delete(l.due, a)
 }
 
-// losing tells of knowledge that had to go, once an hour for an edge.
-func (l *State) losing(a *account, what string) {
+// losing reports knowledge that had to go, once an hour for an edge.
+func (l *State) losing(a *epochState, what string) {
 	if l.OnLoss != nil && a.of.shouldLog(boundMemory, l.now()) {
 		l.OnLoss(what, a.edge, a.epoch, a.through, a.missing())
 	}
 }
 
-// Has says whether Kafka has that item. It leaves no trace of edges that were never heard of.
+// Has says whether Kafka has that item. It leaves no trace of edges that are not known.
 func (l *State) Has(edge string, epoch event.Epoch, seq uint64) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -135,7 +136,7 @@ func (l *State) Has(edge string, epoch event.Epoch, seq uint64) bool {
 func (l *State) Add(edge string, epoch event.Epoch, seqs ...uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	a := l.account(edge, epoch)
+	a := l.epoch(edge, epoch)
 	before := a.through
 	for _, seq := range seqs {
 		a.held.Settle(seq)
@@ -159,7 +160,7 @@ func (l *State) Add(edge string, epoch event.Epoch, seqs ...uint64) {
 func (l *State) Repeat(edge string, epoch event.Epoch) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	a := l.account(edge, epoch)
+	a := l.epoch(edge, epoch)
 	a.used = l.now()
 	l.owe(a)
 }
@@ -178,15 +179,15 @@ func (l *State) Lose(c parts.Cut) {
 	l.touch(c.ID).held.Lose(c)
 }
 
-// touch gives an item's account, and makes a receipt due. The caller holds mu.
-func (l *State) touch(id parts.Identity) *account {
-	a := l.account(id.Edge, id.Epoch)
+// touch gives the epoch of an item, and makes a receipt due. The caller holds mu.
+func (l *State) touch(id parts.Identity) *epochState {
+	a := l.epoch(id.Edge, id.Epoch)
 	a.used = l.now()
 	l.owe(a)
 	return a
 }
 
-// Count adds to an account's counts. Accounts are not made for it: poison must not fill the memory.
+// Count adds to the counts of an epoch that is known. None is made for it: poison must not fill the memory.
 func (l *State) Count(edge string, epoch event.Epoch, add func(*Counts)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -195,7 +196,7 @@ func (l *State) Count(edge string, epoch event.Epoch, add func(*Counts)) {
 	}
 }
 
-func (l *State) owe(a *account) {
+func (l *State) owe(a *epochState) {
 	l.due[a] = struct{}{}
 	select {
 	case l.wake <- struct{}{}:
@@ -203,7 +204,7 @@ func (l *State) owe(a *account) {
 	}
 }
 
-// Edges are the names of all that were heard of.
+// Edges are the names of all that are known.
 func (l *State) Edges() (names []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -21,7 +21,7 @@ type EdgeStatus struct {
 	Gaps    []event.Range `json:"gaps"`           // the first of them
 	Since   time.Time     `json:"since,omitzero"` // since when the first gap stands
 	Last    time.Time     `json:"last"`           // when something last came
-	// Twin is the epoch of another agent that speaks under the same name at the same time.
+	// Twin is the epoch of another agent that uses the same name at the same time.
 	Twin event.Epoch `json:"twin,omitempty"`
 	// Refused are messages of the edge that went over a bound, by the bound.
 	Refused map[string]uint64 `json:"refused,omitempty"`
@@ -64,15 +64,15 @@ func Report(ctx context.Context, log Log) ([]EdgeStatus, error) {
 	if err != nil {
 		return nil, err
 	}
-	book := New(time.Now)
+	state := New(time.Now)
 	for _, parts := range latest {
 		for _, c := range parts {
-			if err := book.Load(c); err != nil {
+			if err := state.Load(c); err != nil {
 				return nil, err
 			}
 		}
 	}
-	return book.Status(), nil
+	return state.Status(), nil
 }
 
 // lateAfter is how long a gap may stand before it is reported: with priorities and several messages in

@@ -7,45 +7,45 @@ import (
 	"cloudcanvas/shared/event"
 )
 
-// twin tells two agents that speak under one name: a card that was copied into a second device. Every
-// start of an agent begins an epoch of its own, so one that is heard again after another has spoken
+// twin notices two agents that use one name: a card that was copied into a second device. Every
+// start of an agent begins an epoch of its own, so one that comes again after another has come
 // in between has not been restarted: both are there, and throw each other out of the MQTT broker. A
 // status that only comes again, retained or delivered twice, does not count: a new connection has a
 // higher number. Programs before that say no number, and can't be told apart.
 type twin struct {
-	heard []voice // the one heard last in front
-	pair  [2]event.Epoch
-	since time.Time // the pair alternates; zero: there is none
-	last  time.Time // when it last did
+	agents []agent // the latest in front
+	pair   [2]event.Epoch
+	since  time.Time // the pair alternates; zero: there is none
+	last   time.Time // when it last did
 }
 
-// voice is one agent.
-type voice struct {
+// agent is one of them.
+type agent struct {
 	epoch      event.Epoch
 	connection uint64
 }
 
 const (
-	voicesKept = 4
+	agentsKept = 4
 	twinFor    = time.Hour // after which a pair that alternates no more is taken for parted
 )
 
-// hear takes in a status, and gives a pair that begins to alternate with it.
-func (t *twin) hear(epoch event.Epoch, connection uint64, now time.Time) (pair []event.Epoch) {
-	at := slices.IndexFunc(t.heard, func(v voice) bool { return v.epoch == epoch })
+// observe takes in a status, and gives a pair that begins to alternate with it.
+func (t *twin) observe(epoch event.Epoch, connection uint64, now time.Time) (pair []event.Epoch) {
+	at := slices.IndexFunc(t.agents, func(v agent) bool { return v.epoch == epoch })
 	switch {
 	case at < 0:
-		t.heard = slices.Insert(t.heard, 0, voice{epoch, connection})
-		t.heard = t.heard[:min(len(t.heard), voicesKept)]
+		t.agents = slices.Insert(t.agents, 0, agent{epoch, connection})
+		t.agents = t.agents[:min(len(t.agents), agentsKept)]
 		return nil
-	case connection <= t.heard[at].connection:
+	case connection <= t.agents[at].connection:
 		return nil
 	case at == 0:
-		t.heard[0].connection = connection
+		t.agents[0].connection = connection
 		return nil
 	}
-	other := t.heard[0].epoch
-	t.heard = slices.Insert(slices.Delete(t.heard, at, at+1), 0, voice{epoch, connection})
+	other := t.agents[0].epoch
+	t.agents = slices.Insert(slices.Delete(t.agents, at, at+1), 0, agent{epoch, connection})
 	known := t.of(epoch, now) == other
 	t.last = now
 	if known {

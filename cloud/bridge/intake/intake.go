@@ -15,7 +15,7 @@ import (
 )
 
 // MQTT is the intake over an MQTT broker: persistent sessions under fixed client ids, in which each
-// message is acknowledged by hand. Whoever has every slot needs one session and knows no names.
+// message is acknowledged by hand. A bridge with every slot needs one session and no names.
 type MQTT struct {
 	Options mqtt.Options // URL, ClientID, Security, Log; the rest is set here
 	Share   bool         // with other bridges, as in bridge.Config
@@ -26,12 +26,12 @@ type MQTT struct {
 
 // Ready says what is wrong with the sessions: not connected, not subscribed, or taken over by another
 // client again and again.
-func (m *MQTT) Ready() error { return m.watching().ready() }
+func (m *MQTT) Ready() error { return m.sessionWatch().ready() }
 
-// Hears says whether all sessions are connected and subscribed.
-func (m *MQTT) Hears() bool { return m.watching().hears() }
+// Subscribed says whether all sessions are connected and subscribed.
+func (m *MQTT) Subscribed() bool { return m.sessionWatch().subscribed() }
 
-func (m *MQTT) watching() *watch {
+func (m *MQTT) sessionWatch() *watch {
 	m.once.Do(func() { m.watch = newWatch() })
 	return m.watch
 }
@@ -42,7 +42,7 @@ func (m *MQTT) Run(ctx context.Context, slots slots.Set, known []string, take fu
 	if m.Share {
 		return m.runShared(ctx, slots, known, take)
 	}
-	watch := m.watching()
+	watch := m.sessionWatch()
 	defer watch.leave()
 	o := m.Options
 	o.Persistent, o.ManualAck, o.Will = true, true, nil
@@ -52,9 +52,9 @@ func (m *MQTT) Run(ctx context.Context, slots slots.Set, known []string, take fu
 		return err
 	}
 	defer client.Close()
-	watch.listen(o.ClientID, client.Problem)
-	client.SubscribeThen(event.UpFilter, 1, take, watch.stand(o.ClientID, event.UpFilter))
-	client.SubscribeThen(event.StatusFilter, 0, take, watch.stand(o.ClientID, event.StatusFilter)) // after the other: who is greeted is heard
+	watch.onProblem(o.ClientID, client.Problem)
+	client.SubscribeThen(event.UpFilter, 1, take, watch.onSubscribed(o.ClientID, event.UpFilter))
+	client.SubscribeThen(event.StatusFilter, 0, take, watch.onSubscribed(o.ClientID, event.StatusFilter)) // after the other: an edge that is greeted sends items
 	<-ctx.Done()
 	return ctx.Err()
 }

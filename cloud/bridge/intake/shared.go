@@ -17,10 +17,10 @@ import (
 // MQTT broker, which moves with the slot: whoever owns it connects under its name and finds what
 // waits, what was not acknowledged, and the subscriptions; an owner before that is still connected
 // is thrown out by the broker. MQTT has no filter for slots, so each edge is subscribed to by its
-// name, which its retained status tells, or what Kafka has of it.
+// name, known from its retained status or from Kafka.
 func (m *MQTT) runShared(ctx context.Context, slots slots.Set, known []string, take func(mqtt.Message)) error {
-	s := sessions{take: take, edges: map[string]*heard{}}
-	watch := m.watching()
+	s := sessions{take: take, edges: map[string]*subscription{}}
+	watch := m.sessionWatch()
 	defer watch.leave()
 	defer s.close()
 	for slot := range slots.All() {
@@ -32,11 +32,11 @@ func (m *MQTT) runShared(ctx context.Context, slots slots.Set, known []string, t
 		if err != nil {
 			return err
 		}
-		watch.listen(o.ClientID, client.Problem)
+		watch.onProblem(o.ClientID, client.Problem)
 		s.of[slot] = client
 	}
 	for _, edge := range known {
-		s.hear(edge, nil)
+		s.subscribe(edge, nil)
 	}
 	o := m.Options
 	o.ClientID, o.Persistent, o.Will = "canvas-"+rand.Text(), false, nil
@@ -46,17 +46,17 @@ func (m *MQTT) runShared(ctx context.Context, slots slots.Set, known []string, t
 		return err
 	}
 	defer listener.Close()
-	watch.listen(o.ClientID, listener.Problem)
+	watch.onProblem(o.ClientID, listener.Problem)
 	listener.SubscribeThen(event.StatusFilter, 0, func(m mqtt.Message) {
 		if edge, err := event.ParseStatusTopic(m.Topic); err == nil && slots.Carries(edge) {
-			s.hear(edge, &m)
+			s.subscribe(edge, &m)
 		}
-	}, watch.stand(o.ClientID, event.StatusFilter))
+	}, watch.onSubscribed(o.ClientID, event.StatusFilter))
 	<-ctx.Done()
 	return ctx.Err()
 }
 
-// onlyErrors leaves it to the listener to say that the broker came or went: once, not 64 times.
+// onlyErrors leaves it to the listener to log that the broker came or went: once, not 64 times.
 func onlyErrors(log *slog.Logger) *slog.Logger {
 	if log == nil {
 		return nil
@@ -77,50 +77,50 @@ func (e errorsOf) WithGroup(name string) slog.Handler { return errorsOf{e.Handle
 
 // sessions are the connections of the slots that are owned.
 type sessions struct {
-	take  func(mqtt.Message)
-	of    [slots.Count]*mqtt.Client
-	told  sync.WaitGroup
-	mu    sync.Mutex
-	edges map[string]*heard
+	take    func(mqtt.Message)
+	of      [slots.Count]*mqtt.Client
+	handing sync.WaitGroup
+	mu      sync.Mutex
+	edges   map[string]*subscription
 }
 
-// heard is an edge that is subscribed to.
-type heard struct {
-	stands bool          // the broker has confirmed it
-	status *mqtt.Message // what it last said of itself
+// subscription is an edge that is subscribed to.
+type subscription struct {
+	confirmed bool          // the broker has confirmed it
+	status    *mqtt.Message // its latest
 }
 
-// hear subscribes to an edge, once, and hands on what it says of itself: when the subscription
-// stands, as an edge that is greeted begins to send.
-func (s *sessions) hear(edge string, status *mqtt.Message) {
+// subscribe subscribes to an edge, once, and hands on its status when the subscription stands: an edge
+// that is greeted begins to send.
+func (s *sessions) subscribe(edge string, status *mqtt.Message) {
 	s.mu.Lock()
 	h := s.edges[edge]
 	fresh := h == nil
 	if fresh {
-		h = &heard{}
+		h = &subscription{}
 		s.edges[edge] = h
 	}
 	if status != nil {
 		h.status = status
 	}
-	stands := h.stands
+	stands := h.confirmed
 	s.mu.Unlock()
 	switch {
 	case fresh:
-		s.of[slots.Of(edge)].SubscribeThen(upFilterOf(edge), 1, s.take, func() { s.stand(h) })
+		s.of[slots.Of(edge)].SubscribeThen(upFilterOf(edge), 1, s.take, func() { s.confirm(h) })
 	case stands && status != nil:
 		s.take(*status)
 	}
 }
 
-// stand hands on what an edge has said before it was subscribed to, also after a connection was lost.
-func (s *sessions) stand(h *heard) {
+// confirm hands on the status that came before the edge was subscribed to, also after a connection was lost.
+func (s *sessions) confirm(h *subscription) {
 	s.mu.Lock()
-	h.stands = true
+	h.confirmed = true
 	status := h.status
 	s.mu.Unlock()
 	if status != nil {
-		s.told.Go(func() { s.take(*status) }) // it may wait for room
+		s.handing.Go(func() { s.take(*status) }) // it may wait for room
 	}
 }
 
@@ -136,5 +136,5 @@ func (s *sessions) close() {
 		}
 	}
 	all.Wait()
-	s.told.Wait()
+	s.handing.Wait()
 }

@@ -23,19 +23,19 @@ func TestIntakeIsReadyOnlyWhileItsSessionHearsEverything(t *testing.T) {
 		}
 	}
 	says("not connected")
-	w.stand("canvas-bridge", "up")()
+	w.onSubscribed("canvas-bridge", "up")()
 	o.OnUp()
 	says("not subscribed to status")
-	if w.hears() {
+	if w.subscribed() {
 		t.Error("it hears, but is not subscribed to status")
 	}
-	w.stand("canvas-bridge", "status")()
-	if err := w.ready(); err != nil || !w.hears() {
+	w.onSubscribed("canvas-bridge", "status")()
+	if err := w.ready(); err != nil || !w.subscribed() {
 		t.Error(err)
 	}
 	o.OnDown(errors.New("no route to host"))
 	says("no route to host")
-	if w.hears() {
+	if w.subscribed() {
 		t.Error("it hears without a connection")
 	}
 }
@@ -45,12 +45,12 @@ func TestAnIntakeThatMayNotReadStatusHearsItems(t *testing.T) {
 	o := mqtt.Options{ClientID: "canvas-bridge"}
 	w.follow(&o, event.UpFilter, event.StatusFilter)
 	o.OnUp()
-	if w.hears() {
+	if w.subscribed() {
 		t.Error("it hears before it is subscribed to anything")
 	}
-	w.stand("canvas-bridge", event.UpFilter)()
-	if !w.hears() || w.ready() == nil {
-		t.Errorf("hears %v, ready %v", w.hears(), w.ready())
+	w.onSubscribed("canvas-bridge", event.UpFilter)()
+	if !w.subscribed() || w.ready() == nil {
+		t.Errorf("hears %v, ready %v", w.subscribed(), w.ready())
 	}
 }
 
@@ -59,7 +59,7 @@ func TestASessionTellsWhatItsClientHasToSay(t *testing.T) {
 	o := mqtt.Options{ClientID: "canvas-bridge"}
 	w.follow(&o)
 	problem := ""
-	w.listen("canvas-bridge", func() string { return problem })
+	w.onProblem("canvas-bridge", func() string { return problem })
 	o.OnUp()
 	if err := w.ready(); err != nil {
 		t.Error(err)

@@ -9,16 +9,11 @@ package parts
 import (
 	"container/list"
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
-	"strconv"
-	"strings"
 	"time"
 
-	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/shared/event"
 )
 
@@ -45,55 +40,6 @@ type Assembler struct {
 type Objects interface {
 	Get(ctx context.Context, key string) ([]byte, error)
 	Keys(ctx context.Context, prefix string) ([]string, error)
-}
-
-// Identity is what an item is known by.
-type Identity struct {
-	Edge  string
-	Epoch event.Epoch
-	Seq   uint64
-}
-
-// IdentityOf is that of i.
-func IdentityOf(i *event.Item) Identity { return Identity{i.Edge, i.Epoch, i.Seq} }
-
-// MaxSeq is the last number that an item may have: the one after it must be a number too.
-const MaxSeq = math.MaxUint64 - 1
-
-// Cut is one way in which an item was cut into parts.
-type Cut struct {
-	ID   Identity
-	hash event.Hash // of the whole
-	Of   uint32     // how many parts there are
-}
-
-// CutOf is that of a part.
-func CutOf(i *event.Item) Cut { return Cut{IdentityOf(i), i.SHA256, i.Attrs.Parts} }
-
-// Under is what the parts of a slot's edges lie under in the object store.
-func Under(slot int) string { return fmt.Sprintf("parts/%d/", slot) }
-
-func (c Cut) under() string {
-	return fmt.Sprintf("%s%s/%s/%d/", Under(slots.Of(c.ID.Edge)), c.ID.Edge, c.ID.Epoch, c.ID.Seq)
-}
-
-// Key is where a part rests. It says all that is needed to find an unfinished item again.
-func (c Cut) Key(part uint32) string { return fmt.Sprintf("%s%s/%d/%d", c.under(), c.hash, c.Of, part) }
-
-// parseKey takes a key apart.
-func parseKey(key string) (c Cut, part uint32, ok bool) {
-	field := strings.Split(key, "/")
-	if len(field) != 8 || len(field[5]) != hex.EncodedLen(len(c.hash)) {
-		return c, 0, false
-	}
-	_, errHash := hex.Decode(c.hash[:], []byte(field[5]))
-	seq, err := strconv.ParseUint(field[4], 10, 64)
-	of, errOf := strconv.ParseUint(field[6], 10, 32)
-	n, errPart := strconv.ParseUint(field[7], 10, 32)
-	c.ID = Identity{field[2], event.Epoch(field[3]), seq}
-	c.Of = uint32(of)
-	ok = errors.Join(errHash, err, errOf, errPart) == nil && n < of && of <= maxParts && seq > 0 && seq <= MaxSeq && c.ID.Epoch.Valid() && c.Key(uint32(n)) == key
-	return c, uint32(n), ok
 }
 
 // Assembly is an item on its way to being whole.
@@ -282,12 +228,12 @@ func (p *Assembler) weigh(a *Assembly, bytes int64) {
 func (p *Assembler) TooLarge(a *Assembly) bool { return a.came > p.most }
 
 // Surplus gives the unfinished items of an edge that go, the one touched least recently first, so that
-// the others are within its bounds. The one in hand stays.
-func (p *Assembler) Surplus(inHand *Assembly, bytes int64) (gone []*Assembly) {
-	of := p.edges[inHand.ID.Edge]
+// the others are within its bounds. That one itself stays.
+func (p *Assembler) Surplus(newest *Assembly, bytes int64) (gone []*Assembly) {
+	of := p.edges[newest.ID.Edge]
 	items, parts, held := of.items, of.parts, of.bytes
 	for e := p.recent.Back(); e != nil && (items > UnfinishedItems || parts > unfinishedParts || held > bytes); e = e.Prev() {
-		if a := e.Value.(*Assembly); a.ID.Edge == inHand.ID.Edge && a != inHand {
+		if a := e.Value.(*Assembly); a.ID.Edge == newest.ID.Edge && a != newest {
 			gone = append(gone, a)
 			items, parts, held = items-1, parts-len(a.has), held-a.Bytes
 		}

@@ -26,7 +26,7 @@ type Owner struct {
 	Member coord.Member // this bridge among those that share
 	// Work carries the edges of those slots, until ctx ends. It is called anew whenever the slots change.
 	Work func(context.Context, Owned) error
-	// Changed is told which slots are owned now; none while the bridge stands by.
+	// Changed is called with the slots that are owned now; none while the bridge stands by.
 	Changed func(Set)
 	Log     *slog.Logger
 }
@@ -36,7 +36,7 @@ type Owner struct {
 const collectFor = 200 * time.Millisecond
 
 // Alone owns everything whenever this bridge holds the one lease. It owns the slots beside it, so
-// that bridges that share do not get in its way, whoever is configured wrongly.
+// that bridges that share do not get in its way, whichever is configured wrongly.
 func (o Owner) Alone(ctx context.Context, lease string) error {
 	for {
 		o.Changed(0)

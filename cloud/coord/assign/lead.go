@@ -41,9 +41,9 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	}
 }
 
-// Hooks are what the leader asks and tells beside the coordinator. Each may be nil.
+// Hooks are what the leader calls beside the coordinator. Each may be nil.
 type Hooks struct {
-	// Led hears of the members whenever they change while this process leads, and of nil when it does no more.
+	// Led is called with the members whenever they change while this process leads, and with nil when it does no more.
 	Led func(members []coord.Member)
 	// Backlog is how many items wait in each partition of a topic.
 	Backlog func(ctx context.Context, topic string) (map[int]int64, error)
@@ -103,7 +103,7 @@ func (l *leader) run(ctx context.Context, c coord.Coordinator) error {
 				return err
 			}
 			if laden {
-				l.uneven = time.Time{} // what waits says more than the number of partitions
+				l.uneven = time.Time{} // the backlog says more than the number of partitions
 				continue
 			}
 			if l.uneven.IsZero() || time.Since(l.uneven) < l.cfg.Rebalance {
@@ -119,7 +119,7 @@ func (l *leader) run(ctx context.Context, c coord.Coordinator) error {
 }
 
 // divide writes a new table where the members ask for one: at once when a partition belongs to
-// nobody who is there or someone has come, later when it is only uneven.
+// no member or a member has come, later when it is only uneven.
 func (l *leader) divide(ctx context.Context, members []coord.Member) error {
 	for {
 		value, version, err := l.doc.Get(ctx)
@@ -128,7 +128,7 @@ func (l *leader) divide(ctx context.Context, members []coord.Member) error {
 		}
 		table, err := Parse(value)
 		if err != nil {
-			l.log.Error("the assignments were not readable, beginning anew", telemetry.Err, err)
+			l.log.Error("the assignments are not readable; the leader divides the work from the beginning", telemetry.Err, err)
 		}
 		if table.Epoch > l.epoch {
 			return fmt.Errorf("a later leader (epoch %d after %d) has written: %w", table.Epoch, l.epoch, coord.ErrLost)
@@ -147,7 +147,7 @@ func (l *leader) divide(ctx context.Context, members []coord.Member) error {
 		}
 		if err == nil {
 			l.uneven = time.Time{}
-			l.log.Info("the work is divided anew", "workers", len(members), "moved", moved)
+			l.log.Info("the leader has divided the work anew", "workers", len(members), "moved", moved)
 		}
 		return err
 	}
@@ -167,7 +167,7 @@ func (l *leader) next(table Table, members []coord.Member) (Table, int) {
 				moved++
 			}
 		}
-		urgent = urgent || changedHands(partitions, weights, before, division)
+		urgent = urgent || ownersChanged(partitions, weights, before, division)
 		uneven = uneven || Uneven(partitions, weights, before) > (1+l.cfg.Tolerance)*Uneven(partitions, weights, division)
 	}
 	switch {
@@ -185,9 +185,9 @@ func (l *leader) next(table Table, members []coord.Member) (Table, int) {
 	return next, moved
 }
 
-// changedHands says that a partition belongs to nobody who is there, or that someone who is there
+// ownersChanged says that a partition belongs to no member, or that someone who is there
 // has none and the new division has some for them.
-func changedHands(partitions int, members []Weight, before, after map[int]string) bool {
+func ownersChanged(partitions int, members []Weight, before, after map[int]string) bool {
 	has := map[string]bool{}
 	for _, m := range members {
 		has[m.ID] = false

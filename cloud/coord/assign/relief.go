@@ -15,7 +15,7 @@ import (
 )
 
 // Relieve moves partitions away from members that would finish what waits in them later than the
-// others, one after the other and as long as each move brings the end nearer, until nobody takes more
+// others, one after the other and as long as each move brings the end nearer, until none takes more
 // than 1+tolerance times what it would take if all ended together. lags are the items that wait, by
 // partition. What need not move stays.
 func Relieve(lags map[int]int64, members []Weight, now map[int]string, tolerance float64) map[int]string {
@@ -85,7 +85,7 @@ func (l *leader) relieve(ctx context.Context, members []coord.Member) (laden boo
 	waits := 0.0
 	for topic := range l.topics {
 		if lags[topic], err = l.hooks.Backlog(ctx, topic); err != nil {
-			l.log.Warn("the backlog can't be asked for; the work is divided by the workers' rates alone", "topic", topic, telemetry.Err, err)
+			l.log.Warn("Kafka does not tell the backlog; the leader divides the work by the workers' rates alone", "topic", topic, telemetry.Err, err)
 			return false, nil
 		}
 		for _, n := range lags[topic] {
@@ -132,6 +132,6 @@ func (l *leader) relieve(ctx context.Context, members []coord.Member) (laden boo
 		return true, fmt.Errorf("writing the assignments: %w", err)
 	}
 	l.behind = time.Time{}
-	l.log.Info("some workers had more before them than others: the work is divided anew", "moved", moved, "waiting", math.Round(waits))
+	l.log.Info("some workers had more backlog than others; the leader has divided the work anew", "moved", moved, "waiting", math.Round(waits))
 	return true, nil
 }

@@ -9,7 +9,7 @@ import (
 
 // Wanted is how many workers it takes to work off a lag within target: lag ÷ rate ÷ target, where
 // rate is the mean of what the members measured. While no rate is known it is the members there are,
-// and one for a lag that nobody works on.
+// and one for a lag that no one works on.
 func Wanted(lag int64, members []coord.Member, target time.Duration) int {
 	if lag <= 0 {
 		return 0

@@ -11,6 +11,7 @@ import (
 	"github.com/go-zookeeper/zk"
 
 	"cloudcanvas/cloud/coord"
+	"cloudcanvas/shared/retry"
 	"cloudcanvas/shared/telemetry"
 )
 
@@ -67,16 +68,20 @@ func (c *Coordinator) ask(ctx context.Context, operation func() answer) answer {
 }
 
 // keepAsking runs an operation that may be repeated until the connection lets it through.
-func (c *Coordinator) keepAsking(ctx context.Context, operation func() answer) answer {
-	for wait := 20 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		a := c.ask(ctx, operation)
-		if a.err == nil || !connection(a.err) {
-			return a
-		}
-		if err := c.pause(ctx, wait); err != nil {
-			return answer{err: err}
-		}
+func (c *Coordinator) keepAsking(ctx context.Context, operation func() answer) (a answer) {
+	err := c.patiently(connection).Do(ctx, func() error {
+		a = c.ask(ctx, operation)
+		return a.err
+	})
+	if err != nil {
+		return answer{err: err}
 	}
+	return a
+}
+
+// patiently tries again what fails in a way that passes.
+func (c *Coordinator) patiently(passes func(error) bool) retry.Task {
+	return retry.Task{First: 20 * time.Millisecond, Most: time.Second, Final: func(err error) bool { return !passes(err) }, Pause: c.pause}
 }
 
 // pause waits for about d.
@@ -127,26 +132,19 @@ func (c *Coordinator) create(path string, data []byte, flags int32) (string, err
 // erase removes a node of a session again and again until it is surely gone. find says whether it
 // is there, and which version; it returns no path when there is nothing to remove.
 func (c *Coordinator) erase(session int64, find func() (path string, version int32, err error)) {
-	for wait := 20 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		path, version, err := find()
-		if err == nil && path == "" || errors.Is(err, zk.ErrNoNode) {
-			return
-		}
-		if err == nil {
+	passes := func(err error) bool { return connection(err) || errors.Is(err, zk.ErrBadVersion) }
+	var path string
+	err := c.patiently(passes).Do(context.Background(), func() (err error) {
+		var version int32
+		if path, version, err = find(); err == nil && path != "" {
 			err = c.conn.Delete(path, version)
-			if err == nil || errors.Is(err, zk.ErrNoNode) {
-				return
-			}
 		}
-		if id := c.conn.SessionID(); id != 0 && id != session {
-			return // its session is over, and it with it
+		if id := c.conn.SessionID(); errors.Is(err, zk.ErrNoNode) || id != 0 && id != session {
+			return nil // the node is gone, alone or with its session
 		}
-		if !connection(err) && !errors.Is(err, zk.ErrBadVersion) {
-			c.log.Error("giving a lease back failed; it will end with the session", "node", path, telemetry.Err, err)
-			return
-		}
-		if c.pause(context.Background(), wait) != nil {
-			return
-		}
+		return err
+	})
+	if err != nil && !errors.Is(err, coord.ErrClosed) {
+		c.log.Error("giving a lease back failed; it will end with the session", "node", path, telemetry.Err, err)
 	}
 }

@@ -127,7 +127,7 @@ func (d *document) follow(ctx context.Context, out chan<- []byte) {
 		})
 		if a.err != nil {
 			if ctx.Err() == nil && !d.c.isClosed() {
-				d.c.log.Error("watching a document failed, trying again", "document", d.name, telemetry.Err, a.err)
+				d.c.log.Error("watching a document in ZooKeeper failed; this process tries again", "document", d.name, telemetry.Err, a.err)
 				d.c.pause(ctx, d.c.dial.session())
 			}
 			continue

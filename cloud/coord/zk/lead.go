@@ -16,7 +16,7 @@ import (
 )
 
 // Lead competes for leadership of what until ctx ends or lead gives it up. (The library's Lock is
-// not used: its holder hears nothing of a lost session while another gets it.)
+// not used: its holder does not learn of a lost session while another gets it.)
 func (c *Coordinator) Lead(ctx context.Context, what string, lead func(context.Context, coord.Epoch) error) error {
 	if err := coord.CheckName(what); err != nil {
 		return fmt.Errorf("leading: %w", err)

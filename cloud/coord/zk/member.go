@@ -222,7 +222,7 @@ func (r *roll) readMember(ctx context.Context, id string) {
 	r.await(ctx, id, a.watch)
 	var m coord.Member
 	if err := json.Unmarshal(a.data, &m); err != nil || m.ID != id {
-		r.c.log.Warn("a member's node is not readable, passed over", "node", r.dir+"/"+id, telemetry.Err, err)
+		r.c.log.Warn("the node of a member is not readable and passed over", "node", r.dir+"/"+id, telemetry.Err, err)
 		delete(r.members, id)
 		return
 	}
@@ -234,7 +234,7 @@ func (r *roll) retry(ctx context.Context, name string, err error) {
 	if ctx.Err() != nil || r.c.isClosed() {
 		return
 	}
-	r.c.log.Error("reading the members failed, trying again", "node", r.dir+"/"+name, telemetry.Err, err)
+	r.c.log.Error("reading the members from ZooKeeper failed; this process tries again", "node", r.dir+"/"+name, telemetry.Err, err)
 	later := make(chan zk.Event)
 	time.AfterFunc(5*time.Second, func() { close(later) })
 	r.await(ctx, name, later)

@@ -13,7 +13,7 @@ import (
 	"cloudcanvas/cloud/coord"
 )
 
-// ownerNode is the data of owners/<what>. The token tells one claim of a process from another.
+// ownerNode is the data of owners/<what>. The token distinguishes one attempt of a process from another.
 type ownerNode struct {
 	Member string `json:"member"`
 	Token  string `json:"token"`
@@ -49,8 +49,8 @@ func (c *Coordinator) Own(ctx context.Context, what string, own func(context.Con
 // hold lets use work while the term lasts, and gives back what it held with release. What is lost
 // is given back in the background: there may be no connection to do it over.
 func (c *Coordinator) hold(ctx context.Context, t *term, use func(context.Context) error, release func()) error {
-	c.hands.Add(1)
-	defer c.hands.Done()
+	c.holders.Add(1)
+	defer c.holders.Done()
 	holding, end := hold(ctx, t)
 	err := use(holding)
 	lost := holding.Err() != nil && errors.Is(context.Cause(holding), coord.ErrLost)

@@ -34,16 +34,16 @@ type Coordinator struct {
 	log  *slog.Logger
 	conn *zk.Conn
 	dial *dialer
-	said lines
+	last lines
 	auth []byte // user:password, or nil
 	acl  []zk.ACL
 
-	wake   chan struct{} // a session is there: prove it at once
-	ready  chan struct{} // closed once the server knows the user; before, nothing may be asked
-	closed chan struct{}
-	once   sync.Once
-	work   sync.WaitGroup // goroutines that end with the connection
-	hands  sync.WaitGroup // owners and leaders that are at work
+	wake    chan struct{} // a session is there: prove it at once
+	ready   chan struct{} // closed once the server knows the user; before, nothing may be asked
+	closed  chan struct{}
+	once    sync.Once
+	work    sync.WaitGroup // goroutines that end with the connection
+	holders sync.WaitGroup // owners and leaders that are at work
 
 	descriptions sync.Map // path of a member this process keeps → its latest data
 
@@ -76,7 +76,7 @@ func Open(cfg Config, id string, log *slog.Logger) (*Coordinator, error) {
 		closed:  make(chan struct{}),
 		changed: make(chan struct{}),
 	}
-	c.said.log = log
+	c.last.log = log
 	if cfg.Security.User != "" {
 		password, err := cfg.Security.Password()
 		if err != nil {
@@ -86,7 +86,7 @@ func Open(cfg Config, id string, log *slog.Logger) (*Coordinator, error) {
 		c.acl = zk.AuthACL(zk.PermAll)
 	}
 	conn, _, err := zk.Connect(cfg.Servers, cfg.SessionTimeout, zk.WithDialer(c.dial.dial), zk.WithHostProvider(&servers{}),
-		zk.WithLogger(&c.said), zk.WithLogInfo(false), zk.WithMaxBufferSize(8<<20),
+		zk.WithLogger(&c.last), zk.WithLogInfo(false), zk.WithMaxBufferSize(8<<20),
 		// The events' channel drops what is not read at once; the callback misses nothing.
 		zk.WithEventCallback(c.event))
 	if err != nil {
@@ -98,7 +98,7 @@ func Open(cfg Config, id string, log *slog.Logger) (*Coordinator, error) {
 }
 
 // lines passes the library's lines on as details, and keeps the last: it says why there is no
-// connection. State changes are told by this package.
+// connection. State changes are logged by this package.
 type lines struct {
 	log  *slog.Logger
 	last atomic.Pointer[string]
@@ -117,7 +117,7 @@ func (l *lines) String() string {
 	return "no answer"
 }
 
-// event hears of the connection. It must not block.
+// event is called with changes of the connection. It must not block.
 func (c *Coordinator) event(e zk.Event) {
 	if e.Type != zk.EventSession {
 		return
@@ -134,7 +134,7 @@ func (c *Coordinator) event(e zk.Event) {
 			c.now.over(coord.ErrLost)
 		}
 		c.mu.Unlock()
-		c.log.Warn("the ZooKeeper session has expired, beginning a new one")
+		c.log.Warn("the ZooKeeper session has expired; this process begins a new one")
 	}
 }
 
@@ -144,7 +144,7 @@ func (c *Coordinator) prove() {
 	if authorised {
 		close(c.ready)
 	}
-	proof, told := time.Now(), false // of the last answer; whether its absence was told
+	proof, told := time.Now(), false // of the last answer; whether its absence was logged
 	made := c.dial.made.Load()       // connections until then
 	for {
 		began, session := time.Now(), c.conn.SessionID()
@@ -164,10 +164,10 @@ func (c *Coordinator) prove() {
 		}
 		if !told && time.Since(proof) > c.dial.session() {
 			told = true
-			if session != 0 && c.dial.made.Load() != made { // somebody is there, and does not answer
+			if session != 0 && c.dial.made.Load() != made { // a server is there, and does not answer
 				c.dial.hush()
 			}
-			c.log.Warn("no connection to ZooKeeper, trying again; nothing can be owned meanwhile", "servers", c.cfg.Servers, "last", c.said.String())
+			c.log.Warn("this process has no connection to ZooKeeper and tries again; it can own nothing meanwhile", "servers", c.cfg.Servers, "last", c.last.String())
 		}
 		select {
 		case <-c.closed:
@@ -205,7 +205,7 @@ func (c *Coordinator) proved(session int64, began time.Time) {
 	c.now = newTerm(session, until)
 	close(c.changed)
 	c.changed = make(chan struct{})
-	c.log.Info("a ZooKeeper session is there", "session", fmt.Sprintf("%x", session), "server", c.conn.Server())
+	c.log.Info("this process has a session with ZooKeeper", "session", fmt.Sprintf("%x", session), "server", c.conn.Server())
 }
 
 // live waits for a session that is alive.
@@ -249,7 +249,7 @@ func (c *Coordinator) Close() error {
 		c.mu.Unlock()
 		stopped := make(chan struct{})
 		go func() {
-			c.hands.Wait()
+			c.holders.Wait()
 			close(stopped)
 		}()
 		select {

@@ -121,7 +121,7 @@ func tellWhenMade(ctx context.Context, t *testing.T, a *Appliance) lineage.Story
 			mosaic = c
 		}
 	}
-	teller := cloud.Teller(a.Kafka, mosaic.Objects(), worker.Coord)
+	teller := cloud.Lineage(a.Kafka, mosaic.Config.Objects(), worker.Coord)
 	for {
 		stories, err := teller.Tell(ctx, lineage.Question{Subject: "coast/0_0"}, 0)
 		if err == nil && stories[0].State == lineage.Made {

@@ -18,14 +18,14 @@ import (
 // HeaderQuarantine names the object with the bytes of a dead letter, where they are too many for a record.
 const HeaderQuarantine = deadletter.HeadQuarantine
 
-// addPoison sets something aside: into the DLQ with its reason, once.
+// addPoison makes a dead letter of a message, with its reason, once.
 //
 // What is poison may have been spoiled on the way, so the first time its number is not taken for
 // seen, and the edge sends it again after its timeout. When the very same bytes come twice they are
 // the edge's own; then the number is settled, and the edge may let go of it. What the MQTT broker
 // delivers again, because a PUBACK did not reach it, does not count: the edge has sent that once, and
 // a receipt would let it delete an item that is good where it lies.
-func (b *batch) addPoison(s *shift, l *letter, payload []byte, item *event.Item, reason error) {
+func (b *batch) addPoison(s *session, l *message, payload []byte, item *event.Item, reason error) {
 	topic := l.Topic
 	if errors.Is(reason, errBlocked) {
 		s.refuseBlocked(topic)
@@ -57,7 +57,7 @@ func (b *batch) addPoison(s *shift, l *letter, payload []byte, item *event.Item,
 		b.poison = map[[sha256.Size]byte]bool{}
 	}
 	b.poison[print] = true
-	e := entry{poison: true, record: letterOf(topic, []byte(topic), payload, reason, deadletter.StageConvert)}
+	e := entry{poison: true, record: deadLetter(topic, []byte(topic), payload, reason, deadletter.StageConvert)}
 	if len(payload) > maxInline {
 		key := quarantineKey(print)
 		b.objects = append(b.objects, object{key, payload})
@@ -68,8 +68,8 @@ func (b *batch) addPoison(s *shift, l *letter, payload []byte, item *event.Item,
 	s.Logger.Warn("a message becomes a dead letter", "topic", topic, "bytes", len(payload), "reason", reason)
 }
 
-// letterOf is a record of the DLQ. Key and value are as they came, on an MQTT topic or for a Kafka one.
-func letterOf(topic string, key, value []byte, reason error, stage string) kafka.Record {
+// deadLetter is a record of the DLQ. Key and value are as they came, on an MQTT topic or for a Kafka one.
+func deadLetter(topic string, key, value []byte, reason error, stage string) kafka.Record {
 	if value == nil {
 		value = []byte{}
 	}
@@ -99,10 +99,10 @@ func exception(reason error) string {
 }
 
 // refused turns an entry that Kafka will not take as it is into a dead letter.
-func (s *shift) refused(ctx context.Context, e *entry, reason error) error {
+func (s *session) refused(ctx context.Context, e *entry, reason error) error {
 	topic, was := e.record.Topic, e.record
 	e.poison = true
-	e.record = letterOf(topic, was.Key, was.Value, reason, deadletter.StagePut)
+	e.record = deadLetter(topic, was.Key, was.Value, reason, deadletter.StagePut)
 	if len(was.Value) > maxInline/2 {
 		print := sha256.Sum256(was.Value)
 		if err := s.store(ctx, []object{{quarantineKey(print), was.Value}}); err != nil {
@@ -117,7 +117,7 @@ func (s *shift) refused(ctx context.Context, e *entry, reason error) error {
 	return nil
 }
 
-// quarantined are the headers of a letter whose bytes rest in the object store.
+// quarantined are the headers of a dead letter whose bytes rest in the object store.
 func quarantined(key string, bytes int) []event.Header {
 	return []event.Header{{Key: HeaderQuarantine, Value: []byte(key)}, {Key: deadletter.HeadQuarantineBytes, Value: strconv.AppendInt(nil, int64(bytes), 10)}}
 }

@@ -35,7 +35,7 @@ func TestOnlyWhatWasSurelyNotWrittenIsTriedAgain(t *testing.T) {
 		{context.DeadlineExceeded, Unknown, nothing},
 		{io.ErrClosedPipe, Refused, nothing},
 	} {
-		if o, next := judge(c.err); o != c.o || next != c.next {
+		if o, next := classify(c.err); o != c.o || next != c.next {
 			t.Errorf("%v: %s, %d; want %s, %d", c.err, o, next, c.o, c.next)
 		}
 	}

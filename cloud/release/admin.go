@@ -21,8 +21,8 @@ type Group interface {
 // below is where the plans lie.
 const below = "models"
 
-// Desk is where operators change plans.
-type Desk struct {
+// Admin changes plans for operators.
+type Admin struct {
 	Group   Group
 	Library Library
 	By      string           // who does it
@@ -37,12 +37,12 @@ type Row struct {
 }
 
 // List is every model that was published or has a plan.
-func (d Desk) List(ctx context.Context) ([]Row, error) {
-	versions, err := d.Library.Versions(ctx)
+func (a Admin) List(ctx context.Context) ([]Row, error) {
+	versions, err := a.Library.Versions(ctx)
 	if err != nil {
 		return nil, err
 	}
-	planned, err := d.Group.Documents(ctx, below)
+	planned, err := a.Group.Documents(ctx, below)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func (d Desk) List(ctx context.Context) ([]Row, error) {
 	}
 	rows := []Row{}
 	for _, name := range slices.Sorted(maps.Keys(names)) {
-		p, _, err := get(ctx, d.Group, name)
+		p, _, err := get(ctx, a.Group, name)
 		if err != nil {
 			return nil, err
 		}
@@ -68,30 +68,30 @@ type Refused struct{ error }
 func (r Refused) Unwrap() error { return r.error }
 
 // Canary lets a version see a share of the items.
-func (d Desk) Canary(ctx context.Context, name, version string, share float64) (Plan, error) {
-	if err := d.published(ctx, name, version); err != nil {
+func (a Admin) Canary(ctx context.Context, name, version string, share float64) (Plan, error) {
+	if err := a.published(ctx, name, version); err != nil {
 		return Plan{}, err
 	}
-	return d.change(ctx, name, func(p *Plan) error { return p.canary(version, share, d.stamp("")) })
+	return a.change(ctx, name, func(p *Plan) error { return p.canary(version, share, a.stamp("")) })
 }
 
 // Promote makes a version the desired one; "" is the canary.
-func (d Desk) Promote(ctx context.Context, name, version string) (Plan, error) {
+func (a Admin) Promote(ctx context.Context, name, version string) (Plan, error) {
 	if version != "" {
-		if err := d.published(ctx, name, version); err != nil {
+		if err := a.published(ctx, name, version); err != nil {
 			return Plan{}, err
 		}
 	}
-	return d.change(ctx, name, func(p *Plan) error { return p.promote(version, d.stamp("")) })
+	return a.change(ctx, name, func(p *Plan) error { return p.promote(version, a.stamp("")) })
 }
 
 // Rollback takes the canary back where there is one, else the desired version.
-func (d Desk) Rollback(ctx context.Context, name, reason string) (Plan, error) {
-	return d.change(ctx, name, func(p *Plan) error { return p.rollback(d.stamp(reason)) })
+func (a Admin) Rollback(ctx context.Context, name, reason string) (Plan, error) {
+	return a.change(ctx, name, func(p *Plan) error { return p.rollback(a.stamp(reason)) })
 }
 
-func (d Desk) published(ctx context.Context, name, version string) error {
-	versions, err := d.Library.Versions(ctx)
+func (a Admin) published(ctx context.Context, name, version string) error {
+	versions, err := a.Library.Versions(ctx)
 	if err != nil {
 		return err
 	}
@@ -101,16 +101,16 @@ func (d Desk) published(ctx context.Context, name, version string) error {
 	return nil
 }
 
-func (d Desk) stamp(reason string) Change {
+func (a Admin) stamp(reason string) Change {
 	now := time.Now
-	if d.Now != nil {
-		now = d.Now
+	if a.Now != nil {
+		now = a.Now
 	}
-	return Change{At: now().UTC().Truncate(time.Millisecond), By: d.By, Reason: reason}
+	return Change{At: now().UTC().Truncate(time.Millisecond), By: a.By, Reason: reason}
 }
 
-func (d Desk) change(ctx context.Context, name string, do func(*Plan) error) (p Plan, err error) {
-	err = put(ctx, d.Group, name, func(now *Plan) error {
+func (a Admin) change(ctx context.Context, name string, do func(*Plan) error) (p Plan, err error) {
+	err = put(ctx, a.Group, name, func(now *Plan) error {
 		err := do(now)
 		if p = *now; err != nil {
 			return Refused{err}

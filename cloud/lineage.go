@@ -12,16 +12,16 @@ import (
 	"cloudcanvas/shared/kafka"
 )
 
-// ownersTake is how long a story waits for the coordinator. Without it, it lacks only who holds a lease now.
-const ownersTake = 4 * time.Second
+// ownersPatience is how long a lineage waits for the coordinator. Without it, it lacks only who holds a lease now.
+const ownersPatience = 4 * time.Second
 
-// Teller tells the stories of items from what the cloud's services hold.
-func Teller(k *kafka.Client, o lineage.Objects, z coord.Coordinator) lineage.Teller {
+// Lineage finds what became of items from what the cloud's services hold.
+func Lineage(k *kafka.Client, o lineage.Objects, z coord.Coordinator) lineage.Teller {
 	return lineage.Teller{
 		Log: k, Objects: o, Group: worker.Group,
-		Books: func(ctx context.Context) ([]lineage.Book, error) { return books(ctx, k) },
+		Books: func(ctx context.Context) ([]lineage.Book, error) { return seen(ctx, k) },
 		Owners: func(ctx context.Context) (map[string]lineage.Owner, error) {
-			ctx, cancel := context.WithTimeout(ctx, ownersTake)
+			ctx, cancel := context.WithTimeout(ctx, ownersPatience)
 			defer cancel()
 			owners, err := z.Owners(ctx)
 			all := make(map[string]lineage.Owner, len(owners))
@@ -50,8 +50,8 @@ func (a storeAt) Get(ctx context.Context, ref string) ([]byte, error) {
 	return s.Get(ctx, ref, a.limit)
 }
 
-// books are what the bridge has seen, from its checkpoints.
-func books(ctx context.Context, k *kafka.Client) ([]lineage.Book, error) {
+// seen is what the bridge has seen, from its checkpoints.
+func seen(ctx context.Context, k *kafka.Client) ([]lineage.Book, error) {
 	edges, err := dedup.Report(ctx, k)
 	all := make([]lineage.Book, len(edges))
 	for n, e := range edges {

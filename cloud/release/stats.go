@@ -5,8 +5,8 @@ import (
 	"math"
 )
 
-// Figures are how a version has done on one worker.
-type Figures struct {
+// Stats are how a version has done on one worker.
+type Stats struct {
 	Items   int             // seen without an error
 	Failed  int             // that it failed at and another version did not
 	Seconds map[int]float64 // least time of a run by its number of items
@@ -21,7 +21,7 @@ const (
 )
 
 // worse says why a version is worse than the one before it; "" where it is not, or not yet known.
-func worse(on, before Figures) string {
+func worse(on, before Stats) string {
 	if share, usual := failing(on), failing(before); on.Failed >= leastFailed && share > usual+moreFailed {
 		return fmt.Sprintf("errors rose: it failed at %d of %d items (%.1f %%), the version before at %.1f %%", on.Failed, on.Items+on.Failed, share*100, usual*100)
 	}
@@ -33,7 +33,7 @@ func worse(on, before Figures) string {
 	return ""
 }
 
-func failing(f Figures) float64 { return float64(f.Failed) / float64(max(1, f.Items+f.Failed)) }
+func failing(f Stats) float64 { return float64(f.Failed) / float64(max(1, f.Items+f.Failed)) }
 
 // comparable is the most that a run of so many items can have taken before: the time of the smallest
 // run of at least as many. A canary sees smaller batches, and must not be blamed for that.

@@ -20,13 +20,13 @@ const (
 	deadEdges        = 1024        // that are counted each for itself
 	otherEdges       = "(others)"  // and together
 	deadHour         = time.Hour   // what an allowance is for
-	deadSummaryEvery = time.Minute // between two letters that tell of those that were not kept
-	deadKinds        = 32          // of faults that one summary tells apart
+	deadSummaryEvery = time.Minute // between two summaries of those that were not kept
+	deadKinds        = 32          // of faults that one summary counts each for itself
 	shownTopic       = 200         // bytes of a topic in a summary
 )
 
 // deadBounds is how many dead letters each edge may still make this hour. Of what is beyond, every so
-// often one is kept (the 1st, 2nd, 4th, 8th … ), and one letter a minute tells of all. What is not
+// often one is kept (the 1st, 2nd, 4th, 8th … ), and one summary a minute reports all. What is not
 // kept is not settled either: its edge gets no receipt for it and keeps it. Only the commit loop
 // uses it.
 type deadBounds struct {
@@ -37,16 +37,16 @@ type deadBounds struct {
 
 // allowance is one edge's.
 type allowance struct {
-	since   time.Time
-	letters int
-	bytes   int64
-	over    uint64 // beyond the bound, this hour
-	untold  untold
-	told    time.Time
+	since      time.Time
+	kept       int
+	bytes      int64
+	over       uint64 // beyond the bound, this hour
+	unreported unreported
+	reported   time.Time
 }
 
-// untold is what no letter tells of yet.
-type untold struct {
+// unreported is what no summary reports yet.
+type unreported struct {
 	Edge    string            `json:"edge"`
 	Count   uint64            `json:"count"`
 	Bytes   uint64            `json:"bytes"`
@@ -83,10 +83,10 @@ func (q *deadBounds) of(edge string) (string, *allowance) {
 	return edge, a
 }
 
-// sweep forgets edges of an hour that is over and that nothing is left to tell of.
+// sweep forgets edges of an hour that is over and that nothing is left to report of.
 func (q *deadBounds) sweep() {
 	for edge, a := range q.edges {
-		if a.untold.Count == 0 && q.now().Sub(a.since) >= deadHour {
+		if a.unreported.Count == 0 && q.now().Sub(a.since) >= deadHour {
 			delete(q.edges, edge)
 		}
 	}
@@ -96,11 +96,11 @@ func (q *deadBounds) sweep() {
 func (q *deadBounds) keep(topic string, payload []byte, print [sha256.Size]byte, reason error) bool {
 	name, a := q.of(edgeNamed(topic))
 	if now := q.now(); now.Sub(a.since) >= deadHour {
-		a.since, a.letters, a.bytes, a.over = now, 0, 0, 0
+		a.since, a.kept, a.bytes, a.over = now, 0, 0, 0
 	}
 	size := int64(len(payload))
-	if a.letters < q.limits.PerHour && a.bytes+size <= q.limits.BytesPerHour {
-		a.letters++
+	if a.kept < q.limits.PerHour && a.bytes+size <= q.limits.BytesPerHour {
+		a.kept++
 		a.bytes += size
 		return true
 	}
@@ -108,13 +108,13 @@ func (q *deadBounds) keep(topic string, payload []byte, print [sha256.Size]byte,
 	if a.over&(a.over-1) == 0 && size <= maxInline { // a sample
 		return true
 	}
-	a.untold.count(name, counted{q.now().UTC(), cutText(topic, shownTopic), len(payload), cutText(reason.Error(), 2*shownTopic), fmt.Sprintf("%x", print)}, exception(reason))
+	a.unreported.count(name, counted{q.now().UTC(), cutText(topic, shownTopic), len(payload), cutText(reason.Error(), 2*shownTopic), fmt.Sprintf("%x", print)}, exception(reason))
 	return false
 }
 
-func (u *untold) count(edge string, c counted, kind string) {
+func (u *unreported) count(edge string, c counted, kind string) {
 	if u.Count == 0 {
-		*u = untold{Edge: edge, First: c, Reasons: map[string]uint64{}}
+		*u = unreported{Edge: edge, First: c, Reasons: map[string]uint64{}}
 	}
 	u.Count++
 	u.Bytes += uint64(c.Bytes)
@@ -125,39 +125,39 @@ func (u *untold) count(edge string, c counted, kind string) {
 	u.Reasons[kind]++
 }
 
-// due are the allowances that must be told of now; all of them where the bridge stops.
+// due are the allowances that must be reported now; all of them where the bridge stops.
 func (q *deadBounds) due(all bool) (due []*allowance) {
 	for _, a := range q.edges {
-		if a.untold.Count > 0 && (all || q.now().Sub(a.told) >= deadSummaryEvery) {
+		if a.unreported.Count > 0 && (all || q.now().Sub(a.reported) >= deadSummaryEvery) {
 			due = append(due, a)
 		}
 	}
 	return due
 }
 
-// tellCounted writes the letters that tell of those that were not kept. Where Kafka is away they wait.
-func (s *shift) tellCounted(ctx context.Context, all bool) {
+// reportCounted writes dead letters that sum up those that were not kept. Where Kafka is away they wait.
+func (s *session) reportCounted(ctx context.Context, all bool) {
 	due := s.deadBounds.due(all)
 	if len(due) == 0 {
 		return
 	}
 	b := &batch{began: s.deadBounds.now(), trace: s.Trace}
 	for _, a := range due {
-		b.entries = append(b.entries, entry{poison: true, record: summaryOf(&a.untold, s.deadBounds.limits)})
+		b.entries = append(b.entries, entry{poison: true, record: summaryOf(&a.unreported, s.deadBounds.limits)})
 	}
 	if err := s.append(ctx, b); err != nil {
 		return
 	}
 	for _, a := range due {
-		u := &a.untold
-		s.Logger.Warn("dead letters of an edge are over their bound: they are counted, one letter tells of them", telemetry.Edge, u.Edge, "count", u.Count, "bytes", u.Bytes, "reason", u.Last.Reason)
-		a.told, a.untold = s.deadBounds.now(), untold{}
+		u := &a.unreported
+		s.Logger.Warn("dead letters of an edge are over their bound: they are counted, and one summary reports them", telemetry.Edge, u.Edge, "count", u.Count, "bytes", u.Bytes, "reason", u.Last.Reason)
+		a.reported, a.unreported = s.deadBounds.now(), unreported{}
 	}
 	s.dirty = true
 }
 
-// summaryOf is the letter that tells of u.
-func summaryOf(u *untold, limits deadletter.Limits) kafka.Record {
+// summaryOf is the dead letter that sums u up.
+func summaryOf(u *unreported, limits deadletter.Limits) kafka.Record {
 	value, err := json.Marshal(u)
 	if err != nil {
 		value = []byte("{}")

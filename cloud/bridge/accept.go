@@ -10,8 +10,8 @@ import (
 )
 
 // Conflict says that an item came under a number under which Kafka has another one. A device that
-// names its epochs learns of it by a receipt, begins a new epoch and sends the item again. One with a
-// program from before that takes every receipt for its own, so what it sends goes to the dead letters.
+// names its epochs learns of it from a receipt, begins a new epoch and sends the item again. One with a
+// program from before that takes every receipt for its own, so what it sends goes to the dead messages.
 type Conflict struct {
 	Seq   uint64
 	Epoch event.Epoch
@@ -22,14 +22,14 @@ func (c Conflict) Error() string {
 	return fmt.Sprintf("number %d of epoch %s is another item than Kafka has (%s): the device's buffer went back in time, or two devices have one", c.Seq, c.Epoch, c.There)
 }
 
-// admit says whether an item with a number, or a part of one, is to be carried. What Kafka has under
+// accept says whether an item with a number, or a part of one, is to be carried. What Kafka has under
 // this number or another one is not, nor what is over a bound.
-func (s *shift) admit(b *batch, l *letter, id parts.Identity) bool {
+func (s *session) accept(b *batch, l *message, id parts.Identity) bool {
 	k := dedup.KnownOf(&l.item)
 	there, full := s.dedup.Check(id)
 	if there || b.pending[id] {
 		if stands, ok := s.ids.At(id.Edge, id.Epoch, id.Seq); ok && !stands.Is(k) {
-			s.disagree(b, l, id, stands)
+			s.addConflict(b, l, id, stands)
 			return false
 		}
 		b.repeats[id]++
@@ -40,34 +40,34 @@ func (s *shift) admit(b *batch, l *letter, id parts.Identity) bool {
 		s.refuse(id.Edge, full)
 		return false
 	}
-	if s.stands(&l.item, k) {
+	if s.isKnown(&l.item, k) {
 		s.ids.Put(id.Edge, id.Epoch, k)
 		b.pending[id] = true
 		b.known = append(b.known, id)
 		b.counts.known++
 		return false
 	}
-	if full = s.roomFor(l); full != dedup.BoundNone {
+	if full = s.overBound(l); full != dedup.BoundNone {
 		s.refuse(id.Edge, full)
 		return false
 	}
 	return true
 }
 
-// stands says whether Kafka has an item under another number.
-func (s *shift) stands(i *event.Item, k dedup.Known) bool {
+// isKnown says whether Kafka has an item under another number.
+func (s *session) isKnown(i *event.Item, k dedup.Known) bool {
 	if _, _, found := s.ids.Find(i.Edge, k); found {
 		return true
 	}
 	return i.Attrs.Redelivered && s.ids.Redelivered(i.Edge, i.Epoch, i.ID)
 }
 
-// disagree deals with an item whose number is another's.
-func (s *shift) disagree(b *batch, l *letter, id parts.Identity, stands dedup.Known) {
+// addConflict deals with an item whose number is another's.
+func (s *session) addConflict(b *batch, l *message, id parts.Identity, stands dedup.Known) {
 	b.counts.conflicts++
 	b.conflicts = append(b.conflicts, conflicting{id, stands})
 	if s.dedup.ShouldLog(id.Edge, dedup.BoundNumber) {
-		s.Logger.Warn("items of an edge come under numbers under which Kafka has others: its buffer went back in time, or another device has a copy of it; it is told and begins a new epoch, or with an earlier program they go to the DLQ",
+		s.Logger.Warn("items of an edge come under numbers under which Kafka has others: its buffer went back in time, or another device has a copy of it; receipts say so and the edge begins a new epoch; of an earlier program they become dead letters",
 			"edge", id.Edge, "epoch", id.Epoch, "seq", id.Seq, "came", l.item.ID, "there", stands.ID)
 	}
 	if !s.dedup.NewerProgram(id.Edge) && !s.poison.has(sha256.Sum256(l.Payload)) {
@@ -81,15 +81,15 @@ type conflicting struct {
 	stands dedup.Known
 }
 
-// wants says whether a part is to be stored: Kafka does not have its item, under this number or
+// wantsPart says whether a part is to be stored: Kafka does not have its item, under this number or
 // another one, and there is room for it. What there is no room for is marked.
-func (s *shift) wants(l *letter) bool {
+func (s *session) wantsPart(l *message) bool {
 	id := parts.IdentityOf(&l.item)
 	there, full := s.dedup.Check(id)
 	if there {
 		return false
 	}
-	if s.stands(&l.item, dedup.KnownOf(&l.item)) {
+	if s.isKnown(&l.item, dedup.KnownOf(&l.item)) {
 		return false
 	}
 	if full == dedup.BoundNone && !s.dedup.MayStore(id.Edge, int64(len(l.item.Data)), s.cfg.StoreBytesPerDay) {
@@ -99,14 +99,14 @@ func (s *shift) wants(l *letter) bool {
 	return full == dedup.BoundNone
 }
 
-// roomFor says which bound, beside that of its number, an item is over.
-func (s *shift) roomFor(l *letter) dedup.Bound {
+// overBound says which bound, beside that of its number, an item is over.
+func (s *session) overBound(l *message) dedup.Bound {
 	i := &l.item
 	switch {
 	case i.Kind == event.Part:
 		return l.over
 	case i.Kind == event.Ack:
-		if full := s.roomForDrops(i); full != dedup.BoundNone {
+		if full := s.dropsOverBound(i); full != dedup.BoundNone {
 			return full
 		}
 	}
@@ -116,33 +116,33 @@ func (s *shift) roomFor(l *letter) dedup.Bound {
 	return dedup.BoundNone
 }
 
-func (s *shift) roomForDrops(i *event.Item) dedup.Bound {
+func (s *session) dropsOverBound(i *event.Item) dedup.Bound {
 	report, _ := event.ParseDropReport(*i) // it was seen that it can be
 	return s.dedup.CheckDrops(i.Edge, i.Epoch, report)
 }
 
-// refuse counts a message that is over a bound, and tells of the first in a while.
-func (s *shift) refuse(edge string, why dedup.Bound) {
+// refuse counts a message that is over a bound, and logs the first in an hour.
+func (s *session) refuse(edge string, why dedup.Bound) {
 	s.metrics.refused.WithLabelValues(string(why)).Inc()
 	if s.dedup.Refuse(edge, why) {
 		s.Logger.Warn("messages of an edge are refused, it keeps them and sends them again: "+why.Explain(), "edge", edge, "bound", string(why))
 	}
 }
 
-// loses tells of knowledge that had to go.
-func (s *shift) loses(what, edge string, epoch event.Epoch, through, missing uint64) {
-	s.Logger.Error(what+"; what comes again of it may be written twice", "edge", edge, "epoch", epoch, "through", through, "missing", missing)
+// logLoss reports knowledge that had to be forgotten.
+func (s *session) logLoss(what, edge string, epoch event.Epoch, through, missing uint64) {
+	s.Logger.Error(what+"; items of it that come again may be written twice", "edge", edge, "epoch", epoch, "through", through, "missing", missing)
 }
 
-// greet answers an edge that came online, and tells of a twin.
-func (s *shift) greet(status *event.Status) {
+// greet answers an edge that came online, and reports a twin.
+func (s *session) greet(status *event.Status) {
 	g := s.dedup.Greet(status)
 	s.dirty = s.dirty || g.News
 	if g.Full != dedup.BoundNone {
 		s.refuse(status.Edge, g.Full)
 	}
 	if twins := g.Twins; twins != nil {
-		s.Logger.Error("two agents speak under one name, each throws the other out of the MQTT broker: was a device's card copied into another? Give one of them a name of its own",
+		s.Logger.Error("two agents use one name, and each throws the other out of the MQTT broker: was a device's card copied into another? Give one of them a name of its own",
 			"edge", status.Edge, "epoch", twins[0], "other", twins[1])
 	}
 }

@@ -16,17 +16,17 @@ import (
 	"cloudcanvas/shared/mqtt"
 )
 
-// letter is one message with what is in it.
-type letter struct {
+// message is one of MQTT with what is in it.
+type message struct {
 	mqtt.Message
 	item   event.Item
-	err    error         // why it is poison; item then holds what could be read
-	status *event.Status // not an item, but what an edge says of itself
+	err    error         // why it becomes a dead letter; item then holds what could be read
+	status *event.Status // not an item, but an edge's status
 	stored bool          // a part that rests in the object store
 	over   dedup.Bound   // why a part is refused
 }
 
-// What an envelope can be at fault with beyond what shared/event tells.
+// What can be wrong with an envelope beyond what shared/event finds.
 var (
 	errStray     = errors.New("the topic and the envelope disagree")
 	errReference = errors.New("an edge sends data, not a reference to the object store")
@@ -36,10 +36,10 @@ var (
 	errBlocked   = errors.New("an operator has blocked the edge")
 )
 
-// guests are the names of edges that are let in, as patterns; none: everyone.
-type guests []string
+// allowlist names the edges that are let in, as patterns; none: everyone.
+type allowlist []string
 
-func (g guests) welcome(edge string) bool {
+func (g allowlist) allows(edge string) bool {
 	return len(g) == 0 || slices.ContainsFunc(g, func(pattern string) bool {
 		fits, _ := path.Match(pattern, edge)
 		return fits
@@ -47,10 +47,10 @@ func (g guests) welcome(edge string) bool {
 }
 
 // read opens a message and checks it: form, sha256, and that it is what its topic says.
-func (g guests) read(m mqtt.Message) letter {
-	l := letter{Message: m}
+func (g allowlist) read(m mqtt.Message) message {
+	l := message{Message: m}
 	if isRefused(m) {
-		l.status = &event.Status{} // says nothing, and keeps its place
+		l.status = &event.Status{} // empty, and keeps its place
 		return l
 	}
 	if edge, isStatus := statusOf(m.Topic); isStatus {
@@ -58,7 +58,7 @@ func (g guests) read(m mqtt.Message) letter {
 		return l
 	}
 	edge, priority, kind, err := event.ParseTopic(m.Topic)
-	if err == nil && !g.welcome(edge) {
+	if err == nil && !g.allows(edge) {
 		err = fmt.Errorf("%w: %q", errStranger, edge)
 	}
 	if err != nil {
@@ -86,10 +86,10 @@ func (g guests) read(m mqtt.Message) letter {
 }
 
 // readSafely is read, where a panic is the message's own fault.
-func (g guests) readSafely(m mqtt.Message) (l letter) {
+func (g allowlist) readSafely(m mqtt.Message) (l message) {
 	err := attempt.Shield(func() error { l = g.read(m); return nil })
 	if err != nil {
-		l = letter{Message: m, err: fmt.Errorf("%w: reading it failed: %w", event.ErrMalformed, err)}
+		l = message{Message: m, err: fmt.Errorf("%w: reading it failed: %w", event.ErrMalformed, err)}
 	}
 	return l
 }
@@ -103,37 +103,37 @@ func statusOf(topic string) (edge string, is bool) {
 	return edge, err == nil
 }
 
-// readStatus gives what an edge says of itself; what can't be read says nothing.
-func (g guests) readStatus(edge string, payload []byte) *event.Status {
+// readStatus gives an edge's status; an empty one where it can't be read.
+func (g allowlist) readStatus(edge string, payload []byte) *event.Status {
 	status, err := event.ParseStatus(payload)
-	if err != nil || !status.Epoch.Valid() || !g.welcome(edge) {
+	if err != nil || !status.Epoch.Valid() || !g.allows(edge) {
 		return &event.Status{}
 	}
 	status.Edge = edge
 	return &status
 }
 
-// few is how many messages are not worth a goroutine.
-const few = 16
+// messagesPerGoroutine is the least that a goroutine is worth.
+const messagesPerGoroutine = 16
 
 // readAll reads messages beside each other, in their order.
-func (g guests) readAll(messages []mqtt.Message) []*letter {
-	letters, made := make([]*letter, len(messages)), make([]letter, len(messages))
-	part := max(few, (len(messages)+runtime.GOMAXPROCS(0)-1)/runtime.GOMAXPROCS(0))
-	var all sync.WaitGroup
+func (g allowlist) readAll(messages []mqtt.Message) []*message {
+	all, made := make([]*message, len(messages)), make([]message, len(messages))
+	part := max(messagesPerGoroutine, (len(messages)+runtime.GOMAXPROCS(0)-1)/runtime.GOMAXPROCS(0))
+	var readers sync.WaitGroup
 	for from := 0; from < len(messages); from += part {
 		work := func() {
 			for n := from; n < min(from+part, len(messages)); n++ {
 				made[n] = g.readSafely(messages[n])
-				letters[n] = &made[n]
+				all[n] = &made[n]
 			}
 		}
 		if from+part >= len(messages) {
 			work()
 			break
 		}
-		all.Go(work)
+		readers.Go(work)
 	}
-	all.Wait()
-	return letters
+	readers.Wait()
+	return all
 }
