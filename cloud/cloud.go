@@ -22,8 +22,8 @@ import (
 	"cloudcanvas/cloud/store"
 	"cloudcanvas/cloud/worker"
 	workernative "cloudcanvas/cloud/worker/native"
-	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/budget"
+	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/disk"
 	"cloudcanvas/shared/durable"
 	"cloudcanvas/shared/event"
@@ -54,7 +54,7 @@ type Cloud struct {
 	Memory *budget.Bytes
 	Trace  *trace.Tracer // nil: nobody hears of spans
 	// Attempts is the process's ledger where several roles share it; nil: each opens its own.
-	Attempts *attempt.Ledger
+	Attempts *crashguard.Guard
 	// Opened hears which engine runs each model that a worker opens. May be nil.
 	Opened func(infer.Report)
 }

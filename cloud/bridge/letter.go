@@ -9,7 +9,7 @@ import (
 	"strings"
 	"sync"
 
-	"cloudcanvas/shared/attempt"
+	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/mqtt"
 )
@@ -85,7 +85,7 @@ func (g guests) read(m mqtt.Message) letter {
 
 // readSafely is read, where a panic is the message's own fault.
 func (g guests) readSafely(m mqtt.Message) (l letter) {
-	err := attempt.Shield(func() error { l = g.read(m); return nil })
+	err := crashguard.Shield(func() error { l = g.read(m); return nil })
 	if err != nil {
 		l = letter{Message: m, err: fmt.Errorf("%w: reading it failed: %w", event.ErrMalformed, err)}
 	}

@@ -5,7 +5,7 @@ import (
 	"math"
 	"slices"
 
-	"cloudcanvas/shared/attempt"
+	"cloudcanvas/shared/crashguard"
 
 	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/event"
@@ -69,7 +69,7 @@ func (k Kafka) Scan(ctx context.Context, topic string, partition int, handle fun
 // entryOf reads a record's item. Foreign headers, as of dead letters, are no fault.
 func entryOf(r kafka.Record) Entry {
 	e := Entry{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Key: r.Key, Value: r.Value, Headers: r.Headers}
-	if err := attempt.Shield(func() error { e.Item, e.Err = r.Item(); return nil }); err != nil {
+	if err := crashguard.Shield(func() error { e.Item, e.Err = r.Item(); return nil }); err != nil {
 		e.Err = err
 	}
 	e.Reason = deadletter.Header(r.Headers, deadletter.HeadReason)

@@ -26,8 +26,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
-	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/config"
+	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/telemetry"
 	"cloudcanvas/shared/trace"
@@ -42,7 +42,7 @@ type Parts struct {
 	Artist   Artist                // may be nil: snapshots stay as they came
 	Disk     Disk                  // may be nil: no disk is to blame
 	Dead     Dead                  // may be nil: what is set aside is told in the log alone
-	Attempts *attempt.Ledger       // of this process; nil: a record that kills it kills it again
+	Attempts *crashguard.Guard     // of this process; nil: a record that kills it kills it again
 	Metrics  prometheus.Registerer // may be nil
 	Log      *slog.Logger
 	Trace    *trace.Tracer // nil: nobody hears of spans

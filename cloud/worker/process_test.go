@@ -23,8 +23,8 @@ import (
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/cloud/coord/assign"
 	"cloudcanvas/cloud/coord/zk"
-	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/brokertest"
+	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/vision"
@@ -96,7 +96,7 @@ func child(settings string) error {
 	}
 	shelf.Throttle(s.Speed)
 	door := Kafka{Log: k}
-	ledger, err := attempt.OpenFree(s.Attempts, "worker", attempt.DefaultConfig(), log)
+	ledger, err := crashguard.OpenFree(s.Attempts, "worker", crashguard.DefaultConfig(), log)
 	if err != nil {
 		return err
 	}

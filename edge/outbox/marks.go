@@ -46,7 +46,7 @@ func (s *step) note(marks []Mark) (err error) {
 		if m.Value == nil {
 			_, err = s.dropMark.Exec(m.Name)
 		} else {
-			_, err = s.mark.Exec(m.Name, m.Value)
+			_, err = s.putMark.Exec(m.Name, m.Value)
 		}
 		if err != nil {
 			return fmt.Errorf("write mark %s: %w", m.Name, err)

@@ -58,7 +58,7 @@ func (s *step) restore(i stored, links string) error {
 	}
 	s.p.stats.Received--
 	s.p.segments[i.at.segment]++
-	return s.enterRow(i.own, item, d, committed, i.at)
+	return s.insertRow(i.own, item, d, committed, i.at)
 }
 
 func (i stored) draft() Draft {
@@ -72,7 +72,7 @@ func (i stored) draft() Draft {
 
 // settleCounts makes the counts right, and asks the cloud for what is not accounted for: how many of
 // each epoch were put back is known.
-func (o *Outbox) settleCounts(w *wreckage, kept map[event.Epoch]int64, n uint64) error {
+func (o *Outbox) settleCounts(w *damagedBuffer, kept map[event.Epoch]int64, n uint64) error {
 	var ledger uint64
 	if err := o.db.QueryRow("SELECT count(*) FROM ledger").Scan(&ledger); err != nil {
 		return err
@@ -111,7 +111,7 @@ func (o *Outbox) settleCounts(w *wreckage, kept map[event.Epoch]int64, n uint64)
 }
 
 // owedByEpoch is what of each epoch waited and was not put back; nil where that is not known.
-func (w *wreckage) owedByEpoch(kept map[event.Epoch]int64) map[event.Epoch]int64 {
+func (w *damagedBuffer) owedByEpoch(kept map[event.Epoch]int64) map[event.Epoch]int64 {
 	owed, sum := map[event.Epoch]int64{}, int64(0)
 	for _, t := range w.terms {
 		sum += t.waiting
@@ -125,10 +125,10 @@ func (w *wreckage) owedByEpoch(kept map[event.Epoch]int64) map[event.Epoch]int64
 	return owed
 }
 
-// putLedgerBack takes over the ledger, as far as its entries are as they were written, the keys, and the
+// restoreDropsAndKeys takes over the ledger, as far as its entries are as they were written, the keys, and the
 // marks. It goes as far as it comes: an entry that is missing is found as a gap, without its key a source
 // is read again, and without its mark a message that comes again counts twice.
-func (o *Outbox) putLedgerBack(w *wreckage) error {
+func (o *Outbox) restoreDropsAndKeys(w *damagedBuffer) error {
 	var batch []func(*step) error
 	put := func() error {
 		do := batch
@@ -142,7 +142,7 @@ func (o *Outbox) putLedgerBack(w *wreckage) error {
 			return nil
 		})
 		if err != nil && !isFull(err) && !isDisk(err) {
-			o.log.Warn("some of the corrupt outbox's ledger and keys could not be taken over", telemetry.Err, err)
+			o.log.Warn("some drops and keys of the corrupt outbox could not be taken over", telemetry.Err, err)
 			return nil
 		}
 		return err
@@ -153,15 +153,15 @@ func (o *Outbox) putLedgerBack(w *wreckage) error {
 		}
 		return put()
 	}
-	for row := range w.ledger() {
+	for row := range w.drops() {
 		err := add(func(s *step) error {
 			epoch, seq := s.terms().place(row.own)
-			if row.own > s.p.stats.Committed || row.mark != dropMark(row.own, epoch, seq, row.reason) {
+			if row.own > s.p.stats.Committed || row.checksum != dropChecksum(row.own, epoch, seq, row.reason) {
 				return nil
 			}
-			// told anew: a report that told of it may be lost
+			// reported anew: an earlier report of it may be lost
 			return s.exec("INSERT OR IGNORE INTO ledger (seq, kind, stream, bytes, reason, at, reported, mark) VALUES (?,?,?,?,?,?,0,?)",
-				row.own, row.kind, row.stream, row.bytes, row.reason, row.at, row.mark)
+				row.own, row.kind, row.stream, row.bytes, row.reason, row.at, row.checksum)
 		})
 		if err != nil {
 			return err
@@ -186,9 +186,9 @@ func (o *Outbox) putLedgerBack(w *wreckage) error {
 	return put()
 }
 
-// putBack lets Fresh read from the index what nobody has asked for yet, which is thus not held in
+// restartBacklog lets Fresh read from the index what it has not given yet, which is thus not held in
 // memory. Only before the outbox is in use.
-func (o *Outbox) putBack() {
+func (o *Outbox) restartBacklog() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.fresh = nil

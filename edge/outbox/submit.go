@@ -39,7 +39,7 @@ func (o *Outbox) Commit(ctx context.Context, drafts ...Draft) ([]event.Item, err
 	for i, answer := range answers {
 		a := <-answer
 		for errors.Is(a.Err, errNoRoom) || errors.Is(a.Err, ErrDisk) {
-			wait := o.mendedOrTried
+			wait := o.waitForDisk
 			if errors.Is(a.Err, errNoRoom) {
 				wait = func(ctx context.Context) error { return o.room(ctx, drafts[i]) }
 			}
@@ -77,15 +77,15 @@ func (o *Outbox) submit(ctx context.Context, d Draft, drop bool) <-chan Answer {
 
 // put hands a request to the owner.
 func (o *Outbox) put(ctx context.Context, r request) error {
-	o.asking.RLock() // so that the owner, at its end, leaves nobody without an answer
-	defer o.asking.RUnlock()
+	o.senders.RLock() // so that the owner, at its end, leaves nobody without an answer
+	defer o.senders.RUnlock()
 	select {
 	case <-o.done:
 		return ErrClosed
 	default:
 	}
 	select {
-	case o.ask <- r:
+	case o.requests <- r:
 		return nil
 	case <-o.done:
 		return ErrClosed

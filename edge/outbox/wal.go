@@ -82,8 +82,8 @@ func (f frame) follows(h walHead, before walSums) bool {
 	return f.salts() == h.salts && before.over(h.order, f[:8]).over(h.order, f[walFrame:]) == f.sums()
 }
 
-// walLook is what a look at a log found.
-type walLook struct {
+// walState is what was found in a log.
+type walState struct {
 	head    walHead
 	headBad bool
 	good    int    // frames from the beginning on that SQLite believes
@@ -98,42 +98,42 @@ type walLook struct {
 	torn bool
 }
 
-// lookAtWAL reads a log. None, and one that is empty, have nothing wrong.
-func lookAtWAL(path string, pageSize int) (look walLook, err error) {
+// inspectWAL reads a log. None, and one that is empty, have nothing wrong.
+func inspectWAL(path string, pageSize int) (found walState, err error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return look, nil
+		return found, nil
 	}
 	if err != nil {
-		return look, err
+		return found, err
 	}
 	defer f.Close()
 	b := make([]byte, walHeader)
 	if _, err := io.ReadFull(f, b); err != nil {
-		return look, nil // SQLite takes it for none
+		return found, nil // SQLite takes it for none
 	}
 	head, ok := readWALHead(b)
 	if ok {
-		look.head = head
-		return look, look.read(bufio.NewReaderSize(f, 1<<20))
+		found.head = head
+		return found, found.read(bufio.NewReaderSize(f, 1<<20))
 	}
 	// A damaged head says nothing for sure: the order that the frames' checksums have is the right one.
 	for _, order := range []binary.ByteOrder{binary.LittleEndian, binary.BigEndian} {
 		if _, err := f.Seek(walHeader, io.SeekStart); err != nil {
-			return look, err
+			return found, err
 		}
-		l := walLook{headBad: true, head: walHead{order: order, page: pageSize, sequence: head.sequence}}
+		l := walState{headBad: true, head: walHead{order: order, page: pageSize, sequence: head.sequence}}
 		if err := l.read(bufio.NewReaderSize(f, 1<<20)); err != nil {
-			return look, err
+			return found, err
 		}
-		if look.head.page == 0 || l.damaged && !look.damaged {
-			look = l
+		if found.head.page == 0 || l.damaged && !found.damaged {
+			found = l
 		}
 	}
-	return look, nil
+	return found, nil
 }
 
-func (l *walLook) read(in io.Reader) error {
+func (l *walState) read(in io.Reader) error {
 	before, bad := l.head.sums, l.headBad
 	run, loose := 0, 0
 	for n := 0; ; n++ {
@@ -180,9 +180,9 @@ func (l *walLook) read(in io.Reader) error {
 	return nil
 }
 
-// mendWAL copies a log with its checksums made anew from the damage on, so that SQLite reads on. What
+// repairWAL copies a log with its checksums made anew from the damage on, so that SQLite reads on. What
 // its pages say must be believed by other means.
-func mendWAL(from, to string, l walLook, pages uint32) (err error) {
+func repairWAL(from, to string, l walState, pages uint32) (err error) {
 	in, err := os.Open(from)
 	if err != nil {
 		return err

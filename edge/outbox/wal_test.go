@@ -55,17 +55,17 @@ func TestWhatIsDamageInALogAndWhatIsATornEnd(t *testing.T) {
 			if err := os.WriteFile(path, c.spoil(bytes.Clone(whole)), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			l, err := lookAtWAL(path, 512)
+			l, err := inspectWAL(path, 512)
 			if err != nil || l.good != c.good || l.end != c.end || l.damaged != c.damaged || l.torn != c.torn {
 				t.Errorf("%+v %v", l, err)
 			}
 			if l.end <= l.good {
 				return
 			}
-			if err := mendWAL(path, path+"-mended", l, 4); err != nil {
+			if err := repairWAL(path, path+"-mended", l, 4); err != nil {
 				t.Fatal(err)
 			}
-			if m, err := lookAtWAL(path+"-mended", 512); err != nil || m.good != c.end || m.headBad || m.torn {
+			if m, err := inspectWAL(path+"-mended", 512); err != nil || m.good != c.end || m.headBad || m.torn {
 				t.Errorf("mended it is %+v %v", m, err)
 			}
 		})
@@ -82,17 +82,17 @@ func FuzzALogIsReadWhateverItHolds(f *testing.F) {
 		if err := os.WriteFile(path, b, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		l, err := lookAtWAL(path, 512)
+		l, err := inspectWAL(path, 512)
 		if err != nil || l.end < l.good {
 			t.Fatalf("%+v %v", l, err)
 		}
 		if l.end == l.good {
 			return
 		}
-		if err := mendWAL(path, path+"-mended", l, 100); err != nil {
+		if err := repairWAL(path, path+"-mended", l, 100); err != nil {
 			t.Fatal(err)
 		}
-		if m, err := lookAtWAL(path+"-mended", 512); err != nil || m.headBad || m.torn || m.damaged {
+		if m, err := inspectWAL(path+"-mended", 512); err != nil || m.headBad || m.torn || m.damaged {
 			t.Fatalf("mended it is %+v %v", m, err)
 		}
 	})

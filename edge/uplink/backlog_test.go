@@ -102,7 +102,7 @@ func drain(t testing.TB, backlog, sendings int) time.Duration {
 		t.Fatal(err)
 	}
 	for { // a device that has been running holds its backlog already
-		if u.take() == nil {
+		if u.takeFresh() == nil {
 			break
 		}
 	}

@@ -24,7 +24,7 @@ func (m *Client) run(ctx context.Context, address *url.URL) {
 	backoff := minBackoff
 	short := 0 // connections in a row that did not last
 	var faults telemetry.Faults
-	var takings takings
+	var takings takeovers
 	lost := true // what was told last
 	url := security.Redact(address.String())
 	for ctx.Err() == nil {
@@ -32,10 +32,10 @@ func (m *Client) run(ctx context.Context, address *url.URL) {
 		if err != nil {
 			takings.away()
 			backoff = min(backoff, maxBackoff)
-			m.troubled(err.Error())
+			m.setProblem(err.Error())
 		} else {
 			if !takings.suspected() {
-				m.troubled("")
+				m.setProblem("")
 			}
 			if lost {
 				m.log.Info("connected to the MQTT broker", "url", url)
@@ -56,15 +56,15 @@ func (m *Client) run(ctx context.Context, address *url.URL) {
 			switch {
 			case ctx.Err() != nil:
 			case takings.ended(lasted, s.why, s.underway):
-				err = errors.New(taken(m.options.ClientID))
+				err = errors.New(takenOver(m.options.ClientID))
 				backoff = takenBackoff
-				m.troubled(err.Error())
+				m.setProblem(err.Error())
 			case short == thrownOut:
 				m.log.Warn("the MQTT broker ends each connection soon after it was made. Does another client connect under the same client id or certificate, as a copied card does, "+
 					"does the broker's access list deny what is published, or is a message above its limit for packets?", "url", url)
 				fallthrough
 			default:
-				m.troubled(err.Error())
+				m.setProblem(err.Error())
 			}
 		}
 		if ctx.Err() != nil {

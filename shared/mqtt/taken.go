@@ -20,11 +20,11 @@ const (
 	takenBackoff = 30 * time.Second // two agents with one id would else throw each other out every few seconds
 )
 
-// takings tells whether connections end as those do whose client id another client uses.
-type takings struct{ row int }
+// takeovers tells whether connections end as those do whose client id another client uses.
+type takeovers struct{ row int }
 
 // ended takes how a connection ended, and says whether thrownOut of them in a row did so.
-func (t *takings) ended(lasted time.Duration, why error, underway bool) bool {
+func (t *takeovers) ended(lasted time.Duration, why error, underway bool) bool {
 	if lasted >= takenWithin {
 		t.row = 0
 	}
@@ -34,18 +34,18 @@ func (t *takings) ended(lasted time.Duration, why error, underway bool) bool {
 	return t.suspected()
 }
 
-func (t *takings) suspected() bool { return t.row >= thrownOut }
+func (t *takeovers) suspected() bool { return t.row >= thrownOut }
 
 // away takes that the broker could not be reached: then it was the broker that ended, and with it the connections.
-func (t *takings) away() { t.row = 0 }
+func (t *takeovers) away() { t.row = 0 }
 
 // byPeer says whether the other side ended a connection.
 func byPeer(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
-// taken is what such a client has to say of itself.
-func taken(id string) string {
+// takenOver is what such a client has to say of itself.
+func takenOver(id string) string {
 	return fmt.Sprintf("another client with the id %s took the connection: each client needs an id (or certificate) of its own, so look for a second agent or a copied card, or set client_id; the broker's log says who connects under it", id)
 }
 
@@ -59,7 +59,7 @@ func (m *Client) Problem() string {
 	return m.problem
 }
 
-func (m *Client) troubled(problem string) {
+func (m *Client) setProblem(problem string) {
 	m.mu.Lock()
 	m.problem = problem
 	m.mu.Unlock()

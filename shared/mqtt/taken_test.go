@@ -61,7 +61,7 @@ func TestATakenConnectionIsToldFromOthersThatEnd(t *testing.T) {
 		"no answer to a ping":             {time.Minute, errors.New("pingresp not received"), false, false, false},
 		"a broker that starts and starts": {time.Second, io.EOF, false, true, false},
 	} {
-		var k takings
+		var k takeovers
 		taken := false
 		for range 4 {
 			if c.away {

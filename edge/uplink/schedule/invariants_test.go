@@ -100,8 +100,8 @@ func (w *world) noUrgentWaits(t *rapid.T, p Part, fits float64, win contact.Wind
 	if w.rules.Budget.BytesPerContact > 0 && w.rules.Budget.BytesPerContact-w.contact[win.From].Contact < int64(w.rules.PartBytes+Overhead) {
 		return
 	}
-	for l := range w.s.lanes {
-		for _, slot := range w.s.lanes[l].slots {
+	for l := range w.s.queues {
+		for _, slot := range w.s.queues[l].slots {
 			if e := w.s.store.at(slot); e.urgent() && w.s.alive(e.seq) {
 				t.Fatalf("%+v while the urgent item %d waits", p, e.seq)
 			}

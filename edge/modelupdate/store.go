@@ -1,4 +1,4 @@
-package upgrade
+package modelupdate
 
 import (
 	"encoding/json"
@@ -18,9 +18,9 @@ import (
 	"cloudcanvas/shared/telemetry"
 )
 
-// Shelf is the versions of models that came from the cloud, each in a repository of its own below a
+// Store holds the versions of models that came from the cloud, each in a repository of its own below a
 // folder, and which of them runs. Safe for concurrent use.
-type Shelf struct {
+type Store struct {
 	dir string
 	log *slog.Logger
 
@@ -32,7 +32,7 @@ type Shelf struct {
 type entry struct {
 	Version  string `json:"version"`
 	Previous string `json:"previous"`
-	Trial    bool   `json:"trial,omitempty"`   // it has not proved itself yet
+	Trial    bool   `json:"trial,omitempty"`   // it has not passed it yet
 	Starts   int    `json:"starts,omitempty"`  // of the agent during the trial that did not end well
 	Refused  string `json:"refused,omitempty"` // the latest version that did not do
 	Reason   string `json:"reason,omitempty"`
@@ -40,10 +40,10 @@ type entry struct {
 
 const stateFile = "state.json"
 
-// OpenShelf reads what is there. A model whose trial the agent did not survive goes back to the
+// OpenStore reads what is there. A model whose trial the agent did not survive goes back to the
 // version before. A state that can't be read is as none: the device runs what it came with.
-func OpenShelf(dir string, log *slog.Logger) (*Shelf, error) {
-	s := &Shelf{dir: dir, log: log, state: map[string]*entry{}}
+func OpenStore(dir string, log *slog.Logger) (*Store, error) {
+	s := &Store{dir: dir, log: log, state: map[string]*entry{}}
 	data, err := os.ReadFile(filepath.Join(dir, stateFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return s, nil
@@ -52,7 +52,7 @@ func OpenShelf(dir string, log *slog.Logger) (*Shelf, error) {
 		err = json.Unmarshal(data, &s.state)
 	}
 	if err != nil {
-		log.Error("which models came from the cloud can't be read, running those that the device came with", telemetry.Err, err)
+		log.Error("the list of models from the cloud can't be read; the models that the device came with run", telemetry.Err, err)
 		s.state = map[string]*entry{}
 		return s, nil
 	}
@@ -62,7 +62,7 @@ func OpenShelf(dir string, log *slog.Logger) (*Shelf, error) {
 			continue
 		}
 		if e.Starts > 0 {
-			s.back(name, e, "the agent died while it was on trial")
+			s.rollBack(name, e, "the agent died while it was on trial")
 			continue
 		}
 		e.Starts++
@@ -71,7 +71,7 @@ func OpenShelf(dir string, log *slog.Logger) (*Shelf, error) {
 }
 
 // Model is the version of a model that shall run; ok is false where that is what the device came with.
-func (s *Shelf) Model(name string) (m model.Model, ok bool) {
+func (s *Store) Model(name string) (m model.Model, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.state[name]
@@ -81,7 +81,7 @@ func (s *Shelf) Model(name string) (m model.Model, ok bool) {
 	m, err := s.open(name, e.Version)
 	for err != nil {
 		s.log.Error("a model that came from the cloud can't be used", "model", name, "version", e.Version, telemetry.Err, err)
-		s.back(name, e, err.Error())
+		s.rollBack(name, e, err.Error())
 		if e.Version == "" {
 			return m, false
 		}
@@ -90,7 +90,7 @@ func (s *Shelf) Model(name string) (m model.Model, ok bool) {
 	return m, true
 }
 
-func (s *Shelf) open(name, version string) (model.Model, error) {
+func (s *Store) open(name, version string) (model.Model, error) {
 	return openVersion(s.home(name, version), name, version)
 }
 
@@ -107,14 +107,14 @@ func openVersion(repository, name, version string) (model.Model, error) {
 	return m, m.Verify()
 }
 
-func (s *Shelf) home(name, version string) string { return filepath.Join(s.dir, name+"@"+version) }
+func (s *Store) home(name, version string) string { return filepath.Join(s.dir, name+"@"+version) }
 
 // Activate lets a version run from the next start of the pipeline on, at first on trial. What is
 // neither it nor the one before is removed.
-func (s *Shelf) Activate(name, version string) error {
+func (s *Store) Activate(name, version string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e := s.of(name)
+	e := s.ensureEntry(name)
 	if e.Version == version {
 		return nil
 	}
@@ -129,29 +129,29 @@ func (s *Shelf) Activate(name, version string) error {
 
 // Refuse notes that a version will not do. One that runs goes back to the version before from the
 // next start of the pipeline on.
-func (s *Shelf) Refuse(name, version, reason string) error {
+func (s *Store) Refuse(name, version, reason string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e := s.of(name)
+	e := s.ensureEntry(name)
 	if e.Version == version && version != "" {
-		s.back(name, e, reason)
+		s.rollBack(name, e, reason)
 	} else {
 		e.Refused, e.Reason = version, reason
 	}
 	return s.save()
 }
 
-// Proved ends a version's trial.
-func (s *Shelf) Proved(name string) error {
+// EndTrial ends a version's trial.
+func (s *Store) EndTrial(name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e := s.of(name)
+	e := s.ensureEntry(name)
 	e.Trial, e.Starts = false, 0
 	return s.save()
 }
 
-// Leave says that the agent stops as it should: that is nothing against versions on trial.
-func (s *Shelf) Leave() error {
+// Stop notes that the agent stops as it should, which is no failure of versions on trial.
+func (s *Store) Stop() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	trials := false
@@ -166,7 +166,7 @@ func (s *Shelf) Leave() error {
 }
 
 // Trials are the models on trial.
-func (s *Shelf) Trials() (names []string) {
+func (s *Store) Trials() (names []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, name := range slices.Sorted(maps.Keys(s.state)) {
@@ -177,8 +177,8 @@ func (s *Shelf) Trials() (names []string) {
 	return names
 }
 
-// about is what is remembered of a model.
-func (s *Shelf) about(name string) entry {
+// entryOf is what is remembered of a model.
+func (s *Store) entryOf(name string) entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e := s.state[name]; e != nil {
@@ -187,15 +187,15 @@ func (s *Shelf) about(name string) entry {
 	return entry{}
 }
 
-func (s *Shelf) of(name string) *entry {
+func (s *Store) ensureEntry(name string) *entry {
 	if s.state[name] == nil {
 		s.state[name] = &entry{}
 	}
 	return s.state[name]
 }
 
-func (s *Shelf) back(name string, e *entry, reason string) {
-	s.log.Warn("the device goes back to the version of a model before", "model", name, "version", e.Version, "previous", e.Previous, "reason", reason)
+func (s *Store) rollBack(name string, e *entry, reason string) {
+	s.log.Warn("a version of a model is taken back; the version before it runs", "model", name, "version", e.Version, "previous", e.Previous, "reason", reason)
 	e.Refused, e.Reason = e.Version, shortened(reason)
 	e.Version, e.Previous, e.Trial, e.Starts = e.Previous, "", false, 0
 }
@@ -211,7 +211,7 @@ func shortened(reason string) string {
 }
 
 // save writes the state, whole or not at all.
-func (s *Shelf) save() error {
+func (s *Store) save() error {
 	data, err := json.MarshalIndent(s.state, "", " ")
 	if err == nil {
 		err = durable.MkdirAll(s.dir, 0o755)
@@ -220,13 +220,13 @@ func (s *Shelf) save() error {
 		err = durable.WriteFile(filepath.Join(s.dir, stateFile), data, 0o644)
 	}
 	if err != nil {
-		return fmt.Errorf("which models run could not be written down: %w", err)
+		return fmt.Errorf("the list of models from the cloud could not be written: %w", err)
 	}
 	return nil
 }
 
 // tidy removes versions that nobody goes back to.
-func (s *Shelf) tidy(name string, e *entry) {
+func (s *Store) tidy(name string, e *entry) {
 	all, _ := filepath.Glob(filepath.Join(s.dir, name+"@*"))
 	for _, dir := range all {
 		if v := strings.TrimPrefix(filepath.Base(dir), name+"@"); v != e.Version && v != e.Previous {

@@ -1,4 +1,4 @@
-package upgrade
+package modelupdate
 
 import (
 	"context"
@@ -58,8 +58,8 @@ func (v version) part(w *event.WantedPart) event.DownModel {
 // device is a Taker whose cloud is the test.
 type device struct {
 	t      testing.TB
-	taker  *Taker
-	shelf  *Shelf
+	taker  *Updater
+	shelf  *Store
 	told   chan event.EdgeModel
 	try    error
 	runs   atomic.Int64
@@ -71,7 +71,7 @@ type device struct {
 
 func start(t testing.TB, dir string, c Config) *device {
 	t.Helper()
-	shelf, err := OpenShelf(dir, quiet)
+	shelf, err := OpenStore(dir, quiet)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func start(t testing.TB, dir string, c Config) *device {
 	d.open.Store(true)
 	up := make(chan struct{})
 	close(up)
-	d.taker = New(c, Parts{Shelf: shelf, Names: []string{"m"}, Log: quiet,
+	d.taker = New(c, Parts{Store: shelf, Names: []string{"m"}, Log: quiet,
 		Announce: func(context.Context) { d.told <- d.taker.Models()[0] },
 		Up:       func() <-chan struct{} { return up },
 		Open:     func(time.Time) bool { return d.open.Load() },
@@ -97,7 +97,7 @@ func (d *device) send(m event.DownModel) {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	d.taker.Take(payload)
+	d.taker.Receive(payload)
 }
 
 // serve answers what the device asks for, until it says that something else is so; at most so many
@@ -272,12 +272,12 @@ func TestAnAgentThatDiesOnTrialGoesBackAndOneThatStopsDoesNot(t *testing.T) {
 		d := running(t, dir)
 		d.stop()
 		<-d.ended
-		shelf, err := OpenShelf(dir, quiet) // a new life, which is killed
-		if err != nil || shelf.about("m").Version != "2" {
-			t.Fatalf("after a stop: %+v %v", shelf.about("m"), err)
+		shelf, err := OpenStore(dir, quiet) // a new life, which is killed
+		if err != nil || shelf.entryOf("m").Version != "2" {
+			t.Fatalf("after a stop: %+v %v", shelf.entryOf("m"), err)
 		}
-		if shelf, err = OpenShelf(dir, quiet); err != nil || shelf.about("m").Version != "" || !strings.Contains(shelf.about("m").Reason, "died") {
-			t.Errorf("after a death: %+v %v", shelf.about("m"), err)
+		if shelf, err = OpenStore(dir, quiet); err != nil || shelf.entryOf("m").Version != "" || !strings.Contains(shelf.entryOf("m").Reason, "died") {
+			t.Errorf("after a death: %+v %v", shelf.entryOf("m"), err)
 		}
 	})
 }
@@ -294,13 +294,13 @@ func TestAShelfThatCantBeReadOrIsSpoiledLeavesWhatTheDeviceCameWith(t *testing.T
 		if m, ok := d.shelf.Model("m"); ok {
 			t.Errorf("%+v", m)
 		}
-		if e := d.shelf.about("m"); e.Refused != "2" || e.Version != "" {
+		if e := d.shelf.entryOf("m"); e.Refused != "2" || e.Version != "" {
 			t.Errorf("%+v", e)
 		}
 		if err := os.WriteFile(filepath.Join(dir, stateFile), []byte("{"), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		shelf, err := OpenShelf(dir, quiet)
+		shelf, err := OpenStore(dir, quiet)
 		if _, ok := shelf.Model("m"); ok || err != nil {
 			t.Errorf("%v", err)
 		}
@@ -325,7 +325,7 @@ func TestAStopDuringATrialRefusesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	close(d.told)
-	if e := d.shelf.about("m"); e.Refused != "" || e.Version != "" {
+	if e := d.shelf.entryOf("m"); e.Refused != "" || e.Version != "" {
 		t.Fatalf("%+v", e)
 	}
 	// Its files are here: it is tried again when it is offered again, and runs.
@@ -335,7 +335,7 @@ func TestAStopDuringATrialRefusesNothing(t *testing.T) {
 	if err := <-again.ended; !errors.Is(err, ErrChanged) {
 		t.Fatal(err)
 	}
-	if e := again.shelf.about("m"); e.Version != "2" {
+	if e := again.shelf.entryOf("m"); e.Version != "2" {
 		t.Errorf("%+v", e)
 	}
 }

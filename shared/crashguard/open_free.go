@@ -1,4 +1,4 @@
-package attempt
+package crashguard
 
 import (
 	"errors"
@@ -11,14 +11,14 @@ import (
 	"syscall"
 )
 
-// mostBeside bounds the processes of one role that share a folder on one machine.
-const mostBeside = 256
+// maxProcesses bounds the processes of one role that share a folder on one machine.
+const maxProcesses = 256
 
 // OpenFree opens the first ledger in dir that no living process of that role has: <role>-0, <role>-1 …
 // So a process that starts again finds what the one before it left, and several on one machine don't
 // meet. Notes are kept beside it: a container's memory would be gone with it.
-func OpenFree(dir, role string, c Config, log *slog.Logger) (*Ledger, error) {
-	for n := range mostBeside {
+func OpenFree(dir, role string, c Config, log *slog.Logger) (*Guard, error) {
+	for n := range maxProcesses {
 		place := filepath.Join(dir, fmt.Sprintf("%s-%d", role, n))
 		if err := os.MkdirAll(place, 0o700); err != nil {
 			return nil, fmt.Errorf("open the attempt ledger %s: %w; name a folder that this user may write to in attempts.folder", place, err)
@@ -49,7 +49,7 @@ func OpenFree(dir, role string, c Config, log *slog.Logger) (*Ledger, error) {
 		l.lock = lock
 		return l, nil
 	}
-	return nil, fmt.Errorf("open an attempt ledger in %s: %d processes have one already", dir, mostBeside)
+	return nil, fmt.Errorf("open an attempt ledger in %s: %d processes have one already", dir, maxProcesses)
 }
 
 // Panic is a panic that was kept from ending the process, as an error.
@@ -71,8 +71,8 @@ func Shield(do func() error) (err error) {
 	return do()
 }
 
-// fewLines of a stack say where a panic was.
-const fewLines = 4
+// stackLines of a stack say where a panic was.
+const stackLines = 4
 
 // firstLines are the functions from the panic's own on, with their lines: "scene.go:27 Add < …".
 func firstLines() string {
@@ -84,7 +84,7 @@ func firstLines() string {
 		if frame.Function != "" && !strings.HasPrefix(frame.Function, "runtime.") {
 			lines = append(lines, fmt.Sprintf("%s:%d %s", filepath.Base(frame.File), frame.Line, frame.Function[strings.LastIndexByte(frame.Function, '/')+1:]))
 		}
-		if !more || len(lines) == fewLines {
+		if !more || len(lines) == stackLines {
 			return strings.Join(lines, " < ")
 		}
 	}

@@ -1,4 +1,4 @@
-package attempt
+package crashguard
 
 import (
 	"bytes"
@@ -8,18 +8,18 @@ import (
 	"cloudcanvas/shared/telemetry"
 )
 
-// judge holds the last process's end against what it had in hand. All of it can be done again: a
+// readLastRun holds the last process's end against what it had in hand. All of it can be done again: a
 // process that dies within it finds the same notes, and counts none of them twice.
-func (l *Ledger) judge() error {
+func (l *Guard) readLastRun() error {
 	notes, problems := readNotes(l.notes)
 	if problems != nil {
 		l.log.Warn("notes of inputs in hand can't be read", telemetry.Err, problems)
 	}
-	last, crash := readLife(l.notes), readCrash(l.notes)
-	d := death{how: howItEnded(last, l.life.Boot, crash, l.life.Memory), crash: crash, alone: len(notes) == 1}
+	last, crash := readRun(l.notes), readCrash(l.notes)
+	d := death{how: howItEnded(last, l.run.Boot, crash, l.run.Memory), crash: crash, alone: len(notes) == 1}
 	if last != nil {
-		d.life = last.ID
-		l.last = Death{Life: last.ID, End: string(d.how), Why: d.why()}
+		d.run = last.ID
+		l.last = Death{Run: last.ID, End: string(d.how), Why: d.why()}
 	}
 	for _, n := range notes {
 		if !d.concerns(n) {
@@ -28,7 +28,7 @@ func (l *Ledger) judge() error {
 		if d.how.proof() && (d.alone || n.Alone) {
 			l.last.Alone = append(l.last.Alone, n.Key)
 		}
-		if err := l.hold(n, d); err != nil {
+		if err := l.countDeath(n, d); err != nil {
 			return err
 		}
 	}
@@ -37,7 +37,7 @@ func (l *Ledger) judge() error {
 
 // Death is how the process before this one ended.
 type Death struct {
-	Life  string   // it called itself so: see Ledger.Life
+	Run   string   // it called itself so: see Ledger.Life
 	End   string   // stopped, power, killed, unknown, panic, memory or crashed
 	Why   string   // in a line
 	Alone []string // the keys of inputs that it died of: alone in hand, and of itself
@@ -47,7 +47,7 @@ type Death struct {
 type death struct {
 	how   end
 	crash string
-	life  string
+	run   string
 	alone bool // one input was in hand, no more
 }
 
@@ -79,8 +79,8 @@ func (d death) why() string {
 // Where the kernel counts its kills there are none.
 const mostUnknown = 8
 
-// hold counts a death against an input, and where it is live against its source too.
-func (l *Ledger) hold(n note, d death) error {
+// countDeath counts a death against an input, and where it is live against its source too.
+func (l *Guard) countDeath(n note, d death) error {
 	if l.quarantine.cases[n.Key] != nil {
 		return nil // judged before, by a process that died within it
 	}
@@ -99,7 +99,7 @@ func (l *Ledger) hold(n note, d death) error {
 			}
 		}
 		source := l.suspect(sourceKey(n.Source), note{Source: n.Source, Live: true}, d.why())
-		source.calm = 0
+		source.goodFrames = 0
 		over, err := l.count(source, n, d)
 		if err != nil {
 			return err
@@ -112,7 +112,7 @@ func (l *Ledger) hold(n note, d death) error {
 		}
 	}
 	if guilty {
-		return l.convict(c)
+		return l.quarantineCase(c)
 	}
 	return nil
 }
@@ -120,7 +120,7 @@ func (l *Ledger) hold(n note, d death) error {
 // sourceKey is the identity of a live source, beside those of its frames.
 func sourceKey(source string) string { return "source:" + source }
 
-func (l *Ledger) suspect(key string, n note, reason string) *Case {
+func (l *Guard) suspect(key string, n note, reason string) *Case {
 	c := l.suspects.cases[key]
 	if c == nil {
 		c = &Case{Key: key, Source: n.Source, Name: n.Name, Path: n.Path, What: n.What, Live: n.Live, First: l.now()}
@@ -131,9 +131,9 @@ func (l *Ledger) suspect(key string, n note, reason string) *Case {
 
 // count adds a death to a case, once for each life, and says whether there are too many: it was in hand
 // at so many that the process died of itself, and alone at this one.
-func (l *Ledger) count(c *Case, n note, d death) (guilty bool, err error) {
-	if c.Life != d.life {
-		c.Life, c.Last = d.life, l.now()
+func (l *Guard) count(c *Case, n note, d death) (guilty bool, err error) {
+	if c.Run != d.run {
+		c.Run, c.Last = d.run, l.now()
 		c.Deaths++
 		if d.how.proof() {
 			c.Proven++
@@ -145,15 +145,15 @@ func (l *Ledger) count(c *Case, n note, d death) (guilty bool, err error) {
 	return alone && (c.Proven >= l.config.Deaths || c.Unknown >= mostUnknown), l.suspects.put(c)
 }
 
-// convict quarantines a suspect.
-func (l *Ledger) convict(c *Case) error {
+// quarantineCase quarantines a suspect.
+func (l *Guard) quarantineCase(c *Case) error {
 	l.log.Error("an input is quarantined: it killed the process", "source", c.Source, "name", c.Name, "deaths", c.Deaths, telemetry.Err, c.Why,
 		"file", filepath.Join(l.quarantine.path, c.place()+".json"))
 	return l.suspects.moveTo(l.quarantine, c)
 }
 
 // rest leaves a live source out for a while; after that it is one crash away from resting again.
-func (l *Ledger) rest(source *Case) error {
+func (l *Guard) rest(source *Case) error {
 	l.resting[source.Source] = l.now().Add(l.config.Rest)
 	l.log.Error("a camera's frames killed the process again and again: it rests", "source", source.Source, "for", l.config.Rest, telemetry.Err, source.Why)
 	source.Proven = l.config.Deaths - 1
@@ -166,7 +166,7 @@ func clearNotes(folder string) error {
 	if err != nil {
 		return err
 	}
-	for _, path := range append(paths, filepath.Join(folder, lifeFile)) {
+	for _, path := range append(paths, filepath.Join(folder, runFile)) {
 		if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
 			return err
 		}

@@ -1,4 +1,4 @@
-package attempt
+package crashguard
 
 import (
 	"bufio"
@@ -21,8 +21,8 @@ import (
 	"github.com/google/renameio/v2"
 )
 
-// life is one run of the process, as the next one finds it.
-type life struct {
+// run is one run of the process, as the next one finds it.
+type run struct {
 	ID       string `json:"id"`
 	Boot     string `json:"boot"`     // of the machine
 	Stopping bool   `json:"stopping"` // it was told to stop
@@ -46,12 +46,12 @@ const (
 func (e end) proof() bool { return e == endGo || e == endMemory || e == endCrashed }
 
 const (
-	lifeFile  = "life"
+	runFile   = "life"
 	crashFile = "crash"
 )
 
 // howItEnded judges the last life by what it left behind. now is what the kernel counts now.
-func howItEnded(last *life, boot, crash string, now kills) end {
+func howItEnded(last *run, boot, crash string, now kills) end {
 	switch {
 	case last == nil:
 		return endClean
@@ -125,9 +125,9 @@ func readCrash(folder string) string {
 	return string(bytes.ToValidUTF8(b, []byte("?")))
 }
 
-func readLife(folder string) *life {
-	b, err := os.ReadFile(filepath.Join(folder, lifeFile))
-	var l life
+func readRun(folder string) *run {
+	b, err := os.ReadFile(filepath.Join(folder, runFile))
+	var l run
 	if err != nil || json.Unmarshal(b, &l) != nil || l.ID == "" {
 		return nil
 	}
@@ -135,7 +135,7 @@ func readLife(folder string) *life {
 }
 
 // begin starts a life: its file, and Go's crash report beside it.
-func (l life) begin(folder string) error {
+func (l run) begin(folder string) error {
 	if err := l.write(folder); err != nil {
 		return err
 	}
@@ -147,15 +147,15 @@ func (l life) begin(folder string) error {
 	return debug.SetCrashOutput(f, debug.CrashOptions{})
 }
 
-func (l life) write(folder string) error {
+func (l run) write(folder string) error {
 	b, err := json.Marshal(l)
 	if err != nil {
 		return err
 	}
-	return renameio.WriteFile(filepath.Join(folder, lifeFile), b, 0o600)
+	return renameio.WriteFile(filepath.Join(folder, runFile), b, 0o600)
 }
 
-func newLife(k kills) life { return life{ID: rand.Text(), Boot: bootID(), Memory: k} }
+func newRun(k kills) run { return run{ID: rand.Text(), Boot: bootID(), Memory: k} }
 
 // bootID tells one boot of the machine from the next; empty where the kernel doesn't say.
 func bootID() string {
@@ -195,8 +195,8 @@ func owner(info fs.FileInfo) int {
 	return -1
 }
 
-// bury takes leave: with the life's file gone, nobody is accused.
-func (l life) bury(folder string) error {
+// end takes leave: with the life's file gone, nobody is accused.
+func (l run) end(folder string) error {
 	err := debug.SetCrashOutput(nil, debug.CrashOptions{})
 	err = errors.Join(err, clearNotes(folder), os.Remove(filepath.Join(folder, crashFile)))
 	os.Remove(folder) // where nothing else is in it

@@ -1,10 +1,10 @@
-// Package upgrade takes models from the cloud: in contact windows, a bounded piece at a time, taken up
+// Package modelupdate takes models from the cloud: in contact windows, a bounded piece at a time, taken up
 // where it was left, verified, tried, and taken back when they do worse.
 //
-//	offer ─▶ fetch (pieces, sha256) ─▶ try (manifest, golden case) ─▶ shelf ─▶ the pipeline begins anew
+//	offer ─▶ fetch (pieces, sha256) ─▶ try (manifest, golden case) ─▶ store ─▶ the pipeline begins anew
 //	                                                                    │
 //	              the version before ◀── it failed or died on trial ◀───┘
-package upgrade
+package modelupdate
 
 import (
 	"context"
@@ -27,9 +27,9 @@ var ErrChanged = errors.New("another version of a model is to run")
 
 // Parts are what a Taker works with.
 type Parts struct {
-	Shelf    *Shelf
+	Store    *Store
 	Names    []string                                 // of the models that the device has use for
-	Announce func(context.Context)                    // tells the cloud Models anew
+	Announce func(context.Context)                    // sends the cloud Models anew
 	Up       func() <-chan struct{}                   // closed while there is a connection to the cloud
 	Open     func(now time.Time) bool                 // whether the link may be used now
 	Try      func(context.Context, model.Model) error // opens a model and runs its golden case
@@ -37,30 +37,30 @@ type Parts struct {
 	Log      *slog.Logger
 }
 
-// Taker takes versions as they are offered. Run is its one goroutine; Take and Models may be called
+// Updater takes versions as they are offered. Run is its one goroutine; Take and Models may be called
 // from others.
-type Taker struct {
+type Updater struct {
 	config Config
 	Parts
-	mail chan event.DownModel
+	messages chan event.DownModel
 
-	mu      sync.Mutex
-	fetches map[string]*fetch // by model
-	asked   time.Time         // when something was asked for last
-	next    time.Time         // not before then again
+	mu        sync.Mutex
+	fetches   map[string]*fetch // by model
+	requested time.Time         // when something was requested last
+	next      time.Time         // not before then again
 }
 
-// mailHeld is how many messages wait; more are dropped, and asked for again.
-const mailHeld = 128
+// maxMessages is how many messages wait; more are dropped, and requested again.
+const maxMessages = 128
 
 // New makes a Taker.
-func New(c Config, p Parts) *Taker {
+func New(c Config, p Parts) *Updater {
 	slices.Sort(p.Names)
-	return &Taker{config: c.withDefaults(), Parts: p, mail: make(chan event.DownModel, mailHeld), fetches: map[string]*fetch{}}
+	return &Updater{config: c.withDefaults(), Parts: p, messages: make(chan event.DownModel, maxMessages), fetches: map[string]*fetch{}}
 }
 
-// Take takes a message of down/models. It does not wait.
-func (t *Taker) Take(payload []byte) {
+// Receive takes a message of down/models. It does not wait.
+func (t *Updater) Receive(payload []byte) {
 	d, err := event.ParseDownModel(payload)
 	if err != nil {
 		t.Log.Warn("a message from the cloud about a model can't be read", telemetry.Err, err)
@@ -68,18 +68,18 @@ func (t *Taker) Take(payload []byte) {
 	}
 	d.Data = slices.Clone(d.Data)
 	select {
-	case t.mail <- d:
-	default: // it is asked for again
+	case t.messages <- d:
+	default: // it is requested again
 	}
 }
 
 // Models is what the device's status says.
-func (t *Taker) Models() []event.EdgeModel {
+func (t *Updater) Models() []event.EdgeModel {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	all := make([]event.EdgeModel, 0, len(t.Names))
 	for _, name := range t.Names {
-		e := t.Shelf.about(name)
+		e := t.Store.entryOf(name)
 		m := event.EdgeModel{Name: name, Version: e.Version, Trial: e.Trial, Previous: e.Previous, Refused: e.Refused, Reason: e.Reason}
 		if f := t.fetches[name]; f != nil {
 			m.Want = f.want()
@@ -89,34 +89,34 @@ func (t *Taker) Models() []event.EdgeModel {
 	return all
 }
 
-// tick is how often it is looked whether something is due.
+// tick is how often Run checks whether something is due.
 const tick = time.Second
 
 // Run takes what is offered, until ctx ends or, with ErrChanged, another version is to run.
-func (t *Taker) Run(ctx context.Context) error {
+func (t *Updater) Run(ctx context.Context) error {
 	began := time.Now()
 	due := time.NewTicker(tick)
 	defer due.Stop()
 	for {
 		var changed bool
 		select {
-		case d := <-t.mail:
-			changed = t.hear(ctx, d)
-			t.ask(ctx, time.Now())
+		case d := <-t.messages:
+			changed = t.handle(ctx, d)
+			t.request(ctx, time.Now())
 		case now := <-due.C:
-			changed = t.watch(ctx, now.Sub(began))
-			t.ask(ctx, now)
+			changed = t.checkTrials(ctx, now.Sub(began))
+			t.request(ctx, now)
 		case <-ctx.Done():
-			return t.Shelf.Leave()
+			return t.Store.Stop()
 		}
 		if changed {
-			return errors.Join(ErrChanged, t.Shelf.Leave())
+			return errors.Join(ErrChanged, t.Store.Stop())
 		}
 	}
 }
 
-// hear takes a message in and says whether another version is to run.
-func (t *Taker) hear(ctx context.Context, d event.DownModel) (changed bool) {
+// handle takes a message in and says whether another version is to run.
+func (t *Updater) handle(ctx context.Context, d event.DownModel) (changed bool) {
 	if d.Type == event.ModelOffer {
 		return t.offered(ctx, d)
 	}
@@ -127,29 +127,29 @@ func (t *Taker) hear(ctx context.Context, d event.DownModel) (changed bool) {
 		return false
 	}
 	switch err := f.take(d); {
-	case errors.Is(err, errNotNow):
+	case errors.Is(err, errWrongPart):
 		return false
 	case err != nil:
-		t.Log.Warn("a part of a model could not be kept, it is asked for again", "model", d.Model, telemetry.Err, err)
+		t.Log.Warn("a part of a model could not be written; it is requested again", "model", d.Model, telemetry.Err, err)
 		return false
 	}
 	t.mu.Lock()
 	f.tries = 0
 	file, have, err := f.missing()
-	if err == nil && (file == nil || file.Name != f.file || have >= f.asked) {
-		f.asked = 0 // all that was asked for is here
+	if err == nil && (file == nil || file.Name != f.file || have >= f.requested) {
+		f.requested = 0 // all that was requested is here
 	}
 	t.mu.Unlock()
 	if err != nil {
 		return t.refuse(ctx, f.offer, err)
 	}
-	return file == nil && t.whole(ctx, f)
+	return file == nil && t.complete(ctx, f)
 }
 
 // offered begins to fetch a version, or lets it run at once where it is here.
-func (t *Taker) offered(ctx context.Context, offer event.DownModel) (changed bool) {
+func (t *Updater) offered(ctx context.Context, offer event.DownModel) (changed bool) {
 	name := offer.Model
-	e := t.Shelf.about(name)
+	e := t.Store.entryOf(name)
 	size := int64(0)
 	for _, f := range offer.Files {
 		size += f.Size
@@ -162,16 +162,16 @@ func (t *Taker) offered(ctx context.Context, offer event.DownModel) (changed boo
 	case offer.Version != "" && offer.Version == e.Refused:
 		return false
 	case !slices.Contains(t.Names, name):
-		t.Log.Warn("a model is offered that this device has no use for", "model", name, "version", offer.Version)
+		t.Log.Warn("the cloud offers a model that this device does not use; it is ignored", "model", name, "version", offer.Version)
 		return false
 	case size > t.config.MostBytes:
-		return t.refuse(ctx, offer, fmt.Errorf("it has %d bytes, models.fetch.most_bytes is %d", size, t.config.MostBytes))
+		return t.refuse(ctx, offer, fmt.Errorf("the version has %d bytes, models.fetch.most_bytes is %d", size, t.config.MostBytes))
 	case offer.Version == "":
 		t.forget(name)
 		return t.activate(ctx, offer)
 	}
-	if here := (&fetch{offer: offer, dir: t.Shelf.home(name, offer.Version)}); here.check() == nil {
-		return t.whole(ctx, here)
+	if here := (&fetch{offer: offer, dir: t.Store.home(name, offer.Version)}); here.check() == nil {
+		return t.complete(ctx, here)
 	}
 	t.mu.Lock()
 	f := t.fetches[name]
@@ -190,17 +190,17 @@ func (t *Taker) offered(ctx context.Context, offer event.DownModel) (changed boo
 	t.fetches[name], t.next = f, time.Time{}
 	t.mu.Unlock()
 	if file, _, err := f.missing(); err == nil && file == nil {
-		return t.whole(ctx, f)
+		return t.complete(ctx, f)
 	}
 	return false
 }
 
-func (t *Taker) folder(offer event.DownModel) string {
-	return filepath.Join(t.Shelf.dir, ".fetch", offer.Model+"@"+offer.Version)
+func (t *Updater) folder(offer event.DownModel) string {
+	return filepath.Join(t.Store.dir, ".fetch", offer.Model+"@"+offer.Version)
 }
 
 // forget ends a fetch; what is there of other versions goes.
-func (t *Taker) forget(name string) {
+func (t *Updater) forget(name string) {
 	t.mu.Lock()
 	f := t.fetches[name]
 	delete(t.fetches, name)
@@ -210,9 +210,9 @@ func (t *Taker) forget(name string) {
 	}
 }
 
-// whole verifies and tries a version that is here, and lets it run.
-func (t *Taker) whole(ctx context.Context, f *fetch) (changed bool) {
-	home := t.Shelf.home(f.offer.Model, f.offer.Version)
+// complete verifies and tries a version that is here, and lets it run.
+func (t *Updater) complete(ctx context.Context, f *fetch) (changed bool) {
+	home := t.Store.home(f.offer.Model, f.offer.Version)
 	err := f.check()
 	if err == nil && f.dir != home {
 		err = t.try(ctx, f.dir, f.offer)
@@ -232,7 +232,7 @@ func (t *Taker) whole(ctx context.Context, f *fetch) (changed bool) {
 	return t.activate(ctx, f.offer)
 }
 
-func (t *Taker) try(ctx context.Context, dir string, offer event.DownModel) error {
+func (t *Updater) try(ctx context.Context, dir string, offer event.DownModel) error {
 	m, err := openVersion(dir, offer.Model, offer.Version)
 	if err != nil {
 		return err
@@ -240,22 +240,22 @@ func (t *Taker) try(ctx context.Context, dir string, offer event.DownModel) erro
 	return t.Try(ctx, m)
 }
 
-func (t *Taker) activate(ctx context.Context, offer event.DownModel) (changed bool) {
-	if err := t.Shelf.Activate(offer.Model, offer.Version); err != nil {
-		t.Log.Error("a model can't be changed", "model", offer.Model, "version", offer.Version, telemetry.Err, err)
+func (t *Updater) activate(ctx context.Context, offer event.DownModel) (changed bool) {
+	if err := t.Store.Activate(offer.Model, offer.Version); err != nil {
+		t.Log.Error("the device can't change to another version of a model", "model", offer.Model, "version", offer.Version, telemetry.Err, err)
 		return false
 	}
-	t.Log.Info("another version of a model is to run", "model", offer.Model, "version", offer.Version)
+	t.Log.Info("the device changes to another version of a model", "model", offer.Model, "version", offer.Version)
 	t.Announce(ctx)
 	return true
 }
 
-// refuse says that a version will not do, and that it is not asked for again.
-func (t *Taker) refuse(ctx context.Context, offer event.DownModel, reason error) (changed bool) {
-	t.Log.Warn("a model is refused", "model", offer.Model, "version", offer.Version, "reason", reason)
+// refuse notes that a version is not used, and is not requested again.
+func (t *Updater) refuse(ctx context.Context, offer event.DownModel, reason error) (changed bool) {
+	t.Log.Warn("a version of a model is refused", "model", offer.Model, "version", offer.Version, "reason", reason)
 	t.forget(offer.Model)
-	if err := t.Shelf.Refuse(offer.Model, offer.Version, reason.Error()); err != nil {
-		t.Log.Error("what was refused can't be written down", telemetry.Err, err)
+	if err := t.Store.Refuse(offer.Model, offer.Version, reason.Error()); err != nil {
+		t.Log.Error("the refusal of a model can't be written down", telemetry.Err, err)
 	}
 	t.Announce(ctx)
 	return false

@@ -27,11 +27,11 @@ const widestStride = 1 << 16
 
 // items gives what can be read and has the right bytes, row by row; where a page is broken it goes on
 // behind it.
-func (w *wreckage) items(files *segments) iter.Seq[stored] {
+func (w *damagedBuffer) items(files *segments) iter.Seq[stored] {
 	return func(yield func(stored) bool) {
 		var last uint64
 		if w.db.QueryRow("SELECT max(seq) FROM items").Scan(&last) != nil {
-			last = 1 << 24 // as far as is looked where even that is broken
+			last = 1 << 24 // as far as the search goes where even that is broken
 		}
 		last = min(last, w.farthest())
 		for from, stride := uint64(1), uint64(1); from <= last; {
@@ -48,9 +48,9 @@ func (w *wreckage) items(files *segments) iter.Seq[stored] {
 	}
 }
 
-// farthest bounds how far is looked for rows where pages can't be read: a number with a flipped bit
-// would have it look for ever.
-func (w *wreckage) farthest() uint64 {
+// farthest bounds the search for rows where pages can't be read: a number with a flipped bit would make
+// it endless.
+func (w *damagedBuffer) farthest() uint64 {
 	far := max(w.witness.Committed, 1<<24) + 1<<20
 	if w.counted {
 		far = max(far, w.counts.Committed)
@@ -58,10 +58,12 @@ func (w *wreckage) farthest() uint64 {
 	return far
 }
 
-func (w *wreckage) columns() string { return strings.Replace(itemColumns, "mark", w.mark, 1) }
+func (w *damagedBuffer) columns() string {
+	return strings.Replace(itemColumns, "mark", w.checksumColumn, 1)
+}
 
 // read gives the rows from that number on until one can't be read, and the last it came to.
-func (w *wreckage) read(from uint64, files *segments, yield func(stored) bool) (last uint64, on bool, err error) {
+func (w *damagedBuffer) read(from uint64, files *segments, yield func(stored) bool) (last uint64, on bool, err error) {
 	rows, err := w.db.Query(w.columns()+"WHERE i.seq>=? ORDER BY i.seq", from)
 	if err != nil {
 		return 0, true, err
@@ -86,7 +88,7 @@ func (w *wreckage) read(from uint64, files *segments, yield func(stored) bool) (
 }
 
 // fill reads an item's data where that is not in the database, and compares it.
-func (w *wreckage) fill(i *stored, files *segments) (err error) {
+func (w *damagedBuffer) fill(i *stored, files *segments) (err error) {
 	if i.at.segment != 0 {
 		if i.at.bytes < 0 || i.at.bytes > segmentBytes {
 			return errCorrupt
@@ -101,7 +103,7 @@ func (w *wreckage) fill(i *stored, files *segments) (err error) {
 	return nil
 }
 
-func (w *wreckage) one(own uint64, files *segments) (stored, error) {
+func (w *damagedBuffer) one(own uint64, files *segments) (stored, error) {
 	i, err := scanItem(w.db.QueryRow(w.columns()+"WHERE i.seq=?", own))
 	if err == nil {
 		err = w.fill(&i, files)
@@ -109,24 +111,24 @@ func (w *wreckage) one(own uint64, files *segments) (stored, error) {
 	return i, err
 }
 
-// entry is one of the ledger's rows.
-type entry struct {
+// dropRow is one of the ledger's rows.
+type dropRow struct {
 	own                  uint64
 	kind, stream, reason string
-	bytes, at, mark      int64
+	bytes, at, checksum  int64
 }
 
-// ledger gives what can be read of the ledger.
-func (w *wreckage) ledger() iter.Seq[entry] {
-	return func(yield func(entry) bool) {
-		rows, err := w.db.Query("SELECT seq, kind, stream, bytes, reason, at, " + w.mark + " FROM ledger ORDER BY seq")
+// drops gives what can be read of the ledger.
+func (w *damagedBuffer) drops() iter.Seq[dropRow] {
+	return func(yield func(dropRow) bool) {
+		rows, err := w.db.Query("SELECT seq, kind, stream, bytes, reason, at, " + w.checksumColumn + " FROM ledger ORDER BY seq")
 		if err != nil {
 			return
 		}
 		defer rows.Close()
 		for rows.Next() {
-			var e entry
-			if rows.Scan(&e.own, &e.kind, &e.stream, &e.bytes, &e.reason, &e.at, &e.mark) == nil && !yield(e) {
+			var e dropRow
+			if rows.Scan(&e.own, &e.kind, &e.stream, &e.bytes, &e.reason, &e.at, &e.checksum) == nil && !yield(e) {
 				return
 			}
 		}
@@ -134,7 +136,7 @@ func (w *wreckage) ledger() iter.Seq[entry] {
 }
 
 // keys gives what can be read of the keys under which something was committed.
-func (w *wreckage) keys() iter.Seq2[string, uint64] {
+func (w *damagedBuffer) keys() iter.Seq2[string, uint64] {
 	return func(yield func(string, uint64) bool) {
 		rows, err := w.db.Query("SELECT key, seq FROM keys")
 		if err != nil {
@@ -151,8 +153,8 @@ func (w *wreckage) keys() iter.Seq2[string, uint64] {
 	}
 }
 
-// marks gives what can be read of the notes of sources. Who made one judges it.
-func (w *wreckage) marks() iter.Seq[Mark] {
+// marks gives what can be read of the notes of sources. Each source checks its own.
+func (w *damagedBuffer) marks() iter.Seq[Mark] {
 	return func(yield func(Mark) bool) {
 		rows, err := w.db.Query("SELECT name, value FROM marks")
 		if err != nil {
@@ -170,7 +172,7 @@ func (w *wreckage) marks() iter.Seq[Mark] {
 
 // What was found wrong while running.
 const (
-	suspectPages = "pages" // that SQLite could not read: the next start looks at each
+	suspectPages = "pages" // that SQLite could not read: the next start checks each
 	suspectRows  = "rows"  // that are not as they were written: the next start salvages
 )
 
@@ -178,7 +180,7 @@ func markSuspect(dir, what string) {
 	_ = os.WriteFile(suspectFile(dir), fmt.Appendf(nil, "%s %s\n", what, time.Now().UTC().Format(time.RFC3339)), 0o600)
 }
 
-func suspects(dir, what string) bool {
+func isSuspect(dir, what string) bool {
 	b, err := os.ReadFile(suspectFile(dir))
 	return err == nil && strings.HasPrefix(string(b), what)
 }

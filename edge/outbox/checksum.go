@@ -26,9 +26,9 @@ type identity struct {
 	bytes   int64
 }
 
-// mark is a checksum over an identity, kept in the item's row; never 0, which rows of earlier
+// checksum is a checksum over an identity, kept in the item's row; never 0, which rows of earlier
 // programs have.
-func (i identity) mark() int64 {
+func (i identity) checksum() int64 {
 	h := sha256.New()
 	var n [8]byte
 	number := func(v uint64) {
@@ -48,16 +48,16 @@ func (i identity) mark() int64 {
 	for _, s := range []string{string(i.epoch), string(i.kind), i.stream, i.subject, string(i.attrs), i.media} {
 		text(s)
 	}
-	return markOf(h.Sum(nil))
+	return nonZero(h.Sum(nil))
 }
 
-// dropMark is the same for an entry of the ledger: a wrong number there would let the cloud think that
+// dropChecksum is the same for an entry of the ledger: a wrong number there would let the cloud think that
 // an item never comes.
-func dropMark(own uint64, epoch event.Epoch, seq uint64, reason string) int64 {
-	return identity{own: own, epoch: epoch, seq: seq, subject: reason}.mark()
+func dropChecksum(own uint64, epoch event.Epoch, seq uint64, reason string) int64 {
+	return identity{own: own, epoch: epoch, seq: seq, subject: reason}.checksum()
 }
 
-func markOf(sum []byte) int64 {
+func nonZero(sum []byte) int64 {
 	m := int64(binary.BigEndian.Uint64(sum))
 	if m == 0 {
 		return 1

@@ -1,6 +1,7 @@
-package attempt
+package crashguard
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/json"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"github.com/google/renameio/v2"
+
+	"cloudcanvas/shared/telemetry"
 )
 
 // Case is what is held against an input: its JSON lies in suspects/ or in quarantine/, the bytes that
@@ -35,17 +38,17 @@ type Case struct {
 	// kills from outside.
 	Proven  int    `json:"proven"`
 	Unknown int    `json:"unknown,omitempty"`
-	Life    string `json:"life"` // in which it was last in hand
+	Run     string `json:"life"` // in which it was last in hand
 	Live    bool   `json:"live,omitempty"`
 
-	Told  bool `json:"told,omitempty"`  // somebody was told that it was given up: see Tell
-	Tried bool `json:"tried,omitempty"` // to keep its bytes when it came again
+	Reported  bool `json:"told,omitempty"`  // somebody was told that it was given up: see Tell
+	KeepTried bool `json:"tried,omitempty"` // to keep its bytes when it came again
 
-	calm int // frames of a suspected source that went well
+	goodFrames int // frames of a suspected source that went well
 }
 
-// folder is a set of cases on disk.
-type folder struct {
+// caseFolder is a set of cases on disk.
+type caseFolder struct {
 	path  string
 	cases map[string]*Case
 }
@@ -53,8 +56,8 @@ type folder struct {
 // casesMost bounds a folder: the oldest case is forgotten, or the input let go, beyond it.
 const casesMost = 2_000
 
-func openFolder(path string) (*folder, error) {
-	f := &folder{path: path, cases: map[string]*Case{}}
+func openFolder(path string) (*caseFolder, error) {
+	f := &caseFolder{path: path, cases: map[string]*Case{}}
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, err
 	}
@@ -85,7 +88,7 @@ func (c *Case) place() string {
 }
 
 // put writes a case.
-func (f *folder) put(c *Case) error {
+func (f *caseFolder) put(c *Case) error {
 	b, err := json.MarshalIndent(c, "", "  ")
 	if err != nil {
 		return err
@@ -98,7 +101,7 @@ func (f *folder) put(c *Case) error {
 }
 
 // keep puts an input's bytes beside its case.
-func (f *folder) keep(c *Case, data io.Reader) error {
+func (f *caseFolder) keep(c *Case, data io.Reader) error {
 	name := c.place() + ".bin"
 	if ext := filepath.Ext(c.Name); ext != "" && len(ext) < 8 && !strings.ContainsRune(ext, os.PathSeparator) {
 		name = c.place() + ext
@@ -119,27 +122,27 @@ func (f *folder) keep(c *Case, data io.Reader) error {
 	return f.put(c)
 }
 
-func (f *folder) remove(c *Case) {
+func (f *caseFolder) remove(c *Case) {
 	delete(f.cases, c.Key)
 	os.Remove(filepath.Join(f.path, c.place()+".json"))
 	f.dropBytes(c)
 }
 
-func (f *folder) dropBytes(c *Case) {
+func (f *caseFolder) dropBytes(c *Case) {
 	if c.File != "" {
 		os.Remove(filepath.Join(f.path, c.File))
 		c.File, c.Bytes = "", 0
 	}
 }
 
-func (f *folder) bytes() (n int64) {
+func (f *caseFolder) bytes() (n int64) {
 	for _, c := range f.cases {
 		n += c.Bytes
 	}
 	return n
 }
 
-func (f *folder) byAge() []*Case {
+func (f *caseFolder) byAge() []*Case {
 	all := make([]*Case, 0, len(f.cases))
 	for _, c := range f.cases {
 		all = append(all, c)
@@ -149,7 +152,7 @@ func (f *folder) byAge() []*Case {
 }
 
 // room lets bytes of the oldest go until so many more fit; their cases stay. False: they never fit.
-func (f *folder) room(more, limit int64) bool {
+func (f *caseFolder) room(more, limit int64) bool {
 	if more > limit {
 		return false
 	}
@@ -167,7 +170,7 @@ func (f *folder) room(more, limit int64) bool {
 }
 
 // moveTo takes a case and its bytes to another folder.
-func (f *folder) moveTo(to *folder, c *Case) error {
+func (f *caseFolder) moveTo(to *caseFolder, c *Case) error {
 	if c.File != "" {
 		if err := os.Rename(filepath.Join(f.path, c.File), filepath.Join(to.path, c.File)); err != nil {
 			c.File, c.Bytes = "", 0
@@ -178,4 +181,48 @@ func (f *folder) moveTo(to *folder, c *Case) error {
 	}
 	delete(f.cases, c.Key)
 	return os.Remove(filepath.Join(f.path, c.place()+".json"))
+}
+
+// keepBytes keeps the bytes of a quarantined input that came again, where they are not kept yet.
+func (l *Guard) keepBytes(c *Case, in Input) {
+	if c.File != "" || c.KeepTried {
+		return
+	}
+	c.KeepTried = true
+	size, path := int64(len(in.Data)), ""
+	if size == 0 {
+		info, err := os.Stat(in.Path)
+		if err != nil || !info.Mode().IsRegular() {
+			return
+		}
+		size, path = info.Size(), in.Path
+	}
+	if !l.room(l.quarantine, size) {
+		l.log.Warn("a quarantined input is too large to be kept: it stays where it is", "source", c.Source, "path", in.Path, "bytes", size)
+		l.quarantine.put(c)
+		return
+	}
+	var err error
+	if path == "" {
+		err = l.quarantine.keep(c, bytes.NewReader(in.Data))
+	} else {
+		var f *os.File
+		if f, err = os.Open(path); err == nil {
+			err = l.quarantine.keep(c, f)
+			f.Close()
+		}
+	}
+	if err != nil {
+		l.log.Warn("the bytes of a quarantined input could not be kept", "source", c.Source, "name", c.Name, telemetry.Err, err)
+	}
+}
+
+// room makes room for bytes in a folder, first at the cost of suspects.
+func (l *Guard) room(in *caseFolder, more int64) bool {
+	limit := l.config.QuarantineBytes
+	if in == l.quarantine {
+		l.suspects.room(more+in.bytes(), limit)
+		return in.room(more, limit-l.suspects.bytes())
+	}
+	return in.room(more, limit-l.quarantine.bytes())
 }

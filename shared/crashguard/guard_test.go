@@ -1,4 +1,4 @@
-package attempt
+package crashguard
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 )
 
 // open begins a life of the process over a ledger's folder.
-func open(t testing.TB, dir string, c Config) *Ledger {
+func open(t testing.TB, dir string, c Config) *Guard {
 	t.Helper()
 	if c.Notes == "" {
 		c.Notes = filepath.Join(dir, "notes")
@@ -29,7 +29,7 @@ const segv = "SIGSEGV: segmentation violation\nPC=0x7f sigcode=1\nsignal arrived
 
 // die ends a life with inputs in hand: as a crash in native code where there is a report of it, else
 // as SIGKILL does.
-func die(t testing.TB, l *Ledger, report string, inHand ...Input) {
+func die(t testing.TB, l *Guard, report string, inHand ...Input) {
 	t.Helper()
 	for _, in := range inHand {
 		if _, err := l.Begin(t.Context(), in); err != nil {
@@ -43,7 +43,7 @@ func die(t testing.TB, l *Ledger, report string, inHand ...Input) {
 	}
 }
 
-func try(t testing.TB, l *Ledger, in Input) error {
+func try(t testing.TB, l *Guard, in Input) error {
 	t.Helper()
 	done, err := l.Begin(t.Context(), in)
 	if err == nil {
@@ -158,16 +158,16 @@ func TestASuspectIsAloneInNativeCode(t *testing.T) {
 
 // TestWhatEndsTheProcessDecidesWhetherItCounts dies again and again with one input in hand.
 func TestWhatEndsTheProcessDecidesWhetherItCounts(t *testing.T) {
-	stop := func(l *Ledger) { l.Stopping() }
-	reboot := func(l *Ledger) { l.life.Boot = "another boot"; l.life.write(l.notes) }
-	leave := func(l *Ledger) { l.Close() }
+	stop := func(l *Guard) { l.Stopping() }
+	reboot := func(l *Guard) { l.run.Boot = "another boot"; l.run.write(l.notes) }
+	leave := func(l *Guard) { l.Close() }
 	const own = "goroutine OWN [running]:\nmain.main()\n\ngoroutine 900001 [select]:\nx()\n"
 	const begun = "goroutine 900001 [running]:\nx()\ncreated by y in goroutine OWN\n"
 	for _, c := range []struct {
 		name, report string
 		killed       bool // by the kernel, for memory
 		mute         bool // the kernel does not count
-		before       func(*Ledger)
+		before       func(*Guard)
 		deaths       int // after which it is quarantined; 0: never
 	}{
 		{name: "a signal in native code", report: segv, deaths: 2},
@@ -216,12 +216,12 @@ func TestNobodyIsToBlameWhoWasNotAlone(t *testing.T) {
 	config.Deaths = 1
 	die(t, open(t, dir, config), segv, picture("a.png"), picture("b.png"))
 	l := open(t, dir, config)
-	if l.Quarantined() != 0 || len(l.Last().Alone) != 0 || l.Last().End != "crashed" {
-		t.Fatalf("%d quarantined, %+v", l.Quarantined(), l.Last())
+	if l.Quarantined() != 0 || len(l.LastEnd().Alone) != 0 || l.LastEnd().End != "crashed" {
+		t.Fatalf("%d quarantined, %+v", l.Quarantined(), l.LastEnd())
 	}
 	die(t, l, segv, picture("a.png"))
-	if l = open(t, dir, config); l.Quarantined() != 1 || len(l.Last().Alone) != 1 {
-		t.Fatalf("%d quarantined, %+v", l.Quarantined(), l.Last())
+	if l = open(t, dir, config); l.Quarantined() != 1 || len(l.LastEnd().Alone) != 1 {
+		t.Fatalf("%d quarantined, %+v", l.Quarantined(), l.LastEnd())
 	}
 }
 
@@ -238,8 +238,8 @@ func TestWhatTheKernelKillsElsewhereSaysNothing(t *testing.T) {
 		in.Alone = true
 		die(t, l, "", in)
 	}
-	if l := open(t, dir, config); l.Quarantined() != 0 || l.Last().End != "killed" {
-		t.Fatalf("%d quarantined, %+v", l.Quarantined(), l.Last())
+	if l := open(t, dir, config); l.Quarantined() != 0 || l.LastEnd().End != "killed" {
+		t.Fatalf("%d quarantined, %+v", l.Quarantined(), l.LastEnd())
 	}
 }
 
@@ -259,7 +259,7 @@ func TestInputsThatGoInTogetherAreSuspectedTogether(t *testing.T) {
 	if l.Suspect("a") {
 		t.Error("it is not forgotten")
 	}
-	var none *Ledger
+	var none *Guard
 	done, err := none.BeginAll(t.Context(), keyed("a"))
 	if err != nil || none.Suspect("a") {
 		t.Error("without a ledger there is something", err)
@@ -299,7 +299,7 @@ func TestWithoutRoomForNotesInputsGoOnUnguarded(t *testing.T) {
 	if err := try(t, l, picture("a.png")); err != nil {
 		t.Fatal(err)
 	}
-	if !l.untold {
+	if !l.unwritable {
 		t.Error("nobody was told")
 	}
 }

@@ -1,4 +1,4 @@
-package upgrade
+package modelupdate
 
 import (
 	"context"
@@ -48,29 +48,29 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	}
 }
 
-// A question asks for so many bytes: what the rate gives in askFor, at least and at most so many.
+// A request is for so many bytes: what the rate gives in requestSpan, at least and at most so many.
 const (
-	askFor    = 5 * time.Second
-	askLeast  = 4 << 10
-	askMost   = 1 << 20
-	patience  = 30 * time.Second // until it is asked again …
-	mostTries = 4                // … each time twice as long, up to 16 times
+	requestSpan  = 5 * time.Second
+	minRequest   = 4 << 10
+	maxRequest   = 1 << 20
+	retryAfter   = 30 * time.Second // until it is requested again …
+	maxDoublings = 4                // … each time twice as long, up to 16 times
 )
 
-// want is what the status says of a fetch; nil while nothing is asked for.
+// want is what the status says of a fetch; nil while nothing is requested.
 func (f *fetch) want() *event.WantedPart {
-	if f.asked == 0 {
+	if f.requested == 0 {
 		return nil
 	}
 	file, have, err := f.missing()
 	if err != nil || file == nil || file.Name != f.file {
 		return nil
 	}
-	return &event.WantedPart{Version: f.offer.Version, File: file.Name, Offset: have, Bytes: f.asked - have, Size: file.Size, Tries: f.tries}
+	return &event.WantedPart{Version: f.offer.Version, File: file.Name, Offset: have, Bytes: f.requested - have, Size: file.Size, Tries: f.tries}
 }
 
-// ask asks for the next bytes of one fetch where they may come now.
-func (t *Taker) ask(ctx context.Context, now time.Time) {
+// request requests the next bytes of one fetch where they may come now.
+func (t *Updater) request(ctx context.Context, now time.Time) {
 	select {
 	case <-t.Up():
 	default:
@@ -82,8 +82,8 @@ func (t *Taker) ask(ctx context.Context, now time.Time) {
 	t.Announce(ctx)
 }
 
-// due says whether something is to be asked for now, and notes that it is.
-func (t *Taker) due(now time.Time) bool {
+// due says whether something is to be requested now, and notes that it is.
+func (t *Updater) due(now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, name := range slices.Sorted(maps.Keys(t.fetches)) {
@@ -92,20 +92,20 @@ func (t *Taker) due(now time.Time) bool {
 		if err != nil || file == nil {
 			continue
 		}
-		if f.asked > 0 {
-			if now.Sub(t.asked) < patience<<min(f.tries, mostTries) {
+		if f.requested > 0 {
+			if now.Sub(t.requested) < retryAfter<<min(f.tries, maxDoublings) {
 				return false // it is on its way; one at a time
 			}
 			f.tries++
 		} else if now.Before(t.next) {
 			return false
 		}
-		bytes := int64(askMost)
+		bytes := int64(maxRequest)
 		if rate := t.config.BytesPerSecond; rate > 0 {
-			bytes = min(max(rate*int64(askFor/time.Second), askLeast), askMost)
+			bytes = min(max(rate*int64(requestSpan/time.Second), minRequest), maxRequest)
 			t.next = now.Add(time.Duration(float64(bytes) / float64(rate) * float64(time.Second)))
 		}
-		f.file, f.asked, t.asked = file.Name, min(have+bytes, file.Size), now
+		f.file, f.requested, t.requested = file.Name, min(have+bytes, file.Size), now
 		return true
 	}
 	return false
@@ -117,21 +117,21 @@ const (
 	failedShare = 0.2
 )
 
-// watch looks after versions on trial: they are taken back, or have proved themselves.
-func (t *Taker) watch(ctx context.Context, running time.Duration) (changed bool) {
-	for _, name := range t.Shelf.Trials() {
+// checkTrials ends trials: versions are taken back, or have passed.
+func (t *Updater) checkTrials(ctx context.Context, running time.Duration) (changed bool) {
+	for _, name := range t.Store.Trials() {
 		runs, failed := t.Counts(name)
 		switch {
 		case failed >= failedLeast && float64(failed) >= failedShare*float64(runs):
-			offer := event.DownModel{Model: name, Version: t.Shelf.about(name).Version}
+			offer := event.DownModel{Model: name, Version: t.Store.entryOf(name).Version}
 			t.refuse(ctx, offer, fmt.Errorf("%d of %d pictures failed while it was on trial", failed, runs))
 			changed = true
 		case running >= t.config.Trial && runs > 0:
-			if err := t.Shelf.Proved(name); err != nil {
-				t.Log.Error("a trial's end can't be written down", "model", name, telemetry.Err, err)
+			if err := t.Store.EndTrial(name); err != nil {
+				t.Log.Error("the end of a model's trial can't be written down", "model", name, telemetry.Err, err)
 				continue
 			}
-			t.Log.Info("a model has proved itself", "model", name, "version", t.Shelf.about(name).Version)
+			t.Log.Info("a model has passed its trial", "model", name, "version", t.Store.entryOf(name).Version)
 			t.Announce(ctx)
 		}
 	}

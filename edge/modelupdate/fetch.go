@@ -1,4 +1,4 @@
-package upgrade
+package modelupdate
 
 import (
 	"crypto/sha256"
@@ -17,11 +17,11 @@ import (
 // fetch is a version on its way. Its files grow in a folder of their own, each from its beginning, so
 // that what a file's length says is all that a restart has to know.
 type fetch struct {
-	offer event.DownModel
-	dir   string // the repository to be: <dir>/<model>/{model.yaml, …, <version>/model.onnx}
-	file  string // that was asked for …
-	asked int64  // … up to there; 0: nothing is asked for
-	tries int    // how often that was asked in vain
+	offer     event.DownModel
+	dir       string // the repository to be: <dir>/<model>/{model.yaml, …, <version>/model.onnx}
+	file      string // that was requested …
+	requested int64  // … up to there; 0: nothing is
+	tries     int    // how often that was requested in vain
 }
 
 const offerFile = "offer.json"
@@ -71,8 +71,8 @@ func (f *fetch) missing() (file *event.ModelFile, have int64, err error) {
 	return nil, 0, nil
 }
 
-// errNotNow says that a part is not the one that is missing: it came twice, or late.
-var errNotNow = errors.New("not the part that is missing")
+// errWrongPart says that a part is not the one that is missing: it came twice, or late.
+var errWrongPart = errors.New("not the part that is missing")
 
 // take adds a part. The bytes are safe when it returns.
 func (f *fetch) take(d event.DownModel) error {
@@ -81,7 +81,7 @@ func (f *fetch) take(d event.DownModel) error {
 		return err
 	}
 	if file == nil || d.Version != f.offer.Version || d.File != file.Name || d.Offset != have {
-		return errNotNow
+		return errWrongPart
 	}
 	if have+int64(len(d.Data)) > file.Size {
 		return fmt.Errorf("%s has more bytes than the %d that were offered", file.Name, file.Size)

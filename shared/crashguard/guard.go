@@ -1,4 +1,4 @@
-// Package attempt keeps an input that kills the process from killing it for ever. Before an input
+// Package crashguard keeps an input that kills the process from killing it for ever. Before an input
 // enters native code (a decoder, a network) it is noted; after, the note is cleared. What is still
 // noted when the next process starts was in hand when the last one died.
 //
@@ -10,7 +10,7 @@
 // again alone, with nothing else in native code. Only an end that the process came to of itself is held
 // against anybody: docs/delivery.md says which, and how one is told from another. A process has one
 // ledger, however many parts of it have something in hand: Go writes one crash report.
-package attempt
+package crashguard
 
 import (
 	"context"
@@ -48,13 +48,13 @@ type Input struct {
 	Alone  bool   // nothing else may be in native code meanwhile, suspected or not
 }
 
-// Ledger is the attempt ledger of a process. Safe for concurrent use.
-type Ledger struct {
+// Guard is the attempt ledger of a process. Safe for concurrent use.
+type Guard struct {
 	config Config
 	log    *slog.Logger
 	now    func() time.Time
 	notes  string // folder
-	life   life
+	run    run
 	last   Death
 	turns  *semaphore.Weighted // one each, or all for a suspect
 
@@ -62,20 +62,20 @@ type Ledger struct {
 	free       []*slot
 	slots      int
 	inHand     map[*slot]time.Time
-	suspects   *folder
-	quarantine *folder
+	suspects   *caseFolder
+	quarantine *caseFolder
 	resting    map[string]time.Time // live sources, until when
-	untold     bool                 // that notes can't be written was told
+	unwritable bool                 // that notes can't be written was told
 	lock       *os.File             // of a ledger that was taken because it was free
 }
 
-// everyone is more inputs than can be in hand at once.
-const everyone = 1 << 20
+// maxInHand is more inputs than can be in hand at once.
+const maxInHand = 1 << 20
 
 // Open judges what the last process had in hand, and begins a new life. dir is the ledger's folder.
-func Open(dir string, c Config, log *slog.Logger) (*Ledger, error) {
-	l := &Ledger{config: c, log: log, now: time.Now, turns: semaphore.NewWeighted(everyone),
-		inHand: map[*slot]time.Time{}, resting: map[string]time.Time{}, life: newLife(c.kills())}
+func Open(dir string, c Config, log *slog.Logger) (*Guard, error) {
+	l := &Guard{config: c, log: log, now: time.Now, turns: semaphore.NewWeighted(maxInHand),
+		inHand: map[*slot]time.Time{}, resting: map[string]time.Time{}, run: newRun(c.kills())}
 	var err error
 	if l.suspects, err = openFolder(filepath.Join(dir, "suspects")); err == nil {
 		l.quarantine, err = openFolder(filepath.Join(dir, "quarantine"))
@@ -84,10 +84,10 @@ func Open(dir string, c Config, log *slog.Logger) (*Ledger, error) {
 		l.notes, err = notesFolder(c.Notes, dir)
 	}
 	if err == nil {
-		err = l.judge()
+		err = l.readLastRun()
 	}
 	if err == nil {
-		err = l.life.begin(l.notes)
+		err = l.run.begin(l.notes)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open the attempt ledger %s: %w", dir, err)
@@ -95,16 +95,16 @@ func Open(dir string, c Config, log *slog.Logger) (*Ledger, error) {
 	return l, nil
 }
 
-// Life names this run of the process, as the next one's Last will.
-func (l *Ledger) Life() string {
+// RunID names this run of the process, as the next one's Last will.
+func (l *Guard) RunID() string {
 	if l == nil {
 		return ""
 	}
-	return l.life.ID
+	return l.run.ID
 }
 
-// Last is how the process before this one ended.
-func (l *Ledger) Last() Death {
+// LastEnd is how the process before this one ended.
+func (l *Guard) LastEnd() Death {
 	if l == nil {
 		return Death{}
 	}
@@ -114,7 +114,7 @@ func (l *Ledger) Last() Death {
 // Begin notes an input. done must be called when it is out of native code. An error that is
 // ErrQuarantined or ErrResting says to leave the input out; any other is ctx's. A nil ledger notes
 // nothing.
-func (l *Ledger) Begin(ctx context.Context, in Input) (done func(), err error) {
+func (l *Guard) Begin(ctx context.Context, in Input) (done func(), err error) {
 	if l == nil {
 		return func() {}, ctx.Err()
 	}
@@ -127,19 +127,19 @@ func (l *Ledger) Begin(ctx context.Context, in Input) (done func(), err error) {
 	}
 	weight := int64(1)
 	if alone || in.Alone {
-		weight = everyone
+		weight = maxInHand
 	}
 	if err := l.turns.Acquire(ctx, weight); err != nil {
 		return nil, err
 	}
-	if weight == everyone {
-		l.look()
+	if weight == maxInHand {
+		l.noteKills()
 	}
-	s := l.note(in, weight == everyone)
+	s := l.note(in, weight == maxInHand)
 	return func() {
 		l.clear(s)
-		if weight == everyone {
-			l.survived(in)
+		if weight == maxInHand {
+			l.clearSuspicion(in)
 		}
 		l.turns.Release(weight)
 	}, nil
@@ -147,7 +147,7 @@ func (l *Ledger) Begin(ctx context.Context, in Input) (done func(), err error) {
 
 // BeginAll notes inputs that go into native code together. None of them may be a suspect: those are
 // tried alone, see Suspect.
-func (l *Ledger) BeginAll(ctx context.Context, inputs ...Input) (done func(), err error) {
+func (l *Guard) BeginAll(ctx context.Context, inputs ...Input) (done func(), err error) {
 	if l == nil || len(inputs) == 0 {
 		return func() {}, ctx.Err()
 	}
@@ -167,7 +167,7 @@ func (l *Ledger) BeginAll(ctx context.Context, inputs ...Input) (done func(), er
 }
 
 // Suspect says whether an input is to be tried alone, or was given up.
-func (l *Ledger) Suspect(key string) bool {
+func (l *Guard) Suspect(key string) bool {
 	if l == nil {
 		return false
 	}
@@ -178,21 +178,21 @@ func (l *Ledger) Suspect(key string) bool {
 
 // Forget lets go of what is held against an input: it rests elsewhere now, with the reason, and whoever
 // puts it back wants it tried anew.
-func (l *Ledger) Forget(key string) {
+func (l *Guard) Forget(key string) {
 	if l == nil {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, f := range []*folder{l.suspects, l.quarantine} {
+	for _, f := range []*caseFolder{l.suspects, l.quarantine} {
 		if c := f.cases[key]; c != nil {
 			f.remove(c)
 		}
 	}
 }
 
-// Convict gives an input up that has shown itself without a death: it panicked, or took too long.
-func (l *Ledger) Convict(in Input, why string) error {
+// Quarantine gives an input up that has shown itself without a death: it panicked, or took too long.
+func (l *Guard) Quarantine(in Input, why string) error {
 	if l == nil {
 		return nil
 	}
@@ -209,42 +209,42 @@ func (l *Ledger) Convict(in Input, why string) error {
 	return l.suspects.moveTo(l.quarantine, c)
 }
 
-// Tell says whether an input that was given up is yet to be told of, and that it now is: it may come up
+// FirstReport says whether an input that was given up is yet to be told of, and that it now is: it may come up
 // again whenever its log is read again.
-func (l *Ledger) Tell(key string) (first bool) {
+func (l *Guard) FirstReport(key string) (first bool) {
 	if l == nil {
 		return true
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c := l.quarantine.cases[key]
-	if c == nil || c.Told {
+	if c == nil || c.Reported {
 		return c == nil
 	}
-	c.Told = true
+	c.Reported = true
 	if err := l.quarantine.put(c); err != nil {
 		l.log.Warn("the attempt ledger could not note that somebody was told", "source", c.Source, "name", c.Name, telemetry.Err, err)
 	}
 	return true
 }
 
-// look notes what the kernel counts before something is tried alone, so that what it kills for memory
+// noteKills notes what the kernel counts before something is tried alone, so that what it kills for memory
 // elsewhere in between says nothing.
-func (l *Ledger) look() {
+func (l *Guard) noteKills() {
 	now := l.config.kills()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if now == l.life.Memory {
+	if now == l.run.Memory {
 		return
 	}
-	l.life.Memory = now
-	if err := l.life.write(l.notes); err != nil {
+	l.run.Memory = now
+	if err := l.run.write(l.notes); err != nil {
 		l.log.Warn("the attempt ledger could not note what the kernel counts", telemetry.Err, err)
 	}
 }
 
 // admit refuses what is quarantined, and says whether an input is to be tried alone.
-func (l *Ledger) admit(in Input) (alone bool, err error) {
+func (l *Guard) admit(in Input) (alone bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if c := l.quarantine.cases[in.Key]; c != nil {
@@ -263,7 +263,7 @@ func (l *Ledger) admit(in Input) (alone bool, err error) {
 
 // note writes an input's note. Without one, on a full disk, the input goes on unguarded: that an
 // input kills is rare, and capture must not end for want of a note. nil is no note.
-func (l *Ledger) note(in Input, alone bool) *slot {
+func (l *Guard) note(in Input, alone bool) *slot {
 	s, err := l.take()
 	if err == nil {
 		n := note{Key: in.Key, Source: in.Source, Name: in.Name, Path: in.Path, What: in.What, Live: in.Live, Alone: alone, Goroutine: goroutine()}
@@ -274,8 +274,8 @@ func (l *Ledger) note(in Input, alone bool) *slot {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err != nil && !l.untold {
-		l.untold = true
+	if err != nil && !l.unwritable {
+		l.unwritable = true
 		l.log.Error("an input can't be noted before it is decoded; one that kills the process would not be found", "folder", l.notes, telemetry.Err, err)
 	}
 	if s != nil {
@@ -284,7 +284,7 @@ func (l *Ledger) note(in Input, alone bool) *slot {
 	return s
 }
 
-func (l *Ledger) take() (*slot, error) {
+func (l *Guard) take() (*slot, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if n := len(l.free); n > 0 {
@@ -299,7 +299,7 @@ func (l *Ledger) take() (*slot, error) {
 	return s, err
 }
 
-func (l *Ledger) clear(s *slot) {
+func (l *Guard) clear(s *slot) {
 	if s == nil {
 		return
 	}
@@ -315,8 +315,8 @@ func (l *Ledger) clear(s *slot) {
 	l.free = append(l.free, s)
 }
 
-// survived acquits an input that went well alone, and a live source once enough of its frames did.
-func (l *Ledger) survived(in Input) {
+// clearSuspicion acquits an input that went well alone, and a live source once enough of its frames did.
+func (l *Guard) clearSuspicion(in Input) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if c := l.suspects.cases[in.Key]; c != nil {
@@ -324,24 +324,24 @@ func (l *Ledger) survived(in Input) {
 		l.suspects.remove(c)
 	}
 	if c := l.suspects.cases[sourceKey(in.Source)]; c != nil && in.Live {
-		if c.calm++; c.calm >= calmFrames {
+		if c.goodFrames++; c.goodFrames >= trustedAfter {
 			l.suspects.remove(c)
 		}
 	}
 }
 
-// calmFrames of a suspected live source must go well, each alone, before it is trusted again.
-const calmFrames = 250
+// trustedAfter of a suspected live source must go well, each alone, before it is trusted again.
+const trustedAfter = 250
 
 // Quarantined counts the inputs that are left out.
-func (l *Ledger) Quarantined() int {
+func (l *Guard) Quarantined() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.quarantine.cases)
 }
 
 // Oldest is since when the input that is in native code longest is there; zero: none is.
-func (l *Ledger) Oldest() (oldest time.Time) {
+func (l *Guard) Oldest() (oldest time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, at := range l.inHand {
@@ -354,20 +354,20 @@ func (l *Ledger) Oldest() (oldest time.Time) {
 
 // Stopping says that the process was told to stop: should it be killed before it has, the inputs in
 // hand are not to blame.
-func (l *Ledger) Stopping() {
+func (l *Guard) Stopping() {
 	if l == nil {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.life.Stopping = true
-	if err := l.life.write(l.notes); err != nil {
+	l.run.Stopping = true
+	if err := l.run.write(l.notes); err != nil {
 		l.log.Warn("the attempt ledger could not note that the process stops", telemetry.Err, err)
 	}
 }
 
 // Close takes leave: nothing is in hand any more.
-func (l *Ledger) Close() error {
+func (l *Guard) Close() error {
 	if l == nil {
 		return nil
 	}
@@ -380,5 +380,5 @@ func (l *Ledger) Close() error {
 	if l.lock != nil {
 		defer l.lock.Close()
 	}
-	return l.life.bury(l.notes)
+	return l.run.end(l.notes)
 }

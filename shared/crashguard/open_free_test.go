@@ -1,4 +1,4 @@
-package attempt
+package crashguard
 
 import (
 	"errors"
@@ -10,7 +10,7 @@ import (
 
 func TestProcessesOnOneMachineHaveLedgersOfTheirOwn(t *testing.T) {
 	dir, log := t.TempDir(), slog.New(slog.DiscardHandler)
-	take := func() *Ledger {
+	take := func() *Guard {
 		t.Helper()
 		l, err := OpenFree(dir, "worker", DefaultConfig(), log)
 		if err != nil {
@@ -24,8 +24,8 @@ func TestProcessesOnOneMachineHaveLedgersOfTheirOwn(t *testing.T) {
 	}
 	die(t, a, segv, picture("x.png"))
 	a.lock.Close() // as the kernel does when the process is gone
-	if again := take(); again.notes != a.notes || again.Last().Life != a.Life() || again.Last().End != "crashed" {
-		t.Fatalf("the next one has %s and knows %+v", again.notes, again.Last())
+	if again := take(); again.notes != a.notes || again.LastEnd().Run != a.RunID() || again.LastEnd().End != "crashed" {
+		t.Fatalf("the next one has %s and knows %+v", again.notes, again.LastEnd())
 	}
 	if m, err := OpenFree(dir, "mosaic", DefaultConfig(), log); err != nil || filepath.Dir(m.notes) != filepath.Join(dir, "mosaic-0") {
 		t.Error(err)

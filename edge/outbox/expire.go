@@ -3,19 +3,12 @@ package outbox
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
-
-	"github.com/oklog/ulid/v2"
-
-	"cloudcanvas/shared/event"
 )
 
-// Reasons in the ledger.
+// Reasons in the ledger of drops.
 const (
 	ReasonQuota      = "quota"
 	ReasonExpired    = "expired"
@@ -32,12 +25,12 @@ const (
 	// keysKept is how many numbers a key is remembered for; a source that is read again after so many
 	// items is committed again.
 	keysKept = 4_000_000
-	// ledgerKept is how long a drop is remembered that the cloud knows of.
-	ledgerKept = 30 * 24 * time.Hour
+	// dropsKept is how long a drop is remembered that the cloud knows of.
+	dropsKept = 30 * 24 * time.Hour
 )
 
-// Expire drops what waits beyond its time, says how much that was, and keeps the house: room that
-// was set free goes back to the filesystem, and what nobody asks for any more is forgotten.
+// Expire drops what waits beyond its time, says how much that was, and tidies up: room that was set
+// free goes back to the filesystem, and what nobody needs any more is forgotten.
 func (o *Outbox) Expire(ctx context.Context) (dropped int, err error) {
 	jump := o.clock.jump(o.now())
 	err = o.change(ctx, func(s *step) error {
@@ -51,7 +44,7 @@ func (o *Outbox) Expire(ctx context.Context) (dropped int, err error) {
 			return err
 		}
 		for _, r := range old {
-			if err := s.leave(r, ReasonExpired); err != nil {
+			if err := s.remove(r, ReasonExpired); err != nil {
 				return err
 			}
 		}
@@ -64,9 +57,9 @@ func (o *Outbox) Expire(ctx context.Context) (dropped int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("drop what has expired: %w", err)
 	}
-	o.keepTroubles(false)
-	o.bearWitness(false)
-	if err := o.takeIn(ctx); err != nil {
+	o.saveTroubles(false)
+	o.writeWitness(false)
+	if err := o.takeDeferred(ctx); err != nil {
 		return dropped, err
 	}
 	return dropped, o.tidy(ctx)
@@ -78,13 +71,13 @@ func (o *Outbox) tidy(ctx context.Context) error {
 		if o.ballast.keep(o.log) {
 			o.note(func(s *Stats) {
 				if s.Full {
-					o.stirTroubles()
+					o.signalChanged()
 				}
 				s.Full, o.ceiling = false, 0
 			})
 		}
 		for _, table := range []string{"ledger", "losses"} {
-			if err := s.exec("DELETE FROM "+table+" WHERE reported=1 AND at<?", o.now().Add(-ledgerKept).UnixNano()); err != nil {
+			if err := s.exec("DELETE FROM "+table+" WHERE reported=1 AND at<?", o.now().Add(-dropsKept).UnixNano()); err != nil {
 				return err
 			}
 		}
@@ -99,7 +92,7 @@ func (o *Outbox) tidy(ctx context.Context) error {
 // wallClock tells when the wall clock was set, by the monotonic one.
 type wallClock struct{ last time.Time }
 
-// leastJump is a difference that drift does not make between two looks.
+// leastJump is a difference that drift does not make between two calls.
 const leastJump = time.Minute
 
 func (c *wallClock) jump(now time.Time) time.Duration {
@@ -136,7 +129,7 @@ func (o *Outbox) Withdraw(ctx context.Context, keys ...string) (n int, err error
 				return err
 			}
 			for _, r := range found {
-				if err := s.leave(r, ReasonSuperseded); err != nil {
+				if err := s.remove(r, ReasonSuperseded); err != nil {
 					return err
 				}
 				n++
@@ -157,103 +150,6 @@ func (o *Outbox) discard(ctx context.Context, seq uint64, reason string) error {
 		if err != nil || len(found) == 0 {
 			return err
 		}
-		return s.leave(found[0], reason)
+		return s.remove(found[0], reason)
 	})
-}
-
-// reportsAtOnce bounds one report of drops.
-const reportsAtOnce = 1000
-
-// Report commits an item that tells the cloud of drops not yet reported, so that it does not wait
-// for their numbers. It says how many it told.
-func (o *Outbox) Report(ctx context.Context) (int, error) {
-	if err := o.judgeGaps(ctx); err != nil {
-		return 0, err
-	}
-	some, err := unreported(ctx, o.db, 1)
-	if isDisk(err) {
-		return 0, fmt.Errorf("%w: %w", ErrDisk, err)
-	}
-	if err != nil || len(some) == 0 && !o.losesUntold() {
-		return 0, err
-	}
-	var d drops
-	err = o.change(ctx, func(s *step) error {
-		if d, err = s.untold(reportsAtOnce); err != nil {
-			return err
-		}
-		if d.n > 0 {
-			if err := s.report(d); err != nil {
-				return err
-			}
-		}
-		for _, told := range d.told {
-			if err := told(); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return 0, fmt.Errorf("report drops: %w", err)
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for epoch, ranges := range d.lost {
-		if o.losses[epoch] -= ranges; o.losses[epoch] <= 0 {
-			delete(o.losses, epoch)
-		}
-	}
-	return d.n, nil
-}
-
-func (o *Outbox) losesUntold() bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return len(o.losses) > 0
-}
-
-// report commits a report of drops. It speaks first of those of its own epoch.
-func (s *step) report(d drops) error {
-	t, err := s.current()
-	if err != nil {
-		return err
-	}
-	r := event.DropReport{Drops: d.byEpoch[t.epoch]}
-	if r.Drops == nil {
-		r.Drops = []event.Drop{}
-	}
-	for _, epoch := range slices.Sorted(maps.Keys(d.byEpoch)) {
-		if epoch != t.epoch {
-			r.Earlier = append(r.Earlier, event.EpochDrops{Epoch: epoch, Drops: d.byEpoch[epoch]})
-		}
-	}
-	data, err := json.Marshal(r)
-	if err != nil {
-		return err
-	}
-	_, err = s.insert(Draft{Kind: event.Ack, Stream: "outbox", Subject: "drops", Priority: event.High, Value: 1, Type: "application/json", Data: data}, ulid.ULID{}, event.Sum(data))
-	return err
-}
-
-// asker is a database, or a connection to it.
-type asker interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-}
-
-func unreported(ctx context.Context, db asker, most int) ([]event.Drop, error) {
-	rows, err := db.QueryContext(ctx, "SELECT seq, kind, stream, bytes, reason FROM ledger WHERE reported=0 ORDER BY seq LIMIT ?", most)
-	if err != nil {
-		return nil, fmt.Errorf("read the ledger: %w", err)
-	}
-	defer rows.Close()
-	var drops []event.Drop
-	for rows.Next() {
-		var d event.Drop
-		if err := rows.Scan(&d.Seq, &d.Kind, &d.Stream, &d.Bytes, &d.Reason); err != nil {
-			return nil, err
-		}
-		drops = append(drops, d)
-	}
-	return drops, rows.Err()
 }

@@ -1,4 +1,4 @@
-package attempt
+package crashguard
 
 import (
 	"errors"
@@ -24,7 +24,7 @@ func TestACameraWhoseFramesCrashTheProcessRests(t *testing.T) {
 	if l.Quarantined() != 1 {
 		t.Errorf("%d quarantined", l.Quarantined())
 	}
-	for _, f := range []*folder{l.suspects, l.quarantine} { // both frames' bytes are there
+	for _, f := range []*caseFolder{l.suspects, l.quarantine} { // both frames' bytes are there
 		kept := 0
 		for _, c := range f.cases {
 			if b, err := os.ReadFile(filepath.Join(f.path, c.File)); err == nil && strings.HasPrefix(string(b), "the bytes of") {
@@ -44,7 +44,7 @@ func TestACameraWhoseFramesCrashTheProcessRests(t *testing.T) {
 		t.Error("one more crash does not make it rest again")
 	}
 	l.now = func() time.Time { return time.Now().Add(DefaultConfig().Rest) }
-	for range calmFrames {
+	for range trustedAfter {
 		if err := try(t, l, frame("good")); err != nil {
 			t.Fatal(err)
 		}
