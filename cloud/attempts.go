@@ -36,7 +36,7 @@ func (c *Cloud) openAttempts(ctx context.Context, role string) (l *crashguard.Gu
 	return l, func() {
 		stop()
 		if err := l.Close(); err != nil {
-			c.Log.Warn("the attempt ledger was not closed in good order", telemetry.Err, err)
+			c.Log.Warn("the crash journal was not closed in good order", telemetry.Err, err)
 		}
 	}, nil
 }

@@ -38,12 +38,12 @@ func (m *Mosaic) takeOne(ctx context.Context, e Entry) error {
 	}
 	m.metrics.panics.Inc()
 	if err := m.Attempts.Quarantine(in, err.Error()); err != nil {
-		m.Log.Warn("the attempt ledger could not note a record that panics", telemetry.Err, err)
+		m.Log.Warn("the crash journal could not note a record that panics", telemetry.Err, err)
 	}
 	return m.bury(ctx, e, in, "Panic", err)
 }
 
-// entryInput names an entry in the attempt ledger by its place and its item: one that is put back has
+// entryInput names an entry in the crash journal by its place and its item: one that is put back has
 // another place, and is tried anew.
 func entryInput(e *Entry) crashguard.Input {
 	at := fmt.Sprintf("%s/%d/%d", e.Topic, e.Partition, e.Offset)
@@ -69,7 +69,7 @@ func (m *Mosaic) bury(ctx context.Context, e Entry, in crashguard.Input, class s
 // Files are closed when nobody works on them any more.
 func (m *Mosaic) setAside(ctx context.Context, w *writing, class string, reason error) {
 	if err := m.Attempts.Quarantine(w.input, reason.Error()); err != nil {
-		m.Log.Warn("the attempt ledger could not note a product that can't be made", telemetry.Err, err)
+		m.Log.Warn("the crash journal could not note a product that can't be made", telemetry.Err, err)
 	}
 	if err := m.bury(ctx, w.record.whole(), w.input, class, fmt.Errorf("the product of %s %s can't be made: %w", w.key.kind, w.key.name, reason)); err != nil {
 		m.Log.Warn("a dead letter could not be written", "name", w.key.name, telemetry.Err, err)

@@ -168,7 +168,7 @@ func (m *Mosaic) publish(ctx context.Context, k key, r *record, now time.Time) {
 	}()
 }
 
-// inputOf names a record's product in the attempt ledger: another manifest is another try.
+// inputOf names a record's product in the crash journal: another manifest is another try.
 func inputOf(k key, r *record) crashguard.Input {
 	of := ""
 	if r.scene != nil {

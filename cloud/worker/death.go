@@ -106,7 +106,7 @@ func (p *loop) verdict(ctx context.Context, runs []string, e *Entry) (unknown []
 	return unknown, nil
 }
 
-// attemptKey is an item's identity in the attempt ledger.
+// attemptKey is an item's identity in the crash journal.
 func attemptKey(i *event.Item) string { return "work:" + i.ID.String() }
 
 func (j *job) input() crashguard.Input {

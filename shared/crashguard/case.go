@@ -18,7 +18,7 @@ import (
 	"cloudcanvas/shared/telemetry"
 )
 
-// Case is what is held against an input: its JSON lies in suspects/ or in quarantine/, the bytes that
+// Case is what is known of an input that was in native code when the process died: its JSON lies in suspects/ or in quarantine/, the bytes that
 // were kept beside it.
 type Case struct {
 	Key    string    `json:"key"`    // the input's identity
@@ -26,7 +26,7 @@ type Case struct {
 	Name   string    `json:"name,omitempty"`
 	Path   string    `json:"path,omitempty"`
 	What   string    `json:"what,omitempty"` // what the bytes are, where they are no file
-	Deaths int       `json:"deaths"`         // of the process with this input in hand, in a row
+	Deaths int       `json:"deaths"`         // of the process with this input in native code, in a row
 	First  time.Time `json:"first"`
 	Last   time.Time `json:"last"`
 	Why    string    `json:"why"`
@@ -34,14 +34,14 @@ type Case struct {
 	Bytes  int64     `json:"bytes"`
 
 	// Proven counts the deaths that the process died of itself; Unknown those with this input alone in
-	// hand of which nobody can say that. Earlier programs wrote a weight, which is not read: it counted
+	// native code of which nobody knows that. Earlier programs wrote a weight, which is not read: it counted
 	// kills from outside.
 	Proven  int    `json:"proven"`
 	Unknown int    `json:"unknown,omitempty"`
-	Run     string `json:"life"` // in which it was last in hand
+	Run     string `json:"life"` // in which it was last in native code
 	Live    bool   `json:"live,omitempty"`
 
-	Reported  bool `json:"told,omitempty"`  // somebody was told that it was given up: see Tell
+	Reported  bool `json:"told,omitempty"`  // its quarantine was reported: see FirstReport
 	KeepTried bool `json:"tried,omitempty"` // to keep its bytes when it came again
 
 	goodFrames int // frames of a suspected source that went well
@@ -184,7 +184,7 @@ func (f *caseFolder) moveTo(to *caseFolder, c *Case) error {
 }
 
 // keepBytes keeps the bytes of a quarantined input that came again, where they are not kept yet.
-func (l *Guard) keepBytes(c *Case, in Input) {
+func (g *Guard) keepBytes(c *Case, in Input) {
 	if c.File != "" || c.KeepTried {
 		return
 	}
@@ -197,32 +197,32 @@ func (l *Guard) keepBytes(c *Case, in Input) {
 		}
 		size, path = info.Size(), in.Path
 	}
-	if !l.room(l.quarantine, size) {
-		l.log.Warn("a quarantined input is too large to be kept: it stays where it is", "source", c.Source, "path", in.Path, "bytes", size)
-		l.quarantine.put(c)
+	if !g.room(g.quarantine, size) {
+		g.log.Warn("a quarantined input is too large to be kept: it stays where it is", "source", c.Source, "path", in.Path, "bytes", size)
+		g.quarantine.put(c)
 		return
 	}
 	var err error
 	if path == "" {
-		err = l.quarantine.keep(c, bytes.NewReader(in.Data))
+		err = g.quarantine.keep(c, bytes.NewReader(in.Data))
 	} else {
 		var f *os.File
 		if f, err = os.Open(path); err == nil {
-			err = l.quarantine.keep(c, f)
+			err = g.quarantine.keep(c, f)
 			f.Close()
 		}
 	}
 	if err != nil {
-		l.log.Warn("the bytes of a quarantined input could not be kept", "source", c.Source, "name", c.Name, telemetry.Err, err)
+		g.log.Warn("the bytes of a quarantined input could not be kept", "source", c.Source, "name", c.Name, telemetry.Err, err)
 	}
 }
 
 // room makes room for bytes in a folder, first at the cost of suspects.
-func (l *Guard) room(in *caseFolder, more int64) bool {
-	limit := l.config.QuarantineBytes
-	if in == l.quarantine {
-		l.suspects.room(more+in.bytes(), limit)
-		return in.room(more, limit-l.suspects.bytes())
+func (g *Guard) room(in *caseFolder, more int64) bool {
+	limit := g.config.QuarantineBytes
+	if in == g.quarantine {
+		g.suspects.room(more+in.bytes(), limit)
+		return in.room(more, limit-g.suspects.bytes())
 	}
-	return in.room(more, limit-l.quarantine.bytes())
+	return in.room(more, limit-g.quarantine.bytes())
 }

@@ -11,7 +11,7 @@ type Config struct {
 	Deaths          int           `yaml:"deaths"`           // of the process by one input, in a row; then it is quarantined
 	QuarantineBytes int64         `yaml:"quarantine_bytes"` // of inputs that are kept; the oldest go first
 	NoteBytes       int64         `yaml:"note_bytes"`       // a live frame is kept beside its note up to so many bytes
-	Notes           string        `yaml:"notes"`            // folder of the notes; empty: in memory (/dev/shm), else inside the ledger's
+	Notes           string        `yaml:"notes"`            // folder of the notes; empty: in memory (/dev/shm), else inside the journal's
 	Rest            time.Duration `yaml:"rest"`             // of a live source whose frames killed the process so often
 
 	kernel func() kills // what it counts; nil: this machine's

@@ -1,15 +1,15 @@
 // Package crashguard keeps an input that kills the process from killing it for ever. Before an input
-// enters native code (a decoder, a network) it is noted; after, the note is cleared. What is still
-// noted when the next process starts was in hand when the last one died.
+// enters native code (a decoder, a network) it is noted in a journal; after, the note is cleared. What is
+// still noted when the next process starts was in native code when the last one died.
 //
 //	input ─▶ noted ─▶ native code ─▶ cleared
-//	            └─ the process dies ─▶ suspected ─▶ tried alone ─▶ acquitted
+//	            └─ the process dies ─▶ suspected ─▶ tried alone ─▶ cleared
 //	                                                    └─ dies again ─▶ quarantined, with its bytes
 //
-// Several inputs may be in hand at a death, and most of them are innocent: so a suspect is tried
-// again alone, with nothing else in native code. Only an end that the process came to of itself is held
-// against anybody: docs/delivery.md says which, and how one is told from another. A process has one
-// ledger, however many parts of it have something in hand: Go writes one crash report.
+// Several inputs may be in native code at a death, and most of them did not cause it: so a suspect is
+// tried again alone, with nothing else in native code. Only an end that the process came to of itself
+// counts: docs/delivery.md says which, and how they are distinguished. A process has one journal, however
+// many parts of it use native code: Go writes one crash report.
 package crashguard
 
 import (
@@ -31,9 +31,9 @@ import (
 
 var (
 	// ErrQuarantined refuses an input that killed the process.
-	ErrQuarantined = errors.New("it is quarantined, since it killed the process before")
+	ErrQuarantined = errors.New("the input is quarantined, since it killed the process before")
 	// ErrResting refuses a live source whose frames killed the process, for a while.
-	ErrResting = errors.New("its frames killed the process; the source rests for a while")
+	ErrResting = errors.New("the source rests for a while, since its frames killed the process")
 )
 
 // Input is what is about to enter native code.
@@ -41,14 +41,14 @@ type Input struct {
 	Source string // camera, image set or scene
 	Name   string // which of its inputs: a file, a tile, a frame
 	Key    string // its identity over restarts; empty: the digest of Data
-	Data   []byte // its bytes, where they are at hand
+	Data   []byte // its bytes, where they are in memory
 	What   string // what Data is, where it is no file: 640x480 bgr24
-	Path   string // the file, where Data is not at hand
-	Live   bool   // it will not come again: its bytes are kept beside the note, and its source is judged too
+	Path   string // the file, where Data is nil
+	Live   bool   // it will not come again: its bytes are kept beside the note, and deaths count for its source too
 	Alone  bool   // nothing else may be in native code meanwhile, suspected or not
 }
 
-// Guard is the attempt ledger of a process. Safe for concurrent use.
+// Guard keeps the crash journal of a process. Safe for concurrent use.
 type Guard struct {
 	config Config
 	log    *slog.Logger
@@ -65,63 +65,63 @@ type Guard struct {
 	suspects   *caseFolder
 	quarantine *caseFolder
 	resting    map[string]time.Time // live sources, until when
-	unwritable bool                 // that notes can't be written was told
-	lock       *os.File             // of a ledger that was taken because it was free
+	unwritable bool                 // notes can't be written, which was logged
+	lock       *os.File             // of a journal that OpenFree took
 }
 
-// maxInHand is more inputs than can be in hand at once.
+// maxInHand is more inputs than can be in native code at once.
 const maxInHand = 1 << 20
 
-// Open judges what the last process had in hand, and begins a new life. dir is the ledger's folder.
+// Open evaluates what the last process had in native code, and begins a new run. dir is the journal's folder.
 func Open(dir string, c Config, log *slog.Logger) (*Guard, error) {
-	l := &Guard{config: c, log: log, now: time.Now, turns: semaphore.NewWeighted(maxInHand),
+	g := &Guard{config: c, log: log, now: time.Now, turns: semaphore.NewWeighted(maxInHand),
 		inHand: map[*slot]time.Time{}, resting: map[string]time.Time{}, run: newRun(c.kills())}
 	var err error
-	if l.suspects, err = openFolder(filepath.Join(dir, "suspects")); err == nil {
-		l.quarantine, err = openFolder(filepath.Join(dir, "quarantine"))
+	if g.suspects, err = openFolder(filepath.Join(dir, "suspects")); err == nil {
+		g.quarantine, err = openFolder(filepath.Join(dir, "quarantine"))
 	}
 	if err == nil {
-		l.notes, err = notesFolder(c.Notes, dir)
+		g.notes, err = notesFolder(c.Notes, dir)
 	}
 	if err == nil {
-		err = l.readLastRun()
+		err = g.readLastRun()
 	}
 	if err == nil {
-		err = l.run.begin(l.notes)
+		err = g.run.begin(g.notes)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open the attempt ledger %s: %w", dir, err)
+		return nil, fmt.Errorf("open the crash journal %s: %w", dir, err)
 	}
-	return l, nil
+	return g, nil
 }
 
 // RunID names this run of the process, as the next one's Last will.
-func (l *Guard) RunID() string {
-	if l == nil {
+func (g *Guard) RunID() string {
+	if g == nil {
 		return ""
 	}
-	return l.run.ID
+	return g.run.ID
 }
 
 // LastEnd is how the process before this one ended.
-func (l *Guard) LastEnd() Death {
-	if l == nil {
+func (g *Guard) LastEnd() Death {
+	if g == nil {
 		return Death{}
 	}
-	return l.last
+	return g.last
 }
 
 // Begin notes an input. done must be called when it is out of native code. An error that is
-// ErrQuarantined or ErrResting says to leave the input out; any other is ctx's. A nil ledger notes
+// ErrQuarantined or ErrResting says to skip the input; any other is ctx's. A nil Guard notes
 // nothing.
-func (l *Guard) Begin(ctx context.Context, in Input) (done func(), err error) {
-	if l == nil {
+func (g *Guard) Begin(ctx context.Context, in Input) (done func(), err error) {
+	if g == nil {
 		return func() {}, ctx.Err()
 	}
 	if in.Key == "" {
 		in.Key = "xxh64:" + strconv.FormatUint(xxhash.Sum64(in.Data), 16) + ":" + strconv.Itoa(len(in.Data))
 	}
-	alone, err := l.admit(in)
+	alone, err := g.admit(in)
 	if err != nil {
 		return nil, err
 	}
@@ -129,62 +129,62 @@ func (l *Guard) Begin(ctx context.Context, in Input) (done func(), err error) {
 	if alone || in.Alone {
 		weight = maxInHand
 	}
-	if err := l.turns.Acquire(ctx, weight); err != nil {
+	if err := g.turns.Acquire(ctx, weight); err != nil {
 		return nil, err
 	}
 	if weight == maxInHand {
-		l.noteKills()
+		g.noteKills()
 	}
-	s := l.note(in, weight == maxInHand)
+	s := g.note(in, weight == maxInHand)
 	return func() {
-		l.clear(s)
+		g.clear(s)
 		if weight == maxInHand {
-			l.clearSuspicion(in)
+			g.clearSuspicion(in)
 		}
-		l.turns.Release(weight)
+		g.turns.Release(weight)
 	}, nil
 }
 
 // BeginAll notes inputs that go into native code together. None of them may be a suspect: those are
 // tried alone, see Suspect.
-func (l *Guard) BeginAll(ctx context.Context, inputs ...Input) (done func(), err error) {
-	if l == nil || len(inputs) == 0 {
+func (g *Guard) BeginAll(ctx context.Context, inputs ...Input) (done func(), err error) {
+	if g == nil || len(inputs) == 0 {
 		return func() {}, ctx.Err()
 	}
-	if err := l.turns.Acquire(ctx, 1); err != nil {
+	if err := g.turns.Acquire(ctx, 1); err != nil {
 		return nil, err
 	}
 	slots := make([]*slot, len(inputs))
 	for n, in := range inputs {
-		slots[n] = l.note(in, false)
+		slots[n] = g.note(in, false)
 	}
 	return func() {
 		for _, s := range slots {
-			l.clear(s)
+			g.clear(s)
 		}
-		l.turns.Release(1)
+		g.turns.Release(1)
 	}, nil
 }
 
 // Suspect says whether an input is to be tried alone, or was given up.
-func (l *Guard) Suspect(key string) bool {
-	if l == nil {
+func (g *Guard) Suspect(key string) bool {
+	if g == nil {
 		return false
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.suspects.cases[key] != nil || l.quarantine.cases[key] != nil
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.suspects.cases[key] != nil || g.quarantine.cases[key] != nil
 }
 
 // Forget lets go of what is held against an input: it rests elsewhere now, with the reason, and whoever
 // puts it back wants it tried anew.
-func (l *Guard) Forget(key string) {
-	if l == nil {
+func (g *Guard) Forget(key string) {
+	if g == nil {
 		return
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, f := range []*caseFolder{l.suspects, l.quarantine} {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, f := range []*caseFolder{g.suspects, g.quarantine} {
 		if c := f.cases[key]; c != nil {
 			f.remove(c)
 		}
@@ -192,140 +192,140 @@ func (l *Guard) Forget(key string) {
 }
 
 // Quarantine gives an input up that has shown itself without a death: it panicked, or took too long.
-func (l *Guard) Quarantine(in Input, why string) error {
-	if l == nil {
+func (g *Guard) Quarantine(in Input, why string) error {
+	if g == nil {
 		return nil
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.quarantine.cases[in.Key] != nil {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.quarantine.cases[in.Key] != nil {
 		return nil
 	}
-	c := l.suspect(in.Key, note{Source: in.Source, Name: in.Name, Path: in.Path, What: in.What}, why)
-	c.Last = l.now()
-	if err := l.suspects.put(c); err != nil {
+	c := g.suspect(in.Key, note{Source: in.Source, Name: in.Name, Path: in.Path, What: in.What}, why)
+	c.Last = g.now()
+	if err := g.suspects.put(c); err != nil {
 		return err
 	}
-	return l.suspects.moveTo(l.quarantine, c)
+	return g.suspects.moveTo(g.quarantine, c)
 }
 
-// FirstReport says whether an input that was given up is yet to be told of, and that it now is: it may come up
-// again whenever its log is read again.
-func (l *Guard) FirstReport(key string) (first bool) {
-	if l == nil {
+// FirstReport says whether the quarantine of an input was not reported yet, and notes that it now is: the input
+// may come again whenever its log is read again.
+func (g *Guard) FirstReport(key string) (first bool) {
+	if g == nil {
 		return true
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	c := l.quarantine.cases[key]
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	c := g.quarantine.cases[key]
 	if c == nil || c.Reported {
 		return c == nil
 	}
 	c.Reported = true
-	if err := l.quarantine.put(c); err != nil {
-		l.log.Warn("the attempt ledger could not note that somebody was told", "source", c.Source, "name", c.Name, telemetry.Err, err)
+	if err := g.quarantine.put(c); err != nil {
+		g.log.Warn("the crash journal could not note that a quarantined input was reported", "source", c.Source, "name", c.Name, telemetry.Err, err)
 	}
 	return true
 }
 
 // noteKills notes what the kernel counts before something is tried alone, so that what it kills for memory
 // elsewhere in between says nothing.
-func (l *Guard) noteKills() {
-	now := l.config.kills()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if now == l.run.Memory {
+func (g *Guard) noteKills() {
+	now := g.config.kills()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if now == g.run.Memory {
 		return
 	}
-	l.run.Memory = now
-	if err := l.run.write(l.notes); err != nil {
-		l.log.Warn("the attempt ledger could not note what the kernel counts", telemetry.Err, err)
+	g.run.Memory = now
+	if err := g.run.write(g.notes); err != nil {
+		g.log.Warn("the crash journal could not note how many processes the kernel has killed for memory", telemetry.Err, err)
 	}
 }
 
 // admit refuses what is quarantined, and says whether an input is to be tried alone.
-func (l *Guard) admit(in Input) (alone bool, err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if c := l.quarantine.cases[in.Key]; c != nil {
-		l.keepBytes(c, in)
-		return false, fmt.Errorf("%w: %s (%s)", ErrQuarantined, c.Why, filepath.Join(l.quarantine.path, c.place()+".json"))
+func (g *Guard) admit(in Input) (alone bool, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if c := g.quarantine.cases[in.Key]; c != nil {
+		g.keepBytes(c, in)
+		return false, fmt.Errorf("%w: %s (%s)", ErrQuarantined, c.Why, filepath.Join(g.quarantine.path, c.place()+".json"))
 	}
-	if until, ok := l.resting[in.Source]; ok && in.Live {
-		if l.now().Before(until) {
+	if until, ok := g.resting[in.Source]; ok && in.Live {
+		if g.now().Before(until) {
 			return false, fmt.Errorf("%w: until %s", ErrResting, until.Format(time.TimeOnly))
 		}
-		delete(l.resting, in.Source)
+		delete(g.resting, in.Source)
 	}
-	suspect := l.suspects.cases[in.Key] != nil
-	return suspect || in.Live && l.suspects.cases[sourceKey(in.Source)] != nil, nil
+	suspect := g.suspects.cases[in.Key] != nil
+	return suspect || in.Live && g.suspects.cases[sourceKey(in.Source)] != nil, nil
 }
 
 // note writes an input's note. Without one, on a full disk, the input goes on unguarded: that an
 // input kills is rare, and capture must not end for want of a note. nil is no note.
-func (l *Guard) note(in Input, alone bool) *slot {
-	s, err := l.take()
+func (g *Guard) note(in Input, alone bool) *slot {
+	s, err := g.take()
 	if err == nil {
 		n := note{Key: in.Key, Source: in.Source, Name: in.Name, Path: in.Path, What: in.What, Live: in.Live, Alone: alone, Goroutine: goroutine()}
-		if in.Live && int64(len(in.Data)) <= l.config.NoteBytes {
+		if in.Live && int64(len(in.Data)) <= g.config.NoteBytes {
 			n.data = in.Data
 		}
 		err = s.take(n)
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if err != nil && !l.unwritable {
-		l.unwritable = true
-		l.log.Error("an input can't be noted before it is decoded; one that kills the process would not be found", "folder", l.notes, telemetry.Err, err)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if err != nil && !g.unwritable {
+		g.unwritable = true
+		g.log.Error("the crash journal can't note inputs before they are decoded; one that kills the process would not be found", "folder", g.notes, telemetry.Err, err)
 	}
 	if s != nil {
-		l.inHand[s] = l.now()
+		g.inHand[s] = g.now()
 	}
 	return s
 }
 
-func (l *Guard) take() (*slot, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if n := len(l.free); n > 0 {
-		s := l.free[n-1]
-		l.free = l.free[:n-1]
+func (g *Guard) take() (*slot, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if n := len(g.free); n > 0 {
+		s := g.free[n-1]
+		g.free = g.free[:n-1]
 		return s, nil
 	}
-	s, err := openSlot(l.notes, l.slots)
+	s, err := openSlot(g.notes, g.slots)
 	if err == nil {
-		l.slots++
+		g.slots++
 	}
 	return s, err
 }
 
-func (l *Guard) clear(s *slot) {
+func (g *Guard) clear(s *slot) {
 	if s == nil {
 		return
 	}
 	err := s.clear()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.inHand, s)
-	if err != nil { // a note that stays would accuse an innocent: the slot is not used again
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.inHand, s)
+	if err != nil { // a note that stays would make the input a suspect: the slot is not used again
 		s.file.Truncate(0)
 		s.file.Close()
 		return
 	}
-	l.free = append(l.free, s)
+	g.free = append(g.free, s)
 }
 
-// clearSuspicion acquits an input that went well alone, and a live source once enough of its frames did.
-func (l *Guard) clearSuspicion(in Input) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if c := l.suspects.cases[in.Key]; c != nil {
-		l.log.Info("an input that was suspected of killing the process did no harm alone: it is taken as any other", "source", in.Source, "name", in.Name)
-		l.suspects.remove(c)
+// clearSuspicion clears an input that went well alone, and a live source once enough of its frames did.
+func (g *Guard) clearSuspicion(in Input) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if c := g.suspects.cases[in.Key]; c != nil {
+		g.log.Info("an input that was suspected of killing the process was processed alone without harm; it is no suspect any more", "source", in.Source, "name", in.Name)
+		g.suspects.remove(c)
 	}
-	if c := l.suspects.cases[sourceKey(in.Source)]; c != nil && in.Live {
+	if c := g.suspects.cases[sourceKey(in.Source)]; c != nil && in.Live {
 		if c.goodFrames++; c.goodFrames >= trustedAfter {
-			l.suspects.remove(c)
+			g.suspects.remove(c)
 		}
 	}
 }
@@ -334,17 +334,17 @@ func (l *Guard) clearSuspicion(in Input) {
 const trustedAfter = 250
 
 // Quarantined counts the inputs that are left out.
-func (l *Guard) Quarantined() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.quarantine.cases)
+func (g *Guard) Quarantined() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.quarantine.cases)
 }
 
 // Oldest is since when the input that is in native code longest is there; zero: none is.
-func (l *Guard) Oldest() (oldest time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, at := range l.inHand {
+func (g *Guard) Oldest() (oldest time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, at := range g.inHand {
 		if oldest.IsZero() || at.Before(oldest) {
 			oldest = at
 		}
@@ -352,33 +352,32 @@ func (l *Guard) Oldest() (oldest time.Time) {
 	return oldest
 }
 
-// Stopping says that the process was told to stop: should it be killed before it has, the inputs in
-// hand are not to blame.
-func (l *Guard) Stopping() {
-	if l == nil {
+// Stopping notes that the process is stopping: should it be killed before it has, no input is a suspect.
+func (g *Guard) Stopping() {
+	if g == nil {
 		return
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.run.Stopping = true
-	if err := l.run.write(l.notes); err != nil {
-		l.log.Warn("the attempt ledger could not note that the process stops", telemetry.Err, err)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.run.Stopping = true
+	if err := g.run.write(g.notes); err != nil {
+		g.log.Warn("the crash journal could not note that the process stops", telemetry.Err, err)
 	}
 }
 
-// Close takes leave: nothing is in hand any more.
-func (l *Guard) Close() error {
-	if l == nil {
+// Close notes a clean end: nothing is in native code any more.
+func (g *Guard) Close() error {
+	if g == nil {
 		return nil
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, s := range l.free {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, s := range g.free {
 		s.file.Close()
 	}
-	l.free = nil
-	if l.lock != nil {
-		defer l.lock.Close()
+	g.free = nil
+	if g.lock != nil {
+		defer g.lock.Close()
 	}
-	return l.run.end(l.notes)
+	return g.run.end(g.notes)
 }

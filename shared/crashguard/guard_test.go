@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// open begins a life of the process over a ledger's folder.
+// open begins a run of the process over a journal's folder.
 func open(t testing.TB, dir string, c Config) *Guard {
 	t.Helper()
 	if c.Notes == "" {
@@ -262,7 +262,7 @@ func TestInputsThatGoInTogetherAreSuspectedTogether(t *testing.T) {
 	var none *Guard
 	done, err := none.BeginAll(t.Context(), keyed("a"))
 	if err != nil || none.Suspect("a") {
-		t.Error("without a ledger there is something", err)
+		t.Error("without a guard there is something", err)
 	}
 	done()
 }
@@ -304,7 +304,7 @@ func TestWithoutRoomForNotesInputsGoOnUnguarded(t *testing.T) {
 	}
 }
 
-func TestTheLedgerKnowsWhatIsInHandAndSinceWhen(t *testing.T) {
+func TestTheGuardKnowsWhatIsInNativeCodeAndSinceWhen(t *testing.T) {
 	l := open(t, t.TempDir(), DefaultConfig())
 	if !l.Oldest().IsZero() {
 		t.Fatal("something is in hand")

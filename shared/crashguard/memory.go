@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// kills are the processes that the kernel has killed for memory, as far as it says.
+// kills are the processes that the kernel has killed for memory, as far as it shows.
 type kills struct {
 	Known   bool   `json:"known"`
 	Machine uint64 `json:"machine"`         // all of them: /proc/vmstat
@@ -18,7 +18,7 @@ type kills struct {
 }
 
 // since says whether more were killed than before. A group that was made anew counts anew, as systemd
-// does at each start: then the machine's count tells.
+// does at each start: then the machine's count decides.
 func (k kills) since(before kills) bool {
 	if k.Group != "" && k.Group == before.Group && k.InGroup > before.InGroup {
 		return true

@@ -28,7 +28,7 @@ const (
 	maxNote   = 128 << 20
 )
 
-// note is what is known of an input in hand.
+// note is what is known of an input in native code.
 type note struct {
 	Key    string `json:"key"`
 	Source string `json:"source"`
@@ -38,7 +38,7 @@ type note struct {
 	Live   bool   `json:"live,omitempty"`
 	Alone  bool   `json:"alone,omitempty"` // nothing else could be in native code
 
-	Goroutine uint64 `json:"goroutine,omitempty"` // that had it in hand
+	Goroutine uint64 `json:"goroutine,omitempty"` // that called native code
 
 	data []byte
 }
@@ -82,7 +82,7 @@ func (s *slot) clear() error {
 
 var errNoNote = errors.New("no note")
 
-// parseNote reads a slot's bytes; errNoNote where no input was in hand.
+// parseNote reads a slot's bytes; errNoNote where no input was in native code.
 func parseNote(b []byte) (n note, err error) {
 	if len(b) < headBytes || b[0] != inHand {
 		return n, errNoNote
@@ -105,7 +105,7 @@ func parseNote(b []byte) (n note, err error) {
 	return n, nil
 }
 
-// readNotes gives what was in hand when the last process ended.
+// readNotes gives what was in native code when the last process ended.
 func readNotes(folder string) (notes []note, problems error) {
 	paths, err := filepath.Glob(filepath.Join(folder, "slot-*"))
 	if err != nil {

@@ -14,18 +14,18 @@ import (
 // maxProcesses bounds the processes of one role that share a folder on one machine.
 const maxProcesses = 256
 
-// OpenFree opens the first ledger in dir that no living process of that role has: <role>-0, <role>-1 …
+// OpenFree opens the first journal in dir that no running process of that role has: <role>-0, <role>-1 …
 // So a process that starts again finds what the one before it left, and several on one machine don't
 // meet. Notes are kept beside it: a container's memory would be gone with it.
 func OpenFree(dir, role string, c Config, log *slog.Logger) (*Guard, error) {
 	for n := range maxProcesses {
 		place := filepath.Join(dir, fmt.Sprintf("%s-%d", role, n))
 		if err := os.MkdirAll(place, 0o700); err != nil {
-			return nil, fmt.Errorf("open the attempt ledger %s: %w; name a folder that this user may write to in attempts.folder", place, err)
+			return nil, fmt.Errorf("open the crash journal %s: %w; name a folder that this user may write to in attempts.folder", place, err)
 		}
 		lock, err := os.OpenFile(filepath.Join(place, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 		if err != nil {
-			return nil, fmt.Errorf("open the attempt ledger %s: %w; name a folder that this user may write to in attempts.folder", place, err)
+			return nil, fmt.Errorf("open the crash journal %s: %w; name a folder that this user may write to in attempts.folder", place, err)
 		}
 		err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if errors.Is(err, syscall.EWOULDBLOCK) {
@@ -34,22 +34,22 @@ func OpenFree(dir, role string, c Config, log *slog.Logger) (*Guard, error) {
 		}
 		if err != nil {
 			lock.Close()
-			return nil, fmt.Errorf("lock the attempt ledger %s: %w", place, err)
+			return nil, fmt.Errorf("lock the crash journal %s: %w", place, err)
 		}
 		if c.Notes == "" {
 			c.Notes = filepath.Join(place, "notes")
 		} else {
 			c.Notes = filepath.Join(c.Notes, filepath.Base(place))
 		}
-		l, err := Open(place, c, log)
+		g, err := Open(place, c, log)
 		if err != nil {
 			lock.Close()
 			return nil, err
 		}
-		l.lock = lock
-		return l, nil
+		g.lock = lock
+		return g, nil
 	}
-	return nil, fmt.Errorf("open an attempt ledger in %s: %d processes have one already", dir, maxProcesses)
+	return nil, fmt.Errorf("open a crash journal in %s: %d processes have one already", dir, maxProcesses)
 }
 
 // Panic is a panic that was kept from ending the process, as an error.
@@ -61,7 +61,7 @@ type Panic struct {
 func (p *Panic) Error() string { return fmt.Sprintf("it panicked: %v (%s)", p.Value, p.Stack) }
 
 // Shield runs do and turns a panic into an error that is a *Panic. What a record or a picture makes a
-// program do wrong is that one's fate, not the process's; the caller tells it and counts it.
+// program do wrong is that one's fate, not the process's; the caller reports it and counts it.
 func Shield(do func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestProcessesOnOneMachineHaveLedgersOfTheirOwn(t *testing.T) {
+func TestProcessesOnOneMachineHaveJournalsOfTheirOwn(t *testing.T) {
 	dir, log := t.TempDir(), slog.New(slog.DiscardHandler)
 	take := func() *Guard {
 		t.Helper()
@@ -42,7 +42,7 @@ func TestAPanicIsAnErrorThatSaysWhere(t *testing.T) {
 		return nil
 	})
 	var p *Panic
-	if !errors.As(err, &p) || !strings.HasPrefix(p.Stack, "free_test.go:") || !strings.Contains(err.Error(), "index out of range") {
+	if !errors.As(err, &p) || !strings.HasPrefix(p.Stack, "open_free_test.go:") || !strings.Contains(err.Error(), "index out of range") {
 		t.Errorf("told %v", err)
 	}
 	if err := Shield(func() error { return errors.ErrUnsupported }); !errors.Is(err, errors.ErrUnsupported) {

@@ -25,15 +25,15 @@ import (
 type run struct {
 	ID       string `json:"id"`
 	Boot     string `json:"boot"`     // of the machine
-	Stopping bool   `json:"stopping"` // it was told to stop
+	Stopping bool   `json:"stopping"` // it was asked to stop
 	Memory   kills  `json:"memory"`   // what the kernel had counted when something was last tried alone
 }
 
-// end is how a process ended, by what that says of the inputs in hand.
+// end is how a process ended, by what that says of the inputs in native code.
 type end string
 
 const (
-	endClean   end = "stopped" // it took its leave, or was told to stop: nothing
+	endClean   end = "stopped" // it ended by itself, or was asked to stop: nothing
 	endPower   end = "power"   // the machine went down: nothing
 	endKilled  end = "killed"  // SIGKILL from outside, or exit() in a library: nothing
 	endUnknown end = "unknown" // killed, where the kernel does not say whether for memory: hardly anything
@@ -46,11 +46,11 @@ const (
 func (e end) proof() bool { return e == endGo || e == endMemory || e == endCrashed }
 
 const (
-	runFile   = "life"
+	runFile   = "life" // the name on disks since earlier programs
 	crashFile = "crash"
 )
 
-// howItEnded judges the last life by what it left behind. now is what the kernel counts now.
+// howItEnded evaluates the last run by what it left behind. now is what the kernel counts now.
 func howItEnded(last *run, boot, crash string, now kills) end {
 	switch {
 	case last == nil:
@@ -71,7 +71,7 @@ func howItEnded(last *run, boot, crash string, now kills) end {
 	return endKilled
 }
 
-// inNativeCode says whether Go's crash report tells of a signal that Go did not make a panic of,
+// inNativeCode says whether Go's crash report is of a signal that Go did not make a panic of,
 // which it does of those in its own code.
 func inNativeCode(crash string) bool {
 	first, _, _ := strings.Cut(crash, "\n")
@@ -127,16 +127,16 @@ func readCrash(folder string) string {
 
 func readRun(folder string) *run {
 	b, err := os.ReadFile(filepath.Join(folder, runFile))
-	var l run
-	if err != nil || json.Unmarshal(b, &l) != nil || l.ID == "" {
+	var r run
+	if err != nil || json.Unmarshal(b, &r) != nil || r.ID == "" {
 		return nil
 	}
-	return &l
+	return &r
 }
 
-// begin starts a life: its file, and Go's crash report beside it.
-func (l run) begin(folder string) error {
-	if err := l.write(folder); err != nil {
+// begin starts a run: its file, and Go's crash report beside it.
+func (r run) begin(folder string) error {
+	if err := r.write(folder); err != nil {
 		return err
 	}
 	f, err := os.Create(filepath.Join(folder, crashFile))
@@ -147,8 +147,8 @@ func (l run) begin(folder string) error {
 	return debug.SetCrashOutput(f, debug.CrashOptions{})
 }
 
-func (l run) write(folder string) error {
-	b, err := json.Marshal(l)
+func (r run) write(folder string) error {
+	b, err := json.Marshal(r)
 	if err != nil {
 		return err
 	}
@@ -195,8 +195,8 @@ func owner(info fs.FileInfo) int {
 	return -1
 }
 
-// end takes leave: with the life's file gone, nobody is accused.
-func (l run) end(folder string) error {
+// end notes a clean end: with the run's file gone, no input becomes a suspect.
+func (r run) end(folder string) error {
 	err := debug.SetCrashOutput(nil, debug.CrashOptions{})
 	err = errors.Join(err, clearNotes(folder), os.Remove(filepath.Join(folder, crashFile)))
 	os.Remove(folder) // where nothing else is in it
