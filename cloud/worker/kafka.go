@@ -19,9 +19,6 @@ const (
 	memberHeader = "canvas_worker"
 )
 
-// inlineBytes is the most data that a record holds itself; more rests in the object store.
-const inlineBytes = 512 << 10
-
 // Log is the part of *kafka.Client that a worker needs.
 type Log interface {
 	Append(ctx context.Context, records ...kafka.Record) error
@@ -75,7 +72,7 @@ func (k Kafka) Read(ctx context.Context, partition int, from int64, handle func(
 func (k Kafka) Append(ctx context.Context, fence coord.Epoch, items ...event.Item) error {
 	records := make([]kafka.Record, len(items))
 	for n, i := range items {
-		if len(i.Data) > inlineBytes {
+		if len(i.Data) > event.MaxInline {
 			if k.Keep == nil {
 				return fmt.Errorf("a result of %d bytes needs an object store; configure one", len(i.Data))
 			}

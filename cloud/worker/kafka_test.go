@@ -213,7 +213,7 @@ func (l *halfLog) Append(_ context.Context, records ...kafka.Record) error {
 func TestALargeResultRestsInTheObjectStore(t *testing.T) {
 	k, kept := &lastLog{}, keeper{}
 	big := tile(1, "")
-	big.Kind, big.Data = event.Result, make([]byte, inlineBytes+1)
+	big.Kind, big.Data = event.Result, make([]byte, event.MaxInline+1)
 	big.SHA256 = event.Sum(big.Data)
 	if err := (Kafka{Log: k}).Append(t.Context(), 1, big); err == nil {
 		t.Fatal("without a store it can't be kept")
@@ -222,7 +222,7 @@ func TestALargeResultRestsInTheObjectStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := k.records[0].Item()
-	if err != nil || len(kept[got.Attrs.DataRef]) != inlineBytes+1 || len(k.records[0].Value) != 0 {
+	if err != nil || len(kept[got.Attrs.DataRef]) != event.MaxInline+1 || len(k.records[0].Value) != 0 {
 		t.Fatalf("%v, reference %q", err, got.Attrs.DataRef)
 	}
 }
