@@ -1,14 +1,17 @@
 package mqtt
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"strings"
 	"syscall"
 	"time"
 )
 
-// A broker that gives a client id to somebody else ends the connection that had it. MQTT 3.1.1 has no
+// A broker that gives a client id to another client ends the connection that had it. MQTT 3.1.1 has no
 // word for that: what can be seen is a broker that is there at once, takes every connection, and soon ends it
 // while nothing is under way. A publish that the broker does not like ends a connection as well, but is
 // under way when that happens, or was acknowledged just before: mosquitto does so with a message above its
@@ -20,7 +23,7 @@ const (
 	takenBackoff = 30 * time.Second // two agents with one id would else throw each other out every few seconds
 )
 
-// takeovers tells whether connections end as those do whose client id another client uses.
+// takeovers finds out whether connections end as those do whose client id another client uses.
 type takeovers struct{ row int }
 
 // ended takes how a connection ended, and says whether thrownOut of them in a row did so.
@@ -44,7 +47,7 @@ func byPeer(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
-// takenOver is what such a client has to say of itself.
+// takenOver is the problem of such a client.
 func takenOver(id string) string {
 	return fmt.Sprintf("another client with the id %s took the connection: each client needs an id (or certificate) of its own, so look for a second agent or a copied card, or set client_id; the broker's log says who connects under it", id)
 }
@@ -63,4 +66,17 @@ func (m *Client) setProblem(problem string) {
 	m.mu.Lock()
 	m.problem = problem
 	m.mu.Unlock()
+}
+
+// Ended says whether a connection was ended by the other side, as a broker does that does not like what it
+// is sent; and not by silence, as on a link that is dead, nor by this side.
+func Ended(err error) bool {
+	var fault net.Error
+	switch {
+	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, net.ErrClosed):
+		return false
+	case errors.As(err, &fault) && fault.Timeout():
+		return false
+	}
+	return !strings.Contains(err.Error(), "pingresp") // paho's words for silence
 }
