@@ -8,6 +8,13 @@
 // transaction. Small payloads lie in a table of their own, larger ones in segment files beside it, so
 // that the index stays small. What waits is not held in memory: the buffer opens, and runs, with a
 // million items as with none. docs/outbox.md describes the files.
+//
+//	submit, writer, statements, segments       drafts become items, one transaction after another
+//	fresh, load, reader                        what waits, for the uplink and for people
+//	receive, epochs, refuse, gaps              receipts, and the numbers by which the cloud knows items
+//	room, expire, report                       what is dropped, and how the cloud learns of it
+//	open, database, witness, troubles, disk    what may be wrong with a disk
+//	salvage*                                   what is read out of a damaged database
 package outbox
 
 import (
