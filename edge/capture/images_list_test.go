@@ -55,7 +55,7 @@ func TestPicturesAreFoundByWhatTheyAre(t *testing.T) {
 	}
 }
 
-func TestFoldersInAFolderAreTakenByChoiceAndToldOtherwise(t *testing.T) {
+func TestFoldersInAFolderAreTakenByChoiceAndReportedOtherwise(t *testing.T) {
 	dir := t.TempDir()
 	put(t, dir, "b.png", pngOf(t, 2, 2))
 	put(t, folderIn(t, dir, "a/deep"), "c.png", pngOf(t, 2, 2))
@@ -90,7 +90,7 @@ func (twoPictures) Picture(_ context.Context, i int) (vision.Image, vision.Notes
 	return vision.Image{W: 1, H: 1, Pix: make([]byte, 3)}, vision.Notes{Spacing: vision.Spacing{X: float64(i + 1), Y: 2}}, nil
 }
 
-func TestEachPictureOfAFileComesWithItsNameAndWhatIsMissingIsTold(t *testing.T) {
+func TestEachPictureOfAFileComesWithItsNameAndWhatIsMissingIsReported(t *testing.T) {
 	dir := t.TempDir()
 	put(t, dir, "a.png", pngOf(t, 2, 2))
 	put(t, dir, "b.tif", []byte("II*\x00"))
@@ -117,7 +117,7 @@ func TestEachPictureOfAFileComesWithItsNameAndWhatIsMissingIsTold(t *testing.T) 
 	}
 }
 
-func TestAPictureTakenInPartIsToldOnceAndInTheEnd(t *testing.T) {
+func TestAPictureTakenInPartIsLoggedOnceAndReportedInTheEnd(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"a.tif", "b.tif", "c.tif"} {
 		put(t, dir, name, []byte(name))

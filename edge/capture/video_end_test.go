@@ -24,7 +24,7 @@ func endOf(t *testing.T, v *Video, after func(n int64)) (pictures int64, last *P
 	return pictures, last, err
 }
 
-func TestACameraEndsWholeWhenItIsToldOrHasBeenFollowedLongEnough(t *testing.T) {
+func TestACameraEndsWholeWhenItIsStoppedOrHasBeenFollowedLongEnough(t *testing.T) {
 	camera := startCamera(t)
 	for _, length := range []time.Duration{0, 300 * time.Millisecond} {
 		end := make(chan struct{})
@@ -49,7 +49,7 @@ func TestACameraThatEndsBeforeItsFirstPictureSaysSo(t *testing.T) {
 	}
 }
 
-func TestAFileThatIsToldToEndIsIncomplete(t *testing.T) {
+func TestAFileThatIsStoppedIsIncomplete(t *testing.T) {
 	end := make(chan struct{})
 	v := video(t, CameraConfig{Name: "film", Address: film(t, "a.avi", "2")}).EndsWith(end)
 	pictures, last, err := endOf(t, v, func(n int64) {

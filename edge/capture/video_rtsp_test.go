@@ -336,7 +336,7 @@ func TestACameraThatWasSeenIsNotStudiedAgainAndMayComeBackWithAnotherSize(t *tes
 	}
 }
 
-func TestACameraThatRefusesTheUserIsToldAsSuch(t *testing.T) {
+func TestACameraThatRefusesTheUserIsReportedAsSuch(t *testing.T) {
 	camera := startCamera(t)
 	camera.refuse.Store(true)
 	for _, user := range []string{"", "guard:secret@"} {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-func TestWhoWatchesACameraHearsWhatChanges(t *testing.T) {
+func TestWhoWatchesACameraGetsWhatChanges(t *testing.T) {
 	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	var told []State
 	s := newStatus("gate", "rtsp://there", func() time.Time { return now }, func(s State) { told = append(told, s) })
@@ -56,7 +56,7 @@ func TestASlowCameraIsGivenItsTime(t *testing.T) {
 	}
 }
 
-func TestAFaultIsToldWithoutTheListThatHidesTheAddress(t *testing.T) {
+func TestAFaultIsReportedWithoutTheListThatHidesTheAddress(t *testing.T) {
 	in, err := parseInput("rtsp://guard:s3cret@there/gate", "")
 	if err != nil {
 		t.Fatal(err)

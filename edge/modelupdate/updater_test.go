@@ -57,37 +57,37 @@ func (v version) part(w *event.WantedPart) event.DownModel {
 
 // device is a Taker whose cloud is the test.
 type device struct {
-	t      testing.TB
-	taker  *Updater
-	shelf  *Store
-	told   chan event.EdgeModel
-	try    error
-	runs   atomic.Int64
-	failed atomic.Int64
-	open   atomic.Bool
-	ended  chan error
-	stop   context.CancelFunc
+	t       testing.TB
+	updater *Updater
+	store   *Store
+	told    chan event.EdgeModel
+	try     error
+	runs    atomic.Int64
+	failed  atomic.Int64
+	open    atomic.Bool
+	ended   chan error
+	stop    context.CancelFunc
 }
 
 func start(t testing.TB, dir string, c Config) *device {
 	t.Helper()
-	shelf, err := OpenStore(dir, quiet)
+	store, err := OpenStore(dir, quiet)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &device{t: t, shelf: shelf, told: make(chan event.EdgeModel, 1000), ended: make(chan error, 1)}
+	d := &device{t: t, store: store, told: make(chan event.EdgeModel, 1000), ended: make(chan error, 1)}
 	d.open.Store(true)
 	up := make(chan struct{})
 	close(up)
-	d.taker = New(c, Parts{Store: shelf, Names: []string{"m"}, Log: quiet,
-		Announce: func(context.Context) { d.told <- d.taker.Models()[0] },
+	d.updater = New(c, Parts{Store: store, Names: []string{"m"}, Log: quiet,
+		Announce: func(context.Context) { d.told <- d.updater.Models()[0] },
 		Up:       func() <-chan struct{} { return up },
 		Open:     func(time.Time) bool { return d.open.Load() },
 		Try:      func(context.Context, model.Model) error { return d.try },
 		Counts:   func(string) (int64, int64) { return d.runs.Load(), d.failed.Load() }})
 	ctx, stop := context.WithCancel(t.Context())
 	d.stop = stop
-	go func() { d.ended <- d.taker.Run(ctx) }()
+	go func() { d.ended <- d.updater.Run(ctx) }()
 	return d
 }
 
@@ -97,7 +97,7 @@ func (d *device) send(m event.DownModel) {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	d.taker.Receive(payload)
+	d.updater.Receive(payload)
 }
 
 // serve answers what the device asks for, until it says that something else is so; at most so many
@@ -140,7 +140,7 @@ func TestAVersionIsFetchedInPiecesAndRuns(t *testing.T) {
 		if took := time.Since(began); took < time.Minute {
 			t.Errorf("it took %s", took)
 		}
-		if m, ok := d.shelf.Model("m"); !ok || m.Version != "2" || m.Verify() != nil {
+		if m, ok := d.store.Model("m"); !ok || m.Version != "2" || m.Verify() != nil {
 			t.Errorf("%v %+v", ok, m)
 		}
 	})
@@ -245,7 +245,7 @@ func running(t testing.TB, dir string) *device {
 	return start(t, dir, Config{Trial: time.Minute})
 }
 
-func TestAVersionProvesItselfOrIsTakenBack(t *testing.T) {
+func TestAVersionPassesItsTrialOrIsTakenBack(t *testing.T) {
 	for name, c := range map[string]struct {
 		runs, failed int64
 		version      string
@@ -272,36 +272,36 @@ func TestAnAgentThatDiesOnTrialGoesBackAndOneThatStopsDoesNot(t *testing.T) {
 		d := running(t, dir)
 		d.stop()
 		<-d.ended
-		shelf, err := OpenStore(dir, quiet) // a new life, which is killed
-		if err != nil || shelf.entryOf("m").Version != "2" {
-			t.Fatalf("after a stop: %+v %v", shelf.entryOf("m"), err)
+		store, err := OpenStore(dir, quiet) // a new life, which is killed
+		if err != nil || store.entryOf("m").Version != "2" {
+			t.Fatalf("after a stop: %+v %v", store.entryOf("m"), err)
 		}
-		if shelf, err = OpenStore(dir, quiet); err != nil || shelf.entryOf("m").Version != "" || !strings.Contains(shelf.entryOf("m").Reason, "died") {
-			t.Errorf("after a death: %+v %v", shelf.entryOf("m"), err)
+		if store, err = OpenStore(dir, quiet); err != nil || store.entryOf("m").Version != "" || !strings.Contains(store.entryOf("m").Reason, "died") {
+			t.Errorf("after a death: %+v %v", store.entryOf("m"), err)
 		}
 	})
 }
 
-func TestAShelfThatCantBeReadOrIsSpoiledLeavesWhatTheDeviceCameWith(t *testing.T) {
+func TestAStoreThatCantBeReadOrIsSpoiledLeavesWhatTheDeviceCameWith(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
 		d := running(t, dir)
 		d.stop()
 		<-d.ended
-		if err := os.WriteFile(filepath.Join(d.shelf.home("m", "2"), "m", "2", "model.onnx"), []byte("no network"), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(d.store.home("m", "2"), "m", "2", "model.onnx"), []byte("no network"), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if m, ok := d.shelf.Model("m"); ok {
+		if m, ok := d.store.Model("m"); ok {
 			t.Errorf("%+v", m)
 		}
-		if e := d.shelf.entryOf("m"); e.Refused != "2" || e.Version != "" {
+		if e := d.store.entryOf("m"); e.Refused != "2" || e.Version != "" {
 			t.Errorf("%+v", e)
 		}
 		if err := os.WriteFile(filepath.Join(dir, stateFile), []byte("{"), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		shelf, err := OpenStore(dir, quiet)
-		if _, ok := shelf.Model("m"); ok || err != nil {
+		store, err := OpenStore(dir, quiet)
+		if _, ok := store.Model("m"); ok || err != nil {
 			t.Errorf("%v", err)
 		}
 	})
@@ -312,7 +312,7 @@ func TestAStopDuringATrialRefusesNothing(t *testing.T) {
 	v := published(t, "2")
 	d := start(t, dir, Config{})
 	trying := make(chan struct{}, 1)
-	d.taker.Try = func(ctx context.Context, _ model.Model) error {
+	d.updater.Try = func(ctx context.Context, _ model.Model) error {
 		trying <- struct{}{}
 		<-ctx.Done() // a trial ends when the agent is to stop
 		return ctx.Err()
@@ -325,7 +325,7 @@ func TestAStopDuringATrialRefusesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	close(d.told)
-	if e := d.shelf.entryOf("m"); e.Refused != "" || e.Version != "" {
+	if e := d.store.entryOf("m"); e.Refused != "" || e.Version != "" {
 		t.Fatalf("%+v", e)
 	}
 	// Its files are here: it is tried again when it is offered again, and runs.
@@ -335,7 +335,7 @@ func TestAStopDuringATrialRefusesNothing(t *testing.T) {
 	if err := <-again.ended; !errors.Is(err, ErrChanged) {
 		t.Fatal(err)
 	}
-	if e := again.shelf.entryOf("m"); e.Version != "2" {
+	if e := again.store.entryOf("m"); e.Version != "2" {
 		t.Errorf("%+v", e)
 	}
 }

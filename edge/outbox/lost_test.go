@@ -192,7 +192,7 @@ func TestATornEndOfTheLogIsNoDamage(t *testing.T) {
 	}
 }
 
-func TestADatabaseThatLostItsLastWritesIsToldOfAndTheCloudIsAsked(t *testing.T) {
+func TestADatabaseThatLostItsLastWritesIsReportedAndTheCloudIsAsked(t *testing.T) {
 	dir, _, epoch := left(t, 40)
 	wal := databasePath(dir) + "-wal"
 	look, err := inspectWAL(wal, 4096)
@@ -236,7 +236,7 @@ func TestADatabaseThatLostItsLastWritesIsToldOfAndTheCloudIsAsked(t *testing.T) 
 	}
 }
 
-func TestADatabaseThatIsGoneIsToldOf(t *testing.T) {
+func TestADatabaseThatIsGoneIsReported(t *testing.T) {
 	for name, spoil := range map[string]func(path string) error{
 		"missing": os.Remove,
 		"empty":   func(path string) error { return os.Truncate(path, 0) },

@@ -133,7 +133,7 @@ func (p *opening) unfinished() error {
 		return nil
 	}
 	var named struct {
-		Wreck string `json:"wreck"`
+		Wreck string `json:"wreck"` // the word of the file
 	}
 	if err == nil {
 		err = json.Unmarshal(b, &named)

@@ -78,7 +78,7 @@ func TestPartsThatTheCloudHoldsAreKnownAfterARestart(t *testing.T) {
 	}
 }
 
-func TestAJumpOfTheWallClockIsToldFromTimeThatWentBy(t *testing.T) {
+func TestAJumpOfTheWallClockIsNotTakenForTimeThatWentBy(t *testing.T) {
 	for _, c := range []struct{ wall, monotonic, jump time.Duration }{
 		{time.Hour, time.Hour, 0}, {time.Hour, time.Hour - time.Second, 0},
 		{50 * 365 * 24 * time.Hour, time.Second, 50*365*24*time.Hour - time.Second}, {-time.Hour, time.Minute, -time.Hour - time.Minute},

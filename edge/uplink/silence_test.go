@@ -13,7 +13,7 @@ import (
 	"cloudcanvas/shared/event"
 )
 
-func TestAcknowledgementsWithoutReceiptsAreToldOnce(t *testing.T) {
+func TestAcknowledgementsWithoutReceiptsAreLoggedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var said bytes.Buffer
 		b, l := uplinktest.NewBox(item(1, event.Normal, 10)), newLink()

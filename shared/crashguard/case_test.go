@@ -76,7 +76,7 @@ func TestWhatIsKeptStaysWithinItsBytes(t *testing.T) {
 	})
 }
 
-func TestADeathIsCountedOnceEvenIfTheNextProcessDiesWhileItJudges(t *testing.T) {
+func TestADeathIsCountedOnceEvenIfTheNextProcessDiesWhileItCounts(t *testing.T) {
 	dir, bad := t.TempDir(), picture("bad.png")
 	l := open(t, dir, DefaultConfig())
 	die(t, l, segv, bad)
@@ -85,7 +85,7 @@ func TestADeathIsCountedOnceEvenIfTheNextProcessDiesWhileItJudges(t *testing.T) 
 	for _, f := range files {
 		before[f], _ = os.ReadFile(f)
 	}
-	for range 3 { // judged, then dead before the notes were cleared
+	for range 3 { // counted, then dead before the notes were cleared
 		open(t, dir, DefaultConfig())
 		for f, b := range before {
 			os.WriteFile(f, b, 0o600)

@@ -45,7 +45,7 @@ func TestWhoseClientIDIsTakenSaysSoOnceAndBacksOff(t *testing.T) {
 	}
 }
 
-func TestATakenConnectionIsToldFromOthersThatEnd(t *testing.T) {
+func TestATakenConnectionIsDistinguishedFromOthersThatEnd(t *testing.T) {
 	reset := fmt.Errorf("read: %w", syscall.ECONNRESET)
 	for name, c := range map[string]struct {
 		lasted   time.Duration

@@ -207,7 +207,7 @@ func TestPeopleSeeWhatGoesNextAndWhy(t *testing.T) {
 	}
 }
 
-func TestAccountsOutliveARestart(t *testing.T) {
+func TestUsageOutlivesARestart(t *testing.T) {
 	r := rules()
 	r.Budget.BytesPerDay, r.Quotas = 300<<10, []Quota{{Streams: "gate", BytesPerDay: 140 << 10}}
 	s := New(r, newBox(), always)
