@@ -9,18 +9,18 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"cloudcanvas/shared/attempt"
+	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/telemetry"
 )
 
 // openAttempts gives the process's journal of attempts, and what to call when the role has ended. Where it was given
 // one, it is another's to close.
-func (c *Cloud) openAttempts(ctx context.Context, role string) (l *attempt.Ledger, done func(), err error) {
+func (c *Cloud) openAttempts(ctx context.Context, role string) (l *crashguard.Guard, done func(), err error) {
 	if c.Attempts != nil {
 		return c.Attempts, func() {}, nil
 	}
 	config := c.Config.Attempts
-	l, err = attempt.OpenFree(config.Folder, role, config.Config, c.Log)
+	l, err = crashguard.OpenFree(config.Folder, role, config.Config, c.Log)
 	if err != nil {
 		instead := filepath.Join(os.TempDir(), fmt.Sprintf("canvas-attempts-%d", os.Getuid()))
 		c.Log.Warn("the journal of attempts can't be kept where it should be, and is kept in a temporary folder: a record that kills this process may not be known as such after the machine or container begins anew",
@@ -28,7 +28,7 @@ func (c *Cloud) openAttempts(ctx context.Context, role string) (l *attempt.Ledge
 		if err := ours(instead); err != nil {
 			return nil, nil, err
 		}
-		if l, err = attempt.OpenFree(instead, role, config.Config, c.Log); err != nil {
+		if l, err = crashguard.OpenFree(instead, role, config.Config, c.Log); err != nil {
 			return nil, nil, err
 		}
 	}

@@ -23,8 +23,8 @@ import (
 	"cloudcanvas/cloud/store"
 	"cloudcanvas/cloud/worker"
 	workernative "cloudcanvas/cloud/worker/native"
-	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/budget"
+	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/disk"
 	"cloudcanvas/shared/durable"
 	"cloudcanvas/shared/event"
@@ -55,7 +55,7 @@ type Cloud struct {
 	Memory *budget.Bytes
 	Trace  *trace.Tracer // nil: no spans
 	// Attempts is the process's journal where several roles share it; nil: each opens its own.
-	Attempts *attempt.Ledger
+	Attempts *crashguard.Guard
 	// Opened is called with the engine of each model that a worker opens. May be nil.
 	Opened func(infer.Report)
 }

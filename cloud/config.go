@@ -16,7 +16,7 @@ import (
 	"cloudcanvas/cloud/mosaic"
 	"cloudcanvas/cloud/store"
 	"cloudcanvas/cloud/worker"
-	"cloudcanvas/shared/attempt"
+	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/security"
@@ -46,8 +46,8 @@ type Config struct {
 
 // Attempts say where a process notes what it has in hand, and when a record that kills it is given up.
 type Attempts struct {
-	Folder         string `yaml:"folder"`
-	attempt.Config `yaml:",inline"`
+	Folder            string `yaml:"folder"`
+	crashguard.Config `yaml:",inline"`
 }
 
 // MQTT is the broker that devices deliver to.
@@ -91,7 +91,7 @@ func DefaultConfig() Config {
 		Models: Models{Engine: infer.Auto, Layout: infer.Layout{Remember: infer.DefaultMemory()}, Cache: "/var/lib/canvas/model-cache"},
 		Bridge: bridge.DefaultConfig(), Assign: assign.DefaultConfig(), Worker: worker.DefaultConfig(), Mosaic: mosaic.DefaultConfig(),
 		Products: "/var/lib/canvas/products", DecodeBytes: 1 << 30, Console: console.DefaultConfig(),
-		Attempts: Attempts{Folder: "/var/lib/canvas/attempts", Config: attempt.DefaultConfig()},
+		Attempts: Attempts{Folder: "/var/lib/canvas/attempts", Config: crashguard.DefaultConfig()},
 	}
 }
 

@@ -15,18 +15,18 @@ import (
 
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/edge/detect"
-	"cloudcanvas/shared/attempt"
+	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/trace"
 	"cloudcanvas/shared/vision"
 )
 
 // OpenAttempts opens the ledger of inputs that kill the process.
-func (c Config) OpenAttempts(log *slog.Logger) (*attempt.Ledger, error) {
+func (c Config) OpenAttempts(log *slog.Logger) (*crashguard.Guard, error) {
 	dir := c.Attempts.Folder
 	if dir == "" {
 		dir = filepath.Join(c.Data, "attempts")
 	}
-	return attempt.Open(dir, c.Attempts.Config, log)
+	return crashguard.Open(dir, c.Attempts.Config, log)
 }
 
 func (a *Agent) openAttempts() (err error) {
@@ -48,7 +48,7 @@ func (a *Agent) openAttempts() (err error) {
 // guard notes pictures before they are decoded; live ones will not come again.
 func (a *Agent) guard(live bool) capture.Guard {
 	return func(ctx context.Context, stream, name string, data []byte) (func(), error) {
-		return a.attempts.Begin(ctx, attempt.Input{Source: stream, Name: name, Data: data, Live: live})
+		return a.attempts.Begin(ctx, crashguard.Input{Source: stream, Name: name, Data: data, Live: live})
 	}
 }
 
@@ -56,14 +56,14 @@ func (a *Agent) guard(live bool) capture.Guard {
 func (a *Agent) sceneGuard(path string) capture.Guard {
 	key := fileKey(path)
 	return func(ctx context.Context, stream, name string, _ []byte) (func(), error) {
-		return a.attempts.Begin(ctx, attempt.Input{Source: stream, Name: name, Key: "scene:" + key + "/" + name, Path: path})
+		return a.attempts.Begin(ctx, crashguard.Input{Source: stream, Name: name, Key: "scene:" + key + "/" + name, Path: path})
 	}
 }
 
 // guarded is a network whose images are noted before it looks at them.
 type guarded struct {
 	*loaded
-	attempts *attempt.Ledger
+	attempts *crashguard.Guard
 	source   string
 	live     bool
 	trace    *trace.Tracer
@@ -71,7 +71,7 @@ type guarded struct {
 
 var _ detect.Network = guarded{}
 
-// Run looks at images. One that is quarantined is an error that is attempt.ErrQuarantined.
+// Run looks at images. One that is quarantined is an error that is crashguard.ErrQuarantined.
 func (g guarded) Run(ctx context.Context, in []vision.Image) ([]vision.Output, error) {
 	done, err := g.attempts.Begin(ctx, g.input(in))
 	if err != nil {
@@ -89,8 +89,8 @@ func (g guarded) Run(ctx context.Context, in []vision.Image) ([]vision.Output, e
 }
 
 // input is known by its pixels: a frame of a file that is read again has the same.
-func (g guarded) input(in []vision.Image) attempt.Input {
-	i := attempt.Input{Source: g.source, Name: "image for " + g.model.Name, Live: g.live}
+func (g guarded) input(in []vision.Image) crashguard.Input {
+	i := crashguard.Input{Source: g.source, Name: "image for " + g.model.Name, Live: g.live}
 	if len(in) == 1 && len(in[0].Planes) == 0 {
 		i.Data, i.What = in[0].Pix, fmt.Sprintf("%dx%d pixels, blue, green, red", in[0].W, in[0].H)
 		return i

@@ -11,7 +11,7 @@ import (
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/edge/outbox"
 	"cloudcanvas/edge/screen"
-	"cloudcanvas/shared/attempt"
+	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/raster"
@@ -39,7 +39,7 @@ func TestAnImageForANetworkIsKnownByItsPixels(t *testing.T) {
 type badTile struct{}
 
 func (badTile) judge(context.Context, vision.Image) (screen.Verdict, *vision.Mask, error) {
-	return screen.Verdict{}, nil, fmt.Errorf("tile: %w", attempt.ErrQuarantined)
+	return screen.Verdict{}, nil, fmt.Errorf("tile: %w", crashguard.ErrQuarantined)
 }
 func (badTile) name() (string, string) { return "a network", "1" }
 func (badTile) bands() []string        { return nil }

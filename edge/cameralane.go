@@ -11,7 +11,7 @@ import (
 	"cloudcanvas/edge/detect"
 	"cloudcanvas/edge/outbox"
 	"cloudcanvas/edge/screen"
-	"cloudcanvas/shared/attempt"
+	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/telemetry"
@@ -102,7 +102,7 @@ type sharedNetwork struct {
 func (n sharedNetwork) Run(ctx context.Context, in []vision.Image) ([]vision.Output, error) {
 	defer n.lane.share.release(n.lane)
 	out, err := n.Network.Run(ctx, in)
-	if err != nil && ctx.Err() == nil && !errors.Is(err, attempt.ErrQuarantined) {
+	if err != nil && ctx.Err() == nil && !errors.Is(err, crashguard.ErrQuarantined) {
 		n.lane.blind.note(err)
 	}
 	return out, err

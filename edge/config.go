@@ -12,14 +12,14 @@ import (
 
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/edge/detect"
+	"cloudcanvas/edge/modelupdate"
 	"cloudcanvas/edge/outbox"
 	"cloudcanvas/edge/power"
 	"cloudcanvas/edge/reference"
 	"cloudcanvas/edge/screen"
 	"cloudcanvas/edge/sense"
-	"cloudcanvas/edge/upgrade"
 	"cloudcanvas/edge/uplink"
-	"cloudcanvas/shared/attempt"
+	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/mqtt"
@@ -79,8 +79,8 @@ type Local struct {
 
 // Attempts say what becomes of inputs that kill the process.
 type Attempts struct {
-	Folder         string `yaml:"folder"` // empty: attempts, inside data
-	attempt.Config `yaml:",inline"`
+	Folder            string `yaml:"folder"` // empty: attempts, inside data
+	crashguard.Config `yaml:",inline"`
 }
 
 // Models says where networks come from and what runs them.
@@ -89,7 +89,7 @@ type Models struct {
 	Engine  string       `yaml:"engine"` // auto, or one engine's name
 	Layout  infer.Layout `yaml:"layout"`
 
-	Fetch upgrade.Config `yaml:"fetch"` // of versions that the cloud offers
+	Fetch modelupdate.Config `yaml:"fetch"` // of versions that the cloud offers
 }
 
 // SceneSource is a scene, or a folder that scenes come into.
@@ -199,10 +199,10 @@ func (c Config) ModelFolders(home string) []string {
 func DefaultConfig() Config {
 	return Config{
 		Data:   "/var/lib/canvas",
-		Models: Models{Engine: infer.Auto, Layout: infer.Layout{Remember: infer.DefaultMemory()}, Fetch: upgrade.DefaultConfig()},
+		Models: Models{Engine: infer.Auto, Layout: infer.Layout{Remember: infer.DefaultMemory()}, Fetch: modelupdate.DefaultConfig()},
 		Screen: screen.DefaultConfig(), Reference: reference.DefaultConfig(), Detect: detect.DefaultConfig(),
 		FrameEvery: 5 * time.Second, Overload: Overload{MaxLag: 2 * time.Second}, Power: power.DefaultConfig(),
-		Attempts: Attempts{Config: attempt.DefaultConfig()}, DecodeBytes: defaultDecodeBytes,
+		Attempts: Attempts{Config: crashguard.DefaultConfig()}, DecodeBytes: defaultDecodeBytes,
 		Outbox: outbox.DefaultConfig(), Uplink: uplink.DefaultConfig(),
 	}
 }

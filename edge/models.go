@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"cloudcanvas/edge/upgrade"
+	"cloudcanvas/edge/modelupdate"
 	"cloudcanvas/edge/uplink/contact"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/infer"
@@ -25,8 +25,8 @@ func (a *Agent) takeModels() error {
 		return err
 	}
 	calendar, turn := contact.NewCalendar(plan), sync.Mutex{}
-	a.taker = upgrade.New(a.config.Models.Fetch, upgrade.Parts{
-		Shelf: a.parts.ModelStore, Names: names, Announce: func(ctx context.Context) { a.link.Announce(ctx) }, Up: a.link.Up, Try: a.tryModel, Counts: a.networks.counts, Log: a.log,
+	a.taker = modelupdate.New(a.config.Models.Fetch, modelupdate.Parts{
+		Store: a.parts.ModelStore, Names: names, Announce: func(ctx context.Context) { a.link.Announce(ctx) }, Up: a.link.Up, Try: a.tryModel, Counts: a.networks.counts, Log: a.log,
 		Open: func(now time.Time) bool {
 			turn.Lock()
 			defer turn.Unlock()
@@ -34,8 +34,8 @@ func (a *Agent) takeModels() error {
 			return open
 		},
 	})
-	a.link.Down(event.DownModels, a.taker.Take)
-	a.link.Tell(a.taker.Models)
+	a.link.Down(event.DownModels, a.taker.Receive)
+	a.link.SetModels(a.taker.Models)
 	return nil
 }
 

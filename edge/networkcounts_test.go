@@ -11,7 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
-	"cloudcanvas/shared/attempt"
+	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model/modeltest"
 	"cloudcanvas/shared/vision"
@@ -36,7 +36,7 @@ func TestWhatANetworkFailedOnAndThrewAwayIsCounted(t *testing.T) {
 	}
 	defer net.Close()
 	l := &loaded{Network: net, model: g.Model, report: report}
-	attempts, err := attempt.Open(t.TempDir(), attempt.Config{}, slog.New(slog.DiscardHandler))
+	attempts, err := crashguard.Open(t.TempDir(), crashguard.Config{}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

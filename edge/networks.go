@@ -6,7 +6,7 @@ import (
 	"log/slog"
 	"sync/atomic"
 
-	"cloudcanvas/edge/upgrade"
+	"cloudcanvas/edge/modelupdate"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
 )
@@ -16,8 +16,8 @@ type networks struct {
 	config Models
 	models *model.Repository
 	log    *slog.Logger
-	store  *upgrade.Shelf // of versions that came from the cloud; nil: there are none
-	spare  int            // frames more than a network looks at, so that it never waits
+	store  *modelupdate.Store // of versions that came from the cloud; nil: there are none
+	spare  int                // frames more than a network looks at, so that it never waits
 	open   map[string]*loaded
 }
 

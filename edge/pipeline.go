@@ -22,13 +22,13 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"cloudcanvas/edge/capture"
+	"cloudcanvas/edge/modelupdate"
 	"cloudcanvas/edge/outbox"
 	"cloudcanvas/edge/power"
-	"cloudcanvas/edge/upgrade"
 	"cloudcanvas/edge/uplink"
 	"cloudcanvas/edge/uplink/link"
-	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/budget"
+	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/telemetry"
@@ -38,14 +38,14 @@ import (
 // Parts are what an agent is made of.
 type Parts struct {
 	Models     *model.Repository
-	ModelStore *upgrade.Shelf // of versions from the cloud; nil: none are taken
+	ModelStore *modelupdate.Store // of versions from the cloud; nil: none are taken
 	Version    string
 	Log        *slog.Logger
 	Metrics    prometheus.Registerer // may be nil
 	Memory     *budget.Bytes         // of all decoders of the process; nil: as configured
 	// Attempts is the process's ledger where the agent is not alone in it; the agent closes it. nil: it
 	// has its own.
-	Attempts *attempt.Ledger
+	Attempts *crashguard.Guard
 	// End lets videos and cameras end in good order once it is closed; may be nil.
 	End <-chan struct{}
 	// Done hears of each source that has ended: how many pictures, in what time, and the reason where
@@ -65,16 +65,16 @@ type Agent struct {
 	sending  *telemetry.Hand // the uplink's
 	local    *local
 	networks *networks
-	attempts *attempt.Ledger
+	attempts *crashguard.Guard
 	lanes    []lane
 	hands    telemetry.Hands
 	ground   *ground
 	scenes   *sceneIndex
 	requests captureRequests
 	queries  *queries
-	taker    *upgrade.Taker // of models from the cloud; nil: none are taken
-	power    *power.Watch   // nil: it is not watched
-	trace    *trace.Tracer  // nil: nobody hears of spans
+	taker    *modelupdate.Updater // of models from the cloud; nil: none are taken
+	power    *power.Watch         // nil: it is not watched
+	trace    *trace.Tracer        // nil: nobody hears of spans
 	finite   sync.WaitGroup
 	videos   []*capture.Video
 	cameras  cameras
@@ -121,14 +121,14 @@ func Open(ctx context.Context, c Config, p Parts) (_ *Agent, err error) {
 		return nil, err
 	}
 	if a.ground != nil {
-		a.ground.life = a.box.Life()
+		a.ground.life = a.box.DatabaseID()
 	}
 	a.link, err = link.Dial(ctx, link.Options{URL: c.Cloud.URL, ClientID: c.Cloud.ClientID, Security: c.Cloud.Security,
 		Edge: c.Edge, Buffer: a.box, Version: p.Version, Cameras: a.liveCameras, Log: a.log})
 	if err != nil {
 		return nil, err
 	}
-	a.uplink, err = uplink.New(a.box, a.link, c.Uplink, uplink.Options{Step: func() { a.sending.Step() }, Log: a.log, Metrics: p.Metrics, Memory: c.folder("uplink.json"), Broker: brokerName(c.Cloud.URL), Trace: a.trace})
+	a.uplink, err = uplink.New(a.box, a.link, c.Uplink, uplink.Options{Step: func() { a.sending.Step() }, Log: a.log, Metrics: p.Metrics, StateFile: c.folder("uplink.json"), Broker: brokerName(c.Cloud.URL), Trace: a.trace})
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +141,7 @@ func Open(ctx context.Context, c Config, p Parts) (_ *Agent, err error) {
 }
 
 // Run lets everything flow until ctx ends, or until it is to begin anew with other models
-// (upgrade.ErrChanged).
+// (modelupdate.ErrChanged).
 func (a *Agent) Run(ctx context.Context) error {
 	a.sending = a.hands.Loop("uplink")
 	group, ctx := errgroup.WithContext(ctx)

@@ -13,7 +13,7 @@ import (
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/edge/outbox"
 	"cloudcanvas/edge/screen"
-	"cloudcanvas/shared/attempt"
+	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/raster"
@@ -79,7 +79,7 @@ func (l *sceneLane) take(ctx context.Context, p capture.Picture) error {
 	began := time.Now()
 	v, mask, err := l.screen.judge(trace.WithParent(ctx, parent), p.Image)
 	v.Masked = v.Masked && l.want != "detect" // a mask shows no objects
-	if errors.Is(err, attempt.ErrQuarantined) {
+	if errors.Is(err, crashguard.ErrQuarantined) {
 		l.manifest.Tiles = append(l.manifest.Tiles, event.TileDecision{Tile: p.Tile.Name(), Decision: event.TileDropped, Reason: "quarantined"})
 		return nil
 	}

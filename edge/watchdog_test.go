@@ -10,7 +10,7 @@ import (
 
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/edge/outbox"
-	"cloudcanvas/shared/attempt"
+	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/mqtt"
 )
@@ -70,7 +70,7 @@ func TestTheWatchdogOfAnIdleAgentIsFed(t *testing.T) {
 func TestTheWatchdogIsNotFedWhileAnInputHangsInNativeCode(t *testing.T) {
 	t.Parallel()
 	a := agent(t)
-	done, err := a.attempts.Begin(t.Context(), attempt.Input{Source: "gate", Name: "frame 7", Key: "7"})
+	done, err := a.attempts.Begin(t.Context(), crashguard.Input{Source: "gate", Name: "frame 7", Key: "7"})
 	if err != nil {
 		t.Fatal(err)
 	}

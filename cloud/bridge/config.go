@@ -69,7 +69,7 @@ func DefaultConfig() Config {
 		QueueShare:      0.5,
 		BatchMessages:   4096,
 		BatchBytes:      16 << 20,
-		InlineBytes:     512 << 10,
+		InlineBytes:     event.MaxInline,
 		PartsBytes:      16 << 20,
 		PartsEdgeBytes:  2 << 30,
 		PartsAge:        7 * 24 * time.Hour,
@@ -134,9 +134,6 @@ func orDefault[T comparable](value *T, d T) {
 	}
 }
 
-// maxInline leaves room for key and headers below Kafka's usual limit of a record, 1 MB.
-const maxInline = 512 << 10
-
 // Problems lists every mistake in c.
 func (c Config) Problems(add func(field, message, hint string)) {
 	c = c.withDefaults()
@@ -156,7 +153,7 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	whole("store_bytes_per_day", c.StoreBytesPerDay, 0, 1<<50, "0 is no bound; 10737418240 is 10 GiB a day")
 	whole("batch_messages", int64(c.BatchMessages), 1, int64(max(c.QueueMessages, 1)), "4096 suits most; no more than queue_messages")
 	whole("batch_bytes", c.BatchBytes, 64<<10, max(c.QueueBytes, 64<<10), "16777216 (16 MiB) suits most; no more than queue_bytes")
-	whole("inline_bytes", c.InlineBytes, 1<<10, maxInline, "524288 is the most that a record may carry")
+	whole("inline_bytes", c.InlineBytes, 1<<10, event.MaxInline, "524288 is the most that a record may carry")
 	whole("parts_bytes", c.PartsBytes, 1<<20, 4<<30, "16777216 (16 MiB) suits most")
 	whole("item_bytes", c.ItemBytes, 1<<20, 4<<30, "268435456 (256 MiB) suits most")
 	whole("parts_edge_bytes", c.PartsEdgeBytes, c.ItemBytes, 1<<40, "2147483648 (2 GiB) suits most; no less than item_bytes")

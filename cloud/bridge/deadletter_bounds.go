@@ -105,7 +105,7 @@ func (q *deadBounds) keep(topic string, payload []byte, print [sha256.Size]byte,
 		return true
 	}
 	a.over++
-	if a.over&(a.over-1) == 0 && size <= maxInline { // a sample
+	if a.over&(a.over-1) == 0 && size <= event.MaxInline { // a sample
 		return true
 	}
 	a.unreported.count(name, counted{q.now().UTC(), cutText(topic, shownTopic), len(payload), cutText(reason.Error(), 2*shownTopic), fmt.Sprintf("%x", print)}, exception(reason))

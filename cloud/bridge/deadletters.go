@@ -58,7 +58,7 @@ func (b *batch) addPoison(s *session, l *message, payload []byte, item *event.It
 	}
 	b.poison[print] = true
 	e := entry{poison: true, record: deadLetter(topic, []byte(topic), payload, reason, deadletter.StageConvert)}
-	if len(payload) > maxInline {
+	if len(payload) > event.MaxInline {
 		key := quarantineKey(print)
 		b.objects = append(b.objects, object{key, payload})
 		e.record.Value = []byte{}
@@ -103,7 +103,7 @@ func (s *session) refused(ctx context.Context, e *entry, reason error) error {
 	topic, was := e.record.Topic, e.record
 	e.poison = true
 	e.record = deadLetter(topic, was.Key, was.Value, reason, deadletter.StagePut)
-	if len(was.Value) > maxInline/2 {
+	if len(was.Value) > event.MaxInline/2 {
 		print := sha256.Sum256(was.Value)
 		if err := s.store(ctx, []object{{quarantineKey(print), was.Value}}); err != nil {
 			return err

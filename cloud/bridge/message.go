@@ -11,7 +11,7 @@ import (
 
 	"cloudcanvas/cloud/bridge/dedup"
 	"cloudcanvas/cloud/bridge/parts"
-	"cloudcanvas/shared/attempt"
+	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/mqtt"
 )
@@ -87,7 +87,7 @@ func (g allowlist) read(m mqtt.Message) message {
 
 // readSafely is read, where a panic is the message's own fault.
 func (g allowlist) readSafely(m mqtt.Message) (l message) {
-	err := attempt.Shield(func() error { l = g.read(m); return nil })
+	err := crashguard.Shield(func() error { l = g.read(m); return nil })
 	if err != nil {
 		l = message{Message: m, err: fmt.Errorf("%w: reading it failed: %w", event.ErrMalformed, err)}
 	}

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"cloudcanvas/cloud/deadletter"
-	"cloudcanvas/shared/attempt"
+	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/mqtt"
 	"cloudcanvas/shared/security"
@@ -33,7 +33,7 @@ type Parts struct {
 	Stories  Stories            // nil: the story of an item is not told
 	Models   Models             // nil: there are none to change
 	Dead     deadletter.Actions // without a Group nothing can be decided about dead letters
-	Attempts *attempt.Ledger    // of this process; nil: a record that kills it kills it again
+	Attempts *crashguard.Guard  // of this process; nil: a record that kills it kills it again
 	Device   Device             // where the console runs beside one
 	Version  string
 	Logger   *slog.Logger
@@ -144,8 +144,8 @@ func (k *Console) tell(all ...Notice) {
 
 func (k *Console) passed(topic string, err error) {
 	k.stats.passed.WithLabelValues(topic).Inc()
-	var panicked *attempt.Panic
-	if errors.As(err, &panicked) || errors.Is(err, attempt.ErrQuarantined) {
+	var panicked *crashguard.Panic
+	if errors.As(err, &panicked) || errors.Is(err, crashguard.ErrQuarantined) {
 		k.Logger.Error("a record is not shown: it made the console fail", telemetry.Topic, topic, telemetry.Err, err)
 		return
 	}

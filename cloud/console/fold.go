@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/deadletter"
-	"cloudcanvas/shared/attempt"
+	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
 )
@@ -25,7 +25,7 @@ type fold struct {
 	*index
 	disk     Disk
 	objects  Objects
-	attempts *attempt.Ledger
+	attempts *crashguard.Guard
 	tell     func(...Notice)
 	passed   func(topic string, err error)
 }
@@ -77,16 +77,16 @@ func unreadable(err error) error { return fmt.Errorf("%w: %w", errUnreadable, er
 // takeNoted takes one record. One that panics, or that killed the process, is passed over and told.
 func (b *batch) takeNoted(r kafka.Record) error {
 	at := fmt.Sprintf("%s/%d/%d", r.Topic, r.Partition, r.Offset)
-	done, err := b.attempts.Begin(b.ctx, attempt.Input{Source: r.Topic, Name: at, Key: "console:" + at + "/" + strconv.FormatInt(r.Time.UnixMilli(), 10)})
-	if errors.Is(err, attempt.ErrQuarantined) {
+	done, err := b.attempts.Begin(b.ctx, crashguard.Input{Source: r.Topic, Name: at, Key: "console:" + at + "/" + strconv.FormatInt(r.Time.UnixMilli(), 10)})
+	if errors.Is(err, crashguard.ErrQuarantined) {
 		return unreadable(err)
 	}
 	if err != nil {
 		return err
 	}
 	defer done()
-	err = attempt.Shield(func() error { return b.take(r) })
-	var panicked *attempt.Panic
+	err = crashguard.Shield(func() error { return b.take(r) })
+	var panicked *crashguard.Panic
 	if errors.As(err, &panicked) {
 		return unreadable(err)
 	}

@@ -26,9 +26,6 @@ type Objects interface {
 	Put(ctx context.Context, ref string, data []byte) error
 }
 
-// mostInline is the most data that a record holds; more rests in the object store.
-const mostInline = 512 << 10
-
 // alreadyThere says that Kafka has what a letter holds.
 type alreadyThere struct {
 	topic     string
@@ -118,7 +115,7 @@ func (a Actions) message(ctx context.Context, l Letter, r kafka.Record) (kafka.R
 			return kafka.Record{}, err
 		}
 	}
-	if len(item.Data) > mostInline {
+	if len(item.Data) > event.MaxInline {
 		ref := fmt.Sprintf("items/%s/%s/%d-%s", item.Edge, item.Epoch, item.Seq, item.ID)
 		if item.Epoch == "" {
 			ref = fmt.Sprintf("items/%s/%s", item.Edge, item.ID)

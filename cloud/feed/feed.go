@@ -26,9 +26,6 @@ type Objects interface {
 	Get(ctx context.Context, key string, limit int64) ([]byte, error)
 }
 
-// inline is the most data that a record carries itself.
-const inline = 512 << 10
-
 // Feeder feeds. Its fields must not be changed once it is in use; safe for concurrent use.
 type Feeder struct {
 	Log     Log
@@ -49,7 +46,7 @@ func (f *Feeder) Put(ctx context.Context, i event.Item) error {
 			return err
 		}
 	}
-	if len(i.Data) > inline {
+	if len(i.Data) > event.MaxInline {
 		i.Attrs.DataRef = fmt.Sprintf("items/%s/%s", i.Edge, i.ID)
 		if err := f.Objects.Put(ctx, i.Attrs.DataRef, i.Data); err != nil {
 			return fmt.Errorf("keep the %d bytes of %s: %w", len(i.Data), i.Subject, err)

@@ -126,7 +126,7 @@ func TestStoredWorkWaitsWhileLiveWorkDoes(t *testing.T) {
 func TestLargeDataRestsInTheStore(t *testing.T) {
 	l := &log{looked: make(chan struct{})}
 	f := newFeeder(t, l)
-	i := tile(Mark{Began: time.Now()}, 0, inline+1)
+	i := tile(Mark{Began: time.Now()}, 0, event.MaxInline+1)
 	if err := f.Put(t.Context(), i); err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 	kafkago "github.com/segmentio/kafka-go"
 	"golang.org/x/sync/errgroup"
 
-	"cloudcanvas/shared/attempt"
+	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/kafka"
 )
 
@@ -62,8 +62,8 @@ func (t Teller) scan(ctx context.Context, s span, handle func(kafka.Record) erro
 			return t.Log.Scan(reading, s.topic, partition, from, to, func(r kafka.Record) error {
 				one.Lock()
 				defer one.Unlock()
-				err := attempt.Shield(func() error { return handle(r) })
-				var panicked *attempt.Panic
+				err := crashguard.Shield(func() error { return handle(r) })
+				var panicked *crashguard.Panic
 				if errors.As(err, &panicked) {
 					return nil // a record that can't be looked at is none that was looked for
 				}

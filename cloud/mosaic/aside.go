@@ -9,7 +9,7 @@ import (
 
 	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/cloud/queue"
-	"cloudcanvas/shared/attempt"
+	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/telemetry"
 )
@@ -17,7 +17,7 @@ import (
 // takeOne folds one entry, which is noted meanwhile: one that kills the process is tried alone and then set
 // aside, and so is one that panics. The error is ctx's.
 func (m *Mosaic) takeOne(ctx context.Context, e queue.Entry) error {
-	var unread *attempt.Panic
+	var unread *crashguard.Panic
 	if errors.As(e.Err, &unread) {
 		return m.bury(ctx, e, entryInput(&e), "Panic", e.Err)
 	}
@@ -26,36 +26,36 @@ func (m *Mosaic) takeOne(ctx context.Context, e queue.Entry) error {
 	}
 	in := entryInput(&e)
 	done, err := m.Attempts.Begin(ctx, in)
-	if errors.Is(err, attempt.ErrQuarantined) {
+	if errors.Is(err, crashguard.ErrQuarantined) {
 		return m.bury(ctx, e, in, "Deadly", err)
 	}
 	if err != nil {
 		return err
 	}
-	err = attempt.Shield(func() error { return m.take(ctx, e) })
+	err = crashguard.Shield(func() error { return m.take(ctx, e) })
 	done()
-	var panicked *attempt.Panic
+	var panicked *crashguard.Panic
 	if !errors.As(err, &panicked) {
 		return err
 	}
 	m.metrics.panics.Inc()
-	if err := m.Attempts.Convict(in, err.Error()); err != nil {
-		m.Log.Warn("the attempt ledger could not note a record that panics", telemetry.Err, err)
+	if err := m.Attempts.Quarantine(in, err.Error()); err != nil {
+		m.Log.Warn("the crash journal could not note a record that panics", telemetry.Err, err)
 	}
 	return m.bury(ctx, e, in, "Panic", err)
 }
 
-// entryInput names an entry in the attempt ledger by its place and its item: one that is put back has
+// entryInput names an entry in the crash journal by its place and its item: one that is put back has
 // another place, and is tried anew.
-func entryInput(e *queue.Entry) attempt.Input {
+func entryInput(e *queue.Entry) crashguard.Input {
 	at := fmt.Sprintf("%s/%d/%d", e.Topic, e.Partition, e.Offset)
-	return attempt.Input{Source: e.Item.Stream, Name: at, Key: "mosaic:" + at + "/" + e.Item.ID.String()}
+	return crashguard.Input{Source: e.Item.Stream, Name: at, Key: "mosaic:" + at + "/" + e.Item.ID.String()}
 }
 
 // bury makes a dead letter of an entry, once however often its log is read again. A dead letter is none
 // again: it would come back for ever.
-func (m *Mosaic) bury(ctx context.Context, e queue.Entry, in attempt.Input, class string, reason error) error {
-	if !m.Attempts.Tell(in.Key) {
+func (m *Mosaic) bury(ctx context.Context, e queue.Entry, in crashguard.Input, class string, reason error) error {
+	if !m.Attempts.FirstReport(in.Key) {
 		return nil
 	}
 	m.Log.Error("a record becomes a dead letter", "topic", e.Topic, "partition", e.Partition, "offset", e.Offset, "edge", e.Item.Edge,
@@ -75,8 +75,8 @@ func (m *Mosaic) bury(ctx context.Context, e queue.Entry, in attempt.Input, clas
 // setAside gives up a record whose product can't be made: a dead letter stands for it, and it is forgotten.
 // Files are closed when nobody works on them any more.
 func (m *Mosaic) setAside(ctx context.Context, w *writing, class string, reason error) {
-	if err := m.Attempts.Convict(w.input, reason.Error()); err != nil {
-		m.Log.Warn("the attempt ledger could not note a product that can't be made", telemetry.Err, err)
+	if err := m.Attempts.Quarantine(w.input, reason.Error()); err != nil {
+		m.Log.Warn("the crash journal could not note a product that can't be made", telemetry.Err, err)
 	}
 	if err := m.bury(ctx, w.record.whole(), w.input, class, fmt.Errorf("the product of %s %s can't be made: %w", w.key.kind, w.key.name, reason)); err != nil {
 		m.Log.Warn("a dead letter could not be written", "name", w.key.name, telemetry.Err, err)

@@ -19,7 +19,7 @@ import (
 	"pgregory.net/rapid"
 
 	"cloudcanvas/cloud/queue"
-	"cloudcanvas/shared/attempt"
+	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/raster"
 	"cloudcanvas/shared/vision"
@@ -68,11 +68,11 @@ func (l *log) start(t *testing.T, cfg Config, p Parts) (stop func()) {
 	})
 }
 
-func ledger(t *testing.T, dir string) *attempt.Ledger {
+func ledger(t *testing.T, dir string) *crashguard.Guard {
 	t.Helper()
-	config := attempt.DefaultConfig()
+	config := crashguard.DefaultConfig()
 	config.Notes = filepath.Join(dir, "notes")
-	l, err := attempt.Open(dir, config, slog.New(slog.DiscardHandler))
+	l, err := crashguard.Open(dir, config, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func ledger(t *testing.T, dir string) *attempt.Ledger {
 }
 
 // dies leaves a ledger's folder as a process does that crashed with that input in hand.
-func dies(t *testing.T, dir string, in attempt.Input) {
+func dies(t *testing.T, dir string, in crashguard.Input) {
 	t.Helper()
 	if _, err := ledger(t, dir).Begin(t.Context(), in); err != nil {
 		t.Fatal(err)
@@ -125,7 +125,7 @@ func TestASceneWhoseProductKillsTheMosaicIsSetAside(t *testing.T) {
 		l.tell(cameraItems(t)...)
 		manifest := items[len(items)-1]
 		for range 2 {
-			dies(t, dir, attempt.Input{Key: "mosaic:scene/mast-1/s1/" + manifest.ID.String()})
+			dies(t, dir, crashguard.Input{Key: "mosaic:scene/mast-1/s1/" + manifest.ID.String()})
 		}
 		attempts := ledger(t, dir)
 		stop := l.start(t, Config{}, Parts{Store: Folder(t.TempDir()), Artist: artist{}, Dead: dead, Attempts: attempts})

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"cloudcanvas/cloud/queue"
-	"cloudcanvas/shared/attempt"
+	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/event"
 )
 
@@ -64,8 +64,8 @@ func (m *Mosaic) read(ctx context.Context, topic string, partition int, entries 
 
 // completeSafely is complete, where a panic is the entry's own fault.
 func (m *Mosaic) completeSafely(ctx context.Context, e *queue.Entry) error {
-	err := attempt.Shield(func() error { return m.complete(ctx, e) })
-	var panicked *attempt.Panic
+	err := crashguard.Shield(func() error { return m.complete(ctx, e) })
+	var panicked *crashguard.Panic
 	if errors.As(err, &panicked) {
 		m.metrics.panics.Inc()
 		e.Err = err

@@ -27,8 +27,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"cloudcanvas/cloud/queue"
-	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/config"
+	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/telemetry"
 	"cloudcanvas/shared/trace"
@@ -43,7 +43,7 @@ type Parts struct {
 	Artist   Artist                // may be nil: snapshots stay as they came
 	Disk     Disk                  // may be nil: no disk is to blame
 	Dead     queue.DeadLetters     // may be nil: what becomes a dead letter is in the log alone
-	Attempts *attempt.Ledger       // of this process; nil: a record that kills it kills it again
+	Attempts *crashguard.Guard     // of this process; nil: a record that kills it kills it again
 	Metrics  prometheus.Registerer // may be nil
 	Log      *slog.Logger
 	Trace    *trace.Tracer // nil: nobody hears of spans

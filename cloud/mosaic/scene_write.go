@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"cloudcanvas/shared/attempt"
+	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/raster"
 	"cloudcanvas/shared/vision"
@@ -107,7 +107,7 @@ func (s *Scene) Write(dir string, at time.Time) (Product, error) {
 type shielded struct{ errgroup.Group }
 
 func (s *shielded) Go(do func() error) {
-	s.Group.Go(func() error { return attempt.Shield(do) })
+	s.Group.Go(func() error { return crashguard.Shield(do) })
 }
 
 // fate is a line of tiles.json: the edge's decision and what became of the tile in the cloud.

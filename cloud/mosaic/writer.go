@@ -11,7 +11,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"cloudcanvas/cloud/queue"
-	"cloudcanvas/shared/attempt"
+	"cloudcanvas/shared/crashguard"
 )
 
 // Products are made beside the fold: outlines of a large scene take minutes, and others must not wait
@@ -28,7 +28,7 @@ type writers struct {
 type writing struct {
 	key    key
 	record *record
-	input  attempt.Input
+	input  crashguard.Input
 	began  time.Time
 	limit  *time.Timer
 	given  bool // up: it took too long
@@ -53,7 +53,7 @@ func (w *writing) release() {
 }
 
 // note begins the ledger's turn.
-func (w *writing) note(ctx context.Context, l *attempt.Ledger) error {
+func (w *writing) note(ctx context.Context, l *crashguard.Guard) error {
 	done, err := l.Begin(ctx, w.input)
 	if err != nil {
 		return err
@@ -158,7 +158,7 @@ func (m *Mosaic) publish(ctx context.Context, k key, r *record, now time.Time) {
 	go func() {
 		defer cancel()
 		if w.err = w.note(making, m.Attempts); w.err == nil {
-			w.err = attempt.Shield(func() (err error) {
+			w.err = crashguard.Shield(func() (err error) {
 				w.product, err = m.make(making, k, r, now)
 				return err
 			})
@@ -169,15 +169,15 @@ func (m *Mosaic) publish(ctx context.Context, k key, r *record, now time.Time) {
 	}()
 }
 
-// inputOf names a record's product in the attempt ledger: another manifest is another try.
-func inputOf(k key, r *record) attempt.Input {
+// inputOf names a record's product in the crash journal: another manifest is another try.
+func inputOf(k key, r *record) crashguard.Input {
 	of := ""
 	if r.scene != nil {
 		of = r.scene.manifestID.String()
 	} else {
 		of = r.camera.first.String()
 	}
-	return attempt.Input{Source: k.name, Name: k.kind + " of " + k.edge, Key: "mosaic:" + k.kind + "/" + k.edge + "/" + k.name + "/" + of}
+	return crashguard.Input{Source: k.name, Name: k.kind + " of " + k.edge, Key: "mosaic:" + k.kind + "/" + k.edge + "/" + k.name + "/" + of}
 }
 
 // hurry gives up what takes longer than its limit. Native code can't be ended: it goes on, but what it makes
@@ -208,9 +208,9 @@ func (m *Mosaic) settle(ctx context.Context, w *writing) error {
 		return nil
 	}
 	delete(m.writers.at, k)
-	var panicked *attempt.Panic
+	var panicked *crashguard.Panic
 	switch {
-	case errors.Is(w.err, attempt.ErrQuarantined):
+	case errors.Is(w.err, crashguard.ErrQuarantined):
 		m.setAside(ctx, w, "Deadly", w.err)
 		r.close()
 		return nil

@@ -14,13 +14,13 @@ import (
 	"slices"
 
 	"cloudcanvas/cloud/deadletter"
-	"cloudcanvas/shared/attempt"
+	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
 )
 
 // Entry is one record of a topic: where it stands, its bytes as they came, and the item in them. Err says that there
-// is no readable item in it, an *attempt.Panic where reading it panicked; Item then holds what could be read.
+// is no readable item in it, an *crashguard.Panic where reading it panicked; Item then holds what could be read.
 type Entry struct {
 	Topic     string
 	Partition int
@@ -134,7 +134,7 @@ func (g Group) Scan(ctx context.Context, topic string, partition int, handle fun
 // entryOf reads a record's item. Foreign headers, as of dead letters, are no fault.
 func entryOf(r kafka.Record) Entry {
 	e := Entry{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Key: r.Key, Value: r.Value, Headers: r.Headers}
-	if err := attempt.Shield(func() error { e.Item, e.Err = r.Item(); return nil }); err != nil {
+	if err := crashguard.Shield(func() error { e.Item, e.Err = r.Item(); return nil }); err != nil {
 		e.Err = err
 	}
 	e.Reason = deadletter.Header(r.Headers, deadletter.HeadReason)

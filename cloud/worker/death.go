@@ -10,7 +10,7 @@ import (
 
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/cloud/queue"
-	"cloudcanvas/shared/attempt"
+	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/telemetry"
 )
@@ -23,7 +23,7 @@ const DeathsDocument = "worker-deaths"
 // in hand and of itself. docs/delivery.md tells what that is.
 type deathReport struct {
 	Run   string    `json:"run"` // that ended
-	End   string    `json:"end"` // see attempt.Death
+	End   string    `json:"end"` // see crashguard.Death
 	Why   string    `json:"why"`
 	Items []string  `json:"items,omitempty"` // keys of items
 	At    time.Time `json:"at"`              // when it was told
@@ -39,12 +39,12 @@ const (
 // tellDeath tells how the process before this one ended. It insists: an owner that does not hear of it
 // tries again what killed us.
 func (w *Worker) tellDeath(ctx context.Context) error {
-	last := w.Attempts.Last()
-	if w.Deaths == nil || last.Life == "" {
+	last := w.Attempts.LastEnd()
+	if w.Deaths == nil || last.Run == "" {
 		return nil
 	}
 	why := last.Why[:min(len(last.Why), maxWhy)]
-	told := deathReport{Run: last.Life, End: last.End, Why: why, Items: last.Alone, At: w.now().UTC()}
+	told := deathReport{Run: last.Run, End: last.End, Why: why, Items: last.Alone, At: w.now().UTC()}
 	w.Log.Info("telling the others how this worker's last run ended", "end", told.End, telemetry.Err, told.Why, "items", len(told.Items))
 	return w.insist(ctx, "telling the others how this worker's last run ended", func() error {
 		reports, version, err := readReports(ctx, w.Deaths)
@@ -107,12 +107,12 @@ func (p *loop) verdict(ctx context.Context, runs []string, e *queue.Entry) (unkn
 	return unknown, nil
 }
 
-// attemptKey is an item's identity in the attempt ledger.
+// attemptKey is an item's identity in the crash journal.
 func attemptKey(i *event.Item) string { return "work:" + i.ID.String() }
 
-func (j *job) input() attempt.Input {
+func (j *job) input() crashguard.Input {
 	i := &j.entry.Item
-	return attempt.Input{Source: i.Stream, Name: i.Subject, Key: attemptKey(i), What: i.Type, Alone: j.alone}
+	return crashguard.Input{Source: i.Stream, Name: i.Subject, Key: attemptKey(i), What: i.Type, Alone: j.alone}
 }
 
 // noted does something in native code with jobs, which are noted meanwhile.
@@ -122,7 +122,7 @@ func (w *Worker) noted(ctx context.Context, jobs []*job, do func() error) error 
 	if len(jobs) == 1 {
 		done, err = w.Attempts.Begin(ctx, jobs[0].input())
 	} else {
-		inputs := make([]attempt.Input, len(jobs))
+		inputs := make([]crashguard.Input, len(jobs))
 		for n, j := range jobs {
 			inputs[n] = j.input()
 		}
@@ -138,8 +138,8 @@ func (w *Worker) noted(ctx context.Context, jobs []*job, do func() error) error 
 // shielded turns a panic into an error, and counts it: bytes from outside caused it, and they must not
 // stop the worker.
 func (w *Worker) shielded(do func() error) error {
-	err := attempt.Shield(do)
-	var p *attempt.Panic
+	err := crashguard.Shield(do)
+	var p *crashguard.Panic
 	if errors.As(err, &p) {
 		w.metrics.panics.Inc()
 	}

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/shared/attempt"
+	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/vision"
 )
@@ -131,16 +131,16 @@ func TestAWorkerTellsHowItEndedBeforeItOwnsAnything(t *testing.T) {
 	w, dir := newWorld(), t.TempDir()
 	entry := w.put(0, tile(0, ""))
 	w.put(0, tile(1, ""))
-	config := attempt.DefaultConfig()
+	config := crashguard.DefaultConfig()
 	config.Notes = filepath.Join(dir, "notes")
-	ledger := func() *attempt.Ledger {
-		l, err := attempt.Open(dir, config, slog.New(slog.DiscardHandler))
+	ledger := func() *crashguard.Guard {
+		l, err := crashguard.Open(dir, config, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return l
 	}
-	crash := func(l *attempt.Ledger) {
+	crash := func(l *crashguard.Guard) {
 		j := job{entry: entry, alone: true}
 		if _, err := l.Begin(t.Context(), j.input()); err != nil {
 			t.Fatal(err)
@@ -156,7 +156,7 @@ func TestAWorkerTellsHowItEndedBeforeItOwnsAnything(t *testing.T) {
 	start(t, made)
 	w.until(t, "the partition is done", func() bool { return w.offsets[0] == 2 })
 	reports, _, err := readReports(t.Context(), w.deaths)
-	if err != nil || len(reports) != 1 || reports[0].Run != first.Life() || reports[0].End != "crashed" || len(reports[0].Items) != 1 {
+	if err != nil || len(reports) != 1 || reports[0].Run != first.RunID() || reports[0].End != "crashed" || len(reports[0].Items) != 1 {
 		t.Fatalf("told %+v, %v", reports, err)
 	}
 	if made.Attempts.Suspect(attemptKey(&entry.Item)) || len(w.letters) != 0 {
@@ -168,10 +168,10 @@ func TestAWorkerTellsHowItEndedBeforeItOwnsAnything(t *testing.T) {
 func TestWhatThisMachineGaveUpIsADeadLetterOnce(t *testing.T) {
 	w, dir := newWorld(), t.TempDir()
 	entry := w.put(0, tile(0, ""))
-	config := attempt.DefaultConfig()
+	config := crashguard.DefaultConfig()
 	config.Notes, config.Deaths = filepath.Join(dir, "notes"), 1
 	for range 2 {
-		l, err := attempt.Open(dir, config, slog.New(slog.DiscardHandler))
+		l, err := crashguard.Open(dir, config, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"cloudcanvas/shared/attempt"
+	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/vision"
 )
 
@@ -39,7 +39,7 @@ func (p *loop) seeAll(ctx context.Context, batch []*job) error {
 
 func (p *loop) seeOrPart(ctx context.Context, batch []*job) error {
 	err := p.shielded(func() error { return p.see(ctx, batch) })
-	var panicked *attempt.Panic
+	var panicked *crashguard.Panic
 	if !errors.As(err, &panicked) {
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 
 	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/cloud/queue"
-	"cloudcanvas/shared/attempt"
+	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/vision"
 )
@@ -58,7 +58,7 @@ func poison(stage, class string, err error) *Poison {
 // only when ctx ended or the worker is unfit: what is wrong with the entry is in job.poison.
 func (w *Worker) prepare(ctx context.Context, j *job) error {
 	err := w.shielded(func() error { return w.study(ctx, j) })
-	var p *attempt.Panic
+	var p *crashguard.Panic
 	if errors.As(err, &p) {
 		j.poison = poison(stageConvert, "Panic", err)
 		return nil
@@ -164,7 +164,7 @@ func (w *Worker) decode(ctx context.Context, j *job, data []byte) error {
 	if err != nil && ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if errors.Is(err, attempt.ErrQuarantined) {
+	if errors.Is(err, crashguard.ErrQuarantined) {
 		j.poison = poison(stageTransform, "Deadly", err)
 		return nil
 	}

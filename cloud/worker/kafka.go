@@ -24,9 +24,6 @@ const (
 	memberHeader = "canvas_worker"
 )
 
-// inlineBytes is the most data that a record holds itself; more rests in the object store.
-const inlineBytes = 512 << 10
-
 // Keeper takes large data into the object store.
 type Keeper interface {
 	Put(ctx context.Context, ref string, data []byte) error
@@ -43,7 +40,7 @@ type KafkaResults struct {
 func (k KafkaResults) Append(ctx context.Context, fence coord.Epoch, items ...event.Item) error {
 	records := make([]kafka.Record, len(items))
 	for n, i := range items {
-		if len(i.Data) > inlineBytes {
+		if len(i.Data) > event.MaxInline {
 			if k.Keep == nil {
 				return fmt.Errorf("a result of %d bytes needs an object store; configure one", len(i.Data))
 			}

@@ -182,7 +182,7 @@ func (f resultsFunc) Append(ctx context.Context, fence coord.Epoch, items ...eve
 func TestALargeResultRestsInTheObjectStore(t *testing.T) {
 	k, kept := &lastLog{}, keeper{}
 	big := tile(1, "")
-	big.Kind, big.Data = event.Result, make([]byte, inlineBytes+1)
+	big.Kind, big.Data = event.Result, make([]byte, event.MaxInline+1)
 	big.SHA256 = event.Sum(big.Data)
 	if err := (KafkaResults{Log: k}).Append(t.Context(), 1, big); err == nil {
 		t.Fatal("without a store it can't be kept")
@@ -191,7 +191,7 @@ func TestALargeResultRestsInTheObjectStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := k.records[0].Item()
-	if err != nil || len(kept[got.Attrs.DataRef]) != inlineBytes+1 || len(k.records[0].Value) != 0 {
+	if err != nil || len(kept[got.Attrs.DataRef]) != event.MaxInline+1 || len(k.records[0].Value) != 0 {
 		t.Fatalf("%v, reference %q", err, got.Attrs.DataRef)
 	}
 }

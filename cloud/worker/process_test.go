@@ -23,8 +23,8 @@ import (
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/cloud/coord/assign"
 	"cloudcanvas/cloud/coord/zk"
-	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/brokertest"
+	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/vision"
@@ -95,7 +95,7 @@ func child(settings string) error {
 		return err
 	}
 	queue := KafkaGroup(k)
-	ledger, err := attempt.OpenFree(s.Attempts, "worker", attempt.DefaultConfig(), log)
+	ledger, err := crashguard.OpenFree(s.Attempts, "worker", crashguard.DefaultConfig(), log)
 	if err != nil {
 		return err
 	}

@@ -24,9 +24,9 @@ import (
 
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/cloud/queue"
-	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/budget"
 	"cloudcanvas/shared/config"
+	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/retry"
 	"cloudcanvas/shared/telemetry"
@@ -44,8 +44,8 @@ type Parts struct {
 	Models      *Shelf
 	Leases      Leases
 	Assignments Assignments
-	Attempts    *attempt.Ledger // of this process; nil: what kills it is not known from what was beside it
-	Deaths      coord.Document  // where workers tell how they ended; nil: nobody hears of it
+	Attempts    *crashguard.Guard // of this process; nil: what kills it is not known from what was beside it
+	Deaths      coord.Document    // where workers tell how they ended; nil: nobody hears of it
 	Log         *slog.Logger
 	Metrics     prometheus.Registerer // may be nil
 	Trace       *trace.Tracer         // nil: nobody hears of spans
@@ -81,7 +81,7 @@ func New(cfg Config, parts Parts) (*Worker, error) {
 		return nil, fmt.Errorf("registering the worker's metrics: %w", err)
 	}
 	window := int64(max(cfg.Prefetch, cfg.BatchItems))
-	run := parts.Attempts.Life()
+	run := parts.Attempts.RunID()
 	if run == "" {
 		run = rand.Text()
 	}

@@ -11,7 +11,7 @@ import (
 
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/edge"
-	"cloudcanvas/edge/upgrade"
+	"cloudcanvas/edge/modelupdate"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/telemetry"
@@ -47,7 +47,7 @@ func runCommand() *urfave.Command {
 		defer telemetry.NotifyStopping()
 		for {
 			err := beAgent(c.Context, cfg, models, log)
-			if !errors.Is(err, upgrade.ErrChanged) || c.Context.Err() != nil {
+			if !errors.Is(err, modelupdate.ErrChanged) || c.Context.Err() != nil {
 				return err
 			}
 			log.Info("the agent begins anew with other models")
@@ -57,7 +57,7 @@ func runCommand() *urfave.Command {
 
 // beAgent runs the agent until ctx ends or other models are to run.
 func beAgent(ctx context.Context, cfg edge.Config, models *model.Repository, log *slog.Logger) error {
-	shelf, err := upgrade.OpenShelf(cfg.ModelStoreFolder(), log)
+	shelf, err := modelupdate.OpenStore(cfg.ModelStoreFolder(), log)
 	if err != nil {
 		return err
 	}

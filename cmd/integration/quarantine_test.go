@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/shared/attempt"
+	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/mqtt"
 )
@@ -127,10 +127,10 @@ frames: {enabled: true, detector: opencv_hog_people}
 	})
 	s.balance(20 * time.Second)
 
-	var cases []attempt.Case
+	var cases []crashguard.Case
 	files, _ := filepath.Glob(filepath.Join(s.data, "attempts", "quarantine", "*.json"))
 	for _, file := range files {
-		var c attempt.Case
+		var c crashguard.Case
 		readJSON(t, file, &c)
 		cases = append(cases, c)
 		kept, err := os.ReadFile(filepath.Join(filepath.Dir(file), c.File))

@@ -1,6 +1,12 @@
 // Package capture takes pictures and readings from where they are made: video files, cameras,
 // folders of images, satellite scenes, and what cameras and sensors publish on the device's own broker.
 // docs/capture.md says how each kind of source behaves when it fails.
+//
+//	video*    a video file or a camera, decoded by ffmpeg in a child process; ffmpeg*: the program itself
+//	images*   a folder of pictures; decode: how one is opened
+//	scene*    a scene's tiles; folder*: a watched folder of scenes
+//	device*   what cameras and sensors publish on the device's own broker
+//	newest    what stands between a live source and a slower pipeline
 package capture
 
 import (

@@ -169,7 +169,7 @@ func (f *Folder) take(ctx context.Context, path string, emit func(context.Contex
 
 func (f *Folder) run(ctx context.Context, path string, emit func(context.Context, Picture) error) error {
 	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Size() == 0 {
-		return errors.New("it is empty (0 bytes)")
+		return errors.New("the file is empty (0 bytes)")
 	}
 	source, err := f.open(path)
 	if err != nil {

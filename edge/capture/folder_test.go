@@ -122,7 +122,7 @@ func TestFilesThatWereReadAreMovedOrDeletedAndFailedOnesKept(t *testing.T) {
 	})
 }
 
-func TestAFolderThatIsAwayIsWaitedForAndABrokenLedgerReadsAgain(t *testing.T) {
+func TestAFolderThatIsAwayIsWaitedForAndWithABrokenListAllIsReadAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "later")
 		go func() {

@@ -201,13 +201,13 @@ func readBounded(path string, limit int64) ([]byte, time.Time, error) {
 	case err != nil:
 		return nil, time.Time{}, err
 	case !info.Mode().IsRegular():
-		return nil, time.Time{}, errors.New("it is not a regular file")
+		return nil, time.Time{}, errors.New("the path is not a regular file")
 	case info.Size() == 0:
-		return nil, time.Time{}, errors.New("it is empty (0 bytes)")
+		return nil, time.Time{}, errors.New("the file is empty (0 bytes)")
 	case info.Size() > limit:
-		err := fmt.Errorf("it has %d bytes; the limit is %d (max_bytes)", info.Size(), limit)
+		err := fmt.Errorf("the file has %d bytes; the limit is %d (max_bytes)", info.Size(), limit)
 		if why := pictures.Windows(f, info.Size(), 0); why != "" {
-			err = fmt.Errorf("%w; it is %s", err, why)
+			err = fmt.Errorf("%w; the file is %s", err, why)
 		}
 		return nil, time.Time{}, err
 	}

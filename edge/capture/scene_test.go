@@ -121,7 +121,7 @@ func TestBrokenTilesAreAccountedForAndTheRestComes(t *testing.T) {
 	}
 }
 
-func TestASceneStopsWhenItIsTold(t *testing.T) {
+func TestASceneStopsWithItsContext(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	path := madeScene(t, 1024, 1024, "blue", "green", "red")
 	source := capture.NewSceneFile(path, "s1", capture.SceneOptions{})

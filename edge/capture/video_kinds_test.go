@@ -151,16 +151,16 @@ func TestAUserWhoIsRefusedIsTriedOnceAMinute(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for complaint, want := range map[string]bool{
+	for reason, want := range map[string]bool{
 		"method DESCRIBE failed: 401 Unauthorized": true, "Server returned 403 Forbidden (access denied)": true,
 		"method DESCRIBE failed: 404 Not Found": false, "Connection to tcp://10.0.4.1:4010 failed: Connection refused": false,
 	} {
-		err := in.failed(complaint)
+		err := in.failed(reason)
 		if _, got := errors.AsType[denied](err); got != want {
-			t.Errorf("%q: %v", complaint, got)
+			t.Errorf("%q: %v", reason, got)
 		}
 		if pause := (Restart{}).pause(time.Second, err); (pause >= time.Minute) != want {
-			t.Errorf("%q: the next try is after %s", complaint, pause)
+			t.Errorf("%q: the next try is after %s", reason, pause)
 		}
 	}
 }

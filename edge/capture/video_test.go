@@ -198,7 +198,7 @@ func TestATurnedVideoComesUpright(t *testing.T) {
 	}
 }
 
-func TestAVideoStopsWhenItIsTold(t *testing.T) {
+func TestAVideoStopsWithItsContext(t *testing.T) {
 	needFFmpeg(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	seen := 0

@@ -172,7 +172,7 @@ func TestWhatCanBeReadOfACorruptDatabaseIsCommittedAgain(t *testing.T) {
 			whole++
 		}
 	}
-	if uint64(whole) != what.Salvaged-what.Renamed {
+	if uint64(whole) != what.Salvaged-what.Renumbered {
 		t.Errorf("%d kept their numbers, of %+v", whole, what)
 	}
 }

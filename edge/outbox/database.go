@@ -23,7 +23,7 @@ import (
 const dsn = "?_txlock=immediate&_pragma=busy_timeout(5000)&_pragma=auto_vacuum(INCREMENTAL)&_pragma=journal_mode(WAL)" +
 	"&_pragma=synchronous(FULL)&_pragma=journal_size_limit(33554432)&_pragma=cache_size(-8192)"
 
-// format is the database's user_version. Databases of format 2 had one epoch and no marks; they become
+// format is the database's user_version. Databases of format 2 had one epoch and no checksums of rows; they become
 // of this one when they are opened.
 const (
 	format    = 3
@@ -32,6 +32,7 @@ const (
 
 // items is the index: small rows, whatever they stand for. cheap is minus the value density, so that
 // items_worth runs from what goes first to what is dropped first, and backwards from there.
+// The column mark is the row's checksum, the table marks holds notes of sources, ledger the drops.
 const schema = `
 CREATE TABLE IF NOT EXISTS counts (
 	one INTEGER PRIMARY KEY CHECK (one=1), epoch TEXT NOT NULL, committed INTEGER NOT NULL, received INTEGER NOT NULL,
@@ -61,8 +62,8 @@ CREATE TABLE IF NOT EXISTS losses (
 	epoch TEXT NOT NULL, low INTEGER NOT NULL, high INTEGER NOT NULL, at INTEGER NOT NULL, reported INTEGER NOT NULL DEFAULT 0,
 	PRIMARY KEY (epoch, low)) WITHOUT ROWID;`
 
-// severalEpochs makes a database of one epoch one of several. What its rows say has no marks: after
-// a fault it is not believed by its number alone.
+// severalEpochs makes a database of one epoch one of several. Its rows have no checksums: after a
+// fault their numbers alone prove nothing.
 const severalEpochs = `
 ALTER TABLE items ADD COLUMN mark INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE ledger ADD COLUMN mark INTEGER NOT NULL DEFAULT 0;
@@ -73,9 +74,9 @@ var (
 	errFormat  = errors.New("the database is another program's")
 )
 
-// smallEnough is how large a database may be to be looked at page by page before it is used. A larger
-// one is looked at while it is used already; what is found then is salvaged at the next start.
-const smallEnough = 64 << 20
+// maxCheckedAtStart is how large a database may be to be checked page by page before it is used. A larger
+// one is checked while it is used already; what is found then is salvaged at the next start.
+const maxCheckedAtStart = 64 << 20
 
 func openDatabase(path string, suspect bool) (*sql.DB, error) {
 	db, err := sql.Open("sqlite", durable.SQLiteURI(path)+dsn)
@@ -89,7 +90,7 @@ func openDatabase(path string, suspect bool) (*sql.DB, error) {
 		if c := code(err); c == lib.SQLITE_CORRUPT || c == lib.SQLITE_NOTADB || c == lib.SQLITE_ERROR {
 			err = fmt.Errorf("%w: %w", errCorrupt, err)
 		} else if (c == lib.SQLITE_READONLY || c == lib.SQLITE_IOERR) && probe(filepath.Dir(path)) == nil {
-			err = fmt.Errorf("%w: the disk can be written to, and this can't: %w", errCorrupt, err)
+			err = fmt.Errorf("%w: the disk can be written to, and the database can't: %w", errCorrupt, err)
 		}
 		return nil, err
 	}
@@ -127,7 +128,7 @@ func prepareDatabase(db *sql.DB, path string, suspect bool) error {
 		return err
 	}
 	switch {
-	case info.Size() <= smallEnough:
+	case info.Size() <= maxCheckedAtStart:
 		return check(context.Background(), db, "integrity_check")
 	case suspect:
 		return check(context.Background(), db, "quick_check")
@@ -135,7 +136,7 @@ func prepareDatabase(db *sql.DB, path string, suspect bool) error {
 	return nil
 }
 
-// contradiction is what the counts and the tables say against each other, as far as a few look-ups
+// contradiction is an error where the counts and the tables contradict each other, as far as a few look-ups
 // show it: whole pages may still hold what was never written there.
 func contradiction(db *sql.DB) error {
 	if _, err := db.Exec(itemColumns + "LIMIT 0"); err != nil {
@@ -158,7 +159,7 @@ func contradiction(db *sql.DB) error {
 		return err
 	}
 	if orphans > 0 {
-		return fmt.Errorf("%w: what waits is of no epoch", errCorrupt)
+		return fmt.Errorf("%w: items wait that belong to no epoch", errCorrupt)
 	}
 	if last > committed || committed != received+dropped+waiting || there != (waiting > 0) {
 		return fmt.Errorf("%w: %d committed, %d received, %d dropped, %d waiting, but the last number is %d (%d rows of counts)",
@@ -180,15 +181,15 @@ func indexStreams(db *sql.DB, c Config) error {
 	return err
 }
 
-// check looks at every page. SQLite's integrity_check holds the indices against the tables as well: an
+// check reads every page. SQLite's integrity_check holds the indices against the tables as well: an
 // item that is missing in one waits for ever. That takes too long where there are many.
 func check(ctx context.Context, db *sql.DB, how string) error {
-	var verdict string
-	if err := db.QueryRowContext(ctx, "PRAGMA "+how+"(1)").Scan(&verdict); err != nil {
+	var result string
+	if err := db.QueryRowContext(ctx, "PRAGMA "+how+"(1)").Scan(&result); err != nil {
 		return err
 	}
-	if verdict != "ok" {
-		return fmt.Errorf("%w: %s", errCorrupt, verdict)
+	if result != "ok" {
+		return fmt.Errorf("%w: %s", errCorrupt, result)
 	}
 	return nil
 }
@@ -208,10 +209,10 @@ func entropy() *ulid.MonotonicEntropy { return ulid.Monotonic(rand.Reader, 0) }
 // opening takes as long with a million items as with none.
 func (o *Outbox) load() error {
 	row := o.db.QueryRow("SELECT epoch, committed, received, dropped, waiting, bytes FROM counts")
-	err := row.Scan(&o.life, &o.stats.Committed, &o.stats.Received, &o.stats.Dropped, &o.stats.Waiting, &o.stats.Bytes)
+	err := row.Scan(&o.id, &o.stats.Committed, &o.stats.Received, &o.stats.Dropped, &o.stats.Waiting, &o.stats.Bytes)
 	if errors.Is(err, sql.ErrNoRows) {
-		o.life = event.NewEpoch()
-		_, err = o.db.Exec("INSERT INTO counts VALUES (1, ?, 0, 0, 0, 0, 0)", string(o.life))
+		o.id = event.NewEpoch()
+		_, err = o.db.Exec("INSERT INTO counts VALUES (1, ?, 0, 0, 0, 0, 0)", string(o.id))
 	}
 	if err != nil {
 		return err

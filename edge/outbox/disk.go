@@ -27,13 +27,13 @@ type fault struct {
 	wait    time.Duration
 	next    time.Time // when the disk is tried again
 	refused uint64    // requests
-	told    bool
+	logged  bool
 }
 
 const (
 	firstFaultWait = 500 * time.Millisecond
 	mostFaultWait  = 30 * time.Second
-	// faultRest is how long after one fault the next is told of in the log: a disk that fails now and
+	// faultRest is how long after one fault the next is logged: a disk that fails now and
 	// then must not fill it.
 	faultRest = time.Minute
 )
@@ -78,8 +78,8 @@ func probe(dir string) error {
 	return err
 }
 
-// rests says whether the disk is to be left alone for now; the owner's.
-func (o *Outbox) rests() error {
+// diskResting says whether the disk is to be left alone for now; the owner's.
+func (o *Outbox) diskResting() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.fault == nil || !o.now().Before(o.fault.next) {
@@ -89,14 +89,14 @@ func (o *Outbox) rests() error {
 	return fmt.Errorf("%w: %w", ErrDisk, o.fault.err)
 }
 
-// fails notes that the disk does not take a write.
-func (o *Outbox) fails(err error) error {
+// diskFailed notes that the disk does not take a write.
+func (o *Outbox) diskFailed(err error) error {
 	o.mu.Lock()
 	now := o.now()
 	begins := o.fault == nil
 	if begins {
-		o.fault = &fault{kind: Failing, since: now, wait: firstFaultWait, told: now.Sub(o.faultEnded) > faultRest}
-		o.mended = make(chan struct{})
+		o.fault = &fault{kind: Failing, since: now, wait: firstFaultWait, logged: now.Sub(o.faultEnded) > faultRest}
+		o.diskBack = make(chan struct{})
 	} else {
 		o.fault.wait = min(2*o.fault.wait, mostFaultWait)
 	}
@@ -107,18 +107,18 @@ func (o *Outbox) fails(err error) error {
 	if errors.Is(err, unix.EROFS) || code(err) == lib.SQLITE_READONLY || unix.Statfs(o.dir, &disk) == nil && disk.Flags&unix.ST_RDONLY != 0 {
 		f.kind = ReadOnly
 	}
-	told, t := f.told, f.trouble()
+	logged, t := f.logged, f.trouble()
 	o.mu.Unlock()
-	if begins && told {
+	if begins && logged {
 		o.log.Error("the outbox's disk takes no writes: "+t.Text, "trouble", t.Kind, "folder", o.dir, telemetry.Err, err)
 	}
 	if begins {
-		o.stirTroubles()
+		o.signalChanged()
 	}
 	return fmt.Errorf("%w: %w", ErrDisk, err)
 }
 
-// Outage is a time in which the disk took no writes, in the data of the alert that tells of it.
+// Outage is a time in which the disk took no writes, in the data of its alert.
 type Outage struct {
 	Kind    string    `json:"kind"`
 	From    time.Time `json:"from"`
@@ -127,8 +127,8 @@ type Outage struct {
 	Error   string    `json:"error"`
 }
 
-// works notes that the disk takes writes.
-func (o *Outbox) works() {
+// diskWorks notes that the disk takes writes.
+func (o *Outbox) diskWorks() {
 	o.mu.Lock()
 	f := o.fault
 	if f == nil {
@@ -136,19 +136,19 @@ func (o *Outbox) works() {
 		return
 	}
 	o.fault, o.faultEnded = nil, o.now()
-	close(o.mended)
+	close(o.diskBack)
 	o.mu.Unlock()
-	if f.told {
+	if f.logged {
 		o.log.Info("the outbox's disk takes writes again", "trouble", f.kind, "folder", o.dir, "seconds", o.now().Sub(f.since).Seconds(), "refused", f.refused)
 		go o.alert(f.kind, Outage{Kind: f.kind, From: f.since.UTC(), To: o.now().UTC(), Refused: f.refused, Error: f.err.Error()})
 	}
-	o.stirTroubles()
+	o.signalChanged()
 }
 
-// mendedOrTried waits until the disk may take writes again.
-func (o *Outbox) mendedOrTried(ctx context.Context) error {
+// waitForDisk waits until the disk may take writes again.
+func (o *Outbox) waitForDisk(ctx context.Context) error {
 	o.mu.Lock()
-	f, mended := o.fault, o.mended
+	f, back := o.fault, o.diskBack
 	var wait time.Duration
 	if f != nil {
 		wait = f.next.Sub(o.now())
@@ -161,7 +161,7 @@ func (o *Outbox) mendedOrTried(ctx context.Context) error {
 	defer next.Stop()
 	select {
 	case <-next.C:
-	case <-mended:
+	case <-back:
 	case <-o.done:
 		return ErrClosed
 	case <-ctx.Done():
@@ -170,42 +170,42 @@ func (o *Outbox) mendedOrTried(ctx context.Context) error {
 	return nil
 }
 
-// owed is a receipt that came while the disk took no writes.
-type owed struct {
+// deferredReceipt is a receipt that came while the disk took no writes.
+type deferredReceipt struct {
 	receipt event.Receipt
 	bounds  bounds
 }
 
-// owe keeps a receipt in memory. What it covers is not sent again; a later one of its epoch says all
-// that it said.
-func (o *Outbox) owe(r event.Receipt, t bounds) {
+// deferReceipt keeps a receipt in memory. What it covers is not sent again; a later one of its epoch covers all
+// that it covered.
+func (o *Outbox) deferReceipt(r event.Receipt, t bounds) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.owing[r.Epoch] = owed{r, t}
+	o.deferred[r.Epoch] = deferredReceipt{r, t}
 }
 
-func (o *Outbox) paid(epoch event.Epoch) {
+func (o *Outbox) dropDeferred(epoch event.Epoch) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	delete(o.owing, epoch)
+	delete(o.deferred, epoch)
 }
 
-// receipted says whether a receipt that is owed covers an item. The caller holds mu.
-func (o *Outbox) receipted(seq uint64) bool {
-	if len(o.owing) == 0 {
+// coveredByDeferred says whether a deferred receipt covers an item. The caller holds mu.
+func (o *Outbox) coveredByDeferred(seq uint64) bool {
+	if len(o.deferred) == 0 {
 		return false
 	}
 	epoch, number := o.terms.place(seq)
-	w, ok := o.owing[epoch]
+	w, ok := o.deferred[epoch]
 	return ok && number <= w.bounds.through && w.receipt.Has(number)
 }
 
-// takeIn takes in the receipts that are owed.
-func (o *Outbox) takeIn(ctx context.Context) error {
+// takeDeferred takes in the deferred receipts.
+func (o *Outbox) takeDeferred(ctx context.Context) error {
 	o.mu.Lock()
 	var all []event.Receipt
 	if o.fault == nil {
-		for _, w := range o.owing {
+		for _, w := range o.deferred {
 			all = append(all, w.receipt)
 		}
 	}

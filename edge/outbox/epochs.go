@@ -85,8 +85,8 @@ func (o *Outbox) Epoch() event.Epoch {
 	return o.terms[len(o.terms)-1].epoch
 }
 
-// Life names this database, from its making to its end.
-func (o *Outbox) Life() event.Epoch { return o.life }
+// DatabaseID names this database, from its making to its end.
+func (o *Outbox) DatabaseID() event.Epoch { return o.id }
 
 // Knows says whether an epoch is one of this buffer's.
 func (o *Outbox) Knows(epoch event.Epoch) bool {
@@ -118,25 +118,25 @@ func (o *Outbox) Number(epoch event.Epoch, seq uint64) uint64 {
 // Receipts counts those for epochs that are not this buffer's, and those that could not be true of it.
 func (o *Outbox) Receipts() (foreign, refused uint64) { return o.foreign.Load(), o.refused.Load() }
 
-// Epochs are those that still matter, the current one first: as the status tells them.
+// Epochs are those that still matter, the current one first: as the status lists them.
 func (o *Outbox) Epochs() []event.EpochReport {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	var all []event.EpochReport
-	tell := func(n int) {
+	add := func(n int) {
 		t := o.terms[n]
 		all = append(all, event.EpochReport{Epoch: t.epoch, Through: o.terms.last(n, o.stats.Committed) - (t.first - 1), Waiting: uint64(max(t.waiting, 0))})
 	}
 	current := len(o.terms) - 1
-	tell(current)
+	add(current)
 	for n := 0; n < current && len(all) < event.MaxEpochs-1; n++ { // what has waited longest must not be left out
-		if o.terms[n].waiting > 0 || o.asks(o.terms[n].epoch) {
-			tell(n)
+		if o.terms[n].waiting > 0 || o.unresolved(o.terms[n].epoch) {
+			add(n)
 		}
 	}
 	for n := current - 1; n >= 0 && len(all) < event.MaxEpochs; n-- {
 		if !slices.ContainsFunc(all, func(e event.EpochReport) bool { return e.Epoch == o.terms[n].epoch }) {
-			tell(n)
+			add(n)
 		}
 	}
 	return all
@@ -199,16 +199,16 @@ func (s *step) beginEpoch() {
 	s.p.terms, s.p.begun = s.terms().begin(event.NewEpoch(), s.p.stats.Committed), false
 }
 
-// prune forgets the oldest epochs, as far as nothing of them waits and nothing is left to tell.
+// prune forgets the oldest epochs, as far as nothing of them waits and nothing remains to be reported.
 func (s *step) prune() error {
 	t := s.o.terms
 	for n := 0; n < len(t)-epochsKept; n++ {
-		if t[n].waiting != 0 || s.o.asks(t[n].epoch) {
+		if t[n].waiting != 0 || s.o.unresolved(t[n].epoch) {
 			return nil // later ones stay as well: an epoch ends where the next begins
 		}
-		var told bool
-		err := s.conn.QueryRowContext(context.Background(), "SELECT EXISTS (SELECT 1 FROM ledger WHERE seq BETWEEN ? AND ?)", t[n].first, t[n+1].first-1).Scan(&told)
-		if err != nil || told {
+		var dropped bool
+		err := s.conn.QueryRowContext(context.Background(), "SELECT EXISTS (SELECT 1 FROM ledger WHERE seq BETWEEN ? AND ?)", t[n].first, t[n+1].first-1).Scan(&dropped)
+		if err != nil || dropped {
 			return err
 		}
 		if err := s.exec("DELETE FROM epochs WHERE first=?", t[n].first); err != nil {

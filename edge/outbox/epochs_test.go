@@ -257,7 +257,7 @@ func TestAReceiptThatCantBeTrueFreesNothingAndWhatWaitsGoesUnderOtherNumbers(t *
 	}
 }
 
-func TestATwinIsToldOnceAndNothingIsRefused(t *testing.T) {
+func TestATwinIsReportedOnceAndNothingIsRefused(t *testing.T) {
 	o := open(t, t.TempDir(), DefaultConfig())
 	if _, err := o.Commit(t.Context(), draft(1)); err != nil {
 		t.Fatal(err)
@@ -278,7 +278,7 @@ func TestATwinIsToldOnceAndNothingIsRefused(t *testing.T) {
 	}
 }
 
-func TestAReportOfDropsIsNotMovedButToldAnew(t *testing.T) {
+func TestAReportOfDropsIsNotMovedButMadeAnew(t *testing.T) {
 	c := DefaultConfig()
 	c.QuotaRows = 100
 	o := open(t, t.TempDir(), c)

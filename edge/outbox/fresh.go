@@ -15,7 +15,7 @@ import (
 // the index and sorted: more are met by going through all rows in their order.
 const (
 	freshAtOnce = 4096
-	fewEnough   = 16 << 10
+	maxSorted   = 16 << 10
 )
 
 const refColumns = "seq, priority, kind, stream, rung, value, bytes, committed"
@@ -23,11 +23,11 @@ const refColumns = "seq, priority, kind, stream, rung, value, bytes, committed"
 // backlog reads what waited when the outbox was opened: the most urgent first, and of one priority the
 // oldest, so that no item of a stream is given before an older one of its priority.
 type backlog struct {
-	through  uint64 // the last number of that time
-	rows     *sql.Rows
-	priority event.Priority // that is being read; all of what is more urgent is given
-	any      bool           // one is being read
-	few      int            // fewEnough
+	through   uint64 // the last number of that time
+	rows      *sql.Rows
+	priority  event.Priority // that is being read; all of what is more urgent is given
+	any       bool           // one is being read
+	maxSorted int            // fewEnough
 }
 
 func (b *backlog) close() {
@@ -74,11 +74,11 @@ func (b *backlog) begin(db *sql.DB) (more bool, err error) {
 		return false, err
 	}
 	var n int
-	if err := db.QueryRow("SELECT count(*) FROM (SELECT 1 FROM items WHERE priority=? LIMIT ?)", next.Int64, b.few+1).Scan(&n); err != nil {
+	if err := db.QueryRow("SELECT count(*) FROM (SELECT 1 FROM items WHERE priority=? LIMIT ?)", next.Int64, b.maxSorted+1).Scan(&n); err != nil {
 		return false, err
 	}
 	by := "INDEXED BY items_worth"
-	if n > b.few {
+	if n > b.maxSorted {
 		by = "NOT INDEXED"
 	}
 	b.rows, err = db.Query("SELECT "+refColumns+" FROM items "+by+" WHERE priority=? AND seq<=? ORDER BY seq", next.Int64, b.through)
@@ -128,14 +128,14 @@ func (o *Outbox) Fresh() []event.Ref {
 		old, err := o.backlog.next(o.db, o.chunk-n)
 		refs = append(refs, old...)
 		if err != nil { // begin anew: what is given twice is sent once
-			o.judge(err)
+			o.noteIfCorrupt(err)
 			if !o.unreadable {
-				o.log.Error("what waits in the outbox could not be read; it is tried again every second", telemetry.Err, err)
+				o.log.Error("the outbox's backlog could not be read; reading is tried again every second", telemetry.Err, err)
 			}
 			o.unreadable = true
 			o.backlog.close()
 			o.backlog.any = false
-			time.AfterFunc(time.Second, o.stir)
+			time.AfterFunc(time.Second, o.signalFresh)
 			return refs
 		} else if len(old) < o.chunk-n {
 			o.backlog.close()
@@ -143,7 +143,7 @@ func (o *Outbox) Fresh() []event.Ref {
 		}
 	}
 	if more || o.backlog != nil {
-		o.stir()
+		o.signalFresh()
 	}
 	return refs
 }
@@ -151,7 +151,7 @@ func (o *Outbox) Fresh() []event.Ref {
 // Wake says that Fresh has something.
 func (o *Outbox) Wake() <-chan struct{} { return o.wake }
 
-func (o *Outbox) stir() {
+func (o *Outbox) signalFresh() {
 	select {
 	case o.wake <- struct{}{}:
 	default:
@@ -161,7 +161,7 @@ func (o *Outbox) stir() {
 // Waits says whether an item is still waiting for its receipt.
 func (o *Outbox) Waits(seq uint64) bool {
 	o.mu.Lock()
-	gone := o.receipted(seq)
+	gone := o.coveredByDeferred(seq)
 	o.mu.Unlock()
 	if gone {
 		return false
@@ -176,7 +176,7 @@ func (o *Outbox) WaitsUnder(key string) bool {
 	return o.db.QueryRow("SELECT 1 FROM items WHERE seq=(SELECT seq FROM keys WHERE key=?)", key).Scan(&one) == nil
 }
 
-// Raise makes what waits with that subject as urgent as said, where it is less: the cloud has asked
+// Raise makes what waits with that subject as urgent as to, where it is less: the cloud has asked
 // for it. It comes out of Fresh again. It says how many items that were.
 func (o *Outbox) Raise(ctx context.Context, subject string, to event.Priority) (n int, err error) {
 	refs, err := o.refs(ctx, "subject=? AND priority>?", subject, to)
@@ -200,7 +200,7 @@ func (o *Outbox) Raise(ctx context.Context, subject string, to event.Priority) (
 func (o *Outbox) refs(ctx context.Context, where string, args ...any) (refs []event.Ref, err error) {
 	rows, err := o.db.QueryContext(ctx, "SELECT "+refColumns+" FROM items WHERE "+where, args...)
 	if err != nil {
-		return nil, fmt.Errorf("look through the outbox: %w", err)
+		return nil, fmt.Errorf("query the outbox: %w", err)
 	}
 	defer rows.Close()
 	for rows.Next() {

@@ -36,7 +36,7 @@ func backlogInOrder(t *testing.T, few int) {
 	put(before, 0)
 	o.Close()
 	o = open(t, dir, DefaultConfig())
-	o.chunk, o.backlog.few = chunk, few
+	o.chunk, o.backlog.maxSorted = chunk, few
 	last := map[event.Priority]uint64{}
 	given := 0
 	for round := 0; ; round++ {

@@ -2,7 +2,6 @@ package outbox
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -10,10 +9,10 @@ import (
 	"cloudcanvas/shared/event"
 )
 
-// A gap are numbers of an epoch of which the buffer can't say what became of them: its database was
-// damaged, or is behind what was noted of it. The cloud can: what its receipt does not cover, and what
-// neither waits nor is in the ledger, is lost. That is told, in the ledger's way, so that nobody waits
-// for these numbers.
+// A gap are numbers of an epoch of which the buffer does not know what became of them: its database was
+// damaged, or is behind its witness file. The cloud knows: what its receipt does not cover, and what
+// neither waits nor is in the ledger of drops, is lost. That is reported as drops are, so that nobody
+// waits for these numbers.
 
 // gap is that of one epoch, in the epoch's own numbers.
 type gap struct {
@@ -21,18 +20,18 @@ type gap struct {
 	owed      int64 // how many of them were counted as dropped in advance
 }
 
-// heard is a receipt for an epoch with a gap, and when the first of this start came.
-type heard struct {
+// gapReceipt is a receipt for an epoch with a gap, and when the first of this start came.
+type gapReceipt struct {
 	first   time.Time
 	receipt event.Receipt
 }
 
-// hearing is how long receipts of an epoch with a gap are listened to before it is judged: what was on
+// gapReceiptWait is how long receipts of an epoch with a gap are awaited before it is resolved: what was on
 // its way when the agent ended, and receipts that waited at the broker, come before.
-const hearing = 10 * time.Second
+const gapReceiptWait = 10 * time.Second
 
-// asks says whether there is something to learn or to tell of an epoch. The caller holds mu, or is the owner.
-func (o *Outbox) asks(epoch event.Epoch) bool {
+// unresolved says whether an epoch has a gap, or losses that are not reported. The caller holds mu, or is the owner.
+func (o *Outbox) unresolved(epoch event.Epoch) bool {
 	_, gap := o.gaps[epoch]
 	return gap || o.losses[epoch] > 0
 }
@@ -70,56 +69,56 @@ func (o *Outbox) loadGaps() error {
 	return untold.Err()
 }
 
-// hear keeps a receipt that may say what became of a gap. A bridge that names the last item of an
+// noteGapReceipt keeps a receipt that may say what became of a gap. A bridge that names the last item of an
 // epoch answers a status with a receipt for each epoch that the status names, as far as it knows it:
 // of one that it does not answer for it has nothing.
-func (o *Outbox) hear(r event.Receipt) {
+func (o *Outbox) noteGapReceipt(r event.Receipt) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if r.Last != nil && r.Epoch == o.terms[len(o.terms)-1].epoch && o.answered.IsZero() {
-		o.answered = o.now()
+	if r.Last != nil && r.Epoch == o.terms[len(o.terms)-1].epoch && o.firstAnswer.IsZero() {
+		o.firstAnswer = o.now()
 	}
 	if _, ok := o.gaps[r.Epoch]; !ok || len(r.Above) >= event.MaxRanges {
 		return // such a receipt may have left out some
 	}
-	h, ok := o.heard[r.Epoch]
+	h, ok := o.gapReceipts[r.Epoch]
 	if !ok {
 		h.first = o.now()
 	}
 	h.receipt = r
-	o.heard[r.Epoch] = h
+	o.gapReceipts[r.Epoch] = h
 }
 
-// judgeGaps finds out what of the gaps is lost, as far as the cloud has answered.
-func (o *Outbox) judgeGaps(ctx context.Context) error {
+// resolveGaps finds out what of the gaps is lost, as far as the cloud has answered.
+func (o *Outbox) resolveGaps(ctx context.Context) error {
 	o.mu.Lock()
 	var ready []event.Receipt
-	for _, h := range o.heard {
-		if o.now().Sub(h.first) >= hearing {
+	for _, h := range o.gapReceipts {
+		if o.now().Sub(h.first) >= gapReceiptWait {
 			ready = append(ready, h.receipt)
 		}
 	}
-	silent := !o.answered.IsZero() && o.now().Sub(o.answered) >= hearing
+	silent := !o.firstAnswer.IsZero() && o.now().Sub(o.firstAnswer) >= gapReceiptWait
 	o.mu.Unlock()
 	if silent {
 		for _, e := range o.Epochs() {
-			if _, gap := o.gapOf(e.Epoch); gap && !o.hears(e.Epoch) {
+			if _, gap := o.gapOf(e.Epoch); gap && !o.hasGapReceipt(e.Epoch) {
 				ready = append(ready, event.Receipt{Epoch: e.Epoch})
 			}
 		}
 	}
 	for _, r := range ready {
-		lost, err := o.judgeGap(ctx, r)
+		lost, err := o.resolveGap(ctx, r)
 		if err != nil {
 			return fmt.Errorf("find out what is lost of epoch %s: %w", r.Epoch, err)
 		}
 		o.mu.Lock()
-		delete(o.heard, r.Epoch)
+		delete(o.gapReceipts, r.Epoch)
 		delete(o.gaps, r.Epoch)
 		o.losses[r.Epoch] += len(lost)
 		o.mu.Unlock()
 		if n := count(lost); n > 0 {
-			o.tell(event.Trouble{Kind: Lost, Epoch: r.Epoch, From: lost[0].From, To: lost[len(lost)-1].To, Items: n,
+			o.raiseTrouble(event.Trouble{Kind: Lost, Epoch: r.Epoch, From: lost[0].From, To: lost[len(lost)-1].To, Items: n,
 				Text: fmt.Sprintf("%d items of epoch %s, with numbers from %d to %d, are neither here nor in the cloud: they were lost when the buffer's database was damaged", n, r.Epoch, lost[0].From, lost[len(lost)-1].To)})
 		}
 	}
@@ -133,17 +132,17 @@ func (o *Outbox) gapOf(epoch event.Epoch) (gap, bool) {
 	return g, ok
 }
 
-func (o *Outbox) hears(epoch event.Epoch) bool {
+func (o *Outbox) hasGapReceipt(epoch event.Epoch) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	_, ok := o.heard[epoch]
+	_, ok := o.gapReceipts[epoch]
 	return ok
 }
 
-// mostLost bounds how many numbers of one gap are told one by one.
+// mostLost bounds how many numbers of one gap are reported one by one.
 const mostLost = 1 << 20
 
-func (o *Outbox) judgeGap(ctx context.Context, r event.Receipt) (lost []event.Range, err error) {
+func (o *Outbox) resolveGap(ctx context.Context, r event.Receipt) (lost []event.Range, err error) {
 	err = o.change(ctx, func(s *step) error {
 		lost = nil
 		g, ok := o.gaps[r.Epoch]
@@ -160,7 +159,7 @@ func (o *Outbox) judgeGap(ctx context.Context, r event.Receipt) (lost []event.Ra
 		}
 		lost = without(without([]event.Range{{From: g.low, To: g.high}}, covered), known)
 		if count(lost) > mostLost {
-			lost = nil // nobody has that many items: what is noted of this epoch is not to be believed
+			lost = nil // nobody has that many items: what is noted of this epoch can't be true
 		}
 		for _, l := range lost {
 			if err := s.exec("INSERT OR REPLACE INTO losses VALUES (?,?,?,?,0)", string(r.Epoch), l.From, l.To, o.now().UnixNano()); err != nil {
@@ -168,7 +167,7 @@ func (o *Outbox) judgeGap(ctx context.Context, r event.Receipt) (lost []event.Ra
 			}
 		}
 		if err := s.exec("UPDATE ledger SET reported=0 WHERE seq BETWEEN ? AND ?", first-1+g.low, first-1+min(g.high, inside)); err != nil {
-			return err // a report that told of them may be among what is lost
+			return err // a report of them may be among what is lost
 		}
 		counted := int64(count(without(lost, []event.Range{{From: inside + 1, To: 1<<63 - 1}})))
 		more := min(counted-g.owed, int64(s.p.stats.Received))
@@ -227,91 +226,4 @@ func count(ranges []event.Range) (n uint64) {
 		n += r.To - r.From + 1
 	}
 	return n
-}
-
-// errUntold says that the ledger can't be read.
-var errUntold = errors.New("read the ledger")
-
-// drops are those that the cloud is still to be told of, with what is true once they are told.
-type drops struct {
-	byEpoch map[event.Epoch][]event.Drop
-	told    []func() error
-	lost    map[event.Epoch]int // ranges that are told whole
-	n       int
-}
-
-// untold gathers up to so many drops, of as many epochs as one report may name.
-func (s *step) untold(most int) (d drops, err error) {
-	d = drops{byEpoch: map[event.Epoch][]event.Drop{}, lost: map[event.Epoch]int{}}
-	entries, err := unreported(context.Background(), s.conn, most)
-	if err != nil {
-		return d, err
-	}
-	for _, e := range entries {
-		own := e.Seq
-		epoch, seq := s.terms().place(own)
-		told := func() error { return s.exec("UPDATE ledger SET reported=1 WHERE seq=?", own) }
-		if epoch == "" { // nobody knows it by any number
-			d.told = append(d.told, told)
-			continue
-		}
-		if e.Seq = seq; d.add(epoch, e) {
-			d.told = append(d.told, told)
-		}
-	}
-	return d, s.untoldLosses(&d, most)
-}
-
-// add takes a drop into the report, where that has room for its epoch.
-func (d *drops) add(epoch event.Epoch, e event.Drop) bool {
-	if _, ok := d.byEpoch[epoch]; !ok && len(d.byEpoch) == event.MaxEpochs {
-		return false
-	}
-	d.byEpoch[epoch] = append(d.byEpoch[epoch], e)
-	d.n++
-	return true
-}
-
-func (s *step) untoldLosses(d *drops, most int) error {
-	rows, err := s.conn.QueryContext(context.Background(), "SELECT epoch, low, high FROM losses WHERE reported=0 ORDER BY epoch, low LIMIT ?", most)
-	if err != nil {
-		return fmt.Errorf("%w: %w", errUntold, err)
-	}
-	defer rows.Close()
-	type loss struct {
-		epoch event.Epoch
-		event.Range
-	}
-	var all []loss
-	for rows.Next() {
-		var l loss
-		if err := rows.Scan(&l.epoch, &l.From, &l.To); err != nil {
-			return fmt.Errorf("%w: %w", errUntold, err)
-		}
-		all = append(all, l)
-	}
-	if err := rows.Err(); err != nil {
-		return fmt.Errorf("%w: %w", errUntold, err)
-	}
-	for _, l := range all {
-		seq := l.From
-		for ; seq <= l.To && d.n < most; seq++ {
-			if !d.add(l.epoch, event.Drop{Seq: seq, Reason: ReasonCorrupt}) {
-				break
-			}
-		}
-		switch {
-		case seq > l.To:
-			d.lost[l.epoch]++
-			d.told = append(d.told, func() error {
-				return s.exec("UPDATE losses SET reported=1 WHERE epoch=? AND low=?", string(l.epoch), l.From)
-			})
-		case seq > l.From: // the first of them
-			d.told = append(d.told, func() error {
-				return errors.Join(s.exec("UPDATE losses SET high=?, reported=1 WHERE epoch=? AND low=?", seq-1, string(l.epoch), l.From),
-					s.exec("INSERT INTO losses VALUES (?,?,?,?,0)", string(l.epoch), seq, l.To, s.o.now().UnixNano()))
-			})
-		}
-	}
-	return nil
 }

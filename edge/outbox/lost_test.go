@@ -41,7 +41,7 @@ func left(t testing.TB, n int) (dir string, ids map[uint64]string, epoch event.E
 		}
 		ids[items[0].Seq] = items[0].ID.String()
 	}
-	o.bearWitness(true)
+	o.writeWitness(true)
 	epoch = o.Epoch()
 	copyFolder(t, running, dir)
 	o.Close()
@@ -142,7 +142,7 @@ func TestFlippedBitsInTheDatabaseMakeNoItemAnother(t *testing.T) {
 			for refs := o.Fresh(); len(refs) > 0; refs = o.Fresh() {
 				for _, ref := range refs {
 					i, err := o.Load(ref.Seq)
-					if err != nil && !errors.Is(err, ErrGone) && !errors.Is(err, errCorrupt) && !errors.Is(err, errNonsense) {
+					if err != nil && !errors.Is(err, ErrGone) && !errors.Is(err, errCorrupt) && !errors.Is(err, errUndecodable) {
 						r.Log(err)
 					}
 					if err != nil || !byID[i.ID.String()] {
@@ -192,10 +192,10 @@ func TestATornEndOfTheLogIsNoDamage(t *testing.T) {
 	}
 }
 
-func TestADatabaseThatLostItsLastWritesIsToldOfAndTheCloudIsAsked(t *testing.T) {
+func TestADatabaseThatLostItsLastWritesIsReportedAndTheCloudIsAsked(t *testing.T) {
 	dir, _, epoch := left(t, 40)
 	wal := databasePath(dir) + "-wal"
-	look, err := lookAtWAL(wal, 4096)
+	look, err := inspectWAL(wal, 4096)
 	if err != nil || look.good != look.end || look.damaged || look.torn {
 		t.Fatalf("%+v %v", look, err)
 	}
@@ -216,7 +216,7 @@ func TestADatabaseThatLostItsLastWritesIsToldOfAndTheCloudIsAsked(t *testing.T) 
 	if _, err := o.Receive(t.Context(), event.Receipt{Epoch: epoch, Through: 38}); err != nil {
 		t.Fatal(err)
 	}
-	now = now.Add(2 * hearing)
+	now = now.Add(2 * gapReceiptWait)
 	if n, err := o.Report(t.Context()); n != 2 || err != nil {
 		t.Fatalf("told of %d, %v", n, err)
 	}
@@ -236,7 +236,7 @@ func TestADatabaseThatLostItsLastWritesIsToldOfAndTheCloudIsAsked(t *testing.T) 
 	}
 }
 
-func TestADatabaseThatIsGoneIsToldOf(t *testing.T) {
+func TestADatabaseThatIsGoneIsReported(t *testing.T) {
 	for name, spoil := range map[string]func(path string) error{
 		"missing": os.Remove,
 		"empty":   func(path string) error { return os.Truncate(path, 0) },

@@ -17,14 +17,14 @@ func TestABufferLivesInAFolderOfAnyName(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		life := b.Life()
+		life := b.DatabaseID()
 		b.Close()
 		r, err := OpenReader(dir, "e")
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if r.Life != life {
+		if r.DatabaseID != life {
 			t.Errorf("%s: the reader looks into another buffer", name)
 		}
 		r.Close()

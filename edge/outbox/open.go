@@ -21,51 +21,51 @@ import (
 
 // opening is the way from a folder to a buffer that can be used.
 type opening struct {
-	dir, path string
-	log       *slog.Logger
-	witness   witness
-	noted     bool // there is a witness
-	lost      string
-	segments  int   // files that were there
-	bytes     int64 // in them
-	wreck     string
-	look      walLook // of the wreck's log
+	dir, path  string
+	log        *slog.Logger
+	witness    witness
+	hasWitness bool // there is a witness
+	missing    string
+	segments   int   // files that were there
+	bytes      int64 // in them
+	damaged    string
+	wal        walState // of the damaged database's log
 }
 
-// salvageFile names the wreck while it is being salvaged: a start that finds it begins anew with it.
+// salvageFile names the damaged database while it is being salvaged: a start that finds it begins anew with it.
 func salvageFile(dir string) string { return filepath.Join(dir, "salvaging.json") }
 
-// survey looks at what is in the folder before SQLite changes anything, and moves aside what is damaged.
+// survey checks what is in the folder before SQLite changes anything, and moves aside what is damaged.
 func survey(dir string, log *slog.Logger) (*opening, error) {
 	p := &opening{dir: dir, path: databasePath(dir), log: log}
-	p.witness, p.noted = readWitness(dir)
+	p.witness, p.hasWitness = readWitness(dir)
 	p.countSegments()
-	if err := p.unfinished(); err != nil || p.wreck != "" {
+	if err := p.unfinished(); err != nil || p.damaged != "" {
 		return p, err
 	}
 	info, err := os.Stat(p.path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return p, fmt.Errorf("look at the outbox %s: %w", p.path, err)
+		return p, fmt.Errorf("open the outbox %s: %w", p.path, err)
 	}
 	page, _ := pageSizeOf(p.path)
-	look, err := lookAtWAL(p.path+"-wal", page)
+	wal, err := inspectWAL(p.path+"-wal", page)
 	if err != nil {
-		return p, fmt.Errorf("look at the outbox's log %s-wal: %w", p.path, err)
+		return p, fmt.Errorf("read the outbox's log %s-wal: %w", p.path, err)
 	}
-	p.look = look
+	p.wal = wal
 	switch gone := info == nil || info.Size() == 0; {
-	case gone && look.end > 0:
+	case gone && wal.end > 0:
 		return p, p.setAside("the database is missing or empty, and its log is not")
 	case gone && info == nil:
-		p.lost = "is missing"
+		p.missing = "is missing"
 	case gone:
-		p.lost = "is empty"
-	case look.damaged:
-		return p, p.setAside(fmt.Sprintf("the log is damaged after %d of %d pages", look.good, look.end))
-	case suspects(dir, suspectRows):
+		p.missing = "is empty"
+	case wal.damaged:
+		return p, p.setAside(fmt.Sprintf("the log is damaged after %d of %d pages", wal.good, wal.end))
+	case isSuspect(dir, suspectRows):
 		return p, p.setAside("rows are not as they were committed")
-	case look.torn && p.noted && p.behind():
-		return p, p.setAside(fmt.Sprintf("the log is damaged after %d pages: what was noted beside it had more", look.good))
+	case wal.torn && p.hasWitness && p.behind():
+		return p, p.setAside(fmt.Sprintf("the log is damaged after %d pages: the witness file has more", wal.good))
 	}
 	return p, nil
 }
@@ -77,7 +77,7 @@ func (p *opening) behind() bool {
 		return false
 	}
 	defer r.Close()
-	return r.Stats.Committed < p.witness.Committed && p.witness.Life == r.Life
+	return r.Stats.Committed < p.witness.Committed && p.witness.Life == r.DatabaseID
 }
 
 func (p *opening) countSegments() {
@@ -92,19 +92,19 @@ func (p *opening) countSegments() {
 // setAside moves a damaged database away. What it is called is written down first, so that a start
 // that is cut short is gone on with by the next.
 func (p *opening) setAside(why string) error {
-	for at := time.Now().Unix(); p.wreck == ""; at++ {
+	for at := time.Now().Unix(); p.damaged == ""; at++ {
 		name := fmt.Sprintf("%s.corrupt-%d", p.path, at)
 		if _, err := os.Lstat(name); errors.Is(err, fs.ErrNotExist) {
-			p.wreck = name
+			p.damaged = name
 		}
 	}
-	p.log.Error("the outbox's database is corrupt: it is kept aside, and what can be read is taken over", "file", p.wreck, telemetry.Err, why)
-	b, err := json.Marshal(map[string]string{"wreck": filepath.Base(p.wreck)})
+	p.log.Error("the outbox's database is corrupt: it is kept aside, and what can be read is taken over", "file", p.damaged, telemetry.Err, why)
+	b, err := json.Marshal(map[string]string{"wreck": filepath.Base(p.damaged)})
 	if err == nil {
 		err = renameio.WriteFile(salvageFile(p.dir), b, 0o600)
 	}
 	if err == nil {
-		err = moveAside(p.path, p.wreck)
+		err = moveAside(p.path, p.damaged)
 	}
 	if err != nil {
 		return fmt.Errorf("keep the corrupt outbox aside: %w", err)
@@ -126,25 +126,25 @@ func moveAside(path, aside string) error {
 }
 
 // unfinished goes on with a salvage that was cut short: what it had made is thrown away, for all of it
-// is still in the wreck.
+// is still in the damaged database.
 func (p *opening) unfinished() error {
 	b, err := os.ReadFile(salvageFile(p.dir))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	var named struct {
-		Wreck string `json:"wreck"`
+		Wreck string `json:"wreck"` // the word of the file
 	}
 	if err == nil {
 		err = json.Unmarshal(b, &named)
 	}
 	if err != nil || named.Wreck == "" || filepath.Base(named.Wreck) != named.Wreck {
-		p.log.Warn("an unfinished salvage can't be gone on with", "file", salvageFile(p.dir), telemetry.Err, err)
+		p.log.Warn("the note of an unfinished salvage can't be read; that salvage is not continued", "file", salvageFile(p.dir), telemetry.Err, err)
 		return os.Remove(salvageFile(p.dir))
 	}
-	wreck := filepath.Join(p.dir, named.Wreck)
-	if _, err := os.Stat(wreck); errors.Is(err, fs.ErrNotExist) {
-		if err := moveAside(p.path, wreck); err != nil {
+	damaged := filepath.Join(p.dir, named.Wreck)
+	if _, err := os.Stat(damaged); errors.Is(err, fs.ErrNotExist) {
+		if err := moveAside(p.path, damaged); err != nil {
 			return fmt.Errorf("keep the corrupt outbox aside: %w", err)
 		}
 	}
@@ -153,10 +153,10 @@ func (p *opening) unfinished() error {
 			return fmt.Errorf("begin a salvage anew: %w", err)
 		}
 	}
-	p.wreck = wreck
-	p.log.Warn("the salvage of the corrupt outbox was cut short and begins anew", "file", wreck)
-	page, _ := pageSizeOf(wreck)
-	p.look, err = lookAtWAL(wreck+"-wal", page)
+	p.damaged = damaged
+	p.log.Warn("the salvage of the corrupt outbox was interrupted and begins anew", "file", damaged)
+	page, _ := pageSizeOf(damaged)
+	p.wal, err = inspectWAL(damaged+"-wal", page)
 	return err
 }
 
@@ -180,31 +180,31 @@ func Open(dir, edge string, c Config, log *slog.Logger) (_ *Outbox, err error) {
 	if err != nil {
 		return nil, err
 	}
-	o, wrecked, err := begin(p, edge, c, held)
-	if isDamage(err) && p.wreck == "" { // it was opened, and what it says can't be
+	o, damaged, err := begin(p, edge, c, held)
+	if isDamage(err) && p.damaged == "" { // it was opened, and what it says can't be
 		if err := p.setAside(err.Error()); err != nil {
 			return nil, err
 		}
-		o, wrecked, err = begin(p, edge, c, held)
+		o, damaged, err = begin(p, edge, c, held)
 	}
-	if wrecked != nil {
-		defer wrecked.close()
+	if damaged != nil {
+		defer damaged.close()
 	}
 	if err != nil {
 		return nil, err
 	}
 	os.Remove(suspectFile(dir))
-	if wrecked != nil {
-		if err = o.salvage(wrecked); err != nil {
+	if damaged != nil {
+		if err = o.salvage(damaged); err != nil {
 			o.Close()
-			return nil, fmt.Errorf("salvage the corrupt outbox %s: %w", p.wreck, err)
+			return nil, fmt.Errorf("salvage the corrupt outbox %s: %w", p.damaged, err)
 		}
 		os.Remove(salvageFile(dir))
 	}
 	for _, t := range o.found {
-		o.tell(t)
+		o.raiseTrouble(t)
 	}
-	o.bearWitness(true)
+	o.writeWitness(true)
 	return o, nil
 }
 
@@ -217,28 +217,28 @@ func isDamage(err error) bool {
 	return err != nil && (errors.Is(err, errCorrupt) || strings.Contains(err.Error(), "sql: Scan error"))
 }
 
-// begin opens the database and lets its owner begin. The wreckage is open where there is one.
-func begin(p *opening, edge string, c Config, held *os.File) (*Outbox, *wreckage, error) {
+// begin opens the database and lets its owner begin. The damaged one is open too where there is one.
+func begin(p *opening, edge string, c Config, held *os.File) (*Outbox, *damagedBuffer, error) {
 	o := &Outbox{
 		config: c, dir: p.dir, edge: edge, log: p.log, lock: held, ballast: ballast{path: filepath.Join(p.dir, "ballast"), bytes: c.BallastBytes},
-		ask: make(chan request, 4*maxBatch), done: make(chan struct{}), wake: make(chan struct{}, 1), corrupt: make(chan struct{}), changed: make(chan struct{}, 1),
+		requests: make(chan request, 4*maxBatch), done: make(chan struct{}), wake: make(chan struct{}, 1), corrupt: make(chan struct{}), changed: make(chan struct{}, 1),
 		parts: map[uint64]heldParts{}, streams: map[string]usage{}, freed: make(chan struct{}), now: time.Now, entropy: entropy(),
-		freedAbove: map[event.Epoch][]event.Range{}, owing: map[event.Epoch]owed{}, heard: map[event.Epoch]heard{}, gaps: map[event.Epoch]gap{}, losses: map[event.Epoch]int{},
+		freedAbove: map[event.Epoch][]event.Range{}, deferred: map[event.Epoch]deferredReceipt{}, gapReceipts: map[event.Epoch]gapReceipt{}, gaps: map[event.Epoch]gap{}, losses: map[event.Epoch]int{},
 		troubles: readTroubles(p.dir, time.Now()),
 		disk:     func() error { return nil },
 	}
 	if err := o.openDatabase(p); err != nil {
 		return nil, nil, fmt.Errorf("open the outbox %s: %w", p.path, err)
 	}
-	var wrecked *wreckage
-	if p.wreck != "" { // before the segments that only it names are removed
-		wrecked = openWreckage(p, o.segmentFolder())
+	var damaged *damagedBuffer
+	if p.damaged != "" { // before the segments that only it names are removed
+		damaged = openDamaged(p, o.segmentFolder())
 	}
-	if err := o.start(p, wrecked); err != nil {
+	if err := o.start(p, damaged); err != nil {
 		o.db.Close()
-		return nil, wrecked, fmt.Errorf("read the outbox %s: %w", p.path, err)
+		return nil, damaged, fmt.Errorf("read the outbox %s: %w", p.path, err)
 	}
-	return o, wrecked, nil
+	return o, damaged, nil
 }
 
 // openDatabase opens what is there. What turns out to be corrupt is set aside, and a new one is made.
@@ -248,13 +248,13 @@ func (o *Outbox) openDatabase(p *opening) (err error) {
 	if isFull(err) && o.ballast.drop(o.log) {
 		o.db, err = openDatabase(p.path, suspect == nil)
 	}
-	if err == nil && p.noted && p.lost == "" && p.wreck == "" {
+	if err == nil && p.hasWitness && p.missing == "" && p.damaged == "" {
 		if err = p.historyOf(o.db); err != nil {
 			o.db.Close()
 		}
 	}
-	// Its format was noted beside it: what it says now is a flipped bit.
-	if !errors.Is(err, errCorrupt) && !(errors.Is(err, errFormat) && p.noted && p.witness.Format == format) {
+	// The witness file has its format: what the database says now is a flipped bit.
+	if !errors.Is(err, errCorrupt) && !(errors.Is(err, errFormat) && p.hasWitness && p.witness.Format == format) {
 		return err
 	}
 	if err := p.setAside(err.Error()); err != nil {
@@ -264,28 +264,28 @@ func (o *Outbox) openDatabase(p *opening) (err error) {
 	return err
 }
 
-// historyOf holds the epochs of a database against those that were noted: one with a flipped bit would
+// historyOf compares the epochs of a database with those of the witness file: one with a flipped bit would
 // let all items of it look like another's.
 func (p *opening) historyOf(db *sql.DB) error {
-	var life event.Epoch
+	var id event.Epoch
 	var committed uint64
-	if err := db.QueryRow("SELECT epoch, committed FROM counts").Scan(&life, &committed); err != nil {
+	if err := db.QueryRow("SELECT epoch, committed FROM counts").Scan(&id, &committed); err != nil {
 		return nil // it is a new one
 	}
 	own, err := readTerms(db)
 	noted := p.witness.terms()
-	if err != nil || life != p.witness.Life || len(noted) == 0 {
+	if err != nil || id != p.witness.Life || len(noted) == 0 {
 		return err
 	}
 	for _, t := range noted {
 		if at := own.find(t.epoch); at >= 0 && own[at].first == t.first || t.first > committed || len(own) > 0 && t.first < own[0].first {
 			continue
 		}
-		return fmt.Errorf("%w: it does not have epoch %s from item %d on, which was noted beside it", errCorrupt, t.epoch, t.first)
+		return fmt.Errorf("%w: it does not have epoch %s from item %d on, which the witness file has", errCorrupt, t.epoch, t.first)
 	}
 	for _, t := range own {
 		if at := noted.find(t.epoch); at < 0 && t.first >= noted[0].first && t.first <= p.witness.Committed {
-			return fmt.Errorf("%w: it has epoch %s from item %d on, and what was noted beside it has not", errCorrupt, t.epoch, t.first)
+			return fmt.Errorf("%w: it has epoch %s from item %d on, which the witness file does not have", errCorrupt, t.epoch, t.first)
 		}
 	}
 	return nil

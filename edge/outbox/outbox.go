@@ -8,6 +8,13 @@
 // transaction. Small payloads lie in a table of their own, larger ones in segment files beside it, so
 // that the index stays small. What waits is not held in memory: the buffer opens, and runs, with a
 // million items as with none. docs/outbox.md describes the files.
+//
+//	submit, writer, statements, segments       drafts become items, one transaction after another
+//	fresh, load, reader                        what waits, for the uplink and for people
+//	receive, epochs, refuse, gaps              receipts, and the numbers by which the cloud knows items
+//	room, expire, report                       what is dropped, and how the cloud learns of it
+//	open, database, witness, troubles, disk    what may be wrong with a disk
+//	salvage*                                   what is read out of a damaged database
 package outbox
 
 import (
@@ -49,15 +56,15 @@ type Outbox struct {
 	write    *writer // the owner's
 	segments *segments
 	ballast  ballast
-	life     event.Epoch // of the database
-	ask      chan request
-	asking   sync.RWMutex // held by those who hand over a request
+	id       event.Epoch // of the database
+	requests chan request
+	senders  sync.RWMutex // held by those who hand over a request
 	done     chan struct{}
 	wake     chan struct{}
 	corrupt  chan struct{} // closed when that is seen while running
 
-	stopLooking func()
-	judging     sync.Once
+	stopCheck     func()
+	markedCorrupt sync.Once
 
 	mu      sync.Mutex
 	fresh   []event.Ref // since the last call of Fresh
@@ -72,28 +79,28 @@ type Outbox struct {
 
 	reading    sync.Mutex // of Fresh
 	backlog    *backlog   // what waited when the outbox was opened; nil once all is given out
-	unreadable bool       // the last look at it failed
+	unreadable bool       // the last reading of it failed
 	chunk      int        // freshAtOnce
 
-	receiving        sync.Mutex                    // one receipt at a time
-	freedAbove       map[event.Epoch][]event.Range // above the watermark, by the last receipt of each epoch
-	owing            map[event.Epoch]owed          // receipts that the disk has not taken
-	answered         time.Time                     // when the cloud first did, since the start
-	heard            map[event.Epoch]heard         // receipts for epochs with gaps
-	gaps             map[event.Epoch]gap           // numbers of which nobody knows what became of them
-	losses           map[event.Epoch]int           // ranges that the cloud is still to be told of
-	foreign, refused atomic.Uint64                 // receipts of other buffers' epochs, and such as were not believed
+	receiving        sync.Mutex                      // one receipt at a time
+	freedAbove       map[event.Epoch][]event.Range   // above the watermark, by the last receipt of each epoch
+	deferred         map[event.Epoch]deferredReceipt // receipts that the disk has not taken
+	firstAnswer      time.Time                       // when the cloud first did, since the start
+	gapReceipts      map[event.Epoch]gapReceipt      // receipts for epochs with gaps
+	gaps             map[event.Epoch]gap             // numbers of which nobody knows what became of them
+	losses           map[event.Epoch]int             // ranges that are not reported yet
+	foreign, refused atomic.Uint64                   // receipts of other buffers' epochs, and such as can't be true
 
-	fault      *fault // nil: the disk takes writes
-	faultEnded time.Time
-	fullSince  time.Time
-	mended     chan struct{} // closed when it does again
-	troubles   []keptTrouble
-	found      []event.Trouble // while it was opened
-	untold     bool            // the troubles' file does not say all of them
-	toldAt     time.Time       // when it was written
-	changed    chan struct{}
-	noted      witness // as it was written last
+	fault           *fault // nil: the disk takes writes
+	faultEnded      time.Time
+	fullSince       time.Time
+	diskBack        chan struct{} // closed when it does again
+	troubles        []keptTrouble
+	found           []event.Trouble // while it was opened
+	troublesChanged bool            // since the troubles' file was written
+	troublesWritten time.Time       // when it was written
+	changed         chan struct{}
+	lastWitness     witness // as it was written last
 
 	behind []string // streams whose last transaction stopped dropping short of a quota; the owner's
 
@@ -118,10 +125,10 @@ func databasePath(dir string) string { return filepath.Join(dir, "outbox.db") }
 
 func (o *Outbox) segmentFolder() string { return filepath.Join(o.dir, "segments") }
 
-// suspectFile says that something was found wrong while running: the next start looks at every page.
+// suspectFile says that something was found wrong while running: the next start checks every page.
 func suspectFile(dir string) string { return filepath.Join(dir, "suspect") }
 
-func (o *Outbox) start(p *opening, w *wreckage) (err error) {
+func (o *Outbox) start(p *opening, w *damagedBuffer) (err error) {
 	o.chunk = freshAtOnce
 	if err = o.load(); err != nil {
 		return err
@@ -129,41 +136,41 @@ func (o *Outbox) start(p *opening, w *wreckage) (err error) {
 	switch {
 	case w != nil:
 		err = o.adopt(w.base())
-	case p.lost != "" && (p.noted && p.witness.Committed > 0 || p.segments > 0):
-		o.missing(p.witness, p.noted, p.lost, p.segments, p.bytes)
+	case p.missing != "" && (p.hasWitness && p.witness.Committed > 0 || p.segments > 0):
+		o.reportMissing(p.witness, p.hasWitness, p.missing, p.segments, p.bytes)
 		err = o.takeOver(p.witness)
-	case p.lost == "" && p.noted:
-		err = o.compare(p.witness)
+	case p.missing == "" && p.hasWitness:
+		err = o.compareWitness(p.witness)
 	}
 	if err != nil {
 		return err
 	}
 	if err := indexStreams(o.db, o.config); err != nil {
-		o.log.Warn("what waits could not be indexed by stream; quotas of streams cost more", "folder", o.dir, telemetry.Err, err)
+		o.log.Warn("the outbox could not make its index by stream; quotas of streams take longer to keep", "folder", o.dir, telemetry.Err, err)
 	}
 	if o.write, err = newWriter(o.db); err != nil {
 		return err
 	}
 	if o.stats.Waiting > 0 {
-		o.backlog = &backlog{through: o.stats.Committed, few: fewEnough}
+		o.backlog = &backlog{through: o.stats.Committed, maxSorted: maxSorted}
 		o.wake <- struct{}{}
 	}
 	o.ballast.keep(o.log)
 	ctx, stop := context.WithCancel(context.Background())
-	looked := make(chan struct{})
-	o.stopLooking = func() { stop(); <-looked }
+	checked := make(chan struct{})
+	o.stopCheck = func() { stop(); <-checked }
 	go o.own()
-	go func() { o.look(ctx); close(looked) }()
+	go func() { o.checkPages(ctx); close(checked) }()
 	return nil
 }
 
-// look goes through every page beside what is at work.
-func (o *Outbox) look(ctx context.Context) {
-	if info, err := os.Stat(databasePath(o.dir)); err != nil || info.Size() <= smallEnough {
-		return // it was looked at before it was used
+// checkPages checks every page of a large database while it is used.
+func (o *Outbox) checkPages(ctx context.Context) {
+	if info, err := os.Stat(databasePath(o.dir)); err != nil || info.Size() <= maxCheckedAtStart {
+		return // it was checked before it was used
 	}
 	if err := check(ctx, o.db, "quick_check"); err != nil && ctx.Err() == nil {
-		o.judge(err)
+		o.noteIfCorrupt(err)
 	}
 }
 
@@ -194,7 +201,7 @@ func (o *Outbox) Close() error {
 	}
 	o.closed = true
 	o.mu.Unlock()
-	o.ask <- request{stop: true}
+	o.requests <- request{stop: true}
 	<-o.done
 	o.reading.Lock()
 	if o.backlog != nil {
@@ -202,8 +209,8 @@ func (o *Outbox) Close() error {
 		o.backlog = nil
 	}
 	o.reading.Unlock()
-	o.stopLooking()
-	o.bearWitness(true)
+	o.stopCheck()
+	o.writeWitness(true)
 	o.write.close()
 	return errors.Join(o.db.Close(), o.segments.close(), o.lock.Close())
 }

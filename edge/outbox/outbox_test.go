@@ -84,7 +84,7 @@ func TestWhatIsCommittedIsThereAfterARestart(t *testing.T) {
 	}
 	again := open(t, dir, DefaultConfig())
 	defer again.Close()
-	if again.Epoch() == o.Epoch() || again.Life() != o.Life() {
+	if again.Epoch() == o.Epoch() || again.DatabaseID() != o.DatabaseID() {
 		t.Error("a start begins a new epoch of the same database")
 	}
 	got, err := again.Load(2)

@@ -15,21 +15,21 @@ import (
 	"cloudcanvas/shared/event"
 )
 
-// Reader looks into a buffer without disturbing it: the agent may run meanwhile.
+// Reader reads a buffer without disturbing it: the agent may run meanwhile.
 type Reader struct {
-	db       *sql.DB
-	segments *segments
-	edge     string
-	mark     string // the column of the marks; "0" in databases of earlier programs
-	terms    terms
-	Life     event.Epoch // of the database
-	Epoch    event.Epoch // in which was committed last
-	Stats    Stats
-	Epochs   []event.EpochReport // that are known, the latest first
-	Troubles []event.Trouble     // that nobody has seen to yet
+	db             *sql.DB
+	segments       *segments
+	edge           string
+	checksumColumn string // of the rows; "0" in databases of earlier programs
+	terms          terms
+	DatabaseID     event.Epoch // of the database
+	Epoch          event.Epoch // in which was committed last
+	Stats          Stats
+	Epochs         []event.EpochReport // that are known, the latest first
+	Troubles       []event.Trouble     // that nobody has seen to yet
 }
 
-// OpenReader looks at the buffer in dir. edge is the device's name, for the items that it gives.
+// OpenReader opens the buffer in dir. edge is the device's name, for the items that it gives.
 func OpenReader(dir, edge string) (*Reader, error) {
 	path := databasePath(dir)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
@@ -39,15 +39,15 @@ func OpenReader(dir, edge string) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{db: db, edge: edge, mark: "mark", Troubles: unseen(readTroubles(dir, time.Now())), segments: &segments{dir: (&Outbox{dir: dir}).segmentFolder(), files: map[uint64]*os.File{}}}
+	r := &Reader{db: db, edge: edge, checksumColumn: "mark", Troubles: unseen(readTroubles(dir, time.Now())), segments: &segments{dir: (&Outbox{dir: dir}).segmentFolder(), files: map[uint64]*os.File{}}}
 	s := &r.Stats
-	err = db.QueryRow("SELECT epoch, committed, received, dropped, waiting, bytes FROM counts").Scan(&r.Life, &s.Committed, &s.Received, &s.Dropped, &s.Waiting, &s.Bytes)
+	err = db.QueryRow("SELECT epoch, committed, received, dropped, waiting, bytes FROM counts").Scan(&r.DatabaseID, &s.Committed, &s.Received, &s.Dropped, &s.Waiting, &s.Bytes)
 	if err == nil {
 		err = r.readEpochs()
 	}
 	if err != nil {
 		db.Close()
-		return nil, fmt.Errorf("look into the buffer %s: %w", path, err)
+		return nil, fmt.Errorf("read the buffer %s: %w", path, err)
 	}
 	return r, nil
 }
@@ -58,9 +58,9 @@ func (r *Reader) readEpochs() error {
 	if err := r.db.QueryRow("PRAGMA user_version").Scan(&version); err != nil {
 		return err
 	}
-	if r.Epoch = r.Life; version == oneFormat {
-		r.mark = "0"
-		r.terms = terms{{epoch: r.Life, first: 1, waiting: int64(r.Stats.Waiting)}}
+	if r.Epoch = r.DatabaseID; version == oneFormat {
+		r.checksumColumn = "0"
+		r.terms = terms{{epoch: r.DatabaseID, first: 1, waiting: int64(r.Stats.Waiting)}}
 	} else {
 		var err error
 		if r.terms, err = readTerms(r.db); err != nil {
@@ -77,7 +77,7 @@ func (r *Reader) readEpochs() error {
 	return nil
 }
 
-func (r *Reader) columns() string { return strings.Replace(itemColumns, "mark", r.mark, 1) }
+func (r *Reader) columns() string { return strings.Replace(itemColumns, "mark", r.checksumColumn, 1) }
 
 // Number is the buffer's own number of an item that the cloud knows by its epoch and number in it.
 func (r *Reader) Number(epoch event.Epoch, seq uint64) (uint64, bool) {
@@ -88,7 +88,7 @@ func (r *Reader) Number(epoch event.Epoch, seq uint64) (uint64, bool) {
 	return r.terms.number(n, seq, r.Stats.Committed)
 }
 
-// Close ends the look.
+// Close closes the reader.
 func (r *Reader) Close() error { return errors.Join(r.segments.close(), r.db.Close()) }
 
 // Listed is an item that waits.
@@ -162,7 +162,7 @@ func (r *Reader) Drops(ctx context.Context, most int) ([]Dropped, error) {
 		d.At = time.Unix(0, at).UTC()
 		all = append(all, d)
 	}
-	if err := rows.Err(); err != nil || r.mark == "0" {
+	if err := rows.Err(); err != nil || r.checksumColumn == "0" {
 		return all, err
 	}
 	lost, err := r.losses(ctx, most)
@@ -218,13 +218,13 @@ func (r *Reader) whole(found stored) (event.Item, error) {
 	if event.Sum(i.Data) != i.SHA256 {
 		return i, fmt.Errorf("item %d: its bytes are not those that were committed", found.own)
 	}
-	if !found.marked(i) {
+	if !found.intact(i) {
 		return i, fmt.Errorf("item %d: its row is not as it was committed", found.own)
 	}
 	return i, nil
 }
 
-// Each gives all that wait, in the order of their numbers; damaged hears of each that can't be read.
+// Each gives all that wait, in the order of their numbers; damaged is called for each that can't be read.
 func (r *Reader) Each(ctx context.Context, give func(event.Item) error, damaged func(seq uint64, err error)) error {
 	for last := uint64(0); ; {
 		var seq uint64
@@ -249,7 +249,7 @@ func (r *Reader) Each(ctx context.Context, give func(event.Item) error, damaged 
 	}
 }
 
-// Verify looks at every page of the database and at every payload, and gives what is wrong.
+// Verify checks every page of the database and every payload, and gives what is wrong.
 func (r *Reader) Verify(ctx context.Context, wrong func(what string)) (items int, err error) {
 	if err := check(ctx, r.db, "integrity_check"); err != nil {
 		wrong(err.Error())

@@ -39,18 +39,18 @@ func (o *Outbox) Receive(ctx context.Context, r event.Receipt) (freed int, err e
 	if r.Highest() > t.through {
 		o.older(t, r)
 	}
-	o.hear(r)
+	o.noteGapReceipt(r)
 	ranges := t.own(append([]event.Range{{From: 1, To: r.Through}}, r.Above...), o.freedAbove[r.Epoch])
 	if freed, err = o.free(ctx, ranges); err == nil {
 		err = o.holdParts(ctx, t, r.Parts)
 	}
 	if isDisk(err) {
-		o.owe(r, t)
+		o.deferReceipt(r, t)
 		return freed, nil
 	}
 	if err == nil {
 		o.freedAbove[r.Epoch] = slices.Clone(r.Above)
-		o.paid(r.Epoch)
+		o.dropDeferred(r.Epoch)
 	}
 	return freed, err
 }
@@ -98,7 +98,7 @@ func (o *Outbox) free(ctx context.Context, ranges []event.Range) (freed int, err
 					return err
 				}
 				for _, r := range there {
-					if err := s.leave(r, ""); err != nil {
+					if err := s.remove(r, ""); err != nil {
 						return err
 					}
 				}
@@ -119,10 +119,10 @@ func (o *Outbox) free(ctx context.Context, ranges []event.Range) (freed int, err
 }
 
 // holdParts keeps what has changed of the parts that the cloud holds.
-func (o *Outbox) holdParts(ctx context.Context, t bounds, told []event.PartsHeld) error {
+func (o *Outbox) holdParts(ctx context.Context, t bounds, held []event.PartsHeld) error {
 	var changed []event.PartsHeld // with the buffer's own numbers
 	o.mu.Lock()
-	for _, p := range told {
+	for _, p := range held {
 		if p.Seq == 0 || p.Seq > t.through {
 			continue
 		}

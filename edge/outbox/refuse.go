@@ -39,9 +39,9 @@ func (o *Outbox) refuse(ctx context.Context, t bounds, r event.Receipt, why stri
 		return fmt.Errorf("send again what waits in epoch %s, whose numbers the cloud has for others: %w", t.epoch, err)
 	}
 	if n == 0 && !t.current {
-		return nil // told before, or there was nothing to lose
+		return nil // reported before, or there was nothing to lose
 	}
-	o.tell(event.Trouble{Kind: Conflict, Epoch: t.epoch, From: 1, To: max(t.through, r.Highest()), Items: uint64(n),
+	o.raiseTrouble(event.Trouble{Kind: Conflict, Epoch: t.epoch, From: 1, To: max(t.through, r.Highest()), Items: uint64(n),
 		Text: fmt.Sprintf("a receipt for epoch %s was not believed (%s): %d items that wait in it are sent again in epoch %s. "+
 			"Another agent uses this device's name and numbers, or the receipt was forged: look for a second device with a copy of this one's disk", t.epoch, why, n, o.Epoch())})
 	return nil
@@ -93,7 +93,7 @@ func (o *Outbox) sendAgain(ctx context.Context, epoch event.Epoch) (n int, err e
 func (s *step) whole(where string, args ...any) (all []stored, err error) {
 	rows, err := s.conn.QueryContext(context.Background(), itemColumns+where, args...)
 	if err != nil {
-		return nil, fmt.Errorf("look through the outbox: %w", err)
+		return nil, fmt.Errorf("query the outbox: %w", err)
 	}
 	defer rows.Close()
 	for rows.Next() {
@@ -107,10 +107,10 @@ func (s *step) whole(where string, args ...any) (all []stored, err error) {
 }
 
 // move gives an item the next number of the current epoch. A report of drops is not moved, for it
-// speaks of its own epoch's numbers: what it told is told anew.
+// speaks of its own epoch's numbers: what it reported is reported anew.
 func (s *step) move(i stored) error {
 	if i.Kind == event.Ack {
-		return s.retell(i)
+		return s.reportAgain(i)
 	}
 	t, err := s.current()
 	if err != nil {
@@ -120,19 +120,19 @@ func (s *step) move(i stored) error {
 	own := s.p.stats.Committed
 	item := i.Item
 	item.Epoch, item.Seq = t.epoch, own-(t.first-1)
-	mark := identityOf(own, item, i.attrs)
-	mark.bytes = i.at.bytes
+	identity := identityOf(own, item, i.attrs)
+	identity.bytes = i.at.bytes
 	epoch, seq := s.terms().place(i.own)
 	for _, do := range []struct {
 		text string
 		args []any
 	}{
-		{"UPDATE items SET seq=?, mark=? WHERE seq=?", []any{own, mark.mark(), i.own}},
+		{"UPDATE items SET seq=?, mark=? WHERE seq=?", []any{own, identity.checksum(), i.own}},
 		{"UPDATE payloads SET seq=? WHERE seq=?", []any{own, i.own}},
 		{"UPDATE keys SET seq=? WHERE seq=?", []any{own, i.own}},
 		{"DELETE FROM parts WHERE seq=?", []any{i.own}},
 		{"INSERT INTO ledger (seq, kind, stream, bytes, reason, at, mark) VALUES (?,?,?,?,?,?,?)",
-			[]any{i.own, string(i.Kind), i.Stream, i.at.bytes, ReasonMoved, s.o.now().UnixNano(), dropMark(i.own, epoch, seq, ReasonMoved)}},
+			[]any{i.own, string(i.Kind), i.Stream, i.at.bytes, ReasonMoved, s.o.now().UnixNano(), dropChecksum(i.own, epoch, seq, ReasonMoved)}},
 	} {
 		if err := s.exec(do.text, do.args...); err != nil {
 			return err
@@ -147,8 +147,8 @@ func (s *step) move(i stored) error {
 	return nil
 }
 
-// retell lets the drops that a report told be told again, and the report go.
-func (s *step) retell(i stored) error {
+// reportAgain lets the drops of a report be reported again, and the report go.
+func (s *step) reportAgain(i stored) error {
 	data := i.Data
 	if i.at.segment != 0 {
 		data, _ = s.o.segments.read(i.at)
@@ -168,23 +168,23 @@ func (s *step) retell(i stored) error {
 			}
 		}
 	}
-	return s.leave(row{seq: i.own, kind: i.Kind, stream: i.Stream, at: i.at}, ReasonMoved)
+	return s.remove(row{seq: i.own, kind: i.Kind, stream: i.Stream, at: i.at}, ReasonMoved)
 }
 
-// older tells that the cloud has more of an epoch than this buffer knows of.
+// older raises a trouble: the cloud has more of an epoch than this buffer knows of.
 func (o *Outbox) older(t bounds, r event.Receipt) {
-	if o.told(Conflict, t.epoch) {
+	if o.hasTrouble(Conflict, t.epoch) {
 		return // its numbers were another's
 	}
 	from, to := t.through+1, r.Highest()
 	n := r.CountAbove(t.through)
-	o.tell(event.Trouble{Kind: Older, Epoch: t.epoch, From: from, To: to, Items: n,
+	o.raiseTrouble(event.Trouble{Kind: Older, Epoch: t.epoch, From: from, To: to, Items: n,
 		Text: fmt.Sprintf("the cloud has numbers %d to %d of epoch %s which this buffer does not know: its folder was restored from an older copy, or lost its last writes. "+
 			"%d items of it are in the cloud; what was committed beyond them and had not been sent is lost", from, to, t.epoch, n)})
 }
 
-// twin tells of another agent with this one's name.
+// twin raises a trouble: there is another agent with this one's name.
 func (o *Outbox) twin(r event.Receipt) {
-	o.tell(event.Trouble{Kind: Twin, Epoch: r.Twin, Text: fmt.Sprintf("another agent speaks under this device's name at the same time: its epoch is %s, this one's is %s. "+
+	o.raiseTrouble(event.Trouble{Kind: Twin, Epoch: r.Twin, Text: fmt.Sprintf("another agent speaks under this device's name at the same time: its epoch is %s, this one's is %s. "+
 		"Nothing is lost, for each has numbers of its own; but both take turns at the broker. Give one of the two devices another name (edge: in its configuration) and an empty data folder", r.Twin, o.Epoch())})
 }

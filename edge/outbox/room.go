@@ -2,7 +2,13 @@ package outbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
 
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/telemetry"
@@ -35,19 +41,19 @@ type row struct {
 	at     span
 }
 
-// notSmall are the rows that may be dropped to make room.
-const notSmall = "kind NOT IN ('" + string(event.Ack) + "', '" + string(event.Answer) + "')"
+// droppable are the rows that may be dropped to make room.
+const droppable = "kind NOT IN ('" + string(event.Ack) + "', '" + string(event.Answer) + "')"
 
-// small says whether items of a kind are committed however full the buffer is, and never dropped for
+// neverDropped says whether items of a kind are committed however full the buffer is, and never dropped for
 // room: what tells of drops, and what answers a question of the cloud.
-func small(k event.Kind) bool { return k == event.Ack || k == event.Answer }
+func neverDropped(k event.Kind) bool { return k == event.Ack || k == event.Answer }
 
 const rowColumns = "SELECT seq, kind, stream, bytes, segment, place FROM items "
 
 func (s *step) rows(rest string, args ...any) ([]row, error) {
 	found, err := s.conn.QueryContext(context.Background(), rowColumns+rest, args...)
 	if err != nil {
-		return nil, fmt.Errorf("look through the outbox: %w", err)
+		return nil, fmt.Errorf("query the outbox: %w", err)
 	}
 	defer found.Close()
 	var all []row
@@ -79,7 +85,7 @@ func (s *step) admit(seq uint64, d Draft) error {
 	if err != nil || len(found) == 0 {
 		return err
 	}
-	return s.leave(found[0], ReasonQuota)
+	return s.remove(found[0], ReasonQuota)
 }
 
 // makeRoom drops until the quotas hold, first the stream's, then the whole.
@@ -88,13 +94,13 @@ func (s *step) makeRoom(stream string) error {
 	unfinished, err := s.dropWhile(func() bool {
 		u := s.usage(stream)
 		return own.QuotaBytes > 0 && u.bytes > own.QuotaBytes || own.QuotaRows > 0 && u.waiting > own.QuotaRows
-	}, "WHERE stream=? AND "+notSmall+worstFirst, stream)
+	}, "WHERE stream=? AND "+droppable+worstFirst, stream)
 	if err != nil {
 		return err
 	}
 	more, err := s.dropWhile(func() bool {
 		return s.p.stats.Bytes > s.o.quota() || int64(s.p.stats.Waiting) > whole.QuotaRows
-	}, "WHERE "+notSmall+worstFirst)
+	}, "WHERE "+droppable+worstFirst)
 	if unfinished || more {
 		s.p.behind = append(s.p.behind, stream)
 	}
@@ -113,7 +119,7 @@ func (s *step) dropWhile(over func() bool, which string, args ...any) (unfinishe
 			if !over() {
 				return false, nil
 			}
-			if err := s.leave(worst[i], ReasonQuota); err != nil {
+			if err := s.remove(worst[i], ReasonQuota); err != nil {
 				return false, err
 			}
 		}
@@ -134,18 +140,18 @@ func (o *Outbox) catchUp() {
 			}
 			return nil
 		}}
-		if err := o.insist([]request{on}, make([]Answer, 1)); err != nil {
-			o.log.Error("the outbox holds more than its quota", telemetry.Err, err)
+		if err := o.tryAlone([]request{on}, make([]Answer, 1)); err != nil {
+			o.log.Error("the outbox could not drop enough to keep its quota", telemetry.Err, err)
 		}
 	}
 }
 
-// leave takes an item out of the buffer: into the ledger with a reason, or without one as received.
-func (s *step) leave(r row, reason string) error {
+// remove takes an item out of the buffer: into the ledger with a reason, or without one as received.
+func (s *step) remove(r row, reason string) error {
 	var err error
 	if reason != "" {
 		epoch, seq := s.terms().place(r.seq)
-		_, err = s.enter.Exec(r.seq, string(r.kind), r.stream, r.at.bytes, reason, s.o.now().UnixNano(), dropMark(r.seq, epoch, seq, reason))
+		_, err = s.putDrop.Exec(r.seq, string(r.kind), r.stream, r.at.bytes, reason, s.o.now().UnixNano(), dropChecksum(r.seq, epoch, seq, reason))
 		s.p.stats.Dropped++
 	} else {
 		s.p.stats.Received++
@@ -169,15 +175,15 @@ func (s *step) leave(r row, reason string) error {
 	s.p.gone[r.seq] = true
 	delete(s.p.parts, r.seq)
 	s.countEpoch(r.seq, -1)
-	s.tally(r.stream, -1, -r.at.bytes)
+	s.countStream(r.stream, -1, -r.at.bytes)
 	return nil
 }
 
-// tighten lets a full disk be lived with: the ballast gives the room in which rows can still be
+// onDiskFull lets a full disk be lived with: the ballast gives the room in which rows can still be
 // deleted, and from now on the buffer holds less than it did. That room would else be filled as well.
-func (o *Outbox) tighten() {
+func (o *Outbox) onDiskFull() {
 	o.ballast.drop(o.log)
-	defer o.stirTroubles()
+	defer o.signalChanged()
 	o.note(func(s *Stats) {
 		if !s.Full {
 			o.fullSince = o.now()
@@ -194,3 +200,49 @@ func (o *Outbox) quota() int64 {
 	}
 	return o.config.QuotaBytes
 }
+
+// ballast is a file that holds room back: on a full disk it is thrown off, so that what was received
+// can still be deleted and drops be written down.
+type ballast struct {
+	path  string
+	bytes int64
+}
+
+// keep makes the ballast where it is missing and the disk has room for it twice over, and says
+// whether it is there.
+func (b ballast) keep(log *slog.Logger) bool {
+	if b.bytes == 0 {
+		return true
+	}
+	if info, err := os.Stat(b.path); err == nil && info.Size() == b.bytes {
+		return true
+	}
+	var disk unix.Statfs_t
+	if unix.Statfs(filepath.Dir(b.path), &disk) != nil || int64(disk.Bavail)*disk.Bsize < 2*b.bytes {
+		return false
+	}
+	f, err := os.Create(b.path)
+	if err == nil {
+		if err = unix.Fallocate(int(f.Fd()), 0, 0, b.bytes); errors.Is(err, unix.EOPNOTSUPP) {
+			_, err = f.Write(make([]byte, b.bytes))
+		}
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		os.Remove(b.path)
+		log.Warn("the outbox's ballast, which is room kept for a full disk, could not be made", "file", b.path, "bytes", b.bytes, telemetry.Err, err)
+		return false
+	}
+	return true
+}
+
+// drop gives the room back, and says whether there was any.
+func (b ballast) drop(log *slog.Logger) bool {
+	if os.Remove(b.path) != nil {
+		return false
+	}
+	log.Error("the outbox's disk is full: its ballast is deleted, and the least valuable items are dropped", "file", b.path, "bytes", b.bytes)
+	return true
+}
+
+func isENOSPC(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }

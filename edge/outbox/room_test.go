@@ -70,7 +70,7 @@ func TestDropsOfAStreamDoNotPassOverTheBacklogOfOthers(t *testing.T) {
 	plan := func(c Config) string {
 		o := open(t, dir, c)
 		defer o.Close()
-		rows, err := o.db.Query("EXPLAIN QUERY PLAN "+rowColumns+"WHERE stream=? AND "+notSmall+worstFirst, "camera")
+		rows, err := o.db.Query("EXPLAIN QUERY PLAN "+rowColumns+"WHERE stream=? AND "+droppable+worstFirst, "camera")
 		if err != nil {
 			t.Fatal(err)
 		}

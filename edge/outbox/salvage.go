@@ -12,18 +12,18 @@ import (
 	"cloudcanvas/shared/telemetry"
 )
 
-// Salvaged is what became of a corrupt buffer, in the data of the alert that tells of it.
+// Salvaged is what became of a corrupt buffer, in the data of its alert.
 type Salvaged struct {
-	Epoch     event.Epoch `json:"epoch,omitempty"` // the last of the corrupt buffer, where it could be read
-	File      string      `json:"file"`            // where it is kept
-	Salvaged  uint64      `json:"salvaged"`        // items that wait on
-	Renamed   uint64      `json:"renumbered"`      // of them: whose number could not be believed, and that were given another
-	Lost      uint64      `json:"lost"`            // items that waited and could not be read
-	LostAtAll bool        `json:"unknown"`         // it can't be told how many were lost
+	Epoch       event.Epoch `json:"epoch,omitempty"` // the last of the corrupt buffer, where it could be read
+	File        string      `json:"file"`            // where it is kept
+	Salvaged    uint64      `json:"salvaged"`        // items that wait on
+	Renumbered  uint64      `json:"renumbered"`      // of them: those whose row was not intact, and that were given another number
+	Lost        uint64      `json:"lost"`            // items that waited and could not be read
+	LostUnknown bool        `json:"unknown"`         // nobody knows how many were lost
 }
 
 // base is how the new database begins: with every number used that was used before.
-func (w *wreckage) base() adoption {
+func (w *damagedBuffer) base() adoption {
 	a := adoption{terms: w.terms, committed: max(w.witness.Committed, w.last)}
 	if w.counted {
 		a.committed = max(a.committed, w.counts.Committed)
@@ -35,20 +35,20 @@ func (w *wreckage) base() adoption {
 	return a
 }
 
-// believes says whether an item's row is as it was written, by its mark.
-func (w *wreckage) believes(i stored) bool {
-	if i.mark == 0 || i.own == 0 {
+// intact says whether an item's row is as it was written, by its checksum.
+func (w *damagedBuffer) intact(i stored) bool {
+	if i.checksum == 0 || i.own == 0 {
 		return false
 	}
 	item := i.Item
 	item.Epoch, item.Seq = w.terms.place(i.own)
-	return item.Epoch != "" && i.marked(item)
+	return item.Epoch != "" && i.intact(item)
 }
 
-// salvage takes over what can be read of a corrupt database, and tells of it. What is as it was
-// written, by its mark, keeps its epoch and number; of the rest what has the right bytes is committed
+// salvage takes over what can be read of a corrupt database, and reports it. What is as it was
+// written, by its checksum, keeps its epoch and number; of the rest what has the right bytes is committed
 // anew, with its id.
-func (o *Outbox) salvage(w *wreckage) error {
+func (o *Outbox) salvage(w *damagedBuffer) error {
 	files := &segments{dir: w.segments, files: map[uint64]*os.File{}}
 	defer files.close()
 	kept := map[event.Epoch]int64{}
@@ -62,12 +62,12 @@ func (o *Outbox) salvage(w *wreckage) error {
 			n++
 		}
 		batch, bytes = nil, 0
-		o.putBack()
+		o.restartBacklog()
 		return err
 	}
 	for i := range w.items(files) {
-		if !w.believes(i) {
-			if i.Kind != event.Ack { // a report of drops speaks of numbers, which are not believed
+		if !w.intact(i) {
+			if i.Kind != event.Ack { // a report of drops speaks of numbers, which may be wrong here
 				i.Data = nil
 				doubtful = append(doubtful, i)
 			}
@@ -83,39 +83,39 @@ func (o *Outbox) salvage(w *wreckage) error {
 	if err := putBack(); err != nil {
 		return err
 	}
-	if err := o.putLedgerBack(w); err != nil {
+	if err := o.restoreDropsAndKeys(w); err != nil {
 		return err
 	}
-	told := Salvaged{File: filepath.Base(w.path), LostAtAll: !w.counted}
+	result := Salvaged{File: filepath.Base(w.path), LostUnknown: !w.counted}
 	if t := w.terms; len(t) > 0 {
-		told.Epoch = t[len(t)-1].epoch
+		result.Epoch = t[len(t)-1].epoch
 	}
 	if err := o.settleCounts(w, kept, n); err != nil {
 		return err
 	}
-	told.Renamed = o.commitAgain(w.drafts(doubtful, files))
-	told.Salvaged = n + told.Renamed
+	result.Renumbered = o.recommit(w.drafts(doubtful, files))
+	result.Salvaged = n + result.Renumbered
 	if w.counted {
-		told.Lost = w.counts.Waiting - min(w.counts.Waiting, told.Salvaged)
+		result.Lost = w.counts.Waiting - min(w.counts.Waiting, result.Salvaged)
 	}
-	o.log.Error("the corrupt outbox was salvaged", "file", w.path, "epoch", told.Epoch, "salvaged", told.Salvaged, "renumbered", told.Renamed, "lost", told.Lost, "unknown", told.LostAtAll)
-	o.found = append(o.found, event.Trouble{Kind: Corrupt, Epoch: told.Epoch, Items: told.Lost, Text: told.text()})
-	o.alert("salvaged", told)
-	o.putBack()
+	o.log.Error("the corrupt outbox was salvaged", "file", w.path, "epoch", result.Epoch, "salvaged", result.Salvaged, "renumbered", result.Renumbered, "lost", result.Lost, "unknown", result.LostUnknown)
+	o.found = append(o.found, event.Trouble{Kind: Corrupt, Epoch: result.Epoch, Items: result.Lost, Text: result.text()})
+	o.alert("salvaged", result)
+	o.restartBacklog()
 	return nil
 }
 
 func (s Salvaged) text() string {
 	lost := fmt.Sprintf("%d could not be read", s.Lost)
-	if s.LostAtAll {
+	if s.LostUnknown {
 		lost = "how many could not be read is not known"
 	}
 	return fmt.Sprintf("the buffer's database was damaged; it is kept as %s. %d items that waited wait on, %d of them under other numbers; %s. "+
-		"What is in the cloud besides is not lost. Disks seldom fail once: look at `dmesg`, and replace it", s.File, s.Salvaged, s.Renamed, lost)
+		"What is in the cloud besides is not lost. Disks seldom fail once: look at `dmesg`, and replace it", s.File, s.Salvaged, s.Renumbered, lost)
 }
 
-// commitAgain commits items anew a transaction's worth at a time, and says how many.
-func (o *Outbox) commitAgain(items iter.Seq[request]) (n uint64) {
+// recommit commits items anew a transaction's worth at a time, and says how many.
+func (o *Outbox) recommit(items iter.Seq[request]) (n uint64) {
 	var under []request
 	bytes := 0
 	settle := func() {
@@ -127,10 +127,10 @@ func (o *Outbox) commitAgain(items iter.Seq[request]) (n uint64) {
 			}
 		}
 		under, bytes = under[:0], 0
-		o.putBack()
+		o.restartBacklog()
 	}
 	for r := range items {
-		o.ask <- r
+		o.requests <- r
 		under = append(under, r)
 		if bytes += len(r.draft.Data); len(under) == maxBatch || bytes >= maxBatchBytes {
 			settle()
@@ -141,7 +141,7 @@ func (o *Outbox) commitAgain(items iter.Seq[request]) (n uint64) {
 }
 
 // drafts are items to be committed anew, with their data read once more.
-func (w *wreckage) drafts(items []stored, files *segments) iter.Seq[request] {
+func (w *damagedBuffer) drafts(items []stored, files *segments) iter.Seq[request] {
 	return func(yield func(request) bool) {
 		for _, i := range items {
 			again, err := w.one(i.own, files)

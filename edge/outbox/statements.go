@@ -14,13 +14,13 @@ import (
 
 // writer is the owner's connection, with what it says often prepared once.
 type writer struct {
-	conn                                        *sql.Conn
-	item, payload, key, byKey                   *prepared
-	dropItem, dropPayload, dropParts, enter     *prepared
-	putCounts, putStream, putSegment, endOfLife *prepared
-	mark, dropMark                              *prepared
-	putEpoch                                    *prepared
-	open                                        []*prepared
+	conn                                          *sql.Conn
+	item, payload, key, byKey                     *prepared
+	dropItem, dropPayload, dropParts, putDrop     *prepared
+	putCounts, putStream, putSegment, dropSegment *prepared
+	putMark, dropMark                             *prepared
+	putEpoch                                      *prepared
+	open                                          []*prepared
 }
 
 // prepared is a statement on the owner's connection.
@@ -51,13 +51,13 @@ func newWriter(db *sql.DB) (*writer, error) {
 		{&w.dropItem, "DELETE FROM items WHERE seq=?"},
 		{&w.dropPayload, "DELETE FROM payloads WHERE seq=?"},
 		{&w.dropParts, "DELETE FROM parts WHERE seq=?"},
-		{&w.enter, "INSERT INTO ledger (seq, kind, stream, bytes, reason, at, mark) VALUES (?,?,?,?,?,?,?)"},
+		{&w.putDrop, "INSERT INTO ledger (seq, kind, stream, bytes, reason, at, mark) VALUES (?,?,?,?,?,?,?)"},
 		{&w.putCounts, "UPDATE counts SET committed=?, received=?, dropped=?, waiting=?, bytes=?"},
 		{&w.putStream, "INSERT INTO streams VALUES (?,?,?) ON CONFLICT (stream) DO UPDATE SET waiting=excluded.waiting, bytes=excluded.bytes"},
 		{&w.putSegment, "INSERT INTO segments VALUES (?,?) ON CONFLICT (id) DO UPDATE SET waiting=excluded.waiting"},
-		{&w.mark, "INSERT INTO marks VALUES (?,?) ON CONFLICT (name) DO UPDATE SET value=excluded.value"},
+		{&w.putMark, "INSERT INTO marks VALUES (?,?) ON CONFLICT (name) DO UPDATE SET value=excluded.value"},
 		{&w.dropMark, "DELETE FROM marks WHERE name=?"},
-		{&w.endOfLife, "DELETE FROM segments WHERE id=?"},
+		{&w.dropSegment, "DELETE FROM segments WHERE id=?"},
 		{&w.putEpoch, "UPDATE epochs SET waiting=waiting+? WHERE first=?"},
 	} {
 		stmt, err := conn.PrepareContext(context.Background(), s.text)
@@ -104,7 +104,7 @@ func (s *step) count() error {
 		if n := s.o.segments.alive[id] + more; n > 0 {
 			_, err = s.putSegment.Exec(id, n)
 		} else {
-			_, err = s.endOfLife.Exec(id)
+			_, err = s.dropSegment.Exec(id)
 		}
 		if err != nil {
 			return fmt.Errorf("count segment %d: %w", id, err)
@@ -113,8 +113,8 @@ func (s *step) count() error {
 	return nil
 }
 
-// tally counts items of a stream that come to wait, or cease to.
-func (s *step) tally(stream string, items, bytes int64) {
+// countStream counts items of a stream that come to wait, or cease to.
+func (s *step) countStream(stream string, items, bytes int64) {
 	u := s.usage(stream)
 	u.waiting += items
 	u.bytes += bytes
@@ -151,7 +151,7 @@ func (o *Outbox) apply(p pending) {
 		}
 	}
 	if len(o.fresh) > 0 {
-		o.stir()
+		o.signalFresh()
 	}
 	if len(p.gone) > 0 {
 		close(o.freed)
@@ -167,25 +167,25 @@ func (o *Outbox) note(change func(*Stats)) {
 
 func isFull(err error) bool { return err != nil && (code(err) == lib.SQLITE_FULL || isENOSPC(err)) }
 
-// judge remembers that the database is corrupt, so that the next start looks at every page.
-func (o *Outbox) judge(err error) {
+// noteIfCorrupt remembers that the database is corrupt, so that the next start checks every page.
+func (o *Outbox) noteIfCorrupt(err error) {
 	if c := code(err); !errors.Is(err, errCorrupt) && c != lib.SQLITE_CORRUPT && c != lib.SQLITE_NOTADB {
 		return
 	}
 	if o.probe() != nil {
 		return // a disk that is gone gives pages of zeros: that says nothing of the database
 	}
-	o.condemn(err, suspectPages)
+	o.markCorrupt(err, suspectPages)
 }
 
-// distrust remembers that a row is not as it was written, though its page can be read: the next start
-// salvages, which tells rows by their marks.
-func (o *Outbox) distrust(i event.Item) {
-	o.condemn(fmt.Errorf("item %d of epoch %s is not as it was committed", i.Seq, i.Epoch), suspectRows)
+// noteCorruptRow remembers that a row is not as it was written, though its page can be read: the next start
+// salvages, which checks rows by their checksums.
+func (o *Outbox) noteCorruptRow(i event.Item) {
+	o.markCorrupt(fmt.Errorf("item %d of epoch %s is not as it was committed", i.Seq, i.Epoch), suspectRows)
 }
 
-func (o *Outbox) condemn(err error, suspect string) {
-	o.judging.Do(func() {
+func (o *Outbox) markCorrupt(err error, suspect string) {
+	o.markedCorrupt.Do(func() {
 		o.log.Error("the outbox's database is corrupt; the next start salvages what can be read", "folder", o.dir, telemetry.Err, err)
 		markSuspect(o.dir, suspect)
 		close(o.corrupt)

@@ -35,7 +35,7 @@ func troublesFile(dir string) string { return filepath.Join(dir, "troubles.json"
 // kept is a trouble in its file.
 type keptTrouble struct {
 	event.Trouble
-	Seen bool `json:"seen,omitempty"` // somebody has seen to it: it is told no more
+	Seen bool `json:"seen,omitempty"` // somebody has seen to it: it is reported no more
 }
 
 // Seen says that somebody has seen to the troubles of the buffer in dir, and how many that were. The
@@ -55,7 +55,7 @@ func Seen(dir string) (n int, err error) {
 }
 
 const (
-	// troublesKept is how long a trouble is told that nobody has seen to.
+	// troublesKept is how long a trouble is reported that nobody has seen to.
 	troublesKept = 90 * 24 * time.Hour
 	// mostTroubles are kept, those included that somebody has seen to.
 	mostTroubles = 64
@@ -113,55 +113,55 @@ func (o *Outbox) Troubles() []event.Trouble {
 // Changed says that Troubles or Epochs say something new.
 func (o *Outbox) Changed() <-chan struct{} { return o.changed }
 
-func (o *Outbox) stirTroubles() {
+func (o *Outbox) signalChanged() {
 	select {
 	case o.changed <- struct{}{}:
 	default:
 	}
 }
 
-// told says whether a trouble is known.
-func (o *Outbox) told(kind string, epoch event.Epoch) bool {
+// hasTrouble says whether a trouble is known.
+func (o *Outbox) hasTrouble(kind string, epoch event.Epoch) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return slices.ContainsFunc(o.troubles, func(t keptTrouble) bool { return t.Kind == kind && t.Epoch == epoch })
 }
 
-// tell makes a trouble known: in the log, the status and an alert, once for each kind and epoch. More
-// numbers of one that is known are noted.
-func (o *Outbox) tell(t event.Trouble) {
+// raiseTrouble makes a trouble known: in the log, the status and an alert, once for each kind and epoch. More
+// numbers of one that is known are added to it.
+func (o *Outbox) raiseTrouble(t event.Trouble) {
 	t.Since = o.now().UTC()
-	if o.extend(t) {
+	if o.noteTrouble(t) {
 		return
 	}
 	o.log.Error("the outbox has a trouble: "+t.Text, "trouble", t.Kind, "epoch", t.Epoch, "from", t.From, "to", t.To, "items", t.Items)
-	o.keepTroubles(true)
-	o.stirTroubles()
+	o.saveTroubles(true)
+	o.signalChanged()
 	if t.Kind != Corrupt { // what was salvaged has an alert of its own
 		o.alert(t.Kind, t)
 	}
 }
 
-// extend notes a trouble, and says whether it was known.
-func (o *Outbox) extend(t event.Trouble) bool {
+// noteTrouble notes a trouble, and says whether it was known.
+func (o *Outbox) noteTrouble(t event.Trouble) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	at := slices.IndexFunc(o.troubles, func(k keptTrouble) bool { return k.Kind == t.Kind && k.Epoch == t.Epoch })
 	if at < 0 {
 		o.troubles = append(o.troubles, keptTrouble{Trouble: t})
 		o.troubles = o.troubles[max(0, len(o.troubles)-mostTroubles):]
-		o.untold = true
+		o.troublesChanged = true
 		return false
 	}
 	if known := &o.troubles[at]; t.To > known.To {
 		known.From, known.To, known.Items, known.Text = min(known.From, t.From), t.To, max(known.Items, t.Items), t.Text
-		o.untold = true
+		o.troublesChanged = true
 	}
 	return true
 }
 
-// keepTroubles writes down what has changed of the troubles, and learns which somebody has seen to.
-func (o *Outbox) keepTroubles(now bool) {
+// saveTroubles writes down what has changed of the troubles, and learns which somebody has seen to.
+func (o *Outbox) saveTroubles(now bool) {
 	o.mu.Lock()
 	some := len(o.troubles) > 0
 	o.mu.Unlock()
@@ -176,10 +176,10 @@ func (o *Outbox) keepTroubles(now bool) {
 	case err == nil:
 	case isDisk(err):
 		o.mu.Lock()
-		o.untold = true
+		o.troublesChanged = true
 		o.mu.Unlock()
 	default:
-		o.log.Warn("the outbox's troubles are not kept over a restart", "folder", o.dir, telemetry.Err, err)
+		o.log.Warn("the outbox's troubles could not be written down; a restart forgets them", "folder", o.dir, telemetry.Err, err)
 	}
 }
 
@@ -196,12 +196,12 @@ func (o *Outbox) merge(file []keptTrouble, now bool) []keptTrouble {
 	}
 	if n := before - len(unseen(o.troubles)); n > 0 {
 		o.log.Info("an operator has seen to troubles of the outbox", "troubles", n)
-		o.stirTroubles()
+		o.signalChanged()
 	}
-	if !o.untold || !now && o.now().Sub(o.toldAt) < troublesRest {
+	if !o.troublesChanged || !now && o.now().Sub(o.troublesWritten) < troublesRest {
 		return nil
 	}
-	o.untold, o.toldAt = false, o.now()
+	o.troublesChanged, o.troublesWritten = false, o.now()
 	return slices.Clone(o.troubles)
 }
 

@@ -22,7 +22,7 @@ import (
 // few seconds between; what was committed since is not in it.
 type witness struct {
 	Format    int           `json:"format"`
-	Life      event.Epoch   `json:"life"` // of the database
+	Life      event.Epoch   `json:"life"` // the database's id
 	Epochs    []witnessTerm `json:"epochs"`
 	Committed uint64        `json:"committed"`
 	Received  uint64        `json:"received"`
@@ -48,7 +48,7 @@ func (w witness) sum() string {
 	return hex.EncodeToString(s[:8])
 }
 
-// readWitness reads what was noted; nothing is noted where that can't be believed.
+// readWitness reads the file; one that is damaged counts as none.
 func readWitness(dir string) (w witness, ok bool) {
 	b, err := os.ReadFile(witnessFile(dir))
 	if err != nil || json.Unmarshal(b, &w) != nil || w.Sum != w.sum() {
@@ -66,17 +66,17 @@ func (w witness) terms() (all terms) {
 	return all
 }
 
-// bearWitness notes how the buffer stands, where that has changed and not been noted just now.
-func (o *Outbox) bearWitness(now bool) {
+// writeWitness writes how the buffer stands, where that has changed and was not written just now.
+func (o *Outbox) writeWitness(now bool) {
 	o.mu.Lock()
-	w := witness{Format: format, Life: o.life, Committed: o.stats.Committed, Received: o.stats.Received, Dropped: o.stats.Dropped, Waiting: o.stats.Waiting}
+	w := witness{Format: format, Life: o.id, Committed: o.stats.Committed, Received: o.stats.Received, Dropped: o.stats.Dropped, Waiting: o.stats.Waiting}
 	for n, t := range o.terms {
 		if n < len(o.terms)-1 || o.begun {
 			w.Epochs = append(w.Epochs, witnessTerm{t.epoch, t.first})
 		}
 	}
 	w.Epochs = w.Epochs[max(0, len(w.Epochs)-epochsKept):]
-	last := o.noted
+	last := o.lastWitness
 	at := o.now().UTC()
 	o.mu.Unlock()
 	same := last.Life == w.Life && last.Committed == w.Committed && last.Received == w.Received && last.Dropped == w.Dropped && last.Waiting == w.Waiting && slices.Equal(last.Epochs, w.Epochs)
@@ -90,21 +90,21 @@ func (o *Outbox) bearWitness(now bool) {
 		err = renameio.WriteFile(witnessFile(o.dir), append(b, '\n'), 0o600)
 	}
 	o.mu.Lock()
-	o.noted = w
+	o.lastWitness = w
 	o.mu.Unlock()
 	if err != nil {
-		o.log.Debug("how the outbox stands could not be noted beside it", "folder", o.dir, telemetry.Err, err)
+		o.log.Debug("the outbox's witness file could not be written", "folder", o.dir, telemetry.Err, err)
 	}
 }
 
-// adoption is what a database is told of numbers that were used and are not in it.
+// adoption is what a database takes over: numbers that were used and are not in it.
 type adoption struct {
 	terms                        terms
 	committed, received, dropped uint64
 	gaps                         map[event.Epoch]gap
 }
 
-// adopt lets the database know of numbers that were used before, so that none is used again and the
+// adopt takes over numbers that were used before, so that none is used again and the
 // cloud can be asked what became of them. Only before the outbox is in use.
 func (o *Outbox) adopt(a adoption) error {
 	tx, err := o.db.Begin()
@@ -148,13 +148,13 @@ func wholeGaps(t terms, committed uint64, owed int64) map[event.Epoch]gap {
 	return gaps
 }
 
-// compare holds the database against what was noted of it, and tells of what it lacks.
-func (o *Outbox) compare(w witness) error {
-	if w.Life != o.life {
+// compareWitness compares the database with its witness file, and reports what it lacks.
+func (o *Outbox) compareWitness(w witness) error {
+	if w.Life != o.id {
 		if w.Committed == 0 || o.sameHistory(w) {
 			return nil // the name alone has changed: a flipped bit in it harms nobody
 		}
-		o.missing(w, true, "is not the one that was there", 0, 0)
+		o.reportMissing(w, true, "is not the one that was there", 0, 0)
 		if o.stats.Committed == 0 {
 			return o.takeOver(w)
 		}
@@ -174,7 +174,7 @@ func (o *Outbox) compare(w witness) error {
 			continue
 		}
 		if at := own.find(term.epoch); at >= 0 && own[at].first != term.first || at < 0 && term.first <= o.stats.Committed {
-			return nil // another history: nothing can be said of its numbers
+			return nil // another history: its numbers can't be compared
 		}
 		from := max(term.first, o.stats.Committed+1)
 		g := gap{low: from - (term.first - 1), high: last - (term.first - 1), owed: int64(last - from + 1)}
@@ -213,8 +213,8 @@ func (o *Outbox) takeOver(w witness) error {
 	return o.adopt(adoption{terms: all, committed: w.Committed, received: w.Received, dropped: w.Dropped + w.Waiting, gaps: wholeGaps(all, w.Committed, int64(w.Waiting))})
 }
 
-// missing tells of a database that was there and is gone.
-func (o *Outbox) missing(w witness, known bool, was string, segments int, bytes int64) {
+// reportMissing reports a database that was there and is gone.
+func (o *Outbox) reportMissing(w witness, known bool, was string, segments int, bytes int64) {
 	t := event.Trouble{Kind: Missing, Items: w.Waiting}
 	text := fmt.Sprintf("the buffer's database %s, and a new one was made", was)
 	if known {

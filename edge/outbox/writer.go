@@ -37,7 +37,7 @@ type request struct {
 
 // own is the goroutine that writes.
 func (o *Outbox) own() {
-	for first := range o.ask {
+	for first := range o.requests {
 		batch, stop := o.gather(first)
 		o.commit(batch)
 		if stop {
@@ -45,11 +45,11 @@ func (o *Outbox) own() {
 		}
 	}
 	close(o.done)
-	o.asking.Lock() // when nobody is handing over a request any more
-	defer o.asking.Unlock()
+	o.senders.Lock() // when nobody is handing over a request any more
+	defer o.senders.Unlock()
 	for {
 		select {
-		case r := <-o.ask:
+		case r := <-o.requests:
 			r.answer <- Answer{Err: ErrClosed}
 		default:
 			return
@@ -68,7 +68,7 @@ func (o *Outbox) gather(first request) (batch []request, stop bool) {
 			return batch, false
 		}
 		select {
-		case r = <-o.ask:
+		case r = <-o.requests:
 		default:
 			return batch, false
 		}
@@ -79,14 +79,14 @@ func (o *Outbox) gather(first request) (batch []request, stop bool) {
 // one bad draft does not take its neighbours along, and a full disk takes what still fits.
 func (o *Outbox) commit(batch []request) {
 	answers := make([]Answer, len(batch))
-	if err := o.rests(); err != nil {
+	if err := o.diskResting(); err != nil {
 		for i := range batch {
 			answers[i] = Answer{Err: err}
 		}
 	} else if err := o.transact(batch, answers); err != nil {
 		o.commitEach(batch, answers)
 	} else {
-		o.works()
+		o.diskWorks()
 	}
 	for i, r := range batch {
 		r.answer <- answers[i]
@@ -94,7 +94,7 @@ func (o *Outbox) commit(batch []request) {
 	o.catchUp()
 }
 
-// commitEach tries each request alone. A disk that takes no writes is not asked for the others.
+// commitEach tries each request alone. A disk that takes no writes is not tried with the others.
 func (o *Outbox) commitEach(batch []request, answers []Answer) {
 	var failed error
 	for i := range batch {
@@ -103,20 +103,20 @@ func (o *Outbox) commitEach(batch []request, answers []Answer) {
 			continue
 		}
 		answers[i] = Answer{}
-		switch err := o.insist(batch[i:i+1], answers[i:i+1]); {
+		switch err := o.tryAlone(batch[i:i+1], answers[i:i+1]); {
 		case isDisk(err):
-			failed = o.fails(err)
+			failed = o.diskFailed(err)
 			answers[i] = Answer{Err: failed}
 		case err != nil:
 			answers[i] = Answer{Err: err}
 		default:
-			o.works()
+			o.diskWorks()
 		}
 	}
 }
 
-// insist tries one request, and once more with the ballast thrown off where the disk is full.
-func (o *Outbox) insist(one []request, answers []Answer) error {
+// tryAlone tries one request, and once more with the ballast thrown off where the disk is full.
+func (o *Outbox) tryAlone(one []request, answers []Answer) error {
 	err := o.transact(one, answers)
 	if !isFull(err) {
 		if c := code(err); c == lib.SQLITE_CORRUPT || c == lib.SQLITE_NOTADB {
@@ -124,10 +124,10 @@ func (o *Outbox) insist(one []request, answers []Answer) error {
 				return fmt.Errorf("%w: %w (%w)", ErrDisk, gone, err)
 			}
 		}
-		o.judge(err)
+		o.noteIfCorrupt(err)
 		return err
 	}
-	o.tighten()
+	o.onDiskFull()
 	return o.transact(one, answers)
 }
 
@@ -170,13 +170,13 @@ func (o *Outbox) transact(batch []request, answers []Answer) error {
 	if err == nil {
 		err = s.count()
 	}
-	asked := err == nil
-	if asked {
+	committing := err == nil
+	if committing {
 		err = s.exec("COMMIT")
 	}
 	if err != nil {
 		_ = s.exec("ROLLBACK") // where COMMIT failed it may have happened already
-		if !asked || isFull(err) {
+		if !committing || isFull(err) {
 			o.segments.free(s.p.appended) // no row will name it; after another fault of COMMIT one might
 			o.segments.rest()
 		}
@@ -191,7 +191,7 @@ func (s *step) all(batch []request, answers []Answer) (err error) {
 		switch {
 		case r.change != nil:
 			err = r.change(s)
-		case !r.drop && !small(r.draft.Kind) && !s.o.fits(s.p.stats, s.usage(r.draft.Stream), r.draft) && !s.knows(r.draft.Key):
+		case !r.drop && !neverDropped(r.draft.Kind) && !s.o.fits(s.p.stats, s.usage(r.draft.Stream), r.draft) && !s.knows(r.draft.Key):
 			answers[i].Err = s.o.noRoom(r.draft)
 		default:
 			before := s.p.stats.Committed
@@ -270,11 +270,11 @@ func (s *step) write(own uint64, item event.Item, d Draft, now time.Time) (err e
 	} else if _, err = s.payload.Exec(own, notNil(d.Data)); err != nil {
 		return fmt.Errorf("write an item's data: %w", err)
 	}
-	return s.enterRow(own, item, d, now, at)
+	return s.insertRow(own, item, d, now, at)
 }
 
-// enterRow makes an item wait whose data is where it belongs.
-func (s *step) enterRow(own uint64, item event.Item, d Draft, now time.Time, at span) error {
+// insertRow makes an item wait whose data is where it belongs.
+func (s *step) insertRow(own uint64, item event.Item, d Draft, now time.Time, at span) error {
 	attrs, err := json.Marshal(d.Attrs)
 	if err != nil {
 		return err
@@ -283,9 +283,9 @@ func (s *step) enterRow(own uint64, item event.Item, d Draft, now time.Time, at 
 	if !d.Expires.IsZero() {
 		expires = d.Expires.UnixNano()
 	}
-	mark := identityOf(own, item, attrs).mark()
+	sum := identityOf(own, item, attrs).checksum()
 	if _, err = s.item.Exec(own, d.Priority, cheap(d), len(d.Data), now.UnixNano(), expires, at.segment, at.place, d.Stream, string(d.Kind),
-		d.Rung, d.Value, d.Subject, item.ID[:], item.Time.UnixNano(), attrs, d.Type, item.SHA256[:], mark); err != nil {
+		d.Rung, d.Value, d.Subject, item.ID[:], item.Time.UnixNano(), attrs, d.Type, item.SHA256[:], sum); err != nil {
 		return fmt.Errorf("write an item: %w", err)
 	}
 	if d.Key != "" {
@@ -294,7 +294,7 @@ func (s *step) enterRow(own uint64, item event.Item, d Draft, now time.Time, at 
 		}
 	}
 	s.countEpoch(own, 1)
-	s.tally(d.Stream, 1, int64(len(d.Data)))
+	s.countStream(d.Stream, 1, int64(len(d.Data)))
 	s.p.added = append(s.p.added, event.Ref{Seq: own, Priority: d.Priority, Kind: d.Kind, Stream: d.Stream, Rung: d.Rung,
 		Value: d.Value, Bytes: len(d.Data), Time: now})
 	return nil

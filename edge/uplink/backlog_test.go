@@ -102,7 +102,7 @@ func drain(t testing.TB, backlog, sendings int) time.Duration {
 		t.Fatal(err)
 	}
 	for { // a device that has been running holds its backlog already
-		if u.take() == nil {
+		if u.takeFresh() == nil {
 			break
 		}
 	}
@@ -117,7 +117,7 @@ func drain(t testing.TB, backlog, sendings int) time.Duration {
 	return took
 }
 
-// The rate itself is not judged here: only that a backlog does not slow it down. $CANVAS_SOAK asks for
+// The rate itself is not checked here: only that a backlog does not slow it down. $CANVAS_SOAK asks for
 // the whole half million.
 func TestABacklogDrainsAsFastAsAnEmptyBufferSends(t *testing.T) {
 	backlog, sendings := 30_000, 2000

@@ -24,7 +24,7 @@ type Config struct {
 	Quotas         []schedule.Quota     `yaml:"quotas"`
 	Order          []schedule.OrderRule `yaml:"order"` // of the items of a stream; none: as schedule does it
 	Contacts       contact.Config       `yaml:"contacts"`
-	ReportEvery    time.Duration        `yaml:"report_every"` // the state of outbox and link is told to the cloud; 0: never
+	ReportEvery    time.Duration        `yaml:"report_every"` // the state of outbox and link is sent to the cloud; 0: never
 }
 
 // Ways to learn that an item has arrived.
@@ -69,7 +69,7 @@ func (c Config) problemsAt(now time.Time, add func(field, message, hint string))
 		add("oldest_share", fmt.Sprintf("%g is not above 0 and up to 1", c.OldestShare), "0.05 gives a byte in twenty to what has waited longest; without any, items could wait for ever")
 	}
 	if c.ReportEvery < 0 || c.ReportEvery > 0 && c.ReportEvery < 10*time.Second {
-		add("report_every", fmt.Sprintf("%s is less than 10s", c.ReportEvery), "5m; 0 tells nothing")
+		add("report_every", fmt.Sprintf("%s is less than 10s", c.ReportEvery), "5m; 0 for never")
 	}
 	c.budgetProblems(add)
 	c.quotaProblems(add)

@@ -14,13 +14,13 @@ import (
 // limits learns how large the broker's packets may be, of what becomes of those that are sent.
 type limits struct {
 	packet.Limit
-	broker string             // its address, for people
-	landed map[uint64]landing // by the buffer's number: wholly acknowledged, without a receipt
-	cut    []lostPart         // not acknowledged when the broker ended the connection before this one
-	last   *acked             // the one acknowledged last, as long as it is not known whether it ended the connection
-	heard  event.Receipt      // the latest: it may come before the PUBACK
-	latest time.Time          // when the latest of those that have a receipt by now was acknowledged
-	told   string
+	broker      string                      // its address, for people
+	landed      map[uint64]acknowledgedItem // by the buffer's number: wholly acknowledged, without a receipt
+	cut         []lostPart                  // not acknowledged when the broker ended the connection before this one
+	last        *acked                      // the one acknowledged last, as long as it is not known whether it ended the connection
+	lastReceipt event.Receipt               // the latest: it may come before the PUBACK
+	latest      time.Time                   // when the latest of those that have a receipt by now was acknowledged
+	logged      string
 }
 
 // acked is a part that the broker has acknowledged. mosquitto does so too before it throws a message away
@@ -34,8 +34,8 @@ type acked struct {
 // proofAfter is how long a connection lasts after a part that the broker took.
 const proofAfter = time.Second
 
-// landing is an item all of which the broker has acknowledged.
-type landing struct {
+// acknowledgedItem is an item all of which the broker has acknowledged.
+type acknowledgedItem struct {
 	epoch event.Epoch
 	seq   uint64 // in it
 	of    uint32
@@ -52,7 +52,7 @@ type lostPart struct {
 const asideFor = 10 * time.Minute
 
 func newLimits(broker string) limits {
-	return limits{Limit: packet.Limit{Floor: schedule.LeastPacket}, broker: broker, landed: map[uint64]landing{}}
+	return limits{Limit: packet.Limit{Floor: schedule.LeastPacket}, broker: broker, landed: map[uint64]acknowledgedItem{}}
 }
 
 // acknowledged notes that the broker has a part; whole, that it has all of its item. What it gives is the
@@ -60,9 +60,9 @@ func newLimits(broker string) limits {
 func (l *limits) acknowledged(now time.Time, o outcome, whole, receipted bool) *acked {
 	proven := l.prove(now, receipted)
 	l.last = &acked{o, whole, now}
-	switch i := (landing{o.epoch, o.seq, o.part.Of, o.part.Wire, now}); {
+	switch i := (acknowledgedItem{o.epoch, o.seq, o.part.Of, o.part.Wire, now}); {
 	case !receipted:
-	case l.heard.Epoch == o.epoch && l.heard.Has(o.seq): // and so it is not known any more whether it was whole
+	case l.lastReceipt.Epoch == o.epoch && l.lastReceipt.Has(o.seq): // and so it is not known any more whether it was whole
 		l.arrived(now, i)
 	case whole:
 		l.landed[o.part.Seq] = i
@@ -94,7 +94,7 @@ func (l *limits) lost(o outcome) {
 	}
 }
 
-// reconnected judges how the connection before ended. unfit is an item that the broker does not take in
+// reconnected evaluates how the connection before ended. unfit is an item that the broker does not take in
 // any size; doubtful one that was acknowledged, and thrown away perhaps. 0: none.
 func (l *limits) reconnected(now time.Time) (unfit, doubtful uint64) {
 	if a := l.last; a != nil {
@@ -122,7 +122,7 @@ func (l *limits) reconnected(now time.Time) (unfit, doubtful uint64) {
 
 // received notes whose receipt has come.
 func (l *limits) received(now time.Time, r event.Receipt, waits func(uint64) bool) {
-	l.heard = r
+	l.lastReceipt = r
 	for own, i := range l.landed {
 		switch {
 		case i.epoch == r.Epoch && r.Has(i.seq):
@@ -134,7 +134,7 @@ func (l *limits) received(now time.Time, r event.Receipt, waits func(uint64) boo
 	}
 }
 
-func (l *limits) arrived(now time.Time, i landing) {
+func (l *limits) arrived(now time.Time, i acknowledgedItem) {
 	l.Received(now, i.wire)
 	if i.at.After(l.latest) {
 		l.latest = i.at
@@ -184,16 +184,16 @@ func (u *Uplink) proven(ctx context.Context, a *acked) {
 	}
 }
 
-// tellLimit says once what is known of the broker's limit, and when that has changed.
-func (u *Uplink) tellLimit(now time.Time) {
+// logLimit logs once what is known of the broker's limit, and when that has changed.
+func (u *Uplink) logLimit(now time.Time) {
 	u.mu.Lock()
 	u.limits.Tick(now)
-	reason, known, was := u.limits.Reason(u.limits.broker), u.limits.Known(), u.limits.told
+	reason, known, was := u.limits.Reason(u.limits.broker), u.limits.Known(), u.limits.logged
 	if known.Refused > 0 && !known.Settled {
 		u.mu.Unlock()
-		return // it is told when it is found
+		return // it is logged when it is found
 	}
-	u.limits.told = reason
+	u.limits.logged = reason
 	u.mu.Unlock()
 	switch {
 	case reason == was:
@@ -201,13 +201,13 @@ func (u *Uplink) tellLimit(now time.Time) {
 		u.log.Warn(reason+": items travel in smaller parts. Raise its limit (mosquitto: max_packet_size, message_size_limit), or lower uplink.part_bytes",
 			"passes", known.Passed, "does_not_pass", known.Refused)
 	default:
-		u.log.Info("the broker takes larger packets again")
+		u.log.Info("the broker takes larger packets again; items travel in larger parts")
 	}
 }
 
 // unfit lets the others pass an item that the broker does not take in any size.
 func (u *Uplink) unfit(seq uint64, now time.Time) {
 	u.schedule.PutAside(seq, now.Add(asideFor))
-	u.log.Warn("the broker ends the connection whenever an item is sent, however small its parts are, and takes others: it is held, and tried again later. "+
+	u.log.Warn("the broker ends the connection whenever an item is sent, however small its parts are, and takes other items: this item is held, and tried again later. "+
 		"Does its access list deny the topic, or is its limit for packets below what an envelope takes?", "seq", seq, "again_in", asideFor)
 }

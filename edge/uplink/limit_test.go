@@ -89,8 +89,8 @@ func TestEverythingPassesABrokerWithALimit(t *testing.T) {
 				life(b, 100+100*n, 60)
 			}
 			synctest.Wait()
-			if b.Left() != 0 {
-				t.Errorf("silently %v: %d of them do not pass: %+v", silently, b.Left(), u.Plan().Limit)
+			if b.Waiting() != 0 {
+				t.Errorf("silently %v: %d of them do not pass: %+v", silently, b.Waiting(), u.Plan().Limit)
 			}
 			p := u.Plan().Limit
 			if p == nil || p.Passed > 65_536 || p.Passed < 16<<10 || !strings.HasPrefix(p.Reason, "the broker at there:1883 takes no packets ") || l.cuts.Load() > 10 {
@@ -114,8 +114,8 @@ func TestWithoutReceiptsReadingsGoOnWhileTheLimitIsLearnt(t *testing.T) {
 		life(b, 200, 20)
 		time.Sleep(3 * time.Second)
 		synctest.Wait()
-		if b.Left() != 0 {
-			t.Errorf("%d of them wait still", b.Left())
+		if b.Waiting() != 0 {
+			t.Errorf("%d of them wait still", b.Waiting())
 		}
 		if p := u.Plan().Limit; p == nil || !p.Settled || p.Passed > 65_536 || l.cuts.Load() > 5 {
 			t.Errorf("%+v after %d cuts", p, l.cuts.Load())
@@ -143,7 +143,7 @@ func TestSmallItemsOfManySizesDoNotHoldUpPictures(t *testing.T) {
 		time.Sleep(20 * time.Second)
 		synctest.Wait()
 		if b.Waits(3) {
-			t.Errorf("the picture and %d others wait", b.Left()-1)
+			t.Errorf("the picture and %d others wait", b.Waiting()-1)
 		}
 	})
 }
@@ -155,8 +155,8 @@ func TestWhatCantBeCutSmallEnoughIsHeldAndTheOthersPass(t *testing.T) {
 		defer stop()
 		b.Add(item(1, event.Normal, 32<<20), item(2, event.Normal, 100<<10)) // 4096 parts of 8 KiB are the most
 		life(b, 100, 300)
-		if !b.Waits(1) || b.Left() != 1 {
-			t.Errorf("%d wait", b.Left())
+		if !b.Waits(1) || b.Waiting() != 1 {
+			t.Errorf("%d wait", b.Waiting())
 		}
 		if v := u.Plan(); v.Limit == nil || v.Limit.Held != 1 || v.Waiting != 1 || v.Hold != schedule.TooLarge {
 			t.Errorf("%+v, %+v", v, v.Limit)
@@ -166,8 +166,8 @@ func TestWhatCantBeCutSmallEnoughIsHeldAndTheOthersPass(t *testing.T) {
 		l.mu.Unlock()
 		time.Sleep(6 * time.Hour)
 		life(b, 1000, 300)
-		if b.Left() != 0 {
-			t.Errorf("%d wait although the limit is gone: %+v", b.Left(), u.Plan().Limit)
+		if b.Waiting() != 0 {
+			t.Errorf("%d wait although the limit is gone: %+v", b.Waiting(), u.Plan().Limit)
 		}
 	})
 }
@@ -179,8 +179,8 @@ func TestAnItemThatIsTakenInNoSizeIsHeldForAWhile(t *testing.T) {
 		defer stop()
 		b.Add(item(1, event.Normal, 100<<10))
 		life(b, 100, 300)
-		if !b.Waits(1) || b.Left() != 1 {
-			t.Errorf("%d wait", b.Left())
+		if !b.Waits(1) || b.Waiting() != 1 {
+			t.Errorf("%d wait", b.Waiting())
 		}
 		if p := u.Plan().Limit; p == nil || p.Held != 1 || p.Reason != "" {
 			t.Errorf("%+v", p)

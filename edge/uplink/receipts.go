@@ -12,7 +12,7 @@ import (
 func (u *Uplink) receive(ctx context.Context, r event.Receipt) {
 	freed, err := u.box.Receive(ctx, r)
 	if err != nil {
-		u.log.Error("a receipt could not be taken into the buffer", telemetry.Err, err)
+		u.log.Error("the buffer could not take in a receipt", telemetry.Err, err)
 		return
 	}
 	now := time.Now()
@@ -22,7 +22,7 @@ func (u *Uplink) receive(ctx context.Context, r event.Receipt) {
 		u.schedule.Sweep()
 	}
 	u.limits.received(now, r, u.box.Waits)
-	if u.silence.broken() {
+	if u.silence.receiptCame() {
 		u.log.Info("receipts come again")
 	}
 	for _, p := range r.Parts {
@@ -38,7 +38,7 @@ func (u *Uplink) receive(ctx context.Context, r event.Receipt) {
 func (u *Uplink) puback(ctx context.Context, o outcome) {
 	_, err := u.box.Receive(ctx, event.Receipt{Epoch: o.epoch, Above: []event.Range{{From: o.seq, To: o.seq}}})
 	if err != nil {
-		u.log.Error("a PUBACK could not be taken into the buffer", telemetry.Err, err)
+		u.log.Error("the buffer could not take in a PUBACK as a receipt", telemetry.Err, err)
 		return // it goes again when its receipt is overdue
 	}
 	u.mu.Lock()
@@ -46,21 +46,21 @@ func (u *Uplink) puback(ctx context.Context, o outcome) {
 	u.schedule.Forget(o.part.Seq)
 }
 
-// again queues what has had no receipt for too long.
-func (u *Uplink) again(now time.Time) {
+// resendOverdue queues what has had no receipt for too long.
+func (u *Uplink) resendOverdue(now time.Time) {
 	u.mu.Lock()
 	late := u.schedule.Overdue(now)
 	u.limits.overdue(now, late, u.box)
 	overdue := len(late)
 	_, awaiting := u.schedule.Waiting()
-	silent := u.config.Receipts == ReceiptsBridge && u.silence.lasts(now, awaiting, u.config.ReceiptTimeout)
+	silent := u.config.Receipts == ReceiptsBridge && u.silence.tooLong(now, awaiting, u.config.ReceiptTimeout)
 	u.mu.Unlock()
 	if silent {
 		u.log.Error("the broker acknowledges what is sent, but no receipt comes. Does its access list let this device write canvas/v1/<its name>/up/# and read canvas/v1/<its name>/down/#, "+
-			"with a certificate whose name is the device's? Else the bridge or Kafka is away. Nothing is lost, all of it waits", "awaiting", awaiting)
+			"with a certificate whose name is the device's? If it does, the bridge or Kafka is down. Nothing is lost: items wait in the buffer", "awaiting", awaiting)
 	}
 	if overdue > 0 {
 		u.metrics.overdue.Add(float64(overdue))
-		u.log.Info("items have no receipt yet, they are sent again", "items", overdue)
+		u.log.Info("items have had no receipt for too long; they are sent again", "items", overdue)
 	}
 }

@@ -50,19 +50,19 @@ func (u *Uplink) fill(ctx context.Context) (down <-chan struct{}, next time.Time
 		now := time.Now()
 		room, wake := u.pace.Room(now)
 		part, hold := u.schedule.Choose(now, schedule.Link{Rate: u.pace.Rate(), Room: room, Flying: u.pace.Flying(), Packet: u.limits.Most()})
-		u.changed(hold)
+		u.logHold(hold)
 		switch hold {
 		case schedule.None:
 		case schedule.NoRoom:
 			return nil, wake
 		default:
 			u.pace.Idle()
-			return nil, u.opening(now, hold)
+			return nil, u.nextWindow(now, hold)
 		}
 		u.flying++
 		u.metrics.sent(part)
 		sending := u.pace.Sent(now, part.Wire)
-		place := u.line.join(part.Series)
+		place := u.order.enter(part.Series)
 		go func() {
 			item, own, err := u.send(ctx, part, place, up)
 			u.sent <- outcome{part, sending, item.Epoch, item.Seq, err, own}
@@ -82,8 +82,8 @@ func (u *Uplink) window() int {
 	return u.config.Window
 }
 
-// opening is when the next window begins, where one is waited for, and tells pace what to expect of it.
-func (u *Uplink) opening(now time.Time, hold schedule.Hold) time.Time {
+// nextWindow is when the next window begins, where one is waited for; pace gets its expected rate.
+func (u *Uplink) nextWindow(now time.Time, hold schedule.Hold) time.Time {
 	if hold != schedule.Closed {
 		return time.Time{}
 	}
@@ -92,8 +92,8 @@ func (u *Uplink) opening(now time.Time, hold schedule.Hold) time.Time {
 	return w.From
 }
 
-// changed tells of windows and budgets, once for each change.
-func (u *Uplink) changed(hold schedule.Hold) {
+// logHold logs windows and budgets, once for each change.
+func (u *Uplink) logHold(hold schedule.Hold) {
 	quiet := func(h schedule.Hold) bool { return h != schedule.Closed && h != schedule.NoBudget }
 	if hold == u.hold || quiet(hold) && quiet(u.hold) {
 		u.hold = hold
@@ -101,7 +101,7 @@ func (u *Uplink) changed(hold schedule.Hold) {
 	}
 	u.hold = hold
 	if quiet(hold) {
-		u.log.Info("sending")
+		u.log.Info("the uplink sends again")
 	} else {
 		u.log.Info("the uplink sends nothing", "because", string(hold))
 	}
@@ -109,23 +109,23 @@ func (u *Uplink) changed(hold schedule.Hold) {
 
 // send loads an item and sends a part of it, or the whole, in its turn and over that connection. own says
 // that a failure is the item's.
-func (u *Uplink) send(ctx context.Context, p schedule.Part, at *place, up <-chan struct{}) (item event.Item, own bool, err error) {
-	item, err = u.shelf.load(p)
+func (u *Uplink) send(ctx context.Context, p schedule.Part, at *turn, up <-chan struct{}) (item event.Item, own bool, err error) {
+	item, err = u.cache.load(p)
 	if held := at.wait(ctx); held != nil {
-		at.leave(true)
+		at.finish(true)
 		return item, false, held
 	}
 	if err != nil {
-		at.leave(!u.box.Waits(p.Seq)) // one that waits no more holds nobody back
+		at.finish(!u.box.Waits(p.Seq)) // one that waits no more holds nobody back
 		return item, true, err
 	}
 	if u.link.Up() != up {
-		at.leave(false)
+		at.finish(false)
 		return item, false, errReconnected
 	}
 	began := time.Now()
-	err = u.link.Send(ctx, item.Cut(p.N, p.Of), func() { at.leave(true) })
-	own = err != nil && at.leave(false) && !errors.Is(err, mqtt.ErrOffline) && !errors.Is(err, mqtt.ErrConnectionLost)
+	err = u.link.Send(ctx, item.Cut(p.N, p.Of), func() { at.finish(true) })
+	own = err != nil && at.finish(false) && !errors.Is(err, mqtt.ErrOffline) && !errors.Is(err, mqtt.ErrConnectionLost)
 	if u.trace.On() {
 		attrs := []trace.Attr{{Key: "canvas.part", Number: int64(p.N)}, {Key: "canvas.parts", Number: int64(p.Of)}}
 		if err != nil {
@@ -133,12 +133,12 @@ func (u *Uplink) send(ctx context.Context, p schedule.Part, at *place, up <-chan
 		}
 		u.trace.Item(&item, trace.Send, began, time.Now(), attrs...)
 	}
-	at.leave(true)
+	at.finish(true)
 	return item, own, err
 }
 
 // errReconnected says that a part was chosen for a connection that is gone.
-var errReconnected = errors.New("the connection it was meant for is gone")
+var errReconnected = errors.New("the connection that the part was chosen for is gone")
 
 // landed takes note of what became of a part.
 func (u *Uplink) landed(ctx context.Context, o outcome) {
@@ -156,18 +156,18 @@ func (u *Uplink) landed(ctx context.Context, o outcome) {
 		u.pace.Lost(o.sending)
 		u.limits.lost(o)
 		passed = u.schedule.Failed(now, o.part, o.own)
-		u.line.mend(o.part.Series)
+		u.order.resume(o.part.Series)
 		u.metrics.failed.Inc()
 	}
 	u.mu.Unlock()
 	if passed && u.box.Waits(o.part.Seq) {
-		u.log.Warn("an item can't be sent; it is tried on, and the later ones of its stream go before it", "seq", o.part.Seq, telemetry.Err, o.err)
+		u.log.Warn("an item can't be sent; it is tried again and again, and later items of its stream go before it", "seq", o.part.Seq, telemetry.Err, o.err)
 	}
 	if o.err != nil && !errors.Is(o.err, context.Canceled) && u.box.Waits(o.part.Seq) {
 		u.log.Debug("a part was not sent; it goes again", "seq", o.part.Seq, "part", o.part.N, telemetry.Err, o.err)
 	}
 	u.proven(ctx, proven)
 	if whole {
-		u.shelf.drop(o.part.Seq)
+		u.cache.drop(o.part.Seq)
 	}
 }

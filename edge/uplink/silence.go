@@ -3,14 +3,14 @@ package uplink
 import "time"
 
 // silence notices that the broker acknowledges what is sent while no receipt comes: what an access list
-// that denies looks like from here, as MQTT 3.1.1 has no word for it.
+// that denies looks like on the device, as MQTT 3.1.1 has no word for it.
 type silence struct {
-	first time.Time // the first PUBACK since the last receipt
-	down  time.Time // since when there is no connection
-	told  bool
+	first  time.Time // the first PUBACK since the last receipt
+	down   time.Time // since when there is no connection
+	logged bool
 }
 
-// silentFor is after how many receipt timeouts it is told.
+// silentFor is after how many receipt timeouts it is logged.
 const silentFor = 4
 
 func (s *silence) acked(now time.Time) {
@@ -34,21 +34,21 @@ func (s *silence) connected(now time.Time, patience time.Duration) {
 	s.down = time.Time{}
 }
 
-// broken takes note of a receipt, and says whether it ends a silence that was told.
-func (s *silence) broken() bool {
-	told := s.told
+// receiptCame takes note of a receipt, and says whether it ends a silence that was logged.
+func (s *silence) receiptCame() bool {
+	logged := s.logged
 	*s = silence{}
-	return told
+	return logged
 }
 
-// lasts says, once, that the silence has become too long with so many items awaiting a receipt.
-func (s *silence) lasts(now time.Time, awaiting int, patience time.Duration) bool {
-	if awaiting == 0 && !s.told {
+// tooLong says, once, that the silence has become too long with so many items awaiting a receipt.
+func (s *silence) tooLong(now time.Time, awaiting int, patience time.Duration) bool {
+	if awaiting == 0 && !s.logged {
 		s.first = time.Time{}
 	}
-	if s.told || s.first.IsZero() || !s.down.IsZero() || now.Sub(s.first) < silentFor*patience {
+	if s.logged || s.first.IsZero() || !s.down.IsZero() || now.Sub(s.first) < silentFor*patience {
 		return false
 	}
-	s.told = true
+	s.logged = true
 	return true
 }

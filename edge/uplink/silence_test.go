@@ -13,7 +13,7 @@ import (
 	"cloudcanvas/shared/event"
 )
 
-func TestAcknowledgementsWithoutReceiptsAreToldOnce(t *testing.T) {
+func TestAcknowledgementsWithoutReceiptsAreLoggedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var said bytes.Buffer
 		b, l := uplinktest.NewBox(item(1, event.Normal, 10)), newLink()
@@ -54,12 +54,12 @@ func TestALongTimeWithoutAConnectionIsNoSilence(t *testing.T) {
 	now := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 	s.acked(now)
 	s.disconnected(now.Add(time.Second))
-	if s.lasts(now.Add(time.Hour), 3, 30*time.Second) {
+	if s.tooLong(now.Add(time.Hour), 3, 30*time.Second) {
 		t.Error("told without a connection")
 	}
 	s.connected(now.Add(90*time.Minute), 30*time.Second)
 	s.acked(now.Add(90 * time.Minute))
-	if s.lasts(now.Add(91*time.Minute), 3, 30*time.Second) {
+	if s.tooLong(now.Add(91*time.Minute), 3, 30*time.Second) {
 		t.Error("the time before the connection counts")
 	}
 	// A broker that ends the connection at each message that it denies is away for moments only.
@@ -68,7 +68,7 @@ func TestALongTimeWithoutAConnectionIsNoSilence(t *testing.T) {
 		s.connected(now.Add(at+4*time.Second), 30*time.Second)
 		s.acked(now.Add(at + 4*time.Second))
 	}
-	if !s.lasts(now.Add(95*time.Minute), 3, 30*time.Second) {
+	if !s.tooLong(now.Add(95*time.Minute), 3, 30*time.Second) {
 		t.Error("a broker that throws everything away is not told")
 	}
 }

@@ -53,12 +53,12 @@ type Link interface {
 
 // Options are what an uplink may be given besides.
 type Options struct {
-	Step    func() // called when it moves, for the watchdog; may be nil
-	Log     *slog.Logger
-	Metrics prometheus.Registerer // may be nil
-	Memory  string                // file that keeps the budget's accounts and the link's rate over a restart; empty: none
-	Broker  string                // its address, for what people are told
-	Trace   *trace.Tracer         // nil: nobody hears of spans
+	Step      func() // called when it moves, for the watchdog; may be nil
+	Log       *slog.Logger
+	Metrics   prometheus.Registerer // may be nil
+	StateFile string                // keeps what was spent of the budget and the link's rate over a restart; empty: none
+	Broker    string                // its address, for log lines
+	Trace     *trace.Tracer         // nil: no spans are recorded
 }
 
 // Uplink is the sender of one link.
@@ -68,11 +68,11 @@ type Uplink struct {
 	config  Config
 	log     *slog.Logger
 	step    func()
-	memory  memory
+	state   stateFile
 	metrics *metrics
-	shelf   *shelf
+	cache   *itemCache
 	sent    chan outcome
-	line    line
+	order   sendOrder
 	trace   *trace.Tracer
 
 	mu       sync.Mutex // guards what follows, for View; Run's goroutine is the only one that changes it
@@ -86,7 +86,7 @@ type Uplink struct {
 	limits   limits
 }
 
-// New makes an uplink. Config.Problems has judged c.
+// New makes an uplink. Config.Problems has checked c.
 func New(box Box, link Link, c Config, o Options) (*Uplink, error) {
 	plan, err := contact.New(c.Contacts)
 	if err != nil {
@@ -95,15 +95,15 @@ func New(box Box, link Link, c Config, o Options) (*Uplink, error) {
 	if o.Step == nil {
 		o.Step = func() {}
 	}
-	u := &Uplink{box: box, link: link, config: c, log: o.Log, step: o.Step, trace: o.Trace, memory: memory{path: o.Memory}, shelf: newShelf(box),
+	u := &Uplink{box: box, link: link, config: c, log: o.Log, step: o.Step, trace: o.Trace, state: stateFile{path: o.StateFile}, cache: newItemCache(box),
 		limits: newLimits(o.Broker),
-		sent:   make(chan outcome, c.Window), line: newLine(), calendar: contact.NewCalendar(plan), pace: pace.New(c.QueueDelay, c.BytesPerSecond)}
+		sent:   make(chan outcome, c.Window), order: newSendOrder(), calendar: contact.NewCalendar(plan), pace: pace.New(c.QueueDelay, c.BytesPerSecond)}
 	u.schedule = schedule.New(c.rules(), box, u.calendar)
 	if u.metrics, err = newMetrics(o.Metrics, u); err != nil {
 		return nil, fmt.Errorf("the uplink's metrics: %w", err)
 	}
-	if err := u.remember(); err != nil {
-		u.log.Warn("what was spent of the uplink's budget before the restart is not known", telemetry.Err, err)
+	if err := u.loadState(); err != nil {
+		u.log.Warn("the uplink's state file can't be read; what was spent of its budget before the restart is not counted", telemetry.Err, err)
 	}
 	return u, nil
 }
@@ -116,13 +116,13 @@ func (u *Uplink) Run(ctx context.Context) error {
 		for ; u.flying > 0; u.flying-- {
 			<-u.sent
 		}
-		u.keep(true)
+		u.saveState(true)
 	}()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	wake := time.NewTimer(0)
 	defer wake.Stop()
-	more := u.take()
+	more := u.takeFresh()
 	for {
 		down, next := u.fill(ctx)
 		if !next.IsZero() {
@@ -132,18 +132,18 @@ func (u *Uplink) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-u.box.Wake():
-			more = u.take()
+			more = u.takeFresh()
 		case <-more:
-			more = u.take()
+			more = u.takeFresh()
 		case o := <-u.sent:
 			u.landed(ctx, o)
 		case r := <-u.link.Receipts():
 			u.receive(ctx, r)
 		case <-tick.C:
-			u.again(time.Now())
+			u.resendOverdue(time.Now())
 			u.outlasted(ctx, time.Now())
-			u.tellLimit(time.Now())
-			u.keep(false)
+			u.logLimit(time.Now())
+			u.saveState(false)
 		case <-wake.C:
 		case <-down:
 		}
@@ -151,9 +151,9 @@ func (u *Uplink) Run(ctx context.Context) error {
 	}
 }
 
-// take hands one batch of what is fresh to the scheduler. What it returns is ready where there may be
+// takeFresh hands one batch of what is fresh to the scheduler. What it returns is ready where there may be
 // more: a backlog of a million items must not hold up the first alert.
-func (u *Uplink) take() <-chan struct{} {
+func (u *Uplink) takeFresh() <-chan struct{} {
 	fresh := u.box.Fresh()
 	if len(fresh) == 0 {
 		return nil

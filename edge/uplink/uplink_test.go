@@ -294,12 +294,12 @@ func TestTheBudgetOutlivesARestart(t *testing.T) {
 		for seq := range uint64(20) {
 			b.Add(item(seq+1, event.Normal, 9000))
 		}
-		_, stop := running(t, b, l, c, Options{Memory: memory})
+		_, stop := running(t, b, l, c, Options{StateFile: memory})
 		time.Sleep(time.Minute)
 		stop()
 		first := len(l.went())
 		b.Add(item(100, event.Normal, 9000))
-		u, stop := running(t, b, l, c, Options{Memory: memory})
+		u, stop := running(t, b, l, c, Options{StateFile: memory})
 		time.Sleep(time.Minute)
 		if first == 0 || len(l.went()) != first {
 			t.Errorf("%d messages went, %d after a restart", first, len(l.went())-first)

@@ -10,22 +10,22 @@ import (
 
 // View is what an uplink does and what it would do next, for people.
 type View struct {
-	Connected      bool              `json:"connected"`
-	Hold           schedule.Hold     `json:"hold,omitempty"`   // why nothing more goes just now
-	Window         *contact.Window   `json:"window,omitempty"` // the open one, or the next
-	Open           bool              `json:"open"`
-	Silent         bool              `json:"no_receipts,omitempty"`  // for too long, while the broker acknowledges
-	Limit          *PacketLimit      `json:"packet_limit,omitempty"` // of the broker, where it has shown one
-	Waiting        int               `json:"waiting_items"`          // that have not begun
-	Awaiting       int               `json:"awaiting_items"`         // begun, or sent and without a receipt
-	Flying         int64             `json:"in_flight_bytes"`        // sent and not acknowledged by the broker
-	BytesPerSecond float64           `json:"bytes_per_second"`
-	RoundTrip      time.Duration     `json:"round_trip_ns"`       // of the last message
-	LeastRoundTrip time.Duration     `json:"least_round_trip_ns"` // of an empty link
-	Budget         schedule.Left     `json:"budget_left_bytes"`
-	Past           []contact.Window  `json:"windows_past,omitempty"`   // of a day
-	Coming         []contact.Window  `json:"windows_coming,omitempty"` // of a day
-	Next           []schedule.Choice `json:"next,omitempty"`
+	Connected      bool               `json:"connected"`
+	Hold           schedule.Hold      `json:"hold,omitempty"`   // why nothing more goes just now
+	Window         *contact.Window    `json:"window,omitempty"` // the open one, or the next
+	Open           bool               `json:"open"`
+	Silent         bool               `json:"no_receipts,omitempty"`  // for too long, while the broker acknowledges
+	Limit          *PacketLimit       `json:"packet_limit,omitempty"` // of the broker, where it has shown one
+	Waiting        int                `json:"waiting_items"`          // that have not begun
+	Awaiting       int                `json:"awaiting_items"`         // begun, or sent and without a receipt
+	Flying         int64              `json:"in_flight_bytes"`        // sent and not acknowledged by the broker
+	BytesPerSecond float64            `json:"bytes_per_second"`
+	RoundTrip      time.Duration      `json:"round_trip_ns"`       // of the last message
+	LeastRoundTrip time.Duration      `json:"least_round_trip_ns"` // of an empty link
+	Budget         schedule.Remaining `json:"budget_left_bytes"`
+	Past           []contact.Window   `json:"windows_past,omitempty"`   // of a day
+	Coming         []contact.Window   `json:"windows_coming,omitempty"` // of a day
+	Next           []schedule.Choice  `json:"next,omitempty"`
 }
 
 // PacketLimit is what is known of the largest packet that the broker takes, in bytes with the envelope.
@@ -50,7 +50,7 @@ func (u *Uplink) Next(n int) View {
 	now := time.Now()
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	v := View{Hold: u.hold, Flying: u.pace.Flying(), BytesPerSecond: u.pace.Rate(), Budget: u.schedule.Left(now), Silent: u.silence.told, Limit: u.limit()}
+	v := View{Hold: u.hold, Flying: u.pace.Flying(), BytesPerSecond: u.pace.Rate(), Budget: u.schedule.Remaining(now), Silent: u.silence.logged, Limit: u.limit()}
 	select {
 	case <-u.link.Up():
 		v.Connected = true

@@ -70,7 +70,7 @@ func TestWhatIsExportedComesBackAsTheMessagesOfTheLink(t *testing.T) {
 	}
 }
 
-func TestADamagedExportIsToldAndNotBelieved(t *testing.T) {
+func TestADamagedExportIsReportedAndNotUsed(t *testing.T) {
 	for name, spoil := range map[string]func(path string, x *Index){
 		"a changed byte": func(path string, _ *Index) {
 			b, _ := os.ReadFile(path)

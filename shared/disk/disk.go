@@ -1,4 +1,4 @@
-// Package disk knows of the disks that a process writes to whether they take what is written. A disk
+// Package disk watches whether the disks that a process writes to take what is written. A disk
 // that is full, closed to writers or failing is one state, however many writes it refuses: one line in
 // the log when it begins, one when it ends, and an answer to those who ask in between.
 package disk
@@ -39,23 +39,24 @@ func reasonOf(err error) error {
 
 // Set are the disks of a process. Folders on one disk share its state. Safe for concurrent use.
 type Set struct {
-	log  *slog.Logger
-	told func(dir string, why error)
+	log      *slog.Logger
+	onChange func(dir string, why error)
 
 	mu  sync.Mutex
 	all map[uint64]*Watch
 }
 
-// NewSet makes an empty one. told hears of each change, why is nil at the end of one; it may be nil.
-func NewSet(log *slog.Logger, told func(dir string, why error)) *Set {
-	if told == nil {
-		told = func(string, error) {}
+// NewSet makes an empty one. onChange is called when a disk begins to take no writes, and with a nil why when it
+// takes them again; it may be nil.
+func NewSet(log *slog.Logger, onChange func(dir string, why error)) *Set {
+	if onChange == nil {
+		onChange = func(string, error) {}
 	}
-	return &Set{log: log, told: told, all: map[uint64]*Watch{}}
+	return &Set{log: log, onChange: onChange, all: map[uint64]*Watch{}}
 }
 
 // Of is the watch over the disk that a folder lies on. The folder must be there; of one that is not, a
-// watch that knows nothing but what it hears.
+// watch that knows nothing but what is reported to it.
 func (s *Set) Of(dir string) *Watch {
 	var at unix.Stat_t
 	device := uint64(0)
@@ -66,9 +67,9 @@ func (s *Set) Of(dir string) *Watch {
 	defer s.mu.Unlock()
 	w := s.all[device]
 	if w == nil {
-		w = &Watch{dir: dir, log: s.log, told: s.told, look: look, now: time.Now, again: time.Second}
+		w = &Watch{dir: dir, log: s.log, onChange: s.onChange, look: look, now: time.Now, again: time.Second}
 		s.all[device] = w
-		s.told(dir, nil)
+		s.onChange(dir, nil)
 	}
 	return w
 }
@@ -98,12 +99,12 @@ func (s *Set) Close() {
 
 // Watch is the state of one disk. A nil Watch blames nothing. Safe for concurrent use.
 type Watch struct {
-	dir   string
-	log   *slog.Logger
-	told  func(dir string, why error)
-	look  func(dir string) (room, error)
-	now   func() time.Time
-	again time.Duration // between two looks at a disk that refuses
+	dir      string
+	log      *slog.Logger
+	onChange func(dir string, why error)
+	look     func(dir string) (room, error)
+	now      func() time.Time
+	again    time.Duration // between two looks at a disk that refuses
 
 	mu     sync.Mutex
 	why    error // nil: it takes writes
@@ -140,7 +141,7 @@ func (w *Watch) Blames(err error) bool {
 	}
 	w.why, w.since = reason, w.last
 	w.log.Error("a disk takes no writes; what needs it waits", "folder", w.dir, "reason", reason, telemetry.Err, err)
-	w.told(w.dir, reason)
+	w.onChange(w.dir, reason)
 	w.timer = time.AfterFunc(w.again, w.tryAgain)
 	return true
 }
@@ -172,7 +173,7 @@ func (w *Watch) tryAgain() {
 	}
 	w.log.Info("the disk takes writes again", "folder", w.dir, "after", w.now().Sub(w.since).Round(time.Second), "was", w.why)
 	w.why = nil
-	w.told(w.dir, nil)
+	w.onChange(w.dir, nil)
 }
 
 func (w *Watch) close() {

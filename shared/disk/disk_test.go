@@ -93,7 +93,7 @@ func TestADiskIsOneStateWithOneLineAtEachEnd(t *testing.T) {
 
 func TestADiskWithRoomForLittleIsFullUntilMoreIsFreeOrNobodyIsRefused(t *testing.T) {
 	now, have := time.Now(), room{free: 100 << 20, total: 1 << 40}
-	w := &Watch{dir: "/d", log: slog.New(slog.DiscardHandler), told: func(string, error) {}, again: time.Hour,
+	w := &Watch{dir: "/d", log: slog.New(slog.DiscardHandler), onChange: func(string, error) {}, again: time.Hour,
 		look: func(string) (room, error) { return have, nil }, now: func() time.Time { return now }}
 	defer w.close()
 	big := fmt.Errorf("write mask.tif: %w", syscall.ENOSPC)

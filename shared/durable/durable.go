@@ -1,5 +1,5 @@
 // Package durable makes files that a power cut does not take: a file's bytes are on the disk before
-// it has its name, and its name is before anybody is told. What is only written and renamed is whole
+// it has its name, and its name is before anybody depends on it. What is only written and renamed is whole
 // after a crash of the process, but gone, or empty, after one of the machine.
 package durable
 
@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/google/renameio/v2"
 )
@@ -89,3 +90,10 @@ func sync(path string) error {
 	}
 	return nil
 }
+
+// uriEscapes are what means something in a file: URI besides '/', which stays.
+var uriEscapes = strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23")
+
+// SQLiteURI is a database file as SQLite's file: URI, to which parameters may be added behind a '?':
+// whatever stands in the path names the file, and nothing else.
+func SQLiteURI(path string) string { return "file:" + uriEscapes.Replace(path) }

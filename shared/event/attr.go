@@ -263,7 +263,7 @@ func (e *envelope) finish() (Item, error) {
 	case e.sourceEdge != "" && e.sourceEdge != e.Edge:
 		return e.Item, fmt.Errorf("%w: edge is %.80q but source names %.80q", ErrMalformed, e.Edge, e.sourceEdge)
 	}
-	// Other programs' events may come without a digest: it is made at the first door.
+	// Other programs' events may come without a digest: it is made where they are first read.
 	if e.SHA256.IsZero() && e.Kind != Part && e.Attrs.DataRef == "" {
 		e.SHA256 = Sum(e.Data)
 	}

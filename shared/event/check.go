@@ -19,10 +19,11 @@ var (
 
 // Bounds of what is read from outside.
 const (
-	MaxEnvelope = 4 << 20  // bytes of one MQTT message, before anything is decoded
-	maxAttr     = 4 << 10  // bytes of one attribute
-	maxAttrs    = 64       // attributes of one envelope
-	maxParts    = 64 << 10 // parts of one item
+	MaxEnvelope = 4 << 20   // bytes of one MQTT message, before anything is decoded
+	MaxInline   = 512 << 10 // bytes of data in a record of Kafka, whose usual limit is 1 MB; more lies in the object store
+	maxAttr     = 4 << 10   // bytes of one attribute
+	maxAttrs    = 64        // attributes of one envelope
+	maxParts    = 64 << 10  // parts of one item
 )
 
 // Check says what is wrong with the item's envelope. It does not look at Data: that is Verify's.

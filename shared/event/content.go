@@ -7,6 +7,7 @@ import (
 	"math"
 	"regexp"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -246,3 +247,11 @@ func depth(data []byte, most int) (deepest int) {
 
 // dataTypes are those that GDAL names for pixels that are not complex, in any case of letters.
 var dataTypes = regexp.MustCompile(`(?i)^(byte|u?int(8|16|32|64)|float(16|32|64))?$`)
+
+// ReadingData is the data of an item of kind reading: what a sensor has measured.
+type ReadingData struct {
+	Sensor string             `json:"sensor"`
+	Time   time.Time          `json:"time"`
+	From   time.Time          `json:"from,omitzero"` // of a window that ends at Time: when it began
+	Values map[string]float64 `json:"values"`        // by name; a plain number is "value"
+}

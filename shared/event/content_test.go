@@ -80,7 +80,7 @@ func planOf(width, height, size, overlap, margin int) Manifest {
 		Grid:   SceneGrid{Size: size, Overlap: overlap, Margin: margin, Cols: along(width), Rows: along(height)}, Screening: "spectral"}
 }
 
-func judged(m Manifest) Manifest {
+func decided(m Manifest) Manifest {
 	for row := range m.Grid.Rows {
 		for col := range m.Grid.Cols {
 			m.Tiles = append(m.Tiles, TileDecision{Tile: fmt.Sprintf("%d_%d", col, row), Decision: TileSent, Cloud: 0.25, Value: 0.5, Bytes: 9000})
@@ -98,7 +98,7 @@ func TestHonestScenesPass(t *testing.T) {
 		planOf(30_000, 300_000, 512, 64, 0), // a strip of a push-broom sensor
 		planOf(16_384, 16_384, 4096, 2048, 2047),
 	} {
-		m = judged(m)
+		m = decided(m)
 		data, err := json.Marshal(m)
 		if err != nil {
 			t.Fatal(err)

@@ -49,7 +49,7 @@ func (k Kind) known() bool {
 	return false
 }
 
-// Epoch names one life of an edge's buffer: random, made with the database. 16 hex digits.
+// Epoch names what an edge commits from one start of its agent on: random, 16 hex digits.
 type Epoch string
 
 // NewEpoch draws an epoch.
@@ -153,4 +153,22 @@ func ResultID(input ulid.ULID, model, version string) ulid.ULID {
 	id := input
 	copy(id[6:], h.Sum(nil))
 	return id
+}
+
+// Span is where part n of so many lies in data of that length. It depends on nothing else, so that
+// a device cuts alike before and after a restart.
+func Span(length int, n, of uint32) (from, to int) {
+	at := func(n uint32) int { return int(uint64(length) * uint64(n) / uint64(of)) }
+	return at(n), at(n + 1)
+}
+
+// Cut is part n of the item in so many; the item itself where that is 1. Parts share its data.
+func (i Item) Cut(n, of uint32) Item {
+	if of <= 1 {
+		return i
+	}
+	from, to := Span(len(i.Data), n, of)
+	i.Attrs.Part, i.Attrs.Parts, i.Attrs.PartOf = n, of, i.Kind
+	i.Kind, i.Data = Part, i.Data[from:to]
+	return i
 }

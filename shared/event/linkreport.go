@@ -74,7 +74,7 @@ type NextItem struct {
 	Why      string   `json:"why"`
 }
 
-// Bounds of a report: it travels over thin links, and is kept by whoever hears it.
+// Bounds of a report: it travels over thin links, and is kept by whoever receives it.
 const (
 	MaxLadder  = 24
 	MaxWindows = 6 // past, and as many to come

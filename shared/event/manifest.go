@@ -21,7 +21,7 @@ type Manifest struct {
 	Georef    Georef         `json:"georef"`
 	Grid      SceneGrid      `json:"grid"`
 	FileBytes int64          `json:"file_bytes"`
-	Screening string         `json:"screening"` // the rule or model that judged the tiles
+	Screening string         `json:"screening"` // the rule or model that decided on the tiles
 	Tiles     []TileDecision `json:"tiles"`
 	Captured  time.Time      `json:"captured,omitzero"`
 	Model     string         `json:"model"` // asked for in the cloud; empty: the cloud's choice
@@ -77,7 +77,7 @@ const (
 	SentMask = "mask" // the device's own mask was sent in place of the tile
 )
 
-// TileDecision is the edge's judgement of one tile.
+// TileDecision is what the edge decided on one tile.
 type TileDecision struct {
 	Tile     string  `json:"tile"`     // "<column>_<row>"
 	Decision string  `json:"decision"` // sent or dropped
@@ -115,7 +115,7 @@ func ParseManifest(i Item) (Manifest, error) {
 	return m, m.Check()
 }
 
-// Check says what is wrong with a manifest: every tile of the grid must be judged exactly once. Every
+// Check says what is wrong with a manifest: every tile of the grid must have exactly one decision. Every
 // number that sizes memory is bounded, so what passes can be opened.
 func (m Manifest) Check() error {
 	if err := m.CheckPlan(); err != nil {
@@ -131,12 +131,12 @@ func (m Manifest) Check() error {
 		}
 	}
 	if len(m.Tiles) != g.Cols*g.Rows {
-		return fmt.Errorf("%w: scene %s: %d tiles judged, the grid has %d x %d", ErrMalformed, m.ID, len(m.Tiles), g.Cols, g.Rows)
+		return fmt.Errorf("%w: scene %s: decisions on %d tiles, the grid has %d x %d", ErrMalformed, m.ID, len(m.Tiles), g.Cols, g.Rows)
 	}
 	seen := make(map[string]bool, len(m.Tiles))
 	for _, t := range m.Tiles {
 		if _, _, ok := ParseTile(t.Tile, g); !ok || seen[t.Tile] {
-			return fmt.Errorf("%w: scene %s: tile %.40q is not in the grid or judged twice", ErrMalformed, m.ID, t.Tile)
+			return fmt.Errorf("%w: scene %s: tile %.40q is not in the grid or stands twice", ErrMalformed, m.ID, t.Tile)
 		}
 		if !share(t.Cloud) || !share(t.NoData) || !share(t.Change) || !(math.Abs(t.Value) <= math.MaxFloat32) || t.Bytes < 0 || len(t.Reason) > maxName {
 			return fmt.Errorf("%w: scene %s: tile %s has numbers that are no shares of it, or a reason of %d bytes", ErrMalformed, m.ID, t.Tile, len(t.Reason))
@@ -152,7 +152,7 @@ func (m Manifest) Check() error {
 // share says whether a number is a share, give or take how it was rounded.
 func share(v float64) bool { return v >= -0.001 && v <= 1.001 }
 
-// CheckPlan says what is wrong with a manifest before its tiles are judged: whoever cuts a scene may ask
+// CheckPlan says what is wrong with a manifest before its tiles are decided on: whoever cuts a scene may ask
 // before the work.
 func (m Manifest) CheckPlan() error {
 	if m.ID == "" {

@@ -34,7 +34,7 @@ func TestManifestsAreWrittenAsPromised(t *testing.T) {
 	}
 }
 
-func TestManifestsMustJudgeEveryTileOnce(t *testing.T) {
+func TestManifestsMustDecideOnEveryTileOnce(t *testing.T) {
 	for name, spoil := range map[string]func(*Manifest){
 		"id":            func(m *Manifest) { m.ID = "" },
 		"width":         func(m *Manifest) { m.Width = 0 },

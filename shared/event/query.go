@@ -28,11 +28,11 @@ const (
 	QueryRaised  = "raised"  // it waited, and goes next
 	QuerySent    = "sent"    // it was read again and goes next
 	QueryAsked   = "asked"   // the camera's next picture comes
-	QueryUnknown = "unknown" // it can't be had; the problem says why
+	QueryUnknown = "unknown" // it is not available; the problem says why
 )
 
 // QueryAnswer is the data of an item that answers a query. Devices of before made it an item of kind
-// receipt with an empty list of drops, which readers of drop reports take for one that tells of none.
+// receipt with an empty list of drops, which readers of drop reports take for one without any.
 type QueryAnswer struct {
 	Query   string `json:"query"`
 	Answer  string `json:"answer"`

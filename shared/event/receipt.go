@@ -182,7 +182,7 @@ func ParseReceipt(i Item) (Receipt, error) {
 	return r, r.Check()
 }
 
-// Drop is one entry of the drop ledger: an item that the edge let go of, and why.
+// Drop is one entry of the ledger of drops: an item that the edge dropped, and why.
 type Drop struct {
 	Seq    uint64 `json:"seq"`
 	Kind   Kind   `json:"kind"`

@@ -20,7 +20,7 @@ type Rung uint8
 
 // The ladder, from what a person wants to know to what everything else can be made from again.
 const (
-	RungAlert     Rung = iota // alerts and what keeps the books: drop reports, answers
+	RungAlert     Rung = iota // alerts, drop reports, answers
 	RungVector                // tracks, readings, manifests, detections
 	RungThumbnail             // snapshots, crops, quicklooks
 	RungMask                  // masks made on the device

@@ -43,7 +43,7 @@ func ShapeOf(b vision.Box) (s Shape) {
 	return s
 }
 
-// MostShapeValues bounds the numbers of all shapes that are told at once, so that a batch or a result stays well
+// MostShapeValues bounds the numbers of all shapes in one message, so that a batch or a result stays well
 // below what is read of one: those of the weakest boxes are left out.
 const MostShapeValues = 400_000
 

@@ -9,7 +9,7 @@ import (
 	"cloudcanvas/shared/vision"
 )
 
-func TestAShapeIsToldBesideTheBox(t *testing.T) {
+func TestAShapeStandsBesideTheBox(t *testing.T) {
 	b := vision.Box{Corners: [][2]float32{{1, 2}, {3, 2.004}, {3, 4}, {1, 4}}, Keypoints: [][3]float32{{5, 6, 0.5}}, Outline: [][][2]float32{{{1, 2}, {3, 2}, {3, 4}}}}
 	got, err := json.Marshal(Box{Label: "boat", CategoryID: 9, BBox: [4]float32{1, 2, 2, 2}, Score: 0.5, Shape: ShapeOf(b)})
 	want := `{"label":"boat","category_id":9,"bbox":[1,2,2,2],"score":0.5,"corners":[1,2,3,2,3,4,1,4],"keypoints":[5,6,0.5],"segmentation":[[1,2,3,2,3,4]]}`

@@ -30,9 +30,9 @@ type Status struct {
 
 	// Models are those that the cloud may change, of an edge that takes them.
 	Models []EdgeModel `json:"models,omitempty"`
-	// Cameras are the live ones, those that show nothing first; told anew as that changes.
+	// Cameras are the live ones, those that show nothing first; published anew as that changes.
 	Cameras []CameraState `json:"cameras,omitempty"`
-	// Link is how the edge's outbox and link were; nil where it has not said.
+	// Link is how the edge's outbox and link were; nil where that is not known.
 	Link *LinkReport `json:"link,omitempty"`
 }
 
@@ -59,7 +59,7 @@ type CameraState struct {
 	Name      string    `json:"name"`
 	Phase     string    `json:"phase"`               // starting, up, stalled, down, ended
 	Since     time.Time `json:"since"`               // of the phase; for stalled and down, when it was lost
-	LastFrame time.Time `json:"last_frame,omitzero"` // when this was told; zero: never
+	LastFrame time.Time `json:"last_frame,omitzero"` // when this was published; zero: never
 	Width     int       `json:"width"`
 	Height    int       `json:"height"`
 	Problem   string    `json:"problem,omitempty"`

@@ -14,7 +14,7 @@ const (
 	StatusFilter = prefix + "+/status"
 )
 
-// What the cloud tells an edge, each a topic canvas/v1/<edge>/down/<what>.
+// What the cloud sends an edge, each a topic canvas/v1/<edge>/down/<what>.
 const (
 	DownReceipts = "receipts"
 	DownModels   = "models"
@@ -28,7 +28,7 @@ func Topic(edge string, p Priority, k Kind) string {
 }
 
 // ParseTopic takes an upward topic apart. Names, priorities and kinds that no edge may use are
-// errors, so that a stray publisher is told apart from a device.
+// errors, so that a stray publisher is not taken for a device.
 func ParseTopic(topic string) (edge string, p Priority, k Kind, err error) {
 	rest, ok := strings.CutPrefix(topic, prefix)
 	part := strings.Split(rest, "/")
@@ -64,10 +64,10 @@ func ParseStatusTopic(topic string) (edge string, err error) {
 	return edge, nil
 }
 
-// DownTopic is where the cloud tells an edge something: receipts, models, config, query.
+// DownTopic is where the cloud sends an edge something: receipts, models, config, query.
 func DownTopic(edge, what string) string { return prefix + edge + "/down/" + what }
 
-// ReceiptsTopic is where the cloud tells an edge what Kafka has of it.
+// ReceiptsTopic is where the cloud publishes what Kafka has of an edge.
 func ReceiptsTopic(edge string) string { return DownTopic(edge, DownReceipts) }
 
 // CheckName says what is wrong with the name of an edge: it stands in topics, paths and sources.

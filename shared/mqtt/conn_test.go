@@ -59,7 +59,7 @@ func TestFiltersTakeInTheirTopics(t *testing.T) {
 	}
 }
 
-func TestUnusableOptionsAreToldAtOnce(t *testing.T) {
+func TestUnusableOptionsAreReportedAtOnce(t *testing.T) {
 	for name, o := range map[string]Options{
 		"no URL":                 {},
 		"no host":                {URL: "mqtt://"},

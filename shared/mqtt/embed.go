@@ -1,6 +1,7 @@
 package mqtt
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -126,3 +127,17 @@ func (g *gate) OnConnectAuthenticate(_ *mochi.Client, pk packets.Packet) bool {
 }
 
 func (g *gate) OnACLCheck(*mochi.Client, string, bool) bool { return true }
+
+// quietly lets only a library's errors through: its warnings are our clients' everyday (a client
+// that goes without a word), and its infos come with every connection.
+type quietly struct{ slog.Handler }
+
+func (q quietly) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelError && q.Handler.Enabled(ctx, level)
+}
+
+func (q quietly) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return quietly{q.Handler.WithAttrs(attrs)}
+}
+
+func (q quietly) WithGroup(name string) slog.Handler { return quietly{q.Handler.WithGroup(name)} }

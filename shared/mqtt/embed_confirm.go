@@ -11,7 +11,7 @@ import (
 
 // confirmer lets the PUBACK of some messages wait for the one subscriber who takes them for good. The
 // embedded broker keeps nothing on disk and dies with its process: were it to acknowledge by itself, what
-// is in its memory then would be lost although its sender was told that it is safe.
+// is in its memory then would be lost although it was acknowledged to its sender.
 type confirmer struct {
 	mochi.HookBase
 	server  *mochi.Server

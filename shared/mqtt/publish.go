@@ -21,7 +21,7 @@ const turnTimeout = time.Second
 // session is one connection.
 type session struct {
 	client      paho.Client
-	turnTimeout time.Duration // as paho was told
+	turnTimeout time.Duration // as paho is configured
 	since       time.Time
 	cut         func()        // breaks the network connection
 	turn        chan struct{} // held by the one who hands a message to paho, which would not let go of others at the end
@@ -51,7 +51,7 @@ func (s *session) alive() bool {
 	}
 }
 
-// send hands a message to paho and tells result its fate.
+// send hands a message to paho and sends its fate to result.
 func (s *session) send(ctx context.Context, result chan<- error, topic string, qos byte, retain bool, payload []byte, passed func()) {
 	select {
 	case s.turn <- struct{}{}:

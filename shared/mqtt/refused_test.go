@@ -57,7 +57,7 @@ func refusing(t *testing.T, curt bool) (url string) {
 	return "mqtt://" + listener.Addr().String()
 }
 
-func TestARefusedSubscriptionIsToldAndTheConnectionStays(t *testing.T) {
+func TestARefusedSubscriptionIsReportedAndTheConnectionStays(t *testing.T) {
 	log, said := captured()
 	refused := make(chan string, 4)
 	m, err := Dial(t.Context(), Options{URL: refusing(t, false), Log: log, OnRefused: func(filter string) { refused <- filter }})
@@ -76,7 +76,7 @@ func TestARefusedSubscriptionIsToldAndTheConnectionStays(t *testing.T) {
 	}
 }
 
-func TestABrokerThatEndsEachConnectionIsToldOnce(t *testing.T) {
+func TestABrokerThatEndsEachConnectionIsLoggedOnce(t *testing.T) {
 	log, said := captured()
 	m, err := Dial(t.Context(), Options{URL: refusing(t, true), Log: log})
 	if err != nil {

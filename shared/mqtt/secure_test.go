@@ -85,7 +85,7 @@ func TestListenersBeyondThisMachineNeedUsers(t *testing.T) {
 	}
 }
 
-func TestUnreadableSecretsAreToldAtOnce(t *testing.T) {
+func TestUnreadableSecretsAreReportedAtOnce(t *testing.T) {
 	if _, err := Dial(t.Context(), Options{URL: "mqtt://127.0.0.1:1", Security: security.Security{User: "u", PasswordFile: "/nowhere"}}); err == nil || !strings.Contains(fmt.Sprint(err), "/nowhere") {
 		t.Error(err)
 	}

@@ -24,18 +24,18 @@ func (m *Client) run(ctx context.Context, address *url.URL) {
 	backoff := minBackoff
 	short := 0 // connections in a row that did not last
 	var faults telemetry.Faults
-	var takings takings
-	lost := true // what was told last
+	var takeovers takeovers
+	lost := true // what was logged last
 	url := security.Redact(address.String())
 	for ctx.Err() == nil {
 		s, err := m.connect(ctx, address)
 		if err != nil {
-			takings.away()
+			takeovers.away()
 			backoff = min(backoff, maxBackoff)
-			m.troubled(err.Error())
+			m.setProblem(err.Error())
 		} else {
-			if !takings.suspected() {
-				m.troubled("")
+			if !takeovers.suspected() {
+				m.setProblem("")
 			}
 			if lost {
 				m.log.Info("connected to the MQTT broker", "url", url)
@@ -47,31 +47,31 @@ func (m *Client) run(ctx context.Context, address *url.URL) {
 			if lasted > steady {
 				backoff, short = minBackoff, 0
 			}
-			if lasted >= takenWithin { // what came before is over, and told anew should it come back
+			if lasted >= takenWithin { // what came before is over, and logged anew should it come back
 				faults.Mended()
 			}
 			if byPeer(s.why) && !s.underway && !answers(ctx, address) {
-				takings.away()
+				takeovers.away()
 			}
 			switch {
 			case ctx.Err() != nil:
-			case takings.ended(lasted, s.why, s.underway):
-				err = errors.New(taken(m.options.ClientID))
+			case takeovers.ended(lasted, s.why, s.underway):
+				err = errors.New(takenOver(m.options.ClientID))
 				backoff = takenBackoff
-				m.troubled(err.Error())
+				m.setProblem(err.Error())
 			case short == thrownOut:
 				m.log.Warn("the MQTT broker ends each connection soon after it was made. Does another client connect under the same client id or certificate, as a copied card does, "+
 					"does the broker's access list deny what is published, or is a message above its limit for packets?", "url", url)
 				fallthrough
 			default:
-				m.troubled(err.Error())
+				m.setProblem(err.Error())
 			}
 		}
 		if ctx.Err() != nil {
 			return
 		}
 		if faults.New(err) {
-			m.log.Warn("no connection to the MQTT broker, trying again", "url", url, telemetry.Err, err)
+			m.log.Warn("no connection to the MQTT broker; it is tried again", "url", url, telemetry.Err, err)
 			lost = true
 		}
 		select {
@@ -233,7 +233,7 @@ func (m *Client) dispatch(s *session, msg paho.Message) {
 			return
 		case <-patience:
 			// An old session's subscription that nobody holds any more must not fill the window.
-			m.log.Warn("a message came that nothing here has subscribed to, it is passed over", "topic", out.Topic)
+			m.log.Warn("a message of a topic without a subscription came; it is ignored", "topic", out.Topic)
 			out.Ack()
 			return
 		}

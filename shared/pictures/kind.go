@@ -1,15 +1,17 @@
-// Package pictures tells what kind of picture a file is by its first bytes, whatever its name says.
+// Package pictures recognises what kind of picture a file is by its first bytes, whatever its name says.
 package pictures
 
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"cloudcanvas/shared/pictures/dicom"
 	"cloudcanvas/shared/pictures/nifti"
+	"cloudcanvas/shared/pictures/tiff"
 )
 
 // Kind is what a file's first bytes say that it is.
@@ -76,7 +78,7 @@ func init() {
 // Kinds are those that are read, for people.
 const Kinds = "JPEG, PNG, BMP, GIF, WebP, TIFF, HEIC, AVIF, DICOM or NIfTI"
 
-// Of tells the kind of a file that begins with head.
+// Of is the kind of a file that begins with head.
 func Of(head []byte) Kind {
 	if dicom.Is(head) { // before those that a file may be besides
 		return Kind{Name: DICOM, Read: true}
@@ -147,7 +149,7 @@ func (k Kind) Why() error {
 	return fmt.Errorf("it is a %s, which is not read; %s", k.Name, k.Advice)
 }
 
-// OfFile tells the kind of a file. One that can't be read has none.
+// OfFile is the kind of a file. One that can't be read has none.
 func OfFile(path string) Kind {
 	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
 		return Kind{}
@@ -174,11 +176,32 @@ func Meant(path string) bool {
 	return OfFile(path).Name != "" || named[strings.ToLower(filepath.Ext(path))] || strings.HasSuffix(strings.ToLower(path), ".nii.gz")
 }
 
-// named are the endings of pictures, of those that are read and of those that are told of.
+// named are the endings of pictures, of those that are read and of those that are refused with advice.
 var named = map[string]bool{}
 
 func init() {
 	for _, ending := range strings.Fields(".jpg .jpeg .jpe .jfif .png .bmp .dib .webp .tif .tiff .heic .heif .avif .gif .jxl .jp2 .dcm .nii") {
 		named[ending] = true
 	}
+}
+
+// Windows says of a TIFF that is made to be looked at in windows how that is done; empty where it is another file, or
+// one that can as well be taken whole.
+func Windows(r io.ReaderAt, size int64, maxPixels int) string {
+	f, err := tiff.Read(r, size)
+	if err != nil {
+		return ""
+	}
+	first := f.Pages[0]
+	what := fmt.Sprintf("a TIFF of %d x %d pixels", first.W, first.H)
+	if f.Pyramid() {
+		what += ", in tiles and with smaller copies, as slide scanners and maps have"
+	}
+	switch {
+	case f.Foreign():
+		return what + " in the form of a slide scanner, which is not read; make a plain pyramid of it, as with `vips tiffsave FILE FILE.tif --tile --pyramid --bigtiff --compression jpeg`, and give that to `canvas detect --scene`"
+	case f.Slide() || first.W > 0 && first.H > maxPixels/first.W || f.Big:
+		return what + ", which is not taken as one picture; `canvas detect --scene FILE` looks at it window by window"
+	}
+	return ""
 }

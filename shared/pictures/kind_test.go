@@ -9,7 +9,7 @@ import (
 
 func at(n int, s string) string { return strings.Repeat("\x00", n) + s }
 
-func TestAKindIsToldByTheFirstBytes(t *testing.T) {
+func TestAKindIsRecognisedByTheFirstBytes(t *testing.T) {
 	for head, want := range map[string]string{
 		"\xFF\xD8\xFF\xE0":                                                   "JPEG",
 		"\x89PNG\r\n\x1a\n":                                                  "PNG",
@@ -39,7 +39,7 @@ func TestAKindIsToldByTheFirstBytes(t *testing.T) {
 	}
 }
 
-func TestWhatIsMeantToBeAPictureIsToldByContentThenByName(t *testing.T) {
+func TestWhatIsMeantToBeAPictureIsRecognisedByContentThenByName(t *testing.T) {
 	dir := t.TempDir()
 	for name, c := range map[string]struct {
 		data string

@@ -34,7 +34,7 @@ type Object struct {
 	Seen      bool       // in this frame
 	Improved  bool       // its score in this frame is its best so far
 	Confirmed bool
-	Gone      bool // told once, then the object is used for another
+	Gone      bool // given once, then the object is used for another
 
 	motion   Motion
 	expected vision.Box

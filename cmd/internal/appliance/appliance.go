@@ -19,8 +19,8 @@ import (
 	"cloudcanvas/cloud/coord/local"
 	"cloudcanvas/cloud/store"
 	"cloudcanvas/edge"
-	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/budget"
+	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/disk"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/infer"
@@ -51,7 +51,7 @@ type Appliance struct {
 	Agent *edge.Agent
 	Kafka *kafka.Client
 
-	attempts *attempt.Ledger // of all of it: Go writes one crash report
+	attempts *crashguard.Guard // of all of it: Go writes one crash report
 	mqtt     *mqtt.Embedded
 	log      *kafka.Embedded
 	disks    *disk.Set

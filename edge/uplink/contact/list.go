@@ -23,7 +23,7 @@ func newList(entries []Entry) (List, error) {
 	return l, nil
 }
 
-// ParseList makes a plan of entries and judges it like a configuration of them, past windows aside.
+// ParseList makes a plan of entries and checks it like a configuration of them, past windows aside.
 func ParseList(entries []Entry) (List, error) {
 	var first error
 	Config{List: entries}.listProblems(time.Time{}, func(field, message, hint string) {

@@ -87,7 +87,7 @@ type OrbitPlan struct {
 	up        vector // unit normal of the ellipsoid there
 }
 
-// NewOrbit reads the elements; Problems has judged their age.
+// NewOrbit reads the elements; Problems has checked their age.
 func NewOrbit(o Orbit) (*OrbitPlan, error) {
 	e, err := o.elements()
 	if err != nil {

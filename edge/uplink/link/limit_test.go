@@ -105,7 +105,7 @@ func send(t *testing.T, url, receipts, memory string, b box, log *said) (u *upli
 	}
 	c := uplink.DefaultConfig()
 	c.ReceiptTimeout, c.Receipts = 2*time.Second, receipts
-	if u, err = uplink.New(b, l, c, uplink.Options{Log: out, Memory: memory, Broker: "there:1883"}); err != nil {
+	if u, err = uplink.New(b, l, c, uplink.Options{Log: out, StateFile: memory, Broker: "there:1883"}); err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)

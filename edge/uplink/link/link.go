@@ -1,5 +1,5 @@
 // Package link is the uplink's way over MQTT 3.1.1: items go up with QoS 1, receipts come down, and
-// the broker tells everybody whether the device is there.
+// the broker publishes whether the device is there.
 package link
 
 import (
@@ -41,8 +41,8 @@ type Link struct {
 	client   *mqtt.Client
 	receipts chan event.Receipt
 
-	telling sync.Mutex // one status at a time, so that the latest is the one that stays
-	gone    bool       // under telling: offline was the last word
+	statusMu sync.Mutex // one status at a time, so that the latest is the one that stays
+	offline  bool       // under statusMu: offline was the last status
 
 	mu     sync.Mutex
 	since  time.Time                // of the connection
@@ -52,7 +52,7 @@ type Link struct {
 	report *event.LinkReport        // of the link, the latest; nil: none yet
 }
 
-// receiptsHeld bounds receipts not yet taken; a later one says all that an earlier one said.
+// receiptsHeld bounds receipts not yet taken; a later one covers all that an earlier one did.
 const receiptsHeld = 64
 
 // Dial makes the link; it connects in the background.
@@ -66,7 +66,7 @@ func Dial(ctx context.Context, o Options) (*Link, error) {
 		return nil, err
 	}
 	l.mu.Lock() // a connection may be there before its client is: connected waits for it
-	// It outlives ctx: offline is said after everything else has ended.
+	// It outlives ctx: offline is published after everything else has ended.
 	l.client, err = mqtt.Dial(context.WithoutCancel(ctx), mqtt.Options{
 		URL: o.URL, ClientID: o.ClientID, Security: o.Security, Persistent: true, Log: o.Log,
 		Will: &mqtt.Message{Topic: event.StatusTopic(o.Edge), Payload: will, QoS: 1, Retained: true},
@@ -76,27 +76,27 @@ func Dial(ctx context.Context, o Options) (*Link, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to the cloud: %w", err)
 	}
-	l.client.Subscribe(event.ReceiptsTopic(o.Edge), 1, l.take)
+	l.client.Subscribe(event.ReceiptsTopic(o.Edge), 1, l.takeReceipt)
 	return l, nil
 }
 
-// Tell lets the status say what there is of models, from now on.
-func (l *Link) Tell(models func() []event.EdgeModel) {
+// SetModels adds models to the status, from now on.
+func (l *Link) SetModels(models func() []event.EdgeModel) {
 	l.mu.Lock()
 	l.models = models
 	l.mu.Unlock()
 	l.Announce(context.Background())
 }
 
-// Announce tells the status anew, where there is a connection.
+// Announce publishes the status anew, where there is a connection.
 func (l *Link) Announce(ctx context.Context) error {
 	if !l.client.Connected() {
-		return nil // the next connection tells it
+		return nil // the next connection publishes it
 	}
-	return l.tell(ctx, event.Online)
+	return l.publishStatus(ctx, event.Online)
 }
 
-// Down takes what the cloud says on one of the edge's downward topics. handle must not block.
+// Down takes what the cloud publishes on one of the edge's downward topics. handle must not block.
 func (l *Link) Down(what string, handle func(payload []byte)) {
 	l.client.Subscribe(event.DownTopic(l.options.Edge, what), 1, func(m mqtt.Message) { handle(m.Payload) })
 }
@@ -124,10 +124,10 @@ func (l *Link) lost() {
 	}
 }
 
-// announce publishes the retained status. Its loss is no harm: the next connection says it again.
+// announce publishes the retained status. Its loss is no harm: the next connection publishes it again.
 func (l *Link) announce(ctx context.Context, status string) {
-	if err := l.tell(ctx, status); err != nil {
-		l.options.Log.Debug("status not announced", telemetry.Err, err)
+	if err := l.publishStatus(ctx, status); err != nil {
+		l.options.Log.Debug("the device's status could not be published; the next connection publishes it", telemetry.Err, err)
 	}
 }
 
@@ -136,17 +136,17 @@ func (l *Link) Report(ctx context.Context, r event.LinkReport) error {
 	l.mu.Lock()
 	l.report = &r
 	l.mu.Unlock()
-	return l.tell(ctx, event.Online)
+	return l.publishStatus(ctx, event.Online)
 }
 
-// tell publishes the status with all that is known now.
-func (l *Link) tell(ctx context.Context, status string) error {
-	l.telling.Lock()
-	defer l.telling.Unlock()
-	if l.gone {
+// publishStatus publishes the status with all that is known now.
+func (l *Link) publishStatus(ctx context.Context, status string) error {
+	l.statusMu.Lock()
+	defer l.statusMu.Unlock()
+	if l.offline {
 		return nil
 	}
-	l.gone = status == event.Offline
+	l.offline = status == event.Offline
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	l.mu.Lock()
@@ -170,8 +170,8 @@ func (l *Link) tell(ctx context.Context, status string) error {
 	return l.client.Publish(ctx, event.StatusTopic(l.options.Edge), 1, true, payload)
 }
 
-// take decodes a receipt. When too many are held the oldest goes: later ones repeat what it said.
-func (l *Link) take(m mqtt.Message) {
+// takeReceipt decodes a receipt. When too many are held the oldest goes: later ones repeat it.
+func (l *Link) takeReceipt(m mqtt.Message) {
 	item, err := event.UnmarshalMQTT(m.Payload)
 	var r event.Receipt
 	if err == nil {
@@ -217,11 +217,11 @@ func (l *Link) Problem() string { return l.client.Problem() }
 // Receipts are what the cloud has.
 func (l *Link) Receipts() <-chan event.Receipt { return l.receipts }
 
-// Close says offline and waits until the broker has confirmed it: a DISCONNECT discards the will. Where
+// Close publishes offline and waits until the broker has confirmed it: a DISCONNECT discards the will. Where
 // the confirmation does not come, the connection is cut, so that the broker publishes the will.
 func (l *Link) Close() {
-	if err := l.tell(context.Background(), event.Offline); err != nil && l.client.Connected() {
-		l.options.Log.Debug("status not announced, the broker's will tells it", telemetry.Err, err)
+	if err := l.publishStatus(context.Background(), event.Offline); err != nil && l.client.Connected() {
+		l.options.Log.Debug("the offline status could not be published; the connection is cut, so that the broker publishes the will", telemetry.Err, err)
 		l.client.Cut()
 	}
 	l.client.Close()

@@ -17,10 +17,10 @@ import (
 )
 
 const (
-	// keep is how long a rate that was seen is believed: long enough for a few round trips of a link
+	// keep is how long a rate that was measured holds: long enough for a few round trips of a link
 	// of 1 kB/s, short enough to follow a link that fades.
 	keep = 10 * time.Second
-	// remeasure is how long the least round trip is believed. Then the link is emptied once, for the
+	// remeasure is how long the least round trip holds. Then the link is emptied once, for the
 	// bytes under way hide what an empty one takes.
 	remeasure = 30 * time.Second
 	// burst is by how much a fixed rate may be run ahead.
@@ -29,7 +29,7 @@ const (
 	headroom = 1.25
 )
 
-// Pace judges one link. One caller only.
+// Pace measures one link. One caller only.
 type Pace struct {
 	target time.Duration
 	fixed  float64 // bytes per second at most; 0: as the link takes it

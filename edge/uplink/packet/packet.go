@@ -1,9 +1,9 @@
 // Package packet learns the largest packet that the broker takes. MQTT 3.1.1 has no word for a limit: a
 // broker ends the connection when a larger packet begins, or acknowledges it and throws it away. Either
-// is told from a bad link by trying again with less: packets above some size fail each time, while
+// is distinguished from a bad link by trying again with less: packets above some size fail each time, while
 // smaller ones pass.
 //
-// It is judgement only: no clock, no I/O.
+// It is a computation only: no clock, no I/O.
 package packet
 
 import (
@@ -44,7 +44,7 @@ type Limit struct {
 	Floor int64 // the smallest packet that can be made; nothing below is tried
 
 	known    Known
-	doubt    int64     // the size whose fate is looked for; 0: none
+	doubt    int64     // the size that is being tested; 0: none
 	doubted  time.Time // since when
 	alone    bool      // what is in doubt goes by itself
 	failures int       // of it, one after the other
@@ -56,7 +56,7 @@ type Limit struct {
 	not      time.Time // until then failures are not taken for the size's: nothing passed, however small
 }
 
-// Restore takes up what an earlier life knew.
+// Restore takes up what an earlier run knew.
 func (l *Limit) Restore(now time.Time, k Known) {
 	if k.Passed <= 0 || k.Refused <= k.Passed || !k.Settled || k.Way != Ends && k.Way != Drops {
 		return // it knew nothing for sure, or it makes no sense
@@ -81,11 +81,11 @@ func (l *Limit) Most() int64 {
 	}
 }
 
-// Alone says that packets go one at a time for now, so that it can be told which one is at fault.
+// Alone says that packets go one at a time for now, so that it is known which one is at fault.
 func (l *Limit) Alone() bool { return l.alone }
 
 // InDoubt says that it must be seen what becomes of a packet before the next one goes. One that is far
-// smaller than what is looked for need not be waited for: whichever of the two ends the connection, the
+// smaller than what is tested need not be waited for: whichever of the two ends the connection, the
 // larger one does not pass.
 func (l *Limit) InDoubt(size int64) bool {
 	return l.alone && size > l.known.Passed && 2*size > l.doubt
@@ -127,7 +127,7 @@ func (l *Limit) Missing(now time.Time, size int64) {
 	}
 }
 
-// enough is how many failures of a size are believed.
+// enough is how many failures of a size prove it.
 func (l *Limit) enough(size int64) int {
 	switch k := l.known; {
 	case size <= max(k.Passed, l.Floor):

@@ -187,7 +187,7 @@ func TestALimitThatWasLoweredIsNoticed(t *testing.T) {
 	}
 }
 
-func TestABrokerThatDropsWhatItAcknowledgesHasItsLimitToldByReceipts(t *testing.T) {
+func TestTheLimitOfABrokerThatDropsWhatItAcknowledgesIsFoundByReceipts(t *testing.T) {
 	l, now := Limit{Floor: floor}, start
 	l.Received(now, 600)
 	for range 20 {

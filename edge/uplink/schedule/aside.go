@@ -10,7 +10,7 @@ type aside struct {
 	until  time.Time  // zero: nothing but larger packets helps
 }
 
-// asideEvery is how often it is looked at whose time has come.
+// asideEvery is how often they are checked for those whose time has come.
 const asideEvery = time.Minute
 
 // fits says whether the broker takes the parts of an item.
@@ -42,7 +42,7 @@ func (s *Scheduler) putAside(i *item, until time.Time) {
 		key := c.key
 		a.series = &key
 	}
-	s.letGo(i)
+	s.release(i)
 	s.aside[i.entry.seq] = a
 }
 
@@ -62,10 +62,10 @@ func (s *Scheduler) Aside() int { return len(s.aside) }
 func (s *Scheduler) bringBack(now time.Time, packet int64) {
 	larger := packet != s.packet && (packet == 0 || s.packet != 0 && packet > s.packet)
 	s.packet = packet
-	if !larger && now.Sub(s.looked) < asideEvery {
+	if !larger && now.Sub(s.asideChecked) < asideEvery {
 		return
 	}
-	s.looked = now
+	s.asideChecked = now
 	for seq, a := range s.aside {
 		timely := !a.until.IsZero() && !now.Before(a.until)
 		if s.box.Waits(seq) && !larger && !timely {

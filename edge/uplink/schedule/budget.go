@@ -41,20 +41,20 @@ func (sp *spending) add(bytes int64, urgent bool) {
 
 const day = 24 * time.Hour
 
-// roll begins a new account with each day and each window.
+// roll begins to count anew with each day and each window.
 func (s *Scheduler) roll(now time.Time, w contact.Window) {
 	if today := now.UTC().Truncate(day); !today.Equal(s.today) {
 		s.today = today
 		s.spent.Day, s.spent.OthersDay = 0, 0
-		for i := range s.lanes {
-			s.lanes[i].spent.Day, s.lanes[i].spent.OthersDay = 0, 0
+		for i := range s.queues {
+			s.queues[i].spent.Day, s.queues[i].spent.OthersDay = 0, 0
 		}
 	}
 	if !w.From.Equal(s.window) {
 		s.window = w.From
 		s.spent.Contact, s.spent.OthersContact = 0, 0
-		for i := range s.lanes {
-			s.lanes[i].spent.Contact, s.lanes[i].spent.OthersContact = 0, 0
+		for i := range s.queues {
+			s.queues[i].spent.Contact, s.queues[i].spent.OthersContact = 0, 0
 		}
 	}
 }
@@ -73,8 +73,8 @@ func (s *Scheduler) budgetLeft() (urgent, other int64) {
 	return max(urgent, 0), max(other, 0)
 }
 
-// allowed says whether a lane's quota lets so many bytes go.
-func (s *Scheduler) allowed(l *lane, e *entry, wire int64, lim limits) bool {
+// allowed says whether a queue's quota lets so many bytes go.
+func (s *Scheduler) allowed(l *quotaQueue, e *entry, wire int64, lim limits) bool {
 	q := l.quota
 	if q == nil || e.urgent() {
 		return true
@@ -87,7 +87,7 @@ func (s *Scheduler) allowed(l *lane, e *entry, wire int64, lim limits) bool {
 }
 
 // spend counts a part that goes.
-func (s *Scheduler) spend(l *lane, wire int64, urgent, old bool) {
+func (s *Scheduler) spend(l *quotaQueue, wire int64, urgent, old bool) {
 	s.spent.add(wire, urgent)
 	l.spent.add(wire, urgent)
 	if urgent {
@@ -99,18 +99,18 @@ func (s *Scheduler) spend(l *lane, wire int64, urgent, old bool) {
 	}
 }
 
-// Left is what may still go today and in this window; -1: there is no bound.
-type Left struct {
+// Remaining is what may still go today and in this window; -1: there is no bound.
+type Remaining struct {
 	Day     int64 `json:"day"`
 	Contact int64 `json:"contact"`
 }
 
-// Left is what remains of the budget at now.
-func (s *Scheduler) Left(now time.Time) Left {
+// Remaining is what remains of the budget at now.
+func (s *Scheduler) Remaining(now time.Time) Remaining {
 	if w, open := s.contacts.At(now); open {
 		s.roll(now, w)
 	}
-	left := Left{-1, -1}
+	left := Remaining{-1, -1}
 	if most := s.rules.Budget.BytesPerDay; most > 0 {
 		left.Day = max(most-s.spent.Day, 0)
 	}
@@ -120,18 +120,18 @@ func (s *Scheduler) Left(now time.Time) Left {
 	return left
 }
 
-// Accounts are what was spent, to be kept over a restart.
-type Accounts struct {
+// Usage is what was spent, to be kept over a restart.
+type Usage struct {
 	Today  time.Time           `json:"today"`
 	Window time.Time           `json:"window"`
 	Spent  spending            `json:"spent"`
 	Quotas map[string]spending `json:"quotas,omitempty"` // by their streams
 }
 
-// Accounts are what was spent so far.
-func (s *Scheduler) Accounts() Accounts {
-	a := Accounts{Today: s.today, Window: s.window, Spent: s.spent, Quotas: map[string]spending{}}
-	for _, l := range s.lanes {
+// Usage is what was spent so far.
+func (s *Scheduler) Usage() Usage {
+	a := Usage{Today: s.today, Window: s.window, Spent: s.spent, Quotas: map[string]spending{}}
+	for _, l := range s.queues {
 		if l.quota != nil {
 			a.Quotas[l.quota.Streams] = l.spent
 		}
@@ -139,12 +139,12 @@ func (s *Scheduler) Accounts() Accounts {
 	return a
 }
 
-// Restore takes up accounts of an earlier life.
-func (s *Scheduler) Restore(a Accounts) {
+// Restore takes up the usage of an earlier run.
+func (s *Scheduler) Restore(a Usage) {
 	s.today, s.window, s.spent = a.Today, a.Window, a.Spent
-	for i := range s.lanes {
-		if q := s.lanes[i].quota; q != nil {
-			s.lanes[i].spent = a.Quotas[q.Streams]
+	for i := range s.queues {
+		if q := s.queues[i].quota; q != nil {
+			s.queues[i].spent = a.Quotas[q.Streams]
 		}
 	}
 }

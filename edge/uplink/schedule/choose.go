@@ -55,12 +55,12 @@ func (s *Scheduler) Choose(now time.Time, link Link) (Part, Hold) {
 	lim.urgent, lim.other = min(lim.urgent, lim.window), min(lim.other, lim.window)
 	s.shrink(lim)
 	for _, lim.shares = range []bool{true, false} {
-		for n := 0; n < lookout; n++ {
+		for n := 0; n < maxCandidates; n++ {
 			i, why := s.pick(now, lim)
 			if i == nil {
 				break
 			}
-			if i.left == 0 {
+			if i.toSend == 0 {
 				if _, aside := s.aside[i.entry.seq]; aside {
 					n-- // however many they are, they hold nobody back
 				}
@@ -104,8 +104,8 @@ func (s *Scheduler) empty() bool { return s.store.count() == 0 }
 
 // blocked says whether all that waits has older items of its series before it.
 func (s *Scheduler) blocked() bool {
-	for i := range s.lanes {
-		if len(s.lanes[i].slots) > 0 {
+	for i := range s.queues {
+		if len(s.queues[i].slots) > 0 {
 			return false
 		}
 	}
@@ -117,8 +117,8 @@ func (s *Scheduler) blocked() bool {
 func (s *Scheduler) pick(now time.Time, lim limits) (*item, Reason) {
 	running := s.bestBegun(now, lim)
 	var slot uint32
-	for n := range s.lanes {
-		if h := s.head(&s.lanes[n], lim); h != 0 && (slot == 0 || s.store.at(h).before(s.store.at(slot))) {
+	for n := range s.queues {
+		if h := s.head(&s.queues[n], lim); h != 0 && (slot == 0 || s.store.at(h).before(s.store.at(slot))) {
 			slot = h
 		}
 	}
@@ -168,15 +168,15 @@ func (s *Scheduler) bestBegun(now time.Time, lim limits) *item {
 
 func (s *Scheduler) goesOn(i *item, now time.Time, lim limits) bool {
 	wire := i.wire(i.next())
-	return !now.Before(i.notBefore) && s.turn(i) && wire <= lim.of(i.entry.urgent()) && s.allowed(s.lane(&i.entry), &i.entry, wire, lim)
+	return !now.Before(i.notBefore) && s.turn(i) && wire <= lim.of(i.entry.urgent()) && s.allowed(s.queueOf(&i.entry), &i.entry, wire, lim)
 }
 
-// head is the first item of a lane that may begin and fits; 0 if there is none near the front. One
+// head is the first item of a queue that may begin and fits; 0 if there is none near the front. One
 // that can be whole before the window closes goes before one of the same rank that can't.
-func (s *Scheduler) head(l *lane, lim limits) (found uint32) {
+func (s *Scheduler) head(l *quotaQueue, lim limits) (found uint32) {
 	for {
 		var dead []uint32
-		s.scan(&l.pile, lookout, func(slot uint32) bool {
+		s.scan(&l.heap, maxCandidates, func(slot uint32) bool {
 			e := s.store.at(slot)
 			switch part, whole := cutWire(e, lim.partBytes); {
 			case found != 0 && e.rank != s.store.at(found).rank:
@@ -217,12 +217,12 @@ func (s *Scheduler) oldest(now time.Time, lim limits) *item {
 		}
 	}
 	var slot uint32
-	for n := range s.lanes {
-		l := &s.lanes[n]
+	for n := range s.queues {
+		l := &s.queues[n]
 		for l.first != 0 && !s.alive(s.store.at(l.first).seq) {
 			s.pull(l.first)
 		}
-		first := s.eldest(l)
+		first := s.oldestOf(l)
 		if first == 0 || lim.beginNoNew {
 			continue
 		}
@@ -238,10 +238,10 @@ func (s *Scheduler) oldest(now time.Time, lim limits) *item {
 	return s.begin(now, slot, lim)
 }
 
-// eldest is what came first of a lane and may go; 0 if there is none near the front.
-func (s *Scheduler) eldest(l *lane) uint32 {
+// oldestOf is what came first of a queue and may go; 0 if there is none near the front.
+func (s *Scheduler) oldestOf(l *quotaQueue) uint32 {
 	slot := l.first
-	for n := 0; n < lookout && slot != 0; n++ {
+	for n := 0; n < maxCandidates && slot != 0; n++ {
 		c := s.of(s.store.at(slot))
 		if c == nil || c.key.order != OldestFirst {
 			return slot
@@ -257,9 +257,9 @@ func (s *Scheduler) eldest(l *lane) uint32 {
 	return 0
 }
 
-// begin takes an item out of its lane and cuts it; what the cloud holds of it is not sent again.
+// begin takes an item out of its queue and cuts it; what the cloud holds of it is not sent again.
 func (s *Scheduler) begin(now time.Time, slot uint32, lim limits) *item {
-	i := newItem(s.store.remove(s.lanes, slot), lim.partBytes)
+	i := newItem(s.store.remove(s.queues, slot), lim.partBytes)
 	i.here = true
 	s.out[i.entry.seq] = i
 	if c := s.of(&i.entry); c != nil {
@@ -277,10 +277,10 @@ func (s *Scheduler) begin(now time.Time, slot uint32, lim limits) *item {
 	if until, unfit := s.unfit[i.entry.seq]; unfit || !i.fits(lim.packet) {
 		delete(s.unfit, i.entry.seq)
 		s.putAside(i, until)
-		i.left = 0
+		i.toSend = 0
 		return i
 	}
-	if i.left == 0 {
+	if i.toSend == 0 {
 		i.due = now.Add(s.patience(i))
 		return i
 	}
@@ -294,13 +294,13 @@ func (s *Scheduler) take(i *item, why Reason) Part {
 	p := Part{Seq: i.entry.seq, N: n, Of: i.of, Wire: i.wire(n), Priority: i.entry.priority(), Rung: i.entry.rung(), Why: why}
 	old := why == Oldest || s.isOldest(i)
 	i.fly(n)
-	if i.left == 0 {
+	if i.toSend == 0 {
 		s.pause(i)
 	}
 	if c := s.of(&i.entry); c != nil && c.key.order == OldestFirst {
 		p.Series = i.entry.series
 	}
-	s.spend(s.lane(&i.entry), p.Wire, i.entry.urgent(), old)
+	s.spend(s.queueOf(&i.entry), p.Wire, i.entry.urgent(), old)
 	return p
 }
 
@@ -311,8 +311,8 @@ func (s *Scheduler) isOldest(i *item) bool {
 			return false
 		}
 	}
-	for n := range s.lanes {
-		if f := s.lanes[n].first; f != 0 && s.store.at(f).seq < i.entry.seq {
+	for n := range s.queues {
+		if f := s.queues[n].first; f != 0 && s.store.at(f).seq < i.entry.seq {
 			return false
 		}
 	}
@@ -332,7 +332,7 @@ func (s *Scheduler) partBytes(rate float64, packet int64) int {
 }
 
 // scan visits the first items of a heap in order, at most so many, until visit says false.
-func (s *Scheduler) scan(p *pile, most int, visit func(slot uint32) bool) {
+func (s *Scheduler) scan(p *heap, most int, visit func(slot uint32) bool) {
 	f := s.frontier[:0]
 	if len(p.slots) > 0 {
 		f = append(f, 0)

@@ -21,7 +21,7 @@ func (s *Scheduler) Landed(now time.Time, p Part) (whole bool) {
 
 // settle begins the wait for the receipt once nothing is to be sent nor under way.
 func (s *Scheduler) settle(now time.Time, i *item) bool {
-	if i.left > 0 || i.flying > 0 {
+	if i.toSend > 0 || i.flying > 0 {
 		return false
 	}
 	i.due = now.Add(s.patience(i))
@@ -43,7 +43,7 @@ func (s *Scheduler) patience(i *item) time.Duration {
 // it: the broker may have lost it, and what comes later must not be there first.
 func (s *Scheduler) Reconnected(now time.Time) {
 	latest := now.Add(s.rules.ReceiptTimeout)
-	s.heard = false
+	s.receiptSeen = false
 	for _, i := range s.out {
 		i.here = false
 		i.entry.anew()
@@ -107,29 +107,29 @@ func (s *Scheduler) Failed(now time.Time, p Part, own bool) (passed bool) {
 	}
 	i.flying--
 	if !s.box.Waits(p.Seq) { // received or dropped meanwhile: nobody waits for it
-		s.letGo(i)
+		s.release(i)
 		return false
 	}
 	wait := now.Add(retry << min(i.entry.tried(), mostDoublings))
 	c := s.of(&i.entry)
 	if c != nil && c.key.order == OldestFirst && own && i.entry.fault() >= mostFaults {
-		s.letGo(i)
+		s.release(i)
 		e := i.entry
-		e.series, e.tries = c.lane, 1
+		e.series, e.tries = c.queue, 1
 		s.push(e)
 		return true
 	}
 	if i.of == 1 && c != nil && c.key.order == OldestFirst {
 		i.entry.again()
 		s.suspend(s.push(i.entry), wait)
-		s.letGo(i)
+		s.release(i)
 		return false
 	}
 	if i.of == 1 {
 		i.due = wait
 		return false
 	}
-	if i.left == 0 {
+	if i.toSend == 0 {
 		s.goOn(i)
 	}
 	i.again(p.N)
@@ -144,7 +144,7 @@ func (s *Scheduler) Held(now time.Time, held event.PartsHeld) {
 		return
 	}
 	if i.of != held.Of {
-		if i.left < i.of || held.Of == 0 || held.Of > maxParts {
+		if i.toSend < i.of || held.Of == 0 || held.Of > maxParts {
 			return // it is being sent in other parts
 		}
 		was := i.of
@@ -153,11 +153,11 @@ func (s *Scheduler) Held(now time.Time, held event.PartsHeld) {
 			return
 		}
 	}
-	if i.left == 0 {
+	if i.toSend == 0 {
 		return
 	}
 	i.hold(held.Have)
-	if i.left == 0 {
+	if i.toSend == 0 {
 		s.pause(i)
 		s.settle(now, i)
 	}
@@ -182,7 +182,7 @@ func (s *Scheduler) Overdue(now time.Time) (seqs []uint64) {
 			s.push(i.entry) // before it is let go of: its series must not be forgotten in between
 			seqs = append(seqs, seq)
 		}
-		s.letGo(i)
+		s.release(i)
 	}
 	return seqs
 }
@@ -212,18 +212,18 @@ func (s *Scheduler) Forget(seq uint64) {
 	if !ok {
 		return
 	}
-	s.letGo(i)
-	if s.heard || !i.here || i.due.IsZero() {
+	s.release(i)
+	if s.receiptSeen || !i.here || i.due.IsZero() {
 		return
 	}
-	s.heard = true
+	s.receiptSeen = true
 	for _, n := range s.known {
 		s.relist(n)
 	}
 }
 
-// letGo takes an item off those that are out.
-func (s *Scheduler) letGo(i *item) {
+// release takes an item off those that are out.
+func (s *Scheduler) release(i *item) {
 	delete(s.out, i.entry.seq)
 	s.pause(i)
 	if c := s.of(&i.entry); c != nil {

@@ -10,7 +10,7 @@ import (
 	"cloudcanvas/shared/event"
 )
 
-// world plays the device, the link and the cloud for one scheduler, and judges each choice.
+// world plays the device, the link and the cloud for one scheduler, and checks each choice.
 type world struct {
 	s       *Scheduler
 	rules   Rules
@@ -36,7 +36,7 @@ func (w *world) open() (contact.Window, bool) {
 	return contact.Window{}, len(w.windows) == 0
 }
 
-func book(m map[time.Time]*spending, at time.Time) *spending {
+func spendingOf(m map[time.Time]*spending, at time.Time) *spending {
 	if m[at] == nil {
 		m[at] = &spending{}
 	}
@@ -72,7 +72,7 @@ func (w *world) choose(t *rapid.T) {
 	}
 	w.sent[[2]uint64{p.Seq, uint64(p.N)}] = true
 	w.flying = append(w.flying, p)
-	today, this := book(w.day, w.now.Truncate(day)), book(w.contact, win.From)
+	today, this := spendingOf(w.day, w.now.Truncate(day)), spendingOf(w.contact, win.From)
 	today.add(p.Wire, urgent)
 	this.add(p.Wire, urgent)
 	b := w.rules.Budget
@@ -100,8 +100,8 @@ func (w *world) noUrgentWaits(t *rapid.T, p Part, fits float64, win contact.Wind
 	if w.rules.Budget.BytesPerContact > 0 && w.rules.Budget.BytesPerContact-w.contact[win.From].Contact < int64(w.rules.PartBytes+Overhead) {
 		return
 	}
-	for l := range w.s.lanes {
-		for _, slot := range w.s.lanes[l].slots {
+	for l := range w.s.queues {
+		for _, slot := range w.s.queues[l].slots {
 			if e := w.s.store.at(slot); e.urgent() && w.s.alive(e.seq) {
 				t.Fatalf("%+v while the urgent item %d waits", p, e.seq)
 			}

@@ -11,7 +11,7 @@ import (
 type item struct {
 	entry     entry
 	of        uint32
-	left      uint32   // parts to send
+	toSend    uint32   // parts to send
 	flying    uint32   // parts under way
 	missing   []uint64 // bits of the parts to send
 	cursor    uint32   // nothing is missing below
@@ -41,7 +41,7 @@ func cutWire(e *entry, partBytes int) (part, whole int64) {
 
 // recut begins anew with so many parts, all to send.
 func (i *item) recut(of uint32) {
-	i.of, i.left, i.cursor, i.flying = of, of, 0, 0
+	i.of, i.toSend, i.cursor, i.flying = of, of, 0, 0
 	i.missing = make([]uint64, (of+63)/64)
 	for w := range i.missing {
 		i.missing[w] = ^uint64(0)
@@ -55,7 +55,7 @@ func (i *item) recut(of uint32) {
 // too large for it. They are given up; the cloud begins anew with the new cut.
 func (i *item) refit(partBytes int) {
 	fit := cut(i.entry.bytes, partBytes)
-	if fit >= 3*i.of && !i.held && i.of-i.left <= 2 {
+	if fit >= 3*i.of && !i.held && i.of-i.toSend <= 2 {
 		i.recut(fit)
 	}
 }
@@ -81,7 +81,7 @@ func (i *item) lacks(n uint32) bool { return i.missing[n/64]&(1<<(n%64)) != 0 }
 func (i *item) clear(n uint32) {
 	if i.lacks(n) {
 		i.missing[n/64] &^= 1 << (n % 64)
-		i.left--
+		i.toSend--
 	}
 }
 
@@ -93,7 +93,7 @@ func (i *item) fly(n uint32) {
 func (i *item) again(n uint32) {
 	if !i.lacks(n) {
 		i.missing[n/64] |= 1 << (n % 64)
-		i.left++
+		i.toSend++
 		i.cursor = min(i.cursor, n)
 	}
 }

@@ -37,9 +37,9 @@ func (s *Scheduler) Next(n int) []Choice {
 		}
 		return true
 	}
-	for l := range s.lanes {
+	for l := range s.queues {
 		var firsts []*series
-		s.scan(&s.lanes[l].pile, 2*n, func(slot uint32) bool {
+		s.scan(&s.queues[l].heap, 2*n, func(slot uint32) bool {
 			if c := s.of(s.store.at(slot)); c != nil {
 				firsts = append(firsts, c)
 				return true
@@ -47,7 +47,7 @@ func (s *Scheduler) Next(n int) []Choice {
 			return waits(slot)
 		})
 		for _, c := range firsts {
-			s.scan(&c.pile, 2*n, waits)
+			s.scan(&c.heap, 2*n, waits)
 		}
 	}
 	slices.SortStableFunc(all, func(a, b candidate) int {
@@ -73,11 +73,11 @@ func (s *Scheduler) Next(n int) []Choice {
 	for _, c := range all[:min(n, len(all))] {
 		x := Choice{Seq: c.e.seq, Priority: c.e.priority(), Rung: c.e.rung(), Bytes: int64(c.e.bytes),
 			Value: float64(c.e.density) * float64(int64(c.e.bytes)+Overhead), Why: Best}
-		if q := s.lane(&c.e).quota; q != nil {
+		if q := s.queueOf(&c.e).quota; q != nil {
 			x.Streams = q.Streams
 		}
 		if c.i != nil {
-			x.Parts, x.Sent, x.Why = c.i.of, c.i.of-c.i.left, Begun
+			x.Parts, x.Sent, x.Why = c.i.of, c.i.of-c.i.toSend, Begun
 		}
 		if c.e.urgent() {
 			x.Why = Urgent

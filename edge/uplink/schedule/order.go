@@ -42,12 +42,12 @@ func (r *Rules) orderOf(stream string, kind event.Kind) Order {
 }
 
 // series is what waits of one stream, priority and rung that goes in the order of its numbers. Only its
-// first is in its lane's heap, and only while it may go.
+// first is in its queue's heap, and only while it may go.
 type series struct {
-	pile
+	heap
 	key       seriesKey
-	lane      uint16
-	place     uint32 // of its first in the lane's heap, where listed
+	queue     uint16
+	place     uint32 // of its first in the queue's heap, where listed
 	listed    bool
 	out       int      // items that have begun, or were sent and have no receipt
 	begun     int      // of those, with parts to send
@@ -58,7 +58,7 @@ type series struct {
 type seriesKey struct {
 	stream string
 	order  Order
-	lane   uint16
+	queue  uint16
 	rank   uint8
 }
 
@@ -74,7 +74,7 @@ func (s *Scheduler) free(c *series) bool {
 	if c.key.order != OldestFirst {
 		return true
 	}
-	return !c.suspended && (s.heard || c.out == 0) && !s.behind(c, s.store.at(c.slots[0]).seq)
+	return !c.suspended && (s.receiptSeen || c.out == 0) && !s.behind(c, s.store.at(c.slots[0]).seq)
 }
 
 // behind says whether an older item of a series is out whose fate decides when this one may go.
@@ -103,14 +103,14 @@ func (s *Scheduler) turn(i *item) bool {
 	return !s.behind(c, i.entry.seq) && (len(c.slots) == 0 || s.store.at(c.slots[0]).seq >= i.entry.seq)
 }
 
-// seriesOf is the number of the series that an item belongs to: a lane's own for items that are none.
+// seriesOf is the number of the series that an item belongs to: a queue's own for items that are none.
 func (s *Scheduler) seriesOf(stream string, kind event.Kind, rank uint8) uint16 {
-	lane := s.laneOf(stream)
+	queue := s.queueOfStream(stream)
 	order := s.rules.orderOf(stream, kind)
 	if order != OldestFirst && order != NewestFirst {
-		return lane
+		return queue
 	}
-	return s.find(seriesKey{stream, order, lane, rank})
+	return s.find(seriesKey{stream, order, queue, rank})
 }
 
 // find gives the number of a series, begun if there is none.
@@ -124,10 +124,10 @@ func (s *Scheduler) find(key seriesKey) uint16 {
 			return n
 		}
 		if len(s.store.series) > 1<<16-1 && len(s.unused) == 0 {
-			return key.lane
+			return key.queue
 		}
 	}
-	c := &series{key: key, lane: key.lane}
+	c := &series{key: key, queue: key.queue}
 	c.series = c
 	var n uint16
 	if last := len(s.unused) - 1; last >= 0 {
@@ -143,26 +143,26 @@ func (s *Scheduler) find(key seriesKey) uint16 {
 
 // of is the series of an entry; nil where it is in none.
 func (s *Scheduler) of(e *entry) *series {
-	if int(e.series) < len(s.lanes) {
+	if int(e.series) < len(s.queues) {
 		return nil
 	}
 	return s.store.series[e.series]
 }
 
-func (s *Scheduler) lane(e *entry) *lane { return &s.lanes[s.store.series[e.series].lane] }
+func (s *Scheduler) queueOf(e *entry) *quotaQueue { return &s.queues[s.store.series[e.series].queue] }
 
-// relist puts the first of a series into its lane's heap, or takes it out, as it may go or not; one of
+// relist puts the first of a series into its queue's heap, or takes it out, as it may go or not; one of
 // which nothing is left is forgotten.
 func (s *Scheduler) relist(n uint16) {
 	c := s.store.series[n]
-	if c == nil || int(n) < len(s.lanes) {
+	if c == nil || int(n) < len(s.queues) {
 		return
 	}
 	switch free := s.free(c); {
 	case free && !c.listed:
-		s.store.list(&s.lanes[c.lane], c)
+		s.store.list(&s.queues[c.queue], c)
 	case !free && c.listed:
-		s.store.unlist(&s.lanes[c.lane], c)
+		s.store.unlist(&s.queues[c.queue], c)
 	}
 	if len(c.slots) == 0 && c.out == 0 {
 		delete(s.known, c.key)

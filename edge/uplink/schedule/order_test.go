@@ -53,8 +53,8 @@ func TestReadingsGoOldestFirstAndPicturesNewestFirst(t *testing.T) {
 	}
 }
 
-// TestASeriesSendsOneUntilTheCloudIsHeard sends readings to a broker that may give them to nobody.
-func TestASeriesSendsOneUntilTheCloudIsHeard(t *testing.T) {
+// TestASeriesSendsOneUntilTheFirstReceipt sends readings to a broker that may give them to nobody.
+func TestASeriesSendsOneUntilTheFirstReceipt(t *testing.T) {
 	box := newBox()
 	s := New(rules(), box, always)
 	s.Add(reading(1, "boiler", 10), reading(2, "boiler", 10), reading(3, "tank", 10), reading(4, "tank", 10), reading(5, "boiler", 10))

@@ -1,5 +1,5 @@
-// Package schedule decides what goes over the link next. It is judgement only: no clock, no I/O; the
-// uplink and the simulator give it the time and tell it what became of what it chose.
+// Package schedule decides what goes over the link next. It is a computation only: no clock, no I/O;
+// the uplink and the simulator give it the time and report what became of what it chose.
 //
 // Items go in the order of
 //  1. priority, 0 before everything else;
@@ -37,14 +37,14 @@ const Overhead = 512
 const LeastPacket = least + Overhead
 
 const (
-	maxParts = 4096     // of one item; a receipt names at most as many ranges
-	maxOut   = 64 << 10 // items sent without a receipt: then only urgent ones go
-	lookout  = 16       // items that are looked at for one that still fits
-	unknown  = 16 << 10 // bytes of a part while nobody knows how fast the link is
-	least    = 512      // bytes of a part on the thinnest link
-	partTime = 0.25     // seconds that a part takes, so that an alert never waits long for one
-	unending = 1 << 62  // bytes
-	retry    = time.Second
+	maxParts      = 4096     // of one item; a receipt names at most as many ranges
+	maxOut        = 64 << 10 // items sent without a receipt: then only urgent ones go
+	maxCandidates = 16       // items that are tried for one that still fits
+	unknown       = 16 << 10 // bytes of a part while nobody knows how fast the link is
+	least         = 512      // bytes of a part on the thinnest link
+	partTime      = 0.25     // seconds that a part takes, so that an alert never waits long for one
+	unending      = 1 << 62  // bytes
+	retry         = time.Second
 )
 
 // Box is asked about an item when its turn comes.
@@ -117,37 +117,37 @@ const (
 
 // Scheduler chooses. One caller only.
 type Scheduler struct {
-	rules    Rules
-	box      Box
-	contacts Contacts
-	store    store
-	lanes    []lane // by quota; the last is for streams without one
-	streams  map[string]uint16
-	known    map[seriesKey]uint16
-	unused   []uint16         // numbers of series that are no more
-	waiting  []suspended      // series in which one has failed
-	out      map[uint64]*item // begun, or sent and without a receipt
-	heard    bool             // something that was sent over this connection has its receipt
-	begun    []*item          // those with parts to send
-	spent    spending
-	today    time.Time
-	window   time.Time // beginning of the one that spent counts
-	owed     float64   // bytes to the oldest
-	frontier []int
-	aside    map[uint64]aside     // what the broker does not take
-	unfit    map[uint64]time.Time // what goes aside, and until when, once its turn comes
-	looked   time.Time            // at those that are aside
-	packet   int64                // the largest that the broker took when it was asked last
+	rules        Rules
+	box          Box
+	contacts     Contacts
+	store        store
+	queues       []quotaQueue // by quota; the last is for streams without one
+	streams      map[string]uint16
+	known        map[seriesKey]uint16
+	unused       []uint16         // numbers of series that are no more
+	waiting      []suspended      // series in which one has failed
+	out          map[uint64]*item // begun, or sent and without a receipt
+	receiptSeen  bool             // something that was sent over this connection has its receipt
+	begun        []*item          // those with parts to send
+	spent        spending
+	today        time.Time
+	window       time.Time // beginning of the one that spent counts
+	owed         float64   // bytes to the oldest
+	frontier     []int
+	aside        map[uint64]aside     // what the broker does not take
+	unfit        map[uint64]time.Time // what goes aside, and until when, once its turn comes
+	asideChecked time.Time            // at those that are aside
+	packet       int64                // the largest that the broker took when it was asked last
 }
 
 // New makes a scheduler.
 func New(r Rules, box Box, contacts Contacts) *Scheduler {
-	s := &Scheduler{rules: r, box: box, contacts: contacts, lanes: make([]lane, len(r.Quotas)+1), streams: map[string]uint16{}, known: map[seriesKey]uint16{}, out: map[uint64]*item{}, aside: map[uint64]aside{}, unfit: map[uint64]time.Time{}}
-	for i := range s.lanes {
+	s := &Scheduler{rules: r, box: box, contacts: contacts, queues: make([]quotaQueue, len(r.Quotas)+1), streams: map[string]uint16{}, known: map[seriesKey]uint16{}, out: map[uint64]*item{}, aside: map[uint64]aside{}, unfit: map[uint64]time.Time{}}
+	for i := range s.queues {
 		if i < len(r.Quotas) {
-			s.lanes[i].quota = &s.rules.Quotas[i]
+			s.queues[i].quota = &s.rules.Quotas[i]
 		}
-		s.store.series = append(s.store.series, &series{lane: uint16(i)})
+		s.store.series = append(s.store.series, &series{queue: uint16(i)})
 	}
 	return s
 }
@@ -172,37 +172,37 @@ func (s *Scheduler) push(e entry) uint16 {
 		key.rank = e.rank
 		e.series = s.find(key)
 	}
-	s.store.push(s.lanes, e)
+	s.store.push(s.queues, e)
 	s.relist(e.series)
 	return e.series
 }
 
 // pull takes an entry out of what waits.
 func (s *Scheduler) pull(slot uint32) entry {
-	e := s.store.remove(s.lanes, slot)
+	e := s.store.remove(s.queues, slot)
 	s.relist(e.series)
 	return e
 }
 
-func (s *Scheduler) laneOf(stream string) uint16 {
+func (s *Scheduler) queueOfStream(stream string) uint16 {
 	if len(s.rules.Quotas) == 0 {
 		return 0
 	}
-	if lane, ok := s.streams[stream]; ok {
-		return lane
+	if queue, ok := s.streams[stream]; ok {
+		return queue
 	}
-	lane := uint16(len(s.rules.Quotas))
+	queue := uint16(len(s.rules.Quotas))
 	for i, q := range s.rules.Quotas {
 		if ok, err := path.Match(q.Streams, stream); ok && err == nil {
-			lane = uint16(i)
+			queue = uint16(i)
 			break
 		}
 	}
 	if len(s.streams) >= 4096 { // names that come and go must not fill the memory
 		clear(s.streams)
 	}
-	s.streams[stream] = lane
-	return lane
+	s.streams[stream] = queue
+	return queue
 }
 
 // Waiting is how many items have not begun, and how many have no receipt yet.

@@ -202,12 +202,12 @@ func TestPeopleSeeWhatGoesNextAndWhy(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
-	if left := s.Left(epoch); left != (Left{-1, -1}) {
+	if left := s.Remaining(epoch); left != (Remaining{-1, -1}) {
 		t.Errorf("without a budget %+v is left", left)
 	}
 }
 
-func TestAccountsOutliveARestart(t *testing.T) {
+func TestUsageOutlivesARestart(t *testing.T) {
 	r := rules()
 	r.Budget.BytesPerDay, r.Quotas = 300<<10, []Quota{{Streams: "gate", BytesPerDay: 140 << 10}}
 	s := New(r, newBox(), always)
@@ -216,13 +216,13 @@ func TestAccountsOutliveARestart(t *testing.T) {
 	s.Add(gate)
 	s.Choose(epoch, broad)
 	again := New(r, newBox(), always)
-	again.Restore(s.Accounts())
+	again.Restore(s.Usage())
 	gate.Seq = 2
 	again.Add(gate)
 	if p, hold := again.Choose(epoch, broad); hold != NoBudget {
 		t.Errorf("%+v went over the quota after a restart", p)
 	}
-	if left := again.Left(epoch); left.Day != 300<<10-128<<10-Overhead {
+	if left := again.Remaining(epoch); left.Day != 300<<10-128<<10-Overhead {
 		t.Errorf("%d bytes are left", left.Day)
 	}
 	if p, hold := again.Choose(epoch.Add(24*time.Hour), broad); hold != None || p.Seq != 2 {

@@ -8,7 +8,7 @@ type entry struct {
 	density    float32 // value per byte
 	bytes      uint32  // of data
 	prev, next uint32  // in the order of arrival; 0: none
-	place      uint32  // in its series' heap, or in its lane's where it is in none
+	place      uint32  // in its series' heap, or in its queue's where it is in none
 	rank       uint8   // priority and rung: the lower, the sooner
 	tries      uint8   // low four bits: without a receipt, high four: failures of its own
 	series     uint16
@@ -50,7 +50,7 @@ type store struct {
 	chunks [][]entry
 	used   uint32
 	free   []uint32
-	series []*series // by number; the first are the lanes' own, of items that are in none
+	series []*series // by number; the first are the queues' own, of items that are in none
 }
 
 const chunkEntries = 4096
@@ -81,59 +81,59 @@ func (s *store) drop(slot uint32) {
 
 func (s *store) count() int { return int(s.used) - len(s.free) }
 
-// pile is a heap of slots: a lane's in the order of sending, a series' in the order of its numbers.
-type pile struct {
+// heap is a heap of slots: a queue's in the order of sending, a series' in the order of its numbers.
+type heap struct {
 	slots  []uint32
-	series *series // nil: a lane's
+	series *series // nil: a queue's
 }
 
-// lane is what waits of the streams that share a quota: a heap in the order of sending of what is in no
+// quotaQueue is what waits of the streams that share a quota: a heap in the order of sending of what is in no
 // series and of the first of each series, and for all but the urgent a list in the order of arrival.
-type lane struct {
+type quotaQueue struct {
 	quota *Quota // nil: none
 	spent spending
-	pile
+	heap
 	first, last uint32 // of the list
 }
 
-func (s *store) push(lanes []lane, e entry) {
+func (s *store) push(queues []quotaQueue, e entry) {
 	slot := s.put(e)
 	c := s.series[e.series]
-	l := &lanes[c.lane]
+	l := &queues[c.queue]
 	if at := s.at(slot); !at.urgent() {
 		s.link(l, slot, at)
 	}
-	if int(e.series) < len(lanes) {
-		s.add(&l.pile, slot)
+	if int(e.series) < len(queues) {
+		s.add(&l.heap, slot)
 		return
 	}
-	if s.add(&c.pile, slot); c.listed && c.slots[0] == slot {
+	if s.add(&c.heap, slot); c.listed && c.slots[0] == slot {
 		s.replace(l, c)
 	}
 }
 
-// list puts the first of a series into its lane's heap.
-func (s *store) list(l *lane, c *series) {
+// list puts the first of a series into its queue's heap.
+func (s *store) list(l *quotaQueue, c *series) {
 	c.listed = true
-	s.add(&l.pile, c.slots[0])
+	s.add(&l.heap, c.slots[0])
 }
 
 // unlist takes it out again.
-func (s *store) unlist(l *lane, c *series) {
+func (s *store) unlist(l *quotaQueue, c *series) {
 	c.listed = false
-	s.pull(&l.pile, int(c.place))
+	s.pull(&l.heap, int(c.place))
 }
 
-// replace lets the lane know that another one is the first of a series.
-func (s *store) replace(l *lane, c *series) {
+// replace lets the queue know that another one is the first of a series.
+func (s *store) replace(l *quotaQueue, c *series) {
 	l.slots[c.place] = c.slots[0]
-	s.fix(&l.pile, int(c.place))
+	s.fix(&l.heap, int(c.place))
 }
 
 // link puts an entry into the list where its number belongs. New ones have the highest number, ones
 // that come again mostly the lowest, so few steps are made from either end; those in between go to
 // the front half they are found in first.
-func (s *store) link(l *lane, slot uint32, e *entry) {
+func (s *store) link(l *quotaQueue, slot uint32, e *entry) {
 	const steps = 8
 	after := l.last
 	for n := 0; after != 0 && s.at(after).seq > e.seq; n++ {
@@ -158,22 +158,22 @@ func (s *store) link(l *lane, slot uint32, e *entry) {
 	}
 }
 
-// remove takes an entry out of its series and its lane.
-func (s *store) remove(lanes []lane, slot uint32) entry {
+// remove takes an entry out of its series and its queue.
+func (s *store) remove(queues []quotaQueue, slot uint32) entry {
 	e := s.at(slot)
 	c := s.series[e.series]
-	l := &lanes[c.lane]
+	l := &queues[c.queue]
 	if !e.urgent() {
 		s.unlink(l, e)
 	}
-	if int(e.series) < len(lanes) {
-		s.pull(&l.pile, int(e.place))
+	if int(e.series) < len(queues) {
+		s.pull(&l.heap, int(e.place))
 	} else {
 		first := c.slots[0] == slot
 		if first && c.listed && len(c.slots) == 1 {
 			s.unlist(l, c)
 		}
-		if s.pull(&c.pile, int(e.place)); first && c.listed {
+		if s.pull(&c.heap, int(e.place)); first && c.listed {
 			s.replace(l, c)
 		}
 	}
@@ -182,7 +182,7 @@ func (s *store) remove(lanes []lane, slot uint32) entry {
 	return out
 }
 
-func (s *store) unlink(l *lane, e *entry) {
+func (s *store) unlink(l *quotaQueue, e *entry) {
 	if e.prev != 0 {
 		s.at(e.prev).next = e.next
 	} else {
@@ -195,13 +195,13 @@ func (s *store) unlink(l *lane, e *entry) {
 	}
 }
 
-func (s *store) add(p *pile, slot uint32) {
+func (s *store) add(p *heap, slot uint32) {
 	p.slots = append(p.slots, slot)
 	s.up(p, len(p.slots)-1)
 }
 
 // pull takes what is at that place out of a heap.
-func (s *store) pull(p *pile, hole int) {
+func (s *store) pull(p *heap, hole int) {
 	end := len(p.slots) - 1
 	if hole != end {
 		s.set(p, hole, p.slots[end])
@@ -214,13 +214,13 @@ func (s *store) pull(p *pile, hole int) {
 	}
 }
 
-func (s *store) fix(p *pile, i int) {
+func (s *store) fix(p *heap, i int) {
 	s.down(p, i)
 	s.up(p, i)
 }
 
 // sooner says which of two goes first.
-func (s *store) sooner(p *pile, a, b uint32) bool {
+func (s *store) sooner(p *heap, a, b uint32) bool {
 	switch c := p.series; {
 	case c == nil:
 		return s.at(a).before(s.at(b))
@@ -230,7 +230,7 @@ func (s *store) sooner(p *pile, a, b uint32) bool {
 	return s.at(a).seq < s.at(b).seq
 }
 
-func (s *store) up(p *pile, i int) {
+func (s *store) up(p *heap, i int) {
 	slot := p.slots[i]
 	for i > 0 {
 		parent := (i - 1) / 2
@@ -243,7 +243,7 @@ func (s *store) up(p *pile, i int) {
 	s.set(p, i, slot)
 }
 
-func (s *store) down(p *pile, i int) {
+func (s *store) down(p *heap, i int) {
 	slot := p.slots[i]
 	for {
 		child := 2*i + 1
@@ -262,7 +262,7 @@ func (s *store) down(p *pile, i int) {
 	s.set(p, i, slot)
 }
 
-func (s *store) set(p *pile, i int, slot uint32) {
+func (s *store) set(p *heap, i int, slot uint32) {
 	p.slots[i] = slot
 	e := s.at(slot)
 	if c := s.series[e.series]; p.series == nil && c.listed {

@@ -40,7 +40,7 @@ func ref(seq uint64, p event.Priority, r event.Rung, value float64, bytes int) e
 // listening is a scheduler that knows that the cloud listens.
 func listening(r Rules, box Box) *Scheduler {
 	s := New(r, box, always)
-	s.heard = true
+	s.receiptSeen = true
 	return s
 }
 

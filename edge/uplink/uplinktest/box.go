@@ -89,8 +89,8 @@ func (b *Box) Receive(_ context.Context, r event.Receipt) (int, error) {
 	return n, nil
 }
 
-// Left is how many items wait.
-func (b *Box) Left() int {
+// Waiting is how many items wait.
+func (b *Box) Waiting() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return len(b.items)

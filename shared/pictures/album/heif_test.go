@@ -90,7 +90,7 @@ func TestAnAVIFOfFFmpegInTenBitsIsRead(t *testing.T) {
 	}
 }
 
-func TestWhatIsWrongWithAHEICIsToldAndEndsNothing(t *testing.T) {
+func TestWhatIsWrongWithAHEICIsReportedAndEndsNothing(t *testing.T) {
 	whole := fixture(t, "small.heic")
 	if _, err := Open(t.Context(), whole, 96*64-1); err == nil || !strings.Contains(err.Error(), "96x64") {
 		t.Errorf("beyond the limit: %v", err)

@@ -112,7 +112,7 @@ func TestEachPageOfATIFFIsAPictureAndCopiesOfItAreNone(t *testing.T) {
 	}
 }
 
-func TestPagesThatAreNotThereOrTooManyAreToldOf(t *testing.T) {
+func TestPagesThatAreNotThereOrTooManyAreReported(t *testing.T) {
 	le := binary.LittleEndian
 	broken := tiffOf(le, page{w: 5, h: 4, value: 9}, page{w: 5, h: 4, value: 8})
 	le.PutUint32(broken[len(broken)-4:], 1<<30)

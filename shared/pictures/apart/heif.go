@@ -61,10 +61,10 @@ func openHEIF(data []byte) (*heifFile, error) {
 	f := &heifFile{context: C.heif_context_alloc(), brand: string(data[8:12])}
 	C.canvas_threads(f.context, decodingThreads)
 	held := C.CBytes(data)
-	if err := f.said(C.canvas_read(f.context, held, C.size_t(len(data)))); err != nil {
+	if err := f.check(C.canvas_read(f.context, held, C.size_t(len(data)))); err != nil {
 		return nil, err
 	}
-	if err := f.said(C.heif_context_get_primary_image_handle(f.context, &f.main)); err != nil {
+	if err := f.check(C.heif_context_get_primary_image_handle(f.context, &f.main)); err != nil {
 		return nil, err
 	}
 	return f, nil
@@ -82,7 +82,7 @@ func (f *heifFile) header() Header {
 
 func (f *heifFile) decode() ([]byte, error) {
 	var im *C.struct_heif_image
-	if err := f.said(C.canvas_decode_heif(f.main, &im)); err != nil {
+	if err := f.check(C.canvas_decode_heif(f.main, &im)); err != nil {
 		return nil, err
 	}
 	want := f.header()
@@ -109,7 +109,7 @@ func (f *heifFile) decode() ([]byte, error) {
 // Of libheif's errors, those of a codec that it was built without.
 const unsupportedFeature, unsupportedCodec, unsupportedFiletype = C.heif_error_Unsupported_feature, C.heif_suberror_Unsupported_codec, C.heif_error_Unsupported_filetype
 
-func (f *heifFile) said(e C.struct_heif_error) error {
+func (f *heifFile) check(e C.struct_heif_error) error {
 	if e.code == C.heif_error_Ok {
 		return nil
 	}

@@ -38,7 +38,7 @@ func openJPEG2000(data []byte) (*jpeg2000, error) {
 	if err := godal.RegisterRaster("JP2OpenJPEG"); err != nil {
 		return nil, fmt.Errorf("GDAL of this machine has no driver for JPEG 2000: %w", err)
 	}
-	set, err := godal.Open(fmt.Sprintf("/proc/self/fd/%d", fd), godal.RasterOnly(), godal.Drivers("JP2OpenJPEG"), heard)
+	set, err := godal.Open(fmt.Sprintf("/proc/self/fd/%d", fd), godal.RasterOnly(), godal.Drivers("JP2OpenJPEG"), gdalErrors)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func openJPEG2000(data []byte) (*jpeg2000, error) {
 	return &jpeg2000{set, s.NBands, s.DataType}, nil
 }
 
-var heard = godal.ErrLogger(func(category godal.ErrorCategory, _ int, message string) error {
+var gdalErrors = godal.ErrLogger(func(category godal.ErrorCategory, _ int, message string) error {
 	if category < godal.CE_Failure {
 		return nil
 	}
@@ -75,19 +75,19 @@ func (f *jpeg2000) decode() ([]byte, error) {
 	n := h.W * h.H * h.Samples
 	if f.kind == godal.Byte {
 		pix := make([]byte, n)
-		return pix, f.set.Read(0, 0, pix, h.W, h.H, heard)
+		return pix, f.set.Read(0, 0, pix, h.W, h.H, gdalErrors)
 	}
 	pix := make([]byte, 0, 2*n)
 	if f.kind == godal.Int16 {
 		samples := make([]int16, n)
-		err := f.set.Read(0, 0, samples, h.W, h.H, heard)
+		err := f.set.Read(0, 0, samples, h.W, h.H, gdalErrors)
 		for _, s := range samples {
 			pix = binary.NativeEndian.AppendUint16(pix, uint16(s))
 		}
 		return pix, err
 	}
 	samples := make([]uint16, n)
-	err := f.set.Read(0, 0, samples, h.W, h.H, heard)
+	err := f.set.Read(0, 0, samples, h.W, h.H, gdalErrors)
 	for _, s := range samples {
 		pix = binary.NativeEndian.AppendUint16(pix, s)
 	}

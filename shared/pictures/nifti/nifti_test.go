@@ -144,7 +144,7 @@ func TestWithoutARangeTheValuesFrom2To98PercentAreShown(t *testing.T) {
 	}
 }
 
-func TestWhatIsWrongWithAVolumeIsTold(t *testing.T) {
+func TestWhatIsWrongWithAVolumeIsReported(t *testing.T) {
 	good := made{order: binary.LittleEndian, kind: 2, sides: []int64{2, 2, 2}, voxels: make([]byte, 8)}
 	huge, odd, none := good, good, good
 	huge.sides, odd.kind, none.sides = []int64{30000, 30000, 30000}, 32, []int64{0, 2}
