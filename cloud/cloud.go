@@ -202,11 +202,11 @@ func (c *Cloud) feed(ctx context.Context, b *bridge.Bridge) {
 // division of the work.
 func (c *Cloud) Worker(ctx context.Context, models *model.Repository) error {
 	catalogue := workernative.Catalogue{Repository: models, Engine: c.Models.Engine, Layout: c.Models.Layout, Log: c.Log, Opened: c.Opened}
-	shelf, err := worker.NewShelf(c.Config.Worker, catalogue)
+	registry, err := worker.NewRegistry(c.Config.Worker, catalogue)
 	if err != nil {
 		return err
 	}
-	defer shelf.Close()
+	defer registry.Close()
 	attempts, closeAttempts, err := c.openAttempts(ctx, coord.Worker)
 	if err != nil {
 		return err
@@ -214,7 +214,7 @@ func (c *Cloud) Worker(ctx context.Context, models *model.Repository) error {
 	defer closeAttempts()
 	work := worker.KafkaGroup(c.Kafka)
 	w, err := worker.New(c.Config.Worker, worker.Parts{
-		Queue: work, Results: worker.KafkaResults{Log: c.Kafka, Keep: c.objects(), Member: c.ID}, Dead: work, Objects: c.objects(), Decoder: workernative.Decoder{}, Memory: c.Memory, Models: shelf,
+		Queue: work, Results: worker.KafkaResults{Log: c.Kafka, Keep: c.objects(), Member: c.ID}, Dead: work, Objects: c.objects(), Decoder: workernative.Decoder{}, Memory: c.Memory, Models: registry,
 		Attempts: attempts, Deaths: c.Coord.Document(worker.DeathsDocument),
 		Leases: c.Coord, Assignments: worker.Assigned{Coordinator: c.Coord, Member: c.ID}, Log: c.Log, Metrics: c.Metrics, Trace: c.Trace,
 	})
@@ -232,11 +232,11 @@ func (c *Cloud) Worker(ctx context.Context, models *model.Repository) error {
 	member := coord.Member{ID: c.ID, Role: coord.Worker, Host: hostname()}
 	settled := make(chan struct{})
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return stopped(ctx, worker.Attend(ctx, c.Coord, member, shelf, c.Log)) })
+	group.Go(func() error { return stopped(ctx, worker.Attend(ctx, c.Coord, member, registry, c.Log)) })
 	if c.Config.Worker.Preload {
-		group.Go(func() error { return stopped(ctx, shelf.Preload(ctx)) })
+		group.Go(func() error { return stopped(ctx, registry.Preload(ctx)) })
 	}
-	group.Go(func() error { return stopped(ctx, c.versions(ctx, shelf, catalogue, func() { close(settled) })) })
+	group.Go(func() error { return stopped(ctx, c.versions(ctx, registry, catalogue, func() { close(settled) })) })
 	group.Go(func() error { return c.lead(ctx, partitions, wanted) })
 	group.Go(func() error { return c.scale(ctx, wanted) })
 	group.Go(func() error {

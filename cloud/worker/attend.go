@@ -20,9 +20,9 @@ const (
 	describeEvery = 10 * time.Second
 )
 
-// Attend keeps m among the members until ctx ends, with the rates and versions of the models on the
-// shelf as they change.
-func Attend(ctx context.Context, c coord.Coordinator, m coord.Member, shelf *Shelf, log *slog.Logger) error {
+// Attend keeps m among the members until ctx ends, with the rates and versions of its models as they
+// change.
+func Attend(ctx context.Context, c coord.Coordinator, m coord.Member, registry *Registry, log *slog.Logger) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return c.Join(ctx, m) })
 	group.Go(func() error {
@@ -35,7 +35,7 @@ func Attend(ctx context.Context, c coord.Coordinator, m coord.Member, shelf *She
 				return nil
 			case <-tick.C:
 			}
-			rates, versions := shelf.Rates(), shelf.Versions()
+			rates, versions := registry.Rates(), registry.Versions()
 			switched := !maps.Equal(versions, m.Models)
 			if maps.EqualFunc(rates, m.Rates, nearly) && !switched || !switched && time.Since(said) < describeEvery {
 				continue

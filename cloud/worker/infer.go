@@ -64,8 +64,8 @@ func (p *loop) see(ctx context.Context, batch []*job) error {
 		if j.poison != nil {
 			continue
 		}
-		j.model = j.route.line.seenBy(j.entry.Item.ID)
-		defer j.route.line.leave(j.model)
+		j.model = j.route.versions.versionFor(j.entry.Item.ID)
+		defer j.route.versions.release(j.model)
 		if p.judge(j); j.skipped {
 			continue
 		}
@@ -150,12 +150,12 @@ func (p *loop) look(ctx context.Context, m *Model, jobs []*job) error {
 // lookAgain lets another version try what a new one failed at: a version on trial costs no item. Only
 // where that fails too the item is at fault.
 func (p *loop) lookAgain(ctx context.Context, m *Model, j *job) error {
-	other := j.route.line.instead(m)
+	other := j.route.versions.fallbackFor(m)
 	if other == nil {
-		m.figures.fail()
+		m.stats.fail()
 		return nil
 	}
-	defer j.route.line.leave(other)
+	defer j.route.versions.release(other)
 	outputs, err := p.forward(ctx, other, []vision.Image{j.image}, []*job{j})
 	if stop := stops(ctx, err); stop != nil {
 		return stop
@@ -169,18 +169,18 @@ func (p *loop) lookAgain(ctx context.Context, m *Model, j *job) error {
 		j.poison, j.model = first, m
 		return nil
 	}
-	m.figures.fail()
+	m.stats.fail()
 	return nil
 }
 
 // forward runs a version over images of those jobs and measures it. An error that stops is not the
 // images' fault.
 func (p *loop) forward(ctx context.Context, m *Model, images []vision.Image, jobs []*job) (outputs []vision.Output, err error) {
-	net, err := m.memory.take(ctx, m)
+	net, err := m.cache.take(ctx, m)
 	if err != nil {
 		return nil, err
 	}
-	defer m.memory.give(m)
+	defer m.cache.give(m)
 	began := time.Now()
 	m.rate.begin()
 	err = p.noted(ctx, jobs, func() (err error) {
@@ -193,7 +193,7 @@ func (p *loop) forward(ctx context.Context, m *Model, images []vision.Image, job
 	}
 	took := time.Since(began)
 	p.metrics.inference.WithLabelValues(m.Name).Observe(took.Seconds())
-	m.figures.ran(len(images), took)
+	m.stats.ran(len(images), took)
 	return outputs, nil
 }
 

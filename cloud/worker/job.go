@@ -100,7 +100,7 @@ func (w *Worker) study(ctx context.Context, j *job) error {
 	j.route, err = w.Models.Pick(item, &j.image)
 	if err != nil {
 		j.poison = poison(stageTransform, "NoModel", err)
-	} else if j.image.Pix == nil && len(j.route.line.bands) == 0 {
+	} else if j.image.Pix == nil && len(j.route.versions.bands) == 0 {
 		j.image = picture(&j.image, j.route.white)
 	}
 	return nil

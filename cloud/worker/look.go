@@ -145,8 +145,8 @@ func (p *loop) lookCloser(ctx context.Context, n int, s *laterStep, jobs []*job)
 	shares := map[*Model][]target{}
 	var order []*Model
 	for _, j := range jobs {
-		m := s.line.seenBy(j.entry.Item.ID)
-		defer s.line.leave(m)
+		m := s.versions.versionFor(j.entry.Item.ID)
+		defer s.versions.release(m)
 		step := Passed{Model: m.Name, Version: m.Needs.Version, Left: pick(s, j.findings)}
 		for k := range j.findings {
 			if f := &j.findings[k]; f.picked {
@@ -213,17 +213,17 @@ func (p *loop) lookAlone(ctx context.Context, n int, s *laterStep, t target, cro
 		t.looked(n, s, t.model, &outputs[0])
 		return nil
 	}
-	other := s.line.instead(t.model)
+	other := s.versions.fallbackFor(t.model)
 	if other == nil {
-		t.model.figures.fail()
+		t.model.stats.fail()
 	} else {
-		defer s.line.leave(other)
+		defer s.versions.release(other)
 		outputs, err := p.forward(ctx, other, []vision.Image{crop}, []*job{t.job})
 		if stop := stops(ctx, err); stop != nil {
 			return stop
 		}
 		if err == nil {
-			t.model.figures.fail()
+			t.model.stats.fail()
 			t.looked(n, s, other, &outputs[0])
 			return nil
 		}

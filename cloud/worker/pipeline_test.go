@@ -86,11 +86,11 @@ func (n fakeNetwork) Run(_ context.Context, in []vision.Image) ([]vision.Output,
 
 func (s *studio) worker(t *testing.T, cfg Config) *Worker {
 	t.Helper()
-	shelf, err := NewShelf(cfg, s)
+	registry, err := NewRegistry(cfg, s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := New(cfg, Parts{Queue: s, Results: s, Dead: s, Objects: s, Decoder: s, Models: shelf, Leases: s, Assignments: Fixed{0}})
+	w, err := New(cfg, Parts{Queue: s, Results: s, Dead: s, Objects: s, Decoder: s, Models: registry, Leases: s, Assignments: Fixed{0}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -97,7 +97,7 @@ func (j *job) version() string {
 		if len(j.passed) > 0 {
 			versions = append(versions, j.passed[n+1].Version)
 		} else { // skipped
-			versions = append(versions, s.line.now().Needs.Version)
+			versions = append(versions, s.versions.now().Needs.Version)
 		}
 	}
 	return strings.Join(versions, "+")

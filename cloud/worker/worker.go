@@ -41,7 +41,7 @@ type Parts struct {
 	Objects     queue.Objects // may be nil where all data is inline
 	Decoder     Decoder
 	Memory      *budget.Bytes // of all decoders of the process; nil: without bound
-	Models      *Shelf
+	Models      *Registry
 	Leases      Leases
 	Assignments Assignments
 	Attempts    *attempt.Ledger // of this process; nil: what kills it is not known from what was beside it

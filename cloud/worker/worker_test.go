@@ -296,7 +296,7 @@ func TestAModelThatCannotBeLoadedMakesTheWorkerUnfitNotTheItems(t *testing.T) {
 	if len(w.letters) != 0 || w.offsets[0] != 0 {
 		t.Fatal("the item was blamed")
 	}
-	if _, err := NewShelf(Config{Models: []Choice{{Want: "segment", Model: "nosuch"}}}, w); !errors.Is(err, ErrUnfit) {
+	if _, err := NewRegistry(Config{Models: []Choice{{Want: "segment", Model: "nosuch"}}}, w); !errors.Is(err, ErrUnfit) {
 		t.Fatalf("a missing model gives %v", err)
 	}
 }

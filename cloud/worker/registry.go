@@ -35,13 +35,13 @@ type Catalogue interface {
 	Open(ctx context.Context, name string) (Network, error)
 }
 
-// Shelf holds the models of a worker, each loaded when it is first needed.
-type Shelf struct {
+// Registry knows the models of a worker, each loaded when it is first needed.
+type Registry struct {
 	pipelines []*Route
 	choices   []choice
 	names     []string // of the models, in the order of the configuration
-	lines     map[string]*Line
-	memory    *residents
+	models    map[string]*modelVersions
+	cache     *modelCache
 }
 
 // choice is a route of one model, and the wish it answers.
@@ -50,90 +50,90 @@ type choice struct {
 	want, level string
 }
 
-// NewShelf looks up the manifest of every model that the configuration names; nothing is loaded yet.
+// NewRegistry looks up the manifest of every model that the configuration names; nothing is loaded yet.
 // SpectralRGB is always there.
-func NewShelf(cfg Config, from Catalogue) (*Shelf, error) {
-	s := &Shelf{lines: map[string]*Line{}, memory: newResidents(cfg.ModelsMemoryBytes)}
+func NewRegistry(cfg Config, from Catalogue) (*Registry, error) {
+	r := &Registry{models: map[string]*modelVersions{}, cache: newModelCache(cfg.ModelsMemoryBytes)}
 	from = builtin{from}
 	var mistakes []config.Problem
 	for _, p := range cfg.Pipelines {
 		if len(p.Steps) == 0 {
 			continue // config.Check tells
 		}
-		r := &Route{Name: p.Name, takes: p, maxAge: p.MaxAge, white: cmp.Or(p.Steps[0].White, defaultWhite)}
+		route := &Route{Name: p.Name, takes: p, maxAge: p.MaxAge, white: cmp.Or(p.Steps[0].White, defaultWhite)}
 		for n, step := range p.Steps {
-			l, err := s.stock(step.Model, "pipeline "+p.Name, from)
+			v, err := r.add(step.Model, "pipeline "+p.Name, from)
 			if err != nil {
 				return nil, err
 			}
 			if n == 0 {
-				r.line = l
+				route.versions = v
 				continue
 			}
-			r.later = append(r.later, laterStep{step.withDefaults(), l})
+			route.later = append(route.later, laterStep{step.withDefaults(), v})
 		}
-		mistakes = append(mistakes, r.fits()...)
-		s.pipelines = append(s.pipelines, r)
+		mistakes = append(mistakes, route.fits()...)
+		r.pipelines = append(r.pipelines, route)
 	}
 	for _, c := range cfg.Models {
-		l, err := s.stock(c.Model, c.Want, from)
+		v, err := r.add(c.Model, c.Want, from)
 		if c.Optional && errors.Is(err, ErrUnfit) {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		s.choices = append(s.choices, choice{&Route{Name: c.Model, line: l, white: cmp.Or(c.White, defaultWhite)}, c.Want, c.Level})
+		r.choices = append(r.choices, choice{&Route{Name: c.Model, versions: v, white: cmp.Or(c.White, defaultWhite)}, c.Want, c.Level})
 	}
-	if mistakes = append(mistakes, s.memory.tooLarge(s.lines)...); len(mistakes) > 0 {
+	if mistakes = append(mistakes, r.cache.tooLarge(r.models)...); len(mistakes) > 0 {
 		return nil, &config.Error{File: "configuration", Problems: mistakes}
 	}
-	return s, nil
+	return r, nil
 }
 
-// stock puts a model on the shelf, once.
-func (s *Shelf) stock(name, wanted string, from Catalogue) (*Line, error) {
-	if l := s.lines[name]; l != nil {
-		return l, nil
+// add puts a model into the registry, once.
+func (r *Registry) add(name, wanted string, from Catalogue) (*modelVersions, error) {
+	if v := r.models[name]; v != nil {
+		return v, nil
 	}
 	needs, err := from.Describe(name)
 	if err != nil {
 		return nil, fmt.Errorf("%w: model %q, wanted for %s: %w", ErrUnfit, name, wanted, err)
 	}
-	l := newLine(name, needs, s.memory, func(ctx context.Context) (Network, error) { return from.Open(ctx, name) })
-	s.lines[name], s.names = l, append(s.names, name)
-	return l, nil
+	v := newModelVersions(name, needs, r.cache, func(ctx context.Context) (Network, error) { return from.Open(ctx, name) })
+	r.models[name], r.names = v, append(r.names, name)
+	return v, nil
 }
 
-// Names are the models on the shelf.
-func (s *Shelf) Names() []string { return slices.Clone(s.names) }
+// Names are the models.
+func (r *Registry) Names() []string { return slices.Clone(r.names) }
 
-// Pick is what is done with an item: the pipeline or model that it asks for by name where that is on
-// the shelf for its wish, else the first pipeline that takes it, else the first model for the wish
+// Pick is what is done with an item: the pipeline or model that it asks for by name where that is at
+// hand for its wish, else the first pipeline that takes it, else the first model for the wish
 // whose bands the image has: of those for its processing level, else of those for any.
-func (s *Shelf) Pick(item *event.Item, image *vision.Image) (*Route, error) {
+func (r *Registry) Pick(item *event.Item, image *vision.Image) (*Route, error) {
 	want, asked := item.Attrs.Want, item.Attrs.Model
 	var fit, ofLevel *Route
 	known := false
-	for _, r := range s.pipelines {
-		known = known || r.takes.Want == want
-		if !r.suits(item, image) {
+	for _, route := range r.pipelines {
+		known = known || route.takes.Want == want
+		if !route.suits(item, image) {
 			continue
 		}
-		if r.Name == asked {
-			return r, nil
+		if route.Name == asked {
+			return route, nil
 		}
 		if fit == nil {
-			fit = r
+			fit = route
 		}
 	}
 	piped := fit != nil
-	for _, c := range s.choices {
+	for _, c := range r.choices {
 		if c.want != want {
 			continue
 		}
 		known = true
-		if !suits(c.line.bands, image) {
+		if !suits(c.versions.bands, image) {
 			continue
 		}
 		if c.Name == asked {
@@ -183,26 +183,26 @@ func bandsOf(image *vision.Image) []string {
 // Preload loads the models of pipelines and the first choice for each wish, so that the first item need not wait for it, and a
 // model that can't be loaded is known at the start. Those that the budget has no room for beside the
 // others wait until they are needed.
-func (s *Shelf) Preload(ctx context.Context) error {
-	var first []*Line
-	for _, r := range s.pipelines {
-		first = append(first, r.line)
-		for _, step := range r.later {
-			first = append(first, step.line)
+func (r *Registry) Preload(ctx context.Context) error {
+	var first []*modelVersions
+	for _, route := range r.pipelines {
+		first = append(first, route.versions)
+		for _, step := range route.later {
+			first = append(first, step.versions)
 		}
 	}
 	wishes := map[string]bool{}
-	for _, c := range s.choices {
+	for _, c := range r.choices {
 		if !wishes[c.want] {
 			wishes[c.want] = true
-			first = append(first, c.line)
+			first = append(first, c.versions)
 		}
 	}
-	for _, l := range first {
-		if !s.memory.roomy(l.now()) {
+	for _, v := range first {
+		if !r.cache.roomy(v.now()) {
 			continue
 		}
-		if err := l.preload(ctx); err != nil {
+		if err := v.preload(ctx); err != nil {
 			return err
 		}
 	}
@@ -211,38 +211,76 @@ func (s *Shelf) Preload(ctx context.Context) error {
 
 // Rates are the measured items/s of each pipeline, through all its steps, and of each other model, of
 // the version that most items see. Crops a second would say nothing of how fast items are done.
-func (s *Shelf) Rates() map[string]float64 {
+func (r *Registry) Rates() map[string]float64 {
 	rates := map[string]float64{}
 	put := func(name string, of *rate) {
-		if r := of.perSecond(); r > 0 {
-			rates[name] = r
+		if rate := of.perSecond(); rate > 0 {
+			rates[name] = rate
 		}
 	}
-	for _, r := range s.pipelines {
-		put(r.Name, &r.rate)
+	for _, route := range r.pipelines {
+		put(route.Name, &route.rate)
 	}
-	for _, c := range s.choices {
-		put(c.Name, &c.line.now().rate)
+	for _, c := range r.choices {
+		put(c.Name, &c.versions.now().rate)
 	}
 	return rates
 }
 
 // Versions are those of the models that are loaded, by name.
-func (s *Shelf) Versions() map[string]string {
+func (r *Registry) Versions() map[string]string {
 	versions := map[string]string{}
-	for name, l := range s.lines {
-		if m := l.now(); m.loaded() {
+	for name, v := range r.models {
+		if m := v.now(); m.loaded() {
 			versions[name] = m.Needs.Version
 		}
 	}
 	return versions
 }
 
+// Add loads a version of a model beside what runs; see Use.
+func (r *Registry) Add(ctx context.Context, name string, needs Needs, open func(context.Context) (Network, error)) error {
+	v := r.models[name]
+	if v == nil {
+		return fmt.Errorf("model %q is not among this worker's models", name)
+	}
+	return v.add(ctx, needs, open)
+}
+
+// Use switches a model to versions that were added, between batches: the current one, the canary that
+// sees a share of the items, and the fallback that tries what the current one fails at. Empty is the
+// shipped version, and no canary.
+func (r *Registry) Use(name, current, canary, fallback string, share float64) error {
+	v := r.models[name]
+	if v == nil {
+		return fmt.Errorf("model %q is not among this worker's models", name)
+	}
+	return v.use(current, canary, fallback, share)
+}
+
+// Stats are those of a version that is in use; empty is the shipped one.
+func (r *Registry) Stats(name, version string) Stats {
+	v := r.models[name]
+	if v == nil {
+		return Stats{}
+	}
+	v.mu.Lock()
+	m := v.shipped
+	if version != "" {
+		m = v.added[version]
+	}
+	v.mu.Unlock()
+	if m == nil {
+		return Stats{}
+	}
+	return m.stats.read()
+}
+
 // Close frees the loaded models. Nobody may be working.
-func (s *Shelf) Close() error {
+func (r *Registry) Close() error {
 	var all []error
-	for _, l := range s.lines {
-		all = append(all, l.close())
+	for _, v := range r.models {
+		all = append(all, v.close())
 	}
 	return errors.Join(all...)
 }
