@@ -215,7 +215,7 @@ func (c *Cloud) Worker(ctx context.Context, models *model.Repository) error {
 	work := worker.KafkaGroup(c.Kafka)
 	w, err := worker.New(c.Config.Worker, worker.Parts{
 		Queue: work, Results: worker.KafkaResults{Log: c.Kafka, Keep: c.objects(), Member: c.ID}, Dead: work, Objects: c.objects(), Decoder: workernative.Decoder{}, Memory: c.Memory, Models: registry,
-		Attempts: attempts, Deaths: c.Coord.Document(worker.DeathsDocument),
+		Attempts: attempts, ExitReports: c.Coord.Document(worker.ExitReportsDocument),
 		Leases: c.Coord, Assignments: worker.Assigned{Coordinator: c.Coord, Member: c.ID}, Log: c.Log, Metrics: c.Metrics, Trace: c.Trace,
 	})
 	if err != nil {
@@ -232,7 +232,7 @@ func (c *Cloud) Worker(ctx context.Context, models *model.Repository) error {
 	member := coord.Member{ID: c.ID, Role: coord.Worker, Host: hostname()}
 	settled := make(chan struct{})
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return stopped(ctx, worker.Attend(ctx, c.Coord, member, registry, c.Log)) })
+	group.Go(func() error { return stopped(ctx, worker.Join(ctx, c.Coord, member, registry, c.Log)) })
 	if c.Config.Worker.Preload {
 		group.Go(func() error { return stopped(ctx, registry.Preload(ctx)) })
 	}

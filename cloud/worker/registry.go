@@ -14,7 +14,7 @@ import (
 )
 
 // ErrUnfit says that the worker itself can't do its work: no item is at fault.
-var ErrUnfit = errors.New("this worker is unfit for its work")
+var ErrUnfit = errors.New("this worker lacks what its configuration asks for")
 
 // Network is a loaded model. Safe for concurrent use.
 type Network interface {
@@ -44,7 +44,7 @@ type Registry struct {
 	cache     *modelCache
 }
 
-// choice is a route of one model, and the wish it answers.
+// choice is a route of one model, and the want it answers.
 type choice struct {
 	*Route
 	want, level string
@@ -109,7 +109,7 @@ func (r *Registry) add(name, wanted string, from Catalogue) (*modelVersions, err
 func (r *Registry) Names() []string { return slices.Clone(r.names) }
 
 // Pick is what is done with an item: the pipeline or model that it asks for by name where that is at
-// hand for its wish, else the first pipeline that takes it, else the first model for the wish
+// hand for its want, else the first pipeline that takes it, else the first model for the want
 // whose bands the image has: of those for its processing level, else of those for any.
 func (r *Registry) Pick(item *event.Item, image *vision.Image) (*Route, error) {
 	want, asked := item.Attrs.Want, item.Attrs.Model
@@ -180,7 +180,7 @@ func bandsOf(image *vision.Image) []string {
 	return image.Bands
 }
 
-// Preload loads the models of pipelines and the first choice for each wish, so that the first item need not wait for it, and a
+// Preload loads the models of pipelines and the first choice for each want, so that the first item need not wait for it, and a
 // model that can't be loaded is known at the start. Those that the budget has no room for beside the
 // others wait until they are needed.
 func (r *Registry) Preload(ctx context.Context) error {
@@ -191,10 +191,10 @@ func (r *Registry) Preload(ctx context.Context) error {
 			first = append(first, step.versions)
 		}
 	}
-	wishes := map[string]bool{}
+	wants := map[string]bool{}
 	for _, c := range r.choices {
-		if !wishes[c.want] {
-			wishes[c.want] = true
+		if !wants[c.want] {
+			wants[c.want] = true
 			first = append(first, c.versions)
 		}
 	}

@@ -34,7 +34,7 @@ func TestALargerDetectorLooksAgainAtWhatASmallOneFound(t *testing.T) {
 	}
 	agreed, looked := 0, 0
 	for _, f := range found.Pipeline.Findings {
-		for _, l := range f.Looks {
+		for _, l := range f.Inspections {
 			looked++
 			if l.Accepted && l.Label == f.Box.Label {
 				agreed++
@@ -46,7 +46,7 @@ func TestALargerDetectorLooksAgainAtWhatASmallOneFound(t *testing.T) {
 			}
 		}
 	}
-	if p := found.Pipeline.Steps[1]; looked == 0 || p.Looked != looked || p.Failed != 0 || agreed*2 < looked {
+	if p := found.Pipeline.Steps[1]; looked == 0 || p.Inspected != looked || p.Failed != 0 || agreed*2 < looked {
 		t.Errorf("%d of %d are seen again as they were, %+v", agreed, looked, p)
 	}
 }
@@ -71,7 +71,7 @@ func TestPolygonsOfARealMaskGetAClassEach(t *testing.T) {
 	for _, f := range found.Pipeline.Findings {
 		if f.Polygon.Label == "cloud" {
 			clouds += f.Polygon.Area
-			if len(f.Looks) != 1 || len(f.Looks[0].Classes) != 2 || f.Looks[0].Failed != "" {
+			if len(f.Inspections) != 1 || len(f.Inspections[0].Classes) != 2 || f.Inspections[0].Failed != "" {
 				t.Errorf("%+v", f)
 			}
 		}
