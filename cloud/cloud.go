@@ -291,7 +291,7 @@ func (c *Cloud) Mosaic(ctx context.Context) error {
 	group := mosaic.KafkaGroup(c.Kafka)
 	m, err := mosaic.New(c.Config.Mosaic, mosaic.Parts{
 		Dead: group, Attempts: attempts, Metrics: c.Metrics,
-		Queue: group, Products: mosaic.KafkaProducts{Log: c.Kafka}, Objects: c.objects(), Store: mosaic.Folder(folder), Artist: mosaicnative.Artist{Memory: c.Memory}, Disk: disks, Log: c.Log, Trace: c.Trace,
+		Queue: group, Products: mosaic.KafkaProducts{Log: c.Kafka}, Objects: c.objects(), Store: mosaic.Folder(folder), Annotator: mosaicnative.Annotator{Memory: c.Memory}, Disk: disks, Log: c.Log, Trace: c.Trace,
 	})
 	if err != nil {
 		return err

@@ -79,7 +79,7 @@ func TestASceneBeyondItsDeadlineIsPublishedAsIncompleteAndAgain(t *testing.T) {
 		if len(made) != 2 || !made[1].Complete || len(made[1].Missing) != 0 {
 			t.Fatalf("products %+v", made)
 		}
-		var fates []fate
+		var fates []tileOutcome
 		if err := json.Unmarshal([]byte(read(t, out, "s1", "tiles.json")), &fates); err != nil {
 			t.Fatal(err)
 		}

@@ -55,7 +55,7 @@ func (p *loop) inferOrSplit(ctx context.Context, batch []*job) error {
 	return nil
 }
 
-// inferBatch lets the models inferBatch the batch, each route its share. Poisoned jobs are passed over, and late
+// inferBatch runs the models on the batch, each route on its jobs. Poisoned jobs are passed over, and late
 // ones where they are to be skipped. The error is not nil only when ctx ended or a model can't be loaded.
 func (p *loop) inferBatch(ctx context.Context, batch []*job) error {
 	var order []*Route
