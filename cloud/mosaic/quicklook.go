@@ -40,11 +40,11 @@ func (s *Scene) writeQuicklook(path string, mask *raster.MaskWriter, objects []v
 		return err
 	}
 	if mask != nil {
-		shares, err := s.coverage(mask, base.Rect.Dx(), base.Rect.Dy())
+		covered, err := s.coverage(mask, base.Rect.Dx(), base.Rect.Dy())
 		if err != nil {
 			return err
 		}
-		overlay(base, shares)
+		overlay(base, covered)
 	}
 	frame(base, objects, float32(base.Rect.Dx())/float32(s.grid.Width))
 	return writeFile(path, func(f *os.File) error {
@@ -183,14 +183,14 @@ func spread(from, to int) []int {
 }
 
 // overlay paints in place.
-func overlay(base *image.RGBA, shares []coverage) {
+func overlay(base *image.RGBA, covered []coverage) {
 	w, h := base.Rect.Dx(), base.Rect.Dy()
 	cloudy := func(x, y int) bool {
-		return x >= 0 && y >= 0 && x < w && y < h && shares[y*w+x].cloud >= 0.5
+		return x >= 0 && y >= 0 && x < w && y < h && covered[y*w+x].cloud >= 0.5
 	}
 	for y := range h {
 		for x := range w {
-			s := shares[y*w+x]
+			s := covered[y*w+x]
 			p := base.Pix[y*base.Stride+x*4:][:4:4]
 			dim := 1 - (1-unsentDim)*float64(s.unknown)
 			outline := cloudy(x, y) && !(cloudy(x-1, y) && cloudy(x+1, y) && cloudy(x, y-1) && cloudy(x, y+1))

@@ -219,7 +219,7 @@ func (s *Scene) checkResult(name string, data []byte) bool {
 		return true
 	}
 	if err == nil {
-		err = vision.CheckShares(data, at.Window.W, at.Window.H)
+		err = vision.CheckProbabilities(data, at.Window.W, at.Window.H)
 	}
 	if err != nil {
 		reason := skipped(data)

@@ -122,7 +122,7 @@ func resultItem(t testing.TB, m event.Manifest, name string, n int, find func(x,
 				case vision.NoData:
 					*v = vision.NoData
 				case byte(plane + 1):
-					*v = vision.ShareOne
+					*v = vision.ProbabilityOne
 				}
 			}
 		}

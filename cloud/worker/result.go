@@ -126,7 +126,7 @@ func encode(j *job) (data []byte, media string, err error) {
 			return nil, "", errors.New("no mask came out; is it a model for segmentation?")
 		}
 		// Most of a mask is one class or another for sure: the fastest compression is within a few percent of the best.
-		data, err = vision.EncodeShares(j.output.Mask, png.BestSpeed)
+		data, err = vision.EncodeProbabilities(j.output.Mask, png.BestSpeed)
 		return data, "image/png", err
 	}
 	data, err = json.Marshal(j.found())

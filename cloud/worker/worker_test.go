@@ -81,7 +81,7 @@ func TestResultSaysWhatItIs(t *testing.T) {
 	if r.Attrs != want || r.Type != "image/png" || r.Verify() != nil || r.Check() != nil {
 		t.Fatalf("attributes %+v, type %q, %v, %v", r.Attrs, r.Type, r.Verify(), r.Check())
 	}
-	planes, err := vision.DecodeShares(r.Data, 2, 2)
+	planes, err := vision.DecodeProbabilities(r.Data, 2, 2)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -63,7 +63,7 @@ func TestPolygonsOfARealMaskGetAClassEach(t *testing.T) {
 	if len(results) != 2 || results[0].Type != "image/png" {
 		t.Fatalf("%d results, the first is %s", len(results), results[0].Type)
 	}
-	shares, err := vision.DecodeShares(results[0].Data, 256, 256)
+	shares, err := vision.DecodeProbabilities(results[0].Data, 256, 256)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestPolygonsOfARealMaskGetAClassEach(t *testing.T) {
 	}
 	likely := 0
 	for _, share := range shares[vision.Cloud-1] {
-		if share > vision.ShareOne/2 && share != vision.NoData {
+		if share > vision.ProbabilityOne/2 && share != vision.NoData {
 			likely++
 		}
 	}

@@ -21,7 +21,7 @@ func TestSharesAreTheSoftmax(t *testing.T) {
 		}
 	}
 	d := &dense{spec: model.Output{Activation: "logits", ClassMap: []int{vision.Clear, vision.Shadow, vision.Cloud, vision.Clear}}}
-	shares := d.share(data, c, pixels)
+	shares := d.probabilities(data, c, pixels)
 	if len(shares) != vision.Cloud {
 		t.Fatalf("%d planes", len(shares))
 	}
@@ -36,7 +36,7 @@ func TestSharesAreTheSoftmax(t *testing.T) {
 			sum += p[k]
 		}
 		for class := vision.Shadow; class <= vision.Cloud; class++ {
-			want := p[class] / sum * vision.ShareOne
+			want := p[class] / sum * vision.ProbabilityOne
 			if got := float64(shares[class-1][i]); math.Abs(got-want) > 0.501 {
 				t.Fatalf("pixel %d, class %d: %g for %g", i, class, got, want)
 			}
@@ -70,6 +70,6 @@ func BenchmarkShares(b *testing.B) {
 	}
 	d := &dense{spec: model.Output{Activation: "logits"}}
 	for b.Loop() {
-		d.share(data, c, side*side)
+		d.probabilities(data, c, side*side)
 	}
 }
