@@ -10,7 +10,7 @@ import (
 	"slices"
 )
 
-// ProbabilityOne is the probability 1 in a mask's Shares.
+// ProbabilityOne is the probability 1 in a mask's Probabilities.
 const ProbabilityOne = 254
 
 // maxPlanes bounds the classes of one mask that came from elsewhere.
@@ -67,7 +67,7 @@ const maxMaskPixels = 128 << 20
 
 var errNotGray = errors.New("it is not 8-bit gray")
 
-// CheckProbabilities looks at the header of what EncodeShares wrote of a mask of w x h, and decodes nothing.
+// CheckProbabilities looks at the header of what EncodeProbabilities wrote of a mask of w x h, and decodes nothing.
 func CheckProbabilities(data []byte, w, h int) error {
 	_, err := planesOf(data, w, h)
 	return err
@@ -91,7 +91,7 @@ func planesOf(data []byte, w, h int) (int, error) {
 	return planes, nil
 }
 
-// DecodeProbabilities reads what EncodeShares wrote of a mask of w x h. The size is looked at before
+// DecodeProbabilities reads what EncodeProbabilities wrote of a mask of w x h. The size is looked at before
 // anything is decoded.
 func DecodeProbabilities(data []byte, w, h int) ([][]byte, error) {
 	planes, err := planesOf(data, w, h)
