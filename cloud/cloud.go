@@ -178,11 +178,11 @@ func (c *Cloud) deliverModels(ctx context.Context) error {
 // division of the work.
 func (c *Cloud) Worker(ctx context.Context, models *model.Repository) error {
 	catalogue := workernative.Catalogue{Repository: models, Engine: c.Config.Models.Engine, Layout: c.Config.Models.Layout, Log: c.Log, Opened: c.Opened}
-	shelf, err := worker.NewShelf(c.Config.Worker, catalogue)
+	registry, err := worker.NewRegistry(c.Config.Worker, catalogue)
 	if err != nil {
 		return err
 	}
-	defer shelf.Close()
+	defer registry.Close()
 	attempts, closeAttempts, err := c.openAttempts(ctx, coord.Worker)
 	if err != nil {
 		return err
@@ -191,8 +191,8 @@ func (c *Cloud) Worker(ctx context.Context, models *model.Repository) error {
 	objects := c.objects(c.Config.Worker.ObjectBytes)
 	work := worker.KafkaGroup(c.Kafka)
 	w, err := worker.New(c.Config.Worker, worker.Parts{
-		Queue: work, Results: worker.KafkaResults{Log: c.Kafka, Keep: objects, Member: c.ID}, Dead: work, Objects: objects, Decoder: workernative.Decoder{}, Memory: c.Memory, Models: shelf,
-		Attempts: attempts, Deaths: c.Coord.Document(worker.DeathsDocument),
+		Queue: work, Results: worker.KafkaResults{Log: c.Kafka, Keep: objects, Member: c.ID}, Dead: work, Objects: objects, Decoder: workernative.Decoder{}, Memory: c.Memory, Models: registry,
+		Attempts: attempts, ExitReports: c.Coord.Document(worker.ExitReportsDocument),
 		Leases: c.Coord, Assignments: worker.Assigned{Coordinator: c.Coord, Member: c.ID}, Log: c.Log, Metrics: c.Metrics, Trace: c.Trace,
 	})
 	if err != nil {
@@ -209,11 +209,11 @@ func (c *Cloud) Worker(ctx context.Context, models *model.Repository) error {
 	member := coord.Member{ID: c.ID, Role: coord.Worker, Host: hostname()}
 	settled := make(chan struct{})
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return stopped(ctx, worker.Attend(ctx, c.Coord, member, shelf, c.Log)) })
+	group.Go(func() error { return stopped(ctx, worker.Join(ctx, c.Coord, member, registry, c.Log)) })
 	if c.Config.Worker.Preload {
-		group.Go(func() error { return stopped(ctx, shelf.Preload(ctx)) })
+		group.Go(func() error { return stopped(ctx, registry.Preload(ctx)) })
 	}
-	group.Go(func() error { return stopped(ctx, c.versions(ctx, shelf, catalogue, func() { close(settled) })) })
+	group.Go(func() error { return stopped(ctx, c.versions(ctx, registry, catalogue, func() { close(settled) })) })
 	group.Go(func() error { return c.lead(ctx, partitions, wanted) })
 	group.Go(func() error { return c.scale(ctx, wanted) })
 	group.Go(func() error {
@@ -268,7 +268,7 @@ func (c *Cloud) Mosaic(ctx context.Context) error {
 	group := mosaic.KafkaGroup(c.Kafka)
 	m, err := mosaic.New(c.Config.Mosaic, mosaic.Parts{
 		Dead: group, Attempts: attempts, Metrics: c.Metrics,
-		Queue: group, Products: mosaic.KafkaProducts{Log: c.Kafka}, Objects: c.objects(c.Config.Worker.ObjectBytes), Store: mosaic.Folder(folder), Artist: mosaicnative.Artist{Memory: c.Memory}, Disk: disks, Log: c.Log, Trace: c.Trace,
+		Queue: group, Products: mosaic.KafkaProducts{Log: c.Kafka}, Objects: c.objects(c.Config.Worker.ObjectBytes), Store: mosaic.Folder(folder), Annotator: mosaicnative.Annotator{Memory: c.Memory}, Disk: disks, Log: c.Log, Trace: c.Trace,
 	})
 	if err != nil {
 		return err

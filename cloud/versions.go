@@ -11,20 +11,20 @@ import (
 	"cloudcanvas/shared/model"
 )
 
-// stage is a worker's models as published versions come onto it.
+// stage is a worker's models as published versions come.
 type stage struct {
-	*worker.Shelf
+	*worker.Registry
 	from workernative.Catalogue
 }
 
 // Add loads a version with the engine that suits this machine, which runs its golden case.
 func (s stage) Add(ctx context.Context, name, _ string, m model.Model) error {
-	return s.Shelf.Add(ctx, name, workernative.NeedsOf(m), func(ctx context.Context) (worker.Network, error) { return s.from.Load(ctx, m) })
+	return s.Registry.Add(ctx, name, workernative.NeedsOf(m), func(ctx context.Context) (worker.Network, error) { return s.from.Load(ctx, m) })
 }
 
 // Stats are those of a version in use.
 func (s stage) Stats(name, version string) release.Stats {
-	return release.Stats(s.Shelf.Figures(name, version))
+	return release.Stats(s.Registry.Stats(name, version))
 }
 
 // versionPatience is how long a worker that starts waits for the versions that it should run. Then it
@@ -32,9 +32,9 @@ func (s stage) Stats(name, version string) release.Stats {
 const versionPatience = 30 * time.Second
 
 // versions keeps a worker's models as operators want them. settled is called once they are so.
-func (c *Cloud) versions(ctx context.Context, shelf *worker.Shelf, from workernative.Catalogue, settled func()) error {
-	names := slices.DeleteFunc(shelf.Names(), func(name string) bool { return name == worker.SpectralRGB })
+func (c *Cloud) versions(ctx context.Context, registry *worker.Registry, from workernative.Catalogue, settled func()) error {
+	names := slices.DeleteFunc(registry.Names(), func(name string) bool { return name == worker.SpectralRGB })
 	return release.Follower{
-		Group: c.Coord, Library: release.Library{Objects: c.Store}, Stage: stage{shelf, from}, Dir: c.Config.Models.Cache, By: c.ID, Settled: settled, Log: c.Log,
+		Group: c.Coord, Library: release.Library{Objects: c.Store}, Stage: stage{registry, from}, Dir: c.Config.Models.Cache, By: c.ID, Settled: settled, Log: c.Log,
 	}.Run(ctx, names...)
 }

@@ -29,12 +29,12 @@ func TestAWorkerTakesBackWhatItCanNotRun(t *testing.T) {
 	}
 	layout := infer.Layout{Sessions: 1, Remember: t.TempDir(), TrialTime: 2 * time.Second, TrialMemory: 1 << 30}
 	from := workernative.Catalogue{Repository: models, Layout: layout}
-	shelf, err := worker.NewShelf(worker.Config{Models: []worker.Choice{{Want: "classify", Model: "stranger"}}}, from)
+	registry, err := worker.NewRegistry(worker.Config{Models: []worker.Choice{{Want: "classify", Model: "stranger"}}}, from)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer shelf.Close()
-	if err := shelf.Preload(t.Context()); err != nil {
+	defer registry.Close()
+	if err := registry.Preload(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	objects, err := store.Open(t.Context(), "file://"+t.TempDir())
@@ -44,7 +44,7 @@ func TestAWorkerTakesBackWhatItCanNotRun(t *testing.T) {
 	defer objects.Close()
 	library, space := release.Library{Objects: objects}, local.NewSpace()
 	admin := release.Admin{Group: space.Coordinator("admin"), Library: library, By: "operator"}
-	follower := release.Follower{Group: space.Coordinator("worker"), Library: library, Stage: stage{shelf, from}, Dir: t.TempDir(), By: "worker-1",
+	follower := release.Follower{Group: space.Coordinator("worker"), Library: library, Stage: stage{registry, from}, Dir: t.TempDir(), By: "worker-1",
 		Look: 20 * time.Millisecond, Log: slog.New(slog.DiscardHandler)}
 	ctx, cancel := context.WithCancel(t.Context())
 	var following sync.WaitGroup
@@ -88,7 +88,7 @@ func TestAWorkerTakesBackWhatItCanNotRun(t *testing.T) {
 				t.Fatalf("%s is not taken back: %+v", name, rows)
 			}
 		}
-		if v := shelf.Versions()["stranger"]; v != "1" {
+		if v := registry.Versions()["stranger"]; v != "1" {
 			t.Errorf("%s: version %s runs", name, v)
 		}
 	}

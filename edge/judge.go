@@ -81,7 +81,7 @@ func tileDraft(p capture.Picture, want string, data []byte) outbox.Draft {
 // maskDraft is what the device saw in a tile as an item, as a worker of the cloud makes it. It leaves
 // the doubts out: it is sent where there are few, and weighs a few percent without them.
 func maskDraft(p capture.Picture, mask *vision.Mask, j judge) (outbox.Draft, error) {
-	data, err := vision.EncodeShares(mask.Sure(), png.BestCompression)
+	data, err := vision.EncodeProbabilities(mask.Sure(), png.BestCompression)
 	d := tileDraft(p, "segment", data)
 	d.Kind, d.Rung, d.Type = event.Result, event.RungMask, "image/png"
 	d.Attrs.Model, d.Attrs.ModelVersion = j.name()

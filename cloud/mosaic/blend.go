@@ -49,8 +49,8 @@ func ramps(n, ramp int) []float32 {
 }
 
 // add lays a tile over the rows in hand; none of its rows may lie above the first that is not out.
-func (b *blender) add(at raster.Window, shares [][]byte) {
-	for len(b.sum) < len(shares) {
+func (b *blender) add(at raster.Window, planes [][]byte) {
+	for len(b.sum) < len(planes) {
 		b.sum = append(b.sum, make([]float32, len(b.weight)))
 	}
 	left, right := max(0, b.left-at.X), min(at.W, b.left+b.width-at.X)
@@ -58,12 +58,12 @@ func (b *blender) add(at raster.Window, shares [][]byte) {
 		row := (at.Y+ty)%b.grid.Size*b.width + at.X - b.left
 		from := ty * at.W
 		for tx := left; tx < right; tx++ {
-			if shares[0][from+tx] == vision.NoData {
+			if planes[0][from+tx] == vision.NoData {
 				continue
 			}
 			w := b.ramp[ty] * b.ramp[tx]
 			b.weight[row+tx] += w
-			for c, plane := range shares {
+			for c, plane := range planes {
 				b.sum[c][row+tx] += w * float32(plane[from+tx])
 			}
 		}
@@ -95,7 +95,7 @@ func (b *blender) decide(i int) byte {
 	if b.weight[i] == 0 {
 		return vision.NoData
 	}
-	best, top := byte(0), vision.ShareOne*b.weight[i]
+	best, top := byte(0), vision.ProbabilityOne*b.weight[i]
 	for _, s := range b.sum {
 		top -= s[i]
 	}
@@ -135,12 +135,12 @@ func (s *Scene) blendStrip(to *raster.MaskWriter, b *blender) error {
 			if err != nil {
 				return err
 			}
-			shares, err := vision.DecodeShares(data, at.Window.W, at.Window.H)
+			planes, err := vision.DecodeProbabilities(data, at.Window.W, at.Window.H)
 			if err != nil { // its header promised more
 				*t = tile{id: t.id, state: dead, reason: "its result can't be read: " + err.Error()}
 				continue
 			}
-			b.add(at.Window, shares)
+			b.add(at.Window, planes)
 		}
 		end := s.grid.Height
 		if below, ok := s.grid.At(0, row+1); ok {

@@ -22,7 +22,7 @@ func TestTilesThatDisagreeAreSteppedOverEvenly(t *testing.T) {
 		b := newBlender(g, 0, g.Width)
 		for col := range g.Cols() {
 			at, _ := g.At(col, 0)
-			b.add(at.Window, [][]byte{bytes.Repeat([]byte{byte(col % 2 * vision.ShareOne)}, size*size)})
+			b.add(at.Window, [][]byte{bytes.Repeat([]byte{byte(col % 2 * vision.ProbabilityOne)}, size*size)})
 		}
 		y := size - 1 - g.Margin // the last row that the first row of tiles knows
 		before := -1.0
@@ -30,7 +30,7 @@ func TestTilesThatDisagreeAreSteppedOverEvenly(t *testing.T) {
 			if b.weight[y*g.Width+x] == 0 {
 				return // beyond the last tile, where the scene ends within half an overlap
 			}
-			p := float64(b.sum[0][y*g.Width+x] / b.weight[y*g.Width+x] / vision.ShareOne)
+			p := float64(b.sum[0][y*g.Width+x] / b.weight[y*g.Width+x] / vision.ProbabilityOne)
 			if step := math.Abs(p - before); x > 0 && step > 1/float64(overlap)+1e-5 {
 				t.Fatalf("from column %d to %d the probability steps by %.4f, more than 1/%d", x-1, x, step, overlap)
 			}

@@ -25,13 +25,13 @@ type Camera struct {
 	dir        string
 	most       int // snapshots kept
 
-	spool     spool
-	batches   []piece
-	tracks    []piece
-	snapshots []snapshot
-	known     map[ulid.ULID]bool
-	asked     map[look]bool     // second looks that were asked for …
-	answers   map[look]answered // … and what came of them
+	scratch     scratchFile
+	batches     []piece
+	tracks      []piece
+	snapshots   []snapshot
+	known       map[ulid.ULID]bool
+	requested   map[lookKey]bool       // second looks that were asked for …
+	secondLooks map[lookKey]secondLook // … and what came of them
 
 	first, end ulid.ULID // ids of the least batch and of the one that ends the source
 	total      int       // frames, once the end is known; -1 before
@@ -44,7 +44,7 @@ type Camera struct {
 type piece struct {
 	id    ulid.ULID
 	at    time.Time
-	where span
+	where extent
 	first int // frame numbers of a batch
 	last  int
 }
@@ -65,14 +65,14 @@ func NewCamera(edge, name, dir string, snapshots int) (*Camera, error) {
 		return nil, fmt.Errorf("beginning the record of camera %s: %w; see mosaic.work_dir", name, err)
 	}
 	c := &Camera{Edge: edge, Name: name, dir: dir, most: snapshots, total: -1, known: map[ulid.ULID]bool{}, models: map[string]bool{},
-		asked: map[look]bool{}, answers: map[look]answered{}}
-	c.spool.path = filepath.Join(dir, "spool")
+		requested: map[lookKey]bool{}, secondLooks: map[lookKey]secondLook{}}
+	c.scratch.path = filepath.Join(dir, "spool")
 	return c, nil
 }
 
 // Close frees the working files.
 func (c *Camera) Close() {
-	c.spool.close()
+	c.scratch.close()
 	os.RemoveAll(c.dir)
 }
 
@@ -83,14 +83,14 @@ func (c *Camera) Add(e event.Item) (changed bool, err error) {
 		return false, nil
 	}
 	if len(c.known) >= maxKnown {
-		return false, fmt.Errorf("%w: camera %s has %d items in one record; set mosaic.roll", errStrange, c.Name, len(c.known))
+		return false, fmt.Errorf("%w: camera %s has %d items in one record; set mosaic.roll", errMisfit, c.Name, len(c.known))
 	}
 	p := piece{id: e.ID, at: e.Time}
 	switch e.Kind {
 	case event.Result:
-		if looksAgain(&e) {
+		if isSecondLook(&e) {
 			c.known[e.ID] = true // it belongs to no life of the device's buffer
-			return true, c.addVerdict(e)
+			return true, c.addSecondLook(e)
 		}
 		err = c.addBatch(e, p)
 	case event.Track:
@@ -98,7 +98,7 @@ func (c *Camera) Add(e event.Item) (changed bool, err error) {
 	case event.Frame, event.Crop:
 		err = c.addSnapshot(e, p)
 	default:
-		err = fmt.Errorf("%w: a %s", errStrange, e.Kind)
+		err = fmt.Errorf("%w: a %s", errMisfit, e.Kind)
 	}
 	if err != nil {
 		return false, err
@@ -114,9 +114,9 @@ func (c *Camera) Add(e event.Item) (changed bool, err error) {
 func (c *Camera) addBatch(e event.Item, p piece) error {
 	d, err := event.ParseDetections(e)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errStrange, err)
+		return fmt.Errorf("%w: %w", errMisfit, err)
 	}
-	if p.where, err = c.spool.put(e.Data); err != nil {
+	if p.where, err = c.scratch.put(e.Data); err != nil {
 		return err
 	}
 	p.first, p.last = d.First, d.Last
@@ -129,7 +129,7 @@ func (c *Camera) addBatch(e event.Item, p piece) error {
 	}
 	for _, f := range d.Frames {
 		if f.SecondLook != nil {
-			c.asked[lookAtFrame(f)] = true
+			c.requested[lookKeyOfFrame(f)] = true
 		}
 	}
 	if d.Model != "" {
@@ -141,12 +141,12 @@ func (c *Camera) addBatch(e event.Item, p piece) error {
 func (c *Camera) addTrack(e event.Item, p piece) error {
 	t, err := event.ParseTrack(e)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errStrange, err)
+		return fmt.Errorf("%w: %w", errMisfit, err)
 	}
 	if t.After.SecondLook != nil {
-		c.asked[look{what: t.After.ID}] = true
+		c.requested[lookKey{what: t.After.ID}] = true
 	}
-	if p.where, err = c.spool.put(compact(e.Data)); err != nil {
+	if p.where, err = c.scratch.put(compact(e.Data)); err != nil {
 		return err
 	}
 	c.tracks = append(c.tracks, p)
@@ -170,7 +170,7 @@ func (c *Camera) addSnapshot(e event.Item, p piece) error {
 		return nil
 	}
 	var err error
-	if s.where, err = c.spool.put(e.Data); err != nil {
+	if s.where, err = c.scratch.put(e.Data); err != nil {
 		return err
 	}
 	c.snapshots = slices.Insert(c.snapshots, at, s)
@@ -196,7 +196,7 @@ func frameNumber(subject string) int {
 	return n
 }
 
-// Ended says whether the end of the source was heard of.
+// Ended says whether the end of the source has come.
 func (c *Camera) Ended() bool { return c.total >= 0 }
 
 // Done says whether the source came to its end, every frame of it is in a batch and every second look
@@ -215,13 +215,13 @@ func (c *Camera) Missing() []string {
 	next := 0
 	for n, b := range c.inOrder() {
 		if n == 0 && !c.Ended() {
-			next = b.first // a camera that never ends may be heard of from any frame on
+			next = b.first // a camera that never ends may begin with any frame
 		}
 		gap(next, b.first-1)
 		next = max(next, b.last+1)
 	}
 	gap(next, c.total-1)
-	for _, what := range slices.Sorted(slices.Values(c.unanswered())) {
+	for _, what := range slices.Sorted(slices.Values(c.pendingLooks())) {
 		missing = append(missing, "second look at "+what)
 	}
 	return missing
@@ -252,10 +252,10 @@ func (c *Camera) began() time.Time {
 // each hands on the record's frames in order, with what came of a second look at them, nil where none
 // came; a larger model's boxes have taken the place of the device's. Of a source with an end each frame comes once, even if
 // an edge that died read it again under another id. A camera without end never reads again.
-func (c *Camera) each(visit func(*event.Detections, event.FrameDetection, *frameVerdict) error) error {
+func (c *Camera) each(visit func(*event.Detections, event.FrameDetection, *frameLook) error) error {
 	reached := -1
 	for _, b := range c.inOrder() {
-		data, err := c.spool.get(b.where)
+		data, err := c.scratch.get(b.where)
 		if err != nil {
 			return err
 		}
@@ -268,7 +268,7 @@ func (c *Camera) each(visit func(*event.Detections, event.FrameDetection, *frame
 				continue
 			}
 			reached = f.Frame
-			v, err := c.lookAgain(&d, &f)
+			v, err := c.applySecondLook(&d, &f)
 			if err != nil {
 				return err
 			}

@@ -74,7 +74,7 @@ func recorded(t testing.TB, c *Camera, items []event.Item) (string, map[string]s
 		}
 	}
 	dir := t.TempDir()
-	p, err := c.Write(dir, artist{}, 0.3)
+	p, err := c.Write(dir, annotator{}, 0.3)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +179,7 @@ func TestARecordWithNothingInItIsStillAList(t *testing.T) {
 func TestStrangeBytesAreNoBatch(t *testing.T) {
 	c := newCamera(t, 1)
 	for _, data := range []string{"", "{", `{"camera":""}`, `[1]`} {
-		if _, err := c.Add(cameraItem(t, 1, event.Result, "yard", []byte(data))); !errors.Is(err, errStrange) {
+		if _, err := c.Add(cameraItem(t, 1, event.Result, "yard", []byte(data))); !errors.Is(err, errMisfit) {
 			t.Errorf("%q gives %v", data, err)
 		}
 	}

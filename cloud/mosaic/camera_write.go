@@ -29,7 +29,7 @@ type spacing struct {
 }
 
 // Write makes the record's files in dir and gives the product, whose Folder, Files and Seconds are
-// the caller's. artist may be nil: then snapshots stay as they came.
+// the caller's. annotator may be nil: then snapshots stay as they came.
 //
 //	detections.json    a list of COCO results, by frame
 //	categories.json    what their category ids mean
@@ -37,14 +37,14 @@ type spacing struct {
 //	spacing.json       how far apart pixels are, of the images whose files say it
 //	events.json        a list of the tracks' events, by time
 //	annotated/         snapshots with the boxes drawn
-func (c *Camera) Write(dir string, artist Artist, score float64) (Product, error) {
+func (c *Camera) Write(dir string, annotator Annotator, score float64) (Product, error) {
 	if len(c.batches) == 0 {
 		return Product{}, fmt.Errorf("camera %s: %w", c.Name, errNoBatch)
 	}
 	missing := c.Missing()
 	p := Product{
 		Kind: cameraProduct, Name: c.Name, Edge: c.Edge, Complete: c.Done(), Missing: missing, Of: c.first.String(), Models: []string{},
-		Camera: &CameraFigures{Events: len(c.tracks), Ended: c.Ended(), Epoch: c.epoch},
+		Camera: &CameraStats{Events: len(c.tracks), Ended: c.Ended(), Epoch: c.epoch},
 	}
 	if c.Ended() {
 		p.Of = c.end.String()
@@ -52,7 +52,7 @@ func (c *Camera) Write(dir string, artist Artist, score float64) (Product, error
 	if p.Complete {
 		p.Camera.Through = c.through
 	}
-	boxes := c.wanted()
+	boxes := c.shownFrames()
 	var categories vision.CategoryList
 	var apart []spacing
 	looks, err := c.writeDetections(filepath.Join(dir, "detections.json"), boxes, p.Camera, &categories, &apart)
@@ -68,11 +68,11 @@ func (c *Camera) Write(dir string, artist Artist, score float64) (Product, error
 	if err != nil {
 		return p, fmt.Errorf("camera %s: %w", c.Name, err)
 	}
-	p.Models = c.took(looks)
+	p.Models = c.modelNames(looks)
 	if err := c.writeEvents(filepath.Join(dir, "events.json")); err != nil {
 		return p, fmt.Errorf("camera %s: %w", c.Name, err)
 	}
-	if p.Camera.Annotated, err = c.annotate(filepath.Join(dir, "annotated"), boxes, artist, score); err != nil {
+	if p.Camera.Annotated, err = c.annotate(filepath.Join(dir, "annotated"), boxes, annotator, score); err != nil {
 		return p, fmt.Errorf("camera %s: %w", c.Name, err)
 	}
 	return p, nil
@@ -101,9 +101,9 @@ func list(path string, fill func(add func(element []byte) error) error) error {
 }
 
 // writeDetections also counts, and fills in the frames that snapshots were taken of.
-func (c *Camera) writeDetections(path string, wanted map[int]*taken, count *CameraFigures, categories *vision.CategoryList, apart *[]spacing) (looks []frameVerdict, err error) {
+func (c *Camera) writeDetections(path string, wanted map[int]*shownFrame, count *CameraStats, categories *vision.CategoryList, apart *[]spacing) (looks []frameLook, err error) {
 	err = list(path, func(add func([]byte) error) error {
-		return c.each(func(d *event.Detections, f event.FrameDetection, v *frameVerdict) error {
+		return c.each(func(d *event.Detections, f event.FrameDetection, v *frameLook) error {
 			count.Frames++
 			var image any = f.Frame
 			if f.Name != "" {
@@ -118,7 +118,7 @@ func (c *Camera) writeDetections(path string, wanted map[int]*taken, count *Came
 				v.count(count)
 			}
 			if w := wanted[f.Frame]; w != nil {
-				*w = taken{is: true, frame: f, marks: marksOf(d)}
+				*w = shownFrame{is: true, frame: f, marks: marksOf(d)}
 			}
 			for _, b := range f.Boxes {
 				line, err := json.Marshal(detection{image, categories.Add(b.CategoryID, b.Label), b.BBox, b.Score, b.Shape})
@@ -145,9 +145,9 @@ func (c *Camera) writeEvents(path string) error {
 	})
 	return list(path, func(add func([]byte) error) error {
 		for _, t := range c.tracks {
-			data, err := c.spool.get(t.where)
+			data, err := c.scratch.get(t.where)
 			if err == nil {
-				data, err = c.judged(data)
+				data, err = c.withSecondLook(data)
 			}
 			if err != nil {
 				return err
@@ -160,39 +160,39 @@ func (c *Camera) writeEvents(path string) error {
 	})
 }
 
-// taken is the frame that a snapshot shows.
-type taken struct {
+// shownFrame is the frame that a snapshot shows.
+type shownFrame struct {
 	is    bool
 	frame event.FrameDetection
 	marks []vision.Mark
 }
 
-// wanted are the numbers of the frames that came whole.
-func (c *Camera) wanted() map[int]*taken {
-	w := map[int]*taken{}
+// shownFrames are the numbers of the frames that came whole.
+func (c *Camera) shownFrames() map[int]*shownFrame {
+	w := map[int]*shownFrame{}
 	for _, s := range c.snapshots {
 		if s.frame >= 0 {
-			w[s.frame] = &taken{}
+			w[s.frame] = &shownFrame{}
 		}
 	}
 	return w
 }
 
 // annotate draws each snapshot's boxes. One that can't be drawn is left as it came.
-func (c *Camera) annotate(dir string, frames map[int]*taken, artist Artist, score float64) (made int, err error) {
+func (c *Camera) annotate(dir string, frames map[int]*shownFrame, annotator Annotator, score float64) (made int, err error) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return 0, err
 	}
 	for _, s := range c.snapshots {
-		picture, err := c.spool.get(s.where)
+		picture, err := c.scratch.get(s.where)
 		if err != nil {
 			return made, err
 		}
 		name := "track_" + safeName(s.track)
 		if s.frame >= 0 {
 			name = fmt.Sprintf("frame_%06d", s.frame)
-			if t := frames[s.frame]; t.is && artist != nil {
-				if drawn, err := artist.Draw(picture, drawable(t.frame.Boxes, score), t.marks); err == nil {
+			if t := frames[s.frame]; t.is && annotator != nil {
+				if drawn, err := annotator.Draw(picture, drawable(t.frame.Boxes, score), t.marks); err == nil {
 					picture = drawn
 				}
 			}

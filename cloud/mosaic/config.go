@@ -7,7 +7,7 @@ import (
 
 // Config is when products are made and where. The zero value of a field stands for its default.
 type Config struct {
-	// WorkDir holds what is not finished yet: masks and spools. Empty: the system's temporary folder.
+	// WorkDir holds what is not finished yet: masks and scratch files. Empty: the system's temporary folder.
 	WorkDir string `yaml:"work_dir"`
 	// PerEdge puts every product under <edge>/<name>. Without it one goes to <name>, and to @<edge>/<name>
 	// where another edge's product of that name is there already.
@@ -27,7 +27,7 @@ type Config struct {
 	// Roll closes a camera's record that has no end of its own.
 	Roll time.Duration `yaml:"roll"`
 	// WriteLimit is how long the product of one scene or camera may take to be made. One that takes longer
-	// is set aside as a dead letter; others go on meanwhile.
+	// becomes a dead letter; others go on meanwhile.
 	WriteLimit time.Duration `yaml:"write_limit"`
 	// Snapshots bounds the annotated frames of one camera's record.
 	Snapshots int `yaml:"snapshots"`

@@ -11,7 +11,7 @@ import (
 	"github.com/oklog/ulid/v2"
 )
 
-// Disk knows of the disks of products and working files whether they take writes.
+// Disk says whether the disks of products and working files take writes.
 type Disk interface {
 	// Blames says whether it was a disk that made a write fail.
 	Blames(err error) bool
@@ -28,50 +28,50 @@ func (noDisk) Err() error        { return nil }
 // Kinds of error of a publication: for the sake of what the record is made of, or of a disk. Others are
 // of the world around them.
 type (
-	own    struct{ error }
-	ofDisk struct{ error }
+	recordError struct{ error }
+	diskError   struct{ error }
 )
 
-func (o own) Unwrap() error    { return o.error }
-func (o ofDisk) Unwrap() error { return o.error }
+func (o recordError) Unwrap() error { return o.error }
+func (o diskError) Unwrap() error   { return o.error }
 
-// faultOf says which of the two made the writing of files fail. It is asked while they are still there: a
+// classify says which of the two made the writing of files fail. It is asked while they are still there: a
 // disk that was full may have room again when they are removed.
-func (m *Mosaic) faultOf(err error) error {
+func (m *Mosaic) classify(err error) error {
 	if m.Disk.Blames(err) {
-		return ofDisk{err}
+		return diskError{err}
 	}
-	return own{err}
+	return recordError{err}
 }
 
 // How often a publication that fails for the record's own sake is tried, and the waits of one that
 // fails otherwise.
 const (
-	ownTries   = 3
-	retryFirst = 5 * time.Second
-	retryMost  = 5 * time.Minute
-	diskAgain  = time.Second
+	recordTries = 3
+	retryFirst  = 5 * time.Second
+	retryMost   = 5 * time.Minute
+	diskAgain   = time.Second
 )
 
 // failed decides what becomes of a record whose product could not be made. Where a disk takes no writes
-// it waits for the disk, whose state is told once. Where Kafka or something else around it fails it is
+// it waits for the disk, whose state is logged once. Where Kafka or something else around it fails it is
 // tried for ever, ever more seldom. What fails for its own sake ends, with the reason in canvas.products.
 func (m *Mosaic) failed(ctx context.Context, k key, r *record, err error, now time.Time) {
 	if ctx.Err() != nil {
 		return
 	}
-	if errors.As(err, new(ofDisk)) || m.Disk.Blames(err) {
-		r.again = now.Add(diskAgain)
+	if errors.As(err, new(diskError)) || m.Disk.Blames(err) {
+		r.retryAfter = now.Add(diskAgain)
 		return
 	}
 	r.tries++
-	if r.tries >= ownTries && errors.As(err, new(own)) {
+	if r.tries >= recordTries && errors.As(err, new(recordError)) {
 		m.giveUp(ctx, k, r, err, now)
 		return
 	}
 	wait := min(retryFirst<<min(r.tries-1, 16), retryMost)
-	r.again = now.Add(wait)
-	m.Log.Error("publishing failed, trying again", "kind", k.kind, "name", k.name, "edge", k.edge, "tries", r.tries, "wait", wait, telemetry.Err, err)
+	r.retryAfter = now.Add(wait)
+	m.Log.Error("the mosaic could not publish a product, and tries again", "kind", k.kind, "name", k.name, "edge", k.edge, "tries", r.tries, "wait", wait, telemetry.Err, err)
 }
 
 // giveUp says in canvas.products why there is no product. One that was there before stays as it is. What
@@ -79,13 +79,13 @@ func (m *Mosaic) failed(ctx context.Context, k key, r *record, err error, now ti
 func (m *Mosaic) giveUp(ctx context.Context, k key, r *record, why error, now time.Time) {
 	if !r.published {
 		if err := m.announceFailure(ctx, k, r, why, now); err != nil {
-			r.again = now.Add(retryFirst)
-			m.Log.Error("a product can't be made, and Kafka does not take the reason", "kind", k.kind, "name", k.name, "edge", k.edge, telemetry.Err, err)
+			r.retryAfter = now.Add(retryFirst)
+			m.Log.Error("a product can't be made, and Kafka did not take the reason; the mosaic tries again", "kind", k.kind, "name", k.name, "edge", k.edge, telemetry.Err, err)
 			return
 		}
 	}
 	r.dirty, r.published, r.complete, r.tries = false, true, false, 0
-	m.Log.Error("a product can't be made of what came; nothing more is tried until more comes", "kind", k.kind, "name", k.name, "edge", k.edge, telemetry.Err, why)
+	m.Log.Error("a product can't be made of what has come; the mosaic tries again when more comes", "kind", k.kind, "name", k.name, "edge", k.edge, telemetry.Err, why)
 }
 
 func (m *Mosaic) announceFailure(ctx context.Context, k key, r *record, why error, now time.Time) error {
@@ -93,7 +93,7 @@ func (m *Mosaic) announceFailure(ctx context.Context, k key, r *record, why erro
 	if err != nil {
 		return err
 	}
-	p, of := r.unmade(k)
+	p, of := r.partialProduct(k)
 	p.Folder, p.Seconds, p.Failed = folder, now.Sub(r.opened).Seconds(), reasonText(why)
 	item, err := p.item(of, now)
 	if err != nil {
@@ -113,14 +113,14 @@ func reasonText(err error) string {
 	return text
 }
 
-// unmade is what can be said of a record without making anything of it.
-func (r *record) unmade(k key) (Product, ulid.ULID) {
+// partialProduct is what can be said of a record without making anything of it.
+func (r *record) partialProduct(k key) (Product, ulid.ULID) {
 	p := Product{Kind: k.kind, Name: k.name, Edge: k.edge, Files: []string{}, Models: []string{}}
 	if r.scene != nil {
-		p.Of, p.Missing, p.Scene = r.scene.manifestID.String(), r.scene.Missing(), r.scene.figures()
+		p.Of, p.Missing, p.Scene = r.scene.manifestID.String(), r.scene.Missing(), r.scene.stats()
 		return p, r.scene.manifestID
 	}
 	p.Of, p.Missing = r.camera.first.String(), r.camera.Missing()
-	p.Camera = &CameraFigures{Events: len(r.camera.tracks), Ended: r.camera.Ended(), Epoch: r.camera.epoch}
+	p.Camera = &CameraStats{Events: len(r.camera.tracks), Ended: r.camera.Ended(), Epoch: r.camera.epoch}
 	return p, r.camera.first
 }

@@ -39,7 +39,7 @@ func (j *journal) count(text string) int {
 // over runs a mosaic with those parts beside the log until the test ends.
 func (l *log) over(t *testing.T, p Parts) {
 	t.Helper()
-	p.Queue, p.Products, p.Objects, p.Artist = l, l, l, artist{}
+	p.Queue, p.Products, p.Objects, p.Annotator = l, l, l, annotator{}
 	m, err := New(Config{WorkDir: t.TempDir()}, p)
 	if err != nil {
 		t.Fatal(err)
@@ -84,8 +84,8 @@ func TestAPublicationThatFailsForItsOwnSakeEndsWithItsReason(t *testing.T) {
 		if len(made) != 1 || made[0].Complete || made[0].Failed == "" || len(made[0].Files) != 0 || made[0].Scene.Tiles == 0 || len(made[0].Missing) != 1 {
 			t.Fatalf("products %+v", made)
 		}
-		if n := out.tries.Load(); n != ownTries {
-			t.Errorf("it was tried %d times, not %d", n, ownTries)
+		if n := out.tries.Load(); n != recordTries {
+			t.Errorf("it was tried %d times, not %d", n, recordTries)
 		}
 		out.bad.Store(false)
 		l.tell(items[0]) // more comes: it is tried again

@@ -25,14 +25,14 @@ import (
 	"cloudcanvas/shared/vision"
 )
 
-// grave keeps dead letters.
-type grave struct {
+// rejected keeps dead letters.
+type rejected struct {
 	mu      sync.Mutex
 	letters []string // class and subject
 	reasons []string
 }
 
-func (g *grave) Reject(_ context.Context, letters ...queue.DeadLetter) error {
+func (g *rejected) Reject(_ context.Context, letters ...queue.DeadLetter) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, l := range letters {
@@ -42,7 +42,7 @@ func (g *grave) Reject(_ context.Context, letters ...queue.DeadLetter) error {
 	return nil
 }
 
-func (g *grave) all() []string {
+func (g *rejected) all() []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return slices.Clone(g.letters)
@@ -92,7 +92,7 @@ func dies(t *testing.T, dir string, in crashguard.Input) {
 
 func TestARecordThatKillsTheMosaicIsSetAsideOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, dir, dead := newLog(), t.TempDir(), &grave{}
+		l, dir, dead := newLog(), t.TempDir(), &rejected{}
 		l.tell(sceneItems(t)...)
 		l.tell(cameraItems(t)...)
 		victim := l.topics[event.ResultsTopic][4]
@@ -101,7 +101,7 @@ func TestARecordThatKillsTheMosaicIsSetAsideOnce(t *testing.T) {
 		}
 		for range 2 { // the second run reads it again
 			attempts := ledger(t, dir)
-			stop := l.start(t, Config{}, Parts{Store: Folder(t.TempDir()), Artist: artist{}, Dead: dead, Attempts: attempts})
+			stop := l.start(t, Config{}, Parts{Store: Folder(t.TempDir()), Annotator: annotator{}, Dead: dead, Attempts: attempts})
 			time.Sleep(20 * time.Minute)
 			stop()
 			attempts.Close()
@@ -119,7 +119,7 @@ func TestARecordThatKillsTheMosaicIsSetAsideOnce(t *testing.T) {
 
 func TestASceneWhoseProductKillsTheMosaicIsSetAside(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, dir, dead := newLog(), t.TempDir(), &grave{}
+		l, dir, dead := newLog(), t.TempDir(), &rejected{}
 		items := sceneItems(t)
 		l.tell(items...)
 		l.tell(cameraItems(t)...)
@@ -128,7 +128,7 @@ func TestASceneWhoseProductKillsTheMosaicIsSetAside(t *testing.T) {
 			dies(t, dir, crashguard.Input{Key: "mosaic:scene/mast-1/s1/" + manifest.ID.String()})
 		}
 		attempts := ledger(t, dir)
-		stop := l.start(t, Config{}, Parts{Store: Folder(t.TempDir()), Artist: artist{}, Dead: dead, Attempts: attempts})
+		stop := l.start(t, Config{}, Parts{Store: Folder(t.TempDir()), Annotator: annotator{}, Dead: dead, Attempts: attempts})
 		time.Sleep(time.Hour)
 		stop()
 		attempts.Close()
@@ -157,10 +157,10 @@ func (p panicking) Draft(name string) (Draft, error) {
 
 func TestAProductThatPanicsIsADeadLetterWithItsPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, dead := newLog(), &grave{}
+		l, dead := newLog(), &rejected{}
 		l.tell(sceneItems(t)...)
 		l.tell(cameraItems(t)...)
-		stop := l.start(t, Config{}, Parts{Store: panicking{Folder(t.TempDir())}, Artist: artist{}, Dead: dead})
+		stop := l.start(t, Config{}, Parts{Store: panicking{Folder(t.TempDir())}, Annotator: annotator{}, Dead: dead})
 		time.Sleep(time.Hour)
 		stop()
 		if got := dead.all(); len(got) != 1 || got[0] != "Panic s1" || !strings.Contains(dead.reasons[0], "hostile_test.go") {
@@ -185,13 +185,13 @@ func (touchy) Handle(_ context.Context, r slog.Record) error {
 
 func TestAnEntryThatPanicsIsADeadLetterAndADeadLetterIsNoneAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, dead := newLog(), &grave{}
+		l, dead := newLog(), &rejected{}
 		bad := itemOf(300, event.Scene, "s9", "application/json", []byte(`{"id":"s9"}`), event.Attrs{Scene: "s9"})
 		l.tell(bad)
 		l.tell(sceneItems(t)...)
 		worse := itemOf(301, event.Tile, "s1/77_77", "image/tiff", nil, event.Attrs{Scene: "s1", Tile: "77_77", Want: "segment"})
 		l.bury(worse, "no such tile")
-		stop := l.start(t, Config{}, Parts{Store: Folder(t.TempDir()), Artist: artist{}, Dead: dead, Log: slog.New(touchy{})})
+		stop := l.start(t, Config{}, Parts{Store: Folder(t.TempDir()), Annotator: annotator{}, Dead: dead, Log: slog.New(touchy{})})
 		time.Sleep(time.Hour)
 		stop()
 		if got := dead.all(); len(got) != 1 || got[0] != "Panic s9" {
@@ -218,9 +218,9 @@ func (s slow) Draft(name string) (Draft, error) {
 
 func TestOthersGoOnWhileAProductTakesItsTimeAndOneThatTakesTooLongIsSetAside(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, dead, until := newLog(), &grave{}, make(chan struct{})
+		l, dead, until := newLog(), &rejected{}, make(chan struct{})
 		attempts := ledger(t, t.TempDir())
-		stop := l.start(t, Config{WriteLimit: time.Hour}, Parts{Store: slow{Folder(t.TempDir()), until}, Artist: artist{}, Dead: dead, Attempts: attempts})
+		stop := l.start(t, Config{WriteLimit: time.Hour}, Parts{Store: slow{Folder(t.TempDir()), until}, Annotator: annotator{}, Dead: dead, Attempts: attempts})
 		items := sceneItems(t)
 		l.tell(items...)
 		time.Sleep(time.Minute)
@@ -314,7 +314,7 @@ func TestAnyManifestThatPassesIsSafeToOpen(t *testing.T) {
 		}
 		defer s.Close()
 		if _, err := s.Add(itemOf(1, event.Scene, "s1", "application/json", data, event.Attrs{Scene: "s1"})); err != nil {
-			if !errors.Is(err, errStrange) {
+			if !errors.Is(err, errMisfit) {
 				rt.Fatal(err)
 			}
 			return
@@ -323,8 +323,8 @@ func TestAnyManifestThatPassesIsSafeToOpen(t *testing.T) {
 			rt.Fatalf("%d numbers are held for a class of %+v", held, s.grid)
 		}
 		s.Missing()
-		s.figures()
-		s.fates()
+		s.stats()
+		s.outcomes()
 	})
 	if opened == 0 {
 		t.Error("none passed")

@@ -16,7 +16,7 @@ import (
 // follow reads every partition of a topic from where it is committed.
 func (m *Mosaic) follow(ctx context.Context, topic string, readers *errgroup.Group, entries chan<- queue.Entry) error {
 	partitions := 0
-	err := m.insist(ctx, "looking for topic "+topic, func() (err error) {
+	err := m.retry(ctx, "looking for topic "+topic, func() (err error) {
 		partitions, err = m.Queue.Partitions(ctx, topic)
 		return err
 	})
@@ -31,7 +31,7 @@ func (m *Mosaic) follow(ctx context.Context, topic string, readers *errgroup.Gro
 
 func (m *Mosaic) read(ctx context.Context, topic string, partition int, entries chan<- queue.Entry) error {
 	next := int64(-1)
-	return m.insist(ctx, fmt.Sprintf("reading %s partition %d", topic, partition), func() (err error) {
+	return m.retry(ctx, fmt.Sprintf("reading %s partition %d", topic, partition), func() (err error) {
 		if next < 0 {
 			if next, err = m.Queue.Committed(ctx, topic, partition); err != nil {
 				next = -1
@@ -43,7 +43,7 @@ func (m *Mosaic) read(ctx context.Context, topic string, partition int, entries 
 				if e.Offset < next {
 					continue
 				}
-				if err := m.completeSafely(ctx, &e); err != nil {
+				if err := m.loadSafely(ctx, &e); err != nil {
 					return err
 				}
 				select {
@@ -56,15 +56,15 @@ func (m *Mosaic) read(ctx context.Context, topic string, partition int, entries 
 			return nil
 		})
 		if err == nil {
-			err = errors.New("the reader ended")
+			err = errors.New("the reader of the topic ended")
 		}
 		return err
 	})
 }
 
-// completeSafely is complete, where a panic is the entry's own fault.
-func (m *Mosaic) completeSafely(ctx context.Context, e *queue.Entry) error {
-	err := crashguard.Shield(func() error { return m.complete(ctx, e) })
+// loadSafely is load, where a panic is the entry's own fault.
+func (m *Mosaic) loadSafely(ctx context.Context, e *queue.Entry) error {
+	err := crashguard.Shield(func() error { return m.load(ctx, e) })
 	var panicked *crashguard.Panic
 	if errors.As(err, &panicked) {
 		m.metrics.panics.Inc()
@@ -74,14 +74,14 @@ func (m *Mosaic) completeSafely(ctx context.Context, e *queue.Entry) error {
 	return err
 }
 
-// complete fetches data that rests in the object store and checks what is there. What is wrong with
+// load fetches data that rests in the object store and checks what is there. What is wrong with
 // an entry is said in it; the error is ctx's.
-func (m *Mosaic) complete(ctx context.Context, e *queue.Entry) error {
+func (m *Mosaic) load(ctx context.Context, e *queue.Entry) error {
 	if e.Err != nil || e.Topic == event.DLQTopic || !concerns(&e.Item) {
 		return nil
 	}
 	if ref := e.Item.Attrs.DataRef; ref != "" {
-		err := m.insist(ctx, "fetching from the object store", func() (err error) {
+		err := m.retry(ctx, "fetching from the object store", func() (err error) {
 			e.Item.Data, err = m.Objects.Get(ctx, ref)
 			if errors.Is(err, fs.ErrNotExist) {
 				e.Err = fmt.Errorf("the object store has no %q", ref)
@@ -111,7 +111,7 @@ func concerns(i *event.Item) bool {
 		return i.Attrs.Want == ""
 	case event.Result:
 		// What workers found in other pictures is for those who read canvas.results.
-		return i.Attrs.Scene != "" || i.Epoch != "" || looksAgain(i)
+		return i.Attrs.Scene != "" || i.Epoch != "" || isSecondLook(i)
 	}
 	return false
 }
@@ -120,7 +120,7 @@ func concerns(i *event.Item) bool {
 func keyOf(e *queue.Entry) (k key, ok bool) {
 	i := &e.Item
 	dead := e.Topic == event.DLQTopic
-	if dead && i.Kind != event.Tile && !asksAgain(i) {
+	if dead && i.Kind != event.Tile && !asksSecondLook(i) {
 		return k, false
 	}
 	if i.Attrs.Scene != "" {
@@ -129,5 +129,5 @@ func keyOf(e *queue.Entry) (k key, ok bool) {
 	if i.Kind == event.Scene {
 		return key{sceneProduct, i.Edge, i.Subject}, i.Subject != ""
 	}
-	return key{cameraProduct, i.Edge, i.Stream}, i.Stream != "" && (!dead || asksAgain(i))
+	return key{cameraProduct, i.Edge, i.Stream}, i.Stream != "" && (!dead || asksSecondLook(i))
 }

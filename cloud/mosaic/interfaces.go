@@ -21,7 +21,7 @@ type Catalogue interface {
 	Scan(ctx context.Context, topic string, partition int, handle func(queue.Entry) error) error
 }
 
-// Products hears of finished products: items of kind product. Announce may be asked for the same
+// Products takes finished products: items of kind product. Announce may be asked for the same
 // item again.
 type Products interface {
 	Announce(ctx context.Context, product event.Item) error
@@ -29,7 +29,7 @@ type Products interface {
 	Retire(ctx context.Context, key string) error
 }
 
-// noDeadLetters is where there are none: the log has said it.
+// noDeadLetters is where there are none: the log has the reason.
 type noDeadLetters struct{}
 
 func (noDeadLetters) Reject(context.Context, ...queue.DeadLetter) error { return nil }
@@ -50,7 +50,7 @@ type Draft interface {
 	Discard()
 }
 
-// Artist draws boxes and the camera's zones and lines into a JPEG and gives a JPEG.
-type Artist interface {
+// Annotator draws boxes and the camera's zones and lines into a JPEG and gives a JPEG.
+type Annotator interface {
 	Draw(jpeg []byte, boxes []vision.Box, marks []vision.Mark) ([]byte, error)
 }

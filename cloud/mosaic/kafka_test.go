@@ -49,7 +49,7 @@ func TestProductsAreMadeOfWhatKafkaHolds(t *testing.T) {
 	}
 
 	out := t.TempDir()
-	m, err := New(Config{Settle: 300 * time.Millisecond, WorkDir: t.TempDir()}, Parts{Queue: KafkaGroup(k), Products: KafkaProducts{k}, Store: Folder(out), Artist: artist{}, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	m, err := New(Config{Settle: 300 * time.Millisecond, WorkDir: t.TempDir()}, Parts{Queue: KafkaGroup(k), Products: KafkaProducts{k}, Store: Folder(out), Annotator: annotator{}, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	if err != nil {
 		t.Fatal(err)
 	}

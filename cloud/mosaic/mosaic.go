@@ -6,10 +6,10 @@
 //	canvas.events  ─┼▶ one goroutine folds ┤          ├▶ draft ─▶ folder, canvas.products
 //	canvas.dlq     ─┘                      └▶ Camera ─┘
 //
-// Products are made beside the fold, two at a time and within a limit (writer.go). A record that kills the
-// process, or panics, is set aside as a dead letter and does so no more (aside.go).
+// Products are made beside the fold, two at a time and within a limit (writer.go). A record that crashes the
+// process, or panics, becomes a dead letter and does so no more (deadletter.go).
 //
-// Its memory is Kafka: a partition's offset is committed only up to the first entry of what is not
+// Its state is in Kafka: a partition's offset is committed only up to the first entry of what is not
 // finished, and what is finished is known from canvas.products. So a mosaic that died begins again
 // where the oldest open scene began, and makes the same products.
 package mosaic
@@ -36,17 +36,17 @@ import (
 
 // Parts are what a mosaic is made of.
 type Parts struct {
-	Queue    Queue
-	Products Products
-	Objects  queue.Objects // may be nil where all data is inline
-	Store    Store
-	Artist   Artist                // may be nil: snapshots stay as they came
-	Disk     Disk                  // may be nil: no disk is to blame
-	Dead     queue.DeadLetters     // may be nil: what becomes a dead letter is in the log alone
-	Attempts *crashguard.Guard     // of this process; nil: a record that kills it kills it again
-	Metrics  prometheus.Registerer // may be nil
-	Log      *slog.Logger
-	Trace    *trace.Tracer // nil: nobody hears of spans
+	Queue     Queue
+	Products  Products
+	Objects   queue.Objects // may be nil where all data is inline
+	Store     Store
+	Annotator Annotator             // may be nil: snapshots stay as they came
+	Disk      Disk                  // may be nil: no disk is to blame
+	Dead      queue.DeadLetters     // may be nil: what becomes a dead letter is in the log alone
+	Attempts  *crashguard.Guard       // of this process; nil: a record that crashes it does so again
+	Metrics   prometheus.Registerer // may be nil
+	Log       *slog.Logger
+	Trace     *trace.Tracer // nil: no spans
 }
 
 // Mosaic folds entries into scenes and cameras and publishes them. One goroutine owns its state.
@@ -131,7 +131,7 @@ func (m *Mosaic) Run(ctx context.Context) (err error) {
 	return ended(ctx, errors.Join(readers.Wait(), err))
 }
 
-// ended leaves out an error that is no more than the wish to stop.
+// ended leaves out an error that comes of stopping.
 func ended(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil
@@ -152,12 +152,12 @@ func (m *Mosaic) fold(ctx context.Context, entries <-chan queue.Entry) error {
 			m.commit(leave)
 			return nil
 		case e := <-entries:
-			if err := m.takeOne(ctx, e); err != nil {
+			if err := m.foldSafely(ctx, e); err != nil {
 				return err
 			}
 			m.progress.pass(place{e.Topic, e.Partition}, e.Offset)
 		case w := <-m.writers.written:
-			if err := m.settle(ctx, w); err != nil {
+			if err := m.finishWriting(ctx, w); err != nil {
 				return err
 			}
 		case now := <-due.C:
@@ -170,10 +170,10 @@ func (m *Mosaic) fold(ctx context.Context, entries <-chan queue.Entry) error {
 	}
 }
 
-// take folds one entry.
-func (m *Mosaic) take(ctx context.Context, e queue.Entry) error {
+// foldOne folds one entry.
+func (m *Mosaic) foldOne(ctx context.Context, e queue.Entry) error {
 	if e.Err != nil {
-		m.Log.Warn("a record of Kafka can't be used", "topic", e.Topic, "partition", e.Partition, "offset", e.Offset, telemetry.Err, e.Err)
+		m.Log.Warn("the mosaic passes over a record that it can't read", "topic", e.Topic, "partition", e.Partition, "offset", e.Offset, telemetry.Err, e.Err)
 		return nil
 	}
 	if e.Topic != event.DLQTopic && !concerns(&e.Item) {
@@ -189,24 +189,24 @@ func (m *Mosaic) take(ctx context.Context, e queue.Entry) error {
 	}
 	if r == nil {
 		f, ok := m.finished[k]
-		// A verdict has no place in the device's order. One of an object comes after batches of its video,
+		// A second look has no place in the device's order. One of an object comes after batches of its video,
 		// one of a frame may come before the first: then it begins a record, and is forgotten with it
 		// where nothing follows.
-		cloud := looksAgain(&e.Item) && !sawFrame(&e.Item) || e.Topic == event.DLQTopic && e.Item.Kind != event.Frame
+		cloud := isSecondLook(&e.Item) && !isFrameLook(&e.Item) || e.Topic == event.DLQTopic && e.Item.Kind != event.Frame
 		if ok && k.kind == cameraProduct && (cloud || f.epoch == e.Item.Epoch && e.Item.Seq <= f.through) {
 			return nil // it is in a finished product
 		}
 		m.makeRoom(k)
-		if err := m.insist(ctx, "making room for "+k.name, func() (err error) { r, err = m.begin(k); return err }); err != nil {
+		if err := m.retry(ctx, "making a working folder for "+k.name, func() (err error) { r, err = m.begin(k); return err }); err != nil {
 			return err
 		}
 		m.open[k] = r
 	}
 	changed := false
-	err := m.insist(ctx, "keeping what was said of "+k.name, func() (err error) {
+	err := m.retry(ctx, "keeping an item of "+k.name, func() (err error) {
 		changed, err = r.add(e)
-		if errors.Is(err, errStrange) {
-			m.Log.Warn("an item does not fit its product, the mosaic passes over it", "id", e.Item.ID, "subject", e.Item.Subject, telemetry.Err, err)
+		if errors.Is(err, errMisfit) {
+			m.Log.Warn("the mosaic passes over an item that does not fit its product", "id", e.Item.ID, "subject", e.Item.Subject, telemetry.Err, err)
 			return nil
 		}
 		return err
@@ -215,13 +215,13 @@ func (m *Mosaic) take(ctx context.Context, e queue.Entry) error {
 		return err
 	}
 	r.hold(place{e.Topic, e.Partition}, e.Offset)
-	if changed && (e.Item.Kind == event.Scene || r.face.Topic == "") {
-		r.show(e)
+	if changed && (e.Item.Kind == event.Scene || r.source.Topic == "") {
+		r.setSource(e)
 	}
 	if now := time.Now(); changed {
-		r.heard(&e.Item, now, m.Trace.On())
+		r.noteTrace(&e.Item, now, m.Trace.On())
 		r.changed, r.dirty = now, true
-		if r.ripe(m.cfg, now) {
+		if r.due(m.cfg, now) {
 			m.publish(ctx, k, r, now)
 		}
 	}
@@ -232,7 +232,7 @@ func (m *Mosaic) take(ctx context.Context, e queue.Entry) error {
 // looked at ten times a second.
 const mostOpen = 2000
 
-// makeRoom gives up what an edge has not spoken of for longest, where it begins too much.
+// makeRoom gives up what an edge has sent nothing of for longest, where it begins too much.
 func (m *Mosaic) makeRoom(k key) {
 	open, oldest := 0, key{}
 	for other, r := range m.open {
@@ -246,7 +246,7 @@ func (m *Mosaic) makeRoom(k key) {
 	if open < mostOpen || (oldest == key{}) {
 		return
 	}
-	m.Log.Warn("a product waits no longer for the rest of its tiles: its edge has begun too much else", "kind", oldest.kind, "name", oldest.name, "edge", oldest.edge,
+	m.Log.Warn("a product is given up before all of it has come: its edge has too many others open", "kind", oldest.kind, "name", oldest.name, "edge", oldest.edge,
 		"since", m.open[oldest].changed, "open", open)
 	m.open[oldest].close()
 	delete(m.open, oldest)

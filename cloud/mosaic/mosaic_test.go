@@ -79,7 +79,7 @@ func TestASceneBeyondItsDeadlineIsPublishedAsIncompleteAndAgain(t *testing.T) {
 		if len(made) != 2 || !made[1].Complete || len(made[1].Missing) != 0 {
 			t.Fatalf("products %+v", made)
 		}
-		var fates []fate
+		var fates []tileOutcome
 		if err := json.Unmarshal([]byte(read(t, out, "s1", "tiles.json")), &fates); err != nil {
 			t.Fatal(err)
 		}
@@ -244,7 +244,7 @@ func FuzzTileMask(f *testing.F) {
 	fold(f, s, manifestItem(f, 1, m))
 	at, _ := s.grid.Find("1_1")
 	f.Fuzz(func(t *testing.T, data []byte) {
-		shares, err := vision.DecodeShares(data, at.Window.W, at.Window.H)
+		shares, err := vision.DecodeProbabilities(data, at.Window.W, at.Window.H)
 		for _, plane := range shares {
 			if err == nil && len(plane) != at.Window.W*at.Window.H {
 				t.Fatalf("%d values for a window of %d x %d", len(plane), at.Window.W, at.Window.H)

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"cloudcanvas/cloud/queue"
@@ -75,7 +77,7 @@ func (m *Mosaic) supersede(ctx context.Context, k key, former string) {
 		return
 	}
 	if err := m.Products.Retire(ctx, former); err != nil {
-		m.Log.Warn("the product's former announcement stands beside the new one until the next time", "key", former, telemetry.Err, err)
+		m.Log.Warn("the mosaic could not retire a product's former announcement, and tries again with its next one", "key", former, telemetry.Err, err)
 		return
 	}
 	m.places.mu.Lock()
@@ -101,4 +103,40 @@ func (f Folder) Claim(folder, owner string) (bool, error) {
 		return false, fmt.Errorf("%w; choose an output folder that can be written", err)
 	}
 	return true, renameio.WriteFile(claim, []byte(owner), 0o644)
+}
+
+// safeName is a scene's or camera's name as that of one folder: names come from outside and must
+// not lead anywhere else. A name that had to be changed gets a mark, so that two stay two.
+func safeName(name string) string {
+	safe := strings.Map(func(r rune) rune {
+		switch {
+		case r >= '0' && r <= '9', r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r == '-', r == '_', r == '.':
+			return r
+		}
+		return '_'
+	}, name)
+	if len(safe) > 120 {
+		safe = safe[:120]
+	}
+	if safe == "" || safe[0] == '.' {
+		safe = "_" + safe
+	}
+	if safe != name {
+		safe = fmt.Sprintf("%s-%08x", safe, crc32.ChecksumIEEE([]byte(name)))
+	}
+	return safe
+}
+
+// folders are where a record's product may go, below the store's root, best first. Names are chosen
+// edge by edge: the first who publishes under one has the short folder, where mosaic.per_edge does not
+// ask for the edge everywhere. No name of its own holds an @, so that no folder is one of another's.
+func (c Config) folders(k key) []string {
+	edge, name := safeName(k.edge), safeName(k.name)
+	switch {
+	case c.OneEdge || k.edge == "" && !c.PerEdge:
+		return []string{name, name + "@" + k.kind}
+	case c.PerEdge && k.edge != "":
+		return []string{path.Join(edge, name), path.Join(edge, name+"@"+k.kind)}
+	}
+	return []string{name, path.Join("@"+edge, name), path.Join("@"+edge, name+"@"+k.kind)}
 }

@@ -77,7 +77,7 @@ func TestTwoEdgesWithTheSameNamesHaveProductsOfTheirOwn(t *testing.T) {
 // formerly is a product as the program before announced it: under its name alone.
 func formerly(t *testing.T, edge, name string) queue.Entry {
 	t.Helper()
-	p := Product{Kind: sceneProduct, Name: name, Edge: edge, Folder: name, Files: []string{"item.json"}, Complete: true, Of: id(1).String(), Scene: &SceneFigures{}}
+	p := Product{Kind: sceneProduct, Name: name, Edge: edge, Folder: name, Files: []string{"item.json"}, Complete: true, Of: id(1).String(), Scene: &SceneStats{}}
 	item, err := p.item(id(1), noon)
 	if err != nil {
 		t.Fatal(err)

@@ -30,16 +30,16 @@ type Product struct {
 	Lacking  int      `json:"lacking"`  // how many they are in all
 	Of       string   `json:"of"`       // id of the manifest, or of the record's first or last batch
 	Models   []string `json:"models"`   // name and version of each model that took part
-	Seconds  float64  `json:"seconds"`  // since the first of it was heard of
+	Seconds  float64  `json:"seconds"`  // since the first of it came
 	// Failed says why nothing could be made of what came. Then there are no files.
 	Failed string `json:"failed,omitempty"`
 
-	Scene  *SceneFigures  `json:"scene,omitempty"`
-	Camera *CameraFigures `json:"camera,omitempty"`
+	Scene  *SceneStats  `json:"scene,omitempty"`
+	Camera *CameraStats `json:"camera,omitempty"`
 }
 
-// SceneFigures say what became of a scene's tiles.
-type SceneFigures struct {
+// SceneStats say what became of a scene's tiles.
+type SceneStats struct {
 	Width         int            `json:"width"`
 	Height        int            `json:"height"`
 	Tiles         int            `json:"tiles"`
@@ -59,8 +59,8 @@ type SceneFigures struct {
 	Objects *int `json:"objects,omitempty"`
 }
 
-// CameraFigures say what a camera's record holds.
-type CameraFigures struct {
+// CameraStats say what a camera's record holds.
+type CameraStats struct {
 	Frames     int  `json:"frames"`
 	Detections int  `json:"detections"` // down to the score floor of the model
 	Events     int  `json:"events"`     // of tracks

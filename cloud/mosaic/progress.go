@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"cloudcanvas/cloud/queue"
+	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/retry"
 	"cloudcanvas/shared/telemetry"
 )
@@ -35,7 +37,7 @@ func (p progress) safe(at place, open map[key]*record) int64 {
 	return offset
 }
 
-// commit records what need not be read again. It is tried at every tick, so a failure is only told.
+// commit records what need not be read again. It is tried at every tick, so a failure is only logged.
 func (m *Mosaic) commit(ctx context.Context) {
 	for at := range m.progress.next {
 		safe := m.progress.safe(at, m.open)
@@ -44,7 +46,7 @@ func (m *Mosaic) commit(ctx context.Context) {
 		}
 		if err := m.Queue.Commit(ctx, at.topic, at.partition, safe); err != nil {
 			if ctx.Err() == nil {
-				m.Log.Warn("committing an offset failed", "topic", at.topic, "partition", at.partition, "offset", safe, telemetry.Err, err)
+				m.Log.Warn("the mosaic could not commit an offset, and tries again", "topic", at.topic, "partition", at.partition, "offset", safe, telemetry.Err, err)
 			}
 			continue
 		}
@@ -52,15 +54,15 @@ func (m *Mosaic) commit(ctx context.Context) {
 	}
 }
 
-// insist does something until it succeeds or ctx ends. It says once that it fails and once that it
-// is well again.
-func (m *Mosaic) insist(ctx context.Context, what string, do func() error) error {
+// retry does something until it succeeds or ctx ends. It logs once that it fails and once that it
+// works again.
+func (m *Mosaic) retry(ctx context.Context, what string, do func() error) error {
 	return retry.Task{First: 50 * time.Millisecond, Most: 5 * time.Second,
 		Tell: func(err error) bool {
 			if m.Disk.Blames(err) {
 				return false
 			}
-			m.Log.Warn(what+" fails, trying until it works", telemetry.Err, err)
+			m.Log.Warn(what+" fails; the mosaic tries again until it works", telemetry.Err, err)
 			return true
 		},
 		Works: func(after time.Duration, told bool) {
@@ -68,4 +70,35 @@ func (m *Mosaic) insist(ctx context.Context, what string, do func() error) error
 				m.Log.Info(what+" works again", "after", after.Round(time.Millisecond))
 			}
 		}}.Do(ctx, do)
+}
+
+// finished is what canvas.products says of a complete product, so that what is read a second time
+// does not take its place.
+type finished struct {
+	of      string
+	epoch   event.Epoch
+	through uint64
+}
+
+// recall learns from canvas.products what is finished.
+func (m *Mosaic) recall(ctx context.Context) error {
+	return m.retry(ctx, "reading finished products", func() error {
+		return eachProduct(ctx, m.Queue, func(e queue.Entry, p Product) {
+			m.remember(p)
+			m.places.locate(e, p)
+		})
+	})
+}
+
+func (m *Mosaic) remember(p Product) {
+	k := key{p.Kind, p.Edge, p.Name}
+	if !p.Complete {
+		delete(m.finished, k)
+		return
+	}
+	f := finished{of: p.Of}
+	if p.Camera != nil {
+		f.epoch, f.through = p.Camera.Epoch, p.Camera.Through
+	}
+	m.finished[k] = f
 }

@@ -40,11 +40,11 @@ func (s *Scene) writeQuicklook(path string, mask *raster.MaskWriter, objects []v
 		return err
 	}
 	if mask != nil {
-		shares, err := s.shares(mask, base.Rect.Dx(), base.Rect.Dy())
+		covered, err := s.coverage(mask, base.Rect.Dx(), base.Rect.Dy())
 		if err != nil {
 			return err
 		}
-		overlay(base, shares)
+		overlay(base, covered)
 	}
 	frame(base, objects, float32(base.Rect.Dx())/float32(s.grid.Width))
 	return writeFile(path, func(f *os.File) error {
@@ -115,12 +115,12 @@ func decodeQuicklook(path string) *image.RGBA {
 	return base
 }
 
-// share is how much of a quicklook pixel is cloud, shadow, and unknown, 0 … 1.
-type share struct{ cloud, shadow, unknown float32 }
+// coverage is how much of a quicklook pixel is cloud, shadow, and unknown, 0 … 1.
+type coverage struct{ cloud, shadow, unknown float32 }
 
-// shares looks at the mask row by row of the quicklook, so that memory holds one strip of it.
-func (s *Scene) shares(mask *raster.MaskWriter, w, h int) ([]share, error) {
-	out := make([]share, w*h)
+// coverage looks at the mask row by row of the quicklook, so that memory holds one strip of it.
+func (s *Scene) coverage(mask *raster.MaskWriter, w, h int) ([]coverage, error) {
+	out := make([]coverage, w*h)
 	for y := range h {
 		top, bottom := y*s.grid.Height/h, max((y+1)*s.grid.Height/h, y*s.grid.Height/h+1)
 		strip := raster.Window{Y: min(top, s.grid.Height-1), W: s.grid.Width}
@@ -138,7 +138,7 @@ func (s *Scene) shares(mask *raster.MaskWriter, w, h int) ([]share, error) {
 				}
 			}
 			all := float32(n[0] + n[1] + n[2] + n[3])
-			out[y*w+x] = share{cloud: float32(n[2]) / all, shadow: float32(n[1]) / all, unknown: float32(n[3]) / all}
+			out[y*w+x] = coverage{cloud: float32(n[2]) / all, shadow: float32(n[1]) / all, unknown: float32(n[3]) / all}
 		}
 	}
 	return out, nil
@@ -183,14 +183,14 @@ func spread(from, to int) []int {
 }
 
 // overlay paints in place.
-func overlay(base *image.RGBA, shares []share) {
+func overlay(base *image.RGBA, covered []coverage) {
 	w, h := base.Rect.Dx(), base.Rect.Dy()
 	cloudy := func(x, y int) bool {
-		return x >= 0 && y >= 0 && x < w && y < h && shares[y*w+x].cloud >= 0.5
+		return x >= 0 && y >= 0 && x < w && y < h && covered[y*w+x].cloud >= 0.5
 	}
 	for y := range h {
 		for x := range w {
-			s := shares[y*w+x]
+			s := covered[y*w+x]
 			p := base.Pix[y*base.Stride+x*4:][:4:4]
 			dim := 1 - (1-unsentDim)*float64(s.unknown)
 			outline := cloudy(x, y) && !(cloudy(x-1, y) && cloudy(x+1, y) && cloudy(x, y-1) && cloudy(x, y+1))

@@ -14,7 +14,7 @@ import (
 	"cloudcanvas/shared/vision"
 )
 
-// Scene is a fold over what is known about a scene's tiles. The order in which it hears of things
+// Scene is a fold over what is known about a scene's tiles. The order in which items come
 // does not matter, nor how often: of two results for one tile, or two manifests, the one with the
 // greater id counts, which is the newer input's. Results go to a working file as they come, and are
 // blended when the scene is written; memory holds a few words for each tile.
@@ -31,7 +31,7 @@ type Scene struct {
 	known      int // so many of the manifest's tiles, from the first on, wait for nothing
 
 	tiles   map[string]*tile
-	results spool // what came, as it came
+	results scratchFile // what came, as it came
 	models  map[string]int
 
 	quicklook   string // path of the JPEG, or empty
@@ -42,8 +42,8 @@ type Scene struct {
 type tile struct {
 	id     ulid.ULID // of the result or dead letter that counts
 	state  state
-	where  span // of a result, in the spool
-	boxes  bool // the result is a list of objects, and no mask
+	where  extent // of a result, in the spool
+	boxes  bool   // the result is a list of objects, and no mask
 	model  string
 	counts [4]uint32 // pixels of the core: clear, shadow, cloud, no data
 	reason string    // why it is dead
@@ -59,8 +59,8 @@ const (
 // maxEarly bounds the results kept for a scene whose manifest has not come.
 const maxEarly = 250_000
 
-// errStrange says that an item does not fit its scene. It is not the scene's end.
-var errStrange = errors.New("it does not fit the scene")
+// errMisfit says that an item does not fit its scene. It is not the scene's end.
+var errMisfit = errors.New("the item does not fit the scene")
 
 // NewScene is a scene of which nothing is known. dir is made, and belongs to it.
 func NewScene(edge, id, dir string) (*Scene, error) {
@@ -90,7 +90,7 @@ func (s *Scene) Add(e event.Item) (changed bool, err error) {
 	case event.Result:
 		return s.addResult(e)
 	}
-	return false, fmt.Errorf("%w: a %s", errStrange, e.Kind)
+	return false, fmt.Errorf("%w: a %s", errMisfit, e.Kind)
 }
 
 // AddDead takes in a tile that can't be worked on.
@@ -110,15 +110,15 @@ func (s *Scene) addManifest(e event.Item) (changed bool, err error) {
 	}
 	m, err := event.ParseManifest(e)
 	if err != nil {
-		return false, fmt.Errorf("%w: %w", errStrange, err)
+		return false, fmt.Errorf("%w: %w", errMisfit, err)
 	}
 	grid := raster.Grid{Width: m.Width, Height: m.Height, Size: m.Grid.Size, Overlap: m.Grid.Overlap, Margin: m.Grid.Margin}
 	if err := grid.Check(); err != nil || grid.Cols() != m.Grid.Cols || grid.Rows() != m.Grid.Rows {
 		return false, fmt.Errorf("%w: scene %s of %d x %d pixels cut by %d with overlap %d has %d x %d tiles, the manifest says %d x %d",
-			errStrange, m.ID, m.Width, m.Height, m.Grid.Size, m.Grid.Overlap, grid.Cols(), grid.Rows(), m.Grid.Cols, m.Grid.Rows)
+			errMisfit, m.ID, m.Width, m.Height, m.Grid.Size, m.Grid.Overlap, grid.Cols(), grid.Rows(), m.Grid.Cols, m.Grid.Rows)
 	}
 	if err := placed(m); err != nil {
-		return false, fmt.Errorf("%w: scene %s: %w", errStrange, m.ID, err)
+		return false, fmt.Errorf("%w: scene %s: %w", errMisfit, m.ID, err)
 	}
 	if s.manifest != nil && (grid != s.grid || m.Georef != s.manifest.Georef) {
 		// Another file under the same name: what was found in the first does not belong to it.
@@ -127,7 +127,7 @@ func (s *Scene) addManifest(e event.Item) (changed bool, err error) {
 	}
 	s.manifest, s.manifestID, s.grid, s.manifested, s.known = &m, e.ID, grid, e, 0
 	s.sizes[0], s.manifested.Data = len(e.Data), nil
-	return true, s.settleEarly()
+	return true, s.checkEarly()
 }
 
 // placed refuses a georeference that can't be used. One that leads to no place on the Earth, as another planet's
@@ -144,8 +144,8 @@ func placed(m event.Manifest) error {
 	return err
 }
 
-// settleEarly looks at the results that came before the manifest.
-func (s *Scene) settleEarly() error {
+// checkEarly looks at the results that came before the manifest.
+func (s *Scene) checkEarly() error {
 	for name, t := range s.tiles {
 		if t.state != result {
 			continue
@@ -154,7 +154,7 @@ func (s *Scene) settleEarly() error {
 		if err != nil {
 			return err
 		}
-		s.judge(name, data)
+		s.checkResult(name, data)
 	}
 	return nil
 }
@@ -183,32 +183,32 @@ func (s *Scene) addResult(e event.Item) (changed bool, err error) {
 	}
 	before := *t
 	*t = tile{id: e.ID, state: result, model: e.Attrs.Model + " " + e.Attrs.ModelVersion, where: where}
-	if s.manifest != nil && !s.judge(e.Attrs.Tile, e.Data) && before.state == result {
+	if s.manifest != nil && !s.checkResult(e.Attrs.Tile, e.Data) && before.state == result {
 		*t = before // the other result was better
 	}
 	return true, nil
 }
 
-// tile is the record of that tile, made when it is first heard of.
+// tile is the record of that tile, made when the first of it comes.
 func (s *Scene) tile(name string) (*tile, error) {
 	if t := s.tiles[name]; t != nil {
 		return t, nil
 	}
 	if s.manifest != nil {
 		if _, ok := s.grid.Find(name); !ok {
-			return nil, fmt.Errorf("%w: scene %s has no tile %.40q", errStrange, s.ID, name)
+			return nil, fmt.Errorf("%w: scene %s has no tile %.40q", errMisfit, s.ID, name)
 		}
 	} else if len(s.tiles) >= maxEarly || len(name) > 40 {
-		return nil, fmt.Errorf("%w: scene %s has %d tiles and no manifest, one more is %.40q", errStrange, s.ID, len(s.tiles), name)
+		return nil, fmt.Errorf("%w: scene %s has %d tiles and no manifest, one more is %.40q", errMisfit, s.ID, len(s.tiles), name)
 	}
 	t := &tile{}
 	s.tiles[name] = t
 	return t, nil
 }
 
-// judge says whether a tile's result can be read. One that can't leaves the tile dead, so that the
+// checkResult says whether a tile's result can be read. One that can't leaves the tile dead, so that the
 // scene does not wait for it; one for a tile that the grid does not have is forgotten.
-func (s *Scene) judge(name string, data []byte) bool {
+func (s *Scene) checkResult(name string, data []byte) bool {
 	at, ok := s.grid.Find(name)
 	if !ok {
 		delete(s.tiles, name)
@@ -219,7 +219,7 @@ func (s *Scene) judge(name string, data []byte) bool {
 		return true
 	}
 	if err == nil {
-		err = vision.CheckShares(data, at.Window.W, at.Window.H)
+		err = vision.CheckProbabilities(data, at.Window.W, at.Window.H)
 	}
 	if err != nil {
 		reason := skipped(data)
@@ -261,9 +261,9 @@ func (s *Scene) Done() bool {
 	return true
 }
 
-// figures counts the tiles.
-func (s *Scene) figures() *SceneFigures {
-	f := &SceneFigures{
+// stats counts the tiles.
+func (s *Scene) stats() *SceneStats {
+	f := &SceneStats{
 		Width: s.manifest.Width, Height: s.manifest.Height, Tiles: len(s.manifest.Tiles),
 		Dropped:    map[string]int{event.DroppedNoData: 0, event.DroppedCloud: 0, event.DroppedUnchanged: 0},
 		SceneBytes: s.manifest.FileBytes, UplinkedBytes: int64(s.sizes[0] + s.sizes[1]),

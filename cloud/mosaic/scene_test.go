@@ -92,7 +92,7 @@ func TestAnyOrderAndRepetitionGiveTheSameProduct(t *testing.T) {
 	}
 	known := func(s *Scene) string {
 		pixels := blended(t, s)
-		b, err := json.Marshal([]any{s.figures(), s.fates(), s.Missing(), s.modelNames(), pixels})
+		b, err := json.Marshal([]any{s.stats(), s.outcomes(), s.Missing(), s.modelNames(), pixels})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -248,12 +248,12 @@ func TestWhatDoesNotFitTheSceneIsPassedOver(t *testing.T) {
 	fold(t, s, manifestItem(t, 5, m))
 	strange := resultItem(t, m, "1_1", 1, truth)
 	strange.Attrs.Tile = "9_9"
-	if _, err := s.Add(strange); !errors.Is(err, errStrange) {
+	if _, err := s.Add(strange); !errors.Is(err, errMisfit) {
 		t.Fatalf("a tile outside the grid gives %v", err)
 	}
 	wrong := plan(t)
 	wrong.Width = 3000
-	if _, err := s.Add(manifestItem(t, 9, wrong)); !errors.Is(err, errStrange) {
+	if _, err := s.Add(manifestItem(t, 9, wrong)); !errors.Is(err, errMisfit) {
 		t.Fatalf("a manifest whose grid does not cover it gives %v", err)
 	}
 	small := resultItem(t, m, "1_1", 2, truth)
@@ -318,7 +318,7 @@ func TestAManifestWhoseSystemIsNoneIsPassedOver(t *testing.T) {
 		s := newScene(t)
 		m := plan(t)
 		m.Georef.WKT = wkt
-		if changed, err := s.Add(manifestItem(t, 5, m)); changed || !errors.Is(err, errStrange) || !errors.Is(err, raster.ErrGeoref) {
+		if changed, err := s.Add(manifestItem(t, 5, m)); changed || !errors.Is(err, errMisfit) || !errors.Is(err, raster.ErrGeoref) {
 			t.Errorf("%s: %v %v", wkt, changed, err)
 		}
 	}

@@ -52,7 +52,7 @@ func (s *Scene) Write(dir string, at time.Time) (Product, error) {
 	missing := s.Missing()
 	p := Product{
 		Kind: sceneProduct, Name: s.ID, Edge: s.Edge, Complete: len(missing) == 0, Missing: missing,
-		Of: s.manifestID.String(), Models: s.modelNames(), Scene: s.figures(),
+		Of: s.manifestID.String(), Models: s.modelNames(), Scene: s.stats(),
 	}
 	if looked {
 		found := len(objects)
@@ -86,14 +86,14 @@ func (s *Scene) Write(dir string, at time.Time) (Product, error) {
 		}
 		return s.placeQuicklook(filepath.Join(dir, "quicklook.png"))
 	})
-	files.Go(func() error { return writeJSON(filepath.Join(dir, "tiles.json"), s.fates()) })
+	files.Go(func() error { return writeJSON(filepath.Join(dir, "tiles.json"), s.outcomes()) })
 	files.Go(func() error {
 		item, err := s.stac(p, masked, at)
 		if err != nil {
 			return fmt.Errorf("item.json: %w", err)
 		}
 		if s.catalog {
-			item.belong()
+			item.linkToCatalog()
 		}
 		return writeJSON(filepath.Join(dir, "item.json"), item)
 	})
@@ -110,8 +110,8 @@ func (s *shielded) Go(do func() error) {
 	s.Group.Go(func() error { return crashguard.Shield(do) })
 }
 
-// fate is a line of tiles.json: the edge's decision and what became of the tile in the cloud.
-type fate struct {
+// tileOutcome is a line of tiles.json: the edge's decision and what became of the tile in the cloud.
+type tileOutcome struct {
 	Tile     string   `json:"tile"`
 	Decision string   `json:"decision"`        // sent or dropped, by the edge
 	Reason   string   `json:"reason"`          // of the drop: nodata, cloud, unchanged; mask: the device's mask was sent
@@ -125,10 +125,10 @@ type fate struct {
 	Why      string   `json:"why,omitempty"`   // it is dead
 }
 
-func (s *Scene) fates() []fate {
-	all := make([]fate, 0, len(s.manifest.Tiles))
+func (s *Scene) outcomes() []tileOutcome {
+	all := make([]tileOutcome, 0, len(s.manifest.Tiles))
 	for _, d := range s.manifest.Tiles {
-		f := fate{Tile: d.Tile, Decision: d.Decision, Reason: d.Reason, Score: d.Value, Cloud: d.Cloud, NoData: d.NoData, Bytes: d.Bytes}
+		f := tileOutcome{Tile: d.Tile, Decision: d.Decision, Reason: d.Reason, Score: d.Value, Cloud: d.Cloud, NoData: d.NoData, Bytes: d.Bytes}
 		t := s.tiles[d.Tile]
 		switch {
 		case t != nil && t.state == result:

@@ -77,7 +77,7 @@ func (e *eye) look(size, overlap, margin int) (cloud []float64, class []byte, gr
 			e.t.Fatal(err)
 		}
 		for i, o := range out {
-			b.add(places[i], o.Mask.Shares)
+			b.add(places[i], o.Mask.Probabilities)
 		}
 		end := grid.Height
 		if below, ok := grid.At(0, row+1); ok {
@@ -89,7 +89,7 @@ func (e *eye) look(size, overlap, margin int) (cloud []float64, class []byte, gr
 		for y := b.next; y < end; y++ {
 			for x := range grid.Width {
 				if i := y%size*grid.Width + x; b.weight[i] > 0 {
-					cloud[y*grid.Width+x] = float64(b.sum[vision.Cloud-1][i] / b.weight[i] / vision.ShareOne)
+					cloud[y*grid.Width+x] = float64(b.sum[vision.Cloud-1][i] / b.weight[i] / vision.ProbabilityOne)
 				}
 			}
 		}

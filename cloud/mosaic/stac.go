@@ -100,7 +100,7 @@ func (s *Scene) stac(p Product, masked bool, at time.Time) (stacItem, error) {
 			"canvas:tiles":        p.Scene,
 		},
 	}
-	item.known(m)
+	item.addFacts(m)
 	item.describe(p, masked, s.ID, m.Georef.WKT != "")
 	if mask, ok := item.Assets["mask"]; ok {
 		mask.Metres = metres(m)
@@ -134,8 +134,8 @@ func (s *Scene) stac(p Product, masked bool, at time.Time) (stacItem, error) {
 	return item, nil
 }
 
-// belong links an item to the catalog that lies beside its folder.
-func (i *stacItem) belong() {
+// linkToCatalog links an item to the catalog that lies beside its folder.
+func (i *stacItem) linkToCatalog() {
 	i.Collection = CollectionID
 	i.Links = append(i.Links, stacLink{Rel: "root", Href: "../catalog.json", Type: "application/json"},
 		stacLink{Rel: "parent", Href: "../collection.json", Type: "application/json"},
@@ -159,8 +159,8 @@ func geometryOf(outline [][][][2]float64) *geometry {
 	return &geometry{"MultiPolygon", outline}
 }
 
-// known says what reading the scene rested on, in STAC's own words where it has some.
-func (i *stacItem) known(m *event.Manifest) {
+// addFacts says what reading the scene rested on, in STAC's own words where it has some.
+func (i *stacItem) addFacts(m *event.Manifest) {
 	for _, f := range m.Facts {
 		switch {
 		case f.What == "time":

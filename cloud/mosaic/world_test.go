@@ -122,7 +122,7 @@ func resultItem(t testing.TB, m event.Manifest, name string, n int, find func(x,
 				case vision.NoData:
 					*v = vision.NoData
 				case byte(plane + 1):
-					*v = vision.ShareOne
+					*v = vision.ProbabilityOne
 				}
 			}
 		}
@@ -293,7 +293,7 @@ func (l *log) made(t testing.TB) (all []Product) {
 func (l *log) run(t *testing.T, cfg Config, out string) (stop func()) {
 	t.Helper()
 	cfg.WorkDir = t.TempDir()
-	m, err := New(cfg, Parts{Queue: l, Products: l, Objects: l, Store: Folder(out), Artist: artist{}})
+	m, err := New(cfg, Parts{Queue: l, Products: l, Objects: l, Store: Folder(out), Annotator: annotator{}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -313,9 +313,9 @@ func (l *log) run(t *testing.T, cfg Config, out string) (stop func()) {
 	return stop
 }
 
-// artist writes down how many boxes it was to draw, and which marks.
-type artist struct{}
+// annotator writes down how many boxes it was to draw, and which marks.
+type annotator struct{}
 
-func (artist) Draw(jpeg []byte, boxes []vision.Box, marks []vision.Mark) ([]byte, error) {
+func (annotator) Draw(jpeg []byte, boxes []vision.Box, marks []vision.Mark) ([]byte, error) {
 	return fmt.Appendf(nil, "%s with %d boxes, %v", jpeg, len(boxes), marks), nil
 }

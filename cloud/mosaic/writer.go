@@ -26,33 +26,33 @@ type writers struct {
 
 // writing is one product in the making, and what came of it.
 type writing struct {
-	key    key
-	record *record
-	input  crashguard.Input
-	began  time.Time
-	limit  *time.Timer
-	given  bool // up: it took too long
+	key       key
+	record    *record
+	input     crashguard.Input
+	began     time.Time
+	limit     *time.Timer
+	abandoned bool // up: it took too long
 
-	mu   sync.Mutex
-	done func() // the ledger's, while it is noted there
-	late bool   // it is to be noted no more
+	mu       sync.Mutex
+	done     func() // the ledger's, while it is noted there
+	released bool   // it is to be noted no more
 
 	product Product
 	err     error
 }
 
-// release says that the ledger's turn is over: at the end, or at the limit, while native code is still at
+// release ends the note in the attempt ledger: at the end, or at the limit, while native code is still at
 // work. Whoever waits to be alone waits no longer.
 func (w *writing) release() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.late = true; w.done != nil {
+	if w.released = true; w.done != nil {
 		w.done()
 		w.done = nil
 	}
 }
 
-// note begins the ledger's turn.
+// note writes the product down in the attempt ledger.
 func (w *writing) note(ctx context.Context, l *crashguard.Guard) error {
 	done, err := l.Begin(ctx, w.input)
 	if err != nil {
@@ -60,7 +60,7 @@ func (w *writing) note(ctx context.Context, l *crashguard.Guard) error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.late {
+	if w.released {
 		done()
 		return context.DeadlineExceeded
 	}
@@ -111,25 +111,25 @@ func (w *writers) await(most time.Duration) {
 // Grace is how long a product in the making may go on when the mosaic is to stop.
 func (c Config) Grace() time.Duration { return lastPatience }
 
-// tend publishes what is ripe, gives up what takes too long, and forgets what is over.
+// tend publishes what is due, gives up what takes too long, and forgets what has expired.
 func (m *Mosaic) tend(ctx context.Context, now time.Time) {
-	m.hurry(ctx, now)
+	m.checkLimits(ctx, now)
 	for k, r := range m.open {
 		if r.writing {
 			continue
 		}
-		if r.ripe(m.cfg, now) {
+		if r.due(m.cfg, now) {
 			m.publish(ctx, k, r, now)
 			if r.writing {
 				continue
 			}
 		}
 		_, known := m.finished[k]
-		if !r.over(m.cfg, now, known) {
+		if !r.expired(m.cfg, now, known) {
 			continue
 		}
 		if !r.complete && !known {
-			m.Log.Warn("a product waits no longer for the rest of what its edge announced", "kind", k.kind, "name", k.name, "edge", k.edge, "since", r.changed)
+			m.Log.Warn("a product is given up: nothing more of it has come for too long", "kind", k.kind, "name", k.name, "edge", k.edge, "since", r.changed)
 		}
 		r.close()
 		delete(m.open, k)
@@ -145,11 +145,11 @@ func (m *Mosaic) publish(ctx context.Context, k key, r *record, now time.Time) {
 		return
 	}
 	if m.Disk.Err() != nil {
-		r.again = now.Add(diskAgain)
+		r.retryAfter = now.Add(diskAgain)
 		return
 	}
 	if !m.writers.room(k) {
-		return // it stays ripe
+		return // it stays due
 	}
 	making, cancel := context.WithCancel(ctx)
 	w := &writing{key: k, record: r, input: inputOf(k, r), began: now}
@@ -180,29 +180,29 @@ func inputOf(k key, r *record) crashguard.Input {
 	return crashguard.Input{Source: k.name, Name: k.kind + " of " + k.edge, Key: "mosaic:" + k.kind + "/" + k.edge + "/" + k.name + "/" + of}
 }
 
-// hurry gives up what takes longer than its limit. Native code can't be ended: it goes on, but what it makes
+// checkLimits gives up what takes longer than its limit. Native code can't be ended: it goes on, but what it makes
 // is not taken, and nobody waits for it.
-func (m *Mosaic) hurry(ctx context.Context, now time.Time) {
+func (m *Mosaic) checkLimits(ctx context.Context, now time.Time) {
 	for k, w := range m.writers.at {
 		if now.Sub(w.began) < m.cfg.WriteLimit {
 			continue
 		}
-		w.given = true
+		w.abandoned = true
 		m.writers.stuck++
 		delete(m.writers.at, k)
-		m.setAside(ctx, w, "TooLong", m.tooLong())
+		m.reject(ctx, w, "TooLong", m.tooLong())
 	}
 }
 
 func (m *Mosaic) tooLong() error {
-	return fmt.Errorf("it took longer than %v (mosaic.write_limit)", m.cfg.WriteLimit)
+	return fmt.Errorf("making it took longer than %v (mosaic.write_limit)", m.cfg.WriteLimit)
 }
 
-// settle takes in what came of a product.
-func (m *Mosaic) settle(ctx context.Context, w *writing) error {
+// finishWriting takes in what came of a product.
+func (m *Mosaic) finishWriting(ctx context.Context, w *writing) error {
 	r, k := w.record, w.key
 	r.writing = false
-	if w.given {
+	if w.abandoned {
 		m.writers.stuck--
 		r.close()
 		return nil
@@ -211,16 +211,16 @@ func (m *Mosaic) settle(ctx context.Context, w *writing) error {
 	var panicked *crashguard.Panic
 	switch {
 	case errors.Is(w.err, crashguard.ErrQuarantined):
-		m.setAside(ctx, w, "Deadly", w.err)
+		m.reject(ctx, w, "Deadly", w.err)
 		r.close()
 		return nil
 	case errors.As(w.err, &panicked):
 		m.metrics.panics.Inc()
-		m.setAside(ctx, w, "Panic", w.err)
+		m.reject(ctx, w, "Panic", w.err)
 		r.close()
 		return nil
 	case w.err != nil && time.Since(w.began) >= m.cfg.WriteLimit:
-		m.setAside(ctx, w, "TooLong", m.tooLong())
+		m.reject(ctx, w, "TooLong", m.tooLong())
 		r.close()
 		return nil
 	case w.err != nil:
@@ -229,7 +229,7 @@ func (m *Mosaic) settle(ctx context.Context, w *writing) error {
 		p := w.product
 		r.dirty, r.published, r.complete, r.tries = false, true, p.Complete, 0
 		m.remember(p)
-		m.told(r, p)
+		m.endTraces(r, p)
 		m.Log.Info("a product is published", "kind", k.kind, "name", k.name, "folder", p.Folder, "complete", p.Complete, "missing", len(p.Missing))
 		if r.rolls(m.cfg, time.Now()) { // what came meanwhile begins the next part
 			r.close()
@@ -251,12 +251,12 @@ func (m *Mosaic) postpone(ctx context.Context, r *record, e queue.Entry) error {
 	for bytes > mostPending && r.writing {
 		select {
 		case w := <-m.writers.written:
-			if err := m.settle(ctx, w); err != nil {
+			if err := m.finishWriting(ctx, w); err != nil {
 				return err
 			}
 		case now := <-time.After(tick):
-			m.hurry(ctx, now)
-			if r.face.Topic == "" { // it was given up
+			m.checkLimits(ctx, now)
+			if r.source.Topic == "" { // it was given up
 				return nil
 			}
 		case <-ctx.Done():
@@ -271,15 +271,15 @@ func (m *Mosaic) catchUp(ctx context.Context, r *record) error {
 	pending := r.pending
 	r.pending = nil
 	for _, e := range pending {
-		if err := m.takeOne(ctx, e); err != nil {
+		if err := m.foldSafely(ctx, e); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// make writes a draft, moves it to its place and announces it, in this order: who hears of a product
-// finds it there.
+// make writes a draft, moves it to its place and announces it, in this order: a product that is
+// announced is there.
 func (m *Mosaic) make(ctx context.Context, k key, r *record, now time.Time) (p Product, err error) {
 	folder, err := m.place(k)
 	if err != nil {
@@ -296,10 +296,10 @@ func (m *Mosaic) make(ctx context.Context, k key, r *record, now time.Time) (p P
 	if r.scene != nil {
 		p, err = r.scene.Write(draft.Dir(), now)
 	} else {
-		p, err = r.camera.Write(draft.Dir(), m.Artist, m.cfg.AnnotateScore)
+		p, err = r.camera.Write(draft.Dir(), m.Annotator, m.cfg.AnnotateScore)
 	}
 	if err != nil {
-		return p, m.faultOf(err)
+		return p, m.classify(err)
 	}
 	p.Folder, p.Seconds = folder, now.Sub(r.opened).Seconds()
 	if p.Files, err = filesOf(draft.Dir()); err != nil {
@@ -307,11 +307,11 @@ func (m *Mosaic) make(ctx context.Context, k key, r *record, now time.Time) (p P
 	}
 	of, err := ulid.ParseStrict(p.Of)
 	if err != nil {
-		return p, own{fmt.Errorf("the id of %s: %w", k.name, err)}
+		return p, recordError{fmt.Errorf("the id of %s: %w", k.name, err)}
 	}
 	item, err := p.item(of, now)
 	if err != nil {
-		return p, own{err}
+		return p, recordError{err}
 	}
 	item.Attrs.TraceParent = r.context
 	if ctx.Err() != nil { // it was given up, or all of it is to stop

@@ -8,11 +8,11 @@ import (
 
 // Config is how a worker works. The zero value of a field stands for its default.
 type Config struct {
-	// Models are what is done for each wish, best first: the first whose bands an image has is taken.
+	// Models are the models for each want, best first: the first whose bands an image has is taken.
 	Models []Choice `yaml:"models"`
 	// Pipelines are several models in a row. They come before Models.
 	Pipelines []Pipeline `yaml:"pipelines"`
-	// Preload loads the first model for each wish at the start.
+	// Preload loads the first model for each want at the start.
 	Preload bool `yaml:"preload"`
 	// BatchItems and BatchAge close a batch: whichever comes first.
 	BatchItems int           `yaml:"batch_items"`
@@ -33,7 +33,7 @@ type Config struct {
 	ModelsMemoryBytes int64 `yaml:"models_memory_bytes"`
 }
 
-// Choice names a model for a wish.
+// Choice names a model for a want.
 type Choice struct {
 	Want  string `yaml:"want"` // what the edge asked for: segment, detect, classify
 	Model string `yaml:"model"`
@@ -98,7 +98,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Answers says whether there is a model or a pipeline for a wish.
+// Answers says whether there is a model or a pipeline for a want.
 func (c Config) Answers(want string) bool {
 	return slices.ContainsFunc(c.Models, func(m Choice) bool { return m.Want == want }) ||
 		slices.ContainsFunc(c.Pipelines, func(p Pipeline) bool { return p.Want == want })

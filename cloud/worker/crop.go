@@ -38,6 +38,32 @@ func within(from, to float64, side int) (a, b int, ok bool) {
 	return int(from), int(to), true
 }
 
+// cropOf is what a step sees of a finding; where that lies in the picture is noted.
+func (s *laterStep) cropOf(im *vision.Image, f *Finding) (vision.Image, error) {
+	needs := s.needs()
+	slanted := f.Box != nil && len(f.Box.Points) == 4
+	margin := defaultMargin
+	switch {
+	case s.Margin != nil:
+		margin = *s.Margin
+	case slanted && needs.Gives == GivesWords:
+		margin = 0 // a text detector's boxes are already wider than the line
+	}
+	w, err := windowOf(f.around(), margin, im.W, im.H)
+	if err != nil {
+		return vision.Image{}, err
+	}
+	f.window = w
+	if slanted && needs.Gives != GivesBoxes {
+		return straighten(im, [4][2]float32(f.Box.Points), margin)
+	}
+	c := crop(im, w)
+	if len(needs.Bands) == 0 && c.Pix == nil {
+		c = picture(&c, s.White)
+	}
+	return c, nil
+}
+
 // crop copies a window of a picture, of all its bands.
 func crop(im *vision.Image, w Window) vision.Image {
 	out := vision.Image{W: w.W, H: w.H, Bands: im.Bands}

@@ -52,7 +52,7 @@ func newWorld() *world {
 	return &world{
 		logs: map[int][]queue.Entry{}, offsets: map[int]int64{}, grown: make(chan struct{}), objects: map[string][]byte{},
 		notes: map[string]string{}, held: map[string]bool{}, lose: map[string]context.CancelFunc{},
-		deaths: local.NewSpace().Coordinator("workers").Document(DeathsDocument),
+		deaths: local.NewSpace().Coordinator("workers").Document(ExitReportsDocument),
 	}
 }
 
@@ -305,11 +305,11 @@ func (w *world) worker(t *testing.T, cfg Config, a Assignments) *Worker {
 	if cfg.Models == nil {
 		cfg.Models = []Choice{{Want: "segment", Model: "six"}, {Want: "segment", Model: "four"}, {Want: "segment", Model: SpectralRGB}}
 	}
-	shelf, err := NewShelf(cfg, w)
+	registry, err := NewRegistry(cfg, w)
 	if err != nil {
 		t.Fatal(err)
 	}
-	made, err := New(cfg, Parts{Queue: w, Results: w, Dead: w, Objects: w, Decoder: w, Memory: w.memory, Models: shelf, Leases: w, Assignments: a, Deaths: w.deaths})
+	made, err := New(cfg, Parts{Queue: w, Results: w, Dead: w, Objects: w, Decoder: w, Memory: w.memory, Models: registry, Leases: w, Assignments: a, ExitReports: w.deaths})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -124,7 +124,7 @@ func itemKills(t *testing.T, c *cluster, deadly string) {
 	if err != nil || item.Subject != fmt.Sprintf("s1/%d_0", first+victim) {
 		t.Errorf("the dead letter is %s (%v)", item.Subject, err)
 	}
-	if !slices.ContainsFunc(letters[0].Headers, func(h event.Header) bool { return strings.Contains(string(h.Value), "a worker died of it") }) {
+	if !slices.ContainsFunc(letters[0].Headers, func(h event.Header) bool { return strings.Contains(string(h.Value), "a worker crashed on the item") }) {
 		t.Errorf("its headers are %q", letters[0].Headers)
 	}
 }

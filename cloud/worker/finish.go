@@ -40,7 +40,7 @@ func (p *loop) finish(ctx context.Context, batch []*job) error {
 			}
 			j.poison = poison(stageTransform, "WrongOutput", err)
 		}
-		p.Log.Warn("an item goes to the dead letters", "id", j.entry.Item.ID, "subject", j.entry.Item.Subject,
+		p.Log.Warn("an item becomes a dead letter", "id", j.entry.Item.ID, "subject", j.entry.Item.Subject,
 			"partition", j.entry.Partition, "offset", j.entry.Offset, "reason", j.poison.Err)
 		letters = append(letters, queue.DeadLetter{Entry: j.entry, Stage: j.poison.Stage, Class: j.poison.Class, Err: j.poison.Err})
 	}
@@ -63,7 +63,7 @@ func (p *loop) finish(ctx context.Context, batch []*job) error {
 	if err := p.write(ctx, "committing offsets", func() error { return p.Queue.Commit(ctx, event.WorkTopic, p.partition, next) }); err != nil {
 		return fmt.Errorf("committing offset %d of partition %d: %w", next, p.partition, err)
 	}
-	p.tell(batch, posting)
+	p.traceItems(batch, posting)
 	outcomes["dead"] = len(letters)
 	for outcome, n := range outcomes {
 		p.metrics.items.WithLabelValues(outcome).Add(float64(n))
@@ -76,13 +76,49 @@ func (p *loop) finish(ctx context.Context, batch []*job) error {
 	return nil
 }
 
-// write insists on something that only the owner of the partition may do. A process that was stopped
+// write retries something that only the owner of the partition may do. A process that was stopped
 // for longer than its session learns from the clock that it is the owner no more.
 func (p *loop) write(ctx context.Context, what string, do func() error) error {
-	return p.insist(ctx, what, func() error {
+	return p.retry(ctx, what, func() error {
 		if p.held.Err() != nil {
 			return context.Cause(p.held)
 		}
 		return do()
 	})
+}
+
+// timings are when the stages of a job began and ended.
+type timings struct{ decode, forward interval }
+
+type interval struct{ from, to time.Time }
+
+// traceItems makes spans of what was done with the items of a batch, once their offset is committed.
+func (p *loop) traceItems(batch []*job, posting time.Time) {
+	if !p.Trace.On() {
+		return
+	}
+	now := time.Now()
+	for _, j := range batch {
+		in := &j.entry.Item
+		if in.ID.IsZero() {
+			continue // nothing could be read of it
+		}
+		about := []trace.Attr{{Key: "messaging.kafka.partition", Number: int64(j.entry.Partition)}, {Key: "messaging.kafka.offset", Number: j.entry.Offset},
+			{Key: "canvas.lease", Number: int64(p.lease.Epoch())}}
+		if j.model != nil {
+			about = append(about, trace.Attr{Key: "canvas.model", Text: j.model.Name}, trace.Attr{Key: "canvas.model_version", Text: j.model.Needs.Version})
+		}
+		if j.poison != nil {
+			about = append(about, trace.Attr{Key: trace.Failure, Text: j.poison.Error()})
+		}
+		parent := p.Trace.Item(in, trace.Worker, j.timings.decode.from, now, about...)
+		for _, stage := range []struct {
+			name string
+			interval
+		}{{trace.Decode, j.timings.decode}, {trace.Forward, j.timings.forward}, {trace.Post, interval{posting, now}}} {
+			if !stage.from.IsZero() {
+				p.Trace.Span(parent, stage.name, stage.from, stage.to)
+			}
+		}
+	}
 }

@@ -11,7 +11,7 @@ import (
 	"cloudcanvas/shared/vision"
 )
 
-// infer is the middle stage: it gathers batches and lets the models see them.
+// infer is the middle stage: it gathers batches and runs the models on them.
 func (p *loop) infer(ctx context.Context, jobs <-chan *job, batches chan<- []*job) error {
 	b := &batcher{jobs: jobs, most: p.cfg.BatchItems, age: p.cfg.BatchAge}
 	for !closed(p.stop) {
@@ -19,7 +19,7 @@ func (p *loop) infer(ctx context.Context, jobs <-chan *job, batches chan<- []*jo
 		if batch == nil {
 			return ctx.Err()
 		}
-		if err := p.seeAll(ctx, batch); err != nil {
+		if err := p.inferAll(ctx, batch); err != nil {
 			return err
 		}
 		select {
@@ -31,14 +31,14 @@ func (p *loop) infer(ctx context.Context, jobs <-chan *job, batches chan<- []*jo
 	return nil
 }
 
-// seeAll is see, lets a panic be the fate of the one item that caused it, and lets go of the pixels.
-func (p *loop) seeAll(ctx context.Context, batch []*job) error {
-	defer seen(batch)
-	return p.seeOrPart(ctx, batch)
+// inferAll is inferBatch, where a panic is the fault of the one item that caused it, and frees the pixels.
+func (p *loop) inferAll(ctx context.Context, batch []*job) error {
+	defer releaseImages(batch)
+	return p.inferOrSplit(ctx, batch)
 }
 
-func (p *loop) seeOrPart(ctx context.Context, batch []*job) error {
-	err := p.shielded(func() error { return p.see(ctx, batch) })
+func (p *loop) inferOrSplit(ctx context.Context, batch []*job) error {
+	err := p.shielded(func() error { return p.inferBatch(ctx, batch) })
 	var panicked *crashguard.Panic
 	if !errors.As(err, &panicked) {
 		return err
@@ -48,55 +48,55 @@ func (p *loop) seeOrPart(ctx context.Context, batch []*job) error {
 		return nil
 	}
 	for _, j := range batch {
-		if err := p.seeOrPart(ctx, []*job{j}); err != nil {
+		if err := p.inferOrSplit(ctx, []*job{j}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// see lets the models see the batch, each route its share. Poisoned jobs are passed over, and late
+// inferBatch runs the models on the batch, each route on its jobs. Poisoned jobs are passed over, and late
 // ones where they are to be skipped. The error is not nil only when ctx ended or a model can't be loaded.
-func (p *loop) see(ctx context.Context, batch []*job) error {
+func (p *loop) inferBatch(ctx context.Context, batch []*job) error {
 	var order []*Route
-	shares := map[*Route][]*job{}
+	byRoute := map[*Route][]*job{}
 	for _, j := range batch {
 		if j.poison != nil {
 			continue
 		}
-		j.model = j.route.line.seenBy(j.entry.Item.ID)
-		defer j.route.line.leave(j.model)
-		if p.judge(j); j.skipped {
+		j.model = j.route.versions.versionFor(j.entry.Item.ID)
+		defer j.route.versions.release(j.model)
+		if p.checkDeadline(j); j.skipped {
 			continue
 		}
-		if shares[j.route] == nil {
+		if byRoute[j.route] == nil {
 			order = append(order, j.route)
 		}
-		shares[j.route] = append(shares[j.route], j)
+		byRoute[j.route] = append(byRoute[j.route], j)
 	}
 	p.metrics.batch.Observe(float64(len(batch)))
 	for _, r := range order {
-		if err := p.pass(ctx, r, shares[r]); err != nil {
+		if err := p.runRoute(ctx, r, byRoute[r]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// pass takes jobs through a route: its first model's versions, and the later steps of a pipeline.
-func (p *loop) pass(ctx context.Context, r *Route, jobs []*job) error {
+// runRoute takes jobs through a route: its first model's versions, and the later steps of a pipeline.
+func (p *loop) runRoute(ctx context.Context, r *Route, jobs []*job) error {
 	r.rate.begin()
 	defer r.rate.end(len(jobs))
 	var order []*Model
-	shares := map[*Model][]*job{}
+	byVersion := map[*Model][]*job{}
 	for _, j := range jobs {
-		if shares[j.model] == nil {
+		if byVersion[j.model] == nil {
 			order = append(order, j.model)
 		}
-		shares[j.model] = append(shares[j.model], j)
+		byVersion[j.model] = append(byVersion[j.model], j)
 	}
 	for _, m := range order {
-		if err := p.look(ctx, m, shares[m]); err != nil {
+		if err := p.runModel(ctx, m, byVersion[m]); err != nil {
 			return err
 		}
 	}
@@ -104,12 +104,12 @@ func (p *loop) pass(ctx context.Context, r *Route, jobs []*job) error {
 		return nil
 	}
 	seen := slices.DeleteFunc(slices.Clone(jobs), func(j *job) bool { return j.poison != nil })
-	return p.follow(ctx, r, seen)
+	return p.runLaterSteps(ctx, r, seen)
 }
 
-// look runs one model. When a batch fails, each of its pictures is tried alone, so that one that
-// the model can't bear does not take its neighbours along.
-func (p *loop) look(ctx context.Context, m *Model, jobs []*job) error {
+// runModel runs one model. When a batch fails, each of its pictures is tried alone, so that one that
+// the model fails at does not take its neighbours along.
+func (p *loop) runModel(ctx context.Context, m *Model, jobs []*job) error {
 	images := make([]vision.Image, len(jobs))
 	for n, j := range jobs {
 		images[n] = j.image
@@ -117,14 +117,14 @@ func (p *loop) look(ctx context.Context, m *Model, jobs []*job) error {
 	began := time.Now()
 	outputs, err := p.forward(ctx, m, images, jobs)
 	for _, j := range jobs {
-		j.times.forward = spell{began, time.Now()}
+		j.timings.forward = interval{began, time.Now()}
 	}
 	if stop := stops(ctx, err); stop != nil {
 		return stop
 	}
 	if err != nil && len(jobs) > 1 {
 		for _, j := range jobs {
-			if err := p.look(ctx, m, []*job{j}); err != nil {
+			if err := p.runModel(ctx, m, []*job{j}); err != nil {
 				return err
 			}
 		}
@@ -139,7 +139,7 @@ func (p *loop) look(ctx context.Context, m *Model, jobs []*job) error {
 			j.check()
 		}
 		if j.poison != nil {
-			if err := p.lookAgain(ctx, m, j); err != nil {
+			if err := p.tryFallback(ctx, m, j); err != nil {
 				return err
 			}
 		}
@@ -147,15 +147,15 @@ func (p *loop) look(ctx context.Context, m *Model, jobs []*job) error {
 	return nil
 }
 
-// lookAgain lets another version try what a new one failed at: a version on trial costs no item. Only
+// tryFallback runs another version on what a new one failed at: a version on trial costs no item. Only
 // where that fails too the item is at fault.
-func (p *loop) lookAgain(ctx context.Context, m *Model, j *job) error {
-	other := j.route.line.instead(m)
+func (p *loop) tryFallback(ctx context.Context, m *Model, j *job) error {
+	other := j.route.versions.fallbackFor(m)
 	if other == nil {
-		m.figures.fail()
+		m.stats.fail()
 		return nil
 	}
-	defer j.route.line.leave(other)
+	defer j.route.versions.release(other)
 	outputs, err := p.forward(ctx, other, []vision.Image{j.image}, []*job{j})
 	if stop := stops(ctx, err); stop != nil {
 		return stop
@@ -169,18 +169,18 @@ func (p *loop) lookAgain(ctx context.Context, m *Model, j *job) error {
 		j.poison, j.model = first, m
 		return nil
 	}
-	m.figures.fail()
+	m.stats.fail()
 	return nil
 }
 
 // forward runs a version over images of those jobs and measures it. An error that stops is not the
 // images' fault.
 func (p *loop) forward(ctx context.Context, m *Model, images []vision.Image, jobs []*job) (outputs []vision.Output, err error) {
-	net, err := m.memory.take(ctx, m)
+	net, err := m.cache.take(ctx, m)
 	if err != nil {
 		return nil, err
 	}
-	defer m.memory.give(m)
+	defer m.cache.give(m)
 	began := time.Now()
 	m.rate.begin()
 	err = p.noted(ctx, jobs, func() (err error) {
@@ -193,7 +193,7 @@ func (p *loop) forward(ctx context.Context, m *Model, images []vision.Image, job
 	}
 	took := time.Since(began)
 	p.metrics.inference.WithLabelValues(m.Name).Observe(took.Seconds())
-	m.figures.ran(len(images), took)
+	m.stats.ran(len(images), took)
 	return outputs, nil
 }
 
@@ -213,7 +213,7 @@ func stops(ctx context.Context, err error) error {
 func run(ctx context.Context, net Network, images []vision.Image) ([]vision.Output, error) {
 	outputs, err := net.Run(ctx, images)
 	if err == nil && len(outputs) != len(images) {
-		err = fmt.Errorf("it gave %d outputs for %d images", len(outputs), len(images))
+		err = fmt.Errorf("the network gave %d outputs for %d images", len(outputs), len(images))
 	}
 	if err != nil {
 		return nil, err

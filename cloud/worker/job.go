@@ -22,13 +22,13 @@ type job struct {
 	route    *Route // what is done with it
 	model    *Model // the version that has seen it
 	output   vision.Output
-	findings []Finding // of a pipeline
-	passed   []Passed  // likewise
-	due      time.Time // zero: it is not late
-	skipped  bool      // for being late
+	findings []Finding    // of a pipeline
+	steps    []StepReport // likewise
+	due      time.Time    // zero: it is not late
+	skipped  bool         // for being late
 	poison   *Poison
 	alone    bool // nothing else is in hand, of any partition
-	times    times
+	timings  timings
 	turn     *turn  // in taking memory; nil: it is alone
 	giveBack func() // the memory of image; nil: it has none
 }
@@ -57,7 +57,7 @@ func poison(stage, class string, err error) *Poison {
 // prepare fetches, verifies and decodes the job's data, and picks its model. The error is not nil
 // only when ctx ended or the worker is unfit: what is wrong with the entry is in job.poison.
 func (w *Worker) prepare(ctx context.Context, j *job) error {
-	err := w.shielded(func() error { return w.study(ctx, j) })
+	err := w.shielded(func() error { return w.load(ctx, j) })
 	var p *crashguard.Panic
 	if errors.As(err, &p) {
 		j.poison = poison(stageConvert, "Panic", err)
@@ -66,9 +66,9 @@ func (w *Worker) prepare(ctx context.Context, j *job) error {
 	return err
 }
 
-func (w *Worker) study(ctx context.Context, j *job) error {
-	j.times.decode.from = time.Now()
-	defer func() { j.times.decode.to = time.Now() }()
+func (w *Worker) load(ctx context.Context, j *job) error {
+	j.timings.decode.from = time.Now()
+	defer func() { j.timings.decode.to = time.Now() }()
 	defer j.turn.pass(ctx) // also of one that needs no memory
 	if j.entry.Err != nil {
 		j.poison = poison(stageConsume, "Unreadable", j.entry.Err)
@@ -76,7 +76,7 @@ func (w *Worker) study(ctx context.Context, j *job) error {
 	}
 	item := &j.entry.Item
 	if item.Attrs.Want == "" {
-		j.poison = poison(stageConsume, "Unasked", fmt.Errorf("%s %s does not say what is wanted of it", item.Kind, item.ID))
+		j.poison = poison(stageConsume, "Unasked", fmt.Errorf("%s %s does not say what is wanted of it (want)", item.Kind, item.ID))
 		return nil
 	}
 	if err := item.CheckContent(); err != nil {
@@ -100,7 +100,7 @@ func (w *Worker) study(ctx context.Context, j *job) error {
 	j.route, err = w.Models.Pick(item, &j.image)
 	if err != nil {
 		j.poison = poison(stageTransform, "NoModel", err)
-	} else if j.image.Pix == nil && len(j.route.line.bands) == 0 {
+	} else if j.image.Pix == nil && len(j.route.versions.bands) == 0 {
 		j.image = picture(&j.image, j.route.white)
 	}
 	return nil
@@ -124,7 +124,7 @@ func (w *Worker) fetch(ctx context.Context, item *event.Item) (data []byte, err 
 		return item.Data, nil
 	}
 	var tooLarge error
-	err = w.insist(ctx, "fetching from the object store", func() error {
+	err = w.retry(ctx, "fetching from the object store", func() error {
 		data, err = w.Objects.Get(ctx, ref)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
@@ -173,3 +173,36 @@ func (w *Worker) decode(ctx context.Context, j *job, data []byte) error {
 	}
 	return nil
 }
+
+// What is done with late items.
+const (
+	LateDo   = "do"
+	LateSkip = "skip"
+)
+
+// deadline is when an item is late: what it says itself, or its age by the route's bound or the
+// worker's, whichever is sooner; zero: never. The age is by the clock of the edge that made it.
+func (w *Worker) deadline(item *event.Item, r *Route) time.Time {
+	most := w.cfg.MaxAge
+	if r.maxAge > 0 {
+		most = r.maxAge
+	}
+	due := item.Attrs.Expires
+	if most > 0 && !item.Time.IsZero() {
+		if aged := item.Time.Add(most); due.IsZero() || aged.Before(due) {
+			due = aged
+		}
+	}
+	return due
+}
+
+// checkDeadline says of a job that is next whether it is late, and whether it is to be skipped.
+func (w *Worker) checkDeadline(j *job) {
+	due := w.deadline(&j.entry.Item, j.route)
+	if due.IsZero() || !w.now().After(due) {
+		return
+	}
+	j.due, j.skipped = due, w.cfg.Late == LateSkip
+}
+
+func (j *job) late() bool { return !j.due.IsZero() }

@@ -100,7 +100,7 @@ func TestTwoWorkersShareKafkaAndOneTakesOverFromTheOther(t *testing.T) {
 	var once sync.Once
 	run := func(ctx context.Context, name string) {
 		c := space.Coordinator(name)
-		shelf, err := NewShelf(Config{Models: []Choice{{Want: "segment", Model: "six"}}}, w)
+		registry, err := NewRegistry(Config{Models: []Choice{{Want: "segment", Model: "six"}}}, w)
 		if err != nil {
 			t.Error(err)
 			return
@@ -113,7 +113,7 @@ func TestTwoWorkersShareKafkaAndOneTakesOverFromTheOther(t *testing.T) {
 					once.Do(func() { close(half) })
 				}
 				return err
-			}), Dead: group, Objects: w, Decoder: w, Models: shelf, Leases: c, Assignments: Assigned{c, name},
+			}), Dead: group, Objects: w, Decoder: w, Models: registry, Leases: c, Assignments: Assigned{c, name},
 		})
 		if err != nil {
 			t.Error(err)

@@ -28,7 +28,7 @@ func (l levels) Open(context.Context, string) (Network, error) {
 func TestScenesOfALevelGoToModelsForIt(t *testing.T) {
 	bands := map[int][]string{6: {"blue", "green", "red", "nir", "swir16", "swir22"}, 4: {"blue", "green", "red", "nir"}, 3: {"blue", "green", "red"}}
 	there := levels{"six": {Bands: bands[6]}, "four": {Bands: bands[4]}, "six_2a": {Bands: bands[6]}}
-	shelf, err := NewShelf(Config{Models: []Choice{{Want: "segment", Model: "six"}, {Want: "segment", Model: "four"}, {Want: "segment", Model: SpectralRGB},
+	registry, err := NewRegistry(Config{Models: []Choice{{Want: "segment", Model: "six"}, {Want: "segment", Model: "four"}, {Want: "segment", Model: SpectralRGB},
 		{Want: "segment", Model: "six_2a", Level: "2A", Optional: true}, {Want: "segment", Model: "four_2a", Level: "2A", Optional: true}}}, there)
 	if err != nil {
 		t.Fatal(err)
@@ -46,12 +46,12 @@ func TestScenesOfALevelGoToModelsForIt(t *testing.T) {
 		for range im.Bands {
 			im.Planes = append(im.Planes, []float32{0})
 		}
-		r, err := shelf.Pick(&event.Item{Kind: event.Tile, Attrs: event.Attrs{Want: "segment", Level: c.level, Model: c.asked}}, &im)
+		r, err := registry.Pick(&event.Item{Kind: event.Tile, Attrs: event.Attrs{Want: "segment", Level: c.level, Model: c.asked}}, &im)
 		if err != nil || r.Name != c.want {
 			t.Errorf("level %q, %d bands, asked for %q: %v, %v; want %s", c.level, c.bands, c.asked, r, err, c.want)
 		}
 	}
-	if _, err := NewShelf(Config{Models: []Choice{{Want: "segment", Model: "four_2a", Level: "2A"}}}, there); err == nil {
+	if _, err := NewRegistry(Config{Models: []Choice{{Want: "segment", Model: "four_2a", Level: "2A"}}}, there); err == nil {
 		t.Error("a model that is not there, and not optional, is passed over")
 	}
 }

@@ -82,8 +82,8 @@ func (w *Worker) admit(ctx context.Context, j *job, data []byte) error {
 	return nil
 }
 
-// seen lets go of the pixels of jobs that no model looks at any more, and of their memory.
-func seen(jobs []*job) {
+// releaseImages frees the pixels of jobs that no model needs any more, and gives their memory back.
+func releaseImages(jobs []*job) {
 	for _, j := range jobs {
 		j.image = vision.Image{W: j.image.W, H: j.image.H}
 		j.release()

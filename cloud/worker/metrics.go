@@ -11,7 +11,7 @@ type metrics struct {
 	panics     prometheus.Counter
 }
 
-func newMetrics(r prometheus.Registerer, models *Shelf) (*metrics, error) {
+func newMetrics(r prometheus.Registerer, models *Registry) (*metrics, error) {
 	m := &metrics{
 		items: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "canvas_cloud_worker_items_total", Help: "Items done, by outcome: result, dead, or skipped for being late.",
@@ -36,7 +36,7 @@ func newMetrics(r prometheus.Registerer, models *Shelf) (*metrics, error) {
 	if r == nil {
 		return m, nil
 	}
-	for _, c := range append(memoryMetrics(models.memory), m.items, m.batch, m.inference, m.partitions, m.late, m.panics) {
+	for _, c := range append(memoryMetrics(models.cache), m.items, m.batch, m.inference, m.partitions, m.late, m.panics) {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}
@@ -44,16 +44,16 @@ func newMetrics(r prometheus.Registerer, models *Shelf) (*metrics, error) {
 	return m, nil
 }
 
-func memoryMetrics(r *residents) []prometheus.Collector {
+func memoryMetrics(c *modelCache) []prometheus.Collector {
 	return []prometheus.Collector{
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "canvas_cloud_worker_models_resident", Help: "Models that are loaded.",
-		}, func() float64 { n, _, _ := r.figures(); return float64(n) }),
+		}, func() float64 { n, _, _ := c.stats(); return float64(n) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "canvas_cloud_worker_models_memory_bytes", Help: "What the loaded models are taken to need, see worker.models_memory_bytes.",
-		}, func() float64 { _, bytes, _ := r.figures(); return float64(bytes) }),
+		}, func() float64 { _, bytes, _ := c.stats(); return float64(bytes) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "canvas_cloud_worker_models_unloaded_total", Help: "Models unloaded because others needed their memory.",
-		}, func() float64 { _, _, n := r.figures(); return float64(n) }),
+		}, func() float64 { _, _, n := c.stats(); return float64(n) }),
 	}
 }

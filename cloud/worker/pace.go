@@ -44,12 +44,12 @@ func whileOpen(ctx context.Context, stop <-chan struct{}) (context.Context, cont
 	return ctx, cancel
 }
 
-// insist does something until it succeeds or ctx ends. It says once that it fails and once that it
-// is well again.
-func (w *Worker) insist(ctx context.Context, what string, do func() error) error {
+// retry does something until it succeeds or ctx ends. It logs once that it fails and once that it
+// works again.
+func (w *Worker) retry(ctx context.Context, what string, do func() error) error {
 	return retry.Task{First: 100 * time.Millisecond, Most: 5 * time.Second, Pause: w.pause,
 		Tell: func(err error) bool {
-			w.Log.Warn(what+" fails, trying until it works", telemetry.Err, err)
+			w.Log.Warn(what+" fails; the worker tries again until it works", telemetry.Err, err)
 			return true
 		},
 		Works: func(after time.Duration, told bool) {

@@ -21,18 +21,18 @@ import (
 func (w *Worker) work(ctx context.Context, stop <-chan struct{}, l lease, partition int) error {
 	from, err := w.Queue.Committed(ctx, event.WorkTopic, partition)
 	if err != nil {
-		return fmt.Errorf("asking where partition %d stands: %w", partition, err)
+		return fmt.Errorf("reading the committed offset of partition %d: %w", partition, err)
 	}
 	log := w.Log.With("partition", partition, "lease", l.Epoch())
 	log.Info("the worker has taken a partition", "offset", from)
-	// Given back by its own will, nothing new is to suspect. Without the lease nothing may be noted.
+	// Of a partition that is given back in good order nothing new is suspected. Without the lease nothing may be noted.
 	leave := ""
 	defer func() {
 		if !errors.Is(context.Cause(ctx), coord.ErrLost) {
 			noting, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 			defer cancel()
 			if err := l.Note(noting, leave); err != nil {
-				log.Warn("leaving a note beside the lease failed", telemetry.Err, err)
+				log.Warn("the worker could not leave a note beside its lease", telemetry.Err, err)
 			}
 		}
 		log.Info("the worker has given a partition back")
@@ -41,9 +41,9 @@ func (w *Worker) work(ctx context.Context, stop <-chan struct{}, l lease, partit
 	p := &loop{Worker: w, lease: l, held: ctx, partition: partition, stop: stop}
 	s := suspect(l.Previous(), w.run, from, w.window)
 	if s.until > from {
-		log.Warn("the worker before died; taking what it may have had in hand one by one", "from", from, "until", s.until)
+		log.Warn("the partition's owner before crashed; the worker takes the items that it may have had in hand one by one", "from", from, "until", s.until)
 		if from, err = p.careful(ctx, from, s); from < s.until {
-			leave = s.left(from).String()
+			leave = s.note(from).String()
 		}
 		if err != nil || closed(stop) {
 			return err
@@ -165,8 +165,8 @@ func (p *loop) begin(ctx context.Context, offset int64) (err error) {
 // errEnough ends a read that has all it wanted.
 var errEnough = errors.New("enough read")
 
-// careful works one by one on what the worker before may have had in hand, and gives the offset
-// from which the usual way may go on.
+// careful works one by one on what the owner before may have had in hand, and gives the offset
+// from which flow may go on.
 func (p *loop) careful(ctx context.Context, from int64, s suspicion) (int64, error) {
 	reading, cancel := whileOpen(ctx, p.stop)
 	defer cancel()
@@ -202,7 +202,7 @@ func (p *loop) careful(ctx context.Context, from int64, s suspicion) (int64, err
 }
 
 // alone takes one entry through all stages while the worker has nothing else in hand, of any
-// partition: when it dies of this one, no other is under suspicion.
+// partition: when it crashes on this one, no other is suspected.
 func (p *loop) alone(ctx context.Context, e queue.Entry, n note) error {
 	if err := p.slots.Acquire(ctx, p.window); err != nil {
 		return err
@@ -211,7 +211,7 @@ func (p *loop) alone(ctx context.Context, e queue.Entry, n note) error {
 	j := &job{entry: e, alone: true}
 	if len(n.Tries) > 0 {
 		var guilty error
-		if n.Tries, guilty = p.verdict(ctx, n.Tries, &e); guilty != nil {
+		if n.Tries, guilty = p.checkExits(ctx, n.Tries, &e); guilty != nil {
 			j.poison = poison(stageTransform, "Deadly", guilty)
 		}
 	}
@@ -224,13 +224,13 @@ func (p *loop) alone(ctx context.Context, e queue.Entry, n note) error {
 		}
 	}
 	batch := []*job{j}
-	if err := p.seeAll(ctx, batch); err != nil {
+	if err := p.inferAll(ctx, batch); err != nil {
 		return err
 	}
 	return p.finish(ctx, batch)
 }
 
-// apart is alone in the midst of the usual way: for what this machine's ledger suspects.
+// apart is alone in the midst of flow: for what this machine's attempts suspect.
 func (p *loop) apart(ctx context.Context, e queue.Entry) error {
 	at := e.Offset
 	if err := p.alone(ctx, e, note{Run: p.run, From: at, At: &at, Until: at + 1}); err != nil {

@@ -96,7 +96,7 @@ func (c Config) pipelineProblems(add func(field, message, hint string)) {
 
 func (p Pipeline) problems(add func(field, message, hint string)) {
 	if p.Want == "" {
-		add("want", "is empty", "say which wish it answers: segment, detect, classify or text")
+		add("want", "is empty", "say what is asked for: segment, detect, classify or text")
 	}
 	for _, k := range p.Kinds {
 		if !slices.Contains([]event.Kind{event.Tile, event.Crop, event.Frame}, event.Kind(k)) {

@@ -22,7 +22,7 @@ func TestAPipelineTakesTheKindsAndStreamsThatItNamesAndNoOthers(t *testing.T) {
 		},
 		Models: []Choice{{Want: "detect", Model: "small"}},
 	}
-	shelf, err := NewShelf(cfg, s)
+	registry, err := NewRegistry(cfg, s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func TestAPipelineTakesTheKindsAndStreamsThatItNamesAndNoOthers(t *testing.T) {
 		kind                event.Kind
 		stream, asked, name string
 	}{{event.Crop, "gate", "", "gate"}, {event.Crop, "door", "", "small"}, {event.Frame, "door", "", "any"}, {event.Crop, "gate", "small", "small"}, {event.Frame, "gate", "gate", "any"}} {
-		r, err := shelf.Pick(&event.Item{Kind: c.kind, Stream: c.stream, Attrs: event.Attrs{Want: "detect", Model: c.asked}}, &im)
+		r, err := registry.Pick(&event.Item{Kind: c.kind, Stream: c.stream, Attrs: event.Attrs{Want: "detect", Model: c.asked}}, &im)
 		if err != nil || r.Name != c.name {
 			t.Errorf("a %s of %s that asks for %q goes to %+v (%v), want %s", c.kind, c.stream, c.asked, r, err, c.name)
 		}
@@ -50,7 +50,7 @@ func TestPipelinesThatCannotWorkAreRefusedWithAReason(t *testing.T) {
 		for _, m := range strings.Fields(c.steps) {
 			p.Steps = append(p.Steps, Step{Model: m})
 		}
-		if _, err := NewShelf(Config{Pipelines: []Pipeline{p}}, s); err == nil || !strings.Contains(err.Error(), c.why) || errors.Is(err, ErrUnfit) != (c.why == "no such model") {
+		if _, err := NewRegistry(Config{Pipelines: []Pipeline{p}}, s); err == nil || !strings.Contains(err.Error(), c.why) || errors.Is(err, ErrUnfit) != (c.why == "no such model") {
 			t.Errorf("%s: %v, want something of %q", c.steps, err, c.why)
 		}
 	}

@@ -86,11 +86,11 @@ func (n fakeNetwork) Run(_ context.Context, in []vision.Image) ([]vision.Output,
 
 func (s *studio) worker(t *testing.T, cfg Config) *Worker {
 	t.Helper()
-	shelf, err := NewShelf(cfg, s)
+	registry, err := NewRegistry(cfg, s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := New(cfg, Parts{Queue: s, Results: s, Dead: s, Objects: s, Decoder: s, Models: shelf, Leases: s, Assignments: Fixed{0}})
+	w, err := New(cfg, Parts{Queue: s, Results: s, Dead: s, Objects: s, Decoder: s, Models: registry, Leases: s, Assignments: Fixed{0}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,13 +147,13 @@ func TestTheSecondModelLooksAtTheFirstOnesBoxesAndItsWordJoinsTheResult(t *testi
 		t.Fatalf("%d results, %+v; three boxes, and the tree is not looked at", len(s.results), f)
 	}
 	narrow, wide := f.Pipeline.Findings[0], f.Pipeline.Findings[1]
-	if len(narrow.Looks) != 1 || !strings.Contains(narrow.Looks[0].Failed, "too narrow") || narrow.Looks[0].Accepted {
+	if len(narrow.Inspections) != 1 || !strings.Contains(narrow.Inspections[0].Failed, "too narrow") || narrow.Inspections[0].Accepted {
 		t.Errorf("the one that could not be seen: %+v", narrow)
 	}
-	if want := (Window{38, 19, 24, 12}); len(wide.Looks) != 1 || wide.Looks[0].Window != want || wide.Looks[0].Label != "truck" || !wide.Looks[0].Accepted || wide.Looks[0].Version != "7" {
+	if want := (Window{38, 19, 24, 12}); len(wide.Inspections) != 1 || wide.Inspections[0].Window != want || wide.Inspections[0].Label != "truck" || !wide.Inspections[0].Accepted || wide.Inspections[0].Version != "7" {
 		t.Errorf("the wide one: %+v", wide)
 	}
-	steps := []Passed{{Model: "small", Version: "1", Looked: 1}, {Model: "kinds", Version: "7", Looked: 2, Failed: 1, Error: "kinds version 7: too narrow"}}
+	steps := []StepReport{{Model: "small", Version: "1", Inspected: 1}, {Model: "kinds", Version: "7", Inspected: 2, Failed: 1, Error: "kinds version 7: too narrow"}}
 	if !slices.Equal(f.Pipeline.Steps, steps) || len(s.letters) != 0 {
 		t.Errorf("steps %+v, %d dead letters", f.Pipeline.Steps, len(s.letters))
 	}
@@ -170,14 +170,14 @@ func TestASecondDetectorsBoxesAreInPixelsOfThePicture(t *testing.T) {
 	start(t, s.worker(t, Config{Pipelines: []Pipeline{{Name: "cars", Want: "detect", Steps: []Step{{Model: "small"}, {Model: "large", Most: 1}}}}}))
 	s.until(t, "the result", func() bool { return s.offsets[0] == 1 })
 	f := s.found(t, 0)
-	look := f.Pipeline.Findings[0].Looks[0]
+	look := f.Pipeline.Findings[0].Inspections[0]
 	if look.Label != "car" || look.Score != 0.5 || !look.Accepted {
 		t.Errorf("the box of the same kind is the verdict, not %+v", look)
 	}
 	if b := look.Boxes[1]; b.X != 10 || b.Y != 10 || b.W != 10 {
 		t.Errorf("box %+v; the crop begins at 9, 9", b)
 	}
-	if p := f.Pipeline.Steps[1]; p.Looked != 1 || p.Left != 2 {
+	if p := f.Pipeline.Steps[1]; p.Inspected != 1 || p.LeftOut != 2 {
 		t.Errorf("%+v, one is the bound", p)
 	}
 }
@@ -229,7 +229,7 @@ func TestPolygonsOfAMaskGetAClassEachAndTheMaskStaysAResultOfItsOwn(t *testing.T
 	var said []string
 	for _, g := range f.Pipeline.Findings {
 		said = append(said, g.Polygon.Label)
-		for _, l := range g.Looks {
+		for _, l := range g.Inspections {
 			said = append(said, l.Label)
 		}
 	}
@@ -305,7 +305,7 @@ func TestADetectorMayLookAtPolygonsToo(t *testing.T) {
 	if want := (Window{20, 10, 10, 20}); g.Polygon.Window != want {
 		t.Errorf("polygon %+v", g.Polygon)
 	}
-	if l := g.Looks[0]; l.Window != (Window{19, 8, 12, 24}) || l.Boxes[0].X != 20 || l.Boxes[0].Y != 10 || l.Label != "smoke" {
+	if l := g.Inspections[0]; l.Window != (Window{19, 8, 12, 24}) || l.Boxes[0].X != 20 || l.Boxes[0].Y != 10 || l.Label != "smoke" {
 		t.Errorf("%+v: the crop begins at 19, 8", l)
 	}
 }

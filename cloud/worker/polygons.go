@@ -58,7 +58,7 @@ func polygonsOf(m *vision.Mask, least int) (found []Polygon) {
 		}
 		if area >= least {
 			found = append(found, Polygon{
-				Label: maskLabel(class), Class: int(class), Area: area, Score: float32(sum) / float32(area*vision.ShareOne),
+				Label: maskLabel(class), Class: int(class), Area: area, Score: float32(sum) / float32(area*vision.ProbabilityOne),
 				Window: Window{x0, y0, x1 - x0, y1 - y0},
 			})
 		}
@@ -69,8 +69,8 @@ func polygonsOf(m *vision.Mask, least int) (found []Polygon) {
 
 // probability of the class at a pixel, in 1/254.
 func probability(m *vision.Mask, class byte, at int) int {
-	if int(class) > len(m.Shares) {
-		return vision.ShareOne
+	if int(class) > len(m.Probabilities) {
+		return vision.ProbabilityOne
 	}
-	return min(int(m.Shares[class-1][at]), vision.ShareOne)
+	return min(int(m.Probabilities[class-1][at]), vision.ProbabilityOne)
 }

@@ -90,7 +90,7 @@ func child(settings string) error {
 	if s.Between != "" {
 		catalogue, cfg.Models, cfg.Pipelines = between(s.Between), nil, twoSteps
 	}
-	shelf, err := NewShelf(cfg, slow{catalogue, s.Speed})
+	registry, err := NewRegistry(cfg, slow{catalogue, s.Speed})
 	if err != nil {
 		return err
 	}
@@ -102,14 +102,14 @@ func child(settings string) error {
 	defer ledger.Close()
 	defer context.AfterFunc(ctx, ledger.Stopping)()
 	worker, err := New(cfg, Parts{
-		Attempts: ledger, Deaths: c.Document(DeathsDocument),
-		Queue: queue, Results: KafkaResults{Log: k}, Dead: queue, Decoder: deadly{w}, Models: shelf, Leases: c, Assignments: Assigned{c, s.ID}, Log: log,
+		Attempts: ledger, ExitReports: c.Document(ExitReportsDocument),
+		Queue: queue, Results: KafkaResults{Log: k}, Dead: queue, Decoder: deadly{w}, Models: registry, Leases: c, Assignments: Assigned{c, s.ID}, Log: log,
 	})
 	if err != nil {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return Attend(ctx, c, coord.Member{ID: s.ID, Role: coord.Worker}, shelf, log) })
+	group.Go(func() error { return Join(ctx, c, coord.Member{ID: s.ID, Role: coord.Worker}, registry, log) })
 	group.Go(func() error {
 		return assign.Lead(ctx, c, map[string]int{event.WorkTopic: s.Partitions}, assign.Config{Rebalance: time.Second, Tolerance: 0.1}, log, assign.Hooks{})
 	})

@@ -36,9 +36,9 @@ func (n weighed) Run(ctx context.Context, in []vision.Image) ([]vision.Output, e
 	return n.world.Run(ctx, in)
 }
 
-// board is the shelf as a release.Stage.
+// board is the registry as a release.Stage.
 type board struct {
-	*Shelf
+	*Registry
 	world *world
 }
 
@@ -47,7 +47,7 @@ func (b board) Add(ctx context.Context, name, version string, m model.Model) err
 	if err != nil {
 		return err
 	}
-	return b.Shelf.Add(ctx, name, Needs{Version: version, Bands: m.Input.Bands}, func(context.Context) (Network, error) {
+	return b.Registry.Add(ctx, name, Needs{Version: version, Bands: m.Input.Bands}, func(context.Context) (Network, error) {
 		if string(weights) == "broken" {
 			return nil, errors.New("the engine disagrees with the golden case")
 		}
@@ -56,7 +56,7 @@ func (b board) Add(ctx context.Context, name, version string, m model.Model) err
 }
 
 func (b board) Stats(name, version string) release.Stats {
-	return release.Stats(b.Shelf.Figures(name, version))
+	return release.Stats(b.Registry.Stats(name, version))
 }
 
 // shop is a worker under load whose models are changed.
@@ -77,7 +77,7 @@ func openShop(t *testing.T) *shop {
 	space := local.NewSpace()
 	s := &shop{world: w, t: t, desk: release.Admin{Group: space.Coordinator("desk"), Library: release.Library{Objects: objects}, By: "operator"}}
 	worker := w.worker(t, Config{BatchItems: 4, Models: []Choice{{Want: "segment", Model: "six"}}}, Fixed{0})
-	six := worker.Models.lines["six"].shipped
+	six := worker.Models.models["six"].shipped
 	six.open = func(context.Context) (Network, error) { return weighed{w, "good"}, nil }
 	follower := release.Follower{
 		Group: space.Coordinator("worker"), Library: s.desk.Library, Stage: board{worker.Models, w}, Dir: t.TempDir(), By: "worker",
@@ -250,10 +250,10 @@ func TestAnItemsLotIsItsOwnAndLotsAreEven(t *testing.T) {
 	tenths := [10]int{}
 	for n := range 10_000 {
 		id := tile(n, "").ID
-		if lot(id) != lot(id) || lot(id) < 0 || lot(id) >= 1 {
-			t.Fatalf("lot %v", lot(id))
+		if unitHash(id) != unitHash(id) || unitHash(id) < 0 || unitHash(id) >= 1 {
+			t.Fatalf("lot %v", unitHash(id))
 		}
-		tenths[int(lot(id)*10)]++
+		tenths[int(unitHash(id)*10)]++
 	}
 	for n, count := range tenths {
 		if count < 850 || count > 1150 {

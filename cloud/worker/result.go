@@ -22,19 +22,19 @@ type Found struct {
 	Classes []vision.Class `json:"classes,omitempty"`
 	LeftOut int            `json:"boxes_left_out,omitempty"` // the weakest, beyond event.MaxBoxes
 
-	Pipeline *Course `json:"pipeline,omitempty"`
+	Pipeline *PipelineResult `json:"pipeline,omitempty"`
 
 	Late     bool      `json:"late,omitempty"`    // the deadline had passed when its turn came …
 	Deadline time.Time `json:"deadline,omitzero"` // … which was this
 	Skipped  bool      `json:"skipped,omitempty"` // nothing looked at it, as worker.late has it
 }
 
-// Course is how an item went through a pipeline: what each step did, the first one first, and what
+// PipelineResult is how an item went through a pipeline: what each step did, the first one first, and what
 // was found, best or largest first: the boxes that were looked at, and all polygons.
-type Course struct {
-	Name     string    `json:"name"`
-	Steps    []Passed  `json:"steps"`
-	Findings []Finding `json:"findings,omitempty"`
+type PipelineResult struct {
+	Name     string       `json:"name"`
+	Steps    []StepReport `json:"steps"`
+	Findings []Finding    `json:"findings,omitempty"`
 }
 
 // results makes the items that say what was found. They depend on the input and the models only, so
@@ -67,14 +67,14 @@ func results(j *job) ([]event.Item, error) {
 		add(j.route.Name, j.version(), mediaJSON, data)
 		return items, err
 	}
-	if j.passed == nil || j.output.Mask.Class != nil {
+	if j.steps == nil || j.output.Mask.Class != nil {
 		data, media, err := encode(j)
 		if err != nil {
 			return nil, fmt.Errorf("writing what %s found in %s %s: %w", m.Name, in.Kind, in.ID, err)
 		}
 		add(m.Name, m.Needs.Version, media, data)
 	}
-	if j.passed != nil {
+	if j.steps != nil {
 		data, err := json.Marshal(j.found())
 		if err != nil {
 			return nil, fmt.Errorf("writing what pipeline %s found in %s %s: %w", j.route.Name, in.Kind, in.ID, err)
@@ -94,10 +94,10 @@ const mediaJSON = "application/json"
 func (j *job) version() string {
 	versions := []string{j.model.Needs.Version}
 	for n, s := range j.route.later {
-		if len(j.passed) > 0 {
-			versions = append(versions, j.passed[n+1].Version)
+		if len(j.steps) > 0 {
+			versions = append(versions, j.steps[n+1].Version)
 		} else { // skipped
-			versions = append(versions, s.line.now().Needs.Version)
+			versions = append(versions, s.versions.now().Needs.Version)
 		}
 	}
 	return strings.Join(versions, "+")
@@ -109,10 +109,10 @@ func (j *job) found() Found {
 		Width: j.image.W, Height: j.image.H, Boxes: boxes, LeftOut: len(j.output.Boxes) - len(boxes), Classes: j.output.Classes,
 		Late: j.late(), Deadline: j.due, Skipped: j.skipped,
 	}
-	if j.passed != nil {
-		f.Pipeline = &Course{Name: j.route.Name, Steps: j.passed}
+	if j.steps != nil {
+		f.Pipeline = &PipelineResult{Name: j.route.Name, Steps: j.steps}
 		for _, g := range j.findings {
-			if g.Polygon != nil || len(g.Looks) > 0 {
+			if g.Polygon != nil || len(g.Inspections) > 0 {
 				f.Pipeline.Findings = append(f.Pipeline.Findings, g)
 			}
 		}
@@ -121,12 +121,12 @@ func (j *job) found() Found {
 }
 
 func encode(j *job) (data []byte, media string, err error) {
-	if in := &j.entry.Item; j.output.Mask.Class != nil || j.passed == nil && in.Attrs.Want == "segment" {
+	if in := &j.entry.Item; j.output.Mask.Class != nil || j.steps == nil && in.Attrs.Want == "segment" {
 		if j.output.Mask.Class == nil {
 			return nil, "", errors.New("no mask came out; is it a model for segmentation?")
 		}
 		// Most of a mask is one class or another for sure: the fastest compression is within a few percent of the best.
-		data, err = vision.EncodeShares(j.output.Mask, png.BestSpeed)
+		data, err = vision.EncodeProbabilities(j.output.Mask, png.BestSpeed)
 		return data, "image/png", err
 	}
 	data, err = json.Marshal(j.found())

@@ -20,27 +20,27 @@ const (
 
 // Route is what is done with an item: one model, or a pipeline of several.
 type Route struct {
-	Name   string  // the model's or the pipeline's
-	line   *Line   // of the first model
-	white  float64 // reflectance that becomes 255 for it, where it looks at bands as at a picture
-	later  []laterStep
-	takes  Pipeline      // of a pipeline: what it takes
-	maxAge time.Duration // 0: the worker's own
-	rate   rate          // of a pipeline: of items through all its steps
+	Name     string         // the model's or the pipeline's
+	versions *modelVersions // of the first model
+	white    float64        // reflectance that becomes 255 for it, where it looks at bands as at a picture
+	later    []laterStep
+	takes    Pipeline      // of a pipeline: what it takes
+	maxAge   time.Duration // 0: the worker's own
+	rate     rate          // of a pipeline: of items through all its steps
 }
 
 type laterStep struct {
 	Step
-	line *Line
+	versions *modelVersions
 }
 
-// needs are the shipped model's; every version of a line has the same bands and gives the same.
-func (s laterStep) needs() Needs { return s.line.shipped.Needs }
+// needs are the shipped model's; every version of a model has the same bands and gives the same.
+func (s laterStep) needs() Needs { return s.versions.shipped.Needs }
 
 // suits says whether a pipeline takes the item.
 func (r *Route) suits(item *event.Item, image *vision.Image) bool {
 	p := r.takes
-	return p.Want == item.Attrs.Want && holds(p.Kinds, string(item.Kind)) && holds(p.Streams, item.Stream) && suits(r.line.bands, image)
+	return p.Want == item.Attrs.Want && holds(p.Kinds, string(item.Kind)) && holds(p.Streams, item.Stream) && suits(r.versions.bands, image)
 }
 
 // holds: an empty list holds everything.
@@ -51,9 +51,9 @@ func (r *Route) fits() (problems []config.Problem) {
 	add := func(step int, message, hint string) {
 		problems = append(problems, config.Problem{Field: fmt.Sprintf("worker.pipelines: %s.steps.%d.model", r.Name, step), Message: message, Hint: hint})
 	}
-	first := r.line.shipped.Needs
+	first := r.versions.shipped.Needs
 	if first.Gives != GivesBoxes && first.Gives != GivesMask {
-		add(0, fmt.Sprintf("%s gives %s, in which nothing can be looked at again", r.line.Name, first.Gives), "begin with a model for detect, segment or a text detector")
+		add(0, fmt.Sprintf("%s gives %s, in which nothing can be looked at again", r.versions.Name, first.Gives), "begin with a model for detect, segment or a text detector")
 	}
 	for n, s := range r.later {
 		switch gives := s.needs().Gives; {
@@ -62,7 +62,7 @@ func (r *Route) fits() (problems []config.Problem) {
 		case n+1 < len(r.later) && gives == GivesWords:
 			add(n+1, s.Model+" reads words, after which nothing is left to look at", "put it last")
 		case !sees(first.Bands, s.needs().Bands):
-			add(n+1, fmt.Sprintf("%s needs %v, but %s sees pictures of %v", s.Model, orColour(s.needs().Bands), r.line.Name, orColour(first.Bands)),
+			add(n+1, fmt.Sprintf("%s needs %v, but %s sees pictures of %v", s.Model, orColour(s.needs().Bands), r.versions.Name, orColour(first.Bands)),
 				"name a model whose bands are among those of the first")
 		}
 	}

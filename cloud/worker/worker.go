@@ -1,5 +1,5 @@
-// Package worker does the heavy work: it owns partitions of canvas.work and lets models see what
-// is in them. A partition is a loop under a lease:
+// Package worker does the heavy work: it owns partitions of canvas.work and runs models on the items
+// in them. A partition is a loop under a lease:
 //
 //	Own ─▶ committed offset ─▶ read ─▶ fetch, verify, decode ─▶ batch ─▶ infer ─▶ results ─▶ offset
 //	                            └──────── at most Prefetch items in hand ────────────┘
@@ -41,14 +41,14 @@ type Parts struct {
 	Objects     queue.Objects // may be nil where all data is inline
 	Decoder     Decoder
 	Memory      *budget.Bytes // of all decoders of the process; nil: without bound
-	Models      *Shelf
+	Models      *Registry
 	Leases      Leases
 	Assignments Assignments
-	Attempts    *crashguard.Guard // of this process; nil: what kills it is not known from what was beside it
-	Deaths      coord.Document    // where workers tell how they ended; nil: nobody hears of it
+	Attempts    *crashguard.Guard // of this process; nil: an item that crashes it is not told from those beside it
+	ExitReports coord.Document  // where workers report how they ended; nil: nowhere
 	Log         *slog.Logger
 	Metrics     prometheus.Registerer // may be nil
-	Trace       *trace.Tracer         // nil: nobody hears of spans
+	Trace       *trace.Tracer         // nil: no spans
 }
 
 // Worker owns partitions and works on them.
@@ -101,12 +101,12 @@ type holding struct {
 // and leaves within the grace. The error is not nil when the worker itself is unfit: a model that
 // can't be loaded, or no assignments.
 func (w *Worker) Run(ctx context.Context) error {
-	if err := w.tellDeath(ctx); err != nil {
-		return nil // it was told to stop
+	if err := w.reportLastExit(ctx); err != nil {
+		return nil // it is to stop
 	}
 	mine, err := w.Assignments.Mine(ctx)
 	if err != nil {
-		return fmt.Errorf("asking for partitions to work on: %w", err)
+		return fmt.Errorf("reading which partitions are assigned: %w", err)
 	}
 	var all sync.WaitGroup
 	unfit := make(chan error, 1)
@@ -181,7 +181,7 @@ func (w *Worker) hold(ctx context.Context, stop <-chan struct{}, partition int) 
 		case errors.Is(err, ErrUnfit):
 			return err
 		case err != nil && !errors.Is(err, context.Canceled):
-			log.Warn("working on a partition failed, trying again", telemetry.Err, err)
+			log.Warn("the worker failed on a partition, and tries again", telemetry.Err, err)
 		}
 		if time.Since(began) > time.Minute {
 			wait.reset()
@@ -193,7 +193,7 @@ func (w *Worker) hold(ctx context.Context, stop <-chan struct{}, partition int) 
 }
 
 // own holds the lease once. When stop closes it goes on for at most the grace, so that the batch in
-// hand is finished; while the lease is not had yet, it stops waiting at once.
+// hand is finished; before it has the lease, it stops waiting at once.
 func (w *Worker) own(ctx context.Context, stop <-chan struct{}, partition int) error {
 	leasing, release := context.WithCancel(context.WithoutCancel(ctx))
 	defer release()

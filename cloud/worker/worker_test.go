@@ -81,7 +81,7 @@ func TestResultSaysWhatItIs(t *testing.T) {
 	if r.Attrs != want || r.Type != "image/png" || r.Verify() != nil || r.Check() != nil {
 		t.Fatalf("attributes %+v, type %q, %v, %v", r.Attrs, r.Type, r.Verify(), r.Check())
 	}
-	planes, err := vision.DecodeShares(r.Data, 2, 2)
+	planes, err := vision.DecodeProbabilities(r.Data, 2, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -296,7 +296,7 @@ func TestAModelThatCannotBeLoadedMakesTheWorkerUnfitNotTheItems(t *testing.T) {
 	if len(w.letters) != 0 || w.offsets[0] != 0 {
 		t.Fatal("the item was blamed")
 	}
-	if _, err := NewShelf(Config{Models: []Choice{{Want: "segment", Model: "nosuch"}}}, w); !errors.Is(err, ErrUnfit) {
+	if _, err := NewRegistry(Config{Models: []Choice{{Want: "segment", Model: "nosuch"}}}, w); !errors.Is(err, ErrUnfit) {
 		t.Fatalf("a missing model gives %v", err)
 	}
 }

@@ -269,7 +269,7 @@ func sceneOf(p productEnd) sceneLine {
 const overcast = 0.98
 
 // warnings are what a person should look at: what is only assumed, and what looks wrong.
-func warnings(s *mosaic.SceneFigures) []string {
+func warnings(s *mosaic.SceneStats) []string {
 	all := []string{}
 	for _, f := range s.Facts {
 		switch {

@@ -23,17 +23,17 @@ func (c Config) SpectralMask(im vision.Image) (by string, class []byte) {
 // unsureShare is the share of pixels of which no class has the probability sure. A mask that comes
 // without probabilities is sure of nothing.
 func unsureShare(m *vision.Mask, sure float64) float64 {
-	if len(m.Shares) == 0 {
+	if len(m.Probabilities) == 0 {
 		return 1
 	}
-	least, seen, unsure := int(sure*vision.ShareOne), 0, 0
+	least, seen, unsure := int(sure*vision.ProbabilityOne), 0, 0
 	for i := range m.Class {
 		if m.Class[i] == vision.NoData {
 			continue
 		}
 		seen++
-		rest, most := vision.ShareOne, 0
-		for _, plane := range m.Shares {
+		rest, most := vision.ProbabilityOne, 0
+		for _, plane := range m.Probabilities {
 			p := int(plane[i])
 			rest -= p
 			most = max(most, p)

@@ -44,7 +44,7 @@ func TestTheMaskOfTheSpectralTestHasItsShare(t *testing.T) {
 func TestTheMaskAloneIsSentWhereTheNetworkIsSure(t *testing.T) {
 	im := vision.Image{W: 4, H: 1, Bands: []string{"blue"}, Planes: [][]float32{{0.1, 0.1, 0.1, 0.1}}}
 	mask := &vision.Mask{W: 4, H: 1, Class: []byte{vision.Clear, vision.Cloud, vision.Clear, vision.NoData},
-		Shares: [][]byte{{0, 10, 0, 255}, {5, 240, 100, 255}}} // sure, sure, unsure, nothing
+		Probabilities: [][]byte{{0, 10, 0, 255}, {5, 240, 100, 255}}} // sure, sure, unsure, nothing
 	c := DefaultConfig()
 	for unsure, masked := range map[float64]bool{0: false, 0.3: false, 0.34: true, 1: true} {
 		c.Scenes.Unsure = unsure

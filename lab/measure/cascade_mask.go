@@ -111,7 +111,7 @@ func (k *CascadeMask) scene(ctx context.Context, path, labels string) error {
 		if err != nil {
 			return err
 		}
-		mask, err := vision.EncodeShares(own.Sure(), png.BestCompression)
+		mask, err := vision.EncodeProbabilities(own.Sure(), png.BestCompression)
 		if err != nil {
 			return err
 		}

@@ -54,8 +54,8 @@ func (d *dense) decode(out []tensor, i, n int, g geometry, im *vision.Image) (vi
 	}
 	d.choose(v.data, c, h*w, d.class[:h*w])
 	mask := place(d.class, w, h, g, im)
-	for _, plane := range d.share(v.data, c, h*w) {
-		mask.Shares = append(mask.Shares, place(plane, w, h, g, im).Class)
+	for _, plane := range d.probabilities(v.data, c, h*w) {
+		mask.Probabilities = append(mask.Probabilities, place(plane, w, h, g, im).Class)
 	}
 	return vision.Output{Mask: mask}, nil
 }

@@ -69,9 +69,9 @@ type Mask struct {
 	W, H  int
 	Class []byte
 
-	// Shares are the probabilities behind Class, in 1/254: one plane of H*W for each of the classes
+	// Probabilities are the probabilities behind Class, in 1/254: one plane of H*W for each of the classes
 	// 1, 2, … (what is left is class 0), 255 where there is no data. Nil where a network gives none.
-	Shares [][]byte
+	Probabilities [][]byte
 }
 
 // Class is a whole-image label.

@@ -16,13 +16,13 @@ const (
 	quality   = 88      // of the JPEG: boxes and labels stay crisp
 )
 
-// Artist draws with OpenCV.
-type Artist struct {
+// Annotator draws with OpenCV.
+type Annotator struct {
 	Memory *budget.Bytes // of all decoders of the process; nil: without bound
 }
 
 // Draw decodes a JPEG, draws zones, lines and boxes with labels and scores, and encodes it again.
-func (a Artist) Draw(jpeg []byte, boxes []vision.Box, marks []vision.Mark) ([]byte, error) {
+func (a Annotator) Draw(jpeg []byte, boxes []vision.Box, marks []vision.Mark) ([]byte, error) {
 	size, err := infer.ImageBytes(jpeg)
 	if err != nil {
 		return nil, fmt.Errorf("decoding a snapshot: %w", err)

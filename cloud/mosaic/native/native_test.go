@@ -18,7 +18,7 @@ func TestBoxesAreDrawnWhereTheyAre(t *testing.T) {
 	if err := jpeg.Encode(&b, gray, nil); err != nil {
 		t.Fatal(err)
 	}
-	drawn, err := Artist{}.Draw(b.Bytes(), []vision.Box{{X: 100, Y: 80, W: 90, H: 100, Score: 0.9, Label: "person"}}, nil)
+	drawn, err := Annotator{}.Draw(b.Bytes(), []vision.Box{{X: 100, Y: 80, W: 90, H: 100, Score: 0.9, Label: "person"}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +33,7 @@ func TestBoxesAreDrawnWhereTheyAre(t *testing.T) {
 	if !differs(100, 130) || differs(300, 220) || differs(145, 140) {
 		t.Fatal("the box is not on its border, or paint is elsewhere")
 	}
-	if _, err := (Artist{}).Draw([]byte("no picture"), nil, nil); err == nil {
+	if _, err := (Annotator{}).Draw([]byte("no picture"), nil, nil); err == nil {
 		t.Fatal("what is no picture was drawn on")
 	}
 }

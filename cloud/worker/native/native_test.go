@@ -84,23 +84,23 @@ func models(t *testing.T) string {
 	return dir
 }
 
-func TestTheHeavyModelSegmentsATileFromTheShelf(t *testing.T) {
+func TestTheHeavyModelSegmentsATile(t *testing.T) {
 	repository, err := model.Open(models(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	shelf, err := worker.NewShelf(worker.DefaultConfig(), Catalogue{Repository: repository, Engine: infer.ORTCPU})
+	registry, err := worker.NewRegistry(worker.DefaultConfig(), Catalogue{Repository: repository, Engine: infer.ORTCPU})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer shelf.Close()
+	defer registry.Close()
 	for want, bands := range map[string][]string{
 		"ukis_csmask_6b_l1c": {"swir22", "blue", "green", "red", "nir", "swir16"},
 		"ukis_csmask_4b_l1c": {"blue", "green", "red", "nir"},
 		worker.SpectralRGB:   {"red", "green", "blue"},
 	} {
 		im := sky(bands...)
-		m, err := shelf.Pick(&event.Item{Kind: event.Tile, Attrs: event.Attrs{Want: "segment"}}, &im)
+		m, err := registry.Pick(&event.Item{Kind: event.Tile, Attrs: event.Attrs{Want: "segment"}}, &im)
 		if err != nil || m.Name != want {
 			t.Fatalf("bands %v are given to %v (%v), want %s", bands, m, err, want)
 		}

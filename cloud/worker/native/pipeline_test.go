@@ -34,7 +34,7 @@ func TestALargerDetectorLooksAgainAtWhatASmallOneFound(t *testing.T) {
 	}
 	agreed, looked := 0, 0
 	for _, f := range found.Pipeline.Findings {
-		for _, l := range f.Looks {
+		for _, l := range f.Inspections {
 			looked++
 			if l.Accepted && l.Label == f.Box.Label {
 				agreed++
@@ -46,7 +46,7 @@ func TestALargerDetectorLooksAgainAtWhatASmallOneFound(t *testing.T) {
 			}
 		}
 	}
-	if p := found.Pipeline.Steps[1]; looked == 0 || p.Looked != looked || p.Failed != 0 || agreed*2 < looked {
+	if p := found.Pipeline.Steps[1]; looked == 0 || p.Inspected != looked || p.Failed != 0 || agreed*2 < looked {
 		t.Errorf("%d of %d are seen again as they were, %+v", agreed, looked, p)
 	}
 }
@@ -63,7 +63,7 @@ func TestPolygonsOfARealMaskGetAClassEach(t *testing.T) {
 	if len(results) != 2 || results[0].Type != "image/png" {
 		t.Fatalf("%d results, the first is %s", len(results), results[0].Type)
 	}
-	shares, err := vision.DecodeShares(results[0].Data, 256, 256)
+	shares, err := vision.DecodeProbabilities(results[0].Data, 256, 256)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,14 +71,14 @@ func TestPolygonsOfARealMaskGetAClassEach(t *testing.T) {
 	for _, f := range found.Pipeline.Findings {
 		if f.Polygon.Label == "cloud" {
 			clouds += f.Polygon.Area
-			if len(f.Looks) != 1 || len(f.Looks[0].Classes) != 2 || f.Looks[0].Failed != "" {
+			if len(f.Inspections) != 1 || len(f.Inspections[0].Classes) != 2 || f.Inspections[0].Failed != "" {
 				t.Errorf("%+v", f)
 			}
 		}
 	}
 	likely := 0
 	for _, share := range shares[vision.Cloud-1] {
-		if share > vision.ShareOne/2 && share != vision.NoData {
+		if share > vision.ProbabilityOne/2 && share != vision.NoData {
 			likely++
 		}
 	}

@@ -53,12 +53,12 @@ func newScene(t testing.TB, cfg worker.Config) *scene {
 			t.Skipf("%v; make setup brings the weights, or $CANVAS_ASSETS says where they are", err)
 		}
 	}
-	shelf, err := worker.NewShelf(cfg, Catalogue{Repository: repository, Engine: infer.ORTCPU})
+	registry, err := worker.NewRegistry(cfg, Catalogue{Repository: repository, Engine: infer.ORTCPU})
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &scene{t: t, work: make(chan queue.Entry, 64), results: make(chan event.Item, 64), dead: make(chan queue.DeadLetter, 64)}
-	w, err := worker.New(cfg, worker.Parts{Queue: s, Results: s, Dead: s, Decoder: Decoder{}, Memory: budget.New(256 << 20), Models: shelf, Leases: s, Assignments: worker.Fixed{0}})
+	w, err := worker.New(cfg, worker.Parts{Queue: s, Results: s, Dead: s, Decoder: Decoder{}, Memory: budget.New(256 << 20), Models: registry, Leases: s, Assignments: worker.Fixed{0}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func newScene(t testing.TB, cfg worker.Config) *scene {
 	go func() { ended <- w.Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
-		if err := errors.Join(<-ended, shelf.Close()); err != nil {
+		if err := errors.Join(<-ended, registry.Close()); err != nil {
 			t.Error(err)
 		}
 	})

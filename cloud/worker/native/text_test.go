@@ -36,7 +36,7 @@ func TestWordsOfAPictureAreFoundAndReadTheSlantedOnesToo(t *testing.T) {
 	found, _ := w.see("text", "image/png", data)
 	var words []string
 	for _, f := range found.Pipeline.Findings {
-		for _, l := range f.Looks {
+		for _, l := range f.Inspections {
 			if l.Accepted {
 				words = append(words, strings.ReplaceAll(l.Text, " ", "")) // this reader seldom sees a space
 			}

@@ -65,21 +65,21 @@ func (g *guest) Close() error {
 	return nil
 }
 
-func (h *hall) shelf(budget int64) (*Shelf, error) {
+func (h *hall) registry(budget int64) (*Registry, error) {
 	cfg := Config{ModelsMemoryBytes: budget}
 	for name := range h.bytes {
 		cfg.Models = append(cfg.Models, Choice{Want: "detect", Model: name})
 	}
-	return NewShelf(cfg, h)
+	return NewRegistry(cfg, h)
 }
 
-func (s *Shelf) runOnce(ctx context.Context, name string) error {
-	m := s.lines[name].now()
-	net, err := s.memory.take(ctx, m)
+func (s *Registry) runOnce(ctx context.Context, name string) error {
+	m := s.models[name].now()
+	net, err := s.cache.take(ctx, m)
 	if err != nil {
 		return err
 	}
-	defer s.memory.give(m)
+	defer s.cache.give(m)
 	_, err = net.Run(ctx, make([]vision.Image, 1))
 	return err
 }
@@ -94,7 +94,7 @@ func TestTheBudgetHoldsAndNoModelIsClosedWhileItRuns(t *testing.T) {
 			largest = max(largest, footprint(size))
 		}
 		budget := largest + rapid.Int64Range(0, 2*largest).Draw(rt, "more")
-		s, err := h.shelf(budget)
+		s, err := h.registry(budget)
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -110,7 +110,7 @@ func TestTheBudgetHoldsAndNoModelIsClosedWhileItRuns(t *testing.T) {
 			})
 		}
 		all.Wait()
-		if models, bytes, _ := s.memory.figures(); h.most.Load() > budget || bytes != h.loaded.Load() || models == 0 {
+		if models, bytes, _ := s.cache.stats(); h.most.Load() > budget || bytes != h.loaded.Load() || models == 0 {
 			rt.Fatalf("%d bytes loaded at most, %d is the budget; %d models of %d bytes are counted, %d are there", h.most.Load(), budget, models, bytes, h.loaded.Load())
 		}
 		if err := s.Close(); err != nil || h.loaded.Load() != 0 {
@@ -121,7 +121,7 @@ func TestTheBudgetHoldsAndNoModelIsClosedWhileItRuns(t *testing.T) {
 
 func TestTheModelThatWasNotUsedForLongestMakesRoom(t *testing.T) {
 	h := &hall{t: t, bytes: map[string]int64{"a": 1 << 20, "b": 1 << 20, "c": 1 << 20}}
-	s, err := h.shelf(2 * footprint(1<<20))
+	s, err := h.registry(2 * footprint(1<<20))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func TestTheModelThatWasNotUsedForLongestMakesRoom(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if models, _, unloaded := s.memory.figures(); h.opened.Load() != 3 || models != 2 || unloaded != 1 {
+	if models, _, unloaded := s.cache.stats(); h.opened.Load() != 3 || models != 2 || unloaded != 1 {
 		t.Errorf("%d loads, %d models, %d unloaded", h.opened.Load(), models, unloaded)
 	}
 	if len(s.Versions()) != 3 {
@@ -141,13 +141,13 @@ func TestTheModelThatWasNotUsedForLongestMakesRoom(t *testing.T) {
 
 func TestARunningModelIsWaitedFor(t *testing.T) {
 	h := &hall{t: t, bytes: map[string]int64{"a": 1 << 20, "b": 1 << 20}}
-	s, err := h.shelf(footprint(1 << 20))
+	s, err := h.registry(footprint(1 << 20))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	a := s.lines["a"].now()
-	if _, err := s.memory.take(t.Context(), a); err != nil {
+	a := s.models["a"].now()
+	if _, err := s.cache.take(t.Context(), a); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -157,7 +157,7 @@ func TestARunningModelIsWaitedFor(t *testing.T) {
 	}
 	waiting := make(chan error, 1)
 	go func() { waiting <- s.runOnce(t.Context(), "b") }()
-	s.memory.give(a)
+	s.cache.give(a)
 	if err := <-waiting; err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +168,7 @@ func TestARunningModelIsWaitedFor(t *testing.T) {
 
 func TestAModelOverTheBudgetIsAMistakeOfTheConfiguration(t *testing.T) {
 	h := &hall{t: t, bytes: map[string]int64{"huge": 1 << 30}}
-	_, err := h.shelf(1 << 30)
+	_, err := h.registry(1 << 30)
 	if !config.IsMistake(err) || !strings.Contains(err.Error(), "huge") || !strings.Contains(err.Error(), fmt.Sprint(footprint(1<<30))) {
 		t.Fatalf("%v", err)
 	}
@@ -176,7 +176,7 @@ func TestAModelOverTheBudgetIsAMistakeOfTheConfiguration(t *testing.T) {
 
 func TestAModelThatCannotBeLoadedTakesNoRoom(t *testing.T) {
 	h := &hall{t: t, bytes: map[string]int64{"a": 1 << 20}}
-	s, err := h.shelf(footprint(1 << 20))
+	s, err := h.registry(footprint(1 << 20))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +184,7 @@ func TestAModelThatCannotBeLoadedTakesNoRoom(t *testing.T) {
 	if err := s.runOnce(t.Context(), "a"); !errors.Is(err, ErrUnfit) {
 		t.Fatal(err)
 	}
-	if models, bytes, _ := s.memory.figures(); models != 0 || bytes != 0 {
+	if models, bytes, _ := s.cache.stats(); models != 0 || bytes != 0 {
 		t.Errorf("%d models of %d bytes", models, bytes)
 	}
 }
@@ -192,7 +192,7 @@ func TestAModelThatCannotBeLoadedTakesNoRoom(t *testing.T) {
 func TestPreloadStopsWhereTheBudgetEnds(t *testing.T) {
 	h := &hall{t: t, bytes: map[string]int64{"a": 1 << 20, "b": 1 << 20, "c": 1 << 20}}
 	cfg := Config{ModelsMemoryBytes: 2 * footprint(1<<20), Models: []Choice{{Want: "detect", Model: "a"}, {Want: "segment", Model: "b"}, {Want: "classify", Model: "c"}}}
-	s, err := NewShelf(cfg, h)
+	s, err := NewRegistry(cfg, h)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,36 +5,36 @@ import (
 	"os"
 )
 
-// spool keeps pieces of data in a working file, so that memory holds only where each lies.
-type spool struct {
+// scratchFile keeps pieces of data in a working file, so that memory holds only where each lies.
+type scratchFile struct {
 	path string
 	file *os.File
 	end  int64
 }
 
-// span is where a piece lies.
-type span struct {
+// extent is where a piece lies.
+type extent struct {
 	at   int64
 	size int
 }
 
-func (s *spool) put(data []byte) (span, error) {
+func (s *scratchFile) put(data []byte) (extent, error) {
 	if s.file == nil {
 		f, err := os.Create(s.path)
 		if err != nil {
-			return span{}, fmt.Errorf("beginning a working file: %w; see mosaic.work_dir", err)
+			return extent{}, fmt.Errorf("beginning a working file: %w; see mosaic.work_dir", err)
 		}
 		s.file = f
 	}
-	where := span{s.end, len(data)}
+	where := extent{s.end, len(data)}
 	if _, err := s.file.WriteAt(data, s.end); err != nil {
-		return span{}, fmt.Errorf("writing %d bytes to a working file: %w; see mosaic.work_dir", len(data), err)
+		return extent{}, fmt.Errorf("writing %d bytes to a working file: %w; see mosaic.work_dir", len(data), err)
 	}
 	s.end += int64(len(data))
 	return where, nil
 }
 
-func (s *spool) get(where span) ([]byte, error) {
+func (s *scratchFile) get(where extent) ([]byte, error) {
 	data := make([]byte, where.size)
 	if _, err := s.file.ReadAt(data, where.at); err != nil {
 		return nil, fmt.Errorf("reading %d bytes of a working file: %w", where.size, err)
@@ -42,7 +42,7 @@ func (s *spool) get(where span) ([]byte, error) {
 	return data, nil
 }
 
-func (s *spool) close() {
+func (s *scratchFile) close() {
 	if s.file != nil {
 		s.file.Close()
 		os.Remove(s.path)

@@ -6,10 +6,10 @@ import (
 	"cloudcanvas/shared/vision"
 )
 
-// share gives, for each of our classes above 0, the probability of every pixel in 1/254. A single
-// channel with a threshold is bent so that the threshold becomes one half: then the largest share is
+// probabilities gives, for each of our classes above 0, the probability of every pixel in 1/254. A single
+// channel with a threshold is bent so that the threshold becomes one half: then the largest is
 // the class that the manifest means.
-func (d *dense) share(data []float32, c, pixels int) [][]byte {
+func (d *dense) probabilities(data []float32, c, pixels int) [][]byte {
 	step, plane := 1, pixels
 	if d.nhwc {
 		step, plane = c, 1
@@ -27,12 +27,12 @@ func (d *dense) share(data []float32, c, pixels int) [][]byte {
 			most = max(most, ours[k])
 		}
 	}
-	shares := make([][]byte, most)
-	for i := range shares {
-		shares[i] = make([]byte, pixels)
+	planes := make([][]byte, most)
+	for i := range planes {
+		planes[i] = make([]byte, pixels)
 	}
 	logits := d.spec.Activation == "logits"
-	certain := float32(math.Log(float64(2*vision.ShareOne*c) + 1)) // so far ahead, all others together round to nothing
+	certain := float32(math.Log(float64(2*vision.ProbabilityOne*c) + 1)) // so far ahead, all others together round to nothing
 	p := make([]float32, c)
 	for i := range pixels {
 		best, top, next := 0, float32(math.Inf(-1)), float32(math.Inf(-1))
@@ -47,7 +47,7 @@ func (d *dense) share(data []float32, c, pixels int) [][]byte {
 		}
 		if logits && top-next > certain {
 			if class := ours[best]; class > 0 && class <= most {
-				shares[class-1][i] = vision.ShareOne
+				planes[class-1][i] = vision.ProbabilityOne
 			}
 			continue
 		}
@@ -65,15 +65,15 @@ func (d *dense) share(data []float32, c, pixels int) [][]byte {
 		if !(sum > 0) {
 			continue
 		}
-		scale := vision.ShareOne / sum
+		scale := vision.ProbabilityOne / sum
 		for k, class := range ours {
 			if class > 0 && class <= most {
-				s := &shares[class-1][i]
-				*s = byte(min(float32(*s)+p[k]*scale+0.5, vision.ShareOne))
+				s := &planes[class-1][i]
+				*s = byte(min(float32(*s)+p[k]*scale+0.5, vision.ProbabilityOne))
 			}
 		}
 	}
-	return shares
+	return planes
 }
 
 // expBelow is e^v for v not above 0, to 4 in a million, faster than math.Exp: a power of two, and the
@@ -93,9 +93,9 @@ func (d *dense) bent(data []float32, step, pixels int) [][]byte {
 	if class < 1 || class >= vision.NoData {
 		return nil
 	}
-	shares := make([][]byte, max(class, vision.Cloud))
-	for i := range shares {
-		shares[i] = make([]byte, pixels)
+	planes := make([][]byte, max(class, vision.Cloud))
+	for i := range planes {
+		planes[i] = make([]byte, pixels)
 	}
 	limit := float32(d.spec.Threshold)
 	for i := range pixels {
@@ -108,11 +108,11 @@ func (d *dense) bent(data []float32, step, pixels int) [][]byte {
 		} else {
 			p = 0.5 + 0.5*(p-limit)/(1-limit)
 		}
-		v := byte(p*vision.ShareOne + 0.5)
+		v := byte(p*vision.ProbabilityOne + 0.5)
 		if data[i*step] > d.limit {
-			v = max(v, vision.ShareOne/2+1) // rounding must not undo the decision
+			v = max(v, vision.ProbabilityOne/2+1) // rounding must not undo the decision
 		}
-		shares[class-1][i] = v
+		planes[class-1][i] = v
 	}
-	return shares
+	return planes
 }

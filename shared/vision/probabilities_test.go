@@ -14,26 +14,26 @@ func TestSharesAreReadAsTheyWereWritten(t *testing.T) {
 	var data []byte
 	for _, level := range []png.CompressionLevel{png.BestCompression, png.BestSpeed} {
 		var err error
-		if data, err = EncodeShares(m, level); err != nil {
+		if data, err = EncodeProbabilities(m, level); err != nil {
 			t.Fatal(err)
 		}
-		shares, err := DecodeShares(data, 3, 2)
+		planes, err := DecodeProbabilities(data, 3, 2)
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := [][]byte{{0, ShareOne, 0, 0, 255, 0}, {0, 0, ShareOne, ShareOne, 255, 0}}
+		want := [][]byte{{0, ProbabilityOne, 0, 0, 255, 0}, {0, 0, ProbabilityOne, ProbabilityOne, 255, 0}}
 		for i, plane := range want {
-			if !bytes.Equal(shares[i], plane) {
-				t.Errorf("level %d, plane %d: %v", level, i+1, shares[i])
+			if !bytes.Equal(planes[i], plane) {
+				t.Errorf("level %d, plane %d: %v", level, i+1, planes[i])
 			}
 		}
 	}
 	for _, size := range [][2]int{{2, 3}, {3, 3}, {3, 0}, {6, 1}, {-3, -2}} {
-		if _, err := DecodeShares(data, size[0], size[1]); err == nil {
+		if _, err := DecodeProbabilities(data, size[0], size[1]); err == nil {
 			t.Errorf("read as a mask of %d x %d", size[0], size[1])
 		}
 	}
-	if _, err := DecodeShares(data[:len(data)/2], 3, 2); err == nil {
+	if _, err := DecodeProbabilities(data[:len(data)/2], 3, 2); err == nil {
 		t.Error("half a picture was read")
 	}
 }
@@ -45,7 +45,7 @@ func TestSharesInOtherColoursAreRefused(t *testing.T) {
 	if err := png.Encode(&b, image.NewPaletted(image.Rect(0, 0, 3, 2), colours)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := DecodeShares(b.Bytes(), 3, 2); err == nil {
+	if _, err := DecodeProbabilities(b.Bytes(), 3, 2); err == nil {
 		t.Error("read as grays")
 	}
 }

@@ -10,10 +10,10 @@ import (
 	"cloudcanvas/shared/config"
 )
 
-// residents are the models that are loaded, and what memory they are taken to need. Where there is a
+// modelCache holds the models that are loaded, and what memory they are taken to need. Where there is a
 // budget, the one that was not used for longest is unloaded when the next needs its room, never one
 // that is running: it is waited for. A goroutine runs one model at a time, so no two wait for each other.
-type residents struct {
+type modelCache struct {
 	budget int64 // bytes; 0: no limit
 	turn   chan struct{}
 
@@ -24,8 +24,8 @@ type residents struct {
 	given    chan struct{} // closed and replaced when one stops running
 }
 
-func newResidents(budget int64) *residents {
-	return &residents{budget: budget, turn: make(chan struct{}, 1), given: make(chan struct{})}
+func newModelCache(budget int64) *modelCache {
+	return &modelCache{budget: budget, turn: make(chan struct{}, 1), given: make(chan struct{})}
 }
 
 // What a loaded model is taken to need: its weights several times over, as engines keep them packed
@@ -47,73 +47,73 @@ func footprint(file int64) int64 {
 }
 
 // tooLarge names the models that don't fit into the budget alone.
-func (r *residents) tooLarge(lines map[string]*Line) (problems []config.Problem) {
-	for name, l := range lines {
-		if need := footprint(l.shipped.Needs.Bytes); r.budget > 0 && need > r.budget {
-			problems = append(problems, r.mistake(name, need))
+func (c *modelCache) tooLarge(models map[string]*modelVersions) (problems []config.Problem) {
+	for name, v := range models {
+		if need := footprint(v.shipped.Needs.Bytes); c.budget > 0 && need > c.budget {
+			problems = append(problems, c.mistake(name, need))
 		}
 	}
 	return problems
 }
 
-func (r *residents) mistake(model string, need int64) config.Problem {
+func (c *modelCache) mistake(model string, need int64) config.Problem {
 	return config.Problem{
-		Field: "worker.models_memory_bytes", Message: fmt.Sprintf("is %d, but model %s alone is taken to need %d", r.budget, model, need),
+		Field: "worker.models_memory_bytes", Message: fmt.Sprintf("is %d, but model %s alone is taken to need %d", c.budget, model, need),
 		Hint: fmt.Sprintf("use at least %d, or 0 for no limit, or leave the model to workers with more memory", need),
 	}
 }
 
 // take gives a loaded network that stays until it is given back. Takers come in turn, so that a large
 // model does not wait for ever while small ones come and go.
-func (r *residents) take(ctx context.Context, m *Model) (Network, error) {
-	if r.budget > 0 {
-		if need := footprint(m.Needs.Bytes); need > r.budget {
-			return nil, &config.Error{File: "configuration", Problems: []config.Problem{r.mistake(m.Name+" version "+m.Needs.Version, need)}}
+func (c *modelCache) take(ctx context.Context, m *Model) (Network, error) {
+	if c.budget > 0 {
+		if need := footprint(m.Needs.Bytes); need > c.budget {
+			return nil, &config.Error{File: "configuration", Problems: []config.Problem{c.mistake(m.Name+" version "+m.Needs.Version, need)}}
 		}
 		select {
-		case r.turn <- struct{}{}:
+		case c.turn <- struct{}{}:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
 	}
-	err := r.admit(ctx, m)
-	if r.budget > 0 {
-		<-r.turn
+	err := c.admit(ctx, m)
+	if c.budget > 0 {
+		<-c.turn
 	}
 	if err != nil {
 		return nil, err
 	}
 	net, err := m.network(ctx)
 	if err != nil {
-		r.give(m)
+		c.give(m)
 		return nil, err
 	}
 	return net, nil
 }
 
 // admit waits until there is room for a model, and counts it as running.
-func (r *residents) admit(ctx context.Context, m *Model) error {
+func (c *modelCache) admit(ctx context.Context, m *Model) error {
 	for {
-		r.mu.Lock()
-		idle, ok := r.room(m)
+		c.mu.Lock()
+		idle, ok := c.room(m)
 		if ok {
-			if at := slices.Index(r.order, m); at >= 0 {
-				r.order = slices.Delete(r.order, at, at+1)
+			if at := slices.Index(c.order, m); at >= 0 {
+				c.order = slices.Delete(c.order, at, at+1)
 			} else {
-				r.bytes += footprint(m.Needs.Bytes)
+				c.bytes += footprint(m.Needs.Bytes)
 			}
-			r.order = append(r.order, m)
+			c.order = append(c.order, m)
 			m.running++
-			nets := r.unload(idle)
-			r.mu.Unlock()
+			nets := c.unload(idle)
+			c.mu.Unlock()
 			if err := closeAll(nets); err != nil {
-				r.give(m)
+				c.give(m)
 				return fmt.Errorf("unloading a model to make room for %s: %w", m.Name, err)
 			}
 			return nil
 		}
-		given := r.given
-		r.mu.Unlock()
+		given := c.given
+		c.mu.Unlock()
 		select {
 		case <-given:
 		case <-ctx.Done():
@@ -123,12 +123,12 @@ func (r *residents) admit(ctx context.Context, m *Model) error {
 }
 
 // room says which idle models must go for this one; not ok where that is not enough. It needs mu.
-func (r *residents) room(m *Model) (idle []*Model, ok bool) {
-	if r.budget == 0 || slices.Contains(r.order, m) {
+func (c *modelCache) room(m *Model) (idle []*Model, ok bool) {
+	if c.budget == 0 || slices.Contains(c.order, m) {
 		return nil, true
 	}
-	over := r.bytes + footprint(m.Needs.Bytes) - r.budget
-	for _, other := range r.order {
+	over := c.bytes + footprint(m.Needs.Bytes) - c.budget
+	for _, other := range c.order {
 		if over <= 0 {
 			break
 		}
@@ -141,19 +141,19 @@ func (r *residents) room(m *Model) (idle []*Model, ok bool) {
 }
 
 // roomy: the model can be loaded without any other making room.
-func (r *residents) roomy(m *Model) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	idle, ok := r.room(m)
+func (c *modelCache) roomy(m *Model) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	idle, ok := c.room(m)
 	return ok && idle == nil
 }
 
 // unload takes models out and gives their networks, for whoever closes them. It needs mu.
-func (r *residents) unload(models []*Model) (nets []Network) {
+func (c *modelCache) unload(models []*Model) (nets []Network) {
 	for _, m := range models {
-		r.remove(m)
+		c.remove(m)
 		if net := m.net.Swap(nil); net != nil {
-			r.unloaded++
+			c.unloaded++
 			nets = append(nets, *net)
 		}
 	}
@@ -161,33 +161,33 @@ func (r *residents) unload(models []*Model) (nets []Network) {
 }
 
 // remove needs mu.
-func (r *residents) remove(m *Model) {
-	if at := slices.Index(r.order, m); at >= 0 {
-		r.order = slices.Delete(r.order, at, at+1)
-		r.bytes -= footprint(m.Needs.Bytes)
+func (c *modelCache) remove(m *Model) {
+	if at := slices.Index(c.order, m); at >= 0 {
+		c.order = slices.Delete(c.order, at, at+1)
+		c.bytes -= footprint(m.Needs.Bytes)
 	}
 }
 
 // give gives a network back.
-func (r *residents) give(m *Model) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+func (c *modelCache) give(m *Model) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	m.running--
 	if m.running == 0 && m.net.Load() == nil {
-		r.remove(m) // it could not be loaded
+		c.remove(m) // it could not be loaded
 	}
-	close(r.given)
-	r.given = make(chan struct{})
+	close(c.given)
+	c.given = make(chan struct{})
 }
 
 // forget takes a model out for good and frees it.
-func (r *residents) forget(m *Model) error {
+func (c *modelCache) forget(m *Model) error {
 	m.loading.Lock()
 	defer m.loading.Unlock()
-	r.mu.Lock()
-	r.remove(m)
+	c.mu.Lock()
+	c.remove(m)
 	net := m.net.Swap(nil)
-	r.mu.Unlock()
+	c.mu.Unlock()
 	if net == nil {
 		return nil
 	}
@@ -205,9 +205,9 @@ func closeAll(nets []Network) (err error) {
 	return err
 }
 
-// figures are how many models are loaded, what they are taken to need, and how many were unloaded.
-func (r *residents) figures() (models int, bytes int64, unloaded int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.order), r.bytes, r.unloaded
+// stats are how many models are loaded, what they are taken to need, and how many were unloaded.
+func (c *modelCache) stats() (models int, bytes int64, unloaded int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.order), c.bytes, c.unloaded
 }

@@ -9,7 +9,7 @@ import (
 	"cloudcanvas/shared/vision"
 )
 
-// What is sure is not computed: the shares must be the softmax's all the same, to the last 1/254.
+// What is sure is not computed: the probabilities must be the softmax's all the same, to the last 1/254.
 func TestSharesAreTheSoftmax(t *testing.T) {
 	const c, pixels = 4, 1 << 16
 	r := rand.New(rand.NewPCG(5, 6))
@@ -21,9 +21,9 @@ func TestSharesAreTheSoftmax(t *testing.T) {
 		}
 	}
 	d := &dense{spec: model.Output{Activation: "logits", ClassMap: []int{vision.Clear, vision.Shadow, vision.Cloud, vision.Clear}}}
-	shares := d.share(data, c, pixels)
-	if len(shares) != vision.Cloud {
-		t.Fatalf("%d planes", len(shares))
+	planes := d.probabilities(data, c, pixels)
+	if len(planes) != vision.Cloud {
+		t.Fatalf("%d planes", len(planes))
 	}
 	for i := range pixels {
 		var p [c]float64
@@ -36,8 +36,8 @@ func TestSharesAreTheSoftmax(t *testing.T) {
 			sum += p[k]
 		}
 		for class := vision.Shadow; class <= vision.Cloud; class++ {
-			want := p[class] / sum * vision.ShareOne
-			if got := float64(shares[class-1][i]); math.Abs(got-want) > 0.501 {
+			want := p[class] / sum * vision.ProbabilityOne
+			if got := float64(planes[class-1][i]); math.Abs(got-want) > 0.501 {
 				t.Fatalf("pixel %d, class %d: %g for %g", i, class, got, want)
 			}
 		}
@@ -60,7 +60,7 @@ func TestExpBelow(t *testing.T) {
 	}
 }
 
-func BenchmarkShares(b *testing.B) {
+func BenchmarkProbabilities(b *testing.B) {
 	const c, side = 3, 256
 	data := make([]float32, c*side*side)
 	for k := range c {
@@ -70,6 +70,6 @@ func BenchmarkShares(b *testing.B) {
 	}
 	d := &dense{spec: model.Output{Activation: "logits"}}
 	for b.Loop() {
-		d.share(data, c, side*side)
+		d.probabilities(data, c, side*side)
 	}
 }

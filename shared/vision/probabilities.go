@@ -10,8 +10,8 @@ import (
 	"slices"
 )
 
-// ShareOne is the probability 1 in a mask's Shares.
-const ShareOne = 254
+// ProbabilityOne is the probability 1 in a mask's Probabilities.
+const ProbabilityOne = 254
 
 // maxPlanes bounds the classes of one mask that came from elsewhere.
 const maxPlanes = 16
@@ -24,34 +24,34 @@ func (m Mask) Sure() Mask {
 			most = max(most, c)
 		}
 	}
-	shares := make([][]byte, most)
-	for i := range shares {
-		shares[i] = make([]byte, len(m.Class))
+	probabilities := make([][]byte, most)
+	for i := range probabilities {
+		probabilities[i] = make([]byte, len(m.Class))
 		for p, c := range m.Class {
 			switch c {
 			case NoData:
-				shares[i][p] = NoData
+				probabilities[i][p] = NoData
 			case byte(i + 1):
-				shares[i][p] = ShareOne
+				probabilities[i][p] = ProbabilityOne
 			}
 		}
 	}
-	m.Shares = shares
+	m.Probabilities = probabilities
 	return m
 }
 
-// EncodeShares writes the probabilities behind a mask as an 8-bit gray PNG of the mask's width, with
+// EncodeProbabilities writes the probabilities behind a mask as an 8-bit gray PNG of the mask's width, with
 // one plane below the other for class 1, 2, … (1 shadow, 2 cloud; the rest is clear), each of the
 // mask's height, in 1/254; 255 is no data. A mask that has none is taken at its word.
-func EncodeShares(m Mask, level png.CompressionLevel) ([]byte, error) {
-	if m.Shares == nil {
+func EncodeProbabilities(m Mask, level png.CompressionLevel) ([]byte, error) {
+	if m.Probabilities == nil {
 		m = m.Sure()
 	}
-	pix := make([]byte, 0, len(m.Shares)*m.W*m.H)
-	for _, plane := range m.Shares {
+	pix := make([]byte, 0, len(m.Probabilities)*m.W*m.H)
+	for _, plane := range m.Probabilities {
 		pix = append(pix, plane...)
 	}
-	size := image.Rect(0, 0, m.W, len(m.Shares)*m.H)
+	size := image.Rect(0, 0, m.W, len(m.Probabilities)*m.H)
 	var picture image.Image = &image.Gray{Pix: pix, Stride: m.W, Rect: size}
 	if level == png.BestSpeed {
 		picture = &image.Paletted{Pix: pix, Stride: m.W, Rect: size, Palette: grays}
@@ -62,13 +62,13 @@ func EncodeShares(m Mask, level png.CompressionLevel) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// maxSharePixels bounds a mask of all its planes: a tile's has 131,072 pixels.
-const maxSharePixels = 128 << 20
+// maxMaskPixels bounds a mask of all its planes: a tile's has 131,072 pixels.
+const maxMaskPixels = 128 << 20
 
 var errNotGray = errors.New("it is not 8-bit gray")
 
-// CheckShares looks at the header of what EncodeShares wrote of a mask of w x h, and decodes nothing.
-func CheckShares(data []byte, w, h int) error {
+// CheckProbabilities looks at the header of what EncodeProbabilities wrote of a mask of w x h, and decodes nothing.
+func CheckProbabilities(data []byte, w, h int) error {
 	_, err := planesOf(data, w, h)
 	return err
 }
@@ -81,8 +81,8 @@ func planesOf(data []byte, w, h int) (int, error) {
 	if _, palette := head.ColorModel.(color.Palette); !palette && head.ColorModel != color.GrayModel {
 		return 0, errNotGray // 16 bits and colours take eight times as much
 	}
-	if w < 1 || h < 1 || head.Width > maxSharePixels/max(head.Height, 1) {
-		return 0, fmt.Errorf("it has %d x %d pixels, at most %d are taken", head.Width, head.Height, maxSharePixels)
+	if w < 1 || h < 1 || head.Width > maxMaskPixels/max(head.Height, 1) {
+		return 0, fmt.Errorf("it has %d x %d pixels, at most %d are taken", head.Width, head.Height, maxMaskPixels)
 	}
 	planes := head.Height / max(h, 1)
 	if head.Width != w || head.Height != planes*h || planes < 1 || planes > maxPlanes {
@@ -91,9 +91,9 @@ func planesOf(data []byte, w, h int) (int, error) {
 	return planes, nil
 }
 
-// DecodeShares reads what EncodeShares wrote of a mask of w x h. The size is looked at before
+// DecodeProbabilities reads what EncodeProbabilities wrote of a mask of w x h. The size is looked at before
 // anything is decoded.
-func DecodeShares(data []byte, w, h int) ([][]byte, error) {
+func DecodeProbabilities(data []byte, w, h int) ([][]byte, error) {
 	planes, err := planesOf(data, w, h)
 	if err != nil {
 		return nil, err
@@ -114,11 +114,11 @@ func DecodeShares(data []byte, w, h int) ([][]byte, error) {
 	if len(pix) != planes*w*h {
 		return nil, errNotGray
 	}
-	shares := make([][]byte, planes)
-	for c := range shares {
-		shares[c] = pix[c*w*h:][:w*h]
+	probabilities := make([][]byte, planes)
+	for c := range probabilities {
+		probabilities[c] = pix[c*w*h:][:w*h]
 	}
-	return shares, nil
+	return probabilities, nil
 }
 
 // grays is the palette of 256 grays from black to white, as the decoder gives it.

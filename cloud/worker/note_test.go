@@ -49,7 +49,7 @@ func (w *world) dies(t *testing.T, victim float32) (run string) {
 }
 
 // tells puts how a worker ended where the others read it.
-func (w *world) tells(t *testing.T, told ...deathReport) {
+func (w *world) tells(t *testing.T, told ...exitReport) {
 	t.Helper()
 	reports, version, err := readReports(t.Context(), w.deaths)
 	if err != nil {
@@ -67,12 +67,12 @@ func TestAnItemThatAWorkerDiedOfAloneIsADeadLetter(t *testing.T) {
 		w.put(0, tile(n, ""))
 	}
 	victim := w.logs[0][11]
-	w.tells(t, deathReport{Run: w.dies(t, 11), End: "crashed"})
+	w.tells(t, exitReport{Run: w.dies(t, 11), End: "crashed"})
 	if len(w.letters) != 0 {
 		t.Fatal("one death is no proof")
 	}
 	run := w.dies(t, 11)
-	w.tells(t, deathReport{Run: run, End: "crashed", Why: "SIGSEGV in C", Items: []string{attemptKey(&victim.Item)}})
+	w.tells(t, exitReport{Run: run, End: "crashed", Why: "SIGSEGV in C", Items: []string{attemptKey(&victim.Item)}})
 	if w.offsets[0] != 11 {
 		t.Fatalf("the careful owner got to offset %d, want all before the victim done", w.offsets[0])
 	}
@@ -98,7 +98,7 @@ func TestWorkersKilledFromOutsideCondemnNobody(t *testing.T) {
 		w.put(0, tile(n, ""))
 	}
 	for range 3 * maxUnknown {
-		w.tells(t, deathReport{Run: w.dies(t, 11), End: "killed"})
+		w.tells(t, exitReport{Run: w.dies(t, 11), End: "killed"})
 	}
 	start(t, w.worker(t, Config{}, Fixed{0}))
 	w.until(t, "the partition is done", func() bool { return w.offsets[0] == 40 })
@@ -254,7 +254,7 @@ func TestNotesDependOnOwnersNotOnMessages(t *testing.T) {
 func TestSuspicionReadsAnyNote(t *testing.T) {
 	at := int64(7)
 	settled := func(until, at int64, dead string, runs ...string) suspicion {
-		return suspicion{until: until, at: at, dead: dead, runs: runs}
+		return suspicion{until: until, at: at, run: dead, runs: runs}
 	}
 	for _, c := range []struct {
 		name, note string
@@ -267,8 +267,8 @@ func TestSuspicionReadsAnyNote(t *testing.T) {
 		{"died at work", note{Run: "other", From: 3}.String(), 5, settled(21, -1, "other")},
 		{"died careful at 7", note{Run: "other", From: 5, At: &at, Until: 21}.String(), 7, settled(21, 7, "other", "other")},
 		{"died careful at 7 as another before", note{Run: "other", From: 5, At: &at, Until: 21, Tries: []string{"first"}}.String(), 7, settled(21, 7, "other", "first", "other")},
-		{"left before it was settled", settled(21, 7, "other", "first", "other").left(6).String(), 6, settled(21, 7, "other", "first", "other")},
-		{"left after 7 was done", settled(21, 7, "other", "other").left(9).String(), 9, settled(21, -1, "other")},
+		{"left before it was settled", settled(21, 7, "other", "first", "other").note(6).String(), 6, settled(21, 7, "other", "first", "other")},
+		{"left after 7 was done", settled(21, 7, "other", "other").note(9).String(), 9, settled(21, -1, "other")},
 		{"died careful, 7 was done", note{Run: "other", From: 5, At: &at, Until: 21}.String(), 8, settled(21, -1, "other")},
 	} {
 		if got := suspect(c.note, "me", c.committed, 16); fmt.Sprint(got) != fmt.Sprint(c.want) {
