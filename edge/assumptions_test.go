@@ -20,9 +20,9 @@ func TestEachKindOfAssumptionIsAWarningOnceForASource(t *testing.T) {
 		facts []raster.Fact
 		says  string
 	}{
-		{source, []raster.Fact{told}, "INFO msg=\"scene is read\""},
+		{source, []raster.Fact{told}, "INFO msg=\"a scene is read\""},
 		{source, []raster.Fact{told, scale}, "WARN"},
-		{source, []raster.Fact{scale}, "INFO msg=\"scene is read on assumptions that earlier"},
+		{source, []raster.Fact{scale}, "INFO msg=\"a scene is read on the same assumptions as earlier"},
 		{source, []raster.Fact{scale, level}, "WARN"},
 		{source, []raster.Fact{level, scale}, "INFO"},
 		{source, []raster.Fact{wrong}, "WARN"},
@@ -32,10 +32,10 @@ func TestEachKindOfAssumptionIsAWarningOnceForASource(t *testing.T) {
 		{nil, []raster.Fact{scale}, "WARN"},
 	} {
 		var said bytes.Buffer
-		l := &sceneLane{log: slog.New(slog.NewTextHandler(&said, nil)), assumed: step.of}
+		l := &scenePipeline{log: slog.New(slog.NewTextHandler(&said, nil)), assumed: step.of}
 		s := &capture.SceneInfo{ID: "field"}
 		s.Facts = step.facts
-		l.tellFacts(s)
+		l.logFacts(s)
 		if !strings.Contains(said.String(), step.says) || strings.Count(said.String(), "\n") != 1 {
 			t.Errorf("step %d: %q, want %q", i, said.String(), step.says)
 		}

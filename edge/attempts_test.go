@@ -35,10 +35,10 @@ func TestAnImageForANetworkIsKnownByItsPixels(t *testing.T) {
 	}
 }
 
-// badTile is a judge whose network killed the process at a tile before.
+// badTile is a screener whose network killed the process at a tile before.
 type badTile struct{}
 
-func (badTile) judge(context.Context, vision.Image) (screen.Verdict, *vision.Mask, error) {
+func (badTile) screen(context.Context, vision.Image) (screen.Verdict, *vision.Mask, error) {
 	return screen.Verdict{}, nil, fmt.Errorf("tile: %w", attempt.ErrQuarantined)
 }
 func (badTile) name() (string, string) { return "a network", "1" }
@@ -46,7 +46,7 @@ func (badTile) bands() []string        { return nil }
 
 func TestAQuarantinedTileIsInTheManifestAndTheSceneGoesOn(t *testing.T) {
 	a := agent(t)
-	l := newSceneLane(always(badTile{}), nil, a.buffer(), "key", a.hands.New("field"), a.log)
+	l := newScenePipeline(always(badTile{}), nil, a.buffer(), "key", a.liveness.Probe("field"), a.log)
 	grid := raster.Grid{Width: 64, Height: 64, Size: 64}
 	for tile := range grid.Tiles() {
 		plane := make([]float32, 64*64)
@@ -86,12 +86,12 @@ func TestASceneWaitsForADiskThatIsFull(t *testing.T) {
 func TestALiveSourceGoesOnWithoutWhatCouldNotBeCommitted(t *testing.T) {
 	a := agent(t)
 	full := errors.New("database or disk is full")
-	if err := a.shed(t.Context(), "boiler", full); err != nil || a.lost.count.Load() != 1 {
-		t.Errorf("%v, %d shed", err, a.lost.count.Load())
+	if err := a.shed(t.Context(), "boiler", full); err != nil || a.shedding.count.Load() != 1 {
+		t.Errorf("%v, %d shed", err, a.shedding.count.Load())
 	}
 	stopped, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := a.shed(stopped, "boiler", full); !errors.Is(err, full) || a.lost.count.Load() != 1 {
-		t.Errorf("while it stops: %v, %d shed", err, a.lost.count.Load())
+	if err := a.shed(stopped, "boiler", full); !errors.Is(err, full) || a.shedding.count.Load() != 1 {
+		t.Errorf("while it stops: %v, %d shed", err, a.shedding.count.Load())
 	}
 }

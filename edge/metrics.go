@@ -1,7 +1,11 @@
 package edge
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
+
+	"cloudcanvas/shared/event"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -19,16 +23,16 @@ func (a *Agent) register(to prometheus.Registerer) error {
 		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "canvas_edge_" + name + "_total", Help: help}, value)
 	}
 	for _, c := range []prometheus.Collector{
-		counter("outbox_committed_items", "Items committed since the buffer's database was made.", func() float64 { return float64(a.box.Stats().Committed) }),
-		counter("outbox_received_items", "Items that the cloud has.", func() float64 { return float64(a.box.Stats().Received) }),
-		counter("outbox_dropped_items", "Items in the ledger of drops.", func() float64 { return float64(a.box.Stats().Dropped) }),
-		gauge("outbox_waiting_items", "Items that wait for the cloud.", func() float64 { return float64(a.box.Stats().Waiting) }),
-		gauge("outbox_waiting_bytes", "Data that waits for the cloud.", func() float64 { return float64(a.box.Stats().Bytes) }),
-		gauge("outbox_troubles", "What is wrong with the buffer; the status says what.", func() float64 { return float64(len(a.box.Troubles())) }),
-		counter("outbox_foreign_receipts", "Receipts for epochs that are not this buffer's.", func() float64 { foreign, _ := a.box.Receipts(); return float64(foreign) }),
-		counter("outbox_refused_receipts", "Receipts that could not be true of this buffer.", func() float64 { _, refused := a.box.Receipts(); return float64(refused) }),
+		counter("outbox_committed_items", "Items committed since the buffer's database was made.", func() float64 { return float64(a.outbox.Stats().Committed) }),
+		counter("outbox_received_items", "Items that the cloud has.", func() float64 { return float64(a.outbox.Stats().Received) }),
+		counter("outbox_dropped_items", "Items in the ledger of drops.", func() float64 { return float64(a.outbox.Stats().Dropped) }),
+		gauge("outbox_waiting_items", "Items that wait for the cloud.", func() float64 { return float64(a.outbox.Stats().Waiting) }),
+		gauge("outbox_waiting_bytes", "Data that waits for the cloud.", func() float64 { return float64(a.outbox.Stats().Bytes) }),
+		gauge("outbox_troubles", "What is wrong with the buffer; the status says what.", func() float64 { return float64(len(a.outbox.Troubles())) }),
+		counter("outbox_foreign_receipts", "Receipts for epochs that are not this buffer's.", func() float64 { foreign, _ := a.outbox.Receipts(); return float64(foreign) }),
+		counter("outbox_refused_receipts", "Receipts that could not be true of this buffer.", func() float64 { _, refused := a.outbox.Receipts(); return float64(refused) }),
 		counter("quarantined", "Inputs left out because they killed the process.", func() float64 { return float64(a.Quarantined()) }),
-		counter("shed", "Items of live sources that could not be committed.", func() float64 { return float64(a.lost.count.Load()) }),
+		counter("shed", "Items of live sources that could not be committed.", func() float64 { return float64(a.shedding.count.Load()) }),
 		gauge("link_up", "1 while there is a connection to the cloud's broker.", func() float64 {
 			if a.Ready() == nil {
 				return 1
@@ -51,27 +55,69 @@ func (a *Agent) register(to prometheus.Registerer) error {
 type streamMetrics struct{ agent *Agent }
 
 var (
-	leftOut = prometheus.NewDesc("canvas_edge_left_out_frames_total", "Frames that were left out before they could become items.", []string{"stream", "reason"}, nil)
-	lagging = prometheus.NewDesc("canvas_edge_frame_lag_seconds", "From the lens to the network, of a live stream's newest frame.", []string{"stream"}, nil)
-	crossed = prometheus.NewDesc("canvas_edge_line_crossings_total", "Objects that crossed a line of a camera.", []string{"stream", "line", "direction", "label"}, nil)
+	skippedFrames = prometheus.NewDesc("canvas_edge_left_out_frames_total", "Frames that were left out before they could become items.", []string{"stream", "reason"}, nil)
+	frameLag      = prometheus.NewDesc("canvas_edge_frame_lag_seconds", "From the lens to the network, of a live stream's newest frame.", []string{"stream"}, nil)
+	lineCrossings = prometheus.NewDesc("canvas_edge_line_crossings_total", "Objects that crossed a line of a camera.", []string{"stream", "line", "direction", "label"}, nil)
 )
 
 // Describe names the metrics.
 func (streamMetrics) Describe(to chan<- *prometheus.Desc) {
-	to <- leftOut
-	to <- lagging
-	to <- crossed
+	to <- skippedFrames
+	to <- frameLag
+	to <- lineCrossings
 }
 
 // Collect reads them as they stand.
 func (m streamMetrics) Collect(to chan<- prometheus.Metric) {
 	for _, s := range m.agent.streams() {
-		for reason, n := range s.Left {
-			to <- prometheus.MustNewConstMetric(leftOut, prometheus.CounterValue, float64(n), s.Name, reason)
+		for reason, n := range s.Skipped {
+			to <- prometheus.MustNewConstMetric(skippedFrames, prometheus.CounterValue, float64(n), s.Name, reason)
 		}
 		for _, c := range s.Crossings {
-			to <- prometheus.MustNewConstMetric(crossed, prometheus.CounterValue, float64(c.Count), s.Name, c.Line, c.Direction, c.Label)
+			to <- prometheus.MustNewConstMetric(lineCrossings, prometheus.CounterValue, float64(c.Count), s.Name, c.Line, c.Direction, c.Label)
 		}
-		to <- prometheus.MustNewConstMetric(lagging, prometheus.GaugeValue, s.Lag, s.Name)
+		to <- prometheus.MustNewConstMetric(frameLag, prometheus.GaugeValue, s.Lag, s.Name)
+	}
+}
+
+// networkCounts are what became of the pictures that each loaded model was given, sorted by name.
+func (a *Agent) networkCounts() []event.NetworkCounts {
+	all := []event.NetworkCounts{}
+	for _, l := range a.networks.open {
+		c := event.NetworkCounts{Model: l.model.Name, Version: l.model.Version, Engine: l.report.Engine, Pictures: l.runs.Load(), Failed: l.failed.Load()}
+		c.Candidates, c.ThrownAway = l.Candidates()
+		all = append(all, c)
+	}
+	slices.SortFunc(all, func(a, b event.NetworkCounts) int { return cmp.Compare(a.Model, b.Model) })
+	return all
+}
+
+// networkMetrics are those that each loaded model has for itself.
+type networkMetrics struct{ agent *Agent }
+
+var (
+	looked     = networkDesc("pictures", "Pictures that were given to a model since it was loaded.")
+	failing    = networkDesc("failed_pictures", "Pictures on which a model failed: nobody has looked at them.")
+	candidates = networkDesc("candidate_boxes", "Boxes above a detector's score floor, before suppression.")
+	unboxed    = networkDesc("thrown_boxes", "Boxes above a detector's score floor that can't be boxes: not finite, without a size, or of a class without a label.")
+)
+
+func networkDesc(what, help string) *prometheus.Desc {
+	return prometheus.NewDesc("canvas_edge_model_"+what+"_total", help, []string{"model"}, nil)
+}
+
+// Describe names the metrics.
+func (networkMetrics) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{looked, failing, candidates, unboxed} {
+		to <- d
+	}
+}
+
+// Collect reads them as they stand.
+func (m networkMetrics) Collect(to chan<- prometheus.Metric) {
+	for _, c := range m.agent.networkCounts() {
+		for d, n := range map[*prometheus.Desc]int64{looked: c.Pictures, failing: c.Failed, candidates: c.Candidates, unboxed: c.ThrownAway} {
+			to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), c.Model)
+		}
 	}
 }

@@ -24,11 +24,11 @@ func tracer(t *testing.T) (*trace.Tracer, *tracetest.Receiver) {
 
 func TestWhatBelongsToNoPictureBeginsItsTraceAtItsCommit(t *testing.T) {
 	tr, receiver := tracer(t)
-	b := box{trace: tr}
+	b := outboxBuffer{trace: tr}
 	drafts := []draft{{Draft: outbox.Draft{Kind: event.Reading, Stream: "rain"}}, {Draft: outbox.Draft{Kind: event.Tile, Stream: "coast", Attrs: event.Attrs{TraceParent: captured(tr, capture.Picture{Stream: "coast"})}}}}
 	given := drafts[1].Attrs.TraceParent
-	b.begun(drafts)
-	b.committed(drafts, time.Now())
+	b.traceNew(drafts)
+	b.traceCommit(drafts, time.Now())
 	tr.Close()
 	if drafts[0].Attrs.TraceParent == "" || drafts[1].Attrs.TraceParent != given {
 		t.Errorf("%+v", drafts)
@@ -48,10 +48,10 @@ func TestWhatBelongsToNoPictureBeginsItsTraceAtItsCommit(t *testing.T) {
 }
 
 func TestAnEdgeThatExportsNothingAddsNoContext(t *testing.T) {
-	var b box
+	var b outboxBuffer
 	drafts := []draft{{Draft: outbox.Draft{Kind: event.Reading}}}
-	b.begun(drafts)
-	b.committed(drafts, time.Now())
+	b.traceNew(drafts)
+	b.traceCommit(drafts, time.Now())
 	if captured(nil, capture.Picture{}) != "" || drafts[0].Attrs.TraceParent != "" {
 		t.Errorf("%+v", drafts)
 	}

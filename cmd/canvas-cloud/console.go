@@ -63,7 +63,7 @@ func consoleCommand() *urfave.Command {
 					return err
 				}
 				defer telemetry.NotifyStopping()
-				go telemetry.Watchdog(ctx, p.Progress)
+				go telemetry.Watchdog(ctx, p.Liveness)
 				return p.Console(ctx, cloud.ConsoleOptions{Version: version, Gatherer: metrics, Ready: func(url string) {
 					log.Info("console runs", "id", id, "version", version, "url", url)
 					telemetry.NotifyReady("console at " + url)

@@ -21,7 +21,6 @@ import (
 	"cloudcanvas/edge/power"
 	"cloudcanvas/edge/screen"
 	"cloudcanvas/shared/event"
-	"cloudcanvas/shared/telemetry"
 	"cloudcanvas/shared/vision"
 )
 
@@ -40,15 +39,17 @@ func person() []vision.Box {
 
 func jpegOf(vision.Image, int) ([]byte, error) { return []byte("jpeg"), nil }
 
-// laneOf is a lane of the camera "gate" before that network.
-func laneOf(a *Agent, b buffer, net detect.Network, t *fairShare, live bool, change func(*detect.Config)) *cameraLane {
+// pipelineOf is a pipeline of the camera "gate" before that network.
+func pipelineOf(a *Agent, b buffer, net detect.Network, t *fairShare, live bool, change func(*detect.Config)) *cameraPipeline {
 	a.log = slog.New(slog.DiscardHandler)
 	c := detect.DefaultConfig()
 	if change != nil {
 		change(&c)
 	}
-	l := &cameraLane{agent: a, box: b, hand: new(telemetry.Hand), name: "gate", live: live, screen: screen.DefaultConfig().Camera(), share: t,
-		room: make(chan struct{}, c.InFlight), frames: make(chan detect.Frame)}
+	parts := a.cameraParts()
+	parts.buffer = b
+	l := newCameraPipeline("gate", parts, screen.DefaultConfig().Camera(), t, c.InFlight)
+	l.live = live
 	l.camera = detect.NewCamera(l.name, c, sharedNetwork{net, l}, detect.Model{Name: "m"}, jpegOf, nil, a.log)
 	if live {
 		l.camera.HoldPictures(b.WaitsUnder)
@@ -81,7 +82,7 @@ func TestALiveFrameThatWaitedTooLongMakesWayForANewerOne(t *testing.T) {
 		seen int64
 	}{"a live camera": {true, time.Minute, 3}, "without a bound": {true, 0, 6}, "a file": {false, time.Minute, 6}} {
 		a, seen := &Agent{config: Config{Overload: Overload{MaxLag: c.lag}}}, atomic.Int64{}
-		l := laneOf(a, &fakeBox{}, look(func() []vision.Box { seen.Add(1); return nil }), newFairShare(1), c.live, nil)
+		l := pipelineOf(a, &fakeBuffer{}, look(func() []vision.Box { seen.Add(1); return nil }), newFairShare(1), c.live, nil)
 		old, fresh := time.Now().Add(-time.Hour), time.Now()
 		_, err := l.run(t.Context(), func(ctx context.Context, emit func(context.Context, capture.Picture) error) error {
 			for n := range int64(6) {
@@ -96,7 +97,7 @@ func TestALiveFrameThatWaitedTooLongMakesWayForANewerOne(t *testing.T) {
 		}
 		left := int64(0)
 		for _, s := range a.streams() {
-			left += s.Left[leftBehind]
+			left += s.Skipped[skippedBehind]
 		}
 		if left != 6-c.seen || l.share.free != 1 || len(l.room) != 0 {
 			t.Errorf("%s: %d were counted as left out; %d turns are free, %d places taken", name, left, l.share.free, len(l.room))
@@ -133,7 +134,7 @@ func TestASlowCameraIsNotCrowdedOutByAFastOne(t *testing.T) {
 		if n == &slow {
 			places = 2
 		}
-		l := laneOf(&Agent{}, &fakeBox{}, count(n), share, false, func(c *detect.Config) { c.InFlight = places })
+		l := pipelineOf(&Agent{}, &fakeBuffer{}, count(n), share, false, func(c *detect.Config) { c.InFlight = places })
 		go func() {
 			l.run(ctx, film(1000, time.Now()))
 			ended <- struct{}{}
@@ -157,12 +158,12 @@ func TestHeatThinsOutLiveFramesEvenlyAndNeverAFile(t *testing.T) {
 		writeFile(t, config.Root, "var/lib/nvpmodel/status", "pmode:0002\n")
 		a := &Agent{power: power.New(config, slog.New(slog.DiscardHandler))}
 		a.power.Look()
-		l := laneOf(a, &fakeBox{}, look(nothing), newFairShare(2), c.live, nil)
+		l := pipelineOf(a, &fakeBuffer{}, look(nothing), newFairShare(2), c.live, nil)
 		n, err := l.run(t.Context(), film(20, time.Now()))
 		if err != nil || n != c.want {
 			t.Errorf("%s: %d of 20 frames were looked at, want %d (%v)", name, n, c.want, err)
 		}
-		if streams := a.streams(); c.live && (len(streams) != 1 || streams[0].Left[leftPower] != 15) {
+		if streams := a.streams(); c.live && (len(streams) != 1 || streams[0].Skipped[skippedPower] != 15) {
 			t.Errorf("%s: %+v", name, streams)
 		}
 	}
@@ -171,14 +172,14 @@ func TestHeatThinsOutLiveFramesEvenlyAndNeverAFile(t *testing.T) {
 // TestATracksUpdateTakesBackTheOneBefore only for a live camera: a file is told as a whole.
 func TestATracksUpdateTakesBackTheOneBefore(t *testing.T) {
 	for _, live := range []bool{true, false} {
-		box := &fakeBox{}
-		l := laneOf(&Agent{}, box, look(person), newFairShare(2), live, func(c *detect.Config) { c.Tracks.Update = time.Second })
+		buf := &fakeBuffer{}
+		l := pipelineOf(&Agent{}, buf, look(person), newFairShare(2), live, func(c *detect.Config) { c.Tracks.Update = time.Second })
 		if _, err := l.run(t.Context(), film(60, time.Now())); err != nil {
 			t.Fatal(err)
 		}
 		var updates []string
 		kinds := map[string]int{}
-		for _, d := range box.of(event.Track) {
+		for _, d := range buf.of(event.Track) {
 			var e event.TrackEvent
 			if err := json.Unmarshal(d.Data, &e); err != nil {
 				t.Fatal(err)
@@ -190,22 +191,22 @@ func TestATracksUpdateTakesBackTheOneBefore(t *testing.T) {
 		if kinds[event.TrackNew] != 1 || kinds[event.TrackEnd] != 1 || len(updates) < 3 {
 			t.Fatalf("live %v: %v", live, kinds)
 		}
-		if live && !slices.Equal(box.withdrawn, updates) || !live && (len(box.withdrawn) > 0 || updates[0] != "") {
-			t.Errorf("live %v: updates %q, withdrawn %q", live, updates, box.withdrawn)
+		if live && !slices.Equal(buf.withdrawn, updates) || !live && (len(buf.withdrawn) > 0 || updates[0] != "") {
+			t.Errorf("live %v: updates %q, withdrawn %q", live, updates, buf.withdrawn)
 		}
 	}
 }
 
 func TestTheNewestWholeFrameTakesBackTheOneBefore(t *testing.T) {
-	box := &fakeBox{}
+	buf := &fakeBuffer{}
 	a := &Agent{config: Config{FrameEvery: time.Second}}
-	l := laneOf(a, box, look(nothing), newFairShare(2), true, nil)
+	l := pipelineOf(a, buf, look(nothing), newFairShare(2), true, nil)
 	if _, err := l.run(t.Context(), film(30, time.Now())); err != nil {
 		t.Fatal(err)
 	}
-	frames := box.of(event.Frame)
-	if len(frames) != 3 || !slices.Equal(box.withdrawn, []string{frames[0].Key, frames[1].Key}) {
-		t.Errorf("%d frames, withdrawn %q", len(frames), box.withdrawn)
+	frames := buf.of(event.Frame)
+	if len(frames) != 3 || !slices.Equal(buf.withdrawn, []string{frames[0].Key, frames[1].Key}) {
+		t.Errorf("%d frames, withdrawn %q", len(frames), buf.withdrawn)
 	}
 }
 
@@ -222,14 +223,14 @@ func TestPicturesForASecondLookWaitForOneAnother(t *testing.T) {
 		"the first still waits": {true, []string{"look/gate/0/0"}, 1},
 		"a file":                {false, []string{"look/gate/0/0"}, 3},
 	} {
-		box := &fakeBox{waiting: c.waits}
-		l := laneOf(&Agent{}, box, look(doubtful), newFairShare(2), c.live, func(d *detect.Config) {
+		buf := &fakeBuffer{waiting: c.waits}
+		l := pipelineOf(&Agent{}, buf, look(doubtful), newFairShare(2), c.live, func(d *detect.Config) {
 			d.Second.Pictures, d.Second.Every = 1e-9, time.Second
 		})
 		if _, err := l.run(t.Context(), film(30, time.Unix(0, 0))); err != nil {
 			t.Fatal(err)
 		}
-		frames := box.of(event.Frame)
+		frames := buf.of(event.Frame)
 		if len(frames) != c.want {
 			t.Fatalf("%s: %d pictures, want %d", name, len(frames), c.want)
 		}
@@ -242,9 +243,9 @@ func TestPicturesForASecondLookWaitForOneAnother(t *testing.T) {
 }
 
 func TestARequestedFrameComesAlsoFromAStillCameraAndIsNotTakenBack(t *testing.T) {
-	box := &fakeBox{}
+	buf := &fakeBuffer{}
 	a := &Agent{config: Config{FrameEvery: time.Second}}
-	l := laneOf(a, box, look(nothing), newFairShare(2), true, nil)
+	l := pipelineOf(a, buf, look(nothing), newFairShare(2), true, nil)
 	l.screen = screen.Config{Cameras: screen.CameraConfig{Motion: 0.5}}.Camera()
 	first := time.Now()
 	_, err := l.run(t.Context(), func(ctx context.Context, emit func(context.Context, capture.Picture) error) error {
@@ -258,11 +259,11 @@ func TestARequestedFrameComesAlsoFromAStillCameraAndIsNotTakenBack(t *testing.T)
 		}
 		return emit(ctx, capture.Picture{Last: true, Frame: 4})
 	})
-	frames := box.of(event.Frame)
-	if err != nil || len(frames) != 2 || frames[1].Key != "query/a/frame" || frames[1].Priority != event.High || frames[1].Subject != "gate/frame-2" || len(box.withdrawn) != 0 {
-		t.Errorf("%v: %d frames, withdrawn %q", err, len(frames), box.withdrawn)
+	frames := buf.of(event.Frame)
+	if err != nil || len(frames) != 2 || frames[1].Key != "query/a/frame" || frames[1].Priority != event.High || frames[1].Subject != "gate/frame-2" || len(buf.withdrawn) != 0 {
+		t.Errorf("%v: %d frames, withdrawn %q", err, len(frames), buf.withdrawn)
 	}
-	if s := a.streams(); len(s) != 1 || s[0].Left[screen.Unchanged] != 3 {
+	if s := a.streams(); len(s) != 1 || s[0].Skipped[screen.Unchanged] != 3 {
 		t.Errorf("%+v", s)
 	}
 }
@@ -274,8 +275,8 @@ func TestEachPublishedPictureIsDoneWithOnce(t *testing.T) {
 	writeFile(t, config.Root, "var/lib/nvpmodel/status", "pmode:0002\n")
 	a := &Agent{power: power.New(config, slog.New(slog.DiscardHandler))}
 	a.power.Look()
-	box := &fakeBox{}
-	l := laneOf(a, box, look(person), newFairShare(2), true, nil)
+	buf := &fakeBuffer{}
+	l := pipelineOf(a, buf, look(person), newFairShare(2), true, nil)
 	var done [20]atomic.Int64
 	_, err := l.run(t.Context(), func(ctx context.Context, emit func(context.Context, capture.Picture) error) error {
 		for n := range int64(len(done)) {
@@ -301,16 +302,16 @@ func TestAnInboxHoldsTheNewestPicture(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	var left []int64
 	released, done := 0, 0
-	box := newInbox(func(p capture.Picture) { left = append(left, p.Frame) })
+	buf := newInbox(func(p capture.Picture) { left = append(left, p.Frame) })
 	for n := range int64(4) {
 		p := frame(n, time.Now())
 		p.Release = func() { released++ }
 		p.Committed = func() { done++ }
-		box.put(p)
+		buf.put(p)
 	}
 	enough := errors.New("enough")
 	var got []int64
-	err := box.run(t.Context(), func(_ context.Context, p capture.Picture) error {
+	err := buf.run(t.Context(), func(_ context.Context, p capture.Picture) error {
 		got = append(got, p.Frame)
 		return enough
 	})
@@ -319,21 +320,21 @@ func TestAnInboxHoldsTheNewestPicture(t *testing.T) {
 	}
 	over, stop := context.WithCancel(t.Context())
 	stop()
-	if err := box.run(over, nil); !errors.Is(err, context.Canceled) {
+	if err := buf.run(over, nil); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }
 
 func TestStreamsAreShownWithWhatTheyLeftOut(t *testing.T) {
 	a := &Agent{}
-	a.left("yard", leftBehind)
-	a.left("yard", leftBehind)
-	a.left("gate", screen.Unchanged)
-	a.states.lags("gate", 1500*time.Millisecond)
-	a.states.counts("gate", func() []detect.Crossed {
+	a.states.skip("yard", skippedBehind)
+	a.states.skip("yard", skippedBehind)
+	a.states.skip("gate", screen.Unchanged)
+	a.states.setLag("gate", 1500*time.Millisecond)
+	a.states.addCrossings("gate", func() []detect.Crossed {
 		return []detect.Crossed{{Line: "door", Direction: event.LeftToRight, Label: "person", Count: 3}}
 	})
-	a.states.counts("yard", func() []detect.Crossed { return nil })
+	a.states.addCrossings("yard", func() []detect.Crossed { return nil })
 	data, err := json.Marshal(a.streams())
 	want := `[{"name":"gate","left_out":{"unchanged":1},"lag":1.5,"crossings":[{"line":"door","direction":"left_to_right","label":"person","count":3}]},{"name":"yard","left_out":{"behind":2},"lag":0}]`
 	if err != nil || strings.TrimSpace(string(data)) != want {

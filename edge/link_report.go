@@ -22,11 +22,11 @@ const (
 func (a *Agent) LinkReport(ctx context.Context) (event.LinkReport, error) {
 	ctx, cancel := context.WithTimeout(ctx, reportPatience)
 	defer cancel()
-	ladder, err := a.box.Ladder(ctx)
+	ladder, err := a.outbox.Ladder(ctx)
 	if err != nil {
 		return event.LinkReport{}, err
 	}
-	view, stats := a.uplink.Next(event.MaxNext), a.box.Stats()
+	view, stats := a.uplink.Next(event.MaxNext), a.outbox.Stats()
 	r := event.LinkReport{Time: time.Now().UTC(), Committed: stats.Committed, Received: stats.Received, Waiting: stats.Waiting, Dropped: stats.Dropped,
 		Bytes: stats.Bytes, Oldest: stats.Oldest.UTC(), Ladder: ladder, Hold: holdOf(view, a.link.Problem()), Open: view.Open, BytesPerSecond: view.BytesPerSecond,
 		Past: windowsOf(view.Past), Coming: windowsOf(view.Coming), Next: []event.NextItem{}, Networks: a.networkCounts()}
@@ -38,8 +38,8 @@ func (a *Agent) LinkReport(ctx context.Context) (event.LinkReport, error) {
 	}
 	for _, c := range view.Next {
 		n := event.NextItem{Priority: c.Priority, Rung: c.Rung, Bytes: c.Bytes, Sent: c.Sent, Parts: c.Parts, Why: string(c.Why)}
-		n.Epoch, n.Seq = a.box.Place(c.Seq)
-		if n.Kind, n.Stream, n.Subject, err = a.box.About(ctx, c.Seq); err == nil {
+		n.Epoch, n.Seq = a.outbox.Place(c.Seq)
+		if n.Kind, n.Stream, n.Subject, err = a.outbox.About(ctx, c.Seq); err == nil {
 			r.Next = append(r.Next, n) // else the cloud has it by now
 		}
 	}

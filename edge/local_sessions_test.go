@@ -28,9 +28,9 @@ func (m *marksOnly) Marks(prefix string) (found []outbox.Mark, _ error) {
 }
 
 func TestASessionThatTheLocalBrokerForgotIsTold(t *testing.T) {
-	box, said := &marksOnly{}, new(bytes.Buffer)
+	marks, said := &marksOnly{}, new(bytes.Buffer)
 	life := func(own bool) (*sessions, func(bool)) {
-		s := &sessions{box: box, log: slog.New(slog.NewTextHandler(said, nil)), ownBroker: own}
+		s := &sessions{buffer: marks, log: slog.New(slog.NewTextHandler(said, nil)), ownBroker: own}
 		return s, s.watch("gate-readings", func(bool) {})
 	}
 	s, hear := life(false)
@@ -45,7 +45,7 @@ func TestASessionThatTheLocalBrokerForgotIsTold(t *testing.T) {
 	}
 	s, hear = life(false)
 	hear(false)
-	if s.forgotten.Load() != 1 || strings.Count(said.String(), "has forgotten this client's session") != 2 {
+	if s.forgotten.Load() != 1 || strings.Count(said.String(), "has forgotten the session") != 2 {
 		t.Errorf("not told after a restart:\n%s", said)
 	}
 	s, hear = life(true)

@@ -6,12 +6,12 @@ import (
 	"cloudcanvas/shared/model"
 )
 
-func TestASceneIsJudgedByTheFirstNetworkWhoseBandsItHas(t *testing.T) {
-	sees := func(name string, bands ...string) judge {
+func TestASceneIsScreenedByTheFirstNetworkWhoseBandsItHas(t *testing.T) {
+	sees := func(name string, bands ...string) screener {
 		m := model.Model{Manifest: model.Manifest{Name: name, Input: model.Input{Bands: bands}}}
-		return networkJudge{net: guarded{loaded: &loaded{model: m}}}
+		return networkScreener{net: guarded{loaded: &loaded{model: m}}}
 	}
-	networks := []judge{sees("six", "blue", "green", "red", "nir", "swir16", "swir22"), sees("colours", "blue", "green", "red")}
+	networks := []screener{sees("six", "blue", "green", "red", "nir", "swir16", "swir22"), sees("colours", "blue", "green", "red")}
 	for want, bands := range map[string][]string{
 		"six":     {"nir", "blue", "green", "red", "swir16", "swir22", "cirrus"},
 		"colours": {"red", "green", "blue", "nir"},
@@ -20,8 +20,8 @@ func TestASceneIsJudgedByTheFirstNetworkWhoseBandsItHas(t *testing.T) {
 			t.Errorf("%v: %s, should be %s", bands, got, want)
 		}
 	}
-	if got, _ := fitting(append(networks[:1:1], spectralJudge{}), []string{"red", "green", "blue"}).name(); got != Spectral {
-		t.Errorf("what lacks the network's bands is judged by %s", got)
+	if got, _ := fitting(append(networks[:1:1], spectralScreener{}), []string{"red", "green", "blue"}).name(); got != Spectral {
+		t.Errorf("what lacks the network's bands is screened by %s", got)
 	}
 	if got, _ := fitting(networks, []string{"red"}).name(); got != "colours" {
 		t.Errorf("none fits: %s is asked, which says what it lacks, should be the last", got)
@@ -33,7 +33,7 @@ func TestASceneIsJudgedByTheFirstNetworkWhoseBandsItHas(t *testing.T) {
 func TestWithoutNetworksScenesAreScreenedByTheSpectralTest(t *testing.T) {
 	a := agent(t)
 	for _, named := range []string{"", Spectral} {
-		choose, err := a.sceneJudge(t.Context(), SceneSource{CloudModel: named})
+		choose, err := a.sceneScreeners(t.Context(), SceneSource{CloudModel: named})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -41,7 +41,7 @@ func TestWithoutNetworksScenesAreScreenedByTheSpectralTest(t *testing.T) {
 			t.Errorf("%q: %s", named, name)
 		}
 	}
-	if _, err := a.sceneJudge(t.Context(), SceneSource{CloudModel: "not_there"}); err == nil {
+	if _, err := a.sceneScreeners(t.Context(), SceneSource{CloudModel: "not_there"}); err == nil {
 		t.Error("a network that is named and not there is passed over")
 	}
 }

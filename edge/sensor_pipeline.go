@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"cloudcanvas/edge/capture"
@@ -13,7 +14,7 @@ import (
 	"cloudcanvas/shared/telemetry"
 )
 
-// recorder is what the sensors' lane needs of the outbox.
+// recorder is what the sensors' pipeline needs of the outbox.
 type recorder interface {
 	// Record commits drafts and marks, all or nothing. Where there is no room the least valuable is dropped.
 	Record(ctx context.Context, drafts []draft, marks []outbox.Mark) error
@@ -21,28 +22,28 @@ type recorder interface {
 	Marks(prefix string) ([]outbox.Mark, error)
 }
 
-// sensorLane takes readings by their rules into the outbox. Once it runs it is used by one goroutine.
-type sensorLane struct {
-	box      recorder
+// sensorPipeline takes readings by their rules into the outbox. Once it runs it is used by one goroutine.
+type sensorPipeline struct {
+	buffer   recorder
 	rules    *sense.Rules
 	requests *captureRequests
-	warn     func(problem string, source string)
-	hand     *telemetry.Hand
+	log      *slog.Logger
+	probe    *telemetry.Probe
 	newest   map[string]string // key of the item that a newer reading takes back, by sensor and group
 	seen     *seenReadings
-	repeated func(n int) // hears of readings that had become items before
+	repeated func(n int) // is called for readings that had become items before
 }
 
-func newSensorLane(b recorder, rules []sense.Rule, w *captureRequests, warn func(problem, source string)) *sensorLane {
-	return &sensorLane{box: b, rules: sense.New(rules), requests: w, warn: warn, hand: new(telemetry.Hand), newest: map[string]string{},
+func newSensorPipeline(b recorder, rules []sense.Rule, r *captureRequests, log *slog.Logger) *sensorPipeline {
+	return &sensorPipeline{buffer: b, rules: sense.New(rules), requests: r, log: log, probe: new(telemetry.Probe), newest: map[string]string{},
 		seen: newSeenReadings(), repeated: func(int) {}}
 }
 
 const (
 	// windowsEvery is how often windows are looked at that no further reading has ended.
 	windowsEvery = time.Second
-	// lastWords is how long the windows that a stop cuts short may take to be committed.
-	lastWords = 5 * time.Second
+	// closing is how long the windows that a stop cuts short may take to be committed.
+	closing = 5 * time.Second
 )
 
 // readingSource gives readings as they come; a nil from emit says that all they became is safe.
@@ -54,19 +55,19 @@ type batch struct {
 	safe chan error
 }
 
-// run takes a source's readings until it ends; what has gathered by then is told.
-func (l *sensorLane) run(ctx context.Context, source readingSource) error {
+// run takes a source's readings until it ends; what has gathered by then is committed.
+func (p *sensorPipeline) run(ctx context.Context, source readingSource) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	found, err := l.resume()
+	found, err := p.resume()
 	if err != nil {
 		return err
 	}
-	// What is in hand at a stop is still committed: it could not be told from what was not.
+	// What is under way at a stop is still committed: after the next start nothing could tell it from what was not.
 	steady, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastWords, cut) })()
-	if err := l.tell(steady, ofNone(found), nil); err != nil {
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(closing, cut) })()
+	if err := p.commit(steady, ofNone(found), nil); err != nil {
 		return err
 	}
 	batches, ended := make(chan batch), make(chan error, 1)
@@ -89,15 +90,15 @@ func (l *sensorLane) run(ctx context.Context, source readingSource) error {
 		select {
 		case b, ok := <-batches:
 			if !ok {
-				if err := l.tell(steady, ofNone(l.rules.Close(time.Now())), nil); err != nil {
+				if err := p.commit(steady, ofNone(p.rules.Close(time.Now())), nil); err != nil {
 					return err
 				}
 				return <-ended
 			}
-			err = l.take(steady, b.said)
+			err = p.take(steady, b.said)
 			b.safe <- err
 		case now := <-tick.C:
-			err = l.tell(steady, ofNone(l.rules.Due(now)), nil)
+			err = p.commit(steady, ofNone(p.rules.Due(now)), nil)
 		}
 		if err != nil {
 			stop(err)
@@ -111,39 +112,39 @@ func (l *sensorLane) run(ctx context.Context, source readingSource) error {
 
 // take makes of readings what the rules say, and commits it together with a note of their messages:
 // those that the broker sends again become nothing more.
-func (l *sensorLane) take(ctx context.Context, said []capture.Said) error {
+func (p *sensorPipeline) take(ctx context.Context, said []capture.Said) error {
 	var found []finding
 	var marks []outbox.Mark
 	repeated := 0
 	for _, s := range said {
-		if l.seen.had(s) {
+		if p.seen.had(s) {
 			repeated++
 			continue
 		}
-		for _, f := range l.rules.Take(s.Stream, s.At, s.Reading) {
+		for _, f := range p.rules.Take(s.Stream, s.At, s.Reading) {
 			found = append(found, finding{f, s})
 		}
-		if m, ok := l.seen.note(s); ok {
+		if m, ok := p.seen.note(s); ok {
 			marks = append(marks, m)
 		}
 	}
 	if repeated > 0 {
-		l.repeated(repeated)
+		p.repeated(repeated)
 	}
-	return l.tell(ctx, found, marks)
+	return p.commit(ctx, found, marks)
 }
 
-// tell makes items of findings, and asks for the pictures that they want. Windows that have not ended
+// commit makes items of what the rules gave, and requests the pictures that they ask for. Windows that have not ended
 // are kept with them, so that a reading that is in one is safe too.
-func (l *sensorLane) tell(ctx context.Context, found []finding, marks []outbox.Mark) error {
-	marks = append(marks, windowMarks(l.rules.Changed())...)
+func (p *sensorPipeline) commit(ctx context.Context, found []finding, marks []outbox.Mark) error {
+	marks = append(marks, windowMarks(p.rules.Changed())...)
 	if len(found) == 0 && len(marks) == 0 {
 		return nil
 	}
-	defer l.hand.Work()()
+	defer p.probe.Work()()
 	drafts := make([]draft, len(found))
 	for i, f := range found {
-		d, err := l.draft(f.Finding)
+		d, err := p.draft(f.Finding)
 		if err != nil {
 			return fmt.Errorf("what sensor %s said: %w", f.Sensor, err)
 		}
@@ -153,16 +154,16 @@ func (l *sensorLane) tell(ctx context.Context, found []finding, marks []outbox.M
 		drafts[i] = d
 		for _, source := range f.Capture {
 			key := fmt.Sprintf("sensor/%s/%s/%s/%d/%s", f.Sensor, f.Alert.Value, f.Alert.Side, f.Alert.Time.UnixNano(), source)
-			if !l.requests.add(source, key, time.Now()) {
-				l.warn("a sensor's alert wants a picture that can't be had now", source)
+			if !p.requests.add(source, key, time.Now()) {
+				p.log.Warn("a sensor's alert asks for a picture, but there is no such source, or too many pictures of it are requested already", "sensor", f.Sensor, telemetry.Stream, source)
 			}
 		}
 	}
-	defer l.hand.Wait()()
-	return l.box.Record(ctx, drafts, marks)
+	defer p.probe.Wait()()
+	return p.buffer.Record(ctx, drafts, marks)
 }
 
-func (l *sensorLane) draft(f sense.Finding) (draft, error) {
+func (p *sensorPipeline) draft(f sense.Finding) (draft, error) {
 	d := draft{Draft: outbox.Draft{Kind: event.Reading, Stream: f.Sensor, Subject: f.Sensor, Priority: event.Normal, Value: 0.5, Type: "application/json"}}
 	var err error
 	if f.Alert == nil {
@@ -171,8 +172,8 @@ func (l *sensorLane) draft(f sense.Finding) (draft, error) {
 		if f.Newest != "" {
 			group := f.Sensor + " " + f.Newest
 			d.Key = fmt.Sprintf("reading/%s/%d", group, d.Time.UnixNano())
-			d.supersedes = l.newest[group]
-			if l.newest[group] = d.Key; d.supersedes == d.Key {
+			d.supersedes = p.newest[group]
+			if p.newest[group] = d.Key; d.supersedes == d.Key {
 				d.Key, d.supersedes = "", "" // twice in one moment: both are sent
 			}
 		}
@@ -185,18 +186,4 @@ func (l *sensorLane) draft(f sense.Finding) (draft, error) {
 	}
 	d.Data, err = json.Marshal(f.Alert)
 	return d, err
-}
-
-// addSensors lays the lane for readings.
-func (a *Agent) addSensors() {
-	readings := capture.NewDeviceReadings(a.config.Sensors.ReadingConfig, a.local.readings, a.log)
-	a.messages["readings"] = readings.Counts
-	hand := a.hands.New("sensors")
-	a.add(lane{name: "sensors", run: func(ctx context.Context) (int64, error) {
-		l := newSensorLane(a.buffer(), a.config.Sensors.Rules, &a.requests, func(problem, source string) {
-			a.log.Warn(problem, telemetry.Stream, source)
-		})
-		l.hand, l.seen, l.repeated = hand, a.local.seen, readings.Repeated
-		return 0, l.run(ctx, readings.Run)
-	}})
 }

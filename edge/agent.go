@@ -1,13 +1,3 @@
-// Package edge is the device side: from a lens to a committed item, and over the link.
-//
-//	scenes  ─▶ windows ─▶ screen ───────────────▶ tiles, quicklook, manifest ─┐
-//	cameras ─▶ frames ──▶ screen ─▶ detect ─────▶ alerts, tracks, detections ─┼▶ outbox ─▶ uplink ─▶ cloud
-//	sensors ─▶ readings ─▶ rules ───────────────▶ readings, windows, alerts ──┘     ▲         │
-//	                                                                                ├─receipts┤
-//	                         read again, made urgent, captured now ◀── queries ◀─── ┴─ ask  ─┘
-//
-// Each source has a lane of its own, a goroutine that takes its pictures all the way into the
-// outbox; the outbox's room is what holds a lane up. One lane's fault is that lane's alone.
 package edge
 
 import (
@@ -48,46 +38,39 @@ type Parts struct {
 	Attempts *attempt.Ledger
 	// End lets videos and cameras end in good order once it is closed; may be nil.
 	End <-chan struct{}
-	// Done hears of each source that has ended: how many pictures, in what time, and the reason where
+	// Done is called for each source that has ended: how many pictures, in what time, and the reason where
 	// it failed. May be nil.
 	Done func(source string, pictures int64, took time.Duration, err error)
 }
 
-// Agent is a device's pipeline.
+// Agent is what runs on a device.
 type Agent struct {
-	config   Config
-	memory   *budget.Bytes // of all decoders
-	parts    Parts
-	log      *slog.Logger
-	box      *outbox.Outbox
-	link     *link.Link
-	uplink   *uplink.Uplink
-	sending  *telemetry.Hand // the uplink's
-	local    *local
-	networks *networks
-	attempts *attempt.Ledger
-	lanes    []lane
-	hands    telemetry.Hands
-	ground   *ground
-	scenes   *sceneIndex
-	requests captureRequests
-	queries  *queries
-	taker    *upgrade.Taker // of models from the cloud; nil: none are taken
-	power    *power.Watch   // nil: it is not watched
-	trace    *trace.Tracer  // nil: nobody hears of spans
-	finite   sync.WaitGroup
-	videos   []*capture.Video
-	cameras  cameras
-	states   states
-	lost     lost
-	messages map[string]func() capture.DeviceCounts // of the device's own broker
-}
-
-// lane takes one source's pictures into the outbox.
-type lane struct {
-	name   string
-	finite bool
-	run    func(context.Context) (pictures int64, err error)
+	config    Config
+	memory    *budget.Bytes // of all decoders
+	parts     Parts
+	log       *slog.Logger
+	outbox    *outbox.Outbox
+	link      *link.Link
+	uplink    *uplink.Uplink
+	sending   *telemetry.Probe // the uplink's
+	local     *local
+	networks  *networks
+	attempts  *attempt.Ledger
+	pipelines []pipeline
+	liveness  telemetry.Liveness
+	changes   *sceneChange // nil: tiles are not compared with earlier ones
+	scenes    *sceneIndex
+	requests  captureRequests
+	queries   *queries
+	taker     *upgrade.Taker // of models from the cloud; nil: none are taken
+	power     *power.Watch   // nil: it is not watched
+	trace     *trace.Tracer  // nil: nothing is traced
+	finite    sync.WaitGroup
+	videos    []*capture.Video
+	cameras   cameras
+	states    streamStates
+	shedding  shedding
+	messages  map[string]func() capture.DeviceCounts // of the device's own broker
 }
 
 // Open opens the buffer, the link, the networks and the sources; nothing moves before Run.
@@ -96,7 +79,7 @@ func Open(ctx context.Context, c Config, p Parts) (_ *Agent, err error) {
 		p.Memory = budget.New(c.DecodeBytes)
 	}
 	a := &Agent{config: c, parts: p, memory: p.Memory, log: p.Log.With(telemetry.Edge, c.Edge)}
-	a.hands.Log = a.log
+	a.liveness.Log = a.log
 	a.cameras.news = make(chan struct{}, 1)
 	defer func() {
 		if err != nil {
@@ -114,21 +97,21 @@ func Open(ctx context.Context, c Config, p Parts) (_ *Agent, err error) {
 	if c.Power.Enabled {
 		a.power = power.New(c.Power, a.log)
 	}
-	if a.box, err = outbox.Open(c.OutboxFolder(), c.Edge, c.Outbox, a.log); err != nil {
+	if a.outbox, err = outbox.Open(c.OutboxFolder(), c.Edge, c.Outbox, a.log); err != nil {
 		return nil, err
 	}
-	if err := a.makeLanes(ctx); err != nil { // with the local broker's clients, which ask the buffer at once
+	if err := a.openSources(ctx); err != nil { // with the local broker's clients, which ask the buffer at once
 		return nil, err
 	}
-	if a.ground != nil {
-		a.ground.life = a.box.Life()
+	if a.changes != nil {
+		a.changes.database = a.outbox.Life()
 	}
 	a.link, err = link.Dial(ctx, link.Options{URL: c.Cloud.URL, ClientID: c.Cloud.ClientID, Security: c.Cloud.Security,
-		Edge: c.Edge, Buffer: a.box, Version: p.Version, Cameras: a.liveCameras, Log: a.log})
+		Edge: c.Edge, Buffer: a.outbox, Version: p.Version, Cameras: a.liveCameras, Log: a.log})
 	if err != nil {
 		return nil, err
 	}
-	a.uplink, err = uplink.New(a.box, a.link, c.Uplink, uplink.Options{Step: func() { a.sending.Step() }, Log: a.log, Metrics: p.Metrics, Memory: c.folder("uplink.json"), Broker: brokerName(c.Cloud.URL), Trace: a.trace})
+	a.uplink, err = uplink.New(a.outbox, a.link, c.Uplink, uplink.Options{Step: func() { a.sending.Step() }, Log: a.log, Metrics: p.Metrics, Memory: c.folder("uplink.json"), Broker: brokerName(c.Cloud.URL), Trace: a.trace})
 	if err != nil {
 		return nil, err
 	}
@@ -143,68 +126,68 @@ func Open(ctx context.Context, c Config, p Parts) (_ *Agent, err error) {
 // Run lets everything flow until ctx ends, or until it is to begin anew with other models
 // (upgrade.ErrChanged).
 func (a *Agent) Run(ctx context.Context) error {
-	a.sending = a.hands.Loop("uplink")
+	a.sending = a.liveness.Loop("uplink")
 	group, ctx := errgroup.WithContext(ctx)
 	defer context.AfterFunc(ctx, a.attempts.Stopping)()
 	group.Go(func() error { return a.uplink.Run(ctx) })
-	group.Go(func() error { a.expire(ctx, a.box.Expire); return nil })
-	group.Go(func() error { a.report(ctx, a.box.Report); return nil })
-	group.Go(func() error { return a.lookOut(ctx) })
+	group.Go(func() error { a.expire(ctx, a.outbox.Expire); return nil })
+	group.Go(func() error { a.report(ctx, a.outbox.Report); return nil })
+	group.Go(func() error { return a.watchBuffer(ctx) })
 	group.Go(func() error { a.queries.run(ctx); return nil })
 	group.Go(func() error { a.tellLink(ctx); return nil })
 	group.Go(func() error { a.tellTroubles(ctx); return nil })
-	group.Go(func() error { a.tellCameras(ctx); return nil })
-	group.Go(func() error { telemetry.Watchdog(ctx, &a.hands); return nil })
+	group.Go(func() error { a.reportCameras(ctx); return nil })
+	group.Go(func() error { telemetry.Watchdog(ctx, &a.liveness); return nil })
 	if a.taker != nil {
 		group.Go(func() error { return a.taker.Run(ctx) })
 	}
 	if a.power != nil {
 		group.Go(func() error { a.power.Run(ctx); return nil })
 	}
-	for _, l := range a.lanes {
-		group.Go(func() error { a.follow(ctx, l); return nil })
+	for _, p := range a.pipelines {
+		group.Go(func() error { a.follow(ctx, p); return nil })
 	}
 	return group.Wait()
 }
 
-// lookOut ends the agent when its buffer turns out to be corrupt: a new start salvages it.
-func (a *Agent) lookOut(ctx context.Context) error {
+// watchBuffer ends the agent when its buffer turns out to be corrupt: a new start salvages it.
+func (a *Agent) watchBuffer(ctx context.Context) error {
 	select {
-	case <-a.box.Corrupt():
+	case <-a.outbox.Corrupt():
 		return errors.New("the buffer is corrupt: start again to have it salvaged")
 	case <-ctx.Done():
 		return nil
 	}
 }
 
-// follow runs a lane to its end. What goes wrong in it is told, and leaves the others alone.
-func (a *Agent) follow(ctx context.Context, l lane) {
-	if l.finite {
+// follow runs a pipeline to its end. What goes wrong in it is logged, and leaves the others alone.
+func (a *Agent) follow(ctx context.Context, p pipeline) {
+	if p.finite {
 		defer a.finite.Done()
 	}
 	start := time.Now()
-	pictures, err := l.run(ctx)
+	pictures, err := p.run(ctx)
 	if ctx.Err() != nil {
 		return
 	}
 	if err != nil {
-		a.log.Error("a source has ended", telemetry.Stream, l.name, telemetry.Err, err)
+		a.log.Error("a source has ended", telemetry.Stream, p.name, telemetry.Err, err)
 	}
 	if a.parts.Done != nil {
-		a.parts.Done(l.name, pictures, time.Since(start), err)
+		a.parts.Done(p.name, pictures, time.Since(start), err)
 	}
 }
 
 // ledgerEvery is how often expired items go and drops are reported.
 const ledgerEvery = 2 * time.Second
 
-// expire lets expired items go. The outbox's owner answers it in its turn: while it does, the outbox
+// expire drops expired items. The outbox's goroutine answers it in its turn: while it does, the outbox
 // does not hang.
 func (a *Agent) expire(ctx context.Context, expire func(context.Context) (int, error)) {
-	hand := a.hands.Loop("outbox")
+	probe := a.liveness.Loop("outbox")
 	a.keepLedger(ctx, func() error {
 		_, err := expire(ctx)
-		hand.Step()
+		probe.Step()
 		return err
 	})
 }
@@ -224,8 +207,8 @@ func (a *Agent) keepLedger(ctx context.Context, keep func() error) {
 			return
 		case <-tick.C:
 		}
-		if err := keep(); err != nil && ctx.Err() == nil && !errors.Is(err, outbox.ErrDisk) { // that is told once
-			a.log.Warn("keeping the ledger of drops", telemetry.Err, err)
+		if err := keep(); err != nil && ctx.Err() == nil && !errors.Is(err, outbox.ErrDisk) { // which the outbox logs once
+			a.log.Warn("the ledger of drops can't be brought up to date; the agent tries again", telemetry.Err, err)
 		}
 	}
 }
@@ -240,39 +223,24 @@ func (a *Agent) Drained(ctx context.Context) error {
 		return ctx.Err()
 	}
 	for tick := time.NewTicker(10 * time.Millisecond); ; {
-		if s := a.box.Stats(); s.Waiting == 0 {
+		if s := a.outbox.Stats(); s.Waiting == 0 {
 			tick.Stop()
 			return nil
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("%d items still wait for their receipt: %w", a.box.Stats().Waiting, ctx.Err())
+			return fmt.Errorf("%d items still wait for their receipt: %w", a.outbox.Stats().Waiting, ctx.Err())
 		}
 	}
 }
-
-// buffer is the outbox as lanes see it.
-func (a *Agent) buffer() box { return box{a.box, a.shed, a.log, a.trace} }
-
-// Stats counts the items of the buffer.
-func (a *Agent) Stats() outbox.Stats { return a.box.Stats() }
-
-// Quarantined counts the inputs that are left out because they killed the process.
-func (a *Agent) Quarantined() int { return a.attempts.Quarantined() }
-
-// Epoch is the one in which is committed now.
-func (a *Agent) Epoch() event.Epoch { return a.box.Epoch() }
-
-// Knows says whether an epoch is one of this buffer's.
-func (a *Agent) Knows(epoch event.Epoch) bool { return a.box.Knows(epoch) }
 
 // tellTroubles tells the cloud at once when the buffer has a trouble, or is rid of one, or begins
 // another epoch.
 func (a *Agent) tellTroubles(ctx context.Context) {
 	for {
 		select {
-		case <-a.box.Changed():
+		case <-a.outbox.Changed():
 			a.link.Announce(ctx)
 		case <-ctx.Done():
 			return
@@ -285,8 +253,8 @@ func (a *Agent) Close() {
 	if a.link != nil {
 		a.link.Close()
 	}
-	if a.box != nil {
-		a.box.Close()
+	if a.outbox != nil {
+		a.outbox.Close()
 	}
 	if a.local != nil {
 		a.local.close()
@@ -307,3 +275,15 @@ func (a *Agent) Ready() error {
 		return errors.New("no connection to the cloud's broker; items wait in the buffer")
 	}
 }
+
+// Stats counts the items of the buffer.
+func (a *Agent) Stats() outbox.Stats { return a.outbox.Stats() }
+
+// Quarantined counts the inputs that are left out because they killed the process.
+func (a *Agent) Quarantined() int { return a.attempts.Quarantined() }
+
+// Epoch is the one in which is committed now.
+func (a *Agent) Epoch() event.Epoch { return a.outbox.Epoch() }
+
+// Knows says whether an epoch is one of this buffer's.
+func (a *Agent) Knows(epoch event.Epoch) bool { return a.outbox.Knows(epoch) }

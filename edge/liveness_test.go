@@ -42,10 +42,10 @@ func agent(t *testing.T) *Agent {
 // hangs does not move however long it is given.
 func moves(t *testing.T, a *Agent) bool {
 	t.Helper()
-	a.hands.Moved()
+	a.liveness.Alive()
 	for between := ledgerEvery + 500*time.Millisecond; between < time.Minute; between *= 2 {
 		time.Sleep(between)
-		if a.hands.Moved() {
+		if a.liveness.Alive() {
 			return true
 		}
 	}
@@ -74,36 +74,36 @@ func TestTheWatchdogIsNotFedWhileAnInputHangsInNativeCode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.hands.Moved()
-	if a.hands.Moved() {
+	a.liveness.Alive()
+	if a.liveness.Alive() {
 		t.Error("fed although an input hangs")
 	}
 	done()
-	if !a.hands.Moved() {
+	if !a.liveness.Alive() {
 		t.Error("not fed although nothing hangs any more")
 	}
 }
 
-func TestTheWatchdogIsNotFedWhileALaneHangs(t *testing.T) {
+func TestTheWatchdogIsNotFedWhileAPipelineHangs(t *testing.T) {
 	t.Parallel()
 	a := agent(t)
-	l := &cameraLane{agent: a, name: "gate", hand: a.hands.New("gate"), screen: a.config.Screen.Camera()}
+	l := &cameraPipeline{name: "gate", probe: a.liveness.Probe("gate"), screen: a.config.Screen.Camera()}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- l.take(ctx, capture.Picture{Last: true}) }() // nobody takes its frames
-	for a.hands.Moved() {
+	for a.liveness.Alive() {
 	}
-	if a.hands.Moved() {
-		t.Error("fed although a lane hangs")
+	if a.liveness.Alive() {
+		t.Error("fed although a pipeline hangs")
 	}
 	cancel()
 	<-ended
-	if !a.hands.Moved() {
-		t.Error("not fed although the lane has ended")
+	if !a.liveness.Alive() {
+		t.Error("not fed although the pipeline has ended")
 	}
 }
 
-func TestTheWatchdogIsFedWhileALaneWaitsForRoomInTheOutbox(t *testing.T) {
+func TestTheWatchdogIsFedWhileAPipelineWaitsForRoomInTheOutbox(t *testing.T) {
 	t.Parallel()
 	a := agent(t)
 	c := outbox.DefaultConfig()
@@ -113,13 +113,13 @@ func TestTheWatchdogIsFedWhileALaneWaitsForRoomInTheOutbox(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer box.Close()
-	a.box.Close()
-	a.box = box
-	l := &cameraLane{agent: a, box: a.buffer(), name: "survey", hand: a.hands.New("survey")}
+	a.outbox.Close()
+	a.outbox = box
+	l := &cameraPipeline{cameraParts: a.cameraParts(), name: "survey", probe: a.liveness.Probe("survey")}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		defer l.hand.Work()()
+		defer l.probe.Work()()
 		for {
 			if err := l.put(ctx, draft{Draft: outbox.Draft{Kind: "reading", Stream: "survey", Data: make([]byte, 200<<10)}}); err != nil {
 				ended <- err
@@ -131,8 +131,8 @@ func TestTheWatchdogIsFedWhileALaneWaitsForRoomInTheOutbox(t *testing.T) {
 		time.Sleep(time.Millisecond) // until it is full
 	}
 	for range 3 {
-		if !a.hands.Moved() {
-			t.Error("a lane that waits for room is taken for a hung one")
+		if !a.liveness.Alive() {
+			t.Error("a pipeline that waits for room is taken for a hung one")
 		}
 		time.Sleep(5 * time.Millisecond) // between two looks
 	}
@@ -150,11 +150,11 @@ func TestTheWatchdogIsNotFedWhileTheOutboxHangs(t *testing.T) {
 		a.expire(ctx, func(context.Context) (int, error) { asked <- struct{}{}; <-release; return 0, nil })
 	}()
 	<-asked
-	if a.hands.Moved(); a.hands.Moved() {
+	if a.liveness.Alive(); a.liveness.Alive() {
 		t.Error("fed although the outbox does not answer")
 	}
 	close(release)
-	for !a.hands.Moved() {
+	for !a.liveness.Alive() {
 	}
 	cancel()
 	<-ended
@@ -171,8 +171,8 @@ func TestAFullBufferIsNoHungOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.box.Close()
-	a.box = box
+	a.outbox.Close()
+	a.outbox = box
 	for range 150 {
 		if answer := <-box.Submit(t.Context(), outbox.Draft{Kind: "reading", Stream: "boiler", Data: []byte("1")}); answer.Err != nil {
 			t.Fatal(answer.Err)

@@ -75,7 +75,7 @@ func (k *seenReadings) note(s capture.Said) (outbox.Mark, bool) {
 	return outbox.Mark{Name: fmt.Sprintf("%s%04d", seenPrefix, slot), Value: append(value, s.Digest[:]...)}, true
 }
 
-// session hears whether the broker still knew the session. If not, numbers begin anew and nothing of
+// session is called with whether the broker still knew the session. If not, numbers begin anew and nothing of
 // before can come again.
 func (k *seenReadings) session(kept bool) {
 	if kept {
@@ -137,7 +137,7 @@ func (f finding) id() (id ulid.ULID) {
 	return event.MessageID(time.Now(), binary.BigEndian.AppendUint16(nil, f.of.Packet), f.of.Digest[:], []byte(strings.Join(what, "/")))
 }
 
-// windowMarks keep windows that have not ended; what was told needs none.
+// windowMarks keep windows that have not ended; what was committed needs none.
 func windowMarks(windows []sense.Window) (marks []outbox.Mark) {
 	for _, w := range windows {
 		m := outbox.Mark{Name: windowPrefix + w.Sensor + "/" + w.Value}
@@ -150,14 +150,14 @@ func windowMarks(windows []sense.Window) (marks []outbox.Mark) {
 }
 
 // resume takes up what a crash left: the messages that may come again, and the windows that had not
-// ended. What of those is told at once is returned.
-func (l *sensorLane) resume() ([]sense.Finding, error) {
-	seen, err := l.box.Marks(seenPrefix)
+// ended. What of those is due at once is returned.
+func (p *sensorPipeline) resume() ([]sense.Finding, error) {
+	seen, err := p.buffer.Marks(seenPrefix)
 	if err != nil {
 		return nil, fmt.Errorf("the readings of before the restart: %w", err)
 	}
-	l.seen.load(seen)
-	windows, err := l.box.Marks(windowPrefix)
+	p.seen.load(seen)
+	windows, err := p.buffer.Marks(windowPrefix)
 	if err != nil {
 		return nil, fmt.Errorf("the windows of before the restart: %w", err)
 	}
@@ -167,5 +167,5 @@ func (l *sensorLane) resume() ([]sense.Finding, error) {
 			kept[i] = sense.Window{}
 		}
 	}
-	return l.rules.Resume(kept, time.Now()), nil
+	return p.rules.Resume(kept, time.Now()), nil
 }

@@ -1,10 +1,12 @@
 package edge
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"math"
 	"strings"
 	"testing"
@@ -29,12 +31,14 @@ func say(values ...float64) readingSource {
 	}
 }
 
+var quiet = slog.New(slog.DiscardHandler)
+
 func TestWithoutRulesEachReadingIsAnItem(t *testing.T) {
-	box := &fakeBox{}
-	if err := newSensorLane(box, nil, &captureRequests{}, nil).run(t.Context(), say(1, 1, 2)); err != nil {
+	buf := &fakeBuffer{}
+	if err := newSensorPipeline(buf, nil, &captureRequests{}, quiet).run(t.Context(), say(1, 1, 2)); err != nil {
 		t.Fatal(err)
 	}
-	readings := box.of(event.Reading)
+	readings := buf.of(event.Reading)
 	var last event.ReadingData
 	if len(readings) != 3 || json.Unmarshal(readings[2].Data, &last) != nil || last.Values["t"] != 2 || last.Sensor != "boiler" || strings.Contains(string(readings[2].Data), "from") {
 		t.Errorf("%d readings, the last %s", len(readings), readings[2].Data)
@@ -42,15 +46,15 @@ func TestWithoutRulesEachReadingIsAnItem(t *testing.T) {
 }
 
 func TestASensorsAlertIsUrgentAndRaisesACapture(t *testing.T) {
-	box, w, limit := &fakeBox{}, &captureRequests{}, 90.0
+	buf, w, limit := &fakeBuffer{}, &captureRequests{}, 90.0
 	w.addSource("gate")
-	var warned []string
+	var warned bytes.Buffer
 	rules := []sense.Rule{{Sensor: "boiler", Above: &limit, Hysteresis: 1, Deadband: 1000, Capture: []string{"gate", "yard"}}}
-	l := newSensorLane(box, rules, w, func(_, source string) { warned = append(warned, source) })
+	l := newSensorPipeline(buf, rules, w, slog.New(slog.NewTextHandler(&warned, nil)))
 	if err := l.run(t.Context(), say(20, 95, 96, 20)); err != nil {
 		t.Fatal(err)
 	}
-	alerts := box.of(event.Alert)
+	alerts := buf.of(event.Alert)
 	if len(alerts) != 2 || alerts[0].Priority != event.Urgent || alerts[1].Priority != event.High || alerts[0].Subject != "boiler/t" {
 		t.Fatalf("%+v", alerts)
 	}
@@ -58,28 +62,28 @@ func TestASensorsAlertIsUrgentAndRaisesACapture(t *testing.T) {
 	if err := json.Unmarshal(alerts[0].Data, &begin); err != nil || begin.State != sense.Begin || begin.Reading != 95 || begin.Limit != 90 {
 		t.Errorf("%s %v", alerts[0].Data, err)
 	}
-	if keys := w.take("gate", time.Now()); len(keys) != 1 || strings.Join(warned, " ") != "yard" {
-		t.Errorf("requests %q, warned of %q", keys, warned)
+	if keys := w.take("gate", time.Now()); len(keys) != 1 || strings.Count(warned.String(), "stream=yard") != 1 || strings.Contains(warned.String(), "stream=gate") {
+		t.Errorf("requests %q, warned of %q", keys, warned.String())
 	}
 }
 
 func TestANewerReadingTakesBackTheOneBefore(t *testing.T) {
-	box := &fakeBox{}
+	buf := &fakeBuffer{}
 	rules := []sense.Rule{{Sensor: "boiler", Newest: true}}
-	if err := newSensorLane(box, rules, &captureRequests{}, nil).run(t.Context(), say(1, 2, 3)); err != nil {
+	if err := newSensorPipeline(buf, rules, &captureRequests{}, quiet).run(t.Context(), say(1, 2, 3)); err != nil {
 		t.Fatal(err)
 	}
-	readings := box.of(event.Reading)
-	if len(readings) != 3 || len(box.withdrawn) != 2 || box.withdrawn[0] != readings[0].Key || box.withdrawn[1] != readings[1].Key {
-		t.Errorf("%d readings, %q withdrawn", len(readings), box.withdrawn)
+	readings := buf.of(event.Reading)
+	if len(readings) != 3 || len(buf.withdrawn) != 2 || buf.withdrawn[0] != readings[0].Key || buf.withdrawn[1] != readings[1].Key {
+		t.Errorf("%d readings, %q withdrawn", len(readings), buf.withdrawn)
 	}
 }
 
 func TestAnUnfinishedWindowIsToldWhenTheDeviceStops(t *testing.T) {
-	box := &fakeBox{}
+	buf := &fakeBuffer{}
 	ctx, stop := context.WithCancel(t.Context())
 	rules := []sense.Rule{{Sensor: "boiler", Window: time.Hour}}
-	err := newSensorLane(box, rules, &captureRequests{}, nil).run(ctx, func(ctx context.Context, emit func(context.Context, []capture.Said) error) error {
+	err := newSensorPipeline(buf, rules, &captureRequests{}, quiet).run(ctx, func(ctx context.Context, emit func(context.Context, []capture.Said) error) error {
 		if err := say(1, 5)(ctx, emit); err != nil {
 			return err
 		}
@@ -87,7 +91,7 @@ func TestAnUnfinishedWindowIsToldWhenTheDeviceStops(t *testing.T) {
 		<-ctx.Done()
 		return ctx.Err()
 	})
-	readings := box.of(event.Reading)
+	readings := buf.of(event.Reading)
 	var window event.ReadingData
 	if !errors.Is(err, context.Canceled) || len(readings) != 1 || json.Unmarshal(readings[0].Data, &window) != nil ||
 		window.Values["t.mean"] != 3 || window.Values["t.count"] != 2 || window.From.IsZero() {
@@ -97,7 +101,7 @@ func TestAnUnfinishedWindowIsToldWhenTheDeviceStops(t *testing.T) {
 
 func TestAFullBufferEndsTheSensorsLane(t *testing.T) {
 	full := errors.New("full")
-	err := newSensorLane(&fakeBox{full: full}, nil, &captureRequests{}, nil).run(t.Context(), say(1, 2, 3))
+	err := newSensorPipeline(&fakeBuffer{full: full}, nil, &captureRequests{}, quiet).run(t.Context(), say(1, 2, 3))
 	if !errors.Is(err, full) {
 		t.Error(err)
 	}
@@ -126,11 +130,11 @@ func batches(all ...[]capture.Said) readingSource {
 }
 
 func TestWhatTheBrokerSendsAgainBecomesNoSecondItem(t *testing.T) {
-	box := &fakeBox{}
+	buf := &fakeBuffer{}
 	repeated := 0
 	live := func(session bool, all ...[]capture.Said) {
 		t.Helper()
-		l := newSensorLane(box, nil, &captureRequests{}, nil)
+		l := newSensorPipeline(buf, nil, &captureRequests{}, quiet)
 		l.repeated = func(n int) { repeated += n }
 		if !session {
 			l.seen.session(false)
@@ -141,7 +145,7 @@ func TestWhatTheBrokerSendsAgainBecomesNoSecondItem(t *testing.T) {
 	}
 	expect := func(what string, items, again int) {
 		t.Helper()
-		if n := len(box.of(event.Reading)); n != items || repeated != again {
+		if n := len(buf.of(event.Reading)); n != items || repeated != again {
 			t.Errorf("%s: %d items, %d repeated; want %d and %d", what, n, repeated, items, again)
 		}
 	}
@@ -161,33 +165,33 @@ func TestWhatTheBrokerSendsAgainBecomesNoSecondItem(t *testing.T) {
 }
 
 func TestAWindowIsKeptOverACrash(t *testing.T) {
-	box := &fakeBox{}
+	buf := &fakeBuffer{}
 	rules := []sense.Rule{{Sensor: "boiler", Window: time.Hour}}
 	ctx, stop := context.WithCancel(t.Context())
-	crash := newSensorLane(box, rules, &captureRequests{}, nil)
+	crash := newSensorPipeline(buf, rules, &captureRequests{}, quiet)
 	crash.run(ctx, func(ctx context.Context, emit func(context.Context, []capture.Said) error) error {
 		if err := emit(ctx, heard(1, false, 1, 5)); err != nil {
 			t.Error(err)
 		}
-		box.mu.Lock()
-		box.full = errors.New("the process is gone")
-		box.mu.Unlock()
+		buf.mu.Lock()
+		buf.full = errors.New("the process is gone")
+		buf.mu.Unlock()
 		stop()
 		return ctx.Err()
 	})
-	box.full = nil
-	if len(box.marks) != 3 || len(box.drafts) != 0 {
-		t.Fatalf("%d marks, %d items", len(box.marks), len(box.drafts))
+	buf.full = nil
+	if len(buf.marks) != 3 || len(buf.drafts) != 0 {
+		t.Fatalf("%d marks, %d items", len(buf.marks), len(buf.drafts))
 	}
-	if err := newSensorLane(box, rules, &captureRequests{}, nil).run(t.Context(), batches(heard(2, true, 5), heard(3, false, 9))); err != nil {
+	if err := newSensorPipeline(buf, rules, &captureRequests{}, quiet).run(t.Context(), batches(heard(2, true, 5), heard(3, false, 9))); err != nil {
 		t.Fatal(err)
 	}
-	readings := box.of(event.Reading)
+	readings := buf.of(event.Reading)
 	var window event.ReadingData
 	if len(readings) != 1 || json.Unmarshal(readings[0].Data, &window) != nil || window.Values["t.mean"] != 5 || window.Values["t.count"] != 3 {
 		t.Errorf("%d readings: %+v", len(readings), window)
 	}
-	for name := range box.marks {
+	for name := range buf.marks {
 		if strings.HasPrefix(name, windowPrefix) {
 			t.Errorf("the window was told, and %s stays", name)
 		}
@@ -200,17 +204,17 @@ func TestWhatAMessageBecameIsKnownAgainByItsID(t *testing.T) {
 	limit := 90.0
 	rules := []sense.Rule{{Sensor: "boiler", Above: &limit}, {Sensor: "room", Window: time.Hour}}
 	take := func(again bool, said ...capture.Said) (ds []draft) {
-		box := &fakeBox{}
+		buf := &fakeBuffer{}
 		for n := range said {
 			said[n].Again, said[n].At = again, time.Now()
 		}
-		err := newSensorLane(box, rules, &captureRequests{}, nil).run(t.Context(), func(ctx context.Context, emit func(context.Context, []capture.Said) error) error {
+		err := newSensorPipeline(buf, rules, &captureRequests{}, quiet).run(t.Context(), func(ctx context.Context, emit func(context.Context, []capture.Said) error) error {
 			return emit(ctx, said)
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return append(box.of(event.Reading), box.of(event.Alert)...)
+		return append(buf.of(event.Reading), buf.of(event.Alert)...)
 	}
 	reading := func(stream string, packet uint16, v float64) capture.Said {
 		return capture.Said{Picture: capture.Picture{Stream: stream, Reading: map[string]float64{"t": v}}, Packet: packet, Digest: capture.Digest{byte(v)}}

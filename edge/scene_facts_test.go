@@ -7,7 +7,7 @@ import (
 	"cloudcanvas/shared/event"
 )
 
-func TestAManifestSaysWhereNearlyAllIsThrownAwayAsOneClass(t *testing.T) {
+func TestAManifestSaysWhereNearlyAllIsLeftOutForOneReason(t *testing.T) {
 	tiles := func(sent int, dropped map[string]int) (m event.Manifest) {
 		for range sent {
 			m.Tiles = append(m.Tiles, event.TileDecision{Decision: event.TileSent})
@@ -32,7 +32,7 @@ func TestAManifestSaysWhereNearlyAllIsThrownAwayAsOneClass(t *testing.T) {
 		"a scene of a single tile":  {tiles(0, map[string]int{"cloud": 1}), ""},
 		"a scene without any tiles": {tiles(0, nil), ""},
 	} {
-		facts := thrownAway(c.m)
+		facts := nearlyAllSkipped(c.m)
 		if said := len(facts) == 1 && c.want != "" && strings.Contains(facts[0].Value, c.want) && facts[0].What == event.Implausible; !said && (c.want != "" || len(facts) > 0) {
 			t.Errorf("%s: %+v", name, facts)
 		}
