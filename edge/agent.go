@@ -62,7 +62,7 @@ type Agent struct {
 	scenes    *sceneIndex
 	requests  captureRequests
 	queries   *queries
-	taker     *upgrade.Taker // of models from the cloud; nil: none are taken
+	updates   *upgrade.Taker // of models from the cloud; nil: none are taken
 	power     *power.Watch   // nil: it is not watched
 	trace     *trace.Tracer  // nil: nothing is traced
 	finite    sync.WaitGroup
@@ -117,13 +117,13 @@ func Open(ctx context.Context, c Config, p Parts) (_ *Agent, err error) {
 	}
 	a.queries = newQueries(a.buffer(), a.scenes, &a.requests, a.log)
 	a.link.Down(event.DownQuery, a.queries.receive)
-	if err := a.takeModels(); err != nil {
+	if err := a.acceptModels(); err != nil {
 		return nil, err
 	}
 	return a, a.register(p.Metrics)
 }
 
-// Run lets everything flow until ctx ends, or until it is to begin anew with other models
+// Run runs everything until ctx ends, or until the agent must restart with other models
 // (upgrade.ErrChanged).
 func (a *Agent) Run(ctx context.Context) error {
 	a.sending = a.liveness.Loop("uplink")
@@ -134,12 +134,12 @@ func (a *Agent) Run(ctx context.Context) error {
 	group.Go(func() error { a.report(ctx, a.outbox.Report); return nil })
 	group.Go(func() error { return a.watchBuffer(ctx) })
 	group.Go(func() error { a.queries.run(ctx); return nil })
-	group.Go(func() error { a.tellLink(ctx); return nil })
-	group.Go(func() error { a.tellTroubles(ctx); return nil })
+	group.Go(func() error { a.reportLink(ctx); return nil })
+	group.Go(func() error { a.reportTroubles(ctx); return nil })
 	group.Go(func() error { a.reportCameras(ctx); return nil })
 	group.Go(func() error { telemetry.Watchdog(ctx, &a.liveness); return nil })
-	if a.taker != nil {
-		group.Go(func() error { return a.taker.Run(ctx) })
+	if a.updates != nil {
+		group.Go(func() error { return a.updates.Run(ctx) })
 	}
 	if a.power != nil {
 		group.Go(func() error { a.power.Run(ctx); return nil })
@@ -171,7 +171,7 @@ func (a *Agent) follow(ctx context.Context, p pipeline) {
 		return
 	}
 	if err != nil {
-		a.log.Error("a source has ended", telemetry.Stream, p.name, telemetry.Err, err)
+		a.log.Error("a source has failed and is not read any further", telemetry.Stream, p.name, telemetry.Err, err)
 	}
 	if a.parts.Done != nil {
 		a.parts.Done(p.name, pictures, time.Since(start), err)
@@ -231,19 +231,6 @@ func (a *Agent) Drained(ctx context.Context) error {
 		case <-tick.C:
 		case <-ctx.Done():
 			return fmt.Errorf("%d items still wait for their receipt: %w", a.outbox.Stats().Waiting, ctx.Err())
-		}
-	}
-}
-
-// tellTroubles tells the cloud at once when the buffer has a trouble, or is rid of one, or begins
-// another epoch.
-func (a *Agent) tellTroubles(ctx context.Context) {
-	for {
-		select {
-		case <-a.outbox.Changed():
-			a.link.Announce(ctx)
-		case <-ctx.Done():
-			return
 		}
 	}
 }

@@ -105,7 +105,7 @@ func (c *cameraPipeline) run(ctx context.Context, source func(context.Context, f
 	defer c.share.leave(c)
 	watched := make(chan error, 1)
 	go func() {
-		// It ends with the frames, not with ctx: what was seen up to a stop is still told.
+		// It ends with the frames, not with ctx: what was seen up to a stop is still committed.
 		err := c.camera.Run(context.WithoutCancel(ctx), c.frames, c.commit)
 		stop(err) // frames have nowhere to go
 		watched <- err
@@ -137,7 +137,7 @@ func (c *cameraPipeline) take(ctx context.Context, p capture.Picture) error {
 		if p.Release != nil {
 			p.Release()
 		}
-		if p.Committed != nil && c.live { // a message is acknowledged; a file is told at its end
+		if p.Committed != nil && c.live { // a message is acknowledged now; a file is done only at its end
 			p.Committed()
 		}
 	}
@@ -159,7 +159,7 @@ func (c *cameraPipeline) take(ctx context.Context, p capture.Picture) error {
 	return nil
 }
 
-// admit says why a frame is left out, or takes the place and the turn that it needs. A live frame
+// admit says why a frame is left out, or takes the places that it needs. A live frame
 // that had to wait too long is left out for a newer one: the lag stays what it is.
 func (c *cameraPipeline) admit(ctx context.Context, p capture.Picture) (reason string, err error) {
 	if requested := c.requests.take(c.name, p.At); len(requested) > 0 {
@@ -268,7 +268,7 @@ func (c *cameraPipeline) whole(p capture.Picture) (draft, error) {
 }
 
 // commit makes items of what was found. Of a live camera's tracks the newest state is enough: it
-// holds all that an earlier update said. A file is told as a whole, the same each time it is read.
+// holds all that an earlier update said. A file gives the same items, all of them, each time it is read.
 func (c *cameraPipeline) commit(ctx context.Context, found []detect.Finding) error {
 	drafts := make([]draft, len(found))
 	for i, f := range found {

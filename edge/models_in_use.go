@@ -104,8 +104,8 @@ func (a *Agent) Reports() []infer.Report {
 	return reports
 }
 
-// takeModels lets the cloud change the models that the configuration names without a version.
-func (a *Agent) takeModels() error {
+// acceptModels lets the cloud change the models that the configuration names without a version.
+func (a *Agent) acceptModels() error {
 	names := slices.DeleteFunc(a.config.ModelNames(), func(name string) bool { return strings.Contains(name, "@") })
 	if a.parts.ModelStore == nil || a.config.Models.Fetch.Off || len(names) == 0 {
 		return nil
@@ -114,18 +114,18 @@ func (a *Agent) takeModels() error {
 	if err != nil {
 		return err
 	}
-	calendar, turn := contact.NewCalendar(plan), sync.Mutex{}
-	a.taker = upgrade.New(a.config.Models.Fetch, upgrade.Parts{
+	calendar, mu := contact.NewCalendar(plan), sync.Mutex{}
+	a.updates = upgrade.New(a.config.Models.Fetch, upgrade.Parts{
 		Shelf: a.parts.ModelStore, Names: names, Announce: func(ctx context.Context) { a.link.Announce(ctx) }, Up: a.link.Up, Try: a.tryModel, Counts: a.networks.counts, Log: a.log,
 		Open: func(now time.Time) bool {
-			turn.Lock()
-			defer turn.Unlock()
+			mu.Lock()
+			defer mu.Unlock()
 			_, open := calendar.At(now)
 			return open
 		},
 	})
-	a.link.Down(event.DownModels, a.taker.Take)
-	a.link.Tell(a.taker.Models)
+	a.link.Down(event.DownModels, a.updates.Take)
+	a.link.Tell(a.updates.Models)
 	return nil
 }
 
@@ -150,7 +150,7 @@ func (n *networks) counts(name string) (runs, failed int64) {
 	return 0, 0
 }
 
-// OpenAttempts opens the ledger of inputs that kill the process.
+// OpenAttempts opens the notes on inputs that kill the process.
 func (c Config) OpenAttempts(log *slog.Logger) (*attempt.Ledger, error) {
 	dir := c.Attempts.Folder
 	if dir == "" {
@@ -168,9 +168,9 @@ func (a *Agent) openAttempts() (err error) {
 	var seen time.Time
 	a.liveness.Check("native code", func() bool {
 		oldest := a.attempts.Oldest()
-		stuck := !oldest.IsZero() && oldest.Before(seen) // in there since before the last look
+		hangs := !oldest.IsZero() && oldest.Before(seen) // in there since before the last look
 		seen = time.Now()
-		return stuck
+		return hangs
 	})
 	return nil
 }
@@ -214,7 +214,7 @@ func (g guarded) Run(ctx context.Context, in []vision.Image) ([]vision.Output, e
 	if err != nil && ctx.Err() == nil {
 		g.loaded.failed.Add(1)
 	}
-	g.inferred(ctx, began, len(in), err)
+	g.traceRun(ctx, began, len(in), err)
 	return out, err
 }
 
@@ -243,8 +243,8 @@ func (g guarded) input(in []vision.Image) attempt.Input {
 	return i
 }
 
-// inferred tells of a network's run.
-func (g guarded) inferred(ctx context.Context, from time.Time, images int, err error) {
+// traceRun traces a network's run.
+func (g guarded) traceRun(ctx context.Context, from time.Time, images int, err error) {
 	if !g.trace.On() {
 		return
 	}

@@ -182,7 +182,7 @@ func (a *Agent) addPublishedFrames(ctx context.Context, source *capture.DeviceFr
 				p := a.openCamera(frame.Stream, net, true, false)
 				go func() {
 					if _, err := p.run(ctx, camera.run); err != nil && ctx.Err() == nil {
-						a.log.Error("a camera's detection has ended", "camera", frame.Stream, telemetry.Err, err)
+						a.log.Error("the detection of a camera has failed", "camera", frame.Stream, telemetry.Err, err)
 						stop(err) // a network that fails for one camera fails for all of them
 					}
 					ended <- struct{}{}

@@ -2,21 +2,19 @@ package edge
 
 import (
 	"cmp"
-	"context"
-	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/edge/detect"
-	"cloudcanvas/edge/uplink/schedule"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/mqtt"
-	"cloudcanvas/shared/telemetry"
-	"cloudcanvas/shared/visible"
 )
 
 // Why frames were left out, besides what screening says of them.
@@ -123,108 +121,6 @@ func (a *Agent) cameraStates() []capture.State {
 	return all
 }
 
-// cameras are the detections of live cameras, and the news of these.
-type cameras struct {
-	news chan struct{}
-
-	mu        sync.Mutex
-	detection map[string]*detect.Camera // by camera
-}
-
-func (c *cameras) add(name string, camera *detect.Camera) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.detection == nil {
-		c.detection = map[string]*detect.Camera{}
-	}
-	c.detection[name] = camera
-}
-
-// watchCamera is called with each change of a camera's state: its detection must know when no pictures come,
-// and the device's broker and the cloud get the state. Files come to an end by themselves, and have none.
-func (a *Agent) watchCamera(s capture.State) {
-	a.cameras.mu.Lock()
-	camera := a.cameras.detection[s.Name]
-	a.cameras.mu.Unlock()
-	if camera == nil {
-		return
-	}
-	if s.Phase == capture.Stalled || s.Phase == capture.Down {
-		camera.Lost(s.LastFrame)
-	} else {
-		camera.Found()
-	}
-	if a.local != nil {
-		if state, err := json.Marshal(cameraState(s)); err == nil {
-			a.local.CameraIs(s.Name, state)
-		}
-	}
-	select {
-	case a.cameras.news <- struct{}{}:
-	default:
-	}
-}
-
-func cameraState(s capture.State) event.CameraState {
-	return event.CameraState{Name: s.Name, Phase: string(s.Phase), Since: s.Since.UTC(), LastFrame: s.LastFrame.UTC(), Width: s.Width, Height: s.Height,
-		Problem: visible.Short(s.Problem, event.MaxCameraProblem), NextTry: s.NextTry.UTC()}
-}
-
-// liveCameras are what the status says of cameras. Where there are more than it holds, those that are up
-// are left out first.
-func (a *Agent) liveCameras() []event.CameraState {
-	var all []event.CameraState
-	for _, v := range a.videos {
-		if v.Live() {
-			all = append(all, cameraState(v.State()))
-		}
-	}
-	healthy := func(s event.CameraState) int {
-		if s.Phase == string(capture.Up) {
-			return 1
-		}
-		return 0
-	}
-	slices.SortFunc(all, func(x, y event.CameraState) int {
-		return cmp.Or(healthy(x)-healthy(y), cmp.Compare(x.Name, y.Name))
-	})
-	return all[:min(len(all), event.MaxCameras)]
-}
-
-// Between two reports to the cloud on cameras: a moment, and four times what the last one took, so that a
-// camera that comes and goes never fills a thin link.
-const newsEvery, newsShare = 2 * time.Second, 4
-
-// reportCameras tells the cloud when a camera is lost or back. Outside a contact window nothing is sent.
-func (a *Agent) reportCameras(ctx context.Context) {
-	pause := func(d time.Duration) {
-		select {
-		case <-time.After(d):
-		case <-ctx.Done():
-		}
-	}
-	for ctx.Err() == nil {
-		select {
-		case <-a.cameras.news:
-		case <-ctx.Done():
-			return
-		}
-		for a.uplink.Next(0).Hold == schedule.Closed && ctx.Err() == nil {
-			pause(newsEvery)
-		}
-		began := time.Now()
-		err := a.link.Announce(ctx)
-		pause(newsEvery + newsShare*time.Since(began))
-		if err != nil && ctx.Err() == nil {
-			a.log.Debug("the cameras' states could not be sent to the cloud; the agent tries again", telemetry.Err, err)
-			select {
-			case a.cameras.news <- struct{}{}:
-			default:
-			}
-		}
-	}
-}
-
 // statsNext is how many of the items that go next canvas/stats names.
 const statsNext = 5
 
@@ -260,4 +156,116 @@ func (a *Agent) connections() map[string]connection {
 		}
 	}
 	return all
+}
+
+// register makes the buffer's counts, what became of frames, and the device's heat readable as
+// metrics.
+func (a *Agent) register(to prometheus.Registerer) error {
+	if to == nil {
+		return nil
+	}
+	gauge := func(name, help string, value func() float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "canvas_edge_" + name, Help: help}, value)
+	}
+	counter := func(name, help string, value func() float64) prometheus.Collector {
+		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "canvas_edge_" + name + "_total", Help: help}, value)
+	}
+	for _, c := range []prometheus.Collector{
+		counter("outbox_committed_items", "Items committed since the buffer's database was made.", func() float64 { return float64(a.outbox.Stats().Committed) }),
+		counter("outbox_received_items", "Items that the cloud has.", func() float64 { return float64(a.outbox.Stats().Received) }),
+		counter("outbox_dropped_items", "Items in the ledger of drops.", func() float64 { return float64(a.outbox.Stats().Dropped) }),
+		gauge("outbox_waiting_items", "Items that wait for the cloud.", func() float64 { return float64(a.outbox.Stats().Waiting) }),
+		gauge("outbox_waiting_bytes", "Data that waits for the cloud.", func() float64 { return float64(a.outbox.Stats().Bytes) }),
+		gauge("outbox_troubles", "What is wrong with the buffer; the status says what.", func() float64 { return float64(len(a.outbox.Troubles())) }),
+		counter("outbox_foreign_receipts", "Receipts for epochs that are not this buffer's.", func() float64 { foreign, _ := a.outbox.Receipts(); return float64(foreign) }),
+		counter("outbox_refused_receipts", "Receipts that could not be true of this buffer.", func() float64 { _, refused := a.outbox.Receipts(); return float64(refused) }),
+		counter("quarantined", "Inputs left out because they killed the process.", func() float64 { return float64(a.Quarantined()) }),
+		counter("shed", "Items of live sources that could not be committed.", func() float64 { return float64(a.shedding.count.Load()) }),
+		gauge("link_up", "1 while there is a connection to the cloud's broker.", func() float64 {
+			if a.Ready() == nil {
+				return 1
+			}
+			return 0
+		}),
+		gauge("frames_allowed_ratio", "Share of the cameras' frames that heat and the power mode allow.", a.power.Share),
+		gauge("temperature_celsius", "Heat of the device's hottest thermal zone; 0: not watched.", func() float64 { return a.power.State().Celsius }),
+		streamMetrics{a},
+		networkMetrics{a},
+	} {
+		if err := to.Register(c); err != nil {
+			return fmt.Errorf("register the device's metrics: %w", err)
+		}
+	}
+	return nil
+}
+
+// streamMetrics are those that each stream has for itself.
+type streamMetrics struct{ agent *Agent }
+
+var (
+	skippedFrames = prometheus.NewDesc("canvas_edge_left_out_frames_total", "Frames that were left out before they could become items.", []string{"stream", "reason"}, nil)
+	frameLag      = prometheus.NewDesc("canvas_edge_frame_lag_seconds", "From the lens to the network, of a live stream's newest frame.", []string{"stream"}, nil)
+	lineCrossings = prometheus.NewDesc("canvas_edge_line_crossings_total", "Objects that crossed a line of a camera.", []string{"stream", "line", "direction", "label"}, nil)
+)
+
+// Describe names the metrics.
+func (streamMetrics) Describe(to chan<- *prometheus.Desc) {
+	to <- skippedFrames
+	to <- frameLag
+	to <- lineCrossings
+}
+
+// Collect reads them as they stand.
+func (m streamMetrics) Collect(to chan<- prometheus.Metric) {
+	for _, s := range m.agent.streams() {
+		for reason, n := range s.Skipped {
+			to <- prometheus.MustNewConstMetric(skippedFrames, prometheus.CounterValue, float64(n), s.Name, reason)
+		}
+		for _, c := range s.Crossings {
+			to <- prometheus.MustNewConstMetric(lineCrossings, prometheus.CounterValue, float64(c.Count), s.Name, c.Line, c.Direction, c.Label)
+		}
+		to <- prometheus.MustNewConstMetric(frameLag, prometheus.GaugeValue, s.Lag, s.Name)
+	}
+}
+
+// networkCounts are what became of the pictures that each loaded model was given, sorted by name.
+func (a *Agent) networkCounts() []event.NetworkCounts {
+	all := []event.NetworkCounts{}
+	for _, l := range a.networks.open {
+		c := event.NetworkCounts{Model: l.model.Name, Version: l.model.Version, Engine: l.report.Engine, Pictures: l.runs.Load(), Failed: l.failed.Load()}
+		c.Candidates, c.ThrownAway = l.Candidates()
+		all = append(all, c)
+	}
+	slices.SortFunc(all, func(a, b event.NetworkCounts) int { return cmp.Compare(a.Model, b.Model) })
+	return all
+}
+
+// networkMetrics are those that each loaded model has for itself.
+type networkMetrics struct{ agent *Agent }
+
+var (
+	looked     = networkDesc("pictures", "Pictures that were given to a model since it was loaded.")
+	failing    = networkDesc("failed_pictures", "Pictures on which a model failed: nobody has looked at them.")
+	candidates = networkDesc("candidate_boxes", "Boxes above a detector's score floor, before suppression.")
+	unboxed    = networkDesc("thrown_boxes", "Boxes above a detector's score floor that can't be boxes: not finite, without a size, or of a class without a label.")
+)
+
+func networkDesc(what, help string) *prometheus.Desc {
+	return prometheus.NewDesc("canvas_edge_model_"+what+"_total", help, []string{"model"}, nil)
+}
+
+// Describe names the metrics.
+func (networkMetrics) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{looked, failing, candidates, unboxed} {
+		to <- d
+	}
+}
+
+// Collect reads them as they stand.
+func (m networkMetrics) Collect(to chan<- prometheus.Metric) {
+	for _, c := range m.agent.networkCounts() {
+		for d, n := range map[*prometheus.Desc]int64{looked: c.Pictures, failing: c.Failed, candidates: c.Candidates, unboxed: c.ThrownAway} {
+			to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), c.Model)
+		}
+	}
 }

@@ -1,46 +1,68 @@
 package edge
 
 import (
-	"encoding/json"
-	"net"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
-	"time"
 
-	"cloudcanvas/edge/capture"
-	"cloudcanvas/shared/event"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"cloudcanvas/shared/attempt"
+	"cloudcanvas/shared/infer"
+	"cloudcanvas/shared/model/modeltest"
+	"cloudcanvas/shared/vision"
 )
 
-// A camera that nobody can reach is told to be down on both brokers, and to have ended after a stop.
-func TestBothBrokersSayHowACameraIs(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+// TestWhatANetworkFailedOnAndThrewAwayIsCounted gives a detector that says one box and two that are none a
+// picture that it can look at, and one that it can't.
+func TestWhatANetworkFailedOnAndThrewAwayIsCounted(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "best.onnx")
+	onnx := modeltest.Export(64, map[string]string{"names": "{0: 'cat'}"}, modeltest.Given{Name: "output0", Dims: []int64{1, 300, 6},
+		Values: []float32{16, 8, 48, 40, 0.9, 0, 16, 8, 48, 40, 0.8, 0, 16, 8, 48, 40, 0.8, 0, 16, 8, 16, 40, 0.7, 0}})
+	if err := os.WriteFile(path, onnx, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	g, err := infer.Recognise(t.Context(), path, t.TempDir(), nil, infer.Layout{Sessions: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := l.Addr().String()
-	l.Close()
-	d := newTruth(t)
-	d.config.Cameras = []Camera{{CameraConfig: capture.CameraConfig{Name: "gate #1", Address: "rtsp://guard:s3cret@" + at + "/gate"}, Detector: "opencv_hog_people"}}
-	d.start()
-	const topic = "canvas/gate _1/status/camera"
-	here := func() (s event.CameraState) {
-		json.Unmarshal([]byte(retainedAt(t, d.local.URL, topic)[topic]), &s)
-		return s
+	net, report, err := infer.Open(t.Context(), g.Model, infer.ORTCPU, infer.Layout{Sessions: 1}, nil)
+	if err != nil {
+		t.Fatal(err)
 	}
-	var status event.Status
-	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
-		json.Unmarshal([]byte(retainedAt(t, d.cloud.URL, event.StatusTopic("mast"))[event.StatusTopic("mast")]), &status)
-		if here().Phase == "down" && len(status.Cameras) == 1 && status.Cameras[0].Phase == "down" {
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatalf("%+v %+v", here(), status)
-		}
+	defer net.Close()
+	l := &loaded{Network: net, model: g.Model, report: report}
+	attempts, err := attempt.Open(t.TempDir(), attempt.Config{}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
 	}
-	if c := status.Cameras[0]; c.Name != "gate #1" || c.Problem == "" || c.Since.IsZero() || c.Problem != here().Problem {
-		t.Errorf("%+v, %+v", c, here())
+	defer attempts.Close()
+	a := &Agent{networks: &networks{open: map[string]*loaded{"best": l}}}
+	seen := guarded{loaded: l, attempts: attempts, source: "yard"}
+	if _, err := seen.Run(t.Context(), []vision.Image{{W: 64, H: 64, Pix: make([]byte, 64*64*3)}}); err != nil {
+		t.Fatal(err)
 	}
-	d.stop()
-	if s := here(); s.Phase != "ended" {
-		t.Errorf("after a stop %+v", s)
+	if _, err := seen.Run(t.Context(), []vision.Image{{W: 64, H: 64, Pix: make([]byte, 5)}}); !errors.Is(err, infer.ErrImage) {
+		t.Fatal(err)
+	}
+	got := a.networkCounts()
+	if len(got) != 1 || got[0].Model != "best" || got[0].Pictures != 2 || got[0].Failed != 1 || got[0].Candidates != 4 || got[0].ThrownAway != 1 {
+		t.Errorf("%+v", got)
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(networkMetrics{a})
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(`
+# HELP canvas_edge_model_failed_pictures_total Pictures on which a model failed: nobody has looked at them.
+# TYPE canvas_edge_model_failed_pictures_total counter
+canvas_edge_model_failed_pictures_total{model="best"} 1
+# HELP canvas_edge_model_thrown_boxes_total Boxes above a detector's score floor that can't be boxes: not finite, without a size, or of a class without a label.
+# TYPE canvas_edge_model_thrown_boxes_total counter
+canvas_edge_model_thrown_boxes_total{model="best"} 1
+`), "canvas_edge_model_failed_pictures_total", "canvas_edge_model_thrown_boxes_total"); err != nil {
+		t.Error(err)
 	}
 }
