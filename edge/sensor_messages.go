@@ -14,7 +14,7 @@ import (
 
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/edge/outbox"
-	"cloudcanvas/edge/sense"
+	"cloudcanvas/edge/rules"
 	"cloudcanvas/shared/event"
 )
 
@@ -107,24 +107,24 @@ func (k *seenReadings) load(marks []outbox.Mark) {
 	}
 }
 
-// finding is what a reading became.
-type finding struct {
-	sense.Finding
+// readingOutput is what a reading became.
+type readingOutput struct {
+	rules.Output
 	of capture.Said // the message; without a packet's number where there was none, or many
 }
 
-// ofNone are findings that are of no single message.
-func ofNone(all []sense.Finding) []finding {
-	found := make([]finding, len(all))
+// withoutMessage are outputs that are of no single message.
+func withoutMessage(all []rules.Output) []readingOutput {
+	found := make([]readingOutput, len(all))
 	for i, f := range all {
-		found[i].Finding = f
+		found[i].Output = f
 	}
 	return found
 }
 
 // id is that of the item, where it is of one message that may come again: if the buffer loses what it
 // has of it, the cloud can still tell that it has the item (decisions/0010). Zero elsewhere.
-func (f finding) id() (id ulid.ULID) {
+func (f readingOutput) id() (id ulid.ULID) {
 	if f.of.Packet == 0 || f.Reading != nil && !f.Reading.From.IsZero() {
 		return id
 	}
@@ -138,7 +138,7 @@ func (f finding) id() (id ulid.ULID) {
 }
 
 // windowMarks keep windows that have not ended; what was committed needs none.
-func windowMarks(windows []sense.Window) (marks []outbox.Mark) {
+func windowMarks(windows []rules.Window) (marks []outbox.Mark) {
 	for _, w := range windows {
 		m := outbox.Mark{Name: windowPrefix + w.Sensor + "/" + w.Value}
 		if w.Count > 0 {
@@ -151,7 +151,7 @@ func windowMarks(windows []sense.Window) (marks []outbox.Mark) {
 
 // resume takes up what a crash left: the messages that may come again, and the windows that had not
 // ended. What of those is due at once is returned.
-func (p *sensorPipeline) resume() ([]sense.Finding, error) {
+func (p *sensorPipeline) resume() ([]rules.Output, error) {
 	seen, err := p.buffer.Marks(seenPrefix)
 	if err != nil {
 		return nil, fmt.Errorf("the readings of before the restart: %w", err)
@@ -161,10 +161,10 @@ func (p *sensorPipeline) resume() ([]sense.Finding, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the windows of before the restart: %w", err)
 	}
-	kept := make([]sense.Window, len(windows))
+	kept := make([]rules.Window, len(windows))
 	for i, m := range windows {
 		if err := json.Unmarshal(m.Value, &kept[i]); err != nil {
-			kept[i] = sense.Window{}
+			kept[i] = rules.Window{}
 		}
 	}
 	return p.rules.Resume(kept, time.Now()), nil

@@ -9,7 +9,7 @@ import (
 
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/edge/outbox"
-	"cloudcanvas/edge/sense"
+	"cloudcanvas/edge/rules"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/telemetry"
 )
@@ -25,7 +25,7 @@ type recorder interface {
 // sensorPipeline takes readings by their rules into the outbox. Once it runs it is used by one goroutine.
 type sensorPipeline struct {
 	buffer   recorder
-	rules    *sense.Rules
+	rules    *rules.Set
 	requests *captureRequests
 	log      *slog.Logger
 	probe    *telemetry.Probe
@@ -34,8 +34,8 @@ type sensorPipeline struct {
 	repeated func(n int) // is called for readings that had become items before
 }
 
-func newSensorPipeline(b recorder, rules []sense.Rule, r *captureRequests, log *slog.Logger) *sensorPipeline {
-	return &sensorPipeline{buffer: b, rules: sense.New(rules), requests: r, log: log, probe: new(telemetry.Probe), newest: map[string]string{},
+func newSensorPipeline(b recorder, set []rules.Rule, r *captureRequests, log *slog.Logger) *sensorPipeline {
+	return &sensorPipeline{buffer: b, rules: rules.New(set), requests: r, log: log, probe: new(telemetry.Probe), newest: map[string]string{},
 		seen: newSeenReadings(), repeated: func(int) {}}
 }
 
@@ -67,7 +67,7 @@ func (p *sensorPipeline) run(ctx context.Context, source readingSource) error {
 	steady, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(closing, cut) })()
-	if err := p.commit(steady, ofNone(found), nil); err != nil {
+	if err := p.commit(steady, withoutMessage(found), nil); err != nil {
 		return err
 	}
 	batches, ended := make(chan batch), make(chan error, 1)
@@ -90,7 +90,7 @@ func (p *sensorPipeline) run(ctx context.Context, source readingSource) error {
 		select {
 		case b, ok := <-batches:
 			if !ok {
-				if err := p.commit(steady, ofNone(p.rules.Close(time.Now())), nil); err != nil {
+				if err := p.commit(steady, withoutMessage(p.rules.Close(time.Now())), nil); err != nil {
 					return err
 				}
 				return <-ended
@@ -98,7 +98,7 @@ func (p *sensorPipeline) run(ctx context.Context, source readingSource) error {
 			err = p.take(steady, b.said)
 			b.safe <- err
 		case now := <-tick.C:
-			err = p.commit(steady, ofNone(p.rules.Due(now)), nil)
+			err = p.commit(steady, withoutMessage(p.rules.Due(now)), nil)
 		}
 		if err != nil {
 			stop(err)
@@ -113,7 +113,7 @@ func (p *sensorPipeline) run(ctx context.Context, source readingSource) error {
 // take makes of readings what the rules say, and commits it together with a note of their messages:
 // those that the broker sends again become nothing more.
 func (p *sensorPipeline) take(ctx context.Context, said []capture.Said) error {
-	var found []finding
+	var found []readingOutput
 	var marks []outbox.Mark
 	repeated := 0
 	for _, s := range said {
@@ -122,7 +122,7 @@ func (p *sensorPipeline) take(ctx context.Context, said []capture.Said) error {
 			continue
 		}
 		for _, f := range p.rules.Take(s.Stream, s.At, s.Reading) {
-			found = append(found, finding{f, s})
+			found = append(found, readingOutput{f, s})
 		}
 		if m, ok := p.seen.note(s); ok {
 			marks = append(marks, m)
@@ -136,7 +136,7 @@ func (p *sensorPipeline) take(ctx context.Context, said []capture.Said) error {
 
 // commit makes items of what the rules gave, and requests the pictures that they ask for. Windows that have not ended
 // are kept with them, so that a reading that is in one is safe too.
-func (p *sensorPipeline) commit(ctx context.Context, found []finding, marks []outbox.Mark) error {
+func (p *sensorPipeline) commit(ctx context.Context, found []readingOutput, marks []outbox.Mark) error {
 	marks = append(marks, windowMarks(p.rules.Changed())...)
 	if len(found) == 0 && len(marks) == 0 {
 		return nil
@@ -144,7 +144,7 @@ func (p *sensorPipeline) commit(ctx context.Context, found []finding, marks []ou
 	defer p.probe.Work()()
 	drafts := make([]draft, len(found))
 	for i, f := range found {
-		d, err := p.draft(f.Finding)
+		d, err := p.draft(f.Output)
 		if err != nil {
 			return fmt.Errorf("what sensor %s said: %w", f.Sensor, err)
 		}
@@ -163,7 +163,7 @@ func (p *sensorPipeline) commit(ctx context.Context, found []finding, marks []ou
 	return p.buffer.Record(ctx, drafts, marks)
 }
 
-func (p *sensorPipeline) draft(f sense.Finding) (draft, error) {
+func (p *sensorPipeline) draft(f rules.Output) (draft, error) {
 	d := draft{Draft: outbox.Draft{Kind: event.Reading, Stream: f.Sensor, Subject: f.Sensor, Priority: event.Normal, Value: 0.5, Type: "application/json"}}
 	var err error
 	if f.Alert == nil {
@@ -181,7 +181,7 @@ func (p *sensorPipeline) draft(f sense.Finding) (draft, error) {
 	}
 	d.Kind, d.Subject, d.Time = event.Alert, f.Sensor+"/"+f.Alert.Value, f.Alert.Time
 	d.Priority, d.Value = event.Urgent, 1
-	if f.Alert.State == sense.End {
+	if f.Alert.State == rules.End {
 		d.Priority = event.High
 	}
 	d.Data, err = json.Marshal(f.Alert)

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"cloudcanvas/edge/capture"
-	"cloudcanvas/edge/sense"
+	"cloudcanvas/edge/rules"
 	"cloudcanvas/shared/event"
 )
 
@@ -49,8 +49,8 @@ func TestASensorsAlertIsUrgentAndRaisesACapture(t *testing.T) {
 	buf, w, limit := &fakeBuffer{}, &captureRequests{}, 90.0
 	w.addSource("gate")
 	var warned bytes.Buffer
-	rules := []sense.Rule{{Sensor: "boiler", Above: &limit, Hysteresis: 1, Deadband: 1000, Capture: []string{"gate", "yard"}}}
-	l := newSensorPipeline(buf, rules, w, slog.New(slog.NewTextHandler(&warned, nil)))
+	set := []rules.Rule{{Sensor: "boiler", Above: &limit, Hysteresis: 1, Deadband: 1000, Capture: []string{"gate", "yard"}}}
+	l := newSensorPipeline(buf, set, w, slog.New(slog.NewTextHandler(&warned, nil)))
 	if err := l.run(t.Context(), say(20, 95, 96, 20)); err != nil {
 		t.Fatal(err)
 	}
@@ -58,8 +58,8 @@ func TestASensorsAlertIsUrgentAndRaisesACapture(t *testing.T) {
 	if len(alerts) != 2 || alerts[0].Priority != event.Urgent || alerts[1].Priority != event.High || alerts[0].Subject != "boiler/t" {
 		t.Fatalf("%+v", alerts)
 	}
-	var begin sense.Alert
-	if err := json.Unmarshal(alerts[0].Data, &begin); err != nil || begin.State != sense.Begin || begin.Reading != 95 || begin.Limit != 90 {
+	var begin rules.Alert
+	if err := json.Unmarshal(alerts[0].Data, &begin); err != nil || begin.State != rules.Begin || begin.Reading != 95 || begin.Limit != 90 {
 		t.Errorf("%s %v", alerts[0].Data, err)
 	}
 	if keys := w.take("gate", time.Now()); len(keys) != 1 || strings.Count(warned.String(), "stream=yard") != 1 || strings.Contains(warned.String(), "stream=gate") {
@@ -69,8 +69,8 @@ func TestASensorsAlertIsUrgentAndRaisesACapture(t *testing.T) {
 
 func TestANewerReadingTakesBackTheOneBefore(t *testing.T) {
 	buf := &fakeBuffer{}
-	rules := []sense.Rule{{Sensor: "boiler", Newest: true}}
-	if err := newSensorPipeline(buf, rules, &captureRequests{}, quiet).run(t.Context(), say(1, 2, 3)); err != nil {
+	set := []rules.Rule{{Sensor: "boiler", Newest: true}}
+	if err := newSensorPipeline(buf, set, &captureRequests{}, quiet).run(t.Context(), say(1, 2, 3)); err != nil {
 		t.Fatal(err)
 	}
 	readings := buf.of(event.Reading)
@@ -82,8 +82,8 @@ func TestANewerReadingTakesBackTheOneBefore(t *testing.T) {
 func TestAnUnfinishedWindowIsToldWhenTheDeviceStops(t *testing.T) {
 	buf := &fakeBuffer{}
 	ctx, stop := context.WithCancel(t.Context())
-	rules := []sense.Rule{{Sensor: "boiler", Window: time.Hour}}
-	err := newSensorPipeline(buf, rules, &captureRequests{}, quiet).run(ctx, func(ctx context.Context, emit func(context.Context, []capture.Said) error) error {
+	set := []rules.Rule{{Sensor: "boiler", Window: time.Hour}}
+	err := newSensorPipeline(buf, set, &captureRequests{}, quiet).run(ctx, func(ctx context.Context, emit func(context.Context, []capture.Said) error) error {
 		if err := say(1, 5)(ctx, emit); err != nil {
 			return err
 		}
@@ -166,9 +166,9 @@ func TestWhatTheBrokerSendsAgainBecomesNoSecondItem(t *testing.T) {
 
 func TestAWindowIsKeptOverACrash(t *testing.T) {
 	buf := &fakeBuffer{}
-	rules := []sense.Rule{{Sensor: "boiler", Window: time.Hour}}
+	set := []rules.Rule{{Sensor: "boiler", Window: time.Hour}}
 	ctx, stop := context.WithCancel(t.Context())
-	crash := newSensorPipeline(buf, rules, &captureRequests{}, quiet)
+	crash := newSensorPipeline(buf, set, &captureRequests{}, quiet)
 	crash.run(ctx, func(ctx context.Context, emit func(context.Context, []capture.Said) error) error {
 		if err := emit(ctx, heard(1, false, 1, 5)); err != nil {
 			t.Error(err)
@@ -183,7 +183,7 @@ func TestAWindowIsKeptOverACrash(t *testing.T) {
 	if len(buf.marks) != 3 || len(buf.drafts) != 0 {
 		t.Fatalf("%d marks, %d items", len(buf.marks), len(buf.drafts))
 	}
-	if err := newSensorPipeline(buf, rules, &captureRequests{}, quiet).run(t.Context(), batches(heard(2, true, 5), heard(3, false, 9))); err != nil {
+	if err := newSensorPipeline(buf, set, &captureRequests{}, quiet).run(t.Context(), batches(heard(2, true, 5), heard(3, false, 9))); err != nil {
 		t.Fatal(err)
 	}
 	readings := buf.of(event.Reading)
@@ -202,13 +202,13 @@ func TestAWindowIsKeptOverACrash(t *testing.T) {
 // thing that it became, and none of a window, which is of many messages.
 func TestWhatAMessageBecameIsKnownAgainByItsID(t *testing.T) {
 	limit := 90.0
-	rules := []sense.Rule{{Sensor: "boiler", Above: &limit}, {Sensor: "room", Window: time.Hour}}
+	set := []rules.Rule{{Sensor: "boiler", Above: &limit}, {Sensor: "room", Window: time.Hour}}
 	take := func(again bool, said ...capture.Said) (ds []draft) {
 		buf := &fakeBuffer{}
 		for n := range said {
 			said[n].Again, said[n].At = again, time.Now()
 		}
-		err := newSensorPipeline(buf, rules, &captureRequests{}, quiet).run(t.Context(), func(ctx context.Context, emit func(context.Context, []capture.Said) error) error {
+		err := newSensorPipeline(buf, set, &captureRequests{}, quiet).run(t.Context(), func(ctx context.Context, emit func(context.Context, []capture.Said) error) error {
 			return emit(ctx, said)
 		})
 		if err != nil {

@@ -1,15 +1,15 @@
-package sense
+package rules
 
 import (
 	"math"
 	"time"
 )
 
-// late is how far behind the newest reading another may come and still be of its time. What lies
+// maxLate is how far behind the newest reading another may come and still be of its time. What lies
 // further back is not late: the clock was set back, and time begins anew.
-const late = time.Minute
+const maxLate = time.Minute
 
-// leastInterval is the least time between readings that a rate is told from.
+// leastInterval is the least time between readings that a rate is computed from.
 const leastInterval = 10 * time.Millisecond
 
 // value is what is remembered of one value of one sensor.
@@ -19,11 +19,11 @@ type value struct {
 	seen bool
 	at   time.Time // of the newest reading
 
-	told   float64 // last, and when
-	toldAt time.Time
-	ever   bool
+	reported   float64 // last, and when
+	reportedAt time.Time
+	ever       bool
 
-	rateFrom   float64 // the reading that the next rate is told from, and when
+	rateFrom   float64 // the reading that the next rate is computed from, and when
 	rateFromAt time.Time
 
 	active map[string]bool // alerts by side
@@ -34,11 +34,11 @@ type value struct {
 	count       int
 }
 
-// take tells what a reading is worth. One that is late counts in its window and is told if it is out
+// take reports what a reading is worth. One that is late counts in its window and is reported if it is out
 // of the deadband, but alters no alert: newer ones have decided that.
-func (v *value) take(t *telling, name string, x float64) {
+func (v *value) take(t *report, name string, x float64) {
 	behind := v.seen && t.at.Before(v.at)
-	if behind && v.at.Sub(t.at) > late {
+	if behind && v.at.Sub(t.at) > maxLate {
 		v.closeWindow(t, name)
 		v.ever, v.rateFromAt, behind = false, time.Time{}, false
 	}
@@ -50,17 +50,17 @@ func (v *value) take(t *telling, name string, x float64) {
 		v.gather(t, name, x)
 		return
 	}
-	if v.ever && math.Abs(x-v.told) < v.rule.Deadband && (v.rule.Every <= 0 || t.at.Sub(v.toldAt) < v.rule.Every) {
+	if v.ever && math.Abs(x-v.reported) < v.rule.Deadband && (v.rule.Every <= 0 || t.at.Sub(v.reportedAt) < v.rule.Every) {
 		return
 	}
 	t.put(v.rule.newest(), time.Time{}, t.at, name, x)
 	if !behind {
-		v.told, v.toldAt, v.ever = x, t.at, true
+		v.reported, v.reportedAt, v.ever = x, t.at, true
 	}
 }
 
 // watch raises and ends alerts.
-func (v *value) watch(t *telling, name string, x float64) {
+func (v *value) watch(t *report, name string, x float64) {
 	if limit := v.rule.Above; limit != nil {
 		v.limit(t, name, Above, x, *limit, x >= *limit, x < *limit-v.rule.Hysteresis)
 	}
@@ -82,7 +82,7 @@ func (v *value) watch(t *telling, name string, x float64) {
 	v.rateFrom, v.rateFromAt = x, t.at
 }
 
-func (v *value) limit(t *telling, name, side string, x, limit float64, begins, ends bool) {
+func (v *value) limit(t *report, name, side string, x, limit float64, begins, ends bool) {
 	a := Alert{Value: name, Side: side, Reading: x, Limit: limit}
 	switch {
 	case begins && !v.active[side]:
@@ -100,7 +100,7 @@ func (v *value) limit(t *telling, name, side string, x, limit float64, begins, e
 }
 
 // gather adds a reading to the window, which it may end first.
-func (v *value) gather(t *telling, name string, x float64) {
+func (v *value) gather(t *report, name string, x float64) {
 	if v.count > 0 && t.at.Sub(v.from) >= v.rule.Window {
 		v.closeWindow(t, name)
 	}
@@ -116,8 +116,8 @@ func (v *value) gather(t *telling, name string, x float64) {
 	v.mean = v.mean*((n-1)/n) + x/n // no sum that could overflow
 }
 
-// closeWindow tells of the window, if there is one.
-func (v *value) closeWindow(t *telling, name string) {
+// closeWindow reports the window, if there is one.
+func (v *value) closeWindow(t *report, name string) {
 	if v.count == 0 {
 		return
 	}

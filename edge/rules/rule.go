@@ -1,4 +1,4 @@
-package sense
+package rules
 
 import (
 	"fmt"
@@ -32,9 +32,9 @@ func (r *Rule) newest() string {
 }
 
 // ruleFor is the rule for a value, or nil.
-func (r *Rules) ruleFor(sensor, value string) *Rule {
-	for i := range r.rules {
-		if rule := &r.rules[i]; fits(rule.Sensor, sensor) && (rule.Value == "" || fits(rule.Value, value)) {
+func (s *Set) ruleFor(sensor, value string) *Rule {
+	for i := range s.rules {
+		if rule := &s.rules[i]; fits(rule.Sensor, sensor) && (rule.Value == "" || fits(rule.Value, value)) {
 			return rule
 		}
 	}

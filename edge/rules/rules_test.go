@@ -1,4 +1,4 @@
-package sense
+package rules
 
 import (
 	"fmt"
@@ -14,25 +14,25 @@ import (
 
 var start = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 
-// say takes values of one sensor a second apart and gives what was told, a word each.
-func say(r *Rules, values ...float64) (told []string) {
+// say takes values of one sensor a second apart and gives what was reported, a word each.
+func say(r *Set, values ...float64) (reported []string) {
 	for i, v := range values {
-		told = append(told, words(r.Take("boiler", start.Add(time.Duration(i)*time.Second), map[string]float64{"value": v}))...)
+		reported = append(reported, words(r.Take("boiler", start.Add(time.Duration(i)*time.Second), map[string]float64{"value": v}))...)
 	}
-	return told
+	return reported
 }
 
-func words(found []Finding) (told []string) {
+func words(found []Output) (reported []string) {
 	for _, f := range found {
 		if f.Alert != nil {
-			told = append(told, fmt.Sprintf("%s %s %v%s", f.Alert.Side, f.Alert.State, f.Alert.Reading, strings.Join(f.Capture, "+")))
+			reported = append(reported, fmt.Sprintf("%s %s %v%s", f.Alert.Side, f.Alert.State, f.Alert.Reading, strings.Join(f.Capture, "+")))
 			continue
 		}
 		for _, name := range slices.Sorted(maps.Keys(f.Reading.Values)) {
-			told = append(told, fmt.Sprintf("%s=%v", name, f.Reading.Values[name]))
+			reported = append(reported, fmt.Sprintf("%s=%v", name, f.Reading.Values[name]))
 		}
 	}
-	return told
+	return reported
 }
 
 func at(v float64) *float64 { return &v }
@@ -87,7 +87,7 @@ func TestAWindowEndsWithoutAnotherReading(t *testing.T) {
 		t.Errorf("%+v", found)
 	}
 	if found := r.Due(start.Add(time.Hour)); len(found) != 0 {
-		t.Errorf("told twice: %q", words(found))
+		t.Errorf("reported twice: %q", words(found))
 	}
 	r.Take("boiler", start.Add(2*time.Hour), map[string]float64{"a": 7})
 	if found := words(r.Close(start)); len(found) != 4 {
@@ -99,7 +99,7 @@ func TestWindowsGoOnAfterACrash(t *testing.T) {
 	rules := []Rule{{Sensor: "boiler", Window: time.Minute}}
 	before := New(rules)
 	kept := map[string]Window{}
-	keep := func(r *Rules) {
+	keep := func(r *Set) {
 		for _, w := range r.Changed() {
 			kept[w.Sensor+"/"+w.Value] = w
 		}
@@ -124,7 +124,7 @@ func TestWindowsGoOnAfterACrash(t *testing.T) {
 	}
 	keep(after)
 	if kept["boiler/a"].Count != 0 {
-		t.Errorf("%+v was told", kept["boiler/a"])
+		t.Errorf("%+v was reported", kept["boiler/a"])
 	}
 	kept["boiler/a"] = Window{Sensor: "boiler", Value: "a", From: start, Last: start, Count: 2}
 	if found := New(nil).Resume(windows(), start); len(found) != 1 || found[0].Reading.Values["a.count"] != 2 {
@@ -143,7 +143,7 @@ func TestALateReadingAltersNoAlert(t *testing.T) {
 		want  string
 	}{
 		{10 * time.Second, 95, "above begin 95 value=95"},
-		{5 * time.Second, 20, "value=20"}, // late: told, but the alert stays and so does what was told last
+		{5 * time.Second, 20, "value=20"}, // late: reported, but the alert stays and so does what was reported last
 		{10 * time.Second, 95.5, ""},      // the same moment again
 		{11 * time.Second, 80, "above end 80 value=80"},
 		{-time.Hour, 80, "value=80"}, // the clock was set back: time begins anew
@@ -159,13 +159,13 @@ func TestALateReadingAltersNoAlert(t *testing.T) {
 
 func TestAWindowSurvivesAClockThatIsSet(t *testing.T) {
 	r := New([]Rule{{Sensor: "boiler", Window: time.Minute}})
-	var told []string
+	var reported []string
 	for _, after := range []time.Duration{0, time.Second, -5 * time.Second, -10 * time.Hour, -10*time.Hour + 59*time.Second, 10 * 365 * 24 * time.Hour} {
-		told = append(told, words(r.Take("boiler", start.Add(after), map[string]float64{"v": 1}))...)
+		reported = append(reported, words(r.Take("boiler", start.Add(after), map[string]float64{"v": 1}))...)
 	}
-	told = append(told, words(r.Close(start))...)
+	reported = append(reported, words(r.Close(start))...)
 	var counts []string
-	for _, word := range told {
+	for _, word := range reported {
 		if strings.HasPrefix(word, "v.count=") {
 			counts = append(counts, word)
 		}
@@ -193,7 +193,7 @@ func TestWindowsAndAlertsHoldForAnyReadings(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := New([]Rule{{Sensor: "*", Window: 10 * time.Second, Above: at(10), Below: at(-10), Hysteresis: 2, Rate: 5}})
 		now, in, out, open := start, 0.0, 0.0, map[string]bool{}
-		check := func(found []Finding) {
+		check := func(found []Output) {
 			for _, f := range found {
 				if a := f.Alert; a != nil {
 					if open[a.Side] != (a.State == End) {
