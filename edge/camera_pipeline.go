@@ -269,7 +269,7 @@ func (c *cameraPipeline) whole(p capture.Picture) (draft, error) {
 
 // commit makes items of what was found. Of a live camera's tracks the newest state is enough: it
 // holds all that an earlier update said. A file gives the same items, all of them, each time it is read.
-func (c *cameraPipeline) commit(ctx context.Context, found []detect.Finding) error {
+func (c *cameraPipeline) commit(ctx context.Context, found []detect.Draft) error {
 	drafts := make([]draft, len(found))
 	for i, f := range found {
 		drafts[i].Draft = outbox.Draft{Kind: f.Kind, Stream: f.Stream, Subject: f.Subject, Time: f.Time, Priority: f.Priority,

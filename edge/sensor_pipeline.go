@@ -146,7 +146,7 @@ func (p *sensorPipeline) commit(ctx context.Context, found []readingOutput, mark
 	for i, f := range found {
 		d, err := p.draft(f.Output)
 		if err != nil {
-			return fmt.Errorf("what sensor %s said: %w", f.Sensor, err)
+			return fmt.Errorf("encode what the rules made of sensor %s: %w", f.Sensor, err)
 		}
 		if d.ID = f.id(); !d.ID.IsZero() {
 			d.Attrs.Redelivered = f.of.Again

@@ -9,20 +9,20 @@ import (
 	"cloudcanvas/shared/vision"
 )
 
-// stay is where an object is and has been. Its memory is used again.
-type stay struct {
+// presence is where an object is and has been. Its memory is used again.
+type presence struct {
 	visits    []visit // of each zone
 	sides     []side  // of each line
 	entered   []string
 	crossings []event.Crossing // the latest
 	uncounted int              // of those, the last so many
-	changed   bool             // since it was told
+	changed   bool             // since it was reported
 }
 
 // visit is how an object stands to a zone.
 type visit struct {
 	inside bool
-	run    int       // frames one after another that say otherwise
+	run    int       // frames one after another that show otherwise
 	since  time.Time // the first of them
 }
 
@@ -32,16 +32,16 @@ type side struct {
 	at           spot
 }
 
-// mostCrossings is how many crossings of one object are told.
+// mostCrossings is how many crossings of one object are reported.
 const mostCrossings = 16
 
 // clear forgets the object for another.
-func (s *stay) clear() {
-	*s = stay{visits: s.visits[:0], sides: s.sides[:0], entered: s.entered[:0], crossings: s.crossings[:0]}
+func (s *presence) clear() {
+	*s = presence{visits: s.visits[:0], sides: s.sides[:0], entered: s.entered[:0], crossings: s.crossings[:0]}
 }
 
 // follow takes where an object is seen in a picture of that size.
-func (p Places) follow(s *stay, label string, b vision.Box, width, height int, frame int64, at time.Time) {
+func (p Places) follow(s *presence, label string, b vision.Box, width, height int, frame int64, at time.Time) {
 	if len(p.Zones) == 0 && len(p.Lines) == 0 || width <= 0 || height <= 0 {
 		return
 	}
@@ -51,7 +51,7 @@ func (p Places) follow(s *stay, label string, b vision.Box, width, height int, f
 		s.visits = append(s.visits, visit{})
 	}
 	for i, z := range p.Zones {
-		if counts(z.Labels, label) && s.visits[i].see(z, z.holds(foot), at) {
+		if counts(z.Labels, label) && s.visits[i].update(z, z.holds(foot), at) {
 			s.changed = true
 			if s.visits[i].inside && !slices.Contains(s.entered, z.Name) {
 				s.entered = append(s.entered, z.Name)
@@ -63,7 +63,7 @@ func (p Places) follow(s *stay, label string, b vision.Box, width, height int, f
 	}
 	for i, l := range p.Lines {
 		if counts(l.Labels, label) {
-			if direction := s.sides[i].see(l, foot, float64(b.H), w, h); direction != "" {
+			if direction := s.sides[i].update(l, foot, float64(b.H), w, h); direction != "" {
 				s.crossed(event.Crossing{Line: l.Name, Direction: direction, Frame: int(frame), Time: seconds(at)})
 			}
 		}
@@ -74,8 +74,8 @@ func counts(labels []string, label string) bool {
 	return len(labels) == 0 || slices.Contains(labels, label)
 }
 
-// see takes whether the object is seen inside and says whether it has entered or left with that.
-func (v *visit) see(z Zone, inside bool, at time.Time) bool {
+// update takes whether the object is seen inside and says whether it has entered or left with that.
+func (v *visit) update(z Zone, inside bool, at time.Time) bool {
 	if inside == v.inside {
 		v.run = 0
 		return false
@@ -96,9 +96,9 @@ func (v *visit) see(z Zone, inside bool, at time.Time) bool {
 // stands on the line trembles, and is not to be counted with each frame.
 const clearly = 0.05
 
-// see takes where the object stands and gives the direction in which it has crossed the line, if it
+// update takes where the object stands and gives the direction in which it has crossed the line, if it
 // has: between two places clearly beside the line, on different sides, whose way meets it.
-func (s *side) see(l Line, foot spot, boxHeight, width, height float64) (direction string) {
+func (s *side) update(l Line, foot spot, boxHeight, width, height float64) (direction string) {
 	beside := l.beside(foot, width, height)
 	if max(beside, -beside) < max(1, clearly*boxHeight) {
 		return ""
@@ -114,7 +114,7 @@ func (s *side) see(l Line, foot spot, boxHeight, width, height float64) (directi
 	return direction
 }
 
-func (s *stay) crossed(c event.Crossing) {
+func (s *presence) crossed(c event.Crossing) {
 	if len(s.crossings) == mostCrossings {
 		copy(s.crossings, s.crossings[1:])
 		s.crossings = s.crossings[:mostCrossings-1]
@@ -124,14 +124,14 @@ func (s *stay) crossed(c event.Crossing) {
 	s.changed = true
 }
 
-// admits says whether an object may be told of.
-func (p Places) admits(s *stay) bool {
+// admits says whether an object may be reported.
+func (p Places) admits(s *presence) bool {
 	return len(p.RequiredZones) == 0 || slices.ContainsFunc(p.RequiredZones, func(z string) bool { return slices.Contains(s.entered, z) })
 }
 
-// tell writes the stay into what is told of the object, and counts its crossings with that: what is
-// never told is never counted.
-func (p Places) tell(s *stay, to *event.TrackState, c *crossings) {
+// report writes the presence into what is reported of the object, and counts its crossings with that: what
+// is never reported is never counted.
+func (p Places) report(s *presence, to *event.TrackState, c *crossings) {
 	for i := len(s.crossings) - s.uncounted; i < len(s.crossings); i++ {
 		x := &s.crossings[i]
 		x.Count = c.add(x.Line, x.Direction, to.Label)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"cloudcanvas/shared/event"
@@ -12,41 +13,41 @@ import (
 
 const mediaJSON, mediaJPEG = "application/json", "image/jpeg"
 
-// parcel is what was found in a frame, and whom to tell once it is handed over.
-type parcel struct {
-	findings []Finding
-	done     func()
+// delivery is what was found in a frame, and what to call once it is handed over.
+type delivery struct {
+	drafts []Draft
+	done   func()
 }
 
 // send puts what is pending on its way.
-func (c *Camera) send(ctx context.Context, parcels chan<- parcel, done func()) {
+func (c *Camera) send(ctx context.Context, outgoing chan<- delivery, done func()) {
 	if len(c.pending) == 0 && done == nil {
 		return
 	}
 	select {
-	case parcels <- parcel{c.pending, done}:
+	case outgoing <- delivery{c.pending, done}:
 		c.pending = nil // its new owner's
 	case <-ctx.Done():
 	}
 }
 
-// deliver hands parcels to out, all that wait at once.
-func deliver(ctx context.Context, parcels <-chan parcel, out func(context.Context, []Finding) error) error {
-	var findings []Finding
+// deliver hands deliveries to out, all that wait at once.
+func deliver(ctx context.Context, outgoing <-chan delivery, out func(context.Context, []Draft) error) error {
+	var drafts []Draft
 	var done []func()
-	for p := range parcels {
-		findings, done = append(findings[:0], p.findings...), append(done[:0], p.done)
+	for p := range outgoing {
+		drafts, done = append(drafts[:0], p.drafts...), append(done[:0], p.done)
 		for more := true; more; {
 			select {
-			case p, ok := <-parcels:
-				findings, done = append(findings, p.findings...), append(done, p.done)
+			case p, ok := <-outgoing:
+				drafts, done = append(drafts, p.drafts...), append(done, p.done)
 				more = ok
 			default:
 				more = false
 			}
 		}
-		if len(findings) > 0 {
-			if err := out(ctx, findings); err != nil {
+		if len(drafts) > 0 {
+			if err := out(ctx, drafts); err != nil {
 				return err
 			}
 		}
@@ -55,7 +56,7 @@ func deliver(ctx context.Context, parcels <-chan parcel, out func(context.Contex
 				d()
 			}
 		}
-		clear(findings)
+		clear(drafts)
 		clear(done)
 	}
 	return nil
@@ -70,20 +71,20 @@ type moment struct {
 func (f *Frame) moment() moment { return moment{f.At, f.Trace} }
 
 // moment is when the object was seen last.
-func (l *life) moment() moment { return moment{l.seen, l.trace} }
+func (l *object) moment() moment { return moment{l.seen, l.trace} }
 
-// add makes a finding of data.
+// add makes a draft of data.
 func (c *Camera) add(kind event.Kind, subject string, p event.Priority, of moment, value float64, media string, data []byte) {
-	c.pending = append(c.pending, Finding{Kind: kind, Stream: c.name, Subject: subject, Time: of.at, Priority: p, Value: value,
+	c.pending = append(c.pending, Draft{Kind: kind, Stream: c.name, Subject: subject, Time: of.at, Priority: p, Value: value,
 		Attrs: event.Attrs{Model: c.model.Name, ModelVersion: c.model.Version, TraceParent: of.trace}, Type: media, Data: data})
 }
 
-// json makes a finding of a value; one that cannot be told in JSON (a box that is not a number) is
-// told in the log, and false is returned.
+// json makes a draft of a value; where it has no JSON (a box that is not a number) it is
+// lost with an error in the log, and false is returned.
 func (c *Camera) json(kind event.Kind, subject string, p event.Priority, of moment, value any) bool {
 	data, err := json.Marshal(value)
 	if err != nil {
-		c.log.Error("a finding is lost", "kind", kind, "subject", subject, telemetry.Err, err)
+		c.log.Error("an item could not be encoded and is lost", "kind", kind, "subject", subject, telemetry.Err, err)
 		return false
 	}
 	c.add(kind, subject, p, of, 1, mediaJSON, data)
@@ -99,21 +100,55 @@ func (c *Camera) flush() {
 
 func (c *Camera) result(data []byte, err error, of moment) {
 	if err != nil {
-		c.log.Error("detections are lost", telemetry.Err, err)
+		c.log.Error("a batch of detections could not be encoded and is lost", telemetry.Err, err)
 		return
 	}
 	c.add(event.Result, c.name, event.Normal, of, 1, mediaJSON, data)
 }
 
-// alert tells of an activity's first object.
-func (c *Camera) alert(l *life) {
+// Alert is the data of an item of kind alert: something began that a person wants to know of.
+type Alert struct {
+	Camera string     `json:"camera"`
+	Label  string     `json:"label"`
+	Track  string     `json:"track"` // the first object of the activity
+	Score  float32    `json:"score"` // 0 … 1
+	Box    [4]float32 `json:"box"`   // x, y, width, height in pixels of the original frame
+	Frame  int        `json:"frame"`
+	Time   time.Time  `json:"time"`
+}
+
+// alerts raises one alert for each activity: the first object of a label, however many follow it
+// and however often one is lost and found, until none was there for the quiet time.
+type alerts struct {
+	config AlertConfig
+	last   map[string]time.Time // an object of the label was there
+}
+
+func newAlerts(c AlertConfig) *alerts { return &alerts{config: c, last: map[string]time.Time{}} }
+
+// begins takes one confirmed object in a frame and says whether it is the first of an activity. The
+// quiet time is measured by the frames, not by the clock, so that a video gives the same however
+// fast it is read.
+func (a *alerts) begins(label string, at time.Time) bool {
+	if a.config.Off || len(a.config.Labels) > 0 && !slices.Contains(a.config.Labels, label) {
+		return false
+	}
+	last, known := a.last[label]
+	if !known || at.After(last) {
+		a.last[label] = at
+	}
+	return !known || at.Sub(last) >= a.config.Quiet
+}
+
+// alert reports an activity's first object.
+func (c *Camera) alert(l *object) {
 	c.raised.Add(1)
 	c.json(event.Alert, c.name+"/"+l.id, event.Urgent, l.moment(), Alert{Camera: c.name, Label: l.Label, Track: l.id,
 		Score: l.Box.Score, Box: bbox(l.Box), Frame: int(l.Frame), Time: l.seen.UTC()})
 }
 
-// tell tells of tracks, and shows an object when it is new (on the device) and when it is gone.
-func (c *Camera) tell(events []event.TrackEvent) {
+// addTracks reports tracks, and shows an object when it is new (on the device) and when it is gone.
+func (c *Camera) addTracks(events []event.TrackEvent) {
 	for i, e := range events {
 		l := c.tracker.whose[i]
 		over := e.Type == event.TrackEnd
@@ -144,13 +179,13 @@ func (c *Camera) tell(events []event.TrackEvent) {
 }
 
 // picture is the object as it was seen best, nil where it never was.
-func (c *Camera) picture(l *life) []byte {
+func (c *Camera) picture(l *object) []byte {
 	if l.view.image.W == 0 {
 		return nil
 	}
 	jpeg, err := c.encode(l.view.image, c.config.Snapshot.Quality)
 	if err != nil {
-		c.log.Warn("an object has no picture", "track", l.id, telemetry.Err, err)
+		c.log.Warn("the picture of an object could not be encoded; the object goes without one", "track", l.id, telemetry.Err, err)
 		return nil
 	}
 	return jpeg
@@ -158,7 +193,7 @@ func (c *Camera) picture(l *life) []byte {
 
 // show shows the picture on the device, and sends it when the object is gone: to people, or to a
 // larger model first.
-func (c *Camera) show(l *life, jpeg []byte, over bool, asked *event.SecondLook) {
+func (c *Camera) show(l *object, jpeg []byte, over bool, asked *event.SecondLook) {
 	if c.observe != nil {
 		c.observe.Pictured(c.name, l.Label, jpeg)
 	}
