@@ -171,7 +171,7 @@ func (c *cameraPipeline) admit(ctx context.Context, p capture.Picture) (reason s
 		return skippedPower, nil
 	}
 	began := time.Now()
-	v := c.screen.Judge(p.Image)
+	v := c.screen.Decide(p.Image)
 	c.trace.Span(p.Trace, trace.Screen, began, time.Now(), trace.Attr{Key: "canvas.reason", Text: v.Reason})
 	if !v.Keep {
 		return v.Reason, nil

@@ -157,7 +157,7 @@ func TestHeatThinsOutLiveFramesEvenlyAndNeverAFile(t *testing.T) {
 		config.Modes = []power.Mode{{Mode: 2, Share: 0.25}}
 		writeFile(t, config.Root, "var/lib/nvpmodel/status", "pmode:0002\n")
 		a := &Agent{power: power.New(config, slog.New(slog.DiscardHandler))}
-		a.power.Look()
+		a.power.Read()
 		l := pipelineOf(a, &fakeBuffer{}, look(nothing), newFairShare(2), c.live, nil)
 		n, err := l.run(t.Context(), film(20, time.Now()))
 		if err != nil || n != c.want {
@@ -274,7 +274,7 @@ func TestEachPublishedPictureIsDoneWithOnce(t *testing.T) {
 	config.Modes = []power.Mode{{Mode: 2, Share: 0.25}}
 	writeFile(t, config.Root, "var/lib/nvpmodel/status", "pmode:0002\n")
 	a := &Agent{power: power.New(config, slog.New(slog.DiscardHandler))}
-	a.power.Look()
+	a.power.Read()
 	buf := &fakeBuffer{}
 	l := pipelineOf(a, buf, look(person), newFairShare(2), true, nil)
 	var done [20]atomic.Int64

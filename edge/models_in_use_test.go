@@ -86,8 +86,8 @@ func TestAnImageForANetworkIsKnownByItsPixels(t *testing.T) {
 // badTile is a screener whose network killed the process at a tile before.
 type badTile struct{}
 
-func (badTile) screen(context.Context, vision.Image) (screen.Verdict, *vision.Mask, error) {
-	return screen.Verdict{}, nil, fmt.Errorf("tile: %w", attempt.ErrQuarantined)
+func (badTile) screen(context.Context, vision.Image) (screen.Decision, *vision.Mask, error) {
+	return screen.Decision{}, nil, fmt.Errorf("tile: %w", attempt.ErrQuarantined)
 }
 func (badTile) name() (string, string) { return "a network", "1" }
 func (badTile) bands() []string        { return nil }

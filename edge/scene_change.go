@@ -24,16 +24,16 @@ type sceneChange struct {
 
 // observation is a tile's ground as it is now; the zero observation is not remembered.
 type observation struct {
-	changes *sceneChange
-	key     string
-	view    reference.View
-	look    screen.Look
+	changes  *sceneChange
+	key      string
+	view     reference.View
+	overview screen.Overview
 }
 
 // compare compares a tile with the last clear view of the same ground, which may turn the decision to
 // unchanged, and writes into d what came of it. Only what was sent is remembered: small changes that
 // are left out one after another add up, until they are sent.
-func (c *sceneChange) compare(v *screen.Verdict, d *event.TileDecision, p capture.Picture, mask *vision.Mask, file string) observation {
+func (c *sceneChange) compare(v *screen.Decision, d *event.TileDecision, p capture.Picture, mask *vision.Mask, file string) observation {
 	if c == nil || !v.Keep {
 		return observation{}
 	}
@@ -42,7 +42,7 @@ func (c *sceneChange) compare(v *screen.Verdict, d *event.TileDecision, p captur
 		return observation{}
 	}
 	key = string(c.database) + " " + key
-	now := observation{changes: c, key: key, view: reference.View{Source: file, Seen: p.At}, look: c.rules.Look(p.Image, mask)}
+	now := observation{changes: c, key: key, view: reference.View{Source: file, Seen: p.At}, overview: c.rules.Overview(p.Image, mask)}
 	last, known := c.views.Last(key)
 	if !known {
 		return now
@@ -50,25 +50,25 @@ func (c *sceneChange) compare(v *screen.Verdict, d *event.TileDecision, p captur
 	if last.Source == file {
 		return observation{} // read again after a restart: it was sent, and is decided as it was
 	}
-	var before screen.Look
+	var before screen.Overview
 	if err := before.UnmarshalBinary(last.Data); err != nil {
 		c.log.Warn("the reference view of a tile's ground can't be read; the tile is sent", telemetry.Err, err)
 		return now
 	}
-	if c.rules.Against(v, now.look, before) {
+	if c.rules.Against(v, now.overview, before) {
 		d.Change, d.Reference = v.Score.Change, last.Seen
-		now.look.Fill(before)
+		now.overview.Fill(before)
 	}
 	return now
 }
 
 // remember keeps the ground; the tile is in the buffer.
 func (o observation) remember() {
-	if o.look.Empty() {
+	if o.overview.Empty() {
 		return
 	}
 	var err error
-	if o.view.Data, err = o.look.MarshalBinary(); err == nil {
+	if o.view.Data, err = o.overview.MarshalBinary(); err == nil {
 		err = o.changes.views.Keep(o.key, o.view)
 	}
 	if err != nil {

@@ -129,7 +129,7 @@ func (s *scenePipeline) take(ctx context.Context, p capture.Picture) error {
 }
 
 // pack makes the item that a tile is sent as: its pixels, or only what the device saw in them.
-func (s *scenePipeline) pack(p capture.Picture, v screen.Verdict, mask *vision.Mask) (outbox.Draft, error) {
+func (s *scenePipeline) pack(p capture.Picture, v screen.Decision, mask *vision.Mask) (outbox.Draft, error) {
 	if v.Masked {
 		return maskDraft(p, mask, s.screener)
 	}

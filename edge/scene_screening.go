@@ -11,7 +11,7 @@ import (
 
 // screener says whether a tile is worth the link, with the mask that it found, if there is one.
 type screener interface {
-	screen(ctx context.Context, im vision.Image) (screen.Verdict, *vision.Mask, error)
+	screen(ctx context.Context, im vision.Image) (screen.Decision, *vision.Mask, error)
 	name() (name, version string)
 	bands() []string // that it needs
 }
@@ -19,7 +19,7 @@ type screener interface {
 // spectralScreener screens by published tests on reflectance.
 type spectralScreener struct{ rules screen.Config }
 
-func (s spectralScreener) screen(_ context.Context, im vision.Image) (screen.Verdict, *vision.Mask, error) {
+func (s spectralScreener) screen(_ context.Context, im vision.Image) (screen.Decision, *vision.Mask, error) {
 	return s.rules.Tile(im, nil, ""), nil, nil
 }
 
@@ -33,10 +33,10 @@ type networkScreener struct {
 	net   guarded
 }
 
-func (s networkScreener) screen(ctx context.Context, im vision.Image) (screen.Verdict, *vision.Mask, error) {
+func (s networkScreener) screen(ctx context.Context, im vision.Image) (screen.Decision, *vision.Mask, error) {
 	out, err := s.net.Run(ctx, []vision.Image{im})
 	if err != nil {
-		return screen.Verdict{}, nil, err
+		return screen.Decision{}, nil, err
 	}
 	name, _ := s.name()
 	return s.rules.Tile(im, &out[0].Mask, name), &out[0].Mask, nil

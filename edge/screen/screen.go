@@ -1,5 +1,5 @@
-// Package screen judges whether a picture is worth the link. It is pure: no I/O, no clock, and each
-// verdict carries the reason and the figures that it was made from. docs/screening.md explains the
+// Package screen decides whether a picture is worth the link. It is pure: no I/O, no clock, and each
+// decision carries the reason and the figures that it was made from. docs/screening.md explains the
 // tests and where they come from.
 package screen
 
@@ -21,8 +21,8 @@ const (
 	Bright    = "bright"
 )
 
-// Verdict is what was decided about one picture, why, and from what.
-type Verdict struct {
+// Decision is what was decided about one picture, why, and from what.
+type Decision struct {
 	Keep   bool
 	Masked bool    // kept, and the network is sure enough of its mask that the mask alone will do
 	Reason string  // empty where it is kept
@@ -31,7 +31,7 @@ type Verdict struct {
 	Score  Score
 }
 
-// Score is the figures behind a verdict; those that do not apply are 0.
+// Score is the figures behind a decision; those that do not apply are 0.
 type Score struct {
 	NoData    float64 `json:"nodata"`    // share of pixels without data, 0 … 1
 	Cloud     float64 `json:"cloud"`     // share of cloud among the pixels with data, 0 … 1
@@ -45,7 +45,7 @@ type Score struct {
 
 // Config is the policy. Thresholds are shares from 0 to 1.
 type Config struct {
-	KeepEverything bool         `yaml:"keep_everything"` // judge and record, but leave nothing out
+	KeepEverything bool         `yaml:"keep_everything"` // decide and record, but leave nothing out
 	Scenes         SceneConfig  `yaml:"scenes"`
 	Cameras        CameraConfig `yaml:"cameras"`
 }
@@ -107,10 +107,10 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	}
 }
 
-// Tile judges a tile of a scene. mask is what a segmentation model made of it, and model that
+// Tile screens a tile of a scene. mask is what a segmentation model made of it, and model that
 // model's name; a nil mask means that the spectral test decides. It is safe for concurrent use.
-func (c Config) Tile(im vision.Image, mask *vision.Mask, model string) Verdict {
-	var v Verdict
+func (c Config) Tile(im vision.Image, mask *vision.Mask, model string) Decision {
+	var v Decision
 	v.Score.NoData = voidShare(im)
 	trusted := true
 	switch {
