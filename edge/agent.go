@@ -154,7 +154,7 @@ func (a *Agent) Run(ctx context.Context) error {
 func (a *Agent) watchBuffer(ctx context.Context) error {
 	select {
 	case <-a.outbox.Corrupt():
-		return errors.New("the buffer is corrupt: start again to have it salvaged")
+		return errors.New("the buffer is corrupt: restart the agent, which then salvages what it can read of it")
 	case <-ctx.Done():
 		return nil
 	}

@@ -81,7 +81,7 @@ func (f *failedFrames) err(model string, of int64) error {
 	if f.count == 0 {
 		return nil
 	}
-	return fmt.Errorf("model %s failed on %d of %d pictures, nothing has looked at them: %w", model, f.count, of, f.why)
+	return fmt.Errorf("model %s failed on %d of %d pictures, nothing was detected in them: %w", model, f.count, of, f.why)
 }
 
 // sharedNetwork is a network that gives a camera's place in it back with each frame it has looked at.

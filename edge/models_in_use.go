@@ -81,7 +81,7 @@ func (n *networks) find(name string) (m model.Model, delivered bool, err error) 
 		}
 	}
 	if n.models == nil {
-		return m, false, errors.New("there is no model repository")
+		return m, false, errors.New("no model repository is configured")
 	}
 	m, err = n.models.Find(name)
 	return m, false, err

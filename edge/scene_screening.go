@@ -82,7 +82,7 @@ func (a *Agent) sceneScreeners(ctx context.Context, s SceneSource) (chooseScreen
 		}
 		net, err := a.networks.get(ctx, name)
 		if err != nil && byDefault && ctx.Err() == nil {
-			a.log.Warn("scenes are screened without one of the default networks, which can't be loaded", "model", name, telemetry.Err, err)
+			a.log.Warn("scenes are screened without one of the default networks, which can't be loaded", telemetry.Model, name, telemetry.Err, err)
 			continue
 		}
 		if err != nil {

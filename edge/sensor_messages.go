@@ -154,12 +154,12 @@ func windowMarks(windows []rules.Window) (marks []outbox.Mark) {
 func (p *sensorPipeline) resume() ([]rules.Output, error) {
 	seen, err := p.buffer.Marks(seenPrefix)
 	if err != nil {
-		return nil, fmt.Errorf("the readings of before the restart: %w", err)
+		return nil, fmt.Errorf("read from the buffer which readings it has: %w", err)
 	}
 	p.seen.load(seen)
 	windows, err := p.buffer.Marks(windowPrefix)
 	if err != nil {
-		return nil, fmt.Errorf("the windows of before the restart: %w", err)
+		return nil, fmt.Errorf("read from the buffer the windows that had not ended: %w", err)
 	}
 	kept := make([]rules.Window, len(windows))
 	for i, m := range windows {

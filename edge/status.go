@@ -245,7 +245,7 @@ type networkMetrics struct{ agent *Agent }
 
 var (
 	looked     = networkDesc("pictures", "Pictures that were given to a model since it was loaded.")
-	failing    = networkDesc("failed_pictures", "Pictures on which a model failed: nobody has looked at them.")
+	failing    = networkDesc("failed_pictures", "Pictures on which a model failed; nothing was detected in them.")
 	candidates = networkDesc("candidate_boxes", "Boxes above a detector's score floor, before suppression.")
 	unboxed    = networkDesc("thrown_boxes", "Boxes above a detector's score floor that can't be boxes: not finite, without a size, or of a class without a label.")
 )

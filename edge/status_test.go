@@ -56,7 +56,7 @@ func TestWhatANetworkFailedOnAndThrewAwayIsCounted(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(networkMetrics{a})
 	if err := testutil.GatherAndCompare(registry, strings.NewReader(`
-# HELP canvas_edge_model_failed_pictures_total Pictures on which a model failed: nobody has looked at them.
+# HELP canvas_edge_model_failed_pictures_total Pictures on which a model failed; nothing was detected in them.
 # TYPE canvas_edge_model_failed_pictures_total counter
 canvas_edge_model_failed_pictures_total{model="best"} 1
 # HELP canvas_edge_model_thrown_boxes_total Boxes above a detector's score floor that can't be boxes: not finite, without a size, or of a class without a label.

@@ -174,7 +174,7 @@ func (a *Announcer) publishRetained(ctx context.Context) error {
 		if !ok {
 			return nil
 		}
-		if err := a.publish(ctx, 1, true, m); err != nil { // a count that is lost would presence wrong
+		if err := a.publish(ctx, 1, true, m); err != nil { // a count that is lost would stay wrong
 			return err
 		}
 		a.retained.confirmed(m)

@@ -179,7 +179,7 @@ func (c *Camera) take(f *flight) error {
 		n := c.failed.Add(1)
 		if now := time.Now(); now.After(c.nextWarning) {
 			c.nextWarning = now.Add(10 * time.Second)
-			c.log.Warn("the network failed on a frame", "frame", frame.Number, telemetry.Err, f.err, "failed", n)
+			c.log.Warn("the model failed on a frame", "frame", frame.Number, telemetry.Err, f.err, "failed", n)
 		}
 		if n >= maxFailures && c.frames.Load() == 0 {
 			return fmt.Errorf("camera %s: %s fails on every frame: %w", c.name, c.model.Name, f.err)

@@ -1,5 +1,5 @@
 // Package detect runs a network over a camera's frames and makes of them what is worth sending:
-// batches of detections, objects' objects as tracks, one alert for each activity, and the best picture
+// batches of detections, objects as tracks, one alert for each activity, and the best picture
 // of each object.
 //
 //	frames ─▶ network, several at once ─▶ order restored ─▶ tracker ─▶ alerts, snapshots ─▶ batches ─▶ out

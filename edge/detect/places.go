@@ -24,7 +24,7 @@ type Zone struct {
 	Polygon []Point  `yaml:"polygon"`
 	Labels  []string `yaml:"labels"`  // whose objects count; none: all
 	Inertia int      `yaml:"inertia"` // frames one after another until it has entered, or has left
-	// LoiteringSeconds is how long it must presence without a break before it has entered.
+	// LoiteringSeconds is how long it must stay without a break before it has entered.
 	LoiteringSeconds float64 `yaml:"loitering_seconds"`
 }
 
@@ -126,7 +126,7 @@ func (z Zone) problems(add func(field, message, hint string)) {
 		add("inertia", fmt.Sprintf("%d is not between 0 and 10000", z.Inertia), "use about 3 frames")
 	}
 	if !(z.LoiteringSeconds >= 0 && z.LoiteringSeconds <= 86400) {
-		add("loitering_seconds", fmt.Sprintf("%v is not between 0 and 86400", z.LoiteringSeconds), "use the seconds that somebody must presence, or 0")
+		add("loitering_seconds", fmt.Sprintf("%v is not between 0 and 86400", z.LoiteringSeconds), "use the seconds that an object must stay, or 0")
 	}
 	if n := len(z.Polygon); n < 3 || n > maxCorners {
 		add("polygon", fmt.Sprintf("has %d points", n), fmt.Sprintf("an area needs 3 to %d: [[0.1, 0.5], [0.9, 0.5], [0.5, 1]]", maxCorners))

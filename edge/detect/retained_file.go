@@ -28,7 +28,7 @@ const (
 )
 
 // restoreRetained takes up what an earlier run has left at the broker: what belongs to a source that is gone is
-// taken back, counts are set to 0, and pictures presence as they are.
+// taken back, counts are set to 0, and pictures stay as they are.
 func restoreRetained(file string, has func(camera, zone string) bool, log *slog.Logger) *retained {
 	r := &retained{log: log, file: file, due: make(chan struct{}, 1), topics: map[string]*retainedTopic{}}
 	topics, err := readTopics(file)

@@ -52,10 +52,10 @@ const maxWindow = 24 * time.Hour
 // Problems names every mistake: add takes the field, what is wrong, and what to do.
 func (r Rule) Problems(add func(field, message, hint string)) {
 	if _, err := path.Match(r.Sensor, "x"); r.Sensor == "" || err != nil {
-		add("sensor", fmt.Sprintf("%q names no sensor", r.Sensor), "write its name as in canvas/sensors/<name>/reading, or a pattern such as boiler-*")
+		add("sensor", fmt.Sprintf("%q is not the name of a sensor", r.Sensor), "write its name as in canvas/sensors/<name>/reading, or a pattern such as boiler-*")
 	}
 	if _, err := path.Match(r.Value, "x"); err != nil {
-		add("value", fmt.Sprintf("%q is no name or pattern", r.Value), "write temperature, or temp*")
+		add("value", fmt.Sprintf("%q is neither a name nor a pattern", r.Value), "write temperature, or temp*")
 	}
 	positive := func(field string, v float64, hint string) {
 		if !(v >= 0) || v-v != 0 {
@@ -66,23 +66,23 @@ func (r Rule) Problems(add func(field, message, hint string)) {
 	positive("rate", r.Rate, "use 0 for none, or units a second")
 	positive("hysteresis", r.Hysteresis, "use how far a value must come back before the alert ends")
 	if r.Every < 0 {
-		add("every", fmt.Sprintf("%s is negative", r.Every), "leave it out, or use such as 10m")
+		add("every", fmt.Sprintf("%s is negative", r.Every), "leave it out, or set a time such as 10m")
 	}
 	if r.Window < 0 || r.Window > maxWindow {
-		add("window", fmt.Sprintf("%s is not between 0 and %s", r.Window, maxWindow), "use such as 1m")
+		add("window", fmt.Sprintf("%s is not between 0 and %s", r.Window, maxWindow), "set a time such as 1m")
 	}
 	if r.Window > 0 && (r.Deadband > 0 || r.Every > 0) {
-		add("window", "stands beside deadband or every", "a window tells once at its end: keep one of them")
+		add("window", "can't be combined with deadband or every", "a window gives one reading at its end: keep one of them")
 	}
 	for field, limit := range map[string]*float64{"above": r.Above, "below": r.Below} {
 		if limit != nil && *limit-*limit != 0 {
-			add(field, fmt.Sprintf("%v is no limit", *limit), "use a number")
+			add(field, fmt.Sprintf("%v is not a limit", *limit), "use a number")
 		}
 	}
 	if r.Above != nil && r.Below != nil && *r.Below >= *r.Above {
 		add("below", fmt.Sprintf("%v is not less than above (%v)", *r.Below, *r.Above), "values between the two are the good ones")
 	}
 	if len(r.Capture) > 0 && r.Above == nil && r.Below == nil && r.Rate <= 0 {
-		add("capture", "stands without a limit", "set above, below or rate: an alert asks for the picture")
+		add("capture", "needs a limit", "set above, below or rate: it is the alert that asks for the picture")
 	}
 }

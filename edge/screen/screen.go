@@ -91,10 +91,10 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	share("scenes.change", c.Scenes.Change)
 	share("scenes.unsure", c.Scenes.Unsure)
 	if c.Scenes.Unsure > 0 && !(c.Scenes.Sure > 0.5 && c.Scenes.Sure <= 1) {
-		add("scenes.sure", fmt.Sprintf("%v is no probability that decides", c.Scenes.Sure), "use 0.6 to 0.99; 0.9 is the default")
+		add("scenes.sure", fmt.Sprintf("%v is not a probability above 0.5", c.Scenes.Sure), "use 0.6 to 0.99; 0.9 is the default")
 	}
 	if c.Scenes.Change > 0 && !(c.Scenes.Difference >= 0.005 && c.Scenes.Difference <= 1) {
-		add("scenes.difference", fmt.Sprintf("%v of reflectance", c.Scenes.Difference), "use about 0.03; below 0.005 is noise")
+		add("scenes.difference", fmt.Sprintf("%v is not between 0.005 and 1", c.Scenes.Difference), "use about 0.03; below 0.005 is noise")
 	}
 	share("cameras.motion", c.Cameras.Motion)
 	share("cameras.dark", c.Cameras.Dark)
@@ -103,7 +103,7 @@ func (c Config) Problems(add func(field, message, hint string)) {
 		add("cameras.sharpness", fmt.Sprintf("%v is negative", c.Cameras.Sharpness), "use 0 for off, or about 30")
 	}
 	if c.Cameras.KeepEvery < 0 {
-		add("cameras.keep_every", fmt.Sprintf("%d frames", c.Cameras.KeepEvery), "use 0 for never, or a number of frames")
+		add("cameras.keep_every", fmt.Sprintf("%d is negative", c.Cameras.KeepEvery), "use 0 for never, or a number of frames")
 	}
 }
 
