@@ -43,7 +43,8 @@ type Cloud struct {
 	ID       string // of this process among the members
 	Log      *slog.Logger
 	Metrics  prometheus.Registerer
-	Progress *telemetry.Progress
+	Liveness *telemetry.Liveness
+	Progress *telemetry.Probe // of the process's loops together
 	// Readiness is how a process is, where that is more than being connected.
 	Readiness Readiness
 
@@ -76,7 +77,8 @@ func Connect(ctx context.Context, c Config, id string, log *slog.Logger, metrics
 
 // Dial opens the object store and makes Kafka's client, whether Kafka is there or not.
 func Dial(ctx context.Context, c Config, id string, log *slog.Logger, metrics prometheus.Registerer) (*Cloud, error) {
-	progress := &telemetry.Progress{}
+	liveness := &telemetry.Liveness{Log: log}
+	progress := liveness.Loop("service")
 	k, err := kafka.Dial(kafka.Options{Brokers: c.Kafka.Brokers, Security: c.Kafka.Security, Log: log, Step: progress.Step})
 	if err != nil {
 		return nil, err
@@ -98,7 +100,7 @@ func Dial(ctx context.Context, c Config, id string, log *slog.Logger, metrics pr
 		s.Close()
 		return nil, err
 	}
-	return &Cloud{Config: c, ID: id, Log: log, Metrics: metrics, Progress: progress, Kafka: k, Store: s, Disks: disks, Memory: budget.New(c.DecodeBytes), Trace: t}, nil
+	return &Cloud{Config: c, ID: id, Log: log, Metrics: metrics, Liveness: liveness, Progress: progress, Kafka: k, Store: s, Disks: disks, Memory: budget.New(c.DecodeBytes), Trace: t}, nil
 }
 
 func (c *Cloud) awaitTopics(ctx context.Context) error {

@@ -16,8 +16,8 @@ import (
 	"cloudcanvas/edge/outbox"
 	"cloudcanvas/edge/power"
 	"cloudcanvas/edge/reference"
+	"cloudcanvas/edge/rules"
 	"cloudcanvas/edge/screen"
-	"cloudcanvas/edge/sense"
 	"cloudcanvas/edge/uplink"
 	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/infer"
@@ -171,7 +171,7 @@ func (c Config) places(camera string) detect.Places {
 // Sensors are numbers published on canvas/sensors/<sensor>/reading.
 type Sensors struct {
 	Enabled               bool         `yaml:"enabled"`
-	Rules                 []sense.Rule `yaml:"rules"` // what is told of which; none: everything
+	Rules                 []rules.Rule `yaml:"rules"` // what is told of which; none: everything
 	capture.ReadingConfig `yaml:",inline"`
 }
 

@@ -12,12 +12,12 @@ import (
 // TestEachLaneGetsItsTurnBeforeAnyGetsASecond has a greedy lane and a modest one.
 func TestEachLaneGetsItsTurnBeforeAnyGetsASecond(t *testing.T) {
 	share := newFairShare(1)
-	greedy, modest := &cameraLane{}, &cameraLane{}
+	greedy, modest := &cameraPipeline{}, &cameraPipeline{}
 	if err := share.acquire(t.Context(), greedy); err != nil {
 		t.Fatal(err)
 	}
-	order := make(chan *cameraLane)
-	ask := func(lane *cameraLane, waiting int) {
+	order := make(chan *cameraPipeline)
+	ask := func(lane *cameraPipeline, waiting int) {
 		go func() {
 			if share.acquire(t.Context(), lane) == nil {
 				order <- lane
@@ -43,7 +43,7 @@ func TestEachLaneGetsItsTurnBeforeAnyGetsASecond(t *testing.T) {
 
 func TestALaneThatEndsGivesItsTurnsBack(t *testing.T) {
 	share := newFairShare(2)
-	dead, alive := &cameraLane{}, &cameraLane{}
+	dead, alive := &cameraPipeline{}, &cameraPipeline{}
 	for range 2 {
 		if err := share.acquire(t.Context(), dead); err != nil {
 			t.Fatal(err)
@@ -71,7 +71,7 @@ func TestTurnsAreNeitherLostNorMade(t *testing.T) {
 		share := newFairShare(slots)
 		var lanes sync.WaitGroup
 		for i, n := range frames {
-			lane := &cameraLane{}
+			lane := &cameraPipeline{}
 			lanes.Go(func() {
 				defer share.leave(lane)
 				for k := range n {

@@ -16,7 +16,7 @@ import (
 	"cloudcanvas/shared/event"
 )
 
-func newTestQueries(t *testing.T, b *fakeBox) *queries {
+func newTestQueries(t *testing.T, b *fakeBuffer) *queries {
 	t.Helper()
 	s, err := openSceneIndex(filepath.Join(t.TempDir(), "scenes.json"))
 	if err != nil {
@@ -26,7 +26,7 @@ func newTestQueries(t *testing.T, b *fakeBox) *queries {
 }
 
 // serve asks in words and gives the answer.
-func serve(t *testing.T, q *queries, b *fakeBox, words string) (a event.QueryAnswer) {
+func serve(t *testing.T, q *queries, b *fakeBuffer, words string) (a event.QueryAnswer) {
 	t.Helper()
 	query, err := event.ParseQuery([]byte(words))
 	if err != nil {
@@ -46,8 +46,8 @@ func serve(t *testing.T, q *queries, b *fakeBox, words string) (a event.QueryAns
 }
 
 func TestATileThatWasLeftOutCanBeAskedFor(t *testing.T) {
-	box := &fakeBox{}
-	q := newTestQueries(t, box)
+	buf := &fakeBuffer{}
+	q := newTestQueries(t, buf)
 	path := scene(t, t.TempDir()+"/field.tif", 500_000, 1, 0)
 	if err := q.scenes.put(indexedScene{Scene: "field", Path: path, File: fileKey(path), Options: sceneOptions}); err != nil {
 		t.Fatal(err)
@@ -58,15 +58,15 @@ func TestATileThatWasLeftOutCanBeAskedFor(t *testing.T) {
 	}
 	q.scenes = again
 	for range 2 { // the broker may bring a query twice
-		if a := serve(t, q, box, `{"id":"q1","scene":"field","tile":"1_0"}`); a.Answer != event.QuerySent || a.Items != 1 {
+		if a := serve(t, q, buf, `{"id":"q1","scene":"field","tile":"1_0"}`); a.Answer != event.QuerySent || a.Items != 1 {
 			t.Errorf("%+v", a)
 		}
 	}
-	tiles := box.of(event.Tile)
-	if len(tiles) != 1 || len(box.of(event.Answer)) != 1 {
-		t.Fatalf("%d tiles, %d answers", len(tiles), len(box.of(event.Answer)))
+	tiles := buf.of(event.Tile)
+	if len(tiles) != 1 || len(buf.of(event.Answer)) != 1 {
+		t.Fatalf("%d tiles, %d answers", len(tiles), len(buf.of(event.Answer)))
 	}
-	whole := &fakeBox{}
+	whole := &fakeBuffer{}
 	read(t, path, nil, whole)
 	sent := whole.of(event.Tile)
 	sent = sent[slices.IndexFunc(sent, func(d draft) bool { return d.Attrs.Tile == "1_0" }):]
@@ -74,20 +74,20 @@ func TestATileThatWasLeftOutCanBeAskedFor(t *testing.T) {
 		asked.Attrs.Want != "segment" || string(asked.Data) != string(sent[0].Data) {
 		t.Errorf("%+v is not the tile that a scene gives", asked.Subject)
 	}
-	if a := serve(t, q, box, `{"id":"q2","scene":"field","tile":"9_9"}`); a.Answer != event.QueryUnknown || !strings.Contains(a.Problem, "no tile \"9_9\"") {
+	if a := serve(t, q, buf, `{"id":"q2","scene":"field","tile":"9_9"}`); a.Answer != event.QueryUnknown || !strings.Contains(a.Problem, "no tile \"9_9\"") {
 		t.Errorf("outside the grid: %+v", a)
 	}
 	if err := os.WriteFile(path, []byte("another file"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if a := serve(t, q, box, `{"id":"q3","scene":"field","tile":"1_0"}`); a.Answer != event.QueryUnknown || !strings.Contains(a.Problem, "gone, or has been replaced") {
+	if a := serve(t, q, buf, `{"id":"q3","scene":"field","tile":"1_0"}`); a.Answer != event.QueryUnknown || !strings.Contains(a.Problem, "gone, or has been replaced") {
 		t.Errorf("another file: %+v", a)
 	}
 }
 
 func TestWhatWaitsIsRaisedAndNotReadAgain(t *testing.T) {
-	box := &fakeBox{raised: map[string]int{"field/1_0": 1, "gate/17.5-1": 2, "gate/frame-8": 1}}
-	q := newTestQueries(t, box)
+	buf := &fakeBuffer{raised: map[string]int{"field/1_0": 1, "gate/17.5-1": 2, "gate/frame-8": 1}}
+	q := newTestQueries(t, buf)
 	q.readTile = func(string, string, capture.SceneOptions, string) (capture.Picture, error) {
 		t.Error("the scene was read")
 		return capture.Picture{}, errors.New("no")
@@ -100,18 +100,18 @@ func TestWhatWaitsIsRaisedAndNotReadAgain(t *testing.T) {
 		`{"id":"e","scene":"lake","tile":"1_0"}`:      {Answer: event.QueryUnknown},
 		`{"id":"f","camera":"gate","frame":"now"}`:    {Answer: event.QueryUnknown},
 	} {
-		if a := serve(t, q, box, words); a.Answer != want.Answer || a.Items != want.Items || (a.Problem != "") != (a.Answer == event.QueryUnknown) {
+		if a := serve(t, q, buf, words); a.Answer != want.Answer || a.Items != want.Items || (a.Problem != "") != (a.Answer == event.QueryUnknown) {
 			t.Errorf("%s: %+v", words, a)
 		}
 	}
 }
 
 func TestACameraIsAskedForItsNextPictureOnce(t *testing.T) {
-	box := &fakeBox{}
-	q := newTestQueries(t, box)
+	buf := &fakeBuffer{}
+	q := newTestQueries(t, buf)
 	q.requests.addSource("gate")
 	for range 3 {
-		if a := serve(t, q, box, `{"id":"x","camera":"gate","frame":"now"}`); a.Answer != event.QueryAsked {
+		if a := serve(t, q, buf, `{"id":"x","camera":"gate","frame":"now"}`); a.Answer != event.QueryAsked {
 			t.Errorf("%+v", a)
 		}
 	}
@@ -141,8 +141,8 @@ func TestRequestsAreBoundedAndDoNotWaitForEver(t *testing.T) {
 }
 
 func TestQueriesNeverBlockAndAFullBufferLeavesThemUnanswered(t *testing.T) {
-	box := &fakeBox{full: errors.New("full")}
-	q := newTestQueries(t, box)
+	buf := &fakeBuffer{full: errors.New("full")}
+	q := newTestQueries(t, buf)
 	for i := range 2 * maxWaitingQueries {
 		q.receive(fmt.Appendf(nil, `{"id":"%d","scene":"a","tile":"1_1"}`, i))
 		q.receive([]byte("{"))

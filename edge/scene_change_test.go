@@ -25,8 +25,8 @@ import (
 	"cloudcanvas/shared/vision"
 )
 
-// fakeBox is a buffer that keeps everything, committing a key once.
-type fakeBox struct {
+// fakeBuffer is a buffer that keeps everything, committing a key once.
+type fakeBuffer struct {
 	mu        sync.Mutex
 	drafts    []draft
 	withdrawn []string
@@ -36,7 +36,7 @@ type fakeBox struct {
 	marks     map[string]string
 }
 
-func (b *fakeBox) Commit(_ context.Context, drafts ...draft) error {
+func (b *fakeBuffer) Commit(_ context.Context, drafts ...draft) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.full != nil {
@@ -54,9 +54,11 @@ func (b *fakeBox) Commit(_ context.Context, drafts ...draft) error {
 	return nil
 }
 
-func (b *fakeBox) Submit(ctx context.Context, drafts ...draft) error { return b.Commit(ctx, drafts...) }
+func (b *fakeBuffer) Submit(ctx context.Context, drafts ...draft) error {
+	return b.Commit(ctx, drafts...)
+}
 
-func (b *fakeBox) Record(ctx context.Context, drafts []draft, marks []outbox.Mark) error {
+func (b *fakeBuffer) Record(ctx context.Context, drafts []draft, marks []outbox.Mark) error {
 	if err := b.Commit(ctx, drafts...); err != nil {
 		return err
 	}
@@ -73,7 +75,7 @@ func (b *fakeBox) Record(ctx context.Context, drafts []draft, marks []outbox.Mar
 	return nil
 }
 
-func (b *fakeBox) Marks(prefix string) (all []outbox.Mark, err error) {
+func (b *fakeBuffer) Marks(prefix string) (all []outbox.Mark, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for name, value := range b.marks {
@@ -84,17 +86,17 @@ func (b *fakeBox) Marks(prefix string) (all []outbox.Mark, err error) {
 	return all, nil
 }
 
-func (b *fakeBox) WaitsUnder(key string) bool {
+func (b *fakeBuffer) WaitsUnder(key string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Contains(b.waiting, key)
 }
 
-func (b *fakeBox) Raise(_ context.Context, subject string, _ event.Priority) (int, error) {
+func (b *fakeBuffer) Raise(_ context.Context, subject string, _ event.Priority) (int, error) {
 	return b.raised[subject], b.full
 }
 
-func (b *fakeBox) of(kind event.Kind) (found []draft) {
+func (b *fakeBuffer) of(kind event.Kind) (found []draft) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, d := range b.drafts {
@@ -146,19 +148,19 @@ func scene(t *testing.T, path string, x float64, light float32, burnt int) strin
 
 var sceneOptions = capture.SceneOptions{TileSize: 80}
 
-func idleHand() *telemetry.Hand {
-	return new(telemetry.Hand)
+func idleProbe() *telemetry.Probe {
+	return new(telemetry.Probe)
 }
 
 // read takes a scene file through a lane and gives its manifest.
-func read(t *testing.T, path string, g *ground, b buffer) event.Manifest {
+func read(t *testing.T, path string, g *sceneChange, b buffer) event.Manifest {
 	t.Helper()
 	id := filepath.Base(path)
 	rules := screen.DefaultConfig()
 	if g != nil {
 		rules = g.rules
 	}
-	l := newSceneLane(always(spectralJudge{rules}), g, b, fileKey(path), idleHand(), slog.New(slog.DiscardHandler))
+	l := newScenePipeline(always(spectralScreener{rules}), g, b, fileKey(path), idleProbe(), slog.New(slog.DiscardHandler))
 	err := capture.NewSceneFile(path, id, sceneOptions).Run(t.Context(), l.take)
 	if err := errors.Join(err, l.wait()); err != nil {
 		t.Fatal(err)
@@ -169,7 +171,7 @@ func read(t *testing.T, path string, g *ground, b buffer) event.Manifest {
 	return l.manifest
 }
 
-func newGround(t *testing.T, dir string) *ground {
+func newSceneChange(t *testing.T, dir string) *sceneChange {
 	t.Helper()
 	views, err := reference.Open(dir, reference.DefaultConfig())
 	if err != nil {
@@ -177,7 +179,7 @@ func newGround(t *testing.T, dir string) *ground {
 	}
 	rules := screen.DefaultConfig()
 	rules.Scenes.Change = 0.005
-	return &ground{rules: rules, views: views, log: slog.New(slog.DiscardHandler)}
+	return &sceneChange{rules: rules, views: views, log: slog.New(slog.DiscardHandler)}
 }
 
 func decisions(m event.Manifest) (all []string) {
@@ -189,13 +191,13 @@ func decisions(m event.Manifest) (all []string) {
 
 func TestOnlyTilesThatChangedAreSentAgain(t *testing.T) {
 	dir, views := t.TempDir(), t.TempDir()
-	box := &fakeBox{}
-	first := read(t, scene(t, dir+"/first.tif", 500_000, 1, 0), newGround(t, views), box)
+	buf := &fakeBuffer{}
+	first := read(t, scene(t, dir+"/first.tif", 500_000, 1, 0), newSceneChange(t, views), buf)
 	if got := decisions(first); !slices.Equal(got, slices.Repeat([]string{"sent "}, 4)) || !first.Tiles[0].Reference.IsZero() {
 		t.Fatalf("the first scene: %q %+v", got, first.Tiles[0])
 	}
 	// The same ground under another name and light, after a restart; a fire in the first tile.
-	second := read(t, scene(t, dir+"/second.tif", 500_000, 0.9, 20), newGround(t, views), box)
+	second := read(t, scene(t, dir+"/second.tif", 500_000, 0.9, 20), newSceneChange(t, views), buf)
 	if got := decisions(second); !slices.Equal(got, []string{"sent ", "dropped unchanged", "dropped unchanged", "dropped unchanged"}) {
 		t.Fatalf("the second scene: %q %+v", got, second.Tiles)
 	}
@@ -204,16 +206,16 @@ func TestOnlyTilesThatChangedAreSentAgain(t *testing.T) {
 			t.Errorf("%+v", d)
 		}
 	}
-	if n := len(box.of(event.Tile)); n != 5 {
+	if n := len(buf.of(event.Tile)); n != 5 {
 		t.Errorf("%d tiles were sent, want 5", n)
 	}
-	lost := newGround(t, views)
-	lost.life = "another" // the buffer was lost, and what waited in it
-	if got := decisions(read(t, scene(t, dir+"/third.tif", 500_000, 1, 0), lost, box)); slices.Contains(got, "dropped unchanged") {
+	lost := newSceneChange(t, views)
+	lost.database = "another" // the buffer was lost, and what waited in it
+	if got := decisions(read(t, scene(t, dir+"/third.tif", 500_000, 1, 0), lost, buf)); slices.Contains(got, "dropped unchanged") {
 		t.Errorf("in another database: %q", got)
 	}
 	// Other ground has never been seen.
-	elsewhere := read(t, scene(t, dir+"/elsewhere.tif", 600_000, 1, 0), newGround(t, views), box)
+	elsewhere := read(t, scene(t, dir+"/elsewhere.tif", 600_000, 1, 0), newSceneChange(t, views), buf)
 	if got := decisions(elsewhere); !slices.Equal(got, slices.Repeat([]string{"sent "}, 4)) {
 		t.Errorf("elsewhere: %q", got)
 	}
@@ -222,22 +224,22 @@ func TestOnlyTilesThatChangedAreSentAgain(t *testing.T) {
 // TestASceneThatIsReadAgainIsDecidedAsBefore is a restart in the middle of a scene: what was sent is
 // no reference for itself.
 func TestASceneThatIsReadAgainIsDecidedAsBefore(t *testing.T) {
-	dir, g, box := t.TempDir(), newGround(t, t.TempDir()), &fakeBox{}
-	read(t, scene(t, dir+"/first.tif", 500_000, 1, 0), g, box)
+	dir, g, buf := t.TempDir(), newSceneChange(t, t.TempDir()), &fakeBuffer{}
+	read(t, scene(t, dir+"/first.tif", 500_000, 1, 0), g, buf)
 	path := scene(t, dir+"/second.tif", 500_000, 1, 20)
-	before := decisions(read(t, path, g, box))
-	n := len(box.of(event.Tile))
-	if again := decisions(read(t, path, g, box)); !slices.Equal(again, before) || len(box.of(event.Tile)) != n {
-		t.Errorf("%q, then %q; %d tiles, then %d", before, again, n, len(box.of(event.Tile)))
+	before := decisions(read(t, path, g, buf))
+	n := len(buf.of(event.Tile))
+	if again := decisions(read(t, path, g, buf)); !slices.Equal(again, before) || len(buf.of(event.Tile)) != n {
+		t.Errorf("%q, then %q; %d tiles, then %d", before, again, n, len(buf.of(event.Tile)))
 	}
 }
 
 // TestSmallChangesAddUpUntilTheyAreSent lets the ground darken by steps that are each too small.
 func TestSmallChangesAddUpUntilTheyAreSent(t *testing.T) {
-	dir, g, box := t.TempDir(), newGround(t, t.TempDir()), &fakeBox{}
+	dir, g, buf := t.TempDir(), newSceneChange(t, t.TempDir()), &fakeBuffer{}
 	sent := 0
 	for side := range 9 {
-		m := read(t, scene(t, filepath.Join(dir, string(rune('a'+side))+".tif"), 500_000, 1, 2*side), g, box)
+		m := read(t, scene(t, filepath.Join(dir, string(rune('a'+side))+".tif"), 500_000, 1, 2*side), g, buf)
 		if side > 0 && m.Tiles[0].Decision == event.TileSent {
 			sent++
 		}
@@ -248,9 +250,9 @@ func TestSmallChangesAddUpUntilTheyAreSent(t *testing.T) {
 }
 
 func TestWithoutAThresholdNothingIsComparedOrKept(t *testing.T) {
-	dir, box := t.TempDir(), &fakeBox{}
+	dir, buf := t.TempDir(), &fakeBuffer{}
 	for _, name := range []string{"/a.tif", "/b.tif"} {
-		m := read(t, scene(t, dir+name, 500_000, 1, 0), nil, box)
+		m := read(t, scene(t, dir+name, 500_000, 1, 0), nil, buf)
 		for _, d := range m.Tiles {
 			if d.Decision != event.TileSent || !d.Reference.IsZero() {
 				t.Errorf("%s: %+v", name, d)
@@ -258,15 +260,15 @@ func TestWithoutAThresholdNothingIsComparedOrKept(t *testing.T) {
 		}
 	}
 	a := &Agent{config: Config{Data: dir, Scenes: []SceneSource{{}}, Screen: screen.DefaultConfig()}}
-	if g, err := a.openGround(); g != nil || err != nil {
+	if g, err := a.openSceneChange(); g != nil || err != nil {
 		t.Errorf("%v %v", g, err)
 	}
 }
 
 func TestATileThatWasNotCommittedIsNoReference(t *testing.T) {
-	dir, g := t.TempDir(), newGround(t, t.TempDir())
+	dir, g := t.TempDir(), newSceneChange(t, t.TempDir())
 	path := scene(t, dir+"/a.tif", 500_000, 1, 0)
-	l := newSceneLane(always(spectralJudge{g.rules}), g, &fakeBox{full: outbox.ErrClosed}, fileKey(path), idleHand(), g.log)
+	l := newScenePipeline(always(spectralScreener{g.rules}), g, &fakeBuffer{full: outbox.ErrClosed}, fileKey(path), idleProbe(), g.log)
 	capture.NewSceneFile(path, "a", sceneOptions).Run(t.Context(), l.take)
 	if err := l.wait(); !errors.Is(err, outbox.ErrClosed) || g.views.Bytes() != 0 {
 		t.Errorf("%v, %d bytes of views", err, g.views.Bytes())
@@ -274,10 +276,10 @@ func TestATileThatWasNotCommittedIsNoReference(t *testing.T) {
 }
 
 func TestASceneThatWasAskedForIsSentWhole(t *testing.T) {
-	dir, g, box := t.TempDir(), newGround(t, t.TempDir()), &fakeBox{}
-	read(t, scene(t, dir+"/a.tif", 500_000, 1, 0), g, box)
+	dir, g, buf := t.TempDir(), newSceneChange(t, t.TempDir()), &fakeBuffer{}
+	read(t, scene(t, dir+"/a.tif", 500_000, 1, 0), g, buf)
 	path := scene(t, dir+"/b.tif", 500_000, 1, 0)
-	l := newSceneLane(always(spectralJudge{g.rules}), g, box, fileKey(path), idleHand(), g.log)
+	l := newScenePipeline(always(spectralScreener{g.rules}), g, buf, fileKey(path), idleProbe(), g.log)
 	l.whole = true
 	if err := errors.Join(capture.NewSceneFile(path, "b", sceneOptions).Run(t.Context(), l.take), l.wait()); err != nil {
 		t.Fatal(err)
@@ -288,9 +290,9 @@ func TestASceneThatWasAskedForIsSentWhole(t *testing.T) {
 }
 
 func TestTheQuicklookStandsWithTheThumbnails(t *testing.T) {
-	box := &fakeBox{}
-	read(t, scene(t, t.TempDir()+"/a.tif", 500_000, 1, 0), nil, box)
-	if f := box.of(event.Frame); len(f) != 1 || f[0].Rung != event.RungThumbnail {
+	buf := &fakeBuffer{}
+	read(t, scene(t, t.TempDir()+"/a.tif", 500_000, 1, 0), nil, buf)
+	if f := buf.of(event.Frame); len(f) != 1 || f[0].Rung != event.RungThumbnail {
 		t.Errorf("%+v", f)
 	}
 }

@@ -40,12 +40,12 @@ const (
 // reportLastExit reports how the process before this one ended. It tries until that is written: an owner
 // without the report would try again what crashed us.
 func (w *Worker) reportLastExit(ctx context.Context) error {
-	last := w.Attempts.Last()
-	if w.ExitReports == nil || last.Life == "" {
+	last := w.Attempts.LastEnd()
+	if w.ExitReports == nil || last.Run == "" {
 		return nil
 	}
 	why := last.Why[:min(len(last.Why), maxWhy)]
-	report := exitReport{Run: last.Life, End: last.End, Why: why, Items: last.Alone, At: w.now().UTC()}
+	report := exitReport{Run: last.Run, End: last.End, Why: why, Items: last.Alone, At: w.now().UTC()}
 	w.Log.Info("the worker reports how its last run ended", "end", report.End, telemetry.Err, report.Why, "items", len(report.Items))
 	return w.retry(ctx, "reporting how the worker's last run ended", func() error {
 		reports, version, err := readReports(ctx, w.ExitReports)

@@ -77,7 +77,7 @@ func serve(c *urfave.Context, cfg cloud.Config, metrics *prometheus.Registry,
 			return err
 		}
 		defer telemetry.NotifyStopping()
-		go telemetry.Watchdog(ctx, p.Progress)
+		go telemetry.Watchdog(ctx, p.Liveness)
 		return run(ctx, p, func(status string) {
 			log.Info(status, "id", id, "version", version)
 			telemetry.NotifyReady(status)

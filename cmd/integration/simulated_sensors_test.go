@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"cloudcanvas/edge/sense"
+	"cloudcanvas/edge/rules"
 	"cloudcanvas/lab/simulate"
 	"cloudcanvas/shared/event"
 )
@@ -33,14 +33,14 @@ func TestEveryExcursionOfSimulatedSensorsIsAlertedOnce(t *testing.T) {
 	told := 0
 	for _, ledger := range s.inKafka() {
 		for _, i := range ledger.items {
-			var a sense.Alert
+			var a rules.Alert
 			switch {
 			case i.Kind == event.Reading:
 				told++
 			case i.Kind != event.Alert:
 			case json.Unmarshal(i.Data, &a) != nil:
 				t.Errorf("an alert %s", i.Data)
-			case a.State == sense.Begin:
+			case a.State == rules.Begin:
 				begun[[2]string{a.Sensor, a.Value}]++
 			default:
 				ended[[2]string{a.Sensor, a.Value}]++

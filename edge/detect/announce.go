@@ -34,8 +34,8 @@ const online, offline = "online", "offline"
 // canvas/<camera>/status/camera how a camera is (retained), canvas/stats every few seconds.
 //
 // Events and statistics are for who listens now: a broker that is away or slow costs messages here, the
-// oldest first, never a frame. What is retained outlives the agent, so it is kept true: a later word
-// takes the place of an earlier one that nobody took, all is said again on each new connection, and the
+// oldest first, never a frame. What is retained outlives the agent, so it is kept true: a later payload
+// takes the place of an earlier one that the broker did not take, all is published again on each new connection, and the
 // counts are 0 once the agent has stopped, or at the latest when it begins again.
 type Announcer struct {
 	options  AnnouncerOptions
@@ -43,16 +43,16 @@ type Announcer struct {
 
 	events  chan message
 	dropped atomic.Int64
-	silent  bool // Run's: the broker takes nothing, and that was told
+	failing bool // Run's: the broker takes nothing, which is logged already
 }
 
-// AnnouncerOptions say to whom and of what.
+// AnnouncerOptions say where announcements go and what they hold.
 type AnnouncerOptions struct {
 	To    Publisher
-	Stats func() any      // what canvas/stats says, in JSON; nil: nothing is said there
+	Stats func() any      // what canvas/stats says, in JSON; nil: nothing is published there
 	Every time.Duration   // between two of them; 0: 15 s
-	Up    <-chan struct{} // hears of each connection: what is retained is said again. May be nil
-	// File remembers which retained topics were said, so that a later life can take them back; empty: none.
+	Up    <-chan struct{} // receives at each connection: what is retained is published again. May be nil
+	// File remembers which retained topics were published, so that a later run can take them back; empty: none.
 	File string
 	// Has says whether a camera, and a zone of it where one is named, is still a source, by their names
 	// as topics hold them (Level); nil: every one is.
@@ -67,44 +67,44 @@ type message struct {
 
 const announcementTimeout = 5 * time.Second
 
-// NewAnnouncer makes the announcer; it says nothing before Run.
+// NewAnnouncer makes the announcer; it publishes nothing before Run.
 func NewAnnouncer(o AnnouncerOptions) *Announcer {
 	o.Every = cmp.Or(max(o.Every, 0), 15*time.Second)
-	return &Announcer{options: o, retained: recall(o.File, o.Has, o.Log), events: make(chan message, 256)}
+	return &Announcer{options: o, retained: restoreRetained(o.File, o.Has, o.Log), events: make(chan message, 256)}
 }
 
-// Dropped is how many announcements nobody took.
+// Dropped is how many announcements the broker did not take.
 func (a *Announcer) Dropped() int64 { return a.dropped.Load() }
 
 // Tracked announces what became of a track.
 func (a *Announcer) Tracked(e event.TrackEvent) {
 	if payload, err := json.Marshal(frigate(e)); err == nil {
-		a.say(EventsTopic, payload)
+		a.queue(EventsTopic, payload)
 	}
 }
 
 // Counted announces how many objects of a label a camera sees.
 func (a *Announcer) Counted(camera, label string, objects int) {
-	a.retained.say(labelTopic(camera, label), strconv.AppendInt(nil, int64(objects), 10))
+	a.retained.set(labelTopic(camera, label), strconv.AppendInt(nil, int64(objects), 10))
 }
 
 // CountedIn announces how many objects of a label are in a zone of a camera.
 func (a *Announcer) CountedIn(camera, zone, label string, objects int) {
-	a.retained.say("canvas/"+Level(camera)+"/zones/"+Level(zone)+"/"+Level(label), strconv.AppendInt(nil, int64(objects), 10))
+	a.retained.set("canvas/"+Level(camera)+"/zones/"+Level(zone)+"/"+Level(label), strconv.AppendInt(nil, int64(objects), 10))
 }
 
 // Pictured announces an object's picture.
 func (a *Announcer) Pictured(camera, label string, jpeg []byte) {
-	a.retained.say(labelTopic(camera, label)+snapshotLevel, jpeg)
+	a.retained.set(labelTopic(camera, label)+snapshotLevel, jpeg)
 }
 
 // CameraIs announces how a camera is, in JSON.
 func (a *Announcer) CameraIs(camera string, state []byte) {
-	a.retained.say("canvas/"+Level(camera)+statusLevels, state)
+	a.retained.set("canvas/"+Level(camera)+statusLevels, state)
 }
 
-// Found takes what the broker still holds of an earlier life, as it comes with a new subscription: a
-// count that this life has not said is wrong by now.
+// Found takes what the broker still holds of an earlier run, as it comes with a new subscription: a
+// count that this run has not set is wrong by now.
 func (a *Announcer) Found(topic string, payload []byte) {
 	if _, err := strconv.ParseUint(string(payload), 10, 32); err == nil {
 		a.retained.found(topic)
@@ -123,8 +123,8 @@ func Level(s string) string {
 	}, s)
 }
 
-// say queues what is for now; the oldest goes where there is no room.
-func (a *Announcer) say(topic string, payload []byte) {
+// queue takes what is for now; the oldest goes where there is no room.
+func (a *Announcer) queue(topic string, payload []byte) {
 	for {
 		select {
 		case a.events <- message{topic, payload}:
@@ -139,11 +139,11 @@ func (a *Announcer) say(topic string, payload []byte) {
 	}
 }
 
-// Run publishes until ctx ends. Close says the last words.
+// Run publishes until ctx ends. Close publishes the last messages.
 func (a *Announcer) Run(ctx context.Context) error {
 	tick := time.NewTicker(a.options.Every)
 	defer tick.Stop()
-	a.retained.say(AvailableTopic, []byte(online))
+	a.retained.set(AvailableTopic, []byte(online))
 	for {
 		select {
 		case m := <-a.events:
@@ -151,13 +151,13 @@ func (a *Announcer) Run(ctx context.Context) error {
 			if err != nil {
 				a.dropped.Add(1)
 			}
-			a.heard(ctx, err)
+			a.logHealth(ctx, err)
 		case <-a.retained.due:
-			a.heard(ctx, a.sayRetained(ctx))
+			a.logHealth(ctx, a.publishRetained(ctx))
 		case <-a.options.Up: // a broker that began anew may have forgotten all
 			a.retained.again()
 		case <-tick.C:
-			a.tellStats()
+			a.publishStats()
 			a.retained.remind()
 		case <-ctx.Done():
 			return ctx.Err()
@@ -165,9 +165,9 @@ func (a *Announcer) Run(ctx context.Context) error {
 	}
 }
 
-// sayRetained says what is due, up to the first that the broker does not take: the rest waits for a
+// publishRetained publishes what is due, up to the first that the broker does not take: the rest waits for a
 // connection, or for the next tick.
-func (a *Announcer) sayRetained(ctx context.Context) error {
+func (a *Announcer) publishRetained(ctx context.Context) error {
 	a.retained.list()
 	for {
 		m, ok := a.retained.next()
@@ -177,47 +177,77 @@ func (a *Announcer) sayRetained(ctx context.Context) error {
 		if err := a.publish(ctx, 1, true, m); err != nil { // a count that is lost would stay wrong
 			return err
 		}
-		a.retained.said(m)
+		a.retained.confirmed(m)
 	}
 }
 
-// heard tells when the broker begins to take nothing, and when it takes again.
-func (a *Announcer) heard(ctx context.Context, err error) {
-	if ctx.Err() != nil || a.silent == (err != nil) {
+// logHealth logs when the broker begins to take nothing, and when it takes again.
+func (a *Announcer) logHealth(ctx context.Context, err error) {
+	if ctx.Err() != nil || a.failing == (err != nil) {
 		return
 	}
-	if a.silent = err != nil; a.silent {
-		a.options.Log.Warn("the device's broker does not take announcements", telemetry.Err, err)
+	if a.failing = err != nil; a.failing {
+		a.options.Log.Warn("the local broker does not take announcements", telemetry.Err, err)
 		return
 	}
-	a.options.Log.Info("the device's broker takes announcements again", "dropped", a.Dropped())
+	a.options.Log.Info("the local broker takes announcements again", "dropped", a.Dropped())
 	a.retained.again() // what it retained may be gone with it
 }
 
-func (a *Announcer) tellStats() {
+func (a *Announcer) publishStats() {
 	if a.options.Stats == nil {
 		return
 	}
 	payload, err := json.Marshal(a.options.Stats())
 	if err != nil {
-		a.options.Log.Error("statistics cannot be told", telemetry.Err, err)
+		a.options.Log.Error("the statistics cannot be encoded and are not announced", telemetry.Err, err)
 		return
 	}
-	a.say(StatsTopic, payload)
+	a.queue(StatsTopic, payload)
 }
 
-// Close says, once Run and all who announce have ended, that nothing is counted any more and that the
-// device is offline. An error says that the broker has not confirmed it: only the will can tell it then.
+// Close publishes, once Run and all who announce have ended, that nothing is counted any more and that the
+// device is offline. An error says that the broker has not confirmed it: only the will can say it then.
 func (a *Announcer) Close() error {
 	a.retained.zero()
-	a.retained.say(AvailableTopic, []byte(offline))
+	a.retained.set(AvailableTopic, []byte(offline))
 	ctx, cancel := context.WithTimeout(context.Background(), announcementTimeout)
 	defer cancel()
-	return a.sayRetained(ctx)
+	return a.publishRetained(ctx)
 }
 
 func (a *Announcer) publish(ctx context.Context, qos byte, retain bool, m message) error {
 	ctx, cancel := context.WithTimeout(ctx, announcementTimeout)
 	defer cancel()
 	return a.options.To.Publish(ctx, m.topic, qos, retain, m.payload)
+}
+
+// frigateEvent is a track's event as it is published on canvas/events. The item of kind track that goes to the
+// cloud keeps its own form.
+type frigateEvent struct {
+	Type   string        `json:"type"`
+	Before *frigateTrack `json:"before"`
+	After  *frigateTrack `json:"after"`
+}
+
+// frigateTrack adds what programs written for Frigate look for: the zones under Frigate's name, and the
+// box's corners. box stays x, y, width, height, for programs read it here; Frigate's box is our corners.
+type frigateTrack struct {
+	event.TrackState
+	Corners [4]float32 `json:"box_corners"` // x1, y1, x2, y2 in pixels of the original frame
+	Current []string   `json:"current_zones"`
+	Entered []string   `json:"entered_zones"` // also where it is empty
+}
+
+func frigate(e event.TrackEvent) frigateEvent {
+	return frigateEvent{Type: e.Type, Before: frigateState(e.Before), After: frigateState(e.After)}
+}
+
+func frigateState(s *event.TrackState) *frigateTrack {
+	if s == nil {
+		return nil
+	}
+	x, y, w, h := s.Box[0], s.Box[1], s.Box[2], s.Box[3]
+	return &frigateTrack{TrackState: *s, Corners: [4]float32{x, y, x + w, y + h},
+		Current: append([]string{}, s.Zones...), Entered: append([]string{}, s.EnteredZones...)}
 }

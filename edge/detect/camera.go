@@ -25,24 +25,24 @@ type Camera struct {
 	observe Observer
 	log     *slog.Logger
 
-	tracker  *Tracker
-	alerts   *alerts
-	batch    *batch
-	pictures pictures
-	counts   map[kept]int // objects of each label, as they were told
-	tally    map[kept]int // the same while a frame is counted
+	tracker     *Tracker
+	alerts      *alerts
+	batch       *batch
+	wholeFrames wholeFrames
+	counts      map[countKey]int // objects of each label, as the observer knows them
+	tally       map[countKey]int // the same while a frame is counted
 
-	pending  []Finding
-	complain time.Time // not before then again
+	pending     []Draft
+	nextWarning time.Time // not before then again
 
 	lost  atomic.Int64  // when a camera that is lost showed its last picture, in Unix ns; 0: it is not lost
-	woken chan struct{} // hears of it
+	woken chan struct{} // is sent to with it
 
 	frames, failed, boxes, tracks, raised atomic.Int64
 }
 
-// kept is what objects are counted by.
-type kept struct{ zone, label string } // zone is empty for the whole picture
+// countKey is what objects are counted by.
+type countKey struct{ zone, label string } // zone is empty for the whole picture
 
 // Stats is what was seen so far.
 type Stats struct {
@@ -61,16 +61,16 @@ func NewCamera(name string, c Config, net Network, m Model, encode Encode, obser
 		c.Snapshot.Off = true
 	}
 	return &Camera{name: name, config: c, model: m, net: net, encode: encode, observe: observe, log: log.With("camera", name),
-		tracker: NewTracker(name, c.Tracks), alerts: newAlerts(c.Alerts), batch: newBatch(name, m, c.Batch, c.Places), pictures: pictures{config: c.Second},
-		counts: map[kept]int{}, tally: map[kept]int{}, woken: make(chan struct{}, 1)}
+		tracker: NewTracker(name, c.Tracks), alerts: newAlerts(c.Alerts), batch: newBatch(name, m, c.Batch, c.Places), wholeFrames: wholeFrames{config: c.Second},
+		counts: map[countKey]int{}, tally: map[countKey]int{}, woken: make(chan struct{}, 1)}
 }
 
-// blindFor is how long a camera is without a picture until nothing is known any more of what it saw: a
-// shorter gap is bridged.
-const blindFor = 5 * time.Second
+// lostAfter is how long a camera is without a picture until its objects count as gone: a shorter gap is
+// bridged.
+const lostAfter = 5 * time.Second
 
-// Lost says that the camera shows nothing since then; safe from any goroutine. What it saw is let go: the
-// objects have ended, and the counts are 0.
+// Lost says that the camera shows nothing since then; safe from any goroutine. What it saw ends with
+// that: the objects, and the counts are 0.
 func (c *Camera) Lost(since time.Time) {
 	c.lost.Store(max(since.UnixNano(), 1))
 	select {
@@ -82,13 +82,13 @@ func (c *Camera) Lost(since time.Time) {
 // Found says that it shows something again.
 func (c *Camera) Found() { c.lost.Store(0) }
 
-// letGo ends what a camera saw that has been lost for long enough.
-func (c *Camera) letGo() {
+// endLost ends the objects of a camera that has been lost for long enough.
+func (c *Camera) endLost() {
 	at := c.lost.Load()
-	if at == 0 || c.config.Tracks.Off || time.Since(time.Unix(0, at)) < blindFor {
+	if at == 0 || c.config.Tracks.Off || time.Since(time.Unix(0, at)) < lostAfter {
 		return
 	}
-	c.tell(c.tracker.Finish())
+	c.addTracks(c.tracker.Finish())
 	clear(c.tally)
 	c.recount()
 }
@@ -106,28 +106,28 @@ func (c *Camera) Crossings() []Crossed { return c.tracker.crossed.counted() }
 // order. out may block: frames wait then, and so does their source. What comes together while out is
 // busy is handed over together; the slice is valid until out returns. Run fails with out's error, with ctx's (what was not handed over is
 // then lost), or when the network fails on every frame.
-func (c *Camera) Run(ctx context.Context, frames <-chan Frame, out func(context.Context, []Finding) error) error {
+func (c *Camera) Run(ctx context.Context, frames <-chan Frame, out func(context.Context, []Draft) error) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	line := newInOrder(c.config.InFlight)
 	go line.run(ctx, c.net, frames)
 
-	parcels := make(chan parcel, 16)
+	outgoing := make(chan delivery, 16)
 	delivered := make(chan struct{})
 	go func() {
 		defer close(delivered)
-		if err := deliver(ctx, parcels, out); err != nil {
+		if err := deliver(ctx, outgoing, out); err != nil {
 			stop(err)
 		}
 	}()
-	c.collect(ctx, stop, line, parcels)
-	close(parcels)
+	c.collect(ctx, stop, line, outgoing)
+	close(outgoing)
 	<-delivered
 	return context.Cause(ctx)
 }
 
 // collect takes the frames as they come out of the network, in order, until the line is empty.
-func (c *Camera) collect(ctx context.Context, stop context.CancelCauseFunc, line *inOrder, parcels chan<- parcel) {
+func (c *Camera) collect(ctx context.Context, stop context.CancelCauseFunc, line *inOrder, outgoing chan<- delivery) {
 	due := time.NewTicker(c.config.Batch.Age)
 	defer due.Stop()
 	closed := false
@@ -138,7 +138,7 @@ func (c *Camera) collect(ctx context.Context, stop context.CancelCauseFunc, line
 			if !ok {
 				if !closed {
 					c.close(nil)
-					c.send(ctx, parcels, nil)
+					c.send(ctx, outgoing, nil)
 				}
 				return
 			}
@@ -154,21 +154,21 @@ func (c *Camera) collect(ctx context.Context, stop context.CancelCauseFunc, line
 			}
 			line.finished(f)
 		case <-c.woken:
-			c.letGo()
+			c.endLost()
 		case <-due.C:
-			c.letGo()
+			c.endLost()
 			if !c.batch.empty() && time.Since(c.batch.since) >= c.config.Batch.Age {
 				c.flush()
 			}
 		}
-		c.send(ctx, parcels, done)
+		c.send(ctx, outgoing, done)
 	}
 }
 
-// hopeless is after how many frames without one success a network is given up.
-const hopeless = 30
+// maxFailures is after how many failures without one success a network is given up.
+const maxFailures = 30
 
-// take makes findings of one frame.
+// take makes drafts of what was found in one frame.
 func (c *Camera) take(f *flight) error {
 	frame := f.frame
 	if frame.Last {
@@ -177,11 +177,11 @@ func (c *Camera) take(f *flight) error {
 	}
 	if f.err != nil {
 		n := c.failed.Add(1)
-		if now := time.Now(); now.After(c.complain) {
-			c.complain = now.Add(10 * time.Second)
-			c.log.Warn("the network cannot look at a frame", "frame", frame.Number, telemetry.Err, f.err, "failed", n)
+		if now := time.Now(); now.After(c.nextWarning) {
+			c.nextWarning = now.Add(10 * time.Second)
+			c.log.Warn("the model failed on a frame", "frame", frame.Number, telemetry.Err, f.err, "failed", n)
 		}
-		if n >= hopeless && c.frames.Load() == 0 {
+		if n >= maxFailures && c.frames.Load() == 0 {
 			return fmt.Errorf("camera %s: %s fails on every frame: %w", c.name, c.model.Name, f.err)
 		}
 	} else {
@@ -193,7 +193,7 @@ func (c *Camera) take(f *flight) error {
 	}
 	var asked *event.FrameLook
 	if f.err == nil {
-		asked = c.look(frame, f.boxes) // before the batch that says so
+		asked = c.lookAgain(frame, f.boxes) // before the batch that says so
 	}
 	c.batch.add(frame, f.boxes, asked, time.Now())
 	if !c.config.Tracks.Off && f.err == nil {
@@ -205,36 +205,36 @@ func (c *Camera) take(f *flight) error {
 	return nil
 }
 
-// follow tracks a frame's objects and tells what became of them.
+// follow tracks a frame's objects and reports what became of them.
 func (c *Camera) follow(frame Frame, boxes []vision.Box) {
 	c.tracker.Watch(c.config.Places, frame.Image.W, frame.Image.H)
 	events := c.tracker.Update(frame.Number, frame.At, boxes)
 	clear(c.tally)
 	for _, l := range c.tracker.alive {
 		if l.Improved {
-			c.config.Snapshot.see(&l.view, l.Box, frame.Image)
+			c.config.Snapshot.keepBest(&l.view, l.Box, frame.Image)
 		}
 		if l.Seen {
 			l.trace = frame.Trace
 		}
-		if l.told == nil {
+		if l.reported == nil {
 			continue
 		}
-		c.tally[kept{"", l.Label}]++
-		for i, v := range l.stay.visits {
+		c.tally[countKey{"", l.Label}]++
+		for i, v := range l.presence.visits {
 			if v.inside {
-				c.tally[kept{c.config.Places.Zones[i].Name, l.Label}]++
+				c.tally[countKey{c.config.Places.Zones[i].Name, l.Label}]++
 			}
 		}
-		if l.Seen && c.alerts.see(l.Label, frame.At) {
+		if l.Seen && c.alerts.begins(l.Label, frame.At) {
 			c.alert(l)
 		}
 	}
-	c.tell(events)
+	c.addTracks(events)
 	c.recount()
 }
 
-// recount tells the observer how many objects of each label are there, and in each zone, where that
+// recount gives the observer how many objects of each label are there, and in each zone, where that
 // has changed.
 func (c *Camera) recount() {
 	for k := range c.counts {
@@ -257,10 +257,10 @@ func (c *Camera) recount() {
 	}
 }
 
-// close ends what is under way: at the end of a finite stream, or of a camera that is told to stop.
+// close ends what is under way: at the end of a finite stream, or of a camera that is stopped.
 func (c *Camera) close(last *Frame) {
 	if !c.config.Tracks.Off {
-		c.tell(c.tracker.Finish())
+		c.addTracks(c.tracker.Finish())
 		clear(c.tally)
 		c.recount()
 	}

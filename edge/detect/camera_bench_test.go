@@ -48,7 +48,7 @@ func BenchmarkFrame(b *testing.B) {
 			frames <- Frame{Number: n, At: at(n), Image: im}
 		}
 	}()
-	if err := camera.Run(context.Background(), frames, func(context.Context, []Finding) error { return nil }); err != nil {
+	if err := camera.Run(context.Background(), frames, func(context.Context, []Draft) error { return nil }); err != nil {
 		b.Fatal(err)
 	}
 }

@@ -45,7 +45,7 @@ func walker(n int) ([]vision.Box, error) {
 }
 
 // watch runs a camera over so many frames and Last.
-func watch(t *testing.T, c Config, net Network, n int64, each func(*Frame)) (*Camera, []Finding) {
+func watch(t *testing.T, c Config, net Network, n int64, each func(*Frame)) (*Camera, []Draft) {
 	t.Helper()
 	encode := func(im vision.Image, quality int) ([]byte, error) { return []byte("jpeg"), nil }
 	camera := NewCamera("gate", c, net, Model{Name: "m", Version: "1"}, encode, nil, quiet)
@@ -61,8 +61,8 @@ func watch(t *testing.T, c Config, net Network, n int64, each func(*Frame)) (*Ca
 		}
 		frames <- Frame{Number: n, At: at(n), Last: true}
 	}()
-	var found []Finding
-	err := camera.Run(t.Context(), frames, func(_ context.Context, f []Finding) error {
+	var found []Draft
+	err := camera.Run(t.Context(), frames, func(_ context.Context, f []Draft) error {
 		found = append(found, f...)
 		return nil
 	})
@@ -72,7 +72,7 @@ func watch(t *testing.T, c Config, net Network, n int64, each func(*Frame)) (*Ca
 	return camera, found
 }
 
-func of(kind event.Kind, found []Finding) (some []Finding) {
+func of(kind event.Kind, found []Draft) (some []Draft) {
 	for _, f := range found {
 		if f.Kind == kind {
 			some = append(some, f)
@@ -81,7 +81,7 @@ func of(kind event.Kind, found []Finding) (some []Finding) {
 	return some
 }
 
-func detections(t *testing.T, f Finding) event.Detections {
+func detections(t *testing.T, f Draft) event.Detections {
 	t.Helper()
 	d, err := event.ParseDetections(event.Item{Kind: f.Kind, Data: f.Data})
 	if err != nil {
@@ -154,7 +154,7 @@ func TestAVideoGivesBatchesTracksOneAlertAndAPictureOfEachObject(t *testing.T) {
 func TestAnEmptyVideoStillEnds(t *testing.T) {
 	_, found := watch(t, Config{}, network(walker), 0, nil)
 	if len(found) != 1 {
-		t.Fatalf("%d findings", len(found))
+		t.Fatalf("%d drafts", len(found))
 	}
 	if d := detections(t, found[0]); !d.End || d.Total != 0 || len(d.Frames) != 0 || d.First != 0 || d.Last != -1 {
 		t.Errorf("%+v", d)
@@ -176,7 +176,7 @@ func TestImagesOfAnotherSizeBeginAnotherBatch(t *testing.T) {
 		}
 	})
 	if len(found) != 2 {
-		t.Fatalf("%d findings, want two batches alone", len(found))
+		t.Fatalf("%d drafts, want two batches alone", len(found))
 	}
 	if a, b := detections(t, found[0]), detections(t, found[1]); a.Width != 100 || len(a.Frames) != 4 || b.Width != 50 || len(b.Frames) != 2 || b.Frames[0].Name != "a.jpg" {
 		t.Errorf("%+v\n%+v", a, b)
@@ -200,7 +200,7 @@ func TestDoneComesOnceEverythingIsHandedOverAndPixelsAreReleased(t *testing.T) {
 	}
 	frames <- Frame{Last: true, Number: 200, Done: func() { handed = done.Load() }}
 	results := 0
-	err := camera.Run(t.Context(), frames, func(_ context.Context, found []Finding) error {
+	err := camera.Run(t.Context(), frames, func(_ context.Context, found []Draft) error {
 		results += len(of(event.Result, found))
 		return nil
 	})
@@ -220,7 +220,7 @@ func TestABatchOfASlowCameraDoesNotWait(t *testing.T) {
 			time.Sleep(time.Minute)
 			close(frames)
 		}()
-		err := camera.Run(t.Context(), frames, func(context.Context, []Finding) error {
+		err := camera.Run(t.Context(), frames, func(context.Context, []Draft) error {
 			came = append(came, time.Since(began))
 			return nil
 		})
@@ -272,7 +272,7 @@ func TestWhatEndsTheRunIsItsError(t *testing.T) {
 				}
 			}
 		}()
-		err := NewCamera("gate", Config{}, c.net, Model{Name: "m"}, nil, nil, quiet).Run(ctx, frames, func(context.Context, []Finding) error { return c.out })
+		err := NewCamera("gate", Config{}, c.net, Model{Name: "m"}, nil, nil, quiet).Run(ctx, frames, func(context.Context, []Draft) error { return c.out })
 		if !errors.Is(err, c.want) {
 			t.Errorf("error %v, want %v", err, c.want)
 		}
@@ -305,7 +305,7 @@ func TestCountsAreToldWhenTheyChange(t *testing.T) {
 		frames <- picture(i, 100)
 	}
 	frames <- Frame{Last: true}
-	if err := camera.Run(t.Context(), frames, func(context.Context, []Finding) error { return nil }); err != nil {
+	if err := camera.Run(t.Context(), frames, func(context.Context, []Draft) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if len(h.counts) != 2 || h.counts[0] != 1 || h.counts[1] != 0 || h.events != 3 || h.pictures != 2 ||
@@ -353,7 +353,7 @@ func TestACameraThatIsLostHasNobodyInItsPicture(t *testing.T) {
 			}
 		}()
 		ends := 0
-		err := camera.Run(t.Context(), frames, func(_ context.Context, found []Finding) error {
+		err := camera.Run(t.Context(), frames, func(_ context.Context, found []Draft) error {
 			for _, f := range of(event.Track, found) {
 				if strings.Contains(string(f.Data), `"end"`) {
 					ends++

@@ -146,10 +146,10 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	within("second_look.pictures", c.Second.Pictures, 1000, worthHint)
 	within("second_look.pictures_every", c.Second.Every.Seconds(), 86400, "use about 10s: a thin link carries other things too")
 	if (c.Second.Below > 0 || c.Second.Crops > 0) && c.Snapshot.Off {
-		add("second_look.below", "stands beside snapshot.off", "a second look needs the object's picture: leave snapshot.off out")
+		add("second_look.below", "can't be combined with snapshot.off", "a second look needs the object's picture: leave snapshot.off out")
 	}
 	if want := c.Second.Want; want != "" && want != "detect" && want != "classify" {
-		add("second_look.want", fmt.Sprintf("%q is nothing that can be done with a picture", want), "use detect or classify")
+		add("second_look.want", fmt.Sprintf("%q is not a task for a picture", want), "use detect or classify")
 	}
 	within("snapshot.min_side", float64(c.Snapshot.MinSide), 10000, "use about 192")
 }

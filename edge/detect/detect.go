@@ -1,5 +1,5 @@
-// Package detect runs a network over a camera's frames and makes of them what is worth telling:
-// batches of detections, objects' lives as tracks, one alert for each activity, and the best picture
+// Package detect runs a network over a camera's frames and makes of them what is worth sending:
+// batches of detections, objects as tracks, one alert for each activity, and the best picture
 // of each object.
 //
 //	frames ─▶ network, several at once ─▶ order restored ─▶ tracker ─▶ alerts, snapshots ─▶ batches ─▶ out
@@ -21,7 +21,7 @@ type Network interface {
 	Run(ctx context.Context, in []vision.Image) ([]vision.Output, error)
 }
 
-// Model is what is said of the network in what is found with it.
+// Model names the network in what is found with it.
 type Model struct {
 	Name    string
 	Version string
@@ -46,8 +46,8 @@ type Frame struct {
 	Done    func() // called once all that was made of this and earlier frames was taken by out. May be nil
 }
 
-// Finding is something to deliver.
-type Finding struct {
+// Draft is an item to be.
+type Draft struct {
 	Kind     event.Kind
 	Stream   string
 	Subject  string
@@ -58,11 +58,11 @@ type Finding struct {
 	Type     string // media type of Data
 	Data     []byte
 	Key      string // of a track's event and of a frame for a second look: names it, and no other
-	// Supersedes is the key of an earlier finding that this one makes needless; empty: none.
+	// Supersedes is the key of an earlier draft that this one makes needless; empty: none.
 	Supersedes string
 }
 
-// Observer hears of what happens as it happens, for the device's own broker. Its methods must not
+// Observer is called with what happens as it happens, for the device's own broker. Its methods must not
 // block.
 type Observer interface {
 	Tracked(e event.TrackEvent)

@@ -79,7 +79,7 @@ func (f *flight) look(ctx context.Context, net Network) {
 	if err != nil {
 		f.err = err
 	} else if len(out) == 1 {
-		// A box that is no box (a network that overflowed) could not even be told in JSON.
+		// A box that is no box (a network that overflowed) has no JSON.
 		if len(out[0].Boxes) == 0 {
 			out[0].Boxes = ofWhole(out[0].Classes, f.image[0].W, f.image[0].H)
 		}

@@ -14,7 +14,7 @@ import (
 
 // asked are the numbers of the frames whose batches say that a second look was asked for, and those of
 // which a picture went.
-func asked(t *testing.T, found []Finding) (said, sent []int) {
+func asked(t *testing.T, found []Draft) (said, sent []int) {
 	t.Helper()
 	for _, f := range found {
 		switch f.Kind {
@@ -68,25 +68,25 @@ func TestPicturesThatAreWorthTheirBytesGoToTheCloudAndTheirBatchSaysSo(t *testin
 }
 
 func TestNoPictureGoesWhileTheOneBeforeItWaits(t *testing.T) {
-	p := pictures{config: SecondLook{Pictures: 1, Every: 10 * time.Second}}
+	w := wholeFrames{config: SecondLook{Pictures: 1, Every: 10 * time.Second}}
 	waiting := true
-	p.waits = func(key string) bool { return waiting && key == "look/1" }
-	if !p.due(at(0)) {
+	w.waits = func(key string) bool { return waiting && key == "look/1" }
+	if !w.due(at(0)) {
 		t.Error("the first waits for nobody")
 	}
-	p.name, p.asked, p.judged = "look/1", at(0), at(0)
+	w.key, w.asked, w.evaluated = "look/1", at(0), at(0)
 	later := at(0).Add(11 * time.Second)
-	if p.due(later) {
+	if w.due(later) {
 		t.Error("the link has not taken the first")
 	}
-	if waiting = false; p.due(at(0).Add(9*time.Second)) || !p.due(later.Add(judgeEvery)) {
+	if waiting = false; w.due(at(0).Add(9*time.Second)) || !w.due(later.Add(evaluateEvery)) {
 		t.Error("it is gone: the next after ten seconds")
 	}
-	if !p.due(at(0).Add(-time.Hour)) {
+	if !w.due(at(0).Add(-time.Hour)) {
 		t.Error("a clock that is put back must hold up nothing")
 	}
-	p.judged = later
-	if p.due(later.Add(judgeEvery/2)) || !p.due(later.Add(judgeEvery)) {
+	w.evaluated = later
+	if w.due(later.Add(evaluateEvery/2)) || !w.due(later.Add(evaluateEvery)) {
 		t.Error("frames are encoded once a second, not each of them")
 	}
 }
@@ -116,7 +116,7 @@ func TestAnObjectsPictureGoesWhereItIsWorthItsBytes(t *testing.T) {
 		"too sure for them":     {SecondLook{Crops: 64}, 0.7, false},
 		"dear, but below score": {SecondLook{Crops: 64, Below: 0.8}, 0.7, true},
 	} {
-		l := &life{Object: &track.Object{Top: c.top}}
+		l := &object{Object: &track.Object{Top: c.top}}
 		if got := c.second.of(l, picture) != nil; got != c.asks {
 			t.Errorf("%s: %v", name, got)
 		}

@@ -171,7 +171,7 @@ func TestALineBalances(t *testing.T) {
 		net, first, last := 0, 0.0, 0.0
 		for range rapid.IntRange(1, 50).Draw(t, "steps") {
 			foot := spot{share.Draw(t, "x"), share.Draw(t, "y")}
-			switch s.see(line, foot, 60, 200, 100) {
+			switch s.update(line, foot, 60, 200, 100) {
 			case event.LeftToRight:
 				net++
 			case event.RightToLeft:

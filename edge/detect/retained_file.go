@@ -27,13 +27,13 @@ const (
 	mostTopicBytes = 4 << 20
 )
 
-// recall takes up what an earlier life has left at the broker: what belongs to a source that is gone is
+// restoreRetained takes up what an earlier run has left at the broker: what belongs to a source that is gone is
 // taken back, counts are set to 0, and pictures stay as they are.
-func recall(file string, has func(camera, zone string) bool, log *slog.Logger) *retained {
-	r := &retained{log: log, file: file, due: make(chan struct{}, 1), words: map[string]*word{}}
+func restoreRetained(file string, has func(camera, zone string) bool, log *slog.Logger) *retained {
+	r := &retained{log: log, file: file, due: make(chan struct{}, 1), topics: map[string]*retainedTopic{}}
 	topics, err := readTopics(file)
 	if err != nil {
-		log.Warn("the list of what was announced earlier cannot be read: what the device's broker still holds of sources that are gone stays there", telemetry.Err, err)
+		log.Warn("the list of the topics that were announced earlier cannot be read: what the local broker still holds of removed sources stays there", telemetry.Err, err)
 	}
 	for _, topic := range topics {
 		camera, zone, ok := source(topic)
@@ -43,10 +43,10 @@ func recall(file string, has func(camera, zone string) bool, log *slog.Logger) *
 			r.put(topic, nil)
 		case isCount(topic):
 			r.put(topic, []byte("0"))
-		case strings.HasSuffix(topic, statusLevels): // a camera that is still one is said anew
+		case strings.HasSuffix(topic, statusLevels): // a camera that is still one publishes it anew
 			r.put(topic, nil)
 		default:
-			r.words[topic] = &word{}
+			r.topics[topic] = &retainedTopic{}
 		}
 	}
 	r.fresh = false
@@ -101,8 +101,8 @@ func parseTopics(data []byte) ([]string, error) {
 	return t.Topics, nil
 }
 
-// list writes the topics down before the first word of each is said: whoever is killed later can still
-// take it back.
+// list writes the topics down before the first payload of each is published: after a kill a later run can
+// still take it back.
 func (r *retained) list() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -110,7 +110,7 @@ func (r *retained) list() {
 		return
 	}
 	t := topicsFile{}
-	for topic := range r.words {
+	for topic := range r.topics {
 		if topic != AvailableTopic {
 			t.Topics = append(t.Topics, topic)
 		}
@@ -122,7 +122,7 @@ func (r *retained) list() {
 	}
 	if err != nil {
 		if !r.unlisted {
-			r.log.Warn("the list of what is announced cannot be written: should the device be switched off now, the broker may keep counts of sources that are gone", telemetry.Err, err)
+			r.log.Warn("the list of announced topics cannot be written: should the device be switched off now, the local broker may keep counts of sources that are gone", telemetry.Err, err)
 		}
 		r.unlisted = true
 		return

@@ -148,16 +148,16 @@ func TestWhatTheBrokerHoldsOfALifeThatLeftNoListIsSetToZero(t *testing.T) {
 }
 
 func TestPicturesForTheNextBrokerAreBounded(t *testing.T) {
-	r := recall("", nil, quiet)
+	r := restoreRetained("", nil, quiet)
 	for i := range 40 {
-		r.say("canvas/gate/label"+string(rune('a'+i))+"/snapshot", make([]byte, 1<<20))
-		r.say("canvas/gate/first/snapshot", make([]byte, 100))
+		r.set("canvas/gate/label"+string(rune('a'+i))+"/snapshot", make([]byte, 1<<20))
+		r.set("canvas/gate/first/snapshot", make([]byte, 100))
 	}
 	if r.bytes > picturesHeld || len(r.pictures) != 8 {
 		t.Errorf("%d bytes of %d pictures", r.bytes, len(r.pictures))
 	}
 	for m, ok := r.next(); ok; m, ok = r.next() {
-		r.said(m)
+		r.confirmed(m)
 	}
 }
 

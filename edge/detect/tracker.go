@@ -11,32 +11,32 @@ import (
 	"cloudcanvas/shared/vision"
 )
 
-// Tracker tells the lives of a camera's objects as events. It is pure: what it gives follows from
+// Tracker makes events of what happens to a camera's objects. It is pure: what it gives follows from
 // the frames alone. Used by one goroutine.
 type Tracker struct {
 	camera   string
 	config   TrackConfig
 	follower *track.Follower
-	count    int64   // tracks told so far, part of their ids
-	lives    []*life // by the follower's slot
-	alive    []*life
+	count    int64     // tracks reported so far, part of their ids
+	objects  []*object // by the follower's slot
+	alive    []*object
 
 	places        Places
 	crossed       *crossings
 	width, height int // of the pictures
 
 	events []event.TrackEvent
-	whose  []*life // of each event
+	whose  []*object // of each event
 }
 
-// life is an object with what was told of it. What it was is used again for another.
-type life struct {
+// object is one of them with what was reported of it. Its memory is used again for another.
+type object struct {
 	*track.Object
-	id          string // once it is told
+	id          string // once it is reported
 	start, seen time.Time
-	told        *event.TrackState // as it was told last
-	toldAt      time.Time
-	stay        stay
+	reported    *event.TrackState // as it was reported last
+	reportedAt  time.Time
+	presence    presence
 
 	trace  string // of the frame in which it was seen last, kept by the camera
 	view   view   // its best picture, kept by the camera
@@ -49,7 +49,7 @@ func NewTracker(camera string, c TrackConfig) *Tracker {
 	return &Tracker{camera: camera, config: c, follower: track.NewFollower(c.Following()), crossed: &crossings{}}
 }
 
-// Watch takes the places that are told of, in pictures of that size.
+// Watch takes the places that are reported, in pictures of that size.
 func (t *Tracker) Watch(p Places, width, height int) { t.places, t.width, t.height = p, width, height }
 
 // Following is what the configuration says to the follower.
@@ -65,65 +65,65 @@ func (t *Tracker) Update(frame int64, at time.Time, boxes []vision.Box) []event.
 	t.events, t.whose, t.alive = t.events[:0], t.whose[:0], t.alive[:0]
 	alive, gone := t.follower.Update(frame, boxes)
 	for _, o := range alive {
-		l := t.life(o, at)
+		l := t.object(o, at)
 		t.alive = append(t.alive, l)
-		t.tell(l, at)
+		t.report(l, at)
 	}
 	t.end(gone)
 	return t.events
 }
 
-// life finds what is known of an object, or begins it.
-func (t *Tracker) life(o *track.Object, at time.Time) *life {
-	for len(t.lives) <= o.Slot {
-		t.lives = append(t.lives, &life{})
+// object finds what is known of a tracked object, or begins it.
+func (t *Tracker) object(o *track.Object, at time.Time) *object {
+	for len(t.objects) <= o.Slot {
+		t.objects = append(t.objects, &object{})
 	}
-	l := t.lives[o.Slot]
+	l := t.objects[o.Slot]
 	if o.Seen && o.Hits == 1 {
-		l.stay.clear()
+		l.presence.clear()
 		// The buffers go round.
-		*l = life{Object: o, start: at, stay: l.stay, view: view{image: vision.Image{Pix: l.view.image.Pix}}}
+		*l = object{Object: o, start: at, presence: l.presence, view: view{image: vision.Image{Pix: l.view.image.Pix}}}
 	}
 	if o.Seen {
 		l.seen = at
-		t.places.follow(&l.stay, o.Label, o.Box, t.width, t.height, o.Frame, at)
+		t.places.follow(&l.presence, o.Label, o.Box, t.width, t.height, o.Frame, at)
 	}
 	return l
 }
 
-// betterView is the step in score from which a better view is told at once.
+// betterView is the step in score from which a better view is reported at once.
 const betterView = 0.1
 
-// tell makes the event of an object that lives, where there is something to tell.
-func (t *Tracker) tell(l *life, at time.Time) {
+// report makes the event of a living object, where there is something to report.
+func (t *Tracker) report(l *object, at time.Time) {
 	switch {
-	case !l.Confirmed || !t.places.admits(&l.stay):
-	case l.told == nil:
+	case !l.Confirmed || !t.places.admits(&l.presence):
+	case l.reported == nil:
 		t.count++
 		l.id = trackID(l.start, t.count)
 		t.add(event.TrackNew, l, at, nil)
-	case l.Seen && (l.Top >= l.told.TopScore+betterView || l.stay.changed || at.Sub(l.toldAt) >= t.config.Update):
+	case l.Seen && (l.Top >= l.reported.TopScore+betterView || l.presence.changed || at.Sub(l.reportedAt) >= t.config.Update):
 		t.add(event.TrackUpdate, l, at, nil)
 	}
 }
 
-// end tells of the end of objects that were told of.
+// end reports the end of objects that were reported.
 func (t *Tracker) end(gone []*track.Object) {
 	for _, o := range gone {
-		if l := t.lives[o.Slot]; l.told != nil {
+		if l := t.objects[o.Slot]; l.reported != nil {
 			end := seconds(l.seen)
 			t.add(event.TrackEnd, l, l.seen, &end)
 		}
 	}
 }
 
-func (t *Tracker) add(kind string, l *life, at time.Time, end *float64) {
+func (t *Tracker) add(kind string, l *object, at time.Time, end *float64) {
 	after := &event.TrackState{ID: l.id, Camera: t.camera, Label: l.Label, Score: l.Box.Score, TopScore: l.Top,
 		Box: bbox(l.Box), StartTime: seconds(l.start), EndTime: end, Frame: int(l.Frame), Frames: l.Hits}
-	t.places.tell(&l.stay, after, t.crossed)
-	t.events = append(t.events, event.TrackEvent{Type: kind, Before: l.told, After: after})
+	t.places.report(&l.presence, after, t.crossed)
+	t.events = append(t.events, event.TrackEvent{Type: kind, Before: l.reported, After: after})
 	t.whose = append(t.whose, l)
-	l.told, l.toldAt = after, at
+	l.reported, l.reportedAt = after, at
 }
 
 // Finish ends all tracks, for a stream that is at its end.
@@ -141,7 +141,7 @@ func trackID(start time.Time, n int64) string {
 
 func seconds(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }
 
-// bbox is a box as it is told: hundredths of a pixel.
+// bbox is a box as it is reported: hundredths of a pixel.
 func bbox(b vision.Box) [4]float32 {
 	return [4]float32{hundredths(b.X), hundredths(b.Y), hundredths(b.W), hundredths(b.H)}
 }

@@ -180,11 +180,11 @@ func TestOneAlertForEachActivity(t *testing.T) {
 		{"person", 50, false}, {"person", 109, false}, {"person", 169, true}, {"person", 100, false}, {"person", 200, false},
 		{"dog", 200, true},
 	} {
-		if got := a.see(step.label, noon.Add(time.Duration(step.seconds)*time.Second)); got != step.want {
+		if got := a.begins(step.label, noon.Add(time.Duration(step.seconds)*time.Second)); got != step.want {
 			t.Errorf("%s after %d s: %v", step.label, step.seconds, got)
 		}
 	}
-	if newAlerts(AlertConfig{Off: true}).see("person", noon) {
+	if newAlerts(AlertConfig{Off: true}).begins("person", noon) {
 		t.Error("an alert though alerts are off")
 	}
 }
@@ -196,7 +196,7 @@ func TestAPictureOfAnObjectIsWithinTheFrame(t *testing.T) {
 		number := rapid.Float32Range(-1e9, 1e9)
 		s := Snapshot{Margin: 0.5, MinSide: 192, Quality: 80}
 		var v view
-		s.see(&v, vision.Box{X: number.Draw(t, "x"), Y: number.Draw(t, "y"), W: number.Draw(t, "bw"), H: number.Draw(t, "bh"), Score: 1}, frame)
+		s.keepBest(&v, vision.Box{X: number.Draw(t, "x"), Y: number.Draw(t, "y"), W: number.Draw(t, "bw"), H: number.Draw(t, "bh"), Score: 1}, frame)
 		if im := v.image; im.W < 1 || im.H < 1 || im.W > frame.W || im.H > frame.H || len(im.Pix) != 3*im.W*im.H {
 			t.Fatalf("%d x %d with %d bytes", im.W, im.H, len(im.Pix))
 		}

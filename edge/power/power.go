@@ -18,7 +18,7 @@ type State struct {
 	Celsius float64 `json:"celsius"`           // of the hottest zone
 	Zone    string  `json:"zone"`              // that one; empty: none can be read
 	Mode    *int    `json:"mode,omitempty"`    // nvpmodel's; nil: there is none
-	Problem string  `json:"problem,omitempty"` // why the device can't be judged
+	Problem string  `json:"problem,omitempty"` // why the temperature is not known
 }
 
 // Watch follows one device. The nil Watch allows everything. Safe for concurrent use.
@@ -31,17 +31,17 @@ type Watch struct {
 	step  int // of config.Steps that holds; -1: none
 }
 
-// New makes a watch that allows everything until it has looked.
+// New makes a watch that allows everything until it has read.
 func New(c Config, log *slog.Logger) *Watch {
 	return &Watch{config: c, log: log, state: State{Share: 1}, step: -1}
 }
 
-// Run looks every so often until ctx ends.
+// Run reads every so often until ctx ends.
 func (w *Watch) Run(ctx context.Context) error {
 	tick := time.NewTicker(w.config.Every)
 	defer tick.Stop()
 	for {
-		w.Look()
+		w.Read()
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -58,7 +58,7 @@ func (w *Watch) Share() float64 {
 	return w.State().Share
 }
 
-// State is the device as it was at the last look; the zero State of a nil Watch allows everything.
+// State is the device as it was at the last reading; the zero State of a nil Watch allows everything.
 func (w *Watch) State() State {
 	if w == nil {
 		return State{Share: 1}
@@ -68,8 +68,8 @@ func (w *Watch) State() State {
 	return w.state
 }
 
-// Look reads the files once, and tells in the log where the share changes.
-func (w *Watch) Look() {
+// Read reads the files once, and logs where the share changes.
+func (w *Watch) Read() {
 	hottest, err := hottestZone(w.config.Root, w.config.Zones)
 	mode, known := powerMode(w.config.Root)
 	w.mu.Lock()
@@ -95,10 +95,10 @@ func (w *Watch) Look() {
 	}
 	w.state = now
 	if now.Share != was.Share {
-		w.log.Info("the device allows another share of frames", "share", now.Share, "celsius", now.Celsius, "zone", now.Zone)
+		w.log.Info("the device's heat or power mode allows another share of the cameras' frames", "share", now.Share, "celsius", now.Celsius, "zone", now.Zone)
 	}
 	if now.Problem != "" && was.Problem == "" {
-		w.log.Warn("the device's heat is not known", telemetry.Err, now.Problem)
+		w.log.Warn("the device's temperature can't be read; the share of frames stays as it is", telemetry.Err, now.Problem)
 	}
 }
 

@@ -50,7 +50,7 @@ func TestTheShareFollowsTheHeatInStepsWithHysteresis(t *testing.T) {
 		share   float64
 	}{{79.9, 1}, {80, 0.5}, {79, 0.5}, {75.1, 0.5}, {74.9, 1}, {79, 1}, {94, 0.1}, {89, 0.1}, {87.9, 0.25}, {80, 0.5}, {60, 1}, {94, 0.1}, {60, 1}} {
 		d.zone(t, 1, "gpu-thermal", fmt.Sprintf("%.0f\n", c.celsius*1000))
-		if w.Look(); w.Share() != c.share || w.State().Zone != "gpu-thermal" {
+		if w.Read(); w.Share() != c.share || w.State().Zone != "gpu-thermal" {
 			t.Errorf("look %d at %v °C: %+v", i, c.celsius, w.State())
 		}
 	}
@@ -61,7 +61,7 @@ func TestOnlyNamedZonesCountWhereSomeAreNamed(t *testing.T) {
 	d.zone(t, 0, "tj-thermal", "50000\n")
 	d.zone(t, 1, "PMIC-Die", "100000\n") // a fixed value on some boards
 	w := watch(d, func(c *Config) { c.Zones = []string{"tj-thermal"} })
-	if w.Look(); w.Share() != 1 || w.State().Celsius != 50 {
+	if w.Read(); w.Share() != 1 || w.State().Celsius != 50 {
 		t.Errorf("%+v", w.State())
 	}
 }
@@ -76,13 +76,13 @@ func TestAPowerModeBoundsTheShare(t *testing.T) {
 		known  bool
 	}{{"pmode:0002\n", 0.3, true}, {"pmode:0000 fmode:quiet", 1, false}, {"pmode:0000\n", 1, true}, {"rubbish", 1, false}, {"pmode:-1", 1, false}, {"", 1, false}} {
 		d.write(t, "var/lib/nvpmodel/status", c.status)
-		if w.Look(); w.Share() != c.share || (w.State().Mode != nil) != c.known {
+		if w.Read(); w.Share() != c.share || (w.State().Mode != nil) != c.known {
 			t.Errorf("%q: %+v", c.status, w.State())
 		}
 	}
 	d.write(t, "var/lib/nvpmodel/status", "pmode:0002\n")
 	d.zone(t, 0, "cpu", "95000")
-	if w.Look(); w.Share() != 0.1 {
+	if w.Read(); w.Share() != 0.1 {
 		t.Errorf("hot in that mode: %+v", w.State())
 	}
 }
@@ -90,21 +90,21 @@ func TestAPowerModeBoundsTheShare(t *testing.T) {
 func TestHeatThatCantBeReadIsNotTakenForCold(t *testing.T) {
 	d := device(t.TempDir())
 	w := watch(d, nil)
-	if w.Look(); w.Share() != 1 || w.State().Problem == "" {
+	if w.Read(); w.Share() != 1 || w.State().Problem == "" {
 		t.Errorf("nothing there: %+v", w.State())
 	}
 	d.zone(t, 0, "cpu", "90000")
-	w.Look()
+	w.Read()
 	for _, rubbish := range []string{"", "hot", "-256000", "999999999999", "300000", strings.Repeat("9", 10_000)} {
 		d.zone(t, 0, "cpu", rubbish)
-		if w.Look(); w.Share() != 0.25 || w.State().Problem == "" {
+		if w.Read(); w.Share() != 0.25 || w.State().Problem == "" {
 			t.Errorf("%.20q: %+v", rubbish, w.State())
 		}
 	}
 	if err := os.RemoveAll(string(d)); err != nil {
 		t.Fatal(err)
 	}
-	if w.Look(); w.Share() != 0.25 {
+	if w.Read(); w.Share() != 0.25 {
 		t.Errorf("all gone: %+v", w.State())
 	}
 }

@@ -32,7 +32,7 @@ type Config struct {
 	MaxAge     time.Duration `yaml:"max_age"`     // an older view is not believed: the ground is sent again
 }
 
-// DefaultConfig is room for some twenty thousand tiles, each believed for three months.
+// DefaultConfig is room for some twenty thousand tiles, each good for three months.
 func DefaultConfig() Config { return Config{QuotaBytes: 256 << 20, MaxAge: 90 * 24 * time.Hour} }
 
 // Problems names every mistake: add takes the field, what is wrong, and what to do.
@@ -41,7 +41,7 @@ func (c Config) Problems(add func(field, message, hint string)) {
 		add("quota_bytes", fmt.Sprintf("%d is less than a megabyte", c.QuotaBytes), "a tile takes about ten kilobytes: 268435456 is 256 MiB")
 	}
 	if c.MaxAge < time.Minute {
-		add("max_age", fmt.Sprintf("%s is no time for ground to stay as it was", c.MaxAge), "use about 2160h, three months")
+		add("max_age", fmt.Sprintf("%s is less than a minute", c.MaxAge), "use about 2160h, three months")
 	}
 }
 
@@ -102,7 +102,7 @@ func name(key string) string {
 	return hex.EncodeToString(sum[:16]) + ending
 }
 
-// Last is the view that was kept under key; false if there is none that can be believed.
+// Last is the view that was kept under key; false if there is none that is whole and not too old.
 func (s *Store) Last(key string) (View, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -120,7 +120,7 @@ func (s *Store) Last(key string) (View, bool) {
 	return v, true
 }
 
-// Keep remembers a view instead of the last one under key, and lets the oldest go where there is no
+// Keep remembers a view instead of the last one under key, and removes the oldest where there is no
 // room. It is there as a whole or not at all.
 func (s *Store) Keep(key string, v View) error {
 	if len(v.Source) > maxSource {
@@ -129,7 +129,7 @@ func (s *Store) Keep(key string, v View) error {
 	now := s.now()
 	data := encode(v, now)
 	if int64(len(data)) > min(maxViewBytes, s.config.QuotaBytes) {
-		return fmt.Errorf("a view of %d bytes can't be kept", len(data))
+		return fmt.Errorf("a reference view of %d bytes is too large to keep", len(data))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,11 +138,11 @@ func (s *Store) Keep(key string, v View) error {
 	path := filepath.Join(s.dir, n)
 	if err := errors.Join(os.WriteFile(path+unfinished, data, 0o600), os.Chtimes(path+unfinished, now, now)); err != nil {
 		os.Remove(path + unfinished)
-		return fmt.Errorf("keep a view: %w", err)
+		return fmt.Errorf("write a reference view: %w", err)
 	}
 	if err := os.Rename(path+unfinished, path); err != nil {
 		os.Remove(path + unfinished)
-		return fmt.Errorf("keep a view: %w", err)
+		return fmt.Errorf("write a reference view: %w", err)
 	}
 	s.bytes += int64(len(data)) - s.files[n].size
 	s.files[n] = file{int64(len(data)), now}
@@ -156,7 +156,7 @@ func (s *Store) Bytes() int64 {
 	return s.bytes
 }
 
-// makeRoom lets the oldest go until so many bytes fit, and a tenth of the quota more, so that not
+// makeRoom removes the oldest until so many bytes fit, and a tenth of the quota more, so that not
 // every view has to look for the oldest. The caller holds mu, or is alone.
 func (s *Store) makeRoom(bytes int64) {
 	if s.bytes+bytes <= s.config.QuotaBytes {

@@ -84,17 +84,17 @@ func TestTheOldestGoWhenThereIsNoRoom(t *testing.T) {
 
 func TestAViewThatIsTooOldOrFromTheFutureIsNotBelieved(t *testing.T) {
 	for _, c := range []struct {
-		passed   time.Duration
-		believed bool
+		passed time.Duration
+		good   bool
 	}{{0, true}, {23 * time.Hour, true}, {25 * time.Hour, false}, {-time.Hour, true}, {-48 * time.Hour, false}, {-20 * 365 * 24 * time.Hour, false}} {
 		now := time.Unix(1e9, 0)
 		s := open(t, t.TempDir(), 1<<20, &now)
 		keep(t, s, "a", []byte("x"))
 		now = now.Add(c.passed)
-		if _, ok := s.Last("a"); ok != c.believed {
+		if _, ok := s.Last("a"); ok != c.good {
 			t.Errorf("after %s: %v", c.passed, ok)
 		}
-		if !c.believed && s.Bytes() != 0 {
+		if !c.good && s.Bytes() != 0 {
 			t.Errorf("after %s it still takes %d bytes", c.passed, s.Bytes())
 		}
 	}

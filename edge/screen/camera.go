@@ -20,7 +20,7 @@ const (
 	stillUnknown = 1.0  // motion of a first frame: nothing is known to be still
 )
 
-// Camera judges the frames of one fixed camera, in their order. It learns the background as it
+// Camera screens the frames of one fixed camera, in their order. It learns the background as it
 // goes; it is used by one goroutine and allocates only when the frames' size changes.
 type Camera struct {
 	config     CameraConfig
@@ -29,30 +29,30 @@ type Camera struct {
 	background []float32
 	grey       []float32
 	shifts     [511]int // how many points became lighter by -255 … 255 grey levels
-	left       int      // frames left out in a row
+	skipped    int      // frames left out in a row
 }
 
-// Camera makes the judge of one camera.
+// Camera makes the screening of one camera.
 func (c Config) Camera() *Camera { return &Camera{config: c.Cameras, keepAll: c.KeepEverything} }
 
-// Judge looks at a frame (interleaved 8-bit) at about 7,000 points.
-func (c *Camera) Judge(im vision.Image) Verdict {
-	v := Verdict{Value: 1}
+// Decide overviews at a frame (interleaved 8-bit) at about 7,000 points.
+func (c *Camera) Decide(im vision.Image) Decision {
+	v := Decision{Value: 1}
 	if im.W < 3 || im.H < 3 || len(im.Pix) != im.W*im.H*3 {
 		v.Keep = true
 		return v
 	}
-	c.look(im, &v.Score)
+	c.sample(im, &v.Score)
 	c.learn(im, &v.Score)
 	v.Value = min(1, max(v.Score.Motion*10, 0.05)) // a tenth of the picture in motion is worth it all
 	v.Reason = c.reason(v.Score)
 	if v.Reason == Unchanged {
-		if c.left++; c.config.KeepEvery > 0 && c.left >= c.config.KeepEvery {
+		if c.skipped++; c.config.KeepEvery > 0 && c.skipped >= c.config.KeepEvery {
 			v.Reason = Kept
 		}
 	}
 	if v.Reason == Kept || c.keepAll {
-		v.Reason, c.left = Kept, 0
+		v.Reason, c.skipped = Kept, 0
 	}
 	v.Keep = v.Reason == Kept
 	return v
@@ -73,9 +73,9 @@ func (c *Camera) reason(s Score) string {
 	return Kept
 }
 
-// look samples the frame: grey values for the background, and at the same points the Laplacian of
-// the full resolution, since a smaller picture is always sharp.
-func (c *Camera) look(im vision.Image, s *Score) {
+// sample takes the frame at its points: grey values for the background, and at the same points the
+// Laplacian of the full resolution, since a smaller picture is always sharp.
+func (c *Camera) sample(im vision.Image, s *Score) {
 	step := max(1, im.W/gridCols)
 	stride := im.W * 3
 	c.grey = c.grey[:0]

@@ -35,21 +35,21 @@ func flat(v byte) vision.Image {
 func TestAStillCameraIsToldFromOneThatSeesSomething(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	c := Config{Cameras: CameraConfig{Motion: 0.002}}.Camera()
-	if v := c.Judge(room(random, 0, false)); !v.Keep {
+	if v := c.Decide(room(random, 0, false)); !v.Keep {
 		t.Errorf("the first frame: %+v", v)
 	}
 	for i := range 20 {
-		if v := c.Judge(room(random, i, false)); v.Keep || v.Reason != Unchanged { // it gets brighter
+		if v := c.Decide(room(random, i, false)); v.Keep || v.Reason != Unchanged { // it gets brighter
 			t.Fatalf("frame %d: %+v", i, v)
 		}
 	}
-	if v := c.Judge(room(random, 20, true)); !v.Keep || v.Score.Motion < 0.005 || v.Score.Motion > 0.05 {
+	if v := c.Decide(room(random, 20, true)); !v.Keep || v.Score.Motion < 0.005 || v.Score.Motion > 0.05 {
 		t.Errorf("a person: %+v", v)
 	}
 	for range 80 {
-		c.Judge(room(random, 20, true))
+		c.Decide(room(random, 20, true))
 	}
-	if v := c.Judge(room(random, 20, true)); v.Keep {
+	if v := c.Decide(room(random, 20, true)); v.Keep {
 		t.Errorf("what stays is background: %+v", v)
 	}
 }
@@ -59,7 +59,7 @@ func TestALargeThingIsAsLargeAsItIs(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	c := DefaultConfig().Camera()
 	for range 5 {
-		c.Judge(room(random, 0, false))
+		c.Decide(room(random, 0, false))
 	}
 	for _, light := range []int{0, -30, 30} {
 		camera := *c
@@ -70,7 +70,7 @@ func TestALargeThingIsAsLargeAsItIs(t *testing.T) {
 				im.Pix[i] = 250
 			}
 		}
-		if v := camera.Judge(im); v.Score.Motion < 0.38 || v.Score.Motion > 0.43 {
+		if v := camera.Decide(im); v.Score.Motion < 0.38 || v.Score.Motion > 0.43 {
 			t.Errorf("with the light %+d: %+v", light, v)
 		}
 	}
@@ -81,7 +81,7 @@ func TestOneFrameInSoManyOfAStillCameraIsKept(t *testing.T) {
 	c := Config{Cameras: CameraConfig{Motion: 0.002, KeepEvery: 10}}.Camera()
 	kept := 0
 	for range 101 {
-		if c.Judge(room(random, 0, false)).Keep {
+		if c.Decide(room(random, 0, false)).Keep {
 			kept++
 		}
 	}
@@ -94,12 +94,12 @@ func TestFramesThatShowNothingAreNamed(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	config := Config{Cameras: CameraConfig{Dark: 0.98, Bright: 0.98, Sharpness: 30}}
 	for reason, im := range map[string]vision.Image{Dark: flat(3), Bright: flat(250), Blurred: flat(120), Kept: room(random, 0, true)} {
-		if v := config.Camera().Judge(im); v.Reason != reason {
+		if v := config.Camera().Decide(im); v.Reason != reason {
 			t.Errorf("%q: %+v", reason, v)
 		}
 		config := config
 		config.KeepEverything = true
-		if v := config.Camera().Judge(im); !v.Keep {
+		if v := config.Camera().Decide(im); !v.Keep {
 			t.Errorf("%q, all kept: %+v", reason, v)
 		}
 	}
@@ -108,12 +108,12 @@ func TestFramesThatShowNothingAreNamed(t *testing.T) {
 func TestByDefaultEveryFrameIsKeptAndMeasured(t *testing.T) {
 	c := DefaultConfig().Camera()
 	for range 3 {
-		if v := c.Judge(flat(0)); !v.Keep || v.Score.Dark != 1 {
+		if v := c.Decide(flat(0)); !v.Keep || v.Score.Dark != 1 {
 			t.Errorf("%+v", v)
 		}
 	}
 	for _, odd := range []vision.Image{{}, {W: 1, H: 1, Pix: make([]byte, 3)}, {W: 5, H: 5}, {W: 3, H: 3, Pix: make([]byte, 27)}} {
-		if v := c.Judge(odd); !v.Keep {
+		if v := c.Decide(odd); !v.Keep {
 			t.Errorf("%d x %d: %+v", odd.W, odd.H, v)
 		}
 	}
@@ -122,8 +122,8 @@ func TestByDefaultEveryFrameIsKeptAndMeasured(t *testing.T) {
 func TestJudgingFramesAllocatesNothing(t *testing.T) {
 	c := DefaultConfig().Camera()
 	im := flat(7)
-	c.Judge(im)
-	if n := testing.AllocsPerRun(20, func() { c.Judge(im) }); n != 0 {
+	c.Decide(im)
+	if n := testing.AllocsPerRun(20, func() { c.Decide(im) }); n != 0 {
 		t.Errorf("%v allocations a frame", n)
 	}
 }
@@ -133,6 +133,6 @@ func BenchmarkFrame(b *testing.B) {
 	im := vision.Image{W: 768, H: 576, Pix: make([]byte, 768*576*3)}
 	b.ReportAllocs()
 	for b.Loop() {
-		c.Judge(im)
+		c.Decide(im)
 	}
 }

@@ -10,7 +10,7 @@ import (
 const (
 	minGain, maxGain = 0.67, 1.5
 	maxOffset        = 0.1    // reflectance
-	fitCells         = 1024   // cells that a fit looks at, evenly taken
+	fitCells         = 1024   // cells that a fit overviews at, evenly taken
 	minFit           = 16     // fewer cells in common say nothing
 	leastScale       = 0.002  // reflectance: steps of the codes
 	flatGround       = 0.0001 // variance below which no gain can be told
@@ -19,12 +19,12 @@ const (
 	cloudsNearby     = 0.005  // cloud share of the tile from which on shadows are looked for
 )
 
-// Against compares a tile's look with the last clear view of the same ground, and leaves the tile
+// Against compares a tile's overview with the last clear view of the same ground, and leaves the tile
 // out where less of its clear ground has changed than the policy asks for. Ground that is clear now
 // and was not then counts as changed: nobody has seen it. Whatever lies in a cloud's shadow becomes
 // unseen in now, and before is brought to now's light, ready for Fill. It says whether there was
 // anything to compare.
-func (c Config) Against(v *Verdict, now, before Look) bool {
+func (c Config) Against(v *Decision, now, before Overview) bool {
 	if now.Empty() || !now.like(before) {
 		return false
 	}
@@ -40,7 +40,7 @@ func (c Config) Against(v *Verdict, now, before Look) bool {
 }
 
 // compare gives the share of now's clear cells that changed; false where nothing is clear.
-func compare(now, before Look, difference float64, shadows bool) (float64, bool) {
+func compare(now, before Overview, difference float64, shadows bool) (float64, bool) {
 	n := now.W * now.H
 	var common []int
 	clear := 0

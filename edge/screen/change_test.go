@@ -39,10 +39,10 @@ func ground(seed uint64, gain, offset float32, side int, of []float32) vision.Im
 
 var burnt = []float32{0.05, 0.05, 0.06, 0.08, 0.22, 0.24}
 
-// against judges a tile by its look and by an earlier one of the same ground.
-func against(c Config, now, before vision.Image) Verdict {
+// against judges a tile by its overview and by an earlier one of the same ground.
+func against(c Config, now, before vision.Image) Decision {
 	v := c.Tile(now, nil, "")
-	c.Against(&v, c.Look(now, nil), c.Look(before, nil))
+	c.Against(&v, c.Overview(now, nil), c.Overview(before, nil))
 	return v
 }
 
@@ -108,26 +108,26 @@ func TestWhatCantBeComparedIsSent(t *testing.T) {
 	changes := DefaultConfig()
 	changes.Scenes.Change = 0.5
 	im := ground(1, 1, 0, 0, nil)
-	look := changes.Look(im, nil)
-	other := look
+	overview := changes.Overview(im, nil)
+	other := overview
 	other.Bands = slices.Clone(bands)
 	other.Bands[5] = "swir1"
 	void := im
 	void.Void = slices.Repeat([]byte{1}, 128*128)
-	for name, c := range map[string]struct{ now, before Look }{
-		"no look before":    {look, Look{}},
-		"other bands":       {look, other},
-		"nothing seen now":  {changes.Look(void, nil), look},
-		"an 8-bit picture":  {changes.Look(vision.Image{W: 2, H: 2, Pix: make([]byte, 12)}, nil), look},
-		"a tile of no size": {changes.Look(vision.Image{}, nil), look},
+	for name, c := range map[string]struct{ now, before Overview }{
+		"no overview before": {overview, Overview{}},
+		"other bands":        {overview, other},
+		"nothing seen now":   {changes.Overview(void, nil), overview},
+		"an 8-bit picture":   {changes.Overview(vision.Image{W: 2, H: 2, Pix: make([]byte, 12)}, nil), overview},
+		"a tile of no size":  {changes.Overview(vision.Image{}, nil), overview},
 	} {
-		if v := (Verdict{Keep: true}); changes.Against(&v, c.now, c.before) || !v.Keep {
+		if v := (Decision{Keep: true}); changes.Against(&v, c.now, c.before) || !v.Keep {
 			t.Errorf("%s: %+v", name, v)
 		}
 	}
 	// Seen, but never in the same place: all of it is new.
-	v := Verdict{Keep: true}
-	if !changes.Against(&v, look, changes.Look(void, nil)) || v.Score.Change != 1 || !v.Keep {
+	v := Decision{Keep: true}
+	if !changes.Against(&v, overview, changes.Overview(void, nil)) || v.Score.Change != 1 || !v.Keep {
 		t.Errorf("nothing in common: %+v", v)
 	}
 }
@@ -139,7 +139,7 @@ func TestANetworksMaskHidesCloudsAndShadows(t *testing.T) {
 		mask.Class[y*128] = vision.Shadow                                         // half of the first column of cells
 		mask.Class[y*128+127], mask.Class[y*128+126] = vision.Cloud, vision.Cloud // all of the last, which hides its neighbour too
 	}
-	l := DefaultConfig().Look(im, mask)
+	l := DefaultConfig().Overview(im, mask)
 	for row := range l.H {
 		first, second, last := l.Cells[row*l.W], l.Cells[row*l.W+1], l.Cells[row*l.W+62:row*l.W+64]
 		if first != 0 || second == 0 || last[0] != 0 || last[1] != 0 {
@@ -151,25 +151,25 @@ func TestANetworksMaskHidesCloudsAndShadows(t *testing.T) {
 // TestALookIsOnlyEverFilledWithClearGround keeps the view of what a cloud hides, in the new light.
 func TestALookIsOnlyEverFilledWithClearGround(t *testing.T) {
 	c := DefaultConfig()
-	before := c.Look(ground(1, 1, 0, 0, nil), nil)
-	now := c.Look(ground(2, 0.8, 0, 64, thick), nil)
-	v := Verdict{Keep: true}
+	before := c.Overview(ground(1, 1, 0, 0, nil), nil)
+	now := c.Overview(ground(2, 0.8, 0, 64, thick), nil)
+	v := Decision{Keep: true}
 	if !c.Against(&v, now, before) {
 		t.Fatal("not compared")
 	}
 	now.Fill(before)
-	want := c.Look(ground(3, 0.8, 0, 0, nil), nil)
+	want := c.Overview(ground(3, 0.8, 0, 0, nil), nil)
 	for i, code := range now.Cells {
 		if d := int(code) - int(want.Cells[i]); code == 0 || d < -8 || d > 8 {
 			t.Fatalf("cell %d is %d, want %d", i, code, want.Cells[i])
 		}
 	}
-	now.Fill(Look{}) // changes nothing
+	now.Fill(Overview{}) // changes nothing
 }
 
 func TestALookComesBackAsItWasKept(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		l := Look{W: rapid.IntRange(1, 64).Draw(t, "w"), H: rapid.IntRange(1, 64).Draw(t, "h"),
+		l := Overview{W: rapid.IntRange(1, 64).Draw(t, "w"), H: rapid.IntRange(1, 64).Draw(t, "h"),
 			Bands: rapid.SliceOfN(rapid.StringN(0, 9, 30), 1, 16).Draw(t, "bands")}
 		l.Cells = make([]byte, l.W*l.H*len(l.Bands))
 		for i := range l.Cells {
@@ -179,30 +179,30 @@ func TestALookComesBackAsItWasKept(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var back Look
+		var back Overview
 		if err := back.UnmarshalBinary(data); err != nil || !back.like(l) || !slices.Equal(back.Cells, l.Cells) {
 			t.Fatalf("%v: %d x %d %q", err, back.W, back.H, back.Bands)
 		}
 	})
-	if _, err := (Look{}).MarshalBinary(); err == nil {
-		t.Error("an empty look was kept")
+	if _, err := (Overview{}).MarshalBinary(); err == nil {
+		t.Error("an empty overview was kept")
 	}
 }
 
 func FuzzLook(f *testing.F) {
-	whole, _ := DefaultConfig().Look(ground(1, 1, 0, 0, nil), nil).MarshalBinary()
+	whole, _ := DefaultConfig().Overview(ground(1, 1, 0, 0, nil), nil).MarshalBinary()
 	for _, seed := range [][]byte{nil, []byte("CL1"), []byte("CL1\x01\x01\x01\x04blue"), whole, whole[:len(whole)/2]} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		var l Look
+		var l Overview
 		if err := l.UnmarshalBinary(data); err != nil {
 			return
 		}
 		if _, err := l.MarshalBinary(); err != nil {
-			t.Errorf("a look of %d x %d that was read can't be written: %v", l.W, l.H, err)
+			t.Errorf("an overview of %d x %d that was read can't be written: %v", l.W, l.H, err)
 		}
-		v := Verdict{Keep: true}
+		v := Decision{Keep: true}
 		DefaultConfig().Against(&v, l, l)
 		if !(v.Score.Change >= 0 && v.Score.Change <= 1) {
 			t.Errorf("%+v", v)
@@ -212,9 +212,9 @@ func FuzzLook(f *testing.F) {
 
 func BenchmarkAgainst(b *testing.B) {
 	c := DefaultConfig()
-	now, before := c.Look(ground(2, 0.9, 0.01, 32, burnt), nil), c.Look(ground(1, 1, 0, 0, nil), nil)
+	now, before := c.Overview(ground(2, 0.9, 0.01, 32, burnt), nil), c.Overview(ground(1, 1, 0, 0, nil), nil)
 	for b.Loop() {
-		v := Verdict{Keep: true}
+		v := Decision{Keep: true}
 		c.Against(&v, now, before)
 	}
 }

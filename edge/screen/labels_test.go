@@ -85,7 +85,7 @@ func TestBrightWhiteOf8BitsIsTakenForCloudAndNeverLeftOutForIt(t *testing.T) {
 		bgr   [3]byte
 		cloud float64
 	}{
-		"cloud": {[3]byte{235, 232, 230}, 1}, "thin cloud": {[3]byte{150, 140, 135}, 1}, "snow looks the same": {[3]byte{250, 248, 245}, 1},
+		"cloud": {[3]byte{235, 232, 230}, 1}, "thin cloud": {[3]byte{150, 140, 135}, 1}, "snow overviews the same": {[3]byte{250, 248, 245}, 1},
 		"asphalt": {[3]byte{40, 42, 44}, 0}, "sand": {[3]byte{90, 130, 170}, 0}, "sea": {[3]byte{36, 20, 8}, 0}, "bright green sea": {[3]byte{102, 128, 89}, 0}, "a muddy river": {[3]byte{95, 130, 140}, 0}, "a lagoon": {[3]byte{170, 160, 80}, 0},
 		"shadow on grey": {[3]byte{30, 28, 26}, 0}, "a wood": {[3]byte{20, 40, 15}, 0},
 	} {
@@ -99,7 +99,7 @@ func TestBrightWhiteOf8BitsIsTakenForCloudAndNeverLeftOutForIt(t *testing.T) {
 	}
 }
 
-func TestASatellitesSnapshotIsJudgedByItsColours(t *testing.T) {
+func TestASatellitesSnapshotIsScreenedByItsColours(t *testing.T) {
 	im := load(t, asset(t, "scenes/opssat_1597559030639_2.png"), "red", "green", "blue")
 	if v := DefaultConfig().Tile(im, nil, ""); v.By != Visible || !v.Keep {
 		t.Errorf("%+v", v)
@@ -111,27 +111,27 @@ func TestASatellitesSnapshotIsJudgedByItsColours(t *testing.T) {
 func TestRealGroundIsKnownAgainUnderAnotherLight(t *testing.T) {
 	c := DefaultConfig()
 	random := rand.New(rand.NewPCG(1, 1))
-	var looks []Look
+	var overviews []Overview
 	for _, name := range []string{"Barren_00_0214", "Forest_03_0209", "Water_01_0922", "SnowIce_00_1415"} {
 		im := load(t, asset(t, "scenes/l8biome_"+name+".tif"), "blue", "green", "red", "nir", "swir16", "swir22", "", "")
-		before := c.Look(im, nil)
-		looks = append(looks, before)
+		before := c.Overview(im, nil)
+		overviews = append(overviews, before)
 		for b, plane := range im.Planes {
 			haze := 0.03 / float32(b+1)
 			for i := range plane {
 				plane[i] = plane[i]*(0.9+0.02*float32(b)) + haze + 0.01*float32(random.NormFloat64())
 			}
 		}
-		v := Verdict{Keep: true}
-		if !c.Against(&v, c.Look(im, nil), before) || v.Score.Change > 0.01 {
+		v := Decision{Keep: true}
+		if !c.Against(&v, c.Overview(im, nil), before) || v.Score.Change > 0.01 {
 			t.Errorf("%s: %+v", name, v)
 		}
 	}
-	for i, now := range looks {
-		other := looks[(i+1)%len(looks)]
+	for i, now := range overviews {
+		other := overviews[(i+1)%len(overviews)]
 		other.Cells = slices.Clone(other.Cells)
 		now.Cells = slices.Clone(now.Cells)
-		v := Verdict{Keep: true}
+		v := Decision{Keep: true}
 		if !c.Against(&v, now, other) || v.Score.Change < 0.1 {
 			t.Errorf("patch %d against the next: %+v", i, v)
 		}

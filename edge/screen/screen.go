@@ -1,5 +1,5 @@
-// Package screen judges whether a picture is worth the link. It is pure: no I/O, no clock, and each
-// verdict carries the reason and the figures that it was made from. docs/screening.md explains the
+// Package screen decides whether a picture is worth the link. It is pure: no I/O, no clock, and each
+// decision carries the reason and the figures that it was made from. docs/screening.md explains the
 // tests and where they come from.
 package screen
 
@@ -21,8 +21,8 @@ const (
 	Bright    = "bright"
 )
 
-// Verdict is what was decided about one picture, why, and from what.
-type Verdict struct {
+// Decision is what was decided about one picture, why, and from what.
+type Decision struct {
 	Keep   bool
 	Masked bool    // kept, and the network is sure enough of its mask that the mask alone will do
 	Reason string  // empty where it is kept
@@ -31,7 +31,7 @@ type Verdict struct {
 	Score  Score
 }
 
-// Score is the figures behind a verdict; those that do not apply are 0.
+// Score is the figures behind a decision; those that do not apply are 0.
 type Score struct {
 	NoData    float64 `json:"nodata"`    // share of pixels without data, 0 … 1
 	Cloud     float64 `json:"cloud"`     // share of cloud among the pixels with data, 0 … 1
@@ -45,7 +45,7 @@ type Score struct {
 
 // Config is the policy. Thresholds are shares from 0 to 1.
 type Config struct {
-	KeepEverything bool         `yaml:"keep_everything"` // judge and record, but leave nothing out
+	KeepEverything bool         `yaml:"keep_everything"` // decide and record, but leave nothing out
 	Scenes         SceneConfig  `yaml:"scenes"`
 	Cameras        CameraConfig `yaml:"cameras"`
 }
@@ -91,10 +91,10 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	share("scenes.change", c.Scenes.Change)
 	share("scenes.unsure", c.Scenes.Unsure)
 	if c.Scenes.Unsure > 0 && !(c.Scenes.Sure > 0.5 && c.Scenes.Sure <= 1) {
-		add("scenes.sure", fmt.Sprintf("%v is no probability that decides", c.Scenes.Sure), "use 0.6 to 0.99; 0.9 is the default")
+		add("scenes.sure", fmt.Sprintf("%v is not a probability above 0.5", c.Scenes.Sure), "use 0.6 to 0.99; 0.9 is the default")
 	}
 	if c.Scenes.Change > 0 && !(c.Scenes.Difference >= 0.005 && c.Scenes.Difference <= 1) {
-		add("scenes.difference", fmt.Sprintf("%v of reflectance", c.Scenes.Difference), "use about 0.03; below 0.005 is noise")
+		add("scenes.difference", fmt.Sprintf("%v is not between 0.005 and 1", c.Scenes.Difference), "use about 0.03; below 0.005 is noise")
 	}
 	share("cameras.motion", c.Cameras.Motion)
 	share("cameras.dark", c.Cameras.Dark)
@@ -103,14 +103,14 @@ func (c Config) Problems(add func(field, message, hint string)) {
 		add("cameras.sharpness", fmt.Sprintf("%v is negative", c.Cameras.Sharpness), "use 0 for off, or about 30")
 	}
 	if c.Cameras.KeepEvery < 0 {
-		add("cameras.keep_every", fmt.Sprintf("%d frames", c.Cameras.KeepEvery), "use 0 for never, or a number of frames")
+		add("cameras.keep_every", fmt.Sprintf("%d is negative", c.Cameras.KeepEvery), "use 0 for never, or a number of frames")
 	}
 }
 
-// Tile judges a tile of a scene. mask is what a segmentation model made of it, and model that
+// Tile screens a tile of a scene. mask is what a segmentation model made of it, and model that
 // model's name; a nil mask means that the spectral test decides. It is safe for concurrent use.
-func (c Config) Tile(im vision.Image, mask *vision.Mask, model string) Verdict {
-	var v Verdict
+func (c Config) Tile(im vision.Image, mask *vision.Mask, model string) Decision {
+	var v Decision
 	v.Score.NoData = voidShare(im)
 	trusted := true
 	switch {

@@ -119,7 +119,7 @@ func TestAModelsMaskDecidesWhereThereIsOne(t *testing.T) {
 	}
 }
 
-func TestScenesWithoutInfraredAreJudgedByWhatTheyHave(t *testing.T) {
+func TestScenesWithoutInfraredAreScreenedByWhatTheyHave(t *testing.T) {
 	for n, want := range map[int]string{3: Visible, 4: Visible, 5: Visible, 6: Fmask, 2: ""} {
 		if v := DefaultConfig().Tile(tile(4, 1, thick, thick, bands[:n]...), nil, ""); v.By != want || !v.Keep && n < 6 {
 			t.Errorf("%d bands: %+v", n, v)
@@ -140,7 +140,7 @@ func TestBrightWaterIsToldByItsNearInfrared(t *testing.T) {
 	}
 }
 
-func TestAVerdictIsWithinItsRangesWhateverThePixels(t *testing.T) {
+func TestADecisionIsWithinItsRangesWhateverThePixels(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(0, 6).Draw(t, "bands")
 		im := vision.Image{W: 3, H: 2, Bands: bands[:n]}

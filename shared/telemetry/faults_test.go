@@ -32,7 +32,7 @@ func TestOneKindOfFaultIsToldOnceWhateverItsNumbers(t *testing.T) {
 	for i := range 10_000 {
 		f.New(fmt.Errorf("from outside: %c%c%c", 'a'+i%26, 'a'+i/26%26, 'a'+i/676%26))
 	}
-	if len(f.told) > mostFaults {
-		t.Errorf("%d kinds are remembered", len(f.told))
+	if len(f.logged) > mostFaults {
+		t.Errorf("%d kinds are remembered", len(f.logged))
 	}
 }

@@ -43,7 +43,7 @@ func NewRegistry() *prometheus.Registry {
 	return r
 }
 
-// Ready tells whether a process can do its work now, and if not, why.
+// Ready says whether a process can do its work now, and if not, why.
 type Ready func() error
 
 // Serve answers /healthz, /readyz and /metrics until ctx ends. An empty address serves nothing.

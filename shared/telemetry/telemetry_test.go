@@ -88,14 +88,16 @@ func TestTheWatchdogIsFedOnlyByProgress(t *testing.T) {
 	os.Unsetenv("WATCHDOG_PID")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	var p Progress
-	go Watchdog(ctx, &p)
+	var l Liveness
+	loop := l.Loop("uplink")
+	l.Alive() // the first look finds nothing to compare with
+	go Watchdog(ctx, &l)
 	buffer := make([]byte, 64)
 	socket.SetReadDeadline(time.Now().Add(150 * time.Millisecond))
 	if n, _, err := socket.ReadFrom(buffer); err == nil {
 		t.Fatalf("fed without progress: %s", buffer[:n])
 	}
-	p.Step()
+	loop.Step()
 	socket.SetReadDeadline(time.Now().Add(2 * time.Minute))
 	n, _, err := socket.ReadFrom(buffer)
 	if err != nil || string(buffer[:n]) != "WATCHDOG=1" {

@@ -16,11 +16,11 @@ import (
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// Options say where spans go, and who tells of them.
+// Options say where spans go, and what process they are of.
 type Options struct {
 	// Endpoint is the OTLP/HTTP receiver's base address, http://host:4318. Empty: as the standard
 	// environment says (OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT); where that
-	// says nothing either, nothing is told.
+	// says nothing either, nothing is traced.
 	Endpoint string
 	Service  string // canvas-edge or canvas-cloud; OTEL_SERVICE_NAME overrides
 	Instance string // the device's name, or the process's id
@@ -28,8 +28,8 @@ type Options struct {
 	Log      *slog.Logger
 }
 
-// Open makes the tracer, or gives nil where nobody wants to hear. It connects when first used. What the
-// receiver can't take in time is let go: tracing holds nothing up.
+// Open makes the tracer, or gives nil where no endpoint is named. It connects when first used. What the
+// receiver can't take in time is dropped: tracing holds nothing up.
 func Open(ctx context.Context, o Options) (*Tracer, error) {
 	if !wanted(o.Endpoint) {
 		return nil, nil
@@ -50,8 +50,8 @@ func Open(ctx context.Context, o Options) (*Tracer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("describe the process for traces: %w (OTEL_RESOURCE_ATTRIBUTES)", err)
 	}
-	provider := sdk.NewTracerProvider(sdk.WithBatcher(&told{SpanExporter: exporter, log: o.Log}), sdk.WithResource(who))
-	o.Log.Info("traces are exported", "service", o.Service, "instance", o.Instance)
+	provider := sdk.NewTracerProvider(sdk.WithBatcher(&loggedExporter{SpanExporter: exporter, log: o.Log}), sdk.WithResource(who))
+	o.Log.Info("traces are exported to an OTLP receiver", "service", o.Service, "instance", o.Instance)
 	return &Tracer{provider: provider, tracer: provider.Tracer("cloudcanvas")}, nil
 }
 
@@ -63,20 +63,20 @@ func wanted(endpoint string) bool {
 	return endpoint != "" || os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") != ""
 }
 
-// told is an exporter that says once that it fails and once that it works again.
-type told struct {
+// loggedExporter is an exporter that logs once that it fails and once that it works again.
+type loggedExporter struct {
 	sdk.SpanExporter
 	log     *slog.Logger
 	failing atomic.Bool
 }
 
-func (e *told) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) error {
+func (e *loggedExporter) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) error {
 	err := e.SpanExporter.ExportSpans(ctx, spans)
 	switch {
 	case err != nil && !e.failing.Swap(true):
-		e.log.Warn("spans can't be delivered and are let go", "spans", len(spans), telemetry.Err, err)
+		e.log.Warn("traces can't be exported; their spans are dropped until the receiver answers", "spans", len(spans), telemetry.Err, err)
 	case err == nil && e.failing.Swap(false):
-		e.log.Info("spans are delivered again")
+		e.log.Info("traces are exported again")
 	}
-	return nil // told here: the library would write to stderr by itself
+	return nil // logged here: the library would write to stderr by itself
 }

@@ -2,7 +2,7 @@
 // envelope's traceparent, spans over OTLP/HTTP. It is off unless an endpoint is named; off, it costs a
 // comparison with nil and allocates nothing.
 //
-// Stages pass work on in batches and through databases, so spans are told when they are over, with the
+// Stages pass work on in batches and through databases, so spans are made when they are over, with the
 // times at which they began and ended.
 package trace
 
@@ -35,7 +35,7 @@ const (
 	Publish = "mosaic publish"
 )
 
-// Tracer tells of spans. A nil one tells of none. Safe for concurrent use.
+// Tracer makes spans. A nil one makes none. Safe for concurrent use.
 type Tracer struct {
 	provider *sdk.TracerProvider
 	tracer   trace.Tracer
@@ -51,11 +51,11 @@ type Attr struct {
 // Failure marks a span as failed, with the reason.
 const Failure = "error"
 
-// On says whether anybody hears of spans.
+// On says whether spans are exported.
 func (t *Tracer) On() bool { return t != nil }
 
-// Span tells of one, below the span that parent names, and gives the traceparent for those below it.
-// Without a parent it begins a trace: whether that is told at all is the sampler's choice, which those
+// Span makes one, below the span that parent names, and gives the traceparent for those below it.
+// Without a parent it begins a trace: whether that is exported at all is the sampler's choice, which those
 // below follow.
 func (t *Tracer) Span(parent, name string, from, to time.Time, attrs ...Attr) (traceparent string) {
 	if t == nil {
@@ -107,7 +107,7 @@ func (t *Tracer) Item(i *event.Item, name string, from, to time.Time, attrs ...A
 }
 
 // Of is the trace context of an item: what its capture gave it, or else one that is made of its id, so
-// that what the cloud tells of an item from an edge that tells nothing still is one trace.
+// that the cloud's spans of an item from an edge that traces nothing still are one trace.
 func Of(i *event.Item) string {
 	if i.Attrs.TraceParent != "" {
 		return i.Attrs.TraceParent
@@ -183,5 +183,5 @@ func (t *Tracer) Close() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	t.provider.Shutdown(ctx) // the exporter has told what failed
+	t.provider.Shutdown(ctx) // the exporter has logged what failed
 }

@@ -149,7 +149,7 @@ func TestAReceiverThatFailsIsToldOfOnceAndHoldsNothingUp(t *testing.T) {
 	well.Store(true)
 	tracer.Span("", Capture, time.Now(), time.Now())
 	tracer.Close()
-	if n := strings.Count(log.String(), "can't be delivered"); n != 1 || !strings.Contains(log.String(), "delivered again") {
+	if n := strings.Count(log.String(), "can't be exported"); n != 1 || !strings.Contains(log.String(), "exported again") {
 		t.Errorf("told %d times:\n%s", n, log.String())
 	}
 }

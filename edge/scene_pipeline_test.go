@@ -1,0 +1,76 @@
+package edge
+
+import (
+	"bytes"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"cloudcanvas/edge/capture"
+	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/raster"
+)
+
+func TestEachKindOfAssumptionIsAWarningOnceForASource(t *testing.T) {
+	scale, level := raster.Fact{What: "reflectance", Value: "stored x 0.0001", From: raster.FromAssumed}, raster.Fact{What: "level", Value: "1C", From: raster.FromAssumed}
+	wrong := raster.Fact{What: "implausible", Value: "half of blue", From: raster.FromPixels}
+	told := raster.Fact{What: "sensor", Value: "sentinel-2", From: raster.FromProduct}
+	source, other := assumptions{}, assumptions{}
+	for i, step := range []struct {
+		of    assumptions
+		facts []raster.Fact
+		says  string
+	}{
+		{source, []raster.Fact{told}, "INFO msg=\"a scene is read\""},
+		{source, []raster.Fact{told, scale}, "WARN"},
+		{source, []raster.Fact{scale}, "INFO msg=\"a scene is read on the same assumptions as earlier"},
+		{source, []raster.Fact{scale, level}, "WARN"},
+		{source, []raster.Fact{level, scale}, "INFO"},
+		{source, []raster.Fact{wrong}, "WARN"},
+		{source, []raster.Fact{wrong}, "WARN"},
+		{other, []raster.Fact{scale}, "WARN"},
+		{nil, []raster.Fact{scale}, "WARN"},
+		{nil, []raster.Fact{scale}, "WARN"},
+	} {
+		var said bytes.Buffer
+		l := &scenePipeline{log: slog.New(slog.NewTextHandler(&said, nil)), assumed: step.of}
+		s := &capture.SceneInfo{ID: "field"}
+		s.Facts = step.facts
+		l.logFacts(s)
+		if !strings.Contains(said.String(), step.says) || strings.Count(said.String(), "\n") != 1 {
+			t.Errorf("step %d: %q, want %q", i, said.String(), step.says)
+		}
+	}
+}
+
+func TestAManifestSaysWhereNearlyAllIsLeftOutForOneReason(t *testing.T) {
+	tiles := func(sent int, dropped map[string]int) (m event.Manifest) {
+		for range sent {
+			m.Tiles = append(m.Tiles, event.TileDecision{Decision: event.TileSent})
+		}
+		for reason, n := range dropped {
+			for range n {
+				m.Tiles = append(m.Tiles, event.TileDecision{Decision: event.TileDropped, Reason: reason})
+			}
+		}
+		return m
+	}
+	for name, c := range map[string]struct {
+		m    event.Manifest
+		want string // empty: nothing is said
+	}{
+		"eight of nine are cloud":   {tiles(1, map[string]int{"cloud": 8}), "8 of 9 tiles were left out as cloud"},
+		"all without data":          {tiles(0, map[string]int{"nodata": 9}), "9 of 9 tiles were left out as nodata"},
+		"all broken":                {tiles(0, map[string]int{"unreadable": 9}), "9 of 9 tiles were left out as unreadable"},
+		"half of them":              {tiles(5, map[string]int{"cloud": 5}), ""},
+		"two reasons":               {tiles(0, map[string]int{"cloud": 5, "nodata": 5}), ""},
+		"nothing has changed":       {tiles(0, map[string]int{"unchanged": 9}), ""},
+		"a scene of a single tile":  {tiles(0, map[string]int{"cloud": 1}), ""},
+		"a scene without any tiles": {tiles(0, nil), ""},
+	} {
+		facts := nearlyAllSkipped(c.m)
+		if said := len(facts) == 1 && c.want != "" && strings.Contains(facts[0].Value, c.want) && facts[0].What == event.Implausible; !said && (c.want != "" || len(facts) > 0) {
+			t.Errorf("%s: %+v", name, facts)
+		}
+	}
+}
