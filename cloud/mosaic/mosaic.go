@@ -43,7 +43,7 @@ type Parts struct {
 	Annotator Annotator             // may be nil: snapshots stay as they came
 	Disk      Disk                  // may be nil: no disk is to blame
 	Dead      queue.DeadLetters     // may be nil: what becomes a dead letter is in the log alone
-	Attempts  *crashguard.Guard       // of this process; nil: a record that crashes it does so again
+	Attempts  *crashguard.Guard     // of this process; nil: a record that crashes it does so again
 	Metrics   prometheus.Registerer // may be nil
 	Log       *slog.Logger
 	Trace     *trace.Tracer // nil: no spans

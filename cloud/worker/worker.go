@@ -45,7 +45,7 @@ type Parts struct {
 	Leases      Leases
 	Assignments Assignments
 	Attempts    *crashguard.Guard // of this process; nil: an item that crashes it is not told from those beside it
-	ExitReports coord.Document  // where workers report how they ended; nil: nowhere
+	ExitReports coord.Document    // where workers report how they ended; nil: nowhere
 	Log         *slog.Logger
 	Metrics     prometheus.Registerer // may be nil
 	Trace       *trace.Tracer         // nil: no spans
