@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"cloudcanvas/cloud/console/index"
 	"cloudcanvas/shared/event"
 )
 
@@ -68,22 +69,22 @@ func (k *Console) endpoints() []endpoint {
 	}
 	return []endpoint{
 		get("/overview", "How the appliance is, in sentences, the bad ones first", nil, health{}, k.apiOverview),
-		get("/edges", "Devices as the cloud knows them", nil, list[Edge]{}, k.apiEdges),
+		get("/edges", "Devices as the cloud knows them", nil, list[index.Edge]{}, k.apiEdges),
 		get("/edges/{edge}/link", "What waits on an edge by priority and rung, its contact windows, and what would go next and why", nil, event.LinkReport{}, k.apiLink),
-		get("/drops", "What edges let go of, and why", nil, list[Drop]{}, k.apiDrops),
+		get("/drops", "What edges let go of, and why", nil, list[index.Drop]{}, k.apiDrops),
 		get("/scenes", "Scenes, the latest first", append([]parameter{{"edge", "string", "", "of one edge"}, {"bbox", "string", "", "west,south,east,north in degrees"},
-			{"from", "string", "date-time", "captured from this time on"}, {"to", "string", "date-time", "captured up to this time"}}, paging...), list[Scene]{}, k.apiScenes),
-		get("/scenes/{edge}/{scene}", "One scene", nil, Scene{}, k.apiScene),
+			{"from", "string", "date-time", "captured from this time on"}, {"to", "string", "date-time", "captured up to this time"}}, paging...), list[index.Scene]{}, k.apiScenes),
+		get("/scenes/{edge}/{scene}", "One scene", nil, index.Scene{}, k.apiScene),
 		get("/scenes/{edge}/{scene}/tiles", "What became of each tile of a scene, and why", nil, list[TileFate]{}, k.apiTiles),
 		get("/scenes/{edge}/{scene}/areas", "How much ground each class covers", nil, list[Area]{}, k.apiAreas),
-		get("/cameras", "Cameras, videos and sets of images", nil, list[Camera]{}, k.apiCameras),
-		get("/cameras/{edge}/{camera}", "One camera", nil, Camera{}, k.apiCamera),
+		get("/cameras", "Cameras, videos and sets of images", nil, list[index.Camera]{}, k.apiCameras),
+		get("/cameras/{edge}/{camera}", "One camera", nil, index.Camera{}, k.apiCamera),
 		get("/cameras/{edge}/{camera}/frame", "What was found in a camera's latest frame", nil, frameFound{}, k.apiFrame),
-		get("/events", "Alerts and tracks, the latest first", eventFilters, list[Event]{}, k.apiEvents),
-		get("/sensors", "Numbers that sensors tell", nil, list[Sensor]{}, k.apiSensors),
+		get("/events", "Alerts and tracks, the latest first", eventFilters, list[index.Event]{}, k.apiEvents),
+		get("/sensors", "Numbers that sensors tell", nil, list[index.Sensor]{}, k.apiSensors),
 		get("/sensors/{edge}/{sensor}/{key}", "A sensor's readings, folded into at most 480 points",
-			[]parameter{{"from", "string", "date-time", "from this time on; else the last six hours"}, {"to", "string", "date-time", "up to this time"}}, list[Point]{}, k.apiReadings),
-		get("/limits/{edge}/{sensor}", "Levels at which a sensor's values raise alerts, as its alerts have told", nil, list[Limit]{}, k.apiLimits),
+			[]parameter{{"from", "string", "date-time", "from this time on; else the last six hours"}, {"to", "string", "date-time", "up to this time"}}, list[index.Point]{}, k.apiReadings),
+		get("/limits/{edge}/{sensor}", "Levels at which a sensor's values raise alerts, as its alerts have told", nil, list[index.Limit]{}, k.apiLimits),
 		get("/cluster", "Who works in the cloud, and how far behind they are", nil, Cluster{}, k.apiCluster),
 		get("/models", "The cluster's models, their versions and why they were changed", nil, list[Model]{}, k.apiModels),
 		get("/models/{model}", "One model", nil, Model{}, k.apiModel),
@@ -122,13 +123,13 @@ func (k *Console) apiOverview(r *http.Request) (any, error) {
 }
 
 func (k *Console) apiEdges(r *http.Request) (any, error) {
-	all, err := k.index.edges(r.Context())
-	return list[Edge]{Items: k.troubles.with(all)}, err
+	all, err := k.index.Edges.All(r.Context())
+	return list[index.Edge]{Items: all}, err
 }
 
 func (k *Console) apiDrops(r *http.Request) (any, error) {
-	all, err := k.index.drops(r.Context())
-	return list[Drop]{Items: all}, err
+	all, err := k.index.Edges.Drops(r.Context())
+	return list[index.Drop]{Items: all}, err
 }
 
 // window reads ?limit= and ?offset=.
@@ -174,20 +175,20 @@ func (k *Console) apiScenes(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := sceneQuery{limit: limit + 1, offset: offset}
+	q := index.SceneQuery{Limit: limit + 1, Offset: offset}
 	if edge := v.Get("edge"); edge != "" {
-		q.edges = []string{edge}
+		q.Edges = []string{edge}
 	}
-	if q.from, err = timeAsked(v, "from"); err != nil {
+	if q.From, err = timeAsked(v, "from"); err != nil {
 		return nil, err
 	}
-	if q.to, err = timeAsked(v, "to"); err != nil {
+	if q.To, err = timeAsked(v, "to"); err != nil {
 		return nil, err
 	}
-	if q.bbox, err = boxAsked(v.Get("bbox")); err != nil {
+	if q.BBox, err = boxAsked(v.Get("bbox")); err != nil {
 		return nil, err
 	}
-	all, err := k.index.scenes(r.Context(), q)
+	all, err := k.index.Scenes.Find(r.Context(), q)
 	if err != nil {
 		return nil, err
 	}
@@ -195,11 +196,11 @@ func (k *Console) apiScenes(r *http.Request) (any, error) {
 }
 
 func (k *Console) apiScene(r *http.Request) (any, error) {
-	return k.index.scene(r.Context(), name(r, "edge"), name(r, "scene"))
+	return k.index.Scenes.One(r.Context(), name(r, "edge"), name(r, "scene"))
 }
 
 func (k *Console) apiTiles(r *http.Request) (any, error) {
-	s, err := k.index.scene(r.Context(), name(r, "edge"), name(r, "scene"))
+	s, err := k.index.Scenes.One(r.Context(), name(r, "edge"), name(r, "scene"))
 	if err != nil {
 		return nil, err
 	}
@@ -208,7 +209,7 @@ func (k *Console) apiTiles(r *http.Request) (any, error) {
 }
 
 func (k *Console) apiAreas(r *http.Request) (any, error) {
-	s, err := k.index.scene(r.Context(), name(r, "edge"), name(r, "scene"))
+	s, err := k.index.Scenes.One(r.Context(), name(r, "edge"), name(r, "scene"))
 	if err != nil {
 		return nil, err
 	}
@@ -217,24 +218,27 @@ func (k *Console) apiAreas(r *http.Request) (any, error) {
 }
 
 func (k *Console) apiCameras(r *http.Request) (any, error) {
-	all, err := k.cameras(r.Context())
-	return list[Camera]{Items: all}, err
+	all, err := k.index.Cameras.All(r.Context(), k.now())
+	return list[index.Camera]{Items: all}, err
 }
 
 func (k *Console) apiCamera(r *http.Request) (any, error) {
-	return k.camera(r.Context(), name(r, "edge"), name(r, "camera"))
+	return k.index.Cameras.One(r.Context(), name(r, "edge"), name(r, "camera"), k.now())
 }
 
 func (k *Console) apiFrame(r *http.Request) (any, error) {
-	c, err := k.index.camera(r.Context(), name(r, "edge"), name(r, "camera"))
+	c, err := k.index.Cameras.One(r.Context(), name(r, "edge"), name(r, "camera"), k.now())
 	if err != nil {
 		return nil, err
 	}
+	if c.Heard.IsZero() { // its edge speaks of it, and nothing of it has come
+		return nil, fmt.Errorf("camera %.80q of edge %.80q is %w", c.Name, c.Edge, index.ErrUnknown)
+	}
 	f := frameFound{Frame: -1, Boxes: []event.Box{}}
-	if f.Time, f.Frame, err = k.index.pictured(r.Context(), frameSlot(c.Edge, c.Name)); err != nil || f.Time.IsZero() {
+	if f.Time, f.Frame, err = k.index.Pictures.Taken(r.Context(), index.FrameSlot(c.Edge, c.Name)); err != nil || f.Time.IsZero() {
 		return f, err
 	}
-	f.Boxes, err = k.index.boxes(r.Context(), c.Edge, c.Name, f.Frame)
+	f.Boxes, err = k.index.Cameras.Boxes(r.Context(), c.Edge, c.Name, f.Frame)
 	return f, err
 }
 
@@ -247,12 +251,12 @@ func (k *Console) apiEvents(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	q.limit = limit + 1
-	all, err := k.index.events(r.Context(), q)
+	q.Limit = limit + 1
+	all, err := k.index.Events.Find(r.Context(), q)
 	if err != nil {
 		return nil, err
 	}
-	l := list[Event]{Items: all[:min(limit, len(all))]}
+	l := list[index.Event]{Items: all[:min(limit, len(all))]}
 	if len(all) > limit {
 		l.Next = nextPage(r, true, "before", all[limit-1].Number)
 	}
@@ -260,8 +264,8 @@ func (k *Console) apiEvents(r *http.Request) (any, error) {
 }
 
 func (k *Console) apiSensors(r *http.Request) (any, error) {
-	all, err := k.index.sensors(r.Context(), maxRows)
-	return list[Sensor]{Items: all}, err
+	all, err := k.index.Sensors.All(r.Context(), maxRows)
+	return list[index.Sensor]{Items: all}, err
 }
 
 func (k *Console) apiReadings(r *http.Request) (any, error) {
@@ -282,17 +286,17 @@ func (k *Console) apiReadings(r *http.Request) (any, error) {
 	if !from.Before(to) {
 		return nil, fmt.Errorf("%w: from is not before to", errRequest)
 	}
-	all, err := k.index.readings(r.Context(), name(r, "edge"), name(r, "sensor"), name(r, "key"), from, to)
-	return list[Point]{Items: all}, err
+	all, err := k.index.Sensors.Readings(r.Context(), name(r, "edge"), name(r, "sensor"), name(r, "key"), from, to)
+	return list[index.Point]{Items: all}, err
 }
 
 func (k *Console) apiLimits(r *http.Request) (any, error) {
-	all, err := k.index.limits(r.Context(), name(r, "edge"), name(r, "sensor"))
-	return list[Limit]{Items: all}, err
+	all, err := k.index.Sensors.Limits(r.Context(), name(r, "edge"), name(r, "sensor"))
+	return list[index.Limit]{Items: all}, err
 }
 
 func (k *Console) apiCluster(r *http.Request) (any, error) {
-	if _, err := k.reach.get(); err != nil {
+	if _, err := k.index.Kafka(); err != nil {
 		return nil, fmt.Errorf("ask Kafka: %w", err)
 	}
 	return k.cluster.get(r.Context()), nil

@@ -1,6 +1,8 @@
 package console
 
 import (
+	"cloudcanvas/cloud/console/index"
+	"cloudcanvas/cloud/console/text"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,7 +21,7 @@ type Area struct {
 const maxOutlines = 64 << 20
 
 // areas sums up the outlines of a scene by class. They are read one at a time.
-func (p *products) areas(of *Product) ([]Area, error) {
+func (p *products) areas(of *index.Product) ([]Area, error) {
 	stamp, err := p.stamp(of, outlineFile)
 	if err != nil {
 		return nil, err
@@ -34,7 +36,7 @@ func (p *products) areas(of *Product) ([]Area, error) {
 	}
 	defer f.Close()
 	if info.Size() > maxOutlines {
-		return nil, fmt.Errorf("%s has %s: too large to be summed up here", outlineFile, size(info.Size()))
+		return nil, fmt.Errorf("%s has %s: too large to be summed up here", outlineFile, text.Size(info.Size()))
 	}
 	if all, err = sumAreas(json.NewDecoder(f)); err != nil {
 		return nil, fmt.Errorf("%s of %s can't be read: %w", outlineFile, of.Name, err)
@@ -69,7 +71,7 @@ func sumAreas(d *json.Decoder) ([]Area, error) {
 		if err := d.Decode(&feature); err != nil {
 			return nil, err
 		}
-		class := cut(feature.Properties.Class, maxName)
+		class := text.Cut(feature.Properties.Class, text.MaxName)
 		if sums[class] == nil {
 			if len(sums) > 100 {
 				return nil, errors.New("more than 100 classes")

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"cloudcanvas/cloud/console/index"
 	"cloudcanvas/shared/durable"
 	"cloudcanvas/shared/telemetry"
 )
@@ -34,7 +35,7 @@ const recent = 10_000
 type audit struct {
 	mu   sync.Mutex
 	file *os.File
-	disk Disk
+	disk index.Disk
 	acts []Act // the oldest first
 	by   map[string]Act
 }

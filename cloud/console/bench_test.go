@@ -13,6 +13,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"cloudcanvas/cloud/console/index"
 	"cloudcanvas/shared/event"
 )
 
@@ -136,7 +137,7 @@ func BenchmarkMapTiles(b *testing.B) {
 		}
 		return clients * each / time.Since(begin).Seconds()
 	}
-	var s Scene
+	var s index.Scene
 	w.json("/api/v1/scenes/mast-7/alpha", &s)
 	mx, my := mercator((s.BBox[0]+s.BBox[2])/2, (s.BBox[1]+s.BBox[3])/2)
 	const z = 13

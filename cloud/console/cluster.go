@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"cloudcanvas/cloud/console/index"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
 )
@@ -52,7 +53,7 @@ type clusterView struct {
 	log    Log
 	group  Group
 	device Device
-	index  *index
+	index  *index.Index
 
 	mu   sync.Mutex
 	last Cluster
@@ -111,6 +112,6 @@ func (v *clusterView) lags(ctx context.Context, c *Cluster, owners map[string]st
 		slices.SortFunc(l.Partitions, func(a, b PartitionLag) int { return cmp.Compare(a.Partition, b.Partition) })
 		c.Lags = append(c.Lags, l)
 	}
-	c.Behind, err = v.index.behind(ctx, v.log)
+	c.Behind, err = v.index.Behind(ctx)
 	return err
 }

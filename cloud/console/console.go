@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"cloudcanvas/cloud/console/index"
 	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/event"
@@ -27,7 +28,7 @@ import (
 type Parts struct {
 	Log      Log
 	Products string // folder
-	Objects  Objects
+	Objects  index.Objects
 	Statuses Statuses
 	Group    Group
 	Stories  Stories            // nil: the story of an item is not told
@@ -40,33 +41,29 @@ type Parts struct {
 	Metrics  prometheus.Registerer
 	Gatherer prometheus.Gatherer // shown on /metrics
 	Step     func()              // called as long as the console moves; for a watchdog
-	Disk     Disk                // under its own files; nil: it is never to blame
+	Disk     index.Disk          // under its own files: what could not be noted is refused; nil: it is never to blame
+
+	lookEvery time.Duration // at Kafka, in tests
 }
 
 // Console serves pages and APIs. Close it.
 type Console struct {
 	Parts
 	config   Config
-	index    *index
+	index    *index.Index
 	audit    *audit
 	box      letterBox
-	notices  *notices
 	products *products
 	cluster  *clusterView
 	models   *modelsView
 	device   *deviceLink
-	fold     fold
-	reach    reach
 	guard    *guard
 	pages    pages
 	started  time.Time
 	now      func() time.Time
-	look     time.Duration // how often Kafka is asked whether it is there
 	stopping chan struct{} // closed when open streams have to end
 	stats    *stats
 	telling  chan struct{} // a place for each story that is being told
-	troubles troubles
-	states   cameraStates
 }
 
 // New opens the console's index and reads who may come in. Nothing is served before Run.
@@ -80,8 +77,7 @@ func New(ctx context.Context, c Config, p Parts) (_ *Console, err error) {
 	if p.Disk == nil {
 		p.Disk = noDisk{}
 	}
-	k := &Console{Parts: p, config: c, started: time.Now(), now: time.Now, look: lookEvery, stopping: make(chan struct{}), telling: make(chan struct{}, storiesAtOnce)}
-	k.notices = newNotices(k.started)
+	k := &Console{Parts: p, config: c, started: time.Now(), now: time.Now, stopping: make(chan struct{}), telling: make(chan struct{}, storiesAtOnce)}
 	k.guard = &guard{config: c, origins: http.NewCrossOriginProtection(), now: k.now, refuse: k.refuse}
 	defer func() {
 		if err != nil {
@@ -101,7 +97,8 @@ func New(ctx context.Context, c Config, p Parts) (_ *Console, err error) {
 	if !c.Loopback() && (!k.guard.login() || c.Cert == "") {
 		return nil, fmt.Errorf("the console does not listen on %s without TLS and a login: set console.cert, console.key and console.tokens_file or console.oidc, or listen on 127.0.0.1", c.Listen)
 	}
-	if k.index, err = openIndex(ctx, c, p.Logger, p.Disk); err != nil {
+	if k.index, err = index.Open(ctx, index.Options{Folder: c.Data, Log: p.Log, Objects: p.Objects, Attempts: p.Attempts, Disk: p.Disk, Logger: p.Logger, Step: p.Step, Skipped: k.skipped, Every: p.lookEvery,
+		Keep: index.Bounds{Events: c.KeepEvents, Readings: c.KeepReadings, Scenes: c.KeepScenes, PictureBytes: c.PictureBytes}}); err != nil {
 		return nil, err
 	}
 	if k.audit, err = openAudit(c.Data, p.Logger); err != nil {
@@ -128,28 +125,17 @@ func New(ctx context.Context, c Config, p Parts) (_ *Console, err error) {
 	k.cluster = &clusterView{log: p.Log, group: p.Group, device: p.Device, index: k.index}
 	k.models = &modelsView{models: p.Models, last: []Model{}}
 	k.device = &deviceLink{device: p.Device}
-	k.fold = fold{index: k.index, disk: k.Disk, objects: p.Objects, attempts: p.Attempts, tell: k.tell, passed: k.passed}
 	return k, nil
 }
 
-// tell gives notices the time and hands them to open pages.
-func (k *Console) tell(all ...Notice) {
-	now := k.now().UTC()
-	for i := range all {
-		all[i].Time = now
-	}
-	k.notices.tell(all...)
-	k.Step()
-}
-
-func (k *Console) passed(topic string, err error) {
+func (k *Console) skipped(topic string, err error) {
 	k.stats.passed.WithLabelValues(topic).Inc()
 	var panicked *attempt.Panic
 	if errors.As(err, &panicked) || errors.Is(err, attempt.ErrQuarantined) {
-		k.Logger.Error("a record is not shown: it made the console fail", telemetry.Topic, topic, telemetry.Err, err)
+		k.Logger.Error("the console skipped a record that made it fail", telemetry.Topic, topic, telemetry.Err, err)
 		return
 	}
-	k.Logger.Debug("a record is not shown", telemetry.Topic, topic, telemetry.Err, err)
+	k.Logger.Debug("the console skipped a record that it can't show", telemetry.Topic, topic, telemetry.Err, err)
 }
 
 // Run follows Kafka and serves until ctx ends. ready hears of the address once it listens; it may be
@@ -165,10 +151,7 @@ func (k *Console) Run(ctx context.Context, ready func(url string)) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return k.serve(ctx, listener) })
 	group.Go(func() error { return k.followDecisions(ctx) })
-	group.Go(func() error {
-		f := follower{log: k.Log, fold: k.fold, reach: &k.reach, slog: k.Logger, step: k.Step, every: k.look}
-		return f.run(ctx)
-	})
+	group.Go(func() error { return k.index.Follow(ctx) })
 	if k.Statuses != nil {
 		k.Statuses.Subscribe(event.StatusFilter, 1, func(m mqtt.Message) { k.heardStatus(ctx, m) })
 	}
@@ -187,10 +170,7 @@ func (k *Console) heardStatus(ctx context.Context, m mqtt.Message) {
 		return
 	}
 	s.Edge = edge
-	k.troubles.hear(s)
-	k.states.hear(s)
-	s.Version = cut(s.Version, maxName)
-	if err := k.fold.status(ctx, s); err != nil && ctx.Err() == nil && !k.Disk.Blames(err) {
+	if err := k.index.TakeStatus(ctx, s); err != nil && ctx.Err() == nil && !k.Disk.Blames(err) {
 		k.Logger.Warn("an edge's status is not noted", telemetry.Edge, edge, telemetry.Err, err)
 	}
 }
@@ -249,6 +229,12 @@ func (k *Console) Close() {
 		k.audit.close()
 	}
 	if k.index != nil {
-		k.index.close()
+		k.index.Close()
 	}
 }
+
+// noDisk is never to blame.
+type noDisk struct{}
+
+func (noDisk) Blames(error) bool { return false }
+func (noDisk) Err() error        { return nil }

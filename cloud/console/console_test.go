@@ -16,6 +16,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"cloudcanvas/cloud/console/index"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/mqtt"
@@ -127,7 +128,7 @@ func TestABrokenProductSpoilsNothingElse(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var s Scene
+	var s index.Scene
 	for _, id := range []string{"alpha", "beta"} {
 		w.json("/api/v1/scenes/mast-7/"+id, &s)
 		if s.Product.Folder == filepath.Base(dir) {
@@ -225,7 +226,7 @@ func TestThereIsOneRowForATrackHoweverOftenItIsTold(t *testing.T) {
 		w.putCamera("gate", w.start)
 	}
 	w.caughtUp()
-	var events list[Event]
+	var events list[index.Event]
 	w.json("/api/v1/events?kind=track", &events)
 	if len(events.Items) != 1 || events.Items[0].State != "end" || !events.Items[0].Picture || events.Items[0].Lasted() != 4*time.Second {
 		t.Errorf("%+v", events.Items)
@@ -244,7 +245,7 @@ func TestEventsAreFilteredAndPaged(t *testing.T) {
 	}{{"", 25}, {"label=cat", 13}, {"label=horse", 0}, {"edge=mast-7&stream=cam-1", 12}, {"from=" + w.start.Add(20*time.Second).Format(time.RFC3339), 5}, {"kind=track", 0}} {
 		seen, path := map[int64]bool{}, "/api/v1/events?limit=4&"+c.query
 		for path != "" {
-			var page list[Event]
+			var page list[index.Event]
 			w.json(path, &page)
 			for _, e := range page.Items {
 				if seen[e.Number] {
@@ -263,7 +264,7 @@ func TestEventsAreFilteredAndPaged(t *testing.T) {
 func TestMapTilesShowTheMaskWhereItLies(t *testing.T) {
 	w := newWorld(t, nil)
 	w.fill()
-	var s Scene
+	var s index.Scene
 	w.json("/api/v1/scenes/mast-7/alpha", &s)
 	tiles := 0
 	lon, lat := (s.BBox[0]+s.BBox[2])/2, (s.BBox[1]+s.BBox[3])/2
@@ -322,7 +323,7 @@ func TestTheStreamTellsWhatChangesAndResumes(t *testing.T) {
 			}
 		}
 	}
-	now := w.console.notices.latest()
+	now := w.console.index.Notices.Latest()
 	live, says := listen("")
 	w.putManifest("fresh", w.start)
 	says(`"name":"fresh"`)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"cloudcanvas/cloud/console/index"
 	"cloudcanvas/shared/disk"
 	"cloudcanvas/shared/durable/disktest"
 )
@@ -54,27 +55,6 @@ func TestAnActThatAFullDiskDidNotTakeIsNotReadAsDone(t *testing.T) {
 	}
 }
 
-func TestAnIndexOnADiskThatTakesNoWritesIsKept(t *testing.T) {
-	at := filepath.Join(t.TempDir(), "disk")
-	d := disktest.Tmpfs(t, at, "8m")
-	c := Config{Data: at}
-	x, err := openIndex(t.Context(), c, quiet(), noDisk{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	x.close()
-	disks := disk.NewSet(quiet(), nil)
-	t.Cleanup(disks.Close)
-	d.ReadOnly(true)
-	if _, err := openIndex(t.Context(), c, quiet(), disks.Of(at)); err == nil || !strings.Contains(err.Error(), "closed to writers") {
-		t.Errorf("got %v", err)
-	}
-	d.ReadOnly(false)
-	if _, err := os.Stat(filepath.Join(at, "index.db")); err != nil {
-		t.Errorf("the index is gone: %v", err)
-	}
-}
-
 // refusing is a disk that takes no writes.
 type refusing struct{ why error }
 
@@ -82,7 +62,7 @@ func (r refusing) Blames(error) bool { return true }
 func (r refusing) Err() error        { return r.why }
 
 func TestReadyzSaysThatTheDiskTakesNoWrites(t *testing.T) {
-	k := &Console{Parts: Parts{Disk: refusing{disk.ErrFull}}}
+	k := &Console{Parts: Parts{Disk: refusing{disk.ErrFull}}, index: &index.Index{}}
 	answer := httptest.NewRecorder()
 	k.readyz(answer, httptest.NewRequest(http.MethodGet, "/readyz", nil))
 	if answer.Code != http.StatusServiceUnavailable || !strings.Contains(answer.Body.String(), "the disk is full") {

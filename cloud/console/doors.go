@@ -1,10 +1,9 @@
 // Package console is what people see of the appliance: pages, a REST API, a STAC API and map tiles,
 // all read from an index on disk that follows Kafka and can be made anew from it at any time.
 //
-//	Kafka ─▶ follow ─▶ fold ─▶ index (SQLite) ─▶ pages, API, STAC ─▶ people and programs
-//	MQTT status ──────▶ │         │
-//	                    └─────────┴─▶ notices ─▶ server-sent events ─▶ open pages
-//	products' folder ─────────────────────────▶ pictures, tiles, downloads
+//	Kafka, MQTT status ─▶ index ─▶ pages, API, STAC ─▶ people and programs
+//	                        └────▶ notices ─▶ server-sent events ─▶ open pages
+//	products' folder ───────────▶ pictures, tiles, downloads
 //
 // Nothing here is the only copy of anything, except the audit of what operators did.
 package console
@@ -13,6 +12,7 @@ import (
 	"context"
 	"time"
 
+	"cloudcanvas/cloud/console/index"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/mqtt"
@@ -20,10 +20,8 @@ import (
 
 // Log is what the console needs of Kafka; *kafka.Client has it.
 type Log interface {
-	Partitions(ctx context.Context, topic string) (int, error)
-	Offsets(ctx context.Context, topic string) (map[int]kafka.OffsetRange, error)
+	index.Log
 	Committed(ctx context.Context, group, topic string) (map[int]int64, error)
-	Read(ctx context.Context, topic string, partition int, from int64, handle func([]kafka.Record) error) error
 	Scan(ctx context.Context, topic string, partition int, from, to int64, handle func(kafka.Record) error) error
 	Append(ctx context.Context, records ...kafka.Record) error
 }
@@ -31,11 +29,6 @@ type Log interface {
 // Statuses is where edges say, retained, that they are there; *mqtt.Client has it.
 type Statuses interface {
 	Subscribe(filter string, qos byte, handle func(mqtt.Message))
-}
-
-// Objects is where large data rests.
-type Objects interface {
-	Get(ctx context.Context, ref string) ([]byte, error)
 }
 
 // Group tells who works in the cloud and who owns what.

@@ -3,6 +3,7 @@ package console
 import (
 	"testing"
 
+	"cloudcanvas/cloud/console/index"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
 )
@@ -19,20 +20,19 @@ func TestAResultThatIsThereTwiceCountsOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.caughtUp()
-		var scene Scene
+		var scene index.Scene
 		w.json("/api/v1/scenes/mast-7/alpha", &scene)
 		if scene.Results != 1 {
 			t.Errorf("%d results", scene.Results)
 		}
 	}
 	again()
-	if _, err := w.console.index.write.Exec("DROP TABLE seen"); err != nil { // as an earlier program left it
+	if _, err := w.database().Exec("DROP TABLE seen"); err != nil { // as an earlier program left it
 		t.Fatal(err)
 	}
 	w.stop()
 	w.run()
-	var tables int
-	if err := w.console.index.read.QueryRow("SELECT count(*) FROM sqlite_master WHERE name = 'seen'").Scan(&tables); err != nil || tables != 1 {
-		t.Fatalf("%d tables: %v", tables, err)
+	if tables := w.number("SELECT count(*) FROM sqlite_master WHERE name = 'seen'"); tables != 1 {
+		t.Fatalf("%d tables", tables)
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/blocklist"
+	"cloudcanvas/cloud/console/index"
+	"cloudcanvas/cloud/console/text"
 	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
@@ -31,15 +33,32 @@ var errCannot = errors.New("this letter can't be replayed")
 // actPatience is how long somebody waits for the coordinator, and for others who put letters back.
 const actPatience = 20 * time.Second
 
+// Letter is a dead letter with what an operator did about it.
+type Letter struct {
+	index.DeadLetter
+	Handled *Act `json:"handled"`
+}
+
+// letterSource is where dead letters come from, and whether that edge is shut out.
+type letterSource struct {
+	index.DeadLetterSource
+	Blocked bool `json:"blocked"`
+}
+
+// Path is where the letter's page lies.
+func (l Letter) Path() string { return fmt.Sprintf("/letters/%d/%d", l.Partition, l.Offset) }
+
 // Place is where the letter stands.
-func (l Letter) Place() deadletter.Place {
+func (l Letter) Place() deadletter.Place { return placeOfLetter(l.DeadLetter) }
+
+func placeOfLetter(l index.DeadLetter) deadletter.Place {
 	return deadletter.Place{Partition: l.Partition, Offset: l.Offset}
 }
 
 const letterName = event.DLQTopic + "-%d@%d of %s"
 
 // name tells a letter from all others, also from one of another Kafka that stands where it stood.
-func (l Letter) name() string {
+func nameOf(l index.DeadLetter) string {
 	return fmt.Sprintf(letterName, l.Partition, l.Offset, l.Heard.UTC().Format(time.RFC3339Nano))
 }
 
@@ -53,14 +72,17 @@ type letterBox struct {
 	blocked atomic.Pointer[blocklist.List]
 }
 
+// undecided says that nobody has decided about a letter.
+func (b *letterBox) undecided(l index.DeadLetter) bool { return b.of(l) == nil }
+
 // of is what was done about a letter, or nil.
-func (b *letterBox) of(l Letter) *Act {
+func (b *letterBox) of(l index.DeadLetter) *Act {
 	if k := b.book.Load(); k != nil {
-		if d := k.Of(l.Place(), l.Heard); d != nil {
-			return &Act{Time: d.At, Who: d.By, Action: d.Action, What: l.name()}
+		if d := k.Of(placeOfLetter(l), l.Heard); d != nil {
+			return &Act{Time: d.At, Who: d.By, Action: d.Action, What: nameOf(l)}
 		}
 	}
-	return b.audit.of(l.name()) // of an earlier program, and not in the book yet
+	return b.audit.of(nameOf(l)) // of an earlier program, and not in the book yet
 }
 
 // decided are the latest decisions about letters, wherever they were taken, the newest first.
@@ -85,7 +107,7 @@ func (b *letterBox) decided(n int) (acts []Act) {
 }
 
 // do decides about a letter. What was decided before stays so.
-func (b *letterBox) do(ctx context.Context, who, action string, l Letter) error {
+func (b *letterBox) do(ctx context.Context, who, action string, l index.DeadLetter) error {
 	if b.actions.Group == nil {
 		return fmt.Errorf("%w: there is no coordinator that would remember it", errCannot)
 	}
@@ -97,12 +119,12 @@ func (b *letterBox) do(ctx context.Context, who, action string, l Letter) error 
 	if action == actReplay {
 		decide = a.Replay
 	}
-	outcomes, err := decide(ctx, l.Place())
-	act := Act{Time: time.Now().UTC(), Who: who, Action: action, What: l.name(), Detail: cut(l.Reason, maxName)}
+	outcomes, err := decide(ctx, placeOfLetter(l))
+	act := Act{Time: time.Now().UTC(), Who: who, Action: action, What: nameOf(l), Detail: text.Cut(l.Reason, text.MaxName)}
 	switch {
 	case err != nil:
 		act.Action = action + " failed"
-		return errors.Join(fmt.Errorf("%s dead letter %s: %w", action, l.name(), err), b.audit.write(act))
+		return errors.Join(fmt.Errorf("%s dead letter %s: %w", action, nameOf(l), err), b.audit.write(act))
 	case len(outcomes) == 1 && outcomes[0].State == deadletter.Refused:
 		return fmt.Errorf("%w: %s", errCannot, outcomes[0].Why)
 	}
@@ -134,7 +156,7 @@ func (b *letterBox) block(ctx context.Context, who, action, edge, reason string)
 	defer cancel()
 	switch action {
 	case actBlock:
-		err = blocklist.Block(ctx, b.actions.Group, edge, blocklist.Entry{By: who, At: time.Now().UTC().Truncate(time.Second), Reason: cut(reason, 200)})
+		err = blocklist.Block(ctx, b.actions.Group, edge, blocklist.Entry{By: who, At: time.Now().UTC().Truncate(time.Second), Reason: text.Cut(reason, 200)})
 	case actUnblock:
 		err = blocklist.Unblock(ctx, b.actions.Group, edge)
 	default:
@@ -150,7 +172,7 @@ func (b *letterBox) block(ctx context.Context, who, action, edge, reason string)
 	if err == nil {
 		b.blocked.Store(&list)
 	}
-	return errors.Join(err, b.audit.write(Act{Time: time.Now().UTC(), Who: who, Action: action, What: "edge " + edge, Detail: cut(reason, maxName)}))
+	return errors.Join(err, b.audit.write(Act{Time: time.Now().UTC(), Who: who, Action: action, What: "edge " + edge, Detail: text.Cut(reason, text.MaxName)}))
 }
 
 // follow keeps what was decided up to date until ctx ends, after the audit of an earlier program was
@@ -183,7 +205,7 @@ func (k *Console) followDecisions(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		k.tell(Notice{What: aboutLetter})
+		k.index.Notices.Add(index.Notice{What: index.AboutDeadLetter})
 	}
 }
 

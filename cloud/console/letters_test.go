@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/blocklist"
+	"cloudcanvas/cloud/console/index"
 	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
@@ -114,7 +115,7 @@ func TestWhatTheCommandDecidesTheConsoleShows(t *testing.T) {
 	if a, b := w.handled(0), w.handled(1); a.Who != "otto" || a.Action != "replay" || a.Time.IsZero() || b.Action != "discard" {
 		t.Errorf("%+v %+v", a, b)
 	}
-	if n, err := w.console.index.openLetters(t.Context(), &w.console.box); err != nil || n != 0 {
+	if n, err := w.console.index.DeadLetters.Count(t.Context(), w.console.box.undecided); err != nil || n != 0 {
 		t.Errorf("%d letters wait for a decision, %v", n, err)
 	}
 	if _, page := w.get("/letters"); !strings.Contains(page, "replay by otto") || !strings.Contains(page, "otto: discard letter 0-1") {
@@ -177,17 +178,17 @@ func TestTheAuditOfAnEarlierProgramComesIntoTheBook(t *testing.T) {
 	w.stop()
 	var lines strings.Builder
 	for n, action := range []string{"discard", "replay", "replay", "discard"} {
-		l := Letter{Offset: int64(n), Heard: instant(w.log.topics[event.DLQTopic][n].Time.UnixMilli())}
+		l := index.DeadLetter{Offset: int64(n), Heard: w.log.topics[event.DLQTopic][n].Time.Truncate(time.Millisecond).UTC()}
 		if n == 3 { // of another Kafka that stood where this one stands
 			l.Heard = l.Heard.Add(-time.Hour)
 		}
-		act, err := json.Marshal(Act{Time: w.start, Who: "vera", Action: action, What: l.name()})
+		act, err := json.Marshal(Act{Time: w.start, Who: "vera", Action: action, What: nameOf(l)})
 		if err != nil {
 			t.Fatal(err)
 		}
 		fmt.Fprintf(&lines, "%s\n", act)
 		if n == 2 {
-			failed, _ := json.Marshal(Act{Time: w.start, Who: "vera", Action: actFailed, What: l.name()})
+			failed, _ := json.Marshal(Act{Time: w.start, Who: "vera", Action: actFailed, What: nameOf(l)})
 			fmt.Fprintf(&lines, "%s\n", failed)
 		}
 	}

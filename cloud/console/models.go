@@ -1,6 +1,8 @@
 package console
 
 import (
+	"cloudcanvas/cloud/console/index"
+	"cloudcanvas/cloud/console/text"
 	"context"
 	"errors"
 	"fmt"
@@ -102,7 +104,7 @@ func (v *modelsView) find(ctx context.Context, name string) (Model, error) {
 	if at := slices.IndexFunc(all, func(m Model) bool { return m.Name == name }); at >= 0 {
 		return all[at], nil
 	}
-	return Model{}, fmt.Errorf("model %.80q is %w", name, errUnknown)
+	return Model{}, fmt.Errorf("model %.80q is %w", name, index.ErrUnknown)
 }
 
 func (v *modelsView) forget() {
@@ -134,7 +136,7 @@ func (k *Console) release(ctx context.Context, who, name string, wish modelWish)
 	if _, err := k.models.find(ctx, name); err != nil {
 		return err
 	}
-	wish.Version, wish.Reason = cut(wish.Version, maxName), cut(wish.Reason, maxName)
+	wish.Version, wish.Reason = text.Cut(wish.Version, text.MaxName), text.Cut(wish.Reason, text.MaxName)
 	var do func(context.Context) error
 	switch wish.Action {
 	case actCanary:
@@ -156,11 +158,11 @@ func (k *Console) release(ctx context.Context, who, name string, wish modelWish)
 	ctx, cancel := context.WithTimeout(ctx, askPatience)
 	defer cancel()
 	if err := do(ctx); err != nil {
-		act.Action, act.Detail = wish.Action+" failed", cut(err.Error(), maxName)
+		act.Action, act.Detail = wish.Action+" failed", text.Cut(err.Error(), text.MaxName)
 		return errors.Join(fmt.Errorf("%s of model %s: %w", wish.Action, name, err), k.audit.write(act))
 	}
 	k.Logger.Info("an operator has changed a model", "who", who, "action", wish.Action, "model", name, "version", wish.Version)
 	k.models.forget()
-	k.tell(Notice{What: aboutModel, Name: name})
+	k.index.Notices.Add(index.Notice{What: index.AboutModel, Name: name})
 	return nil
 }

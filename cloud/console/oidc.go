@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cloudcanvas/cloud/console/text"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
@@ -140,9 +141,9 @@ func (p *provider) person(id *oidc.IDToken) (who person, err error) {
 	if party, _ := claims["azp"].(string); len(id.Audience) > 1 && party != p.config.ClientID {
 		return who, fmt.Errorf("%w: it was made for another program (azp)", errToken)
 	}
-	who.Name = cut(id.Subject, maxName)
+	who.Name = text.Cut(id.Subject, text.MaxName)
 	if name, _ := claims[p.config.NameClaim].(string); name != "" && name != id.Subject {
-		who.Name = cut(name, maxName) + " (" + who.Name + ")" // names change hands, subjects don't
+		who.Name = text.Cut(name, text.MaxName) + " (" + who.Name + ")" // names change hands, subjects don't
 	}
 	groups := names(claim(claims, p.config.RoleClaim))
 	member := func(of []string) bool {

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"cloudcanvas/cloud/console/text"
 	"cloudcanvas/shared/telemetry"
 )
 
@@ -131,11 +132,11 @@ func (k *Console) loginFailed(w http.ResponseWriter, r *http.Request, err error)
 		status, message = http.StatusServiceUnavailable, "The login provider does not answer. Try again in a moment; it works again by itself when the provider is back. The console's log says more."
 		w.Header().Set("Retry-After", "3")
 	case errors.Is(err, errStale):
-		status, message = http.StatusBadRequest, sentence(errStale)
+		status, message = http.StatusBadRequest, text.Sentence(errStale)
 	case errors.Is(err, errToken):
-		message = sentence(errToken) + " The console's log says why. Begin again at the login page."
+		message = text.Sentence(errToken) + " The console's log says why. Begin again at the login page."
 	default: // the provider refused, or there is no role: the reason is for the person
-		message = sentence(err)
+		message = text.Sentence(err)
 	}
 	k.refuse(w, r, status, message)
 }

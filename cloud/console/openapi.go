@@ -124,8 +124,7 @@ func structSchema(t reflect.Type, schemas object) object {
 		schemas[name] = object{} // while it is made: types may contain themselves
 	}
 	properties, required := object{}, []string{}
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for _, f := range reflect.VisibleFields(t) { // with those of embedded structs, as encoding/json has it
 		key, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if !f.IsExported() || key == "-" || key == "" {
 			continue

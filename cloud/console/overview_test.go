@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"cloudcanvas/cloud/console/index"
+	"cloudcanvas/cloud/console/text"
 	"cloudcanvas/shared/event"
 )
 
@@ -13,9 +15,9 @@ func TestTheOverviewSaysTheBadThingsFirst(t *testing.T) {
 	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	lines := assess(facts{
 		now: now, kafka: errors.New("refused"), kafkaSince: now.Add(-90 * time.Second),
-		edges:   []Edge{{Name: "mast-1", Status: "online"}, {Name: "mast-2", Status: "offline", Since: now.Add(-3 * time.Hour)}},
-		cameras: []Camera{{Name: "gate", Online: true, Heard: now.Add(-5 * time.Minute)}, {Name: "yard", Online: true, Heard: now}, {Name: "film", Ended: true}},
-		lags:    []Lag{{Topic: event.WorkTopic, Group: "canvas-worker", Lag: 5000}}, letters: 3, incomplete: []Scene{{ID: "S2A"}}, behind: 10_000, alerts: 2,
+		edges:   []index.Edge{{Name: "mast-1", Status: "online"}, {Name: "mast-2", Status: "offline", Since: now.Add(-3 * time.Hour)}},
+		cameras: []index.Camera{{Name: "gate", Online: true, Heard: now.Add(-5 * time.Minute)}, {Name: "yard", Online: true, Heard: now}, {Name: "film", Ended: true}},
+		lags:    []Lag{{Topic: event.WorkTopic, Group: "canvas-worker", Lag: 5000}}, letters: 3, incomplete: []index.Scene{{ID: "S2A"}}, behind: 10_000, alerts: 2,
 		outbox: &Outbox{Edge: "mast-1", Waiting: 7, Bytes: 1500, Oldest: now.Add(-time.Hour)},
 	})
 	worst := 0
@@ -39,7 +41,7 @@ func TestTheOverviewSaysTheBadThingsFirst(t *testing.T) {
 	if idle := assess(facts{now: now}); idle[0].Level != levelBad || !strings.Contains(idle[0].Text, "No worker is there") {
 		t.Errorf("without a worker: %+v", idle)
 	}
-	calm := assess(facts{now: now, edges: []Edge{{Name: "mast-1", Status: "online"}}, workers: []Worker{{}}, outbox: &Outbox{Edge: "mast-1", Committed: 9}})
+	calm := assess(facts{now: now, edges: []index.Edge{{Name: "mast-1", Status: "online"}}, workers: []Worker{{}}, outbox: &Outbox{Edge: "mast-1", Committed: 9}})
 	for _, l := range calm {
 		if l.Level != levelGood {
 			t.Errorf("all is well, and it says %q", l.Text)
@@ -49,13 +51,13 @@ func TestTheOverviewSaysTheBadThingsFirst(t *testing.T) {
 
 func TestSizesAndTimesAreForPeople(t *testing.T) {
 	for bytes, want := range map[int64]string{0: "0 B", 999: "999 B", 1000: "1.0 kB", 58_500_000: "58.5 MB", 1 << 62: "4.6 EB"} {
-		if got := size(bytes); got != want {
+		if got := text.Size(bytes); got != want {
 			t.Errorf("%d: %s, want %s", bytes, got, want)
 		}
 	}
 	now := time.Now()
 	for d, want := range map[time.Duration]string{3 * time.Second: "3 s", 61 * time.Second: "1 min", 72 * time.Hour: "3 days"} {
-		if got := ago(now, now.Add(-d)); got != want {
+		if got := text.Ago(now, now.Add(-d)); got != want {
 			t.Errorf("%v: %s, want %s", d, got, want)
 		}
 	}

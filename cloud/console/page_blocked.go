@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cloudcanvas/cloud/console/index"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -9,37 +10,6 @@ import (
 	"slices"
 	"time"
 )
-
-// letterSource is how many dead letters an edge has made for one kind of reason.
-type letterSource struct {
-	Edge    string    `json:"edge"` // "" where nobody can tell
-	Class   string    `json:"class"`
-	Letters int       `json:"letters"`
-	Last    time.Time `json:"last"`
-	Blocked bool      `json:"blocked"`
-}
-
-// sourcesShown bounds the table of them, the worst first.
-const sourcesShown = 50
-
-func (x *index) letterSources(ctx context.Context) ([]letterSource, error) {
-	rows, err := x.read.QueryContext(ctx, "SELECT edge, class, count(*) AS n, max(heard) FROM letters GROUP BY edge, class ORDER BY n DESC, edge, class LIMIT ?", sourcesShown)
-	if err != nil {
-		return nil, fmt.Errorf("count dead letters by edge: %w", err)
-	}
-	defer rows.Close()
-	all := []letterSource{}
-	for rows.Next() {
-		var s letterSource
-		var last int64
-		if err := rows.Scan(&s.Edge, &s.Class, &s.Letters, &last); err != nil {
-			return nil, err
-		}
-		s.Last = instant(last)
-		all = append(all, s)
-	}
-	return all, rows.Err()
-}
 
 // blockedEdge is an edge that is shut out.
 type blockedEdge struct {
@@ -112,14 +82,20 @@ func (k *Console) block(r *http.Request, wish blockWish) error {
 		return err
 	}
 	k.Logger.Info("an operator has decided about an edge", "who", who, "action", wish.Action, "edge", edge)
-	k.tell(Notice{What: aboutLetter})
+	k.index.Notices.Add(index.Notice{What: index.AboutDeadLetter})
 	return nil
 }
 
 func (k *Console) apiSources(r *http.Request) (any, error) {
-	all, err := k.index.letterSources(r.Context())
-	for i := range all {
-		all[i].Blocked = k.isBlocked(all[i].Edge)
-	}
+	all, err := k.letterSources(r.Context())
 	return list[letterSource]{Items: all}, err
+}
+
+func (k *Console) letterSources(ctx context.Context) ([]letterSource, error) {
+	found, err := k.index.DeadLetters.Sources(ctx)
+	all := make([]letterSource, len(found))
+	for i, s := range found {
+		all[i] = letterSource{s, k.isBlocked(s.Edge)}
+	}
+	return all, err
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"cloudcanvas/cloud/console/index"
 	"cloudcanvas/shared/event"
 )
 
@@ -16,7 +17,7 @@ type camerasBody struct {
 }
 
 type cameraCard struct {
-	Camera
+	index.Camera
 	State   string
 	Lost    bool
 	Picture time.Time // of the latest frame; zero: none
@@ -26,7 +27,7 @@ type cameraCard struct {
 type eventList struct {
 	Filter filter
 	Labels []string
-	Events []Event
+	Events []index.Event
 	Next   string // link to older ones
 }
 
@@ -36,17 +37,17 @@ type filter struct {
 }
 
 func (k *Console) camerasPage(r *http.Request) (any, error) {
-	cameras, err := k.cameras(r.Context())
+	cameras, err := k.index.Cameras.All(r.Context(), k.now())
 	if err != nil {
 		return nil, err
 	}
 	body := camerasBody{Cameras: make([]cameraCard, len(cameras))}
-	pictures, err := k.index.frameTimes(r.Context())
+	pictures, err := k.index.Pictures.FrameTimes(r.Context())
 	if err != nil {
 		return nil, err
 	}
 	for i, c := range cameras {
-		body.Cameras[i] = cameraCard{c, c.Word, Lost(c.Word), pictures[frameSlot(c.Edge, c.Name)]}
+		body.Cameras[i] = cameraCard{c, c.Word, index.Lost(c.Word), pictures[index.FrameSlot(c.Edge, c.Name)]}
 	}
 	body.Events, err = k.eventList(r, filter{})
 	return body, err
@@ -61,15 +62,15 @@ type cameraBody struct {
 
 func (k *Console) cameraPage(r *http.Request) (any, error) {
 	ctx := r.Context()
-	c, err := k.camera(ctx, name(r, "edge"), name(r, "camera"))
+	c, err := k.index.Cameras.One(ctx, name(r, "edge"), name(r, "camera"), k.now())
 	if err != nil {
 		return nil, err
 	}
-	body := cameraBody{cameraCard: cameraCard{Camera: c, State: c.Word, Lost: Lost(c.Word)}}
-	if body.Picture, body.Frame, err = k.index.pictured(ctx, frameSlot(c.Edge, c.Name)); err != nil {
+	body := cameraBody{cameraCard: cameraCard{Camera: c, State: c.Word, Lost: index.Lost(c.Word)}}
+	if body.Picture, body.Frame, err = k.index.Pictures.Taken(ctx, index.FrameSlot(c.Edge, c.Name)); err != nil {
 		return nil, err
 	}
-	if body.Boxes, err = k.index.boxes(ctx, c.Edge, c.Name, body.Frame); err != nil {
+	if body.Boxes, err = k.index.Cameras.Boxes(ctx, c.Edge, c.Name, body.Frame); err != nil {
 		return nil, err
 	}
 	body.Boxes = likely(body.Boxes)
@@ -97,13 +98,13 @@ func (k *Console) eventList(r *http.Request, fixed filter) (eventList, error) {
 	if err != nil {
 		return l, err
 	}
-	l.Filter.Label, l.Filter.Kind = q.label, q.kind
+	l.Filter.Label, l.Filter.Kind = q.Label, q.Kind
 	l.Filter.From, l.Filter.To = r.URL.Query().Get("from"), r.URL.Query().Get("to")
 	if fixed.Camera != "" {
-		q.edge, q.stream = fixed.Edge, fixed.Camera
+		q.Edge, q.Stream = fixed.Edge, fixed.Camera
 	}
-	q.limit = pageRows + 1
-	if l.Events, err = k.index.events(r.Context(), q); err != nil {
+	q.Limit = pageRows + 1
+	if l.Events, err = k.index.Events.Find(r.Context(), q); err != nil {
 		return l, err
 	}
 	if len(l.Events) > pageRows {
@@ -112,31 +113,31 @@ func (k *Console) eventList(r *http.Request, fixed filter) (eventList, error) {
 		next.Set("before", strconv.FormatInt(l.Events[pageRows-1].Number, 10))
 		l.Next = "?" + next.Encode()
 	}
-	several, err := k.index.severals(r.Context())
+	several, err := k.index.Cameras.Shared(r.Context())
 	if err != nil {
 		return l, err
 	}
 	for n, e := range l.Events {
 		l.Events[n].Source = called(several, e.Edge, e.Stream)
 	}
-	l.Labels, err = k.index.labels(r.Context())
+	l.Labels, err = k.index.Events.Labels(r.Context())
 	return l, err
 }
 
 // eventsAsked reads the filters that pages and the API share.
-func eventsAsked(v url.Values) (q eventQuery, err error) {
-	q = eventQuery{edge: v.Get("edge"), stream: v.Get("stream"), label: v.Get("label"), kind: v.Get("kind")}
-	if q.kind != "" && q.kind != string(event.Alert) && q.kind != string(event.Track) {
-		return q, fmt.Errorf("%w: kind %.20q is neither alert nor track", errRequest, q.kind)
+func eventsAsked(v url.Values) (q index.EventQuery, err error) {
+	q = index.EventQuery{Edge: v.Get("edge"), Stream: v.Get("stream"), Label: v.Get("label"), Kind: v.Get("kind")}
+	if q.Kind != "" && q.Kind != string(event.Alert) && q.Kind != string(event.Track) {
+		return q, fmt.Errorf("%w: kind %.20q is neither alert nor track", errRequest, q.Kind)
 	}
-	if q.from, err = timeAsked(v, "from"); err != nil {
+	if q.From, err = timeAsked(v, "from"); err != nil {
 		return q, err
 	}
-	if q.to, err = timeAsked(v, "to"); err != nil {
+	if q.To, err = timeAsked(v, "to"); err != nil {
 		return q, err
 	}
 	if text := v.Get("before"); text != "" {
-		if q.before, err = strconv.ParseInt(text, 10, 64); err != nil || q.before < 1 {
+		if q.Before, err = strconv.ParseInt(text, 10, 64); err != nil || q.Before < 1 {
 			return q, fmt.Errorf("%w: before %.20q is no event's number", errRequest, text)
 		}
 	}

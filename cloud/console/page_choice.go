@@ -1,7 +1,7 @@
 package console
 
 import (
-	"context"
+	"cloudcanvas/cloud/console/index"
 	"fmt"
 	"net/http"
 )
@@ -19,10 +19,10 @@ type choice struct{ Edge, Path string }
 // of that name, else the edges to choose from.
 func (k *Console) sceneNamed(w http.ResponseWriter, r *http.Request) {
 	id := name(r, "scene")
-	scenes, err := k.index.scenes(r.Context(), sceneQuery{ids: []string{id}, limit: maxEdgesShown})
+	scenes, err := k.index.Scenes.Find(r.Context(), index.SceneQuery{IDs: []string{id}, Limit: maxEdgesShown})
 	body := choiceBody{Name: id, What: "scene"}
 	for _, s := range scenes {
-		body.Choices = append(body.Choices, choice{s.Edge, s.Path()})
+		body.Choices = append(body.Choices, choice{s.Edge, scenePath(s.Edge, s.ID)})
 	}
 	k.lead(w, r, body, err)
 }
@@ -30,9 +30,9 @@ func (k *Console) sceneNamed(w http.ResponseWriter, r *http.Request) {
 // cameraNamed answers /cameras/NAME in the same way.
 func (k *Console) cameraNamed(w http.ResponseWriter, r *http.Request) {
 	body := choiceBody{Name: name(r, "camera"), What: "camera"}
-	edges, err := k.index.names(r.Context(), "SELECT edge FROM cameras WHERE name = ? ORDER BY edge LIMIT ?", body.Name, maxEdgesShown)
+	edges, err := k.index.Cameras.Of(r.Context(), body.Name, maxEdgesShown)
 	for _, edge := range edges {
-		body.Choices = append(body.Choices, choice{edge, Camera{Edge: edge, Name: body.Name}.Path()})
+		body.Choices = append(body.Choices, choice{edge, cameraPath(edge, body.Name)})
 	}
 	k.lead(w, r, body, err)
 }
@@ -45,23 +45,12 @@ func called(several map[string]bool, edge, name string) string {
 	return name
 }
 
-// severals are the names that more than one edge has, of cameras and sensors.
-func (x *index) severals(ctx context.Context) (map[string]bool, error) {
-	names, err := x.names(ctx, `SELECT name FROM (SELECT edge, name FROM cameras UNION SELECT edge, name FROM sensors)
-		GROUP BY name HAVING count(*) > 1 LIMIT ?`, maxRows)
-	several := map[string]bool{}
-	for _, name := range names {
-		several[name] = true
-	}
-	return several, err
-}
-
 func (k *Console) lead(w http.ResponseWriter, r *http.Request, body choiceBody, err error) {
 	switch {
 	case err != nil:
 		k.fail(w, r, err)
 	case len(body.Choices) == 0:
-		k.fail(w, r, fmt.Errorf("%s %.80q is %w", body.What, body.Name, errUnknown))
+		k.fail(w, r, fmt.Errorf("%s %.80q is %w", body.What, body.Name, index.ErrUnknown))
 	case len(body.Choices) == 1:
 		http.Redirect(w, r, body.Choices[0].Path, http.StatusFound)
 	default:

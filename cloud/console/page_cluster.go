@@ -24,7 +24,7 @@ func (k *Console) clusterPage(r *http.Request) (any, error) {
 	if body.Models, err = k.models.get(r.Context()); err != nil {
 		body.Away = err.Error()
 	}
-	if body.Since, err = k.reach.get(); err != nil {
+	if body.Since, err = k.index.Kafka(); err != nil {
 		body.Kafka = err.Error()
 		return body, nil
 	}

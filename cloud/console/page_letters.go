@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cloudcanvas/cloud/console/index"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -22,11 +23,8 @@ func (k *Console) lettersPage(r *http.Request) (any, error) {
 		return nil, err
 	}
 	body := lettersBody{Page: page, Acts: k.acts(20), May: whoAsks(r).may(Operator), Blocked: k.blockedEdges()}
-	if body.Sources, err = k.index.letterSources(r.Context()); err != nil {
+	if body.Sources, err = k.letterSources(r.Context()); err != nil {
 		return nil, err
-	}
-	for i := range body.Sources {
-		body.Sources[i].Blocked = k.isBlocked(body.Sources[i].Edge)
 	}
 	body.Letters, err = k.letters(r, pageRows+1, (page-1)*pageRows)
 	if len(body.Letters) > pageRows {
@@ -37,9 +35,10 @@ func (k *Console) lettersPage(r *http.Request) (any, error) {
 
 // letters lists dead letters with what was done about them.
 func (k *Console) letters(r *http.Request, limit, offset int) ([]Letter, error) {
-	all, err := k.index.letters(r.Context(), limit, offset)
-	for i := range all {
-		all[i].Handled = k.box.of(all[i])
+	found, err := k.index.DeadLetters.Find(r.Context(), limit, offset)
+	all := make([]Letter, len(found))
+	for i, l := range found {
+		all[i] = Letter{l, k.box.of(l)}
 	}
 	return all, err
 }
@@ -55,18 +54,17 @@ func (k *Console) letterPage(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return letterBody{Letter: l, Preview: preview(l.head, l.Bytes), May: whoAsks(r).may(Operator)}, nil
+	return letterBody{Letter: l, Preview: preview(l.Head, l.Bytes), May: whoAsks(r).may(Operator)}, nil
 }
 
 func (k *Console) letterAsked(r *http.Request) (Letter, error) {
 	partition, err := strconv.Atoi(r.PathValue("partition"))
 	offset, err2 := strconv.ParseInt(r.PathValue("offset"), 10, 64)
 	if err != nil || err2 != nil || partition < 0 || offset < 0 {
-		return Letter{}, fmt.Errorf("the dead letter is %w", errUnknown)
+		return Letter{}, fmt.Errorf("the dead letter is %w", index.ErrUnknown)
 	}
-	l, err := k.index.letter(r.Context(), partition, offset)
-	l.Handled = k.box.of(l)
-	return l, err
+	l, err := k.index.DeadLetters.One(r.Context(), partition, offset)
+	return Letter{l, k.box.of(l)}, err
 }
 
 // decide replays or discards a letter, as the form's action says.
@@ -89,13 +87,13 @@ func (k *Console) act(r *http.Request, l Letter, action string) (err error) {
 	who := whoAsks(r).Name
 	switch action {
 	case actReplay, actDiscard:
-		err = k.box.do(r.Context(), who, action, l)
+		err = k.box.do(r.Context(), who, action, l.DeadLetter)
 	default:
 		err = fmt.Errorf("%w: action %.20q is neither %s nor %s", errRequest, action, actReplay, actDiscard)
 	}
 	if err == nil {
-		k.Logger.Info("an operator has decided about a dead letter", "who", who, "action", action, "letter", l.name())
-		k.tell(Notice{What: aboutLetter})
+		k.Logger.Info("an operator has decided about a dead letter", "who", who, "action", action, "letter", nameOf(l.DeadLetter))
+		k.index.Notices.Add(index.Notice{What: index.AboutDeadLetter})
 	}
 	return err
 }

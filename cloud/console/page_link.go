@@ -2,22 +2,20 @@ package console
 
 import (
 	"context"
-	"database/sql"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"sync"
 	"time"
 
+	"cloudcanvas/cloud/console/index"
 	"cloudcanvas/shared/event"
 )
 
 type linkBody struct {
-	Edges   []Edge
+	Edges   []index.Edge
 	Outbox  *Outbox
 	Reports []report
-	Drops   []Drop
+	Drops   []index.Drop
 }
 
 // report is what an edge said of its link, and where its windows lie in a line of time.
@@ -45,10 +43,9 @@ const (
 func (k *Console) linkPage(r *http.Request) (any, error) { return k.link(r.Context()) }
 
 func (k *Console) link(ctx context.Context) (body linkBody, err error) {
-	if body.Edges, err = k.index.edges(ctx); err != nil {
+	if body.Edges, err = k.index.Edges.All(ctx); err != nil {
 		return body, err
 	}
-	body.Edges = k.troubles.with(body.Edges)
 	live := ""
 	if k.Device != nil {
 		o := k.Device.Outbox()
@@ -58,16 +55,16 @@ func (k *Console) link(ctx context.Context) (body linkBody, err error) {
 			body.Reports = append(body.Reports, reportOf(o.Edge, r, true, k.now()))
 		}
 	}
-	all, err := k.index.links(ctx)
+	all, err := k.index.Edges.Links(ctx)
 	if err != nil {
 		return body, err
 	}
 	for _, l := range all {
-		if l.edge != live {
-			body.Reports = append(body.Reports, reportOf(l.edge, l.LinkReport, false, k.now()))
+		if l.Edge != live {
+			body.Reports = append(body.Reports, reportOf(l.Edge, l.LinkReport, false, k.now()))
 		}
 	}
-	body.Drops, err = k.index.drops(ctx)
+	body.Drops, err = k.index.Edges.Drops(ctx)
 	return body, err
 }
 
@@ -125,50 +122,10 @@ func (d *deviceLink) get(ctx context.Context) (event.LinkReport, error) {
 	return d.last, d.err
 }
 
-// maxReports bounds the edges whose links a page shows; the API gives any.
-const maxReports = 50
-
-// edgeLink is what an edge said of its link.
-type edgeLink struct {
-	edge string
-	event.LinkReport
-}
-
-// links are the latest reports, of edges with the most waiting first.
-func (x *index) links(ctx context.Context) ([]edgeLink, error) {
-	rows, err := x.read.QueryContext(ctx, "SELECT edge, link FROM edges WHERE link <> '' ORDER BY json_extract(link, '$.waiting') DESC, edge LIMIT ?", maxReports)
-	if err != nil {
-		return nil, fmt.Errorf("look up links: %w", err)
-	}
-	defer rows.Close()
-	var all []edgeLink
-	for rows.Next() {
-		var l edgeLink
-		var text string
-		if err := rows.Scan(&l.edge, &text); err != nil {
-			return nil, err
-		}
-		if err := json.Unmarshal([]byte(text), &l.LinkReport); err != nil {
-			return nil, fmt.Errorf("the link of edge %s: %w", l.edge, err)
-		}
-		all = append(all, l)
-	}
-	return all, rows.Err()
-}
-
 func (k *Console) apiLink(r *http.Request) (any, error) {
 	edge := name(r, "edge")
 	if k.Device != nil && k.Device.Outbox().Edge == edge {
 		return k.device.get(r.Context())
 	}
-	var text string
-	err := k.index.read.QueryRowContext(r.Context(), "SELECT link FROM edges WHERE edge = ? AND link <> ''", edge).Scan(&text)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, fmt.Errorf("the link of edge %.80q is %w", edge, errUnknown)
-	}
-	var report event.LinkReport
-	if err == nil {
-		err = json.Unmarshal([]byte(text), &report)
-	}
-	return report, err
+	return k.index.Edges.Link(r.Context(), edge)
 }

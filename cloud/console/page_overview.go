@@ -5,13 +5,14 @@ import (
 	"net/http"
 	"time"
 
+	"cloudcanvas/cloud/console/index"
 	"cloudcanvas/shared/event"
 )
 
 type overviewBody struct {
 	Lines    []Line
-	Products []Scene
-	Alerts   []Event
+	Products []index.Scene
+	Alerts   []index.Event
 }
 
 // Bounds of what pages list at once.
@@ -28,40 +29,40 @@ func (k *Console) overviewPage(r *http.Request) (any, error) {
 		return nil, err
 	}
 	body := overviewBody{Lines: assess(f)}
-	if body.Products, err = k.index.published(ctx, fewRows); err != nil {
+	if body.Products, err = k.index.Scenes.Published(ctx, fewRows); err != nil {
 		return nil, err
 	}
-	body.Alerts, err = k.index.events(ctx, eventQuery{kind: string(event.Alert), limit: fewRows})
+	body.Alerts, err = k.index.Events.Find(ctx, index.EventQuery{Kind: string(event.Alert), Limit: fewRows})
 	return body, err
 }
 
 // facts gathers what the overview judges.
 func (k *Console) facts(ctx context.Context) (f facts, err error) {
 	f.now = k.now()
-	f.kafkaSince, f.kafka = k.reach.get()
+	f.kafkaSince, f.kafka = k.index.Kafka()
 	if f.kafka == nil {
 		c := k.cluster.get(ctx)
 		f.workers, f.workersErr, f.lags, f.behind = c.Workers, c.groupErr, c.Lags, c.Behind
 	}
-	if f.edges, err = k.index.edges(ctx); err != nil {
+	if f.edges, err = k.index.Edges.All(ctx); err != nil {
 		return f, err
 	}
-	if f.cameras, err = k.cameras(ctx); err != nil {
+	if f.cameras, err = k.index.Cameras.All(ctx, k.now()); err != nil {
 		return f, err
 	}
-	if f.letters, err = k.index.openLetters(ctx, &k.box); err != nil {
+	if f.letters, err = k.index.DeadLetters.Count(ctx, k.box.undecided); err != nil {
 		return f, err
 	}
 	for _, b := range k.blockedEdges() {
 		f.blocked = append(f.blocked, b.Edge)
 	}
-	if f.incomplete, err = k.index.incomplete(ctx, maxRows); err != nil {
+	if f.incomplete, err = k.index.Scenes.Incomplete(ctx, maxRows); err != nil {
 		return f, err
 	}
-	if f.inWork, err = k.index.inWork(ctx); err != nil {
+	if f.inWork, err = k.index.Scenes.InWork(ctx); err != nil {
 		return f, err
 	}
-	if f.alerts, err = k.index.alertsSince(ctx, f.now.Add(-time.Hour)); err != nil {
+	if f.alerts, err = k.index.Events.AlertsSince(ctx, f.now.Add(-time.Hour)); err != nil {
 		return f, err
 	}
 	if k.Device != nil {
@@ -69,42 +70,4 @@ func (k *Console) facts(ctx context.Context) (f facts, err error) {
 		f.outbox = &o
 	}
 	return f, nil
-}
-
-// published lists the latest products of scenes.
-func (x *index) published(ctx context.Context, limit int) ([]Scene, error) {
-	return x.someScenes(ctx, "published > 0 ORDER BY published DESC LIMIT ?", limit)
-}
-
-// incomplete lists scenes whose product lacks something.
-func (x *index) incomplete(ctx context.Context, limit int) ([]Scene, error) {
-	return x.someScenes(ctx, "published > 0 AND complete = 0 ORDER BY published DESC LIMIT ?", limit)
-}
-
-func (x *index) someScenes(ctx context.Context, rest string, args ...any) ([]Scene, error) {
-	rows, err := x.read.QueryContext(ctx, "SELECT "+sceneColumns+" FROM scenes WHERE "+rest, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	all := []Scene{}
-	for rows.Next() {
-		s, err := scanScene(rows.Scan)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, s)
-	}
-	return all, rows.Err()
-}
-
-func (x *index) inWork(ctx context.Context) (n int, err error) {
-	err = x.read.QueryRowContext(ctx, "SELECT count(*) FROM scenes WHERE published = 0").Scan(&n)
-	return n, err
-}
-
-// alertsSince counts by Kafka's time, which no edge's clock sets.
-func (x *index) alertsSince(ctx context.Context, from time.Time) (n int, err error) {
-	err = x.read.QueryRowContext(ctx, "SELECT count(*) FROM (SELECT 1 FROM events WHERE kind = 'alert' AND heard >= ? LIMIT 10000)", from.UnixMilli()).Scan(&n)
-	return n, err
 }

@@ -8,11 +8,13 @@ import (
 	"slices"
 	"time"
 
+	"cloudcanvas/cloud/console/index"
+	"cloudcanvas/cloud/console/text"
 	"cloudcanvas/shared/event"
 )
 
 type scenesBody struct {
-	Scenes      []Scene
+	Scenes      []index.Scene
 	Total, Page int
 	More        bool
 	Map         mapView
@@ -23,15 +25,15 @@ func (k *Console) scenesPage(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := sceneQuery{limit: pageRows + 1, offset: (page - 1) * pageRows}
+	q := index.SceneQuery{Limit: pageRows + 1, Offset: (page - 1) * pageRows}
 	body := scenesBody{Page: page}
-	if body.Scenes, err = k.index.scenes(r.Context(), q); err != nil {
+	if body.Scenes, err = k.index.Scenes.Find(r.Context(), q); err != nil {
 		return nil, err
 	}
 	if len(body.Scenes) > pageRows {
 		body.Scenes, body.More = body.Scenes[:pageRows], true
 	}
-	if body.Total, err = k.index.countScenes(r.Context(), sceneQuery{}); err != nil {
+	if body.Total, err = k.index.Scenes.Count(r.Context(), index.SceneQuery{}); err != nil {
 		return nil, err
 	}
 	body.Map = drawMap(body.Scenes)
@@ -39,7 +41,7 @@ func (k *Console) scenesPage(r *http.Request) (any, error) {
 }
 
 type sceneBody struct {
-	Scene
+	index.Scene
 	HasLook bool
 	Masked  bool // the product has a mask; one of objects alone has none
 	Areas   []Area
@@ -116,12 +118,12 @@ func (k *Console) scenePage(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := k.index.scene(ctx, name(r, "edge"), name(r, "scene"))
+	s, err := k.index.Scenes.One(ctx, name(r, "edge"), name(r, "scene"))
 	if err != nil {
 		return nil, err
 	}
 	body := sceneBody{Scene: s, Page: page, Steps: timeline(s), Traced: k.Stories != nil}
-	at, _, err := k.index.pictured(ctx, lookSlot(s.Edge, s.ID))
+	at, _, err := k.index.Pictures.Taken(ctx, index.QuicklookSlot(s.Edge, s.ID))
 	if err != nil {
 		return nil, err
 	}
@@ -134,12 +136,12 @@ func (k *Console) scenePage(r *http.Request) (any, error) {
 	}
 	if body.Masked = slices.Contains(s.Product.Files, maskFile); body.Masked {
 		if body.Areas, err = k.products.areas(s.Product); err != nil {
-			body.AreaWhy = sentence(err)
+			body.AreaWhy = text.Sentence(err)
 		}
 	}
 	tiles, err := k.tiles(s.Product)
 	if err != nil {
-		body.TileWhy = sentence(err)
+		body.TileWhy = text.Sentence(err)
 		return body, nil
 	}
 	if len(tiles) <= maxGrid {
@@ -152,7 +154,7 @@ func (k *Console) scenePage(r *http.Request) (any, error) {
 }
 
 // tiles reads what became of each of a scene's tiles.
-func (k *Console) tiles(p *Product) ([]TileFate, error) {
+func (k *Console) tiles(p *index.Product) ([]TileFate, error) {
 	data, err := k.products.read(p, tilesFile, maxTilesFile)
 	if err != nil {
 		return nil, err
@@ -165,21 +167,21 @@ func (k *Console) tiles(p *Product) ([]TileFate, error) {
 }
 
 // cells lays the tiles over the picture. A tile's core is what no neighbour shares.
-func cells(s Scene, tiles []TileFate) []gridCell {
-	g := s.grid
-	step := g.size - g.overlap
-	if step < 1 || g.cols < 1 || g.rows < 1 {
+func cells(s index.Scene, tiles []TileFate) []gridCell {
+	g := s.Grid
+	step := g.Size - g.Overlap
+	if step < 1 || g.Cols < 1 || g.Rows < 1 {
 		return nil
 	}
 	all := make([]gridCell, 0, len(tiles))
 	for _, t := range tiles {
-		col, row, ok := event.ParseTile(t.Tile, event.SceneGrid{Cols: g.cols, Rows: g.rows})
+		col, row, ok := event.ParseTile(t.Tile, event.SceneGrid{Cols: g.Cols, Rows: g.Rows})
 		if !ok {
 			continue
 		}
-		x, y := max(col*step-g.margin+g.overlap/2, 0), max(row*step-g.margin+g.overlap/2, 0)
+		x, y := max(col*step-g.Margin+g.Overlap/2, 0), max(row*step-g.Margin+g.Overlap/2, 0)
 		all = append(all, gridCell{
-			X: x, Y: y, W: max(min((col+1)*step-g.margin+g.overlap/2, s.Width)-x, 0), H: max(min((row+1)*step-g.margin+g.overlap/2, s.Height)-y, 0),
+			X: x, Y: y, W: max(min((col+1)*step-g.Margin+g.Overlap/2, s.Width)-x, 0), H: max(min((row+1)*step-g.Margin+g.Overlap/2, s.Height)-y, 0),
 			Class: "tile-" + tileClass(t), Title: "Tile " + t.Tile + " " + t.Because(),
 		})
 	}
@@ -198,7 +200,7 @@ func tileClass(t TileFate) string {
 // timeline is the way from capture to product, in the order of its times: a worker may have seen a
 // tile before the manifest, which goes last, has come. The capture has the edge's clock, all else
 // Kafka's.
-func timeline(s Scene) []step {
+func timeline(s index.Scene) []step {
 	var all []step
 	for _, st := range []step{
 		{What: "manifest in Kafka", Time: s.Manifested}, {What: "first tile looked at again", Time: s.FirstResult},

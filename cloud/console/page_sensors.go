@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"cloudcanvas/cloud/console/index"
 	"cloudcanvas/shared/event"
 )
 
@@ -37,7 +38,7 @@ func (k *Console) sensorsPage(r *http.Request) (any, error) {
 	if body.Span == "" {
 		body.Span = spans[1].name
 	}
-	sensors, err := k.index.sensors(ctx, maxPlots+1)
+	sensors, err := k.index.Sensors.All(ctx, maxPlots+1)
 	if err != nil {
 		return nil, err
 	}
@@ -56,22 +57,22 @@ func (k *Console) sensorsPage(r *http.Request) (any, error) {
 
 // plot draws a sensor's last readings, its limits and what it raised. It ends with the sensor's own
 // latest reading: its clock is not this machine's.
-func (k *Console) plot(ctx context.Context, s Sensor, long time.Duration) (plot, error) {
+func (k *Console) plot(ctx context.Context, s index.Sensor, long time.Duration) (plot, error) {
 	from := s.Time.Add(-long)
-	points, err := k.index.readings(ctx, s.Edge, s.Name, s.Key, from, s.Time)
+	points, err := k.index.Sensors.Readings(ctx, s.Edge, s.Name, s.Key, from, s.Time)
 	if err == nil && len(points) > 0 && points[0].Time.After(from.Add(long/2)) && points[0].Time.Before(s.Time) {
 		from = points[0].Time // a young sensor's plot is not mostly empty, nor coarse
-		points, err = k.index.readings(ctx, s.Edge, s.Name, s.Key, from, s.Time)
+		points, err = k.index.Sensors.Readings(ctx, s.Edge, s.Name, s.Key, from, s.Time)
 	}
 	if err != nil {
 		return plot{}, err
 	}
-	limits, err := k.index.limits(ctx, s.Edge, s.Name)
+	limits, err := k.index.Sensors.Limits(ctx, s.Edge, s.Name)
 	if err != nil {
 		return plot{}, err
 	}
-	p := drawPlot(s, points, slices.DeleteFunc(limits, func(l Limit) bool { return l.Key != s.Key }), from)
-	alerts, err := k.index.events(ctx, eventQuery{edge: s.Edge, stream: s.Name, kind: string(event.Alert), from: from, to: s.Time, limit: fewRows})
+	p := drawPlot(s, points, slices.DeleteFunc(limits, func(l index.Limit) bool { return l.Key != s.Key }), from)
+	alerts, err := k.index.Events.Find(ctx, index.EventQuery{Edge: s.Edge, Stream: s.Name, Kind: string(event.Alert), From: from, To: s.Time, Limit: fewRows})
 	p.mark(alerts)
 	return p, err
 }

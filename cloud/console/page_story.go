@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"time"
 
+	"cloudcanvas/cloud/console/index"
 	"cloudcanvas/cloud/lineage"
 )
 
@@ -33,7 +34,7 @@ type storyBody struct {
 // storyPage tells the story of ?item=, looking ?since= back where that is given.
 func (k *Console) storyPage(r *http.Request) (any, error) {
 	if k.Stories == nil {
-		return nil, fmt.Errorf("the story of an item is %w: this console was started without it", errUnknown)
+		return nil, fmt.Errorf("the story of an item is %w: this console was started without it", index.ErrUnknown)
 	}
 	body := storyBody{Item: r.URL.Query().Get("item"), Since: r.URL.Query().Get("since")}
 	if body.Item == "" {
@@ -59,13 +60,13 @@ func (k *Console) storyPage(r *http.Request) (any, error) {
 	}
 	body.Stories, err = k.Stories.Tell(ctx, q, since)
 	if errors.Is(err, lineage.ErrUnknown) {
-		return nil, fmt.Errorf("of %.80q %w: look further back with since=720h, or ask its edge with `canvas-edge buffer ls`", body.Item, errUnknown)
+		return nil, fmt.Errorf("of %.80q %w: look further back with since=720h, or ask its edge with `canvas-edge buffer ls`", body.Item, index.ErrUnknown)
 	}
 	return body, err
 }
 
 // storyOf is the address of a tile's story. Kafka's own time of the manifest says how far back to look.
-func storyOf(s Scene, tile string) string {
+func storyOf(s index.Scene, tile string) string {
 	q := url.Values{"item": {s.ID + "/" + tile}}
 	if !s.Manifested.IsZero() {
 		q.Set("since", (time.Since(s.Manifested).Truncate(time.Hour) + 2*time.Hour).String())

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"cloudcanvas/cloud/console/index"
 	"cloudcanvas/cloud/lineage"
 )
 
@@ -47,7 +48,7 @@ func TestThePageOfAnItemTellsItsStory(t *testing.T) {
 }
 
 func TestATilesRowLeadsToItsStory(t *testing.T) {
-	s := Scene{ID: "alpha beta", Manifested: time.Now().Add(-90 * time.Minute)}
+	s := index.Scene{ID: "alpha beta", Manifested: time.Now().Add(-90 * time.Minute)}
 	if got := storyOf(s, "3_4"); got != "/story?item=alpha+beta%2F3_4&since=3h0m0s" {
 		t.Error(got)
 	}

@@ -1,6 +1,8 @@
 package console
 
 import (
+	"cloudcanvas/cloud/console/index"
+	"cloudcanvas/cloud/console/text"
 	"embed"
 	"fmt"
 	"html/template"
@@ -35,7 +37,7 @@ type view struct {
 }
 
 var pageFunctions = template.FuncMap{
-	"ago": ago, "size": size, "segment": segment, "percent": percent, "area": areaText, "number": number, "are": are,
+	"ago": text.Ago, "size": text.Size, "segment": segment, "scenePath": scenePath, "cameraPath": cameraPath, "eventPath": eventPath, "percent": percent, "area": areaText, "number": text.Number, "are": text.Are,
 	"clock": func(t time.Time) string {
 		if t.IsZero() {
 			return "—"
@@ -48,7 +50,7 @@ var pageFunctions = template.FuncMap{
 	"join":     strings.Join,
 	"story":    storyOf,
 	"priority": priorityName,
-	"rate":     func(perSecond float64) string { return size(int64(perSecond)) + "/s" },
+	"rate":     func(perSecond float64) string { return text.Size(int64(perSecond)) + "/s" },
 	"version": func(v string) string {
 		if v == "" {
 			return "as shipped"
@@ -106,6 +108,19 @@ func segment(name string) string {
 	return url.PathEscape(name)
 }
 
+// scenePath is where a scene's page lies.
+func scenePath(edge, id string) string { return "/scenes/" + segment(edge) + "/" + segment(id) }
+
+func cameraPath(edge, name string) string { return "/cameras/" + segment(edge) + "/" + segment(name) }
+
+// eventPath is where more of an event's source is to be seen.
+func eventPath(e index.Event) string {
+	if e.Limited() {
+		return "/sensors"
+	}
+	return cameraPath(e.Edge, e.Stream)
+}
+
 // name is what segment made a part of a path of.
 func name(r *http.Request, key string) string {
 	switch v := r.PathValue(key); v {
@@ -132,9 +147,6 @@ func areaText(m2 float64) string {
 	}
 	return strconv.FormatFloat(m2, 'f', 0, 64) + " m²"
 }
-
-// number is a value with as many digits as are worth reading.
-func number(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }
 
 // pageNumber is ?page=, from 1.
 func pageNumber(r *http.Request) (int, error) {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"cloudcanvas/cloud/console/index"
 	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/raster"
 )
@@ -23,7 +24,7 @@ func sendPicture(w http.ResponseWriter, media string, data []byte) {
 }
 
 func (k *Console) sendSlot(w http.ResponseWriter, r *http.Request, slot string) {
-	p, err := k.index.picture(r.Context(), slot)
+	p, err := k.index.Pictures.Get(r.Context(), slot)
 	if err != nil {
 		k.fail(w, r, err)
 		return
@@ -33,20 +34,20 @@ func (k *Console) sendSlot(w http.ResponseWriter, r *http.Request, slot string) 
 
 // lookPicture is the edge's quicklook of a scene.
 func (k *Console) lookPicture(w http.ResponseWriter, r *http.Request) {
-	k.sendSlot(w, r, lookSlot(name(r, "edge"), name(r, "scene")))
+	k.sendSlot(w, r, index.QuicklookSlot(name(r, "edge"), name(r, "scene")))
 }
 
 func (k *Console) framePicture(w http.ResponseWriter, r *http.Request) {
-	k.sendSlot(w, r, frameSlot(name(r, "edge"), name(r, "camera")))
+	k.sendSlot(w, r, index.FrameSlot(name(r, "edge"), name(r, "camera")))
 }
 
 func (k *Console) eventPicture(w http.ResponseWriter, r *http.Request) {
 	number, err := strconv.ParseInt(r.PathValue("number"), 10, 64)
 	if err != nil {
-		k.fail(w, r, fmt.Errorf("the event is %w", errUnknown))
+		k.fail(w, r, fmt.Errorf("the event is %w", index.ErrUnknown))
 		return
 	}
-	slot, err := k.index.eventPicture(r.Context(), number)
+	slot, err := k.index.Events.Picture(r.Context(), number)
 	if err != nil {
 		k.fail(w, r, err)
 		return
@@ -56,7 +57,7 @@ func (k *Console) eventPicture(w http.ResponseWriter, r *http.Request) {
 
 // maskPicture is a scene's mask, transparent where it is clear, of a quicklook's size.
 func (k *Console) maskPicture(w http.ResponseWriter, r *http.Request) {
-	s, err := k.index.scene(r.Context(), name(r, "edge"), name(r, "scene"))
+	s, err := k.index.Scenes.One(r.Context(), name(r, "edge"), name(r, "scene"))
 	if err == nil {
 		var data []byte
 		if data, err = k.products.mask(r.Context(), s.Product); err == nil {
@@ -77,14 +78,14 @@ func (k *Console) letterPicture(w http.ResponseWriter, r *http.Request) {
 	record, err := deadletter.Read(r.Context(), k.Log, l.Place())
 	if err != nil {
 		if errors.Is(err, deadletter.ErrNone) {
-			err = fmt.Errorf("%w: %w", errUnknown, err)
+			err = fmt.Errorf("%w: %w", index.ErrUnknown, err)
 		}
 		k.fail(w, r, err)
 		return
 	}
 	data, err := redraw(record.Value)
 	if err != nil {
-		k.fail(w, r, fmt.Errorf("%w: %w", errUnknown, err))
+		k.fail(w, r, fmt.Errorf("%w: %w", index.ErrUnknown, err))
 		return
 	}
 	sendPicture(w, "image/png", data)
@@ -97,7 +98,7 @@ func (k *Console) mapTile(w http.ResponseWriter, r *http.Request) {
 		k.fail(w, r, err)
 		return
 	}
-	s, err := k.index.scene(r.Context(), name(r, "edge"), name(r, "scene"))
+	s, err := k.index.Scenes.One(r.Context(), name(r, "edge"), name(r, "scene"))
 	if err != nil {
 		k.fail(w, r, err)
 		return
@@ -131,12 +132,12 @@ func tileAsked(r *http.Request) (raster.MapTile, error) {
 }
 
 func (k *Console) sceneFile(w http.ResponseWriter, r *http.Request) {
-	s, err := k.index.scene(r.Context(), name(r, "edge"), name(r, "scene"))
+	s, err := k.index.Scenes.One(r.Context(), name(r, "edge"), name(r, "scene"))
 	k.sendFile(w, r, s.Product, err)
 }
 
 func (k *Console) cameraFile(w http.ResponseWriter, r *http.Request) {
-	c, err := k.index.camera(r.Context(), name(r, "edge"), name(r, "camera"))
+	c, err := k.index.Cameras.One(r.Context(), name(r, "edge"), name(r, "camera"), k.now())
 	k.sendFile(w, r, c.Product, err)
 }
 
@@ -147,7 +148,7 @@ var media = map[string]string{
 }
 
 // sendFile sends a file of a product, by ranges where it is asked for them: GDAL reads a COG so.
-func (k *Console) sendFile(w http.ResponseWriter, r *http.Request, p *Product, err error) {
+func (k *Console) sendFile(w http.ResponseWriter, r *http.Request, p *index.Product, err error) {
 	file := r.PathValue("file")
 	if err != nil {
 		k.fail(w, r, err)

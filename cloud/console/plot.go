@@ -2,6 +2,7 @@ package console
 
 import (
 	"bytes"
+	"cloudcanvas/cloud/console/index"
 	"fmt"
 	"slices"
 	"time"
@@ -9,7 +10,7 @@ import (
 
 // plot is a sensor's readings as SVG paths in a box of plotWidth x plotHeight.
 type plot struct {
-	Sensor
+	index.Sensor
 	Line, Band string // the mean, and what lies between low and high
 	Low, High  float64
 	From, To   time.Time
@@ -19,14 +20,14 @@ type plot struct {
 
 // limitLine is a level that raises an alert, and where it stands in the plot.
 type limitLine struct {
-	Limit
+	index.Limit
 	Y    float64
 	Seen bool // it lies within the plot
 }
 
 // raised is an alert that belongs to a sensor, and where it stands in the plot.
 type raised struct {
-	Event
+	index.Event
 	X, Width float64
 }
 
@@ -40,7 +41,7 @@ const (
 )
 
 // drawPlot draws readings from a time to the sensor's latest, with those limits.
-func drawPlot(s Sensor, points []Point, limits []Limit, from time.Time) plot {
+func drawPlot(s index.Sensor, points []index.Point, limits []index.Limit, from time.Time) plot {
 	p := plot{Sensor: s, From: from, To: s.Time}
 	if len(points) == 0 {
 		return p
@@ -85,15 +86,15 @@ func (p *plot) x(t time.Time) float64 {
 }
 
 // mark puts alerts into the plot: those about its value, and those that name none.
-func (p *plot) mark(alerts []Event) {
+func (p *plot) mark(alerts []index.Event) {
 	for _, a := range alerts {
-		if key, named := valueOf(a.Label); named && key != p.Key {
+		if key, named := index.LimitValue(a.Label); named && key != p.Key {
 			continue
 		}
 		r := raised{Event: a, X: p.x(a.Time)}
 		if !a.Until.IsZero() {
 			r.Width = p.x(a.Until) - r.X
-		} else if _, named := valueOf(a.Label); named && a.State != "end" {
+		} else if _, named := index.LimitValue(a.Label); named && a.State != "end" {
 			r.Width = plotWidth - r.X // it goes on
 		}
 		p.Raised = append(p.Raised, r)

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"cloudcanvas/cloud/console/index"
 	"cloudcanvas/shared/event"
 )
 
@@ -39,29 +40,16 @@ func TestAPlotShowsItsLimitsAndWhatTheyRaised(t *testing.T) {
 
 func TestALimitsLineLiesWhereItsLevelIs(t *testing.T) {
 	now := time.Now()
-	points := []Point{{now.Add(-time.Minute), 10, 10, 10}, {now, 20, 20, 20}}
+	points := []index.Point{{Time: now.Add(-time.Minute), Mean: 10, Low: 10, High: 10}, {Time: now, Mean: 20, Low: 20, High: 20}}
 	for _, c := range []struct {
 		level float64
 		y     string
 		seen  bool
 	}{{20, "4", true}, {10, "116", true}, {15, "60", true}, {30, "4", true}, {0, "116", true}, {61, "", false}, {-31, "", false}} {
-		p := drawPlot(Sensor{Key: "value", Time: now}, points, []Limit{{"value", "above", c.level}}, now.Add(-time.Minute))
+		p := drawPlot(index.Sensor{Key: "value", Time: now}, points, []index.Limit{{Key: "value", Side: "above", Level: c.level}}, now.Add(-time.Minute))
 		l := p.Limits[0]
 		if l.Seen != c.seen || c.seen && fmt.Sprintf("%.0f", l.Y) != c.y || p.Low != 10 || p.High != 20 {
 			t.Errorf("level %v lies at %v, seen %v", c.level, l.Y, l.Seen)
-		}
-	}
-}
-
-func TestALabelNamesTheValueItIsAbout(t *testing.T) {
-	for _, a := range []limitAlert{{Value: "value", Side: "above", Limit: 80}, {Value: "oil temp", Side: "below", Limit: -3.5}, {Value: "p", Side: "rate", Limit: 2}, {Value: "above", Side: "above", Limit: 1}} {
-		if key, ok := valueOf(a.label()); !ok || key != a.Value {
-			t.Errorf("%+v: %q is about %q", a, a.label(), key)
-		}
-	}
-	for _, label := range []string{"", "person", "person at gate", "above"} {
-		if key, ok := valueOf(label); ok {
-			t.Errorf("%q is taken to be about %q", label, key)
 		}
 	}
 }

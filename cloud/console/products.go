@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"cloudcanvas/cloud/console/index"
+	"cloudcanvas/cloud/console/text"
 	"cloudcanvas/shared/raster"
 	"cloudcanvas/shared/vision"
 )
@@ -40,44 +42,44 @@ func openProducts(folder string, bytes int64) (*products, error) {
 func (p *products) close() { p.root.Close() }
 
 // name checks a file of a product: it must be one that the product announced.
-func (p *products) name(of *Product, file string) (string, error) {
+func (p *products) name(of *index.Product, file string) (string, error) {
 	if of == nil || !slices.Contains(of.Files, file) {
-		return "", fmt.Errorf("the file %.80q is %w", file, errUnknown)
+		return "", fmt.Errorf("the file %.80q is %w", file, index.ErrUnknown)
 	}
 	name := path.Join(of.Folder, file)
 	if !fs.ValidPath(name) || !fs.ValidPath(of.Folder) {
-		return "", fmt.Errorf("the file %.80q is %w", file, errUnknown)
+		return "", fmt.Errorf("the file %.80q is %w", file, index.ErrUnknown)
 	}
 	return name, nil
 }
 
 // open opens a file of a product.
-func (p *products) open(of *Product, file string) (*os.File, fs.FileInfo, error) {
+func (p *products) open(of *index.Product, file string) (*os.File, fs.FileInfo, error) {
 	name, err := p.name(of, file)
 	if err != nil {
 		return nil, nil, err
 	}
 	f, err := p.root.Open(name)
 	if err != nil {
-		return nil, nil, fmt.Errorf("the file %.80q is %w: the folder of products has it no longer", file, errUnknown)
+		return nil, nil, fmt.Errorf("the file %.80q is %w: the folder of products has it no longer", file, index.ErrUnknown)
 	}
 	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() {
 		f.Close()
-		return nil, nil, fmt.Errorf("the file %.80q is %w", file, errUnknown)
+		return nil, nil, fmt.Errorf("the file %.80q is %w", file, index.ErrUnknown)
 	}
 	return f, info, nil
 }
 
 // read reads a file of at most limit bytes.
-func (p *products) read(of *Product, file string, limit int64) ([]byte, error) {
+func (p *products) read(of *index.Product, file string, limit int64) ([]byte, error) {
 	f, info, err := p.open(of, file)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
 	if info.Size() > limit {
-		return nil, fmt.Errorf("%s has %s, more than can be shown here: download it", file, size(info.Size()))
+		return nil, fmt.Errorf("%s has %s, more than can be shown here: download it", file, text.Size(info.Size()))
 	}
 	data := make([]byte, info.Size())
 	if _, err := f.ReadAt(data, 0); err != nil && info.Size() > 0 {
@@ -87,7 +89,7 @@ func (p *products) read(of *Product, file string, limit int64) ([]byte, error) {
 }
 
 // stamp tells one state of a file from another.
-func (p *products) stamp(of *Product, file string) (string, error) {
+func (p *products) stamp(of *index.Product, file string) (string, error) {
 	f, info, err := p.open(of, file)
 	if err != nil {
 		return "", err
@@ -97,7 +99,7 @@ func (p *products) stamp(of *Product, file string) (string, error) {
 }
 
 // draw gives a picture that is made of mask.tif: from the shelf, or drawn now and kept.
-func (p *products) draw(ctx context.Context, of *Product, what string, draw func(*raster.Scene) ([]byte, error)) ([]byte, error) {
+func (p *products) draw(ctx context.Context, of *index.Product, what string, draw func(*raster.Scene) ([]byte, error)) ([]byte, error) {
 	stamp, err := p.stamp(of, maskFile)
 	if err != nil {
 		return nil, err
@@ -155,7 +157,7 @@ func encodeMask(class []byte, w, h int) ([]byte, error) {
 const maskSide = 1024
 
 // mask is a scene's mask as a PNG, at most maskSide pixels a side.
-func (p *products) mask(ctx context.Context, of *Product) ([]byte, error) {
+func (p *products) mask(ctx context.Context, of *index.Product) ([]byte, error) {
 	return p.draw(ctx, of, "mask", func(s *raster.Scene) ([]byte, error) {
 		w, h := s.Info().Width, s.Info().Height
 		side := max(w, h)
@@ -175,7 +177,7 @@ const tilePixels = 256
 const outsideScene = vision.Clear
 
 // mapTile is a part of a scene's mask as a web map's tile.
-func (p *products) mapTile(ctx context.Context, of *Product, t raster.MapTile) ([]byte, error) {
+func (p *products) mapTile(ctx context.Context, of *index.Product, t raster.MapTile) ([]byte, error) {
 	return p.draw(ctx, of, fmt.Sprintf("%d/%d/%d", t.Z, t.X, t.Y), func(s *raster.Scene) ([]byte, error) {
 		class, found, err := s.ReadClassesMap(t, tilePixels, outsideScene)
 		if err != nil {

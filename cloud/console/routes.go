@@ -10,6 +10,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"cloudcanvas/cloud/console/index"
+	"cloudcanvas/cloud/console/text"
 	"cloudcanvas/shared/telemetry"
 	"cloudcanvas/shared/visible"
 )
@@ -92,7 +94,7 @@ func (k *Console) caught(next http.Handler) http.Handler {
 }
 
 func (k *Console) readyz(w http.ResponseWriter, _ *http.Request) {
-	if _, err := k.reach.get(); err != nil {
+	if _, err := k.index.Kafka(); err != nil {
 		writeJSON(w, http.StatusServiceUnavailable, map[string]any{"ok": false, "reason": "Kafka cannot be reached: " + err.Error()})
 		return
 	}
@@ -117,10 +119,10 @@ func (k *Console) page(name string, make func(*http.Request) (any, error)) http.
 
 // show renders into memory first, so that a fault never leaves half a page.
 func (k *Console) show(w http.ResponseWriter, r *http.Request, status int, name string, body any) {
-	_, kafka := k.reach.get()
+	_, kafka := k.index.Kafka()
 	var out bytes.Buffer
 	err := k.pages[name].ExecuteTemplate(&out, "layout", view{
-		Name: name, Path: r.URL.Path, Who: whoAsks(r), Login: k.guard.login(), Now: k.now(), Away: kafka != nil, Version: k.Version, Last: k.notices.latest(), Body: body,
+		Name: name, Path: r.URL.Path, Who: whoAsks(r), Login: k.guard.login(), Now: k.now(), Away: kafka != nil, Version: k.Version, Last: k.index.Notices.Latest(), Body: body,
 	})
 	if err != nil {
 		k.Logger.Error("a page can't be made", "page", name, telemetry.Err, err)
@@ -137,23 +139,18 @@ func (k *Console) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var tooLarge *http.MaxBytesError
 	switch {
 	case r.Context().Err() != nil: // nobody waits for the answer
-	case errors.Is(err, errUnknown):
-		k.refuse(w, r, http.StatusNotFound, sentence(err))
+	case errors.Is(err, index.ErrUnknown):
+		k.refuse(w, r, http.StatusNotFound, text.Sentence(err))
 	case errors.Is(err, errCannot), errors.Is(err, ErrRefused):
-		k.refuse(w, r, http.StatusConflict, sentence(err))
+		k.refuse(w, r, http.StatusConflict, text.Sentence(err))
 	case errors.As(err, &tooLarge):
 		k.refuse(w, r, http.StatusRequestEntityTooLarge, "The request is too large.")
 	case errors.Is(err, errRequest):
-		k.refuse(w, r, http.StatusBadRequest, sentence(err))
+		k.refuse(w, r, http.StatusBadRequest, text.Sentence(err))
 	default:
 		k.Logger.Warn("a request failed", "path", r.URL.Path, telemetry.Err, err)
 		k.refuse(w, r, http.StatusServiceUnavailable, "This cannot be shown now. The console's log says why; try again in a moment.")
 	}
-}
-
-func sentence(err error) string {
-	text := err.Error()
-	return strings.ToUpper(text[:1]) + text[1:] + "."
 }
 
 // refuse says why there is no answer: as a page to people, as JSON (RFC 9457) to programs.

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cloudcanvas/cloud/console/index"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -85,12 +86,12 @@ func (k *Console) stacLanding(r *http.Request) (any, error) {
 		{Rel: "search", Href: base + "/stac/search", Type: geoJSONMedia, Method: http.MethodGet},
 		{Rel: "search", Href: base + "/stac/search", Type: geoJSONMedia, Method: http.MethodPost},
 	}
-	edges, err := k.index.placedEdges(r.Context())
+	edges, err := k.index.Scenes.Placed(r.Context(), maxEdgesShown)
 	if err != nil {
 		return nil, err
 	}
 	for _, e := range edges {
-		links = append(links, link{Rel: "child", Href: base + collectionPath(e.edge), Type: "application/json", Title: "Scenes of " + e.edge})
+		links = append(links, link{Rel: "child", Href: base + collectionPath(e.Edge), Type: "application/json", Title: "Scenes of " + e.Edge})
 	}
 	return object{"type": "Catalog", "stac_version": stacVersion, "id": "cloud-canvas", "title": "Cloud Canvas",
 		"description": "Masks of clouds and cloud shadows that this appliance has made.", "conformsTo": conformance, "links": links}, nil
@@ -99,7 +100,7 @@ func (k *Console) stacLanding(r *http.Request) (any, error) {
 func collectionPath(edge string) string { return "/stac/collections/" + segment(edge) }
 
 func (k *Console) stacCollections(r *http.Request) (any, error) {
-	edges, err := k.index.placedEdges(r.Context())
+	edges, err := k.index.Scenes.Placed(r.Context(), maxEdgesShown)
 	if err != nil {
 		return nil, err
 	}
@@ -111,24 +112,24 @@ func (k *Console) stacCollections(r *http.Request) (any, error) {
 }
 
 func (k *Console) stacCollection(r *http.Request) (any, error) {
-	edges, err := k.index.placedEdges(r.Context())
+	edges, err := k.index.Scenes.Placed(r.Context(), maxEdgesShown)
 	if err != nil {
 		return nil, err
 	}
 	for _, e := range edges {
-		if e.edge == name(r, "edge") {
+		if e.Edge == name(r, "edge") {
 			return collection(k.base(r), e), nil
 		}
 	}
-	return nil, fmt.Errorf("collection %.80q is %w", name(r, "edge"), errUnknown)
+	return nil, fmt.Errorf("collection %.80q is %w", name(r, "edge"), index.ErrUnknown)
 }
 
-func collection(base string, e placedEdge) object {
-	at := base + collectionPath(e.edge)
+func collection(base string, e index.PlacedEdge) object {
+	at := base + collectionPath(e.Edge)
 	return object{
-		"type": "Collection", "stac_version": stacVersion, "id": e.edge, "title": "Scenes of " + e.edge,
-		"description": "Masks of clouds and cloud shadows of the scenes that " + e.edge + " has captured.", "license": "other",
-		"extent": object{"spatial": object{"bbox": [][]float64{e.bbox[:]}}, "temporal": object{"interval": [][]string{{e.from.Format(stacTime), e.to.Format(stacTime)}}}},
+		"type": "Collection", "stac_version": stacVersion, "id": e.Edge, "title": "Scenes of " + e.Edge,
+		"description": "Masks of clouds and cloud shadows of the scenes that " + e.Edge + " has captured.", "license": "other",
+		"extent": object{"spatial": object{"bbox": [][]float64{e.BBox[:]}}, "temporal": object{"interval": [][]string{{e.From.Format(stacTime), e.To.Format(stacTime)}}}},
 		"links": []link{
 			{Rel: "self", Href: at, Type: "application/json"}, {Rel: "root", Href: base + "/stac", Type: "application/json"},
 			{Rel: "parent", Href: base + "/stac", Type: "application/json"}, {Rel: "items", Href: at + "/items", Type: geoJSONMedia},
@@ -140,19 +141,19 @@ const stacTime = "2006-01-02T15:04:05.000Z"
 
 // stacItem gives one item.
 func (k *Console) stacItem(r *http.Request) (any, error) {
-	s, err := k.index.scene(r.Context(), name(r, "edge"), name(r, "scene"))
+	s, err := k.index.Scenes.One(r.Context(), name(r, "edge"), name(r, "scene"))
 	if err != nil {
 		return nil, err
 	}
 	if s.Product == nil || s.BBox == nil {
-		return nil, fmt.Errorf("item %.80q is %w: it has no product yet, or no place on the Earth", s.ID, errUnknown)
+		return nil, fmt.Errorf("item %.80q is %w: it has no product yet, or no place on the Earth", s.ID, index.ErrUnknown)
 	}
 	return k.item(k.base(r), s)
 }
 
 // item is a scene's item.json with links that lead here. What can't be read is an error: a search
 // leaves it out.
-func (k *Console) item(base string, s Scene) (object, error) {
+func (k *Console) item(base string, s index.Scene) (object, error) {
 	data, err := k.products.read(s.Product, itemFile, maxItemFile)
 	if err != nil {
 		return nil, err
@@ -178,7 +179,7 @@ func (k *Console) item(base string, s Scene) (object, error) {
 	item["links"] = []link{
 		{Rel: "self", Href: at + "/items/" + segment(s.ID), Type: geoJSONMedia}, {Rel: "root", Href: base + "/stac", Type: "application/json"},
 		{Rel: "parent", Href: at, Type: "application/json"}, {Rel: "collection", Href: at, Type: "application/json"},
-		{Rel: "alternate", Href: base + s.Path(), Type: "text/html", Title: "The scene's page"},
+		{Rel: "alternate", Href: base + scenePath(s.Edge, s.ID), Type: "text/html", Title: "The scene's page"},
 	}
 	return item, nil
 }

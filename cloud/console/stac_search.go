@@ -1,18 +1,17 @@
 package console
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"cloudcanvas/cloud/console/index"
 	"cloudcanvas/shared/telemetry"
 )
 
@@ -176,8 +175,8 @@ func spanAsked(text string) (from, to time.Time, err error) {
 }
 
 // query turns a search into a question to the index.
-func (s search) query() (q sceneQuery, err error) {
-	q = sceneQuery{edges: s.Collections, ids: s.IDs, placed: true, limit: stacLimit}
+func (s search) query() (q index.SceneQuery, err error) {
+	q = index.SceneQuery{Edges: s.Collections, IDs: s.IDs, Placed: true, Limit: stacLimit}
 	if len(s.Collections) > maxEdgesShown || len(s.IDs) > maxRows {
 		return q, fmt.Errorf("%w: %d collections and %d ids are too many", errRequest, len(s.Collections), len(s.IDs))
 	}
@@ -185,26 +184,26 @@ func (s search) query() (q sceneQuery, err error) {
 		if *s.Limit < 1 {
 			return q, fmt.Errorf("%w: limit %d is no number from 1 on", errRequest, *s.Limit)
 		}
-		q.limit = min(*s.Limit, maxRows)
+		q.Limit = min(*s.Limit, maxRows)
 	}
 	if s.BBox != nil && s.Intersects != nil {
 		return q, fmt.Errorf("%w: a search has either bbox or intersects", errRequest)
 	}
 	if s.BBox != nil {
-		if q.bbox, err = checkBox(s.BBox); err != nil {
+		if q.BBox, err = checkBox(s.BBox); err != nil {
 			return q, err
 		}
 	}
-	if q.from, q.to, err = spanAsked(s.Datetime); err != nil {
+	if q.From, q.To, err = spanAsked(s.Datetime); err != nil {
 		return q, err
 	}
 	if s.Token != "" {
-		if q.after, err = readPlace(s.Token); err != nil {
-			return q, err
+		if q.After, err = index.ParsePlace(s.Token); err != nil {
+			return q, fmt.Errorf("%w: %w", errRequest, err)
 		}
 	}
 	// Times of the index are whole milliseconds; an instant that has more digits still finds its scene.
-	q.from = q.from.Truncate(time.Millisecond)
+	q.From = q.From.Truncate(time.Millisecond)
 	return q, nil
 }
 
@@ -220,14 +219,14 @@ func (k *Console) find(r *http.Request, s search, next func(token string) link, 
 		if err != nil {
 			return nil, err
 		}
-		within, q.bbox = &shape, shape.bounds()
+		within, q.BBox = &shape, shape.bounds()
 	}
-	scenes, more, err := k.index.matching(r.Context(), q, func(s Scene) bool { return within == nil || within.touches(s.Outline) })
+	scenes, more, err := k.index.Scenes.Matching(r.Context(), q, func(s index.Scene) bool { return within == nil || within.touches(s.Outline) })
 	if err != nil {
 		return nil, err
 	}
 	if more {
-		links = append(links, next(placeInOrder(scenes[len(scenes)-1]).String()))
+		links = append(links, next(index.PlaceOf(scenes[len(scenes)-1]).String()))
 	}
 	base, features := k.base(r), []any{}
 	for _, scene := range scenes {
@@ -240,31 +239,4 @@ func (k *Console) find(r *http.Request, s search, next func(token string) link, 
 	}
 	links = append(links, link{Rel: "root", Href: base + "/stac", Type: "application/json"})
 	return object{"type": "FeatureCollection", "features": features, "links": links, "numberReturned": len(features), "timeStamp": k.now().UTC().Format(time.RFC3339)}, nil
-}
-
-// placedEdge is an edge with items, and what they span.
-type placedEdge struct {
-	edge     string
-	bbox     [4]float64
-	from, to time.Time
-}
-
-func (x *index) placedEdges(ctx context.Context) ([]placedEdge, error) {
-	rows, err := x.read.QueryContext(ctx, `SELECT edge, min(CASE WHEN east < west THEN -180 ELSE west END), min(south), max(CASE WHEN east < west THEN 180 ELSE east END), max(north),
-		min(captured), max(captured) FROM scenes WHERE published > 0 AND west IS NOT NULL GROUP BY edge ORDER BY edge LIMIT ?`, maxEdgesShown)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []placedEdge
-	for rows.Next() {
-		var e placedEdge
-		var from, to int64
-		if err := rows.Scan(&e.edge, &e.bbox[0], &e.bbox[1], &e.bbox[2], &e.bbox[3], &from, &to); err != nil {
-			return nil, err
-		}
-		e.from, e.to = time.UnixMilli(from).UTC(), time.UnixMilli(to).UTC()
-		all = append(all, e)
-	}
-	return slices.Clip(all), rows.Err()
 }

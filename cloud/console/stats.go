@@ -32,7 +32,7 @@ func newStats(to prometheus.Registerer, k *Console) (*stats, error) {
 	for _, c := range []prometheus.Collector{s.passed, s.took,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "canvas_cloud_console_open_pages", Help: "Streams of live notices that are open."}, func() float64 { return float64(s.streams.Load()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "canvas_cloud_console_kafka_up", Help: "1 while Kafka answers."}, func() float64 {
-			if _, err := k.reach.get(); err != nil {
+			if _, err := k.index.Kafka(); err != nil {
 				return 0
 			}
 			return 1
@@ -71,13 +71,13 @@ func (a *asked) Collect(to chan<- prometheus.Metric) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*askPatience)
 	defer cancel()
-	if letters, err := a.index.openLetters(ctx, &a.box); err == nil {
+	if letters, err := a.index.DeadLetters.Count(ctx, a.box.undecided); err == nil {
 		gauge(lettersMetric, float64(letters))
 	}
 	for source, n := range a.sources(ctx) {
 		gauge(sourcesMetric, n, source[0], source[1])
 	}
-	if edges, err := a.index.edges(ctx); err == nil {
+	if edges, err := a.index.Edges.All(ctx); err == nil {
 		counts := map[string]int{"online": 0, "offline": 0}
 		for _, e := range edges {
 			if e.Status != "" {
@@ -88,7 +88,7 @@ func (a *asked) Collect(to chan<- prometheus.Metric) {
 			gauge(edgesMetric, float64(n), status)
 		}
 	}
-	if _, err := a.reach.get(); err != nil {
+	if _, err := a.index.Kafka(); err != nil {
 		return
 	}
 	c := a.cluster.get(ctx)
@@ -103,12 +103,12 @@ func (a *asked) Collect(to chan<- prometheus.Metric) {
 // sources are how many letters there are by edge and kind of fault, as labels.
 func (a *asked) sources(ctx context.Context) map[[2]string]float64 {
 	counts := map[[2]string]float64{}
-	all, err := a.index.letterSources(ctx)
+	all, err := a.index.DeadLetters.Sources(ctx)
 	if err != nil {
 		return nil
 	}
 	for _, s := range all {
-		counts[[2]string{visible.Short(cmp.Or(s.Edge, "(not known)"), 100), visible.Short(s.Class, 100)}] += float64(s.Letters)
+		counts[[2]string{visible.Short(cmp.Or(s.Edge, "(not known)"), 100), visible.Short(s.Class, 100)}] += float64(s.Count)
 	}
 	return counts
 }

@@ -22,7 +22,7 @@ func (k *Console) stream(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer k.stats.leaveStream()
-	last := k.notices.latest()
+	last := k.index.Notices.Latest()
 	text := r.Header.Get("Last-Event-ID")
 	if text == "" {
 		text = r.URL.Query().Get("last")
@@ -44,7 +44,7 @@ func (k *Console) stream(w http.ResponseWriter, r *http.Request) {
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	for {
-		after, newest, missed, more := k.notices.since(last)
+		after, newest, missed, more := k.index.Notices.Since(last)
 		last = newest
 		if missed {
 			fmt.Fprintf(w, "id: %d\nevent: reset\ndata: {}\n\n", newest)

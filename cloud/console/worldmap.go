@@ -2,6 +2,7 @@ package console
 
 import (
 	"bytes"
+	"cloudcanvas/cloud/console/index"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -68,7 +69,7 @@ func choose01(yes bool) int {
 }
 
 // drawMap shows the scenes that have a place, with some room around them.
-func drawMap(scenes []Scene) mapView {
+func drawMap(scenes []index.Scene) mapView {
 	v := mapView{Land: landPath(), Empty: true}
 	west, north, east, south := math.Inf(1), math.Inf(1), math.Inf(-1), math.Inf(-1)
 	for _, s := range scenes {
@@ -85,7 +86,7 @@ func drawMap(scenes []Scene) mapView {
 			fmt.Fprintf(&path, "%c%.3f %.3f", "LM"[choose01(i == 0)], x, y)
 		}
 		path.WriteByte('Z')
-		v.Shapes = append(v.Shapes, shape{Path: path.String(), Dot: fmt.Sprintf("M%.3f %.3fh0", midX, midY), Link: s.Path(), Title: s.ID + ", " + s.State(), State: s.State()})
+		v.Shapes = append(v.Shapes, shape{Path: path.String(), Dot: fmt.Sprintf("M%.3f %.3fh0", midX, midY), Link: scenePath(s.Edge, s.ID), Title: s.ID + ", " + s.State(), State: s.State()})
 	}
 	if v.Empty {
 		west, north, east, south = 0, mapUnits*0.1, mapUnits, mapUnits*0.8

@@ -1,4 +1,4 @@
-package console
+package index
 
 import (
 	"context"
@@ -9,51 +9,43 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
+	"cloudcanvas/cloud/console/text"
 	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
+
+	"github.com/oklog/ulid/v2"
 )
 
-// fold takes records of one partition into the index, together with how far that partition is read,
-// so that each counts once whatever happens. What can't be understood is counted and passed over:
-// a page must not stand still for one bad record.
-type fold struct {
-	*index
-	disk     Disk
-	objects  Objects
-	attempts *attempt.Ledger
-	tell     func(...Notice)
-	passed   func(topic string, err error)
-}
-
-// batch is one transaction's view.
+// batch is one transaction's view of the index, with what pages will be told once it is done.
 type batch struct {
-	fold
+	*Index
 	ctx      context.Context
 	tx       *sql.Tx
-	told     map[Notice]bool
+	notices  map[Notice]bool
 	pictured bool // bytes of pictures have to be counted
 }
 
-// apply folds records, which are of one partition, in order.
-func (f fold) apply(ctx context.Context, records []kafka.Record) error {
-	b := batch{fold: f, ctx: ctx, told: map[Notice]bool{}}
+// apply takes records of one partition into the index, in order, together with how far that partition is
+// read, so that each counts once whatever happens. What can't be understood is counted and skipped: a page
+// must not stand still for one bad record.
+func (x *Index) apply(ctx context.Context, records []kafka.Record) error {
+	b := batch{Index: x, ctx: ctx, notices: map[Notice]bool{}}
 	last := records[len(records)-1]
-	err := f.change(ctx, func(tx *sql.Tx) error {
+	err := x.change(ctx, func(tx *sql.Tx) error {
 		b.tx = tx
 		for _, r := range records {
-			if err := b.takeNoted(r); err != nil {
+			if err := b.takeTried(r); err != nil {
 				if ctx.Err() != nil {
 					return ctx.Err()
 				}
 				if !errors.Is(err, errUnreadable) {
 					return err
 				}
-				f.passed(r.Topic, err)
+				x.o.Skipped(r.Topic, err)
 			}
 		}
 		if err := b.prune(); err != nil {
@@ -65,7 +57,8 @@ func (f fold) apply(ctx context.Context, records []kafka.Record) error {
 	if err != nil {
 		return err
 	}
-	f.tell(slices.Collect(maps.Keys(b.told))...)
+	x.o.Step()
+	x.Notices.Add(slices.Collect(maps.Keys(b.notices))...)
 	return nil
 }
 
@@ -74,10 +67,10 @@ var errUnreadable = errors.New("the record can't be shown")
 
 func unreadable(err error) error { return fmt.Errorf("%w: %w", errUnreadable, err) }
 
-// takeNoted takes one record. One that panics, or that killed the process, is passed over and told.
-func (b *batch) takeNoted(r kafka.Record) error {
+// takeTried takes one record. One that panics, or that killed the process, is skipped.
+func (b *batch) takeTried(r kafka.Record) error {
 	at := fmt.Sprintf("%s/%d/%d", r.Topic, r.Partition, r.Offset)
-	done, err := b.attempts.Begin(b.ctx, attempt.Input{Source: r.Topic, Name: at, Key: "console:" + at + "/" + strconv.FormatInt(r.Time.UnixMilli(), 10)})
+	done, err := b.o.Attempts.Begin(b.ctx, attempt.Input{Source: r.Topic, Name: at, Key: "console:" + at + "/" + strconv.FormatInt(r.Time.UnixMilli(), 10)})
 	if errors.Is(err, attempt.ErrQuarantined) {
 		return unreadable(err)
 	}
@@ -95,7 +88,7 @@ func (b *batch) takeNoted(r kafka.Record) error {
 
 func (b *batch) take(r kafka.Record) error {
 	if r.Topic == event.DLQTopic {
-		return b.letter(r)
+		return b.deadLetter(r)
 	}
 	if r.Topic == event.ProductsTopic && len(r.Value) == 0 && len(r.Headers) == 0 {
 		return nil // a key of before is given up: its product stands under another
@@ -143,15 +136,15 @@ func (b *batch) take(r kafka.Record) error {
 }
 
 func (b *batch) fetch(ref string) ([]byte, error) {
-	if b.objects == nil {
+	if b.o.Objects == nil {
 		return nil, fmt.Errorf("%s rests in the object store, and there is none", ref)
 	}
-	return b.objects.Get(b.ctx, ref)
+	return b.o.Objects.Get(b.ctx, ref)
 }
 
 // about notes that pages should look again; many changes of one thing are one notice.
 func (b *batch) about(what, edge, name string) {
-	b.told[Notice{What: what, Edge: edge, Name: name}] = true
+	b.notices[Notice{What: what, Edge: edge, Name: name}] = true
 }
 
 // edge notes that something came of an edge.
@@ -160,29 +153,6 @@ func (b *batch) edge(edge string, heard time.Time) error {
 		return nil
 	}
 	_, err := b.tx.Exec("INSERT INTO edges (edge, heard) VALUES (?, ?) ON CONFLICT DO UPDATE SET heard = max(heard, excluded.heard)", edge, heard.UnixMilli())
-	return err
-}
-
-// status notes what an edge says of itself.
-func (f fold) status(ctx context.Context, s event.Status) error {
-	since := int64(0)
-	if !s.Time.IsZero() {
-		since = s.Time.UnixMilli()
-	}
-	link := ""
-	if s.Link != nil {
-		link = asJSON(s.Link)
-	}
-	err := f.change(ctx, func(tx *sql.Tx) error {
-		_, err := tx.Exec(`INSERT INTO edges (edge, status, epoch, version, since, link) VALUES (?, ?, ?, ?, ?, ?)
-			ON CONFLICT DO UPDATE SET since = CASE WHEN excluded.since > 0 THEN excluded.since WHEN status = excluded.status THEN since ELSE ? END,
-			status = excluded.status, epoch = excluded.epoch, version = excluded.version, link = CASE WHEN excluded.link = '' THEN link ELSE excluded.link END`,
-			s.Edge, s.Status, string(s.Epoch), s.Version, since, link, time.Now().UnixMilli())
-		return err
-	})
-	if err == nil {
-		f.tell(Notice{What: aboutEdge, Edge: s.Edge})
-	}
 	return err
 }
 
@@ -195,35 +165,32 @@ func (b *batch) drops(i event.Item, heard time.Time) error {
 	for _, d := range report.Each(i.Epoch) {
 		_, err := b.tx.Exec(`INSERT INTO drops VALUES (?, ?, ?, ?, 1, ?, ?)
 			ON CONFLICT DO UPDATE SET count = count + 1, bytes = bytes + excluded.bytes, last = max(last, excluded.last)`,
-			i.Edge, string(d.Kind), cut(d.Stream, maxName), cut(d.Reason, maxName), d.Bytes, heard.UnixMilli())
+			i.Edge, string(d.Kind), text.Cut(d.Stream, text.MaxName), text.Cut(d.Reason, text.MaxName), d.Bytes, heard.UnixMilli())
 		if err != nil {
 			return err
 		}
 	}
-	b.about(aboutDrop, i.Edge, "")
+	b.about(AboutDrop, i.Edge, "")
 	return nil
 }
 
-// maxName bounds names that come from outside, maxReason what explains something.
 const (
-	maxName   = 300
-	maxReason = 2000
-
-	headBytes   = 4096 // of a dead letter, kept for its preview
-	keptLetters = 100_000
+	maxReason       = 2000 // of a text that explains something
+	headBytes       = 4096 // of a dead letter, kept for its preview
+	keptDeadLetters = 100_000
 )
 
-// letter notes a dead letter.
-func (b *batch) letter(r kafka.Record) error {
+// deadLetter keeps a dead letter.
+func (b *batch) deadLetter(r kafka.Record) error {
 	l := deadletter.Describe(r)
 	_, err := b.tx.Exec("INSERT INTO letters VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-		r.Partition, r.Offset, r.Time.UnixMilli(), cut(l.Topic, maxName), cut(l.Connector, maxName), cut(l.Stage, maxName), cut(l.Class, maxName), cut(l.Reason, maxReason),
-		l.Edge, l.Kind, cut(l.Subject, maxName), len(r.Value), cut(l.Quarantine, maxName), append([]byte{}, r.Value[:min(len(r.Value), headBytes)]...))
+		r.Partition, r.Offset, r.Time.UnixMilli(), text.Cut(l.Topic, text.MaxName), text.Cut(l.Connector, text.MaxName), text.Cut(l.Stage, text.MaxName), text.Cut(l.Class, text.MaxName), text.Cut(l.Reason, maxReason),
+		l.Edge, l.Kind, text.Cut(l.Subject, text.MaxName), len(r.Value), text.Cut(l.Quarantine, text.MaxName), append([]byte{}, r.Value[:min(len(r.Value), headBytes)]...))
 	if err != nil {
 		return err
 	}
-	b.about(aboutLetter, l.Edge, "")
-	_, err = b.tx.Exec("DELETE FROM letters WHERE heard < (SELECT heard FROM letters ORDER BY heard DESC LIMIT 1 OFFSET ?)", keptLetters)
+	b.about(AboutDeadLetter, l.Edge, "")
+	_, err = b.tx.Exec("DELETE FROM letters WHERE heard < (SELECT heard FROM letters ORDER BY heard DESC LIMIT 1 OFFSET ?)", keptDeadLetters)
 	return err
 }
 
@@ -232,7 +199,7 @@ func (b *batch) prune() error {
 	for _, table := range []struct {
 		name string
 		keep int64
-	}{{"events", b.keep.KeepEvents}, {"readings", b.keep.KeepReadings}} {
+	}{{"events", b.o.Keep.Events}, {"readings", b.o.Keep.Readings}} {
 		if _, err := b.tx.Exec("DELETE FROM "+table.name+" WHERE n <= (SELECT max(n) FROM "+table.name+") - ?", table.keep); err != nil {
 			return err
 		}
@@ -244,7 +211,7 @@ func (b *batch) prune() error {
 	if err := b.tx.QueryRow("SELECT coalesce(sum(bytes), 0) FROM pictures").Scan(&bytes); err != nil {
 		return err
 	}
-	for bytes > b.keep.PictureBytes {
+	for bytes > b.o.Keep.PictureBytes {
 		var gone int64
 		err := b.tx.QueryRow("DELETE FROM pictures WHERE n = (SELECT min(n) FROM pictures) RETURNING bytes").Scan(&gone)
 		if err != nil {
@@ -255,18 +222,34 @@ func (b *batch) prune() error {
 	return nil
 }
 
-// cut shortens text to at most n bytes, and says so.
-func cut(text string, n int) string {
-	if len(text) <= n {
-		return text
-	}
-	return strings.ToValidUTF8(text[:n], "") + "…"
-}
-
 func asJSON(v any) string {
 	data, err := json.Marshal(v)
 	if err != nil {
 		return ""
 	}
 	return string(data)
+}
+
+// seenSchema is made in an index of an earlier program too.
+const seenSchema = `CREATE TABLE IF NOT EXISTS seen (n INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE)`
+
+// keptSeen is how many results are known again. Those that are there twice were written within seconds of
+// each other: a worker died between its results and its offset.
+const keptSeen = 100_000
+
+// fresh says whether a result has not been counted yet, and notes that it is.
+func (b *batch) fresh(id ulid.ULID) (bool, error) {
+	added, err := b.tx.Exec("INSERT OR IGNORE INTO seen (id) VALUES (?)", id[:])
+	if err != nil {
+		return false, fmt.Errorf("note a result: %w", err)
+	}
+	n, err := added.RowsAffected()
+	if err != nil || n == 0 {
+		return false, err
+	}
+	last, err := added.LastInsertId()
+	if err == nil && last%1000 == 0 {
+		_, err = b.tx.Exec("DELETE FROM seen WHERE n <= ?", last-keptSeen)
+	}
+	return err == nil, err
 }

@@ -1,12 +1,13 @@
-package console
+package index
 
 import (
-	"context"
+	"encoding/json"
 	"fmt"
 	"math"
 	"strings"
 	"time"
 
+	"cloudcanvas/cloud/console/text"
 	"cloudcanvas/shared/event"
 )
 
@@ -24,15 +25,15 @@ var sides = []string{"above", "below", "rate"}
 
 // label is what the alert says, in words: temperature above 80.
 func (a limitAlert) label() string {
-	text := a.Side + " " + number(a.Limit)
+	text := a.Side + " " + text.Number(a.Limit)
 	if a.Value == "" || a.Value == "value" {
 		return text
 	}
 	return a.Value + " " + text
 }
 
-// valueOf is the sensor's value that a label speaks of; ok is false for other alerts.
-func valueOf(label string) (key string, ok bool) {
+// LimitValue is the sensor's value that a label speaks of; ok is false for other alerts.
+func LimitValue(label string) (key string, ok bool) {
 	words := strings.Split(label, " ")
 	n := len(words)
 	if n < 2 {
@@ -54,12 +55,12 @@ func (b *batch) limit(i event.Item, a limitAlert, heard time.Time) error {
 	if a.Side == "rate" || math.IsInf(a.Limit, 0) {
 		return nil
 	}
-	key := cut(a.Value, maxName)
+	key := text.Cut(a.Value, text.MaxName)
 	if key == "" {
 		key = "value"
 	}
 	_, err := b.tx.Exec("INSERT INTO limits VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET level = excluded.level, heard = excluded.heard",
-		i.Edge, cut(i.Stream, maxName), key, a.Side, a.Limit, heard.UnixMilli())
+		i.Edge, text.Cut(i.Stream, text.MaxName), key, a.Side, a.Limit, heard.UnixMilli())
 	return err
 }
 
@@ -67,35 +68,38 @@ func (b *batch) limit(i event.Item, a limitAlert, heard time.Time) error {
 func (b *batch) endAlert(i event.Item, label string, heard time.Time) (bool, error) {
 	result, err := b.tx.Exec(`UPDATE events SET state = 'end', until = ?, heard = ? WHERE n = (SELECT n FROM events
 		WHERE edge = ? AND stream = ? AND kind = 'alert' AND label = ? AND state <> 'end' ORDER BY at DESC LIMIT 1)`,
-		i.Time.UnixMilli(), heard.UnixMilli(), i.Edge, cut(i.Stream, maxName), cut(label, maxName))
+		i.Time.UnixMilli(), heard.UnixMilli(), i.Edge, text.Cut(i.Stream, text.MaxName), text.Cut(label, text.MaxName))
 	if err != nil {
 		return false, err
 	}
 	n, err := result.RowsAffected()
-	b.about(aboutEvent, i.Edge, i.Stream)
+	b.about(AboutEvent, i.Edge, i.Stream)
 	return n > 0, err
 }
 
-// Limit is a level at which a sensor's value raises an alert, as its alerts have told.
-type Limit struct {
-	Key   string  `json:"key"`
-	Side  string  `json:"side"` // above or below
-	Level float64 `json:"level"`
-}
-
-func (x *index) limits(ctx context.Context, edge, sensor string) ([]Limit, error) {
-	rows, err := x.read.QueryContext(ctx, "SELECT key, side, level FROM limits WHERE edge = ? AND sensor = ? ORDER BY key, side LIMIT ?", edge, sensor, maxRows)
-	if err != nil {
-		return nil, fmt.Errorf("look up limits: %w", err)
+// reading keeps a sensor's numbers.
+func (b *batch) reading(i event.Item, heard time.Time) error {
+	var r event.ReadingData
+	if err := json.Unmarshal(i.Data, &r); err != nil {
+		return unreadable(fmt.Errorf("reading: %w", err))
 	}
-	defer rows.Close()
-	all := []Limit{}
-	for rows.Next() {
-		var l Limit
-		if err := rows.Scan(&l.Key, &l.Side, &l.Level); err != nil {
-			return nil, err
+	sensor := text.Cut(r.Sensor, text.MaxName)
+	if sensor == "" {
+		sensor = text.Cut(i.Stream, text.MaxName)
+	}
+	at := i.Time.UnixMilli()
+	for key, value := range r.Values {
+		key = text.Cut(key, text.MaxName)
+		if _, err := b.tx.Exec("INSERT INTO readings (edge, sensor, key, at, value) VALUES (?, ?, ?, ?, ?)", i.Edge, sensor, key, at, value); err != nil {
+			return err
 		}
-		all = append(all, l)
+		_, err := b.tx.Exec(`INSERT INTO sensors VALUES (?, ?, ?, ?, ?, ?, 1) ON CONFLICT DO UPDATE SET count = count + 1,
+			last = CASE WHEN excluded.at >= at THEN excluded.last ELSE last END, at = max(at, excluded.at), heard = excluded.heard`,
+			i.Edge, sensor, key, value, at, heard.UnixMilli())
+		if err != nil {
+			return err
+		}
 	}
-	return all, rows.Err()
+	b.about(AboutSensor, i.Edge, sensor)
+	return nil
 }

@@ -1,6 +1,7 @@
-package console
+package index
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -14,13 +15,11 @@ import (
 // match, while others arrive between two pages: every scene that was there at the beginning and
 // matches comes once, and no page but the last is short.
 func TestPagesNeitherRepeatNorSkipWhileScenesArrive(t *testing.T) {
-	c := DefaultConfig()
-	c.Data = t.TempDir()
-	x, err := openIndex(t.Context(), c, slog.New(slog.DiscardHandler), noDisk{})
+	x, err := openIn(t.Context(), t.TempDir(), willing{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer x.close()
+	defer x.Close()
 	rapid.Check(t, func(t *rapid.T) {
 		if _, err := x.write.Exec("DELETE FROM scenes"); err != nil {
 			t.Fatal(err)
@@ -39,15 +38,15 @@ func TestPagesNeitherRepeatNorSkipWhileScenesArrive(t *testing.T) {
 		}
 		match := func(s Scene) bool { return strings.HasSuffix(s.ID, "true") }
 		there := arrive(rapid.IntRange(0, 20).Draw(t, "there"))
-		q := sceneQuery{limit: rapid.IntRange(1, 5).Draw(t, "limit")}
+		q := SceneQuery{Limit: rapid.IntRange(1, 5).Draw(t, "limit")}
 		var got []string
 		for more := true; more; {
 			var page []Scene
 			var err error
-			if page, more, err = x.matching(t.Context(), q, match); err != nil {
+			if page, more, err = x.Scenes.Matching(t.Context(), q, match); err != nil {
 				t.Fatal(err)
 			}
-			if more && len(page) != q.limit {
+			if more && len(page) != q.Limit {
 				t.Fatalf("a page of %d, and another follows", len(page))
 			}
 			for _, s := range page {
@@ -57,7 +56,7 @@ func TestPagesNeitherRepeatNorSkipWhileScenesArrive(t *testing.T) {
 				got = append(got, s.ID)
 			}
 			if more {
-				if q.after, err = readPlace(placeInOrder(page[len(page)-1]).String()); err != nil {
+				if q.After, err = ParsePlace(PlaceOf(page[len(page)-1]).String()); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -75,13 +74,24 @@ func TestPagesNeitherRepeatNorSkipWhileScenesArrive(t *testing.T) {
 }
 
 func FuzzTokensOfPages(f *testing.F) {
-	f.Add((&scenePlace{1, "mast-7", "S2"}).String())
+	f.Add((&ScenePlace{1, "mast-7", "S2"}).String())
 	f.Add("-1")
 	f.Fuzz(func(t *testing.T, token string) {
-		if p, err := readPlace(token); err == nil {
-			if again, err := readPlace(p.String()); err != nil || *again != *p {
+		if p, err := ParsePlace(token); err == nil {
+			if again, err := ParsePlace(p.String()); err != nil || *again != *p {
 				t.Fatalf("%+v %v", again, err)
 			}
 		}
 	})
 }
+
+// openIn opens an index that follows no Kafka.
+func openIn(ctx context.Context, folder string, on Disk) (*Index, error) {
+	return Open(ctx, Options{Folder: folder, Disk: on, Logger: slog.New(slog.DiscardHandler)})
+}
+
+// willing is a disk that is never to blame.
+type willing struct{}
+
+func (willing) Blames(error) bool { return false }
+func (willing) Err() error        { return nil }

@@ -1,10 +1,9 @@
-package console
+package index
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
 	"time"
 
@@ -19,7 +18,7 @@ import (
 // followed are the topics that the index is made of.
 var followed = []string{event.EventsTopic, event.ResultsTopic, event.ProductsTopic, event.DLQTopic}
 
-// reach is how the console stands with Kafka, for people to see.
+// reach says whether Kafka can be reached, for people to see.
 type reach struct {
 	mu    sync.Mutex
 	since time.Time
@@ -37,20 +36,13 @@ func (r *reach) set(err error) (changed bool) {
 	return changed
 }
 
+// Kafka says since when Kafka can be reached, or can't and why.
+func (x *Index) Kafka() (since time.Time, err error) { return x.reach.get() }
+
 func (r *reach) get() (since time.Time, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.since, r.err
-}
-
-// follower keeps the index up with Kafka.
-type follower struct {
-	log   Log
-	fold  fold
-	reach *reach
-	slog  *slog.Logger
-	step  func() // after each look at Kafka, whatever came of it
-	every time.Duration
 }
 
 // How often the connection is looked at, and the waits between tries.
@@ -61,33 +53,33 @@ const (
 	mostWait  = 10 * time.Second
 )
 
-// run keeps up until ctx ends. When Kafka is not the one that the index was made from, all of it is
+// Follow keeps up with Kafka until ctx ends. When Kafka is not the one that the index was made from, all of it is
 // read anew.
-func (f follower) run(ctx context.Context) error {
+func (x *Index) Follow(ctx context.Context) error {
 	for {
-		err := f.follow(ctx)
+		err := x.follow(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
 		if !errors.Is(err, kafka.ErrOffsetAhead) {
 			return err
 		}
-		f.slog.Warn("the console's index is made anew: Kafka is not the one that it was made from", telemetry.Err, err)
-		if err := f.fold.forget(ctx); err != nil {
+		x.o.Logger.Warn("the console's index is made anew: this Kafka is not the one that it was made from", telemetry.Err, err)
+		if err := x.forget(ctx); err != nil {
 			return err
 		}
 	}
 }
 
 // follow follows every partition. A Kafka that is away is waited for.
-func (f follower) follow(ctx context.Context) error {
+func (x *Index) follow(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return f.watch(ctx) })
+	group.Go(func() error { return x.watch(ctx) })
 	for _, topic := range followed {
 		group.Go(func() error {
 			partitions := 0
-			err := f.insist(ctx, "finding "+topic, func() (err error) {
-				partitions, err = f.log.Partitions(ctx, topic)
+			err := x.insist(ctx, "the console's look-up of topic "+topic, func() (err error) {
+				partitions, err = x.o.Log.Partitions(ctx, topic)
 				return err
 			})
 			if err != nil {
@@ -95,7 +87,7 @@ func (f follower) follow(ctx context.Context) error {
 			}
 			for p := range partitions {
 				group.Go(func() error {
-					return f.insist(ctx, fmt.Sprintf("following %s, partition %d", topic, p), func() error { return f.partition(ctx, topic, p) })
+					return x.insist(ctx, fmt.Sprintf("the console's reading of %s, partition %d", topic, p), func() error { return x.partition(ctx, topic, p) })
 				})
 			}
 			return nil
@@ -104,33 +96,33 @@ func (f follower) follow(ctx context.Context) error {
 	return group.Wait()
 }
 
-func (f follower) partition(ctx context.Context, topic string, p int) error {
-	from, err := f.fold.next(ctx, topic, p)
+func (x *Index) partition(ctx context.Context, topic string, p int) error {
+	from, err := x.next(ctx, topic, p)
 	if err != nil {
 		return err
 	}
-	return f.log.Read(ctx, topic, p, from, func(records []kafka.Record) error { return f.fold.apply(ctx, records) })
+	return x.o.Log.Read(ctx, topic, p, from, func(records []kafka.Record) error { return x.apply(ctx, records) })
 }
 
 // watch asks Kafka now and then whether it is there: a reader that waits does not say.
-func (f follower) watch(ctx context.Context) error {
-	tick := time.NewTicker(f.every)
+func (x *Index) watch(ctx context.Context) error {
+	tick := time.NewTicker(x.o.Every)
 	defer tick.Stop()
 	for {
 		ask, cancel := context.WithTimeout(ctx, lookLimit)
-		_, err := f.log.Offsets(ask, event.ProductsTopic)
+		_, err := x.o.Log.Offsets(ask, event.ProductsTopic)
 		cancel()
 		if ctx.Err() != nil {
 			return nil
 		}
-		f.step()
-		if f.reach.set(err) {
+		x.o.Step()
+		if x.reach.set(err) {
 			if err != nil {
-				f.slog.Warn("Kafka can't be reached; pages show what was known", telemetry.Err, err)
+				x.o.Logger.Warn("Kafka can't be reached; the console's pages show what was known", telemetry.Err, err)
 			} else {
-				f.slog.Info("Kafka is there again")
+				x.o.Logger.Info("Kafka can be reached again")
 			}
-			f.fold.tell(Notice{What: aboutEdge, Time: time.Now()})
+			x.Notices.Add(Notice{What: AboutEdge})
 		}
 		select {
 		case <-ctx.Done():
@@ -142,14 +134,32 @@ func (f follower) watch(ctx context.Context) error {
 
 // insist does something until it succeeds or ctx ends; it tells the first failure of a row. A wrong
 // Kafka is not insisted on.
-func (f follower) insist(ctx context.Context, what string, do func() error) error {
+func (x *Index) insist(ctx context.Context, what string, do func() error) error {
 	return retry.Task{First: firstWait, Most: mostWait,
 		Final: func(err error) bool { return errors.Is(err, kafka.ErrOffsetAhead) },
 		Tell: func(err error) bool {
-			if f.fold.disk.Blames(err) {
+			if x.o.Disk.Blames(err) {
 				return false
 			}
-			f.slog.Warn(what+" failed, trying again", telemetry.Err, err)
+			x.o.Logger.Warn(what+" failed and is tried again", telemetry.Err, err)
 			return true
 		}}.Do(ctx, do)
+}
+
+// Behind is how many records of the followed topics the index has not taken in yet.
+func (x *Index) Behind(ctx context.Context) (n int64, err error) {
+	for _, topic := range followed {
+		ranges, err := x.o.Log.Offsets(ctx, topic)
+		if err != nil {
+			return n, err
+		}
+		for p, r := range ranges {
+			next, err := x.next(ctx, topic, p)
+			if err != nil {
+				return n, err
+			}
+			n += max(r.End-max(next, r.First), 0)
+		}
+	}
+	return n, nil
 }

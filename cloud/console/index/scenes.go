@@ -1,4 +1,4 @@
-package console
+package index
 
 import (
 	"context"
@@ -10,8 +10,11 @@ import (
 	"time"
 )
 
-// errUnknown says that the index has no such thing.
-var errUnknown = errors.New("not known here")
+// ErrUnknown says that the index has no such thing.
+var ErrUnknown = errors.New("not known here")
+
+// Scenes are asked for scenes.
+type Scenes struct{ db *sql.DB }
 
 // Scene is what is known of a scene.
 type Scene struct {
@@ -33,13 +36,10 @@ type Scene struct {
 	Outline     [][2]float64 `json:"outline"`
 	Product     *Product     `json:"product"`
 
-	grid grid
+	Grid Grid `json:"-"`
 }
 
-type grid struct{ cols, rows, size, overlap, margin int }
-
-// Path is where the scene's page lies.
-func (s Scene) Path() string { return "/scenes/" + segment(s.Edge) + "/" + segment(s.ID) }
+type Grid struct{ Cols, Rows, Size, Overlap, Margin int }
 
 // State is how far the scene is, in a word.
 func (s Scene) State() string {
@@ -65,7 +65,7 @@ func scanScene(scan func(...any) error) (Scene, error) {
 	var ring, product string
 	var box [4]sql.NullFloat64
 	err := scan(&s.Edge, &s.ID, &captured, &manifested, &first, &last, &published, &s.Results, &s.Width, &s.Height, &s.Tiles, &s.Sent, &s.Complete, &s.Cloud,
-		&ring, &box[0], &box[1], &box[2], &box[3], &product, &s.grid.cols, &s.grid.rows, &s.grid.size, &s.grid.overlap, &s.grid.margin)
+		&ring, &box[0], &box[1], &box[2], &box[3], &product, &s.Grid.Cols, &s.Grid.Rows, &s.Grid.Size, &s.Grid.Overlap, &s.Grid.Margin)
 	if err != nil {
 		return s, err
 	}
@@ -95,19 +95,19 @@ func instant(ms int64) time.Time {
 	return time.UnixMilli(ms).UTC()
 }
 
-// sceneQuery chooses scenes. Zero fields choose all.
-type sceneQuery struct {
-	edges    []string
-	ids      []string
-	from, to time.Time // captured, both inclusive
-	bbox     []float64 // west, south, east, north; west > east crosses the 180th meridian
-	placed   bool      // only those with a place and a product
-	limit    int
-	offset   int
-	after    *scenePlace // only those behind it; nil: from the first on
+// SceneQuery chooses scenes. Zero fields choose all.
+type SceneQuery struct {
+	Edges    []string
+	IDs      []string
+	From, To time.Time // captured, both inclusive
+	BBox     []float64 // west, south, east, north; west > east crosses the 180th meridian
+	Placed   bool      // only those with a place and a product
+	Limit    int
+	Offset   int
+	After    *ScenePlace // only those behind it; nil: from the first on
 }
 
-func (q sceneQuery) where() (string, []any) {
+func (q SceneQuery) where() (string, []any) {
 	terms, args := []string{"1"}, []any{}
 	add := func(term string, values ...any) { terms, args = append(terms, term), append(args, values...) }
 	among := func(column string, values []string) {
@@ -121,23 +121,23 @@ func (q sceneQuery) where() (string, []any) {
 		}
 		add(column+" IN ("+marks+")", all...)
 	}
-	among("edge", q.edges)
-	among("id", q.ids)
-	if !q.from.IsZero() {
-		add("captured >= ?", q.from.UnixMilli())
+	among("edge", q.Edges)
+	among("id", q.IDs)
+	if !q.From.IsZero() {
+		add("captured >= ?", q.From.UnixMilli())
 	}
-	if !q.to.IsZero() {
-		add("captured <= ?", q.to.UnixMilli())
+	if !q.To.IsZero() {
+		add("captured <= ?", q.To.UnixMilli())
 	}
-	if q.placed {
+	if q.Placed {
 		add("published > 0 AND west IS NOT NULL")
 	}
-	if q.after != nil {
-		term, values := q.after.where()
+	if q.After != nil {
+		term, values := q.After.where()
 		add(term, values...)
 	}
-	if len(q.bbox) == 4 {
-		w, s, e, n := q.bbox[0], q.bbox[1], q.bbox[2], q.bbox[3]
+	if len(q.BBox) == 4 {
+		w, s, e, n := q.BBox[0], q.BBox[1], q.BBox[2], q.BBox[3]
 		add("north >= ? AND south <= ?", s, n)
 		// A scene's own bounds may cross the 180th meridian as well.
 		const east = "CASE WHEN east < west THEN east + 360 ELSE east END"
@@ -154,54 +154,57 @@ func (q sceneQuery) where() (string, []any) {
 	return strings.Join(terms, " AND "), args
 }
 
-// scenes lists what q chooses, the latest first.
-func (x *index) scenes(ctx context.Context, q sceneQuery) ([]Scene, error) {
+// Find lists what q chooses, the latest first.
+func (s Scenes) Find(ctx context.Context, q SceneQuery) ([]Scene, error) {
 	where, args := q.where()
-	return x.someScenes(ctx, where+" ORDER BY captured DESC, edge, id LIMIT ? OFFSET ?", append(args, q.limit, q.offset)...)
+	return s.some(ctx, where+" ORDER BY captured DESC, edge, id LIMIT ? OFFSET ?", append(args, q.Limit, q.Offset)...)
 }
 
-// countScenes is how many q chooses, whatever its limit.
-func (x *index) countScenes(ctx context.Context, q sceneQuery) (n int, err error) {
+// Count is how many q chooses, whatever its limit.
+func (s Scenes) Count(ctx context.Context, q SceneQuery) (n int, err error) {
 	where, args := q.where()
-	err = x.read.QueryRowContext(ctx, "SELECT count(*) FROM scenes WHERE "+where, args...).Scan(&n)
+	err = s.db.QueryRowContext(ctx, "SELECT count(*) FROM scenes WHERE "+where, args...).Scan(&n)
 	return n, err
 }
 
-// scene gives one, or errUnknown.
-func (x *index) scene(ctx context.Context, edge, id string) (Scene, error) {
-	s, err := scanScene(x.read.QueryRowContext(ctx, "SELECT "+sceneColumns+" FROM scenes WHERE edge = ? AND id = ?", edge, id).Scan)
+// One gives a scene, or ErrUnknown.
+func (s Scenes) One(ctx context.Context, edge, id string) (Scene, error) {
+	scene, err := scanScene(s.db.QueryRowContext(ctx, "SELECT "+sceneColumns+" FROM scenes WHERE edge = ? AND id = ?", edge, id).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
-		return s, fmt.Errorf("scene %.80q of edge %.80q is %w", id, edge, errUnknown)
+		return scene, fmt.Errorf("scene %.80q of edge %.80q is %w", id, edge, ErrUnknown)
 	}
-	return s, err
+	return scene, err
 }
 
-// Picture is a JPEG or PNG as it came.
-type Picture struct {
-	At    time.Time
-	Frame int // its number, -1 where it has none
-	Media string
-	Data  []byte
+// Published lists the latest products of scenes.
+func (s Scenes) Published(ctx context.Context, limit int) ([]Scene, error) {
+	return s.some(ctx, "published > 0 ORDER BY published DESC LIMIT ?", limit)
 }
 
-// picture gives what lies in a slot, or errUnknown.
-func (x *index) picture(ctx context.Context, slot string) (Picture, error) {
-	var p Picture
-	var at int64
-	err := x.read.QueryRowContext(ctx, "SELECT at, frame, media, data FROM pictures WHERE slot = ?", slot).Scan(&at, &p.Frame, &p.Media, &p.Data)
-	if errors.Is(err, sql.ErrNoRows) {
-		return p, fmt.Errorf("the picture is %w, or no longer kept", errUnknown)
-	}
-	p.At = instant(at)
-	return p, err
+// Incomplete lists scenes whose product lacks something.
+func (s Scenes) Incomplete(ctx context.Context, limit int) ([]Scene, error) {
+	return s.some(ctx, "published > 0 AND complete = 0 ORDER BY published DESC LIMIT ?", limit)
 }
 
-// pictured says when the picture in a slot was taken, and which frame it is; zero where there is none.
-func (x *index) pictured(ctx context.Context, slot string) (at time.Time, frame int, err error) {
-	var ms int64
-	err = x.read.QueryRowContext(ctx, "SELECT at, frame FROM pictures WHERE slot = ?", slot).Scan(&ms, &frame)
-	if errors.Is(err, sql.ErrNoRows) {
-		return time.Time{}, -1, nil
+func (s Scenes) some(ctx context.Context, rest string, args ...any) ([]Scene, error) {
+	rows, err := s.db.QueryContext(ctx, "SELECT "+sceneColumns+" FROM scenes WHERE "+rest, args...)
+	if err != nil {
+		return nil, err
 	}
-	return instant(ms), frame, err
+	defer rows.Close()
+	all := []Scene{}
+	for rows.Next() {
+		scene, err := scanScene(rows.Scan)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, scene)
+	}
+	return all, rows.Err()
+}
+
+// InWork counts the scenes that have no product yet.
+func (s Scenes) InWork(ctx context.Context) (n int, err error) {
+	err = s.db.QueryRowContext(ctx, "SELECT count(*) FROM scenes WHERE published = 0").Scan(&n)
+	return n, err
 }

@@ -1,10 +1,11 @@
-package console
+package index
 
 import (
 	"encoding/json"
 	"fmt"
 	"time"
 
+	"cloudcanvas/cloud/console/text"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/raster"
 )
@@ -53,7 +54,7 @@ func (b *batch) manifest(i event.Item, heard time.Time) error {
 	if err != nil {
 		return unreadable(err)
 	}
-	if len(m.ID) > maxName {
+	if len(m.ID) > text.MaxName {
 		return unreadable(fmt.Errorf("the scene's id has %d bytes", len(m.ID)))
 	}
 	captured := m.Captured
@@ -77,7 +78,7 @@ func (b *batch) manifest(i event.Item, heard time.Time) error {
 	if err != nil {
 		return err
 	}
-	b.about(aboutScene, i.Edge, m.ID)
+	b.about(AboutScene, i.Edge, m.ID)
 	return b.forgetOldScenes()
 }
 
@@ -98,7 +99,7 @@ func footprint(m event.Manifest) (outline string, box [4]any) {
 }
 
 func (b *batch) forgetOldScenes() error {
-	_, err := b.tx.Exec(`DELETE FROM scenes WHERE (edge, id) IN (SELECT edge, id FROM scenes ORDER BY captured DESC LIMIT -1 OFFSET ?)`, b.keep.KeepScenes)
+	_, err := b.tx.Exec(`DELETE FROM scenes WHERE (edge, id) IN (SELECT edge, id FROM scenes ORDER BY captured DESC LIMIT -1 OFFSET ?)`, b.o.Keep.Scenes)
 	return err
 }
 
@@ -108,8 +109,8 @@ func (b *batch) tileResult(i event.Item, heard time.Time) error {
 	_, err := b.tx.Exec(`INSERT INTO scenes (edge, id, captured, first_result, last_result, results) VALUES (?, ?, ?, ?, ?, 1)
 		ON CONFLICT DO UPDATE SET results = results + 1, last_result = max(last_result, excluded.last_result),
 		first_result = CASE WHEN first_result = 0 THEN excluded.first_result ELSE first_result END`,
-		i.Edge, cut(i.Attrs.Scene, maxName), i.Time.UnixMilli(), at, at)
-	b.about(aboutScene, i.Edge, i.Attrs.Scene)
+		i.Edge, text.Cut(i.Attrs.Scene, text.MaxName), i.Time.UnixMilli(), at, at)
+	b.about(AboutScene, i.Edge, i.Attrs.Scene)
 	return err
 }
 
@@ -122,7 +123,7 @@ func (b *batch) product(i event.Item, heard time.Time) error {
 	if p.Edge == "" {
 		p.Edge = i.Edge
 	}
-	if len(p.Name) > maxName {
+	if len(p.Name) > text.MaxName {
 		return unreadable(fmt.Errorf("the product's name has %d bytes", len(p.Name)))
 	}
 	switch {
@@ -130,13 +131,13 @@ func (b *batch) product(i event.Item, heard time.Time) error {
 		_, err := b.tx.Exec(`INSERT INTO scenes (edge, id, captured, published, complete, cloud, product, width, height) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT DO UPDATE SET published = excluded.published, complete = excluded.complete, cloud = excluded.cloud, product = excluded.product`,
 			p.Edge, p.Name, i.Time.UnixMilli(), heard.UnixMilli(), p.Complete, p.Scene.CloudFraction, asJSON(p), p.Scene.Width, p.Scene.Height)
-		b.about(aboutScene, p.Edge, p.Name)
+		b.about(AboutScene, p.Edge, p.Name)
 		return err
 	case p.Camera != nil:
 		_, err := b.tx.Exec(`INSERT INTO cameras (edge, name, heard, ended, product) VALUES (?, ?, ?, ?, ?)
 			ON CONFLICT DO UPDATE SET product = excluded.product, ended = max(ended, excluded.ended)`,
 			p.Edge, p.Name, heard.UnixMilli(), p.Camera.Ended, asJSON(p))
-		b.about(aboutCamera, p.Edge, p.Name)
+		b.about(AboutCamera, p.Edge, p.Name)
 		return err
 	}
 	return unreadable(fmt.Errorf("product of kind %.40q", p.Kind))

@@ -1,4 +1,4 @@
-package console
+package index
 
 import (
 	"sync"
@@ -16,22 +16,22 @@ type Notice struct {
 
 // What notices are about.
 const (
-	aboutScene  = "scene"
-	aboutCamera = "camera"
-	aboutEvent  = "event"
-	aboutSensor = "sensor"
-	aboutDrop   = "drop"
-	aboutLetter = "letter"
-	aboutEdge   = "edge"
-	aboutModel  = "model"
+	AboutScene      = "scene"
+	AboutCamera     = "camera"
+	AboutEvent      = "event"
+	AboutSensor     = "sensor"
+	AboutDrop       = "drop"
+	AboutDeadLetter = "letter"
+	AboutEdge       = "edge"
+	AboutModel      = "model"
 )
 
-// kept is how many notices a page that was away can catch up with; one that missed more looks at
+// keptNotices is how many notices a page that was away can catch up with; one that missed more looks at
 // everything again.
-const kept = 1024
+const keptNotices = 1024
 
-// notices is a ring of the latest, and who waits for more.
-type notices struct {
+// Notices is a ring of the latest, for open pages that wait for more.
+type Notices struct {
 	mu      sync.Mutex
 	ring    []Notice // the newest last
 	last    uint64
@@ -39,32 +39,34 @@ type notices struct {
 }
 
 // newNotices numbers from the start's time, so that numbers of an earlier process are older.
-func newNotices(start time.Time) *notices {
-	return &notices{last: uint64(start.UnixMilli()), changed: make(chan struct{})}
+func newNotices(start time.Time) *Notices {
+	return &Notices{last: uint64(start.UnixMilli()), changed: make(chan struct{})}
 }
 
-// tell adds notices and wakes who waits.
-func (n *notices) tell(all ...Notice) {
+// Add gives notices the time and a number, and wakes the pages that wait.
+func (n *Notices) Add(all ...Notice) {
 	if len(all) == 0 {
 		return
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	now := time.Now().UTC()
 	for _, notice := range all {
 		n.last++
+		notice.Time = now
 		notice.Number = n.last
 		n.ring = append(n.ring, notice)
 	}
-	if len(n.ring) > 2*kept {
-		n.ring = append([]Notice(nil), n.ring[len(n.ring)-kept:]...)
+	if len(n.ring) > 2*keptNotices {
+		n.ring = append([]Notice(nil), n.ring[len(n.ring)-keptNotices:]...)
 	}
 	close(n.changed)
 	n.changed = make(chan struct{})
 }
 
-// since gives the notices after a number, and a channel that closes when there are more. missed says
+// Since gives the notices after a number, and a channel that closes when there are more. missed says
 // that some are no longer kept.
-func (n *notices) since(number uint64) (after []Notice, last uint64, missed bool, more <-chan struct{}) {
+func (n *Notices) Since(number uint64) (after []Notice, last uint64, missed bool, more <-chan struct{}) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if number > n.last {
@@ -75,8 +77,8 @@ func (n *notices) since(number uint64) (after []Notice, last uint64, missed bool
 	return append([]Notice(nil), n.ring[len(n.ring)-fresh:]...), n.last, missed, n.changed
 }
 
-// latest is the number of the newest notice.
-func (n *notices) latest() uint64 {
+// Latest is the number of the newest notice.
+func (n *Notices) Latest() uint64 {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.last

@@ -1,4 +1,12 @@
-package console
+// Package index is what the console knows: a database on disk that follows Kafka and can be made anew from
+// it at any time, and what edges say of themselves in their retained status.
+//
+//	Kafka ─▶ follow ─▶ fold ─▶ SQLite ─▶ Scenes, Cameras, Events, Sensors, Edges, DeadLetters, Pictures
+//	MQTT status ──────▶ │         │
+//	                    └─────────┴─▶ Notices ─▶ open pages
+//
+// Nothing here is the only copy of anything.
+package index
 
 import (
 	"context"
@@ -10,10 +18,13 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	_ "modernc.org/sqlite" // the driver
 
+	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/durable"
+	"cloudcanvas/shared/kafka"
 )
 
 // synchronous=NORMAL: what a power cut takes is read from Kafka again.
@@ -69,44 +80,100 @@ PRAGMA user_version = 2;`
 
 const schemaVersion = 2
 
-// index is what the console knows, on disk. One goroutine at a time writes; pages read beside it.
-type index struct {
-	path string
-	keep Config
-	log  *slog.Logger
+// Log is what the index needs of Kafka.
+type Log interface {
+	Partitions(ctx context.Context, topic string) (int, error)
+	Offsets(ctx context.Context, topic string) (map[int]kafka.OffsetRange, error)
+	Read(ctx context.Context, topic string, partition int, from int64, handle func([]kafka.Record) error) error
+}
+
+// Objects is where large data rests.
+type Objects interface {
+	Get(ctx context.Context, ref string) ([]byte, error)
+}
+
+// Disk knows of the disk under the index whether it takes writes. What can't be written there meanwhile is
+// read from Kafka again.
+type Disk interface {
+	// Blames says whether it was the disk that made a write fail.
+	Blames(err error) bool
+	// Err says why it takes no writes now.
+	Err() error
+}
+
+// Bounds are how much is kept.
+type Bounds struct {
+	Events       int64 // tracks and alerts
+	Readings     int64
+	Scenes       int64
+	PictureBytes int64
+}
+
+// Options are what an index is made of. Folder, Log, Disk and Logger must be there.
+type Options struct {
+	Folder   string
+	Keep     Bounds
+	Log      Log
+	Objects  Objects         // nil: there are none
+	Attempts *attempt.Ledger // nil: a record that kills the process kills it again
+	Disk     Disk
+	Logger   *slog.Logger
+	Step     func()                        // called as long as the index moves
+	Skipped  func(topic string, err error) // a record could not be shown
+	Every    time.Duration                 // between looks at Kafka; 0: a few seconds
+}
+
+// Index is what is known, on disk. One goroutine at a time writes; readers read beside it.
+type Index struct {
+	Scenes      Scenes
+	Cameras     Cameras
+	Events      Events
+	Sensors     Sensors
+	Edges       Edges
+	DeadLetters DeadLetters
+	Pictures    Pictures
+	Notices     *Notices
+
+	o     Options
+	path  string
+	said  *statuses
+	reach reach
 
 	mu    sync.Mutex // of the writer
 	write *sql.DB
 	read  *sql.DB
 }
 
-// openIndex opens the index in dir, or makes it there. One that is broken or of another version is
+// Open opens the index in a folder, or makes it there. One that is broken or of another version is
 // made anew: Kafka fills it again. Where the disk takes no writes that is no fault of the index.
-func openIndex(ctx context.Context, c Config, log *slog.Logger, on Disk) (*index, error) {
-	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+func Open(ctx context.Context, o Options) (*Index, error) {
+	if err := os.MkdirAll(o.Folder, 0o700); err != nil {
 		return nil, fmt.Errorf("make the console's folder: %w (choose another with console.data)", err)
 	}
-	x := &index{path: filepath.Join(c.Data, "index.db"), keep: c, log: log}
+	if o.Every == 0 {
+		o.Every = lookEvery
+	}
+	x := &Index{o: o, path: filepath.Join(o.Folder, "index.db"), said: &statuses{}, Notices: newNotices(time.Now())}
 	err := x.open(ctx)
 	if err == nil {
 		return x, nil
 	}
-	x.close()
-	if on.Blames(err) {
-		return nil, fmt.Errorf("open the console's index %s: %w", x.path, errors.Join(err, on.Err()))
+	x.Close()
+	if o.Disk.Blames(err) {
+		return nil, fmt.Errorf("open the console's index %s: %w", x.path, errors.Join(err, o.Disk.Err()))
 	}
-	log.Warn("the console's index is made anew", "reason", err)
+	o.Logger.Warn("the console's index is made anew", "reason", err)
 	if err := removeDatabase(x.path); err != nil {
 		return nil, fmt.Errorf("make the console's index anew: %w", err)
 	}
 	if err := x.open(ctx); err != nil {
-		x.close()
+		x.Close()
 		return nil, fmt.Errorf("open the console's index %s: %w", x.path, err)
 	}
 	return x, nil
 }
 
-func (x *index) open(ctx context.Context) (err error) {
+func (x *Index) open(ctx context.Context) (err error) {
 	if x.write, err = sql.Open("sqlite", durable.SQLiteURI(x.path)+writing); err != nil {
 		return err
 	}
@@ -135,11 +202,13 @@ func (x *index) open(ctx context.Context) (err error) {
 		return err
 	}
 	x.read.SetMaxOpenConns(readers)
+	x.Scenes, x.Events, x.Sensors, x.DeadLetters, x.Pictures = Scenes{x.read}, Events{x.read}, Sensors{x.read}, DeadLetters{x.read}, Pictures{x.read}
+	x.Cameras, x.Edges = Cameras{x.read, x.said}, Edges{x.read, x.said}
 	return x.read.PingContext(ctx)
 }
 
 // forget empties the index, for a Kafka that is not the one it was made from.
-func (x *index) forget(ctx context.Context) error {
+func (x *Index) forget(ctx context.Context) error {
 	return x.change(ctx, func(tx *sql.Tx) error {
 		for _, table := range []string{"progress", "edges", "scenes", "cameras", "batches", "pictures", "events", "labels", "sensors", "readings", "limits", "drops", "letters", "seen"} {
 			if _, err := tx.Exec("DELETE FROM " + table); err != nil {
@@ -151,7 +220,7 @@ func (x *index) forget(ctx context.Context) error {
 }
 
 // change does something in one transaction.
-func (x *index) change(ctx context.Context, do func(*sql.Tx) error) error {
+func (x *Index) change(ctx context.Context, do func(*sql.Tx) error) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	tx, err := x.write.BeginTx(ctx, nil)
@@ -169,7 +238,7 @@ func (x *index) change(ctx context.Context, do func(*sql.Tx) error) error {
 }
 
 // next is the offset to read a partition from.
-func (x *index) next(ctx context.Context, topic string, partition int) (offset int64, err error) {
+func (x *Index) next(ctx context.Context, topic string, partition int) (offset int64, err error) {
 	err = x.read.QueryRowContext(ctx, "SELECT next FROM progress WHERE topic = ? AND part = ?", topic, partition).Scan(&offset)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, nil
@@ -177,7 +246,8 @@ func (x *index) next(ctx context.Context, topic string, partition int) (offset i
 	return offset, err
 }
 
-func (x *index) close() {
+// Close gives back what Open took.
+func (x *Index) Close() {
 	for _, db := range []*sql.DB{x.read, x.write} {
 		if db != nil {
 			db.Close()

@@ -1,0 +1,91 @@
+package index
+
+import (
+	"cloudcanvas/cloud/console/text"
+	"cloudcanvas/shared/event"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Pictures are asked for what edges have sent to be looked at.
+type Pictures struct{ db *sql.DB }
+
+// Where pictures lie in the index: one of each for every camera, scene or track.
+func FrameSlot(edge, camera string) string       { return slot("frame", edge, camera) }
+func QuicklookSlot(edge, scene string) string    { return slot("look", edge, scene) }
+func shotSlot(edge, camera, track string) string { return slot("shot", edge, camera+"/"+track) }
+
+func slot(kind, edge, name string) string {
+	return kind + "/" + edge + "/" + text.Cut(name, text.MaxName)
+}
+
+// Picture is a JPEG or PNG as it came.
+type Picture struct {
+	At    time.Time
+	Frame int // its number, -1 where it has none
+	Media string
+	Data  []byte
+}
+
+// Get gives what lies in a slot, or ErrUnknown.
+func (p Pictures) Get(ctx context.Context, slot string) (Picture, error) {
+	var found Picture
+	var at int64
+	err := p.db.QueryRowContext(ctx, "SELECT at, frame, media, data FROM pictures WHERE slot = ?", slot).Scan(&at, &found.Frame, &found.Media, &found.Data)
+	if errors.Is(err, sql.ErrNoRows) {
+		return found, fmt.Errorf("the picture is %w, or no longer kept", ErrUnknown)
+	}
+	found.At = instant(at)
+	return found, err
+}
+
+// Taken says when the picture in a slot was taken, and which frame it is; zero where there is none.
+func (p Pictures) Taken(ctx context.Context, slot string) (at time.Time, frame int, err error) {
+	var ms int64
+	err = p.db.QueryRowContext(ctx, "SELECT at, frame FROM pictures WHERE slot = ?", slot).Scan(&ms, &frame)
+	if errors.Is(err, sql.ErrNoRows) {
+		return time.Time{}, -1, nil
+	}
+	return instant(ms), frame, err
+}
+
+// FrameTimes is when each camera's latest frame was taken, by its slot.
+func (p Pictures) FrameTimes(ctx context.Context) (map[string]time.Time, error) {
+	rows, err := p.db.QueryContext(ctx, "SELECT slot, at FROM pictures WHERE slot >= 'frame/' AND slot < 'frame0' LIMIT ?", maxCameras)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	all := map[string]time.Time{}
+	for rows.Next() {
+		var slot string
+		var at int64
+		if err := rows.Scan(&slot, &at); err != nil {
+			return nil, err
+		}
+		all[slot] = instant(at)
+	}
+	return all, rows.Err()
+}
+
+// maxPicture bounds one picture; larger ones are passed over.
+const maxPicture = 16 << 20
+
+// keepPicture puts a JPEG or PNG into its slot. Other media are never shown: a browser must not
+// be handed what an edge calls a picture.
+func (b *batch) keepPicture(at string, i event.Item, frame int) error {
+	if i.Type != "image/jpeg" && i.Type != "image/png" || len(i.Data) == 0 || len(i.Data) > maxPicture {
+		return unreadable(fmt.Errorf("a picture of type %.40q with %d bytes", i.Type, len(i.Data)))
+	}
+	b.pictured = true
+	// A new row each time, so that the oldest picture has the lowest number.
+	if _, err := b.tx.Exec("DELETE FROM pictures WHERE slot = ?", at); err != nil {
+		return err
+	}
+	_, err := b.tx.Exec("INSERT INTO pictures (slot, at, frame, media, bytes, data) VALUES (?, ?, ?, ?, ?, ?)",
+		at, i.Time.UnixMilli(), frame, i.Type, len(i.Data), i.Data)
+	return err
+}
