@@ -4,11 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strconv"
 	"time"
 
+	"cloudcanvas/cloud/console/auth"
 	"cloudcanvas/cloud/console/index"
+	"cloudcanvas/cloud/console/request"
 	"cloudcanvas/shared/event"
 )
 
@@ -98,7 +99,7 @@ func (k *Console) endpoints() []endpoint {
 		get("/edges/blocked", "Edges that are shut out, by whom and why", nil, list[blockedEdge]{}, func(*http.Request) (any, error) { return list[blockedEdge]{Items: k.blockedEdges()}, nil }),
 		{Method: http.MethodPost, Path: "/api/v1/edges/blocked", Summary: "Shut an edge out or let it in again; needs the role operator",
 			Body: blockWish{}, Answer: list[blockedEdge]{}, Make: k.apiBlock},
-		get("/audit", "What operators did, the latest first", nil, list[Act]{}, func(*http.Request) (any, error) { return list[Act]{Items: k.audit.latest(maxRows)}, nil }),
+		get("/audit", "What operators did, the latest first", nil, list[auth.Act]{}, func(*http.Request) (any, error) { return list[auth.Act]{Items: k.audit.Latest(request.MaxRows)}, nil }),
 	}
 }
 
@@ -107,10 +108,10 @@ func (k *Console) answer(e endpoint) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		v, err := e.Make(r)
 		if err != nil {
-			k.fail(w, r, err)
+			k.refuser.Fail(w, r, err)
 			return
 		}
-		writeJSON(w, http.StatusOK, v)
+		request.JSON(w, http.StatusOK, v)
 	}
 }
 
@@ -132,27 +133,6 @@ func (k *Console) apiDrops(r *http.Request) (any, error) {
 	return list[index.Drop]{Items: all}, err
 }
 
-// window reads ?limit= and ?offset=.
-func window(v url.Values) (limit, offset int, err error) {
-	limit = 100
-	for _, f := range []struct {
-		name        string
-		into        *int
-		least, most int
-	}{{"limit", &limit, 1, maxRows}, {"offset", &offset, 0, 10_000_000}} {
-		text := v.Get(f.name)
-		if text == "" {
-			continue
-		}
-		n, err := strconv.Atoi(text)
-		if err != nil || n < f.least || n > f.most {
-			return 0, 0, fmt.Errorf("%w: %s %.20q is no number from %d to %d", errRequest, f.name, text, f.least, f.most)
-		}
-		*f.into = n
-	}
-	return limit, offset, nil
-}
-
 // nextPage is the path of the page after this one, or nothing where this is the last.
 func nextPage(r *http.Request, more bool, key string, value int64) string {
 	if !more {
@@ -171,7 +151,7 @@ func page[T any](r *http.Request, all []T, limit, offset int) list[T] {
 
 func (k *Console) apiScenes(r *http.Request) (any, error) {
 	v := r.URL.Query()
-	limit, offset, err := window(v)
+	limit, offset, err := request.Window(v)
 	if err != nil {
 		return nil, err
 	}
@@ -179,13 +159,13 @@ func (k *Console) apiScenes(r *http.Request) (any, error) {
 	if edge := v.Get("edge"); edge != "" {
 		q.Edges = []string{edge}
 	}
-	if q.From, err = timeAsked(v, "from"); err != nil {
+	if q.From, err = request.Time(v, "from"); err != nil {
 		return nil, err
 	}
-	if q.To, err = timeAsked(v, "to"); err != nil {
+	if q.To, err = request.Time(v, "to"); err != nil {
 		return nil, err
 	}
-	if q.BBox, err = boxAsked(v.Get("bbox")); err != nil {
+	if q.BBox, err = request.Box(v.Get("bbox")); err != nil {
 		return nil, err
 	}
 	all, err := k.index.Scenes.Find(r.Context(), q)
@@ -196,11 +176,11 @@ func (k *Console) apiScenes(r *http.Request) (any, error) {
 }
 
 func (k *Console) apiScene(r *http.Request) (any, error) {
-	return k.index.Scenes.One(r.Context(), name(r, "edge"), name(r, "scene"))
+	return k.index.Scenes.One(r.Context(), request.Name(r, "edge"), request.Name(r, "scene"))
 }
 
 func (k *Console) apiTiles(r *http.Request) (any, error) {
-	s, err := k.index.Scenes.One(r.Context(), name(r, "edge"), name(r, "scene"))
+	s, err := k.index.Scenes.One(r.Context(), request.Name(r, "edge"), request.Name(r, "scene"))
 	if err != nil {
 		return nil, err
 	}
@@ -209,7 +189,7 @@ func (k *Console) apiTiles(r *http.Request) (any, error) {
 }
 
 func (k *Console) apiAreas(r *http.Request) (any, error) {
-	s, err := k.index.Scenes.One(r.Context(), name(r, "edge"), name(r, "scene"))
+	s, err := k.index.Scenes.One(r.Context(), request.Name(r, "edge"), request.Name(r, "scene"))
 	if err != nil {
 		return nil, err
 	}
@@ -223,11 +203,11 @@ func (k *Console) apiCameras(r *http.Request) (any, error) {
 }
 
 func (k *Console) apiCamera(r *http.Request) (any, error) {
-	return k.index.Cameras.One(r.Context(), name(r, "edge"), name(r, "camera"), k.now())
+	return k.index.Cameras.One(r.Context(), request.Name(r, "edge"), request.Name(r, "camera"), k.now())
 }
 
 func (k *Console) apiFrame(r *http.Request) (any, error) {
-	c, err := k.index.Cameras.One(r.Context(), name(r, "edge"), name(r, "camera"), k.now())
+	c, err := k.index.Cameras.One(r.Context(), request.Name(r, "edge"), request.Name(r, "camera"), k.now())
 	if err != nil {
 		return nil, err
 	}
@@ -247,7 +227,7 @@ func (k *Console) apiEvents(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	limit, _, err := window(r.URL.Query())
+	limit, _, err := request.Window(r.URL.Query())
 	if err != nil {
 		return nil, err
 	}
@@ -264,16 +244,16 @@ func (k *Console) apiEvents(r *http.Request) (any, error) {
 }
 
 func (k *Console) apiSensors(r *http.Request) (any, error) {
-	all, err := k.index.Sensors.All(r.Context(), maxRows)
+	all, err := k.index.Sensors.All(r.Context(), request.MaxRows)
 	return list[index.Sensor]{Items: all}, err
 }
 
 func (k *Console) apiReadings(r *http.Request) (any, error) {
-	from, err := timeAsked(r.URL.Query(), "from")
+	from, err := request.Time(r.URL.Query(), "from")
 	if err != nil {
 		return nil, err
 	}
-	to, err := timeAsked(r.URL.Query(), "to")
+	to, err := request.Time(r.URL.Query(), "to")
 	if err != nil {
 		return nil, err
 	}
@@ -284,14 +264,14 @@ func (k *Console) apiReadings(r *http.Request) (any, error) {
 		from = to.Add(-6 * time.Hour)
 	}
 	if !from.Before(to) {
-		return nil, fmt.Errorf("%w: from is not before to", errRequest)
+		return nil, fmt.Errorf("%w: from is not before to", request.ErrBad)
 	}
-	all, err := k.index.Sensors.Readings(r.Context(), name(r, "edge"), name(r, "sensor"), name(r, "key"), from, to)
+	all, err := k.index.Sensors.Readings(r.Context(), request.Name(r, "edge"), request.Name(r, "sensor"), request.Name(r, "key"), from, to)
 	return list[index.Point]{Items: all}, err
 }
 
 func (k *Console) apiLimits(r *http.Request) (any, error) {
-	all, err := k.index.Sensors.Limits(r.Context(), name(r, "edge"), name(r, "sensor"))
+	all, err := k.index.Sensors.Limits(r.Context(), request.Name(r, "edge"), request.Name(r, "sensor"))
 	return list[index.Limit]{Items: all}, err
 }
 
@@ -303,7 +283,7 @@ func (k *Console) apiCluster(r *http.Request) (any, error) {
 }
 
 func (k *Console) apiLetters(r *http.Request) (any, error) {
-	limit, offset, err := window(r.URL.Query())
+	limit, offset, err := request.Window(r.URL.Query())
 	if err != nil {
 		return nil, err
 	}
@@ -321,7 +301,7 @@ func (k *Console) apiDecide(r *http.Request) (any, error) {
 	}
 	var d decision
 	if err := json.NewDecoder(r.Body).Decode(&d); err != nil {
-		return nil, fmt.Errorf("%w: the body is no JSON: %w", errRequest, err)
+		return nil, fmt.Errorf("%w: the body is no JSON: %w", request.ErrBad, err)
 	}
 	if err := k.act(r, l, d.Action); err != nil {
 		return nil, err

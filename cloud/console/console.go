@@ -15,7 +15,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"cloudcanvas/cloud/console/auth"
 	"cloudcanvas/cloud/console/index"
+	"cloudcanvas/cloud/console/request"
 	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/event"
@@ -51,13 +53,14 @@ type Console struct {
 	Parts
 	config   Config
 	index    *index.Index
-	audit    *audit
+	audit    *auth.Audit
 	box      letterBox
 	products *products
 	cluster  *clusterView
 	models   *modelsView
 	device   *deviceLink
-	guard    *guard
+	guard    *auth.Guard
+	refuser  *request.Refuser
 	pages    pages
 	started  time.Time
 	now      func() time.Time
@@ -78,33 +81,31 @@ func New(ctx context.Context, c Config, p Parts) (_ *Console, err error) {
 		p.Disk = noDisk{}
 	}
 	k := &Console{Parts: p, config: c, started: time.Now(), now: time.Now, stopping: make(chan struct{}), telling: make(chan struct{}, storiesAtOnce)}
-	k.guard = &guard{config: c, origins: http.NewCrossOriginProtection(), now: k.now, refuse: k.refuse}
+	k.refuser = &request.Refuser{Log: p.Logger, Statuses: map[error]int{index.ErrUnknown: http.StatusNotFound, errCannot: http.StatusConflict, ErrRefused: http.StatusConflict},
+		Page: func(w http.ResponseWriter, r *http.Request, p request.Problem) { k.show(w, r, p.Status, "problem", p) }}
 	defer func() {
 		if err != nil {
 			k.Close()
 		}
 	}()
-	if c.TokensFile != "" {
-		if k.guard.tokens, err = readTokens(c.TokensFile); err != nil {
-			return nil, err
-		}
-	}
-	if c.OIDC.enabled() {
-		if k.guard.oidc, err = newProvider(c, k.now); err != nil {
-			return nil, err
-		}
-	}
-	if !c.Loopback() && (!k.guard.login() || c.Cert == "") {
-		return nil, fmt.Errorf("the console does not listen on %s without TLS and a login: set console.cert, console.key and console.tokens_file or console.oidc, or listen on 127.0.0.1", c.Listen)
-	}
 	if k.index, err = index.Open(ctx, index.Options{Folder: c.Data, Log: p.Log, Objects: p.Objects, Attempts: p.Attempts, Disk: p.Disk, Logger: p.Logger, Step: p.Step, Skipped: k.skipped, Every: p.lookEvery,
 		Keep: index.Bounds{Events: c.KeepEvents, Readings: c.KeepReadings, Scenes: c.KeepScenes, PictureBytes: c.PictureBytes}}); err != nil {
 		return nil, err
 	}
-	if k.audit, err = openAudit(c.Data, p.Logger); err != nil {
+	if k.audit, err = auth.OpenAudit(c.Data, p.Disk, p.Logger); err != nil {
 		return nil, err
 	}
-	k.audit.disk = p.Disk
+	k.guard, err = auth.New(auth.Options{TokensFile: c.TokensFile, OIDC: c.OIDC, PublicURL: c.PublicURL, Loopback: c.Loopback(), RequestsPerSecond: c.RequestsPerSecond,
+		Audit: k.audit, Refuser: k.refuser, Now: k.now, Log: p.Logger,
+		LoginPage: func(w http.ResponseWriter, r *http.Request, status int, ways auth.Ways) {
+			k.show(w, r, status, "login", ways)
+		}})
+	if err != nil {
+		return nil, err
+	}
+	if !c.Loopback() && (!k.guard.Login() || c.Cert == "") {
+		return nil, fmt.Errorf("the console does not listen on %s without TLS and a login: set console.cert, console.key and console.tokens_file or console.oidc, or listen on 127.0.0.1", c.Listen)
+	}
 	if err := os.MkdirAll(p.Products, 0o755); err != nil {
 		return nil, fmt.Errorf("open the folder of products: %w", err)
 	}
@@ -226,7 +227,7 @@ func (k *Console) Close() {
 		k.products.close()
 	}
 	if k.audit != nil {
-		k.audit.close()
+		k.audit.Close()
 	}
 	if k.index != nil {
 		k.index.Close()

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"cloudcanvas/cloud/console/index"
+	"cloudcanvas/cloud/console/request"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/mqtt"
@@ -80,16 +81,16 @@ func TestNamesFromOutsideAreNeitherMarkupNorPaths(t *testing.T) {
 	}
 	for _, id := range hostile {
 		for _, path := range []string{"/scenes/mast-7/", "/cameras/mast-7/", "/api/v1/scenes/mast-7/", "/pictures/scenes/mast-7/", "/pictures/cameras/mast-7/", "/pictures/masks/mast-7/"} {
-			if status, _ := w.get(path + segment(id)); status != http.StatusOK {
+			if status, _ := w.get(path + request.Segment(id)); status != http.StatusOK {
 				t.Errorf("%s of %q: %d", path, id, status)
 			}
 		}
-		if status, _ := w.get("/files/scenes/mast-7/" + segment(id) + "/mask.tif"); status != http.StatusOK {
+		if status, _ := w.get("/files/scenes/mast-7/" + request.Segment(id) + "/mask.tif"); status != http.StatusOK {
 			t.Errorf("the mask of %q: %d", id, status)
 		}
 	}
 	for _, path := range []string{
-		"/files/scenes/mast-7/escape/mask.tif", "/files/scenes/mast-7/alpha/..%2Fsecret.json", "/files/scenes/mast-7/" + segment("a/b") + "/%2e%2e/secret.json",
+		"/files/scenes/mast-7/escape/mask.tif", "/files/scenes/mast-7/alpha/..%2Fsecret.json", "/files/scenes/mast-7/" + request.Segment("a/b") + "/%2e%2e/secret.json",
 		"/scenes/mast-7/nobody", "/cameras/x/y", "/pictures/events/999", "/pictures/events/x", "/letters/0/77", "/letters/-1/x", "/api/v1/tiles/mast-7/nobody/1/1/1.png", "/assets/", "/nope",
 	} {
 		status, body := w.get(path)

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cloudcanvas/cloud/console/request"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -20,7 +21,7 @@ const maxCorners = 20_000
 func parseShape(data []byte) (shapeSet, error) {
 	var s shapeSet
 	if err := s.add(data, 0); err != nil {
-		return s, fmt.Errorf("%w: intersects: %w", errRequest, err)
+		return s, fmt.Errorf("%w: intersects: %w", request.ErrBad, err)
 	}
 	corners := len(s.points)
 	for _, l := range s.lines {
@@ -30,12 +31,12 @@ func parseShape(data []byte) (shapeSet, error) {
 		for _, ring := range a {
 			corners += len(ring)
 			if len(ring) < 4 || ring[0] != ring[len(ring)-1] {
-				return s, fmt.Errorf("%w: intersects: a ring has four corners or more and ends where it began", errRequest)
+				return s, fmt.Errorf("%w: intersects: a ring has four corners or more and ends where it began", request.ErrBad)
 			}
 		}
 	}
 	if corners == 0 || corners > maxCorners {
-		return s, fmt.Errorf("%w: intersects: a geometry of %d corners; 1 to %d are allowed", errRequest, corners, maxCorners)
+		return s, fmt.Errorf("%w: intersects: a geometry of %d corners; 1 to %d are allowed", request.ErrBad, corners, maxCorners)
 	}
 	return s, nil
 }

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cloudcanvas/cloud/console/request"
 	"encoding/json"
 	"fmt"
 	"testing"
@@ -86,7 +87,7 @@ func FuzzSearchText(f *testing.F) {
 	f.Add("1,2,3,4", "2026-05-01T00:00:00Z/..")
 	f.Add("170,-80,160,80", "../..")
 	f.Fuzz(func(t *testing.T, box, span string) {
-		if b, err := boxAsked(box); err == nil && b != nil && (len(b) != 4 || b[1] > b[3]) {
+		if b, err := request.Box(box); err == nil && b != nil && (len(b) != 4 || b[1] > b[3]) {
 			t.Fatal(b)
 		}
 		if from, to, err := spanAsked(span); err == nil && !to.IsZero() && from.After(to) {
@@ -97,7 +98,7 @@ func FuzzSearchText(f *testing.F) {
 
 func TestNamesSurviveTheirPathSegments(t *testing.T) {
 	for _, name := range []string{"plain", ".", "..", "...", "a/b", "a%2Fb", "日本", "?x=1#y", " x "} {
-		if s := segment(name); s == "" || s == "." || s == ".." || fmt.Sprint(s)[0] == '/' {
+		if s := request.Segment(name); s == "" || s == "." || s == ".." || fmt.Sprint(s)[0] == '/' {
 			t.Errorf("%q becomes %q", name, s)
 		}
 	}

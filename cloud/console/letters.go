@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/blocklist"
+	"cloudcanvas/cloud/console/auth"
 	"cloudcanvas/cloud/console/index"
+	"cloudcanvas/cloud/console/request"
 	"cloudcanvas/cloud/console/text"
 	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/event"
@@ -22,7 +24,6 @@ import (
 const (
 	actReplay  = deadletter.PutBack
 	actDiscard = deadletter.Discarded
-	actFailed  = "replay failed" // the letter waits for a decision again
 	actBlock   = "block"
 	actUnblock = "unblock"
 )
@@ -36,7 +37,7 @@ const actPatience = 20 * time.Second
 // Letter is a dead letter with what an operator did about it.
 type Letter struct {
 	index.DeadLetter
-	Handled *Act `json:"handled"`
+	Handled *auth.Act `json:"handled"`
 }
 
 // letterSource is where dead letters come from, and whether that edge is shut out.
@@ -66,7 +67,7 @@ func nameOf(l index.DeadLetter) string {
 // own: the command reads and writes the same. The audit has what was done here once more.
 type letterBox struct {
 	actions deadletter.Actions
-	audit   *audit
+	audit   *auth.Audit
 	log     Log
 	book    atomic.Pointer[deadletter.Book]
 	blocked atomic.Pointer[blocklist.List]
@@ -76,17 +77,17 @@ type letterBox struct {
 func (b *letterBox) undecided(l index.DeadLetter) bool { return b.of(l) == nil }
 
 // of is what was done about a letter, or nil.
-func (b *letterBox) of(l index.DeadLetter) *Act {
+func (b *letterBox) of(l index.DeadLetter) *auth.Act {
 	if k := b.book.Load(); k != nil {
 		if d := k.Of(placeOfLetter(l), l.Heard); d != nil {
-			return &Act{Time: d.At, Who: d.By, Action: d.Action, What: nameOf(l)}
+			return &auth.Act{Time: d.At, Who: d.By, Action: d.Action, What: nameOf(l)}
 		}
 	}
-	return b.audit.of(nameOf(l)) // of an earlier program, and not in the book yet
+	return b.audit.Of(nameOf(l)) // of an earlier program, and not in the book yet
 }
 
 // decided are the latest decisions about letters, wherever they were taken, the newest first.
-func (b *letterBox) decided(n int) (acts []Act) {
+func (b *letterBox) decided(n int) (acts []auth.Act) {
 	k := b.book.Load()
 	if k == nil {
 		return nil
@@ -99,7 +100,7 @@ func (b *letterBox) decided(n int) (acts []Act) {
 				if r.To > r.From {
 					what = fmt.Sprintf("letters %d-%d to %d-%d", partition, r.From, partition, r.To)
 				}
-				acts = append(acts, Act{Time: act.At, Who: act.By, Action: act.Action, What: what})
+				acts = append(acts, auth.Act{Time: act.At, Who: act.By, Action: act.Action, What: what})
 			}
 		}
 	}
@@ -120,11 +121,11 @@ func (b *letterBox) do(ctx context.Context, who, action string, l index.DeadLett
 		decide = a.Replay
 	}
 	outcomes, err := decide(ctx, placeOfLetter(l))
-	act := Act{Time: time.Now().UTC(), Who: who, Action: action, What: nameOf(l), Detail: text.Cut(l.Reason, text.MaxName)}
+	act := auth.Act{Time: time.Now().UTC(), Who: who, Action: action, What: nameOf(l), Detail: text.Cut(l.Reason, text.MaxName)}
 	switch {
 	case err != nil:
-		act.Action = action + " failed"
-		return errors.Join(fmt.Errorf("%s dead letter %s: %w", action, nameOf(l), err), b.audit.write(act))
+		act.Action = action + auth.Failed
+		return errors.Join(fmt.Errorf("%s dead letter %s: %w", action, nameOf(l), err), b.audit.Write(act))
 	case len(outcomes) == 1 && outcomes[0].State == deadletter.Refused:
 		return fmt.Errorf("%w: %s", errCannot, outcomes[0].Why)
 	}
@@ -132,7 +133,7 @@ func (b *letterBox) do(ctx context.Context, who, action string, l index.DeadLett
 		if outcomes[0].Topic != "" {
 			act.Detail = "to " + outcomes[0].Topic
 		}
-		if err := b.audit.write(act); err != nil {
+		if err := b.audit.Write(act); err != nil {
 			return err
 		}
 	}
@@ -160,10 +161,10 @@ func (b *letterBox) block(ctx context.Context, who, action, edge, reason string)
 	case actUnblock:
 		err = blocklist.Unblock(ctx, b.actions.Group, edge)
 	default:
-		err = fmt.Errorf("%w: action %.20q is neither %s nor %s", errRequest, action, actBlock, actUnblock)
+		err = fmt.Errorf("%w: action %.20q is neither %s nor %s", request.ErrBad, action, actBlock, actUnblock)
 	}
 	if errors.Is(err, blocklist.ErrRefused) {
-		return fmt.Errorf("%w: %w", errRequest, err)
+		return fmt.Errorf("%w: %w", request.ErrBad, err)
 	}
 	if err != nil {
 		return err
@@ -172,7 +173,7 @@ func (b *letterBox) block(ctx context.Context, who, action, edge, reason string)
 	if err == nil {
 		b.blocked.Store(&list)
 	}
-	return errors.Join(err, b.audit.write(Act{Time: time.Now().UTC(), Who: who, Action: action, What: "edge " + edge, Detail: text.Cut(reason, text.MaxName)}))
+	return errors.Join(err, b.audit.Write(auth.Act{Time: time.Now().UTC(), Who: who, Action: action, What: "edge " + edge, Detail: text.Cut(reason, text.MaxName)}))
 }
 
 // follow keeps what was decided up to date until ctx ends, after the audit of an earlier program was
@@ -252,7 +253,7 @@ func (k *Console) adopt(ctx context.Context) {
 func (b *letterBox) adopt(ctx context.Context) error {
 	old := map[deadletter.Place]deadletter.Decision{}
 	heard := map[deadletter.Place]time.Time{}
-	for _, act := range b.audit.decisions() {
+	for _, act := range b.audit.LastOf(actReplay, actDiscard) {
 		if p, at, ok := placeNamed(act.What); ok {
 			d := deadletter.Decision{Action: act.Action, By: act.Who, At: act.Time.UTC()}
 			if d.At.Before(at) { // by another clock than the letter's

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/blocklist"
+	"cloudcanvas/cloud/console/auth"
 	"cloudcanvas/cloud/console/index"
 	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/event"
@@ -41,7 +42,7 @@ func (w *world) decide(offset int, action string) int {
 
 func place(n int64) deadletter.Place { return deadletter.Place{Offset: n} }
 
-func (w *world) handled(offset int) *Act {
+func (w *world) handled(offset int) *auth.Act {
 	w.Helper()
 	var l Letter
 	w.json(fmt.Sprintf("/api/v1/letters/0/%d", offset), &l)
@@ -182,13 +183,13 @@ func TestTheAuditOfAnEarlierProgramComesIntoTheBook(t *testing.T) {
 		if n == 3 { // of another Kafka that stood where this one stands
 			l.Heard = l.Heard.Add(-time.Hour)
 		}
-		act, err := json.Marshal(Act{Time: w.start, Who: "vera", Action: action, What: nameOf(l)})
+		act, err := json.Marshal(auth.Act{Time: w.start, Who: "vera", Action: action, What: nameOf(l)})
 		if err != nil {
 			t.Fatal(err)
 		}
 		fmt.Fprintf(&lines, "%s\n", act)
 		if n == 2 {
-			failed, _ := json.Marshal(Act{Time: w.start, Who: "vera", Action: actFailed, What: nameOf(l)})
+			failed, _ := json.Marshal(auth.Act{Time: w.start, Who: "vera", Action: actReplay + auth.Failed, What: nameOf(l)})
 			fmt.Fprintf(&lines, "%s\n", failed)
 		}
 	}
@@ -246,7 +247,7 @@ func TestALetterWhoseReplayFailedWaitsAgain(t *testing.T) {
 	if got := w.decide(0, "replay"); got != http.StatusServiceUnavailable {
 		t.Error(got)
 	}
-	if act := w.console.audit.latest(1)[0]; w.handled(0) != nil || act.Action != actFailed {
+	if act := w.console.audit.Latest(1)[0]; w.handled(0) != nil || act.Action != actReplay+auth.Failed {
 		t.Errorf("%+v, audit %+v", w.handled(0), act)
 	}
 	w.console.box.actions.Log = w.log

@@ -1,7 +1,9 @@
 package console
 
 import (
+	"cloudcanvas/cloud/console/auth"
 	"cloudcanvas/cloud/console/index"
+	"cloudcanvas/cloud/console/request"
 	"cloudcanvas/cloud/console/text"
 	"context"
 	"errors"
@@ -141,7 +143,7 @@ func (k *Console) release(ctx context.Context, who, name string, wish modelWish)
 	switch wish.Action {
 	case actCanary:
 		if !(wish.Share > 0 && wish.Share <= 1) {
-			return fmt.Errorf("%w: a canary sees more than 0 and at most 100 %% of the items", errRequest)
+			return fmt.Errorf("%w: a canary sees more than 0 and at most 100 %% of the items", request.ErrBad)
 		}
 		do = func(ctx context.Context) error { return k.Models.Canary(ctx, who, name, wish.Version, wish.Share) }
 	case actPromote:
@@ -149,17 +151,17 @@ func (k *Console) release(ctx context.Context, who, name string, wish modelWish)
 	case actRollback:
 		do = func(ctx context.Context) error { return k.Models.Rollback(ctx, who, name, wish.Reason) }
 	default:
-		return fmt.Errorf("%w: action %.20q is none of %s, %s and %s", errRequest, wish.Action, actCanary, actPromote, actRollback)
+		return fmt.Errorf("%w: action %.20q is none of %s, %s and %s", request.ErrBad, wish.Action, actCanary, actPromote, actRollback)
 	}
-	act := Act{Time: k.now().UTC(), Who: who, Action: wish.Action, What: "model " + name, Detail: wish.detail()}
-	if err := k.audit.write(act); err != nil {
+	act := auth.Act{Time: k.now().UTC(), Who: who, Action: wish.Action, What: "model " + name, Detail: wish.detail()}
+	if err := k.audit.Write(act); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, askPatience)
 	defer cancel()
 	if err := do(ctx); err != nil {
-		act.Action, act.Detail = wish.Action+" failed", text.Cut(err.Error(), text.MaxName)
-		return errors.Join(fmt.Errorf("%s of model %s: %w", wish.Action, name, err), k.audit.write(act))
+		act.Action, act.Detail = wish.Action+auth.Failed, text.Cut(err.Error(), text.MaxName)
+		return errors.Join(fmt.Errorf("%s of model %s: %w", wish.Action, name, err), k.audit.Write(act))
 	}
 	k.Logger.Info("an operator has changed a model", "who", who, "action", wish.Action, "model", name, "version", wish.Version)
 	k.models.forget()

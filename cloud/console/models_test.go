@@ -146,7 +146,7 @@ func TestAPressedCanaryStandsInTheCoordinatorAndIsPromotedAndTakenBack(t *testin
 	}
 	b.quiet("cluster")
 	var acts []string
-	for _, a := range w.console.audit.about("model ", 10) {
+	for _, a := range w.console.audit.About("model ", 10) {
 		acts = append(acts, a.Action+" "+a.What+": "+a.Detail)
 	}
 	want := []string{"rollback model coast: <b>coasts</b> are missed", "promote model coast: ", "canary model coast: version 3 for 25 % of the items"}
@@ -211,7 +211,7 @@ func TestOnlyOperatorsChangeModels(t *testing.T) {
 	if p := w.models.plan(t); p.Canary == nil || p.Changes[len(p.Changes)-1].By != "otto" {
 		t.Errorf("the coordinator has %+v", p)
 	}
-	if acts := w.console.audit.about("model ", 10); len(acts) != 5 || acts[0].Action != "canary" || acts[1].Action != "promote failed" {
+	if acts := w.console.audit.About("model ", 10); len(acts) != 5 || acts[0].Action != "canary" || acts[1].Action != "promote failed" {
 		t.Errorf("the audit has %+v", acts)
 	}
 }

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cloudcanvas/cloud/console/request"
 	"net/http"
 	"reflect"
 	"strings"
@@ -11,7 +12,7 @@ import (
 // they answer with.
 func (k *Console) openAPI(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", openAPIMedia)
-	writeJSON(w, http.StatusOK, k.describe())
+	request.JSON(w, http.StatusOK, k.describe())
 }
 
 const openAPIMedia = "application/vnd.oai.openapi+json;version=3.1"
@@ -40,7 +41,7 @@ func (k *Console) describe() object {
 		paths[raw.path] = object{"get": object{"summary": raw.summary, "operationId": operationID("get", raw.path), "parameters": pathParameters(raw.path),
 			"responses": object{"200": object{"description": "as asked", "content": object{raw.media: object{}}}, "default": failure}}}
 	}
-	schemas["Problem"] = schemaOf(reflect.TypeFor[problem](), schemas)
+	schemas["Problem"] = schemaOf(reflect.TypeFor[request.Problem](), schemas)
 	return object{
 		"openapi":    "3.1.0",
 		"info":       object{"title": "Cloud Canvas", "version": "1", "description": "What the console shows, for programs. Times are UTC, RFC 3339. Names in paths are percent-encoded."},

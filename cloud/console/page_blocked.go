@@ -1,7 +1,9 @@
 package console
 
 import (
+	"cloudcanvas/cloud/console/auth"
 	"cloudcanvas/cloud/console/index"
+	"cloudcanvas/cloud/console/request"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -36,13 +38,13 @@ func (k *Console) isBlocked(edge string) bool {
 }
 
 // acts are the latest things that operators did: here, as the audit has it, and with letters anywhere.
-func (k *Console) acts(n int) []Act {
+func (k *Console) acts(n int) []auth.Act {
 	decided := k.box.decided(n)
-	all := slices.DeleteFunc(k.audit.latest(10*n), func(a Act) bool {
+	all := slices.DeleteFunc(k.audit.Latest(10*n), func(a auth.Act) bool {
 		return len(decided) > 0 && (a.Action == actReplay || a.Action == actDiscard)
 	})
 	all = append(all, decided...)
-	slices.SortStableFunc(all, func(a, b Act) int { return b.Time.Compare(a.Time) })
+	slices.SortStableFunc(all, func(a, b auth.Act) int { return b.Time.Compare(a.Time) })
 	return all[:min(n, len(all))]
 }
 
@@ -56,10 +58,10 @@ type blockWish struct {
 func (k *Console) blockForm(w http.ResponseWriter, r *http.Request) {
 	err := r.ParseForm()
 	if err == nil {
-		err = k.block(r, blockWish{name(r, "edge"), r.PostForm.Get("action"), r.PostForm.Get("reason")})
+		err = k.block(r, blockWish{request.Name(r, "edge"), r.PostForm.Get("action"), r.PostForm.Get("reason")})
 	}
 	if err != nil {
-		k.fail(w, r, err)
+		k.refuser.Fail(w, r, err)
 		return
 	}
 	http.Redirect(w, r, "/letters", http.StatusSeeOther)
@@ -68,7 +70,7 @@ func (k *Console) blockForm(w http.ResponseWriter, r *http.Request) {
 func (k *Console) apiBlock(r *http.Request) (any, error) {
 	var wish blockWish
 	if err := json.NewDecoder(r.Body).Decode(&wish); err != nil {
-		return nil, fmt.Errorf("%w: the body is no JSON: %w", errRequest, err)
+		return nil, fmt.Errorf("%w: the body is no JSON: %w", request.ErrBad, err)
 	}
 	if err := k.block(r, wish); err != nil {
 		return nil, err
@@ -77,7 +79,7 @@ func (k *Console) apiBlock(r *http.Request) (any, error) {
 }
 
 func (k *Console) block(r *http.Request, wish blockWish) error {
-	who, edge := whoAsks(r).Name, wish.Edge
+	who, edge := auth.Who(r).Name, wish.Edge
 	if err := k.box.block(r.Context(), who, wish.Action, edge, wish.Reason); err != nil {
 		return err
 	}

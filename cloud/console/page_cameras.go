@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/console/index"
+	"cloudcanvas/cloud/console/request"
 	"cloudcanvas/shared/event"
 )
 
@@ -62,7 +63,7 @@ type cameraBody struct {
 
 func (k *Console) cameraPage(r *http.Request) (any, error) {
 	ctx := r.Context()
-	c, err := k.index.Cameras.One(ctx, name(r, "edge"), name(r, "camera"), k.now())
+	c, err := k.index.Cameras.One(ctx, request.Name(r, "edge"), request.Name(r, "camera"), k.now())
 	if err != nil {
 		return nil, err
 	}
@@ -128,32 +129,18 @@ func (k *Console) eventList(r *http.Request, fixed filter) (eventList, error) {
 func eventsAsked(v url.Values) (q index.EventQuery, err error) {
 	q = index.EventQuery{Edge: v.Get("edge"), Stream: v.Get("stream"), Label: v.Get("label"), Kind: v.Get("kind")}
 	if q.Kind != "" && q.Kind != string(event.Alert) && q.Kind != string(event.Track) {
-		return q, fmt.Errorf("%w: kind %.20q is neither alert nor track", errRequest, q.Kind)
+		return q, fmt.Errorf("%w: kind %.20q is neither alert nor track", request.ErrBad, q.Kind)
 	}
-	if q.From, err = timeAsked(v, "from"); err != nil {
+	if q.From, err = request.Time(v, "from"); err != nil {
 		return q, err
 	}
-	if q.To, err = timeAsked(v, "to"); err != nil {
+	if q.To, err = request.Time(v, "to"); err != nil {
 		return q, err
 	}
 	if text := v.Get("before"); text != "" {
 		if q.Before, err = strconv.ParseInt(text, 10, 64); err != nil || q.Before < 1 {
-			return q, fmt.Errorf("%w: before %.20q is no event's number", errRequest, text)
+			return q, fmt.Errorf("%w: before %.20q is no event's number", request.ErrBad, text)
 		}
 	}
 	return q, nil
-}
-
-// timeAsked reads a time as RFC 3339, or as a browser's datetime field writes it, in UTC.
-func timeAsked(v url.Values, key string) (time.Time, error) {
-	text := v.Get(key)
-	if text == "" {
-		return time.Time{}, nil
-	}
-	for _, form := range []string{time.RFC3339, "2006-01-02T15:04", "2006-01-02T15:04:05", "2006-01-02"} {
-		if t, err := time.Parse(form, text); err == nil {
-			return t, nil
-		}
-	}
-	return time.Time{}, fmt.Errorf("%w: %s %.40q is no time: write 2026-05-01T12:00:00Z", errRequest, key, text)
 }

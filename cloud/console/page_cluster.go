@@ -1,6 +1,8 @@
 package console
 
 import (
+	"cloudcanvas/cloud/console/auth"
+	"cloudcanvas/cloud/console/request"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -15,11 +17,11 @@ type clusterBody struct {
 	Models []Model
 	Away   string // why the models are not known
 	May    bool   // the person may change models
-	Acts   []Act
+	Acts   []auth.Act
 }
 
 func (k *Console) clusterPage(r *http.Request) (any, error) {
-	body := clusterBody{May: whoAsks(r).may(Operator), Acts: k.audit.about("model ", fewRows)}
+	body := clusterBody{May: auth.Who(r).May(auth.Operator), Acts: k.audit.About("model ", fewRows)}
 	var err error
 	if body.Models, err = k.models.get(r.Context()); err != nil {
 		body.Away = err.Error()
@@ -36,21 +38,21 @@ func (k *Console) clusterPage(r *http.Request) (any, error) {
 func (k *Console) changeModel(w http.ResponseWriter, r *http.Request) {
 	err := r.ParseForm()
 	if err != nil {
-		err = fmt.Errorf("%w: %w", errRequest, err)
+		err = fmt.Errorf("%w: %w", request.ErrBad, err)
 	}
 	wish := modelWish{Action: r.PostForm.Get("action"), Version: r.PostForm.Get("version"), Reason: r.PostForm.Get("reason")}
 	if err == nil && wish.Action == actCanary {
 		var percent float64
 		if percent, err = strconv.ParseFloat(r.PostForm.Get("share"), 64); err != nil {
-			err = fmt.Errorf("%w: the share %.20q is no number of percent", errRequest, r.PostForm.Get("share"))
+			err = fmt.Errorf("%w: the share %.20q is no number of percent", request.ErrBad, r.PostForm.Get("share"))
 		}
 		wish.Share = percent / 100
 	}
 	if err == nil {
-		err = k.release(r.Context(), whoAsks(r).Name, name(r, "model"), wish)
+		err = k.release(r.Context(), auth.Who(r).Name, request.Name(r, "model"), wish)
 	}
 	if err != nil {
-		k.fail(w, r, err)
+		k.refuser.Fail(w, r, err)
 		return
 	}
 	http.Redirect(w, r, "/cluster", http.StatusSeeOther)
@@ -62,15 +64,15 @@ func (k *Console) apiModels(r *http.Request) (any, error) {
 }
 
 func (k *Console) apiModel(r *http.Request) (any, error) {
-	return k.models.find(r.Context(), name(r, "model"))
+	return k.models.find(r.Context(), request.Name(r, "model"))
 }
 
 func (k *Console) apiChangeModel(r *http.Request) (any, error) {
 	var wish modelWish
 	if err := json.NewDecoder(r.Body).Decode(&wish); err != nil {
-		return nil, fmt.Errorf("%w: the body is no JSON: %w", errRequest, err)
+		return nil, fmt.Errorf("%w: the body is no JSON: %w", request.ErrBad, err)
 	}
-	if err := k.release(r.Context(), whoAsks(r).Name, name(r, "model"), wish); err != nil {
+	if err := k.release(r.Context(), auth.Who(r).Name, request.Name(r, "model"), wish); err != nil {
 		return nil, err
 	}
 	return k.apiModel(r)

@@ -1,7 +1,9 @@
 package console
 
 import (
+	"cloudcanvas/cloud/console/auth"
 	"cloudcanvas/cloud/console/index"
+	"cloudcanvas/cloud/console/request"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -12,17 +14,17 @@ type lettersBody struct {
 	Sources []letterSource
 	Blocked []blockedEdge
 	May     bool // the person may decide
-	Acts    []Act
+	Acts    []auth.Act
 	Page    int
 	More    bool
 }
 
 func (k *Console) lettersPage(r *http.Request) (any, error) {
-	page, err := pageNumber(r)
+	page, err := request.Page(r)
 	if err != nil {
 		return nil, err
 	}
-	body := lettersBody{Page: page, Acts: k.acts(20), May: whoAsks(r).may(Operator), Blocked: k.blockedEdges()}
+	body := lettersBody{Page: page, Acts: k.acts(20), May: auth.Who(r).May(auth.Operator), Blocked: k.blockedEdges()}
 	if body.Sources, err = k.letterSources(r.Context()); err != nil {
 		return nil, err
 	}
@@ -54,7 +56,7 @@ func (k *Console) letterPage(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return letterBody{Letter: l, Preview: preview(l.Head, l.Bytes), May: whoAsks(r).may(Operator)}, nil
+	return letterBody{Letter: l, Preview: preview(l.Head, l.Bytes), May: auth.Who(r).May(auth.Operator)}, nil
 }
 
 func (k *Console) letterAsked(r *http.Request) (Letter, error) {
@@ -77,54 +79,23 @@ func (k *Console) decide(w http.ResponseWriter, r *http.Request) {
 		err = k.act(r, l, r.PostForm.Get("action"))
 	}
 	if err != nil {
-		k.fail(w, r, err)
+		k.refuser.Fail(w, r, err)
 		return
 	}
 	http.Redirect(w, r, l.Path(), http.StatusSeeOther)
 }
 
 func (k *Console) act(r *http.Request, l Letter, action string) (err error) {
-	who := whoAsks(r).Name
+	who := auth.Who(r).Name
 	switch action {
 	case actReplay, actDiscard:
 		err = k.box.do(r.Context(), who, action, l.DeadLetter)
 	default:
-		err = fmt.Errorf("%w: action %.20q is neither %s nor %s", errRequest, action, actReplay, actDiscard)
+		err = fmt.Errorf("%w: action %.20q is neither %s nor %s", request.ErrBad, action, actReplay, actDiscard)
 	}
 	if err == nil {
 		k.Logger.Info("an operator has decided about a dead letter", "who", who, "action", action, "letter", nameOf(l.DeadLetter))
 		k.index.Notices.Add(index.Notice{What: index.AboutDeadLetter})
 	}
 	return err
-}
-
-func (k *Console) loginPage(w http.ResponseWriter, r *http.Request) {
-	k.show(w, r, http.StatusOK, "login", k.loginBody(false))
-}
-
-// loginBody says in which ways people log in here.
-type loginBody struct{ Unknown, Token, Provider bool }
-
-func (k *Console) loginBody(unknown bool) loginBody {
-	return loginBody{Unknown: unknown, Token: k.guard.tokens != nil || k.guard.oidc == nil, Provider: k.guard.oidc != nil}
-}
-
-func (k *Console) logIn(w http.ResponseWriter, r *http.Request) {
-	if err := r.ParseForm(); err != nil {
-		k.fail(w, r, fmt.Errorf("%w: %w", errRequest, err))
-		return
-	}
-	if !k.guard.logIn(w, r, r.PostForm.Get("token")) {
-		k.show(w, r, http.StatusForbidden, "login", k.loginBody(true))
-		return
-	}
-	http.Redirect(w, r, "/", http.StatusSeeOther)
-}
-
-func (k *Console) logOut(w http.ResponseWriter, r *http.Request) {
-	if who := whoAsks(r); k.guard.oidc != nil && who.Name != "" {
-		k.audited(Act{Who: who.Name, Action: actLogOut, What: aboutLogin})
-	}
-	k.guard.logOut(w, r)
-	http.Redirect(w, r, "/login", http.StatusSeeOther)
 }

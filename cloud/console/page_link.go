@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/console/index"
+	"cloudcanvas/cloud/console/request"
 	"cloudcanvas/shared/event"
 )
 
@@ -123,7 +124,7 @@ func (d *deviceLink) get(ctx context.Context) (event.LinkReport, error) {
 }
 
 func (k *Console) apiLink(r *http.Request) (any, error) {
-	edge := name(r, "edge")
+	edge := request.Name(r, "edge")
 	if k.Device != nil && k.Device.Outbox().Edge == edge {
 		return k.device.get(r.Context())
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/console/index"
+	"cloudcanvas/cloud/console/request"
 	"cloudcanvas/cloud/console/text"
 	"cloudcanvas/shared/event"
 )
@@ -21,7 +22,7 @@ type scenesBody struct {
 }
 
 func (k *Console) scenesPage(r *http.Request) (any, error) {
-	page, err := pageNumber(r)
+	page, err := request.Page(r)
 	if err != nil {
 		return nil, err
 	}
@@ -114,11 +115,11 @@ const (
 
 func (k *Console) scenePage(r *http.Request) (any, error) {
 	ctx := r.Context()
-	page, err := pageNumber(r)
+	page, err := request.Page(r)
 	if err != nil {
 		return nil, err
 	}
-	s, err := k.index.Scenes.One(ctx, name(r, "edge"), name(r, "scene"))
+	s, err := k.index.Scenes.One(ctx, request.Name(r, "edge"), request.Name(r, "scene"))
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/console/index"
+	"cloudcanvas/cloud/console/request"
 	"cloudcanvas/cloud/lineage"
 )
 
@@ -42,12 +43,12 @@ func (k *Console) storyPage(r *http.Request) (any, error) {
 	}
 	q, err := lineage.Parse(body.Item)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errRequest, err)
+		return nil, fmt.Errorf("%w: %w", request.ErrBad, err)
 	}
 	var since time.Duration
 	if body.Since != "" {
 		if since, err = time.ParseDuration(body.Since); err != nil || since <= 0 || since > maxStorySince {
-			return nil, fmt.Errorf("%w: since %.20q is no time such as 72h, up to %s", errRequest, body.Since, maxStorySince)
+			return nil, fmt.Errorf("%w: since %.20q is no time such as 72h, up to %s", request.ErrBad, body.Since, maxStorySince)
 		}
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), storyTakes)

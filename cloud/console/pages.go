@@ -1,14 +1,15 @@
 package console
 
 import (
+	"cloudcanvas/cloud/console/auth"
 	"cloudcanvas/cloud/console/index"
+	"cloudcanvas/cloud/console/request"
 	"cloudcanvas/cloud/console/text"
 	"embed"
 	"fmt"
 	"html/template"
 	"io/fs"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -27,7 +28,7 @@ type pages map[string]*template.Template
 type view struct {
 	Name    string
 	Path    string
-	Who     person
+	Who     auth.Person
 	Login   bool // people log in here
 	Now     time.Time
 	Away    bool // Kafka can't be reached
@@ -37,7 +38,7 @@ type view struct {
 }
 
 var pageFunctions = template.FuncMap{
-	"ago": text.Ago, "size": text.Size, "segment": segment, "scenePath": scenePath, "cameraPath": cameraPath, "eventPath": eventPath, "percent": percent, "area": areaText, "number": text.Number, "are": text.Are,
+	"ago": text.Ago, "size": text.Size, "segment": request.Segment, "scenePath": request.ScenePath, "cameraPath": request.CameraPath, "eventPath": eventPath, "percent": percent, "area": areaText, "number": text.Number, "are": text.Are,
 	"clock": func(t time.Time) string {
 		if t.IsZero() {
 			return "—"
@@ -96,41 +97,12 @@ func assetHandler() http.Handler {
 	})
 }
 
-// segment is a name as one part of a path, whatever is in it. "." and ".." would lead elsewhere even
-// when escaped: browsers and routers take them for steps.
-func segment(name string) string {
-	switch name {
-	case "":
-		return "%20"
-	case ".", "..":
-		return strings.Repeat("%252E", len(name))
-	}
-	return url.PathEscape(name)
-}
-
-// scenePath is where a scene's page lies.
-func scenePath(edge, id string) string { return "/scenes/" + segment(edge) + "/" + segment(id) }
-
-func cameraPath(edge, name string) string { return "/cameras/" + segment(edge) + "/" + segment(name) }
-
 // eventPath is where more of an event's source is to be seen.
 func eventPath(e index.Event) string {
 	if e.Limited() {
 		return "/sensors"
 	}
-	return cameraPath(e.Edge, e.Stream)
-}
-
-// name is what segment made a part of a path of.
-func name(r *http.Request, key string) string {
-	switch v := r.PathValue(key); v {
-	case " ":
-		return ""
-	case "%2E", "%2E%2E":
-		return strings.ReplaceAll(v, "%2E", ".")
-	default:
-		return v
-	}
+	return request.CameraPath(e.Edge, e.Stream)
 }
 
 func percent(share *float64) string {
@@ -146,17 +118,4 @@ func areaText(m2 float64) string {
 		return strconv.FormatFloat(m2/1e6, 'f', 2, 64) + " km²"
 	}
 	return strconv.FormatFloat(m2, 'f', 0, 64) + " m²"
-}
-
-// pageNumber is ?page=, from 1.
-func pageNumber(r *http.Request) (int, error) {
-	text := r.URL.Query().Get("page")
-	if text == "" {
-		return 1, nil
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > 1_000_000 {
-		return 0, fmt.Errorf("%w: page %.20q is no number from 1 on", errRequest, text)
-	}
-	return n, nil
 }

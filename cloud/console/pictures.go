@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"cloudcanvas/cloud/console/index"
+	"cloudcanvas/cloud/console/request"
 	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/raster"
 )
@@ -26,7 +27,7 @@ func sendPicture(w http.ResponseWriter, media string, data []byte) {
 func (k *Console) sendSlot(w http.ResponseWriter, r *http.Request, slot string) {
 	p, err := k.index.Pictures.Get(r.Context(), slot)
 	if err != nil {
-		k.fail(w, r, err)
+		k.refuser.Fail(w, r, err)
 		return
 	}
 	sendPicture(w, p.Media, p.Data)
@@ -34,22 +35,22 @@ func (k *Console) sendSlot(w http.ResponseWriter, r *http.Request, slot string) 
 
 // lookPicture is the edge's quicklook of a scene.
 func (k *Console) lookPicture(w http.ResponseWriter, r *http.Request) {
-	k.sendSlot(w, r, index.QuicklookSlot(name(r, "edge"), name(r, "scene")))
+	k.sendSlot(w, r, index.QuicklookSlot(request.Name(r, "edge"), request.Name(r, "scene")))
 }
 
 func (k *Console) framePicture(w http.ResponseWriter, r *http.Request) {
-	k.sendSlot(w, r, index.FrameSlot(name(r, "edge"), name(r, "camera")))
+	k.sendSlot(w, r, index.FrameSlot(request.Name(r, "edge"), request.Name(r, "camera")))
 }
 
 func (k *Console) eventPicture(w http.ResponseWriter, r *http.Request) {
 	number, err := strconv.ParseInt(r.PathValue("number"), 10, 64)
 	if err != nil {
-		k.fail(w, r, fmt.Errorf("the event is %w", index.ErrUnknown))
+		k.refuser.Fail(w, r, fmt.Errorf("the event is %w", index.ErrUnknown))
 		return
 	}
 	slot, err := k.index.Events.Picture(r.Context(), number)
 	if err != nil {
-		k.fail(w, r, err)
+		k.refuser.Fail(w, r, err)
 		return
 	}
 	k.sendSlot(w, r, slot)
@@ -57,7 +58,7 @@ func (k *Console) eventPicture(w http.ResponseWriter, r *http.Request) {
 
 // maskPicture is a scene's mask, transparent where it is clear, of a quicklook's size.
 func (k *Console) maskPicture(w http.ResponseWriter, r *http.Request) {
-	s, err := k.index.Scenes.One(r.Context(), name(r, "edge"), name(r, "scene"))
+	s, err := k.index.Scenes.One(r.Context(), request.Name(r, "edge"), request.Name(r, "scene"))
 	if err == nil {
 		var data []byte
 		if data, err = k.products.mask(r.Context(), s.Product); err == nil {
@@ -65,14 +66,14 @@ func (k *Console) maskPicture(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	k.fail(w, r, err)
+	k.refuser.Fail(w, r, err)
 }
 
 // letterPicture shows a dead letter that is a picture, drawn anew.
 func (k *Console) letterPicture(w http.ResponseWriter, r *http.Request) {
 	l, err := k.letterAsked(r)
 	if err != nil {
-		k.fail(w, r, err)
+		k.refuser.Fail(w, r, err)
 		return
 	}
 	record, err := deadletter.Read(r.Context(), k.Log, l.Place())
@@ -80,12 +81,12 @@ func (k *Console) letterPicture(w http.ResponseWriter, r *http.Request) {
 		if errors.Is(err, deadletter.ErrNone) {
 			err = fmt.Errorf("%w: %w", index.ErrUnknown, err)
 		}
-		k.fail(w, r, err)
+		k.refuser.Fail(w, r, err)
 		return
 	}
 	data, err := redraw(record.Value)
 	if err != nil {
-		k.fail(w, r, fmt.Errorf("%w: %w", index.ErrUnknown, err))
+		k.refuser.Fail(w, r, fmt.Errorf("%w: %w", index.ErrUnknown, err))
 		return
 	}
 	sendPicture(w, "image/png", data)
@@ -95,17 +96,17 @@ func (k *Console) letterPicture(w http.ResponseWriter, r *http.Request) {
 func (k *Console) mapTile(w http.ResponseWriter, r *http.Request) {
 	t, err := tileAsked(r)
 	if err != nil {
-		k.fail(w, r, err)
+		k.refuser.Fail(w, r, err)
 		return
 	}
-	s, err := k.index.Scenes.One(r.Context(), name(r, "edge"), name(r, "scene"))
+	s, err := k.index.Scenes.One(r.Context(), request.Name(r, "edge"), request.Name(r, "scene"))
 	if err != nil {
-		k.fail(w, r, err)
+		k.refuser.Fail(w, r, err)
 		return
 	}
 	data, err := k.products.mapTile(r.Context(), s.Product, t)
 	if err != nil {
-		k.fail(w, r, err)
+		k.refuser.Fail(w, r, err)
 		return
 	}
 	sendPicture(w, "image/png", data)
@@ -114,30 +115,30 @@ func (k *Console) mapTile(w http.ResponseWriter, r *http.Request) {
 func tileAsked(r *http.Request) (raster.MapTile, error) {
 	y, ok := strings.CutSuffix(r.PathValue("y"), ".png")
 	if !ok {
-		return raster.MapTile{}, fmt.Errorf("%w: a map tile's address ends in .png", errRequest)
+		return raster.MapTile{}, fmt.Errorf("%w: a map tile's address ends in .png", request.ErrBad)
 	}
 	var n [3]int
 	for i, text := range []string{r.PathValue("z"), r.PathValue("x"), y} {
 		v, err := strconv.Atoi(text)
 		if err != nil {
-			return raster.MapTile{}, fmt.Errorf("%w: %.20q is no number of a map tile", errRequest, text)
+			return raster.MapTile{}, fmt.Errorf("%w: %.20q is no number of a map tile", request.ErrBad, text)
 		}
 		n[i] = v
 	}
 	t := raster.MapTile{Z: n[0], X: n[1], Y: n[2]}
 	if err := t.Check(); err != nil {
-		return t, fmt.Errorf("%w: %w", errRequest, err)
+		return t, fmt.Errorf("%w: %w", request.ErrBad, err)
 	}
 	return t, nil
 }
 
 func (k *Console) sceneFile(w http.ResponseWriter, r *http.Request) {
-	s, err := k.index.Scenes.One(r.Context(), name(r, "edge"), name(r, "scene"))
+	s, err := k.index.Scenes.One(r.Context(), request.Name(r, "edge"), request.Name(r, "scene"))
 	k.sendFile(w, r, s.Product, err)
 }
 
 func (k *Console) cameraFile(w http.ResponseWriter, r *http.Request) {
-	c, err := k.index.Cameras.One(r.Context(), name(r, "edge"), name(r, "camera"), k.now())
+	c, err := k.index.Cameras.One(r.Context(), request.Name(r, "edge"), request.Name(r, "camera"), k.now())
 	k.sendFile(w, r, c.Product, err)
 }
 
@@ -151,12 +152,12 @@ var media = map[string]string{
 func (k *Console) sendFile(w http.ResponseWriter, r *http.Request, p *index.Product, err error) {
 	file := r.PathValue("file")
 	if err != nil {
-		k.fail(w, r, err)
+		k.refuser.Fail(w, r, err)
 		return
 	}
 	f, info, err := k.products.open(p, file)
 	if err != nil {
-		k.fail(w, r, err)
+		k.refuser.Fail(w, r, err)
 		return
 	}
 	defer f.Close()

@@ -2,22 +2,16 @@ package console
 
 import (
 	"bytes"
-	"encoding/json"
-	"errors"
 	"net/http"
 	"runtime/debug"
-	"strings"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"cloudcanvas/cloud/console/index"
-	"cloudcanvas/cloud/console/text"
+	"cloudcanvas/cloud/console/auth"
+	"cloudcanvas/cloud/console/request"
 	"cloudcanvas/shared/telemetry"
 	"cloudcanvas/shared/visible"
 )
-
-// errRequest marks what is wrong with a request, so that its sender hears of it.
-var errRequest = errors.New("the request can't be answered")
 
 // Handler is everything that the console serves.
 func (k *Console) Handler() http.Handler {
@@ -41,11 +35,7 @@ func (k *Console) Handler() http.Handler {
 	mux.HandleFunc("POST /letters/{partition}/{offset}", k.decide)
 	mux.HandleFunc("POST /edges/{edge}/blocked", k.blockForm)
 	mux.HandleFunc("POST /cluster/models/{model}", k.changeModel)
-	mux.HandleFunc("GET /login", k.loginPage)
-	mux.HandleFunc("POST /login", k.logIn)
-	mux.HandleFunc("GET /login/oidc", k.toProvider)
-	mux.HandleFunc("GET "+callbackPath, k.fromProvider)
-	mux.HandleFunc("POST /logout", k.logOut)
+	k.guard.Routes(mux)
 	mux.Handle("GET /assets/", assetHandler())
 
 	mux.HandleFunc("GET /pictures/scenes/{edge}/{scene}", k.lookPicture)
@@ -64,15 +54,17 @@ func (k *Console) Handler() http.Handler {
 	mux.HandleFunc("GET /api/v1/tiles/{edge}/{scene}/{z}/{x}/{y}", k.mapTile)
 	k.stacRoutes(mux)
 
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, map[string]bool{"ok": true}) })
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		request.JSON(w, http.StatusOK, map[string]bool{"ok": true})
+	})
 	mux.HandleFunc("GET /readyz", k.readyz)
 	if k.Gatherer != nil {
 		mux.Handle("GET /metrics", promhttp.HandlerFor(k.Gatherer, promhttp.HandlerOpts{}))
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		k.refuse(w, r, http.StatusNotFound, "There is no such page here.")
+		k.refuser.Refuse(w, r, http.StatusNotFound, "There is no such page here.")
 	})
-	return k.caught(k.stats.timed(k.guard.around(mux)))
+	return k.caught(k.stats.timed(k.guard.Around(mux)))
 }
 
 // caught turns a panic of a handler into a page without a stack trace; the log has it.
@@ -87,7 +79,7 @@ func (k *Console) caught(next http.Handler) http.Handler {
 				panic(fault)
 			}
 			k.Logger.Error("a page has failed", "path", r.URL.Path, "fault", fault, "stack", string(debug.Stack()))
-			k.refuse(w, r, http.StatusInternalServerError, "This page has a fault. The log says more; the rest of the console goes on.")
+			k.refuser.Refuse(w, r, http.StatusInternalServerError, "This page has a fault. The log says more; the rest of the console goes on.")
 		}()
 		next.ServeHTTP(w, r)
 	})
@@ -95,14 +87,14 @@ func (k *Console) caught(next http.Handler) http.Handler {
 
 func (k *Console) readyz(w http.ResponseWriter, _ *http.Request) {
 	if _, err := k.index.Kafka(); err != nil {
-		writeJSON(w, http.StatusServiceUnavailable, map[string]any{"ok": false, "reason": "Kafka cannot be reached: " + err.Error()})
+		request.JSON(w, http.StatusServiceUnavailable, map[string]any{"ok": false, "reason": "Kafka cannot be reached: " + err.Error()})
 		return
 	}
 	if err := k.Disk.Err(); err != nil {
-		writeJSON(w, http.StatusServiceUnavailable, map[string]any{"ok": false, "reason": err.Error()})
+		request.JSON(w, http.StatusServiceUnavailable, map[string]any{"ok": false, "reason": err.Error()})
 		return
 	}
-	writeJSON(w, http.StatusOK, map[string]any{"ok": true})
+	request.JSON(w, http.StatusOK, map[string]any{"ok": true})
 }
 
 // page serves a template with what make gives.
@@ -110,7 +102,7 @@ func (k *Console) page(name string, make func(*http.Request) (any, error)) http.
 	return func(w http.ResponseWriter, r *http.Request) {
 		body, err := make(r)
 		if err != nil {
-			k.fail(w, r, err)
+			k.refuser.Fail(w, r, err)
 			return
 		}
 		k.show(w, r, http.StatusOK, name, body)
@@ -122,7 +114,7 @@ func (k *Console) show(w http.ResponseWriter, r *http.Request, status int, name 
 	_, kafka := k.index.Kafka()
 	var out bytes.Buffer
 	err := k.pages[name].ExecuteTemplate(&out, "layout", view{
-		Name: name, Path: r.URL.Path, Who: whoAsks(r), Login: k.guard.login(), Now: k.now(), Away: kafka != nil, Version: k.Version, Last: k.index.Notices.Latest(), Body: body,
+		Name: name, Path: r.URL.Path, Who: auth.Who(r), Login: k.guard.Login(), Now: k.now(), Away: kafka != nil, Version: k.Version, Last: k.index.Notices.Latest(), Body: body,
 	})
 	if err != nil {
 		k.Logger.Error("a page can't be made", "page", name, telemetry.Err, err)
@@ -132,60 +124,4 @@ func (k *Console) show(w http.ResponseWriter, r *http.Request, status int, name 
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
 	w.Write(visible.Page(out.Bytes()))
-}
-
-// fail answers an error with the status it deserves. What went wrong inside is for the log only.
-func (k *Console) fail(w http.ResponseWriter, r *http.Request, err error) {
-	var tooLarge *http.MaxBytesError
-	switch {
-	case r.Context().Err() != nil: // nobody waits for the answer
-	case errors.Is(err, index.ErrUnknown):
-		k.refuse(w, r, http.StatusNotFound, text.Sentence(err))
-	case errors.Is(err, errCannot), errors.Is(err, ErrRefused):
-		k.refuse(w, r, http.StatusConflict, text.Sentence(err))
-	case errors.As(err, &tooLarge):
-		k.refuse(w, r, http.StatusRequestEntityTooLarge, "The request is too large.")
-	case errors.Is(err, errRequest):
-		k.refuse(w, r, http.StatusBadRequest, text.Sentence(err))
-	default:
-		k.Logger.Warn("a request failed", "path", r.URL.Path, telemetry.Err, err)
-		k.refuse(w, r, http.StatusServiceUnavailable, "This cannot be shown now. The console's log says why; try again in a moment.")
-	}
-}
-
-// refuse says why there is no answer: as a page to people, as JSON (RFC 9457) to programs.
-func (k *Console) refuse(w http.ResponseWriter, r *http.Request, status int, message string) {
-	if program(r) {
-		w.Header().Set("Content-Type", "application/problem+json")
-		w.WriteHeader(status)
-		json.NewEncoder(w).Encode(problem{Title: http.StatusText(status), Status: status, Detail: message})
-		return
-	}
-	k.show(w, r, status, "problem", problem{Title: http.StatusText(status), Status: status, Detail: message})
-}
-
-type problem struct {
-	Title  string `json:"title"`
-	Status int    `json:"status"`
-	Detail string `json:"detail"`
-}
-
-// program says whether no person reads the answer.
-func program(r *http.Request) bool {
-	for _, prefix := range []string{"/api/", "/stac", "/files/", "/pictures/", "/metrics", "/healthz", "/readyz"} {
-		if strings.HasPrefix(r.URL.Path, prefix) {
-			return true
-		}
-	}
-	return false
-}
-
-func writeJSON(w http.ResponseWriter, status int, v any) {
-	if w.Header().Get("Content-Type") == "" {
-		w.Header().Set("Content-Type", "application/json")
-	}
-	w.WriteHeader(status)
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.Encode(v)
 }

@@ -2,6 +2,7 @@ package console
 
 import (
 	"cloudcanvas/cloud/console/index"
+	"cloudcanvas/cloud/console/request"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -55,11 +56,11 @@ func (k *Console) stacRoutes(mux *http.ServeMux) {
 		mux.HandleFunc(route.path, func(w http.ResponseWriter, r *http.Request) {
 			v, err := route.make(r)
 			if err != nil {
-				k.fail(w, r, err)
+				k.refuser.Fail(w, r, err)
 				return
 			}
 			w.Header().Set("Content-Type", route.kind)
-			writeJSON(w, http.StatusOK, v)
+			request.JSON(w, http.StatusOK, v)
 		})
 	}
 }
@@ -97,7 +98,7 @@ func (k *Console) stacLanding(r *http.Request) (any, error) {
 		"description": "Masks of clouds and cloud shadows that this appliance has made.", "conformsTo": conformance, "links": links}, nil
 }
 
-func collectionPath(edge string) string { return "/stac/collections/" + segment(edge) }
+func collectionPath(edge string) string { return "/stac/collections/" + request.Segment(edge) }
 
 func (k *Console) stacCollections(r *http.Request) (any, error) {
 	edges, err := k.index.Scenes.Placed(r.Context(), maxEdgesShown)
@@ -117,11 +118,11 @@ func (k *Console) stacCollection(r *http.Request) (any, error) {
 		return nil, err
 	}
 	for _, e := range edges {
-		if e.Edge == name(r, "edge") {
+		if e.Edge == request.Name(r, "edge") {
 			return collection(k.base(r), e), nil
 		}
 	}
-	return nil, fmt.Errorf("collection %.80q is %w", name(r, "edge"), index.ErrUnknown)
+	return nil, fmt.Errorf("collection %.80q is %w", request.Name(r, "edge"), index.ErrUnknown)
 }
 
 func collection(base string, e index.PlacedEdge) object {
@@ -141,7 +142,7 @@ const stacTime = "2006-01-02T15:04:05.000Z"
 
 // stacItem gives one item.
 func (k *Console) stacItem(r *http.Request) (any, error) {
-	s, err := k.index.Scenes.One(r.Context(), name(r, "edge"), name(r, "scene"))
+	s, err := k.index.Scenes.One(r.Context(), request.Name(r, "edge"), request.Name(r, "scene"))
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +164,7 @@ func (k *Console) item(base string, s index.Scene) (object, error) {
 		return nil, fmt.Errorf("the item of scene %s is broken: %w", s.ID, err)
 	}
 	at := base + collectionPath(s.Edge)
-	files := base + "/files/scenes/" + segment(s.Edge) + "/" + segment(s.ID) + "/"
+	files := base + "/files/scenes/" + request.Segment(s.Edge) + "/" + request.Segment(s.ID) + "/"
 	item["id"], item["collection"] = s.ID, s.Edge
 	assets, _ := item["assets"].(object)
 	for key, v := range assets {
@@ -177,9 +178,9 @@ func (k *Console) item(base string, s index.Scene) (object, error) {
 		asset["href"] = files + file
 	}
 	item["links"] = []link{
-		{Rel: "self", Href: at + "/items/" + segment(s.ID), Type: geoJSONMedia}, {Rel: "root", Href: base + "/stac", Type: "application/json"},
+		{Rel: "self", Href: at + "/items/" + request.Segment(s.ID), Type: geoJSONMedia}, {Rel: "root", Href: base + "/stac", Type: "application/json"},
 		{Rel: "parent", Href: at, Type: "application/json"}, {Rel: "collection", Href: at, Type: "application/json"},
-		{Rel: "alternate", Href: base + scenePath(s.Edge, s.ID), Type: "text/html", Title: "The scene's page"},
+		{Rel: "alternate", Href: base + request.ScenePath(s.Edge, s.ID), Type: "text/html", Title: "The scene's page"},
 	}
 	return item, nil
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"math"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/console/index"
+	"cloudcanvas/cloud/console/request"
 	"cloudcanvas/shared/telemetry"
 )
 
@@ -33,16 +33,16 @@ func (k *Console) stacSearch(r *http.Request) (any, error) {
 	if r.Method == http.MethodPost {
 		var raw json.RawMessage
 		if err := json.NewDecoder(r.Body).Decode(&raw); err != nil {
-			return nil, fmt.Errorf("%w: the body is no JSON: %w", errRequest, err)
+			return nil, fmt.Errorf("%w: the body is no JSON: %w", request.ErrBad, err)
 		}
 		if err := json.Unmarshal(raw, &s); err != nil {
-			return nil, fmt.Errorf("%w: %w", errRequest, err)
+			return nil, fmt.Errorf("%w: %w", request.ErrBad, err)
 		}
 		if string(s.Intersects) == "null" { // a null member is as none
 			s.Intersects = nil
 		}
 		if err := json.Unmarshal(raw, &body); err != nil {
-			return nil, fmt.Errorf("%w: %w", errRequest, err)
+			return nil, fmt.Errorf("%w: %w", request.ErrBad, err)
 		}
 	} else if s, err = searchOf(r.URL.Query()); err != nil {
 		return nil, err
@@ -71,8 +71,8 @@ func (k *Console) stacItems(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.Collections = []string{name(r, "edge")}
-	at := k.base(r) + collectionPath(name(r, "edge"))
+	s.Collections = []string{request.Name(r, "edge")}
+	at := k.base(r) + collectionPath(request.Name(r, "edge"))
 	next := func(token string) link {
 		v := r.URL.Query()
 		v.Set("token", token)
@@ -93,7 +93,7 @@ func searchOf(v url.Values) (s search, err error) {
 		return strings.Split(v.Get(key), ",")
 	}
 	s.Collections, s.IDs, s.Datetime, s.Token = split("collections"), split("ids"), v.Get("datetime"), v.Get("token")
-	if s.BBox, err = boxAsked(v.Get("bbox")); err != nil {
+	if s.BBox, err = request.Box(v.Get("bbox")); err != nil {
 		return s, err
 	}
 	if text := v.Get("intersects"); text != "" {
@@ -102,46 +102,11 @@ func searchOf(v url.Values) (s search, err error) {
 	if text := v.Get("limit"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil {
-			return s, fmt.Errorf("%w: limit %.20q is no number", errRequest, text)
+			return s, fmt.Errorf("%w: limit %.20q is no number", request.ErrBad, text)
 		}
 		s.Limit = &n
 	}
 	return s, nil
-}
-
-// boxAsked reads west,south,east,north, also with heights between.
-func boxAsked(text string) ([]float64, error) {
-	if text == "" {
-		return nil, nil
-	}
-	var box []float64
-	for part := range strings.SplitSeq(text, ",") {
-		v, err := strconv.ParseFloat(strings.TrimSpace(part), 64)
-		if err != nil {
-			return nil, fmt.Errorf("%w: bbox %.80q: %.20q is no number", errRequest, text, part)
-		}
-		box = append(box, v)
-	}
-	return checkBox(box)
-}
-
-// checkBox says what is wrong with a bbox and leaves heights out.
-func checkBox(box []float64) ([]float64, error) {
-	if len(box) == 6 {
-		box = []float64{box[0], box[1], box[3], box[4]}
-	}
-	if len(box) != 4 {
-		return nil, fmt.Errorf("%w: a bbox is west,south,east,north: 4 numbers, or 6 with heights, not %d", errRequest, len(box))
-	}
-	for i, v := range box {
-		if limit := []float64{180, 90}[i%2]; math.IsNaN(v) || math.Abs(v) > limit {
-			return nil, fmt.Errorf("%w: bbox: %g is no longitude or latitude in degrees", errRequest, v)
-		}
-	}
-	if box[1] > box[3] {
-		return nil, fmt.Errorf("%w: bbox: south %g is north of north %g", errRequest, box[1], box[3])
-	}
-	return box, nil
 }
 
 // spanAsked reads a datetime: an instant, or from/to where .. or nothing is open.
@@ -159,7 +124,7 @@ func spanAsked(text string) (from, to time.Time, err error) {
 		}
 		// time.Parse also takes a comma before a second's fraction, which RFC 3339 does not know.
 		if t, err = time.Parse(time.RFC3339, strings.ToUpper(part)); err != nil || strings.Contains(part, ",") {
-			err = fmt.Errorf("%w: datetime %.80q: write 2026-05-01T12:00:00Z, or two with / between, .. for an open end", errRequest, text)
+			err = fmt.Errorf("%w: datetime %.80q: write 2026-05-01T12:00:00Z, or two with / between, .. for an open end", request.ErrBad, text)
 		}
 		return t
 	}
@@ -167,9 +132,9 @@ func spanAsked(text string) (from, to time.Time, err error) {
 	switch {
 	case err != nil:
 	case strings.Contains(second, "/"), span && from.IsZero() && to.IsZero():
-		err = fmt.Errorf("%w: datetime %.80q is open at both ends, or has more than two", errRequest, text)
+		err = fmt.Errorf("%w: datetime %.80q is open at both ends, or has more than two", request.ErrBad, text)
 	case !to.IsZero() && from.After(to):
-		err = fmt.Errorf("%w: datetime %.80q ends before it begins", errRequest, text)
+		err = fmt.Errorf("%w: datetime %.80q ends before it begins", request.ErrBad, text)
 	}
 	return from, to, err
 }
@@ -177,20 +142,20 @@ func spanAsked(text string) (from, to time.Time, err error) {
 // query turns a search into a question to the index.
 func (s search) query() (q index.SceneQuery, err error) {
 	q = index.SceneQuery{Edges: s.Collections, IDs: s.IDs, Placed: true, Limit: stacLimit}
-	if len(s.Collections) > maxEdgesShown || len(s.IDs) > maxRows {
-		return q, fmt.Errorf("%w: %d collections and %d ids are too many", errRequest, len(s.Collections), len(s.IDs))
+	if len(s.Collections) > maxEdgesShown || len(s.IDs) > request.MaxRows {
+		return q, fmt.Errorf("%w: %d collections and %d ids are too many", request.ErrBad, len(s.Collections), len(s.IDs))
 	}
 	if s.Limit != nil {
 		if *s.Limit < 1 {
-			return q, fmt.Errorf("%w: limit %d is no number from 1 on", errRequest, *s.Limit)
+			return q, fmt.Errorf("%w: limit %d is no number from 1 on", request.ErrBad, *s.Limit)
 		}
-		q.Limit = min(*s.Limit, maxRows)
+		q.Limit = min(*s.Limit, request.MaxRows)
 	}
 	if s.BBox != nil && s.Intersects != nil {
-		return q, fmt.Errorf("%w: a search has either bbox or intersects", errRequest)
+		return q, fmt.Errorf("%w: a search has either bbox or intersects", request.ErrBad)
 	}
 	if s.BBox != nil {
-		if q.BBox, err = checkBox(s.BBox); err != nil {
+		if q.BBox, err = request.CheckBox(s.BBox); err != nil {
 			return q, err
 		}
 	}
@@ -199,7 +164,7 @@ func (s search) query() (q index.SceneQuery, err error) {
 	}
 	if s.Token != "" {
 		if q.After, err = index.ParsePlace(s.Token); err != nil {
-			return q, fmt.Errorf("%w: %w", errRequest, err)
+			return q, fmt.Errorf("%w: %w", request.ErrBad, err)
 		}
 	}
 	// Times of the index are whole milliseconds; an instant that has more digits still finds its scene.

@@ -18,7 +18,7 @@ const (
 // everything has to be looked at again.
 func (k *Console) stream(w http.ResponseWriter, r *http.Request) {
 	if !k.stats.enterStream() {
-		k.refuse(w, r, http.StatusServiceUnavailable, fmt.Sprintf("%d pages are open already, which is the limit.", maxStreams))
+		k.refuser.Refuse(w, r, http.StatusServiceUnavailable, fmt.Sprintf("%d pages are open already, which is the limit.", maxStreams))
 		return
 	}
 	defer k.stats.leaveStream()
@@ -30,7 +30,7 @@ func (k *Console) stream(w http.ResponseWriter, r *http.Request) {
 	if text != "" {
 		n, err := strconv.ParseUint(text, 10, 64)
 		if err != nil {
-			k.refuse(w, r, http.StatusBadRequest, "Last-Event-ID is no number of an event.")
+			k.refuser.Refuse(w, r, http.StatusBadRequest, "Last-Event-ID is no number of an event.")
 			return
 		}
 		last = n

@@ -3,6 +3,7 @@ package console
 import (
 	"bytes"
 	"cloudcanvas/cloud/console/index"
+	"cloudcanvas/cloud/console/request"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -86,7 +87,7 @@ func drawMap(scenes []index.Scene) mapView {
 			fmt.Fprintf(&path, "%c%.3f %.3f", "LM"[choose01(i == 0)], x, y)
 		}
 		path.WriteByte('Z')
-		v.Shapes = append(v.Shapes, shape{Path: path.String(), Dot: fmt.Sprintf("M%.3f %.3fh0", midX, midY), Link: scenePath(s.Edge, s.ID), Title: s.ID + ", " + s.State(), State: s.State()})
+		v.Shapes = append(v.Shapes, shape{Path: path.String(), Dot: fmt.Sprintf("M%.3f %.3fh0", midX, midY), Link: request.ScenePath(s.Edge, s.ID), Title: s.ID + ", " + s.State(), State: s.State()})
 	}
 	if v.Empty {
 		west, north, east, south = 0, mapUnits*0.1, mapUnits, mapUnits*0.8

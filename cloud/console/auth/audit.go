@@ -1,4 +1,4 @@
-package console
+package auth
 
 import (
 	"bufio"
@@ -14,7 +14,6 @@ import (
 	"sync"
 	"time"
 
-	"cloudcanvas/cloud/console/index"
 	"cloudcanvas/shared/durable"
 	"cloudcanvas/shared/telemetry"
 )
@@ -24,26 +23,33 @@ import (
 type Act struct {
 	Time   time.Time `json:"time"`
 	Who    string    `json:"who"`
-	Action string    `json:"action"` // replay, discard, canary, promote, rollback, log in …; with "failed" where it did
+	Action string    `json:"action"` // replay, discard, canary, promote, rollback, log in …; with Failed where it did
 	What   string    `json:"what"`   // canvas.dlq-0@17 of a time, or model ukis
 	Detail string    `json:"detail,omitempty"`
 }
 
-// recent is how many acts are kept in memory to be shown.
-const recent = 10_000
+// Failed ends the action of an act that was tried and failed: what it was about is open again.
+const Failed = " failed"
 
-type audit struct {
+// keptActs is how many acts are kept in memory to be shown.
+const keptActs = 10_000
+
+// Disk knows of the disk under the audit whether it made a write fail.
+type Disk interface{ Blames(err error) bool }
+
+// Audit is what operators did. One that can't be written refuses what they want to do.
+type Audit struct {
 	mu   sync.Mutex
 	file *os.File
-	disk index.Disk
+	disk Disk
 	acts []Act // the oldest first
 	by   map[string]Act
 }
 
-// openAudit reads what was done before. A line that a crash has cut off is passed over.
-func openAudit(dir string, log *slog.Logger) (*audit, error) {
+// OpenAudit reads what was done before. A line that a crash has cut off is skipped.
+func OpenAudit(dir string, on Disk, log *slog.Logger) (*Audit, error) {
 	path := filepath.Join(dir, "audit.jsonl")
-	a := &audit{by: map[string]Act{}, disk: noDisk{}}
+	a := &Audit{by: map[string]Act{}, disk: on}
 	old, err := os.Open(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read the audit: %w", err)
@@ -55,7 +61,7 @@ func openAudit(dir string, log *slog.Logger) (*audit, error) {
 		for lines.Scan() {
 			var act Act
 			if err := json.Unmarshal(lines.Bytes(), &act); err != nil {
-				log.Warn("a line of the audit can't be read", "file", path, telemetry.Err, err)
+				log.Warn("the console can't read a line of its audit and skips it", "file", path, telemetry.Err, err)
 				continue
 			}
 			a.remember(act)
@@ -74,7 +80,7 @@ func openAudit(dir string, log *slog.Logger) (*audit, error) {
 }
 
 // endLine ends a last line that a crash has cut off, so that the next one stands by itself.
-func (a *audit) endLine() error {
+func (a *Audit) endLine() error {
 	info, err := a.file.Stat()
 	if err != nil || info.Size() == 0 {
 		return err
@@ -87,8 +93,8 @@ func (a *audit) endLine() error {
 	return err
 }
 
-// write adds an act. It is on the disk when write returns.
-func (a *audit) write(act Act) error {
+// Write adds an act. It is on the disk when Write returns.
+func (a *Audit) Write(act Act) error {
 	line, err := json.Marshal(act)
 	if err != nil {
 		return fmt.Errorf("write the audit: %w", err)
@@ -104,7 +110,7 @@ func (a *audit) write(act Act) error {
 
 // append writes a line, or leaves the file as it was: a full disk may have taken a piece of it, and what
 // was not synced must not be read as done.
-func (a *audit) append(line []byte) error {
+func (a *Audit) append(line []byte) error {
 	before, err := a.file.Stat()
 	if err != nil {
 		return err
@@ -119,12 +125,12 @@ func (a *audit) append(line []byte) error {
 	return nil
 }
 
-func (a *audit) remember(act Act) {
+func (a *Audit) remember(act Act) {
 	a.acts = append(a.acts, act)
-	if a.by[act.What] = act; act.Action == actFailed || act.Action == actDiscard+" failed" {
+	if a.by[act.What] = act; strings.HasSuffix(act.Action, Failed) {
 		delete(a.by, act.What)
 	}
-	if len(a.acts) > recent {
+	if len(a.acts) > keptActs {
 		if old := a.acts[0]; a.by[old.What] == old {
 			delete(a.by, old.What)
 		}
@@ -132,8 +138,8 @@ func (a *audit) remember(act Act) {
 	}
 }
 
-// of is what was done with something last, or nil.
-func (a *audit) of(what string) *Act {
+// Of is what was done with something last, or nil.
+func (a *Audit) Of(what string) *Act {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if act, ok := a.by[what]; ok {
@@ -142,20 +148,20 @@ func (a *audit) of(what string) *Act {
 	return nil
 }
 
-// decisions are what was done about letters last, one for each.
-func (a *audit) decisions() (acts []Act) {
+// LastOf are the acts that were the last about something, of these actions.
+func (a *Audit) LastOf(actions ...string) (acts []Act) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, act := range a.by {
-		if act.Action == actReplay || act.Action == actDiscard {
+		if slices.Contains(actions, act.Action) {
 			acts = append(acts, act)
 		}
 	}
 	return acts
 }
 
-// latest are the last n acts, the newest first.
-func (a *audit) latest(n int) []Act {
+// Latest are the last n acts, the newest first.
+func (a *Audit) Latest(n int) []Act {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	out := slices.Clone(a.acts[max(0, len(a.acts)-n):])
@@ -163,8 +169,8 @@ func (a *audit) latest(n int) []Act {
 	return out
 }
 
-// about are the last n acts about what begins so, the newest first.
-func (a *audit) about(prefix string, n int) (out []Act) {
+// About are the last n acts about what begins so, the newest first.
+func (a *Audit) About(prefix string, n int) (out []Act) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, act := range slices.Backward(a.acts) {
@@ -178,4 +184,5 @@ func (a *audit) about(prefix string, n int) (out []Act) {
 	return out
 }
 
-func (a *audit) close() error { return a.file.Close() }
+// Close closes the file.
+func (a *Audit) Close() error { return a.file.Close() }

@@ -1,4 +1,4 @@
-package console
+package auth
 
 import (
 	"cloudcanvas/cloud/console/text"
@@ -40,12 +40,12 @@ const (
 	providerRests = 3 * time.Second
 )
 
-func newProvider(c Config, now func() time.Time) (*provider, error) {
-	secret, err := c.OIDC.secret()
+func newProvider(c OIDC, publicURL string, now func() time.Time) (*provider, error) {
+	secret, err := c.secret()
 	if err != nil {
 		return nil, err
 	}
-	return &provider{config: c.OIDC, redirect: c.redirect(), secret: secret, client: &http.Client{Timeout: providerTakes}, now: now}, nil
+	return &provider{config: c, redirect: c.redirect(publicURL), secret: secret, client: &http.Client{Timeout: providerTakes}, now: now}, nil
 }
 
 // What can go wrong with a login, as people are told.
@@ -95,7 +95,7 @@ func (p *provider) begin() (address, state string, err error) {
 
 // finish takes the provider's answer. expected is the state that the browser was given. A person is
 // given also beside errNoRole.
-func (p *provider) finish(ctx context.Context, expected string, answer func(string) string) (who person, err error) {
+func (p *provider) finish(ctx context.Context, expected string, answer func(string) string) (who Person, err error) {
 	state := answer("state")
 	if state == "" || subtle.ConstantTimeCompare([]byte(state), []byte(expected)) != 1 {
 		return who, errStale
@@ -133,7 +133,7 @@ func (p *provider) finish(ctx context.Context, expected string, answer func(stri
 }
 
 // person is who an id token speaks of, with the highest role that its groups give.
-func (p *provider) person(id *oidc.IDToken) (who person, err error) {
+func (p *provider) person(id *oidc.IDToken) (who Person, err error) {
 	var claims map[string]any
 	if err := id.Claims(&claims); err != nil {
 		return who, fmt.Errorf("%w: %w", errToken, err)

@@ -1,8 +1,12 @@
-package console
+// Package auth says who may come in to the console and what they may do: tokens, logins with OpenID
+// Connect, sessions of browsers, rates of requests, and the audit of what operators did.
+package auth
 
 import (
+	"cloudcanvas/cloud/console/request"
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -13,31 +17,59 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// guard stands before every handler: who may come in, how often, and what a browser may do with the
+// Options are what a guard is made of.
+type Options struct {
+	TokensFile        string // empty: there are no tokens
+	OIDC              OIDC
+	PublicURL         string
+	Loopback          bool // only this machine reaches the console
+	RequestsPerSecond float64
+	Audit             *Audit
+	Refuser           *request.Refuser
+	LoginPage         func(w http.ResponseWriter, r *http.Request, status int, ways Ways)
+	Now               func() time.Time
+	Log               *slog.Logger
+}
+
+// Guard stands before every handler: who may come in, how often, and what a browser may do with the
 // answer.
-type guard struct {
-	config   Config
+type Guard struct {
+	o        Options
 	tokens   *tokens   // nil: there are none
 	oidc     *provider // nil: nobody logs in with one
 	sessions sessions
 	limits   limits
 	origins  *http.CrossOriginProtection
-	now      func() time.Time
-	refuse   func(w http.ResponseWriter, r *http.Request, status int, message string)
+}
+
+// New reads who may come in.
+func New(o Options) (g *Guard, err error) {
+	g = &Guard{o: o, origins: http.NewCrossOriginProtection()}
+	if o.TokensFile != "" {
+		if g.tokens, err = readTokens(o.TokensFile); err != nil {
+			return nil, err
+		}
+	}
+	if o.OIDC.Enabled() {
+		if g.oidc, err = newProvider(o.OIDC, o.PublicURL, o.Now); err != nil {
+			return nil, err
+		}
+	}
+	return g, nil
 }
 
 const sessionCookie = "canvas_session"
 
 type personKey struct{}
 
-// whoAsks is who makes the request.
-func whoAsks(r *http.Request) person {
-	p, _ := r.Context().Value(personKey{}).(person)
+// Who makes the request.
+func Who(r *http.Request) Person {
+	p, _ := r.Context().Value(personKey{}).(Person)
 	return p
 }
 
-// login says whether people must log in; else everybody at this machine is an operator.
-func (g *guard) login() bool { return g.tokens != nil || g.oidc != nil }
+// Login says whether people must log in; else everybody at this machine is an operator.
+func (g *Guard) Login() bool { return g.tokens != nil || g.oidc != nil }
 
 // policy lets a page use nothing but what the console itself serves: no inline scripts, no frames,
 // no outside requests.
@@ -46,7 +78,8 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 // maxBody bounds what a request may bring.
 const maxBody = 1 << 20
 
-func (g *guard) around(next http.Handler) http.Handler {
+// Around lets through to next who may come in.
+func (g *Guard) Around(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", policy)
@@ -57,16 +90,16 @@ func (g *guard) around(next http.Handler) http.Handler {
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 		}
 		if !g.hostAllowed(r) {
-			g.refuse(w, r, http.StatusMisdirectedRequest, "This console answers only to the name of the machine it runs on.")
+			g.o.Refuser.Refuse(w, r, http.StatusMisdirectedRequest, "This console answers only to the name of the machine it runs on.")
 			return
 		}
-		if !g.limits.allow(address(r), g.config.RequestsPerSecond, g.now()) {
+		if !g.limits.allow(address(r), g.o.RequestsPerSecond, g.o.Now()) {
 			h.Set("Retry-After", "1")
-			g.refuse(w, r, http.StatusTooManyRequests, "Too many requests came from your address. Wait a second and try again.")
+			g.o.Refuser.Refuse(w, r, http.StatusTooManyRequests, "Too many requests came from your address. Wait a second and try again.")
 			return
 		}
 		if err := g.origins.Check(r); err != nil {
-			g.refuse(w, r, http.StatusForbidden, "This request came from another website and was not carried out.")
+			g.o.Refuser.Refuse(w, r, http.StatusForbidden, "This request came from another website and was not carried out.")
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
@@ -75,8 +108,8 @@ func (g *guard) around(next http.Handler) http.Handler {
 			g.askToLogIn(w, r)
 			return
 		}
-		if !who.may(needed(r)) && !open(r.URL.Path) {
-			g.refuse(w, r, http.StatusForbidden, fmt.Sprintf("%s may look at this console, but changing something needs the role operator.", who.Name))
+		if !who.May(needed(r)) && !open(r.URL.Path) {
+			g.o.Refuser.Refuse(w, r, http.StatusForbidden, fmt.Sprintf("%s may look at this console, but changing something needs the role operator.", who.Name))
 			return
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), personKey{}, who)))
@@ -98,8 +131,8 @@ func needed(r *http.Request) Role {
 
 // hostAllowed keeps other websites from reaching a console on loopback through a name that they
 // point at it (DNS rebinding).
-func (g *guard) hostAllowed(r *http.Request) bool {
-	if !g.config.Loopback() || g.login() {
+func (g *Guard) hostAllowed(r *http.Request) bool {
+	if !g.o.Loopback || g.Login() {
 		return true
 	}
 	host := r.Host
@@ -114,36 +147,36 @@ func (g *guard) hostAllowed(r *http.Request) bool {
 }
 
 // identify says who asks: everybody where nobody must log in, else who shows a token or has a session.
-func (g *guard) identify(r *http.Request) (person, bool) {
-	if !g.login() {
-		return person{"operator on this machine", Operator}, true
+func (g *Guard) identify(r *http.Request) (Person, bool) {
+	if !g.Login() {
+		return Person{"operator on this machine", Operator}, true
 	}
 	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
 		if g.tokens == nil {
-			return person{}, false
+			return Person{}, false
 		}
 		return g.tokens.who(token)
 	}
 	cookie, err := r.Cookie(sessionCookie)
 	if err != nil {
-		return person{}, false
+		return Person{}, false
 	}
-	return g.sessions.who(cookie.Value, g.now())
+	return g.sessions.who(cookie.Value, g.o.Now())
 }
 
 // askToLogIn sends people to the login page and tells programs what is missing.
-func (g *guard) askToLogIn(w http.ResponseWriter, r *http.Request) {
+func (g *Guard) askToLogIn(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/html") {
 		http.Redirect(w, r, "/login", http.StatusSeeOther)
 		return
 	}
 	w.Header().Set("WWW-Authenticate", `Bearer realm="cloud canvas"`)
-	g.refuse(w, r, http.StatusUnauthorized, "A token is needed: send it as `Authorization: Bearer …`.")
+	g.o.Refuser.Refuse(w, r, http.StatusUnauthorized, "A token is needed: send it as `Authorization: Bearer …`.")
 }
 
-// logIn begins a session for who shows a token, and says whether the token is known.
-func (g *guard) logIn(w http.ResponseWriter, r *http.Request, token string) bool {
-	if !g.login() {
+// begin begins a session for who shows a token, and says whether the token is known.
+func (g *Guard) begin(w http.ResponseWriter, r *http.Request, token string) bool {
+	if !g.Login() {
 		return true
 	}
 	if g.tokens == nil {
@@ -153,12 +186,12 @@ func (g *guard) logIn(w http.ResponseWriter, r *http.Request, token string) bool
 	if !ok {
 		return false
 	}
-	http.SetCookie(w, &http.Cookie{Name: sessionCookie, Value: g.sessions.begin(who, g.now(), sessionLife), Path: "/", MaxAge: int(sessionLife.Seconds()),
+	http.SetCookie(w, &http.Cookie{Name: sessionCookie, Value: g.sessions.begin(who, g.o.Now(), sessionLife), Path: "/", MaxAge: int(sessionLife.Seconds()),
 		HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteStrictMode})
 	return true
 }
 
-func (g *guard) logOut(w http.ResponseWriter, r *http.Request) {
+func (g *Guard) end(w http.ResponseWriter, r *http.Request) {
 	if cookie, err := r.Cookie(sessionCookie); err == nil {
 		g.sessions.end(cookie.Value)
 	}

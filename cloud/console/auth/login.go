@@ -1,11 +1,13 @@
-package console
+package auth
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
 
+	"cloudcanvas/cloud/console/request"
 	"cloudcanvas/cloud/console/text"
 	"cloudcanvas/shared/telemetry"
 )
@@ -70,15 +72,51 @@ const (
 	aboutLogin = "console"
 )
 
-// toProvider sends somebody to the login provider.
-func (k *Console) toProvider(w http.ResponseWriter, r *http.Request) {
-	if k.guard.oidc == nil {
-		k.refuse(w, r, http.StatusNotFound, "There is no such page here.")
+// Ways are in which people log in here.
+type Ways struct{ Unknown, Token, Provider bool } // Unknown: the token that was given
+
+// Routes adds the login's own paths.
+func (g *Guard) Routes(mux *http.ServeMux) {
+	mux.HandleFunc("GET /login", func(w http.ResponseWriter, r *http.Request) { g.o.LoginPage(w, r, http.StatusOK, g.ways(false)) })
+	mux.HandleFunc("POST /login", g.logIn)
+	mux.HandleFunc("GET /login/oidc", g.toProvider)
+	mux.HandleFunc("GET "+callbackPath, g.fromProvider)
+	mux.HandleFunc("POST /logout", g.logOut)
+}
+
+func (g *Guard) ways(unknown bool) Ways {
+	return Ways{Unknown: unknown, Token: g.tokens != nil || g.oidc == nil, Provider: g.oidc != nil}
+}
+
+func (g *Guard) logIn(w http.ResponseWriter, r *http.Request) {
+	if err := r.ParseForm(); err != nil {
+		g.o.Refuser.Fail(w, r, fmt.Errorf("%w: %w", request.ErrBad, err))
 		return
 	}
-	address, state, err := k.guard.oidc.begin()
+	if !g.begin(w, r, r.PostForm.Get("token")) {
+		g.o.LoginPage(w, r, http.StatusForbidden, g.ways(true))
+		return
+	}
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+func (g *Guard) logOut(w http.ResponseWriter, r *http.Request) {
+	if who := Who(r); g.oidc != nil && who.Name != "" {
+		g.audited(Act{Who: who.Name, Action: actLogOut, What: aboutLogin})
+	}
+	g.end(w, r)
+	http.Redirect(w, r, "/login", http.StatusSeeOther)
+}
+
+// toProvider sends somebody to the login provider.
+func (g *Guard) toProvider(w http.ResponseWriter, r *http.Request) {
+	if g.oidc == nil {
+		g.o.Refuser.Refuse(w, r, http.StatusNotFound, "There is no such page here.")
+		return
+	}
+	address, state, err := g.oidc.begin()
 	if err != nil {
-		k.loginFailed(w, r, err)
+		g.loginFailed(w, r, err)
 		return
 	}
 	http.SetCookie(w, cookie(flowCookie, state, "/login/", flowLife))
@@ -86,9 +124,9 @@ func (k *Console) toProvider(w http.ResponseWriter, r *http.Request) {
 }
 
 // fromProvider begins a session for who comes back from the login provider.
-func (k *Console) fromProvider(w http.ResponseWriter, r *http.Request) {
-	if k.guard.oidc == nil {
-		k.refuse(w, r, http.StatusNotFound, "There is no such page here.")
+func (g *Guard) fromProvider(w http.ResponseWriter, r *http.Request) {
+	if g.oidc == nil {
+		g.o.Refuser.Refuse(w, r, http.StatusNotFound, "There is no such page here.")
 		return
 	}
 	expected := ""
@@ -96,36 +134,36 @@ func (k *Console) fromProvider(w http.ResponseWriter, r *http.Request) {
 		expected = c.Value
 	}
 	http.SetCookie(w, cookie(flowCookie, "", "/login/", 0))
-	who, err := k.guard.oidc.finish(r.Context(), expected, r.URL.Query().Get)
+	who, err := g.oidc.finish(r.Context(), expected, r.URL.Query().Get)
 	if err != nil {
 		if errors.Is(err, errNoRole) {
-			k.audited(Act{Who: who.Name, Action: actRefused, What: aboutLogin, Detail: "no group of theirs has a role"})
+			g.audited(Act{Who: who.Name, Action: actRefused, What: aboutLogin, Detail: "no group of theirs has a role"})
 		}
-		k.loginFailed(w, r, err)
+		g.loginFailed(w, r, err)
 		return
 	}
-	if !k.audited(Act{Who: who.Name, Action: actLogIn, What: aboutLogin, Detail: string(who.Role)}) {
-		k.refuse(w, r, http.StatusServiceUnavailable, "Nobody can log in now: the audit can't be written. The console's log says why.")
+	if !g.audited(Act{Who: who.Name, Action: actLogIn, What: aboutLogin, Detail: string(who.Role)}) {
+		g.o.Refuser.Refuse(w, r, http.StatusServiceUnavailable, "Nobody can log in now: the audit can't be written. The console's log says why.")
 		return
 	}
-	life := k.guard.oidc.config.Session
-	http.SetCookie(w, cookie(sessionCookie, k.guard.sessions.begin(who, k.now(), life), "/", life))
+	life := g.oidc.config.Session
+	http.SetCookie(w, cookie(sessionCookie, g.sessions.begin(who, g.o.Now(), life), "/", life))
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
 // audited writes an act and says whether it stands.
-func (k *Console) audited(act Act) bool {
-	act.Time = k.now().UTC()
-	err := k.audit.write(act)
+func (g *Guard) audited(act Act) bool {
+	act.Time = g.o.Now().UTC()
+	err := g.o.Audit.Write(act)
 	if err != nil {
-		k.Logger.Error("the audit can't be written", "act", act.Action, "who", act.Who, telemetry.Err, err)
+		g.o.Log.Error("the console can't write its audit", "act", act.Action, "who", act.Who, telemetry.Err, err)
 	}
 	return err == nil
 }
 
 // loginFailed says why somebody is not let in: in full to the log, to the person what they can act on.
-func (k *Console) loginFailed(w http.ResponseWriter, r *http.Request, err error) {
-	k.Logger.Warn("a login failed", "address", address(r), telemetry.Err, err)
+func (g *Guard) loginFailed(w http.ResponseWriter, r *http.Request, err error) {
+	g.o.Log.Warn("the console refused a login", "address", address(r), telemetry.Err, err)
 	status, message := http.StatusForbidden, ""
 	switch {
 	case errors.Is(err, errProvider):
@@ -138,5 +176,5 @@ func (k *Console) loginFailed(w http.ResponseWriter, r *http.Request, err error)
 	default: // the provider refused, or there is no role: the reason is for the person
 		message = text.Sentence(err)
 	}
-	k.refuse(w, r, status, message)
+	g.o.Refuser.Refuse(w, r, status, message)
 }

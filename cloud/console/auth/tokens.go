@@ -1,4 +1,4 @@
-package console
+package auth
 
 import (
 	"bufio"
@@ -11,9 +11,8 @@ import (
 	"io"
 	"os"
 	"strings"
-	"time"
-
 	"sync"
+	"time"
 
 	"cloudcanvas/shared/event"
 )
@@ -27,13 +26,14 @@ const (
 	Operator Role = "operator"
 )
 
-// person is who makes a request.
-type person struct {
+// Person is who makes a request.
+type Person struct {
 	Name string
 	Role Role
 }
 
-func (p person) may(r Role) bool { return p.Role == Operator || p.Role == r }
+// May says whether the person has a role's rights.
+func (p Person) May(r Role) bool { return p.Role == Operator || p.Role == r }
 
 // NewToken draws a token and gives the line of the tokens file that lets it in. The file holds only
 // its sha256: a token is 256 random bits, so that nothing slower is needed.
@@ -53,7 +53,7 @@ func NewToken(name string, role Role) (token, line string, err error) {
 
 // tokens are who may come in.
 type tokens struct {
-	people []person
+	people []Person
 	sums   [][sha256.Size]byte
 }
 
@@ -105,7 +105,7 @@ func parseTokens(r io.Reader) (*tokens, error) {
 		if len(t.people) == maxTokens {
 			return nil, fmt.Errorf("more than %d lines", maxTokens)
 		}
-		t.people, t.sums = append(t.people, person{words[0], role}), append(t.sums, sum)
+		t.people, t.sums = append(t.people, Person{words[0], role}), append(t.sums, sum)
 	}
 	if err := lines.Err(); err != nil {
 		return nil, err
@@ -117,7 +117,7 @@ func parseTokens(r io.Reader) (*tokens, error) {
 }
 
 // who has this token. Every line is looked at, so that the time tells nothing.
-func (t *tokens) who(token string) (p person, ok bool) {
+func (t *tokens) who(token string) (p Person, ok bool) {
 	sum := sha256.Sum256([]byte(token))
 	for i := range t.sums {
 		if subtle.ConstantTimeCompare(sum[:], t.sums[i][:]) == 1 {
@@ -135,7 +135,7 @@ type sessions struct {
 }
 
 type session struct {
-	person
+	Person
 	until time.Time
 }
 
@@ -144,7 +144,7 @@ const (
 	maxSessions = 10_000
 )
 
-func (s *sessions) begin(p person, now time.Time, life time.Duration) string {
+func (s *sessions) begin(p Person, now time.Time, life time.Duration) string {
 	id := rand.Text()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -158,7 +158,7 @@ func (s *sessions) begin(p person, now time.Time, life time.Duration) string {
 	return id
 }
 
-func (s *sessions) who(id string, now time.Time) (person, bool) {
+func (s *sessions) who(id string, now time.Time) (Person, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	found, ok := s.all[id]
@@ -166,7 +166,7 @@ func (s *sessions) who(id string, now time.Time) (person, bool) {
 		delete(s.all, id)
 		ok = false
 	}
-	return found.person, ok
+	return found.Person, ok
 }
 
 func (s *sessions) end(id string) {

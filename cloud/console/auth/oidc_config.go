@@ -1,4 +1,4 @@
-package console
+package auth
 
 import (
 	"fmt"
@@ -31,21 +31,22 @@ type OIDC struct {
 	Session time.Duration `yaml:"session"`
 }
 
-func defaultOIDC() OIDC {
+// DefaultOIDC lets nobody log in with a provider.
+func DefaultOIDC() OIDC {
 	return OIDC{Scopes: []string{"profile", "email"}, NameClaim: "preferred_username", RoleClaim: "groups", Session: 8 * time.Hour}
 }
 
-// enabled says whether people log in with a provider.
-func (o OIDC) enabled() bool { return o.Issuer != "" }
+// Enabled says whether people log in with a provider.
+func (o OIDC) Enabled() bool { return o.Issuer != "" }
 
 const callbackPath = "/login/oidc/callback"
 
 // redirect is where the provider sends people back to.
-func (c Config) redirect() string {
-	if c.OIDC.RedirectURL != "" {
-		return c.OIDC.RedirectURL
+func (o OIDC) redirect(publicURL string) string {
+	if o.RedirectURL != "" {
+		return o.RedirectURL
 	}
-	return strings.TrimRight(c.PublicURL, "/") + callbackPath
+	return strings.TrimRight(publicURL, "/") + callbackPath
 }
 
 // secret is the client's, or empty where it has none.
@@ -64,10 +65,9 @@ func (o OIDC) secret() (string, error) {
 	return secret, nil
 }
 
-// oidcProblems lists every mistake in how people log in.
-func (c Config) oidcProblems(add func(field, message, hint string)) {
-	o := c.OIDC
-	if !o.enabled() {
+// Problems lists every mistake in how people log in at a console of that address. Fields begin with oidc.
+func (o OIDC) Problems(publicURL string, add func(field, message, hint string)) {
+	if !o.Enabled() {
 		if o.ClientID != "" {
 			add("oidc.issuer", "is missing", "write the provider's address: https://login.example/realms/canvas")
 		}
@@ -85,10 +85,10 @@ func (c Config) oidcProblems(add func(field, message, hint string)) {
 		add("oidc.client_secret_file", err.Error(), "write the secret into a file of mode 0640, or name an environment variable with client_secret_env")
 	}
 	switch {
-	case o.RedirectURL == "" && c.PublicURL == "":
+	case o.RedirectURL == "" && publicURL == "":
 		add("oidc.redirect_url", "is missing, and so is public_url", "write the address that people use, for example public_url: https://canvas.example")
-	case !secureURL(c.redirect()) || !strings.HasSuffix(c.redirect(), callbackPath):
-		add("oidc.redirect_url", fmt.Sprintf("%q is no https address that ends in %s", c.redirect(), callbackPath), "write https://canvas.example"+callbackPath)
+	case !secureURL(o.redirect(publicURL)) || !strings.HasSuffix(o.redirect(publicURL), callbackPath):
+		add("oidc.redirect_url", fmt.Sprintf("%q is no https address that ends in %s", o.redirect(publicURL), callbackPath), "write https://canvas.example"+callbackPath)
 	}
 	if o.RoleClaim == "" {
 		add("oidc.role_claim", "is missing", "name the claim that lists people's groups: groups, or realm_access.roles")
