@@ -9,6 +9,8 @@ import (
 
 	"cloudcanvas/cloud/console/auth"
 	"cloudcanvas/cloud/console/index"
+	"cloudcanvas/cloud/console/live"
+	"cloudcanvas/cloud/console/products"
 	"cloudcanvas/cloud/console/request"
 	"cloudcanvas/shared/event"
 )
@@ -52,8 +54,8 @@ type decision struct {
 
 // health is the overview for programs.
 type health struct {
-	Lines  []Line  `json:"lines"`
-	Outbox *Outbox `json:"outbox"` // where the console runs beside a device
+	Lines  []Line       `json:"lines"`
+	Outbox *live.Outbox `json:"outbox"` // where the console runs beside a device
 }
 
 // frameFound is what was found in a camera's latest frame.
@@ -76,8 +78,8 @@ func (k *Console) endpoints() []endpoint {
 		get("/scenes", "Scenes, the latest first", append([]parameter{{"edge", "string", "", "of one edge"}, {"bbox", "string", "", "west,south,east,north in degrees"},
 			{"from", "string", "date-time", "captured from this time on"}, {"to", "string", "date-time", "captured up to this time"}}, paging...), list[index.Scene]{}, k.apiScenes),
 		get("/scenes/{edge}/{scene}", "One scene", nil, index.Scene{}, k.apiScene),
-		get("/scenes/{edge}/{scene}/tiles", "What became of each tile of a scene, and why", nil, list[TileFate]{}, k.apiTiles),
-		get("/scenes/{edge}/{scene}/areas", "How much ground each class covers", nil, list[Area]{}, k.apiAreas),
+		get("/scenes/{edge}/{scene}/tiles", "What became of each tile of a scene, and why", nil, list[products.TileFate]{}, k.apiTiles),
+		get("/scenes/{edge}/{scene}/areas", "How much ground each class covers", nil, list[products.Area]{}, k.apiAreas),
 		get("/cameras", "Cameras, videos and sets of images", nil, list[index.Camera]{}, k.apiCameras),
 		get("/cameras/{edge}/{camera}", "One camera", nil, index.Camera{}, k.apiCamera),
 		get("/cameras/{edge}/{camera}/frame", "What was found in a camera's latest frame", nil, frameFound{}, k.apiFrame),
@@ -86,11 +88,11 @@ func (k *Console) endpoints() []endpoint {
 		get("/sensors/{edge}/{sensor}/{key}", "A sensor's readings, folded into at most 480 points",
 			[]parameter{{"from", "string", "date-time", "from this time on; else the last six hours"}, {"to", "string", "date-time", "up to this time"}}, list[index.Point]{}, k.apiReadings),
 		get("/limits/{edge}/{sensor}", "Levels at which a sensor's values raise alerts, as its alerts have told", nil, list[index.Limit]{}, k.apiLimits),
-		get("/cluster", "Who works in the cloud, and how far behind they are", nil, Cluster{}, k.apiCluster),
-		get("/models", "The cluster's models, their versions and why they were changed", nil, list[Model]{}, k.apiModels),
-		get("/models/{model}", "One model", nil, Model{}, k.apiModel),
+		get("/cluster", "Who works in the cloud, and how far behind they are", nil, live.Cluster{}, k.apiCluster),
+		get("/models", "The cluster's models, their versions and why they were changed", nil, list[live.Model]{}, k.apiModels),
+		get("/models/{model}", "One model", nil, live.Model{}, k.apiModel),
 		{Method: http.MethodPost, Path: "/api/v1/models/{model}", Summary: "Begin a canary, promote it or take it back; needs the role operator",
-			Body: modelWish{}, Answer: Model{}, Make: k.apiChangeModel},
+			Body: live.ModelRequest{}, Answer: live.Model{}, Make: k.apiChangeModel},
 		get("/letters", "Dead letters, the latest first", paging, list[Letter]{}, k.apiLetters),
 		get("/letters/{partition}/{offset}", "One dead letter", nil, Letter{}, func(r *http.Request) (any, error) { return k.letterAsked(r) }),
 		{Method: http.MethodPost, Path: "/api/v1/letters/{partition}/{offset}", Summary: "Replay or discard a dead letter; needs the role operator",
@@ -184,8 +186,8 @@ func (k *Console) apiTiles(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := k.tiles(s.Product)
-	return list[TileFate]{Items: all}, err
+	all, err := k.products.Tiles(s.Product)
+	return list[products.TileFate]{Items: all}, err
 }
 
 func (k *Console) apiAreas(r *http.Request) (any, error) {
@@ -193,8 +195,8 @@ func (k *Console) apiAreas(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := k.products.areas(s.Product)
-	return list[Area]{Items: all}, err
+	all, err := k.products.Areas(s.Product)
+	return list[products.Area]{Items: all}, err
 }
 
 func (k *Console) apiCameras(r *http.Request) (any, error) {
@@ -279,7 +281,7 @@ func (k *Console) apiCluster(r *http.Request) (any, error) {
 	if _, err := k.index.Kafka(); err != nil {
 		return nil, fmt.Errorf("ask Kafka: %w", err)
 	}
-	return k.cluster.get(r.Context()), nil
+	return k.cluster.Get(r.Context()), nil
 }
 
 func (k *Console) apiLetters(r *http.Request) (any, error) {

@@ -17,6 +17,8 @@ import (
 
 	"cloudcanvas/cloud/console/auth"
 	"cloudcanvas/cloud/console/index"
+	"cloudcanvas/cloud/console/live"
+	"cloudcanvas/cloud/console/products"
 	"cloudcanvas/cloud/console/request"
 	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/attempt"
@@ -32,12 +34,12 @@ type Parts struct {
 	Products string // folder
 	Objects  index.Objects
 	Statuses Statuses
-	Group    Group
+	Group    live.Group
 	Stories  Stories            // nil: the story of an item is not told
-	Models   Models             // nil: there are none to change
+	Models   live.Models        // nil: there are none to change
 	Dead     deadletter.Actions // without a Group nothing can be decided about dead letters
 	Attempts *attempt.Ledger    // of this process; nil: a record that kills it kills it again
-	Device   Device             // where the console runs beside one
+	Device   live.Device        // where the console runs beside one
 	Version  string
 	Logger   *slog.Logger
 	Metrics  prometheus.Registerer
@@ -55,10 +57,10 @@ type Console struct {
 	index    *index.Index
 	audit    *auth.Audit
 	box      letterBox
-	products *products
-	cluster  *clusterView
-	models   *modelsView
-	device   *deviceLink
+	products *products.Folder
+	cluster  *live.ClusterView
+	models   *live.ModelsView
+	device   *live.DeviceView
 	guard    *auth.Guard
 	refuser  *request.Refuser
 	pages    pages
@@ -81,7 +83,7 @@ func New(ctx context.Context, c Config, p Parts) (_ *Console, err error) {
 		p.Disk = noDisk{}
 	}
 	k := &Console{Parts: p, config: c, started: time.Now(), now: time.Now, stopping: make(chan struct{}), telling: make(chan struct{}, storiesAtOnce)}
-	k.refuser = &request.Refuser{Log: p.Logger, Statuses: map[error]int{index.ErrUnknown: http.StatusNotFound, errCannot: http.StatusConflict, ErrRefused: http.StatusConflict},
+	k.refuser = &request.Refuser{Log: p.Logger, Statuses: map[error]int{index.ErrUnknown: http.StatusNotFound, errCannot: http.StatusConflict, live.ErrRefused: http.StatusConflict},
 		Page: func(w http.ResponseWriter, r *http.Request, p request.Problem) { k.show(w, r, p.Status, "problem", p) }}
 	defer func() {
 		if err != nil {
@@ -113,7 +115,7 @@ func New(ctx context.Context, c Config, p Parts) (_ *Console, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the folder of products: %w", err)
 	}
-	if k.products, err = openProducts(folder, c.TileBytes); err != nil {
+	if k.products, err = products.Open(folder, c.TileBytes); err != nil {
 		return nil, err
 	}
 	if k.pages, err = parsePages(); err != nil {
@@ -123,9 +125,9 @@ func New(ctx context.Context, c Config, p Parts) (_ *Console, err error) {
 		return nil, err
 	}
 	k.box.actions, k.box.log, k.box.audit = p.Dead, p.Log, k.audit
-	k.cluster = &clusterView{log: p.Log, group: p.Group, device: p.Device, index: k.index}
-	k.models = &modelsView{models: p.Models, last: []Model{}}
-	k.device = &deviceLink{device: p.Device}
+	k.cluster = live.NewClusterView(p.Log, p.Group, p.Device, k.index)
+	k.models = live.NewModelsView(live.ModelsOptions{Models: p.Models, Audit: k.audit, Notices: k.index.Notices, Log: p.Logger})
+	k.device = live.NewDeviceView(p.Device)
 	return k, nil
 }
 
@@ -224,7 +226,7 @@ func (k *Console) serve(ctx context.Context, listener net.Listener) error {
 // Close gives back what New took.
 func (k *Console) Close() {
 	if k.products != nil {
-		k.products.close()
+		k.products.Close()
 	}
 	if k.audit != nil {
 		k.audit.Close()

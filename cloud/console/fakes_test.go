@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"cloudcanvas/cloud/console/live"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
 )
@@ -112,8 +113,8 @@ func (l *fakeLog) Scan(_ context.Context, topic string, _ int, from, to int64, h
 // fakeGroup is one worker who owns one partition.
 type fakeGroup struct{}
 
-func (fakeGroup) Workers(context.Context) ([]Worker, error) {
-	return []Worker{{ID: "worker-1", Host: "gpu-1", Accelerator: "NVIDIA T4", MemoryBytes: 16 << 30, Rates: map[string]float64{"ukis": 12.5}}}, nil
+func (fakeGroup) Workers(context.Context) ([]live.Worker, error) {
+	return []live.Worker{{ID: "worker-1", Host: "gpu-1", Accelerator: "NVIDIA T4", MemoryBytes: 16 << 30, Rates: map[string]float64{"ukis": 12.5}}}, nil
 }
 
 func (fakeGroup) Owners(context.Context) (map[string]string, error) {
@@ -122,8 +123,8 @@ func (fakeGroup) Owners(context.Context) (map[string]string, error) {
 
 type fakeDevice struct{}
 
-func (fakeDevice) Outbox() Outbox {
-	return Outbox{Edge: "mast-7", Committed: 40, Received: 38, Waiting: 2, Bytes: 4096, Oldest: time.Now()}
+func (fakeDevice) Outbox() live.Outbox {
+	return live.Outbox{Edge: "mast-7", Committed: 40, Received: 38, Waiting: 2, Bytes: 4096, Oldest: time.Now()}
 }
 
 func (fakeDevice) Link(context.Context) (event.LinkReport, error) {
@@ -135,6 +136,6 @@ func (fakeDevice) Link(context.Context) (event.LinkReport, error) {
 		Next:   []event.NextItem{{Seq: 40, Kind: event.Tile, Stream: "alpha", Subject: "alpha/1_0", Priority: event.Normal, Rung: event.RungTile, Bytes: 4000, Sent: 1, Parts: 3, Why: "it has begun"}}}, nil
 }
 
-func (fakeDevice) Engines() []Engine {
-	return []Engine{{Model: "ukis", Engine: "onnxruntime-cpu", Device: "CPU", Golden: "match", Ms: 27}}
+func (fakeDevice) Engines() []live.Engine {
+	return []live.Engine{{Model: "ukis", Engine: "onnxruntime-cpu", Device: "CPU", Golden: "match", Ms: 27}}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/console/index"
+	"cloudcanvas/cloud/console/live"
 	"cloudcanvas/cloud/console/text"
 	"cloudcanvas/shared/event"
 )
@@ -33,15 +34,15 @@ type facts struct {
 	behind     int64 // records that the index lacks
 	edges      []index.Edge
 	cameras    []index.Camera
-	workers    []Worker
+	workers    []live.Worker
 	workersErr error
-	lags       []Lag
+	lags       []live.Lag
 	letters    int // open ones
 	blocked    []string
 	incomplete []index.Scene
 	inWork     int
 	alerts     int // in the last hour
-	outbox     *Outbox
+	outbox     *live.Outbox
 }
 
 // Backlogs from which on the overview speaks of them.

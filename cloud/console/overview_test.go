@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/console/index"
+	"cloudcanvas/cloud/console/live"
 	"cloudcanvas/cloud/console/text"
 	"cloudcanvas/shared/event"
 )
@@ -17,8 +18,8 @@ func TestTheOverviewSaysTheBadThingsFirst(t *testing.T) {
 		now: now, kafka: errors.New("refused"), kafkaSince: now.Add(-90 * time.Second),
 		edges:   []index.Edge{{Name: "mast-1", Status: "online"}, {Name: "mast-2", Status: "offline", Since: now.Add(-3 * time.Hour)}},
 		cameras: []index.Camera{{Name: "gate", Online: true, Heard: now.Add(-5 * time.Minute)}, {Name: "yard", Online: true, Heard: now}, {Name: "film", Ended: true}},
-		lags:    []Lag{{Topic: event.WorkTopic, Group: "canvas-worker", Lag: 5000}}, letters: 3, incomplete: []index.Scene{{ID: "S2A"}}, behind: 10_000, alerts: 2,
-		outbox: &Outbox{Edge: "mast-1", Waiting: 7, Bytes: 1500, Oldest: now.Add(-time.Hour)},
+		lags:    []live.Lag{{Topic: event.WorkTopic, Group: "canvas-worker", Lag: 5000}}, letters: 3, incomplete: []index.Scene{{ID: "S2A"}}, behind: 10_000, alerts: 2,
+		outbox: &live.Outbox{Edge: "mast-1", Waiting: 7, Bytes: 1500, Oldest: now.Add(-time.Hour)},
 	})
 	worst := 0
 	var all strings.Builder
@@ -41,7 +42,7 @@ func TestTheOverviewSaysTheBadThingsFirst(t *testing.T) {
 	if idle := assess(facts{now: now}); idle[0].Level != levelBad || !strings.Contains(idle[0].Text, "No worker is there") {
 		t.Errorf("without a worker: %+v", idle)
 	}
-	calm := assess(facts{now: now, edges: []index.Edge{{Name: "mast-1", Status: "online"}}, workers: []Worker{{}}, outbox: &Outbox{Edge: "mast-1", Committed: 9}})
+	calm := assess(facts{now: now, edges: []index.Edge{{Name: "mast-1", Status: "online"}}, workers: []live.Worker{{}}, outbox: &live.Outbox{Edge: "mast-1", Committed: 9}})
 	for _, l := range calm {
 		if l.Level != levelGood {
 			t.Errorf("all is well, and it says %q", l.Text)

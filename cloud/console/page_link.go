@@ -4,17 +4,17 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"sync"
 	"time"
 
 	"cloudcanvas/cloud/console/index"
+	"cloudcanvas/cloud/console/live"
 	"cloudcanvas/cloud/console/request"
 	"cloudcanvas/shared/event"
 )
 
 type linkBody struct {
 	Edges   []index.Edge
-	Outbox  *Outbox
+	Outbox  *live.Outbox
 	Reports []report
 	Drops   []index.Drop
 }
@@ -48,10 +48,10 @@ func (k *Console) link(ctx context.Context) (body linkBody, err error) {
 		return body, err
 	}
 	live := ""
-	if k.Device != nil {
-		o := k.Device.Outbox()
+	if k.device.Device != nil {
+		o := k.device.Outbox()
 		body.Outbox = &o
-		if r, err := k.device.get(ctx); err == nil {
+		if r, err := k.device.Link(ctx); err == nil {
 			live = o.Edge
 			body.Reports = append(body.Reports, reportOf(o.Edge, r, true, k.now()))
 		}
@@ -104,29 +104,10 @@ func priorityName(p event.Priority) string {
 	return fmt.Sprintf("%d low", p)
 }
 
-// deviceLink asks the device beside the console at most once in a while.
-type deviceLink struct {
-	device Device
-	mu     sync.Mutex
-	asked  time.Time
-	last   event.LinkReport
-	err    error
-}
-
-func (d *deviceLink) get(ctx context.Context) (event.LinkReport, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if time.Since(d.asked) >= askAgain {
-		d.last, d.err = d.device.Link(context.WithoutCancel(ctx))
-		d.asked = time.Now()
-	}
-	return d.last, d.err
-}
-
 func (k *Console) apiLink(r *http.Request) (any, error) {
 	edge := request.Name(r, "edge")
-	if k.Device != nil && k.Device.Outbox().Edge == edge {
-		return k.device.get(r.Context())
+	if k.device.Device != nil && k.device.Outbox().Edge == edge {
+		return k.device.Link(r.Context())
 	}
 	return k.index.Edges.Link(r.Context(), edge)
 }

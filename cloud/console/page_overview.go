@@ -41,8 +41,8 @@ func (k *Console) facts(ctx context.Context) (f facts, err error) {
 	f.now = k.now()
 	f.kafkaSince, f.kafka = k.index.Kafka()
 	if f.kafka == nil {
-		c := k.cluster.get(ctx)
-		f.workers, f.workersErr, f.lags, f.behind = c.Workers, c.groupErr, c.Lags, c.Behind
+		c := k.cluster.Get(ctx)
+		f.workers, f.workersErr, f.lags, f.behind = c.Workers, c.GroupErr, c.Lags, c.Behind
 	}
 	if f.edges, err = k.index.Edges.All(ctx); err != nil {
 		return f, err
@@ -65,8 +65,8 @@ func (k *Console) facts(ctx context.Context) (f facts, err error) {
 	if f.alerts, err = k.index.Events.AlertsSince(ctx, f.now.Add(-time.Hour)); err != nil {
 		return f, err
 	}
-	if k.Device != nil {
-		o := k.Device.Outbox()
+	if k.device.Device != nil {
+		o := k.device.Outbox()
 		f.outbox = &o
 	}
 	return f, nil

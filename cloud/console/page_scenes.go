@@ -1,14 +1,12 @@
 package console
 
 import (
-	"encoding/json"
-	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"time"
 
 	"cloudcanvas/cloud/console/index"
+	"cloudcanvas/cloud/console/products"
 	"cloudcanvas/cloud/console/request"
 	"cloudcanvas/cloud/console/text"
 	"cloudcanvas/shared/event"
@@ -45,9 +43,9 @@ type sceneBody struct {
 	index.Scene
 	HasLook bool
 	Masked  bool // the product has a mask; one of objects alone has none
-	Areas   []Area
+	Areas   []products.Area
 	AreaWhy string // the areas can't be told
-	Tiles   []TileFate
+	Tiles   []products.TileFate
 	TileWhy string
 	Page    int
 	More    bool
@@ -64,42 +62,6 @@ type step struct {
 	After time.Duration // since the step before
 }
 
-// TileFate is the edge's decision about a tile and what became of it: a line of tiles.json.
-type TileFate struct {
-	Tile     string   `json:"tile"`
-	Decision string   `json:"decision"`
-	Reason   string   `json:"reason"`
-	Score    float64  `json:"score"`
-	Cloud    float64  `json:"cloud"`
-	NoData   float64  `json:"nodata"`
-	Bytes    int      `json:"bytes"`
-	State    string   `json:"state"` // result, dead, missing or dropped
-	Model    string   `json:"model"`
-	Found    *float64 `json:"found"`
-	Why      string   `json:"why"`
-}
-
-// Because says in words what became of the tile and why.
-func (t TileFate) Because() string {
-	switch {
-	case t.State == "dead":
-		return "could not be worked on: " + t.Why
-	case t.State == "missing":
-		return "was sent, its result has not come yet"
-	case t.Reason == event.SentMask:
-		return fmt.Sprintf("only its mask was sent: %s on the device was sure of it, and found %s", t.Model, percent(t.Found))
-	case t.Decision == event.TileSent:
-		return fmt.Sprintf("was sent: worth %.2f to the edge, which saw %.0f %% cloud; %s found %s", t.Score, 100*t.Cloud, t.Model, percent(t.Found))
-	case t.Reason == event.DroppedNoData:
-		return fmt.Sprintf("was not sent: %.0f %% of it has no data", 100*t.NoData)
-	case t.Reason == event.DroppedCloud:
-		return fmt.Sprintf("was not sent: %.0f %% of it is cloud", 100*t.Cloud)
-	case t.Reason == event.DroppedUnchanged:
-		return "was not sent: nothing in it has changed"
-	}
-	return "was not sent: " + t.Reason
-}
-
 // gridCell is a tile's core in the picture, in pixels of the scene.
 type gridCell struct {
 	X, Y, W, H int
@@ -107,11 +69,8 @@ type gridCell struct {
 	Title      string
 }
 
-// maxGrid is how many tiles are drawn one by one, maxTilesFile what is read of tiles.json.
-const (
-	maxGrid      = 2500
-	maxTilesFile = 64 << 20
-)
+// maxGrid is how many tiles are drawn one by one.
+const maxGrid = 2500
 
 func (k *Console) scenePage(r *http.Request) (any, error) {
 	ctx := r.Context()
@@ -135,12 +94,12 @@ func (k *Console) scenePage(r *http.Request) (any, error) {
 	if f := s.Product.Scene; f != nil {
 		body.Saved = f.SceneBytes - f.UplinkedBytes
 	}
-	if body.Masked = slices.Contains(s.Product.Files, maskFile); body.Masked {
-		if body.Areas, err = k.products.areas(s.Product); err != nil {
+	if body.Masked = slices.Contains(s.Product.Files, products.MaskFile); body.Masked {
+		if body.Areas, err = k.products.Areas(s.Product); err != nil {
 			body.AreaWhy = text.Sentence(err)
 		}
 	}
-	tiles, err := k.tiles(s.Product)
+	tiles, err := k.products.Tiles(s.Product)
 	if err != nil {
 		body.TileWhy = text.Sentence(err)
 		return body, nil
@@ -154,21 +113,8 @@ func (k *Console) scenePage(r *http.Request) (any, error) {
 	return body, nil
 }
 
-// tiles reads what became of each of a scene's tiles.
-func (k *Console) tiles(p *index.Product) ([]TileFate, error) {
-	data, err := k.products.read(p, tilesFile, maxTilesFile)
-	if err != nil {
-		return nil, err
-	}
-	var tiles []TileFate
-	if err := json.Unmarshal(data, &tiles); err != nil {
-		return nil, errors.New("the list of tiles is broken: tiles.json is not as it should be")
-	}
-	return tiles, nil
-}
-
 // cells lays the tiles over the picture. A tile's core is what no neighbour shares.
-func cells(s index.Scene, tiles []TileFate) []gridCell {
+func cells(s index.Scene, tiles []products.TileFate) []gridCell {
 	g := s.Grid
 	step := g.Size - g.Overlap
 	if step < 1 || g.Cols < 1 || g.Rows < 1 {
@@ -190,7 +136,7 @@ func cells(s index.Scene, tiles []TileFate) []gridCell {
 }
 
 // tileClass is one of the style sheet's names, whatever the file says.
-func tileClass(t TileFate) string {
+func tileClass(t products.TileFate) string {
 	switch t.State {
 	case "result", "dead", "missing", "dropped":
 		return t.State

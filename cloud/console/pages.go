@@ -38,7 +38,7 @@ type view struct {
 }
 
 var pageFunctions = template.FuncMap{
-	"ago": text.Ago, "size": text.Size, "segment": request.Segment, "scenePath": request.ScenePath, "cameraPath": request.CameraPath, "eventPath": eventPath, "percent": percent, "area": areaText, "number": text.Number, "are": text.Are,
+	"ago": text.Ago, "size": text.Size, "segment": request.Segment, "scenePath": request.ScenePath, "cameraPath": request.CameraPath, "eventPath": eventPath, "percent": text.Percent, "area": areaText, "number": text.Number, "are": text.Are,
 	"clock": func(t time.Time) string {
 		if t.IsZero() {
 			return "—"
@@ -103,13 +103,6 @@ func eventPath(e index.Event) string {
 		return "/sensors"
 	}
 	return request.CameraPath(e.Edge, e.Stream)
-}
-
-func percent(share *float64) string {
-	if share == nil {
-		return "—"
-	}
-	return strconv.FormatFloat(100**share, 'f', 1, 64) + " %"
 }
 
 // areaText is square metres for people.

@@ -61,7 +61,7 @@ func (k *Console) maskPicture(w http.ResponseWriter, r *http.Request) {
 	s, err := k.index.Scenes.One(r.Context(), request.Name(r, "edge"), request.Name(r, "scene"))
 	if err == nil {
 		var data []byte
-		if data, err = k.products.mask(r.Context(), s.Product); err == nil {
+		if data, err = k.products.Mask(r.Context(), s.Product); err == nil {
 			sendPicture(w, "image/png", data)
 			return
 		}
@@ -104,7 +104,7 @@ func (k *Console) mapTile(w http.ResponseWriter, r *http.Request) {
 		k.refuser.Fail(w, r, err)
 		return
 	}
-	data, err := k.products.mapTile(r.Context(), s.Product, t)
+	data, err := k.products.MapTile(r.Context(), s.Product, t)
 	if err != nil {
 		k.refuser.Fail(w, r, err)
 		return
@@ -155,7 +155,7 @@ func (k *Console) sendFile(w http.ResponseWriter, r *http.Request, p *index.Prod
 		k.refuser.Fail(w, r, err)
 		return
 	}
-	f, info, err := k.products.open(p, file)
+	f, info, err := k.products.File(p, file)
 	if err != nil {
 		k.refuser.Fail(w, r, err)
 		return

@@ -2,6 +2,7 @@ package console
 
 import (
 	"cloudcanvas/cloud/console/index"
+	"cloudcanvas/cloud/console/products"
 	"cloudcanvas/cloud/console/request"
 	"encoding/json"
 	"fmt"
@@ -155,7 +156,7 @@ func (k *Console) stacItem(r *http.Request) (any, error) {
 // item is a scene's item.json with links that lead here. What can't be read is an error: a search
 // leaves it out.
 func (k *Console) item(base string, s index.Scene) (object, error) {
-	data, err := k.products.read(s.Product, itemFile, maxItemFile)
+	data, err := k.products.Read(s.Product, products.ItemFile, maxItemFile)
 	if err != nil {
 		return nil, err
 	}
@@ -171,7 +172,7 @@ func (k *Console) item(base string, s index.Scene) (object, error) {
 		asset, ok := v.(object)
 		href, _ := asset["href"].(string)
 		file := strings.TrimPrefix(href, "./")
-		if _, err := k.products.name(s.Product, file); !ok || err != nil {
+		if _, err := k.products.Path(s.Product, file); !ok || err != nil {
 			delete(assets, key) // an item's links must resolve
 			continue
 		}

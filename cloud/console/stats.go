@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"cloudcanvas/cloud/console/live"
 	"cloudcanvas/shared/visible"
 )
 
@@ -69,7 +70,7 @@ func (a *asked) Collect(to chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
 		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*askPatience)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*live.Patience)
 	defer cancel()
 	if letters, err := a.index.DeadLetters.Count(ctx, a.box.undecided); err == nil {
 		gauge(lettersMetric, float64(letters))
@@ -91,8 +92,8 @@ func (a *asked) Collect(to chan<- prometheus.Metric) {
 	if _, err := a.index.Kafka(); err != nil {
 		return
 	}
-	c := a.cluster.get(ctx)
-	if c.groupErr == nil {
+	c := a.cluster.Get(ctx)
+	if c.GroupErr == nil {
 		gauge(workersMetric, float64(len(c.Workers)))
 	}
 	for _, l := range c.Lags {

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/console/index"
+	"cloudcanvas/cloud/console/products"
 	"cloudcanvas/cloud/coord/local"
 	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/durable"
@@ -209,7 +210,7 @@ func (w *world) writeProduct(folder, id string, captured time.Time) {
 		"properties": object{"datetime": captured.Format(time.RFC3339Nano)},
 		"links":      []object{{"rel": "alternate", "href": "./mask.geojson"}},
 		"assets":     object{"mask": object{"href": "./mask.tif", "type": "image/tiff"}, "gone": object{"href": "./gone.tif"}}})
-	w.file(dir, "tiles.json", []TileFate{
+	w.file(dir, "tiles.json", []products.TileFate{
 		{Tile: "0_0", Decision: "sent", Score: 0.9, Cloud: 0.2, Bytes: 4000, State: "result", Model: "ukis 1"}, {Tile: "1_0", Decision: "sent", State: "missing"},
 		{Tile: "0_1", Decision: "dropped", Reason: "cloud", Cloud: 1, State: "dropped"}, {Tile: "1_1", Decision: "dropped", Reason: "nodata", NoData: 1, State: "dropped"}})
 	w.file(dir, "mask.geojson", object{"type": "FeatureCollection", "features": []object{

@@ -82,3 +82,11 @@ func Size(bytes int64) string {
 	}
 	return ""
 }
+
+// Percent is a share for people; a dash where there is none.
+func Percent(share *float64) string {
+	if share == nil {
+		return "—"
+	}
+	return strconv.FormatFloat(100**share, 'f', 1, 64) + " %"
+}

@@ -1,4 +1,4 @@
-package console
+package live
 
 import (
 	"cmp"
@@ -39,7 +39,7 @@ type Cluster struct {
 	Problem string    `json:"problem"` // why a part of it is not known
 	Behind  int64     `json:"behind"`  // records that the console has not taken in yet
 
-	groupErr error
+	GroupErr error `json:"-"` // the coordinator did not say who works
 }
 
 // Groups of consumers, by the names under which they commit.
@@ -47,9 +47,9 @@ var groups = []struct{ group, topic string }{
 	{"canvas-worker", event.WorkTopic}, {"canvas-mosaic", event.ResultsTopic}, {"canvas-mosaic", event.EventsTopic},
 }
 
-// clusterView asks Kafka and the coordinator, at most once in a while: pages of many people are one
+// ClusterView asks Kafka and the coordinator, at most once in a while: pages of many people are one
 // question.
-type clusterView struct {
+type ClusterView struct {
 	log    Log
 	group  Group
 	device Device
@@ -59,18 +59,25 @@ type clusterView struct {
 	last Cluster
 }
 
-const (
-	askAgain    = 2 * time.Second
-	askPatience = 3 * time.Second
-)
+// Patience is how long a service may take to answer.
+const Patience = 3 * time.Second
 
-func (v *clusterView) get(ctx context.Context) Cluster {
+// askAgain is how long an answer is believed.
+const askAgain = 2 * time.Second
+
+// NewClusterView asks these; a group or a device that is not there is nil.
+func NewClusterView(log Log, group Group, device Device, x *index.Index) *ClusterView {
+	return &ClusterView{log: log, group: group, device: device, index: x}
+}
+
+// Get is the cluster as it is now, or was a moment ago.
+func (v *ClusterView) Get(ctx context.Context) Cluster {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if time.Since(v.last.Asked) < askAgain {
 		return v.last
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askPatience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), Patience)
 	defer cancel()
 	c := Cluster{Workers: []Worker{}, Engines: []Engine{}, Lags: []Lag{}}
 	owners := map[string]string{}
@@ -80,7 +87,7 @@ func (v *clusterView) get(ctx context.Context) Cluster {
 			owners, err = v.group.Owners(ctx)
 		}
 		if err != nil {
-			c.groupErr, c.Problem = err, fmt.Sprintf("who works: %v", err)
+			c.GroupErr, c.Problem = err, fmt.Sprintf("who works: %v", err)
 		}
 	}
 	if v.device != nil {
@@ -94,7 +101,7 @@ func (v *clusterView) get(ctx context.Context) Cluster {
 	return c
 }
 
-func (v *clusterView) lags(ctx context.Context, c *Cluster, owners map[string]string) (err error) {
+func (v *ClusterView) lags(ctx context.Context, c *Cluster, owners map[string]string) (err error) {
 	for _, g := range groups {
 		all, err := kafka.ProgressOf(ctx, v.log, g.group, g.topic)
 		if err != nil {

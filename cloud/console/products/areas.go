@@ -1,4 +1,4 @@
-package console
+package products
 
 import (
 	"cloudcanvas/cloud/console/index"
@@ -20,29 +20,29 @@ type Area struct {
 // maxOutlines bounds the outlines that are summed up for a page.
 const maxOutlines = 64 << 20
 
-// areas sums up the outlines of a scene by class. They are read one at a time.
-func (p *products) areas(of *index.Product) ([]Area, error) {
-	stamp, err := p.stamp(of, outlineFile)
+// Areas sums up the outlines of a scene by class. They are read one at a time.
+func (f *Folder) Areas(of *index.Product) ([]Area, error) {
+	stamp, err := f.stamp(of, outlineFile)
 	if err != nil {
 		return nil, err
 	}
 	var all []Area
-	if data, ok := p.drawn.get(stamp); ok {
+	if data, ok := f.drawn.get(stamp); ok {
 		return all, json.Unmarshal(data, &all)
 	}
-	f, info, err := p.open(of, outlineFile)
+	file, info, err := f.File(of, outlineFile)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer file.Close()
 	if info.Size() > maxOutlines {
 		return nil, fmt.Errorf("%s has %s: too large to be summed up here", outlineFile, text.Size(info.Size()))
 	}
-	if all, err = sumAreas(json.NewDecoder(f)); err != nil {
+	if all, err = sumAreas(json.NewDecoder(file)); err != nil {
 		return nil, fmt.Errorf("%s of %s can't be read: %w", outlineFile, of.Name, err)
 	}
 	if data, err := json.Marshal(all); err == nil {
-		p.drawn.put(stamp, data)
+		f.drawn.put(stamp, data)
 	}
 	return all, nil
 }

@@ -1,4 +1,6 @@
-package console
+// Package products reads the folder of finished products for people: its files, pictures drawn of a scene's
+// mask, and sums of what was found.
+package products
 
 import (
 	"bytes"
@@ -19,30 +21,31 @@ import (
 	"cloudcanvas/shared/vision"
 )
 
-// products is the folder of finished products. All paths are taken below its root, whatever a name
+// Folder is the folder of finished products. All paths are taken below its root, whatever a name
 // says: nothing outside it can be reached.
-type products struct {
+type Folder struct {
 	folder string
 	root   *os.Root
-	drawn  *shelf // drawn pictures and sums, by what they are of
+	drawn  *cache // drawn pictures and sums, by what they are of
 	turn   chan struct{}
 }
 
 // drawings is how many pictures are drawn at once: each holds some megabytes.
 const drawings = 2
 
-func openProducts(folder string, bytes int64) (*products, error) {
+// Open opens the folder; bytes of what was drawn are kept in memory.
+func Open(folder string, bytes int64) (*Folder, error) {
 	root, err := os.OpenRoot(folder)
 	if err != nil {
 		return nil, fmt.Errorf("open the folder of products: %w", err)
 	}
-	return &products{folder: folder, root: root, drawn: newShelf(bytes), turn: make(chan struct{}, drawings)}, nil
+	return &Folder{folder: folder, root: root, drawn: newCache(bytes), turn: make(chan struct{}, drawings)}, nil
 }
 
-func (p *products) close() { p.root.Close() }
+func (f *Folder) Close() error { return f.root.Close() }
 
-// name checks a file of a product: it must be one that the product announced.
-func (p *products) name(of *index.Product, file string) (string, error) {
+// Path checks a file of a product: it must be one that the product announced.
+func (f *Folder) Path(of *index.Product, file string) (string, error) {
 	if of == nil || !slices.Contains(of.Files, file) {
 		return "", fmt.Errorf("the file %.80q is %w", file, index.ErrUnknown)
 	}
@@ -53,68 +56,68 @@ func (p *products) name(of *index.Product, file string) (string, error) {
 	return name, nil
 }
 
-// open opens a file of a product.
-func (p *products) open(of *index.Product, file string) (*os.File, fs.FileInfo, error) {
-	name, err := p.name(of, file)
+// File opens a file of a product.
+func (f *Folder) File(of *index.Product, file string) (*os.File, fs.FileInfo, error) {
+	name, err := f.Path(of, file)
 	if err != nil {
 		return nil, nil, err
 	}
-	f, err := p.root.Open(name)
+	opened, err := f.root.Open(name)
 	if err != nil {
 		return nil, nil, fmt.Errorf("the file %.80q is %w: the folder of products has it no longer", file, index.ErrUnknown)
 	}
-	info, err := f.Stat()
+	info, err := opened.Stat()
 	if err != nil || !info.Mode().IsRegular() {
-		f.Close()
+		opened.Close()
 		return nil, nil, fmt.Errorf("the file %.80q is %w", file, index.ErrUnknown)
 	}
-	return f, info, nil
+	return opened, info, nil
 }
 
-// read reads a file of at most limit bytes.
-func (p *products) read(of *index.Product, file string, limit int64) ([]byte, error) {
-	f, info, err := p.open(of, file)
+// Read reads a file of at most limit bytes.
+func (f *Folder) Read(of *index.Product, file string, limit int64) ([]byte, error) {
+	opened, info, err := f.File(of, file)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer opened.Close()
 	if info.Size() > limit {
 		return nil, fmt.Errorf("%s has %s, more than can be shown here: download it", file, text.Size(info.Size()))
 	}
 	data := make([]byte, info.Size())
-	if _, err := f.ReadAt(data, 0); err != nil && info.Size() > 0 {
+	if _, err := opened.ReadAt(data, 0); err != nil && info.Size() > 0 {
 		return nil, fmt.Errorf("read %s: %w", file, err)
 	}
 	return data, nil
 }
 
 // stamp tells one state of a file from another.
-func (p *products) stamp(of *index.Product, file string) (string, error) {
-	f, info, err := p.open(of, file)
+func (f *Folder) stamp(of *index.Product, file string) (string, error) {
+	opened, info, err := f.File(of, file)
 	if err != nil {
 		return "", err
 	}
-	f.Close()
+	opened.Close()
 	return fmt.Sprintf("%s/%s@%d-%d", of.Folder, file, info.ModTime().UnixNano(), info.Size()), nil
 }
 
-// draw gives a picture that is made of mask.tif: from the shelf, or drawn now and kept.
-func (p *products) draw(ctx context.Context, of *index.Product, what string, draw func(*raster.Scene) ([]byte, error)) ([]byte, error) {
-	stamp, err := p.stamp(of, maskFile)
+// draw gives a picture that is made of mask.tif: from the cache, or drawn now and kept.
+func (f *Folder) draw(ctx context.Context, of *index.Product, what string, draw func(*raster.Scene) ([]byte, error)) ([]byte, error) {
+	stamp, err := f.stamp(of, MaskFile)
 	if err != nil {
 		return nil, err
 	}
 	key := stamp + "#" + what
-	if data, ok := p.drawn.get(key); ok {
+	if data, ok := f.drawn.get(key); ok {
 		return data, nil
 	}
 	select {
-	case p.turn <- struct{}{}:
-		defer func() { <-p.turn }()
+	case f.turn <- struct{}{}:
+		defer func() { <-f.turn }()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	mask, err := raster.Open(filepath.Join(p.folder, filepath.FromSlash(path.Join(of.Folder, maskFile))), raster.Options{Bands: []string{"class"}})
+	mask, err := raster.Open(filepath.Join(f.folder, filepath.FromSlash(path.Join(of.Folder, MaskFile))), raster.Options{Bands: []string{"class"}})
 	if err != nil {
 		return nil, fmt.Errorf("the mask of %s can't be read: %w", of.Name, err)
 	}
@@ -123,15 +126,16 @@ func (p *products) draw(ctx context.Context, of *index.Product, what string, dra
 	if err != nil {
 		return nil, err
 	}
-	p.drawn.put(key, data)
+	f.drawn.put(key, data)
 	return data, nil
 }
 
+// Files of a product that are read here.
 const (
-	maskFile    = "mask.tif"
+	MaskFile    = "mask.tif"
 	outlineFile = "mask.geojson"
 	tilesFile   = "tiles.json"
-	itemFile    = "item.json"
+	ItemFile    = "item.json"
 )
 
 // maskColours are what the classes look like over a picture.
@@ -156,9 +160,9 @@ func encodeMask(class []byte, w, h int) ([]byte, error) {
 // maskSide is the longest side of a mask that is laid over a quicklook.
 const maskSide = 1024
 
-// mask is a scene's mask as a PNG, at most maskSide pixels a side.
-func (p *products) mask(ctx context.Context, of *index.Product) ([]byte, error) {
-	return p.draw(ctx, of, "mask", func(s *raster.Scene) ([]byte, error) {
+// Mask is a scene's mask as a PNG, at most maskSide pixels a side.
+func (f *Folder) Mask(ctx context.Context, of *index.Product) ([]byte, error) {
+	return f.draw(ctx, of, "mask", func(s *raster.Scene) ([]byte, error) {
 		w, h := s.Info().Width, s.Info().Height
 		side := max(w, h)
 		dw, dh := max(1, w*min(side, maskSide)/side), max(1, h*min(side, maskSide)/side)
@@ -176,9 +180,9 @@ const tilePixels = 256
 // outsideScene is a class that no mask has: a map tile is transparent there.
 const outsideScene = vision.Clear
 
-// mapTile is a part of a scene's mask as a web map's tile.
-func (p *products) mapTile(ctx context.Context, of *index.Product, t raster.MapTile) ([]byte, error) {
-	return p.draw(ctx, of, fmt.Sprintf("%d/%d/%d", t.Z, t.X, t.Y), func(s *raster.Scene) ([]byte, error) {
+// MapTile is a part of a scene's mask as a web map's tile.
+func (f *Folder) MapTile(ctx context.Context, of *index.Product, t raster.MapTile) ([]byte, error) {
+	return f.draw(ctx, of, fmt.Sprintf("%d/%d/%d", t.Z, t.X, t.Y), func(s *raster.Scene) ([]byte, error) {
 		class, found, err := s.ReadClassesMap(t, tilePixels, outsideScene)
 		if err != nil {
 			return nil, err

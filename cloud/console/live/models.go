@@ -1,4 +1,4 @@
-package console
+package live
 
 import (
 	"cloudcanvas/cloud/console/auth"
@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strconv"
 	"sync"
@@ -56,9 +57,9 @@ type ModelChange struct {
 
 // What operators do with models.
 const (
-	actCanary   = "canary"
-	actPromote  = "promote"
-	actRollback = "rollback"
+	Canary   = "canary"
+	Promote  = "promote"
+	Rollback = "rollback"
 )
 
 // Candidates are the versions that may become the canary.
@@ -71,26 +72,38 @@ func (m Model) Back() bool { return m.Canary != nil || m.Desired != m.Previous }
 
 // Rollbacks are the changes that took a version back.
 func (m Model) Rollbacks() []ModelChange {
-	return slices.DeleteFunc(slices.Clone(m.Changes), func(c ModelChange) bool { return c.Action != actRollback })
+	return slices.DeleteFunc(slices.Clone(m.Changes), func(c ModelChange) bool { return c.Action != Rollback })
 }
 
-// modelsView asks for models at most once in a while, and at once after a change.
-type modelsView struct {
-	models Models
-	mu     sync.Mutex
-	asked  time.Time
-	last   []Model
+// ModelsView asks for models at most once in a while, and at once after a change.
+type ModelsView struct {
+	o     ModelsOptions
+	mu    sync.Mutex
+	asked time.Time
+	last  []Model
 }
 
-func (v *modelsView) get(ctx context.Context) ([]Model, error) {
+// ModelsOptions are what it takes to change models.
+type ModelsOptions struct {
+	Models  Models // nil: there are none to change
+	Audit   *auth.Audit
+	Notices *index.Notices
+	Log     *slog.Logger
+}
+
+// NewModelsView asks for models, and changes them.
+func NewModelsView(o ModelsOptions) *ModelsView { return &ModelsView{o: o, last: []Model{}} }
+
+// Get lists the models.
+func (v *ModelsView) Get(ctx context.Context) ([]Model, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.models == nil || time.Since(v.asked) < askAgain {
+	if v.o.Models == nil || time.Since(v.asked) < askAgain {
 		return v.last, nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askPatience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), Patience)
 	defer cancel()
-	all, err := v.models.Models(ctx)
+	all, err := v.o.Models.Models(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("ask for the models: %w", err)
 	}
@@ -98,8 +111,9 @@ func (v *modelsView) get(ctx context.Context) ([]Model, error) {
 	return all, nil
 }
 
-func (v *modelsView) find(ctx context.Context, name string) (Model, error) {
-	all, err := v.get(ctx)
+// Find gives one model, or index.ErrUnknown.
+func (v *ModelsView) Find(ctx context.Context, name string) (Model, error) {
+	all, err := v.Get(ctx)
 	if err != nil {
 		return Model{}, err
 	}
@@ -109,23 +123,24 @@ func (v *modelsView) find(ctx context.Context, name string) (Model, error) {
 	return Model{}, fmt.Errorf("model %.80q is %w", name, index.ErrUnknown)
 }
 
-func (v *modelsView) forget() {
+// Forget makes the next question one to the cluster.
+func (v *ModelsView) Forget() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.asked = time.Time{}
 }
 
-// modelWish is what an operator asks for a model.
-type modelWish struct {
+// ModelRequest is what an operator asks for a model.
+type ModelRequest struct {
 	Action  string  `json:"action"`  // canary, promote or rollback
 	Version string  `json:"version"` // of canary, and of promote where it is not the canary
 	Share   float64 `json:"share"`   // of canary: of the items, more than 0 and at most 1
 	Reason  string  `json:"reason"`  // of rollback
 }
 
-func (m modelWish) detail() string {
+func (m ModelRequest) detail() string {
 	switch {
-	case m.Action == actCanary:
+	case m.Action == Canary:
 		return fmt.Sprintf("version %s for %s %% of the items", m.Version, strconv.FormatFloat(100*m.Share, 'g', 4, 64))
 	case m.Version != "":
 		return "version " + m.Version
@@ -133,38 +148,38 @@ func (m modelWish) detail() string {
 	return m.Reason
 }
 
-// release does what an operator wishes. It is noted before it is done, as a replay is.
-func (k *Console) release(ctx context.Context, who, name string, wish modelWish) error {
-	if _, err := k.models.find(ctx, name); err != nil {
+// Change does what an operator asks for. It is noted before it is done, as a replay is.
+func (v *ModelsView) Change(ctx context.Context, who, name string, asked ModelRequest) error {
+	if _, err := v.Find(ctx, name); err != nil {
 		return err
 	}
-	wish.Version, wish.Reason = text.Cut(wish.Version, text.MaxName), text.Cut(wish.Reason, text.MaxName)
+	asked.Version, asked.Reason = text.Cut(asked.Version, text.MaxName), text.Cut(asked.Reason, text.MaxName)
 	var do func(context.Context) error
-	switch wish.Action {
-	case actCanary:
-		if !(wish.Share > 0 && wish.Share <= 1) {
+	switch asked.Action {
+	case Canary:
+		if !(asked.Share > 0 && asked.Share <= 1) {
 			return fmt.Errorf("%w: a canary sees more than 0 and at most 100 %% of the items", request.ErrBad)
 		}
-		do = func(ctx context.Context) error { return k.Models.Canary(ctx, who, name, wish.Version, wish.Share) }
-	case actPromote:
-		do = func(ctx context.Context) error { return k.Models.Promote(ctx, who, name, wish.Version) }
-	case actRollback:
-		do = func(ctx context.Context) error { return k.Models.Rollback(ctx, who, name, wish.Reason) }
+		do = func(ctx context.Context) error { return v.o.Models.Canary(ctx, who, name, asked.Version, asked.Share) }
+	case Promote:
+		do = func(ctx context.Context) error { return v.o.Models.Promote(ctx, who, name, asked.Version) }
+	case Rollback:
+		do = func(ctx context.Context) error { return v.o.Models.Rollback(ctx, who, name, asked.Reason) }
 	default:
-		return fmt.Errorf("%w: action %.20q is none of %s, %s and %s", request.ErrBad, wish.Action, actCanary, actPromote, actRollback)
+		return fmt.Errorf("%w: action %.20q is none of %s, %s and %s", request.ErrBad, asked.Action, Canary, Promote, Rollback)
 	}
-	act := auth.Act{Time: k.now().UTC(), Who: who, Action: wish.Action, What: "model " + name, Detail: wish.detail()}
-	if err := k.audit.Write(act); err != nil {
+	act := auth.Act{Time: time.Now().UTC(), Who: who, Action: asked.Action, What: "model " + name, Detail: asked.detail()}
+	if err := v.o.Audit.Write(act); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, askPatience)
+	ctx, cancel := context.WithTimeout(ctx, Patience)
 	defer cancel()
 	if err := do(ctx); err != nil {
-		act.Action, act.Detail = wish.Action+auth.Failed, text.Cut(err.Error(), text.MaxName)
-		return errors.Join(fmt.Errorf("%s of model %s: %w", wish.Action, name, err), k.audit.Write(act))
+		act.Action, act.Detail = asked.Action+auth.Failed, text.Cut(err.Error(), text.MaxName)
+		return errors.Join(fmt.Errorf("%s of model %s: %w", asked.Action, name, err), v.o.Audit.Write(act))
 	}
-	k.Logger.Info("an operator has changed a model", "who", who, "action", wish.Action, "model", name, "version", wish.Version)
-	k.models.forget()
-	k.index.Notices.Add(index.Notice{What: index.AboutModel, Name: name})
+	v.o.Log.Info("an operator has changed a model", "who", who, "action", asked.Action, "model", name, "version", asked.Version)
+	v.Forget()
+	v.o.Notices.Add(index.Notice{What: index.AboutModel, Name: name})
 	return nil
 }
