@@ -218,33 +218,11 @@ func TestALargeBodyIsRefused(t *testing.T) {
 	}
 }
 
-func TestPreviewsAreSafe(t *testing.T) {
-	for _, c := range []struct {
-		name string
-		data []byte
-		text bool
-	}{{"text", []byte("hello\nworld"), true}, {"bytes", []byte{0, 1, 2}, false}, {"nothing", nil, false}, {"an escape", []byte("\x1b[31m"), false}, {"latin 1", []byte{'a', 0xe9}, false}} {
-		if p := preview(c.data, len(c.data)); (p.Text != "") != c.text || p.Picture {
-			t.Errorf("%s: %+v", c.name, p)
-		}
-	}
-	if p := preview(jpegOf(t, 50, 50), 1<<20); !p.Picture || p.Text != "" {
-		t.Errorf("a picture: %v", p.Picture)
-	}
-	bomb := append([]byte("\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"), 0x7f, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff, 8, 2, 0, 0, 0)
-	if _, err := redraw(bomb); err == nil {
-		t.Error("a bomb is decoded")
-	}
-	if p := preview(bomb, len(bomb)); p.Picture {
-		t.Error("a bomb is offered as a picture")
-	}
-}
-
 func TestMetricsTellWhatTheConsoleKnows(t *testing.T) {
 	w := newWorld(t, nil)
 	w.fill()
 	registry := prometheus.NewRegistry()
-	if _, err := newStats(registry, w.console); err != nil {
+	if err := w.console.metrics.register(registry, w.console); err != nil {
 		t.Fatal(err)
 	}
 	families, err := registry.Gather()

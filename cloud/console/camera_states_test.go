@@ -14,7 +14,7 @@ func TestACameraIsShownAsItsEdgeSaysThatItIs(t *testing.T) {
 	w.putCamera("gate", time.Now().UTC())
 	w.caughtUp()
 	say := func(payload string) {
-		w.console.heardStatus(t.Context(), mqtt.Message{Topic: "canvas/v1/mast-7/status", Payload: []byte(payload)})
+		w.console.takeStatus(t.Context(), mqtt.Message{Topic: "canvas/v1/mast-7/status", Payload: []byte(payload)})
 	}
 	is := func(when, camera, state string) (c index.Camera) {
 		t.Helper()

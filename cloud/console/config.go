@@ -1,12 +1,13 @@
 package console
 
 import (
-	"cloudcanvas/cloud/console/auth"
 	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
 	"path/filepath"
+
+	"cloudcanvas/cloud/console/auth"
 )
 
 // Config is how the console is reached and how much it keeps.

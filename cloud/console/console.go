@@ -1,12 +1,20 @@
+// Package console is what people see of the appliance: pages, a REST API, a STAC API and map tiles,
+// all read from an index on disk that follows Kafka and can be made anew from it at any time.
+//
+//	Kafka, MQTT status ─▶ index ─────┬─▶ web ──▶ people
+//	cluster, device ────▶ live ──────┤
+//	products' folder ───▶ products ──┼─▶ api, stac ──▶ programs
+//	what operators do ◀─▶ decisions ─┘
+//
+// auth stands before all of it. Nothing here is the only copy of anything, except the audit of what
+// operators did. This package puts the parts together and serves them.
 package console
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -15,16 +23,20 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"cloudcanvas/cloud/console/api"
 	"cloudcanvas/cloud/console/auth"
+	"cloudcanvas/cloud/console/decisions"
 	"cloudcanvas/cloud/console/index"
 	"cloudcanvas/cloud/console/live"
+	"cloudcanvas/cloud/console/overview"
 	"cloudcanvas/cloud/console/products"
 	"cloudcanvas/cloud/console/request"
+	"cloudcanvas/cloud/console/stac"
+	"cloudcanvas/cloud/console/web"
 	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/mqtt"
-	"cloudcanvas/shared/security"
 	"cloudcanvas/shared/telemetry"
 )
 
@@ -35,7 +47,7 @@ type Parts struct {
 	Objects  index.Objects
 	Statuses Statuses
 	Group    live.Group
-	Stories  Stories            // nil: the story of an item is not told
+	Lineage  web.Lineage        // nil: what became of single items can't be shown
 	Models   live.Models        // nil: there are none to change
 	Dead     deadletter.Actions // without a Group nothing can be decided about dead letters
 	Attempts *attempt.Ledger    // of this process; nil: a record that kills it kills it again
@@ -53,22 +65,19 @@ type Parts struct {
 // Console serves pages and APIs. Close it.
 type Console struct {
 	Parts
-	config   Config
-	index    *index.Index
-	audit    *auth.Audit
-	box      letterBox
-	products *products.Folder
-	cluster  *live.ClusterView
-	models   *live.ModelsView
-	device   *live.DeviceView
-	guard    *auth.Guard
-	refuser  *request.Refuser
-	pages    pages
-	started  time.Time
-	now      func() time.Time
-	stopping chan struct{} // closed when open streams have to end
-	stats    *stats
-	telling  chan struct{} // a place for each story that is being told
+	config    Config
+	index     *index.Index
+	audit     *auth.Audit
+	products  *products.Folder
+	cluster   *live.ClusterView
+	decisions *decisions.Decisions
+	guard     *auth.Guard
+	refuser   *request.Refuser
+	site      *web.Site
+	api       *api.API
+	stac      *stac.API
+	metrics   *metrics
+	stopping  chan struct{} // closed when open streams have to end
 }
 
 // New opens the console's index and reads who may come in. Nothing is served before Run.
@@ -82,31 +91,23 @@ func New(ctx context.Context, c Config, p Parts) (_ *Console, err error) {
 	if p.Disk == nil {
 		p.Disk = noDisk{}
 	}
-	k := &Console{Parts: p, config: c, started: time.Now(), now: time.Now, stopping: make(chan struct{}), telling: make(chan struct{}, storiesAtOnce)}
-	k.refuser = &request.Refuser{Log: p.Logger, Statuses: map[error]int{index.ErrUnknown: http.StatusNotFound, errCannot: http.StatusConflict, live.ErrRefused: http.StatusConflict},
-		Page: func(w http.ResponseWriter, r *http.Request, p request.Problem) { k.show(w, r, p.Status, "problem", p) }}
+	k := &Console{Parts: p, config: c, metrics: newMetrics(), stopping: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			k.Close()
 		}
 	}()
-	if k.index, err = index.Open(ctx, index.Options{Folder: c.Data, Log: p.Log, Objects: p.Objects, Attempts: p.Attempts, Disk: p.Disk, Logger: p.Logger, Step: p.Step, Skipped: k.skipped, Every: p.lookEvery,
-		Keep: index.Bounds{Events: c.KeepEvents, Readings: c.KeepReadings, Scenes: c.KeepScenes, PictureBytes: c.PictureBytes}}); err != nil {
+	k.index, err = index.Open(ctx, index.Options{Folder: c.Data, Log: p.Log, Objects: p.Objects, Attempts: p.Attempts, Disk: p.Disk, Logger: p.Logger, Step: p.Step,
+		Skipped: k.skipped, Every: p.lookEvery,
+		Keep: index.Bounds{Events: c.KeepEvents, Readings: c.KeepReadings, Scenes: c.KeepScenes, PictureBytes: c.PictureBytes}})
+	if err != nil {
 		return nil, err
 	}
 	if k.audit, err = auth.OpenAudit(c.Data, p.Disk, p.Logger); err != nil {
 		return nil, err
 	}
-	k.guard, err = auth.New(auth.Options{TokensFile: c.TokensFile, OIDC: c.OIDC, PublicURL: c.PublicURL, Loopback: c.Loopback(), RequestsPerSecond: c.RequestsPerSecond,
-		Audit: k.audit, Refuser: k.refuser, Now: k.now, Log: p.Logger,
-		LoginPage: func(w http.ResponseWriter, r *http.Request, status int, ways auth.Ways) {
-			k.show(w, r, status, "login", ways)
-		}})
-	if err != nil {
+	if err := k.openGuard(); err != nil {
 		return nil, err
-	}
-	if !c.Loopback() && (!k.guard.Login() || c.Cert == "") {
-		return nil, fmt.Errorf("the console does not listen on %s without TLS and a login: set console.cert, console.key and console.tokens_file or console.oidc, or listen on 127.0.0.1", c.Listen)
 	}
 	if err := os.MkdirAll(p.Products, 0o755); err != nil {
 		return nil, fmt.Errorf("open the folder of products: %w", err)
@@ -118,21 +119,51 @@ func New(ctx context.Context, c Config, p Parts) (_ *Console, err error) {
 	if k.products, err = products.Open(folder, c.TileBytes); err != nil {
 		return nil, err
 	}
-	if k.pages, err = parsePages(); err != nil {
+	if err := k.wire(); err != nil {
 		return nil, err
 	}
-	if k.stats, err = newStats(p.Metrics, k); err != nil {
-		return nil, err
+	return k, k.metrics.register(p.Metrics, k)
+}
+
+// openGuard reads who may come in, and refuses to let strangers.
+func (k *Console) openGuard() (err error) {
+	c := k.config
+	k.refuser = &request.Refuser{Log: k.Logger,
+		Statuses: map[error]int{index.ErrUnknown: http.StatusNotFound, decisions.ErrCannot: http.StatusConflict, live.ErrRefused: http.StatusConflict},
+		Page: func(w http.ResponseWriter, r *http.Request, p request.Problem) {
+			k.site.Show(w, r, p.Status, "problem", p)
+		}}
+	k.guard, err = auth.New(auth.Options{TokensFile: c.TokensFile, OIDC: c.OIDC, PublicURL: c.PublicURL, Loopback: c.Loopback(), RequestsPerSecond: c.RequestsPerSecond,
+		Audit: k.audit, Refuser: k.refuser, Now: time.Now, Log: k.Logger,
+		LoginPage: func(w http.ResponseWriter, r *http.Request, status int, ways auth.Ways) {
+			k.site.Show(w, r, status, "login", ways)
+		}})
+	if err != nil {
+		return err
 	}
-	k.box.actions, k.box.log, k.box.audit = p.Dead, p.Log, k.audit
-	k.cluster = live.NewClusterView(p.Log, p.Group, p.Device, k.index)
-	k.models = live.NewModelsView(live.ModelsOptions{Models: p.Models, Audit: k.audit, Notices: k.index.Notices, Log: p.Logger})
-	k.device = live.NewDeviceView(p.Device)
-	return k, nil
+	if !c.Loopback() && (!k.guard.Login() || c.Cert == "") {
+		return fmt.Errorf("the console does not listen on %s without TLS and a login: set console.cert, console.key and console.tokens_file or console.oidc, or listen on 127.0.0.1", c.Listen)
+	}
+	return nil
+}
+
+// wire puts together what answers.
+func (k *Console) wire() (err error) {
+	k.cluster = live.NewClusterView(k.Log, k.Group, k.Device, k.index)
+	models := live.NewModelsView(live.ModelsOptions{Models: k.Models, Audit: k.audit, Notices: k.index.Notices, Log: k.Logger})
+	device := live.NewDeviceView(k.Device)
+	k.decisions = decisions.New(decisions.Options{Actions: k.Dead, Index: k.index, Audit: k.audit, Log: k.Log, Logger: k.Logger})
+	state := overview.Overview{Index: k.index, Cluster: k.cluster, Device: device, Decisions: k.decisions, Now: time.Now}
+	k.api = api.New(api.Options{Index: k.index, Products: k.products, Cluster: k.cluster, Models: models, Device: device, Decisions: k.decisions, Overview: state,
+		Audit: k.audit, Log: k.Log, Refuser: k.refuser, Now: time.Now})
+	k.stac = &stac.API{Scenes: k.index.Scenes, Products: k.products, PublicURL: k.config.PublicURL, OpenAPI: api.OpenAPIMedia, Refuser: k.refuser, Now: time.Now, Log: k.Logger}
+	k.site, err = web.New(web.Options{Index: k.index, Products: k.products, Cluster: k.cluster, Models: models, Device: device, Decisions: k.decisions, Overview: state,
+		Lineage: k.Lineage, Audit: k.audit, Refuser: k.refuser, Login: k.guard.Login, Version: k.Version, Now: time.Now, Log: k.Logger})
+	return err
 }
 
 func (k *Console) skipped(topic string, err error) {
-	k.stats.passed.WithLabelValues(topic).Inc()
+	k.metrics.skipped.WithLabelValues(topic).Inc()
 	var panicked *attempt.Panic
 	if errors.As(err, &panicked) || errors.Is(err, attempt.ErrQuarantined) {
 		k.Logger.Error("the console skipped a record that made it fail", telemetry.Topic, topic, telemetry.Err, err)
@@ -141,8 +172,8 @@ func (k *Console) skipped(topic string, err error) {
 	k.Logger.Debug("the console skipped a record that it can't show", telemetry.Topic, topic, telemetry.Err, err)
 }
 
-// Run follows Kafka and serves until ctx ends. ready hears of the address once it listens; it may be
-// nil.
+// Run follows Kafka and serves until ctx ends. ready gets the address once it listens; it may
+// be nil.
 func (k *Console) Run(ctx context.Context, ready func(url string)) error {
 	listener, url, err := k.listen()
 	if err != nil {
@@ -153,74 +184,29 @@ func (k *Console) Run(ctx context.Context, ready func(url string)) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return k.serve(ctx, listener) })
-	group.Go(func() error { return k.followDecisions(ctx) })
+	group.Go(func() error { return k.decisions.Follow(ctx) })
 	group.Go(func() error { return k.index.Follow(ctx) })
 	if k.Statuses != nil {
-		k.Statuses.Subscribe(event.StatusFilter, 1, func(m mqtt.Message) { k.heardStatus(ctx, m) })
+		k.Statuses.Subscribe(event.StatusFilter, 1, func(m mqtt.Message) { k.takeStatus(ctx, m) })
 	}
 	return group.Wait()
 }
 
-// heardStatus takes in what an edge says of itself.
-func (k *Console) heardStatus(ctx context.Context, m mqtt.Message) {
+// takeStatus takes in what an edge says of itself.
+func (k *Console) takeStatus(ctx context.Context, m mqtt.Message) {
 	edge, err := event.ParseStatusTopic(m.Topic)
 	if err != nil {
 		return
 	}
 	s, err := event.ParseStatus(m.Payload)
 	if err != nil {
-		k.Logger.Debug("a status can't be read", telemetry.Topic, m.Topic, telemetry.Err, err)
+		k.Logger.Debug("the console can't read the status of an edge", telemetry.Topic, m.Topic, telemetry.Err, err)
 		return
 	}
 	s.Edge = edge
 	if err := k.index.TakeStatus(ctx, s); err != nil && ctx.Err() == nil && !k.Disk.Blames(err) {
-		k.Logger.Warn("an edge's status is not noted", telemetry.Edge, edge, telemetry.Err, err)
+		k.Logger.Warn("the console could not keep the status of an edge", telemetry.Edge, edge, telemetry.Err, err)
 	}
-}
-
-func (k *Console) listen() (net.Listener, string, error) {
-	listener, err := net.Listen("tcp", k.config.Listen)
-	if err != nil {
-		return nil, "", fmt.Errorf("listen for people on %s: %w (choose another console.listen)", k.config.Listen, err)
-	}
-	if k.config.Cert == "" {
-		return listener, "http://" + listener.Addr().String() + "/", nil
-	}
-	encryption, err := security.ServerTLS(k.config.Cert, k.config.Key, "")
-	if err != nil {
-		listener.Close()
-		return nil, "", fmt.Errorf("the console's certificate: %w", err)
-	}
-	encryption.NextProtos = []string{"h2", "http/1.1"}
-	return tls.NewListener(listener, encryption), "https://" + listener.Addr().String() + "/", nil
-}
-
-// shutdown is how long answers in hand may take when the console stops.
-const shutdown = 3 * time.Second
-
-func (k *Console) serve(ctx context.Context, listener net.Listener) error {
-	server := &http.Server{
-		Handler: k.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
-		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(k.Logger.Handler(), slog.LevelDebug),
-	}
-	stopped := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(stopped)
-		close(k.stopping)
-		patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdown)
-		defer cancel()
-		if server.Shutdown(patience) != nil {
-			server.Close()
-		}
-	})
-	err := server.Serve(listener)
-	if !stop() {
-		<-stopped
-	}
-	if !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve people: %w", err)
-	}
-	return nil
 }
 
 // Close gives back what New took.

@@ -270,8 +270,8 @@ func TestMapTilesShowTheMaskWhereItLies(t *testing.T) {
 	tiles := 0
 	lon, lat := (s.BBox[0]+s.BBox[2])/2, (s.BBox[1]+s.BBox[3])/2
 	for _, z := range []int{0, 8, 13, 14} {
-		mx, my := mercator(lon, lat)
-		x, y := int(mx/mapUnits*float64(int(1)<<z)), int(my/mapUnits*float64(int(1)<<z))
+		mx, my := onMap(lon, lat)
+		x, y := int(mx*float64(int(1)<<z)), int(my*float64(int(1)<<z))
 		r, err := http.Get(fmt.Sprintf("%s/api/v1/tiles/mast-7/alpha/%d/%d/%d.png", w.url, z, x, y))
 		if err != nil {
 			t.Fatal(err)
@@ -341,7 +341,7 @@ func TestAStatusShowsWhetherAnEdgeIsThere(t *testing.T) {
 	w := newWorld(t, nil)
 	w.fill()
 	say := func(topic, payload string) {
-		w.console.heardStatus(t.Context(), mqtt.Message{Topic: topic, Payload: []byte(payload)})
+		w.console.takeStatus(t.Context(), mqtt.Message{Topic: topic, Payload: []byte(payload)})
 	}
 	say("canvas/v1/mast-7/status", `{"status":"online","edge":"mast-7","version":"1.0"}`)
 	say("canvas/v1/mast-8/status", `{"status":"offline","edge":"somebody else"}`)

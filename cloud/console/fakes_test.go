@@ -16,6 +16,7 @@ type fakeLog struct {
 	mu      sync.Mutex
 	topics  map[string][]kafka.Record
 	away    bool
+	full    bool // takes nothing
 	changed chan struct{}
 }
 
@@ -33,6 +34,12 @@ func (l *fakeLog) setAway(away bool) {
 	defer l.mu.Unlock()
 	l.away = away
 	l.wake()
+}
+
+func (l *fakeLog) setFull(full bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.full = full
 }
 
 func (l *fakeLog) Partitions(context.Context, string) (int, error) {
@@ -58,7 +65,7 @@ func (l *fakeLog) Committed(context.Context, string, string) (map[int]int64, err
 func (l *fakeLog) Append(_ context.Context, records ...kafka.Record) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.away {
+	if l.away || l.full {
 		return errAway
 	}
 	for _, r := range records {
@@ -139,3 +146,11 @@ func (fakeDevice) Link(context.Context) (event.LinkReport, error) {
 func (fakeDevice) Engines() []live.Engine {
 	return []live.Engine{{Model: "ukis", Engine: "onnxruntime-cpu", Device: "CPU", Golden: "match", Ms: 27}}
 }
+
+// list is how the API answers with many things, object any JSON object.
+type list[T any] struct {
+	Items []T    `json:"items"`
+	Next  string `json:"next"`
+}
+
+type object = map[string]any

@@ -219,7 +219,6 @@ func TestOnlyOperatorsChangeModels(t *testing.T) {
 func TestTheClusterPageStaysWhileModelsAreNotKnown(t *testing.T) {
 	w := newWorld(t, nil)
 	w.models.away = errors.New("zookeeper: no answer")
-	w.console.models.Forget()
 	status, body := w.get("/cluster")
 	if status != http.StatusOK || !strings.Contains(body, "zookeeper: no answer") || !strings.Contains(body, "worker-1") {
 		t.Errorf("%d %s", status, body)

@@ -11,7 +11,7 @@ func TestTroublesOfAnEdgeAreShownUntilItHasNone(t *testing.T) {
 	w := newWorld(t, nil)
 	w.fill()
 	say := func(payload string) {
-		w.console.heardStatus(t.Context(), mqtt.Message{Topic: "canvas/v1/mast-8/status", Payload: []byte(payload)})
+		w.console.takeStatus(t.Context(), mqtt.Message{Topic: "canvas/v1/mast-8/status", Payload: []byte(payload)})
 	}
 	shown := func() bool {
 		_, body := w.get("/link")

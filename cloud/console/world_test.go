@@ -23,6 +23,7 @@ import (
 
 	"cloudcanvas/cloud/console/index"
 	"cloudcanvas/cloud/console/products"
+	"cloudcanvas/cloud/console/web"
 	"cloudcanvas/cloud/coord/local"
 	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/durable"
@@ -47,6 +48,7 @@ type world struct {
 	start    time.Time
 	models   *cluster
 	space    *local.Space
+	lineage  web.Lineage
 }
 
 // lenient are checks that let through what can be read.
@@ -84,7 +86,7 @@ func (w *world) run() {
 	w.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	console, err := New(ctx, w.config, Parts{Log: w.log, Products: w.products, Group: fakeGroup{}, Device: fakeDevice{}, Models: w.models, Version: "test",
-		Dead: w.command("console"), lookEvery: 100 * time.Millisecond})
+		Dead: w.command("console"), Lineage: w.lineage, lookEvery: 100 * time.Millisecond})
 	if err != nil {
 		cancel()
 		w.Fatal(err)

@@ -1,14 +1,15 @@
 package auth
 
 import (
-	"cloudcanvas/shared/disk"
-	"cloudcanvas/shared/durable/disktest"
 	"encoding/json"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"cloudcanvas/shared/disk"
+	"cloudcanvas/shared/durable/disktest"
 )
 
 func TestTheAuditSurvivesACutOffLine(t *testing.T) {

@@ -3,7 +3,6 @@
 package auth
 
 import (
-	"cloudcanvas/cloud/console/request"
 	"context"
 	"fmt"
 	"log/slog"
@@ -15,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"cloudcanvas/cloud/console/request"
 )
 
 // Options are what a guard is made of.

@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"cloudcanvas/cloud/console/text"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
@@ -16,6 +15,8 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
+
+	"cloudcanvas/cloud/console/text"
 )
 
 // provider lets people log in with OpenID Connect: authorization code with PKCE, state and nonce. What

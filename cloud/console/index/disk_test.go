@@ -1,13 +1,14 @@
 package index
 
 import (
-	"cloudcanvas/shared/disk"
-	"cloudcanvas/shared/durable/disktest"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"cloudcanvas/shared/disk"
+	"cloudcanvas/shared/durable/disktest"
 )
 
 func TestAnIndexOnADiskThatTakesNoWritesIsKept(t *testing.T) {

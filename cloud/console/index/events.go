@@ -1,7 +1,6 @@
 package index
 
 import (
-	"cloudcanvas/shared/event"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -9,6 +8,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"cloudcanvas/shared/event"
 )
 
 // Events are asked for alerts and tracks.

@@ -11,13 +11,13 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/oklog/ulid/v2"
+
 	"cloudcanvas/cloud/console/text"
 	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/attempt"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
-
-	"github.com/oklog/ulid/v2"
 )
 
 // batch is one transaction's view of the index, with what pages will be told once it is done.

@@ -1,12 +1,13 @@
 package index
 
 import (
-	"cloudcanvas/cloud/console/text"
-	"cloudcanvas/shared/event"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
+
+	"cloudcanvas/cloud/console/text"
+	"cloudcanvas/shared/event"
 )
 
 func trackID(edge, camera, track string) string { return "track/" + edge + "/" + camera + "/" + track }

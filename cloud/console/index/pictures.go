@@ -1,13 +1,14 @@
 package index
 
 import (
-	"cloudcanvas/cloud/console/text"
-	"cloudcanvas/shared/event"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"time"
+
+	"cloudcanvas/cloud/console/text"
+	"cloudcanvas/shared/event"
 )
 
 // Pictures are asked for what edges have sent to be looked at.

@@ -3,10 +3,11 @@
 package live
 
 import (
-	"cloudcanvas/shared/event"
-	"cloudcanvas/shared/kafka"
 	"context"
 	"time"
+
+	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/kafka"
 )
 
 // Log is what is needed of Kafka.

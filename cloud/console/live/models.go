@@ -1,10 +1,6 @@
 package live
 
 import (
-	"cloudcanvas/cloud/console/auth"
-	"cloudcanvas/cloud/console/index"
-	"cloudcanvas/cloud/console/request"
-	"cloudcanvas/cloud/console/text"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +9,11 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"cloudcanvas/cloud/console/auth"
+	"cloudcanvas/cloud/console/index"
+	"cloudcanvas/cloud/console/request"
+	"cloudcanvas/cloud/console/text"
 )
 
 // Models are the models of the cluster and which versions of them should run. Who changes something
@@ -123,8 +124,8 @@ func (v *ModelsView) Find(ctx context.Context, name string) (Model, error) {
 	return Model{}, fmt.Errorf("model %.80q is %w", name, index.ErrUnknown)
 }
 
-// Forget makes the next question one to the cluster.
-func (v *ModelsView) Forget() {
+// forget makes the next question one to the cluster.
+func (v *ModelsView) forget() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.asked = time.Time{}
@@ -179,7 +180,7 @@ func (v *ModelsView) Change(ctx context.Context, who, name string, asked ModelRe
 		return errors.Join(fmt.Errorf("%s of model %s: %w", asked.Action, name, err), v.o.Audit.Write(act))
 	}
 	v.o.Log.Info("an operator has changed a model", "who", who, "action", asked.Action, "model", name, "version", asked.Version)
-	v.Forget()
+	v.forget()
 	v.o.Notices.Add(index.Notice{What: index.AboutModel, Name: name})
 	return nil
 }

@@ -1,13 +1,14 @@
 package products
 
 import (
-	"cloudcanvas/cloud/console/index"
-	"cloudcanvas/cloud/console/text"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+
+	"cloudcanvas/cloud/console/index"
+	"cloudcanvas/cloud/console/text"
 )
 
 // Area is how much ground a class covers.

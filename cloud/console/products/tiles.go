@@ -1,12 +1,13 @@
 package products
 
 import (
-	"cloudcanvas/cloud/console/index"
-	"cloudcanvas/cloud/console/text"
-	"cloudcanvas/shared/event"
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	"cloudcanvas/cloud/console/index"
+	"cloudcanvas/cloud/console/text"
+	"cloudcanvas/shared/event"
 )
 
 // TileFate is the edge's decision about a tile and what became of it: a line of tiles.json.

@@ -3,13 +3,14 @@
 package request
 
 import (
-	"cloudcanvas/cloud/console/text"
-	"cloudcanvas/shared/telemetry"
 	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
+
+	"cloudcanvas/cloud/console/text"
+	"cloudcanvas/shared/telemetry"
 )
 
 // ErrBad marks what is wrong with a request, so that its sender is told.

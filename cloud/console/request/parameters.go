@@ -8,6 +8,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"cloudcanvas/cloud/console/index"
+	"cloudcanvas/shared/event"
 )
 
 // Segment is a name as one part of a path, whatever is in it. "." and ".." would lead elsewhere even
@@ -124,4 +127,24 @@ func CheckBox(box []float64) ([]float64, error) {
 		return nil, fmt.Errorf("%w: bbox: south %g is north of north %g", ErrBad, box[1], box[3])
 	}
 	return box, nil
+}
+
+// Events reads the filters of events that pages and the API share.
+func Events(v url.Values) (q index.EventQuery, err error) {
+	q = index.EventQuery{Edge: v.Get("edge"), Stream: v.Get("stream"), Label: v.Get("label"), Kind: v.Get("kind")}
+	if q.Kind != "" && q.Kind != string(event.Alert) && q.Kind != string(event.Track) {
+		return q, fmt.Errorf("%w: kind %.20q is neither alert nor track", ErrBad, q.Kind)
+	}
+	if q.From, err = Time(v, "from"); err != nil {
+		return q, err
+	}
+	if q.To, err = Time(v, "to"); err != nil {
+		return q, err
+	}
+	if text := v.Get("before"); text != "" {
+		if q.Before, err = strconv.ParseInt(text, 10, 64); err != nil || q.Before < 1 {
+			return q, fmt.Errorf("%w: before %.20q is no event's number", ErrBad, text)
+		}
+	}
+	return q, nil
 }

@@ -90,3 +90,11 @@ func Percent(share *float64) string {
 	}
 	return strconv.FormatFloat(100**share, 'f', 1, 64) + " %"
 }
+
+// WithEdge is how a thing of an edge is named to people: with its edge where others have the name too.
+func WithEdge(several map[string]bool, edge, name string) string {
+	if several[name] {
+		return edge + "/" + name
+	}
+	return name
+}
