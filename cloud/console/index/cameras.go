@@ -3,8 +3,6 @@ package index
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -80,76 +78,37 @@ func (c Camera) State(now time.Time) string {
 const cameraQuery = `SELECT c.edge, c.name, model, width, height, frames, detections, rate, last_frame, c.heard, ended, coalesce(e.status, '') <> 'offline', product
 	FROM cameras c LEFT JOIN edges e ON e.edge = c.edge`
 
-func scanCamera(scan func(...any) error) (Camera, error) {
-	var c Camera
-	var last, heard int64
-	var product string
-	err := scan(&c.Edge, &c.Name, &c.Model, &c.Width, &c.Height, &c.Frames, &c.Detections, &c.Rate, &last, &heard, &c.Ended, &c.Online, &product)
-	if err != nil {
-		return c, err
-	}
-	c.LastFrame, c.Heard = instant(last), instant(heard)
-	if product != "" {
-		c.Product = &Product{}
-		if err := json.Unmarshal([]byte(product), c.Product); err != nil {
-			return c, fmt.Errorf("the product of camera %s: %w", c.Name, err)
-		}
-	}
-	return c, nil
+func (c *Camera) fields() []any {
+	return []any{&c.Edge, &c.Name, &c.Model, &c.Width, &c.Height, &c.Frames, &c.Detections, &c.Rate, stamp{&c.LastFrame}, stamp{&c.Heard}, &c.Ended, &c.Online, parsed{&c.Product}}
 }
 
 // all lists all by name, at most limit.
 func (c Cameras) all(ctx context.Context, limit int) ([]Camera, error) {
-	rows, err := c.db.QueryContext(ctx, cameraQuery+" ORDER BY c.edge, c.name LIMIT ?", limit)
-	if err != nil {
-		return nil, fmt.Errorf("look up cameras: %w", err)
-	}
-	defer rows.Close()
-	all := []Camera{}
-	for rows.Next() {
-		camera, err := scanCamera(rows.Scan)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, camera)
-	}
-	return all, rows.Err()
+	return list(ctx, c.db, "cameras", (*Camera).fields, cameraQuery+" ORDER BY c.edge, c.name LIMIT ?", limit)
 }
 
 // one gives one, or ErrUnknown.
 func (c Cameras) one(ctx context.Context, edge, name string) (Camera, error) {
-	camera, err := scanCamera(c.db.QueryRowContext(ctx, cameraQuery+" WHERE c.edge = ? AND c.name = ?", edge, name).Scan)
-	if errors.Is(err, sql.ErrNoRows) {
-		return camera, fmt.Errorf("camera %.80q of edge %.80q is %w", name, edge, ErrUnknown)
-	}
-	return camera, err
+	return one(ctx, c.db, fmt.Sprintf("camera %.80q of edge %.80q", name, edge), (*Camera).fields, cameraQuery+" WHERE c.edge = ? AND c.name = ?", edge, name)
 }
 
 // Boxes are what was found in a frame; none where it is no longer kept.
 func (c Cameras) Boxes(ctx context.Context, edge, camera string, frame int) ([]event.Box, error) {
-	var data []byte
-	err := c.db.QueryRowContext(ctx, "SELECT data FROM batches WHERE edge = ? AND camera = ? AND first <= ? ORDER BY first DESC LIMIT 1", edge, camera, frame).Scan(&data)
-	if errors.Is(err, sql.ErrNoRows) {
-		return []event.Box{}, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	var d event.Detections
-	if err := json.Unmarshal(data, &d); err != nil {
-		return nil, fmt.Errorf("detections of camera %s: %w", camera, err)
-	}
-	for _, f := range d.Frames {
-		if f.Frame == frame && f.Boxes != nil {
-			return f.Boxes, nil
+	batches, err := list(ctx, c.db, "detections", func(d *event.Detections) []any { return []any{parsed{d}} },
+		"SELECT data FROM batches WHERE edge = ? AND camera = ? AND first <= ? ORDER BY first DESC LIMIT 1", edge, camera, frame)
+	for _, d := range batches {
+		for _, f := range d.Frames {
+			if f.Frame == frame && f.Boxes != nil {
+				return f.Boxes, nil
+			}
 		}
 	}
-	return []event.Box{}, nil
+	return []event.Box{}, err
 }
 
 // Shared are the names that more than one edge has, of cameras and sensors.
 func (c Cameras) Shared(ctx context.Context) (map[string]bool, error) {
-	names, err := texts(ctx, c.db, `SELECT name FROM (SELECT edge, name FROM cameras UNION SELECT edge, name FROM sensors)
+	names, err := list(ctx, c.db, "cameras", itself[string], `SELECT name FROM (SELECT edge, name FROM cameras UNION SELECT edge, name FROM sensors)
 		GROUP BY name HAVING count(*) > 1 LIMIT ?`, maxCameras)
 	several := map[string]bool{}
 	for _, name := range names {
@@ -158,25 +117,7 @@ func (c Cameras) Shared(ctx context.Context) (map[string]bool, error) {
 	return several, err
 }
 
-// texts lists what a query finds in its only column.
-func texts(ctx context.Context, db *sql.DB, query string, args ...any) ([]string, error) {
-	rows, err := db.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []string
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return nil, err
-		}
-		all = append(all, name)
-	}
-	return all, rows.Err()
-}
-
 // Of lists the edges that have a camera of that name, at most limit.
 func (c Cameras) Of(ctx context.Context, name string, limit int) ([]string, error) {
-	return texts(ctx, c.db, "SELECT edge FROM cameras WHERE name = ? ORDER BY edge LIMIT ?", name, limit)
+	return list(ctx, c.db, "cameras", itself[string], "SELECT edge FROM cameras WHERE name = ? ORDER BY edge LIMIT ?", name, limit)
 }

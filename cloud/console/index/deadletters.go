@@ -3,7 +3,6 @@ package index
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -32,55 +31,34 @@ type DeadLetter struct {
 
 const deadLetterColumns = "part, at, heard, topic, connector, stage, class, reason, edge, kind, subject, bytes, quarantine, head"
 
-func scanDeadLetter(scan func(...any) error) (DeadLetter, error) {
-	var l DeadLetter
-	var heard int64
-	err := scan(&l.Partition, &l.Offset, &heard, &l.Topic, &l.Connector, &l.Stage, &l.Class, &l.Reason, &l.Edge, &l.Kind, &l.Subject, &l.Bytes, &l.Quarantine, &l.Head)
-	l.Heard = instant(heard)
-	return l, err
+func (l *DeadLetter) fields() []any {
+	return []any{&l.Partition, &l.Offset, stamp{&l.Heard}, &l.Topic, &l.Connector, &l.Stage, &l.Class, &l.Reason, &l.Edge, &l.Kind, &l.Subject, &l.Bytes, &l.Quarantine, &l.Head}
 }
 
 // Find lists dead letters, the latest first.
 func (d DeadLetters) Find(ctx context.Context, limit, offset int) ([]DeadLetter, error) {
-	rows, err := d.db.QueryContext(ctx, "SELECT "+deadLetterColumns+" FROM letters ORDER BY heard DESC, part, at DESC LIMIT ? OFFSET ?", limit, offset)
-	if err != nil {
-		return nil, fmt.Errorf("look up dead letters: %w", err)
-	}
-	defer rows.Close()
-	all := []DeadLetter{}
-	for rows.Next() {
-		l, err := scanDeadLetter(rows.Scan)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, l)
-	}
-	return all, rows.Err()
+	return list(ctx, d.db, "dead letters", (*DeadLetter).fields, "SELECT "+deadLetterColumns+" FROM letters ORDER BY heard DESC, part, at DESC LIMIT ? OFFSET ?", limit, offset)
 }
 
 // One gives a dead letter, or ErrUnknown.
 func (d DeadLetters) One(ctx context.Context, partition int, offset int64) (DeadLetter, error) {
-	l, err := scanDeadLetter(d.db.QueryRowContext(ctx, "SELECT "+deadLetterColumns+" FROM letters WHERE part = ? AND at = ?", partition, offset).Scan)
-	if errors.Is(err, sql.ErrNoRows) {
-		return l, fmt.Errorf("dead letter %d of partition %d is %w", offset, partition, ErrUnknown)
-	}
-	return l, err
+	return one(ctx, d.db, fmt.Sprintf("dead letter %d of partition %d", offset, partition), (*DeadLetter).fields,
+		"SELECT "+deadLetterColumns+" FROM letters WHERE part = ? AND at = ?", partition, offset)
 }
 
 // Count counts the dead letters that match.
 func (d DeadLetters) Count(ctx context.Context, match func(DeadLetter) bool) (n int, err error) {
-	rows, err := d.db.QueryContext(ctx, "SELECT part, at, heard FROM letters")
+	rows, err := d.db.QueryContext(ctx, "SELECT part, at, heard FROM letters") // too many for a list
 	if err != nil {
 		return 0, fmt.Errorf("count dead letters: %w", err)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var l DeadLetter
-		var heard int64
-		if err := rows.Scan(&l.Partition, &l.Offset, &heard); err != nil {
+		if err := rows.Scan(&l.Partition, &l.Offset, stamp{&l.Heard}); err != nil {
 			return 0, err
 		}
-		if l.Heard = instant(heard); match(l) {
+		if match(l) {
 			n++
 		}
 	}
@@ -100,20 +78,6 @@ const maxSources = 50
 
 // Sources lists where dead letters come from, the worst first.
 func (d DeadLetters) Sources(ctx context.Context) ([]DeadLetterSource, error) {
-	rows, err := d.db.QueryContext(ctx, "SELECT edge, class, count(*) AS n, max(heard) FROM letters GROUP BY edge, class ORDER BY n DESC, edge, class LIMIT ?", maxSources)
-	if err != nil {
-		return nil, fmt.Errorf("count dead letters by edge: %w", err)
-	}
-	defer rows.Close()
-	all := []DeadLetterSource{}
-	for rows.Next() {
-		var s DeadLetterSource
-		var last int64
-		if err := rows.Scan(&s.Edge, &s.Class, &s.Count, &last); err != nil {
-			return nil, err
-		}
-		s.Last = instant(last)
-		all = append(all, s)
-	}
-	return all, rows.Err()
+	return list(ctx, d.db, "dead letters by edge", func(s *DeadLetterSource) []any { return []any{&s.Edge, &s.Class, &s.Count, stamp{&s.Last}} },
+		"SELECT edge, class, count(*) AS n, max(heard) FROM letters GROUP BY edge, class ORDER BY n DESC, edge, class LIMIT ?", maxSources)
 }

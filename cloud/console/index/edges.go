@@ -3,8 +3,6 @@ package index
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -31,25 +29,13 @@ type Edge struct {
 
 // All lists edges by name, with what they say is wrong with their buffers.
 func (e Edges) All(ctx context.Context) ([]Edge, error) {
-	rows, err := e.db.QueryContext(ctx, "SELECT edge, status, epoch, version, since, heard FROM edges ORDER BY edge LIMIT 10000")
-	if err != nil {
-		return nil, fmt.Errorf("look up edges: %w", err)
-	}
-	defer rows.Close()
-	all := []Edge{}
-	for rows.Next() {
-		var one Edge
-		var since, heard int64
-		if err := rows.Scan(&one.Name, &one.Status, &one.Epoch, &one.Version, &since, &heard); err != nil {
-			return nil, err
-		}
-		one.Since, one.Heard = instant(since), instant(heard)
-		all = append(all, one)
-	}
-	return e.said.withTroubles(all), rows.Err()
+	all, err := list(ctx, e.db, "edges", func(e *Edge) []any {
+		return []any{&e.Name, &e.Status, &e.Epoch, &e.Version, stamp{&e.Since}, stamp{&e.Heard}}
+	}, "SELECT edge, status, epoch, version, since, heard FROM edges ORDER BY edge LIMIT 10000")
+	return e.said.withTroubles(all), err
 }
 
-// Drop is what an edge let go of for one reason.
+// Drop is what an edge dropped for one reason.
 type Drop struct {
 	Edge   string    `json:"edge"`
 	Kind   string    `json:"kind"`
@@ -60,24 +46,11 @@ type Drop struct {
 	Last   time.Time `json:"last"`
 }
 
-// Drops lists what edges let go of, the latest first.
+// Drops lists what edges dropped, the latest first.
 func (e Edges) Drops(ctx context.Context) ([]Drop, error) {
-	rows, err := e.db.QueryContext(ctx, "SELECT edge, kind, stream, reason, count, bytes, last FROM drops ORDER BY last DESC LIMIT 500")
-	if err != nil {
-		return nil, fmt.Errorf("look up drops: %w", err)
-	}
-	defer rows.Close()
-	all := []Drop{}
-	for rows.Next() {
-		var d Drop
-		var last int64
-		if err := rows.Scan(&d.Edge, &d.Kind, &d.Stream, &d.Reason, &d.Count, &d.Bytes, &last); err != nil {
-			return nil, err
-		}
-		d.Last = instant(last)
-		all = append(all, d)
-	}
-	return all, rows.Err()
+	return list(ctx, e.db, "drops", func(d *Drop) []any {
+		return []any{&d.Edge, &d.Kind, &d.Stream, &d.Reason, &d.Count, &d.Bytes, stamp{&d.Last}}
+	}, "SELECT edge, kind, stream, reason, count, bytes, last FROM drops ORDER BY last DESC LIMIT 500")
 }
 
 // maxReports bounds the edges whose links a page shows; the API gives any.
@@ -91,35 +64,12 @@ type EdgeLink struct {
 
 // Links are the latest reports, of edges with the most waiting first.
 func (e Edges) Links(ctx context.Context) ([]EdgeLink, error) {
-	rows, err := e.db.QueryContext(ctx, "SELECT edge, link FROM edges WHERE link <> '' ORDER BY json_extract(link, '$.waiting') DESC, edge LIMIT ?", maxReports)
-	if err != nil {
-		return nil, fmt.Errorf("look up links: %w", err)
-	}
-	defer rows.Close()
-	var all []EdgeLink
-	for rows.Next() {
-		var l EdgeLink
-		var text string
-		if err := rows.Scan(&l.Edge, &text); err != nil {
-			return nil, err
-		}
-		if err := json.Unmarshal([]byte(text), &l.LinkReport); err != nil {
-			return nil, fmt.Errorf("the link of edge %s: %w", l.Edge, err)
-		}
-		all = append(all, l)
-	}
-	return all, rows.Err()
+	return list(ctx, e.db, "links", func(l *EdgeLink) []any { return []any{&l.Edge, parsed{&l.LinkReport}} },
+		"SELECT edge, link FROM edges WHERE link <> '' ORDER BY json_extract(link, '$.waiting') DESC, edge LIMIT ?", maxReports)
 }
 
 // Link is what an edge said of its link, or ErrUnknown.
-func (e Edges) Link(ctx context.Context, edge string) (report event.LinkReport, err error) {
-	var text string
-	err = e.db.QueryRowContext(ctx, "SELECT link FROM edges WHERE edge = ? AND link <> ''", edge).Scan(&text)
-	if errors.Is(err, sql.ErrNoRows) {
-		return report, fmt.Errorf("the link of edge %.80q is %w", edge, ErrUnknown)
-	}
-	if err == nil {
-		err = json.Unmarshal([]byte(text), &report)
-	}
-	return report, err
+func (e Edges) Link(ctx context.Context, edge string) (event.LinkReport, error) {
+	return one(ctx, e.db, fmt.Sprintf("the link of edge %.80q", edge), func(r *event.LinkReport) []any { return []any{parsed{r}} },
+		"SELECT link FROM edges WHERE edge = ? AND link <> ''", edge)
 }

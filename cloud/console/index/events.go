@@ -3,9 +3,6 @@ package index
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -84,41 +81,20 @@ func (e Events) Find(ctx context.Context, q EventQuery) ([]Event, error) {
 			add("(v.at, v.n) < (SELECT at, n FROM events WHERE n = ?)", q.Before)
 		}
 	}
-	rows, err := e.db.QueryContext(ctx, `SELECT v.n, v.id, v.kind, v.edge, v.stream, v.label, v.state, v.score, v.at, v.until, v.heard, v.frame, v.frames, v.box,
+	return list(ctx, e.db, "events", func(e *Event) []any {
+		return []any{&e.Number, &e.ID, &e.Kind, &e.Edge, &e.Stream, &e.Label, &e.State, &e.Score, stamp{&e.Time}, stamp{&e.Until}, stamp{&e.Heard}, &e.Frame, &e.Frames, parsed{&e.Box}, &e.Picture}
+	}, `SELECT v.n, v.id, v.kind, v.edge, v.stream, v.label, v.state, v.score, v.at, v.until, v.heard, v.frame, v.frames, v.box,
 		p.n IS NOT NULL FROM events v LEFT JOIN pictures p ON p.slot = v.picture WHERE `+strings.Join(terms, " AND ")+" ORDER BY "+order+" LIMIT ?", append(args, q.Limit)...)
-	if err != nil {
-		return nil, fmt.Errorf("look up events: %w", err)
-	}
-	defer rows.Close()
-	all := []Event{}
-	for rows.Next() {
-		var v Event
-		var at, until, heard int64
-		var box string
-		if err := rows.Scan(&v.Number, &v.ID, &v.Kind, &v.Edge, &v.Stream, &v.Label, &v.State, &v.Score, &at, &until, &heard, &v.Frame, &v.Frames, &box, &v.Picture); err != nil {
-			return nil, err
-		}
-		v.Time, v.Until, v.Heard = instant(at), instant(until), instant(heard)
-		if err := json.Unmarshal([]byte(box), &v.Box); err != nil {
-			return nil, fmt.Errorf("the box of event %s: %w", v.ID, err)
-		}
-		all = append(all, v)
-	}
-	return all, rows.Err()
 }
 
 // Picture is the slot of an event's snapshot, or ErrUnknown.
 func (e Events) Picture(ctx context.Context, number int64) (slot string, err error) {
-	err = e.db.QueryRowContext(ctx, "SELECT picture FROM events WHERE n = ?", number).Scan(&slot)
-	if errors.Is(err, sql.ErrNoRows) || err == nil && slot == "" {
-		return "", fmt.Errorf("the event's snapshot is %w", ErrUnknown)
-	}
-	return slot, err
+	return one(ctx, e.db, "the event's snapshot", itself[string], "SELECT picture FROM events WHERE n = ? AND picture <> ''", number)
 }
 
 // Labels are those that events bear, the most frequent first.
 func (e Events) Labels(ctx context.Context) ([]string, error) {
-	return texts(ctx, e.db, "SELECT label FROM labels ORDER BY count DESC, label LIMIT 100")
+	return list(ctx, e.db, "labels", itself[string], "SELECT label FROM labels ORDER BY count DESC, label LIMIT 100")
 }
 
 // AlertsSince counts alerts by Kafka's time, which no edge's clock sets.

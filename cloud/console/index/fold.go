@@ -3,7 +3,6 @@ package index
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -220,14 +219,6 @@ func (b *batch) prune() error {
 		bytes -= gone
 	}
 	return nil
-}
-
-func asJSON(v any) string {
-	data, err := json.Marshal(v)
-	if err != nil {
-		return ""
-	}
-	return string(data)
 }
 
 // seenSchema is made in an index of an earlier program too.

@@ -33,43 +33,33 @@ type Picture struct {
 
 // Get gives what lies in a slot, or ErrUnknown.
 func (p Pictures) Get(ctx context.Context, slot string) (Picture, error) {
-	var found Picture
-	var at int64
-	err := p.db.QueryRowContext(ctx, "SELECT at, frame, media, data FROM pictures WHERE slot = ?", slot).Scan(&at, &found.Frame, &found.Media, &found.Data)
-	if errors.Is(err, sql.ErrNoRows) {
-		return found, fmt.Errorf("the picture is %w, or no longer kept", ErrUnknown)
-	}
-	found.At = instant(at)
-	return found, err
+	return one(ctx, p.db, "the picture", func(p *Picture) []any { return []any{stamp{&p.At}, &p.Frame, &p.Media, &p.Data} },
+		"SELECT at, frame, media, data FROM pictures WHERE slot = ?", slot)
 }
 
 // Taken says when the picture in a slot was taken, and which frame it is; zero where there is none.
 func (p Pictures) Taken(ctx context.Context, slot string) (at time.Time, frame int, err error) {
-	var ms int64
-	err = p.db.QueryRowContext(ctx, "SELECT at, frame FROM pictures WHERE slot = ?", slot).Scan(&ms, &frame)
+	err = p.db.QueryRowContext(ctx, "SELECT at, frame FROM pictures WHERE slot = ?", slot).Scan(stamp{&at}, &frame)
 	if errors.Is(err, sql.ErrNoRows) {
 		return time.Time{}, -1, nil
 	}
-	return instant(ms), frame, err
+	return at, frame, err
 }
 
 // FrameTimes is when each camera's latest frame was taken, by its slot.
 func (p Pictures) FrameTimes(ctx context.Context) (map[string]time.Time, error) {
-	rows, err := p.db.QueryContext(ctx, "SELECT slot, at FROM pictures WHERE slot >= 'frame/' AND slot < 'frame0' LIMIT ?", maxCameras)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
+	frames, err := list(ctx, p.db, "frames", func(f *frameTime) []any { return []any{&f.slot, stamp{&f.at}} },
+		"SELECT slot, at FROM pictures WHERE slot >= 'frame/' AND slot < 'frame0' LIMIT ?", maxCameras)
 	all := map[string]time.Time{}
-	for rows.Next() {
-		var slot string
-		var at int64
-		if err := rows.Scan(&slot, &at); err != nil {
-			return nil, err
-		}
-		all[slot] = instant(at)
+	for _, f := range frames {
+		all[f.slot] = f.at
 	}
-	return all, rows.Err()
+	return all, err
+}
+
+type frameTime struct {
+	slot string
+	at   time.Time
 }
 
 // maxPicture bounds one picture; larger ones are passed over.

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -88,21 +87,8 @@ type PlacedEdge struct {
 
 // Placed lists the edges that have scenes with a place and a product, at most limit.
 func (s Scenes) Placed(ctx context.Context, limit int) ([]PlacedEdge, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT edge, min(CASE WHEN east < west THEN -180 ELSE west END), min(south), max(CASE WHEN east < west THEN 180 ELSE east END), max(north),
+	return list(ctx, s.db, "edges with scenes", func(e *PlacedEdge) []any {
+		return []any{&e.Edge, &e.BBox[0], &e.BBox[1], &e.BBox[2], &e.BBox[3], stamp{&e.From}, stamp{&e.To}}
+	}, `SELECT edge, min(CASE WHEN east < west THEN -180 ELSE west END), min(south), max(CASE WHEN east < west THEN 180 ELSE east END), max(north),
 		min(captured), max(captured) FROM scenes WHERE published > 0 AND west IS NOT NULL GROUP BY edge ORDER BY edge LIMIT ?`, limit)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []PlacedEdge
-	for rows.Next() {
-		var e PlacedEdge
-		var from, to int64
-		if err := rows.Scan(&e.Edge, &e.BBox[0], &e.BBox[1], &e.BBox[2], &e.BBox[3], &from, &to); err != nil {
-			return nil, err
-		}
-		e.From, e.To = time.UnixMilli(from).UTC(), time.UnixMilli(to).UTC()
-		all = append(all, e)
-	}
-	return slices.Clip(all), rows.Err()
 }

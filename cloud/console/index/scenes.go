@@ -3,15 +3,10 @@ package index
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 )
-
-// ErrUnknown says that the index has no such thing.
-var ErrUnknown = errors.New("not known here")
 
 // Scenes are asked for scenes.
 type Scenes struct{ db *sql.DB }
@@ -59,40 +54,9 @@ func (s Scene) State() string {
 const sceneColumns = `edge, id, captured, manifested, first_result, last_result, published, results, width, height, tiles, sent, complete, cloud,
 	ring, west, south, east, north, product, cols, rows, size, overlap, margin`
 
-func scanScene(scan func(...any) error) (Scene, error) {
-	var s Scene
-	var captured, manifested, first, last, published int64
-	var ring, product string
-	var box [4]sql.NullFloat64
-	err := scan(&s.Edge, &s.ID, &captured, &manifested, &first, &last, &published, &s.Results, &s.Width, &s.Height, &s.Tiles, &s.Sent, &s.Complete, &s.Cloud,
-		&ring, &box[0], &box[1], &box[2], &box[3], &product, &s.Grid.Cols, &s.Grid.Rows, &s.Grid.Size, &s.Grid.Overlap, &s.Grid.Margin)
-	if err != nil {
-		return s, err
-	}
-	s.Captured, s.Manifested, s.FirstResult, s.LastResult, s.Published = instant(captured), instant(manifested), instant(first), instant(last), instant(published)
-	if box[0].Valid {
-		s.BBox = []float64{box[0].Float64, box[1].Float64, box[2].Float64, box[3].Float64}
-	}
-	if ring != "" {
-		if err := json.Unmarshal([]byte(ring), &s.Outline); err != nil {
-			return s, fmt.Errorf("the outline of scene %s: %w", s.ID, err)
-		}
-	}
-	if product != "" {
-		s.Product = &Product{}
-		if err := json.Unmarshal([]byte(product), s.Product); err != nil {
-			return s, fmt.Errorf("the product of scene %s: %w", s.ID, err)
-		}
-	}
-	return s, nil
-}
-
-// instant is a time of the index; 0 is none.
-func instant(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms).UTC()
+func (s *Scene) fields() []any {
+	return []any{&s.Edge, &s.ID, stamp{&s.Captured}, stamp{&s.Manifested}, stamp{&s.FirstResult}, stamp{&s.LastResult}, stamp{&s.Published}, &s.Results, &s.Width, &s.Height, &s.Tiles, &s.Sent, &s.Complete, &s.Cloud,
+		parsed{&s.Outline}, appended{&s.BBox}, appended{&s.BBox}, appended{&s.BBox}, appended{&s.BBox}, parsed{&s.Product}, &s.Grid.Cols, &s.Grid.Rows, &s.Grid.Size, &s.Grid.Overlap, &s.Grid.Margin}
 }
 
 // SceneQuery chooses scenes. Zero fields choose all.
@@ -169,11 +133,7 @@ func (s Scenes) Count(ctx context.Context, q SceneQuery) (n int, err error) {
 
 // One gives a scene, or ErrUnknown.
 func (s Scenes) One(ctx context.Context, edge, id string) (Scene, error) {
-	scene, err := scanScene(s.db.QueryRowContext(ctx, "SELECT "+sceneColumns+" FROM scenes WHERE edge = ? AND id = ?", edge, id).Scan)
-	if errors.Is(err, sql.ErrNoRows) {
-		return scene, fmt.Errorf("scene %.80q of edge %.80q is %w", id, edge, ErrUnknown)
-	}
-	return scene, err
+	return one(ctx, s.db, fmt.Sprintf("scene %.80q of edge %.80q", id, edge), (*Scene).fields, "SELECT "+sceneColumns+" FROM scenes WHERE edge = ? AND id = ?", edge, id)
 }
 
 // Published lists the latest products of scenes.
@@ -187,20 +147,7 @@ func (s Scenes) Incomplete(ctx context.Context, limit int) ([]Scene, error) {
 }
 
 func (s Scenes) some(ctx context.Context, rest string, args ...any) ([]Scene, error) {
-	rows, err := s.db.QueryContext(ctx, "SELECT "+sceneColumns+" FROM scenes WHERE "+rest, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	all := []Scene{}
-	for rows.Next() {
-		scene, err := scanScene(rows.Scan)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, scene)
-	}
-	return all, rows.Err()
+	return list(ctx, s.db, "scenes", (*Scene).fields, "SELECT "+sceneColumns+" FROM scenes WHERE "+rest, args...)
 }
 
 // InWork counts the scenes that have no product yet.
