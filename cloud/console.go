@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"cloudcanvas/cloud/console"
+	"cloudcanvas/cloud/console/live"
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/cloud/release"
 	"cloudcanvas/shared/durable"
@@ -15,7 +16,7 @@ import (
 
 // ConsoleOptions are what a console has beside the cloud's own parts.
 type ConsoleOptions struct {
-	Device   console.Device // where it runs beside one
+	Device   live.Device // where it runs beside one
 	Version  string
 	Gatherer prometheus.Gatherer // shown on /metrics
 	Ready    func(url string)    // called with the address once it is served
@@ -40,7 +41,7 @@ func (c *Cloud) Console(ctx context.Context, o ConsoleOptions) error {
 	k, err := console.New(ctx, c.Config.Console, console.Parts{
 		Log: c.Kafka, Products: c.Config.Products, Objects: objects, Statuses: edges, Group: group{c.Coord},
 		Models:   modelsOf(c.Coord, release.Library{Objects: c.Store}),
-		Stories:  Lineage(c.Kafka, objects, c.Coord),
+		Lineage:  Lineage(c.Kafka, objects, c.Coord),
 		Dead:     DeadLetters(c.Config, c.Kafka, c.Coord, c.objects(c.Config.Bridge.ItemLimit()), ""),
 		Attempts: attempts, Device: o.Device, Version: o.Version, Logger: c.Log, Metrics: c.Metrics, Gatherer: o.Gatherer, Step: c.Progress.Step, Disk: c.watch(c.Config.Console.Data),
 	})
@@ -54,7 +55,7 @@ func (c *Cloud) Console(ctx context.Context, o ConsoleOptions) error {
 // group lists workers and owners for the console, by way of the coordinator.
 type group struct{ coord.Coordinator }
 
-func (g group) Workers(ctx context.Context) ([]console.Worker, error) {
+func (g group) Workers(ctx context.Context) ([]live.Worker, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	members, err := g.Members(ctx, coord.Worker)
@@ -63,9 +64,9 @@ func (g group) Workers(ctx context.Context) ([]console.Worker, error) {
 	}
 	select {
 	case now := <-members:
-		all := make([]console.Worker, len(now))
+		all := make([]live.Worker, len(now))
 		for i, m := range now {
-			all[i] = console.Worker{ID: m.ID, Host: m.Host, Accelerator: m.Accelerator, MemoryBytes: m.MemoryBytes, Rates: m.Rates, Models: m.Models}
+			all[i] = live.Worker{ID: m.ID, Host: m.Host, Accelerator: m.Accelerator, MemoryBytes: m.MemoryBytes, Rates: m.Rates, Models: m.Models}
 		}
 		return all, nil
 	case <-ctx.Done():

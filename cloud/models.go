@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"cloudcanvas/cloud/console"
+	"cloudcanvas/cloud/console/live"
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/cloud/release"
 )
@@ -21,7 +21,7 @@ func modelsOf(c coord.Coordinator, l release.Library) models {
 	return models{release.Admin{Group: c, Library: l}, group{c}}
 }
 
-func (m models) Models(ctx context.Context) ([]console.Model, error) {
+func (m models) Models(ctx context.Context) ([]live.Model, error) {
 	rows, err := m.admin.List(ctx)
 	if err != nil {
 		return nil, err
@@ -30,11 +30,11 @@ func (m models) Models(ctx context.Context) ([]console.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := make([]console.Model, len(rows))
+	all := make([]live.Model, len(rows))
 	for i, r := range rows {
-		all[i] = console.Model{Name: r.Name, Versions: r.Versions, Desired: r.Desired, Previous: r.Previous, Running: map[string]int{}, Changes: []console.ModelChange{}}
+		all[i] = live.Model{Name: r.Name, Versions: r.Versions, Desired: r.Desired, Previous: r.Previous, Running: map[string]int{}, Changes: []live.ModelChange{}}
 		if r.Canary != nil {
-			all[i].Canary = &console.ModelCanary{Version: r.Canary.Version, Share: r.Canary.Share, Since: r.Canary.Since}
+			all[i].Canary = &live.ModelCanary{Version: r.Canary.Version, Share: r.Canary.Share, Since: r.Canary.Since}
 		}
 		for _, w := range workers {
 			if v, has := w.Models[r.Name]; has {
@@ -42,7 +42,7 @@ func (m models) Models(ctx context.Context) ([]console.Model, error) {
 			}
 		}
 		for _, c := range slices.Backward(r.Changes) {
-			all[i].Changes = append(all[i].Changes, console.ModelChange{Time: c.At, Action: c.What, Version: c.Version, Who: c.By, Reason: c.Reason})
+			all[i].Changes = append(all[i].Changes, live.ModelChange{Time: c.At, Action: c.What, Version: c.Version, Who: c.By, Reason: c.Reason})
 		}
 	}
 	return all, nil
@@ -71,7 +71,7 @@ func (m models) by(who string) release.Admin {
 // refused distinguishes what the caller can mend from services that are away.
 func refused(err error) error {
 	if errors.As(err, new(release.Refused)) {
-		return fmt.Errorf("%w: %w", console.ErrRefused, err)
+		return fmt.Errorf("%w: %w", live.ErrRefused, err)
 	}
 	return err
 }

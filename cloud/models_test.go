@@ -5,7 +5,7 @@ import (
 	"errors"
 	"testing"
 
-	"cloudcanvas/cloud/console"
+	"cloudcanvas/cloud/console/live"
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/cloud/coord/local"
 	"cloudcanvas/cloud/release"
@@ -32,7 +32,7 @@ func TestTheConsoleChangesModelsAsOperatorsDo(t *testing.T) {
 		joined <- worker.Join(ctx, coord.Member{Role: coord.Worker, ID: "worker-1", Models: map[string]string{"coast": "2"}})
 	}()
 	m := modelsOf(space.Coordinator("console"), release.Library{Objects: objects})
-	if err := m.Promote(t.Context(), "otto", "coast", "9"); !errors.Is(err, console.ErrRefused) {
+	if err := m.Promote(t.Context(), "otto", "coast", "9"); !errors.Is(err, live.ErrRefused) {
 		t.Errorf("a version that was not published: %v", err)
 	}
 	for _, do := range []func(context.Context) error{
@@ -49,7 +49,7 @@ func TestTheConsoleChangesModelsAsOperatorsDo(t *testing.T) {
 	}
 	for len(<-members) == 0 { // until the worker is among them
 	}
-	one := func() console.Model {
+	one := func() live.Model {
 		all, err := m.Models(t.Context())
 		if err != nil || len(all) != 1 {
 			t.Fatal(all, err)
@@ -65,7 +65,7 @@ func TestTheConsoleChangesModelsAsOperatorsDo(t *testing.T) {
 	if got := one(); got.Canary != nil || got.Rollbacks()[0].Reason != "it misses coasts" || got.Rollbacks()[0].Who != "vera" {
 		t.Errorf("%+v", got)
 	}
-	if err := m.Canary(t.Context(), "otto", "coast", "2", 0.5); !errors.Is(err, console.ErrRefused) {
+	if err := m.Canary(t.Context(), "otto", "coast", "2", 0.5); !errors.Is(err, live.ErrRefused) {
 		t.Errorf("what runs already as a canary: %v", err)
 	}
 }

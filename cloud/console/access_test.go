@@ -2,7 +2,6 @@ package console
 
 import (
 	"crypto/tls"
-	"encoding/json"
 	"io"
 	"net/http"
 	"net/url"
@@ -10,10 +9,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"cloudcanvas/cloud/console/auth"
 	"cloudcanvas/shared/brokertest"
 )
 
@@ -43,11 +42,11 @@ func TestOnOtherAddressesItRefusesToStartWithoutTLSAndLogin(t *testing.T) {
 // letIn writes a tokens file for a viewer and an operator.
 func letIn(t *testing.T) (file, viewer, operator string) {
 	t.Helper()
-	viewer, line1, err := NewToken("vera", Viewer)
+	viewer, line1, err := auth.NewToken("vera", auth.Viewer)
 	if err != nil {
 		t.Fatal(err)
 	}
-	operator, line2, err := NewToken("otto", Operator)
+	operator, line2, err := auth.NewToken("otto", auth.Operator)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +99,7 @@ func TestRolesDecideWhoMayChangeSomething(t *testing.T) {
 			t.Errorf("%s: %d, want %d", c.name, got.StatusCode, c.want)
 		}
 	}
-	if act := w.console.audit.latest(1)[0]; act.Who != "otto" || act.Action != "discard" {
+	if act := w.console.audit.Latest(1)[0]; act.Who != "otto" || act.Action != "discard" {
 		t.Errorf("the audit says %+v", act)
 	}
 }
@@ -123,12 +122,6 @@ func TestABrowserLogsInAndOut(t *testing.T) {
 	w.post("/logout", nil, with)
 	if r := w.post("/stac/search", nil, with); r.StatusCode != http.StatusUnauthorized {
 		t.Errorf("after logging out: %d", r.StatusCode)
-	}
-	now := time.Now()
-	var s sessions
-	id := s.begin(person{"vera", Viewer}, now, sessionLife)
-	if _, ok := s.who(id, now.Add(sessionLife+time.Second)); ok {
-		t.Error("a session does not end")
 	}
 }
 
@@ -225,75 +218,11 @@ func TestALargeBodyIsRefused(t *testing.T) {
 	}
 }
 
-func TestATokensFileMustBeClosedAndWhole(t *testing.T) {
-	file, _, _ := letIn(t)
-	if err := os.Chmod(file, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := readTokens(file); err == nil || !strings.Contains(err.Error(), "chmod") {
-		t.Error(err)
-	}
-	for _, text := range []string{"", "# nobody", "vera viewer", "vera king " + strings.Repeat("0", 64), "vera viewer " + strings.Repeat("x", 64)} {
-		if _, err := parseTokens(strings.NewReader(text)); err == nil {
-			t.Errorf("%q lets somebody in", text)
-		}
-	}
-	if _, _, err := NewToken("a name", Viewer); err == nil {
-		t.Error("a name with a space")
-	}
-}
-
-func TestTheAuditSurvivesACutOffLine(t *testing.T) {
-	dir := t.TempDir()
-	whole, _ := json.Marshal(Act{Who: "otto", Action: "discard", What: "x"})
-	if err := os.WriteFile(filepath.Join(dir, "audit.jsonl"), append(append(whole, '\n'), `{"who":"ot`...), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for range 2 {
-		a, err := openAudit(dir, quiet())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := a.write(Act{Who: "vera", Action: "replay", What: "y"}); err != nil {
-			t.Fatal(err)
-		}
-		if a.of("x") == nil || a.of("y") == nil {
-			t.Error("an act is lost")
-		}
-		a.close()
-	}
-	if data, _ := os.ReadFile(filepath.Join(dir, "audit.jsonl")); strings.Count(string(data), "\n") != 4 {
-		t.Errorf("%s", data)
-	}
-}
-
-func TestPreviewsAreSafe(t *testing.T) {
-	for _, c := range []struct {
-		name string
-		data []byte
-		text bool
-	}{{"text", []byte("hello\nworld"), true}, {"bytes", []byte{0, 1, 2}, false}, {"nothing", nil, false}, {"an escape", []byte("\x1b[31m"), false}, {"latin 1", []byte{'a', 0xe9}, false}} {
-		if p := preview(c.data, len(c.data)); (p.Text != "") != c.text || p.Picture {
-			t.Errorf("%s: %+v", c.name, p)
-		}
-	}
-	if p := preview(jpegOf(t, 50, 50), 1<<20); !p.Picture || p.Text != "" {
-		t.Errorf("a picture: %v", p.Picture)
-	}
-	bomb := append([]byte("\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"), 0x7f, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff, 8, 2, 0, 0, 0)
-	if _, err := redraw(bomb); err == nil {
-		t.Error("a bomb is decoded")
-	}
-	if p := preview(bomb, len(bomb)); p.Picture {
-		t.Error("a bomb is offered as a picture")
-	}
-}
-
 func TestMetricsTellWhatTheConsoleKnows(t *testing.T) {
 	w := newWorld(t, nil)
 	w.fill()
 	registry := prometheus.NewRegistry()
-	if _, err := newStats(registry, w.console); err != nil {
+	if err := w.console.metrics.register(registry, w.console); err != nil {
 		t.Fatal(err)
 	}
 	families, err := registry.Gather()

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -17,45 +16,40 @@ func TestTheAPIAnswersAsItsDescriptionSays(t *testing.T) {
 	w := newWorld(t, nil)
 	w.fill()
 	var described struct {
-		OpenAPI    string
-		Paths      map[string]map[string]json.RawMessage
+		OpenAPI string
+		Paths   map[string]map[string]struct {
+			Responses map[string]struct {
+				Content map[string]struct{ Schema object }
+			}
+		}
 		Components struct{ Schemas map[string]object }
 	}
 	w.json("/api/v1/openapi.json", &described)
 	if described.OpenAPI != "3.1.0" {
 		t.Errorf("version %s", described.OpenAPI)
 	}
-	for _, e := range w.console.endpoints() {
-		if described.Paths[e.Path][strings.ToLower(e.Method)] == nil {
-			t.Errorf("%s %s is not described", e.Method, e.Path)
-		}
-		if e.Method != http.MethodGet {
+	compared := 0
+	for path, methods := range described.Paths {
+		answer, ok := methods["get"].Responses["200"].Content["application/json"]
+		if !ok {
 			continue
 		}
-		status, body := w.get(pathOf.Replace(e.Path))
+		status, body := w.get(pathOf.Replace(path))
 		if status != http.StatusOK {
-			t.Errorf("%s: %d %s", e.Path, status, body)
+			t.Errorf("%s: %d %s", path, status, body)
 			continue
 		}
-		answer := reflect.New(reflect.TypeOf(e.Answer))
-		d := json.NewDecoder(strings.NewReader(body))
-		d.DisallowUnknownFields()
-		if err := d.Decode(answer.Interface()); err != nil {
-			t.Errorf("%s answers with something else than it says: %v: %s", e.Path, err, body)
-		}
-		schema := schemaOf(reflect.TypeOf(e.Answer), object{})
 		var got any
 		if err := json.Unmarshal([]byte(body), &got); err != nil {
 			t.Fatal(err)
 		}
-		raw, _ := json.Marshal(schema)
-		var plain object
-		if err := json.Unmarshal(raw, &plain); err != nil {
-			t.Fatal(err)
-		}
-		for _, fault := range mismatch(got, plain, described.Components.Schemas, e.Path) {
+		compared++
+		for _, fault := range mismatch(got, answer.Schema, described.Components.Schemas, path) {
 			t.Error(fault)
 		}
+	}
+	if compared < 20 {
+		t.Errorf("only %d answers were compared", compared)
 	}
 	for path := range described.Paths {
 		if strings.Contains(path, "/tiles/{edge}") || strings.HasPrefix(path, "/files") || path == "/api/v1/stream" || strings.Contains(path, "/pictures/") {
@@ -126,15 +120,21 @@ func mismatch(v any, schema object, components map[string]object, at string) (fa
 	return faults
 }
 
+// stacLink is a link of STAC.
+type stacLink struct {
+	Rel, Href, Method string
+	Body              any
+}
+
 // stacPage is a page of a search.
 type stacPage struct {
 	Features []struct {
 		ID         string
 		Collection string
-		Links      []link
+		Links      []stacLink
 		Assets     map[string]struct{ Href string }
 	}
-	Links []link
+	Links []stacLink
 }
 
 func (p stacPage) ids() string {
@@ -259,7 +259,7 @@ func TestEveryLinkOfTheCatalogueResolves(t *testing.T) {
 			return
 		}
 		var node struct {
-			Links  []link
+			Links  []stacLink
 			Assets map[string]struct{ Href string }
 		}
 		if json.Unmarshal([]byte(body), &node) != nil {

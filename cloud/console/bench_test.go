@@ -6,13 +6,16 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"net/http"
+	"os"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/chromedp/chromedp"
 
+	"cloudcanvas/cloud/console/index"
 	"cloudcanvas/shared/event"
 )
 
@@ -28,8 +31,9 @@ func TestAssetsAreSmallWhenCompressed(t *testing.T) {
 // compressedAssets is how many bytes all assets and templates are, each compressed by itself.
 func compressedAssets(t testing.TB) (n int) {
 	t.Helper()
-	for _, files := range []fs.FS{assetFiles, pageFiles} {
-		err := fs.WalkDir(files, ".", func(path string, d fs.DirEntry, err error) error {
+	files := os.DirFS("web")
+	for _, folder := range []string{"assets", "pages"} {
+		err := fs.WalkDir(files, folder, func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() {
 				return err
 			}
@@ -136,15 +140,20 @@ func BenchmarkMapTiles(b *testing.B) {
 		}
 		return clients * each / time.Since(begin).Seconds()
 	}
-	var s Scene
+	var s index.Scene
 	w.json("/api/v1/scenes/mast-7/alpha", &s)
-	mx, my := mercator((s.BBox[0]+s.BBox[2])/2, (s.BBox[1]+s.BBox[3])/2)
 	const z = 13
-	tile := fmt.Sprintf("/api/v1/tiles/mast-7/alpha/%d/%d/%d.png", z, int(mx/mapUnits*(1<<z)), int(my/mapUnits*(1<<z)))
+	x, y := onMap((s.BBox[0]+s.BBox[2])/2, (s.BBox[1]+s.BBox[3])/2)
+	tile := fmt.Sprintf("/api/v1/tiles/mast-7/alpha/%d/%d/%d.png", z, int(x*(1<<z)), int(y*(1<<z)))
 	var tiles, nothing float64
 	for b.Loop() {
 		tiles, nothing = max(tiles, rate(tile)), max(nothing, rate("/healthz"))
 	}
 	b.ReportMetric(tiles, "tiles/s")
 	b.ReportMetric(tiles/nothing, "ratio-to-empty-answers")
+}
+
+// onMap is a place in web Mercator's square, 0 … 1 from its north-western corner.
+func onMap(lon, lat float64) (x, y float64) {
+	return (lon + 180) / 360, (1 - math.Asinh(math.Tan(lat*math.Pi/180))/math.Pi) / 2
 }

@@ -152,7 +152,7 @@ func TestPeopleCanUseEveryPageInABrowser(t *testing.T) {
 	b := openBrowser(t)
 	w := newWorld(t, nil)
 	w.fill()
-	w.console.Stories = fakeStories{}
+	w.knowLineage()
 	pages := []struct{ name, path, shows string }{
 		{"overview", "/", ".line"}, {"scenes", "/scenes", ".footprint"}, {"scene", "/scenes/mast-7/alpha", ".mask"}, {"cameras", "/cameras", ".cards"},
 		{"camera", "/cameras/mast-7/gate", ".box"}, {"sensors", "/sensors", ".curve"}, {"link", "/link", "table"}, {"cluster", "/cluster", "table"},

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"cloudcanvas/cloud/console/index"
 	"cloudcanvas/shared/mqtt"
 )
 
@@ -13,9 +14,9 @@ func TestACameraIsShownAsItsEdgeSaysThatItIs(t *testing.T) {
 	w.putCamera("gate", time.Now().UTC())
 	w.caughtUp()
 	say := func(payload string) {
-		w.console.heardStatus(t.Context(), mqtt.Message{Topic: "canvas/v1/mast-7/status", Payload: []byte(payload)})
+		w.console.takeStatus(t.Context(), mqtt.Message{Topic: "canvas/v1/mast-7/status", Payload: []byte(payload)})
 	}
-	is := func(when, camera, state string) (c Camera) {
+	is := func(when, camera, state string) (c index.Camera) {
 		t.Helper()
 		if w.json("/api/v1/cameras/mast-7/"+camera, &c); c.Word != state {
 			t.Errorf("%s %s is %q, want %q", when, camera, c.Word, state)
@@ -50,7 +51,7 @@ func TestACameraIsShownAsItsEdgeSaysThatItIs(t *testing.T) {
 	if status, _ := w.get("/api/v1/cameras/mast-7/yard"); status != 404 {
 		t.Errorf("a camera that is no longer there: %d", status)
 	}
-	var all list[Camera]
+	var all list[index.Camera]
 	if w.json("/api/v1/cameras", &all); len(all.Items) != 1 || all.Items[0].Word != "up" {
 		t.Errorf("%+v", all)
 	}

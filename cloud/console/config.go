@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
+
+	"cloudcanvas/cloud/console/auth"
 )
 
 // Config is how the console is reached and how much it keeps.
@@ -21,8 +23,8 @@ type Config struct {
 	Cert string `yaml:"cert"`
 	Key  string `yaml:"key"`
 	// TokensFile has a line for each who may come in; `canvas-cloud console token` makes one.
-	TokensFile string `yaml:"tokens_file"`
-	OIDC       OIDC   `yaml:"oidc"`
+	TokensFile string    `yaml:"tokens_file"`
+	OIDC       auth.OIDC `yaml:"oidc"`
 	// RequestsPerSecond of one address; bursts of four times as many pass.
 	RequestsPerSecond float64 `yaml:"requests_per_second"`
 
@@ -37,7 +39,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Listen: "127.0.0.1:8480", Data: "/var/lib/canvas/console", RequestsPerSecond: 50,
-		OIDC:       defaultOIDC(),
+		OIDC:       auth.DefaultOIDC(),
 		KeepEvents: 1_000_000, KeepReadings: 2_000_000, KeepScenes: 100_000, PictureBytes: 1 << 30, TileBytes: 32 << 20,
 	}
 }
@@ -63,7 +65,7 @@ func (c Config) Problems(add func(field, message, hint string)) {
 		if c.Cert == "" {
 			add("cert", "is missing, and listen is not this machine alone", "give cert and key for TLS, or listen on 127.0.0.1 behind a proxy")
 		}
-		if c.TokensFile == "" && !c.OIDC.enabled() {
+		if c.TokensFile == "" && !c.OIDC.Enabled() {
 			add("tokens_file", "is missing, and listen is not this machine alone", "`canvas-cloud console token` makes a line for each who may come in; or let people log in with oidc")
 		}
 	}
@@ -76,7 +78,7 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	if u, err := url.Parse(c.PublicURL); c.PublicURL != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
 		add("public_url", fmt.Sprintf("%q is no address of a website", c.PublicURL), "write https://canvas.example")
 	}
-	c.oidcProblems(add)
+	c.OIDC.Problems(c.PublicURL, add)
 	if c.RequestsPerSecond < 1 {
 		add("requests_per_second", fmt.Sprintf("is %g", c.RequestsPerSecond), "an open page needs about 5")
 	}

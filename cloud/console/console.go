@@ -1,12 +1,20 @@
+// Package console is what people see of the appliance: pages, a REST API, a STAC API and map tiles,
+// all read from an index on disk that follows Kafka and can be made anew from it at any time.
+//
+//	Kafka, MQTT status ─▶ index ─────┬─▶ web ──▶ people
+//	cluster, device ────▶ live ──────┤
+//	products' folder ───▶ products ──┼─▶ api, stac ──▶ programs
+//	what operators do ◀─▶ decisions ─┘
+//
+// auth stands before all of it. Nothing here is the only copy of anything, except the audit of what
+// operators did. This package puts the parts together and serves them.
 package console
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -15,11 +23,20 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"cloudcanvas/cloud/console/api"
+	"cloudcanvas/cloud/console/auth"
+	"cloudcanvas/cloud/console/decisions"
+	"cloudcanvas/cloud/console/index"
+	"cloudcanvas/cloud/console/live"
+	"cloudcanvas/cloud/console/overview"
+	"cloudcanvas/cloud/console/products"
+	"cloudcanvas/cloud/console/request"
+	"cloudcanvas/cloud/console/stac"
+	"cloudcanvas/cloud/console/web"
 	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/mqtt"
-	"cloudcanvas/shared/security"
 	"cloudcanvas/shared/telemetry"
 )
 
@@ -27,46 +44,40 @@ import (
 type Parts struct {
 	Log      Log
 	Products string // folder
-	Objects  Objects
+	Objects  index.Objects
 	Statuses Statuses
-	Group    Group
-	Stories  Stories            // nil: the story of an item is not told
-	Models   Models             // nil: there are none to change
+	Group    live.Group
+	Lineage  web.Lineage        // nil: what became of single items can't be shown
+	Models   live.Models        // nil: there are none to change
 	Dead     deadletter.Actions // without a Group nothing can be decided about dead letters
 	Attempts *crashguard.Guard  // of this process; nil: a record that kills it kills it again
-	Device   Device             // where the console runs beside one
+	Device   live.Device        // where the console runs beside one
 	Version  string
 	Logger   *slog.Logger
 	Metrics  prometheus.Registerer
 	Gatherer prometheus.Gatherer // shown on /metrics
 	Step     func()              // called as long as the console moves; for a watchdog
-	Disk     Disk                // under its own files; nil: it is never to blame
+	Disk     index.Disk          // under its own files: what could not be noted is refused; nil: it is never to blame
+
+	lookEvery time.Duration // at Kafka, in tests
 }
 
 // Console serves pages and APIs. Close it.
 type Console struct {
 	Parts
-	config   Config
-	index    *index
-	audit    *audit
-	box      letterBox
-	notices  *notices
-	products *products
-	cluster  *clusterView
-	models   *modelsView
-	device   *deviceLink
-	fold     fold
-	reach    reach
-	guard    *guard
-	pages    pages
-	started  time.Time
-	now      func() time.Time
-	look     time.Duration // how often Kafka is asked whether it is there
-	stopping chan struct{} // closed when open streams have to end
-	stats    *stats
-	telling  chan struct{} // a place for each story that is being told
-	troubles troubles
-	states   cameraStates
+	config    Config
+	index     *index.Index
+	audit     *auth.Audit
+	products  *products.Folder
+	cluster   *live.ClusterView
+	decisions *decisions.Decisions
+	guard     *auth.Guard
+	refuser   *request.Refuser
+	site      *web.Site
+	api       *api.API
+	stac      *stac.API
+	metrics   *metrics
+	stopping  chan struct{} // closed when open streams have to end
 }
 
 // New opens the console's index and reads who may come in. Nothing is served before Run.
@@ -80,34 +91,24 @@ func New(ctx context.Context, c Config, p Parts) (_ *Console, err error) {
 	if p.Disk == nil {
 		p.Disk = noDisk{}
 	}
-	k := &Console{Parts: p, config: c, started: time.Now(), now: time.Now, look: lookEvery, stopping: make(chan struct{}), telling: make(chan struct{}, storiesAtOnce)}
-	k.notices = newNotices(k.started)
-	k.guard = &guard{config: c, origins: http.NewCrossOriginProtection(), now: k.now, refuse: k.refuse}
+	k := &Console{Parts: p, config: c, metrics: newMetrics(), stopping: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			k.Close()
 		}
 	}()
-	if c.TokensFile != "" {
-		if k.guard.tokens, err = readTokens(c.TokensFile); err != nil {
-			return nil, err
-		}
-	}
-	if c.OIDC.enabled() {
-		if k.guard.oidc, err = newProvider(c, k.now); err != nil {
-			return nil, err
-		}
-	}
-	if !c.Loopback() && (!k.guard.login() || c.Cert == "") {
-		return nil, fmt.Errorf("the console does not listen on %s without TLS and a login: set console.cert, console.key and console.tokens_file or console.oidc, or listen on 127.0.0.1", c.Listen)
-	}
-	if k.index, err = openIndex(ctx, c, p.Logger, p.Disk); err != nil {
+	k.index, err = index.Open(ctx, index.Options{Folder: c.Data, Log: p.Log, Objects: p.Objects, Attempts: p.Attempts, Disk: p.Disk, Logger: p.Logger, Step: p.Step,
+		Skipped: k.skipped, Every: p.lookEvery,
+		Keep: index.Bounds{Events: c.KeepEvents, Readings: c.KeepReadings, Scenes: c.KeepScenes, PictureBytes: c.PictureBytes}})
+	if err != nil {
 		return nil, err
 	}
-	if k.audit, err = openAudit(c.Data, p.Logger); err != nil {
+	if k.audit, err = auth.OpenAudit(c.Data, p.Disk, p.Logger); err != nil {
 		return nil, err
 	}
-	k.audit.disk = p.Disk
+	if err := k.openGuard(); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(p.Products, 0o755); err != nil {
 		return nil, fmt.Errorf("open the folder of products: %w", err)
 	}
@@ -115,45 +116,64 @@ func New(ctx context.Context, c Config, p Parts) (_ *Console, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the folder of products: %w", err)
 	}
-	if k.products, err = openProducts(folder, c.TileBytes); err != nil {
+	if k.products, err = products.Open(folder, c.TileBytes); err != nil {
 		return nil, err
 	}
-	if k.pages, err = parsePages(); err != nil {
+	if err := k.wire(); err != nil {
 		return nil, err
 	}
-	if k.stats, err = newStats(p.Metrics, k); err != nil {
-		return nil, err
-	}
-	k.box.actions, k.box.log, k.box.audit = p.Dead, p.Log, k.audit
-	k.cluster = &clusterView{log: p.Log, group: p.Group, device: p.Device, index: k.index}
-	k.models = &modelsView{models: p.Models, last: []Model{}}
-	k.device = &deviceLink{device: p.Device}
-	k.fold = fold{index: k.index, disk: k.Disk, objects: p.Objects, attempts: p.Attempts, tell: k.tell, passed: k.passed}
-	return k, nil
+	return k, k.metrics.register(p.Metrics, k)
 }
 
-// tell gives notices the time and hands them to open pages.
-func (k *Console) tell(all ...Notice) {
-	now := k.now().UTC()
-	for i := range all {
-		all[i].Time = now
+// openGuard reads who may come in, and refuses to let strangers.
+func (k *Console) openGuard() (err error) {
+	c := k.config
+	k.refuser = &request.Refuser{Log: k.Logger,
+		Statuses: map[error]int{index.ErrUnknown: http.StatusNotFound, decisions.ErrCannot: http.StatusConflict, live.ErrRefused: http.StatusConflict},
+		Page: func(w http.ResponseWriter, r *http.Request, p request.Problem) {
+			k.site.Show(w, r, p.Status, "problem", p)
+		}}
+	k.guard, err = auth.New(auth.Options{TokensFile: c.TokensFile, OIDC: c.OIDC, PublicURL: c.PublicURL, Loopback: c.Loopback(), RequestsPerSecond: c.RequestsPerSecond,
+		Audit: k.audit, Refuser: k.refuser, Now: time.Now, Log: k.Logger,
+		LoginPage: func(w http.ResponseWriter, r *http.Request, status int, ways auth.Ways) {
+			k.site.Show(w, r, status, "login", ways)
+		}})
+	if err != nil {
+		return err
 	}
-	k.notices.tell(all...)
-	k.Step()
+	if !c.Loopback() && (!k.guard.Login() || c.Cert == "") {
+		return fmt.Errorf("the console does not listen on %s without TLS and a login: set console.cert, console.key and console.tokens_file or console.oidc, or listen on 127.0.0.1", c.Listen)
+	}
+	return nil
 }
 
-func (k *Console) passed(topic string, err error) {
-	k.stats.passed.WithLabelValues(topic).Inc()
+// wire puts together what answers.
+func (k *Console) wire() (err error) {
+	k.cluster = live.NewClusterView(k.Log, k.Group, k.Device, k.index)
+	models := live.NewModelsView(live.ModelsOptions{Models: k.Models, Audit: k.audit, Notices: k.index.Notices, Log: k.Logger})
+	device := live.NewDeviceView(k.Device)
+	k.decisions = decisions.New(decisions.Options{Actions: k.Dead, Index: k.index, Audit: k.audit, Log: k.Log, Logger: k.Logger})
+	state := overview.Overview{Index: k.index, Cluster: k.cluster, Device: device, Decisions: k.decisions, Now: time.Now}
+	k.api = api.New(api.Options{Index: k.index, Products: k.products, Cluster: k.cluster, Models: models, Device: device, Decisions: k.decisions, Overview: state,
+		Audit: k.audit, Log: k.Log, Refuser: k.refuser, Now: time.Now})
+	k.stac = &stac.API{Scenes: k.index.Scenes, Products: k.products, PublicURL: k.config.PublicURL, OpenAPI: api.OpenAPIMedia, Refuser: k.refuser, Now: time.Now, Log: k.Logger}
+	k.site, err = web.New(web.Options{Index: k.index, Products: k.products, Cluster: k.cluster, Models: models, Device: device, Decisions: k.decisions, Overview: state,
+		Lineage: k.Lineage, Audit: k.audit, Refuser: k.refuser, Login: k.guard.Login, Version: k.Version, Now: time.Now, Log: k.Logger})
+	return err
+}
+
+func (k *Console) skipped(topic string, err error) {
+	k.metrics.skipped.WithLabelValues(topic).Inc()
 	var panicked *crashguard.Panic
 	if errors.As(err, &panicked) || errors.Is(err, crashguard.ErrQuarantined) {
-		k.Logger.Error("a record is not shown: it made the console fail", telemetry.Topic, topic, telemetry.Err, err)
+		k.Logger.Error("the console skipped a record that made it fail", telemetry.Topic, topic, telemetry.Err, err)
 		return
 	}
-	k.Logger.Debug("a record is not shown", telemetry.Topic, topic, telemetry.Err, err)
+	k.Logger.Debug("the console skipped a record that it can't show", telemetry.Topic, topic, telemetry.Err, err)
 }
 
-// Run follows Kafka and serves until ctx ends. ready hears of the address once it listens; it may be
-// nil.
+// Run follows Kafka and serves until ctx ends. ready gets the address once it listens; it may
+// be nil.
 func (k *Console) Run(ctx context.Context, ready func(url string)) error {
 	listener, url, err := k.listen()
 	if err != nil {
@@ -164,91 +184,46 @@ func (k *Console) Run(ctx context.Context, ready func(url string)) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return k.serve(ctx, listener) })
-	group.Go(func() error { return k.followDecisions(ctx) })
-	group.Go(func() error {
-		f := follower{log: k.Log, fold: k.fold, reach: &k.reach, slog: k.Logger, step: k.Step, every: k.look}
-		return f.run(ctx)
-	})
+	group.Go(func() error { return k.decisions.Follow(ctx) })
+	group.Go(func() error { return k.index.Follow(ctx) })
 	if k.Statuses != nil {
-		k.Statuses.Subscribe(event.StatusFilter, 1, func(m mqtt.Message) { k.heardStatus(ctx, m) })
+		k.Statuses.Subscribe(event.StatusFilter, 1, func(m mqtt.Message) { k.takeStatus(ctx, m) })
 	}
 	return group.Wait()
 }
 
-// heardStatus takes in what an edge says of itself.
-func (k *Console) heardStatus(ctx context.Context, m mqtt.Message) {
+// takeStatus takes in what an edge says of itself.
+func (k *Console) takeStatus(ctx context.Context, m mqtt.Message) {
 	edge, err := event.ParseStatusTopic(m.Topic)
 	if err != nil {
 		return
 	}
 	s, err := event.ParseStatus(m.Payload)
 	if err != nil {
-		k.Logger.Debug("a status can't be read", telemetry.Topic, m.Topic, telemetry.Err, err)
+		k.Logger.Debug("the console can't read the status of an edge", telemetry.Topic, m.Topic, telemetry.Err, err)
 		return
 	}
 	s.Edge = edge
-	k.troubles.hear(s)
-	k.states.hear(s)
-	s.Version = cut(s.Version, maxName)
-	if err := k.fold.status(ctx, s); err != nil && ctx.Err() == nil && !k.Disk.Blames(err) {
-		k.Logger.Warn("an edge's status is not noted", telemetry.Edge, edge, telemetry.Err, err)
+	if err := k.index.TakeStatus(ctx, s); err != nil && ctx.Err() == nil && !k.Disk.Blames(err) {
+		k.Logger.Warn("the console could not keep the status of an edge", telemetry.Edge, edge, telemetry.Err, err)
 	}
-}
-
-func (k *Console) listen() (net.Listener, string, error) {
-	listener, err := net.Listen("tcp", k.config.Listen)
-	if err != nil {
-		return nil, "", fmt.Errorf("listen for people on %s: %w (choose another console.listen)", k.config.Listen, err)
-	}
-	if k.config.Cert == "" {
-		return listener, "http://" + listener.Addr().String() + "/", nil
-	}
-	encryption, err := security.ServerTLS(k.config.Cert, k.config.Key, "")
-	if err != nil {
-		listener.Close()
-		return nil, "", fmt.Errorf("the console's certificate: %w", err)
-	}
-	encryption.NextProtos = []string{"h2", "http/1.1"}
-	return tls.NewListener(listener, encryption), "https://" + listener.Addr().String() + "/", nil
-}
-
-// shutdown is how long answers in hand may take when the console stops.
-const shutdown = 3 * time.Second
-
-func (k *Console) serve(ctx context.Context, listener net.Listener) error {
-	server := &http.Server{
-		Handler: k.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
-		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(k.Logger.Handler(), slog.LevelDebug),
-	}
-	stopped := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(stopped)
-		close(k.stopping)
-		patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdown)
-		defer cancel()
-		if server.Shutdown(patience) != nil {
-			server.Close()
-		}
-	})
-	err := server.Serve(listener)
-	if !stop() {
-		<-stopped
-	}
-	if !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve people: %w", err)
-	}
-	return nil
 }
 
 // Close gives back what New took.
 func (k *Console) Close() {
 	if k.products != nil {
-		k.products.close()
+		k.products.Close()
 	}
 	if k.audit != nil {
-		k.audit.close()
+		k.audit.Close()
 	}
 	if k.index != nil {
-		k.index.close()
+		k.index.Close()
 	}
 }
+
+// noDisk is never to blame.
+type noDisk struct{}
+
+func (noDisk) Blames(error) bool { return false }
+func (noDisk) Err() error        { return nil }

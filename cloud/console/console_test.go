@@ -16,6 +16,8 @@ import (
 
 	"go.uber.org/goleak"
 
+	"cloudcanvas/cloud/console/index"
+	"cloudcanvas/cloud/console/request"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/mqtt"
@@ -79,16 +81,16 @@ func TestNamesFromOutsideAreNeitherMarkupNorPaths(t *testing.T) {
 	}
 	for _, id := range hostile {
 		for _, path := range []string{"/scenes/mast-7/", "/cameras/mast-7/", "/api/v1/scenes/mast-7/", "/pictures/scenes/mast-7/", "/pictures/cameras/mast-7/", "/pictures/masks/mast-7/"} {
-			if status, _ := w.get(path + segment(id)); status != http.StatusOK {
+			if status, _ := w.get(path + request.Segment(id)); status != http.StatusOK {
 				t.Errorf("%s of %q: %d", path, id, status)
 			}
 		}
-		if status, _ := w.get("/files/scenes/mast-7/" + segment(id) + "/mask.tif"); status != http.StatusOK {
+		if status, _ := w.get("/files/scenes/mast-7/" + request.Segment(id) + "/mask.tif"); status != http.StatusOK {
 			t.Errorf("the mask of %q: %d", id, status)
 		}
 	}
 	for _, path := range []string{
-		"/files/scenes/mast-7/escape/mask.tif", "/files/scenes/mast-7/alpha/..%2Fsecret.json", "/files/scenes/mast-7/" + segment("a/b") + "/%2e%2e/secret.json",
+		"/files/scenes/mast-7/escape/mask.tif", "/files/scenes/mast-7/alpha/..%2Fsecret.json", "/files/scenes/mast-7/" + request.Segment("a/b") + "/%2e%2e/secret.json",
 		"/scenes/mast-7/nobody", "/cameras/x/y", "/pictures/events/999", "/pictures/events/x", "/letters/0/77", "/letters/-1/x", "/api/v1/tiles/mast-7/nobody/1/1/1.png", "/assets/", "/nope",
 	} {
 		status, body := w.get(path)
@@ -127,7 +129,7 @@ func TestABrokenProductSpoilsNothingElse(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var s Scene
+	var s index.Scene
 	for _, id := range []string{"alpha", "beta"} {
 		w.json("/api/v1/scenes/mast-7/"+id, &s)
 		if s.Product.Folder == filepath.Base(dir) {
@@ -225,7 +227,7 @@ func TestThereIsOneRowForATrackHoweverOftenItIsTold(t *testing.T) {
 		w.putCamera("gate", w.start)
 	}
 	w.caughtUp()
-	var events list[Event]
+	var events list[index.Event]
 	w.json("/api/v1/events?kind=track", &events)
 	if len(events.Items) != 1 || events.Items[0].State != "end" || !events.Items[0].Picture || events.Items[0].Lasted() != 4*time.Second {
 		t.Errorf("%+v", events.Items)
@@ -244,7 +246,7 @@ func TestEventsAreFilteredAndPaged(t *testing.T) {
 	}{{"", 25}, {"label=cat", 13}, {"label=horse", 0}, {"edge=mast-7&stream=cam-1", 12}, {"from=" + w.start.Add(20*time.Second).Format(time.RFC3339), 5}, {"kind=track", 0}} {
 		seen, path := map[int64]bool{}, "/api/v1/events?limit=4&"+c.query
 		for path != "" {
-			var page list[Event]
+			var page list[index.Event]
 			w.json(path, &page)
 			for _, e := range page.Items {
 				if seen[e.Number] {
@@ -263,13 +265,13 @@ func TestEventsAreFilteredAndPaged(t *testing.T) {
 func TestMapTilesShowTheMaskWhereItLies(t *testing.T) {
 	w := newWorld(t, nil)
 	w.fill()
-	var s Scene
+	var s index.Scene
 	w.json("/api/v1/scenes/mast-7/alpha", &s)
 	tiles := 0
 	lon, lat := (s.BBox[0]+s.BBox[2])/2, (s.BBox[1]+s.BBox[3])/2
 	for _, z := range []int{0, 8, 13, 14} {
-		mx, my := mercator(lon, lat)
-		x, y := int(mx/mapUnits*float64(int(1)<<z)), int(my/mapUnits*float64(int(1)<<z))
+		mx, my := onMap(lon, lat)
+		x, y := int(mx*float64(int(1)<<z)), int(my*float64(int(1)<<z))
 		r, err := http.Get(fmt.Sprintf("%s/api/v1/tiles/mast-7/alpha/%d/%d/%d.png", w.url, z, x, y))
 		if err != nil {
 			t.Fatal(err)
@@ -322,7 +324,7 @@ func TestTheStreamTellsWhatChangesAndResumes(t *testing.T) {
 			}
 		}
 	}
-	now := w.console.notices.latest()
+	now := w.console.index.Notices.Latest()
 	live, says := listen("")
 	w.putManifest("fresh", w.start)
 	says(`"name":"fresh"`)
@@ -339,7 +341,7 @@ func TestAStatusShowsWhetherAnEdgeIsThere(t *testing.T) {
 	w := newWorld(t, nil)
 	w.fill()
 	say := func(topic, payload string) {
-		w.console.heardStatus(t.Context(), mqtt.Message{Topic: topic, Payload: []byte(payload)})
+		w.console.takeStatus(t.Context(), mqtt.Message{Topic: topic, Payload: []byte(payload)})
 	}
 	say("canvas/v1/mast-7/status", `{"status":"online","edge":"mast-7","version":"1.0"}`)
 	say("canvas/v1/mast-8/status", `{"status":"offline","edge":"somebody else"}`)

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"cloudcanvas/cloud/console/live"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
 )
@@ -15,6 +16,7 @@ type fakeLog struct {
 	mu      sync.Mutex
 	topics  map[string][]kafka.Record
 	away    bool
+	full    bool // takes nothing
 	changed chan struct{}
 }
 
@@ -32,6 +34,12 @@ func (l *fakeLog) setAway(away bool) {
 	defer l.mu.Unlock()
 	l.away = away
 	l.wake()
+}
+
+func (l *fakeLog) setFull(full bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.full = full
 }
 
 func (l *fakeLog) Partitions(context.Context, string) (int, error) {
@@ -57,7 +65,7 @@ func (l *fakeLog) Committed(context.Context, string, string) (map[int]int64, err
 func (l *fakeLog) Append(_ context.Context, records ...kafka.Record) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.away {
+	if l.away || l.full {
 		return errAway
 	}
 	for _, r := range records {
@@ -112,8 +120,8 @@ func (l *fakeLog) Scan(_ context.Context, topic string, _ int, from, to int64, h
 // fakeGroup is one worker who owns one partition.
 type fakeGroup struct{}
 
-func (fakeGroup) Workers(context.Context) ([]Worker, error) {
-	return []Worker{{ID: "worker-1", Host: "gpu-1", Accelerator: "NVIDIA T4", MemoryBytes: 16 << 30, Rates: map[string]float64{"ukis": 12.5}}}, nil
+func (fakeGroup) Workers(context.Context) ([]live.Worker, error) {
+	return []live.Worker{{ID: "worker-1", Host: "gpu-1", Accelerator: "NVIDIA T4", MemoryBytes: 16 << 30, Rates: map[string]float64{"ukis": 12.5}}}, nil
 }
 
 func (fakeGroup) Owners(context.Context) (map[string]string, error) {
@@ -122,8 +130,8 @@ func (fakeGroup) Owners(context.Context) (map[string]string, error) {
 
 type fakeDevice struct{}
 
-func (fakeDevice) Outbox() Outbox {
-	return Outbox{Edge: "mast-7", Committed: 40, Received: 38, Waiting: 2, Bytes: 4096, Oldest: time.Now()}
+func (fakeDevice) Outbox() live.Outbox {
+	return live.Outbox{Edge: "mast-7", Committed: 40, Received: 38, Waiting: 2, Bytes: 4096, Oldest: time.Now()}
 }
 
 func (fakeDevice) Link(context.Context) (event.LinkReport, error) {
@@ -135,6 +143,14 @@ func (fakeDevice) Link(context.Context) (event.LinkReport, error) {
 		Next:   []event.NextItem{{Seq: 40, Kind: event.Tile, Stream: "alpha", Subject: "alpha/1_0", Priority: event.Normal, Rung: event.RungTile, Bytes: 4000, Sent: 1, Parts: 3, Why: "it has begun"}}}, nil
 }
 
-func (fakeDevice) Engines() []Engine {
-	return []Engine{{Model: "ukis", Engine: "onnxruntime-cpu", Device: "CPU", Golden: "match", Ms: 27}}
+func (fakeDevice) Engines() []live.Engine {
+	return []live.Engine{{Model: "ukis", Engine: "onnxruntime-cpu", Device: "CPU", Golden: "match", Ms: 27}}
 }
+
+// list is how the API answers with many things, object any JSON object.
+type list[T any] struct {
+	Items []T    `json:"items"`
+	Next  string `json:"next"`
+}
+
+type object = map[string]any

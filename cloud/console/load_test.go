@@ -1,7 +1,6 @@
 package console
 
 import (
-	"context"
 	"database/sql"
 	"fmt"
 	"net/http"
@@ -53,33 +52,31 @@ func TestPagesStayQuickWithMuchInTheIndex(t *testing.T) {
 	}
 }
 
-// fill puts rows where the fold would, in large transactions.
+// fill puts rows where the index would, in large transactions.
 func (l load) fill(w *world) {
 	w.Helper()
-	b := batch{fold: w.console.fold, ctx: context.Background(), told: map[Notice]bool{}}
+	db := w.database()
 	const chunk = 50_000
 	start := w.start.Add(-24 * time.Hour).UnixMilli()
 	for from := 0; from < l.events; from += chunk {
-		err := w.console.index.change(b.ctx, func(tx *sql.Tx) error {
-			b.tx = tx
+		transact(w, db, func(tx *sql.Tx) error {
 			for n := from; n < min(from+chunk, l.events); n++ {
-				at := start + int64(n)*50
-				r := row{id: fmt.Sprint("track/", n), kind: string(event.Track), edge: "mast-7", stream: fmt.Sprintf("camera-%d", n%l.cameras), label: fmt.Sprintf("label-%d", n%20),
-					state: "end", score: 0.5, at: at, until: at + 1000, heard: at, box: "[0,0,1,1]"}
+				kind, at := event.Track, start+int64(n)*50
 				if n%50 == 0 {
-					r.kind, r.id = string(event.Alert), fmt.Sprint("alert/", n)
+					kind = event.Alert
 				}
-				if err := b.event(r); err != nil {
+				_, err := tx.Exec(`INSERT INTO events (id, kind, edge, stream, label, state, score, at, until, heard, frame, frames, box, picture)
+					VALUES (?, ?, 'mast-7', ?, ?, 'end', 0.5, ?, ?, ?, 0, 0, '[0,0,1,1]', '')`,
+					fmt.Sprint(kind, "/", n), string(kind), fmt.Sprintf("camera-%d", n%l.cameras), fmt.Sprintf("label-%d", n%20), at, at+1000, at)
+				if err != nil {
 					return err
 				}
 			}
-			return nil
+			_, err := tx.Exec("INSERT OR REPLACE INTO labels SELECT label, count(*) FROM events GROUP BY label")
+			return err
 		})
-		if err != nil {
-			w.Fatal(err)
-		}
 	}
-	err := w.console.index.change(b.ctx, func(tx *sql.Tx) error {
+	transact(w, db, func(tx *sql.Tx) error {
 		for n := range l.scenes {
 			_, err := tx.Exec(`INSERT INTO scenes (edge, id, captured, manifested, published, complete, width, height, ring, west, south, east, north, product)
 				SELECT edge, ?, captured - ?, manifested, published, complete, width, height, ring, west, south, east, north, product FROM scenes WHERE id = 'alpha'`, fmt.Sprint("scene-", n), (n+1)*60_000)
@@ -95,7 +92,18 @@ func (l load) fill(w *world) {
 		}
 		return nil
 	})
+}
+
+func transact(t testing.TB, db *sql.DB, do func(*sql.Tx) error) {
+	t.Helper()
+	tx, err := db.BeginTx(t.Context(), nil)
 	if err != nil {
-		w.Fatal(err)
+		t.Fatal(err)
+	}
+	if err := do(tx); err != nil {
+		t.Fatal(err)
+	}
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
 	}
 }

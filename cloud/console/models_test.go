@@ -12,10 +12,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 
+	"cloudcanvas/cloud/console/live"
 	"cloudcanvas/cloud/coord/local"
 	"cloudcanvas/cloud/release"
 	"cloudcanvas/cloud/store"
@@ -65,19 +65,19 @@ func newCluster(t testing.TB) *cluster {
 	return c
 }
 
-func (c *cluster) Models(ctx context.Context) ([]Model, error) {
+func (c *cluster) Models(ctx context.Context) ([]live.Model, error) {
 	if c.away != nil {
 		return nil, c.away
 	}
 	rows, err := c.List(ctx)
-	all := []Model{}
+	all := []live.Model{}
 	for _, r := range rows {
-		m := Model{Name: r.Name, Versions: r.Versions, Desired: r.Desired, Previous: r.Previous, Running: map[string]int{"2": 1}}
+		m := live.Model{Name: r.Name, Versions: r.Versions, Desired: r.Desired, Previous: r.Previous, Running: map[string]int{"2": 1}}
 		if r.Canary != nil {
-			m.Canary = &ModelCanary{r.Canary.Version, r.Canary.Share, r.Canary.Since}
+			m.Canary = &live.ModelCanary{Version: r.Canary.Version, Share: r.Canary.Share, Since: r.Canary.Since}
 		}
 		for _, x := range slices.Backward(r.Changes) {
-			m.Changes = append(m.Changes, ModelChange{x.At, x.What, x.Version, x.By, x.Reason})
+			m.Changes = append(m.Changes, live.ModelChange{Time: x.At, Action: x.What, Version: x.Version, Who: x.By, Reason: x.Reason})
 		}
 		all = append(all, m)
 	}
@@ -104,7 +104,7 @@ func (c *cluster) Rollback(ctx context.Context, who, name, reason string) error 
 
 func refusedAs(err error) error {
 	if errors.As(err, new(release.Refused)) {
-		return fmt.Errorf("%w: %w", ErrRefused, err)
+		return fmt.Errorf("%w: %w", live.ErrRefused, err)
 	}
 	return err
 }
@@ -146,7 +146,7 @@ func TestAPressedCanaryStandsInTheCoordinatorAndIsPromotedAndTakenBack(t *testin
 	}
 	b.quiet("cluster")
 	var acts []string
-	for _, a := range w.console.audit.about("model ", 10) {
+	for _, a := range w.console.audit.About("model ", 10) {
 		acts = append(acts, a.Action+" "+a.What+": "+a.Detail)
 	}
 	want := []string{"rollback model coast: <b>coasts</b> are missed", "promote model coast: ", "canary model coast: version 3 for 25 % of the items"}
@@ -211,7 +211,7 @@ func TestOnlyOperatorsChangeModels(t *testing.T) {
 	if p := w.models.plan(t); p.Canary == nil || p.Changes[len(p.Changes)-1].By != "otto" {
 		t.Errorf("the coordinator has %+v", p)
 	}
-	if acts := w.console.audit.about("model ", 10); len(acts) != 5 || acts[0].Action != "canary" || acts[1].Action != "promote failed" {
+	if acts := w.console.audit.About("model ", 10); len(acts) != 5 || acts[0].Action != "canary" || acts[1].Action != "promote failed" {
 		t.Errorf("the audit has %+v", acts)
 	}
 }
@@ -219,7 +219,6 @@ func TestOnlyOperatorsChangeModels(t *testing.T) {
 func TestTheClusterPageStaysWhileModelsAreNotKnown(t *testing.T) {
 	w := newWorld(t, nil)
 	w.models.away = errors.New("zookeeper: no answer")
-	w.console.models.asked = time.Time{}
 	status, body := w.get("/cluster")
 	if status != http.StatusOK || !strings.Contains(body, "zookeeper: no answer") || !strings.Contains(body, "worker-1") {
 		t.Errorf("%d %s", status, body)

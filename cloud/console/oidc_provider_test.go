@@ -22,6 +22,12 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 )
 
+const (
+	callbackPath  = "/login/oidc/callback"
+	flowCookie    = "canvas_login"
+	sessionCookie = "canvas_session"
+)
+
 // idp is a small OpenID Connect provider with a key of its own. What it says in id tokens can be bent.
 type idp struct {
 	*testing.T

@@ -3,7 +3,6 @@ package console
 import (
 	"crypto/rand"
 	"crypto/rsa"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -38,13 +37,13 @@ func TestAPersonLogsInWithTheProviderAndOut(t *testing.T) {
 	if r, _ := b.visit("POST", "/letters/0/0"); r.StatusCode != http.StatusForbidden {
 		t.Errorf("a viewer decides: %d", r.StatusCode)
 	}
-	if act := w.console.audit.latest(1)[0]; act.Who != "vera (user-4711)" || act.Action != actLogIn || act.Detail != "viewer" {
+	if act := w.console.audit.Latest(1)[0]; act.Who != "vera (user-4711)" || act.Action != "log in" || act.Detail != "viewer" {
 		t.Errorf("%+v", act)
 	}
 	if r, _ := b.visit("POST", "/logout"); r.StatusCode != http.StatusSeeOther || b.cookies[sessionCookie] != nil {
 		t.Errorf("%d", r.StatusCode)
 	}
-	if act := w.console.audit.latest(1)[0]; act.Who != "vera (user-4711)" || act.Action != actLogOut {
+	if act := w.console.audit.Latest(1)[0]; act.Who != "vera (user-4711)" || act.Action != "log out" {
 		t.Errorf("%+v", act)
 	}
 	b.cookies[sessionCookie] = session // as a thief would
@@ -86,7 +85,7 @@ func TestWhatAProviderSaysIsCheckedBeforeAnybodyIsLetIn(t *testing.T) {
 			t.Errorf("%s: %d %v\n%s", c.name, r.StatusCode, b.cookies, page)
 		}
 	}
-	if act := w.console.audit.latest(1)[0]; act.Action != actRefused || act.Who != "vera (user-4711)" {
+	if act := w.console.audit.Latest(1)[0]; act.Action != "log in refused" || act.Who != "vera (user-4711)" {
 		t.Errorf("%+v", act)
 	}
 }
@@ -174,9 +173,10 @@ func TestAProviderThatIsDownIsSaidAndComesBackByItself(t *testing.T) {
 		t.Fatalf("%d %s", r.StatusCode, page)
 	}
 	p.setDown(false)
-	w.console.guard.oidc.mu.Lock()
-	w.console.guard.oidc.again = time.Time{} // as if some seconds had gone by
-	w.console.guard.oidc.mu.Unlock()
+	w.eventually("the provider is asked again", func() bool {
+		r, _ := b.visit("GET", "/login/oidc")
+		return r.StatusCode == http.StatusSeeOther
+	})
 	if r, page := b.visit("GET", b.toCallback()); r.StatusCode != http.StatusSeeOther {
 		t.Errorf("%d %s", r.StatusCode, page)
 	}
@@ -213,26 +213,6 @@ func TestTokensAndTheProviderStandBesideEachOther(t *testing.T) {
 	answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
 		t.Errorf("a program's token: %d", answer.StatusCode)
-	}
-}
-
-func TestLoginsUnderWayAreBoundedAndEnd(t *testing.T) {
-	var s flows
-	now := time.Now()
-	for n := range maxFlows + 5 {
-		s.add(flow{state: fmt.Sprint(n), until: now.Add(flowLife)})
-	}
-	if len(s.all) != maxFlows {
-		t.Errorf("%d are kept", len(s.all))
-	}
-	if _, ok := s.take("4", now); ok {
-		t.Error("the oldest did not make way")
-	}
-	if _, ok := s.take("5", now); !ok {
-		t.Error("one that fits is gone")
-	}
-	if _, ok := s.take("6", now.Add(flowLife+time.Second)); ok {
-		t.Error("one that took too long counts")
 	}
 }
 

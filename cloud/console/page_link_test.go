@@ -13,7 +13,7 @@ func TestALinksReportIsShownAlsoAfterItsEdgeHasGone(t *testing.T) {
 	w := newWorld(t, nil)
 	w.fill()
 	say := func(payload string) {
-		w.console.heardStatus(t.Context(), mqtt.Message{Topic: "canvas/v1/mast-8/status", Payload: []byte(payload)})
+		w.console.takeStatus(t.Context(), mqtt.Message{Topic: "canvas/v1/mast-8/status", Payload: []byte(payload)})
 	}
 	if status, _ := w.get("/api/v1/edges/mast-8/link"); status != http.StatusNotFound {
 		t.Errorf("before it has said anything: %d", status)

@@ -3,6 +3,7 @@ package console
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,8 +21,12 @@ import (
 	"testing"
 	"time"
 
+	"cloudcanvas/cloud/console/index"
+	"cloudcanvas/cloud/console/products"
+	"cloudcanvas/cloud/console/web"
 	"cloudcanvas/cloud/coord/local"
 	"cloudcanvas/cloud/deadletter"
+	"cloudcanvas/shared/durable"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
 	"cloudcanvas/shared/raster"
@@ -43,6 +48,7 @@ type world struct {
 	start    time.Time
 	models   *cluster
 	space    *local.Space
+	lineage  web.Lineage
 }
 
 // lenient are checks that let through what can be read.
@@ -80,12 +86,12 @@ func (w *world) run() {
 	w.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	console, err := New(ctx, w.config, Parts{Log: w.log, Products: w.products, Group: fakeGroup{}, Device: fakeDevice{}, Models: w.models, Version: "test",
-		Dead: w.command("console")})
+		Dead: w.command("console"), Lineage: w.lineage, lookEvery: 100 * time.Millisecond})
 	if err != nil {
 		cancel()
 		w.Fatal(err)
 	}
-	w.console, console.look = console, 100*time.Millisecond
+	w.console = console
 	ready, done := make(chan string, 1), make(chan error, 1)
 	go func() { done <- console.Run(ctx, func(url string) { ready <- url }) }()
 	select {
@@ -161,9 +167,9 @@ func (w *world) putManifest(id string, captured time.Time) {
 
 func (w *world) putProduct(id, folder string, captured time.Time) {
 	cloud := 0.31
-	w.putJSON(event.Product, id, id, captured, event.Attrs{Scene: id}, Product{Kind: "scene", Name: id, Edge: w.edge, Folder: folder, Complete: true,
+	w.putJSON(event.Product, id, id, captured, event.Attrs{Scene: id}, index.Product{Kind: "scene", Name: id, Edge: w.edge, Folder: folder, Complete: true,
 		Files: []string{"item.json", "mask.geojson", "mask.tif", "quicklook.png", "tiles.json"}, Missing: []string{}, Models: []string{"ukis 1"},
-		Scene: &Figures{Width: sceneSide, Height: sceneSide, Tiles: 4, Sent: 2, Results: 2, Dropped: map[string]int{"cloud": 1, "nodata": 1},
+		Scene: &index.Figures{Width: sceneSide, Height: sceneSide, Tiles: 4, Sent: 2, Results: 2, Dropped: map[string]int{"cloud": 1, "nodata": 1},
 			SceneBytes: 5 << 20, UplinkedBytes: 7000, CloudFraction: &cloud}})
 }
 
@@ -206,7 +212,7 @@ func (w *world) writeProduct(folder, id string, captured time.Time) {
 		"properties": object{"datetime": captured.Format(time.RFC3339Nano)},
 		"links":      []object{{"rel": "alternate", "href": "./mask.geojson"}},
 		"assets":     object{"mask": object{"href": "./mask.tif", "type": "image/tiff"}, "gone": object{"href": "./gone.tif"}}})
-	w.file(dir, "tiles.json", []TileFate{
+	w.file(dir, "tiles.json", []products.TileFate{
 		{Tile: "0_0", Decision: "sent", Score: 0.9, Cloud: 0.2, Bytes: 4000, State: "result", Model: "ukis 1"}, {Tile: "1_0", Decision: "sent", State: "missing"},
 		{Tile: "0_1", Decision: "dropped", Reason: "cloud", Cloud: 1, State: "dropped"}, {Tile: "1_1", Decision: "dropped", Reason: "nodata", NoData: 1, State: "dropped"}})
 	w.file(dir, "mask.geojson", object{"type": "FeatureCollection", "features": []object{
@@ -283,8 +289,8 @@ func jpegOf(t testing.TB, width, height int) []byte {
 func (w *world) caughtUp() {
 	w.Helper()
 	for deadline := time.Now().Add(2 * time.Minute); ; {
-		_, _, _, more := w.console.notices.since(w.console.notices.latest())
-		if n, err := w.console.index.behind(context.Background(), w.log); err == nil && n == 0 {
+		_, _, _, more := w.console.index.Notices.Since(w.console.index.Notices.Latest())
+		if n, err := w.console.index.Behind(context.Background()); err == nil && n == 0 {
 			return
 		}
 		select {
@@ -345,3 +351,23 @@ func (w *world) fill() {
 }
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// database is the index's own, beside the console.
+func (w *world) database() *sql.DB {
+	w.Helper()
+	db, err := sql.Open("sqlite", durable.SQLiteURI(filepath.Join(w.config.Data, "index.db"))+"?_txlock=immediate&_pragma=busy_timeout(60000)")
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.Cleanup(func() { db.Close() })
+	return db
+}
+
+// number is what a query counts.
+func (w *world) number(query string) (n int64) {
+	w.Helper()
+	if err := w.database().QueryRow(query).Scan(&n); err != nil {
+		w.Fatal(err)
+	}
+	return n
+}

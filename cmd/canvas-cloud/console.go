@@ -12,7 +12,7 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"cloudcanvas/cloud"
-	"cloudcanvas/cloud/console"
+	"cloudcanvas/cloud/console/auth"
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/shared/durable"
 	"cloudcanvas/shared/telemetry"
@@ -61,11 +61,11 @@ func tokenCommand() *urfave.Command {
 	return &urfave.Command{Name: "token", Usage: "make a token that lets somebody into the console",
 		Flags: []urfave.Flag{
 			&urfave.StringFlag{Name: "name", Required: true, Usage: "who it is for; stands in the audit"},
-			&urfave.StringFlag{Name: "role", Value: string(console.Viewer), Usage: "viewer or operator"},
+			&urfave.StringFlag{Name: "role", Value: string(auth.Viewer), Usage: "viewer or operator"},
 			&urfave.StringFlag{Name: "file", Usage: "add its line to this `FILE`; else the line is printed"},
 		},
 		Action: func(c *urfave.Context) error {
-			token, line, err := console.NewToken(c.String("name"), console.Role(c.String("role")))
+			token, line, err := auth.NewToken(c.String("name"), auth.Role(c.String("role")))
 			if err != nil {
 				return cli.Usage(err)
 			}

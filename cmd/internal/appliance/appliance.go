@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"cloudcanvas/cloud"
-	"cloudcanvas/cloud/console"
+	"cloudcanvas/cloud/console/live"
 	"cloudcanvas/cloud/coord/local"
 	"cloudcanvas/cloud/store"
 	"cloudcanvas/edge"
@@ -153,17 +153,17 @@ type device struct {
 	edge string
 }
 
-func (d device) Outbox() console.Outbox {
+func (d device) Outbox() live.Outbox {
 	s := d.Agent.Stats()
-	return console.Outbox{Edge: d.edge, Committed: s.Committed, Received: s.Received, Waiting: s.Waiting, Dropped: s.Dropped, Bytes: s.Bytes, Oldest: s.Oldest}
+	return live.Outbox{Edge: d.edge, Committed: s.Committed, Received: s.Received, Waiting: s.Waiting, Dropped: s.Dropped, Bytes: s.Bytes, Oldest: s.Oldest}
 }
 
 func (d device) Link(ctx context.Context) (event.LinkReport, error) { return d.Agent.LinkReport(ctx) }
 
-func (d device) Engines() []console.Engine {
-	all := []console.Engine{}
+func (d device) Engines() []live.Engine {
+	all := []live.Engine{}
 	for _, r := range d.Reports() {
-		all = append(all, console.Engine{Model: r.Model, Engine: r.Engine, Device: r.Device, Golden: r.Golden, Ms: r.Ms})
+		all = append(all, live.Engine{Model: r.Model, Engine: r.Engine, Device: r.Device, Golden: r.Golden, Ms: r.Ms})
 	}
 	return all
 }

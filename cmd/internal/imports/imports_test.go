@@ -41,7 +41,7 @@ var only = map[string][]string{
 	"github.com/twmb/franz-go":            {"shared/kafka"},
 	"github.com/segmentio/kafka-go":       {"shared/kafka", "cloud/lineage"}, // the last for its error codes
 	"github.com/go-zookeeper/zk":          {"cloud/coord/zk"},
-	"modernc.org/sqlite":                  {"edge/outbox", "cloud/console"},
+	"modernc.org/sqlite":                  {"edge/outbox", "cloud/console/index"},
 	"gocloud.dev":                         {"cloud/store"},
 	"github.com/urfave/cli":               {"cmd"},
 }

@@ -1,0 +1,63 @@
+package products
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"cloudcanvas/cloud/console/index"
+	"cloudcanvas/cloud/console/text"
+	"cloudcanvas/shared/event"
+)
+
+// TileFate is the edge's decision about a tile and what became of it: a line of tiles.json.
+type TileFate struct {
+	Tile     string   `json:"tile"`
+	Decision string   `json:"decision"`
+	Reason   string   `json:"reason"`
+	Score    float64  `json:"score"`
+	Cloud    float64  `json:"cloud"`
+	NoData   float64  `json:"nodata"`
+	Bytes    int      `json:"bytes"`
+	State    string   `json:"state"` // result, dead, missing or dropped
+	Model    string   `json:"model"`
+	Found    *float64 `json:"found"`
+	Why      string   `json:"why"`
+}
+
+// Because says in words what became of the tile and why.
+func (t TileFate) Because() string {
+	switch {
+	case t.State == "dead":
+		return "could not be worked on: " + t.Why
+	case t.State == "missing":
+		return "was sent, its result has not come yet"
+	case t.Reason == event.SentMask:
+		return fmt.Sprintf("only its mask was sent: %s on the device was sure of it, and found %s", t.Model, text.Percent(t.Found))
+	case t.Decision == event.TileSent:
+		return fmt.Sprintf("was sent: worth %.2f to the edge, which saw %.0f %% cloud; %s found %s", t.Score, 100*t.Cloud, t.Model, text.Percent(t.Found))
+	case t.Reason == event.DroppedNoData:
+		return fmt.Sprintf("was not sent: %.0f %% of it has no data", 100*t.NoData)
+	case t.Reason == event.DroppedCloud:
+		return fmt.Sprintf("was not sent: %.0f %% of it is cloud", 100*t.Cloud)
+	case t.Reason == event.DroppedUnchanged:
+		return "was not sent: nothing in it has changed"
+	}
+	return "was not sent: " + t.Reason
+}
+
+// maxTilesFile bounds what is read of tiles.json.
+const maxTilesFile = 64 << 20
+
+// Tiles reads what became of each of a scene's tiles.
+func (f *Folder) Tiles(p *index.Product) ([]TileFate, error) {
+	data, err := f.Read(p, tilesFile, maxTilesFile)
+	if err != nil {
+		return nil, err
+	}
+	var tiles []TileFate
+	if err := json.Unmarshal(data, &tiles); err != nil {
+		return nil, errors.New("the list of tiles is broken: tiles.json is not as it should be")
+	}
+	return tiles, nil
+}
