@@ -39,7 +39,7 @@ func lookAtServices(ctx context.Context, cfg cloud.Config) []checkup.Finding {
 	all := []checkup.Finding{checkup.Broker(ctx, "MQTT broker", cfg.MQTT.URL, cfg.MQTT.Security), lookAtKafka(ctx, cfg)}
 	servers := strings.Join(cfg.ZooKeeper.Servers, ",")
 	zookeeper, workers := "ZooKeeper "+servers, 0
-	err := agreeing(ctx, cfg, func(ctx context.Context, z coord.Coordinator) error {
+	err := withCoordinator(ctx, cfg, func(ctx context.Context, z coord.Coordinator) error {
 		members, err := z.Members(ctx, coord.Worker)
 		if err != nil {
 			return err
@@ -56,7 +56,7 @@ func lookAtServices(ctx context.Context, cfg cloud.Config) []checkup.Finding {
 	case err != nil:
 		all = append(all, checkup.Bad(zookeeper, err, "systemctl status zookeeper    # or correct zookeeper.servers"))
 	case workers == 0:
-		all = append(all, checkup.Doubtful(zookeeper, "answers; no worker is there, so work waits", "canvas-cloud worker"))
+		all = append(all, checkup.Doubtful(zookeeper, "answers; no worker runs, so work waits", "canvas-cloud worker"))
 	default:
 		all = append(all, checkup.Good(zookeeper, fmt.Sprintf("answers; %d workers", workers)))
 	}

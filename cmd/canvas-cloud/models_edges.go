@@ -43,40 +43,40 @@ func edgeModelsCommand() *urfave.Command {
 	}
 }
 
-// askEdges writes a wish down.
+// askEdges writes down which version devices shall run.
 func askEdges(c *urfave.Context) error {
-	wish := delivery.Wish{Model: c.Args().First(), Version: c.String("version"), Edges: c.String("edges"), By: operator(), Since: time.Now().UTC().Truncate(time.Second)}
+	desired := delivery.Wish{Model: c.Args().First(), Version: c.String("version"), Edges: c.String("edges"), By: operator(), Since: time.Now().UTC().Truncate(time.Second)}
 	switch {
-	case wish.Edges == "":
+	case desired.Edges == "":
 		return cli.Usagef("say which devices with --edges NAME or --edges 'mast-*'")
-	case wish.Version == "" && !c.Bool("remove"):
+	case desired.Version == "" && !c.Bool("remove"):
 		return cli.Usagef("say which version with --version NUMBER, or --version shipped for what they came with")
-	case wish.Version == "shipped":
-		wish.Version = ""
+	case desired.Version == "shipped":
+		desired.Version = ""
 	}
-	return atDesk(c, func(ctx context.Context, z coord.Coordinator, d release.Desk) error {
-		if wish.Version != "" && !c.Bool("remove") {
-			files, err := d.Library.Files(ctx, wish.Model, wish.Version)
+	return withModels(c, func(ctx context.Context, z coord.Coordinator, d release.Desk) error {
+		if desired.Version != "" && !c.Bool("remove") {
+			files, err := d.Library.Files(ctx, desired.Model, desired.Version)
 			if err != nil {
 				return fmt.Errorf("%w; `models ls` shows what is published", err)
 			}
 			for _, f := range files {
 				if !slices.Contains([]string{event.ModelManifest, event.ModelGolden, event.ModelWeights}, f.Name) {
-					return fmt.Errorf("model %s version %s has a file %s: for devices its golden case must be called %s; publish it so", wish.Model, wish.Version, f.Name, event.ModelGolden)
+					return fmt.Errorf("model %s version %s has a file %s: for devices its golden case must be called %s; publish it so", desired.Model, desired.Version, f.Name, event.ModelGolden)
 				}
 			}
 		}
-		if err := delivery.Ask(ctx, z, wish, c.Bool("remove")); err != nil {
+		if err := delivery.Ask(ctx, z, desired, c.Bool("remove")); err != nil {
 			return err
 		}
 		if c.Bool("json") {
-			return cli.PrintJSON(c.App.Writer, wish)
+			return cli.PrintJSON(c.App.Writer, desired)
 		}
 		if c.Bool("remove") {
-			visible.Fprintf(c.App.Writer, "%s: nothing is asked of %s any more\n", wish.Model, wish.Edges)
+			visible.Fprintf(c.App.Writer, "%s: nothing is asked of %s any more\n", desired.Model, desired.Edges)
 			return nil
 		}
-		visible.Fprintf(c.App.Writer, "%s: %s shall run %s; they fetch it as their links allow: `models edges` shows how far they are\n", wish.Model, wish.Edges, shipped(wish.Version))
+		visible.Fprintf(c.App.Writer, "%s: %s shall run %s; they fetch it as their links allow: `models edges` shows how far they are\n", desired.Model, desired.Edges, shipped(desired.Version))
 		return nil
 	})
 }
@@ -93,9 +93,9 @@ func showEdgeModels(c *urfave.Context) error {
 		return err
 	}
 	all := edgeModels{Wishes: delivery.Wishes{}}
-	err = agreeing(c.Context, cfg, func(ctx context.Context, z coord.Coordinator) error {
-		wishes, err := delivery.Read(ctx, z)
-		all.Wishes = append(all.Wishes, wishes...)
+	err = withCoordinator(c.Context, cfg, func(ctx context.Context, z coord.Coordinator) error {
+		desired, err := delivery.Read(ctx, z)
+		all.Wishes = append(all.Wishes, desired...)
 		return err
 	})
 	if err != nil {
@@ -114,8 +114,8 @@ func showEdgeModels(c *urfave.Context) error {
 func (a edgeModels) print(to io.Writer) {
 	w := visible.NewTable(to)
 	w.Printf("MODEL\tEDGES\tSHALL RUN\tBY\tSINCE\n")
-	for _, wish := range a.Wishes {
-		w.Printf("%s\t%s\t%s\t%s\t%s\n", wish.Model, wish.Edges, shipped(wish.Version), wish.By, wish.Since.Format(time.RFC3339))
+	for _, desired := range a.Wishes {
+		w.Printf("%s\t%s\t%s\t%s\t%s\n", desired.Model, desired.Edges, shipped(desired.Version), desired.By, desired.Since.Format(time.RFC3339))
 	}
 	w.Printf("\nEDGE\tMODEL\tRUNS\tSTATE\n")
 	for _, edge := range slices.Sorted(maps.Keys(a.Edges)) {

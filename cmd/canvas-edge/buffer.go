@@ -25,7 +25,7 @@ func bufferCommand() *urfave.Command {
 				Flags: []urfave.Flag{&urfave.StringFlag{Name: "stream", Usage: "of this camera, scene source or sensor only"}, limit, cli.JSONFlag}},
 			{Name: "show", Usage: "one item, by its number here or by its epoch and number there", ArgsUsage: "NUMBER|EPOCH/NUMBER", Action: showItem,
 				Flags: []urfave.Flag{&urfave.StringFlag{Name: "out", Usage: "write its data to `FILE`"}, cli.JSONFlag}},
-			{Name: "drops", Usage: "the ledger: what was let go of, and why", Action: listDrops, Flags: []urfave.Flag{limit, cli.JSONFlag}},
+			{Name: "drops", Usage: "what was dropped, and why", Action: listDrops, Flags: []urfave.Flag{limit, cli.JSONFlag}},
 			{Name: "verify", Usage: "look at every page and every payload", Action: verifyBuffer, Flags: []urfave.Flag{cli.JSONFlag}},
 			{Name: "seen", Usage: "say that somebody has seen to the buffer's troubles", Action: seenBuffer},
 			{Name: "export", Usage: "write what waits to a folder, to be carried to the cloud; it stays here until the cloud's receipt", ArgsUsage: "DIR", Action: exportBuffer},

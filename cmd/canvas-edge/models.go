@@ -144,7 +144,7 @@ func trialLayout(c *urfave.Context) infer.Layout {
 }
 
 // answers lets each engine of this machine run a model's golden case. One that is not here, or that the
-// model has nothing for, is told and no mistake.
+// model has nothing for, is reported and no mistake.
 func answers(c *urfave.Context, m model.Model) error {
 	if m.Builtin != "" {
 		return nil

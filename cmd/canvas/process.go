@@ -46,7 +46,7 @@ func processCommand() *urfave.Command {
 			&urfave.BoolFlag{Name: "keep-everything", Usage: "screen, but drop nothing"},
 		}, sceneFlags()...),
 		Action: func(c *urfave.Context) error {
-			log, err := cli.Logger(c, "warn") // progress is told on stdout
+			log, err := cli.Logger(c, "warn") // progress goes to stdout
 			if err != nil {
 				return err
 			}
@@ -155,7 +155,7 @@ func (j job) run(ctx context.Context) (summary, error) {
 	if err := errors.Join(durable.WriteJSON(filepath.Join(j.out, "summary.json"), s), writeCatalog(j.out)); err != nil {
 		return s, err
 	}
-	return s, verdict(s, complete)
+	return s, outcome(s, complete)
 }
 
 // refused writes a summary of a job that could not begin, such as one whose model does not fit.
@@ -180,8 +180,8 @@ func forgetAttempts(folder string) {
 	}
 }
 
-// verdict turns a summary into the exit code.
-func verdict(s summary, complete bool) error {
+// outcome turns a summary into the exit code.
+func outcome(s summary, complete bool) error {
 	switch {
 	case s.Delivery.Lost > 0:
 		return fmt.Errorf("%d items were lost: this must not happen; please keep the logs", s.Delivery.Lost)

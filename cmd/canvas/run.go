@@ -67,7 +67,7 @@ func runCommand() *urfave.Command {
 				return err
 			}
 			for _, p := range models.Problems() {
-				log.Warn("a model is passed over", telemetry.Err, p)
+				log.Warn("a model is skipped", telemetry.Err, p)
 			}
 			if err := durable.MkdirAll(cfg.Data, 0o755); err != nil {
 				return fmt.Errorf("make the appliance's folder: %w (choose another with data:)", err)

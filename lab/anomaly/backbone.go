@@ -85,7 +85,7 @@ func (b *backbone) pick(m model.Model, nodes []model.Node, o Options) error {
 	}
 	raw, err := openFile(m, probe, o.Threads, o.Runtime)
 	if err != nil {
-		return fmt.Errorf("its layers %v can't be had: %w", b.layers, err)
+		return fmt.Errorf("its layers %v can't be read: %w", b.layers, err)
 	}
 	defer raw.Close()
 	w, h := b.input.Size[0], b.input.Size[1]

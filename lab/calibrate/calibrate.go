@@ -22,7 +22,7 @@ import (
 	"cloudcanvas/shared/vision"
 )
 
-// Least is how few pictures can calibrate and judge.
+// Least is how few pictures can calibrate and be compared.
 const Least = 4
 
 // ErrDisagrees says that no choice of convolutions reaches the agreement that was asked for.
@@ -33,7 +33,7 @@ type Options struct {
 	Model     model.Model
 	Pictures  int
 	Picture   func(n int) (vision.Image, error)
-	Agreement float64 // least share on each of the pictures that judge
+	Agreement float64 // least share on each of the compared pictures
 	Threads   int
 	Runtime   string // folder of libonnxruntime.so
 	Log       *slog.Logger
@@ -55,7 +55,7 @@ type Choice struct {
 	Reason string  // why it stays in float
 }
 
-// Run calibrates. Pictures 0, 2, … judge, 1, 3, … give the ranges.
+// Run calibrates. Pictures 0, 2, … are compared, 1, 3, … give the ranges.
 func Run(ctx context.Context, o Options) (Result, error) {
 	var r Result
 	if o.Pictures < Least {
@@ -89,7 +89,7 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	if err := s.gather(ctx); err != nil {
 		return r, err
 	}
-	j, err := newJudge(ctx, o, data)
+	j, err := newComparison(ctx, o, data)
 	if err != nil {
 		return r, err
 	}

@@ -31,7 +31,7 @@ func Disk(dir string) Finding {
 	return room(what, at, int64(s.Bavail)*s.Bsize, int64(s.Blocks)*s.Bsize, int64(s.Ffree), int64(s.Files))
 }
 
-// room judges free bytes and inodes; a file system without a number of inodes has none to count.
+// room assesses free bytes and inodes; a file system without a number of inodes has none to count.
 func room(what, at string, free, all, inodes, allInodes int64) Finding {
 	detail := fmt.Sprintf("%.1f of %.1f GB free", float64(free)/1e9, float64(all)/1e9)
 	if allInodes > 0 {
