@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 
+	"cloudcanvas/shared/onnx"
+
 	urfave "github.com/urfave/cli/v2"
 
 	"cloudcanvas/cmd/internal/cli"
@@ -157,7 +159,7 @@ func answers(c *urfave.Context, m model.Model) error {
 		switch {
 		case c.Context.Err() != nil:
 			return c.Context.Err()
-		case errors.Is(err, model.ErrUnsafe), errors.Is(err, infer.ErrMisfit):
+		case errors.Is(err, onnx.ErrUnsafe), errors.Is(err, infer.ErrMisfit):
 			return err
 		case err == nil:
 			ran = true

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 
+	"cloudcanvas/shared/onnx"
+
 	urfave "github.com/urfave/cli/v2"
 	"golang.org/x/sync/errgroup"
 
@@ -102,7 +104,7 @@ func unfit(c *urfave.Context, cfg edge.Config, models *model.Repository) (all []
 		m, err := models.Find(name)
 		if err == nil {
 			err = infer.Try(c.Context, m, trialLayout(c))
-			if !errors.Is(err, infer.ErrMisfit) && !errors.Is(err, model.ErrUnsafe) {
+			if !errors.Is(err, infer.ErrMisfit) && !errors.Is(err, onnx.ErrUnsafe) {
 				err = nil
 			}
 		}

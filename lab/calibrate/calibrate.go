@@ -16,6 +16,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"cloudcanvas/shared/onnx"
+
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/quantise"
@@ -64,7 +66,7 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	data, sig, err := model.ReadONNX(o.Model.Path)
+	data, sig, err := onnx.Read(o.Model.Path)
 	if err == nil {
 		err = o.Model.VerifyBytes(data)
 	}

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"cloudcanvas/shared/onnx"
+
 	"gocv.io/x/gocv"
 
 	"cloudcanvas/shared/infer/trial"
@@ -90,7 +92,7 @@ func (told trialFile) try(q trialQuestion) trialAnswer {
 		return trialAnswer{Kind: "other", Error: told.Model.Path + " changed while it was on trial"}
 	}
 	f := &file{model: told.Model, sum: told.Sum, log: slog.New(slog.DiscardHandler)}
-	sig, err := model.ParseSignature(data)
+	sig, err := onnx.ParseSignature(data)
 	if err == nil {
 		err = f.adapt(data, sig)
 	}
