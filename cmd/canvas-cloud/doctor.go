@@ -21,7 +21,7 @@ import (
 )
 
 func doctorCommand() *urfave.Command {
-	return &urfave.Command{Name: "doctor", Usage: "look at this machine and the services that the cloud needs: what works, and how to mend the rest", Flags: []urfave.Flag{cli.JSONFlag},
+	return &urfave.Command{Name: "doctor", Usage: "check this machine and the services that the cloud needs: what works, and how to fix the rest", Flags: []urfave.Flag{cli.JSONFlag},
 		Action: func(c *urfave.Context) error {
 			cfg, err := loadConfig(c)
 			all := []checkup.Finding{checkup.Of("configuration", err, "good", "correct what is named in the file"), checkup.Clock()}
@@ -88,7 +88,7 @@ func lookAtKafka(ctx context.Context, cfg cloud.Config) checkup.Finding {
 		}
 	}
 	if dead > 0 {
-		return checkup.Doubtful(what, fmt.Sprintf("answers, has all topics; %d dead letters wait", dead), "canvas-cloud dlq ls    # then dlq replay, or discard them in the console")
+		return checkup.Doubtful(what, fmt.Sprintf("answers, has all topics; %d dead letters wait", dead), "canvas-cloud dlq ls    # then dlq replay or dlq discard")
 	}
 	return checkup.Good(what, "answers, has all topics")
 }
@@ -123,7 +123,7 @@ func lookAtModels(ctx context.Context, cfg cloud.Config) []checkup.Finding {
 	}
 	all := []checkup.Finding{checkup.Good(what, fmt.Sprintf("%d", len(models.List())))}
 	for _, p := range models.Problems() {
-		all = append(all, checkup.Doubtful(what, "passed over: "+p.Error(), "pull it again, or correct its manifest"))
+		all = append(all, checkup.Doubtful(what, "skipped: "+p.Error(), "pull it again, or correct its manifest"))
 	}
 	for _, m := range models.List() {
 		if err := m.Verify(); err != nil {

@@ -27,7 +27,7 @@ func modelsCommand() *urfave.Command {
 			{Name: "ls", Usage: "what is published, wanted and running, and why it was changed", Flags: []urfave.Flag{cli.JSONFlag}, Action: listModels},
 			{Name: "publish", Usage: "put a version into the object store", ArgsUsage: "FOLDER",
 				Flags: []urfave.Flag{&urfave.StringFlag{Name: "of", Usage: "which version in the folder, a `NUMBER`; default: the newest"},
-					&urfave.BoolFlag{Name: "untried", Usage: "without letting it run here first: for models of machines unlike this one"}, cli.JSONFlag}, Action: publishModel},
+					&urfave.BoolFlag{Name: "untried", Usage: "without a trial here first: for models of machines unlike this one"}, cli.JSONFlag}, Action: publishModel},
 			{Name: "canary", Usage: "let a version see a share of the items", ArgsUsage: "NAME",
 				Flags: []urfave.Flag{version, &urfave.Float64Flag{Name: "share", Value: 0.1, Usage: "of the items, more than 0 and at most 1"}, cli.JSONFlag},
 				Action: changePlan(func(ctx context.Context, c *urfave.Context, d release.Desk, name string) (release.Plan, error) {

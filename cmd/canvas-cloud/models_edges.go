@@ -24,11 +24,11 @@ import (
 
 func edgeModelsCommand() *urfave.Command {
 	return &urfave.Command{
-		Name: "edges", Usage: "which versions devices shall run; without a name, what is asked of them and what they say", ArgsUsage: "[NAME]",
+		Name: "edges", Usage: "which versions devices shall run; without a name, what is desired and what they report", ArgsUsage: "[NAME]",
 		Flags: []urfave.Flag{
 			&urfave.StringFlag{Name: "edges", Usage: "a device's name, or a `PATTERN` such as mast-*"},
 			&urfave.StringFlag{Name: "version", Usage: "a published `NUMBER`, or shipped for what they came with"},
-			&urfave.BoolFlag{Name: "remove", Usage: "ask nothing of them any more: they keep what they run"},
+			&urfave.BoolFlag{Name: "remove", Usage: "withdraw it: they keep what they run"},
 			cli.JSONFlag,
 		},
 		Action: func(c *urfave.Context) error {
@@ -73,7 +73,7 @@ func askEdges(c *urfave.Context) error {
 			return cli.PrintJSON(c.App.Writer, desired)
 		}
 		if c.Bool("remove") {
-			visible.Fprintf(c.App.Writer, "%s: nothing is asked of %s any more\n", desired.Model, desired.Edges)
+			visible.Fprintf(c.App.Writer, "%s: nothing is desired of %s any more\n", desired.Model, desired.Edges)
 			return nil
 		}
 		visible.Fprintf(c.App.Writer, "%s: %s shall run %s; they fetch it as their links allow: `models edges` shows how far they are\n", desired.Model, desired.Edges, shipped(desired.Version))
@@ -180,7 +180,7 @@ func askStatuses(ctx context.Context, cfg cloud.Config) (map[string][]event.Edge
 			return nil, ctx.Err()
 		case <-time.After(wait):
 			if !client.Connected() {
-				return nil, fmt.Errorf("asking devices about their models: %w (%s: is the broker up?)", mqtt.ErrOffline, cfg.MQTT.URL)
+				return nil, fmt.Errorf("read the state of the devices' models: %w (%s: is the broker up?)", mqtt.ErrOffline, cfg.MQTT.URL)
 			}
 			mu.Lock()
 			defer mu.Unlock()

@@ -22,7 +22,7 @@ func modelsCommand() *urfave.Command {
 		Name: "models", Usage: "the networks on this device",
 		Subcommands: []*urfave.Command{
 			{Name: "ls", Usage: "list them", Flags: []urfave.Flag{folders, cli.JSONFlag}, Action: listModels},
-			{Name: "verify", Usage: "check their files against the manifests, and let each engine here answer their golden cases", ArgsUsage: "[NAME …]", Flags: []urfave.Flag{folders}, Action: verifyModels},
+			{Name: "verify", Usage: "check their files against the manifests, and run their golden cases on each engine of this device", ArgsUsage: "[NAME …]", Flags: []urfave.Flag{folders}, Action: verifyModels},
 			{Name: "pull", Usage: "fetch a known model", ArgsUsage: "NAME", Flags: []urfave.Flag{folders}, Action: pullModel},
 			addCommand(folders),
 			learnCommand(folders),

@@ -26,7 +26,7 @@ func Disk(dir string) Finding {
 	var s unix.Statfs_t
 	what := "disk of " + dir
 	if err := unix.Statfs(at, &s); err != nil {
-		return Bad(what, fmt.Errorf("it can't be asked: %w", err), "df -h "+at)
+		return Bad(what, fmt.Errorf("it can't be read: %w", err), "df -h "+at)
 	}
 	return room(what, at, int64(s.Bavail)*s.Bsize, int64(s.Blocks)*s.Bsize, int64(s.Ffree), int64(s.Files))
 }
@@ -75,7 +75,7 @@ func Folder(what, dir string) Finding {
 	case err != nil:
 		return Bad(what, err, "ls -ld "+dir)
 	case !info.IsDir():
-		return Bad(what, errors.New("it is no folder"), fmt.Sprintf("mv %s %s.away", dir, dir))
+		return Bad(what, errors.New("it is not a folder"), fmt.Sprintf("mv %s %s.away", dir, dir))
 	}
 	if err := unix.Access(dir, unix.R_OK|unix.W_OK|unix.X_OK); err != nil {
 		return Bad(what, fmt.Errorf("this user may not write to it: it is of user %d with mode %s", owner(info), info.Mode().Perm()), fmt.Sprintf("sudo chown -R \"$USER\" %s    # or run this as the service's user", dir))
