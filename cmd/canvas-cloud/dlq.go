@@ -21,23 +21,23 @@ import (
 )
 
 func dlqCommand() *urfave.Command {
-	limit := &urfave.IntFlag{Name: "limit", Value: 50, Usage: "at most `N` letters, the newest"}
-	all := &urfave.BoolFlag{Name: "all", Usage: "of the newest --limit letters, those that nobody has decided about"}
+	limit := &urfave.IntFlag{Name: "limit", Value: 50, Usage: "at most `N` dead letters, the newest"}
+	all := &urfave.BoolFlag{Name: "all", Usage: "of the newest --limit dead letters, those about which nothing was decided"}
 	return &urfave.Command{
-		Name: "dlq", Usage: "the dead letters: what could not be worked on",
+		Name: "dlq", Usage: "dead letters: records and messages that could not be processed",
 		Subcommands: []*urfave.Command{
-			{Name: "ls", Usage: "list the newest", Flags: []urfave.Flag{limit, cli.JSONFlag}, Action: listLetters},
-			{Name: "show", Usage: "one letter with its headers and the beginning of its value", ArgsUsage: "ID",
-				Flags: []urfave.Flag{&urfave.StringFlag{Name: "out", Usage: "write the value's bytes to `FILE`"}, cli.JSONFlag}, Action: showLetter},
-			{Name: "replay", Usage: "put letters back to the topics they came from, once", ArgsUsage: "[ID …]",
-				Flags: []urfave.Flag{all, &urfave.BoolFlag{Name: "discarded", Usage: "also those named that were discarded"}, limit, cli.JSONFlag}, Action: decide(replayLetters)},
-			{Name: "discard", Usage: "note that nothing more is to be done about letters", ArgsUsage: "[ID …]", Flags: []urfave.Flag{all, limit, cli.JSONFlag}, Action: decide(discardLetters)},
+			{Name: "ls", Usage: "list the newest", Flags: []urfave.Flag{limit, cli.JSONFlag}, Action: listDeadLetters},
+			{Name: "show", Usage: "one dead letter with its headers and the beginning of its value", ArgsUsage: "ID",
+				Flags: []urfave.Flag{&urfave.StringFlag{Name: "out", Usage: "write the value's bytes to `FILE`"}, cli.JSONFlag}, Action: showDeadLetter},
+			{Name: "replay", Usage: "put dead letters back to the topics that they came from, once", ArgsUsage: "[ID …]",
+				Flags: []urfave.Flag{all, &urfave.BoolFlag{Name: "discarded", Usage: "also those named that were discarded before"}, limit, cli.JSONFlag}, Action: decide(replayDeadLetters)},
+			{Name: "discard", Usage: "note that nothing more is to be done about dead letters", ArgsUsage: "[ID …]", Flags: []urfave.Flag{all, limit, cli.JSONFlag}, Action: decide(discardDeadLetters)},
 		},
 	}
 }
 
-// letters are the newest, with what was decided about them.
-func letters(ctx context.Context, a deadletter.Actions, limit int) (deadletter.Listing, error) {
+// newest are the newest dead letters, with what was decided about them.
+func newest(ctx context.Context, a deadletter.Actions, limit int) (deadletter.Listing, error) {
 	if limit < 1 || limit > 100_000 {
 		return deadletter.Listing{}, cli.Usagef("--limit %d: use 1 to 100000", limit)
 	}
@@ -45,15 +45,15 @@ func letters(ctx context.Context, a deadletter.Actions, limit int) (deadletter.L
 	if err != nil {
 		return l, err
 	}
-	book, err := deadletter.ReadBook(ctx, a.Group.Document(deadletter.BookName))
-	book.Mark(l.Letters)
+	decided, err := deadletter.ReadBook(ctx, a.Group.Document(deadletter.BookName))
+	decided.Mark(l.Letters)
 	return l, err
 }
 
-// deciding is a question about dead letters to all who know of them.
-func deciding(c *urfave.Context, do func(ctx context.Context, a deadletter.Actions) error) error {
-	return asking(c, event.DLQTopic, func(ctx context.Context, cfg cloud.Config, k *kafka.Client) error {
-		return agreeing(ctx, cfg, func(ctx context.Context, z coord.Coordinator) error {
+// withDeadLetters connects to all that dead letters need: Kafka, ZooKeeper and the object store.
+func withDeadLetters(c *urfave.Context, do func(ctx context.Context, a deadletter.Actions) error) error {
+	return withKafka(c, event.DLQTopic, func(ctx context.Context, cfg cloud.Config, k *kafka.Client) error {
+		return withCoordinator(ctx, cfg, func(ctx context.Context, z coord.Coordinator) error {
 			objects, err := store.Open(ctx, cfg.Store)
 			if err != nil {
 				return err
@@ -64,20 +64,20 @@ func deciding(c *urfave.Context, do func(ctx context.Context, a deadletter.Actio
 	})
 }
 
-func listLetters(c *urfave.Context) error {
-	return deciding(c, func(ctx context.Context, a deadletter.Actions) error {
-		l, err := letters(ctx, a, c.Int("limit"))
+func listDeadLetters(c *urfave.Context) error {
+	return withDeadLetters(c, func(ctx context.Context, a deadletter.Actions) error {
+		l, err := newest(ctx, a, c.Int("limit"))
 		if err != nil {
 			return err
 		}
 		if c.Bool("json") {
 			return cli.PrintJSON(c.App.Writer, l)
 		}
-		return printLetters(c.App.Writer, l)
+		return printDeadLetters(c.App.Writer, l)
 	})
 }
 
-func printLetters(out io.Writer, l deadletter.Listing) error {
+func printDeadLetters(out io.Writer, l deadletter.Listing) error {
 	w := table(out)
 	w.Printf("ID\tTIME\tTOPIC\tSTAGE\tABOUT\tBYTES\tDECIDED\tREASON\n")
 	for _, l := range l.Letters {
@@ -92,8 +92,8 @@ func printLetters(out io.Writer, l deadletter.Listing) error {
 	return w.Flush()
 }
 
-// shownLetter is `dlq show --json`.
-type shownLetter struct {
+// shownDeadLetter is `dlq show --json`.
+type shownDeadLetter struct {
 	deadletter.Letter
 	Key     []byte        `json:"key"`
 	Headers []shownHeader `json:"headers"`
@@ -108,15 +108,15 @@ type shownHeader struct {
 // valueShown is how much of a value a person is shown.
 const valueShown = 2 << 10
 
-func showLetter(c *urfave.Context) error {
+func showDeadLetter(c *urfave.Context) error {
 	if c.NArg() != 1 {
-		return cli.Usagef("show takes the id of one letter, as `dlq ls` gives it")
+		return cli.Usagef("show takes the id of one dead letter, as `dlq ls` gives it")
 	}
 	at, err := deadletter.ParsePlace(c.Args().First())
 	if err != nil {
 		return cli.Usage(err)
 	}
-	return asking(c, event.DLQTopic, func(ctx context.Context, cfg cloud.Config, k *kafka.Client) error {
+	return withKafka(c, event.DLQTopic, func(ctx context.Context, cfg cloud.Config, k *kafka.Client) error {
 		r, err := deadletter.Read(ctx, k, at)
 		if err != nil {
 			return err
@@ -126,12 +126,12 @@ func showLetter(c *urfave.Context) error {
 				return fmt.Errorf("writing the value of %s: %w", at, err)
 			}
 		}
-		s := shownLetter{Letter: deadletter.Describe(r), Key: r.Key, Value: r.Value}
+		s := shownDeadLetter{Letter: deadletter.Describe(r), Key: r.Key, Value: r.Value}
 		for _, h := range r.Headers {
 			s.Headers = append(s.Headers, shownHeader{h.Key, string(h.Value)})
 		}
-		if book, err := bookOf(ctx, cfg); err == nil { // the letter is worth showing without it
-			s.Decision = book.Of(at, r.Time)
+		if decided, err := decisions(ctx, cfg); err == nil { // the dead letter is worth showing without them
+			s.Decision = decided.Of(at, r.Time)
 			s.Replayed = s.Decision != nil && s.Decision.Action == deadletter.PutBack
 		}
 		if c.Bool("json") {
@@ -141,17 +141,17 @@ func showLetter(c *urfave.Context) error {
 	})
 }
 
-func bookOf(ctx context.Context, cfg cloud.Config) (book deadletter.Book, err error) {
-	err = agreeing(ctx, cfg, func(ctx context.Context, z coord.Coordinator) error {
-		book, err = deadletter.ReadBook(ctx, z.Document(deadletter.BookName))
+func decisions(ctx context.Context, cfg cloud.Config) (all deadletter.Book, err error) {
+	err = withCoordinator(ctx, cfg, func(ctx context.Context, z coord.Coordinator) error {
+		all, err = deadletter.ReadBook(ctx, z.Document(deadletter.BookName))
 		return err
 	})
-	return book, err
+	return all, err
 }
 
-func (s shownLetter) print(out io.Writer) error {
+func (s shownDeadLetter) print(out io.Writer) error {
 	w := table(out)
-	w.Printf("letter\t%s\nwritten\t%s\nkey\t%s\nvalue\t%d bytes\n", s.Place, s.Time.UTC().Format(time.RFC3339Nano), visible.Short(string(s.Key), 200), s.Bytes)
+	w.Printf("dead letter\t%s\nwritten\t%s\nkey\t%s\nvalue\t%d bytes\n", s.Place, s.Time.UTC().Format(time.RFC3339Nano), visible.Short(string(s.Key), 200), s.Bytes)
 	if s.Decision != nil {
 		w.Printf("decided\t%s\n", s.Decision)
 	}
@@ -162,10 +162,10 @@ func (s shownLetter) print(out io.Writer) error {
 	return w.Flush()
 }
 
-// asked are the letters that a command names, or all that wait for a decision.
-func asked(ctx context.Context, c *urfave.Context, a deadletter.Actions) (places []deadletter.Place, err error) {
+// named are the dead letters that a command names, or all that wait for a decision.
+func named(ctx context.Context, c *urfave.Context, a deadletter.Actions) (places []deadletter.Place, err error) {
 	if c.Bool("all") == c.Args().Present() {
-		return nil, cli.Usagef("%s takes the ids of letters, as `dlq ls` gives them, or --all", c.Command.Name)
+		return nil, cli.Usagef("%s takes the ids of dead letters, as `dlq ls` gives them, or --all", c.Command.Name)
 	}
 	for _, id := range c.Args().Slice() {
 		p, err := deadletter.ParsePlace(id)
@@ -177,10 +177,10 @@ func asked(ctx context.Context, c *urfave.Context, a deadletter.Actions) (places
 	if !c.Bool("all") || a.Log == nil {
 		return places, nil
 	}
-	l, err := letters(ctx, a, c.Int("limit"))
-	for _, letter := range l.Letters {
-		if letter.Decision == nil && letter.Stands == 0 {
-			places = append(places, letter.Place)
+	l, err := newest(ctx, a, c.Int("limit"))
+	for _, d := range l.Letters {
+		if d.Decision == nil && d.Stands == 0 {
+			places = append(places, d.Place)
 		}
 	}
 	return places, err
@@ -189,11 +189,11 @@ func asked(ctx context.Context, c *urfave.Context, a deadletter.Actions) (places
 // decide replays or discards what a command names.
 func decide(do func(a deadletter.Actions, c *urfave.Context, ctx context.Context, places []deadletter.Place) ([]deadletter.Outcome, error)) urfave.ActionFunc {
 	return func(c *urfave.Context) error {
-		if _, err := asked(c.Context, c, deadletter.Actions{}); err != nil {
-			return err // before anybody is asked
+		if _, err := named(c.Context, c, deadletter.Actions{}); err != nil {
+			return err // before anything is connected
 		}
-		return deciding(c, func(ctx context.Context, a deadletter.Actions) error {
-			places, err := asked(ctx, c, a)
+		return withDeadLetters(c, func(ctx context.Context, a deadletter.Actions) error {
+			places, err := named(ctx, c, a)
 			if err != nil {
 				return err
 			}
@@ -206,12 +206,12 @@ func decide(do func(a deadletter.Actions, c *urfave.Context, ctx context.Context
 	}
 }
 
-func replayLetters(a deadletter.Actions, c *urfave.Context, ctx context.Context, places []deadletter.Place) ([]deadletter.Outcome, error) {
+func replayDeadLetters(a deadletter.Actions, c *urfave.Context, ctx context.Context, places []deadletter.Place) ([]deadletter.Outcome, error) {
 	a.Again = c.Bool("discarded")
 	return a.Replay(ctx, places...)
 }
 
-func discardLetters(a deadletter.Actions, _ *urfave.Context, ctx context.Context, places []deadletter.Place) ([]deadletter.Outcome, error) {
+func discardDeadLetters(a deadletter.Actions, _ *urfave.Context, ctx context.Context, places []deadletter.Place) ([]deadletter.Outcome, error) {
 	return a.Discard(ctx, places...)
 }
 
@@ -234,7 +234,7 @@ func printOutcomes(c *urfave.Context, outcomes []deadletter.Outcome) error {
 		w.Flush()
 	}
 	if refused > 0 {
-		return cli.Incompletef("%d of %d letters were left as they are", refused, len(outcomes))
+		return cli.Incompletef("%d of %d dead letters were left as they are", refused, len(outcomes))
 	}
 	return nil
 }

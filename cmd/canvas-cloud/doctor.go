@@ -21,7 +21,7 @@ import (
 )
 
 func doctorCommand() *urfave.Command {
-	return &urfave.Command{Name: "doctor", Usage: "look at this machine and the services that the cloud needs: what works, and how to mend the rest", Flags: []urfave.Flag{cli.JSONFlag},
+	return &urfave.Command{Name: "doctor", Usage: "check this machine and the services that the cloud needs: what works, and how to fix the rest", Flags: []urfave.Flag{cli.JSONFlag},
 		Action: func(c *urfave.Context) error {
 			cfg, err := loadConfig(c)
 			all := []checkup.Finding{checkup.Of("configuration", err, "good", "correct what is named in the file"), checkup.Clock()}
@@ -39,7 +39,7 @@ func lookAtServices(ctx context.Context, cfg cloud.Config) []checkup.Finding {
 	all := []checkup.Finding{checkup.Broker(ctx, "MQTT broker", cfg.MQTT.URL, cfg.MQTT.Security), lookAtKafka(ctx, cfg)}
 	servers := strings.Join(cfg.ZooKeeper.Servers, ",")
 	zookeeper, workers := "ZooKeeper "+servers, 0
-	err := agreeing(ctx, cfg, func(ctx context.Context, z coord.Coordinator) error {
+	err := withCoordinator(ctx, cfg, func(ctx context.Context, z coord.Coordinator) error {
 		members, err := z.Members(ctx, coord.Worker)
 		if err != nil {
 			return err
@@ -56,7 +56,7 @@ func lookAtServices(ctx context.Context, cfg cloud.Config) []checkup.Finding {
 	case err != nil:
 		all = append(all, checkup.Bad(zookeeper, err, "systemctl status zookeeper    # or correct zookeeper.servers"))
 	case workers == 0:
-		all = append(all, checkup.Doubtful(zookeeper, "answers; no worker is there, so work waits", "canvas-cloud worker"))
+		all = append(all, checkup.Doubtful(zookeeper, "answers; no worker runs, so work waits", "canvas-cloud worker"))
 	default:
 		all = append(all, checkup.Good(zookeeper, fmt.Sprintf("answers; %d workers", workers)))
 	}
@@ -88,7 +88,7 @@ func lookAtKafka(ctx context.Context, cfg cloud.Config) checkup.Finding {
 		}
 	}
 	if dead > 0 {
-		return checkup.Doubtful(what, fmt.Sprintf("answers, has all topics; %d dead letters wait", dead), "canvas-cloud dlq ls    # then dlq replay, or discard them in the console")
+		return checkup.Doubtful(what, fmt.Sprintf("answers, has all topics; %d dead letters wait", dead), "canvas-cloud dlq ls    # then dlq replay or dlq discard")
 	}
 	return checkup.Good(what, "answers, has all topics")
 }
@@ -123,7 +123,7 @@ func lookAtModels(ctx context.Context, cfg cloud.Config) []checkup.Finding {
 	}
 	all := []checkup.Finding{checkup.Good(what, fmt.Sprintf("%d", len(models.List())))}
 	for _, p := range models.Problems() {
-		all = append(all, checkup.Doubtful(what, "passed over: "+p.Error(), "pull it again, or correct its manifest"))
+		all = append(all, checkup.Doubtful(what, "skipped: "+p.Error(), "pull it again, or correct its manifest"))
 	}
 	for _, m := range models.List() {
 		if err := m.Verify(); err != nil {

@@ -19,12 +19,12 @@ import (
 
 func edgesCommand() *urfave.Command {
 	return &urfave.Command{
-		Name: "edges", Usage: "devices that are shut out: what they send is refused, and they keep it",
+		Name: "edges", Usage: "devices that are blocked: what they send is refused, and they keep it",
 		Subcommands: []*urfave.Command{
 			{Name: "ls", Usage: "list those that are blocked, by whom and why", Flags: []urfave.Flag{cli.JSONFlag}, Action: listBlocked},
-			{Name: "block", Usage: "shut a device out of all bridges", ArgsUsage: "NAME",
+			{Name: "block", Usage: "block a device at all bridges", ArgsUsage: "NAME",
 				Flags: []urfave.Flag{&urfave.StringFlag{Name: "reason", Usage: "kept, and shown by `edges ls`"}}, Action: onEdge(blockEdge)},
-			{Name: "unblock", Usage: "let a device in again", ArgsUsage: "NAME", Action: onEdge(unblockEdge)},
+			{Name: "unblock", Usage: "unblock a device", ArgsUsage: "NAME", Action: onEdge(unblockEdge)},
 		},
 	}
 }
@@ -39,7 +39,7 @@ func onEdge(do func(ctx context.Context, c *urfave.Context, z coord.Coordinator,
 		if err != nil {
 			return err
 		}
-		return agreeing(c.Context, cfg, func(ctx context.Context, z coord.Coordinator) error {
+		return withCoordinator(c.Context, cfg, func(ctx context.Context, z coord.Coordinator) error {
 			err := do(ctx, c, z, c.Args().First())
 			if errors.Is(err, blocklist.ErrRefused) {
 				return cli.Usage(err)
@@ -52,7 +52,7 @@ func onEdge(do func(ctx context.Context, c *urfave.Context, z coord.Coordinator,
 func blockEdge(ctx context.Context, c *urfave.Context, z coord.Coordinator, edge string) error {
 	err := blocklist.Block(ctx, z, edge, blocklist.Entry{By: person(), At: time.Now().UTC().Truncate(time.Second), Reason: c.String("reason")})
 	if err == nil {
-		visible.Fprintf(c.App.Writer, "%s is shut out: bridges refuse what it sends from now on, and it keeps its items; `edges unblock %s` lets it in again\n", edge, edge)
+		visible.Fprintf(c.App.Writer, "%s is blocked: bridges refuse what it sends from now on, and it keeps its items; `edges unblock %s` takes that back\n", edge, edge)
 	}
 	return err
 }
@@ -60,7 +60,7 @@ func blockEdge(ctx context.Context, c *urfave.Context, z coord.Coordinator, edge
 func unblockEdge(ctx context.Context, c *urfave.Context, z coord.Coordinator, edge string) error {
 	err := blocklist.Unblock(ctx, z, edge)
 	if err == nil {
-		visible.Fprintf(c.App.Writer, "%s is let in again: it sends what it has kept\n", edge)
+		visible.Fprintf(c.App.Writer, "%s is unblocked: it sends what it has kept\n", edge)
 	}
 	return err
 }
@@ -76,7 +76,7 @@ func listBlocked(c *urfave.Context) error {
 	if err != nil {
 		return err
 	}
-	return agreeing(c.Context, cfg, func(ctx context.Context, z coord.Coordinator) error {
+	return withCoordinator(c.Context, cfg, func(ctx context.Context, z coord.Coordinator) error {
 		list, err := blocklist.Read(ctx, z)
 		if err != nil {
 			return err

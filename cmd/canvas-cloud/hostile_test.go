@@ -81,9 +81,9 @@ func TestNoCommandPrintsWhatWouldForgeATable(t *testing.T) {
 		},
 		"models edges": func(out io.Writer, text string) error { filled[edgeModels](text).print(out); return nil },
 		"models ls":    func(out io.Writer, text string) error { return printModels(out, filled[[]modelRow](text)) },
-		"dlq ls":       func(out io.Writer, text string) error { return printLetters(out, filled[deadletter.Listing](text)) },
-		"dlq show":     func(out io.Writer, text string) error { return filled[shownLetter](text).print(out) },
-		"trace":        func(out io.Writer, text string) error { return printStories(out, filled[[]lineage.Story](text)) },
+		"dlq ls":       func(out io.Writer, text string) error { return printDeadLetters(out, filled[deadletter.Listing](text)) },
+		"dlq show":     func(out io.Writer, text string) error { return filled[shownDeadLetter](text).print(out) },
+		"trace":        func(out io.Writer, text string) error { return printLineages(out, filled[[]lineage.Story](text)) },
 		"scenes ls":    func(out io.Writer, text string) error { return printScenes(out, filled[[]mosaic.Listed](text)) },
 		"scenes show": func(out io.Writer, text string) error {
 			return printProducts(out, filled[[]mosaic.Listed](text), "/products")

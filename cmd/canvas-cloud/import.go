@@ -49,7 +49,7 @@ func importCommand() *urfave.Command {
 					return fmt.Errorf("%w (mqtt.url %s: is the broker up, and does it let mqtt.import in?)", err, cfg.MQTT.URL)
 				}
 			}
-			return i.verdict()
+			return i.outcome()
 		}}
 }
 
@@ -85,18 +85,18 @@ func (i *importer) takeIn(ctx context.Context, folder string) error {
 	if err != nil {
 		return err
 	}
-	book := newReceived(index.Epoch)
-	if err := i.listen(ctx, index.Edge, book); err != nil {
+	receipts := newReceived(index.Epoch)
+	if err := i.listen(ctx, index.Edge, receipts); err != nil {
 		return err
 	}
-	sound, err := i.publishAll(ctx, folder, index, book)
+	sound, err := i.publishAll(ctx, folder, index, receipts)
 	if err == nil {
-		err = i.await(ctx, book, 0)
+		err = i.await(ctx, receipts, 0)
 	}
 	if err != nil && !errors.Is(err, errSilent) {
 		return err
 	}
-	confirmed, refused := book.count()
+	confirmed, refused := receipts.count()
 	silent := sound - confirmed - refused
 	visible.Fprintf(i.say, "%s, epoch %s: %d items are in Kafka", index.Edge, index.Epoch, confirmed)
 	if silent > 0 {
@@ -110,10 +110,10 @@ func (i *importer) takeIn(ctx context.Context, folder string) error {
 	return nil
 }
 
-// listen has the receipts of an edge brought, before anything is sent that they could be for.
-func (i *importer) listen(ctx context.Context, edge string, book *received) error {
+// listen subscribes to the receipts of an edge, before anything is sent that they could be for.
+func (i *importer) listen(ctx context.Context, edge string, receipts *received) error {
 	stands := make(chan struct{}, 1)
-	i.client.SubscribeThen(event.ReceiptsTopic(edge), 1, book.take, func() {
+	i.client.SubscribeThen(event.ReceiptsTopic(edge), 1, receipts.take, func() {
 		select {
 		case stands <- struct{}{}:
 		default:
@@ -130,7 +130,7 @@ func (i *importer) listen(ctx context.Context, edge string, book *received) erro
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-late.C:
-			return fmt.Errorf("listen to the receipts of %s: %w", edge, mqtt.ErrOffline)
+			return fmt.Errorf("subscribe to the receipts of %s: %w", edge, mqtt.ErrOffline)
 		case <-tick.C:
 			if i.deaf.Load() {
 				return nil // nothing will be confirmed, which is said at the end
@@ -141,7 +141,7 @@ func (i *importer) listen(ctx context.Context, edge string, book *received) erro
 
 // publishAll publishes an export's items, as far as receipts keep up, and says how many of them are
 // sound. After errSilent the rest is only looked at.
-func (i *importer) publishAll(ctx context.Context, folder string, index carry.Index, book *received) (sound int, failed error) {
+func (i *importer) publishAll(ctx context.Context, folder string, index carry.Index, receipts *received) (sound int, failed error) {
 	for _, entry := range index.Items {
 		messages, err := index.Messages(folder, entry)
 		if err != nil {
@@ -153,15 +153,15 @@ func (i *importer) publishAll(ctx context.Context, folder string, index carry.In
 		if failed != nil {
 			continue
 		}
-		book.expect(entry.Seq)
+		receipts.expect(entry.Seq)
 		for _, m := range messages {
-			if err := i.publish(ctx, book, m); err != nil {
+			if err := i.publish(ctx, receipts, m); err != nil {
 				failed = fmt.Errorf("publish item %d of %s: %w", entry.Seq, index.Edge, err)
 				break
 			}
 		}
 		if failed == nil {
-			failed = i.await(ctx, book, ahead)
+			failed = i.await(ctx, receipts, ahead)
 		}
 		if failed != nil && !errors.Is(failed, errSilent) {
 			return sound, failed
@@ -171,15 +171,15 @@ func (i *importer) publishAll(ctx context.Context, folder string, index carry.In
 }
 
 // await waits until no more than most items are without a receipt.
-func (i *importer) await(ctx context.Context, book *received, most int) error {
+func (i *importer) await(ctx context.Context, receipts *received, most int) error {
 	quiet := time.NewTimer(i.wait)
 	defer quiet.Stop()
-	for book.open() > most {
+	for receipts.open() > most {
 		if i.deaf.Load() {
 			return errSilent
 		}
 		select {
-		case <-book.news:
+		case <-receipts.news:
 			quiet.Reset(i.wait)
 		case <-quiet.C:
 			return errSilent
@@ -191,7 +191,7 @@ func (i *importer) await(ctx context.Context, book *received, most int) error {
 }
 
 // publish gives the connection some time to come, or to come back.
-func (i *importer) publish(ctx context.Context, book *received, m carry.Message) error {
+func (i *importer) publish(ctx context.Context, receipts *received, m carry.Message) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
@@ -199,7 +199,7 @@ func (i *importer) publish(ctx context.Context, book *received, m carry.Message)
 		if err == nil {
 			return nil
 		}
-		if n, _ := book.count(); n == 0 && i.ends.Load() >= throws {
+		if n, _ := receipts.count(); n == 0 && i.ends.Load() >= throws {
 			return errSilent // mosquitto ends the connection at each message that it denies
 		}
 		select {
@@ -213,8 +213,8 @@ func (i *importer) publish(ctx context.Context, book *received, m carry.Message)
 	}
 }
 
-// verdict is the command's end: what is not in Kafka must not be taken for carried.
-func (i *importer) verdict() error {
+// outcome is an error unless all is in Kafka: what is not there must not be taken for carried.
+func (i *importer) outcome() error {
 	switch {
 	case i.silent > 0 && i.confirmed == 0:
 		return cli.Incompletef("%d items are not confirmed, and none is. The broker acknowledges also what its access list denies and throws away: may this identity (mqtt.import) write canvas/v1/+/up/# "+

@@ -116,7 +116,7 @@ func TestAnImportCountsWhatReceiptsConfirm(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := i.verdict(); err != nil || i.confirmed != 1200 || !strings.Contains(said.String(), "600 items are in Kafka\n") {
+	if err := i.outcome(); err != nil || i.confirmed != 1200 || !strings.Contains(said.String(), "600 items are in Kafka\n") {
 		t.Errorf("%v: %s", err, said)
 	}
 }
@@ -136,7 +136,7 @@ func TestAnImportWithoutReceiptsIsIncomplete(t *testing.T) {
 	if err := i.takeIn(t.Context(), dir); err != nil {
 		t.Fatal(err)
 	}
-	incomplete(t, i.verdict(), "1 items are not confirmed")
+	incomplete(t, i.outcome(), "1 items are not confirmed")
 	if !strings.Contains(said.String(), "1 items are in Kafka, 1 are not confirmed, 1 are refused") {
 		t.Error(said)
 	}
@@ -154,7 +154,7 @@ func TestDamagedItemsOfAnImportAreToldBesideTheOthers(t *testing.T) {
 	if err := i.takeIn(t.Context(), dir); err != nil {
 		t.Fatal(err)
 	}
-	incomplete(t, i.verdict(), "1 items are damaged")
+	incomplete(t, i.outcome(), "1 items are damaged")
 	if !strings.Contains(said.String(), "2 items are in Kafka\n") || !strings.Contains(said.String(), "item 2 of mast-7 is left out") {
 		t.Error(said)
 	}
@@ -171,7 +171,7 @@ func TestAnImportThatTheAccessListDeniesIsToldSoon(t *testing.T) {
 	if err := i.takeIn(t.Context(), exported(t, 1000)); err != nil {
 		t.Fatal(err)
 	}
-	incomplete(t, i.verdict(), "canvas-services.acl")
+	incomplete(t, i.outcome(), "canvas-services.acl")
 	if !strings.Contains(said.String(), "0 items are in Kafka, 1000 are not confirmed") {
 		t.Error(said)
 	}

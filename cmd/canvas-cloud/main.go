@@ -1,4 +1,4 @@
-// Command canvas-cloud is the cloud side: bridge, workers, mosaic, and what operators ask.
+// Command canvas-cloud is the cloud side: bridge, workers, mosaic, console, and the commands of operators.
 package main
 
 import (
@@ -23,9 +23,9 @@ var version = "dev"
 const configFile = "/etc/canvas/cloud.yaml"
 
 func main() {
-	cli.Main(cli.App("canvas-cloud", "take what devices send, look again with heavy models, make products", version,
-		process("bridge", "take what devices send over MQTT into Kafka", runBridge),
-		process("worker", "run heavy models on this machine's share of the work", work),
+	cli.Main(cli.App("canvas-cloud", "receive what devices send, run heavy models on it, make products", version,
+		process("bridge", "carry what devices send over MQTT into Kafka", runBridge),
+		process("worker", "run heavy models on this machine's share of the work", runWorker),
 		process("mosaic", "turn results into products", (*cloud.Cloud).Mosaic),
 		modelsCommand(), scenesCommand(), dlqCommand(), edgesCommand(), traceCommand(), consoleCommand(), importCommand(), submitCommand(), statusCommand(), topCommand(), doctorCommand()))
 }
@@ -92,13 +92,13 @@ func runBridge(c *cloud.Cloud, ctx context.Context) error {
 	return c.Bridge(ctx)
 }
 
-func work(c *cloud.Cloud, ctx context.Context) error {
+func runWorker(c *cloud.Cloud, ctx context.Context) error {
 	models, err := model.Open(c.Config.ModelFolders(cli.Home())...)
 	if err != nil {
 		return err
 	}
 	for _, p := range models.Problems() {
-		c.Log.Warn("a model is passed over", telemetry.Err, p)
+		c.Log.Warn("a model is skipped", telemetry.Err, p)
 	}
 	return c.Worker(ctx, models)
 }

@@ -27,22 +27,22 @@ func modelsCommand() *urfave.Command {
 			{Name: "ls", Usage: "what is published, wanted and running, and why it was changed", Flags: []urfave.Flag{cli.JSONFlag}, Action: listModels},
 			{Name: "publish", Usage: "put a version into the object store", ArgsUsage: "FOLDER",
 				Flags: []urfave.Flag{&urfave.StringFlag{Name: "of", Usage: "which version in the folder, a `NUMBER`; default: the newest"},
-					&urfave.BoolFlag{Name: "untried", Usage: "without letting it run here first: for models of machines unlike this one"}, cli.JSONFlag}, Action: publishModel},
+					&urfave.BoolFlag{Name: "untried", Usage: "without a trial here first: for models of machines unlike this one"}, cli.JSONFlag}, Action: publishModel},
 			{Name: "canary", Usage: "let a version see a share of the items", ArgsUsage: "NAME",
 				Flags: []urfave.Flag{version, &urfave.Float64Flag{Name: "share", Value: 0.1, Usage: "of the items, more than 0 and at most 1"}, cli.JSONFlag},
-				Action: planned(func(ctx context.Context, c *urfave.Context, d release.Admin, name string) (release.Plan, error) {
+				Action: changePlan(func(ctx context.Context, c *urfave.Context, d release.Admin, name string) (release.Plan, error) {
 					if c.String("version") == "" {
 						return release.Plan{}, cli.Usagef("name the canary with --version; `models ls` shows what is published")
 					}
 					return d.Canary(ctx, name, c.String("version"), c.Float64("share"))
 				})},
 			{Name: "promote", Usage: "make a version, or the canary, the one that all workers run", ArgsUsage: "NAME", Flags: []urfave.Flag{version, cli.JSONFlag},
-				Action: planned(func(ctx context.Context, c *urfave.Context, d release.Admin, name string) (release.Plan, error) {
+				Action: changePlan(func(ctx context.Context, c *urfave.Context, d release.Admin, name string) (release.Plan, error) {
 					return d.Promote(ctx, name, c.String("version"))
 				})},
 			{Name: "rollback", Usage: "take the canary back, or else the version before", ArgsUsage: "NAME",
 				Flags: []urfave.Flag{&urfave.StringFlag{Name: "reason", Usage: "kept, and shown by `models ls`"}, cli.JSONFlag},
-				Action: planned(func(ctx context.Context, c *urfave.Context, d release.Admin, name string) (release.Plan, error) {
+				Action: changePlan(func(ctx context.Context, c *urfave.Context, d release.Admin, name string) (release.Plan, error) {
 					return d.Rollback(ctx, name, c.String("reason"))
 				})},
 			edgeModelsCommand(),
@@ -50,8 +50,8 @@ func modelsCommand() *urfave.Command {
 	}
 }
 
-// withAdmin opens the object store and ZooKeeper.
-func withAdmin(c *urfave.Context, do func(ctx context.Context, z coord.Coordinator, d release.Admin) error) error {
+// withModels connects to the object store and ZooKeeper, where versions of models are kept.
+func withModels(c *urfave.Context, do func(ctx context.Context, z coord.Coordinator, d release.Admin) error) error {
 	cfg, err := loadConfig(c)
 	if err != nil {
 		return err
@@ -61,18 +61,18 @@ func withAdmin(c *urfave.Context, do func(ctx context.Context, z coord.Coordinat
 		return err
 	}
 	defer objects.Close()
-	return agreeing(c.Context, cfg, func(ctx context.Context, z coord.Coordinator) error {
+	return withCoordinator(c.Context, cfg, func(ctx context.Context, z coord.Coordinator) error {
 		return do(ctx, z, release.Admin{Group: z, Library: release.Library{Objects: objects}, By: operator()})
 	})
 }
 
-// planned is a command that changes one model's plan.
-func planned(do func(ctx context.Context, c *urfave.Context, d release.Admin, name string) (release.Plan, error)) urfave.ActionFunc {
+// changePlan is a command that changes one model's plan.
+func changePlan(do func(ctx context.Context, c *urfave.Context, d release.Admin, name string) (release.Plan, error)) urfave.ActionFunc {
 	return func(c *urfave.Context) error {
 		if c.NArg() != 1 {
 			return cli.Usagef("%s takes the name of one model, after its flags; `models ls` lists them", c.Command.Name)
 		}
-		return withAdmin(c, func(ctx context.Context, _ coord.Coordinator, d release.Admin) error {
+		return withModels(c, func(ctx context.Context, _ coord.Coordinator, d release.Admin) error {
 			p, err := do(ctx, c, d, c.Args().First())
 			if err != nil {
 				return err
@@ -148,7 +148,7 @@ type modelRow struct {
 }
 
 func listModels(c *urfave.Context) error {
-	return withAdmin(c, func(ctx context.Context, z coord.Coordinator, d release.Admin) error {
+	return withModels(c, func(ctx context.Context, z coord.Coordinator, d release.Admin) error {
 		rows, err := d.List(ctx)
 		if err != nil {
 			return err

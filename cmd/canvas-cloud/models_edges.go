@@ -24,11 +24,11 @@ import (
 
 func edgeModelsCommand() *urfave.Command {
 	return &urfave.Command{
-		Name: "edges", Usage: "which versions devices shall run; without a name, what is asked of them and what they say", ArgsUsage: "[NAME]",
+		Name: "edges", Usage: "which versions devices shall run; without a name, what is desired and what they report", ArgsUsage: "[NAME]",
 		Flags: []urfave.Flag{
 			&urfave.StringFlag{Name: "edges", Usage: "a device's name, or a `PATTERN` such as mast-*"},
 			&urfave.StringFlag{Name: "version", Usage: "a published `NUMBER`, or shipped for what they came with"},
-			&urfave.BoolFlag{Name: "remove", Usage: "ask nothing of them any more: they keep what they run"},
+			&urfave.BoolFlag{Name: "remove", Usage: "withdraw it: they keep what they run"},
 			cli.JSONFlag,
 		},
 		Action: func(c *urfave.Context) error {
@@ -43,40 +43,40 @@ func edgeModelsCommand() *urfave.Command {
 	}
 }
 
-// askEdges sets what edges shall run.
+// askEdges writes down which version devices shall run.
 func askEdges(c *urfave.Context) error {
-	want := delivery.Desired{Model: c.Args().First(), Version: c.String("version"), Edges: c.String("edges"), By: operator(), Since: time.Now().UTC().Truncate(time.Second)}
+	desired := delivery.Desired{Model: c.Args().First(), Version: c.String("version"), Edges: c.String("edges"), By: operator(), Since: time.Now().UTC().Truncate(time.Second)}
 	switch {
-	case want.Edges == "":
+	case desired.Edges == "":
 		return cli.Usagef("say which devices with --edges NAME or --edges 'mast-*'")
-	case want.Version == "" && !c.Bool("remove"):
+	case desired.Version == "" && !c.Bool("remove"):
 		return cli.Usagef("say which version with --version NUMBER, or --version shipped for what they came with")
-	case want.Version == "shipped":
-		want.Version = ""
+	case desired.Version == "shipped":
+		desired.Version = ""
 	}
-	return withAdmin(c, func(ctx context.Context, z coord.Coordinator, d release.Admin) error {
-		if want.Version != "" && !c.Bool("remove") {
-			files, err := d.Library.Files(ctx, want.Model, want.Version)
+	return withModels(c, func(ctx context.Context, z coord.Coordinator, d release.Admin) error {
+		if desired.Version != "" && !c.Bool("remove") {
+			files, err := d.Library.Files(ctx, desired.Model, desired.Version)
 			if err != nil {
 				return fmt.Errorf("%w; `models ls` shows what is published", err)
 			}
 			for _, f := range files {
 				if !slices.Contains([]string{event.ModelManifest, event.ModelGolden, event.ModelWeights}, f.Name) {
-					return fmt.Errorf("model %s version %s has a file %s: for devices its golden case must be called %s; publish it so", want.Model, want.Version, f.Name, event.ModelGolden)
+					return fmt.Errorf("model %s version %s has a file %s: for devices its golden case must be called %s; publish it so", desired.Model, desired.Version, f.Name, event.ModelGolden)
 				}
 			}
 		}
-		if err := delivery.Ask(ctx, z, want, c.Bool("remove")); err != nil {
+		if err := delivery.Ask(ctx, z, desired, c.Bool("remove")); err != nil {
 			return err
 		}
 		if c.Bool("json") {
-			return cli.PrintJSON(c.App.Writer, want)
+			return cli.PrintJSON(c.App.Writer, desired)
 		}
 		if c.Bool("remove") {
-			visible.Fprintf(c.App.Writer, "%s: %s keep the version that they run\n", want.Model, want.Edges)
+			visible.Fprintf(c.App.Writer, "%s: %s keep the version that they run\n", desired.Model, desired.Edges)
 			return nil
 		}
-		visible.Fprintf(c.App.Writer, "%s: %s shall run %s; they fetch it as their links allow: `models edges` shows how far they are\n", want.Model, want.Edges, shipped(want.Version))
+		visible.Fprintf(c.App.Writer, "%s: %s shall run %s; they fetch it as their links allow: `models edges` shows how far they are\n", desired.Model, desired.Edges, shipped(desired.Version))
 		return nil
 	})
 }
@@ -93,7 +93,7 @@ func showEdgeModels(c *urfave.Context) error {
 		return err
 	}
 	all := edgeModels{Desired: delivery.DesiredModels{}}
-	err = agreeing(c.Context, cfg, func(ctx context.Context, z coord.Coordinator) error {
+	err = withCoordinator(c.Context, cfg, func(ctx context.Context, z coord.Coordinator) error {
 		desired, err := delivery.Read(ctx, z)
 		all.Desired = append(all.Desired, desired...)
 		return err
@@ -114,8 +114,8 @@ func showEdgeModels(c *urfave.Context) error {
 func (a edgeModels) print(to io.Writer) {
 	w := visible.NewTable(to)
 	w.Printf("MODEL\tEDGES\tSHALL RUN\tBY\tSINCE\n")
-	for _, one := range a.Desired {
-		w.Printf("%s\t%s\t%s\t%s\t%s\n", one.Model, one.Edges, shipped(one.Version), one.By, one.Since.Format(time.RFC3339))
+	for _, desired := range a.Desired {
+		w.Printf("%s\t%s\t%s\t%s\t%s\n", desired.Model, desired.Edges, shipped(desired.Version), desired.By, desired.Since.Format(time.RFC3339))
 	}
 	w.Printf("\nEDGE\tMODEL\tRUNS\tSTATE\n")
 	for _, edge := range slices.Sorted(maps.Keys(a.Edges)) {
@@ -180,7 +180,7 @@ func askStatuses(ctx context.Context, cfg cloud.Config) (map[string][]event.Edge
 			return nil, ctx.Err()
 		case <-time.After(wait):
 			if !client.Connected() {
-				return nil, fmt.Errorf("asking devices about their models: %w (%s: is the broker up?)", mqtt.ErrOffline, cfg.MQTT.URL)
+				return nil, fmt.Errorf("read the state of the devices' models: %w (%s: is the broker up?)", mqtt.ErrOffline, cfg.MQTT.URL)
 			}
 			mu.Lock()
 			defer mu.Unlock()

@@ -27,7 +27,7 @@ func scenesCommand() *urfave.Command {
 }
 
 func listScenes(c *urfave.Context) error {
-	return asking(c, event.ProductsTopic, func(ctx context.Context, _ cloud.Config, k *kafka.Client) error {
+	return withKafka(c, event.ProductsTopic, func(ctx context.Context, _ cloud.Config, k *kafka.Client) error {
 		all, err := mosaic.Index(ctx, mosaic.KafkaGroup(k))
 		if err != nil {
 			return err
@@ -66,7 +66,7 @@ func showScene(c *urfave.Context) error {
 	if c.NArg() != 1 {
 		return cli.Usagef("show takes the name of one scene or camera, as `scenes ls` gives it")
 	}
-	return asking(c, event.ProductsTopic, func(ctx context.Context, cfg cloud.Config, k *kafka.Client) error {
+	return withKafka(c, event.ProductsTopic, func(ctx context.Context, cfg cloud.Config, k *kafka.Client) error {
 		found, err := mosaic.Find(ctx, mosaic.KafkaGroup(k), c.Args().First())
 		if err != nil {
 			return err

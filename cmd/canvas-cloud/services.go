@@ -18,32 +18,32 @@ import (
 	"cloudcanvas/shared/visible"
 )
 
-// How long services may take to answer a person: all of one question, and the reading of a topic.
+// How long services may take to answer a person: one request, and the reading of a topic.
 const (
 	patience       = 4 * time.Second
 	readingTakes   = time.Minute
 	connectRetries = time.Second
 )
 
-// dialKafka is a client for one question. close it.
+// dialKafka is a client for one command. Close it.
 func dialKafka(cfg cloud.Config) (*kafka.Client, error) {
 	return kafka.Dial(kafka.Options{
 		Brokers: cfg.Kafka.Brokers, Security: cfg.Kafka.Security, Log: slog.New(slog.DiscardHandler), Patience: connectRetries,
 	})
 }
 
-// coordinator is a session for one question. Close it.
+// coordinator is a session for one command. Close it.
 func coordinator(cfg cloud.Config) (coord.Coordinator, error) {
 	return zk.Open(cfg.ZooKeeper, operator(), slog.New(slog.DiscardHandler))
 }
 
-// operator is who asks, as others see it.
+// operator names this process for others.
 func operator() string {
 	host, _ := os.Hostname()
 	return fmt.Sprintf("%s-%d", host, os.Getpid())
 }
 
-// person is who asks, as decisions name them: the person, not the process.
+// person names who decides: the user, not the process.
 func person() string {
 	host, _ := os.Hostname()
 	if u, err := user.Current(); err == nil {
@@ -61,8 +61,8 @@ func zookeeperAway(cfg cloud.Config, err error) error {
 	return fmt.Errorf("%w (zookeeper.servers %v: is ZooKeeper up?)", err, cfg.ZooKeeper.Servers)
 }
 
-// answering makes sure that Kafka answers soon; reading a topic may then take its time.
-func answering(ctx context.Context, cfg cloud.Config, k *kafka.Client, topic string) error {
+// pingKafka fails unless Kafka answers within patience; reading a topic may then take longer.
+func pingKafka(ctx context.Context, cfg cloud.Config, k *kafka.Client, topic string) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if _, err := k.Offsets(ctx, topic); err != nil {
@@ -71,8 +71,8 @@ func answering(ctx context.Context, cfg cloud.Config, k *kafka.Client, topic str
 	return nil
 }
 
-// asking is a question to Kafka about a topic.
-func asking(c *urfave.Context, topic string, do func(ctx context.Context, cfg cloud.Config, k *kafka.Client) error) error {
+// withKafka connects to Kafka, which must have the topic and answer soon.
+func withKafka(c *urfave.Context, topic string, do func(ctx context.Context, cfg cloud.Config, k *kafka.Client) error) error {
 	cfg, err := loadConfig(c)
 	if err != nil {
 		return err
@@ -82,7 +82,7 @@ func asking(c *urfave.Context, topic string, do func(ctx context.Context, cfg cl
 		return err
 	}
 	defer k.Close()
-	if err := answering(c.Context, cfg, k, topic); err != nil {
+	if err := pingKafka(c.Context, cfg, k, topic); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(c.Context, readingTakes)
@@ -90,8 +90,8 @@ func asking(c *urfave.Context, topic string, do func(ctx context.Context, cfg cl
 	return do(ctx, cfg, k)
 }
 
-// agreeing is a question to ZooKeeper, which must answer soon.
-func agreeing(ctx context.Context, cfg cloud.Config, do func(context.Context, coord.Coordinator) error) error {
+// withCoordinator connects to ZooKeeper, which must answer soon.
+func withCoordinator(ctx context.Context, cfg cloud.Config, do func(context.Context, coord.Coordinator) error) error {
 	z, err := coordinator(cfg)
 	if err != nil {
 		return err

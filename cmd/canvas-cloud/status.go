@@ -19,12 +19,12 @@ import (
 	"cloudcanvas/shared/kafka"
 )
 
-// status is what operators ask first: who works on what, and what is behind.
+// status is what operators look at first: which process works on what, and the backlog.
 type status struct {
 	Members map[string][]coord.Member `json:"members"` // by role
 	Owners  map[string]coord.Owner    `json:"owners"`  // by what is owned; null where ZooKeeper did not say
 	Lag     []lag                     `json:"lag"`
-	Dead    *int64                    `json:"dead_letters"` // null where Kafka did not say
+	Dead    *int64                    `json:"dead_letters"` // null where Kafka did not answer
 	Edges   []dedup.EdgeStatus        `json:"edges"`        // what has come of each, and what is missing
 }
 
@@ -44,13 +44,13 @@ type lag struct {
 func (l lag) partition() string { return fmt.Sprintf("%s-%d", l.Topic, l.Partition) }
 
 func statusCommand() *urfave.Command {
-	return &urfave.Command{Name: "status", Usage: "who works on what, and what is behind", Flags: []urfave.Flag{cli.JSONFlag},
+	return &urfave.Command{Name: "status", Usage: "which process works on what, and the backlog of each topic", Flags: []urfave.Flag{cli.JSONFlag},
 		Action: func(c *urfave.Context) error {
 			cfg, err := loadConfig(c)
 			if err != nil {
 				return err
 			}
-			s, err := ask(c.Context, cfg)
+			s, err := readStatus(c.Context, cfg)
 			if c.Bool("json") {
 				return errors.Join(cli.PrintJSON(c.App.Writer, s), err)
 			}
@@ -58,9 +58,9 @@ func statusCommand() *urfave.Command {
 		}}
 }
 
-// ask asks Kafka and ZooKeeper at once. Where one of them is away, the error says so, and the status
-// holds what the other knows.
-func ask(ctx context.Context, cfg cloud.Config) (status, error) {
+// readStatus asks Kafka and ZooKeeper at once. Where one of them does not answer, the error says so, and the
+// status holds what the other knows.
+func readStatus(ctx context.Context, cfg cloud.Config) (status, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	s := status{Members: map[string][]coord.Member{}, Lag: []lag{}}
@@ -104,7 +104,7 @@ func (s *status) kafka(ctx context.Context, k *kafka.Client) error {
 	for _, g := range []struct{ group, topic string }{
 		{worker.Group, event.WorkTopic}, {mosaic.Group, event.ResultsTopic}, {mosaic.Group, event.EventsTopic},
 	} {
-		lags, err := behind(ctx, k, g.group, g.topic)
+		lags, err := lagOf(ctx, k, g.group, g.topic)
 		s.Lag = append(s.Lag, lags...)
 		if err != nil {
 			return err
@@ -114,8 +114,8 @@ func (s *status) kafka(ctx context.Context, k *kafka.Client) error {
 	return err
 }
 
-// behind is a group's lag in a topic. The age is that of the first record it has not finished.
-func behind(ctx context.Context, k *kafka.Client, group, topic string) ([]lag, error) {
+// lagOf is a group's lag in a topic. The age is that of the first record it has not finished.
+func lagOf(ctx context.Context, k *kafka.Client, group, topic string) ([]lag, error) {
 	all, err := kafka.ProgressOf(ctx, k, group, topic)
 	if err != nil {
 		return nil, err
@@ -148,7 +148,7 @@ func (s *status) coordination(ctx context.Context, c coord.Coordinator) (err err
 		select {
 		case s.Members[role] = <-members:
 		case <-ctx.Done():
-			return fmt.Errorf("asking who works: %w", ctx.Err())
+			return fmt.Errorf("list the members: %w", ctx.Err())
 		}
 	}
 	s.Owners, err = c.Owners(ctx)

@@ -22,13 +22,13 @@ import (
 
 func submitCommand() *urfave.Command {
 	return &urfave.Command{Name: "submit", ArgsUsage: "FILE|FOLDER|GLOB|URL …",
-		Usage: "feed stored scenes and images to the workers; live work overtakes them",
+		Usage: "feed stored scenes and images to the workers; live work goes before them",
 		Flags: []urfave.Flag{
 			&urfave.StringFlag{Name: "as", Value: "submit", Usage: "the device's `NAME` that the items bear"},
 			&urfave.StringFlag{Name: "bands", Usage: "names of the bands in the scenes' order, where they have none: blue,green,red,nir,swir16,swir22"},
 			&urfave.Float64Flag{Name: "reflectance-scale", Usage: "stored number to reflectance, where the scenes do not say"},
 			&urfave.StringFlag{Name: "want", Value: "detect", Usage: "what images are for: a `want` of worker.models or worker.pipelines"},
-			&urfave.Int64Flag{Name: "depth", Value: 16, Usage: "items that may wait before the workers, live ones counted: what live work waits for at most"},
+			&urfave.Int64Flag{Name: "depth", Value: 16, Usage: "length that the backlog of the workers may have, live items counted: what live work waits for at most"},
 			cli.JSONFlag},
 		Action: func(c *urfave.Context) error {
 			if !c.Args().Present() {
@@ -52,7 +52,7 @@ func submitCommand() *urfave.Command {
 				return err
 			}
 			defer k.Close()
-			if err := answering(c.Context, cfg, k, event.WorkTopic); err != nil {
+			if err := pingKafka(c.Context, cfg, k, event.WorkTopic); err != nil {
 				return err
 			}
 			objects, err := store.Open(c.Context, cfg.Store)
@@ -93,7 +93,7 @@ type submitFailure struct {
 	Problem string `json:"problem"`
 }
 
-// run submits one file after the other. A file that can't be is told, and the others go on.
+// run submits one file after the other. A file that can't be submitted is reported, and the others go on.
 func (s *submission) run(ctx context.Context, arguments []string) error {
 	s.names, s.report.Failed = map[string]string{}, []submitFailure{}
 	for _, argument := range arguments {
@@ -160,5 +160,5 @@ func (s *submission) finish(c *urfave.Context) error {
 	return nil
 }
 
-// quiet is the log of what has its own say.
-var quiet = slog.New(slog.DiscardHandler)
+// noLog is for what reports through other ways.
+var noLog = slog.New(slog.DiscardHandler)

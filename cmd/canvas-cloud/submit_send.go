@@ -49,7 +49,7 @@ func (s *sending) scene(ctx context.Context, f storedFile) error {
 	s.names[id] = f.name
 	rules := screen.DefaultConfig()
 	rules.Scenes.CloudDrop = 2 // no share reaches it
-	return edge.Cut(ctx, f.path, id, s.mark.Key(), s.options, rules, s.put, quiet)
+	return edge.Cut(ctx, f.path, id, s.mark.Key(), s.options, rules, s.put, noLog)
 }
 
 // maxImage bounds an image file, maxPixels what it may unfold to.

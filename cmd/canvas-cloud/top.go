@@ -20,7 +20,7 @@ func topCommand() *urfave.Command {
 	return cli.TopCommand("status, live in a terminal of 80 x 24 and more; q ends it", func(c *urfave.Context) (func(context.Context, look) (look, string), error) {
 		cfg, err := loadConfig(c)
 		return func(ctx context.Context, last look) (look, string) {
-			s, err := ask(ctx, cfg)
+			s, err := readStatus(ctx, cfg)
 			now := look{status: s, at: time.Now(), problem: err}
 			return now, now.text(last)
 		}, err

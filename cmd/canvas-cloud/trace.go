@@ -17,8 +17,8 @@ import (
 )
 
 func traceCommand() *urfave.Command {
-	return &urfave.Command{Name: "trace", Usage: "one item's story: captured, received, looked at by whom, in which product; or why not", ArgsUsage: "ITEM",
-		Description: "ITEM is an id, EDGE/EPOCH/SEQ, or a subject such as SCENE/COLUMN_ROW, of which the newest items are told.",
+	return &urfave.Command{Name: "trace", Usage: "the lineage of one item: captured, received, which workers ran which models, in which product; or why not", ArgsUsage: "ITEM",
+		Description: "ITEM is an id, EDGE/EPOCH/SEQ, or a subject such as SCENE/COLUMN_ROW, of which the newest items are shown.",
 		Flags: []urfave.Flag{
 			&urfave.DurationFlag{Name: "since", Usage: "how far back to look; default: from the id's own time on, else " + lineage.DefaultSince.String()}, cli.JSONFlag,
 		},
@@ -34,26 +34,26 @@ func traceCommand() *urfave.Command {
 			if since < 0 {
 				return cli.Usagef("--since %s: give how long ago, such as 72h", since)
 			}
-			return asking(c, event.EventsTopic, func(ctx context.Context, cfg cloud.Config, k *kafka.Client) error {
-				stories, err := tell(ctx, cfg, k, q, since)
+			return withKafka(c, event.EventsTopic, func(ctx context.Context, cfg cloud.Config, k *kafka.Client) error {
+				found, err := lineages(ctx, cfg, k, q, since)
 				if err != nil {
 					return err
 				}
 				if c.Bool("json") {
-					err = cli.PrintJSON(c.App.Writer, stories)
+					err = cli.PrintJSON(c.App.Writer, found)
 				} else {
-					err = printStories(c.App.Writer, stories)
+					err = printLineages(c.App.Writer, found)
 				}
-				if err == nil && len(stories) == 1 && stories[0].State == lineage.Missing {
-					return cli.Incompletef("%s has not come: %s", q, stories[0].Why)
+				if err == nil && len(found) == 1 && found[0].State == lineage.Missing {
+					return cli.Incompletef("%s has not arrived: %s", q, found[0].Why)
 				}
 				return err
 			})
 		}}
 }
 
-// tell asks Kafka, and ZooKeeper and the object store where they are needed.
-func tell(ctx context.Context, cfg cloud.Config, k *kafka.Client, q lineage.Question, since time.Duration) ([]lineage.Story, error) {
+// lineages asks Kafka, and ZooKeeper and the object store where they are needed.
+func lineages(ctx context.Context, cfg cloud.Config, k *kafka.Client, q lineage.Question, since time.Duration) ([]lineage.Story, error) {
 	z, err := coordinator(cfg)
 	if err != nil {
 		return nil, err
@@ -62,10 +62,10 @@ func tell(ctx context.Context, cfg cloud.Config, k *kafka.Client, q lineage.Ques
 	return cloud.Lineage(k, cfg.Objects(), z).Tell(ctx, q, since)
 }
 
-// printStories is what a person reads: what it is, and what happened to it in order.
-func printStories(out io.Writer, stories []lineage.Story) error {
+// printLineages is what a person reads: what it is, and what happened to it in order.
+func printLineages(out io.Writer, all []lineage.Story) error {
 	w := table(out)
-	for n, s := range stories {
+	for n, s := range all {
 		if n > 0 {
 			w.Printf("\n")
 		}

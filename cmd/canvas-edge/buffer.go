@@ -21,13 +21,13 @@ func bufferCommand() *urfave.Command {
 	return &urfave.Command{
 		Name: "buffer", Usage: "what waits for the cloud, and what was dropped; the agent may run meanwhile",
 		Subcommands: []*urfave.Command{
-			{Name: "ls", Usage: "list what waits, what goes first before the rest", Action: listBuffer,
+			{Name: "ls", Usage: "list what waits, in the order of sending", Action: listBuffer,
 				Flags: []urfave.Flag{&urfave.StringFlag{Name: "stream", Usage: "of this camera, scene source or sensor only"}, limit, cli.JSONFlag}},
-			{Name: "show", Usage: "one item, by its number here or by its epoch and number there", ArgsUsage: "NUMBER|EPOCH/NUMBER", Action: showItem,
+			{Name: "show", Usage: "one item, by its number in this buffer, or by epoch and number", ArgsUsage: "NUMBER|EPOCH/NUMBER", Action: showItem,
 				Flags: []urfave.Flag{&urfave.StringFlag{Name: "out", Usage: "write its data to `FILE`"}, cli.JSONFlag}},
-			{Name: "drops", Usage: "the ledger: what was let go of, and why", Action: listDrops, Flags: []urfave.Flag{limit, cli.JSONFlag}},
-			{Name: "verify", Usage: "look at every page and every payload", Action: verifyBuffer, Flags: []urfave.Flag{cli.JSONFlag}},
-			{Name: "seen", Usage: "say that somebody has seen to the buffer's troubles", Action: seenBuffer},
+			{Name: "drops", Usage: "what was dropped, and why", Action: listDrops, Flags: []urfave.Flag{limit, cli.JSONFlag}},
+			{Name: "verify", Usage: "check every page and every payload", Action: verifyBuffer, Flags: []urfave.Flag{cli.JSONFlag}},
+			{Name: "seen", Usage: "acknowledge the buffer's troubles", Action: seenBuffer},
 			{Name: "export", Usage: "write what waits to a folder, to be carried to the cloud; it stays here until the cloud's receipt", ArgsUsage: "DIR", Action: exportBuffer},
 			{Name: "drain", Usage: "send what waits and end; the agent must be stopped", Action: drainBuffer,
 				Flags: []urfave.Flag{&urfave.DurationFlag{Name: "timeout", Value: time.Hour, Usage: "give up after `TIME`"}}},
@@ -85,7 +85,7 @@ func listBuffer(c *urfave.Context) error {
 		visible.Fprintf(c.App.Writer, "\nTROUBLE  %s, since %s: %s\n", t.Kind, t.Since.Format(time.RFC3339), t.Text)
 	}
 	if len(r.Troubles) > 0 {
-		visible.Fprintf(c.App.Writer, "\nWhen that is seen to: canvas-edge buffer seen\n")
+		visible.Fprintf(c.App.Writer, "\nWhen that is settled: canvas-edge buffer seen\n")
 	}
 	return nil
 }
@@ -98,7 +98,7 @@ func seenBuffer(c *urfave.Context) error {
 	}
 	n, err := outbox.Seen(cfg.OutboxFolder())
 	if err == nil {
-		visible.Fprintf(c.App.Writer, "%d troubles are seen to\n", n)
+		visible.Fprintf(c.App.Writer, "%d troubles are acknowledged\n", n)
 	}
 	return err
 }
@@ -121,7 +121,7 @@ func showItem(c *urfave.Context) error {
 	if named {
 		var ok bool
 		if number, ok = r.Number(event.Epoch(epoch), number); !ok {
-			return fmt.Errorf("no item of this buffer was ever called %s", c.Args().First())
+			return fmt.Errorf("this buffer never had an item %s", c.Args().First())
 		}
 	}
 	i, err := r.Item(number)

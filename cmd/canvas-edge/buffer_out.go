@@ -116,5 +116,5 @@ func agentLink(a *edge.Agent) error {
 	if err := a.Ready(); err != nil {
 		return err
 	}
-	return fmt.Errorf("the time was up")
+	return fmt.Errorf("timed out")
 }

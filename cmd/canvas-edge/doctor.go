@@ -23,7 +23,7 @@ import (
 )
 
 func doctorCommand() *urfave.Command {
-	return &urfave.Command{Name: "doctor", Usage: "look at this device: what works, which engine really runs, and how to mend the rest",
+	return &urfave.Command{Name: "doctor", Usage: "check this device: what works, which engine really runs, and how to fix the rest",
 		Flags:  []urfave.Flag{cli.JSONFlag, &urfave.StringSliceFlag{Name: "models", Usage: "a model repository or a folder of .onnx files; `DIR`"}},
 		Action: doctor}
 }
@@ -77,7 +77,7 @@ func lookAtDevice(ctx context.Context, cfg edge.Config) []checkup.Finding {
 	all := []checkup.Finding{checkup.Folder("data folder", cfg.Data), checkup.Disk(cfg.Data), checkup.Broker(ctx, "cloud", cfg.Cloud.URL, cfg.Cloud.Security), lookAtIdentity(cfg)}
 	if r, err := outbox.OpenReader(cfg.OutboxFolder(), cfg.Edge); err == nil {
 		for _, t := range r.Troubles {
-			all = append(all, checkup.Doubtful("buffer: "+t.Kind, t.Text, "canvas-edge buffer seen    # when it is seen to"))
+			all = append(all, checkup.Doubtful("buffer: "+t.Kind, t.Text, "canvas-edge buffer seen    # when that is settled"))
 		}
 		r.Close()
 	}
@@ -126,7 +126,7 @@ func lookAtModels(c *urfave.Context) []checkup.Finding {
 	what := fmt.Sprintf("models in %v", folders)
 	all := []checkup.Finding{checkup.Good(what, fmt.Sprintf("%d", len(models.List())))}
 	for _, p := range models.Problems() {
-		all = append(all, checkup.Doubtful(what, "passed over: "+p.Error(), "canvas-edge models ls    # pull it again, or correct its manifest"))
+		all = append(all, checkup.Doubtful(what, "skipped: "+p.Error(), "canvas-edge models ls    # pull it again, or correct its manifest"))
 	}
 	for _, m := range models.List() {
 		all = append(all, tryModel(c.Context, m, trialLayout(c)))

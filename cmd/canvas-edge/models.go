@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 
+	"cloudcanvas/shared/onnx"
+
 	urfave "github.com/urfave/cli/v2"
 
 	"cloudcanvas/cmd/internal/cli"
@@ -20,7 +22,7 @@ func modelsCommand() *urfave.Command {
 		Name: "models", Usage: "the networks on this device",
 		Subcommands: []*urfave.Command{
 			{Name: "ls", Usage: "list them", Flags: []urfave.Flag{folders, cli.JSONFlag}, Action: listModels},
-			{Name: "verify", Usage: "check their files against the manifests, and let each engine here answer their golden cases", ArgsUsage: "[NAME …]", Flags: []urfave.Flag{folders}, Action: verifyModels},
+			{Name: "verify", Usage: "check their files against the manifests, and run their golden cases on each engine of this device", ArgsUsage: "[NAME …]", Flags: []urfave.Flag{folders}, Action: verifyModels},
 			{Name: "pull", Usage: "fetch a known model", ArgsUsage: "NAME", Flags: []urfave.Flag{folders}, Action: pullModel},
 			addCommand(folders),
 			learnCommand(folders),
@@ -144,7 +146,7 @@ func trialLayout(c *urfave.Context) infer.Layout {
 }
 
 // answers lets each engine of this machine run a model's golden case. One that is not here, or that the
-// model has nothing for, is told and no mistake.
+// model has nothing for, is reported and no mistake.
 func answers(c *urfave.Context, m model.Model) error {
 	if m.Builtin != "" {
 		return nil
@@ -157,7 +159,7 @@ func answers(c *urfave.Context, m model.Model) error {
 		switch {
 		case c.Context.Err() != nil:
 			return c.Context.Err()
-		case errors.Is(err, model.ErrUnsafe), errors.Is(err, infer.ErrMisfit):
+		case errors.Is(err, onnx.ErrUnsafe), errors.Is(err, infer.ErrMisfit):
 			return err
 		case err == nil:
 			ran = true

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"log/slog"
 
+	"cloudcanvas/edge/modelupdate"
+	"cloudcanvas/shared/onnx"
+
 	urfave "github.com/urfave/cli/v2"
 	"golang.org/x/sync/errgroup"
 
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/edge"
-	"cloudcanvas/edge/modelupdate"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/telemetry"
@@ -28,7 +30,7 @@ func loadConfig(c *urfave.Context) (edge.Config, error) {
 }
 
 func runCommand() *urfave.Command {
-	return &urfave.Command{Name: "run", Usage: "be the device's service", Action: func(c *urfave.Context) error {
+	return &urfave.Command{Name: "run", Usage: "run the device's service", Action: func(c *urfave.Context) error {
 		log, err := cli.Logger(c, "info")
 		if err != nil {
 			return err
@@ -42,21 +44,21 @@ func runCommand() *urfave.Command {
 			return err
 		}
 		for _, p := range models.Problems() {
-			log.Warn("a model is passed over", telemetry.Err, p)
+			log.Warn("a model is skipped", telemetry.Err, p)
 		}
 		defer telemetry.NotifyStopping()
 		for {
-			err := beAgent(c.Context, cfg, models, log)
+			err := runAgent(c.Context, cfg, models, log)
 			if !errors.Is(err, modelupdate.ErrChanged) || c.Context.Err() != nil {
 				return err
 			}
-			log.Info("the agent begins anew with other models")
+			log.Info("the agent restarts with other models")
 		}
 	}}
 }
 
-// beAgent runs the agent until ctx ends or other models are to run.
-func beAgent(ctx context.Context, cfg edge.Config, models *model.Repository, log *slog.Logger) error {
+// runAgent runs the agent until ctx ends or other models are to run.
+func runAgent(ctx context.Context, cfg edge.Config, models *model.Repository, log *slog.Logger) error {
 	shelf, err := modelupdate.OpenStore(cfg.ModelStoreFolder(), log)
 	if err != nil {
 		return err
@@ -75,7 +77,7 @@ func beAgent(ctx context.Context, cfg edge.Config, models *model.Repository, log
 }
 
 func checkCommand() *urfave.Command {
-	return &urfave.Command{Name: "check", Usage: "judge the configuration without starting anything; every mistake at once", Action: func(c *urfave.Context) error {
+	return &urfave.Command{Name: "check", Usage: "check the configuration without starting anything; every mistake at once", Action: func(c *urfave.Context) error {
 		cfg, err := loadConfig(c)
 		if err != nil {
 			return err
@@ -89,7 +91,7 @@ func checkCommand() *urfave.Command {
 		}
 		visible.Fprintf(c.App.Writer, "%s: good: %d scenes, %d cameras, %d image sets\n", cfg.Edge, len(cfg.Scenes), len(cfg.Cameras), len(cfg.Images))
 		if note := identity(cfg); note != "" {
-			visible.Fprintf(c.App.ErrWriter, "mind: %s\n", note)
+			visible.Fprintf(c.App.ErrWriter, "note: %s\n", note)
 		}
 		return nil
 	}}
@@ -102,7 +104,7 @@ func unfit(c *urfave.Context, cfg edge.Config, models *model.Repository) (all []
 		m, err := models.Find(name)
 		if err == nil {
 			err = infer.Try(c.Context, m, trialLayout(c))
-			if !errors.Is(err, infer.ErrMisfit) && !errors.Is(err, model.ErrUnsafe) {
+			if !errors.Is(err, infer.ErrMisfit) && !errors.Is(err, onnx.ErrUnsafe) {
 				err = nil
 			}
 		}

@@ -33,7 +33,7 @@ const peopleEvery = 10
 
 func demoCommand() *urfave.Command {
 	return &urfave.Command{
-		Name: "demo", Usage: "take the inputs that set-up brought the whole way, and say what came of it",
+		Name: "demo", Usage: "run the samples that set-up brought through the whole pipeline, and print the results",
 		Flags: []urfave.Flag{
 			&urfave.StringFlag{Name: "out", Value: "demo-out", Usage: "`DIR` for what it makes"},
 			&urfave.StringSliceFlag{Name: "models", Usage: "a model repository, or a folder of .onnx files, for the video's detector; `DIR`"},
@@ -129,7 +129,7 @@ func (j *job) thinForPeople(ctx context.Context, work string) error {
 	if name != builtinDetector {
 		return nil
 	}
-	visible.Fprintf(j.say, "no detector model is installed: OpenCV's people detector looks at one frame in %d of the video\n", peopleEvery)
+	visible.Fprintf(j.say, "no detector model is installed: OpenCV's people detector runs on one frame in %d of the video\n", peopleEvery)
 	thin := filepath.Join(work, "vtest.avi")
 	cut := exec.CommandContext(ctx, "ffmpeg", "-v", "error", "-nostdin", "-i", j.videos[0], "-vf", fmt.Sprintf("select=not(mod(n\\,%d)),setpts=N/FRAME_RATE/TB", peopleEvery),
 		"-c:v", "mjpeg", "-q:v", "3", "-y", thin)

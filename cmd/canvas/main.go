@@ -17,5 +17,5 @@ func main() {
 }
 
 func simulateCommand() *urfave.Command {
-	return &urfave.Command{Name: "simulate", Usage: "make loads with known truth", Subcommands: []*urfave.Command{simulateSceneCommand(), simulatePassCommand(), simulateSensorsCommand(), simulateFleetCommand()}}
+	return &urfave.Command{Name: "simulate", Usage: "simulate loads with known truth", Subcommands: []*urfave.Command{simulateSceneCommand(), simulatePassCommand(), simulateSensorsCommand(), simulateFleetCommand()}}
 }

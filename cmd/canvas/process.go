@@ -29,14 +29,14 @@ import (
 
 func processCommand() *urfave.Command {
 	return &urfave.Command{
-		Name: "process", Usage: "take scenes, videos and images the whole way, and wait for the products",
+		Name: "process", Usage: "run scenes, videos and images through the whole pipeline, and wait for the products",
 		Flags: append([]urfave.Flag{
 			&urfave.StringFlag{Name: "out", Required: true, Usage: "`DIR` for the products and summary.json"},
 			&urfave.StringSliceFlag{Name: "scene", Usage: "`FILE|DIR|GLOB` of rasters; may be given again"},
 			&urfave.StringSliceFlag{Name: "stac", Usage: "`ITEM.json` of a scene, a STAC item whose files lie beside it; may be given again"},
 			&urfave.StringSliceFlag{Name: "video", Usage: "`FILE|rtsp://…`; may be given again"},
 			&urfave.DurationFlag{Name: "length", Usage: "of each live camera, from its first picture, such as 10m; default: until it is interrupted"},
-			&urfave.StringSliceFlag{Name: "images", Usage: "`DIR|GLOB` of " + pictures.Kinds + ", told by what they are; may be given again"},
+			&urfave.StringSliceFlag{Name: "images", Usage: "`DIR|GLOB` of " + pictures.Kinds + ", recognised by content; may be given again"},
 			&urfave.BoolFlag{Name: "folders", Usage: "take in the folders in those of --images too"},
 			&urfave.StringFlag{Name: "detector", Usage: "a model's name, or an .onnx `FILE` that says enough of itself; default: the first that detects, else OpenCV's people detector"},
 			classNamesFlag("--detector"),
@@ -46,7 +46,7 @@ func processCommand() *urfave.Command {
 			&urfave.BoolFlag{Name: "keep-everything", Usage: "screen, but drop nothing"},
 		}, sceneFlags()...),
 		Action: func(c *urfave.Context) error {
-			log, err := cli.Logger(c, "warn") // progress is told on stdout
+			log, err := cli.Logger(c, "warn") // progress goes to stdout
 			if err != nil {
 				return err
 			}
@@ -56,7 +56,7 @@ func processCommand() *urfave.Command {
 			if c.Duration("length") < 0 {
 				return cli.Usagef("--length %s is negative: give a time such as 10m, or leave it out", c.Duration("length"))
 			}
-			given, err := saidOfScenes(c)
+			given, err := sceneOptions(c)
 			if err != nil {
 				return err
 			}
@@ -90,7 +90,7 @@ type job struct {
 	linger func(ctx context.Context, s summary) error
 }
 
-// run takes everything the whole way. The error says with its exit code whether all of it arrived.
+// run takes all inputs through the whole pipeline. The error says with its exit code whether all of it arrived.
 func (j job) run(ctx context.Context) (summary, error) {
 	start := time.Now()
 	edgeConfig, err := j.edge()
@@ -155,7 +155,7 @@ func (j job) run(ctx context.Context) (summary, error) {
 	if err := errors.Join(durable.WriteJSON(filepath.Join(j.out, "summary.json"), s), writeCatalog(j.out)); err != nil {
 		return s, err
 	}
-	return s, verdict(s, complete)
+	return s, outcome(s, complete)
 }
 
 // refused writes a summary of a job that could not begin, such as one whose model does not fit.
@@ -180,8 +180,8 @@ func forgetAttempts(folder string) {
 	}
 }
 
-// verdict turns a summary into the exit code.
-func verdict(s summary, complete bool) error {
+// outcome turns a summary into the exit code.
+func outcome(s summary, complete bool) error {
 	switch {
 	case s.Delivery.Lost > 0:
 		return fmt.Errorf("%d items were lost: this must not happen; please keep the logs", s.Delivery.Lost)

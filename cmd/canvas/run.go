@@ -21,7 +21,7 @@ import (
 // applianceFile is read where --config names none.
 const applianceFile = "/etc/canvas/canvas.yaml"
 
-// applianceConfig is the whole way on one machine: what edge.yaml and cloud.yaml say, but for what
+// applianceConfig is the whole pipeline on one machine: what edge.yaml and cloud.yaml say, but for what
 // the appliance brings itself: the brokers, the coordinator and the object store.
 type applianceConfig struct {
 	Data   string       `yaml:"data"` // folder of the buffer, the log, the objects and the console's index
@@ -52,7 +52,7 @@ func (c applianceConfig) Problems(add func(field, message, hint string)) {
 }
 
 func runCommand() *urfave.Command {
-	return &urfave.Command{Name: "run", Usage: "the whole way as a lasting service, with a console",
+	return &urfave.Command{Name: "run", Usage: "the whole pipeline as a service, with a console",
 		Action: func(c *urfave.Context) error {
 			log, err := cli.Logger(c, "info")
 			if err != nil {
@@ -67,7 +67,7 @@ func runCommand() *urfave.Command {
 				return err
 			}
 			for _, p := range models.Problems() {
-				log.Warn("a model is passed over", telemetry.Err, p)
+				log.Warn("a model is skipped", telemetry.Err, p)
 			}
 			if err := durable.MkdirAll(cfg.Data, 0o755); err != nil {
 				return fmt.Errorf("make the appliance's folder: %w (choose another with data:)", err)

@@ -33,7 +33,7 @@ func simulateFleetCommand() *urfave.Command {
 			&urfave.IntFlag{Name: "bytes", Value: 1024, Usage: "of an item"},
 			&urfave.Float64Flag{Name: "rate", Usage: "items/s of all together; 0: as fast as they are taken"},
 			&urfave.IntFlag{Name: "connections", Value: 16, Usage: "that the edges share; as many as edges: one each"},
-			&urfave.DurationFlag{Name: "timeout", Value: 10 * time.Minute, Usage: "then what is missing is told"},
+			&urfave.DurationFlag{Name: "timeout", Value: 10 * time.Minute, Usage: "then what is missing is reported"},
 			&urfave.StringFlag{Name: "name", Value: "fleet", Usage: "the edges are `NAME`-0, NAME-1, …"},
 			&urfave.BoolFlag{Name: "json", Usage: "the figures as JSON"},
 		},

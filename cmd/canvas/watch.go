@@ -60,7 +60,7 @@ func (w *watch) tell(format string, args ...any) {
 	visible.Fprintf(w.say, "%6.1f s  "+format+"\n", append([]any{time.Since(w.start).Seconds()}, args...)...)
 }
 
-// sourceEnded hears of each source that is at its end.
+// sourceEnded is called for each source that is at its end.
 func (w *watch) sourceEnded(name string, pictures int64, took time.Duration, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -265,7 +265,7 @@ func sceneOf(p productEnd) sceneLine {
 	return l
 }
 
-// overcast is the share of cloud in a scene's mask from which on a person should hear of it.
+// overcast is the share of cloud in a scene's mask from which on a person is warned.
 const overcast = 0.98
 
 // warnings are what a person should look at: what is only assumed, and what looks wrong.

@@ -63,7 +63,7 @@ frames: {enabled: true, detector: fastestdet}
 	had := sizeOf(t, f.dir, "mast-1")
 	device = f.device(t, "mast-1", lines(0))
 	until(t, 2*time.Minute, "the second version at work", func() bool { m := says(); return m.Version == "2" && m.Trial || m.Version == "2" })
-	if log := device.log.String(); had < 100_000 || !strings.Contains(log, "the agent begins anew with other models") {
+	if log := device.log.String(); had < 100_000 || !strings.Contains(log, "the agent restarts with other models") {
 		t.Errorf("%d bytes were there when it was killed; %s", had, device.log.tail(10))
 	}
 

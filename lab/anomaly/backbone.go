@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 
+	"cloudcanvas/shared/onnx"
+
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/vision"
@@ -26,7 +28,7 @@ var strides = []int{8, 16}
 
 func openBackbone(o Options) (*backbone, error) {
 	name := o.Backbone.Name
-	data, _, err := model.ReadONNX(o.Backbone.Path)
+	data, _, err := onnx.Read(o.Backbone.Path)
 	if err != nil {
 		return nil, fmt.Errorf("backbone %s: %w", name, err)
 	}
@@ -46,15 +48,15 @@ func openBackbone(o Options) (*backbone, error) {
 		b.input.Size, b.input.MultipleOf = o.Size, 0
 	}
 	b.input.Batch = 1
-	var nodes []model.Node
-	if nodes, b.opset, err = model.Nodes(data); err != nil {
+	var nodes []onnx.Node
+	if nodes, b.opset, err = onnx.Nodes(data); err != nil {
 		return nil, fmt.Errorf("backbone %s: %w", name, err)
 	}
 	m := model.Model{Manifest: model.Manifest{Name: name, Input: b.input}}
 	if err := b.pick(m, nodes, o); err != nil {
 		return nil, fmt.Errorf("backbone %s: %w", name, err)
 	}
-	extended, err := model.Extend(data, []model.TensorInfo{{Name: featuresOut}}, b.gather()...)
+	extended, err := onnx.Extend(data, []onnx.TensorInfo{{Name: featuresOut}}, b.gather()...)
 	if err != nil {
 		return nil, fmt.Errorf("backbone %s: %w", name, err)
 	}
@@ -69,23 +71,23 @@ var candidates = []string{"Relu", "LeakyRelu", "Clip", "Mul", "Add", "Concat", "
 
 // pick measures the layers: those named, or of each stride the last before the network gets coarser
 // for good, so that no head's layer is taken.
-func (b *backbone) pick(m model.Model, nodes []model.Node, o Options) error {
-	var names []model.TensorInfo
+func (b *backbone) pick(m model.Model, nodes []onnx.Node, o Options) error {
+	var names []onnx.TensorInfo
 	for _, layer := range b.layers {
-		names = append(names, model.TensorInfo{Name: layer})
+		names = append(names, onnx.TensorInfo{Name: layer})
 	}
 	for _, n := range nodes {
 		if len(b.layers) == 0 && len(n.Outputs) == 1 && slices.Contains(candidates, n.Op) {
-			names = append(names, model.TensorInfo{Name: n.Outputs[0]})
+			names = append(names, onnx.TensorInfo{Name: n.Outputs[0]})
 		}
 	}
-	probe, err := model.Extend(b.data, names)
+	probe, err := onnx.Extend(b.data, names)
 	if err != nil {
 		return err
 	}
 	raw, err := openFile(m, probe, o.Threads, o.Runtime)
 	if err != nil {
-		return fmt.Errorf("its layers %v can't be had: %w", b.layers, err)
+		return fmt.Errorf("its layers %v can't be read: %w", b.layers, err)
 	}
 	defer raw.Close()
 	w, h := b.input.Size[0], b.input.Size[1]

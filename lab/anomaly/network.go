@@ -3,7 +3,7 @@ package anomaly
 import (
 	"strconv"
 
-	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/onnx"
 )
 
 // Names of tensors that are added to the backbone's.
@@ -15,26 +15,26 @@ const (
 )
 
 // graph gathers nodes behind the backbone's.
-type graph struct{ nodes []model.Node }
+type graph struct{ nodes []onnx.Node }
 
 // add gives the name of what the node puts out.
-func (g *graph) add(n model.Node, out string, in ...string) string {
+func (g *graph) add(n onnx.Node, out string, in ...string) string {
 	n.Inputs, n.Outputs = in, []string{prefix + out}
 	g.nodes = append(g.nodes, n)
 	return prefix + out
 }
 
 func (g *graph) constant(name string, shape []int, floats []float32) string {
-	return g.add(model.Node{Op: "Constant", Value: &model.Constant{Shape: shape, Floats: floats}}, name)
+	return g.add(onnx.Node{Op: "Constant", Value: &onnx.Constant{Shape: shape, Floats: floats}}, name)
 }
 
 func (g *graph) plain(op, out string, in ...string) string {
-	return g.add(model.Node{Op: op}, out, in...)
+	return g.add(onnx.Node{Op: op}, out, in...)
 }
 
 // conv is a convolution of side x side; group is how many parts the channels fall into.
 func (g *graph) conv(out string, side int64, group int, in ...string) string {
-	n := model.Node{Op: "Conv", Whole: map[string]int64{"group": int64(group)}, Wholes: map[string][]int64{"kernel_shape": {side, side}}}
+	n := onnx.Node{Op: "Conv", Whole: map[string]int64{"group": int64(group)}, Wholes: map[string][]int64{"kernel_shape": {side, side}}}
 	if border := side / 2; border > 0 {
 		n.Wholes["pads"] = []int64{border, border, border, border}
 	}
@@ -42,7 +42,7 @@ func (g *graph) conv(out string, side int64, group int, in ...string) string {
 }
 
 // gather are the nodes from the layers to the features: smoothed, on one grid, side by side.
-func (b *backbone) gather() []model.Node {
+func (b *backbone) gather() []onnx.Node {
 	var g graph
 	var parts []string
 	for i, layer := range b.layers {
@@ -51,12 +51,12 @@ func (b *backbone) gather() []model.Node {
 		part := g.conv("smoothed"+n, 3, width, layer, smooth)
 		if i > 0 {
 			ones := g.constant("ones"+n, []int{width, 1, 2, 2}, filled(width*4, 1))
-			part = g.add(model.Node{Op: "ConvTranspose", Whole: map[string]int64{"group": int64(width)},
+			part = g.add(onnx.Node{Op: "ConvTranspose", Whole: map[string]int64{"group": int64(width)},
 				Wholes: map[string][]int64{"kernel_shape": {2, 2}, "strides": {2, 2}}}, "stretched"+n, part, ones)
 		}
 		parts = append(parts, part)
 	}
-	g.add(model.Node{Op: "Concat", Whole: map[string]int64{"axis": 1}}, "features", parts...)
+	g.add(onnx.Node{Op: "Concat", Whole: map[string]int64{"axis": 1}}, "features", parts...)
 	return g.nodes
 }
 
@@ -79,16 +79,16 @@ func (b *backbone) network(n norm, bank *patches, reach float64) ([]byte, error)
 	}
 	all := g.conv("products", 1, 1, z, g.constant("bank", []int{k, c, 1, 1}, weights), g.constant("squares", []int{k}, squares))
 	own := g.conv("own", 1, 1, g.plain("Mul", "square", z, z), g.constant("sum", []int{1, c, 1, 1}, filled(c, 1)))
-	least := model.Node{Op: "ReduceMin", Wholes: map[string][]int64{"axes": {1}}}
+	least := onnx.Node{Op: "ReduceMin", Wholes: map[string][]int64{"axes": {1}}}
 	from := []string{all}
 	if b.opset >= 18 { // the axes have become an input
 		least.Wholes = nil
-		from = append(from, g.add(model.Node{Op: "Constant", Value: &model.Constant{Shape: []int{1}, Ints: []int64{1}}}, "axes"))
+		from = append(from, g.add(onnx.Node{Op: "Constant", Value: &onnx.Constant{Shape: []int{1}, Ints: []int64{1}}}, "axes"))
 	}
 	squared := g.plain("Add", "squared", own, g.add(least, "nearest", from...))
 	distance := g.plain("Sqrt", "distance", g.plain("Relu", "positive", squared))
 	g.plain("Mul", "map", distance, g.constant("reach", []int{1}, []float32{float32(1 / reach)}))
-	return model.Extend(b.data, []model.TensorInfo{{Name: Output, Shape: []int{1, 1, -1, -1}}}, g.nodes...)
+	return onnx.Extend(b.data, []onnx.TensorInfo{{Name: Output, Shape: []int{1, 1, -1, -1}}}, g.nodes...)
 }
 
 func filled(n int, v float32) []float32 {

@@ -16,13 +16,15 @@ import (
 	"os"
 	"path/filepath"
 
+	"cloudcanvas/shared/onnx"
+
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/quantise"
 	"cloudcanvas/shared/vision"
 )
 
-// Least is how few pictures can calibrate and judge.
+// Least is how few pictures can calibrate and be compared.
 const Least = 4
 
 // ErrDisagrees says that no choice of convolutions reaches the agreement that was asked for.
@@ -33,7 +35,7 @@ type Options struct {
 	Model     model.Model
 	Pictures  int
 	Picture   func(n int) (vision.Image, error)
-	Agreement float64 // least share on each of the pictures that judge
+	Agreement float64 // least share on each of the compared pictures
 	Threads   int
 	Runtime   string // folder of libonnxruntime.so
 	Log       *slog.Logger
@@ -55,7 +57,7 @@ type Choice struct {
 	Reason string  // why it stays in float
 }
 
-// Run calibrates. Pictures 0, 2, … judge, 1, 3, … give the ranges.
+// Run calibrates. Pictures 0, 2, … are compared, 1, 3, … give the ranges.
 func Run(ctx context.Context, o Options) (Result, error) {
 	var r Result
 	if o.Pictures < Least {
@@ -64,7 +66,7 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	data, sig, err := model.ReadONNX(o.Model.Path)
+	data, sig, err := onnx.Read(o.Model.Path)
 	if err == nil {
 		err = o.Model.VerifyBytes(data)
 	}
@@ -89,7 +91,7 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	if err := s.gather(ctx); err != nil {
 		return r, err
 	}
-	j, err := newJudge(ctx, o, data)
+	j, err := newComparison(ctx, o, data)
 	if err != nil {
 		return r, err
 	}

@@ -13,7 +13,7 @@ import (
 
 // choose takes all candidates where they agree together; else one after the other, those first that
 // cost the least agreement for their work, each only if all pictures still agree as asked.
-func (s *seen) choose(ctx context.Context, j *judge, r *Result) error {
+func (s *seen) choose(ctx context.Context, j *comparison, r *Result) error {
 	asked, log := s.options.Agreement, s.options.Log
 	r.Plan.Agreement = model.Agreement{Measure: measure(s.options.Model.Task), Asked: asked, Pictures: len(j.want), Learned: s.options.Pictures - len(j.want)}
 	try := func(chosen []*candidate) (bool, float64, error) {

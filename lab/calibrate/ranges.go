@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 
+	"cloudcanvas/shared/onnx"
+
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/quantise"
@@ -49,7 +51,7 @@ type spread struct {
 }
 
 // weigh looks at the shapes and keeps the convolutions that carry the work. The others are told.
-func (s *seen) weigh(convs []quantise.Conv, sig model.Signature) (float []Choice, err error) {
+func (s *seen) weigh(convs []quantise.Conv, sig onnx.Signature) (float []Choice, err error) {
 	var names []string
 	for _, c := range convs {
 		names = append(names, c.Input, c.Last)
@@ -98,13 +100,13 @@ func (s *seen) weigh(convs []quantise.Conv, sig model.Signature) (float []Choice
 
 // expose loads the network so that it gives the named tensors.
 func (s *seen) expose(names []string, input string) (*infer.Raw, error) {
-	var outputs []model.TensorInfo
+	var outputs []onnx.TensorInfo
 	for _, name := range names {
-		if name != input && !slices.ContainsFunc(outputs, func(t model.TensorInfo) bool { return t.Name == name }) {
-			outputs = append(outputs, model.TensorInfo{Name: name})
+		if name != input && !slices.ContainsFunc(outputs, func(t onnx.TensorInfo) bool { return t.Name == name }) {
+			outputs = append(outputs, onnx.TensorInfo{Name: name})
 		}
 	}
-	probe, err := model.Extend(s.wide, outputs)
+	probe, err := onnx.Extend(s.wide, outputs)
 	if err != nil {
 		return nil, err
 	}

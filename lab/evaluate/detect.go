@@ -65,10 +65,10 @@ func Detect(t Truth, found []Detection) DetectScores {
 	for _, c := range categories {
 		var own curves
 		for a, area := range areas {
-			var seen []judged
+			var seen []matched
 			for _, im := range images {
 				if g := groups[place{im, c.ID}]; g != nil {
-					seen = append(seen, g.judge(area))
+					seen = append(seen, g.match(area))
 				}
 			}
 			for m, most := range maxFound {
@@ -114,10 +114,10 @@ func (c curves) at(threshold int) float64 { return mean(c.byIoU[threshold]) }
 const epsilon = 0x1p-52
 
 // accumulate draws the curves of one category from all pictures, with at most most detections of each.
-func accumulate(seen []judged, most int) curves {
+func accumulate(seen []matched, most int) curves {
 	type ranked struct {
 		score float64
-		of    *judged
+		of    *matched
 		at    int
 	}
 	var c curves

@@ -196,7 +196,7 @@ type TileDecisions struct {
 	WronglySent int     `json:"wrongly_sent"`
 }
 
-// Add judges one tile.
+// Add counts one tile.
 func (d *TileDecisions) Add(c Confusion) {
 	var labelled, said, all int64
 	for g := ClearGround; g < grounds; g++ {

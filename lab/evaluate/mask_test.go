@@ -20,8 +20,8 @@ func TestMaskFiguresByHand(t *testing.T) {
 		{"half the cloud", plain, []byte{0, 0, 2, 2}, []byte{0, 0, 2, 0}, .5, 2. / 3, .75, -1, 0},
 		{"shadow where none is labelled is clear", plain, []byte{0, 0, 2, 2}, []byte{1, 0, 2, 2}, 1, 1, 1, -1, 0},
 		{"shadow taken for cloud", plain, []byte{1, 1, 2, 2}, []byte{2, 1, 2, 2}, 2. / 3, .8, .75, .5, 0},
-		{"what was not sent is not judged", plain, []byte{0, 2, 2}, []byte{255, 2, 2}, 1, 1, 1, -1, 1},
-		{"fill is not judged, thin cloud is cloud", biome, []byte{0, 128, 192, 255}, []byte{2, 0, 0, 2}, .5, 2. / 3, 2. / 3, -1, 0},
+		{"what was not sent does not count", plain, []byte{0, 2, 2}, []byte{255, 2, 2}, 1, 1, 1, -1, 1},
+		{"fill does not count, thin cloud is cloud", biome, []byte{0, 128, 192, 255}, []byte{2, 0, 0, 2}, .5, 2. / 3, 2. / 3, -1, 0},
 		{"no cloud at all", plain, []byte{0, 0}, []byte{0, 0}, -1, -1, 1, -1, 0},
 	} {
 		var k Confusion

@@ -62,22 +62,22 @@ func overlap(d, t [4]float64, crowd bool) float64 {
 	return both / (d[2]*d[3] + t[2]*t[3] - both)
 }
 
-// judged is the verdict on the detections of one meeting, for each IoU threshold.
-type judged struct {
+// matched is what became of the detections of one meeting, for each IoU threshold.
+type matched struct {
 	scores  []float64
 	matched [thresholds][]bool
 	ignored [thresholds][]bool // neither right nor wrong: of a crowd, or of another size
 	objects int                // that had to be found
 }
 
-// judge matches detections, best first, each to the label that it covers best. A label of another
+// match joins detections, best first, each to the label that it covers best. A label of another
 // size than area, or a crowd, takes a detection only where no other label does, and what it takes
 // does not count.
-func (g *meeting) judge(area [2]float64) judged {
+func (g *meeting) match(area [2]float64) matched {
 	outside := func(a float64) bool { return a < area[0] || a > area[1] }
 	order := make([]int, len(g.truth)) // those that count first
 	ignore := make([]bool, len(g.truth))
-	j := judged{}
+	j := matched{}
 	for i, a := range g.truth {
 		order[i], ignore[i] = i, bool(a.Crowd) || outside(*a.Area)
 		if !ignore[i] {

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// ReportScore is the score from which a detection counts when single pictures are judged: what a
+// ReportScore is the score from which a detection counts in single pictures: what a
 // person would be shown, not the long tail that AP looks at.
 const ReportScore = 0.3
 
@@ -24,18 +24,18 @@ func (v Verdict) String() string { return [...]string{"right", "missed", "wrong"
 // MarshalText gives JSON the word.
 func (v Verdict) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
 
-// PictureFaults is how one picture was judged at IoU 0.5.
+// PictureFaults is how one picture was matched at IoU 0.5.
 type PictureFaults struct {
-	Image  int64       `json:"image_id"`
-	File   string      `json:"file_name"`
-	Missed int         `json:"missed"`
-	Wrong  int         `json:"wrong"`
-	Right  int         `json:"right"`
-	Boxes  []JudgedBox `json:"-"`
+	Image  int64      `json:"image_id"`
+	File   string     `json:"file_name"`
+	Missed int        `json:"missed"`
+	Wrong  int        `json:"wrong"`
+	Right  int        `json:"right"`
+	Boxes  []FoundBox `json:"-"`
 }
 
-// JudgedBox is a box with its verdict, to be drawn.
-type JudgedBox struct {
+// FoundBox is a box with its verdict, to be drawn.
+type FoundBox struct {
 	BBox    [4]float64
 	Name    string
 	Score   float64 // 0 of a missed one
@@ -54,7 +54,7 @@ func WorstPictures(t Truth, found []Detection, most int) []PictureFaults {
 		p := PictureFaults{Image: im.ID, File: path.Base(im.File)}
 		for _, c := range t.Categories {
 			if g := groups[place{im.ID, c.ID}]; g != nil {
-				p.judge(g, names[c.ID])
+				p.add(g, names[c.ID])
 			}
 		}
 		if p.Missed+p.Wrong > 0 {
@@ -65,8 +65,8 @@ func WorstPictures(t Truth, found []Detection, most int) []PictureFaults {
 	return worst[:min(len(worst), max(most, 0))]
 }
 
-// judge adds one category's boxes of the picture.
-func (p *PictureFaults) judge(g *meeting, name string) {
+// add adds one category's boxes of the picture.
+func (p *PictureFaults) add(g *meeting, name string) {
 	taken := make([]bool, len(g.truth))
 	for d, f := range g.found {
 		best, crowd := -1, false
@@ -84,16 +84,16 @@ func (p *PictureFaults) judge(g *meeting, name string) {
 		case best >= 0:
 			taken[best] = true
 			p.Right++
-			p.Boxes = append(p.Boxes, JudgedBox{f.BBox, name, f.Score, Right})
+			p.Boxes = append(p.Boxes, FoundBox{f.BBox, name, f.Score, Right})
 		case !crowd:
 			p.Wrong++
-			p.Boxes = append(p.Boxes, JudgedBox{f.BBox, name, f.Score, Wrong})
+			p.Boxes = append(p.Boxes, FoundBox{f.BBox, name, f.Score, Wrong})
 		}
 	}
 	for i, a := range g.truth {
 		if !taken[i] && !bool(a.Crowd) {
 			p.Missed++
-			p.Boxes = append(p.Boxes, JudgedBox{a.BBox, name, 0, Missed})
+			p.Boxes = append(p.Boxes, FoundBox{a.BBox, name, 0, Missed})
 		}
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"cloudcanvas/shared/event"
 )
 
-// policy decides what goes down. take is told of each capture in turn; send gives the next bytes to
+// policy decides what goes down. take gets each capture in turn; send gives the next bytes to
 // send, at most left at so many a second, of which item, and whether it is whole with them; nothing
 // where no item waits or fits.
 type policy interface {

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Capture is one thing that a satellite took or found, before any policy has judged it.
+// Capture is one thing that a satellite took or found, before any policy has rated it.
 type Capture struct {
 	At      time.Duration `json:"at_s"`    // after the beginning of the trace
 	Kind    string        `json:"kind"`    // tile, alert, track, thumbnail, mask, frame
@@ -88,7 +88,7 @@ func scene(r *rand.Rand, at time.Duration, o TraceOptions) Trace {
 		c := Capture{At: at, Kind: "tile", Bytes: int(float64(o.TileBytes) * (0.7 + 0.6*r.Float64())),
 			Cloud: unit(base + 0.25*r.NormFloat64()), Changed: r.Float64() < o.Changed}
 		c.Value = worth(c.Cloud, c.Changed)
-		// The judges on board err: the cloud share by about 0.1; the comparison gives a score around 1
+		// Screening on board errs: the cloud share by about 0.1; the comparison gives a score around 1
 		// where the ground has changed and around 0 where not, on the wrong side of 0.5 for one tile in 13.
 		score := 0.35 * r.NormFloat64()
 		if c.Changed {

@@ -40,8 +40,8 @@ func ReadTrace(file string) (Trace, error) {
 	return t, nil
 }
 
-// captureJSON is a Capture with its time in seconds. Seen and Looks may be left out: the judges on
-// board are right then.
+// captureJSON is a Capture with its time in seconds. Seen and Looks may be left out: screening on
+// board is right then.
 type captureJSON struct {
 	At      float64  `json:"at_s"`
 	Kind    string   `json:"kind"`

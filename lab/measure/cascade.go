@@ -108,14 +108,14 @@ func (r CascadeReport) table(w io.Writer) {
 	}
 	fmt.Fprintf(w, "\nthe device alone %.3f, the cloud alone %.3f; within %.0f %% of the bytes:\n", r.Edge, r.Cloud, 100*r.Budget)
 	for _, c := range r.curves() {
-		what, verdict := "the cascade", "does not pay"
+		what, pays := "the cascade", "does not pay"
 		if c.Send != "" {
 			what += " of " + c.Send
 		}
 		if c.Pays {
-			verdict = "pays"
+			pays = "pays"
 		}
-		fmt.Fprintf(w, "%s %s: %s\n", what, verdict, c.Why)
+		fmt.Fprintf(w, "%s %s: %s\n", what, pays, c.Why)
 	}
 	for _, setting := range slices.Sorted(maps.Keys(r.Setting)) {
 		fmt.Fprintf(w, "set %s: %s\n", setting, r.Setting[setting])

@@ -11,8 +11,8 @@ import (
 
 // secondLook is a detection of the device's and what the cloud's model says of its crop.
 type secondLook struct {
-	first   evaluate.Detection
-	verdict *evaluate.Detection // nil: nothing is there
+	first evaluate.Detection
+	again *evaluate.Detection // nil: nothing is there
 }
 
 // sameObject is the overlap from which on two boxes are of one object.
@@ -36,7 +36,7 @@ func (d *CascadeDetect) cut(ctx context.Context, id int64, im vision.Image, boxe
 		if err != nil {
 			return err
 		}
-		d.looks = append(d.looks, secondLook{first[0], judgeAgain(first[0], d.known(id, again), x, y)})
+		d.looks = append(d.looks, secondLook{first[0], secondOpinion(first[0], d.known(id, again), x, y)})
 		d.crops = append(d.crops, evaluate.Piece{Doubt: detect.PerKiB(detect.ExpectedWrong([]vision.Box{b}), len(jpeg)), Large: len(jpeg)})
 	}
 	return nil
@@ -56,16 +56,16 @@ func (d *CascadeDetect) cropsQuality(from float64) float64 {
 		switch {
 		case d.crops[i].Doubt < from:
 			found = append(found, look.first)
-		case look.verdict != nil:
-			found = append(found, *look.verdict)
+		case look.again != nil:
+			found = append(found, *look.again)
 		}
 	}
 	return d.ap(found)
 }
 
-// judgeAgain is the best that the cloud's model found of the same kind at the same place; x and y are
+// secondOpinion is the best that the cloud's model found of the same kind at the same place; x and y are
 // the crop's corner in the picture.
-func judgeAgain(first evaluate.Detection, again []evaluate.Detection, x, y int) (best *evaluate.Detection) {
+func secondOpinion(first evaluate.Detection, again []evaluate.Detection, x, y int) (best *evaluate.Detection) {
 	for _, a := range again {
 		a.BBox[0] += float64(x)
 		a.BBox[1] += float64(y)

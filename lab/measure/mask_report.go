@@ -49,17 +49,17 @@ func (k *Mask) remember(t tileFaults) {
 }
 
 // picture draws the worst tiles: white is cloud that was found, black is clear, red is clear taken
-// for cloud, blue is cloud that was missed, gray is not judged.
+// for cloud, blue is cloud that was missed, gray does not count.
 func (k *Mask) picture() error {
 	for n, t := range k.worst {
 		im := vision.Image{W: t.w, H: t.h}
 		for i := range t.truth {
 			var one evaluate.Confusion
 			one.Add(&k.Legend, t.truth[i:i+1], t.mask[i:i+1])
-			judged, cloud := one.Scores().Pixels > 0, t.mask[i] == vision.Cloud
+			counted, cloud := one.Scores().Pixels > 0, t.mask[i] == vision.Cloud
 			colour := [3]byte{}
 			switch wrong := one.Errors() > 0; {
-			case !judged:
+			case !counted:
 				colour = [3]byte{128, 128, 128}
 			case wrong && cloud:
 				colour = [3]byte{60, 60, 230} // blue, green, red
@@ -87,7 +87,7 @@ func (r maskReport) table(w io.Writer) {
 	} else if r.Model != "" {
 		fmt.Fprintf(w, "the rule %s\n", r.Model)
 	}
-	fmt.Fprintf(w, "%d labelled pixels judged, %d without data in the mask\n\n", r.All.Pixels, r.All.Undecided)
+	fmt.Fprintf(w, "%d labelled pixels compared, %d without data in the mask\n\n", r.All.Pixels, r.All.Undecided)
 	t := visible.NewTable(w)
 	t.Printf("class\tpixels\tIoU\tF1\tprecision\trecall\n")
 	for _, c := range r.All.Classes {

@@ -57,7 +57,7 @@ type reading struct {
 }
 
 // Sensors makes the readings, in rounds of one of each sensor, and writes each as a line of JSON.
-// Published rounds keep to the clock; one that can't be had in time delays the others, and the truth
+// Published rounds keep to the clock; one that can't be made in time delays the others, and the truth
 // tells how long it took.
 func Sensors(ctx context.Context, o SensorsOptions, to io.Writer) (SensorsTruth, error) {
 	t := SensorsTruth{Simulated: true, Seed: o.Seed, Sensors: o.Sensors, Rate: o.Rate, Seconds: o.For.Seconds()}

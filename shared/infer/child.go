@@ -14,6 +14,7 @@ import (
 
 	"cloudcanvas/shared/infer/trial"
 	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/onnx"
 	"cloudcanvas/shared/telemetry"
 )
 
@@ -88,7 +89,7 @@ func (told trialFile) try(q trialQuestion) trialAnswer {
 		return trialAnswer{Kind: "other", Error: told.Model.Path + " changed while it was on trial"}
 	}
 	f := &file{model: told.Model, sum: told.Sum, log: slog.New(slog.DiscardHandler)}
-	sig, err := model.ParseSignature(data)
+	sig, err := onnx.ParseSignature(data)
 	if err == nil {
 		err = f.adapt(data, sig)
 	}

@@ -6,6 +6,8 @@ import (
 	"math"
 	"strings"
 
+	"cloudcanvas/shared/onnx"
+
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/vision"
 )
@@ -46,9 +48,9 @@ func (f *file) suits(out []tensor, in model.GoldenInput) error {
 
 // looksLike says what the shapes look like instead.
 func (f *file) looksLike(out []tensor) string {
-	infos := make([]model.TensorInfo, len(out))
+	infos := make([]onnx.TensorInfo, len(out))
 	for i, t := range out {
-		infos[i] = model.TensorInfo{Name: t.name, Shape: t.shape}
+		infos[i] = onnx.TensorInfo{Name: t.name, Shape: t.shape}
 	}
 	var like []string
 	for _, l := range model.LayoutsOf(infos, len(f.model.Output.Labels)) {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"testing"
 
+	"cloudcanvas/shared/onnx"
+
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/model/modeltest"
 	"cloudcanvas/shared/vision"
@@ -211,9 +213,9 @@ func TestAFileInEightBitsIsRunByTheEngineThatRoundsAsItSays(t *testing.T) {
 	if err != nil || plain.whole8 || plain.asTheFileSays(OVCPU) != nil {
 		t.Fatalf("a file of floats: %v, %v", plain, err)
 	}
-	data, sig, err := model.ReadONNX(plain.model.Path)
+	data, sig, err := onnx.Read(plain.model.Path)
 	if err == nil {
-		data, err = model.Extend(data, sig.Outputs, model.Node{Op: "QuantizeLinear", Inputs: []string{"output0", "scale"}, Outputs: []string{"q"}})
+		data, err = onnx.Extend(data, sig.Outputs, onnx.Node{Op: "QuantizeLinear", Inputs: []string{"output0", "scale"}, Outputs: []string{"q"}})
 	}
 	path := filepath.Join(t.TempDir(), "eight.onnx")
 	if err = errors.Join(err, os.WriteFile(path, data, 0o600)); err != nil {

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"cloudcanvas/shared/onnx"
+
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/quantise"
 	"cloudcanvas/shared/vision"
@@ -79,7 +81,7 @@ func openPeople(m model.Model, want string, l Layout, report Report) (*Network, 
 
 // readFile reads a model's bytes once, checks them, and finds the names of its input and outputs.
 func readFile(m model.Model) (*file, error) {
-	data, sig, err := model.ReadONNX(m.Path)
+	data, sig, err := onnx.Read(m.Path)
 	if err != nil {
 		return nil, fmt.Errorf("model %s: %w", m.Name, err)
 	}
@@ -103,7 +105,7 @@ func readFile(m model.Model) (*file, error) {
 }
 
 // adapt gives the engines the file as they are fed, and finds the names of what goes in and comes out.
-func (f *file) adapt(data []byte, sig model.Signature) error {
+func (f *file) adapt(data []byte, sig onnx.Signature) error {
 	for _, in := range sig.Inputs {
 		if err := f.fits(in); len(in.Shape) >= 3 && err != nil {
 			return fmt.Errorf("%w: %w", ErrMisfit, err)
@@ -116,22 +118,22 @@ func (f *file) adapt(data []byte, sig model.Signature) error {
 	if s := f.model.Input.Size; len(s) == 2 {
 		size = [2]int{s[0], s[1]}
 	}
-	data, fed, err := model.Adapt(data, sig, size)
+	data, fed, err := onnx.Adapt(data, sig, size)
 	if err != nil {
 		return fmt.Errorf("%s %w", f.model.Path, err)
 	}
-	f.task = model.TaskOf(data)
-	nodes, _, err := model.Nodes(data)
+	f.task = onnx.TaskOf(data)
+	nodes, _, err := onnx.Nodes(data)
 	if err != nil {
 		return fmt.Errorf("%s: %w", f.model.Path, err)
 	}
-	f.whole8 = slices.ContainsFunc(nodes, func(n model.Node) bool { return n.Op == "QuantizeLinear" || n.Op == "QLinearConv" })
+	f.whole8 = slices.ContainsFunc(nodes, func(n onnx.Node) bool { return n.Op == "QuantizeLinear" || n.Op == "QLinearConv" })
 	f.data, f.inputs, f.outputs = data, fed.Inputs[0].Name, nil
 	given := map[string]string{}
 	var names []string
 	for _, o := range fed.Outputs {
-		given[model.Plain(o.Name)] = o.Name
-		names = append(names, model.Plain(o.Name))
+		given[onnx.Plain(o.Name)] = o.Name
+		names = append(names, onnx.Plain(o.Name))
 		f.outputs = append(f.outputs, o.Name)
 	}
 	if want := f.model.Output.Tensors; len(want) > 0 {
@@ -153,7 +155,7 @@ func usedAs(known, m model.Model) bool {
 }
 
 // fits compares the manifest's input with the file's, so that the mistake is told in words.
-func (f *file) fits(in model.TensorInfo) error {
+func (f *file) fits(in onnx.TensorInfo) error {
 	spec := f.model.Input
 	n, h, w := spec.Batch, -1, -1
 	if len(spec.Size) == 2 {
@@ -167,7 +169,7 @@ func (f *file) fits(in model.TensorInfo) error {
 	if len(shape) == 3 { // one picture
 		shape = append([]int{1}, shape...)
 	}
-	if scale, offset := spec.Affine(0); in.Type == model.TypeUint8 && len(spec.Bands) == 0 && (scale != 1 || offset != 0) {
+	if scale, offset := spec.Affine(0); in.Type == onnx.Uint8 && len(spec.Bands) == 0 && (scale != 1 || offset != 0) {
 		return fmt.Errorf("the file's input %s takes pixels as bytes, the manifest makes %.3g to %.3g of them; leave out scale, mean and std", in.Name, offset, 255*scale+offset)
 	}
 	for i, d := range shape {

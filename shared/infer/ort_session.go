@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 
-	ort "github.com/yalue/onnxruntime_go"
+	"cloudcanvas/shared/onnx"
 
-	"cloudcanvas/shared/model"
+	ort "github.com/yalue/onnxruntime_go"
 )
 
 // ortSession keeps tensors for each input shape it has seen.
@@ -103,7 +103,7 @@ func (s *ortSession) untied(b *ortShape) ([]tensor, error) {
 		if !ok {
 			return nil, fmt.Errorf("ONNX Runtime running %s: output %s: %w", s.engine.file.model.Name, s.engine.file.outputs[i], errNotFloats)
 		}
-		tensors[i] = tensor{name: model.Plain(s.engine.file.outputs[i]), shape: dimensions(v), data: t.GetData()}
+		tensors[i] = tensor{name: onnx.Plain(s.engine.file.outputs[i]), shape: dimensions(v), data: t.GetData()}
 	}
 	return tensors, nil
 }
@@ -168,7 +168,7 @@ func (s *ortSession) learn(b *ortShape) ([]tensor, error) {
 			freeFloats(data)
 			return fail(err)
 		}
-		t := tensor{name: model.Plain(s.engine.file.outputs[i]), shape: dimensions(v), data: data}
+		t := tensor{name: onnx.Plain(s.engine.file.outputs[i]), shape: dimensions(v), data: data}
 		outputs, tensors = append(outputs, value), append(tensors, t)
 	}
 	binding, err := s.tie(b, outputs)

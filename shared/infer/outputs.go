@@ -8,7 +8,7 @@ import "C"
 import (
 	"unsafe"
 
-	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/onnx"
 )
 
 // outputs is where a native pass leaves what it found, and what Go makes of it: made once for a session.
@@ -25,7 +25,7 @@ func newOutputs(names []string) outputs {
 	o := outputs{data: make([]*C.float, n), ranks: make([]C.int, n), dims: make([]C.int, 8*n), outs: make([]tensor, n)}
 	for i, name := range names {
 		o.names = append(o.names, C.CString(name))
-		o.outs[i].name = model.Plain(name)
+		o.outs[i].name = onnx.Plain(name)
 	}
 	return o
 }

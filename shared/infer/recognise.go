@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"cloudcanvas/shared/onnx"
+
 	"cloudcanvas/shared/model"
 )
 
@@ -13,7 +15,7 @@ import (
 // where there are none. Weights beside the file are put into one with it, in the folder scratch, where the
 // guess then points: it must outlive the guess.
 func Recognise(ctx context.Context, path, scratch string, labels []string, l Layout) (model.Guess, error) {
-	whole, beside, err := model.OneFile(path, scratch)
+	whole, beside, err := onnx.OneFile(path, scratch)
 	if err != nil {
 		return model.Guess{}, err
 	}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"google.golang.org/protobuf/encoding/protowire"
+	"cloudcanvas/shared/onnx"
 )
 
 // The values are what models/golden.py's golden_input gives for the same shape and range.
@@ -57,38 +57,9 @@ func TestNonsenseGoldenCasesAreErrors(t *testing.T) {
 	}
 }
 
-// graph is an ONNX file of one node with the given input.
-func graph(input []byte, extra ...byte) []byte {
-	field := func(num protowire.Number, value []byte) []byte {
-		return protowire.AppendBytes(protowire.AppendTag(nil, num, protowire.BytesType), value)
-	}
-	g := append(field(graphNode, field(4, []byte("Identity"))), field(graphInput, input)...)
-	g = append(g, field(graphOutput, field(valueName, []byte("y")))...)
-	return append(append(field(modelGraph, g), field(modelOpsets, nil)...), extra...)
-}
-
-func TestASignatureNamesInputsOutputsAndFreeDimensions(t *testing.T) {
-	field := func(num protowire.Number, value []byte) []byte {
-		return protowire.AppendBytes(protowire.AppendTag(nil, num, protowire.BytesType), value)
-	}
-	dim := field(shapeDim, protowire.AppendVarint(protowire.AppendTag(nil, dimValue, protowire.VarintType), 256))
-	free := field(shapeDim, field(2, []byte("batch")))
-	input := append(field(valueName, []byte("x")), field(valueType, field(typeTensor, field(tensorShape, append(free, dim...))))...)
-	sig, err := ParseSignature(graph(input))
-	if err != nil || len(sig.Inputs) != 1 || sig.Inputs[0].Name != "x" || sig.Outputs[0].Name != "y" || sig.Nodes != 1 {
-		t.Fatalf("%+v, %v", sig, err)
-	}
-	if s := sig.Inputs[0].Shape; len(s) != 2 || s[0] != -1 || s[1] != 256 {
-		t.Fatalf("shape %v", s)
-	}
-}
-
 func TestLabelsMayStandInTheFile(t *testing.T) {
-	field := func(num protowire.Number, value []byte) []byte {
-		return protowire.AppendBytes(protowire.AppendTag(nil, num, protowire.BytesType), value)
-	}
 	entry := func(key, value string) []byte {
-		return field(modelMetadata, append(field(entryKey, []byte(key)), field(entryValue, []byte(value))...))
+		return onnx.AppendMessage(nil, onnx.ModelMetadata, onnx.AppendText(onnx.AppendText(nil, onnx.EntryKey, key), onnx.EntryValue, value))
 	}
 	file := append(entry("author", "nobody"), entry("character", "a\r\nb\n \nö\n")...)
 	got, err := LabelsIn(file, []string{"onnx:character"})
@@ -103,15 +74,4 @@ func TestLabelsMayStandInTheFile(t *testing.T) {
 			t.Errorf("%d labels in a file of %d bytes", len(got), len(wrong))
 		}
 	}
-}
-
-func FuzzParseSignature(f *testing.F) {
-	f.Add(graph([]byte{}))
-	f.Add(graph([]byte{}, 0xff))
-	f.Add([]byte("PK\x03\x04"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if sig, err := ParseSignature(data); err == nil && (len(sig.Inputs) == 0 || len(sig.Outputs) == 0) {
-			t.Fatal("a model without inputs or outputs passed")
-		}
-	})
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"cloudcanvas/shared/onnx"
 	"cloudcanvas/shared/vision"
 )
 
@@ -26,7 +27,7 @@ func LabelsIn(data []byte, labels []string) ([]string, error) {
 		return labels, nil
 	}
 	key := strings.TrimPrefix(labels[0], inFile)
-	says, err := allMetadata(data)
+	says, err := onnx.Metadata(data)
 	if err != nil {
 		return nil, fmt.Errorf("labels %s: %w", labels[0], err)
 	}

@@ -3,6 +3,8 @@ package model
 import (
 	"fmt"
 	"strings"
+
+	"cloudcanvas/shared/onnx"
 )
 
 // Layout is a way in which a detector's outputs may be meant.
@@ -47,7 +49,7 @@ const mostRows = 2000
 // LayoutsOf are the ways in which the outputs of a detector may be meant, by their shapes with the batch and
 // their names, the likeliest first. labels is how many there are; 0: not known. Shapes that are not known
 // are -1.
-func LayoutsOf(outputs []TensorInfo, labels int) []Layout {
+func LayoutsOf(outputs []onnx.TensorInfo, labels int) []Layout {
 	if l := listsOf(outputs, labels); len(l) > 0 {
 		return l
 	}
@@ -70,7 +72,7 @@ const cocoRow = 85
 const coco91 = 91
 
 // rowsOf are the layouts of one tensor of rows, beside which maps may stand.
-func rowsOf(outputs []TensorInfo, labels int) (all []Layout) {
+func rowsOf(outputs []onnx.TensorInfo, labels int) (all []Layout) {
 	n, row := outputs[0].Shape[1], outputs[0].Shape[2]
 	across := n > 0 && (row < 0 || n < row) // a row is a column
 	if across {
@@ -119,7 +121,7 @@ func rowsOf(outputs []TensorInfo, labels int) (all []Layout) {
 }
 
 // pairOf are the layouts of two tensors, boxes and scores.
-func pairOf(outputs []TensorInfo, labels int) []Layout {
+func pairOf(outputs []onnx.TensorInfo, labels int) []Layout {
 	if len(outputs) != 2 || len(outputs[0].Shape) != 3 || len(outputs[1].Shape) != 3 {
 		return nil
 	}
@@ -150,7 +152,7 @@ func pairOf(outputs []TensorInfo, labels int) []Layout {
 }
 
 // flatOf are the layouts of rows that are not parted by pictures, and perhaps how many each has.
-func flatOf(outputs []TensorInfo) []Layout {
+func flatOf(outputs []onnx.TensorInfo) []Layout {
 	if len(outputs) == 0 || len(outputs) > 2 {
 		return nil
 	}
@@ -179,7 +181,7 @@ func flatOf(outputs []TensorInfo) []Layout {
 
 // listsOf are the layouts of separate lists of boxes, scores and classes, which their names tell, or their
 // shapes.
-func listsOf(outputs []TensorInfo, labels int) []Layout {
+func listsOf(outputs []onnx.TensorInfo, labels int) []Layout {
 	if len(outputs) < 3 || len(outputs) > 8 {
 		return nil
 	}
@@ -229,7 +231,7 @@ func (l *Layout) countFromOne(labels int) {
 	l.Output.FirstClass = 1
 }
 
-func unbatched(outputs []TensorInfo, at string) bool {
+func unbatched(outputs []onnx.TensorInfo, at string) bool {
 	for _, o := range outputs {
 		if o.Name == at {
 			return len(o.Shape) == 2
@@ -240,7 +242,7 @@ func unbatched(outputs []TensorInfo, at string) bool {
 
 // listsByShape tells TensorFlow Lite's outputs, which are named after their operator or numbered: boxes,
 // classes, scores, how many.
-func listsByShape(outputs []TensorInfo) []Layout {
+func listsByShape(outputs []onnx.TensorInfo) []Layout {
 	if len(outputs) != 4 {
 		return nil
 	}

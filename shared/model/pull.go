@@ -16,6 +16,7 @@ import (
 	"github.com/google/renameio/v2"
 
 	"cloudcanvas/models"
+	"cloudcanvas/shared/onnx"
 )
 
 // ErrUnreachable says that weights could not be had from where the manifest says.
@@ -153,7 +154,7 @@ func (p Puller) fromURL(ctx context.Context, url, part string) error {
 	defer res.Body.Close()
 	switch res.StatusCode {
 	case http.StatusOK, http.StatusPartialContent:
-		return save(part, io.LimitReader(res.Body, maxONNX), res.StatusCode == http.StatusPartialContent)
+		return save(part, io.LimitReader(res.Body, onnx.MaxSize), res.StatusCode == http.StatusPartialContent)
 	case http.StatusRequestedRangeNotSatisfiable: // the part is whole already, or nonsense
 		return nil
 	default:

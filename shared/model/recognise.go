@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"cloudcanvas/shared/onnx"
 	"cloudcanvas/shared/vision"
 )
 
@@ -27,11 +28,11 @@ type Guess struct {
 // gives; without them those of the file are taken, else those that lie beside the file in place, else COCO's
 // where there are 80 classes.
 func Recognise(path, place string, labels []string) ([]Guess, error) {
-	data, sig, err := ReadONNX(path)
+	data, sig, err := onnx.Read(path)
 	if err != nil {
 		return nil, err
 	}
-	says, err := allMetadata(data)
+	says, err := onnx.Metadata(data)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", place, err)
 	}
@@ -50,8 +51,8 @@ func Recognise(path, place string, labels []string) ([]Guess, error) {
 type recogniser struct {
 	path, sum string
 	beside    string // the file as a person named it, beside which labels may lie
-	sig       Signature
-	image     TensorInfo // of its inputs the one that is a picture
+	sig       onnx.Signature
+	image     onnx.TensorInfo // of its inputs the one that is a picture
 	says      map[string]string
 	labels    []string
 	base      Guess
@@ -116,7 +117,7 @@ func (c *recogniser) classifier() ([]Guess, error) {
 	} else {
 		g.Guessed = append(g.Guessed, "pictures stretched to its size, values from 0 to 1")
 	}
-	g.Found = append(g.Found, fmt.Sprintf("outputs %s: a classifier, whose labels are told as boxes around the whole picture (decoder: classes)", shapes(c.sig.Outputs)))
+	g.Found = append(g.Found, fmt.Sprintf("outputs %s: a classifier, whose labels are told as boxes around the whole picture (decoder: classes)", onnx.Shapes(c.sig.Outputs)))
 	g.Manifest = g.Manifest.withDefaults()
 	return []Guess{g}, c.whole(g)
 }
@@ -125,12 +126,12 @@ func (c *recogniser) classifier() ([]Guess, error) {
 func (c *recogniser) detectors(task string) (all []Guess, err error) {
 	layouts := c.layouts(task)
 	if len(layouts) == 0 {
-		return nil, fmt.Errorf("its outputs %s look like no detector that is known%s", shapes(c.sig.Outputs), c.count())
+		return nil, fmt.Errorf("its outputs %s look like no detector that is known%s", onnx.Shapes(c.sig.Outputs), c.count())
 	}
 	nameless, uncounted := []string{}, false
 	for _, l := range layouts {
 		if l.Output.Decoder == "" {
-			return nil, fmt.Errorf("its outputs %s look like %s", shapes(c.sig.Outputs), l.What)
+			return nil, fmt.Errorf("its outputs %s look like %s", onnx.Shapes(c.sig.Outputs), l.What)
 		}
 		g, e := c.detector(l, task)
 		switch {
@@ -168,19 +169,11 @@ func (c *recogniser) count() string {
 	return fmt.Sprintf(" of %d classes", len(c.labels))
 }
 
-func shapes(outputs []TensorInfo) string {
-	var list []string
-	for _, o := range outputs {
-		list = append(list, fmt.Sprintf("%s %v", o.Name, o.Shape))
-	}
-	return strings.Join(list, ", ")
-}
-
 func (c *recogniser) detector(l Layout, task string) (Guess, error) {
 	g := c.base
 	g.Found, g.Guessed = append([]string(nil), g.Found...), append([]string(nil), g.Guessed...)
 	g.Task, g.Output = Detect, l.Output
-	g.Found = append(g.Found, fmt.Sprintf("outputs %s: %s (%s)", shapes(c.sig.Outputs), l.What, l.Output.Words()))
+	g.Found = append(g.Found, fmt.Sprintf("outputs %s: %s (%s)", onnx.Shapes(c.sig.Outputs), l.What, l.Output.Words()))
 	g.Output.Labels = c.labels
 	if o := l.Output; !o.Masks && len(o.Keypoints) == 0 && !o.Angle && (o.Extra > 0 || task == "segment" || task == "pose") {
 		g.Guessed = append(g.Guessed, "boxes only: what stands behind the classes, masks or points, is left aside")
@@ -196,7 +189,7 @@ func (c *recogniser) detector(l Layout, task string) (Guess, error) {
 	default:
 		return g, errNameless
 	}
-	prepare(&g, l.Image, c.image.Type == TypeUint8)
+	prepare(&g, l.Image, c.image.Type == onnx.Uint8)
 	c.asExported(&g, l.Image)
 	g.Manifest = g.Manifest.withDefaults()
 	return g, c.whole(g)

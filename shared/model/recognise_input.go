@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"cloudcanvas/shared/onnx"
 )
 
 // usualSize is a detector's input where the file leaves it open and does not say what it was made with.
@@ -11,12 +13,12 @@ const usualSize = 640
 
 // input finds size and layout.
 func (c *recogniser) input() error {
-	image, others, err := inputsOf(c.sig, [2]int{1, 1})
+	image, others, err := onnx.InputsOf(c.sig, [2]int{1, 1})
 	if err != nil {
 		return fmt.Errorf("it %w", err)
 	}
 	for _, o := range others {
-		c.found("input %s, which is given the size of the network's input: boxes come out in its pixels", o.name)
+		c.found("input %s, which is given the size of the network's input: boxes come out in its pixels", o.Name)
 	}
 	in, spec := c.sig.Inputs[image], &c.base.Input
 	c.image = in

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"cloudcanvas/shared/onnx"
 )
 
 // Model is one version of a network that is on disk, or built in.
@@ -254,6 +256,21 @@ func (m Model) VerifyBytes(data []byte) error {
 	}
 	sum := sha256.Sum256(data)
 	return m.compare(hex.EncodeToString(sum[:]))
+}
+
+// InOneFile is a model whose weights are in one file: itself, or after its sha256 was checked, with the copy
+// that onnx.OneFile makes.
+func (m Model) InOneFile(into string) (Model, error) {
+	whole, beside, err := onnx.OneFile(m.Path, into)
+	if err != nil || len(beside) == 0 {
+		return m, err
+	}
+	if err := m.Verify(); err != nil {
+		return m, err
+	}
+	m.Path = whole
+	m.SHA256, err = Sum(whole)
+	return m, err
 }
 
 func (m Model) compare(sum string) error {

@@ -6,41 +6,7 @@ import (
 	"maps"
 	"slices"
 
-	"google.golang.org/protobuf/encoding/protowire"
-
-	"cloudcanvas/shared/model"
-)
-
-// Fields of onnx.proto3's ModelProto, GraphProto, NodeProto, AttributeProto and ValueInfoProto.
-const (
-	modelGraph       = 7
-	modelOpsets      = 8
-	opsetDomain      = 1
-	opsetVersion     = 2
-	graphNode        = 1
-	graphInitializer = 5
-	graphInput       = 11
-	graphOutput      = 12
-	graphValue       = 13
-	nodeInput        = 1
-	nodeOutput       = 2
-	nodeName         = 3
-	nodeOp           = 4
-	nodeAttribute    = 5
-	nodeDomain       = 7
-	attributeName    = 1
-	attributeFloat   = 2
-	attributeInt     = 3
-	attributeTensor  = 5
-	attributeGraph   = 6
-	attributeInts    = 8
-	attributeGraphs  = 11
-	attributeType    = 20
-	attributeIsInt   = 2 // what attributeType says of one whole number
-	valueName        = 1
-	valueType        = 2
-	typeTensor       = 1
-	typeElement      = 1
+	"cloudcanvas/shared/onnx"
 )
 
 // graph is an ONNX file taken apart as far as rewriting needs it.
@@ -59,76 +25,67 @@ type graph struct {
 func read(data []byte) (*graph, error) {
 	g := &graph{consts: map[string]*tensor{}, outputs: map[string]bool{}}
 	var body []byte
-	err := fields(data, func(f field) error {
-		if f.num == modelGraph {
-			body = f.bytes
+	err := onnx.Fields(data, func(f onnx.Field) error {
+		if f.Num == onnx.ModelGraph {
+			body = f.Bytes
 			return nil
 		}
-		if f.num == modelOpsets {
-			var domain string
-			var version int
-			if err := fields(f.bytes, func(f field) error {
-				switch f.num {
-				case opsetDomain:
-					domain = string(f.bytes)
-				case opsetVersion:
-					version = int(f.number)
-				}
-				return nil
-			}); err != nil {
+		if f.Num == onnx.ModelOpsets {
+			domain, version, err := onnx.OpsetOf(f.Bytes)
+			if err != nil {
 				return err
 			}
-			if domain == "" || domain == "ai.onnx" {
+			if domain == "" {
 				g.opset = version
 			}
 		}
-		g.rest = append(g.rest, f.copied...)
+		g.rest = append(g.rest, f.All...)
 		return nil
 	})
 	if err != nil || body == nil {
-		return nil, model.ErrBroken
+		return nil, onnx.ErrBroken
 	}
-	var inputs []field
-	err = fields(body, func(f field) error {
-		switch f.num {
-		case graphNode:
-			n, err := readNode(f.bytes)
+	var inputs []onnx.Field
+	err = onnx.Fields(body, func(f onnx.Field) error {
+		switch f.Num {
+		case onnx.GraphNode:
+			n, err := readNode(f.Bytes)
 			g.nodes = append(g.nodes, n)
 			if err == nil && n.op == "Constant" && n.value != nil && len(n.out) == 1 {
 				g.consts[n.out[0]] = n.value
 			}
 			if err == nil && n.value != nil {
-				g.half = g.half || n.value.kind == kindFloat16
+				g.half = g.half || n.value.kind == onnx.Float16
 			}
 			return err
-		case graphInitializer:
-			t, err := readTensor(f.bytes)
+		case onnx.GraphInitializer:
+			t, err := readTensor(f.Bytes)
 			g.weights = append(g.weights, &t)
 			g.consts[t.name] = &t
-			g.half = g.half || t.kind == kindFloat16
+			g.half = g.half || t.kind == onnx.Float16
 			return err
-		case graphValue: // their types change; engines find them again
-		case graphInput:
+		case onnx.GraphValue: // their types change; engines find them again
+		case onnx.GraphInput:
 			inputs = append(inputs, f)
 		default:
-			if f.num == graphOutput {
-				name, err := floatValue(f.bytes)
+			if f.Num == onnx.GraphOutput {
+				name, err := floatValue(f.Bytes)
 				if err != nil {
 					return err
 				}
 				g.outputs[name] = true
 			}
-			g.body = append(g.body, f.copied...)
+			g.body = append(g.body, f.All...)
 		}
 		return nil
 	})
 	for _, f := range inputs {
-		name, kindErr := floatValue(f.bytes)
+		name, kindErr := floatValue(f.Bytes)
 		if g.consts[name] != nil {
 			continue // old exporters list weights here, where engines take them for changeable
 		}
 		err = errors.Join(err, kindErr)
-		g.body = append(g.body, f.copied...)
+		g.body = append(g.body, f.All...)
 	}
 	if err != nil {
 		return nil, err
@@ -147,30 +104,11 @@ func read(data []byte) (*graph, error) {
 
 // floatValue is the name of an input or output, which must not be of float16: networks are fed in float32.
 func floatValue(body []byte) (name string, err error) {
-	kind := uint64(0)
-	err = fields(body, func(f field) error {
-		switch f.num {
-		case valueName:
-			name = string(f.bytes)
-		case valueType:
-			return fields(f.bytes, func(f field) error {
-				if f.num != typeTensor {
-					return nil
-				}
-				return fields(f.bytes, func(f field) error {
-					if f.num == typeElement {
-						kind = f.number
-					}
-					return nil
-				})
-			})
-		}
-		return nil
-	})
-	if err == nil && kind == kindFloat16 {
-		err = fmt.Errorf("%s is float16; export the network with float32 inputs and outputs", name)
+	t, err := onnx.ParseInfo(body)
+	if err == nil && t.Type == onnx.Float16 {
+		err = fmt.Errorf("%s is float16; export the network with float32 inputs and outputs", t.Name)
 	}
-	return name, err
+	return t.Name, err
 }
 
 // prune drops weights that nothing reads any more. Graphs inside operators may read any.
@@ -203,7 +141,7 @@ func (g *graph) encode(added [][]byte) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		body = message(body, graphNode, wide)
+		body = onnx.AppendMessage(body, onnx.GraphNode, wide)
 	}
 	body = append(body, g.body...)
 	for _, t := range g.weights {
@@ -211,58 +149,50 @@ func (g *graph) encode(added [][]byte) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		body = message(body, graphInitializer, wide)
+		body = onnx.AppendMessage(body, onnx.GraphInitializer, wide)
 	}
 	for _, t := range added {
-		body = message(body, graphInitializer, t)
+		body = onnx.AppendMessage(body, onnx.GraphInitializer, t)
 	}
-	return message(append(make([]byte, 0, len(g.rest)+len(body)+16), g.rest...), modelGraph, body), nil
+	return onnx.AppendMessage(append(make([]byte, 0, len(g.rest)+len(body)+16), g.rest...), onnx.ModelGraph, body), nil
 }
 
 // wide is a node whose tensors and targets of float16 are float32 ones. A cast that has lost its
 // meaning is left to the engine, which drops it.
 func (g *graph) wide(n *node) ([]byte, error) {
-	target := n.one("to", n.one("dtype", 0)) == kindFloat16
-	if !g.half || !target && (n.value == nil || n.value.kind != kindFloat16) {
+	target := n.one("to", n.one("dtype", 0)) == onnx.Float16
+	if !g.half || !target && (n.value == nil || n.value.kind != onnx.Float16) {
 		return n.body, nil
 	}
 	var body []byte
-	err := fields(n.body, func(f field) error {
-		if f.num != nodeAttribute {
-			body = append(body, f.copied...)
+	err := onnx.Fields(n.body, func(f onnx.Field) error {
+		if f.Num != onnx.NodeAttribute {
+			body = append(body, f.All...)
 			return nil
 		}
 		var attribute []byte
 		var name string
-		err := fields(f.bytes, func(f field) error {
+		err := onnx.Fields(f.Bytes, func(f onnx.Field) error {
 			switch {
-			case f.num == attributeName:
-				name = string(f.bytes)
-			case f.num == attributeInt && (name == "to" || name == "dtype") && f.number == kindFloat16:
-				attribute = number(attribute, attributeInt, kindFloat32)
+			case f.Num == onnx.AttributeName:
+				name = string(f.Bytes)
+			case f.Num == onnx.AttributeInt && (name == "to" || name == "dtype") && f.Number == onnx.Float16:
+				attribute = onnx.AppendNumber(attribute, onnx.AttributeInt, onnx.Float32)
 				return nil
-			case f.num == attributeTensor:
-				t, err := readTensor(f.bytes)
+			case f.Num == onnx.AttributeTensor:
+				t, err := readTensor(f.Bytes)
 				if err != nil {
 					return err
 				}
 				wide, err := t.widened()
-				attribute = message(attribute, attributeTensor, wide)
+				attribute = onnx.AppendMessage(attribute, onnx.AttributeTensor, wide)
 				return err
 			}
-			attribute = append(attribute, f.copied...)
+			attribute = append(attribute, f.All...)
 			return nil
 		})
-		body = message(body, nodeAttribute, attribute)
+		body = onnx.AppendMessage(body, onnx.NodeAttribute, attribute)
 		return err
 	})
 	return body, err
-}
-
-func message(b []byte, num protowire.Number, value []byte) []byte {
-	return protowire.AppendBytes(protowire.AppendTag(b, num, protowire.BytesType), value)
-}
-
-func number(b []byte, num protowire.Number, value uint64) []byte {
-	return protowire.AppendVarint(protowire.AppendTag(b, num, protowire.VarintType), value)
 }

@@ -1,6 +1,10 @@
 package quantise
 
-import "math"
+import (
+	"math"
+
+	"cloudcanvas/shared/onnx"
+)
 
 // half widens a float16; every one of them is a float32.
 func half(h uint16) float32 {
@@ -76,7 +80,7 @@ func (g *graph) folded(conv, norm *node) *node {
 	names := append(append([]string(nil), norm.in[1:]...), conv.in[1:]...)
 	for i, name := range names {
 		t := g.consts[name]
-		if t == nil || t.kind != kindFloat16 || i >= len(p) {
+		if t == nil || t.kind != onnx.Float16 || i >= len(p) {
 			return nil
 		}
 		var err error
@@ -108,7 +112,7 @@ func (g *graph) folded(conv, norm *node) *node {
 	}
 	name := norm.out[0] + "/folded"
 	for _, t := range []tensor{{name: name + "_w", dims: dims}, {name: name + "_b", dims: []int{outs}}} {
-		t.kind, t.body = kindFloat32, floatTensor(t.name, t.dims, weights)
+		t.kind, t.body = onnx.Float32, floatTensor(t.name, t.dims, weights)
 		weights = shifts // for the second
 		g.weights = append(g.weights, &t)
 		g.consts[t.name] = &t

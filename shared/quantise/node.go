@@ -1,5 +1,7 @@
 package quantise
 
+import "cloudcanvas/shared/onnx"
+
 // node is an operator; body is the message as it came.
 type node struct {
 	op, domain string
@@ -13,18 +15,18 @@ type node struct {
 
 func readNode(body []byte) (*node, error) {
 	n := &node{body: body, ints: map[string][]int{}, float: map[string]float32{}}
-	err := fields(body, func(f field) error {
-		switch f.num {
-		case nodeInput:
-			n.in = append(n.in, string(f.bytes))
-		case nodeOutput:
-			n.out = append(n.out, string(f.bytes))
-		case nodeOp:
-			n.op = string(f.bytes)
-		case nodeDomain:
-			n.domain = string(f.bytes)
-		case nodeAttribute:
-			return n.attribute(f.bytes)
+	err := onnx.Fields(body, func(f onnx.Field) error {
+		switch f.Num {
+		case onnx.NodeInput:
+			n.in = append(n.in, string(f.Bytes))
+		case onnx.NodeOutput:
+			n.out = append(n.out, string(f.Bytes))
+		case onnx.NodeOp:
+			n.op = string(f.Bytes)
+		case onnx.NodeDomain:
+			n.domain = string(f.Bytes)
+		case onnx.NodeAttribute:
+			return n.attribute(f.Bytes)
 		}
 		return nil
 	})
@@ -37,21 +39,21 @@ func readNode(body []byte) (*node, error) {
 func (n *node) attribute(body []byte) error {
 	var name string
 	var ints []int
-	err := fields(body, func(f field) error {
-		switch f.num {
-		case attributeName:
-			name = string(f.bytes)
-		case attributeFloat:
-			n.float[name] = f.float()
-		case attributeInt:
-			ints = append(ints, int(int64(f.number)))
-		case attributeInts:
-			return f.numbers(func(v uint64) { ints = append(ints, int(int64(v))) })
-		case attributeTensor:
-			t, err := readTensor(f.bytes)
+	err := onnx.Fields(body, func(f onnx.Field) error {
+		switch f.Num {
+		case onnx.AttributeName:
+			name = string(f.Bytes)
+		case onnx.AttributeFloat:
+			n.float[name] = f.Float()
+		case onnx.AttributeInt:
+			ints = append(ints, int(int64(f.Number)))
+		case onnx.AttributeInts:
+			return f.Numbers(func(v uint64) { ints = append(ints, int(int64(v))) })
+		case onnx.AttributeTensor:
+			t, err := readTensor(f.Bytes)
 			n.value = &t
 			return err
-		case attributeGraph, attributeGraphs:
+		case onnx.AttributeGraph, onnx.AttributeGraphs:
 			n.nested = true
 		}
 		return nil
@@ -73,27 +75,27 @@ func (n *node) one(name string, otherwise int) int {
 // rewired is the node with other inputs and outputs.
 func (n *node) rewired(in, out []string) *node {
 	var body []byte
-	fields(n.body, func(f field) error {
-		if f.num != nodeInput && f.num != nodeOutput {
-			body = append(body, f.copied...)
+	onnx.Fields(n.body, func(f onnx.Field) error {
+		if f.Num != onnx.NodeInput && f.Num != onnx.NodeOutput {
+			body = append(body, f.All...)
 		}
 		return nil
 	})
 	for _, name := range in {
-		body = message(body, nodeInput, []byte(name))
+		body = onnx.AppendMessage(body, onnx.NodeInput, []byte(name))
 	}
 	for _, name := range out {
-		body = message(body, nodeOutput, []byte(name))
+		body = onnx.AppendMessage(body, onnx.NodeOutput, []byte(name))
 	}
 	return &node{op: n.op, in: in, out: out, ints: n.ints, float: n.float, body: body}
 }
 
 // newNode is an operator with whole numbers for attributes; axis < 0 stands for none.
 func newNode(op string, axis int, out string, in ...string) *node {
-	body := message(message(nil, nodeOp, []byte(op)), nodeName, []byte(out))
+	body := onnx.AppendMessage(onnx.AppendMessage(nil, onnx.NodeOp, []byte(op)), onnx.NodeName, []byte(out))
 	if axis >= 0 {
-		a := number(message(nil, attributeName, []byte("axis")), attributeInt, uint64(axis))
-		body = message(body, nodeAttribute, number(a, attributeType, attributeIsInt))
+		a := onnx.AppendNumber(onnx.AppendMessage(nil, onnx.AttributeName, []byte("axis")), onnx.AttributeInt, int64(axis))
+		body = onnx.AppendMessage(body, onnx.NodeAttribute, onnx.AppendNumber(a, onnx.AttributeType, onnx.AttributeIsInt))
 	}
 	n := &node{op: op, body: body}
 	return n.rewired(in, []string{out})

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"cloudcanvas/shared/onnx"
+
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/quantise/tiny"
 )
@@ -66,7 +68,7 @@ func TestARewrittenFileIsTheSameEachTimeAndWhole(t *testing.T) {
 		if err != nil || !bytes.Equal(a, b) {
 			t.Fatalf("the second time it differs: %v", err)
 		}
-		nodes, opset, err := model.Nodes(a)
+		nodes, opset, err := onnx.Nodes(a)
 		if err != nil || opset != 17 {
 			t.Fatal(opset, err)
 		}
@@ -77,7 +79,7 @@ func TestARewrittenFileIsTheSameEachTimeAndWhole(t *testing.T) {
 		}
 		for _, w := range g.weights {
 			made[w.name] = true
-			if w.kind == kindFloat16 {
+			if w.kind == onnx.Float16 {
 				t.Errorf("%s is still float16", w.name)
 			}
 		}
@@ -128,8 +130,8 @@ func TestFilesAndPlansThatDoNotFitAreRefused(t *testing.T) {
 		"a convolution that is not there":   {tiny.Network(tiny.Options{}), plan("other"), "no convolution other"},
 		"a grouped one":                     {tiny.Network(tiny.Options{}), plan("depthwise"), "no convolution depthwise"},
 		"an equalisation of other channels": {tiny.Network(tiny.Options{}), short, "48 channels"},
-		"a file that ends in the middle":    {tiny.Network(tiny.Options{})[:4000], plan("joint"), model.ErrBroken.Error()},
-		"a file that is none":               {[]byte("weights"), plan("joint"), model.ErrBroken.Error()},
+		"a file that ends in the middle":    {tiny.Network(tiny.Options{})[:4000], plan("joint"), onnx.ErrBroken.Error()},
+		"a file that is none":               {[]byte("weights"), plan("joint"), onnx.ErrBroken.Error()},
 	} {
 		if _, err := Rewrite(c.file, c.plan); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
@@ -146,7 +148,7 @@ func FuzzRewrite(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if _, _, err := model.Nodes(out); err != nil {
+		if _, _, err := onnx.Nodes(out); err != nil {
 			t.Errorf("what came out can't be read: %v", err)
 		}
 	})

@@ -14,6 +14,7 @@ import (
 	"math"
 
 	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/onnx"
 )
 
 // Rewrite is the file with the convolutions of the plan in 8 bits and all else in float32. The same
@@ -129,7 +130,7 @@ func (r *rewriter) replace(c *Conv, p model.Int8Conv) {
 
 // scalar adds the scale and the zero point of one tensor.
 func (r *rewriter) scalar(name string, scale float32, zero uint8) [2]string {
-	r.added = append(r.added, floatTensor(name+"_scale", nil, []float32{scale}), rawTensor(name+"_zero", nil, kindUint8, []byte{zero}))
+	r.added = append(r.added, floatTensor(name+"_scale", nil, []float32{scale}), onnx.Tensor(name+"_zero", nil, onnx.Uint8, []byte{zero}))
 	return [2]string{name + "_scale", name + "_zero"}
 }
 
@@ -166,8 +167,8 @@ func (r *rewriter) weights(name string, c *Conv, in model.Int8Range, equal []flo
 		bias = binary.LittleEndian.AppendUint32(bias, uint32(int32(min(max(b, -mostBias), mostBias))))
 	}
 	r.added = append(r.added,
-		rawTensor(name+"/w8", c.Shape[:], kindInt8, whole), floatTensor(name+"/w_scale", []int{outs}, scales), rawTensor(name+"/w_zero", []int{outs}, kindInt8, make([]byte, outs)),
-		rawTensor(name+"/b32", []int{outs}, kindInt32, bias), floatTensor(name+"/b_scale", []int{outs}, sums), rawTensor(name+"/b_zero", []int{outs}, kindInt32, make([]byte, 4*outs)))
+		onnx.Tensor(name+"/w8", c.Shape[:], onnx.Int8, whole), floatTensor(name+"/w_scale", []int{outs}, scales), onnx.Tensor(name+"/w_zero", []int{outs}, onnx.Int8, make([]byte, outs)),
+		onnx.Tensor(name+"/b32", []int{outs}, onnx.Int32, bias), floatTensor(name+"/b_scale", []int{outs}, sums), onnx.Tensor(name+"/b_zero", []int{outs}, onnx.Int32, make([]byte, 4*outs)))
 	return []*node{newNode("DequantizeLinear", 0, name+"/w", name+"/w8", name+"/w_scale", name+"/w_zero"),
 		newNode("DequantizeLinear", 0, name+"/b", name+"/b32", name+"/b_scale", name+"/b_zero")}
 }

@@ -1,4 +1,4 @@
-// Package appliance is the whole way in one process on one machine: the very rooms of canvas-edge
+// Package appliance is the whole pipeline in one process on one machine: the very rooms of canvas-edge
 // and canvas-cloud over embedded brokers on loopback. It swaps the brokers, never the code.
 package appliance
 

@@ -36,7 +36,7 @@ func TestADiskIsJudgedByItsBytesAndInodes(t *testing.T) {
 			t.Errorf("%+v: %+v", c, f)
 		}
 	}
-	if f := Disk(filepath.Join(t.TempDir(), "not", "there", "yet")); strings.Contains(f.Detail, "can't be asked") {
+	if f := Disk(filepath.Join(t.TempDir(), "not", "there", "yet")); strings.Contains(f.Detail, "can't be read") {
 		t.Errorf("a folder that is to be made: %+v", f)
 	}
 }

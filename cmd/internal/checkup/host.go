@@ -26,12 +26,12 @@ func Disk(dir string) Finding {
 	var s unix.Statfs_t
 	what := "disk of " + dir
 	if err := unix.Statfs(at, &s); err != nil {
-		return Bad(what, fmt.Errorf("it can't be asked: %w", err), "df -h "+at)
+		return Bad(what, fmt.Errorf("it can't be read: %w", err), "df -h "+at)
 	}
 	return room(what, at, int64(s.Bavail)*s.Bsize, int64(s.Blocks)*s.Bsize, int64(s.Ffree), int64(s.Files))
 }
 
-// room judges free bytes and inodes; a file system without a number of inodes has none to count.
+// room assesses free bytes and inodes; a file system without a number of inodes has none to count.
 func room(what, at string, free, all, inodes, allInodes int64) Finding {
 	detail := fmt.Sprintf("%.1f of %.1f GB free", float64(free)/1e9, float64(all)/1e9)
 	if allInodes > 0 {
@@ -75,7 +75,7 @@ func Folder(what, dir string) Finding {
 	case err != nil:
 		return Bad(what, err, "ls -ld "+dir)
 	case !info.IsDir():
-		return Bad(what, errors.New("it is no folder"), fmt.Sprintf("mv %s %s.away", dir, dir))
+		return Bad(what, errors.New("it is not a folder"), fmt.Sprintf("mv %s %s.away", dir, dir))
 	}
 	if err := unix.Access(dir, unix.R_OK|unix.W_OK|unix.X_OK); err != nil {
 		return Bad(what, fmt.Errorf("this user may not write to it: it is of user %d with mode %s", owner(info), info.Mode().Perm()), fmt.Sprintf("sudo chown -R \"$USER\" %s    # or run this as the service's user", dir))

@@ -74,7 +74,7 @@ func encrypted(ctx context.Context, what string, conn net.Conn, host string, con
 	// nothing: it waits for the client's first words.
 	secure.SetReadDeadline(time.Now().Add(refusal))
 	if _, err := secure.Read(make([]byte, 1)); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-		return Bad(what, fmt.Errorf("it does not let this side in: %w", err), "set security.cert and security.key to a pair that the service trusts")
+		return Bad(what, fmt.Errorf("it refuses this side: %w", err), "set security.cert and security.key to a pair that the service trusts")
 	}
 	until := secure.ConnectionState().PeerCertificates[0].NotAfter
 	if left := time.Until(until); left < expiring {

@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 	"math"
 
-	"google.golang.org/protobuf/encoding/protowire"
+	"cloudcanvas/shared/onnx"
 )
 
 // Options are the ways in which files differ.
@@ -63,13 +63,13 @@ func Network(o Options) []byte {
 	} else {
 		b.node("Identity", []string{"head"}, to)
 	}
-	graph := append(b.nodes, message(nil, 2, []byte("tiny"))...)
+	graph := append(b.nodes, onnx.AppendText(nil, onnx.GraphName, "tiny")...)
 	graph = append(graph, b.initializers...)
-	graph = message(graph, 11, value("x"))
-	graph = message(graph, 12, value("y"))
-	file := number(nil, 1, 8) // the format's version
-	file = message(file, 7, graph)
-	return message(file, 8, number(nil, 2, uint64(b.Opset)))
+	graph = onnx.AppendMessage(graph, onnx.GraphInput, value("x"))
+	graph = onnx.AppendMessage(graph, onnx.GraphOutput, value("y"))
+	file := onnx.AppendNumber(nil, onnx.ModelFormat, 8)
+	file = onnx.AppendMessage(file, onnx.ModelGraph, graph)
+	return onnx.AppendMessage(file, onnx.ModelOpsets, onnx.AppendNumber(nil, onnx.OpsetVersion, int64(b.Opset)))
 }
 
 type builder struct {
@@ -81,13 +81,13 @@ type builder struct {
 func (b *builder) node(op string, in []string, out string, attributes ...[]byte) {
 	var n []byte
 	for _, name := range in {
-		n = message(n, 1, []byte(name))
+		n = onnx.AppendText(n, onnx.NodeInput, name)
 	}
-	n = message(message(message(n, 2, []byte(out)), 3, []byte(op+"_"+out)), 4, []byte(op))
+	n = onnx.AppendText(onnx.AppendText(onnx.AppendText(n, onnx.NodeOutput, out), onnx.NodeName, op+"_"+out), onnx.NodeOp, op)
 	for _, a := range attributes {
-		n = message(n, 5, a)
+		n = onnx.AppendMessage(n, onnx.NodeAttribute, a)
 	}
-	b.nodes = message(b.nodes, 1, n)
+	b.nodes = onnx.AppendMessage(b.nodes, onnx.GraphNode, n)
 }
 
 func (b *builder) conv(out, in string, outs, ins, side, group int, bias bool) {
@@ -102,16 +102,13 @@ func (b *builder) conv(out, in string, outs, ins, side, group int, bias bool) {
 // weights adds a tensor of values around a centre, up to reach from it.
 func (b *builder) weights(name string, dims []int, reach, centre float64) string {
 	n := 1
-	var t []byte
 	for _, d := range dims {
 		n *= d
-		t = number(t, 1, uint64(d))
 	}
-	kind := 1
+	element := onnx.Float32
 	if b.Half {
-		kind = 10
+		element = onnx.Float16
 	}
-	t = number(t, 2, uint64(kind))
 	var raw []byte
 	for range n {
 		b.seed = b.seed*1664525 + 1013904223
@@ -122,12 +119,12 @@ func (b *builder) weights(name string, dims []int, reach, centre float64) string
 			raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
 		}
 	}
-	t = message(message(t, 8, []byte(name)), 9, raw)
+	t := onnx.Tensor(name, dims, element, raw)
 	if b.Constants {
-		a := message(message(nil, 1, []byte("value")), 5, t)
-		b.node("Constant", nil, name, number(a, 20, 4))
+		a := onnx.AppendMessage(onnx.AppendText(nil, onnx.AttributeName, "value"), onnx.AttributeTensor, t)
+		b.node("Constant", nil, name, onnx.AppendNumber(a, onnx.AttributeType, onnx.AttributeIsTensor))
 	} else {
-		b.initializers = message(b.initializers, 5, t)
+		b.initializers = onnx.AppendMessage(b.initializers, onnx.GraphInitializer, t)
 	}
 	return name
 }
@@ -146,28 +143,20 @@ func half(v float32) uint16 {
 func value(name string) []byte {
 	var shape []byte
 	for _, d := range []int{1, 3, Side, Side} {
-		shape = message(shape, 1, number(nil, 1, uint64(d)))
+		shape = onnx.AppendMessage(shape, onnx.ShapeDim, onnx.AppendNumber(nil, onnx.DimValue, int64(d)))
 	}
-	tensor := message(number(nil, 1, 1), 2, shape)
-	return message(message(nil, 1, []byte(name)), 2, message(nil, 1, tensor))
+	tensor := onnx.AppendMessage(onnx.AppendNumber(nil, onnx.TypeElement, onnx.Float32), onnx.TypeShape, shape)
+	return onnx.AppendMessage(onnx.AppendText(nil, onnx.ValueName, name), onnx.ValueType, onnx.AppendMessage(nil, onnx.TypeTensor, tensor))
 }
 
 func whole(name string, v int) []byte {
-	return number(number(message(nil, 1, []byte(name)), 3, uint64(v)), 20, 2)
+	return onnx.AppendNumber(onnx.AppendNumber(onnx.AppendText(nil, onnx.AttributeName, name), onnx.AttributeInt, int64(v)), onnx.AttributeType, onnx.AttributeIsInt)
 }
 
 func several(name string, values ...int) []byte {
-	a := message(nil, 1, []byte(name))
+	a := onnx.AppendText(nil, onnx.AttributeName, name)
 	for _, v := range values {
-		a = number(a, 8, uint64(v))
+		a = onnx.AppendNumber(a, onnx.AttributeInts, int64(v))
 	}
-	return number(a, 20, 7)
-}
-
-func message(b []byte, num protowire.Number, value []byte) []byte {
-	return protowire.AppendBytes(protowire.AppendTag(b, num, protowire.BytesType), value)
-}
-
-func number(b []byte, num protowire.Number, value uint64) []byte {
-	return protowire.AppendVarint(protowire.AppendTag(b, num, protowire.VarintType), value)
+	return onnx.AppendNumber(a, onnx.AttributeType, onnx.AttributeIsInts)
 }

@@ -1,4 +1,4 @@
-package model
+package onnx
 
 import (
 	"errors"
@@ -28,17 +28,17 @@ func OneFile(path, into string) (whole string, beside []string, err error) {
 	if err != nil {
 		return "", nil, fmt.Errorf("model file: %w", err)
 	}
-	if info.Size() >= maxONNX {
+	if info.Size() >= MaxSize {
 		return "", nil, fmt.Errorf("%s: is over 2 GiB; protobuf ends there, split the network", path)
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return "", nil, fmt.Errorf("model file: %w", err)
 	}
-	g := gatherer{dir: filepath.Dir(path), left: maxONNX - info.Size(), open: map[string]*os.File{}}
+	g := gatherer{dir: filepath.Dir(path), left: MaxSize - info.Size(), open: map[string]*os.File{}}
 	defer g.close()
-	data, err = rewrite(data, modelGraph, func(graph []byte) ([]byte, error) {
-		return rewrite(graph, graphInitializer, g.tensor)
+	data, err = rewrite(data, ModelGraph, func(graph []byte) ([]byte, error) {
+		return rewrite(graph, GraphInitializer, g.tensor)
 	})
 	switch {
 	case errors.Is(err, ErrBroken):
@@ -53,37 +53,6 @@ func OneFile(path, into string) (whole string, beside []string, err error) {
 		return "", nil, fmt.Errorf("put %s and %v into one file: %w", path, g.names, err)
 	}
 	return whole, g.names, nil
-}
-
-// InOneFile is a model whose weights are in one file: itself, or after its sha256 was checked, with the copy
-// that OneFile makes.
-func (m Model) InOneFile(into string) (Model, error) {
-	whole, beside, err := OneFile(m.Path, into)
-	if err != nil || len(beside) == 0 {
-		return m, err
-	}
-	if err := m.Verify(); err != nil {
-		return m, err
-	}
-	m.Path = whole
-	m.SHA256, err = Sum(whole)
-	return m, err
-}
-
-// rewrite copies a message with each field of one number made anew.
-func rewrite(data []byte, change protowire.Number, anew func(value []byte) ([]byte, error)) ([]byte, error) {
-	made := make([]byte, 0, len(data))
-	err := eachField(data, func(num protowire.Number, field, value []byte) (err error) {
-		if num != change || value == nil {
-			made = append(made, field...)
-			return nil
-		}
-		if value, err = anew(value); err == nil {
-			made = message(made, num, value)
-		}
-		return err
-	})
-	return made, err
 }
 
 // gatherer reads weights from files beside a network's.
@@ -106,13 +75,13 @@ func (g *gatherer) close() {
 func (g *gatherer) tensor(data []byte) ([]byte, error) {
 	says := map[string]string{}
 	external := false
-	kept, err := without(data, tensorExternal, func(entry []byte) {
+	kept, err := without(data, TensorExternal, func(entry []byte) {
 		external = true
 		var k, v string
-		fields(entry, func(num protowire.Number, value []byte) error {
-			if num == entryKey {
+		parts(entry, func(num protowire.Number, value []byte) error {
+			if num == EntryKey {
 				k = string(value)
-			} else if num == entryValue {
+			} else if num == EntryValue {
 				v = string(value)
 			}
 			return nil
@@ -122,14 +91,14 @@ func (g *gatherer) tensor(data []byte) ([]byte, error) {
 	if err != nil || !external {
 		return data, err
 	}
-	if kept, err = without(kept, tensorLocation, func([]byte) {}); err != nil {
+	if kept, err = without(kept, TensorLocation, func([]byte) {}); err != nil {
 		return nil, err
 	}
 	weights, err := g.read(says)
 	if err != nil {
 		return nil, err
 	}
-	return message(kept, tensorRaw, weights), nil
+	return AppendMessage(kept, TensorRaw, weights), nil
 }
 
 func (g *gatherer) read(says map[string]string) ([]byte, error) {

@@ -1,4 +1,4 @@
-package model
+package onnx
 
 import (
 	"errors"
@@ -28,7 +28,7 @@ func TestWhatNoEngineMayReadIsToldFromTheFile(t *testing.T) {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := ReadONNX(path); err == nil || !strings.Contains(err.Error(), want) {
+		if _, _, err := Read(path); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: read: %v, want %q", name, err, want)
 		}
 	}
@@ -46,7 +46,7 @@ func TestHonestFilesPass(t *testing.T) {
 		}
 	}
 	for _, path := range files {
-		if _, _, err := ReadONNX(path); err != nil {
+		if _, _, err := Read(path); err != nil {
 			t.Errorf("%s: %v", path, err)
 		}
 	}

@@ -24,8 +24,8 @@ func sceneFlags() []urfave.Flag {
 	}
 }
 
-// saidOfScenes reads the flags.
-func saidOfScenes(c *urfave.Context) (o raster.Options, err error) {
+// sceneOptions reads the flags.
+func sceneOptions(c *urfave.Context) (o raster.Options, err error) {
 	o = raster.Options{Bands: splitBands(c.String("bands")), ReflectanceScale: c.Float64("reflectance-scale"), Sensor: c.String("sensor"), Level: c.String("level")}
 	if t := c.Timestamp("time"); t != nil {
 		o.Time = *t

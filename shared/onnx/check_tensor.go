@@ -1,4 +1,4 @@
-package model
+package onnx
 
 import (
 	"errors"
@@ -9,15 +9,9 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// bitsOf are the bits of a tensor's element in raw_data, by onnx.proto3's data type; 0: it has none.
+// bitsOf are the bits of a tensor's element in raw_data, by onnx.proto's data type; 0: it has none.
 var bitsOf = map[uint64]int{1: 32, 2: 8, 3: 8, 4: 16, 5: 16, 6: 32, 7: 64, 8: 0, 9: 8, 10: 16, 11: 64, 12: 32, 13: 64, 14: 64, 15: 128, 16: 16,
 	17: 8, 18: 8, 19: 8, 20: 8, 21: 4, 22: 4, 23: 4}
-
-const (
-	kindInt32 = 6
-	complex64 = 14
-	complexes = 15
-)
 
 // tensor looks at the weights of one tensor: they stand in this file, all of them. ints are its values
 // where it is a small one of whole numbers.
@@ -30,33 +24,33 @@ func (c *safety) tensor(data []byte) (name string, ints []int64, err error) {
 	var typed uint64 // elements in fields of their own
 	var bytes []byte
 	hasRaw := false
-	err = every(data, func(num protowire.Number, wire protowire.Type, value []byte, v uint64) error {
-		packed := wire == protowire.BytesType
-		switch num {
-		case tensorDims:
-			dims = appendInts(dims, wire, value, v)
-		case tensorType:
-			kind = v
-		case tensorName:
-			name = string(value)
-		case tensorExternal:
+	err = Fields(data, func(f Field) error {
+		packed := f.Kind == protowire.BytesType
+		switch f.Num {
+		case TensorDims:
+			dims = appendInts(dims, f)
+		case TensorType:
+			kind = f.Number
+		case TensorName:
+			name = string(f.Bytes)
+		case TensorExternal:
 			return errSecondFile
-		case tensorLocation:
-			if v != 0 {
+		case TensorLocation:
+			if f.Number != 0 {
 				return errSecondFile
 			}
-		case tensorSegment:
+		case TensorSegment:
 			return errors.New("keeps its weights in segments; save the model as one file")
-		case tensorRaw:
-			hasRaw, raw, bytes = true, uint64(len(value)), value
-		case tensorFloats:
-			typed += fixed(packed, value, 4)
-		case tensorDoubles:
-			typed += fixed(packed, value, 8)
-		case tensorInt32s, tensorInt64s, tensorUint64s:
-			typed += varints(packed, value)
-			ints = appendInts(ints, wire, value, v)
-		case tensorStrings:
+		case TensorRaw:
+			hasRaw, raw, bytes = true, uint64(len(f.Bytes)), f.Bytes
+		case TensorFloats:
+			typed += fixed(packed, f.Bytes, 4)
+		case TensorDoubles:
+			typed += fixed(packed, f.Bytes, 8)
+		case TensorInt32s, TensorInt64s, TensorUint64s:
+			typed += varints(packed, f.Bytes)
+			ints = appendInts(ints, f)
+		case TensorStrings:
 			typed++
 		}
 		return nil
@@ -82,7 +76,7 @@ func (c *safety) tensor(data []byte) (name string, ints []int64, err error) {
 		if high != 0 {
 			want = math.MaxUint64
 		}
-	case kind == complex64 || kind == complexes:
+	case kind == Complex64 || kind == Complex128:
 		want *= 2
 	case size == 4:
 		want = elements/2 + elements%2
@@ -90,7 +84,7 @@ func (c *safety) tensor(data []byte) (name string, ints []int64, err error) {
 	if want != have {
 		return name, nil, fmt.Errorf("tensor %.60q of shape %v has weights for %d of %d places", name, dims, have, want)
 	}
-	if elements > maxKept || kind != kindInt64 && kind != kindInt32 {
+	if elements > maxKept || kind != Int64 && kind != Int32 {
 		return name, nil, nil
 	}
 	if hasRaw {

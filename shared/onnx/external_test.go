@@ -1,4 +1,4 @@
-package model
+package onnx
 
 import (
 	"os"
@@ -39,7 +39,7 @@ func TestWeightsOutsideTheFolderAreNeverRead(t *testing.T) {
 		if whole, _, err := OneFile(path, t.TempDir()); err == nil || !strings.Contains(err.Error(), says) && location != "" {
 			t.Errorf("%q: %s, %v", location, whole, err)
 		}
-		if _, _, err := ReadONNX(path); err == nil {
+		if _, _, err := Read(path); err == nil {
 			t.Errorf("%q is read as it is: %v", location, err)
 		}
 	}
@@ -47,7 +47,7 @@ func TestWeightsOutsideTheFolderAreNeverRead(t *testing.T) {
 
 // TestWeightsBesideAreReadWithinBounds uses the same bytes again and again.
 func TestWeightsBesideAreReadWithinBounds(t *testing.T) {
-	g := gatherer{dir: t.TempDir(), left: maxONNX, open: map[string]*os.File{}}
+	g := gatherer{dir: t.TempDir(), left: MaxSize, open: map[string]*os.File{}}
 	defer g.close()
 	if err := os.WriteFile(filepath.Join(g.dir, "w"), []byte("0123456789"), 0o600); err != nil {
 		t.Fatal(err)
@@ -62,7 +62,7 @@ func TestWeightsBesideAreReadWithinBounds(t *testing.T) {
 	for _, wrong := range []map[string]string{
 		{"location": "w", "offset": "-1"}, {"location": "w", "offset": "11"}, {"location": "w", "length": "99999999999999999999"}, {"location": "w", "offset": "5", "length": "6"},
 	} {
-		g.taken, g.left = 0, maxONNX
+		g.taken, g.left = 0, MaxSize
 		if data, err := g.read(wrong); err == nil {
 			t.Errorf("%v gives %s", wrong, data)
 		}

@@ -11,21 +11,21 @@ import (
 	"cloudcanvas/shared/vision"
 )
 
-// judge holds networks in 8 bits against the one in float, on pictures that calibrated neither.
-type judge struct {
+// comparison holds networks in 8 bits against the one in float, on pictures that calibrated neither.
+type comparison struct {
 	options Options
 	data    []byte
 	want    []vision.Output // of float
 }
 
-func newJudge(ctx context.Context, o Options, data []byte) (*judge, error) {
-	j := &judge{options: o, data: data}
+func newComparison(ctx context.Context, o Options, data []byte) (*comparison, error) {
+	j := &comparison{options: o, data: data}
 	err := j.run(ctx, data, func(_ int, out vision.Output) { j.want = append(j.want, out) })
 	return j, err
 }
 
-// run computes every judging picture with a file.
-func (j *judge) run(ctx context.Context, data []byte, each func(i int, out vision.Output)) error {
+// run computes every compared picture with a file.
+func (j *comparison) run(ctx context.Context, data []byte, each func(i int, out vision.Output)) error {
 	return openFile(j.options.Model, data, func(m model.Model) error {
 		net, _, err := infer.Open(ctx, m, infer.ORTCPU, infer.Layout{Sessions: 1, Threads: j.options.Threads, Runtime: j.options.Runtime}, nil)
 		if err != nil {
@@ -48,7 +48,7 @@ func (j *judge) run(ctx context.Context, data []byte, each func(i int, out visio
 }
 
 // agreement is how alike float and the plan are: in the mean and on the worst picture.
-func (j *judge) agreement(ctx context.Context, convs []model.Int8Conv) (mean, worst float64, err error) {
+func (j *comparison) agreement(ctx context.Context, convs []model.Int8Conv) (mean, worst float64, err error) {
 	small, err := quantise.Rewrite(j.data, model.Int8{Convs: convs})
 	if err != nil {
 		return 0, 0, err
@@ -64,7 +64,7 @@ func (j *judge) agreement(ctx context.Context, convs []model.Int8Conv) (mean, wo
 
 // What counts as the same detection.
 const (
-	reported    = 0.3  // detections below are nobody's concern …
+	reported    = 0.3  // detections below do not count …
 	samePlace   = 1    // pixels
 	sameScore   = 0.01 // … and above it
 	sameOpinion = 0.05 // of a label for the whole picture

@@ -1,4 +1,4 @@
-package model
+package onnx
 
 import (
 	"errors"
@@ -27,34 +27,6 @@ const (
 // domains are the sets of operators that engines have. Others come with a library of their own, which is
 // code that nobody here has seen.
 var domains = []string{"", "ai.onnx", "ai.onnx.ml", "com.microsoft"}
-
-// Field numbers of onnx.proto3 that are only looked at here.
-const (
-	modelTraining    = 20
-	modelFunctions   = 25
-	trainingInit     = 1
-	trainingStep     = 2
-	graphSparse      = 15
-	nodeDomain       = 7
-	attributeGraph   = 6
-	attributeTensors = 10
-	attributeGraphs  = 11
-	attributeSparse  = 22
-	attributeSparses = 23
-	sparseValues     = 1
-	sparseIndices    = 2
-	tensorSegment    = 3
-	tensorFloats     = 4
-	tensorInt32s     = 5
-	tensorStrings    = 6
-	tensorInt64s     = 7
-	tensorDoubles    = 10
-	tensorUint64s    = 11
-	tensorLocation   = 14
-	functionName     = 1
-	functionNode     = 7
-	functionDomain   = 10
-)
 
 // CheckSafe looks through all of an ONNX file, in plain Go and before any engine sees it, for what would
 // have an engine read other files, or compute or allocate without end. What it can't tell from the file
@@ -97,11 +69,11 @@ func (s *scope) within() *scope {
 
 func (c *safety) model(data []byte) error {
 	graphs := 0
-	err := fields(data, func(num protowire.Number, value []byte) error {
+	err := parts(data, func(num protowire.Number, value []byte) error {
 		switch num {
-		case modelGraph:
+		case ModelGraph:
 			graphs++
-		case modelFunctions:
+		case ModelFunctions:
 			domain, name, err := functionKey(value)
 			if err == nil {
 				c.functions[domain+"/"+name] = value
@@ -114,15 +86,15 @@ func (c *safety) model(data []byte) error {
 		return ErrBroken // engines would add a second graph to the first
 	}
 	outside := &scope{ints: map[string][]int64{}, turns: 1}
-	return fields(data, func(num protowire.Number, value []byte) error {
+	return parts(data, func(num protowire.Number, value []byte) error {
 		switch num {
-		case modelGraph:
+		case ModelGraph:
 			return c.graph(value, outside.within())
-		case modelFunctions:
+		case ModelFunctions:
 			return c.function(value, outside.within())
-		case modelTraining:
-			return fields(value, func(num protowire.Number, value []byte) error {
-				if num == trainingInit || num == trainingStep {
+		case ModelTraining:
+			return parts(value, func(num protowire.Number, value []byte) error {
+				if num == TrainingInit || num == TrainingStep {
 					return c.graph(value, outside.within())
 				}
 				return nil
@@ -133,11 +105,11 @@ func (c *safety) model(data []byte) error {
 }
 
 func functionKey(data []byte) (domain, name string, err error) {
-	err = fields(data, func(num protowire.Number, value []byte) error {
+	err = parts(data, func(num protowire.Number, value []byte) error {
 		switch num {
-		case functionName:
+		case FunctionName:
 			name = string(value)
-		case functionDomain:
+		case FunctionDomain:
 			domain = string(value)
 		}
 		return nil
@@ -146,8 +118,8 @@ func functionKey(data []byte) (domain, name string, err error) {
 }
 
 func (c *safety) function(data []byte, s *scope) error {
-	return fields(data, func(num protowire.Number, value []byte) error {
-		if num == functionNode {
+	return parts(data, func(num protowire.Number, value []byte) error {
+		if num == FunctionNode {
 			return c.node(value, s)
 		}
 		return nil
@@ -159,15 +131,15 @@ func (c *safety) graph(data []byte, s *scope) error {
 	if s.depth > maxNesting {
 		return fmt.Errorf("has graphs within graphs more than %d deep", maxNesting)
 	}
-	err := fields(data, func(num protowire.Number, value []byte) error {
+	err := parts(data, func(num protowire.Number, value []byte) error {
 		switch num {
-		case graphInitializer:
+		case GraphInitializer:
 			name, ints, err := c.tensor(value)
 			if err == nil && ints != nil {
 				s.ints[name] = ints
 			}
 			return err
-		case graphSparse:
+		case GraphSparse:
 			return c.sparse(value)
 		}
 		return nil
@@ -175,8 +147,8 @@ func (c *safety) graph(data []byte, s *scope) error {
 	if err != nil {
 		return err
 	}
-	return fields(data, func(num protowire.Number, value []byte) error {
-		if num == graphNode {
+	return parts(data, func(num protowire.Number, value []byte) error {
+		if num == GraphNode {
 			return c.node(value, s)
 		}
 		return nil
@@ -202,19 +174,19 @@ func (n operator) String() string {
 
 func (c *safety) node(data []byte, s *scope) error {
 	n := operator{ints: map[string][]int64{}}
-	err := fields(data, func(num protowire.Number, value []byte) error {
+	err := parts(data, func(num protowire.Number, value []byte) error {
 		switch num {
-		case nodeInput:
+		case NodeInput:
 			n.inputs = append(n.inputs, string(value))
-		case nodeOutput:
+		case NodeOutput:
 			n.outputs = append(n.outputs, string(value))
-		case nodeName:
+		case NodeName:
 			n.name = string(value)
-		case nodeOp:
+		case NodeOp:
 			n.op = string(value)
-		case nodeDomain:
+		case NodeDomain:
 			n.domain = string(value)
-		case nodeAttribute:
+		case NodeAttribute:
 			return c.attribute(value, &n)
 		}
 		return nil
@@ -281,24 +253,24 @@ func (c *safety) cost(key string, data []byte) (int, error) {
 
 // calls tells every operator of a function, those in graphs of its operators as well.
 func (c *safety) calls(data []byte, depth int, each func(key string) error) error {
-	nodes := protowire.Number(graphNode)
+	nodes := protowire.Number(GraphNode)
 	if depth == 0 {
-		nodes = functionNode
+		nodes = FunctionNode
 	}
 	if depth > maxNesting {
 		return fmt.Errorf("has graphs within graphs more than %d deep", maxNesting)
 	}
 	return nested(data, nodes, func(node []byte) error {
 		var op, domain string
-		err := fields(node, func(num protowire.Number, value []byte) error {
+		err := parts(node, func(num protowire.Number, value []byte) error {
 			switch num {
-			case nodeOp:
+			case NodeOp:
 				op = string(value)
-			case nodeDomain:
+			case NodeDomain:
 				domain = string(value)
-			case nodeAttribute:
-				return fields(value, func(num protowire.Number, value []byte) error {
-					if num == attributeGraph || num == attributeGraphs {
+			case NodeAttribute:
+				return parts(value, func(num protowire.Number, value []byte) error {
+					if num == AttributeGraph || num == AttributeGraphs {
 						return c.calls(value, depth+1, each)
 					}
 					return nil
@@ -316,22 +288,22 @@ func (c *safety) calls(data []byte, depth int, each func(key string) error) erro
 func (c *safety) attribute(data []byte, n *operator) error {
 	var name string
 	var ints []int64
-	err := every(data, func(num protowire.Number, kind protowire.Type, value []byte, v uint64) error {
+	err := Fields(data, func(f Field) error {
 		switch {
-		case num == attributeName:
-			name = string(value)
-		case num == attributeInt && kind == protowire.VarintType:
-			ints = []int64{int64(v)}
-		case num == attributeInts:
-			ints = appendInts(ints, kind, value, v)
-		case num == attributeTensor || num == attributeTensors:
-			_, few, err := c.tensor(value)
+		case f.Num == AttributeName:
+			name = string(f.Bytes)
+		case f.Num == AttributeInt && f.Kind == protowire.VarintType:
+			ints = []int64{int64(f.Number)}
+		case f.Num == AttributeInts:
+			ints = appendInts(ints, f)
+		case f.Num == AttributeTensor || f.Num == AttributeTensors:
+			_, few, err := c.tensor(f.Bytes)
 			n.tensor = few
 			return err
-		case num == attributeSparse || num == attributeSparses:
-			return c.sparse(value)
-		case num == attributeGraph || num == attributeGraphs:
-			n.graphs = append(n.graphs, value)
+		case f.Num == AttributeSparse || f.Num == AttributeSparses:
+			return c.sparse(f.Bytes)
+		case f.Num == AttributeGraph || f.Num == AttributeGraphs:
+			n.graphs = append(n.graphs, f.Bytes)
 		}
 		return nil
 	})
@@ -342,8 +314,8 @@ func (c *safety) attribute(data []byte, n *operator) error {
 }
 
 func (c *safety) sparse(data []byte) error {
-	return fields(data, func(num protowire.Number, value []byte) error {
-		if num == sparseValues || num == sparseIndices {
+	return parts(data, func(num protowire.Number, value []byte) error {
+		if num == SparseValues || num == SparseIndices {
 			_, _, err := c.tensor(value)
 			return err
 		}

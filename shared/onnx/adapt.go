@@ -1,24 +1,14 @@
-package model
+package onnx
 
 import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // Adapted ends the name of an output that was turned into float32, and of an input that is now given as
 // float32 in four dimensions.
 const Adapted = "/as-float32"
-
-// Types of a tensor's values in onnx.proto3, of those that are looked at here.
-const (
-	typeFloat32 = 1
-	typeUint8   = TypeUint8
-	typeString  = 8
-	typeFloat16 = 10
-)
 
 // Adapt makes of a file as exporters write it one as engines are fed: one input of float32 in four
 // dimensions, outputs of float32. An input of bytes, of float16 or without a batch is turned into that, a
@@ -26,14 +16,14 @@ const (
 // float16 get a cast behind them. size is the network's input in pixels, width and height; 0: any. A file
 // that needs none of it is given back as it is.
 func Adapt(data []byte, sig Signature, size [2]int) ([]byte, Signature, error) {
-	image, sizes, err := inputsOf(sig, size)
+	image, sizes, err := InputsOf(sig, size)
 	if err != nil {
 		return nil, sig, err
 	}
 	var before []Node
 	gone := map[string]bool{}
 	in := sig.Inputs[image]
-	if in.Type != 0 && in.Type != typeFloat32 || len(in.Shape) == 3 {
+	if in.Type != 0 && in.Type != Float32 || len(in.Shape) == 3 {
 		nodes, err := feed(in, size)
 		if err != nil {
 			return nil, sig, err
@@ -41,14 +31,14 @@ func Adapt(data []byte, sig Signature, size [2]int) ([]byte, Signature, error) {
 		before, gone[in.Name] = append(before, nodes...), true
 	}
 	for _, s := range sizes {
-		before, gone[s.name] = append(before, Node{Op: "Constant", Outputs: []string{s.name}, Value: s.value}), true
+		before, gone[s.Name] = append(before, Node{Op: "Constant", Outputs: []string{s.Name}, Value: s.Value}), true
 	}
 	outputs, after := floating(sig.Outputs)
 	if len(before)+len(after) == 0 {
 		return data, sig, nil
 	}
 	if gone[in.Name] {
-		in = TensorInfo{in.Name + Adapted, in.Shape, typeFloat32}
+		in = TensorInfo{in.Name + Adapted, in.Shape, Float32}
 		if len(in.Shape) == 3 {
 			in.Shape = append([]int{1}, in.Shape...)
 		}
@@ -62,29 +52,29 @@ func Adapt(data []byte, sig Signature, size [2]int) ([]byte, Signature, error) {
 	return data, Signature{Inputs: []TensorInfo{in}, Outputs: outputs, Nodes: sig.Nodes + len(before) + len(after)}, nil
 }
 
-// constantInput is an input that says the same of every picture.
-type constantInput struct {
-	name  string
-	value *Constant
+// ConstantInput is an input that says the same of every picture.
+type ConstantInput struct {
+	Name  string
+	Value *Constant
 }
 
-// inputsOf finds the image among the inputs, and what becomes of the others.
-func inputsOf(sig Signature, size [2]int) (image int, others []constantInput, err error) {
+// InputsOf finds the image among the inputs, and what becomes of the others.
+func InputsOf(sig Signature, size [2]int) (image int, others []ConstantInput, err error) {
 	image = -1
 	for i, in := range sig.Inputs {
 		if value := sizeInput(in, size); value != nil {
-			others = append(others, constantInput{in.Name, value})
+			others = append(others, ConstantInput{in.Name, value})
 		} else if image < 0 {
 			image = i
 		} else {
-			return 0, nil, fmt.Errorf("takes %d inputs, %s; only networks of one image are run, with orig_target_sizes or im_shape and scale_factor beside it", len(sig.Inputs), shapes(sig.Inputs))
+			return 0, nil, fmt.Errorf("takes %d inputs, %s; only networks of one image are run, with orig_target_sizes or im_shape and scale_factor beside it", len(sig.Inputs), Shapes(sig.Inputs))
 		}
 	}
 	if image < 0 {
-		return 0, nil, fmt.Errorf("takes no image among its inputs %s", shapes(sig.Inputs))
+		return 0, nil, fmt.Errorf("takes no image among its inputs %s", Shapes(sig.Inputs))
 	}
 	if len(others) > 0 && size[0] <= 0 {
-		return 0, nil, fmt.Errorf("takes the picture's size as input %s: write input.size", others[0].name)
+		return 0, nil, fmt.Errorf("takes the picture's size as input %s: write input.size", others[0].Name)
 	}
 	return image, others, nil
 }
@@ -108,7 +98,7 @@ func sizeInput(in TensorInfo, size [2]int) *Constant {
 		return nil
 	}
 	c := &Constant{Shape: []int{1, 2}}
-	if in.Type == typeFloat32 {
+	if in.Type == Float32 {
 		c.Floats = []float32{float32(values[0]), float32(values[1])}
 	} else {
 		c.Ints = []int64{int64(values[0]), int64(values[1])}
@@ -118,7 +108,7 @@ func sizeInput(in TensorInfo, size [2]int) *Constant {
 
 // feed are the nodes between float32 in four dimensions and what the file takes.
 func feed(in TensorInfo, size [2]int) (nodes []Node, err error) {
-	if !slices.Contains([]int{0, typeFloat32, typeFloat16, typeUint8}, in.Type) {
+	if !slices.Contains([]int{0, Float32, Float16, Uint8}, in.Type) {
 		return nil, fmt.Errorf("takes values of type %d at input %s; float32, float16 and bytes are given", in.Type, in.Name)
 	}
 	from := in.Name + Adapted
@@ -131,7 +121,7 @@ func feed(in TensorInfo, size [2]int) (nodes []Node, err error) {
 		return nil, fmt.Errorf("takes %v at input %s; a picture without a batch is channels x height x width, with input.size", in.Shape, in.Name)
 	}
 	flat, shape := in.Name, from+"/shape"
-	if in.Type != 0 && in.Type != typeFloat32 {
+	if in.Type != 0 && in.Type != Float32 {
 		flat = from + "/flat"
 		cast.Inputs = []string{flat}
 		nodes = append(nodes, cast)
@@ -146,9 +136,9 @@ func feed(in TensorInfo, size [2]int) (nodes []Node, err error) {
 // floating are the outputs as float32, and the nodes that make them so.
 func floating(outputs []TensorInfo) (all []TensorInfo, casts []Node) {
 	for _, o := range outputs {
-		if o.Type != 0 && o.Type != typeFloat32 && o.Type != typeString {
-			casts = append(casts, Node{Op: "Cast", Inputs: []string{o.Name}, Outputs: []string{o.Name + Adapted}, Whole: map[string]int64{"to": typeFloat32}})
-			o.Name, o.Type = o.Name+Adapted, typeFloat32
+		if o.Type != 0 && o.Type != Float32 && o.Type != String {
+			casts = append(casts, Node{Op: "Cast", Inputs: []string{o.Name}, Outputs: []string{o.Name + Adapted}, Whole: map[string]int64{"to": Float32}})
+			o.Name, o.Type = o.Name+Adapted, Float32
 		}
 		all = append(all, o)
 	}
@@ -165,14 +155,14 @@ func begin(data []byte, in TensorInfo, gone map[string]bool, nodes []Node) ([]by
 		return data, nil
 	}
 	var graph []byte
-	rest, err := without(data, modelGraph, func(value []byte) { graph = value })
+	rest, err := without(data, ModelGraph, func(value []byte) { graph = value })
 	if err != nil {
 		return nil, err
 	}
 	var inputs [][]byte
 	var broken error
-	graph, err = without(graph, graphInput, func(value []byte) {
-		t, err := tensorInfo(value)
+	graph, err = without(graph, GraphInput, func(value []byte) {
+		t, err := ParseInfo(value)
 		if err != nil {
 			broken = err
 		} else if !gone[t.Name] {
@@ -184,14 +174,14 @@ func begin(data []byte, in TensorInfo, gone map[string]bool, nodes []Node) ([]by
 	}
 	var first []byte
 	for _, n := range nodes {
-		first = message(first, graphNode, n.encode())
+		first = AppendMessage(first, GraphNode, n.encode())
 	}
 	graph = append(first, graph...)
 	if strings.HasSuffix(in.Name, Adapted) {
 		inputs = append(inputs, encodeInfo(in))
 	}
 	for _, i := range inputs {
-		graph = message(graph, graphInput, i)
+		graph = AppendMessage(graph, GraphInput, i)
 	}
-	return message(rest, protowire.Number(modelGraph), graph), nil
+	return AppendMessage(rest, ModelGraph, graph), nil
 }
