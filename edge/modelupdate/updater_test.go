@@ -55,7 +55,7 @@ func (v version) part(w *event.WantedPart) event.DownModel {
 	return event.DownModel{Type: event.ModelPart, Model: "m", Version: w.Version, File: w.File, Offset: w.Offset, Data: data}
 }
 
-// device is a Taker whose cloud is the test.
+// device is an Updater whose cloud is the test.
 type device struct {
 	t        testing.TB
 	updater  *Updater
