@@ -147,7 +147,7 @@ func (f *Folder) take(ctx context.Context, path string, emit func(context.Contex
 	f.busy[name] = true
 	f.mu.Unlock()
 
-	var down error // the pipeline's error, told apart from the file's
+	var down error // the pipeline's error, as against the file's
 	err := f.run(ctx, path, func(ctx context.Context, p Picture) error {
 		if p.Last {
 			p.Committed = sync.OnceFunc(func() { f.finish(name, print, nil) })

@@ -30,11 +30,11 @@ func names(t *testing.T, c ImagesConfig) (all string, last Picture) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var told []string
+	var reported []string
 	for _, p := range pictures[:len(pictures)-1] {
-		told = append(told, p.Name)
+		reported = append(reported, p.Name)
 	}
-	return strings.Join(told, " "), pictures[len(pictures)-1]
+	return strings.Join(reported, " "), pictures[len(pictures)-1]
 }
 
 func TestPicturesAreFoundByWhatTheyAre(t *testing.T) {
@@ -135,6 +135,6 @@ func TestAPictureTakenInPartIsLoggedOnceAndReportedInTheEnd(t *testing.T) {
 		t.Errorf("%d pictures, %q, %v", len(pictures), pictures[len(pictures)-1].Partial, err)
 	}
 	if n := strings.Count(log.String(), "12 bits"); n != 1 {
-		t.Errorf("told %d times:\n%s", n, &log)
+		t.Errorf("logged %d times:\n%s", n, &log)
 	}
 }

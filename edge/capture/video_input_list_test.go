@@ -79,7 +79,7 @@ func TestTheInstalledDecoderIsRecognised(t *testing.T) {
 		}
 	}
 	if !(version{4, 4}).before(5, 0) || (version{5, 1}).before(5, 1) || (version{}).before(5, 1) || (version{5, 0}).passthrough()[0] != "-vsync" || (version{9, 0}).passthrough()[0] != "-fps_mode" {
-		t.Error("versions are not told apart")
+		t.Error("versions are not distinguished")
 	}
 }
 

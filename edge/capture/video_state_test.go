@@ -8,14 +8,14 @@ import (
 
 func TestWhoWatchesACameraGetsWhatChanges(t *testing.T) {
 	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
-	var told []State
-	s := newStatus("gate", "rtsp://there", func() time.Time { return now }, func(s State) { told = append(told, s) })
+	var reported []State
+	s := newStatus("gate", "rtsp://there", func() time.Time { return now }, func(s State) { reported = append(reported, s) })
 	heard := func(what string, times int) State {
 		t.Helper()
-		if len(told) != times {
-			t.Fatalf("%s: told %d times, want %d: %+v", what, len(told), times, told)
+		if len(reported) != times {
+			t.Fatalf("%s: logged %d times, want %d: %+v", what, len(reported), times, reported)
 		}
-		return told[times-1]
+		return reported[times-1]
 	}
 	s.size(640, 480)
 	s.frame(now)

@@ -25,7 +25,7 @@ import (
 // ErrChanged ends Run: another version of a model is to run.
 var ErrChanged = errors.New("another version of a model is to run")
 
-// Parts are what a Taker works with.
+// Parts are what an Updater works with.
 type Parts struct {
 	Store    *Store
 	Names    []string                                 // of the models that the device has use for
@@ -53,7 +53,7 @@ type Updater struct {
 // maxMessages is how many messages wait; more are dropped, and requested again.
 const maxMessages = 128
 
-// New makes a Taker.
+// New makes an Updater.
 func New(c Config, p Parts) *Updater {
 	slices.Sort(p.Names)
 	return &Updater{config: c.withDefaults(), Parts: p, messages: make(chan event.DownModel, maxMessages), fetches: map[string]*fetch{}}

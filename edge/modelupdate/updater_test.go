@@ -55,18 +55,18 @@ func (v version) part(w *event.WantedPart) event.DownModel {
 	return event.DownModel{Type: event.ModelPart, Model: "m", Version: w.Version, File: w.File, Offset: w.Offset, Data: data}
 }
 
-// device is a Taker whose cloud is the test.
+// device is an Updater whose cloud is the test.
 type device struct {
-	t       testing.TB
-	updater *Updater
-	store   *Store
-	told    chan event.EdgeModel
-	try     error
-	runs    atomic.Int64
-	failed  atomic.Int64
-	open    atomic.Bool
-	ended   chan error
-	stop    context.CancelFunc
+	t        testing.TB
+	updater  *Updater
+	store    *Store
+	reported chan event.EdgeModel
+	try      error
+	runs     atomic.Int64
+	failed   atomic.Int64
+	open     atomic.Bool
+	ended    chan error
+	stop     context.CancelFunc
 }
 
 func start(t testing.TB, dir string, c Config) *device {
@@ -75,12 +75,12 @@ func start(t testing.TB, dir string, c Config) *device {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &device{t: t, store: store, told: make(chan event.EdgeModel, 1000), ended: make(chan error, 1)}
+	d := &device{t: t, store: store, reported: make(chan event.EdgeModel, 1000), ended: make(chan error, 1)}
 	d.open.Store(true)
 	up := make(chan struct{})
 	close(up)
 	d.updater = New(c, Parts{Store: store, Names: []string{"m"}, Log: quiet,
-		Announce: func(context.Context) { d.told <- d.updater.Models()[0] },
+		Announce: func(context.Context) { d.reported <- d.updater.Models()[0] },
 		Up:       func() <-chan struct{} { return up },
 		Open:     func(time.Time) bool { return d.open.Load() },
 		Try:      func(context.Context, model.Model) error { return d.try },
@@ -104,7 +104,7 @@ func (d *device) send(m event.DownModel) {
 // answers.
 func (d *device) serve(v version, answers int) (last event.EdgeModel) {
 	d.t.Helper()
-	for last = range d.told {
+	for last = range d.reported {
 		if last.Want == nil {
 			return last
 		}
@@ -126,8 +126,8 @@ func TestAVersionIsFetchedInPiecesAndRuns(t *testing.T) {
 		began := time.Now()
 		d.send(v.offer)
 		time.Sleep(time.Minute)
-		if len(d.told) > 0 {
-			t.Fatalf("asked outside the contact: %+v", <-d.told)
+		if len(d.reported) > 0 {
+			t.Fatalf("asked outside the contact: %+v", <-d.reported)
 		}
 		d.open.Store(true)
 		said := d.serve(v, -1)
@@ -177,8 +177,8 @@ func TestPartsThatComeTwiceOrNeverDoNoHarm(t *testing.T) {
 		v := published(t, "2")
 		d := start(t, t.TempDir(), Config{})
 		d.send(v.offer)
-		first := <-d.told
-		again := <-d.told // nothing came: asked again, half a minute later
+		first := <-d.reported
+		again := <-d.reported // nothing came: asked again, half a minute later
 		if again.Want.Tries != 1 || again.Want.Offset != first.Want.Offset {
 			t.Fatalf("%+v after %+v", again.Want, first.Want)
 		}
@@ -219,8 +219,8 @@ func TestWhatIsNotAsOfferedOrDoesNotRunIsRefusedWithItsReason(t *testing.T) {
 				}
 				d.send(v.offer) // it is not begun again
 				time.Sleep(time.Minute)
-				if len(d.told) > 0 {
-					t.Errorf("%+v", <-d.told)
+				if len(d.reported) > 0 {
+					t.Errorf("%+v", <-d.reported)
 				}
 				d.stop()
 				<-d.ended
@@ -255,7 +255,7 @@ func TestAVersionPassesItsTrialOrIsTakenBack(t *testing.T) {
 				d := running(t, t.TempDir())
 				d.failed.Store(c.failed)
 				d.runs.Store(c.runs)
-				said := <-d.told
+				said := <-d.reported
 				if said.Trial || said.Version != c.version || (c.version == "") != strings.Contains(said.Reason, "10 of 20 pictures failed") {
 					t.Errorf("%+v", said)
 				}
@@ -324,7 +324,7 @@ func TestAStopDuringATrialRefusesNothing(t *testing.T) {
 	if err := <-d.ended; err != nil {
 		t.Fatal(err)
 	}
-	close(d.told)
+	close(d.reported)
 	if e := d.store.entryOf("m"); e.Refused != "" || e.Version != "" {
 		t.Fatalf("%+v", e)
 	}

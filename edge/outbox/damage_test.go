@@ -151,15 +151,15 @@ func TestWhatCanBeReadOfACorruptDatabaseIsCommittedAgain(t *testing.T) {
 	if again.Epoch() == old || s.Waiting < n*8/10 || s.Waiting > n+1 {
 		t.Fatalf("epoch %s (was %s), %+v", again.Epoch(), old, s)
 	}
-	told, err := again.Load(s.Committed)
-	if err != nil || told.Subject != "outbox/salvaged" {
-		t.Fatalf("nobody is told: %+v %v", told, err)
+	reported, err := again.Load(s.Committed)
+	if err != nil || reported.Subject != "outbox/salvaged" {
+		t.Fatalf("nothing is reported: %+v %v", reported, err)
 	}
 	if marks, err := again.Marks("window/"); err != nil || len(marks) != 1 || string(marks[0].Value) != "12 readings" {
 		t.Errorf("the marks are %+v %v", marks, err)
 	}
 	var what Salvaged
-	if err := json.Unmarshal(told.Data, &what); err != nil || what.Epoch != old || what.Salvaged != s.Waiting-1 || what.Salvaged+what.Lost != n {
+	if err := json.Unmarshal(reported.Data, &what); err != nil || what.Epoch != old || what.Salvaged != s.Waiting-1 || what.Salvaged+what.Lost != n {
 		t.Errorf("%+v %v of %d", what, err, n)
 	}
 	whole := 0
@@ -268,9 +268,9 @@ func TestHoweverADatabaseIsSpoiledTheDeviceGoesOn(t *testing.T) {
 			again := open(t, dir, DefaultConfig())
 			defer again.Close()
 			s := balanced(t, again)
-			told, err := again.Load(s.Committed)
-			if again.Epoch() == o.Epoch() || err != nil || told.Subject != "outbox/salvaged" {
-				t.Fatalf("epoch %s (was %s), told of %q, %v", again.Epoch(), o.Epoch(), told.Subject, err)
+			reported, err := again.Load(s.Committed)
+			if again.Epoch() == o.Epoch() || err != nil || reported.Subject != "outbox/salvaged" {
+				t.Fatalf("epoch %s (was %s), reported %q, %v", again.Epoch(), o.Epoch(), reported.Subject, err)
 			}
 			if got := s.Waiting - 1; got < c.least || got > n {
 				t.Errorf("%d of %d items are salvaged, not %d", got, n, c.least)

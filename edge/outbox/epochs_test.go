@@ -114,13 +114,13 @@ func TestADatabaseOfAnEarlierProgramGoesOnWithItsEpochAndNumbers(t *testing.T) {
 	if n, err := o.Report(t.Context()); n != 1 || err != nil {
 		t.Fatal(n, err)
 	}
-	told, err := o.Load(o.Stats().Committed)
+	reported, err := o.Load(o.Stats().Committed)
 	if err != nil {
 		t.Fatal(err)
 	}
-	report, err := event.ParseDropReport(told)
+	report, err := event.ParseDropReport(reported)
 	if err != nil || len(report.Drops) != 0 || len(report.Earlier) != 1 || report.Earlier[0].Epoch != "abcdef0123456789" || report.Earlier[0].Drops[0].Seq != 5 {
-		t.Errorf("the drop is told as %s, %v", told.Data, err)
+		t.Errorf("the drop is reported as %s, %v", reported.Data, err)
 	}
 	if n, err := o.Receive(t.Context(), event.Receipt{Epoch: "abcdef0123456789", Through: 7}); n != 2 || err != nil {
 		t.Errorf("freed %d, %v", n, err)
@@ -173,8 +173,8 @@ func TestWhatACopyCommitsHasOtherNumbersThanWhatItWasCopiedFromDid(t *testing.T)
 	if n, err := o.Receive(t.Context(), event.Receipt{Epoch: old, Through: 5, Last: &event.Known{Seq: 5, ID: after[2].ID}}); n != 2 || err != nil {
 		t.Errorf("freed %d, %v", n, err)
 	}
-	if told := troubleOf(o, Older); told == nil || told.Epoch != old || told.From != 3 || told.To != 5 || told.Items != 3 {
-		t.Errorf("told %+v", o.Troubles())
+	if reported := troubleOf(o, Older); reported == nil || reported.Epoch != old || reported.From != 3 || reported.To != 5 || reported.Items != 3 {
+		t.Errorf("got %+v", o.Troubles())
 	}
 	if _, err := o.Receive(t.Context(), event.Receipt{Epoch: old, Through: 6}); err != nil {
 		t.Fatal(err)
@@ -197,10 +197,10 @@ func TestWhatACopyCommitsHasOtherNumbersThanWhatItWasCopiedFromDid(t *testing.T)
 		t.Fatal(n, err)
 	}
 	if _, err := o.Expire(t.Context()); err != nil || len(o.Troubles()) != 0 {
-		t.Errorf("seen to, and still told: %+v %v", o.Troubles(), err)
+		t.Errorf("seen to, and still reported: %+v %v", o.Troubles(), err)
 	}
 	if _, err := o.Receive(t.Context(), event.Receipt{Epoch: old, Through: 9}); err != nil || len(o.Troubles()) != 0 || len(alerts(t, o)) != 1 {
-		t.Errorf("seen to, and told again: %+v %v", o.Troubles(), err)
+		t.Errorf("seen to, and reported again: %+v %v", o.Troubles(), err)
 	}
 }
 
@@ -229,7 +229,7 @@ func TestAReceiptThatCantBeTrueFreesNothingAndWhatWaitsGoesUnderOtherNumbers(t *
 				t.Fatalf("freed %d, %v", n, err)
 			}
 			if o.Epoch() == r.Epoch || troubleOf(o, Conflict) == nil || len(alerts(t, o)) != 1 {
-				t.Fatalf("epoch %s as before, told %+v", o.Epoch(), o.Troubles())
+				t.Fatalf("epoch %s as before, got %+v", o.Epoch(), o.Troubles())
 			}
 			for n, want := range items[1:] {
 				own := o.Number(o.Epoch(), uint64(n+1))
@@ -300,13 +300,13 @@ func TestAReportOfDropsIsNotMovedButMadeAnew(t *testing.T) {
 	if n, err := o.Report(t.Context()); n != 3 || err != nil { // 1 expired, 2 was moved, 3 was the report
 		t.Fatal(n, err)
 	}
-	told, err := o.Load(o.Stats().Committed)
+	reported, err := o.Load(o.Stats().Committed)
 	if err != nil {
 		t.Fatal(err)
 	}
-	report, err := event.ParseDropReport(told)
+	report, err := event.ParseDropReport(reported)
 	if err != nil || len(report.Drops) != 0 || len(report.Earlier) != 1 || report.Earlier[0].Epoch != old || len(report.Earlier[0].Drops) != 3 {
-		t.Errorf("%s %v", told.Data, err)
+		t.Errorf("%s %v", reported.Data, err)
 	}
 	balanced(t, o)
 }
@@ -335,7 +335,7 @@ func TestEpochsOfWhichNothingIsLeftAreForgotten(t *testing.T) {
 	}
 	o := open(t, dir, DefaultConfig())
 	if n := len(o.Epochs()); n != epochsKept {
-		t.Errorf("%d epochs are told", n)
+		t.Errorf("%d epochs are reported", n)
 	}
 }
 
@@ -364,8 +364,8 @@ func TestADiskThatTakesNoWritesIsOneStateAndLosesNoReceipt(t *testing.T) {
 	if o.Waits(1) || !o.Waits(2) {
 		t.Error("what the cloud has would be sent again")
 	}
-	if told := o.Troubles(); len(told) != 1 || told[0].Kind != ReadOnly {
-		t.Errorf("%+v", told)
+	if reported := o.Troubles(); len(reported) != 1 || reported[0].Kind != ReadOnly {
+		t.Errorf("%+v", reported)
 	}
 	committed := make(chan error, 1)
 	go func() { _, err := o.Commit(t.Context(), draft(4)); committed <- err }()

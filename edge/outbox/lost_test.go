@@ -92,10 +92,10 @@ func TestFlippedBitsInTheLogAreFoundAndWhatIsBehindThemIsKept(t *testing.T) {
 		got := stillThere(t, o, ids, epoch)
 		renumbered := int(s.Waiting) - got - len(alerts(t, o))
 		if renumbered < 0 || got+renumbered < n-8 { // a page holds some items: a flip in one may cost them, no more
-			r.Fatalf("%d of %d are kept, %d renumbered; %+v, told %+v", got, n, renumbered, s, o.Troubles())
+			r.Fatalf("%d of %d are kept, %d renumbered; %+v, got %+v", got, n, renumbered, s, o.Troubles())
 		}
 		if got < n && len(o.Troubles()) == 0 {
-			r.Fatalf("%d of %d are kept, and nobody is told", got, n)
+			r.Fatalf("%d of %d are kept, and nothing is reported", got, n)
 		}
 		if fresh, err := o.Commit(t.Context(), draft(1)); err != nil || fresh[0].Epoch == epoch {
 			r.Fatal(err)
@@ -162,13 +162,13 @@ func TestFlippedBitsInTheDatabaseMakeNoItemAnother(t *testing.T) {
 			}
 			s := balanced(t, o)
 			lost := n - len(sent)
-			told := len(o.Troubles()) > 0 || s.Dropped > 0
+			reported := len(o.Troubles()) > 0 || s.Dropped > 0
 			o.Close()
 			if corrupt {
 				continue
 			}
-			if lost > 0 && !told {
-				r.Fatalf("%d of %d items are lost, and nobody is told: %+v", lost, n, s)
+			if lost > 0 && !reported {
+				r.Fatalf("%d of %d items are lost, and nothing is reported: %+v", lost, n, s)
 			}
 			return
 		}
@@ -188,7 +188,7 @@ func TestATornEndOfTheLogIsNoDamage(t *testing.T) {
 	}
 	o := open(t, dir, DefaultConfig())
 	if got := stillThere(t, o, ids, epoch); got != 19 || len(o.Troubles()) != 0 || len(alerts(t, o)) != 0 {
-		t.Errorf("%d are kept, told %+v", got, o.Troubles())
+		t.Errorf("%d are kept, got %+v", got, o.Troubles())
 	}
 }
 
@@ -203,14 +203,14 @@ func TestADatabaseThatLostItsLastWritesIsReportedAndTheCloudIsAsked(t *testing.T
 		t.Fatal(err)
 	}
 	o := open(t, dir, DefaultConfig())
-	told := troubleOf(o, Truncated)
-	if told == nil || told.Epoch != epoch || told.To != 40 || told.Items != 40-told.From+1 || len(alerts(t, o)) != 1 {
-		t.Fatalf("told %+v", o.Troubles())
+	reported := troubleOf(o, Truncated)
+	if reported == nil || reported.Epoch != epoch || reported.To != 40 || reported.Items != 40-reported.From+1 || len(alerts(t, o)) != 1 {
+		t.Fatalf("got %+v", o.Troubles())
 	}
-	if s := balanced(t, o); s.Committed != 41 || s.Dropped != told.Items {
+	if s := balanced(t, o); s.Committed != 41 || s.Dropped != reported.Items {
 		t.Errorf("%+v", s)
 	}
-	// The cloud has some of what is missing: the rest is lost, and told so.
+	// The cloud has some of what is missing: the rest is lost, and reported so.
 	now := time.Now()
 	o.now = func() time.Time { return now }
 	if _, err := o.Receive(t.Context(), event.Receipt{Epoch: epoch, Through: 38}); err != nil {
@@ -218,7 +218,7 @@ func TestADatabaseThatLostItsLastWritesIsReportedAndTheCloudIsAsked(t *testing.T
 	}
 	now = now.Add(2 * gapReceiptWait)
 	if n, err := o.Report(t.Context()); n != 2 || err != nil {
-		t.Fatalf("told of %d, %v", n, err)
+		t.Fatalf("reported %d, %v", n, err)
 	}
 	report, err := o.Load(o.Stats().Committed)
 	if err != nil {
@@ -258,9 +258,9 @@ func TestADatabaseThatIsGoneIsReported(t *testing.T) {
 				t.Fatal(err)
 			}
 			o = open(t, dir, DefaultConfig())
-			told := troubleOf(o, Missing)
-			if told == nil || told.Items != 80 || told.Epoch != epoch || told.To != 80 || !strings.Contains(told.Text, "1 files") || len(alerts(t, o)) != 1 {
-				t.Fatalf("told %+v", o.Troubles())
+			reported := troubleOf(o, Missing)
+			if reported == nil || reported.Items != 80 || reported.Epoch != epoch || reported.To != 80 || !strings.Contains(reported.Text, "1 files") || len(alerts(t, o)) != 1 {
+				t.Fatalf("got %+v", o.Troubles())
 			}
 			if s := balanced(t, o); s.Dropped != 80 || s.Committed != 81 {
 				t.Errorf("%+v", s)
@@ -289,7 +289,7 @@ func TestAnEmptyDatabaseWithALogIsReadFromTheLog(t *testing.T) {
 	}
 	o := open(t, dir, DefaultConfig())
 	if got := stillThere(t, o, ids, epoch); got != 79 || troubleOf(o, Corrupt) == nil {
-		t.Errorf("%d are kept, told %+v", got, o.Troubles())
+		t.Errorf("%d are kept, got %+v", got, o.Troubles())
 	}
 }
 
@@ -313,7 +313,7 @@ func TestASalvageThatIsCutShortIsGoneOnWith(t *testing.T) {
 	os.Rename(filepath.Join(dir, "half", "outbox.db"), databasePath(dir))
 	o := open(t, dir, DefaultConfig())
 	if got := stillThere(t, o, ids, epoch); got < 52 || troubleOf(o, Corrupt) == nil {
-		t.Errorf("%d are kept, told %+v", got, o.Troubles())
+		t.Errorf("%d are kept, got %+v", got, o.Troubles())
 	}
 	if _, err := os.Stat(salvageFile(dir)); err == nil {
 		t.Error("the next start would salvage again")

@@ -320,16 +320,16 @@ func compare(t *rapid.T, o *Outbox, m *simple) {
 		t.Fatal(err)
 	}
 	defer rows.Close()
-	told := map[uint64]string{}
+	reported := map[uint64]string{}
 	for rows.Next() {
 		var seq uint64
 		var reason string
 		if err := rows.Scan(&seq, &reason); err != nil {
 			t.Fatal(err)
 		}
-		told[seq] = reason
+		reported[seq] = reason
 	}
-	if !maps.Equal(told, m.ledger) {
-		t.Fatalf("the ledger says %s; the model's %s", fmt.Sprint(told), fmt.Sprint(m.ledger))
+	if !maps.Equal(reported, m.ledger) {
+		t.Fatalf("the ledger says %s; the model's %s", fmt.Sprint(reported), fmt.Sprint(m.ledger))
 	}
 }

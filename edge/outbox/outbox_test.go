@@ -247,9 +247,9 @@ func TestACorruptDatabaseIsKeptAsideAndANewEpochBegins(t *testing.T) {
 	if kept := slices.ContainsFunc(aside, func(p string) bool { d, _ := os.ReadFile(p); return bytes.Equal(d, data) }); !kept {
 		t.Errorf("the corrupt file is not kept: %v", aside)
 	}
-	told, err := again.Load(again.Stats().Committed)
-	if err != nil || told.Kind != event.Alert || told.Subject != "outbox/salvaged" {
-		t.Errorf("nobody is told: %+v %v", told, err)
+	reported, err := again.Load(again.Stats().Committed)
+	if err != nil || reported.Kind != event.Alert || reported.Subject != "outbox/salvaged" {
+		t.Errorf("nothing is reported: %+v %v", reported, err)
 	}
 	balanced(t, again)
 }

@@ -11,8 +11,8 @@ import (
 )
 
 // SQLite believes its write-ahead log up to the first frame whose checksum is wrong, and passes over
-// all behind it without a word: after a power cut that is the torn end of a transaction which nobody
-// was told of. A flipped bit in the midst looks the same to it, and takes every later transaction
+// all behind it silently: after a power cut that is the torn end of a transaction which was never
+// acknowledged. A flipped bit in the midst looks the same to it, and takes every later transaction
 // along. So the log is read before SQLite opens it. https://sqlite.org/fileformat2.html#walformat
 
 const (

@@ -230,6 +230,6 @@ func TestWithoutReceiptsARowIsFreedWhenTheConnectionHasOutlastedItsPUBACK(t *tes
 
 func TestOnlyTheOtherSideEndsAConnectionOverSize(t *testing.T) {
 	if mqtt.Ended(context.Canceled) || mqtt.Ended(errors.New("pingresp not received, disconnecting")) || !mqtt.Ended(io.EOF) {
-		t.Error("who ended it is not told")
+		t.Error("who ended it is not reported")
 	}
 }

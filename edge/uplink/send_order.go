@@ -13,7 +13,7 @@ type sendOrder struct{ *sendOrderState }
 
 type sendOrderState struct {
 	mu      sync.Mutex
-	last    chan struct{}     // closed when all that joined so far have left
+	last    chan struct{}     // closed when all that entered so far are done
 	entered uint64            // how many have
 	broken  map[uint16]uint64 // by series: places up to this one are held back
 }

@@ -27,12 +27,12 @@ func TestAcknowledgementsWithoutReceiptsAreLoggedOnce(t *testing.T) {
 		time.Sleep(119 * time.Second)
 		synctest.Wait()
 		if u.Plan().Silent {
-			t.Error("told too soon")
+			t.Error("reported too soon")
 		}
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		if !u.Plan().Silent {
-			t.Error("not told")
+			t.Error("not reported")
 		}
 		l.receipts <- event.Receipt{Epoch: "e", Through: 1}
 		synctest.Wait()
@@ -44,7 +44,7 @@ func TestAcknowledgementsWithoutReceiptsAreLoggedOnce(t *testing.T) {
 		cancel()
 		<-done
 		if n := strings.Count(said.String(), "no receipt comes"); n != 1 || !strings.Contains(said.String(), "receipts come again") {
-			t.Errorf("told %d times:\n%s", n, &said)
+			t.Errorf("logged %d times:\n%s", n, &said)
 		}
 	})
 }
@@ -55,7 +55,7 @@ func TestALongTimeWithoutAConnectionIsNoSilence(t *testing.T) {
 	s.acked(now)
 	s.disconnected(now.Add(time.Second))
 	if s.tooLong(now.Add(time.Hour), 3, 30*time.Second) {
-		t.Error("told without a connection")
+		t.Error("reported without a connection")
 	}
 	s.connected(now.Add(90*time.Minute), 30*time.Second)
 	s.acked(now.Add(90 * time.Minute))
@@ -69,6 +69,6 @@ func TestALongTimeWithoutAConnectionIsNoSilence(t *testing.T) {
 		s.acked(now.Add(at + 4*time.Second))
 	}
 	if !s.tooLong(now.Add(95*time.Minute), 3, 30*time.Second) {
-		t.Error("a broker that throws everything away is not told")
+		t.Error("a broker that throws everything away is not reported")
 	}
 }

@@ -71,7 +71,7 @@ func TestAnInputThatCrashesTheProcessTwiceIsQuarantinedWithItsBytes(t *testing.T
 	}
 	err := try(t, third, bad)
 	if !errors.Is(err, ErrQuarantined) || !strings.Contains(err.Error(), "gocv._Cfunc_Image_IMDecode") {
-		t.Fatalf("told %v", err)
+		t.Fatalf("got %v", err)
 	}
 	if err := try(t, third, picture("good.png")); err != nil {
 		t.Errorf("a good input: %v", err)
@@ -179,7 +179,7 @@ func TestWhatEndsTheProcessDecidesWhetherItCounts(t *testing.T) {
 		{name: "no memory", killed: true, deaths: 2},
 		{name: "SIGKILL"},
 		{name: "SIGKILL where the kernel does not count", mute: true, deaths: mostUnknown},
-		{name: "SIGKILL when it was told to stop", before: stop},
+		{name: "SIGKILL when it was asked to stop", before: stop},
 		{name: "a power cut", before: reboot},
 		{name: "a clean end", before: leave},
 	} {
@@ -300,7 +300,7 @@ func TestWithoutRoomForNotesInputsGoOnUnguarded(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !l.unwritable {
-		t.Error("nobody was told")
+		t.Error("nothing was reported")
 	}
 }
 

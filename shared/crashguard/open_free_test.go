@@ -30,6 +30,6 @@ func TestProcessesOnOneMachineHaveJournalsOfTheirOwn(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := OpenFree("/proc/nothing", "worker", DefaultConfig(), log); err == nil || !strings.Contains(err.Error(), "attempts.folder") {
-		t.Errorf("told %v", err)
+		t.Errorf("got %v", err)
 	}
 }

@@ -14,9 +14,9 @@ func TestAPanicIsAnErrorThatSaysWhere(t *testing.T) {
 	})
 	var p *Panic
 	if !errors.As(err, &p) || !strings.HasPrefix(p.Stack, "panic_test.go:") || !strings.Contains(err.Error(), "index out of range") {
-		t.Errorf("told %v", err)
+		t.Errorf("got %v", err)
 	}
 	if err := Shield(func() error { return errors.ErrUnsupported }); !errors.Is(err, errors.ErrUnsupported) {
-		t.Errorf("told %v", err)
+		t.Errorf("got %v", err)
 	}
 }

@@ -16,7 +16,7 @@ func TestACameraWhoseFramesCrashTheProcessRests(t *testing.T) {
 	die(t, open(t, dir, DefaultConfig()), segv, frame("2"))
 	l := open(t, dir, DefaultConfig())
 	if err := try(t, l, frame("3")); !errors.Is(err, ErrResting) {
-		t.Fatalf("told %v", err)
+		t.Fatalf("got %v", err)
 	}
 	if err := try(t, l, picture("of another camera")); err != nil {
 		t.Error(err)

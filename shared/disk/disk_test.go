@@ -56,8 +56,8 @@ func TestADiskIsOneStateWithOneLineAtEachEnd(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var log journal
-			var told []error
-			s := NewSet(slog.New(slog.NewTextHandler(&log, nil)), func(_ string, why error) { told = append(told, why) })
+			var reported []error
+			s := NewSet(slog.New(slog.NewTextHandler(&log, nil)), func(_ string, why error) { reported = append(reported, why) })
 			defer s.Close()
 			w := s.Of(at)
 			w.again = 10 * time.Millisecond
@@ -84,8 +84,8 @@ func TestADiskIsOneStateWithOneLineAtEachEnd(t *testing.T) {
 			if lines := log.lines(); len(lines) != 2 {
 				t.Errorf("%d lines:\n%s", len(lines), strings.Join(lines, "\n"))
 			}
-			if len(told) != 3 || told[0] != nil || !errors.Is(told[1], c.reason) || told[2] != nil {
-				t.Errorf("told %v", told)
+			if len(reported) != 3 || reported[0] != nil || !errors.Is(reported[1], c.reason) || reported[2] != nil {
+				t.Errorf("got %v", reported)
 			}
 		})
 	}

@@ -65,7 +65,7 @@ func TestThoseWhoAskWhileAFolderIsSyncedShareTheNextSync(t *testing.T) {
 	close(release)
 	for _, w := range waiting {
 		if <-w.done; w.err == nil {
-			t.Error("one that shared the second sync was not told that it failed")
+			t.Error("one that shared the second sync did not learn that it failed")
 		}
 	}
 	all.Wait()

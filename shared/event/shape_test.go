@@ -21,7 +21,7 @@ func TestAShapeStandsBesideTheBox(t *testing.T) {
 	}
 	b.Corners[0][0] = float32(math.NaN())
 	if _, err := json.Marshal(ShapeOf(b)); err != nil || len(ShapeOf(b).Corners) != 0 {
-		t.Errorf("no number is told: %+v, %v", ShapeOf(b), err)
+		t.Errorf("no number is reported: %+v, %v", ShapeOf(b), err)
 	}
 }
 

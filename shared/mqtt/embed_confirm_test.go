@@ -16,14 +16,14 @@ func TestTheEmbeddedBrokerAcknowledgesAReadingWhenItsTakerHas(t *testing.T) {
 	defer e.Close()
 	publisher := dialUp(t, Options{URL: e.URL()}, "", nil)
 	const n = 20
-	told := make(chan int, n)
+	reported := make(chan int, n)
 	var all sync.WaitGroup
 	for i := range n { // some before the taker is there
 		all.Go(func() {
 			if err := publisher.Publish(t.Context(), fmt.Sprintf("canvas/sensors/s%d/reading", i%3), 1, false, []byte("1")); err != nil {
 				t.Error(err)
 			}
-			told <- i
+			reported <- i
 		})
 	}
 	watching, handleWatching := inbox()
@@ -33,7 +33,7 @@ func TestTheEmbeddedBrokerAcknowledgesAReadingWhenItsTakerHas(t *testing.T) {
 	first := await(t, taken, "a reading")
 	await(t, watching, "a reading for somebody else")
 	select {
-	case i := <-told:
+	case i := <-reported:
 		t.Fatalf("reading %d was acknowledged before its taker had it", i)
 	case <-time.After(100 * time.Millisecond): // it can only be seen that nothing comes
 	}
@@ -41,7 +41,7 @@ func TestTheEmbeddedBrokerAcknowledgesAReadingWhenItsTakerHas(t *testing.T) {
 		t.Error("another message waits as well:", err)
 	}
 	first.Ack()
-	await(t, told, "the acknowledgement")
+	await(t, reported, "the acknowledgement")
 	for range n - 1 {
 		await(t, taken, "a reading").Ack()
 	}

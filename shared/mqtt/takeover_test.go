@@ -30,7 +30,7 @@ func TestWhoseClientIDIsTakenSaysSoOnceAndBacksOff(t *testing.T) {
 		clients = append(clients, m)
 	}
 	deadline := time.After(2 * time.Minute)
-	for told := false; !told; {
+	for reported := false; !reported; {
 		var line string
 		select {
 		case line = <-lines[0]:
@@ -38,7 +38,7 @@ func TestWhoseClientIDIsTakenSaysSoOnceAndBacksOff(t *testing.T) {
 		case <-deadline:
 			t.Fatal("nobody says it")
 		}
-		told = strings.Contains(line, "another client with the id gate took the connection")
+		reported = strings.Contains(line, "another client with the id gate took the connection")
 	}
 	if !strings.Contains(clients[0].Problem()+clients[1].Problem(), "another client with the id gate") {
 		t.Errorf("the state is %q and %q", clients[0].Problem(), clients[1].Problem())

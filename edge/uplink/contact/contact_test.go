@@ -96,7 +96,7 @@ func TestPassesAreWhereTheSatelliteIsUp(t *testing.T) {
 			t.Errorf("a pass of %s, %+v", l, w)
 		}
 	}
-	// A question that begins within a pass is told all of it.
+	// A question that begins within a pass is reported all of it.
 	w := windows[3]
 	again := p.Windows(w.From.Add(w.To.Sub(w.From)/2), w.To)
 	if len(again) != 1 || again[0].From.Sub(w.From).Abs() > time.Second || again[0].To.Sub(w.To).Abs() > time.Second {

@@ -163,7 +163,7 @@ func TestTheBrokersLimitIsLearntAndEverythingArrives(t *testing.T) {
 				t.Fatalf("%+v\n%s", p, log)
 			}
 			if n := strings.Count(log.String(), "takes no packets above"); n != 1 {
-				t.Errorf("told %d times:\n%s", n, log)
+				t.Errorf("logged %d times:\n%s", n, log)
 			}
 			t.Logf("%+v, the largest that came %d, connections %d", *p, largest.Load(), strings.Count(log.String(), "connected to the MQTT"))
 			for n := range seq {

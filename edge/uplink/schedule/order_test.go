@@ -182,7 +182,7 @@ type chain struct {
 	now    time.Time
 	refs   map[uint64]event.Ref
 	flying []Part
-	late   []Part // of a connection that is gone: their failure is not told yet
+	late   []Part // of a connection that is gone: their failure is not reported yet
 	queue  []Part // in the broker
 	parts  map[[2]uint64]map[uint32]bool
 	whole  map[uint64]bool
@@ -289,7 +289,7 @@ func TestASeriesArrivesInOrderWhateverFails(t *testing.T) {
 				c.s.Sweep()
 			case 9:
 				c.cut(t)
-				if rapid.Bool().Draw(t, "told before") {
+				if rapid.Bool().Draw(t, "reported before") {
 					c.fail(t, false)
 				}
 				c.s.Reconnected(c.now)

@@ -28,7 +28,7 @@ func openTIFF(data []byte, maxPixels int) (*Album, error) {
 		return nil, fmt.Errorf("reading the TIFF: %w", err)
 	}
 	own := f.Pictures()
-	if len(own) == 0 { // a preview of something: told by what reads it
+	if len(own) == 0 { // a preview of something: reported by what reads it
 		own = f.Pages[:1]
 	}
 	if own[0].At != f.Pages[0].At || len(own) > 1 {

@@ -163,7 +163,7 @@ func TestWhatIsWrongWithAVolumeIsReported(t *testing.T) {
 	pair := good.file()
 	copy(pair[344:], "ni1\x00")
 	if is, of := Is(pair); is || !of {
-		t.Error("a header without voxels is not told")
+		t.Error("a header without voxels is not reported")
 	}
 }
 
