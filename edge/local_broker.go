@@ -233,7 +233,7 @@ func (s *sessions) note(id string) {
 }
 
 // droppedTopic is where mosquitto says how many messages it has dropped since its start because the queue
-// of who should get them was full. Their senders were told that they are safe.
+// of a client that should get them was full. It had acknowledged them to their senders.
 const droppedTopic = "$SYS/broker/publish/messages/dropped"
 
 const dropsHint = "raise its max_queued_messages and max_queued_bytes, or find the client that does not keep up"

@@ -99,7 +99,7 @@ func TestAnUnfinishedWindowIsToldWhenTheDeviceStops(t *testing.T) {
 	}
 }
 
-func TestAFullBufferEndsTheSensorsLane(t *testing.T) {
+func TestAFullBufferEndsTheSensorsPipeline(t *testing.T) {
 	full := errors.New("full")
 	err := newSensorPipeline(&fakeBuffer{full: full}, nil, &captureRequests{}, quiet).run(t.Context(), say(1, 2, 3))
 	if !errors.Is(err, full) {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Rule says what is told of some values of some sensors. The first rule that fits a value is its.
+// Rule says what is reported of some values of some sensors. The first rule that fits a value counts.
 type Rule struct {
 	Sensor string `yaml:"sensor"` // a name, or a pattern such as boiler-*
 	Value  string `yaml:"value"`  // likewise; empty: all
