@@ -137,7 +137,7 @@ func TestWhatTheBrokerSendsAgainBecomesNoSecondItem(t *testing.T) {
 		l := newSensorPipeline(buf, nil, &captureRequests{}, quiet)
 		l.repeated = func(n int) { repeated += n }
 		if !session {
-			l.seen.session(false)
+			l.seen.sessionStarted(false)
 		}
 		if err := l.run(t.Context(), batches(all...)); err != nil {
 			t.Fatal(err)
