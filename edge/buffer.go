@@ -15,7 +15,7 @@ import (
 	"cloudcanvas/shared/trace"
 )
 
-// draft is an item to be, and the key of an earlier one that nobody needs once this one is there.
+// draft is an item to be, and the key of an earlier one that it makes needless.
 type draft struct {
 	outbox.Draft
 	supersedes string // empty: none

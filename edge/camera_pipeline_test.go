@@ -100,7 +100,7 @@ func TestALiveFrameThatWaitedTooLongMakesWayForANewerOne(t *testing.T) {
 			left += s.Skipped[skippedBehind]
 		}
 		if left != 6-c.seen || l.share.free != 1 || len(l.room) != 0 {
-			t.Errorf("%s: %d were counted as left out; %d turns are free, %d places taken", name, left, l.share.free, len(l.room))
+			t.Errorf("%s: %d were counted as left out; %d places in the network are free, %d places taken", name, left, l.share.free, len(l.room))
 		}
 	}
 }

@@ -9,18 +9,18 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestEachLaneGetsItsTurnBeforeAnyGetsASecond has a greedy lane and a modest one.
-func TestEachLaneGetsItsTurnBeforeAnyGetsASecond(t *testing.T) {
+// TestEachStreamGetsAPlaceBeforeAnyGetsASecond has a greedy stream and a modest one.
+func TestEachStreamGetsAPlaceBeforeAnyGetsASecond(t *testing.T) {
 	share := newFairShare(1)
 	greedy, modest := &cameraPipeline{}, &cameraPipeline{}
 	if err := share.acquire(t.Context(), greedy); err != nil {
 		t.Fatal(err)
 	}
 	order := make(chan *cameraPipeline)
-	ask := func(lane *cameraPipeline, waiting int) {
+	ask := func(stream *cameraPipeline, waiting int) {
 		go func() {
-			if share.acquire(t.Context(), lane) == nil {
-				order <- lane
+			if share.acquire(t.Context(), stream) == nil {
+				order <- stream
 			}
 		}()
 		for queued := 0; queued < waiting; {
@@ -33,15 +33,15 @@ func TestEachLaneGetsItsTurnBeforeAnyGetsASecond(t *testing.T) {
 	ask(greedy, 2)
 	share.release(greedy)
 	if first := <-order; first != modest {
-		t.Error("the lane that had its turn got the next one too")
+		t.Error("the stream that had its turn got the next place too")
 	}
 	share.release(modest)
 	if second := <-order; second != greedy {
-		t.Error("the turn was not passed on")
+		t.Error("the place was not passed on")
 	}
 }
 
-func TestALaneThatEndsGivesItsTurnsBack(t *testing.T) {
+func TestAStreamThatEndsGivesItsPlacesBack(t *testing.T) {
 	share := newFairShare(2)
 	dead, alive := &cameraPipeline{}, &cameraPipeline{}
 	for range 2 {
@@ -53,7 +53,7 @@ func TestALaneThatEndsGivesItsTurnsBack(t *testing.T) {
 	gone := errors.New("gone")
 	stop(gone)
 	if err := share.acquire(over, alive); !errors.Is(err, gone) {
-		t.Errorf("a turn that nobody gave: %v", err)
+		t.Errorf("a place that was not given: %v", err)
 	}
 	share.leave(dead)
 	share.release(dead) // a frame of it comes out of the network late
@@ -62,33 +62,33 @@ func TestALaneThatEndsGivesItsTurnsBack(t *testing.T) {
 	}
 }
 
-// TestTurnsAreNeitherLostNorMade runs lanes that come, wait, give up and end.
-func TestTurnsAreNeitherLostNorMade(t *testing.T) {
+// TestPlacesAreNeitherLostNorMade runs streams that come, wait, give up and end.
+func TestPlacesAreNeitherLostNorMade(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		slots := rapid.IntRange(1, 4).Draw(t, "slots")
 		frames := rapid.SliceOfN(rapid.IntRange(0, 20), 1, 5).Draw(t, "frames")
 		quit := rapid.SliceOfN(rapid.Bool(), 5, 5).Draw(t, "quit")
 		share := newFairShare(slots)
-		var lanes sync.WaitGroup
+		var streams sync.WaitGroup
 		for i, n := range frames {
-			lane := &cameraPipeline{}
-			lanes.Go(func() {
-				defer share.leave(lane)
+			stream := &cameraPipeline{}
+			streams.Go(func() {
+				defer share.leave(stream)
 				for k := range n {
 					ctx, stop := context.WithCancel(context.Background())
 					if quit[i] && k%3 == 2 {
 						stop()
 					}
-					if share.acquire(ctx, lane) == nil && k < n-1 { // the last is never given back
-						share.release(lane)
+					if share.acquire(ctx, stream) == nil && k < n-1 { // the last is never given back
+						share.release(stream)
 					}
 					stop()
 				}
 			})
 		}
-		lanes.Wait()
+		streams.Wait()
 		if share.free != slots || len(share.queue) != 0 || len(share.held) != 0 {
-			t.Fatalf("%d of %d are free, %d wait, %d lanes hold some", share.free, slots, len(share.queue), len(share.held))
+			t.Fatalf("%d of %d are free, %d wait, %d streams hold some", share.free, slots, len(share.queue), len(share.held))
 		}
 	})
 }

@@ -23,7 +23,7 @@ type local struct {
 	client   *mqtt.Client
 	readings *mqtt.Client // nil where they are not taken
 	frames   *mqtt.Client // likewise
-	seen     *seenReadings
+	seen     *seenMessages
 	sessions *sessions
 	drops    *brokerDrops
 	*detect.Announcer
@@ -61,13 +61,13 @@ func (a *Agent) dialLocal(ctx context.Context, c Local) (_ *local, err error) {
 		return nil, fmt.Errorf("connect to the local broker: %w", err)
 	}
 	l.announce(a, up)
-	l.seen, l.drops = newSeenReadings(), &brokerDrops{log: a.log}
+	l.seen, l.drops = newSeenMessages(), &brokerDrops{log: a.log}
 	l.sessions = &sessions{buffer: a.buffer(), log: a.log, ownBroker: l.embedded != nil}
 	if l.embedded == nil {
 		l.client.Subscribe(droppedTopic, 0, l.drops.receive)
 	}
 	if a.config.Sensors.Enabled {
-		l.readings, err = mqtt.Dial(ctx, intakeOptions(url, id+"-readings", c, l.sessions.watch(id+"-readings", l.seen.session), a.log))
+		l.readings, err = mqtt.Dial(ctx, intakeOptions(url, id+"-readings", c, l.sessions.watch(id+"-readings", l.seen.sessionStarted), a.log))
 	}
 	if err == nil && a.config.Frames.Enabled {
 		l.frames, err = mqtt.Dial(ctx, intakeOptions(url, id+"-frames", c, l.sessions.watch(id+"-frames", nil), a.log))
@@ -233,7 +233,7 @@ func (s *sessions) note(id string) {
 }
 
 // droppedTopic is where mosquitto says how many messages it has dropped since its start because the queue
-// of who should get them was full. Their senders were told that they are safe.
+// of a client that should get them was full. It had acknowledged them to their senders.
 const droppedTopic = "$SYS/broker/publish/messages/dropped"
 
 const dropsHint = "raise its max_queued_messages and max_queued_bytes, or find the client that does not keep up"

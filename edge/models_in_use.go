@@ -36,10 +36,10 @@ type networks struct {
 	log    *slog.Logger
 	store  *modelupdate.Store // of versions that came from the cloud; nil: there are none
 	spare  int                // frames more than a network looks at, so that it never waits
-	open   map[string]*loaded
+	open   map[string]*loadedModel
 }
 
-type loaded struct {
+type loadedModel struct {
 	*infer.Network
 	model  model.Model
 	report infer.Report
@@ -50,7 +50,7 @@ type loaded struct {
 
 // get loads a model where it is not loaded yet: the version that came from the cloud, or that which
 // the device came with. One from the cloud that can't be loaded is taken back.
-func (n *networks) get(ctx context.Context, name string) (*loaded, error) {
+func (n *networks) get(ctx context.Context, name string) (*loadedModel, error) {
 	if l := n.open[name]; l != nil {
 		return l, nil
 	}
@@ -69,7 +69,7 @@ func (n *networks) get(ctx context.Context, name string) (*loaded, error) {
 		return nil, err
 	}
 	layout := net.Layout()
-	l := &loaded{Network: net, model: m, report: report, share: newFairShare(layout.Sessions*max(layout.MaxBatch, 1) + n.spare)}
+	l := &loadedModel{Network: net, model: m, report: report, share: newFairShare(layout.Sessions*max(layout.MaxBatch, 1) + n.spare)}
 	n.open[name] = l
 	return l, nil
 }
@@ -190,36 +190,36 @@ func (a *Agent) sceneGuard(path string) capture.Guard {
 	}
 }
 
-// guarded is a network whose images are noted before it looks at them.
-type guarded struct {
-	*loaded
+// guardedNetwork is a network whose images are noted before it looks at them.
+type guardedNetwork struct {
+	*loadedModel
 	attempts *crashguard.Guard
 	source   string
 	live     bool
 	trace    *trace.Tracer
 }
 
-var _ detect.Network = guarded{}
+var _ detect.Network = guardedNetwork{}
 
 // Run looks at images. One that is quarantined is an error that is crashguard.ErrQuarantined.
-func (g guarded) Run(ctx context.Context, in []vision.Image) ([]vision.Output, error) {
+func (g guardedNetwork) Run(ctx context.Context, in []vision.Image) ([]vision.Output, error) {
 	done, err := g.attempts.Begin(ctx, g.input(in))
 	if err != nil {
 		return nil, err
 	}
 	defer done()
 	began := time.Now()
-	out, err := g.loaded.Run(ctx, in)
-	g.loaded.runs.Add(1)
+	out, err := g.loadedModel.Run(ctx, in)
+	g.loadedModel.runs.Add(1)
 	if err != nil && ctx.Err() == nil {
-		g.loaded.failed.Add(1)
+		g.loadedModel.failed.Add(1)
 	}
 	g.traceRun(ctx, began, len(in), err)
 	return out, err
 }
 
 // input is known by its pixels: a frame of a file that is read again has the same.
-func (g guarded) input(in []vision.Image) crashguard.Input {
+func (g guardedNetwork) input(in []vision.Image) crashguard.Input {
 	i := crashguard.Input{Source: g.source, Name: "image for " + g.model.Name, Live: g.live}
 	if len(in) == 1 && len(in[0].Planes) == 0 {
 		i.Data, i.What = in[0].Pix, fmt.Sprintf("%dx%d pixels, blue, green, red", in[0].W, in[0].H)
@@ -244,7 +244,7 @@ func (g guarded) input(in []vision.Image) crashguard.Input {
 }
 
 // traceRun traces a network's run.
-func (g guarded) traceRun(ctx context.Context, from time.Time, images int, err error) {
+func (g guardedNetwork) traceRun(ctx context.Context, from time.Time, images int, err error) {
 	if !g.trace.On() {
 		return
 	}

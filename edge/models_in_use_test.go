@@ -67,7 +67,7 @@ func TestNoModelThatIsOfferedTakesTheAgentDown(t *testing.T) {
 }
 
 func TestAnImageForANetworkIsKnownByItsPixels(t *testing.T) {
-	g := guarded{loaded: &loaded{model: model.Model{}}, source: "survey"}
+	g := guardedNetwork{loadedModel: &loadedModel{model: model.Model{}}, source: "survey"}
 	frame := func(first byte) []vision.Image {
 		return []vision.Image{{W: 2, H: 1, Pix: []byte{first, 2, 3, 4, 5, 6}}}
 	}

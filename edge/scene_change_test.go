@@ -152,7 +152,7 @@ func idleProbe() *telemetry.Probe {
 	return new(telemetry.Probe)
 }
 
-// read takes a scene file through a lane and gives its manifest.
+// read takes a scene file through a pipeline and gives its manifest.
 func read(t *testing.T, path string, g *sceneChange, b buffer) event.Manifest {
 	t.Helper()
 	id := filepath.Base(path)

@@ -30,7 +30,7 @@ func (s spectralScreener) bands() []string { return nil }
 // networkScreener screens by a small segmentation network.
 type networkScreener struct {
 	rules screen.Config
-	net   guarded
+	net   guardedNetwork
 }
 
 func (s networkScreener) screen(ctx context.Context, im vision.Image) (screen.Decision, *vision.Mask, error) {
@@ -88,7 +88,7 @@ func (a *Agent) sceneScreeners(ctx context.Context, s SceneSource) (chooseScreen
 		if err != nil {
 			return nil, err
 		}
-		screeners = append(screeners, networkScreener{rules, guarded{net, a.attempts, s.Name, false, a.trace}})
+		screeners = append(screeners, networkScreener{rules, guardedNetwork{net, a.attempts, s.Name, false, a.trace}})
 	}
 	return func(bands []string) screener { return fitting(screeners, bands) }, nil
 }

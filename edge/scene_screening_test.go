@@ -9,7 +9,7 @@ import (
 func TestASceneIsScreenedByTheFirstNetworkWhoseBandsItHas(t *testing.T) {
 	sees := func(name string, bands ...string) screener {
 		m := model.Model{Manifest: model.Manifest{Name: name, Input: model.Input{Bands: bands}}}
-		return networkScreener{net: guarded{loaded: &loaded{model: m}}}
+		return networkScreener{net: guardedNetwork{loadedModel: &loadedModel{model: m}}}
 	}
 	networks := []screener{sees("six", "blue", "green", "red", "nir", "swir16", "swir22"), sees("colours", "blue", "green", "red")}
 	for want, bands := range map[string][]string{

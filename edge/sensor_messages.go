@@ -18,20 +18,20 @@ import (
 	"cloudcanvas/shared/event"
 )
 
-// seenReadings knows the messages that have become items and may come again: the broker repeats what
+// seenMessages knows the messages that have become items and may come again: the broker repeats what
 // was not acknowledged when a connection ended or the agent died. MQTT gives messages no identity, but
 // what comes again has the mark of a duplicate, and its packet's number of before. Together with a
 // digest of what it says that tells it from every other, as long as the number was not used anew since.
 //
 // What is known is kept as marks in the buffer, in the transaction of the items.
-type seenReadings struct {
-	mu     sync.Mutex
-	slots  map[uint16]seenReading // by the packet's number modulo capture.MostReadings
-	serial uint64                 // of the newest
-	anew   bool                   // the broker has begun another session
+type seenMessages struct {
+	mu         sync.Mutex
+	slots      map[uint16]seenMessage // by the packet's number modulo capture.MostReadings
+	serial     uint64                 // of the newest
+	newSession bool                   // the broker has begun another session
 }
 
-type seenReading struct {
+type seenMessage struct {
 	packet uint16
 	serial uint64 // how many were noted before it
 	digest capture.Digest
@@ -46,10 +46,10 @@ const (
 	stale = 2 * capture.MostReadings
 )
 
-func newSeenReadings() *seenReadings { return &seenReadings{slots: map[uint16]seenReading{}} }
+func newSeenMessages() *seenMessages { return &seenMessages{slots: map[uint16]seenMessage{}} }
 
-// had says whether a message has become what it becomes already.
-func (k *seenReadings) had(s capture.ReceivedReading) bool {
+// contains says whether a message has become what it becomes already.
+func (k *seenMessages) contains(s capture.ReceivedReading) bool {
 	if !s.Again || s.Packet == 0 {
 		return false
 	}
@@ -61,7 +61,7 @@ func (k *seenReadings) had(s capture.ReceivedReading) bool {
 
 // note takes a message as seen, and gives the mark to commit with what it becomes. A message without a
 // number has none.
-func (k *seenReadings) note(s capture.ReceivedReading) (outbox.Mark, bool) {
+func (k *seenMessages) note(s capture.ReceivedReading) (outbox.Mark, bool) {
 	if s.Packet == 0 {
 		return outbox.Mark{}, false
 	}
@@ -69,15 +69,15 @@ func (k *seenReadings) note(s capture.ReceivedReading) (outbox.Mark, bool) {
 	defer k.mu.Unlock()
 	k.serial++
 	slot := s.Packet % capture.MostReadings
-	k.slots[slot] = seenReading{s.Packet, k.serial, s.Digest}
+	k.slots[slot] = seenMessage{s.Packet, k.serial, s.Digest}
 	value := binary.BigEndian.AppendUint16(make([]byte, 0, seenBytes), s.Packet)
 	value = binary.BigEndian.AppendUint64(value, k.serial)
 	return outbox.Mark{Name: fmt.Sprintf("%s%04d", seenPrefix, slot), Value: append(value, s.Digest[:]...)}, true
 }
 
-// session is called with whether the broker still knew the session. If not, numbers begin anew and nothing of
+// sessionStarted takes whether the broker still knew the session. If not, numbers begin again and nothing of
 // before can come again.
-func (k *seenReadings) session(kept bool) {
+func (k *seenMessages) sessionStarted(kept bool) {
 	if kept {
 		return
 	}
@@ -85,24 +85,24 @@ func (k *seenReadings) session(kept bool) {
 	defer k.mu.Unlock()
 	clear(k.slots)
 	k.serial += stale
-	k.anew = true
+	k.newSession = true
 }
 
 // load takes up the marks of before the restart. One that makes no sense is passed over.
-func (k *seenReadings) load(marks []outbox.Mark) {
+func (k *seenMessages) load(marks []outbox.Mark) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, m := range marks {
 		if len(m.Value) != seenBytes {
 			continue
 		}
-		s := seenReading{packet: binary.BigEndian.Uint16(m.Value), serial: binary.BigEndian.Uint64(m.Value[2:])}
+		s := seenMessage{packet: binary.BigEndian.Uint16(m.Value), serial: binary.BigEndian.Uint64(m.Value[2:])}
 		copy(s.digest[:], m.Value[10:])
-		if k.serial = max(k.serial, s.serial+1); !k.anew {
+		if k.serial = max(k.serial, s.serial+1); !k.newSession {
 			k.slots[s.packet%capture.MostReadings] = s
 		}
 	}
-	if k.anew {
+	if k.newSession {
 		k.serial += stale
 	}
 }

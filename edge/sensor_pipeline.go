@@ -30,13 +30,13 @@ type sensorPipeline struct {
 	log      *slog.Logger
 	probe    *telemetry.Probe
 	newest   map[string]string // key of the item that a newer reading takes back, by sensor and group
-	seen     *seenReadings
+	seen     *seenMessages
 	repeated func(n int) // is called for readings that had become items before
 }
 
 func newSensorPipeline(b recorder, set []rules.Rule, r *captureRequests, log *slog.Logger) *sensorPipeline {
 	return &sensorPipeline{buffer: b, rules: rules.New(set), requests: r, log: log, probe: new(telemetry.Probe), newest: map[string]string{},
-		seen: newSeenReadings(), repeated: func(int) {}}
+		seen: newSeenMessages(), repeated: func(int) {}}
 }
 
 const (
@@ -117,7 +117,7 @@ func (p *sensorPipeline) take(ctx context.Context, said []capture.ReceivedReadin
 	var marks []outbox.Mark
 	repeated := 0
 	for _, s := range said {
-		if p.seen.had(s) {
+		if p.seen.contains(s) {
 			repeated++
 			continue
 		}

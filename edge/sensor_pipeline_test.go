@@ -99,7 +99,7 @@ func TestAnUnfinishedWindowIsToldWhenTheDeviceStops(t *testing.T) {
 	}
 }
 
-func TestAFullBufferEndsTheSensorsLane(t *testing.T) {
+func TestAFullBufferEndsTheSensorsPipeline(t *testing.T) {
 	full := errors.New("full")
 	err := newSensorPipeline(&fakeBuffer{full: full}, nil, &captureRequests{}, quiet).run(t.Context(), say(1, 2, 3))
 	if !errors.Is(err, full) {
@@ -137,7 +137,7 @@ func TestWhatTheBrokerSendsAgainBecomesNoSecondItem(t *testing.T) {
 		l := newSensorPipeline(buf, nil, &captureRequests{}, quiet)
 		l.repeated = func(n int) { repeated += n }
 		if !session {
-			l.seen.session(false)
+			l.seen.sessionStarted(false)
 		}
 		if err := l.run(t.Context(), batches(all...)); err != nil {
 			t.Fatal(err)

@@ -196,7 +196,7 @@ func (a *Agent) addPublishedFrames(ctx context.Context, source *capture.DeviceFr
 }
 
 // openCamera makes the pipeline of one camera, video or set of images before that network.
-func (a *Agent) openCamera(name string, net *loaded, live, images bool) *cameraPipeline {
+func (a *Agent) openCamera(name string, net *loadedModel, live, images bool) *cameraPipeline {
 	c := a.config.Detect
 	c.InFlight = max(c.InFlight, net.Layout().Sessions+2)
 	c.Places = a.config.places(name)
@@ -211,7 +211,7 @@ func (a *Agent) openCamera(name string, net *loaded, live, images bool) *cameraP
 	m := detect.Model{Name: net.model.Name, Version: net.model.Version, Report: net.model.Output.Report}
 	p := newCameraPipeline(name, a.cameraParts(), a.config.Screen.Camera(), net.share, c.InFlight)
 	p.live, p.images, p.probe, p.model = live, images, a.liveness.Probe(name), m.Name
-	p.camera = detect.NewCamera(name, c, sharedNetwork{guarded{net, a.attempts, name, live, a.trace}, p}, m, infer.EncodeJPEG, observer, a.log)
+	p.camera = detect.NewCamera(name, c, sharedNetwork{guardedNetwork{net, a.attempts, name, live, a.trace}, p}, m, infer.EncodeJPEG, observer, a.log)
 	if live {
 		p.camera.HoldPictures(p.buffer.WaitsUnder)
 	}

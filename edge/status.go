@@ -244,10 +244,10 @@ func (a *Agent) networkCounts() []event.NetworkCounts {
 type networkMetrics struct{ agent *Agent }
 
 var (
-	looked     = networkDesc("pictures", "Pictures that were given to a model since it was loaded.")
-	failing    = networkDesc("failed_pictures", "Pictures on which a model failed; nothing was detected in them.")
+	pictures   = networkDesc("pictures", "Pictures that were given to a model since it was loaded.")
+	failures   = networkDesc("failed_pictures", "Pictures on which a model failed; nothing was detected in them.")
 	candidates = networkDesc("candidate_boxes", "Boxes above a detector's score floor, before suppression.")
-	unboxed    = networkDesc("thrown_boxes", "Boxes above a detector's score floor that can't be boxes: not finite, without a size, or of a class without a label.")
+	invalid    = networkDesc("thrown_boxes", "Boxes above a detector's score floor that can't be boxes: not finite, without a size, or of a class without a label.")
 )
 
 func networkDesc(what, help string) *prometheus.Desc {
@@ -256,7 +256,7 @@ func networkDesc(what, help string) *prometheus.Desc {
 
 // Describe names the metrics.
 func (networkMetrics) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{looked, failing, candidates, unboxed} {
+	for _, d := range []*prometheus.Desc{pictures, failures, candidates, invalid} {
 		to <- d
 	}
 }
@@ -264,7 +264,7 @@ func (networkMetrics) Describe(to chan<- *prometheus.Desc) {
 // Collect reads them as they stand.
 func (m networkMetrics) Collect(to chan<- prometheus.Metric) {
 	for _, c := range m.agent.networkCounts() {
-		for d, n := range map[*prometheus.Desc]int64{looked: c.Pictures, failing: c.Failed, candidates: c.Candidates, unboxed: c.ThrownAway} {
+		for d, n := range map[*prometheus.Desc]int64{pictures: c.Pictures, failures: c.Failed, candidates: c.Candidates, invalid: c.ThrownAway} {
 			to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), c.Model)
 		}
 	}

@@ -35,14 +35,14 @@ func TestWhatANetworkFailedOnAndThrewAwayIsCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer net.Close()
-	l := &loaded{Network: net, model: g.Model, report: report}
+	l := &loadedModel{Network: net, model: g.Model, report: report}
 	attempts, err := crashguard.Open(t.TempDir(), crashguard.Config{}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer attempts.Close()
-	a := &Agent{networks: &networks{open: map[string]*loaded{"best": l}}}
-	seen := guarded{loaded: l, attempts: attempts, source: "yard"}
+	a := &Agent{networks: &networks{open: map[string]*loadedModel{"best": l}}}
+	seen := guardedNetwork{loadedModel: l, attempts: attempts, source: "yard"}
 	if _, err := seen.Run(t.Context(), []vision.Image{{W: 64, H: 64, Pix: make([]byte, 64*64*3)}}); err != nil {
 		t.Fatal(err)
 	}

@@ -149,7 +149,7 @@ func (c Config) Problems(add func(field, message, hint string)) {
 		add("second_look.below", "can't be combined with snapshot.off", "a second look needs the object's picture: leave snapshot.off out")
 	}
 	if want := c.Second.Want; want != "" && want != "detect" && want != "classify" {
-		add("second_look.want", fmt.Sprintf("%q is not a task for a picture", want), "use detect or classify")
+		add("second_look.want", fmt.Sprintf("%q is nothing that can be done with a picture", want), "use detect or classify")
 	}
 	within("snapshot.min_side", float64(c.Snapshot.MinSide), 10000, "use about 192")
 }

@@ -13,8 +13,8 @@ import (
 type Places struct {
 	Zones []Zone `yaml:"zones"`
 	Lines []Line `yaml:"lines"`
-	// RequiredZones are zones of which an object must have entered one before anything is reported of
-	// it; none: every object is reported.
+	// RequiredZones are zones of which an object must have entered one before anything is told of
+	// it; none: every object is told.
 	RequiredZones []string `yaml:"required_zones"`
 }
 

@@ -46,10 +46,10 @@ func (c Config) Problems(add func(field, message, hint string)) {
 		add("root", "is missing", "use /")
 	}
 	if c.Every < 100*time.Millisecond {
-		add("every", fmt.Sprintf("%s is less than 100ms", c.Every), "use about 5s")
+		add("every", fmt.Sprintf("%s between two looks", c.Every), "use about 5s")
 	}
 	if !(c.Hysteresis >= 0 && c.Hysteresis <= 50) {
-		add("hysteresis", fmt.Sprintf("%v is not between 0 and 50 degrees", c.Hysteresis), "use about 5")
+		add("hysteresis", fmt.Sprintf("%v degrees", c.Hysteresis), "use about 5")
 	}
 	for i, s := range c.Steps {
 		share(fmt.Sprintf("steps.%d.share", i), s.Share)

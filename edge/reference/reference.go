@@ -41,7 +41,7 @@ func (c Config) Problems(add func(field, message, hint string)) {
 		add("quota_bytes", fmt.Sprintf("%d is less than a megabyte", c.QuotaBytes), "a tile takes about ten kilobytes: 268435456 is 256 MiB")
 	}
 	if c.MaxAge < time.Minute {
-		add("max_age", fmt.Sprintf("%s is less than a minute", c.MaxAge), "use about 2160h, three months")
+		add("max_age", fmt.Sprintf("%s is no time for ground to stay as it was", c.MaxAge), "use about 2160h, three months")
 	}
 }
 

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Rule says what is told of some values of some sensors. The first rule that fits a value is its.
+// Rule says what is reported of some values of some sensors. The first rule that fits a value counts.
 type Rule struct {
 	Sensor string `yaml:"sensor"` // a name, or a pattern such as boiler-*
 	Value  string `yaml:"value"`  // likewise; empty: all
@@ -66,10 +66,10 @@ func (r Rule) Problems(add func(field, message, hint string)) {
 	positive("rate", r.Rate, "use 0 for none, or units a second")
 	positive("hysteresis", r.Hysteresis, "use how far a value must come back before the alert ends")
 	if r.Every < 0 {
-		add("every", fmt.Sprintf("%s is negative", r.Every), "leave it out, or set a time such as 10m")
+		add("every", fmt.Sprintf("%s is negative", r.Every), "leave it out, or use such as 10m")
 	}
 	if r.Window < 0 || r.Window > maxWindow {
-		add("window", fmt.Sprintf("%s is not between 0 and %s", r.Window, maxWindow), "set a time such as 1m")
+		add("window", fmt.Sprintf("%s is not between 0 and %s", r.Window, maxWindow), "use such as 1m")
 	}
 	if r.Window > 0 && (r.Deadband > 0 || r.Every > 0) {
 		add("window", "can't be combined with deadband or every", "a window gives one reading at its end: keep one of them")

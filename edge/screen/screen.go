@@ -45,7 +45,7 @@ type Score struct {
 
 // Config is the policy. Thresholds are shares from 0 to 1.
 type Config struct {
-	KeepEverything bool         `yaml:"keep_everything"` // decide and record, but leave nothing out
+	KeepEverything bool         `yaml:"keep_everything"` // judge and record, but leave nothing out
 	Scenes         SceneConfig  `yaml:"scenes"`
 	Cameras        CameraConfig `yaml:"cameras"`
 }
@@ -103,7 +103,7 @@ func (c Config) Problems(add func(field, message, hint string)) {
 		add("cameras.sharpness", fmt.Sprintf("%v is negative", c.Cameras.Sharpness), "use 0 for off, or about 30")
 	}
 	if c.Cameras.KeepEvery < 0 {
-		add("cameras.keep_every", fmt.Sprintf("%d is negative", c.Cameras.KeepEvery), "use 0 for never, or a number of frames")
+		add("cameras.keep_every", fmt.Sprintf("%d frames", c.Cameras.KeepEvery), "use 0 for never, or a number of frames")
 	}
 }
 
