@@ -171,7 +171,7 @@ func (o Owner) follow(ctx context.Context, wanted <-chan Set) error {
 			}
 		case <-working.over():
 			// A lease is lost, or ctx has ended: what is lost is let go of now.
-			if err := working.end(); err != nil && ctx.Err() == nil && !errors.Is(err, context.Canceled) {
+			if err := working.end(); err != nil && ctx.Err() == nil && !errors.Is(err, context.Canceled) && !errors.Is(err, coord.ErrLost) {
 				return err
 			}
 			working = nil
