@@ -15,6 +15,7 @@ import (
 	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
+	"cloudcanvas/shared/retry"
 	"cloudcanvas/shared/telemetry"
 )
 
@@ -70,20 +71,24 @@ const blockedPatience = 5 * time.Second
 
 // follow watches one document for as long as ctx lasts.
 func (b *Bridge) follow(ctx context.Context, name string, handle func([]byte)) {
-	for logged := false; ctx.Err() == nil; {
-		values, err := b.Decisions.Document(name).Watch(ctx)
-		if err == nil {
-			logged = false
-			for v := range values {
-				handle(v)
-			}
-		} else if ctx.Err() == nil && !logged {
-			logged = true
-			b.Logger.Warn("a document with what operators decide can't be followed; the bridge tries again", "document", name, telemetry.Err, err)
+	patiently := retry.Task{First: time.Second, Most: time.Second, Tell: func(err error) bool {
+		b.Logger.Warn("a document with what operators decide can't be followed; the bridge tries again", "document", name, telemetry.Err, err)
+		return true
+	}}
+	for {
+		var values <-chan []byte
+		err := patiently.Do(ctx, func() (err error) {
+			values, err = b.Decisions.Document(name).Watch(ctx)
+			return err
+		})
+		if err != nil {
+			return
 		}
-		select {
-		case <-time.After(time.Second):
-		case <-ctx.Done():
+		for v := range values {
+			handle(v)
+		}
+		if retry.Sleep(ctx, time.Second) != nil {
+			return
 		}
 	}
 }

@@ -214,7 +214,7 @@ func ownedOf(leases map[int]*slotLease, want Set) (own Owned) {
 }
 
 // acquire waits for a slot. While it is owned its lease is kept until it is let go, even where it is
-// lost: nobody may believe that this bridge has stopped before it has.
+// lost: no other may believe that this bridge has stopped before it has.
 func (o Owner) acquire(ctx context.Context, slot int, events chan<- leaseChange) *slotLease {
 	ctx, release := context.WithCancel(ctx)
 	c := &slotLease{slot: slot, release: release, letGo: make(chan struct{})}
