@@ -11,7 +11,7 @@ import (
 
 	kafkago "github.com/segmentio/kafka-go"
 
-	"cloudcanvas/cloud/bridge"
+	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
 )
@@ -75,7 +75,7 @@ func TestPoisonIsSetAsideOnceAndTheRestFlows(t *testing.T) {
 				t.Errorf("exception %q, %s", got, header(l, "__connect.errors.exception.message"))
 			}
 			value := l.Value
-			if ref := header(l, bridge.HeaderQuarantine); ref != "" {
+			if ref := header(l, deadletter.HeadQuarantine); ref != "" {
 				value = w.objects.objects[ref]
 			}
 			if !bytes.Equal(value, poison.payload) {

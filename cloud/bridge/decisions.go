@@ -8,8 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"cloudcanvas/cloud/blocklist"
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/cloud/deadletter"
@@ -167,29 +165,4 @@ func (s *session) refuseBlocked(topic string) {
 	}
 	s.decided.logged[edge] = true
 	s.Logger.Warn("messages of a blocked edge are refused and counted; it gets no receipts and keeps its items", telemetry.Edge, edge)
-}
-
-// namedEdges is how many edges a metric names; all others count together.
-const namedEdges = 256
-
-// byEdge is a counter by edge whose labels are bounded.
-type byEdge struct {
-	*prometheus.CounterVec
-	mu    sync.Mutex
-	named map[string]bool
-}
-
-func newByEdge(name, help string, labels ...string) *byEdge {
-	return &byEdge{CounterVec: prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, append([]string{"edge"}, labels...)), named: map[string]bool{}}
-}
-
-func (c *byEdge) count(edge string, labels ...string) {
-	c.mu.Lock()
-	if !c.named[edge] && len(c.named) >= namedEdges {
-		edge = otherEdges
-	} else {
-		c.named[edge] = true
-	}
-	c.mu.Unlock()
-	c.WithLabelValues(append([]string{edge}, labels...)...).Inc()
 }
