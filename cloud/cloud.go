@@ -241,10 +241,7 @@ func (c *Cloud) lead(ctx context.Context, partitions int, s *scaling) error {
 		if err != nil && ctx.Err() == nil {
 			c.Log.Warn("dividing the work failed; this process stands for the lead again", telemetry.Err, err)
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(time.Second):
-		}
+		_ = retry.Sleep(ctx, time.Second)
 	}
 	return nil
 }

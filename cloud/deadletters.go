@@ -12,6 +12,7 @@ import (
 	"cloudcanvas/cloud/store"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
+	"cloudcanvas/shared/retry"
 	"cloudcanvas/shared/telemetry"
 )
 
@@ -81,10 +82,7 @@ func (c *Cloud) keepDeadLetters(ctx context.Context) error {
 		err := c.Coord.Own(ctx, deadletter.KeeperLease, func(ctx context.Context, _ coord.Lease) error { return keep.Run(ctx) })
 		if ctx.Err() == nil {
 			c.Log.Warn("keeping dead letters within their bounds was interrupted; this process stands for the task again", telemetry.Err, err)
-			select {
-			case <-time.After(time.Second):
-			case <-ctx.Done():
-			}
+			_ = retry.Sleep(ctx, time.Second)
 		}
 	}
 	return nil

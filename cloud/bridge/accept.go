@@ -24,12 +24,12 @@ func (c Conflict) Error() string {
 
 // accept says whether an item with a number, or a part of one, is to be carried. What Kafka has under
 // this number or another one is not, nor what is over a bound.
-func (s *session) accept(b *batch, l *message, id parts.Identity) bool {
-	k := dedup.KnownOf(&l.item)
+func (s *session) accept(b *batch, m *message, id parts.Identity) bool {
+	k := dedup.KnownOf(&m.item)
 	there, full := s.dedup.Check(id)
 	if there || b.pending[id] {
 		if stands, ok := s.ids.At(id.Edge, id.Epoch, id.Seq); ok && !stands.Is(k) {
-			s.addConflict(b, l, id, stands)
+			s.addConflict(b, m, id, stands)
 			return false
 		}
 		b.repeats[id]++
@@ -40,14 +40,14 @@ func (s *session) accept(b *batch, l *message, id parts.Identity) bool {
 		s.refuse(id.Edge, full)
 		return false
 	}
-	if s.isKnown(&l.item, k) {
+	if s.isKnown(&m.item, k) {
 		s.ids.Put(id.Edge, id.Epoch, k)
 		b.pending[id] = true
 		b.known = append(b.known, id)
 		b.counts.known++
 		return false
 	}
-	if full = s.overBound(l); full != dedup.BoundNone {
+	if full = s.overBound(m); full != dedup.BoundNone {
 		s.refuse(id.Edge, full)
 		return false
 	}
@@ -63,15 +63,15 @@ func (s *session) isKnown(i *event.Item, k dedup.Known) bool {
 }
 
 // addConflict deals with an item whose number is another's.
-func (s *session) addConflict(b *batch, l *message, id parts.Identity, stands dedup.Known) {
+func (s *session) addConflict(b *batch, m *message, id parts.Identity, stands dedup.Known) {
 	b.counts.conflicts++
 	b.conflicts = append(b.conflicts, conflicting{id, stands})
 	if s.dedup.ShouldLog(id.Edge, dedup.BoundNumber) {
 		s.Logger.Warn("items of an edge come under numbers under which Kafka has others: its buffer went back in time, or another device has a copy of it; receipts say so and the edge begins a new epoch; of an earlier program they become dead letters",
-			"edge", id.Edge, "epoch", id.Epoch, "seq", id.Seq, "came", l.item.ID, "there", stands.ID)
+			"edge", id.Edge, "epoch", id.Epoch, "seq", id.Seq, "came", m.item.ID, "there", stands.ID)
 	}
-	if !s.dedup.NewerProgram(id.Edge) && !s.poison.has(sha256.Sum256(l.Payload)) {
-		b.addPoison(s, l, l.Payload, &l.item, Conflict{id.Seq, id.Epoch, stands.ID.String()})
+	if !s.dedup.NewerProgram(id.Edge) && !s.poison.has(sha256.Sum256(m.Payload)) {
+		b.addPoison(s, m, m.Payload, &m.item, Conflict{id.Seq, id.Epoch, stands.ID.String()})
 	}
 }
 
@@ -83,28 +83,28 @@ type conflicting struct {
 
 // wantsPart says whether a part is to be stored: Kafka does not have its item, under this number or
 // another one, and there is room for it. What there is no room for is marked.
-func (s *session) wantsPart(l *message) bool {
-	id := parts.IdentityOf(&l.item)
+func (s *session) wantsPart(m *message) bool {
+	id := parts.IdentityOf(&m.item)
 	there, full := s.dedup.Check(id)
 	if there {
 		return false
 	}
-	if s.isKnown(&l.item, dedup.KnownOf(&l.item)) {
+	if s.isKnown(&m.item, dedup.KnownOf(&m.item)) {
 		return false
 	}
-	if full == dedup.BoundNone && !s.dedup.MayStore(id.Edge, int64(len(l.item.Data)), s.cfg.StoreBytesPerDay) {
+	if full == dedup.BoundNone && !s.dedup.MayStore(id.Edge, int64(len(m.item.Data)), s.cfg.StoreBytesPerDay) {
 		full = dedup.BoundStore
 	}
-	l.over = full
+	m.over = full
 	return full == dedup.BoundNone
 }
 
 // overBound says which bound, beside that of its number, an item is over.
-func (s *session) overBound(l *message) dedup.Bound {
-	i := &l.item
+func (s *session) overBound(m *message) dedup.Bound {
+	i := &m.item
 	switch {
 	case i.Kind == event.Part:
-		return l.over
+		return m.over
 	case i.Kind == event.Ack:
 		if full := s.dropsOverBound(i); full != dedup.BoundNone {
 			return full

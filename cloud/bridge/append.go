@@ -85,10 +85,8 @@ func (s *session) append(ctx context.Context, b *batch) error {
 
 // lookFor reads the log for entries whose outcome is unknown.
 func (s *session) lookFor(ctx context.Context, b *batch) error {
-	select {
-	case <-time.After(lateWrites):
-	case <-ctx.Done():
-		return ctx.Err()
+	if err := retry.Sleep(ctx, lateWrites); err != nil {
+		return err
 	}
 	if err := s.catchUp(ctx); err != nil {
 		return err

@@ -29,6 +29,7 @@ import (
 	"cloudcanvas/cloud/bridge/slots"
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/shared/config"
+	"cloudcanvas/shared/retry"
 	"cloudcanvas/shared/telemetry"
 	"cloudcanvas/shared/trace"
 )
@@ -196,9 +197,7 @@ func (s *session) takeIn(ctx context.Context) {
 		}
 		if !left {
 			s.Logger.Error("the intake from MQTT ended; the bridge starts it again", telemetry.Err, err)
-			select {
-			case <-time.After(time.Second):
-			case <-ctx.Done():
+			if retry.Sleep(ctx, time.Second) != nil {
 				return
 			}
 		}

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 func TestItemsGoWhereTheyBelong(t *testing.T) {
 	w := newWorld(t)
 	w.start()
-	w.mail.send(t, reading("mast", 1), item("mast", 2, event.Tile, []byte("tile")), item("mast", 3, event.Result, []byte("{}")), item("vessel", 1, event.Alert, []byte("{}")))
+	w.broker.send(t, reading("mast", 1), item("mast", 2, event.Tile, []byte("tile")), item("mast", 3, event.Result, []byte("{}")), item("vessel", 1, event.Alert, []byte("{}")))
 	w.receipted("mast", 3)
 	w.receipted("vessel", 1)
 	for topic, want := range map[string]int{event.EventsTopic: 2, event.WorkTopic: 1, event.ResultsTopic: 1, event.DLQTopic: 0} {
@@ -51,17 +51,17 @@ func TestPubackComesOnlyAfterKafkaHasIt(t *testing.T) {
 	asked := make(chan struct{}, 100)
 	w.log.fault = func(int, []kafka.Record) error { asked <- struct{}{}; <-release; return nil }
 	w.start()
-	w.mail.send(t, readings("mast", 1, 5)...)
+	w.broker.send(t, readings("mast", 1, 5)...)
 	<-asked
-	if n := w.mail.acknowledged(); n != 0 {
+	if n := w.broker.acknowledged(); n != 0 {
 		t.Errorf("%d messages acknowledged before Kafka has confirmed", n)
 	}
-	if r, _ := w.post.of("mast"); r.Through != 0 {
+	if r, _ := w.receipts.of("mast"); r.Through != 0 {
 		t.Errorf("a receipt through %d before Kafka has confirmed", r.Through)
 	}
 	close(release)
 	w.receipted("mast", 5)
-	eventually(t, "all are acknowledged", func() bool { return w.mail.acknowledged() == 5 })
+	eventually(t, "all are acknowledged", func() bool { return w.broker.acknowledged() == 5 })
 }
 
 func TestPubacksKeepTheOrderOfArrival(t *testing.T) {
@@ -71,10 +71,10 @@ func TestPubacksKeepTheOrderOfArrival(t *testing.T) {
 	for _, i := range readings("mast", 1, 500) {
 		payload, _ := i.MarshalMQTT()
 		want = append(want, string(payload))
-		w.mail.post(event.Topic(i.Edge, i.Priority, i.Kind), payload)
+		w.broker.publish(event.Topic(i.Edge, i.Priority, i.Kind), payload)
 	}
-	eventually(t, "all are acknowledged", func() bool { return w.mail.acknowledged() == 500 })
-	if !slices.Equal(w.mail.acked, want) {
+	eventually(t, "all are acknowledged", func() bool { return w.broker.acknowledged() == 500 })
+	if !slices.Equal(w.broker.acked, want) {
 		t.Error("the order differs")
 	}
 	if got := w.log.seqs(t, event.EventsTopic); !slices.Equal(got, numbers(1, 500)) {
@@ -84,7 +84,7 @@ func TestPubacksKeepTheOrderOfArrival(t *testing.T) {
 
 func TestReceiptSaysOnlyWhatKafkaHas(t *testing.T) {
 	w := newWorld(t)
-	w.post.check = func(edge string, r event.Receipt) {
+	w.receipts.check = func(edge string, r event.Receipt) {
 		have := map[uint64]bool{}
 		for _, seq := range w.log.seqs(t, event.EventsTopic) {
 			have[seq] = true
@@ -97,17 +97,17 @@ func TestReceiptSaysOnlyWhatKafkaHas(t *testing.T) {
 	}
 	w.start()
 	for _, seq := range []uint64{2, 4, 3, 9, 8, 20} {
-		w.mail.send(t, reading("mast", seq))
+		w.broker.send(t, reading("mast", seq))
 	}
 	eventually(t, "a receipt with ranges", func() bool {
-		r, _ := w.post.of("mast")
+		r, _ := w.receipts.of("mast")
 		return r.Through == 0 && slices.Equal(r.Above, []event.Range{{From: 2, To: 4}, {From: 8, To: 9}, {From: 20, To: 20}})
 	})
 	status := w.bridge.Status()
 	if len(status) != 1 || status[0].Highest != 20 || status[0].Missing != 14 || status[0].Since.IsZero() || status[0].Gaps[0] != (event.Range{From: 1, To: 1}) {
 		t.Errorf("status: %+v", status)
 	}
-	w.mail.send(t, readings("mast", 1, 20)...)
+	w.broker.send(t, readings("mast", 1, 20)...)
 	w.receipted("mast", 20)
 	if status := w.bridge.Status(); status[0].Missing != 0 || !status[0].Since.IsZero() {
 		t.Errorf("status: %+v", status)
@@ -117,12 +117,12 @@ func TestReceiptSaysOnlyWhatKafkaHas(t *testing.T) {
 func TestDuplicateIsAcknowledgedAndReceiptedAgainButNotWrittenAgain(t *testing.T) {
 	w := newWorld(t)
 	w.start()
-	w.mail.send(t, reading("mast", 1))
+	w.broker.send(t, reading("mast", 1))
 	w.receipted("mast", 1)
-	_, before := w.post.of("mast")
-	w.mail.send(t, reading("mast", 1), reading("mast", 1))
-	eventually(t, "all are acknowledged", func() bool { return w.mail.acknowledged() == 3 })
-	eventually(t, "another receipt", func() bool { _, n := w.post.of("mast"); return n > before })
+	_, before := w.receipts.of("mast")
+	w.broker.send(t, reading("mast", 1), reading("mast", 1))
+	eventually(t, "all are acknowledged", func() bool { return w.broker.acknowledged() == 3 })
+	eventually(t, "another receipt", func() bool { _, n := w.receipts.of("mast"); return n > before })
 	if n := len(w.log.records(event.EventsTopic)); n != 1 {
 		t.Errorf("%d records", n)
 	}
@@ -130,9 +130,9 @@ func TestDuplicateIsAcknowledgedAndReceiptedAgainButNotWrittenAgain(t *testing.T
 
 func TestReceiptThatFailedIsSentAgain(t *testing.T) {
 	w := newWorld(t)
-	w.post.fails = 1
+	w.receipts.fails = 1
 	w.start()
-	w.mail.send(t, reading("mast", 1))
+	w.broker.send(t, reading("mast", 1))
 	w.receipted("mast", 1)
 }
 
@@ -154,9 +154,9 @@ func TestUnknownOutcomeIsLookedForInTheLog(t *testing.T) {
 		})
 	}
 	for _, i := range readings("mast", 1, 30) {
-		w.mail.send(t, i)
+		w.broker.send(t, i)
 	}
-	w.mail.send(t, item("mast", 31, event.Tile, []byte("tile")))
+	w.broker.send(t, item("mast", 31, event.Tile, []byte("tile")))
 	w.start()
 	w.receipted("mast", 31)
 	seqs := append(w.log.seqs(t, event.EventsTopic), w.log.seqs(t, event.WorkTopic)...)
@@ -179,10 +179,10 @@ func TestKafkaAwayMeansNoPubackAndAnIntakeThatLeavesAndComesBack(t *testing.T) {
 			return kafka.Refused, false, errors.New("connection refused")
 		})
 	}
-	w.mail.send(t, readings("mast", 1, 300)...)
+	w.broker.send(t, readings("mast", 1, 300)...)
 	w.start()
-	eventually(t, "the intake comes and leaves", func() bool { return w.mail.hasRun() && !w.mail.isRunning() })
-	if n := w.mail.acknowledged(); n != 0 {
+	eventually(t, "the intake comes and leaves", func() bool { return w.broker.hasRun() && !w.broker.isRunning() })
+	if n := w.broker.acknowledged(); n != 0 {
 		t.Errorf("%d messages acknowledged", n)
 	}
 	w.log.mu.Lock()
@@ -208,18 +208,18 @@ func TestRestartKnowsWhatKafkaHas(t *testing.T) {
 			}
 			w.start()
 			report, _ := json.Marshal(event.DropReport{Drops: []event.Drop{{Seq: 7, Kind: event.Tile, Reason: "quota"}, {Seq: 8, Kind: event.Tile, Reason: "quota"}}})
-			w.mail.send(t, readings("mast", 1, 5)...)
-			w.mail.send(t, item("mast", 6, event.Tile, []byte("tile")), item("mast", 9, event.Ack, report), reading("mast", 12))
+			w.broker.send(t, readings("mast", 1, 5)...)
+			w.broker.send(t, item("mast", 6, event.Tile, []byte("tile")), item("mast", 9, event.Ack, report), reading("mast", 12))
 			w.receipted("mast", 9)
 			settle(w)
 			w.stop()
 			if name == "WithoutOne" { // as after SIGKILL: the last one was not written either
 				w.log.topics[event.BridgeTopic] = make([][]kafka.Record, 1)
 			}
-			w.mail = newMailbox()
-			w.post = &post{latest: map[string]event.Receipt{}}
+			w.broker = newMQTTBroker()
+			w.receipts = &sentReceipts{latest: map[string]event.Receipt{}}
 			w.start()
-			w.mail.send(t, readings("mast", 1, 13)...)
+			w.broker.send(t, readings("mast", 1, 13)...)
 			w.receipted("mast", 13)
 			seqs := w.log.seqs(t, event.EventsTopic)
 			if want := []uint64{1, 2, 3, 4, 5, 9, 12, 10, 11, 13}; !slices.Equal(seqs, want) {
@@ -231,12 +231,12 @@ func TestRestartKnowsWhatKafkaHas(t *testing.T) {
 
 func TestReceiptThatDiedWithTheBridgeIsSentByTheNext(t *testing.T) {
 	w := newWorld(t)
-	w.post.fails = 1 << 30
+	w.receipts.fails = 1 << 30
 	w.start()
-	w.mail.send(t, readings("mast", 1, 5)...)
+	w.broker.send(t, readings("mast", 1, 5)...)
 	eventually(t, "a checkpoint", func() bool { return len(w.log.records(event.BridgeTopic)) > 0 })
 	w.stop()
-	w.post = &post{latest: map[string]event.Receipt{}}
+	w.receipts = &sentReceipts{latest: map[string]event.Receipt{}}
 	w.start()
 	w.receipted("mast", 5)
 }
@@ -245,14 +245,14 @@ var errAway = errors.New("no route to the store")
 
 func TestStoreAwayMeansNoPuback(t *testing.T) {
 	w := newWorld(t)
-	w.shelf.break_(errAway)
+	w.objects.break_(errAway)
 	w.start()
-	w.mail.send(t, item("mast", 1, event.Tile, make([]byte, 600<<10)))
-	eventually(t, "the bridge is at it", func() bool { return w.mail.isRunning() })
-	if w.mail.acknowledged() != 0 || len(w.log.records(event.WorkTopic)) != 0 {
+	w.broker.send(t, item("mast", 1, event.Tile, make([]byte, 600<<10)))
+	eventually(t, "the bridge is at it", func() bool { return w.broker.isRunning() })
+	if w.broker.acknowledged() != 0 || len(w.log.records(event.WorkTopic)) != 0 {
 		t.Error("it went on without the store")
 	}
-	w.shelf.break_(nil)
+	w.objects.break_(nil)
 	w.receipted("mast", 1)
 }
 
@@ -260,7 +260,7 @@ func TestDropReportAccountsForWhatWillNeverCome(t *testing.T) {
 	w := newWorld(t)
 	w.start()
 	report, _ := json.Marshal(event.DropReport{Drops: []event.Drop{{Seq: 2}, {Seq: 3}}})
-	w.mail.send(t, reading("mast", 1), item("mast", 4, event.Ack, report))
+	w.broker.send(t, reading("mast", 1), item("mast", 4, event.Ack, report))
 	w.receipted("mast", 4)
 }
 
@@ -270,9 +270,9 @@ func TestOneBridgeWorksAtATime(t *testing.T) {
 	first, second := space.Coordinator("first"), space.Coordinator("second")
 	defer first.Close()
 	defer second.Close()
-	run := func(c slots.Leases) (*bridge.Bridge, *mailbox, func()) {
-		mail := newMailbox()
-		b, err := bridge.New(w.cfg, bridge.Parts{Intake: mail, Log: w.log, Objects: w.shelf, Receipts: w.post, Leases: c})
+	run := func(c slots.Leases) (*bridge.Bridge, *mqttBroker, func()) {
+		mail := newMQTTBroker()
+		b, err := bridge.New(w.cfg, bridge.Parts{Intake: mail, Log: w.log, Objects: w.objects, Receipts: w.receipts, Leases: c})
 		if err != nil {
 			t.Fatal(err)
 		}

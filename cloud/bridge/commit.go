@@ -54,8 +54,8 @@ func (s *session) commit(ctx context.Context, messages []*message) error {
 	}
 	b := &batch{entries: make([]entry, 0, len(messages)), pending: make(map[parts.Identity]bool, len(messages)), repeats: map[parts.Identity]int{}, spoiled: map[parts.Identity]int{},
 		began: time.Now(), trace: s.Trace}
-	for _, l := range messages {
-		if err := s.place(ctx, b, l); err != nil {
+	for _, m := range messages {
+		if err := s.place(ctx, b, m); err != nil {
 			return err
 		}
 	}
@@ -79,8 +79,8 @@ func (s *session) acknowledge(ctx context.Context) {
 	for {
 		select {
 		case messages := <-s.settled:
-			for _, l := range messages {
-				l.Ack()
+			for _, m := range messages {
+				m.Ack()
 			}
 			s.queue.done(messages)
 		case <-ctx.Done():
@@ -90,45 +90,45 @@ func (s *session) acknowledge(ctx context.Context) {
 }
 
 // place decides what becomes of a message.
-func (s *session) place(ctx context.Context, b *batch, l *message) error {
-	if l.status != nil {
-		if l.status.Status == event.Online && s.Slots.Carries(l.status.Edge) {
-			s.dirty = s.dedup.NoteProgram(l.status) || s.dirty
-			b.greeted = append(b.greeted, l.status)
+func (s *session) place(ctx context.Context, b *batch, m *message) error {
+	if m.status != nil {
+		if m.status.Status == event.Online && s.Slots.Carries(m.status.Edge) {
+			s.dirty = s.dedup.NoteProgram(m.status) || s.dirty
+			b.greeted = append(b.greeted, m.status)
 		}
 		return nil
 	}
-	if l.err != nil {
-		b.addPoison(s, l, l.Payload, &l.item, l.err)
+	if m.err != nil {
+		b.addPoison(s, m, m.Payload, &m.item, m.err)
 		return nil
 	}
-	id := parts.IdentityOf(&l.item)
+	id := parts.IdentityOf(&m.item)
 	if !s.Slots.Carries(id.Edge) {
 		return nil // its owner is another, and its edge sends it until there is a receipt
 	}
-	if id.Epoch != "" && !s.accept(b, l, id) {
+	if id.Epoch != "" && !s.accept(b, m, id) {
 		return nil
 	}
-	if l.item.Kind != event.Part {
-		s.enqueue(b, &l.item)
+	if m.item.Kind != event.Part {
+		s.enqueue(b, &m.item)
 		return nil
 	}
-	return s.placePart(ctx, b, l, id)
+	return s.placePart(ctx, b, m, id)
 }
 
 // placePart decides what becomes of a part, and of its item when it is whole.
-func (s *session) placePart(ctx context.Context, b *batch, l *message, id parts.Identity) error {
-	if !l.stored {
+func (s *session) placePart(ctx context.Context, b *batch, m *message, id parts.Identity) error {
+	if !m.stored {
 		return nil // it comes again
 	}
 	b.counts.parts++
 	a := s.parts.Find(id)
-	if a == nil || a.Spent || a.Cut != parts.CutOf(&l.item) { // given up, or begun anew by a later part of this batch
-		s.remove(ctx, parts.CutOf(&l.item).Key(l.item.Attrs.Part))
+	if a == nil || a.Spent || a.Cut != parts.CutOf(&m.item) { // given up, or begun anew by a later part of this batch
+		s.remove(ctx, parts.CutOf(&m.item).Key(m.item.Attrs.Part))
 		return nil
 	}
-	whole := s.parts.Stored(a, &l.item)
-	s.dedup.Hold(a, l.item.Attrs.Part)
+	whole := s.parts.Stored(a, &m.item)
+	s.dedup.Hold(a, m.item.Attrs.Part)
 	s.giveUp(ctx, dedup.BoundParts, s.parts.Surplus(a, s.cfg.PartsEdgeBytes))
 	if !whole && !s.parts.TooLarge(a) {
 		return nil
@@ -160,7 +160,7 @@ func (s *session) placePart(ctx context.Context, b *batch, l *message, id parts.
 		}
 		a.Spent = true
 		s.dedup.Lose(a.Cut)
-		b.addPoison(s, l, item.Data, &item, err)
+		b.addPoison(s, m, item.Data, &item, err)
 		return nil
 	}
 	s.enqueue(b, &item)

@@ -34,11 +34,11 @@ func (w *world) online(edge string, connection uint64, epochs ...event.Epoch) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.mail.post(event.StatusTopic(edge), payload)
+	w.broker.publish(event.StatusTopic(edge), payload)
 }
 
 // ofEpoch is the latest receipt of an epoch.
-func (p *post) ofEpoch(edge string, e event.Epoch) event.Receipt {
+func (p *sentReceipts) ofEpoch(edge string, e event.Epoch) event.Receipt {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.epochs[edge+" "+string(e)]
@@ -54,20 +54,20 @@ func (w *world) forgetsCheckpoints() {
 func TestAnotherItemUnderANumberIsNeverTakenForTheOneThatKafkaHas(t *testing.T) {
 	for name, restart := range map[string]func(w *world){
 		"SameBridge":             func(*world) {},
-		"NextBridge":             func(w *world) { w.stop(); w.mail = newMailbox(); w.start() },
-		"NextBridgeFromLogAlone": func(w *world) { w.stop(); w.forgetsCheckpoints(); w.mail = newMailbox(); w.start() },
+		"NextBridge":             func(w *world) { w.stop(); w.broker = newMQTTBroker(); w.start() },
+		"NextBridgeFromLogAlone": func(w *world) { w.stop(); w.forgetsCheckpoints(); w.broker = newMQTTBroker(); w.start() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.start()
 			w.online("mast", 1, epoch)
-			w.mail.send(t, readings("mast", 1, 9)...)
+			w.broker.send(t, readings("mast", 1, 9)...)
 			w.receipted("mast", 9)
 			restart(w)
 			w.online("mast", 1, epoch)
-			w.mail.send(t, other("mast", 7), reading("mast", 8))
+			w.broker.send(t, other("mast", 7), reading("mast", 8))
 			eventually(t, "a receipt names what Kafka has", func() bool {
-				r := w.post.ofEpoch("mast", epoch)
+				r := w.receipts.ofEpoch("mast", epoch)
 				return len(r.Conflicts) == 1 && r.Conflicts[0] == event.Known{Seq: 7, ID: reading("mast", 7).ID} &&
 					r.Last != nil && *r.Last == event.Known{Seq: 9, ID: reading("mast", 9).ID}
 			})
@@ -78,8 +78,8 @@ func TestAnotherItemUnderANumberIsNeverTakenForTheOneThatKafkaHas(t *testing.T) 
 				t.Errorf("%d dead letters", n)
 			}
 			// The device begins a new epoch and sends it again.
-			w.mail.send(t, under(other("mast", 7), "e2", 1))
-			eventually(t, "a receipt of the new epoch", func() bool { return w.post.ofEpoch("mast", "e2").Through == 1 })
+			w.broker.send(t, under(other("mast", 7), "e2", 1))
+			eventually(t, "a receipt of the new epoch", func() bool { return w.receipts.ofEpoch("mast", "e2").Through == 1 })
 			if n := len(w.log.records(event.EventsTopic)); n != 10 {
 				t.Errorf("%d records", n)
 			}
@@ -90,11 +90,11 @@ func TestAnotherItemUnderANumberIsNeverTakenForTheOneThatKafkaHas(t *testing.T) 
 func TestWhatADeviceOfAnEarlierProgramSendsUnderAnUsedNumberGoesToTheDeadLetters(t *testing.T) {
 	w := newWorld(t)
 	w.start()
-	w.mail.post(event.StatusTopic("mast"), []byte(`{"status":"online","edge":"mast","epoch":"`+string(epoch)+`","version":"1"}`))
-	w.mail.send(t, readings("mast", 1, 3)...)
+	w.broker.publish(event.StatusTopic("mast"), []byte(`{"status":"online","edge":"mast","epoch":"`+string(epoch)+`","version":"1"}`))
+	w.broker.send(t, readings("mast", 1, 3)...)
 	w.receipted("mast", 3)
-	w.mail.send(t, other("mast", 2), other("mast", 2))
-	eventually(t, "all are acknowledged", func() bool { return w.mail.acknowledged() == 6 })
+	w.broker.send(t, other("mast", 2), other("mast", 2))
+	eventually(t, "all are acknowledged", func() bool { return w.broker.acknowledged() == 6 })
 	letters := w.log.records(event.DLQTopic)
 	if len(letters) != 1 {
 		t.Fatalf("%d dead letters", len(letters))
@@ -103,39 +103,39 @@ func TestWhatADeviceOfAnEarlierProgramSendsUnderAnUsedNumberGoesToTheDeadLetters
 		t.Errorf("the reason is %q", reason)
 	}
 	if i, err := event.UnmarshalMQTT(letters[0].Value); err != nil || i.ID != other("mast", 2).ID {
-		t.Errorf("the letter is not whole: %v", err)
+		t.Errorf("the dead letter is not whole: %v", err)
 	}
 }
 
 func TestItemThatIsSentAgainUnderANewNumberIsNotWrittenTwice(t *testing.T) {
 	for name, restart := range map[string]func(w *world){
 		"SameBridge":             func(*world) {},
-		"NextBridge":             func(w *world) { w.stop(); w.mail = newMailbox(); w.start() },
-		"NextBridgeFromLogAlone": func(w *world) { w.stop(); w.forgetsCheckpoints(); w.mail = newMailbox(); w.start() },
+		"NextBridge":             func(w *world) { w.stop(); w.broker = newMQTTBroker(); w.start() },
+		"NextBridgeFromLogAlone": func(w *world) { w.stop(); w.forgetsCheckpoints(); w.broker = newMQTTBroker(); w.start() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.start()
-			w.mail.send(t, readings("mast", 1, 5)...)
+			w.broker.send(t, readings("mast", 1, 5)...)
 			w.receipted("mast", 5)
 			restart(w)
 			// No receipt may cover the new numbers before a checkpoint does: the log will never tell of them.
-			w.post.mu.Lock()
-			w.post.check = func(edge string, r event.Receipt) {
+			w.receipts.mu.Lock()
+			w.receipts.check = func(edge string, r event.Receipt) {
 				if r.Epoch == "e2" && w.savedThrough(edge, "e2") < min(r.Through, 5) {
 					t.Errorf("a receipt through %d of numbers that no checkpoint has", r.Through)
 				}
 			}
-			w.post.mu.Unlock()
+			w.receipts.mu.Unlock()
 			for seq := uint64(1); seq <= 5; seq++ {
-				w.mail.send(t, under(reading("mast", seq), "e2", seq))
+				w.broker.send(t, under(reading("mast", seq), "e2", seq))
 			}
-			eventually(t, "a receipt of the new epoch", func() bool { return w.post.ofEpoch("mast", "e2").Through == 5 })
+			eventually(t, "a receipt of the new epoch", func() bool { return w.receipts.ofEpoch("mast", "e2").Through == 5 })
 			w.stop()
-			w.mail = newMailbox()
+			w.broker = newMQTTBroker()
 			w.start()
-			w.mail.send(t, under(reading("mast", 6), "e2", 6))
-			eventually(t, "the next bridge knows them", func() bool { return w.post.ofEpoch("mast", "e2").Through == 6 })
+			w.broker.send(t, under(reading("mast", 6), "e2", 6))
+			eventually(t, "the next bridge knows them", func() bool { return w.receipts.ofEpoch("mast", "e2").Through == 6 })
 			if got := w.log.seqs(t, event.EventsTopic); !slices.Equal(got, numbers(1, 6)) {
 				t.Errorf("Kafka has %v", got)
 			}
@@ -164,16 +164,16 @@ func TestOnlineIsAnsweredForEachEpochThatIsKnown(t *testing.T) {
 	w.start()
 	for n, e := range []event.Epoch{"e1", "e2", "e3"} {
 		for seq := range uint64(n + 1) {
-			w.mail.send(t, under(reading("mast", uint64(10*n)+seq), e, seq+1))
+			w.broker.send(t, under(reading("mast", uint64(10*n)+seq), e, seq+1))
 		}
 	}
-	eventually(t, "receipts", func() bool { return w.post.ofEpoch("mast", "e3").Through == 3 })
-	w.post.clear()
+	eventually(t, "receipts", func() bool { return w.receipts.ofEpoch("mast", "e3").Through == 3 })
+	w.receipts.clear()
 	w.online("mast", 1, "e9", "e3", "e1", "e8")
 	eventually(t, "receipts for what is known, and for the current epoch", func() bool {
-		return w.post.ofEpoch("mast", "e3").Through == 3 && w.post.ofEpoch("mast", "e1").Through == 1 && w.post.ofEpoch("mast", "e9").Epoch == "e9"
+		return w.receipts.ofEpoch("mast", "e3").Through == 3 && w.receipts.ofEpoch("mast", "e1").Through == 1 && w.receipts.ofEpoch("mast", "e9").Epoch == "e9"
 	})
-	if r := w.post.ofEpoch("mast", "e8"); r.Epoch != "" {
+	if r := w.receipts.ofEpoch("mast", "e8"); r.Epoch != "" {
 		t.Errorf("a receipt for an epoch that was never heard of: %+v", r)
 	}
 }
@@ -184,14 +184,14 @@ func TestTwinsAreTold(t *testing.T) {
 	w.online("mast", 1, "e1")
 	w.online("mast", 1, "e2")
 	w.online("mast", 1, "e1") // retained, or delivered again
-	w.mail.send(t, under(reading("mast", 1), "e2", 1))
-	eventually(t, "a receipt", func() bool { return w.post.ofEpoch("mast", "e2").Through == 1 })
-	if r := w.post.ofEpoch("mast", "e2"); r.Twin != "" {
+	w.broker.send(t, under(reading("mast", 1), "e2", 1))
+	eventually(t, "a receipt", func() bool { return w.receipts.ofEpoch("mast", "e2").Through == 1 })
+	if r := w.receipts.ofEpoch("mast", "e2"); r.Twin != "" {
 		t.Errorf("a restart is taken for a twin: %+v", r)
 	}
 	w.online("mast", 2, "e1")
 	eventually(t, "both are told", func() bool {
-		return w.post.ofEpoch("mast", "e1").Twin == "e2" && w.post.ofEpoch("mast", "e2").Twin == "e1"
+		return w.receipts.ofEpoch("mast", "e1").Twin == "e2" && w.receipts.ofEpoch("mast", "e2").Twin == "e1"
 	})
 	twins := 0
 	for _, s := range w.bridge.Status() {
@@ -210,16 +210,16 @@ func TestDropsOfEarlierEpochsCountForThem(t *testing.T) {
 			w := newWorld(t)
 			w.start()
 			report, _ := json.Marshal(event.DropReport{Drops: []event.Drop{{Seq: 1}}, Earlier: []event.EpochDrops{{Epoch: "e0", Drops: []event.Drop{{Seq: 1}, {Seq: 2}}}}})
-			w.mail.send(t, item("mast", 2, event.Ack, report))
+			w.broker.send(t, item("mast", 2, event.Ack, report))
 			w.receipted("mast", 2)
 			if restart {
 				w.stop()
 				w.forgetsCheckpoints()
-				w.mail = newMailbox()
+				w.broker = newMQTTBroker()
 				w.start()
 			}
 			w.online("mast", 1, epoch, "e0")
-			eventually(t, "a receipt of the earlier epoch", func() bool { return w.post.ofEpoch("mast", "e0").Through == 2 })
+			eventually(t, "a receipt of the earlier epoch", func() bool { return w.receipts.ofEpoch("mast", "e0").Through == 2 })
 		})
 	}
 }

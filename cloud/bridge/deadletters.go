@@ -15,9 +15,6 @@ import (
 	"cloudcanvas/shared/kafka"
 )
 
-// HeaderQuarantine names the object with the bytes of a dead letter, where they are too many for a record.
-const HeaderQuarantine = deadletter.HeadQuarantine
-
 // addPoison makes a dead letter of a message, with its reason, once.
 //
 // What is poison may have been spoiled on the way, so the first time its number is not taken for
@@ -119,19 +116,19 @@ func (s *session) refused(ctx context.Context, e *entry, reason error) error {
 
 // quarantined are the headers of a dead letter whose bytes rest in the object store.
 func quarantined(key string, bytes int) []event.Header {
-	return []event.Header{{Key: HeaderQuarantine, Value: []byte(key)}, {Key: deadletter.HeadQuarantineBytes, Value: strconv.AppendInt(nil, int64(bytes), 10)}}
+	return []event.Header{{Key: deadletter.HeadQuarantine, Value: []byte(key)}, {Key: deadletter.HeadQuarantineBytes, Value: strconv.AppendInt(nil, int64(bytes), 10)}}
 }
 
-const quarantine = deadletter.Quarantine
-
-func quarantineKey(print [sha256.Size]byte) string { return quarantine + hex.EncodeToString(print[:]) }
+func quarantineKey(print [sha256.Size]byte) string {
+	return deadletter.Quarantine + hex.EncodeToString(print[:])
+}
 
 // fingerprintOf is the sha256 of what a dead letter's payload was.
 func fingerprintOf(r kafka.Record) [sha256.Size]byte {
 	for _, h := range r.Headers {
-		if h.Key == HeaderQuarantine {
+		if h.Key == deadletter.HeadQuarantine {
 			var print [sha256.Size]byte
-			text, _ := strings.CutPrefix(string(h.Value), quarantine)
+			text, _ := strings.CutPrefix(string(h.Value), deadletter.Quarantine)
 			if len(text) == hex.EncodedLen(len(print)) {
 				if _, err := hex.Decode(print[:], []byte(text)); err == nil {
 					return print

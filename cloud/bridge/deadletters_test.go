@@ -11,7 +11,7 @@ import (
 
 	kafkago "github.com/segmentio/kafka-go"
 
-	"cloudcanvas/cloud/bridge"
+	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
 )
@@ -56,13 +56,13 @@ func TestPoisonIsSetAsideOnceAndTheRestFlows(t *testing.T) {
 		t.Run(poison.name, func(t *testing.T) {
 			w := newWorld(t)
 			w.start()
-			w.mail.send(t, readings("vessel", 1, 50)...)
-			w.mail.post(poison.topic, poison.payload)
-			w.mail.send(t, readings("vessel", 51, 100)...)
+			w.broker.send(t, readings("vessel", 1, 50)...)
+			w.broker.publish(poison.topic, poison.payload)
+			w.broker.send(t, readings("vessel", 51, 100)...)
 			w.receipted("vessel", 100)
-			eventually(t, "all are acknowledged", func() bool { return w.mail.acknowledged() == 101 })
-			w.mail.post(poison.topic, bytes.Clone(poison.payload))
-			eventually(t, "the second is acknowledged", func() bool { return w.mail.acknowledged() == 102 })
+			eventually(t, "all are acknowledged", func() bool { return w.broker.acknowledged() == 101 })
+			w.broker.publish(poison.topic, bytes.Clone(poison.payload))
+			eventually(t, "the second is acknowledged", func() bool { return w.broker.acknowledged() == 102 })
 			letters := w.log.records(event.DLQTopic)
 			if len(letters) != 1 {
 				t.Fatalf("%d dead letters", len(letters))
@@ -75,8 +75,8 @@ func TestPoisonIsSetAsideOnceAndTheRestFlows(t *testing.T) {
 				t.Errorf("exception %q, %s", got, header(l, "__connect.errors.exception.message"))
 			}
 			value := l.Value
-			if ref := header(l, bridge.HeaderQuarantine); ref != "" {
-				value = w.shelf.objects[ref]
+			if ref := header(l, deadletter.HeadQuarantine); ref != "" {
+				value = w.objects.objects[ref]
 			}
 			if !bytes.Equal(value, poison.payload) {
 				t.Errorf("the value was changed: %d bytes", len(value))
@@ -92,16 +92,16 @@ func TestStrangersAreSetAside(t *testing.T) {
 	w := newWorld(t)
 	w.cfg.Edges = []string{"mast-*", "vessel"}
 	w.start()
-	w.mail.send(t, reading("mast-7", 1), reading("stranger", 1), reading("vessel", 1))
-	w.mail.post(event.StatusTopic("stranger"), []byte(`{"status":"online","edge":"stranger","epoch":"e7","version":"1"}`))
+	w.broker.send(t, reading("mast-7", 1), reading("stranger", 1), reading("vessel", 1))
+	w.broker.publish(event.StatusTopic("stranger"), []byte(`{"status":"online","edge":"stranger","epoch":"e7","version":"1"}`))
 	w.receipted("mast-7", 1)
 	w.receipted("vessel", 1)
-	eventually(t, "all are acknowledged", func() bool { return w.mail.acknowledged() == 4 })
+	eventually(t, "all are acknowledged", func() bool { return w.broker.acknowledged() == 4 })
 	letters := w.log.records(event.DLQTopic)
 	if len(letters) != 1 || header(letters[0], "__connect.errors.exception.class.name") != "bridge.Stranger" {
 		t.Errorf("dead letters: %v", letters)
 	}
-	if r, _ := w.post.of("stranger"); r.Epoch != "" || len(w.bridge.Status()) != 2 {
+	if r, _ := w.receipts.of("stranger"); r.Epoch != "" || len(w.bridge.Status()) != 2 {
 		t.Errorf("a stranger is told %+v; known are %+v", r, w.bridge.Status())
 	}
 }
@@ -111,13 +111,13 @@ func TestPoisonWithANumberIsSettledOnlyWhenTheSameBytesComeTwice(t *testing.T) {
 	w.start()
 	payload, _ := reading("mast", 1).MarshalMQTT()
 	spoiled := bytes.Replace(payload, []byte(`{"n":1}`), []byte(`{"n":2}`), 1)
-	w.mail.post("canvas/v1/mast/up/2/reading", spoiled)
-	w.mail.send(t, reading("mast", 2))
+	w.broker.publish("canvas/v1/mast/up/2/reading", spoiled)
+	w.broker.send(t, reading("mast", 2))
 	eventually(t, "a receipt for the good one only", func() bool {
-		r, _ := w.post.of("mast")
+		r, _ := w.receipts.of("mast")
 		return r.Through == 0 && r.Has(2)
 	})
-	w.mail.post("canvas/v1/mast/up/2/reading", bytes.Clone(spoiled))
+	w.broker.publish("canvas/v1/mast/up/2/reading", bytes.Clone(spoiled))
 	w.receipted("mast", 2)
 }
 
@@ -129,21 +129,21 @@ func TestPoisonThatOnlyTheBrokerSendsAgainIsNotSettled(t *testing.T) {
 			w.start()
 			payload, _ := reading("mast", 1).MarshalMQTT()
 			spoiled := bytes.Replace(payload, []byte(`{"n":1}`), []byte(`{"n":2}`), 1)
-			w.mail.post("canvas/v1/mast/up/2/reading", spoiled)
-			eventually(t, "it is acknowledged", func() bool { return w.mail.acknowledged() == 1 })
+			w.broker.publish("canvas/v1/mast/up/2/reading", spoiled)
+			eventually(t, "it is acknowledged", func() bool { return w.broker.acknowledged() == 1 })
 			if restart { // after a SIGKILL between the letter's acks=all and the PUBACK
 				w.stop()
 				w.log.topics[event.BridgeTopic] = make([][]kafka.Record, 1)
-				w.mail = newMailbox()
+				w.broker = newMQTTBroker()
 				w.start()
 			}
-			w.mail.again("canvas/v1/mast/up/2/reading", bytes.Clone(spoiled))
-			w.mail.send(t, reading("mast", 2))
-			eventually(t, "a receipt for the second", func() bool { r, _ := w.post.of("mast"); return r.Has(2) })
-			if r, _ := w.post.of("mast"); r.Has(1) {
+			w.broker.redeliver("canvas/v1/mast/up/2/reading", bytes.Clone(spoiled))
+			w.broker.send(t, reading("mast", 2))
+			eventually(t, "a receipt for the second", func() bool { r, _ := w.receipts.of("mast"); return r.Has(2) })
+			if r, _ := w.receipts.of("mast"); r.Has(1) {
 				t.Fatal("the edge is told to let go of an item that Kafka does not have")
 			}
-			w.mail.post("canvas/v1/mast/up/2/reading", payload)
+			w.broker.publish("canvas/v1/mast/up/2/reading", payload)
 			w.receipted("mast", 2)
 			if got := w.log.seqs(t, event.EventsTopic); !slices.Equal(got, []uint64{2, 1}) {
 				t.Errorf("Kafka has %v", got)
@@ -159,9 +159,9 @@ func TestSpoiledOnTheWayIsTakenWhenItComesIntact(t *testing.T) {
 	w := newWorld(t)
 	w.start()
 	payload, _ := reading("mast", 1).MarshalMQTT()
-	w.mail.post("canvas/v1/mast/up/2/reading", bytes.Replace(payload, []byte(`{"n":1}`), []byte(`{"n":2}`), 1))
+	w.broker.publish("canvas/v1/mast/up/2/reading", bytes.Replace(payload, []byte(`{"n":1}`), []byte(`{"n":2}`), 1))
 	eventually(t, "it is set aside", func() bool { return len(w.log.records(event.DLQTopic)) == 1 })
-	w.mail.post("canvas/v1/mast/up/2/reading", payload)
+	w.broker.publish("canvas/v1/mast/up/2/reading", payload)
 	w.receipted("mast", 1)
 	if got := w.log.seqs(t, event.EventsTopic); !slices.Equal(got, numbers(1, 1)) {
 		t.Errorf("Kafka has %v", got)
@@ -177,8 +177,8 @@ func TestPoisonKnownFromTheLogIsNotWrittenAgain(t *testing.T) {
 		return w.log.fail(records, func(int) (kafka.Outcome, bool, error) { return kafka.Unknown, true, errors.New("timed out") })
 	}
 	w.start()
-	w.mail.post("canvas/v1/mast/up/2/reading", []byte("hello"))
-	eventually(t, "it is acknowledged", func() bool { return w.mail.acknowledged() == 1 })
+	w.broker.publish("canvas/v1/mast/up/2/reading", []byte("hello"))
+	eventually(t, "it is acknowledged", func() bool { return w.broker.acknowledged() == 1 })
 	if n := len(w.log.records(event.DLQTopic)); n != 1 {
 		t.Errorf("%d dead letters", n)
 	}
@@ -187,17 +187,17 @@ func TestPoisonKnownFromTheLogIsNotWrittenAgain(t *testing.T) {
 func TestPoisonBehindACheckpointIsNotWrittenAgain(t *testing.T) {
 	w := newWorld(t)
 	w.start()
-	w.mail.send(t, reading("mast", 1))
-	w.mail.post("canvas/v1/mast/up/2/reading", []byte("hello"))
-	eventually(t, "both are acknowledged", func() bool { return w.mail.acknowledged() == 2 })
+	w.broker.send(t, reading("mast", 1))
+	w.broker.publish("canvas/v1/mast/up/2/reading", []byte("hello"))
+	eventually(t, "both are acknowledged", func() bool { return w.broker.acknowledged() == 2 })
 	w.stop() // writes a checkpoint whose offsets are above the letter
 	if len(w.log.records(event.BridgeTopic)) == 0 {
 		t.Fatal("no checkpoint")
 	}
-	w.mail = newMailbox()
+	w.broker = newMQTTBroker()
 	w.start()
-	w.mail.again("canvas/v1/mast/up/2/reading", []byte("hello"))
-	eventually(t, "it is acknowledged", func() bool { return w.mail.acknowledged() == 1 })
+	w.broker.redeliver("canvas/v1/mast/up/2/reading", []byte("hello"))
+	eventually(t, "it is acknowledged", func() bool { return w.broker.acknowledged() == 1 })
 	if n := len(w.log.records(event.DLQTopic)); n != 1 {
 		t.Errorf("%d dead letters", n)
 	}
@@ -220,7 +220,7 @@ func TestRecordThatKafkaRefusesIsSetAsideAndAccountedFor(t *testing.T) {
 		})
 	}
 	w.start()
-	w.mail.send(t, readings("mast", 1, 3)...)
+	w.broker.send(t, readings("mast", 1, 3)...)
 	w.receipted("mast", 3)
 	letters := w.log.records(event.DLQTopic)
 	if len(letters) != 1 || string(letters[0].Value) != `{"n":2}` || string(letters[0].Key) != "mast" || header(letters[0], "__connect.errors.topic") != event.EventsTopic {
@@ -230,7 +230,7 @@ func TestRecordThatKafkaRefusesIsSetAsideAndAccountedFor(t *testing.T) {
 		t.Errorf("the rest: %v", got)
 	}
 	w.stop()
-	w.mail = newMailbox()
+	w.broker = newMQTTBroker()
 	w.start() // the log says so too
 	eventually(t, "the bridge knows", func() bool { s := w.bridge.Status(); return len(s) == 1 && s[0].Through == 3 })
 }

@@ -8,13 +8,12 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"cloudcanvas/cloud/blocklist"
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/cloud/deadletter"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
+	"cloudcanvas/shared/retry"
 	"cloudcanvas/shared/telemetry"
 )
 
@@ -70,20 +69,24 @@ const blockedPatience = 5 * time.Second
 
 // follow watches one document for as long as ctx lasts.
 func (b *Bridge) follow(ctx context.Context, name string, handle func([]byte)) {
-	for logged := false; ctx.Err() == nil; {
-		values, err := b.Decisions.Document(name).Watch(ctx)
-		if err == nil {
-			logged = false
-			for v := range values {
-				handle(v)
-			}
-		} else if ctx.Err() == nil && !logged {
-			logged = true
-			b.Logger.Warn("a document with what operators decide can't be followed; the bridge tries again", "document", name, telemetry.Err, err)
+	patiently := retry.Task{First: time.Second, Most: time.Second, Tell: func(err error) bool {
+		b.Logger.Warn("a document with what operators decide can't be followed; the bridge tries again", "document", name, telemetry.Err, err)
+		return true
+	}}
+	for {
+		var values <-chan []byte
+		err := patiently.Do(ctx, func() (err error) {
+			values, err = b.Decisions.Document(name).Watch(ctx)
+			return err
+		})
+		if err != nil {
+			return
 		}
-		select {
-		case <-time.After(time.Second):
-		case <-ctx.Done():
+		for v := range values {
+			handle(v)
+		}
+		if retry.Sleep(ctx, time.Second) != nil {
+			return
 		}
 	}
 }
@@ -162,29 +165,4 @@ func (s *session) refuseBlocked(topic string) {
 	}
 	s.decided.logged[edge] = true
 	s.Logger.Warn("messages of a blocked edge are refused and counted; it gets no receipts and keeps its items", telemetry.Edge, edge)
-}
-
-// namedEdges is how many edges a metric names; all others count together.
-const namedEdges = 256
-
-// byEdge is a counter by edge whose labels are bounded.
-type byEdge struct {
-	*prometheus.CounterVec
-	mu    sync.Mutex
-	named map[string]bool
-}
-
-func newByEdge(name, help string, labels ...string) *byEdge {
-	return &byEdge{CounterVec: prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, append([]string{"edge"}, labels...)), named: map[string]bool{}}
-}
-
-func (c *byEdge) count(edge string, labels ...string) {
-	c.mu.Lock()
-	if !c.named[edge] && len(c.named) >= namedEdges {
-		edge = otherEdges
-	} else {
-		c.named[edge] = true
-	}
-	c.mu.Unlock()
-	c.WithLabelValues(append([]string{edge}, labels...)...).Inc()
 }

@@ -48,7 +48,7 @@ func TestABlockedEdgeIsRefusedAndKeepsItsItems(t *testing.T) {
 	group := local.NewSpace().Coordinator("operator")
 	w.decisions, w.metrics = group, registry
 	w.start()
-	w.mail.send(t, reading("mast", 1), reading("vessel", 1))
+	w.broker.send(t, reading("mast", 1), reading("vessel", 1))
 	w.receipted("mast", 1)
 	if err := blocklist.Block(t.Context(), group, "mast", blocklist.Entry{By: "o"}); err != nil {
 		t.Fatal(err)
@@ -56,16 +56,16 @@ func TestABlockedEdgeIsRefusedAndKeepsItsItems(t *testing.T) {
 	sent := 0
 	eventually(t, "the bridge refuses", func() bool {
 		sent++
-		w.mail.post("canvas/v1/mast/up/2/reading", fmt.Appendf(nil, "junk %d", sent))
+		w.broker.publish("canvas/v1/mast/up/2/reading", fmt.Appendf(nil, "junk %d", sent))
 		time.Sleep(5 * time.Millisecond)
 		return counter(t, registry, "canvas_bridge_blocked_messages_total")["mast"] > 0
 	})
 	letters := len(w.log.records(event.DLQTopic))
-	w.mail.send(t, reading("mast", 2), reading("vessel", 2))
-	w.mail.post("canvas/v1/mast/up/9/nonsense", []byte("x"))
+	w.broker.send(t, reading("mast", 2), reading("vessel", 2))
+	w.broker.publish("canvas/v1/mast/up/9/nonsense", []byte("x"))
 	w.receipted("vessel", 2)
-	eventually(t, "all are acknowledged", func() bool { return w.mail.acknowledged() == 5+sent })
-	if r, _ := w.post.of("mast"); r.Has(2) {
+	eventually(t, "all are acknowledged", func() bool { return w.broker.acknowledged() == 5+sent })
+	if r, _ := w.receipts.of("mast"); r.Has(2) {
 		t.Error("a blocked edge gets a receipt")
 	}
 	if n := len(w.log.records(event.DLQTopic)); n != letters {
@@ -75,9 +75,9 @@ func TestABlockedEdgeIsRefusedAndKeepsItsItems(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "what it kept arrives", func() bool {
-		w.mail.send(t, reading("mast", 2))
+		w.broker.send(t, reading("mast", 2))
 		time.Sleep(5 * time.Millisecond)
-		r, _ := w.post.of("mast")
+		r, _ := w.receipts.of("mast")
 		return r.Through == 2
 	})
 }
@@ -87,7 +87,7 @@ func TestAnItemThatAnOperatorPutBackIsRecognisedWhenItComesAgain(t *testing.T) {
 	group := local.NewSpace().Coordinator("operator")
 	w.decisions = group
 	w.start()
-	w.mail.send(t, reading("mast", 1))
+	w.broker.send(t, reading("mast", 1))
 	w.receipted("mast", 1)
 	second := reading("mast", 2)
 	payload, err := second.MarshalMQTT()
@@ -104,7 +104,7 @@ func TestAnItemThatAnOperatorPutBackIsRecognisedWhenItComesAgain(t *testing.T) {
 		t.Fatalf("%+v %v", outcomes, err)
 	}
 	w.receipted("mast", 2)
-	w.mail.send(t, second, reading("mast", 3))
+	w.broker.send(t, second, reading("mast", 3))
 	w.receipted("mast", 3)
 	seqs := w.log.seqs(t, event.EventsTopic)
 	slices.Sort(seqs)
@@ -153,12 +153,12 @@ func TestAFloodOfDeadLettersIsCountedSampledAndTold(t *testing.T) {
 	w.start()
 	const flood = 500
 	for n := range flood {
-		w.mail.post("canvas/v1/mast/up/2/reading", fmt.Appendf(nil, "junk %d", n))
+		w.broker.publish("canvas/v1/mast/up/2/reading", fmt.Appendf(nil, "junk %d", n))
 	}
-	w.mail.post("canvas/v1/vessel/up/2/reading", []byte("junk of another"))
-	w.mail.send(t, reading("vessel", 1))
+	w.broker.publish("canvas/v1/vessel/up/2/reading", []byte("junk of another"))
+	w.broker.send(t, reading("vessel", 1))
 	w.receipted("vessel", 1)
-	eventually(t, "all are acknowledged", func() bool { return w.mail.acknowledged() == flood+2 })
+	eventually(t, "all are acknowledged", func() bool { return w.broker.acknowledged() == flood+2 })
 	w.stop()
 	kept, told := 0, uint64(0)
 	for _, r := range w.log.records(event.DLQTopic) {
@@ -187,7 +187,7 @@ func TestAFloodOfDeadLettersIsCountedSampledAndTold(t *testing.T) {
 		}
 	}
 	if uint64(kept)+told != flood+1 || kept > 25 {
-		t.Errorf("%d letters are kept and %d told of, want %d together", kept, told, flood+1)
+		t.Errorf("%d dead letters are kept and %d summed up, want %d together", kept, told, flood+1)
 	}
 	if got := counter(t, registry, "canvas_bridge_dead_letters_total"); got["mast event.ErrMalformed"] != flood || got["vessel event.ErrMalformed"] != 1 {
 		t.Errorf("counted: %v", got)
@@ -208,17 +208,17 @@ func TestPoisonBeyondTheBoundIsNotSettled(t *testing.T) {
 	}
 	for range 3 {
 		for _, s := range spoiled {
-			w.mail.post("canvas/v1/mast/up/2/reading", []byte(string(s)))
+			w.broker.publish("canvas/v1/mast/up/2/reading", []byte(string(s)))
 		}
 	}
-	eventually(t, "all are acknowledged", func() bool { return w.mail.acknowledged() == 12 })
+	eventually(t, "all are acknowledged", func() bool { return w.broker.acknowledged() == 12 })
 	kept := 0
 	for _, r := range w.log.records(event.DLQTopic) {
 		if deadletter.Describe(r).Stands == 0 {
 			kept++
 		}
 	}
-	r, _ := w.post.of("mast")
+	r, _ := w.receipts.of("mast")
 	settled := 0
 	for n := range uint64(4) {
 		if r.Has(n + 1) {
@@ -226,6 +226,6 @@ func TestPoisonBeyondTheBoundIsNotSettled(t *testing.T) {
 		}
 	}
 	if settled > kept {
-		t.Errorf("%d numbers are settled, %d letters are kept", settled, kept)
+		t.Errorf("%d numbers are settled, %d dead letters are kept", settled, kept)
 	}
 }

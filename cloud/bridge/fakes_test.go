@@ -19,8 +19,8 @@ import (
 	"cloudcanvas/shared/mqtt"
 )
 
-// logbook is Kafka in memory, with faults on demand.
-type logbook struct {
+// kafkaLog is Kafka in memory, with faults on demand.
+type kafkaLog struct {
 	mu     sync.Mutex
 	topics map[string][][]kafka.Record // topic → partition → records
 	fault  func(n int, records []kafka.Record) error
@@ -28,8 +28,8 @@ type logbook struct {
 	unable error // to take checkpoints
 }
 
-func newLogbook() *logbook {
-	l := &logbook{topics: map[string][][]kafka.Record{}}
+func newKafkaLog() *kafkaLog {
+	l := &kafkaLog{topics: map[string][][]kafka.Record{}}
 	for _, t := range bridge.Topics(3, 1) {
 		l.topics[t.Name] = make([][]kafka.Record, t.Partitions)
 	}
@@ -37,7 +37,7 @@ func newLogbook() *logbook {
 }
 
 // write puts a record into the log, whatever faults there are.
-func (l *logbook) write(r kafka.Record) {
+func (l *kafkaLog) write(r kafka.Record) {
 	h := fnv.New32a()
 	h.Write(r.Key)
 	p := int(h.Sum32()) % len(l.topics[r.Topic])
@@ -46,7 +46,7 @@ func (l *logbook) write(r kafka.Record) {
 	l.topics[r.Topic][p] = append(l.topics[r.Topic][p], r)
 }
 
-func (l *logbook) Append(ctx context.Context, records ...kafka.Record) error {
+func (l *kafkaLog) Append(ctx context.Context, records ...kafka.Record) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if records[0].Topic != event.BridgeTopic && l.fault != nil {
@@ -66,7 +66,7 @@ func (l *logbook) Append(ctx context.Context, records ...kafka.Record) error {
 
 // fail makes an AppendError in which each record ended as outcome says; those confirmed, and those
 // unknown for which landed says so, stand in the log.
-func (l *logbook) fail(records []kafka.Record, outcome func(n int) (o kafka.Outcome, landed bool, err error)) error {
+func (l *kafkaLog) fail(records []kafka.Record, outcome func(n int) (o kafka.Outcome, landed bool, err error)) error {
 	e := &kafka.AppendError{Outcomes: make([]kafka.Outcome, len(records)), Errs: make([]error, len(records))}
 	for n, r := range records {
 		var landed bool
@@ -78,7 +78,7 @@ func (l *logbook) fail(records []kafka.Record, outcome func(n int) (o kafka.Outc
 	return e
 }
 
-func (l *logbook) Offsets(_ context.Context, topic string) (map[int]kafka.OffsetRange, error) {
+func (l *kafkaLog) Offsets(_ context.Context, topic string) (map[int]kafka.OffsetRange, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	ranges := map[int]kafka.OffsetRange{}
@@ -88,7 +88,7 @@ func (l *logbook) Offsets(_ context.Context, topic string) (map[int]kafka.Offset
 	return ranges, nil
 }
 
-func (l *logbook) Scan(_ context.Context, topic string, partition int, from, to int64, handle func(kafka.Record) error) error {
+func (l *kafkaLog) Scan(_ context.Context, topic string, partition int, from, to int64, handle func(kafka.Record) error) error {
 	l.mu.Lock()
 	records := slices.Clone(l.topics[topic][partition])
 	l.mu.Unlock()
@@ -101,14 +101,14 @@ func (l *logbook) Scan(_ context.Context, topic string, partition int, from, to 
 }
 
 // records are all of a topic.
-func (l *logbook) records(topic string) []kafka.Record {
+func (l *kafkaLog) records(topic string) []kafka.Record {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Concat(l.topics[topic]...)
 }
 
 // seqs are the numbers in a topic, in the order of the partitions.
-func (l *logbook) seqs(t testing.TB, topic string) []uint64 {
+func (l *kafkaLog) seqs(t testing.TB, topic string) []uint64 {
 	t.Helper()
 	seqs := []uint64{}
 	for _, r := range l.records(topic) {
@@ -121,41 +121,41 @@ func (l *logbook) seqs(t testing.TB, topic string) []uint64 {
 	return seqs
 }
 
-// mailbox is the MQTT broker: it keeps what was not acknowledged and sends it again.
-type mailbox struct {
-	mu      sync.Mutex
-	waiting []mqtt.Message // not acknowledged, in order
-	acked   []string       // the payloads acknowledged
-	more    chan struct{}
-	runs    int
-	running bool
-	deaf    bool // its session is not subscribed yet
-	asked   int  // times that the bridge asked whether it hears
+// mqttBroker is the MQTT broker: it keeps what was not acknowledged and sends it again.
+type mqttBroker struct {
+	mu           sync.Mutex
+	waiting      []mqtt.Message // not acknowledged, in order
+	acked        []string       // the payloads acknowledged
+	more         chan struct{}
+	runs         int
+	running      bool
+	unsubscribed bool // its session is not subscribed yet
+	asked        int  // times that the bridge asked whether it hears
 }
 
 // Ready says that nothing is wrong.
-func (m *mailbox) Ready() error { return nil }
+func (m *mqttBroker) Ready() error { return nil }
 
 // Subscribed says whether it is subscribed.
-func (m *mailbox) Subscribed() bool {
+func (m *mqttBroker) Subscribed() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.asked++
-	return !m.deaf
+	return !m.unsubscribed
 }
 
-func newMailbox() *mailbox { return &mailbox{more: make(chan struct{}, 1)} }
+func newMQTTBroker() *mqttBroker { return &mqttBroker{more: make(chan struct{}, 1)} }
 
-func (m *mailbox) post(topic string, payload []byte) {
+func (m *mqttBroker) publish(topic string, payload []byte) {
 	m.put(mqtt.Message{Topic: topic, Payload: payload, QoS: 1})
 }
 
-// again delivers what the broker has sent before, as it does where the PUBACK did not reach it.
-func (m *mailbox) again(topic string, payload []byte) {
+// redeliver delivers what the broker has sent before, as it does where the PUBACK did not reach it.
+func (m *mqttBroker) redeliver(topic string, payload []byte) {
 	m.put(mqtt.Message{Topic: topic, Payload: payload, QoS: 1, Duplicate: true})
 }
 
-func (m *mailbox) put(message mqtt.Message) {
+func (m *mqttBroker) put(message mqtt.Message) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.waiting = append(m.waiting, message)
@@ -165,18 +165,18 @@ func (m *mailbox) put(message mqtt.Message) {
 	}
 }
 
-func (m *mailbox) send(t testing.TB, items ...event.Item) {
+func (m *mqttBroker) send(t testing.TB, items ...event.Item) {
 	t.Helper()
 	for _, i := range items {
 		payload, err := i.MarshalMQTT()
 		if err != nil {
 			t.Fatal(err)
 		}
-		m.post(event.Topic(i.Edge, i.Priority, i.Kind), payload)
+		m.publish(event.Topic(i.Edge, i.Priority, i.Kind), payload)
 	}
 }
 
-func (m *mailbox) Run(ctx context.Context, _ slots.Set, _ []string, take func(mqtt.Message)) error {
+func (m *mqttBroker) Run(ctx context.Context, _ slots.Set, _ []string, take func(mqtt.Message)) error {
 	m.mu.Lock()
 	m.runs++
 	m.running = true
@@ -218,34 +218,34 @@ func (m *mailbox) Run(ctx context.Context, _ slots.Set, _ []string, take func(mq
 	return ctx.Err()
 }
 
-func (m *mailbox) acknowledged() int {
+func (m *mqttBroker) acknowledged() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return len(m.acked)
 }
 
-func (m *mailbox) isRunning() bool {
+func (m *mqttBroker) isRunning() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.running
 }
 
-func (m *mailbox) hasRun() bool {
+func (m *mqttBroker) hasRun() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.runs > 0
 }
 
-// shelf is an object store in memory.
-type shelf struct {
+// objectStore is an object store in memory.
+type objectStore struct {
 	mu      sync.Mutex
 	objects map[string][]byte
 	err     error
 }
 
-func newShelf() *shelf { return &shelf{objects: map[string][]byte{}} }
+func newObjectStore() *objectStore { return &objectStore{objects: map[string][]byte{}} }
 
-func (s *shelf) Put(_ context.Context, key string, data []byte) error {
+func (s *objectStore) Put(_ context.Context, key string, data []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err == nil {
@@ -254,7 +254,7 @@ func (s *shelf) Put(_ context.Context, key string, data []byte) error {
 	return s.err
 }
 
-func (s *shelf) Get(_ context.Context, key string) ([]byte, error) {
+func (s *objectStore) Get(_ context.Context, key string) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	data, ok := s.objects[key]
@@ -264,19 +264,19 @@ func (s *shelf) Get(_ context.Context, key string) ([]byte, error) {
 	return data, s.err
 }
 
-func (s *shelf) get(key string) []byte {
+func (s *objectStore) get(key string) []byte {
 	data, _ := s.Get(context.Background(), key)
 	return data
 }
 
-func (s *shelf) Delete(_ context.Context, key string) error {
+func (s *objectStore) Delete(_ context.Context, key string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.objects, key)
 	return s.err
 }
 
-func (s *shelf) Keys(_ context.Context, prefix string) (keys []string, err error) {
+func (s *objectStore) Keys(_ context.Context, prefix string) (keys []string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for key := range s.objects {
@@ -287,20 +287,20 @@ func (s *shelf) Keys(_ context.Context, prefix string) (keys []string, err error
 	return keys, s.err
 }
 
-func (s *shelf) keys() []string {
+func (s *objectStore) keys() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Sorted(maps.Keys(s.objects))
 }
 
-func (s *shelf) break_(err error) {
+func (s *objectStore) break_(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.err = err
 }
 
-// post is the receipts that went out: the latest for each edge, and a check of each when it goes.
-type post struct {
+// sentReceipts is the receipts that went out: the latest for each edge, and a check of each when it goes.
+type sentReceipts struct {
 	mu     sync.Mutex
 	latest map[string]event.Receipt
 	epochs map[string]event.Receipt // by edge and epoch
@@ -309,7 +309,7 @@ type post struct {
 	check  func(edge string, r event.Receipt)
 }
 
-func (p *post) Publish(_ context.Context, topic string, _ byte, _ bool, payload []byte) error {
+func (p *sentReceipts) Publish(_ context.Context, topic string, _ byte, _ bool, payload []byte) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.fails > 0 {
@@ -339,14 +339,14 @@ func (p *post) Publish(_ context.Context, topic string, _ byte, _ bool, payload 
 	return nil
 }
 
-func (p *post) clear() {
+func (p *sentReceipts) clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	clear(p.latest)
 	clear(p.epochs)
 }
 
-func (p *post) of(edge string) (event.Receipt, int) {
+func (p *sentReceipts) of(edge string) (event.Receipt, int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.latest[edge], p.count

@@ -12,8 +12,8 @@ import (
 	"cloudcanvas/shared/mqtt"
 )
 
-// FuzzLetter: whatever comes from MQTT is either an item that is what its topic says, or poison.
-func FuzzLetter(f *testing.F) {
+// FuzzMessage: whatever comes from MQTT is either an item that is what its topic says, or poison.
+func FuzzMessage(f *testing.F) {
 	good := event.Item{
 		ID: [16]byte{1}, Edge: "mast", Epoch: "e1", Seq: 1, Kind: event.Reading, Stream: "s", Priority: event.Normal,
 		Type: "application/json", SHA256: event.Sum([]byte("{}")), Data: []byte("{}"),

@@ -19,7 +19,7 @@ func TestReadinessTellsOfAnotherClientWithTheBridgesClientID(t *testing.T) {
 	w := newWorld(t)
 	m := brokertest.StartMosquitto(t)
 	intake := &intake.MQTT{Options: mqtt.Options{URL: m.URL, ClientID: "canvas-bridge"}}
-	b, err := bridge.New(w.cfg, bridge.Parts{Intake: intake, Log: w.log, Objects: w.shelf, Receipts: w.post})
+	b, err := bridge.New(w.cfg, bridge.Parts{Intake: intake, Log: w.log, Objects: w.objects, Receipts: w.receipts})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,20 +54,20 @@ func TestReadinessTellsOfAnotherClientWithTheBridgesClientID(t *testing.T) {
 // A device takes a receipt for the word that the bridge listens, and sends all it has.
 func TestNoReceiptGoesOutBeforeTheIntakeHears(t *testing.T) {
 	w := newWorld(t)
-	w.mail.deaf = true
+	w.broker.unsubscribed = true
 	w.start()
-	w.mail.send(t, readings("mast", 1, 5)...) // of a session from before
+	w.broker.send(t, readings("mast", 1, 5)...) // of a session from before
 	asked := func() int {
-		w.mail.mu.Lock()
-		defer w.mail.mu.Unlock()
-		return w.mail.asked
+		w.broker.mu.Lock()
+		defer w.broker.mu.Unlock()
+		return w.broker.asked
 	}
 	eventually(t, "a receipt is due", func() bool { return asked() > 1 })
-	if _, count := w.post.of("mast"); count > 0 {
+	if _, count := w.receipts.of("mast"); count > 0 {
 		t.Errorf("%d receipts went out", count)
 	}
-	w.mail.mu.Lock()
-	w.mail.deaf = false
-	w.mail.mu.Unlock()
+	w.broker.mu.Lock()
+	w.broker.unsubscribed = false
+	w.broker.mu.Unlock()
 	w.receipted("mast", 5)
 }

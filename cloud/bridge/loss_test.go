@@ -167,7 +167,7 @@ func TestSixMebibytesBetweenGoodOnesHoldNothingUp(t *testing.T) {
 	if header(l, deadletter.HeadTopic) != topic || header(l, deadletter.HeadException) != "event.ErrTooLarge" || !strings.Contains(header(l, deadletter.HeadReason), "6291456 bytes") {
 		t.Errorf("headers %v", l.Headers)
 	}
-	if data, err := folder(at.store).Get(ctx, header(l, bridge.HeaderQuarantine)); err != nil || !bytes.Equal(data, poison) {
+	if data, err := folder(at.store).Get(ctx, header(l, deadletter.HeadQuarantine)); err != nil || !bytes.Equal(data, poison) {
 		t.Errorf("quarantined are %d bytes, %v", len(data), err)
 	}
 	good := map[uint64]int{}

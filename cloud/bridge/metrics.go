@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -67,6 +68,31 @@ func (m *metrics) count(b *batch) {
 	m.messages.WithLabelValues("poison").Add(float64(b.counts.poison))
 	m.messages.WithLabelValues("conflict").Add(float64(b.counts.conflicts))
 	m.messages.WithLabelValues("known").Add(float64(b.counts.known))
+}
+
+// namedEdges is how many edges a metric names; all others count together.
+const namedEdges = 256
+
+// byEdge is a counter by edge whose labels are bounded.
+type byEdge struct {
+	*prometheus.CounterVec
+	mu    sync.Mutex
+	named map[string]bool
+}
+
+func newByEdge(name, help string, labels ...string) *byEdge {
+	return &byEdge{CounterVec: prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, append([]string{"edge"}, labels...)), named: map[string]bool{}}
+}
+
+func (c *byEdge) count(edge string, labels ...string) {
+	c.mu.Lock()
+	if !c.named[edge] && len(c.named) >= namedEdges {
+		edge = otherEdges
+	} else {
+		c.named[edge] = true
+	}
+	c.mu.Unlock()
+	c.WithLabelValues(append([]string{edge}, labels...)...).Inc()
 }
 
 // gapMetrics exports the edges with late gaps when it is asked.

@@ -28,12 +28,12 @@ func objectKey(i *event.Item) string {
 // storeParts puts the parts that are among messages into the store, beside each other.
 func (s *session) storeParts(ctx context.Context, messages []*message) error {
 	var objects []object
-	for _, l := range messages {
-		if l.err != nil || l.item.Kind != event.Part {
+	for _, m := range messages {
+		if m.err != nil || m.item.Kind != event.Part {
 			continue
 		}
-		id := parts.IdentityOf(&l.item)
-		if !s.Slots.Carries(id.Edge) || !s.wantsPart(l) {
+		id := parts.IdentityOf(&m.item)
+		if !s.Slots.Carries(id.Edge) || !s.wantsPart(m) {
 			continue
 		}
 		var (
@@ -41,23 +41,23 @@ func (s *session) storeParts(ctx context.Context, messages []*message) error {
 			stale []string
 		)
 		err := s.retry(ctx, "looking for the parts of an item", func() (err error) {
-			a, stale, err = s.parts.Open(ctx, &l.item)
+			a, stale, err = s.parts.Open(ctx, &m.item)
 			return retriable(err)
 		})
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		if err != nil {
-			l.err = err
+			m.err = err
 			continue
 		}
 		if len(stale) > 0 {
 			s.Logger.Info("an item comes in other parts than before, it begins anew", "edge", id.Edge, "epoch", id.Epoch, "seq", id.Seq, "parts", a.Of)
 			s.remove(ctx, stale...) // before the new ones are written: they may be among them
 		}
-		l.stored = true // when this returns
-		if a.Missing(l.item.Attrs.Part) {
-			objects = append(objects, object{a.Key(l.item.Attrs.Part), l.item.Data})
+		m.stored = true // when this returns
+		if a.Missing(m.item.Attrs.Part) {
+			objects = append(objects, object{a.Key(m.item.Attrs.Part), m.item.Data})
 		}
 	}
 	return s.store(ctx, objects)

@@ -19,9 +19,9 @@ func TestLargeDataRestsInTheStoreAndPartsBecomeWhole(t *testing.T) {
 	a, b := item("mast", 1, event.Tile, large), item("mast", 2, event.Tile, middle)
 	partsA, partsB := inParts(a, 128<<10), inParts(b, 128<<10)
 	for n := range partsA { // interleaved, and some of them twice
-		w.mail.send(t, partsA[n])
+		w.broker.send(t, partsA[n])
 		if n < len(partsB) {
-			w.mail.send(t, partsB[n], partsB[n])
+			w.broker.send(t, partsB[n], partsB[n])
 		}
 	}
 	w.receipted("mast", 2)
@@ -35,7 +35,7 @@ func TestLargeDataRestsInTheStoreAndPartsBecomeWhole(t *testing.T) {
 			if len(r.Value) > 0 || got.Attrs.DataRef == "" {
 				t.Errorf("%d bytes in the record, reference %q", len(r.Value), got.Attrs.DataRef)
 			}
-			if data, err = w.shelf.Get(t.Context(), got.Attrs.DataRef); err != nil {
+			if data, err = w.objects.Get(t.Context(), got.Attrs.DataRef); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -44,7 +44,7 @@ func TestLargeDataRestsInTheStoreAndPartsBecomeWhole(t *testing.T) {
 		}
 	}
 	eventually(t, "a store without parts", func() bool {
-		keys := w.shelf.keys()
+		keys := w.objects.keys()
 		return len(keys) == 1 && strings.HasPrefix(keys[0], "items/mast/")
 	})
 }
@@ -55,12 +55,12 @@ func TestPartsOutliveTheBridge(t *testing.T) {
 	data := make([]byte, 400<<10)
 	rand.Read(data)
 	parts := inParts(item("mast", 1, event.Tile, data), 100<<10)
-	w.mail.send(t, parts[0], parts[1])
-	eventually(t, "two parts are acknowledged", func() bool { return w.mail.acknowledged() == 2 })
+	w.broker.send(t, parts[0], parts[1])
+	eventually(t, "two parts are acknowledged", func() bool { return w.broker.acknowledged() == 2 })
 	w.stop()
-	w.mail = newMailbox()
+	w.broker = newMQTTBroker()
 	w.start()
-	w.mail.send(t, parts[2], parts[3]) // the link carries each part once
+	w.broker.send(t, parts[2], parts[3]) // the link carries each part once
 	w.receipted("mast", 1)
 	if got, err := w.log.records(event.WorkTopic)[0].Item(); err != nil || !bytes.Equal(got.Data, data) {
 		t.Error("the item is not what it was", err)
@@ -74,9 +74,9 @@ func TestPartsThatDoNotMatchTheirDigestAreSentAgain(t *testing.T) {
 	whole := item("mast", 1, event.Tile, data)
 	spoiled := inParts(whole, 128<<10)
 	spoiled[1].Data = append([]byte("x"), spoiled[1].Data[1:]...)
-	w.mail.send(t, spoiled...)
+	w.broker.send(t, spoiled...)
 	eventually(t, "the spoiled item is set aside", func() bool { return len(w.log.records(event.DLQTopic)) == 1 })
-	w.mail.send(t, inParts(whole, 128<<10)...)
+	w.broker.send(t, inParts(whole, 128<<10)...)
 	w.receipted("mast", 1)
 	if got, err := w.log.records(event.WorkTopic)[0].Item(); err != nil || !bytes.Equal(got.Data, data) {
 		t.Error("the item is not what it was", err)
@@ -85,7 +85,7 @@ func TestPartsThatDoNotMatchTheirDigestAreSentAgain(t *testing.T) {
 
 // held is what the latest receipt says of an item's parts.
 func (w *world) held(edge string, seq uint64) (of uint32, have []event.Range, told bool) {
-	r, _ := w.post.of(edge)
+	r, _ := w.receipts.of(edge)
 	for _, p := range r.Parts {
 		if p.Seq == seq {
 			return p.Of, p.Have, true
@@ -108,20 +108,20 @@ func TestReceiptsNameThePartsThatAreHeldAlsoAfterARestart(t *testing.T) {
 	data := make([]byte, 800<<10)
 	rand.Read(data)
 	parts := inParts(item("mast", 1, event.Tile, data), 100<<10)
-	w.mail.send(t, parts[0], parts[1], parts[4])
+	w.broker.send(t, parts[0], parts[1], parts[4])
 	w.holds("mast", 1, 8, event.Range{From: 0, To: 1}, event.Range{From: 4, To: 4})
 	w.stop()
-	w.mail, w.post = newMailbox(), &post{latest: map[string]event.Receipt{}}
+	w.broker, w.receipts = newMQTTBroker(), &sentReceipts{latest: map[string]event.Receipt{}}
 	w.start()
 	w.holds("mast", 1, 8, event.Range{From: 0, To: 1}, event.Range{From: 4, To: 4})
 	for _, n := range []int{2, 3, 5, 6, 7} {
-		w.mail.send(t, parts[n])
+		w.broker.send(t, parts[n])
 	}
 	w.receipted("mast", 1)
 	if _, _, told := w.held("mast", 1); told {
 		t.Error("a receipt names parts of an item that is whole")
 	}
-	if got, err := w.log.records(event.WorkTopic)[0].Item(); err != nil || event.Sum(w.shelf.get(got.Attrs.DataRef)) != event.Sum(data) {
+	if got, err := w.log.records(event.WorkTopic)[0].Item(); err != nil || event.Sum(w.objects.get(got.Attrs.DataRef)) != event.Sum(data) {
 		t.Error("the item is not what it was", err)
 	}
 }
@@ -130,17 +130,17 @@ func TestPartsAreToldToAnEdgeThatComesOnline(t *testing.T) {
 	w := newWorld(t)
 	w.start()
 	parts := inParts(item("mast", 3, event.Tile, make([]byte, 300<<10)), 100<<10)
-	w.mail.send(t, parts[1])
+	w.broker.send(t, parts[1])
 	w.holds("mast", 3, 3, event.Range{From: 1, To: 1})
-	_, before := w.post.of("mast")
-	w.mail.post(event.StatusTopic("mast"), []byte(`{"status":"online","edge":"mast","epoch":"`+string(epoch)+`","version":"1"}`))
-	eventually(t, "another receipt", func() bool { _, n := w.post.of("mast"); return n > before })
+	_, before := w.receipts.of("mast")
+	w.broker.publish(event.StatusTopic("mast"), []byte(`{"status":"online","edge":"mast","epoch":"`+string(epoch)+`","version":"1"}`))
+	eventually(t, "another receipt", func() bool { _, n := w.receipts.of("mast"); return n > before })
 	w.holds("mast", 3, 3, event.Range{From: 1, To: 1})
-	w.mail.post(event.StatusTopic("new"), []byte(`{"status":"online","edge":"new","epoch":"e7","version":"1"}`))
-	eventually(t, "a receipt to an edge that has sent nothing", func() bool { r, n := w.post.of("new"); return n > 0 && r.Epoch == "e7" && r.Through == 0 })
-	w.mail.post(event.StatusTopic("gone"), []byte(`{"status":"offline","edge":"gone","epoch":"e7","version":"1"}`))
-	w.mail.post(event.StatusTopic("broken"), []byte(`{`))
-	eventually(t, "all are acknowledged", func() bool { return w.mail.acknowledged() == 5 })
+	w.broker.publish(event.StatusTopic("new"), []byte(`{"status":"online","edge":"new","epoch":"e7","version":"1"}`))
+	eventually(t, "a receipt to an edge that has sent nothing", func() bool { r, n := w.receipts.of("new"); return n > 0 && r.Epoch == "e7" && r.Through == 0 })
+	w.broker.publish(event.StatusTopic("gone"), []byte(`{"status":"offline","edge":"gone","epoch":"e7","version":"1"}`))
+	w.broker.publish(event.StatusTopic("broken"), []byte(`{`))
+	eventually(t, "all are acknowledged", func() bool { return w.broker.acknowledged() == 5 })
 	if n := len(w.log.records(event.DLQTopic)); n != 0 {
 		t.Errorf("%d dead letters", n)
 	}
@@ -155,17 +155,17 @@ func TestItemThatIsCutAnewBeginsAnew(t *testing.T) {
 			rand.Read(data)
 			whole := item("mast", 1, event.Tile, data)
 			old, anew := inParts(whole, 100<<10), inParts(whole, 64<<10)
-			w.mail.send(t, old[0], old[1], old[2])
+			w.broker.send(t, old[0], old[1], old[2])
 			w.holds("mast", 1, 4, event.Range{From: 0, To: 2})
 			if restart {
 				w.stop()
-				w.mail = newMailbox()
+				w.broker = newMQTTBroker()
 				w.start()
 			}
-			w.mail.send(t, anew[:4]...)
+			w.broker.send(t, anew[:4]...)
 			w.holds("mast", 1, 7, event.Range{From: 0, To: 3})
-			eventually(t, "the old parts are gone", func() bool { return len(w.shelf.keys()) == 4 })
-			w.mail.send(t, anew[4:]...)
+			eventually(t, "the old parts are gone", func() bool { return len(w.objects.keys()) == 4 })
+			w.broker.send(t, anew[4:]...)
 			w.receipted("mast", 1)
 			if got, err := w.log.records(event.WorkTopic)[0].Item(); err != nil || !bytes.Equal(got.Data, data) {
 				t.Error("the item is not what it was", err)
@@ -173,7 +173,7 @@ func TestItemThatIsCutAnewBeginsAnew(t *testing.T) {
 			if n := len(w.log.records(event.DLQTopic)); n != 0 {
 				t.Errorf("%d dead letters", n)
 			}
-			eventually(t, "no parts are left", func() bool { return len(w.shelf.keys()) == 0 })
+			eventually(t, "no parts are left", func() bool { return len(w.objects.keys()) == 0 })
 		})
 	}
 }
@@ -184,14 +184,14 @@ func TestPartsOfBothCutsInOneBatchDoNotMix(t *testing.T) {
 	rand.Read(data)
 	whole := item("mast", 1, event.Tile, data)
 	old, anew := inParts(whole, 100<<10), inParts(whole, 64<<10)
-	w.mail.send(t, old[0], anew[0], anew[1], old[1], old[2], anew[2], old[3])
-	w.mail.send(t, anew...)
+	w.broker.send(t, old[0], anew[0], anew[1], old[1], old[2], anew[2], old[3])
+	w.broker.send(t, anew...)
 	w.start()
 	w.receipted("mast", 1)
 	if got, err := w.log.records(event.WorkTopic)[0].Item(); err != nil || !bytes.Equal(got.Data, data) {
 		t.Error("the item is not what it was", err)
 	}
-	eventually(t, "no parts are left", func() bool { return len(w.shelf.keys()) == 0 })
+	eventually(t, "no parts are left", func() bool { return len(w.objects.keys()) == 0 })
 }
 
 func TestPartsThatCameToNothingAreTakenBack(t *testing.T) {
@@ -199,7 +199,7 @@ func TestPartsThatCameToNothingAreTakenBack(t *testing.T) {
 	w.start()
 	spoiled := inParts(item("mast", 1, event.Tile, bytes.Repeat([]byte("cloud "), 50<<10)), 128<<10)
 	spoiled[1].Data = append([]byte("x"), spoiled[1].Data[1:]...)
-	w.mail.send(t, spoiled...)
+	w.broker.send(t, spoiled...)
 	w.holds("mast", 1, 3) // none of them: all must come again
 }
 
@@ -209,17 +209,17 @@ func TestPartsAreFoundWhereTheStoreWasAwayAtTheStart(t *testing.T) {
 	data := make([]byte, 400<<10)
 	rand.Read(data)
 	parts := inParts(item("mast", 1, event.Tile, data), 100<<10)
-	w.mail.send(t, parts[0], parts[1])
-	eventually(t, "two parts are acknowledged", func() bool { return w.mail.acknowledged() == 2 })
+	w.broker.send(t, parts[0], parts[1])
+	eventually(t, "two parts are acknowledged", func() bool { return w.broker.acknowledged() == 2 })
 	w.stop()
-	w.mail, w.post = newMailbox(), &post{latest: map[string]event.Receipt{}}
-	w.shelf.break_(errAway)
+	w.broker, w.receipts = newMQTTBroker(), &sentReceipts{latest: map[string]event.Receipt{}}
+	w.objects.break_(errAway)
 	w.start()
-	w.mail.send(t, reading("mast", 2)) // needs no store
-	eventually(t, "it is in Kafka", func() bool { return w.mail.acknowledged() == 1 })
-	w.shelf.break_(nil)
-	w.mail.send(t, parts[2])
+	w.broker.send(t, reading("mast", 2)) // needs no store
+	eventually(t, "it is in Kafka", func() bool { return w.broker.acknowledged() == 1 })
+	w.objects.break_(nil)
+	w.broker.send(t, parts[2])
 	w.holds("mast", 1, 4, event.Range{From: 0, To: 2})
-	w.mail.send(t, parts[3])
+	w.broker.send(t, parts[3])
 	w.receipted("mast", 2)
 }

@@ -43,7 +43,7 @@ func TestNothingIsLostDoubledOrTakenForAnother(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		w := newWorld(t)
 		all := sent{map[number]ulid.ULID{}, map[ulid.ULID]bool{}}
-		w.post.check = func(_ string, r event.Receipt) {
+		w.receipts.check = func(_ string, r event.Receipt) {
 			have := w.inKafka(t)
 			for n, id := range all.under {
 				if n.epoch == r.Epoch && r.Has(n.seq) && have[id] == 0 {
@@ -63,16 +63,18 @@ func TestNothingIsLostDoubledOrTakenForAnother(t *testing.T) {
 		next := map[event.Epoch]uint64{"e0": 1}
 		var items []event.Item
 		serial := uint64(0)
-		settle := func() { eventually(t, "all are acknowledged", func() bool { return w.mail.acknowledged() == posted }) }
+		settle := func() {
+			eventually(t, "all are acknowledged", func() bool { return w.broker.acknowledged() == posted })
+		}
 		send := func(i event.Item) {
 			n := number{i.Epoch, i.Seq}
-			w.post.mu.Lock()
+			w.receipts.mu.Lock()
 			if _, taken := all.under[n]; !taken {
 				all.under[n] = i.ID
 				all.ids[i.ID] = true
 			}
-			w.post.mu.Unlock()
-			w.mail.send(t, i)
+			w.receipts.mu.Unlock()
+			w.broker.send(t, i)
 			posted++
 		}
 		fresh := func(e event.Epoch, seq uint64) event.Item {
@@ -118,7 +120,7 @@ func TestNothingIsLostDoubledOrTakenForAnother(t *testing.T) {
 				if forget {
 					w.forgetsCheckpoints()
 				}
-				w.mail, posted = newMailbox(), 1
+				w.broker, posted = newMQTTBroker(), 1
 				w.start()
 				w.online("mast", 1, slices.Clone(epochs)[:min(len(epochs), event.MaxEpochs)]...)
 			case "settle":

@@ -23,10 +23,10 @@ func TestFloodOfOneEdgeLeavesRoomForOthers(t *testing.T) {
 	msg := func(edge string, n int) mqtt.Message {
 		return mqtt.Message{Topic: fmt.Sprintf("canvas/v1/%s/up/2/reading", edge), Payload: fmt.Appendf(nil, "%d", n)}
 	}
-	var letters []*message
+	var messages []*message
 	drain := func(n int) {
 		for _, m := range q.take(n, 1<<20) {
-			letters = append(letters, &message{Message: m})
+			messages = append(messages, &message{Message: m})
 		}
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -42,12 +42,12 @@ func TestFloodOfOneEdgeLeavesRoomForOthers(t *testing.T) {
 		t.Fatalf("%d are refused, %v", refused, ctx.Err())
 	}
 	drain(100)
-	q.done(letters)
+	q.done(messages)
 	if n, bytes := q.held(); n != 0 || bytes != 0 || len(q.edges) != 0 {
 		t.Errorf("%d messages with %d bytes of %d edges are held after all were settled", n, bytes, len(q.edges))
 	}
 	if n := len(slices.Collect(func(yield func(bool) bool) {
-		for _, l := range letters {
+		for _, l := range messages {
 			if isRefused(l.Message) && l.Payload == nil && !yield(true) {
 				return
 			}

@@ -25,7 +25,7 @@ func TestReadyTellsWhyNothingIsCarried(t *testing.T) {
 	}
 	w.start()
 	eventually(t, "it is ready", func() bool { return w.bridge.Ready() == nil })
-	w.mail.send(t, reading("mast", 1))
+	w.broker.send(t, reading("mast", 1))
 	eventually(t, "it tells of Kafka", func() bool {
 		err := w.bridge.Ready()
 		return err != nil && strings.Contains(err.Error(), "no leader")
@@ -43,14 +43,14 @@ func TestReadyTellsWhyNothingIsCarried(t *testing.T) {
 func TestStatusCountsWhatCameOfEachEdge(t *testing.T) {
 	w := newWorld(t)
 	w.start()
-	w.mail.send(t, readings("mast", 1, 5)...)
+	w.broker.send(t, readings("mast", 1, 5)...)
 	w.receipted("mast", 5)
-	w.mail.send(t, readings("mast", 2, 4)...)
+	w.broker.send(t, readings("mast", 2, 4)...)
 	payload, _ := reading("mast", 6).MarshalMQTT()
-	w.mail.post("canvas/v1/mast/up/2/reading", bytes.Replace(payload, []byte(`{"n":6}`), []byte(`{"n":7}`), 1))
-	w.mail.send(t, reading("vessel", 1))
-	w.mail.post("canvas/v1/stranger/up/2/reading", []byte("hello"))
-	eventually(t, "all are acknowledged", func() bool { return w.mail.acknowledged() == 11 })
+	w.broker.publish("canvas/v1/mast/up/2/reading", bytes.Replace(payload, []byte(`{"n":6}`), []byte(`{"n":7}`), 1))
+	w.broker.send(t, reading("vessel", 1))
+	w.broker.publish("canvas/v1/stranger/up/2/reading", []byte("hello"))
+	eventually(t, "all are acknowledged", func() bool { return w.broker.acknowledged() == 11 })
 	w.receipted("vessel", 1)
 	want := map[string]dedup.Counts{"mast": {Written: 5, Duplicates: 3, Poison: 1}, "vessel": {Written: 1}}
 	eventually(t, "the counts stand", func() bool {

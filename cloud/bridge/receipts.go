@@ -7,6 +7,7 @@ import (
 
 	"cloudcanvas/cloud/bridge/dedup"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/retry"
 	"cloudcanvas/shared/telemetry"
 )
 
@@ -26,12 +27,10 @@ func (s *session) sendReceipts(ctx context.Context) {
 	defer all.Wait()
 	for {
 		if intake, watched := s.Intake.(Watched); watched && !intake.Subscribed() {
-			select {
-			case <-time.After(subscribedPoll):
-				continue
-			case <-ctx.Done():
+			if retry.Sleep(ctx, subscribedPoll) != nil {
 				return
 			}
+			continue
 		}
 		now, again := s.dedup.Due(s.cfg.ReceiptEvery)
 		for _, o := range now {

@@ -30,13 +30,13 @@ func TestInventedNumbersOfOneDeviceAreRefusedAndAllElseGoesOn(t *testing.T) {
 	w.start()
 	const invented = 500
 	for range invented {
-		w.mail.send(t, reading("liar", rand.Uint64()|1<<40))
+		w.broker.send(t, reading("liar", rand.Uint64()|1<<40))
 	}
-	w.mail.send(t, readings("mast", 1, 50)...)
-	w.mail.send(t, reading("liar", 1))
+	w.broker.send(t, readings("mast", 1, 50)...)
+	w.broker.send(t, reading("liar", 1))
 	w.receipted("mast", 50)
 	w.receipted("liar", 1)
-	eventually(t, "all are acknowledged", func() bool { return w.mail.acknowledged() == invented+51 })
+	eventually(t, "all are acknowledged", func() bool { return w.broker.acknowledged() == invented+51 })
 	if s := w.statusOf("liar"); s.Refused["ahead"] != invented || s.Written != 1 {
 		t.Errorf("%+v", s)
 	}
@@ -52,13 +52,13 @@ func TestInventedNumbersOfOneDeviceAreRefusedAndAllElseGoesOn(t *testing.T) {
 func TestInventedNumbersOfAKnownItemAreRefusedToo(t *testing.T) {
 	w := newWorld(t)
 	w.start()
-	w.mail.send(t, reading("liar", 1))
+	w.broker.send(t, reading("liar", 1))
 	w.receipted("liar", 1)
 	const invented = 300
 	for range invented {
-		w.mail.send(t, under(reading("liar", 1), epoch, rand.Uint64()|1<<40))
+		w.broker.send(t, under(reading("liar", 1), epoch, rand.Uint64()|1<<40))
 	}
-	eventually(t, "all are acknowledged", func() bool { return w.mail.acknowledged() == invented+1 })
+	eventually(t, "all are acknowledged", func() bool { return w.broker.acknowledged() == invented+1 })
 	if s := w.statusOf("liar"); s.Refused["ahead"] != invented || s.Known != 0 || s.Highest != 1 {
 		t.Errorf("%+v", s)
 	}
@@ -69,17 +69,17 @@ func TestWhatIsRefusedComesAgainAndIsTaken(t *testing.T) {
 	w.cfg.StoreBytesPerDay = 1 << 20
 	w.start()
 	large := func(seq uint64) event.Item { return item("mast", seq, event.Tile, make([]byte, 700<<10)) }
-	w.mail.send(t, large(1), large(2), reading("mast", 3))
-	eventually(t, "all are acknowledged", func() bool { return w.mail.acknowledged() == 3 })
+	w.broker.send(t, large(1), large(2), reading("mast", 3))
+	eventually(t, "all are acknowledged", func() bool { return w.broker.acknowledged() == 3 })
 	eventually(t, "a receipt for what was written", func() bool {
-		r, _ := w.post.of("mast")
+		r, _ := w.receipts.of("mast")
 		return r.Through == 1 && !r.Has(2) && r.Has(3)
 	})
 	w.stop()
 	w.cfg.StoreBytesPerDay = 0 // the next day
-	w.mail = newMailbox()
+	w.broker = newMQTTBroker()
 	w.start()
-	w.mail.send(t, large(2))
+	w.broker.send(t, large(2))
 	w.receipted("mast", 3)
 	if n := len(w.log.records(event.WorkTopic)); n != 2 {
 		t.Errorf("%d records", n)
@@ -92,8 +92,8 @@ func TestPartsThatAreRefusedAreNotTakenForStored(t *testing.T) {
 	w.cfg.StoreBytesPerDay = 250 << 10
 	w.start()
 	whole := item("mast", 1, event.Tile, make([]byte, 400<<10))
-	w.mail.send(t, inParts(whole, 100<<10)...)
-	eventually(t, "all are acknowledged", func() bool { return w.mail.acknowledged() == 4 })
+	w.broker.send(t, inParts(whole, 100<<10)...)
+	eventually(t, "all are acknowledged", func() bool { return w.broker.acknowledged() == 4 })
 	w.holds("mast", 1, 4, event.Range{From: 0, To: 1})
 	if len(w.log.records(event.WorkTopic)) != 0 || len(w.log.records(event.DLQTopic)) != 0 {
 		t.Error("an item of which half is there came to something")
@@ -109,17 +109,17 @@ func TestUnfinishedItemsOverTheirBytesAreGivenUpTheOldestFirst(t *testing.T) {
 	w.start()
 	a, b := item("mast", 1, event.Tile, make([]byte, 900<<10)), item("mast", 2, event.Tile, append(make([]byte, 899<<10), make([]byte, 1<<10)...))
 	partsA, partsB := inParts(a, 300<<10), inParts(b, 300<<10)
-	w.mail.send(t, partsA[0], partsA[1])
+	w.broker.send(t, partsA[0], partsA[1])
 	w.holds("mast", 1, 3, event.Range{From: 0, To: 1})
-	w.mail.send(t, partsB[0], partsB[1])
+	w.broker.send(t, partsB[0], partsB[1])
 	w.holds("mast", 1, 3) // nothing: all of it must come again
 	w.holds("mast", 2, 3, event.Range{From: 0, To: 1})
-	w.mail.send(t, partsB[2])
-	eventually(t, "the second is whole", func() bool { r, _ := w.post.of("mast"); return r.Has(2) })
-	w.mail.send(t, partsA...)
+	w.broker.send(t, partsB[2])
+	eventually(t, "the second is whole", func() bool { r, _ := w.receipts.of("mast"); return r.Has(2) })
+	w.broker.send(t, partsA...)
 	w.receipted("mast", 2)
 	eventually(t, "no parts are left", func() bool {
-		return !slices.ContainsFunc(w.shelf.keys(), func(key string) bool { return strings.HasPrefix(key, "parts/") })
+		return !slices.ContainsFunc(w.objects.keys(), func(key string) bool { return strings.HasPrefix(key, "parts/") })
 	})
 }
 
@@ -129,12 +129,12 @@ func TestItemOverItsBytesIsADeadLetterThatNamesTheLimit(t *testing.T) {
 	w.cfg.ItemBytes = 1 << 20
 	w.start()
 	parts := inParts(item("mast", 1, event.Tile, make([]byte, 4<<20)), 300<<10)
-	w.mail.send(t, parts[:8]...) // in one batch or several
+	w.broker.send(t, parts[:8]...) // in one batch or several
 	eventually(t, "it is set aside", func() bool { return len(w.log.records(event.DLQTopic)) == 1 })
 	if reason := header(w.log.records(event.DLQTopic)[0], deadletter.HeadReason); !strings.Contains(reason, fmt.Sprint(1<<20)) || !strings.Contains(reason, "bridge.item_bytes") {
 		t.Errorf("the reason is %q", reason)
 	}
-	w.mail.send(t, readings("vessel", 1, 3)...)
+	w.broker.send(t, readings("vessel", 1, 3)...)
 	w.receipted("vessel", 3)
 	if n := len(w.log.records(event.DLQTopic)); n != 1 {
 		t.Errorf("%d dead letters", n)
@@ -145,7 +145,7 @@ func TestCheckpointsThatFailAreToldByReadiness(t *testing.T) {
 	w := newWorld(t)
 	w.log.unable = errors.New("the record is too large")
 	w.start()
-	w.mail.send(t, readings("mast", 1, 3)...)
+	w.broker.send(t, readings("mast", 1, 3)...)
 	w.receipted("mast", 3) // items go on
 	eventually(t, "it says that it is not ready", func() bool {
 		err := w.bridge.Ready()
@@ -168,13 +168,13 @@ func TestADeviceThatFloodsDoesNotHoldUpOthers(t *testing.T) {
 		return nil
 	}
 	w.start()
-	w.mail.send(t, reading("flood", 1))
+	w.broker.send(t, reading("flood", 1))
 	w.receipted("flood", 1)
-	w.mail.send(t, reading("mast", 1))
+	w.broker.send(t, reading("mast", 1))
 	w.receipted("mast", 1)
-	w.mail.send(t, reading("mast", 2)) // in hand from now on
-	w.mail.send(t, readings("flood", 2, 500)...)
-	w.mail.send(t, readings("mast", 3, 20)...)
+	w.broker.send(t, reading("mast", 2)) // in hand from now on
+	w.broker.send(t, readings("flood", 2, 500)...)
+	w.broker.send(t, readings("mast", 3, 20)...)
 	refused := func() bool { return w.statusOf("flood").Refused["queue"] > 0 }
 	for deadline := time.Now().Add(2 * time.Minute); !refused() && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 	}
@@ -183,7 +183,7 @@ func TestADeviceThatFloodsDoesNotHoldUpOthers(t *testing.T) {
 		t.Fatal("nothing of the flood is refused")
 	}
 	w.receipted("mast", 20)
-	eventually(t, "all are acknowledged, in order", func() bool { return w.mail.acknowledged() == 520 })
+	eventually(t, "all are acknowledged, in order", func() bool { return w.broker.acknowledged() == 520 })
 	var missing []event.Item // the device sends again what it has no receipt for
 	have := w.log.seqs(t, event.EventsTopic)
 	for _, i := range readings("flood", 1, 500) {
@@ -191,6 +191,6 @@ func TestADeviceThatFloodsDoesNotHoldUpOthers(t *testing.T) {
 			missing = append(missing, i)
 		}
 	}
-	w.mail.send(t, missing...)
-	eventually(t, "all of the flood is there", func() bool { r, _ := w.post.of("flood"); return r.Through == 500 })
+	w.broker.send(t, missing...)
+	eventually(t, "all of the flood is there", func() bool { r, _ := w.receipts.of("flood"); return r.Through == 500 })
 }

@@ -25,7 +25,7 @@ func (w *world) sharing(m *brokertest.Mosquitto, c *local.Coordinator, id string
 	cfg.Share = true
 	b, err := bridge.New(cfg, bridge.Parts{
 		Intake: &intake.MQTT{Options: mqtt.Options{URL: m.URL, ClientID: "canvas-bridge"}, Share: true},
-		Log:    w.log, Objects: w.shelf, Receipts: w.post, Leases: c, Member: coord.Member{ID: id, Role: coord.Bridge},
+		Log:    w.log, Objects: w.objects, Receipts: w.receipts, Leases: c, Member: coord.Member{ID: id, Role: coord.Bridge},
 		Logger: slog.New(slog.NewTextHandler(w.t.Output(), nil)).With("bridge", id),
 	})
 	if err != nil {
@@ -80,7 +80,7 @@ func TestBridgesShareTheEdgesAndTakeOver(t *testing.T) {
 	first, stopFirst := w.sharing(m, coordinator("first"), "first")
 	for _, e := range edges {
 		e.online(t)
-		eventually(t, "the edge is greeted", func() bool { r, _ := w.post.of(e.name); return r.Epoch == epoch })
+		eventually(t, "the edge is greeted", func() bool { r, _ := w.receipts.of(e.name); return r.Epoch == epoch })
 	}
 	round()
 	if n := len(carried(first)); n != len(edges) {
@@ -141,7 +141,7 @@ func TestBridgeThatIsConfiguredToBeAloneWaitsForThoseThatShare(t *testing.T) {
 	defer second.Close()
 	b, stop := w.sharing(m, first, "first")
 	eventually(t, "the first works", func() bool { return b.Ready() == nil })
-	alone, err := bridge.New(w.cfg, bridge.Parts{Intake: w.mail, Log: w.log, Objects: w.shelf, Receipts: w.post, Leases: second})
+	alone, err := bridge.New(w.cfg, bridge.Parts{Intake: w.broker, Log: w.log, Objects: w.objects, Receipts: w.receipts, Leases: second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,9 +153,9 @@ func TestBridgeThatIsConfiguredToBeAloneWaitsForThoseThatShare(t *testing.T) {
 	}()
 	defer func() { cancel(); <-done }()
 	eventually(t, "it has the lease", func() bool { o, _ := second.Owners(t.Context()); return o[bridge.Lease].Member == "second" })
-	if w.mail.isRunning() {
+	if w.broker.isRunning() {
 		t.Error("both carry the same edges")
 	}
 	stop()
-	eventually(t, "it works when the others have gone", w.mail.isRunning)
+	eventually(t, "it works when the others have gone", w.broker.isRunning)
 }

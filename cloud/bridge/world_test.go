@@ -17,15 +17,15 @@ import (
 
 // world is a bridge among fakes.
 type world struct {
-	t       testing.TB
-	log     *logbook
-	mail    *mailbox
-	shelf   *shelf
-	post    *post
-	cfg     bridge.Config
-	bridge  *bridge.Bridge
-	stopped chan error
-	cancel  context.CancelFunc
+	t        testing.TB
+	log      *kafkaLog
+	broker   *mqttBroker
+	objects  *objectStore
+	receipts *sentReceipts
+	cfg      bridge.Config
+	bridge   *bridge.Bridge
+	stopped  chan error
+	cancel   context.CancelFunc
 
 	decisions bridge.Decisions // of operators
 	metrics   prometheus.Registerer
@@ -34,13 +34,13 @@ type world struct {
 func newWorld(t testing.TB) *world {
 	cfg := bridge.DefaultConfig()
 	cfg.ReceiptEvery, cfg.CheckpointEvery = time.Millisecond, 20*time.Millisecond
-	return &world{t: t, log: newLogbook(), mail: newMailbox(), shelf: newShelf(), post: &post{latest: map[string]event.Receipt{}}, cfg: cfg}
+	return &world{t: t, log: newKafkaLog(), broker: newMQTTBroker(), objects: newObjectStore(), receipts: &sentReceipts{latest: map[string]event.Receipt{}}, cfg: cfg}
 }
 
 func (w *world) start() {
 	w.t.Helper()
 	b, err := bridge.New(w.cfg, bridge.Parts{
-		Intake: w.mail, Log: w.log, Objects: w.shelf, Receipts: w.post,
+		Intake: w.broker, Log: w.log, Objects: w.objects, Receipts: w.receipts,
 		Logger: slog.New(slog.NewTextHandler(w.t.Output(), nil)), Decisions: w.decisions, Metrics: w.metrics,
 	})
 	if err != nil {
@@ -75,7 +75,7 @@ func eventually(t testing.TB, what string, is func() bool) {
 func (w *world) receipted(edge string, through uint64) {
 	w.t.Helper()
 	eventually(w.t, fmt.Sprintf("a receipt through %d", through), func() bool {
-		r, _ := w.post.of(edge)
+		r, _ := w.receipts.of(edge)
 		return r.Through == through
 	})
 }

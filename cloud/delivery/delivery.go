@@ -23,6 +23,7 @@ import (
 	"cloudcanvas/cloud/release"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/mqtt"
+	"cloudcanvas/shared/retry"
 	"cloudcanvas/shared/telemetry"
 )
 
@@ -73,10 +74,8 @@ func Run(ctx context.Context, p Parts) error {
 		if !errors.Is(err, coord.ErrLost) {
 			p.Log.Error("bringing models to edges failed; this process tries again", telemetry.Err, err)
 		}
-		select {
-		case <-time.After(time.Second):
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := retry.Sleep(ctx, time.Second); err != nil {
+			return err
 		}
 	}
 }

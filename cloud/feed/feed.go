@@ -11,6 +11,7 @@ import (
 
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
+	"cloudcanvas/shared/retry"
 )
 
 // Log is what a Feeder needs of *kafka.Client.
@@ -71,10 +72,8 @@ func (f *Feeder) await(ctx context.Context) error {
 		if f.room = max(f.Depth-waits, 0); f.room > 0 {
 			break
 		}
-		select {
-		case <-time.After(f.Poll):
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := retry.Sleep(ctx, f.Poll); err != nil {
+			return err
 		}
 	}
 	f.room--

@@ -25,7 +25,7 @@ type EmbedOptions struct {
 	Users      map[string]string // user → password, for SASL PLAIN and SCRAM; nil: everyone
 	Partitions int               // of topics made without a number; default 4
 	Log        *slog.Logger
-	Disk       *disk.Watch // under its folder; nil: nobody hears why a write fails
+	Disk       *disk.Watch // under its folder; nil: why a write fails is not kept
 }
 
 // Embedded is one Kafka broker within the process, for a single machine: franz-go's kfake. It
@@ -113,7 +113,7 @@ func lockDir(dir string) (*os.File, error) {
 }
 
 // kfakeLog passes on kfake's errors and, for those who look for them, its warnings. What it warns of
-// writes while the disk takes none is the disk's state, which is told once.
+// writes while the disk takes none is the disk's state, which is logged once.
 type kfakeLog struct {
 	log  *slog.Logger
 	disk *disk.Watch

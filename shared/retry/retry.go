@@ -12,9 +12,9 @@ import (
 type Task struct {
 	First, Most time.Duration                              // how long it waits between tries: each time about twice as long
 	Final       func(error) bool                           // whether an error is one that trying again does not change
-	Tell        func(error) (told bool)                    // hears of failures until it has told one
-	Each        func(err error, since time.Duration)       // hears of all of them, and how long it has failed
-	Works       func(after time.Duration, told bool)       // hears that there is an answer, also a final error
+	Tell        func(error) (told bool)                    // called with failures until it has logged one
+	Each        func(err error, since time.Duration)       // called with all of them, and how long it has failed
+	Works       func(after time.Duration, told bool)       // called when there is an answer, also a final error
 	Pause       func(context.Context, time.Duration) error // waits; nil: Sleep
 }
 

@@ -73,7 +73,7 @@ func (l *State) Tidy() {
 
 // Greet takes in what an edge says of itself when it comes online, and makes a receipt due for each
 // of its epochs of which something is known, and for its current one, so that it learns at once what
-// need not be sent, and that somebody listens.
+// need not be sent, and that a bridge listens.
 func (l *State) Greet(s *event.Status) (g Greeting) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -88,14 +88,11 @@ func (l *State) Greet(s *event.Status) (g Greeting) {
 	d.named = make([]event.Epoch, 0, len(s.Epochs))
 	for _, e := range s.Epochs {
 		d.named = append(d.named, e.Epoch)
-		if a := d.epochs[e.Epoch]; a != nil && e.Epoch != s.Epoch {
-			a.used = l.now()
-			l.owe(a)
+		if d.epochs[e.Epoch] != nil && e.Epoch != s.Epoch {
+			l.touch(s.Edge, e.Epoch)
 		}
 	}
-	a := l.epoch(s.Edge, s.Epoch)
-	a.used = l.now()
-	l.owe(a)
+	l.touch(s.Edge, s.Epoch)
 	alternated := d.twin.last
 	if g.Twins = d.twin.observe(s.Epoch, s.Connection, l.now()); g.Twins != nil {
 		for _, epoch := range g.Twins {
@@ -147,15 +144,14 @@ const conflictsNamed = 10 * time.Minute
 func (l *State) AddConflict(edge string, epoch event.Epoch, there Known) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	a := l.epoch(edge, epoch)
-	a.used, a.conflict = l.now(), l.now()
+	a := l.touch(edge, epoch)
+	a.conflict = l.now()
 	a.Conflicts++
 	a.conflicts = slices.DeleteFunc(a.conflicts, func(k event.Known) bool { return k.Seq == there.Seq })
 	if len(a.conflicts) == event.MaxConflicts {
 		a.conflicts = slices.Delete(a.conflicts, 0, 1)
 	}
 	a.conflicts = append(a.conflicts, event.Known{Seq: there.Seq, ID: there.ID})
-	l.owe(a)
 }
 
 // SetLast records which item Kafka has under a number, if that is the highest so far.

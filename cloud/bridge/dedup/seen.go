@@ -3,6 +3,7 @@ package dedup
 import (
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
 
+	"cloudcanvas/cloud/bridge/parts"
 	"cloudcanvas/shared/event"
 )
 
@@ -79,22 +80,10 @@ func (s *seen) missing() uint64 {
 
 // ranges are the first ranges above the watermark, at most so many.
 func (s *seen) ranges(most int) []event.Range {
-	var ranges []event.Range
 	if s.above == nil {
-		return ranges
+		return nil
 	}
-	for it := s.above.Iterator(); it.HasNext(); {
-		seq := it.Next()
-		if n := len(ranges); n > 0 && ranges[n-1].To+1 == seq {
-			ranges[n-1].To = seq
-			continue
-		}
-		if len(ranges) == most {
-			break
-		}
-		ranges = append(ranges, event.Range{From: seq, To: seq})
-	}
-	return ranges
+	return parts.Ranges(roaring64.Values(s.above), most)
 }
 
 // gaps are the first ranges that are missing, at most so many.

@@ -156,32 +156,31 @@ func (l *State) Add(edge string, epoch event.Epoch, seqs ...uint64) {
 }
 
 // Repeat asks for a receipt to an edge that may have missed the one before, or that has come online:
-// then it learns at once what need not be sent, and that somebody listens.
+// then it learns at once what need not be sent, and that a bridge listens.
 func (l *State) Repeat(edge string, epoch event.Epoch) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	a := l.epoch(edge, epoch)
-	a.used = l.now()
-	l.owe(a)
+	l.touch(edge, epoch)
 }
 
 // Hold records that a part rests in the store, beside those that its item is known to have.
 func (l *State) Hold(a *parts.Assembly, part uint32) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.touch(a.ID).held.Hold(a, part)
+	l.touch(a.ID.Edge, a.ID.Epoch).held.Hold(a, part)
 }
 
 // Lose records that nothing of an item rests in the store any more: all of it must come again.
 func (l *State) Lose(c parts.Cut) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.touch(c.ID).held.Lose(c)
+	l.touch(c.ID.Edge, c.ID.Epoch).held.Lose(c)
 }
 
-// touch gives the epoch of an item, and makes a receipt due. The caller holds mu.
-func (l *State) touch(id parts.Identity) *epochState {
-	a := l.epoch(id.Edge, id.Epoch)
+// touch gives what is known of an epoch, of which something came now, and makes a receipt due. The caller
+// holds mu.
+func (l *State) touch(edge string, epoch event.Epoch) *epochState {
+	a := l.epoch(edge, epoch)
 	a.used = l.now()
 	l.owe(a)
 	return a

@@ -2,6 +2,7 @@ package parts
 
 import (
 	"cmp"
+	"iter"
 	"maps"
 	"slices"
 
@@ -77,26 +78,26 @@ func (p *Held) Receipt() []event.PartsHeld {
 		if len(named) == heldTold || left == 0 {
 			break
 		}
-		have := h.ranges(left)
+		have := Ranges(roaring.Values(&h.parts), left)
 		left -= len(have)
 		named = append(named, event.PartsHeld{Seq: h.ID.Seq, Of: h.Cut.Of, Have: have})
 	}
 	return named
 }
 
-// ranges are the first ranges of parts, at most so many.
-func (h *held) ranges(most int) []event.Range {
+// Ranges are the first ranges of ascending numbers, at most so many.
+func Ranges[N uint32 | uint64](numbers iter.Seq[N], most int) []event.Range {
 	ranges := []event.Range{}
-	for it := h.parts.Iterator(); it.HasNext(); {
-		part := uint64(it.Next())
-		if n := len(ranges); n > 0 && ranges[n-1].To+1 == part {
-			ranges[n-1].To = part
+	for number := range numbers {
+		number := uint64(number)
+		if n := len(ranges); n > 0 && ranges[n-1].To+1 == number {
+			ranges[n-1].To = number
 			continue
 		}
 		if len(ranges) == most {
 			break
 		}
-		ranges = append(ranges, event.Range{From: part, To: part})
+		ranges = append(ranges, event.Range{From: number, To: number})
 	}
 	return ranges
 }

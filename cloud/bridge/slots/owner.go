@@ -171,7 +171,7 @@ func (o Owner) follow(ctx context.Context, wanted <-chan Set) error {
 			}
 		case <-working.over():
 			// A lease is lost, or ctx has ended: what is lost is let go of now.
-			if err := working.end(); err != nil && ctx.Err() == nil && !errors.Is(err, context.Canceled) {
+			if err := working.end(); err != nil && ctx.Err() == nil && !errors.Is(err, context.Canceled) && !errors.Is(err, coord.ErrLost) {
 				return err
 			}
 			working = nil
@@ -214,7 +214,7 @@ func ownedOf(leases map[int]*slotLease, want Set) (own Owned) {
 }
 
 // acquire waits for a slot. While it is owned its lease is kept until it is let go, even where it is
-// lost: nobody may believe that this bridge has stopped before it has.
+// lost: no other may believe that this bridge has stopped before it has.
 func (o Owner) acquire(ctx context.Context, slot int, events chan<- leaseChange) *slotLease {
 	ctx, release := context.WithCancel(ctx)
 	c := &slotLease{slot: slot, release: release, letGo: make(chan struct{})}

@@ -64,7 +64,7 @@ func (c *Coordinator) hold(ctx context.Context, prefix, what string, use func(co
 	if err := coord.CheckName(what); err != nil {
 		return fmt.Errorf("owning or leading: %w", err)
 	}
-	l, holding, err := c.claim(ctx, prefix+what)
+	l, holding, err := c.acquire(ctx, prefix+what)
 	if err != nil {
 		return err
 	}
@@ -84,8 +84,8 @@ func (c *Coordinator) hold(ctx context.Context, prefix, what string, use func(co
 	return err
 }
 
-// claim waits until key is free and takes it.
-func (c *Coordinator) claim(ctx context.Context, key string) (*lease, context.Context, error) {
+// acquire waits until key is free and takes it.
+func (c *Coordinator) acquire(ctx context.Context, key string) (*lease, context.Context, error) {
 	s := c.space
 	for {
 		s.mu.Lock()

@@ -162,7 +162,7 @@ func (r *roll) follow(ctx context.Context, out chan<- []coord.Member) {
 	}
 }
 
-// await tells r when a watch fires: on a change, or because its session is gone.
+// await signals r when a watch fires: on a change, or because its session is gone.
 func (r *roll) await(ctx context.Context, name string, watch <-chan zk.Event) {
 	r.c.work.Go(func() {
 		select {

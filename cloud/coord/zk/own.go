@@ -30,7 +30,7 @@ func (c *Coordinator) Own(ctx context.Context, what string, own func(context.Con
 		if err != nil {
 			return err
 		}
-		l, err := c.claim(ctx, t, what)
+		l, err := c.acquire(ctx, t, what)
 		switch {
 		case err == nil:
 			return c.hold(ctx, t, func(ctx context.Context) error { return own(ctx, l) }, l.erase)
@@ -76,8 +76,8 @@ func (c *Coordinator) hold(ctx context.Context, t *term, use func(context.Contex
 // errNotYet says that it was another's, and that it is worth trying again now.
 var errNotYet = errors.New("it was another's until now")
 
-// claim tries to own what. Where another owns it, claim waits for that to change.
-func (c *Coordinator) claim(ctx context.Context, t *term, what string) (*lease, error) {
+// acquire tries to own what. Where another owns it, acquire waits for that to change.
+func (c *Coordinator) acquire(ctx context.Context, t *term, what string) (*lease, error) {
 	l := &lease{c: c, term: t, what: what, node: ownerNode{Member: c.id, Token: rand.Text()}}
 	l.path = c.path("owners", what)
 	data, _ := json.Marshal(l.node) // always marshals: text

@@ -9,7 +9,7 @@ import (
 // renewal keeps the answers of a new connection back until the library has asked for its watches again.
 // The library asks "what changed since the last answer", and takes the number of that answer while
 // answers to other requests may already move it on (go-zookeeper/zk issue of 2020, pull request 35,
-// open): what changed while there was no connection would then never be told.
+// open): what changed while there was no connection would then never be reported.
 type renewal struct {
 	asked   atomic.Bool   // a request went out whose answer moves the number on
 	renewed chan struct{} // closed when the watches are asked for, or it is clear that there are none
