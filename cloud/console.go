@@ -40,7 +40,7 @@ func (c *Cloud) Console(ctx context.Context, o ConsoleOptions) error {
 	k, err := console.New(ctx, c.Config.Console, console.Parts{
 		Log: c.Kafka, Products: c.Products, Objects: c.objects(), Statuses: edges, Group: group{c.Coord},
 		Models:   modelsOf(c.Coord, release.Library{Objects: c.Store}),
-		Lineage:  Teller(c.Kafka, c.objects(), c.Coord),
+		Lineage:  Lineage(c.Kafka, c.objects(), c.Coord),
 		Dead:     DeadLetters(c.Config, c.Kafka, c.Coord, objects{c.Store, c.Config.Bridge.ItemLimit(), c.watch(c.Store.Folder())}, ""),
 		Attempts: attempts, Device: o.Device, Version: o.Version, Logger: c.Log, Metrics: c.Metrics, Gatherer: o.Gatherer, Step: c.Progress.Step, Disk: c.watch(c.Config.Console.Data),
 	})

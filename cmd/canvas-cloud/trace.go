@@ -17,8 +17,8 @@ import (
 )
 
 func traceCommand() *urfave.Command {
-	return &urfave.Command{Name: "trace", Usage: "one item's story: captured, received, looked at by whom, in which product; or why not", ArgsUsage: "ITEM",
-		Description: "ITEM is an id, EDGE/EPOCH/SEQ, or a subject such as SCENE/COLUMN_ROW, of which the newest items are told.",
+	return &urfave.Command{Name: "trace", Usage: "what became of one item: captured, received, looked at by whom, in which product; or why not", ArgsUsage: "ITEM",
+		Description: "ITEM is an id, EDGE/EPOCH/SEQ, or a subject such as SCENE/COLUMN_ROW, of which the newest items are shown.",
 		Flags: []urfave.Flag{
 			&urfave.DurationFlag{Name: "since", Usage: "how far back to look; default: from the id's own time on, else " + lineage.DefaultSince.String()}, jsonFlag,
 		},
@@ -35,37 +35,37 @@ func traceCommand() *urfave.Command {
 				return cli.Usagef("--since %s: give how long ago, such as 72h", since)
 			}
 			return asking(c, event.EventsTopic, func(ctx context.Context, cfg cloud.Config, k *kafka.Client) error {
-				stories, err := tell(ctx, cfg, k, q, since)
+				histories, err := find(ctx, cfg, k, q, since)
 				if err != nil {
 					return err
 				}
 				if c.Bool("json") {
-					err = printJSON(c.App.Writer, stories)
+					err = printJSON(c.App.Writer, histories)
 				} else {
-					err = printStories(c.App.Writer, stories)
+					err = printHistories(c.App.Writer, histories)
 				}
-				if err == nil && len(stories) == 1 && stories[0].State == lineage.Missing {
-					return cli.Incompletef("%s has not come: %s", q, stories[0].Why)
+				if err == nil && len(histories) == 1 && histories[0].State == lineage.Missing {
+					return cli.Incompletef("%s has not come: %s", q, histories[0].Why)
 				}
 				return err
 			})
 		}}
 }
 
-// tell asks Kafka, and ZooKeeper and the object store where they are needed.
-func tell(ctx context.Context, cfg cloud.Config, k *kafka.Client, q lineage.Question, since time.Duration) ([]lineage.Story, error) {
+// find asks Kafka, and ZooKeeper and the object store where they are needed.
+func find(ctx context.Context, cfg cloud.Config, k *kafka.Client, q lineage.Query, since time.Duration) ([]lineage.History, error) {
 	z, err := coordinator(cfg)
 	if err != nil {
 		return nil, err
 	}
 	defer z.Close()
-	return cloud.Teller(k, cfg.Objects(), z).Tell(ctx, q, since)
+	return cloud.Lineage(k, cfg.Objects(), z).Find(ctx, q, since)
 }
 
-// printStories is what a person reads: what it is, and what happened to it in order.
-func printStories(out io.Writer, stories []lineage.Story) error {
+// printHistories is what a person reads: what it is, and what happened to it in order.
+func printHistories(out io.Writer, histories []lineage.History) error {
 	w := table(out)
-	for n, s := range stories {
+	for n, s := range histories {
 		if n > 0 {
 			w.Printf("\n")
 		}
