@@ -12,14 +12,14 @@ import (
 	"cloudcanvas/shared/kafka"
 )
 
-// ownersPatience is how long a lineage waits for the coordinator. Without it, it lacks only who holds a lease now.
+// ownersPatience is how long a history waits for the coordinator. Without it, it lacks only who holds a lease now.
 const ownersPatience = 4 * time.Second
 
 // Lineage finds what became of items from what the cloud's services hold.
-func Lineage(k *kafka.Client, o lineage.Objects, z coord.Coordinator) lineage.Teller {
-	return lineage.Teller{
+func Lineage(k *kafka.Client, o lineage.Objects, z coord.Coordinator) lineage.Finder {
+	return lineage.Finder{
 		Log: k, Objects: o, Group: worker.Group,
-		Books: func(ctx context.Context) ([]lineage.Book, error) { return seen(ctx, k) },
+		Epochs: func(ctx context.Context) ([]lineage.EpochState, error) { return epochStates(ctx, k) },
 		Owners: func(ctx context.Context) (map[string]lineage.Owner, error) {
 			ctx, cancel := context.WithTimeout(ctx, ownersPatience)
 			defer cancel()
@@ -33,7 +33,7 @@ func Lineage(k *kafka.Client, o lineage.Objects, z coord.Coordinator) lineage.Te
 	}
 }
 
-// Objects is the store as configured, opened for each object: for one question that may need none.
+// Objects is the store as configured, opened for each object: for one query that may need none.
 func (c Config) Objects() lineage.Objects { return storeAt{c.Store, c.Worker.ObjectBytes} }
 
 type storeAt struct {
@@ -50,12 +50,12 @@ func (a storeAt) Get(ctx context.Context, ref string) ([]byte, error) {
 	return s.Get(ctx, ref, a.limit)
 }
 
-// seen is what the bridge has seen, from its checkpoints.
-func seen(ctx context.Context, k *kafka.Client) ([]lineage.Book, error) {
+// epochStates are how far the bridge has received each epoch, from its checkpoints.
+func epochStates(ctx context.Context, k *kafka.Client) ([]lineage.EpochState, error) {
 	edges, err := dedup.Report(ctx, k)
-	all := make([]lineage.Book, len(edges))
+	all := make([]lineage.EpochState, len(edges))
 	for n, e := range edges {
-		all[n] = lineage.Book{Edge: e.Edge, Epoch: e.Epoch, Through: e.Through, Highest: e.Highest, Gaps: e.Gaps}
+		all[n] = lineage.EpochState{Edge: e.Edge, Epoch: e.Epoch, Through: e.Through, Highest: e.Highest, Gaps: e.Gaps}
 	}
 	return all, err
 }

@@ -14,11 +14,11 @@ import (
 // fakeLineage knows one item.
 type fakeLineage struct{}
 
-func (fakeLineage) Tell(_ context.Context, q lineage.Question, since time.Duration) ([]lineage.Story, error) {
+func (fakeLineage) Find(_ context.Context, q lineage.Query, since time.Duration) ([]lineage.History, error) {
 	if q.Subject != "alpha/0_0" {
 		return nil, fmt.Errorf("%s: %w", q, lineage.ErrUnknown)
 	}
-	return []lineage.Story{{State: lineage.Made, Kind: "tile", Subject: "<b>alpha</b>/0_0", Steps: []lineage.Step{
+	return []lineage.History{{State: lineage.InProduct, Kind: "tile", Subject: "<b>alpha</b>/0_0", Steps: []lineage.Step{
 		{What: "looked at by a worker", Topic: "canvas.results", Partition: 2, Offset: 17, Worker: "gpu-2", Lease: "41", Model: "ukis", ModelVersion: "3", Detail: since.String()}}}}, nil
 }
 

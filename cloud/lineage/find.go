@@ -21,11 +21,11 @@ import (
 type arrival struct {
 	item   event.Item
 	record kafka.Record // without its value
-	letter *deadletter.Letter
+	dead   *deadletter.Letter
 }
 
-// finding is what the first look brings together.
-type finding struct {
+// matches are what the search brings together.
+type matches struct {
 	arrivals []arrival // the newest last
 	drop     *event.Drop
 	dropped  kafka.Record       // the report that names it
@@ -38,43 +38,43 @@ type outcome struct {
 	manifest arrival
 }
 
-// mostStories bounds the stories of one subject.
-const mostStories = 20
+// maxHistories bounds those of one subject.
+const maxHistories = 20
 
-// add keeps an arrival, and ends the look where the question has one answer.
-func (f *finding) add(q Question, a arrival) error {
+// add keeps an arrival, and ends the search where the query has one answer.
+func (f *matches) add(q Query, a arrival) error {
 	f.arrivals = append(f.arrivals, a)
 	slices.SortStableFunc(f.arrivals, func(a, b arrival) int { return a.record.Time.Compare(b.record.Time) })
-	f.arrivals = f.arrivals[max(0, len(f.arrivals)-mostStories):]
+	f.arrivals = f.arrivals[max(0, len(f.arrivals)-maxHistories):]
 	if q.Subject == "" {
 		return errFound
 	}
 	return nil
 }
 
-// find looks for what the question names: where items arrive, then among the dead letters and what was
+// search looks for what the query names: where items arrive, then among the dead letters and what was
 // made in the cloud.
-func (t Teller) find(ctx context.Context, q Question, from time.Time) (*finding, error) {
-	f := &finding{}
-	for _, place := range q.places(from) {
-		if place.topic == event.DLQTopic && len(f.arrivals) > 0 {
-			break // their own stories tell of dead letters
+func (f Finder) search(ctx context.Context, q Query, from time.Time) (*matches, error) {
+	into := &matches{}
+	for _, place := range q.spans(from) {
+		if place.topic == event.DLQTopic && len(into.arrivals) > 0 {
+			break // their own histories have the dead letters
 		}
-		if err := t.scan(ctx, place, func(r kafka.Record) error { return t.arrived(ctx, q, f, r) }); err != nil {
-			return f, err
+		if err := f.scan(ctx, place, func(r kafka.Record) error { return f.check(ctx, q, into, r) }); err != nil {
+			return into, err
 		}
-		if q.Subject == "" && len(f.arrivals) > 0 || f.drop != nil {
+		if q.Subject == "" && len(into.arrivals) > 0 || into.drop != nil {
 			break
 		}
 	}
-	return f, nil
+	return into, nil
 }
 
-// arrived looks at one record.
-func (t Teller) arrived(ctx context.Context, q Question, f *finding, r kafka.Record) error {
-	h := headsOf(r)
+// check looks at one record.
+func (f Finder) check(ctx context.Context, q Query, into *matches, r kafka.Record) error {
+	h := headersOf(r)
 	if r.Topic == event.EventsTopic {
-		if err := t.leftOut(ctx, q, f, h, r); err != nil {
+		if err := f.checkUnsent(ctx, q, into, h, r); err != nil {
 			return err
 		}
 	}
@@ -84,24 +84,24 @@ func (t Teller) arrived(ctx context.Context, q Question, f *finding, r kafka.Rec
 		}
 		// What the bridge gave up is a message as it came over MQTT.
 		item, err := event.UnmarshalMQTT(r.Value)
-		if item.ID.IsZero() || !headsOfItem(&item).named(q) {
+		if item.ID.IsZero() || !headersOfItem(&item).named(q) {
 			return nil
 		}
-		return f.add(q, arrival{item: item, record: bare(r), letter: letterOf(r, err)})
+		return into.add(q, arrival{item: item, record: bare(r), dead: describe(r, err)})
 	}
 	if q.Subject != "" && r.Topic == event.ResultsTopic && h.epoch == "" {
-		return nil // a worker's, which belongs to the story of the item that it looked at
+		return nil // a worker's, which belongs to the history of the item that it was made of
 	}
-	item, _ := r.Item() // named, so that what could be read of it is worth telling
+	item, _ := r.Item() // named, so that what could be read of it is worth showing
 	a := arrival{item: item, record: bare(r)}
 	if r.Topic == event.DLQTopic {
-		a.letter = letterOf(r, nil)
+		a.dead = describe(r, nil)
 	}
-	return f.add(q, a)
+	return into.add(q, a)
 }
 
-// leftOut takes what edges say of items that will never come: drop reports and manifests.
-func (t Teller) leftOut(ctx context.Context, q Question, f *finding, h heads, r kafka.Record) error {
+// checkUnsent takes what edges say of items that will never come: drop reports and manifests.
+func (f Finder) checkUnsent(ctx context.Context, q Query, into *matches, h headers, r kafka.Record) error {
 	switch {
 	case q.Seq > 0 && h.kind == event.Ack && h.edge == q.Edge:
 		item, err := r.Item()
@@ -114,7 +114,7 @@ func (t Teller) leftOut(ctx context.Context, q Question, f *finding, h heads, r 
 		}
 		for epoch, d := range report.Each(item.Epoch) {
 			if epoch == q.Epoch && d.Seq == q.Seq {
-				f.drop, f.dropped = &d, bare(r)
+				into.drop, into.dropped = &d, bare(r)
 				return errFound
 			}
 		}
@@ -127,20 +127,20 @@ func (t Teller) leftOut(ctx context.Context, q Question, f *finding, h heads, r 
 		if err != nil {
 			return nil
 		}
-		if d := t.decided(ctx, item, tile); d != nil {
-			if f.screened == nil {
-				f.screened = map[string]outcome{}
+		if d := f.decision(ctx, item, tile); d != nil {
+			if into.screened == nil {
+				into.screened = map[string]outcome{}
 			}
-			f.screened[h.edge] = outcome{*d, arrival{item: item, record: bare(r)}}
+			into.screened[h.edge] = outcome{*d, arrival{item: item, record: bare(r)}}
 		}
 	}
 	return nil
 }
 
-// decided is what the edge decided about a tile, or nil where its manifest does not say.
-func (t Teller) decided(ctx context.Context, manifest event.Item, tile string) *event.TileDecision {
-	if ref := manifest.Attrs.DataRef; ref != "" && t.Objects != nil {
-		data, err := t.Objects.Get(ctx, ref)
+// decision is what the edge decided about a tile, or nil where its manifest does not say.
+func (f Finder) decision(ctx context.Context, manifest event.Item, tile string) *event.TileDecision {
+	if ref := manifest.Attrs.DataRef; ref != "" && f.Objects != nil {
+		data, err := f.Objects.Get(ctx, ref)
 		if err != nil {
 			return nil
 		}
@@ -158,12 +158,12 @@ func (t Teller) decided(ctx context.Context, manifest event.Item, tile string) *
 	return nil
 }
 
-// left are the stories of what never became an item in Kafka.
-func (f *finding) left(q Question) (all []Story) {
+// unsent are the histories of what never became an item in Kafka.
+func (f *matches) unsent(q Query) (all []History) {
 	if f.drop != nil && len(f.arrivals) == 0 {
-		all = append(all, Story{
+		all = append(all, History{
 			State: Dropped, Why: f.drop.Reason, Edge: q.Edge, Epoch: string(q.Epoch), Seq: q.Seq, Kind: string(f.drop.Kind), Stream: f.drop.Stream, Bytes: int(f.drop.Bytes),
-			Steps: []Step{placed(f.dropped, "dropped by its edge", "the ledger says: "+f.drop.Reason)},
+			Steps: []Step{stepAt(f.dropped, "dropped by its edge", "its ledger of drops says: "+f.drop.Reason)},
 		})
 	}
 	for _, edge := range slices.Sorted(maps.Keys(f.screened)) {
@@ -173,30 +173,30 @@ func (f *finding) left(q Question) (all []Story) {
 			continue
 		}
 		m := o.manifest.item
-		all = append(all, Story{
-			State: Left, Why: because(o.decision), Edge: m.Edge, Epoch: string(m.Epoch), Kind: string(event.Tile), Stream: m.Stream, Subject: q.Subject, Captured: m.Time,
-			Steps: []Step{{What: "captured", At: m.Time, Clock: edgeClock}, placed(o.manifest.record, "left out by its edge", because(o.decision))},
+		all = append(all, History{
+			State: NotSent, Why: reasonFor(o.decision), Edge: m.Edge, Epoch: string(m.Epoch), Kind: string(event.Tile), Stream: m.Stream, Subject: q.Subject, Captured: m.Time,
+			Steps: []Step{{What: "captured", At: m.Time, Clock: edgeClock}, stepAt(o.manifest.record, "left out by its edge", reasonFor(o.decision))},
 		})
 	}
 	return all
 }
 
-// because says why a tile was left out, or what it was worth.
-func because(d event.TileDecision) string {
+// reasonFor says why a tile was left out, or what it was worth.
+func reasonFor(d event.TileDecision) string {
 	if d.Decision == event.TileSent {
 		return fmt.Sprintf("worth %.2f to the edge, which saw %.0f %% cloud and %.0f %% no data", d.Value, 100*d.Cloud, 100*d.NoData)
 	}
 	return fmt.Sprintf("%s: the edge saw %.0f %% cloud and %.0f %% no data", d.Reason, 100*d.Cloud, 100*d.NoData)
 }
 
-// heads are the attributes of a record by which it is found, without opening its value.
-type heads struct {
+// headers are the attributes of a record by which it is found, without opening its value.
+type headers struct {
 	id, edge, epoch, subject string
 	seq                      uint64
 	kind                     event.Kind
 }
 
-func headsOf(r kafka.Record) (h heads) {
+func headersOf(r kafka.Record) (h headers) {
 	for _, header := range r.Headers {
 		switch header.Key {
 		case "ce_id":
@@ -218,12 +218,12 @@ func headsOf(r kafka.Record) (h heads) {
 	return h
 }
 
-func headsOfItem(i *event.Item) heads {
-	return heads{id: i.ID.String(), edge: i.Edge, epoch: string(i.Epoch), subject: i.Subject, seq: i.Seq, kind: i.Kind}
+func headersOfItem(i *event.Item) headers {
+	return headers{id: i.ID.String(), edge: i.Edge, epoch: string(i.Epoch), subject: i.Subject, seq: i.Seq, kind: i.Kind}
 }
 
-// named says whether the question means this one.
-func (h heads) named(q Question) bool {
+// named says whether the query names this one.
+func (h headers) named(q Query) bool {
 	switch {
 	case !q.ID.IsZero():
 		id, err := ulid.ParseStrict(h.id)

@@ -16,9 +16,9 @@ import (
 	"cloudcanvas/shared/trace"
 )
 
-// soon is within what time of an item's arrival its result is looked for first. Only where there is
+// resultsSoon is within what time of an item's arrival its result is looked for first. Only where there is
 // none, the rest of the topic is read.
-const soon = time.Hour
+const resultsSoon = time.Hour
 
 // Headers that workers add to a result.
 const (
@@ -26,10 +26,10 @@ const (
 	workerHeader = "canvas_worker"
 )
 
-// follow tells the whole way of one item.
-func (t Teller) follow(ctx context.Context, a arrival) (Story, error) {
+// history is the whole way of one item.
+func (f Finder) history(ctx context.Context, a arrival) (History, error) {
 	i := &a.item
-	s := Story{
+	s := History{
 		State: Received, ID: i.ID.String(), Edge: i.Edge, Epoch: string(i.Epoch), Seq: i.Seq, Kind: string(i.Kind), Stream: i.Stream, Subject: i.Subject,
 		Bytes: len(i.Data), DataRef: i.Attrs.DataRef, Trace: trace.ID(i), Captured: i.Time,
 	}
@@ -40,33 +40,33 @@ func (t Teller) follow(ctx context.Context, a arrival) (Story, error) {
 		s.Steps = append(s.Steps, Step{What: "captured", At: i.Time, Clock: edgeClock, Detail: i.Stream},
 			Step{What: "committed", At: ulid.Time(i.ID.Time()).UTC(), Clock: edgeClock, Detail: fmt.Sprintf("number %d of epoch %s", i.Seq, i.Epoch)})
 	}
-	if a.letter != nil {
-		s.bury(a)
+	if a.dead != nil {
+		s.addDead(a)
 		return s, nil
 	}
 	switch {
 	case a.record.Topic == event.ProductsTopic:
-		s.State = Made
-		s.Steps = append(s.Steps, placed(a.record, "product published", ""))
+		s.State = InProduct
+		s.Steps = append(s.Steps, stepAt(a.record, "product published", ""))
 		return s, nil
 	case a.record.Topic == event.ResultsTopic && i.Epoch == "":
-		if input, err := t.input(ctx, a); err != nil || input != nil {
+		if input, err := f.input(ctx, a); err != nil || input != nil {
 			if err != nil {
 				return s, err
 			}
-			return t.follow(ctx, *input)
+			return f.history(ctx, *input)
 		}
-		s.State = Looked
-		s.Steps = append(s.Steps, t.seen(ctx, a))
-		return s, t.products(ctx, &s, a)
+		s.State = HasResult
+		s.Steps = append(s.Steps, f.resultStep(ctx, a))
+		return s, f.addProducts(ctx, &s, a)
 	}
-	s.Steps = append(s.Steps, placed(a.record, "received by the bridge", fmt.Sprintf("sent over canvas/v1/%s/up/%d/%s", i.Edge, i.Priority, i.Kind)))
+	s.Steps = append(s.Steps, stepAt(a.record, "received by the bridge", fmt.Sprintf("sent over canvas/v1/%s/up/%d/%s", i.Edge, i.Priority, i.Kind)))
 	if a.record.Topic == event.WorkTopic {
-		if err := t.worked(ctx, &s, a); err != nil {
+		if err := f.addWork(ctx, &s, a); err != nil {
 			return s, err
 		}
 	}
-	if err := t.products(ctx, &s, a); err != nil {
+	if err := f.addProducts(ctx, &s, a); err != nil {
 		return s, err
 	}
 	s.order()
@@ -74,17 +74,17 @@ func (t Teller) follow(ctx context.Context, a arrival) (Story, error) {
 }
 
 // order sorts what has Kafka's time; what the edge says stands before it, in its own order.
-func (s *Story) order() {
+func (s *History) order() {
 	if at := slices.IndexFunc(s.Steps, func(st Step) bool { return st.Clock == kafkaClock }); at >= 0 {
 		slices.SortStableFunc(s.Steps[at:], func(a, b Step) int { return a.At.Compare(b.At) })
 	}
 }
 
 // input is what a worker's result was made from, or nil where Kafka has it no more.
-func (t Teller) input(ctx context.Context, result arrival) (input *arrival, err error) {
+func (f Finder) input(ctx context.Context, result arrival) (input *arrival, err error) {
 	of := &result.item
-	err = t.scan(ctx, span{topic: event.WorkTopic, from: ulid.Time(of.ID.Time()).Add(-skew)}, func(r kafka.Record) error {
-		h := headsOf(r)
+	err = f.scan(ctx, span{topic: event.WorkTopic, from: ulid.Time(of.ID.Time()).Add(-skew)}, func(r kafka.Record) error {
+		h := headersOf(r)
 		if h.edge != of.Edge || h.subject != of.Subject {
 			return nil
 		}
@@ -98,29 +98,29 @@ func (t Teller) input(ctx context.Context, result arrival) (input *arrival, err 
 	return input, err
 }
 
-// worked tells what workers made of an item of canvas.work.
-func (t Teller) worked(ctx context.Context, s *Story, a arrival) error {
+// addWork adds what workers made of an item of canvas.work.
+func (f Finder) addWork(ctx context.Context, s *History, a arrival) error {
 	if i := &a.item; i.Kind == event.Tile {
-		if err := t.judged(ctx, s, a); err != nil {
+		if err := f.addScreening(ctx, s, a); err != nil {
 			return err
 		}
 	}
-	if err := t.results(ctx, s, a); err != nil {
+	if err := f.addResults(ctx, s, a); err != nil {
 		return err
 	}
-	if err := t.buried(ctx, s, a); err != nil {
+	if err := f.addDeadLetters(ctx, s, a); err != nil {
 		return err
 	}
 	if s.State != Received {
 		return nil
 	}
-	return t.inHand(ctx, s, a)
+	return f.addWaiting(ctx, s, a)
 }
 
-// judged adds what the edge's manifest says of a tile, after its capture.
-func (t Teller) judged(ctx context.Context, s *Story, a arrival) error {
-	return t.scan(ctx, span{topic: event.EventsTopic, key: a.item.Edge, from: a.record.Time.Add(-skew)}, func(r kafka.Record) error {
-		h := headsOf(r)
+// addScreening adds what the edge's manifest says of a tile, after its capture.
+func (f Finder) addScreening(ctx context.Context, s *History, a arrival) error {
+	return f.scan(ctx, span{topic: event.EventsTopic, key: a.item.Edge, from: a.record.Time.Add(-skew)}, func(r kafka.Record) error {
+		h := headersOf(r)
 		if h.kind != event.Scene || h.edge != a.item.Edge || h.subject != a.item.Attrs.Scene {
 			return nil
 		}
@@ -128,22 +128,22 @@ func (t Teller) judged(ctx context.Context, s *Story, a arrival) error {
 		if err != nil {
 			return nil
 		}
-		d := t.decided(ctx, manifest, a.item.Attrs.Tile)
+		d := f.decision(ctx, manifest, a.item.Attrs.Tile)
 		if d == nil {
 			return nil
 		}
-		s.Steps = slices.Insert(s.Steps, min(1, len(s.Steps)), Step{What: "screened", Clock: edgeClock, Detail: because(*d)})
+		s.Steps = slices.Insert(s.Steps, min(1, len(s.Steps)), Step{What: "screened", Clock: edgeClock, Detail: reasonFor(*d)})
 		return errFound
 	})
 }
 
-// results adds what models found. A result is known by its id, which is derived from the item's.
-func (t Teller) results(ctx context.Context, s *Story, a arrival) error {
+// addResults adds what models found. A result is known by its id, which is derived from the item's.
+func (f Finder) addResults(ctx context.Context, s *History, a arrival) error {
 	in := &a.item
 	key := event.Item{Kind: event.Result, Edge: in.Edge, Stream: in.Stream, Subject: in.Subject, Attrs: event.Attrs{Scene: in.Attrs.Scene}}
 	seen := map[ulid.ULID]bool{} // one that was written twice counts once
 	look := func(r kafka.Record) error {
-		h := headsOf(r)
+		h := headersOf(r)
 		if h.edge != in.Edge || h.subject != in.Subject {
 			return nil
 		}
@@ -152,14 +152,14 @@ func (t Teller) results(ctx context.Context, s *Story, a arrival) error {
 			return nil
 		}
 		seen[found.ID] = true
-		s.State = Looked
-		s.Steps = append(s.Steps, t.seen(ctx, arrival{item: found, record: bare(r)}))
+		s.State = HasResult
+		s.Steps = append(s.Steps, f.resultStep(ctx, arrival{item: found, record: bare(r)}))
 		return nil
 	}
-	until := a.record.Time.Add(soon)
+	until := a.record.Time.Add(resultsSoon)
 	for _, when := range []span{{from: a.record.Time, to: until}, {from: until}} {
 		for _, about := range keysOf(key) {
-			if err := t.scan(ctx, span{topic: event.ResultsTopic, key: about, from: when.from, to: when.to}, look); err != nil || len(seen) > 0 {
+			if err := f.scan(ctx, span{topic: event.ResultsTopic, key: about, from: when.from, to: when.to}, look); err != nil || len(seen) > 0 {
 				return err
 			}
 		}
@@ -167,9 +167,9 @@ func (t Teller) results(ctx context.Context, s *Story, a arrival) error {
 	return nil
 }
 
-// seen is the step of a result: which worker, under which epoch, with which model.
-func (t Teller) seen(ctx context.Context, a arrival) Step {
-	step := placed(a.record, "looked at by a worker", "")
+// resultStep is the step of a result: which worker, under which epoch, with which model.
+func (f Finder) resultStep(ctx context.Context, a arrival) Step {
+	step := stepAt(a.record, "looked at by a worker", "")
 	step.Model, step.ModelVersion = a.item.Attrs.Model, a.item.Attrs.ModelVersion
 	for _, h := range a.record.Headers {
 		switch h.Key {
@@ -179,10 +179,10 @@ func (t Teller) seen(ctx context.Context, a arrival) Step {
 			step.Worker = string(h.Value)
 		}
 	}
-	if step.Worker != "" || step.Lease == "" || t.Owners == nil {
+	if step.Worker != "" || step.Lease == "" || f.Owners == nil {
 		return step
 	}
-	owners, err := t.Owners(ctx)
+	owners, err := f.Owners(ctx)
 	if err != nil {
 		return step
 	}
@@ -194,32 +194,32 @@ func (t Teller) seen(ctx context.Context, a arrival) Step {
 	return step
 }
 
-// buried adds the dead letters of an item.
-func (t Teller) buried(ctx context.Context, s *Story, a arrival) error {
-	return t.scan(ctx, span{topic: event.DLQTopic, from: a.record.Time}, func(r kafka.Record) error {
-		if h := headsOf(r); h.id != s.ID {
+// addDeadLetters adds the dead letters of an item.
+func (f Finder) addDeadLetters(ctx context.Context, s *History, a arrival) error {
+	return f.scan(ctx, span{topic: event.DLQTopic, from: a.record.Time}, func(r kafka.Record) error {
+		if h := headersOf(r); h.id != s.ID {
 			return nil
 		}
-		s.bury(arrival{record: bare(r), letter: letterOf(r, nil)})
+		s.addDead(arrival{record: bare(r), dead: describe(r, nil)})
 		return nil
 	})
 }
 
-func (s *Story) bury(a arrival) {
+func (s *History) addDead(a arrival) {
 	if s.State == Received {
-		s.State, s.Why = Dead, a.letter.Reason
+		s.State, s.Why = Dead, a.dead.Reason
 	}
-	by := a.letter.Connector
-	if a.letter.Topic != "" {
-		by += ", which had it from " + a.letter.Topic
+	by := a.dead.Connector
+	if a.dead.Topic != "" {
+		by += ", which had it from " + a.dead.Topic
 	}
-	s.Steps = append(s.Steps, placed(a.record, "dead letter", fmt.Sprintf("by %s: %s", by, a.letter.Reason)))
+	s.Steps = append(s.Steps, stepAt(a.record, "dead letter", fmt.Sprintf("by %s: %s", by, a.dead.Reason)))
 }
 
-// inHand tells who has to look at an item that nobody has finished.
-func (t Teller) inHand(ctx context.Context, s *Story, a arrival) error {
+// addWaiting adds which worker has to look at an item that none has finished.
+func (f Finder) addWaiting(ctx context.Context, s *History, a arrival) error {
 	s.State = Waiting
-	done, err := t.Log.Committed(ctx, t.Group, event.WorkTopic)
+	done, err := f.Log.Committed(ctx, f.Group, event.WorkTopic)
 	if err != nil {
 		return err
 	}
@@ -229,12 +229,12 @@ func (t Teller) inHand(ctx context.Context, s *Story, a arrival) error {
 		return nil
 	}
 	s.Why = fmt.Sprintf("%d items are before it in its partition", ahead)
-	if t.Owners == nil {
+	if f.Owners == nil {
 		return nil
 	}
-	owners, err := t.Owners(ctx)
+	owners, err := f.Owners(ctx)
 	if err != nil {
-		s.Why += "; who owns it can't be told: " + err.Error()
+		s.Why += "; who owns it is not known: " + err.Error()
 		return nil
 	}
 	o, ok := owners[fmt.Sprintf("%s-%d", event.WorkTopic, a.record.Partition)]
@@ -242,17 +242,17 @@ func (t Teller) inHand(ctx context.Context, s *Story, a arrival) error {
 		s.Why += ", which no worker owns now"
 		return nil
 	}
-	s.Steps = append(s.Steps, Step{What: "waits for its worker", At: t.Now().UTC(), Worker: o.Member, Lease: strconv.FormatInt(o.Epoch, 10), Detail: s.Why})
+	s.Steps = append(s.Steps, Step{What: "waits for its worker", At: f.Now().UTC(), Worker: o.Member, Lease: strconv.FormatInt(o.Epoch, 10), Detail: s.Why})
 	return nil
 }
 
-// placed is a step that stands in Kafka.
-func placed(r kafka.Record, what, detail string) Step {
+// stepAt is a step that stands in Kafka.
+func stepAt(r kafka.Record, what, detail string) Step {
 	return Step{What: what, At: r.Time.UTC(), Clock: kafkaClock, Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Detail: detail}
 }
 
-// letterOf reads why a record is a dead letter; unreadable is what is wrong with its value.
-func letterOf(r kafka.Record, unreadable error) *deadletter.Letter {
+// describe reads why a record is a dead letter; unreadable is what is wrong with its value.
+func describe(r kafka.Record, unreadable error) *deadletter.Letter {
 	l := deadletter.Describe(r)
 	if l.Reason == "" && unreadable != nil {
 		l.Reason = unreadable.Error()

@@ -10,7 +10,7 @@ import (
 	"cloudcanvas/shared/kafka"
 )
 
-// Log is what a story needs of Kafka; *kafka.Client has it.
+// Log is what is needed of Kafka; *kafka.Client has it.
 type Log interface {
 	Offsets(ctx context.Context, topic string) (map[int]kafka.OffsetRange, error)
 	OffsetsAt(ctx context.Context, topic string, at time.Time) (map[int]int64, error)
@@ -29,8 +29,8 @@ type Owner struct {
 	Epoch  int64
 }
 
-// Book is what the bridge has seen of one epoch of an edge.
-type Book struct {
+// EpochState is how far the bridge has received one epoch of an edge.
+type EpochState struct {
 	Edge    string
 	Epoch   event.Epoch
 	Through uint64        // all up to here has come, or is in the ledger of drops
@@ -38,30 +38,30 @@ type Book struct {
 	Gaps    []event.Range // the first that have not
 }
 
-// Teller tells stories. Only Log must be there: what the others would say is left out.
-type Teller struct {
+// Finder finds what became of items. Only Log must be there: what the others know is left out.
+type Finder struct {
 	Log     Log
 	Objects Objects
 	Owners  func(context.Context) (map[string]Owner, error) // by what is owned: canvas.work-3
-	Books   func(context.Context) ([]Book, error)
+	Epochs  func(context.Context) ([]EpochState, error)
 	Group   string // whose offsets in canvas.work say what is done
 	Now     func() time.Time
 }
 
 // States of an item, from the last that is known of it.
 const (
-	Received = "received" // it is in Kafka, and nothing more is made of it by itself
-	Waiting  = "waiting"  // in canvas.work, and no worker has finished it
-	Looked   = "result"   // a model has seen it; no product has it yet
-	Made     = "product"  // it is in a product
-	Dead     = "dead"     // it is among the dead letters
-	Dropped  = "dropped"  // its edge let it go, and said so
-	Left     = "not sent" // its edge looked at it and made no item of it
-	Missing  = "missing"  // its edge has numbered it, and it has not come
+	Received  = "received" // it is in Kafka, and nothing more is made of it by itself
+	Waiting   = "waiting"  // in canvas.work, and no worker has finished it
+	HasResult = "result"   // a model has seen it; no product has it yet
+	InProduct = "product"  // it is in a product
+	Dead      = "dead"     // it is among the dead letters
+	Dropped   = "dropped"  // its edge dropped it, and said so
+	NotSent   = "not sent" // its edge looked at it and made no item of it
+	Missing   = "missing"  // its edge has numbered it, and it has not come
 )
 
-// Story is what became of one item.
-type Story struct {
+// History is what became of one item.
+type History struct {
 	State    string    `json:"state"`
 	Why      string    `json:"why,omitempty"` // of what ends badly
 	ID       string    `json:"id,omitempty"`
@@ -105,34 +105,34 @@ const (
 // ErrUnknown says that nothing is known of an item.
 var ErrUnknown = errors.New("nothing is known of it")
 
-// Tell is the story of every item that the question names: one, where it is an id or a number; of a
+// Find gives the history of every item that the query names: one, where it is an id or a number; of a
 // subject the newest. since is how far back to look, or 0: from the id's own time on. The error is
 // ErrUnknown where there is none.
-func (t Teller) Tell(ctx context.Context, q Question, since time.Duration) ([]Story, error) {
-	if t.Now == nil {
-		t.Now = time.Now
+func (f Finder) Find(ctx context.Context, q Query, since time.Duration) ([]History, error) {
+	if f.Now == nil {
+		f.Now = time.Now
 	}
 	if since == 0 && q.ID.IsZero() {
 		since = DefaultSince
 	}
-	from := q.from(t.Now(), since)
-	found, err := t.find(ctx, q, from)
+	from := q.from(f.Now(), since)
+	found, err := f.search(ctx, q, from)
 	if err != nil {
 		return nil, err
 	}
-	stories := make([]Story, 0, len(found.arrivals))
+	histories := make([]History, 0, len(found.arrivals))
 	for _, a := range found.arrivals {
-		s, err := t.follow(ctx, a)
+		s, err := f.history(ctx, a)
 		if err != nil {
 			return nil, err
 		}
-		stories = append(stories, s)
+		histories = append(histories, s)
 	}
-	if stories = append(stories, found.left(q)...); len(stories) > 0 {
-		return stories, nil
+	if histories = append(histories, found.unsent(q)...); len(histories) > 0 {
+		return histories, nil
 	}
-	if s, ok, err := t.booked(ctx, q); err != nil || ok {
-		return []Story{s}, err
+	if s, ok, err := f.missing(ctx, q); err != nil || ok {
+		return []History{s}, err
 	}
 	return nil, fmt.Errorf("%s: %w: Kafka has no such item since %s. If it is older, or the edge's clock was ahead, look further back with --since 720h; "+
 		"if its edge still has it, `canvas-edge buffer ls` there shows it", q, ErrUnknown, from.UTC().Format(time.RFC3339))
@@ -141,27 +141,27 @@ func (t Teller) Tell(ctx context.Context, q Question, since time.Duration) ([]St
 // DefaultSince is how far back an item without a time of its own is looked for.
 const DefaultSince = 24 * time.Hour
 
-// booked is what the bridge's books say of a number that Kafka does not show.
-func (t Teller) booked(ctx context.Context, q Question) (s Story, ok bool, err error) {
-	if q.Seq == 0 || t.Books == nil {
+// missing is what the bridge knows of a number that Kafka does not show.
+func (f Finder) missing(ctx context.Context, q Query) (s History, ok bool, err error) {
+	if q.Seq == 0 || f.Epochs == nil {
 		return s, false, nil
 	}
-	books, err := t.Books(ctx)
+	epochs, err := f.Epochs(ctx)
 	if err != nil {
 		return s, false, err
 	}
-	for _, b := range books {
+	for _, b := range epochs {
 		if b.Edge != q.Edge || b.Epoch != q.Epoch {
 			continue
 		}
-		s = Story{State: Missing, Edge: q.Edge, Epoch: string(q.Epoch), Seq: q.Seq}
+		s = History{State: Missing, Edge: q.Edge, Epoch: string(q.Epoch), Seq: q.Seq}
 		switch {
 		case q.Seq > b.Highest:
 			s.Why = fmt.Sprintf("it has not come; the highest number of this epoch so far is %d", b.Highest)
 		case q.Seq > b.Through && within(b.Gaps, q.Seq):
 			s.Why = fmt.Sprintf("it has not come, although later ones have (up to %d); its edge sends it again until it is received", b.Highest)
 		default:
-			s.State, s.Why = Received, "the bridge has it in its books, but Kafka shows it no more: it is older than was looked for (--since), or retention has deleted it"
+			s.State, s.Why = Received, "the bridge has received it, but Kafka no longer has it: it is older than was looked for (--since), or retention has deleted it"
 		}
 		return s, true, nil
 	}

@@ -15,7 +15,7 @@ import (
 	"cloudcanvas/shared/kafka"
 )
 
-func TestATilesStoryGoesFromCaptureToProduct(t *testing.T) {
+func TestATilesHistoryGoesFromCaptureToProduct(t *testing.T) {
 	w := newWorld(t)
 	in := w.tile("alpha", "3_4")
 	other := w.tile("alpha", "3_5")
@@ -31,7 +31,7 @@ func TestATilesStoryGoesFromCaptureToProduct(t *testing.T) {
 			what = append(what, st.What)
 		}
 		want := "captured, screened, committed, received by the bridge, looked at by a worker, product published"
-		if got := strings.Join(what, ", "); got != want || s.State != Made || s.ID != in.ID.String() || s.Trace != "4bf92f3577b34da6a3ce929d0e0e4736" {
+		if got := strings.Join(what, ", "); got != want || s.State != InProduct || s.ID != in.ID.String() || s.Trace != "4bf92f3577b34da6a3ce929d0e0e4736" {
 			t.Errorf("%s: %s\n%+v", name, got, s)
 			continue
 		}
@@ -42,7 +42,7 @@ func TestATilesStoryGoesFromCaptureToProduct(t *testing.T) {
 			t.Errorf("%s: %+v", name, came)
 		}
 	}
-	if s := w.ask("alpha/3_5"); s.State != Looked || s.step("product published") != nil {
+	if s := w.ask("alpha/3_5"); s.State != HasResult || s.step("product published") != nil {
 		t.Errorf("a tile that the product says is missing: %+v", s)
 	}
 }
@@ -60,7 +60,7 @@ func TestRecordsUnderKeysWithoutTheEdgeAreFound(t *testing.T) {
 		w.write(result, product)
 		w.came(others)
 		s := w.ask(in.ID.String())
-		if made := s.step("product published"); s.State != Made || s.step("looked at by a worker") == nil || made == nil || made.Partition != kafka.PartitionOf(scene, 3) {
+		if made := s.step("product published"); s.State != InProduct || s.step("looked at by a worker") == nil || made == nil || made.Partition != kafka.PartitionOf(scene, 3) {
 			t.Errorf("%s: %+v", scene, s)
 		}
 	}
@@ -72,9 +72,9 @@ func TestATileThatOneEdgeSentAndAnotherLeftOutHasBothStories(t *testing.T) {
 	others := w.manifest("alpha", event.TileDecision{Tile: "0_0", Decision: event.TileDropped, Reason: event.DroppedCloud, Cloud: 1})
 	others.Edge = "mast-8"
 	w.came(in, w.manifest("alpha", event.TileDecision{Tile: "0_0", Decision: event.TileSent, Value: 0.9}), others)
-	stories, err := w.teller.Tell(t.Context(), Question{Subject: "alpha/0_0"}, 0)
-	if err != nil || len(stories) != 2 || stories[0].Edge != "mast-7" || stories[0].State == Left || stories[1].Edge != "mast-8" || stories[1].State != Left {
-		t.Errorf("%v %+v", err, stories)
+	histories, err := w.finder.Find(t.Context(), Query{Subject: "alpha/0_0"}, 0)
+	if err != nil || len(histories) != 2 || histories[0].Edge != "mast-7" || histories[0].State == NotSent || histories[1].Edge != "mast-8" || histories[1].State != NotSent {
+		t.Errorf("%v %+v", err, histories)
 	}
 }
 
@@ -116,7 +116,7 @@ func TestWhatIsNoProductEndsWithItsReason(t *testing.T) {
 		{poison.ID.String(), Dead, "decoding: not a TIFF file"},
 		{torn.ID.String(), Dead, "the topic and the envelope disagree"},
 		{"alpha/1_1", Dead, "the topic and the envelope disagree"},
-		{"alpha/2_2", Left, "cloud: the edge saw 97 % cloud"},
+		{"alpha/2_2", NotSent, "cloud: the edge saw 97 % cloud"},
 		{fmt.Sprintf("mast-7/%s/%d", w.epoch, dropped), Dropped, "expired"},
 	} {
 		if s := w.ask(c.name); s.State != c.state || !strings.Contains(s.Why, c.why) || len(s.Steps) == 0 {
@@ -134,7 +134,7 @@ func TestADetectionMadeOnTheEdgeIsReceivedAndInItsCamerasRecord(t *testing.T) {
 	w.came(record)
 	late := w.item(event.Result, "gate", "gate", event.Attrs{Model: "yolox", ModelVersion: "1"}, []byte(`{"camera":"gate"}`))
 	w.came(late)
-	if s := w.ask(in.ID.String()); s.State != Made || s.step("received by the bridge") == nil || s.step("product published") == nil {
+	if s := w.ask(in.ID.String()); s.State != InProduct || s.step("received by the bridge") == nil || s.step("product published") == nil {
 		t.Errorf("%+v", s)
 	}
 	if s := w.ask(late.ID.String()); s.State != Received {
@@ -144,8 +144,8 @@ func TestADetectionMadeOnTheEdgeIsReceivedAndInItsCamerasRecord(t *testing.T) {
 
 func TestTheBooksOfTheBridgeAnswerForNumbersThatKafkaDoesNotShow(t *testing.T) {
 	w := newWorld(t)
-	w.teller.Books = func(context.Context) ([]Book, error) {
-		return []Book{{Edge: "mast-7", Epoch: "e1", Through: 4, Highest: 9, Gaps: []event.Range{{From: 5, To: 6}}}}, nil
+	w.finder.Epochs = func(context.Context) ([]EpochState, error) {
+		return []EpochState{{Edge: "mast-7", Epoch: "e1", Through: 4, Highest: 9, Gaps: []event.Range{{From: 5, To: 6}}}}, nil
 	}
 	for _, c := range []struct {
 		seq   int
@@ -164,12 +164,12 @@ func TestWhatIsUnknownIsSaidToBe(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.teller.Tell(t.Context(), q, 0); !errors.Is(err, ErrUnknown) || !strings.Contains(err.Error(), "--since") {
+		if _, err := w.finder.Find(t.Context(), q, 0); !errors.Is(err, ErrUnknown) || !strings.Contains(err.Error(), "--since") {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
-	for _, text := range []string{"", "  ", strings.Repeat("x", maxQuestion+1)} {
-		if _, err := Parse(text); !errors.Is(err, ErrQuestion) {
+	for _, text := range []string{"", "  ", strings.Repeat("x", maxQuery+1)} {
+		if _, err := Parse(text); !errors.Is(err, ErrQuery) {
 			t.Errorf("%.10q: %v", text, err)
 		}
 	}
@@ -201,7 +201,7 @@ func TestReadingBeginsAtTheItemsTime(t *testing.T) {
 	in := w.tile("new", "0_0")
 	w.came(in)
 	count := &counting{Log: w.k}
-	w.teller.Log = count
+	w.finder.Log = count
 	if s := w.ask(in.ID.String()); s.State != Waiting {
 		t.Errorf("%+v", s)
 	}

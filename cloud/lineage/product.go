@@ -26,8 +26,8 @@ type product struct {
 	}
 }
 
-// products adds the products that the item went into, the latest of each.
-func (t Teller) products(ctx context.Context, s *Story, a arrival) error {
+// addProducts adds the products that the item went into, the latest of each.
+func (f Finder) addProducts(ctx context.Context, s *History, a arrival) error {
 	name := a.item.Attrs.Scene
 	if name == "" {
 		name = a.item.Stream
@@ -38,12 +38,12 @@ func (t Teller) products(ctx context.Context, s *Story, a arrival) error {
 	var latest *Step
 	var err error
 	for _, key := range keysOf(event.Item{Kind: event.Product, Edge: a.item.Edge, Stream: name, Attrs: event.Attrs{Scene: a.item.Attrs.Scene}}) {
-		err = errors.Join(err, t.scan(ctx, span{topic: event.ProductsTopic, key: key, from: a.record.Time.Add(-skew)}, func(r kafka.Record) error {
+		err = errors.Join(err, f.scan(ctx, span{topic: event.ProductsTopic, key: key, from: a.record.Time.Add(-skew)}, func(r kafka.Record) error {
 			var p product
-			if h := headsOf(r); h.subject != name || json.Unmarshal(r.Value, &p) != nil || p.Name != name || p.Edge != "" && p.Edge != a.item.Edge || !p.has(a.item) {
+			if h := headersOf(r); h.subject != name || json.Unmarshal(r.Value, &p) != nil || p.Name != name || p.Edge != "" && p.Edge != a.item.Edge || !p.has(a.item) {
 				return nil
 			}
-			step := placed(r, "product published", fmt.Sprintf("%s %s, in %s%s", p.Kind, p.Name, p.Folder, p.lacks()))
+			step := stepAt(r, "product published", fmt.Sprintf("%s %s, in %s%s", p.Kind, p.Name, p.Folder, p.lacks()))
 			if latest == nil || !step.At.Before(latest.At) {
 				latest = &step
 			}
@@ -52,8 +52,8 @@ func (t Teller) products(ctx context.Context, s *Story, a arrival) error {
 	}
 	if err == nil && latest != nil {
 		s.Steps = append(s.Steps, *latest)
-		if s.State == Received || s.State == Looked {
-			s.State = Made
+		if s.State == Received || s.State == HasResult {
+			s.State = InProduct
 		}
 	}
 	return err

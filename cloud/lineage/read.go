@@ -26,8 +26,8 @@ const readers = 4
 
 // scan hands on the records of a span, one at a time but of several partitions side by side, until
 // handle says errFound, which ends it all. A topic that nobody has made yet is empty.
-func (t Teller) scan(ctx context.Context, s span, handle func(kafka.Record) error) error {
-	first, err := t.Log.OffsetsAt(ctx, s.topic, s.from)
+func (f Finder) scan(ctx context.Context, s span, handle func(kafka.Record) error) error {
+	first, err := f.Log.OffsetsAt(ctx, s.topic, s.from)
 	if errors.Is(err, kafkago.UnknownTopicOrPartition) {
 		return nil
 	}
@@ -36,7 +36,7 @@ func (t Teller) scan(ctx context.Context, s span, handle func(kafka.Record) erro
 	}
 	last := map[int]int64{}
 	if !s.to.IsZero() {
-		if last, err = t.Log.OffsetsAt(ctx, s.topic, s.to); err != nil {
+		if last, err = f.Log.OffsetsAt(ctx, s.topic, s.to); err != nil {
 			return err
 		}
 	}
@@ -59,7 +59,7 @@ func (t Teller) scan(ctx context.Context, s span, handle func(kafka.Record) erro
 			if reading.Err() != nil {
 				return nil
 			}
-			return t.Log.Scan(reading, s.topic, partition, from, to, func(r kafka.Record) error {
+			return f.Log.Scan(reading, s.topic, partition, from, to, func(r kafka.Record) error {
 				one.Lock()
 				defer one.Unlock()
 				err := crashguard.Shield(func() error { return handle(r) })

@@ -16,7 +16,7 @@ type world struct {
 	*testing.T
 	k       *kafka.Client
 	brokers []string
-	teller  Teller
+	finder  Finder
 	epoch   event.Epoch
 	seq     uint64
 }
@@ -41,7 +41,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w := &world{T: t, k: k, brokers: e.Brokers(), epoch: event.NewEpoch()}
-	w.teller = Teller{Log: k, Group: "canvas-worker", Owners: func(context.Context) (map[string]Owner, error) {
+	w.finder = Finder{Log: k, Group: "canvas-worker", Owners: func(context.Context) (map[string]Owner, error) {
 		all := map[string]Owner{}
 		for _, what := range []string{"canvas.work-0", "canvas.work-1", "canvas.work-2"} {
 			all[what] = Owner{Member: "gpu-1", Epoch: 77}
@@ -110,24 +110,24 @@ func (w *world) dead(r kafka.Record, topic, connector, reason string) kafka.Reco
 	return r
 }
 
-// ask is the one story that a text leads to.
-func (w *world) ask(text string) Story {
+// ask is the one history that a text leads to.
+func (w *world) ask(text string) History {
 	w.Helper()
 	q, err := Parse(text)
 	if err != nil {
 		w.Fatal(err)
 	}
-	stories, err := w.teller.Tell(w.Context(), q, 0)
+	histories, err := w.finder.Find(w.Context(), q, 0)
 	if err != nil {
 		w.Fatal(err)
 	}
-	if len(stories) != 1 {
-		w.Fatalf("%s has %d stories", text, len(stories))
+	if len(histories) != 1 {
+		w.Fatalf("%s has %d histories", text, len(histories))
 	}
-	return stories[0]
+	return histories[0]
 }
 
-func (s Story) step(what string) *Step {
+func (s History) step(what string) *Step {
 	for _, st := range s.Steps {
 		if st.What == what {
 			return &st

@@ -83,7 +83,7 @@ func TestNoCommandPrintsWhatWouldForgeATable(t *testing.T) {
 		"models ls":    func(out io.Writer, text string) error { return printModels(out, filled[[]modelRow](text)) },
 		"dlq ls":       func(out io.Writer, text string) error { return printDeadLetters(out, filled[deadletter.Listing](text)) },
 		"dlq show":     func(out io.Writer, text string) error { return filled[shownDeadLetter](text).print(out) },
-		"trace":        func(out io.Writer, text string) error { return printLineages(out, filled[[]lineage.Story](text)) },
+		"trace":        func(out io.Writer, text string) error { return printHistories(out, filled[[]lineage.History](text)) },
 		"scenes ls":    func(out io.Writer, text string) error { return printScenes(out, filled[[]mosaic.Listed](text)) },
 		"scenes show": func(out io.Writer, text string) error {
 			return printProducts(out, filled[[]mosaic.Listed](text), "/products")

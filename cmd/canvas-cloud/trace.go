@@ -17,7 +17,7 @@ import (
 )
 
 func traceCommand() *urfave.Command {
-	return &urfave.Command{Name: "trace", Usage: "the lineage of one item: captured, received, which workers ran which models, in which product; or why not", ArgsUsage: "ITEM",
+	return &urfave.Command{Name: "trace", Usage: "what became of one item: captured, received, which workers ran which models, in which product; or why not", ArgsUsage: "ITEM",
 		Description: "ITEM is an id, EDGE/EPOCH/SEQ, or a subject such as SCENE/COLUMN_ROW, of which the newest items are shown.",
 		Flags: []urfave.Flag{
 			&urfave.DurationFlag{Name: "since", Usage: "how far back to look; default: from the id's own time on, else " + lineage.DefaultSince.String()}, cli.JSONFlag,
@@ -35,37 +35,37 @@ func traceCommand() *urfave.Command {
 				return cli.Usagef("--since %s: give how long ago, such as 72h", since)
 			}
 			return withKafka(c, event.EventsTopic, func(ctx context.Context, cfg cloud.Config, k *kafka.Client) error {
-				found, err := lineages(ctx, cfg, k, q, since)
+				histories, err := find(ctx, cfg, k, q, since)
 				if err != nil {
 					return err
 				}
 				if c.Bool("json") {
-					err = cli.PrintJSON(c.App.Writer, found)
+					err = cli.PrintJSON(c.App.Writer, histories)
 				} else {
-					err = printLineages(c.App.Writer, found)
+					err = printHistories(c.App.Writer, histories)
 				}
-				if err == nil && len(found) == 1 && found[0].State == lineage.Missing {
-					return cli.Incompletef("%s has not arrived: %s", q, found[0].Why)
+				if err == nil && len(histories) == 1 && histories[0].State == lineage.Missing {
+					return cli.Incompletef("%s has not come: %s", q, histories[0].Why)
 				}
 				return err
 			})
 		}}
 }
 
-// lineages asks Kafka, and ZooKeeper and the object store where they are needed.
-func lineages(ctx context.Context, cfg cloud.Config, k *kafka.Client, q lineage.Question, since time.Duration) ([]lineage.Story, error) {
+// find asks Kafka, and ZooKeeper and the object store where they are needed.
+func find(ctx context.Context, cfg cloud.Config, k *kafka.Client, q lineage.Query, since time.Duration) ([]lineage.History, error) {
 	z, err := coordinator(cfg)
 	if err != nil {
 		return nil, err
 	}
 	defer z.Close()
-	return cloud.Lineage(k, cfg.Objects(), z).Tell(ctx, q, since)
+	return cloud.Lineage(k, cfg.Objects(), z).Find(ctx, q, since)
 }
 
-// printLineages is what a person reads: what it is, and what happened to it in order.
-func printLineages(out io.Writer, all []lineage.Story) error {
+// printHistories is what a person reads: what it is, and what happened to it in order.
+func printHistories(out io.Writer, histories []lineage.History) error {
 	w := table(out)
-	for n, s := range all {
+	for n, s := range histories {
 		if n > 0 {
 			w.Printf("\n")
 		}

@@ -67,8 +67,8 @@ func TestTraceTellsAnItemsStoryAndSaysWhatItCannotKnow(t *testing.T) {
 		t.Errorf("%d %v\n%s", code, err, out)
 	}
 	out, _, err = trace(t, e.Brokers(), "--json", "mast-7/e1/4")
-	var stories []lineage.Story
-	if err != nil || json.Unmarshal([]byte(out), &stories) != nil || len(stories) != 1 || stories[0].ID != in.ID.String() || stories[0].State != lineage.Looked {
+	var histories []lineage.History
+	if err != nil || json.Unmarshal([]byte(out), &histories) != nil || len(histories) != 1 || histories[0].ID != in.ID.String() || histories[0].State != lineage.HasResult {
 		t.Errorf("%v\n%s", err, out)
 	}
 	for _, c := range []struct {

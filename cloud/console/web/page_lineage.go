@@ -15,7 +15,7 @@ import (
 
 // Lineage finds what became of single items; lineage.Finder has it.
 type Lineage interface {
-	Tell(ctx context.Context, q lineage.Question, since time.Duration) ([]lineage.Story, error)
+	Find(ctx context.Context, q lineage.Query, since time.Duration) ([]lineage.History, error)
 }
 
 // What became of an item is read from Kafka itself, which costs more than the index: few are looked up at a
@@ -38,7 +38,7 @@ func newLineagePage(from Lineage) lineagePage {
 type lineageBody struct {
 	Item  string
 	Since string
-	Items []lineage.Story
+	Items []lineage.History
 }
 
 // show looks ?item= up, from ?since= ago on where that is given.
@@ -68,7 +68,7 @@ func (p lineagePage) show(r *http.Request) (any, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	body.Items, err = p.from.Tell(ctx, q, since)
+	body.Items, err = p.from.Find(ctx, q, since)
 	if errors.Is(err, lineage.ErrUnknown) {
 		return nil, fmt.Errorf("item %.80q is %w: look further back with since=720h, or ask its edge with `canvas-edge buffer ls`", body.Item, index.ErrUnknown)
 	}

@@ -78,7 +78,7 @@ func TestATilesWayFromCaptureToProductIsOneTrace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	told := tellWhenMade(ctx, t, a)
+	told := historyWhenMade(ctx, t, a)
 	if err := a.Stop(); err != nil {
 		t.Fatal(err)
 	}
@@ -109,8 +109,8 @@ func TestATilesWayFromCaptureToProductIsOneTrace(t *testing.T) {
 	}
 }
 
-// tellWhenMade waits for the scene's product and tells the story of a tile that is in it.
-func tellWhenMade(ctx context.Context, t *testing.T, a *Appliance) lineage.Story {
+// historyWhenMade waits for the scene's product and gives the history of a tile that is in it.
+func historyWhenMade(ctx context.Context, t *testing.T, a *Appliance) lineage.History {
 	t.Helper()
 	var worker, mosaic *cloud.Cloud
 	for _, c := range a.parts {
@@ -121,11 +121,11 @@ func tellWhenMade(ctx context.Context, t *testing.T, a *Appliance) lineage.Story
 			mosaic = c
 		}
 	}
-	teller := cloud.Lineage(a.Kafka, mosaic.Config.Objects(), worker.Coord)
+	finder := cloud.Lineage(a.Kafka, mosaic.Config.Objects(), worker.Coord)
 	for {
-		stories, err := teller.Tell(ctx, lineage.Question{Subject: "coast/0_0"}, 0)
-		if err == nil && stories[0].State == lineage.Made {
-			s := stories[0]
+		histories, err := finder.Find(ctx, lineage.Query{Subject: "coast/0_0"}, 0)
+		if err == nil && histories[0].State == lineage.InProduct {
+			s := histories[0]
 			seen := slices.IndexFunc(s.Steps, func(st lineage.Step) bool { return st.Topic == event.ResultsTopic })
 			last := s.Steps[len(s.Steps)-1]
 			carried := ""
@@ -143,7 +143,7 @@ func tellWhenMade(ctx context.Context, t *testing.T, a *Appliance) lineage.Story
 		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("the tile is in no product: %+v %v", stories, err)
+			t.Fatalf("the tile is in no product: %+v %v", histories, err)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}

@@ -1,9 +1,9 @@
-// Package story tells what became of one item, from what lies in Kafka, the object store and the
-// coordinator: no service keeps books for it.
+// Package lineage finds what became of one item, from what lies in Kafka, the object store and the
+// coordinator: no service keeps a record of it.
 //
-//	canvas.events, canvas.work ─▶ it came     canvas.results ─▶ what was found, by whom
-//	canvas.dlq ─────────────────▶ set aside   canvas.products ▶ what it is part of
-//	drop reports, manifests ────▶ left out    owners, offsets ▶ who has it in hand
+//	canvas.events, canvas.work ─▶ it came       canvas.results ─▶ what was found, by whom
+//	canvas.dlq ─────────────────▶ dead letter   canvas.products ▶ what it is part of
+//	drop reports, manifests ────▶ not sent      owners, offsets ▶ which worker has it next
 //
 // Reading begins at the item's time, which its ULID holds, not at the beginning of the topics.
 package lineage
@@ -21,8 +21,8 @@ import (
 	"cloudcanvas/shared/event"
 )
 
-// Question names an item in one of three ways.
-type Question struct {
+// Query names an item in one of three ways.
+type Query struct {
 	ID      ulid.ULID // of an item, a result or a product
 	Edge    string    // with Epoch and Seq: its number on its edge
 	Epoch   event.Epoch
@@ -30,29 +30,29 @@ type Question struct {
 	Subject string // what it is about: scene/tile, camera/track, sensor
 }
 
-// ErrQuestion says that a text names no item.
-var ErrQuestion = errors.New("this names no item: give its id (26 characters), EDGE/EPOCH/SEQ, or a subject such as SCENE/COLUMN_ROW")
+// ErrQuery says that a text names no item.
+var ErrQuery = errors.New("this names no item: give its id (26 characters), EDGE/EPOCH/SEQ, or a subject such as SCENE/COLUMN_ROW")
 
-// maxQuestion bounds what is taken for a name.
-const maxQuestion = 1024
+// maxQuery bounds what is taken for a name.
+const maxQuery = 1024
 
 var (
 	ulidShape = regexp.MustCompile(`^[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}$`)
 	tileShape = regexp.MustCompile(`^[0-9]+_[0-9]+$`)
 )
 
-// Parse reads an item's name. EDGE/EPOCH/SEQ is told from a subject by its number at the end.
-func Parse(text string) (q Question, err error) {
+// Parse reads an item's name. EDGE/EPOCH/SEQ differs from a subject by its number at the end.
+func Parse(text string) (q Query, err error) {
 	text = strings.TrimSpace(text)
-	if text == "" || len(text) > maxQuestion {
-		return q, fmt.Errorf("%w (here are %d characters)", ErrQuestion, len(text))
+	if text == "" || len(text) > maxQuery {
+		return q, fmt.Errorf("%w (here are %d characters)", ErrQuery, len(text))
 	}
 	if ulidShape.MatchString(text) {
 		if q.ID, err = ulid.ParseStrict(strings.ToUpper(text)); err != nil {
-			return q, fmt.Errorf("%w: %.40q: %w", ErrQuestion, text, err)
+			return q, fmt.Errorf("%w: %.40q: %w", ErrQuery, text, err)
 		}
 		if q.ID.IsZero() {
-			return q, fmt.Errorf("%w: no item has the id of zeros", ErrQuestion)
+			return q, fmt.Errorf("%w: no item has the id of zeros", ErrQuery)
 		}
 		return q, nil
 	}
@@ -66,7 +66,7 @@ func Parse(text string) (q Question, err error) {
 	return q, nil
 }
 
-func (q Question) String() string {
+func (q Query) String() string {
 	switch {
 	case !q.ID.IsZero():
 		return q.ID.String()
@@ -77,7 +77,7 @@ func (q Question) String() string {
 }
 
 // tile is the scene and the tile that a subject names, where it does.
-func (q Question) tile() (scene, tile string, ok bool) {
+func (q Query) tile() (scene, tile string, ok bool) {
 	at := strings.LastIndexByte(q.Subject, '/')
 	if at < 1 || !tileShape.MatchString(q.Subject[at+1:]) {
 		return "", "", false
@@ -89,7 +89,7 @@ func (q Question) tile() (scene, tile string, ok bool) {
 const skew = 10 * time.Minute
 
 // from is when the item can have come at the earliest.
-func (q Question) from(now time.Time, since time.Duration) time.Time {
+func (q Query) from(now time.Time, since time.Duration) time.Time {
 	if since > 0 || q.ID.IsZero() {
 		return now.Add(-since)
 	}
@@ -100,9 +100,9 @@ func (q Question) from(now time.Time, since time.Duration) time.Time {
 	return at.Add(-skew)
 }
 
-// places are where the question is looked for, in this order. An id and a number name one item: the
+// spans are where the question is looked for, in this order. An id and a number name one item: the
 // first place that has it ends the search.
-func (q Question) places(from time.Time) []span {
+func (q Query) spans(from time.Time) []span {
 	at := func(topic, key string) span { return span{topic: topic, key: key, from: from} }
 	switch {
 	case !q.ID.IsZero(): // canvas.work has it, as a rule, where its id leads
