@@ -14,7 +14,7 @@ func (s *Scene) ReadClasses(w Window) ([]byte, error) {
 		return nil, fmt.Errorf("read classes of %s: %s is not within %d x %d pixels", s.info.Path, w, s.info.Width, s.info.Height)
 	}
 	class := make([]byte, w.W*w.H)
-	if err := s.ds.Bands()[0].Read(w.X, w.Y, class, w.W, w.H, heard); err != nil {
+	if err := s.ds.Bands()[0].Read(w.X, w.Y, class, w.W, w.H, reportErrors); err != nil {
 		return nil, fmt.Errorf("read classes of %s at %s: %w", s.info.Path, w, brief(err))
 	}
 	return class, nil

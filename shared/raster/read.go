@@ -112,7 +112,7 @@ func (s *Scene) fetch(w Window, width, height int, places []int, by godal.Resamp
 		return pixels, nil, nil // its metadata say what has no data
 	}
 	pixels = make([]float32, len(places)*width*height)
-	if err := s.ds.Read(w.X, w.Y, pixels, width, height, godal.Window(w.W, w.H), godal.Resampling(by), godal.Bands(numbers...), godal.BandInterleaved(), heard); err != nil {
+	if err := s.ds.Read(w.X, w.Y, pixels, width, height, godal.Window(w.W, w.H), godal.Resampling(by), godal.Bands(numbers...), godal.BandInterleaved(), reportErrors); err != nil {
 		return nil, nil, brokenPart{brief(err)}
 	}
 	if s.mask.alpha == 0 && !s.mask.band {
@@ -123,7 +123,7 @@ func (s *Scene) fetch(w Window, width, height int, places []int, by godal.Resamp
 		band = s.ds.Bands()[s.mask.alpha-1]
 	}
 	mask = make([]byte, width*height)
-	if err := band.Read(w.X, w.Y, mask, width, height, godal.Window(w.W, w.H), heard); err != nil {
+	if err := band.Read(w.X, w.Y, mask, width, height, godal.Window(w.W, w.H), reportErrors); err != nil {
 		return nil, nil, brokenPart{fmt.Errorf("its mask: %w", brief(err))}
 	}
 	return pixels, mask, nil

@@ -145,7 +145,7 @@ func open(path string, o Options) (*Scene, error) {
 			return nil, err
 		}
 	}
-	options := []godal.OpenOption{godal.RasterOnly(), godal.SiblingFiles(), heard}
+	options := []godal.OpenOption{godal.RasterOnly(), godal.SiblingFiles(), reportErrors}
 	if of == nil && (stat == nil || source != path) { // nobody has looked at the names of a VRT there
 		options = append(options, withoutVRT())
 	}
@@ -337,7 +337,7 @@ func (s *Scene) Close() error {
 	if s.ds == nil {
 		return nil
 	}
-	err := s.ds.Close(heard)
+	err := s.ds.Close(reportErrors)
 	s.ds = nil
 	if s.blocks != nil {
 		s.blocks.close()
