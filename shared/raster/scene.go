@@ -1,3 +1,7 @@
+// Package raster reads scenes by windows and writes masks, tiles and outlines. It is the only
+// package that calls GDAL (through airbusgeo/godal); memory stays flat whatever a scene's size.
+//
+// A Scene, MaskWriter or Writer may be used from several goroutines, one call at a time is served.
 package raster
 
 import (
