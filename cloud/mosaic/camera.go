@@ -40,7 +40,7 @@ type Camera struct {
 	through    uint64
 }
 
-// piece is an item's data in the spool, and what orders it.
+// piece is an item's data in the scratch file, and what orders it.
 type piece struct {
 	id    ulid.ULID
 	at    time.Time
@@ -66,7 +66,7 @@ func NewCamera(edge, name, dir string, snapshots int) (*Camera, error) {
 	}
 	c := &Camera{Edge: edge, Name: name, dir: dir, most: snapshots, total: -1, known: map[ulid.ULID]bool{}, models: map[string]bool{},
 		requested: map[lookKey]bool{}, secondLooks: map[lookKey]secondLook{}}
-	c.scratch.path = filepath.Join(dir, "spool")
+	c.scratch.path = filepath.Join(dir, "scratch")
 	return c, nil
 }
 

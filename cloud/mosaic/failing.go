@@ -89,7 +89,7 @@ func (m *Mosaic) giveUp(ctx context.Context, k key, r *record, why error, now ti
 }
 
 func (m *Mosaic) announceFailure(ctx context.Context, k key, r *record, why error, now time.Time) error {
-	folder, err := m.place(k)
+	folder, err := m.folderFor(k)
 	if err != nil {
 		return err
 	}

@@ -139,7 +139,7 @@ func TestASceneWhoseProductKillsTheMosaicIsSetAside(t *testing.T) {
 			t.Fatalf("products %+v", made)
 		}
 		if l.committed[event.ResultsTopic] < 21 {
-			t.Errorf("committed %v: what is set aside need not be read again", l.committed)
+			t.Errorf("committed %v: what is a dead letter need not be read again", l.committed)
 		}
 	})
 }
@@ -190,7 +190,7 @@ func TestAnEntryThatPanicsIsADeadLetterAndADeadLetterIsNoneAgain(t *testing.T) {
 		l.tell(bad)
 		l.tell(sceneItems(t)...)
 		worse := itemOf(301, event.Tile, "s1/77_77", "image/tiff", nil, event.Attrs{Scene: "s1", Tile: "77_77", Want: "segment"})
-		l.bury(worse, "no such tile")
+		l.deadLetter(worse, "no such tile")
 		stop := l.start(t, Config{}, Parts{Store: Folder(t.TempDir()), Annotator: annotator{}, Dead: dead, Log: slog.New(touchy{})})
 		time.Sleep(time.Hour)
 		stop()

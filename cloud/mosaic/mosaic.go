@@ -57,7 +57,7 @@ type Mosaic struct {
 	serial   int
 	open     map[key]*record
 	finished map[key]finished
-	places   places
+	folders  productFolders
 	progress progress
 	writers  writers
 	metrics  *metrics
@@ -88,7 +88,7 @@ func New(cfg Config, parts Parts) (*Mosaic, error) {
 	if err != nil {
 		return nil, fmt.Errorf("registering the mosaic's metrics: %w", err)
 	}
-	return &Mosaic{cfg: cfg, Parts: parts, open: map[key]*record{}, finished: map[key]finished{}, places: newPlaces(), progress: newProgress(),
+	return &Mosaic{cfg: cfg, Parts: parts, open: map[key]*record{}, finished: map[key]finished{}, folders: newProductFolders(), progress: newProgress(),
 		writers: newWriters(), metrics: metrics}, nil
 }
 
@@ -155,7 +155,7 @@ func (m *Mosaic) fold(ctx context.Context, entries <-chan queue.Entry) error {
 			if err := m.foldSafely(ctx, e); err != nil {
 				return err
 			}
-			m.progress.pass(place{e.Topic, e.Partition}, e.Offset)
+			m.progress.pass(partition{e.Topic, e.Partition}, e.Offset)
 		case w := <-m.writers.written:
 			if err := m.finishWriting(ctx, w); err != nil {
 				return err
@@ -214,7 +214,7 @@ func (m *Mosaic) foldOne(ctx context.Context, e queue.Entry) error {
 	if err != nil {
 		return err
 	}
-	r.hold(place{e.Topic, e.Partition}, e.Offset)
+	r.hold(partition{e.Topic, e.Partition}, e.Offset)
 	if changed && (e.Item.Kind == event.Scene || r.source.Topic == "") {
 		r.setSource(e)
 	}
@@ -255,7 +255,7 @@ func (m *Mosaic) makeRoom(k key) {
 func (m *Mosaic) begin(k key) (r *record, err error) {
 	m.serial++
 	dir := filepath.Join(m.work, fmt.Sprint(m.serial))
-	r = &record{opened: time.Now(), holds: map[place]int64{}}
+	r = &record{opened: time.Now(), holds: map[partition]int64{}}
 	r.changed = r.opened
 	if k.kind == sceneProduct {
 		if r.scene, err = NewScene(k.edge, k.name, dir); err == nil {

@@ -79,11 +79,11 @@ func TestASceneBeyondItsDeadlineIsPublishedAsIncompleteAndAgain(t *testing.T) {
 		if len(made) != 2 || !made[1].Complete || len(made[1].Missing) != 0 {
 			t.Fatalf("products %+v", made)
 		}
-		var fates []tileOutcome
-		if err := json.Unmarshal([]byte(read(t, out, "s1", "tiles.json")), &fates); err != nil {
+		var tiles []tileOutcome
+		if err := json.Unmarshal([]byte(read(t, out, "s1", "tiles.json")), &tiles); err != nil {
 			t.Fatal(err)
 		}
-		for _, f := range fates {
+		for _, f := range tiles {
 			if f.State == "missing" {
 				t.Fatalf("tile %s is still missing", f.Tile)
 			}
@@ -97,7 +97,7 @@ func TestADeadLetterEndsTheWaitForItsTile(t *testing.T) {
 		l.run(t, Config{}, out)
 		items := sceneItems(t)
 		l.tell(items[1:]...)
-		l.bury(itemOf(7, event.Tile, "s1/2_0", "image/tiff", nil, event.Attrs{Scene: "s1", Tile: "2_0", Want: "segment"}), "not a TIFF file")
+		l.deadLetter(itemOf(7, event.Tile, "s1/2_0", "image/tiff", nil, event.Attrs{Scene: "s1", Tile: "2_0", Want: "segment"}), "not a TIFF file")
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
 		made := l.made(t)

@@ -10,24 +10,24 @@ import (
 	"cloudcanvas/shared/telemetry"
 )
 
-// place is a partition of a topic.
-type place struct {
+// partition is a partition of a topic.
+type partition struct {
 	topic     string
 	partition int
 }
 
 // progress is how far each partition was read, and how far that was committed.
-type progress struct{ next, committed map[place]int64 }
+type progress struct{ next, committed map[partition]int64 }
 
 func newProgress() progress {
-	return progress{next: map[place]int64{}, committed: map[place]int64{}}
+	return progress{next: map[partition]int64{}, committed: map[partition]int64{}}
 }
 
-func (p progress) pass(at place, offset int64) { p.next[at] = max(p.next[at], offset+1) }
+func (p progress) pass(at partition, offset int64) { p.next[at] = max(p.next[at], offset+1) }
 
 // safe is the offset from which a restarted mosaic must read: that of the first entry of what is
 // still open, or else the next one.
-func (p progress) safe(at place, open map[key]*record) int64 {
+func (p progress) safe(at partition, open map[key]*record) int64 {
 	offset := p.next[at]
 	for _, r := range open {
 		if first, ok := r.holds[at]; ok {
@@ -85,7 +85,7 @@ func (m *Mosaic) recall(ctx context.Context) error {
 	return m.retry(ctx, "reading finished products", func() error {
 		return eachProduct(ctx, m.Queue, func(e queue.Entry, p Product) {
 			m.remember(p)
-			m.places.locate(e, p)
+			m.folders.locate(e, p)
 		})
 	})
 }

@@ -17,22 +17,22 @@ type record struct {
 	camera *Camera //
 
 	opened, changed time.Time
-	dirty           bool            // something is new since the last publication
-	published       bool            // at least once …
-	complete        bool            // … and nothing was missing
-	checkAfter      time.Time       // not before: whether a camera's record is done
-	retryAfter      time.Time       // not before: the last try failed
-	holds           map[place]int64 // the first entry of each partition that it was made of
-	traces          []traced        // of items that are in no publication yet
-	manifest        string          // file of the manifest's bytes
-	source          queue.Entry     // what stands for it among the dead letters: the manifest, or the first entry; without data
-	writing         bool            // its product is being made: it must not be touched
-	pending         []queue.Entry   // came meanwhile
-	tries           int             // in a row that failed, a disk's refusals aside
-	context         string          // trace context of the manifest, or of the first item that had one
+	dirty           bool                // something is new since the last publication
+	published       bool                // at least once …
+	complete        bool                // … and nothing was missing
+	checkAfter      time.Time           // not before: whether a camera's record is done
+	retryAfter      time.Time           // not before: the last try failed
+	holds           map[partition]int64 // the first entry of each partition that it was made of
+	traces          []traced            // of items that are in no publication yet
+	manifest        string              // file of the manifest's bytes
+	source          queue.Entry         // what stands for it among the dead letters: the manifest, or the first entry; without data
+	writing         bool                // its product is being made: it must not be touched
+	pending         []queue.Entry       // came meanwhile
+	tries           int                 // in a row that failed, a disk's refusals aside
+	context         string              // trace context of the manifest, or of the first item that had one
 }
 
-func (r *record) hold(at place, offset int64) {
+func (r *record) hold(at partition, offset int64) {
 	if first, ok := r.holds[at]; !ok || offset < first {
 		r.holds[at] = offset
 	}

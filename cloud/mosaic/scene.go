@@ -42,7 +42,7 @@ type Scene struct {
 type tile struct {
 	id     ulid.ULID // of the result or dead letter that counts
 	state  state
-	where  extent // of a result, in the spool
+	where  extent // of a result, in the scratch file
 	boxes  bool   // the result is a list of objects, and no mask
 	model  string
 	counts [4]uint32 // pixels of the core: clear, shadow, cloud, no data

@@ -25,7 +25,7 @@ var outlined = map[uint8]string{vision.Shadow: "shadow", vision.Cloud: "cloud"}
 //	mask.geojson   outlines of cloud and shadow in lon/lat
 //	quicklook.png  the edge's quicklook with the mask laid over
 //	quicklook.png.aux.xml  where it lies, as GDAL, and so QGIS, reads it; where the scene says where it lies
-//	tiles.json     a list of every tile's decision and fate
+//	tiles.json     a list of every tile's decision and outcome
 //	item.json      STAC 1.1 Item
 //
 // Of a scene whose tiles were looked at for objects also, and where all were in place of the mask:

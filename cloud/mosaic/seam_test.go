@@ -24,7 +24,10 @@ type eye struct {
 // newEye opens a scene: the small sample of the set-up, or the labelled one of the assets.
 func newEye(t *testing.T, scene string) *eye {
 	t.Helper()
-	home := filepath.Join("..", "..", ".deps")
+	home := os.Getenv("CANVAS_HOME")
+	if home == "" {
+		home = filepath.Join("..", "..", ".deps")
+	}
 	path := filepath.Join(home, "samples", "sentinel2.tif")
 	if scene == labelled {
 		path = labelledScene(t)

@@ -271,7 +271,7 @@ func TestAVerdictThatComesBeforeItsBatchIsKeptAlsoWhereARecordOfThatNameIsFinish
 		items, dead := framesAsked(t)
 		items[0].Epoch, items[0].ID = "e2", id(200)
 		l.tell(items[1:]...)
-		l.bury(dead, "no model for it")
+		l.deadLetter(dead, "no model for it")
 		time.Sleep(time.Second)
 		l.tell(items[0])
 		time.Sleep(time.Hour)

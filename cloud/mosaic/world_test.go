@@ -192,8 +192,8 @@ func (l *log) tell(items ...event.Item) {
 	}
 }
 
-// bury puts a dead letter, with its reason: who reads it must never see it without.
-func (l *log) bury(i event.Item, reason string) {
+// deadLetter puts a dead letter, with its reason: who reads it must never see it without.
+func (l *log) deadLetter(i event.Item, reason string) {
 	l.append(queue.Entry{Topic: event.DLQTopic, Item: i, Reason: reason})
 }
 

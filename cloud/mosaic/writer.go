@@ -242,7 +242,7 @@ func (m *Mosaic) finishWriting(ctx context.Context, w *writing) error {
 // postpone keeps an entry for a record whose product is being made. Where too much has come, the fold
 // waits for that product.
 func (m *Mosaic) postpone(ctx context.Context, r *record, e queue.Entry) error {
-	r.hold(place{e.Topic, e.Partition}, e.Offset)
+	r.hold(partition{e.Topic, e.Partition}, e.Offset)
 	r.pending = append(r.pending, e)
 	bytes := 0
 	for _, p := range r.pending {
@@ -281,7 +281,7 @@ func (m *Mosaic) catchUp(ctx context.Context, r *record) error {
 // make writes a draft, moves it to its place and announces it, in this order: a product that is
 // announced is there.
 func (m *Mosaic) make(ctx context.Context, k key, r *record, now time.Time) (p Product, err error) {
-	folder, err := m.place(k)
+	folder, err := m.folderFor(k)
 	if err != nil {
 		return p, err
 	}

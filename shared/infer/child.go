@@ -20,7 +20,7 @@ import (
 
 // ErrRefused says that an engine crashed, hung or took all memory when a child process tried the model in
 // it: it is not tried again.
-var ErrRefused = errors.New("is refused after its trial")
+var ErrRefused = errors.New("the model was refused after its trial")
 
 // A program with this package in it can be its own child, for these questions.
 const trialsOf = "networks"
@@ -41,7 +41,7 @@ const (
 	trialDataBeside = 8 << 30 // … and for stacks that are never touched
 )
 
-// trialFile is a file as a child is told of it. The parent has looked through it.
+// trialFile is a file as a child gets it. The parent has looked through it.
 type trialFile struct {
 	Model model.Model `json:"model"`
 	Sum   string      `json:"sum"`
@@ -61,8 +61,8 @@ type trialAnswer struct {
 
 // answerTrials is the child: it reads a file into the engines it is asked for, one after the other.
 func answerTrials(questions *json.Decoder, answers *json.Encoder) error {
-	var told trialFile
-	if err := questions.Decode(&told); err != nil {
+	var tf trialFile
+	if err := questions.Decode(&tf); err != nil {
 		return err
 	}
 	if err := answers.Encode(true); err != nil {
@@ -73,22 +73,22 @@ func answerTrials(questions *json.Decoder, answers *json.Encoder) error {
 		if err := questions.Decode(&q); err != nil {
 			return err
 		}
-		if err := answers.Encode(told.try(q)); err != nil {
+		if err := answers.Encode(tf.try(q)); err != nil {
 			return err
 		}
 	}
 }
 
-func (told trialFile) try(q trialQuestion) trialAnswer {
-	data, err := os.ReadFile(told.Model.Path)
+func (tf trialFile) try(q trialQuestion) trialAnswer {
+	data, err := os.ReadFile(tf.Model.Path)
 	if err != nil {
 		return trialAnswer{Kind: "other", Error: err.Error()}
 	}
 	sum := sha256.Sum256(data)
-	if hex.EncodeToString(sum[:]) != told.Sum {
-		return trialAnswer{Kind: "other", Error: told.Model.Path + " changed while it was on trial"}
+	if hex.EncodeToString(sum[:]) != tf.Sum {
+		return trialAnswer{Kind: "other", Error: tf.Model.Path + " changed while it was on trial"}
 	}
-	f := &file{model: told.Model, sum: told.Sum, log: slog.New(slog.DiscardHandler)}
+	f := &file{model: tf.Model, sum: tf.Sum, log: slog.New(slog.DiscardHandler)}
 	sig, err := onnx.ParseSignature(data)
 	if err == nil {
 		err = f.adapt(data, sig)
@@ -118,16 +118,16 @@ func (told trialFile) try(q trialQuestion) trialAnswer {
 
 // trier lets a child try a file in one engine after the other. Only what is passed there is read here.
 type trier struct {
-	file   *file
-	ledger trial.Ledger
-	child  *trial.Child
-	onGPU  bool // the child may use one
+	file    *file
+	journal trial.Journal
+	child   *trial.Child
+	onGPU   bool // the child may use one
 }
 
 func (f *file) trier(l Layout) *trier {
-	t := &trier{file: f, ledger: trial.Ledger{Dir: l.Trials}}
+	t := &trier{file: f, journal: trial.Journal{Dir: l.Trials}}
 	if l.Trials == "" {
-		t.ledger.Dir = l.Remember
+		t.journal.Dir = l.Remember
 	}
 	return t
 }
@@ -183,56 +183,56 @@ func (t *trier) admit(ctx context.Context, engine string, l Layout, r *Trial) er
 		return nil
 	}
 	e := t.entry(engine, l)
-	switch was := t.ledger.Look(e); was.Outcome {
+	switch was := t.journal.Find(e); was.Outcome {
 	case trial.Passed:
 		return nil
 	case trial.Refused:
-		return fmt.Errorf("%w: %s; remove %s to have it tried again", ErrRefused, was.Reason, t.ledger.Path(e))
+		return fmt.Errorf("%w: %s; remove %s to have it tried again", ErrRefused, was.Reason, t.journal.Path(e))
 	default:
 		e.Cut = was.Cut
 	}
-	if err := t.ledger.Begin(e); err != nil {
-		t.file.log.Warn("a trial can't be written down, it is made again at the next start", "model", t.file.model.Name, telemetry.Err, err)
+	if err := t.journal.Begin(e); err != nil {
+		t.file.log.Warn("the trial of a model could not be written down; it is made again at the next start", "model", t.file.model.Name, telemetry.Err, err)
 	}
 	bounds, lean := t.bounds(engine, l)
 	answer, err := t.ask(ctx, engine, l, bounds)
-	var died *trial.Death
+	var died *trial.Failure
 	switch {
 	case errors.As(err, &died) && lean && ctx.Err() == nil:
-		t.ledger.Drop(e)
+		t.journal.Drop(e)
 		return fmt.Errorf("%w: %s, and this machine has no more to spare now", ErrRefused, died.How)
 	case errors.As(err, &died):
 		reason := "when a process of its own read and ran it, " + died.How
-		return errors.Join(fmt.Errorf("%w: %s", ErrRefused, reason), t.ledger.Settle(e, trial.Refused, reason))
+		return errors.Join(fmt.Errorf("%w: %s", ErrRefused, reason), t.journal.Settle(e, trial.Refused, reason))
 	case err != nil:
-		t.ledger.Drop(e)
+		t.journal.Drop(e)
 		return err
 	}
 	r.Golden = answer.Golden
 	if answer.Kind == "" {
-		t.ledger.Settle(e, trial.Passed, "") // likewise
+		t.journal.Settle(e, trial.Passed, "") // likewise
 		return nil
 	}
-	t.ledger.Drop(e)
+	t.journal.Drop(e)
 	switch answer.Kind {
 	case "unavailable":
-		return said{answer.Error, ErrUnavailable}
+		return childError{answer.Error, ErrUnavailable}
 	case "misfit":
-		return said{answer.Error, ErrMisfit}
+		return childError{answer.Error, ErrMisfit}
 	case "disagrees":
-		return said{answer.Error, ErrDisagrees}
+		return childError{answer.Error, ErrDisagrees}
 	}
 	return errors.New(answer.Error)
 }
 
-// said is what a child said, and which of this package's errors it was.
-type said struct {
+// childError is what a child answered, and which of this package's errors it was.
+type childError struct {
 	words string
 	kind  error
 }
 
-func (s said) Error() string { return s.words }
-func (s said) Unwrap() error { return s.kind }
+func (s childError) Error() string { return s.words }
+func (s childError) Unwrap() error { return s.kind }
 
 // ask puts the question to the child, and starts one where there is none.
 func (t *trier) ask(ctx context.Context, engine string, l Layout, b trial.Bounds) (answer trialAnswer, err error) {
@@ -264,13 +264,13 @@ func (t *trier) start(ctx context.Context, gpu bool, b trial.Bounds) (err error)
 		return err
 	}
 	t.onGPU = gpu
-	told := trialFile{Model: t.file.model, Sum: t.file.sum}
-	told.Model.Signature = nil
-	if told.Model.Path, err = filepath.Abs(told.Model.Path); err != nil {
+	tf := trialFile{Model: t.file.model, Sum: t.file.sum}
+	tf.Model.Signature = nil
+	if tf.Model.Path, err = filepath.Abs(tf.Model.Path); err != nil {
 		return err
 	}
-	var heard bool
-	if err = t.child.Ask(ctx, told, &heard, b); err != nil {
+	var accepted bool
+	if err = t.child.Ask(ctx, tf, &accepted, b); err != nil {
 		t.child = nil
 	}
 	return err

@@ -18,7 +18,7 @@ type masks struct {
 	inside  []bool    // of the network's pixels in a box
 }
 
-// Bounds of what is told of one object's mask.
+// Bounds of what is kept of one object's mask.
 const (
 	mostParts  = 16
 	mostPoints = 512
@@ -36,7 +36,7 @@ func newMasks(v []view, coefficients int, g geometry) (*masks, error) {
 }
 
 // outline is the border of an object's mask inside its box, in pixels of the picture: the outer border of each
-// of its parts, the largest first. Holes are not told.
+// of its parts, the largest first. Holes are left out.
 func (m *masks) outline(t table, row, first int, box vision.Box) [][][2]float32 {
 	x0, x1 := m.span(float64(box.X)*m.g.sx+float64(m.g.px), float64(box.W)*m.g.sx, m.g.w)
 	y0, y1 := m.span(float64(box.Y)*m.g.sy+float64(m.g.py), float64(box.H)*m.g.sy, m.g.h)

@@ -81,7 +81,7 @@ func onGPU(engine string) bool {
 	return s != nil && s.gpu
 }
 
-// here says whether an engine's library and device are on this machine; what is not tells so itself.
+// here says whether an engine's library and device are on this machine; one that is not says so itself when it is opened.
 func (f *file) here(engine string, l Layout) bool {
 	s := specOf(engine)
 	return s != nil && (!s.int8 || f.planned() == nil) && s.library.here(l.Runtime) && (s.device == nil || s.device())

@@ -16,7 +16,7 @@ import (
 // classes, or values that no such network gives.
 var ErrMisfit = errors.New("the manifest does not fit the network")
 
-// suits lets the decoder read what the network gave for the golden case or a made picture, and judges it.
+// suits lets the decoder read what the network gave for the golden case or a made picture, and checks it.
 // What a network can't show there (it may see nothing in it) is not held against it.
 func (f *file) suits(out []tensor, in model.GoldenInput) error {
 	if f.model.Output.Decoder == "" { // its tensors are wanted as they are
@@ -35,7 +35,7 @@ func (f *file) suits(out []tensor, in model.GoldenInput) error {
 		return fmt.Errorf("%w: %w%s", ErrMisfit, err, f.looksLike(out))
 	}
 	if b, ok := d.(*boxes); ok && !f.known {
-		err := b.judge(g)
+		err := b.checkRows(g)
 		if err == nil && b.thrown > b.seen {
 			err = fmt.Errorf("of %d candidates above the score floor %d can't be boxes: not finite, without a size, or of a class without a label", b.seen+b.thrown, b.thrown)
 		}
@@ -73,7 +73,7 @@ type column struct {
 	whole     bool // all are whole numbers
 }
 
-// table is a detector's rows as values to be judged: row i, place k is data[i*row+k*field].
+// table is a detector's rows as values to be checked: row i, place k is data[i*row+k*field].
 type table struct {
 	data       []float32
 	n          int
@@ -123,8 +123,8 @@ func (t table) beyond(from, to int, limit float32) float64 {
 // most is the share of values that may be beyond what they can be.
 const most = 0.1
 
-// judge looks at the latest image's rows, whatever their scores.
-func (b *boxes) judge(g geometry) error {
+// checkRows looks at the latest image's rows, whatever their scores.
+func (b *boxes) checkRows(g geometry) error {
 	v := flat(b.views)
 	classes := len(b.spec.Labels)
 	switch b.spec.Decoder {
@@ -234,7 +234,7 @@ func (b *boxes) scores(c column) error {
 // numbered says where classes have no label.
 func (b *boxes) numbered(c column, first int) error {
 	if c.high-float32(first) >= float32(len(b.spec.Labels)) {
-		return fmt.Errorf("class %.0f is told, the manifest has %d labels from %d on; name all, or see first_class", c.high, len(b.spec.Labels), first)
+		return fmt.Errorf("the network gives class %.0f, the manifest has %d labels from %d on; name all, or see first_class", c.high, len(b.spec.Labels), first)
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ func headOf(data []byte) (image.Config, string, error) {
 		err = fmt.Errorf("it is a %s", kind)
 	}
 	if err != nil {
-		return head, kind, said{fmt.Sprintf("it is no JPEG or PNG that can be read (%v)", err), ErrImage}
+		return head, kind, childError{fmt.Sprintf("it is no JPEG or PNG that can be read (%v)", err), ErrImage}
 	}
 	return head, kind, nil
 }

@@ -1,4 +1,4 @@
-// Package infer is the only door to native inference: OpenCV's DNN module through GoCV and ONNX
+// Package infer is the only package with native inference: OpenCV's DNN module through GoCV and ONNX
 // Runtime behind one interface, with pre- and post-processing driven by the model's manifest.
 //
 //	image ─▶ plan (fit, look up, lay out) ─▶ session (one engine's copy) ─▶ decoder ─▶ boxes, mask, labels
@@ -42,7 +42,7 @@ type Layout struct {
 	TrialMemory int64         `yaml:"trial_memory_bytes" json:"-"` // 0: 1 GiB, 16 times the file and 128 times its input
 }
 
-// Problems tells every mistake. field is the dotted path inside Layout.
+// Problems lists every mistake. field is the dotted path inside Layout.
 func (l Layout) Problems(add func(field, message, hint string)) {
 	for _, f := range []struct {
 		name  string
@@ -128,7 +128,7 @@ type Trial struct {
 	Reason string  `json:"reason,omitempty"` // why it was discarded
 }
 
-// Golden verdicts.
+// Outcomes of a golden case.
 const (
 	goldenMatch    = "match"
 	goldenMismatch = "mismatch"

@@ -210,7 +210,7 @@ func TestPicturesAreScaledAsPILDoes(t *testing.T) {
 
 func TestAFileInEightBitsIsRunByTheEngineThatRoundsAsItSays(t *testing.T) {
 	plain, err := readFile(model.Model{Manifest: quantisedManifest(t), Path: onDisk(t, exports()["YOLOv8"]), Version: "1"})
-	if err != nil || plain.whole8 || plain.asTheFileSays(OVCPU) != nil {
+	if err != nil || plain.quantised || plain.asTheFileSays(OVCPU) != nil {
 		t.Fatalf("a file of floats: %v, %v", plain, err)
 	}
 	data, sig, err := onnx.Read(plain.model.Path)
@@ -222,7 +222,7 @@ func TestAFileInEightBitsIsRunByTheEngineThatRoundsAsItSays(t *testing.T) {
 		t.Fatal(err)
 	}
 	eight, err := readFile(model.Model{Manifest: quantisedManifest(t), Path: path, Version: "1"})
-	if err != nil || !eight.whole8 || eight.asTheFileSays(ORTCPU) != nil || !errors.Is(eight.asTheFileSays(OVCPU), ErrUnavailable) {
+	if err != nil || !eight.quantised || eight.asTheFileSays(ORTCPU) != nil || !errors.Is(eight.asTheFileSays(OVCPU), ErrUnavailable) {
 		t.Errorf("a file of 8 bits: %v", err)
 	}
 }

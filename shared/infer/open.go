@@ -20,7 +20,7 @@ import (
 
 // Open loads m. want is an engine's name, or Auto (or "") for the fastest that agrees with the golden
 // case. The file's sha256 is checked first, and a file that the project does not know is read and run by a
-// child process before this one reads it (see child.go). The Report tells every trial, also with an error.
+// child process before this one reads it (see child.go). The Report has every trial, also with an error.
 func Open(ctx context.Context, m model.Model, want string, l Layout, log *slog.Logger) (*Network, Report, error) {
 	report := Report{Model: m.Name, Version: m.Version}
 	if log == nil {
@@ -50,11 +50,11 @@ func Open(ctx context.Context, m model.Model, want string, l Layout, log *slog.L
 	if err != nil {
 		return nil, report, err
 	}
-	log.Info("network loaded", "model", m.Name, "version", m.Version, "engine", report.Engine, "device", report.Device,
+	log.Info("a network is loaded", "model", m.Name, "version", m.Version, "engine", report.Engine, "device", report.Device,
 		"golden", report.Golden, "ms", report.Ms, "trial", report.when(), "sessions", report.Layout.Sessions, "threads", report.Layout.Threads)
 	for _, t := range report.Trials {
 		if t.Reason != "" {
-			log.Debug("engine not used", "model", m.Name, "engine", t.Engine, "reason", t.Reason)
+			log.Debug("an engine is not used for a network", "model", m.Name, "engine", t.Engine, "reason", t.Reason)
 		}
 	}
 	return n, report, nil
@@ -127,7 +127,7 @@ func (f *file) adapt(data []byte, sig onnx.Signature) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", f.model.Path, err)
 	}
-	f.whole8 = slices.ContainsFunc(nodes, func(n onnx.Node) bool { return n.Op == "QuantizeLinear" || n.Op == "QLinearConv" })
+	f.quantised = slices.ContainsFunc(nodes, func(n onnx.Node) bool { return n.Op == "QuantizeLinear" || n.Op == "QLinearConv" })
 	f.data, f.inputs, f.outputs = data, fed.Inputs[0].Name, nil
 	given := map[string]string{}
 	var names []string
@@ -154,7 +154,7 @@ func usedAs(known, m model.Model) bool {
 		(m.Case == nil || known.Case != nil && reflect.DeepEqual(known.Case.Input, m.Case.Input))
 }
 
-// fits compares the manifest's input with the file's, so that the mistake is told in words.
+// fits compares the manifest's input with the file's, so that the mistake is said in words.
 func (f *file) fits(in onnx.TensorInfo) error {
 	spec := f.model.Input
 	n, h, w := spec.Batch, -1, -1

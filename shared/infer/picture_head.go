@@ -27,7 +27,7 @@ func pictureHead(data []byte) (header, error) {
 		err = fmt.Errorf("it has %d x %d pixels", h.w, h.h)
 	}
 	if err != nil {
-		return header{}, said{err.Error(), ErrImage}
+		return header{}, childError{err.Error(), ErrImage}
 	}
 	return h, nil
 }

@@ -224,7 +224,7 @@ func TestWhatDoesNotFitSaysWhatItLooksLike(t *testing.T) {
 		"labels too many":        {"YOLOv8", "ultralytics", "cat, dog, bird", "of 2 classes"},
 		"an angle":               {"YOLOv8 with poses", "ultralytics", "cat, dog", "should be like [6 -1]"},
 		"shares for pixels":      {"RT-DETR", "ultralytics", "cat, dog", "write unit: shares"},
-		"labels that are missed": {"YOLOv10", "end2end", "cat", "class 1 is told"},
+		"labels that are missed": {"YOLOv10", "end2end", "cat", "the network gives class 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			manifest, err := model.Parse("best.yaml", []byte("name: best\ntask: detect\ninput: {colour: rgb, size: [64, 64], fit: stretch}\noutput: {labels: ["+c.labels+"], decoder: "+c.decoder+"}"))

@@ -107,10 +107,10 @@ func (f *file) memoryPath(l Layout) string {
 		return ""
 	}
 	facts := []any{f.identity(onnxRuntime.version(l.Runtime))}
-	told := map[*library]bool{&onnxRuntime: true}
+	seen := map[*library]bool{&onnxRuntime: true}
 	for _, s := range specs {
-		if !told[s.library] {
-			told[s.library] = true
+		if !seen[s.library] {
+			seen[s.library] = true
 			facts = append(facts, s.library.version(l.Runtime))
 		}
 	}

@@ -39,17 +39,17 @@ func (t tensor) image(i, n int) []float32 {
 
 // file is a model as the engines see it.
 type file struct {
-	model   model.Model
-	data    []byte   // nil once the sessions are made
-	sum     string   // of data, its sha256
-	small   []byte   // the file with convolutions in 8 bits, once that was asked for; nil like data
-	inputs  string   // the input's name
-	outputs []string // in the decoder's order
-	task    string   // that the file says it is for, as Ultralytics names them; empty: it does not say
-	log     *slog.Logger
-	batch   int  // images in each pass, where the file fixes more than one; else 1
-	whole8  bool // it computes in 8 bits itself: exported so, or quantised afterwards
-	known   bool // its sha256 is one of the project's, which every engine has read, and so is what it is given
+	model     model.Model
+	data      []byte   // nil once the sessions are made
+	sum       string   // of data, its sha256
+	small     []byte   // the file with convolutions in 8 bits, once that was asked for; nil like data
+	inputs    string   // the input's name
+	outputs   []string // in the decoder's order
+	task      string   // that the file says it is for, as Ultralytics names them; empty: it does not say
+	log       *slog.Logger
+	batch     int  // images in each pass, where the file fixes more than one; else 1
+	quantised bool // it computes in 8 bits itself: exported so, or quantised afterwards
+	known     bool // its sha256 is one of the project's, which every engine has read, and so is what it is given
 }
 
 // shape4 is the input's shape in the network's layout.

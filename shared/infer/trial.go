@@ -208,7 +208,7 @@ func (f *file) golden(s session, name string, t *Trial) error {
 // asTheFileSays refuses an engine for a file that computes in 8 bits itself, where no golden case shows that it
 // rounds as the file says. ONNX Runtime does; OpenVINO was seen to give scores that are off by 0.13.
 func (f *file) asTheFileSays(engine string) error {
-	if f.whole8 && !specOf(engine).exact8 {
+	if f.quantised && !specOf(engine).exact8 {
 		return fmt.Errorf("%w: the file computes in 8 bits, which %s may round otherwise than it says; give the model a golden case, or use onnxruntime-cpu", ErrUnavailable, engine)
 	}
 	return nil

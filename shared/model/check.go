@@ -15,7 +15,7 @@ var (
 // ValidName says whether a model may be called that.
 func ValidName(name string) bool { return nameForm.MatchString(name) }
 
-// Problems tells every mistake of a manifest whose defaults are filled in. field is the dotted path.
+// Problems lists every mistake of a manifest whose defaults are filled in. field is the dotted path.
 func (m Manifest) Problems(add func(field, message, hint string)) {
 	if !ValidName(m.Name) {
 		add("name", fmt.Sprintf("%q is not a name", m.Name), "use up to 64 letters, digits, '-', '_' and '.'")
@@ -153,7 +153,7 @@ func (o Output) Column(name string) (at, row int) {
 // mostKeypoints bounds the points of one pose.
 const mostKeypoints = 1024
 
-// moreProblems tells what is wrong with what stands behind a row's classes.
+// moreProblems lists what is wrong with what stands behind a row's classes.
 func (o Output) moreProblems(add func(field, message, hint string)) {
 	kinds := 0
 	for _, f := range []struct {

@@ -94,12 +94,12 @@ func (m Model) Int8Path() string {
 }
 
 // findInt8 takes the model's int8.json, else the project's own for these weights. One that can't be
-// read is told; the model runs without it.
+// read is a problem of the repository; the model runs without it.
 func (r *Repository) findInt8(m *Model, known []Model) {
 	path := m.Int8Path()
 	var err error
 	if m.Int8, err = readInt8(os.DirFS(filepath.Dir(path)), filepath.Base(path)); err != nil {
-		r.tell(fmt.Errorf("%s: %w; make it again (canvas-edge models quantise) or remove it", path, err))
+		r.addProblem(fmt.Errorf("%s: %w; make it again (canvas-edge models quantise) or remove it", path, err))
 	}
 	for _, k := range known {
 		if m.Int8 == nil && m.SHA256 != "" && k.SHA256 == m.SHA256 {

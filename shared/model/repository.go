@@ -103,7 +103,7 @@ func (r *Repository) add(m Model) {
 	r.models = append(r.models, m)
 }
 
-func (r *Repository) tell(err error) { r.problems = append(r.problems, err) }
+func (r *Repository) addProblem(err error) { r.problems = append(r.problems, err) }
 
 // addFolder reads one <repo>/<model>. Weights without a model.yaml belong to the project's manifest
 // of the folder's name; Verify finds out whether they are the right ones.
@@ -111,7 +111,7 @@ func (r *Repository) addFolder(dir string, known []Model) {
 	versions := versionsIn(dir)
 	if len(versions) == 0 {
 		if _, err := os.Stat(filepath.Join(dir, "model.yaml")); err == nil {
-			r.tell(fmt.Errorf("%s: has a model.yaml and no <version>/model.onnx; fetch it (canvas-edge models pull) or put the file at %s",
+			r.addProblem(fmt.Errorf("%s: has a model.yaml and no <version>/model.onnx; fetch it (canvas-edge models pull) or put the file at %s",
 				dir, filepath.Join(dir, "1", "model.onnx")))
 		}
 		return
@@ -120,7 +120,7 @@ func (r *Repository) addFolder(dir string, known []Model) {
 	if errors.Is(err, fs.ErrNotExist) {
 		i := slices.IndexFunc(known, func(k Model) bool { return k.Name == filepath.Base(dir) })
 		if i < 0 {
-			r.tell(fmt.Errorf("%s: has no model.yaml, and the project knows no model of that name; docs/models.md shows how to write one", dir))
+			r.addProblem(fmt.Errorf("%s: has no model.yaml, and the project knows no model of that name; docs/models.md shows how to write one", dir))
 			return
 		}
 		m, err = known[i], nil
@@ -129,7 +129,7 @@ func (r *Repository) addFolder(dir string, known []Model) {
 		err = fmt.Errorf("%s: name is %q, its folder %q; give both the same", filepath.Join(dir, "model.yaml"), m.Name, filepath.Base(dir))
 	}
 	if err != nil {
-		r.tell(err)
+		r.addProblem(err)
 		return
 	}
 	for _, v := range versions {
@@ -161,14 +161,14 @@ func (r *Repository) addBare(path string, known []Model) {
 		if sum, err = Sum(path); err == nil {
 			i := slices.IndexFunc(known, func(k Model) bool { return k.SHA256 == sum })
 			if i < 0 {
-				r.tell(fmt.Errorf("%s: no manifest of the project has its sha256 (%s); write %s.yaml beside it as docs/models.md shows", path, sum, base))
+				r.addProblem(fmt.Errorf("%s: no manifest of the project has its sha256 (%s); write %s.yaml beside it as docs/models.md shows", path, sum, base))
 				return
 			}
 			m = known[i]
 		}
 	}
 	if err != nil {
-		r.tell(err)
+		r.addProblem(err)
 		return
 	}
 	m.Version, m.Path = "1", path

@@ -42,7 +42,7 @@ func OneFile(path, into string) (whole string, beside []string, err error) {
 	})
 	switch {
 	case errors.Is(err, ErrBroken):
-		return path, nil, nil // told where it is read
+		return path, nil, nil // the reader reports it
 	case err != nil:
 		return "", nil, fmt.Errorf("%s: %w", path, err)
 	case len(g.names) == 0:

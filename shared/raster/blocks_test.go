@@ -19,7 +19,7 @@ func jp2(t *testing.T, path string, side int, metres float64, number func(x, y i
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	ds, err := godal.Create(godal.Memory, "", 1, godal.UInt16, side, side, heard)
+	ds, err := godal.Create(godal.Memory, "", 1, godal.UInt16, side, side, reportErrors)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func jp2(t *testing.T, path string, side int, metres float64, number func(x, y i
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := ds.Bands()[0].Write(0, 0, pixels, side, side, heard); err != nil {
+	if err := ds.Bands()[0].Write(0, 0, pixels, side, side, reportErrors); err != nil {
 		t.Fatal(err)
 	}
 	if err := g.place(ds); err != nil {
@@ -42,7 +42,7 @@ func jp2(t *testing.T, path string, side int, metres float64, number func(x, y i
 	for _, o := range options {
 		switches = append(switches, "-co", o)
 	}
-	out, err := ds.Translate(path, switches, heard)
+	out, err := ds.Translate(path, switches, reportErrors)
 	if err != nil {
 		t.Skip("GDAL here does not write JPEG 2000: ", err)
 	}

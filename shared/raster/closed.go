@@ -99,9 +99,9 @@ func Formats() []string {
 // workFormats are those that outlines are made with.
 var workFormats = []string{"MEM", "Memory", "FlatGeobuf"}
 
-// closeDoors shuts what bytes from outside could reach beyond themselves: GDAL and PROJ neither fetch
+// restrictGDAL shuts what bytes from outside could reach beyond themselves: GDAL and PROJ neither fetch
 // nor look for files beside the one that is named, and leave none there.
-func closeDoors() {
+func restrictGDAL() {
 	names := append(append(append(Formats(), workFormats...), gatedFormats...), "")
 	list := make([]*C.char, len(names))
 	for i, name := range names[:len(names)-1] {

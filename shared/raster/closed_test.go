@@ -115,7 +115,7 @@ func second[T any](_ T, err error) error { return err }
 func TestHonestGeoreferencesPass(t *testing.T) {
 	started()
 	for _, code := range []int{4326, 3857, 32632, 2056, 27700, 3035, 31467, 25832, 5514} {
-		system, err := godal.NewSpatialRefFromEPSG(code, heard)
+		system, err := godal.NewSpatialRefFromEPSG(code, reportErrors)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -146,17 +146,17 @@ func TestNamesThatAreNoFilesHereLeadNowhere(t *testing.T) {
 		if _, err := Open(name, Options{}); err == nil {
 			t.Errorf("%s opens", name)
 		}
-		if ds, err := godal.Open(name, heard); err == nil { // as GDAL meets it within something else
+		if ds, err := godal.Open(name, reportErrors); err == nil { // as GDAL meets it within something else
 			ds.Close()
 		}
 		b.untouched(name)
 	}
-	ds, err := godal.Create(godal.Memory, "", 1, godal.Byte, 4, 4, heard)
+	ds, err := godal.Create(godal.Memory, "", 1, godal.Byte, 4, 4, reportErrors)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer ds.Close()
-	ds.SetProjection("http://"+b.address+"/crs", heard)
+	ds.SetProjection("http://"+b.address+"/crs", reportErrors)
 	b.untouched("SetProjection")
 }
 
@@ -166,7 +166,7 @@ func TestAPictureWithAnAddressForItsSystemIsReadWithoutIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ds, err := godal.Create(godal.Memory, "", 1, godal.Byte, 64, 64, heard)
+	ds, err := godal.Create(godal.Memory, "", 1, godal.Byte, 64, 64, reportErrors)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func TestAPictureWithAnAddressForItsSystemIsReadWithoutIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "x.jp2")
-	out, err := ds.Translate(path, []string{"-of", "JP2OpenJPEG"}, godal.CreationOption("GMLJP2=YES", "GeoJP2=NO"), heard)
+	out, err := ds.Translate(path, []string{"-of", "JP2OpenJPEG"}, godal.CreationOption("GMLJP2=YES", "GeoJP2=NO"), reportErrors)
 	if err != nil {
 		t.Skip("GDAL here writes no JPEG 2000: ", err)
 	}

@@ -51,7 +51,7 @@ func Create(path string, l Layout) (*Writer, error) {
 			options = append(options, "PREDICTOR=2")
 		}
 	}
-	ds, err := godal.Create(godal.GTiff, w.part, len(l.Bands), kind, l.Width, l.Height, heard, godal.CreationOption(options...))
+	ds, err := godal.Create(godal.GTiff, w.part, len(l.Bands), kind, l.Width, l.Height, reportErrors, godal.CreationOption(options...))
 	if err != nil {
 		return nil, fmt.Errorf("create %s: %w", path, brief(err))
 	}
@@ -65,7 +65,7 @@ func Create(path string, l Layout) (*Writer, error) {
 	err = describe(ds, l.Georef, l.Bands, c)
 	for key, value := range l.Metadata {
 		if err == nil {
-			err = ds.SetMetadata(key, value, heard)
+			err = ds.SetMetadata(key, value, reportErrors)
 		}
 	}
 	if err != nil {
@@ -107,7 +107,7 @@ func (w *Writer) Write(at Window, pixels any) error {
 	if w.ds == nil {
 		return fmt.Errorf("write %s: %w", w.path, os.ErrClosed)
 	}
-	if err := w.ds.Write(at.X, at.Y, pixels, at.W, at.H, godal.BandInterleaved(), heard); err != nil {
+	if err := w.ds.Write(at.X, at.Y, pixels, at.W, at.H, godal.BandInterleaved(), reportErrors); err != nil {
 		return fmt.Errorf("write %s of %s: %w", at, w.path, brief(err))
 	}
 	return nil
@@ -120,7 +120,7 @@ func (w *Writer) Finish() error {
 	if w.ds == nil {
 		return fmt.Errorf("finish %s: %w", w.path, os.ErrClosed)
 	}
-	err := w.ds.Close(heard)
+	err := w.ds.Close(reportErrors)
 	w.ds = nil
 	if err != nil {
 		os.Remove(w.part)
@@ -139,7 +139,7 @@ func (w *Writer) Close() error {
 	if w.ds == nil {
 		return nil
 	}
-	err := w.ds.Close(heard)
+	err := w.ds.Close(reportErrors)
 	w.ds = nil
 	if e := os.Remove(w.part); e != nil && !errors.Is(e, os.ErrNotExist) {
 		err = errors.Join(err, e)

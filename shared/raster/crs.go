@@ -78,7 +78,7 @@ func systemOf(wkt string) (*godal.SpatialRef, error) {
 	}
 	if said.AuthorityName("") == "EPSG" {
 		if code, err := strconv.Atoi(said.AuthorityCode("")); err == nil && code > 0 && code <= maxEPSG {
-			if known, err := godal.NewSpatialRefFromEPSG(code, heard); err == nil {
+			if known, err := godal.NewSpatialRefFromEPSG(code, reportErrors); err == nil {
 				if said.IsSame(known) {
 					said.Close()
 					return known, nil
@@ -92,7 +92,7 @@ func systemOf(wkt string) (*godal.SpatialRef, error) {
 }
 
 func parsed(wkt string) (*godal.SpatialRef, error) {
-	system, err := godal.NewSpatialRefFromWKT(wkt, heard)
+	system, err := godal.NewSpatialRefFromWKT(wkt, reportErrors)
 	if err != nil {
 		return nil, fmt.Errorf("%w: its reference system can't be read: %w", ErrGeoref, brief(err))
 	}

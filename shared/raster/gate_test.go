@@ -115,7 +115,7 @@ func TestTheGateOpensForNamedFilesAlone(t *testing.T) {
 	closed := func(when string) {
 		t.Helper()
 		for _, name := range []string{path, `NETCDF:"` + path + `":red`, `HDF5:"` + path + `"://red`} {
-			if ds, err := godal.Open(name, heard); err == nil {
+			if ds, err := godal.Open(name, reportErrors); err == nil {
 				ds.Close()
 				t.Errorf("%s: %s opens", when, name)
 			}

@@ -29,11 +29,11 @@ func WriteGeoJSON(maskPath, out string, classes map[uint8]string) error {
 
 func writeGeoJSON(maskPath, out string, classes map[uint8]string) (err error) {
 	started()
-	mask, err := godal.Open(maskPath, godal.RasterOnly(), heard)
+	mask, err := godal.Open(maskPath, godal.RasterOnly(), reportErrors)
 	if err != nil {
 		return brief(err)
 	}
-	defer mask.Close(heard)
+	defer mask.Close(reportErrors)
 	g, _ := georefOf(mask)
 	var to *lonlat
 	if g.Known() {
@@ -117,7 +117,7 @@ func keepClasses(mask *godal.Dataset, path string, classes map[uint8]string) (fo
 		// Cores, not windows: they meet without overlap, so no block is compressed twice but the last.
 		c := tile.Core
 		pixels := make([]byte, c.W*c.H)
-		if err := mask.Read(c.X, c.Y, pixels, c.W, c.H, heard); err != nil {
+		if err := mask.Read(c.X, c.Y, pixels, c.W, c.H, reportErrors); err != nil {
 			return false, brief(err)
 		}
 		any := false
@@ -138,38 +138,38 @@ func keepClasses(mask *godal.Dataset, path string, classes map[uint8]string) (fo
 // outline polygonizes work's classes and hands over each area, in pixels: its rings, the exterior
 // first, and its class.
 func outline(work string, take func(rings [][][2]float64, class uint8) error) error {
-	kept, err := godal.Open(filepath.Join(work, "classes.tif"), godal.RasterOnly(), heard)
+	kept, err := godal.Open(filepath.Join(work, "classes.tif"), godal.RasterOnly(), reportErrors)
 	if err != nil {
 		return brief(err)
 	}
-	defer kept.Close(heard)
+	defer kept.Close(reportErrors)
 	path := filepath.Join(work, "areas.fgb") // FlatGeobuf streams to disk both ways
-	areas, err := godal.CreateVector("FlatGeobuf", path, heard)
+	areas, err := godal.CreateVector("FlatGeobuf", path, reportErrors)
 	if err != nil {
 		return brief(err)
 	}
-	layer, err := areas.CreateLayer("areas", nil, godal.GTPolygon, godal.NewFieldDefinition("class", godal.FTInt), heard)
+	layer, err := areas.CreateLayer("areas", nil, godal.GTPolygon, godal.NewFieldDefinition("class", godal.FTInt), reportErrors)
 	if err == nil {
 		band := kept.Bands()[0]
-		err = band.Polygonize(layer, godal.PixelValueFieldIndex(0), heard)
+		err = band.Polygonize(layer, godal.PixelValueFieldIndex(0), reportErrors)
 	}
-	if e := areas.Close(heard); err == nil {
+	if e := areas.Close(reportErrors); err == nil {
 		err = e
 	}
 	if err != nil {
 		return brief(err)
 	}
-	if areas, err = godal.Open(path, godal.VectorOnly(), heard); err != nil {
+	if areas, err = godal.Open(path, godal.VectorOnly(), reportErrors); err != nil {
 		return brief(err)
 	}
-	defer areas.Close(heard)
+	defer areas.Close(reportErrors)
 	layers := areas.Layers()
 	if len(layers) != 1 {
 		return errors.New("the outlines were not kept")
 	}
 	for f := layers[0].NextFeature(); f != nil; f = layers[0].NextFeature() {
 		class := f.Fields()["class"]
-		wkb, err := f.Geometry().WKB(heard)
+		wkb, err := f.Geometry().WKB(reportErrors)
 		f.Close()
 		if err != nil {
 			return brief(err)

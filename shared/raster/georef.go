@@ -43,7 +43,7 @@ func (g Georef) Window(w Window) Georef {
 // georefOf reads where a dataset lies: by its own grid, else by its ground control points or RPCs, and then how
 // well those fit (groundfit.go).
 func georefOf(ds *godal.Dataset) (g Georef, fit *Fact) {
-	if transform, err := ds.GeoTransform(heard); err == nil && transform != [6]float64{0, 1, 0, 0, 0, 1} {
+	if transform, err := ds.GeoTransform(reportErrors); err == nil && transform != [6]float64{0, 1, 0, 0, 0, 1} {
 		g.Transform = transform
 	}
 	g.WKT = strings.ToValidUTF8(ds.Projection(), "?")
@@ -74,7 +74,7 @@ func (g *Georef) identify() {
 // place writes a georeference into a dataset; the zero one writes nothing.
 func (g Georef) place(ds *godal.Dataset) error {
 	if g.Transform != ([6]float64{}) {
-		if err := ds.SetGeoTransform(g.Transform, heard); err != nil {
+		if err := ds.SetGeoTransform(g.Transform, reportErrors); err != nil {
 			return fmt.Errorf("set the geotransform: %w", brief(err))
 		}
 	}
@@ -85,7 +85,7 @@ func (g Georef) place(ds *godal.Dataset) error {
 			return err
 		}
 		defer system.Close()
-		if err := ds.SetSpatialRef(system, heard); err != nil {
+		if err := ds.SetSpatialRef(system, reportErrors); err != nil {
 			return fmt.Errorf("set the reference system: %w", brief(err))
 		}
 	}
@@ -100,7 +100,7 @@ func UTM(zone int, north bool, x, y, metres float64) (Georef, error) {
 	if north {
 		code = 32600 + zone
 	}
-	system, err := godal.NewSpatialRefFromEPSG(code, heard)
+	system, err := godal.NewSpatialRefFromEPSG(code, reportErrors)
 	if err != nil {
 		return Georef{}, fmt.Errorf("UTM zone %d: %w", zone, brief(err))
 	}
@@ -131,7 +131,7 @@ func (g Georef) lonlat() (*lonlat, error) {
 	if l.from, err = systemOf(g.WKT); err != nil {
 		return nil, err
 	}
-	if l.to, err = godal.NewSpatialRefFromEPSG(4326, heard); err != nil {
+	if l.to, err = godal.NewSpatialRefFromEPSG(4326, reportErrors); err != nil {
 		l.close()
 		return nil, fmt.Errorf("WGS 84: %w", brief(err))
 	}

@@ -32,7 +32,7 @@ func fitGround(ds *godal.Dataset) (Georef, *Fact) {
 	}
 	if r, ok := readRPC(ds.Metadatas(godal.Domain("RPC"))); ok {
 		if t, most, ok := affine(r.points(float64(st.SizeX), float64(st.SizeY))); ok {
-			system, err := godal.NewSpatialRefFromEPSG(4326, heard)
+			system, err := godal.NewSpatialRefFromEPSG(4326, reportErrors)
 			if err != nil {
 				return Georef{}, nil
 			}

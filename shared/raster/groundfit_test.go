@@ -14,7 +14,7 @@ func toGround(t *testing.T, place func(*godal.Dataset) error) Info {
 	t.Helper()
 	started()
 	path := filepath.Join(t.TempDir(), "x.tif")
-	ds, err := godal.Create(godal.GTiff, path, 3, godal.UInt16, 200, 100, heard)
+	ds, err := godal.Create(godal.GTiff, path, 3, godal.UInt16, 200, 100, reportErrors)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,7 +24,7 @@ func toGround(t *testing.T, place func(*godal.Dataset) error) Info {
 	if err := place(ds); err != nil {
 		t.Fatal(err)
 	}
-	if err := ds.Close(heard); err != nil {
+	if err := ds.Close(reportErrors); err != nil {
 		t.Fatal(err)
 	}
 	s, err := Open(path, Options{})
@@ -45,7 +45,7 @@ func fact(i Info, what string) (found Fact) {
 }
 
 func TestGroundControlPointsPlaceAScene(t *testing.T) {
-	system, err := godal.NewSpatialRefFromEPSG(4326, heard)
+	system, err := godal.NewSpatialRefFromEPSG(4326, reportErrors)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestGroundControlPointsPlaceAScene(t *testing.T) {
 				points = append(points, godal.GCP{DfGCPPixel: p[0], DfGCPLine: p[1], DfGCPX: 10 + p[0]*1e-3 + p[1]*1e-4, DfGCPY: 50 - p[1]*1e-3})
 			}
 			points[3].DfGCPX += 4 * off * 1e-3 // one of four takes a quarter of it
-			return ds.SetGCPs(points, godal.GCPSpatialRef(system), heard)
+			return ds.SetGCPs(points, godal.GCPSpatialRef(system), reportErrors)
 		})
 		want := [6]float64{10, 1e-3, 1e-4, 50, 0, -1e-3}
 		for k, v := range i.Georef.Transform {
@@ -79,7 +79,7 @@ func TestRPCsPlaceAScene(t *testing.T) {
 	}
 	i := toGround(t, func(ds *godal.Dataset) error {
 		for k, v := range rpcs {
-			if err := ds.SetMetadata(k, v, godal.Domain("RPC"), heard); err != nil {
+			if err := ds.SetMetadata(k, v, godal.Domain("RPC"), reportErrors); err != nil {
 				return err
 			}
 		}

@@ -34,7 +34,7 @@ const blockCacheBytes = 96 << 20
 // started is the one piece of state: GDAL itself is one per process.
 var started = sync.OnceFunc(func() {
 	C.canvas_start(C.longlong(blockCacheBytes))
-	closeDoors()
+	restrictGDAL()
 })
 
 // failures is handed to each call into GDAL: what GDAL reports goes into that call's error, not to
@@ -46,7 +46,7 @@ func failures(category godal.ErrorCategory, _ int, message string) error {
 	return errors.New(message)
 }
 
-var heard = godal.ErrLogger(failures)
+var reportErrors = godal.ErrLogger(failures)
 
 // brief is what GDAL said, cut to what a person reads: a broken file can bring a line per block.
 func brief(err error) error {

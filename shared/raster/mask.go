@@ -25,7 +25,7 @@ func CreateMask(path string, width, height int, g Georef) (*MaskWriter, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := w.ds.Bands()[0].SetColorTable(maskColours(), heard); err != nil {
+	if err := w.ds.Bands()[0].SetColorTable(maskColours(), reportErrors); err != nil {
 		w.Close()
 		return nil, fmt.Errorf("create %s: its colours: %w", path, brief(err))
 	}
@@ -54,7 +54,7 @@ func (m *MaskWriter) Read(at Window) ([]byte, error) {
 		return nil, fmt.Errorf("read %s: %w", m.w.path, os.ErrClosed)
 	}
 	class := make([]byte, at.W*at.H)
-	if err := m.w.ds.Read(at.X, at.Y, class, at.W, at.H, heard); err != nil {
+	if err := m.w.ds.Read(at.X, at.Y, class, at.W, at.H, reportErrors); err != nil {
 		return nil, fmt.Errorf("read %s of %s: %w", at, m.w.path, brief(err))
 	}
 	return class, nil
@@ -73,10 +73,10 @@ func (m *MaskWriter) Finish(cog string) error {
 	if m.w.ds == nil {
 		return fmt.Errorf("write %s: %w", cog, os.ErrClosed)
 	}
-	out, err := m.w.ds.Translate(part, []string{"-of", "COG"}, heard, godal.CreationOption(
+	out, err := m.w.ds.Translate(part, []string{"-of", "COG"}, reportErrors, godal.CreationOption(
 		"COMPRESS=DEFLATE", "BLOCKSIZE=512", "OVERVIEW_RESAMPLING=NEAREST", "OVERVIEWS=IGNORE_EXISTING", "BIGTIFF=IF_SAFER", "NUM_THREADS=ALL_CPUS"))
 	if err == nil {
-		err = out.Close(heard)
+		err = out.Close(reportErrors)
 	}
 	if err != nil {
 		os.Remove(part)

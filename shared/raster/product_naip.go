@@ -35,10 +35,10 @@ func findNAIP(c *container) (*product, error) {
 }
 
 func bandsOf(file string) (int, error) {
-	ds, err := godal.Open(file, godal.RasterOnly(), godal.SiblingFiles(), withoutVRT(), heard)
+	ds, err := godal.Open(file, godal.RasterOnly(), godal.SiblingFiles(), withoutVRT(), reportErrors)
 	if err != nil {
 		return 0, fmt.Errorf("%w; if it was cut off, copy it again", brief(err))
 	}
-	defer ds.Close(heard)
+	defer ds.Close(reportErrors)
 	return len(ds.Bands()), nil
 }

@@ -43,7 +43,7 @@ func (v variables) open(given string, id identity, leave func(), o Options) (*Sc
 	}
 	if err != nil {
 		if ds != nil {
-			ds.Close(heard)
+			ds.Close(reportErrors)
 		}
 		both()
 		return nil, err
@@ -58,7 +58,7 @@ func (v variables) open(given string, id identity, leave func(), o Options) (*Sc
 		return nil, err
 	}
 	all := func() { release(); both() }
-	if ds, err = godal.Open(source, godal.RasterOnly(), godal.SiblingFiles(), godal.Drivers("VRT"), heard); err != nil {
+	if ds, err = godal.Open(source, godal.RasterOnly(), godal.SiblingFiles(), godal.Drivers("VRT"), reportErrors); err != nil {
 		all()
 		return nil, brief(err)
 	}
@@ -71,13 +71,13 @@ func (v variables) dataset(o Options) (*godal.Dataset, *product, error) {
 	if err != nil || len(ds.Bands()) > 0 {
 		return ds, nil, err
 	}
-	defer ds.Close(heard)
+	defer ds.Close(reportErrors)
 	of, err := v.product(ds, o)
 	return nil, of, err
 }
 
 func (v variables) raster() (*godal.Dataset, error) {
-	ds, err := godal.Open(v.name(), godal.RasterOnly(), godal.SiblingFiles(), godal.Drivers(v.drivers()...), heard)
+	ds, err := godal.Open(v.name(), godal.RasterOnly(), godal.SiblingFiles(), godal.Drivers(v.drivers()...), reportErrors)
 	if err != nil {
 		if strings.Contains(err.Error(), "not recognized as a supported file format") {
 			return nil, fmt.Errorf("GDAL here does not read %s; convert it: gdal_translate IN OUT.tif", v.driver)
@@ -152,7 +152,7 @@ func (v variables) list(ds *godal.Dataset) (all []variable, err error) {
 			}
 			all = append(all, a)
 		}
-		part.Close(heard)
+		part.Close(reportErrors)
 	}
 	if len(all) == 0 {
 		return nil, errors.New("none of its variables is a raster of one band")

@@ -56,11 +56,11 @@ func lookAt(file string) (part productPart, err error) {
 	if gated := gatedName(file); gated != nil {
 		drivers = godal.Drivers(gated...)
 	}
-	ds, err := godal.Open(file, godal.RasterOnly(), godal.SiblingFiles(), drivers, heard)
+	ds, err := godal.Open(file, godal.RasterOnly(), godal.SiblingFiles(), drivers, reportErrors)
 	if err != nil {
 		return part, fmt.Errorf("%w; if the product was cut off, copy it again", brief(err))
 	}
-	defer ds.Close(heard)
+	defer ds.Close(reportErrors)
 	st := ds.Structure()
 	part = productPart{width: st.SizeX, height: st.SizeY, bands: len(ds.Bands()), blockW: st.BlockSizeX, blockH: st.BlockSizeY, kind: st.DataType.String(), driver: ds.Driver().ShortName()}
 	part.georef, part.fit = georefOf(ds)

@@ -112,7 +112,7 @@ func (s *Scene) fetch(w Window, width, height int, places []int, by godal.Resamp
 		return pixels, nil, nil // its metadata say what has no data
 	}
 	pixels = make([]float32, len(places)*width*height)
-	if err := s.ds.Read(w.X, w.Y, pixels, width, height, godal.Window(w.W, w.H), godal.Resampling(by), godal.Bands(numbers...), godal.BandInterleaved(), heard); err != nil {
+	if err := s.ds.Read(w.X, w.Y, pixels, width, height, godal.Window(w.W, w.H), godal.Resampling(by), godal.Bands(numbers...), godal.BandInterleaved(), reportErrors); err != nil {
 		return nil, nil, brokenPart{brief(err)}
 	}
 	if s.mask.alpha == 0 && !s.mask.band {
@@ -123,7 +123,7 @@ func (s *Scene) fetch(w Window, width, height int, places []int, by godal.Resamp
 		band = s.ds.Bands()[s.mask.alpha-1]
 	}
 	mask = make([]byte, width*height)
-	if err := band.Read(w.X, w.Y, mask, width, height, godal.Window(w.W, w.H), heard); err != nil {
+	if err := band.Read(w.X, w.Y, mask, width, height, godal.Window(w.W, w.H), reportErrors); err != nil {
 		return nil, nil, brokenPart{fmt.Errorf("its mask: %w", brief(err))}
 	}
 	return pixels, mask, nil
@@ -216,4 +216,22 @@ func blank(im vision.Image) {
 			}
 		}
 	}
+}
+
+// ReadClasses gives a window of the first band as it is stored, for rasters of classes: uint8, one a
+// pixel, row by row.
+func (s *Scene) ReadClasses(w Window) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ds == nil {
+		return nil, fmt.Errorf("read classes of %s: it is closed", s.info.Path)
+	}
+	if !w.In(s.info.Width, s.info.Height) || w.W*w.H > maxWindowPixels {
+		return nil, fmt.Errorf("read classes of %s: %s is not within %d x %d pixels", s.info.Path, w, s.info.Width, s.info.Height)
+	}
+	class := make([]byte, w.W*w.H)
+	if err := s.ds.Bands()[0].Read(w.X, w.Y, class, w.W, w.H, reportErrors); err != nil {
+		return nil, fmt.Errorf("read classes of %s at %s: %w", s.info.Path, w, brief(err))
+	}
+	return class, nil
 }

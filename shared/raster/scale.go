@@ -117,7 +117,7 @@ func (s *Scene) sampled() (place int, median float32, any bool) {
 	pixels := make([]float32, side*side)
 	for _, at := range [][2]float64{{.5, .5}, {.25, .25}, {.75, .25}, {.25, .75}, {.75, .75}} {
 		x, y := int(at[0]*float64(s.info.Width-side)), int(at[1]*float64(s.info.Height-side))
-		if band.Read(x, y, pixels, side, side, heard) != nil {
+		if band.Read(x, y, pixels, side, side, reportErrors) != nil {
 			continue // a broken part is told when it is read in earnest
 		}
 		for _, v := range pixels {

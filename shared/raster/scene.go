@@ -1,3 +1,7 @@
+// Package raster reads scenes by windows and writes masks, tiles and outlines. It is the only
+// package that calls GDAL (through airbusgeo/godal); memory stays flat whatever a scene's size.
+//
+// A Scene, MaskWriter or Writer may be used from several goroutines, one call at a time is served.
 package raster
 
 import (
@@ -145,7 +149,7 @@ func open(path string, o Options) (*Scene, error) {
 			return nil, err
 		}
 	}
-	options := []godal.OpenOption{godal.RasterOnly(), godal.SiblingFiles(), heard}
+	options := []godal.OpenOption{godal.RasterOnly(), godal.SiblingFiles(), reportErrors}
 	if of == nil && (stat == nil || source != path) { // nobody has looked at the names of a VRT there
 		options = append(options, withoutVRT())
 	}
@@ -337,7 +341,7 @@ func (s *Scene) Close() error {
 	if s.ds == nil {
 		return nil
 	}
-	err := s.ds.Close(heard)
+	err := s.ds.Close(reportErrors)
 	s.ds = nil
 	if s.blocks != nil {
 		s.blocks.close()

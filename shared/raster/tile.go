@@ -154,7 +154,7 @@ func writeTile[T number](im vision.Image, g Georef, c Coding, kind godal.DataTyp
 	name := memoryFile()
 	defer dropMemory(name)
 	block := func(n int) int { return (n + 15) / 16 * 16 }
-	ds, err := godal.Create(godal.GTiff, name, len(im.Planes), kind, im.W, im.H, heard, godal.CreationOption(
+	ds, err := godal.Create(godal.GTiff, name, len(im.Planes), kind, im.W, im.H, reportErrors, godal.CreationOption(
 		"COMPRESS=ZSTD", "ZSTD_LEVEL=3", "PREDICTOR=2", "INTERLEAVE=BAND", "TILED=YES", "PHOTOMETRIC=MINISBLACK",
 		fmt.Sprintf("BLOCKXSIZE=%d", block(im.W)), fmt.Sprintf("BLOCKYSIZE=%d", block(im.H))))
 	if err != nil {
@@ -162,11 +162,11 @@ func writeTile[T number](im vision.Image, g Georef, c Coding, kind godal.DataTyp
 	}
 	err = describe(ds, g, im.Bands, c)
 	if err == nil {
-		if err = ds.Write(0, 0, pixels, im.W, im.H, godal.BandInterleaved(), heard); err != nil {
+		if err = ds.Write(0, 0, pixels, im.W, im.H, godal.BandInterleaved(), reportErrors); err != nil {
 			err = brief(err)
 		}
 	}
-	if e := ds.Close(heard); err == nil && e != nil {
+	if e := ds.Close(reportErrors); err == nil && e != nil {
 		err = brief(e)
 	}
 	if err != nil {
@@ -185,17 +185,17 @@ func describe(ds *godal.Dataset, g Georef, names []string, c Coding) error {
 		return err
 	}
 	for i, b := range ds.Bands() {
-		if err := b.SetDescription(names[i], heard); err != nil {
+		if err := b.SetDescription(names[i], reportErrors); err != nil {
 			return fmt.Errorf("name band %s: %w", names[i], brief(err))
 		}
 		if s := c.Scalings[i]; s != (Scaling{Scale: 1}) {
-			if err := b.SetScaleOffset(s.Scale, s.Offset, heard); err != nil {
+			if err := b.SetScaleOffset(s.Scale, s.Offset, reportErrors); err != nil {
 				return fmt.Errorf("scale of band %s: %w", names[i], brief(err))
 			}
 		}
 	}
 	if c.NoData != nil {
-		if err := ds.SetNoData(*c.NoData, heard); err != nil {
+		if err := ds.SetNoData(*c.NoData, reportErrors); err != nil {
 			return fmt.Errorf("no-data number: %w", brief(err))
 		}
 	}

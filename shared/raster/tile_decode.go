@@ -38,11 +38,11 @@ func decodeTile(data []byte, limit int) (im vision.Image, err error) {
 		return im, err
 	}
 	defer release()
-	ds, err := godal.Open(name, godal.RasterOnly(), godal.Drivers("GTiff"), heard)
+	ds, err := godal.Open(name, godal.RasterOnly(), godal.Drivers("GTiff"), reportErrors)
 	if err != nil {
 		return im, brief(err)
 	}
-	defer ds.Close(heard)
+	defer ds.Close(reportErrors)
 	st := ds.Structure()
 	if st.SizeX <= 0 || st.SizeY <= 0 || st.SizeX > limit || st.SizeY > limit || st.SizeX*st.SizeY > limit {
 		return im, fmt.Errorf("%d x %d pixels, at most %d are taken", st.SizeX, st.SizeY, limit)
@@ -62,7 +62,7 @@ func decodeTile(data []byte, limit int) (im vision.Image, err error) {
 	}
 	n := st.SizeX * st.SizeY
 	pixels := make([]float32, n*st.NBands)
-	if err := ds.Read(0, 0, pixels, st.SizeX, st.SizeY, godal.BandInterleaved(), heard); err != nil {
+	if err := ds.Read(0, 0, pixels, st.SizeX, st.SizeY, godal.BandInterleaved(), reportErrors); err != nil {
 		return im, brief(err)
 	}
 	im = vision.Image{W: st.SizeX, H: st.SizeY}

@@ -35,11 +35,11 @@ func openTile(data []byte, do func(*godal.Dataset) error) error {
 		return err
 	}
 	defer release()
-	ds, err := godal.Open(name, godal.RasterOnly(), godal.Drivers("GTiff"), heard)
+	ds, err := godal.Open(name, godal.RasterOnly(), godal.Drivers("GTiff"), reportErrors)
 	if err != nil {
 		return brief(err)
 	}
-	defer ds.Close(heard)
+	defer ds.Close(reportErrors)
 	return do(ds)
 }
 

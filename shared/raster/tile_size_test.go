@@ -15,11 +15,11 @@ func sparse(t testing.TB, bands int, kind godal.DataType, w, h int, options ...s
 	t.Helper()
 	started()
 	name := memoryFile()
-	ds, err := godal.Create(godal.GTiff, name, bands, kind, w, h, heard, godal.CreationOption(append(options, "SPARSE_OK=TRUE")...))
+	ds, err := godal.Create(godal.GTiff, name, bands, kind, w, h, reportErrors, godal.CreationOption(append(options, "SPARSE_OK=TRUE")...))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := ds.Close(heard); err != nil {
+	if err := ds.Close(reportErrors); err != nil {
 		t.Fatal(err)
 	}
 	data, err := takeMemory(name)

@@ -92,7 +92,7 @@ func (v variables) try(id identity, o Options, b trial.Bounds) error {
 	}
 	var answer trialAnswer
 	err = child.Ask(context.Background(), question, &answer, b)
-	var died *trial.Death
+	var died *trial.Failure
 	switch {
 	case errors.As(err, &died) && lean:
 		return fmt.Errorf("it is refused: when a process of its own opened it, %s, and this machine has no more to spare now", died.How)
@@ -151,7 +151,7 @@ func (q trialQuestion) answer() error {
 	return nil
 }
 
-// readSome reads windows all over the scene. What can't be read is told when it is wanted.
+// readSome reads windows all over the scene. What can't be read is an error when it is asked for.
 func (s *Scene) readSome() {
 	w, h := min(trialSide, s.info.Width), min(trialSide, s.info.Height)
 	began := time.Now()

@@ -24,28 +24,28 @@ func upright(ds *godal.Dataset) (*godal.Dataset, func(), error) {
 		tw, th = h, w
 	}
 	name := memoryFile()
-	out, err := godal.Create(godal.GTiff, name, st.NBands, godal.Byte, tw, th, heard, godal.CreationOption("TILED=YES", "INTERLEAVE=BAND"))
+	out, err := godal.Create(godal.GTiff, name, st.NBands, godal.Byte, tw, th, reportErrors, godal.CreationOption("TILED=YES", "INTERLEAVE=BAND"))
 	if err != nil {
 		return ds, nothing, fmt.Errorf("turn it upright: %w", brief(err))
 	}
 	release := func() { dropMemory(name) }
 	from, to := make([]byte, w*h), make([]byte, w*h)
 	for i, b := range ds.Bands() {
-		err := b.Read(0, 0, from, w, h, heard)
+		err := b.Read(0, 0, from, w, h, reportErrors)
 		if err == nil {
 			turn(to, from, w, h, orientation)
-			err = out.Bands()[i].Write(0, 0, to, tw, th, heard)
+			err = out.Bands()[i].Write(0, 0, to, tw, th, reportErrors)
 		}
 		if err == nil {
-			err = out.Bands()[i].SetColorInterp(b.ColorInterp(), heard)
+			err = out.Bands()[i].SetColorInterp(b.ColorInterp(), reportErrors)
 		}
 		if err != nil {
-			out.Close(heard)
+			out.Close(reportErrors)
 			release()
 			return ds, nothing, fmt.Errorf("turn it upright: %w", brief(err))
 		}
 	}
-	ds.Close(heard)
+	ds.Close(reportErrors)
 	return out, release, nil
 }
 

@@ -28,7 +28,7 @@ func (s *Scene) classesScaled(at Window, w, h int) ([]byte, error) {
 			s.info.Path, at, w, h, s.info.Width, s.info.Height, maxViewSide)
 	}
 	class := make([]byte, w*h)
-	if err := s.ds.Bands()[0].Read(at.X, at.Y, class, w, h, godal.Window(at.W, at.H), heard); err != nil {
+	if err := s.ds.Bands()[0].Read(at.X, at.Y, class, w, h, godal.Window(at.W, at.H), reportErrors); err != nil {
 		return nil, fmt.Errorf("read classes of %s at %s: %w", s.info.Path, at, brief(err))
 	}
 	return class, nil

@@ -45,7 +45,7 @@ const (
 	maxSlice = 8192
 )
 
-// Problems tells every mistake.
+// Problems lists every mistake.
 func (c Config) Problems(add func(field, message, hint string)) {
 	for field, side := range map[string]int{"slice_height": c.SliceHeight, "slice_width": c.SliceWidth} {
 		if side < minSlice || side > maxSlice {

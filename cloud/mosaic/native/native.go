@@ -1,4 +1,4 @@
-// Package native is what a mosaic needs of the room with OpenCV: boxes drawn into pictures. It
+// Package native is what a mosaic needs of the package with OpenCV: boxes drawn into pictures. It
 // stands apart so that the mosaic itself builds and tests without it.
 package native
 

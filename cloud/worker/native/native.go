@@ -1,4 +1,4 @@
-// Package native is what a worker needs of the rooms with native libraries: decoders and networks.
+// Package native is what a worker needs of the packages with native libraries: decoders and networks.
 // It stands apart so that the worker itself builds and tests without them.
 package native
 
@@ -65,7 +65,7 @@ type Catalogue struct {
 	Engine     string // auto, or an engine's name
 	Layout     infer.Layout
 	Log        *slog.Logger
-	Opened     func(infer.Report) // hears how each network was opened; may be nil
+	Opened     func(infer.Report) // is called with the report of each network that was opened; may be nil
 }
 
 var _ worker.Catalogue = Catalogue{}

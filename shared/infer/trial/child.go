@@ -1,10 +1,10 @@
 // Package trial runs what may crash, never end or take all memory in a child process first: the same
 // program, started again, with bounds of time and memory. What a child was asked is written down before
-// it is (Ledger), so that nothing takes a process down twice.
+// it is (Journal), so that nothing takes a process down twice.
 //
 //	parent ── question ─▶ child (limits, watched) ── answer ─▶ parent
-//	   │                    └─ dies, hangs, grows: Death, and it is gone with its children
-//	   └─ ledger: under way ─▶ passed or refused
+//	   │                    └─ dies, hangs, grows: Failure, and it is gone with its children
+//	   └─ journal: under way ─▶ passed or refused
 package trial
 
 import (
@@ -43,10 +43,10 @@ type Bounds struct {
 	Memory int64 // resident bytes
 }
 
-// Death is why a child did not answer.
-type Death struct{ How string }
+// Failure is why a child did not answer.
+type Failure struct{ How string }
 
-func (d *Death) Error() string { return d.How }
+func (d *Failure) Error() string { return d.How }
 
 // Serve does nothing in a program that is no child, or one for another's questions. In a child it answers
 // questions until there are no more, and ends the process. It stands in an init of the package that asks, so that every program that
@@ -68,11 +68,11 @@ func Serve(whose string, answer func(questions *json.Decoder, answers *json.Enco
 	syscall.CloseOnExec(answersAt)
 	out := os.NewFile(answersAt, "answers")
 	if err == nil && out == nil {
-		err = errors.New("there is nobody to answer")
+		err = errors.New("the pipe for answers is missing")
 	}
 	if err == nil {
 		err = answer(json.NewDecoder(bufio.NewReader(os.Stdin)), json.NewEncoder(out))
-		runtime.KeepAlive(out) // a child that computes for long is not to lose its voice meanwhile
+		runtime.KeepAlive(out) // a child that computes for long must not have its pipe closed meanwhile
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		fmt.Fprintln(os.Stderr, "trial:", err)
@@ -93,7 +93,7 @@ const (
 	niceness    = 5
 )
 
-// hold asks for what the kernel shall see to. A container may not let it: then the parent's watch is all
+// hold sets the limits that the kernel keeps. A container may not allow it: then the parent's checks are all
 // there is.
 func (l Limits) hold() {
 	set := func(what int, n uint64) { unix.Setrlimit(what, &unix.Rlimit{Cur: n, Max: n}) }
@@ -116,7 +116,7 @@ type Child struct {
 	questions *os.File
 	answers   *bufio.Reader
 	read      *os.File
-	said      *said
+	stderr    *firstLines
 	ended     chan struct{} // closed when the process has been waited for
 }
 
@@ -136,12 +136,12 @@ func Start(l Limits, given ...*os.File) (*Child, error) {
 		questions.Close()
 		return nil, err
 	}
-	c := &Child{questions: questions, read: answers, answers: bufio.NewReader(answers), said: &said{}, ended: make(chan struct{})}
+	c := &Child{questions: questions, read: answers, answers: bufio.NewReader(answers), stderr: &firstLines{}, ended: make(chan struct{})}
 	c.cmd = exec.Command("/proc/self/exe")
 	c.cmd.Args = []string{"canvas-trial"}
 	c.cmd.Env = append(passed(os.Environ()), marker+"="+string(text), "GOTRACEBACK=none")
 	c.cmd.Dir = "/" // no file's name is taken to lie where the parent happens to stand
-	c.cmd.Stdin, c.cmd.Stderr, c.cmd.ExtraFiles = in, c.said, append([]*os.File{out}, given...)
+	c.cmd.Stdin, c.cmd.Stderr, c.cmd.ExtraFiles = in, c.stderr, append([]*os.File{out}, given...)
 	c.cmd.WaitDelay = time.Second
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	started := make(chan error)
@@ -177,13 +177,13 @@ func passed(environment []string) []string {
 }
 
 // Ask puts a question and waits for the answer, both as JSON. Where there is none the child is gone, and
-// the error is a *Death, or the context's.
+// the error is a *Failure, or the context's.
 func (c *Child) Ask(ctx context.Context, question, answer any, b Bounds) error {
 	text, err := json.Marshal(question)
 	if err != nil {
 		return err
 	}
-	heard := make(chan error, 1)
+	answered := make(chan error, 1)
 	go func() {
 		_, err := c.questions.Write(append(text, '\n'))
 		var line []byte
@@ -193,9 +193,9 @@ func (c *Child) Ask(ctx context.Context, question, answer any, b Bounds) error {
 		if err == nil {
 			err = json.Unmarshal(line, answer)
 		}
-		heard <- err
+		answered <- err
 	}()
-	err = c.watch(ctx, heard, b)
+	err = c.watch(ctx, answered, b)
 	if err != nil {
 		c.Close()
 	}
@@ -213,25 +213,25 @@ func readLine(r *bufio.Reader, most int) (line []byte, err error) {
 	}
 }
 
-// look is how often it is looked what a child takes.
-const look = 20 * time.Millisecond
+// checkEvery is how often the time and memory of a child are checked.
+const checkEvery = 20 * time.Millisecond
 
-func (c *Child) watch(ctx context.Context, heard <-chan error, b Bounds) error {
+func (c *Child) watch(ctx context.Context, answered <-chan error, b Bounds) error {
 	began, before := time.Now(), c.cpu()
-	tick := time.NewTicker(look)
+	tick := time.NewTicker(checkEvery)
 	defer tick.Stop()
 	for {
 		select {
-		case err := <-heard:
+		case err := <-answered:
 			if err == nil {
 				return nil
 			}
 			c.kill()
 			<-c.ended
-			return &Death{c.death()}
+			return &Failure{c.exitReason()}
 		case <-ctx.Done():
 			c.Close()
-			<-heard
+			<-answered
 			return ctx.Err()
 		case <-tick.C:
 		}
@@ -246,16 +246,16 @@ func (c *Child) watch(ctx context.Context, heard <-chan error, b Bounds) error {
 		}
 		if how != "" {
 			c.Close()
-			<-heard
-			return &Death{how}
+			<-answered
+			return &Failure{how}
 		}
 	}
 }
 
-// death says how a child ended, whose answers ended. What a signal ends in native code is told by Go, on
+// exitReason says how a child ended, whose answers ended. What a signal ends in native code Go says, on
 // stderr, before it exits.
-func (c *Child) death() string {
-	how, words := "it ended without an answer", c.said.words()
+func (c *Child) exitReason() string {
+	how, words := "it ended without an answer", c.stderr.words()
 	if status, ok := c.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		how = "it died of " + unix.SignalName(status.Signal())
 	} else if strings.Contains(words, "SIG") {
@@ -289,23 +289,23 @@ func (c *Child) Close() {
 	c.read.Close()
 }
 
-// said keeps the first lines of what a child writes to stderr.
-type said struct {
+// firstLines keeps the first lines of what a child writes to stderr.
+type firstLines struct {
 	mu   sync.Mutex
 	text []byte
 }
 
-const mostSaid = 4 << 10
+const mostStderr = 4 << 10
 
-func (s *said) Write(p []byte) (int, error) {
+func (s *firstLines) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.text = append(s.text, p[:min(len(p), mostSaid-len(s.text))]...)
+	s.text = append(s.text, p[:min(len(p), mostStderr-len(s.text))]...)
 	return len(p), nil
 }
 
 // words are the lines that say why a process died, shortened and without what a terminal would act on.
-func (s *said) words() string {
+func (s *firstLines) words() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var kept []string

@@ -93,7 +93,7 @@ func TestAChildAnswersUntilItDies(t *testing.T) {
 		case "turn":
 			b.CPU = 300 * time.Millisecond
 		}
-		var died *Death
+		var died *Failure
 		if err := c.Ask(t.Context(), q, &got, b); !errors.As(err, &died) || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v, want %q", q, err, says)
 		}
@@ -142,20 +142,20 @@ func itoa(n int) string {
 }
 
 func TestATrialIsWrittenDownBeforeItBegins(t *testing.T) {
-	l := Ledger{Dir: filepath.Join(t.TempDir(), "trials")}
+	l := Journal{Dir: filepath.Join(t.TempDir(), "trials")}
 	e := Entry{Model: "m", Version: "2", SHA256: strings.Repeat("a", 64), Engine: "opencv-cpu", Key: "k"}
-	if was := l.Look(e); was.Outcome != "" {
+	if was := l.Find(e); was.Outcome != "" {
 		t.Fatalf("%+v", was)
 	}
 	if err := l.Begin(e); err != nil {
 		t.Fatal(err)
 	}
-	if was := l.Look(e); was.Outcome != "" || was.Cut != 0 {
+	if was := l.Find(e); was.Outcome != "" || was.Cut != 0 {
 		t.Errorf("it is under way in a process that lives: %+v", was)
 	}
 	other := e
 	other.Engine = "onnxruntime-cpu"
-	if was := l.Look(other); was.Outcome != "" {
+	if was := l.Find(other); was.Outcome != "" {
 		t.Errorf("another engine: %+v", was)
 	}
 
@@ -168,18 +168,18 @@ func TestATrialIsWrittenDownBeforeItBegins(t *testing.T) {
 	}
 	// A program that was killed is no fault of the model's, one that dies of it each time is.
 	left(func(e *Entry) { e.Began = "1" }) // another process had this number
-	if was := l.Look(e); was.Outcome != "" || was.Cut != 1 {
+	if was := l.Find(e); was.Outcome != "" || was.Cut != 1 {
 		t.Errorf("killed once: %+v", was)
 	}
 	left(func(e *Entry) { e.Cut = 2 })
 	for range 2 {
-		if was := l.Look(e); was.Outcome != Refused || !strings.Contains(was.Reason, "died 3 times") {
+		if was := l.Find(e); was.Outcome != Refused || !strings.Contains(was.Reason, "died 3 times") {
 			t.Errorf("%+v", was)
 		}
 	}
 	// A loss of power is no fault of the model's, two of them are.
 	left(func(e *Entry) { e.Outcome, e.Boot, e.Cut = UnderWay, "another", 0 })
-	was := l.Look(e)
+	was := l.Find(e)
 	if was.Outcome != "" || was.Cut != 1 {
 		t.Errorf("%+v", was)
 	}
@@ -188,28 +188,28 @@ func TestATrialIsWrittenDownBeforeItBegins(t *testing.T) {
 		t.Fatal(err)
 	}
 	left(func(e *Entry) { e.Boot = "another" })
-	if was := l.Look(e); was.Outcome != Refused || !strings.Contains(was.Reason, "went down 2 times") {
+	if was := l.Find(e); was.Outcome != Refused || !strings.Contains(was.Reason, "went down 2 times") {
 		t.Errorf("%+v", was)
 	}
-	if err := l.Settle(e, Passed, ""); err != nil || l.Look(e).Outcome != Passed {
+	if err := l.Settle(e, Passed, ""); err != nil || l.Find(e).Outcome != Passed {
 		t.Error(err)
 	}
 	l.Drop(e)
-	if was := l.Look(e); was.Outcome != "" {
+	if was := l.Find(e); was.Outcome != "" {
 		t.Errorf("%+v", was)
 	}
 	for _, text := range []string{"", "{", `{"sha256":"b"}`, "null"} {
 		if err := os.WriteFile(l.Path(e), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if was := l.Look(e); was.Outcome != "" {
+		if was := l.Find(e); was.Outcome != "" {
 			t.Errorf("%q is believed: %+v", text, was)
 		}
 	}
 }
 
 func TestTheLedgerIsBounded(t *testing.T) {
-	l := Ledger{Dir: t.TempDir()}
+	l := Journal{Dir: t.TempDir()}
 	for n := range kept + 10 {
 		if err := os.WriteFile(filepath.Join(l.Dir, itoa(n)+".tried"), nil, 0o600); err != nil {
 			t.Fatal(err)

@@ -169,7 +169,7 @@ func (f *File) ask(ctx context.Context, question, answer any, pixels int) error 
 		b.Memory, lean = free, true
 	}
 	err := f.child.Ask(ctx, question, answer, b)
-	var died *trial.Death
+	var died *trial.Failure
 	switch {
 	case errors.As(err, &died) && lean:
 		return fmt.Errorf("the process that decodes it failed: %s, and this machine has no more to spare now", died.How)

@@ -13,9 +13,9 @@ import (
 	"github.com/google/renameio/v2"
 )
 
-// Ledger is what is known of trials on this machine: a folder with a file for each. The zero Ledger keeps
+// Journal is what is known of trials on this machine: a folder with a file for each. The zero Journal keeps
 // nothing.
-type Ledger struct{ Dir string }
+type Journal struct{ Dir string }
 
 // Entry is one trial: of one file, in one engine, as far as Key tells one from another (libraries, machine,
 // what goes in).
@@ -55,14 +55,14 @@ const (
 const kept = 512
 
 // Path is the file that an entry is kept in.
-func (l Ledger) Path(e Entry) string {
+func (l Journal) Path(e Entry) string {
 	sum := sha256.Sum256([]byte(e.SHA256 + "\n" + e.Engine + "\n" + e.Key))
 	return filepath.Join(l.Dir, hex.EncodeToString(sum[:12])+".tried")
 }
 
-// Look says what is known of a trial; Outcome is empty where it is to be made. One that was under way each
+// Find says what is known of a trial; Outcome is empty where it is to be made. One that was under way each
 // time that its process or its machine went down is Refused in the end: it may be what takes them down.
-func (l Ledger) Look(e Entry) Entry {
+func (l Journal) Find(e Entry) Entry {
 	was, ok := l.read(e)
 	if !ok || was.Outcome != UnderWay {
 		return was
@@ -82,7 +82,7 @@ func (l Ledger) Look(e Entry) Entry {
 	return was
 }
 
-func (l Ledger) read(e Entry) (was Entry, ok bool) {
+func (l Journal) read(e Entry) (was Entry, ok bool) {
 	if l.Dir == "" {
 		return was, false
 	}
@@ -94,25 +94,25 @@ func (l Ledger) read(e Entry) (was Entry, ok bool) {
 }
 
 // Begin writes down that a trial is about to be made. It is on disk when Begin returns.
-func (l Ledger) Begin(e Entry) error {
+func (l Journal) Begin(e Entry) error {
 	e.Outcome, e.Boot, e.PID, e.Began = UnderWay, boot(), os.Getpid(), began(os.Getpid())
 	return l.write(e)
 }
 
 // Settle writes down how a trial ended.
-func (l Ledger) Settle(e Entry, o Outcome, reason string) error {
+func (l Journal) Settle(e Entry, o Outcome, reason string) error {
 	e.Outcome, e.Reason = o, reason
 	return l.write(e)
 }
 
 // Drop forgets a trial that says nothing: it was given up, or the engine is not here.
-func (l Ledger) Drop(e Entry) {
+func (l Journal) Drop(e Entry) {
 	if l.Dir != "" {
 		os.Remove(l.Path(e))
 	}
 }
 
-func (l Ledger) write(e Entry) error {
+func (l Journal) write(e Entry) error {
 	if l.Dir == "" {
 		return nil
 	}
@@ -144,7 +144,7 @@ func syncFolder(dir string) error {
 }
 
 // tidy removes the oldest where there are too many.
-func (l Ledger) tidy() {
+func (l Journal) tidy() {
 	files, _ := filepath.Glob(filepath.Join(l.Dir, "*.tried"))
 	if len(files) <= kept {
 		return

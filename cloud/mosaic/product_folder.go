@@ -18,18 +18,20 @@ import (
 	"github.com/google/renameio/v2"
 )
 
-// places are where products lie, and under which keys. Products may be made at the same time.
-type places struct {
+// productFolders are where products lie, and under which keys. Products may be made at the same time.
+type productFolders struct {
 	mu     sync.Mutex
 	taken  map[string]key // folders of announced products, and of those made here
 	former map[string]key // products that stand under keys without an edge
 }
 
-func newPlaces() places { return places{taken: map[string]key{}, former: map[string]key{}} }
+func newProductFolders() productFolders {
+	return productFolders{taken: map[string]key{}, former: map[string]key{}}
+}
 
 // locate notes where an announced product lies, and under which key it stands. Programs before this
 // one claimed no folders and left the edge out of keys.
-func (p *places) locate(e queue.Entry, announced Product) {
+func (p *productFolders) locate(e queue.Entry, announced Product) {
 	k := key{announced.Kind, announced.Edge, announced.Name}
 	folder := announced.Folder
 	if announced.Camera != nil && !announced.Camera.Ended {
@@ -43,16 +45,16 @@ func (p *places) locate(e queue.Entry, announced Product) {
 	}
 }
 
-// place is the folder of a record's product: the first of those that it may have that no other has.
-func (m *Mosaic) place(k key) (string, error) {
+// folderFor is the folder of a record's product: the first of those that it may have that no other has.
+func (m *Mosaic) folderFor(k key) (string, error) {
 	folders := m.cfg.folders(k)
 	if m.cfg.OneEdge {
 		return folders[0], nil
 	}
-	m.places.mu.Lock()
-	defer m.places.mu.Unlock()
+	m.folders.mu.Lock()
+	defer m.folders.mu.Unlock()
 	for _, folder := range folders {
-		if other, ok := m.places.taken[folder]; ok && other != k {
+		if other, ok := m.folders.taken[folder]; ok && other != k {
 			continue
 		}
 		mine, err := m.Store.Claim(folder, k.kind+" "+k.edge+"/"+k.name)
@@ -60,7 +62,7 @@ func (m *Mosaic) place(k key) (string, error) {
 			return "", fmt.Errorf("finding a folder for %s %s of edge %s: %w", k.kind, k.name, k.edge, err)
 		}
 		if mine {
-			m.places.taken[folder] = k
+			m.folders.taken[folder] = k
 			return folder, nil
 		}
 	}
@@ -70,9 +72,9 @@ func (m *Mosaic) place(k key) (string, error) {
 // supersede retires the announcement of the same product under its key of before, which only it may
 // have: another edge's of that name stays readable.
 func (m *Mosaic) supersede(ctx context.Context, k key, former string) {
-	m.places.mu.Lock()
-	stands := m.places.former[former] == k
-	m.places.mu.Unlock()
+	m.folders.mu.Lock()
+	stands := m.folders.former[former] == k
+	m.folders.mu.Unlock()
 	if !stands {
 		return
 	}
@@ -80,9 +82,9 @@ func (m *Mosaic) supersede(ctx context.Context, k key, former string) {
 		m.Log.Warn("the mosaic could not retire a product's former announcement, and tries again with its next one", "key", former, telemetry.Err, err)
 		return
 	}
-	m.places.mu.Lock()
-	defer m.places.mu.Unlock()
-	delete(m.places.former, former)
+	m.folders.mu.Lock()
+	defer m.folders.mu.Unlock()
+	delete(m.folders.former, former)
 }
 
 // owners is the folder of claims, below the root of products. No product's name begins with a dot.
