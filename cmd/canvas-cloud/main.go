@@ -26,13 +26,18 @@ func main() {
 		process("bridge", "take what devices send over MQTT into Kafka", runBridge),
 		process("worker", "run heavy models on this machine's share of the work", work),
 		process("mosaic", "turn results into products", (*cloud.Cloud).Mosaic),
-		modelsCommand(), scenesCommand(), dlqCommand(), edgesCommand(), traceCommand(), consoleCommand(), importCommand(), submitCommand(), statusCommand(), topCommand(), doctorCommand()))
+		configCommand(), modelsCommand(), scenesCommand(), dlqCommand(), edgesCommand(), traceCommand(), consoleCommand(), importCommand(), submitCommand(), statusCommand(), topCommand(), doctorCommand()))
 }
 
 func loadConfig(c *urfave.Context) (cloud.Config, error) {
 	cfg := cloud.DefaultConfig()
 	err := cli.LoadConfig(c, configFile, &cfg)
 	return cfg, err
+}
+
+func configCommand() *urfave.Command {
+	cfg := cloud.DefaultConfig()
+	return cli.ConfigCommand("cloud.yaml", &cfg)
 }
 
 // process is a command that runs one of the cloud's processes until it is told to stop.

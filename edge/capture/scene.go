@@ -13,13 +13,13 @@ import (
 
 // SceneOptions say how scenes are read and cut.
 type SceneOptions struct {
-	TileSize       int              `yaml:"tile_size"` // pixels a side; 0: 256
-	Overlap        int              `yaml:"overlap"`   // pixels that neighbouring tiles share; 52 with margin 51 cuts as ukis-csmask does
-	Margin         int              `yaml:"margin"`    // pixels outside the scene where the first tile begins; odd for ukis-csmask
+	TileSize       int              `yaml:"tile_size" desc:"pixels a side of a tile; 0: 256" range:"0..4096"`
+	Overlap        int              `yaml:"overlap" desc:"pixels that neighbouring tiles share, up to half of tile_size; 52 with margin 51 cuts as ukis-csmask does"`
+	Margin         int              `yaml:"margin" desc:"pixels outside the scene where the first tile begins, below tile_size - overlap; odd for ukis-csmask"`
 	raster.Options `yaml:",inline"` // what is said of them
-	Need           []string         `yaml:"need"`  // bands that a scene must have; none: blue, green, red
-	Want           string           `yaml:"want"`  // what the cloud shall do with the tiles: segment or detect; empty: segment
-	Ahead          int              `yaml:"ahead"` // tiles read while the pipeline works; 0: 4
+	Need           []string         `yaml:"need" desc:"bands that a scene must have" default:"blue, green, red"`
+	Want           string           `yaml:"want" desc:"what the cloud does with the tiles" enum:"segment, detect" default:"segment"`
+	Ahead          int              `yaml:"ahead" desc:"tiles read while the pipeline works; 0: 4" range:"0..64"`
 }
 
 // wanted are the bands that the models of the project read, in the order that a tile has them.

@@ -8,19 +8,19 @@ import (
 
 // Rule says what is told of some values of some sensors. The first rule that fits a value is its.
 type Rule struct {
-	Sensor string `yaml:"sensor"` // a name, or a pattern such as boiler-*
-	Value  string `yaml:"value"`  // likewise; empty: all
+	Sensor string `yaml:"sensor" desc:"a sensor's name, or a pattern such as boiler-*"`
+	Value  string `yaml:"value" desc:"a value's name, or a pattern" default:"all"`
 
-	Deadband float64       `yaml:"deadband"` // told when it is so far from what was told last; 0: always
-	Every    time.Duration `yaml:"every"`    // and at least so often, as long as readings come; 0: never for its own sake
-	Window   time.Duration `yaml:"window"`   // instead of each: min, mean, max and count of so long; 0: none
-	Newest   bool          `yaml:"newest"`   // what still waits when a newer one comes is not sent
+	Deadband float64       `yaml:"deadband" desc:"a value is reported when it has moved this far from the last reported one; 0: always" range:"0.."`
+	Every    time.Duration `yaml:"every" desc:"and at least this often while readings come; 0: not for that reason" range:"0s.."`
+	Window   time.Duration `yaml:"window" desc:"in place of each value: min, mean, max and count of such a time; 0: none" range:"0s..24h"`
+	Newest   bool          `yaml:"newest" desc:"what still waits when a newer value comes is not sent"`
 
-	Above      *float64 `yaml:"above"`      // alert from here on
-	Below      *float64 `yaml:"below"`      // and from here down
-	Rate       float64  `yaml:"rate"`       // and at so many units a second, up or down; 0: none
-	Hysteresis float64  `yaml:"hysteresis"` // how far back from a limit the alert ends; of rate: at half of it
-	Capture    []string `yaml:"capture"`    // an alert's begin wants a picture of these cameras, the next scene of these folders
+	Above      *float64 `yaml:"above" desc:"alert from this value upwards"`
+	Below      *float64 `yaml:"below" desc:"alert from this value downwards"`
+	Rate       float64  `yaml:"rate" desc:"alert when the value moves by so many units a second, up or down; 0: none" range:"0.."`
+	Hysteresis float64  `yaml:"hysteresis" desc:"how far back from its limit a value must be before the alert ends" range:"0.."`
+	Capture    []string `yaml:"capture" desc:"names of cameras that take a picture, and of watched folders whose next scene goes first, when an alert begins"`
 }
 
 // newest names the group of readings of which only the newest counts.

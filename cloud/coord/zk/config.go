@@ -12,10 +12,10 @@ import (
 
 // Config says where ZooKeeper is and how to be known there.
 type Config struct {
-	Servers        []string          `yaml:"servers"`         // host:port of each
-	Root           string            `yaml:"root"`            // what everything lies under; default /canvas
-	SessionTimeout time.Duration     `yaml:"session_timeout"` // the server bounds it; default 10s
-	Security       security.Security `yaml:"security"`        // TLS; user and password file for digest authentication
+	Servers        []string          `yaml:"servers" desc:"host:port of each server"`
+	Root           string            `yaml:"root" desc:"the path that everything lies under"`
+	SessionTimeout time.Duration     `yaml:"session_timeout" desc:"how long a dead process holds what it owned; the server bounds it" range:"0 or 1s..2m"`
+	Security       security.Security `yaml:"security" desc:"TLS; user and password_file are for digest authentication"`
 }
 
 // DefaultConfig is a server on this machine.
