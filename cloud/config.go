@@ -17,6 +17,7 @@ import (
 	"cloudcanvas/cloud/store"
 	"cloudcanvas/cloud/worker"
 	"cloudcanvas/shared/attempt"
+	"cloudcanvas/shared/config"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/security"
@@ -31,12 +32,12 @@ type Config struct {
 	ZooKeeper   zk.Config        `yaml:"zookeeper" desc:"the ZooKeeper ensemble"`
 	Store       string           `yaml:"store" desc:"URL of the object store for large data: file:///dir, s3://bucket?region=…, gs://bucket or azblob://container"`
 	Models      Models           `yaml:"models" desc:"where models lie and what runs them: models.md"`
-	Bridge      bridge.Config    `yaml:"bridge" desc:"what devices send over MQTT, on its way into Kafka: bridge.md"`
+	Bridge      bridge.Config    `yaml:"bridge" desc:"what devices send over MQTT, on its way into Kafka; 0 stands for the default of a setting: bridge.md"`
 	Assign      assign.Config    `yaml:"assign" desc:"how partitions are divided among processes: scale.md"`
 	Worker      worker.Config    `yaml:"worker" desc:"what models do with the items: pipelines.md"`
 	Mosaic      mosaic.Config    `yaml:"mosaic" desc:"what becomes a product, and when: scenes.md"`
 	Products    string           `yaml:"products" desc:"folder that products appear in"`
-	DecodeBytes int64            `yaml:"decode_bytes" desc:"bytes of memory that all decoders of a process may take at one time, in a worker with the pictures that wait for a model; what takes more by itself is refused: operations.md#memory" range:"1MiB.."`
+	DecodeBytes int64            `yaml:"decode_bytes" desc:"bytes of memory that all decoders of a process may take at one time, in a worker with the pictures that wait for a model; a tile of 256 x 256 pixels and six bands takes 2.5 MB, and what takes more by itself is refused: operations.md#memory" range:"1MiB.."`
 	Console     console.Config   `yaml:"console" desc:"where people look: console.md"`
 	Telemetry   telemetry.Config `yaml:"telemetry" desc:"health, metrics and traces of a process"`
 	Attempts    Attempts         `yaml:"attempts" desc:"when a record that kills the process is given up: delivery.md"`
@@ -121,9 +122,7 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	if c.Models.Engine != infer.Auto && !slices.Contains(infer.Engines(), c.Models.Engine) {
 		add("models.engine", fmt.Sprintf("%q is no engine", c.Models.Engine), "auto, or one of "+strings.Join(infer.Engines(), ", "))
 	}
-	if c.DecodeBytes < 1<<20 {
-		add("decode_bytes", fmt.Sprintf("is %d", c.DecodeBytes), "use at least 1048576; a tile of 256 x 256 pixels and six bands takes 2.5 MB while it is decoded")
-	}
+	config.Limits(c, DefaultConfig(), add)
 	if c.Models.Cache == "" {
 		add("models.cache", "is missing", "name the folder that published versions are fetched into")
 	}

@@ -20,6 +20,7 @@ import (
 	"cloudcanvas/edge/upgrade"
 	"cloudcanvas/edge/uplink"
 	"cloudcanvas/shared/attempt"
+	"cloudcanvas/shared/config"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/mqtt"
@@ -47,7 +48,7 @@ type Config struct {
 	Power       power.Config     `yaml:"power" desc:"fewer frames when the device is hot or in a mode of low power: ladder.md"`
 	FrameEvery  time.Duration    `yaml:"frame_every" desc:"how often a whole frame of a camera is sent for people to look at; 0: never"`
 	Attempts    Attempts         `yaml:"attempts" desc:"what becomes of inputs that kill the process: delivery.md"`
-	DecodeBytes int64            `yaml:"decode_bytes" desc:"bytes of memory that all decoders of pictures may take at one time; a picture that takes more by itself is left out: operations.md#memory" range:"1MiB.."`
+	DecodeBytes int64            `yaml:"decode_bytes" desc:"bytes of memory that all decoders of pictures may take at one time; a picture takes 6 to 14 bytes a pixel, and one that takes more by itself is left out: operations.md#memory" range:"1MiB.."`
 	Outbox      outbox.Config    `yaml:"outbox" desc:"the buffer on disk; a full one holds up files, and of live sources the least valuable items are dropped, with an entry in the ledger: outbox.md"`
 	Uplink      uplink.Config    `yaml:"uplink" desc:"how the link to the cloud is used: uplink.md"`
 	Telemetry   telemetry.Config `yaml:"telemetry" desc:"health, metrics and traces of this process"`
@@ -224,9 +225,7 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	if c.Models.Engine != infer.Auto && !slices.Contains(infer.Engines(), c.Models.Engine) {
 		add("models.engine", fmt.Sprintf("%q is no engine", c.Models.Engine), "auto, or one of "+strings.Join(infer.Engines(), ", "))
 	}
-	if c.DecodeBytes < 1<<20 {
-		add("decode_bytes", fmt.Sprintf("is %d", c.DecodeBytes), "use at least 1048576; a picture takes 6 to 14 bytes a pixel while it is decoded")
-	}
+	config.Limits(c, DefaultConfig(), add)
 	c.Models.Layout.Problems(in("models.layout"))
 	c.Models.Fetch.Problems(in("models.fetch"))
 	c.Cloud.Problems(in("cloud"))
@@ -236,9 +235,6 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	c.Detect.Problems(in("detect"))
 	c.Attempts.Problems(in("attempts"))
 	c.Power.Problems(in("power"))
-	if c.Overload.MaxLag < 0 || c.Overload.MaxLag > 0 && c.Overload.MaxLag < 50*time.Millisecond {
-		add("overload.max_lag", fmt.Sprintf("%s is less than a frame takes", c.Overload.MaxLag), "use about 2s, or 0 for any age")
-	}
 	c.Outbox.Problems(in("outbox"))
 	c.Frames.Problems(in("frames"))
 	c.Sensors.Problems(in("sensors"))

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"path"
 	"time"
+
+	"cloudcanvas/shared/config"
 )
 
 // Rule says what is told of some values of some sensors. The first rule that fits a value is its.
@@ -13,7 +15,7 @@ type Rule struct {
 
 	Deadband float64       `yaml:"deadband" desc:"a value is reported when it has moved this far from the last reported one; 0: always" range:"0.."`
 	Every    time.Duration `yaml:"every" desc:"and at least this often while readings come; 0: not for that reason" range:"0s.."`
-	Window   time.Duration `yaml:"window" desc:"in place of each value: min, mean, max and count of such a time; 0: none" range:"0s..24h"`
+	Window   time.Duration `yaml:"window" desc:"in place of each value: min, mean, max and count of such a time, of which the last one is lost when the power goes; 0: none" range:"0s..24h"`
 	Newest   bool          `yaml:"newest" desc:"what still waits when a newer value comes is not sent"`
 
 	Above      *float64 `yaml:"above" desc:"alert from this value upwards"`
@@ -46,9 +48,6 @@ func fits(pattern, name string) bool {
 	return ok && err == nil
 }
 
-// maxWindow bounds what is lost of an unfinished window when the power goes.
-const maxWindow = 24 * time.Hour
-
 // Problems names every mistake: add takes the field, what is wrong, and what to do.
 func (r Rule) Problems(add func(field, message, hint string)) {
 	if _, err := path.Match(r.Sensor, "x"); r.Sensor == "" || err != nil {
@@ -57,20 +56,7 @@ func (r Rule) Problems(add func(field, message, hint string)) {
 	if _, err := path.Match(r.Value, "x"); err != nil {
 		add("value", fmt.Sprintf("%q is no name or pattern", r.Value), "write temperature, or temp*")
 	}
-	positive := func(field string, v float64, hint string) {
-		if !(v >= 0) || v-v != 0 {
-			add(field, fmt.Sprintf("%v", v), hint)
-		}
-	}
-	positive("deadband", r.Deadband, "use 0 for every reading, or how far a value must move")
-	positive("rate", r.Rate, "use 0 for none, or units a second")
-	positive("hysteresis", r.Hysteresis, "use how far a value must come back before the alert ends")
-	if r.Every < 0 {
-		add("every", fmt.Sprintf("%s is negative", r.Every), "leave it out, or use such as 10m")
-	}
-	if r.Window < 0 || r.Window > maxWindow {
-		add("window", fmt.Sprintf("%s is not between 0 and %s", r.Window, maxWindow), "use such as 1m")
-	}
+	config.Limits(r, Rule{}, add)
 	if r.Window > 0 && (r.Deadband > 0 || r.Every > 0) {
 		add("window", "stands beside deadband or every", "a window tells once at its end: keep one of them")
 	}

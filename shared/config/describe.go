@@ -36,7 +36,7 @@ func describe(v reflect.Value, of reflect.StructTag) (all []Setting) {
 			continue
 		}
 		s := Setting{Name: f.name, Desc: tag("desc"), Words: tag("default"), Default: f.value, limits: limitsOf(f.tag, f.value.Type())}
-		s.Required = f.name == of.Get("required") || f.name == tag("required")
+		s.Required = (f.name == of.Get("required") || f.name == tag("required")) && f.value.IsZero()
 		switch t := f.value.Type(); {
 		case isGroup(t):
 			s.Settings = describe(f.value, f.tag)

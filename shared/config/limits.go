@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -110,7 +111,7 @@ func (l limits) edges(t reflect.Type) map[string]bool {
 }
 
 func (l limits) allow(v float64) bool {
-	return !l.ranged || l.zero && v == 0 || v >= l.min && (l.most == "" || v <= l.max)
+	return !l.ranged || l.zero && v == 0 || v >= l.min && (l.most == "" || v <= l.max) && !math.IsInf(v, 0)
 }
 
 // Limits holds c, a struct, to the ranges and enums of its fields, and of the groups inside it that

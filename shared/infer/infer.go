@@ -51,7 +51,7 @@ type Layout struct {
 	MaxBatch int           `yaml:"max_batch" json:"max_batch" desc:"images in one pass, where the model allows it; 0: 1 on a CPU, 8 on a GPU" range:"0..256"`
 	MaxWait  time.Duration `yaml:"max_wait" json:"max_wait" desc:"how long a batch waits to fill; 0: 2ms" range:"0s..1m"`
 	Queue    int           `yaml:"queue" json:"queue" desc:"images that wait before the next one is held up; 0: 2 for each session and place in a batch" range:"0..65536"`
-	Remember string        `yaml:"remember" json:"-" desc:"folder that keeps the outcome of trials for 30 days, and the model that won, laid out for this machine; empty: tried at each start" default:"cloudcanvas/engines in the user's cache folder"`
+	Remember string        `yaml:"remember" json:"-" desc:"folder that keeps the outcome of trials for 30 days, and the model that won, laid out for this machine; empty: tried at each start" default:"in the service's cache folder, else the user's"`
 	Runtime  string        `yaml:"runtime" json:"-" desc:"folder of libonnxruntime.so" default:".deps/lib beside the program's folder, or lib in $CANVAS_HOME"`
 
 	// A model that the project does not know is read and run in a process of its own first, once for each

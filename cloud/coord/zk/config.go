@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/coord"
+	"cloudcanvas/shared/config"
 	"cloudcanvas/shared/security"
 )
 
@@ -41,15 +42,13 @@ func (c Config) withDefaults() Config {
 func (c Config) Problems(add func(field, message, hint string)) {
 	for n, server := range c.Servers {
 		if host, port, err := net.SplitHostPort(server); err != nil || host == "" || port == "" {
-			add(fmt.Sprintf("servers[%d]", n), fmt.Sprintf("%q is not host:port", server), "write it as zookeeper-1:2181")
+			add(fmt.Sprintf("servers.%d", n), fmt.Sprintf("%q is not host:port", server), "write it as zookeeper-1:2181")
 		}
 	}
 	if c.Root != "" && (!strings.HasPrefix(c.Root, "/") || coord.CheckPath(strings.TrimPrefix(c.Root, "/")) != nil) {
 		add("root", fmt.Sprintf("%q is not a path", c.Root), "write it as /canvas")
 	}
-	if c.SessionTimeout != 0 && (c.SessionTimeout < time.Second || c.SessionTimeout > 2*time.Minute) {
-		add("session_timeout", fmt.Sprintf("is %v", c.SessionTimeout), "use 1s to 2m; 10s suits most: it is how long a dead process holds what it owned")
-	}
+	config.Limits(c, DefaultConfig(), add)
 	c.Security.Problems(func(field, message, hint string) { add("security."+field, message, hint) })
 	if c.Security.User != "" && c.Security.PasswordFile == "" {
 		add("security.user", "a user without a password", "set security.password_file as well")
