@@ -3,7 +3,7 @@ SHELL := /bin/bash
 env   := source deps/env.sh
 tests ?= ./...
 
-.PHONY: setup build demo test soak fuzz bench gpu stack stack-down lint clean clean-cache
+.PHONY: setup build demo docs test soak fuzz bench gpu stack stack-down lint clean clean-cache
 setup:
 	@deps/setup.sh
 
@@ -12,6 +12,10 @@ build: setup
 
 demo: build
 	@bin/canvas demo
+
+# The tables of docs/configuration.md, from the settings that the programs read.
+docs: build
+	@$(env) && go test ./cmd/canvas -run TestTheTablesOfTheDocumentation -update
 
 test: build
 	@$(env) && deps/lint.sh && go test -race -shuffle=on -timeout 18m -p 2 $(tests)

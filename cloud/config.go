@@ -16,6 +16,7 @@ import (
 	"cloudcanvas/cloud/mosaic"
 	"cloudcanvas/cloud/store"
 	"cloudcanvas/cloud/worker"
+	"cloudcanvas/shared/config"
 	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
@@ -26,37 +27,33 @@ import (
 // Config is what the cloud's processes are told, the whole of cloud.yaml. docs/configuration.md
 // explains each setting; firmware-configs/ has a sample.
 type Config struct {
-	MQTT      MQTT          `yaml:"mqtt"`
-	Kafka     Kafka         `yaml:"kafka"`
-	ZooKeeper zk.Config     `yaml:"zookeeper"`
-	Store     string        `yaml:"store"` // URL of the object store
-	Models    Models        `yaml:"models"`
-	Bridge    bridge.Config `yaml:"bridge"`
-	Assign    assign.Config `yaml:"assign"`
-	Worker    worker.Config `yaml:"worker"`
-	Mosaic    mosaic.Config `yaml:"mosaic"`
-	Products  string        `yaml:"products"` // folder that products appear in
-	// DecodeBytes is the memory that all decoders of a process may take at one time, for a worker with the
-	// pictures that wait for a model. What takes more by itself is refused.
-	DecodeBytes int64            `yaml:"decode_bytes"`
-	Console     console.Config   `yaml:"console"`
-	Telemetry   telemetry.Config `yaml:"telemetry"`
-	Attempts    Attempts         `yaml:"attempts"`
+	MQTT        MQTT             `yaml:"mqtt" desc:"the MQTT broker that devices deliver to"`
+	Kafka       Kafka            `yaml:"kafka" desc:"the Kafka cluster"`
+	ZooKeeper   zk.Config        `yaml:"zookeeper" desc:"the ZooKeeper ensemble"`
+	Store       string           `yaml:"store" desc:"URL of the object store for large data: file:///dir, s3://bucket?region=…, gs://bucket or azblob://container"`
+	Models      Models           `yaml:"models" desc:"where models lie and what runs them: models.md"`
+	Bridge      bridge.Config    `yaml:"bridge" desc:"what devices send over MQTT, on its way into Kafka; 0 stands for the default of a setting: bridge.md"`
+	Assign      assign.Config    `yaml:"assign" desc:"how partitions are divided among processes: scale.md"`
+	Worker      worker.Config    `yaml:"worker" desc:"what models do with the items: pipelines.md"`
+	Mosaic      mosaic.Config    `yaml:"mosaic" desc:"what becomes a product, and when: scenes.md"`
+	Products    string           `yaml:"products" desc:"folder that products appear in"`
+	DecodeBytes int64            `yaml:"decode_bytes" desc:"bytes of memory that all decoders of a process may take at one time, in a worker with the pictures that wait for a model; a tile of 256 x 256 pixels and six bands takes 2.5 MB, and what takes more by itself is refused: operations.md#memory" range:"1MiB.."`
+	Console     console.Config   `yaml:"console" desc:"where people look: console.md"`
+	Telemetry   telemetry.Config `yaml:"telemetry" desc:"health, metrics and traces of a process"`
+	Attempts    Attempts         `yaml:"attempts" desc:"when a record that kills the process is given up: delivery.md"`
 }
 
 // Attempts say where a process notes what it has in hand, and when a record that kills it is given up.
 type Attempts struct {
-	Folder            string `yaml:"folder"`
+	Folder            string `yaml:"folder" desc:"where workers, mosaics and consoles note what they work on, each in a folder of its own that the next one finds; on a disk that outlives the process"`
 	crashguard.Config `yaml:",inline"`
 }
 
 // MQTT is the broker that devices deliver to.
 type MQTT struct {
-	URL      string            `yaml:"url"`
-	Security security.Security `yaml:"security"`
-	// Import is who canvas-cloud import is: another than the services, which may not publish for devices.
-	// Empty: as Security.
-	Import security.Security `yaml:"import"`
+	URL      string            `yaml:"url" desc:"the broker's address: tcp://host:1883 or tls://host:8883; with the shipped files services are on port 8884: operations.md#who-may-say-what"`
+	Security security.Security `yaml:"security" desc:"TLS and login of the services"`
+	Import   security.Security `yaml:"import" desc:"TLS and login of canvas-cloud import, which may publish for devices" default:"as security"`
 }
 
 // AsImporter is the protection of a connection that publishes for devices.
@@ -69,18 +66,18 @@ func (m MQTT) AsImporter() security.Security {
 
 // Kafka is the cluster.
 type Kafka struct {
-	Brokers    []string          `yaml:"brokers"`
-	Partitions int               `yaml:"partitions"` // of topics that are made
-	Replicas   int               `yaml:"replicas"`   // of topics that are made; 0: the cluster's default
-	Security   security.Security `yaml:"security"`
+	Brokers    []string          `yaml:"brokers" desc:"host:port of one or more brokers"`
+	Partitions int               `yaml:"partitions" desc:"partitions of topics that are made"`
+	Replicas   int               `yaml:"replicas" desc:"replicas of topics that are made; 0: the cluster's default"`
+	Security   security.Security `yaml:"security" desc:"TLS and login"`
 }
 
 // Models says where networks come from and what runs them.
 type Models struct {
-	Folders []string     `yaml:"folders"`
-	Engine  string       `yaml:"engine"` // auto, or one engine's name
-	Layout  infer.Layout `yaml:"layout"`
-	Cache   string       `yaml:"cache"` // folder that published versions are fetched into
+	Folders []string     `yaml:"folders" desc:"folders of models, besides those that set-up filled"`
+	Engine  string       `yaml:"engine" desc:"the engine that runs models, by its name; auto tries those that are there and takes the fastest"`
+	Layout  infer.Layout `yaml:"layout" desc:"how models use the machine"`
+	Cache   string       `yaml:"cache" desc:"folder that published versions are fetched into"`
 }
 
 // DefaultConfig is a cloud whose services all run on this machine.
@@ -125,9 +122,7 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	if c.Models.Engine != infer.Auto && !slices.Contains(infer.Engines(), c.Models.Engine) {
 		add("models.engine", fmt.Sprintf("%q is no engine", c.Models.Engine), "auto, or one of "+strings.Join(infer.Engines(), ", "))
 	}
-	if c.DecodeBytes < 1<<20 {
-		add("decode_bytes", fmt.Sprintf("is %d", c.DecodeBytes), "use at least 1048576; a tile of 256 x 256 pixels and six bands takes 2.5 MB while it is decoded")
-	}
+	config.Limits(c, DefaultConfig(), add)
 	if c.Models.Cache == "" {
 		add("models.cache", "is missing", "name the folder that published versions are fetched into")
 	}

@@ -19,6 +19,7 @@ import (
 	"cloudcanvas/edge/rules"
 	"cloudcanvas/edge/screen"
 	"cloudcanvas/edge/uplink"
+	"cloudcanvas/shared/config"
 	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
@@ -30,84 +31,78 @@ import (
 // Config is what a device is told, the whole of edge.yaml. docs/configuration.md explains each
 // setting; firmware-configs/ has samples.
 type Config struct {
-	Edge    string        `yaml:"edge"` // the device's name
-	Data    string        `yaml:"data"` // folder of the buffer and of what must survive
-	Cloud   Connection    `yaml:"cloud"`
-	Local   Local         `yaml:"local"`
-	Models  Models        `yaml:"models"`
-	Scenes  []SceneSource `yaml:"scenes"`
-	Cameras []Camera      `yaml:"cameras"`
-	Images  []ImageSet    `yaml:"images"`
-	Frames  Frames        `yaml:"frames"`
-	Sensors Sensors       `yaml:"sensors"`
-	Screen  screen.Config `yaml:"screen"`
-	// Reference bounds the views of ground that tiles are compared with (screen.scenes.change).
-	Reference reference.Config `yaml:"reference"`
-	Detect    detect.Config    `yaml:"detect"`
-	Overload  Overload         `yaml:"overload"`
-	Power     power.Config     `yaml:"power"`
-	// FrameEvery is how often a whole frame of a camera is sent, for people to look at; 0: never.
-	FrameEvery time.Duration `yaml:"frame_every"`
-	Attempts   Attempts      `yaml:"attempts"`
-	// DecodeBytes is the memory that all decoders of pictures may take at one time. What takes more by
-	// itself is left out.
-	DecodeBytes int64            `yaml:"decode_bytes"`
-	Outbox      outbox.Config    `yaml:"outbox"`
-	Uplink      uplink.Config    `yaml:"uplink"`
-	Telemetry   telemetry.Config `yaml:"telemetry"`
+	Edge        string           `yaml:"edge" desc:"the device's name in topics and items: letters, digits, '-', '_' and '.', up to 63" required:"edge"`
+	Data        string           `yaml:"data" desc:"folder of the buffer and of all that must survive a restart"`
+	Cloud       Connection       `yaml:"cloud" desc:"the cloud's MQTT broker" required:"url"`
+	Local       Local            `yaml:"local" desc:"the MQTT broker on the device, for cameras and sensors: capture.md"`
+	Models      Models           `yaml:"models" desc:"where models lie and what runs them: models.md"`
+	Scenes      []SceneSource    `yaml:"scenes" desc:"scenes of satellites and aircraft: files, or folders that are watched: scenes.md"`
+	Cameras     []Camera         `yaml:"cameras" desc:"video files, RTSP and USB cameras: capture.md"`
+	Images      []ImageSet       `yaml:"images" desc:"sets of picture files: capture.md"`
+	Frames      Frames           `yaml:"frames" desc:"pictures that cameras publish on canvas/cameras/<camera>/frame: capture.md"`
+	Sensors     Sensors          `yaml:"sensors" desc:"numbers that sensors publish on canvas/sensors/<sensor>/reading: capture.md"`
+	Screen      screen.Config    `yaml:"screen" desc:"what is left out before the buffer: screening.md"`
+	Reference   reference.Config `yaml:"reference" desc:"the earlier views of the ground that tiles are compared with, see screen.scenes.change"`
+	Detect      detect.Config    `yaml:"detect" desc:"tracks, alerts, batches and pictures of objects: detection.md"`
+	Overload    Overload         `yaml:"overload" desc:"what gives way when frames come faster than the models look at them"`
+	Power       power.Config     `yaml:"power" desc:"fewer frames when the device is hot or in a mode of low power: ladder.md"`
+	FrameEvery  time.Duration    `yaml:"frame_every" desc:"how often a whole frame of a camera is sent for people to look at; 0: never"`
+	Attempts    Attempts         `yaml:"attempts" desc:"what becomes of inputs that kill the process: delivery.md"`
+	DecodeBytes int64            `yaml:"decode_bytes" desc:"bytes of memory that all decoders of pictures may take at one time; a picture takes 6 to 14 bytes a pixel, and one that takes more by itself is left out: operations.md#memory" range:"1MiB.."`
+	Outbox      outbox.Config    `yaml:"outbox" desc:"the buffer on disk; a full one holds up files, and of live sources the least valuable items are dropped, with an entry in the ledger: outbox.md"`
+	Uplink      uplink.Config    `yaml:"uplink" desc:"how the link to the cloud is used: uplink.md"`
+	Telemetry   telemetry.Config `yaml:"telemetry" desc:"health, metrics and traces of this process"`
 }
 
 // Overload says what gives way when frames come faster than the networks look at them.
 type Overload struct {
-	// MaxLag is how old a frame of a live camera may be when its turn comes; older ones make way for
-	// newer ones. 0: any age. Files are never left out.
-	MaxLag time.Duration `yaml:"max_lag"`
+	MaxLag time.Duration `yaml:"max_lag" desc:"how old a frame of a live camera may be when its turn comes; older ones make way for newer ones. 0: any age. Files are never left out" range:"0 or 50ms.."`
 }
 
 // Connection is a broker elsewhere.
 type Connection struct {
-	URL      string            `yaml:"url"` // tcp://host:1883 or tls://host:8883
-	ClientID string            `yaml:"client_id"`
-	Security security.Security `yaml:"security"`
+	URL      string            `yaml:"url" desc:"the broker's address: tcp://host:1883 or tls://host:8883"`
+	ClientID string            `yaml:"client_id" desc:"MQTT client id; a broker with the shipped files takes the certificate's name in its place" default:"canvas-edge-<edge>, and -local behind it for the local broker"`
+	Security security.Security `yaml:"security" desc:"TLS and login of this connection"`
 }
 
 // Local is the broker on the device that cameras and sensors speak to.
 type Local struct {
 	Connection `yaml:",inline"`
-	Embedded   string `yaml:"embedded"` // host:port to serve one from inside the agent, instead of URL
+	Embedded   string `yaml:"embedded" desc:"host:port of a broker inside the agent, in place of one at url; it keeps no sessions over a restart"`
 }
 
 // Attempts say what becomes of inputs that kill the process.
 type Attempts struct {
-	Folder            string `yaml:"folder"` // empty: attempts, inside data
+	Folder            string `yaml:"folder" desc:"folder of the cases of inputs that killed the process" default:"attempts, inside data"`
 	crashguard.Config `yaml:",inline"`
 }
 
 // Models says where networks come from and what runs them.
 type Models struct {
-	Folders []string     `yaml:"folders"`
-	Engine  string       `yaml:"engine"` // auto, or one engine's name
-	Layout  infer.Layout `yaml:"layout"`
+	Folders []string     `yaml:"folders" desc:"folders of models, besides those that set-up filled"`
+	Engine  string       `yaml:"engine" desc:"the engine that runs models, by its name; auto tries those that are there and takes the fastest"`
+	Layout  infer.Layout `yaml:"layout" desc:"how models use the machine"`
 
-	Fetch modelupdate.Config `yaml:"fetch"` // of versions that the cloud offers
+	Fetch modelupdate.Config `yaml:"fetch" desc:"versions of models that the cloud offers: models.md#models-for-devices"`
 }
 
 // SceneSource is a scene, or a folder that scenes come into.
 type SceneSource struct {
-	Name                 string `yaml:"name"`   // the scene's id; of a folder, only a name for log lines
-	Path                 string `yaml:"path"`   // a file
-	Folder               string `yaml:"folder"` // or a folder that is watched
+	Name                 string `yaml:"name" desc:"the scene's id; of a folder, a name for the log"`
+	Path                 string `yaml:"path" desc:"a raster file or a product"`
+	Folder               string `yaml:"folder" desc:"or a folder that is watched: capture.md#watched-folder"`
 	Arrivals             `yaml:",inline"`
-	CloudModel           string `yaml:"cloud_model"` // a small network for screening, or several, NAME,NAME: the first whose bands the scene has; spectral: the spectral test; empty: see DefaultScreens
+	CloudModel           string `yaml:"cloud_model" desc:"who screens for clouds: a small model, or several with commas, of which the first is taken whose bands the scene has; spectral is the spectral test" default:"cloud_edge_6b,cloud_edge_rgbn,spectral, as far as they are there"`
 	capture.SceneOptions `yaml:",inline"`
 }
 
 // Arrivals say what is taken from a folder that is watched, and what becomes of it: capture.FolderConfig.
 type Arrivals struct {
-	Patterns []string      `yaml:"patterns"`
-	Every    time.Duration `yaml:"every"`
-	Settle   time.Duration `yaml:"settle"`
-	After    string        `yaml:"after"`
+	Patterns []string      `yaml:"patterns" desc:"of a folder: patterns of names of files and products" default:"what scenes.md lists"`
+	Every    time.Duration `yaml:"every" desc:"of a folder: time between two looks; 0: 2s" range:"0s.."`
+	Settle   time.Duration `yaml:"settle" desc:"of a folder: how long a file's size and time must not change before it is read; 0: 5s" range:"0s.."`
+	After    string        `yaml:"after" desc:"of a folder: what happens to a file that was read; move takes it to done/ or failed/ inside the folder" enum:"keep, move, delete" default:"keep"`
 }
 
 // watched is how the folder is watched.
@@ -140,21 +135,21 @@ func (s SceneSource) screens() []string {
 // Camera is a video file, an RTSP camera or a USB camera, and the network that looks at it.
 type Camera struct {
 	capture.CameraConfig `yaml:",inline"`
-	Detector             string `yaml:"detector"` // a model's name
+	Detector             string `yaml:"detector" desc:"the model that looks at the frames, by its name; an enabled source of pictures needs one"`
 	detect.Places        `yaml:",inline"`
 }
 
 // ImageSet is a set of picture files, and the network that looks at it.
 type ImageSet struct {
 	capture.ImagesConfig `yaml:",inline"`
-	Detector             string `yaml:"detector"`
+	Detector             string `yaml:"detector" desc:"the model that looks at the pictures, by its name"`
 }
 
 // Frames are pictures that cameras publish on canvas/cameras/<camera>/frame.
 type Frames struct {
-	Enabled             bool                     `yaml:"enabled"`
-	Detector            string                   `yaml:"detector"`
-	Places              map[string]detect.Places `yaml:"places"` // zones and lines, by camera
+	Enabled             bool                     `yaml:"enabled" desc:"take them from the local broker"`
+	Detector            string                   `yaml:"detector" desc:"the model that looks at them, by its name"`
+	Places              map[string]detect.Places `yaml:"places" desc:"zones and lines of a camera, by its name"`
 	capture.FrameConfig `yaml:",inline"`
 }
 
@@ -170,8 +165,8 @@ func (c Config) places(camera string) detect.Places {
 
 // Sensors are numbers published on canvas/sensors/<sensor>/reading.
 type Sensors struct {
-	Enabled               bool         `yaml:"enabled"`
-	Rules                 []rules.Rule `yaml:"rules"` // what is told of which; none: everything
+	Enabled               bool         `yaml:"enabled" desc:"take them from the local broker"`
+	Rules                 []rules.Rule `yaml:"rules" desc:"what is reported of which sensor; the first rule that fits a value holds: ladder.md" default:"every reading"`
 	capture.ReadingConfig `yaml:",inline"`
 }
 
@@ -230,9 +225,7 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	if c.Models.Engine != infer.Auto && !slices.Contains(infer.Engines(), c.Models.Engine) {
 		add("models.engine", fmt.Sprintf("%q is no engine", c.Models.Engine), "auto, or one of "+strings.Join(infer.Engines(), ", "))
 	}
-	if c.DecodeBytes < 1<<20 {
-		add("decode_bytes", fmt.Sprintf("is %d", c.DecodeBytes), "use at least 1048576; a picture takes 6 to 14 bytes a pixel while it is decoded")
-	}
+	config.Limits(c, DefaultConfig(), add)
 	c.Models.Layout.Problems(in("models.layout"))
 	c.Models.Fetch.Problems(in("models.fetch"))
 	c.Cloud.Problems(in("cloud"))
@@ -242,9 +235,6 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	c.Detect.Problems(in("detect"))
 	c.Attempts.Problems(in("attempts"))
 	c.Power.Problems(in("power"))
-	if c.Overload.MaxLag < 0 || c.Overload.MaxLag > 0 && c.Overload.MaxLag < 50*time.Millisecond {
-		add("overload.max_lag", fmt.Sprintf("%s is less than a frame takes", c.Overload.MaxLag), "use about 2s, or 0 for any age")
-	}
 	c.Outbox.Problems(in("outbox"))
 	c.Frames.Problems(in("frames"))
 	c.Sensors.Problems(in("sensors"))

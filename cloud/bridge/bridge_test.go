@@ -308,7 +308,7 @@ func TestEveryMistakeInTheConfigurationIsTold(t *testing.T) {
 	c.ClientID, c.QueueMessages, c.InlineBytes, c.ReceiptEvery, c.LeaveAfter = "a/b", -1, 1<<30, -1, 100*time.Hour
 	c.Edges = []string{"mast-*", "[", ""}
 	c.Problems(func(field, message, hint string) { fields = append(fields, field) })
-	if got := strings.Join(fields, " "); got != "client_id queue_messages batch_messages inline_bytes edges.1 edges.2 receipt_every leave_after" {
+	if got := strings.Join(fields, " "); got != "client_id queue_messages inline_bytes receipt_every leave_after batch_messages edges.1 edges.2" {
 		t.Errorf("told %s", got)
 	}
 	bridge.DefaultConfig().Problems(func(field, message, _ string) { t.Errorf("the default %s %s", field, message) })

@@ -8,31 +8,25 @@ import (
 	"path/filepath"
 
 	"cloudcanvas/cloud/console/auth"
+	"cloudcanvas/shared/config"
 )
 
 // Config is how the console is reached and how much it keeps.
 type Config struct {
-	// Listen is host:port. Any other than loopback demands TLS, and TokensFile or OIDC.
-	Listen string `yaml:"listen"`
-	// Data is the folder of the index, which can be made anew, and of audit.jsonl, which can't.
-	Data string `yaml:"data"`
-	// PublicURL is the address that people use, where a proxy stands before the console. It begins
-	// the links of the STAC API. Empty: as the request came.
-	PublicURL string `yaml:"public_url"`
-	// Cert and Key are PEM files for TLS.
-	Cert string `yaml:"cert"`
-	Key  string `yaml:"key"`
-	// TokensFile has a line for each who may come in; `canvas-cloud console token` makes one.
-	TokensFile string    `yaml:"tokens_file"`
-	OIDC       auth.OIDC `yaml:"oidc"`
-	// RequestsPerSecond of one address; bursts of four times as many pass.
-	RequestsPerSecond float64 `yaml:"requests_per_second"`
+	Listen            string    `yaml:"listen" desc:"host:port; any other than loopback demands TLS, and tokens_file or oidc"`
+	Data              string    `yaml:"data" desc:"folder of the index, which Kafka fills again, and of audit.jsonl, which is the only copy"`
+	PublicURL         string    `yaml:"public_url" desc:"the address that people use, behind a proxy" default:"as the request came"`
+	Cert              string    `yaml:"cert" desc:"PEM file of the certificate for TLS"`
+	Key               string    `yaml:"key" desc:"PEM file of its private key"`
+	TokensFile        string    `yaml:"tokens_file" desc:"file with a line for each who may come in; canvas-cloud console token makes one"`
+	OIDC              auth.OIDC `yaml:"oidc" desc:"login with an OpenID Connect provider"`
+	RequestsPerSecond float64   `yaml:"requests_per_second" desc:"requests a second of one address; bursts of four times as many pass" range:"1.."`
 
-	KeepEvents   int64 `yaml:"keep_events"`   // tracks and alerts
-	KeepReadings int64 `yaml:"keep_readings"` // numbers of sensors
-	KeepScenes   int64 `yaml:"keep_scenes"`
-	PictureBytes int64 `yaml:"picture_bytes"` // of frames, quicklooks and snapshots
-	TileBytes    int64 `yaml:"tile_bytes"`    // of drawn map tiles, in memory
+	KeepEvents   int64 `yaml:"keep_events" desc:"tracks and alerts in the index; the oldest go first" range:"1000.."`
+	KeepReadings int64 `yaml:"keep_readings" desc:"numbers of sensors in the index" range:"1000.."`
+	KeepScenes   int64 `yaml:"keep_scenes" desc:"scenes in the index" range:"10.."`
+	PictureBytes int64 `yaml:"picture_bytes" desc:"bytes of frames, quicklooks and snapshots on disk" range:"8MiB.."`
+	TileBytes    int64 `yaml:"tile_bytes" desc:"bytes of drawn map tiles in memory" range:"1MiB.."`
 }
 
 // DefaultConfig is for the people at this machine.
@@ -79,18 +73,5 @@ func (c Config) Problems(add func(field, message, hint string)) {
 		add("public_url", fmt.Sprintf("%q is no address of a website", c.PublicURL), "write https://canvas.example")
 	}
 	c.OIDC.Problems(c.PublicURL, add)
-	if c.RequestsPerSecond < 1 {
-		add("requests_per_second", fmt.Sprintf("is %g", c.RequestsPerSecond), "an open page needs about 5")
-	}
-	for _, f := range []struct {
-		name         string
-		value, least int64
-	}{
-		{"keep_events", c.KeepEvents, 1000}, {"keep_readings", c.KeepReadings, 1000}, {"keep_scenes", c.KeepScenes, 10},
-		{"picture_bytes", c.PictureBytes, 8 << 20}, {"tile_bytes", c.TileBytes, 1 << 20},
-	} {
-		if f.value < f.least {
-			add(f.name, fmt.Sprintf("is %d", f.value), fmt.Sprintf("give at least %d", f.least))
-		}
-	}
+	config.Limits(c, DefaultConfig(), add)
 }

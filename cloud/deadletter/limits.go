@@ -1,22 +1,19 @@
 package deadletter
 
 import (
-	"fmt"
 	"strconv"
 	"time"
+
+	"cloudcanvas/shared/config"
 )
 
 // Limits bound what dead letters may take: of one device in an hour, and of all for how long.
 type Limits struct {
-	// PerHour and BytesPerHour bound the dead letters that a bridge writes of one edge in an hour.
-	// Beyond, they are counted, every so often one is kept, and one letter tells of the others.
-	PerHour      int   `yaml:"per_hour"`
-	BytesPerHour int64 `yaml:"bytes_per_hour"`
-	// Keep and KeepBytes are Kafka's retention of canvas.dlq, by age and by size.
-	Keep      time.Duration `yaml:"keep"`
-	KeepBytes int64         `yaml:"keep_bytes"`
-	// ObjectBytes bounds the bytes of dead letters that rest in the object store; the oldest go first.
-	ObjectBytes int64 `yaml:"object_bytes"`
+	PerHour      int           `yaml:"per_hour" desc:"dead letters of one edge in an hour; beyond, they are counted and sampled" range:"0..1000000"`
+	BytesPerHour int64         `yaml:"bytes_per_hour" desc:"bytes of dead letters of one edge in an hour" range:"0 or 1MiB..1TiB"`
+	Keep         time.Duration `yaml:"keep" desc:"how long canvas.dlq keeps them" range:"0 or 1h..87600h"`
+	KeepBytes    int64         `yaml:"keep_bytes" desc:"bytes that canvas.dlq keeps" range:"0 or 16MiB..1024TiB"`
+	ObjectBytes  int64         `yaml:"object_bytes" desc:"bytes of dead letters in the object store; the oldest go first" range:"0 or 16MiB..1024TiB"`
 }
 
 // DefaultLimits keep a month, 2 GiB in Kafka and 2 GiB in the object store.
@@ -43,19 +40,7 @@ func (l Limits) WithDefaults() Limits {
 
 // Problems lists every mistake in l.
 func (l Limits) Problems(add func(field, message, hint string)) {
-	l = l.WithDefaults()
-	whole := func(field string, n, least, most int64, hint string) {
-		if n < least || n > most {
-			add(field, fmt.Sprintf("is %d, must be %d to %d", n, least, most), hint)
-		}
-	}
-	whole("per_hour", int64(l.PerHour), 1, 1_000_000, "200 suits most")
-	whole("bytes_per_hour", l.BytesPerHour, 1<<20, 1<<40, "67108864 (64 MiB) suits most")
-	whole("keep_bytes", l.KeepBytes, 16<<20, 1<<50, "2147483648 (2 GiB) suits most")
-	whole("object_bytes", l.ObjectBytes, 16<<20, 1<<50, "2147483648 (2 GiB) suits most")
-	if l.Keep < time.Hour || l.Keep > 10*365*24*time.Hour {
-		add("keep", fmt.Sprintf("is %v, must be 1h to ten years", l.Keep), "720h (30 days) suits most")
-	}
+	config.Limits(l.WithDefaults(), DefaultLimits(), add)
 }
 
 // TopicConfig is what Kafka must know of canvas.dlq.

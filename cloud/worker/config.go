@@ -4,47 +4,32 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"cloudcanvas/shared/config"
 )
 
 // Config is how a worker works. The zero value of a field stands for its default.
 type Config struct {
-	// Models are the models for each want, best first: the first whose bands an image has is taken.
-	Models []Choice `yaml:"models"`
-	// Pipelines are several models in a row. They come before Models.
-	Pipelines []Pipeline `yaml:"pipelines"`
-	// Preload loads the first model for each want at the start.
-	Preload bool `yaml:"preload"`
-	// BatchItems and BatchAge close a batch: whichever comes first.
-	BatchItems int           `yaml:"batch_items"`
-	BatchAge   time.Duration `yaml:"batch_age"`
-	// Prefetch bounds the items in hand of all partitions together: read, decoded or in inference.
-	// A 256-pixel tile of six bands is 1.5 MiB when decoded.
-	Prefetch int `yaml:"prefetch"`
-	// Grace is how long the batch in hand may take when a partition is to be left.
-	Grace time.Duration `yaml:"grace"`
-	// Late is what is done with items past their deadline: LateDo or LateSkip. MaxAge is the deadline
-	// of those that bring none of their own, counted from their time; 0: they have none.
-	Late   string        `yaml:"late"`
-	MaxAge time.Duration `yaml:"max_age"`
-	// ObjectBytes bounds one object fetched by reference.
-	ObjectBytes int64 `yaml:"object_bytes"`
-	// ModelsMemoryBytes bounds what the loaded models are taken to need, see docs/models.md; those not
-	// used for longest are unloaded. 0: no limit.
-	ModelsMemoryBytes int64 `yaml:"models_memory_bytes"`
+	Models            []Choice      `yaml:"models" desc:"what is done for each want, best first: the first whose bands an image has is taken"`
+	Pipelines         []Pipeline    `yaml:"pipelines" desc:"several models in a row, which go before models: pipelines.md"`
+	Preload           bool          `yaml:"preload" desc:"load the models of pipelines and the first for each want at the start"`
+	BatchItems        int           `yaml:"batch_items" desc:"items in one batch; 0: 8" range:"0..256"`
+	BatchAge          time.Duration `yaml:"batch_age" desc:"age of its first item at which a batch is closed; 0: 20ms" range:"0s..10s"`
+	Prefetch          int           `yaml:"prefetch" desc:"items at work, of all partitions together, at least batch_items; 0: 32" range:"0..4096"`
+	Grace             time.Duration `yaml:"grace" desc:"how long the batch at work may take when the process stops, below 5s; 0: 4s"`
+	Late              string        `yaml:"late" desc:"what is done with items past their deadline; skip gives a result that says so" enum:"do, skip"`
+	MaxAge            time.Duration `yaml:"max_age" desc:"how old an item without a deadline may be; 0: any age" range:"0s.."`
+	ObjectBytes       int64         `yaml:"object_bytes" desc:"bytes of one object that is fetched from the store; 0: 256 MiB" range:"0.."`
+	ModelsMemoryBytes int64         `yaml:"models_memory_bytes" desc:"bytes that loaded models are taken to need at most; those not used for longest make room. 0: no limit: pipelines.md#memory-of-models" range:"0.."`
 }
 
 // Choice names a model for a want.
 type Choice struct {
-	Want  string `yaml:"want"` // what the edge asked for: segment, detect, classify
-	Model string `yaml:"model"`
-	// White is the reflectance that becomes 255 where a network for pictures looks at bands. Default 0.4;
-	// 1 for scenes that are 8-bit pictures.
-	White float64 `yaml:"white"`
-	// Level is the processing level of scenes that the model is for, such as 2A; it goes before models
-	// of any level there. Empty: any.
-	Level string `yaml:"level"`
-	// Optional leaves the choice out where there is no such model.
-	Optional bool `yaml:"optional"`
+	Want     string  `yaml:"want" desc:"what the device asked for: segment, detect, classify or text"`
+	Model    string  `yaml:"model" desc:"the model's name"`
+	White    float64 `yaml:"white" desc:"reflectance that becomes 255 where a model for pictures looks at bands; 1 for scenes that are 8-bit pictures. 0: 0.4" range:"0..10"`
+	Level    string  `yaml:"level" desc:"processing level of scenes that it is for, such as 2A, and for which it goes before others" default:"any"`
+	Optional bool    `yaml:"optional" desc:"leave it out where there is no such model"`
 }
 
 // surface is the processing level of Sentinel-2 scenes of surface reflectance.
@@ -114,36 +99,14 @@ func (c Config) Problems(add func(field, message, hint string)) {
 		if m.Model == "" {
 			add(field+"model", "is empty", "name a model of the repository; `canvas-edge models ls` lists them")
 		}
-		if !(m.White >= 0 && m.White <= 10) {
-			add(field+"white", fmt.Sprintf("is %v", m.White), "use a reflectance, 0.2 to 1")
-		}
+		config.Limits(m, Choice{White: defaultWhite}, func(name, message, hint string) { add(field+name, message, hint) })
 	}
 	c.pipelineProblems(add)
-	if c.BatchItems < 0 || c.BatchItems > 256 {
-		add("batch_items", fmt.Sprintf("is %d", c.BatchItems), "use 1 to 256")
-	}
-	if c.BatchAge < 0 || c.BatchAge > 10*time.Second {
-		add("batch_age", fmt.Sprintf("is %v", c.BatchAge), "use up to 10s; 20ms suits most")
-	}
-	if c.Prefetch < 0 || c.Prefetch > 4096 {
-		add("prefetch", fmt.Sprintf("is %d", c.Prefetch), "use 1 to 4096 items")
-	}
+	config.Limits(c.withDefaults(), DefaultConfig(), add)
 	if c.Prefetch > 0 && c.BatchItems > c.Prefetch {
 		add("prefetch", fmt.Sprintf("is %d, below batch_items %d", c.Prefetch, c.BatchItems), "use at least twice batch_items, so that decoding and inference overlap")
 	}
 	if c.Grace < 0 || c.Grace >= 5*time.Second {
 		add("grace", fmt.Sprintf("is %v", c.Grace), "use less than 5s: a worker leaves within five seconds")
-	}
-	if c.Late != "" && c.Late != LateDo && c.Late != LateSkip {
-		add("late", fmt.Sprintf("is %q", c.Late), "use do, or skip: then late items get a result that says so")
-	}
-	if c.MaxAge < 0 {
-		add("max_age", fmt.Sprintf("is %v", c.MaxAge), "use a positive time, or 0 for no limit")
-	}
-	if c.ModelsMemoryBytes < 0 {
-		add("models_memory_bytes", fmt.Sprintf("is %d", c.ModelsMemoryBytes), "use a positive number of bytes, or 0 for no limit")
-	}
-	if c.ObjectBytes < 0 {
-		add("object_bytes", fmt.Sprintf("is %d", c.ObjectBytes), "use a positive number of bytes")
 	}
 }

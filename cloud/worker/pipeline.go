@@ -5,42 +5,32 @@ import (
 	"slices"
 	"time"
 
+	"cloudcanvas/shared/config"
 	"cloudcanvas/shared/event"
 )
 
 // Pipeline is several models in a row under one name: the first sees the whole picture, each later
 // one looks again at what the first found: at its boxes, or at the polygons of its mask.
 type Pipeline struct {
-	Name string `yaml:"name"`
-	// Want, Kinds and Streams are the items it takes; none of a list: all. Pipelines come before
-	// worker.models, and the first that suits an item takes it.
-	Want    string   `yaml:"want"`
-	Kinds   []string `yaml:"kinds"`
-	Streams []string `yaml:"streams"`
-	// MaxAge is how old an item may be before it is late, in place of worker.max_age.
-	MaxAge time.Duration `yaml:"max_age"`
-	Steps  []Step        `yaml:"steps"`
+	Name    string        `yaml:"name" desc:"its name, which results have in place of a model's"`
+	Want    string        `yaml:"want" desc:"what the device asked for: segment, detect, classify or text"`
+	Kinds   []string      `yaml:"kinds" desc:"kinds of items: tile, crop, frame" default:"all"`
+	Streams []string      `yaml:"streams" desc:"streams that it is for" default:"all"`
+	MaxAge  time.Duration `yaml:"max_age" desc:"how old an item may be, in place of worker.max_age; 0: as there" range:"0s.."`
+	Steps   []Step        `yaml:"steps" desc:"2 to 4 models in a row; each later one looks at what the first one found"`
 }
 
 // Step is one model of a pipeline. All but the model is for the later ones: what of the first one's
 // findings they look at, and how. The zero value of a field stands for its default.
 type Step struct {
-	Model string `yaml:"model"`
-	// Labels are the findings looked at; none: all. Of a mask: shadow, cloud, or a class's number.
-	Labels []string `yaml:"labels"`
-	// MinScore is the least score of a finding that is looked at, MinArea the least pixels of a polygon.
-	MinScore float64 `yaml:"min_score"`
-	MinArea  int     `yaml:"min_area"` // default 64
-	// Most is how many findings of one item are looked at, the best or largest first. Default 16.
-	Most int `yaml:"most"`
-	// Margin widens a crop on each side, as a share of the box's own side. Default 0.1; of lines of
-	// text 0.
-	Margin *float64 `yaml:"margin"`
-	// Accept is the least score at which what is seen counts. Default 0.3. The next step passes over
-	// findings that were not accepted.
-	Accept float64 `yaml:"accept"`
-	// White is the reflectance that becomes 255 where a network for pictures looks at bands. Default 0.4.
-	White float64 `yaml:"white"`
+	Model    string   `yaml:"model" desc:"the model's name"`
+	Labels   []string `yaml:"labels" desc:"labels of the findings it looks at; of a mask: shadow, cloud, or a class's number" default:"all"`
+	MinScore float64  `yaml:"min_score" desc:"least score of a finding it looks at" range:"0..1"`
+	MinArea  int      `yaml:"min_area" desc:"least pixels of a polygon it looks at; 0: 64" range:"0.."`
+	Most     int      `yaml:"most" desc:"findings of one item, the best or largest first; 0: 16" range:"0..256"`
+	Margin   *float64 `yaml:"margin" desc:"how far a crop reaches beyond the box on each side, as a share of the box's side" range:"0..4" default:"0.1, of lines of text 0"`
+	Accept   float64  `yaml:"accept" desc:"least score of its own that counts; 0: 0.3" range:"0..1"`
+	White    float64  `yaml:"white" desc:"reflectance that becomes 255 where a model for pictures looks at bands; 0: 0.4" range:"0..10"`
 }
 
 const (
@@ -103,9 +93,7 @@ func (p Pipeline) problems(add func(field, message, hint string)) {
 			add("kinds", fmt.Sprintf("%q is no kind of work", k), "use tile, crop or frame")
 		}
 	}
-	if p.MaxAge < 0 {
-		add("max_age", fmt.Sprintf("is %v", p.MaxAge), "use a positive time, or leave it out")
-	}
+	config.Limits(p, Pipeline{}, add)
 	if len(p.Steps) < 2 || len(p.Steps) > mostSteps {
 		add("steps", fmt.Sprintf("has %d steps", len(p.Steps)), fmt.Sprintf("give 2 to %d; one model alone stands in worker.models", mostSteps))
 	}
@@ -118,24 +106,5 @@ func (s Step) problems(add func(field, message, hint string)) {
 	if s.Model == "" {
 		add("model", "is empty", "name a model of the repository; `canvas-edge models ls` lists them")
 	}
-	for _, share := range []struct {
-		name  string
-		value float64
-	}{{"min_score", s.MinScore}, {"accept", s.Accept}} {
-		if !(share.value >= 0 && share.value <= 1) {
-			add(share.name, fmt.Sprintf("is %v", share.value), "use 0 to 1")
-		}
-	}
-	if s.Margin != nil && !(*s.Margin >= 0 && *s.Margin <= 4) {
-		add("margin", fmt.Sprintf("is %v", *s.Margin), "use 0 to 4 times the box's sides; 0.1 suits most")
-	}
-	if s.Most < 0 || s.Most > mostCrops {
-		add("most", fmt.Sprintf("is %d", s.Most), fmt.Sprintf("use 1 to %d findings of one item", mostCrops))
-	}
-	if s.MinArea < 0 {
-		add("min_area", fmt.Sprintf("is %d", s.MinArea), "use a positive number of pixels")
-	}
-	if !(s.White >= 0 && s.White <= 10) {
-		add("white", fmt.Sprintf("is %v", s.White), "use a reflectance, 0.2 to 1")
-	}
+	config.Limits(s, Step{}.withDefaults(), add)
 }

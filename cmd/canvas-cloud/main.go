@@ -27,7 +27,7 @@ func main() {
 		process("bridge", "carry what devices send over MQTT into Kafka", runBridge),
 		process("worker", "run heavy models on this machine's share of the work", runWorker),
 		process("mosaic", "turn results into products", (*cloud.Cloud).Mosaic),
-		modelsCommand(), scenesCommand(), dlqCommand(), edgesCommand(), traceCommand(), consoleCommand(), importCommand(), submitCommand(), statusCommand(), topCommand(), doctorCommand()))
+		configCommand(), modelsCommand(), scenesCommand(), dlqCommand(), edgesCommand(), traceCommand(), consoleCommand(), importCommand(), submitCommand(), statusCommand(), topCommand(), doctorCommand()))
 }
 
 func loadConfig(c *urfave.Context) (cloud.Config, error) {
@@ -38,7 +38,12 @@ func loadConfig(c *urfave.Context) (cloud.Config, error) {
 
 var idFlag = &urfave.StringFlag{Name: "id", Usage: "this process's name among the others; default: host name and process id"}
 
-// process is a command that runs one of the cloud's processes until it is stopped.
+func configCommand() *urfave.Command {
+	cfg := cloud.DefaultConfig()
+	return cli.ConfigCommand("cloud.yaml", &cfg)
+}
+
+// process is a command that runs one of the cloud's processes until it is told to stop.
 func process(name, usage string, run func(*cloud.Cloud, context.Context) error) *urfave.Command {
 	return &urfave.Command{Name: name, Usage: usage, Flags: []urfave.Flag{idFlag},
 		Action: func(c *urfave.Context) error {

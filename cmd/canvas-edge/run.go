@@ -29,6 +29,11 @@ func loadConfig(c *urfave.Context) (edge.Config, error) {
 	return cfg, err
 }
 
+func configCommand() *urfave.Command {
+	cfg := edge.DefaultConfig()
+	return cli.ConfigCommand("edge.yaml", &cfg)
+}
+
 func runCommand() *urfave.Command {
 	return &urfave.Command{Name: "run", Usage: "run the device's service", Action: func(c *urfave.Context) error {
 		log, err := cli.Logger(c, "info")

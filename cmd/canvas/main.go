@@ -13,7 +13,7 @@ var version = "dev"
 
 func main() {
 	cli.Main(cli.App("canvas", "images from the lens to the map, on one machine", version,
-		processCommand(), detectCommand(), demoCommand(), runCommand(), simulateCommand(), evalCommand()))
+		processCommand(), detectCommand(), demoCommand(), runCommand(), configCommand(), simulateCommand(), evalCommand()))
 }
 
 func simulateCommand() *urfave.Command {

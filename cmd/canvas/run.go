@@ -24,9 +24,9 @@ const applianceFile = "/etc/canvas/canvas.yaml"
 // applianceConfig is the whole pipeline on one machine: what edge.yaml and cloud.yaml say, but for what
 // the appliance brings itself: the brokers, the coordinator and the object store.
 type applianceConfig struct {
-	Data   string       `yaml:"data"` // folder of the buffer, the log, the objects and the console's index
-	Device edge.Config  `yaml:"device"`
-	Cloud  cloud.Config `yaml:"cloud"`
+	Data   string       `yaml:"data" desc:"folder of the buffer, the log, the objects, the console's index and, unless cloud.products says otherwise, products/"`
+	Device edge.Config  `yaml:"device" omit:"cloud data" desc:"as edge.yaml, without cloud and data"`
+	Cloud  cloud.Config `yaml:"cloud" omit:"mqtt kafka zookeeper store" desc:"as cloud.yaml; mqtt, kafka, zookeeper and store are the appliance's own"`
 }
 
 func defaultAppliance() applianceConfig {
@@ -49,6 +49,11 @@ func (c applianceConfig) Problems(add func(field, message, hint string)) {
 	c.Device.Cloud.URL, c.Device.Data = "tcp://127.0.0.1:1883", c.Data
 	c.Device.Problems(in("device"))
 	c.Cloud.Problems(in("cloud"))
+}
+
+func configCommand() *urfave.Command {
+	cfg := defaultAppliance()
+	return cli.ConfigCommand("canvas.yaml", &cfg)
 }
 
 func runCommand() *urfave.Command {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"cloudcanvas/shared/config"
 	"cloudcanvas/shared/event"
 )
 
@@ -15,31 +16,10 @@ func (c CameraConfig) Problems(add func(field, message, hint string)) {
 	if _, err := parseInput(c.Address, c.Transport); err != nil {
 		add("address", err.Error(), "give a video file, rtsp://host/path or /dev/video0")
 	}
-	switch c.Transport {
-	case "", "tcp", "udp":
-	default:
-		add("transport", fmt.Sprintf("%q is unknown", c.Transport), "use tcp, or udp where the camera has nothing else")
-	}
 	if c.Width < 0 || c.Height < 0 || (c.Width == 0) != (c.Height == 0) {
 		add("width", fmt.Sprintf("%d x %d pixels", c.Width, c.Height), "give width and height, or neither")
 	}
-	if c.Rate < 0 || c.Rate > 1000 {
-		add("rate", fmt.Sprintf("%v frames a second", c.Rate), "use 1 to 1000, or leave it out")
-	}
-	notNegative(add, "decode_threads", int64(c.DecodeThreads))
-	notNegative(add, "max_pixels", c.MaxPixels)
-	notNegative(add, "queue", int64(c.Queue))
-	notNegative(add, "open_timeout", int64(c.OpenTimeout))
-	notNegative(add, "stall", int64(c.Stall))
-	notNegative(add, "restart.first", int64(c.Restart.First))
-	notNegative(add, "restart.most", int64(c.Restart.Most))
-	notNegative(add, "restart.give_up", int64(c.Restart.GiveUp))
-	if c.DecodeThreads > 64 {
-		add("decode_threads", fmt.Sprintf("%d threads for one camera", c.DecodeThreads), "use 1 to 4")
-	}
-	if c.Queue > 64 {
-		add("queue", fmt.Sprintf("%d whole pictures held in memory", c.Queue), "use 1 to 8")
-	}
+	config.Limits(c, CameraConfig{}, add)
 }
 
 // Problems names every mistake.
@@ -54,22 +34,17 @@ func (c ImagesConfig) Problems(add func(field, message, hint string)) {
 	} else if _, err := filepath.Match(filepath.Base(c.Path), "x"); err != nil {
 		add("path", "the pattern is wrong", "close each [ with ]")
 	}
-	notNegative(add, "max_pixels", int64(c.MaxPixels))
-	notNegative(add, "max_bytes", c.MaxBytes)
+	config.Limits(c, ImagesConfig{}, add)
 }
 
 // Problems names every mistake.
 func (c FrameConfig) Problems(add func(field, message, hint string)) {
-	notNegative(add, "max_streams", int64(c.MaxStreams))
-	notNegative(add, "max_pixels", int64(c.MaxPixels))
-	notNegative(add, "max_bytes", c.MaxBytes)
-	notNegative(add, "queue", int64(c.Queue))
+	config.Limits(c, FrameConfig{}, add)
 }
 
 // Problems names every mistake.
 func (c ReadingConfig) Problems(add func(field, message, hint string)) {
-	notNegative(add, "max_streams", int64(c.MaxStreams))
-	notNegative(add, "readings", int64(c.Readings))
+	config.Limits(c, ReadingConfig{}, add)
 }
 
 // Problems names every mistake.

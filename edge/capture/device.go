@@ -35,16 +35,16 @@ const heldBytes = 64 << 20
 
 // FrameConfig bounds what cameras may publish on the device's MQTT broker.
 type FrameConfig struct {
-	MaxStreams int   `yaml:"max_streams"` // cameras, whose names come from outside; 0: 256
-	MaxPixels  int   `yaml:"max_pixels"`  // of a frame; 0: 100 million
-	MaxBytes   int64 `yaml:"max_bytes"`   // of a message with a frame; 0: 16 MiB
-	Queue      int   `yaml:"queue"`       // newest frames held of each camera; 0: 2
+	MaxStreams int   `yaml:"max_streams" desc:"cameras at most, as their names come from outside; 0: 256" range:"0.."`
+	MaxPixels  int   `yaml:"max_pixels" desc:"pixels of a frame at most; 0: 100 million" range:"0.."`
+	MaxBytes   int64 `yaml:"max_bytes" desc:"bytes of a message at most; 0: 16 MiB" range:"0.."`
+	Queue      int   `yaml:"queue" desc:"newest frames held of each camera; 0: 2" range:"0.."`
 }
 
 // ReadingConfig bounds what sensors may publish there.
 type ReadingConfig struct {
-	MaxStreams int `yaml:"max_streams"` // sensors; 0: 256
-	Readings   int `yaml:"readings"`    // taken off the broker and not in the buffer yet, of all sensors; 0: 1024
+	MaxStreams int `yaml:"max_streams" desc:"sensors at most, as their names come from outside; 0: 256" range:"0.."`
+	Readings   int `yaml:"readings" desc:"readings taken off the broker that are not in the buffer yet, of all sensors, up to 4096; 0: 1024" range:"0.."`
 }
 
 const (

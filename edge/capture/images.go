@@ -19,11 +19,11 @@ import (
 
 // ImagesConfig is a set of picture files.
 type ImagesConfig struct {
-	Name      string `yaml:"name"`       // empty: the folder's name
-	Path      string `yaml:"path"`       // a folder, a glob, or one file
-	Folders   bool   `yaml:"folders"`    // the folders in the folder too
-	MaxPixels int    `yaml:"max_pixels"` // of one image; 0: 100 million
-	MaxBytes  int64  `yaml:"max_bytes"`  // of one file; 0: 64 MiB
+	Name      string `yaml:"name" desc:"the set's name" default:"the folder's"`
+	Path      string `yaml:"path" desc:"a folder, a pattern such as /data/*.jpg, or one file"`
+	Folders   bool   `yaml:"folders" desc:"also take the folders inside the folder"`
+	MaxPixels int    `yaml:"max_pixels" desc:"pixels of one image at most; 0: 100 million" range:"0.."`
+	MaxBytes  int64  `yaml:"max_bytes" desc:"bytes of one file at most; 0: 64 MiB" range:"0.."`
 }
 
 const (

@@ -155,7 +155,7 @@ func TestConfigurationMistakesAreAllNamed(t *testing.T) {
 	ImagesConfig{Path: "[", MaxBytes: -1}.Problems(add)
 	ReadingConfig{Readings: -1}.Problems(add)
 	FolderConfig{Patterns: []string{"["}, After: "burn", Settle: -1}.Problems(add)
-	got, want := strings.Join(fields, " "), "name address transport width rate queue decode_threads path max_bytes readings path patterns.0 after settle"
+	got, want := strings.Join(fields, " "), "name address width transport decode_threads rate queue path max_bytes readings path patterns.0 after settle"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -7,19 +7,20 @@ import (
 	"slices"
 	"time"
 
+	"cloudcanvas/shared/config"
 	"cloudcanvas/shared/raster"
 	"cloudcanvas/shared/vision"
 )
 
 // SceneOptions say how scenes are read and cut.
 type SceneOptions struct {
-	TileSize       int              `yaml:"tile_size"` // pixels a side; 0: 256
-	Overlap        int              `yaml:"overlap"`   // pixels that neighbouring tiles share; 52 with margin 51 cuts as ukis-csmask does
-	Margin         int              `yaml:"margin"`    // pixels outside the scene where the first tile begins; odd for ukis-csmask
-	raster.Options `yaml:",inline"` // what is known of them
-	Need           []string         `yaml:"need"`  // bands that a scene must have; none: blue, green, red
-	Want           string           `yaml:"want"`  // what the cloud shall do with the tiles: segment or detect; empty: segment
-	Ahead          int              `yaml:"ahead"` // tiles read while the pipeline works; 0: 4
+	TileSize       int              `yaml:"tile_size" desc:"pixels a side of a tile; 0: 256" range:"0..4096"`
+	Overlap        int              `yaml:"overlap" desc:"pixels that neighbouring tiles share, up to half of tile_size; 52 with margin 51 cuts as ukis-csmask does"`
+	Margin         int              `yaml:"margin" desc:"pixels outside the scene where the first tile begins, below tile_size - overlap; odd for ukis-csmask"`
+	raster.Options `yaml:",inline"` // what is said of them
+	Need           []string         `yaml:"need" desc:"bands that a scene must have" default:"blue, green, red"`
+	Want           string           `yaml:"want" desc:"what the cloud does with the tiles: masks or objects" enum:"segment, detect" default:"segment"`
+	Ahead          int              `yaml:"ahead" desc:"tiles read while the pipeline works; 0: 4" range:"0..64"`
 }
 
 // modelBands are the bands that the models of the project read, in the order that a tile has them.
@@ -43,21 +44,15 @@ func (o SceneOptions) withDefaults() SceneOptions {
 
 // Problems names every mistake: add takes the field, what is wrong, and what to do.
 func (o SceneOptions) Problems(add func(field, message, hint string)) {
-	if o.Want != "" && o.Want != "segment" && o.Want != "detect" {
-		add("want", fmt.Sprintf("%q", o.Want), "use segment for masks, or detect for objects")
-	}
-	if o.TileSize < 0 || o.TileSize > 4096 {
-		add("tile_size", fmt.Sprintf("%d pixels", o.TileSize), "use 256, or up to 4096")
-	}
+	own := o
+	own.Options = raster.Options{} // which speak for themselves
+	config.Limits(own, SceneOptions{TileSize: 256}, add)
 	if o = o.withDefaults(); o.Overlap < 0 || o.Overlap > o.TileSize/2 {
 		add("overlap", fmt.Sprintf("%d pixels for tiles of %d", o.Overlap, o.TileSize), "use at most half the tile size, such as 24")
 	} else if o.Margin < 0 || o.Margin >= o.TileSize-o.Overlap {
 		add("margin", fmt.Sprintf("%d pixels for tiles of %d with overlap %d", o.Margin, o.TileSize, o.Overlap), "use overlap - 1, or 0 for a grid that begins at the corner")
 	}
 	o.Options.Problems(add)
-	if o.Ahead < 0 || o.Ahead > 64 {
-		add("ahead", fmt.Sprintf("%d tiles", o.Ahead), "use 1 to 64")
-	}
 }
 
 // SceneInfo is what the tiles of one scene have in common.

@@ -173,7 +173,7 @@ func TestSceneOptionsAreChecked(t *testing.T) {
 	var fields []string
 	add := func(field, _, _ string) { fields = append(fields, field) }
 	capture.SceneOptions{TileSize: -1, Overlap: 300, Options: raster.Options{ReflectanceScale: -math.Pi}, Ahead: -1}.Problems(add)
-	if !slices.Equal(fields, []string{"tile_size", "overlap", "reflectance_scale", "ahead"}) {
+	if !slices.Equal(fields, []string{"tile_size", "ahead", "overlap", "reflectance_scale"}) {
 		t.Errorf("%v", fields)
 	}
 	fields = nil

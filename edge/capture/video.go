@@ -15,24 +15,24 @@ import (
 
 // CameraConfig is a video file, an RTSP camera or a USB camera.
 type CameraConfig struct {
-	Name    string `yaml:"name"`
-	Address string `yaml:"address"` // a file, rtsp://[user:password@]host/path, or /dev/video0
+	Name    string `yaml:"name" desc:"the camera's name"`
+	Address string `yaml:"address" desc:"a file, rtsp://[user:password@]host/path, or /dev/video0"`
 
-	Transport     string        `yaml:"transport"`      // of RTSP: tcp (default) or udp
-	DecodeThreads int           `yaml:"decode_threads"` // 0: two, or one on a machine with one core
-	MaxPixels     int64         `yaml:"max_pixels"`     // of a frame; 0: 7680 x 4320
-	Width         int           `yaml:"width"`          // asked of a USB camera, with height; 0: its own
-	Height        int           `yaml:"height"`
-	Rate          float64       `yaml:"rate"`         // frames a second asked of a USB camera; 0: its own
-	OpenTimeout   time.Duration `yaml:"open_timeout"` // until the first picture; 0: 15 s
-	Stall         time.Duration `yaml:"stall"`        // between pictures of a live camera; 0: 7 s, or three times what its rate has between two
-	Queue         int           `yaml:"queue"`        // newest pictures of a live camera held for a busy pipeline; 0: 2
-	Restart       Restart       `yaml:"restart"`      // of a live camera
+	Transport     string        `yaml:"transport" desc:"how RTSP travels" enum:"tcp, udp" default:"tcp"`
+	DecodeThreads int           `yaml:"decode_threads" desc:"threads of the decoder; 0: two, or one on a machine with one core" range:"0..64"`
+	MaxPixels     int64         `yaml:"max_pixels" desc:"pixels of a frame at most; 0: 7680 x 4320" range:"0.."`
+	Width         int           `yaml:"width" desc:"pixels across asked of a USB camera, together with height; 0: its own"`
+	Height        int           `yaml:"height" desc:"pixels down asked of a USB camera; 0: its own"`
+	Rate          float64       `yaml:"rate" desc:"frames a second asked of a USB camera; 0: its own" range:"0..1000"`
+	OpenTimeout   time.Duration `yaml:"open_timeout" desc:"time until the first picture; 0: 15s" range:"0s.."`
+	Stall         time.Duration `yaml:"stall" desc:"time between two pictures of a live camera after which it is restarted; 0: 7s, or three times what its rate has between two" range:"0s.."`
+	Queue         int           `yaml:"queue" desc:"newest pictures of a live camera held for a busy pipeline; 0: 2" range:"0..64"`
+	Restart       Restart       `yaml:"restart" desc:"when a live camera that failed is tried again"`
 
 	Length time.Duration `yaml:"-"` // of a live camera, from its first picture; 0: not bounded
 
-	FFmpeg  string `yaml:"ffmpeg"` // programs; empty: ffmpeg and ffprobe in PATH
-	FFprobe string `yaml:"ffprobe"`
+	FFmpeg  string `yaml:"ffmpeg" desc:"the ffmpeg program" default:"ffmpeg in PATH"`
+	FFprobe string `yaml:"ffprobe" desc:"the ffprobe program" default:"ffprobe in PATH"`
 }
 
 // stallOfLive is how long a live camera may show nothing until it counts as stalled.

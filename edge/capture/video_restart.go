@@ -13,10 +13,9 @@ import (
 // camera that is back is seen within ten seconds.
 // One that refuses the user or password is tried once a minute at most.
 type Restart struct {
-	First time.Duration `yaml:"first"`
-	Most  time.Duration `yaml:"most"`
-	// GiveUp ends the source when it has shown nothing for so long; 0 means never.
-	GiveUp time.Duration `yaml:"give_up"`
+	First  time.Duration `yaml:"first" desc:"time before the first try; each further one waits twice as long. 0: 1s" range:"0s.."`
+	Most   time.Duration `yaml:"most" desc:"longest time between two tries; 0: 6s" range:"0s.."`
+	GiveUp time.Duration `yaml:"give_up" desc:"the source ends when it has shown nothing for so long; 0: never" range:"0s.."`
 }
 
 func (r Restart) withDefaults() Restart {

@@ -1,64 +1,65 @@
 package detect
 
 import (
-	"fmt"
 	"time"
+
+	"cloudcanvas/shared/config"
 )
 
 // Config says how a camera is watched.
 type Config struct {
-	InFlight int         `yaml:"in_flight"` // frames in the network at once; 0: 4. The network's sessions and two more keep it busy
-	Tracks   TrackConfig `yaml:"tracks"`
-	Alerts   AlertConfig `yaml:"alerts"`
-	Batch    BatchConfig `yaml:"batch"`
-	Snapshot Snapshot    `yaml:"snapshot"`
-	Second   SecondLook  `yaml:"second_look"`
+	InFlight int         `yaml:"in_flight" desc:"frames in the model at once; the model's sessions and two more keep it busy. 0: 4" range:"0..64"`
+	Tracks   TrackConfig `yaml:"tracks" desc:"when detections in consecutive frames are the same object"`
+	Alerts   AlertConfig `yaml:"alerts" desc:"when people are alerted"`
+	Batch    BatchConfig `yaml:"batch" desc:"how large a batch of detections gets"`
+	Snapshot Snapshot    `yaml:"snapshot" desc:"the picture of an object"`
+	Second   SecondLook  `yaml:"second_look" desc:"what a larger model of the cloud looks at again"`
 	Places   Places      `yaml:"-"` // of one camera: they stand with it
 }
 
 // TrackConfig says when detections in consecutive frames are the same object.
 type TrackConfig struct {
-	Off      bool          `yaml:"off"`       // for images that have nothing to do with each other
-	MinScore float64       `yaml:"min_score"` // a track begins with such a detection; 0: the model's report score
-	Continue float64       `yaml:"continue"`  // and goes on with such a one; 0: half of min_score
-	MinIoU   float64       `yaml:"min_iou"`   // between where it should be and where it is seen
-	Confirm  int           `yaml:"confirm"`   // frames in which it was seen before it is told
-	MaxGap   int           `yaml:"max_gap"`   // frames in which it is not seen before it ends
-	Update   time.Duration `yaml:"update"`    // between two updates of one track
-	Most     int           `yaml:"most"`      // tracks at once
+	Off      bool          `yaml:"off" desc:"no tracks, for images that have nothing to do with each other"`
+	MinScore float64       `yaml:"min_score" desc:"score of a detection from which on a track begins; 0: the model's report score" range:"0..1"`
+	Continue float64       `yaml:"continue" desc:"score with which a track goes on; 0: half of min_score" range:"0..1"`
+	MinIoU   float64       `yaml:"min_iou" desc:"overlap (IoU) between where an object should be and where it is seen; 0: 0.2" range:"0..1"`
+	Confirm  int           `yaml:"confirm" desc:"frames in which an object is seen before it is reported; 0: 3" range:"0..1000"`
+	MaxGap   int           `yaml:"max_gap" desc:"frames in which an object is not seen before its track ends; 0: 30" range:"0..10000"`
+	Update   time.Duration `yaml:"update" desc:"time between two updates of one track; 0: 5s" range:"0s..24h"`
+	Most     int           `yaml:"most" desc:"tracks at once; 0: 256" range:"0..10000"`
 }
 
 // AlertConfig says when a person is told.
 type AlertConfig struct {
-	Off    bool          `yaml:"off"`
-	Labels []string      `yaml:"labels"` // none: all
-	Quiet  time.Duration `yaml:"quiet"`  // without such an object before the next alert of its label
+	Off    bool          `yaml:"off" desc:"no alerts"`
+	Labels []string      `yaml:"labels" desc:"labels that are alerted" default:"all"`
+	Quiet  time.Duration `yaml:"quiet" desc:"how long no such object must be seen before the next alert of its label; 0: 1m" range:"0s..8784h"`
 }
 
 // BatchConfig bounds a batch of detections.
 type BatchConfig struct {
-	Frames int           `yaml:"frames"` // at most
-	Age    time.Duration `yaml:"age"`    // of its oldest frame
+	Frames int           `yaml:"frames" desc:"frames in one batch at most; 0: 64" range:"0..64"`
+	Age    time.Duration `yaml:"age" desc:"age of its oldest frame at which a batch is closed; 0: 2s" range:"0s..1m"`
 }
 
 // Snapshot says how objects are pictured.
 type Snapshot struct {
-	Off     bool    `yaml:"off"`
-	Quality int     `yaml:"quality"`  // of the JPEG, 1 … 100
-	Margin  float64 `yaml:"margin"`   // around the object, in its own sides
-	MinSide int     `yaml:"min_side"` // pixels of the original, where the frame has them
+	Off     bool    `yaml:"off" desc:"no pictures of objects"`
+	Quality int     `yaml:"quality" desc:"quality of the JPEG, 1 to 100; 0: 85" range:"0..100"`
+	Margin  float64 `yaml:"margin" desc:"margin around the object, in its own sides; 0: 0.5" range:"0..10"`
+	MinSide int     `yaml:"min_side" desc:"pixels a side at least, where the frame has them; 0: 192" range:"0..10000"`
 }
 
 // SecondLook says what a larger model of the cloud shall see: objects, when their track ends, whose
 // best score stays below a limit, or whose picture is worth its bytes; it goes there in place of a
 // snapshot. And whole frames that are worth their bytes.
 type SecondLook struct {
-	Below float64 `yaml:"below"` // 0: none
-	Crops float64 `yaml:"crops"` // expected wrong decisions a KiB of an object's picture, from which on it goes; 0: none
-	Want  string  `yaml:"want"`  // detect, classify: what worker.models of the cloud has a model for
+	Below float64 `yaml:"below" desc:"objects whose best score stays below it are looked at again when their track ends; canvas eval cascade measures from which score the device is sure. 0: none" range:"0..1"`
+	Crops float64 `yaml:"crops" desc:"expected wrong decisions a KiB of an object's picture, from which on it is looked at again, such as 0.15: canvas eval cascade measures it. 0: none" range:"0..1000"`
+	Want  string  `yaml:"want" desc:"what the cloud does with it, as far as worker.models has a model for that" enum:"detect, classify"`
 
-	Pictures float64       `yaml:"pictures"`       // expected wrong decisions a KiB, from which on a whole frame goes; 0: none
-	Every    time.Duration `yaml:"pictures_every"` // at least, between two of one camera; below 0: none. Sets of images have none
+	Pictures float64       `yaml:"pictures" desc:"expected wrong decisions a KiB, from which on a whole frame goes to the cloud's detector, whose boxes replace the device's, such as 0.15. 0: none" range:"0..1000"`
+	Every    time.Duration `yaml:"pictures_every" desc:"least time between two such frames of one camera; a thin link carries other things too. Sets of images have none" range:"0s..24h"`
 }
 
 // DefaultConfig is a good start for a fixed camera of 5 to 30 frames a second.
@@ -119,37 +120,10 @@ func orDefault[T int | float64 | time.Duration](v *T, d T) {
 	}
 }
 
-const worthHint = "use 0 for none, or expected wrong decisions a KiB such as 0.15; canvas eval cascade measures it"
-
 // Problems names every mistake: add takes the field, what is wrong, and what to do.
 func (c Config) Problems(add func(field, message, hint string)) {
-	within := func(field string, v, most float64, hint string) {
-		if !(v >= 0 && v <= most) {
-			add(field, fmt.Sprintf("%v is not between 0 and %v", v, most), hint)
-		}
-	}
-	within("in_flight", float64(c.InFlight), maxInFlight, "use the number of the network's sessions and two more, or leave it out")
-	within("tracks.min_score", c.Tracks.MinScore, 1, "leave it out for the model's own")
-	within("tracks.continue", c.Tracks.Continue, 1, "leave it out for half of min_score")
-	within("tracks.min_iou", c.Tracks.MinIoU, 1, "use about 0.2")
-	within("tracks.confirm", float64(c.Tracks.Confirm), 1000, "use 2 to 5 frames")
-	within("tracks.max_gap", float64(c.Tracks.MaxGap), 10000, "use the frames of one or two seconds")
-	within("tracks.update", c.Tracks.Update.Seconds(), 86400, "use about 5s")
-	within("tracks.most", float64(c.Tracks.Most), 10000, "leave it out for 256")
-	within("alerts.quiet", c.Alerts.Quiet.Hours(), 24*366, "use about 60s")
-	within("batch.frames", float64(c.Batch.Frames), 64, "use up to 64")
-	within("batch.age", c.Batch.Age.Seconds(), 60, "use about 2s")
-	within("snapshot.quality", float64(c.Snapshot.Quality), 100, "use about 85")
-	within("snapshot.margin", c.Snapshot.Margin, 10, "use about 0.5")
-	within("second_look.below", c.Second.Below, 1, "use 0 for none, or the score from which the device is sure; canvas eval cascade measures it")
-	within("second_look.crops", c.Second.Crops, 1000, worthHint)
-	within("second_look.pictures", c.Second.Pictures, 1000, worthHint)
-	within("second_look.pictures_every", c.Second.Every.Seconds(), 86400, "use about 10s: a thin link carries other things too")
+	config.Limits(c, DefaultConfig(), add)
 	if (c.Second.Below > 0 || c.Second.Crops > 0) && c.Snapshot.Off {
 		add("second_look.below", "can't be combined with snapshot.off", "a second look needs the object's picture: leave snapshot.off out")
 	}
-	if want := c.Second.Want; want != "" && want != "detect" && want != "classify" {
-		add("second_look.want", fmt.Sprintf("%q is nothing that can be done with a picture", want), "use detect or classify")
-	}
-	within("snapshot.min_side", float64(c.Snapshot.MinSide), 10000, "use about 192")
 }

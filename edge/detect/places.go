@@ -11,21 +11,18 @@ import (
 // Places are the parts of a camera's picture that mean something. Points are shares of its width and
 // height from the top left corner, so that they hold at any resolution.
 type Places struct {
-	Zones []Zone `yaml:"zones"`
-	Lines []Line `yaml:"lines"`
-	// RequiredZones are zones of which an object must have entered one before anything is told of
-	// it; none: every object is told.
-	RequiredZones []string `yaml:"required_zones"`
+	Zones         []Zone   `yaml:"zones" desc:"areas of the picture; points are shares of its width and height, from the top left"`
+	Lines         []Line   `yaml:"lines" desc:"lines in the picture; who crosses one is counted, in each direction"`
+	RequiredZones []string `yaml:"required_zones" desc:"names of zones of which an object must have entered one before anything is reported of it" default:"none: every object is reported"`
 }
 
 // Zone is an area of ground: an object is in it with the middle of its box's lower edge.
 type Zone struct {
-	Name    string   `yaml:"name"`
-	Polygon []Point  `yaml:"polygon"`
-	Labels  []string `yaml:"labels"`  // whose objects count; none: all
-	Inertia int      `yaml:"inertia"` // frames one after another until it has entered, or has left
-	// LoiteringSeconds is how long it must stay without a break before it has entered.
-	LoiteringSeconds float64 `yaml:"loitering_seconds"`
+	Name             string   `yaml:"name" desc:"the zone's name"`
+	Polygon          []Point  `yaml:"polygon" desc:"corners, such as [[0.1, 0.5], [0.9, 0.5], [0.5, 1]]; an object is inside with the middle of its box's lower edge"`
+	Labels           []string `yaml:"labels" desc:"labels of the objects that count" default:"all"`
+	Inertia          int      `yaml:"inertia" desc:"frames one after another until an object has entered or left; 0: 1" range:"0..10000"`
+	LoiteringSeconds float64  `yaml:"loitering_seconds" desc:"seconds that an object must stay without a break before it has entered" range:"0..86400"`
 }
 
 // SetDefaults takes Frigate's inertia, so that a box that trembles at the border is one visit.
@@ -33,10 +30,10 @@ func (z *Zone) SetDefaults() { z.Inertia = 3 }
 
 // Line counts who crosses it, in each direction.
 type Line struct {
-	Name   string   `yaml:"name"`
-	From   Point    `yaml:"from"`
-	To     Point    `yaml:"to"`
-	Labels []string `yaml:"labels"` // whose objects count; none: all
+	Name   string   `yaml:"name" desc:"the line's name"`
+	From   Point    `yaml:"from" desc:"its first point, such as [0.1, 0.5]"`
+	To     Point    `yaml:"to" desc:"its last point"`
+	Labels []string `yaml:"labels" desc:"labels of the objects that count" default:"all"`
 }
 
 // Point is x and y, each 0 … 1.

@@ -7,16 +7,17 @@ import (
 	"slices"
 	"time"
 
+	"cloudcanvas/shared/config"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/telemetry"
 )
 
 // Config says how models are taken from the cloud.
 type Config struct {
-	Off            bool          `yaml:"off"`
-	BytesPerSecond int64         `yaml:"bytes_per_second"` // 0: as fast as the link gives them
-	MostBytes      int64         `yaml:"most_bytes"`       // of one version
-	Trial          time.Duration `yaml:"trial"`            // so long a new version must do as well
+	Off            bool          `yaml:"off" desc:"take none of them"`
+	BytesPerSecond int64         `yaml:"bytes_per_second" desc:"bytes a second at which they are asked for; 0: as the link gives them" range:"0 or 64.."`
+	MostBytes      int64         `yaml:"most_bytes" desc:"bytes of the largest version that is taken; 0: 1 GiB" range:"0.."`
+	Trial          time.Duration `yaml:"trial" desc:"how long a new version must do as well as the one before; 0: 2m" range:"0s..24h"`
 }
 
 // DefaultConfig leaves most of a thin link to others.
@@ -37,15 +38,7 @@ func (c Config) withDefaults() Config {
 
 // Problems names every mistake.
 func (c Config) Problems(add func(field, message, hint string)) {
-	if c.BytesPerSecond < 0 || c.BytesPerSecond > 0 && c.BytesPerSecond < 64 {
-		add("bytes_per_second", fmt.Sprintf("%d", c.BytesPerSecond), "use 64 or more, or 0 for as fast as the link gives them")
-	}
-	if c.MostBytes < 0 {
-		add("most_bytes", fmt.Sprintf("%d is negative", c.MostBytes), "leave it out for 1 GiB")
-	}
-	if c.Trial < 0 || c.Trial > 24*time.Hour {
-		add("trial", c.Trial.String(), "use a time up to 24h, often some minutes")
-	}
+	config.Limits(c, DefaultConfig(), add)
 }
 
 // A request is for so many bytes: what the rate gives in requestSpan, at least and at most so many.

@@ -5,21 +5,23 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"cloudcanvas/shared/config"
 )
 
 // Config bounds the buffer.
 type Config struct {
-	QuotaBytes   int64             `yaml:"quota_bytes"`   // of data that waits
-	QuotaRows    int64             `yaml:"quota_rows"`    // items that wait
-	BallastBytes int64             `yaml:"ballast_bytes"` // held back on the disk for the day it is full; 0: none
-	Streams      map[string]Stream `yaml:"streams"`       // bounds of a camera, a scene source or a sensor, by its name
+	QuotaBytes   int64             `yaml:"quota_bytes" desc:"bytes that may wait" range:"1MiB.."`
+	QuotaRows    int64             `yaml:"quota_rows" desc:"items that may wait; 2000000 take 400 MB of index on the disk" range:"100.."`
+	BallastBytes int64             `yaml:"ballast_bytes" desc:"bytes held back on the disk for the day it is full; 0: none" range:"0 or 4MiB..1GiB"`
+	Streams      map[string]Stream `yaml:"streams" desc:"bounds of one camera, scene source or sensor, by its name"`
 }
 
 // Stream bounds what waits of one stream; what is 0 is not bounded.
 type Stream struct {
-	QuotaBytes  int64         `yaml:"quota_bytes"`
-	QuotaRows   int64         `yaml:"quota_rows"`
-	ExpireAfter time.Duration `yaml:"expire_after"` // dropped when it still waits then
+	QuotaBytes  int64         `yaml:"quota_bytes" desc:"bytes that may wait, up to those of the buffer; 0: no bound of its own" range:"0.."`
+	QuotaRows   int64         `yaml:"quota_rows" desc:"items that may wait, up to those of the buffer; 0: no bound of its own" range:"0.."`
+	ExpireAfter time.Duration `yaml:"expire_after" desc:"an item that still waits then is dropped; 0: never" range:"0s.."`
 }
 
 // DefaultConfig keeps up to 8 GiB.
@@ -29,15 +31,7 @@ func DefaultConfig() Config {
 
 // Problems lists every mistake in c.
 func (c Config) Problems(add func(field, message, hint string)) {
-	if c.QuotaBytes < 1<<20 {
-		add("quota_bytes", fmt.Sprintf("%d is less than a megabyte", c.QuotaBytes), "give what the disk can spare: 8589934592 is 8 GiB")
-	}
-	if c.QuotaRows < 100 {
-		add("quota_rows", fmt.Sprintf("%d is less than 100", c.QuotaRows), "2000000 is 400 MB of index on the disk")
-	}
-	if c.BallastBytes != 0 && (c.BallastBytes < 4<<20 || c.BallastBytes > 1<<30) {
-		add("ballast_bytes", fmt.Sprintf("%d is not between 4 MiB and 1 GiB", c.BallastBytes), "16777216 is 16 MiB; 0 for none")
-	}
+	config.Limits(c, DefaultConfig(), add)
 	for _, name := range slices.Sorted(maps.Keys(c.Streams)) {
 		s, field := c.Streams[name], "streams."+name+"."
 		if s.QuotaBytes < 0 || s.QuotaBytes > c.QuotaBytes {

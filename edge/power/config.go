@@ -3,29 +3,31 @@ package power
 import (
 	"fmt"
 	"time"
+
+	"cloudcanvas/shared/config"
 )
 
 // Config says what heat and power modes mean for the cameras.
 type Config struct {
-	Enabled    bool          `yaml:"enabled"`
-	Root       string        `yaml:"root"`       // folder that sys/ and var/ lie in
-	Every      time.Duration `yaml:"every"`      // between two looks
-	Zones      []string      `yaml:"zones"`      // types of thermal zones that count; none: all
-	Steps      []Step        `yaml:"steps"`      // by rising heat
-	Hysteresis float64       `yaml:"hysteresis"` // degrees below a step at which it ends
-	Modes      []Mode        `yaml:"modes"`
+	Enabled    bool          `yaml:"enabled" desc:"watch heat and power modes"`
+	Root       string        `yaml:"root" desc:"folder that sys/ and var/ lie in"`
+	Every      time.Duration `yaml:"every" desc:"time between two looks" range:"100ms.."`
+	Zones      []string      `yaml:"zones" desc:"types of thermal zones that count" default:"all"`
+	Steps      []Step        `yaml:"steps" desc:"share of frames from some heat on, by rising heat"`
+	Hysteresis float64       `yaml:"hysteresis" desc:"degrees below a step at which it ends" range:"0..50"`
+	Modes      []Mode        `yaml:"modes" desc:"share of frames in a power mode of nvpmodel"`
 }
 
 // Step is a share of frames from some heat on.
 type Step struct {
-	Celsius float64 `yaml:"celsius"`
-	Share   float64 `yaml:"share"` // 0 … 1
+	Celsius float64 `yaml:"celsius" desc:"degrees Celsius from which on it holds"`
+	Share   float64 `yaml:"share" desc:"share of the frames that are looked at; 0.5 is every other one" range:"0..1"`
 }
 
 // Mode is a share of frames in a power mode of nvpmodel.
 type Mode struct {
-	Mode  int     `yaml:"mode"`  // its number, as nvpmodel -q tells it
-	Share float64 `yaml:"share"` // 0 … 1
+	Mode  int     `yaml:"mode" desc:"the mode's number, as nvpmodel -q prints it"`
+	Share float64 `yaml:"share" desc:"share of the frames that are looked at; 0.5 is every other one" range:"0..1"`
 }
 
 // DefaultConfig is off. Its steps keep clear of 97 °C, where a Jetson Orin's clocks begin to fall by
@@ -37,22 +39,15 @@ func DefaultConfig() Config {
 
 // Problems names every mistake: add takes the field, what is wrong, and what to do.
 func (c Config) Problems(add func(field, message, hint string)) {
-	share := func(field string, v float64) {
-		if !(v >= 0 && v <= 1) {
-			add(field, fmt.Sprintf("%v is not a share", v), "use 0 to 1: 0.5 is every other frame")
-		}
+	in := func(format string, i int) func(field, message, hint string) {
+		return func(field, message, hint string) { add(fmt.Sprintf(format, i)+field, message, hint) }
 	}
 	if c.Enabled && c.Root == "" {
 		add("root", "is missing", "use /")
 	}
-	if c.Every < 100*time.Millisecond {
-		add("every", fmt.Sprintf("%s between two looks", c.Every), "use about 5s")
-	}
-	if !(c.Hysteresis >= 0 && c.Hysteresis <= 50) {
-		add("hysteresis", fmt.Sprintf("%v degrees", c.Hysteresis), "use about 5")
-	}
+	config.Limits(c, DefaultConfig(), add)
 	for i, s := range c.Steps {
-		share(fmt.Sprintf("steps.%d.share", i), s.Share)
+		config.Limits(s, Step{}, in("steps.%d.", i))
 		switch {
 		case !(s.Celsius > coldest && s.Celsius < hottest):
 			add(fmt.Sprintf("steps.%d.celsius", i), fmt.Sprintf("%v °C", s.Celsius), "use the heat from which on fewer frames are looked at, such as 80")
@@ -61,6 +56,6 @@ func (c Config) Problems(add func(field, message, hint string)) {
 		}
 	}
 	for i, m := range c.Modes {
-		share(fmt.Sprintf("modes.%d.share", i), m.Share)
+		config.Limits(m, Mode{}, in("modes.%d.", i))
 	}
 }

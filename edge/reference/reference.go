@@ -17,6 +17,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"cloudcanvas/shared/config"
 )
 
 // View is what is known of one piece of ground.
@@ -28,8 +30,8 @@ type View struct {
 
 // Config bounds the memory.
 type Config struct {
-	QuotaBytes int64         `yaml:"quota_bytes"` // on disk; beyond it the oldest go
-	MaxAge     time.Duration `yaml:"max_age"`     // an older view is not believed: the ground is sent again
+	QuotaBytes int64         `yaml:"quota_bytes" desc:"bytes of views on disk; beyond, the oldest go" range:"1MiB.."`
+	MaxAge     time.Duration `yaml:"max_age" desc:"an older view is not believed: the ground is sent again" range:"1m.."`
 }
 
 // DefaultConfig is room for some twenty thousand tiles, each good for three months.
@@ -37,12 +39,7 @@ func DefaultConfig() Config { return Config{QuotaBytes: 256 << 20, MaxAge: 90 * 
 
 // Problems names every mistake: add takes the field, what is wrong, and what to do.
 func (c Config) Problems(add func(field, message, hint string)) {
-	if c.QuotaBytes < 1<<20 {
-		add("quota_bytes", fmt.Sprintf("%d is less than a megabyte", c.QuotaBytes), "a tile takes about ten kilobytes: 268435456 is 256 MiB")
-	}
-	if c.MaxAge < time.Minute {
-		add("max_age", fmt.Sprintf("%s is no time for ground to stay as it was", c.MaxAge), "use about 2160h, three months")
-	}
+	config.Limits(c, DefaultConfig(), add)
 }
 
 // Store is the memory, in a folder of its own. Safe for concurrent use.

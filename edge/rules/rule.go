@@ -4,23 +4,25 @@ import (
 	"fmt"
 	"path"
 	"time"
+
+	"cloudcanvas/shared/config"
 )
 
 // Rule says what is reported of some values of some sensors. The first rule that fits a value counts.
 type Rule struct {
-	Sensor string `yaml:"sensor"` // a name, or a pattern such as boiler-*
-	Value  string `yaml:"value"`  // likewise; empty: all
+	Sensor string `yaml:"sensor" desc:"a sensor's name, or a pattern such as boiler-*"`
+	Value  string `yaml:"value" desc:"a value's name, or a pattern" default:"all"`
 
-	Deadband float64       `yaml:"deadband"` // told when it is so far from what was told last; 0: always
-	Every    time.Duration `yaml:"every"`    // and at least so often, as long as readings come; 0: never for its own sake
-	Window   time.Duration `yaml:"window"`   // instead of each: min, mean, max and count of so long; 0: none
-	Newest   bool          `yaml:"newest"`   // what still waits when a newer one comes is not sent
+	Deadband float64       `yaml:"deadband" desc:"a value is reported when it has moved this far from the last reported one; 0: always" range:"0.."`
+	Every    time.Duration `yaml:"every" desc:"and at least this often while readings come; 0: not for that reason" range:"0s.."`
+	Window   time.Duration `yaml:"window" desc:"in place of each value: min, mean, max and count of such a time, of which the last one is lost when the power goes; 0: none" range:"0s..24h"`
+	Newest   bool          `yaml:"newest" desc:"what still waits when a newer value comes is not sent"`
 
-	Above      *float64 `yaml:"above"`      // alert from here on
-	Below      *float64 `yaml:"below"`      // and from here down
-	Rate       float64  `yaml:"rate"`       // and at so many units a second, up or down; 0: none
-	Hysteresis float64  `yaml:"hysteresis"` // how far back from a limit the alert ends; of rate: at half of it
-	Capture    []string `yaml:"capture"`    // an alert's begin wants a picture of these cameras, the next scene of these folders
+	Above      *float64 `yaml:"above" desc:"alert from this value upwards"`
+	Below      *float64 `yaml:"below" desc:"alert from this value downwards"`
+	Rate       float64  `yaml:"rate" desc:"alert when the value moves by so many units a second, up or down; 0: none" range:"0.."`
+	Hysteresis float64  `yaml:"hysteresis" desc:"how far back from its limit a value must be before the alert ends" range:"0.."`
+	Capture    []string `yaml:"capture" desc:"names of cameras that take a picture, and of watched folders whose next scene goes first, when an alert begins"`
 }
 
 // newest names the group of readings of which only the newest counts.
@@ -46,9 +48,6 @@ func fits(pattern, name string) bool {
 	return ok && err == nil
 }
 
-// maxWindow bounds what is lost of an unfinished window when the power goes.
-const maxWindow = 24 * time.Hour
-
 // Problems names every mistake: add takes the field, what is wrong, and what to do.
 func (r Rule) Problems(add func(field, message, hint string)) {
 	if _, err := path.Match(r.Sensor, "x"); r.Sensor == "" || err != nil {
@@ -57,20 +56,7 @@ func (r Rule) Problems(add func(field, message, hint string)) {
 	if _, err := path.Match(r.Value, "x"); err != nil {
 		add("value", fmt.Sprintf("%q is neither a name nor a pattern", r.Value), "write temperature, or temp*")
 	}
-	positive := func(field string, v float64, hint string) {
-		if !(v >= 0) || v-v != 0 {
-			add(field, fmt.Sprintf("%v", v), hint)
-		}
-	}
-	positive("deadband", r.Deadband, "use 0 for every reading, or how far a value must move")
-	positive("rate", r.Rate, "use 0 for none, or units a second")
-	positive("hysteresis", r.Hysteresis, "use how far a value must come back before the alert ends")
-	if r.Every < 0 {
-		add("every", fmt.Sprintf("%s is negative", r.Every), "leave it out, or use such as 10m")
-	}
-	if r.Window < 0 || r.Window > maxWindow {
-		add("window", fmt.Sprintf("%s is not between 0 and %s", r.Window, maxWindow), "use such as 1m")
-	}
+	config.Limits(r, Rule{}, add)
 	if r.Window > 0 && (r.Deadband > 0 || r.Every > 0) {
 		add("window", "can't be combined with deadband or every", "a window gives one reading at its end: keep one of them")
 	}

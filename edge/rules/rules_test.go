@@ -240,7 +240,7 @@ func TestConfigurationMistakesAreAllNamed(t *testing.T) {
 	Rule{Sensor: "a", Window: time.Minute, Every: time.Minute, Above: at(1), Below: at(2)}.Problems(add)
 	Rule{Sensor: "a", Above: at(math.NaN())}.Problems(add)
 	Rule{Sensor: "a", Capture: []string{"gate"}}.Problems(add)
-	if got := strings.Join(fields, " "); got != "sensor value deadband rate hysteresis every window window below above capture" {
+	if got := strings.Join(fields, " "); got != "sensor value deadband every window rate hysteresis window below above capture" {
 		t.Error(got)
 	}
 	Rule{Sensor: "boiler", Above: at(90), Capture: []string{"gate"}}.Problems(func(field, message, _ string) { t.Errorf("%s: %s", field, message) })

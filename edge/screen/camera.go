@@ -4,11 +4,11 @@ import "cloudcanvas/shared/vision"
 
 // CameraConfig is the policy for frames of cameras; what is 0 leaves nothing out.
 type CameraConfig struct {
-	Motion    float64 `yaml:"motion"`     // leave out below this share of change; 0.002 sees a person at a tenth of the height
-	KeepEvery int     `yaml:"keep_every"` // of a still camera one frame in so many is kept all the same; 0: none
-	Sharpness float64 `yaml:"sharpness"`  // leave out below; 30 is about where edges are gone
-	Dark      float64 `yaml:"dark"`       // leave out from this share of dark pixels on
-	Bright    float64 `yaml:"bright"`     // leave out from this share of bright pixels on
+	Motion    float64 `yaml:"motion" desc:"share of change below which a frame is left out; 0.002 sees a person at a tenth of the height" range:"0..1"`
+	KeepEvery int     `yaml:"keep_every" desc:"of a still camera one frame in so many is kept all the same; 0: none" range:"0.."`
+	Sharpness float64 `yaml:"sharpness" desc:"sharpness below which a frame is left out; at about 30 edges are gone" range:"0.."`
+	Dark      float64 `yaml:"dark" desc:"share of dark pixels from which on a frame is left out" range:"0..1"`
+	Bright    float64 `yaml:"bright" desc:"share of bright pixels from which on a frame is left out" range:"0..1"`
 }
 
 const (

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"fmt"
 
+	"cloudcanvas/shared/config"
 	"cloudcanvas/shared/vision"
 )
 
@@ -45,29 +46,21 @@ type Score struct {
 
 // Config is the policy. Thresholds are shares from 0 to 1.
 type Config struct {
-	KeepEverything bool         `yaml:"keep_everything"` // judge and record, but leave nothing out
-	Scenes         SceneConfig  `yaml:"scenes"`
-	Cameras        CameraConfig `yaml:"cameras"`
+	KeepEverything bool         `yaml:"keep_everything" desc:"screen and record, but leave nothing out"`
+	Scenes         SceneConfig  `yaml:"scenes" desc:"tiles of scenes; thresholds are shares from 0 to 1"`
+	Cameras        CameraConfig `yaml:"cameras" desc:"frames of cameras; what is 0 leaves nothing out"`
 }
 
 // SceneConfig is the policy for tiles of scenes.
 type SceneConfig struct {
-	NoDataDrop float64 `yaml:"nodata_drop"` // leave out from this share without data on
-	CloudDrop  float64 `yaml:"cloud_drop"`  // leave out from this cloud share on
-	MinBlue    float64 `yaml:"min_blue"`    // reflectance in blue that a cloud has at least
-	// TrustVisible lets tiles be left out for clouds that were told without short-wave infrared.
-	// Snow and bright roofs look the same there, so it is off unless the region has none.
-	TrustVisible bool `yaml:"trust_visible"`
-	// Change leaves out tiles of which less than this share of the clear ground differs from its last
-	// clear view; 0: all changes are sent, and no views are kept.
-	Change float64 `yaml:"change"`
-	// Unsure sends the device's own mask in place of a tile of which less than this share of the pixels
-	// is unsure to the network; 0: no tile. Sure is the probability from which on a class is sure.
-	Unsure float64 `yaml:"unsure"`
-	Sure   float64 `yaml:"sure"`
-	// Difference is how far reflectance must be from the last view to count, once the light is
-	// levelled out.
-	Difference float64 `yaml:"difference"`
+	NoDataDrop   float64 `yaml:"nodata_drop" desc:"share without data from which on a tile is left out" range:"0..1"`
+	CloudDrop    float64 `yaml:"cloud_drop" desc:"share of cloud from which on a tile is left out" range:"0..1"`
+	MinBlue      float64 `yaml:"min_blue" desc:"reflectance in blue that a cloud has at least, for the spectral test" range:"0..1"`
+	TrustVisible bool    `yaml:"trust_visible" desc:"leave out tiles for clouds that were found without short-wave infrared, where snow and bright roofs look the same"`
+	Change       float64 `yaml:"change" desc:"share of clear ground that must have changed since its last clear view for a tile to be sent; 0: all tiles are sent, and no views are kept" range:"0..1"`
+	Unsure       float64 `yaml:"unsure" desc:"a tile of which less than this share of pixels is unsure to cloud_model goes as the device's own mask; 0: all go as pixels" range:"0..1"`
+	Sure         float64 `yaml:"sure" desc:"probability from which on a class is sure, above 0.5 up to 1 where unsure is set"`
+	Difference   float64 `yaml:"difference" desc:"change of reflectance that counts, once the light is levelled out; 0.005 to 1 where change is set"`
 }
 
 // DefaultConfig keeps all that shows any ground, and every frame of a camera.
@@ -80,30 +73,12 @@ func DefaultConfig() Config {
 
 // Problems names every mistake: add takes the field, what is wrong, and what to do.
 func (c Config) Problems(add func(field, message, hint string)) {
-	share := func(field string, v float64) {
-		if !(v >= 0 && v <= 1) {
-			add(field, fmt.Sprintf("%v is not a share", v), "use 0 to 1")
-		}
-	}
-	share("scenes.nodata_drop", c.Scenes.NoDataDrop)
-	share("scenes.cloud_drop", c.Scenes.CloudDrop)
-	share("scenes.min_blue", c.Scenes.MinBlue)
-	share("scenes.change", c.Scenes.Change)
-	share("scenes.unsure", c.Scenes.Unsure)
+	config.Limits(c, DefaultConfig(), add)
 	if c.Scenes.Unsure > 0 && !(c.Scenes.Sure > 0.5 && c.Scenes.Sure <= 1) {
 		add("scenes.sure", fmt.Sprintf("%v is not a probability above 0.5", c.Scenes.Sure), "use 0.6 to 0.99; 0.9 is the default")
 	}
 	if c.Scenes.Change > 0 && !(c.Scenes.Difference >= 0.005 && c.Scenes.Difference <= 1) {
 		add("scenes.difference", fmt.Sprintf("%v is not between 0.005 and 1", c.Scenes.Difference), "use about 0.03; below 0.005 is noise")
-	}
-	share("cameras.motion", c.Cameras.Motion)
-	share("cameras.dark", c.Cameras.Dark)
-	share("cameras.bright", c.Cameras.Bright)
-	if !(c.Cameras.Sharpness >= 0) {
-		add("cameras.sharpness", fmt.Sprintf("%v is negative", c.Cameras.Sharpness), "use 0 for off, or about 30")
-	}
-	if c.Cameras.KeepEvery < 0 {
-		add("cameras.keep_every", fmt.Sprintf("%d frames", c.Cameras.KeepEvery), "use 0 for never, or a number of frames")
 	}
 }
 

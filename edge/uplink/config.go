@@ -8,23 +8,24 @@ import (
 
 	"cloudcanvas/edge/uplink/contact"
 	"cloudcanvas/edge/uplink/schedule"
+	"cloudcanvas/shared/config"
 	"cloudcanvas/shared/event"
 )
 
 // Config is how the link is used. docs/uplink.md explains it.
 type Config struct {
-	Window         int                  `yaml:"window"`           // messages in flight
-	PartBytes      int                  `yaml:"part_bytes"`       // larger items travel in parts of so many bytes, smaller ones on a thin link
-	ReceiptTimeout time.Duration        `yaml:"receipt_timeout"`  // then an item goes again
-	Receipts       string               `yaml:"receipts"`         // bridge, or puback for a plain broker
-	BytesPerSecond float64              `yaml:"bytes_per_second"` // at most; 0: as the link takes it
-	QueueDelay     time.Duration        `yaml:"queue_delay"`      // that may build up on the link
-	OldestShare    float64              `yaml:"oldest_share"`     // of the bytes, for what has waited longest
-	Budget         schedule.Budget      `yaml:"budget"`
-	Quotas         []schedule.Quota     `yaml:"quotas"`
-	Order          []schedule.OrderRule `yaml:"order"` // of the items of a stream; none: as schedule does it
-	Contacts       contact.Config       `yaml:"contacts"`
-	ReportEvery    time.Duration        `yaml:"report_every"` // the state of outbox and link is sent to the cloud; 0: never
+	Window         int                  `yaml:"window" desc:"messages in flight; stay below the broker's own limit" range:"1..1024"`
+	PartBytes      int                  `yaml:"part_bytes" desc:"larger items travel in parts of so many bytes; parts are smaller on a thin link, or for a broker that takes no larger packets" range:"1KiB..512KiB"`
+	ReceiptTimeout time.Duration        `yaml:"receipt_timeout" desc:"an item without a receipt goes again after this time" range:"1s.."`
+	Receipts       string               `yaml:"receipts" desc:"who says that an item has arrived: the bridge, or a plain broker" enum:"bridge, puback"`
+	BytesPerSecond float64              `yaml:"bytes_per_second" desc:"bytes a second at most; 0: as the link gives them" range:"0.."`
+	QueueDelay     time.Duration        `yaml:"queue_delay" desc:"delay that may build up on the link" range:"10ms..1m"`
+	OldestShare    float64              `yaml:"oldest_share" desc:"share of the bytes for what has waited longest, above 0 up to 1"`
+	Budget         schedule.Budget      `yaml:"budget" desc:"bounds of all that is sent, repetitions included"`
+	Quotas         []schedule.Quota     `yaml:"quotas" desc:"bounds of what some streams take together; urgent items are counted and not held back"`
+	Order          []schedule.OrderRule `yaml:"order" desc:"the order of a stream's items; the first rule that fits holds" default:"readings, tracks and results oldest; frames and crops newest; others by value"`
+	Contacts       contact.Config       `yaml:"contacts" desc:"when the link may be used: one of list, daily and orbit" default:"whenever it is there"`
+	ReportEvery    time.Duration        `yaml:"report_every" desc:"how often the cloud is told what waits and what goes next, where that has changed; 0: never" range:"0 or 10s.."`
 }
 
 // Ways to learn that an item has arrived.
@@ -47,29 +48,9 @@ func (c Config) rules() schedule.Rules {
 func (c Config) Problems(add func(field, message, hint string)) { c.problemsAt(time.Now(), add) }
 
 func (c Config) problemsAt(now time.Time, add func(field, message, hint string)) {
-	if c.Window < 1 || c.Window > 1024 {
-		add("window", fmt.Sprintf("%d is not between 1 and 1024", c.Window), "32 suits most brokers; stay below the broker's own limit of messages in flight")
-	}
-	if c.PartBytes < 1024 || c.PartBytes > 512<<10 {
-		add("part_bytes", fmt.Sprintf("%d is not between 1 KiB and 512 KiB", c.PartBytes), "131072 is 128 KiB")
-	}
-	if c.ReceiptTimeout < time.Second {
-		add("receipt_timeout", fmt.Sprintf("%s is less than a second", c.ReceiptTimeout), "30s")
-	}
-	if c.Receipts != ReceiptsBridge && c.Receipts != ReceiptsPUBACK {
-		add("receipts", fmt.Sprintf("%q is not known", c.Receipts), "bridge, or puback where a plain broker is all there is")
-	}
-	if !(c.BytesPerSecond >= 0) {
-		add("bytes_per_second", "is negative", "0 takes what the link gives")
-	}
-	if c.QueueDelay < 10*time.Millisecond || c.QueueDelay > time.Minute {
-		add("queue_delay", fmt.Sprintf("%s is not between 10ms and 1m", c.QueueDelay), "250ms keeps alerts quick; a link whose delay jumps about wants more")
-	}
+	config.Limits(c, DefaultConfig(), add)
 	if !(c.OldestShare > 0 && c.OldestShare <= 1) {
 		add("oldest_share", fmt.Sprintf("%g is not above 0 and up to 1", c.OldestShare), "0.05 gives a byte in twenty to what has waited longest; without any, items could wait for ever")
-	}
-	if c.ReportEvery < 0 || c.ReportEvery > 0 && c.ReportEvery < 10*time.Second {
-		add("report_every", fmt.Sprintf("%s is less than 10s", c.ReportEvery), "5m; 0 for never")
 	}
 	c.budgetProblems(add)
 	c.quotaProblems(add)

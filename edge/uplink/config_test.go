@@ -17,12 +17,12 @@ func TestEveryMistakeInTheSettingsIsNamedWithAHint(t *testing.T) {
 		want   string
 	}{
 		"as it comes":           {func(*Config) {}, ""},
-		"no window":             {func(c *Config) { c.Window = 0 }, "window: 0"},
-		"tiny parts":            {func(c *Config) { c.PartBytes = 10 }, "part_bytes: 10"},
-		"no patience":           {func(c *Config) { c.ReceiptTimeout = 0 }, "receipt_timeout: 0s"},
-		"unknown receipts":      {func(c *Config) { c.Receipts = "mail" }, "receipts: \"mail\""},
-		"a negative rate":       {func(c *Config) { c.BytesPerSecond = -1 }, "bytes_per_second: is negative"},
-		"no queue at all":       {func(c *Config) { c.QueueDelay = 0 }, "queue_delay: 0s"},
+		"no window":             {func(c *Config) { c.Window = 0 }, "window: is 0, must be 1 to 1024"},
+		"tiny parts":            {func(c *Config) { c.PartBytes = 10 }, "part_bytes: is 10, must be 1 KiB to 512 KiB"},
+		"no patience":           {func(c *Config) { c.ReceiptTimeout = 0 }, "receipt_timeout: is 0s, must be at least 1s"},
+		"unknown receipts":      {func(c *Config) { c.Receipts = "mail" }, "receipts: is \"mail\", must be bridge or puback"},
+		"a negative rate":       {func(c *Config) { c.BytesPerSecond = -1 }, "bytes_per_second: is -1, must be at least 0"},
+		"no queue at all":       {func(c *Config) { c.QueueDelay = 0 }, "queue_delay: is 0s, must be 10ms to 1m"},
 		"nothing for the old":   {func(c *Config) { c.OldestShare = 0 }, "oldest_share: 0"},
 		"a tiny budget":         {func(c *Config) { c.Budget.BytesPerDay = 1000 }, "budget.bytes_per_day: 1000 is less"},
 		"contacts that are not": {func(c *Config) { c.Budget.BytesPerContact = 1 << 20 }, "budget.bytes_per_contact: needs contact windows"},

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -110,4 +111,34 @@ func FuzzParseNeverPanics(f *testing.F) {
 		var s sample
 		_ = Parse("f", []byte(text), &s, nil)
 	})
+}
+
+type limited struct {
+	Window int           `yaml:"window" desc:"messages in flight" range:"1..9"`
+	Rest   time.Duration `yaml:"rest" desc:"a rest" range:"0 or 5s..1m"`
+	Bytes  int64         `yaml:"bytes" desc:"bytes that may wait" range:"1MiB.."`
+	Order  string        `yaml:"order" desc:"what goes first" enum:"oldest, newest"`
+	Inner  struct {
+		Share *float64 `yaml:"share" desc:"a share" range:"0..1"`
+	} `yaml:"inner" desc:"what lies inside"`
+}
+
+func TestLimitsAreThoseOfTheTags(t *testing.T) {
+	good := limited{Window: 9, Bytes: 32 << 20, Order: "oldest"}
+	var told []string
+	add := func(field, message, hint string) { told = append(told, field+" "+message+": "+hint) }
+	Limits(good, good, add)
+	if told != nil {
+		t.Errorf("of good settings: %v", told)
+	}
+	share := 1.5
+	bad := limited{Rest: time.Second, Bytes: 5, Order: "any"}
+	bad.Inner.Share = &share
+	Limits(bad, good, add)
+	want := []string{"window is 0, must be 1 to 9: messages in flight; 9 suits most", "rest is 1s, must be 0, or 5s to 1m: a rest; leave it out if in doubt",
+		"bytes is 5, must be at least 1 MiB: bytes that may wait; 33554432 (32 MiB) suits most", `order is "any", must be oldest or newest: what goes first; oldest suits most`,
+		"inner.share is 1.5, must be 0 to 1: a share; leave it out if in doubt"}
+	if !slices.Equal(told, want) {
+		t.Errorf("told\n%s\nnot\n%s", strings.Join(told, "\n"), strings.Join(want, "\n"))
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -89,15 +90,15 @@ func (d *decoder) decodeStruct(n *yaml.Node, v reflect.Value, path string) {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		at := join(path, key.Value)
-		field, ok := fields[key.Value]
+		known := slices.IndexFunc(fields, func(f field) bool { return f.name == key.Value })
 		switch {
-		case !ok:
+		case known < 0:
 			d.add(key, at, "is not a setting", suggest(key.Value, fields))
 		case seen[key.Value]:
 			d.add(key, at, "stands twice", "keep one of them")
 		default:
 			seen[key.Value] = true
-			d.decode(value, field, at)
+			d.decode(value, fields[known].value, at)
 		}
 	}
 }
@@ -137,8 +138,8 @@ func (d *decoder) decodeMap(n *yaml.Node, v reflect.Value, path string) {
 // override applies CANVAS_<PATH> to every scalar that is not inside a list.
 func (d *decoder) override(v reflect.Value, path string) {
 	if v.Kind() == reflect.Struct && v.Type() != timeType {
-		for name, field := range fieldsOf(v) {
-			d.override(field, join(path, name))
+		for _, f := range fieldsOf(v) {
+			d.override(f.value, join(path, f.name))
 		}
 		return
 	}

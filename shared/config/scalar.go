@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -12,9 +11,15 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// fieldsOf maps setting names to the fields of a struct; inline structs count as its own.
-func fieldsOf(v reflect.Value) map[string]reflect.Value {
-	fields := map[string]reflect.Value{}
+// field is one of a struct's, by the name of its setting.
+type field struct {
+	name  string
+	value reflect.Value
+	tag   reflect.StructTag
+}
+
+// fieldsOf are the fields of a struct; those of inline structs count as its own.
+func fieldsOf(v reflect.Value) (fields []field) {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		if !f.IsExported() {
@@ -24,13 +29,11 @@ func fieldsOf(v reflect.Value) map[string]reflect.Value {
 		switch {
 		case name == "-":
 		case strings.Contains(options, "inline"):
-			for n, inner := range fieldsOf(v.Field(i)) {
-				fields[n] = inner
-			}
+			fields = append(fields, fieldsOf(v.Field(i))...)
 		case name == "":
-			fields[strings.ToLower(f.Name)] = v.Field(i)
+			fields = append(fields, field{strings.ToLower(f.Name), v.Field(i), f.Tag})
 		default:
-			fields[name] = v.Field(i)
+			fields = append(fields, field{name, v.Field(i), f.Tag})
 		}
 	}
 	return fields
@@ -127,8 +130,12 @@ func kindName(n *yaml.Node) string {
 }
 
 // suggest names the nearest known setting, or all of them.
-func suggest(name string, fields map[string]reflect.Value) string {
-	known := slices.Sorted(maps.Keys(fields))
+func suggest(name string, fields []field) string {
+	var known []string
+	for _, f := range fields {
+		known = append(known, f.name)
+	}
+	slices.Sort(known)
 	if best := Nearest(name, known); best != "" {
 		return "did you mean " + best + "?"
 	}

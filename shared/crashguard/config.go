@@ -4,15 +4,17 @@ import (
 	"fmt"
 	"path/filepath"
 	"time"
+
+	"cloudcanvas/shared/config"
 )
 
 // Config says when an input is given up, and what of it is kept.
 type Config struct {
-	Deaths          int           `yaml:"deaths"`           // of the process by one input, in a row; then it is quarantined
-	QuarantineBytes int64         `yaml:"quarantine_bytes"` // of inputs that are kept; the oldest go first
-	NoteBytes       int64         `yaml:"note_bytes"`       // a live frame is kept beside its note up to so many bytes
-	Notes           string        `yaml:"notes"`            // folder of the notes; empty: in memory (/dev/shm), else inside the journal's
-	Rest            time.Duration `yaml:"rest"`             // of a live source whose frames killed the process so often
+	Deaths          int           `yaml:"deaths" desc:"how often in a row the process may die of one input before the input is quarantined" range:"1..100"`
+	QuarantineBytes int64         `yaml:"quarantine_bytes" desc:"bytes of quarantined inputs that are kept, the oldest go first; 0 keeps only what is known of them" range:"0.."`
+	NoteBytes       int64         `yaml:"note_bytes" desc:"live frames up to this size are noted with their bytes" range:"0..64MiB"`
+	Notes           string        `yaml:"notes" desc:"folder of the notes on inputs at work; one in memory spares a flash card" default:"in /dev/shm on a device, else inside folder"`
+	Rest            time.Duration `yaml:"rest" desc:"how long a live source rests whose frames killed the process so often" range:"1s.."`
 
 	kernel func() kills // what it counts; nil: this machine's
 }
@@ -31,18 +33,7 @@ func DefaultConfig() Config {
 
 // Problems lists every mistake in c.
 func (c Config) Problems(add func(field, message, hint string)) {
-	if c.Deaths < 1 || c.Deaths > 100 {
-		add("deaths", fmt.Sprintf("%d is not between 1 and 100", c.Deaths), "2: an input that killed the process twice in a row is left out")
-	}
-	if c.QuarantineBytes < 0 {
-		add("quarantine_bytes", "is negative", "268435456 is 256 MiB; 0 keeps no bytes, only what is known of them")
-	}
-	if c.NoteBytes < 0 || c.NoteBytes > 64<<20 {
-		add("note_bytes", fmt.Sprintf("%d is not between 0 and 64 MiB", c.NoteBytes), "4194304 keeps frames up to 4 MiB")
-	}
-	if c.Rest < time.Second {
-		add("rest", fmt.Sprintf("%s is less than a second", c.Rest), "10m: a camera whose frames kill the process is tried again after that")
-	}
+	config.Limits(c, DefaultConfig(), add)
 	if c.Notes != "" && !filepath.IsAbs(c.Notes) {
 		add("notes", fmt.Sprintf("%q is not an absolute path", c.Notes), "name a folder in memory, such as /run/canvas/attempts")
 	}

@@ -8,9 +8,10 @@ package infer
 
 import (
 	"errors"
-	"fmt"
 	"runtime"
 	"time"
+
+	"cloudcanvas/shared/config"
 )
 
 var (
@@ -27,41 +28,24 @@ var (
 // Layout says how a network uses the machine. The zero value is a good default: one session of one
 // thread for each core, one image at a time.
 type Layout struct {
-	Sessions int           `yaml:"sessions" json:"sessions"`   // networks side by side; 0: cores / threads, 1 on a GPU
-	Threads  int           `yaml:"threads" json:"threads"`     // of each; 0: 1
-	MaxBatch int           `yaml:"max_batch" json:"max_batch"` // images in one pass where the model allows it; 0: 1 on a CPU, 8 on a GPU
-	MaxWait  time.Duration `yaml:"max_wait" json:"max_wait"`   // how long a batch waits to fill; 0: 2ms
-	Queue    int           `yaml:"queue" json:"queue"`         // images waiting before Run blocks; 0: 2 for each session and place in a batch
-	Remember string        `yaml:"remember" json:"-"`          // folder where the outcome of trials is kept for 30 days; empty: tried at each start
-	Runtime  string        `yaml:"runtime" json:"-"`           // folder of libonnxruntime.so; empty: .deps/lib beside the program's folder, $CANVAS_HOME/lib
+	Sessions int           `yaml:"sessions" json:"sessions" desc:"models side by side; 0: cores / threads, 1 on a GPU" range:"0..256"`
+	Threads  int           `yaml:"threads" json:"threads" desc:"threads of each session; 0: 1" range:"0..256"`
+	MaxBatch int           `yaml:"max_batch" json:"max_batch" desc:"images in one pass, where the model allows it; 0: 1 on a CPU, 8 on a GPU" range:"0..256"`
+	MaxWait  time.Duration `yaml:"max_wait" json:"max_wait" desc:"how long a batch waits to fill; 0: 2ms" range:"0s..1m"`
+	Queue    int           `yaml:"queue" json:"queue" desc:"images that wait before the next one is held up; 0: 2 for each session and place in a batch" range:"0..65536"`
+	Remember string        `yaml:"remember" json:"-" desc:"folder that keeps the outcome of trials for 30 days, and the model that won, laid out for this machine; empty: tried at each start" default:"in the service's cache folder, else the user's"`
+	Runtime  string        `yaml:"runtime" json:"-" desc:"folder of libonnxruntime.so" default:".deps/lib beside the program's folder, or lib in $CANVAS_HOME"`
 
 	// A model that the project does not know is read and run in a process of its own first, once for each
 	// engine, machine and version of the libraries.
-	Trials      string        `yaml:"-" json:"-"`                  // folder of what became of it; empty: Remember's
-	TrialTime   time.Duration `yaml:"trial_time" json:"-"`         // of computing; 0: 30s and 1s for each MB of the file and each million values of its input
-	TrialMemory int64         `yaml:"trial_memory_bytes" json:"-"` // 0: 1 GiB, 16 times the file and 128 times its input
+	Trials      string        `yaml:"-" json:"-"` // folder of what became of it; empty: Remember's
+	TrialTime   time.Duration `yaml:"trial_time" json:"-" desc:"time of computing that a trial of an unknown model may take (models.md#models-on-trial); 0: by the size of model and input" range:"0s..1h"`
+	TrialMemory int64         `yaml:"trial_memory_bytes" json:"-" desc:"bytes of memory that a trial may take; 0: by the size of model and input" range:"0.."`
 }
 
 // Problems lists every mistake. field is the dotted path inside Layout.
 func (l Layout) Problems(add func(field, message, hint string)) {
-	for _, f := range []struct {
-		name  string
-		value int
-		most  int
-	}{{"sessions", l.Sessions, 256}, {"threads", l.Threads, 256}, {"max_batch", l.MaxBatch, 256}, {"queue", l.Queue, 65536}} {
-		if f.value < 0 || f.value > f.most {
-			add(f.name, fmt.Sprintf("%d is out of range", f.value), fmt.Sprintf("give 0 (chosen for the machine) to %d", f.most))
-		}
-	}
-	if l.TrialTime < 0 || l.TrialTime > time.Hour {
-		add("trial_time", fmt.Sprintf("%s is out of range", l.TrialTime), "give a time up to 1h, or leave it out")
-	}
-	if l.TrialMemory < 0 {
-		add("trial_memory_bytes", fmt.Sprintf("%d is negative", l.TrialMemory), "give bytes, or leave it out")
-	}
-	if l.MaxWait < 0 || l.MaxWait > time.Minute {
-		add("max_wait", fmt.Sprintf("%s is out of range", l.MaxWait), "give a time up to 1m, often 2ms")
-	}
+	config.Limits(l, Layout{}, add)
 }
 
 // withDefaults fills the layout in for an engine and a model that takes up to batch images a pass.

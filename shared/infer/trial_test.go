@@ -144,7 +144,7 @@ func TestLayoutMistakesAreAllTold(t *testing.T) {
 	Layout{Sessions: -1, Threads: 1000, MaxBatch: 300, MaxWait: -1, Queue: 1 << 20}.Problems(func(field, message, hint string) {
 		fields = append(fields, field)
 	})
-	if got := strings.Join(fields, " "); got != "sessions threads max_batch queue max_wait" {
+	if got := strings.Join(fields, " "); got != "sessions threads max_batch max_wait queue" {
 		t.Fatalf("told %s", got)
 	}
 	Layout{}.withDefaults(ORTCPU, 1).Problems(func(field, message, hint string) { t.Errorf("default %s %s", field, message) })

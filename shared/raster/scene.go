@@ -18,16 +18,13 @@ import (
 
 // Options are what a person says of a scene. They go before what its file says or seems to say.
 type Options struct {
-	// Bands names the bands in the file's order; "" skips one. As many names as the file has bands, an
-	// alpha band counted or not, go before the file's own; fewer name those of files that say nothing.
-	Bands []string `yaml:"bands"`
-	// ReflectanceScale and Offset turn stored numbers into reflectance (scale.go); 0 and nil: as found.
-	ReflectanceScale  float64   `yaml:"reflectance_scale"`
-	ReflectanceOffset *float64  `yaml:"reflectance_offset"`
-	NoData            *float64  `yaml:"nodata"` // the number of pixels without data, in every band
-	Sensor            string    `yaml:"sensor"` // as Info has it
-	Level             string    `yaml:"level"`
-	Time              time.Time `yaml:"time"` // when it was taken
+	Bands             []string  `yaml:"bands" desc:"names of the bands in the file's order, \"\" skips one; as many as the file has go before the file's own names"`
+	ReflectanceScale  float64   `yaml:"reflectance_scale" desc:"factor that turns stored numbers into reflectance; 0: as the file says" range:"0.."`
+	ReflectanceOffset *float64  `yaml:"reflectance_offset" desc:"offset of reflectance; -0.1 for Sentinel-2 since 2022" range:"-10..10" default:"as the file says"`
+	NoData            *float64  `yaml:"nodata" desc:"the number of pixels without data, in every band" default:"as the file says"`
+	Sensor            string    `yaml:"sensor" desc:"the sensor, such as sentinel-2" default:"as the file says"`
+	Level             string    `yaml:"level" desc:"the processing level, such as 2A" default:"as the file says"`
+	Time              time.Time `yaml:"time" desc:"when it was taken: 2024-05-20T10:00:00Z" default:"as the file says"`
 }
 
 // Problems names every mistake: add takes the field, what is wrong, and what to do.

@@ -14,14 +14,14 @@ import (
 
 // Security is the protection of one connection. The zero value is a plain connection.
 type Security struct {
-	CA           string `yaml:"ca"`            // PEM file of authorities; empty: the system's
-	Cert         string `yaml:"cert"`          // PEM file of the client's certificate and chain
-	Key          string `yaml:"key"`           // PEM file of its private key
-	ServerName   string `yaml:"server_name"`   // the name the server's certificate must bear, where it is not the address
-	User         string `yaml:"user"`          // user name
-	PasswordFile string `yaml:"password_file"` // file whose first line is the password
-	Mechanism    string `yaml:"mechanism"`     // of Kafka's SASL: scram-sha-512 (default), scram-sha-256, plain
-	Enabled      bool   `yaml:"tls"`           // TLS with the system's authorities, where none of the above asks for it
+	CA           string `yaml:"ca" desc:"PEM file of the authorities that the server's certificate is checked with" default:"the system's"`
+	Cert         string `yaml:"cert" desc:"PEM file of the client's certificate and chain"`
+	Key          string `yaml:"key" desc:"PEM file of its private key"`
+	ServerName   string `yaml:"server_name" desc:"the name in the server's certificate, where it is not the address"`
+	User         string `yaml:"user" desc:"user name"`
+	PasswordFile string `yaml:"password_file" desc:"file whose first line is the password; others may not read it"`
+	Mechanism    string `yaml:"mechanism" desc:"SASL mechanism of Kafka" enum:"scram-sha-512, scram-sha-256, plain" default:"scram-sha-512"`
+	Enabled      bool   `yaml:"tls" desc:"TLS 1.2 or later with the system's authorities; the files above ask for it too"`
 }
 
 // SASL mechanisms.

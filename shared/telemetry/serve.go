@@ -17,10 +17,8 @@ import (
 
 // Config is the one listener of a process, and where its traces go.
 type Config struct {
-	Listen string `yaml:"listen"` // host:port; empty for none
-	// OTLPEndpoint is the base address of an OTLP/HTTP receiver of traces, http://host:4318; empty: as
-	// OTEL_EXPORTER_OTLP_ENDPOINT says, or none.
-	OTLPEndpoint string `yaml:"otlp_endpoint"`
+	Listen       string `yaml:"listen" desc:"host:port of /healthz, /readyz and /metrics" default:"none"`
+	OTLPEndpoint string `yaml:"otlp_endpoint" desc:"receiver of spans, http://host:4318: tracing.md" default:"as OTEL_EXPORTER_OTLP_ENDPOINT says, or none"`
 }
 
 // Problems lists what is wrong with c.

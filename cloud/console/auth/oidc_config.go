@@ -13,22 +13,17 @@ import (
 
 // OIDC is how people log in with a provider of OpenID Connect. Without an issuer nobody does.
 type OIDC struct {
-	Issuer   string `yaml:"issuer"` // as the provider writes it: https://login.example/realms/canvas
-	ClientID string `yaml:"client_id"`
-	// The client's secret is the first line of ClientSecretFile, or the environment variable that
-	// ClientSecretEnv names. A public client has none: PKCE is used in any case.
-	ClientSecretFile string `yaml:"client_secret_file"`
-	ClientSecretEnv  string `yaml:"client_secret_env"`
-	// RedirectURL is the console's own address for answers, as it is registered with the provider;
-	// empty: public_url and /login/oidc/callback.
-	RedirectURL string   `yaml:"redirect_url"`
-	Scopes      []string `yaml:"scopes"`     // beside openid
-	NameClaim   string   `yaml:"name_claim"` // how people are called in the console; the subject is always told
-	RoleClaim   string   `yaml:"role_claim"` // a name or a list of names; dots lead into objects: realm_access.roles
-	Operators   []string `yaml:"operators"`  // names in RoleClaim that make an operator
-	Viewers     []string `yaml:"viewers"`    // … a viewer. Who has neither is not let in.
-	// Session is how long a login holds.
-	Session time.Duration `yaml:"session"`
+	Issuer           string        `yaml:"issuer" desc:"the provider's address, as it writes it: https://login.example/realms/canvas" default:"none: nobody logs in with a provider"`
+	ClientID         string        `yaml:"client_id" desc:"the console's id at the provider"`
+	ClientSecretFile string        `yaml:"client_secret_file" desc:"file whose first line is the client's secret" default:"none: a public client"`
+	ClientSecretEnv  string        `yaml:"client_secret_env" desc:"or the environment variable that holds it"`
+	RedirectURL      string        `yaml:"redirect_url" desc:"the console's address for answers, as registered with the provider" default:"public_url and /login/oidc/callback"`
+	Scopes           []string      `yaml:"scopes" desc:"what is asked for beside openid"`
+	NameClaim        string        `yaml:"name_claim" desc:"the claim that people are called by"`
+	RoleClaim        string        `yaml:"role_claim" desc:"the claim that lists groups; dots lead into objects: realm_access.roles"`
+	Operators        []string      `yaml:"operators" desc:"groups whose members are operators"`
+	Viewers          []string      `yaml:"viewers" desc:"groups whose members are viewers; who is in neither is not let in"`
+	Session          time.Duration `yaml:"session" desc:"how long a login holds; 1m to 168h where an issuer is set"`
 }
 
 // DefaultOIDC lets nobody log in with a provider.

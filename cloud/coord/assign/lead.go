@@ -9,18 +9,15 @@ import (
 	"time"
 
 	"cloudcanvas/cloud/coord"
+	"cloudcanvas/shared/config"
 	"cloudcanvas/shared/telemetry"
 )
 
 // Config is how the leader divides.
 type Config struct {
-	// Rebalance is how long an imbalance must last before running members give partitions away.
-	// Members that come or go are acted on at once.
-	Rebalance time.Duration `yaml:"rebalance"`
-	// Tolerance is how much longer than the best the slowest may take: 0.15 is 15 %.
-	Tolerance float64 `yaml:"tolerance"`
-	// TargetAge is how old work may get: from it follows how many workers are wanted.
-	TargetAge time.Duration `yaml:"target_age"`
+	Rebalance time.Duration `yaml:"rebalance" desc:"how long an imbalance must last before running workers give partitions away; those that come or go are acted on at once" range:"0s..1h"`
+	Tolerance float64       `yaml:"tolerance" desc:"how much longer than the best the slowest may take: 0.15 is 15 %" range:"0..10"`
+	TargetAge time.Duration `yaml:"target_age" desc:"how old work may get; canvas_cloud_workers_wanted follows from it"`
 }
 
 // DefaultConfig rebalances after 30 s of more than 15 %.
@@ -30,14 +27,9 @@ func DefaultConfig() Config {
 
 // Problems lists every mistake in c.
 func (c Config) Problems(add func(field, message, hint string)) {
-	if c.Rebalance < 0 || c.Rebalance > time.Hour {
-		add("rebalance", fmt.Sprintf("is %v", c.Rebalance), "use up to 1h; 30s suits most")
-	}
+	config.Limits(c, DefaultConfig(), add)
 	if c.TargetAge <= 0 {
 		add("target_age", fmt.Sprintf("is %v", c.TargetAge), "use a time such as 1m")
-	}
-	if c.Tolerance < 0 || c.Tolerance > 10 {
-		add("tolerance", fmt.Sprintf("is %v", c.Tolerance), "use a share such as 0.15")
 	}
 }
 

@@ -63,7 +63,7 @@ func TestEveryMistakeInTheConfigurationIsTold(t *testing.T) {
 			t.Errorf("%s: %q, %q", field, message, hint)
 		}
 	})
-	if got := strings.Join(fields, " "); got != "servers[0] root session_timeout" {
+	if got := strings.Join(fields, " "); got != "servers.0 root session_timeout" {
 		t.Errorf("told %s", got)
 	}
 	if _, err := zk.Open(zk.Config{Root: "x"}, "", nil); err == nil || !strings.Contains(err.Error(), "root") || !strings.Contains(err.Error(), "id") {

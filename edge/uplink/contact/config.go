@@ -8,23 +8,23 @@ import (
 
 // Config says when the link may be used. At most one of List, Daily and Orbit is given.
 type Config struct {
-	List  []Entry `yaml:"list"`
-	Daily []Daily `yaml:"daily"`
-	Orbit Orbit   `yaml:"orbit"`
+	List  []Entry `yaml:"list" desc:"windows one by one"`
+	Daily []Daily `yaml:"daily" desc:"windows of every day, in UTC"`
+	Orbit Orbit   `yaml:"orbit" desc:"the passes of a satellite over a ground station"`
 }
 
 // Entry is one window of a list.
 type Entry struct {
-	From           string  `yaml:"from" json:"from"` // RFC 3339: 2026-03-01T10:00:00Z
-	To             string  `yaml:"to" json:"to"`
-	BytesPerSecond float64 `yaml:"bytes_per_second" json:"bytes_per_second,omitempty"` // expected; 0: not known
+	From           string  `yaml:"from" json:"from" desc:"its begin: 2026-03-01T10:00:00Z"`
+	To             string  `yaml:"to" json:"to" desc:"its end, after from"`
+	BytesPerSecond float64 `yaml:"bytes_per_second" json:"bytes_per_second,omitempty" desc:"bytes a second expected; 0: not known" range:"0.."`
 }
 
 // Daily is a window of every day, in UTC. One whose To is not after its From ends on the next day.
 type Daily struct {
-	From           string  `yaml:"from"` // 02:00
-	To             string  `yaml:"to"`   // 04:30
-	BytesPerSecond float64 `yaml:"bytes_per_second"`
+	From           string  `yaml:"from" desc:"its begin: \"02:00\""`
+	To             string  `yaml:"to" desc:"its end: \"04:30\"; one that is not after from is of the next day"`
+	BytesPerSecond float64 `yaml:"bytes_per_second" desc:"bytes a second expected; 0: not known" range:"0.."`
 }
 
 // DefaultConfig uses the link whenever it is there.

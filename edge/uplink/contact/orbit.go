@@ -11,19 +11,19 @@ import (
 
 // Orbit is a satellite and the ground station that it speaks to.
 type Orbit struct {
-	TLE            []string      `yaml:"tle"`              // the two lines
-	TLEFile        string        `yaml:"tle_file"`         // or a file that holds them
-	MaxAge         time.Duration `yaml:"max_age"`          // older elements are refused
-	Station        Station       `yaml:"station"`          // on the ground
-	MinElevation   float64       `yaml:"min_elevation"`    // degrees above the horizon
-	BytesPerSecond float64       `yaml:"bytes_per_second"` // expected while the satellite is up; 0: not known
+	TLE            []string      `yaml:"tle" desc:"the two lines of the satellite's orbital elements"`
+	TLEFile        string        `yaml:"tle_file" desc:"or a file that holds them"`
+	MaxAge         time.Duration `yaml:"max_age" desc:"older elements are refused"`
+	Station        Station       `yaml:"station" desc:"the ground station"`
+	MinElevation   float64       `yaml:"min_elevation" desc:"degrees above the horizon from which on there is contact, 0 to below 90"`
+	BytesPerSecond float64       `yaml:"bytes_per_second" desc:"bytes a second expected while the satellite is up; 0: not known" range:"0.."`
 }
 
 // Station is a place on the WGS 84 ellipsoid.
 type Station struct {
-	Latitude  float64 `yaml:"latitude"`  // degrees, north positive
-	Longitude float64 `yaml:"longitude"` // degrees, east positive
-	Altitude  float64 `yaml:"altitude"`  // metres
+	Latitude  float64 `yaml:"latitude" desc:"degrees, north positive" range:"-90..90"`
+	Longitude float64 `yaml:"longitude" desc:"degrees, east positive" range:"-180..180"`
+	Altitude  float64 `yaml:"altitude" desc:"metres above the ellipsoid"`
 }
 
 // DefaultOrbit has no elements. Two weeks is what elements of a low orbit are good for: drag makes

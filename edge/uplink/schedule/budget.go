@@ -8,18 +8,18 @@ import (
 
 // Budget bounds the bytes on the link, all that is sent counted, envelopes and what goes again too.
 type Budget struct {
-	BytesPerDay     int64   `yaml:"bytes_per_day"`     // from midnight to midnight UTC; 0: no bound
-	BytesPerContact int64   `yaml:"bytes_per_contact"` // of each contact window; 0: no bound
-	UrgentShare     float64 `yaml:"urgent_share"`      // kept for priority 0 until the end
+	BytesPerDay     int64   `yaml:"bytes_per_day" desc:"bytes from midnight to midnight UTC, at least one part; 0: no bound"`
+	BytesPerContact int64   `yaml:"bytes_per_contact" desc:"bytes of each contact window, at least one part; 0: no bound"`
+	UrgentShare     float64 `yaml:"urgent_share" desc:"the part that is kept for alerts until the end, 0 to below 1"`
 }
 
 // Quota bounds what the streams that match a pattern take together. Urgent items are counted in it
 // and not held back by it.
 type Quota struct {
-	Streams         string  `yaml:"streams"` // a stream's name, or a pattern: camera-*
-	Share           float64 `yaml:"share"`   // of the day's bytes while others wait; 0: no bound
-	BytesPerDay     int64   `yaml:"bytes_per_day"`
-	BytesPerContact int64   `yaml:"bytes_per_contact"`
+	Streams         string  `yaml:"streams" desc:"a stream's name, or a pattern: camera-*"`
+	Share           float64 `yaml:"share" desc:"share of the day's bytes while others wait; 0: no bound. All shares together are 1 at most" range:"0..1"`
+	BytesPerDay     int64   `yaml:"bytes_per_day" desc:"bytes a day, at least one part; 0: no bound"`
+	BytesPerContact int64   `yaml:"bytes_per_contact" desc:"bytes of each contact window, at least one part; 0: no bound"`
 }
 
 // spending is what was sent today and in this window.

@@ -19,9 +19,9 @@ const (
 
 // OrderRule sets the order of the streams that match a pattern; the first that fits holds.
 type OrderRule struct {
-	Streams string       `yaml:"streams"` // a stream's name, or a pattern: camera-*
-	Kinds   []event.Kind `yaml:"kinds"`   // of items; empty: all
-	Order   Order        `yaml:"order"`
+	Streams string       `yaml:"streams" desc:"a stream's name, or a pattern: camera-*"`
+	Kinds   []event.Kind `yaml:"kinds" desc:"kinds of items: reading, track, result, frame, crop, tile, scene, alert" default:"all"`
+	Order   Order        `yaml:"order" desc:"what goes first; value is value per byte" enum:"oldest, newest, value"`
 }
 
 // orderOf is the order of a stream's items of one kind: what is a series goes oldest first, what a person
