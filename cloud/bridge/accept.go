@@ -11,7 +11,7 @@ import (
 
 // Conflict says that an item came under a number under which Kafka has another one. A device that
 // names its epochs learns of it from a receipt, begins a new epoch and sends the item again. One with a
-// program from before that takes every receipt for its own, so what it sends goes to the dead messages.
+// program from before that takes every receipt for its own, so what it sends goes to the dead letters.
 type Conflict struct {
 	Seq   uint64
 	Epoch event.Epoch
@@ -125,7 +125,7 @@ func (s *session) dropsOverBound(i *event.Item) dedup.Bound {
 func (s *session) refuse(edge string, why dedup.Bound) {
 	s.metrics.refused.WithLabelValues(string(why)).Inc()
 	if s.dedup.Refuse(edge, why) {
-		s.Logger.Warn("messages of an edge are refused, it keeps them and sends them again: "+why.Explain(), "edge", edge, "bound", string(why))
+		s.Logger.Warn("the bridge refuses messages of an edge, which keeps them and sends them again: "+why.Explain(), "edge", edge, "bound", string(why))
 	}
 }
 

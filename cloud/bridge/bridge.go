@@ -58,7 +58,7 @@ type Bridge struct {
 	Parts
 	metrics    *metrics
 	decided    decisions
-	deadBounds *deadBounds // of dead messages; the commit loop's
+	deadBounds *deadBounds // of dead letters; the commit loop's
 
 	mu      sync.Mutex
 	dedup   *dedup.State // while at work
@@ -144,7 +144,7 @@ type session struct {
 	dirty   bool          // there is something that no checkpoint has
 	written int64         // bytes since the last checkpoint
 	checked time.Time     // when that was
-	outage  *outage       // closed while Kafka or the store is away
+	outage  *outage       // on while Kafka or the store stays away
 }
 
 // work recovers and then carries until ctx ends.

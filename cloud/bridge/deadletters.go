@@ -110,7 +110,7 @@ func (s *session) refused(ctx context.Context, e *entry, reason error) error {
 	}
 	// The envelope stays with it: it says what the bytes were, and that the number is accounted for.
 	e.record.Headers = append(e.record.Headers, was.Headers...)
-	s.Logger.Warn("Kafka refuses a record, it becomes a dead letter", "topic", topic, "bytes", len(was.Value), "reason", reason)
+	s.Logger.Warn("Kafka refuses a record, which becomes a dead letter", "topic", topic, "bytes", len(was.Value), "reason", reason)
 	return nil
 }
 

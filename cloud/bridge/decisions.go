@@ -106,7 +106,7 @@ func (b *Bridge) setBlocked(document []byte) {
 	}
 	for _, edge := range slices.Sorted(maps.Keys(*before)) {
 		if !l.Has(edge) {
-			b.Logger.Info("an edge is let in again", telemetry.Edge, edge)
+			b.Logger.Info("an edge is no longer blocked", telemetry.Edge, edge)
 		}
 	}
 }
@@ -128,7 +128,7 @@ func (s *session) recordPutBack() {
 	}
 	for _, r := range *records {
 		if err := s.recordFound(r); err != nil {
-			s.Logger.Warn("an item that was put back is not noted", telemetry.Err, err)
+			s.Logger.Warn("an item that was put back could not be recorded; a repeat of it may be written twice", telemetry.Err, err)
 		}
 	}
 }

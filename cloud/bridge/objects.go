@@ -52,7 +52,7 @@ func (s *session) storeParts(ctx context.Context, messages []*message) error {
 			continue
 		}
 		if len(stale) > 0 {
-			s.Logger.Info("an item comes in other parts than before, it begins anew", "edge", id.Edge, "epoch", id.Epoch, "seq", id.Seq, "parts", a.Of)
+			s.Logger.Info("an item comes in other parts than before; its assembly begins anew", "edge", id.Edge, "epoch", id.Epoch, "seq", id.Seq, "parts", a.Of)
 			s.remove(ctx, stale...) // before the new ones are written: they may be among them
 		}
 		m.stored = true // when this returns
@@ -128,7 +128,7 @@ func (s *session) discard(ctx context.Context, id parts.Identity) {
 func (s *session) remove(ctx context.Context, keys ...string) {
 	for _, key := range keys {
 		if err := s.Objects.Delete(ctx, key); err != nil && ctx.Err() == nil {
-			s.Logger.Warn("a part of an item stays behind in the object store", "key", key, telemetry.Err, err)
+			s.Logger.Warn("a part of an item could not be deleted and stays in the object store", "key", key, telemetry.Err, err)
 		}
 	}
 }

@@ -47,7 +47,7 @@ func (s *session) recover(ctx context.Context) error {
 // loadCheckpoints begins dedup with the checkpoints of the slots that are owned.
 func (s *session) loadCheckpoints(ctx context.Context) error {
 	latest, err := dedup.Latest(ctx, s.Log, func(r kafka.Record, err error) {
-		s.Logger.Error("a checkpoint is not readable; the log is read instead", "offset", r.Offset, telemetry.Err, err)
+		s.Logger.Error("a checkpoint is not readable; the bridge reads the log instead", "offset", r.Offset, telemetry.Err, err)
 	})
 	if err != nil {
 		return err
@@ -57,7 +57,7 @@ func (s *session) loadCheckpoints(ctx context.Context) error {
 		parts := latest[slot]
 		for _, c := range parts {
 			if err := s.dedup.Load(c); err != nil {
-				s.Logger.Error("a checkpoint is not usable; the log is read instead", "slot", slot, telemetry.Err, err)
+				s.Logger.Error("a checkpoint is not usable; the bridge reads the log instead", "slot", slot, telemetry.Err, err)
 				parts = nil
 				break
 			}
