@@ -32,7 +32,7 @@ func (d Decoder) Size(media string, data []byte) (int64, error) {
 	case "image/jpeg", "image/png":
 		return infer.ImageBytes(data)
 	}
-	return 0, strange(media)
+	return 0, errMedia(media)
 }
 
 // Decode looks at the size before it decodes anything.
@@ -47,7 +47,7 @@ func (d Decoder) Decode(media string, data []byte) (vision.Image, error) {
 	case "image/jpeg", "image/png":
 		return infer.DecodeImage(data, limit)
 	}
-	return vision.Image{}, strange(media)
+	return vision.Image{}, errMedia(media)
 }
 
 func kindOf(media string) string {
@@ -55,7 +55,7 @@ func kindOf(media string) string {
 	return strings.ToLower(strings.TrimSpace(kind))
 }
 
-func strange(media string) error {
+func errMedia(media string) error {
 	return fmt.Errorf("media type %.60q is neither image/tiff, image/jpeg nor image/png", media)
 }
 
