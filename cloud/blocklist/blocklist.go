@@ -20,8 +20,8 @@ const Name = "blocked-edges"
 
 // Bounds of what the document holds.
 const (
-	most       = 2000
-	mostReason = 300
+	maxEdges  = 2000
+	maxReason = 300
 )
 
 // ErrRefused marks what can't be done as it was asked for.
@@ -77,14 +77,14 @@ func Block(ctx context.Context, group Documents, edge string, e Entry) error {
 	if err := event.CheckName(edge); err != nil {
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
-	if e.Reason = strings.ToValidUTF8(e.Reason, "�"); len(e.Reason) > mostReason {
-		return fmt.Errorf("%w: the reason has %d bytes, write it in %d", ErrRefused, len(e.Reason), mostReason)
+	if e.Reason = strings.ToValidUTF8(e.Reason, "�"); len(e.Reason) > maxReason {
+		return fmt.Errorf("%w: the reason has %d bytes, write it in %d", ErrRefused, len(e.Reason), maxReason)
 	}
 	return change(ctx, group, func(l List) error {
 		if l.Has(edge) {
 			return nil
 		}
-		if len(l) >= most {
+		if len(l) >= maxEdges {
 			return fmt.Errorf("%w: %d edges are blocked, no more are kept: let in only those you know with bridge.edges", ErrRefused, len(l))
 		}
 		l[edge] = e

@@ -201,7 +201,7 @@ func TestTheAuditOfAnEarlierProgramComesIntoTheBook(t *testing.T) {
 	w.run()
 	group := w.space.Coordinator("otto")
 	w.eventually("the book has them", func() bool {
-		k, err := deadletter.ReadBook(t.Context(), group.Document(deadletter.BookName))
+		k, err := deadletter.ReadDecisions(t.Context(), group.Document(deadletter.DecisionsName))
 		return err == nil && k.Of(place(0), time.Time{}) != nil && k.Of(place(1), time.Time{}) != nil
 	})
 	outcomes, err := w.command("otto").Replay(t.Context(), place(0), place(1), place(2), place(3))

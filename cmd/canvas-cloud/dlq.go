@@ -45,8 +45,8 @@ func letters(ctx context.Context, a deadletter.Actions, limit int) (deadletter.L
 	if err != nil {
 		return l, err
 	}
-	book, err := deadletter.ReadBook(ctx, a.Group.Document(deadletter.BookName))
-	book.Mark(l.Letters)
+	book, err := deadletter.ReadDecisions(ctx, a.Group.Document(deadletter.DecisionsName))
+	book.Mark(l.Entries)
 	return l, err
 }
 
@@ -80,7 +80,7 @@ func listLetters(c *urfave.Context) error {
 func printLetters(out io.Writer, l deadletter.Listing) error {
 	w := table(out)
 	w.Printf("ID\tTIME\tTOPIC\tSTAGE\tABOUT\tBYTES\tDECIDED\tREASON\n")
-	for _, l := range l.Letters {
+	for _, l := range l.Entries {
 		decided := "-"
 		if l.Decision != nil {
 			decided = l.Decision.String()
@@ -88,13 +88,13 @@ func printLetters(out io.Writer, l deadletter.Listing) error {
 		w.Printf("%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", l.Place, l.Time.UTC().Format(time.RFC3339), orDash(visible.Short(l.Topic, 60)),
 			orDash(visible.Short(l.Stage, 30)), orDash(visible.Short(strings.TrimSpace(l.Kind+" "+l.Subject), 40)), l.Bytes, decided, visible.Short(l.Reason, 120))
 	}
-	w.Printf("\n%d of %d dead letters\n", len(l.Letters), l.Total)
+	w.Printf("\n%d of %d dead letters\n", len(l.Entries), l.Total)
 	return w.Flush()
 }
 
 // shownLetter is `dlq show --json`.
 type shownLetter struct {
-	deadletter.Letter
+	deadletter.Entry
 	Key     []byte        `json:"key"`
 	Headers []shownHeader `json:"headers"`
 	Value   []byte        `json:"value"`
@@ -126,7 +126,7 @@ func showLetter(c *urfave.Context) error {
 				return fmt.Errorf("writing the value of %s: %w", at, err)
 			}
 		}
-		s := shownLetter{Letter: deadletter.Describe(r), Key: r.Key, Value: r.Value}
+		s := shownLetter{Entry: deadletter.Describe(r), Key: r.Key, Value: r.Value}
 		for _, h := range r.Headers {
 			s.Headers = append(s.Headers, shownHeader{h.Key, string(h.Value)})
 		}
@@ -141,9 +141,9 @@ func showLetter(c *urfave.Context) error {
 	})
 }
 
-func bookOf(ctx context.Context, cfg cloud.Config) (book deadletter.Book, err error) {
+func bookOf(ctx context.Context, cfg cloud.Config) (book deadletter.Decisions, err error) {
 	err = agreeing(ctx, cfg, func(ctx context.Context, z coord.Coordinator) error {
-		book, err = deadletter.ReadBook(ctx, z.Document(deadletter.BookName))
+		book, err = deadletter.ReadDecisions(ctx, z.Document(deadletter.DecisionsName))
 		return err
 	})
 	return book, err
@@ -178,7 +178,7 @@ func asked(ctx context.Context, c *urfave.Context, a deadletter.Actions) (places
 		return places, nil
 	}
 	l, err := letters(ctx, a, c.Int("limit"))
-	for _, letter := range l.Letters {
+	for _, letter := range l.Entries {
 		if letter.Decision == nil && letter.Stands == 0 {
 			places = append(places, letter.Place)
 		}
