@@ -43,14 +43,14 @@ const (
 	StagePut       = "TASK_PUT"
 )
 
-// Cause says where a record came from and why it is set aside.
+// Cause says where a record came from and why it is a dead letter.
 type Cause struct {
 	Topic     string
 	Partition int
 	Offset    int64 // -1 where there is none
 	Connector string
 	Stage     string
-	Class     string // what set it aside
+	Class     string // what wrote the dead letter
 	Exception string // the kind of fault
 	Reason    string // in words; cut where it is long
 }

@@ -199,7 +199,7 @@ func (d *Decisions) forget(kept map[int]kafka.OffsetRange) {
 	d.Acts = slices.DeleteFunc(d.Acts, func(a Act) bool { return len(a.Places) == 0 })
 }
 
-// marshal lets go of who did it when, the oldest first, where that would be too much.
+// marshal drops who did it when, the oldest first, where that would be too much.
 func (d *Decisions) marshal() ([]byte, error) {
 	d.Acts = d.Acts[max(0, len(d.Acts)-keptActs):]
 	for {

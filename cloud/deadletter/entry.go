@@ -111,7 +111,7 @@ func Describe(r kafka.Record) Entry {
 }
 
 // EdgeOf is the edge in whose name an MQTT topic is, also where the rest of it means nothing; "" where
-// that can't be told.
+// that is not known.
 func EdgeOf(topic string) string {
 	rest, ours := strings.CutPrefix(topic, "canvas/v1/")
 	edge, _, _ := strings.Cut(rest, "/")

@@ -63,7 +63,7 @@ func tile(n int) event.Item {
 	return i
 }
 
-// dead letter is a record that a worker set aside.
+// dead letter is a record that a worker could not process.
 func letter(n int, from string) kafka.Record {
 	i := tile(n)
 	if from == event.EventsTopic {
@@ -76,7 +76,7 @@ func letter(n int, from string) kafka.Record {
 	return r
 }
 
-// message is one that the bridge set aside, as it came over MQTT.
+// message is one that the bridge refused, as it came over MQTT.
 func message(t *testing.T, i event.Item) kafka.Record {
 	t.Helper()
 	payload, err := i.MarshalMQTT()

@@ -46,7 +46,7 @@ type Source struct {
 	Blocked bool `json:"blocked"`
 }
 
-// BlockedEdge is an edge that is shut out.
+// BlockedEdge is an edge whose messages are refused.
 type BlockedEdge struct {
 	Edge   string    `json:"edge"`
 	By     string    `json:"by"`
@@ -85,7 +85,7 @@ func placeOf(l index.DeadLetter) deadletter.Place {
 
 const nameFormat = event.DLQTopic + "-%d@%d of %s"
 
-// nameOf tells a dead letter from all others, also from one of another Kafka that stood at the same place.
+// nameOf differs for all dead letters, also from one of another Kafka that stood at the same place.
 func nameOf(l index.DeadLetter) string {
 	return fmt.Sprintf(nameFormat, l.Partition, l.Offset, l.Heard.UTC().Format(time.RFC3339Nano))
 }
@@ -148,7 +148,7 @@ func (d *Decisions) Sources(ctx context.Context) ([]Source, error) {
 	return all, err
 }
 
-// Blocked lists the edges that are shut out.
+// Blocked lists them.
 func (d *Decisions) Blocked() []BlockedEdge {
 	all := []BlockedEdge{}
 	if list := d.blocked.Load(); list != nil {

@@ -115,7 +115,7 @@ func (d *Decisions) adopt(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if !same { // Kafka has let go of it, or it is another Kafka
+		if !same { // Kafka has deleted it, or this is another Kafka
 			delete(old, p)
 		}
 	}
