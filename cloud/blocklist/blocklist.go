@@ -1,6 +1,6 @@
-// Package blocklist is which edges are shut out: a document beside the other agreements of the cloud,
+// Package blocklist is which edges are blocked: a document beside the other agreements of the cloud,
 // written by operators and watched by every bridge. What a blocked edge sends is refused and counted;
-// it gets no receipts, so that it keeps its items until it is let in again.
+// it gets no receipts, so that it keeps its items until it is unblocked.
 package blocklist
 
 import (
@@ -20,14 +20,14 @@ const Name = "blocked-edges"
 
 // Bounds of what the document holds.
 const (
-	most       = 2000
-	mostReason = 300
+	maxEdges  = 2000
+	maxReason = 300
 )
 
 // ErrRefused marks what can't be done as it was asked for.
 var ErrRefused = errors.New("nothing was changed")
 
-// Entry is why an edge is shut out.
+// Entry is why an edge is blocked.
 type Entry struct {
 	By     string    `json:"by"`
 	At     time.Time `json:"at"`
@@ -72,19 +72,19 @@ func Read(ctx context.Context, group Documents) (List, error) {
 	return Parse(value)
 }
 
-// Block shuts an edge out. One that is blocked stays so, as it was noted first.
+// Block blocks an edge. One that is blocked stays so, as it was noted first.
 func Block(ctx context.Context, group Documents, edge string, e Entry) error {
 	if err := event.CheckName(edge); err != nil {
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
-	if e.Reason = strings.ToValidUTF8(e.Reason, "�"); len(e.Reason) > mostReason {
-		return fmt.Errorf("%w: the reason has %d bytes, write it in %d", ErrRefused, len(e.Reason), mostReason)
+	if e.Reason = strings.ToValidUTF8(e.Reason, "�"); len(e.Reason) > maxReason {
+		return fmt.Errorf("%w: the reason has %d bytes, write it in %d", ErrRefused, len(e.Reason), maxReason)
 	}
 	return change(ctx, group, func(l List) error {
 		if l.Has(edge) {
 			return nil
 		}
-		if len(l) >= most {
+		if len(l) >= maxEdges {
 			return fmt.Errorf("%w: %d edges are blocked, no more are kept: let in only those you know with bridge.edges", ErrRefused, len(l))
 		}
 		l[edge] = e
@@ -92,7 +92,7 @@ func Block(ctx context.Context, group Documents, edge string, e Entry) error {
 	})
 }
 
-// Unblock lets an edge in again.
+// Unblock unblocks an edge.
 func Unblock(ctx context.Context, group Documents, edge string) error {
 	return change(ctx, group, func(l List) error {
 		if !l.Has(edge) {

@@ -32,7 +32,7 @@ func TestPagesShowWhatKafkaHas(t *testing.T) {
 		path string
 		says []string
 	}{
-		{"/", []string{"1 item could not be worked on", "2 alerts in the last hour", "2 items (4.1 kB) are on their way from mast-7", "alpha"}},
+		{"/", []string{"1 dead letter waits for a decision", "2 alerts in the last hour", "2 items (4.1 kB) are on their way from mast-7", "alpha"}},
 		{"/scenes", []string{"3 scenes", "alpha", "gamma", "in work", `class="land"`}},
 		{"/scenes/mast-7/alpha", []string{"1.00 km²", "was not sent: 100 % of it is cloud", "ukis 1", "mask.tif", "5.2 MB", "product published"}},
 		{"/scenes/mast-7/gamma", []string{"in work", "There is no product yet"}},

@@ -201,7 +201,7 @@ func TestTheAuditOfAnEarlierProgramComesIntoTheBook(t *testing.T) {
 	w.run()
 	group := w.space.Coordinator("otto")
 	w.eventually("the book has them", func() bool {
-		k, err := deadletter.ReadBook(t.Context(), group.Document(deadletter.BookName))
+		k, err := deadletter.ReadDecisions(t.Context(), group.Document(deadletter.DecisionsName))
 		return err == nil && k.Of(place(0), time.Time{}) != nil && k.Of(place(1), time.Time{}) != nil
 	})
 	outcomes, err := w.command("otto").Replay(t.Context(), place(0), place(1), place(2), place(3))
@@ -290,7 +290,7 @@ func TestADeviceIsShutOutFromThePage(t *testing.T) {
 	if err != nil || !l.Has("mast-7") || l["mast-7"].Reason != "floods" {
 		t.Errorf("%+v %v", l, err)
 	}
-	if _, page := ask(operator, "GET", "/letters", ""); !strings.Contains(page, "mast-7 is shut out by otto") || !strings.Contains(page, "Let mast-7 in again") {
+	if _, page := ask(operator, "GET", "/letters", ""); !strings.Contains(page, "mast-7 is blocked by otto") || !strings.Contains(page, "Unblock mast-7") {
 		t.Errorf("the page says %s", page)
 	}
 	if got, _ := ask(operator, "POST", "/api/v1/edges/blocked", `{"edge":"mast-7","action":"unblock"}`); got != http.StatusOK {

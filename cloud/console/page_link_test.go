@@ -22,7 +22,7 @@ func TestALinksReportIsShownAlsoAfterItsEdgeHasGone(t *testing.T) {
 		"windows_past":[{"from":"2020-01-01T00:00:00Z","to":"2020-01-01T01:00:00Z"}],"next":[{"seq":3,"kind":"tile","subject":"<b>x</b>/0_0","priority":2,"rung":4,"why":"it is the oldest"}]}}`)
 	say(`{"status":"offline","edge":"mast-8"}`)
 	_, body := w.get("/link")
-	for _, text := range []string{"Nothing more goes just now: no contact window", "2 normal</td><td>tiles</td><td class=\"num\">7", "&lt;b&gt;x", "it is the oldest", "2020-01-01 01:00:00"} {
+	for _, text := range []string{"Nothing more is sent just now: no contact window", "2 normal</td><td>tiles</td><td class=\"num\">7", "&lt;b&gt;x", "it is the oldest", "2020-01-01 01:00:00"} {
 		if !strings.Contains(body, text) {
 			t.Errorf("the page does not say %q", text)
 		}

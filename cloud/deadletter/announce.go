@@ -28,7 +28,7 @@ type putBack struct {
 	Value   []byte         `json:"value,omitempty"` // of a drop report: the numbers in it count
 }
 
-// announce tells bridges which records were put back.
+// announce lets bridges know which records were put back.
 func (a Actions) announce(ctx context.Context, records []kafka.Record) error {
 	doc := a.Group.Document(PutBackName)
 	for len(records) > 0 {
@@ -52,7 +52,7 @@ func (a Actions) announce(ctx context.Context, records []kafka.Record) error {
 			b, err = json.Marshal(all)
 		}
 		if err != nil {
-			return fmt.Errorf("telling bridges what was put back: %w", err)
+			return fmt.Errorf("announcing to bridges what was put back: %w", err)
 		}
 		if _, err := doc.Put(ctx, b, version); !errors.Is(err, coord.ErrChanged) {
 			return err

@@ -31,7 +31,7 @@ const (
 	HeadQuarantineBytes = "quarantine_bytes"
 	// HeadSummary marks a dead letter that stands for many that were counted and not kept.
 	HeadSummary = "canvas_summary"
-	// HeadReplay is added to a record that was put back: which letter it was, when, and by whom.
+	// HeadReplay is added to a record that was put back: which dead letter it was, when, and by whom.
 	HeadReplay = "canvas_replay"
 )
 
@@ -43,19 +43,19 @@ const (
 	StagePut       = "TASK_PUT"
 )
 
-// Cause says where a record came from and why it is set aside.
+// Cause says where a record came from and why it is a dead letter.
 type Cause struct {
 	Topic     string
 	Partition int
 	Offset    int64 // -1 where there is none
 	Connector string
 	Stage     string
-	Class     string // what set it aside
+	Class     string // what wrote the dead letter
 	Exception string // the kind of fault
 	Reason    string // in words; cut where it is long
 }
 
-// maxReason bounds the reason: it may quote what came, and a letter must fit where its record did.
+// maxReason bounds the reason: it may quote what came, and a dead letter must fit where its record did.
 const maxReason = 2 << 10
 
 // Headers are Kafka Connect's for c. Key, value and headers of the record stay as they came.
@@ -82,7 +82,7 @@ func Header(headers []event.Header, name string) (value string) {
 	return value
 }
 
-// bare are a letter's headers without those that say why it is one.
+// bare are a dead letter's headers without those that say why it is one.
 func bare(headers []event.Header) (own []event.Header) {
 	for _, h := range headers {
 		name := strings.ToLower(h.Key)

@@ -22,8 +22,8 @@ const KeeperLease = "dlq-keeper"
 // Quarantine is where the bytes of dead letters rest in the object store.
 const Quarantine = "quarantine/"
 
-// keepEvery is how often the store is looked through. An object that no letter names at two looks in a
-// row has no letter any more: its letter follows it within moments.
+// keepEvery is how often the store is looked through. An object that no dead letter names at two looks in a
+// row has no dead letter any more: its dead letter follows it within moments.
 const keepEvery = 15 * time.Minute
 
 // Quarantined is the part of the object store that a Keeper needs.
@@ -34,7 +34,7 @@ type Quarantined interface {
 	Keys(ctx context.Context, prefix string) ([]string, error)
 }
 
-// Keeper deletes quarantined objects: with their letters, and the oldest where they take too much.
+// Keeper deletes quarantined objects: with their dead letters, and the oldest where they take too much.
 type Keeper struct {
 	Log     Log
 	Objects Quarantined
@@ -42,17 +42,17 @@ type Keeper struct {
 	Logger  *slog.Logger
 	Every   time.Duration // 0: every 15 minutes
 
-	named  map[string]named // objects by key that letters name
+	named  map[string]named // objects by key that dead letters name
 	next   map[int]int64    // the next offset to read, by partition
 	orphan map[string]bool  // not named at the last look
 	sizes  map[string]int64 // of objects, as far as they are known
 }
 
-// named is the newest letter of an object.
+// named is the newest dead letter of an object.
 type named struct {
 	at    Place
 	time  time.Time
-	bytes int64 // 0 where the letter does not say
+	bytes int64 // 0 where the dead letter does not say
 }
 
 // Run looks again and again until ctx ends.
@@ -60,7 +60,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 	every := cmp.Or(k.Every, keepEvery)
 	k.named, k.next, k.orphan, k.sizes = map[string]named{}, map[int]int64{}, map[string]bool{}, map[string]int64{}
 	for {
-		if err := k.Look(ctx); err != nil && ctx.Err() == nil {
+		if err := k.Sweep(ctx); err != nil && ctx.Err() == nil {
 			k.Logger.Warn("dead letters in the object store can't be looked through, trying again later", telemetry.Err, err)
 		}
 		select {
@@ -71,8 +71,8 @@ func (k *Keeper) Run(ctx context.Context) error {
 	}
 }
 
-// Look does it once.
-func (k *Keeper) Look(ctx context.Context) error {
+// Sweep does it once.
+func (k *Keeper) Sweep(ctx context.Context) error {
 	if k.named == nil {
 		k.named, k.next, k.orphan, k.sizes = map[string]named{}, map[int]int64{}, map[string]bool{}, map[string]int64{}
 	}
@@ -110,8 +110,8 @@ func (k *Keeper) Look(ctx context.Context) error {
 	return err
 }
 
-// readOn learns which objects the letters name that came since the last time, and forgets those of
-// letters that Kafka has deleted.
+// readOn learns which objects the dead letters name that came since the last time, and forgets those of
+// dead letters that Kafka has deleted.
 func (k *Keeper) readOn(ctx context.Context) error {
 	ranges, err := k.Log.Offsets(ctx, event.DLQTopic)
 	if err != nil {
@@ -141,14 +141,14 @@ func (k *Keeper) readOn(ctx context.Context) error {
 	return nil
 }
 
-// delete removes an object, and puts it back where a letter named it meanwhile.
+// delete removes an object, and puts it back where a dead letter named it meanwhile.
 func (k *Keeper) delete(ctx context.Context, key string) (bool, error) {
 	data, err := k.Objects.Get(ctx, key)
 	if errors.Is(err, fs.ErrNotExist) {
 		return true, nil
 	}
 	if err != nil {
-		data = nil // too large to be held: its letter would say that its bytes are gone
+		data = nil // too large to be held: its dead letter would say that its bytes are gone
 	}
 	if err := k.Objects.Delete(ctx, key); err != nil {
 		return false, err
@@ -166,7 +166,7 @@ func (k *Keeper) delete(ctx context.Context, key string) (bool, error) {
 	return true, nil
 }
 
-// bound deletes the objects of the oldest letters until the rest is within the bound. The letters stay,
+// bound deletes the objects of the oldest dead letters until the rest is within the bound. The dead letters stay,
 // and say that their bytes are gone when they are asked for.
 func (k *Keeper) bound(ctx context.Context, keys []string) (gone int, err error) {
 	total := int64(0)
@@ -194,7 +194,7 @@ func (k *Keeper) bound(ctx context.Context, keys []string) (gone int, err error)
 	return gone, nil
 }
 
-// sizeOf is what a letter says of its object; of an earlier program's, what is there.
+// sizeOf is what a dead letter says of its object; of an earlier program's, what is there.
 func (k *Keeper) sizeOf(ctx context.Context, key string) int64 {
 	if n := k.named[key].bytes; n > 0 {
 		return n

@@ -86,7 +86,7 @@ func keeper(l *trail, s *shelf, bound int64) *Keeper {
 func look(t *testing.T, k *Keeper, times int) {
 	t.Helper()
 	for range times {
-		if err := k.Look(t.Context()); err != nil {
+		if err := k.Sweep(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -100,16 +100,16 @@ func TestObjectsGoWithTheirLetters(t *testing.T) {
 	k := keeper(l, s, 1000)
 	look(t, k, 3)
 	if len(s.objects) != 3 {
-		t.Fatalf("an object that a letter names is gone: %v", s.objects)
+		t.Fatalf("an object that a dead letter names is gone: %v", s.objects)
 	}
 	l.first = 1
 	look(t, k, 1)
 	if len(s.objects) != 3 {
-		t.Fatal("an object is deleted at the first look, while its letter may be on its way")
+		t.Fatal("an object is deleted at the first look, while its dead letter may be on its way")
 	}
 	look(t, k, 1)
 	if _, there := s.objects["quarantine/a"]; there || len(s.objects) != 2 {
-		t.Errorf("after its letter went: %v", s.objects)
+		t.Errorf("after its dead letter went: %v", s.objects)
 	}
 }
 
@@ -118,7 +118,7 @@ func TestAnObjectWhoseLetterComesMeanwhileStays(t *testing.T) {
 	s.meanwhile = func(key string) { l.add(key, 1) }
 	look(t, keeper(l, s, 1000), 3)
 	if string(s.objects["quarantine/a"]) != "x" {
-		t.Error("the object of a new letter is gone")
+		t.Error("the object of a new dead letter is gone")
 	}
 }
 
@@ -127,7 +127,7 @@ func TestTheOldestObjectsGoWhereTheyTakeTooMuch(t *testing.T) {
 	for n := range 10 {
 		key := "quarantine/" + strconv.Itoa(n)
 		s.objects[key] = make([]byte, 10)
-		l.add(key, 10*(n%2)) // an earlier program's letters don't say how many bytes there are
+		l.add(key, 10*(n%2)) // an earlier program's dead letters don't say how many bytes there are
 		l.letters[n].Time = l.letters[n].Time.Add(1 << n)
 	}
 	k := keeper(l, s, 35)

@@ -26,7 +26,7 @@ type Objects interface {
 	Put(ctx context.Context, ref string, data []byte) error
 }
 
-// alreadyThere says that Kafka has what a letter holds.
+// alreadyThere says that Kafka has what a dead letter holds.
 type alreadyThere struct {
 	topic     string
 	partition int
@@ -37,9 +37,9 @@ func (a *alreadyThere) Error() string {
 	return fmt.Sprintf("its edge has sent it again since: it stands in %s[%d]@%d", a.topic, a.partition, a.offset)
 }
 
-func asThere(err error, to **alreadyThere) bool { return errors.As(err, to) }
+func isThere(err error, to **alreadyThere) bool { return errors.As(err, to) }
 
-// prepare reads a letter and makes the record that it shall be.
+// prepare reads a dead letter and makes the record that it shall be.
 func (a Actions) prepare(ctx context.Context, p Place) (kafka.Record, error) {
 	r, err := Read(ctx, a.Log, p)
 	if err != nil {
@@ -47,7 +47,7 @@ func (a Actions) prepare(ctx context.Context, p Place) (kafka.Record, error) {
 	}
 	l := Describe(r)
 	if l.Stands > 0 {
-		return kafka.Record{}, fmt.Errorf("letter %s stands for %d messages that were counted and not kept", p, l.Stands)
+		return kafka.Record{}, fmt.Errorf("dead letter %s stands for %d messages that were counted and not kept", p, l.Stands)
 	}
 	if l.Quarantine != "" {
 		if r.Value, err = a.fetch(ctx, l.Quarantine); err != nil {
@@ -71,15 +71,15 @@ func (a Actions) fetch(ctx context.Context, ref string) ([]byte, error) {
 	return data, nil
 }
 
-// record is a letter that was a record of Kafka, as it was: key, value and headers unchanged.
-func (a Actions) record(ctx context.Context, l Letter, r kafka.Record) (kafka.Record, error) {
+// record is a dead letter that was a record of Kafka, as it was: key, value and headers unchanged.
+func (a Actions) record(ctx context.Context, l Entry, r kafka.Record) (kafka.Record, error) {
 	o := kafka.Record{Topic: l.Topic, Key: r.Key, Value: r.Value, Headers: bare(r.Headers)}
 	switch l.Topic {
 	case "":
-		return o, fmt.Errorf("letter %s does not name the topic that it came from (%s)", l.Place, HeadTopic)
+		return o, fmt.Errorf("dead letter %s does not name the topic that it came from (%s)", l.Place, HeadTopic)
 	case event.EventsTopic, event.WorkTopic, event.ResultsTopic, event.ProductsTopic:
 	default:
-		return o, fmt.Errorf("letter %s names the topic %.120s, which holds no work", l.Place, l.Topic)
+		return o, fmt.Errorf("dead letter %s names the topic %.120s, which holds no work", l.Place, l.Topic)
 	}
 	item, err := o.Item()
 	if err == nil && item.Attrs.DataRef != "" {
@@ -100,9 +100,9 @@ func (a Actions) record(ctx context.Context, l Letter, r kafka.Record) (kafka.Re
 	return o, nil
 }
 
-// message is a letter that came over MQTT and never was a record: it becomes the one that the bridge
+// message is a dead letter that came over MQTT and never was a record: it becomes the one that the bridge
 // would have made of it.
-func (a Actions) message(ctx context.Context, l Letter, r kafka.Record) (kafka.Record, error) {
+func (a Actions) message(ctx context.Context, l Entry, r kafka.Record) (kafka.Record, error) {
 	item, err := a.Checks.Message(l.Topic, r.Value)
 	if err == nil && item.Kind == event.Part {
 		err = errors.New("it is a part of something larger, which came without it")
@@ -133,7 +133,7 @@ func (a Actions) message(ctx context.Context, l Letter, r kafka.Record) (kafka.R
 	return record, nil
 }
 
-// since is how far before a letter the topic is looked through for what its edge sent again.
+// since is how far before a dead letter the topic is looked through for what its edge sent again.
 const since = time.Hour
 
 // lookFor looks for an item in the topic that it belongs to: its edge may have sent it again, intact.

@@ -18,16 +18,16 @@ type Log interface {
 	Append(ctx context.Context, records ...kafka.Record) error
 }
 
-// ErrNone says that there is no such letter.
+// ErrNone says that there is no such dead letter.
 var ErrNone = errors.New("there is no such dead letter")
 
-// Listing is the newest letters, oldest first, and how many there are in all.
+// Listing is the newest dead letters, oldest first, and how many there are in all.
 type Listing struct {
-	Letters []Letter `json:"letters"`
-	Total   int64    `json:"total"`
+	Entries []Entry `json:"letters"`
+	Total   int64   `json:"total"`
 }
 
-// List reads at most limit letters, the newest. It keeps what is worth knowing, not their values.
+// List reads at most limit dead letters, the newest. It keeps what is worth knowing, not their values.
 func List(ctx context.Context, log Log, limit int) (l Listing, err error) {
 	ranges, err := log.Offsets(ctx, event.DLQTopic)
 	if err != nil {
@@ -36,21 +36,21 @@ func List(ctx context.Context, log Log, limit int) (l Listing, err error) {
 	for partition, r := range ranges {
 		l.Total += r.End - r.First
 		err := log.Scan(ctx, event.DLQTopic, partition, max(r.First, r.End-int64(limit)), r.End, func(r kafka.Record) error {
-			l.Letters = append(l.Letters, Describe(r))
+			l.Entries = append(l.Entries, Describe(r))
 			return nil
 		})
 		if err != nil {
 			return l, err
 		}
 	}
-	slices.SortFunc(l.Letters, func(a, b Letter) int {
+	slices.SortFunc(l.Entries, func(a, b Entry) int {
 		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Place.Partition, b.Place.Partition), cmp.Compare(a.Place.Offset, b.Place.Offset))
 	})
-	l.Letters = l.Letters[max(0, len(l.Letters)-limit):]
+	l.Entries = l.Entries[max(0, len(l.Entries)-limit):]
 	return l, nil
 }
 
-// Read is one letter with all that is in it.
+// Read is one dead letter with all that is in it.
 func Read(ctx context.Context, log Log, at Place) (record kafka.Record, err error) {
 	found := false
 	err = log.Scan(ctx, event.DLQTopic, at.Partition, at.Offset, at.Offset+1, func(r kafka.Record) error {

@@ -20,7 +20,7 @@ type Group interface {
 	Document(name string) coord.Document
 }
 
-// Outcome is what became of one letter.
+// Outcome is what became of one dead letter.
 type Outcome struct {
 	Place Place  `json:"id"`
 	Topic string `json:"topic,omitempty"`
@@ -36,11 +36,11 @@ const (
 	Refused  = "refused" // it can't be done, see Why
 )
 
-// Lease is what whoever decides about letters owns meanwhile.
+// Lease is what whoever decides about dead letters owns meanwhile.
 const Lease = "dlq-replay"
 
-// together is how many letters are put back between two entries in the book.
-const together = 64
+// batchSize is how many dead letters are put back between two entries in the decisions.
+const batchSize = 64
 
 // Actions are what operators do with dead letters, whoever they are and wherever they sit.
 type Actions struct {
@@ -60,7 +60,7 @@ func (a Actions) now() time.Time {
 	return a.Now().UTC().Truncate(time.Second)
 }
 
-// at is the time of a decision: now, but not before the letters, whose clock may be another.
+// at is the time of a decision: now, but not before the dead letters, whose clock may be another.
 func (a Actions) at(ctx context.Context, places ...Place) time.Time {
 	at := a.now()
 	for _, p := range places {
@@ -71,12 +71,12 @@ func (a Actions) at(ctx context.Context, places ...Place) time.Time {
 	return at
 }
 
-// Replay puts letters back to the topics that they came from, each once: one process at a time, what
-// is under way in the book before it is written, and looked for in Kafka where an earlier run died
+// Replay puts dead letters back to the topics that they came from, each once: one process at a time, what
+// is under way is noted before it is written, and looked for in Kafka where an earlier run died
 // in between. What it gives is complete up to the error.
 func (a Actions) Replay(ctx context.Context, places ...Place) (outcomes []Outcome, err error) {
-	err = a.alone(ctx, func(ctx context.Context, doc coord.Document) error {
-		for some := range slices.Chunk(places, together) {
+	err = a.exclusively(ctx, func(ctx context.Context, doc coord.Document) error {
+		for some := range slices.Chunk(places, batchSize) {
 			done, err := a.replay(ctx, doc, some)
 			outcomes = append(outcomes, done...)
 			if err != nil {
@@ -88,15 +88,15 @@ func (a Actions) Replay(ctx context.Context, places ...Place) (outcomes []Outcom
 	return outcomes, err
 }
 
-// Discard notes that nothing more is to be done about letters: they stay in Kafka until its retention
+// Discard notes that nothing more is to be done about dead letters: they stay in Kafka until its retention
 // takes them.
 func (a Actions) Discard(ctx context.Context, places ...Place) (outcomes []Outcome, err error) {
-	err = a.alone(ctx, func(ctx context.Context, doc coord.Document) error {
+	err = a.exclusively(ctx, func(ctx context.Context, doc coord.Document) error {
 		kept, err := a.Log.Offsets(ctx, event.DLQTopic)
 		if err != nil {
 			return err
 		}
-		return change(ctx, doc, func(k *Book) error {
+		return change(ctx, doc, func(k *Decisions) error {
 			outcomes = outcomes[:0]
 			var taken []Place
 			for _, p := range places {
@@ -121,14 +121,14 @@ func (a Actions) Discard(ctx context.Context, places ...Place) (outcomes []Outco
 	return outcomes, err
 }
 
-// Adopt notes decisions that were taken before there was a book, about letters that nobody has decided
+// Adopt notes decisions that were taken before there was a document of them, about dead letters that nobody has decided
 // about since.
 func (a Actions) Adopt(ctx context.Context, old map[Place]Decision) error {
 	if len(old) == 0 {
 		return nil
 	}
-	return a.alone(ctx, func(ctx context.Context, doc coord.Document) error {
-		return change(ctx, doc, func(k *Book) error {
+	return a.exclusively(ctx, func(ctx context.Context, doc coord.Document) error {
+		return change(ctx, doc, func(k *Decisions) error {
 			for _, p := range slices.SortedFunc(maps.Keys(old), func(p, q Place) int { return old[p].At.Compare(old[q].At) }) {
 				if k.Of(p, old[p].At) == nil {
 					k.note(old[p], p)
@@ -154,20 +154,20 @@ func (d Decision) String() string {
 	return what
 }
 
-// alone decides while nobody else does, after what a run that died has left.
-func (a Actions) alone(ctx context.Context, do func(context.Context, coord.Document) error) error {
+// exclusively decides while nobody else does, after what a run that died has left.
+func (a Actions) exclusively(ctx context.Context, do func(context.Context, coord.Document) error) error {
 	return a.Group.Own(ctx, Lease, func(ctx context.Context, _ coord.Lease) error {
-		doc := a.Group.Document(BookName)
-		if err := a.settle(ctx, doc); err != nil {
+		doc := a.Group.Document(DecisionsName)
+		if err := a.finishEarlier(ctx, doc); err != nil {
 			return err
 		}
 		return do(ctx, doc)
 	})
 }
 
-// settle finishes what a run that died had under way: what it wrote is found by its header.
-func (a Actions) settle(ctx context.Context, doc coord.Document) error {
-	k, err := ReadBook(ctx, doc)
+// finishEarlier finishes what a run that died had under way: what it wrote is found by its header.
+func (a Actions) finishEarlier(ctx context.Context, doc coord.Document) error {
+	k, err := ReadDecisions(ctx, doc)
 	if err != nil || k.Open == nil {
 		return err
 	}
@@ -178,7 +178,7 @@ func (a Actions) settle(ctx context.Context, doc coord.Document) error {
 	if err := a.announce(ctx, slices.Collect(maps.Values(written))); err != nil {
 		return err
 	}
-	return change(ctx, doc, func(k *Book) error {
+	return change(ctx, doc, func(k *Decisions) error {
 		if k.Open == nil {
 			return nil
 		}
@@ -215,13 +215,13 @@ func (a Actions) written(ctx context.Context, b batch) (map[Place]kafka.Record, 
 	return found, nil
 }
 
-// replay puts a few letters back.
+// replay puts a few dead letters back.
 func (a Actions) replay(ctx context.Context, doc coord.Document, places []Place) (outcomes []Outcome, err error) {
 	kept, err := a.Log.Offsets(ctx, event.DLQTopic)
 	if err != nil {
 		return nil, err
 	}
-	k, err := ReadBook(ctx, doc)
+	k, err := ReadDecisions(ctx, doc)
 	if err != nil {
 		return nil, err
 	}
@@ -241,7 +241,7 @@ func (a Actions) replay(ctx context.Context, doc coord.Document, places []Place)
 		record, err := a.prepare(ctx, p)
 		if id := Header(record.Headers, "ce_id"); err == nil && id != "" {
 			if ids[id] {
-				err = errors.New("the same item goes back with another letter")
+				err = errors.New("the same item goes back with another dead letter")
 			}
 			ids[id] = true
 		}
@@ -252,7 +252,7 @@ func (a Actions) replay(ctx context.Context, doc coord.Document, places []Place)
 			return outcomes, context.Cause(ctx)
 		}
 		switch at := (*alreadyThere)(nil); {
-		case asThere(err, &at):
+		case isThere(err, &at):
 			there = append(there, p)
 			outcomes = append(outcomes, Outcome{Place: p, State: Already, Why: at.Error()})
 		case err != nil:
@@ -263,7 +263,7 @@ func (a Actions) replay(ctx context.Context, doc coord.Document, places []Place)
 		}
 	}
 	if len(records) > 0 {
-		if err := change(ctx, doc, func(k *Book) error { k.Open = &open; return nil }); err != nil {
+		if err := change(ctx, doc, func(k *Decisions) error { k.Open = &open; return nil }); err != nil {
 			return outcomes, err
 		}
 		if err := a.Log.Append(ctx, records...); err != nil {
@@ -281,7 +281,7 @@ func (a Actions) replay(ctx context.Context, doc coord.Document, places []Place)
 	}
 	done := append(open.Places, there...)
 	at := a.at(ctx, done...)
-	return outcomes, change(ctx, doc, func(k *Book) error {
+	return outcomes, change(ctx, doc, func(k *Decisions) error {
 		k.note(Decision{Action: PutBack, By: a.By, At: at}, done...)
 		k.Open = nil
 		k.forget(kept)
@@ -289,8 +289,8 @@ func (a Actions) replay(ctx context.Context, doc coord.Document, places []Place)
 	})
 }
 
-// decided says whether nothing is left to do about a letter, and why where that is not what was asked.
-func (a Actions) decided(ctx context.Context, k *Book, p Place) (why string, decided bool) {
+// decided says whether nothing is left to do about a dead letter, and why where that is not what was asked.
+func (a Actions) decided(ctx context.Context, k *Decisions, p Place) (why string, decided bool) {
 	switch d := a.decision(ctx, k, p); {
 	case d == nil:
 		return "", false
@@ -303,8 +303,8 @@ func (a Actions) decided(ctx context.Context, k *Book, p Place) (why string, dec
 	}
 }
 
-// decision is what was decided about the letter that stands at a place now.
-func (a Actions) decision(ctx context.Context, k *Book, p Place) *Decision {
+// decision is what was decided about the dead letter that stands at a place now.
+func (a Actions) decision(ctx context.Context, k *Decisions, p Place) *Decision {
 	d := k.Of(p, time.Time{})
 	if d == nil {
 		return nil
@@ -331,7 +331,7 @@ func (a Actions) mark(p Place) []byte {
 	return fmt.Appendf(nil, "%s/%s %s by %s", event.DLQTopic, p, a.now().Format(time.RFC3339), a.By)
 }
 
-// replayOf is the letter that a record was.
+// replayOf is the dead letter that a record was.
 func replayOf(headers []event.Header) (Place, bool) {
 	first, _, _ := strings.Cut(Header(headers, HeadReplay), " ")
 	place, ok := strings.CutPrefix(first, event.DLQTopic+"/")

@@ -16,7 +16,7 @@ import (
 	"cloudcanvas/shared/kafka"
 )
 
-// kafkaWith starts an embedded broker with letters in canvas.dlq.
+// kafkaWith starts an embedded broker with dead letters in canvas.dlq.
 func kafkaWith(t *testing.T, letters ...kafka.Record) *kafka.Client {
 	t.Helper()
 	b, err := kafka.Embed(t.TempDir(), kafka.EmbedOptions{})
@@ -63,7 +63,7 @@ func tile(n int) event.Item {
 	return i
 }
 
-// letter is a record that a worker set aside.
+// dead letter is a record that a worker could not process.
 func letter(n int, from string) kafka.Record {
 	i := tile(n)
 	if from == event.EventsTopic {
@@ -76,7 +76,7 @@ func letter(n int, from string) kafka.Record {
 	return r
 }
 
-// message is one that the bridge set aside, as it came over MQTT.
+// message is one that the bridge refused, as it came over MQTT.
 func message(t *testing.T, i event.Item) kafka.Record {
 	t.Helper()
 	payload, err := i.MarshalMQTT()
@@ -129,14 +129,14 @@ func TestTheNewestLettersAreListedWithTheirReasons(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Total != 9 || len(got.Letters) != 4 || got.Letters[0].Place != (Place{0, 5}) {
+	if got.Total != 9 || len(got.Entries) != 4 || got.Entries[0].Place != (Place{0, 5}) {
 		t.Fatalf("%+v", got)
 	}
-	if l := got.Letters[3]; l.Reason != "reason 8" || l.Topic != event.WorkTopic || l.Offset != "7" || l.Bytes != len(letters[8].Value) || l.Edge != "mast" {
+	if l := got.Entries[3]; l.Reason != "reason 8" || l.Topic != event.WorkTopic || l.Offset != "7" || l.Bytes != len(letters[8].Value) || l.Edge != "mast" {
 		t.Errorf("%+v", l)
 	}
 	if _, err := Read(t.Context(), k, Place{0, 99}); !errors.Is(err, ErrNone) {
-		t.Errorf("a letter that is not there: %v", err)
+		t.Errorf("a dead letter that is not there: %v", err)
 	}
 	if _, err := Read(t.Context(), k, Place{9, 0}); err == nil {
 		t.Error("a partition that is not there")
@@ -177,9 +177,9 @@ func TestALetterGoesBackUnchangedAndOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	book, err := ReadBook(t.Context(), group.Document(BookName))
-	book.Mark(listing.Letters)
-	if l := listing.Letters; err != nil || !l[0].Replayed || l[0].Decision.By != "test" || l[0].Decision.At.IsZero() || l[1].Decision != nil {
+	book, err := ReadDecisions(t.Context(), group.Document(DecisionsName))
+	book.Mark(listing.Entries)
+	if l := listing.Entries; err != nil || !l[0].Replayed || l[0].Decision.By != "test" || l[0].Decision.At.IsZero() || l[1].Decision != nil {
 		t.Errorf("marks: %+v %v", l, err)
 	}
 }
@@ -267,7 +267,7 @@ func TestARunThatDiedInBetweenDoublesNothingAndLosesNothing(t *testing.T) {
 	}
 }
 
-// one is a log of one letter.
+// one is a log of one dead letter.
 type one struct{ kafka.Record }
 
 func (o one) Offsets(context.Context, string) (map[int]kafka.OffsetRange, error) {

@@ -21,7 +21,7 @@ import (
 type arrival struct {
 	item   event.Item
 	record kafka.Record // without its value
-	dead   *deadletter.Letter
+	dead   *deadletter.Entry
 }
 
 // matches are what the search brings together.

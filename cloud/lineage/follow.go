@@ -252,7 +252,7 @@ func stepAt(r kafka.Record, what, detail string) Step {
 }
 
 // describe reads why a record is a dead letter; unreadable is what is wrong with its value.
-func describe(r kafka.Record, unreadable error) *deadletter.Letter {
+func describe(r kafka.Record, unreadable error) *deadletter.Entry {
 	l := deadletter.Describe(r)
 	if l.Reason == "" && unreadable != nil {
 		l.Reason = unreadable.Error()

@@ -45,8 +45,8 @@ func newest(ctx context.Context, a deadletter.Actions, limit int) (deadletter.Li
 	if err != nil {
 		return l, err
 	}
-	decided, err := deadletter.ReadBook(ctx, a.Group.Document(deadletter.BookName))
-	decided.Mark(l.Letters)
+	decided, err := deadletter.ReadDecisions(ctx, a.Group.Document(deadletter.DecisionsName))
+	decided.Mark(l.Entries)
 	return l, err
 }
 
@@ -80,7 +80,7 @@ func listDeadLetters(c *urfave.Context) error {
 func printDeadLetters(out io.Writer, l deadletter.Listing) error {
 	w := table(out)
 	w.Printf("ID\tTIME\tTOPIC\tSTAGE\tABOUT\tBYTES\tDECIDED\tREASON\n")
-	for _, l := range l.Letters {
+	for _, l := range l.Entries {
 		decided := "-"
 		if l.Decision != nil {
 			decided = l.Decision.String()
@@ -88,13 +88,13 @@ func printDeadLetters(out io.Writer, l deadletter.Listing) error {
 		w.Printf("%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", l.Place, l.Time.UTC().Format(time.RFC3339), orDash(visible.Short(l.Topic, 60)),
 			orDash(visible.Short(l.Stage, 30)), orDash(visible.Short(strings.TrimSpace(l.Kind+" "+l.Subject), 40)), l.Bytes, decided, visible.Short(l.Reason, 120))
 	}
-	w.Printf("\n%d of %d dead letters\n", len(l.Letters), l.Total)
+	w.Printf("\n%d of %d dead letters\n", len(l.Entries), l.Total)
 	return w.Flush()
 }
 
 // shownDeadLetter is `dlq show --json`.
 type shownDeadLetter struct {
-	deadletter.Letter
+	deadletter.Entry
 	Key     []byte        `json:"key"`
 	Headers []shownHeader `json:"headers"`
 	Value   []byte        `json:"value"`
@@ -126,7 +126,7 @@ func showDeadLetter(c *urfave.Context) error {
 				return fmt.Errorf("writing the value of %s: %w", at, err)
 			}
 		}
-		s := shownDeadLetter{Letter: deadletter.Describe(r), Key: r.Key, Value: r.Value}
+		s := shownDeadLetter{Entry: deadletter.Describe(r), Key: r.Key, Value: r.Value}
 		for _, h := range r.Headers {
 			s.Headers = append(s.Headers, shownHeader{h.Key, string(h.Value)})
 		}
@@ -141,9 +141,9 @@ func showDeadLetter(c *urfave.Context) error {
 	})
 }
 
-func decisions(ctx context.Context, cfg cloud.Config) (all deadletter.Book, err error) {
+func decisions(ctx context.Context, cfg cloud.Config) (all deadletter.Decisions, err error) {
 	err = withCoordinator(ctx, cfg, func(ctx context.Context, z coord.Coordinator) error {
-		all, err = deadletter.ReadBook(ctx, z.Document(deadletter.BookName))
+		all, err = deadletter.ReadDecisions(ctx, z.Document(deadletter.DecisionsName))
 		return err
 	})
 	return all, err
@@ -178,7 +178,7 @@ func named(ctx context.Context, c *urfave.Context, a deadletter.Actions) (places
 		return places, nil
 	}
 	l, err := newest(ctx, a, c.Int("limit"))
-	for _, d := range l.Letters {
+	for _, d := range l.Entries {
 		if d.Decision == nil && d.Stands == 0 {
 			places = append(places, d.Place)
 		}

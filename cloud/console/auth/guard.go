@@ -165,7 +165,7 @@ func (g *Guard) identify(r *http.Request) (Person, bool) {
 	return g.sessions.who(cookie.Value, g.o.Now())
 }
 
-// askToLogIn sends people to the login page and tells programs what is missing.
+// askToLogIn sends people to the login page and says to programs what is missing.
 func (g *Guard) askToLogIn(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/html") {
 		http.Redirect(w, r, "/login", http.StatusSeeOther)

@@ -143,7 +143,7 @@ func (g *Guard) fromProvider(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !g.audited(Act{Who: who.Name, Action: actLogIn, What: aboutLogin, Detail: string(who.Role)}) {
-		g.o.Refuser.Refuse(w, r, http.StatusServiceUnavailable, "Nobody can log in now: the audit can't be written. The console's log says why.")
+		g.o.Refuser.Refuse(w, r, http.StatusServiceUnavailable, "Nobody can log in now: the console can't write its audit. Its log says why.")
 		return
 	}
 	life := g.oidc.config.Session

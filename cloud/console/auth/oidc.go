@@ -49,7 +49,7 @@ func newProvider(c OIDC, publicURL string, now func() time.Time) (*provider, err
 	return &provider{config: c, redirect: c.redirect(publicURL), secret: secret, client: &http.Client{Timeout: providerTakes}, now: now}, nil
 }
 
-// What can go wrong with a login, as people are told.
+// What can go wrong with a login, in words for people.
 var (
 	errProvider = errors.New("the login provider does not answer")
 	errStale    = errors.New("this login was not begun here, is over, or took too long: begin again")

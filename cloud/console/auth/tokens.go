@@ -116,7 +116,7 @@ func parseTokens(r io.Reader) (*tokens, error) {
 	return t, nil
 }
 
-// who has this token. Every line is looked at, so that the time tells nothing.
+// who has this token. Every line is looked at, so that the time gives nothing away.
 func (t *tokens) who(token string) (p Person, ok bool) {
 	sum := sha256.Sum256([]byte(token))
 	for i := range t.sums {

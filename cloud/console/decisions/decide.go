@@ -55,11 +55,11 @@ func (d *Decisions) Decide(ctx context.Context, who, action string, l DeadLetter
 			return err
 		}
 	}
-	book, err := deadletter.ReadBook(ctx, a.Group.Document(deadletter.BookName))
+	made, err := deadletter.ReadDecisions(ctx, a.Group.Document(deadletter.DecisionsName))
 	if err != nil {
 		return err
 	}
-	d.book.Store(&book)
+	d.made.Store(&made)
 	d.o.Logger.Info("an operator has decided about a dead letter", "who", who, "action", action, "dead_letter", name)
 	d.o.Index.Notices.Add(index.Notice{What: index.AboutDeadLetter})
 	return nil

@@ -1,5 +1,5 @@
 // Package decisions is what operators decide about dead letters and about the edges that make them. The
-// book of decisions is the cloud's own, in the coordinator: `canvas-cloud dlq` reads and writes the same. The
+// document of decisions is the cloud's own, in the coordinator: `canvas-cloud dlq` reads and writes the same. The
 // console's audit has what was done here once more.
 package decisions
 
@@ -46,7 +46,7 @@ type Source struct {
 	Blocked bool `json:"blocked"`
 }
 
-// BlockedEdge is an edge that is shut out.
+// BlockedEdge is an edge whose messages are refused.
 type BlockedEdge struct {
 	Edge   string    `json:"edge"`
 	By     string    `json:"by"`
@@ -72,7 +72,7 @@ type Options struct {
 // Decisions knows what was decided, and decides.
 type Decisions struct {
 	o       Options
-	book    atomic.Pointer[deadletter.Book]
+	made    atomic.Pointer[deadletter.Decisions]
 	blocked atomic.Pointer[blocklist.List]
 }
 
@@ -85,19 +85,19 @@ func placeOf(l index.DeadLetter) deadletter.Place {
 
 const nameFormat = event.DLQTopic + "-%d@%d of %s"
 
-// nameOf tells a dead letter from all others, also from one of another Kafka that stood at the same place.
+// nameOf differs for all dead letters, also from one of another Kafka that stood at the same place.
 func nameOf(l index.DeadLetter) string {
 	return fmt.Sprintf(nameFormat, l.Partition, l.Offset, l.Heard.UTC().Format(time.RFC3339Nano))
 }
 
 // handled is what was done about a dead letter, or nil.
 func (d *Decisions) handled(l index.DeadLetter) *auth.Act {
-	if book := d.book.Load(); book != nil {
-		if of := book.Of(placeOf(l), l.Heard); of != nil {
+	if made := d.made.Load(); made != nil {
+		if of := made.Of(placeOf(l), l.Heard); of != nil {
 			return &auth.Act{Time: of.At, Who: of.By, Action: of.Action, What: nameOf(l)}
 		}
 	}
-	return d.o.Audit.Of(nameOf(l)) // of an earlier program, and not in the book yet
+	return d.o.Audit.Of(nameOf(l)) // of an earlier program, and not in the coordinator yet
 }
 
 // Undecided counts the dead letters that nobody has decided about.
@@ -148,7 +148,7 @@ func (d *Decisions) Sources(ctx context.Context) ([]Source, error) {
 	return all, err
 }
 
-// Blocked lists the edges that are shut out.
+// Blocked lists them.
 func (d *Decisions) Blocked() []BlockedEdge {
 	all := []BlockedEdge{}
 	if list := d.blocked.Load(); list != nil {
@@ -173,12 +173,12 @@ func (d *Decisions) Acts(n int) []auth.Act {
 
 // decided are the latest decisions about dead letters, wherever they were taken, the newest first.
 func (d *Decisions) decided(n int) (acts []auth.Act) {
-	book := d.book.Load()
-	if book == nil {
+	made := d.made.Load()
+	if made == nil {
 		return nil
 	}
-	for i := len(book.Acts) - 1; i >= 0 && len(acts) < n; i-- {
-		act := book.Acts[i]
+	for i := len(made.Acts) - 1; i >= 0 && len(acts) < n; i-- {
+		act := made.Acts[i]
 		for partition, ranges := range act.Places {
 			for _, r := range ranges {
 				what := fmt.Sprintf("dead letter %d-%d", partition, r.From)

@@ -31,13 +31,13 @@ func (d *Decisions) Follow(ctx context.Context) error {
 		}}.Do(ctx, func() error { return d.adopt(ctx) })
 	}()
 	defer func() { <-adopted }()
-	books := d.watch(ctx, deadletter.BookName)
+	books := d.watch(ctx, deadletter.DecisionsName)
 	blocked := d.watch(ctx, blocklist.Name)
 	for {
 		select {
 		case value := <-books:
-			if book, err := deadletter.ParseBook(value); err == nil {
-				d.book.Store(&book)
+			if made, err := deadletter.ParseDecisions(value); err == nil {
+				d.made.Store(&made)
 			} else {
 				d.o.Logger.Warn("the console can't read what was decided about dead letters", telemetry.Err, err)
 			}
@@ -76,7 +76,7 @@ func (d *Decisions) watch(ctx context.Context, name string) <-chan []byte {
 	return out
 }
 
-// adopt takes what the audit of an earlier program says about dead letters into the book.
+// adopt takes what the audit of an earlier program says about dead letters into the coordinator.
 func (d *Decisions) adopt(ctx context.Context) error {
 	old := map[deadletter.Place]deadletter.Decision{}
 	heard := map[deadletter.Place]time.Time{}
@@ -92,12 +92,12 @@ func (d *Decisions) adopt(ctx context.Context) error {
 	if len(old) == 0 {
 		return nil
 	}
-	book, err := deadletter.ReadBook(ctx, d.o.Actions.Group.Document(deadletter.BookName))
+	made, err := deadletter.ReadDecisions(ctx, d.o.Actions.Group.Document(deadletter.DecisionsName))
 	if err != nil {
 		return err
 	}
 	for p := range maps.Clone(old) {
-		if book.Of(p, heard[p]) != nil {
+		if made.Of(p, heard[p]) != nil {
 			delete(old, p)
 			continue
 		}
@@ -115,7 +115,7 @@ func (d *Decisions) adopt(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if !same { // Kafka has let go of it, or it is another Kafka
+		if !same { // Kafka has deleted it, or this is another Kafka
 			delete(old, p)
 		}
 	}

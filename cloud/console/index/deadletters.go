@@ -67,7 +67,7 @@ func (d DeadLetters) Count(ctx context.Context, match func(DeadLetter) bool) (n 
 
 // DeadLetterSource is how many dead letters an edge has made for one kind of reason.
 type DeadLetterSource struct {
-	Edge  string    `json:"edge"` // "" where nobody can tell
+	Edge  string    `json:"edge"` // "" where that is not known
 	Class string    `json:"class"`
 	Count int       `json:"letters"`
 	Last  time.Time `json:"last"`

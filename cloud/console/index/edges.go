@@ -18,7 +18,7 @@ type Edges struct {
 // Edge is a device as the cloud knows it.
 type Edge struct {
 	Name    string    `json:"name"`
-	Status  string    `json:"status"` // online, offline, or empty: it has not said
+	Status  string    `json:"status"` // online, offline, or empty: not known
 	Epoch   string    `json:"epoch"`
 	Version string    `json:"version"`
 	Since   time.Time `json:"since,omitzero"` // of the status

@@ -19,7 +19,7 @@ import (
 	"cloudcanvas/shared/kafka"
 )
 
-// batch is one transaction's view of the index, with what pages will be told once it is done.
+// batch is one transaction's view of the index, with the notices for pages once it is done.
 type batch struct {
 	*Index
 	ctx      context.Context
@@ -155,7 +155,7 @@ func (b *batch) edge(edge string, heard time.Time) error {
 	return err
 }
 
-// drops adds up what an edge let go of.
+// drops adds up what an edge dropped.
 func (b *batch) drops(i event.Item, heard time.Time) error {
 	report, err := event.ParseDropReport(i)
 	if err != nil {

@@ -132,8 +132,8 @@ func (x *Index) watch(ctx context.Context) error {
 	}
 }
 
-// insist does something until it succeeds or ctx ends; it tells the first failure of a row. A wrong
-// Kafka is not insisted on.
+// insist does something until it succeeds or ctx ends, and logs the first failure of a row. A Kafka that is
+// not the one of the index ends it.
 func (x *Index) insist(ctx context.Context, what string, do func() error) error {
 	return retry.Task{First: firstWait, Most: mostWait,
 		Final: func(err error) bool { return errors.Is(err, kafka.ErrOffsetAhead) },

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Notice tells open pages that something has changed: what, and about whom.
+// Notice says that something has changed: what, and of whom. Open pages follow them.
 type Notice struct {
 	Number uint64    `json:"-"`
 	What   string    `json:"what"` // scene, camera, event, sensor, drop, letter, edge, model

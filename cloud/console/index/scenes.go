@@ -26,7 +26,7 @@ type Scene struct {
 	Tiles       int          `json:"tiles"`
 	Sent        int          `json:"sent"`
 	Complete    bool         `json:"complete"`
-	Cloud       *float64     `json:"cloud"` // share of the judged pixels, 0 … 1
+	Cloud       *float64     `json:"cloud"` // share of the classified pixels, 0 … 1
 	BBox        []float64    `json:"bbox"`  // west, south, east, north; null without a place
 	Outline     [][2]float64 `json:"outline"`
 	Product     *Product     `json:"product"`

@@ -87,7 +87,7 @@ func (v *ClusterView) Get(ctx context.Context) Cluster {
 			owners, err = v.group.Owners(ctx)
 		}
 		if err != nil {
-			c.GroupErr, c.Problem = err, fmt.Sprintf("who works: %v", err)
+			c.GroupErr, c.Problem = err, fmt.Sprintf("which workers are running: %v", err)
 		}
 	}
 	if v.device != nil {

@@ -16,7 +16,7 @@ type Log interface {
 	Committed(ctx context.Context, group, topic string) (map[int]int64, error)
 }
 
-// Group tells who works in the cloud and who owns what.
+// Group says which workers are in the cloud and who owns what.
 type Group interface {
 	Workers(ctx context.Context) ([]Worker, error)
 	Owners(ctx context.Context) (map[string]string, error) // member by what is owned: canvas.work-3
@@ -32,7 +32,7 @@ type Worker struct {
 	Models      map[string]string  `json:"models"` // version by model, of those it runs
 }
 
-// Device tells what only the device knows, where the console runs beside it.
+// Device says what only the device knows, where the console runs beside it.
 type Device interface {
 	Outbox() Outbox
 	Engines() []Engine

@@ -151,14 +151,14 @@ func (f facts) sayEdges(say speaker) {
 	}
 	switch {
 	case len(f.edges) == 0:
-		say(levelWarn, "/link", "No edge has been heard of yet.")
+		say(levelWarn, "/link", "No edge has connected yet.")
 	case len(online) > 0:
 		say(levelGood, "/link", "%s online: %s.", text.Are(len(online), "edge is", "edges are"), text.Some(online))
 	}
 	switch o := f.outbox; {
 	case o == nil:
 	case o.Waiting == 0:
-		say(levelGood, "/link", "The outbox of %s is empty: all %d items are with the cloud or in the ledger.", o.Edge, o.Committed)
+		say(levelGood, "/link", "The outbox of %s is empty: the cloud has received all %d items, or they are in the ledger of drops.", o.Edge, o.Committed)
 	case f.now.Sub(o.Oldest) > backlogAge:
 		say(levelWarn, "/link", "%d items (%s) wait in the outbox of %s, the oldest since %s.", o.Waiting, text.Size(o.Bytes), o.Edge, text.Ago(f.now, o.Oldest))
 	default:
@@ -193,13 +193,13 @@ func (f facts) sayCameras(say speaker) {
 
 func (f facts) sayCluster(say speaker) {
 	switch {
-	case f.kafka != nil: // nobody can be asked, as the first line says
+	case f.kafka != nil: // the first line says so
 	case f.workersErr != nil:
-		say(levelBad, "/cluster", "Who works cannot be asked: %v.", f.workersErr)
+		say(levelBad, "/cluster", "The coordinator does not say which workers are running: %v.", f.workersErr)
 	case len(f.workers) == 0:
-		say(levelBad, "/cluster", "No worker is there: nothing is looked at again in the cloud.")
+		say(levelBad, "/cluster", "No worker is running: the cloud runs no models.")
 	default:
-		say(levelGood, "/cluster", "%s there.", text.Are(len(f.workers), "worker is", "workers are"))
+		say(levelGood, "/cluster", "%s running.", text.Are(len(f.workers), "worker is", "workers are"))
 	}
 	for _, l := range f.lags {
 		// What the mosaic has not committed is what it still gathers, not what it has not seen.
@@ -208,16 +208,16 @@ func (f facts) sayCluster(say speaker) {
 		}
 	}
 	if f.behind > behindWarns {
-		say(levelWarn, "/cluster", "The console is reading: %d records are not shown yet.", f.behind)
+		say(levelWarn, "/cluster", "The console is catching up with Kafka: %d records are not shown yet.", f.behind)
 	}
 }
 
 func (f facts) sayWork(say speaker) {
 	if f.deadLetters > 0 {
-		say(levelBad, "/letters", "%s could not be worked on and %s for a decision.", text.Are(f.deadLetters, "item", "items"), text.Choose(f.deadLetters, "waits", "wait"))
+		say(levelBad, "/letters", "%s for a decision.", text.Are(f.deadLetters, "dead letter waits", "dead letters wait"))
 	}
 	if len(f.blocked) > 0 {
-		say(levelWarn, "/letters", "%s shut out: %s.", text.Are(len(f.blocked), "device is", "devices are"), text.Some(f.blocked))
+		say(levelWarn, "/letters", "%s blocked: %s.", text.Are(len(f.blocked), "device is", "devices are"), text.Some(f.blocked))
 	}
 	if len(f.incomplete) > 0 {
 		names, count := make([]string, len(f.incomplete)), map[string]int{}

@@ -31,14 +31,14 @@ func TestTheOverviewSaysTheBadThingsFirst(t *testing.T) {
 	}
 	for _, text := range []string{
 		"bad Kafka cannot be reached since 1 min", "bad 1 edge is offline: mast-2 (since 3 h 0 min).", "bad Nothing comes from 1 camera: gate (since 5 min).",
-		"bad 3 items could not be worked on and wait for a decision.", "warn canvas-worker is 5000 records behind in canvas.work.",
-		"warn 1 scene is incomplete: S2A.", "warn 7 items (1.5 kB) wait in the outbox of mast-1, the oldest since 1 h 0 min.", "good 1 camera is up.", "warn The console is reading",
+		"bad 3 dead letters wait for a decision.", "warn canvas-worker is 5000 records behind in canvas.work.",
+		"warn 1 scene is incomplete: S2A.", "warn 7 items (1.5 kB) wait in the outbox of mast-1, the oldest since 1 h 0 min.", "good 1 camera is up.", "warn The console is catching up",
 	} {
 		if !strings.Contains(all.String(), text) {
 			t.Errorf("it does not say %q:\n%s", text, all.String())
 		}
 	}
-	if idle := assess(facts{now: now}); idle[0].Level != levelBad || !strings.Contains(idle[0].Text, "No worker is there") {
+	if idle := assess(facts{now: now}); idle[0].Level != levelBad || !strings.Contains(idle[0].Text, "No worker is running") {
 		t.Errorf("without a worker: %+v", idle)
 	}
 	calm := assess(facts{now: now, edges: []index.Edge{{Name: "mast-1", Status: "online"}}, workers: []live.Worker{{}}, outbox: &live.Outbox{Edge: "mast-1", Committed: 9}})

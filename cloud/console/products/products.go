@@ -91,7 +91,7 @@ func (f *Folder) Read(of *index.Product, file string, limit int64) ([]byte, erro
 	return data, nil
 }
 
-// stamp tells one state of a file from another.
+// stamp differs from one state of a file to another.
 func (f *Folder) stamp(of *index.Product, file string) (string, error) {
 	opened, info, err := f.File(of, file)
 	if err != nil {

@@ -29,7 +29,7 @@ type TileFate struct {
 func (t TileFate) Because() string {
 	switch {
 	case t.State == "dead":
-		return "could not be worked on: " + t.Why
+		return "is a dead letter: " + t.Why
 	case t.State == "missing":
 		return "was sent, its result has not come yet"
 	case t.Reason == event.SentMask:

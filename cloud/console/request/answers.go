@@ -13,7 +13,7 @@ import (
 	"cloudcanvas/shared/telemetry"
 )
 
-// ErrBad marks what is wrong with a request, so that its sender is told.
+// ErrBad marks what is wrong with a request, for its sender to read.
 var ErrBad = errors.New("the request can't be answered")
 
 // Problem says why there is no answer (RFC 9457).

@@ -47,7 +47,7 @@ type sceneBody struct {
 	HasLook bool
 	Masked  bool // the product has a mask; one of objects alone has none
 	Areas   []products.Area
-	AreaWhy string // the areas can't be told
+	AreaWhy string // the areas are not known
 	Tiles   []products.TileFate
 	TileWhy string
 	Page    int

@@ -36,7 +36,7 @@ const (
 	plotWidth  = 600.0
 	plotHeight = 120.0
 	plotEdge   = 4.0 // above and below
-	// A limit may take so many times the room of the readings; one that is farther off is told in words,
+	// A limit may take so many times the room of the readings; one that is farther off is given in words,
 	// so that the curve stays one.
 	limitRoom = 4.0
 )

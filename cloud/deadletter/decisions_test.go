@@ -76,12 +76,12 @@ func TestAnOperatorsClockThatIsBehindUndoesNoDecision(t *testing.T) {
 func TestADecisionIsNotAboutALetterThatCameLater(t *testing.T) {
 	k := kafkaWith(t, letter(0, event.WorkTopic), letter(1, event.WorkTopic))
 	group := local.NewSpace().Coordinator("operator")
-	old := Book{Done: offsets{}, Dropped: offsets{}} // of another Kafka that stood here
+	old := Decisions{Done: offsets{}, Dropped: offsets{}} // of another Kafka that stood here
 	old.note(Decision{Action: Discarded, By: "anna", At: time.Now().Add(-48 * time.Hour)}, Place{0, 0})
 	old.note(Decision{Action: PutBack, By: "anna", At: time.Now().Add(-48 * time.Hour)}, Place{0, 1})
 	b, err := old.marshal()
 	if err == nil {
-		_, err = group.Document(BookName).Put(t.Context(), b, 0)
+		_, err = group.Document(DecisionsName).Put(t.Context(), b, 0)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -97,16 +97,16 @@ func TestADecisionIsNotAboutALetterThatCameLater(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	book, err := ReadBook(t.Context(), group.Document(BookName))
-	if book.Mark(l.Letters); err != nil || l.Letters[0].Decision.Action != PutBack || l.Letters[1].Decision.Action != Discarded || l.Letters[1].Replayed {
-		t.Errorf("%+v %v", l.Letters, err)
+	book, err := ReadDecisions(t.Context(), group.Document(DecisionsName))
+	if book.Mark(l.Entries); err != nil || l.Entries[0].Decision.Action != PutBack || l.Entries[1].Decision.Action != Discarded || l.Entries[1].Replayed {
+		t.Errorf("%+v %v", l.Entries, err)
 	}
 }
 
 func TestTheBookOfAnEarlierProgramIsRead(t *testing.T) {
 	k := kafkaWith(t, letter(0, event.WorkTopic), letter(1, event.WorkTopic))
 	group := local.NewSpace().Coordinator("operator")
-	if _, err := group.Document(BookName).Put(t.Context(), []byte(`{"done":{"0":[[0,0]]}}`), 0); err != nil {
+	if _, err := group.Document(DecisionsName).Put(t.Context(), []byte(`{"done":{"0":[[0,0]]}}`), 0); err != nil {
 		t.Fatal(err)
 	}
 	outcomes, err := operator(k, group, "o").Replay(t.Context(), Place{0, 0}, Place{0, 1})
@@ -117,7 +117,7 @@ func TestTheBookOfAnEarlierProgramIsRead(t *testing.T) {
 
 func TestTheBookHoldsExactlyWhatWasDecided(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		k, want := Book{Done: offsets{}, Dropped: offsets{}}, map[Place]string{}
+		k, want := Decisions{Done: offsets{}, Dropped: offsets{}}, map[Place]string{}
 		for _, n := range rapid.SliceOfN(rapid.IntRange(0, 60), 0, 80).Draw(t, "offsets") {
 			p := Place{n % 2, int64(n / 2)}
 			action := rapid.SampledFrom([]string{PutBack, Discarded}).Draw(t, "action")
@@ -131,7 +131,7 @@ func TestTheBookHoldsExactlyWhatWasDecided(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if k, err = ParseBook(b); err != nil {
+		if k, err = ParseDecisions(b); err != nil {
 			t.Fatal(err)
 		}
 		same := func(p Place) bool {
@@ -163,12 +163,12 @@ func TestTheBookHoldsExactlyWhatWasDecided(t *testing.T) {
 }
 
 func TestABookThatGrowsLetsGoOfWhoDidWhat(t *testing.T) {
-	k := Book{Done: offsets{}, Dropped: offsets{}}
+	k := Decisions{Done: offsets{}, Dropped: offsets{}}
 	for n := range 5000 {
 		k.note(Decision{Action: Discarded, By: strings.Repeat("x", 900)}, Place{0, int64(n)})
 	}
 	b, err := k.marshal()
-	if err != nil || len(b) > bookBytes {
+	if err != nil || len(b) > documentBytes {
 		t.Fatalf("%d bytes, %v", len(b), err)
 	}
 	if d := k.Of(Place{0, 0}, time.Time{}); d == nil || d.Action != Discarded {
@@ -182,7 +182,7 @@ func TestABookThatGrowsLetsGoOfWhoDidWhat(t *testing.T) {
 func FuzzABookFromOutside(f *testing.F) {
 	f.Add([]byte(`{"done":{"0":[[0,3]]},"discarded":{"1":[[2,2]]},"open":{"places":["0-1"]},"acts":[{"action":"discard","places":{"0":[[1,1]]}}]}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		k, err := ParseBook(b)
+		k, err := ParseDecisions(b)
 		if err != nil {
 			return
 		}

@@ -1,10 +1,10 @@
 // Package deadletter is what everybody knows of dead letters: how they are written and read, which
 // decisions operators took about them, and how they are put back to where they came from once the
-// cause is mended. A letter stays where it is; decisions are written down beside the other agreements
+// cause is mended. A dead letter stays where it is; decisions are written down beside the other agreements
 // of the cloud, in one document that the command, the console and the bridges read:
 //
 //	canvas-cloud dlq ──┐                           ┌─▶ checks of the bridge ─▶ Kafka, marked
-//	console ───────────┴─▶ Actions ─▶ the book ────┤
+//	console ───────────┴─▶ Actions ─▶ decisions ───┤
 //	                                  (coordinator)└─▶ bridges learn which numbers Kafka has now
 package deadletter
 
@@ -18,7 +18,7 @@ import (
 	"cloudcanvas/shared/kafka"
 )
 
-// Place is where a letter stands in canvas.dlq. It is written partition-offset: 0-17.
+// Place is where a dead letter stands in canvas.dlq. It is written partition-offset: 0-17.
 type Place struct {
 	Partition int
 	Offset    int64
@@ -44,13 +44,13 @@ func ParsePlace(s string) (p Place, err error) {
 		}
 	}
 	if !ok || err != nil || p.Partition < 0 || p.Offset < 0 {
-		return Place{}, fmt.Errorf("%.40q is no letter's place: write partition-offset as `dlq ls` shows it, such as 0-17", s)
+		return Place{}, fmt.Errorf("%.40q is no dead letter's place: write partition-offset as `dlq ls` shows it, such as 0-17", s)
 	}
 	return p, nil
 }
 
-// Letter is what is worth knowing of a dead letter.
-type Letter struct {
+// Entry is what is known of a dead letter without its value.
+type Entry struct {
 	Place      Place     `json:"id"`
 	Time       time.Time `json:"time"`                // when it was written
 	Topic      string    `json:"topic"`               // that it came from
@@ -72,8 +72,8 @@ type Letter struct {
 }
 
 // Describe reads the headers. Whatever is in them, it gives what can be read.
-func Describe(r kafka.Record) Letter {
-	l := Letter{Place: Place{r.Partition, r.Offset}, Time: r.Time, Bytes: len(r.Value)}
+func Describe(r kafka.Record) Entry {
+	l := Entry{Place: Place{r.Partition, r.Offset}, Time: r.Time, Bytes: len(r.Value)}
 	for _, h := range r.Headers {
 		value := string(h.Value)
 		switch strings.ToLower(h.Key) {
@@ -111,7 +111,7 @@ func Describe(r kafka.Record) Letter {
 }
 
 // EdgeOf is the edge in whose name an MQTT topic is, also where the rest of it means nothing; "" where
-// that can't be told.
+// that is not known.
 func EdgeOf(topic string) string {
 	rest, ours := strings.CutPrefix(topic, "canvas/v1/")
 	edge, _, _ := strings.Cut(rest, "/")
@@ -121,5 +121,5 @@ func EdgeOf(topic string) string {
 	return edge
 }
 
-// overMQTT says that a letter was a message and never a record of Kafka.
-func (l Letter) overMQTT() bool { return strings.Contains(l.Topic, "/") }
+// overMQTT says that a dead letter was a message and never a record of Kafka.
+func (l Entry) overMQTT() bool { return strings.Contains(l.Topic, "/") }

@@ -14,23 +14,24 @@ import (
 	"cloudcanvas/shared/kafka"
 )
 
-// BookName is the document that says what was decided about dead letters.
-const BookName = "replays"
+// DecisionsName is the document that says what was decided about dead letters. Its name is that of the first
+// program that wrote one.
+const DecisionsName = "replays"
 
-// What can be decided about a letter.
+// What can be decided about a dead letter.
 const (
 	PutBack   = "replay"
 	Discarded = "discard"
 )
 
-// Decision is what was done about a letter.
+// Decision is what was done about a dead letter.
 type Decision struct {
 	Action string    `json:"action"`       // replay or discard
 	By     string    `json:"by,omitempty"` // "" where nobody remembers
 	At     time.Time `json:"at,omitzero"`
 }
 
-// Act is one decision about letters.
+// Act is one decision about dead letters.
 type Act struct {
 	Decision
 	Places offsets `json:"places"`
@@ -39,17 +40,17 @@ type Act struct {
 // offsets are offsets by partition of canvas.dlq; ascending, disjoint.
 type offsets map[int][]event.Range
 
-// Book is what was put back and what was discarded, and what is being put back now. A run that dies
+// Decisions are what was put back and what was discarded, and what is being put back now. A run that dies
 // leaves what it had under way: the next one looks for it in Kafka before it does it again. Who did
 // it when is remembered for the newest decisions, what was done for all.
-type Book struct {
+type Decisions struct {
 	Done    offsets `json:"done"`
 	Dropped offsets `json:"discarded,omitempty"`
 	Open    *batch  `json:"open,omitempty"`
 	Acts    []Act   `json:"acts,omitempty"` // the newest last
 }
 
-// batch is letters that are being put back.
+// batch is dead letters that are being put back.
 type batch struct {
 	Places []Place                  `json:"places"`
 	Ends   map[string]map[int]int64 `json:"ends"` // where each topic ended before, by partition
@@ -58,13 +59,13 @@ type batch struct {
 
 // Bounds of the document: ZooKeeper takes a mebibyte.
 const (
-	keptActs  = 1000
-	bookBytes = 512 << 10
-	mostBytes = 960 << 10
+	keptActs      = 1000
+	documentBytes = 512 << 10
+	maxBytes      = 960 << 10
 )
 
-// ParseBook reads the document.
-func ParseBook(b []byte) (k Book, err error) {
+// ParseDecisions reads the document.
+func ParseDecisions(b []byte) (k Decisions, err error) {
 	if len(b) > 0 {
 		if err = json.Unmarshal(b, &k); err != nil {
 			return k, fmt.Errorf("reading what was decided about dead letters: %w", err)
@@ -79,13 +80,13 @@ func ParseBook(b []byte) (k Book, err error) {
 	return k, nil
 }
 
-// ReadBook reads the document.
-func ReadBook(ctx context.Context, doc coord.Document) (Book, error) {
+// ReadDecisions reads the document.
+func ReadDecisions(ctx context.Context, doc coord.Document) (Decisions, error) {
 	value, _, err := doc.Get(ctx)
 	if err != nil {
-		return Book{}, err
+		return Decisions{}, err
 	}
-	return ParseBook(value)
+	return ParseDecisions(value)
 }
 
 func (o offsets) has(p Place) bool {
@@ -124,18 +125,18 @@ func (o offsets) forget(kept map[int]kafka.OffsetRange) {
 	}
 }
 
-// skew is how far an operator's clock may be behind the one that a letter was written by.
+// skew is how far an operator's clock may be behind the one that a dead letter was written by.
 const skew = 10 * time.Minute
 
-// Of is what was decided about the letter that stands at a place since then; nil: nothing yet. A
-// decision that is older than the letter was about another, of a topic or a Kafka that stood where this
+// Of is what was decided about the dead letter that stands at a place since then; nil: nothing yet. A
+// decision that is older than the dead letter was about another, of a topic or a Kafka that stood where this
 // one stands. then may be zero: any time.
-func (k *Book) Of(p Place, then time.Time) *Decision {
-	put, dropped := k.Done.has(p), k.Dropped.has(p)
+func (d *Decisions) Of(p Place, then time.Time) *Decision {
+	put, dropped := d.Done.has(p), d.Dropped.has(p)
 	if !put && !dropped {
 		return nil
 	}
-	for _, a := range slices.Backward(k.Acts) {
+	for _, a := range slices.Backward(d.Acts) {
 		if a.Places.has(p) {
 			if !a.At.IsZero() && then.After(a.At.Add(skew)) {
 				return nil
@@ -150,20 +151,20 @@ func (k *Book) Of(p Place, then time.Time) *Decision {
 }
 
 // note writes a decision down.
-func (k *Book) note(d Decision, places ...Place) {
+func (all *Decisions) note(d Decision, places ...Place) {
 	act := Act{Decision: d, Places: offsets{}}
 	for _, p := range places {
 		if d.Action == PutBack {
-			k.Done.add(p)
-			k.Dropped.remove(p)
+			all.Done.add(p)
+			all.Dropped.remove(p)
 		} else {
-			k.Dropped.add(p)
-			k.Done.remove(p)
+			all.Dropped.add(p)
+			all.Done.remove(p)
 		}
 		act.Places.add(p)
 	}
 	if len(places) > 0 {
-		k.Acts = append(k.Acts, act)
+		all.Acts = append(all.Acts, act)
 	}
 }
 
@@ -188,42 +189,42 @@ func (o offsets) remove(p Place) {
 	o[p.Partition] = rest
 }
 
-// forget keeps the book small.
-func (k *Book) forget(kept map[int]kafka.OffsetRange) {
-	k.Done.forget(kept)
-	k.Dropped.forget(kept)
-	for _, a := range k.Acts {
+// forget keeps the document small.
+func (d *Decisions) forget(kept map[int]kafka.OffsetRange) {
+	d.Done.forget(kept)
+	d.Dropped.forget(kept)
+	for _, a := range d.Acts {
 		a.Places.forget(kept)
 	}
-	k.Acts = slices.DeleteFunc(k.Acts, func(a Act) bool { return len(a.Places) == 0 })
+	d.Acts = slices.DeleteFunc(d.Acts, func(a Act) bool { return len(a.Places) == 0 })
 }
 
-// marshal lets go of who did it when, the oldest first, where that would be too much.
-func (k *Book) marshal() ([]byte, error) {
-	k.Acts = k.Acts[max(0, len(k.Acts)-keptActs):]
+// marshal drops who did it when, the oldest first, where that would be too much.
+func (d *Decisions) marshal() ([]byte, error) {
+	d.Acts = d.Acts[max(0, len(d.Acts)-keptActs):]
 	for {
-		b, err := json.Marshal(k)
+		b, err := json.Marshal(d)
 		if err != nil {
 			return nil, fmt.Errorf("writing what was decided about dead letters: %w", err)
 		}
-		if len(b) <= bookBytes || len(k.Acts) == 0 && len(b) <= mostBytes {
+		if len(b) <= documentBytes || len(d.Acts) == 0 && len(b) <= maxBytes {
 			return b, nil
 		}
-		if len(k.Acts) == 0 {
-			return nil, fmt.Errorf("the decisions about dead letters take %d bytes, more than the coordinator keeps: decide about letters in rows, not here and there, or let Kafka's retention take old ones", len(b))
+		if len(d.Acts) == 0 {
+			return nil, fmt.Errorf("the decisions about dead letters take %d bytes, more than the coordinator keeps: decide about neighbouring dead letters, not here and there, or let Kafka's retention take old ones", len(b))
 		}
-		k.Acts = k.Acts[(len(k.Acts)+1)/2:]
+		d.Acts = d.Acts[(len(d.Acts)+1)/2:]
 	}
 }
 
-// change reads the book, lets do change it, and writes it, again where another was faster.
-func change(ctx context.Context, doc coord.Document, do func(*Book) error) error {
+// change reads the decisions, lets do change them, and writes them, again where another was faster.
+func change(ctx context.Context, doc coord.Document, do func(*Decisions) error) error {
 	for {
 		value, version, err := doc.Get(ctx)
 		if err != nil {
 			return err
 		}
-		k, err := ParseBook(value)
+		k, err := ParseDecisions(value)
 		if err != nil {
 			return err
 		}
@@ -240,11 +241,11 @@ func change(ctx context.Context, doc coord.Document, do func(*Book) error) error
 	}
 }
 
-// Mark says of each letter what was decided about it.
-func (k *Book) Mark(letters []Letter) {
+// Mark says of each dead letter what was decided about it.
+func (d *Decisions) Mark(letters []Entry) {
 	for n := range letters {
 		l := &letters[n]
-		l.Decision = k.Of(l.Place, l.Time)
+		l.Decision = d.Of(l.Place, l.Time)
 		l.Replayed = l.Decision != nil && l.Decision.Action == PutBack
 	}
 }
