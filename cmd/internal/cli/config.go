@@ -16,8 +16,7 @@ import (
 
 // intro stands above a sample. FILE is the file, PROGRAM the command that reads it.
 const intro = `FILE: every setting of PROGRAM, with what it is and its default. What stays as it is may be left out.
-Where # stands before a setting there is no value yet: take it away and give one.
-Where REQUIRED is said a value must be given.
+A setting behind a # has no value by default: take the # away and give one. One that is REQUIRED must have one.
 ${VAR} and ${VAR:-default} in values come from the environment. NAME.md is a page of docs/.
 `
 
