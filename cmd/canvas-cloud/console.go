@@ -42,8 +42,8 @@ func consoleCommand() *urfave.Command {
 				}
 			}
 			metrics := telemetry.NewRegistry()
-			return serve(c, cfg, metrics, dialConsole, func(ctx context.Context, p *cloud.Cloud, ready func(status string)) error {
-				return p.Console(ctx, cloud.ConsoleOptions{Version: version, Gatherer: metrics, Ready: func(url string) { ready("console at " + url) }})
+			return serve(c, cfg, metrics, dialConsole, func(ctx context.Context, p *cloud.Cloud, ready func(status string, attrs ...any)) error {
+				return p.Console(ctx, cloud.ConsoleOptions{Version: version, Gatherer: metrics, Ready: func(url string) { ready("console at "+url, "url", url) }})
 			})
 		}}
 }

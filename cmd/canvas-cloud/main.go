@@ -51,7 +51,7 @@ func process(name, usage string, run func(*cloud.Cloud, context.Context) error) 
 			if err != nil {
 				return err
 			}
-			return serve(c, cfg, telemetry.NewRegistry(), cloud.Connect, func(ctx context.Context, p *cloud.Cloud, ready func(status string)) error {
+			return serve(c, cfg, telemetry.NewRegistry(), cloud.Connect, func(ctx context.Context, p *cloud.Cloud, ready func(status string, attrs ...any)) error {
 				p.Readiness.Follow(p.Healthy)
 				ready(name + " runs")
 				return run(p, ctx)
@@ -62,7 +62,7 @@ func process(name, usage string, run func(*cloud.Cloud, context.Context) error) 
 // serve runs a process with its metrics, readiness and watchdog. run calls ready once it works.
 func serve(c *urfave.Context, cfg cloud.Config, metrics *prometheus.Registry,
 	connect func(ctx context.Context, cfg cloud.Config, id string, log *slog.Logger, metrics prometheus.Registerer) (*cloud.Cloud, error),
-	run func(ctx context.Context, p *cloud.Cloud, ready func(status string)) error) error {
+	run func(ctx context.Context, p *cloud.Cloud, ready func(status string, attrs ...any)) error) error {
 	log, err := cli.Logger(c, "info")
 	if err != nil {
 		return err
@@ -83,8 +83,8 @@ func serve(c *urfave.Context, cfg cloud.Config, metrics *prometheus.Registry,
 		}
 		defer telemetry.NotifyStopping()
 		go telemetry.Watchdog(ctx, p.Liveness)
-		return run(ctx, p, func(status string) {
-			log.Info(status, "id", id, "version", version)
+		return run(ctx, p, func(status string, attrs ...any) {
+			log.Info(status, append([]any{"id", id, "version", version}, attrs...)...)
 			telemetry.NotifyReady(status)
 		})
 	})
