@@ -130,7 +130,7 @@ func (c *Cloud) Close() {
 }
 
 // courierID ends the MQTT client id of the delivery of models: an old word that brokers' access lists know.
-const courierID = "-courier"
+const deliveryID = "-courier"
 
 // Bridge takes what devices send over MQTT into Kafka, until ctx ends.
 func (c *Cloud) Bridge(ctx context.Context) error {
@@ -168,7 +168,7 @@ func (c *Cloud) Bridge(ctx context.Context) error {
 // deliverModels brings models to the devices, where no other process does.
 func (c *Cloud) deliverModels(ctx context.Context) error {
 	return delivery.Run(ctx, delivery.Parts{Group: c.Coord, Objects: c.Store, Log: c.Log, Dial: func(ctx context.Context) (delivery.Broker, func(), error) {
-		client, err := mqtt.Dial(ctx, mqtt.Options{URL: c.Config.MQTT.URL, ClientID: c.ID + courierID, Security: c.Config.MQTT.Security, Log: c.Log})
+		client, err := mqtt.Dial(ctx, mqtt.Options{URL: c.Config.MQTT.URL, ClientID: c.ID + deliveryID, Security: c.Config.MQTT.Security, Log: c.Log})
 		if err != nil {
 			return nil, nil, err
 		}

@@ -95,14 +95,14 @@ func TestWhatADeviceOfAnEarlierProgramSendsUnderAnUsedNumberGoesToTheDeadLetters
 	w.receipted("mast", 3)
 	w.broker.send(t, other("mast", 2), other("mast", 2))
 	eventually(t, "all are acknowledged", func() bool { return w.broker.acknowledged() == 6 })
-	letters := w.log.records(event.DLQTopic)
-	if len(letters) != 1 {
-		t.Fatalf("%d dead letters", len(letters))
+	deadLetters := w.log.records(event.DLQTopic)
+	if len(deadLetters) != 1 {
+		t.Fatalf("%d dead letters", len(deadLetters))
 	}
-	if reason := header(letters[0], deadletter.HeadReason); !strings.Contains(reason, "number 2 of epoch "+string(epoch)+" is another item than Kafka has") || header(letters[0], deadletter.HeadException) != "bridge.Conflict" {
+	if reason := header(deadLetters[0], deadletter.HeadReason); !strings.Contains(reason, "number 2 of epoch "+string(epoch)+" is another item than Kafka has") || header(deadLetters[0], deadletter.HeadException) != "bridge.Conflict" {
 		t.Errorf("the reason is %q", reason)
 	}
-	if i, err := event.UnmarshalMQTT(letters[0].Value); err != nil || i.ID != other("mast", 2).ID {
+	if i, err := event.UnmarshalMQTT(deadLetters[0].Value); err != nil || i.ID != other("mast", 2).ID {
 		t.Errorf("the dead letter is not whole: %v", err)
 	}
 }

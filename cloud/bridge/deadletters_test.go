@@ -63,11 +63,11 @@ func TestPoisonIsSetAsideOnceAndTheRestFlows(t *testing.T) {
 			eventually(t, "all are acknowledged", func() bool { return w.broker.acknowledged() == 101 })
 			w.broker.publish(poison.topic, bytes.Clone(poison.payload))
 			eventually(t, "the second is acknowledged", func() bool { return w.broker.acknowledged() == 102 })
-			letters := w.log.records(event.DLQTopic)
-			if len(letters) != 1 {
-				t.Fatalf("%d dead letters", len(letters))
+			deadLetters := w.log.records(event.DLQTopic)
+			if len(deadLetters) != 1 {
+				t.Fatalf("%d dead letters", len(deadLetters))
 			}
-			l := letters[0]
+			l := deadLetters[0]
 			if header(l, "__connect.errors.topic") != poison.topic || header(l, "__connect.errors.exception.message") == "" || string(l.Key) != poison.topic {
 				t.Errorf("key %q, headers %v", l.Key, l.Headers)
 			}
@@ -97,9 +97,9 @@ func TestStrangersAreSetAside(t *testing.T) {
 	w.receipted("mast-7", 1)
 	w.receipted("vessel", 1)
 	eventually(t, "all are acknowledged", func() bool { return w.broker.acknowledged() == 4 })
-	letters := w.log.records(event.DLQTopic)
-	if len(letters) != 1 || header(letters[0], "__connect.errors.exception.class.name") != "bridge.Stranger" {
-		t.Errorf("dead letters: %v", letters)
+	deadLetters := w.log.records(event.DLQTopic)
+	if len(deadLetters) != 1 || header(deadLetters[0], "__connect.errors.exception.class.name") != "bridge.Stranger" {
+		t.Errorf("dead letters: %v", deadLetters)
 	}
 	if r, _ := w.receipts.of("stranger"); r.Epoch != "" || len(w.bridge.Status()) != 2 {
 		t.Errorf("a stranger is told %+v; known are %+v", r, w.bridge.Status())
@@ -222,9 +222,9 @@ func TestRecordThatKafkaRefusesIsSetAsideAndAccountedFor(t *testing.T) {
 	w.start()
 	w.broker.send(t, readings("mast", 1, 3)...)
 	w.receipted("mast", 3)
-	letters := w.log.records(event.DLQTopic)
-	if len(letters) != 1 || string(letters[0].Value) != `{"n":2}` || string(letters[0].Key) != "mast" || header(letters[0], "__connect.errors.topic") != event.EventsTopic {
-		t.Errorf("dead letters: %+v", letters)
+	deadLetters := w.log.records(event.DLQTopic)
+	if len(deadLetters) != 1 || string(deadLetters[0].Value) != `{"n":2}` || string(deadLetters[0].Key) != "mast" || header(deadLetters[0], "__connect.errors.topic") != event.EventsTopic {
+		t.Errorf("dead letters: %+v", deadLetters)
 	}
 	if got := w.log.seqs(t, event.EventsTopic); !slices.Equal(got, []uint64{1, 3}) {
 		t.Errorf("the rest: %v", got)

@@ -60,7 +60,7 @@ func TestABlockedEdgeIsRefusedAndKeepsItsItems(t *testing.T) {
 		time.Sleep(5 * time.Millisecond)
 		return counter(t, registry, "canvas_bridge_blocked_messages_total")["mast"] > 0
 	})
-	letters := len(w.log.records(event.DLQTopic))
+	deadLetters := len(w.log.records(event.DLQTopic))
 	w.broker.send(t, reading("mast", 2), reading("vessel", 2))
 	w.broker.publish("canvas/v1/mast/up/9/nonsense", []byte("x"))
 	w.receipted("vessel", 2)
@@ -68,8 +68,8 @@ func TestABlockedEdgeIsRefusedAndKeepsItsItems(t *testing.T) {
 	if r, _ := w.receipts.of("mast"); r.Has(2) {
 		t.Error("a blocked edge gets a receipt")
 	}
-	if n := len(w.log.records(event.DLQTopic)); n != letters {
-		t.Errorf("a blocked edge has made %d dead letters", n-letters)
+	if n := len(w.log.records(event.DLQTopic)); n != deadLetters {
+		t.Errorf("a blocked edge has made %d dead letters", n-deadLetters)
 	}
 	if err := blocklist.Unblock(t.Context(), group, "mast"); err != nil {
 		t.Fatal(err)

@@ -151,19 +151,19 @@ func TestSixMebibytesBetweenGoodOnesHoldNothingUp(t *testing.T) {
 	if err := s.send(ctx, 1000, 0); err != nil {
 		t.Fatal(err)
 	}
-	var letters []kafka.Record
+	var deadLetters []kafka.Record
 	dead := func() int {
-		letters = nil
-		if err := k.Scan(t.Context(), event.DLQTopic, 0, 0, 1<<40, func(r kafka.Record) error { letters = append(letters, r); return nil }); err != nil {
+		deadLetters = nil
+		if err := k.Scan(t.Context(), event.DLQTopic, 0, 0, 1<<40, func(r kafka.Record) error { deadLetters = append(deadLetters, r); return nil }); err != nil {
 			t.Fatal(err)
 		}
-		return len(letters)
+		return len(deadLetters)
 	}
 	eventually(t, "it is in the DLQ", func() bool { return dead() > 0 })
 	if n := dead(); n != 1 {
 		t.Fatalf("%d dead letters", n)
 	}
-	l := letters[0]
+	l := deadLetters[0]
 	if header(l, deadletter.HeadTopic) != topic || header(l, deadletter.HeadException) != "event.ErrTooLarge" || !strings.Contains(header(l, deadletter.HeadReason), "6291456 bytes") {
 		t.Errorf("headers %v", l.Headers)
 	}

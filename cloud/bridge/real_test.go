@@ -105,12 +105,12 @@ func runBridge(ctx context.Context, at site, log *slog.Logger) error {
 		return err
 	}
 	defer k.Close()
-	teller, err := mqtt.Dial(ctx, mqtt.Options{URL: at.mqtt, Log: log})
+	publisher, err := mqtt.Dial(ctx, mqtt.Options{URL: at.mqtt, Log: log})
 	if err != nil {
 		return err
 	}
-	defer teller.Close()
-	parts := bridge.Parts{Log: k, Objects: folder(at.store), Receipts: teller, Logger: log}
+	defer publisher.Close()
+	parts := bridge.Parts{Log: k, Objects: folder(at.store), Receipts: publisher, Logger: log}
 	if at.zookeeper != "" {
 		cfg.Share = true
 		z, err := zk.Open(zk.Config{Servers: strings.Split(at.zookeeper, ","), SessionTimeout: sessionTimeout}, at.id, log)

@@ -242,9 +242,9 @@ func change(ctx context.Context, doc coord.Document, do func(*Decisions) error) 
 }
 
 // Mark says of each dead letter what was decided about it.
-func (d *Decisions) Mark(letters []Entry) {
-	for n := range letters {
-		l := &letters[n]
+func (d *Decisions) Mark(deadLetters []Entry) {
+	for n := range deadLetters {
+		l := &deadLetters[n]
 		l.Decision = d.Of(l.Place, l.Time)
 		l.Replayed = l.Decision != nil && l.Decision.Action == PutBack
 	}

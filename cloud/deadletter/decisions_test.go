@@ -14,8 +14,8 @@ import (
 	"cloudcanvas/shared/kafka"
 )
 
-func TestADiscardedLetterStaysUntilSomebodySaysOtherwise(t *testing.T) {
-	k := kafkaWith(t, letter(0, event.WorkTopic), letter(1, event.WorkTopic))
+func TestADiscardedDeadLetterStaysUntilSomebodySaysOtherwise(t *testing.T) {
+	k := kafkaWith(t, deadLetter(0, event.WorkTopic), deadLetter(1, event.WorkTopic))
 	space := local.NewSpace()
 	anna, otto := operator(k, space.Coordinator("anna"), "anna"), operator(k, space.Coordinator("otto"), "otto")
 	if outcomes, err := anna.Discard(t.Context(), Place{0, 0}, Place{0, 0}, Place{0, 9}); err != nil || states(outcomes) != "0-0 discarded;0-0 already;0-9 refused;" {
@@ -37,8 +37,8 @@ func TestADiscardedLetterStaysUntilSomebodySaysOtherwise(t *testing.T) {
 	}
 }
 
-func TestTwoPeopleAtOncePutALetterBackOnce(t *testing.T) {
-	k := kafkaWith(t, letter(0, event.WorkTopic), letter(1, event.WorkTopic), letter(2, event.WorkTopic))
+func TestTwoPeopleAtOncePutADeadLetterBackOnce(t *testing.T) {
+	k := kafkaWith(t, deadLetter(0, event.WorkTopic), deadLetter(1, event.WorkTopic), deadLetter(2, event.WorkTopic))
 	space := local.NewSpace()
 	var all sync.WaitGroup
 	for n := range 6 {
@@ -56,7 +56,7 @@ func TestTwoPeopleAtOncePutALetterBackOnce(t *testing.T) {
 }
 
 func TestAnOperatorsClockThatIsBehindUndoesNoDecision(t *testing.T) {
-	k := kafkaWith(t, letter(0, event.WorkTopic), letter(1, event.WorkTopic))
+	k := kafkaWith(t, deadLetter(0, event.WorkTopic), deadLetter(1, event.WorkTopic))
 	a := operator(k, local.NewSpace().Coordinator("o"), "o")
 	a.Now = func() time.Time { return time.Now().Add(-48 * time.Hour) }
 	for range 2 {
@@ -73,8 +73,8 @@ func TestAnOperatorsClockThatIsBehindUndoesNoDecision(t *testing.T) {
 	}
 }
 
-func TestADecisionIsNotAboutALetterThatCameLater(t *testing.T) {
-	k := kafkaWith(t, letter(0, event.WorkTopic), letter(1, event.WorkTopic))
+func TestADecisionIsNotAboutADeadLetterThatCameLater(t *testing.T) {
+	k := kafkaWith(t, deadLetter(0, event.WorkTopic), deadLetter(1, event.WorkTopic))
 	group := local.NewSpace().Coordinator("operator")
 	old := Decisions{Done: offsets{}, Dropped: offsets{}} // of another Kafka that stood here
 	old.note(Decision{Action: Discarded, By: "anna", At: time.Now().Add(-48 * time.Hour)}, Place{0, 0})
@@ -104,7 +104,7 @@ func TestADecisionIsNotAboutALetterThatCameLater(t *testing.T) {
 }
 
 func TestTheBookOfAnEarlierProgramIsRead(t *testing.T) {
-	k := kafkaWith(t, letter(0, event.WorkTopic), letter(1, event.WorkTopic))
+	k := kafkaWith(t, deadLetter(0, event.WorkTopic), deadLetter(1, event.WorkTopic))
 	group := local.NewSpace().Coordinator("operator")
 	if _, err := group.Document(DecisionsName).Put(t.Context(), []byte(`{"done":{"0":[[0,0]]}}`), 0); err != nil {
 		t.Fatal(err)

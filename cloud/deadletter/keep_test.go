@@ -15,25 +15,25 @@ import (
 	"cloudcanvas/shared/kafka"
 )
 
-// shelf is an object store in memory; meanwhile is called with each deletion.
-type shelf struct {
+// folder is an object store in memory; meanwhile is called with each deletion.
+type folder struct {
 	objects   map[string][]byte
 	meanwhile func(key string)
 }
 
-func (s *shelf) Get(_ context.Context, key string) ([]byte, error) {
+func (s *folder) Get(_ context.Context, key string) ([]byte, error) {
 	if data, ok := s.objects[key]; ok {
 		return data, nil
 	}
 	return nil, fs.ErrNotExist
 }
 
-func (s *shelf) Put(_ context.Context, key string, data []byte) error {
+func (s *folder) Put(_ context.Context, key string, data []byte) error {
 	s.objects[key] = data
 	return nil
 }
 
-func (s *shelf) Delete(_ context.Context, key string) error {
+func (s *folder) Delete(_ context.Context, key string) error {
 	delete(s.objects, key)
 	if s.meanwhile != nil {
 		s.meanwhile(key)
@@ -41,7 +41,7 @@ func (s *shelf) Delete(_ context.Context, key string) error {
 	return nil
 }
 
-func (s *shelf) Keys(_ context.Context, prefix string) (keys []string, err error) {
+func (s *folder) Keys(_ context.Context, prefix string) (keys []string, err error) {
 	for _, key := range slices.Sorted(maps.Keys(s.objects)) {
 		if strings.HasPrefix(key, prefix) {
 			keys = append(keys, key)
@@ -52,22 +52,22 @@ func (s *shelf) Keys(_ context.Context, prefix string) (keys []string, err error
 
 // trail is a topic of dead letters that retention can cut.
 type trail struct {
-	letters []kafka.Record
-	first   int64
-	fault   error
+	deadLetters []kafka.Record
+	first       int64
+	fault       error
 }
 
 func (l *trail) add(key string, bytes int) {
-	l.letters = append(l.letters, kafka.Record{Topic: event.DLQTopic, Offset: int64(len(l.letters)), Headers: []event.Header{
+	l.deadLetters = append(l.deadLetters, kafka.Record{Topic: event.DLQTopic, Offset: int64(len(l.deadLetters)), Headers: []event.Header{
 		{Key: HeadQuarantine, Value: []byte(key)}, {Key: HeadQuarantineBytes, Value: strconv.AppendInt(nil, int64(bytes), 10)}}})
 }
 
 func (l *trail) Offsets(context.Context, string) (map[int]kafka.OffsetRange, error) {
-	return map[int]kafka.OffsetRange{0: {First: l.first, End: int64(len(l.letters))}}, l.fault
+	return map[int]kafka.OffsetRange{0: {First: l.first, End: int64(len(l.deadLetters))}}, l.fault
 }
 
 func (l *trail) Scan(_ context.Context, _ string, _ int, from, to int64, handle func(kafka.Record) error) error {
-	for _, r := range l.letters[from:to] {
+	for _, r := range l.deadLetters[from:to] {
 		if err := handle(r); err != nil {
 			return err
 		}
@@ -79,7 +79,7 @@ func (l *trail) Append(context.Context, ...kafka.Record) error {
 	return errors.New("nobody writes here")
 }
 
-func keeper(l *trail, s *shelf, bound int64) *Keeper {
+func keeper(l *trail, s *folder, bound int64) *Keeper {
 	return &Keeper{Log: l, Objects: s, Limits: Limits{ObjectBytes: bound}, Logger: slog.New(slog.DiscardHandler)}
 }
 
@@ -92,8 +92,8 @@ func look(t *testing.T, k *Keeper, times int) {
 	}
 }
 
-func TestObjectsGoWithTheirLetters(t *testing.T) {
-	s := &shelf{objects: map[string][]byte{"quarantine/a": make([]byte, 10), "quarantine/b": make([]byte, 10), "items/c": make([]byte, 10)}}
+func TestObjectsGoWithTheirDeadLetters(t *testing.T) {
+	s := &folder{objects: map[string][]byte{"quarantine/a": make([]byte, 10), "quarantine/b": make([]byte, 10), "items/c": make([]byte, 10)}}
 	l := &trail{}
 	l.add("quarantine/a", 10)
 	l.add("quarantine/b", 10)
@@ -113,8 +113,8 @@ func TestObjectsGoWithTheirLetters(t *testing.T) {
 	}
 }
 
-func TestAnObjectWhoseLetterComesMeanwhileStays(t *testing.T) {
-	s, l := &shelf{objects: map[string][]byte{"quarantine/a": []byte("x")}}, &trail{}
+func TestAnObjectWhoseDeadLetterComesMeanwhileStays(t *testing.T) {
+	s, l := &folder{objects: map[string][]byte{"quarantine/a": []byte("x")}}, &trail{}
 	s.meanwhile = func(key string) { l.add(key, 1) }
 	look(t, keeper(l, s, 1000), 3)
 	if string(s.objects["quarantine/a"]) != "x" {
@@ -123,12 +123,12 @@ func TestAnObjectWhoseLetterComesMeanwhileStays(t *testing.T) {
 }
 
 func TestTheOldestObjectsGoWhereTheyTakeTooMuch(t *testing.T) {
-	s, l := &shelf{objects: map[string][]byte{}}, &trail{}
+	s, l := &folder{objects: map[string][]byte{}}, &trail{}
 	for n := range 10 {
 		key := "quarantine/" + strconv.Itoa(n)
 		s.objects[key] = make([]byte, 10)
 		l.add(key, 10*(n%2)) // an earlier program's dead letters don't say how many bytes there are
-		l.letters[n].Time = l.letters[n].Time.Add(1 << n)
+		l.deadLetters[n].Time = l.deadLetters[n].Time.Add(1 << n)
 	}
 	k := keeper(l, s, 35)
 	look(t, k, 2)

@@ -17,7 +17,7 @@ import (
 )
 
 // kafkaWith starts an embedded broker with dead letters in canvas.dlq.
-func kafkaWith(t *testing.T, letters ...kafka.Record) *kafka.Client {
+func kafkaWith(t *testing.T, deadLetters ...kafka.Record) *kafka.Client {
 	t.Helper()
 	b, err := kafka.Embed(t.TempDir(), kafka.EmbedOptions{})
 	if err != nil {
@@ -31,7 +31,7 @@ func kafkaWith(t *testing.T, letters ...kafka.Record) *kafka.Client {
 	if err := k.EnsureTopics(t.Context(), kafka.Topic{Name: event.DLQTopic, Partitions: 1}, kafka.Topic{Name: event.WorkTopic, Partitions: 2}, kafka.Topic{Name: event.EventsTopic, Partitions: 2}); err != nil {
 		t.Fatal(err)
 	}
-	for _, l := range letters { // one by one, so that their offsets are their order
+	for _, l := range deadLetters { // one by one, so that their offsets are their order
 		if err := k.Append(t.Context(), l); err != nil {
 			t.Fatal(err)
 		}
@@ -64,7 +64,7 @@ func tile(n int) event.Item {
 }
 
 // dead letter is a record that a worker could not process.
-func letter(n int, from string) kafka.Record {
+func deadLetter(n int, from string) kafka.Record {
 	i := tile(n)
 	if from == event.EventsTopic {
 		i = reading(n)
@@ -119,12 +119,12 @@ func states(outcomes []Outcome) (s string) {
 	return s
 }
 
-func TestTheNewestLettersAreListedWithTheirReasons(t *testing.T) {
-	var letters []kafka.Record
+func TestTheNewestDeadLettersAreListedWithTheirReasons(t *testing.T) {
+	var deadLetters []kafka.Record
 	for n := range 9 {
-		letters = append(letters, letter(n, event.WorkTopic))
+		deadLetters = append(deadLetters, deadLetter(n, event.WorkTopic))
 	}
-	k := kafkaWith(t, letters...)
+	k := kafkaWith(t, deadLetters...)
 	got, err := List(t.Context(), k, 4)
 	if err != nil {
 		t.Fatal(err)
@@ -132,7 +132,7 @@ func TestTheNewestLettersAreListedWithTheirReasons(t *testing.T) {
 	if got.Total != 9 || len(got.Entries) != 4 || got.Entries[0].Place != (Place{0, 5}) {
 		t.Fatalf("%+v", got)
 	}
-	if l := got.Entries[3]; l.Reason != "reason 8" || l.Topic != event.WorkTopic || l.Offset != "7" || l.Bytes != len(letters[8].Value) || l.Edge != "mast" {
+	if l := got.Entries[3]; l.Reason != "reason 8" || l.Topic != event.WorkTopic || l.Offset != "7" || l.Bytes != len(deadLetters[8].Value) || l.Edge != "mast" {
 		t.Errorf("%+v", l)
 	}
 	if _, err := Read(t.Context(), k, Place{0, 99}); !errors.Is(err, ErrNone) {
@@ -143,8 +143,8 @@ func TestTheNewestLettersAreListedWithTheirReasons(t *testing.T) {
 	}
 }
 
-func TestALetterGoesBackUnchangedAndOnce(t *testing.T) {
-	k := kafkaWith(t, letter(0, event.WorkTopic), letter(1, event.EventsTopic), letter(2, ""), letter(3, event.DLQTopic), letter(4, "nowhere"))
+func TestADeadLetterGoesBackUnchangedAndOnce(t *testing.T) {
+	k := kafkaWith(t, deadLetter(0, event.WorkTopic), deadLetter(1, event.EventsTopic), deadLetter(2, ""), deadLetter(3, event.DLQTopic), deadLetter(4, "nowhere"))
 	group := local.NewSpace().Coordinator("operator")
 	a := operator(k, group, "test")
 	all := []Place{{0, 0}, {0, 0}, {0, 2}, {0, 3}, {0, 4}, {0, 77}, {5, 0}}
@@ -162,7 +162,7 @@ func TestALetterGoesBackUnchangedAndOnce(t *testing.T) {
 	if len(got) != 1 {
 		t.Fatalf("%d records went back", len(got))
 	}
-	want := letter(0, event.WorkTopic)
+	want := deadLetter(0, event.WorkTopic)
 	if string(got[0].Key) != string(want.Key) || string(got[0].Value) != string(want.Value) {
 		t.Errorf("key %q, value %q", got[0].Key, got[0].Value)
 	}
@@ -185,7 +185,7 @@ func TestALetterGoesBackUnchangedAndOnce(t *testing.T) {
 }
 
 func TestWhatIsRefusedIsToldWhy(t *testing.T) {
-	spoiled, stray := letter(0, event.WorkTopic), letter(1, event.WorkTopic)
+	spoiled, stray := deadLetter(0, event.WorkTopic), deadLetter(1, event.WorkTopic)
 	spoiled.Value = []byte("other bytes")
 	stray.Headers = append(bare(stray.Headers), Cause{Topic: event.EventsTopic, Reason: "x"}.Headers()...)
 	junk := kafka.Record{Topic: event.DLQTopic, Value: []byte("junk"), Headers: Cause{Topic: "canvas/v1/mast/up/2/reading", Offset: -1}.Headers()}
@@ -251,7 +251,7 @@ func TestARunThatDiedInBetweenDoublesNothingAndLosesNothing(t *testing.T) {
 		after  string
 	}{{"Kafka had it", true, "already"}, {"Kafka did not have it", false, "replayed"}} {
 		t.Run(c.name, func(t *testing.T) {
-			k := kafkaWith(t, letter(0, event.WorkTopic), letter(1, event.WorkTopic))
+			k := kafkaWith(t, deadLetter(0, event.WorkTopic), deadLetter(1, event.WorkTopic))
 			group := local.NewSpace().Coordinator("operator")
 			if _, err := operator(cutLog{k, c.writes}, group, "o").Replay(t.Context(), Place{0, 0}, Place{0, 1}); !errors.Is(err, errCut) {
 				t.Fatalf("the cut: %v", err)
@@ -283,7 +283,7 @@ func (o one) Scan(_ context.Context, topic string, _ int, _, _ int64, handle fun
 
 func (o one) Append(context.Context, ...kafka.Record) error { return nil }
 
-func FuzzAnyLetterCanBeDescribed(f *testing.F) {
+func FuzzAnyDeadLetterCanBeDescribed(f *testing.F) {
 	f.Add([]byte("k"), []byte("{}"), "__connect.errors.topic", []byte("canvas.work"))
 	f.Add([]byte(nil), []byte(nil), "ce_id", []byte("\xff"))
 	f.Fuzz(func(t *testing.T, key, value []byte, name string, head []byte) {

@@ -101,7 +101,7 @@ func TestAnItemThatNobodyHasFinishedNamesItsWorker(t *testing.T) {
 func TestWhatIsNoProductEndsWithItsReason(t *testing.T) {
 	w := newWorld(t)
 	poison, torn := w.tile("alpha", "1_0"), w.tile("alpha", "1_1")
-	letter := w.dead(kafka.RecordOf(poison), event.WorkTopic, "canvas-worker", "decoding: not a TIFF file")
+	deadLetter := w.dead(kafka.RecordOf(poison), event.WorkTopic, "canvas-worker", "decoding: not a TIFF file")
 	message, err := event.Item(torn).MarshalMQTT()
 	if err != nil {
 		t.Fatal(err)
@@ -111,7 +111,7 @@ func TestWhatIsNoProductEndsWithItsReason(t *testing.T) {
 	dropped := w.seq
 	w.came(poison, w.manifest("alpha", event.TileDecision{Tile: "2_2", Decision: event.TileDropped, Reason: "cloud", Cloud: 0.97}),
 		w.item(event.Ack, "outbox", "drops", event.Attrs{}, fmt.Appendf(nil, `{"drops":[{"seq":%d,"kind":"frame","stream":"gate","bytes":900,"reason":"expired"}]}`, dropped)))
-	w.write(letter, given)
+	w.write(deadLetter, given)
 	for _, c := range []struct{ name, state, why string }{
 		{poison.ID.String(), Dead, "decoding: not a TIFF file"},
 		{torn.ID.String(), Dead, "the topic and the envelope disagree"},

@@ -27,16 +27,16 @@ import (
 
 // rejected keeps dead letters.
 type rejected struct {
-	mu      sync.Mutex
-	letters []string // class and subject
-	reasons []string
+	mu          sync.Mutex
+	deadLetters []string // class and subject
+	reasons     []string
 }
 
-func (g *rejected) Reject(_ context.Context, letters ...queue.DeadLetter) error {
+func (g *rejected) Reject(_ context.Context, deadLetters ...queue.DeadLetter) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for _, l := range letters {
-		g.letters = append(g.letters, strings.TrimPrefix(l.Class, "cloudcanvas.mosaic.")+" "+l.Entry.Item.Subject)
+	for _, l := range deadLetters {
+		g.deadLetters = append(g.deadLetters, strings.TrimPrefix(l.Class, "cloudcanvas.mosaic.")+" "+l.Entry.Item.Subject)
 		g.reasons = append(g.reasons, l.Err.Error())
 	}
 	return nil
@@ -45,7 +45,7 @@ func (g *rejected) Reject(_ context.Context, letters ...queue.DeadLetter) error 
 func (g *rejected) all() []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return slices.Clone(g.letters)
+	return slices.Clone(g.deadLetters)
 }
 
 // start runs a mosaic with parts of the test's own.

@@ -245,10 +245,10 @@ func TestPicturesThatOthersSendInAreNoSecondLooks(t *testing.T) {
 		"a scene's":           func(i *event.Item) { i.Attrs.Scene = "yard" },
 		"text to read":        func(i *event.Item) { i.Attrs.Want = "text" },
 	} {
-		answer, letter := items[1], dead
+		answer, deadLetter := items[1], dead
 		change(&answer)
-		change(&letter)
-		if isSecondLook(&answer) || asksSecondLook(&letter) {
+		change(&deadLetter)
+		if isSecondLook(&answer) || asksSecondLook(&deadLetter) {
 			t.Errorf("%s is taken for a second look", name)
 		}
 	}

@@ -54,7 +54,7 @@ type DeadLetter struct {
 
 // DeadLetters takes them. One may be given twice.
 type DeadLetters interface {
-	Reject(ctx context.Context, letters ...DeadLetter) error
+	Reject(ctx context.Context, deadLetters ...DeadLetter) error
 }
 
 // Objects is where large data rests. Get's error is fs.ErrNotExist when there is no such object, and
@@ -142,9 +142,9 @@ func entryOf(r kafka.Record) Entry {
 }
 
 // Reject writes dead letters: the records as they came, with the reason in their headers.
-func (g Group) Reject(ctx context.Context, letters ...DeadLetter) error {
-	records := make([]kafka.Record, len(letters))
-	for n, l := range letters {
+func (g Group) Reject(ctx context.Context, deadLetters ...DeadLetter) error {
+	records := make([]kafka.Record, len(deadLetters))
+	for n, l := range deadLetters {
 		why := deadletter.Cause{
 			Topic: l.Entry.Topic, Partition: l.Entry.Partition, Offset: l.Entry.Offset, Connector: g.Name,
 			Stage: l.Stage, Class: g.Service, Exception: l.Class, Reason: l.Err.Error(),

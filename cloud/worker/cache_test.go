@@ -25,7 +25,7 @@ type hall struct {
 	failing atomic.Bool
 }
 
-type guest struct {
+type user struct {
 	h      *hall
 	need   int64
 	inside atomic.Int64
@@ -40,7 +40,7 @@ func (h *hall) Open(_ context.Context, name string) (Network, error) {
 	if h.failing.Load() {
 		return nil, errors.New("the file is broken")
 	}
-	g := &guest{h: h, need: footprint(h.bytes[name])}
+	g := &user{h: h, need: footprint(h.bytes[name])}
 	now := h.loaded.Add(g.need)
 	for most := h.most.Load(); now > most && !h.most.CompareAndSwap(most, now); most = h.most.Load() {
 	}
@@ -48,7 +48,7 @@ func (h *hall) Open(_ context.Context, name string) (Network, error) {
 	return g, nil
 }
 
-func (g *guest) Run(_ context.Context, in []vision.Image) ([]vision.Output, error) {
+func (g *user) Run(_ context.Context, in []vision.Image) ([]vision.Output, error) {
 	g.inside.Add(1)
 	defer g.inside.Add(-1)
 	if g.closed.Load() {
@@ -57,7 +57,7 @@ func (g *guest) Run(_ context.Context, in []vision.Image) ([]vision.Output, erro
 	return make([]vision.Output, len(in)), nil
 }
 
-func (g *guest) Close() error {
+func (g *user) Close() error {
 	if g.inside.Load() != 0 || g.closed.Swap(true) {
 		g.h.t.Error("a network was closed while it ran, or twice")
 	}

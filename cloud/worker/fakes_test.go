@@ -25,27 +25,27 @@ import (
 // world is everything around a worker, in memory: a partitioned log with offsets, leases, an object
 // store, and a model whose bad moods are part of the data.
 type world struct {
-	mu      sync.Mutex
-	logs    map[int][]queue.Entry
-	offsets map[int]int64
-	grown   chan struct{} // closed and replaced when anything changes
-	results []event.Item
-	fences  []coord.Epoch
-	letters []queue.DeadLetter
-	objects map[string][]byte
-	history []string // "result <id>", "dead <offset>", "commit <partition> <offset>", "note <note>"
-	appends func() error
-	notes   map[string]string
-	held    map[string]bool
-	epoch   coord.Epoch
-	lose    map[string]context.CancelFunc
-	barred  bool               // no lease is given: a killed worker does not come back
-	before  func(vision.Image) // called for each image that the model sees
-	opens   func() error
-	size    func(data []byte) int64 // of an item when it is decoded; nil: nothing
-	memory  *budget.Bytes
-	batches []int
-	deaths  coord.Document
+	mu          sync.Mutex
+	logs        map[int][]queue.Entry
+	offsets     map[int]int64
+	grown       chan struct{} // closed and replaced when anything changes
+	results     []event.Item
+	fences      []coord.Epoch
+	deadLetters []queue.DeadLetter
+	objects     map[string][]byte
+	history     []string // "result <id>", "dead <offset>", "commit <partition> <offset>", "note <note>"
+	appends     func() error
+	notes       map[string]string
+	held        map[string]bool
+	epoch       coord.Epoch
+	lose        map[string]context.CancelFunc
+	barred      bool               // no lease is given: a killed worker does not come back
+	before      func(vision.Image) // called for each image that the model sees
+	opens       func() error
+	size        func(data []byte) int64 // of an item when it is decoded; nil: nothing
+	memory      *budget.Bytes
+	batches     []int
+	deaths      coord.Document
 }
 
 func newWorld() *world {
@@ -159,12 +159,12 @@ func (w *world) Append(_ context.Context, fence coord.Epoch, items ...event.Item
 	return err
 }
 
-func (w *world) Reject(_ context.Context, letters ...queue.DeadLetter) error {
+func (w *world) Reject(_ context.Context, deadLetters ...queue.DeadLetter) error {
 	w.change(func() {
-		for _, l := range letters {
+		for _, l := range deadLetters {
 			w.history = append(w.history, "dead "+string(l.Entry.Key))
 		}
-		w.letters = append(w.letters, letters...)
+		w.deadLetters = append(w.deadLetters, deadLetters...)
 	})
 	return nil
 }

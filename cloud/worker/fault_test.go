@@ -116,16 +116,16 @@ func itemKills(t *testing.T, c *cluster, deadly string) {
 	if n := one() + two(); n < 1 || n > 3 {
 		t.Errorf("%d workers died of it", n)
 	}
-	letters := all(t, c.kafka, event.DLQTopic)[buried:]
-	if len(letters) != 1 {
-		t.Fatalf("%d dead letters, want the victim", len(letters))
+	deadLetters := all(t, c.kafka, event.DLQTopic)[buried:]
+	if len(deadLetters) != 1 {
+		t.Fatalf("%d dead letters, want the victim", len(deadLetters))
 	}
-	item, err := letters[0].Item()
+	item, err := deadLetters[0].Item()
 	if err != nil || item.Subject != fmt.Sprintf("s1/%d_0", first+victim) {
 		t.Errorf("the dead letter is %s (%v)", item.Subject, err)
 	}
-	if !slices.ContainsFunc(letters[0].Headers, func(h event.Header) bool { return strings.Contains(string(h.Value), "a worker crashed on the item") }) {
-		t.Errorf("its headers are %q", letters[0].Headers)
+	if !slices.ContainsFunc(deadLetters[0].Headers, func(h event.Header) bool { return strings.Contains(string(h.Value), "a worker crashed on the item") }) {
+		t.Errorf("its headers are %q", deadLetters[0].Headers)
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 // before the offset moves. A log that is away is waited for as long as the lease lasts.
 func (p *loop) finish(ctx context.Context, batch []*job) error {
 	posting := time.Now()
-	var letters []queue.DeadLetter
+	var deadLetters []queue.DeadLetter
 	var found []event.Item
 	outcomes := map[string]int{"result": 0}
 	for _, j := range batch {
@@ -42,11 +42,11 @@ func (p *loop) finish(ctx context.Context, batch []*job) error {
 		}
 		p.Log.Warn("an item becomes a dead letter", "id", j.entry.Item.ID, "subject", j.entry.Item.Subject,
 			"partition", j.entry.Partition, "offset", j.entry.Offset, "reason", j.poison.Err)
-		letters = append(letters, queue.DeadLetter{Entry: j.entry, Stage: j.poison.Stage, Class: j.poison.Class, Err: j.poison.Err})
+		deadLetters = append(deadLetters, queue.DeadLetter{Entry: j.entry, Stage: j.poison.Stage, Class: j.poison.Class, Err: j.poison.Err})
 	}
-	if len(letters) > 0 {
-		if err := p.write(ctx, "writing dead letters", func() error { return p.Dead.Reject(ctx, letters...) }); err != nil {
-			return fmt.Errorf("writing %d dead letters: %w", len(letters), err)
+	if len(deadLetters) > 0 {
+		if err := p.write(ctx, "writing dead letters", func() error { return p.Dead.Reject(ctx, deadLetters...) }); err != nil {
+			return fmt.Errorf("writing %d dead letters: %w", len(deadLetters), err)
 		}
 		for _, j := range batch {
 			if j.poison != nil {
@@ -64,7 +64,7 @@ func (p *loop) finish(ctx context.Context, batch []*job) error {
 		return fmt.Errorf("committing offset %d of partition %d: %w", next, p.partition, err)
 	}
 	p.traceItems(batch, posting)
-	outcomes["dead"] = len(letters)
+	outcomes["dead"] = len(deadLetters)
 	for outcome, n := range outcomes {
 		p.metrics.items.WithLabelValues(outcome).Add(float64(n))
 	}

@@ -77,7 +77,7 @@ func TestLateItemsThatAreSkippedSaySoInAResultAndAreCounted(t *testing.T) {
 	s.until(t, "it is done", func() bool { return s.offsets[0] == 1 })
 	stop() // the counting comes after the commit
 	f := s.found(t, 0)
-	if !f.Late || !f.Skipped || !f.Deadline.Equal(noon.Add(time.Minute)) || f.Pipeline != nil || len(s.letters) != 0 {
+	if !f.Late || !f.Skipped || !f.Deadline.Equal(noon.Add(time.Minute)) || f.Pipeline != nil || len(s.deadLetters) != 0 {
 		t.Errorf("%+v", f)
 	}
 	if r := s.results[0]; r.ID != event.ResultID(in.ID, "cars", "1+3") || !r.Attrs.Late || r.Check() != nil {

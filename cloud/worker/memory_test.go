@@ -27,10 +27,10 @@ func TestItemsShareTheMemoryOfAllDecodersAndNoneWaitsForEver(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
-	if len(w.results) != items-large || len(w.letters) != large {
-		t.Fatalf("%d results and %d dead letters, not %d and %d", len(w.results), len(w.letters), items-large, large)
+	if len(w.results) != items-large || len(w.deadLetters) != large {
+		t.Fatalf("%d results and %d dead letters, not %d and %d", len(w.results), len(w.deadLetters), items-large, large)
 	}
-	for _, l := range w.letters {
+	for _, l := range w.deadLetters {
 		if l.Class != "cloudcanvas.worker.TooLarge" || !strings.Contains(l.Err.Error(), "10 is the limit (decode_bytes)") {
 			t.Errorf("a dead letter says %s: %v", l.Class, l.Err)
 		}

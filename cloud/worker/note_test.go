@@ -68,7 +68,7 @@ func TestAnItemThatAWorkerDiedOfAloneIsADeadLetter(t *testing.T) {
 	}
 	victim := w.logs[0][11]
 	w.tells(t, exitReport{Run: w.dies(t, 11), End: "crashed"})
-	if len(w.letters) != 0 {
+	if len(w.deadLetters) != 0 {
 		t.Fatal("one death is no proof")
 	}
 	run := w.dies(t, 11)
@@ -78,8 +78,8 @@ func TestAnItemThatAWorkerDiedOfAloneIsADeadLetter(t *testing.T) {
 	}
 	start(t, w.worker(t, Config{BatchItems: 8, Prefetch: 16}, Fixed{0}))
 	w.until(t, "the partition is done", func() bool { return w.offsets[0] == 40 })
-	if len(w.letters) != 1 || string(w.letters[0].Entry.Key) != string(victim.Key) || w.letters[0].Class != "cloudcanvas.worker.Deadly" {
-		t.Fatalf("dead letters %v", w.letters)
+	if len(w.deadLetters) != 1 || string(w.deadLetters[0].Entry.Key) != string(victim.Key) || w.deadLetters[0].Class != "cloudcanvas.worker.Deadly" {
+		t.Fatalf("dead letters %v", w.deadLetters)
 	}
 	ids := map[string]bool{}
 	for _, r := range w.results {
@@ -102,8 +102,8 @@ func TestWorkersKilledFromOutsideCondemnNobody(t *testing.T) {
 	}
 	start(t, w.worker(t, Config{}, Fixed{0}))
 	w.until(t, "the partition is done", func() bool { return w.offsets[0] == 40 })
-	if len(w.letters) != 0 {
-		t.Fatalf("dead letters %v", w.letters)
+	if len(w.deadLetters) != 0 {
+		t.Fatalf("dead letters %v", w.deadLetters)
 	}
 }
 
@@ -114,15 +114,15 @@ func TestAnItemThatNobodyExplainsIsGivenUpInTheEnd(t *testing.T) {
 		w.put(0, tile(n, ""))
 	}
 	for deaths := range maxUnknown + 1 { // the first with others in hand
-		if len(w.letters) != 0 {
+		if len(w.deadLetters) != 0 {
 			t.Fatalf("given up after %d deaths", deaths)
 		}
 		w.dies(t, 11)
 	}
 	start(t, w.worker(t, Config{}, Fixed{0}))
 	w.until(t, "the partition is done", func() bool { return w.offsets[0] == 20 })
-	if len(w.letters) != 1 {
-		t.Fatalf("dead letters %v", w.letters)
+	if len(w.deadLetters) != 1 {
+		t.Fatalf("dead letters %v", w.deadLetters)
 	}
 }
 
@@ -159,7 +159,7 @@ func TestAWorkerTellsHowItEndedBeforeItOwnsAnything(t *testing.T) {
 	if err != nil || len(reports) != 1 || reports[0].Run != first.RunID() || reports[0].End != "crashed" || len(reports[0].Items) != 1 {
 		t.Fatalf("told %+v, %v", reports, err)
 	}
-	if made.Attempts.Suspect(attemptKey(&entry.Item)) || len(w.letters) != 0 {
+	if made.Attempts.Suspect(attemptKey(&entry.Item)) || len(w.deadLetters) != 0 {
 		t.Error("it went well alone and is still suspected")
 	}
 }
@@ -184,13 +184,13 @@ func TestWhatThisMachineGaveUpIsADeadLetterOnce(t *testing.T) {
 		made.Attempts = l
 		start(t, made)
 		w.until(t, "the partition is done", func() bool { return w.offsets[0] == 1 })
-		if len(w.letters) != 1 {
-			t.Fatalf("dead letters %v", w.letters)
+		if len(w.deadLetters) != 1 {
+			t.Fatalf("dead letters %v", w.deadLetters)
 		}
 		w.put(0, tile(0, "")) // somebody puts it back
 		w.until(t, "it is tried again", func() bool { return w.offsets[0] == 2 })
-		if len(w.letters) != 1 || len(w.results) != 1 {
-			t.Fatalf("%d dead letters, %d results", len(w.letters), len(w.results))
+		if len(w.deadLetters) != 1 || len(w.results) != 1 {
+			t.Fatalf("%d dead letters, %d results", len(w.deadLetters), len(w.results))
 		}
 	}
 }
@@ -204,8 +204,8 @@ func TestTwoDeathsAtDifferentItemsCondemnNobody(t *testing.T) {
 	w.dies(t, 30)
 	start(t, w.worker(t, Config{}, Fixed{0}))
 	w.until(t, "the partition is done", func() bool { return w.offsets[0] == 40 })
-	if len(w.letters) != 0 {
-		t.Fatalf("dead letters %v", w.letters)
+	if len(w.deadLetters) != 0 {
+		t.Fatalf("dead letters %v", w.deadLetters)
 	}
 }
 
@@ -288,8 +288,8 @@ func TestAnObjectLargerThanMayBeReadDoesNotStopItsPartition(t *testing.T) {
 	made.Objects = refusing{}
 	start(t, made)
 	w.until(t, "the partition is done", func() bool { return w.offsets[0] == 2 })
-	if len(w.letters) != 1 || len(w.results) != 1 {
-		t.Fatalf("%d dead letters, %d results", len(w.letters), len(w.results))
+	if len(w.deadLetters) != 1 || len(w.results) != 1 {
+		t.Fatalf("%d dead letters, %d results", len(w.deadLetters), len(w.results))
 	}
 }
 

@@ -154,8 +154,8 @@ func TestTheSecondModelLooksAtTheFirstOnesBoxesAndItsWordJoinsTheResult(t *testi
 		t.Errorf("the wide one: %+v", wide)
 	}
 	steps := []StepReport{{Model: "small", Version: "1", Inspected: 1}, {Model: "kinds", Version: "7", Inspected: 2, Failed: 1, Error: "kinds version 7: too narrow"}}
-	if !slices.Equal(f.Pipeline.Steps, steps) || len(s.letters) != 0 {
-		t.Errorf("steps %+v, %d dead letters", f.Pipeline.Steps, len(s.letters))
+	if !slices.Equal(f.Pipeline.Steps, steps) || len(s.deadLetters) != 0 {
+		t.Errorf("steps %+v, %d dead letters", f.Pipeline.Steps, len(s.deadLetters))
 	}
 }
 
@@ -268,7 +268,7 @@ func TestAStepThatGivesNoNumbersFailsInTheResultAndNotTheItem(t *testing.T) {
 	start(t, s.worker(t, Config{Pipelines: []Pipeline{{Name: "cars", Want: "detect", Steps: []Step{{Model: "small"}, {Model: "odd"}}}}}))
 	s.until(t, "it is done", func() bool { return s.offsets[0] == 1 })
 	if len(s.results) != 1 || s.found(t, 0).Pipeline.Steps[1].Failed != 3 {
-		t.Errorf("%d results, %d dead letters", len(s.results), len(s.letters))
+		t.Errorf("%d results, %d dead letters", len(s.results), len(s.deadLetters))
 	}
 }
 
@@ -277,8 +277,8 @@ func TestAnItemThatTheFirstModelCannotSeeIsADeadLetter(t *testing.T) {
 	s.put(0, frame(1))
 	start(t, s.worker(t, Config{Pipelines: []Pipeline{{Name: "cars", Want: "detect", Steps: []Step{{Model: "small"}, {Model: "large"}}}}}))
 	s.until(t, "it is done", func() bool { return s.offsets[0] == 1 })
-	if len(s.results) != 0 || len(s.letters) != 1 {
-		t.Errorf("%d results, %d dead letters", len(s.results), len(s.letters))
+	if len(s.results) != 0 || len(s.deadLetters) != 1 {
+		t.Errorf("%d results, %d dead letters", len(s.results), len(s.deadLetters))
 	}
 }
 

@@ -62,9 +62,9 @@ func (b board) Stats(name, version string) release.Stats {
 // shop is a worker under load whose models are changed.
 type shop struct {
 	*world
-	t    *testing.T
-	desk release.Admin
-	made int
+	t     *testing.T
+	admin release.Admin
+	made  int
 }
 
 func openShop(t *testing.T) *shop {
@@ -75,12 +75,12 @@ func openShop(t *testing.T) *shop {
 		t.Fatal(err)
 	}
 	space := local.NewSpace()
-	s := &shop{world: w, t: t, desk: release.Admin{Group: space.Coordinator("desk"), Library: release.Library{Objects: objects}, By: "operator"}}
+	s := &shop{world: w, t: t, admin: release.Admin{Group: space.Coordinator("desk"), Library: release.Library{Objects: objects}, By: "operator"}}
 	worker := w.worker(t, Config{BatchItems: 4, Models: []Choice{{Want: "segment", Model: "six"}}}, Fixed{0})
 	six := worker.Models.models["six"].shipped
 	six.open = func(context.Context) (Network, error) { return weighed{w, "good"}, nil }
 	follower := release.Follower{
-		Group: space.Coordinator("worker"), Library: s.desk.Library, Stage: board{worker.Models, w}, Dir: t.TempDir(), By: "worker",
+		Group: space.Coordinator("worker"), Library: s.admin.Library, Stage: board{worker.Models, w}, Dir: t.TempDir(), By: "worker",
 		Look: 5 * time.Millisecond, Log: slog.New(slog.DiscardHandler),
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -117,7 +117,7 @@ func (s *shop) publish(weights string) string {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	version, err := s.desk.Library.Publish(s.t.Context(), m, dir)
+	version, err := s.admin.Library.Publish(s.t.Context(), m, dir)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -153,7 +153,7 @@ func (s *shop) seen() map[string]int {
 
 func (s *shop) plan() release.Plan {
 	s.t.Helper()
-	rows, err := s.desk.List(s.t.Context())
+	rows, err := s.admin.List(s.t.Context())
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -166,8 +166,8 @@ func (s *shop) nothingFailed() {
 	s.until(s.t, "all is done", func() bool { return s.offsets[0] == int64(s.made) })
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.letters) != 0 || len(s.results) != s.made {
-		s.t.Errorf("%d results and %d dead letters of %d items", len(s.results), len(s.letters), s.made)
+	if len(s.deadLetters) != 0 || len(s.results) != s.made {
+		s.t.Errorf("%d results and %d dead letters of %d items", len(s.results), len(s.deadLetters), s.made)
 	}
 }
 
@@ -175,7 +175,7 @@ func TestAVersionIsPromotedUnderLoadWithoutAFailedItem(t *testing.T) {
 	s := openShop(t)
 	s.load("the shipped version", func() bool { return s.seen()["1"] > 0 })
 	two := s.publish("good, too")
-	if _, err := s.desk.Canary(t.Context(), "six", two, 0.3); err != nil {
+	if _, err := s.admin.Canary(t.Context(), "six", two, 0.3); err != nil {
 		t.Fatal(err)
 	}
 	s.load("the canary", func() bool { return s.seen()[two] > 0 })
@@ -196,7 +196,7 @@ func TestAVersionIsPromotedUnderLoadWithoutAFailedItem(t *testing.T) {
 	if share := float64(canary) / float64(all); share < 0.2 || share > 0.4 {
 		t.Errorf("the canary saw %.2f of the items, want 0.3: %+v", share, s.plan())
 	}
-	if _, err := s.desk.Promote(t.Context(), "six", ""); err != nil {
+	if _, err := s.admin.Promote(t.Context(), "six", ""); err != nil {
 		t.Fatal(err)
 	}
 	before := s.seen()["1"]
@@ -229,9 +229,9 @@ func TestABrokenVersionIsTakenBackByItselfAndCostsNoItem(t *testing.T) {
 			version := s.publish(c.weights)
 			var err error
 			if c.promote {
-				_, err = s.desk.Promote(t.Context(), "six", version)
+				_, err = s.admin.Promote(t.Context(), "six", version)
 			} else {
-				_, err = s.desk.Canary(t.Context(), "six", version, 0.5)
+				_, err = s.admin.Canary(t.Context(), "six", version, 0.5)
 			}
 			if err != nil {
 				t.Fatal(err)

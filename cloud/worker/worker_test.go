@@ -26,8 +26,8 @@ func TestEveryItemGivesOneResultAndTheOffsetFollows(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
-	if len(w.results) != 50 || len(w.letters) != 0 {
-		t.Fatalf("%d results and %d dead letters of 50 items", len(w.results), len(w.letters))
+	if len(w.results) != 50 || len(w.deadLetters) != 0 {
+		t.Fatalf("%d results and %d dead letters of 50 items", len(w.results), len(w.deadLetters))
 	}
 	seen := map[string]bool{}
 	for _, r := range w.results {
@@ -126,11 +126,11 @@ func TestPoisonGoesToTheDeadLettersAndTheRestFlows(t *testing.T) {
 	w.put(0, far)
 	start(t, w.worker(t, Config{}, Fixed{0}))
 	w.until(t, "the partition is done", func() bool { return w.offsets[0] == 13 })
-	if len(w.results) != 7 || len(w.letters) != len(poisons) {
-		t.Fatalf("%d results, %d dead letters, want 7 and %d", len(w.results), len(w.letters), len(poisons))
+	if len(w.results) != 7 || len(w.deadLetters) != len(poisons) {
+		t.Fatalf("%d results, %d dead letters, want 7 and %d", len(w.results), len(w.deadLetters), len(poisons))
 	}
 	for n, e := range entries {
-		l := w.letters[slices.IndexFunc(w.letters, func(l queue.DeadLetter) bool { return l.Entry.Offset == e.Offset })]
+		l := w.deadLetters[slices.IndexFunc(w.deadLetters, func(l queue.DeadLetter) bool { return l.Entry.Offset == e.Offset })]
 		if !reflect.DeepEqual(l.Entry, e) {
 			t.Errorf("%v was changed", e.Item.ID)
 		}
@@ -293,7 +293,7 @@ func TestAModelThatCannotBeLoadedMakesTheWorkerUnfitNotTheItems(t *testing.T) {
 	if !errors.Is(err, ErrUnfit) || !strings.Contains(err.Error(), "six") {
 		t.Fatalf("Run ended with %v", err)
 	}
-	if len(w.letters) != 0 || w.offsets[0] != 0 {
+	if len(w.deadLetters) != 0 || w.offsets[0] != 0 {
 		t.Fatal("the item was blamed")
 	}
 	if _, err := NewRegistry(Config{Models: []Choice{{Want: "segment", Model: "nosuch"}}}, w); !errors.Is(err, ErrUnfit) {

@@ -31,7 +31,7 @@ func trace(t *testing.T, brokers []string, args ...string) (string, int, error) 
 	return out.String(), cli.Code(err), err
 }
 
-func TestTraceTellsAnItemsStoryAndSaysWhatItCannotKnow(t *testing.T) {
+func TestTraceTellsAnItemsHistoryAndSaysWhatItCannotKnow(t *testing.T) {
 	e, err := kafka.Embed(t.TempDir(), kafka.EmbedOptions{})
 	if err != nil {
 		t.Fatal(err)

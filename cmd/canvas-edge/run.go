@@ -64,12 +64,12 @@ func runCommand() *urfave.Command {
 
 // runAgent runs the agent until ctx ends or other models are to run.
 func runAgent(ctx context.Context, cfg edge.Config, models *model.Repository, log *slog.Logger) error {
-	shelf, err := modelupdate.OpenStore(cfg.ModelStoreFolder(), log)
+	store, err := modelupdate.OpenStore(cfg.ModelStoreFolder(), log)
 	if err != nil {
 		return err
 	}
 	metrics := telemetry.NewRegistry()
-	agent, err := edge.Open(ctx, cfg, edge.Parts{Models: models, ModelStore: shelf, Version: version, Log: log, Metrics: metrics})
+	agent, err := edge.Open(ctx, cfg, edge.Parts{Models: models, ModelStore: store, Version: version, Log: log, Metrics: metrics})
 	if err != nil {
 		return err
 	}

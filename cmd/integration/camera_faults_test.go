@@ -96,7 +96,7 @@ func TestWhatIsSaidOfACameraThatFailsIsTrue(t *testing.T) {
 	visitor := newPeople(t, f.config)
 	here := brokertest.StartMosquitto(t)
 	edge := f.device(t, "mast", fmt.Sprintf("local: {url: %q}\ncameras: [{name: gate, address: %q, detector: opencv_hog_people}]\n", here.URL, camera.url()))
-	j := &judge{t: t, camera: camera, shows: time.Now(), sized: time.Now(), worst: map[string]time.Duration{}, wrong: map[string]int{}}
+	j := &expect{t: t, camera: camera, shows: time.Now(), sized: time.Now(), worst: map[string]time.Duration{}, wrong: map[string]int{}}
 	local, cloud := listen(t, here.URL, "canvas/#"), listen(t, f.brokers.mqtt, event.StatusTopic("mast"))
 	j.sources = []source{
 		{"the device's broker", func() (s event.CameraState, ok bool) {
@@ -161,7 +161,7 @@ type source struct {
 }
 
 // judge holds what is said against what is true.
-type judge struct {
+type expect struct {
 	t       *testing.T
 	camera  *faultyCamera
 	sources []source
@@ -180,7 +180,7 @@ type judge struct {
 	looks   int
 }
 
-func (j *judge) begin(f fault) {
+func (j *expect) begin(f fault) {
 	now := time.Now()
 	j.before = !j.shows.IsZero() && j.told()
 	switch {
@@ -198,10 +198,10 @@ func (j *judge) begin(f fault) {
 }
 
 // told says that every source says what is true.
-func (j *judge) told() bool { return len(j.right) == len(j.sources) }
+func (j *expect) told() bool { return len(j.right) == len(j.sources) }
 
 // allowed is when the camera must be seen again: where a login was refused, not before the next may be.
-func (j *judge) allowed() time.Time {
+func (j *expect) allowed() time.Time {
 	at := j.shows.Add(soon + j.is.slack())
 	if all := j.camera.logins(); len(all) > 0 {
 		if next := all[len(all)-1].Add(denial + 3*time.Second + soon + j.is.slack()); next.After(at) {
@@ -212,7 +212,7 @@ func (j *judge) allowed() time.Time {
 }
 
 // fits says whether that is what is true now; must says that it has to be by now.
-func (j *judge) fits(s event.CameraState) (fits, must bool) {
+func (j *expect) fits(s event.CameraState) (fits, must bool) {
 	now := time.Now()
 	if !j.shows.IsZero() {
 		w, h := j.camera.size()
@@ -227,7 +227,7 @@ func (j *judge) fits(s event.CameraState) (fits, must bool) {
 	return fits, now.After(j.began.Add(soon))
 }
 
-func (j *judge) look() {
+func (j *expect) look() {
 	j.looks++
 	for _, source := range j.sources {
 		s, ok := source.ask()
@@ -250,7 +250,7 @@ func (j *judge) look() {
 
 // settle notes how long it took until each source was right for good. What had to wait for its next login
 // has its own limit.
-func (j *judge) settle() {
+func (j *expect) settle() {
 	var took []string
 	for _, s := range j.sources {
 		d, known := j.right[s.name]
@@ -266,7 +266,7 @@ func (j *judge) settle() {
 	j.t.Logf("%s for %s: right after: %s", j.is.name, time.Since(j.began).Round(time.Second), strings.Join(took, ", "))
 }
 
-func (j *judge) sum() {
+func (j *expect) sum() {
 	all := j.camera.logins()
 	least := time.Duration(0)
 	for n := 1; n < len(all); n++ {

@@ -64,20 +64,20 @@ func TestWhatOperatorsAskIsAnswered(t *testing.T) {
 	}
 
 	var listing struct {
-		Letters []struct {
+		DeadLetters []struct {
 			ID, Topic, Reason, Subject string
 			Replayed                   bool
 		}
 		Total int
 	}
 	canvasCloud(t, config, &listing, "dlq", "ls", "--json")
-	if listing.Total != 1 || listing.Letters[0].Reason != "not a TIFF file" || listing.Letters[0].Subject != "s1/0_0" || listing.Letters[0].Replayed {
+	if listing.Total != 1 || listing.DeadLetters[0].Reason != "not a TIFF file" || listing.DeadLetters[0].Subject != "s1/0_0" || listing.DeadLetters[0].Replayed {
 		t.Fatalf("%+v", listing)
 	}
-	id := listing.Letters[0].ID
-	var letter struct{ Value []byte }
-	if canvasCloud(t, config, &letter, "dlq", "show", "--json", id); string(letter.Value) != "no TIFF" {
-		t.Errorf("the value is %q", letter.Value)
+	id := listing.DeadLetters[0].ID
+	var deadLetter struct{ Value []byte }
+	if canvasCloud(t, config, &deadLetter, "dlq", "show", "--json", id); string(deadLetter.Value) != "no TIFF" {
+		t.Errorf("the value is %q", deadLetter.Value)
 	}
 	for _, want := range []string{"replayed", "already"} {
 		var outcomes []struct{ State string }
@@ -85,10 +85,10 @@ func TestWhatOperatorsAskIsAnswered(t *testing.T) {
 			t.Errorf("replay: %+v, want %s", outcomes, want)
 		}
 	}
-	if canvasCloud(t, config, &listing, "dlq", "ls", "--json"); !listing.Letters[0].Replayed {
+	if canvasCloud(t, config, &listing, "dlq", "ls", "--json"); !listing.DeadLetters[0].Replayed {
 		t.Error("a letter that was put back is not shown so")
 	}
-	lettersAreDecided(t, config, k, item)
+	deadLettersAreDecided(t, config, k, item)
 	edgesAreBlocked(t, config)
 	var status struct {
 		Dead int `json:"dead_letters"`
@@ -192,7 +192,7 @@ func modelsAreChanged(t *testing.T, config string) {
 
 // lettersAreDecided: what is discarded stays so, what came over MQTT goes back where it passes the
 // bridge's checks, and two commands at once put nothing back twice.
-func lettersAreDecided(t *testing.T, config string, k *kafka.Client, item event.Item) {
+func deadLettersAreDecided(t *testing.T, config string, k *kafka.Client, item event.Item) {
 	t.Helper()
 	reading := event.Item{ID: ulid.Make(), Edge: "mast", Epoch: "e1", Seq: 2, Kind: event.Tile, Priority: event.Normal, Stream: "s", Subject: "s1/0_1", Time: time.Now(),
 		Attrs: event.Attrs{Scene: "s1", Tile: "0_1", Want: "segment"}, Type: "image/tiff", Data: []byte("x"), SHA256: event.Sum([]byte("x"))}
@@ -210,17 +210,17 @@ func lettersAreDecided(t *testing.T, config string, k *kafka.Client, item event.
 		}
 	}
 	var listing struct {
-		Letters []struct {
+		DeadLetters []struct {
 			ID, Reason string
 			Decision   *struct{ Action, By string }
 		}
 	}
 	canvasCloud(t, config, &listing, "dlq", "ls", "--json")
-	if len(listing.Letters) != 4 {
+	if len(listing.DeadLetters) != 4 {
 		t.Fatalf("%+v", listing)
 	}
 	ids := map[string]string{}
-	for _, l := range listing.Letters {
+	for _, l := range listing.DeadLetters {
 		ids[l.Reason] += l.ID + " "
 	}
 	hostile := strings.TrimSpace(ids["no memory\x1b]0;PWN\x07 \u202e"])
@@ -274,7 +274,7 @@ func lettersAreDecided(t *testing.T, config string, k *kafka.Client, item event.
 	}
 	canvasCloud(t, config, &listing, "dlq", "ls", "--json")
 	decided := map[string]int{}
-	for _, l := range listing.Letters {
+	for _, l := range listing.DeadLetters {
 		if l.Decision != nil {
 			decided[l.Decision.Action]++
 		}

@@ -23,7 +23,7 @@ func person(x, y float32, score float32) vision.Box {
 }
 
 // story is what a tracker told, one word an event.
-func story(t *Tracker, frames ...[]vision.Box) string {
+func sequence(t *Tracker, frames ...[]vision.Box) string {
 	var said []string
 	note := func(events []event.TrackEvent) {
 		for _, e := range events {
@@ -73,7 +73,7 @@ func TestATrackIsToldWhenItIsConfirmedAndWhenItIsGone(t *testing.T) {
 		"nothing":                   {make([][]vision.Box, 5), ""},
 		"faster than its own width": {walk(10, 14, repeat(0.9, 8)...), ""},
 	} {
-		if got := story(NewTracker("gate", TrackConfig{}), c.frames...); got != c.want {
+		if got := sequence(NewTracker("gate", TrackConfig{}), c.frames...); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}

@@ -55,13 +55,13 @@ var (
 // CanonicalBand is the common name of a band that is named without a number, or the name in lower case.
 func CanonicalBand(name string) string {
 	name = strings.ToLower(strings.TrimSpace(name))
-	letters := strings.Map(func(r rune) rune {
+	spelling := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
 			return r
 		}
 		return -1
 	}, name)
-	if common, ok := spellings[letters]; ok {
+	if common, ok := spellings[spelling]; ok {
 		return common
 	}
 	return name

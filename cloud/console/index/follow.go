@@ -78,7 +78,7 @@ func (x *Index) follow(ctx context.Context) error {
 	for _, topic := range followed {
 		group.Go(func() error {
 			partitions := 0
-			err := x.insist(ctx, "the console's look-up of topic "+topic, func() (err error) {
+			err := x.retryUntil(ctx, "the console's look-up of topic "+topic, func() (err error) {
 				partitions, err = x.o.Log.Partitions(ctx, topic)
 				return err
 			})
@@ -87,7 +87,7 @@ func (x *Index) follow(ctx context.Context) error {
 			}
 			for p := range partitions {
 				group.Go(func() error {
-					return x.insist(ctx, fmt.Sprintf("the console's reading of %s, partition %d", topic, p), func() error { return x.partition(ctx, topic, p) })
+					return x.retryUntil(ctx, fmt.Sprintf("the console's reading of %s, partition %d", topic, p), func() error { return x.partition(ctx, topic, p) })
 				})
 			}
 			return nil
@@ -134,7 +134,7 @@ func (x *Index) watch(ctx context.Context) error {
 
 // insist does something until it succeeds or ctx ends, and logs the first failure of a row. A Kafka that is
 // not the one of the index ends it.
-func (x *Index) insist(ctx context.Context, what string, do func() error) error {
+func (x *Index) retryUntil(ctx context.Context, what string, do func() error) error {
 	return retry.Task{First: firstWait, Most: mostWait,
 		Final: func(err error) bool { return errors.Is(err, kafka.ErrOffsetAhead) },
 		Tell: func(err error) bool {

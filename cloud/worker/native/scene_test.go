@@ -133,8 +133,8 @@ func (s *scene) Reject(_ context.Context, l ...queue.DeadLetter) error {
 	if !s.deadly {
 		s.t.Errorf("dead letter: %+v", l)
 	}
-	for _, letter := range l {
-		s.dead <- letter
+	for _, deadLetter := range l {
+		s.dead <- deadLetter
 	}
 	return nil
 }
