@@ -11,7 +11,6 @@ import (
 	"image/color"
 	"image/jpeg"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -349,8 +348,6 @@ func (w *world) fill() {
 	w.putLetter(event.WorkTopic, []byte("not a tile"), "the tile can't be decoded")
 	w.caughtUp()
 }
-
-func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // database is the index's own, beside the console.
 func (w *world) database() *sql.DB {
