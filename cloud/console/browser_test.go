@@ -212,7 +212,7 @@ func TestAnOpenPageShowsWhatComesAndCatchesUpAfterARestart(t *testing.T) {
 	b.until(has("epsilon"))
 }
 
-func TestALetterIsReplayedByAClick(t *testing.T) {
+func TestADeadLetterIsReplayedByAClick(t *testing.T) {
 	b := openBrowser(t)
 	w := newWorld(t, nil)
 	w.putDead(0)

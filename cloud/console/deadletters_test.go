@@ -80,7 +80,7 @@ func TestWhatTheConsoleDiscardsTheCommandDoesNotPutBack(t *testing.T) {
 	}
 }
 
-func TestALetterGoesBackOnceWhoeverAsksAndHoweverOften(t *testing.T) {
+func TestADeadLetterGoesBackOnceWhoeverAsksAndHoweverOften(t *testing.T) {
 	w := newWorld(t, nil)
 	w.putDead(0)
 	w.caughtUp()
@@ -118,14 +118,14 @@ func TestWhatTheCommandDecidesTheConsoleShows(t *testing.T) {
 		t.Errorf("%+v %+v", a, b)
 	}
 	if n, err := w.console.decisions.Undecided(t.Context()); err != nil || n != 0 {
-		t.Errorf("%d letters wait for a decision, %v", n, err)
+		t.Errorf("%d dead letters wait for a decision, %v", n, err)
 	}
 	if _, page := w.get("/letters"); !strings.Contains(page, "replay by otto") || !strings.Contains(page, "otto: discard dead letter 0-1") {
 		t.Errorf("the page says %s", page)
 	}
 }
 
-func TestALetterThatCameOverMQTTGoesBackFromBothWhereItCan(t *testing.T) {
+func TestADeadLetterThatCameOverMQTTGoesBackFromBothWhereItCan(t *testing.T) {
 	w := newWorld(t, nil)
 	i := w.putJSON(event.Reading, "wind", "wind", w.start, event.Attrs{}, event.ReadingData{Sensor: "wind"})
 	w.log.mu.Lock()
@@ -142,7 +142,7 @@ func TestALetterThatCameOverMQTTGoesBackFromBothWhereItCan(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, value := range [][]byte{payload, second, []byte("junk")} {
-		w.putLetter("canvas/v1/mast-7/up/2/reading", value, "Kafka refused it")
+		w.putDeadLetter("canvas/v1/mast-7/up/2/reading", value, "Kafka refused it")
 	}
 	w.caughtUpLetters(3)
 	if got := w.decide(0, "replay"); got != http.StatusSeeOther {
@@ -164,7 +164,7 @@ func TestALetterThatCameOverMQTTGoesBackFromBothWhereItCan(t *testing.T) {
 
 // caughtUpLetters waits until the index shows so many.
 func (w *world) caughtUpLetters(n int) {
-	w.eventually("the letters are shown", func() bool {
+	w.eventually("the dead letters are shown", func() bool {
 		var all list[decisions.DeadLetter]
 		w.json("/api/v1/letters", &all)
 		return len(all.Items) == n
@@ -236,7 +236,7 @@ func TestDecisionsOutliveTheConsole(t *testing.T) {
 	w.eventually("both are decided", func() bool { return w.handled(0) != nil && w.handled(1) != nil })
 }
 
-func TestALetterWhoseReplayFailedWaitsAgain(t *testing.T) {
+func TestADeadLetterWhoseReplayFailedWaitsAgain(t *testing.T) {
 	w := newWorld(t, nil)
 	w.putDead(0)
 	w.caughtUp()

@@ -15,7 +15,7 @@ func TestPagesShowWhatIsHiddenAndTheAPIStaysJSON(t *testing.T) {
 	w.fill()
 	const evil = "gate\u202ex\u2066\u200b\u0085"
 	w.putJSON(event.Reading, "wind", "wind", w.start, event.Attrs{}, event.ReadingData{Sensor: evil, Values: map[string]float64{evil: 1}})
-	w.putLetter("canvas/v1/\x1b[2J\u202e/up/2/reading", []byte("x\u202ey\x1b[31m"), "\x1b]0;PWN\x07 \u202e \xff")
+	w.putDeadLetter("canvas/v1/\x1b[2J\u202e/up/2/reading", []byte("x\u202ey\x1b[31m"), "\x1b]0;PWN\x07 \u202e \xff")
 	status := `{"status":"online","epoch":"e7","edge":"mast-7","version":"1\u001b]0;PWN\u0007\u202e","models":[{"name":"\u001b[2J","version":"2","refused":"3","reason":"\u202e\nEDGE  fake  row"}]}`
 	w.console.takeStatus(t.Context(), mqtt.Message{Topic: event.StatusTopic("mast-7"), Payload: []byte(status)})
 	w.caughtUp()

@@ -249,8 +249,8 @@ func (w *world) putCamera(camera string, at time.Time) {
 	w.putJSON(event.Alert, camera, camera+"/t1", at, event.Attrs{}, object{"camera": camera, "label": "person", "track": "t1", "score": 0.9})
 }
 
-// putLetter sets a record aside as a worker does.
-func (w *world) putLetter(topic string, value []byte, reason string) {
+// putDeadLetter writes a dead letter as a worker does.
+func (w *world) putDeadLetter(topic string, value []byte, reason string) {
 	w.Helper()
 	err := w.log.Append(context.Background(), kafka.Record{Topic: event.DLQTopic, Key: []byte("k"), Value: value, Headers: []event.Header{
 		{Key: "kept", Value: []byte("yes")}, {Key: "__connect.errors.topic", Value: []byte(topic)}, {Key: "__connect.errors.stage", Value: []byte("TRANSFORMATION")},
@@ -345,7 +345,7 @@ func (w *world) fill() {
 			object{"sensor": "wind", "value": "value", "side": "above", "state": state, "reading": 6, "limit": 5})
 	}
 	w.putJSON(event.Ack, "outbox", "", w.start, event.Attrs{}, event.DropReport{Drops: []event.Drop{{Seq: 9999, Kind: event.Frame, Stream: "gate", Bytes: 5000, Reason: "quota"}}})
-	w.putLetter(event.WorkTopic, []byte("not a tile"), "the tile can't be decoded")
+	w.putDeadLetter(event.WorkTopic, []byte("not a tile"), "the tile can't be decoded")
 	w.caughtUp()
 }
 
