@@ -154,11 +154,10 @@ func (k *Console) wire() (err error) {
 	device := live.NewDeviceView(k.Device)
 	k.decisions = decisions.New(decisions.Options{Actions: k.Dead, Index: k.index, Audit: k.audit, Log: k.Log, Logger: k.Logger})
 	state := overview.Overview{Index: k.index, Cluster: k.cluster, Device: device, Decisions: k.decisions, Now: time.Now}
-	k.api = api.New(api.Options{Index: k.index, Products: k.products, Cluster: k.cluster, Models: models, Device: device, Decisions: k.decisions, Overview: state,
-		Audit: k.audit, Log: k.Log, Refuser: k.refuser, Now: time.Now})
+	k.api = api.New(api.Options{Overview: state, Products: k.products, Models: models, Audit: k.audit, Log: k.Log, Refuser: k.refuser})
 	k.stac = &stac.API{Scenes: k.index.Scenes, Products: k.products, PublicURL: k.config.PublicURL, OpenAPI: api.OpenAPIMedia, Refuser: k.refuser, Now: time.Now, Log: k.Logger}
-	k.site, err = web.New(web.Options{Index: k.index, Products: k.products, Cluster: k.cluster, Models: models, Device: device, Decisions: k.decisions, Overview: state,
-		Lineage: k.Lineage, Audit: k.audit, Refuser: k.refuser, Login: k.guard.Login, Version: k.Version, Now: time.Now, Log: k.Logger})
+	k.site, err = web.New(web.Options{Overview: state, Products: k.products, Models: models, Lineage: k.Lineage, Audit: k.audit, Refuser: k.refuser,
+		Login: k.guard.Login, Version: k.Version, Log: k.Logger})
 	return err
 }
 

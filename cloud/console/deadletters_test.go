@@ -118,7 +118,7 @@ func TestWhatTheCommandDecidesTheConsoleShows(t *testing.T) {
 		t.Errorf("%+v %+v", a, b)
 	}
 	if n, err := w.console.decisions.Undecided(t.Context()); err != nil || n != 0 {
-		t.Errorf("%d letters wait for a decision, %v", n, err)
+		t.Errorf("%d dead letters wait for a decision, %v", n, err)
 	}
 	if _, page := w.get("/letters"); !strings.Contains(page, "replay by otto") || !strings.Contains(page, "otto: discard dead letter 0-1") {
 		t.Errorf("the page says %s", page)
@@ -164,7 +164,7 @@ func TestADeadLetterThatCameOverMQTTGoesBackFromBothWhereItCan(t *testing.T) {
 
 // caughtUpLetters waits until the index shows so many.
 func (w *world) caughtUpDeadLetters(n int) {
-	w.eventually("the letters are shown", func() bool {
+	w.eventually("the dead letters are shown", func() bool {
 		var all list[decisions.DeadLetter]
 		w.json("/api/v1/letters", &all)
 		return len(all.Items) == n

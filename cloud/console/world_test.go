@@ -11,7 +11,6 @@ import (
 	"image/color"
 	"image/jpeg"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -250,7 +249,7 @@ func (w *world) putCamera(camera string, at time.Time) {
 	w.putJSON(event.Alert, camera, camera+"/t1", at, event.Attrs{}, object{"camera": camera, "label": "person", "track": "t1", "score": 0.9})
 }
 
-// putLetter sets a record aside as a worker does.
+// putDeadLetter writes a dead letter as a worker does.
 func (w *world) putDeadLetter(topic string, value []byte, reason string) {
 	w.Helper()
 	err := w.log.Append(context.Background(), kafka.Record{Topic: event.DLQTopic, Key: []byte("k"), Value: value, Headers: []event.Header{
@@ -349,8 +348,6 @@ func (w *world) fill() {
 	w.putDeadLetter(event.WorkTopic, []byte("not a tile"), "the tile can't be decoded")
 	w.caughtUp()
 }
-
-func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // database is the index's own, beside the console.
 func (w *world) database() *sql.DB {

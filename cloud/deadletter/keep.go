@@ -61,7 +61,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 	k.named, k.next, k.orphan, k.sizes = map[string]named{}, map[int]int64{}, map[string]bool{}, map[string]int64{}
 	for {
 		if err := k.Sweep(ctx); err != nil && ctx.Err() == nil {
-			k.Logger.Warn("dead letters in the object store can't be looked through, trying again later", telemetry.Err, err)
+			k.Logger.Warn("the dead letters in the object store can't be listed; the next look comes later", telemetry.Err, err)
 		}
 		select {
 		case <-time.After(every):
@@ -105,7 +105,7 @@ func (k *Keeper) Sweep(ctx context.Context) error {
 	k.orphan = orphans
 	over, err := k.bound(ctx, keys)
 	if gone+over > 0 {
-		k.Logger.Info("bytes of dead letters were deleted from the object store", "without_letter", gone, "beyond_bound", over)
+		k.Logger.Info("bytes of dead letters were deleted from the object store", "without_dead_letter", gone, "beyond_bound", over)
 	}
 	return err
 }

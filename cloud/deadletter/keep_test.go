@@ -15,25 +15,25 @@ import (
 	"cloudcanvas/shared/kafka"
 )
 
-// folder is an object store in memory; meanwhile is called with each deletion.
-type folder struct {
+// memory is an object store in memory; meanwhile is called with each deletion.
+type memory struct {
 	objects   map[string][]byte
 	meanwhile func(key string)
 }
 
-func (s *folder) Get(_ context.Context, key string) ([]byte, error) {
+func (s *memory) Get(_ context.Context, key string) ([]byte, error) {
 	if data, ok := s.objects[key]; ok {
 		return data, nil
 	}
 	return nil, fs.ErrNotExist
 }
 
-func (s *folder) Put(_ context.Context, key string, data []byte) error {
+func (s *memory) Put(_ context.Context, key string, data []byte) error {
 	s.objects[key] = data
 	return nil
 }
 
-func (s *folder) Delete(_ context.Context, key string) error {
+func (s *memory) Delete(_ context.Context, key string) error {
 	delete(s.objects, key)
 	if s.meanwhile != nil {
 		s.meanwhile(key)
@@ -41,7 +41,7 @@ func (s *folder) Delete(_ context.Context, key string) error {
 	return nil
 }
 
-func (s *folder) Keys(_ context.Context, prefix string) (keys []string, err error) {
+func (s *memory) Keys(_ context.Context, prefix string) (keys []string, err error) {
 	for _, key := range slices.Sorted(maps.Keys(s.objects)) {
 		if strings.HasPrefix(key, prefix) {
 			keys = append(keys, key)
@@ -79,7 +79,7 @@ func (l *trail) Append(context.Context, ...kafka.Record) error {
 	return errors.New("nobody writes here")
 }
 
-func keeper(l *trail, s *folder, bound int64) *Keeper {
+func keeper(l *trail, s *memory, bound int64) *Keeper {
 	return &Keeper{Log: l, Objects: s, Limits: Limits{ObjectBytes: bound}, Logger: slog.New(slog.DiscardHandler)}
 }
 
@@ -93,7 +93,7 @@ func look(t *testing.T, k *Keeper, times int) {
 }
 
 func TestObjectsGoWithTheirDeadLetters(t *testing.T) {
-	s := &folder{objects: map[string][]byte{"quarantine/a": make([]byte, 10), "quarantine/b": make([]byte, 10), "items/c": make([]byte, 10)}}
+	s := &memory{objects: map[string][]byte{"quarantine/a": make([]byte, 10), "quarantine/b": make([]byte, 10), "items/c": make([]byte, 10)}}
 	l := &trail{}
 	l.add("quarantine/a", 10)
 	l.add("quarantine/b", 10)
@@ -114,7 +114,7 @@ func TestObjectsGoWithTheirDeadLetters(t *testing.T) {
 }
 
 func TestAnObjectWhoseDeadLetterComesMeanwhileStays(t *testing.T) {
-	s, l := &folder{objects: map[string][]byte{"quarantine/a": []byte("x")}}, &trail{}
+	s, l := &memory{objects: map[string][]byte{"quarantine/a": []byte("x")}}, &trail{}
 	s.meanwhile = func(key string) { l.add(key, 1) }
 	look(t, keeper(l, s, 1000), 3)
 	if string(s.objects["quarantine/a"]) != "x" {
@@ -123,7 +123,7 @@ func TestAnObjectWhoseDeadLetterComesMeanwhileStays(t *testing.T) {
 }
 
 func TestTheOldestObjectsGoWhereTheyTakeTooMuch(t *testing.T) {
-	s, l := &folder{objects: map[string][]byte{}}, &trail{}
+	s, l := &memory{objects: map[string][]byte{}}, &trail{}
 	for n := range 10 {
 		key := "quarantine/" + strconv.Itoa(n)
 		s.objects[key] = make([]byte, 10)

@@ -7,11 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"sync/atomic"
-	"time"
 
 	"cloudcanvas/cloud/console/auth"
-	"cloudcanvas/cloud/console/decisions"
-	"cloudcanvas/cloud/console/index"
 	"cloudcanvas/cloud/console/live"
 	"cloudcanvas/cloud/console/overview"
 	"cloudcanvas/cloud/console/products"
@@ -47,17 +44,12 @@ var paging = []parameter{
 
 // Options are what the API answers from.
 type Options struct {
-	Index     *index.Index
-	Products  *products.Folder
-	Cluster   *live.ClusterView
-	Models    *live.ModelsView
-	Device    *live.DeviceView
-	Decisions *decisions.Decisions
-	Overview  overview.Overview
-	Audit     *auth.Audit
-	Log       deadletter.Log // dead letters in full, to be shown as pictures
-	Refuser   *request.Refuser
-	Now       func() time.Time
+	overview.Overview
+	Products *products.Folder
+	Models   *live.ModelsView
+	Audit    *auth.Audit
+	Log      deadletter.Log // dead letters in full, to be shown as pictures
+	Refuser  *request.Refuser
 }
 
 // API answers. Its endpoints lie in a file for each kind of thing.

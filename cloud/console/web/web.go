@@ -5,11 +5,8 @@ import (
 	"bytes"
 	"log/slog"
 	"net/http"
-	"time"
 
 	"cloudcanvas/cloud/console/auth"
-	"cloudcanvas/cloud/console/decisions"
-	"cloudcanvas/cloud/console/index"
 	"cloudcanvas/cloud/console/live"
 	"cloudcanvas/cloud/console/overview"
 	"cloudcanvas/cloud/console/products"
@@ -20,20 +17,15 @@ import (
 
 // Options are what pages are made of.
 type Options struct {
-	Index     *index.Index
-	Products  *products.Folder
-	Cluster   *live.ClusterView
-	Models    *live.ModelsView
-	Device    *live.DeviceView
-	Decisions *decisions.Decisions
-	Overview  overview.Overview
-	Lineage   Lineage // nil: what became of single items can't be shown
-	Audit     *auth.Audit
-	Refuser   *request.Refuser
-	Login     func() bool // people log in here
-	Version   string
-	Now       func() time.Time
-	Log       *slog.Logger
+	overview.Overview
+	Products *products.Folder
+	Models   *live.ModelsView
+	Lineage  Lineage // nil: what became of single items can't be shown
+	Audit    *auth.Audit
+	Refuser  *request.Refuser
+	Login    func() bool // people log in here
+	Version  string
+	Log      *slog.Logger
 }
 
 // Site serves pages. They lie in a file for each entry of the menu.
