@@ -85,6 +85,7 @@ func (m *Mosaic) reject(ctx context.Context, w *writing, class string, reason er
 	delete(m.open, w.key)
 }
 
+// The first metric keeps the name that it had first.
 type metrics struct {
 	deadLetters prometheus.Counter
 	panics      prometheus.Counter

@@ -148,7 +148,7 @@ func TestPublicationsWaitForADiskThatTakesNoWrites(t *testing.T) {
 			}
 			c.fix(d)
 			until(t, "the product", func() bool { made := l.made(t); return len(made) == 1 && made[0].Complete })
-			for text, n := range map[string]int{"a disk takes no writes": 1, "the disk takes writes again": 1, "publishing failed": 0, "level=ERROR": 1} {
+			for text, n := range map[string]int{"a disk takes no writes": 1, "the disk takes writes again": 1, "could not publish": 0, "level=ERROR": 1} {
 				if got := lines.count(text); got != n {
 					t.Errorf("%d lines say %q, not %d", got, text, n)
 				}

@@ -177,7 +177,7 @@ type touchy struct{ slog.Handler }
 
 func (touchy) Enabled(context.Context, slog.Level) bool { return true }
 func (touchy) Handle(_ context.Context, r slog.Record) error {
-	if r.Message == "an item does not fit its product, the mosaic passes over it" {
+	if r.Message == "the mosaic passes over an item that does not fit its product" {
 		panic("a bug")
 	}
 	return nil

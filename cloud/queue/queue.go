@@ -48,7 +48,7 @@ type Queue interface {
 type DeadLetter struct {
 	Entry Entry
 	Stage string // that it failed in, as Kafka Connect names it
-	Class string // the kind of failure, as a class name
+	Class string // the kind of failure, as a class name; letters of before have the same
 	Err   error
 }
 

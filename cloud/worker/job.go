@@ -36,7 +36,7 @@ type job struct {
 // Poison is why an entry can't be worked on.
 type Poison struct {
 	Stage string // Kafka Connect's name of the stage it failed in
-	Class string // the kind of failure, as a class name
+	Class string // the kind of failure, as a class name; dead letters have it, so it keeps its name
 	Err   error
 }
 
