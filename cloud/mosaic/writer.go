@@ -34,14 +34,14 @@ type writing struct {
 	abandoned bool // up: it took too long
 
 	mu       sync.Mutex
-	done     func() // the ledger's, while it is noted there
+	done     func() // the journal's, while it is noted there
 	released bool   // it is to be noted no more
 
 	product Product
 	err     error
 }
 
-// release ends the note in the attempt ledger: at the end, or at the limit, while native code is still at
+// release ends the note in the crash journal: at the end, or at the limit, while native code is still at
 // work. Whoever waits to be alone waits no longer.
 func (w *writing) release() {
 	w.mu.Lock()
@@ -52,7 +52,7 @@ func (w *writing) release() {
 	}
 }
 
-// note writes the product down in the attempt ledger.
+// note writes the product down in the crash journal.
 func (w *writing) note(ctx context.Context, l *crashguard.Guard) error {
 	done, err := l.Begin(ctx, w.input)
 	if err != nil {

@@ -108,7 +108,7 @@ func (p *loop) checkExits(ctx context.Context, runs []string, e *queue.Entry) (u
 	return unknown, nil
 }
 
-// attemptKey is an item's identity in the attempt ledger.
+// attemptKey is an item's identity in the crash journal.
 func attemptKey(i *event.Item) string { return "work:" + i.ID.String() }
 
 func (j *job) input() crashguard.Input {
