@@ -3,8 +3,6 @@
 package main
 
 import (
-	urfave "github.com/urfave/cli/v2"
-
 	"cloudcanvas/cmd/internal/cli"
 )
 
@@ -14,8 +12,4 @@ var version = "dev"
 func main() {
 	cli.Main(cli.App("canvas", "images from the lens to the map, on one machine", version,
 		processCommand(), detectCommand(), demoCommand(), runCommand(), configCommand(), simulateCommand(), evalCommand()))
-}
-
-func simulateCommand() *urfave.Command {
-	return &urfave.Command{Name: "simulate", Usage: "simulate loads with known truth", Subcommands: []*urfave.Command{simulateSceneCommand(), simulatePassCommand(), simulateSensorsCommand(), simulateFleetCommand()}}
 }

@@ -10,6 +10,10 @@ import (
 	"cloudcanvas/shared/visible"
 )
 
+func simulateCommand() *urfave.Command {
+	return &urfave.Command{Name: "simulate", Usage: "simulate loads with known truth", Subcommands: []*urfave.Command{simulateSceneCommand(), simulatePassCommand(), simulateSensorsCommand(), simulateFleetCommand()}}
+}
+
 func simulateSceneCommand() *urfave.Command {
 	return &urfave.Command{
 		Name: "scene", Usage: "clouds and shadows with their truth over a real base, written by windows",

@@ -24,7 +24,7 @@ func (r Report) SVG() string {
 		chart{left: 2*leftMargin + chartWidth + 20, title: "Latency of alerts (simulated)", x: "hours, logarithmic", y: "share of alerts", log: true, most: 1}
 	for i, res := range r.Results {
 		value.add(i, thin(res.value, 1e-6))
-		latency.add(i, shares(res.latencies))
+		latency.add(i, cumulative(res.latencies))
 	}
 	value.draw(&b)
 	latency.draw(&b)
@@ -59,8 +59,8 @@ func thin(points []point, scale float64) []point {
 	return out
 }
 
-// shares is a cumulative distribution over hours.
-func shares(latencies []float64) []point {
+// cumulative is a cumulative distribution over hours.
+func cumulative(latencies []float64) []point {
 	var all []point
 	for i, s := range latencies {
 		all = append(all, point{max(s/3600, 0.01), float64(i+1) / float64(len(latencies))})
