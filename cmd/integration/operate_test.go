@@ -67,7 +67,7 @@ func TestWhatOperatorsAskIsAnswered(t *testing.T) {
 		DeadLetters []struct {
 			ID, Topic, Reason, Subject string
 			Replayed                   bool
-		}
+		} `json:"letters"`
 		Total int
 	}
 	canvasCloud(t, config, &listing, "dlq", "ls", "--json")
@@ -190,7 +190,7 @@ func modelsAreChanged(t *testing.T, config string) {
 	}
 }
 
-// lettersAreDecided: what is discarded stays so, what came over MQTT goes back where it passes the
+// deadLettersAreDecided: what is discarded stays so, what came over MQTT goes back where it passes the
 // bridge's checks, and two commands at once put nothing back twice.
 func deadLettersAreDecided(t *testing.T, config string, k *kafka.Client, item event.Item) {
 	t.Helper()
@@ -213,7 +213,7 @@ func deadLettersAreDecided(t *testing.T, config string, k *kafka.Client, item ev
 		DeadLetters []struct {
 			ID, Reason string
 			Decision   *struct{ Action, By string }
-		}
+		} `json:"letters"`
 	}
 	canvasCloud(t, config, &listing, "dlq", "ls", "--json")
 	if len(listing.DeadLetters) != 4 {
