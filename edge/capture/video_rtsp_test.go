@@ -180,27 +180,13 @@ func (s *shown) OnPlay(*gortsplib.ServerHandlerOnPlayCtx) (*base.Response, error
 // watched runs a camera and gives its pictures and changes of phase as they come.
 func watched(t *testing.T, c CameraConfig) (v *Video, pictures chan Picture, phases chan Phase) {
 	t.Helper()
-	pictures, phases = make(chan Picture, 1), make(chan Phase, 64)
+	phases = make(chan Phase, 64)
 	c.Name = "gate"
 	v, err := NewVideo(c, quiet, func(s State) { phases <- s.Phase })
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		v.Run(ctx, func(ctx context.Context, p Picture) error {
-			select {
-			case pictures <- p:
-				return nil
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		})
-	}()
-	t.Cleanup(func() { cancel(); <-done })
-	return v, pictures, phases
+	return v, listen(t, v), phases
 }
 
 func want(t *testing.T, phases chan Phase, p Phase) {
