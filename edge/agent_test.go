@@ -61,24 +61,7 @@ func TestTheCloudAsksAnAgentOverMosquittoForAnUnchangedTile(t *testing.T) {
 		c.Edge, c.Data, c.Cloud.URL = "mast", filepath.Join(dir, "data"), site.URL
 		c.Screen.Scenes.Change = 0.005
 		c.Scenes = []SceneSource{{Name: name, Path: path, SceneOptions: sceneOptions}}
-		models, err := model.Open(t.TempDir())
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		a, err := Open(ctx, c, Parts{Models: models, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
-		if err != nil {
-			t.Fatal(err)
-		}
-		ended := make(chan error, 1)
-		go func() { ended <- a.Run(ctx) }()
-		return func() {
-			cancel()
-			if err := <-ended; err != nil {
-				t.Error(err)
-			}
-			a.Close()
-		}
+		return runAgent(t, c)
 	}
 	manifest := func(id string) event.Manifest {
 		t.Helper()
@@ -108,4 +91,27 @@ func TestTheCloudAsksAnAgentOverMosquittoForAnUnchangedTile(t *testing.T) {
 		t.Errorf("%s of priority %d", tile.Subject, tile.Priority)
 	}
 	next("answer", func(i event.Item) bool { return i.Kind == event.Answer && i.Subject == "q7" })
+}
+
+// runAgent runs an agent without models until stop, which says whether it ended well.
+func runAgent(t *testing.T, c Config) (stop func()) {
+	t.Helper()
+	models, err := model.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	a, err := Open(ctx, c, Parts{Models: models, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(ctx) }()
+	return func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		a.Close()
+	}
 }

@@ -1,7 +1,6 @@
 package edge
 
 import (
-	"context"
 	"encoding/json"
 	"log/slog"
 	"net"
@@ -9,13 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/edge/uplink/contact"
 	"cloudcanvas/shared/brokertest"
 	"cloudcanvas/shared/event"
-	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/mqtt"
 )
 
@@ -41,24 +37,7 @@ func TestTheCloudHearsWhatWaitsOnTheEdgeAndWhatGoesNext(t *testing.T) {
 	at := func(d time.Duration) string { return now.Add(d).Format(time.RFC3339) }
 	c.Uplink.Contacts.List = []contact.Entry{{From: at(-3 * time.Hour), To: at(-2 * time.Hour)}, {From: at(-time.Minute), To: at(time.Hour), BytesPerSecond: 2e6}}
 	c.Scenes = []SceneSource{{Name: "may", Path: scene(t, filepath.Join(dir, "may.tif"), 500_000, 1, 0), SceneOptions: sceneOptions}}
-	models, err := model.Open(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	a, err := Open(ctx, c, Parts{Models: models, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- a.Run(ctx) }()
-	defer func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-		a.Close()
-	}()
+	defer runAgent(t, c)()
 	for limit := time.After(2 * time.Minute); ; {
 		select {
 		case s := <-statuses:
