@@ -180,13 +180,7 @@ func unsureShare(m *vision.Mask, sure float64) float64 {
 			continue
 		}
 		seen++
-		rest, most := vision.ProbabilityOne, 0
-		for _, plane := range m.Probabilities {
-			p := int(plane[i])
-			rest -= p
-			most = max(most, p)
-		}
-		if max(most, rest) < least {
+		if certainty(m, i) < least {
 			unsure++
 		}
 	}
