@@ -19,7 +19,7 @@ import (
 func simulatePassCommand() *urfave.Command {
 	trace, plan := linksim.DefaultTrace(), linksim.DefaultPlan()
 	return &urfave.Command{
-		Name: "pass", Usage: "what a satellite brings down over its contacts: five policies, ours being the real scheduler",
+		Name: "pass", Usage: "what a satellite brings down over its contacts: six policies, ours being the real scheduler",
 		Flags: []urfave.Flag{
 			&urfave.StringFlag{Name: "out", Usage: "`DIR` for pass.svg and pass.json"},
 			&urfave.BoolFlag{Name: "json", Usage: "write JSON instead of a table"},

@@ -40,6 +40,9 @@ func TestTheSchedulerBeatsTheOthersAtWhatTheyWereMadeFor(t *testing.T) {
 			}
 		}
 		ours := by["canvas"]
+		if l := by["canvas-layers"]; l.ValuePerByte < 1.2*ours.ValuePerByte || l.AlertP90 > 1.02*ours.AlertP90 {
+			t.Errorf("in layers value per byte %.3f and alerts after %.0f s, without %.3f and %.0f s", l.ValuePerByte, l.AlertP90, ours.ValuePerByte, ours.AlertP90)
+		}
 		if v := by["kodan-like"].ValuePerByte; ours.ValuePerByte < v {
 			t.Errorf("value per byte %.3f, kodan-like has %.3f", ours.ValuePerByte, v)
 		}
@@ -113,7 +116,7 @@ func TestTheReportSaysSimulatedEverywhere(t *testing.T) {
 			lines++
 		}
 	}
-	if lines != 10 || strings.Contains(svg, "NaN") {
+	if lines != 12 || strings.Contains(svg, "NaN") {
 		t.Errorf("%d curves", lines)
 	}
 }

@@ -47,7 +47,7 @@ type point struct{ at, y float64 }
 // capture, whichever is later.
 func Run(ctx context.Context, t Trace, plan Plan, p Policy) (Result, error) {
 	r := runner{trace: t, plan: plan, policy: p.make(contact.NewCalendar(contact.List(plan.Windows))),
-		done: make([]time.Duration, len(t)), result: Result{Policy: p.Name, Label: p.Label, Simulated: true, Bytes: map[string]int64{}}}
+		done: make([]time.Duration, len(t)), shown: make([]bool, len(t)), result: Result{Policy: p.Name, Label: p.Label, Simulated: true, Bytes: map[string]int64{}}}
 	for _, w := range plan.Windows {
 		if err := ctx.Err(); err != nil {
 			return Result{}, err
@@ -67,6 +67,7 @@ type runner struct {
 	policy policy
 	taken  int
 	done   []time.Duration // after the beginning; 0: not delivered
+	shown  []bool          // delivered as more than a line of its scene's manifest
 	result Result
 }
 
@@ -88,7 +89,7 @@ func (r *runner) contact(w contact.Window) error {
 		at := now.Sub(r.plan.Begin)
 		r.capture(at)
 		left := int64(rate * w.To.Sub(now).Seconds())
-		n, wire, whole, ok := r.policy.send(now, left, rate)
+		part, ok := r.policy.send(now, left, rate)
 		if !ok {
 			if r.taken == len(r.trace) {
 				return nil
@@ -100,41 +101,32 @@ func (r *runner) contact(w contact.Window) error {
 			now = next
 			continue
 		}
-		if wire > left {
-			return fmt.Errorf("it sent %d bytes at %s, when %d were left of the window", wire, now, left)
+		if part.wire > left {
+			return fmt.Errorf("it sent %d bytes at %s, when %d were left of the window", part.wire, now, left)
 		}
-		now = now.Add(max(time.Duration(float64(wire)/rate*float64(time.Second)), time.Nanosecond))
-		r.account(n, wire, whole, now.Sub(r.plan.Begin))
+		now = now.Add(max(time.Duration(float64(part.wire)/rate*float64(time.Second)), time.Nanosecond))
+		r.account(part, now.Sub(r.plan.Begin))
 	}
 	return nil
 }
 
-func (r *runner) account(n int, wire int64, whole bool, at time.Duration) {
-	res, c := &r.result, r.trace[n]
-	res.Sent += wire
-	res.Bytes[c.Kind] += wire
+func (r *runner) account(part sent, at time.Duration) {
+	res, c := &r.result, r.trace[part.n]
+	res.Sent += part.wire
+	res.Bytes[c.Kind] += part.wire
 	if c.Kind == "tile" && !c.Changed {
-		res.UnchangedBytes += wire
+		res.UnchangedBytes += part.wire
 	}
-	if !whole {
+	if !part.whole {
 		return
 	}
-	r.done[n] = at
-	res.Delivered++
-	bytes := int64(c.Bytes)
-	if described(r.policy, c) {
-		bytes = describedBytes
-	} else { // a description is worth no picture
-		res.ValueBytes += c.Value * float64(bytes)
+	if !part.again {
+		r.done[part.n], r.shown[part.n] = at, part.worth > 0
+		res.Delivered++
 	}
-	res.DeliveredBytes += bytes
+	res.ValueBytes += part.worth * c.Value * float64(c.Bytes)
+	res.DeliveredBytes += part.bytes
 	res.value = append(res.value, point{at.Hours(), res.ValueBytes})
-}
-
-// described says whether a tile went as a line of its scene's manifest only.
-func described(p policy, c Capture) bool {
-	_, ours := p.(*ours)
-	return ours && c.Kind == "tile" && (c.Cloud >= 0.98 || !c.Looks)
 }
 
 // sum makes the figures of what went.
@@ -158,7 +150,7 @@ func (r *runner) sum() {
 				res.AlertsDelivered++
 			}
 		}
-		sent := whole && !described(r.policy, c)
+		sent := whole && r.shown[n]
 		if c.Kind == "tile" {
 			if sent {
 				tiles += float64(c.Bytes)

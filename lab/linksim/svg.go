@@ -12,7 +12,7 @@ const (
 	leftMargin, topMargin   = 70.0, 50.0
 )
 
-var colours = []string{"#7f7f7f", "#1f77b4", "#2ca02c", "#9467bd", "#d62728"}
+var colours = []string{"#7f7f7f", "#1f77b4", "#2ca02c", "#9467bd", "#d62728", "#ff7f0e"}
 
 // SVG draws two charts: the value brought down over time, and the latency of alerts.
 func (r Report) SVG() string {
