@@ -2,11 +2,12 @@ package linktile
 
 import (
 	"bytes"
-	"compress/flate"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"io"
+	"hash/crc32"
+	"math"
+	"slices"
 )
 
 const (
@@ -18,13 +19,19 @@ const (
 const (
 	sectionKept   = 'K' // a bit for each block
 	sectionMask   = 'M' // a class for each pixel
+	sectionVoids  = 'V' // a bit for each pixel without data in all bands
+	sectionMeans  = 'A' // of the blocks that are left out
 	sectionPixels = 'P'
+	sectionOrder  = "KMVAP"
 )
 
 // Encode writes a tile.
 func (t Tile) Encode() ([]byte, error) {
 	if err := t.check(); err != nil {
 		return nil, fmt.Errorf("encode a tile: %w", err)
+	}
+	if t.DataType == "Byte" && slices.Max(t.Pix) > math.MaxUint8 {
+		return nil, fmt.Errorf("encode a tile: a number above 255 among those of type Byte")
 	}
 	head, err := json.Marshal(t.Header)
 	if err != nil {
@@ -33,17 +40,32 @@ func (t Tile) Encode() ([]byte, error) {
 	out := binary.LittleEndian.AppendUint32([]byte(magic), uint32(len(head)))
 	out = append(out, head...)
 	if t.Kept != nil {
-		out = appendSection(out, sectionKept, packBits(t.Kept))
+		w := newBinaryWriter()
+		appendBits(w, t.Kept, Blocks(t.W), Blocks(t.H))
+		out = appendSection(out, sectionKept, w.finish())
 	}
 	if t.Mask != nil {
-		out = appendSection(out, sectionMask, deflate(t.Mask))
+		mask, err := encodeMask(t.Mask, t.W, t.H)
+		if err != nil {
+			return nil, fmt.Errorf("encode a tile: %w", err)
+		}
+		out = appendSection(out, sectionMask, mask)
 	}
-	raw := make([]byte, 2*len(t.Pix))
-	for i, v := range t.Pix {
-		binary.LittleEndian.PutUint16(raw[2*i:], v)
+	voids := t.voids()
+	if voids != nil {
+		w := newBinaryWriter()
+		appendBits(w, voids, t.W, t.H)
+		out = appendSection(out, sectionVoids, w.finish())
 	}
-	return appendSection(out, sectionPixels, deflate(raw)), nil
+	from, pix := t.origins(voids, t.Kept), slices.Clone(t.Pix)
+	if means := encodeMeans(t.Header, pix, from); means != nil {
+		out = appendSection(out, sectionMeans, means)
+	}
+	out = appendSection(out, sectionPixels, encodePixels(t.Header, pix, from))
+	return binary.LittleEndian.AppendUint32(out, crc32.Checksum(out, castagnoli)), nil
 }
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Head reads what stands before the pixels, and decodes nothing.
 func Head(data []byte) (Header, error) {
@@ -60,34 +82,71 @@ func Decode(data []byte, limit int) (Tile, error) {
 	if h.W*h.H > limit {
 		return Tile{}, fmt.Errorf("%w: %d x %d pixels, at most %d are taken", ErrMalformed, h.W, h.H, limit)
 	}
+	if len(rest) < 4 || crc32.Checksum(data[:len(data)-4], castagnoli) != binary.LittleEndian.Uint32(data[len(data)-4:]) {
+		return Tile{}, fmt.Errorf("%w: its checksum is another one: bytes are damaged or missing", ErrMalformed)
+	}
+	return decodeSections(h, rest[:len(rest)-4])
+}
+
+// decodeSections decodes what stands behind the header.
+func decodeSections(h Header, rest []byte) (Tile, error) {
+	sections, err := readSections(rest)
+	if err != nil {
+		return Tile{}, err
+	}
 	t := Tile{Header: h}
-	for len(rest) > 0 {
-		if len(rest) < 5 || uint64(binary.LittleEndian.Uint32(rest[1:])) > uint64(len(rest)-5) {
-			return Tile{}, fmt.Errorf("%w: it is cut short", ErrMalformed)
+	if body, ok := sections[sectionKept]; ok {
+		r := newBinaryReader(body)
+		t.Kept = readBits(r, Blocks(h.W), Blocks(h.H))
+		if !r.ended() {
+			return Tile{}, fmt.Errorf("%w: bytes behind its blocks", ErrMalformed)
 		}
-		kind, n := rest[0], int(binary.LittleEndian.Uint32(rest[1:]))
-		body := rest[5 : 5+n]
-		rest = rest[5+n:]
-		switch kind {
-		case sectionKept:
-			t.Kept, err = unpackBits(body, Blocks(h.W)*Blocks(h.H))
-		case sectionMask:
-			t.Mask, err = inflate(body, h.W*h.H)
-		case sectionPixels:
-			var raw []byte
-			raw, err = inflate(body, 2*h.W*h.H*len(h.Bands))
-			t.Pix = make([]uint16, len(raw)/2)
-			for i := range t.Pix {
-				t.Pix[i] = binary.LittleEndian.Uint16(raw[2*i:])
-			}
-		default:
-			err = fmt.Errorf("%w: it has a section %q, which this version does not know", ErrMalformed, kind)
-		}
-		if err != nil {
+	}
+	if body, ok := sections[sectionMask]; ok {
+		if t.Mask, err = decodeMask(body, h.W, h.H); err != nil {
 			return Tile{}, err
 		}
 	}
+	var voids []bool
+	if body, ok := sections[sectionVoids]; ok {
+		r := newBinaryReader(body)
+		voids = readBits(r, h.W, h.H)
+		if !r.ended() {
+			return Tile{}, fmt.Errorf("%w: bytes behind its pixels without data", ErrMalformed)
+		}
+	}
+	body, ok := sections[sectionPixels]
+	if !ok {
+		return Tile{}, fmt.Errorf("%w: it has no pixels", ErrMalformed)
+	}
+	from := h.origins(voids, t.Kept)
+	t.Pix = make([]uint16, h.W*h.H*len(h.Bands))
+	if err := decodeMeans(h, sections[sectionMeans], t.Pix, from); err != nil {
+		return Tile{}, err
+	}
+	if err := decodePixels(h, body, t.Pix, from); err != nil {
+		return Tile{}, err
+	}
+	h.markVoids(t.Pix, from)
 	return t, t.check()
+}
+
+// readSections takes sections apart; each may be there once, in the order of their kinds.
+func readSections(rest []byte) (map[byte][]byte, error) {
+	sections := make(map[byte][]byte)
+	order := []byte(sectionOrder)
+	for len(rest) > 0 {
+		if len(rest) < 5 || uint64(binary.LittleEndian.Uint32(rest[1:])) > uint64(len(rest)-5) {
+			return nil, fmt.Errorf("%w: it is cut short", ErrMalformed)
+		}
+		kind, n := rest[0], int(binary.LittleEndian.Uint32(rest[1:]))
+		i := bytes.IndexByte(order, kind)
+		if i < 0 {
+			return nil, fmt.Errorf("%w: it has a section %q that this version does not know, or that is in the wrong place", ErrMalformed, kind)
+		}
+		sections[kind], order, rest = rest[5:5+n], order[i+1:], rest[5+n:]
+	}
+	return sections, nil
 }
 
 // split takes the header off.
@@ -123,43 +182,4 @@ func (t Tile) check() error {
 func appendSection(out []byte, kind byte, body []byte) []byte {
 	out = binary.LittleEndian.AppendUint32(append(out, kind), uint32(len(body)))
 	return append(out, body...)
-}
-
-func packBits(bits []bool) []byte {
-	out := make([]byte, (len(bits)+7)/8)
-	for i, set := range bits {
-		if set {
-			out[i/8] |= 1 << (i % 8)
-		}
-	}
-	return out
-}
-
-func unpackBits(data []byte, n int) ([]bool, error) {
-	if len(data) != (n+7)/8 {
-		return nil, fmt.Errorf("%w: %d bytes for %d blocks", ErrMalformed, len(data), n)
-	}
-	out := make([]bool, n)
-	for i := range out {
-		out[i] = data[i/8]>>(i%8)&1 == 1
-	}
-	return out, nil
-}
-
-func deflate(data []byte) []byte {
-	var b bytes.Buffer
-	w, _ := flate.NewWriter(&b, flate.BestSpeed)
-	w.Write(data)
-	w.Close()
-	return b.Bytes()
-}
-
-// inflate gives exactly n bytes.
-func inflate(data []byte, n int) ([]byte, error) {
-	out := make([]byte, n)
-	r := flate.NewReader(bytes.NewReader(data))
-	if _, err := io.ReadFull(r, out); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
-	}
-	return out, nil
 }

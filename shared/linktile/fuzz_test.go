@@ -1,0 +1,48 @@
+package linktile
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+	"testing"
+)
+
+// FuzzDecode gives bytes of strangers to the decoder, with a checksum that is right, so that what lies behind it
+// is reached.
+func FuzzDecode(f *testing.F) {
+	for _, in := range []Tile{example(40, 33, 2), example(5, 3, 1), example(64, 64, 4)} {
+		for _, lossy := range []bool{false, true} {
+			if in.Error = nil; lossy {
+				in.Error = make([]int, len(in.Bands))
+				for b := range in.Error {
+					in.Error[b] = 3 * b
+				}
+			}
+			data, err := in.Encode()
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(data[:len(data)-4])
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		sealed := binary.LittleEndian.AppendUint32(data, crc32.Checksum(data, castagnoli))
+		out, err := Decode(sealed, 1<<14)
+		if err != nil {
+			return
+		}
+		if err := out.check(); err != nil {
+			t.Fatal(err)
+		}
+		again, err := out.Encode()
+		if err != nil {
+			t.Fatalf("what was decoded can't be encoded: %v", err)
+		}
+		back, err := Decode(again, 1<<14)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := same(out, back); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
