@@ -7,6 +7,7 @@ const (
 	coded   = iota
 	void    // no band has data: it is filled from the left, so that its neighbours are predicted well
 	leftOut // the block's mean
+	known   // an earlier layer
 )
 
 // bandCoder codes one band after another.
@@ -62,7 +63,7 @@ func (c *bandCoder) encode(p *predictor, band int, e int32, tokens *tokenWriter,
 			var v, r int32
 			if c.from != nil && c.from[y*c.w+x] != coded {
 				v = left
-				if c.from[y*c.w+x] == leftOut {
+				if c.from[y*c.w+x] != void {
 					v = plane.value(pix[x])
 				}
 			} else {
@@ -97,29 +98,33 @@ func (c *bandCoder) decode(p *predictor, band int, e int32, tokens *tokenReader,
 	for y := range c.h {
 		s.next(p, c.planes, y)
 		pix, sizes, own, ownSize := plane.pix[y*c.w:(y+1)*c.w], plane.sizes[y*c.w:(y+1)*c.w], s.own.below, s.ownSize.below
-		left, left2 := own[pad-1], own[pad-2]
-		size, size2 := ownSize[pad-1], ownSize[pad-2]
+		own, ownSize = own[pad-2:pad+c.w], ownSize[pad-2:pad+c.w]
+		left, left2, size, size2 := own[1], own[0], ownSize[1], ownSize[0]
+		own, ownSize = own[2:], ownSize[2:]
+		around, sizeAround := s.value[:len(pix)], s.size[:len(pix)]
+		own, ownSize, sizes = own[:len(pix)], ownSize[:len(pix)], sizes[:len(pix)]
 		for x := range pix {
 			at := left
 			if y > 0 {
-				at = int32((s.value[x] + int64(left)*w0 + int64(left2)*w1 + 1<<(weightBits-1)) >> weightBits)
+				at = int32((around[x] + int64(left)*w0 + int64(left2)*w1 + 1<<(weightBits-1)) >> weightBits)
 				at = min(max(at, c.low), c.high)
 			}
 			var v, r int32
 			if c.from != nil && c.from[y*c.w+x] != coded {
 				v = left
-				if c.from[y*c.w+x] == leftOut {
+				if c.from[y*c.w+x] != void {
 					v = plane.value(pix[x])
 				}
 			} else {
-				r = unzigzag(tokens.get(c.table(c.context(s.size[x], size*z0+size2*z1))))
-				v = min(max(at+r*step, c.low), c.high)
+				r = unzigzag(tokens.get(c.table(c.context(sizeAround[x], size*z0+size2*z1))))
+				v = at + r*step
+				v = min(max(v, c.low), c.high)
 				if e > 0 {
 					v = near.decode(flags, v)
 				}
 				r = min(max(r, -r), 1<<16-1)
 			}
-			own[x+pad], ownSize[x+pad] = v, r
+			own[x], ownSize[x] = v, r
 			pix[x], sizes[x] = uint16(v), uint16(r)
 			left2, left = left, v
 			size2, size = size, r

@@ -1,5 +1,7 @@
 package linktile
 
+import "fmt"
+
 // probability is that of a 0, in 1/2^16, learned at two speeds.
 type probability struct{ fast, slow uint16 }
 
@@ -79,7 +81,6 @@ type binaryReader struct {
 	data []byte
 	code uint32
 	rng  uint32
-	over int
 }
 
 func newBinaryReader(data []byte) *binaryReader {
@@ -92,7 +93,6 @@ func newBinaryReader(data []byte) *binaryReader {
 
 func (r *binaryReader) next() uint32 {
 	if len(r.data) == 0 {
-		r.over++
 		return 0
 	}
 	b := r.data[0]
@@ -118,5 +118,10 @@ func (r *binaryReader) get(p *probability) uint32 {
 	return bit
 }
 
-// ended says that nothing is left over.
-func (r *binaryReader) ended() bool { return len(r.data) == 0 }
+// end says whether all was read.
+func (r *binaryReader) end(what string) error {
+	if len(r.data) > 0 {
+		return fmt.Errorf("%w: bytes behind its %s", ErrMalformed, what)
+	}
+	return nil
+}

@@ -1,7 +1,5 @@
 package linktile
 
-import "fmt"
-
 // A bitmap is coded bit by bit, from the ten bits around it that are known, as in JBIG (ITU-T T.82).
 type bitmapModel [1 << 10]probability
 
@@ -43,23 +41,19 @@ func appendBits(w *binaryWriter, set []bool, width, height int) {
 	newBitmapModel().each(width, height, func(i int) bool { return set[i] }, func(i int, p *probability) { w.put(p, bit(set[i])) })
 }
 
-func readBits(r *binaryReader, width, height int) []bool {
+func readBits(data []byte, width, height int) ([]bool, error) {
+	r := newBinaryReader(data)
 	set := make([]bool, width*height)
 	newBitmapModel().each(width, height, func(i int) bool { return set[i] }, func(i int, p *probability) { set[i] = r.get(p) == 1 })
-	return set
+	return set, r.end("bits")
 }
 
 // Classes of a mask, in the order in which each is asked for.
 var classes = [...]byte{255, 2, 1}
 
 // encodeMask codes the class of each pixel.
-func encodeMask(mask []byte, width, height int) ([]byte, error) {
+func encodeMask(mask []byte, width, height int) []byte {
 	w := newBinaryWriter()
-	for i, class := range mask {
-		if class > 2 && class != 255 {
-			return nil, fmt.Errorf("a mask has class %d at pixel %d; 0, 1, 2 and 255 are possible", class, i)
-		}
-	}
 	for k, class := range classes {
 		newBitmapModel().each(width, height, func(i int) bool { return mask[i] == class }, func(i int, p *probability) {
 			if !before(mask[i], k) {
@@ -67,7 +61,7 @@ func encodeMask(mask []byte, width, height int) ([]byte, error) {
 			}
 		})
 	}
-	return w.finish(), nil
+	return w.finish()
 }
 
 // before says whether a class was asked for before the one at k.
@@ -90,8 +84,5 @@ func decodeMask(data []byte, width, height int) ([]byte, error) {
 			}
 		})
 	}
-	if !r.ended() {
-		return nil, fmt.Errorf("%w: bytes behind its mask", ErrMalformed)
-	}
-	return mask, nil
+	return mask, r.end("mask")
 }

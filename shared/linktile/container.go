@@ -17,39 +17,41 @@ const (
 
 // Kinds of sections. A reader refuses a tile with a kind that it does not know: what it can't read may matter.
 const (
-	sectionKept   = 'K' // a bit for each block
-	sectionMask   = 'M' // a class for each pixel
-	sectionVoids  = 'V' // a bit for each pixel without data in all bands
-	sectionMeans  = 'A' // of the blocks that are left out
-	sectionPixels = 'P'
-	sectionOrder  = "KMVAP"
+	sectionKept      = 'K' // a bit for each block
+	sectionMask      = 'M' // a class for each pixel
+	sectionVoids     = 'V' // a bit for each pixel without data in all bands
+	sectionMeans     = 'A' // of the blocks that are left out
+	sectionPixels    = 'P'
+	sectionCoarse    = 'C' // pixels of a coarse layer
+	sectionResiduals = 'R' // of the pixels of a base
+	sectionOrder     = "KMVAPCR"
 )
 
 // Encode writes a tile.
 func (t Tile) Encode() ([]byte, error) {
+	if t.Layer != "" {
+		return nil, fmt.Errorf("encode a tile: it is a %.20s layer, no tile by itself", t.Layer)
+	}
+	t.Header.Grid = false
+	return t.encode()
+}
+
+// encode writes a tile by itself, or its coarse layer.
+func (t Tile) encode() ([]byte, error) {
 	if err := t.check(); err != nil {
 		return nil, fmt.Errorf("encode a tile: %w", err)
 	}
-	if t.DataType == "Byte" && slices.Max(t.Pix) > math.MaxUint8 {
-		return nil, fmt.Errorf("encode a tile: a number above 255 among those of type Byte")
-	}
-	head, err := json.Marshal(t.Header)
+	out, err := appendHeader(nil, t.Header)
 	if err != nil {
-		return nil, fmt.Errorf("encode a tile: %w", err)
+		return nil, err
 	}
-	out := binary.LittleEndian.AppendUint32([]byte(magic), uint32(len(head)))
-	out = append(out, head...)
 	if t.Kept != nil {
 		w := newBinaryWriter()
 		appendBits(w, t.Kept, Blocks(t.W), Blocks(t.H))
 		out = appendSection(out, sectionKept, w.finish())
 	}
 	if t.Mask != nil {
-		mask, err := encodeMask(t.Mask, t.W, t.H)
-		if err != nil {
-			return nil, fmt.Errorf("encode a tile: %w", err)
-		}
-		out = appendSection(out, sectionMask, mask)
+		out = appendSection(out, sectionMask, encodeMask(t.Mask, t.W, t.H))
 	}
 	voids := t.voids()
 	if voids != nil {
@@ -61,11 +63,38 @@ func (t Tile) Encode() ([]byte, error) {
 	if means := encodeMeans(t.Header, pix, from); means != nil {
 		out = appendSection(out, sectionMeans, means)
 	}
-	out = appendSection(out, sectionPixels, encodePixels(t.Header, pix, from))
-	return binary.LittleEndian.AppendUint32(out, crc32.Checksum(out, castagnoli)), nil
+	if t.Layer == LayerCoarse {
+		return seal(appendSection(out, sectionCoarse, encodeCoarse(t.Header, pix, from))), nil
+	}
+	return seal(appendSection(out, sectionPixels, encodePixels(t.Header, pix, from))), nil
+}
+
+func appendHeader(out []byte, h Header) ([]byte, error) {
+	head, err := json.Marshal(h)
+	if err != nil {
+		return nil, fmt.Errorf("encode a tile: %w", err)
+	}
+	out = binary.LittleEndian.AppendUint32(append(out, magic...), uint32(len(head)))
+	return append(out, head...), nil
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// seal puts the checksum behind.
+func seal(out []byte) []byte {
+	return binary.LittleEndian.AppendUint32(out, crc32.Checksum(out, castagnoli))
+}
+
+// unseal checks and takes off the checksum, and gives the header and what stands behind it.
+func unseal(data []byte) (h Header, rest []byte, err error) {
+	if h, rest, err = split(data); err != nil {
+		return h, nil, err
+	}
+	if len(rest) < 4 || crc32.Checksum(data[:len(data)-4], castagnoli) != binary.LittleEndian.Uint32(data[len(data)-4:]) {
+		return h, nil, fmt.Errorf("%w: its checksum is another one: bytes are damaged or missing", ErrMalformed)
+	}
+	return h, rest[:len(rest)-4], nil
+}
 
 // Head reads what stands before the pixels, and decodes nothing.
 func Head(data []byte) (Header, error) {
@@ -75,17 +104,28 @@ func Head(data []byte) (Header, error) {
 
 // Decode reads a tile of at most limit pixels.
 func Decode(data []byte, limit int) (Tile, error) {
-	h, rest, err := split(data)
+	h, rest, err := open(data, limit)
 	if err != nil {
 		return Tile{}, err
 	}
-	if h.W*h.H > limit {
-		return Tile{}, fmt.Errorf("%w: %d x %d pixels, at most %d are taken", ErrMalformed, h.W, h.H, limit)
+	if h.Layer != "" {
+		return Tile{}, fmt.Errorf("%w: a coarse layer, no tile by itself", ErrMalformed)
 	}
-	if len(rest) < 4 || crc32.Checksum(data[:len(data)-4], castagnoli) != binary.LittleEndian.Uint32(data[len(data)-4:]) {
-		return Tile{}, fmt.Errorf("%w: its checksum is another one: bytes are damaged or missing", ErrMalformed)
+	return decodeSections(h, rest)
+}
+
+// open is unseal of what is read by itself.
+func open(data []byte, limit int) (Header, []byte, error) {
+	h, rest, err := unseal(data)
+	switch {
+	case err != nil:
+		return h, nil, err
+	case h.W*h.H > limit:
+		return h, nil, fmt.Errorf("%w: %d x %d pixels, at most %d are taken", ErrMalformed, h.W, h.H, limit)
+	case h.Layer == LayerRefinement:
+		return h, nil, fmt.Errorf("%w: a refinement of tile %.32q, which is needed to read it", ErrMalformed, h.Refines)
 	}
-	return decodeSections(h, rest[:len(rest)-4])
+	return h, rest, nil
 }
 
 // decodeSections decodes what stands behind the header.
@@ -96,10 +136,8 @@ func decodeSections(h Header, rest []byte) (Tile, error) {
 	}
 	t := Tile{Header: h}
 	if body, ok := sections[sectionKept]; ok {
-		r := newBinaryReader(body)
-		t.Kept = readBits(r, Blocks(h.W), Blocks(h.H))
-		if !r.ended() {
-			return Tile{}, fmt.Errorf("%w: bytes behind its blocks", ErrMalformed)
+		if t.Kept, err = readBits(body, Blocks(h.W), Blocks(h.H)); err != nil {
+			return Tile{}, err
 		}
 	}
 	if body, ok := sections[sectionMask]; ok {
@@ -109,22 +147,24 @@ func decodeSections(h Header, rest []byte) (Tile, error) {
 	}
 	var voids []bool
 	if body, ok := sections[sectionVoids]; ok {
-		r := newBinaryReader(body)
-		voids = readBits(r, h.W, h.H)
-		if !r.ended() {
-			return Tile{}, fmt.Errorf("%w: bytes behind its pixels without data", ErrMalformed)
+		if voids, err = readBits(body, h.W, h.H); err != nil {
+			return Tile{}, err
 		}
 	}
-	body, ok := sections[sectionPixels]
-	if !ok {
-		return Tile{}, fmt.Errorf("%w: it has no pixels", ErrMalformed)
+	kind, pixels := byte(sectionPixels), decodePixels
+	if h.Layer == LayerCoarse {
+		kind, pixels = sectionCoarse, decodeCoarse
+	}
+	body, ok := sections[kind]
+	if _, residuals := sections[sectionResiduals]; !ok || residuals || sections[sectionPixels] != nil && sections[sectionCoarse] != nil {
+		return Tile{}, fmt.Errorf("%w: it does not have its pixels once", ErrMalformed)
 	}
 	from := h.origins(voids, t.Kept)
 	t.Pix = make([]uint16, h.W*h.H*len(h.Bands))
 	if err := decodeMeans(h, sections[sectionMeans], t.Pix, from); err != nil {
 		return Tile{}, err
 	}
-	if err := decodePixels(h, body, t.Pix, from); err != nil {
+	if err := pixels(h, body, t.Pix, from); err != nil {
 		return Tile{}, err
 	}
 	h.markVoids(t.Pix, from)
@@ -171,6 +211,10 @@ func (t Tile) check() error {
 	switch n := t.W * t.H; {
 	case len(t.Pix) != n*len(t.Bands):
 		return fmt.Errorf("%w: %d numbers for %d pixels of %d bands", ErrMalformed, len(t.Pix), n, len(t.Bands))
+	case t.DataType == "Byte" && slices.Max(t.Pix) > math.MaxUint8:
+		return fmt.Errorf("%w: a number above 255 among those of type Byte", ErrMalformed)
+	case slices.ContainsFunc(t.Mask, func(class byte) bool { return class > 2 && class != 255 }):
+		return fmt.Errorf("%w: a mask with other classes than 0, 1, 2 and 255", ErrMalformed)
 	case t.Mask != nil && len(t.Mask) != n:
 		return fmt.Errorf("%w: a mask of %d pixels for %d", ErrMalformed, len(t.Mask), n)
 	case t.Kept != nil && len(t.Kept) != Blocks(t.W)*Blocks(t.H):

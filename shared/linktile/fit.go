@@ -25,10 +25,11 @@ func (f *fitter) places(from []uint8) {
 	}
 	rng := uint64(1)
 	inner := (f.w - 4) * (f.h - 4)
-	step := max(inner/fitPoints, 1)
+	step := max(inner/fitPoints, 16)
 	for i := 0; i < inner; i += step {
 		rng = rng*6364136223846793005 + 1442695040888963407
-		k := min(i+int(rng>>33)%step, inner-1)
+		k := i*4%inner + i*4/inner*step + int(rng>>33)%step // four times over the tile, so that the first quarter is of all of it
+		k = min(k, inner-1)
 		at := (3+k/(f.w-4))*f.w + 2 + k%(f.w-4)
 		if k/(f.w-4)+3 < f.h-1 && (from == nil || from[at]|from[at-1]|from[at+1]|from[at-2]|from[at-f.w]|from[at+f.w]|from[at-2*f.w] == coded) {
 			f.at = append(f.at, at)
@@ -124,13 +125,17 @@ func (f *fitter) fit(b, first, second int, step int32) predictor {
 		f.errs[i] = 1
 	}
 	for round := 0; round < 3 && m > 0; round++ {
-		w, mx, my, ok := solve(f.x, f.y, f.errs, start)
+		some := m // the first round only shows how large the residuals are
+		if round == 0 {
+			some = min(max(m/4, 256), m)
+		}
+		w, mx, my, ok := solve(f.x[:some], f.y[:some], f.errs[:some], start)
 		if !ok {
 			break
 		}
 		weight, mean, meanY = w, mx, my
 		var sum float64
-		for i := range f.errs { // towards the least sum of sizes instead of squares
+		for i := range f.errs { // towards the least sum of logarithms, which is what residuals cost, instead of squares
 			e := f.y[i] - meanY
 			for k, w := range weight {
 				e -= w * (f.x[i][k] - mean[k])
@@ -140,7 +145,7 @@ func (f *fitter) fit(b, first, second int, step int32) predictor {
 		}
 		floor := sum/float64(m)/2 + 0.5
 		for i, e := range f.errs {
-			f.errs[i] = 1 / (e + floor)
+			f.errs[i] = 1 / (e*e + 4*floor*floor)
 		}
 	}
 	offset := meanY
@@ -172,21 +177,26 @@ func solve(x [][taps]float64, y, by []float64, start []float64) (weight, mean []
 	for k := range mean {
 		mean[k] /= total
 	}
-	a := make([]float64, n*n)
-	rhs := make([]float64, n)
-	var d [taps]float64
-	for i := range x {
-		dy := y[i] - meanY
-		for k := range mean {
-			d[k] = x[i][k] - mean[k]
-			dy -= start[k] * d[k]
+	a, rhs := make([]float64, n*n), make([]float64, n)
+	const together = 4 // points at a time, so that the sums are loaded and stored less often
+	var d, v [together][taps]float64
+	for i := 0; i+together <= len(x); i += together {
+		var dy [together]float64
+		for p := range d {
+			dy[p] = y[i+p] - meanY
+			for k, m := range mean {
+				d[p][k] = x[i+p][k] - m
+				v[p][k] = d[p][k] * by[i+p]
+				dy[p] -= start[k] * d[p][k]
+			}
 		}
 		for k := range n {
-			v := d[k] * by[i]
-			rhs[k] += v * dy
+			v0, v1, v2, v3 := v[0][k], v[1][k], v[2][k], v[3][k]
+			rhs[k] += v0*dy[0] + v1*dy[1] + v2*dy[2] + v3*dy[3]
 			row := a[k*n : k*n+k+1]
+			d0, d1, d2, d3 := d[0][:len(row)], d[1][:len(row)], d[2][:len(row)], d[3][:len(row)]
 			for j := range row {
-				row[j] += v * d[j]
+				row[j] += v0*d0[j] + v1*d1[j] + v2*d2[j] + v3*d3[j]
 			}
 		}
 	}
@@ -257,7 +267,7 @@ func (f *fitter) fitSizes(p *predictor, b int, weight, mean []float64, meanY flo
 	start[0], start[3], start[2], start[4] = 0.3, 0.3, 0.15, 0.15
 	got := start
 	floor := 0.1
-	every := 3
+	every := 4
 	m := 0
 	for i := 0; i < len(f.at); i += every {
 		at := f.at[i]
@@ -281,7 +291,7 @@ func (f *fitter) fitSizes(p *predictor, b int, weight, mean []float64, meanY flo
 		f.errs[m] = 1
 		m++
 	}
-	for round := 0; round < 3 && m > 50; round++ {
+	for round := 0; round < 2 && m > 50; round++ {
 		w, mx, my, ok := solve(f.x[:m], f.y[:m], f.errs[:m], start)
 		if !ok {
 			break

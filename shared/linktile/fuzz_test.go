@@ -1,10 +1,6 @@
 package linktile
 
-import (
-	"encoding/binary"
-	"hash/crc32"
-	"testing"
-)
+import "testing"
 
 // FuzzDecode gives bytes of strangers to the decoder, with a checksum that is right, so that what lies behind it
 // is reached.
@@ -25,7 +21,7 @@ func FuzzDecode(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		sealed := binary.LittleEndian.AppendUint32(data, crc32.Checksum(data, castagnoli))
+		sealed := seal(data)
 		out, err := Decode(sealed, 1<<14)
 		if err != nil {
 			return
@@ -43,6 +39,40 @@ func FuzzDecode(f *testing.F) {
 		}
 		if err := same(out, back); err != nil {
 			t.Fatal(err)
+		}
+	})
+}
+
+// FuzzRefine gives bytes of strangers as refinements of a coarse tile and of one with an error.
+func FuzzRefine(f *testing.F) {
+	in := example(40, 33, 2)
+	layers, err := EncodeLayers(in, []int{4, 0})
+	if err != nil {
+		f.Fatal(err)
+	}
+	coarse, err := DecodeLayer(layers[0], 1<<14)
+	if err != nil {
+		f.Fatal(err)
+	}
+	near, err := Refine(coarse, layers[1])
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, layer := range layers {
+		f.Add(layer[:len(layer)-4])
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, base := range []Tile{coarse, near} {
+			if out, err := Refine(base, seal(data)); err == nil {
+				if err := out.check(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if out, err := DecodeLayer(seal(data), 1<<14); err == nil {
+			if err := out.check(); err != nil {
+				t.Fatal(err)
+			}
 		}
 	})
 }

@@ -1,9 +1,6 @@
 package linktile
 
-import (
-	"fmt"
-	"slices"
-)
+import "slices"
 
 // encodePixels codes all bands, one after another. pix becomes what the decoder will see.
 func encodePixels(h Header, pix []uint16, from []uint8) []byte {
@@ -32,7 +29,7 @@ func decodePixels(h Header, data []byte, pix []uint16, from []uint8) error {
 	r := byteReader{data: data}
 	for b := range h.Bands {
 		var p predictor
-		p.read(&r, b)
+		p.read(&r, b, -1)
 		coded, raw, near := r.part(), r.part(), r.part()
 		if r.bad {
 			break
@@ -46,8 +43,8 @@ func decodePixels(h Header, data []byte, pix []uint16, from []uint8) error {
 		if err := tokens.end(); err != nil {
 			return err
 		}
-		if !flags.ended() {
-			return fmt.Errorf("%w: bytes behind its exact numbers", ErrMalformed)
+		if err := flags.end("exact numbers"); err != nil {
+			return err
 		}
 	}
 	return r.end("pixels")

@@ -50,12 +50,12 @@ func (p *predictor) has(tap int) bool {
 	return tap < tapsOwn || tap < tapsOwn+tapsFirst && p.first >= 0 || tap >= tapsOwn+tapsFirst && p.second >= 0
 }
 
-// read reads the predictor of a band; its references come before it.
-func (p *predictor) read(r *byteReader, band int) {
+// read reads the predictor of a band; its references come before it, or the first one is its base.
+func (p *predictor) read(r *byteReader, band, base int) {
 	p.first, p.second = int(r.byte())-1, int(r.byte())-1
 	p.start = int32(r.varint(-1<<16, 1<<16))
 	p.offset = r.varint(-1<<40, 1<<40)
-	if p.first >= band || p.second >= band {
+	if p.first >= band && p.first != base || p.second >= band {
 		r.fail()
 		return
 	}
@@ -180,64 +180,72 @@ func (s *surroundings) next(p *predictor, planes []plane, y int) {
 		s.own.below[i] = s.own.here[pad]
 		s.ownSize.below[i] = s.ownSize.here[pad]
 	}
-	w := &p.weight
-	for i := range s.value {
-		s.value[i] = p.offset
-	}
-	for i := range s.size {
-		s.size[i] = p.sizeOffset
-	}
-	add3(s.value, s.own.above[pad-1:], w[2], w[3], w[4])
-	add5(s.value, s.own.here, w[5], w[6], w[7], w[8], w[9])
-	sw := &p.sizeWeight
-	size3(s.size, s.ownSize.here[pad-1:], sw[2], sw[3], sw[4])
-	size1(s.size, s.ownSize.above[pad:], sw[5])
+	w, sw := &p.weight, &p.sizeWeight
+	addOwn(s.value, s.own.above[pad-1:], s.own.here, w, p.offset)
+	sizeOwn(s.size, s.ownSize.above[pad:], s.ownSize.here[pad-1:], sw, p.sizeOffset)
 	if p.first >= 0 {
 		load(&s.first, &s.firstSize, planes[p.first], y, s.w, s.h)
 		f := w[tapsOwn:]
 		add3(s.value, s.first.above[pad-1:], f[0], f[1], f[2])
 		add3(s.value, s.first.here[pad-1:], f[3], f[4], f[5])
 		add3(s.value, s.first.below[pad-1:], f[6], f[7], f[8])
-		size3(s.size, s.firstSize.here[pad-1:], sw[6], sw[7], sw[8])
-		size1(s.size, s.firstSize.above[pad:], sw[9])
-		size1(s.size, s.firstSize.below[pad:], sw[10])
+		size5(s.size, s.firstSize, sw)
 	}
 	if p.second >= 0 {
 		load(&s.second, &s.secondSize, planes[p.second], y, s.w, s.h)
-		f := w[tapsOwn+tapsFirst:]
-		add1(s.value, s.second.above[pad:], f[0])
-		add3(s.value, s.second.here[pad-1:], f[1], f[2], f[3])
-		add1(s.value, s.second.below[pad:], f[4])
+		addSecond(s.value, s.second, w[tapsOwn+tapsFirst:])
 		size1(s.size, s.secondSize.here[pad:], sw[11])
 	}
 }
 
-func add1(to []int64, row []int32, w int32) {
-	row = row[:len(to)]
+// addOwn begins a row's predictions with what rests on the two rows above.
+func addOwn(to []int64, above2, above []int32, w *[taps]int32, offset int64) {
+	p, q, above2 := int64(above2[0]), int64(above2[1]), above2[2:]
+	a, b, c, d, above := int64(above[0]), int64(above[1]), int64(above[2]), int64(above[3]), above[4:]
+	above, above2 = above[:len(to)], above2[:len(to)]
+	w2, w3, w4 := int64(w[2]), int64(w[3]), int64(w[4])
+	v0, v1, v2, v3, v4 := int64(w[5]), int64(w[6]), int64(w[7]), int64(w[8]), int64(w[9])
 	for i := range to {
-		to[i] += int64(row[i]) * int64(w)
+		e, r := int64(above[i]), int64(above2[i])
+		to[i] = offset + a*v0 + b*v1 + c*v2 + d*v3 + e*v4 + p*w2 + q*w3 + r*w4
+		a, b, c, d = b, c, d, e
+		p, q = q, r
 	}
 }
 
-func add3(to []int64, row []int32, w0, w1, w2 int32) {
-	a, b, rest := int64(row[0]), int64(row[1]), row[2:]
-	rest = rest[:len(to)]
-	v0, v1, v2 := int64(w0), int64(w1), int64(w2)
+// addSecond adds the second reference's share: what is above, the row itself and what is below.
+func addSecond(to []int64, r rows, w []int32) {
+	above, below := r.above[pad:][:len(to)], r.below[pad:][:len(to)]
+	a, b, here := int64(r.here[pad-1]), int64(r.here[pad]), r.here[pad+1:][:len(to)]
+	w0, w1, w2, w3, w4 := int64(w[0]), int64(w[1]), int64(w[2]), int64(w[3]), int64(w[4])
 	for i := range to {
-		c := int64(rest[i])
-		to[i] += a*v0 + b*v1 + c*v2
+		c := int64(here[i])
+		to[i] += int64(above[i])*w0 + a*w1 + b*w2 + c*w3 + int64(below[i])*w4
 		a, b = b, c
 	}
 }
 
-func add5(to []int64, row []int32, w0, w1, w2, w3, w4 int32) {
-	a, b, c, d, rest := int64(row[0]), int64(row[1]), int64(row[2]), int64(row[3]), row[4:]
-	rest = rest[:len(to)]
-	v0, v1, v2, v3, v4 := int64(w0), int64(w1), int64(w2), int64(w3), int64(w4)
+// sizeOwn begins a row's expected sizes.
+func sizeOwn(to []int32, above2, above []int32, w *[sizeTaps]int32, offset int32) {
+	a, b, above := above[0], above[1], above[2:]
+	above, above2 = above[:len(to)], above2[:len(to)]
+	w2, w3, w4, w5 := w[2], w[3], w[4], w[5]
 	for i := range to {
-		e := int64(rest[i])
-		to[i] += a*v0 + b*v1 + c*v2 + d*v3 + e*v4
-		a, b, c, d = b, c, d, e
+		c := above[i]
+		to[i] = offset + a*w2 + b*w3 + c*w4 + above2[i]*w5
+		a, b = b, c
+	}
+}
+
+// size5 adds what the first reference's sizes say.
+func size5(to []int32, r rows, w *[sizeTaps]int32) {
+	above, below := r.above[pad:][:len(to)], r.below[pad:][:len(to)]
+	a, b, here := r.here[pad-1], r.here[pad], r.here[pad+1:][:len(to)]
+	w6, w7, w8, w9, w10 := w[6], w[7], w[8], w[9], w[10]
+	for i := range to {
+		c := here[i]
+		to[i] += a*w6 + b*w7 + c*w8 + above[i]*w9 + below[i]*w10
+		a, b = b, c
 	}
 }
 
@@ -248,12 +256,13 @@ func size1(to []int32, row []int32, w int32) {
 	}
 }
 
-func size3(to []int32, row []int32, w0, w1, w2 int32) {
-	a, b, rest := row[0], row[1], row[2:]
+func add3(to []int64, row []int32, w0, w1, w2 int32) {
+	a, b, rest := int64(row[0]), int64(row[1]), row[2:]
 	rest = rest[:len(to)]
+	v0, v1, v2 := int64(w0), int64(w1), int64(w2)
 	for i := range to {
-		c := rest[i]
-		to[i] += a*w0 + b*w1 + c*w2
+		c := int64(rest[i])
+		to[i] += a*v0 + b*v1 + c*v2
 		a, b = b, c
 	}
 }

@@ -43,10 +43,13 @@ type Header struct {
 	W        int        `json:"w"`
 	H        int        `json:"h"`
 	Bands    []string   `json:"bands"`
-	DataType string     `json:"type"`             // Byte, UInt16 or Int16
-	Scalings []Scaling  `json:"scale"`            // of each band
-	NoData   *float64   `json:"nodata,omitempty"` // the number that marks pixels without data, exact in every layer
-	Error    []int      `json:"error,omitempty"`  // of each band, the most that a stored number is off; nil: none is
+	DataType string     `json:"type"`              // Byte, UInt16 or Int16
+	Scalings []Scaling  `json:"scale"`             // of each band
+	NoData   *float64   `json:"nodata,omitempty"`  // the number that marks pixels without data, exact in every layer
+	Error    []int      `json:"error,omitempty"`   // of each band, the most that a stored number is off; nil: none is
+	Layer    string     `json:"layer,omitempty"`   // LayerCoarse or LayerRefinement; "": a tile by itself
+	Refines  string     `json:"refines,omitempty"` // the digest of the tile that a refinement refines
+	Grid     bool       `json:"grid,omitempty"`    // of a tile made of layers: the pixels of the coarse one are exact
 	Place    Place      `json:"place"`
 	EPSG     int        `json:"epsg,omitempty"`
 	Affine   [6]float64 `json:"affine"`          // of the tile's corner, in GDAL's order; all 0: unknown
@@ -102,6 +105,10 @@ func (h Header) Check() error {
 		return fmt.Errorf("%w: numbers of type %.40q, not Byte, UInt16 or Int16", ErrMalformed, h.DataType)
 	case len(h.Scalings) != len(h.Bands):
 		return fmt.Errorf("%w: %d scalings of %d bands", ErrMalformed, len(h.Scalings), len(h.Bands))
+	case h.Layer != "" && h.Layer != LayerCoarse && h.Layer != LayerRefinement:
+		return fmt.Errorf("%w: a layer %.20q", ErrMalformed, h.Layer)
+	case (h.Refines != "") != (h.Layer == LayerRefinement):
+		return fmt.Errorf("%w: a layer %.20q that refines %.32q", ErrMalformed, h.Layer, h.Refines)
 	case h.Error != nil && len(h.Error) != len(h.Bands):
 		return fmt.Errorf("%w: bounds of the error for %d of %d bands", ErrMalformed, len(h.Error), len(h.Bands))
 	}

@@ -39,7 +39,7 @@ type table struct {
 	left   int32 // until it is made anew
 	every  int32
 	total  uint32
-	start  [tokens + 1]uint16
+	part   [tokens]uint32 // start<<16 | frequency
 	counts [tokens]uint32
 	token  [probTotal]uint8 // of each share of the probability
 }
@@ -86,7 +86,7 @@ func (t *table) make() {
 	freq[best] += probTotal - sum
 	at := uint32(0)
 	for i, f := range freq {
-		t.start[i] = uint16(at)
+		t.part[i] = at<<16 | f
 		if f == 1 {
 			t.token[at] = uint8(i)
 		} else {
@@ -97,7 +97,6 @@ func (t *table) make() {
 		}
 		at += f
 	}
-	t.start[tokens] = probTotal
 	t.left, t.every = t.every, min(t.every*2, lastTable)
 	if t.total > oldCounts*64 {
 		t.total = 0
@@ -166,24 +165,23 @@ func (c *contexts) forget() {
 // tokenWriter takes tokens in their order and codes them from the last to the first, as asymmetric numeral
 // systems (Duda 2013) need it; they come out in order.
 type tokenWriter struct {
-	coded []uint32 // start<<16 | frequency
+	coded []uint32 // the part of each
 	raw   bitWriter
 }
 
 func (w *tokenWriter) put(t *table, z uint32) {
 	token, extra, n := tokenOf(z)
-	start := uint32(t.start[token])
-	w.coded = append(w.coded, start<<16|(uint32(t.start[token+1])-start))
+	w.coded = append(w.coded, t.part[token])
 	if n > 0 {
 		w.raw.put(extra, n)
 	}
 	t.saw(token)
 }
 
-// finish gives the coded tokens.
+// finish gives the coded tokens. Two states take turns, so that a processor can work on both.
 func (w *tokenWriter) finish() []byte {
-	out := make([]byte, 2*len(w.coded)+4)
-	at, state := len(out), uint32(stateLow)
+	out := make([]byte, 2*len(w.coded)+8)
+	at, state, other := len(out), uint32(stateLow), uint32(stateLow)
 	for i := len(w.coded) - 1; i >= 0; i-- {
 		start, freq := w.coded[i]>>16, w.coded[i]&0xffff
 		if state>>20 >= freq {
@@ -192,42 +190,46 @@ func (w *tokenWriter) finish() []byte {
 			state >>= 16
 		}
 		q := state / freq
-		state = q<<probBits + (state - q*freq) + start
+		state, other = other, q<<probBits+(state-q*freq)+start
 	}
-	at -= 4
-	binary.LittleEndian.PutUint32(out[at:], state)
+	at -= 8
+	binary.LittleEndian.PutUint32(out[at:], other)
+	binary.LittleEndian.PutUint32(out[at+4:], state)
 	w.coded = w.coded[:0]
 	return out[at:]
 }
 
 // tokenReader reads what tokenWriter wrote.
 type tokenReader struct {
-	state uint32
-	data  []byte
-	raw   bitReader
-	short bool
+	state, other uint32
+	data         []byte
+	raw          bitReader
+	short        bool
 }
 
 func newTokenReader(coded, raw []byte) (*tokenReader, error) {
-	if len(coded) < 4 {
+	if len(coded) < 8 {
 		return nil, fmt.Errorf("%w: %d bytes of tokens", ErrMalformed, len(coded))
 	}
-	return &tokenReader{state: binary.LittleEndian.Uint32(coded), data: coded[4:], raw: bitReader{data: raw}}, nil
+	return &tokenReader{state: binary.LittleEndian.Uint32(coded), other: binary.LittleEndian.Uint32(coded[4:]),
+		data: coded[8:], raw: bitReader{data: raw}}, nil
 }
 
 func (r *tokenReader) get(t *table) uint32 {
-	share := r.state & (probTotal - 1)
+	state := r.state
+	share := state & (probTotal - 1)
 	token := uint32(t.token[share])
-	start := uint32(t.start[token])
-	r.state = (uint32(t.start[token+1])-start)*(r.state>>probBits) + share - start
-	if r.state < stateLow {
+	part := t.part[token]
+	state = part&0xffff*(state>>probBits) + share - part>>16
+	if state < stateLow {
 		if len(r.data) >= 2 {
-			r.state = r.state<<16 | uint32(r.data[0]) | uint32(r.data[1])<<8
+			state = state<<16 | uint32(binary.LittleEndian.Uint16(r.data))
 			r.data = r.data[2:]
 		} else {
 			r.short = true
 		}
 	}
+	r.state, r.other = r.other, state
 	t.saw(token)
 	if token < direct {
 		return token
@@ -238,7 +240,7 @@ func (r *tokenReader) get(t *table) uint32 {
 
 // end says whether everything was read, and no more.
 func (r *tokenReader) end() error {
-	if r.short || r.state != stateLow || len(r.data) != 0 || !r.raw.ended() {
+	if r.short || r.state != stateLow || r.other != stateLow || len(r.data) != 0 || !r.raw.ended() {
 		return fmt.Errorf("%w: its pixels do not end where they should: bytes are damaged", ErrMalformed)
 	}
 	return nil

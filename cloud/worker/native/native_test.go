@@ -61,7 +61,7 @@ func TestWhatCannotBeDecodedSaysWhy(t *testing.T) {
 		media, why string
 		data       []byte
 	}{
-		{"text/plain", "neither", []byte("hello")}, {"image/tiff", "", []byte("hello")}, {"image/jpeg", "", []byte("hello")},
+		{"text/plain", "none of", []byte("hello")}, {"image/tiff", "", []byte("hello")}, {"image/jpeg", "", []byte("hello")},
 		{"image/tiff", "at most 100", big},
 	} {
 		if _, err := (Decoder{MaxPixels: 100}).Decode(c.media, c.data); err == nil || !strings.Contains(err.Error(), c.why) {
