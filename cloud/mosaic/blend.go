@@ -18,11 +18,12 @@ type blender struct {
 	ramp   []float32   // weight along one axis, len Size
 	sum    [][]float32 // of each class above 0, a ring of Size rows: row y of the scene lies at y % Size
 	weight []float32   // likewise; 0 where nothing is known
+	unseen []bool      // likewise; a tile came of which nobody judged this pixel
 	next   int         // the first row of the scene that is not given out yet
 }
 
 func newBlender(g raster.Grid, left, width int) *blender {
-	return &blender{grid: g, left: left, width: width, ramp: ramps(g.Size, g.Overlap), weight: make([]float32, g.Size*width)}
+	return &blender{grid: g, left: left, width: width, ramp: ramps(g.Size, g.Overlap), weight: make([]float32, g.Size*width), unseen: make([]bool, g.Size*width)}
 }
 
 // blendFloats bounds what a blender holds for each class and for the weights: 64 MiB.
@@ -59,6 +60,9 @@ func (b *blender) add(at raster.Window, planes [][]byte) {
 		from := ty * at.W
 		for tx := left; tx < right; tx++ {
 			if planes[0][from+tx] == vision.NoData {
+				if len(planes) > 1 && planes[1][from+tx] == vision.NotJudged {
+					b.unseen[row+tx] = true
+				}
 				continue
 			}
 			w := b.ramp[ty] * b.ramp[tx]
@@ -82,6 +86,7 @@ func (b *blender) take(end int) (at raster.Window, class []byte) {
 			out[x] = b.decide(row + x)
 		}
 		clear(b.weight[row : row+width])
+		clear(b.unseen[row : row+width])
 		for _, s := range b.sum {
 			clear(s[row : row+width])
 		}
@@ -93,6 +98,9 @@ func (b *blender) take(end int) (at raster.Window, class []byte) {
 // decide is the class of one pixel: what is left of certainty is class 0.
 func (b *blender) decide(i int) byte {
 	if b.weight[i] == 0 {
+		if b.unseen[i] {
+			return vision.NotJudged
+		}
 		return vision.NoData
 	}
 	best, top := byte(0), vision.ProbabilityOne*b.weight[i]
@@ -108,10 +116,17 @@ func (b *blender) decide(i int) byte {
 }
 
 // writeMask blends what is known of the tiles into a new mask, and counts what each core shows.
-// Cores of tiles that no model saw stay 255, whatever their neighbours know.
+// Cores of tiles that no model saw are not judged, whatever their neighbours know, and without data where the
+// edge found none.
 func (s *Scene) writeMask(to *raster.MaskWriter) error {
 	for _, t := range s.tiles {
-		t.counts = [4]uint32{}
+		t.counts = [5]uint32{}
+	}
+	s.empty = map[string]bool{}
+	for _, d := range s.manifest.Tiles {
+		if void(d) {
+			s.empty[d.Tile] = true
+		}
 	}
 	width := stripWidth(s.grid)
 	for left := 0; left < s.grid.Width; left += width {
@@ -169,14 +184,18 @@ func (s *Scene) stamp(row int, band raster.Window, class []byte) {
 			}
 			t := s.tiles[at.Name()]
 			seen := t != nil && t.state == result && !t.boxes
+			unseen := byte(vision.NotJudged)
+			if s.empty[at.Name()] {
+				unseen = vision.NoData
+			}
 			for y := max(at.Core.Y, band.Y); y < min(at.Core.Y+at.Core.H, band.Y+band.H); y++ {
 				line := class[(y-band.Y)*band.W+from-band.X:][:to-from]
 				if !seen {
-					fill(line, vision.NoData)
+					fill(line, unseen)
 					continue
 				}
 				for _, c := range line {
-					t.counts[min(c, 3)]++
+					t.counts[bin(c)]++
 				}
 			}
 		}
