@@ -2,7 +2,9 @@ package edge
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"strings"
 
 	"cloudcanvas/edge/screen"
 	"cloudcanvas/shared/telemetry"
@@ -20,12 +22,31 @@ type screener interface {
 type spectralScreener struct{ rules screen.Config }
 
 func (s spectralScreener) screen(_ context.Context, im vision.Image) (screen.Decision, *vision.Mask, error) {
-	return s.rules.Tile(im, nil, ""), nil, nil
+	v := s.rules.Tile(im, nil, "")
+	if !v.Masked {
+		return v, nil, nil
+	}
+	_, class := s.rules.SpectralMask(im)
+	return v, &vision.Mask{W: im.W, H: im.H, Class: class}, nil
 }
 
 func (s spectralScreener) name() (name, version string) { return Spectral, "" }
 
 func (s spectralScreener) bands() []string { return nil }
+
+// fallbackScreener is the spectral test where a network should screen, and why none does.
+type fallbackScreener struct {
+	spectralScreener
+	why string
+}
+
+// insteadOfNetwork says why a scene is screened by the test and not by a network, where one should.
+func insteadOfNetwork(s screener) string {
+	if test, ok := s.(fallbackScreener); ok {
+		return "by the spectral test: " + test.why
+	}
+	return ""
+}
 
 // networkScreener screens by a small segmentation network.
 type networkScreener struct {
@@ -39,8 +60,21 @@ func (s networkScreener) screen(ctx context.Context, im vision.Image) (screen.De
 		return screen.Decision{}, nil, err
 	}
 	name, _ := s.name()
-	return s.rules.Tile(im, &out[0].Mask, name), &out[0].Mask, nil
+	v := s.rules.Tile(im, &out[0].Mask, name)
+	if s.coloursOnly() && !s.rules.Scenes.TrustVisible {
+		v = v.Ranked()
+	}
+	return v, &out[0].Mask, nil
 }
+
+// coloursOnly: without an infrared band snow, ice and bright roofs look like cloud to a network too
+// (docs/benchmarks.md), so its masks order the tiles and keep none back.
+func (s networkScreener) coloursOnly() bool {
+	return !slices.ContainsFunc(s.bands(), func(b string) bool { return !slices.Contains(colours, b) })
+}
+
+// colours are the bands that a photograph has.
+var colours = []string{"coastal", "blue", "green", "yellow", "red"}
 
 func (s networkScreener) name() (name, version string) { return s.net.model.Name, s.net.model.Version }
 
@@ -64,7 +98,7 @@ func fitting(screeners []screener, bands []string) screener {
 }
 
 // sceneScreeners are the networks that are configured for a source, or the default ones that are there;
-// and the spectral test where that is named, and behind the default ones.
+// and the spectral test where that is named, and behind the default ones, where it knows which of them is not there.
 func (a *Agent) sceneScreeners(ctx context.Context, s SceneSource) (chooseScreener, error) {
 	rules := a.config.Screen
 	names, byDefault := s.screens(), false
@@ -72,17 +106,20 @@ func (a *Agent) sceneScreeners(ctx context.Context, s SceneSource) (chooseScreen
 		names = append(DefaultScreens(), Spectral)
 	}
 	var screeners []screener
+	var instead []string
 	for _, name := range names {
-		if name == Spectral {
-			screeners = append(screeners, spectralScreener{rules})
+		switch test := (spectralScreener{rules}); {
+		case name == Spectral && len(instead) > 0:
+			screeners = append(screeners, fallbackScreener{test, strings.Join(instead, "; ")})
 			continue
-		}
-		if _, _, err := a.networks.find(name); err != nil && byDefault {
+		case name == Spectral:
+			screeners = append(screeners, test)
 			continue
 		}
 		net, err := a.networks.get(ctx, name)
 		if err != nil && byDefault && ctx.Err() == nil {
 			a.log.Warn("scenes are screened without one of the default networks, which can't be loaded", telemetry.Model, name, telemetry.Err, err)
+			instead = append(instead, fmt.Sprintf("%s can't be loaded: %v", name, err))
 			continue
 		}
 		if err != nil {

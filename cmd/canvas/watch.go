@@ -296,6 +296,8 @@ func warnings(s *mosaic.SceneStats) []string {
 		switch {
 		case f.What == event.Implausible:
 			all = append(all, f.Value)
+		case f.From == event.Fallback:
+			all = append(all, fmt.Sprintf("%s is %s", f.What, f.Value))
 		case f.From == event.Assumed:
 			all = append(all, fmt.Sprintf("%s is assumed: %s", f.What, f.Value))
 		}

@@ -16,6 +16,9 @@ const (
 	Visible = "visible"
 )
 
+// RulesVersion is that of the tests, with which the masks are marked that they make.
+const RulesVersion = "1"
+
 const (
 	maxWhiteness = 0.7  // sum of each visible band's distance from their mean, over the mean
 	hotOffset    = 0.08 // of the haze optimised transformation: blue - 0.5 red - 0.08 > 0
