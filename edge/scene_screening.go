@@ -64,6 +64,9 @@ func (s networkScreener) screen(ctx context.Context, im vision.Image) (screen.De
 	if s.coloursOnly() && !s.rules.Scenes.TrustVisible {
 		v = v.Ranked()
 	}
+	if v.Reason == screen.Cloud {
+		out[0].Mask = s.rules.Overcast(out[0].Mask)
+	}
 	return v, &out[0].Mask, nil
 }
 

@@ -195,6 +195,9 @@ func lineage(p Product, screening string, masked bool) string {
 		does = "; objects found by "
 	}
 	text := fmt.Sprintf("Screened on the edge by %s, %d of %d tiles sent", orUnknown(screening), p.Scene.Sent, p.Scene.Tiles)
+	if n := p.Scene.EdgeMasks; n > 0 {
+		text += fmt.Sprintf(", %d of them as the edge's mask", n)
+	}
 	for i, m := range p.Models {
 		if i == 0 {
 			text += does

@@ -1,6 +1,10 @@
 package screen
 
-import "cloudcanvas/shared/vision"
+import (
+	"slices"
+
+	"cloudcanvas/shared/vision"
+)
 
 // Names of the tests that tell cloud from ground, as they stand in decisions and manifests.
 const (
@@ -169,6 +173,23 @@ func (c Config) SpectralMask(im vision.Image) (by string, class []byte) {
 		}
 	}
 	return by, class
+}
+
+// Overcast is the mask of a tile that is nothing but cloud, for the tile to be known by: ground only where the
+// network is sure that it is. Specks of doubt within a sheet of cloud are mostly its thin places, which the networks
+// miss more often than they take ground for cloud (docs/benchmarks.md).
+func (c Config) Overcast(m vision.Mask) vision.Mask {
+	if len(m.Probabilities) < vision.Cloud {
+		return m
+	}
+	cloud, most := m.Probabilities[vision.Cloud-1], vision.ProbabilityOne-int(c.Scenes.Sure*vision.ProbabilityOne)
+	m.Class = slices.Clone(m.Class)
+	for i, class := range m.Class {
+		if class != vision.NoData && int(cloud[i]) > most {
+			m.Class[i] = vision.Cloud
+		}
+	}
+	return m
 }
 
 // unsureShare is the share of pixels of which no class has the probability sure. A mask that comes
