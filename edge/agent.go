@@ -86,7 +86,7 @@ func Open(ctx context.Context, c Config, p Parts) (_ *Agent, err error) {
 			a.Close()
 		}
 	}()
-	a.networks = &networks{config: c.Models, models: p.Models, store: p.ModelStore, log: a.log, spare: max(c.Detect.InFlight, 2), open: map[string]*loadedModel{}}
+	a.networks = &networks{config: c.Models, models: p.Models, carried: c.folder("carried-models"), store: p.ModelStore, log: a.log, spare: max(c.Detect.InFlight, 2), open: map[string]*loadedModel{}}
 	a.trace, err = trace.Open(ctx, trace.Options{Endpoint: c.Telemetry.OTLPEndpoint, Service: "canvas-edge", Instance: c.Edge, Version: p.Version, Log: a.log})
 	if err != nil {
 		return nil, err

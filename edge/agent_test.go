@@ -60,7 +60,7 @@ func TestTheCloudAsksAnAgentOverMosquittoForAnUnchangedTile(t *testing.T) {
 		c := DefaultConfig()
 		c.Edge, c.Data, c.Cloud.URL = "mast", filepath.Join(dir, "data"), site.URL
 		c.Screen.Scenes.Change = 0.005
-		c.Scenes = []SceneSource{{Name: name, Path: path, SceneOptions: sceneOptions}}
+		c.Scenes = []SceneSource{{Name: name, Path: path, CloudModel: Spectral, SceneOptions: sceneOptions}}
 		return runAgent(t, c)
 	}
 	manifest := func(id string) event.Manifest {

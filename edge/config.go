@@ -93,7 +93,7 @@ type SceneSource struct {
 	Path                 string `yaml:"path" desc:"a raster file or a product"`
 	Folder               string `yaml:"folder" desc:"or a folder that is watched: capture.md#watched-folder"`
 	Arrivals             `yaml:",inline"`
-	CloudModel           string `yaml:"cloud_model" desc:"who screens for clouds: a small model, or several with commas, of which the first is taken whose bands the scene has; spectral is the spectral test" default:"cloud_edge_6b,cloud_edge_rgbn,spectral, as far as they are there"`
+	CloudModel           string `yaml:"cloud_model" desc:"who screens for clouds: a small model, or several with commas, of which the first is taken whose bands the scene has; spectral is the spectral test" default:"cloud_edge_6b,cloud_edge_rgbn,cloud_edge_rgb,spectral"`
 	capture.SceneOptions `yaml:",inline"`
 }
 
@@ -117,11 +117,10 @@ func (s *SceneSource) SetDefaults() { s.Overlap, s.Margin = 24, 51 }
 // Spectral stands for the spectral test among the names of CloudModel.
 const Spectral = "spectral"
 
-// DefaultScreens are the networks that screen scenes where none is named, as far as they are there; what
-// lacks their bands is screened by the spectral test. On labelled scenes each is as good as the test or
-// better (docs/benchmarks.md); from colours alone neither is good enough to leave tiles out, which the
-// test then does not.
-func DefaultScreens() []string { return []string{"cloud_edge_6b", "cloud_edge_rgbn"} }
+// DefaultScreens are the networks that screen scenes where none is named: the project's own, which its programs
+// carry. Where none of them can be loaded the spectral test does. On labelled scenes each is as good as the test or
+// better (docs/benchmarks.md); from colours alone neither is good enough to leave tiles out, so neither does.
+func DefaultScreens() []string { return []string{"cloud_edge_6b", "cloud_edge_rgbn", "cloud_edge_rgb"} }
 
 // cloudModels are the networks named in CloudModel.
 func (s SceneSource) cloudModels() []string {

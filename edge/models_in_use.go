@@ -31,12 +31,13 @@ import (
 
 // networks are the loaded models of a device, each shared by all who name it.
 type networks struct {
-	config Models
-	models *model.Repository
-	log    *slog.Logger
-	store  *modelupdate.Store // of versions that came from the cloud; nil: there are none
-	spare  int                // frames more than a network looks at, so that it never waits
-	open   map[string]*loadedModel
+	config  Models
+	models  *model.Repository
+	carried string // folder for the models that the program carries, where the repository lacks them
+	log     *slog.Logger
+	store   *modelupdate.Store // of versions that came from the cloud; nil: there are none
+	spare   int                // frames more than a network looks at, so that it never waits
+	open    map[string]*loadedModel
 }
 
 type loadedModel struct {
@@ -84,6 +85,9 @@ func (n *networks) find(name string) (m model.Model, delivered bool, err error) 
 		return m, false, errors.New("no model repository is configured")
 	}
 	m, err = n.models.Find(name)
+	if errors.Is(err, model.ErrUnknown) && model.Carried(name) {
+		m, err = (model.Puller{}).Pull(context.Background(), n.carried, name) // from the program itself
+	}
 	return m, false, err
 }
 

@@ -55,6 +55,7 @@ type scenePipeline struct {
 	manifest event.Manifest
 	look     *raster.Quicklook
 	packing  *errgroup.Group
+	clouded  int // tiles of nothing but cloud whose mask goes in place of their pixels
 }
 
 // newScenePipeline is for one scene of the file that key tells from all others.
@@ -103,13 +104,16 @@ func (s *scenePipeline) take(ctx context.Context, p capture.Picture) error {
 		v.Keep, v.Masked, v.Reason = true, false, screen.Kept
 	}
 	switch d.Reason = v.Reason; {
+	case v.Masked && v.Reason == screen.Cloud:
+		s.clouded++
+		d.Reason = event.SentMask
 	case !v.Keep:
 		d.Decision = event.TileDropped
 	case v.Masked:
 		d.Reason = event.SentMask
 	}
 	s.manifest.Tiles = append(s.manifest.Tiles, d)
-	if !v.Keep {
+	if d.Decision == event.TileDropped {
 		return nil
 	}
 	decided := &s.manifest.Tiles[len(s.manifest.Tiles)-1] // its room is the list's own: see begin
@@ -134,7 +138,7 @@ func (s *scenePipeline) take(ctx context.Context, p capture.Picture) error {
 // pack makes the item that a tile is sent as: its pixels, or only what the device saw in them.
 func (s *scenePipeline) pack(p capture.Picture, v screen.Decision, mask *vision.Mask) (outbox.Draft, error) {
 	if v.Masked {
-		return maskDraft(p, mask, s.screener)
+		return maskDraft(p, mask, v.By, s.screener)
 	}
 	data, media, err := p.Scene.Encode(p.Image, *p.Tile)
 	return tileDraft(p, s.want, media, data), err
@@ -156,6 +160,9 @@ func (s *scenePipeline) begin(p capture.Picture) {
 	for _, f := range scene.Facts {
 		s.manifest.Facts = append(s.manifest.Facts, event.SceneFact(f))
 	}
+	if why := insteadOfNetwork(s.screener); why != "" {
+		s.manifest.Facts = append(s.manifest.Facts, event.SceneFact{What: event.Screening, From: event.Fallback, Value: why})
+	}
 	s.logFacts(scene)
 	s.packing.SetLimit(int(max(1, min(tilesAtOnce, packingBytes/(2*scene.TileBytes())))))
 	s.look = raster.NewQuicklook(scene.Width, scene.Height, quicklookSide)
@@ -176,7 +183,7 @@ func (s *scenePipeline) finish(ctx context.Context, p capture.Picture) error {
 	if err != nil {
 		return err
 	}
-	for _, f := range nearlyAllSkipped(s.manifest) {
+	for _, f := range nearlyAllSkipped(s.manifest, s.clouded) {
 		s.log.Warn("nearly all tiles of a scene are left out", telemetry.Scene, p.Stream, "reason", f.Value)
 		s.manifest.Facts = append(s.manifest.Facts, f)
 	}
@@ -220,11 +227,12 @@ func tileDraft(p capture.Picture, want, media string, data []byte) outbox.Draft 
 
 // maskDraft is what the device saw in a tile as an item, as a worker of the cloud makes it. It leaves
 // the doubts out: it is sent where there are few, and weighs a few percent without them.
-func maskDraft(p capture.Picture, mask *vision.Mask, by screener) (outbox.Draft, error) {
+func maskDraft(p capture.Picture, mask *vision.Mask, name string, by screener) (outbox.Draft, error) {
 	data, err := vision.EncodeProbabilities(mask.Sure(), png.BestCompression)
 	d := tileDraft(p, "segment", "image/png", data)
 	d.Kind, d.Rung = event.Result, event.RungMask
-	d.Attrs.Model, d.Attrs.ModelVersion = by.name()
+	_, version := by.name()
+	d.Attrs.Model, d.Attrs.ModelVersion = name, cmp.Or(version, screen.RulesVersion)
 	return d, err
 }
 
@@ -290,12 +298,13 @@ const (
 )
 
 // nearlyAllSkipped says for what reason nearly all tiles of a scene were left out, as facts for those who get
-// the manifest. Ground that is unchanged is left out because nothing is wrong with it.
-func nearlyAllSkipped(m event.Manifest) (facts []event.SceneFact) {
+// the manifest. Ground that is unchanged is left out because nothing is wrong with it; of clouded tiles the pixels
+// are left out.
+func nearlyAllSkipped(m event.Manifest, clouded int) (facts []event.SceneFact) {
 	if len(m.Tiles) < fewTiles {
 		return nil
 	}
-	count := map[string]int{}
+	count := map[string]int{screen.Cloud: clouded}
 	for _, t := range m.Tiles {
 		if t.Decision == event.TileDropped && t.Reason != screen.Unchanged {
 			count[t.Reason]++

@@ -56,19 +56,22 @@ func TestAManifestSaysWhereNearlyAllIsLeftOutForOneReason(t *testing.T) {
 		return m
 	}
 	for name, c := range map[string]struct {
-		m    event.Manifest
-		want string // empty: nothing is said
+		m       event.Manifest
+		want    string // empty: nothing is said
+		clouded int    // of those that were sent, as masks
 	}{
-		"eight of nine are cloud":   {tiles(1, map[string]int{"cloud": 8}), "8 of 9 tiles were left out as cloud"},
-		"all without data":          {tiles(0, map[string]int{"nodata": 9}), "9 of 9 tiles were left out as nodata"},
-		"all broken":                {tiles(0, map[string]int{"unreadable": 9}), "9 of 9 tiles were left out as unreadable"},
-		"half of them":              {tiles(5, map[string]int{"cloud": 5}), ""},
-		"two reasons":               {tiles(0, map[string]int{"cloud": 5, "nodata": 5}), ""},
-		"nothing has changed":       {tiles(0, map[string]int{"unchanged": 9}), ""},
-		"a scene of a single tile":  {tiles(0, map[string]int{"cloud": 1}), ""},
-		"a scene without any tiles": {tiles(0, nil), ""},
+		"eight of nine are cloud":   {tiles(1, map[string]int{"cloud": 8}), "8 of 9 tiles were left out as cloud", 0},
+		"eight masks of cloud":      {tiles(9, nil), "8 of 9 tiles were left out as cloud", 8},
+		"masks and tiles of cloud":  {tiles(5, map[string]int{"cloud": 4}), "8 of 9 tiles were left out as cloud", 4},
+		"all without data":          {tiles(0, map[string]int{"nodata": 9}), "9 of 9 tiles were left out as nodata", 0},
+		"all broken":                {tiles(0, map[string]int{"unreadable": 9}), "9 of 9 tiles were left out as unreadable", 0},
+		"half of them":              {tiles(5, map[string]int{"cloud": 5}), "", 0},
+		"two reasons":               {tiles(0, map[string]int{"cloud": 5, "nodata": 5}), "", 0},
+		"nothing has changed":       {tiles(0, map[string]int{"unchanged": 9}), "", 0},
+		"a scene of a single tile":  {tiles(0, map[string]int{"cloud": 1}), "", 0},
+		"a scene without any tiles": {tiles(0, nil), "", 0},
 	} {
-		facts := nearlyAllSkipped(c.m)
+		facts := nearlyAllSkipped(c.m, c.clouded)
 		if said := len(facts) == 1 && c.want != "" && strings.Contains(facts[0].Value, c.want) && facts[0].What == event.Implausible; !said && (c.want != "" || len(facts) > 0) {
 			t.Errorf("%s: %+v", name, facts)
 		}

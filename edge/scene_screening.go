@@ -2,7 +2,9 @@ package edge
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"strings"
 
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/edge/screen"
@@ -22,12 +24,31 @@ type screener interface {
 type spectralScreener struct{ rules screen.Config }
 
 func (s spectralScreener) screen(_ context.Context, p capture.Picture) (screen.Decision, *vision.Mask, error) {
-	return s.rules.Tile(p.Image, nil, ""), nil, nil
+	v := s.rules.Tile(p.Image, nil, "")
+	if !v.Masked {
+		return v, nil, nil
+	}
+	_, class := s.rules.SpectralMask(p.Image)
+	return v, &vision.Mask{W: p.Image.W, H: p.Image.H, Class: class}, nil
 }
 
 func (s spectralScreener) name() (name, version string) { return Spectral, "" }
 
 func (s spectralScreener) bands() []string { return nil }
+
+// fallbackScreener is the spectral test where a network should screen, and why none does.
+type fallbackScreener struct {
+	spectralScreener
+	why string
+}
+
+// insteadOfNetwork says why a scene is screened by the test and not by a network, where one should.
+func insteadOfNetwork(s screener) string {
+	if test, ok := s.(fallbackScreener); ok {
+		return "by the spectral test: " + test.why
+	}
+	return ""
+}
 
 // networkScreener screens by a small segmentation network.
 type networkScreener struct {
@@ -45,8 +66,24 @@ func (s networkScreener) screen(ctx context.Context, p capture.Picture) (screen.
 		return screen.Decision{}, nil, err
 	}
 	name, _ := s.name()
-	return s.rules.Tile(p.Image, &mask, name), &mask, nil
+	v := s.rules.Tile(p.Image, &mask, name)
+	if s.coloursOnly() && !s.rules.Scenes.TrustVisible {
+		v = v.Ranked()
+	}
+	if v.Reason == screen.Cloud {
+		mask = s.rules.Overcast(mask)
+	}
+	return v, &mask, nil
 }
+
+// coloursOnly: without an infrared band snow, ice and bright roofs look like cloud to a network too
+// (docs/benchmarks.md), so its masks order the tiles and keep none back.
+func (s networkScreener) coloursOnly() bool {
+	return !slices.ContainsFunc(s.bands(), func(b string) bool { return !slices.Contains(colours, b) })
+}
+
+// colours are the bands that a photograph has.
+var colours = []string{"coastal", "blue", "green", "yellow", "red"}
 
 func (s networkScreener) name() (name, version string) { return s.net.model.Name, s.net.model.Version }
 
@@ -70,7 +107,7 @@ func fitting(screeners []screener, bands []string) screener {
 }
 
 // sceneScreeners are the networks that are configured for a source, or the default ones that are there;
-// and the spectral test where that is named, and behind the default ones.
+// and the spectral test where that is named, and behind the default ones, where it knows which of them is not there.
 func (a *Agent) sceneScreeners(ctx context.Context, s SceneSource) (chooseScreener, error) {
 	rules := a.config.Screen
 	names, byDefault := s.screens(), false
@@ -78,17 +115,20 @@ func (a *Agent) sceneScreeners(ctx context.Context, s SceneSource) (chooseScreen
 		names = append(DefaultScreens(), Spectral)
 	}
 	var screeners []screener
+	var instead []string
 	for _, name := range names {
-		if name == Spectral {
-			screeners = append(screeners, spectralScreener{rules})
+		switch test := (spectralScreener{rules}); {
+		case name == Spectral && len(instead) > 0:
+			screeners = append(screeners, fallbackScreener{test, strings.Join(instead, "; ")})
 			continue
-		}
-		if _, _, err := a.networks.find(name); err != nil && byDefault {
+		case name == Spectral:
+			screeners = append(screeners, test)
 			continue
 		}
 		net, err := a.networks.get(ctx, name)
 		if err != nil && byDefault && ctx.Err() == nil {
 			a.log.Warn("scenes are screened without one of the default networks, which can't be loaded", telemetry.Model, name, telemetry.Err, err)
+			instead = append(instead, fmt.Sprintf("%s can't be loaded: %v", name, err))
 			continue
 		}
 		if err != nil {

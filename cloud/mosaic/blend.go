@@ -38,10 +38,17 @@ func weights(from, n, held, heldSize, overlap int) []float32 {
 }
 
 // writeMask blends what is known of the tiles into a new mask, and counts what each core shows.
-// Cores of tiles that no model saw stay 255, whatever their neighbours know.
+// Cores of tiles that no model saw are not judged, whatever their neighbours know, and without data where the
+// edge found none.
 func (s *Scene) writeMask(to *raster.MaskWriter) error {
 	for _, t := range s.tiles {
-		t.counts = [4]uint32{}
+		t.counts = [5]uint32{}
+	}
+	s.empty = map[string]bool{}
+	for _, d := range s.manifest.Tiles {
+		if void(d) {
+			s.empty[d.Tile] = true
+		}
 	}
 	rows := highest(s.grid)
 	width := stripWidth(s.grid, rows)
@@ -101,14 +108,18 @@ func (s *Scene) stamp(row int, band raster.Window, class []byte) {
 			}
 			t := s.tiles[at.Name()]
 			seen := t != nil && t.state == result && !t.boxes
+			unseen := byte(vision.NotJudged)
+			if s.empty[at.Name()] {
+				unseen = vision.NoData
+			}
 			for y := max(at.Core.Y, band.Y); y < min(at.Core.Y+at.Core.H, band.Y+band.H); y++ {
 				line := class[(y-band.Y)*band.W+from-band.X:][:to-from]
 				if !seen {
-					fill(line, vision.NoData)
+					fill(line, unseen)
 					continue
 				}
 				for _, c := range line {
-					t.counts[min(c, 3)]++
+					t.counts[bin(c)]++
 				}
 			}
 		}

@@ -141,7 +141,7 @@ func TestADroppedTileOfSeveralWindowsLeavesItsCoreUnknown(t *testing.T) {
 		dropped := at.Name() == "0_0" || at.Name() == "1_0"
 		for y := at.Core.Y; y < at.Core.Y+at.Core.H; y++ {
 			for x := at.Core.X; x < at.Core.X+at.Core.W; x++ {
-				if c := mask[y*grid.Width+x]; (c == vision.NoData) != dropped {
+				if c := mask[y*grid.Width+x]; (c == vision.NotJudged) != dropped {
 					t.Fatalf("pixel %d, %d of tile %s is %d", x, y, at.Name(), c)
 				}
 			}

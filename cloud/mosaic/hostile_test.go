@@ -262,9 +262,9 @@ func TestAWideSceneIsBlendedAsAWhole(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		counts := map[string][4]uint32{}
+		counts := map[string][5]uint32{}
 		for name, tile := range s.tiles {
-			counts[name], tile.counts = tile.counts, [4]uint32{}
+			counts[name], tile.counts = tile.counts, [5]uint32{}
 		}
 		for left := 0; left < s.grid.Width; left += width {
 			strip := raster.Window{X: left, W: min(width, s.grid.Width-left), H: s.grid.Height}

@@ -45,14 +45,23 @@ type SceneStats struct {
 	Tiles         int            `json:"tiles"`
 	Sent          int            `json:"sent"`
 	Results       int            `json:"results"`
-	Dead          int            `json:"dead"`    // in the dead letters
-	Dropped       map[string]int `json:"dropped"` // by the edge, by reason
+	EdgeMasks     int            `json:"edge_masks,omitempty"` // results that are the device's own masks, in place of pixels
+	Dead          int            `json:"dead"`                 // in the dead letters
+	Dropped       map[string]int `json:"dropped"`              // by the edge, by reason
 	SceneBytes    int64          `json:"scene_bytes"`
 	UplinkedBytes int64          `json:"uplinked_bytes"`
 	// CloudFraction is the share of cloud among the valid pixels that somebody judged: of tiles that
 	// a model saw, by its mask; of tiles that the edge dropped as cloud, by the edge's own share.
 	// Null when there is no such pixel.
 	CloudFraction *float64 `json:"cloud_fraction"`
+	// NotJudged is the share of the pixels of the mask, those without data aside, of which nobody said what they
+	// show: 254 in mask.tif. JudgedByEdge and JudgedByCloud are the shares whose class the device's own mask, and
+	// a model of the cloud, decided; the three add up to 1. Null of scenes without a mask or without any data.
+	NotJudged     *float64 `json:"not_judged,omitempty"`
+	JudgedByEdge  *float64 `json:"judged_by_edge,omitempty"`
+	JudgedByCloud *float64 `json:"judged_by_cloud,omitempty"`
+	// Screening is the rule or network that screened the scene's tiles on the device.
+	Screening string `json:"screening,omitempty"`
 	// Facts are what the device's reading of the scene rested on.
 	Facts []event.SceneFact `json:"facts,omitempty"`
 	// Objects is how many were found, of a scene whose tiles were looked at for objects.

@@ -26,7 +26,10 @@ const (
 	cloudOpacity  = 0.45
 	shadowOpacity = 0.55
 	edgeOpacity   = 0.85
-	unsentDim     = 0.55 // of the brightness where there is no mask
+	unknownDim    = 0.55 // of the brightness where there is no class
+	hatchGray     = 200  // of the lines over what was not judged …
+	hatchOpacity  = 0.4
+	hatchEvery    = 8 // … pixels apart
 
 	maxQuicklook = 4096 // pixels a side
 	samples      = 4    // points of the mask looked at for a quicklook pixel, each way
@@ -115,8 +118,8 @@ func decodeQuicklook(path string) *image.RGBA {
 	return base
 }
 
-// coverage is how much of a quicklook pixel is cloud, shadow, and unknown, 0 … 1.
-type coverage struct{ cloud, shadow, unknown float32 }
+// coverage is how much of a quicklook pixel is cloud, shadow, not judged, and without data, 0 … 1.
+type coverage struct{ cloud, shadow, unjudged, void float32 }
 
 // coverage looks at the mask row by row of the quicklook, so that memory holds one strip of it.
 func (s *Scene) coverage(mask *raster.MaskWriter, w, h int) ([]coverage, error) {
@@ -131,14 +134,14 @@ func (s *Scene) coverage(mask *raster.MaskWriter, w, h int) ([]coverage, error) 
 		}
 		for x := range w {
 			left, right := x*strip.W/w, max((x+1)*strip.W/w, x*strip.W/w+1)
-			var n [4]uint32
+			var n [5]uint32
 			for _, cy := range rows {
 				for _, cx := range spread(left, min(right, strip.W)) {
 					n[bin(class[cy*strip.W+cx])]++
 				}
 			}
-			all := float32(n[0] + n[1] + n[2] + n[3])
-			out[y*w+x] = coverage{cloud: float32(n[2]) / all, shadow: float32(n[1]) / all, unknown: float32(n[3]) / all}
+			all := float32(n[0] + n[1] + n[2] + n[3] + n[4])
+			out[y*w+x] = coverage{cloud: float32(n[2]) / all, shadow: float32(n[1]) / all, unjudged: float32(n[3]) / all, void: float32(n[4]) / all}
 		}
 	}
 	return out, nil
@@ -164,8 +167,6 @@ func readRows(mask *raster.MaskWriter, strip raster.Window) (class []byte, rows 
 	return class, rows, nil
 }
 
-func bin(class byte) int { return int(min(class, 3)) }
-
 // spread is up to samples places in [from, to), evenly.
 func spread(from, to int) []int {
 	if to-from <= samples {
@@ -182,7 +183,8 @@ func spread(from, to int) []int {
 	return all[:]
 }
 
-// overlay paints in place.
+// overlay paints in place: cloud white with an orange outline, shadow violet, what was not judged dim under
+// lines, what has no data dim.
 func overlay(base *image.RGBA, covered []coverage) {
 	w, h := base.Rect.Dx(), base.Rect.Dy()
 	cloudy := func(x, y int) bool {
@@ -192,10 +194,15 @@ func overlay(base *image.RGBA, covered []coverage) {
 		for x := range w {
 			s := covered[y*w+x]
 			p := base.Pix[y*base.Stride+x*4:][:4:4]
-			dim := 1 - (1-unsentDim)*float64(s.unknown)
+			dim := 1 - (1-unknownDim)*float64(s.unjudged+s.void)
+			hatch := hatchOpacity * float64(s.unjudged)
+			if (x+y)%hatchEvery != 0 {
+				hatch = 0
+			}
 			outline := cloudy(x, y) && !(cloudy(x-1, y) && cloudy(x+1, y) && cloudy(x, y-1) && cloudy(x, y+1))
 			for c := range 3 {
 				v := float64(p[c]) * dim
+				v += (hatchGray - v) * hatch
 				v += (shadowViolet[c] - v) * shadowOpacity * float64(s.shadow)
 				v += (cloudWhite[c] - v) * cloudOpacity * float64(s.cloud)
 				if outline {

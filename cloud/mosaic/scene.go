@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/oklog/ulid/v2"
 
@@ -31,7 +32,8 @@ type Scene struct {
 	known      int // so many of the manifest's tiles, from the first on, wait for nothing
 
 	tiles   map[string]*tile
-	results scratchFile // what came, as it came
+	empty   map[string]bool // tiles in which the edge found no data, as of the last mask
+	results scratchFile     // what came, as it came
 	models  map[string]int
 
 	quicklook   string // path of the JPEG, or empty
@@ -45,7 +47,8 @@ type tile struct {
 	where  extent // of a result, in the scratch file
 	boxes  bool   // the result is a list of objects, and no mask
 	model  string
-	counts [4]uint32 // pixels of the core: clear, shadow, cloud, no data
+	byEdge bool      // the result is the device's own mask
+	counts [5]uint32 // pixels of the core: clear, shadow, cloud, not judged, no data
 	reason string    // why it is dead
 }
 
@@ -182,7 +185,7 @@ func (s *Scene) addResult(e event.Item) (changed bool, err error) {
 		return false, err
 	}
 	before := *t
-	*t = tile{id: e.ID, state: result, model: e.Attrs.Model + " " + e.Attrs.ModelVersion, where: where}
+	*t = tile{id: e.ID, state: result, model: strings.TrimSpace(e.Attrs.Model + " " + e.Attrs.ModelVersion), byEdge: e.Seq != 0, where: where}
 	if s.manifest != nil && !s.checkResult(e.Attrs.Tile, e.Data) && before.state == result {
 		*t = before // the other result was better
 	}
@@ -267,10 +270,12 @@ func (s *Scene) stats() *SceneStats {
 		Width: s.manifest.Width, Height: s.manifest.Height, Tiles: len(s.manifest.Tiles),
 		Dropped:    map[string]int{event.DroppedNoData: 0, event.DroppedCloud: 0, event.DroppedUnchanged: 0},
 		SceneBytes: s.manifest.FileBytes, UplinkedBytes: int64(s.sizes[0] + s.sizes[1]),
-		Facts: s.manifest.Facts,
+		Screening: s.manifest.Screening, Facts: s.manifest.Facts,
 	}
 	var cloud, valid float64
+	var judged judgement
 	for _, d := range s.manifest.Tiles {
+		judged.add(s.grid, d, s.tiles[d.Tile])
 		if d.Decision == event.TileDropped {
 			f.Dropped[d.Reason]++
 			if d.Reason == event.DroppedCloud {
@@ -290,6 +295,9 @@ func (s *Scene) stats() *SceneStats {
 			f.Dead++
 		case t.state == result:
 			f.Results++
+			if t.byEdge {
+				f.EdgeMasks++
+			}
 			valid += float64(t.counts[0]) + float64(t.counts[1]) + float64(t.counts[2])
 			cloud += float64(t.counts[2])
 		}
@@ -298,6 +306,7 @@ func (s *Scene) stats() *SceneStats {
 		share := cloud / valid
 		f.CloudFraction = &share
 	}
+	judged.tell(f)
 	return f
 }
 

@@ -21,7 +21,7 @@ var outlined = map[uint8]string{vision.Shadow: "shadow", vision.Cloud: "cloud"}
 // Write makes the scene's files in dir from what is known now, and gives the product, whose Folder,
 // Files and Seconds are the caller's. at is the time that item.json says it was made.
 //
-//	mask.tif       Cloud Optimized GeoTIFF, uint8: 0 clear, 1 shadow, 2 cloud, 255 no data or not sent
+//	mask.tif       Cloud Optimized GeoTIFF, uint8: 0 clear, 1 shadow, 2 cloud, 254 not judged, 255 no data
 //	mask.geojson   outlines of cloud and shadow in lon/lat
 //	quicklook.png  the edge's quicklook with the mask laid over
 //	quicklook.png.aux.xml  where it lies, as GDAL, and so QGIS, reads it; where the scene says where it lies
@@ -59,6 +59,9 @@ func (s *Scene) Write(dir string, at time.Time) (Product, error) {
 		p.Scene.Objects = &found
 	}
 	masked := s.masked(looked)
+	if !masked {
+		p.Scene.NotJudged, p.Scene.JudgedByEdge, p.Scene.JudgedByCloud = nil, nil, nil
+	}
 	var files shielded
 	files.Go(func() error {
 		if !looked {
@@ -113,16 +116,17 @@ func (s *shielded) Go(do func() error) {
 // tileOutcome is a line of tiles.json: the edge's decision and what became of the tile in the cloud.
 type tileOutcome struct {
 	Tile     string   `json:"tile"`
-	Decision string   `json:"decision"`        // sent or dropped, by the edge
-	Reason   string   `json:"reason"`          // of the drop: nodata, cloud, unchanged; mask: the device's mask was sent
-	Score    float64  `json:"score"`           // the edge's: what the tile was worth, 0 … 1
-	Cloud    float64  `json:"cloud"`           // the edge's: share of valid pixels
-	NoData   float64  `json:"nodata"`          // the edge's: share of pixels
-	Bytes    int      `json:"bytes"`           // sent
-	State    string   `json:"state"`           // result, dead, missing or dropped
-	Model    string   `json:"model,omitempty"` // that saw it, with its version
-	Found    *float64 `json:"found,omitempty"` // the model's cloud share of valid pixels
-	Why      string   `json:"why,omitempty"`   // it is dead
+	Decision string   `json:"decision"`            // sent or dropped, by the edge
+	Reason   string   `json:"reason"`              // of the drop: nodata, cloud, unchanged; mask: the device's mask was sent
+	Score    float64  `json:"score"`               // the edge's: what the tile was worth, 0 … 1
+	Cloud    float64  `json:"cloud"`               // the edge's: share of valid pixels
+	NoData   float64  `json:"nodata"`              // the edge's: share of pixels
+	Bytes    int      `json:"bytes"`               // sent
+	State    string   `json:"state"`               // result, dead, missing or dropped
+	Model    string   `json:"model,omitempty"`     // that saw it, with its version
+	By       string   `json:"judged_by,omitempty"` // edge or cloud: where that model ran
+	Found    *float64 `json:"found,omitempty"`     // the model's cloud share of valid pixels
+	Why      string   `json:"why,omitempty"`       // it is dead
 }
 
 func (s *Scene) outcomes() []tileOutcome {
@@ -132,7 +136,9 @@ func (s *Scene) outcomes() []tileOutcome {
 		t := s.tiles[d.Tile]
 		switch {
 		case t != nil && t.state == result:
-			f.State, f.Model = "result", t.model
+			if f.State, f.Model, f.By = "result", t.model, "cloud"; t.byEdge {
+				f.By = "edge"
+			}
 			if valid := t.counts[0] + t.counts[1] + t.counts[2]; valid > 0 {
 				share := float64(t.counts[2]) / float64(valid)
 				f.Found = &share

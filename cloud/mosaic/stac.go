@@ -101,6 +101,7 @@ func (s *Scene) stac(p Product, masked bool, at time.Time) (stacItem, error) {
 		},
 	}
 	item.addFacts(m)
+	item.addJudgement(p.Scene)
 	item.describe(p, masked, s.ID, m.Georef.WKT != "")
 	if mask, ok := item.Assets["mask"]; ok {
 		mask.Metres = metres(m)
@@ -176,12 +177,27 @@ func (i *stacItem) addFacts(m *event.Manifest) {
 	}
 }
 
+// addJudgement says who screened the tiles, and whose word the mask is, in shares of its pixels.
+func (i *stacItem) addJudgement(f *SceneStats) {
+	if f.Screening != "" {
+		i.Properties["canvas:screening"] = f.Screening
+	}
+	for name, share := range map[string]*float64{"not_judged": f.NotJudged, "judged_by_edge": f.JudgedByEdge, "judged_by_cloud": f.JudgedByCloud} {
+		if share != nil {
+			i.Properties["canvas:"+name] = math.Round(*share*1e4) / 1e4
+		}
+	}
+}
+
 func lineage(p Product, screening string, masked bool) string {
 	does := "; segmented by "
 	if !masked {
 		does = "; objects found by "
 	}
 	text := fmt.Sprintf("Screened on the edge by %s, %d of %d tiles sent", orUnknown(screening), p.Scene.Sent, p.Scene.Tiles)
+	if n := p.Scene.EdgeMasks; n > 0 {
+		text += fmt.Sprintf(", %d of them as the edge's mask", n)
+	}
 	for i, m := range p.Models {
 		if i == 0 {
 			text += does
@@ -190,7 +206,18 @@ func lineage(p Product, screening string, masked bool) string {
 		}
 		text += m
 	}
+	if p.Scene.JudgedByEdge != nil && masked {
+		text += fmt.Sprintf("; %s of the pixels judged by the edge, %s by nobody", percent(*p.Scene.JudgedByEdge), percent(*p.Scene.NotJudged))
+	}
 	return text + "."
+}
+
+// percent is a share in words; what is there is never none.
+func percent(share float64) string {
+	if share > 0 && share < 0.001 {
+		return "less than 0.1 %"
+	}
+	return fmt.Sprintf("%.3g %%", 100*share)
 }
 
 func orUnknown(s string) string {
@@ -221,12 +248,13 @@ func (i *stacItem) describe(p Product, masked bool, scene string, placed bool) {
 	i.Assets["mask"] = stacAsset{
 		Href: "./mask.tif", Type: "image/tiff; application=geotiff; profile=cloud-optimized", Title: "Mask of clouds and cloud shadows",
 		Roles: []string{"data", "cloud", "cloud-shadow"}, DataType: "uint8", NoData: &none, Sampling: "area",
-		Bands: []stacBand{{"class", "0 clear, 1 cloud shadow, 2 cloud, 255 no data or not sent"}},
+		Bands: []stacBand{{"class", "0 clear, 1 cloud shadow, 2 cloud, 254 not judged, 255 no data"}},
 		Classes: []stacClass{
 			{Value: vision.Clear, Name: "clear", Description: "Neither cloud nor shadow"},
 			{Value: vision.Shadow, Name: "shadow", Description: "Cloud shadow", Colour: "963CDC"},
 			{Value: vision.Cloud, Name: "cloud", Description: "Cloud", Colour: "FFFFFF"},
-			{Value: vision.NoData, Name: "no_data", Description: "No data, or not sent by the edge", NoData: true},
+			{Value: vision.NotJudged, Name: "not_judged", Description: "Nobody said what it shows: left out, lost, or not there yet", Colour: "606060"},
+			{Value: vision.NoData, Name: "no_data", Description: "No data", NoData: true},
 		},
 	}
 	i.Assets["outlines"] = stacAsset{Href: "./mask.geojson", Type: geojson, Title: "Outlines of clouds and cloud shadows", Roles: []string{"data"}}

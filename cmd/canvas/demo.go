@@ -147,7 +147,7 @@ type agreement struct {
 	shadowBoth, shadowAny, out int
 }
 
-// compare counts a mask's pixels against the truth's, by windows. Pixels that were not sent are
+// compare counts a mask's pixels against the truth's, by windows. Pixels that nobody judged are
 // counted apart.
 func compare(mask, truth string) (agreement, error) {
 	var a agreement
@@ -179,7 +179,7 @@ func compare(mask, truth string) (agreement, error) {
 }
 
 func (a *agreement) add(got, want byte) {
-	if got == vision.NoData {
+	if got == vision.NoData || got == vision.NotJudged {
 		a.out++
 		return
 	}
@@ -203,6 +203,18 @@ func share(part, whole int) float64 {
 	return 100 * float64(part) / float64(whole)
 }
 
+// cloudiness says how cloudy a scene is, and how much of it nobody judged.
+func cloudiness(l sceneLine) string {
+	if l.CloudFraction == nil {
+		return "not judged"
+	}
+	text := percent(*l.CloudFraction) + " cloud"
+	if l.NotJudged != nil && *l.NotJudged > 0 {
+		text += ", not judged " + percent(*l.NotJudged)
+	}
+	return text
+}
+
 // report says in a few lines what came of the demo, and where to look.
 func report(c *urfave.Context, s summary, a agreement, out string) {
 	say := func(format string, args ...any) { visible.Fprintf(c.App.Writer, format+"\n", args...) }
@@ -212,8 +224,8 @@ func report(c *urfave.Context, s summary, a agreement, out string) {
 	}
 	for _, l := range s.Scenes {
 		d := l.Tiles.Dropped
-		say("scene    %-12s %d x %d: %d of %d tiles sent, left out: %d no data, %d cloud; %.1f of %.1f MB over the link; %.0f %% cloud", l.ID, l.Width, l.Height,
-			l.Tiles.Sent, l.Tiles.Total, d.NoData, d.Cloud, float64(l.Bytes.Uplinked)/1e6, float64(l.Bytes.Scene)/1e6, 100*l.CloudFraction)
+		say("scene    %-12s %d x %d: screened by %s, %d of %d tiles sent, %d more as the device's mask, left out: %d no data, %d cloud; %.1f of %.1f MB over the link; %s", l.ID, l.Width, l.Height,
+			l.Screening, l.Tiles.Sent-l.Tiles.Masks, l.Tiles.Total, l.Tiles.Masks, d.NoData, d.Cloud, float64(l.Bytes.Uplinked)/1e6, float64(l.Bytes.Scene)/1e6, cloudiness(l))
 	}
 	say("truth    simulated    %.1f %% of pixels right, IoU of cloud %.1f %%, of shadow %.1f %% (clouds made up by this program)", share(a.right, a.pixels), share(a.cloudBoth, a.cloudAny), share(a.shadowBoth, a.shadowAny))
 	for _, l := range s.Cameras {

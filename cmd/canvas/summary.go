@@ -40,9 +40,15 @@ type sceneLine struct {
 	Height        int        `json:"height"`
 	Tiles         tileCounts `json:"tiles"`
 	Bytes         sceneBytes `json:"bytes"`
-	CloudFraction float64    `json:"cloud_fraction"`
-	Complete      bool       `json:"complete"`
-	Seconds       float64    `json:"seconds"`
+	CloudFraction *float64   `json:"cloud_fraction"` // of what was judged; null where nothing was
+	// Shares of the mask's pixels, those without data aside: of which nobody said what they show, whose class the
+	// device decided, and whose a model of the cloud. Null where there is no mask.
+	NotJudged     *float64 `json:"not_judged"`
+	JudgedByEdge  *float64 `json:"judged_by_edge"`
+	JudgedByCloud *float64 `json:"judged_by_cloud"`
+	Screening     string   `json:"screening"` // the rule or network that screened the tiles
+	Complete      bool     `json:"complete"`
+	Seconds       float64  `json:"seconds"`
 	// Facts are what reading the scene rested on, Warnings what a person should look at.
 	Facts    []event.SceneFact `json:"facts"`
 	Warnings []string          `json:"warnings"`
@@ -51,6 +57,7 @@ type sceneLine struct {
 type tileCounts struct {
 	Total   int `json:"total"`
 	Sent    int `json:"sent"`
+	Masks   int `json:"masks"` // of these, as the device's own mask in place of the pixels
 	Dropped struct {
 		NoData    int `json:"nodata"`
 		Cloud     int `json:"cloud"`

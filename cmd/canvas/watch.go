@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -199,7 +200,7 @@ func (w *watch) finished(p mosaic.Product) {
 	}
 	switch {
 	case p.Scene != nil:
-		w.tell("%s: product %s: %d of %d tiles looked at in the cloud", p.Name, state, p.Scene.Results, p.Scene.Tiles)
+		w.tell("%s: product %s: %s", p.Name, state, whoJudged(p.Scene))
 		if p.Complete {
 			for _, warning := range warnings(p.Scene) {
 				w.tell("%s: WARNING: %s", p.Name, warning)
@@ -257,12 +258,32 @@ func sceneOf(p productEnd) sceneLine {
 	l.Tiles.Dropped.Cloud = p.Scene.Dropped[event.DroppedCloud]
 	l.Tiles.Dropped.Unchanged = p.Scene.Dropped[event.DroppedUnchanged]
 	l.Bytes = sceneBytes{Scene: p.Scene.SceneBytes, Uplinked: p.Scene.UplinkedBytes}
-	if p.Scene.CloudFraction != nil {
-		l.CloudFraction = *p.Scene.CloudFraction
-	}
+	l.Tiles.Masks = p.Scene.EdgeMasks
+	l.CloudFraction, l.Screening = p.Scene.CloudFraction, p.Scene.Screening
+	l.NotJudged, l.JudgedByEdge, l.JudgedByCloud = p.Scene.NotJudged, p.Scene.JudgedByEdge, p.Scene.JudgedByCloud
 	l.Facts = append([]event.SceneFact{}, p.Scene.Facts...)
 	l.Warnings = warnings(p.Scene)
 	return l
+}
+
+// whoJudged says in words who looked at a scene's tiles, and what nobody judged.
+func whoJudged(s *mosaic.SceneStats) string {
+	text := fmt.Sprintf("screened by %s, %d of %d tiles looked at in the cloud", cmp.Or(s.Screening, "an unnamed rule"), s.Results-s.EdgeMasks, s.Tiles)
+	if s.EdgeMasks > 0 {
+		text += fmt.Sprintf(", of %d the device's own mask taken", s.EdgeMasks)
+	}
+	if s.NotJudged != nil && *s.NotJudged > 0 {
+		text += fmt.Sprintf("; not judged %s", percent(*s.NotJudged))
+	}
+	return text
+}
+
+// percent is a share in words; what is there is never none.
+func percent(share float64) string {
+	if share > 0 && share < 0.001 {
+		return "less than 0.1 %"
+	}
+	return fmt.Sprintf("%.3g %%", 100*share)
 }
 
 // overcast is the share of cloud in a scene's mask from which on a person is warned.
@@ -275,6 +296,8 @@ func warnings(s *mosaic.SceneStats) []string {
 		switch {
 		case f.What == event.Implausible:
 			all = append(all, f.Value)
+		case f.From == event.Fallback:
+			all = append(all, fmt.Sprintf("%s is %s", f.What, f.Value))
 		case f.From == event.Assumed:
 			all = append(all, fmt.Sprintf("%s is assumed: %s", f.What, f.Value))
 		}

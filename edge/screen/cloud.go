@@ -1,6 +1,10 @@
 package screen
 
-import "cloudcanvas/shared/vision"
+import (
+	"slices"
+
+	"cloudcanvas/shared/vision"
+)
 
 // Names of the tests that tell cloud from ground, as they stand in decisions and manifests.
 const (
@@ -15,6 +19,9 @@ const (
 	// takes snow and sun glint for cloud.
 	Visible = "visible"
 )
+
+// RulesVersion is that of the tests, with which the masks are marked that they make.
+const RulesVersion = "1"
 
 const (
 	maxWhiteness = 0.7  // sum of each visible band's distance from their mean, over the mean
@@ -166,6 +173,23 @@ func (c Config) SpectralMask(im vision.Image) (by string, class []byte) {
 		}
 	}
 	return by, class
+}
+
+// Overcast is the mask of a tile that is nothing but cloud, for the tile to be known by: ground only where the
+// network is sure that it is. Specks of doubt within a sheet of cloud are mostly its thin places, which the networks
+// miss more often than they take ground for cloud (docs/benchmarks.md).
+func (c Config) Overcast(m vision.Mask) vision.Mask {
+	if len(m.Probabilities) < vision.Cloud {
+		return m
+	}
+	cloud, most := m.Probabilities[vision.Cloud-1], vision.ProbabilityOne-int(c.Scenes.Sure*vision.ProbabilityOne)
+	m.Class = slices.Clone(m.Class)
+	for i, class := range m.Class {
+		if class != vision.NoData && int(cloud[i]) > most {
+			m.Class[i] = vision.Cloud
+		}
+	}
+	return m
 }
 
 // unsureShare is the share of pixels of which no class has the probability sure. A mask that comes

@@ -60,8 +60,12 @@ func TestTheMaskAloneIsSentWhereTheNetworkIsSure(t *testing.T) {
 		t.Error("a mask without probabilities is sure of nothing")
 	}
 	c.Scenes.CloudDrop = 0.3
-	if v := c.Tile(im, mask, "net"); v.Masked || v.Reason != Cloud {
+	v := c.Tile(im, mask, "net")
+	if !v.Masked || v.Keep || v.Reason != Cloud {
 		t.Errorf("nothing but cloud: %+v", v)
+	}
+	if v = v.Ranked(); v.Masked || !v.Keep || v.Reason != Kept || v.Score.Cloud == 0 {
+		t.Errorf("a mask that only ranks: %+v", v)
 	}
 	c.KeepEverything = true
 	if v := c.Tile(im, mask, "net"); v.Masked || !v.Keep {

@@ -25,7 +25,7 @@ const (
 // Decision is what was decided about one picture, why, and from what.
 type Decision struct {
 	Keep   bool
-	Masked bool    // kept, and the network is sure enough of its mask that the mask alone will do
+	Masked bool    // the mask goes in place of the pixels: nothing but cloud, or the network is sure enough of it
 	Reason string  // empty where it is kept
 	By     string  // the test or model that told cloud from ground; empty where none did
 	Value  float64 // what a byte of it is worth, 0 … 1: the share of pixels that show clear ground
@@ -108,7 +108,17 @@ func (c Config) Tile(im vision.Image, mask *vision.Mask, model string) Decision 
 		v.Reason = Kept
 	}
 	v.Keep = v.Reason == Kept
-	v.Masked = v.Keep && v.By == model && mask != nil && v.Score.Unsure < c.Scenes.Unsure && !c.KeepEverything
+	sure := v.Keep && v.By == model && mask != nil && v.Score.Unsure < c.Scenes.Unsure && !c.KeepEverything
+	v.Masked = sure || v.Reason == Cloud
+	return v
+}
+
+// Ranked is the decision of a mask that says how much a tile is worth, and is not trusted to keep its pixels back.
+func (v Decision) Ranked() Decision {
+	if v.Reason == Cloud {
+		v.Keep, v.Reason = true, Kept
+	}
+	v.Masked = false
 	return v
 }
 

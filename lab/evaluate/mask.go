@@ -76,7 +76,10 @@ func ParseLegend(text string) (Legend, error) {
 // Confusion counts pixels: what is labelled against what the mask says. Counts of several scenes add up.
 type Confusion struct {
 	Count   [grounds][3]int64 // the ground; clear, shadow, cloud in the mask
-	Unknown [grounds]int64    // labelled, but the mask has no data there
+	Unknown [grounds]int64    // labelled, but the mask has no class there
+
+	// NotJudged is how many of Unknown the mask says that nobody judged; the others have no data in it.
+	NotJudged [grounds]int64
 }
 
 // Add counts the pixels of a window. Truth has the label raster's numbers.
@@ -87,6 +90,9 @@ func (c *Confusion) Add(l *Legend, truth, mask []byte) {
 			c.Count[g][m]++
 		} else {
 			c.Unknown[g]++
+			if m == vision.NotJudged {
+				c.NotJudged[g]++
+			}
 		}
 	}
 }
@@ -98,6 +104,7 @@ func (c *Confusion) Join(o Confusion) {
 			c.Count[g][m] += o.Count[g][m]
 		}
 		c.Unknown[g] += o.Unknown[g]
+		c.NotJudged[g] += o.NotJudged[g]
 	}
 }
 
@@ -126,7 +133,8 @@ type ClassScore struct {
 // MaskScores are the figures of a mask.
 type MaskScores struct {
 	Pixels        int64        `json:"pixels"`         // labelled, and decided by the mask
-	Undecided     int64        `json:"undecided"`      // labelled, without data in the mask: in no figure
+	Undecided     int64        `json:"undecided"`      // labelled, without a class in the mask: in no figure
+	NotJudged     int64        `json:"not_judged"`     // of these, not judged by anybody, as the mask says
 	Accuracy      float64      `json:"accuracy"`       // of all classes
 	CloudAccuracy float64      `json:"cloud_accuracy"` // of cloud or not
 	Classes       []ClassScore `json:"classes"`        // clear, shadow, cloud
@@ -144,6 +152,7 @@ func (c Confusion) Scores() MaskScores {
 	shadows := c.Count[ShadowGround] != [3]int64{}
 	for g := ClearGround; g < grounds; g++ {
 		s.Undecided += c.Unknown[g]
+		s.NotJudged += c.NotJudged[g]
 		for k, n := range c.Count[g] {
 			if k == vision.Shadow && !shadows {
 				k = vision.Clear

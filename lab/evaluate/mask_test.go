@@ -14,21 +14,22 @@ func TestMaskFiguresByHand(t *testing.T) {
 		legend               Legend
 		truth, mask          []byte
 		iou, f1, acc, shadow float64
-		undecided            int64
+		undecided, notJudged int64
 	}{
-		{"all right", plain, []byte{0, 1, 2, 2}, []byte{0, 1, 2, 2}, 1, 1, 1, 1, 0},
-		{"half the cloud", plain, []byte{0, 0, 2, 2}, []byte{0, 0, 2, 0}, .5, 2. / 3, .75, -1, 0},
-		{"shadow where none is labelled is clear", plain, []byte{0, 0, 2, 2}, []byte{1, 0, 2, 2}, 1, 1, 1, -1, 0},
-		{"shadow taken for cloud", plain, []byte{1, 1, 2, 2}, []byte{2, 1, 2, 2}, 2. / 3, .8, .75, .5, 0},
-		{"what was not sent does not count", plain, []byte{0, 2, 2}, []byte{255, 2, 2}, 1, 1, 1, -1, 1},
-		{"fill does not count, thin cloud is cloud", biome, []byte{0, 128, 192, 255}, []byte{2, 0, 0, 2}, .5, 2. / 3, 2. / 3, -1, 0},
-		{"no cloud at all", plain, []byte{0, 0}, []byte{0, 0}, -1, -1, 1, -1, 0},
+		{"all right", plain, []byte{0, 1, 2, 2}, []byte{0, 1, 2, 2}, 1, 1, 1, 1, 0, 0},
+		{"half the cloud", plain, []byte{0, 0, 2, 2}, []byte{0, 0, 2, 0}, .5, 2. / 3, .75, -1, 0, 0},
+		{"shadow where none is labelled is clear", plain, []byte{0, 0, 2, 2}, []byte{1, 0, 2, 2}, 1, 1, 1, -1, 0, 0},
+		{"shadow taken for cloud", plain, []byte{1, 1, 2, 2}, []byte{2, 1, 2, 2}, 2. / 3, .8, .75, .5, 0, 0},
+		{"what nobody judged does not count", plain, []byte{0, 2, 2, 2}, []byte{255, 254, 254, 2}, 1, 1, 1, -1, 3, 2},
+		{"what has no data does not count", plain, []byte{0, 2, 2}, []byte{255, 2, 2}, 1, 1, 1, -1, 1, 0},
+		{"fill does not count, thin cloud is cloud", biome, []byte{0, 128, 192, 255}, []byte{2, 0, 0, 2}, .5, 2. / 3, 2. / 3, -1, 0, 0},
+		{"no cloud at all", plain, []byte{0, 0}, []byte{0, 0}, -1, -1, 1, -1, 0, 0},
 	} {
 		var k Confusion
 		k.Add(&c.legend, c.truth, c.mask)
 		s := k.Scores()
 		for name, pair := range map[string][2]float64{"IoU": {s.Classes[2].IoU, c.iou}, "F1": {s.Classes[2].F1, c.f1}, "accuracy": {s.Accuracy, c.acc},
-			"IoU of shadow": {s.Classes[1].IoU, c.shadow}, "undecided": {float64(s.Undecided), float64(c.undecided)}} {
+			"IoU of shadow": {s.Classes[1].IoU, c.shadow}, "undecided": {float64(s.Undecided), float64(c.undecided)}, "not judged": {float64(s.NotJudged), float64(c.notJudged)}} {
 			if math.Abs(pair[0]-pair[1]) > 1e-12 {
 				t.Errorf("%s: %s is %g, want %g", c.name, name, pair[0], pair[1])
 			}
@@ -87,7 +88,7 @@ func TestCountsOfPartsAddUpToTheWhole(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(0, 40).Draw(t, "n")
 		truth := rapid.SliceOfN(rapid.SampledFrom([]byte{0, 64, 128, 192, 255}), n, n).Draw(t, "truth")
-		mask := rapid.SliceOfN(rapid.SampledFrom([]byte{0, 1, 2, 255}), n, n).Draw(t, "mask")
+		mask := rapid.SliceOfN(rapid.SampledFrom([]byte{0, 1, 2, 254, 255}), n, n).Draw(t, "mask")
 		cut := rapid.IntRange(0, n).Draw(t, "cut")
 		var whole, a, b Confusion
 		whole.Add(&l, truth, mask)

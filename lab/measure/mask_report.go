@@ -87,7 +87,7 @@ func (r maskReport) table(w io.Writer) {
 	} else if r.Model != "" {
 		fmt.Fprintf(w, "the rule %s\n", r.Model)
 	}
-	fmt.Fprintf(w, "%d labelled pixels compared, %d without data in the mask\n\n", r.All.Pixels, r.All.Undecided)
+	fmt.Fprintf(w, "%d labelled pixels compared, %d not judged in the mask, %d without data in it\n\n", r.All.Pixels, r.All.NotJudged, r.All.Undecided-r.All.NotJudged)
 	t := visible.NewTable(w)
 	t.Printf("class\tpixels\tIoU\tF1\tprecision\trecall\n")
 	for _, c := range r.All.Classes {

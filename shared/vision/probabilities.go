@@ -20,7 +20,7 @@ const maxPlanes = 16
 func (m Mask) Sure() Mask {
 	most := byte(Cloud)
 	for _, c := range m.Class {
-		if c != NoData {
+		if c < NotJudged {
 			most = max(most, c)
 		}
 	}
@@ -31,6 +31,10 @@ func (m Mask) Sure() Mask {
 			switch c {
 			case NoData:
 				probabilities[i][p] = NoData
+			case NotJudged: // who does not know of it takes it for no data
+				if probabilities[i][p] = NotJudged; i == 0 {
+					probabilities[i][p] = NoData
+				}
 			case byte(i + 1):
 				probabilities[i][p] = ProbabilityOne
 			}
@@ -42,7 +46,8 @@ func (m Mask) Sure() Mask {
 
 // EncodeProbabilities writes the probabilities behind a mask as an 8-bit gray PNG of the mask's width, with
 // one plane below the other for class 1, 2, … (1 shadow, 2 cloud; the rest is clear), each of the
-// mask's height, in 1/254; 255 is no data. A mask that has none is taken at its word.
+// mask's height, in 1/254; 255 is no data, or, with 254 in the second plane, not judged. A mask that has none is
+// taken at its word.
 func EncodeProbabilities(m Mask, level png.CompressionLevel) ([]byte, error) {
 	if m.Probabilities == nil {
 		m = m.Sure()

@@ -61,10 +61,12 @@ const (
 	Clear  = 0
 	Shadow = 1
 	Cloud  = 2
-	NoData = 255
+
+	NotJudged = 254 // there may be data, and nobody said what it shows
+	NoData    = 255
 )
 
-// Mask is a class for each pixel, H*W row by row: Clear, Shadow, Cloud … or NoData.
+// Mask is a class for each pixel, H*W row by row: Clear, Shadow, Cloud … or NotJudged or NoData.
 type Mask struct {
 	W, H  int
 	Class []byte

@@ -11,13 +11,14 @@ type Blend struct {
 	ring   int         // rows in hand: row y of the scene lies at y % ring
 	sum    [][]float32 // of each class above 0, weighted
 	weight []float32   // likewise; 0 where nothing is known
+	unseen []bool      // likewise; a mask came of which nobody judged this pixel
 	next   int         // the first row that is not given out yet
 }
 
 // NewBlend blends within a strip of the scene; height is that of the highest mask that is laid over it.
 func NewBlend(strip Window, height int) *Blend {
 	ring := max(1, min(height, strip.H))
-	return &Blend{strip: strip, ring: ring, next: strip.Y, weight: make([]float32, ring*strip.W)}
+	return &Blend{strip: strip, ring: ring, next: strip.Y, weight: make([]float32, ring*strip.W), unseen: make([]bool, ring*strip.W)}
 }
 
 // Ramps are the weights of n samples: even ramps of that length at both ends, and one between. Two
@@ -54,6 +55,9 @@ func (b *Blend) Add(at Window, x, y []float32, planes [][]byte) {
 		from := ty * at.W
 		for tx := left; tx < right; tx++ {
 			if planes[0][from+tx] == vision.NoData {
+				if len(planes) > 1 && planes[1][from+tx] == vision.NotJudged {
+					b.unseen[row+tx] = true
+				}
 				continue
 			}
 			w := y[ty] * x[tx]
@@ -83,6 +87,7 @@ func (b *Blend) Take(end int, probabilities func(row int, planes int) [][]byte) 
 			}
 		}
 		clear(b.weight[row : row+width])
+		clear(b.unseen[row : row+width])
 		for _, s := range b.sum {
 			clear(s[row : row+width])
 		}
@@ -94,6 +99,9 @@ func (b *Blend) Take(end int, probabilities func(row int, planes int) [][]byte) 
 // decide is the class of one pixel: the one with the largest weighted sum; what is left of certainty is class 0.
 func (b *Blend) decide(i int) byte {
 	if b.weight[i] == 0 {
+		if b.unseen[i] {
+			return vision.NotJudged
+		}
 		return vision.NoData
 	}
 	best, top := byte(0), vision.ProbabilityOne*b.weight[i]

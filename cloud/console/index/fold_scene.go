@@ -45,6 +45,11 @@ type Figures struct {
 	SceneBytes    int64          `json:"scene_bytes"`
 	UplinkedBytes int64          `json:"uplinked_bytes"`
 	CloudFraction *float64       `json:"cloud_fraction"`
+	NotJudged     *float64       `json:"not_judged,omitempty"` // these three of products with a mask, since there is a class for it
+	JudgedByEdge  *float64       `json:"judged_by_edge,omitempty"`
+	JudgedByCloud *float64       `json:"judged_by_cloud,omitempty"`
+	EdgeMasks     int            `json:"edge_masks,omitempty"`
+	Screening     string         `json:"screening,omitempty"`
 	Objects       *int           `json:"objects,omitempty"` // found, of a scene that was looked at for objects
 }
 

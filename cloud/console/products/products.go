@@ -143,14 +143,23 @@ var maskColours = color.Palette{
 	vision.Clear:  color.NRGBA{},
 	vision.Shadow: color.NRGBA{R: 150, G: 60, B: 220, A: 255},
 	vision.Cloud:  color.NRGBA{R: 255, G: 140, B: 0, A: 255},
-	3:             color.NRGBA{R: 20, G: 20, B: 20, A: 150}, // not sent, no data
+	inNoData:      color.NRGBA{R: 20, G: 20, B: 20, A: 150},
+	inNotJudged:   color.NRGBA{R: 120, G: 120, B: 120, A: 190},
 }
+
+// Places in maskColours of what has no class.
+const (
+	inNoData    = 3
+	inNotJudged = 4
+)
 
 // encodeMask makes a PNG of classes.
 func encodeMask(class []byte, w, h int) ([]byte, error) {
 	picture := image.NewPaletted(image.Rect(0, 0, w, h), maskColours)
 	for i, c := range class {
-		picture.Pix[i] = min(c, 3)
+		if picture.Pix[i] = min(c, inNoData); c == vision.NotJudged {
+			picture.Pix[i] = inNotJudged
+		}
 	}
 	var out bytes.Buffer
 	err := (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(&out, picture)

@@ -21,6 +21,7 @@ type TileFate struct {
 	Bytes    int      `json:"bytes"`
 	State    string   `json:"state"` // result, dead, missing or dropped
 	Model    string   `json:"model"`
+	By       string   `json:"judged_by"` // edge or cloud; empty in products of before
 	Found    *float64 `json:"found"`
 	Why      string   `json:"why"`
 }
@@ -32,6 +33,8 @@ func (t TileFate) Because() string {
 		return "is a dead letter: " + t.Why
 	case t.State == "missing":
 		return "was sent, its result has not come yet"
+	case t.Reason == event.SentMask && t.By == "cloud":
+		return fmt.Sprintf("its mask was sent first, and its pixels when they were asked for; %s found %s", t.Model, text.Percent(t.Found))
 	case t.Reason == event.SentMask:
 		return fmt.Sprintf("only its mask was sent: %s on the device was sure of it, and found %s", t.Model, text.Percent(t.Found))
 	case t.Decision == event.TileSent:
