@@ -154,7 +154,7 @@ func (s *scenePipeline) begin(p capture.Picture) {
 		ID: scene.ID, Width: scene.Width, Height: scene.Height, Bands: scene.Planes, DataType: scene.DataType,
 		Georef:    event.Georef{WKT: scene.Georef.WKT, EPSG: scene.Georef.EPSG, Transform: scene.Georef.Transform},
 		Grid:      event.SceneGridOf(scene.Grid),
-		FileBytes: scene.FileBytes, Screening: by, Captured: p.At,
+		FileBytes: scene.FileBytes, Precision: scene.Precision, Screening: by, Captured: p.At,
 		Tiles: make([]event.TileDecision, 0, scene.Grid.Len()),
 	}
 	for _, f := range scene.Facts {

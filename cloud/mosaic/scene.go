@@ -270,7 +270,7 @@ func (s *Scene) stats() *SceneStats {
 		Width: s.manifest.Width, Height: s.manifest.Height, Tiles: len(s.manifest.Tiles),
 		Dropped:    map[string]int{event.DroppedNoData: 0, event.DroppedCloud: 0, event.DroppedUnchanged: 0},
 		SceneBytes: s.manifest.FileBytes, UplinkedBytes: int64(s.sizes[0] + s.sizes[1]),
-		Screening: s.manifest.Screening, Facts: s.manifest.Facts,
+		Screening: s.manifest.Screening, Facts: s.manifest.Facts, Precision: s.manifest.Precision,
 	}
 	var cloud, valid float64
 	var judged judgement

@@ -40,6 +40,7 @@ type sceneLine struct {
 	Height        int        `json:"height"`
 	Tiles         tileCounts `json:"tiles"`
 	Bytes         sceneBytes `json:"bytes"`
+	Precision     float64    `json:"precision"`      // by how much a pixel that was sent may be off, in reflectance; 0: not at all
 	CloudFraction *float64   `json:"cloud_fraction"` // of what was judged; null where nothing was
 	// Shares of the mask's pixels, those without data aside: of which nobody said what they show, whose class the
 	// device decided, and whose a model of the cloud. Null where there is no mask.

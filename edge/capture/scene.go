@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"cloudcanvas/shared/config"
@@ -233,10 +234,10 @@ func (s *SceneInfo) tellPrecision(precision float64) {
 	if precision <= 0 {
 		return
 	}
-	s.Precision = precision
 	value := fmt.Sprintf("pixels are sent exactly: %g is less than one step of the file's numbers", precision)
 	if steps := s.coding.Steps(precision); steps != nil {
-		value = fmt.Sprintf("pixels are sent to within %g in reflectance: %d steps of the file's numbers", precision, steps)
+		s.Precision = precision
+		value = fmt.Sprintf("pixels are sent to within %g in reflectance: of the file's numbers, %d steps in %s", precision, steps, strings.Join(s.Planes, ", "))
 	}
 	s.Facts = append(s.Facts, raster.Fact{What: "precision", Value: value, From: raster.FromOption})
 }

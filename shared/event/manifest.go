@@ -23,7 +23,8 @@ type Manifest struct {
 	Georef    Georef         `json:"georef"`
 	Grid      SceneGrid      `json:"grid"`
 	FileBytes int64          `json:"file_bytes"`
-	Screening string         `json:"screening"` // the rule or model that decided on the tiles
+	Precision float64        `json:"precision,omitempty"` // by how much a pixel that was sent may be off, in reflectance; 0: not at all
+	Screening string         `json:"screening"`           // the rule or model that decided on the tiles
 	Tiles     []TileDecision `json:"tiles"`
 	Captured  time.Time      `json:"captured,omitzero"`
 	Model     string         `json:"model"` // asked for in the cloud; empty: the cloud's choice
@@ -200,6 +201,9 @@ func (m Manifest) CheckPlan() error {
 	}
 	if !dataTypes.MatchString(m.DataType) {
 		return fmt.Errorf("%w: scene %s: pixels of type %.40q, which GDAL has not", ErrMalformed, m.ID, m.DataType)
+	}
+	if !(m.Precision >= 0 && m.Precision <= 1) {
+		return fmt.Errorf("%w: scene %s: pixels to within %v in reflectance", ErrMalformed, m.ID, m.Precision)
 	}
 	if m.FileBytes < 0 {
 		return fmt.Errorf("%w: scene %s: a file of %d bytes", ErrMalformed, m.ID, m.FileBytes)

@@ -69,6 +69,19 @@ func (g Grid) Windows() Grid {
 	return g
 }
 
+// Grouped is the grid whose tiles are so many columns and rows, as somebody has counted them who did not keep
+// the size of the groups; false where there is none.
+func (g Grid) Grouped(cols, rows int) (Grid, bool) {
+	if cols < 1 || rows < 1 {
+		return g, false
+	}
+	g.Group = 0 // where nothing is grouped
+	if w, h := g.along(g.Width), g.along(g.Height); cols < w || rows < h {
+		g.Group = max((w+cols-1)/cols, (h+rows-1)/rows)
+	}
+	return g, g.Cols() == cols && g.Rows() == rows
+}
+
 // Cols is the number of tiles in a row, 0 for a grid that Check refuses.
 func (g Grid) Cols() int { return g.tiles(g.Width) }
 

@@ -28,3 +28,23 @@ func TestGridsThatCannotBeLaidAreRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestAGridIsKnownByHowManyTilesItHas(t *testing.T) {
+	for width := 1; width < 200; width += 7 {
+		for group := range 9 {
+			g := windows.Grid{Width: width, Height: 90, Size: 20, Overlap: 4, Margin: 3, Group: group}
+			again, ok := g.Windows().Grouped(g.Cols(), g.Rows())
+			if !ok || again.Len() != g.Len() {
+				t.Fatalf("%+v: %+v", g, again)
+			}
+			for tile := range g.Tiles() {
+				if same, _ := again.Find(tile.Name()); same.Core != tile.Core {
+					t.Fatalf("%+v: tile %s has the core %s, not %s", g, tile.Name(), same.Core, tile.Core)
+				}
+			}
+			if _, ok := g.Windows().Grouped(g.Windows().Cols()+1, 1); ok {
+				t.Fatalf("%+v: more tiles than windows", g)
+			}
+		}
+	}
+}
