@@ -2,9 +2,9 @@
 // numbers, coded without loss or with a bound on the error, of the blocks that are wanted, with the device's
 // own mask for the others. It knows nothing of files, projections or networks.
 //
-//	"CCT1" | length of header | header (JSON) | sections: kind, length, bytes … | CRC-32C of all before
+//	"CCT1" | length, header (JSON, deflated) | sections: kind, length, bytes … | CRC-32C of all before
 //
-// Numbers are little-endian. How pixels are coded: docs/decisions/0022-codec-of-link-tiles.md.
+// Lengths are varints, the checksum is little-endian. How pixels are coded: docs/decisions/0022-codec-of-link-tiles.md.
 package linktile
 
 import (
