@@ -92,13 +92,7 @@ type bitReader struct {
 
 func (r *bitReader) get(n uint) uint32 {
 	if r.n < n {
-		if len(r.data) >= 4 {
-			r.bits |= uint64(binary.LittleEndian.Uint32(r.data)) << r.n
-			r.data = r.data[4:]
-			r.n += 32
-		} else {
-			r.fill(n)
-		}
+		r.fill(n)
 	}
 	v := uint32(r.bits) & (1<<n - 1)
 	r.bits >>= n
@@ -107,6 +101,12 @@ func (r *bitReader) get(n uint) uint32 {
 }
 
 func (r *bitReader) fill(n uint) {
+	if len(r.data) >= 4 {
+		r.bits |= uint64(binary.LittleEndian.Uint32(r.data)) << r.n
+		r.data = r.data[4:]
+		r.n += 32
+		return
+	}
 	for len(r.data) > 0 {
 		r.bits |= uint64(r.data[0]) << r.n
 		r.data = r.data[1:]

@@ -125,8 +125,8 @@ func (f *fitter) fit(b, first, second int, step int32) predictor {
 		f.errs[i] = 1
 	}
 	for round := 0; round < 3 && m > 0; round++ {
-		some := m // the first round only shows how large the residuals are
-		if round == 0 {
+		some := m // the first rounds only show how large the residuals are
+		if round < 2 {
 			some = min(max(m/4, 256), m)
 		}
 		w, mx, my, ok := solve(f.x[:some], f.y[:some], f.errs[:some], start)

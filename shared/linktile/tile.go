@@ -87,7 +87,7 @@ var ErrMalformed = errors.New("not a tile")
 func Blocks(n int) int { return (n + BlockSide - 1) / BlockSide }
 
 // Memory is how much decoding a tile takes, in bytes: the numbers, the sizes of their residuals, what is known
-// of each pixel, and the tables of the tokens.
+// of each pixel, and the tables of the tokens. Refining takes as much, beside the base.
 func (h Header) Memory() int64 {
 	return int64(h.W)*int64(h.H)*(int64(len(h.Bands))*4+4) + 1<<20
 }

@@ -220,12 +220,7 @@ func (r *tokenReader) get(t *table) uint32 {
 	part := t.part[token]
 	state = part&0xffff*(state>>probBits) + share - part>>16
 	if state < stateLow {
-		if len(r.data) >= 2 {
-			state = state<<16 | uint32(binary.LittleEndian.Uint16(r.data))
-			r.data = r.data[2:]
-		} else {
-			r.short = true
-		}
+		state = state<<16 | r.more()
 	}
 	r.state, r.other = r.other, state
 	t.saw(token)
@@ -234,6 +229,17 @@ func (r *tokenReader) get(t *table) uint32 {
 	}
 	n := uint(token-direct)/4 + 2
 	return (4+token&3)<<n | r.raw.get(n)
+}
+
+// more reads the next part of a state.
+func (r *tokenReader) more() uint32 {
+	if len(r.data) < 2 {
+		r.short = true
+		return 0
+	}
+	v := uint32(r.data[0]) | uint32(r.data[1])<<8
+	r.data = r.data[2:]
+	return v
 }
 
 // end says whether everything was read, and no more.
