@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 
 	"cloudcanvas/shared/event"
@@ -49,6 +50,22 @@ func TestScenesOfALevelGoToModelsForIt(t *testing.T) {
 		r, err := registry.Pick(&event.Item{Kind: event.Tile, Attrs: event.Attrs{Want: "segment", Level: c.level, Model: c.asked}}, &im)
 		if err != nil || r.Name != c.want {
 			t.Errorf("level %q, %d bands, asked for %q: %v, %v; want %s", c.level, c.bands, c.asked, r, err, c.want)
+		}
+	}
+	// The same of the shipped configuration, with all its models and without those for the level.
+	needs := levels{"ukis_csmask_6b_l1c": {Bands: bands[6]}, "ukis_csmask_4b_l1c": {Bands: bands[4]}}
+	for _, suffix := range []string{"l1c", "l2a"} {
+		needs["ukis_csmask_6b_"+suffix], needs["ukis_csmask_4b_"+suffix] = Needs{Bands: bands[6]}, Needs{Bands: bands[4]}
+		shipped, err := NewRegistry(DefaultConfig(), needs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, n := range map[string]int{"6b": 6, "4b": 4} {
+			im := vision.Image{W: 1, H: 1, Bands: bands[n], Planes: slices.Repeat([][]float32{{0}}, n)}
+			r, err := shipped.Pick(&event.Item{Kind: event.Tile, Attrs: event.Attrs{Want: "segment", Level: "Level-2A"}}, &im)
+			if want := "ukis_csmask_" + name + "_" + suffix; err != nil || r.Name != want {
+				t.Errorf("level 2A, %d bands, with models up to %s: %v, %v", n, suffix, r, err)
+			}
 		}
 	}
 	if _, err := NewRegistry(Config{Models: []Choice{{Want: "segment", Model: "four_2a", Level: "2A"}}}, there); err == nil {

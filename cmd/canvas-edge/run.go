@@ -107,6 +107,9 @@ func checkCommand() *urfave.Command {
 func unfit(c *urfave.Context, cfg edge.Config, models *model.Repository) (all []error) {
 	for _, name := range cfg.ModelNames() {
 		m, err := models.Find(name)
+		if errors.Is(err, model.ErrUnknown) && model.Carried(name) {
+			continue
+		}
 		if err == nil {
 			err = infer.Try(c.Context, m, trialLayout(c))
 			if !errors.Is(err, infer.ErrMisfit) && !errors.Is(err, onnx.ErrUnsafe) {

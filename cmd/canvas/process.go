@@ -113,7 +113,7 @@ func (j job) run(ctx context.Context) (summary, error) {
 		return summary{}, err
 	}
 	for _, name := range edgeConfig.ModelNames() {
-		if _, err := models.Find(name); err != nil {
+		if _, err := models.Find(name); err != nil && !model.Carried(name) {
 			return summary{}, cli.Usage(err)
 		}
 	}
