@@ -130,7 +130,7 @@ func (q *queries) readAgain(ctx context.Context, query event.Query) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUnavailable, err)
 	}
-	data, media, err := p.Scene.Encode(p.Image, *p.Tile)
+	data, media, err := p.Scene.Encode(p.Image, *p.Tile, nil)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUnavailable, err)
 	}

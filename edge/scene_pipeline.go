@@ -86,7 +86,9 @@ func (s *scenePipeline) take(ctx context.Context, p capture.Picture) error {
 	s.look.Add(*p.Tile, p.Image)
 	began := time.Now()
 	v, mask, err := s.screener.screen(trace.WithParent(ctx, parent), p)
-	v.Masked = v.Masked && s.want != "detect" // a mask shows no objects
+	if s.want == "detect" { // a mask shows no objects
+		v.Masked, v.Kept, v.Left, v.LeftGround = false, nil, 0, false
+	}
 	if errors.Is(err, crashguard.ErrQuarantined) {
 		s.manifest.Tiles = append(s.manifest.Tiles, event.TileDecision{Tile: p.Tile.Name(), Decision: event.TileDropped, Reason: "quarantined"})
 		return nil
@@ -102,6 +104,7 @@ func (s *scenePipeline) take(ctx context.Context, p capture.Picture) error {
 	seen := s.changes.compare(&v, &d, p, mask, s.key)
 	if s.whole {
 		v.Keep, v.Masked, v.Reason = true, false, screen.Kept
+		v.Kept, v.Left, v.LeftGround = nil, 0, false
 	}
 	switch d.Reason = v.Reason; {
 	case v.Masked && v.Reason == screen.Cloud:
@@ -111,6 +114,9 @@ func (s *scenePipeline) take(ctx context.Context, p capture.Picture) error {
 		d.Decision = event.TileDropped
 	case v.Masked:
 		d.Reason = event.SentMask
+	}
+	if d.Decision == event.TileSent && !v.Masked {
+		d.Left = v.Left
 	}
 	s.manifest.Tiles = append(s.manifest.Tiles, d)
 	if d.Decision == event.TileDropped {
@@ -127,7 +133,7 @@ func (s *scenePipeline) take(ctx context.Context, p capture.Picture) error {
 		if err := s.commit(ctx, p.Tile.Name(), draft{Draft: d}); err != nil {
 			return err
 		}
-		if !v.Masked {
+		if !v.Masked && !v.LeftGround {
 			seen.remember()
 		}
 		return nil
@@ -140,7 +146,12 @@ func (s *scenePipeline) pack(p capture.Picture, v screen.Decision, mask *vision.
 	if v.Masked {
 		return maskDraft(p, mask, v.By, s.screener)
 	}
-	data, media, err := p.Scene.Encode(p.Image, *p.Tile)
+	var seen *capture.Seen
+	if v.Kept != nil {
+		_, version := s.screener.name()
+		seen = &capture.Seen{Kept: v.Kept, Class: mask.Class, Model: v.By, Version: version}
+	}
+	data, media, err := p.Scene.Encode(p.Image, *p.Tile, seen)
 	return tileDraft(p, s.want, media, data), err
 }
 

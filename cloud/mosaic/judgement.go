@@ -22,7 +22,8 @@ func (j *judgement) add(g raster.Grid, d event.TileDecision, t *tile) {
 	if j.nobody += float64(t.counts[3]); t.byEdge {
 		j.edge += seen
 	} else {
-		j.cloud += seen
+		j.edge += seen * d.Left
+		j.cloud += seen * (1 - d.Left)
 	}
 }
 

@@ -194,6 +194,9 @@ func (p *loop) look(ctx context.Context, m *Model, jobs []*job) ([]vision.Output
 		mask, err := j.part.Segment(ctx, j.image, j.wanted, p.cfg.BatchItems, func(ctx context.Context, in []vision.Image) ([]vision.Output, error) {
 			return p.forward(ctx, m, in, jobs)
 		})
+		if err == nil {
+			j.fillIn(&mask)
+		}
 		return []vision.Output{{Mask: mask}}, err
 	}
 	images := make([]vision.Image, len(jobs))
@@ -201,6 +204,35 @@ func (p *loop) look(ctx context.Context, m *Model, jobs []*job) ([]vision.Output
 		images[n] = j.image
 	}
 	return p.forward(ctx, m, images, jobs)
+}
+
+// fillIn gives the pixels that were not to be judged the device's classes, or says that nobody judged them.
+func (j *job) fillIn(m *vision.Mask) {
+	if j.wanted == nil {
+		return
+	}
+	own := vision.Mask{W: m.W, H: m.H, Class: slices.Clone(m.Class)}
+	for i, wanted := range j.wanted {
+		switch {
+		case wanted || j.image.Void != nil && j.image.Void[i] != 0:
+		case j.given == nil:
+			own.Class[i] = vision.NotJudged
+		default:
+			own.Class[i] = j.given[i]
+		}
+	}
+	own = own.Sure()
+	for i, wanted := range j.wanted {
+		if wanted {
+			continue
+		}
+		m.Class[i] = own.Class[i]
+		for p, plane := range m.Probabilities {
+			if plane[i] = 0; p < len(own.Probabilities) {
+				plane[i] = own.Probabilities[p][i]
+			}
+		}
+	}
 }
 
 // forward runs a version over images of those jobs and measures it. An error that stops is not the

@@ -27,9 +27,11 @@ type Decoder interface {
 type Picture struct {
 	vision.Image
 	// Part is set for a tile that a model of windows looks at window by window. Wanted then marks the pixels
-	// that it is to judge; nil: all that have data.
+	// that it is to judge; nil: all that have data. Given are the classes of the others, by the device; nil: nobody
+	// judged them.
 	Part   *windows.Part
 	Wanted []bool
+	Given  []byte
 }
 
 // Leases lends partitions. It is a part of coord.Coordinator.

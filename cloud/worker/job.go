@@ -21,7 +21,8 @@ type job struct {
 	ready    chan struct{} // closed when image or poison is set
 	image    vision.Image
 	part     *windows.Part // of a tile that the first model looks at window by window
-	wanted   []bool        // pixels of it
+	wanted   []bool        // pixels of it; nil: all
+	given    []byte        // the device's classes of the other pixels; nil: it has none
 	route    *Route        // what is done with it
 	model    *Model        // the version that has seen it
 	output   vision.Output
@@ -106,7 +107,7 @@ func (w *Worker) load(ctx context.Context, j *job) error {
 		return nil
 	}
 	if !j.route.masks(item) {
-		j.part, j.wanted = nil, nil
+		j.part, j.wanted, j.given = nil, nil, nil
 	}
 	if j.image.Pix == nil && len(j.route.versions.bands) == 0 {
 		j.image = picture(&j.image, j.route.white)
@@ -167,7 +168,7 @@ func (w *Worker) decode(ctx context.Context, j *job, data []byte) error {
 	item := &j.entry.Item
 	err := w.noted(ctx, []*job{j}, func() error {
 		p, err := w.Decoder.Decode(item.Type, data)
-		j.image, j.part, j.wanted = p.Image, p.Part, p.Wanted
+		j.image, j.part, j.wanted, j.given = p.Image, p.Part, p.Wanted, p.Given
 		return err
 	})
 	if err != nil && ctx.Err() != nil {

@@ -81,9 +81,17 @@ type SceneInfo struct {
 	coding raster.Coding
 }
 
+// Seen is what the device saw in a tile of which only some blocks travel.
+type Seen struct {
+	Kept           []bool // blocks that travel, of linktile.BlockSide pixels
+	Class          []byte // of each pixel of the tile
+	Model, Version string // that says so
+}
+
 // Encode is a tile as it travels, in the scene's own numbers, and its media type. im is the tile's picture.
 // Of a grid as devices had it before there were groups it is a GeoTIFF, as they sent it.
-func (s *SceneInfo) Encode(im vision.Image, t raster.Tile) (data []byte, media string, err error) {
+// seen, which may be nil, is what the device saw in it: what seen leaves out does not travel.
+func (s *SceneInfo) Encode(im vision.Image, t raster.Tile, seen *Seen) (data []byte, media string, err error) {
 	place := s.Georef.Window(t.Held)
 	if s.Grid.Group == 0 {
 		media = "image/tiff; application=geotiff"
@@ -92,6 +100,9 @@ func (s *SceneInfo) Encode(im vision.Image, t raster.Tile) (data []byte, media s
 		media = linktile.MediaType
 		var tile linktile.Tile
 		if tile, err = raster.LinkTile(im, place, s.coding, windows.Part{Grid: s.Grid, Tile: t}, s.Precision); err == nil {
+			if seen != nil {
+				tile.Kept, tile.Mask, tile.Model, tile.Version = seen.Kept, seen.Class, seen.Model, seen.Version
+			}
 			data, err = tile.Encode()
 		}
 	}

@@ -69,7 +69,7 @@ func TestASceneComesTileByTileAndThenLast(t *testing.T) {
 		if want := []string{"blue", "green", "red", "nir", "swir16"}; !slices.Equal(p.Image.Bands, want) || !slices.Equal(p.Scene.Planes, want) {
 			t.Errorf("bands %v", p.Image.Bands)
 		}
-		data, media, err := p.Scene.Encode(p.Image, *p.Tile)
+		data, media, err := p.Scene.Encode(p.Image, *p.Tile, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

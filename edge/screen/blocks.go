@@ -1,39 +1,45 @@
 package screen
 
-import "cloudcanvas/shared/vision"
+import (
+	"slices"
+
+	"cloudcanvas/shared/vision"
+)
 
 // Blocks says which squares of side x side pixels of a tile are to be sent, row by row: nil where all are. A
 // square is left out where it has no data, where the network is sure that it is cloud, and, with
 // scenes.unsure set, where the network is sure of whatever it sees: the device's mask stands for it then.
 // What lies beside a square that is sent goes with it, for the cloud's network looks around.
-func (c Config) Blocks(im vision.Image, mask *vision.Mask, side int) []bool {
-	if c.KeepEverything || mask == nil || len(mask.Class) == 0 || len(mask.Probabilities) == 0 {
-		return nil
+// left is the share of the pixels with data that are not sent.
+func (c Config) Blocks(im vision.Image, mask *vision.Mask, side int) (kept []bool, left float64) {
+	other := func(class byte) bool { return class > vision.Cloud && class != vision.NoData } // which a tile has no room for
+	if c.KeepEverything || mask == nil || len(mask.Class) == 0 || len(mask.Probabilities) == 0 || slices.ContainsFunc(mask.Class, other) {
+		return nil, 0
 	}
 	cols, rows := (mask.W+side-1)/side, (mask.H+side-1)/side
 	wanted := make([]bool, cols*rows)
-	left := 0
-	for row := range rows {
-		for col := range cols {
-			wanted[row*cols+col] = c.wanted(im, mask, col*side, row*side, min(side, mask.W-col*side), min(side, mask.H-row*side))
-		}
+	seen := make([]int, len(wanted)) // pixels with data
+	for i := range wanted {
+		x, y := i%cols*side, i/cols*side
+		wanted[i], seen[i] = c.wanted(im, mask, x, y, min(side, mask.W-x), min(side, mask.H-y))
 	}
-	kept := make([]bool, len(wanted))
+	kept, all, out := make([]bool, len(wanted)), 0, 0
 	for i := range kept {
+		all += seen[i]
 		if kept[i] = besideWanted(wanted, cols, i); !kept[i] {
-			left++
+			out += seen[i]
 		}
 	}
-	if left == 0 {
-		return nil
+	if !slices.Contains(kept, false) {
+		return nil, 0
 	}
-	return kept
+	return kept, float64(out) / float64(max(all, 1))
 }
 
-// wanted says whether somebody should see a square's pixels.
-func (c Config) wanted(im vision.Image, mask *vision.Mask, x, y, w, h int) bool {
+// wanted says whether somebody should see a square's pixels, and how many of them have data.
+func (c Config) wanted(im vision.Image, mask *vision.Mask, x, y, w, h int) (wanted bool, seen int) {
 	least := int(c.Scenes.Sure * vision.ProbabilityOne)
-	seen, cloud, unsure := 0, 0, 0
+	cloud, unsure := 0, 0
 	for row := y; row < y+h; row++ {
 		for i := row*mask.W + x; i < row*mask.W+x+w; i++ {
 			if mask.Class[i] == vision.NoData || im.Void != nil && im.Void[i] != 0 {
@@ -48,13 +54,10 @@ func (c Config) wanted(im vision.Image, mask *vision.Mask, x, y, w, h int) bool 
 			}
 		}
 	}
-	switch {
-	case seen == 0:
-		return false
-	case float64(cloud) >= c.Scenes.CloudDrop*float64(seen):
-		return false
+	if seen == 0 || float64(cloud) >= c.Scenes.CloudDrop*float64(seen) {
+		return false, seen
 	}
-	return float64(unsure) >= c.Scenes.Unsure*float64(seen)
+	return float64(unsure) >= c.Scenes.Unsure*float64(seen), seen
 }
 
 // certainty is the probability of the class that is likeliest, in 1/254.

@@ -56,7 +56,7 @@ func TestSquaresThatNobodyNeedsAreLeftOut(t *testing.T) {
 			rules := DefaultConfig()
 			rules.Scenes.Unsure = c.unsure
 			im, mask := squares(c.class, c.sure)
-			kept := rules.Blocks(im, mask, 4)
+			kept, left := rules.Blocks(im, mask, 4)
 			if kept == nil {
 				kept = slices.Repeat([]bool{true}, 64)
 			}
@@ -74,8 +74,11 @@ func TestSquaresThatNobodyNeedsAreLeftOut(t *testing.T) {
 			if columns != c.kept {
 				t.Errorf("%d columns of squares are sent, not %d", columns, c.kept)
 			}
+			if want := float64(8-c.kept) / 8; c.class(0, 0) != vision.NoData && left != want {
+				t.Errorf("%v of the pixels are left out, not %v", left, want)
+			}
 			rules.KeepEverything = true
-			if rules.Blocks(im, mask, 4) != nil {
+			if kept, _ := rules.Blocks(im, mask, 4); kept != nil {
 				t.Error("squares are left out although everything is kept")
 			}
 		})

@@ -6,8 +6,10 @@ package screen
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"cloudcanvas/shared/config"
+	"cloudcanvas/shared/linktile"
 	"cloudcanvas/shared/vision"
 )
 
@@ -27,9 +29,13 @@ type Decision struct {
 	Keep   bool
 	Masked bool    // the mask goes in place of the pixels: nothing but cloud, or the network is sure enough of it
 	Reason string  // empty where it is kept
-	By     string  // the test or model that told cloud from ground; empty where none did
-	Value  float64 // what a byte of it is worth, 0 … 1: the share of pixels that show clear ground
-	Score  Score
+	Kept   []bool  // squares of linktile.BlockSide pixels that are sent, row by row; nil: all
+	Left   float64 // share of the pixels with data that are in the others: the network's mask stands for them
+	// LeftGround says that ground, too, is among what Kept leaves out.
+	LeftGround bool
+	By         string  // the test or model that told cloud from ground; empty where none did
+	Value      float64 // what a byte of it is worth, 0 … 1: the share of pixels that show clear ground
+	Score      Score
 }
 
 // Score is the figures behind a decision; those that do not apply are 0.
@@ -110,6 +116,13 @@ func (c Config) Tile(im vision.Image, mask *vision.Mask, model string) Decision 
 	v.Keep = v.Reason == Kept
 	sure := v.Keep && v.By == model && mask != nil && v.Score.Unsure < c.Scenes.Unsure && !c.KeepEverything
 	v.Masked = sure || v.Reason == Cloud
+	if v.Keep && !v.Masked && v.By == model {
+		v.Kept, v.Left = c.Blocks(im, mask, linktile.BlockSide)
+		v.LeftGround = v.Kept != nil && c.Scenes.Unsure > 0
+		if v.Kept != nil && !slices.Contains(v.Kept, true) {
+			v.Masked, v.Kept = true, nil
+		}
+	}
 	return v
 }
 
@@ -118,7 +131,7 @@ func (v Decision) Ranked() Decision {
 	if v.Reason == Cloud {
 		v.Keep, v.Reason = true, Kept
 	}
-	v.Masked = false
+	v.Masked, v.Kept, v.Left, v.LeftGround = false, nil, 0, false
 	return v
 }
 

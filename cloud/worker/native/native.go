@@ -69,6 +69,7 @@ func decodeLinkTile(data []byte, limit int) (p worker.Picture, err error) {
 	}
 	p.Part, p.Image = &part, raster.FromLinkTile(tile)
 	if tile.Kept != nil {
+		p.Given = tile.Mask
 		p.Wanted = make([]bool, tile.W*tile.H)
 		for i := range p.Wanted {
 			p.Wanted[i] = tile.Kept[i/tile.W/linktile.BlockSide*linktile.Blocks(tile.W)+i%tile.W/linktile.BlockSide]
