@@ -284,6 +284,16 @@ func TestStacItemSaysWhereAndHow(t *testing.T) {
 	}
 }
 
+func TestASatelliteIsAPlatformAndSeveralAreAConstellation(t *testing.T) {
+	for sensor, property := range map[string]string{"landsat-9": "platform", "worldview-3": "platform", "sentinel-2": "constellation", "landsat": "constellation", "planetscope": "constellation"} {
+		item := stacItem{Properties: map[string]any{}}
+		item.addFacts(&event.Manifest{Facts: []event.SceneFact{{What: "sensor", Value: sensor, From: "product"}}})
+		if item.Properties[property] != sensor || len(item.Properties) != 2 { // and canvas:facts
+			t.Errorf("%s: %v, want %s", sensor, item.Properties, property)
+		}
+	}
+}
+
 func TestASceneWithoutAPlaceHasNoGeometry(t *testing.T) {
 	s := newScene(t)
 	m := plan(t)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"strings"
 	"time"
 
@@ -166,7 +167,7 @@ func (i *stacItem) addFacts(m *event.Manifest) {
 		case f.What == "time":
 			i.Properties["canvas:datetime_from"] = f.From // assumed: it is when the file was written
 		case f.What == "sensor" && f.From != event.Assumed:
-			i.Properties["constellation"] = f.Value
+			i.Properties[craft(f.Value)] = f.Value
 		case f.What == "level" && f.From != event.Assumed:
 			i.Properties["processing:level"] = "L" + strings.TrimPrefix(f.Value, "L")
 		}
@@ -175,6 +176,16 @@ func (i *stacItem) addFacts(m *event.Manifest) {
 		i.Properties["canvas:facts"] = m.Facts
 	}
 }
+
+// craft is STAC's word for a sensor's name: one satellite is a platform, several alike are a constellation.
+func craft(sensor string) string {
+	if oneSatellite.MatchString(sensor) {
+		return "platform"
+	}
+	return "constellation"
+}
+
+var oneSatellite = regexp.MustCompile(`(?i)^(landsat|worldview|geoeye|quickbird)-\d+$|^sentinel-\d+[a-d]$`)
 
 func lineage(p Product, screening string, masked bool) string {
 	does := "; segmented by "

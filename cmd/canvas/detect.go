@@ -174,7 +174,8 @@ func (d detector) scene(ctx context.Context, path string) (said string, whole bo
 	if err := d.write(dir, v, found, unread); err != nil {
 		return "", false, err
 	}
-	said = fmt.Sprintf("%s: %d objects (%d boxes before merging) in %d slices of %d x %d pixels, %d without data", name, len(found.Boxes), found.Raw, found.Slices, info.Width, info.Height, found.Empty)
+	said = fmt.Sprintf("%s: %s (%d before merging) in %d x %d pixels, %s, %d of them without data", name,
+		counted(len(found.Boxes), "object"), found.Raw, info.Width, info.Height, counted(found.Slices, "slice"), found.Empty)
 	if !info.Georef.Known() {
 		said += "; the file does not say where it lies, so there is no detections.geojson"
 	}

@@ -143,6 +143,28 @@ func TestLandsatWithoutMetadataSaysWhatIsMissing(t *testing.T) {
 	}
 }
 
+// Each Landsat is called by its own number, and numbers of bands mean what they mean on its instrument.
+func TestEachLandsatIsCalledByItsName(t *testing.T) {
+	for craft, sensor := range map[string]string{"LC09": "landsat-9", "LC08": "landsat-8", "LE07": "landsat-7", "LT05": "landsat-5", "LT04": "landsat-4"} {
+		dir := filepath.Join(t.TempDir(), "x")
+		for b := range 7 {
+			stack(t, filepath.Join(dir, fmt.Sprintf("%s_L1TP_195025_20120601_20200615_02_T1_B%d.TIF", craft, b+1)), "UInt16", []string{""}, 0, 15000)
+		}
+		info := open(t, dir, raster.Options{}).Info()
+		if info.Sensor != sensor || !slices.Equal(info.Bands[:6], six) {
+			t.Errorf("%s: %s %v, want %s", craft, info.Sensor, info.Bands, sensor)
+		}
+	}
+	dir := filepath.Join(t.TempDir(), "x") // the older instrument sees green, red and two infrared bands
+	for b := range 4 {
+		stack(t, filepath.Join(dir, fmt.Sprintf("LM05_L1TP_195025_20120601_20200615_02_T2_B%d.TIF", b+1)), "Byte", []string{""}, 0, 100)
+	}
+	info := open(t, dir, raster.Options{}).Info()
+	if info.Sensor != "landsat-5" || !slices.Equal(info.Bands, []string{"green", "red", "nir", "nir08"}) {
+		t.Errorf("LM05: %s %v", info.Sensor, info.Bands)
+	}
+}
+
 func TestASTACItemNamesItsBands(t *testing.T) {
 	dir := t.TempDir()
 	for i, name := range six {

@@ -188,7 +188,7 @@ func landsat(t *testing.T) string {
 
 func TestLandsatProductsAreReadAsTheyCome(t *testing.T) {
 	folder := landsat(t)
-	reads(t, folder, "landsat-8", "L2", "2022-06-01T00:00:00.000Z")
+	reads(t, folder, "landsat-9", "L2", "2022-06-01T00:00:00.000Z")
 	text := "GROUP = LANDSAT_METADATA_FILE\n DATE_ACQUIRED = 2022-06-01\n SCENE_CENTER_TIME = \"10:10:03.5000000Z\"\n"
 	for b := range 7 {
 		text += fmt.Sprintf("  REFLECTANCE_MULT_BAND_%[1]d = 2.75e-05\n  REFLECTANCE_ADD_BAND_%[1]d = -0.2\n", b+1)
@@ -196,8 +196,8 @@ func TestLandsatProductsAreReadAsTheyCome(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder, landsatID+"_MTL.txt"), []byte(text+"END\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	reads(t, folder, "landsat-8", "L2", "2022-06-01T10:10:03.500Z")
-	reads(t, filepath.Join(folder, landsatID+"_MTL.txt"), "landsat-8", "L2", "2022-06-01T10:10:03.500Z")
+	reads(t, folder, "landsat-9", "L2", "2022-06-01T10:10:03.500Z")
+	reads(t, filepath.Join(folder, landsatID+"_MTL.txt"), "landsat-9", "L2", "2022-06-01T10:10:03.500Z")
 
 	packed := filepath.Join(t.TempDir(), landsatID+".tar")
 	f, err := os.Create(packed)
@@ -208,7 +208,7 @@ func TestLandsatProductsAreReadAsTheyCome(t *testing.T) {
 	if err := w.AddFS(os.DirFS(folder)); err != nil || w.Close() != nil || f.Close() != nil {
 		t.Fatal(err)
 	}
-	reads(t, packed, "landsat-8", "L2", "2022-06-01T10:10:03.500Z")
+	reads(t, packed, "landsat-9", "L2", "2022-06-01T10:10:03.500Z")
 }
 
 func TestWhatIsNoProductSaysWhatItLooksLike(t *testing.T) {
