@@ -110,7 +110,7 @@ func detectScenes(c *urfave.Context) error {
 		visible.Fprintf(c.App.Writer, "%s\n", said)
 	}
 	if failed > 0 {
-		return cli.Incompletef("%d of %d scenes are not done, or only in part", failed, len(files))
+		return cli.Incompletef("%d of %s could not be used, or not wholly", failed, counted(len(files), "scene"))
 	}
 	return nil
 }
@@ -180,7 +180,7 @@ func (d detector) scene(ctx context.Context, path string) (said string, whole bo
 		said += "; the file does not say where it lies, so there is no detections.geojson"
 	}
 	if len(unread) > 0 {
-		said += fmt.Sprintf("; %d windows could not be read and were not looked at: they stand in looked.json", len(unread))
+		said += fmt.Sprintf("; %s could not be read and not looked at: see unread in looked.json", counted(len(unread), "window"))
 	}
 	return said, len(found.Unread)+len(unread) == 0, nil
 }

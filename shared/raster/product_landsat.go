@@ -102,7 +102,7 @@ func oneBandFiles(c *container, pattern *regexp.Regexp) (files map[string]string
 			files, id = map[string]string{}, m[1]
 		}
 		if !strings.EqualFold(m[1], id) {
-			return nil, "", fmt.Errorf("it holds several products, such as %s and %s; give one of them", id, m[1])
+			return nil, "", fmt.Errorf("it holds several products, such as %s and %s; %w", id, m[1], errSeveral)
 		}
 		files[m[len(m)-1]] = c.gdal(n)
 	}

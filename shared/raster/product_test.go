@@ -240,7 +240,7 @@ func TestWhatIsNoProductSaysWhatItLooksLike(t *testing.T) {
 	os.RemoveAll(filepath.Join(gone, "GRANULE"))
 	nothing := filepath.Dir(put("nothing/a.txt", "x"))
 	for path, want := range map[string]string{
-		leads: "leads out of it", filepath.Join(dir, "bomb"): "no metadata", filepath.Join(dir, "hollow"): "Product_Image_Characteristics",
+		leads: "leads out of it", filepath.Join(dir, "bomb"): "no readable metadata", filepath.Join(dir, "hollow"): "Product_Image_Characteristics",
 		filepath.Join(dir, "zero"): "no number from 1 to 1e9", two: "2 products", broken: "band green", gone: "none of the images",
 		put("half.zip", "PK\x03\x04 and no more"): "cut off", put("x.tar.gz", "x"): "unpack it", nothing: "no product that is known",
 	} {
