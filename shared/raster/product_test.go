@@ -267,3 +267,29 @@ func TestWhatAPersonSaysOfBandsGoesBeforeColours(t *testing.T) {
 		t.Errorf("%v", none.Info().Bands)
 	}
 }
+
+// Colours are how GDAL marks bands by default, so the names of the first bands go before them. A file's own names
+// go before those of a person who did not name each band, which is told.
+func TestNamesOfFewerBandsGoBeforeColoursAndNotBeforeNames(t *testing.T) {
+	kind := func(names []string) string {
+		return scene(t, raster.Layout{Width: 4, Height: 4, Bands: names, DataType: "Byte", Creation: []string{"PHOTOMETRIC=RGB"}}, func(b, x, y int) float32 { return float32(b*10 + 1) })
+	}
+	unnamed, named := kind(make([]string, 5)), kind([]string{"red", "green", "blue", "nir", "swir16"})
+	for _, c := range []struct {
+		path        string
+		given, want []string
+		told        bool
+	}{
+		{unnamed, six[:4], []string{"blue", "green", "red", "nir", "band5"}, false},
+		{unnamed, six, []string{"red", "green", "blue", "band4", "band5"}, true},
+		{unnamed, nil, []string{"red", "green", "blue", "band4", "band5"}, false},
+		{named, six[:4], []string{"red", "green", "blue", "nir", "swir16"}, true},
+		{named, six[:5], six[:5], false},
+	} {
+		info := open(t, c.path, raster.Options{Bands: c.given}).Info()
+		told := slices.ContainsFunc(info.Assumed(), func(f raster.Fact) bool { return strings.Contains(f.Value, "its own names count") })
+		if !slices.Equal(info.Bands, c.want) || told != c.told {
+			t.Errorf("%v: %v %+v, want %v", c.given, info.Bands, info.Facts, c.want)
+		}
+	}
+}
