@@ -294,6 +294,16 @@ func TestASatelliteIsAPlatformAndSeveralAreAConstellation(t *testing.T) {
 	}
 }
 
+func TestLevelsAreWrittenAsSTACHasThem(t *testing.T) {
+	for level, want := range map[string]string{"2A": "L2A", "L2": "L2", "3B": "L3B", "SR": "SR"} {
+		item := stacItem{Properties: map[string]any{}}
+		item.addFacts(&event.Manifest{Facts: []event.SceneFact{{What: "level", Value: level, From: "product"}}})
+		if item.Properties["processing:level"] != want {
+			t.Errorf("%s: %v", level, item.Properties)
+		}
+	}
+}
+
 func TestASceneWithoutAPlaceHasNoGeometry(t *testing.T) {
 	s := newScene(t)
 	m := plan(t)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"regexp"
-	"strings"
 	"time"
 
 	"cloudcanvas/shared/event"
@@ -169,7 +168,11 @@ func (i *stacItem) addFacts(m *event.Manifest) {
 		case f.What == "sensor" && f.From != event.Assumed:
 			i.Properties[craft(f.Value)] = f.Value
 		case f.What == "level" && f.From != event.Assumed:
-			i.Properties["processing:level"] = "L" + strings.TrimPrefix(f.Value, "L")
+			level := f.Value
+			if level != "" && level[0] >= '0' && level[0] <= '9' { // 2A is STAC's L2A
+				level = "L" + level
+			}
+			i.Properties["processing:level"] = level
 		}
 	}
 	if len(m.Facts) > 0 {

@@ -178,11 +178,14 @@ func TestASTACItemNamesItsBands(t *testing.T) {
 		now += fmt.Sprintf(`,%[1]q:{"href":"data/%[1]s.tif","nodata":0,"bands":[{"name":"B","eo:common_name":%[1]q,"raster:scale":0.0001,"raster:offset":-0.1}]}`, name)
 	}
 	item := func(name, id, assets string) string {
-		return write(t, filepath.Join(dir, name), fmt.Sprintf(`{"type":"Feature","stac_version":"1.0.0","id":%q,"properties":{"datetime":"2023-08-23T09:55:59Z","platform":"sentinel-2b"},"assets":{%s}}`, id, assets))
+		return write(t, filepath.Join(dir, name), fmt.Sprintf(`{"type":"Feature","stac_version":"1.0.0","id":"%s","properties":{"datetime":"2023-08-23T09:55:59Z","platform":"sentinel-2b"},"assets":{%s}}`, id, assets))
 	}
 	w := want{bands: six, sensor: "sentinel-2", when: "2023-08-23T09:55:59", from: raster.FromProduct, values: []float64{.1, .2, .3, .4, .5, .6}}
 	w.of(t, item("old.json", "x", assets))
 	w.of(t, item("new.json", "x", now))
+	w.level = "2A" // as Earth Search and others tell it
+	w.of(t, item("search.json", "S2B_34UCF_20230823_0_L2A", assets))
+	w.of(t, item("kind.json", `x","collection":"sentinel-2-l2a`, assets))
 	bare := strings.ReplaceAll(assets, `"scale":0.0001,"offset":-0.1,`, "")
 	w.level = "2A"
 	w.of(t, item("named.json", "S2B_MSIL2A_20230823T095559_N0509_R122_T34UCF_20230823T120234", bare))
