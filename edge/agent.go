@@ -170,7 +170,10 @@ func (a *Agent) follow(ctx context.Context, p pipeline) {
 	if ctx.Err() != nil {
 		return
 	}
-	if err != nil {
+	switch {
+	case err != nil && p.finite && pictures > 0:
+		a.log.Error("a source could not be read wholly", telemetry.Stream, p.name, telemetry.Err, err)
+	case err != nil:
 		a.log.Error("a source has failed and is not read any further", telemetry.Stream, p.name, telemetry.Err, err)
 	}
 	if a.parts.Done != nil {

@@ -70,9 +70,8 @@ func (s *scenePipeline) wait() error { return s.packing.Wait() }
 func (s *scenePipeline) take(ctx context.Context, p capture.Picture) error {
 	defer s.probe.Work()()
 	if s.look == nil {
-		s.begin(p)
-		if err := s.manifest.CheckPlan(); err != nil {
-			return fmt.Errorf("the cloud would refuse the scene's plan of tiles: %w; choose another tile_size for it, or cut the file into several", err)
+		if err := s.begin(p); err != nil {
+			return err
 		}
 	}
 	if p.Last {
@@ -156,8 +155,8 @@ func (s *scenePipeline) pack(p capture.Picture, v screen.Decision, mask *vision.
 }
 
 // begin lays out the manifest. Its tiles have their full room at once, so that packing may write
-// into them while more are screened.
-func (s *scenePipeline) begin(p capture.Picture) {
+// into them while more are screened: a file may say any size, so what the cloud would refuse is refused before.
+func (s *scenePipeline) begin(p capture.Picture) error {
 	scene := p.Scene
 	s.screener = s.choose(scene.Planes)
 	by, _ := s.screener.name()
@@ -166,8 +165,11 @@ func (s *scenePipeline) begin(p capture.Picture) {
 		Georef:    event.Georef{WKT: scene.Georef.WKT, EPSG: scene.Georef.EPSG, Transform: scene.Georef.Transform},
 		Grid:      event.SceneGridOf(scene.Grid),
 		FileBytes: scene.FileBytes, Precision: scene.Precision, Screening: by, Captured: p.At,
-		Tiles: make([]event.TileDecision, 0, scene.Grid.Len()),
 	}
+	if err := s.manifest.CheckPlan(); err != nil {
+		return fmt.Errorf("the cloud would refuse the scene: %w; cut the file into several, or choose another tile_size", err)
+	}
+	s.manifest.Tiles = make([]event.TileDecision, 0, scene.Grid.Len())
 	for _, f := range scene.Facts {
 		s.manifest.Facts = append(s.manifest.Facts, event.SceneFact(f))
 	}
@@ -177,6 +179,7 @@ func (s *scenePipeline) begin(p capture.Picture) {
 	s.logFacts(scene)
 	s.packing.SetLimit(int(max(1, min(tilesAtOnce, packingBytes/(2*scene.TileBytes())))))
 	s.look = raster.NewQuicklook(scene.Width, scene.Height, quicklookSide)
+	return nil
 }
 
 func (s *scenePipeline) finish(ctx context.Context, p capture.Picture) error {

@@ -2,7 +2,9 @@ package edge
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
+	"math"
 	"strings"
 	"testing"
 
@@ -74,6 +76,19 @@ func TestAManifestSaysWhereNearlyAllIsLeftOutForOneReason(t *testing.T) {
 		facts := nearlyAllSkipped(c.m, c.clouded)
 		if said := len(facts) == 1 && c.want != "" && strings.Contains(facts[0].Value, c.want) && facts[0].What == event.Implausible; !said && (c.want != "" || len(facts) > 0) {
 			t.Errorf("%s: %+v", name, facts)
+		}
+	}
+}
+
+// A file may say any size: what is made for its tiles is sized only when the plan of them is one that the cloud takes.
+func TestASceneThatSaysItIsEndlessIsRefused(t *testing.T) {
+	a := agent(t)
+	for _, side := range []int{200_000, 2_000_000_000, math.MaxInt32} {
+		p := newScenePipeline(always(spectralScreener{}), nil, a.buffer(), "key", a.liveness.Probe("field"), a.log)
+		info := &capture.SceneInfo{ID: "field", Planes: []string{"blue", "green", "red"}, Grid: raster.Grid{Size: 256, Overlap: 24, Margin: 51, Width: side, Height: side}}
+		info.Width, info.Height, info.DataType = side, side, "UInt16"
+		if err := p.take(t.Context(), capture.Picture{Stream: "field", Scene: info, Tile: &raster.Tile{}}); !errors.Is(err, event.ErrTooLarge) && !errors.Is(err, event.ErrMalformed) {
+			t.Errorf("%d a side: %v", side, err)
 		}
 	}
 }

@@ -397,3 +397,18 @@ func TestADeviceThatBeginsScenesWithoutEndIsBounded(t *testing.T) {
 		t.Errorf("%d are open", len(m.open))
 	}
 }
+
+// The dead letters hold messages as they came, which the bridge has told of.
+func TestADeadLetterThatIsNoItemIsPassedOverWithoutAWord(t *testing.T) {
+	var said bytes.Buffer
+	m, err := New(Config{WorkDir: t.TempDir()}, Parts{Queue: newLog(), Products: newLog(), Store: Folder(t.TempDir()), Annotator: annotator{}, Log: slog.New(slog.NewTextHandler(&said, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for topic, told := range map[string]bool{event.DLQTopic: false, event.EventsTopic: true} {
+		said.Reset()
+		if err := m.foldOne(t.Context(), queue.Entry{Topic: topic, Err: errors.New("no envelope")}); err != nil || said.Len() > 0 != told {
+			t.Errorf("%s: %v %q", topic, err, &said)
+		}
+	}
+}

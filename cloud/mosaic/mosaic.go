@@ -172,6 +172,9 @@ func (m *Mosaic) fold(ctx context.Context, entries <-chan queue.Entry) error {
 
 // foldOne folds one entry.
 func (m *Mosaic) foldOne(ctx context.Context, e queue.Entry) error {
+	if e.Err != nil && e.Topic == event.DLQTopic {
+		return nil // a message that never was an item is none of a product: whoever made it a dead letter has told
+	}
 	if e.Err != nil {
 		m.Log.Warn("the mosaic passes over a record that it can't read", "topic", e.Topic, "partition", e.Partition, "offset", e.Offset, telemetry.Err, e.Err)
 		return nil

@@ -286,6 +286,26 @@ func TestStacItemSaysWhereAndHow(t *testing.T) {
 	}
 }
 
+func TestASatelliteIsAPlatformAndSeveralAreAConstellation(t *testing.T) {
+	for sensor, property := range map[string]string{"landsat-9": "platform", "worldview-3": "platform", "sentinel-2": "constellation", "landsat": "constellation", "planetscope": "constellation"} {
+		item := stacItem{Properties: map[string]any{}}
+		item.addFacts(&event.Manifest{Facts: []event.SceneFact{{What: "sensor", Value: sensor, From: "product"}}})
+		if item.Properties[property] != sensor || len(item.Properties) != 2 { // and canvas:facts
+			t.Errorf("%s: %v, want %s", sensor, item.Properties, property)
+		}
+	}
+}
+
+func TestLevelsAreWrittenAsSTACHasThem(t *testing.T) {
+	for level, want := range map[string]string{"2A": "L2A", "L2": "L2", "3B": "L3B", "SR": "SR"} {
+		item := stacItem{Properties: map[string]any{}}
+		item.addFacts(&event.Manifest{Facts: []event.SceneFact{{What: "level", Value: level, From: "product"}}})
+		if item.Properties["processing:level"] != want {
+			t.Errorf("%s: %v", level, item.Properties)
+		}
+	}
+}
+
 func TestASceneWithoutAPlaceHasNoGeometry(t *testing.T) {
 	s := newScene(t)
 	m := plan(t)

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strings"
+	"regexp"
 	"time"
 
 	"cloudcanvas/shared/event"
@@ -170,9 +170,13 @@ func (i *stacItem) addFacts(m *event.Manifest) {
 		case f.What == "time":
 			i.Properties["canvas:datetime_from"] = f.From // assumed: it is when the file was written
 		case f.What == "sensor" && f.From != event.Assumed:
-			i.Properties["constellation"] = f.Value
+			i.Properties[craft(f.Value)] = f.Value
 		case f.What == "level" && f.From != event.Assumed:
-			i.Properties["processing:level"] = "L" + strings.TrimPrefix(f.Value, "L")
+			level := f.Value
+			if level != "" && level[0] >= '0' && level[0] <= '9' { // 2A is STAC's L2A
+				level = "L" + level
+			}
+			i.Properties["processing:level"] = level
 		}
 	}
 	if len(m.Facts) > 0 {
@@ -191,6 +195,16 @@ func (i *stacItem) addJudgement(f *SceneStats) {
 		}
 	}
 }
+
+// craft is STAC's word for a sensor's name: one satellite is a platform, several alike are a constellation.
+func craft(sensor string) string {
+	if oneSatellite.MatchString(sensor) {
+		return "platform"
+	}
+	return "constellation"
+}
+
+var oneSatellite = regexp.MustCompile(`(?i)^(landsat|worldview|geoeye|quickbird)-\d+$|^sentinel-\d+[a-d]$`)
 
 func lineage(p Product, screening string, masked bool) string {
 	does := "; segmented by "

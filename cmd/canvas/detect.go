@@ -110,7 +110,7 @@ func detectScenes(c *urfave.Context) error {
 		visible.Fprintf(c.App.Writer, "%s\n", said)
 	}
 	if failed > 0 {
-		return cli.Incompletef("%d of %d scenes are not done, or only in part", failed, len(files))
+		return cli.Incompletef("%d of %s could not be used, or not wholly", failed, counted(len(files), "scene"))
 	}
 	return nil
 }
@@ -174,12 +174,13 @@ func (d detector) scene(ctx context.Context, path string) (said string, whole bo
 	if err := d.write(dir, v, found, unread); err != nil {
 		return "", false, err
 	}
-	said = fmt.Sprintf("%s: %d objects (%d boxes before merging) in %d slices of %d x %d pixels, %d without data", name, len(found.Boxes), found.Raw, found.Slices, info.Width, info.Height, found.Empty)
+	said = fmt.Sprintf("%s: %s (%d before merging) in %d x %d pixels, %s, %d of them without data", name,
+		counted(len(found.Boxes), "object"), found.Raw, info.Width, info.Height, counted(found.Slices, "slice"), found.Empty)
 	if !info.Georef.Known() {
 		said += "; the file does not say where it lies, so there is no detections.geojson"
 	}
 	if len(unread) > 0 {
-		said += fmt.Sprintf("; %d windows could not be read and were not looked at: they stand in looked.json", len(unread))
+		said += fmt.Sprintf("; %s could not be read and not looked at: see unread in looked.json", counted(len(unread), "window"))
 	}
 	return said, len(found.Unread)+len(unread) == 0, nil
 }

@@ -125,7 +125,7 @@ func TestABrokenBlockIsToldAndTheRestIsLookedAt(t *testing.T) {
 		t.Fatal(err)
 	}
 	said, err := canvas("detect", "--scene", path, "--detector", "yolox_nano", "--models", filepath.Join(assets(t), "models"), "--out", out)
-	if cli.Code(err) != cli.Incomplete || !strings.Contains(said, "1 windows could not be read") {
+	if cli.Code(err) != cli.Incomplete || !strings.Contains(said, "1 window could not be read") {
 		t.Errorf("exit code %d: %v\n%s", cli.Code(err), err, said)
 	}
 	var l looked

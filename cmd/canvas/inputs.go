@@ -43,7 +43,7 @@ func expand(argument string, endings []string, more func(path string) bool) ([]s
 }
 
 // expandScenes is expand for scenes: a folder that is a product is one scene, also among others, and a
-// part of a product stands for all of it.
+// part of a product stands for all of it. One that can't be read is among them too: its source will say why.
 func expandScenes(argument string, more func(path string) bool) ([]string, error) {
 	argument = raster.ProductPath(argument)
 	info, err := os.Stat(argument)
@@ -58,9 +58,13 @@ func expandScenes(argument string, more func(path string) bool) ([]string, error
 	files = oneOfEach(files)
 	entries, _ := os.ReadDir(argument)
 	for _, e := range entries {
-		if folder := filepath.Join(argument, e.Name()); e.IsDir() && raster.IsProduct(folder) {
+		folder := filepath.Join(argument, e.Name())
+		if e.IsDir() && (raster.IsProduct(folder) || raster.Broken(folder) != nil) {
 			files, err = append(files, folder), nil
 		}
+	}
+	if len(files) == 0 && raster.Broken(argument) != nil {
+		return []string{argument}, nil
 	}
 	sort.Strings(files)
 	return files, err

@@ -41,3 +41,24 @@ func TestExpandTakesFilesFoldersGlobsAndAddresses(t *testing.T) {
 		}
 	}
 }
+
+func TestAProductThatCantBeReadIsAmongTheScenes(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"broken.SAFE/MTD_MSIL1C.xml": "<x></x>", "notes/a.txt": "x", "several/a/MTD_MSIL1C.xml": "<x/>", "several/b/MTD_MSIL1C.xml": "<x/>"} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	broken := filepath.Join(dir, "broken.SAFE")
+	for _, argument := range []string{dir, broken, filepath.Join(broken, "MTD_MSIL1C.xml")} {
+		if got, err := expandScenes(argument, nil); err != nil || !slices.Equal(got, []string{broken}) {
+			t.Errorf("%s: %v %v", argument, got, err)
+		}
+	}
+	if got, err := expandScenes(filepath.Join(dir, "notes"), nil); err == nil {
+		t.Errorf("a folder without scenes: %v", got)
+	}
+}

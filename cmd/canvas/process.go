@@ -191,7 +191,7 @@ func outcome(s summary, complete bool) error {
 	case len(s.Failed) > 0 && len(s.Scenes)+len(s.Cameras) == 0:
 		return fmt.Errorf("none of the inputs could be used")
 	case len(s.Failed) > 0:
-		return cli.Incompletef("%d inputs could not be used, or not wholly; see failed in summary.json", len(s.Failed))
+		return cli.Incompletef("%s could not be used, or not wholly; see failed in summary.json", counted(len(s.Failed), "input"))
 	case s.Delivery.Quarantined > 0:
 		return cli.Incompletef("%d inputs are quarantined: edge ones in %s, with the reason; the others are in the DLQ", s.Delivery.Quarantined, attemptsFolder)
 	case !complete:

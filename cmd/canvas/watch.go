@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -70,11 +71,27 @@ func (w *watch) sourceEnded(name string, pictures int64, took time.Duration, err
 	case err != nil && pictures == 0:
 		w.tell("%s: could not be used: %v", name, err)
 	case err != nil:
-		w.tell("%s: %d pictures captured, but not all: %v", name, pictures, err)
+		w.tell("%s: %s, but not all: %v", name, w.came(name, pictures), err)
 	default:
-		w.tell("%s: %d pictures captured, screened and in the outbox", name, pictures)
+		w.tell("%s: %s, screened and in the outbox", name, w.came(name, pictures))
 	}
 	w.touch()
+}
+
+// came says how much came of a source: tiles of a scene, pictures of anything else.
+func (w *watch) came(name string, pictures int64) string {
+	if slices.Contains(w.names[:w.scenes], name) {
+		return counted(pictures, "tile") + " read"
+	}
+	return counted(pictures, "picture") + " captured"
+}
+
+// counted is a number with its noun, whose plural ends with an s.
+func counted[N int | int64 | uint64](n N, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
 }
 
 func (w *watch) touch() {
@@ -211,7 +228,7 @@ func (w *watch) finished(p mosaic.Product) {
 		if n := p.Camera.LookedAgain; n > 0 {
 			again = fmt.Sprintf(", %d of them looked at again in the cloud", n)
 		}
-		w.tell("%s: product %s: %d detections in %d frames%s", p.Name, state, p.Camera.Detections, p.Camera.Frames, again)
+		w.tell("%s: product %s: %s in %s%s", p.Name, state, counted(p.Camera.Detections, "detection"), counted(p.Camera.Frames, "frame"), again)
 	}
 	w.touch()
 }

@@ -14,7 +14,7 @@ var (
 	ErrUnknownKind = errors.New("unknown kind of item")
 	ErrIncomplete  = errors.New("the envelope lacks what every item must have")
 	ErrDigest      = errors.New("the data does not match its sha256")
-	ErrTooLarge    = errors.New("too large for one message")
+	ErrTooLarge    = errors.New("too large")
 )
 
 // Bounds of what is read from outside.

@@ -221,8 +221,10 @@ func (m Manifest) CheckPlan() error {
 func (m Manifest) checkGrid() error {
 	g := m.Grid
 	switch {
-	case m.Width < 1 || m.Height < 1 || m.Width > maxSceneSide || m.Height > maxSceneSide:
-		return fmt.Errorf("%w: scene %s is %d x %d pixels, 1 to %d a side are possible", ErrMalformed, m.ID, m.Width, m.Height, maxSceneSide)
+	case m.Width < 1 || m.Height < 1:
+		return fmt.Errorf("%w: scene %s is %d x %d pixels", ErrMalformed, m.ID, m.Width, m.Height)
+	case m.Width > maxSceneSide || m.Height > maxSceneSide:
+		return fmt.Errorf("%w: scene %s is %d x %d pixels, %d a side is the limit", ErrTooLarge, m.ID, m.Width, m.Height, maxSceneSide)
 	case int64(m.Width)*int64(m.Height) > maxScenePixels:
 		return fmt.Errorf("%w: scene %s is %d x %d pixels, %d in all is the limit", ErrTooLarge, m.ID, m.Width, m.Height, int64(maxScenePixels))
 	case g.Window != 0 || g.Group != 0:
@@ -231,8 +233,10 @@ func (m Manifest) checkGrid() error {
 		return fmt.Errorf("%w: scene %s: tiles of %d pixels with overlap %d, up to %d pixels are possible", ErrMalformed, m.ID, g.Size, g.Overlap, maxTileSize)
 	case g.Margin < 0 || g.Margin >= g.Size:
 		return fmt.Errorf("%w: scene %s: the first tile of %d pixels begins %d pixels outside", ErrMalformed, m.ID, g.Size, g.Margin)
-	case g.Cols < 1 || g.Rows < 1 || g.Cols > maxTiles || g.Rows > maxTiles || g.Cols*g.Rows > maxTiles:
-		return fmt.Errorf("%w: scene %s: a grid of %d x %d tiles, %d in all is the limit", ErrMalformed, m.ID, g.Cols, g.Rows, maxTiles)
+	case g.Cols < 1 || g.Rows < 1:
+		return fmt.Errorf("%w: scene %s: a grid of %d x %d tiles", ErrMalformed, m.ID, g.Cols, g.Rows)
+	case g.Cols > maxTiles || g.Rows > maxTiles || g.Cols*g.Rows > maxTiles:
+		return fmt.Errorf("%w: scene %s: a grid of %d x %d tiles, %d in all is the limit", ErrTooLarge, m.ID, g.Cols, g.Rows, maxTiles)
 	case !g.covers(m.Width, g.Cols) || !g.covers(m.Height, g.Rows):
 		return fmt.Errorf("%w: scene %s of %d x %d pixels: %d x %d tiles of %d with overlap %d don't cover it, or reach far beyond it",
 			ErrMalformed, m.ID, m.Width, m.Height, g.Cols, g.Rows, g.Size, g.Overlap)

@@ -21,8 +21,8 @@ var (
 	ErrUnavailable = errors.New("engine is not available")
 	// ErrDisagrees says that an engine computes something else than the golden case.
 	ErrDisagrees = errors.New("engine disagrees with the golden case")
-	// ErrImage says that an image does not fit the network: missing bands, wrong kind, too large.
-	ErrImage = errors.New("image does not fit the network")
+	// ErrImage says that an image can't be decoded, or does not fit the network: missing bands, wrong kind, too large.
+	ErrImage = errors.New("the picture can't be used")
 )
 
 // Layout says how a network uses the machine. The zero value is a good default: one session of one

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"cloudcanvas/shared/onnx"
 
@@ -26,7 +27,7 @@ func Recognise(ctx context.Context, path, scratch string, labels []string, l Lay
 	var wrong []error
 	for _, g := range guesses {
 		if len(beside) > 0 {
-			g.Found = append(g.Found, fmt.Sprintf("weights in %v beside it", beside))
+			g.Found = append(g.Found, fmt.Sprintf("weights in %s beside it", strings.Join(beside, ", ")))
 		}
 		switch err := Try(ctx, g.Model, l); {
 		case err == nil:

@@ -285,7 +285,7 @@ func TestWeightsAndLabelsBesideAFileAreTaken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if said := strings.Join(g.Found, "\n"); !strings.Contains(said, "[best.onnx.data] beside it") || !strings.Contains(said, "data.yaml, which lies beside it: cat, dog") {
+	if said := strings.Join(g.Found, "\n"); !strings.Contains(said, "weights in best.onnx.data beside it") || !strings.Contains(said, "data.yaml, which lies beside it: cat, dog") {
 		t.Error(said)
 	}
 	oneBox(t, seen(t, g.Model), nil, vision.Box{X: 16, Y: 8, W: 32, H: 32, Score: 0.9, Class: 1, Label: "dog"})

@@ -43,7 +43,7 @@ func Recognise(path, place string, labels []string) ([]Guess, error) {
 	c := recogniser{path: path, beside: place, sig: sig, says: says, sum: sum, labels: labels}
 	guesses, err := c.guesses()
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w: %w; write a model.yaml as docs/models.md shows", place, ErrUnrecognised, err)
+		return nil, fmt.Errorf("%s: %w: %w; a manifest beside the file can say it: docs/models.md", place, ErrUnrecognised, err)
 	}
 	return guesses, nil
 }

@@ -34,10 +34,10 @@ func (c *safety) tensor(data []byte) (name string, ints []int64, err error) {
 		case TensorName:
 			name = string(f.Bytes)
 		case TensorExternal:
-			return errSecondFile
+			return errDeepSecond
 		case TensorLocation:
 			if f.Number != 0 {
-				return errSecondFile
+				return errDeepSecond
 			}
 		case TensorSegment:
 			return errors.New("keeps its weights in segments; save the model as one file")

@@ -14,8 +14,12 @@ import (
 	"cloudcanvas/shared/durable"
 )
 
-// errSecondFile is of weights outside the file that an engine would read.
-var errSecondFile = errors.New("keeps its weights in a second file; `canvas-edge models add` puts both into one, or save the model as one file")
+// Weights outside the file that an engine would read: those of the graph's initializers can be put into it, others
+// (constants, graphs inside graphs, sparse ones) are not taken in.
+var (
+	errSecondFile = errors.New("keeps its weights in a second file; `canvas-edge models add` puts both into one, or save the model as one file")
+	errDeepSecond = errors.New("keeps the data of a constant or of an inner graph in a second file; save the model as one file")
+)
 
 // mostSharing bounds how often, on the whole, weights of a second file are used.
 const mostSharing = 2

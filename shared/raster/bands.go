@@ -31,11 +31,18 @@ var spellings = map[string]string{
 var satellites = map[string]map[string]string{
 	"sentinel-2": {"1": "coastal", "2": "blue", "3": "green", "4": "red", "5": "rededge071", "6": "rededge075",
 		"7": "rededge078", "8": "nir", "8a": "nir08", "9": "nir09", "10": "cirrus", "11": "swir16", "12": "swir22"},
-	"landsat-8": {"1": "coastal", "2": "blue", "3": "green", "4": "red", "5": "nir", "6": "swir16", "7": "swir22",
-		"8": "pan", "9": "cirrus", "10": "lwir11", "11": "lwir12"},
-	"landsat-5": {"1": "blue", "2": "green", "3": "red", "4": "nir", "5": "swir16", "6": "lwir", "7": "swir22", "8": "pan"},
-	"modis":     {"1": "red", "2": "nir", "3": "blue", "4": "green", "5": "swir12", "6": "swir16", "7": "swir22"},
+	"landsat":   landsat8, // 8 or 9: HLS's L30 does not say which
+	"landsat-9": landsat8, "landsat-8": landsat8,
+	"landsat-7": landsat5, "landsat-5": landsat5, "landsat-4": landsat5,
+	"modis": {"1": "red", "2": "nir", "3": "blue", "4": "green", "5": "swir12", "6": "swir16", "7": "swir22"},
 }
+
+var (
+	landsat8 = map[string]string{"1": "coastal", "2": "blue", "3": "green", "4": "red", "5": "nir", "6": "swir16", "7": "swir22",
+		"8": "pan", "9": "cirrus", "10": "lwir11", "11": "lwir12"}
+	landsat5   = map[string]string{"1": "blue", "2": "green", "3": "red", "4": "nir", "5": "swir16", "6": "lwir", "7": "swir22", "8": "pan"}
+	landsatMSS = map[string]string{"1": "green", "2": "red", "3": "nir08", "4": "nir"} // the older instrument on Landsat 4 and 5: no blue
+)
 
 var (
 	bandNumber  = regexp.MustCompile(`(?i)^(?:(?:sr|toa|st)_?)?(b|band)[ _]?(0?)([1-9]|1[0-2])(a?)(?:$|[ ,_(])`)
@@ -46,8 +53,12 @@ var (
 		hint *regexp.Regexp
 	}{
 		{"sentinel-2", regexp.MustCompile(`(?i)(^|[^a-z0-9])s2[abcd]_|sentinel-?2|hls[._]s30`)},
-		{"landsat-8", regexp.MustCompile(`(?i)(^|[^a-z0-9])l[cot]0[89]_|landsat[-_ ]?[89]|hls[._]l30`)},
-		{"landsat-5", regexp.MustCompile(`(?i)(^|[^a-z0-9])(lt0[45]|le07)_|landsat[-_ ]?[457]`)},
+		{"landsat-9", regexp.MustCompile(`(?i)(^|[^a-z0-9])l[cot]09_|landsat[-_ ]?9`)},
+		{"landsat-8", regexp.MustCompile(`(?i)(^|[^a-z0-9])l[cot]08_|landsat[-_ ]?8`)},
+		{"landsat-7", regexp.MustCompile(`(?i)(^|[^a-z0-9])le07_|landsat[-_ ]?7`)},
+		{"landsat-5", regexp.MustCompile(`(?i)(^|[^a-z0-9])lt05_|landsat[-_ ]?5`)},
+		{"landsat-4", regexp.MustCompile(`(?i)(^|[^a-z0-9])lt04_|landsat[-_ ]?4`)},
+		{"landsat", regexp.MustCompile(`(?i)hls[._]l30`)},
 		{"modis", regexp.MustCompile(`(?i)(^|[^a-z0-9])m[oyc]d09[a-z0-9]{1,3}[._]`)},
 	}
 )

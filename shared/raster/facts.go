@@ -29,6 +29,9 @@ type Fact struct {
 func (s *Scene) facts() []Fact {
 	i := &s.info
 	all := []Fact{{"bands", strings.Join(i.Bands, ", "), i.bandsFrom}}
+	if s.named > 0 && i.bandsFrom != FromOption {
+		all = append(all, Fact{"implausible", fmt.Sprintf("%d bands were named (--bands, or bands in the settings), but there are %d and the file says which: its own names count", s.named, len(i.Bands)), FromFile})
+	}
 	if len(s.scalings) > 0 {
 		all = append(all, s.scalingFact())
 		all = append(all, s.implausible()...)

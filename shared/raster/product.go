@@ -80,6 +80,9 @@ var rasterEnding = regexp.MustCompile(`\.(?:TIFF?|JP2|IMG|NC|HDF|H5)$`)
 // errNoProduct says that nothing in a folder, zip or tar is known.
 var errNoProduct = errors.New("it holds no product that is known")
 
+// errSeveral says that a folder, zip or tar holds more than one product.
+var errSeveral = errors.New("give one of them")
+
 // subdataset is GDAL's name of a part of a Sentinel-2 product. The whole product is read instead: GDAL
 // gives the bands of one resolution only, and does not say what is added to their numbers.
 var subdataset = regexp.MustCompile(`^SENTINEL2_L(?:1C|2A|1C_TILE):(?:/vsi(?:zip|tar)/)?\{?(.+?\.(?i:zip|tar|xml))\}?(?:/.*)?(?::(?:[126]0m|TCI|PREVIEW)(?::.*)?)?$`)
@@ -105,6 +108,25 @@ func ProductPath(at string) string {
 func IsProduct(folder string) bool {
 	p, err := findProduct(folder)
 	return err == nil && p != nil && p.single == ""
+}
+
+// productError is what keeps a product that a family knows from being read.
+type productError struct {
+	family string
+	err    error
+}
+
+func (e *productError) Error() string { return e.family + ": " + e.err.Error() }
+func (e *productError) Unwrap() error { return e.err }
+
+// Broken is why a folder that is a product of a known family can't be read as one; nil where it can, or where it is
+// none or holds several.
+func Broken(folder string) error {
+	_, err := findProduct(folder)
+	if broken := (*productError)(nil); errors.As(err, &broken) && !errors.Is(err, errSeveral) {
+		return err
+	}
+	return nil
 }
 
 // Missing are the images that the metadata of the product in a folder name and that are not there; none
@@ -135,7 +157,7 @@ func findProduct(at string) (*product, error) {
 	for _, f := range families {
 		p, err := f.find(c)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", f.name, err)
+			return nil, &productError{f.name, err}
 		}
 		if p != nil {
 			return p, nil

@@ -27,10 +27,7 @@ func findLandsat(c *container) (*product, error) {
 		return nil, err
 	}
 	name := landsatName.FindStringSubmatch(id)
-	p := &product{name: id, sensor: "landsat-8", level: strings.ToUpper(name[2]), captured: capturedInName(id)}
-	if name[1] != "8" && name[1] != "9" {
-		p.sensor = "landsat-5"
-	}
+	p := &product{name: id, sensor: "landsat-" + name[1], level: strings.ToUpper(name[2]), captured: capturedInName(id)}
 	mtl, err := readMTL(c, id)
 	if err != nil {
 		return nil, err
@@ -38,13 +35,17 @@ func findLandsat(c *container) (*product, error) {
 	if t := mtl.taken(); !t.IsZero() {
 		p.captured = t
 	}
+	numbers := satellites[p.sensor]
+	if strings.EqualFold(id[1:2], "M") {
+		numbers = landsatMSS
+	}
 	nodata, espa := 0.0, len(c.find(landsatESPA.MatchString)) > 0
 	if espa {
 		p.level, nodata = "L2", -9999
 	}
 	p.unsure, p.missing = mtl.unsure(p.level), mtl.missing(c)
 	for number, file := range files {
-		common := satellites[p.sensor][number]
+		common := numbers[number]
 		if common == "" || strings.HasPrefix(common, "lwir") || common == "pan" {
 			continue
 		}
@@ -72,7 +73,7 @@ func findHLS(c *container) (*product, error) {
 	}
 	p := &product{name: id, sensor: "sentinel-2", level: "2A"}
 	if strings.EqualFold(id[4:5], "L") {
-		p.sensor, p.level = "landsat-8", "L2"
+		p.sensor, p.level = "landsat", "L2"
 	}
 	if m := hlsBand.FindStringSubmatch(id + ".B02.tif"); m != nil {
 		p.captured, _ = time.Parse("2006002T150405", m[2])
@@ -101,7 +102,7 @@ func oneBandFiles(c *container, pattern *regexp.Regexp) (files map[string]string
 			files, id = map[string]string{}, m[1]
 		}
 		if !strings.EqualFold(m[1], id) {
-			return nil, "", fmt.Errorf("it holds several products, such as %s and %s; give one of them", id, m[1])
+			return nil, "", fmt.Errorf("it holds several products, such as %s and %s; %w", id, m[1], errSeveral)
 		}
 		files[m[len(m)-1]] = c.gdal(n)
 	}

@@ -28,7 +28,7 @@ func findMODIS(c *container) (*product, error) {
 		case p.name == "":
 			p.name, p.captured = strings.Trim(id, "._"), capturedInName(n)
 		case taken[m[2]] != "", p.name != strings.Trim(id, "._"):
-			return nil, fmt.Errorf("it holds several products, such as %s and %s; give one of them", p.name, path.Base(n))
+			return nil, fmt.Errorf("it holds several products, such as %s and %s; %w", p.name, path.Base(n), errSeveral)
 		}
 		taken[m[2]] = n
 		p.bands = append(p.bands, productBand{file: c.gdal(n), band: 1, name: satellites["modis"][m[2][1:]], scaling: Scaling{Scale: 0.0001}, nodata: &nodata})

@@ -143,6 +143,28 @@ func TestLandsatWithoutMetadataSaysWhatIsMissing(t *testing.T) {
 	}
 }
 
+// Each Landsat is called by its own number, and numbers of bands mean what they mean on its instrument.
+func TestEachLandsatIsCalledByItsName(t *testing.T) {
+	for craft, sensor := range map[string]string{"LC09": "landsat-9", "LC08": "landsat-8", "LE07": "landsat-7", "LT05": "landsat-5", "LT04": "landsat-4"} {
+		dir := filepath.Join(t.TempDir(), "x")
+		for b := range 7 {
+			stack(t, filepath.Join(dir, fmt.Sprintf("%s_L1TP_195025_20120601_20200615_02_T1_B%d.TIF", craft, b+1)), "UInt16", []string{""}, 0, 15000)
+		}
+		info := open(t, dir, raster.Options{}).Info()
+		if info.Sensor != sensor || !slices.Equal(info.Bands[:6], six) {
+			t.Errorf("%s: %s %v, want %s", craft, info.Sensor, info.Bands, sensor)
+		}
+	}
+	dir := filepath.Join(t.TempDir(), "x") // the older instrument sees green, red and two infrared bands
+	for b := range 4 {
+		stack(t, filepath.Join(dir, fmt.Sprintf("LM05_L1TP_195025_20120601_20200615_02_T2_B%d.TIF", b+1)), "Byte", []string{""}, 0, 100)
+	}
+	info := open(t, dir, raster.Options{}).Info()
+	if info.Sensor != "landsat-5" || !slices.Equal(info.Bands, []string{"green", "red", "nir", "nir08"}) {
+		t.Errorf("LM05: %s %v", info.Sensor, info.Bands)
+	}
+}
+
 func TestASTACItemNamesItsBands(t *testing.T) {
 	dir := t.TempDir()
 	for i, name := range six {
@@ -156,11 +178,14 @@ func TestASTACItemNamesItsBands(t *testing.T) {
 		now += fmt.Sprintf(`,%[1]q:{"href":"data/%[1]s.tif","nodata":0,"bands":[{"name":"B","eo:common_name":%[1]q,"raster:scale":0.0001,"raster:offset":-0.1}]}`, name)
 	}
 	item := func(name, id, assets string) string {
-		return write(t, filepath.Join(dir, name), fmt.Sprintf(`{"type":"Feature","stac_version":"1.0.0","id":%q,"properties":{"datetime":"2023-08-23T09:55:59Z","platform":"sentinel-2b"},"assets":{%s}}`, id, assets))
+		return write(t, filepath.Join(dir, name), fmt.Sprintf(`{"type":"Feature","stac_version":"1.0.0","id":"%s","properties":{"datetime":"2023-08-23T09:55:59Z","platform":"sentinel-2b"},"assets":{%s}}`, id, assets))
 	}
 	w := want{bands: six, sensor: "sentinel-2", when: "2023-08-23T09:55:59", from: raster.FromProduct, values: []float64{.1, .2, .3, .4, .5, .6}}
 	w.of(t, item("old.json", "x", assets))
 	w.of(t, item("new.json", "x", now))
+	w.level = "2A" // as Earth Search and others tell it
+	w.of(t, item("search.json", "S2B_34UCF_20230823_0_L2A", assets))
+	w.of(t, item("kind.json", `x","collection":"sentinel-2-l2a`, assets))
 	bare := strings.ReplaceAll(assets, `"scale":0.0001,"offset":-0.1,`, "")
 	w.level = "2A"
 	w.of(t, item("named.json", "S2B_MSIL2A_20230823T095559_N0509_R122_T34UCF_20230823T120234", bare))

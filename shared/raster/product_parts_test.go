@@ -26,7 +26,7 @@ func TestHLSIsReadByItsFolderOrAnyOfItsFiles(t *testing.T) {
 	l30 := map[string]float32{"B01": 1, "B02": 1000, "B03": 2000, "B04": 3000, "B05": 4000, "B06": 5000, "B07": 6000, "B09": 1, "B10": 2900, "B11": 2901}
 	values := []float64{.1, .2, .3, .4, .5, .6}
 	s := want{bands: six, sensor: "sentinel-2", level: "2A", when: "2021-05-03T10:15:59", from: raster.FromProduct, values: values}
-	l := want{bands: six, sensor: "landsat-8", level: "L2", when: "2021-05-04T10:10:00", from: raster.FromProduct, values: values}
+	l := want{bands: six, sensor: "landsat", level: "L2", when: "2021-05-04T10:10:00", from: raster.FromProduct, values: values}
 	own, both := filepath.Join(t.TempDir(), sentinel), t.TempDir()
 	hls(t, own, sentinel, s30)
 	hls(t, both, sentinel, s30) // two products in one folder

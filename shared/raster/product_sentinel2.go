@@ -21,7 +21,7 @@ func findSentinel2(c *container) (*product, error) {
 	case len(found) == 0:
 		return nil, nil
 	case len(found) > 1:
-		return nil, fmt.Errorf("it holds %d products; give one of them: %s", len(found), strings.Join(found[:min(len(found), 5)], ", "))
+		return nil, fmt.Errorf("it holds %d products; %w: %s", len(found), errSeveral, strings.Join(found[:min(len(found), 5)], ", "))
 	}
 	data, err := c.read(found[0])
 	if err != nil {
@@ -101,7 +101,7 @@ func boundedXML(data []byte, into any) error {
 	d := xml.NewDecoder(strings.NewReader(string(data)))
 	d.Entity = map[string]string{}
 	if err := d.Decode(into); err != nil {
-		return fmt.Errorf("it is no metadata as they are written: %w", err)
+		return fmt.Errorf("it is no readable metadata: %w", err)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package raster
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -19,6 +21,7 @@ import (
 type stacItem struct {
 	Type       string               `json:"type"`
 	ID         string               `json:"id"`
+	Collection string               `json:"collection"`
 	Assets     map[string]stacAsset `json:"assets"`
 	Properties struct {
 		Datetime      string   `json:"datetime"`
@@ -27,6 +30,7 @@ type stacItem struct {
 		Constellation string   `json:"constellation"`
 		Level         string   `json:"processing:level"`
 		Baseline      string   `json:"s2:processing_baseline"`
+		Kind          string   `json:"s2:product_type"`                // S2MSI2A
 		Taken         bool     `json:"earthsearch:boa_offset_applied"` // the offset of baseline 04.00 is taken off
 		GSD           *float64 `json:"gsd"`
 	} `json:"properties"`
@@ -57,6 +61,18 @@ type stacNumbers struct {
 	NoData any      `json:"nodata"` // a number, or "nan"
 }
 
+var sentinel2Levels = regexp.MustCompile(`(?i)(?:S2MSI|MSIL|[-_]L)(1C|2A)(?:$|[-_])`)
+
+// sentinel2Level is the level that the first of an item's words tells of: catalogues leave out processing:level.
+func sentinel2Level(words ...string) string {
+	for _, w := range words {
+		if m := sentinel2Levels.FindStringSubmatch(w); m != nil {
+			return strings.ToUpper(m[1])
+		}
+	}
+	return ""
+}
+
 // findSTAC finds the bands of a STAC item whose files lie in its folder; nil where the file is no item.
 func findSTAC(at string) (*product, error) {
 	data, err := readBounded(at)
@@ -78,7 +94,7 @@ func findSTAC(at string) (*product, error) {
 	p := &product{name: item.ID, level: item.Properties.Level, captured: item.taken()}
 	p.sensor = satelliteByHint(item.ID + " " + item.Properties.Platform + " " + item.Properties.Constellation)
 	if p.sensor == "sentinel-2" {
-		p.level = strings.TrimPrefix(p.level, "L")
+		p.level = cmp.Or(strings.TrimPrefix(p.level, "L"), sentinel2Level(item.Properties.Kind, item.Collection, item.ID))
 	}
 	var away []string
 	finest := map[string]float64{}

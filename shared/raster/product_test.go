@@ -188,7 +188,7 @@ func landsat(t *testing.T) string {
 
 func TestLandsatProductsAreReadAsTheyCome(t *testing.T) {
 	folder := landsat(t)
-	reads(t, folder, "landsat-8", "L2", "2022-06-01T00:00:00.000Z")
+	reads(t, folder, "landsat-9", "L2", "2022-06-01T00:00:00.000Z")
 	text := "GROUP = LANDSAT_METADATA_FILE\n DATE_ACQUIRED = 2022-06-01\n SCENE_CENTER_TIME = \"10:10:03.5000000Z\"\n"
 	for b := range 7 {
 		text += fmt.Sprintf("  REFLECTANCE_MULT_BAND_%[1]d = 2.75e-05\n  REFLECTANCE_ADD_BAND_%[1]d = -0.2\n", b+1)
@@ -196,8 +196,8 @@ func TestLandsatProductsAreReadAsTheyCome(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder, landsatID+"_MTL.txt"), []byte(text+"END\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	reads(t, folder, "landsat-8", "L2", "2022-06-01T10:10:03.500Z")
-	reads(t, filepath.Join(folder, landsatID+"_MTL.txt"), "landsat-8", "L2", "2022-06-01T10:10:03.500Z")
+	reads(t, folder, "landsat-9", "L2", "2022-06-01T10:10:03.500Z")
+	reads(t, filepath.Join(folder, landsatID+"_MTL.txt"), "landsat-9", "L2", "2022-06-01T10:10:03.500Z")
 
 	packed := filepath.Join(t.TempDir(), landsatID+".tar")
 	f, err := os.Create(packed)
@@ -208,7 +208,7 @@ func TestLandsatProductsAreReadAsTheyCome(t *testing.T) {
 	if err := w.AddFS(os.DirFS(folder)); err != nil || w.Close() != nil || f.Close() != nil {
 		t.Fatal(err)
 	}
-	reads(t, packed, "landsat-8", "L2", "2022-06-01T10:10:03.500Z")
+	reads(t, packed, "landsat-9", "L2", "2022-06-01T10:10:03.500Z")
 }
 
 func TestWhatIsNoProductSaysWhatItLooksLike(t *testing.T) {
@@ -240,7 +240,7 @@ func TestWhatIsNoProductSaysWhatItLooksLike(t *testing.T) {
 	os.RemoveAll(filepath.Join(gone, "GRANULE"))
 	nothing := filepath.Dir(put("nothing/a.txt", "x"))
 	for path, want := range map[string]string{
-		leads: "leads out of it", filepath.Join(dir, "bomb"): "no metadata", filepath.Join(dir, "hollow"): "Product_Image_Characteristics",
+		leads: "leads out of it", filepath.Join(dir, "bomb"): "no readable metadata", filepath.Join(dir, "hollow"): "Product_Image_Characteristics",
 		filepath.Join(dir, "zero"): "no number from 1 to 1e9", two: "2 products", broken: "band green", gone: "none of the images",
 		put("half.zip", "PK\x03\x04 and no more"): "cut off", put("x.tar.gz", "x"): "unpack it", nothing: "no product that is known",
 	} {
@@ -265,5 +265,31 @@ func TestWhatAPersonSaysOfBandsGoesBeforeColours(t *testing.T) {
 	}
 	if none := open(t, made, raster.Options{}); !slices.Equal(none.Info().Bands, []string{"red", "green", "blue"}) {
 		t.Errorf("%v", none.Info().Bands)
+	}
+}
+
+// Colours are how GDAL marks bands by default, so the names of the first bands go before them. A file's own names
+// go before those of a person who did not name each band, which is told.
+func TestNamesOfFewerBandsGoBeforeColoursAndNotBeforeNames(t *testing.T) {
+	kind := func(names []string) string {
+		return scene(t, raster.Layout{Width: 4, Height: 4, Bands: names, DataType: "Byte", Creation: []string{"PHOTOMETRIC=RGB"}}, func(b, x, y int) float32 { return float32(b*10 + 1) })
+	}
+	unnamed, named := kind(make([]string, 5)), kind([]string{"red", "green", "blue", "nir", "swir16"})
+	for _, c := range []struct {
+		path        string
+		given, want []string
+		told        bool
+	}{
+		{unnamed, six[:4], []string{"blue", "green", "red", "nir", "band5"}, false},
+		{unnamed, six, []string{"red", "green", "blue", "band4", "band5"}, true},
+		{unnamed, nil, []string{"red", "green", "blue", "band4", "band5"}, false},
+		{named, six[:4], []string{"red", "green", "blue", "nir", "swir16"}, true},
+		{named, six[:5], six[:5], false},
+	} {
+		info := open(t, c.path, raster.Options{Bands: c.given}).Info()
+		told := slices.ContainsFunc(info.Assumed(), func(f raster.Fact) bool { return strings.Contains(f.Value, "its own names count") })
+		if !slices.Equal(info.Bands, c.want) || told != c.told {
+			t.Errorf("%v: %v %+v, want %v", c.given, info.Bands, info.Facts, c.want)
+		}
 	}
 }

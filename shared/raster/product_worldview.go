@@ -78,7 +78,7 @@ func findWorldView(c *container) (*product, error) {
 	case 1:
 		return found[0], nil
 	}
-	return nil, fmt.Errorf("it holds several products, such as %s and %s; give one of them", found[0].name, found[1].name)
+	return nil, fmt.Errorf("it holds several products, such as %s and %s; %w", found[0].name, found[1].name, errSeveral)
 }
 
 // worldviewStem is the name of a file's product: without its ending, and without its tile.

@@ -137,8 +137,8 @@ func TestWorldViewSaysWhatItsMetadataLack(t *testing.T) {
 		"a tile far away":          {good, fmt.Sprintf(tile, "9999999"), "less than a quarter"},
 		"a tile at no place":       {good, fmt.Sprintf(tile, "1e99"), "no place"},
 		"a tile that leads out":    {good, strings.Replace(fmt.Sprintf(tile, "0"), "a_R1C1.tif", "../../../../etc/passwd", 1), "is not beside"},
-		"nothing":                  {"\x00\x01", "", "no IMD file"},
-		"entities":                 {`<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "b">]><isd>&a;</isd>`, "", "no metadata"},
+		"nothing":                  {"\x00\x01", "", "no readable IMD file"},
+		"entities":                 {`<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "b">]><isd>&a;</isd>`, "", "no readable metadata"},
 		"deep":                     {strings.Repeat("<isd>", 100_000), "", "one in the other"},
 	} {
 		dir := t.TempDir()

@@ -73,6 +73,7 @@ type Scene struct {
 	release  func()   // of what stands in memory for it
 	info     Info
 	places   []int // GDAL's band number of each of info.Bands
+	named    int   // bands that a person named
 	scalings []Scaling
 	nodata   []*float32 // of each band
 	mask     maskKind
@@ -237,6 +238,7 @@ func (s *Scene) study(path string, o Options) error {
 	s.info.described = descriptions
 	origin := s.origin(path)
 	s.identify(origin, o)
+	s.named = len(o.Bands)
 	s.info.Bands, s.info.bandsFrom = chooseNames(nameBands(descriptions, origin.hint()), colours, o.Bands)
 	s.voidNumbers(bands, o)
 	if !slices.Contains(colours, godal.CIAlpha) { // one that a person named is no mask
@@ -288,8 +290,8 @@ func (s *Scene) bounded(st godal.DatasetStructure, bands int) error {
 }
 
 // chooseNames names the bands, and says where the names come from: by those that the user gave, where
-// they are as many as the bands; else by their descriptions; else by their colours; else by what the
-// user gave for the first of them.
+// they are as many as the bands; else by their descriptions; else by what the user gave for the first of them;
+// else by their colours.
 func chooseNames(described []string, colours []godal.ColorInterp, given []string) (names []string, from string) {
 	names = make([]string, len(described))
 	byColour := map[godal.ColorInterp]string{godal.CIRed: "red", godal.CIGreen: "green", godal.CIBlue: "blue"}
@@ -305,7 +307,7 @@ func chooseNames(described []string, colours []godal.ColorInterp, given []string
 		names, from = canonical(given, len(names)), FromOption
 	case slices.ContainsFunc(described, func(s string) bool { return s != "" }):
 		names = described
-	case found < 3 && len(given) > 0:
+	case len(given) > 0 && (len(given) < len(described) || found < 3):
 		names, from = canonical(given, len(names)), FromOption
 	case found < 3:
 		clear(names)

@@ -51,7 +51,7 @@ func parseIMD(data []byte) (imd, error) {
 		}
 	}
 	if len(m) == 0 {
-		return nil, errors.New("it is no IMD file as they are written")
+		return nil, errors.New("it is no readable IMD file")
 	}
 	return m, nil
 }
@@ -69,7 +69,7 @@ func parseIsd(data []byte) (imd, error) {
 			return m, nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("it is no metadata as they are written: %w", err)
+			return nil, fmt.Errorf("it is no readable metadata: %w", err)
 		}
 		switch t := token.(type) {
 		case xml.StartElement:
@@ -79,7 +79,7 @@ func parseIsd(data []byte) (imd, error) {
 				name = "TILE_" + strconv.Itoa(tiles)
 			}
 			if open = append(open, name); len(open) > maxDeep {
-				return nil, fmt.Errorf("it is no metadata as they are written: more than %d elements, one in the other", maxDeep)
+				return nil, fmt.Errorf("it is no readable metadata: more than %d elements, one in the other", maxDeep)
 			}
 			text.Reset()
 		case xml.CharData:

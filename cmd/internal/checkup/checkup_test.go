@@ -207,7 +207,7 @@ func TestFindingsAreToldWithTheirFixAndExitCode(t *testing.T) {
 	if err := Tell(&out, all, false); cli.Code(err) != cli.Incomplete {
 		t.Errorf("%v", err)
 	}
-	for _, want := range []string{"ok   clock: kept\n", "warn disk: nearly full\n       df -h\n", "fail cloud: refused\n       nc -vz host 1883\n", "1 ok, 1 warnings, 1 failed"} {
+	for _, want := range []string{"ok   clock: kept\n", "warn disk: nearly full\n       df -h\n", "fail cloud: refused\n       nc -vz host 1883\n", "1 ok, 1 warning, 1 failed"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
 		}

@@ -76,7 +76,11 @@ func Tell(w io.Writer, all []Finding, asJSON bool) error {
 				visible.Fprintf(w, "       %-18s %s\n", t.Engine, trial(t))
 			}
 		}
-		visible.Fprintf(w, "\n%d ok, %d warnings, %d failed\n", count[OK], count[Warn], count[Fail])
+		warnings := "warnings"
+		if count[Warn] == 1 {
+			warnings = "warning"
+		}
+		visible.Fprintf(w, "\n%d ok, %d %s, %d failed\n", count[OK], count[Warn], warnings, count[Fail])
 	}
 	if count[Fail] > 0 {
 		return cli.Incompletef("%d of %d checks failed", count[Fail], len(all))
