@@ -24,11 +24,9 @@ type linkMode struct {
 var linkModes = []linkMode{
 	{"every tile, without loss", "everything", func(j *job) { j.keepEverything = true }},
 	{"the default: tiles of cloud left out", "", nil},
-	{"masks where the edge is sure", "masks", func(j *job) { j.unsure = demoUnsure }},
+	{"the edge's masks, below 1 % unsure", "masks-1", func(j *job) { j.unsure = 0.01 }},
+	{"the edge's masks, below 5 % unsure", "masks-5", func(j *job) { j.unsure = 0.05 }},
 }
-
-// demoUnsure is the share of unsure pixels below which a tile of the demo goes as a mask.
-const demoUnsure = 0.05
 
 // linkFolder is where products of the modes lie in the demo's folder.
 const linkFolder = "link"
