@@ -111,8 +111,9 @@ func (s SceneSource) watched() capture.FolderConfig {
 	return capture.FolderConfig{Path: s.Folder, Patterns: s.Patterns, Every: s.Every, Settle: s.Settle, After: s.After}
 }
 
-// SetDefaults cuts scenes as ukis-csmask does.
-func (s *SceneSource) SetDefaults() { s.TileSize, s.Overlap, s.Margin = 256, 24, 51 }
+// SetDefaults cuts scenes into windows nearly as ukis-csmask does. The sizes are left to their own defaults, which
+// differ by what is wanted.
+func (s *SceneSource) SetDefaults() { s.Overlap, s.Margin = 24, 51 }
 
 // Spectral stands for the spectral test among the names of CloudModel.
 const Spectral = "spectral"

@@ -86,7 +86,7 @@ func TestAnImageForANetworkIsKnownByItsPixels(t *testing.T) {
 // badTile is a screener whose network killed the process at a tile before.
 type badTile struct{}
 
-func (badTile) screen(context.Context, vision.Image) (screen.Decision, *vision.Mask, error) {
+func (badTile) screen(context.Context, capture.Picture) (screen.Decision, *vision.Mask, error) {
 	return screen.Decision{}, nil, fmt.Errorf("tile: %w", crashguard.ErrQuarantined)
 }
 func (badTile) name() (string, string) { return "a network", "1" }

@@ -130,11 +130,11 @@ func (q *queries) readAgain(ctx context.Context, query event.Query) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUnavailable, err)
 	}
-	data, err := p.Scene.Encode(p.Image, *p.Tile)
+	data, media, err := p.Scene.Encode(p.Image, *p.Tile)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUnavailable, err)
 	}
-	tile := tileDraft(p, s.Options.Want, data)
+	tile := tileDraft(p, s.Options.Want, media, data)
 	tile.Priority, tile.Value, tile.Key = event.High, 1, queryKey(query, "tile")
 	return q.buffer.Commit(ctx, draft{Draft: tile})
 }

@@ -82,7 +82,7 @@ func groundKey(s *capture.SceneInfo, t raster.Tile) (string, bool) {
 	if !s.Georef.Known() {
 		return "", false
 	}
-	at := s.Georef.Window(t.Window).Transform
+	at := s.Georef.Window(t.Held).Transform
 	// To a tenth of a pixel: what is shifted by less is the same ground.
 	pixel := math.Sqrt(math.Abs(at[1]*at[5] - at[2]*at[4]))
 	x, y := math.Round(10*at[0]/pixel), math.Round(10*at[3]/pixel)
@@ -90,7 +90,7 @@ func groundKey(s *capture.SceneInfo, t raster.Tile) (string, bool) {
 	if s.Georef.EPSG != 0 {
 		system = fmt.Sprint(s.Georef.EPSG)
 	}
-	return fmt.Sprintf("%s %.9g %.9g %.9g %.9g %.0f %.0f %d %v", system, at[1], at[2], at[4], at[5], x, y, t.Window.W, s.Planes), true
+	return fmt.Sprintf("%s %.9g %.9g %.9g %.9g %.0f %.0f %d %d %v", system, at[1], at[2], at[4], at[5], x, y, t.Held.W, t.Held.H, s.Planes), true
 }
 
 // openSceneChange opens the views of what was sent where the policy asks for it.

@@ -146,7 +146,7 @@ func scene(t *testing.T, path string, x float64, light float32, burnt int) strin
 	return path
 }
 
-var sceneOptions = capture.SceneOptions{TileSize: 80}
+var sceneOptions = capture.SceneOptions{TileSize: 80, Window: 80}
 
 func idleProbe() *telemetry.Probe {
 	return new(telemetry.Probe)

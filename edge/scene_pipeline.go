@@ -29,8 +29,12 @@ import (
 // quicklookSide is the longest side of a scene's quicklook, in pixels.
 const quicklookSide = 1024
 
-// tilesAtOnce are encoded and committed side by side: one waits for the disk while the next is packed.
-const tilesAtOnce = 4
+// tilesAtOnce are encoded and committed side by side: one waits for the disk while the next is packed. Of large
+// tiles it is fewer, as many as fit into packingBytes with what encoding makes of them, but always one.
+const (
+	tilesAtOnce  = 4
+	packingBytes = 96 << 20
+)
 
 // scenePipeline takes one scene from its file to the buffer: a tile that is worth it becomes an item;
 // then the quicklook, and last the manifest, with which the cloud knows that the scene is whole.
@@ -57,7 +61,6 @@ type scenePipeline struct {
 // newScenePipeline is for one scene of the file that key tells from all others.
 func newScenePipeline(choose chooseScreener, changes *sceneChange, b buffer, key string, probe *telemetry.Probe, log *slog.Logger) *scenePipeline {
 	s := &scenePipeline{choose: choose, changes: changes, buffer: b, key: key, quality: DefaultConfig().LookQuality, probe: probe, log: log, packing: &errgroup.Group{}}
-	s.packing.SetLimit(tilesAtOnce)
 	return s
 }
 
@@ -82,7 +85,7 @@ func (s *scenePipeline) take(ctx context.Context, p capture.Picture) error {
 	parent := captured(s.trace, p)
 	s.look.Add(*p.Tile, p.Image)
 	began := time.Now()
-	v, mask, err := s.screener.screen(trace.WithParent(ctx, parent), p.Image)
+	v, mask, err := s.screener.screen(trace.WithParent(ctx, parent), p)
 	v.Masked = v.Masked && s.want != "detect" // a mask shows no objects
 	if errors.Is(err, crashguard.ErrQuarantined) {
 		s.manifest.Tiles = append(s.manifest.Tiles, event.TileDecision{Tile: p.Tile.Name(), Decision: event.TileDropped, Reason: "quarantined"})
@@ -134,8 +137,8 @@ func (s *scenePipeline) pack(p capture.Picture, v screen.Decision, mask *vision.
 	if v.Masked {
 		return maskDraft(p, mask, s.screener)
 	}
-	data, err := p.Scene.Encode(p.Image, *p.Tile)
-	return tileDraft(p, s.want, data), err
+	data, media, err := p.Scene.Encode(p.Image, *p.Tile)
+	return tileDraft(p, s.want, media, data), err
 }
 
 // begin lays out the manifest. Its tiles have their full room at once, so that packing may write
@@ -147,14 +150,15 @@ func (s *scenePipeline) begin(p capture.Picture) {
 	s.manifest = event.Manifest{
 		ID: scene.ID, Width: scene.Width, Height: scene.Height, Bands: scene.Planes, DataType: scene.DataType,
 		Georef:    event.Georef{WKT: scene.Georef.WKT, EPSG: scene.Georef.EPSG, Transform: scene.Georef.Transform},
-		Grid:      event.SceneGrid{Size: scene.Grid.Size, Overlap: scene.Grid.Overlap, Margin: scene.Grid.Margin, Cols: scene.Grid.Cols(), Rows: scene.Grid.Rows()},
-		FileBytes: scene.FileBytes, Screening: by, Captured: p.At,
+		Grid:      event.SceneGridOf(scene.Grid),
+		FileBytes: scene.FileBytes, Precision: scene.Precision, Screening: by, Captured: p.At,
 		Tiles: make([]event.TileDecision, 0, scene.Grid.Len()),
 	}
 	for _, f := range scene.Facts {
 		s.manifest.Facts = append(s.manifest.Facts, event.SceneFact(f))
 	}
 	s.logFacts(scene)
+	s.packing.SetLimit(int(max(1, min(tilesAtOnce, packingBytes/(2*scene.TileBytes())))))
 	s.look = raster.NewQuicklook(scene.Width, scene.Height, quicklookSide)
 }
 
@@ -205,22 +209,22 @@ func (s *scenePipeline) commit(ctx context.Context, part string, d draft) error 
 }
 
 // tileDraft is a tile as an item; how urgent it is and what it is worth are for others to say.
-func tileDraft(p capture.Picture, want string, data []byte) outbox.Draft {
+func tileDraft(p capture.Picture, want, media string, data []byte) outbox.Draft {
 	level := ""
 	if p.Scene != nil {
 		level = p.Scene.Level
 	}
 	return outbox.Draft{Kind: event.Tile, Stream: p.Stream, Subject: p.Stream + "/" + p.Tile.Name(), Time: p.At,
 		Attrs: event.Attrs{Scene: p.Stream, Tile: p.Tile.Name(), Want: cmp.Or(want, "segment"), Level: level},
-		Type:  "image/tiff; application=geotiff", Data: data}
+		Type:  media, Data: data}
 }
 
 // maskDraft is what the device saw in a tile as an item, as a worker of the cloud makes it. It leaves
 // the doubts out: it is sent where there are few, and weighs a few percent without them.
 func maskDraft(p capture.Picture, mask *vision.Mask, by screener) (outbox.Draft, error) {
 	data, err := vision.EncodeProbabilities(mask.Sure(), png.BestCompression)
-	d := tileDraft(p, "segment", data)
-	d.Kind, d.Rung, d.Type = event.Result, event.RungMask, "image/png"
+	d := tileDraft(p, "segment", "image/png", data)
+	d.Kind, d.Rung = event.Result, event.RungMask
 	d.Attrs.Model, d.Attrs.ModelVersion = by.name()
 	return d, err
 }

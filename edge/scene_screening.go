@@ -4,14 +4,16 @@ import (
 	"context"
 	"slices"
 
+	"cloudcanvas/edge/capture"
 	"cloudcanvas/edge/screen"
 	"cloudcanvas/shared/telemetry"
 	"cloudcanvas/shared/vision"
+	"cloudcanvas/shared/windows"
 )
 
 // screener says whether a tile is worth the link, with the mask that it found, if there is one.
 type screener interface {
-	screen(ctx context.Context, im vision.Image) (screen.Decision, *vision.Mask, error)
+	screen(ctx context.Context, p capture.Picture) (screen.Decision, *vision.Mask, error)
 	name() (name, version string)
 	bands() []string // that it needs
 }
@@ -19,8 +21,8 @@ type screener interface {
 // spectralScreener screens by published tests on reflectance.
 type spectralScreener struct{ rules screen.Config }
 
-func (s spectralScreener) screen(_ context.Context, im vision.Image) (screen.Decision, *vision.Mask, error) {
-	return s.rules.Tile(im, nil, ""), nil, nil
+func (s spectralScreener) screen(_ context.Context, p capture.Picture) (screen.Decision, *vision.Mask, error) {
+	return s.rules.Tile(p.Image, nil, ""), nil, nil
 }
 
 func (s spectralScreener) name() (name, version string) { return Spectral, "" }
@@ -33,13 +35,17 @@ type networkScreener struct {
 	net   guardedNetwork
 }
 
-func (s networkScreener) screen(ctx context.Context, im vision.Image) (screen.Decision, *vision.Mask, error) {
-	out, err := s.net.Run(ctx, []vision.Image{im})
+// windowsAtOnce are handed to the network together.
+const windowsAtOnce = 4
+
+func (s networkScreener) screen(ctx context.Context, p capture.Picture) (screen.Decision, *vision.Mask, error) {
+	part := windows.Part{Grid: p.Scene.Grid, Tile: *p.Tile}
+	mask, err := part.Segment(ctx, p.Image, nil, windowsAtOnce, s.net.Run)
 	if err != nil {
 		return screen.Decision{}, nil, err
 	}
 	name, _ := s.name()
-	return s.rules.Tile(im, &out[0].Mask, name), &out[0].Mask, nil
+	return s.rules.Tile(p.Image, &mask, name), &mask, nil
 }
 
 func (s networkScreener) name() (name, version string) { return s.net.model.Name, s.net.model.Version }

@@ -91,7 +91,7 @@ func (a *Agent) addScenes(ctx context.Context, s SceneSource) error {
 	// begin is for the scene of one file.
 	begin := func(path, id string) *scenePipeline {
 		key := fileKey(path)
-		if err := a.scenes.put(indexedScene{Scene: id, Path: path, File: key, Options: s.SceneOptions}); err != nil {
+		if err := a.scenes.put(indexedScene{Scene: id, Path: path, File: key, Options: s.SceneOptions.WithDefaults()}); err != nil {
 			a.log.Warn("tiles that are left out of a scene will not be available to queries", telemetry.Scene, id, telemetry.Err, err)
 		}
 		p := newScenePipeline(choose, a.changes, a.buffer(), key, probe, a.log)

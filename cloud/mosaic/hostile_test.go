@@ -23,6 +23,7 @@ import (
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/raster"
 	"cloudcanvas/shared/vision"
+	"cloudcanvas/shared/windows"
 )
 
 // rejected keeps dead letters.
@@ -266,7 +267,8 @@ func TestAWideSceneIsBlendedAsAWhole(t *testing.T) {
 			counts[name], tile.counts = tile.counts, [4]uint32{}
 		}
 		for left := 0; left < s.grid.Width; left += width {
-			if err := s.blendStrip(mask, newBlender(s.grid, left, min(width, s.grid.Width-left))); err != nil {
+			strip := raster.Window{X: left, W: min(width, s.grid.Width-left), H: s.grid.Height}
+			if err := s.blendStrip(mask, strip, windows.NewBlend(strip, highest(s.grid))); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -295,6 +297,10 @@ func TestAnyManifestThatPassesIsSafeToOpen(t *testing.T) {
 			Overlap: rapid.IntRange(0, 64).Draw(rt, "overlap"), Margin: rapid.IntRange(0, 64).Draw(rt, "margin")}
 		m := event.Manifest{ID: "s1", Width: g.Width, Height: g.Height, DataType: "Byte",
 			Grid: event.SceneGrid{Size: g.Size, Overlap: g.Overlap, Margin: g.Margin, Cols: number.Draw(rt, "cols"), Rows: number.Draw(rt, "rows")}}
+		if rapid.Bool().Draw(rt, "grouped") {
+			m.Grid.Size, m.Grid.Window, m.Grid.Group = 0, g.Size, rapid.IntRange(-1, 70).Draw(rt, "group")
+			g = m.Grid.Of(g.Width, g.Height)
+		}
 		if rapid.Bool().Draw(rt, "fits") {
 			m.Grid.Cols, m.Grid.Rows = g.Cols(), g.Rows()
 		}
@@ -319,7 +325,8 @@ func TestAnyManifestThatPassesIsSafeToOpen(t *testing.T) {
 			}
 			return
 		}
-		if held := stripWidth(s.grid) * s.grid.Size; held > max(blendFloats, s.grid.Size*s.grid.Size) {
+		if rows := highest(s.grid); stripWidth(s.grid, rows)*min(rows, s.grid.Height) > max(blendFloats, rows*s.grid.Size) {
+			held := stripWidth(s.grid, rows) * rows
 			rt.Fatalf("%d numbers are held for a class of %+v", held, s.grid)
 		}
 		s.Missing()

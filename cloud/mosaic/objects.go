@@ -66,13 +66,13 @@ func (s *Scene) objects() (merged []vision.Box, ok bool, err error) {
 		}
 		boxes, _, _ := boxesOf(data)
 		for _, b := range boxes {
-			left, top := max(b.X+float32(at.Window.X), 0), max(b.Y+float32(at.Window.Y), 0)
-			right := min(b.X+b.W+float32(at.Window.X), float32(s.grid.Width))
-			bottom := min(b.Y+b.H+float32(at.Window.Y), float32(s.grid.Height))
-			if middle := b.X + b.W/2 + float32(at.Window.X); middle < 0 || middle > float32(s.grid.Width) {
+			left, top := max(b.X+float32(at.Held.X), 0), max(b.Y+float32(at.Held.Y), 0)
+			right := min(b.X+b.W+float32(at.Held.X), float32(s.grid.Width))
+			bottom := min(b.Y+b.H+float32(at.Held.Y), float32(s.grid.Height))
+			if middle := b.X + b.W/2 + float32(at.Held.X); middle < 0 || middle > float32(s.grid.Width) {
 				continue
 			}
-			if middle := b.Y + b.H/2 + float32(at.Window.Y); middle < 0 || middle > float32(s.grid.Height) || right <= left || bottom <= top {
+			if middle := b.Y + b.H/2 + float32(at.Held.Y); middle < 0 || middle > float32(s.grid.Height) || right <= left || bottom <= top {
 				continue
 			}
 			b.X, b.Y, b.W, b.H = left, top, right-left, bottom-top

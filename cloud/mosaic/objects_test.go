@@ -19,7 +19,7 @@ var ships = []vision.Box{{X: 20, Y: 100, W: 12, H: 10}, {X: 46, Y: 140, W: 14, H
 // shipItems are what workers found of the ships in each tile, cut at its borders, and the manifest.
 func shipItems(t testing.TB) []event.Item {
 	m := plan(t)
-	grid := raster.Grid{Width: m.Width, Height: m.Height, Size: m.Grid.Size, Overlap: m.Grid.Overlap, Margin: m.Grid.Margin}
+	grid := m.Grid.Of(m.Width, m.Height)
 	var items []event.Item
 	for _, d := range m.Tiles {
 		if d.Decision != event.TileSent {
@@ -28,14 +28,14 @@ func shipItems(t testing.TB) []event.Item {
 		at, _ := grid.Find(d.Tile)
 		boxes := []vision.Box{}
 		for _, s := range ships {
-			left, top := max(s.X, float32(at.Window.X)), max(s.Y, float32(at.Window.Y))
-			right, bottom := min(s.X+s.W, float32(at.Window.X+at.Window.W)), min(s.Y+s.H, float32(at.Window.Y+at.Window.H))
+			left, top := max(s.X, float32(at.Held.X)), max(s.Y, float32(at.Held.Y))
+			right, bottom := min(s.X+s.W, float32(at.Held.X+at.Held.W)), min(s.Y+s.H, float32(at.Held.Y+at.Held.H))
 			if right-left > 1 && bottom-top > 1 {
-				boxes = append(boxes, vision.Box{X: left - float32(at.Window.X), Y: top - float32(at.Window.Y), W: right - left, H: bottom - top,
+				boxes = append(boxes, vision.Box{X: left - float32(at.Held.X), Y: top - float32(at.Held.Y), W: right - left, H: bottom - top,
 					Score: 0.5 + (right-left)*(bottom-top)/1000, Label: "boat"})
 			}
 		}
-		data, err := json.Marshal(map[string]any{"width": at.Window.W, "height": at.Window.H, "boxes": boxes})
+		data, err := json.Marshal(map[string]any{"width": at.Held.W, "height": at.Held.H, "boxes": boxes})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -40,15 +40,17 @@ type Product struct {
 
 // SceneStats say what became of a scene's tiles.
 type SceneStats struct {
-	Width         int            `json:"width"`
-	Height        int            `json:"height"`
-	Tiles         int            `json:"tiles"`
-	Sent          int            `json:"sent"`
-	Results       int            `json:"results"`
-	Dead          int            `json:"dead"`    // in the dead letters
-	Dropped       map[string]int `json:"dropped"` // by the edge, by reason
-	SceneBytes    int64          `json:"scene_bytes"`
-	UplinkedBytes int64          `json:"uplinked_bytes"`
+	Width      int            `json:"width"`
+	Height     int            `json:"height"`
+	Tiles      int            `json:"tiles"`
+	Sent       int            `json:"sent"`
+	Results    int            `json:"results"`
+	Dead       int            `json:"dead"`    // in the dead letters
+	Dropped    map[string]int `json:"dropped"` // by the edge, by reason
+	SceneBytes int64          `json:"scene_bytes"`
+	// Precision is by how much a pixel that was sent may be off, in reflectance; 0: not at all.
+	Precision     float64 `json:"precision,omitempty"`
+	UplinkedBytes int64   `json:"uplinked_bytes"`
 	// CloudFraction is the share of cloud among the valid pixels that somebody judged: of tiles that
 	// a model saw, by its mask; of tiles that the edge dropped as cloud, by the edge's own share.
 	// Null when there is no such pixel.

@@ -112,10 +112,10 @@ func (s *Scene) addManifest(e event.Item) (changed bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("%w: %w", errMisfit, err)
 	}
-	grid := raster.Grid{Width: m.Width, Height: m.Height, Size: m.Grid.Size, Overlap: m.Grid.Overlap, Margin: m.Grid.Margin}
+	grid := m.Grid.Of(m.Width, m.Height)
 	if err := grid.Check(); err != nil || grid.Cols() != m.Grid.Cols || grid.Rows() != m.Grid.Rows {
 		return false, fmt.Errorf("%w: scene %s of %d x %d pixels cut by %d with overlap %d has %d x %d tiles, the manifest says %d x %d",
-			errMisfit, m.ID, m.Width, m.Height, m.Grid.Size, m.Grid.Overlap, grid.Cols(), grid.Rows(), m.Grid.Cols, m.Grid.Rows)
+			errMisfit, m.ID, m.Width, m.Height, grid.Size, grid.Overlap, grid.Cols(), grid.Rows(), m.Grid.Cols, m.Grid.Rows)
 	}
 	if err := placed(m); err != nil {
 		return false, fmt.Errorf("%w: scene %s: %w", errMisfit, m.ID, err)
@@ -219,7 +219,7 @@ func (s *Scene) checkResult(name string, data []byte) bool {
 		return true
 	}
 	if err == nil {
-		err = vision.CheckProbabilities(data, at.Window.W, at.Window.H)
+		err = vision.CheckProbabilities(data, at.Held.W, at.Held.H)
 	}
 	if err != nil {
 		reason := skipped(data)
@@ -267,7 +267,7 @@ func (s *Scene) stats() *SceneStats {
 		Width: s.manifest.Width, Height: s.manifest.Height, Tiles: len(s.manifest.Tiles),
 		Dropped:    map[string]int{event.DroppedNoData: 0, event.DroppedCloud: 0, event.DroppedUnchanged: 0},
 		SceneBytes: s.manifest.FileBytes, UplinkedBytes: int64(s.sizes[0] + s.sizes[1]),
-		Facts: s.manifest.Facts,
+		Facts: s.manifest.Facts, Precision: s.manifest.Precision,
 	}
 	var cloud, valid float64
 	for _, d := range s.manifest.Tiles {

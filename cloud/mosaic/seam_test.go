@@ -5,12 +5,14 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/raster"
 	"cloudcanvas/shared/vision"
+	"cloudcanvas/shared/windows"
 )
 
 // eye is the heavy model over a real scene.
@@ -62,8 +64,9 @@ func (e *eye) look(size, overlap, margin int) (cloud []float64, class []byte, gr
 	e.t.Helper()
 	info := e.scene.Info()
 	grid = raster.Grid{Width: info.Width, Height: info.Height, Size: size, Overlap: overlap, Margin: margin}
-	b := newBlender(grid, 0, grid.Width)
+	b, ramp := windows.NewBlend(raster.Window{W: grid.Width, H: grid.Height}, size), windows.Ramps(size, overlap)
 	cloud = make([]float64, grid.Width*grid.Height)
+	rounded := make([]byte, grid.Width*grid.Height)
 	for row := range grid.Rows() {
 		var places []raster.Window
 		var images []vision.Image
@@ -80,24 +83,29 @@ func (e *eye) look(size, overlap, margin int) (cloud []float64, class []byte, gr
 			e.t.Fatal(err)
 		}
 		for i, o := range out {
-			b.add(places[i], o.Mask.Probabilities)
+			b.Add(places[i], ramp, ramp, o.Mask.Probabilities)
 		}
 		end := grid.Height
 		if below, ok := grid.At(0, row+1); ok {
 			end = min(end, below.Window.Y)
 		}
-		if end <= b.next {
+		if end <= b.Next() {
 			continue
 		}
-		for y := b.next; y < end; y++ {
-			for x := range grid.Width {
-				if i := y%size*grid.Width + x; b.weight[i] > 0 {
-					cloud[y*grid.Width+x] = float64(b.sum[vision.Cloud-1][i] / b.weight[i] / vision.ProbabilityOne)
-				}
+		_, some := b.Take(end, func(y, planes int) [][]byte {
+			lines := slices.Repeat([][]byte{nil}, planes)
+			for c := range lines {
+				lines[c] = make([]byte, grid.Width)
 			}
-		}
-		_, some := b.take(end)
+			lines[vision.Cloud-1] = rounded[y*grid.Width:][:grid.Width]
+			return lines
+		})
 		class = append(class, some...)
+	}
+	for i, v := range rounded {
+		if v != vision.NoData {
+			cloud[i] = float64(v) / vision.ProbabilityOne
+		}
 	}
 	return cloud, class, grid
 }

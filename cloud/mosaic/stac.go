@@ -101,6 +101,9 @@ func (s *Scene) stac(p Product, masked bool, at time.Time) (stacItem, error) {
 		},
 	}
 	item.addFacts(m)
+	if m.Precision > 0 {
+		item.Properties["canvas:precision"] = m.Precision
+	}
 	item.describe(p, masked, s.ID, m.Georef.WKT != "")
 	if mask, ok := item.Assets["mask"]; ok {
 		mask.Metres = metres(m)

@@ -46,10 +46,14 @@ func utm(t testing.TB) event.Georef {
 // pixels outside. Two tiles are
 // dropped as cloud, one as no data.
 func plan(t testing.TB) event.Manifest {
-	grid := raster.Grid{Width: 300, Height: 180, Size: 64, Overlap: 8, Margin: 5}
+	return planOf(t, raster.Grid{Width: 300, Height: 180, Size: 64, Overlap: 8, Margin: 5})
+}
+
+// planOf is the scene of plan cut otherwise.
+func planOf(t testing.TB, grid raster.Grid) event.Manifest {
 	m := event.Manifest{
 		ID: "s1", Width: grid.Width, Height: grid.Height, Bands: []string{"blue", "green", "red", "nir"}, DataType: "UInt16",
-		Georef: utm(t), Grid: event.SceneGrid{Size: grid.Size, Overlap: grid.Overlap, Margin: grid.Margin, Cols: grid.Cols(), Rows: grid.Rows()},
+		Georef: utm(t), Grid: event.SceneGridOf(grid),
 		FileBytes: 1 << 20, Screening: "spectral test", Captured: noon,
 	}
 	for tile := range grid.Tiles() {
@@ -107,18 +111,18 @@ func truth(x, y int) byte {
 
 // resultItem is what the model found in a tile. salt makes another id.
 func resultItem(t testing.TB, m event.Manifest, name string, n int, find func(x, y int) byte) event.Item {
-	grid := raster.Grid{Width: m.Width, Height: m.Height, Size: m.Grid.Size, Overlap: m.Grid.Overlap, Margin: m.Grid.Margin}
+	grid := m.Grid.Of(m.Width, m.Height)
 	at, ok := grid.Find(name)
 	if !ok {
 		t.Fatalf("no tile %s", name)
 	}
 	// Two planes, shadow and cloud, as sure as can be.
-	g := image.NewGray(image.Rect(0, 0, at.Window.W, 2*at.Window.H))
-	for y := range at.Window.H {
-		for x := range at.Window.W {
-			class := find(at.Window.X+x, at.Window.Y+y)
+	g := image.NewGray(image.Rect(0, 0, at.Held.W, 2*at.Held.H))
+	for y := range at.Held.H {
+		for x := range at.Held.W {
+			class := find(at.Held.X+x, at.Held.Y+y)
 			for plane := range 2 {
-				switch v := &g.Pix[(plane*at.Window.H+y)*g.Stride+x]; class {
+				switch v := &g.Pix[(plane*at.Held.H+y)*g.Stride+x]; class {
 				case vision.NoData:
 					*v = vision.NoData
 				case byte(plane + 1):

@@ -188,11 +188,11 @@ func (w *world) Size(_ string, data []byte) (int64, error) {
 }
 
 // Decode gives a 2 x 2 image whose first band holds the item's number and whose second its mood.
-func (w *world) Decode(_ string, data []byte) (vision.Image, error) {
+func (w *world) Decode(_ string, data []byte) (Picture, error) {
 	n, mood := float32(binary.BigEndian.Uint32(data)), string(data[4:])
 	switch mood {
 	case "undecodable":
-		return vision.Image{}, errors.New("not a TIFF file")
+		return Picture{}, errors.New("not a TIFF file")
 	case "panic":
 		panic("index out of range")
 	}
@@ -212,7 +212,7 @@ func (w *world) Decode(_ string, data []byte) (vision.Image, error) {
 	case "gray":
 		bands, planes = []string{"gray"}, planes[:1]
 	}
-	return vision.Image{W: 2, H: 2, Planes: planes, Bands: bands, Void: []byte{0, 0, 0, 1}}, nil
+	return Picture{Image: vision.Image{W: 2, H: 2, Planes: planes, Bands: bands, Void: []byte{0, 0, 0, 1}}}, nil
 }
 
 func (w *world) Describe(name string) (Needs, error) {

@@ -9,6 +9,7 @@ import (
 
 	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/vision"
+	"cloudcanvas/shared/windows"
 )
 
 // infer is the middle stage: it gathers batches and runs the models on them.
@@ -107,15 +108,25 @@ func (p *loop) runRoute(ctx context.Context, r *Route, jobs []*job) error {
 	return p.runLaterSteps(ctx, r, seen)
 }
 
-// runModel runs one model. When a batch fails, each of its pictures is tried alone, so that one that
+// runModel runs one model: on pictures together, on the windows of each tile. When a batch fails, each of its pictures is tried alone, so that one that
 // the model fails at does not take its neighbours along.
 func (p *loop) runModel(ctx context.Context, m *Model, jobs []*job) error {
-	images := make([]vision.Image, len(jobs))
-	for n, j := range jobs {
-		images[n] = j.image
+	if len(jobs) > 1 && slices.ContainsFunc(jobs, func(j *job) bool { return j.part != nil }) {
+		var pictures []*job
+		for _, j := range jobs {
+			if j.part == nil {
+				pictures = append(pictures, j)
+			} else if err := p.runModel(ctx, m, []*job{j}); err != nil {
+				return err
+			}
+		}
+		if len(pictures) == 0 {
+			return nil
+		}
+		jobs = pictures
 	}
 	began := time.Now()
-	outputs, err := p.forward(ctx, m, images, jobs)
+	outputs, err := p.look(ctx, m, jobs)
 	for _, j := range jobs {
 		j.timings.forward = interval{began, time.Now()}
 	}
@@ -133,7 +144,11 @@ func (p *loop) runModel(ctx context.Context, m *Model, jobs []*job) error {
 	for n, j := range jobs {
 		if err != nil {
 			item := j.entry.Item
-			j.poison = poison(stageTransform, "ModelFailed", fmt.Errorf("%s version %s on %s %s: %w", m.Name, m.Needs.Version, item.Kind, item.ID, err))
+			class := "ModelFailed"
+			if errors.Is(err, windows.ErrMask) {
+				class = "WrongMask"
+			}
+			j.poison = poison(stageTransform, class, fmt.Errorf("%s version %s on %s %s: %w", m.Name, m.Needs.Version, item.Kind, item.ID, err))
 		} else {
 			j.output = outputs[n]
 			j.check()
@@ -156,7 +171,7 @@ func (p *loop) tryFallback(ctx context.Context, m *Model, j *job) error {
 		return nil
 	}
 	defer j.route.versions.release(other)
-	outputs, err := p.forward(ctx, other, []vision.Image{j.image}, []*job{j})
+	outputs, err := p.look(ctx, other, []*job{j})
 	if stop := stops(ctx, err); stop != nil {
 		return stop
 	}
@@ -171,6 +186,21 @@ func (p *loop) tryFallback(ctx context.Context, m *Model, j *job) error {
 	}
 	m.stats.fail()
 	return nil
+}
+
+// look has a version look at the pictures of jobs, or at the windows of the tile of one job.
+func (p *loop) look(ctx context.Context, m *Model, jobs []*job) ([]vision.Output, error) {
+	if j := jobs[0]; j.part != nil {
+		mask, err := j.part.Segment(ctx, j.image, j.wanted, p.cfg.BatchItems, func(ctx context.Context, in []vision.Image) ([]vision.Output, error) {
+			return p.forward(ctx, m, in, jobs)
+		})
+		return []vision.Output{{Mask: mask}}, err
+	}
+	images := make([]vision.Image, len(jobs))
+	for n, j := range jobs {
+		images[n] = j.image
+	}
+	return p.forward(ctx, m, images, jobs)
 }
 
 // forward runs a version over images of those jobs and measures it. An error that stops is not the

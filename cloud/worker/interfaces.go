@@ -6,6 +6,7 @@ import (
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/vision"
+	"cloudcanvas/shared/windows"
 )
 
 // Results takes what was found. Append returns nil only when all of it is durable; it may be asked
@@ -19,7 +20,16 @@ type Results interface {
 type Decoder interface {
 	// Size is how many bytes of memory Decode takes, as the data's header has it.
 	Size(media string, data []byte) (int64, error)
-	Decode(media string, data []byte) (vision.Image, error)
+	Decode(media string, data []byte) (Picture, error)
+}
+
+// Picture is what an item shows.
+type Picture struct {
+	vision.Image
+	// Part is set for a tile that a model of windows looks at window by window. Wanted then marks the pixels
+	// that it is to judge; nil: all that have data.
+	Part   *windows.Part
+	Wanted []bool
 }
 
 // Leases lends partitions. It is a part of coord.Coordinator.

@@ -12,6 +12,7 @@ import (
 	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/vision"
+	"cloudcanvas/shared/windows"
 )
 
 // job is an entry on its way through a partition's loop. It ends with either a result or a poison.
@@ -19,8 +20,10 @@ type job struct {
 	entry    queue.Entry
 	ready    chan struct{} // closed when image or poison is set
 	image    vision.Image
-	route    *Route // what is done with it
-	model    *Model // the version that has seen it
+	part     *windows.Part // of a tile that the first model looks at window by window
+	wanted   []bool        // pixels of it
+	route    *Route        // what is done with it
+	model    *Model        // the version that has seen it
 	output   vision.Output
 	findings []Finding    // of a pipeline
 	steps    []StepReport // likewise
@@ -100,7 +103,12 @@ func (w *Worker) load(ctx context.Context, j *job) error {
 	j.route, err = w.Models.Pick(item, &j.image)
 	if err != nil {
 		j.poison = poison(stageTransform, "NoModel", err)
-	} else if j.image.Pix == nil && len(j.route.versions.bands) == 0 {
+		return nil
+	}
+	if !j.route.masks(item) {
+		j.part, j.wanted = nil, nil
+	}
+	if j.image.Pix == nil && len(j.route.versions.bands) == 0 {
 		j.image = picture(&j.image, j.route.white)
 	}
 	return nil
@@ -157,8 +165,9 @@ func (w *Worker) decode(ctx context.Context, j *job, data []byte) error {
 		return ctx.Err()
 	}
 	item := &j.entry.Item
-	err := w.noted(ctx, []*job{j}, func() (err error) {
-		j.image, err = w.Decoder.Decode(item.Type, data)
+	err := w.noted(ctx, []*job{j}, func() error {
+		p, err := w.Decoder.Decode(item.Type, data)
+		j.image, j.part, j.wanted = p.Image, p.Part, p.Wanted
 		return err
 	})
 	if err != nil && ctx.Err() != nil {

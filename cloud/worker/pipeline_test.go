@@ -39,18 +39,18 @@ func newStudio(models map[string]fakeModel) *studio {
 func (s *studio) Size(string, []byte) (int64, error) { return 0, nil }
 
 // Decode makes a picture whose first pixel is the item's number.
-func (s *studio) Decode(_ string, data []byte) (vision.Image, error) {
+func (s *studio) Decode(_ string, data []byte) (Picture, error) {
 	im := vision.Image{W: 64, H: 48}
 	if s.bands {
 		im.Bands = []string{"blue", "green", "red", "nir"}
 		for range im.Bands {
 			im.Planes = append(im.Planes, make([]float32, im.W*im.H))
 		}
-		return im, nil
+		return Picture{Image: im}, nil
 	}
 	im.Pix = make([]byte, im.W*im.H*3)
 	im.Pix[0] = data[3]
-	return im, nil
+	return Picture{Image: im}, nil
 }
 
 func (s *studio) Describe(name string) (Needs, error) {

@@ -27,7 +27,6 @@ import (
 	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
-	"cloudcanvas/shared/vision"
 )
 
 // childSettings, in this variable, make the test program a worker process: one that tests kill.
@@ -123,7 +122,7 @@ func child(settings string) error {
 // deadly is a decoder that dies of some items.
 type deadly struct{ *world }
 
-func (d deadly) Decode(media string, data []byte) (vision.Image, error) {
+func (d deadly) Decode(media string, data []byte) (Picture, error) {
 	switch string(data[4:]) {
 	case "SIGSEGV":
 		syscall.Kill(os.Getpid(), syscall.SIGSEGV)

@@ -43,6 +43,11 @@ func (r *Route) suits(item *event.Item, image *vision.Image) bool {
 	return p.Want == item.Attrs.Want && holds(p.Kinds, string(item.Kind)) && holds(p.Streams, item.Stream) && suits(r.versions.bands, image)
 }
 
+// masks says whether the first model makes a mask of the item: then it sees a tile window by window.
+func (r *Route) masks(item *event.Item) bool {
+	return item.Attrs.Want == "segment" || r.versions.shipped.Needs.Gives == GivesMask
+}
+
 // holds: an empty list holds everything.
 func holds(list []string, one string) bool { return len(list) == 0 || slices.Contains(list, one) }
 

@@ -39,7 +39,7 @@ func submitCommand() *urfave.Command {
 				return err
 			}
 			s := submission{by: c.String("as"), want: c.String("want"), say: c.App.ErrWriter,
-				options: capture.SceneOptions{TileSize: 256, Overlap: 24, Margin: 51, Options: raster.Options{ReflectanceScale: c.Float64("reflectance-scale")}}}
+				options: capture.SceneOptions{Overlap: 24, Margin: 51, Options: raster.Options{ReflectanceScale: c.Float64("reflectance-scale")}}}
 			if c.String("bands") != "" {
 				s.options.Bands = strings.Split(c.String("bands"), ",")
 			}

@@ -84,7 +84,7 @@ func demo(c *urfave.Context, log *slog.Logger) (err error) {
 	if err := os.Rename(filepath.Join(simulated, "scene.tif"), scene); err != nil {
 		return err
 	}
-	j := job{out: out, scenes: []string{inputs["sentinel2"], inputs["landsat8"], scene}, videos: []string{inputs["video"]}, models: c.StringSlice("models"), overlap: sceneDefaults().Overlap, say: say, log: log}
+	j := job{out: out, scenes: []string{inputs["sentinel2"], inputs["landsat8"], scene}, videos: []string{inputs["video"]}, models: c.StringSlice("models"), cut: sceneDefaults().SceneOptions, say: say, log: log}
 	if err := j.thinForPeople(ctx, work); err != nil {
 		return err
 	}

@@ -42,7 +42,10 @@ func processCommand() *urfave.Command {
 			classNamesFlag("--detector"),
 			&urfave.StringSliceFlag{Name: "models", Usage: "a model repository, or a folder of .onnx files; `DIR`"},
 			&urfave.StringFlag{Name: "cloud-model", Usage: "a small network that screens the tiles of scenes, `NAME`, or several, NAME,NAME: the first whose bands a scene has; spectral: the spectral test; default: the project's own by the bands there are, as far as they are there, else the spectral test"},
-			&urfave.IntFlag{Name: "overlap", Value: sceneDefaults().Overlap, Usage: "pixels that a scene's neighbouring tiles share; 52 cuts as ukis-csmask does"},
+			&urfave.IntFlag{Name: "overlap", Value: sceneDefaults().Overlap, Usage: "pixels that a scene's neighbouring windows share; 52 cuts as ukis-csmask does"},
+			&urfave.IntFlag{Name: "tile-size", Value: sceneDefaults().WithDefaults().TileSize, Usage: "the most pixels a side of a scene's tile, as it goes over the link: a group of windows"},
+			&urfave.IntFlag{Name: "window", Value: sceneDefaults().WithDefaults().Window, Usage: "pixels a side of what a network sees of a scene at once"},
+			&urfave.Float64Flag{Name: "precision", Usage: "by how much a scene's pixel may be off that is sent, in reflectance, such as 0.0005; 0: not at all"},
 			&urfave.BoolFlag{Name: "keep-everything", Usage: "screen, but drop nothing"},
 			&urfave.Float64Flag{Name: "unsure", Usage: "a tile goes as the mask of the network that screens it where less than this `SHARE` of its pixels is unsure, such as 0.05: a thousandth of the bytes; default: all go as pixels"},
 		}, sceneFlags()...),
@@ -65,7 +68,7 @@ func processCommand() *urfave.Command {
 				return err
 			}
 			j := job{given: given, out: c.String("out"), scenes: append(c.StringSlice("scene"), c.StringSlice("stac")...), videos: c.StringSlice("video"), images: c.StringSlice("images"),
-				length: c.Duration("length"), folders: c.Bool("folders"), overlap: c.Int("overlap"), cloudModel: c.String("cloud-model"), detector: c.String("detector"), labels: c.String("labels"),
+				length: c.Duration("length"), folders: c.Bool("folders"), cut: capture.SceneOptions{Overlap: c.Int("overlap"), TileSize: c.Int("tile-size"), Window: c.Int("window"), Precision: c.Float64("precision")}, cloudModel: c.String("cloud-model"), detector: c.String("detector"), labels: c.String("labels"),
 				models: c.StringSlice("models"), keepEverything: c.Bool("keep-everything"), unsure: c.Float64("unsure"), say: c.App.Writer, log: log}
 			_, err = j.run(c.Context)
 			return err
@@ -77,10 +80,10 @@ func processCommand() *urfave.Command {
 type job struct {
 	out                    string
 	scenes, videos, images []string
-	length                 time.Duration  // of live cameras; 0: until interrupted
-	given                  raster.Options // what a person says of the scenes
-	overlap                int            // of a scene's tiles
-	cloudModel             string         // screens them; empty: as the edge does by default
+	length                 time.Duration        // of live cameras; 0: until interrupted
+	given                  raster.Options       // what a person says of the scenes
+	cut                    capture.SceneOptions // how scenes are cut and sent; zero fields stand for defaults
+	cloudModel             string               // screens them; empty: as the edge does by default
 	detector               string
 	labels                 string // a file that names its classes
 	models                 []string
@@ -227,7 +230,8 @@ func (j job) edge() (edge.Config, error) {
 	for _, path := range scenes {
 		s := sceneDefaults()
 		s.Name, s.Path = names.ID(path), path
-		s.Options, s.Overlap, s.CloudModel = j.given, j.overlap, j.cloudModel
+		s.Options, s.CloudModel = j.given, j.cloudModel
+		s.Overlap, s.TileSize, s.Window, s.Precision = j.cut.Overlap, j.cut.TileSize, j.cut.Window, j.cut.Precision
 		s.SceneOptions.Problems(func(field, message, hint string) {
 			err = errors.Join(err, cli.Usagef("--%s: %s; %s", strings.ReplaceAll(field, "_", "-"), message, hint))
 		})

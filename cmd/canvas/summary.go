@@ -40,6 +40,7 @@ type sceneLine struct {
 	Height        int        `json:"height"`
 	Tiles         tileCounts `json:"tiles"`
 	Bytes         sceneBytes `json:"bytes"`
+	Precision     float64    `json:"precision"` // by how much a pixel that was sent may be off, in reflectance; 0: not at all
 	CloudFraction float64    `json:"cloud_fraction"`
 	Complete      bool       `json:"complete"`
 	Seconds       float64    `json:"seconds"`

@@ -251,7 +251,7 @@ func (w *watch) summary(reports []infer.Report, d deliveryCounts, took time.Dura
 }
 
 func sceneOf(p productEnd) sceneLine {
-	l := sceneLine{ID: p.Name, Width: p.Scene.Width, Height: p.Scene.Height, Complete: p.Complete, Seconds: seconds(p.after)}
+	l := sceneLine{ID: p.Name, Width: p.Scene.Width, Height: p.Scene.Height, Precision: p.Scene.Precision, Complete: p.Complete, Seconds: seconds(p.after)}
 	l.Tiles.Total, l.Tiles.Sent = p.Scene.Tiles, p.Scene.Sent
 	l.Tiles.Dropped.NoData = p.Scene.Dropped[event.DroppedNoData]
 	l.Tiles.Dropped.Cloud = p.Scene.Dropped[event.DroppedCloud]

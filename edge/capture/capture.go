@@ -41,6 +41,7 @@ type Picture struct {
 	Image   vision.Image
 	Scene   *SceneInfo         // of a scene's tile: its scene …
 	Tile    *raster.Tile       // … and its place in the scene's grid
+	Lost    string             // of a tile: why some of its pixels are marked as without data, though they have some
 	Reading map[string]float64 // a sensor's values by name; a plain number is "value"
 
 	// Last closes a finite stream. It comes alone, without pixels, after everything else, and Frame

@@ -106,7 +106,7 @@ func TestASceneAndItsTilesAreNotedAndARefusedTileIsAccountedFor(t *testing.T) {
 	w := &witness{refuse: "0_0"}
 	tiles, partial := 0, 0
 	var last capture.Picture
-	err := capture.NewSceneFile(path, "field", capture.SceneOptions{TileSize: 64}).Guarded(w.guard).Run(t.Context(), func(_ context.Context, p capture.Picture) error {
+	err := capture.NewSceneFile(path, "field", capture.SceneOptions{TileSize: 64, Window: 64}).Guarded(w.guard).Run(t.Context(), func(_ context.Context, p capture.Picture) error {
 		if last = p; p.Last {
 			return nil
 		}

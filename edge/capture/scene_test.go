@@ -1,16 +1,19 @@
 package capture_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
 	"cloudcanvas/edge/capture"
+	"cloudcanvas/shared/linktile"
 	"cloudcanvas/shared/raster"
 
 	"go.uber.org/goleak"
@@ -52,7 +55,7 @@ func take(t *testing.T, path string, o capture.SceneOptions) (tiles []capture.Pi
 func TestASceneComesTileByTileAndThenLast(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	path := madeScene(t, 600, 300, "B04", "B03", "B02", "B05", "B11", "B8A")
-	tiles, last, err := take(t, path, capture.SceneOptions{Overlap: 16})
+	tiles, last, err := take(t, path, capture.SceneOptions{TileSize: 256, Overlap: 16})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,19 +63,26 @@ func TestASceneComesTileByTileAndThenLast(t *testing.T) {
 		t.Fatalf("%d tiles, then %+v", len(tiles), last)
 	}
 	for i, p := range tiles {
-		if p.Frame != int64(i) || p.Stream != "s1" || p.Scene.ID != "s1" || p.Image.W != 256 || p.Image.H != 256 || p.At.IsZero() {
+		if p.Frame != int64(i) || p.Stream != "s1" || p.Scene.ID != "s1" || p.Image.W != p.Tile.Held.W || p.Image.H != p.Tile.Held.H || p.At.IsZero() {
 			t.Errorf("tile %d: %+v", i, p)
 		}
 		if want := []string{"blue", "green", "red", "nir", "swir16"}; !slices.Equal(p.Image.Bands, want) || !slices.Equal(p.Scene.Planes, want) {
 			t.Errorf("bands %v", p.Image.Bands)
 		}
-		data, err := p.Scene.Encode(p.Image, *p.Tile)
+		data, media, err := p.Scene.Encode(p.Image, *p.Tile)
 		if err != nil {
 			t.Fatal(err)
 		}
-		back, err := raster.DecodeTile(data, 256*256)
-		if err != nil || !slices.Equal(back.Plane("red"), p.Image.Plane("red")) {
-			t.Errorf("tile %s does not travel: %v", p.Tile.Name(), err)
+		there, err := linktile.Decode(data, 256*256)
+		if err != nil || media != linktile.MediaType {
+			t.Fatalf("tile %s, %s: %v", p.Tile.Name(), media, err)
+		}
+		part, err := raster.LinkPart(there.Header)
+		if err != nil || part.Grid != p.Scene.Grid || part.Tile.Held != p.Tile.Held {
+			t.Errorf("tile %s comes as %+v: %v", p.Tile.Name(), part, err)
+		}
+		if back := raster.FromLinkTile(there); !reflect.DeepEqual(back, p.Image) {
+			t.Errorf("tile %s does not travel", p.Tile.Name())
 		}
 	}
 	if tiles[4].Tile.Name() != "1_1" {
@@ -103,7 +113,7 @@ func TestBrokenTilesAreAccountedForAndTheRestComes(t *testing.T) {
 	if err := os.WriteFile(path, data[:len(data)*9/10], 0o644); err != nil {
 		t.Fatal(err)
 	}
-	tiles, last, err := take(t, path, capture.SceneOptions{})
+	tiles, last, err := take(t, path, capture.SceneOptions{TileSize: 256})
 	if err != nil {
 		t.Skip("skipped: this GDAL keeps its directory at the end of the file: ", err)
 	}
@@ -118,6 +128,13 @@ func TestBrokenTilesAreAccountedForAndTheRestComes(t *testing.T) {
 	}
 	if len(tiles) != 16 || broken == 0 || broken == 16 || !strings.Contains(last.Partial, "of 16 tiles could not be read") {
 		t.Errorf("%d of %d tiles are broken: %s", broken, len(tiles), last.Partial)
+	}
+	tiles, last, err = take(t, path, capture.SceneOptions{})
+	if err != nil || len(tiles) != 1 || tiles[0].Partial != "" || !strings.Contains(tiles[0].Lost, "are without data") || !strings.Contains(last.Partial, "1 only in part") {
+		t.Fatalf("%v: as one tile: %s", err, last.Partial)
+	}
+	if lost := len(tiles[0].Image.Void) - bytes.Count(tiles[0].Image.Void, []byte{0}); lost == 0 || lost > 1024*1024/2 {
+		t.Errorf("%d pixels are without data", lost)
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"cloudcanvas/shared/windows"
 )
 
 // Manifest is the data of an item of kind scene: the scene's grid and what became of every tile.
@@ -21,7 +23,8 @@ type Manifest struct {
 	Georef    Georef         `json:"georef"`
 	Grid      SceneGrid      `json:"grid"`
 	FileBytes int64          `json:"file_bytes"`
-	Screening string         `json:"screening"` // the rule or model that decided on the tiles
+	Precision float64        `json:"precision,omitempty"` // by how much a pixel that was sent may be off, in reflectance; 0: not at all
+	Screening string         `json:"screening"`           // the rule or model that decided on the tiles
 	Tiles     []TileDecision `json:"tiles"`
 	Captured  time.Time      `json:"captured,omitzero"`
 	Model     string         `json:"model"` // asked for in the cloud; empty: the cloud's choice
@@ -55,14 +58,37 @@ type Georef struct {
 	Transform [6]float64 `json:"transform"` // GDAL's order: x0, dx, rx, y0, ry, dy
 }
 
-// SceneGrid is how a scene is cut: squares of Size pixels, neighbours sharing Overlap pixels, the
-// first beginning Margin pixels outside the scene's top left corner.
+// SceneGrid is how a scene is cut into windows, squares of which neighbours share Overlap pixels and the first
+// begins Margin pixels outside the scene's top left corner, and into Cols x Rows tiles. A tile is a group of at
+// most Group x Group windows of Window pixels a side, and holds the pixels of the scene that they show. Of
+// devices that knew no groups Window is 0: a tile is one window of Size pixels, with what is mirrored outside
+// the scene. Size is 0 else, so that a cloud that knows no groups refuses the manifest.
 type SceneGrid struct {
 	Size    int `json:"size"`
 	Overlap int `json:"overlap"`
 	Margin  int `json:"margin"`
 	Cols    int `json:"cols"`
 	Rows    int `json:"rows"`
+	Window  int `json:"window,omitempty"`
+	Group   int `json:"group,omitempty"`
+}
+
+// SceneGridOf is the grid as a manifest has it.
+func SceneGridOf(g windows.Grid) SceneGrid {
+	s := SceneGrid{Size: g.Size, Overlap: g.Overlap, Margin: g.Margin, Cols: g.Cols(), Rows: g.Rows()}
+	if g.Group > 0 {
+		s.Size, s.Window, s.Group = 0, g.Size, g.Group
+	}
+	return s
+}
+
+// Of is the grid over a scene of that size. Cols and Rows are not looked at.
+func (s SceneGrid) Of(width, height int) windows.Grid {
+	g := windows.Grid{Width: width, Height: height, Size: s.Size, Overlap: s.Overlap, Margin: s.Margin}
+	if s.Window > 0 {
+		g.Size, g.Group = s.Window, s.Group
+	}
+	return g
 }
 
 // What became of a tile, and why it was dropped.
@@ -173,6 +199,9 @@ func (m Manifest) CheckPlan() error {
 	if !dataTypes.MatchString(m.DataType) {
 		return fmt.Errorf("%w: scene %s: pixels of type %.40q, which GDAL has not", ErrMalformed, m.ID, m.DataType)
 	}
+	if !(m.Precision >= 0 && m.Precision <= 1) {
+		return fmt.Errorf("%w: scene %s: pixels to within %v in reflectance", ErrMalformed, m.ID, m.Precision)
+	}
 	if m.FileBytes < 0 {
 		return fmt.Errorf("%w: scene %s: a file of %d bytes", ErrMalformed, m.ID, m.FileBytes)
 	}
@@ -190,6 +219,8 @@ func (m Manifest) checkGrid() error {
 		return fmt.Errorf("%w: scene %s is %d x %d pixels, 1 to %d a side are possible", ErrMalformed, m.ID, m.Width, m.Height, maxSceneSide)
 	case int64(m.Width)*int64(m.Height) > maxScenePixels:
 		return fmt.Errorf("%w: scene %s is %d x %d pixels, %d in all is the limit", ErrTooLarge, m.ID, m.Width, m.Height, int64(maxScenePixels))
+	case g.Window != 0 || g.Group != 0:
+		return m.checkGroups()
 	case g.Size < 1 || g.Size > maxTileSize || g.Overlap < 0 || g.Overlap >= g.Size:
 		return fmt.Errorf("%w: scene %s: tiles of %d pixels with overlap %d, up to %d pixels are possible", ErrMalformed, m.ID, g.Size, g.Overlap, maxTileSize)
 	case g.Margin < 0 || g.Margin >= g.Size:
@@ -199,6 +230,27 @@ func (m Manifest) checkGrid() error {
 	case !g.covers(m.Width, g.Cols) || !g.covers(m.Height, g.Rows):
 		return fmt.Errorf("%w: scene %s of %d x %d pixels: %d x %d tiles of %d with overlap %d don't cover it, or reach far beyond it",
 			ErrMalformed, m.ID, m.Width, m.Height, g.Cols, g.Rows, g.Size, g.Overlap)
+	}
+	return nil
+}
+
+// checkGroups bounds a grid of tiles of several windows, which is exactly as windows.Grid lays it.
+func (m Manifest) checkGroups() error {
+	g := m.Grid
+	switch {
+	case g.Size != 0 || g.Window < 1 || g.Window > maxTileSize || g.Group < 1 || g.Group > windows.MaxGroup:
+		return fmt.Errorf("%w: scene %s: tiles of %d x %d windows of %d pixels (size %d), up to %d a side of up to %d pixels are possible",
+			ErrMalformed, m.ID, g.Group, g.Group, g.Window, g.Size, windows.MaxGroup, maxTileSize)
+	case g.Cols < 1 || g.Rows < 1 || g.Cols > maxTiles || g.Rows > maxTiles || g.Cols*g.Rows > maxTiles:
+		return fmt.Errorf("%w: scene %s: a grid of %d x %d tiles, %d in all is the limit", ErrMalformed, m.ID, g.Cols, g.Rows, maxTiles)
+	}
+	laid := g.Of(m.Width, m.Height)
+	if err := laid.Check(); err != nil {
+		return fmt.Errorf("%w: scene %s: %w", ErrMalformed, m.ID, err)
+	}
+	if laid.Cols() != g.Cols || laid.Rows() != g.Rows {
+		return fmt.Errorf("%w: scene %s of %d x %d pixels: %d x %d windows of %d with overlap %d and margin %d a tile make %d x %d tiles, not %d x %d",
+			ErrMalformed, m.ID, m.Width, m.Height, g.Group, g.Group, g.Window, g.Overlap, g.Margin, laid.Cols(), laid.Rows(), g.Cols, g.Rows)
 	}
 	return nil
 }

@@ -2,11 +2,12 @@ package linktile
 
 import (
 	"bytes"
-	"compress/flate"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"io"
+	"hash/crc32"
+	"math"
+	"slices"
 )
 
 const (
@@ -16,33 +17,83 @@ const (
 
 // Kinds of sections. A reader refuses a tile with a kind that it does not know: what it can't read may matter.
 const (
-	sectionKept   = 'K' // a bit for each block
-	sectionMask   = 'M' // a class for each pixel
-	sectionPixels = 'P'
+	sectionKept      = 'K' // a bit for each block
+	sectionMask      = 'M' // a class for each pixel
+	sectionVoids     = 'V' // a bit for each pixel without data in all bands
+	sectionMeans     = 'A' // of the blocks that are left out
+	sectionPixels    = 'P'
+	sectionCoarse    = 'C' // pixels of a coarse layer
+	sectionResiduals = 'R' // of the pixels of a base
+	sectionOrder     = "KMVAPCR"
 )
 
 // Encode writes a tile.
 func (t Tile) Encode() ([]byte, error) {
+	if t.Layer != "" {
+		return nil, fmt.Errorf("encode a tile: it is a %.20s layer, no tile by itself", t.Layer)
+	}
+	t.Header.Grid = false
+	return t.encode()
+}
+
+// encode writes a tile by itself, or its coarse layer.
+func (t Tile) encode() ([]byte, error) {
 	if err := t.check(); err != nil {
 		return nil, fmt.Errorf("encode a tile: %w", err)
 	}
-	head, err := json.Marshal(t.Header)
+	out, err := appendHeader(nil, t.Header)
+	if err != nil {
+		return nil, err
+	}
+	if t.Kept != nil {
+		w := newBinaryWriter()
+		appendBits(w, t.Kept, Blocks(t.W), Blocks(t.H))
+		out = appendSection(out, sectionKept, w.finish())
+	}
+	if t.Mask != nil {
+		out = appendSection(out, sectionMask, encodeMask(t.Mask, t.W, t.H))
+	}
+	voids := t.voids()
+	if voids != nil {
+		w := newBinaryWriter()
+		appendBits(w, voids, t.W, t.H)
+		out = appendSection(out, sectionVoids, w.finish())
+	}
+	from, pix := t.origins(voids, t.Kept), slices.Clone(t.Pix)
+	if means := encodeMeans(t.Header, pix, from); means != nil {
+		out = appendSection(out, sectionMeans, means)
+	}
+	if t.Layer == LayerCoarse {
+		return seal(appendSection(out, sectionCoarse, encodeCoarse(t.Header, pix, from))), nil
+	}
+	return seal(appendSection(out, sectionPixels, encodePixels(t.Header, pix, from))), nil
+}
+
+func appendHeader(out []byte, h Header) ([]byte, error) {
+	head, err := json.Marshal(h)
 	if err != nil {
 		return nil, fmt.Errorf("encode a tile: %w", err)
 	}
-	out := binary.LittleEndian.AppendUint32([]byte(magic), uint32(len(head)))
-	out = append(out, head...)
-	if t.Kept != nil {
-		out = appendSection(out, sectionKept, packBits(t.Kept))
+	out = binary.LittleEndian.AppendUint32(append(out, magic...), uint32(len(head)))
+	return append(out, head...), nil
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// seal puts the checksum behind.
+func seal(out []byte) []byte {
+	return binary.LittleEndian.AppendUint32(out, crc32.Checksum(out, castagnoli))
+}
+
+// unseal checks and takes off the checksum, and gives the header and what stands behind it.
+func unseal(data []byte) (h Header, rest []byte, err error) {
+	if h, rest, err = split(data); err != nil {
+		return h, nil, err
 	}
-	if t.Mask != nil {
-		out = appendSection(out, sectionMask, deflate(t.Mask))
+	if len(rest) < 4 || crc32.Checksum(data[:len(data)-4], castagnoli) != binary.LittleEndian.Uint32(data[len(data)-4:]) {
+		return h, nil, fmt.Errorf("%w: its checksum is another one: bytes are damaged or missing", ErrMalformed)
 	}
-	raw := make([]byte, 2*len(t.Pix))
-	for i, v := range t.Pix {
-		binary.LittleEndian.PutUint16(raw[2*i:], v)
-	}
-	return appendSection(out, sectionPixels, deflate(raw)), nil
+	return h, rest[:len(rest)-4], nil
 }
 
 // Head reads what stands before the pixels, and decodes nothing.
@@ -53,41 +104,89 @@ func Head(data []byte) (Header, error) {
 
 // Decode reads a tile of at most limit pixels.
 func Decode(data []byte, limit int) (Tile, error) {
-	h, rest, err := split(data)
+	h, rest, err := open(data, limit)
 	if err != nil {
 		return Tile{}, err
 	}
-	if h.W*h.H > limit {
-		return Tile{}, fmt.Errorf("%w: %d x %d pixels, at most %d are taken", ErrMalformed, h.W, h.H, limit)
+	if h.Layer != "" {
+		return Tile{}, fmt.Errorf("%w: a coarse layer, no tile by itself", ErrMalformed)
+	}
+	return decodeSections(h, rest)
+}
+
+// open is unseal of what is read by itself.
+func open(data []byte, limit int) (Header, []byte, error) {
+	h, rest, err := unseal(data)
+	switch {
+	case err != nil:
+		return h, nil, err
+	case h.W*h.H > limit:
+		return h, nil, fmt.Errorf("%w: %d x %d pixels, at most %d are taken", ErrMalformed, h.W, h.H, limit)
+	case h.Layer == LayerRefinement:
+		return h, nil, fmt.Errorf("%w: a refinement of tile %.32q, which is needed to read it", ErrMalformed, h.Refines)
+	}
+	return h, rest, nil
+}
+
+// decodeSections decodes what stands behind the header.
+func decodeSections(h Header, rest []byte) (Tile, error) {
+	sections, err := readSections(rest)
+	if err != nil {
+		return Tile{}, err
 	}
 	t := Tile{Header: h}
-	for len(rest) > 0 {
-		if len(rest) < 5 || uint64(binary.LittleEndian.Uint32(rest[1:])) > uint64(len(rest)-5) {
-			return Tile{}, fmt.Errorf("%w: it is cut short", ErrMalformed)
-		}
-		kind, n := rest[0], int(binary.LittleEndian.Uint32(rest[1:]))
-		body := rest[5 : 5+n]
-		rest = rest[5+n:]
-		switch kind {
-		case sectionKept:
-			t.Kept, err = unpackBits(body, Blocks(h.W)*Blocks(h.H))
-		case sectionMask:
-			t.Mask, err = inflate(body, h.W*h.H)
-		case sectionPixels:
-			var raw []byte
-			raw, err = inflate(body, 2*h.W*h.H*len(h.Bands))
-			t.Pix = make([]uint16, len(raw)/2)
-			for i := range t.Pix {
-				t.Pix[i] = binary.LittleEndian.Uint16(raw[2*i:])
-			}
-		default:
-			err = fmt.Errorf("%w: it has a section %q, which this version does not know", ErrMalformed, kind)
-		}
-		if err != nil {
+	if body, ok := sections[sectionKept]; ok {
+		if t.Kept, err = readBits(body, Blocks(h.W), Blocks(h.H)); err != nil {
 			return Tile{}, err
 		}
 	}
+	if body, ok := sections[sectionMask]; ok {
+		if t.Mask, err = decodeMask(body, h.W, h.H); err != nil {
+			return Tile{}, err
+		}
+	}
+	var voids []bool
+	if body, ok := sections[sectionVoids]; ok {
+		if voids, err = readBits(body, h.W, h.H); err != nil {
+			return Tile{}, err
+		}
+	}
+	kind, pixels := byte(sectionPixels), decodePixels
+	if h.Layer == LayerCoarse {
+		kind, pixels = sectionCoarse, decodeCoarse
+	}
+	body, ok := sections[kind]
+	if _, residuals := sections[sectionResiduals]; !ok || residuals || sections[sectionPixels] != nil && sections[sectionCoarse] != nil {
+		return Tile{}, fmt.Errorf("%w: it does not have its pixels once", ErrMalformed)
+	}
+	from := h.origins(voids, t.Kept)
+	t.Pix = make([]uint16, h.W*h.H*len(h.Bands))
+	if err := decodeMeans(h, sections[sectionMeans], t.Pix, from); err != nil {
+		return Tile{}, err
+	}
+	if err := pixels(h, body, t.Pix, from); err != nil {
+		return Tile{}, err
+	}
+	h.markVoids(t.Pix, from)
 	return t, t.check()
+}
+
+// readSections takes sections apart; each may be there once, in the order of their kinds.
+func readSections(rest []byte) (map[byte][]byte, error) {
+	sections := make(map[byte][]byte)
+	order := []byte(sectionOrder)
+	for len(rest) > 0 {
+		if len(rest) < 5 || uint64(binary.LittleEndian.Uint32(rest[1:])) > uint64(len(rest)-5) {
+			return nil, fmt.Errorf("%w: it is cut short", ErrMalformed)
+		}
+		kind, n := rest[0], int(binary.LittleEndian.Uint32(rest[1:]))
+		i := bytes.IndexByte(order, kind)
+		if i < 0 {
+			return nil, fmt.Errorf("%w: it has a section %q that this version does not know, or that is in the wrong place", ErrMalformed, kind)
+		}
+		sections[kind], order, rest = rest[5:5+n], order[i+1:], rest[5+n:]
+	}
+	return sections, nil
 }
 
 // split takes the header off.
@@ -112,6 +211,10 @@ func (t Tile) check() error {
 	switch n := t.W * t.H; {
 	case len(t.Pix) != n*len(t.Bands):
 		return fmt.Errorf("%w: %d numbers for %d pixels of %d bands", ErrMalformed, len(t.Pix), n, len(t.Bands))
+	case t.DataType == "Byte" && slices.Max(t.Pix) > math.MaxUint8:
+		return fmt.Errorf("%w: a number above 255 among those of type Byte", ErrMalformed)
+	case slices.ContainsFunc(t.Mask, func(class byte) bool { return class > 2 && class != 255 }):
+		return fmt.Errorf("%w: a mask with other classes than 0, 1, 2 and 255", ErrMalformed)
 	case t.Mask != nil && len(t.Mask) != n:
 		return fmt.Errorf("%w: a mask of %d pixels for %d", ErrMalformed, len(t.Mask), n)
 	case t.Kept != nil && len(t.Kept) != Blocks(t.W)*Blocks(t.H):
@@ -123,43 +226,4 @@ func (t Tile) check() error {
 func appendSection(out []byte, kind byte, body []byte) []byte {
 	out = binary.LittleEndian.AppendUint32(append(out, kind), uint32(len(body)))
 	return append(out, body...)
-}
-
-func packBits(bits []bool) []byte {
-	out := make([]byte, (len(bits)+7)/8)
-	for i, set := range bits {
-		if set {
-			out[i/8] |= 1 << (i % 8)
-		}
-	}
-	return out
-}
-
-func unpackBits(data []byte, n int) ([]bool, error) {
-	if len(data) != (n+7)/8 {
-		return nil, fmt.Errorf("%w: %d bytes for %d blocks", ErrMalformed, len(data), n)
-	}
-	out := make([]bool, n)
-	for i := range out {
-		out[i] = data[i/8]>>(i%8)&1 == 1
-	}
-	return out, nil
-}
-
-func deflate(data []byte) []byte {
-	var b bytes.Buffer
-	w, _ := flate.NewWriter(&b, flate.BestSpeed)
-	w.Write(data)
-	w.Close()
-	return b.Bytes()
-}
-
-// inflate gives exactly n bytes.
-func inflate(data []byte, n int) ([]byte, error) {
-	out := make([]byte, n)
-	r := flate.NewReader(bytes.NewReader(data))
-	if _, err := io.ReadFull(r, out); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
-	}
-	return out, nil
 }

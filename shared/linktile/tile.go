@@ -2,7 +2,9 @@
 // numbers, coded without loss or with a bound on the error, of the blocks that are wanted, with the device's
 // own mask for the others. It knows nothing of files, projections or networks.
 //
-//	"CCT1" | length of header | header (JSON) | sections: kind, length, bytes …
+//	"CCT1" | length of header | header (JSON) | sections: kind, length, bytes … | CRC-32C of all before
+//
+// Numbers are little-endian. How pixels are coded: docs/decisions/0022-codec-of-link-tiles.md.
 package linktile
 
 import (
@@ -41,10 +43,13 @@ type Header struct {
 	W        int        `json:"w"`
 	H        int        `json:"h"`
 	Bands    []string   `json:"bands"`
-	DataType string     `json:"type"`             // Byte, UInt16 or Int16
-	Scalings []Scaling  `json:"scale"`            // of each band
-	NoData   *float64   `json:"nodata,omitempty"` // the number that marks pixels without data, exact in every layer
-	Error    []int      `json:"error,omitempty"`  // of each band, the most that a stored number is off; nil: none is
+	DataType string     `json:"type"`              // Byte, UInt16 or Int16
+	Scalings []Scaling  `json:"scale"`             // of each band
+	NoData   *float64   `json:"nodata,omitempty"`  // the number that marks pixels without data, exact in every layer
+	Error    []int      `json:"error,omitempty"`   // of each band, the most that a stored number is off; nil: none is
+	Layer    string     `json:"layer,omitempty"`   // LayerCoarse or LayerRefinement; "": a tile by itself
+	Refines  string     `json:"refines,omitempty"` // the digest of the tile that a refinement refines
+	Grid     bool       `json:"grid,omitempty"`    // of a tile made of layers: the pixels of the coarse one are exact
 	Place    Place      `json:"place"`
 	EPSG     int        `json:"epsg,omitempty"`
 	Affine   [6]float64 `json:"affine"`          // of the tile's corner, in GDAL's order; all 0: unknown
@@ -81,9 +86,10 @@ var ErrMalformed = errors.New("not a tile")
 // Blocks is how many blocks a tile has along a side of n pixels.
 func Blocks(n int) int { return (n + BlockSide - 1) / BlockSide }
 
-// Memory is how much decoding a tile takes, in bytes: the numbers, and what the decoder holds beside them.
+// Memory is how much decoding a tile takes, in bytes: the numbers, the sizes of their residuals, what is known
+// of each pixel, and the tables of the tokens.
 func (h Header) Memory() int64 {
-	return int64(h.W) * int64(h.H) * (int64(len(h.Bands))*2 + 2)
+	return int64(h.W)*int64(h.H)*(int64(len(h.Bands))*4+4) + 1<<20
 }
 
 // Check says what is wrong with a header, or nil. Every number is bounded before it sizes anything.
@@ -99,6 +105,10 @@ func (h Header) Check() error {
 		return fmt.Errorf("%w: numbers of type %.40q, not Byte, UInt16 or Int16", ErrMalformed, h.DataType)
 	case len(h.Scalings) != len(h.Bands):
 		return fmt.Errorf("%w: %d scalings of %d bands", ErrMalformed, len(h.Scalings), len(h.Bands))
+	case h.Layer != "" && h.Layer != LayerCoarse && h.Layer != LayerRefinement:
+		return fmt.Errorf("%w: a layer %.20q", ErrMalformed, h.Layer)
+	case (h.Refines != "") != (h.Layer == LayerRefinement):
+		return fmt.Errorf("%w: a layer %.20q that refines %.32q", ErrMalformed, h.Layer, h.Refines)
 	case h.Error != nil && len(h.Error) != len(h.Bands):
 		return fmt.Errorf("%w: bounds of the error for %d of %d bands", ErrMalformed, len(h.Error), len(h.Bands))
 	}

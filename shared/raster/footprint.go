@@ -23,7 +23,7 @@ func Outline(g Georef, w Window) ([][][][2]float64, error) {
 	}
 	defer to.close()
 	f := featureWriter{georef: g, to: to}
-	if rings, placed := f.lonlat(polygon{w.edge()}); placed && to.whole(g, w) {
+	if rings, placed := f.lonlat(polygon{edge(w)}); placed && to.whole(g, w) {
 		return onGlobe(rings)
 	}
 	var all [][][][2]float64
@@ -52,7 +52,7 @@ func Footprint(g Georef, w Window) ([][2]float64, error) {
 	}
 	defer to.close()
 	f := featureWriter{georef: g, to: to}
-	if rings, placed := f.lonlat(polygon{w.edge()}); placed && to.whole(g, w) {
+	if rings, placed := f.lonlat(polygon{edge(w)}); placed && to.whole(g, w) {
 		return rings[0], nil
 	}
 	parts, err := Outline(g, w)
@@ -72,7 +72,7 @@ func Footprint(g Georef, w Window) ([][2]float64, error) {
 }
 
 // edge is a window's edge in pixels, a closed ring with points between its corners.
-func (w Window) edge() (ring [][2]float64) {
+func edge(w Window) (ring [][2]float64) {
 	corners := [5][2]float64{{0, 0}, {0, 1}, {1, 1}, {1, 0}, {0, 0}}
 	for i := range 4 {
 		a, b := corners[i], corners[i+1]

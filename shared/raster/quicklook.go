@@ -22,7 +22,7 @@ func NewQuicklook(width, height, side int) *Quicklook {
 	return q
 }
 
-// Add takes in a tile's core. im is the tile's window; its blue, green and red are used, or its
+// Add takes in a tile's core. im is what the tile holds; its blue, green and red are used, or its
 // first band as gray where one of them is missing.
 func (q *Quicklook) Add(t Tile, im vision.Image) {
 	if len(im.Planes) == 0 {
@@ -33,7 +33,7 @@ func (q *Quicklook) Add(t Tile, im vision.Image) {
 		planes = [3][]float32{im.Planes[0], im.Planes[0], im.Planes[0]}
 	}
 	for y := t.Core.Y; y < t.Core.Y+t.Core.H; y++ {
-		from, to := (y-t.Window.Y)*im.W-t.Window.X, y/q.step*q.W
+		from, to := (y-t.Held.Y)*im.W-t.Held.X, y/q.step*q.W
 		for x := t.Core.X; x < t.Core.X+t.Core.W; x++ {
 			i, o := from+x, to+x/q.step
 			if im.Void != nil && im.Void[i] != 0 {

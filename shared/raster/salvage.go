@@ -77,7 +77,7 @@ func (s *Scene) ReadAround(w Window, width, height int, bands []string, mean boo
 			continue
 		}
 		p.hide(im)
-		if lost := p.from.around(block, s.info.Width, s.info.Height); !slices.Contains(broken, lost) {
+		if lost := around(p.from, block, s.info.Width, s.info.Height); !slices.Contains(broken, lost) {
 			broken = append(broken, lost)
 		}
 	}
@@ -158,7 +158,7 @@ func (p piece) hide(im vision.Image) {
 }
 
 // around is the window made larger to whole blocks of a scene.
-func (w Window) around(block [2]int, width, height int) Window {
+func around(w Window, block [2]int, width, height int) Window {
 	x0, y0 := w.X/block[0]*block[0], w.Y/block[1]*block[1]
 	x1 := min((w.X+w.W+block[0]-1)/block[0]*block[0], width)
 	y1 := min((w.Y+w.H+block[1]-1)/block[1]*block[1], height)

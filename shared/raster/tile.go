@@ -54,28 +54,13 @@ func (c Coding) limits() (low, high float64) {
 	return 0, math.MaxUint16
 }
 
-// EncodeTile writes an image of planes as a GeoTIFF in memory: one block, ZSTD level 3 with
+// EncodeTile writes an image of planes as a GeoTIFF in memory, as devices sent tiles before there was linktile: one block, ZSTD level 3 with
 // horizontal differencing, band names, scale and offset kept, georeferenced by g where g is known.
 // Pixels in Void hold the no-data number; a valid pixel that would hold it is moved by one step.
 func EncodeTile(im vision.Image, g Georef, c Coding) ([]byte, error) {
-	if im.W <= 0 || im.H <= 0 || len(im.Planes) == 0 || len(im.Bands) != len(im.Planes) {
-		return nil, fmt.Errorf("encode a tile: %d x %d pixels, %d planes, %d names", im.W, im.H, len(im.Planes), len(im.Bands))
-	}
-	for i, plane := range im.Planes {
-		if len(plane) != im.W*im.H {
-			return nil, fmt.Errorf("encode a tile: band %s has %d values for %d x %d pixels", im.Bands[i], len(plane), im.W, im.H)
-		}
-	}
-	if c.DataType == "" {
-		zero := 0.0
-		c = Coding{DataType: "UInt16", Scalings: slices.Repeat([]Scaling{quantised}, len(im.Planes)), NoData: &zero}
-	}
-	if len(c.Scalings) != len(im.Planes) {
-		return nil, fmt.Errorf("encode a tile: %d scalings for %d bands", len(c.Scalings), len(im.Planes))
-	}
-	if c.NoData == nil && im.Void != nil {
-		zero := 0.0
-		c.NoData = &zero
+	c, err := c.fit(im)
+	if err != nil {
+		return nil, err
 	}
 	started()
 	switch c.DataType {
@@ -87,6 +72,45 @@ func EncodeTile(im vision.Image, g Georef, c Coding) ([]byte, error) {
 		return writeTile(im, g, c, godal.UInt16, numbers[uint16](im, c))
 	}
 	return nil, fmt.Errorf("encode a tile: no data type %s; use Byte, UInt16 or Int16", c.DataType)
+}
+
+// fit is the coding with what is not said filled in, for an image that it can code.
+func (c Coding) fit(im vision.Image) (Coding, error) {
+	if im.W <= 0 || im.H <= 0 || len(im.Planes) == 0 || len(im.Bands) != len(im.Planes) {
+		return c, fmt.Errorf("encode a tile: %d x %d pixels, %d planes, %d names", im.W, im.H, len(im.Planes), len(im.Bands))
+	}
+	for i, plane := range im.Planes {
+		if len(plane) != im.W*im.H {
+			return c, fmt.Errorf("encode a tile: band %s has %d values for %d x %d pixels", im.Bands[i], len(plane), im.W, im.H)
+		}
+	}
+	if c.DataType == "" {
+		zero := 0.0
+		c = Coding{DataType: "UInt16", Scalings: slices.Repeat([]Scaling{quantised}, len(im.Planes)), NoData: &zero}
+	}
+	if len(c.Scalings) != len(im.Planes) {
+		return c, fmt.Errorf("encode a tile: %d scalings for %d bands", len(c.Scalings), len(im.Planes))
+	}
+	if c.NoData == nil && im.Void != nil {
+		zero := 0.0
+		c.NoData = &zero
+	}
+	return c, nil
+}
+
+// Steps are, for each band, by how many of its numbers a reflectance may be off that is kept to within
+// precision; nil where that is by none.
+func (c Coding) Steps(precision float64) []int {
+	steps, any := make([]int, len(c.Scalings)), false
+	for i, s := range c.Scalings {
+		// A decimal precision that is a whole number of steps is meant as such.
+		steps[i] = int(min(math.Floor(precision/math.Abs(s.Scale)+1e-9), math.MaxInt16))
+		any = any || steps[i] > 0
+	}
+	if !any {
+		return nil
+	}
+	return steps
 }
 
 type number interface{ byte | int16 | uint16 }

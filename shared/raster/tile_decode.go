@@ -80,12 +80,17 @@ func decodeTile(data []byte, limit int) (im vision.Image, err error) {
 		own := b.Structure()
 		scalings = append(scalings, Scaling{own.Scale, own.Offset})
 	}
-	im.Void = markVoids(im.Planes, nodata, kind == "Byte", false)
+	reflectance(&im, nodata, scalings, kind == "Byte")
+	return im, nil
+}
+
+// reflectance turns stored numbers, in place, into reflectance, and marks what has no data.
+func reflectance(im *vision.Image, nodata []*float32, scalings []Scaling, every bool) {
+	im.Void = markVoids(im.Planes, nodata, every, false)
 	for i, plane := range im.Planes {
 		for k, v := range plane {
 			plane[k] = scalings[i].apply(v)
 		}
 	}
-	blank(im)
-	return im, nil
+	blank(*im)
 }

@@ -68,13 +68,14 @@ func (b *batch) manifest(i event.Item, heard time.Time) error {
 		}
 	}
 	outline, box := footprint(m)
+	grid := m.Grid.Of(m.Width, m.Height) // the size of its groups comes of the number of tiles
 	_, err = b.tx.Exec(`INSERT INTO scenes (edge, id, captured, manifested, width, height, tiles, sent, cols, rows, size, overlap, margin, ring, west, south, east, north)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET captured = excluded.captured, manifested = excluded.manifested, width = excluded.width, height = excluded.height,
 		tiles = excluded.tiles, sent = excluded.sent, cols = excluded.cols, rows = excluded.rows, size = excluded.size, overlap = excluded.overlap,
 		margin = excluded.margin, ring = excluded.ring, west = excluded.west, south = excluded.south, east = excluded.east, north = excluded.north`,
 		i.Edge, m.ID, captured.UnixMilli(), heard.UnixMilli(), m.Width, m.Height, len(m.Tiles), sent, m.Grid.Cols, m.Grid.Rows,
-		m.Grid.Size, m.Grid.Overlap, m.Grid.Margin, outline, box[0], box[1], box[2], box[3])
+		grid.Size, grid.Overlap, grid.Margin, outline, box[0], box[1], box[2], box[3])
 	if err != nil {
 		return err
 	}

@@ -34,6 +34,7 @@ type Scene struct {
 	Grid Grid `json:"-"`
 }
 
+// Grid is how a scene is cut: windows of Size pixels a side, in Cols x Rows tiles.
 type Grid struct{ Cols, Rows, Size, Overlap, Margin int }
 
 // State is how far the scene is, in a word.

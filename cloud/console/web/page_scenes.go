@@ -9,7 +9,7 @@ import (
 	"cloudcanvas/cloud/console/products"
 	"cloudcanvas/cloud/console/request"
 	"cloudcanvas/cloud/console/text"
-	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/windows"
 )
 
 // scenePages are the map, and one scene.
@@ -119,21 +119,15 @@ func (s scenePages) one(r *http.Request) (any, error) {
 // cells lays the tiles over the picture. A tile's core is what no neighbour shares.
 func cells(s index.Scene, tiles []products.TileFate) []gridCell {
 	g := s.Grid
-	step := g.Size - g.Overlap
-	if step < 1 || g.Cols < 1 || g.Rows < 1 {
+	grid, ok := windows.Grid{Width: s.Width, Height: s.Height, Size: g.Size, Overlap: g.Overlap, Margin: g.Margin}.Grouped(g.Cols, g.Rows)
+	if !ok {
 		return nil
 	}
 	all := make([]gridCell, 0, len(tiles))
 	for _, t := range tiles {
-		col, row, ok := event.ParseTile(t.Tile, event.SceneGrid{Cols: g.Cols, Rows: g.Rows})
-		if !ok {
-			continue
+		if at, ok := grid.Find(t.Tile); ok {
+			all = append(all, gridCell{X: at.Core.X, Y: at.Core.Y, W: at.Core.W, H: at.Core.H, Class: "tile-" + tileClass(t), Title: "Tile " + t.Tile + " " + t.Because()})
 		}
-		x, y := max(col*step-g.Margin+g.Overlap/2, 0), max(row*step-g.Margin+g.Overlap/2, 0)
-		all = append(all, gridCell{
-			X: x, Y: y, W: max(min((col+1)*step-g.Margin+g.Overlap/2, s.Width)-x, 0), H: max(min((row+1)*step-g.Margin+g.Overlap/2, s.Height)-y, 0),
-			Class: "tile-" + tileClass(t), Title: "Tile " + t.Tile + " " + t.Because(),
-		})
 	}
 	return all
 }

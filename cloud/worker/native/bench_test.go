@@ -49,7 +49,7 @@ func benchmark(b *testing.B, name, want, media string, data []byte, batches int)
 	if err != nil {
 		b.Fatal(err)
 	}
-	images := slices.Repeat([]vision.Image{image}, batchItems)
+	images := slices.Repeat([]vision.Image{image.Image}, batchItems)
 	forward := func() {
 		for range batches {
 			if _, err := network.Run(context.Background(), images); err != nil {

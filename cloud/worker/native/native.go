@@ -11,15 +11,15 @@ import (
 
 	"cloudcanvas/cloud/worker"
 	"cloudcanvas/shared/infer"
+	"cloudcanvas/shared/linktile"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/raster"
-	"cloudcanvas/shared/vision"
 )
 
 // MaxPixels is the default bound of a decoded picture: 8,192 x 8,192. A tile has 65,536.
 const MaxPixels = 1 << 26
 
-// Decoder decodes GeoTIFF tiles through GDAL and JPEG and PNG through OpenCV.
+// Decoder decodes tiles, those of earlier devices, which are GeoTIFF, through GDAL, and JPEG and PNG through OpenCV.
 type Decoder struct {
 	MaxPixels int // 0: MaxPixels
 }
@@ -31,23 +31,50 @@ func (d Decoder) Size(media string, data []byte) (int64, error) {
 		return raster.TileBytes(data)
 	case "image/jpeg", "image/png":
 		return infer.ImageBytes(data)
+	case linktile.MediaType:
+		h, err := linktile.Head(data)
+		return raster.LinkTileBytes(h), err
 	}
 	return 0, errMedia(media)
 }
 
 // Decode looks at the size before it decodes anything.
-func (d Decoder) Decode(media string, data []byte) (vision.Image, error) {
+func (d Decoder) Decode(media string, data []byte) (p worker.Picture, err error) {
 	limit := d.MaxPixels
 	if limit == 0 {
 		limit = MaxPixels
 	}
 	switch kindOf(media) {
 	case "image/tiff":
-		return raster.DecodeTile(data, limit)
+		p.Image, err = raster.DecodeTile(data, limit)
+		return p, err
 	case "image/jpeg", "image/png":
-		return infer.DecodeImage(data, limit)
+		p.Image, err = infer.DecodeImage(data, limit)
+		return p, err
+	case linktile.MediaType:
+		return decodeLinkTile(data, limit)
 	}
-	return vision.Image{}, errMedia(media)
+	return p, errMedia(media)
+}
+
+// decodeLinkTile decodes a tile and says which windows it is made of.
+func decodeLinkTile(data []byte, limit int) (p worker.Picture, err error) {
+	tile, err := linktile.Decode(data, limit)
+	if err != nil {
+		return p, err
+	}
+	part, err := raster.LinkPart(tile.Header)
+	if err != nil {
+		return p, err
+	}
+	p.Part, p.Image = &part, raster.FromLinkTile(tile)
+	if tile.Kept != nil {
+		p.Wanted = make([]bool, tile.W*tile.H)
+		for i := range p.Wanted {
+			p.Wanted[i] = tile.Kept[i/tile.W/linktile.BlockSide*linktile.Blocks(tile.W)+i%tile.W/linktile.BlockSide]
+		}
+	}
+	return p, nil
 }
 
 func kindOf(media string) string {
@@ -56,7 +83,7 @@ func kindOf(media string) string {
 }
 
 func errMedia(media string) error {
-	return fmt.Errorf("media type %.60q is neither image/tiff, image/jpeg nor image/png", media)
+	return fmt.Errorf("media type %.60q is none of %s, image/tiff, image/jpeg and image/png: a later device may have sent it", media, linktile.MediaType)
 }
 
 // Catalogue is a model repository from which networks are opened.

@@ -1,4 +1,4 @@
-package mosaic
+package windows
 
 import (
 	"bytes"
@@ -7,7 +7,6 @@ import (
 
 	"pgregory.net/rapid"
 
-	"cloudcanvas/shared/raster"
 	"cloudcanvas/shared/vision"
 )
 
@@ -17,12 +16,12 @@ func TestTilesThatDisagreeAreSteppedOverEvenly(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		size := rapid.IntRange(4, 64).Draw(t, "size")
 		overlap := rapid.IntRange(1, size/2).Draw(t, "overlap")
-		g := raster.Grid{Width: rapid.IntRange(size, 5*size).Draw(t, "width"), Height: size, Size: size, Overlap: overlap,
+		g := Grid{Width: rapid.IntRange(size, 5*size).Draw(t, "width"), Height: size, Size: size, Overlap: overlap,
 			Margin: rapid.IntRange(0, size-overlap-1).Draw(t, "margin")}
-		b := newBlender(g, 0, g.Width)
+		b, ramp := NewBlend(Window{W: g.Width, H: g.Height}, size), Ramps(size, overlap)
 		for col := range g.Cols() {
 			at, _ := g.At(col, 0)
-			b.add(at.Window, [][]byte{bytes.Repeat([]byte{byte(col % 2 * vision.ProbabilityOne)}, size*size)})
+			b.Add(at.Window, ramp, ramp, [][]byte{bytes.Repeat([]byte{byte(col % 2 * vision.ProbabilityOne)}, size*size)})
 		}
 		y := size - 1 - g.Margin // the last row that the first row of tiles knows
 		before := -1.0

@@ -1,4 +1,4 @@
-package raster
+package windows
 
 import (
 	"slices"
@@ -16,7 +16,7 @@ func TestReflectMirrorsWithTheEdgeTwice(t *testing.T) {
 		{-1, 4, 1, []int{0, 0, 0, 0}},
 		{2, 3, 4, []int{2, 3, 3}},
 	} {
-		at, span := reflect(c.from, c.n, c.length)
+		at, span := Reflect(c.from, c.n, c.length)
 		for i := range at {
 			at[i] += span[0]
 		}
