@@ -37,7 +37,7 @@ type Config struct {
 	Worker      worker.Config    `yaml:"worker" desc:"what models do with the items: pipelines.md"`
 	Mosaic      mosaic.Config    `yaml:"mosaic" desc:"what becomes a product, and when: scenes.md"`
 	Products    string           `yaml:"products" desc:"folder that products appear in"`
-	DecodeBytes int64            `yaml:"decode_bytes" desc:"bytes of memory that all decoders of a process may take at one time, in a worker with the pictures that wait for a model; a tile of 256 x 256 pixels and six bands takes 2.5 MB, and what takes more by itself is refused: operations.md#memory" range:"1MiB.."`
+	DecodeBytes int64            `yaml:"decode_bytes" desc:"bytes of memory that all decoders of a process may take at one time, in a worker with the pictures that wait for a model; a tile of 952 x 952 pixels and six bands takes 55 MB, and what takes more by itself is refused: operations.md#memory" range:"1MiB.."`
 	Console     console.Config   `yaml:"console" desc:"where people look: console.md"`
 	Telemetry   telemetry.Config `yaml:"telemetry" desc:"health, metrics and traces of a process"`
 	Attempts    Attempts         `yaml:"attempts" desc:"when a record that kills the process is given up: delivery.md"`

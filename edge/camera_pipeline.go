@@ -28,6 +28,7 @@ type cameraParts struct {
 	power      *power.Watch  // nil: it is not watched
 	trace      *trace.Tracer // nil: nothing is traced
 	frameEvery time.Duration // between two whole frames for people to look at; 0: none is sent
+	quality    int           // of the JPEG of such a frame, 1 … 100
 	maxLag     time.Duration // of a live frame when its turn comes; 0: any
 }
 
@@ -259,7 +260,7 @@ func (c *cameraPipeline) sendRequested(ctx context.Context, p capture.Picture, r
 }
 
 func (c *cameraPipeline) whole(p capture.Picture) (draft, error) {
-	jpeg, err := infer.EncodeJPEG(p.Image, 85)
+	jpeg, err := infer.EncodeJPEG(p.Image, c.quality)
 	if err != nil {
 		return draft{}, fmt.Errorf("frame %d of %s: %w", p.Frame, c.name, err)
 	}

@@ -210,6 +210,26 @@ func TestTheNewestWholeFrameTakesBackTheOneBefore(t *testing.T) {
 	}
 }
 
+func TestAWholeFrameHasTheQualityThatIsSet(t *testing.T) {
+	bytes := func(quality int) int {
+		buf := &fakeBuffer{}
+		a := &Agent{config: Config{FrameEvery: time.Second, LookQuality: quality}}
+		l := pipelineOf(a, buf, look(nothing), newFairShare(2), true, nil)
+		noisy := frame(0, time.Now())
+		for i := range noisy.Image.Pix {
+			noisy.Image.Pix[i] = byte(i * i >> 3)
+		}
+		d, err := l.whole(noisy)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(d.Data)
+	}
+	if low, high := bytes(30), bytes(90); low >= high {
+		t.Errorf("%d bytes at quality 30, %d at 90", low, high)
+	}
+}
+
 // TestPicturesForASecondLookWaitForOneAnother holds a live camera up while its last picture waits for
 // the link, and a file, which says all there is, not at all.
 func TestPicturesForASecondLookWaitForOneAnother(t *testing.T) {

@@ -47,6 +47,7 @@ type Config struct {
 	Overload    Overload         `yaml:"overload" desc:"what gives way when frames come faster than the models look at them"`
 	Power       power.Config     `yaml:"power" desc:"fewer frames when the device is hot or in a mode of low power: ladder.md"`
 	FrameEvery  time.Duration    `yaml:"frame_every" desc:"how often a whole frame of a camera is sent for people to look at; 0: never"`
+	LookQuality int              `yaml:"look_quality" desc:"quality of the JPEG of whole frames and of scenes' quicklooks, which people look at" range:"1..100"`
 	Attempts    Attempts         `yaml:"attempts" desc:"what becomes of inputs that kill the process: delivery.md"`
 	DecodeBytes int64            `yaml:"decode_bytes" desc:"bytes of memory that all decoders of pictures may take at one time; a picture takes 6 to 14 bytes a pixel, and one that takes more by itself is left out: operations.md#memory" range:"1MiB.."`
 	Outbox      outbox.Config    `yaml:"outbox" desc:"the buffer on disk; a full one holds up files, and of live sources the least valuable items are dropped, with an entry in the ledger: outbox.md"`
@@ -196,7 +197,7 @@ func DefaultConfig() Config {
 		Data:   "/var/lib/canvas",
 		Models: Models{Engine: infer.Auto, Layout: infer.Layout{Remember: infer.DefaultMemory()}, Fetch: modelupdate.DefaultConfig()},
 		Screen: screen.DefaultConfig(), Reference: reference.DefaultConfig(), Detect: detect.DefaultConfig(),
-		FrameEvery: 5 * time.Second, Overload: Overload{MaxLag: 2 * time.Second}, Power: power.DefaultConfig(),
+		FrameEvery: 5 * time.Second, LookQuality: 75, Overload: Overload{MaxLag: 2 * time.Second}, Power: power.DefaultConfig(),
 		Attempts: Attempts{Config: crashguard.DefaultConfig()}, DecodeBytes: defaultDecodeBytes,
 		Outbox: outbox.DefaultConfig(), Uplink: uplink.DefaultConfig(),
 	}

@@ -14,6 +14,7 @@ import (
 
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/raster"
 )
 
 func newTestQueries(t *testing.T, b *fakeBuffer) *queries {
@@ -183,5 +184,41 @@ func TestTheSceneIndexIsBounded(t *testing.T) {
 	}
 	if len(s.list) != maxIndexedScenes || s.list[maxIndexedScenes-1].Scene != "a" || s.list[maxIndexedScenes-2].Scene != "b" {
 		t.Errorf("%d scenes, the last %+v", len(s.list), s.list[maxIndexedScenes-2:])
+	}
+}
+
+// TestATileOfAnEarlierProgramsSceneIsSentAsThatProgramDid asks for a tile of a scene that was cut before tiles were
+// groups of windows: the cloud has its manifest, and takes a window with its mirrored border for the tile.
+func TestATileOfAnEarlierProgramsSceneIsSentAsThatProgramDid(t *testing.T) {
+	buf := &fakeBuffer{}
+	q := newTestQueries(t, buf)
+	path := scene(t, t.TempDir()+"/field.tif", 500_000, 1, 0)
+	index := fmt.Sprintf(`[{"scene":"field","path":%q,"file":%q,"options":{"TileSize":80,"Overlap":8,"Margin":5,"Need":null,"Want":"","Ahead":0}}]`, path, fileKey(path))
+	if err := os.WriteFile(q.scenes.path, []byte(index), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if q.scenes, err = openSceneIndex(q.scenes.path); err != nil {
+		t.Fatal(err)
+	}
+	if a := serve(t, q, buf, `{"id":"q1","scene":"field","tile":"1_0"}`); a.Answer != event.QuerySent {
+		t.Fatalf("%+v", a)
+	}
+	tiles := buf.of(event.Tile)
+	if len(tiles) != 1 || !strings.HasPrefix(tiles[0].Type, "image/tiff") {
+		t.Fatalf("%d tiles", len(tiles))
+	}
+	im, err := raster.DecodeTile(tiles[0].Data, 256*256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := raster.Open(path, raster.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	want, err := s.ReadMirrored(raster.Window{X: 72 - 5, Y: -5, W: 80, H: 80}, im.Bands)
+	if err != nil || im.W != 80 || im.H != 80 || !slices.Equal(im.Planes[0], want.Planes[0]) {
+		t.Errorf("%v: %d x %d pixels, not those of the earlier grid", err, im.W, im.H)
 	}
 }

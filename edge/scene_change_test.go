@@ -297,6 +297,22 @@ func TestTheQuicklookStandsWithTheThumbnails(t *testing.T) {
 	}
 }
 
+func TestTheQuicklookHasTheQualityThatIsSet(t *testing.T) {
+	path, sizes := scene(t, t.TempDir()+"/a.tif", 500_000, 1, 0), []int{}
+	for _, quality := range []int{30, 95} {
+		buf := &fakeBuffer{}
+		l := newScenePipeline(always(spectralScreener{screen.DefaultConfig()}), nil, buf, fileKey(path), idleProbe(), slog.New(slog.DiscardHandler))
+		l.quality = quality
+		if err := errors.Join(capture.NewSceneFile(path, "a", sceneOptions).Run(t.Context(), l.take), l.wait()); err != nil {
+			t.Fatal(err)
+		}
+		sizes = append(sizes, len(buf.of(event.Frame)[0].Data))
+	}
+	if sizes[0] >= sizes[1] {
+		t.Errorf("%d bytes at quality 30, %d at 95", sizes[0], sizes[1])
+	}
+}
+
 func TestTheManifestTellsOfTheReference(t *testing.T) {
 	seen := time.Date(2026, 5, 1, 10, 0, 0, 0, time.UTC)
 	data, err := json.Marshal(event.TileDecision{Tile: "0_0", Change: 0.25, Reference: seen})

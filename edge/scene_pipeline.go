@@ -45,6 +45,7 @@ type scenePipeline struct {
 	changes  *sceneChange // nil: no tile is compared with an earlier one
 	buffer   buffer
 	key      string // of this very file: a scene that is read again commits nothing twice
+	quality  int    // of the quicklook's JPEG, 1 … 100
 	whole    bool   // somebody asked for it: no tile is left out
 	log      *slog.Logger
 	probe    *telemetry.Probe
@@ -60,7 +61,7 @@ type scenePipeline struct {
 
 // newScenePipeline is for one scene of the file that key tells from all others.
 func newScenePipeline(choose chooseScreener, changes *sceneChange, b buffer, key string, probe *telemetry.Probe, log *slog.Logger) *scenePipeline {
-	s := &scenePipeline{choose: choose, changes: changes, buffer: b, key: key, probe: probe, log: log, packing: &errgroup.Group{}}
+	s := &scenePipeline{choose: choose, changes: changes, buffer: b, key: key, quality: DefaultConfig().LookQuality, probe: probe, log: log, packing: &errgroup.Group{}}
 	return s
 }
 
@@ -186,7 +187,7 @@ func (s *scenePipeline) finish(ctx context.Context, p capture.Picture) error {
 	if err := s.wait(); err != nil {
 		return err
 	}
-	jpeg, err := infer.EncodeJPEG(s.look.Image(), 85)
+	jpeg, err := infer.EncodeJPEG(s.look.Image(), s.quality)
 	if err != nil {
 		return fmt.Errorf("quicklook of scene %s: %w", p.Stream, err)
 	}

@@ -95,7 +95,7 @@ func (a *Agent) addScenes(ctx context.Context, s SceneSource) error {
 			a.log.Warn("tiles that are left out of a scene will not be available to queries", telemetry.Scene, id, telemetry.Err, err)
 		}
 		p := newScenePipeline(choose, a.changes, a.buffer(), key, probe, a.log)
-		p.trace, p.want, p.assumed = a.trace, s.Want, warned
+		p.trace, p.want, p.assumed, p.quality = a.trace, s.Want, warned, a.config.LookQuality
 		p.whole = len(a.requests.take(s.Name, time.Now())) > 0
 		return p
 	}
@@ -225,7 +225,7 @@ func (a *Agent) openCamera(name string, net *loadedModel, live, images bool) *ca
 // cameraParts are what the agent's cameras share.
 func (a *Agent) cameraParts() cameraParts {
 	return cameraParts{buffer: a.buffer(), requests: &a.requests, states: &a.states, power: a.power, trace: a.trace,
-		frameEvery: a.config.FrameEvery, maxLag: a.config.Overload.MaxLag}
+		frameEvery: a.config.FrameEvery, quality: a.config.LookQuality, maxLag: a.config.Overload.MaxLag}
 }
 
 // addReadings adds what sensors publish on the local broker.

@@ -48,6 +48,11 @@ func (t *turn) pass(ctx context.Context) {
 	}
 }
 
+// aheadBytes bounds, for each core, the pictures that are decoded and wait for a model, whatever all decoders
+// may have: of small tiles it is a few batches, of large ones the one that is next. What is larger by itself
+// is alone.
+const aheadBytes = 64 << 20
+
 // admit takes the memory for the job's picture out of what all decoders of the process may have. What is
 // larger than all of it is the item's fault. The error is not nil only when ctx ended, which gives the
 // memory back too: nobody may be left who would.
@@ -76,9 +81,15 @@ func (w *Worker) admit(ctx context.Context, j *job, data []byte) error {
 	if err != nil {
 		return err
 	}
+	ready, err := w.ahead.Take(ctx, min(size, w.ahead.Size()))
+	if err != nil {
+		give()
+		return err
+	}
+	giveBoth := func() { ready(); give() }
 	j.turn.pass(ctx)
-	forget := context.AfterFunc(ctx, give)
-	j.giveBack = func() { forget(); give() }
+	forget := context.AfterFunc(ctx, giveBoth)
+	j.giveBack = func() { forget(); giveBoth() }
 	return nil
 }
 

@@ -59,6 +59,7 @@ type Worker struct {
 	slots   *semaphore.Weighted // one for each item in hand, all of them for one that is alone
 	window  int64               // how many there are
 	cores   chan struct{}       // one for each item being decoded
+	ahead   *budget.Bytes       // of the pictures that are decoded
 	metrics *metrics
 	pause   func(context.Context, time.Duration) error
 	now     func() time.Time
@@ -88,7 +89,7 @@ func New(cfg Config, parts Parts) (*Worker, error) {
 	return &Worker{
 		cfg: cfg, Parts: parts, run: run, metrics: m, pause: retry.Sleep, now: time.Now,
 		slots: semaphore.NewWeighted(window), window: window,
-		cores: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		cores: make(chan struct{}, runtime.GOMAXPROCS(0)), ahead: budget.New(int64(runtime.GOMAXPROCS(0)) * aheadBytes),
 	}, nil
 }
 

@@ -15,9 +15,7 @@ import (
 	"cloudcanvas/cmd/internal/cli"
 	"cloudcanvas/lab/simulate"
 	"cloudcanvas/shared/model"
-	"cloudcanvas/shared/raster"
 	"cloudcanvas/shared/visible"
-	"cloudcanvas/shared/vision"
 )
 
 // The simulated scene of the demo: large enough to show windows at work, small enough for two cores.
@@ -90,12 +88,18 @@ func demo(c *urfave.Context, log *slog.Logger) (err error) {
 	if err := j.thinForPeople(ctx, work); err != nil {
 		return err
 	}
-	tell := func(s summary) error {
-		figures, err := compare(filepath.Join(out, "simulated", "mask.tif"), filepath.Join(simulated, "truth.tif"))
-		if err == nil {
-			report(c, s, figures, out)
-		}
+	truth := filepath.Join(simulated, "truth.tif")
+	sent, err := sendInModes(ctx, j, scene, truth)
+	if err != nil {
 		return err
+	}
+	tell := func(s summary) error {
+		figures, err := compare(filepath.Join(out, "simulated", "mask.tif"), truth)
+		if err != nil {
+			return err
+		}
+		report(c, s, figures, out)
+		return sent.tell(s)
 	}
 	if c.Bool("keep") {
 		j.console = c.String("listen")
@@ -138,69 +142,6 @@ func (j *job) thinForPeople(ctx context.Context, work string) error {
 	}
 	j.videos[0] = thin
 	return nil
-}
-
-// agreement is a mask against the truth.
-type agreement struct {
-	pixels, right              int
-	cloudBoth, cloudAny        int
-	shadowBoth, shadowAny, out int
-}
-
-// compare counts a mask's pixels against the truth's, by windows. Pixels that nobody judged are
-// counted apart.
-func compare(mask, truth string) (agreement, error) {
-	var a agreement
-	m, err := raster.Open(mask, raster.Options{Bands: []string{"class"}})
-	if err != nil {
-		return a, err
-	}
-	defer m.Close()
-	t, err := raster.Open(truth, raster.Options{Bands: []string{"class"}})
-	if err != nil {
-		return a, err
-	}
-	defer t.Close()
-	info := m.Info()
-	for tile := range (raster.Grid{Width: info.Width, Height: info.Height, Size: 512}).Tiles() {
-		got, err := m.ReadClasses(tile.Core)
-		if err != nil {
-			return a, err
-		}
-		want, err := t.ReadClasses(tile.Core)
-		if err != nil {
-			return a, err
-		}
-		for i, g := range got {
-			a.add(g, want[i])
-		}
-	}
-	return a, nil
-}
-
-func (a *agreement) add(got, want byte) {
-	if got == vision.NoData || got == vision.NotJudged {
-		a.out++
-		return
-	}
-	count := func(n *int, yes bool) {
-		if yes {
-			*n++
-		}
-	}
-	a.pixels++
-	count(&a.right, got == want)
-	count(&a.cloudBoth, got == vision.Cloud && want == vision.Cloud)
-	count(&a.cloudAny, got == vision.Cloud || want == vision.Cloud)
-	count(&a.shadowBoth, got == vision.Shadow && want == vision.Shadow)
-	count(&a.shadowAny, got == vision.Shadow || want == vision.Shadow)
-}
-
-func share(part, whole int) float64 {
-	if whole == 0 {
-		return 0
-	}
-	return 100 * float64(part) / float64(whole)
 }
 
 // cloudiness says how cloudy a scene is, and how much of it nobody judged.

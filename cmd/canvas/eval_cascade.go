@@ -43,7 +43,7 @@ func newCascade(c *urfave.Context) (measure.Cascade, error) {
 }
 
 func cascadeDetectCommand() *urfave.Command {
-	snapshot := detect.DefaultConfig().Snapshot
+	snapshot, quality := detect.DefaultConfig().Snapshot, detect.DefaultConfig().Second.Quality
 	return &urfave.Command{
 		Name: "detect", Usage: "detections are reported as they are; crops or whole pictures that are in doubt go to the cloud's model",
 		Flags: cascadeFlags(
@@ -52,15 +52,15 @@ func cascadeDetectCommand() *urfave.Command {
 			&urfave.StringFlag{Name: "send", Value: measure.SendBoth, Usage: "crops, pictures, or both one after the other"},
 			&urfave.Float64Flag{Name: "low", Value: 0.1, Usage: "weaker detections are not worth a crop: they stay as they are"},
 			&urfave.Float64Flag{Name: "margin", Value: snapshot.Margin, Usage: "how much more than the box a crop shows on each side, as a share of the box"},
-			&urfave.IntFlag{Name: "quality", Value: snapshot.Quality, Usage: "of the JPEGs that crops and whole pictures are sent as, 1 to 100"}),
+			&urfave.IntFlag{Name: "quality", Value: quality, Usage: "of the JPEGs that crops and whole pictures are sent as, 1 to 100"}),
 		Action: func(c *urfave.Context) error {
 			k, err := newCascade(c)
 			if err != nil {
 				return err
 			}
-			d := measure.CascadeDetect{Cascade: k, Send: c.String("send"), Low: c.Float64("low"), Snapshot: snapshot}
-			d.Snapshot.Margin, d.Snapshot.Quality = c.Float64("margin"), c.Int("quality")
-			if !(d.Low >= 0 && d.Low < 1) || !(d.Snapshot.Margin >= 0 && d.Snapshot.Margin <= 10) || d.Snapshot.Quality < 1 || d.Snapshot.Quality > 100 {
+			d := measure.CascadeDetect{Cascade: k, Send: c.String("send"), Low: c.Float64("low"), Snapshot: snapshot, Quality: c.Int("quality")}
+			d.Snapshot.Margin = c.Float64("margin")
+			if !(d.Low >= 0 && d.Low < 1) || !(d.Snapshot.Margin >= 0 && d.Snapshot.Margin <= 10) || d.Quality < 1 || d.Quality > 100 {
 				return cli.Usagef("--low is a score from 0 to 1, --margin a share from 0 to 10, --quality 1 to 100")
 			}
 			if !slices.Contains([]string{measure.SendCrops, measure.SendPictures, measure.SendBoth}, d.Send) {

@@ -40,3 +40,23 @@ func TestBothWaysOfACascadeBeginAtTheDeviceAlone(t *testing.T) {
 		t.Errorf("two curves: %v", err)
 	}
 }
+
+// TestTheCloudsModelSeesWhatTheLinkCarries measures the cloud's model behind JPEGs of almost no quality.
+func TestTheCloudsModelSeesWhatTheLinkCarries(t *testing.T) {
+	dir := assets(t)
+	at := func(quality string) (r measure.CascadeReport) {
+		text, err := canvas("eval", "cascade", "detect", "--edge", "fastestdet", "--cloud", "picodet_s_416", "--models", filepath.Join(dir, "models"), "--send", "pictures", "--quality", quality,
+			"--images", filepath.Join(dir, "images"), "--coco", filepath.Join(dir, "images", "sahi_terrain2_coco.json"), "--engine", "onnxruntime-cpu", "--budget", "1", "--json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal([]byte(text), &r); err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	low, high := at("1"), at("95")
+	if low.Edge != high.Edge || low.Cloud >= high.Cloud || low.AllBytes >= high.AllBytes/4 {
+		t.Errorf("AP %.3f of %d bytes at quality 1, %.3f of %d at 95; alone on the device %.3f and %.3f", low.Cloud, low.AllBytes, high.Cloud, high.AllBytes, low.Edge, high.Edge)
+	}
+}

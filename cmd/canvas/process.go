@@ -47,6 +47,7 @@ func processCommand() *urfave.Command {
 			&urfave.IntFlag{Name: "window", Value: sceneDefaults().WithDefaults().Window, Usage: "pixels a side of what a network sees of a scene at once"},
 			&urfave.Float64Flag{Name: "precision", Usage: "by how much a scene's pixel may be off that is sent, in reflectance, such as 0.0005; 0: not at all"},
 			&urfave.BoolFlag{Name: "keep-everything", Usage: "screen, but drop nothing"},
+			&urfave.Float64Flag{Name: "unsure", Usage: "a tile goes as the mask of the network that screens it where less than this `SHARE` of its pixels is unsure, such as 0.05: a thousandth of the bytes; default: all go as pixels"},
 		}, sceneFlags()...),
 		Action: func(c *urfave.Context) error {
 			log, err := cli.Logger(c, "warn") // progress goes to stdout
@@ -59,13 +60,16 @@ func processCommand() *urfave.Command {
 			if c.Duration("length") < 0 {
 				return cli.Usagef("--length %s is negative: give a time such as 10m, or leave it out", c.Duration("length"))
 			}
+			if u := c.Float64("unsure"); !(u >= 0 && u <= 1) {
+				return cli.Usagef("--unsure %v is no share: give a number from 0 to 1, or leave it out", u)
+			}
 			given, err := sceneOptions(c)
 			if err != nil {
 				return err
 			}
 			j := job{given: given, out: c.String("out"), scenes: append(c.StringSlice("scene"), c.StringSlice("stac")...), videos: c.StringSlice("video"), images: c.StringSlice("images"),
 				length: c.Duration("length"), folders: c.Bool("folders"), cut: capture.SceneOptions{Overlap: c.Int("overlap"), TileSize: c.Int("tile-size"), Window: c.Int("window"), Precision: c.Float64("precision")}, cloudModel: c.String("cloud-model"), detector: c.String("detector"), labels: c.String("labels"),
-				models: c.StringSlice("models"), keepEverything: c.Bool("keep-everything"), say: c.App.Writer, log: log}
+				models: c.StringSlice("models"), keepEverything: c.Bool("keep-everything"), unsure: c.Float64("unsure"), say: c.App.Writer, log: log}
 			_, err = j.run(c.Context)
 			return err
 		},
@@ -85,6 +89,7 @@ type job struct {
 	models                 []string
 	folders                bool // in those of images, too
 	keepEverything         bool
+	unsure                 float64 // tiles of which less is unsure go as masks; 0: none
 	say                    io.Writer
 	log                    *slog.Logger
 
@@ -213,7 +218,7 @@ func (j job) edge() (edge.Config, error) {
 	c := edge.DefaultConfig()
 	c.Edge = "process"
 	c.Attempts.Folder = filepath.Join(j.out, attemptsFolder)
-	c.Screen.KeepEverything = j.keepEverything
+	c.Screen.KeepEverything, c.Screen.Scenes.Unsure = j.keepEverything, j.unsure
 	scenes, err := each(j.scenes, func(a string) ([]string, error) { return expandScenes(a, nil) })
 	if err != nil {
 		return c, err

@@ -45,7 +45,7 @@ type BatchConfig struct {
 // Snapshot says how objects are pictured.
 type Snapshot struct {
 	Off     bool    `yaml:"off" desc:"no pictures of objects"`
-	Quality int     `yaml:"quality" desc:"quality of the JPEG, 1 to 100; 0: 85" range:"0..100"`
+	Quality int     `yaml:"quality" desc:"quality of the JPEG that people see, 1 to 100; 0: 85" range:"0..100"`
 	Margin  float64 `yaml:"margin" desc:"margin around the object, in its own sides; 0: 0.5" range:"0..10"`
 	MinSide int     `yaml:"min_side" desc:"pixels a side at least, where the frame has them; 0: 192" range:"0..10000"`
 }
@@ -59,6 +59,7 @@ type SecondLook struct {
 	Want  string  `yaml:"want" desc:"what the cloud does with it, as far as worker.models has a model for that" enum:"detect, classify"`
 
 	Pictures float64       `yaml:"pictures" desc:"expected wrong decisions a KiB, from which on a whole frame goes to the cloud's detector, whose boxes replace the device's, such as 0.15. 0: none" range:"0..1000"`
+	Quality  int           `yaml:"quality" desc:"quality of the JPEG that the cloud's model sees, 1 to 100; 0: 75" range:"0..100"`
 	Every    time.Duration `yaml:"pictures_every" desc:"least time between two such frames of one camera; a thin link carries other things too. Sets of images have none" range:"0s..24h"`
 }
 
@@ -70,7 +71,7 @@ func DefaultConfig() Config {
 		Alerts:   AlertConfig{Quiet: time.Minute},
 		Batch:    BatchConfig{Frames: 64, Age: 2 * time.Second},
 		Snapshot: Snapshot{Quality: 85, Margin: 0.5, MinSide: 192},
-		Second:   SecondLook{Want: "detect", Every: 10 * time.Second},
+		Second:   SecondLook{Want: "detect", Quality: 75, Every: 10 * time.Second},
 	}
 }
 
@@ -105,6 +106,7 @@ func (c Config) withDefaults(m Model) Config {
 	orDefault(&c.Snapshot.Quality, d.Snapshot.Quality)
 	orDefault(&c.Snapshot.Margin, d.Snapshot.Margin)
 	orDefault(&c.Snapshot.MinSide, d.Snapshot.MinSide)
+	orDefault(&c.Second.Quality, d.Second.Quality)
 	if c.Second.Want == "" {
 		c.Second.Want = d.Second.Want
 	}

@@ -151,13 +151,9 @@ func (c *Camera) alert(l *object) {
 func (c *Camera) addTracks(events []event.TrackEvent) {
 	for i, e := range events {
 		l := c.tracker.whose[i]
-		over := e.Type == event.TrackEnd
-		var jpeg []byte
-		if over || e.Type == event.TrackNew && c.observe != nil {
-			jpeg = c.picture(l)
-		}
-		if over && jpeg != nil {
-			e.After.SecondLook = c.config.Second.of(l, jpeg)
+		var sent []byte // the picture that goes, when the object is gone
+		if e.Type == event.TrackEnd {
+			sent, e.After.SecondLook = c.lastPicture(l)
 		}
 		if e.Type == event.TrackNew {
 			c.tracks.Add(1)
@@ -172,18 +168,34 @@ func (c *Camera) addTracks(events []event.TrackEvent) {
 		if c.observe != nil {
 			c.observe.Tracked(e)
 		}
-		if jpeg != nil {
-			c.show(l, jpeg, over, e.After.SecondLook)
+		if c.observe != nil && e.Type != event.TrackUpdate {
+			c.show(l, sent, e.After.SecondLook)
+		}
+		if sent != nil {
+			c.addPicture(l, sent, e.After.SecondLook)
 		}
 	}
 }
 
+// lastPicture is what is sent of an object that is gone, and what is asked about it: nil where people
+// shall see it.
+func (c *Camera) lastPicture(l *object) ([]byte, *event.SecondLook) {
+	if c.config.Second.objects() {
+		if jpeg := c.picture(l, c.config.Second.Quality); jpeg != nil {
+			if asked := c.config.Second.of(l, jpeg); asked != nil {
+				return jpeg, asked
+			}
+		}
+	}
+	return c.picture(l, c.config.Snapshot.Quality), nil
+}
+
 // picture is the object as it was seen best, nil where it never was.
-func (c *Camera) picture(l *object) []byte {
+func (c *Camera) picture(l *object, quality int) []byte {
 	if l.view.image.W == 0 {
 		return nil
 	}
-	jpeg, err := c.encode(l.view.image, c.config.Snapshot.Quality)
+	jpeg, err := c.encode(l.view.image, quality)
 	if err != nil {
 		c.log.Warn("the picture of an object could not be encoded; the object goes without one", "track", l.id, telemetry.Err, err)
 		return nil
@@ -191,15 +203,18 @@ func (c *Camera) picture(l *object) []byte {
 	return jpeg
 }
 
-// show shows the picture on the device, and sends it when the object is gone: to people, or to a
-// larger model first.
-func (c *Camera) show(l *object, jpeg []byte, over bool, asked *event.SecondLook) {
-	if c.observe != nil {
-		c.observe.Pictured(c.name, l.Label, jpeg)
+// show shows the object's picture on the device. What is sent is shown where that is for people.
+func (c *Camera) show(l *object, sent []byte, asked *event.SecondLook) {
+	if sent == nil || asked != nil {
+		sent = c.picture(l, c.config.Snapshot.Quality)
 	}
-	if !over {
-		return
+	if sent != nil {
+		c.observe.Pictured(c.name, l.Label, sent)
 	}
+}
+
+// addPicture sends the picture of an object that is gone: to people, or to a larger model first.
+func (c *Camera) addPicture(l *object, jpeg []byte, asked *event.SecondLook) {
 	c.add(event.Crop, c.name+"/"+l.id, event.Normal, l.moment(), float64(min(l.Top, 1)), mediaJPEG, jpeg)
 	if asked != nil {
 		f := &c.pending[len(c.pending)-1]

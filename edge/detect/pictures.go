@@ -68,7 +68,7 @@ func (c *Camera) lookAgain(f Frame, boxes []vision.Box) *event.FrameLook {
 	if wrong == 0 || c.encode == nil || !w.due(f.At) {
 		return nil
 	}
-	jpeg, err := c.encode(f.Image, c.config.Snapshot.Quality)
+	jpeg, err := c.encode(f.Image, w.config.Quality)
 	if err != nil {
 		c.log.Warn("a frame could not be encoded for a second look", "frame", f.Number, telemetry.Err, err)
 		return nil
@@ -134,6 +134,9 @@ func (s Snapshot) Window(b vision.Box, width, height int) (x, y, w, h int) {
 	y, h = s.region(b.Y, b.H, height)
 	return x, y, w, h
 }
+
+// objects says whether objects may have a second look.
+func (s SecondLook) objects() bool { return s.Below > 0 || s.Crops > 0 }
 
 // of says what is asked about an object whose track has ended, nil where nothing is.
 func (s SecondLook) of(l *object, picture []byte) *event.SecondLook {

@@ -64,7 +64,7 @@ type SceneConfig struct {
 	MinBlue      float64 `yaml:"min_blue" desc:"reflectance in blue that a cloud has at least, for the spectral test" range:"0..1"`
 	TrustVisible bool    `yaml:"trust_visible" desc:"leave out tiles for clouds that were found without short-wave infrared, where snow and bright roofs look the same"`
 	Change       float64 `yaml:"change" desc:"share of clear ground that must have changed since its last clear view for a tile to be sent; 0: all tiles are sent, and no views are kept" range:"0..1"`
-	Unsure       float64 `yaml:"unsure" desc:"a tile of which less than this share of pixels is unsure to cloud_model goes as the device's own mask; 0: all go as pixels" range:"0..1"`
+	Unsure       float64 `yaml:"unsure" desc:"blocks of a tile of which less than this share of pixels is unsure to cloud_model go as the device's own mask; 0: all but clouds go as pixels" range:"0..1"`
 	Sure         float64 `yaml:"sure" desc:"probability from which on a class is sure, above 0.5 up to 1 where unsure is set"`
 	Difference   float64 `yaml:"difference" desc:"change of reflectance that counts, once the light is levelled out; 0.005 to 1 where change is set"`
 }
@@ -114,8 +114,7 @@ func (c Config) Tile(im vision.Image, mask *vision.Mask, model string) Decision 
 		v.Reason = Kept
 	}
 	v.Keep = v.Reason == Kept
-	sure := v.Keep && v.By == model && mask != nil && v.Score.Unsure < c.Scenes.Unsure && !c.KeepEverything
-	v.Masked = sure || v.Reason == Cloud
+	v.Masked = v.Reason == Cloud
 	if v.Keep && !v.Masked && v.By == model {
 		v.Kept, v.Left = c.Blocks(im, mask, linktile.BlockSide)
 		v.LeftGround = v.Kept != nil && c.Scenes.Unsure > 0

@@ -5,7 +5,6 @@ import (
 
 	"cloudcanvas/edge/detect"
 	"cloudcanvas/lab/evaluate"
-	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/vision"
 )
 
@@ -27,17 +26,12 @@ func (d *CascadeDetect) cut(ctx context.Context, id int64, im vision.Image, boxe
 			continue
 		}
 		x, y, w, h := d.Snapshot.Window(b, im.W, im.H)
-		crop := cropOf(im, x, y, w, h)
-		jpeg, err := infer.EncodeJPEG(crop, d.Snapshot.Quality)
-		if err != nil {
-			return err
-		}
-		again, err := d.detect(ctx, d.large, crop)
+		again, bytes, err := d.overTheLink(ctx, cropOf(im, x, y, w, h))
 		if err != nil {
 			return err
 		}
 		d.looks = append(d.looks, secondLook{first[0], secondOpinion(first[0], d.known(id, again), x, y)})
-		d.crops = append(d.crops, evaluate.Piece{Doubt: detect.PerKiB(detect.ExpectedWrong([]vision.Box{b}), len(jpeg)), Large: len(jpeg)})
+		d.crops = append(d.crops, evaluate.Piece{Doubt: detect.PerKiB(detect.ExpectedWrong([]vision.Box{b}), bytes), Large: bytes})
 	}
 	return nil
 }

@@ -26,7 +26,8 @@ type CascadeDetect struct {
 	Cascade
 	Send     string          // SendCrops, SendPictures or SendBoth
 	Low      float64         // weaker detections are not worth a crop
-	Snapshot detect.Snapshot // as the device cuts and encodes
+	Snapshot detect.Snapshot // as the device cuts
+	Quality  int             // of the JPEGs that the cloud's model sees
 
 	small, large *infer.Network
 
@@ -85,8 +86,8 @@ func (d *CascadeDetect) ways() (ways []Way) {
 		w := Way{Send: send, Pieces: len(pieces), Cascade: evaluate.MeasureCascade(pieces, quality, cloud, d.all, d.Budget, d.Steps)}
 		if w.Pays {
 			w.Setting = settings(noMore(w.Chosen.Doubt))
-			if d.Snapshot.Quality != detect.DefaultConfig().Snapshot.Quality {
-				w.Setting["detect.snapshot.quality"] = strconv.Itoa(d.Snapshot.Quality)
+			if d.Quality != detect.DefaultConfig().Second.Quality {
+				w.Setting["detect.second_look.quality"] = strconv.Itoa(d.Quality)
 			}
 		}
 		ways = append(ways, w)
@@ -119,24 +120,34 @@ func (d *CascadeDetect) picture(ctx context.Context, id int64, file string) erro
 	if err != nil {
 		return err
 	}
-	whole, err := infer.EncodeJPEG(im, d.Snapshot.Quality)
+	heavy, bytes, err := d.overTheLink(ctx, im)
 	if err != nil {
 		return err
 	}
-	d.all += len(whole)
-	heavy, err := d.detect(ctx, d.large, im)
-	if err != nil {
-		return err
-	}
+	d.all += bytes
 	boxes, err := d.detect(ctx, d.small, im)
 	if err != nil {
 		return err
 	}
-	d.pictures = append(d.pictures, doublySeen{bytes: len(whole), wrong: detect.ExpectedWrong(boxes), small: d.known(id, boxes), large: d.known(id, heavy)})
+	d.pictures = append(d.pictures, doublySeen{bytes: bytes, wrong: detect.ExpectedWrong(boxes), small: d.known(id, boxes), large: d.known(id, heavy)})
 	if d.Send == SendPictures {
 		return nil
 	}
 	return d.cut(ctx, id, im, boxes)
+}
+
+// overTheLink is what the cloud's model finds in a picture that came as a JPEG, and the JPEG's bytes.
+func (d *CascadeDetect) overTheLink(ctx context.Context, im vision.Image) (found []vision.Box, bytes int, err error) {
+	jpeg, err := infer.EncodeJPEG(im, d.Quality)
+	if err != nil {
+		return nil, 0, err
+	}
+	seen, err := infer.DecodeImage(jpeg, im.W*im.H)
+	if err != nil {
+		return nil, 0, err
+	}
+	found, err = d.detect(ctx, d.large, seen)
+	return found, len(jpeg), err
 }
 
 func (d *CascadeDetect) detect(ctx context.Context, net *infer.Network, im vision.Image) ([]vision.Box, error) {

@@ -65,9 +65,10 @@ func chunks(data []byte) error {
 	return nil
 }
 
-// EncodeJPEG encodes Pix with quality 1 … 100.
+// EncodeJPEG encodes Pix with quality 1 … 100. Its Huffman tables are made for the picture: the same pixels
+// in 2 to 9 % fewer bytes, for three milliseconds a megapixel (docs/decisions/0025-codec-of-frames.md).
 func EncodeJPEG(im vision.Image, quality int) ([]byte, error) {
-	return encode(im, gocv.JPEGFileExt, []int{gocv.IMWriteJpegQuality, quality})
+	return encode(im, gocv.JPEGFileExt, []int{gocv.IMWriteJpegQuality, quality, gocv.IMWriteJpegOptimize, 1})
 }
 
 // EncodePNG encodes Pix without loss.

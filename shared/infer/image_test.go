@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 
+	"gocv.io/x/gocv"
+
 	"cloudcanvas/shared/vision"
 )
 
@@ -74,6 +76,29 @@ func TestPicturesComeBackFromTheirFiles(t *testing.T) {
 	}
 	if d := int(back.Pix[3*(40*120+60)]) - int(im.Pix[3*(40*120+60)]); d < -8 || d > 8 {
 		t.Fatalf("JPEG is off by %d", d)
+	}
+}
+
+func TestAJPEGHasItsOwnTablesAndTheSamePixels(t *testing.T) {
+	im := gradient(192, 144)
+	for i := range im.Pix {
+		im.Pix[i] ^= byte(i * 7 % 31) // something to encode
+	}
+	own, err := EncodeJPEG(im, 75)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := encode(im, gocv.JPEGFileExt, []int{gocv.IMWriteJpegQuality, 75})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err1 := DecodeImage(own, 1<<20)
+	b, err2 := DecodeImage(plain, 1<<20)
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	if len(own) >= len(plain) || progressive(own) || !bytes.Equal(a.Pix, b.Pix) {
+		t.Errorf("%d bytes with its own tables, %d without; in passes: %v; the same pixels: %v", len(own), len(plain), progressive(own), bytes.Equal(a.Pix, b.Pix))
 	}
 }
 

@@ -37,8 +37,8 @@ import (
 
 const (
 	// maxDecodedBytes bounds what is kept of one scene. A row of the blocks of 1,024 pixels of a Sentinel-2 tile
-	// takes 112 MiB in six bands, and a row of tiles may also touch the last strips of the blocks above, 28 MiB.
-	maxDecodedBytes = 160 << 20
+	// takes 112 MiB in six bands, and a row of tiles of the link, which are nearly as high, touches two of them.
+	maxDecodedBytes = 240 << 20
 	// stripRows is how many rows of a block are kept or let go of together. Tiles are read row by row, so the
 	// upper ones of a block are soon done with.
 	stripRows = 256

@@ -2,19 +2,24 @@ package native
 
 import (
 	"bytes"
+	"errors"
 	"image"
 	"image/png"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"cloudcanvas/cloud/worker"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/infer"
+	"cloudcanvas/shared/linktile"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/raster"
 	"cloudcanvas/shared/vision"
+	"cloudcanvas/shared/windows"
 )
 
 // sky is a tile with a bright left half, and a pixel without data.
@@ -49,6 +54,82 @@ func TestTilesAndPicturesAreDecodedByTheirType(t *testing.T) {
 	}
 	if im, err = (Decoder{}).Decode("image/png", b.Bytes()); err != nil || im.W != 8 || len(im.Pix) != 8*4*3 {
 		t.Fatalf("%v: %d pixels", err, im.W)
+	}
+}
+
+// linkTile is a tile of 2 x 2 windows of a scene whose pixels are all the same.
+func linkTile(t *testing.T, bands ...string) (windows.Part, []byte) {
+	t.Helper()
+	g := windows.Grid{Width: 400, Height: 300, Size: 256, Overlap: 24, Margin: 51, Group: 4}
+	tile, _ := g.At(0, 0)
+	part := windows.Part{Grid: g, Tile: tile}
+	im := vision.Image{W: tile.Held.W, H: tile.Held.H, Bands: bands, Void: make([]byte, tile.Held.W*tile.Held.H)}
+	im.Void[7] = 1
+	for b := range bands {
+		plane := make([]float32, im.W*im.H)
+		for i := range plane {
+			plane[i] = 0.1 + 0.05*float32(b) + 0.0001*float32(i%500)
+		}
+		plane[7] = 0
+		im.Planes = append(im.Planes, plane)
+	}
+	out, err := raster.LinkTile(im, raster.Georef{}, raster.Coding{}, part, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := out.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return part, data
+}
+
+func TestATileOfTheLinkComesWithItsWindows(t *testing.T) {
+	part, data := linkTile(t, "blue", "green", "red", "nir")
+	p, err := Decoder{}.Decode(linktile.MediaType, data)
+	if err != nil || p.Part == nil || p.Part.Tile.Held != part.Tile.Held || p.W != 400 || p.H != 300 || p.Void[7] != 1 || p.Wanted != nil {
+		t.Fatalf("%v: %+v", err, p.Part)
+	}
+	size, err := Decoder{}.Size(linktile.MediaType, data)
+	if err != nil || size < 400*300*4*4 || size > 400*300*4*32 {
+		t.Errorf("%v: it takes %d bytes", err, size)
+	}
+	if _, err := (Decoder{MaxPixels: 100}).Decode(linktile.MediaType, data); err == nil {
+		t.Error("a tile of too many pixels is decoded")
+	}
+	tile, err := linktile.Decode(data, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tile.Kept = slices.Repeat([]bool{true}, linktile.Blocks(400)*linktile.Blocks(300))
+	tile.Kept[1] = false
+	if data, err = tile.Encode(); err != nil {
+		t.Fatal(err)
+	}
+	if p, err = (Decoder{}).Decode(linktile.MediaType, data); err != nil || !p.Wanted[31] || p.Wanted[32] || p.Wanted[31*400+63] || !p.Wanted[32*400+32] {
+		t.Errorf("%v: what is left out is wanted", err)
+	}
+	tile.Place.X, tile.Place.SceneW = 1, 401
+	if data, err = tile.Encode(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (Decoder{}).Decode(linktile.MediaType, data); !errors.Is(err, linktile.ErrMalformed) {
+		t.Errorf("a tile of another place: %v", err)
+	}
+}
+
+func TestTheHeavyModelAnswersATileOfTheLinkInItsOwnPixels(t *testing.T) {
+	_, data := linkTile(t, "blue", "green", "red", "nir", "swir16", "swir22")
+	s := newScene(t, worker.Config{Models: []worker.Choice{{Want: "segment", Model: "ukis_csmask_6b_l1c"}}})
+	s.put("segment", linktile.MediaType, data)
+	select {
+	case r := <-s.results:
+		planes, err := vision.DecodeProbabilities(r.Data, 400, 300)
+		if err != nil || len(planes) != 2 || planes[0][7] != vision.NoData || planes[0][8] == vision.NoData {
+			t.Errorf("%v: %d planes", err, len(planes))
+		}
+	case <-time.After(2 * time.Minute):
+		t.Fatal("no result within two minutes")
 	}
 }
 

@@ -16,12 +16,13 @@ import (
 	"testing"
 	"time"
 
+	"cloudcanvas/shared/linktile"
 	"cloudcanvas/shared/raster"
 	"cloudcanvas/shared/vision"
 )
 
 // What is mutated in a child process, where a crash of a native library shows as one.
-var outsideKinds = []string{"tile", "png", "jpeg", "wkt"}
+var outsideKinds = []string{"tile", "linktile", "png", "jpeg", "wkt"}
 
 // A decoder that takes longer than this for a few hundred kilobytes does not end.
 const stall = 30 * time.Second
@@ -149,6 +150,10 @@ func outside(t *testing.T, kind string) (seeds [][]byte, try func([]byte)) {
 			seeds = append(seeds, data)
 		}
 		return seeds, decode("image/tiff")
+	}
+	if kind == "linktile" {
+		_, data := linkTile(t, "red", "nir")
+		return [][]byte{data}, decode(linktile.MediaType)
 	}
 	for _, zone := range []int{1, 32} {
 		g, err := raster.UTM(zone, true, 500000, 5400000, 10)
