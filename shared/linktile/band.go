@@ -94,6 +94,8 @@ func (c *bandCoder) decode(p *predictor, band int, e int32, tokens *tokenReader,
 	c.contexts.forget()
 	plane, s, step := c.planes[band], c.around, 2*e+1
 	near := c.exact(e)
+	state, other := tokens.state, tokens.other
+	low, high := c.low, c.high
 	w0, w1, z0, z1 := int64(p.weight[0]), int64(p.weight[1]), p.sizeWeight[0], p.sizeWeight[1]
 	for y := range c.h {
 		s.next(p, c.planes, y)
@@ -107,7 +109,7 @@ func (c *bandCoder) decode(p *predictor, band int, e int32, tokens *tokenReader,
 			at := left
 			if y > 0 {
 				at = int32((around[x] + int64(left)*w0 + int64(left2)*w1 + 1<<(weightBits-1)) >> weightBits)
-				at = min(max(at, c.low), c.high)
+				at = min(max(at, low), high)
 			}
 			var v, r int32
 			if c.from != nil && c.from[y*c.w+x] != coded {
@@ -116,9 +118,24 @@ func (c *bandCoder) decode(p *predictor, band int, e int32, tokens *tokenReader,
 					v = plane.value(pix[x])
 				}
 			} else {
-				r = unzigzag(tokens.get(c.table(c.context(sizeAround[x], size*z0+size2*z1))))
+				t := c.table(c.context(sizeAround[x], size*z0+size2*z1))
+				// tokens.get, written out: here a reader spends its time
+				share := state & (probTotal - 1)
+				token := uint32(t.token[share])
+				part := t.part[token]
+				state = part&0xffff*(state>>probBits) + share - part>>16
+				if state < stateLow {
+					state = state<<16 | tokens.more()
+				}
+				state, other = other, state
+				t.saw(token)
+				if token >= direct {
+					n := uint(token-direct)/4 + 2
+					token = (4+token&3)<<n | tokens.raw.get(n)
+				}
+				r = unzigzag(token)
 				v = at + r*step
-				v = min(max(v, c.low), c.high)
+				v = min(max(v, low), high)
 				if e > 0 {
 					v = near.decode(flags, v)
 				}
@@ -130,6 +147,7 @@ func (c *bandCoder) decode(p *predictor, band int, e int32, tokens *tokenReader,
 			size2, size = size, r
 		}
 	}
+	tokens.state, tokens.other = state, other
 }
 
 func (c *bandCoder) context(around, left int32) uint32 {

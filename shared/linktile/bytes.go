@@ -56,3 +56,66 @@ func (r *byteReader) end(what string) error {
 func appendPart(out, part []byte) []byte {
 	return append(binary.AppendUvarint(out, uint64(len(part))), part...)
 }
+
+// bitWriter and bitReader hold bits as they are, the lowest first.
+type bitWriter struct {
+	out  []byte
+	bits uint64
+	n    uint
+}
+
+func (w *bitWriter) put(v uint32, n uint) {
+	w.bits |= uint64(v) << w.n
+	if w.n += n; w.n >= 32 {
+		w.out = binary.LittleEndian.AppendUint32(w.out, uint32(w.bits))
+		w.bits >>= 32
+		w.n -= 32
+	}
+}
+
+func (w *bitWriter) finish() []byte {
+	for ; w.n > 0; w.n -= min(w.n, 8) {
+		w.out = append(w.out, byte(w.bits))
+		w.bits >>= 8
+	}
+	out := w.out
+	*w = bitWriter{}
+	return out
+}
+
+type bitReader struct {
+	data []byte
+	bits uint64
+	n    uint
+	over uint // bits that were asked for and are not there
+}
+
+func (r *bitReader) get(n uint) uint32 {
+	if r.n < n {
+		r.fill(n)
+	}
+	v := uint32(r.bits) & (1<<n - 1)
+	r.bits >>= n
+	r.n -= n
+	return v
+}
+
+func (r *bitReader) fill(n uint) {
+	if len(r.data) >= 4 {
+		r.bits |= uint64(binary.LittleEndian.Uint32(r.data)) << r.n
+		r.data = r.data[4:]
+		r.n += 32
+		return
+	}
+	for len(r.data) > 0 {
+		r.bits |= uint64(r.data[0]) << r.n
+		r.data = r.data[1:]
+		r.n += 8
+	}
+	if r.n < n {
+		r.over += n - r.n
+		r.n = n
+	}
+}
+
+func (r *bitReader) ended() bool { return r.over == 0 && len(r.data) == 0 && r.n < 8 && r.bits == 0 }

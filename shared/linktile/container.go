@@ -3,7 +3,6 @@ package linktile
 import (
 	"bytes"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"hash/crc32"
 	"math"
@@ -67,15 +66,6 @@ func (t Tile) encode() ([]byte, error) {
 		return seal(appendSection(out, sectionCoarse, encodeCoarse(t.Header, pix, from))), nil
 	}
 	return seal(appendSection(out, sectionPixels, encodePixels(t.Header, pix, from))), nil
-}
-
-func appendHeader(out []byte, h Header) ([]byte, error) {
-	head, err := json.Marshal(h)
-	if err != nil {
-		return nil, fmt.Errorf("encode a tile: %w", err)
-	}
-	out = binary.LittleEndian.AppendUint32(append(out, magic...), uint32(len(head)))
-	return append(out, head...), nil
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -175,33 +165,20 @@ func decodeSections(h Header, rest []byte) (Tile, error) {
 func readSections(rest []byte) (map[byte][]byte, error) {
 	sections := make(map[byte][]byte)
 	order := []byte(sectionOrder)
-	for len(rest) > 0 {
-		if len(rest) < 5 || uint64(binary.LittleEndian.Uint32(rest[1:])) > uint64(len(rest)-5) {
-			return nil, fmt.Errorf("%w: it is cut short", ErrMalformed)
-		}
-		kind, n := rest[0], int(binary.LittleEndian.Uint32(rest[1:]))
+	r := byteReader{data: rest}
+	for len(r.data) > 0 {
+		kind := r.byte()
+		body := r.part()
 		i := bytes.IndexByte(order, kind)
-		if i < 0 {
+		switch {
+		case r.bad:
+			return nil, fmt.Errorf("%w: it is cut short", ErrMalformed)
+		case i < 0:
 			return nil, fmt.Errorf("%w: it has a section %q that this version does not know, or that is in the wrong place", ErrMalformed, kind)
 		}
-		sections[kind], order, rest = rest[5:5+n], order[i+1:], rest[5+n:]
+		sections[kind], order = body, order[i+1:]
 	}
 	return sections, nil
-}
-
-// split takes the header off.
-func split(data []byte) (h Header, rest []byte, err error) {
-	if len(data) < 8 || string(data[:4]) != magic {
-		return h, nil, fmt.Errorf("%w: it does not begin with %s", ErrMalformed, magic)
-	}
-	n := binary.LittleEndian.Uint32(data[4:])
-	if n > maxHeader || int(n) > len(data)-8 {
-		return h, nil, fmt.Errorf("%w: a header of %d bytes", ErrMalformed, n)
-	}
-	if err := json.Unmarshal(data[8:8+n], &h); err != nil {
-		return h, nil, fmt.Errorf("%w: its header: %w", ErrMalformed, err)
-	}
-	return h, data[8+n:], h.Check()
 }
 
 func (t Tile) check() error {
@@ -224,6 +201,5 @@ func (t Tile) check() error {
 }
 
 func appendSection(out []byte, kind byte, body []byte) []byte {
-	out = binary.LittleEndian.AppendUint32(append(out, kind), uint32(len(body)))
-	return append(out, body...)
+	return appendPart(append(out, kind), body)
 }

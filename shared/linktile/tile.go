@@ -2,9 +2,9 @@
 // numbers, coded without loss or with a bound on the error, of the blocks that are wanted, with the device's
 // own mask for the others. It knows nothing of files, projections or networks.
 //
-//	"CCT1" | length of header | header (JSON) | sections: kind, length, bytes … | CRC-32C of all before
+//	"CCT1" | length, header (JSON, deflated) | sections: kind, length, bytes … | CRC-32C of all before
 //
-// Numbers are little-endian. How pixels are coded: docs/decisions/0022-codec-of-link-tiles.md.
+// Lengths are varints, the checksum is little-endian. How pixels are coded: docs/decisions/0022-codec-of-link-tiles.md.
 package linktile
 
 import (
@@ -87,7 +87,7 @@ var ErrMalformed = errors.New("not a tile")
 func Blocks(n int) int { return (n + BlockSide - 1) / BlockSide }
 
 // Memory is how much decoding a tile takes, in bytes: the numbers, the sizes of their residuals, what is known
-// of each pixel, and the tables of the tokens.
+// of each pixel, and the tables of the tokens. Refining takes as much, beside the base.
 func (h Header) Memory() int64 {
 	return int64(h.W)*int64(h.H)*(int64(len(h.Bands))*4+4) + 1<<20
 }

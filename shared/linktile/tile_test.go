@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -196,4 +197,25 @@ func example(w, h, bands int) Tile {
 		in.Kept[i] = i != len(in.Kept)-1
 	}
 	return in
+}
+
+func TestDecodingTakesNoMoreMemoryThanItSays(t *testing.T) {
+	for _, in := range []Tile{example(1, 1, 1), example(300, 200, 1), example(488, 488, 6)} {
+		data, err := in.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Decode(data, 1<<20); err != nil { // what is made once
+			t.Fatal(err)
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, err := Decode(data, 1<<20); err != nil {
+			t.Fatal(err)
+		}
+		runtime.ReadMemStats(&after)
+		if used := int64(after.TotalAlloc - before.TotalAlloc); used > in.Memory() || in.Memory() > 2*used+2<<20 {
+			t.Errorf("%d x %d x %d: %d bytes were made room for, %d were told", in.W, in.H, len(in.Bands), used, in.Memory())
+		}
+	}
 }

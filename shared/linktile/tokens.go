@@ -17,8 +17,8 @@ const (
 	probTotal  = 1 << probBits
 	stateLow   = 1 << 16 // a state of the coder lies in [stateLow, stateLow<<16)
 	firstTable = 32      // residuals until a context's table is first made anew; then twice as many, up to lastTable
-	lastTable  = 1024
-	oldCounts  = 1 << 14 // counts are halved above, so that the model forgets
+	lastTable  = 2048
+	oldCounts  = 1 << 13 // counts are halved above, so that the model forgets
 )
 
 // tokenOf splits a residual's code z into its token and the bits after it.
@@ -38,10 +38,10 @@ func unzigzag(z uint32) int32 { return int32(z>>1) ^ -int32(z&1) }
 type table struct {
 	left   int32 // until it is made anew
 	every  int32
-	total  uint32
 	part   [tokens]uint32 // start<<16 | frequency
 	counts [tokens]uint32
-	token  [probTotal]uint8 // of each share of the probability
+	reads  bool
+	token  [probTotal + 8]uint8 // of each share of the probability, which only a reader needs to know
 }
 
 // reset begins with a guess from the size of residuals that the context stands for, in sixteenths. All of it
@@ -62,10 +62,8 @@ func (t *table) reset(size uint32) {
 		guess[i] = max(r2*r2>>16*r>>16*width, 1)
 		sum += guess[i]
 	}
-	t.total = 0
 	for i := range t.counts {
 		t.counts[i] = uint32(guess[i] * weight * 64 / sum)
-		t.total += t.counts[i]
 	}
 	t.every = firstTable
 	t.make()
@@ -73,7 +71,11 @@ func (t *table) reset(size uint32) {
 
 // make turns counts into frequencies. Each token keeps at least one share.
 func (t *table) make() {
-	share := uint64(probTotal-tokens) << 32 / uint64(max(t.total, 1))
+	var total uint32
+	for _, c := range t.counts {
+		total += c
+	}
+	share := uint64(probTotal-tokens) << 32 / uint64(max(total, 1))
 	var freq [tokens]uint32
 	sum, best := uint32(0), 0
 	for i, c := range t.counts {
@@ -87,22 +89,18 @@ func (t *table) make() {
 	at := uint32(0)
 	for i, f := range freq {
 		t.part[i] = at<<16 | f
-		if f == 1 {
-			t.token[at] = uint8(i)
-		} else {
-			part := t.token[at : at+f]
-			for k := range part {
-				part[k] = uint8(i)
+		if t.reads {
+			same := uint64(i) * 0x0101010101010101
+			for k := at; k < at+f; k += 8 { // what is written too far is written over by the next tokens
+				binary.LittleEndian.PutUint64(t.token[k:], same)
 			}
 		}
 		at += f
 	}
 	t.left, t.every = t.every, min(t.every*2, lastTable)
-	if t.total > oldCounts*64 {
-		t.total = 0
+	if total > oldCounts*64 {
 		for i := range t.counts {
 			t.counts[i] >>= 1
-			t.total += t.counts[i]
 		}
 	}
 }
@@ -110,7 +108,6 @@ func (t *table) make() {
 // saw learns a token.
 func (t *table) saw(token uint32) {
 	t.counts[token] += 64
-	t.total += 64
 	if t.left--; t.left == 0 {
 		t.make()
 	}
@@ -118,6 +115,7 @@ func (t *table) saw(token uint32) {
 
 // contexts are the tables of a band, made when they are first met.
 type contexts struct {
+	reads  bool
 	tables [maxContexts]*table
 	spare  []*table
 }
@@ -142,7 +140,7 @@ func (c *contexts) first(context uint32) *table {
 	if n := len(c.spare); n > 0 {
 		t, c.spare = c.spare[n-1], c.spare[:n-1]
 	} else {
-		t = new(table)
+		t = &table{reads: c.reads}
 	}
 	size := context
 	if context >= 4 {
@@ -222,12 +220,7 @@ func (r *tokenReader) get(t *table) uint32 {
 	part := t.part[token]
 	state = part&0xffff*(state>>probBits) + share - part>>16
 	if state < stateLow {
-		if len(r.data) >= 2 {
-			state = state<<16 | uint32(binary.LittleEndian.Uint16(r.data))
-			r.data = r.data[2:]
-		} else {
-			r.short = true
-		}
+		state = state<<16 | r.more()
 	}
 	r.state, r.other = r.other, state
 	t.saw(token)
@@ -238,6 +231,17 @@ func (r *tokenReader) get(t *table) uint32 {
 	return (4+token&3)<<n | r.raw.get(n)
 }
 
+// more reads the next part of a state.
+func (r *tokenReader) more() uint32 {
+	if len(r.data) < 2 {
+		r.short = true
+		return 0
+	}
+	v := uint32(r.data[0]) | uint32(r.data[1])<<8
+	r.data = r.data[2:]
+	return v
+}
+
 // end says whether everything was read, and no more.
 func (r *tokenReader) end() error {
 	if r.short || r.state != stateLow || r.other != stateLow || len(r.data) != 0 || !r.raw.ended() {
@@ -245,66 +249,3 @@ func (r *tokenReader) end() error {
 	}
 	return nil
 }
-
-// bitWriter and bitReader hold bits as they are, the lowest first.
-type bitWriter struct {
-	out  []byte
-	bits uint64
-	n    uint
-}
-
-func (w *bitWriter) put(v uint32, n uint) {
-	w.bits |= uint64(v) << w.n
-	if w.n += n; w.n >= 32 {
-		w.out = binary.LittleEndian.AppendUint32(w.out, uint32(w.bits))
-		w.bits >>= 32
-		w.n -= 32
-	}
-}
-
-func (w *bitWriter) finish() []byte {
-	for ; w.n > 0; w.n -= min(w.n, 8) {
-		w.out = append(w.out, byte(w.bits))
-		w.bits >>= 8
-	}
-	out := w.out
-	*w = bitWriter{}
-	return out
-}
-
-type bitReader struct {
-	data []byte
-	bits uint64
-	n    uint
-	over uint // bits that were asked for and are not there
-}
-
-func (r *bitReader) get(n uint) uint32 {
-	if r.n < n {
-		if len(r.data) >= 4 {
-			r.bits |= uint64(binary.LittleEndian.Uint32(r.data)) << r.n
-			r.data = r.data[4:]
-			r.n += 32
-		} else {
-			r.fill(n)
-		}
-	}
-	v := uint32(r.bits) & (1<<n - 1)
-	r.bits >>= n
-	r.n -= n
-	return v
-}
-
-func (r *bitReader) fill(n uint) {
-	for len(r.data) > 0 {
-		r.bits |= uint64(r.data[0]) << r.n
-		r.data = r.data[1:]
-		r.n += 8
-	}
-	if r.n < n {
-		r.over += n - r.n
-		r.n = n
-	}
-}
-
-func (r *bitReader) ended() bool { return r.over == 0 && len(r.data) == 0 && r.n < 8 && r.bits == 0 }
