@@ -51,6 +51,13 @@ fi
 for peer_side in 2048 4096; do
   "$root/bin/canvas" simulate scene --out "$out/run/sim-$peer_side" --width $peer_side --height $peer_side --clouds 0.3 --seed 7 >/dev/null
 done
+if [ -x "$peer/bin/pip" ] && "$peer/bin/pip" install -q --disable-pip-version-check -r "$root/deps/peers/codecs/requirements.txt" >>"$out/python.log" 2>&1; then
+  export CANVAS_CODECS_PYTHON=$peer/bin/python
+else
+  echo "tiles of the link: no JPEG XL and JPEG-LS beside them, pip can't bring what deps/peers/codecs/requirements.txt lists"
+fi
+CANVAS_LINK_SCENES=$root/.deps/samples/sentinel2.tif:$root/.deps/samples/landsat8.tif:$out/run/sim-2048/scene.tif \
+  bench "tiles of the link" ./shared/raster 'LinkTile$' 1x
 "$root/bin/canvas" process --out "$out/run/first" --scene "$out/run/sim-2048/scene.tif" --keep-everything >/dev/null # tries the engines, where this machine has not yet
 limit=$(forward ukis_csmask_6b_l1c 3s)
 if [ ! -x "$out/venv/bin/python" ]; then

@@ -87,6 +87,11 @@ func (w *Worker) load(ctx context.Context, j *job) error {
 		j.poison = poison(stageConsume, "OutOfBounds", err)
 		return nil
 	}
+	if item.Attrs.DataRef != "" { // an object is large: it is fetched when the one before has its memory
+		if err := j.turn.await(ctx); err != nil {
+			return err
+		}
+	}
 	data, err := w.fetch(ctx, item)
 	if err != nil {
 		return j.blame(err)

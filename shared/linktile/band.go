@@ -119,6 +119,7 @@ func (c *bandCoder) decode(p *predictor, band int, e int32, tokens *tokenReader,
 				}
 			} else {
 				t := c.table(c.context(sizeAround[x], size*z0+size2*z1))
+				// tokens.get, written out: here a reader spends its time
 				share := state & (probTotal - 1)
 				token := uint32(t.token[share])
 				part := t.part[token]

@@ -37,11 +37,20 @@ func (f *fitter) places(from []uint8) {
 	}
 }
 
-func (p plane) at(i int) float64 {
+func (p plane) at(i int) float64 { return float64(p.value(p.pix[i])) }
+
+// run gives the numbers from a place on.
+func (p plane) run(to []float64, at int) {
+	from := p.pix[at : at+len(to)]
 	if p.signed {
-		return float64(int16(p.pix[i]))
+		for i, v := range from {
+			to[i] = float64(int16(v))
+		}
+		return
 	}
-	return float64(p.pix[i])
+	for i, v := range from {
+		to[i] = float64(v)
+	}
 }
 
 // references picks for each band the bands before it whose fine structure is most like its own.
@@ -84,20 +93,19 @@ func (f *fitter) references() (first, second []int) {
 // gather gives the neighbours of a place, in the order of the weights.
 func (f *fitter) gather(x *[taps]float64, b, first, second, at int) {
 	p, w := f.planes[b], f.w
-	for i, d := range [tapsOwn]int{-1, -2, -2*w - 1, -2 * w, -2*w + 1, -w - 2, -w - 1, -w, -w + 1, -w + 2} {
-		x[i] = p.at(at + d)
-	}
+	x[0], x[1] = p.at(at-1), p.at(at-2)
+	p.run(x[2:5], at-2*w-1)
+	p.run(x[5:tapsOwn], at-w-2)
 	if first >= 0 {
 		p = f.planes[first]
-		for i, d := range [tapsFirst]int{-w - 1, -w, -w + 1, -1, 0, 1, w - 1, w, w + 1} {
-			x[tapsOwn+i] = p.at(at + d)
-		}
+		p.run(x[tapsOwn:tapsOwn+3], at-w-1)
+		p.run(x[tapsOwn+3:tapsOwn+6], at-1)
+		p.run(x[tapsOwn+6:tapsOwn+tapsFirst], at+w-1)
 	}
 	if second >= 0 {
 		p = f.planes[second]
-		for i, d := range [tapsSecond]int{-w, -1, 0, 1, w} {
-			x[tapsOwn+tapsFirst+i] = p.at(at + d)
-		}
+		x[tapsOwn+tapsFirst], x[taps-1] = p.at(at-w), p.at(at+w)
+		p.run(x[tapsOwn+tapsFirst+1:taps-1], at-1)
 	}
 }
 

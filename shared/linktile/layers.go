@@ -91,20 +91,23 @@ func (t Tile) EncodeRefinement(base Tile) ([]byte, error) {
 	return seal(appendSection(out, sectionResiduals, residuals)), nil
 }
 
-// EncodeLayers writes a tile in layers: coarse, with the bounds of each entry of errors, and without loss. It
-// gives them in the order in which they refine each other.
-func EncodeLayers(t Tile, errors ...[]int) ([][]byte, error) {
+// EncodeLayers writes a tile in layers: coarse, with bounds (of each band; nil: without this layer), and without
+// loss. It gives them in the order in which they refine each other.
+func EncodeLayers(t Tile, bounds []int) ([][]byte, error) {
 	data, err := t.EncodeCoarse()
 	if err != nil {
 		return nil, err
 	}
 	layers := [][]byte{data}
 	base, err := DecodeLayer(data, t.W*t.H)
-	for _, bounds := range append(slices.Clone(errors), nil) {
+	steps := [][]int{bounds, nil}
+	if bounds == nil {
+		steps = steps[1:]
+	}
+	for _, t.Error = range steps {
 		if err != nil {
 			return nil, err
 		}
-		t.Error = bounds
 		if data, err = t.EncodeRefinement(base); err != nil {
 			return nil, err
 		}

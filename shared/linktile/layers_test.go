@@ -18,7 +18,7 @@ func TestLayersComeTogether(t *testing.T) {
 		if bounds != nil {
 			errs = append(errs, bounds)
 		}
-		layers, err := EncodeLayers(in, errs...)
+		layers, err := EncodeLayers(in, bounds)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -26,6 +26,7 @@ func encodePixels(h Header, pix []uint16, from []uint8) []byte {
 // decodePixels is encodePixels the other way: pix holds the means of the blocks that were left out.
 func decodePixels(h Header, data []byte, pix []uint16, from []uint8) error {
 	c := newBandCoder(h, pix, from)
+	c.contexts.reads = true
 	r := byteReader{data: data}
 	for b := range h.Bands {
 		var p predictor

@@ -96,6 +96,7 @@ func encodeResiduals(base Tile, pix []uint16, from []uint8) ([]byte, error) {
 
 func decodeResiduals(base Tile, data []byte, pix []uint16, from []uint8) error {
 	c := refiner(base, pix, from)
+	c.contexts.reads = true
 	n := len(base.Bands)
 	r := byteReader{data: data}
 	for b := range n {

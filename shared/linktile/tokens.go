@@ -40,7 +40,8 @@ type table struct {
 	every  int32
 	part   [tokens]uint32 // start<<16 | frequency
 	counts [tokens]uint32
-	token  [probTotal]uint8 // of each share of the probability
+	reads  bool
+	token  [probTotal + 8]uint8 // of each share of the probability, which only a reader needs to know
 }
 
 // reset begins with a guess from the size of residuals that the context stands for, in sixteenths. All of it
@@ -88,12 +89,10 @@ func (t *table) make() {
 	at := uint32(0)
 	for i, f := range freq {
 		t.part[i] = at<<16 | f
-		if f == 1 {
-			t.token[at] = uint8(i)
-		} else {
-			part := t.token[at : at+f]
-			for k := range part {
-				part[k] = uint8(i)
+		if t.reads {
+			same := uint64(i) * 0x0101010101010101
+			for k := at; k < at+f; k += 8 { // what is written too far is written over by the next tokens
+				binary.LittleEndian.PutUint64(t.token[k:], same)
 			}
 		}
 		at += f
@@ -116,6 +115,7 @@ func (t *table) saw(token uint32) {
 
 // contexts are the tables of a band, made when they are first met.
 type contexts struct {
+	reads  bool
 	tables [maxContexts]*table
 	spare  []*table
 }
@@ -140,7 +140,7 @@ func (c *contexts) first(context uint32) *table {
 	if n := len(c.spare); n > 0 {
 		t, c.spare = c.spare[n-1], c.spare[:n-1]
 	} else {
-		t = new(table)
+		t = &table{reads: c.reads}
 	}
 	size := context
 	if context >= 4 {
