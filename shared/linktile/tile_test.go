@@ -219,3 +219,21 @@ func TestDecodingTakesNoMoreMemoryThanItSays(t *testing.T) {
 		}
 	}
 }
+
+func TestAHeaderIsReadWithoutThePixels(t *testing.T) {
+	in := example(40, 33, 2)
+	data, err := in.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for cut := range data {
+		h, err := Head(data[:cut])
+		if err == nil && !reflect.DeepEqual(h, in.Header) {
+			t.Fatalf("%d bytes give %+v", cut, h)
+		}
+		if err == nil && cut < len(data)/2 {
+			return
+		}
+	}
+	t.Error("the header is not read without all of the tile")
+}
