@@ -1,7 +1,10 @@
 package edge
 
 import (
+	"context"
 	"log/slog"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"cloudcanvas/edge/capture"
@@ -11,6 +14,7 @@ import (
 	"cloudcanvas/shared/ground"
 	"cloudcanvas/shared/raster"
 	"cloudcanvas/shared/telemetry"
+	"cloudcanvas/shared/visible"
 	"cloudcanvas/shared/vision"
 )
 
@@ -19,8 +23,11 @@ type sceneChange struct {
 	rules    screen.Config
 	views    *reference.Store
 	edge     string
-	database event.Epoch // of the buffer: what an earlier one was given may have been lost with it
+	database event.Epoch       // of the buffer: what an earlier one was given may have been lost with it
+	shared   *reference.Shared // nil: the views of others are not fetched
 	log      *slog.Logger
+
+	leftOut, byOthers atomic.Int64 // tiles that were unchanged; those of them that another device had shown
 }
 
 // observation is a tile's ground as it is now; the zero observation is not remembered.
@@ -44,6 +51,7 @@ func (c *sceneChange) compare(v *screen.Decision, d *event.TileDecision, p captu
 	if !ok {
 		return observation{}
 	}
+	c.shared.Saw(at.System)
 	now := observation{changes: c, system: at.System, overview: c.rules.Overview(p.Image, mask, at),
 		source: ground.Source{Name: c.edge + "/" + p.Stream, Seen: storable(p.At)}, file: file}
 	views := map[ground.Block]ground.View{}
@@ -52,12 +60,22 @@ func (c *sceneChange) compare(v *screen.Decision, d *event.TileDecision, p captu
 	}
 	now.compared, ok = c.rules.Against(v, now.overview, views)
 	if ok {
-		d.Change, d.Reference = v.Score.Change, now.compared.Seen
+		was := now.compared.Reference
+		d.Change, d.Reference = v.Score.Change, was.Seen
+		if !v.Keep {
+			c.leftOut.Add(1)
+			if !strings.HasPrefix(was.Name, c.edge+"/") {
+				c.byOthers.Add(1)
+				if visible.Text(was.Name) == was.Name && len(was.Name) <= event.MaxReferenceScene {
+					d.ReferenceScene = was.Name
+				}
+			}
+		}
 	}
 	return now
 }
 
-// known is how a block looked before an observation.
+// known is how a block looked before an observation, to this device and to others.
 func (c *sceneChange) known(now observation, b ground.Block) ground.View {
 	e, _ := c.views.Last(c.key(now.system, b))
 	view := e.Now
@@ -66,6 +84,10 @@ func (c *sceneChange) known(now observation, b ground.Block) ground.View {
 		if view, err = e.Before(); err != nil {
 			c.log.Warn("the reference view of a tile's ground can't be read; the ground counts as new", telemetry.Err, err)
 		}
+	}
+	if c.shared != nil {
+		others, _ := c.views.Last(reference.Key{From: reference.FromCloud, System: now.system, Block: b})
+		view = view.Merge(others.Now.Without(func(s ground.Source) bool { return s == now.source }))
 	}
 	return view.Without(func(s ground.Source) bool {
 		age := now.source.Seen.Sub(s.Seen)
@@ -102,9 +124,8 @@ func placeOf(s *capture.SceneInfo, t raster.Tile) (ground.Place, bool) {
 	}
 	system, origin, ok := ground.Locate(s.Georef.EPSG, s.Georef.WKT, s.Georef.Transform, s.Planes)
 	w := t.Window
-	x, y := max(0, -w.X), max(0, -w.Y)
 	return ground.Place{System: system, At: ground.Pixel{Col: origin.Col + int64(w.X), Row: origin.Row + int64(w.Y)},
-		Inside: ground.Rect{X: x, Y: y, W: min(w.W, s.Width-w.X) - x, H: min(w.H, s.Height-w.Y) - y}}, ok
+		Inside: ground.Rect(s.Inside(t))}, ok
 }
 
 // storable is a time as views keep it, in Unix nanoseconds; what lies beyond those is no time of a scene.
@@ -125,4 +146,36 @@ func (a *Agent) openSceneChange() (*sceneChange, error) {
 		return nil, err
 	}
 	return &sceneChange{rules: a.config.Screen, views: views, edge: a.config.Edge, log: a.log}, nil
+}
+
+// acceptViews fetches the cloud's views of the ground where that is configured.
+func (a *Agent) acceptViews() error {
+	if a.changes == nil || !a.config.Reference.Shared {
+		return nil
+	}
+	open, err := a.linkOpen()
+	if err != nil {
+		return err
+	}
+	a.changes.shared = reference.OpenShared(a.config.Reference, a.changes.views, reference.SharedParts{
+		Announce: func(ctx context.Context) { a.link.Announce(ctx) }, Up: a.link.Up, Open: open, Log: a.log})
+	a.link.Down(event.DownReferences, a.changes.shared.Receive)
+	a.link.SetReferences(a.changes.shared.Wanted)
+	return nil
+}
+
+// referenceCounts are what became of comparing tiles with views of the ground.
+type referenceCounts struct {
+	Unchanged int64                  `json:"unchanged_tiles"`           // left out
+	ByOthers  int64                  `json:"unchanged_tiles_by_others"` // of these, what another device had shown
+	Bytes     int64                  `json:"disk_bytes"`
+	Shared    reference.SharedCounts `json:"shared"`
+}
+
+// counts of the nil sceneChange are none.
+func (c *sceneChange) counts() referenceCounts {
+	if c == nil {
+		return referenceCounts{}
+	}
+	return referenceCounts{c.leftOut.Load(), c.byOthers.Load(), c.views.Bytes(), c.shared.Counts()}
 }

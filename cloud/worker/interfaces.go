@@ -5,6 +5,7 @@ import (
 
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/ground"
 	"cloudcanvas/shared/vision"
 )
 
@@ -20,6 +21,17 @@ type Decoder interface {
 	// Size is how many bytes of memory Decode takes, as the data's header has it.
 	Size(media string, data []byte) (int64, error)
 	Decode(media string, data []byte) (vision.Image, error)
+}
+
+// Places are told by decoders that know where on the Earth an item's picture lies; false: that is not known, or
+// not said.
+type Places interface {
+	Place(media string, data []byte, im vision.Image) (ground.Place, bool)
+}
+
+// Views take what tiles showed of the ground, once their results are durable. Keep does not wait.
+type Views interface {
+	Keep(item *event.Item, system ground.System, ov ground.Overview)
 }
 
 // Leases lends partitions. It is a part of coord.Coordinator.

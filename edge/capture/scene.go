@@ -67,11 +67,20 @@ type SceneInfo struct {
 
 // Encode is a tile as it travels: a GeoTIFF in the scene's own numbers. im is the tile's picture.
 func (s *SceneInfo) Encode(im vision.Image, t raster.Tile) ([]byte, error) {
-	data, err := raster.EncodeTile(im, s.Georef.Window(t.Window), s.coding)
+	coding := s.coding
+	coding.Inside = s.Inside(t)
+	data, err := raster.EncodeTile(im, s.Georef.Window(t.Window), coding)
 	if err != nil {
 		return nil, fmt.Errorf("scene %s, tile %s: %w", s.ID, t.Name(), err)
 	}
 	return data, nil
+}
+
+// Inside is the part of a tile's window that lies in the scene, from the window's corner.
+func (s *SceneInfo) Inside(t raster.Tile) raster.Window {
+	w := t.Window
+	x, y := max(0, -w.X), max(0, -w.Y)
+	return raster.Window{X: x, Y: y, W: min(w.W, s.Width-w.X) - x, H: min(w.H, s.Height-w.Y) - y}
 }
 
 // SceneFile is a source that gives a scene's tiles, row by row, each as a Picture with Scene and

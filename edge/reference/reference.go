@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"cloudcanvas/shared/config"
+	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/ground"
 )
 
@@ -25,14 +26,30 @@ import (
 type Config struct {
 	QuotaBytes int64         `yaml:"quota_bytes" desc:"bytes of views on disk; beyond, the oldest go" range:"1MiB.."`
 	MaxAge     time.Duration `yaml:"max_age" desc:"a view that was kept longer ago, or seen longer before the scene, is not believed: the ground is sent again" range:"1m.."`
+
+	Shared            bool          `yaml:"shared" desc:"fetch the cloud's views of the ground of other devices, for what this one sees: screening.md#the-views-of-others"`
+	SharedBytesPerDay int64         `yaml:"shared_bytes_per_day" desc:"bytes of such views that are asked for on a day of UTC; 0: any number" range:"0 or 128KiB.."`
+	SharedEvery       time.Duration `yaml:"shared_every" desc:"how often the cloud is asked what has changed, once all is here" range:"1s.."`
+	Systems           []string      `yaml:"systems" desc:"ground systems whose views are fetched before the first scene, in the words of the status: EPSG:32632 10 0 0 -10 0 0 blue,green,red,nir; eight at most" default:"those of the scenes that were read"`
 }
 
-// DefaultConfig is room for some twenty thousand blocks of ground, each good for three months.
-func DefaultConfig() Config { return Config{QuotaBytes: 256 << 20, MaxAge: 90 * 24 * time.Hour} }
+// DefaultConfig is room for some twenty thousand blocks of ground, each good for three months; of the cloud's
+// views three thousand blocks a day.
+func DefaultConfig() Config {
+	return Config{QuotaBytes: 256 << 20, MaxAge: 90 * 24 * time.Hour, SharedBytesPerDay: 32 << 20, SharedEvery: 10 * time.Minute}
+}
 
 // Problems names every mistake: add takes the field, what is wrong, and what to do.
 func (c Config) Problems(add func(field, message, hint string)) {
 	config.Limits(c, DefaultConfig(), add)
+	if len(c.Systems) > event.MaxWantedViews {
+		add("systems", fmt.Sprintf("has %d systems, %d are possible", len(c.Systems), event.MaxWantedViews), "leave those out that are seen seldom: they are fetched once a scene was read")
+	}
+	for _, s := range c.Systems {
+		if err := ground.System(s).Check(); err != nil || !ground.System(s).Shared() {
+			add("systems", fmt.Sprintf("%q is no ground system", s), "write it as the status of a device says it, such as EPSG:32632 10 0 0 -10 0 0 blue,green,red,nir")
+		}
+	}
 }
 
 // Key names a view.

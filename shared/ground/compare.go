@@ -3,7 +3,6 @@ package ground
 import (
 	"math"
 	"slices"
-	"time"
 )
 
 // Bounds of what counts as another light over the same ground: the sun's height, haze, and the
@@ -34,8 +33,8 @@ type Comparison struct {
 	State []byte // of each cell
 	Clear int    // cells that show clear ground now, but for those in a cloud's shadow …
 	Moved int    // … and those of them that are Changed or New
-	// Seen is when most of the ground was seen before.
-	Seen time.Time
+	// Reference is what showed most of the ground before.
+	Reference Source
 }
 
 // Share of the clear ground that has changed or was never seen, 0 … 1.
@@ -152,7 +151,7 @@ func Compare(now Overview, views map[Block]View, difference float64, shadows boo
 		}
 		return c, true
 	}
-	c.Seen = b.sources[largest].Seen
+	c.Reference = b.sources[largest]
 	c.level(now, b, groups, largest, difference, shadows)
 	return c, c.Clear > 0
 }

@@ -70,7 +70,7 @@ func TestTheSameGroundIsKnownHoweverItIsCut(t *testing.T) {
 		return 0.9*v + 0.01 // a lower sun, and haze
 	}
 	c, ok := Compare(over(taken(at, 952, 952, burnt), at), views, 0.03, false)
-	if want := 16.0 * 16 / (237 * 237); !ok || c.Share() < 0.85*want || c.Share() > 1.15*want || !c.Seen.Equal(time.Unix(100, 0)) {
+	if want := 16.0 * 16 / (237 * 237); !ok || c.Share() < 0.85*want || c.Share() > 1.15*want || !c.Reference.Seen.Equal(time.Unix(100, 0)) {
 		t.Fatalf("%v: %v has changed, %v was burnt", ok, c.Share(), want)
 	}
 	if clear, moved := c.In(Rect{X: 604, Y: 404, W: 52, H: 52}); moved != clear || clear < 169 {

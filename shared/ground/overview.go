@@ -87,7 +87,7 @@ func Of(im vision.Image, hidden []byte, at Place) Overview {
 	n, in := im.W*im.H, at.Inside
 	if n == 0 || im.W > maxSide || im.H > maxSide || len(im.Planes) == 0 || len(im.Planes) > maxBands || len(hidden) != n ||
 		in.X < 0 || in.Y < 0 || in.W < 1 || in.H < 1 || in.X > im.W-in.W || in.Y > im.H-in.H ||
-		!onLattice(at.At.Col) || !onLattice(at.At.Row) {
+		!onEarth(at.At.Col) || !onEarth(at.At.Row) {
 		return Overview{}
 	}
 	for _, plane := range im.Planes {
@@ -118,7 +118,7 @@ func Of(im vision.Image, hidden []byte, at Place) Overview {
 	return ov
 }
 
-func onLattice(pixel int64) bool { return pixel > -2*maxPixel && pixel < 2*maxPixel }
+func onEarth(pixel int64) bool { return pixel > -2*maxPixel && pixel < 2*maxPixel }
 
 // Empty says that there is nothing to compare with.
 func (ov Overview) Empty() bool { return len(ov.Cells) == 0 }
@@ -193,6 +193,12 @@ func (ov Overview) hide(cell int) {
 
 // Block is the place of a block on the lattice.
 type Block struct{ X, Y int64 }
+
+// OnLattice says whether there can be such a block.
+func OnLattice(b Block) bool {
+	const most = 2 * maxPixel / BlockPixels
+	return b.X > -most && b.X < most && b.Y > -most && b.Y < most
+}
 
 // Blocks are those that the overview lies on, row by row.
 func (ov Overview) Blocks() (all []Block) {

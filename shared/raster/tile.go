@@ -16,6 +16,7 @@ type Coding struct {
 	DataType string    // Byte, UInt16 or Int16; "" for the quantisation
 	Scalings []Scaling // of each band of the image
 	NoData   *float64  // the number that marks pixels without data
+	Inside   Window    // the part of the tile that lies in the scene; the zero Window: that is not said
 }
 
 var quantised = Scaling{Scale: 0.0001, Offset: -0.1}
@@ -68,7 +69,7 @@ func EncodeTile(im vision.Image, g Georef, c Coding) ([]byte, error) {
 	}
 	if c.DataType == "" {
 		zero := 0.0
-		c = Coding{DataType: "UInt16", Scalings: slices.Repeat([]Scaling{quantised}, len(im.Planes)), NoData: &zero}
+		c = Coding{DataType: "UInt16", Scalings: slices.Repeat([]Scaling{quantised}, len(im.Planes)), NoData: &zero, Inside: c.Inside}
 	}
 	if len(c.Scalings) != len(im.Planes) {
 		return nil, fmt.Errorf("encode a tile: %d scalings for %d bands", len(c.Scalings), len(im.Planes))
@@ -192,6 +193,11 @@ func describe(ds *godal.Dataset, g Georef, names []string, c Coding) error {
 			if err := b.SetScaleOffset(s.Scale, s.Offset, reportErrors); err != nil {
 				return fmt.Errorf("scale of band %s: %w", names[i], brief(err))
 			}
+		}
+	}
+	if c.Inside != (Window{}) {
+		if err := placeInside(ds, c.Inside); err != nil {
+			return err
 		}
 	}
 	if c.NoData != nil {

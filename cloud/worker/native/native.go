@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"cloudcanvas/cloud/worker"
+	"cloudcanvas/shared/ground"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/raster"
@@ -48,6 +49,19 @@ func (d Decoder) Decode(media string, data []byte) (vision.Image, error) {
 		return infer.DecodeImage(data, limit)
 	}
 	return vision.Image{}, errMedia(media)
+}
+
+// Place is where a tile of a scene lies; im is its picture.
+func (d Decoder) Place(media string, data []byte, im vision.Image) (ground.Place, bool) {
+	if kindOf(media) != "image/tiff" {
+		return ground.Place{}, false
+	}
+	g, inside, ok, err := raster.TilePlace(data)
+	if err != nil || !ok || g.EPSG == 0 {
+		return ground.Place{}, false
+	}
+	system, at, ok := ground.Locate(g.EPSG, g.WKT, g.Transform, im.Bands)
+	return ground.Place{System: system, At: at, Inside: ground.Rect(inside)}, ok
 }
 
 func kindOf(media string) string {
