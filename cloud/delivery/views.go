@@ -2,7 +2,9 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"time"
 
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/telemetry"
@@ -34,8 +36,13 @@ func same(a, b event.WantedViews) bool {
 	return asked && a == b
 }
 
+// answerPatience bounds one answer: other edges wait for it.
+const answerPatience = time.Minute
+
 // sendViews answers questions. What fails the edge asks for again.
 func (s *service) sendViews(ctx context.Context, edge string, wanted []event.WantedViews) {
+	ctx, cancel := context.WithTimeout(ctx, answerPatience)
+	defer cancel()
 	for _, w := range wanted {
 		err := s.Views.Answer(ctx, edge, w, func(d event.DownViews) error {
 			payload, err := d.Marshal()
@@ -44,7 +51,7 @@ func (s *service) sendViews(ctx context.Context, edge string, wanted []event.Wan
 			}
 			return s.broker.Publish(ctx, event.DownTopic(edge, event.DownReferences), 1, false, payload)
 		})
-		if err != nil && ctx.Err() == nil {
+		if err != nil && !errors.Is(err, context.Canceled) {
 			s.Log.Warn("views of the ground were not sent to an edge, which will ask again", "edge", edge, "system", w.System, telemetry.Err, err)
 		}
 	}

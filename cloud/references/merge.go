@@ -38,6 +38,7 @@ type Merger struct {
 	now     func() time.Time
 
 	systems map[ground.System]*index // under the lease
+	failing bool                     // and it was said
 	bytes   prometheus.Gauge
 	views   prometheus.Gauge
 	refused prometheus.Counter
@@ -68,7 +69,8 @@ func (m *Merger) Run(ctx context.Context, g Group) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if !errors.Is(err, coord.ErrLost) {
+		if !errors.Is(err, coord.ErrLost) && !m.failing {
+			m.failing = true
 			m.log.Warn("merging reference views of the ground failed; this process tries again, and devices may send known ground until then", telemetry.Err, err)
 		}
 		if err := retry.Sleep(ctx, max(time.Second, m.config.Every)); err != nil {
@@ -85,6 +87,10 @@ func (m *Merger) work(ctx context.Context) error {
 		more, err := m.pass(ctx)
 		if err != nil {
 			return err
+		}
+		if m.failing {
+			m.failing = false
+			m.log.Info("reference views of the ground are merged again")
 		}
 		if more {
 			continue

@@ -151,11 +151,10 @@ func (h *Shared) Saw(s ground.System) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.state.Systems) > 0 && h.state.Systems[0].System == s {
-		return
+	known := h.find(s) >= 0
+	if h.add(s); !known { // the order alone is not worth a write for each tile
+		h.save()
 	}
-	h.add(s)
-	h.save()
 }
 
 // add puts a system at the front.

@@ -76,7 +76,7 @@ func (ov Overview) Patch(b Block, s Source) (View, bool) {
 	if !any {
 		return View{}, false
 	}
-	v.Sources = []Source{{Name: s.Name[:min(len(s.Name), maxName)], Seen: s.Seen.UTC()}}
+	v.Sources = []Source{{Name: s.Name[:min(len(s.Name), maxName)], Seen: s.Seen.Round(0).UTC()}}
 	return v, true
 }
 
