@@ -197,7 +197,7 @@ func TestWhatAKillLeftUnfinishedIsTakenAway(t *testing.T) {
 func TestConfigurationMistakesAreNamed(t *testing.T) {
 	var fields []string
 	Config{}.Problems(func(field, _, _ string) { fields = append(fields, field) })
-	if got := strings.Join(fields, " "); got != "quota_bytes max_age" {
+	if got := strings.Join(fields, " "); got != "quota_bytes max_age shared_every" {
 		t.Error(got)
 	}
 	DefaultConfig().Problems(func(field, message, _ string) { t.Errorf("default %s: %s", field, message) })

@@ -195,8 +195,8 @@ func describe(ds *godal.Dataset, g Georef, names []string, c Coding) error {
 			}
 		}
 	}
-	if c.Inside != (Window{}) {
-		if err := placeInside(ds, c.Inside); err != nil {
+	if c.Inside != (Window{}) && g.EPSG != 0 {
+		if err := placeInside(ds, g.EPSG, c.Inside); err != nil {
 			return err
 		}
 	}

@@ -57,10 +57,10 @@ func (d Decoder) Place(media string, data []byte, im vision.Image) (ground.Place
 		return ground.Place{}, false
 	}
 	g, inside, ok, err := raster.TilePlace(data)
-	if err != nil || !ok || g.EPSG == 0 {
+	if err != nil || !ok {
 		return ground.Place{}, false
 	}
-	system, at, ok := ground.Locate(g.EPSG, g.WKT, g.Transform, im.Bands)
+	system, at, ok := ground.Locate(g.EPSG, "", g.Transform, im.Bands)
 	return ground.Place{System: system, At: at, Inside: ground.Rect(inside)}, ok
 }
 
