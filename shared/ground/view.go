@@ -47,16 +47,6 @@ func NewView(bands int) View {
 // Empty says that no cell was seen.
 func (v View) Empty() bool { return len(v.Sources) == 0 }
 
-// Newest is when the view's latest part was seen.
-func (v View) Newest() (newest time.Time) {
-	for _, s := range v.Sources {
-		if s.Seen.After(newest) {
-			newest = s.Seen
-		}
-	}
-	return newest
-}
-
 // Patch is what an overview saw of a block; false where that is nothing.
 func (ov Overview) Patch(b Block, s Source) (View, bool) {
 	v := NewView(ov.Bands)
