@@ -20,6 +20,7 @@ import (
 	"cloudcanvas/cloud/delivery"
 	"cloudcanvas/cloud/mosaic"
 	mosaicnative "cloudcanvas/cloud/mosaic/native"
+	"cloudcanvas/cloud/references"
 	"cloudcanvas/cloud/store"
 	"cloudcanvas/cloud/worker"
 	workernative "cloudcanvas/cloud/worker/native"
@@ -161,13 +162,24 @@ func (c *Cloud) Bridge(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return stopped(ctx, c.deliverModels(ctx)) })
 	group.Go(func() error { return stopped(ctx, c.keepDeadLetters(ctx)) })
+	if c.Config.References.On() {
+		merger, err := references.NewMerger(c.Config.References, c.Store, c.Log, c.Metrics)
+		if err != nil {
+			return err
+		}
+		group.Go(func() error { return stopped(ctx, merger.Run(ctx, c.Coord)) })
+	}
 	group.Go(func() error { return stopped(ctx, b.Run(ctx)) })
 	return group.Wait()
 }
 
-// deliverModels brings models to the devices, where no other process does.
+// deliverModels brings models, and views of the ground, to the devices, where no other process does.
 func (c *Cloud) deliverModels(ctx context.Context) error {
-	return delivery.Run(ctx, delivery.Parts{Group: c.Coord, Objects: c.Store, Log: c.Log, Dial: func(ctx context.Context) (delivery.Broker, func(), error) {
+	views, err := references.NewLibrary(c.Config.References, c.Store, c.Metrics)
+	if err != nil {
+		return err
+	}
+	return delivery.Run(ctx, delivery.Parts{Group: c.Coord, Objects: c.Store, Views: views, Log: c.Log, Dial: func(ctx context.Context) (delivery.Broker, func(), error) {
 		client, err := mqtt.Dial(ctx, mqtt.Options{URL: c.Config.MQTT.URL, ClientID: c.ID + deliveryID, Security: c.Config.MQTT.Security, Log: c.Log})
 		if err != nil {
 			return nil, nil, err
@@ -192,8 +204,16 @@ func (c *Cloud) Worker(ctx context.Context, models *model.Repository) error {
 	defer closeAttempts()
 	objects := c.objects(c.Config.Worker.ObjectBytes)
 	work := worker.KafkaGroup(c.Kafka)
+	var views worker.Views
+	var keeper *references.Keeper
+	if c.Config.References.On() {
+		if keeper, err = references.NewKeeper(c.Store, c.Log, c.Metrics); err != nil {
+			return err
+		}
+		views = keeper
+	}
 	w, err := worker.New(c.Config.Worker, worker.Parts{
-		Queue: work, Results: worker.KafkaResults{Log: c.Kafka, Keep: objects, Member: c.ID}, Dead: work, Objects: objects, Decoder: workernative.Decoder{}, Memory: c.Memory, Models: registry,
+		Queue: work, Results: worker.KafkaResults{Log: c.Kafka, Keep: objects, Member: c.ID}, Dead: work, Objects: objects, Decoder: workernative.Decoder{}, Views: views, Memory: c.Memory, Models: registry,
 		Attempts: attempts, ExitReports: c.Coord.Document(worker.ExitReportsDocument),
 		Leases: c.Coord, Assignments: worker.Assigned{Coordinator: c.Coord, Member: c.ID}, Log: c.Log, Metrics: c.Metrics, Trace: c.Trace,
 	})
@@ -212,6 +232,9 @@ func (c *Cloud) Worker(ctx context.Context, models *model.Repository) error {
 	settled := make(chan struct{})
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return stopped(ctx, worker.Join(ctx, c.Coord, member, registry, c.Log)) })
+	if keeper != nil {
+		group.Go(func() error { keeper.Run(ctx); return nil })
+	}
 	if c.Config.Worker.Preload {
 		group.Go(func() error { return stopped(ctx, registry.Preload(ctx)) })
 	}

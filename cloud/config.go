@@ -14,6 +14,7 @@ import (
 	"cloudcanvas/cloud/coord/assign"
 	"cloudcanvas/cloud/coord/zk"
 	"cloudcanvas/cloud/mosaic"
+	"cloudcanvas/cloud/references"
 	"cloudcanvas/cloud/store"
 	"cloudcanvas/cloud/worker"
 	"cloudcanvas/shared/config"
@@ -27,20 +28,21 @@ import (
 // Config is what the cloud's processes are told, the whole of cloud.yaml. docs/configuration.md
 // explains each setting; firmware-configs/ has a sample.
 type Config struct {
-	MQTT        MQTT             `yaml:"mqtt" desc:"the MQTT broker that devices deliver to"`
-	Kafka       Kafka            `yaml:"kafka" desc:"the Kafka cluster"`
-	ZooKeeper   zk.Config        `yaml:"zookeeper" desc:"the ZooKeeper ensemble"`
-	Store       string           `yaml:"store" desc:"URL of the object store for large data: file:///dir, s3://bucket?region=…, gs://bucket or azblob://container"`
-	Models      Models           `yaml:"models" desc:"where models lie and what runs them: models.md"`
-	Bridge      bridge.Config    `yaml:"bridge" desc:"what devices send over MQTT, on its way into Kafka; 0 stands for the default of a setting: bridge.md"`
-	Assign      assign.Config    `yaml:"assign" desc:"how partitions are divided among processes: scale.md"`
-	Worker      worker.Config    `yaml:"worker" desc:"what models do with the items: pipelines.md"`
-	Mosaic      mosaic.Config    `yaml:"mosaic" desc:"what becomes a product, and when: scenes.md"`
-	Products    string           `yaml:"products" desc:"folder that products appear in"`
-	DecodeBytes int64            `yaml:"decode_bytes" desc:"bytes of memory that all decoders of a process may take at one time, in a worker with the pictures that wait for a model; a tile of 952 x 952 pixels and six bands takes 55 MB, and what takes more by itself is refused: operations.md#memory" range:"1MiB.."`
-	Console     console.Config   `yaml:"console" desc:"where people look: console.md"`
-	Telemetry   telemetry.Config `yaml:"telemetry" desc:"health, metrics and traces of a process"`
-	Attempts    Attempts         `yaml:"attempts" desc:"when a record that kills the process is given up: delivery.md"`
+	MQTT        MQTT              `yaml:"mqtt" desc:"the MQTT broker that devices deliver to"`
+	Kafka       Kafka             `yaml:"kafka" desc:"the Kafka cluster"`
+	ZooKeeper   zk.Config         `yaml:"zookeeper" desc:"the ZooKeeper ensemble"`
+	Store       string            `yaml:"store" desc:"URL of the object store for large data: file:///dir, s3://bucket?region=…, gs://bucket or azblob://container"`
+	Models      Models            `yaml:"models" desc:"where models lie and what runs them: models.md"`
+	Bridge      bridge.Config     `yaml:"bridge" desc:"what devices send over MQTT, on its way into Kafka; 0 stands for the default of a setting: bridge.md"`
+	Assign      assign.Config     `yaml:"assign" desc:"how partitions are divided among processes: scale.md"`
+	Worker      worker.Config     `yaml:"worker" desc:"what models do with the items: pipelines.md"`
+	References  references.Config `yaml:"references" desc:"views of the ground for devices that have not seen it: screening.md#the-views-of-others"`
+	Mosaic      mosaic.Config     `yaml:"mosaic" desc:"what becomes a product, and when: scenes.md"`
+	Products    string            `yaml:"products" desc:"folder that products appear in"`
+	DecodeBytes int64             `yaml:"decode_bytes" desc:"bytes of memory that all decoders of a process may take at one time, in a worker with the pictures that wait for a model; a tile of 952 x 952 pixels and six bands takes 55 MB, and what takes more by itself is refused: operations.md#memory" range:"1MiB.."`
+	Console     console.Config    `yaml:"console" desc:"where people look: console.md"`
+	Telemetry   telemetry.Config  `yaml:"telemetry" desc:"health, metrics and traces of a process"`
+	Attempts    Attempts          `yaml:"attempts" desc:"when a record that kills the process is given up: delivery.md"`
 }
 
 // Attempts say where a process notes what it has in hand, and when a record that kills it is given up.
@@ -86,7 +88,7 @@ func DefaultConfig() Config {
 		MQTT: MQTT{URL: "tcp://127.0.0.1:1883"}, Kafka: Kafka{Brokers: []string{"127.0.0.1:9092"}, Partitions: 8},
 		ZooKeeper: zk.DefaultConfig(), Store: "file:///var/lib/canvas/objects",
 		Models: Models{Engine: infer.Auto, Layout: infer.Layout{Remember: infer.DefaultMemory()}, Cache: "/var/lib/canvas/model-cache"},
-		Bridge: bridge.DefaultConfig(), Assign: assign.DefaultConfig(), Worker: worker.DefaultConfig(), Mosaic: mosaic.DefaultConfig(),
+		Bridge: bridge.DefaultConfig(), Assign: assign.DefaultConfig(), Worker: worker.DefaultConfig(), Mosaic: mosaic.DefaultConfig(), References: references.DefaultConfig(),
 		Products: "/var/lib/canvas/products", DecodeBytes: 1 << 30, Console: console.DefaultConfig(),
 		Attempts: Attempts{Folder: "/var/lib/canvas/attempts", Config: crashguard.DefaultConfig()},
 	}
@@ -131,6 +133,7 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	c.Assign.Problems(in("assign"))
 	c.Worker.Problems(in("worker"))
 	c.Mosaic.Problems(in("mosaic"))
+	c.References.Problems(in("references"))
 	if c.Products == "" {
 		add("products", "is missing", "name the folder that products appear in")
 	}

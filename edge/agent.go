@@ -117,7 +117,7 @@ func Open(ctx context.Context, c Config, p Parts) (_ *Agent, err error) {
 	}
 	a.queries = newQueries(a.buffer(), a.scenes, &a.requests, a.log)
 	a.link.Down(event.DownQuery, a.queries.receive)
-	if err := a.acceptModels(); err != nil {
+	if err := errors.Join(a.acceptModels(), a.acceptViews()); err != nil {
 		return nil, err
 	}
 	return a, a.register(p.Metrics)
@@ -140,6 +140,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	group.Go(func() error { telemetry.Watchdog(ctx, &a.liveness); return nil })
 	if a.updates != nil {
 		group.Go(func() error { return a.updates.Run(ctx) })
+	}
+	if a.changes != nil && a.changes.shared != nil {
+		group.Go(func() error { a.changes.shared.Run(ctx); return nil })
 	}
 	if a.power != nil {
 		group.Go(func() error { a.power.Run(ctx); return nil })

@@ -233,6 +233,9 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	c.Local.Problems(in("local"))
 	c.Screen.Problems(in("screen"))
 	c.Reference.Problems(in("reference"))
+	if c.Reference.Shared && c.Screen.Scenes.Change <= 0 {
+		add("reference.shared", "is set, but no tile is compared with any view", "set screen.scenes.change, such as 0.01, or leave reference.shared out")
+	}
 	c.Detect.Problems(in("detect"))
 	c.Attempts.Problems(in("attempts"))
 	c.Power.Problems(in("power"))

@@ -114,23 +114,31 @@ func (a *Agent) acceptModels() error {
 	if a.parts.ModelStore == nil || a.config.Models.Fetch.Off || len(names) == 0 {
 		return nil
 	}
-	plan, err := contact.New(a.config.Uplink.Contacts)
+	open, err := a.linkOpen()
 	if err != nil {
 		return err
 	}
-	calendar, mu := contact.NewCalendar(plan), sync.Mutex{}
 	a.updates = modelupdate.New(a.config.Models.Fetch, modelupdate.Parts{
-		Store: a.parts.ModelStore, Names: names, Announce: func(ctx context.Context) { a.link.Announce(ctx) }, Up: a.link.Up, Try: a.tryModel, Counts: a.networks.counts, Log: a.log,
-		Open: func(now time.Time) bool {
-			mu.Lock()
-			defer mu.Unlock()
-			_, open := calendar.At(now)
-			return open
-		},
+		Store: a.parts.ModelStore, Names: names, Announce: func(ctx context.Context) { a.link.Announce(ctx) }, Up: a.link.Up, Try: a.tryModel, Counts: a.networks.counts, Open: open, Log: a.log,
 	})
 	a.link.Down(event.DownModels, a.updates.Receive)
 	a.link.SetModels(a.updates.Models)
 	return nil
+}
+
+// linkOpen says of a time whether the link may be used then.
+func (a *Agent) linkOpen() (func(now time.Time) bool, error) {
+	plan, err := contact.New(a.config.Uplink.Contacts)
+	if err != nil {
+		return nil, err
+	}
+	calendar, mu := contact.NewCalendar(plan), sync.Mutex{}
+	return func(now time.Time) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		_, open := calendar.At(now)
+		return open
+	}, nil
 }
 
 // tryModel loads a model beside those that run, and lets it answer its golden case: first in a process of

@@ -155,13 +155,18 @@ func idleProbe() *telemetry.Probe {
 // read takes a scene file through a pipeline and gives its manifest.
 func read(t *testing.T, path string, g *sceneChange, b buffer) event.Manifest {
 	t.Helper()
+	return readCut(t, path, g, b, sceneOptions)
+}
+
+func readCut(t *testing.T, path string, g *sceneChange, b buffer, o capture.SceneOptions) event.Manifest {
+	t.Helper()
 	id := filepath.Base(path)
 	rules := screen.DefaultConfig()
 	if g != nil {
 		rules = g.rules
 	}
 	l := newScenePipeline(always(spectralScreener{rules}), g, b, fileKey(path), idleProbe(), slog.New(slog.DiscardHandler))
-	err := capture.NewSceneFile(path, id, sceneOptions).Run(t.Context(), l.take)
+	err := capture.NewSceneFile(path, id, o).Run(t.Context(), l.take)
 	if err := errors.Join(err, l.wait()); err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +178,7 @@ func read(t *testing.T, path string, g *sceneChange, b buffer) event.Manifest {
 
 func newSceneChange(t *testing.T, dir string) *sceneChange {
 	t.Helper()
-	views, err := reference.Open(dir, reference.DefaultConfig())
+	views, err := reference.Open(dir, reference.DefaultConfig(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,6 +223,27 @@ func TestOnlyTilesThatChangedAreSentAgain(t *testing.T) {
 	elsewhere := read(t, scene(t, dir+"/elsewhere.tif", 600_000, 1, 0), newSceneChange(t, views), buf)
 	if got := decisions(elsewhere); !slices.Equal(got, slices.Repeat([]string{"sent "}, 4)) {
 		t.Errorf("elsewhere: %q", got)
+	}
+}
+
+// TestGroundIsKnownHoweverASceneIsCut cuts the second scene, which begins elsewhere on the same pixel grid, into
+// other tiles, which overlap and reach over its borders.
+func TestGroundIsKnownHoweverASceneIsCut(t *testing.T) {
+	dir, g, buf := t.TempDir(), newSceneChange(t, t.TempDir()), &fakeBuffer{}
+	read(t, scene(t, dir+"/first.tif", 500_000, 1, 0), g, buf)
+	other := capture.SceneOptions{TileSize: 72, Overlap: 8, Margin: 11}
+	m := readCut(t, scene(t, dir+"/second.tif", 500_000, 0.9, 20), g, buf, other)
+	sent := 0
+	for _, d := range m.Tiles {
+		if d.Reference.IsZero() {
+			t.Errorf("not compared: %+v", d)
+		}
+		if d.Decision == event.TileSent {
+			sent++
+		}
+	}
+	if len(m.Tiles) != 9 || m.Tiles[0].Decision != event.TileSent || sent != 1 {
+		t.Errorf("%q", decisions(m))
 	}
 }
 

@@ -136,7 +136,7 @@ func (a *Agent) stats() any {
 	}
 	return map[string]any{"edge": a.config.Edge, "version": a.parts.Version, "outbox": a.outbox.Stats(), "epochs": a.outbox.Epochs(), "troubles": a.outbox.Troubles(), "uplink": a.uplink.Next(statsNext),
 		"quarantined": a.Quarantined(), "shed": a.shedding.count.Load(), "cameras": a.cameraStates(), "streams": a.streams(), "messages": messages, "models": a.networkCounts(), "broker_dropped": dropped, "sessions_forgotten": forgotten, "power": a.power.State(),
-		"connections": a.connections()}
+		"connections": a.connections(), "references": a.changes.counts()}
 }
 
 // connection is how the agent and one broker fare.
@@ -189,6 +189,12 @@ func (a *Agent) register(to prometheus.Registerer) error {
 		}),
 		gauge("frames_allowed_ratio", "Share of the cameras' frames that heat and the power mode allow.", a.power.Share),
 		gauge("temperature_celsius", "Heat of the device's hottest thermal zone; 0: not watched.", func() float64 { return a.power.State().Celsius }),
+		counter("unchanged_tiles", "Tiles of scenes that were left out because their ground has not changed.", func() float64 { return float64(a.changes.counts().Unchanged) }),
+		counter("unchanged_tiles_by_others", "Those of them whose ground another device had shown.", func() float64 { return float64(a.changes.counts().ByOthers) }),
+		counter("reference_views", "Views of the ground that came from the cloud.", func() float64 { return float64(a.changes.counts().Shared.Views) }),
+		counter("reference_received_bytes", "Bytes of views of the ground that came from the cloud.", func() float64 { return float64(a.changes.counts().Shared.Bytes) }),
+		counter("reference_refused", "Views and messages from the cloud that can't be.", func() float64 { return float64(a.changes.counts().Shared.Refused) }),
+		gauge("reference_bytes", "Bytes of views of the ground on disk.", func() float64 { return float64(a.changes.counts().Bytes) }),
 		streamMetrics{a},
 		networkMetrics{a},
 	} {

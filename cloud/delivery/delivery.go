@@ -1,4 +1,4 @@
-// Package delivery brings models to the edges. What an edge shall run is set by operators; what it has
+// Package delivery brings models to the edges, and views of the ground (views.go). What an edge shall run is set by operators; what it has
 // and what it misses stands in its status, which the MQTT broker retains. So a process that delivers
 // keeps nothing: any other can go on where it stopped.
 //
@@ -52,6 +52,7 @@ type Broker interface {
 type Parts struct {
 	Group   Group
 	Objects Objects
+	Views   Views // of the ground; nil: there are none
 	// Dial connects to the MQTT broker, once this process has the lease; leave ends that.
 	Dial func(ctx context.Context) (broker Broker, leave func(), err error)
 	Log  *slog.Logger
@@ -90,15 +91,16 @@ type service struct {
 	edges   map[string]event.Status // whose status has changed since it was looked at last
 	changed chan struct{}
 
-	known map[string]event.Status // the latest of each edge that has models and is online
+	known map[string]event.Status // the latest of each edge that has models or asks for views and is online
 	files map[string][]event.ModelFile
+	asked map[string][]event.WantedViews // the last questions of each edge, which are answered once
 }
 
 // maxConcurrentEdges is how many edges are served side by side.
 const maxConcurrentEdges = 8
 
 func (s *service) work(ctx context.Context) error {
-	s.known, s.files = map[string]event.Status{}, map[string][]event.ModelFile{}
+	s.known, s.files, s.asked = map[string]event.Status{}, map[string][]event.ModelFile{}, map[string][]event.WantedViews{}
 	desired, err := s.Group.Document(document).Watch(ctx)
 	if err != nil {
 		return err
@@ -123,8 +125,12 @@ func (s *service) work(ctx context.Context) error {
 		group, ctx := errgroup.WithContext(ctx)
 		group.SetLimit(maxConcurrentEdges)
 		for edge, status := range changed {
-			replies := s.replies(ctx, edge, status)
-			group.Go(func() error { s.serve(ctx, edge, replies); return nil })
+			replies, views := s.replies(ctx, edge, status), s.wantedViews(edge, status)
+			group.Go(func() error {
+				s.serve(ctx, edge, replies)
+				s.sendViews(ctx, edge, views)
+				return nil
+			})
 		}
 		group.Wait()
 	}
@@ -155,8 +161,9 @@ func (s *service) take() map[string]event.Status {
 	changed := s.edges
 	s.edges = map[string]event.Status{}
 	for edge, status := range changed {
-		if status.Status != event.Online || len(status.Models) == 0 {
+		if status.Status != event.Online || len(status.Models) == 0 && len(status.References) == 0 {
 			delete(s.known, edge)
+			delete(s.asked, edge)
 			delete(changed, edge)
 			continue
 		}

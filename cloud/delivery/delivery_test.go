@@ -63,7 +63,7 @@ func newWorld(t *testing.T) *world {
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
-		done <- Run(ctx, Parts{Group: w.group, Objects: objects, Log: slog.New(slog.DiscardHandler),
+		done <- Run(ctx, Parts{Group: w.group, Objects: objects, Views: echo{}, Log: slog.New(slog.DiscardHandler),
 			Dial: func(context.Context) (Broker, func(), error) { return w.post, func() {}, nil }})
 	}()
 	t.Cleanup(func() {

@@ -63,6 +63,7 @@ func (p *loop) finish(ctx context.Context, batch []*job) error {
 	if err := p.write(ctx, "committing offsets", func() error { return p.Queue.Commit(ctx, event.WorkTopic, p.partition, next) }); err != nil {
 		return fmt.Errorf("committing offset %d of partition %d: %w", next, p.partition, err)
 	}
+	p.keepViews(batch)
 	p.traceItems(batch, posting)
 	outcomes["dead"] = len(deadLetters)
 	for outcome, n := range outcomes {

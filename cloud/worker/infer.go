@@ -35,7 +35,11 @@ func (p *loop) infer(ctx context.Context, jobs <-chan *job, batches chan<- []*jo
 // inferAll is inferBatch, where a panic is the fault of the one item that caused it, and frees the pixels.
 func (p *loop) inferAll(ctx context.Context, batch []*job) error {
 	defer releaseImages(batch)
-	return p.inferOrSplit(ctx, batch)
+	err := p.inferOrSplit(ctx, batch)
+	if err == nil {
+		p.observe(batch)
+	}
+	return err
 }
 
 func (p *loop) inferOrSplit(ctx context.Context, batch []*job) error {

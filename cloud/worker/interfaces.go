@@ -5,6 +5,7 @@ import (
 
 	"cloudcanvas/cloud/coord"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/ground"
 	"cloudcanvas/shared/vision"
 	"cloudcanvas/shared/windows"
 )
@@ -32,6 +33,17 @@ type Picture struct {
 	Part   *windows.Part
 	Wanted []bool
 	Given  []byte
+}
+
+// Places are told by decoders that know where on the Earth an item's picture lies; false: that is not known, or
+// not said.
+type Places interface {
+	Place(media string, data []byte, im vision.Image) (ground.Place, bool)
+}
+
+// Views take what tiles showed of the ground, once their results are durable. Keep does not wait.
+type Views interface {
+	Keep(item *event.Item, system ground.System, ov ground.Overview)
 }
 
 // Leases lends partitions. It is a part of coord.Coordinator.

@@ -11,6 +11,7 @@ import (
 	"cloudcanvas/cloud/queue"
 	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/ground"
 	"cloudcanvas/shared/vision"
 	"cloudcanvas/shared/windows"
 )
@@ -33,8 +34,10 @@ type job struct {
 	poison   *Poison
 	alone    bool // nothing else is in hand, of any partition
 	timings  timings
-	turn     *turn  // in taking memory; nil: it is alone
-	giveBack func() // the memory of image; nil: it has none
+	turn     *turn           // in taking memory; nil: it is alone
+	giveBack func()          // the memory of image; nil: it has none
+	place    ground.Place    // of a tile; without a system: it is not known, or nobody asks
+	overview ground.Overview // of its ground; empty: there is none
 }
 
 // Poison is why an entry can't be worked on.
@@ -106,6 +109,7 @@ func (w *Worker) load(ctx context.Context, j *job) error {
 	if err := w.decode(ctx, j, data); err != nil || j.poison != nil {
 		return err
 	}
+	w.locate(j, data)
 	j.route, err = w.Models.Pick(item, &j.image)
 	if err != nil {
 		j.poison = poison(stageTransform, "NoModel", err)

@@ -95,7 +95,9 @@ func (s *SceneInfo) Encode(im vision.Image, t raster.Tile, seen *Seen) (data []b
 	place := s.Georef.Window(t.Held)
 	if s.Grid.Group == 0 {
 		media = "image/tiff; application=geotiff"
-		data, err = raster.EncodeTile(im, place, s.coding)
+		coding := s.coding
+		coding.Inside = s.Inside(t)
+		data, err = raster.EncodeTile(im, place, coding)
 	} else {
 		media = linktile.MediaType
 		var tile linktile.Tile
@@ -121,6 +123,14 @@ func (s *SceneInfo) TileBytes() int64 {
 		return int64(s.Grid.Size) * int64(s.Grid.Size) * int64(4*len(s.Planes)+1)
 	}
 	return side(s.Width) * side(s.Height) * int64(4*len(s.Planes)+1)
+}
+
+// Inside is the part of what a tile holds that lies in the scene, from its corner: all but the mirrored borders of
+// a grid without groups.
+func (s *SceneInfo) Inside(t raster.Tile) raster.Window {
+	w := t.Held
+	x, y := max(0, -w.X), max(0, -w.Y)
+	return raster.Window{X: x, Y: y, W: min(w.W, s.Width-w.X) - x, H: min(w.H, s.Height-w.Y) - y}
 }
 
 // SceneFile is a source that gives a scene's tiles, row by row, each as a Picture with Scene and

@@ -1,16 +1,15 @@
 // Package reference keeps small views of ground that was sent, for telling later whether it has
 // changed. They are a memory, not a record: a view that is lost, or was torn by a power cut, costs
-// one tile more on the link. So nothing here is synced, and everything read is checked.
+// some tiles more on the link. So nothing here is synced, and everything read is checked.
 package reference
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,33 +18,63 @@ import (
 	"time"
 
 	"cloudcanvas/shared/config"
+	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/ground"
 )
-
-// View is what is known of one piece of ground.
-type View struct {
-	Source string    // which file its newest part was taken from
-	Seen   time.Time // when that was taken
-	Data   []byte
-}
 
 // Config bounds the memory.
 type Config struct {
 	QuotaBytes int64         `yaml:"quota_bytes" desc:"bytes of views on disk; beyond, the oldest go" range:"1MiB.."`
-	MaxAge     time.Duration `yaml:"max_age" desc:"an older view is not believed: the ground is sent again" range:"1m.."`
+	MaxAge     time.Duration `yaml:"max_age" desc:"a view that was kept longer ago, or seen longer before the scene, is not believed: the ground is sent again" range:"1m.."`
+
+	Shared            bool          `yaml:"shared" desc:"fetch the cloud's views of the ground of other devices, for what this one sees: screening.md#the-views-of-others"`
+	SharedBytesPerDay int64         `yaml:"shared_bytes_per_day" desc:"bytes of such views that are asked for on a day of UTC; 0: any number" range:"0 or 128KiB.."`
+	SharedEvery       time.Duration `yaml:"shared_every" desc:"how often the cloud is asked what has changed, once all is here" range:"1s.."`
+	Systems           []string      `yaml:"systems" desc:"ground systems whose views are fetched before the first scene, in the words of the status: EPSG:32632 10 0 0 -10 0 0 blue,green,red,nir; eight at most" default:"those of the scenes that were read"`
 }
 
-// DefaultConfig is room for some twenty thousand tiles, each good for three months.
-func DefaultConfig() Config { return Config{QuotaBytes: 256 << 20, MaxAge: 90 * 24 * time.Hour} }
+// DefaultConfig is room for some twenty thousand blocks of ground, each good for three months; of the cloud's
+// views three thousand blocks a day.
+func DefaultConfig() Config {
+	return Config{QuotaBytes: 256 << 20, MaxAge: 90 * 24 * time.Hour, SharedBytesPerDay: 32 << 20, SharedEvery: 10 * time.Minute}
+}
 
 // Problems names every mistake: add takes the field, what is wrong, and what to do.
 func (c Config) Problems(add func(field, message, hint string)) {
 	config.Limits(c, DefaultConfig(), add)
+	if len(c.Systems) > event.MaxWantedViews {
+		add("systems", fmt.Sprintf("has %d systems, %d are possible", len(c.Systems), event.MaxWantedViews), "leave those out that are seen seldom: they are fetched once a scene was read")
+	}
+	for _, s := range c.Systems {
+		if err := ground.System(s).Check(); err != nil || !ground.System(s).Shared() {
+			add("systems", fmt.Sprintf("%q is no ground system", s), "write it as the status of a device says it, such as EPSG:32632 10 0 0 -10 0 0 blue,green,red,nir")
+		}
+	}
+}
+
+// Key names a view.
+type Key struct {
+	// From tells whose view it is: this device's, of one life of its buffer, or the cloud's.
+	From   string
+	System ground.System
+	Block  ground.Block
+}
+
+func (k Key) String() string {
+	return fmt.Sprintf("%s %s %d %d", k.From, k.System, k.Block.X, k.Block.Y)
+}
+
+// name is the file of a key.
+func (k Key) name() string {
+	sum := sha256.Sum256([]byte(k.String()))
+	return hex.EncodeToString(sum[:16]) + ending
 }
 
 // Store is the memory, in a folder of its own. Safe for concurrent use.
 type Store struct {
 	dir    string
 	config Config
+	log    *slog.Logger
 	now    func() time.Time
 
 	mu    sync.Mutex
@@ -59,18 +88,18 @@ type file struct {
 }
 
 const (
-	ending       = ".view"
+	ending       = ".ground"
+	endingBefore = ".view" // of views by tiles, which versions up to November 2026 kept
 	unfinished   = ".tmp"
-	maxViewBytes = 8 << 20
-	maxSource    = 4096
+	maxFileBytes = 4 * ground.MaxViewBytes
 	// ahead is how far in the future a view may have been kept: the clock was wrong then, or is now,
 	// and its age can't be told.
 	ahead = 24 * time.Hour
 )
 
 // Open opens the memory in dir, or makes it there.
-func Open(dir string, c Config) (*Store, error) {
-	s := &Store{dir: dir, config: c, now: time.Now, files: map[string]file{}}
+func Open(dir string, c Config, log *slog.Logger) (*Store, error) {
+	s := &Store{dir: dir, config: c, log: log, now: time.Now, files: map[string]file{}}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder of reference views: %w", err)
 	}
@@ -78,59 +107,69 @@ func Open(dir string, c Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the folder of reference views: %w", err)
 	}
+	earlier := 0
 	for _, e := range entries {
 		info, err := e.Info()
 		switch {
 		case err != nil || !info.Mode().IsRegular():
 		case strings.HasSuffix(e.Name(), unfinished):
 			os.Remove(filepath.Join(dir, e.Name()))
+		case strings.HasSuffix(e.Name(), endingBefore):
+			if os.Remove(filepath.Join(dir, e.Name())) == nil {
+				earlier++
+			}
 		case strings.HasSuffix(e.Name(), ending):
 			s.files[e.Name()] = file{info.Size(), info.ModTime()}
 			s.bytes += info.Size()
 		}
 	}
+	if earlier > 0 {
+		log.Info("reference views that an earlier version kept by tiles are removed; their ground is sent once more", "views", earlier)
+	}
 	s.makeRoom(0)
 	return s, nil
 }
 
-// name is the file of a key, which may be long and hold anything.
-func name(key string) string {
-	sum := sha256.Sum256([]byte(key))
-	return hex.EncodeToString(sum[:16]) + ending
-}
-
-// Last is the view that was kept under key; false if there is none that is whole and not too old.
-func (s *Store) Last(key string) (View, bool) {
+// Last is what was kept under key; false if there is nothing that is whole and not too old.
+func (s *Store) Last(key Key) (Entry, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := name(key)
+	return s.read(key.name())
+}
+
+func (s *Store) read(n string) (Entry, bool) {
 	f, known := s.files[n]
-	if !known || f.size > maxViewBytes {
-		return View{}, false
+	if !known || f.size > maxFileBytes {
+		return Entry{}, false
 	}
 	data, err := os.ReadFile(filepath.Join(s.dir, n))
-	v, kept, ok := decode(data)
+	e, kept, ok := decode(data)
 	if age := s.now().Sub(kept); err != nil || !ok || age > s.config.MaxAge || age < -ahead {
 		s.forget(n)
-		return View{}, false
+		return Entry{}, false
 	}
-	return v, true
+	return e, true
 }
 
-// Keep remembers a view instead of the last one under key, and removes the oldest where there is no
-// room. It is there as a whole or not at all.
-func (s *Store) Keep(key string, v View) error {
-	if len(v.Source) > maxSource {
-		v.Source = v.Source[:maxSource]
-	}
-	now := s.now()
-	data := encode(v, now)
-	if int64(len(data)) > min(maxViewBytes, s.config.QuotaBytes) {
-		return fmt.Errorf("a reference view of %d bytes is too large to keep", len(data))
-	}
+// Update keeps what change makes of the last entry under key, the zero Entry if there is none, and removes the
+// oldest where there is no room. It is there as a whole or not at all.
+func (s *Store) Update(key Key, change func(Entry) (Entry, error)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := name(key)
+	n := key.name()
+	last, _ := s.read(n)
+	e, err := change(last)
+	if err != nil {
+		return err
+	}
+	now := s.now()
+	data, err := encode(e, now)
+	if err != nil {
+		return err
+	}
+	if int64(len(data)) > min(maxFileBytes, s.config.QuotaBytes) {
+		return fmt.Errorf("a reference view of %d bytes is too large to keep", len(data))
+	}
 	s.makeRoom(int64(len(data)))
 	path := filepath.Join(s.dir, n)
 	if err := errors.Join(os.WriteFile(path+unfinished, data, 0o600), os.Chtimes(path+unfinished, now, now)); err != nil {
@@ -145,6 +184,9 @@ func (s *Store) Keep(key string, v View) error {
 	s.files[n] = file{int64(len(data)), now}
 	return nil
 }
+
+// MaxAge is how old a view may be.
+func (s *Store) MaxAge() time.Duration { return s.config.MaxAge }
 
 // Bytes is how much lies on the disk.
 func (s *Store) Bytes() int64 {
@@ -179,38 +221,4 @@ func (s *Store) forget(n string) {
 	}
 	s.bytes -= s.files[n].size
 	delete(s.files, n)
-}
-
-// A file is: form, CRC-32 of what follows, when it was kept, when it was seen (Unix nanoseconds),
-// the length of the source, the source, the data.
-const (
-	form   = "CVR1"
-	header = len(form) + 4 + 8 + 8 + 2
-)
-
-func encode(v View, kept time.Time) []byte {
-	b := make([]byte, 0, header+len(v.Source)+len(v.Data))
-	b = append(b, form...)
-	b = binary.BigEndian.AppendUint32(b, 0)
-	b = binary.BigEndian.AppendUint64(b, uint64(kept.UnixNano()))
-	b = binary.BigEndian.AppendUint64(b, uint64(v.Seen.UnixNano()))
-	b = binary.BigEndian.AppendUint16(b, uint16(len(v.Source)))
-	b = append(append(b, v.Source...), v.Data...)
-	binary.BigEndian.PutUint32(b[len(form):], crc32.ChecksumIEEE(b[len(form)+4:]))
-	return b
-}
-
-func decode(b []byte) (v View, kept time.Time, ok bool) {
-	if len(b) < header || string(b[:len(form)]) != form || binary.BigEndian.Uint32(b[len(form):]) != crc32.ChecksumIEEE(b[len(form)+4:]) {
-		return v, kept, false
-	}
-	b = b[len(form)+4:]
-	kept = time.Unix(0, int64(binary.BigEndian.Uint64(b)))
-	v.Seen = time.Unix(0, int64(binary.BigEndian.Uint64(b[8:]))).UTC()
-	n := int(binary.BigEndian.Uint16(b[16:]))
-	if b = b[18:]; n > len(b) {
-		return v, kept, false
-	}
-	v.Source, v.Data = string(b[:n]), b[n:]
-	return v, kept, true
 }

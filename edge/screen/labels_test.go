@@ -4,9 +4,9 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
 
+	"cloudcanvas/shared/ground"
 	"cloudcanvas/shared/raster"
 	"cloudcanvas/shared/vision"
 )
@@ -111,10 +111,12 @@ func TestASatellitesSnapshotIsScreenedByItsColours(t *testing.T) {
 func TestRealGroundIsKnownAgainUnderAnotherLight(t *testing.T) {
 	c := DefaultConfig()
 	random := rand.New(rand.NewPCG(1, 1))
-	var overviews []Overview
+	var overviews []ground.Overview
 	for _, name := range []string{"Barren_00_0214", "Forest_03_0209", "Water_01_0922", "SnowIce_00_1415"} {
 		im := load(t, asset(t, "scenes/l8biome_"+name+".tif"), "blue", "green", "red", "nir", "swir16", "swir22", "", "")
-		before := c.Overview(im, nil)
+		here := at
+		here.Inside = ground.Rect{W: im.W, H: im.H}
+		before := c.Overview(im, nil, here)
 		overviews = append(overviews, before)
 		for b, plane := range im.Planes {
 			haze := 0.03 / float32(b+1)
@@ -123,16 +125,14 @@ func TestRealGroundIsKnownAgainUnderAnotherLight(t *testing.T) {
 			}
 		}
 		v := Decision{Keep: true}
-		if !c.Against(&v, c.Overview(im, nil), before) || v.Score.Change > 0.01 {
+		if _, ok := c.Against(&v, c.Overview(im, nil, here), viewsOf(before)); !ok || v.Score.Change > 0.01 {
 			t.Errorf("%s: %+v", name, v)
 		}
 	}
 	for i, now := range overviews {
-		other := overviews[(i+1)%len(overviews)]
-		other.Cells = slices.Clone(other.Cells)
-		now.Cells = slices.Clone(now.Cells)
+		other := viewsOf(overviews[(i+1)%len(overviews)])
 		v := Decision{Keep: true}
-		if !c.Against(&v, now, other) || v.Score.Change < 0.1 {
+		if _, ok := c.Against(&v, now, other); !ok || v.Score.Change < 0.1 {
 			t.Errorf("patch %d against the next: %+v", i, v)
 		}
 	}

@@ -122,7 +122,12 @@ type TileDecision struct {
 	// Reference when that was taken; without one, nothing was compared.
 	Change    float64   `json:"change,omitempty"`
 	Reference time.Time `json:"reference,omitzero"`
+	// ReferenceScene is <edge>/<scene> of another device that had shown the ground of a tile that was dropped.
+	ReferenceScene string `json:"reference_scene,omitempty"`
 }
+
+// MaxReferenceScene bounds a ReferenceScene, in bytes.
+const MaxReferenceScene = 256
 
 // Bounds of a scene. 500 tiles of 256 pixels a side are 128,000 x 128,000; a strip may be longer.
 const (
@@ -177,6 +182,9 @@ func (m Manifest) Check() error {
 			return fmt.Errorf("%w: scene %s: tile %s is %.40q, neither sent nor dropped", ErrMalformed, m.ID, t.Tile, t.Decision)
 		}
 		seen[t.Tile] = true
+		if err := checkNames(t.ReferenceScene); err != nil {
+			return fmt.Errorf("scene %s: tile %s: reference scene: %w", m.ID, t.Tile, err)
+		}
 	}
 	return nil
 }

@@ -30,6 +30,8 @@ type Status struct {
 
 	// Models are those that the cloud may change, of an edge that takes them.
 	Models []EdgeModel `json:"models,omitempty"`
+	// References are the ground systems that the edge sees and has use for the cloud's views of.
+	References []WantedViews `json:"references,omitempty"`
 	// Cameras are the live ones, those that show nothing first; published anew as that changes.
 	Cameras []CameraState `json:"cameras,omitempty"`
 	// Link is how the edge's outbox and link were; nil where that is not known.
@@ -120,6 +122,9 @@ func ParseStatus(b []byte) (Status, error) {
 	}
 	if len(s.Cameras) > MaxCameras {
 		return s, fmt.Errorf("%w: status with %d cameras, %d is the limit", ErrTooLarge, len(s.Cameras), MaxCameras)
+	}
+	if err := checkWantedViews(s.References); err != nil {
+		return s, err
 	}
 	for _, e := range s.Epochs {
 		if !e.Epoch.Valid() {

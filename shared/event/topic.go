@@ -20,6 +20,8 @@ const (
 	DownModels   = "models"
 	DownConfig   = "config"
 	DownQuery    = "query"
+	// DownReferences carries views of the ground.
+	DownReferences = "references"
 )
 
 // Topic is where an edge publishes an item: canvas/v1/<edge>/up/<priority>/<kind>.
@@ -64,7 +66,7 @@ func ParseStatusTopic(topic string) (edge string, err error) {
 	return edge, nil
 }
 
-// DownTopic is where the cloud sends an edge something: receipts, models, config, query.
+// DownTopic is where the cloud sends an edge something: receipts, models, config, query, references.
 func DownTopic(edge, what string) string { return prefix + edge + "/down/" + what }
 
 // ReceiptsTopic is where the cloud publishes what Kafka has of an edge.

@@ -16,6 +16,7 @@ type Coding struct {
 	DataType string    // Byte, UInt16 or Int16; "" for the quantisation
 	Scalings []Scaling // of each band of the image
 	NoData   *float64  // the number that marks pixels without data
+	Inside   Window    // the part of the tile that lies in the scene; the zero Window: that is not said
 }
 
 var quantised = Scaling{Scale: 0.0001, Offset: -0.1}
@@ -216,6 +217,11 @@ func describe(ds *godal.Dataset, g Georef, names []string, c Coding) error {
 			if err := b.SetScaleOffset(s.Scale, s.Offset, reportErrors); err != nil {
 				return fmt.Errorf("scale of band %s: %w", names[i], brief(err))
 			}
+		}
+	}
+	if c.Inside != (Window{}) && g.EPSG != 0 {
+		if err := placeInside(ds, g.EPSG, c.Inside); err != nil {
+			return err
 		}
 	}
 	if c.NoData != nil {

@@ -10,10 +10,12 @@ import (
 	"strings"
 
 	"cloudcanvas/cloud/worker"
+	"cloudcanvas/shared/ground"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/linktile"
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/raster"
+	"cloudcanvas/shared/vision"
 )
 
 // MaxPixels is the default bound of a decoded picture: 8,192 x 8,192. A tile has 65,536.
@@ -76,6 +78,27 @@ func decodeLinkTile(data []byte, limit int) (p worker.Picture, err error) {
 		}
 	}
 	return p, nil
+}
+
+// Place is where a tile of a scene lies; im is its picture.
+func (d Decoder) Place(media string, data []byte, im vision.Image) (ground.Place, bool) {
+	switch kindOf(media) {
+	case "image/tiff":
+		g, inside, ok, err := raster.TilePlace(data)
+		if err != nil || !ok {
+			return ground.Place{}, false
+		}
+		system, at, ok := ground.Locate(g.EPSG, "", g.Transform, im.Bands)
+		return ground.Place{System: system, At: at, Inside: ground.Rect(inside)}, ok
+	case linktile.MediaType: // nothing of it is mirrored
+		h, err := linktile.Head(data)
+		if err != nil || h.EPSG == 0 {
+			return ground.Place{}, false
+		}
+		system, at, ok := ground.Locate(h.EPSG, "", h.Affine, im.Bands)
+		return ground.Place{System: system, At: at, Inside: ground.Rect{W: h.W, H: h.H}}, ok
+	}
+	return ground.Place{}, false
 }
 
 func kindOf(media string) string {

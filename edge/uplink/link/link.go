@@ -45,11 +45,12 @@ type Link struct {
 	offline  bool       // under statusMu: offline was the last status
 
 	mu     sync.Mutex
-	since  time.Time                // of the connection
-	count  uint64                   // of connections
-	up     chan struct{}            // closed while connected
-	models func() []event.EdgeModel // what the status says of models; nil: nothing
-	report *event.LinkReport        // of the link, the latest; nil: none yet
+	since  time.Time                  // of the connection
+	count  uint64                     // of connections
+	up     chan struct{}              // closed while connected
+	models func() []event.EdgeModel   // what the status says of models; nil: nothing
+	views  func() []event.WantedViews // what the status asks of views of the ground; nil: nothing
+	report *event.LinkReport          // of the link, the latest; nil: none yet
 }
 
 // receiptsHeld bounds receipts not yet taken; a later one covers all that an earlier one did.
@@ -84,6 +85,14 @@ func Dial(ctx context.Context, o Options) (*Link, error) {
 func (l *Link) SetModels(models func() []event.EdgeModel) {
 	l.mu.Lock()
 	l.models = models
+	l.mu.Unlock()
+	l.Announce(context.Background())
+}
+
+// SetReferences adds to the status what is asked of the cloud's views of the ground, from now on.
+func (l *Link) SetReferences(views func() []event.WantedViews) {
+	l.mu.Lock()
+	l.views = views
 	l.mu.Unlock()
 	l.Announce(context.Background())
 }
@@ -151,7 +160,7 @@ func (l *Link) publishStatus(ctx context.Context, status string) error {
 	defer cancel()
 	l.mu.Lock()
 	s := event.Status{Status: status, Edge: l.options.Edge, Version: l.options.Version, Time: l.since, Connection: l.count, Link: l.report}
-	models := l.models
+	models, views := l.models, l.views
 	l.mu.Unlock()
 	s.Epoch, s.Epochs, s.Troubles = l.options.Buffer.Epoch(), l.options.Buffer.Epochs(), l.options.Buffer.Troubles()
 	if status == event.Offline {
@@ -159,6 +168,9 @@ func (l *Link) publishStatus(ctx context.Context, status string) error {
 	}
 	if models != nil {
 		s.Models = models()
+	}
+	if views != nil {
+		s.References = views()
 	}
 	if l.options.Cameras != nil && status == event.Online {
 		s.Cameras = l.options.Cameras()
