@@ -108,7 +108,7 @@ func TestTheProjectsOwnModelsAreInTheProgram(t *testing.T) {
 	}
 	own := 0
 	for _, m := range known {
-		if !carried(m.Name) {
+		if !Carried(m.Name) {
 			continue
 		}
 		own++
