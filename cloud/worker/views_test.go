@@ -16,7 +16,7 @@ import (
 // spectral rule; of items with an odd number it does not know the place.
 type mapped struct{ *world }
 
-func (m mapped) Decode(_ string, data []byte) (vision.Image, error) {
+func (m mapped) Decode(_ string, data []byte) (Picture, error) {
 	if string(data[4:]) == "undecodable" {
 		return m.world.Decode("", data)
 	}
@@ -24,7 +24,7 @@ func (m mapped) Decode(_ string, data []byte) (vision.Image, error) {
 	for range 3 {
 		im.Planes = append(im.Planes, slices.Repeat([]float32{0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5}, 8))
 	}
-	return im, nil
+	return Picture{Image: im}, nil
 }
 
 func (m mapped) Place(_ string, data []byte, im vision.Image) (ground.Place, bool) {

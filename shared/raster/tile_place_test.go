@@ -17,11 +17,11 @@ func TestATileSaysWhereItLiesAndWhereItsSceneEnds(t *testing.T) {
 		inside Window
 		ok     bool
 	}{
-		"a tile at a border":       {g, Window{3, 0, 17, 10}, true},
+		"a tile at a border":       {g, Window{X: 3, W: 17, H: 10}, true},
 		"a tile of before":         {g, Window{}, false},
-		"more than the tile has":   {g, Window{3, 0, 18, 10}, false},
-		"nothing of it":            {g, Window{3, 0, 0, 10}, false},
-		"a tile that lies nowhere": {Georef{}, Window{0, 0, 20, 10}, false},
+		"more than the tile has":   {g, Window{X: 3, W: 18, H: 10}, false},
+		"nothing of it":            {g, Window{X: 3, W: 0, H: 10}, false},
+		"a tile that lies nowhere": {Georef{}, Window{W: 20, H: 10}, false},
 	} {
 		data, err := EncodeTile(im, c.georef, Coding{Inside: c.inside})
 		if err != nil {
@@ -43,7 +43,7 @@ func BenchmarkTilePlace(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	data, err := EncodeTile(im, g, Coding{Inside: Window{0, 0, 256, 256}})
+	data, err := EncodeTile(im, g, Coding{Inside: Window{W: 256, H: 256}})
 	if err != nil {
 		b.Fatal(err)
 	}
