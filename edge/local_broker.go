@@ -24,6 +24,7 @@ type local struct {
 	readings *mqtt.Client // nil where they are not taken
 	frames   *mqtt.Client // likewise
 	seen     *seenMessages
+	numbers  *brokerNumbers
 	sessions *sessions
 	drops    *brokerDrops
 	*detect.Announcer
@@ -61,13 +62,17 @@ func (a *Agent) dialLocal(ctx context.Context, c Local) (_ *local, err error) {
 		return nil, fmt.Errorf("connect to the local broker: %w", err)
 	}
 	l.announce(a, up)
-	l.seen, l.drops = newSeenMessages(), &brokerDrops{log: a.log}
+	l.seen, l.numbers, l.drops = newSeenMessages(), &brokerNumbers{log: a.log}, &brokerDrops{log: a.log}
 	l.sessions = &sessions{buffer: a.buffer(), log: a.log, ownBroker: l.embedded != nil}
 	if l.embedded == nil {
 		l.client.Subscribe(droppedTopic, 0, l.drops.receive)
 	}
 	if a.config.Sensors.Enabled {
-		l.readings, err = mqtt.Dial(ctx, intakeOptions(url, id+"-readings", c, l.sessions.watch(id+"-readings", l.seen.sessionStarted), a.log))
+		started := func(kept bool) {
+			l.seen.sessionStarted(kept)
+			l.numbers.sessionStarted(kept)
+		}
+		l.readings, err = mqtt.Dial(ctx, intakeOptions(url, id+"-readings", c, l.sessions.watch(id+"-readings", started), a.log))
 	}
 	if err == nil && a.config.Frames.Enabled {
 		l.frames, err = mqtt.Dial(ctx, intakeOptions(url, id+"-frames", c, l.sessions.watch(id+"-frames", nil), a.log))
@@ -79,11 +84,15 @@ func (a *Agent) dialLocal(ctx context.Context, c Local) (_ *local, err error) {
 	return l, nil
 }
 
+// localPause is how long the agent waits at most before it tries its own broker again.
+const localPause = time.Second
+
 // intakeOptions are those of a client that takes messages for good: the broker keeps what comes while
 // it is away, and each message is acknowledged once what it became is safe. Each has a connection of its
-// own: one that waits for the buffer must not hold up announcements, nor pictures readings.
+// own: one that waits for the buffer must not hold up announcements, nor pictures readings. A broker that
+// has started again has in its memory alone what is published until the agent is back.
 func intakeOptions(url, id string, c Local, session func(kept bool), log *slog.Logger) mqtt.Options {
-	return mqtt.Options{URL: url, ClientID: id, Security: c.Security, Persistent: true, ManualAck: true, OnSession: session, Log: log}
+	return mqtt.Options{URL: url, ClientID: id, Security: c.Security, Persistent: true, ManualAck: true, MaxPause: localPause, OnSession: session, Log: log}
 }
 
 // announce makes the announcer, and takes back what an earlier run has left at the broker.

@@ -88,8 +88,9 @@ func (k *seenMessages) sessionStarted(kept bool) {
 	k.newSession = true
 }
 
-// load takes up the marks of before the restart. One that makes no sense is passed over.
-func (k *seenMessages) load(marks []outbox.Mark) {
+// load takes up the marks of before the restart, and gives the messages that are known. One that makes no
+// sense is passed over.
+func (k *seenMessages) load(marks []outbox.Mark) []seenMessage {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, m := range marks {
@@ -105,6 +106,7 @@ func (k *seenMessages) load(marks []outbox.Mark) {
 	if k.newSession {
 		k.serial += stale
 	}
+	return slices.Collect(maps.Values(k.slots))
 }
 
 // readingOutput is what a reading became.
@@ -156,7 +158,7 @@ func (p *sensorPipeline) resume() ([]rules.Output, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read from the buffer which readings it has: %w", err)
 	}
-	p.seen.load(seen)
+	p.numbers.load(p.seen.load(seen))
 	windows, err := p.buffer.Marks(windowPrefix)
 	if err != nil {
 		return nil, fmt.Errorf("read from the buffer the windows that had not ended: %w", err)

@@ -31,12 +31,13 @@ type sensorPipeline struct {
 	probe    *telemetry.Probe
 	newest   map[string]string // key of the item that a newer reading takes back, by sensor and group
 	seen     *seenMessages
+	numbers  *brokerNumbers
 	repeated func(n int) // is called for readings that had become items before
 }
 
 func newSensorPipeline(b recorder, set []rules.Rule, r *captureRequests, log *slog.Logger) *sensorPipeline {
 	return &sensorPipeline{buffer: b, rules: rules.New(set), requests: r, log: log, probe: new(telemetry.Probe), newest: map[string]string{},
-		seen: newSeenMessages(), repeated: func(int) {}}
+		seen: newSeenMessages(), numbers: &brokerNumbers{log: log}, repeated: func(int) {}}
 }
 
 const (
@@ -117,6 +118,9 @@ func (p *sensorPipeline) take(ctx context.Context, said []capture.ReceivedReadin
 	var marks []outbox.Mark
 	repeated := 0
 	for _, s := range said {
+		if !s.Again && s.Packet != 0 {
+			p.numbers.take(s.Packet)
+		}
 		if p.seen.contains(s) {
 			repeated++
 			continue

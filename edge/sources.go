@@ -235,7 +235,7 @@ func (a *Agent) addReadings() {
 	probe := a.liveness.Probe("sensors")
 	a.add(pipeline{name: "sensors", run: func(ctx context.Context) (int64, error) {
 		p := newSensorPipeline(a.buffer(), a.config.Sensors.Rules, &a.requests, a.log)
-		p.probe, p.seen, p.repeated = probe, a.local.seen, readings.Repeated
+		p.probe, p.seen, p.numbers, p.repeated = probe, a.local.seen, a.local.numbers, readings.Repeated
 		return 0, p.run(ctx, readings.Run)
 	}})
 }

@@ -130,12 +130,12 @@ func (a *Agent) stats() any {
 	for name, count := range a.messages {
 		messages[name] = count()
 	}
-	dropped, forgotten := int64(0), int64(0)
+	dropped, forgotten, wentBack := int64(0), int64(0), int64(0)
 	if a.local != nil && a.local.drops != nil {
-		dropped, forgotten = a.local.drops.all.Load(), a.local.sessions.forgotten.Load()
+		dropped, forgotten, wentBack = a.local.drops.all.Load(), a.local.sessions.forgotten.Load(), a.local.numbers.times()
 	}
 	return map[string]any{"edge": a.config.Edge, "version": a.parts.Version, "outbox": a.outbox.Stats(), "epochs": a.outbox.Epochs(), "troubles": a.outbox.Troubles(), "uplink": a.uplink.Next(statsNext),
-		"quarantined": a.Quarantined(), "shed": a.shedding.count.Load(), "cameras": a.cameraStates(), "streams": a.streams(), "messages": messages, "models": a.networkCounts(), "broker_dropped": dropped, "sessions_forgotten": forgotten, "power": a.power.State(),
+		"quarantined": a.Quarantined(), "shed": a.shedding.count.Load(), "cameras": a.cameraStates(), "streams": a.streams(), "messages": messages, "models": a.networkCounts(), "broker_dropped": dropped, "sessions_forgotten": forgotten, "broker_went_back": wentBack, "power": a.power.State(),
 		"connections": a.connections(), "references": a.changes.counts()}
 }
 

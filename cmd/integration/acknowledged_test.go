@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -164,6 +165,8 @@ func TestWhatTheDevicesBrokerAcknowledgedArrivesOnce(t *testing.T) {
 	until(t, 2*time.Minute, "what the broker holds on its disk", s.local.Saved)
 	p.steady(400)
 	for range rounds(2, 20) {
+		before := s.must().committed // what comes while the agent is away is in the broker's memory alone
+		until(t, 2*time.Minute, "readings", func() bool { return s.must().committed > before+10 })
 		time.Sleep(time.Duration(random.Int64N(int64(time.Second)))) // the random moment itself
 		s.local.Kill()
 		s.local.Restart()
@@ -171,6 +174,9 @@ func TestWhatTheDevicesBrokerAcknowledgedArrivesOnce(t *testing.T) {
 	}
 	p.hush()
 	p.compare(2 * time.Minute)
+	if !strings.Contains(s.edge.log.String(), "has started from a save that is older") {
+		t.Error("the device does not say that its broker went back to an older save")
+	}
 }
 
 // stop ends the device as its service manager does.

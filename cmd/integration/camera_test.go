@@ -39,7 +39,7 @@ func BenchmarkCamera(b *testing.B) {
 		{name: "canvas", start: func(at place) []*process { return startCanvas(b, at, weights) }, read: ofCanvas},
 		{name: "python", start: func(at place) []*process { return startPython(b, at, python, weights) }, read: ofPython},
 	}
-	t := startTap(b, brokertest.StartMosquitto(b, "persistence false", "set_tcp_nodelay true").URL)
+	t := startTap(b, brokertest.StartMosquitto(b, "persistence false").URL)
 	for b.Loop() {
 		all, detections, differing := figures{}, 0, 0
 		for range turns {

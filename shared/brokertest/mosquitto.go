@@ -32,6 +32,7 @@ func StartMosquitto(t testing.TB, lines ...string) *Mosquitto {
 		"max_queued_messages 0", // no limit: the default of 1000 drops the rest
 		"max_queued_bytes 0",
 		"message_size_limit 8388608",
+		"set_tcp_nodelay true", // as canvas-device.conf has it: what is handed on is not held back in the kernel, where a kill throws it away
 	}
 	if os.Getuid() == 0 {
 		config = append(config, "user root")

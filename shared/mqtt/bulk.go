@@ -2,8 +2,10 @@ package mqtt
 
 import (
 	"bufio"
+	"errors"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -11,6 +13,10 @@ import (
 // reads and writes each PUBACK by itself, which costs more than all that is done with the message.
 // Reads go through a buffer. Writes are gathered while the one before is under way, so that a quiet
 // connection answers at once and a busy one with many PUBACKs in one write.
+//
+// Where the broker has gone, writes still succeed until all is read that it had sent: paho closes the
+// connection at the first write that fails, and what rests in it unread would be thrown away with it. A
+// broker that was killed may have had it nowhere else.
 type bulkConn struct {
 	net.Conn
 	reader *bufio.Reader
@@ -19,6 +25,7 @@ type bulkConn struct {
 	waiting []byte
 	writing bool
 	err     error // of the last write: nothing is taken after it
+	gone    bool  // the broker took no more: what is written is dropped, and Read gives the error at its end
 	drained sync.Cond
 }
 
@@ -39,11 +46,14 @@ func (c *bulkConn) Read(b []byte) (int, error) { return c.reader.Read(b) }
 func (c *bulkConn) Write(b []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for len(c.waiting) >= mostGathered && c.err == nil {
+	for len(c.waiting) >= mostGathered && c.err == nil && !c.gone {
 		c.drained.Wait()
 	}
 	if c.err != nil {
 		return 0, c.err
+	}
+	if c.gone {
+		return len(b), nil
 	}
 	c.waiting = append(c.waiting, b...)
 	if !c.writing {
@@ -57,13 +67,18 @@ func (c *bulkConn) Write(b []byte) (int, error) {
 func (c *bulkConn) drain() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for len(c.waiting) > 0 && c.err == nil {
+	for len(c.waiting) > 0 && c.err == nil && !c.gone {
 		batch := c.waiting
 		c.waiting = nil
 		c.mu.Unlock()
 		_, err := c.Conn.Write(batch)
 		c.mu.Lock()
-		c.err = err
+		// A connection that was reset gives what it holds and then an error, without waiting for more.
+		if c.gone = errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET); c.gone {
+			c.waiting = nil
+		} else {
+			c.err = err
+		}
 		c.drained.Broadcast()
 	}
 	c.writing = false

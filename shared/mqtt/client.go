@@ -29,10 +29,11 @@ type Options struct {
 
 	KeepAlive   time.Duration // silence after which the connection is probed; default 30 s
 	PingTimeout time.Duration // how long a probe may take, behind what is already on its way; default 60 s
+	MaxPause    time.Duration // between two tries to connect; default 10 s, as a pass of a satellite lasts minutes
 	SendBuffer  int           // bytes the kernel may hold unsent, which later messages cannot overtake; default 16 KiB
 
 	OnUp      func()              // after each connection, once the subscriptions stand; may publish
-	OnSession func(kept bool)     // at each connection, before that: whether the broker still knew the session; may be nil
+	OnSession func(kept bool)     // at each connection, before that and before its first message: whether the broker still knew the session; may be nil
 	OnDown    func(error)         // after each loss
 	OnRefused func(filter string) // the broker does not let this client have a subscription
 }
@@ -44,7 +45,7 @@ const (
 
 	connectTimeout = 20 * time.Second
 	minBackoff     = 500 * time.Millisecond
-	maxBackoff     = 10 * time.Second // a pass of a satellite lasts minutes
+	maxBackoff     = 10 * time.Second
 	steady         = 10 * time.Second // a connection that lasted so long has reset the backoff
 	thrownOut      = 3                // connections in a row that were soon ended: one remark
 	inFlight       = 256              // publishes without a PUBACK, below mosquitto's and mochi's limits for a client
@@ -108,6 +109,7 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 	}
 	o.KeepAlive = max(cmp.Or(o.KeepAlive, defaultKeepAlive), time.Second)
 	o.PingTimeout = cmp.Or(o.PingTimeout, defaultPingTimeout)
+	o.MaxPause = max(cmp.Or(o.MaxPause, maxBackoff), minBackoff)
 	o.SendBuffer = cmp.Or(o.SendBuffer, defaultSendBuffer)
 	m := &Client{
 		options: o,

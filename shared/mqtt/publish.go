@@ -25,6 +25,7 @@ type session struct {
 	since       time.Time
 	cut         func()        // breaks the network connection
 	turn        chan struct{} // held by the one who hands a message to paho, which would not let go of others at the end
+	begun       chan struct{} // closed once OnSession was called: messages wait for it
 	lost        chan struct{} // closed when it is gone
 	once        sync.Once
 	why         error

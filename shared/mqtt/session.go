@@ -31,7 +31,7 @@ func (m *Client) run(ctx context.Context, address *url.URL) {
 		s, err := m.connect(ctx, address)
 		if err != nil {
 			takeovers.away()
-			backoff = min(backoff, maxBackoff)
+			backoff = min(backoff, m.options.MaxPause)
 			m.setProblem(err.Error())
 		} else {
 			if !takeovers.suspected() {
@@ -78,7 +78,7 @@ func (m *Client) run(ctx context.Context, address *url.URL) {
 		case <-ctx.Done():
 		case <-time.After(backoff/2 + rand.N(backoff/2)):
 		}
-		backoff = min(2*backoff, max(maxBackoff, backoff))
+		backoff = min(2*backoff, max(m.options.MaxPause, backoff))
 	}
 }
 
@@ -117,7 +117,8 @@ func (m *Client) connect(ctx context.Context, address *url.URL) (*session, error
 	if err != nil {
 		return nil, err
 	}
-	s := &session{turnTimeout: turnTimeout, turn: make(chan struct{}, 1), lost: make(chan struct{})}
+	s := &session{turnTimeout: turnTimeout, turn: make(chan struct{}, 1), lost: make(chan struct{}), begun: make(chan struct{})}
+	defer close(s.begun)
 	if strings.HasPrefix(address.Scheme, "ws") {
 		s.turnTimeout = progressTimeout // there it bounds each write as well; steadyConn sees to the others
 	}
@@ -209,6 +210,7 @@ func (m *Client) dispatch(s *session, msg paho.Message) {
 	if m.options.ManualAck {
 		out.Ack = msg.Ack
 	}
+	<-s.begun
 	var patience <-chan time.Time // made for the few that have to wait
 	for {
 		m.mu.Lock()
