@@ -198,3 +198,31 @@ func TestSceneOptionsAreChecked(t *testing.T) {
 		t.Errorf("%v", fields)
 	}
 }
+
+func TestPrecisionHoldsForScenesOfFractionsToo(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	path := filepath.Join(t.TempDir(), "floats.tif")
+	w, err := raster.Create(path, raster.Layout{Width: 40, Height: 30, Bands: []string{"blue", "green", "red"}, DataType: "Float32"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	pixels := make([]float32, 40*30*3)
+	for i := range pixels {
+		pixels[i] = float32(i%997) / 1000
+	}
+	if err := errors.Join(w.Write(raster.Window{W: 40, H: 30}, pixels), w.Finish()); err != nil {
+		t.Fatal(err)
+	}
+	tiles, last, err := take(t, path, capture.SceneOptions{Precision: 0.0005})
+	if err != nil || len(tiles) != 1 || last.Scene.Precision != 0.0005 {
+		t.Fatalf("%d tiles, %v, %+v", len(tiles), err, last.Scene)
+	}
+	data, _, err := tiles[0].Scene.Encode(tiles[0].Image, *tiles[0].Tile, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h, err := linktile.Head(data); err != nil || !slices.Equal(h.Error, []int{5, 5, 5}) {
+		t.Errorf("%v, %v", h.Error, err)
+	}
+}

@@ -21,6 +21,12 @@ type Coding struct {
 
 var quantised = Scaling{Scale: 0.0001, Offset: -0.1}
 
+// quantisation is what the zero Coding stands for.
+func quantisation(bands int) Coding {
+	zero := 0.0
+	return Coding{DataType: "UInt16", Scalings: slices.Repeat([]Scaling{quantised}, bands), NoData: &zero}
+}
+
 // Coding is how tiles of these bands (nil: all) keep the scene's own numbers: the same type, scale
 // and no-data number, where the type is a whole number of 8 or 16 bits; else the quantisation.
 func (s *Scene) Coding(bands []string) (Coding, error) {
@@ -32,7 +38,7 @@ func (s *Scene) Coding(bands []string) (Coding, error) {
 		return Coding{}, fmt.Errorf("scene %s: %w", s.info.Path, err)
 	}
 	if !slices.Contains([]string{"Byte", "UInt16", "Int16"}, s.info.DataType) {
-		return Coding{}, nil
+		return quantisation(len(places)), nil
 	}
 	c := Coding{DataType: s.info.DataType, NoData: s.info.NoData}
 	low, high := c.limits()
@@ -86,8 +92,9 @@ func (c Coding) fit(im vision.Image) (Coding, error) {
 		}
 	}
 	if c.DataType == "" {
-		zero := 0.0
-		c = Coding{DataType: "UInt16", Scalings: slices.Repeat([]Scaling{quantised}, len(im.Planes)), NoData: &zero}
+		inside := c.Inside
+		c = quantisation(len(im.Planes))
+		c.Inside = inside
 	}
 	if len(c.Scalings) != len(im.Planes) {
 		return c, fmt.Errorf("encode a tile: %d scalings for %d bands", len(c.Scalings), len(im.Planes))

@@ -1,0 +1,96 @@
+package edge
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"cloudcanvas/edge/capture"
+	"cloudcanvas/edge/screen"
+	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/linktile"
+	"cloudcanvas/shared/raster"
+	"cloudcanvas/shared/vision"
+)
+
+// halfCloud is sure that the left half of each tile is cloud.
+type halfCloud struct{ rules screen.Config }
+
+func (s halfCloud) screen(_ context.Context, p capture.Picture) (screen.Decision, *vision.Mask, error) {
+	im := p.Image
+	m := vision.Mask{W: im.W, H: im.H, Class: make([]byte, im.W*im.H)}
+	for i := range m.Class {
+		if i%im.W < im.W/2 {
+			m.Class[i] = vision.Cloud
+		}
+	}
+	m = m.Sure()
+	return s.rules.Tile(im, &m, "half"), &m, nil
+}
+
+func (halfCloud) name() (name, version string) { return "half", "3" }
+func (halfCloud) bands() []string              { return nil }
+
+// TestBlocksOfCloudStayOnTheDevice with its mask in their place, unless somebody asked for the whole tile or for
+// objects.
+func TestBlocksOfCloudStayOnTheDevice(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "field.tif")
+	w, err := raster.Create(path, raster.Layout{Width: 256, Height: 96, Bands: []string{"blue", "green", "red"}, DataType: "UInt16"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pixels := make([]uint16, 256*96*3)
+	for i := range pixels {
+		pixels[i] = uint16(1 + i*7919%9999)
+	}
+	if err := w.Write(raster.Window{W: 256, H: 96}, pixels); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Finish(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Fatal(err)
+	}
+	sizes := map[string]int{}
+	for name, set := range map[string]func(*scenePipeline, *capture.SceneOptions){
+		"blocks": func(*scenePipeline, *capture.SceneOptions) {},
+		"asked":  func(s *scenePipeline, _ *capture.SceneOptions) { s.whole = true },
+		"detect": func(s *scenePipeline, o *capture.SceneOptions) { s.want, o.Want = "detect", "detect" },
+	} {
+		buf := &fakeBuffer{}
+		s := newScenePipeline(always(halfCloud{screen.DefaultConfig()}), nil, buf, "key", idleProbe(), slog.New(slog.DiscardHandler))
+		o := capture.SceneOptions{}
+		set(s, &o)
+		if err := capture.NewSceneFile(path, "field", o).Run(t.Context(), s.take); err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range buf.drafts {
+			switch d.Kind {
+			case event.Tile:
+				tile, err := linktile.Decode(d.Data, 1<<20)
+				if err != nil {
+					t.Fatal(err)
+				}
+				sizes[name] = len(d.Data)
+				if blocks := name == "blocks"; blocks != (tile.Kept != nil) || blocks && (tile.Kept[0] || !tile.Kept[7] || tile.Mask[0] != vision.Cloud || tile.Mask[255] != vision.Clear || tile.Model != "half" || tile.Version != "3") {
+					t.Errorf("%s: blocks %v of %s %s", name, tile.Kept, tile.Model, tile.Version)
+				}
+			case event.Scene:
+				m, err := event.ParseManifest(event.Item{Kind: event.Scene, Data: d.Data})
+				if err != nil {
+					t.Fatal(err)
+				}
+				// Three columns of blocks of the eight: the fourth of cloud lies beside the ground.
+				if want := map[string]float64{"blocks": 0.375}[name]; m.Tiles[0].Left != want || m.Tiles[0].Decision != event.TileSent {
+					t.Errorf("%s: %+v", name, m.Tiles[0])
+				}
+			}
+		}
+	}
+	if sizes["blocks"] > sizes["asked"]*3/4 || sizes["asked"] == 0 || sizes["detect"] == 0 {
+		t.Errorf("bytes: %v", sizes)
+	}
+}
