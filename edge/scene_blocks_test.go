@@ -83,8 +83,8 @@ func TestBlocksOfCloudStayOnTheDevice(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				// Three columns of blocks of the eight: the fourth of cloud lies beside the ground.
-				if want := map[string]float64{"blocks": 0.375}[name]; m.Tiles[0].Left != want || m.Tiles[0].Decision != event.TileSent {
+				// Half of the tile: the column of cloud beside the ground goes too, to look around.
+				if want := map[string]float64{"blocks": 0.5}[name]; m.Tiles[0].Left != want || m.Tiles[0].Decision != event.TileSent {
 					t.Errorf("%s: %+v", name, m.Tiles[0])
 				}
 			}

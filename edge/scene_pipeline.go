@@ -20,6 +20,7 @@ import (
 	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/infer"
+	"cloudcanvas/shared/linktile"
 	"cloudcanvas/shared/raster"
 	"cloudcanvas/shared/telemetry"
 	"cloudcanvas/shared/trace"
@@ -129,6 +130,9 @@ func (s *scenePipeline) take(ctx context.Context, p capture.Picture) error {
 			return err
 		}
 		decided.Bytes = len(d.Data)
+		if err := s.refine(ctx, p, d, v, decided); err != nil {
+			return err
+		}
 		d.Priority, d.Value, d.Attrs.TraceParent = event.Normal, v.Value, parent
 		if err := s.commit(ctx, p.Tile.Name(), draft{Draft: d}); err != nil {
 			return err
@@ -154,6 +158,25 @@ func (s *scenePipeline) pack(p capture.Picture, v screen.Decision, mask *vision.
 	data, media, err := p.Scene.Encode(p.Image, *p.Tile, seen)
 	return tileDraft(p, s.want, media, data), err
 }
+
+// refine commits what leads from a tile, as it is sent, to one without loss, where that is to follow: on the last
+// rung, worth the few classes that it changes.
+func (s *scenePipeline) refine(ctx context.Context, p capture.Picture, tile outbox.Draft, v screen.Decision, decided *event.TileDecision) error {
+	if tile.Kind != event.Tile {
+		return nil
+	}
+	data, err := p.Scene.Refinement(p.Image, *p.Tile, tile.Data)
+	if err != nil || data == nil {
+		return err
+	}
+	decided.Refinement = len(data)
+	d := tileDraft(p, s.want, linktile.RefinementType, data)
+	d.Rung, d.Priority, d.Value = event.RungFull, event.Normal, v.Value*refinementWorth
+	return s.commit(ctx, p.Tile.Name()+"/refinement", draft{Draft: d})
+}
+
+// refinementWorth is what a refinement is worth beside its tile: the share of classes that precision changes.
+const refinementWorth = 0.003
 
 // begin lays out the manifest. Its tiles have their full room at once, so that packing may write
 // into them while more are screened: a file may say any size, so what the cloud would refuse is refused before.

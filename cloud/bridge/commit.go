@@ -11,6 +11,7 @@ import (
 	"cloudcanvas/cloud/bridge/parts"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/kafka"
+	"cloudcanvas/shared/linktile"
 	"cloudcanvas/shared/mqtt"
 	"cloudcanvas/shared/trace"
 )
@@ -195,6 +196,10 @@ func (b *batch) add(item *event.Item, inline int64) {
 		for epoch, d := range report.Each(item.Epoch) {
 			e.drops = append(e.drops, parts.Identity{Edge: item.Edge, Epoch: epoch, Seq: d.Seq})
 		}
+	}
+	if item.Kind == event.Tile && item.Type == linktile.MediaType && item.Attrs.Scene != "" && item.Attrs.Tile != "" && linktile.Keeps(item.Data) {
+		b.objects = append(b.objects, object{event.BaseKey(item), item.Data})
+		b.objectBytes += int64(len(item.Data))
 	}
 	if int64(len(item.Data)) > inline {
 		key := objectKey(item)

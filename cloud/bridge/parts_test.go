@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"crypto/rand"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/linktile"
 )
 
 func TestLargeDataRestsInTheStoreAndPartsBecomeWhole(t *testing.T) {
@@ -47,6 +49,33 @@ func TestLargeDataRestsInTheStoreAndPartsBecomeWhole(t *testing.T) {
 		keys := w.objects.keys()
 		return len(keys) == 1 && strings.HasPrefix(keys[0], "items/mast/")
 	})
+}
+
+// TestATileThatARefinementMayFollowRestsInTheStoreToo under the name of its place in the scene, whether its record
+// has the bytes or not.
+func TestATileThatARefinementMayFollowRestsInTheStoreToo(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	for n, more := range []bool{true, false} {
+		tile := linktile.Tile{Header: linktile.Header{W: 2, H: 2, Bands: []string{"blue"}, DataType: "UInt16", Error: []int{5}, More: more, Scalings: []linktile.Scaling{{Scale: 0.0001}},
+			Place: linktile.Place{SceneW: 2, SceneH: 2, Size: 256, Margin: 51, Cols: 1, Rows: 1}}, Pix: []uint16{1000, 1100, 1200, 1300}}
+		data, err := tile.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := item("mast", uint64(n)+1, event.Tile, data)
+		i.Type, i.Attrs.Scene, i.Attrs.Tile = linktile.MediaType, "a/b", "0_"+strconv.Itoa(n)
+		w.broker.send(t, i)
+	}
+	w.receipted("mast", 2)
+	if keys := w.objects.keys(); len(keys) != 1 || keys[0] != "bases/mast/a%2Fb/0_0" {
+		t.Errorf("the store has %q", keys)
+	}
+	for _, r := range w.log.records(event.WorkTopic) {
+		if got, err := r.Item(); err != nil || len(got.Data) == 0 || got.Attrs.DataRef != "" {
+			t.Errorf("%+v, %v", got.Attrs, err)
+		}
+	}
 }
 
 func TestPartsOutliveTheBridge(t *testing.T) {

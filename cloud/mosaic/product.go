@@ -49,6 +49,7 @@ type SceneStats struct {
 	Dead       int            `json:"dead"`                 // in the dead letters
 	Dropped    map[string]int `json:"dropped"`              // by the edge, by reason
 	SceneBytes int64          `json:"scene_bytes"`
+	Refined    int            `json:"refined,omitempty"` // results of tiles of which the rest came, too: without loss
 	// Precision is by how much a pixel that was sent may be off, in reflectance; 0: not at all.
 	Precision     float64 `json:"precision,omitempty"`
 	UplinkedBytes int64   `json:"uplinked_bytes"`

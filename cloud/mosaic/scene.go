@@ -42,14 +42,15 @@ type Scene struct {
 
 // tile is what is known of one tile.
 type tile struct {
-	id     ulid.ULID // of the result or dead letter that counts
-	state  state
-	where  extent // of a result, in the scratch file
-	boxes  bool   // the result is a list of objects, and no mask
-	model  string
-	byEdge bool      // the result is the device's own mask
-	counts [5]uint32 // pixels of the core: clear, shadow, cloud, not judged, no data
-	reason string    // why it is dead
+	id      ulid.ULID // of the result or dead letter that counts
+	state   state
+	where   extent // of a result, in the scratch file
+	refined bool   // a refinement of the tile came, too
+	boxes   bool   // the result is a list of objects, and no mask
+	model   string
+	byEdge  bool      // the result is the device's own mask
+	counts  [5]uint32 // pixels of the core: clear, shadow, cloud, not judged, no data
+	reason  string    // why it is dead
 }
 
 type state uint8
@@ -185,7 +186,7 @@ func (s *Scene) addResult(e event.Item) (changed bool, err error) {
 		return false, err
 	}
 	before := *t
-	*t = tile{id: e.ID, state: result, model: strings.TrimSpace(e.Attrs.Model + " " + e.Attrs.ModelVersion), byEdge: e.Seq != 0, where: where}
+	*t = tile{id: e.ID, state: result, refined: e.Attrs.Input == event.InputRefinement, model: strings.TrimSpace(e.Attrs.Model + " " + e.Attrs.ModelVersion), byEdge: e.Seq != 0, where: where}
 	if s.manifest != nil && !s.checkResult(e.Attrs.Tile, e.Data) && before.state == result {
 		*t = before // the other result was better
 	}
@@ -295,6 +296,10 @@ func (s *Scene) stats() *SceneStats {
 			f.Dead++
 		case t.state == result:
 			f.Results++
+			if t.refined {
+				f.Refined++
+				f.UplinkedBytes += int64(d.Refinement)
+			}
 			if t.byEdge {
 				f.EdgeMasks++
 			}
@@ -307,6 +312,9 @@ func (s *Scene) stats() *SceneStats {
 		f.CloudFraction = &share
 	}
 	judged.tell(f)
+	if f.Refined > 0 && f.Refined == f.Sent-f.EdgeMasks {
+		f.Precision = 0
+	}
 	return f
 }
 

@@ -121,10 +121,12 @@ type tileOutcome struct {
 	Score    float64  `json:"score"`               // the edge's: what the tile was worth, 0 … 1
 	Cloud    float64  `json:"cloud"`               // the edge's: share of valid pixels
 	NoData   float64  `json:"nodata"`              // the edge's: share of pixels
+	Left     float64  `json:"left"`                // of a tile that was sent, share of the pixels with data for which the device's mask stands
 	Bytes    int      `json:"bytes"`               // sent
 	State    string   `json:"state"`               // result, dead, missing or dropped
 	Model    string   `json:"model,omitempty"`     // that saw it, with its version
 	By       string   `json:"judged_by,omitempty"` // edge or cloud: where that model ran
+	Refined  bool     `json:"refined,omitempty"`   // what precision had left away came, too
 	Found    *float64 `json:"found,omitempty"`     // the model's cloud share of valid pixels
 	Why      string   `json:"why,omitempty"`       // it is dead
 }
@@ -132,13 +134,14 @@ type tileOutcome struct {
 func (s *Scene) outcomes() []tileOutcome {
 	all := make([]tileOutcome, 0, len(s.manifest.Tiles))
 	for _, d := range s.manifest.Tiles {
-		f := tileOutcome{Tile: d.Tile, Decision: d.Decision, Reason: d.Reason, Score: d.Value, Cloud: d.Cloud, NoData: d.NoData, Bytes: d.Bytes}
+		f := tileOutcome{Tile: d.Tile, Decision: d.Decision, Reason: d.Reason, Score: d.Value, Cloud: d.Cloud, NoData: d.NoData, Left: d.Left, Bytes: d.Bytes}
 		t := s.tiles[d.Tile]
 		switch {
 		case t != nil && t.state == result:
 			if f.State, f.Model, f.By = "result", t.model, "cloud"; t.byEdge {
 				f.By = "edge"
 			}
+			f.Refined = t.refined
 			if valid := t.counts[0] + t.counts[1] + t.counts[2]; valid > 0 {
 				share := float64(t.counts[2]) / float64(valid)
 				f.Found = &share

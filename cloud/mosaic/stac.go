@@ -102,8 +102,8 @@ func (s *Scene) stac(p Product, masked bool, at time.Time) (stacItem, error) {
 	}
 	item.addFacts(m)
 	item.addJudgement(p.Scene)
-	if m.Precision > 0 {
-		item.Properties["canvas:precision"] = m.Precision
+	if p.Scene.Precision > 0 {
+		item.Properties["canvas:precision"] = p.Scene.Precision
 	}
 	item.describe(p, masked, s.ID, m.Georef.WKT != "")
 	if mask, ok := item.Assets["mask"]; ok {

@@ -12,6 +12,7 @@ import (
 	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/ground"
+	"cloudcanvas/shared/linktile"
 	"cloudcanvas/shared/vision"
 	"cloudcanvas/shared/windows"
 )
@@ -103,6 +104,11 @@ func (w *Worker) load(ctx context.Context, j *job) error {
 		j.poison = poison(stageConvert, "WrongDigest", fmt.Errorf("%w: %d bytes of %s %s, promised %s", event.ErrDigest, len(data), item.Kind, item.ID, item.SHA256))
 		return nil
 	}
+	if item.Type == linktile.RefinementType {
+		if data, err = w.refined(ctx, item, data); err != nil {
+			return j.blame(err)
+		}
+	}
 	if err := w.admit(ctx, j, data); err != nil || j.poison != nil {
 		return err
 	}
@@ -132,6 +138,21 @@ func (j *job) blame(err error) error {
 		return nil
 	}
 	return err
+}
+
+// refined is a refinement with the tile that it refines, which went before and lies in the object store.
+func (w *Worker) refined(ctx context.Context, item *event.Item, refinement []byte) ([]byte, error) {
+	base := *item
+	base.Attrs.DataRef = event.BaseKey(item)
+	data, err := w.fetch(ctx, &base)
+	var p *Poison
+	if errors.As(err, &p) {
+		p.Err = fmt.Errorf("%w: it is the tile that this refines; ask the device for the whole tile", p.Err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return linktile.Pair(data, refinement), nil
 }
 
 // fetch is the item's data, from the record or from the object store. A store that is away is

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/linktile"
 	"cloudcanvas/shared/vision"
 )
 
@@ -55,7 +56,7 @@ func results(j *job) ([]event.Item, error) {
 			Priority: in.Priority,
 			Attrs: event.Attrs{
 				Scene: in.Attrs.Scene, Tile: in.Attrs.Tile, Model: name, ModelVersion: version,
-				Want: in.Attrs.Want, Input: string(in.Kind), TraceParent: in.Attrs.TraceParent, Late: j.late(),
+				Want: in.Attrs.Want, Input: inputOf(in), TraceParent: in.Attrs.TraceParent, Late: j.late(),
 			},
 			Type:   media,
 			SHA256: event.Sum(data),
@@ -86,6 +87,14 @@ func results(j *job) ([]event.Item, error) {
 		}
 	}
 	return items, nil
+}
+
+// inputOf says what a result was made of.
+func inputOf(in *event.Item) string {
+	if in.Type == linktile.RefinementType {
+		return event.InputRefinement
+	}
+	return string(in.Kind)
 }
 
 const mediaJSON = "application/json"

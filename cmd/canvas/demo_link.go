@@ -24,9 +24,9 @@ type linkMode struct {
 var linkModes = []linkMode{
 	{"every tile, without loss", "everything", func(j *job) { j.keepEverything = true }},
 	{"every tile, to within 0.0005", "precision", func(j *job) { j.keepEverything, j.cut.Precision = true, 0.0005 }},
-	{"the default: tiles of cloud left out", "", nil},
-	{"the edge's masks, below 1 % unsure", "masks-1", func(j *job) { j.unsure = 0.01 }},
-	{"the edge's masks, below 5 % unsure", "masks-5", func(j *job) { j.unsure = 0.05 }},
+	{"the default: no pixels of sure cloud", "", nil},
+	{"the edge's masks where it is sure", "masks", func(j *job) { j.unsure = 0.1 }},
+	{"the same, to within 0.0005", "masks-precision", func(j *job) { j.unsure, j.cut.Precision = 0.1, 0.0005 }},
 }
 
 // linkFolder is where products of the modes lie in the demo's folder.

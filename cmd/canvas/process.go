@@ -45,6 +45,7 @@ func processCommand() *urfave.Command {
 			&urfave.IntFlag{Name: "overlap", Value: sceneDefaults().Overlap, Usage: "pixels that a scene's neighbouring windows share; 52 cuts as ukis-csmask does"},
 			&urfave.IntFlag{Name: "tile-size", Value: sceneDefaults().WithDefaults().TileSize, Usage: "the most pixels a side of a scene's tile, as it goes over the link: a group of windows"},
 			&urfave.IntFlag{Name: "window", Value: sceneDefaults().WithDefaults().Window, Usage: "pixels a side of what a network sees of a scene at once"},
+			&urfave.BoolFlag{Name: "refine", Usage: "what --precision leaves away follows, once everything else has gone (default: false)"},
 			&urfave.Float64Flag{Name: "precision", Usage: "by how much a scene's pixel may be off that is sent, in reflectance, such as 0.0005; 0: not at all"},
 			&urfave.BoolFlag{Name: "keep-everything", Usage: "screen, but drop nothing"},
 			&urfave.Float64Flag{Name: "unsure", Usage: "a tile goes as the mask of the network that screens it where less than this `SHARE` of its pixels is unsure, such as 0.05: a thousandth of the bytes; default: all go as pixels"},
@@ -68,7 +69,7 @@ func processCommand() *urfave.Command {
 				return err
 			}
 			j := job{given: given, out: c.String("out"), scenes: append(c.StringSlice("scene"), c.StringSlice("stac")...), videos: c.StringSlice("video"), images: c.StringSlice("images"),
-				length: c.Duration("length"), folders: c.Bool("folders"), cut: capture.SceneOptions{Overlap: c.Int("overlap"), TileSize: c.Int("tile-size"), Window: c.Int("window"), Precision: c.Float64("precision")}, cloudModel: c.String("cloud-model"), detector: c.String("detector"), labels: c.String("labels"),
+				length: c.Duration("length"), folders: c.Bool("folders"), cut: capture.SceneOptions{Overlap: c.Int("overlap"), TileSize: c.Int("tile-size"), Window: c.Int("window"), Precision: c.Float64("precision"), Refine: c.Bool("refine")}, cloudModel: c.String("cloud-model"), detector: c.String("detector"), labels: c.String("labels"),
 				models: c.StringSlice("models"), keepEverything: c.Bool("keep-everything"), unsure: c.Float64("unsure"), say: c.App.Writer, log: log}
 			_, err = j.run(c.Context)
 			return err
@@ -231,7 +232,7 @@ func (j job) edge() (edge.Config, error) {
 		s := sceneDefaults()
 		s.Name, s.Path = names.ID(path), path
 		s.Options, s.CloudModel = j.given, j.cloudModel
-		s.Overlap, s.TileSize, s.Window, s.Precision = j.cut.Overlap, j.cut.TileSize, j.cut.Window, j.cut.Precision
+		s.Overlap, s.TileSize, s.Window, s.Precision, s.Refine = j.cut.Overlap, j.cut.TileSize, j.cut.Window, j.cut.Precision, j.cut.Refine
 		s.SceneOptions.Problems(func(field, message, hint string) {
 			err = errors.Join(err, cli.Usagef("--%s: %s; %s", strings.ReplaceAll(field, "_", "-"), message, hint))
 		})

@@ -22,6 +22,7 @@ type SceneOptions struct {
 	Overlap        int              `yaml:"overlap" desc:"pixels that neighbouring windows share, up to half of window; 52 with margin 51 cuts as ukis-csmask does"`
 	Margin         int              `yaml:"margin" desc:"pixels outside the scene where the first window begins, below window - overlap; odd for ukis-csmask"`
 	Precision      float64          `yaml:"precision" desc:"by how much a pixel may be off that is sent, in reflectance, such as 0.0005; fewer bytes go over the link. 0: not at all" range:"0..0.1"`
+	Refine         bool             `yaml:"refine" desc:"what precision leaves away follows by itself where the link has room for it, on the ladder's last rung"`
 	raster.Options `yaml:",inline"` // what is said of them
 	Need           []string         `yaml:"need" desc:"bands that a scene must have" default:"blue, green, red"`
 	Want           string           `yaml:"want" desc:"what the cloud does with the tiles: masks or objects" enum:"segment, detect" default:"segment"`
@@ -77,6 +78,7 @@ type SceneInfo struct {
 	Planes []string    // the bands of its tiles, in their order
 
 	Precision float64 // of what is sent, in reflectance; 0: all of it
+	Refine    bool    // the rest follows
 
 	coding raster.Coding
 }
@@ -102,6 +104,7 @@ func (s *SceneInfo) Encode(im vision.Image, t raster.Tile, seen *Seen) (data []b
 		media = linktile.MediaType
 		var tile linktile.Tile
 		if tile, err = raster.LinkTile(im, place, s.coding, windows.Part{Grid: s.Grid, Tile: t}, s.Precision); err == nil {
+			tile.More = s.Refine
 			if seen != nil {
 				tile.Kept, tile.Mask, tile.Model, tile.Version = seen.Kept, seen.Class, seen.Model, seen.Version
 			}
@@ -112,6 +115,25 @@ func (s *SceneInfo) Encode(im vision.Image, t raster.Tile, seen *Seen) (data []b
 		return nil, "", fmt.Errorf("scene %s, tile %s: %w", s.ID, t.Name(), err)
 	}
 	return data, media, nil
+}
+
+// Refinement is what leads from a tile as it went (data, of Encode) to one without loss; nil where none is to follow.
+func (s *SceneInfo) Refinement(im vision.Image, t raster.Tile, data []byte) ([]byte, error) {
+	if !linktile.Keeps(data) {
+		return nil, nil
+	}
+	base, err := linktile.Decode(data, im.W*im.H)
+	if err == nil {
+		var whole linktile.Tile
+		if whole, err = raster.LinkTile(im, s.Georef.Window(t.Held), s.coding, windows.Part{Grid: s.Grid, Tile: t}, 0); err == nil {
+			whole.More, whole.Model, whole.Version = base.More, base.Model, base.Version
+			data, err = whole.EncodeRefinement(base)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("scene %s, refinement of tile %s: %w", s.ID, t.Name(), err)
+	}
+	return data, nil
 }
 
 // TileBytes is how much memory the picture of a tile takes at most.
@@ -247,6 +269,7 @@ func (f *SceneFile) study(scene *raster.Scene) (*SceneInfo, error) {
 		return info, err
 	}
 	info.tellPrecision(o.Precision)
+	info.Refine = o.Refine && info.Precision > 0
 	return info, info.Grid.Check()
 }
 

@@ -3,6 +3,7 @@ package screen
 import (
 	"slices"
 
+	"cloudcanvas/shared/linktile"
 	"cloudcanvas/shared/vision"
 )
 
@@ -10,7 +11,7 @@ import (
 // square is left out where it has no data, where the network is sure that it is cloud, and, with
 // scenes.unsure set, where the network is sure of whatever it sees: the device's mask stands for it then.
 // What lies beside a square that is sent goes with it, for the cloud's network looks around.
-// left is the share of the pixels with data that are not sent.
+// left is the share of the pixels with data for which the device's mask stands: all that are not linktile.Inner.
 func (c Config) Blocks(im vision.Image, mask *vision.Mask, side int) (kept []bool, left float64) {
 	other := func(class byte) bool { return class > vision.Cloud && class != vision.NoData } // which a tile has no room for
 	if c.KeepEverything || mask == nil || len(mask.Class) == 0 || len(mask.Probabilities) == 0 || slices.ContainsFunc(mask.Class, other) {
@@ -25,13 +26,15 @@ func (c Config) Blocks(im vision.Image, mask *vision.Mask, side int) (kept []boo
 	}
 	kept, all, out := make([]bool, len(wanted)), 0, 0
 	for i := range kept {
-		all += seen[i]
-		if kept[i] = besideWanted(wanted, cols, i); !kept[i] {
-			out += seen[i]
-		}
+		kept[i] = besideWanted(wanted, cols, i)
 	}
 	if !slices.Contains(kept, false) {
 		return nil, 0
+	}
+	for i, judged := range linktile.Inner(kept, cols) {
+		if all += seen[i]; !judged {
+			out += seen[i]
+		}
 	}
 	return kept, float64(out) / float64(max(all, 1))
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"net/url"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -171,4 +172,13 @@ func (i Item) Cut(n, of uint32) Item {
 	i.Attrs.Part, i.Attrs.Parts, i.Attrs.PartOf = n, of, i.Kind
 	i.Kind, i.Data = Part, i.Data[from:to]
 	return i
+}
+
+// InputRefinement is Attrs.Input of a result that was made of a tile with its refinement.
+const InputRefinement = "refinement"
+
+// BaseKey is where the object store has the tile of a scene that refinements of it are read with: the last one
+// of its name.
+func BaseKey(i *Item) string {
+	return "bases/" + i.Edge + "/" + url.PathEscape(i.Attrs.Scene) + "/" + url.PathEscape(i.Attrs.Tile)
 }

@@ -115,6 +115,9 @@ type TileDecision struct {
 	NoData   float64 `json:"nodata"`   // share of the tile's pixels, 0 … 1
 	Value    float64 `json:"value"`    // what it was worth to the edge, 0 … 1
 	Bytes    int     `json:"bytes"`    // of the item's data; 0 when dropped
+	// Refinement is how many bytes lead from the tile, sent with a bound on the error, to one without loss; they
+	// may come later, or never.
+	Refinement int `json:"refinement,omitempty"`
 	// Left is the share of the tile's pixels with data that were not sent with the others, 0 … 1: the device's own
 	// mask stands for them. None of earlier devices.
 	Left float64 `json:"left,omitempty"`
@@ -175,7 +178,7 @@ func (m Manifest) Check() error {
 		if _, _, ok := ParseTile(t.Tile, g); !ok || seen[t.Tile] {
 			return fmt.Errorf("%w: scene %s: tile %.40q is not in the grid or stands twice", ErrMalformed, m.ID, t.Tile)
 		}
-		if !share(t.Cloud) || !share(t.NoData) || !share(t.Change) || !share(t.Left) || !(math.Abs(t.Value) <= math.MaxFloat32) || t.Bytes < 0 || len(t.Reason) > maxName {
+		if !share(t.Cloud) || !share(t.NoData) || !share(t.Change) || !share(t.Left) || !(math.Abs(t.Value) <= math.MaxFloat32) || t.Bytes < 0 || t.Refinement < 0 || len(t.Reason) > maxName {
 			return fmt.Errorf("%w: scene %s: tile %s has numbers that are no shares of it, or a reason of %d bytes", ErrMalformed, m.ID, t.Tile, len(t.Reason))
 		}
 		if t.Decision != TileSent && t.Decision != TileDropped {

@@ -32,7 +32,7 @@ type Tile struct {
 	// Pix are the stored numbers, band after band, row by row, those of Int16 as their bits. In blocks that are
 	// left out they hold the block's mean.
 	Pix []uint16
-	// Kept says for each block, row by row, whether its pixels are here; nil: all are.
+	// Kept says for each block, row by row, whether its pixels are here; nil: all are. See Inner.
 	Kept []bool
 	// Mask is the device's own class of each pixel (0 clear, 1 shadow, 2 cloud, 255 no data); nil: there is none.
 	Mask []byte
@@ -49,6 +49,7 @@ type Header struct {
 	Error    []int      `json:"error,omitempty"`   // of each band, the most that a stored number is off; nil: none is
 	Layer    string     `json:"layer,omitempty"`   // LayerCoarse or LayerRefinement; "": a tile by itself
 	Refines  string     `json:"refines,omitempty"` // the digest of the tile that a refinement refines
+	More     bool       `json:"more,omitempty"`    // a refinement of this tile may follow: who gets it keeps it
 	Grid     bool       `json:"grid,omitempty"`    // of a tile made of layers: the pixels of the coarse one are exact
 	Place    Place      `json:"place"`
 	EPSG     int        `json:"epsg,omitempty"`
@@ -85,6 +86,22 @@ var ErrMalformed = errors.New("not a tile")
 
 // Blocks is how many blocks a tile has along a side of n pixels.
 func Blocks(n int) int { return (n + BlockSide - 1) / BlockSide }
+
+// Inner are the blocks whose neighbours are all kept, row by row. The others that are kept border on what is left
+// out: they are there for who judges the inner ones to look around, and the device's mask stands for them too.
+func Inner(kept []bool, cols int) []bool {
+	inner := make([]bool, len(kept))
+	for i := range kept {
+		inner[i] = true
+		col, rows := i%cols, len(kept)/cols
+		for row := max(0, i/cols-1); row <= min(rows-1, i/cols+1); row++ {
+			for c := max(0, col-1); c <= min(cols-1, col+1); c++ {
+				inner[i] = inner[i] && kept[row*cols+c]
+			}
+		}
+	}
+	return inner
+}
 
 // Memory is how much decoding a tile takes, in bytes: the numbers, the sizes of their residuals, what is known
 // of each pixel, and the tables of the tokens. Refining takes as much, beside the base.

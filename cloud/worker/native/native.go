@@ -34,6 +34,10 @@ func (d Decoder) Size(media string, data []byte) (int64, error) {
 	case "image/jpeg", "image/png":
 		return infer.ImageBytes(data)
 	case linktile.MediaType:
+		if media == linktile.RefinementType {
+			h, err := linktile.PairHead(data)
+			return 2 * raster.LinkTileBytes(h), err
+		}
 		h, err := linktile.Head(data)
 		return raster.LinkTileBytes(h), err
 	}
@@ -54,14 +58,17 @@ func (d Decoder) Decode(media string, data []byte) (p worker.Picture, err error)
 		p.Image, err = infer.DecodeImage(data, limit)
 		return p, err
 	case linktile.MediaType:
-		return decodeLinkTile(data, limit)
+		if media == linktile.RefinementType {
+			return decodeLinkTile(data, limit, linktile.DecodePair)
+		}
+		return decodeLinkTile(data, limit, linktile.Decode)
 	}
 	return p, errMedia(media)
 }
 
 // decodeLinkTile decodes a tile and says which windows it is made of.
-func decodeLinkTile(data []byte, limit int) (p worker.Picture, err error) {
-	tile, err := linktile.Decode(data, limit)
+func decodeLinkTile(data []byte, limit int, decode func([]byte, int) (linktile.Tile, error)) (p worker.Picture, err error) {
+	tile, err := decode(data, limit)
 	if err != nil {
 		return p, err
 	}
@@ -72,9 +79,11 @@ func decodeLinkTile(data []byte, limit int) (p worker.Picture, err error) {
 	p.Part, p.Image = &part, raster.FromLinkTile(tile)
 	if tile.Kept != nil {
 		p.Given = tile.Mask
+		cols := linktile.Blocks(tile.W)
+		inner := linktile.Inner(tile.Kept, cols)
 		p.Wanted = make([]bool, tile.W*tile.H)
 		for i := range p.Wanted {
-			p.Wanted[i] = tile.Kept[i/tile.W/linktile.BlockSide*linktile.Blocks(tile.W)+i%tile.W/linktile.BlockSide]
+			p.Wanted[i] = inner[i/tile.W/linktile.BlockSide*cols+i%tile.W/linktile.BlockSide]
 		}
 	}
 	return p, nil
@@ -92,6 +101,9 @@ func (d Decoder) Place(media string, data []byte, im vision.Image) (ground.Place
 		return ground.Place{System: system, At: at, Inside: ground.Rect(inside)}, ok
 	case linktile.MediaType: // nothing of it is mirrored
 		h, err := linktile.Head(data)
+		if media == linktile.RefinementType {
+			h, err = linktile.PairHead(data)
+		}
 		if err != nil || h.EPSG == 0 {
 			return ground.Place{}, false
 		}
