@@ -94,3 +94,59 @@ func TestBlocksOfCloudStayOnTheDevice(t *testing.T) {
 		t.Errorf("bytes: %v", sizes)
 	}
 }
+
+// clearSky is sure that there is no cloud.
+type clearSky struct{ rules screen.Config }
+
+func (s clearSky) screen(_ context.Context, p capture.Picture) (screen.Decision, *vision.Mask, error) {
+	m := vision.Mask{W: p.Image.W, H: p.Image.H, Class: make([]byte, p.Image.W*p.Image.H)}
+	m = m.Sure()
+	return s.rules.Tile(p.Image, &m, "clear"), &m, nil
+}
+
+func (clearSky) name() (name, version string) { return "clear", "1" }
+func (clearSky) bands() []string              { return nil }
+
+// TestUnchangedBlocksStayOnTheDevice: of a tile of which a corner has burnt, that corner goes, and what did not go
+// is not taken for seen.
+func TestUnchangedBlocksStayOnTheDevice(t *testing.T) {
+	dir, changes := t.TempDir(), newSceneChange(t, t.TempDir())
+	pass := func(name string, light float32, burnt int) (event.TileDecision, linktile.Tile) {
+		t.Helper()
+		buf := &fakeBuffer{}
+		path := scene(t, filepath.Join(dir, name), 500_000, light, burnt)
+		s := newScenePipeline(always(clearSky{changes.rules}), changes, buf, name, idleProbe(), slog.New(slog.DiscardHandler))
+		if err := capture.NewSceneFile(path, name, capture.SceneOptions{TileSize: 160, Window: 160}).Run(t.Context(), s.take); err != nil {
+			t.Fatal(err)
+		}
+		m, err := event.ParseManifest(event.Item{Kind: event.Scene, Data: buf.of(event.Scene)[0].Data})
+		if err != nil || len(m.Tiles) != 1 {
+			t.Fatal(err, len(m.Tiles))
+		}
+		var tile linktile.Tile
+		if sent := buf.of(event.Tile); len(sent) > 0 {
+			if tile, err = linktile.Decode(sent[0].Data, 1<<20); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return m.Tiles[0], tile
+	}
+	if d, tile := pass("first.tif", 1, 0); d.Decision != event.TileSent || tile.Kept != nil {
+		t.Fatalf("the first view: %+v, blocks %v", d, tile.Kept)
+	}
+	d, tile := pass("second.tif", 0.95, 20) // pixels 30 to 50
+	if d.Decision != event.TileSent || len(tile.Kept) != 25 {
+		t.Fatalf("%+v, blocks %v", d, tile.Kept)
+	}
+	for i, kept := range tile.Kept {
+		if want := i%5 <= 2 && i/5 <= 2; kept != want {
+			t.Errorf("block %d, %d is sent: %v", i%5, i/5, kept)
+		}
+	}
+	if d.Left < 0.83 || d.Left > 0.85 {
+		t.Errorf("the mask stands for %v of the pixels", d.Left)
+	}
+	if d, _ := pass("third.tif", 1, 20); d.Decision != event.TileDropped || d.Reason != screen.Unchanged {
+		t.Errorf("what was sent is not known: %+v", d)
+	}
+}

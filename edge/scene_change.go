@@ -12,6 +12,7 @@ import (
 	"cloudcanvas/edge/screen"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/ground"
+	"cloudcanvas/shared/linktile"
 	"cloudcanvas/shared/raster"
 	"cloudcanvas/shared/telemetry"
 	"cloudcanvas/shared/visible"
@@ -60,6 +61,7 @@ func (c *sceneChange) compare(v *screen.Decision, d *event.TileDecision, p captu
 	}
 	now.compared, ok = c.rules.Against(v, now.overview, views)
 	if ok {
+		c.rules.LeaveUnchanged(v, p.Image, mask, now.compared)
 		was := now.compared.Reference
 		d.Change, d.Reference = v.Score.Change, was.Seen
 		if !v.Keep {
@@ -72,7 +74,18 @@ func (c *sceneChange) compare(v *screen.Decision, d *event.TileDecision, p captu
 			}
 		}
 	}
+	now.hideLeftOut(v.Kept, p.Image)
 	return now
+}
+
+// hideLeftOut makes the ground unseen that is not sent with its tile.
+func (o observation) hideLeftOut(kept []bool, im vision.Image) {
+	cols := linktile.Blocks(im.W)
+	for i, is := range kept {
+		if !is {
+			o.overview.Hide(ground.Rect{X: i % cols * linktile.BlockSide, Y: i / cols * linktile.BlockSide, W: linktile.BlockSide, H: linktile.BlockSide})
+		}
+	}
 }
 
 // known is how a block looked before an observation, to this device and to others.

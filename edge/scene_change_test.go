@@ -231,7 +231,7 @@ func TestOnlyTilesThatChangedAreSentAgain(t *testing.T) {
 func TestGroundIsKnownHoweverASceneIsCut(t *testing.T) {
 	dir, g, buf := t.TempDir(), newSceneChange(t, t.TempDir()), &fakeBuffer{}
 	read(t, scene(t, dir+"/first.tif", 500_000, 1, 0), g, buf)
-	other := capture.SceneOptions{TileSize: 72, Overlap: 8, Margin: 11}
+	other := capture.SceneOptions{TileSize: 72, Window: 72, Overlap: 8, Margin: 11}
 	m := readCut(t, scene(t, dir+"/second.tif", 500_000, 0.9, 20), g, buf, other)
 	sent := 0
 	for _, d := range m.Tiles {

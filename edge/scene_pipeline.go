@@ -88,7 +88,7 @@ func (s *scenePipeline) take(ctx context.Context, p capture.Picture) error {
 	began := time.Now()
 	v, mask, err := s.screener.screen(trace.WithParent(ctx, parent), p)
 	if s.want == "detect" { // a mask shows no objects
-		v.Masked, v.Kept, v.Left, v.LeftGround = false, nil, 0, false
+		v = v.Whole()
 	}
 	if errors.Is(err, crashguard.ErrQuarantined) {
 		s.manifest.Tiles = append(s.manifest.Tiles, event.TileDecision{Tile: p.Tile.Name(), Decision: event.TileDropped, Reason: "quarantined"})
@@ -104,8 +104,8 @@ func (s *scenePipeline) take(ctx context.Context, p capture.Picture) error {
 	d := event.TileDecision{Tile: p.Tile.Name(), Decision: event.TileSent, Cloud: v.Score.Cloud, NoData: v.Score.NoData, Value: v.Value}
 	seen := s.changes.compare(&v, &d, p, mask, s.key)
 	if s.whole {
-		v.Keep, v.Masked, v.Reason = true, false, screen.Kept
-		v.Kept, v.Left, v.LeftGround = nil, 0, false
+		v = v.Whole()
+		v.Keep, v.Reason = true, screen.Kept
 	}
 	switch d.Reason = v.Reason; {
 	case v.Masked && v.Reason == screen.Cloud:
@@ -137,7 +137,7 @@ func (s *scenePipeline) take(ctx context.Context, p capture.Picture) error {
 		if err := s.commit(ctx, p.Tile.Name(), draft{Draft: d}); err != nil {
 			return err
 		}
-		if !v.Masked && !v.LeftGround {
+		if !v.Masked {
 			seen.remember()
 		}
 		return nil

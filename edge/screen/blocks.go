@@ -3,6 +3,7 @@ package screen
 import (
 	"slices"
 
+	"cloudcanvas/shared/ground"
 	"cloudcanvas/shared/linktile"
 	"cloudcanvas/shared/vision"
 )
@@ -12,7 +13,8 @@ import (
 // scenes.unsure set, where the network is sure of whatever it sees: the device's mask stands for it then.
 // What lies beside a square that is sent goes with it, for the cloud's network looks around.
 // left is the share of the pixels with data for which the device's mask stands: all that are not linktile.Inner.
-func (c Config) Blocks(im vision.Image, mask *vision.Mask, side int) (kept []bool, left float64) {
+// skip, which may be nil, names squares that nobody needs for another reason.
+func (c Config) Blocks(im vision.Image, mask *vision.Mask, side int, skip func(ground.Rect) bool) (kept []bool, left float64) {
 	other := func(class byte) bool { return class > vision.Cloud && class != vision.NoData } // which a tile has no room for
 	if c.KeepEverything || mask == nil || len(mask.Class) == 0 || len(mask.Probabilities) == 0 || slices.ContainsFunc(mask.Class, other) {
 		return nil, 0
@@ -22,7 +24,9 @@ func (c Config) Blocks(im vision.Image, mask *vision.Mask, side int) (kept []boo
 	seen := make([]int, len(wanted)) // pixels with data
 	for i := range wanted {
 		x, y := i%cols*side, i/cols*side
-		wanted[i], seen[i] = c.wanted(im, mask, x, y, min(side, mask.W-x), min(side, mask.H-y))
+		at := ground.Rect{X: x, Y: y, W: min(side, mask.W-x), H: min(side, mask.H-y)}
+		wanted[i], seen[i] = c.wanted(im, mask, at.X, at.Y, at.W, at.H)
+		wanted[i] = wanted[i] && (skip == nil || !skip(at))
 	}
 	kept, all, out := make([]bool, len(wanted)), 0, 0
 	for i := range kept {
@@ -37,6 +41,14 @@ func (c Config) Blocks(im vision.Image, mask *vision.Mask, side int) (kept []boo
 		}
 	}
 	return kept, float64(out) / float64(max(all, 1))
+}
+
+// leaveOut decides which squares of a tile are sent. Where none is, the mask stands for all of it.
+func (c Config) leaveOut(v *Decision, im vision.Image, mask *vision.Mask, skip func(ground.Rect) bool) {
+	v.Kept, v.Left = c.Blocks(im, mask, linktile.BlockSide, skip)
+	if v.Kept != nil && !slices.Contains(v.Kept, true) {
+		v.Masked, v.Kept = true, nil
+	}
 }
 
 // wanted says whether somebody should see a square's pixels, and how many of them have data.

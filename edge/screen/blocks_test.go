@@ -56,7 +56,7 @@ func TestSquaresThatNobodyNeedsAreLeftOut(t *testing.T) {
 			rules := DefaultConfig()
 			rules.Scenes.Unsure = c.unsure
 			im, mask := squares(c.class, c.sure)
-			kept, left := rules.Blocks(im, mask, 4)
+			kept, left := rules.Blocks(im, mask, 4, nil)
 			if kept == nil {
 				kept = slices.Repeat([]bool{true}, 64)
 			}
@@ -78,7 +78,7 @@ func TestSquaresThatNobodyNeedsAreLeftOut(t *testing.T) {
 				t.Errorf("the mask stands for %v of the pixels, not %v", left, want)
 			}
 			rules.KeepEverything = true
-			if kept, _ := rules.Blocks(im, mask, 4); kept != nil {
+			if kept, _ := rules.Blocks(im, mask, 4, nil); kept != nil {
 				t.Error("squares are left out although everything is kept")
 			}
 		})

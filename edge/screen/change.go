@@ -35,3 +35,17 @@ func (c Config) Against(v *Decision, now ground.Overview, views map[ground.Block
 	}
 	return compared, true
 }
+
+// mostlyClear is the share of a square's cells that show clear ground from which on it can be unchanged as a whole.
+const mostlyClear = 0.9
+
+// LeaveUnchanged leaves out the squares of a tile of which no cell has changed: the mask stands for them.
+func (c Config) LeaveUnchanged(v *Decision, im vision.Image, mask *vision.Mask, compared ground.Comparison) {
+	if !v.Keep || !v.Blocks || c.Scenes.Change <= 0 {
+		return
+	}
+	c.leaveOut(v, im, mask, func(at ground.Rect) bool {
+		clear, moved := compared.In(at)
+		return moved == 0 && float64(clear) >= mostlyClear*float64(at.W*at.H)/(ground.CellPixels*ground.CellPixels)
+	})
+}

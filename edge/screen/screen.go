@@ -6,10 +6,8 @@ package screen
 import (
 	"bytes"
 	"fmt"
-	"slices"
 
 	"cloudcanvas/shared/config"
-	"cloudcanvas/shared/linktile"
 	"cloudcanvas/shared/vision"
 )
 
@@ -31,11 +29,10 @@ type Decision struct {
 	Reason string  // empty where it is kept
 	Kept   []bool  // squares of linktile.BlockSide pixels that are sent, row by row; nil: all
 	Left   float64 // share of the pixels with data that are in the others: the network's mask stands for them
-	// LeftGround says that ground, too, is among what Kept leaves out.
-	LeftGround bool
-	By         string  // the test or model that told cloud from ground; empty where none did
-	Value      float64 // what a byte of it is worth, 0 … 1: the share of pixels that show clear ground
-	Score      Score
+	Blocks bool    // the network's mask may stand for squares of it
+	By     string  // the test or model that told cloud from ground; empty where none did
+	Value  float64 // what a byte of it is worth, 0 … 1: the share of pixels that show clear ground
+	Score  Score
 }
 
 // Score is the figures behind a decision; those that do not apply are 0.
@@ -115,12 +112,9 @@ func (c Config) Tile(im vision.Image, mask *vision.Mask, model string) Decision 
 	}
 	v.Keep = v.Reason == Kept
 	v.Masked = v.Reason == Cloud
-	if v.Keep && !v.Masked && v.By == model {
-		v.Kept, v.Left = c.Blocks(im, mask, linktile.BlockSide)
-		v.LeftGround = v.Kept != nil && c.Scenes.Unsure > 0
-		if v.Kept != nil && !slices.Contains(v.Kept, true) {
-			v.Masked, v.Kept = true, nil
-		}
+	if v.Keep && !v.Masked && v.By == model && mask != nil {
+		v.Blocks = true
+		c.leaveOut(&v, im, mask, nil)
 	}
 	return v
 }
@@ -130,7 +124,12 @@ func (v Decision) Ranked() Decision {
 	if v.Reason == Cloud {
 		v.Keep, v.Reason = true, Kept
 	}
-	v.Masked, v.Kept, v.Left, v.LeftGround = false, nil, 0, false
+	return v.Whole()
+}
+
+// Whole is the decision where nothing of a tile's pixels may be left out.
+func (v Decision) Whole() Decision {
+	v.Masked, v.Blocks, v.Kept, v.Left = false, false, nil, 0
 	return v
 }
 

@@ -185,6 +185,18 @@ func (ov Overview) hideAround(clouded []bool) {
 	}
 }
 
+// Hide makes the cells unseen of which a rectangle of the picture has any pixel.
+func (ov Overview) Hide(r Rect) {
+	if ov.Empty() || r.W < 1 || r.H < 1 {
+		return
+	}
+	for y := max(r.Y+ov.top, 0) / CellPixels; y <= min((r.Y+r.H-1+ov.top)/CellPixels, ov.H-1); y++ {
+		for x := max(r.X+ov.left, 0) / CellPixels; x <= min((r.X+r.W-1+ov.left)/CellPixels, ov.W-1); x++ {
+			ov.hide(y*ov.W + x)
+		}
+	}
+}
+
 func (ov Overview) hide(cell int) {
 	for b := range ov.Bands {
 		ov.Cells[b*ov.W*ov.H+cell] = 0
