@@ -96,7 +96,7 @@ func TestWindowsOfATileThatNobodyWantsAreNotSeen(t *testing.T) {
 	start(t, worker)
 	w.until(t, "the result", func() bool { return len(w.results) == 1 })
 	planes, err := vision.DecodeProbabilities(w.results[0].Data, tiledPart.Tile.Held.W, tiledPart.Tile.Held.H)
-	if err != nil || seen != 1 || planes[0][0] == vision.NoData || planes[0][1] != vision.NoData || planes[1][1] != vision.NoData {
+	if err != nil || seen != 1 || planes[0][0] == vision.NoData || planes[0][1] != vision.NoData || planes[1][1] != vision.NotJudged {
 		t.Errorf("%v: %d windows were seen; %v", err, seen, planes)
 	}
 }
