@@ -53,7 +53,7 @@ func TestATileOfCloudGoesAsAMaskAndTheOthersAsTheyAre(t *testing.T) {
 		var mu sync.Mutex
 		var manifest event.Manifest
 		drafts := map[string]outbox.Draft{}
-		err = Cut(t.Context(), path, "field", "k", capture.SceneOptions{TileSize: side, Want: want}, screen.DefaultConfig(), func(_ context.Context, d outbox.Draft) error {
+		err = Cut(t.Context(), path, "field", "k", capture.SceneOptions{TileSize: side, Window: side, Want: want}, screen.DefaultConfig(), func(_ context.Context, d outbox.Draft) error {
 			mu.Lock()
 			defer mu.Unlock()
 			drafts[d.Attrs.Tile] = d

@@ -85,7 +85,7 @@ screen: {scenes: {change: 0.01}}
 	fieldsScene(t, filepath.Join(in, "elsewhere.tif"), 900, 900, 1, false)
 	status := listen(t, f.brokers.mqtt, event.StatusTopic("b"))
 	f.device(t, "b", fmt.Sprintf(`
-scenes: [{name: in, folder: %q, every: 200ms, settle: 300ms, cloud_model: spectral, tile_size: 200, overlap: 20, margin: 30}]
+scenes: [{name: in, folder: %q, every: 200ms, settle: 300ms, cloud_model: spectral, tile_size: 200, window: 200, overlap: 20, margin: 30}]
 screen: {scenes: {change: 0.01}}
 reference: {shared: true, shared_every: 1s}
 `, in))

@@ -160,7 +160,7 @@ func TestTheProductsAreTheSameWhenAWorkerAndTheBridgeAreKilled(t *testing.T) {
 		t.Fatal(out)
 	}
 	scene := filepath.Join(dir, "scene.tif")
-	sources := fmt.Sprintf("scenes: [{name: made, path: %q}]\n", scene)
+	sources := fmt.Sprintf("scenes: [{name: made, path: %q, tile_size: 256}]\n", scene)
 
 	var want []byte
 	t.Run("nothing is killed", func(t *testing.T) {

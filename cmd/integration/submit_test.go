@@ -21,7 +21,7 @@ func TestStoredScenesAreSubmittedOnceAndLiveOnesOvertakeThem(t *testing.T) {
 		t.Skip("it takes a minute")
 	}
 	dir := t.TempDir()
-	if code, out := run(t, "canvas", "simulate", "scene", "--out", dir, "--width", "1400", "--height", "1200", "--seed", "5"); code != 0 {
+	if code, out := run(t, "canvas", "simulate", "scene", "--out", dir, "--width", "2600", "--height", "2400", "--seed", "5"); code != 0 {
 		t.Fatal(out)
 	}
 	stored := filepath.Join(t.TempDir(), "stored")

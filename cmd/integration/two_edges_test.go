@@ -43,7 +43,7 @@ func TestTwoEdgesWithTheSameNamesHaveProductsOfTheirOwn(t *testing.T) {
 		if code, out := run(t, "canvas", "simulate", "scene", "--out", dir, "--width", "700", "--height", "600", "--seed", fmt.Sprint(3+n)); code != 0 {
 			t.Fatal(out)
 		}
-		f.device(t, edge, fmt.Sprintf("scenes: [{name: made, path: %q}]\n", filepath.Join(dir, "scene.tif")))
+		f.device(t, edge, fmt.Sprintf("scenes: [{name: made, path: %q, tile_size: 256}]\n", filepath.Join(dir, "scene.tif")))
 	}
 	until(t, 2*time.Minute, "a result", func() bool { return f.count(t, k, event.ResultsTopic) >= 1 })
 	mosaic.kill(t)
