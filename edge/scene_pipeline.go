@@ -130,11 +130,12 @@ func (s *scenePipeline) take(ctx context.Context, p capture.Picture) error {
 			return err
 		}
 		decided.Bytes = len(d.Data)
-		if err := s.refine(ctx, p, d, v, decided); err != nil {
-			return err
-		}
 		d.Priority, d.Value, d.Attrs.TraceParent = event.Normal, v.Value, parent
 		if err := s.commit(ctx, p.Tile.Name(), draft{Draft: d}); err != nil {
+			return err
+		}
+		// After its tile, so that what is found in it counts as the newer.
+		if err := s.refine(ctx, p, d, v, decided); err != nil {
 			return err
 		}
 		if !v.Masked {
