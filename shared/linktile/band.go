@@ -24,7 +24,7 @@ type bandCoder struct {
 func newBandCoder(h Header, pix []uint16, from []uint8) *bandCoder {
 	n := h.W * h.H
 	c := &bandCoder{w: h.W, h: h.H, from: from, around: newSurroundings(h.W, h.H), specials: h.specials()}
-	low, high := h.limits()
+	low, high := Limits(h.DataType)
 	c.low, c.high = int32(low), int32(high)
 	sizes := make([]uint16, len(pix))
 	for b := range h.Bands {
@@ -35,7 +35,7 @@ func newBandCoder(h Header, pix []uint16, from []uint8) *bandCoder {
 
 // specials are the numbers that mean something by themselves: no data, and what a saturated sensor gives.
 func (h Header) specials() []int32 {
-	low, high := h.limits()
+	low, high := Limits(h.DataType)
 	out := []int32{int32(low), 0, int32(high)}
 	if h.NoData != nil {
 		out = append(out, int32(*h.NoData))

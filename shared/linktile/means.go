@@ -72,7 +72,7 @@ func decodeMeans(h Header, data []byte, pix []uint16, from []uint8) error {
 
 // meanOf is the number of a mean: none that means no data.
 func (h Header) meanOf(v int64) uint16 {
-	low, high := h.limits()
+	low, high := Limits(h.DataType)
 	v = min(max(v, int64(low)), int64(high))
 	if uint16(v) == h.voidValue() {
 		if v == int64(high) {

@@ -143,7 +143,7 @@ func (h Header) Check() error {
 		}
 	}
 	if h.NoData != nil {
-		low, high := h.limits()
+		low, high := Limits(h.DataType)
 		if v := *h.NoData; !(v >= low && v <= high) || v != math.Trunc(v) {
 			return fmt.Errorf("%w: %v marks no data, which is no %s", ErrMalformed, v, h.DataType)
 		}
@@ -151,8 +151,9 @@ func (h Header) Check() error {
 	return h.Place.check(h.W, h.H)
 }
 
-func (h Header) limits() (low, high float64) {
-	switch h.DataType {
+// Limits are the least and the most that a number of a type can be.
+func Limits(dataType string) (low, high float64) {
+	switch dataType {
 	case "Byte":
 		return 0, math.MaxUint8
 	case "Int16":

@@ -14,7 +14,7 @@ import (
 
 // bounds of the numbers of a type.
 func bounds(dataType string) (low, high int) {
-	l, h := Header{DataType: dataType}.limits()
+	l, h := Limits(dataType)
 	return int(l), int(h)
 }
 

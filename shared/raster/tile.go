@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"cloudcanvas/shared/linktile"
 	"cloudcanvas/shared/vision"
 
 	"github.com/airbusgeo/godal"
@@ -51,15 +52,7 @@ func (s *Scene) Coding(bands []string) (Coding, error) {
 	return c, nil
 }
 
-func (c Coding) limits() (low, high float64) {
-	switch c.DataType {
-	case "Byte":
-		return 0, math.MaxUint8
-	case "Int16":
-		return math.MinInt16, math.MaxInt16
-	}
-	return 0, math.MaxUint16
-}
+func (c Coding) limits() (low, high float64) { return linktile.Limits(c.DataType) }
 
 // EncodeTile writes an image of planes as a GeoTIFF in memory, as devices sent tiles before there was linktile: one block, ZSTD level 3 with
 // horizontal differencing, band names, scale and offset kept, georeferenced by g where g is known.
