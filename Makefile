@@ -3,7 +3,7 @@ SHELL := /bin/bash
 env   := source deps/env.sh
 tests ?= ./...
 
-.PHONY: setup build demo docs test soak fuzz bench gpu stack stack-down lint clean clean-cache
+.PHONY: setup build demo docs test soak fuzz bench install packages gpu stack stack-down lint clean clean-cache
 setup:
 	@deps/setup.sh
 
@@ -38,6 +38,14 @@ fuzz: build
 # Ratios to a limit or a peer measured in the same run; docs/benchmarks.md says what each means.
 bench: build
 	@$(env) && deps/bench.sh
+
+# Installs what was built: make install DESTDIR=/some/root
+install: build
+	@$(env) && deps/install.sh "$(DESTDIR)"
+
+# Debian packages for the distribution of this machine, in dist/.
+packages: build
+	@$(env) && deps/package.sh
 
 # What a GPU does here, where there is one.
 gpu:

@@ -19,7 +19,7 @@ var loaded struct {
 	from string
 }
 
-// loadORT loads libonnxruntime.so from the first of: dir, .deps/lib beside the program's folder,
+// loadORT loads libonnxruntime.so from the first of: dir, .deps/lib, lib and lib/canvas beside the program's folder,
 // $CANVAS_HOME/lib, $LD_LIBRARY_PATH and the system's folders.
 func loadORT(dir string) error {
 	loaded.Lock()
@@ -62,7 +62,7 @@ func libraryFolders(dir string) []string {
 		if real, err := filepath.EvalSymlinks(exe); err == nil {
 			exe = real
 		}
-		folders = append(folders, filepath.Join(filepath.Dir(exe), "..", ".deps", "lib"), filepath.Join(filepath.Dir(exe), "..", "lib"))
+		folders = append(folders, filepath.Join(filepath.Dir(exe), "..", ".deps", "lib"), filepath.Join(filepath.Dir(exe), "..", "lib"), filepath.Join(filepath.Dir(exe), "..", "lib", "canvas"))
 	}
 	if home := os.Getenv("CANVAS_HOME"); home != "" {
 		folders = append(folders, filepath.Join(home, "lib"))

@@ -71,7 +71,7 @@ func App(name, usage, version string, commands ...*cli.Command) *cli.App {
 		Usage:                usage,
 		Version:              version,
 		Flags:                sharedFlags(),
-		Commands:             append(commands, completionCommand()),
+		Commands:             append(commands, completionCommand(), manCommand()),
 		EnableBashCompletion: true,
 		Suggest:              true,
 		HideHelpCommand:      true,

@@ -58,3 +58,18 @@ func completionCommand() *cli.Command {
 		},
 	}
 }
+
+// manCommand prints the manual page, for those who install the command.
+func manCommand() *cli.Command {
+	return &cli.Command{
+		Name: "man", Usage: "print the manual page of this command", Hidden: true,
+		Action: func(c *cli.Context) error {
+			page, err := c.App.ToMan()
+			if err != nil {
+				return fmt.Errorf("make the manual page: %w", err)
+			}
+			_, err = fmt.Fprint(c.App.Writer, page)
+			return err
+		},
+	}
+}
