@@ -140,9 +140,15 @@ static void chirp_part(const chirp *ch, const anchor *an, float *x, long xs, con
   for (int i = from; i < to; i++) memcpy(x + i * xs, t[i], sizeof t[i]);
 }
 
+// reduced takes whole turns away. Indices are whole numbers, so this may be done with each coefficient by itself.
+static double reduced(double x) {
+  const double shift = 6755399441055744.0;
+  return x - ((x + shift) - shift);
+}
+
 static void phases_of(phases *p, const canvas_fft_phase *from, int rows) {
   for (int i = 0; i < LANES; i++) {
     const canvas_fft_phase *f = from + (i < rows ? i : 0);
-    p->a[i] = f->a, p->b[i] = f->b, p->c[i] = f->c;
+    p->a[i] = reduced(f->a), p->b[i] = reduced(f->b), p->c[i] = reduced(f->c);
   }
 }

@@ -205,9 +205,8 @@ static void rotate(float *row, long n, const canvas_fft_phase *phase) {
   chirp ch __attribute__((aligned(64)));
   anchor an __attribute__((aligned(64)));
   float x[BLOCK][ELEMENT] __attribute__((aligned(64)));
-  for (int l = 0; l < LANES; l++) {
-    ph.a[l] = phase->a + (phase->b + phase->c * l) * l, ph.b[l] = phase->b + 2 * phase->c * l, ph.c[l] = phase->c;
-  }
+  phases_of(&ph, phase, 1);
+  for (int l = 0; l < LANES; l++) ph.a[l] += (ph.b[l] + ph.c[l] * l) * l, ph.b[l] += 2 * ph.c[l] * l;
   chirp_start(&ch, &ph, LANES, LANES * BLOCK);
   for (long at = 0, b = 0; at < n; at += LANES * BLOCK, b++) {
     if (b % AGAIN == 0) anchor_start(&an, &ph, (double)at, LANES, LANES * BLOCK, 1);
