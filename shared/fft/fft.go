@@ -21,6 +21,7 @@ package fft
 #cgo nocallback canvas_fft_through
 #cgo noescape canvas_fft_rotate
 #cgo nocallback canvas_fft_rotate
+#include <stdlib.h>
 #include "fft.h"
 */
 import "C"
@@ -40,8 +41,18 @@ const (
 	longest  = 1 << 20 // a workspace of 128 MiB a thread
 )
 
-// kernels are those of this processor. Tests exchange them.
-var kernels = C.canvas_fft_choose(nil)
+// kernels are those that suit this processor best. Tests exchange them.
+var kernels = chosen("")
+
+// chosen returns the kernels of a name, nil where this processor can't run them; the best ones where name is empty.
+func chosen(name string) *C.canvas_fft_kernels {
+	if name == "" {
+		return C.canvas_fft_choose(nil)
+	}
+	text := C.CString(name)
+	defer C.free(unsafe.Pointer(text))
+	return C.canvas_fft_choose(text)
+}
 
 // Plan holds the tables for transforms of one length. It may be used by any number of goroutines.
 type Plan struct {
@@ -53,12 +64,14 @@ type Plan struct {
 // Good returns the smallest length of at least n that NewPlan takes, or 0 where n is more than the longest of these,
 // 1,048,576.
 func Good(n int) int {
-	for m := max(shortest, (n+15)&^15); m <= longest; m += 16 {
+	if n > longest {
+		return 0
+	}
+	for m := max(shortest, (n+15)&^15); ; m += 16 { // the longest is one
 		if smooth(m) {
 			return m
 		}
 	}
-	return 0
 }
 
 // smooth says whether n has no other prime factors than 2, 3 and 5.
@@ -77,7 +90,11 @@ func smooth(n int) bool {
 // 3 and 5. Good finds such a length.
 func NewPlan(n int) (*Plan, error) {
 	if n < shortest || n > longest || n%16 != 0 || !smooth(n) {
-		return nil, fmt.Errorf("fft: no transform of %d points: the length must be a multiple of 16 from %d to %d without prime factors above 5; the next one is %d", n, shortest, longest, Good(n))
+		hint := ""
+		if next := Good(n); next > 0 {
+			hint = fmt.Sprintf("; the next one is %d", next)
+		}
+		return nil, fmt.Errorf("fft: no transform of %d points: the length must be a multiple of 16 from %d to %d without prime factors above 5%s", n, shortest, longest, hint)
 	}
 	first := split(n)
 	p := &Plan{n: n, first: first, second: n / first}
