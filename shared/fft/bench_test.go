@@ -69,3 +69,38 @@ func BenchmarkThrough(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkBlock does what focusing a block of echoes does with transforms and phases, by turns with the four bare
+// passes that it consists of.
+func BenchmarkBlock(b *testing.B) {
+	const lines, samples, threads = 4096, 8192, 1
+	azimuth, rangewise := planOf(b, lines), planOf(b, samples)
+	x := noise(lines*samples, 1)
+	phases, window := make([]Phase, lines), make([]float32, samples)
+	for r := range phases {
+		phases[r] = Phase{0.1, 1e-3 * float64(r), 1e-5}
+	}
+	for k := range window {
+		window[k] = 1
+	}
+	bare, columns, whole := math.Inf(1), math.Inf(1), math.Inf(1)
+	for b.Loop() {
+		t0 := processor()
+		azimuth.Columns(x, samples, samples, false, threads)
+		t1 := processor()
+		rangewise.Rows(x, samples, lines, false, threads)
+		rangewise.Rows(x, samples, lines, true, threads)
+		t2 := processor()
+		azimuth.Columns(x, samples, samples, true, threads)
+		t3 := processor()
+		rangewise.Through(x, samples, lines, phases, phases, phases, window, samples/2, threads)
+		t4 := processor()
+		columns = min(columns, t1-t0, t3-t2)
+		bare, whole = min(bare, t2-t1), min(whole, t4-t3)
+	}
+	flops := func(n, count int) float64 { return 5 * float64(n) * math.Log2(float64(n)) * float64(count) / 1e9 }
+	b.ReportMetric(flops(lines, samples)/columns, "GFLOP/s-columns")
+	b.ReportMetric(flops(samples, 2*lines)/bare, "GFLOP/s-rows")
+	b.ReportMetric(bare/whole, "rows/through")
+	b.ReportMetric((bare+2*columns)/(whole+2*columns), "four-passes/focusing")
+}
