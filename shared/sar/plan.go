@@ -18,6 +18,11 @@ type Centroid struct {
 	BasebandHz float64 `json:"baseband_hz"` // within half a PRF
 	Ambiguity  int     `json:"ambiguity"`   // Hz = BasebandHz + Ambiguity · PRF
 	From       string  `json:"from"`        // given or estimated
+	// Of an estimate: how many lines were read for it, by what the ambiguity was found (azimuth looks or range
+	// looks), and how clearly: by how many times its noise it stands out.
+	Lines   int     `json:"lines,omitempty"`
+	By      string  `json:"by,omitempty"`
+	Clarity float64 `json:"clarity,omitempty"`
 }
 
 // Weighting is how the two spectra are weighted before the last transforms.
