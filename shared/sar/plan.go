@@ -1,11 +1,16 @@
 package sar
 
 import (
-	"context"
 	"errors"
+	"fmt"
+	"math"
 )
 
 var errUnbuilt = errors.New("sar: not built yet")
+
+// guard is how many lines beyond the aperture a block has at each end: what the filter of a sharp band leaves
+// there is 40 dB below the image (TestBlocksAreTheWhole).
+const guard = 136
 
 // Centroid is the Doppler frequency of the middle of the beam.
 type Centroid struct {
@@ -13,6 +18,11 @@ type Centroid struct {
 	BasebandHz float64 `json:"baseband_hz"` // within half a PRF
 	Ambiguity  int     `json:"ambiguity"`   // Hz = BasebandHz + Ambiguity · PRF
 	From       string  `json:"from"`        // given or estimated
+	// Of an estimate: how many lines were read for it, by what the ambiguity was found (azimuth looks or range
+	// looks), and how clearly: by how many times its noise it stands out.
+	Lines   int     `json:"lines,omitempty"`
+	By      string  `json:"by,omitempty"`
+	Clarity float64 `json:"clarity,omitempty"`
 }
 
 // Weighting is how the two spectra are weighted before the last transforms.
@@ -27,8 +37,14 @@ type Plan struct {
 	Centroid Centroid  `json:"centroid"`
 	Weights  Weighting `json:"weights"`
 	// RowOffset is how many lines after row r's own line its ground is nearest: whole lines, 0 without squint.
-	RowOffset int     `json:"row_offset"`
-	Blocks    []Block `json:"blocks"`
+	RowOffset int `json:"row_offset"`
+	// Rows from FullFrom up to FullTo were seen in all of an aperture as wide as the PRF, and columns from
+	// FullFromCol up to FullToCol in all of the chirp; the others are there with what was seen of them.
+	FullFrom    int     `json:"full_from"`
+	FullTo      int     `json:"full_to"`
+	FullFromCol int     `json:"full_from_col"`
+	FullToCol   int     `json:"full_to_col"`
+	Blocks      []Block `json:"blocks"`
 }
 
 // Block is a run of the image's rows and the lines that they are made of. Lines outside the acquisition are zeros.
@@ -47,12 +63,94 @@ type Image struct {
 }
 
 // NewPlan cuts an acquisition into blocks of which two, with all that focusing needs, fit into memory bytes.
-func NewPlan(p Params, c Centroid, w Weighting, memory int64) (*Plan, error) { return nil, errUnbuilt }
+func NewPlan(p Params, c Centroid, w Weighting, memory int64) (*Plan, error) {
+	if err := p.Check(); err != nil {
+		return nil, err
+	}
+	plan := &Plan{Params: p, Centroid: c, Weights: w}
+	if err := errors.Join(w.check(), plan.checkCentroid()); err != nil {
+		return nil, err
+	}
+	g := p.geometry(c.Hz)
+	plan.RowOffset = int(math.Round(-g.lag(g.middle, c.Hz)))
+	before, after := plan.reach()
+	plan.FullFrom, plan.FullTo = min(before, p.Lines), max(p.Lines-after, 0)
+	half, most := p.ChirpS/2*p.SamplingHz, g.drift()
+	plan.FullFromCol = max(0, int(math.Ceil(half-g.shift*g.sampling)))
+	plan.FullToCol = max(0, min(p.Samples, p.Samples-int(math.Ceil(half+most+g.shift*g.sampling))))
+	if plan.FullTo <= plan.FullFrom {
+		plan.FullFrom, plan.FullTo = 0, 0
+	}
+	return plan, plan.cut(memory)
+}
 
-// Focus makes the rows of a block of its lines: raw holds those of the lines that the acquisition has
-// (Plan.Stored), as the file has them, gains a factor for each of them (nil: 1).
-func (p *Plan) Focus(ctx context.Context, b Block, raw []byte, gains []float32) (*Image, error) {
-	return nil, errUnbuilt
+// reach is how many lines before and after its own a row is made of.
+func (p *Plan) reach() (before, after int) {
+	g := p.Params.geometry(p.Centroid.Hz)
+	var low, high float64
+	for i, r := range []float64{g.first, p.Params.RangeM(float64(p.Params.Samples))} {
+		for j, f := range []float64{g.centroid - g.prf/2, g.centroid + g.prf/2} {
+			lag := g.lag(r, f)
+			slack := math.Abs(lag) * g.sampling / 2 / g.carrier // of the ends of the band in range
+			if lag += float64(p.RowOffset); i+j == 0 {
+				low, high = lag-slack, lag+slack
+			}
+			low, high = min(low, lag-slack), max(high, lag+slack)
+		}
+	}
+	return int(math.Ceil(-low)), int(math.Ceil(high))
+}
+
+// drift is how many columns at most an echo lies behind its range of closest approach.
+func (g *geometry) drift() float64 {
+	far := g.first + g.step*float64(g.columns)
+	d := min(g.migration(g.centroid-g.prf/2), g.migration(g.centroid+g.prf/2))
+	return far * (1/d - 1) / g.step
+}
+
+// width is the length of the transforms in range: what an echo and its migration reach beyond a line may not come
+// around at the other end.
+func (p *Plan) width() int {
+	g := p.Params.geometry(p.Centroid.Hz)
+	return good(p.Params.Samples + int(math.Ceil(p.Params.ChirpS/2*g.sampling+g.shift*g.sampling+g.drift())) + 16)
+}
+
+// memory is what focusing a block of lines needs at most, with its raw lines.
+func (p *Plan) memory(lines int) int64 {
+	return int64(lines) * (int64(p.width())*8 + int64(p.Params.Samples)*int64(p.Params.Format.Bytes()))
+}
+
+func (p *Plan) cut(memory int64) error {
+	before, after := p.reach()
+	before, after = before+guard, after+guard
+	overlap := before + after
+	// The longest block that fits, of a length that transforms well.
+	lines := 0
+	for n := good(overlap + 1); ; n = good(n + 1) {
+		if 2*p.memory(n) > memory {
+			break
+		}
+		if lines = n; n >= p.Params.Lines+overlap {
+			break
+		}
+	}
+	if lines == 0 {
+		need := 2 * p.memory(good(overlap+1))
+		return fmt.Errorf("plan of echoes: two blocks of at least %d lines (an aperture of %d and its guard) need %d MiB, there are %d: give it more memory, or cut the swath (samples)",
+			good(overlap+1), overlap-2*guard, need>>20+1, memory>>20)
+	}
+	count := (p.Params.Lines + lines - overlap - 1) / (lines - overlap)
+	rows := (p.Params.Lines + count - 1) / count
+	lines = good(rows + overlap)
+	if count > maxBlocks {
+		return fmt.Errorf("plan of echoes: it would be %d blocks of %d rows, %d are possible: give it more memory", count, rows, maxBlocks)
+	}
+	for first := 0; first < p.Params.Lines; first += rows {
+		p.Blocks = append(p.Blocks, Block{
+			Index: len(p.Blocks), From: first - before, Lines: lines, FirstRow: first, Rows: min(rows, p.Params.Lines-first),
+		})
+	}
+	return nil
 }
 
 // Stored are the lines of a block that the acquisition has: from, and how many.

@@ -1,0 +1,55 @@
+package sar
+
+import "math"
+
+// geometry is what the formulas need of a plan, in double precision. All frequencies of azimuth are absolute.
+type geometry struct {
+	light, carrier, velocity float64
+	prf, sampling, chirp     float64 // chirp is the rate in hertz a second
+	delay                    float64 // of the first sample, as that of the middle of an echo
+	shift                    float64 // of the image against the samples, in seconds: half a pulse where it is referred to its start
+	first, step              float64 // slant range of the first column, and from column to column
+	middle                   float64 // the reference range
+	centroid                 float64
+	columns                  int
+}
+
+func (p *Params) geometry(centroid float64) geometry {
+	g := geometry{
+		light: p.light(), carrier: p.CarrierHz, velocity: p.EffectiveVelocityMS,
+		prf: p.PRFHz, sampling: p.SamplingHz, chirp: p.ChirpRateHzS,
+		first: p.FirstSampleSlantRangeM, step: p.light() / (2 * p.SamplingHz),
+		centroid: centroid, columns: p.Samples,
+	}
+	g.delay = 2 * g.first / g.light
+	if p.PulseReference == "start" {
+		g.shift = p.ChirpS / 2
+	}
+	g.delay -= g.shift
+	g.middle = p.RangeM(float64(p.Samples-1) / 2)
+	return g
+}
+
+// migration is D, the cosine of the angle off broadside at a Doppler frequency (7.17).
+func (g *geometry) migration(f float64) float64 {
+	sine := g.light * f / (2 * g.velocity * g.carrier)
+	return math.Sqrt(max(1-sine*sine, 1e-3))
+}
+
+// lag is how many lines after its closest approach a point at a range is seen at a Doppler frequency.
+func (g *geometry) lag(r, f float64) float64 {
+	return -r * g.light * f / (2 * g.velocity * g.velocity * g.carrier * g.migration(f)) * g.prf
+}
+
+// rate is Km: the chirp's rate in the range-Doppler domain, with the coupling of range and azimuth (7.18).
+func (g *geometry) rate(r, f float64) float64 {
+	d := g.migration(f)
+	z := g.light * r * f * f / (2 * g.velocity * g.velocity * g.carrier * g.carrier * g.carrier * d * d * d)
+	return g.chirp / (1 - g.chirp*z)
+}
+
+// frequency is the absolute Doppler frequency of a bin of n, within half a PRF of the centroid.
+func (g *geometry) frequency(bin, n int) float64 {
+	f := float64(bin) / float64(n) * g.prf
+	return f + math.Round((g.centroid-f)/g.prf)*g.prf
+}
