@@ -53,3 +53,22 @@ func (g *geometry) frequency(bin, n int) float64 {
 	f := float64(bin) / float64(n) * g.prf
 	return f + math.Round((g.centroid-f)/g.prf)*g.prf
 }
+
+// phaseError is by how many radians, at the ends of the two bands and of the swath, the phases are off what a point
+// has there: chirp scaling takes the coupling of range and azimuth at the reference range for that of all ranges,
+// and leaves out the third order in the range frequency.
+func (g *geometry) phaseError(band float64) float64 {
+	worst := 0.
+	far := g.first + g.step*float64(g.columns)
+	for _, f := range []float64{g.centroid - g.prf/2, g.centroid + g.prf/2} {
+		d := g.migration(f)
+		for _, r := range []float64{g.first, far} {
+			coupling := math.Abs(1/g.rate(r, f) - 1/g.rate(g.middle, f)) // in 1/(Hz/s)
+			x := (r - g.middle) / d
+			left := 4 * math.Pi / (g.light * g.light) * math.Abs(g.rate(r, f)-g.rate(g.middle, f)) * (1 - d) * x * x
+			third := 2 * math.Pi * r / g.light * (1 - d*d) / (g.carrier * g.carrier) / math.Pow(d, 5) * math.Pow(band/2, 3)
+			worst = max(worst, math.Pi*coupling*band*band/4+left+third)
+		}
+	}
+	return worst
+}
