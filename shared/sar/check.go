@@ -16,7 +16,7 @@ const (
 	maxLines    = 1 << 24
 	maxSamples  = 1 << 17
 	maxBytes    = 1 << 44
-	mostVectors  = 1 << 10
+	mostVectors = 1 << 10
 	maxText     = 500     // bytes
 	maxAperture = 1 << 17 // lines: of a beam that fills the PRF
 	minBT       = 30      // cycles: below, a chirp has no spectrum worth the name

@@ -1,6 +1,9 @@
 package sar
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
 
 // geometry is what the formulas need of a plan, in double precision. All frequencies of azimuth are absolute.
 type geometry struct {
@@ -29,6 +32,30 @@ func (p *Params) geometry(centroid float64) geometry {
 	g.middle = p.RangeM(float64(p.Samples-1) / 2)
 	return g
 }
+
+// withVelocity are the parameters with the effective velocity of the orbit where none is given.
+func (p Params) withVelocity(centroid float64) (Params, error) {
+	if p.EffectiveVelocityMS != 0 {
+		return p, nil
+	}
+	middle, offset := float64(p.Samples-1)/2, 0
+	for range 3 { // with squint, where the ground is nearest depends on the velocity, though little
+		at, err := NewGeometry(p, offset)
+		if err != nil {
+			return p, fmt.Errorf("effective_velocity_m_s is missing, and: %w", err)
+		}
+		if p.EffectiveVelocityMS, err = at.EffectiveVelocity(middle, centroid); err != nil {
+			return p, err
+		}
+		g := p.geometry(centroid)
+		offset = g.rowOffset()
+	}
+	return p, p.Check()
+}
+
+// rowOffset is by how many lines the middle of the beam sees the ground after its closest approach, the other way
+// round: see Plan.
+func (g *geometry) rowOffset() int { return int(math.Round(-g.lag(g.middle, g.centroid))) }
 
 // migration is D, the cosine of the angle off broadside at a Doppler frequency (7.17).
 func (g *geometry) migration(f float64) float64 {

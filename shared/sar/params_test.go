@@ -227,3 +227,21 @@ func TestAPlanThatCannotBeIsRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestTheVelocityIsThatOfTheOrbitWhereNoneIsGiven(t *testing.T) {
+	p := scene(polar, "right")
+	p.Data, p.Format, p.PulseReference, p.Mode = "echoes", IQ8, "centre", "stripmap"
+	for _, hz := range []float64{0, -6900} {
+		plan, err := NewPlan(p, p.split(hz, "given"), Weighting{}, 8<<30)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v := plan.Params.EffectiveVelocityMS; v < 6900 || v > 7300 {
+			t.Errorf("at %v Hz it is %v", hz, v)
+		}
+	}
+	p.LookSide = ""
+	if _, err := NewPlan(p, p.split(0, "given"), Weighting{}, 8<<30); err == nil || !strings.Contains(err.Error(), "look_side") {
+		t.Errorf("without the side that it looks to: %v", err)
+	}
+}

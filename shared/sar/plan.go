@@ -69,10 +69,15 @@ type Image struct {
 	Pix                  []complex64
 }
 
-// NewPlan cuts an acquisition into blocks of which two, with all that focusing needs, fit into memory bytes.
+// NewPlan cuts an acquisition into blocks of which two, with all that focusing needs, fit into memory bytes. Its
+// parameters hold the effective velocity of the orbit where none is given.
 func NewPlan(p Params, c Centroid, w Weighting, memory int64) (*Plan, error) {
 	if err := p.Check(); err != nil {
 		return nil, err
+	}
+	p, err := p.withVelocity(c.Hz)
+	if err != nil {
+		return nil, fmt.Errorf("plan of echoes: %w", err)
 	}
 	plan := &Plan{Params: p, Centroid: c, Weights: w}
 	if err := errors.Join(w.check(), plan.checkCentroid()); err != nil {
@@ -82,7 +87,7 @@ func NewPlan(p Params, c Centroid, w Weighting, memory int64) (*Plan, error) {
 	if plan.PhaseErrorDeg = g.phaseError(p.Bandwidth()) * 180 / math.Pi; !(plan.PhaseErrorDeg <= maxPhaseError) {
 		return nil, fmt.Errorf("plan of echoes: with a Doppler centroid of %.0f Hz chirp scaling would be off by %.0f degrees at the ends of this swath and band, %d are possible: cut the swath (samples) into narrower ones", c.Hz, plan.PhaseErrorDeg, maxPhaseError)
 	}
-	plan.RowOffset = int(math.Round(-g.lag(g.middle, c.Hz)))
+	plan.RowOffset = g.rowOffset()
 	before, after := plan.reach()
 	plan.FullFrom, plan.FullTo = min(before, p.Lines), max(p.Lines-after, 0)
 	half, most := p.ChirpS/2*p.SamplingHz, g.drift()
