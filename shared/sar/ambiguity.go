@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"math"
 	"math/cmplx"
+	"runtime"
+
+	"cloudcanvas/shared/fft"
 )
 
-// clear is by how many times its noise a correlation must stand out to be believed.
-const clear = 6
+// stands is by how many times its noise a correlation must stand out to be believed.
+const stands = 6
 
 // ambiguity finds by how many PRFs the centroid lies off its baseband.
 //
@@ -33,11 +36,11 @@ func (s *survey) ambiguity(ctx context.Context, base float64) (Centroid, error) 
 	tried := map[int]bool{}
 	for !tried[n] {
 		tried[n] = true
-		shift, stands, err := s.azimuthLooks(ctx, at(n))
+		shift, clarity, err := s.azimuthLooks(ctx, at(n))
 		if err != nil {
 			return Centroid{}, err
 		}
-		if stands < clear {
+		if clarity < stands {
 			break
 		}
 		step := s.shiftPerPRF(at(n))
@@ -47,13 +50,13 @@ func (s *survey) ambiguity(ctx context.Context, base float64) (Centroid, error) 
 		by := int(math.Round(shift / step))
 		if by == 0 {
 			c := p.split(at(n), "estimated")
-			c.By, c.Clarity = "azimuth looks", stands
+			c.By, c.Clarity = "azimuth looks", clarity
 			return c, nil
 		}
 		n = max(-most, min(n+by, most))
 	}
 	n = int(math.Round((guess - base) / p.PRFHz))
-	if clarity < clear || max(n, -n) > most {
+	if clarity < stands || max(n, -n) > most {
 		return Centroid{}, errors.New("doppler_centroid_hz is missing, and its ambiguity can't be told from the echoes: nothing stands out in them, and they are too few: give it")
 	}
 	c := p.split(at(n), "estimated")
@@ -65,8 +68,11 @@ func (s *survey) ambiguity(ctx context.Context, base float64) (Centroid, error) 
 // how many times its noise half a PRF stands out.
 func (s *survey) rangeLooks(ctx context.Context) (hz, clarity float64, err error) {
 	p := &s.params
-	width := good(p.Samples)
-	t := newTransform(width)
+	width := fft.Good(p.Samples)
+	t, err := fft.NewPlan(width)
+	if err != nil {
+		return 0, 0, err
+	}
 	var lag [2]complex128
 	var power [2]float64
 	const half = 0.5 // of the band, between the centres of the looks
@@ -77,11 +83,10 @@ func (s *survey) rangeLooks(ctx context.Context) (hz, clarity float64, err error
 			return 0, 0, err
 		}
 		spectra := make([]complex64, s.lines*width)
-		each(s.lines, func(r int) {
-			line := spectra[r*width : (r+1)*width]
-			copy(line, patch[r*p.Samples:(r+1)*p.Samples])
-			t.forward(line)
-		})
+		for r := range s.lines {
+			copy(spectra[r*width:], patch[r*p.Samples:(r+1)*p.Samples])
+		}
+		t.Rows(spectra, width, s.lines, false, runtime.GOMAXPROCS(0))
 		for r := range s.lines - 1 {
 			a, b := spectra[r*width:(r+1)*width], spectra[(r+1)*width:(r+2)*width]
 			for k := 1; k < int(edge); k++ {
@@ -171,41 +176,41 @@ func (s *survey) looks(ctx context.Context, patch []complex64, hz float64) (look
 	p := &s.params
 	plan := &Plan{Params: *p, Centroid: p.split(hz, "")}
 	g := p.geometry(hz)
-	plan.RowOffset = int(math.Round(-g.lag(g.middle, hz)))
-	f := plan.focuser(Block{Lines: good(s.lines), Rows: s.lines})
+	plan.RowOffset = g.rowOffset()
+	f := plan.focuser(Block{Lines: fft.Good(s.lines), Rows: s.lines})
 	for r := range s.lines {
 		copy(f.data[r*f.width:], patch[r*p.Samples:(r+1)*p.Samples])
 	}
 	if err := f.run(ctx); err != nil {
 		return looks, 0, fmt.Errorf("estimate the Doppler centroid: %w", err)
 	}
-	lines := f.block.Lines
-	t := newTransform(lines)
+	lines, threads := f.block.Lines, runtime.GOMAXPROCS(0)
+	t, err := fft.NewPlan(lines)
+	if err != nil {
+		return looks, 0, err
+	}
 	from, to := int(p.ChirpS/2*p.SamplingHz), p.Samples-int(p.ChirpS/2*p.SamplingHz)
 	width = to - from
-	for i := range looks {
-		looks[i] = make([]float32, s.lines*width)
+	spectrum := make([]complex64, lines*width)
+	for r := range lines {
+		copy(spectrum[r*width:(r+1)*width], f.data[r*f.width+from:])
 	}
-	each(width, func(c int) {
-		column := make([]complex64, lines)
-		for r := range column {
-			column[r] = f.data[r*f.width+from+c]
-		}
-		t.forward(column)
-		for i := range looks {
-			look := make([]complex64, lines)
-			centre := hz + (float64(i)-0.5)*looksApart*p.PRFHz
-			for k := range look {
-				if math.Abs(g.frequency(k, lines)-centre) <= looksApart/2*p.PRFHz {
-					look[k] = column[k]
-				}
-			}
-			t.inverse(look)
-			for r := range s.lines {
-				looks[i][r*width+c] = float32(cmplx.Abs(complex128(look[r])))
+	t.Columns(spectrum, width, width, false, threads)
+	for i := range looks {
+		look := f.data[:lines*width]
+		clear(look)
+		centre := hz + (float64(i)-0.5)*looksApart*p.PRFHz
+		for k := range lines {
+			if math.Abs(g.frequency(k, lines)-centre) <= looksApart/2*p.PRFHz {
+				copy(look[k*width:], spectrum[k*width:(k+1)*width])
 			}
 		}
-	})
+		t.Columns(look, width, width, true, threads)
+		looks[i] = make([]float32, s.lines*width)
+		for j := range looks[i] {
+			looks[i][j] = float32(cmplx.Abs(complex128(look[j])))
+		}
+	}
 	for _, look := range looks {
 		flatten(look, width)
 	}

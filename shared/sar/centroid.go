@@ -97,7 +97,10 @@ type survey struct {
 }
 
 func newSurvey(e *Echoes) (*survey, error) {
-	p := e.Params
+	p, err := e.Params.withVelocity(0)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", e.Path, err)
+	}
 	s := &survey{e: e}
 	width := max(stretchWidth, 2*int(p.ChirpS*p.SamplingHz)+stretchWidth/2)
 	width = min(width, p.Samples)

@@ -16,7 +16,8 @@ const (
 	maxLines    = 1 << 24
 	maxSamples  = 1 << 17
 	maxBytes    = 1 << 44
-	maxVectors  = 1 << 14
+	mostVectors = 1 << 10
+	maxText     = 500     // bytes
 	maxAperture = 1 << 17 // lines: of a beam that fills the PRF
 	minBT       = 30      // cycles: below, a chirp has no spectrum worth the name
 )
@@ -63,6 +64,11 @@ func (p *Params) checkNames(tell func(field, message, hint string)) {
 			tell(field, fmt.Sprintf("is %q, which leads out of the folder of this file", name), "put the file beside this one and give its name alone")
 		}
 	}
+	for field, text := range map[string]string{"data": p.Data, "agc": p.AGC, "platform": p.Platform, "instrument": p.Instrument} {
+		if len(text) > maxText {
+			tell(field, fmt.Sprintf("has %d bytes", len(text)), fmt.Sprintf("at most %d are possible", maxText))
+		}
+	}
 	words := []struct {
 		field, is string
 		of        []string
@@ -107,7 +113,11 @@ func (p *Params) checkNumbers(tell func(field, message, hint string)) {
 	}
 	rate := math.Abs(p.ChirpRateHzS)
 	if !(rate >= 1 && rate <= 1e18) {
-		tell("chirp_rate_hz_s", fmt.Sprintf("is %v", p.ChirpRateHzS), "how fast the frequency of the pulse rises in hertz a second; negative where it falls")
+		what := fmt.Sprintf("is %v, must be 1 to 1e18 or the same below zero", p.ChirpRateHzS)
+		if rate == 0 {
+			what = "is missing or zero"
+		}
+		tell("chirp_rate_hz_s", what, "how fast the frequency of the pulse rises in hertz a second; negative where it falls")
 	}
 	if v := p.EffectiveVelocityMS; !(v >= 1 && v <= 1e5) && (v != 0 || len(p.Orbit) == 0) {
 		what := fmt.Sprintf("is %v, must be 1 to 100000", v)
@@ -131,24 +141,15 @@ func (p *Params) checkNumbers(tell func(field, message, hint string)) {
 }
 
 func (p *Params) checkOrbit(tell func(field, message, hint string)) {
-	if len(p.Orbit) > maxVectors {
-		tell("orbit", fmt.Sprintf("has %d state vectors", len(p.Orbit)), fmt.Sprintf("leave at most %d, those around the acquisition", maxVectors))
+	if len(p.Orbit) > mostVectors {
+		tell("orbit", fmt.Sprintf("has %d state vectors", len(p.Orbit)), fmt.Sprintf("leave at most %d, those around the acquisition", mostVectors))
 		return
 	}
-	for i, v := range p.Orbit {
-		at := fmt.Sprintf("orbit.%d", i)
-		if v.Time.IsZero() || i > 0 && !v.Time.After(p.Orbit[i-1].Time) {
-			tell(at+".time", "is missing, or not after the one before", "give the state vectors in the order of time")
-		}
-		for field, vector := range map[string][3]float64{"position_m": v.Position, "velocity_m_s": v.Velocity} {
-			low, high := 6.3e6, 1e9
-			if field == "velocity_m_s" {
-				low, high = 1, 1e5
-			}
-			if size := math.Sqrt(vector[0]*vector[0] + vector[1]*vector[1] + vector[2]*vector[2]); !(size >= low && size <= high) {
-				tell(at+"."+field, fmt.Sprintf("is %v: its length is %.6g, must be %g to %g", vector, size, low, high), "x, y and z in metres (a second), Earth-fixed (ECEF, WGS 84)")
-			}
-		}
+	if len(p.Orbit) == 0 {
+		return
+	}
+	if _, err := NewOrbit(p.Orbit); err != nil {
+		tell("orbit", strings.TrimPrefix(err.Error(), "orbit: "), "x, y and z in metres (a second), Earth-fixed (ECEF, WGS 84), in the order of time")
 	}
 }
 

@@ -69,7 +69,17 @@ func readParams(path string) (Params, error) {
 	if len(text) > maxYAML {
 		return p, fmt.Errorf("%s has more than %d bytes: this is no file of parameters (is it the echoes themselves?)", path, maxYAML)
 	}
-	return p, config.Parse(path, text, &p, nil)
+	if err := config.Parse(path, text, &p, nil); err != nil {
+		return p, err
+	}
+	centroid := 0.
+	if p.DopplerCentroidHz != nil {
+		centroid = *p.DopplerCentroidHz
+	}
+	if _, err := p.withVelocity(centroid); err != nil {
+		return p, fmt.Errorf("%s: %w", path, err)
+	}
+	return p, nil
 }
 
 func (e *Echoes) checkLength() error {

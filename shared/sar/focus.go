@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+
+	"cloudcanvas/shared/fft"
 )
 
 // Focus makes the rows of a block of its lines: raw holds those of the lines that the acquisition has
@@ -107,36 +109,57 @@ func (format Format) unpack(line []complex64, raw []byte, gain float32) bool {
 	return true
 }
 
-// run is the algorithm: transforms in azimuth around what is done to each line in range.
+// run is the algorithm: transforms in azimuth around what is done to each line in range. All that makes an image
+// of echoes are phases; the weights are the only factors.
 func (f *focuser) run(ctx context.Context) error {
-	rows, cols := f.block.Lines, f.g.columns
-	azimuth, ranges := newTransform(rows), newTransform(f.width)
-	f.columns(ctx, cols, azimuth.forward)
-	inRange, inAzimuth := f.rangeWindow(), window(f.plan.Weights.Azimuth)
-	each(rows, func(k int) {
-		if ctx.Err() != nil {
-			return
+	rows, threads := f.block.Lines, runtime.GOMAXPROCS(0)
+	azimuth, err := fft.NewPlan(rows)
+	if err != nil {
+		return err
+	}
+	ranges, err := fft.NewPlan(f.width)
+	if err != nil {
+		return err
+	}
+	scale, filter, rest := f.phases()
+	for _, pass := range []func(){
+		func() { azimuth.Columns(f.data, f.width, f.g.columns, false, threads) },
+		func() {
+			ranges.Through(f.data, f.width, rows, scale, filter, rest, f.rangeWindow(), (f.width+1)/2, threads)
+		},
+		f.weighAzimuth,
+		func() { azimuth.Columns(f.data, f.width, f.g.columns, true, threads) },
+	} {
+		if err := ctx.Err(); err != nil {
+			return err
 		}
-		line := f.data[k*f.width : (k+1)*f.width]
-		freq := f.g.frequency(k, rows)
-		scale, filter, rest := f.g.phases(freq, f.width, f.plan.RowOffset)
-		scale.turn(line[:cols], 0)
-		ranges.forward(line)
-		filter.turn(line[:(f.width+1)/2], 0)
-		filter.turn(line[(f.width+1)/2:], -(f.width / 2))
-		for i, w := range inRange {
-			line[i] *= complex(w, 0)
-		}
-		ranges.inverse(line)
-		rest.turn(line[:cols], 0)
-		x := (freq - f.g.centroid) / (f.g.prf / 2)
-		w := complex(float32(inAzimuth(x)*softEdge(x)/float64(f.width)/float64(rows)), 0)
-		for i := range line[:cols] {
-			line[i] *= w
+		pass()
+	}
+	return nil
+}
+
+// phases are those of all lines of the range-Doppler domain.
+func (f *focuser) phases() (scale, filter, rest []fft.Phase) {
+	n := f.block.Lines
+	scale, filter, rest = make([]fft.Phase, n), make([]fft.Phase, n), make([]fft.Phase, n)
+	for k := range n {
+		scale[k], filter[k], rest[k] = f.g.phases(f.g.frequency(k, n), f.width, f.plan.RowOffset)
+	}
+	return scale, filter, rest
+}
+
+// weighAzimuth weights the lines of the range-Doppler domain.
+func (f *focuser) weighAzimuth() {
+	shape := window(f.plan.Weights.Azimuth)
+	each(f.block.Lines, func(k int) {
+		x := (f.g.frequency(k, f.block.Lines) - f.g.centroid) / (f.g.prf / 2)
+		if w := float32(shape(x) * softEdge(x)); w != 1 {
+			line := f.data[k*f.width:][:f.g.columns]
+			for i, v := range line {
+				line[i] = complex(w*real(v), w*imag(v))
+			}
 		}
 	})
-	f.columns(ctx, cols, azimuth.inverse)
-	return ctx.Err()
 }
 
 // rangeWindow are the weights of the bins in range; nil: all are 1.
@@ -154,36 +177,6 @@ func (f *focuser) rangeWindow() []float32 {
 		weights[i] = float32(shape(float64(bin) / float64(f.width) * f.g.sampling / (f.plan.Params.Bandwidth() / 2)))
 	}
 	return weights
-}
-
-// columns transforms the columns, some that lie side by side at a time.
-func (f *focuser) columns(ctx context.Context, cols int, transform func([]complex64)) {
-	const side = 16
-	rows := f.block.Lines
-	buffers := sync.Pool{New: func() any { b := make([]complex64, side*rows); return &b }}
-	each((cols+side-1)/side, func(i int) {
-		if ctx.Err() != nil {
-			return
-		}
-		buffer := buffers.Get().(*[]complex64)
-		defer buffers.Put(buffer)
-		at := i * side
-		n := min(side, cols-at)
-		for r := range rows {
-			for c, v := range f.data[r*f.width+at:][:n] {
-				(*buffer)[c*rows+r] = v
-			}
-		}
-		for c := range n {
-			transform((*buffer)[c*rows : (c+1)*rows])
-		}
-		for r := range rows {
-			out := f.data[r*f.width+at:][:n]
-			for c := range out {
-				out[c] = (*buffer)[c*rows+r]
-			}
-		}
-	})
 }
 
 // image takes the block's rows, in the memory that they lie in.

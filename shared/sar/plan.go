@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"cloudcanvas/shared/fft"
 )
 
 var errUnbuilt = errors.New("sar: not built yet")
@@ -11,6 +13,9 @@ var errUnbuilt = errors.New("sar: not built yet")
 // guard is how many lines beyond the aperture a block has at each end: what the filter of a sharp band leaves
 // there is 40 dB below the image (TestBlocksAreTheWhole).
 const guard = 136
+
+// maxPhaseError is in degrees: a quadratic phase of that much at the ends of a band widens a point by a hundredth.
+const maxPhaseError = 45
 
 // Centroid is the Doppler frequency of the middle of the beam.
 type Centroid struct {
@@ -40,11 +45,13 @@ type Plan struct {
 	RowOffset int `json:"row_offset"`
 	// Rows from FullFrom up to FullTo were seen in all of an aperture as wide as the PRF, and columns from
 	// FullFromCol up to FullToCol in all of the chirp; the others are there with what was seen of them.
-	FullFrom    int     `json:"full_from"`
-	FullTo      int     `json:"full_to"`
-	FullFromCol int     `json:"full_from_col"`
-	FullToCol   int     `json:"full_to_col"`
-	Blocks      []Block `json:"blocks"`
+	FullFrom    int `json:"full_from"`
+	FullTo      int `json:"full_to"`
+	FullFromCol int `json:"full_from_col"`
+	FullToCol   int `json:"full_to_col"`
+	// PhaseErrorDeg is by how much chirp scaling is off at the ends of the swath and of the bands, in degrees.
+	PhaseErrorDeg float64 `json:"phase_error_deg"`
+	Blocks        []Block `json:"blocks"`
 }
 
 // Block is a run of the image's rows and the lines that they are made of. Lines outside the acquisition are zeros.
@@ -62,17 +69,25 @@ type Image struct {
 	Pix                  []complex64
 }
 
-// NewPlan cuts an acquisition into blocks of which two, with all that focusing needs, fit into memory bytes.
+// NewPlan cuts an acquisition into blocks of which two, with all that focusing needs, fit into memory bytes. Its
+// parameters hold the effective velocity of the orbit where none is given.
 func NewPlan(p Params, c Centroid, w Weighting, memory int64) (*Plan, error) {
 	if err := p.Check(); err != nil {
 		return nil, err
+	}
+	p, err := p.withVelocity(c.Hz)
+	if err != nil {
+		return nil, fmt.Errorf("plan of echoes: %w", err)
 	}
 	plan := &Plan{Params: p, Centroid: c, Weights: w}
 	if err := errors.Join(w.check(), plan.checkCentroid()); err != nil {
 		return nil, err
 	}
 	g := p.geometry(c.Hz)
-	plan.RowOffset = int(math.Round(-g.lag(g.middle, c.Hz)))
+	if plan.PhaseErrorDeg = g.phaseError(p.Bandwidth()) * 180 / math.Pi; !(plan.PhaseErrorDeg <= maxPhaseError) {
+		return nil, fmt.Errorf("plan of echoes: with a Doppler centroid of %.0f Hz chirp scaling would be off by %.0f degrees at the ends of this swath and band, %d are possible: cut the swath (samples) into narrower ones", c.Hz, plan.PhaseErrorDeg, maxPhaseError)
+	}
+	plan.RowOffset = g.rowOffset()
 	before, after := plan.reach()
 	plan.FullFrom, plan.FullTo = min(before, p.Lines), max(p.Lines-after, 0)
 	half, most := p.ChirpS/2*p.SamplingHz, g.drift()
@@ -112,7 +127,7 @@ func (g *geometry) drift() float64 {
 // around at the other end.
 func (p *Plan) width() int {
 	g := p.Params.geometry(p.Centroid.Hz)
-	return good(p.Params.Samples + int(math.Ceil(p.Params.ChirpS/2*g.sampling+g.shift*g.sampling+g.drift())) + 16)
+	return fft.Good(p.Params.Samples + int(math.Ceil(p.Params.ChirpS/2*g.sampling+g.shift*g.sampling+g.drift())) + 16)
 }
 
 // memory is what focusing a block of lines needs at most, with its raw lines.
@@ -126,22 +141,22 @@ func (p *Plan) cut(memory int64) error {
 	overlap := before + after
 	// The longest block that fits, of a length that transforms well.
 	lines := 0
-	for n := good(overlap + 1); ; n = good(n + 1) {
-		if 2*p.memory(n) > memory {
-			break
-		}
+	for n := fft.Good(overlap + 1); n > 0 && 2*p.memory(n) <= memory; n = fft.Good(n + 1) {
 		if lines = n; n >= p.Params.Lines+overlap {
 			break
 		}
 	}
+	if fft.Good(overlap+1) == 0 {
+		return fmt.Errorf("plan of echoes: a row would be made of %d lines, more than can be transformed: correct effective_velocity_m_s, prf_hz or doppler_centroid_hz", overlap+1)
+	}
 	if lines == 0 {
-		need := 2 * p.memory(good(overlap+1))
+		need := 2 * p.memory(fft.Good(overlap+1))
 		return fmt.Errorf("plan of echoes: two blocks of at least %d lines (an aperture of %d and its guard) need %d MiB, there are %d: give it more memory, or cut the swath (samples)",
-			good(overlap+1), overlap-2*guard, need>>20+1, memory>>20)
+			fft.Good(overlap+1), overlap-2*guard, need>>20+1, memory>>20)
 	}
 	count := (p.Params.Lines + lines - overlap - 1) / (lines - overlap)
 	rows := (p.Params.Lines + count - 1) / count
-	lines = good(rows + overlap)
+	lines = fft.Good(rows + overlap)
 	if count > maxBlocks {
 		return fmt.Errorf("plan of echoes: it would be %d blocks of %d rows, %d are possible: give it more memory", count, rows, maxBlocks)
 	}

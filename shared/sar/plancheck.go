@@ -3,6 +3,8 @@ package sar
 import (
 	"errors"
 	"fmt"
+
+	"cloudcanvas/shared/fft"
 )
 
 // maxBlocks bounds a plan: with it, a plan fits into the header of a block.
@@ -31,7 +33,7 @@ func (p *Plan) Check() error {
 			b.Lines < b.Rows || b.Lines > 2*maxLines || b.From < -maxLines || b.From > b.FirstRow+maxLines || b.FirstRow-b.From < 0 || b.FirstRow+b.Rows > b.From+b.Lines {
 			return fmt.Errorf("plan of echoes: block %d (%+v) does not continue the rows before it, or its rows are not among its lines", i, b)
 		}
-		if good(b.Lines) != b.Lines {
+		if fft.Good(b.Lines) != b.Lines {
 			return fmt.Errorf("plan of echoes: block %d has %d lines, a number that is not transformed here", i, b.Lines)
 		}
 		if n := p.memory(b.Lines); n > maxBlockBytes {

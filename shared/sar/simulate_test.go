@@ -207,3 +207,9 @@ func ideal(width, skew float64) func(x float64) complex128 {
 	}
 	return func(x float64) complex128 { return complex(sinc(x*0.88589/width)*sinc(x*skew), 0) }
 }
+
+// cycle is exp(2πjx).
+func cycle(x float64) complex128 {
+	s, c := math.Sincos(2 * math.Pi * (x - math.Round(x)))
+	return complex(c, s)
+}
