@@ -75,7 +75,7 @@ func (a Analysis) At(im *Image, row, col float64) (p Point, err error) {
 	if math.IsInf(best, 0) || best == 0 {
 		return p, at(fmt.Sprintf("nothing within %d pixels", search))
 	}
-	w, err := newWindow(im, top, left, a.Doppler)
+	w, err := newSurroundings(im, top, left, a.Doppler)
 	if err != nil {
 		return p, at(err.Error())
 	}
@@ -93,16 +93,16 @@ func (a Analysis) At(im *Image, row, col float64) (p Point, err error) {
 	return p, nil
 }
 
-// window is an image around a point with its spectrum brought to the middle, so that it is interpolated in its own
+// surroundings are an image around a point with its spectrum brought to the middle, so that they are interpolated in their own
 // band: that of a squinted target is not around zero.
-type window struct {
+type surroundings struct {
 	top, left, rows, cols int
 	along, across         float64      // cycles a row and a column of the spectrum's middle
 	spectrum              []complex128 // rows x cols
 }
 
-func newWindow(im *Image, row, col int, doppler *float64) (*window, error) {
-	w := &window{rows: min(windowSide, im.Rows), cols: min(windowSide, im.Cols)}
+func newSurroundings(im *Image, row, col int, doppler *float64) (*surroundings, error) {
+	w := &surroundings{rows: min(windowSide, im.Rows), cols: min(windowSide, im.Cols)}
 	w.top = min(max(0, row-w.rows/2), im.Rows-w.rows)
 	w.left = min(max(0, col-w.cols/2), im.Cols-w.cols)
 	if r, c := min(row-w.top, w.top+w.rows-1-row), min(col-w.left, w.left+w.cols-1-col); r < leastSide/2-1 || c < leastSide/2-1 {
@@ -146,7 +146,7 @@ func newWindow(im *Image, row, col int, doppler *float64) (*window, error) {
 }
 
 // value is the image between its pixels, by the polynomial that its spectrum is.
-func (w *window) value(y, x float64) complex128 {
+func (w *surroundings) value(y, x float64) complex128 {
 	rows := make([]complex128, w.rows)
 	for r := range rows {
 		rows[r] = between(w.spectrum[r*w.cols:(r+1)*w.cols], x)
@@ -155,7 +155,7 @@ func (w *window) value(y, x float64) complex128 {
 }
 
 // peak is where the image is brightest near a pixel that is brighter than those around it.
-func (w *window) peak(row, col int) (y, x float64) {
+func (w *surroundings) peak(row, col int) (y, x float64) {
 	y, x = float64(row-w.top), float64(col-w.left)
 	best := cmplx.Abs(w.value(y, x))
 	for step := 0.5; step > 1e-5; step /= 2 {
@@ -172,7 +172,7 @@ func (w *window) peak(row, col int) (y, x float64) {
 }
 
 // cut measures along the column (azimuth) or the row through a place of the window.
-func (w *window) cut(im *Image, azimuth bool, y, x float64) (Cut, error) {
+func (w *surroundings) cut(im *Image, azimuth bool, y, x float64) (Cut, error) {
 	y, x = y+float64(w.top), x+float64(w.left)
 	at, length := x, im.Cols
 	if azimuth {
@@ -189,7 +189,7 @@ func (w *window) cut(im *Image, azimuth bool, y, x float64) (Cut, error) {
 				line[i] = w.above(im, from+i, y) * spin(-w.across*float64(i))
 			}
 		}
-		c, needs, err := measure(spectrumOf(line), at-float64(from))
+		c, needs, err := response(spectrumOf(line), at-float64(from))
 		if err != nil || needs <= n || n >= mostCut || half < n/2 {
 			return c, err
 		}
@@ -197,7 +197,7 @@ func (w *window) cut(im *Image, azimuth bool, y, x float64) (Cut, error) {
 }
 
 // beside is a row's value between two columns.
-func (w *window) beside(im *Image, row int, x float64) complex128 {
+func (w *surroundings) beside(im *Image, row int, x float64) complex128 {
 	line := make([]complex128, w.cols)
 	for i := range line {
 		line[i] = complex128(im.Pix[row*im.Cols+w.left+i]) * spin(-w.across*float64(i))
@@ -206,7 +206,7 @@ func (w *window) beside(im *Image, row int, x float64) complex128 {
 }
 
 // above is a column's value between two rows.
-func (w *window) above(im *Image, col int, y float64) complex128 {
+func (w *surroundings) above(im *Image, col int, y float64) complex128 {
 	line := make([]complex128, w.rows)
 	for i := range line {
 		line[i] = complex128(im.Pix[(w.top+i)*im.Cols+col]) * spin(-w.along*float64(i))

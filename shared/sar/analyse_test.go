@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// point adds a point whose spectrum is even over bands (cycles a sample) around centres, with a phase at its peak.
-func point(im *Image, row, col, amplitude, phase float64, band, centre [2]float64) {
+// addPoint adds a point whose spectrum is even over bands (cycles a sample) around centres, with a phase at its peak.
+func addPoint(im *Image, row, col, amplitude, phase float64, band, centre [2]float64) {
 	for r := range im.Rows {
 		for c := range im.Cols {
 			y, x := float64(im.FirstRow+r)-row, float64(c)-col
@@ -32,7 +32,7 @@ func TestAPointIsMeasuredAsWhatItIs(t *testing.T) {
 			band := [2]float64{0.5 + 0.45*random.Float64(), 0.6 + 0.35*random.Float64()}
 			im := &Image{FirstRow: 1000, Rows: 300, Cols: 320, Pix: make([]complex64, 300*320)}
 			row, col, phase := 1140+10*random.Float64(), 150+10*random.Float64(), 2*math.Pi*random.Float64()-math.Pi
-			point(im, row, col, 100, phase, band, [2]float64{doppler, 0.02})
+			addPoint(im, row, col, 100, phase, band, [2]float64{doppler, 0.02})
 			p, err := Analysis{Doppler: &doppler}.At(im, math.Round(row)+2, math.Round(col)-3)
 			if err != nil {
 				t.Fatal(err)

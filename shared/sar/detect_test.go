@@ -51,7 +51,7 @@ func TestShipsAreFoundInOpenSeaAndNothingElseIs(t *testing.T) {
 		im := speckle(600, 700, seed, wavy)
 		places := [][2]float64{{5100.3, 120.6}, {5301, 340}, {5480.5, 600.5}, {5301, 400}}
 		for i, p := range places {
-			point(im, p[0], p[1], math.Sqrt(10)*math.Pow(10, (26+3*float64(i))/20), float64(i), band, [2]float64{0.2, 0})
+			addPoint(im, p[0], p[1], math.Sqrt(10)*math.Pow(10, (26+3*float64(i))/20), float64(i), band, [2]float64{0.2, 0})
 		}
 		found, err := imagePlan.Find(im, CFAR{})
 		if err != nil {
@@ -84,7 +84,7 @@ func TestShipsAreFoundInOpenSeaAndNothingElseIs(t *testing.T) {
 func TestAShipOfManyScatterersIsOneTargetAndHasItsLength(t *testing.T) {
 	im := speckle(500, 500, 3, wavy)
 	for i := range 13 {
-		point(im, 5200+3*float64(i), 240+2*float64(i), 300, float64(i*i), band, [2]float64{0, 0})
+		addPoint(im, 5200+3*float64(i), 240+2*float64(i), 300, float64(i*i), band, [2]float64{0, 0})
 	}
 	found, err := imagePlan.Find(im, CFAR{})
 	if err != nil || len(found.Targets) != 1 || found.Targets[0].Class != Ship {
@@ -105,10 +105,10 @@ func TestWhatIsBrightOnLandIsNoShip(t *testing.T) {
 	})
 	random := rand.New(rand.NewPCG(1, 1))
 	for range 60 { // houses
-		point(im, 5040+560*random.Float64(), 580+300*random.Float64(), 300*math.Exp(0.5*random.NormFloat64()), 6*random.Float64(), band, [2]float64{0, 0})
+		addPoint(im, 5040+560*random.Float64(), 580+300*random.Float64(), 300*math.Exp(0.5*random.NormFloat64()), 6*random.Float64(), band, [2]float64{0, 0})
 	}
-	point(im, 5300, 200, 200, 1, band, [2]float64{0, 0})
-	point(im, 5500, 330, 120, 1, band, [2]float64{0, 0})
+	addPoint(im, 5300, 200, 200, 1, band, [2]float64{0, 0})
+	addPoint(im, 5500, 330, 120, 1, band, [2]float64{0, 0})
 	found, err := imagePlan.Find(im, CFAR{})
 	if err != nil {
 		t.Fatal(err)
@@ -127,7 +127,7 @@ func TestWhatIsBrightOnLandIsNoShip(t *testing.T) {
 
 func TestWhereNoSeaCanBeToldNothingIsCalledAShip(t *testing.T) {
 	im := speckle(480, 480, 6, rough(6))
-	point(im, 5200, 240, 2000, 1, band, [2]float64{0, 0})
+	addPoint(im, 5200, 240, 2000, 1, band, [2]float64{0, 0})
 	found, err := imagePlan.Find(im, CFAR{})
 	if err != nil || len(found.Targets) == 0 || len(ships(found)) > 0 || found.SeaDB != nil || !strings.Contains(found.Targets[0].Reason, "no sea can be told") {
 		t.Errorf("%+v %v", found, err)
@@ -142,8 +142,8 @@ func TestALakeIsNoSea(t *testing.T) {
 		}
 		return land(row, col)
 	})
-	point(im, 5400, 600, 400, 1, band, [2]float64{0, 0})
-	point(im, 5400, 100, 400, 1, band, [2]float64{0, 0})
+	addPoint(im, 5400, 600, 400, 1, band, [2]float64{0, 0})
+	addPoint(im, 5400, 100, 400, 1, band, [2]float64{0, 0})
 	found, err := imagePlan.Find(im, CFAR{})
 	if s := ships(found); err != nil || len(s) != 1 || math.Abs(s[0].Col-100) > 1 {
 		t.Errorf("%+v %v", s, err)
@@ -153,7 +153,7 @@ func TestALakeIsNoSea(t *testing.T) {
 func TestTheBestTargetsAreKeptAndTheOthersCounted(t *testing.T) {
 	im := speckle(600, 700, 8, wavy)
 	for i := range 20 {
-		point(im, 5040+float64(i/5)*150, 50+float64(i%5)*140, 100+10*float64(i), 0, band, [2]float64{0, 0})
+		addPoint(im, 5040+float64(i/5)*150, 50+float64(i%5)*140, 100+10*float64(i), 0, band, [2]float64{0, 0})
 	}
 	found, err := imagePlan.Find(im, CFAR{MaxTargets: 6})
 	if err != nil || len(found.Targets) != 6 || found.LeftOut != 14 {
@@ -168,7 +168,7 @@ func TestTheBestTargetsAreKeptAndTheOthersCounted(t *testing.T) {
 
 func TestSidelobesAreNoTargets(t *testing.T) {
 	im := speckle(600, 700, 10, wavy)
-	point(im, 5300, 350, 3000, 0, band, [2]float64{0, 0})
+	addPoint(im, 5300, 350, 3000, 0, band, [2]float64{0, 0})
 	found, err := imagePlan.Find(im, CFAR{})
 	if err != nil || len(found.Targets) != 1 || found.Sidelobes == 0 {
 		t.Errorf("%+v %v", found, err)

@@ -11,9 +11,9 @@ const steps = 32
 // sidelobeWidths are how many widths from the peak sidelobes count.
 const sidelobeWidths = 10
 
-// measure measures a response around its peak, given its spectrum, whose middle is at zero. needs is how many samples
+// response measures a response around its peak, given its spectrum, whose middle is at zero. needs is how many samples
 // a cut of all that counts has.
-func measure(spectrum []complex128, peak float64) (c Cut, needs int, err error) {
+func response(spectrum []complex128, peak float64) (c Cut, needs int, err error) {
 	n := len(spectrum)
 	at := func(i int) float64 { // power i steps from the peak
 		z := between(spectrum, peak+float64(i)/steps)
@@ -101,7 +101,7 @@ func Ideal(spectrum func(f float64) float64) Cut {
 		}
 		s[k] = complex(sum/parts, 0) * spin(-float64(signed(k, n))/2)
 	}
-	c, _, err := measure(s, n/2)
+	c, _, err := response(s, n/2)
 	if err != nil {
 		return Cut{IRW: math.NaN(), PSLR: math.NaN(), ISLR: math.NaN()}
 	}
