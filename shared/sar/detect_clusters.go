@@ -35,9 +35,10 @@ func (c *cells) clusters(im *Image, rules CFAR) []cluster {
 	for i := range labels {
 		labels[i] = make([]int32, im.Cols)
 	}
+	none := make([]int32, im.Cols)
 	for row := range im.Rows {
 		here := labels[row%len(labels)]
-		clear(here)
+		copy(here, none)
 		clutter := c.clutter[row/cellSide*c.cols:]
 		for col, z := range im.Pix[row*im.Cols : (row+1)*im.Cols] {
 			level := clutter[col/cellSide]
