@@ -78,8 +78,8 @@ func xBand(doppler float64) EchoesOptions {
 	return o
 }
 
-// TestPointsAreFocusedAsTheyAreSimulated goes the whole way from exact echoes to an image and holds it to issue's
-// limits: near, in the middle and far, without and with squint, in two bands, with both pulse references.
+// TestPointsAreFocusedAsTheyAreSimulated goes the whole way from exact echoes to an image, whose points are held
+// to limits: near, in the middle and far, without and with squint, in two bands, with both pulse references.
 func TestPointsAreFocusedAsTheyAreSimulated(t *testing.T) {
 	for name, o := range map[string]EchoesOptions{"C": cBand(0), "C squinted": cBand(-6900), "X": xBand(0), "X squinted": xBand(-6900)} {
 		for _, reference := range []string{"centre", "start"} {
@@ -101,7 +101,7 @@ func TestPointsAreFocusedAsTheyAreSimulated(t *testing.T) {
 func pointsAreSharp(t *testing.T, plan *sar.Plan, im *sar.Image, truth EchoesTruth) {
 	t.Helper()
 	doppler := plan.Centroid.Hz / plan.Params.PRFHz
-	inRange, inAzimuth := sar.IdealBand(truth.RangeBand), sar.IdealBand(truth.AzimuthBand)
+	inRange, inAzimuth := sar.IdealBand(truth.RangeBand, 0), sar.IdealBand(truth.AzimuthBand, truth.AzimuthSkew)
 	if len(truth.Targets) != 9 {
 		t.Errorf("%d points", len(truth.Targets))
 	}
@@ -140,7 +140,7 @@ func TestBlocksOfSimulatedEchoesAreAsSharp(t *testing.T) {
 	if !soak.Asked() {
 		o.Radar.Lines, o.Radar.Samples = 3072, 1800
 	}
-	plan, im, truth := focused(t, o, 64<<20)
+	plan, im, truth := focused(t, o, 256<<20)
 	if len(plan.Blocks) < 2 {
 		t.Fatal(fmt.Sprint(len(plan.Blocks), " blocks"))
 	}

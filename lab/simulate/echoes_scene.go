@@ -106,6 +106,9 @@ func (g *echoGeometry) whole() (row0, row1, col0, col1 float64) {
 // image alone.
 func (g *echoGeometry) threeByThree() (points []EchoPoint) {
 	row0, row1, col0, col1 := g.whole()
+	const edge = 48 // pixels: sidelobes are to be seen
+	row0, row1 = max(row0, edge), min(row1, float64(g.Radar.Lines-1-edge))
+	col0, col1 = max(col0, edge), min(col1, float64(g.Radar.Samples-1-edge))
 	if row1-row0 < 64 || col1-col0 < 64 {
 		return []EchoPoint{{Row: math.Round(float64(g.Radar.Lines) / 2), Col: math.Round(float64(g.Radar.Samples) / 2)}}
 	}

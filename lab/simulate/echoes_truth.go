@@ -17,12 +17,16 @@ type EchoesTruth struct {
 	Scene     string  `json:"scene"`
 	Lines     int     `json:"lines"`
 	Samples   int     `json:"samples"`
+	PRFHz     float64 `json:"prf_hz"`
 	DopplerHz float64 `json:"doppler_centroid_hz"`
 	RowOffset int     `json:"row_offset"` // rows of an image with another offset are lines_nearest less theirs
 	// The bands that were heard, in shares of what the samples hold: an image without weighting has -3 dB widths of
 	// 0.886 samples over these.
-	RangeBand   float64      `json:"range_band"`
-	AzimuthBand float64      `json:"azimuth_band"`
+	RangeBand   float64 `json:"range_band"`
+	AzimuthBand float64 `json:"azimuth_band"`
+	// How far the band in azimuth moves from one end of the band in range to the other: with squint a point's
+	// spectrum is a parallelogram.
+	AzimuthSkew float64      `json:"azimuth_skew"`
 	Antenna     string       `json:"antenna"`
 	SeaDB       *float64     `json:"ships_over_sea_db,omitempty"`
 	Saturated   float64      `json:"saturated"`
@@ -49,9 +53,9 @@ type EchoTarget struct {
 }
 
 func (g *echoGeometry) truth(m *echoScene) EchoesTruth {
-	t := EchoesTruth{Simulated: true, Seed: g.Seed, Scene: g.Scene, Lines: g.Radar.Lines, Samples: g.Radar.Samples, DopplerHz: g.DopplerHz, RowOffset: g.rowOffset,
+	t := EchoesTruth{Simulated: true, Seed: g.Seed, Scene: g.Scene, Lines: g.Radar.Lines, Samples: g.Radar.Samples, PRFHz: g.Radar.PRFHz, DopplerHz: g.DopplerHz, RowOffset: g.rowOffset,
 		RangeBand:   math.Abs(g.Radar.ChirpRateHzS) * g.Radar.ChirpS / g.Radar.SamplingHz,
-		AzimuthBand: g.BeamHz / g.Radar.PRFHz, Antenna: g.Antenna, Targets: []EchoTarget{}}
+		AzimuthBand: g.BeamHz / g.Radar.PRFHz, AzimuthSkew: math.Abs(g.DopplerHz*g.Radar.ChirpRateHzS) * g.Radar.ChirpS / g.Radar.CarrierHz / g.Radar.PRFHz, Antenna: g.Antenna, Targets: []EchoTarget{}}
 	if len(m.ships) > 0 {
 		t.SeaDB = &g.ShipDB
 	}

@@ -48,7 +48,7 @@ func TestAPointIsMeasuredAsWhatItIs(t *testing.T) {
 				t.Errorf("phase off by %.4f rad at its place", off)
 			}
 			for i, cut := range []Cut{p.Azimuth, p.Range} {
-				ideal := IdealBand(band[i])
+				ideal := IdealBand(band[i], 0)
 				if math.Abs(cut.IRW/ideal.IRW-1) > 0.003 || math.Abs(cut.PSLR-ideal.PSLR) > 0.05 || math.Abs(cut.ISLR-ideal.ISLR) > 0.1 {
 					t.Errorf("band %.3f: %+v, ideal %+v", band[i], cut, ideal)
 				}
@@ -58,7 +58,7 @@ func TestAPointIsMeasuredAsWhatItIs(t *testing.T) {
 }
 
 func TestTheIdealIsWhatBooksSay(t *testing.T) {
-	c := IdealBand(0.8)
+	c := IdealBand(0.8, 0)
 	if math.Abs(c.IRW*0.8-0.8859) > 0.002 || math.Abs(c.PSLR+13.26) > 0.02 {
 		t.Errorf("a sinc: %+v", c)
 	}

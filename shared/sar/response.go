@@ -108,13 +108,19 @@ func Ideal(spectrum func(f float64) float64) Cut {
 	return c
 }
 
-// IdealBand is that of an even band of so many cycles a sample: -3 dB at 0.886 samples over it, PSLR -13.26 dB.
-func IdealBand(band float64) Cut {
+// IdealBand is that of an even band of so many cycles a sample: -3 dB at 0.886 samples over it, PSLR -13.26 dB. skew
+// is by how much it moves over the band of the other axis, as that in azimuth does with squint (by the Doppler
+// centroid times the chirp's relative bandwidth).
+func IdealBand(band, skew float64) Cut {
 	return Ideal(func(f float64) float64 {
-		if math.Abs(f) <= band/2 {
-			return 1
+		f = math.Abs(f)
+		if skew <= 0 {
+			if f <= band/2 {
+				return 1
+			}
+			return 0
 		}
-		return 0
+		return min(1, max(0, ((band+skew)/2-f)/min(band, skew)))
 	})
 }
 
