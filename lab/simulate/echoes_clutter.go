@@ -8,6 +8,8 @@ import (
 	"runtime"
 
 	"golang.org/x/sync/errgroup"
+
+	"cloudcanvas/shared/fft"
 )
 
 // clutter is sea and land: a random scatterer in each cell of the image's lattice, heard through the system. Its
@@ -26,7 +28,11 @@ type clutter struct {
 	left                int // columns of ground before the first of the image
 	from                int // of the lines that are held
 	held                []complex64
+	doppler, ranges     *fft.Plan
 }
+
+// together are how many Doppler rows are transformed at a time.
+const together = 16
 
 // mostClutter bounds the memory of a block.
 const mostClutter = 1 << 30
@@ -52,13 +58,21 @@ func (g *echoGeometry) newClutter() (*clutter, error) {
 	c.left = half + late + int(far/g.cell) + 1
 	c.wide = c.left + g.Radar.Samples + half
 	c.guard = int(spread) + 64
-	for c.length = 1024; c.length < 4*c.guard; c.length *= 2 {
+	c.length = fft.Good(max(1024, 4*c.guard))
+	across := fft.Good(c.wide + c.left)
+	if c.length == 0 || across == 0 {
+		return nil, fmt.Errorf("--scene %s: a beam that is heard over %d lines of %d samples is too much for sea and land; give --scene points", g.Scene, 2*c.guard, c.wide)
 	}
 	if bytes := 8 * c.length * c.wide; bytes > mostClutter {
 		return nil, fmt.Errorf("--scene %s: a beam that is heard over %d lines of %d samples needs %d MiB of memory for sea and land, %d are the limit; give fewer --samples, a narrower --beam-hz or --scene points",
 			g.Scene, 2*c.guard, c.wide, bytes>>20, mostClutter>>20)
 	}
-	return c, nil
+	var err error
+	if c.doppler, err = fft.NewPlan(c.length); err != nil {
+		return nil, err
+	}
+	c.ranges, err = fft.NewPlan(across)
+	return c, err
 }
 
 // isLand says whether a place of the image is land: there is more of it at far range.
@@ -132,93 +146,119 @@ func (c *clutter) block(ctx context.Context, from int) error {
 	if c.held == nil {
 		c.held = make([]complex64, c.length*c.wide)
 	}
-	rows := func(n int, each func(i int)) error {
-		work, ctx := errgroup.WithContext(ctx)
-		work.SetLimit(runtime.GOMAXPROCS(0))
-		for i := range n {
-			work.Go(func() error { each(i); return ctx.Err() })
-		}
-		return work.Wait()
-	}
-	top := from - c.guard
-	const columns = 16
-	along := func(inverse bool) error { // Doppler transforms, some columns at a time
-		return rows((c.wide+columns-1)/columns, func(i int) {
-			x := make([]complex128, c.length)
-			for col := i * columns; col < min(c.wide, (i+1)*columns); col++ {
-				for k := range x {
-					x[k] = complex128(c.held[k*c.wide+col])
-				}
-				transform(x, inverse)
-				for k := range x {
-					c.held[k*c.wide+col] = complex64(x[k])
-				}
-			}
-		})
-	}
-	if err := rows(c.length, func(k int) { c.ground(c.held[k*c.wide:(k+1)*c.wide], top+k) }); err != nil {
+	if err := each(ctx, c.length, func(k int) { c.ground(c.held[k*c.wide:(k+1)*c.wide], from-c.guard+k) }); err != nil {
 		return err
 	}
-	if err := along(false); err != nil {
-		return err
-	}
-	across := 1
-	for across < c.wide+c.left {
-		across *= 2
-	}
-	if err := rows(c.length, func(k int) { c.hear(c.held[k*c.wide:(k+1)*c.wide], k, across) }); err != nil {
-		return err
-	}
-	return along(true)
+	return c.transmit(ctx)
 }
 
-// hear makes a Doppler frequency's row of ground that of its echoes.
-func (c *clutter) hear(row []complex64, k, across int) {
+// transmit makes the ground that is held its echoes.
+func (c *clutter) transmit(ctx context.Context) error {
+	threads := runtime.GOMAXPROCS(0)
+	c.doppler.Columns(c.held, c.wide, c.wide, false, threads)
+	err := each(ctx, (c.length+together-1)/together, func(i int) { c.hear(i*together, min(together, c.length-i*together)) })
+	if err != nil {
+		return err
+	}
+	c.doppler.Columns(c.held, c.wide, c.wide, true, threads)
+	return ctx.Err()
+}
+
+// each does n things, some at a time.
+func each(ctx context.Context, n int, do func(i int)) error {
+	work, ctx := errgroup.WithContext(ctx)
+	work.SetLimit(runtime.GOMAXPROCS(0))
+	for i := range n {
+		work.Go(func() error {
+			if ctx.Err() == nil {
+				do(i)
+			}
+			return ctx.Err()
+		})
+	}
+	return work.Wait()
+}
+
+// hear makes some Doppler frequencies' rows of ground those of its echoes.
+func (c *clutter) hear(first, n int) {
+	across := c.ranges.Len()
+	x := make([]complex64, n*across)
+	for i := range n {
+		c.spread(x[i*across:][:across], first+i)
+	}
+	c.ranges.Rows(x, across, n, false, 1)
+	for i := range n {
+		c.chirp(x[i*across:][:across], first+i)
+	}
+	c.ranges.Rows(x, across, n, true, 1)
+	for i := range n {
+		row := c.held[(first+i)*c.wide:][:c.wide]
+		copy(row, x[i*across+c.left:][:c.wide-c.left])
+		clear(row[c.wide-c.left:])
+	}
+}
+
+// bin is what a Doppler row of ground is heard with.
+type bin struct {
+	hz, lateral, root float64 // lateral is c·hz/2V, root is what is left of the carrier: (5.24)
+	weight            float64
+}
+
+func (c *clutter) bin(k int) bin {
 	g := c.g
-	prf, fs, f0 := g.Radar.PRFHz, g.Radar.SamplingHz, g.Radar.CarrierHz
-	hz := float64(k) / float64(c.length) * prf
-	hz += prf * math.Round((g.DopplerHz-hz)/prf)
-	weight := g.pattern(hz)
-	if weight == 0 {
-		clear(row)
+	b := bin{hz: float64(k) / float64(c.length) * g.Radar.PRFHz}
+	b.hz += g.Radar.PRFHz * math.Round((g.DopplerHz-b.hz)/g.Radar.PRFHz)
+	f0, v := g.Radar.CarrierHz, g.Radar.EffectiveVelocityMS
+	b.lateral = g.c * b.hz / 2 / v
+	b.root = math.Sqrt(f0*f0 - b.lateral*b.lateral)
+	rate := 2 * v * v / g.wavelength / g.middle * math.Pow(b.root/f0, 3)
+	// By stationary phase.
+	b.weight = g.pattern(b.hz) * g.Radar.SamplingHz / math.Sqrt(math.Abs(g.Radar.ChirpRateHzS)) * g.Radar.PRFHz / math.Sqrt(rate)
+	return b
+}
+
+func (c *clutter) columnOfMiddle() float64 {
+	return float64(c.left) + float64(c.g.Radar.Samples-1)/2
+}
+
+// spread puts each column of ground where its migration takes it, with the phase of its distance from the middle.
+func (c *clutter) spread(x []complex64, k int) {
+	b := c.bin(k)
+	if b.weight == 0 {
 		return
 	}
-	lateral := g.c * hz / 2 / g.Radar.EffectiveVelocityMS
-	root := math.Sqrt(f0*f0 - lateral*lateral)
-	stretch := f0 / root // of range, by migration
-	rate := 2 * g.Radar.EffectiveVelocityMS * g.Radar.EffectiveVelocityMS / g.wavelength / g.middle * math.Pow(root/f0, 3)
-	weight *= fs / math.Sqrt(math.Abs(g.Radar.ChirpRateHzS)) * prf / math.Sqrt(rate) // stationary phase
-
-	x := make([]complex128, across)
-	middle := float64(c.left) + float64(g.Radar.Samples-1)/2
+	row := c.held[k*c.wide:][:c.wide]
+	middle, stretch := c.columnOfMiddle(), c.g.Radar.CarrierHz/b.root
 	for i := range c.wide {
 		from := int(math.Round(middle + (float64(i)-middle)/stretch))
 		if from < 0 || from >= c.wide {
 			continue
 		}
-		metres := (float64(from) - middle) * g.cell
-		x[i] = complex128(row[from]) * polar(weight, -2*math.Pi*math.Mod(2*metres*root/g.c, 1))
+		metres := (float64(from) - middle) * c.g.cell
+		x[i] = row[from] * complex64(polar(b.weight, -2*math.Pi*math.Mod(2*metres*b.root/c.g.c, 1)))
 	}
-	transform(x, false)
+}
+
+// chirp multiplies a Doppler row's range frequencies by the phase of the middle, less the delay of its column, and by
+// that of the pulse, of its reference and of where the lines begin.
+func (c *clutter) chirp(x []complex64, k int) {
+	b, g := c.bin(k), c.g
+	if b.weight == 0 {
+		return
+	}
+	fs, rate := g.Radar.SamplingHz, g.Radar.ChirpRateHzS
 	for i := range x {
-		f := float64(i) / float64(across) * fs
-		if i > across/2 {
+		f := float64(i) / float64(len(x)) * fs
+		if i > len(x)/2 {
 			f -= fs
 		}
-		if math.Abs(f) > math.Abs(g.Radar.ChirpRateHzS)*g.Radar.ChirpS/2 {
+		if math.Abs(f) > math.Abs(rate)*g.Radar.ChirpS/2 {
 			x[i] = 0
 			continue
 		}
-		// The phase of the middle, less the delay of its column, in cycles; and where the pulse and the lines begin.
-		cycles := -2*g.middle/g.c*(math.Sqrt((f0+f)*(f0+f)-lateral*lateral)-f) - f*f/(2*g.Radar.ChirpRateHzS)
-		cycles += -hz*float64(g.rowOffset)/prf - f*g.late + (math.Copysign(1, g.Radar.ChirpRateHzS)-1)/8
-		x[i] *= polar(1, 2*math.Pi*math.Mod(cycles, 1))
-	}
-	transform(x, true)
-	for i := range row {
-		row[i] = 0
-		if at := i + c.left; at < c.wide {
-			row[i] = complex64(x[at])
-		}
+		carrier := g.Radar.CarrierHz + f
+		cycles := -2*g.middle/g.c*(math.Sqrt(carrier*carrier-b.lateral*b.lateral)-f) - f*f/(2*rate)
+		cycles += -b.hz*float64(g.rowOffset)/g.Radar.PRFHz - f*g.late + (math.Copysign(1, rate)-1)/8
+		x[i] *= complex64(polar(1, 2*math.Pi*math.Mod(cycles, 1)))
 	}
 }

@@ -63,11 +63,10 @@ func newEchoGeometry(o EchoesOptions) (*echoGeometry, error) {
 	if err := g.aliases(); err != nil && !o.Aliased {
 		return nil, fmt.Errorf("%w; --aliased makes it nevertheless", err)
 	}
-	var err error
 	if o.Place != nil {
-		g.orbit, err = g.newOrbit()
+		g.orbit = g.newOrbit()
 	}
-	return g, err
+	return g, nil
 }
 
 // bounded refuses what is no radar or sizes too much.

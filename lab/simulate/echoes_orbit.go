@@ -1,7 +1,6 @@
 package simulate
 
 import (
-	"errors"
 	"math"
 	"time"
 )
@@ -24,7 +23,7 @@ const (
 )
 
 // newOrbit stands where the scene's middle is seen across the flight, at its range and incidence.
-func (g *echoGeometry) newOrbit() (*echoOrbit, error) {
+func (g *echoGeometry) newOrbit() *echoOrbit {
 	p := g.Place
 	lat, lon, heading, incidence := p.Latitude*math.Pi/180, p.Longitude*math.Pi/180, p.HeadingDeg*math.Pi/180, p.IncidenceDeg*math.Pi/180
 	up := [3]float64{math.Cos(lat) * math.Cos(lon), math.Cos(lat) * math.Sin(lon), math.Sin(lat)}
@@ -44,17 +43,13 @@ func (g *echoGeometry) newOrbit() (*echoOrbit, error) {
 	if dot(o.along, flight) < 0 {
 		o.along = scale(o.along, -1)
 	}
-	down := dot(antenna, o.middle)
-	if down <= 0 {
-		return nil, errors.New("--place: from such a range and incidence the Earth hides the scene")
-	}
-	o.rate = g.Radar.EffectiveVelocityMS / math.Sqrt(down) // half the second derivative of the squared range is rate² · antenna · target
+	o.rate = g.Radar.EffectiveVelocityMS / math.Sqrt(dot(antenna, o.middle)) // half the second derivative of the squared range is rate² · antenna · target
 	o.middleS = (float64(g.Radar.Lines)/2 + float64(g.rowOffset)) / g.Radar.PRFHz
 	if g.Radar.StartTime.IsZero() {
 		g.Radar.StartTime = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 	}
 	g.Radar.StartTime = g.Radar.StartTime.UTC()
-	return o, nil
+	return o
 }
 
 // at is where the antenna is, and how fast, seconds after the first line.
