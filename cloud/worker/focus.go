@@ -39,7 +39,7 @@ func (w *Worker) admitBlock(ctx context.Context, j *job, block []byte) error {
 		j.poison = poison(stageTransform, "NoModel", fmt.Errorf("this worker can't focus echoes of a radar"))
 		return nil
 	}
-	if err := j.turn.await(ctx); err != nil { // to look at the header may unpack it: one at a time
+	if err := j.turn.await(ctx); err != nil {
 		return err
 	}
 	var work, rows int64

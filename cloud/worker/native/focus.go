@@ -12,18 +12,13 @@ type Focuser struct{}
 
 var _ worker.Focuser = Focuser{}
 
-// sampleBytes is what focusing takes for each sample of a block's lines: the samples themselves as complex
-// numbers, twice that beside them, and as the device stored them.
-const sampleBytes = 3*8 + 8
-
-// Memory unpacks the block, whose numbers are bounded.
+// Memory reads the header only.
 func (Focuser) Memory(block []byte) (work, rows int64, err error) {
-	p, b, _, _, err := sar.DecodeEchoes(block)
+	p, b, err := sar.EchoesHead(block)
 	if err != nil {
 		return 0, 0, err
 	}
-	samples := int64(p.Params.Samples)
-	return int64(b.Lines) * samples * sampleBytes, int64(b.Rows) * samples * 8, nil
+	return p.Memory(b), p.RowsBytes(b), nil
 }
 
 // Focus makes the rows and finds the targets in them.
