@@ -194,7 +194,7 @@ func outcome(s summary, complete bool) error {
 	switch {
 	case s.Delivery.Lost > 0:
 		return fmt.Errorf("%d items were lost: this must not happen; please keep the logs", s.Delivery.Lost)
-	case len(s.Failed) > 0 && len(s.Scenes)+len(s.Cameras) == 0:
+	case len(s.Failed) > 0 && len(s.Scenes)+len(s.Radar)+len(s.Cameras) == 0:
 		return fmt.Errorf("none of the inputs could be used")
 	case len(s.Failed) > 0:
 		return cli.Incompletef("%s could not be used, or not wholly; see failed in summary.json", counted(len(s.Failed), "input"))

@@ -216,6 +216,8 @@ func (w *watch) finished(p mosaic.Product) {
 		state = "failed: " + p.Failed
 	}
 	switch {
+	case p.Radar != nil:
+		w.tell("%s: product %s: %s", p.Name, state, whatIsThere(p.Radar))
 	case p.Scene != nil:
 		w.tell("%s: product %s: %s", p.Name, state, whoJudged(p.Scene))
 		if p.Complete {
@@ -236,7 +238,7 @@ func (w *watch) finished(p mosaic.Product) {
 func (w *watch) summary(reports []infer.Report, d deliveryCounts, took time.Duration) summary {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s := summary{Version: version, Engines: []engineLine{}, Scenes: []sceneLine{}, Cameras: []cameraLine{}, Failed: []failedInput{}, Delivery: d, Seconds: seconds(took)}
+	s := summary{Version: version, Engines: []engineLine{}, Scenes: []sceneLine{}, Radar: []radarLine{}, Cameras: []cameraLine{}, Failed: []failedInput{}, Delivery: d, Seconds: seconds(took)}
 	for _, r := range reports {
 		s.Engines = append(s.Engines, engineLine{r.Model, r.Engine, r.Device, r.Golden, r.Ms, r.Candidates, r.ThrownAway})
 		if r.ThrownAway > 0 {
@@ -254,6 +256,8 @@ func (w *watch) summary(reports []infer.Report, d deliveryCounts, took time.Dura
 			s.Failed = append(s.Failed, failedInput{name, p.Failed})
 		}
 		switch {
+		case p.Radar != nil:
+			s.Radar = append(s.Radar, radarOf(p))
 		case p.Scene != nil:
 			s.Scenes = append(s.Scenes, sceneOf(p))
 		case p.Camera != nil:

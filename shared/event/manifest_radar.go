@@ -33,6 +33,7 @@ type Radar struct {
 	SpeedOfLightMS float64 `json:"speed_of_light_m_s"`
 	FirstLine      int     `json:"first_line,omitempty"` // of the whole acquisition, where this is an excerpt
 	CalibrationDB  float64 `json:"calibration_db,omitempty"`
+	AntennaLengthM float64 `json:"antenna_length_m,omitempty"` // 0: not known
 
 	// What is known of where and how it was taken; all of it may be missing.
 	StartTime    time.Time     `json:"start_time,omitzero"` // of the first line
@@ -68,7 +69,9 @@ const SentAmplitude = "amplitude"
 // Bounds of an acquisition.
 const (
 	MaxRadarBlocks  = 100_000
-	MaxRadarVectors = 10_000
+	MaxRadarVectors = 1 << 14
+	maxRadarLines   = 1 << 24
+	maxRadarSamples = 1 << 17
 )
 
 // RadarGrid is the Grid of a manifest of so many blocks.
@@ -83,9 +86,9 @@ func (m Manifest) checkRadar() error {
 	switch {
 	case r.Lines < 1 || r.Samples < 1:
 		return fmt.Errorf("%w: radar scene %s has %d lines of %d samples", ErrMalformed, m.ID, r.Lines, r.Samples)
-	case r.Lines > maxSceneSide || r.Samples > maxSceneSide || int64(r.Lines)*int64(r.Samples) > maxScenePixels:
-		return fmt.Errorf("%w: radar scene %s has %d lines of %d samples, %d of each and %d samples in all are the limit",
-			ErrTooLarge, m.ID, r.Lines, r.Samples, maxSceneSide, int64(maxScenePixels))
+	case r.Lines > maxRadarLines || r.Samples > maxRadarSamples || int64(r.Lines)*int64(r.Samples) > maxScenePixels:
+		return fmt.Errorf("%w: radar scene %s has %d lines of %d samples, %d lines of %d and %d samples in all are the limit",
+			ErrTooLarge, m.ID, r.Lines, r.Samples, maxRadarLines, maxRadarSamples, int64(maxScenePixels))
 	case m.Width != r.Samples || m.Height != r.Lines:
 		return fmt.Errorf("%w: radar scene %s of %d lines and %d samples says it is %d x %d pixels", ErrMalformed, m.ID, r.Lines, r.Samples, m.Width, m.Height)
 	case len(r.Blocks) < 1 || len(r.Blocks) > MaxRadarBlocks:
@@ -127,9 +130,10 @@ func (r *Radar) checkNumbers(id string) error {
 		{"speed_of_light_m_s", r.SpeedOfLightMS, 1, 1e9},
 		{"centroid_hz", r.CentroidHz, -1e9, 1e9},
 		{"ambiguity", float64(r.Ambiguity), -1e6, 1e6},
-		{"row_offset", float64(r.RowOffset), -maxSceneSide, maxSceneSide},
+		{"row_offset", float64(r.RowOffset), -maxRadarLines, maxRadarLines},
 		{"first_line", float64(r.FirstLine), 0, 1e12},
 		{"calibration_db", r.CalibrationDB, -1000, 1000},
+		{"antenna_length_m", r.AntennaLengthM, 0, 1e4},
 	} {
 		if !(n.value >= n.min && n.value <= n.max) { // false also of what is no number
 			return fmt.Errorf("%w: radar scene %s: %s is %v, %g to %g is possible", ErrMalformed, id, n.name, n.value, n.min, n.max)

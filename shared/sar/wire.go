@@ -64,25 +64,11 @@ func DecodeEchoes(data []byte) (p *Plan, b Block, raw []byte, gains []float32, e
 	fail := func(err error) (*Plan, Block, []byte, []float32, error) {
 		return nil, Block{}, nil, nil, fmt.Errorf("decode echoes: %w", err)
 	}
-	rest, err := unseal(data, magicEchoes)
+	h, rest, err := openEchoes(data)
 	if err != nil {
 		return fail(err)
 	}
-	head, rest, err := takePart(rest, 0, maxHeader)
-	if err != nil {
-		return fail(err)
-	}
-	var h echoesHeader
-	if err := json.Unmarshal(head, &h); err != nil {
-		return fail(fmt.Errorf("%w: its header: %w", ErrMalformed, err))
-	}
-	if p = h.Plan; p == nil || h.Block < 0 || h.Block >= len(p.Blocks) {
-		return fail(fmt.Errorf("%w: block %d is none of its plan's", ErrMalformed, h.Block))
-	}
-	if err := p.Check(); err != nil {
-		return fail(fmt.Errorf("%w: %w", ErrMalformed, err))
-	}
-	b = p.Blocks[h.Block]
+	p, b = h.Plan, h.Plan.Blocks[h.Block]
 	_, lines := p.Stored(b)
 	want := 0
 	if h.Gains {
@@ -110,6 +96,36 @@ func DecodeEchoes(data []byte) (p *Plan, b Block, raw []byte, gains []float32, e
 		return fail(fmt.Errorf("%w: %d bytes follow its end", ErrMalformed, len(rest)))
 	}
 	return p, b, join(raw, p.Params.Format.number()), gains, nil
+}
+
+// openEchoes checks a packed block's header; rest are its lines, packed.
+func openEchoes(data []byte) (h echoesHeader, rest []byte, err error) {
+	if rest, err = unseal(data, magicEchoes); err != nil {
+		return h, nil, err
+	}
+	head, rest, err := takePart(rest, 0, maxHeader)
+	if err != nil {
+		return h, nil, err
+	}
+	if err := json.Unmarshal(head, &h); err != nil {
+		return h, nil, fmt.Errorf("%w: its header: %w", ErrMalformed, err)
+	}
+	if p := h.Plan; p == nil || h.Block < 0 || h.Block >= len(p.Blocks) {
+		return h, nil, fmt.Errorf("%w: block %d is none of its plan's", ErrMalformed, h.Block)
+	}
+	if err := h.Plan.Check(); err != nil {
+		return h, nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	return h, rest, nil
+}
+
+// EchoesHead is the plan of a packed block, and which of its blocks it is, without its lines.
+func EchoesHead(data []byte) (*Plan, Block, error) {
+	h, _, err := openEchoes(data)
+	if err != nil {
+		return nil, Block{}, fmt.Errorf("decode echoes: %w", err)
+	}
+	return h.Plan, h.Plan.Blocks[h.Block], nil
 }
 
 // maxRowsBytes bounds the pixels of one message of rows.
