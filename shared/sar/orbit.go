@@ -19,7 +19,7 @@ type Orbit struct {
 }
 
 const (
-	maxVectors = 100_000
+	maxStates = 1 << 14
 	// fitVectors are those that one polynomial is made of: with six vectors (degree 11) 8 minutes apart, as
 	// RADARSAT-1 has them, it lies up to 1.5 mm off a circular orbit; more would follow their rounding.
 	fitVectors = 6
@@ -35,8 +35,8 @@ func NewOrbit(vectors []StateVector) (*Orbit, error) {
 		return nil, ErrNoOrbit
 	case len(vectors) == 1:
 		return nil, errors.New("orbit: there is one state vector; at least two are needed, one before and one after the acquisition")
-	case len(vectors) > maxVectors:
-		return nil, fmt.Errorf("orbit: there are %d state vectors, at most %d are taken; leave out what is far from the acquisition", len(vectors), maxVectors)
+	case len(vectors) > maxStates:
+		return nil, fmt.Errorf("orbit: there are %d state vectors, at most %d are taken; leave out what is far from the acquisition", len(vectors), maxStates)
 	}
 	o := &Orbit{base: vectors[0].Time, knots: make([]float64, len(vectors))}
 	for i, v := range vectors {
@@ -119,8 +119,10 @@ func (o *Orbit) limits() (from, to float64) {
 }
 
 func (o *Orbit) time(s float64) time.Time {
-	return o.base.Add(time.Duration(math.Round(s * 1e9)))
+	return o.base.Add(duration(s))
 }
+
+func duration(seconds float64) time.Duration { return time.Duration(math.Round(seconds * 1e9)) }
 
 // since is a time in the orbit's own seconds.
 func (o *Orbit) since(t time.Time) float64 { return t.Sub(o.base).Seconds() }
