@@ -119,8 +119,10 @@ func (o *Orbit) limits() (from, to float64) {
 }
 
 func (o *Orbit) time(s float64) time.Time {
-	return o.base.Add(time.Duration(math.Round(s * 1e9)))
+	return o.base.Add(duration(s))
 }
+
+func duration(seconds float64) time.Duration { return time.Duration(math.Round(seconds * 1e9)) }
 
 // since is a time in the orbit's own seconds.
 func (o *Orbit) since(t time.Time) float64 { return t.Sub(o.base).Seconds() }

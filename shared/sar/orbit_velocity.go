@@ -7,7 +7,7 @@ import (
 
 // EffectiveVelocity is the speed Vr of the hyperbola R(η)² = R0² + Vr² η² that fits the way of a point on the
 // ground best (Cumming and Wong 2005, section 4.3): the true range history, of the orbit and the turning Earth,
-// over as much of it as one PRF of Doppler frequencies around the centroid takes. The point is the one that is
+// over as much of it as one PRF of Doppler frequencies around the centroid takes and the orbit has. The point is the one that is
 // nearest to the antenna in the middle of the image's rows, at the slant range of a column. It holds the whole
 // chain to the orbit: Vr changes along a wide swath, by some 0.1 % in 50 km from 800 km of height.
 func (g *Geometry) EffectiveVelocity(col, centroidHz float64) (float64, error) {
@@ -31,12 +31,10 @@ func (g *Geometry) EffectiveVelocity(col, centroidHz float64) (float64, error) {
 	middle := r0 * sine / (cosine * vr)
 	half := g.prf * g.wavelength * r0 / (4 * vr * vr * cosine * cosine * cosine)
 	from, to := g.orbit.limits()
-	if t0+middle-half < from {
-		return 0, fmt.Errorf("effective_velocity_m_s is to be that of the orbit: %w", g.orbit.outside(t0+middle-half))
+	if from, to = max(from, t0+middle-half), min(to, t0+middle+half); to-from < half {
+		return vr, nil // the orbit has no more to say of that part of the way
 	}
-	if t0+middle+half > to {
-		return 0, fmt.Errorf("effective_velocity_m_s is to be that of the orbit: %w", g.orbit.outside(t0+middle+half))
-	}
+	middle, half = (from+to)/2-t0, (to-from)/2
 
 	const n = 65
 	mean := 0.0
