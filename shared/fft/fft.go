@@ -37,8 +37,9 @@ import (
 
 const (
 	lanes    = C.LANES
+	strips   = C.STRIPS
 	shortest = 16
-	longest  = 1 << 20 // a workspace of 128 MiB a thread
+	longest  = 1 << 20 // a workspace of 256 MiB a thread
 )
 
 // kernels are those that suit this processor best. Tests exchange them.
@@ -136,7 +137,7 @@ func (p *Plan) Rows(data []complex64, stride, rows int, inverse bool, threads in
 	if !fits("Rows", len(data), stride, rows, p.n) {
 		return
 	}
-	p.share(rows, threads, func(at, count int, room unsafe.Pointer) {
+	p.share(rows, lanes, threads, func(at, count int, room unsafe.Pointer) {
 		C.canvas_fft_rows(kernels, p.tables, unsafe.Pointer(&data[at*stride]), C.long(stride), C.int(count), flag(inverse), room)
 	})
 	runtime.KeepAlive(p)
@@ -148,7 +149,7 @@ func (p *Plan) Columns(data []complex64, stride, cols int, inverse bool, threads
 	if !fits("Columns", len(data), stride, p.n, cols) {
 		return
 	}
-	p.share(cols, threads, func(at, count int, room unsafe.Pointer) {
+	p.share(cols, lanes*strips, threads, func(at, count int, room unsafe.Pointer) {
 		C.canvas_fft_columns(kernels, p.tables, unsafe.Pointer(&data[at]), C.long(stride), C.int(count), flag(inverse), room)
 	})
 	runtime.KeepAlive(p)
@@ -184,7 +185,7 @@ func (p *Plan) Through(data []complex64, stride, rows int, before, middle, after
 		}
 		factors = unsafe.Pointer(&grid[0])
 	}
-	p.share(rows, threads, func(at, count int, room unsafe.Pointer) {
+	p.share(rows, lanes, threads, func(at, count int, room unsafe.Pointer) {
 		C.canvas_fft_through(kernels, p.tables, unsafe.Pointer(&data[at*stride]), C.long(stride), C.int(count),
 			from(before, at), from(middle, at), from(after, at), factors, C.int(split), room)
 	})
@@ -208,23 +209,23 @@ func fits(what string, have, stride, rows, length int) bool {
 	return true
 }
 
-// share does the work in batches of `lanes` rows or columns on some threads.
-func (p *Plan) share(rows, threads int, do func(at, count int, room unsafe.Pointer)) {
+// share does the work in batches of rows or columns on some threads.
+func (p *Plan) share(rows, batch, threads int, do func(at, count int, room unsafe.Pointer)) {
 	var next atomic.Int64
 	work := func() {
 		room := p.rooms.Get().(*[]byte)
 		start := unsafe.Pointer(&(*room)[-uintptr(unsafe.Pointer(&(*room)[0]))&63])
 		for {
-			at := int(next.Add(lanes)) - lanes
+			at := int(next.Add(int64(batch))) - batch
 			if at >= rows {
 				break
 			}
-			do(at, min(lanes, rows-at), start)
+			do(at, min(batch, rows-at), start)
 		}
 		p.rooms.Put(room)
 	}
 	var group sync.WaitGroup
-	for range min(threads, (rows+lanes-1)/lanes) - 1 {
+	for range min(threads, (rows-1)/batch+1) - 1 {
 		group.Go(work)
 	}
 	work()

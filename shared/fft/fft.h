@@ -6,6 +6,7 @@
 
 #define LANES 16 // transforms side by side
 #define ELEMENT (2 * LANES) // floats of one position of all of them: LANES real parts, then LANES imaginary ones
+#define STRIPS 2 // times LANES columns at once
 #define MOST_PASSES 24
 
 // A transform of n = n1 * n2 points is n2 transforms of n1, a rotation, and n1 transforms of n2. Both are small
@@ -31,6 +32,7 @@ typedef struct {
 
 typedef struct {
   const char *name;
+  // of at most LANES rows, or STRIPS * LANES columns
   void (*rows)(const canvas_fft_plan *plan, float *data, long stride, int rows, int inverse, float *work);
   void (*columns)(const canvas_fft_plan *plan, float *data, long stride, int columns, int inverse, float *work);
   void (*through)(const canvas_fft_plan *plan, float *data, long stride, int rows, const canvas_fft_phase *before,

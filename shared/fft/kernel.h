@@ -1,5 +1,5 @@
-// The transforms, for vectors of WIDTH floats; NAME and CONST name the set of entry points that results. See fft.h for how n is split
-// into n1 and n2. The workspace holds element j2 + n2 j1 at row j1, column j2 while points are indexed by place, and
+// The transforms, for vectors of WIDTH floats; NAME and SET name the set of entry points that results. See fft.h for
+// how n is split into n1 and n2. A grid holds element j2 + n2 j1 at row j1, column j2 while points are indexed by place, and
 // bin k1 + n1 k2 at row k1, column k2.
 #include "vector.h"
 #include "small.h"
@@ -44,7 +44,7 @@ INLINE void pointers(float *rows[LANES], float *data, long stride, int count) {
 }
 
 typedef struct {
-  float *grid, *t[2], *line; // the workspace; two arrays and one for small transforms
+  float *grid, *t[2], *line; // STRIPS grids; two arrays, and one for each strip, of a small transform's size
   anchor *anchors;
 } room;
 
@@ -52,7 +52,7 @@ static room furnish(const canvas_fft_plan *p, float *work) {
   const long most = p->n1 > p->n2 ? p->n1 : p->n2;
   room r;
   r.t[0] = work, r.t[1] = work + most * ELEMENT, r.line = work + 2 * most * ELEMENT;
-  r.anchors = (anchor *)(work + 3 * most * ELEMENT);
+  r.anchors = (anchor *)(work + (2 + STRIPS) * most * ELEMENT);
   r.grid = (float *)(r.anchors + p->n2 / BLOCK + 3);
   return r;
 }
@@ -110,18 +110,33 @@ INLINE void join(float *x, const float *e, int count, float scale) {
   }
 }
 
+// ahead asks for what is needed next, two lines of the cache a strip: the processor does not guess steps of a whole row.
+INLINE void ahead(const float *x, int strips, const int written) {
+  for (int i = 0; i < strips * ELEMENT; i += 16) __builtin_prefetch(x + i, written, 2);
+}
+
+// columns takes STRIPS times LANES columns, so that what is read and written of a row is 256 bytes at a time: rows lie
+// on pages of their own.
 static void columns(const canvas_fft_plan *p, float *data, long stride, int count, int inverse, float *work) {
   room m = furnish(p, work);
-  const int n1 = p->n1, n2 = p->n2, imag = inverse ? 0 : LANES;
-  const long step = p->row * ELEMENT;
+  const int n1 = p->n1, n2 = p->n2, imag = inverse ? 0 : LANES, strips = (count + LANES - 1) / LANES;
+  const long step = p->row * ELEMENT, grid = n1 * step;
   const float scale = inverse ? 1.0f / (float)p->n : 1.0f;
   for (int j2 = 0; j2 < n2; j2++) {
-    for (int j1 = 0; j1 < n1; j1++) part(data + 2 * stride * (j2 + (long)n2 * j1), m.line + j1 * ELEMENT, count);
-    small(&p->first, m.line, ELEMENT, m.grid + j2 * ELEMENT, step, m.t, imag, p->between + 2L * j2 * n1);
+    for (int j1 = 0; j1 < n1; j1++)
+      for (int s = 0; s < strips; s++)
+        part(data + 2 * (stride * (j2 + (long)n2 * j1) + s * LANES), m.line + (j1 + s * n1) * ELEMENT, count - s * LANES);
+    for (int j1 = 0; j1 < n1 && j2 + 1 < n2; j1++) ahead(data + 2 * stride * (j2 + 1 + (long)n2 * j1), strips, 0);
+    for (int s = 0; s < strips; s++)
+      small(&p->first, m.line + s * n1 * ELEMENT, ELEMENT, m.grid + s * grid + j2 * ELEMENT, step, m.t, imag, p->between + 2L * j2 * n1);
   }
   for (int k1 = 0; k1 < n1; k1++) {
-    small(&p->second, m.grid + k1 * step, ELEMENT, m.line, ELEMENT, m.t, imag, NULL);
-    for (int k2 = 0; k2 < n2; k2++) join(data + 2 * stride * (k1 + (long)n1 * k2), m.line + k2 * ELEMENT, count, scale);
+    for (int k2 = 0; k2 < n2; k2++) ahead(data + 2 * stride * (k1 + (long)n1 * k2), strips, 1);
+    for (int s = 0; s < strips; s++)
+      small(&p->second, m.grid + s * grid + k1 * step, ELEMENT, m.line + s * n2 * ELEMENT, ELEMENT, m.t, imag, NULL);
+    for (int k2 = 0; k2 < n2; k2++)
+      for (int s = 0; s < strips; s++)
+        join(data + 2 * (stride * (k1 + (long)n1 * k2) + s * LANES), m.line + (k2 + s * n2) * ELEMENT, count - s * LANES, scale);
   }
 }
 

@@ -97,7 +97,7 @@ void canvas_fft_free(canvas_fft_plan *p) {
 
 size_t canvas_fft_work(const canvas_fft_plan *p) {
   const size_t most = p->n1 > p->n2 ? p->n1 : p->n2;
-  return (3 * most + (size_t)p->n1 * p->row) * ELEMENT * sizeof(float) + (p->n2 / 16 + 3) * 6 * LANES * sizeof(double);
+  return ((2 + STRIPS) * most + STRIPS * (size_t)p->n1 * p->row) * ELEMENT * sizeof(float) + (p->n2 / 16 + 3) * 6 * LANES * sizeof(double);
 }
 
 void canvas_fft_rows(const canvas_fft_kernels *k, const canvas_fft_plan *plan, void *data, long stride, int rows, int inverse, void *work) {
