@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"runtime"
+	"slices"
 
 	"github.com/klauspost/compress/huff0"
 )
@@ -30,6 +31,12 @@ const (
 // appendNumbers appends the numbers of data, each of `size` bytes.
 func appendNumbers(out, data []byte, size int) []byte {
 	step := chunk * size
+	usual := len(data) / 2 // of bytes; of floats all but half of each fourth byte
+	if size == 4 {
+		usual = len(data) / 8 * 7
+	}
+	collect(usual)
+	out = slices.Grow(out, usual)
 	packed := make([][]byte, min(8*runtime.GOMAXPROCS(0), len(data)/step+1))
 	for at := 0; at < len(data); at += len(packed) * step {
 		part := data[at:min(at+len(packed)*step, len(data))]
@@ -80,6 +87,7 @@ func takeNumbers(data []byte, want, size int) (numbers, rest []byte, err error) 
 			at += length
 		}
 	}
+	collect(want)
 	numbers = make([]byte, want)
 	failed := make([]error, len(starts))
 	each(len(starts), func(i int) {
