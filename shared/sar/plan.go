@@ -140,7 +140,7 @@ func (p *Plan) reach() (before, after int) {
 
 // drift is how many columns at most an echo lies behind its range of closest approach.
 func (g *geometry) drift() float64 {
-	far := g.first + g.step*float64(g.columns)
+	far := g.first + float64(g.step*float64(g.columns))
 	d := min(g.migration(g.centroid-g.prf/2), g.migration(g.centroid+g.prf/2))
 	return far * (1/d - 1) / g.step
 }
@@ -149,7 +149,7 @@ func (g *geometry) drift() float64 {
 // around at the other end.
 func (p *Plan) width() int {
 	g := p.Params.geometry(p.Centroid.Hz)
-	return fft.Good(p.Params.Samples + int(math.Ceil(p.Params.ChirpS/2*g.sampling+g.shift*g.sampling+g.drift())) + 16)
+	return fft.Good(p.Params.Samples + int(math.Ceil(float64(p.Params.ChirpS/2*g.sampling)+float64(g.shift*g.sampling)+g.drift())) + 16)
 }
 
 // memory is what focusing a block of lines needs at most, with its raw lines.

@@ -3,6 +3,7 @@ package sar
 import (
 	"bytes"
 	"errors"
+	"math/rand/v2"
 	"reflect"
 	"slices"
 	"testing"
@@ -144,4 +145,33 @@ func FuzzDecodeRows(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestDamagedEchoesAreRefused changes a bit here and there and makes the checksum a right one again.
+func TestDamagedEchoesAreRefused(t *testing.T) {
+	p, b, raw, gains := smallBlock(t)
+	data, err := EncodeEchoes(p, b, raw, gains)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data = data[:len(data)-4]
+	random := rand.New(rand.NewPCG(1, 2))
+	refused := 0
+	for i := range 400 {
+		bad := append([]byte(nil), data...)
+		at := random.IntN(1000) // the header is there
+		if i%4 == 0 {
+			at = random.IntN(len(bad))
+		}
+		bad[at] ^= 1 << random.IntN(8)
+		p, b, raw, gains, err := DecodeEchoes(seal(bad))
+		if err != nil {
+			refused++
+		} else if err := p.fits(b, raw, gains); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if refused < 50 { // the others are other numbers, such as a text may hold
+		t.Errorf("%d of 400 are refused", refused)
+	}
 }
