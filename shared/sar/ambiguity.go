@@ -177,7 +177,7 @@ func (s *survey) looks(ctx context.Context, patch []complex64, hz float64) (look
 	plan := &Plan{Params: *p, Centroid: p.split(hz, "")}
 	g := p.geometry(hz)
 	plan.RowOffset = g.rowOffset()
-	f := plan.focuser(Block{Lines: fft.Good(s.lines), Rows: s.lines})
+	f := plan.focuser(Block{Lines: fft.Good(s.lines), Rows: s.lines}, nil)
 	for r := range s.lines {
 		copy(f.data[r*f.width:], patch[r*p.Samples:(r+1)*p.Samples])
 	}

@@ -1,8 +1,15 @@
 package sar
 
 import (
+	"bufio"
+	"errors"
+	"fmt"
 	"math"
+	"os"
+	"path/filepath"
 	"runtime"
+	"runtime/debug"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -39,12 +46,14 @@ func BenchmarkFocus(b *testing.B) {
 	focusing, bare, best := math.Inf(1), math.Inf(1), math.Inf(1)
 	for b.Loop() {
 		start, clock := processor(), time.Now()
-		if _, err := plan.Focus(b.Context(), block, raw, nil); err != nil {
+		im, err := plan.Focus(b.Context(), block, raw, nil)
+		if err != nil {
 			b.Fatal(err)
 		}
 		focusing, best = min(focusing, processor()-start), min(best, time.Since(clock).Seconds())
 		b.StopTimer()
-		f := plan.focuser(block)
+		im.Release()
+		f := plan.focuser(block, nil)
 		if err := f.unpack(raw, nil, 0, block.Lines); err != nil {
 			b.Fatal(err)
 		}
@@ -63,6 +72,81 @@ func BenchmarkFocus(b *testing.B) {
 	b.ReportMetric(bare/focusing, "bare/focusing")
 	b.ReportMetric(float64(block.Lines), "lines")
 	b.ReportMetric(float64(block.Rows), "rows")
+}
+
+// BenchmarkLongAcquisition takes 65,536 lines of 8,192 samples from a file to packed rows, block by block, and says
+// how much memory the process had at most.
+func BenchmarkLongAcquisition(b *testing.B) {
+	p := swath(65536)
+	p.Samples = 8192
+	line := make([]byte, 2*p.Samples)
+	for i := range line {
+		line[i] = byte(i*7919>>5&31) - 16
+	}
+	path := filepath.Join(b.TempDir(), "echoes")
+	f, err := os.Create(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	w := bufio.NewWriterSize(f, 1<<20)
+	for i := range p.Lines {
+		line[i%len(line)] ^= 21
+		if _, err := w.Write(line); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := errors.Join(w.Flush(), f.Close()); err != nil {
+		b.Fatal(err)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	e := &Echoes{Params: p, Path: path, file: file}
+	defer e.Close()
+	for b.Loop() {
+		forgetPeak(b)
+		plan := planOf(b, p, 1<<30)
+		for _, block := range plan.Blocks {
+			raw, gains, err := e.Raw(plan.Stored(block))
+			if err != nil {
+				b.Fatal(err)
+			}
+			im, err := plan.Focus(b.Context(), block, raw, gains)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if _, err := EncodeRows(im); err != nil {
+				b.Fatal(err)
+			}
+			im.Release()
+		}
+		b.ReportMetric(float64(len(plan.Blocks)), "blocks")
+		b.ReportMetric(float64(plan.memory(plan.Blocks[0].Lines))/(1<<20), "MiB/block")
+		b.ReportMetric(peak(b)/(1<<20), "peak-MiB")
+	}
+	b.ReportMetric(float64(p.Lines)*float64(p.Samples)*float64(b.N)/b.Elapsed().Seconds()/1e6, "Ms/s")
+}
+
+// forgetPeak lets Linux count the most memory of this process from now on; peak is that, in bytes.
+func forgetPeak(b *testing.B) {
+	debug.FreeOSMemory()
+	if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil {
+		b.Skip("the most memory that a process had is known on Linux alone: ", err)
+	}
+}
+
+func peak(b *testing.B) float64 {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		b.Fatal(err)
+	}
+	var kib float64
+	_, after, _ := strings.Cut(string(status), "VmHWM:")
+	if _, err := fmt.Sscan(after, &kib); err != nil {
+		b.Fatal(err)
+	}
+	return kib * 1024
 }
 
 // processor is the time that this process has had of processors, in seconds: on a shared machine it says more than

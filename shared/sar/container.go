@@ -87,34 +87,3 @@ func unseal(data []byte, magic string) ([]byte, error) {
 
 // number is the size of each of the two numbers of a sample.
 func (f Format) number() int { return f.Bytes() / 2 }
-
-// split puts the first bytes of all numbers before the second ones and so on: of their high bytes many are alike.
-func split(data []byte, size int) []byte {
-	if size == 1 {
-		return data
-	}
-	n := len(data) / size
-	out := make([]byte, len(data))
-	for b := range size {
-		plane := out[b*n : (b+1)*n]
-		for i := range plane {
-			plane[i] = data[i*size+b]
-		}
-	}
-	return out
-}
-
-// join is the inverse of split.
-func join(data []byte, size int) []byte {
-	if size == 1 {
-		return data
-	}
-	n := len(data) / size
-	out := make([]byte, len(data))
-	for b := range size {
-		for i, v := range data[b*n : (b+1)*n] {
-			out[i*size+b] = v
-		}
-	}
-	return out
-}

@@ -151,6 +151,7 @@ func (e *Echoes) Raw(from, lines int) (raw []byte, gains []float32, err error) {
 		return nil, nil, fmt.Errorf("read lines %d to %d of echoes: there are %d", from, from+lines-1, p.Lines)
 	}
 	line := p.Samples * p.Format.Bytes()
+	collect(lines * line)
 	raw = make([]byte, lines*line)
 	if _, err := e.file.ReadAt(raw, int64(from)*int64(line)); err != nil {
 		if errors.Is(err, io.EOF) {

@@ -22,7 +22,7 @@ func (p *Plan) Focus(ctx context.Context, b Block, raw []byte, gains []float32) 
 	if err := p.fits(b, raw, gains); err != nil {
 		return nil, err
 	}
-	f := p.focuser(b)
+	f := p.focuser(b, takeBuffer())
 	from, lines := p.Stored(b)
 	if err := f.unpack(raw, gains, from-b.From, lines); err != nil {
 		return nil, err
@@ -55,25 +55,39 @@ type focuser struct {
 	g     geometry
 	width int
 	data  []complex64 // lines x width
+	used  bool        // data is not zero: another block was there
 }
 
-func (p *Plan) focuser(b Block) *focuser {
+// focuser takes buffer, whatever it holds, if that is large enough.
+func (p *Plan) focuser(b Block, buffer []complex64) *focuser {
 	f := &focuser{plan: p, block: b, g: p.Params.geometry(p.Centroid.Hz), width: p.width()}
-	f.data = make([]complex64, b.Lines*f.width)
+	if n := b.Lines * f.width; cap(buffer) >= n {
+		f.data, f.used = buffer[:n], true
+	} else {
+		collect(8 * n)
+		f.data = make([]complex64, n)
+	}
 	return f
 }
 
-// unpack takes raw lines as numbers; skip lines stay zero before them.
+// unpack takes raw lines as numbers, after `skip` lines of zeros and before more of them.
 func (f *focuser) unpack(raw []byte, gains []float32, skip, lines int) error {
 	p := &f.plan.Params
 	size := p.Samples * p.Format.Bytes()
 	var bad atomic.Int64
+	if f.used {
+		clear(f.data[:skip*f.width])
+		clear(f.data[(skip+lines)*f.width:])
+	}
 	each(lines, func(i int) {
 		gain := float32(1)
 		if gains != nil {
 			gain = gains[i]
 		}
 		line := f.data[(skip+i)*f.width:][:p.Samples]
+		if f.used {
+			clear(f.data[(skip+i)*f.width:][p.Samples:f.width])
+		}
 		if !p.Format.unpack(line, raw[i*size:(i+1)*size], gain) {
 			bad.Store(int64(i) + 1)
 		}
@@ -186,7 +200,7 @@ func (f *focuser) image() *Image {
 	for r := range b.Rows {
 		copy(f.data[r*cols:(r+1)*cols], f.data[(skip+r)*f.width:])
 	}
-	return &Image{FirstRow: b.FirstRow, Rows: b.Rows, Cols: cols, Pix: f.data[:b.Rows*cols]}
+	return &Image{FirstRow: b.FirstRow, Rows: b.Rows, Cols: cols, Pix: f.data[:b.Rows*cols], whole: f.data}
 }
 
 // each does n things, several at once.
@@ -201,4 +215,13 @@ func each(n int, do func(i int)) {
 		})
 	}
 	group.Wait()
+}
+
+// collect frees the memory of the blocks before, where so many bytes more are to be allocated. The garbage collector
+// by itself would let the heap grow to twice what is in use, which is a block or two; of a few large pieces without
+// pointers it costs a millisecond.
+func collect(bytes int) {
+	if bytes >= 32<<20 {
+		runtime.GC()
+	}
 }

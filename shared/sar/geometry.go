@@ -6,6 +6,9 @@ import (
 )
 
 // geometry is what the formulas need of a plan, in double precision. All frequencies of azimuth are absolute.
+//
+// A product that is added to something stands in float64(): Go may fuse the two on some processors and not on others,
+// and an image is the same bits on all of them.
 type geometry struct {
 	light, carrier, velocity float64
 	prf, sampling, chirp     float64 // chirp is the rate in hertz a second
@@ -60,7 +63,7 @@ func (g *geometry) rowOffset() int { return int(math.Round(-g.lag(g.middle, g.ce
 // migration is D, the cosine of the angle off broadside at a Doppler frequency (7.17).
 func (g *geometry) migration(f float64) float64 {
 	sine := g.light * f / (2 * g.velocity * g.carrier)
-	return math.Sqrt(max(1-sine*sine, 1e-3))
+	return math.Sqrt(max(1-float64(sine*sine), 1e-3))
 }
 
 // lag is how many lines after its closest approach a point at a range is seen at a Doppler frequency.
@@ -72,13 +75,13 @@ func (g *geometry) lag(r, f float64) float64 {
 func (g *geometry) rate(r, f float64) float64 {
 	d := g.migration(f)
 	z := g.light * r * f * f / (2 * g.velocity * g.velocity * g.carrier * g.carrier * g.carrier * d * d * d)
-	return g.chirp / (1 - g.chirp*z)
+	return g.chirp / (1 - float64(g.chirp*z))
 }
 
 // frequency is the absolute Doppler frequency of a bin of n, within half a PRF of the centroid.
 func (g *geometry) frequency(bin, n int) float64 {
-	f := float64(bin) / float64(n) * g.prf
-	return f + math.Round((g.centroid-f)/g.prf)*g.prf
+	f := float64(float64(bin) / float64(n) * g.prf)
+	return f + float64(math.Round((g.centroid-f)/g.prf)*g.prf)
 }
 
 // phaseError is by how many radians, at the ends of the two bands and of the swath, the phases are off what a point

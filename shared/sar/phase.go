@@ -22,11 +22,11 @@ func (g *geometry) phases(f float64, width, rowOffset int) (scale, filter, rest 
 	// (7.32), the second and third factor: compression with secondary compression, and bulk migration.
 	df := g.sampling / float64(width)
 	filter = about(d/km, 0, df)
-	filter.B += (2/g.light*(1/d-1)*g.middle + g.shift) * df
+	filter.B += float64((float64(2/g.light*(1/d-1)*g.middle) + g.shift) * df)
 	// (7.32), the first and last: azimuth compression without the carrier's phase, what scaling left, the offset.
 	rest = about(-4*km/(g.light*g.light)*(1-d)/(d*d), g.first-g.middle, g.step)
 	k := 2 * g.carrier * (d - 1) / g.light
-	rest.A += k*g.first + f*float64(rowOffset)/g.prf + 1./8 - math.Copysign(1./8, g.chirp)
-	rest.B += k * g.step
+	rest.A += float64(k*g.first) + f*float64(rowOffset)/g.prf + 1./8 - math.Copysign(1./8, g.chirp)
+	rest.B += float64(k * g.step)
 	return scale, filter, rest
 }

@@ -3,6 +3,7 @@ package sar
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"cloudcanvas/shared/fft"
 )
@@ -56,7 +57,14 @@ func (p *Plan) checkCentroid() error {
 	if sine := (max(hz, -hz) + p.Params.PRFHz/2) * p.Params.Wavelength() / (2 * v); !(sine <= maxSine) {
 		return fmt.Errorf("plan of echoes: a Doppler centroid of %v Hz is a beam too far along the track: correct doppler_centroid_hz, carrier_hz or effective_velocity_m_s", hz)
 	}
-	if !(max(p.RowOffset, -p.RowOffset) <= maxLines) {
+	g := p.Params.geometry(hz)
+	if degrees := g.phaseError(p.Params.Bandwidth()) * 180 / math.Pi; !(degrees <= maxPhaseError) {
+		return fmt.Errorf("plan of echoes: with a Doppler centroid of %.0f Hz chirp scaling would be off by %.0f degrees at the ends of this swath and band, %d are possible: cut the swath (samples) into narrower ones", hz, degrees, maxPhaseError)
+	}
+	if !(g.drift() <= maxSamples) || p.width() == 0 {
+		return fmt.Errorf("plan of echoes: with a Doppler centroid of %.0f Hz echoes would lie %.3g samples behind their range of closest approach, %d are possible: correct doppler_centroid_hz, effective_velocity_m_s or sampling_hz", hz, g.drift(), maxSamples)
+	}
+	if max(p.RowOffset, -p.RowOffset) > maxLines {
 		return fmt.Errorf("plan of echoes: its row offset is %d", p.RowOffset)
 	}
 	return nil

@@ -22,16 +22,16 @@ func window(word string) func(x float64) float64 {
 	var raw func(x float64) float64
 	switch word {
 	case "hamming":
-		raw = func(x float64) float64 { return 0.54 + 0.46*math.Cos(math.Pi*x) }
+		raw = func(x float64) float64 { return 0.54 + float64(0.46*cosine(math.Pi*x)) }
 	case "kaiser":
-		raw = func(x float64) float64 { return bessel(2.5*math.Sqrt(1-x*x)) / bessel(2.5) }
+		raw = func(x float64) float64 { return bessel(2.5*math.Sqrt(1-float64(x*x))) / bessel(2.5) }
 	default:
 		return func(float64) float64 { return 1 }
 	}
 	const steps = 1000
 	var power float64
 	for i := range steps {
-		v := raw((2*float64(i)+1)/steps - 1)
+		v := raw((float64(2*float64(i))+1)/steps - 1)
 		power += v * v / steps
 	}
 	scale := 1 / math.Sqrt(power)
@@ -50,14 +50,24 @@ func softEdge(x float64) float64 {
 	if x = math.Abs(x); x <= 1-soft {
 		return 1
 	}
-	return (1 + math.Cos(math.Pi*(min(x, 1)-1+soft)/soft)) / 2
+	return (1 + cosine(math.Pi*(min(x, 1)-1+soft)/soft)) / 2
 }
 
 // bessel is I0, by its series.
 func bessel(x float64) float64 {
 	sum, term := 1.0, 1.0
 	for k := 1.0; term > 1e-16*sum; k++ {
-		term *= x / 2 / k * x / 2 / k
+		term *= x / 2 / k * (x / 2 / k)
+		sum += term
+	}
+	return sum
+}
+
+// cosine is that of at most half a turn, by its series: math.Cos is not the same bits on all processors.
+func cosine(x float64) float64 {
+	sum, term := 1.0, 1.0
+	for k := 2.0; math.Abs(term) > 1e-18; k += 2 {
+		term *= -x / (k - 1) * x / k
 		sum += term
 	}
 	return sum

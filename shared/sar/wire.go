@@ -53,10 +53,10 @@ func EncodeEchoes(p *Plan, b Block, raw []byte, gains []float32) ([]byte, error)
 		binary.LittleEndian.PutUint32(factors[4*i:], math.Float32bits(v))
 	}
 	out := []byte(magicEchoes)
-	for _, part := range [][]byte{head, factors, split(raw, p.Params.Format.number())} {
+	for _, part := range [][]byte{head, factors} {
 		out = appendPart(out, part)
 	}
-	return seal(out), nil
+	return seal(appendNumbers(out, raw, p.Params.Format.number())), nil
 }
 
 // DecodeEchoes is the inverse of EncodeEchoes.
@@ -88,14 +88,14 @@ func DecodeEchoes(data []byte) (p *Plan, b Block, raw []byte, gains []float32, e
 		}
 	}
 	want = lines * p.Params.Samples * p.Params.Format.Bytes()
-	raw, rest, err = takePart(rest, want, want)
+	raw, rest, err = takeNumbers(rest, want, p.Params.Format.number())
 	if err != nil {
 		return fail(err)
 	}
 	if len(rest) > 0 {
 		return fail(fmt.Errorf("%w: %d bytes follow its end", ErrMalformed, len(rest)))
 	}
-	return p, b, join(raw, p.Params.Format.number()), gains, nil
+	return p, b, raw, gains, nil
 }
 
 // openEchoes checks a packed block's header; rest are its lines, packed.
@@ -140,7 +140,7 @@ func EncodeRows(im *Image) ([]byte, error) {
 	for _, n := range []int{im.FirstRow, im.Rows, im.Cols} {
 		out = binary.AppendUvarint(out, uint64(n))
 	}
-	return seal(appendPart(out, split(bytesOf(im.Pix), 4))), nil
+	return seal(appendNumbers(out, bytesOf(im.Pix), 4)), nil
 }
 
 // DecodeRows is the inverse of EncodeRows.
@@ -160,17 +160,15 @@ func DecodeRows(data []byte) (*Image, error) {
 	if n[1] < 1 || n[2] < 1 || n[2] > maxSamples || n[1]*n[2]*8 > maxRowsBytes {
 		return nil, fmt.Errorf("decode rows: %w: %d rows of %d", ErrMalformed, n[1], n[2])
 	}
-	size := int(n[1] * n[2] * 8)
-	planes, rest, err := takePart(rest, size, size)
+	numbers, rest, err := takeNumbers(rest, int(n[1]*n[2]*8), 4)
 	if err != nil {
 		return nil, fmt.Errorf("decode rows: %w", err)
 	}
 	if len(rest) > 0 {
 		return nil, fmt.Errorf("decode rows: %w: %d bytes follow its end", ErrMalformed, len(rest))
 	}
-	im := &Image{FirstRow: int(n[0]), Rows: int(n[1]), Cols: int(n[2]), Pix: make([]complex64, n[1]*n[2])}
-	copy(bytesOf(im.Pix), join(planes, 4))
-	return im, nil
+	pix := unsafe.Slice((*complex64)(unsafe.Pointer(unsafe.SliceData(numbers))), n[1]*n[2])
+	return &Image{FirstRow: int(n[0]), Rows: int(n[1]), Cols: int(n[2]), Pix: pix}, nil
 }
 
 // bytesOf are pixels as they lie in memory: little endian on all that this runs on.
