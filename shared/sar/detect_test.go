@@ -12,8 +12,8 @@ import (
 // imagePlan is of pixels of 5 m.
 var imagePlan = &Plan{Params: Params{SamplingHz: 30e6, PRFHz: 1400, EffectiveVelocityMS: 7000, FirstSampleSlantRangeM: 900e3}}
 
-// speckle is an image whose mean intensity is level(row, col).
-func speckle(rows, cols int, seed uint64, level func(row, col int) float64) *Image {
+// speckled is an image whose mean intensity is level(row, col).
+func speckled(rows, cols int, seed uint64, level func(row, col int) float64) *Image {
 	random := rand.New(rand.NewPCG(seed, 9))
 	im := &Image{FirstRow: 5000, Rows: rows, Cols: cols, Pix: make([]complex64, rows*cols)}
 	for i := range im.Pix {
@@ -48,7 +48,7 @@ func ships(found Found) (all []Target) {
 
 func TestShipsAreFoundInOpenSeaAndNothingElseIs(t *testing.T) {
 	for seed := range uint64(4) {
-		im := speckle(600, 700, seed, wavy)
+		im := speckled(600, 700, seed, wavy)
 		places := [][2]float64{{5100.3, 120.6}, {5301, 340}, {5480.5, 600.5}, {5301, 400}}
 		for i, p := range places {
 			addPoint(im, p[0], p[1], math.Sqrt(10)*math.Pow(10, (26+3*float64(i))/20), float64(i), band, [2]float64{0.2, 0})
@@ -82,7 +82,7 @@ func TestShipsAreFoundInOpenSeaAndNothingElseIs(t *testing.T) {
 }
 
 func TestAShipOfManyScatterersIsOneTargetAndHasItsLength(t *testing.T) {
-	im := speckle(500, 500, 3, wavy)
+	im := speckled(500, 500, 3, wavy)
 	for i := range 13 {
 		addPoint(im, 5200+3*float64(i), 240+2*float64(i), 300, float64(i*i), band, [2]float64{0, 0})
 	}
@@ -97,7 +97,7 @@ func TestAShipOfManyScatterersIsOneTargetAndHasItsLength(t *testing.T) {
 
 func TestWhatIsBrightOnLandIsNoShip(t *testing.T) {
 	land := rough(5)
-	im := speckle(640, 900, 5, func(row, col int) float64 {
+	im := speckled(640, 900, 5, func(row, col int) float64 {
 		if float64(col) > 500+40*math.Sin(float64(row)/70) {
 			return land(row, col)
 		}
@@ -126,7 +126,7 @@ func TestWhatIsBrightOnLandIsNoShip(t *testing.T) {
 }
 
 func TestWhereNoSeaCanBeToldNothingIsCalledAShip(t *testing.T) {
-	im := speckle(480, 480, 6, rough(6))
+	im := speckled(480, 480, 6, rough(6))
 	addPoint(im, 5200, 240, 2000, 1, band, [2]float64{0, 0})
 	found, err := imagePlan.Find(im, CFAR{})
 	if err != nil || len(found.Targets) == 0 || len(ships(found)) > 0 || found.SeaDB != nil || !strings.Contains(found.Targets[0].Reason, "no sea can be told") {
@@ -136,7 +136,7 @@ func TestWhereNoSeaCanBeToldNothingIsCalledAShip(t *testing.T) {
 
 func TestALakeIsNoSea(t *testing.T) {
 	land := rough(7)
-	im := speckle(800, 800, 7, func(row, col int) float64 {
+	im := speckled(800, 800, 7, func(row, col int) float64 {
 		if col < 300 || math.Hypot(float64(row-400), float64(col-600)) < 75 {
 			return wavy(row, col)
 		}
@@ -151,7 +151,7 @@ func TestALakeIsNoSea(t *testing.T) {
 }
 
 func TestTheBestTargetsAreKeptAndTheOthersCounted(t *testing.T) {
-	im := speckle(600, 700, 8, wavy)
+	im := speckled(600, 700, 8, wavy)
 	for i := range 20 {
 		addPoint(im, 5040+float64(i/5)*150, 50+float64(i%5)*140, 100+10*float64(i), 0, band, [2]float64{0, 0})
 	}
@@ -167,7 +167,7 @@ func TestTheBestTargetsAreKeptAndTheOthersCounted(t *testing.T) {
 }
 
 func TestSidelobesAreNoTargets(t *testing.T) {
-	im := speckle(600, 700, 10, wavy)
+	im := speckled(600, 700, 10, wavy)
 	addPoint(im, 5300, 350, 3000, 0, band, [2]float64{0, 0})
 	found, err := imagePlan.Find(im, CFAR{})
 	if err != nil || len(found.Targets) != 1 || found.Sidelobes == 0 {
@@ -176,7 +176,7 @@ func TestSidelobesAreNoTargets(t *testing.T) {
 }
 
 func TestDetectionRefusesWhatIsNoImage(t *testing.T) {
-	im := speckle(200, 200, 11, wavy)
+	im := speckled(200, 200, 11, wavy)
 	im.Pix[70*200+33] = complex64(cmplx.NaN())
 	if _, err := imagePlan.Detect(im, CFAR{}); err == nil || !strings.Contains(err.Error(), "rows 5064 to 5079, columns 32 to 47") {
 		t.Error(err)

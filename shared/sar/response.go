@@ -111,8 +111,10 @@ func Ideal(spectrum func(f float64) float64) Cut {
 // IdealBand is that of an even band of so many cycles a sample: -3 dB at 0.886 samples over it, PSLR -13.26 dB. skew
 // is by how much it moves over the band of the other axis, as that in azimuth does with squint (by the Doppler
 // centroid times the chirp's relative bandwidth).
-func IdealBand(band, skew float64) Cut {
-	return Ideal(func(f float64) float64 {
+func IdealBand(band, skew float64) Cut { return Ideal(evenBand(band, skew)) }
+
+func evenBand(band, skew float64) func(f float64) float64 {
+	return func(f float64) float64 {
 		f = math.Abs(f)
 		if skew <= 0 {
 			if f <= band/2 {
@@ -121,7 +123,23 @@ func IdealBand(band, skew float64) Cut {
 			return 0
 		}
 		return min(1, max(0, ((band+skew)/2-f)/min(band, skew)))
+	}
+}
+
+// Ideal is what a point can be at best that was heard in these bands, in shares of the sampling frequency and the
+// PRF, in an image that is weighted so: in range over the chirp's band, in azimuth over the PRF.
+func (w Weighting) Ideal(rangeBand, azimuthBand, skew float64) (inRange, inAzimuth Cut, err error) {
+	if err := w.check(); err != nil {
+		return inRange, inAzimuth, err
+	}
+	across, along, lit := window(w.Range), window(w.Azimuth), evenBand(azimuthBand, skew)
+	inRange = Ideal(func(f float64) float64 {
+		if math.Abs(f) > rangeBand/2 {
+			return 0
+		}
+		return across(2 * f / rangeBand)
 	})
+	return inRange, Ideal(func(f float64) float64 { return lit(f) * along(2*f) * softEdge(2*f) }), nil
 }
 
 func spin(cycles float64) complex128 {

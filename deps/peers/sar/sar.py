@@ -3,7 +3,7 @@
 The same formulas as there (Cumming and Wong, Digital Processing of Synthetic Aperture Radar Data, 2005, chapter 7),
 written as one writes them with whole arrays: complex64 data, phases in double precision, FFTs of all threads.
 
-    sar.py FILE.yaml [--out image.npy] [--lines N] [--threads N] [--turns N]
+    sar.py FILE.yaml [--out image.npy] [--doppler-hz HZ] [--lines N] [--threads N] [--turns N]
 
 It prints a JSON object: seconds (of the fastest turn, reading left out), samples, ms_per_s (megasamples a second).
 """
@@ -70,11 +70,12 @@ def focus(x, p, doppler, threads):
     x *= turn(np.pi * km * (1 / d - 1) * (tau - late - 2 * reference / (c * d)) ** 2)  # 7.30: curves become alike
     x = scipy.fft.fft(x, axis=1, overwrite_x=True, workers=threads)
     f = np.fft.fftfreq(columns, 1 / fs)
-    band = (np.abs(f) <= abs(k) * chirp / 2).astype(np.float32)
-    x *= turn(np.pi * d / km * f**2 + 4 * np.pi / c * (1 / d - 1) * reference * f + 2 * np.pi * late * f) * band  # 7.32
+    x *= turn(np.pi * d / km * f**2 + 4 * np.pi / c * (1 / d - 1) * reference * f + 2 * np.pi * late * f)  # 7.32
     x = scipy.fft.ifft(x, axis=1, overwrite_x=True, workers=threads)[:, :samples]
     r0 = near + np.arange(samples) * c / (2 * fs)
-    x *= turn(4 * np.pi * f0 / c * r0 * d - 4 * np.pi * km / c**2 * (1 - d) * ((r0 - reference) / d) ** 2 + 2 * np.pi * hz[:, None] * offset / prf)  # 7.32
+    x *= turn(4 * np.pi * f0 / c * r0 * (d - 1) + np.pi / 4 * (1 - np.sign(k)) - 4 * np.pi * km / c**2 * (1 - d) * ((r0 - reference) / d) ** 2 + 2 * np.pi * hz[:, None] * offset / prf)  # 7.32
+    edge = np.clip((np.abs(hz - doppler) / (prf / 2) - 0.98) / 0.02, 0, 1)  # the last hundredth of the PRF at each end
+    x *= ((1 + np.cos(np.pi * edge)) / 2).astype(np.float32)[:, None]
     return scipy.fft.ifft(x, axis=0, overwrite_x=True, workers=threads)[:lines], offset
 
 
