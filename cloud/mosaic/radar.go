@@ -103,8 +103,8 @@ func (s *Scene) addTargets(b *radarBlock, e event.Item) (changed bool, err error
 	if failed != nil {
 		return false, failed
 	}
-	b.targets, b.count, b.leftOut, b.broken = kept, len(t.Targets), t.LeftOut, ""
-	if err != nil {
+	b.targets, b.count, b.leftOut = kept, len(t.Targets), t.LeftOut
+	if b.broken = t.Failed; err != nil {
 		b.broken = err.Error()
 	}
 	return true, nil

@@ -20,6 +20,10 @@ type RadarStats struct {
 	AmplitudeRows int  `json:"amplitude_rows"`
 	EmptyRows     int  `json:"empty_rows"`
 	Simulated     bool `json:"simulated,omitempty"` // nobody took it
+	// Placed: its orbit says where it lies. NotPlaced is why that is not so where there is an orbit, or why there
+	// is no map of it.
+	Placed    bool   `json:"placed"`
+	NotPlaced string `json:"not_placed,omitempty"`
 }
 
 func (s *Scene) radarStats() *RadarStats {

@@ -79,8 +79,8 @@ func targetsItem(t testing.TB, n int, b event.RadarBlock) event.Item {
 	t.Helper()
 	data, err := sar.EncodeTargets([]sar.Target{
 		{Row: float64(b.FirstRow) + 20.25, Col: 40.5, Pixels: 9, ClutterDB: 21, RangeM: 988647 + 40.5*4.638},
-		{Row: float64(b.FirstRow + b.Rows), Col: 3, Pixels: 1, ClutterDB: 30}, // of the next block's rows
-	})
+		{Row: radarRows, Col: 3, Pixels: 1, ClutterDB: 30}, // outside the image
+	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

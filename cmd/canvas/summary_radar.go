@@ -23,6 +23,7 @@ type radarLine struct {
 	AmplitudeRows int  `json:"amplitude_rows"`
 	EmptyRows     int  `json:"empty_rows"`
 	Simulated     bool `json:"simulated"` // nobody took it
+	Placed        bool `json:"placed"`    // its orbit says where it lies
 	// Warnings are what a person should look at.
 	Warnings []string `json:"warnings"`
 }
@@ -35,10 +36,13 @@ type radarBytes struct {
 func radarOf(p productEnd) radarLine {
 	r, l := p.Radar, radarLine{ID: p.Name, Complete: p.Complete, Seconds: seconds(p.after), Warnings: []string{}}
 	l.Lines, l.Samples, l.Blocks, l.CentroidHz, l.Ambiguity, l.Targets = r.Lines, r.Samples, r.Blocks, r.CentroidHz, r.Ambiguity, r.Targets
-	l.FocusedRows, l.AmplitudeRows, l.EmptyRows, l.Simulated = r.FocusedRows, r.AmplitudeRows, r.EmptyRows, r.Simulated
+	l.FocusedRows, l.AmplitudeRows, l.EmptyRows, l.Simulated, l.Placed = r.FocusedRows, r.AmplitudeRows, r.EmptyRows, r.Simulated, r.Placed
 	if s := p.Scene; s != nil {
 		l.Bytes = radarBytes{Echoes: s.SceneBytes, Uplinked: s.UplinkedBytes}
 		l.Warnings = warnings(s)
+		if r.NotPlaced != "" {
+			l.Warnings = append(l.Warnings, r.NotPlaced)
+		}
 		if s.Dead > 0 {
 			l.Warnings = append(l.Warnings, fmt.Sprintf("%d of %d blocks are dead letters: blocks.json says why", s.Dead, s.Tiles))
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 )
 
 // WantFocus is what is asked of a block of echoes: rows of the image, and the targets in them.
@@ -22,19 +23,26 @@ const (
 // TargetsType is the media type of Targets.
 const TargetsType = "application/vnd.cloudcanvas.targets+json"
 
-// MaxTargets bounds the targets of one block.
-const MaxTargets = 10_000
+// MaxTargets bounds the targets of one block, maxReason the words for why there are none.
+const (
+	MaxTargets = 10_000
+	maxReason  = 1024
+)
 
 // Targets are what stands out in the rows that one block makes.
 type Targets struct {
 	Targets []Target `json:"targets"`            // by row and column
 	LeftOut int      `json:"left_out,omitempty"` // the weakest, beyond MaxTargets
 	Skipped string   `json:"skipped,omitempty"`  // why nobody looked, and no rows were made
+	Failed  string   `json:"failed,omitempty"`   // why nothing could be looked for in the rows
 }
 
-// EncodeTargets packs targets, at most the MaxTargets brightest over their surroundings.
-func EncodeTargets(found []Target) ([]byte, error) {
+// EncodeTargets packs targets, at most the MaxTargets brightest over their surroundings, or why there are none.
+func EncodeTargets(found []Target, failed error) ([]byte, error) {
 	t := Targets{Targets: append([]Target{}, found...)}
+	if failed != nil {
+		t.Failed = strings.ToValidUTF8(failed.Error()[:min(len(failed.Error()), maxReason)], "")
+	}
 	if len(t.Targets) > MaxTargets {
 		slices.SortStableFunc(t.Targets, func(a, b Target) int { return cmp.Compare(b.ClutterDB, a.ClutterDB) })
 		t.LeftOut, t.Targets = len(t.Targets)-MaxTargets, t.Targets[:MaxTargets]
@@ -53,7 +61,7 @@ func DecodeTargets(data []byte) (Targets, error) {
 	if err := json.Unmarshal(data, &t); err != nil {
 		return Targets{}, fmt.Errorf("targets: %w", err)
 	}
-	if len(t.Targets) > MaxTargets || t.LeftOut < 0 || len(t.Skipped) > 1024 {
+	if len(t.Targets) > MaxTargets || t.LeftOut < 0 || len(t.Skipped) > maxReason || len(t.Failed) > maxReason {
 		return Targets{}, fmt.Errorf("targets: %d of them and %d left out, %d are the limit", len(t.Targets), t.LeftOut, MaxTargets)
 	}
 	for _, one := range t.Targets {
