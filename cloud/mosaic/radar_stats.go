@@ -15,6 +15,7 @@ type RadarStats struct {
 	CentroidHz float64 `json:"centroid_hz"`
 	Ambiguity  int     `json:"ambiguity"`
 	Targets    int     `json:"targets"`
+	Ships      int     `json:"ships"` // of the targets
 	// Rows of the image: focused, of which there is the device's own amplitude alone, and without data.
 	FocusedRows   int  `json:"focused_rows"`
 	AmplitudeRows int  `json:"amplitude_rows"`
@@ -34,6 +35,7 @@ func (s *Scene) radarStats() *RadarStats {
 			f.Focused++
 		}
 		f.Targets += b.count
+		f.Ships += b.ships
 	}
 	return f
 }

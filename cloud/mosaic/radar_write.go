@@ -50,8 +50,11 @@ type blockOutcome struct {
 	By       string `json:"by,omitempty"`    // edge or cloud: where the rows were made
 	Shown    int    `json:"shown,omitempty"` // rows of which the device's own amplitude is there in place of a result
 	Targets  int    `json:"targets"`
-	LeftOut  int    `json:"targets_left_out,omitempty"`
-	Why      string `json:"why,omitempty"`
+	Ships    int    `json:"ships"` // of these
+	// SeaDB is the level of the sea in the rows, in dB of intensity; null: none was recognised, and nothing is called a ship.
+	SeaDB   *float64 `json:"sea_db"`
+	LeftOut int      `json:"targets_left_out,omitempty"`
+	Why     string   `json:"why,omitempty"`
 }
 
 // writeRadar makes the files of a radar's scene in dir from what is known now, block by block, so that memory holds
@@ -108,7 +111,7 @@ func (s *Scene) writeRadar(ctx context.Context, dir string, at time.Time, from r
 	var files shielded
 	files.Go(func() error { return writeJSON(filepath.Join(dir, "blocks.json"), outcomes) })
 	files.Go(func() error {
-		features, err := s.targetFeatures(targets, nil)
+		features, err := s.targetFeatures(targets, place.geometry)
 		if err != nil {
 			return err
 		}
@@ -136,7 +139,7 @@ func (s *Scene) writeBlock(ctx context.Context, image *radarImage, d event.TileD
 	o := blockOutcome{Block: index, Tile: d.Tile, FirstRow: at.FirstRow, Rows: at.Rows, Decision: d.Decision, Reason: d.Reason, Bytes: d.Bytes}
 	b := s.radar.blocks[index]
 	if b != nil {
-		o.Targets, o.LeftOut, o.Why = b.count, b.leftOut, b.broken
+		o.Targets, o.Ships, o.SeaDB, o.LeftOut, o.Why = b.count, b.ships, b.sea, b.leftOut, b.broken
 	}
 	switch {
 	case b != nil && b.rows != nil:

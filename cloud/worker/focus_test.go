@@ -38,7 +38,7 @@ func (f focuser) Focus(ctx context.Context, block []byte) (rows, targets []byte,
 		<-ctx.Done()
 		return nil, nil, ctx.Err()
 	}
-	targets, err = sar.EncodeTargets([]sar.Target{{Row: 3, Col: 4, Pixels: 5, ClutterDB: 18, RangeM: 1e6}}, nil)
+	targets, err = sar.EncodeTargets([]sar.Target{{Row: 3, Col: 4, Pixels: 5, ClutterDB: 18, RangeM: 1e6}})
 	return append([]byte("rows of "), block...), targets, err
 }
 

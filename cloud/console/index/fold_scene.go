@@ -64,6 +64,7 @@ type Radar struct {
 	CentroidHz    float64 `json:"centroid_hz"`
 	Ambiguity     int     `json:"ambiguity"`
 	Targets       int     `json:"targets"`
+	Ships         int     `json:"ships"`
 	FocusedRows   int     `json:"focused_rows"`
 	AmplitudeRows int     `json:"amplitude_rows"` // of which there is the device's own amplitude alone
 	EmptyRows     int     `json:"empty_rows"`

@@ -32,7 +32,7 @@ func (Focuser) Focus(ctx context.Context, block []byte) (rows, targets []byte, e
 		return nil, nil, err
 	}
 	// An image is worth its rows where nothing can be looked for in it.
-	if targets, err = sar.EncodeTargets(p.Detect(im, sar.CFAR{})); err != nil {
+	if targets, err = sar.FoundTargets(p.Find(im, sar.CFAR{})).Encode(); err != nil {
 		return nil, nil, err
 	}
 	rows, err = sar.EncodeRows(im)
