@@ -23,9 +23,11 @@ type radar struct {
 type radarBlock struct {
 	rows    *radarPart // of the image, complex
 	targets *radarPart // in these rows
-	count   int        // of targets, and of those that were left out
-	leftOut int
-	broken  string // why the targets can't be read
+	count   int        // of targets …
+	ships   int        // … that are taken for ships …
+	leftOut int        // … and of those that were left out
+	sea     *float64   // level of the sea in dB; nil: none was recognised, and nothing is called a ship
+	broken  string     // why the targets can't be read
 
 	deadID ulid.ULID
 	dead   string // why it is in the dead letters, or was skipped; empty: it is not
@@ -103,8 +105,13 @@ func (s *Scene) addTargets(b *radarBlock, e event.Item) (changed bool, err error
 	if failed != nil {
 		return false, failed
 	}
-	b.targets, b.count, b.leftOut, b.broken = kept, len(t.Targets), t.LeftOut, ""
-	if err != nil {
+	b.targets, b.count, b.ships, b.leftOut, b.sea = kept, len(t.Targets), 0, t.LeftOut, t.SeaDB
+	for _, one := range t.Targets {
+		if one.Class == sar.Ship {
+			b.ships++
+		}
+	}
+	if b.broken = t.Failed; err != nil {
 		b.broken = err.Error()
 	}
 	return true, nil
@@ -195,7 +202,7 @@ func (s *Scene) settleRadar(before *event.Manifest, beforeID ulid.ULID) {
 			b.rows = nil
 		}
 		if stale(b.targets) {
-			b.targets, b.count, b.leftOut, b.broken = nil, 0, 0, ""
+			b.targets, b.count, b.ships, b.leftOut, b.sea, b.broken = nil, 0, 0, 0, nil, ""
 		}
 		if b.dead != "" && another && b.deadID.Time() <= beforeID.Time() {
 			b.dead = ""

@@ -8,15 +8,17 @@ import (
 	"time"
 
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/raster"
 )
 
 const (
-	sarExtension = "https://stac-extensions.github.io/sar/v1.0.0/schema.json"
-	satExtension = "https://stac-extensions.github.io/sat/v1.0.0/schema.json"
+	sarExtension  = "https://stac-extensions.github.io/sar/v1.0.0/schema.json"
+	viewExtension = "https://stac-extensions.github.io/view/v1.0.0/schema.json"
+	satExtension  = "https://stac-extensions.github.io/sat/v1.0.0/schema.json"
 )
 
 // radarItem is a radar's scene as a STAC Item. An image whose place is not known has a null geometry.
-func (s *Scene) radarItem(p Product, im *radarImage, at time.Time) stacItem {
+func (s *Scene) radarItem(p Product, im *radarImage, place radarPlace, at time.Time) stacItem {
 	m, r := s.manifest, s.manifest.Radar
 	captured := m.Captured
 	if captured.IsZero() {
@@ -50,8 +52,8 @@ func (s *Scene) radarItem(p Product, im *radarImage, at time.Time) stacItem {
 	}
 	item.addFacts(m)
 	item.addRadar(r)
-	item.addOrbit(r)
 	item.describeRadar(p, im)
+	item.addPlace(r, place)
 	return item
 }
 
@@ -114,19 +116,34 @@ func frequencyBand(hz float64) string {
 	return ""
 }
 
-// addOrbit says which way the antenna flew, where its orbit is known.
-func (i *stacItem) addOrbit(r *event.Radar) {
-	if len(r.Orbit) == 0 {
+// addPlace says where the image lies and from where it was seen, where its orbit is known.
+func (i *stacItem) addPlace(r *event.Radar, at radarPlace) {
+	if at.problem != "" {
+		i.Properties["canvas:not_placed"] = at.problem
+	}
+	if at.geometry == nil {
 		return
 	}
-	middle := rowTime(r, float64(r.Lines)/2)
-	nearest := slices.MinFunc(r.Orbit, func(a, b event.RadarVector) int {
-		return int(a.Time.Sub(middle).Abs().Milliseconds() - b.Time.Sub(middle).Abs().Milliseconds())
-	})
-	i.Extensions = append(i.Extensions, satExtension)
+	i.Geometry = geometryOf(at.outline)
+	box := raster.OutlineBounds(at.outline)
+	i.BBox = box[:]
+	i.Extensions = append(i.Extensions, satExtension, viewExtension)
 	i.Properties["sat:orbit_state"] = "descending"
-	if nearest.Velocity[2] > 0 {
+	if at.view.Ascending {
 		i.Properties["sat:orbit_state"] = "ascending"
+	}
+	i.Properties["view:incidence_angle"], i.Properties["view:azimuth"] = round(at.view.Incidence), round(at.view.Azimuth)
+	i.Properties["sar:pixel_spacing_azimuth"] = round(at.view.GroundTrack)
+	azimuth := sharpness * broadening(r.AzimuthWindow) * at.view.GroundTrack
+	i.Properties["sar:resolution_azimuth"] = round(max(azimuth, r.AntennaLengthM/2))
+	i.Properties["canvas:height_m"] = ground // assumed
+	if m := at.mapped; m != nil {
+		t := m.Georef.Transform
+		i.Extensions = append(i.Extensions, projection)
+		i.Assets["geocoded"] = stacAsset{Href: "./geocoded.tif", Type: "image/tiff; application=geotiff; profile=cloud-optimized",
+			Title: "Amplitude on a map, all of it taken to lie on the ellipsoid", Roles: []string{"data", "amplitude"}, DataType: "float32", Metres: at.metres,
+			Bands: []stacBand{{"amplitude", "Square root of the intensity; NaN is no data"}},
+			Code:  fmt.Sprintf("EPSG:%d", m.Georef.EPSG), Shape: []int{m.Height, m.Width}, Transform: []float64{t[1], t[2], t[0], t[4], t[5], t[3]}}
 	}
 }
 

@@ -15,11 +15,16 @@ type RadarStats struct {
 	CentroidHz float64 `json:"centroid_hz"`
 	Ambiguity  int     `json:"ambiguity"`
 	Targets    int     `json:"targets"`
+	Ships      int     `json:"ships"` // of the targets
 	// Rows of the image: focused, of which there is the device's own amplitude alone, and without data.
 	FocusedRows   int  `json:"focused_rows"`
 	AmplitudeRows int  `json:"amplitude_rows"`
 	EmptyRows     int  `json:"empty_rows"`
 	Simulated     bool `json:"simulated,omitempty"` // nobody took it
+	// Placed: its orbit says where it lies. NotPlaced is why that is not so where there is an orbit, or why there
+	// is no map of it.
+	Placed    bool   `json:"placed"`
+	NotPlaced string `json:"not_placed,omitempty"`
 }
 
 func (s *Scene) radarStats() *RadarStats {
@@ -30,6 +35,7 @@ func (s *Scene) radarStats() *RadarStats {
 			f.Focused++
 		}
 		f.Targets += b.count
+		f.Ships += b.ships
 	}
 	return f
 }

@@ -1,6 +1,8 @@
 package mosaic
 
 import (
+	"encoding/json"
+	"fmt"
 	"math"
 	"time"
 
@@ -14,8 +16,8 @@ type placedTarget struct {
 	block int
 }
 
-// radarTargets are the targets of all blocks, by block, in each by row and column. Those that lie outside the rows
-// of their block are not believed.
+// radarTargets are the targets of all blocks, by block, in each by row and column. Those that lie outside the image
+// are not believed.
 func (s *Scene) radarTargets() ([]placedTarget, error) {
 	var all []placedTarget
 	for _, at := range s.manifest.Radar.Blocks {
@@ -32,7 +34,7 @@ func (s *Scene) radarTargets() ([]placedTarget, error) {
 			return nil, err // it was read before
 		}
 		for _, t := range found.Targets {
-			if math.Round(t.Row) >= float64(at.FirstRow) && math.Round(t.Row) < float64(at.FirstRow+at.Rows) && t.Col >= -0.5 && t.Col < float64(s.manifest.Radar.Samples) {
+			if t.Row >= -0.5 && t.Row < float64(s.manifest.Radar.Lines)-0.5 && t.Col >= -0.5 && t.Col < float64(s.manifest.Radar.Samples)-0.5 {
 				all = append(all, placedTarget{t, at.Index})
 			}
 		}
@@ -54,18 +56,19 @@ type targetCollection struct {
 	Features []targetFeature `json:"features"`
 }
 
-// placer says where a pixel of the image lies.
-type placer interface {
-	Place(row, col, height float64) (lat, lon float64, err error)
-}
-
 // targetFeatures are detections.geojson.
-func (s *Scene) targetFeatures(targets []placedTarget, place placer) targetCollection {
+func (s *Scene) targetFeatures(targets []placedTarget, place *sar.Geometry) (targetCollection, error) {
 	c := targetCollection{Type: "FeatureCollection", Name: s.ID, Features: make([]targetFeature, 0, len(targets))}
 	for _, t := range targets {
-		f := targetFeature{Type: "Feature", Properties: map[string]any{
-			"row": t.Row, "col": t.Col, "slant_range_m": t.RangeM, "pixels": t.Pixels, "clutter_db": t.ClutterDB, "block": event.RadarTile(t.block),
-		}}
+		f := targetFeature{Type: "Feature"}
+		data, err := json.Marshal(t.Target)
+		if err == nil {
+			err = json.Unmarshal(data, &f.Properties)
+		}
+		if err != nil {
+			return c, fmt.Errorf("a target: %w", err)
+		}
+		f.Properties["block"] = event.RadarTile(t.block)
 		if s.manifest.Radar.Simulated {
 			f.Properties["simulated"] = true
 		}
@@ -73,13 +76,13 @@ func (s *Scene) targetFeatures(targets []placedTarget, place placer) targetColle
 			f.Properties["time"] = at.Format(time.RFC3339Nano)
 		}
 		if place != nil {
-			if lat, lon, err := place.Place(t.Row, t.Col, 0); err == nil {
+			if lat, lon, err := place.Place(t.Row, t.Col, ground); err == nil {
 				f.Geometry = &geometry{"Point", [2]float64{lon, lat}}
 			}
 		}
 		c.Features = append(c.Features, f)
 	}
-	return c
+	return c, nil
 }
 
 // rowTime is the zero-Doppler time of a row; zero: it is not known.

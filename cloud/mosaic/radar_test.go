@@ -79,7 +79,7 @@ func targetsItem(t testing.TB, n int, b event.RadarBlock) event.Item {
 	t.Helper()
 	data, err := sar.EncodeTargets([]sar.Target{
 		{Row: float64(b.FirstRow) + 20.25, Col: 40.5, Pixels: 9, ClutterDB: 21, RangeM: 988647 + 40.5*4.638},
-		{Row: float64(b.FirstRow + b.Rows), Col: 3, Pixels: 1, ClutterDB: 30}, // of the next block's rows
+		{Row: radarRows, Col: 3, Pixels: 1, ClutterDB: 30}, // outside the image
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -495,14 +495,27 @@ func TestASkippedBlockIsNotWaitedFor(t *testing.T) {
 func TestARadarsItemSaysHowItWasMade(t *testing.T) {
 	m := radarManifest()
 	m.Radar.Simulated = true
-	m.Radar.Orbit = []event.RadarVector{{Time: noon, Position: [3]float64{7e6, 0, 0}, Velocity: [3]float64{0, 1000, 7400}}}
+	for _, seconds := range []float64{-60, 0, 60} { // 800 km above the equator, northward
+		const radius, speed = 7.178e6, 7450
+		sin, cos := math.Sincos(seconds * speed / radius)
+		m.Radar.Orbit = append(m.Radar.Orbit, event.RadarVector{Time: noon.Add(time.Duration(seconds * 1e9)),
+			Position: [3]float64{radius * cos, 0, radius * sin}, Velocity: [3]float64{-speed * sin, 0, speed * cos}})
+	}
 	items := append(radarItems(t)[:6], manifestItem(t, 101, m))
-	_, dir, _ := foldRadar(t, radarSource{}, items...)
+	p, dir, _ := foldRadar(t, radarSource{}, items...)
+	if !p.Radar.Placed || p.Radar.NotPlaced != "" {
+		t.Errorf("%+v", p.Radar)
+	}
 	var item struct {
-		Geometry   any
+		Geometry   *geometry
+		BBox       []float64
 		Extensions []string `json:"stac_extensions"`
 		Properties map[string]any
-		Assets     map[string]struct{ Href string }
+		Assets     map[string]struct {
+			Href  string
+			Code  string `json:"proj:code"`
+			Shape []int  `json:"proj:shape"`
+		}
 	}
 	data, err := os.ReadFile(filepath.Join(dir, "item.json"))
 	if err == nil {
@@ -513,7 +526,7 @@ func TestARadarsItemSaysHowItWasMade(t *testing.T) {
 	}
 	for key, want := range map[string]any{
 		"sar:instrument_mode": "SM", "sar:frequency_band": "C", "sar:center_frequency": 5.3, "sar:product_type": "SLC", "sar:observation_direction": "right",
-		"sar:pixel_spacing_range": 4.6383, "sar:pixel_spacing_azimuth": 5.6181, "sar:looks_range": 1.0, "sat:orbit_state": "ascending", "processing:level": "L1",
+		"sar:pixel_spacing_range": 4.6383, "sar:looks_range": 1.0, "sat:orbit_state": "ascending", "processing:level": "L1",
 		"canvas:simulated": true, "platform": "radarsat-1", "start_datetime": noon.Add(9546539 * time.Nanosecond).Format(time.RFC3339Nano),
 	} {
 		if got := item.Properties[key]; got != want {
@@ -527,14 +540,30 @@ func TestARadarsItemSaysHowItWasMade(t *testing.T) {
 	if !slices.Contains(item.Extensions, sarExtension) || !slices.Contains(item.Extensions, satExtension) || !strings.Contains(fmt.Sprint(item.Properties["processing:lineage"]), "simulated") {
 		t.Errorf("%v %v", item.Extensions, item.Properties["processing:lineage"])
 	}
+	// It looks to the east from the Greenwich meridian, 5.27 m of ground a row.
+	if item.Geometry == nil || len(item.BBox) != 4 || item.BBox[0] < 3 || item.BBox[2] > 8 || math.Abs(item.BBox[1]) > 1 {
+		t.Errorf("%v %v", item.Geometry, item.BBox)
+	}
+	if got := item.Properties["sar:pixel_spacing_azimuth"].(float64); math.Abs(got-7450.0/1257*6378/7178) > 0.05 {
+		t.Errorf("%v m a row", got)
+	}
+	if g, ok := item.Assets["geocoded"]; !ok || g.Code != "EPSG:32631" && g.Code != "EPSG:32632" || g.Shape[0] < 100 {
+		t.Errorf("%+v", item.Assets)
+	}
+	if text := read(t, dir, "detections.geojson"); !strings.Contains(text, `"Point"`) {
+		t.Error("targets have no place", text)
+	}
 	for _, a := range item.Assets {
 		if _, err := os.Stat(filepath.Join(dir, a.Href)); errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("there is no %s", a.Href)
 		}
 	}
-	m.Radar.Polarisation = ""
-	_, dir, _ = foldRadar(t, radarSource{}, append(radarItems(t)[:6], manifestItem(t, 101, m))...)
+	m.Radar.Polarisation, m.Radar.LookSide = "", "" // then the orbit is of no use
+	p, dir, _ = foldRadar(t, radarSource{}, append(radarItems(t)[:6], manifestItem(t, 101, m))...)
 	if text := read(t, dir, "item.json"); strings.Contains(text, sarExtension) || strings.Contains(text, "sar:polarizations") {
 		t.Error("the extension is named without what it asks for")
+	}
+	if text := read(t, dir, "item.json"); p.Radar.Placed || !strings.Contains(p.Radar.NotPlaced, "look_side") || !strings.Contains(text, `"geometry": null`) || !strings.Contains(text, "look_side is missing") {
+		t.Errorf("%+v", p.Radar)
 	}
 }

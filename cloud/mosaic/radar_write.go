@@ -50,8 +50,11 @@ type blockOutcome struct {
 	By       string `json:"by,omitempty"`    // edge or cloud: where the rows were made
 	Shown    int    `json:"shown,omitempty"` // rows of which the device's own amplitude is there in place of a result
 	Targets  int    `json:"targets"`
-	LeftOut  int    `json:"targets_left_out,omitempty"`
-	Why      string `json:"why,omitempty"`
+	Ships    int    `json:"ships"` // of these
+	// SeaDB is the level of the sea in the rows, in dB of intensity; null: none was recognised, and nothing is called a ship.
+	SeaDB   *float64 `json:"sea_db"`
+	LeftOut int      `json:"targets_left_out,omitempty"`
+	Why     string   `json:"why,omitempty"`
 }
 
 // writeRadar makes the files of a radar's scene in dir from what is known now, block by block, so that memory holds
@@ -60,12 +63,13 @@ type blockOutcome struct {
 //
 //	slc.tif             GeoTIFF, CFloat32: the image as focused; rows are lines, columns samples. 0: no data
 //	amplitude.tif       Cloud Optimized GeoTIFF, Float32, in the same geometry; the device's own where no rows are. NaN: no data
+//	geocoded.tif        Cloud Optimized GeoTIFF, Float32: the amplitude on a map (UTM), on the ellipsoid, where there is an orbit
 //	quicklook.png       the intensity, averaged to pixels that are about square, in dB
 //	detections.geojson  bright targets
 //	blocks.json         what became of every block
 //	item.json           STAC 1.1 Item
 //
-// Where nothing is to be written into one of the first two, it is left out.
+// Where nothing is to be written into one of the first three, it is left out.
 func (s *Scene) writeRadar(ctx context.Context, dir string, at time.Time, from radarSource) (Product, error) {
 	image := s.beginRadarImage(dir)
 	defer image.close()
@@ -83,6 +87,12 @@ func (s *Scene) writeRadar(ctx context.Context, dir string, at time.Time, from r
 	if err := image.finish(dir); err != nil {
 		return Product{}, fmt.Errorf("radar scene %s: %w", s.ID, err)
 	}
+	place := findPlace(s.manifest.Radar)
+	if image.amp != nil {
+		if err := place.geocode(ctx, dir, image.metadata); err != nil {
+			return Product{}, fmt.Errorf("radar scene %s: %w", s.ID, err)
+		}
+	}
 	p := Product{Kind: sceneProduct, Name: s.ID, Edge: s.Edge, Missing: []string{}, Of: s.manifestID.String(), Models: s.radarModels(), Scene: s.stats(), Radar: s.radarStats()}
 	targets, err := s.radarTargets()
 	if err != nil {
@@ -97,14 +107,19 @@ func (s *Scene) writeRadar(ctx context.Context, dir string, at time.Time, from r
 	found := len(targets)
 	p.Scene.Objects, p.Radar.Targets = &found, found
 	p.Radar.count(outcomes, image)
+	p.Radar.Placed, p.Radar.NotPlaced = place.geometry != nil, place.problem
 	var files shielded
 	files.Go(func() error { return writeJSON(filepath.Join(dir, "blocks.json"), outcomes) })
 	files.Go(func() error {
-		return writeJSON(filepath.Join(dir, "detections.geojson"), s.targetFeatures(targets, nil))
+		features, err := s.targetFeatures(targets, place.geometry)
+		if err != nil {
+			return err
+		}
+		return writeJSON(filepath.Join(dir, "detections.geojson"), features)
 	})
 	files.Go(func() error { return s.writeRadarQuicklook(filepath.Join(dir, "quicklook.png"), image, targets) })
 	files.Go(func() error {
-		item := s.radarItem(p, image, at)
+		item := s.radarItem(p, image, place, at)
 		if s.catalog {
 			item.linkToCatalog()
 		}
@@ -124,7 +139,7 @@ func (s *Scene) writeBlock(ctx context.Context, image *radarImage, d event.TileD
 	o := blockOutcome{Block: index, Tile: d.Tile, FirstRow: at.FirstRow, Rows: at.Rows, Decision: d.Decision, Reason: d.Reason, Bytes: d.Bytes}
 	b := s.radar.blocks[index]
 	if b != nil {
-		o.Targets, o.LeftOut, o.Why = b.count, b.leftOut, b.broken
+		o.Targets, o.Ships, o.SeaDB, o.LeftOut, o.Why = b.count, b.ships, b.sea, b.leftOut, b.broken
 	}
 	switch {
 	case b != nil && b.rows != nil:

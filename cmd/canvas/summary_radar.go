@@ -15,6 +15,7 @@ type radarLine struct {
 	CentroidHz float64    `json:"centroid_hz"`
 	Ambiguity  int        `json:"ambiguity"`
 	Targets    int        `json:"targets"`
+	Ships      int        `json:"ships"` // of the targets
 	Bytes      radarBytes `json:"bytes"`
 	Complete   bool       `json:"complete"`
 	Seconds    float64    `json:"seconds"`
@@ -23,6 +24,7 @@ type radarLine struct {
 	AmplitudeRows int  `json:"amplitude_rows"`
 	EmptyRows     int  `json:"empty_rows"`
 	Simulated     bool `json:"simulated"` // nobody took it
+	Placed        bool `json:"placed"`    // its orbit says where it lies
 	// Warnings are what a person should look at.
 	Warnings []string `json:"warnings"`
 }
@@ -34,11 +36,14 @@ type radarBytes struct {
 
 func radarOf(p productEnd) radarLine {
 	r, l := p.Radar, radarLine{ID: p.Name, Complete: p.Complete, Seconds: seconds(p.after), Warnings: []string{}}
-	l.Lines, l.Samples, l.Blocks, l.CentroidHz, l.Ambiguity, l.Targets = r.Lines, r.Samples, r.Blocks, r.CentroidHz, r.Ambiguity, r.Targets
-	l.FocusedRows, l.AmplitudeRows, l.EmptyRows, l.Simulated = r.FocusedRows, r.AmplitudeRows, r.EmptyRows, r.Simulated
+	l.Lines, l.Samples, l.Blocks, l.CentroidHz, l.Ambiguity, l.Targets, l.Ships = r.Lines, r.Samples, r.Blocks, r.CentroidHz, r.Ambiguity, r.Targets, r.Ships
+	l.FocusedRows, l.AmplitudeRows, l.EmptyRows, l.Simulated, l.Placed = r.FocusedRows, r.AmplitudeRows, r.EmptyRows, r.Simulated, r.Placed
 	if s := p.Scene; s != nil {
 		l.Bytes = radarBytes{Echoes: s.SceneBytes, Uplinked: s.UplinkedBytes}
 		l.Warnings = warnings(s)
+		if r.NotPlaced != "" {
+			l.Warnings = append(l.Warnings, r.NotPlaced)
+		}
 		if s.Dead > 0 {
 			l.Warnings = append(l.Warnings, fmt.Sprintf("%d of %d blocks are dead letters: blocks.json says why", s.Dead, s.Tiles))
 		}
@@ -46,9 +51,17 @@ func radarOf(p productEnd) radarLine {
 	return l
 }
 
+// shipsOf says how many targets are taken for ships, where there are any.
+func shipsOf(r *mosaic.RadarStats) string {
+	if r.Ships == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%s)", counted(r.Ships, "ship"))
+}
+
 // whatIsThere says in words how much of a radar's image there is.
 func whatIsThere(r *mosaic.RadarStats) string {
-	text := fmt.Sprintf("%d of %d rows focused, %s, Doppler centroid %.1f Hz (ambiguity %d)", r.FocusedRows, r.Lines, counted(r.Targets, "bright target"), r.CentroidHz, r.Ambiguity)
+	text := fmt.Sprintf("%d of %d rows focused, %s, Doppler centroid %.1f Hz (ambiguity %d)", r.FocusedRows, r.Lines, counted(r.Targets, "bright target")+shipsOf(r), r.CentroidHz, r.Ambiguity)
 	if r.AmplitudeRows > 0 {
 		text += fmt.Sprintf(", of %d rows the device's own amplitude alone", r.AmplitudeRows)
 	}

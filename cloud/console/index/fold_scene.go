@@ -64,10 +64,13 @@ type Radar struct {
 	CentroidHz    float64 `json:"centroid_hz"`
 	Ambiguity     int     `json:"ambiguity"`
 	Targets       int     `json:"targets"`
+	Ships         int     `json:"ships"`
 	FocusedRows   int     `json:"focused_rows"`
 	AmplitudeRows int     `json:"amplitude_rows"` // of which there is the device's own amplitude alone
 	EmptyRows     int     `json:"empty_rows"`
 	Simulated     bool    `json:"simulated,omitempty"` // nobody took it
+	Placed        bool    `json:"placed"`
+	NotPlaced     string  `json:"not_placed,omitempty"` // why an orbit does not place it
 }
 
 // manifest notes a scene's grid, place and time.

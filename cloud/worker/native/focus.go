@@ -31,11 +31,8 @@ func (Focuser) Focus(ctx context.Context, block []byte) (rows, targets []byte, e
 	if err != nil {
 		return nil, nil, err
 	}
-	found, err := p.Detect(im, sar.CFAR{})
-	if err != nil {
-		return nil, nil, err
-	}
-	if targets, err = sar.EncodeTargets(found); err != nil {
+	// An image is worth its rows where nothing can be looked for in it.
+	if targets, err = sar.FoundTargets(p.Find(im, sar.CFAR{})).Encode(); err != nil {
 		return nil, nil, err
 	}
 	rows, err = sar.EncodeRows(im)
