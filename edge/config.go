@@ -101,7 +101,7 @@ type SceneSource struct {
 
 // Arrivals say what is taken from a folder that is watched, and what becomes of it: capture.FolderConfig.
 type Arrivals struct {
-	Patterns []string      `yaml:"patterns" desc:"of a folder: patterns of names of files and products" default:"of scenes what scenes.md lists, of echoes *.yaml and *.yml"`
+	Patterns []string      `yaml:"patterns" desc:"of a folder: patterns of names of files and products" default:"of scenes what scenes.md lists, of echoes *.yaml, *.yml, *.cphd"`
 	Every    time.Duration `yaml:"every" desc:"of a folder: time between two looks; 0: 2s" range:"0s.."`
 	Settle   time.Duration `yaml:"settle" desc:"of a folder: how long a file's size and time must not change before it is read; 0: 5s" range:"0s.."`
 	After    string        `yaml:"after" desc:"of a folder: what happens to a file that was read; move takes it to done/ or failed/ inside the folder" enum:"keep, move, delete" default:"keep"`

@@ -1,9 +1,7 @@
 package edge
 
 import (
-	"fmt"
 	"path/filepath"
-	"strings"
 
 	"cloudcanvas/edge/capture"
 	"cloudcanvas/shared/config"
@@ -12,8 +10,8 @@ import (
 
 // EchoesSource is a radar's acquisition, or a folder that acquisitions come into.
 type EchoesSource struct {
-	Name                  string `yaml:"name" desc:"the scene's id; of a folder, a name for the log" default:"the name of the YAML file without its ending, or of the folder"`
-	Path                  string `yaml:"path" desc:"a YAML file that describes raw echoes beside it: capture.md#raw-echoes-of-a-radar"`
+	Name                  string `yaml:"name" desc:"the scene's id; of a folder, a name for the log" default:"the name of the file without its ending, or of the folder"`
+	Path                  string `yaml:"path" desc:"a YAML file that describes raw echoes beside it, or a CPHD file: capture.md#raw-echoes-of-a-radar"`
 	Folder                string `yaml:"folder" desc:"or a folder that is watched for such files"`
 	Arrivals              `yaml:",inline"`
 	Focus                 string       `yaml:"focus" desc:"where images are made: device makes alerts, a quicklook and amplitude of its own; cloud sends the raw echoes only" enum:"device, cloud" default:"device"`
@@ -80,9 +78,6 @@ func (s EchoesSource) Problems(add func(field, message, hint string)) {
 	} else if len(s.Patterns) > 0 || s.Every != 0 || s.Settle != 0 || s.After != "" {
 		add("folder", "is missing: patterns, every, settle and after say how a folder is watched", "leave them out, or name a folder in place of path")
 	}
-	if s.Path != "" && !isYAML(s.Path) {
-		add("path", fmt.Sprintf("%q is no YAML file", filepath.Base(s.Path)), "name the YAML file that describes the echoes, not the echoes themselves; a folder goes under folder")
-	}
 	switch {
 	case s.Focus == FocusCloud && !s.Complex:
 		add("complex", "is off with focus: cloud: nothing would be sent", "leave it out, or set focus: device")
@@ -90,9 +85,4 @@ func (s EchoesSource) Problems(add func(field, message, hint string)) {
 		add("amplitude", "is off, and so are alerts and complex: only a quicklook would be sent", "leave one of them on")
 	}
 	s.EchoesOptions.Problems(add)
-}
-
-func isYAML(path string) bool {
-	ending := strings.ToLower(filepath.Ext(path))
-	return ending == ".yaml" || ending == ".yml"
 }

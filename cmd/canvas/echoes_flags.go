@@ -11,8 +11,8 @@ import (
 	"cloudcanvas/edge/capture"
 )
 
-// echoesEndings are what a folder of echoes is searched for: the files that describe them.
-var echoesEndings = []string{".yaml", ".yml"}
+// echoesEndings are what a folder of echoes is searched for: the files that describe them, and those that do so themselves.
+var echoesEndings = []string{".yaml", ".yml", ".cphd"}
 
 // radarOptions reads the flags that say something of a radar's echoes.
 func radarOptions(c *urfave.Context) (o capture.EchoesOptions, err error) {

@@ -34,7 +34,7 @@ func processCommand() *urfave.Command {
 			&urfave.StringFlag{Name: "out", Required: true, Usage: "`DIR` for the products and summary.json"},
 			&urfave.StringSliceFlag{Name: "scene", Usage: "`FILE|DIR|GLOB` of rasters; may be given again"},
 			&urfave.StringSliceFlag{Name: "stac", Usage: "`ITEM.json` of a scene, a STAC item whose files lie beside it; may be given again"},
-			&urfave.StringSliceFlag{Name: "echoes", Usage: "`FILE.yaml|DIR|GLOB` that describe raw echoes of a radar, which lie beside them; may be given again"},
+			&urfave.StringSliceFlag{Name: "echoes", Usage: "`FILE.yaml|DIR|GLOB` that describe raw echoes of a radar, which lie beside them, or CPHD files; may be given again"},
 			&urfave.StringFlag{Name: "doppler-centroid", Usage: "of the echoes, in `HZ` with its ambiguity, such as -6900; default: that of the file, else of the echoes themselves"},
 			&urfave.StringFlag{Name: "weighting", Value: "none", Usage: "window on the spectra of radar images: none, hamming or kaiser; lower side lobes for wider peaks"},
 			&urfave.StringSliceFlag{Name: "video", Usage: "`FILE|rtsp://…`; may be given again"},

@@ -61,6 +61,9 @@ func (f *EchoesFile) study(ctx context.Context, echoes *sar.Echoes) (*EchoesInfo
 		info.Captured, timeFrom = data.ModTime().UTC(), event.Assumed
 	}
 	info.Facts = facts(plan, f.options, info.Captured, timeFrom)
+	if echoes.Params.EffectiveVelocityMS == 0 {
+		info.Facts = append(info.Facts, event.SceneFact{What: "effective_velocity", Value: fmt.Sprintf("%.2f m/s", plan.Params.EffectiveVelocityMS), From: "orbit"})
+	}
 	return info, nil
 }
 

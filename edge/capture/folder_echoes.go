@@ -17,9 +17,10 @@ import (
 )
 
 // echoesPatterns are the names that are taken for acquisitions where none are configured.
-var echoesPatterns = []string{"*.yaml", "*.yml"}
+var echoesPatterns = []string{"*.yaml", "*.yml", "*.cphd"}
 
-// NewEchoesFolder is a Folder of acquisitions: of YAML files, each with the files that it names, which settle with it.
+// NewEchoesFolder is a Folder of acquisitions: of YAML files, each with the files that it names, which settle with it,
+// and of files that are acquisitions by themselves.
 func NewEchoesFolder(c FolderConfig, open func(path string) (Source, error), log *slog.Logger) *Folder {
 	if len(c.Patterns) == 0 {
 		c.Patterns = echoesPatterns
