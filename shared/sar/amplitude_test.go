@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// speckle are samples of a rectangle whose mean differs by 20 dB from corner to corner.
-func speckle(cols, rows int) []complex64 {
+// unevenSpeckle are samples of a rectangle whose mean differs by 20 dB from corner to corner.
+func unevenSpeckle(cols, rows int) []complex64 {
 	pix, seed := make([]complex64, cols*rows), uint32(1)
 	normal := func() float64 {
 		sum := 0.0
@@ -37,7 +37,7 @@ func amplitudeOf(pix []complex64, cols, rows int) AmplitudeTile {
 func TestAmplitudeIsWithinAQuarterOfADB(t *testing.T) {
 	const cols, rows = 300, 200
 	nan := float32(math.NaN())
-	pix := speckle(cols, rows)
+	pix := unevenSpeckle(cols, rows)
 	pix[0], pix[1], pix[2], pix[3], pix[4] = 0, complex(nan, 1), complex(float32(math.Inf(1)), 0), 1e-15, complex(0, 1e4)
 	tile := amplitudeOf(pix, cols, rows)
 	data, err := tile.Encode()
@@ -79,7 +79,7 @@ func TestNothingBrightIsATileOfNoData(t *testing.T) {
 }
 
 func TestSpeckleTakesLessThanItsEntropy(t *testing.T) {
-	tile := amplitudeOf(speckle(512, 512), 512, 512)
+	tile := amplitudeOf(unevenSpeckle(512, 512), 512, 512)
 	data, err := tile.Encode()
 	if err != nil {
 		t.Fatal(err)
@@ -100,7 +100,7 @@ func TestSpeckleTakesLessThanItsEntropy(t *testing.T) {
 }
 
 func TestATileOfAmplitudeIsRefusedWithWords(t *testing.T) {
-	good, err := amplitudeOf(speckle(8, 8), 8, 8).Encode()
+	good, err := amplitudeOf(unevenSpeckle(8, 8), 8, 8).Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func TestATileOfAmplitudeIsRefusedWithWords(t *testing.T) {
 
 func FuzzAmplitude(f *testing.F) {
 	for _, side := range []int{1, 33} {
-		data, err := amplitudeOf(speckle(side, side), side, side).Encode()
+		data, err := amplitudeOf(unevenSpeckle(side, side), side, side).Encode()
 		if err != nil {
 			f.Fatal(err)
 		}

@@ -19,7 +19,7 @@ type Quicklook struct {
 func NewQuicklook(p *Plan, side int) *Quicklook {
 	rows, cols := p.Params.Lines, p.Params.Samples
 	along, across := 1.0, 1.0 // metres from row to row, and from column to column
-	if v, c := p.Params.EffectiveVelocityMS/p.Params.PRFHz, lightSpeed(p)/2/p.Params.SamplingHz; v > 0 && c > 0 && v < 1e6 && c < 1e6 {
+	if v, c := p.Params.EffectiveVelocityMS/p.Params.PRFHz, p.Params.light()/2/p.Params.SamplingHz; v > 0 && c > 0 && v < 1e6 && c < 1e6 {
 		along, across = v, c
 	}
 	pixel := max(float64(rows)*along, float64(cols)*across) / float64(side)
@@ -30,13 +30,6 @@ func NewQuicklook(p *Plan, side int) *Quicklook {
 	q.H, q.W = (rows+q.stepRow-1)/q.stepRow, (cols+q.stepCol-1)/q.stepCol
 	q.sum, q.count = make([]float64, q.W*q.H), make([]uint32, q.W*q.H)
 	return q
-}
-
-func lightSpeed(p *Plan) float64 {
-	if c := p.Params.SpeedOfLightMS; c > 0 {
-		return c
-	}
-	return 299792458
 }
 
 // Add takes rows in.
