@@ -132,20 +132,16 @@ func (e *cphdEchoes) plan() (err error) {
 // describe says of the lines what a file of parameters would.
 func (e *cphdEchoes) describe(name string) error {
 	p := &e.params
-	start, err := e.meta.start()
-	if err != nil {
-		return err
-	}
 	p.Data, p.Format, p.Mode, p.PulseReference = name, CF32, "stripmap", "centre"
 	p.Lines, p.PRFHz, p.CarrierHz, p.SpeedOfLightMS = len(e.all), e.prf, e.carrier, light
 	p.FirstSampleSlantRangeM = e.first * light / 2
-	p.StartTime = start.Add(duration(e.all[0].seconds))
+	p.StartTime = e.start.Add(duration(e.all[0].seconds))
 	p.Orbit, p.Polarisation, p.Platform = e.states, e.meta.polarisation(), e.meta.CollectionID.CollectorName
 	o, err := NewOrbit(e.states)
 	if err != nil {
 		return err
 	}
-	at, v, _ := o.at(o.since(start.Add(duration(e.all[len(e.all)/2].seconds))))
+	at, v, _ := o.at(o.since(e.start.Add(duration(e.all[len(e.all)/2].seconds))))
 	p.LookSide = "left"
 	if dot(minus(e.srp, at), cross(v, at)) > 0 {
 		p.LookSide = "right"
@@ -154,8 +150,10 @@ func (e *cphdEchoes) describe(name string) error {
 	if err != nil {
 		return err
 	}
-	p.EffectiveVelocityMS, err = g.EffectiveVelocity(float64(p.Samples-1)/2, 0)
-	return err
+	if p.EffectiveVelocityMS, err = g.EffectiveVelocity(float64(p.Samples-1)/2, 0); err != nil {
+		return err
+	}
+	return p.Check()
 }
 
 // lines are some of them as CF32.

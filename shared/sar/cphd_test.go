@@ -8,6 +8,7 @@ import (
 	"math/cmplx"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +21,7 @@ type collection struct {
 	mode, collect           string
 	lines, samples          int
 	prf, carrier, band      float64
-	centroid                float64      // where the reference points lie along the track
+	beam, centroid          float64      // points are seen in so many hertz around the centroid; beam 0: always
 	points                  [][2]float64 // rows and columns, of a grid of 4.6 m in range from the nearest, where points are
 	edit                    func(xml string) string
 	change                  func(i int, pvp map[string][]float64)
@@ -33,8 +34,19 @@ func stripmap() collection {
 
 const cphdNear = 900e3 // slant range of the nearest good sample
 
+// falling is an orbit that is that of polar in the middle, and goes on as gravity says: seconds of squint are enough
+// to notice.
+func falling(seconds float64) (position, velocity [3]float64) {
+	p, v := polar.at(0)
+	then := StateVector{epoch, p, v}.fallen(seconds)
+	return then.Position, then.Velocity
+}
+
 func (c collection) geometry() *Geometry {
 	p := scene(polar, "right")
+	for i, v := range p.Orbit {
+		p.Orbit[i].Position, p.Orbit[i].Velocity = falling(v.Time.Sub(epoch).Seconds())
+	}
 	p.Lines, p.PRFHz, p.Samples, p.FirstSampleSlantRangeM = c.lines, c.prf, c.samples, cphdNear
 	p.StartTime = epoch.Add(-duration(float64(c.lines-1) / 2 / c.prf))
 	g, err := NewGeometry(p, 0)
@@ -42,6 +54,17 @@ func (c collection) geometry() *Geometry {
 		panic(err)
 	}
 	return g
+}
+
+// doppler is the frequency at which a point is seen.
+func (c collection) doppler(antenna, velocity, p [3]float64) float64 {
+	los := minus(p, antenna)
+	return 2 * dot(velocity, los) / norm(los) * c.carrier / light
+}
+
+// lag is by how many lines the middle of the beam looks ahead.
+func (c collection) lag() float64 {
+	return c.centroid * light / c.carrier * cphdNear / (2 * 7080 * 7080) * c.prf
 }
 
 var pvpOrder = []string{"TxTime", "TxPos", "TxVel", "RcvTime", "RcvPos", "RcvVel", "SRPPos", "AmpSF", "FX1", "FX2", "TOA1", "TOA2", "SC0", "SCSS", "SIGNAL"}
@@ -70,14 +93,14 @@ func (c collection) write(t testing.TB) string {
 	}
 	for i := range c.lines {
 		when := (float64(i) - float64(c.lines-1)/2) / c.prf
-		lat, lon, err := g.Place(float64(i), swath/2/g.rangeStep, 0)
+		lat, lon, err := g.Place(float64(i)+c.lag(), swath/2/g.rangeStep, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
 		srp := ecef(lat, lon, 50) // it need not be on the ground
 		flight := 2 * (cphdNear + swath/2) / light
-		tx, vtx := polar.at(when - flight/2)
-		rx, vrx := polar.at(when + flight/2)
+		tx, vtx := falling(when - flight/2)
+		rx, vrx := falling(when + flight/2)
 		tau := func(p [3]float64) float64 { return (norm(minus(tx, p)) + norm(minus(rx, p))) / light }
 		gain := 1.0
 		if c.format != "CF8" {
@@ -96,9 +119,13 @@ func (c collection) write(t testing.TB) string {
 				binary.Write(&pvp, binary.BigEndian, values[name])
 			}
 		}
+		seen := slices.Clone(targets)
+		if c.beam > 0 {
+			seen = slices.DeleteFunc(seen, func(p [3]float64) bool { return math.Abs(c.doppler(tx, vtx, p)-c.centroid) > c.beam/2 })
+		}
 		for k := range c.samples {
 			var sum complex128
-			for _, target := range targets {
+			for _, target := range seen {
 				delta := tau(target) - tau(srp)
 				at := sc0 + float64(k)*scss
 				if c.domain == "FX" {
@@ -205,8 +232,8 @@ func TestCPHDBecomesEchoes(t *testing.T) {
 			for i := range 30 {
 				when := (float64(3+i) - 39./2) / c.prf
 				flight := 2 * (cphdNear + 1500) / light
-				tx, _ := polar.at(when - flight/2)
-				rx, _ := polar.at(when + flight/2)
+				tx, _ := falling(when - flight/2)
+				rx, _ := falling(when + flight/2)
 				tau := (norm(minus(tx, target)) + norm(minus(rx, target))) / light
 				var sum complex128
 				var all, energy, scale float64
@@ -435,4 +462,109 @@ func FuzzCPHD(f *testing.F) {
 			t.Errorf("%d bytes of %d samples", len(raw), e.params.Samples)
 		}
 	})
+}
+
+// TestCPHDFocusesToTheImageOfItsEchoes focuses a file, and the chirps that a radar would have received of the same
+// points from the same orbit.
+func TestCPHDFocusesToTheImageOfItsEchoes(t *testing.T) {
+	for _, like := range []struct {
+		domain   string
+		sgn      int
+		centroid float64
+	}{{"FX", 1, 0}, {"TOA", -1, 0}, {"FX", -1, -2000}} {
+		t.Run(fmt.Sprint(like.domain, like.sgn, like.centroid), func(t *testing.T) {
+			c := stripmap()
+			c.lines, c.domain, c.sgn, c.centroid, c.beam = 2000, like.domain, like.sgn, like.centroid, 900
+			middle := 1000 + c.lag()
+			c.points = [][2]float64{{middle + 0.3, 100.2}, {middle - 60.6, 330.5}, {middle + 41.1, 560}}
+			path := c.write(t)
+			e, err := Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer e.Close()
+			p := e.Params
+			p.DopplerCentroidHz = &c.centroid
+			plan := planOf(t, p, 4<<30)
+			raw, _, err := e.Raw(0, p.Lines)
+			if err != nil {
+				t.Fatal(err)
+			}
+			im := focusAll(t, plan, raw)
+
+			chirps, real0 := make([]complex128, p.Lines*p.Samples), make([]float64, len(c.points))
+			from := c.geometry()
+			var targets [][3]float64
+			for i, at := range c.points {
+				lat, lon, err := from.Place(at[0], at[1], 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				targets, real0[i] = append(targets, ecef(lat, lon, 0)), math.Inf(1)
+			}
+			flight := 2 * (cphdNear + 1500) / light
+			delay := func(when float64, target [3]float64) (tau, doppler float64) {
+				tx, v := falling(when - flight/2)
+				rx, _ := falling(when + flight/2)
+				return (norm(minus(tx, target)) + norm(minus(rx, target))) / light, c.doppler(tx, v, target)
+			}
+			for k, target := range targets {
+				for i := range p.Lines {
+					tau, doppler := delay((float64(i)-float64(c.lines-1)/2)/c.prf, target)
+					if math.Abs(doppler-c.centroid) > c.beam/2 {
+						continue
+					}
+					for n := range p.Samples {
+						if at := 2*p.FirstSampleSlantRangeM/light + float64(n)/p.SamplingHz - tau; math.Abs(at) <= p.ChirpS/2 {
+							chirps[i*p.Samples+n] += complex128(cycle(math.Mod(-p.CarrierHz*tau, 1) + p.ChirpRateHzS*at*at/2))
+						}
+					}
+				}
+				for s := -2.0; s < 2; s += 1e-3 { // in the nearest place the range changes by micrometres in a millisecond
+					tau, _ := delay(s, target)
+					real0[k] = min(real0[k], tau*light/2)
+				}
+			}
+			same := focusAll(t, plan, asCF32(chirps))
+
+			g, err := plan.Geometry()
+			if err != nil {
+				t.Fatal(err)
+			}
+			geo := p.geometry(c.centroid)
+			for k, target := range targets {
+				lat, lon, h, _ := geodetic(target)
+				row, col, err := g.Pixel(lat, lon, h)
+				if err != nil {
+					t.Fatal(err)
+				}
+				look := func(im *Image) (peakRow, peakCol, phase, level float64) {
+					q := probe{im: im, rowHz: c.centroid / p.PRFHz, colHz: 2 * p.CarrierHz / light * (geo.migration(c.centroid) - 1) * geo.step}
+					in, along := measure(q.inRange(row, col), 0.886*p.SamplingHz/p.Bandwidth()), measure(q.inAzimuth(row, col), 0.886*p.PRFHz/c.beam)
+					v := q.inRange(row, col)(0)
+					return along.peak, in.peak, cmplx.Phase(v*cycle(2*real0[k]/p.Wavelength())) * 180 / math.Pi, cmplx.Abs(v)
+				}
+				r, x, phase, level := look(im)
+				r1, x1, phase1, level1 := look(same)
+				t.Logf("row %.2f, column %.2f: off by %.4f, %.4f, phase %.2f°; the chirps' by %.4f, %.4f, %.2f°; level %.4f of theirs", row, col, r, x, phase, r1, x1, phase1, level/level1)
+				// With squint, the one velocity of the whole swath moves points beside its middle along the track.
+				if math.Abs(x) > 1./16 || math.Abs(r) > 1./8 || c.centroid == 0 && (math.Abs(r) > 1./16 || math.Abs(phase) > 1) {
+					t.Errorf("the point at row %.2f, column %.2f is off by %.3f, %.3f, phase %.2f°", row, col, r, x, phase)
+				}
+				if math.Abs(level/level1-1) > 0.02 || math.Abs(phase-phase1) > 1 || math.Abs(r-r1) > 0.02 || math.Abs(x-x1) > 0.02 {
+					t.Errorf("the point at row %.2f, column %.2f is not that of the chirps", row, col)
+				}
+			}
+			// Side lobes of a chirp that begins and ends differ, its image does not.
+			var off, most float64
+			for i, v := range same.Pix {
+				off, most = max(off, cmplx.Abs(complex128(v-im.Pix[i]))), max(most, cmplx.Abs(complex128(v)))
+			}
+			if db := 20 * math.Log10(off/most); db > -26 {
+				t.Errorf("a pixel is off that of the chirps by %.1f dB of the brightest", db)
+			} else {
+				t.Logf("pixels are off those of the chirps by up to %.1f dB of the brightest", db)
+			}
+		})
+	}
 }

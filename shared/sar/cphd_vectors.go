@@ -21,6 +21,7 @@ type cphdVectors struct {
 	all                  []cphdVector
 	srp                  [3]float64 // of the middle vector
 	fx1, fx2, sc0, scss  float64
+	start                time.Time
 	states               []StateVector
 	prf                  float64
 	shortest, longest    float64 // delays at which any signal is good
@@ -37,7 +38,7 @@ func (c *cphd) vectors() (*cphdVectors, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &cphdVectors{all: make([]cphdVector, 0, count), shortest: math.Inf(1), longest: math.Inf(-1), nearestSRP: math.Inf(1), furthest: math.Inf(-1)}
+	v := &cphdVectors{start: start, all: make([]cphdVector, 0, count), shortest: math.Inf(1), longest: math.Inf(-1), nearestSRP: math.Inf(1), furthest: math.Inf(-1)}
 	chosen := cphdStates(count, func(i int) (float64, error) {
 		raw := make([]byte, width)
 		_, err := c.file.ReadAt(raw, c.at.pvpAt+ch.PVPArrayByteOffset+int64(i)*int64(width))
@@ -52,7 +53,7 @@ func (c *cphd) vectors() (*cphdVectors, error) {
 		}
 		for k := range len(part) / width {
 			i := from + k
-			if err := v.take(c, part[k*width:(k+1)*width], i, count, start, chosen[i]); err != nil {
+			if err := v.take(c, part[k*width:(k+1)*width], i, count, chosen[i]); err != nil {
 				return nil, fmt.Errorf("vector %d: %w", i, err)
 			}
 		}
@@ -77,7 +78,7 @@ func cphdStates(count int, seconds func(i int) (float64, error)) map[int]bool {
 }
 
 // take adds a vector.
-func (v *cphdVectors) take(c *cphd, raw []byte, i, count int, start time.Time, state bool) error {
+func (v *cphdVectors) take(c *cphd, raw []byte, i, count int, state bool) error {
 	for name := range c.pvp {
 		if name == "SIGNAL" {
 			continue
@@ -131,9 +132,10 @@ func (v *cphdVectors) take(c *cphd, raw []byte, i, count int, start time.Time, s
 	}
 	if state {
 		a, b := c.vector(raw, "TxVel"), c.vector(raw, "RcvVel")
-		s := StateVector{Time: start.Add(duration(one.seconds)), Position: one.position}
+		s := StateVector{Time: v.start.Add(duration(one.seconds)), Position: one.position}
 		for axis := range 3 {
 			s.Velocity[axis] = (a[axis] + b[axis]) / 2
+			s.Position[axis] += s.Velocity[axis] * (s.Time.Sub(v.start).Seconds() - one.seconds) // it is of a whole nanosecond
 		}
 		v.states = append(v.states, s)
 	}
@@ -158,9 +160,8 @@ func (v *cphdVectors) even() error {
 	}
 	allowed := light / ((v.fx1 + v.fx2) / 2) / 16
 	for i, one := range v.all {
-		// The orbit's own times are whole nanoseconds.
-		p, _, _ := o.at(one.seconds - first + v.states[0].Time.Sub(o.base).Seconds())
-		if off := norm(minus(p, one.position)); off > allowed+1e-5 {
+		p, _, _ := o.at(one.seconds - o.base.Sub(v.start).Seconds())
+		if off := norm(minus(p, one.position)); off > allowed {
 			return fmt.Errorf("vector %d was taken %.3g m off a smooth orbit, more than a 16th of the wavelength: it looks like an aircraft's, whose way would have to be compensated, which is not built", i, off)
 		}
 	}

@@ -23,15 +23,22 @@ const maxAGC = 120
 // Echoes is an acquisition that is open for reading. Several may read it at once.
 type Echoes struct {
 	Params Params
-	// Path is the YAML file's.
+	// Path is the YAML file's, or the CPHD file's.
 	Path string
 
 	file  *os.File
-	gains []float32 // of each line; nil: 1
+	gains []float32   // of each line; nil: 1
+	cphd  *cphdEchoes // nil: the file holds the lines as they are
 }
 
-// Open reads the YAML file, checks it, and opens what it names. Errors name the parameter.
+// Open reads the YAML file, checks it, and opens what it names; or a CPHD file, which says both. Errors name the
+// parameter.
 func Open(path string) (*Echoes, error) {
+	if c, err := foreign(path); err != nil {
+		return nil, err
+	} else if c != nil {
+		return &Echoes{Params: c.params, Path: path, file: c.file, cphd: c}, nil
+	}
 	p, err := readParams(path)
 	if err != nil {
 		return nil, err
@@ -149,6 +156,12 @@ func (e *Echoes) Raw(from, lines int) (raw []byte, gains []float32, err error) {
 	p := &e.Params
 	if from < 0 || lines < 0 || lines > p.Lines || from > p.Lines-lines {
 		return nil, nil, fmt.Errorf("read lines %d to %d of echoes: there are %d", from, from+lines-1, p.Lines)
+	}
+	if e.cphd != nil {
+		if raw, err = e.cphd.lines(from, lines); err != nil {
+			err = fmt.Errorf("read lines %d to %d of %s: CPHD: %w", from, from+lines-1, p.Data, err)
+		}
+		return raw, nil, err
 	}
 	line := p.Samples * p.Format.Bytes()
 	collect(lines * line)

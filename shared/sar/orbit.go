@@ -15,7 +15,9 @@ var ErrNoOrbit = errors.New("orbit: there are no state vectors, so that nothing 
 type Orbit struct {
 	base  time.Time // of the first vector
 	knots []float64 // seconds after it, rising
-	spans []hermite // one for each pair of neighbouring vectors
+	spans []hermite // one for each pair of neighbouring knots
+	// For so many seconds before the first knot and after the last one the polynomials serve as well.
+	before, after float64
 }
 
 const (
@@ -38,7 +40,6 @@ func NewOrbit(vectors []StateVector) (*Orbit, error) {
 	case len(vectors) > maxStates:
 		return nil, fmt.Errorf("orbit: there are %d state vectors, at most %d are taken; leave out what is far from the acquisition", len(vectors), maxStates)
 	}
-	o := &Orbit{base: vectors[0].Time, knots: make([]float64, len(vectors))}
 	for i, v := range vectors {
 		if err := v.check(); err != nil {
 			return nil, fmt.Errorf("orbit[%d]: %w", i, err)
@@ -49,13 +50,15 @@ func NewOrbit(vectors []StateVector) (*Orbit, error) {
 		if err := v.follows(vectors[i-1]); err != nil {
 			return nil, fmt.Errorf("orbit[%d]: %w", i, err)
 		}
-		o.knots[i] = v.Time.Sub(o.base).Seconds()
 	}
+	o := &Orbit{base: vectors[0].Time}
+	n := min(fitVectors, len(vectors))
 	for i := range len(vectors) - 1 {
-		n := min(fitVectors, len(vectors))
 		from := min(max(i+1-n/2, 0), len(vectors)-n)
-		o.spans = append(o.spans, newHermite(o.knots[from:from+n], vectors[from:from+n]))
+		o.knots, o.spans = append(o.knots, o.since(vectors[i].Time)), append(o.spans, newHermite(o.base, vectors[from:from+n]))
 	}
+	o.knots = append(o.knots, o.since(vectors[len(vectors)-1].Time))
+	o.around(vectors)
 	return o, nil
 }
 
@@ -107,15 +110,14 @@ func (v StateVector) follows(last StateVector) error {
 }
 
 // Span is the time in which positions are known: that of the vectors, and half the distance of the two first and
-// the two last ones around it.
+// the two last ones around it; of satellites at least half a minute.
 func (o *Orbit) Span() (from, to time.Time) {
 	a, b := o.limits()
 	return o.time(a), o.time(b)
 }
 
 func (o *Orbit) limits() (from, to float64) {
-	n := len(o.knots)
-	return -(o.knots[1] - o.knots[0]) / 2, o.knots[n-1] + (o.knots[n-1]-o.knots[n-2])/2
+	return o.knots[0] - o.before, o.knots[len(o.knots)-1] + o.after
 }
 
 func (o *Orbit) time(s float64) time.Time {
@@ -164,14 +166,15 @@ type hermite struct {
 	c            [][3]float64
 }
 
-func newHermite(knots []float64, vectors []StateVector) hermite {
-	n := 2 * len(knots)
-	h := hermite{origin: knots[0], unit: (knots[len(knots)-1] - knots[0]) / float64(len(knots)-1)}
+func newHermite(base time.Time, vectors []StateVector) hermite {
+	first, last := vectors[0].Time.Sub(base).Seconds(), vectors[len(vectors)-1].Time.Sub(base).Seconds()
+	h := hermite{origin: first, unit: (last - first) / float64(len(vectors)-1)}
+	n := 2 * len(vectors)
 	table := make([][3]float64, n)
-	for i, k := range knots {
-		u := (k - h.origin) / h.unit
+	for i, v := range vectors {
+		u := (v.Time.Sub(base).Seconds() - h.origin) / h.unit
 		h.nodes = append(h.nodes, u, u)
-		table[2*i], table[2*i+1] = vectors[i].Position, vectors[i].Position
+		table[2*i], table[2*i+1] = v.Position, v.Position
 	}
 	h.c = append(h.c, table[0])
 	for order := 1; order < n; order++ {
