@@ -1,7 +1,7 @@
 package linktile
 
 // A row of predictions is a sum of rows with weights, which processors with AVX2 compute for several pixels at a
-// time: half of what coding a tile takes was these sums. They are whole numbers, so both ways give the same.
+// time: a quarter of what coding a tile took was these sums. They are whole numbers, so both ways give the same.
 
 // lanes is how many numbers the vectors take at a time. Rows have as many more behind their end, so that what is
 // left of a row needs no other way.
