@@ -136,6 +136,7 @@ func (p *publisher) compare(limit time.Duration) {
 // TestWhatTheDevicesBrokerAcknowledgedArrivesOnce kills, stops and restarts the agent and its broker
 // under load, and lets a burst come while the agent is down.
 func TestWhatTheDevicesBrokerAcknowledgedArrivesOnce(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
@@ -192,6 +193,7 @@ func (s *site) stop() {
 
 // TestWhatTheBrokerWithinTheAgentAcknowledgedArrivesOnce kills the agent with its broker.
 func TestWhatTheBrokerWithinTheAgentAcknowledgedArrivesOnce(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	at := fmt.Sprintf("127.0.0.1:%d", brokertest.FreePort(t))
 	s.within = "embedded: " + strconv.Quote(at)
