@@ -18,8 +18,9 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	// Most of a test's time is waiting, so that a few at once fit on any machine; -parallel overrules.
-	if err := flag.Set("test.parallel", "3"); err != nil {
+	// Most of a test's time is waiting, so that a few at once fit on any machine. Where limits on the clock
+	// hold, each runs by itself. A -parallel on the command line overrules both.
+	if err := flag.Set("test.parallel", fmt.Sprint(rounds(3, 1))); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
