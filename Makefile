@@ -18,10 +18,9 @@ demo: build
 docs: build
 	@$(env) && go test ./cmd/canvas -run TestTheTablesOfTheDocumentation -update
 
-# The linter has vetted the tests already. Most of their time is waiting: three packages at once keep two
-# cores busy.
+# The linter has vetted the tests already.
 test: build
-	@$(env) && deps/lint.sh && go test -race -vet=off -shuffle=on -timeout 18m -p 3 $(tests)
+	@$(env) && deps/lint.sh && go test -race -vet=off -shuffle=on -timeout 18m -p 2 $(tests)
 
 # The fault and load tests again and again, in other orders, then the long forms of all: 200 SIGKILLs,
 # 100 power cuts and the like, and then those with limits on the clock, without the race detector, whose
