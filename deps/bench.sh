@@ -153,6 +153,7 @@ else
 fi
 rm -rf "$safe" "$out/run/safe"
 
+CANVAS_FFT_PYTHON=$out/venv/bin/python bench "transforms" ./shared/fft 'Block|Peers' 5x # of a processor's time, the shortest
 bench outbox ./edge/outbox Commit 2s
 # Telegraf is a module of its own; where it can't be had, the bridge is held against the plain one only.
 if (cd "$root/deps/peers/telegraf" && GOFLAGS= CGO_ENABLED=0 go build -o "$out/telegraf" . 2>"$out/telegraf.log"); then

@@ -111,8 +111,8 @@ INLINE void join(float *x, const float *e, int count, float scale) {
 }
 
 // ahead asks for what is needed next, two lines of the cache a strip: the processor does not guess steps of a whole row.
-INLINE void ahead(const float *x, int strips, const int written) {
-  for (int i = 0; i < strips * ELEMENT; i += 16) __builtin_prefetch(x + i, written, 2);
+INLINE void ahead(const float *x, int strips) {
+  for (int i = 0; i < strips * ELEMENT; i += 16) __builtin_prefetch(x + i, 0, 2);
 }
 
 // columns takes STRIPS times LANES columns, so that what is read and written of a row is 256 bytes at a time: rows lie
@@ -126,12 +126,12 @@ static void columns(const canvas_fft_plan *p, float *data, long stride, int coun
     for (int j1 = 0; j1 < n1; j1++)
       for (int s = 0; s < strips; s++)
         part(data + 2 * (stride * (j2 + (long)n2 * j1) + s * LANES), m.line + (j1 + s * n1) * ELEMENT, count - s * LANES);
-    for (int j1 = 0; j1 < n1 && j2 + 1 < n2; j1++) ahead(data + 2 * stride * (j2 + 1 + (long)n2 * j1), strips, 0);
+    for (int j1 = 0; j1 < n1 && j2 + 1 < n2; j1++) ahead(data + 2 * stride * (j2 + 1 + (long)n2 * j1), strips);
     for (int s = 0; s < strips; s++)
       small(&p->first, m.line + s * n1 * ELEMENT, ELEMENT, m.grid + s * grid + j2 * ELEMENT, step, m.t, imag, p->between + 2L * j2 * n1);
   }
   for (int k1 = 0; k1 < n1; k1++) {
-    for (int k2 = 0; k2 < n2; k2++) ahead(data + 2 * stride * (k1 + (long)n1 * k2), strips, 1);
+    for (int k2 = 0; k2 < n2; k2++) ahead(data + 2 * stride * (k1 + (long)n1 * k2), strips);
     for (int s = 0; s < strips; s++)
       small(&p->second, m.grid + s * grid + k1 * step, ELEMENT, m.line + s * n2 * ELEMENT, ELEMENT, m.t, imag, NULL);
     for (int k2 = 0; k2 < n2; k2++)
