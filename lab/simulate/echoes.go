@@ -184,8 +184,7 @@ func (g *echoGeometry) echo(line []complex128, p lit, at int) {
 	}
 	// The phase is a polynomial of the second degree, whose second difference is constant.
 	x, bend := float64(from)-centre, math.Pi*k/(fs*fs)
-	carrier := 2 * math.Pi * math.Mod(2*distance/g.wavelength, 1)
-	z := polar(weight, bend*x*x-carrier+p.phase)
+	z := polar(weight, bend*x*x+p.phase) * turn(-2*distance/g.wavelength)
 	step, twist := polar(1, bend*(2*x+1)), polar(1, 2*bend)
 	for i := from; i <= to; i++ {
 		line[i] += z
@@ -197,6 +196,11 @@ func (g *echoGeometry) echo(line []complex128, p lit, at int) {
 func polar(r, phase float64) complex128 {
 	sin, cos := math.Sincos(phase)
 	return complex(r*cos, r*sin)
+}
+
+// turn is e^(2πj·cycles); whole cycles are taken off first.
+func turn(cycles float64) complex128 {
+	return polar(1, 2*math.Pi*(cycles-math.Round(cycles)))
 }
 
 func (g *echoGeometry) noise(line []complex128, at int) {

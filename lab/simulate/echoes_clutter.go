@@ -235,7 +235,7 @@ func (c *clutter) spread(x []complex64, k int) {
 			continue
 		}
 		metres := (float64(from) - middle) * c.g.cell
-		x[i] = row[from] * complex64(polar(b.weight, -2*math.Pi*math.Mod(2*metres*b.root/c.g.c, 1)))
+		x[i] = row[from] * complex64(complex(b.weight, 0)*turn(-2*metres*b.root/c.g.c))
 	}
 }
 
@@ -259,6 +259,6 @@ func (c *clutter) chirp(x []complex64, k int) {
 		carrier := g.Radar.CarrierHz + f
 		cycles := -2*g.middle/g.c*(math.Sqrt(carrier*carrier-b.lateral*b.lateral)-f) - f*f/(2*rate)
 		cycles += -b.hz*float64(g.rowOffset)/g.Radar.PRFHz - f*g.late + (math.Copysign(1, rate)-1)/8
-		x[i] *= complex64(polar(1, 2*math.Pi*math.Mod(cycles, 1)))
+		x[i] *= complex64(turn(cycles))
 	}
 }

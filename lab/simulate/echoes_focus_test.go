@@ -83,7 +83,7 @@ func xBand(doppler float64) EchoesOptions {
 func TestPointsAreFocusedAsTheyAreSimulated(t *testing.T) {
 	for name, o := range map[string]EchoesOptions{"C": cBand(0), "C squinted": cBand(-6900), "X": xBand(0), "X squinted": xBand(-6900)} {
 		for _, reference := range []string{"centre", "start"} {
-			if reference == "start" && !soak.Asked() && name != "C squinted" {
+			if !soak.Asked() && (name == "X" || reference == "start" != (name == "C squinted")) {
 				continue
 			}
 			t.Run(name+" "+reference, func(t *testing.T) {
@@ -138,7 +138,7 @@ func TestBlocksOfSimulatedEchoesAreAsSharp(t *testing.T) {
 	o := cBand(-6900)
 	o.Radar.Lines = 4096
 	if !soak.Asked() {
-		o.Radar.Lines, o.Radar.Samples = 3072, 1800
+		o.Radar.Lines, o.Radar.Samples = 2700, 1700
 	}
 	plan, im, truth := focused(t, o, 256<<20)
 	if len(plan.Blocks) < 2 {
@@ -149,10 +149,13 @@ func TestBlocksOfSimulatedEchoesAreAsSharp(t *testing.T) {
 
 // TestShipsOfASimulatedCoastAreFound: speckle, land, noise, 8 bits and an AGC are between the ships and their image.
 func TestShipsOfASimulatedCoastAreFound(t *testing.T) {
-	for _, doppler := range []float64{0, -6900} {
+	for _, doppler := range []float64{-6900, 0} {
 		o := DefaultEchoes()
 		o.Scene, o.Ships, o.DopplerHz, o.AGCdB = "coast", 8, doppler, 6
-		o.Radar.Lines = 2500
+		o.Radar.Lines, o.Radar.Samples, o.Radar.ChirpS, o.Radar.ChirpRateHzS = 2000, 1200, 10e-6, 2.9e12
+		if doppler == 0 && !soak.Asked() {
+			continue
+		}
 		plan, im, truth := focused(t, o, 1<<30)
 		found, err := plan.Find(im, sar.CFAR{})
 		if err != nil {

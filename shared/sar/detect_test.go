@@ -29,10 +29,14 @@ func wavy(row, col int) float64 {
 
 // rough is land: its level changes from cell to cell by some dB.
 func rough(seed uint64) func(row, col int) float64 {
-	return func(row, col int) float64 {
-		h := rand.New(rand.NewPCG(seed, uint64(row/12*10000+col/12)))
-		return 160 * math.Exp(0.7*h.NormFloat64())
+	random := rand.New(rand.NewPCG(seed, 4))
+	var cells [80][80]float64 // of 12 x 12 pixels
+	for i := range cells {
+		for j := range cells[i] {
+			cells[i][j] = 160 * math.Exp(0.7*random.NormFloat64())
+		}
 	}
+	return func(row, col int) float64 { return cells[row/12][col/12] }
 }
 
 var band = [2]float64{0.8, 0.9}

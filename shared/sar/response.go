@@ -143,7 +143,7 @@ func (w Weighting) Ideal(rangeBand, azimuthBand, skew float64) (inRange, inAzimu
 }
 
 func spin(cycles float64) complex128 {
-	sin, cos := math.Sincos(2 * math.Pi * math.Mod(cycles, 1))
+	sin, cos := math.Sincos(2 * math.Pi * (cycles - math.Round(cycles)))
 	return complex(cos, sin)
 }
 
