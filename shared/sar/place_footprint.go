@@ -65,15 +65,3 @@ func (g *Geometry) View(row, col, height float64) (View, error) {
 	view.AntennaLat, view.AntennaLon, view.AntennaAbove, _ = geodetic(antenna)
 	return view, nil
 }
-
-// MapMetres is the side of a map's pixel that suits the image: as far as its pixels in the middle are apart on the
-// ground, in range or along the track, whichever is more; of two digits.
-func (g *Geometry) MapMetres(height float64) (float64, error) {
-	view, err := g.View(float64(g.lines-1)/2, float64(g.samples-1)/2, height)
-	if err != nil {
-		return 0, err
-	}
-	metres := max(view.GroundRange, view.GroundTrack)
-	unit := math.Pow(10, math.Floor(math.Log10(metres))-1)
-	return math.Round(metres/unit) * unit, nil
-}
