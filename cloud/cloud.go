@@ -213,7 +213,7 @@ func (c *Cloud) Worker(ctx context.Context, models *model.Repository) error {
 		views = keeper
 	}
 	w, err := worker.New(c.Config.Worker, worker.Parts{
-		Queue: work, Results: worker.KafkaResults{Log: c.Kafka, Keep: objects, Member: c.ID}, Dead: work, Objects: objects, Decoder: workernative.Decoder{}, Views: views, Memory: c.Memory, Models: registry,
+		Queue: work, Results: worker.KafkaResults{Log: c.Kafka, Keep: objects, Member: c.ID}, Dead: work, Objects: objects, Decoder: workernative.Decoder{}, Focuser: workernative.Focuser{}, Views: views, Memory: c.Memory, Models: registry,
 		Attempts: attempts, ExitReports: c.Coord.Document(worker.ExitReportsDocument),
 		Leases: c.Coord, Assignments: worker.Assigned{Coordinator: c.Coord, Member: c.ID}, Log: c.Log, Metrics: c.Metrics, Trace: c.Trace,
 	})
@@ -290,7 +290,7 @@ func (c *Cloud) Mosaic(ctx context.Context) error {
 	group := mosaic.KafkaGroup(c.Kafka)
 	m, err := mosaic.New(c.Config.Mosaic, mosaic.Parts{
 		Dead: group, Attempts: attempts, Metrics: c.Metrics,
-		Queue: group, Products: mosaic.KafkaProducts{Log: c.Kafka}, Objects: c.objects(c.Config.Worker.ObjectBytes), Store: mosaic.Folder(folder), Annotator: mosaicnative.Annotator{Memory: c.Memory}, Disk: disks, Log: c.Log, Trace: c.Trace,
+		Queue: group, Products: mosaic.KafkaProducts{Log: c.Kafka}, Objects: c.objects(c.Config.Worker.ObjectBytes), Store: mosaic.Folder(folder), Annotator: mosaicnative.Annotator{Memory: c.Memory}, Memory: c.Memory, Disk: disks, Log: c.Log, Trace: c.Trace,
 	})
 	if err != nil {
 		return err

@@ -95,6 +95,8 @@ for side in (2048, 4096):
     print(f"scene of {side} x {side}, {summary['engines'][0]['engine']}, medians of three turns: {rate:.2f} megapixels/s the whole way; forward only of the same {tiles} tiles: {limit:.2f}; ratio {rate / limit:.2f}; ukis-csmask's package: {peer:.2f}; ratio {ratio:.2f}; cloud or not agrees on {100 * same:.2f} %; peak MiB: {max(memory):.0f}, the package's {max(peak):.0f}")
 PY
 
+CANVAS_SAR_PYTHON=$out/venv/bin/python bench "radar beside NumPy" ./lab/simulate 'FocusBesideNumPy$' 1x
+
 scenes=${CANVAS_ASSETS:-$root/../shared/assets}/scenes
 if ls "$scenes"/l8biome_*_mask.tif >/dev/null 2>&1; then
   one=$(cd "$root" && go test ./shared/infer -run '^$' -bench "Forward/cloud_edge_6b/onnxruntime-cpu/1x$(nproc)" -benchtime 3s | pick images/s)
@@ -151,6 +153,7 @@ else
 fi
 rm -rf "$safe" "$out/run/safe"
 
+CANVAS_FFT_PYTHON=$out/venv/bin/python bench "transforms" ./shared/fft 'Block|Peers' 5x # of a processor's time, the shortest
 bench outbox ./edge/outbox Commit 2s
 # Telegraf is a module of its own; where it can't be had, the bridge is held against the plain one only.
 if (cd "$root/deps/peers/telegraf" && GOFLAGS= CGO_ENABLED=0 go build -o "$out/telegraf" . 2>"$out/telegraf.log"); then

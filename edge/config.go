@@ -37,6 +37,7 @@ type Config struct {
 	Local       Local            `yaml:"local" desc:"the MQTT broker on the device, for cameras and sensors: capture.md"`
 	Models      Models           `yaml:"models" desc:"where models lie and what runs them: models.md"`
 	Scenes      []SceneSource    `yaml:"scenes" desc:"scenes of satellites and aircraft: files, or folders that are watched: scenes.md"`
+	Echoes      []EchoesSource   `yaml:"echoes" desc:"raw echoes of synthetic aperture radars: files, or folders that are watched: capture.md#raw-echoes-of-a-radar"`
 	Cameras     []Camera         `yaml:"cameras" desc:"video files, RTSP and USB cameras: capture.md"`
 	Images      []ImageSet       `yaml:"images" desc:"sets of picture files: capture.md"`
 	Frames      Frames           `yaml:"frames" desc:"pictures that cameras publish on canvas/cameras/<camera>/frame: capture.md"`
@@ -100,7 +101,7 @@ type SceneSource struct {
 
 // Arrivals say what is taken from a folder that is watched, and what becomes of it: capture.FolderConfig.
 type Arrivals struct {
-	Patterns []string      `yaml:"patterns" desc:"of a folder: patterns of names of files and products" default:"what scenes.md lists"`
+	Patterns []string      `yaml:"patterns" desc:"of a folder: patterns of names of files and products" default:"of scenes what scenes.md lists, of echoes *.yaml, *.yml, *.cphd"`
 	Every    time.Duration `yaml:"every" desc:"of a folder: time between two looks; 0: 2s" range:"0s.."`
 	Settle   time.Duration `yaml:"settle" desc:"of a folder: how long a file's size and time must not change before it is read; 0: 5s" range:"0s.."`
 	After    string        `yaml:"after" desc:"of a folder: what happens to a file that was read; move takes it to done/ or failed/ inside the folder" enum:"keep, move, delete" default:"keep"`
@@ -182,7 +183,7 @@ func (c Config) ModelStoreFolder() string { return c.folder("models") }
 
 // WithoutSources is c for an agent that only sends what waits.
 func (c Config) WithoutSources() Config {
-	c.Scenes, c.Cameras, c.Images, c.Local = nil, nil, nil, Local{}
+	c.Scenes, c.Echoes, c.Cameras, c.Images, c.Local = nil, nil, nil, nil, Local{}
 	return c
 }
 
@@ -277,6 +278,12 @@ func (c Config) sourceProblems(add func(field, message, hint string)) {
 			at("folder", "is missing: patterns, every, settle and after say how a folder is watched", "leave them out, or name a folder in place of path")
 		}
 		s.SceneOptions.Problems(at)
+	}
+	for i, s := range c.Echoes {
+		if s.Name != "" || s.Path != "" || s.Folder != "" {
+			name(fmt.Sprintf("echoes.%d.name", i), s.ID())
+		}
+		s.Problems(in("echoes.%d.", i))
 	}
 	for i, cam := range c.Cameras {
 		name(fmt.Sprintf("cameras.%d.name", i), cam.Name)

@@ -41,6 +41,9 @@ overload: {max_lag: 1ms}
 power: {hysteresis: -1}
 sensors: {max_pixels: 5, readings: -1, rules: [{sensor: a, above: 1, capture: [nobody]}]}
 images: [{name: set, path: x}]
+echoes:
+  - {path: bay.yaml, folder: in, focus: cloud, complex: false, memory: 5, settle: -1s, weighting: {range: square}}
+  - {folder: in, amplitude: false, complex: false, alerts: {off: true, most: 0}}
 `), &c, nil)
 	if err == nil {
 		t.Fatal("no mistake was told")
@@ -51,6 +54,7 @@ images: [{name: set, path: x}]
 		"edge.yaml:10: uplink.window: ", "edge.yaml:10: uplink.receipts: ", "edge.yaml:11: outbox.quota_bytes: ",
 		"edge.yaml:12: screen.scenes.change: ", "edge.yaml:13: reference.quota_bytes: ", "edge.yaml:14: overload.max_lag: ", "edge.yaml:15: power.hysteresis: ",
 		"edge.yaml:8: cameras.0.detector: ", "edge.yaml:16: sensors.rules.0.capture: ", "edge.yaml:17: images.0.detector: ",
+		"edge.yaml:19: echoes.0.path: ", "edge.yaml:19: echoes.0.complex: ", "edge.yaml:19: echoes.0.memory: ", "edge.yaml:19: echoes.0.settle: ", "edge.yaml:19: echoes.0.weighting.range: ", "edge.yaml:20: echoes.1.amplitude: ", "edge.yaml:20: echoes.1.alerts.most: ",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in\n%s", want, err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math"
 	"path/filepath"
 	"slices"
@@ -37,6 +38,10 @@ type networks struct {
 	log     *slog.Logger
 	store   *modelupdate.Store // of versions that came from the cloud; nil: there are none
 	spare   int                // frames more than a network looks at, so that it never waits
+
+	loading sync.Mutex       // one is loaded at a time
+	refused map[string]error // default networks that can't be loaded; under loading
+	mu      sync.Mutex
 	open    map[string]*loadedModel
 }
 
@@ -52,7 +57,16 @@ type loadedModel struct {
 // get loads a model where it is not loaded yet: the version that came from the cloud, or that which
 // the device came with. One from the cloud that can't be loaded is taken back.
 func (n *networks) get(ctx context.Context, name string) (*loadedModel, error) {
-	if l := n.open[name]; l != nil {
+	n.loading.Lock()
+	defer n.loading.Unlock()
+	return n.load(ctx, name)
+}
+
+func (n *networks) load(ctx context.Context, name string) (*loadedModel, error) {
+	n.mu.Lock()
+	l := n.open[name]
+	n.mu.Unlock()
+	if l != nil {
 		return l, nil
 	}
 	m, delivered, err := n.find(name)
@@ -64,15 +78,48 @@ func (n *networks) get(ctx context.Context, name string) (*loadedModel, error) {
 		if err := n.store.Refuse(name, m.Version, err.Error()); err != nil {
 			return nil, err
 		}
-		return n.get(ctx, name)
+		return n.load(ctx, name)
 	}
 	if err != nil {
 		return nil, err
 	}
 	layout := net.Layout()
-	l := &loadedModel{Network: net, model: m, report: report, share: newFairShare(layout.Sessions*max(layout.MaxBatch, 1) + n.spare)}
+	l = &loadedModel{Network: net, model: m, report: report, share: newFairShare(layout.Sessions*max(layout.MaxBatch, 1) + n.spare)}
+	n.mu.Lock()
 	n.open[name] = l
+	n.mu.Unlock()
 	return l, nil
+}
+
+// fitting loads a model if it takes these bands, which its manifest says. A model that can't be loaded is tried once,
+// and why is given each time; first says that it is for the first time.
+func (n *networks) fitting(ctx context.Context, name string, bands []string) (l *loadedModel, fits, first bool, err error) {
+	n.loading.Lock()
+	defer n.loading.Unlock()
+	if err := n.refused[name]; err != nil {
+		return nil, true, false, err
+	}
+	m, _, err := n.find(name)
+	if err == nil {
+		if lacksAny(bands, m.Input.Bands) {
+			return nil, false, false, nil
+		}
+		l, err = n.load(ctx, name)
+	}
+	if err != nil && ctx.Err() == nil {
+		if n.refused == nil {
+			n.refused = map[string]error{}
+		}
+		n.refused[name] = err
+	}
+	return l, true, true, err
+}
+
+// loaded are the models that are loaded now.
+func (n *networks) loaded() []*loadedModel {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Collect(maps.Values(n.open))
 }
 
 func (n *networks) find(name string) (m model.Model, delivered bool, err error) {
@@ -92,7 +139,7 @@ func (n *networks) find(name string) (m model.Model, delivered bool, err error) 
 }
 
 func (n *networks) close() {
-	for _, l := range n.open {
+	for _, l := range n.loaded() {
 		l.Close()
 	}
 }
@@ -100,7 +147,7 @@ func (n *networks) close() {
 // Reports say which engine runs each loaded model, and what became of the others.
 func (a *Agent) Reports() []infer.Report {
 	var reports []infer.Report
-	for _, l := range a.networks.open {
+	for _, l := range a.networks.loaded() {
 		r := l.report
 		r.Candidates, r.ThrownAway = l.Candidates()
 		reports = append(reports, r)

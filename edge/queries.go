@@ -123,6 +123,9 @@ func (q *queries) readAgain(ctx context.Context, query event.Query) error {
 	if !ok {
 		return fmt.Errorf("%w: scene %s is not known on this device", errUnavailable, query.Scene)
 	}
+	if s.Echoes != nil {
+		return q.readBlockAgain(ctx, query, s)
+	}
 	if fileKey(s.Path) != s.File {
 		return fmt.Errorf("%w: the file of scene %s is gone, or has been replaced", errUnavailable, query.Scene)
 	}
@@ -137,6 +140,23 @@ func (q *queries) readAgain(ctx context.Context, query event.Query) error {
 	tile := tileDraft(p, s.Options.Want, media, data)
 	tile.Priority, tile.Value, tile.Key = event.High, 1, queryKey(query, "tile")
 	return q.buffer.Commit(ctx, draft{Draft: tile})
+}
+
+// readBlockAgain commits the raw lines of a block of a radar's echoes.
+func (q *queries) readBlockAgain(ctx context.Context, query event.Query, s indexedScene) error {
+	if echoesKey(s.Path) != s.File {
+		return fmt.Errorf("%w: the echoes of scene %s are gone, or have been replaced", errUnavailable, query.Scene)
+	}
+	p, err := capture.ReadEchoesBlock(ctx, s.Path, s.Scene, *s.Echoes, query.Tile)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errUnavailable, err)
+	}
+	d, err := rawDraft(p)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errUnavailable, err)
+	}
+	d.Priority, d.Value, d.Key = event.High, 1, queryKey(query, "tile")
+	return q.buffer.Commit(ctx, draft{Draft: d})
 }
 
 // captureRequests are pictures that somebody asked for: the cloud, or a rule about a sensor. A pipeline
@@ -218,6 +238,8 @@ type indexedScene struct {
 	Path    string               `json:"path"`
 	File    string               `json:"file"` // tells this very file from a later one of the same name
 	Options capture.SceneOptions `json:"options"`
+	// Echoes say how a radar's echoes were cut; nil of other scenes.
+	Echoes *capture.EchoesOptions `json:"echoes,omitempty"`
 }
 
 const (

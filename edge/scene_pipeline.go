@@ -72,7 +72,7 @@ func (s *scenePipeline) wait() error { return s.packing.Wait() }
 func (s *scenePipeline) take(ctx context.Context, p capture.Picture) error {
 	defer s.probe.Work()()
 	if s.look == nil {
-		if err := s.begin(p); err != nil {
+		if err := s.begin(ctx, p); err != nil {
 			return err
 		}
 	}
@@ -181,9 +181,15 @@ const refinementWorth = 0.003
 
 // begin lays out the manifest. Its tiles have their full room at once, so that packing may write
 // into them while more are screened: a file may say any size, so what the cloud would refuse is refused before.
-func (s *scenePipeline) begin(p capture.Picture) error {
+func (s *scenePipeline) begin(ctx context.Context, p capture.Picture) error {
 	scene := p.Scene
-	s.screener = s.choose(scene.Planes)
+	loading := s.probe.Wait() // which has a limit of its own
+	var err error
+	s.screener, err = s.choose(ctx, scene.Planes)
+	loading()
+	if err != nil {
+		return fmt.Errorf("choose what screens scene %s: %w", scene.ID, err)
+	}
 	by, _ := s.screener.name()
 	s.manifest = event.Manifest{
 		ID: scene.ID, Width: scene.Width, Height: scene.Height, Bands: scene.Planes, DataType: scene.DataType,

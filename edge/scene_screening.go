@@ -89,52 +89,78 @@ func (s networkScreener) name() (name, version string) { return s.net.model.Name
 
 func (s networkScreener) bands() []string { return s.net.model.Input.Bands }
 
-// chooseScreener gives the screener of a scene with these bands.
-type chooseScreener func(bands []string) screener
+// chooseScreener gives the screener of a scene with these bands. The error is not nil only when ctx ended.
+type chooseScreener func(ctx context.Context, bands []string) (screener, error)
 
 // always is a choice of one.
-func always(s screener) chooseScreener { return func([]string) screener { return s } }
+func always(s screener) chooseScreener {
+	return func(context.Context, []string) (screener, error) { return s, nil }
+}
+
+func lacksAny(have, need []string) bool {
+	return slices.ContainsFunc(need, func(b string) bool { return !slices.Contains(have, b) })
+}
 
 // fitting is the first screener that finds all its bands among these; where none does the last one, which
 // then says what it lacks.
 func fitting(screeners []screener, bands []string) screener {
 	for _, s := range screeners {
-		if !slices.ContainsFunc(s.bands(), func(b string) bool { return !slices.Contains(bands, b) }) {
+		if !lacksAny(bands, s.bands()) {
 			return s
 		}
 	}
 	return screeners[len(screeners)-1]
 }
 
-// sceneScreeners are the networks that are configured for a source, or the default ones that are there;
-// and the spectral test where that is named, and behind the default ones, where it knows which of them is not there.
+// sceneScreeners are the networks that are configured for a source, and the spectral test where that is named; where
+// none is, the default ones. Those that are configured are loaded now, so that one that is not there is told at the start.
 func (a *Agent) sceneScreeners(ctx context.Context, s SceneSource) (chooseScreener, error) {
-	rules := a.config.Screen
-	names, byDefault := s.screens(), false
-	if byDefault = len(names) == 0; byDefault {
-		names = append(DefaultScreens(), Spectral)
+	names := s.screens()
+	if len(names) == 0 {
+		return func(ctx context.Context, bands []string) (screener, error) {
+			return a.defaultScreener(ctx, s.Name, bands)
+		}, nil
 	}
 	var screeners []screener
-	var instead []string
 	for _, name := range names {
-		switch test := (spectralScreener{rules}); {
-		case name == Spectral && len(instead) > 0:
-			screeners = append(screeners, fallbackScreener{test, strings.Join(instead, "; ")})
-			continue
-		case name == Spectral:
-			screeners = append(screeners, test)
+		if name == Spectral {
+			screeners = append(screeners, spectralScreener{a.config.Screen})
 			continue
 		}
 		net, err := a.networks.get(ctx, name)
-		if err != nil && byDefault && ctx.Err() == nil {
-			a.log.Warn("scenes are screened without one of the default networks, which can't be loaded", telemetry.Model, name, telemetry.Err, err)
-			instead = append(instead, fmt.Sprintf("%s can't be loaded: %v", name, err))
-			continue
-		}
 		if err != nil {
 			return nil, err
 		}
-		screeners = append(screeners, networkScreener{rules, guardedNetwork{net, a.attempts, s.Name, false, a.trace}})
+		screeners = append(screeners, a.screensWith(net, s.Name))
 	}
-	return func(bands []string) screener { return fitting(screeners, bands) }, nil
+	return func(_ context.Context, bands []string) (screener, error) { return fitting(screeners, bands), nil }, nil
+}
+
+// defaultScreener is the first default network that finds all its bands in a scene and can be loaded, which is done
+// only now: most devices see scenes of one kind. Where there is none it is the spectral test, which knows why.
+func (a *Agent) defaultScreener(ctx context.Context, source string, bands []string) (screener, error) {
+	var instead []string
+	for _, name := range DefaultScreens() {
+		net, fits, first, err := a.networks.fitting(ctx, name, bands)
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case err != nil:
+			if first {
+				a.log.Warn("scenes are screened without one of the default networks, which can't be loaded", telemetry.Model, name, telemetry.Err, err)
+			}
+			instead = append(instead, fmt.Sprintf("%s can't be loaded: %v", name, err))
+		case fits:
+			return a.screensWith(net, source), nil
+		}
+	}
+	test := spectralScreener{a.config.Screen}
+	if len(instead) > 0 {
+		return fallbackScreener{test, strings.Join(instead, "; ")}, nil
+	}
+	return test, nil
+}
+
+func (a *Agent) screensWith(net *loadedModel, source string) screener {
+	return networkScreener{a.config.Screen, guardedNetwork{net, a.attempts, source, false, a.trace}}
 }

@@ -47,7 +47,10 @@ func TestWithoutNetworksScenesAreScreenedByTheSpectralTest(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := choose(allBands)
+		s, err := choose(t.Context(), allBands)
+		if err != nil {
+			t.Fatal(err)
+		}
 		if name, _ := s.name(); name != Spectral {
 			t.Errorf("%q: %s", named, name)
 		}
@@ -72,12 +75,20 @@ var allBands = []string{"blue", "green", "red", "nir", "swir16", "swir22"}
 // TestADeviceThatWasGivenNoNetworksScreensWithThoseThatItCarries by the bands that a scene has; only the one for
 // colours keeps no pixels back.
 func TestADeviceThatWasGivenNoNetworksScreensWithThoseThatItCarries(t *testing.T) {
-	choose, err := agent(t).sceneScreeners(t.Context(), SceneSource{})
+	a := agent(t)
+	choose, err := a.sceneScreeners(t.Context(), SceneSource{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	loaded := 0
 	for want, bands := range map[string][]string{"cloud_edge_6b": allBands, "cloud_edge_rgbn": allBands[:4], "cloud_edge_rgb": allBands[:3]} {
-		s := choose(bands)
+		s, err := choose(t.Context(), bands)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if loaded++; len(a.networks.loaded()) != loaded {
+			t.Errorf("%v: %d networks are loaded, not only those that scenes needed", bands, len(a.networks.loaded()))
+		}
 		if name, version := s.name(); name != want || version != "1" || insteadOfNetwork(s) != "" {
 			t.Errorf("%v: %s %s %q", bands, name, version, insteadOfNetwork(s))
 		}

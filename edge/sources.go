@@ -1,6 +1,7 @@
 // Package edge is the device side: from a lens to a committed item, and over the link.
 //
 //	scenes  ─▶ windows ─▶ screen ───────────────▶ tiles, quicklook, manifest ─┐
+//	echoes  ─▶ blocks ──▶ focus ──▶ detect ─────▶ alerts, amplitude, echoes ──┤
 //	cameras ─▶ frames ──▶ screen ─▶ detect ─────▶ alerts, tracks, detections ─┼▶ buffer ─▶ uplink ─▶ cloud
 //	sensors ─▶ readings ─▶ rules ───────────────▶ readings, windows, alerts ──┘    ▲         │
 //	   ▲                                                                           ├ receipts ┤
@@ -13,6 +14,7 @@
 //	sources.go           which source gets which pipeline
 //	camera_pipeline.go   the way of a frame: screened, looked at, what was found committed
 //	scene_pipeline.go    the way of a scene: tiles screened and compared, then quicklook and manifest
+//	echoes_pipeline.go   the way of a radar's echoes: focused, targets reported, committed; then the manifest
 //	sensor_pipeline.go   the way of a reading: rules, windows, alerts
 //	buffer.go            what pipelines need of the outbox, and what happens where it is full
 //	queries.go           what the cloud asks for
@@ -54,6 +56,9 @@ func (a *Agent) openSources(ctx context.Context) (err error) {
 		if err := a.addScenes(ctx, s); err != nil {
 			return fmt.Errorf("scenes of %s: %w", s.Name, err)
 		}
+	}
+	for _, s := range a.config.Echoes {
+		a.addEchoes(s)
 	}
 	for _, c := range a.config.Cameras {
 		video, err := capture.NewVideo(c.CameraConfig, a.log, a.watchCamera)

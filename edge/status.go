@@ -237,7 +237,7 @@ func (m streamMetrics) Collect(to chan<- prometheus.Metric) {
 // networkCounts are what became of the pictures that each loaded model was given, sorted by name.
 func (a *Agent) networkCounts() []event.NetworkCounts {
 	all := []event.NetworkCounts{}
-	for _, l := range a.networks.open {
+	for _, l := range a.networks.loaded() {
 		c := event.NetworkCounts{Model: l.model.Name, Version: l.model.Version, Engine: l.report.Engine, Pictures: l.runs.Load(), Failed: l.failed.Load()}
 		c.Candidates, c.ThrownAway = l.Candidates()
 		all = append(all, c)

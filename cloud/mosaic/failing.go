@@ -38,6 +38,9 @@ func (o diskError) Unwrap() error   { return o.error }
 // classify says which of the two made the writing of files fail. It is asked while they are still there: a
 // disk that was full may have room again when they are removed.
 func (m *Mosaic) classify(err error) error {
+	if errors.As(err, new(worldError)) {
+		return err
+	}
 	if m.Disk.Blames(err) {
 		return diskError{err}
 	}
@@ -118,6 +121,9 @@ func (r *record) partialProduct(k key) (Product, ulid.ULID) {
 	p := Product{Kind: k.kind, Name: k.name, Edge: k.edge, Files: []string{}, Models: []string{}}
 	if r.scene != nil {
 		p.Of, p.Missing, p.Scene = r.scene.manifestID.String(), r.scene.Missing(), r.scene.stats()
+		if r.scene.isRadar() {
+			p.Radar = r.scene.radarStats()
+		}
 		return p, r.scene.manifestID
 	}
 	p.Of, p.Missing = r.camera.first.String(), r.camera.Missing()

@@ -80,6 +80,9 @@ func (m *Mosaic) load(ctx context.Context, e *queue.Entry) error {
 	if e.Err != nil || e.Topic == event.DLQTopic || !concerns(&e.Item) {
 		return nil
 	}
+	if ref := e.Item.Attrs.DataRef; ref != "" && staysAway(&e.Item) {
+		return nil // it is checked when it is read
+	}
 	if ref := e.Item.Attrs.DataRef; ref != "" {
 		err := m.retry(ctx, "fetching from the object store", func() (err error) {
 			e.Item.Data, err = m.Objects.Get(ctx, ref)

@@ -27,6 +27,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"cloudcanvas/cloud/queue"
+	"cloudcanvas/shared/budget"
 	"cloudcanvas/shared/config"
 	"cloudcanvas/shared/crashguard"
 	"cloudcanvas/shared/event"
@@ -41,6 +42,7 @@ type Parts struct {
 	Objects   queue.Objects // may be nil where all data is inline
 	Store     Store
 	Annotator Annotator             // may be nil: snapshots stay as they came
+	Memory    *budget.Bytes         // of all decoders of the process; nil: without bound
 	Disk      Disk                  // may be nil: no disk is to blame
 	Dead      queue.DeadLetters     // may be nil: what becomes a dead letter is in the log alone
 	Attempts  *crashguard.Guard     // of this process; nil: a record that crashes it does so again

@@ -36,6 +36,8 @@ type Product struct {
 
 	Scene  *SceneStats  `json:"scene,omitempty"`
 	Camera *CameraStats `json:"camera,omitempty"`
+	// Radar is set beside Scene of a scene of raw radar echoes, whose tiles are blocks of lines.
+	Radar *RadarStats `json:"radar,omitempty"`
 }
 
 // SceneStats say what became of a scene's tiles.

@@ -35,6 +35,7 @@ type Scene struct {
 	empty   map[string]bool // tiles in which the edge found no data, as of the last mask
 	results scratchFile     // what came, as it came
 	models  map[string]int
+	radar   radar // of raw echoes
 
 	quicklook   string // path of the JPEG, or empty
 	quicklookID ulid.ULID
@@ -72,6 +73,7 @@ func NewScene(edge, id, dir string) (*Scene, error) {
 		return nil, fmt.Errorf("beginning scene %s: %w; see mosaic.work_dir", id, err)
 	}
 	s := &Scene{Edge: edge, ID: id, dir: dir, tiles: map[string]*tile{}, models: map[string]int{}}
+	s.radar = radar{blocks: map[int]*radarBlock{}, amplitude: map[[2]int]*radarPart{}}
 	s.results.path = filepath.Join(dir, "results")
 	return s, nil
 }
@@ -92,6 +94,9 @@ func (s *Scene) Add(e event.Item) (changed bool, err error) {
 	case event.Frame:
 		return s.addQuicklook(e)
 	case event.Result:
+		if ofRadar(&e) {
+			return s.addRadar(e)
+		}
 		return s.addResult(e)
 	}
 	return false, fmt.Errorf("%w: a %s", errMisfit, e.Kind)
@@ -99,6 +104,10 @@ func (s *Scene) Add(e event.Item) (changed bool, err error) {
 
 // AddDead takes in a tile that can't be worked on.
 func (s *Scene) AddDead(e event.Item, reason string) (changed bool, err error) {
+	if ofRadar(&e) {
+		b, err := s.radarBlock(e.Attrs.Tile)
+		return err == nil && b.die(e.ID, reason), err
+	}
 	t, err := s.tile(e.Attrs.Tile)
 	// A result outweighs a dead letter: it was replayed.
 	if err != nil || t.state == result || t.state == dead && t.id.Compare(e.ID) >= 0 {
@@ -115,6 +124,13 @@ func (s *Scene) addManifest(e event.Item) (changed bool, err error) {
 	m, err := event.ParseManifest(e)
 	if err != nil {
 		return false, fmt.Errorf("%w: %w", errMisfit, err)
+	}
+	if m.Radar != nil {
+		before, beforeID := s.manifest, s.manifestID
+		s.manifest, s.manifestID, s.grid, s.manifested, s.known = &m, e.ID, raster.Grid{}, e, 0
+		s.sizes[0], s.manifested.Data = len(e.Data), nil
+		s.settleRadar(before, beforeID)
+		return true, nil
 	}
 	grid := m.Grid.Of(m.Width, m.Height)
 	if err := grid.Check(); err != nil || grid.Cols() != m.Grid.Cols || grid.Rows() != m.Grid.Rows {
@@ -242,12 +258,24 @@ func (s *Scene) Missing() []string {
 	if s.manifest == nil {
 		return missing
 	}
-	for _, d := range s.manifest.Tiles {
-		if t := s.tiles[d.Tile]; d.Decision == event.TileSent && (t == nil || t.state == 0) {
+	for n := range s.manifest.Tiles {
+		if d := &s.manifest.Tiles[n]; s.waits(d) {
 			missing = append(missing, d.Tile)
 		}
 	}
 	return missing
+}
+
+// waits says whether a tile was sent of which nothing is known.
+func (s *Scene) waits(d *event.TileDecision) bool {
+	if d.Decision != event.TileSent {
+		return false
+	}
+	if s.isRadar() {
+		return s.awaits(d)
+	}
+	t := s.tiles[d.Tile]
+	return t == nil || t.state == 0
 }
 
 // Done says whether every tile of the manifest is a result, a drop of the edge, or a dead letter. What is
@@ -257,8 +285,7 @@ func (s *Scene) Done() bool {
 		return false
 	}
 	for ; s.known < len(s.manifest.Tiles); s.known++ {
-		d := &s.manifest.Tiles[s.known]
-		if t := s.tiles[d.Tile]; d.Decision == event.TileSent && (t == nil || t.state == 0) {
+		if s.waits(&s.manifest.Tiles[s.known]) {
 			return false
 		}
 	}
@@ -267,6 +294,9 @@ func (s *Scene) Done() bool {
 
 // stats counts the tiles.
 func (s *Scene) stats() *SceneStats {
+	if s.isRadar() {
+		return s.radarTileStats()
+	}
 	f := &SceneStats{
 		Width: s.manifest.Width, Height: s.manifest.Height, Tiles: len(s.manifest.Tiles),
 		Dropped:    map[string]int{event.DroppedNoData: 0, event.DroppedCloud: 0, event.DroppedUnchanged: 0},

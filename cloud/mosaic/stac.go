@@ -59,6 +59,11 @@ type stacAsset struct {
 	Metres   float64     `json:"raster:spatial_resolution,omitempty"`
 	Bands    []stacBand  `json:"bands,omitempty"`
 	Classes  []stacClass `json:"classification:classes,omitempty"`
+
+	// Where it lies, of an asset that lies otherwise than its item.
+	Code      string    `json:"proj:code,omitempty"`
+	Shape     []int     `json:"proj:shape,omitempty"`
+	Transform []float64 `json:"proj:transform,omitempty"`
 }
 
 type stacBand struct {

@@ -293,9 +293,12 @@ func (m *Mosaic) make(ctx context.Context, k key, r *record, now time.Time) (p P
 		return p, err
 	}
 	defer draft.Discard()
-	if r.scene != nil {
+	switch {
+	case r.scene != nil && r.scene.isRadar():
+		p, err = r.scene.writeRadar(ctx, draft.Dir(), now, radarSource{m.Objects, m.Memory})
+	case r.scene != nil:
 		p, err = r.scene.Write(draft.Dir(), now)
-	} else {
+	default:
 		p, err = r.camera.Write(draft.Dir(), m.Annotator, m.cfg.AnnotateScore)
 	}
 	if err != nil {

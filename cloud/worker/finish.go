@@ -21,7 +21,11 @@ func (p *loop) finish(ctx context.Context, batch []*job) error {
 		if j.poison == nil {
 			var items []event.Item
 			err := p.shielded(func() (err error) {
-				items, err = results(j)
+				if j.route == p.Models.focus {
+					items, err = blockResults(j)
+				} else {
+					items, err = results(j)
+				}
 				return err
 			})
 			if err == nil {
@@ -63,6 +67,7 @@ func (p *loop) finish(ctx context.Context, batch []*job) error {
 	if err := p.write(ctx, "committing offsets", func() error { return p.Queue.Commit(ctx, event.WorkTopic, p.partition, next) }); err != nil {
 		return fmt.Errorf("committing offset %d of partition %d: %w", next, p.partition, err)
 	}
+	releaseRows(batch)
 	p.keepViews(batch)
 	p.traceItems(batch, posting)
 	outcomes["dead"] = len(deadLetters)

@@ -69,6 +69,12 @@ func (p *loop) inferBatch(ctx context.Context, batch []*job) error {
 		if j.poison != nil {
 			continue
 		}
+		if j.route == p.Models.focus {
+			if err := p.focus(ctx, j); err != nil {
+				return err
+			}
+			continue
+		}
 		j.model = j.route.versions.versionFor(j.entry.Item.ID)
 		defer j.route.versions.release(j.model)
 		if p.checkDeadline(j); j.skipped {

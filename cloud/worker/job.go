@@ -13,6 +13,7 @@ import (
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/ground"
 	"cloudcanvas/shared/linktile"
+	"cloudcanvas/shared/sar"
 	"cloudcanvas/shared/vision"
 	"cloudcanvas/shared/windows"
 )
@@ -39,6 +40,12 @@ type job struct {
 	giveBack func()          // the memory of image; nil: it has none
 	place    ground.Place    // of a tile; without a system: it is not known, or nobody asks
 	overview ground.Overview // of its ground; empty: there is none
+
+	// Of raw radar echoes, which take another way than pictures (focus.go).
+	block    []byte // as it came, until it is focused
+	rows     []byte
+	targets  []byte
+	giveRows func() // the memory of block and rows; nil: they have none
 }
 
 // Poison is why an entry can't be worked on.
@@ -108,6 +115,9 @@ func (w *Worker) load(ctx context.Context, j *job) error {
 		if data, err = w.refined(ctx, item, data); err != nil {
 			return j.blame(err)
 		}
+	}
+	if item.Type == sar.EchoesType || item.Attrs.Want == sar.WantFocus {
+		return w.admitBlock(ctx, j, data)
 	}
 	if err := w.admit(ctx, j, data); err != nil || j.poison != nil {
 		return err

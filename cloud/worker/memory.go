@@ -101,6 +101,16 @@ func releaseImages(jobs []*job) {
 	}
 }
 
+// releaseRows gives back the memory of rows whose results are durable.
+func releaseRows(jobs []*job) {
+	for _, j := range jobs {
+		j.block, j.rows, j.targets = nil, nil, nil
+		if j.giveRows != nil {
+			j.giveRows()
+		}
+	}
+}
+
 func (j *job) release() {
 	if j.giveBack != nil {
 		j.giveBack()

@@ -10,6 +10,7 @@ import (
 
 	"cloudcanvas/shared/config"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/sar"
 	"cloudcanvas/shared/vision"
 )
 
@@ -42,6 +43,7 @@ type Registry struct {
 	names     []string // of the models, in the order of the configuration
 	models    map[string]*modelVersions
 	cache     *modelCache
+	focus     *Route // of raw radar echoes, which need no model
 }
 
 // choice is a route of one model, and the want it answers.
@@ -53,7 +55,7 @@ type choice struct {
 // NewRegistry looks up the manifest of every model that the configuration names; nothing is loaded yet.
 // SpectralRGB is always there.
 func NewRegistry(cfg Config, from Catalogue) (*Registry, error) {
-	r := &Registry{models: map[string]*modelVersions{}, cache: newModelCache(cfg.ModelsMemoryBytes)}
+	r := &Registry{models: map[string]*modelVersions{}, cache: newModelCache(cfg.ModelsMemoryBytes), focus: &Route{Name: sar.Algorithm}}
 	from = builtin{from}
 	var mistakes []config.Problem
 	for _, p := range cfg.Pipelines {
@@ -210,7 +212,7 @@ func (r *Registry) Preload(ctx context.Context) error {
 }
 
 // Rates are the measured items/s of each pipeline, through all its steps, and of each other model, of
-// the version that most items see. Crops a second would say nothing of how fast items are done.
+// the version that most items see, and of focusing. Crops a second would say nothing of how fast items are done.
 func (r *Registry) Rates() map[string]float64 {
 	rates := map[string]float64{}
 	put := func(name string, of *rate) {
@@ -224,6 +226,7 @@ func (r *Registry) Rates() map[string]float64 {
 	for _, c := range r.choices {
 		put(c.Name, &c.versions.now().rate)
 	}
+	put(r.focus.Name, &r.focus.rate)
 	return rates
 }
 

@@ -40,6 +40,7 @@ type Parts struct {
 	Dead        queue.DeadLetters
 	Objects     queue.Objects // may be nil where all data is inline
 	Decoder     Decoder
+	Focuser     Focuser       // of raw radar echoes; nil: they become dead letters
 	Views       Views         // of the ground, which Decoder must be able to place; nil: none are made
 	Memory      *budget.Bytes // of all decoders of the process; nil: without bound
 	Models      *Registry

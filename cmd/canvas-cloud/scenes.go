@@ -39,11 +39,28 @@ func listScenes(c *urfave.Context) error {
 	})
 }
 
+// radarSize says how large an acquisition is, and how it was focused.
+func radarSize(r *mosaic.RadarStats) string {
+	text := fmt.Sprintf("%d lines of %d samples, Doppler centroid %.1f Hz (ambiguity %d)", r.Lines, r.Samples, r.CentroidHz, r.Ambiguity)
+	if r.Simulated {
+		text = "simulated: " + text
+	}
+	return text
+}
+
+// kind is what a product is.
+func kind(p mosaic.Product) string {
+	if p.Radar != nil {
+		return "radar"
+	}
+	return p.Kind
+}
+
 func printScenes(out io.Writer, all []mosaic.Listed) error {
 	w := table(out)
 	w.Printf("KIND\tNAME\tEDGE\tMADE\tSTATE\tFOLDER\n")
 	for _, p := range all {
-		w.Printf("%s\t%s\t%s\t%s\t%s\t%s\n", p.Kind, p.Name, orDash(p.Edge), p.At.UTC().Format(time.RFC3339), state(p.Product), p.Folder)
+		w.Printf("%s\t%s\t%s\t%s\t%s\t%s\n", kind(p.Product), p.Name, orDash(p.Edge), p.At.UTC().Format(time.RFC3339), state(p.Product), p.Folder)
 	}
 	return w.Flush()
 }
@@ -81,9 +98,14 @@ func showScene(c *urfave.Context) error {
 func printProducts(out io.Writer, found []mosaic.Listed, folder string) error {
 	w := table(out)
 	for _, p := range found {
-		w.Printf("%s\t%s\nedge\t%s\nmade\t%s, %.1f s after the first of it\nstate\t%s\nfolder\t%s of %s\nfiles\t%s\nmodels\t%s\n", p.Kind, p.Name, orDash(p.Edge),
+		w.Printf("%s\t%s\nedge\t%s\nmade\t%s, %.1f s after the first of it\nstate\t%s\nfolder\t%s of %s\nfiles\t%s\nmodels\t%s\n", kind(p.Product), p.Name, orDash(p.Edge),
 			p.At.UTC().Format(time.RFC3339), p.Seconds, state(p.Product), p.Folder, folder, strings.Join(p.Files, ", "), orDash(strings.Join(p.Models, ", ")))
-		if s := p.Scene; s != nil {
+		if r := p.Radar; r != nil {
+			w.Printf("radar\t%s\nrows\t%d of %d focused, %d of the device's own amplitude alone, %d without data\ntargets\t%d\n", radarSize(r), r.FocusedRows, r.Lines, r.AmplitudeRows, r.EmptyRows, r.Targets)
+			if s := p.Scene; s != nil {
+				w.Printf("blocks\t%d: %d sent, %d results, %d dead letters, dropped %v\n", s.Tiles, s.Sent, s.Results, s.Dead, s.Dropped)
+			}
+		} else if s := p.Scene; s != nil {
 			w.Printf("size\t%d x %d\ntiles\t%d: %d sent, %d results, %d dead letters, dropped %v\n", s.Width, s.Height, s.Tiles, s.Sent, s.Results, s.Dead, s.Dropped)
 		}
 		if s := p.Camera; s != nil {

@@ -16,6 +16,7 @@ import (
 	"cloudcanvas/edge"
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/sar"
 	"cloudcanvas/shared/telemetry"
 	"cloudcanvas/shared/visible"
 )
@@ -77,7 +78,7 @@ func runAgent(ctx context.Context, cfg edge.Config, models *model.Repository, lo
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return telemetry.Serve(ctx, cfg.Telemetry, metrics, agent.Ready) })
 	group.Go(func() error { return agent.Run(ctx) })
-	telemetry.NotifyReady(fmt.Sprintf("%d sources", len(cfg.Scenes)+len(cfg.Cameras)+len(cfg.Images)))
+	telemetry.NotifyReady(fmt.Sprintf("%d sources", len(cfg.Scenes)+len(cfg.Echoes)+len(cfg.Cameras)+len(cfg.Images)))
 	return group.Wait()
 }
 
@@ -91,15 +92,31 @@ func checkCommand() *urfave.Command {
 		if err != nil {
 			return err
 		}
-		if err := errors.Join(unfit(c, cfg, models)...); err != nil {
+		if err := errors.Join(append(unfit(c, cfg, models), unreadable(cfg)...)...); err != nil {
 			return cli.Usage(err)
 		}
-		visible.Fprintf(c.App.Writer, "%s: good: %d scenes, %d cameras, %d image sets\n", cfg.Edge, len(cfg.Scenes), len(cfg.Cameras), len(cfg.Images))
+		visible.Fprintf(c.App.Writer, "%s: good: %d scenes, %d sources of echoes, %d cameras, %d image sets\n", cfg.Edge, len(cfg.Scenes), len(cfg.Echoes), len(cfg.Cameras), len(cfg.Images))
 		if note := identity(cfg); note != "" {
 			visible.Fprintf(c.App.ErrWriter, "note: %s\n", note)
 		}
 		return nil
 	}}
+}
+
+// unreadable is what run would say of the files that describe a radar's echoes. Those of a folder come later.
+func unreadable(cfg edge.Config) (all []error) {
+	for i, s := range cfg.Echoes {
+		if s.Path == "" {
+			continue
+		}
+		echoes, err := sar.Open(s.Path)
+		if err != nil {
+			all = append(all, fmt.Errorf("echoes.%d.path: %w", i, err))
+			continue
+		}
+		echoes.Close()
+	}
+	return all
 }
 
 // unfit is what run would refuse besides what the configuration says of itself: models that are not there,

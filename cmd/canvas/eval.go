@@ -15,7 +15,7 @@ import (
 
 func evalCommand() *urfave.Command {
 	return &urfave.Command{Name: "eval", Usage: "measure models, or results made elsewhere, on labelled data",
-		Subcommands: []*urfave.Command{evalDetectCommand(), evalMaskCommand(), evalTrackCommand(), evalCascadeCommand()}}
+		Subcommands: []*urfave.Command{evalDetectCommand(), evalMaskCommand(), evalTrackCommand(), evalCascadeCommand(), evalSARCommand()}}
 }
 
 // measureFlags are what every evaluation of a model takes.

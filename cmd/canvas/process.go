@@ -29,11 +29,14 @@ import (
 
 func processCommand() *urfave.Command {
 	return &urfave.Command{
-		Name: "process", Usage: "run scenes, videos and images through the whole pipeline, and wait for the products",
+		Name: "process", Usage: "run scenes, radar echoes, videos and images through the whole pipeline, and wait for the products",
 		Flags: append([]urfave.Flag{
 			&urfave.StringFlag{Name: "out", Required: true, Usage: "`DIR` for the products and summary.json"},
 			&urfave.StringSliceFlag{Name: "scene", Usage: "`FILE|DIR|GLOB` of rasters; may be given again"},
 			&urfave.StringSliceFlag{Name: "stac", Usage: "`ITEM.json` of a scene, a STAC item whose files lie beside it; may be given again"},
+			&urfave.StringSliceFlag{Name: "echoes", Usage: "`FILE.yaml|DIR|GLOB` that describe raw echoes of a radar, which lie beside them, or CPHD files; may be given again"},
+			&urfave.StringFlag{Name: "doppler-centroid", Usage: "of the echoes, in `HZ` with its ambiguity, such as -6900; default: that of the file, else of the echoes themselves"},
+			&urfave.StringFlag{Name: "weighting", Value: "none", Usage: "window on the spectra of radar images: none, hamming or kaiser; lower side lobes for wider peaks"},
 			&urfave.StringSliceFlag{Name: "video", Usage: "`FILE|rtsp://…`; may be given again"},
 			&urfave.DurationFlag{Name: "length", Usage: "of each live camera, from its first picture, such as 10m; default: until it is interrupted"},
 			&urfave.StringSliceFlag{Name: "images", Usage: "`DIR|GLOB` of " + pictures.Kinds + ", recognised by content; may be given again"},
@@ -56,7 +59,7 @@ func processCommand() *urfave.Command {
 				return err
 			}
 			if c.Args().Present() {
-				return cli.Usagef("%q is no option: scenes, videos and images are given with --scene, --video and --images", c.Args().First())
+				return cli.Usagef("%q is no option: scenes, echoes, videos and images are given with --scene, --echoes, --video and --images", c.Args().First())
 			}
 			if c.Duration("length") < 0 {
 				return cli.Usagef("--length %s is negative: give a time such as 10m, or leave it out", c.Duration("length"))
@@ -68,7 +71,11 @@ func processCommand() *urfave.Command {
 			if err != nil {
 				return err
 			}
-			j := job{given: given, out: c.String("out"), scenes: append(c.StringSlice("scene"), c.StringSlice("stac")...), videos: c.StringSlice("video"), images: c.StringSlice("images"),
+			radar, err := radarOptions(c)
+			if err != nil {
+				return err
+			}
+			j := job{given: given, radar: radar, echoes: c.StringSlice("echoes"), out: c.String("out"), scenes: append(c.StringSlice("scene"), c.StringSlice("stac")...), videos: c.StringSlice("video"), images: c.StringSlice("images"),
 				length: c.Duration("length"), folders: c.Bool("folders"), cut: capture.SceneOptions{Overlap: c.Int("overlap"), TileSize: c.Int("tile-size"), Window: c.Int("window"), Precision: c.Float64("precision"), Refine: c.Bool("refine")}, cloudModel: c.String("cloud-model"), detector: c.String("detector"), labels: c.String("labels"),
 				models: c.StringSlice("models"), keepEverything: c.Bool("keep-everything"), unsure: c.Float64("unsure"), say: c.App.Writer, log: log}
 			_, err = j.run(c.Context)
@@ -79,20 +86,21 @@ func processCommand() *urfave.Command {
 
 // job is one run over given inputs.
 type job struct {
-	out                    string
-	scenes, videos, images []string
-	length                 time.Duration        // of live cameras; 0: until interrupted
-	given                  raster.Options       // what a person says of the scenes
-	cut                    capture.SceneOptions // how scenes are cut and sent; zero fields stand for defaults
-	cloudModel             string               // screens them; empty: as the edge does by default
-	detector               string
-	labels                 string // a file that names its classes
-	models                 []string
-	folders                bool // in those of images, too
-	keepEverything         bool
-	unsure                 float64 // tiles of which less is unsure go as masks; 0: none
-	say                    io.Writer
-	log                    *slog.Logger
+	out                            string
+	scenes, echoes, videos, images []string
+	length                         time.Duration         // of live cameras; 0: until interrupted
+	given                          raster.Options        // what a person says of the scenes
+	radar                          capture.EchoesOptions // and of echoes
+	cut                            capture.SceneOptions  // how scenes are cut and sent; zero fields stand for defaults
+	cloudModel                     string                // screens them; empty: as the edge does by default
+	detector                       string
+	labels                         string // a file that names its classes
+	models                         []string
+	folders                        bool // in those of images, too
+	keepEverything                 bool
+	unsure                         float64 // tiles of which less is unsure go as masks; 0: none
+	say                            io.Writer
+	log                            *slog.Logger
 
 	console string // host:port to serve the console on; empty: none
 	// linger is called when everything is done and the appliance still runs; it may be nil.
@@ -194,7 +202,7 @@ func outcome(s summary, complete bool) error {
 	switch {
 	case s.Delivery.Lost > 0:
 		return fmt.Errorf("%d items were lost: this must not happen; please keep the logs", s.Delivery.Lost)
-	case len(s.Failed) > 0 && len(s.Scenes)+len(s.Cameras) == 0:
+	case len(s.Failed) > 0 && len(s.Scenes)+len(s.Radar)+len(s.Cameras) == 0:
 		return fmt.Errorf("none of the inputs could be used")
 	case len(s.Failed) > 0:
 		return cli.Incompletef("%s could not be used, or not wholly; see failed in summary.json", counted(len(s.Failed), "input"))
@@ -224,8 +232,12 @@ func (j job) edge() (edge.Config, error) {
 	if err != nil {
 		return c, err
 	}
-	if len(scenes)+len(j.videos)+len(j.images) == 0 {
-		return c, cli.Usagef("nothing to process: give --scene, --stac, --video or --images")
+	echoes, err := j.expandAll(j.echoes, echoesEndings)
+	if err != nil {
+		return c, err
+	}
+	if len(scenes)+len(echoes)+len(j.videos)+len(j.images) == 0 {
+		return c, cli.Usagef("nothing to process: give --scene, --stac, --echoes, --video or --images")
 	}
 	var names capture.SceneIDs // of videos and image sets as well: no two products share a folder
 	for _, path := range scenes {
@@ -237,6 +249,9 @@ func (j job) edge() (edge.Config, error) {
 			err = errors.Join(err, cli.Usagef("--%s: %s; %s", strings.ReplaceAll(field, "_", "-"), message, hint))
 		})
 		c.Scenes = append(c.Scenes, s)
+	}
+	for _, path := range echoes {
+		c.Echoes = append(c.Echoes, j.echoesSource(names.ID(path), path))
 	}
 	for _, address := range unique(j.videos) {
 		c.Cameras = append(c.Cameras, edge.Camera{Detector: j.detector,

@@ -11,7 +11,7 @@ import (
 )
 
 func simulateCommand() *urfave.Command {
-	return &urfave.Command{Name: "simulate", Usage: "simulate loads with known truth", Subcommands: []*urfave.Command{simulateSceneCommand(), simulatePassCommand(), simulateSensorsCommand(), simulateFleetCommand()}}
+	return &urfave.Command{Name: "simulate", Usage: "simulate loads with known truth", Subcommands: []*urfave.Command{simulateSceneCommand(), simulatePassCommand(), simulateSensorsCommand(), simulateFleetCommand(), simulateEchoesCommand()}}
 }
 
 func simulateSceneCommand() *urfave.Command {

@@ -16,6 +16,7 @@ type summary struct {
 	Version  string         `json:"version"`
 	Engines  []engineLine   `json:"engines"`
 	Scenes   []sceneLine    `json:"scenes"`
+	Radar    []radarLine    `json:"radar"`
 	Cameras  []cameraLine   `json:"cameras"`
 	Delivery deliveryCounts `json:"delivery"`
 	Failed   []failedInput  `json:"failed"`

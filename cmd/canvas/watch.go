@@ -24,8 +24,9 @@ type watch struct {
 	start time.Time
 
 	mu       sync.Mutex
-	names    []string // sources, scenes first, in the order given
+	names    []string // sources, scenes first, then echoes, in the order given
 	scenes   int
+	echoes   map[string]bool
 	ended    map[string]sourceEnd
 	products map[string]productEnd
 	moved    time.Time
@@ -44,11 +45,15 @@ type productEnd struct {
 }
 
 func newWatch(c edge.Config, say io.Writer) *watch {
-	w := &watch{say: say, start: time.Now(), ended: map[string]sourceEnd{}, products: map[string]productEnd{}, moved: time.Now(), changed: make(chan struct{}, 1)}
+	w := &watch{say: say, start: time.Now(), echoes: map[string]bool{}, ended: map[string]sourceEnd{}, products: map[string]productEnd{}, moved: time.Now(), changed: make(chan struct{}, 1)}
 	for _, s := range c.Scenes {
 		w.names = append(w.names, s.Name)
 	}
 	w.scenes = len(w.names)
+	for _, s := range c.Echoes {
+		w.names = append(w.names, s.Name)
+		w.echoes[s.Name] = true
+	}
 	for _, s := range c.Cameras {
 		w.names = append(w.names, s.Name)
 	}
@@ -72,14 +77,19 @@ func (w *watch) sourceEnded(name string, pictures int64, took time.Duration, err
 		w.tell("%s: could not be used: %v", name, err)
 	case err != nil:
 		w.tell("%s: %s, but not all: %v", name, w.came(name, pictures), err)
+	case w.echoes[name]:
+		w.tell("%s: %s, in the outbox", name, w.came(name, pictures))
 	default:
 		w.tell("%s: %s, screened and in the outbox", name, w.came(name, pictures))
 	}
 	w.touch()
 }
 
-// came says how much came of a source: tiles of a scene, pictures of anything else.
+// came says how much came of a source: tiles of a scene, blocks of echoes, pictures of anything else.
 func (w *watch) came(name string, pictures int64) string {
+	if w.echoes[name] {
+		return counted(pictures, "block") + " of echoes read"
+	}
 	if slices.Contains(w.names[:w.scenes], name) {
 		return counted(pictures, "tile") + " read"
 	}
@@ -216,6 +226,8 @@ func (w *watch) finished(p mosaic.Product) {
 		state = "failed: " + p.Failed
 	}
 	switch {
+	case p.Radar != nil:
+		w.tell("%s: product %s: %s", p.Name, state, whatIsThere(p.Radar))
 	case p.Scene != nil:
 		w.tell("%s: product %s: %s", p.Name, state, whoJudged(p.Scene))
 		if p.Complete {
@@ -236,7 +248,7 @@ func (w *watch) finished(p mosaic.Product) {
 func (w *watch) summary(reports []infer.Report, d deliveryCounts, took time.Duration) summary {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s := summary{Version: version, Engines: []engineLine{}, Scenes: []sceneLine{}, Cameras: []cameraLine{}, Failed: []failedInput{}, Delivery: d, Seconds: seconds(took)}
+	s := summary{Version: version, Engines: []engineLine{}, Scenes: []sceneLine{}, Radar: []radarLine{}, Cameras: []cameraLine{}, Failed: []failedInput{}, Delivery: d, Seconds: seconds(took)}
 	for _, r := range reports {
 		s.Engines = append(s.Engines, engineLine{r.Model, r.Engine, r.Device, r.Golden, r.Ms, r.Candidates, r.ThrownAway})
 		if r.ThrownAway > 0 {
@@ -254,11 +266,15 @@ func (w *watch) summary(reports []infer.Report, d deliveryCounts, took time.Dura
 			s.Failed = append(s.Failed, failedInput{name, p.Failed})
 		}
 		switch {
+		case p.Radar != nil:
+			s.Radar = append(s.Radar, radarOf(p))
 		case p.Scene != nil:
 			s.Scenes = append(s.Scenes, sceneOf(p))
 		case p.Camera != nil:
 			s.Cameras = append(s.Cameras, cameraLine{Name: name, Frames: p.Camera.Frames, Detections: p.Camera.Detections,
 				FramesPerSecond: float64(p.Camera.Frames) / max(end.took.Seconds(), 1e-3), Seconds: seconds(end.took), LookedAgain: p.Camera.LookedAgain})
+		case end.err == nil && w.echoes[name]:
+			s.Radar = append(s.Radar, radarLine{ID: name, Warnings: []string{}})
 		case end.err == nil && i < w.scenes:
 			s.Scenes = append(s.Scenes, sceneLine{ID: name})
 		case end.err == nil:

@@ -134,7 +134,8 @@ func (p *publisher) compare(limit time.Duration) {
 }
 
 // TestWhatTheDevicesBrokerAcknowledgedArrivesOnce kills, stops and restarts the agent and its broker
-// under load, and lets a burst come while the agent is down.
+// under load, and lets a burst come while the agent is down. It runs beside no other: a broker that is
+// killed has handed on what it acknowledged only if it had a core to do so.
 func TestWhatTheDevicesBrokerAcknowledgedArrivesOnce(t *testing.T) {
 	s := newSite(t)
 	seed := uint64(time.Now().UnixNano())
@@ -192,6 +193,7 @@ func (s *site) stop() {
 
 // TestWhatTheBrokerWithinTheAgentAcknowledgedArrivesOnce kills the agent with its broker.
 func TestWhatTheBrokerWithinTheAgentAcknowledgedArrivesOnce(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	at := fmt.Sprintf("127.0.0.1:%d", brokertest.FreePort(t))
 	s.within = "embedded: " + strconv.Quote(at)

@@ -182,6 +182,7 @@ func (b *oneBox) balance() {
 
 // TestAPowerCutOfAnApplianceLosesNothing cuts the power of the one disk that has buffer, log and objects.
 func TestAPowerCutOfAnApplianceLosesNothing(t *testing.T) {
+	t.Parallel()
 	at := filepath.Join(t.TempDir(), "disk")
 	d := disktest.Ext4(t, at)
 	b := newOneBox(t, at)
@@ -204,6 +205,7 @@ func TestAPowerCutOfAnApplianceLosesNothing(t *testing.T) {
 // TestADiskThatTakesNoWritesUnderAnApplianceIsOneState fills the appliance's disk, and closes it to
 // writers, while readings come in.
 func TestADiskThatTakesNoWritesUnderAnApplianceIsOneState(t *testing.T) {
+	t.Parallel()
 	at := filepath.Join(t.TempDir(), "disk")
 	d := disktest.Tmpfs(t, at, "128m")
 	b := newOneBox(t, at)

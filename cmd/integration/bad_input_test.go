@@ -37,6 +37,7 @@ func (f failed) reason(input string) string {
 // TestBadInputsAreToldAndTheOthersGoOn gives good inputs among bad ones: the good ones become products,
 // each bad one has its reason, and the exit code says that something is incomplete.
 func TestBadInputsAreToldAndTheOthersGoOn(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
 	write(t, in("text.tif"), "this is a letter, not a raster\n")
@@ -84,6 +85,7 @@ func TestBadInputsAreToldAndTheOthersGoOn(t *testing.T) {
 }
 
 func TestWrongUsageAndBrokenModelsAreTold(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	models := filepath.Join(dir, "models", "mine", "1")
 	os.MkdirAll(models, 0o755)
@@ -128,6 +130,7 @@ func TestWrongUsageAndBrokenModelsAreTold(t *testing.T) {
 
 // TestAModelWithTheWrongSha256IsRefused takes a good network under a manifest for another.
 func TestAModelWithTheWrongSha256IsRefused(t *testing.T) {
+	t.Parallel()
 	weights, err := os.ReadFile(asset(t, "models/fastestdet.onnx"))
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 // TestABrokerThatLosesItsMemoryLosesNothing kills the cloud's mosquitto with SIGKILL in the middle of
 // the load. It comes back without its sessions and without what it had acknowledged.
 func TestABrokerThatLosesItsMemoryLosesNothing(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.run("")
 	load := s.readings(200, 2)

@@ -84,6 +84,7 @@ func acts(t *testing.T) (all []act) {
 // TestWhatIsSaidOfACameraThatFailsIsTrue lets a camera fail in every way and holds what the device's
 // broker retains, the status at the cloud's broker and the console against what the camera does.
 func TestWhatIsSaidOfACameraThatFailsIsTrue(t *testing.T) {
+	t.Parallel()
 	program(t, "canvas-edge")
 	camera := startFaultyCamera(t)
 	f := newFleet(t, startBrokers(t))

@@ -10,6 +10,7 @@ import (
 // TestWhatIsCarriedOutOnAStickArrivesOnce exports a waiting buffer while the agent runs, takes it in
 // twice, and lets the link come back as well: each number is in Kafka once.
 func TestWhatIsCarriedOutOnAStickArrivesOnce(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	l := s.newLink()
 	s.run("")
@@ -37,6 +38,7 @@ func TestWhatIsCarriedOutOnAStickArrivesOnce(t *testing.T) {
 
 // TestABufferIsDrainedWithoutItsAgent kills the agent with a backlog and drains.
 func TestABufferIsDrainedWithoutItsAgent(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	l := s.newLink()
 	s.run("")

@@ -14,6 +14,7 @@ import (
 // two runs. The next run keeps the file aside, goes on with what can be read under its old numbers, and
 // tells of the rest.
 func TestACorruptBufferIsSetAsideAndTheDeviceGoesOn(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	l := s.newLink()
 	s.run("")

@@ -13,6 +13,7 @@ import (
 // TestAPictureThatCrashesAWorkersDecoderIsADeadLetterAfterTwoDeaths has a worker of which systemd takes care, and
 // among its pictures one that raises SIGSEGV in C. It builds a worker of its own, which takes a while.
 func TestAPictureThatCrashesAWorkersDecoderIsADeadLetterAfterTwoDeaths(t *testing.T) {
+	t.Parallel()
 	if os.Getenv("CANVAS_SOAK") == "" {
 		t.Skip("it builds a program; set CANVAS_SOAK=1. cloud/worker has the same with a worker of the test's own")
 	}

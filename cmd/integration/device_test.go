@@ -54,10 +54,10 @@ func newSite(t testing.TB) *site {
 	config := write(t, filepath.Join(s.dir, "cloud.yaml"), `
 mqtt: {url: %q}
 kafka: {brokers: [%s], partitions: 2}
-zookeeper: {servers: [%s], session_timeout: 3s}
+zookeeper: {servers: [%s], session_timeout: 3s, root: /%s}
 store: %q
 bridge: {receipt_every: 100ms}
-`, s.mqtt.URL, strings.Join(brokers, ","), strings.Join(brokertest.StartZooKeeper(t, 1).Servers, ","), "file://"+filepath.Join(s.dir, "objects"))
+`, s.mqtt.URL, strings.Join(brokers, ","), strings.Join(brokertest.SharedZooKeeper(t), ","), s.name, "file://"+filepath.Join(s.dir, "objects"))
 	start(t, "canvas-cloud", "--config", config, "bridge", "--id", "bridge-1")
 	var err error
 	if s.kafka, err = kafka.Dial(kafka.Options{Brokers: brokers}); err != nil {

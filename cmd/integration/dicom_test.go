@@ -57,6 +57,7 @@ func dicom() []byte {
 // TestNothingOfWhoADICOMFileIsOfComesOut looks at every byte that is written or sent: the device's buffer and notes,
 // the brokers' topics, the store, the products and the logs.
 func TestNothingOfWhoADICOMFileIsOfComesOut(t *testing.T) {
+	t.Parallel()
 	in := t.TempDir()
 	if err := os.WriteFile(filepath.Join(in, "scan.dcm"), dicom(), 0o600); err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 // readings come in. The process stays and sheds what it can't commit. With a ballast file it delivers
 // although the disk is as full as before, and in any case once there is room again.
 func TestAFullDiskLosesNothingThatWasCommitted(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	d := mountTmpfs(t, s.data, "128m")
 	l := s.newLink()

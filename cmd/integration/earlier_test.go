@@ -63,6 +63,7 @@ func left(t *testing.T, name string) (dir string) {
 // TestABufferOfAnEarlierProgramArrivesWhole starts the device on a buffer with 68 items that an earlier
 // version left waiting: they arrive once, and the scene is not captured again.
 func TestABufferOfAnEarlierProgramArrivesWhole(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	dir := left(t, "device.tar.gz")
 	s.name, s.data = "mast-7", filepath.Join(dir, "data")
@@ -90,6 +91,7 @@ func TestABufferOfAnEarlierProgramArrivesWhole(t *testing.T) {
 // TestAnApplianceOfAnEarlierProgramGoesOn starts canvas run on the data of an earlier version: its buffer,
 // Kafka's log, the bridge's checkpoints, the coordinator, the console's index and the products.
 func TestAnApplianceOfAnEarlierProgramGoesOn(t *testing.T) {
+	t.Parallel()
 	dir := left(t, "appliance.tar.gz")
 	mask := classesOf(t, filepath.Join(dir, "data", "products", "field", "mask.tif"))
 	sensors, console := fmt.Sprintf("127.0.0.1:%d", brokertest.FreePort(t)), fmt.Sprintf("127.0.0.1:%d", brokertest.FreePort(t))

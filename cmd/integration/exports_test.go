@@ -55,6 +55,7 @@ func (f *finding) UnmarshalJSON(data []byte) error {
 // finds with the bare files to what their own inference finds: boxes, corners and points within a pixel, scores
 // within 0.01, the same labels. $CANVAS_EXPORTERS is a Python with deps/peers/exporters/requirements.txt.
 func TestExportsAreReadAsTheirExportersReadThem(t *testing.T) {
+	t.Parallel()
 	python := os.Getenv("CANVAS_EXPORTERS")
 	if python == "" {
 		t.Skip("CANVAS_EXPORTERS names no Python with deps/peers/exporters/requirements.txt")

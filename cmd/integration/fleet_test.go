@@ -17,6 +17,7 @@ import (
 // TestAFleetOfLightEdgesLosesNothingAtOneBridge sends items of many edges through mosquitto and a
 // bridge, which is killed in the middle, and counts what is in Kafka.
 func TestAFleetOfLightEdgesLosesNothingAtOneBridge(t *testing.T) {
+	t.Parallel()
 	const edges, items = 200, 5
 	f := newFleet(t, startBrokers(t))
 	listen := fmt.Sprintf("127.0.0.1:%d", brokertest.FreePort(t))

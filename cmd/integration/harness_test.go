@@ -166,7 +166,7 @@ func startBrokers(t testing.TB) brokers {
 	return brokers{
 		mqtt:      brokertest.StartMosquitto(t).URL,
 		kafka:     brokertest.StartOwnKafka(t).Brokers,
-		zookeeper: brokertest.StartZooKeeper(t, 1).Servers,
+		zookeeper: brokertest.SharedZooKeeper(t),
 	}
 }
 

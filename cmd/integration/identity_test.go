@@ -28,8 +28,12 @@ func secure(t testing.TB, s security.Security) string {
 // TestTheShippedBrokerFilesCarryEverything runs bridge, device and import over mosquitto with the files
 // that are shipped, and lets another device try to take the bridge's place meanwhile.
 func TestTheShippedBrokerFilesCarryEverything(t *testing.T) {
+	t.Parallel()
 	for _, share := range []bool{false, true} {
-		t.Run(fmt.Sprintf("share %v", share), func(t *testing.T) { carryEverything(t, share) })
+		t.Run(fmt.Sprintf("share %v", share), func(t *testing.T) {
+			t.Parallel()
+			carryEverything(t, share)
+		})
 	}
 }
 
@@ -45,7 +49,7 @@ zookeeper: {servers: [%s], session_timeout: 3s, root: /canvas-%d}
 store: %q
 bridge: {receipt_every: 100ms, share: %v}
 `, m.ServiceURL, secure(t, m.Service("canvas-bridge")), secure(t, m.Service(importer)), strings.Join(kafka, ","),
-			strings.Join(brokertest.StartZooKeeper(t, 1).Servers, ","), time.Now().UnixNano(), "file://"+filepath.Join(dir, "objects"), share)
+			strings.Join(brokertest.SharedZooKeeper(t), ","), time.Now().UnixNano(), "file://"+filepath.Join(dir, "objects"), share)
 	}
 	config := cloudConfig("cloud.yaml", "canvas-import")
 	start(t, "canvas-cloud", "--config", config, "bridge", "--id", "bridge-1")

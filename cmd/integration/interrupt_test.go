@@ -11,6 +11,7 @@ import (
 )
 
 func TestAnInterruptedJobKeepsWhatCameAndSaysThatItIsNotAll(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	out := filepath.Join(dir, "out")
 	p := start(t, "canvas", "process", "--out", out, "--video", clip(t, filepath.Join(dir, "street.avi"), 500), "--detector", "opencv_hog_people")

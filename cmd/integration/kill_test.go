@@ -14,6 +14,7 @@ import (
 // TestTheDeviceIsKilledAtRandomMomentsUnderLoad kills canvas-edge with SIGKILL while readings come in
 // and scenes are cut: what was committed arrives once, scenes are read again, and the ledger is exact.
 func TestTheDeviceIsKilledAtRandomMomentsUnderLoad(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	scenes := filepath.Join(s.dir, "scenes")
 	os.MkdirAll(scenes, 0o755)

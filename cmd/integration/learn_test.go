@@ -15,6 +15,7 @@ import (
 // TestDefectsAreFoundByADetectorThatHasSeenGoodPartsOnly takes views of one place of a photograph as
 // good parts, a little moved and lit each time, and puts a stain on some of those to come.
 func TestDefectsAreFoundByADetectorThatHasSeenGoodPartsOnly(t *testing.T) {
+	t.Parallel()
 	in, err := os.Open(asset(t, "images/skimage_motorcycle_left.png"))
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 // TestWhatTheQuotaDropsIsInTheLedgerToTheLastNumber cuts the link until the quota is full and more:
 // what was committed is what the cloud received and what the ledger holds, on both sides.
 func TestWhatTheQuotaDropsIsInTheLedgerToTheLastNumber(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	l := s.newLink()
 	lines := "outbox: {quota_bytes: 8388608, quota_rows: 300}\n"

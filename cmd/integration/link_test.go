@@ -82,6 +82,7 @@ func (r *resetSome) Pipe(stub *toxics.ToxicStub) {
 // TestAThinAndBrokenLinkLosesNothing sends readings through a link that is cut, resets 2 % of what
 // passes, is 600 ms long, carries 1 kB a second, and flaps; all of them arrive once.
 func TestAThinAndBrokenLinkLosesNothing(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	l := s.newLink()
 	s.run("")

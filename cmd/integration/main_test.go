@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"testing"
@@ -14,6 +15,12 @@ func TestMain(m *testing.M) {
 		err = os.Setenv("CACHE_DIRECTORY", dir)
 	}
 	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	// Most of a test's time is waiting, so that a few at once fit on any machine. Where limits on the clock
+	// hold, each runs by itself. A -parallel on the command line overrules both.
+	if err := flag.Set("test.parallel", fmt.Sprint(rounds(3, 1))); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

@@ -12,6 +12,7 @@ import (
 // TestADeviceThatIsSureSendsItsMaskInPlaceOfPixels lets the device's own network decide the same scene
 // twice: all tiles as pixels, then masks wherever it is sure.
 func TestADeviceThatIsSureSendsItsMaskInPlaceOfPixels(t *testing.T) {
+	t.Parallel()
 	models := filepath.Dir(asset(t, "models/cloud_rgbiswir_256.onnx"))
 	f := startFleet(t)
 	type line struct {

@@ -46,6 +46,7 @@ func modelFolder(t *testing.T, weights string) string {
 // TestAModelIsChangedUnderLoadAndABrokenOneTakenBack publishes the model again, lets it see a share of
 // the tiles and then all, and then one whose golden case does not match, while scenes come in.
 func TestAModelIsChangedUnderLoadAndABrokenOneTakenBack(t *testing.T) {
+	t.Parallel()
 	const name = "ukis_csmask_6b_l1c"
 	f := startFleet(t)
 	inbox := filepath.Join(f.dir, "scenes")

@@ -33,6 +33,7 @@ func canvasCloud(t *testing.T, config string, into any, args ...string) {
 }
 
 func TestWhatOperatorsAskIsAnswered(t *testing.T) {
+	t.Parallel()
 	program(t, "canvas-cloud")
 	broker, zookeeper := brokertest.StartOwnKafka(t), brokertest.StartZooKeeper(t, 1)
 	dir := t.TempDir()

@@ -12,6 +12,7 @@ import (
 // TestABacklogOfReadingsArrivesInItsOrder lets readings of some sensors wait while the link is cut, starts
 // the device anew in the middle, and breaks the link again while they go.
 func TestABacklogOfReadingsArrivesInItsOrder(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	l := s.newLink()
 	s.run("")

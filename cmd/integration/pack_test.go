@@ -21,6 +21,7 @@ import (
 // are the means of red, green and blue, and submits pictures, one of a kind that workers do not read and one of a
 // phone.
 func TestAClassifierOfOnesOwnTakesFilesAndNoCode(t *testing.T) {
+	t.Parallel()
 	pack := filepath.Join(root(t), "firmware-configs", "packs", "image-classes")
 	f := newFleet(t, startBrokers(t))
 	models := filepath.Join(f.dir, "models", "parts_quality")
@@ -77,6 +78,7 @@ func TestAClassifierOfOnesOwnTakesFilesAndNoCode(t *testing.T) {
 
 // TestThePackTextReadsWhatIsWrittenInPictures lets a worker find and read the words of a picture.
 func TestThePackTextReadsWhatIsWrittenInPictures(t *testing.T) {
+	t.Parallel()
 	home := os.Getenv("CANVAS_HOME")
 	if home == "" {
 		home = filepath.Join(root(t), ".deps")

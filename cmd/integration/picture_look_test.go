@@ -12,6 +12,7 @@ import (
 // TestPicturesThatTheDeviceIsInDoubtOfAreLookedAtInTheCloud lets a device look at a set of pictures with
 // fastestdet and send those whole that are worth their bytes to picodet_s_416 in the cloud.
 func TestPicturesThatTheDeviceIsInDoubtOfAreLookedAtInTheCloud(t *testing.T) {
+	t.Parallel()
 	models, pictures := filepath.Dir(asset(t, "models/picodet_s_416.onnx")), t.TempDir()
 	for _, name := range []string{"sahi_terrain2.png", "skimage_astronaut.png", "skimage_motorcycle_left.png", "small-vehicles1.jpeg"} {
 		data, err := os.ReadFile(asset(t, "images/"+name))

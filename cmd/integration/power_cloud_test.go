@@ -43,10 +43,10 @@ func newVault(t *testing.T) *vault {
 	v.config = write(t, filepath.Join(dir, "cloud.yaml"), `
 mqtt: {url: %q}
 kafka: {brokers: [%s], partitions: 2}
-zookeeper: {servers: [%s], session_timeout: 3s}
+zookeeper: {servers: [%s], session_timeout: 3s, root: /%s}
 store: %q
 bridge: {receipt_every: 50ms}
-`, at, strings.Join(brokers, ","), strings.Join(brokertest.StartZooKeeper(t, 1).Servers, ","), "file://"+v.store)
+`, at, strings.Join(brokers, ","), strings.Join(brokertest.SharedZooKeeper(t), ","), v.edge, "file://"+v.store)
 	v.ear = listen(t, at, event.ReceiptsTopic(v.edge))
 	var err error
 	if v.sender, err = mqtt.Dial(t.Context(), mqtt.Options{URL: at, ClientID: v.edge}); err != nil {
@@ -151,6 +151,7 @@ func (v *vault) records() map[uint64]event.Item {
 // TestAPowerCutOfTheCloudTakesNothingThatWasReceipted sends items too large for a record, and the first
 // parts of a larger one; as soon as their receipts are there, the power of the store's disk is cut.
 func TestAPowerCutOfTheCloudTakesNothingThatWasReceipted(t *testing.T) {
+	t.Parallel()
 	v := newVault(t)
 	seq := uint64(0)
 	for cut := range rounds(3, 20) {

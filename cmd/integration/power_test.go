@@ -11,6 +11,7 @@ import (
 // TestAPowerCutLosesNothingThatWasCommitted cuts the power of the device's ext4 at random moments
 // under load: what was not synced is gone, the journal is replayed, and the device starts again.
 func TestAPowerCutLosesNothingThatWasCommitted(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	d := mountExt4(t, s.data)
 	s.run("")

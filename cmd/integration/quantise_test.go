@@ -15,6 +15,7 @@ import (
 
 // TestAModelIsGivenEightBitsOnPicturesOfTheUsersOwn goes from a bare model in a folder to an engine more.
 func TestAModelIsGivenEightBitsOnPicturesOfTheUsersOwn(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	models, pictures := filepath.Join(dir, "models"), filepath.Join(dir, "pictures")
 	if err := os.MkdirAll(filepath.Join(models, "tiny", "1"), 0o755); err != nil {

@@ -62,6 +62,7 @@ func killer(t testing.TB, stage int) []byte { return picture(t, 61, 43, stage) }
 // TestInputsThatCrashTheProcessAreQuarantinedAndTheOthersArrive starts canvas-edge again each time it
 // dies, as systemd does, over a folder with two images that kill it and a camera that sends a third.
 func TestInputsThatCrashTheProcessAreQuarantinedAndTheOthersArrive(t *testing.T) {
+	t.Parallel()
 	program := faulty(t, "canvas-edge")
 	s := newSite(t)
 	images := filepath.Join(s.dir, "images")
@@ -149,6 +150,7 @@ frames: {enabled: true, detector: opencv_hog_people}
 // TestAJobThatWasCrashedTwiceByAnInputFinishesWithoutIt runs canvas process three times over the same
 // images, as a person does who sees it die.
 func TestAJobThatWasCrashedTwiceByAnInputFinishesWithoutIt(t *testing.T) {
+	t.Parallel()
 	program := faulty(t, "canvas")
 	dir := t.TempDir()
 	images, out := filepath.Join(dir, "images"), filepath.Join(dir, "out")
@@ -177,6 +179,7 @@ func TestAJobThatWasCrashedTwiceByAnInputFinishesWithoutIt(t *testing.T) {
 }
 
 func TestProgramsForUseDoNotCrashOnTheTestsPictures(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	for stage := 1; stage <= 2; stage++ {
 		os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d.png", stage)), killer(t, stage), 0o644)

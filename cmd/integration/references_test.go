@@ -63,6 +63,7 @@ func fieldsScene(t *testing.T, path string, right, down int, light float32, burn
 // changed of its first scene there, cut otherwise and taken a few pixels further, and sends what has. A query
 // brings a tile that was left out.
 func TestADeviceLeavesOutGroundThatOnlyAnotherOneHasShown(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t, startBrokers(t))
 	config, err := os.ReadFile(f.config)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 // TestWhatPrecisionLeftAwayFollows sends the same scene twice: without loss, and within a bound on the error with the
 // rest behind it. In the end both products are the same, and the two layers weigh little more than the whole.
 func TestWhatPrecisionLeftAwayFollows(t *testing.T) {
+	t.Parallel()
 	f := startFleet(t)
 	type line struct {
 		State   string

@@ -152,6 +152,7 @@ func mask(t *testing.T, folder, scene string) []byte {
 // processes over real brokers. The second time a worker and the bridge are killed in the middle, and
 // only the bridge comes back.
 func TestTheProductsAreTheSameWhenAWorkerAndTheBridgeAreKilled(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes a minute")
 	}

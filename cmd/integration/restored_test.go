@@ -166,6 +166,7 @@ func (s *site) logged(l *link, n uint64) (sent int) {
 }
 
 func TestABufferRestoredFromAnOlderCopyUnderLoadLosesNothingNew(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	l := s.newLink()
 	s.run("")
@@ -195,6 +196,7 @@ func TestABufferRestoredFromAnOlderCopyUnderLoadLosesNothingNew(t *testing.T) {
 }
 
 func TestALogWhoseTailIsLostIsToldOfToTheLastNumber(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	l := s.newLink()
 	s.run("")
@@ -221,6 +223,7 @@ func TestALogWhoseTailIsLostIsToldOfToTheLastNumber(t *testing.T) {
 }
 
 func TestFlippedBitsInTheLogCostAPageAndNotWhatIsBehindThem(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	l := s.newLink()
 	s.run("")
@@ -255,6 +258,7 @@ func TestFlippedBitsInTheLogCostAPageAndNotWhatIsBehindThem(t *testing.T) {
 }
 
 func TestADatabaseOfNoBytesIsToldOfToTheLastNumber(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	l := s.newLink()
 	s.run("")
@@ -274,6 +278,7 @@ func TestADatabaseOfNoBytesIsToldOfToTheLastNumber(t *testing.T) {
 }
 
 func TestACardInASecondDeviceLosesNothingOfEither(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	l := s.newLink()
 	s.run("")
@@ -305,6 +310,7 @@ func TestACardInASecondDeviceLosesNothingOfEither(t *testing.T) {
 // TestADiskThatFailsIsOneStateAndLosesNothing takes the disk away under a running device, which goes on
 // with what it has; a sound disk at the next start has everything that was committed.
 func TestADiskThatFailsIsOneStateAndLosesNothing(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	d := mountExt4(t, s.data)
 	s.run("")

@@ -13,6 +13,7 @@ import (
 )
 
 func TestARunningApplianceShowsItsScenesAndGoesOnAfterARestart(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	config := write(t, filepath.Join(dir, "canvas.yaml"), `
 data: %s

@@ -11,6 +11,7 @@ import (
 // TestObjectsInASceneAreFoundInTheCloudTileByTile lets a device send an aerial photograph in tiles and
 // a worker look for vehicles in them.
 func TestObjectsInASceneAreFoundInTheCloudTileByTile(t *testing.T) {
+	t.Parallel()
 	models := filepath.Dir(asset(t, "models/yolox_nano.onnx"))
 	f := newFleet(t, startBrokers(t))
 	f.sees(t, models, "models: [{want: detect, model: yolox_nano, white: 1}]")

@@ -12,6 +12,7 @@ import (
 // TestUncertainObjectsGetASecondLookInTheCloud lets a device look with fastestdet and ask yolox_nano
 // of the cloud about every object that it is not sure of.
 func TestUncertainObjectsGetASecondLookInTheCloud(t *testing.T) {
+	t.Parallel()
 	models := filepath.Dir(asset(t, "models/yolox_nano.onnx"))
 	f := newFleet(t, startBrokers(t))
 	f.sees(t, models, "models: [{want: detect, model: yolox_nano}]")

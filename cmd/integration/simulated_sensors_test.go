@@ -14,6 +14,7 @@ import (
 // TestEveryExcursionOfSimulatedSensorsIsAlertedOnce publishes readings over mosquitto to a device
 // with rules, and holds the alerts in Kafka against the truth.
 func TestEveryExcursionOfSimulatedSensorsIsAlertedOnce(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.rules = "{sensor: simulated-*, value: temperature, above: 50, hysteresis: 2}, {sensor: simulated-*, value: vibration, above: 10, hysteresis: 2}"
 	s.run("")

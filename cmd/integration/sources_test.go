@@ -29,6 +29,7 @@ func clip(t testing.TB, to string, frames int) string {
 
 // TestTwoCamerasAndASceneAtOnceWhileSensorsReport looks for each where the contracts say that it is.
 func TestTwoCamerasAndASceneAtOnceWhileSensorsReport(t *testing.T) {
+	t.Parallel()
 	f := startFleet(t)
 	site := brokertest.StartMosquitto(t)
 	heard := listen(t, site.URL, "canvas/#")

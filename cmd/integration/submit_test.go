@@ -17,6 +17,7 @@ import (
 // TestStoredScenesAreSubmittedOnceAndLiveOnesOvertakeThem submits a folder, is killed in the middle,
 // submits again, and lets a device send a scene meanwhile.
 func TestStoredScenesAreSubmittedOnceAndLiveOnesOvertakeThem(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes a minute")
 	}

@@ -17,6 +17,7 @@ import (
 // from each of two devices at once, kills the mosaic in between, and finds both wholly. Before, another
 // program announced a `made` of one of them under its name alone.
 func TestTwoEdgesWithTheSameNamesHaveProductsOfTheirOwn(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes half a minute")
 	}

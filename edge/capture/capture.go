@@ -5,6 +5,7 @@
 //	video*    a video file or a camera, decoded by ffmpeg in a child process; ffmpeg*: the program itself
 //	images*   a folder of pictures; decode: how one is opened
 //	scene*    a scene's tiles; folder*: a watched folder of scenes
+//	echoes*   a radar's raw echoes, block by block; folder_echoes: a watched folder of them
 //	device*   what cameras and sensors publish on the device's own broker
 //	newest    what stands between a live source and a slower pipeline
 package capture
@@ -42,6 +43,8 @@ type Picture struct {
 	Scene   *SceneInfo         // of a scene's tile: its scene …
 	Tile    *raster.Tile       // … and its place in the scene's grid
 	Lost    string             // of a tile: why some of its pixels are marked as without data, though they have some
+	Echoes  *EchoesInfo        // of a block of a radar's echoes: its acquisition …
+	Block   *EchoesBlock       // … and its lines
 	Reading map[string]float64 // a sensor's values by name; a plain number is "value"
 
 	// Last closes a finite stream. It comes alone, without pixels, after everything else, and Frame

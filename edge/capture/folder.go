@@ -71,6 +71,8 @@ type Folder struct {
 	open   func(path string) (Source, error)
 	log    *slog.Logger
 	now    func() time.Time
+	// acquisitions are what the YAML files of a folder of echoes name; nil in a folder of scenes.
+	acquisitions acquisitions
 
 	candidates map[string]candidate   // of files not yet settled; used by Run alone
 	passed     map[string]fingerprint // folders that hold no product, as they were; used by Run alone
@@ -203,11 +205,15 @@ func (f *Folder) finish(name string, print fingerprint, failed error) {
 // is never deleted. What has changed since stays: it is read again.
 func (f *Folder) putAway(name string, print fingerprint, to string) error {
 	path, dir := filepath.Join(f.config.Path, name), filepath.Join(f.config.Path, to)
-	if now, _, err := fingerprintOf(path); err != nil || now != print {
+	if now, _, err := f.printOf(path); err != nil || now != print {
 		return err
 	}
+	var parts []string
+	if f.acquisitions != nil {
+		parts = f.acquisitions.owned(path)
+	}
 	if f.config.After == Delete && to == doneFolder {
-		return os.RemoveAll(path)
+		return errors.Join(os.RemoveAll(path), f.putPartsAway(parts, ""))
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -216,7 +222,10 @@ func (f *Folder) putAway(name string, print fingerprint, to string) error {
 	for n := 2; isFolder(goal); n++ { // a folder can't take the place of another, as a file does
 		goal = filepath.Join(dir, fmt.Sprintf("%s-%d", name, n))
 	}
-	return os.Rename(path, goal)
+	if err := os.Rename(path, goal); err != nil {
+		return err
+	}
+	return f.putPartsAway(parts, dir)
 }
 
 func isFolder(path string) bool {

@@ -35,17 +35,21 @@ func (f *Folder) scan() ([]string, error) {
 	}
 	now, present, passed := f.now(), map[string]bool{}, int64(0)
 	var ready []string
+	f.readAcquisitions(entries)
 	for _, e := range entries {
 		name, path := e.Name(), filepath.Join(f.config.Path, e.Name())
 		if unfinished(name) || f.own(name) {
 			continue
 		}
 		if why := f.unwanted(e); why != "" {
+			if f.acquisitions.has(path) {
+				continue
+			}
 			passed++
 			f.logOnce(why)
 			continue
 		}
-		print, whole, err := fingerprintOf(path)
+		print, whole, err := f.printOf(path)
 		switch {
 		case errors.Is(err, errManyFiles):
 			passed++
@@ -73,6 +77,7 @@ func (f *Folder) scan() ([]string, error) {
 	}
 	forget(f.candidates, present)
 	forget(f.passed, present)
+	f.acquisitions.keepOnly(present)
 	f.mu.Lock()
 	f.read.keepOnly(present)
 	f.Passed = passed
@@ -104,6 +109,14 @@ func (f *Folder) settled(e fs.DirEntry, print fingerprint, whole bool, now time.
 	}
 	stood := now.Sub(was.since)
 	if !whole || stood < f.config.Settle {
+		return false
+	}
+	if f.acquisitions != nil {
+		away := f.acquisitions.of(filepath.Join(f.config.Path, name)).missing()
+		if away == "" || stood >= incompleteWait*f.config.Settle {
+			return true
+		}
+		f.logOnce(fmt.Sprintf("%s waits for its echoes: %s; it is tried as it is once nothing has changed for %s", name, away, incompleteWait*f.config.Settle))
 		return false
 	}
 	if !e.IsDir() || stood >= incompleteWait*f.config.Settle {

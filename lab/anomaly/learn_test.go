@@ -10,6 +10,7 @@ import (
 
 	"cloudcanvas/shared/infer"
 	"cloudcanvas/shared/model"
+	"cloudcanvas/shared/soak"
 	"cloudcanvas/shared/vision"
 )
 
@@ -81,7 +82,11 @@ func part(seed uint64, defect string) (im vision.Image, where vision.Box) {
 
 func learned(t testing.TB, backbone string) (Learned, model.Model) {
 	t.Helper()
-	l, err := Learn(t.Context(), Options{Backbone: backboneAsset(t, backbone), Pictures: 24, Threads: 2, Seed: 1, Log: slog.New(slog.DiscardHandler), Bank: 200,
+	pictures, bank := 16, 60 // the race detector sees every value of every distance
+	if soak.Asked() {
+		pictures, bank = 24, 200
+	}
+	l, err := Learn(t.Context(), Options{Backbone: backboneAsset(t, backbone), Pictures: pictures, Threads: 2, Seed: 1, Log: slog.New(slog.DiscardHandler), Bank: bank,
 		Picture: func(n int) (vision.Image, error) { im, _ := part(uint64(n), ""); return im, nil }})
 	if err != nil {
 		t.Fatal(err)

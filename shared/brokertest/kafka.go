@@ -147,21 +147,65 @@ func newKafka(java, lib, dir string) (*Kafka, error) {
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		return nil, err
 	}
-	// Short-lived and on few cores: the quick compiler and the plain collector start fastest.
-	run := []string{java, "-Xms64m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-cp", filepath.Join(lib, "*")}
-	format := append(run[1:len(run):len(run)], "kafka.tools.StorageTool", "format", "-t", "Y2FudmFzLWNhbnZhcy0wMQ", "-c", file)
-	for _, mechanism := range []string{"SCRAM-SHA-512", "SCRAM-SHA-256"} {
-		format = append(format, "--add-scram", fmt.Sprintf("%s=[name=%s,password=%s]", mechanism, KafkaUser, KafkaPassword))
-	}
-	if out, err := exec.Command(java, format...).CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("formatting Kafka's folder: %w: %s", err, out)
+	if err := format(java, lib, dir, file); err != nil {
+		return nil, err
 	}
 	return &Kafka{
 		Brokers: []string{loopback(plain)}, TLSBrokers: []string{loopback(tls)}, SASLBrokers: []string{loopback(sasl)},
 		Certs: certs,
 		process: process{
-			name: "Kafka", argv: append(run, "kafka.Kafka", file), log: filepath.Join(dir, "kafka.log"),
+			name: "Kafka", argv: append(runJava(java, lib), "kafka.Kafka", file), log: filepath.Join(dir, "kafka.log"),
 			answers: func() bool { return listening(plain) && listening(tls) && listening(sasl) },
 		},
 	}, nil
+}
+
+// runJava is how Kafka's classes are run. They live short and on few cores: the quick compiler and the
+// plain collector start fastest.
+func runJava(java, lib string) []string {
+	return []string{java, "-Xms64m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-cp", filepath.Join(lib, "*")}
+}
+
+// formatted is what Kafka's own tool wrote into the first folder. None of it names a port or a path, so
+// that later brokers of the process get a copy, which saves each a start of Java.
+var formatted struct {
+	sync.Mutex
+	files map[string][]byte
+}
+
+// format makes dir/log ready for the broker of that configuration.
+func format(java, lib, dir, config string) error {
+	formatted.Lock()
+	defer formatted.Unlock()
+	log := filepath.Join(dir, "log")
+	if formatted.files != nil {
+		if err := os.MkdirAll(log, 0o700); err != nil {
+			return err
+		}
+		for name, content := range formatted.files {
+			if err := os.WriteFile(filepath.Join(log, name), content, 0o600); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	argv := append(runJava(java, lib), "kafka.tools.StorageTool", "format", "-t", "Y2FudmFzLWNhbnZhcy0wMQ", "-c", config)
+	for _, mechanism := range []string{"SCRAM-SHA-512", "SCRAM-SHA-256"} {
+		argv = append(argv, "--add-scram", fmt.Sprintf("%s=[name=%s,password=%s]", mechanism, KafkaUser, KafkaPassword))
+	}
+	if out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput(); err != nil {
+		return fmt.Errorf("formatting Kafka's folder: %w: %s", err, out)
+	}
+	entries, err := os.ReadDir(log)
+	if err != nil {
+		return err
+	}
+	files := map[string][]byte{}
+	for _, e := range entries {
+		if files[e.Name()], err = os.ReadFile(filepath.Join(log, e.Name())); err != nil {
+			return err
+		}
+	}
+	formatted.files = files
+	return nil
 }

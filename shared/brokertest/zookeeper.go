@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -34,30 +35,10 @@ func StartZooKeeper(t testing.TB, servers int) *ZooKeeper {
 		peers += fmt.Sprintf("server.%d=127.0.0.1:%d:%d\n", n, FreePort(t), FreePort(t))
 	}
 	for n := 1; n <= servers; n++ {
-		dir, port := t.TempDir(), FreePort(t)
-		config := strings.Join([]string{
-			"tickTime=500", // sessions of 1 to 10 s
-			"initLimit=20", "syncLimit=10",
-			"dataDir=" + dir,
-			"clientPort=" + strconv.Itoa(port), "clientPortAddress=127.0.0.1",
-			"admin.enableServer=false",
-			"4lw.commands.whitelist=srvr",
-			"maxClientCnxns=0",
-			peers,
-		}, "\n")
-		file := filepath.Join(dir, "zoo.cfg")
-		if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		port := FreePort(t)
+		p, err := zooKeeperServer(java, lib, t.TempDir(), n, port, peers)
+		if err != nil {
 			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, "myid"), []byte(strconv.Itoa(n)), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		p := &process{
-			name: fmt.Sprintf("ZooKeeper server %d", n),
-			argv: []string{java, "-Xmx96m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-				"-cp", filepath.Join(lib, "*"), "org.apache.zookeeper.server.quorum.QuorumPeerMain", file},
-			log:     filepath.Join(dir, "zookeeper.log"),
-			answers: func() bool { return listening(port) },
 		}
 		z.processes = append(z.processes, p)
 		z.Servers = append(z.Servers, loopback(port))
@@ -68,6 +49,80 @@ func StartZooKeeper(t testing.TB, servers int) *ZooKeeper {
 	}
 	z.await()
 	return z
+}
+
+// zooKeeperServer is the n-th server of an ensemble, not yet started, with its files in dir.
+func zooKeeperServer(java, lib, dir string, n, port int, peers string) (*process, error) {
+	config := strings.Join([]string{
+		"tickTime=500", // sessions of 1 to 10 s
+		"initLimit=20", "syncLimit=10",
+		"dataDir=" + dir,
+		"clientPort=" + strconv.Itoa(port), "clientPortAddress=127.0.0.1",
+		"admin.enableServer=false",
+		"4lw.commands.whitelist=srvr",
+		"maxClientCnxns=0",
+		peers,
+	}, "\n")
+	file := filepath.Join(dir, "zoo.cfg")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "myid"), []byte(strconv.Itoa(n)), 0o600); err != nil {
+		return nil, err
+	}
+	return &process{
+		name: fmt.Sprintf("ZooKeeper server %d", n),
+		argv: []string{java, "-Xmx96m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+			"-cp", filepath.Join(lib, "*"), "org.apache.zookeeper.server.quorum.QuorumPeerMain", file},
+		log:     filepath.Join(dir, "zookeeper.log"),
+		answers: func() bool { return listening(port) },
+	}, nil
+}
+
+// SharedZooKeeper gives the servers of the ZooKeeper that all tests of the process share; it is started
+// when it is first asked for. Tests should use a root of their own, and leave the server alone.
+func SharedZooKeeper(t testing.TB) (servers []string) {
+	t.Helper()
+	java, lib, err := jars("zookeeper")
+	if err != nil {
+		t.Skip("no ZooKeeper: ", err)
+	}
+	onlyZooKeeper.Do(func() { onlyZooKeeper.server, onlyZooKeeper.err = startSharedZooKeeper(java, lib) })
+	if onlyZooKeeper.err != nil {
+		t.Fatal(onlyZooKeeper.err)
+	}
+	return []string{onlyZooKeeper.server}
+}
+
+var onlyZooKeeper struct {
+	sync.Once
+	server  string
+	process *process // kept: what ends the server is that the pipe to it closes
+	err     error
+}
+
+func startSharedZooKeeper(java, lib string) (server string, err error) {
+	// Not a test's folder: it outlives the test that asked first. The process removes it.
+	dir, err := os.MkdirTemp("", "canvas-zookeeper-")
+	if err != nil {
+		return "", err
+	}
+	port, err := freePort()
+	var p *process
+	if err == nil {
+		p, err = zooKeeperServer(java, lib, dir, 1, port, "")
+	}
+	if err == nil {
+		p.remove = dir
+		p.answers = func() bool { return serving(loopback(port)) }
+		err = p.start()
+	}
+	if err != nil {
+		os.RemoveAll(dir)
+		return "", err
+	}
+	onlyZooKeeper.process = p
+	return loopback(port), nil
 }
 
 // Kill ends a server, counted from 0, as SIGKILL does.

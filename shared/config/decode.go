@@ -65,6 +65,8 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string) {
 		d.decodeStruct(n, v, path)
 	case v.Kind() == reflect.Slice:
 		d.decodeList(n, v, path)
+	case v.Kind() == reflect.Array:
+		d.decodeArray(n, v, path)
 	case v.Kind() == reflect.Map:
 		d.decodeMap(n, v, path)
 	case n.Kind != yaml.ScalarNode:
@@ -119,6 +121,17 @@ func (d *decoder) decodeList(n *yaml.Node, v reflect.Value, path string) {
 		d.decode(item, list.Index(i), join(path, strconv.Itoa(i)))
 	}
 	v.Set(list)
+}
+
+// decodeArray is for lists of a fixed length, such as the coordinates of a place.
+func (d *decoder) decodeArray(n *yaml.Node, v reflect.Value, path string) {
+	if n.Kind != yaml.SequenceNode || len(n.Content) != v.Len() {
+		d.add(n, path, fmt.Sprintf("is not a list of %d", v.Len()), "write it as "+d.leaf(path)+": ["+strings.TrimPrefix(strings.Repeat(", "+example(v.Type().Elem()), v.Len()), ", ")+"]")
+		return
+	}
+	for i, item := range n.Content {
+		d.decode(item, v.Index(i), join(path, strconv.Itoa(i)))
+	}
 }
 
 func (d *decoder) decodeMap(n *yaml.Node, v reflect.Value, path string) {

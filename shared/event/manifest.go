@@ -30,6 +30,8 @@ type Manifest struct {
 	Model     string         `json:"model"` // asked for in the cloud; empty: the cloud's choice
 	// Facts are what reading the scene rested on, and where each was found; none of earlier devices.
 	Facts []SceneFact `json:"facts,omitempty"`
+	// Radar is set of a scene whose tiles are blocks of raw radar echoes.
+	Radar *Radar `json:"radar,omitempty"`
 }
 
 // SceneFact is one thing that reading a scene rests on: bands, reflectance, nodata, sensor, level, time.
@@ -103,14 +105,14 @@ const (
 	DroppedCloud     = "cloud"
 	DroppedUnchanged = "unchanged"
 
-	SentMask = "mask" // the device's own mask was sent in place of the tile
+	SentMask = "mask" // the device's own mask was sent in place of the tile; of a radar's blocks see SentAmplitude
 )
 
 // TileDecision is what the edge decided on one tile.
 type TileDecision struct {
 	Tile     string  `json:"tile"`     // "<column>_<row>"
 	Decision string  `json:"decision"` // sent or dropped
-	Reason   string  `json:"reason"`   // why it was dropped; mask when its mask was sent; else empty
+	Reason   string  `json:"reason"`   // why it was dropped; mask or amplitude when that was sent in its place; else empty
 	Cloud    float64 `json:"cloud"`    // share of the tile's valid pixels, 0 … 1
 	NoData   float64 `json:"nodata"`   // share of the tile's pixels, 0 … 1
 	Value    float64 `json:"value"`    // what it was worth to the edge, 0 … 1
@@ -204,7 +206,11 @@ func (m Manifest) CheckPlan() error {
 	if err := checkNames(m.ID, m.Model, m.Screening); err != nil {
 		return fmt.Errorf("scene manifest: %w", err)
 	}
-	if err := m.checkGrid(); err != nil {
+	if m.Radar != nil {
+		if err := m.checkRadar(); err != nil {
+			return err
+		}
+	} else if err := m.checkGrid(); err != nil {
 		return err
 	}
 	if len(m.Bands) > maxBands {
@@ -213,7 +219,7 @@ func (m Manifest) CheckPlan() error {
 	if err := checkNames(m.Bands...); err != nil {
 		return fmt.Errorf("scene %s: bands: %w", m.ID, err)
 	}
-	if !dataTypes.MatchString(m.DataType) {
+	if m.Radar == nil && !dataTypes.MatchString(m.DataType) {
 		return fmt.Errorf("%w: scene %s: pixels of type %.40q, which GDAL has not", ErrMalformed, m.ID, m.DataType)
 	}
 	if !(m.Precision >= 0 && m.Precision <= 1) {

@@ -113,8 +113,10 @@ func TestOtherJSONIsNotTakenForOurs(t *testing.T) {
 }
 
 func FuzzParseManifest(f *testing.F) {
-	b, _ := json.Marshal(sampleManifest())
-	f.Add(b)
+	for _, m := range []Manifest{sampleManifest(), sampleRadarManifest()} {
+		b, _ := json.Marshal(m)
+		f.Add(b)
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if m, err := ParseManifest(Item{Kind: Scene, Data: data}); err == nil && m.Check() != nil {
 			t.Fatal("a bad manifest passed")

@@ -1,6 +1,10 @@
 package linktile
 
-import "slices"
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+)
 
 // What a pixel's number comes from.
 const (
@@ -51,6 +55,10 @@ func (c *bandCoder) encode(p *predictor, band int, e int32, tokens *tokenWriter,
 	near := c.exact(e)
 	w0, w1, z0, z1 := int64(p.weight[0]), int64(p.weight[1]), p.sizeWeight[0], p.sizeWeight[1]
 	for y := range c.h {
+		if e == 0 && y > 0 && c.codedRow(y) {
+			c.encodeRow(p, plane, y, tokens)
+			continue
+		}
 		s.next(p, c.planes, y)
 		pix, sizes, own, ownSize := plane.pix[y*c.w:(y+1)*c.w], plane.sizes[y*c.w:(y+1)*c.w], s.own.below, s.ownSize.below
 		for x := range pix {
@@ -67,7 +75,7 @@ func (c *bandCoder) encode(p *predictor, band int, e int32, tokens *tokenWriter,
 					v = plane.value(pix[x])
 				}
 			} else {
-				context := c.context(s.size[x], ownSize[x+pad-1]*z0+ownSize[x+pad-2]*z1)
+				size := sizeOf(s.size[x] + ownSize[x+pad-1]*z0 + ownSize[x+pad-2]*z1)
 				v = plane.value(pix[x])
 				r = v - at
 				if e > 0 {
@@ -77,7 +85,7 @@ func (c *bandCoder) encode(p *predictor, band int, e int32, tokens *tokenWriter,
 						r = -((e - r) / step)
 					}
 				}
-				tokens.put(c.table(context), zigzag(r))
+				tokens.put(c.contexts.of(size), zigzag(r))
 				if e > 0 {
 					v = near.encode(flags, min(max(at+r*step, c.low), c.high), v)
 				}
@@ -89,16 +97,42 @@ func (c *bandCoder) encode(p *predictor, band int, e int32, tokens *tokenWriter,
 	}
 }
 
+// encodeRow is encode for a row that is coded whole and without loss: its numbers are known before, so that nothing in
+// it waits for the number to the left.
+func (c *bandCoder) encodeRow(p *predictor, plane plane, y int, tokens *tokenWriter) {
+	s := c.around
+	s.turn(p, c.planes, y)
+	own, ownSize := s.own.below[pad:pad+c.w], s.ownSize.below[pad:pad+c.w]
+	plane.copyRow(own, y, c.w)
+	s.sumValues(p, true)
+	sizes, value, codes := plane.sizes[y*c.w:][:len(own)], s.value[:len(own)], s.codes[:len(own)]
+	ownSize = ownSize[:len(own)]
+	low, high := c.low, c.high
+	for x, v := range own {
+		at := int32((value[x] + 1<<(weightBits-1)) >> weightBits)
+		r := v - min(max(at, low), high)
+		codes[x] = zigzag(r)
+		r = min(max(r, -r), 1<<16-1)
+		ownSize[x], sizes[x] = r, uint16(r)
+	}
+	s.sumSizes(p, true)
+	tokens.putRow(&c.contexts, s.size[:len(codes)], codes)
+}
+
 // decode is encode the other way.
 func (c *bandCoder) decode(p *predictor, band int, e int32, tokens *tokenReader, flags *binaryReader) {
 	c.contexts.forget()
 	plane, s, step := c.planes[band], c.around, 2*e+1
 	near := c.exact(e)
-	state, other := tokens.state, tokens.other
 	low, high := c.low, c.high
 	w0, w1, z0, z1 := int64(p.weight[0]), int64(p.weight[1]), p.sizeWeight[0], p.sizeWeight[1]
 	for y := range c.h {
 		s.next(p, c.planes, y)
+		if e == 0 && y > 0 && c.codedRow(y) {
+			c.decodeRow(p, plane, y, tokens)
+			continue
+		}
+		state, other := tokens.state, tokens.other
 		pix, sizes, own, ownSize := plane.pix[y*c.w:(y+1)*c.w], plane.sizes[y*c.w:(y+1)*c.w], s.own.below, s.ownSize.below
 		own, ownSize = own[pad-2:pad+c.w], ownSize[pad-2:pad+c.w]
 		left, left2, size, size2 := own[1], own[0], ownSize[1], ownSize[0]
@@ -118,7 +152,7 @@ func (c *bandCoder) decode(p *predictor, band int, e int32, tokens *tokenReader,
 					v = plane.value(pix[x])
 				}
 			} else {
-				t := c.table(c.context(sizeAround[x], size*z0+size2*z1))
+				t := c.contexts.of(sizeOf(sizeAround[x] + size*z0 + size2*z1))
 				// tokens.get, written out: here a reader spends its time
 				share := state & (probTotal - 1)
 				token := uint32(t.token[share])
@@ -146,20 +180,66 @@ func (c *bandCoder) decode(p *predictor, band int, e int32, tokens *tokenReader,
 			left2, left = left, v
 			size2, size = size, r
 		}
+		tokens.state, tokens.other = state, other
+	}
+}
+
+// codedRow says whether all of a row is coded.
+func (c *bandCoder) codedRow(y int) bool {
+	return c.from == nil || bytes.Count(c.from[y*c.w:(y+1)*c.w], []byte{coded}) == c.w
+}
+
+// decodeRow is decode for a row that is coded whole and without loss. What each
+// pixel waits for is the size of the residual to its left, then the table, the token, its bits: nothing else is in
+// that chain, and no branch that can't be foreseen.
+func (c *bandCoder) decodeRow(p *predictor, plane plane, y int, tokens *tokenReader) {
+	s := c.around
+	pix := plane.pix[y*c.w : (y+1)*c.w]
+	sizes, own, ownSize := plane.sizes[y*c.w:][:len(pix)], s.own.below[pad:][:len(pix)], s.ownSize.below[pad:][:len(pix)]
+	left, left2, size, size2 := s.own.below[pad-1], s.own.below[pad-2], s.ownSize.below[pad-1], s.ownSize.below[pad-2]
+	around, sizeAround := s.value[:len(pix)], s.size[:len(pix)]
+	low, high := c.low, c.high
+	w0, w1, z0, z1 := int64(p.weight[0]), int64(p.weight[1]), p.sizeWeight[0], p.sizeWeight[1]
+	state, other, data, at := tokens.state, tokens.other, tokens.ahead(c.w), 0
+	raw, bits, n, rawAt := tokens.raw.ahead(c.w), tokens.raw.bits, tokens.raw.n, 0
+	for x := range pix {
+		t := c.contexts.of(sizeOf(sizeAround[x] + size*z0 + size2*z1))
+		share := state & (probTotal - 1)
+		token := t.token[share]
+		part := t.part[token]
+		state = part&0xffff*(state>>probBits) + share - part>>16
+		short := (uint64(state) - stateLow) >> 63 // 1: the next part of the state is due
+		more := uint32(binary.LittleEndian.Uint16(data[at:]))
+		due := -uint32(short)
+		state = state&^due | (state<<16|more)&due
+		at += int(short * 2)
+		state, other = other, state
+		t.saw(uint32(token))
+
+		bits |= binary.LittleEndian.Uint64(raw[rawAt:]) << n
+		rawAt += int(63-n) >> 3
+		n |= 56
+		spelt := &spellings[token]
+		z := spelt.least + uint32(bits)&spelt.mask
+		bits >>= spelt.bits
+		n -= uint(spelt.bits)
+
+		predicted := int32((around[x] + int64(left)*w0 + int64(left2)*w1 + 1<<(weightBits-1)) >> weightBits)
+		v := min(max(predicted, low), high) + unzigzag(z)
+		v = min(max(v, low), high)
+		r := int32(min((z+1)>>1, 1<<16-1))
+		own[x], ownSize[x] = v, r
+		pix[x], sizes[x] = uint16(v), uint16(r)
+		left2, left = left, v
+		size2, size = size, r
 	}
 	tokens.state, tokens.other = state, other
+	tokens.took(at)
+	tokens.raw.took(rawAt, bits, n)
 }
 
-func (c *bandCoder) context(around, left int32) uint32 {
-	return contextOf(uint32(around+left) >> (sizeBits - 4))
-}
-
-func (c *bandCoder) table(context uint32) *table {
-	if t := c.contexts.tables[context]; t != nil {
-		return t
-	}
-	return c.contexts.first(context)
-}
+// sizeOf is an expected size in sixteenths.
+func sizeOf(sum int32) uint32 { return uint32(sum) >> (sizeBits - 4) }
 
 func (p plane) value(v uint16) int32 {
 	if p.signed {

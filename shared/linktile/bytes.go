@@ -3,6 +3,7 @@ package linktile
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 )
 
 // byteReader takes numbers off bytes; the first that is missing or out of bounds is remembered.
@@ -88,6 +89,33 @@ type bitReader struct {
 	bits uint64
 	n    uint
 	over uint // bits that were asked for and are not there
+
+	copied []byte // room for ahead
+}
+
+// lengthen gives data if it has n bytes, else a copy with zeros behind, in room.
+func lengthen(room *[]byte, data []byte, n int) []byte {
+	if len(data) >= n {
+		return data
+	}
+	*room = slices.Grow((*room)[:0], n)[:n]
+	clear((*room)[copy(*room, data):])
+	return *room
+}
+
+// ahead gives the bytes that are to be read, with zeros behind where they may not be enough for the bits of so many
+// tokens, of which each has two bytes at most.
+func (r *bitReader) ahead(tokens int) []byte { return lengthen(&r.copied, r.data, 2*tokens+16) }
+
+// took takes note of how many of these bytes were read into bits, of which n are left.
+func (r *bitReader) took(read int, bits uint64, n uint) {
+	if beyond := 8 * uint(max(read-len(r.data), 0)); beyond <= n {
+		n -= beyond
+	} else {
+		r.over += beyond - n
+		n = 0
+	}
+	r.data, r.bits, r.n = r.data[min(read, len(r.data)):], bits&(1<<n-1), n
 }
 
 func (r *bitReader) get(n uint) uint32 {

@@ -76,7 +76,7 @@ type rows struct {
 }
 
 func newRows(w int) rows {
-	return rows{make([]int32, w+2*pad), make([]int32, w+2*pad), make([]int32, w+2*pad)}
+	return rows{padded[int32](w + 2*pad), padded[int32](w + 2*pad), padded[int32](w + 2*pad)}
 }
 
 func (r *rows) turn() { r.above, r.here, r.below = r.here, r.below, r.above }
@@ -98,11 +98,13 @@ type surroundings struct {
 	secondSize rows
 	value      []int64 // the part of the prediction that rests on other rows and bands
 	size       []int32
+	taps       []tap    // room for those of a row
+	codes      []uint32 // of a row
 }
 
 func newSurroundings(w, h int) *surroundings {
 	return &surroundings{w: w, h: h, own: newRows(w), ownSize: newRows(w), first: newRows(w), firstSize: newRows(w),
-		second: newRows(w), secondSize: newRows(w), value: make([]int64, w), size: make([]int32, w)}
+		second: newRows(w), secondSize: newRows(w), value: padded[int64](w), size: padded[int32](w), taps: make([]tap, taps), codes: make([]uint32, w)}
 }
 
 // plane is a band of numbers and of the sizes of their residuals.
@@ -113,24 +115,23 @@ type plane struct {
 }
 
 func (p plane) row(to []int32, y, w int) {
-	from, to2 := p.pix[y*w:(y+1)*w], to[pad:pad+w]
-	if p.signed {
-		for i, v := range from {
-			to2[i] = int32(int16(v))
-		}
-	} else {
-		for i, v := range from {
-			to2[i] = int32(v)
-		}
-	}
+	p.copyRow(to[pad:pad+w], y, w)
 	padRow(to)
 }
 
-func (p plane) sizeRow(to []int32, y, w int) {
-	from, to2 := p.sizes[y*w:(y+1)*w], to[pad:pad+w]
-	for i, v := range from {
-		to2[i] = int32(v)
+func (p plane) copyRow(to []int32, y, w int) {
+	from := p.pix[y*w : (y+1)*w]
+	if !p.signed {
+		widen(to, from)
+		return
 	}
+	for i, v := range from {
+		to[i] = int32(int16(v))
+	}
+}
+
+func (p plane) sizeRow(to []int32, y, w int) {
+	widen(to[pad:pad+w], p.sizes[y*w:(y+1)*w])
 	padRow(to)
 }
 
@@ -156,6 +157,13 @@ func load(r, sizes *rows, p plane, y, w, h int) {
 
 // next prepares row y: after it s.own.below and s.ownSize.below are to be filled by the caller, from left to right.
 func (s *surroundings) next(p *predictor, planes []plane, y int) {
+	s.turn(p, planes, y)
+	s.sumValues(p, false)
+	s.sumSizes(p, false)
+}
+
+// turn brings the rows around row y.
+func (s *surroundings) turn(p *predictor, planes []plane, y int) {
 	if y > 0 {
 		padRow(s.own.below)
 		padRow(s.ownSize.below)
@@ -180,21 +188,11 @@ func (s *surroundings) next(p *predictor, planes []plane, y int) {
 		s.own.below[i] = s.own.here[pad]
 		s.ownSize.below[i] = s.ownSize.here[pad]
 	}
-	w, sw := &p.weight, &p.sizeWeight
-	addOwn(s.value, s.own.above[pad-1:], s.own.here, w, p.offset)
-	sizeOwn(s.size, s.ownSize.above[pad:], s.ownSize.here[pad-1:], sw, p.sizeOffset)
 	if p.first >= 0 {
 		load(&s.first, &s.firstSize, planes[p.first], y, s.w, s.h)
-		f := w[tapsOwn:]
-		add3(s.value, s.first.above[pad-1:], f[0], f[1], f[2])
-		add3(s.value, s.first.here[pad-1:], f[3], f[4], f[5])
-		add3(s.value, s.first.below[pad-1:], f[6], f[7], f[8])
-		size5(s.size, s.firstSize, sw)
 	}
 	if p.second >= 0 {
 		load(&s.second, &s.secondSize, planes[p.second], y, s.w, s.h)
-		addSecond(s.value, s.second, w[tapsOwn+tapsFirst:])
-		size1(s.size, s.secondSize.here[pad:], sw[11])
 	}
 }
 
@@ -246,6 +244,16 @@ func size5(to []int32, r rows, w *[sizeTaps]int32) {
 		c := here[i]
 		to[i] += a*w6 + b*w7 + c*w8 + above[i]*w9 + below[i]*w10
 		a, b = b, c
+	}
+}
+
+// addLeft adds what the row itself says, of which the first two numbers stand left of it.
+func addLeft(to []int64, row []int32, w0, w1 int32) {
+	a, rest := int64(row[0]), row[1:][:len(to)]
+	for i := range to {
+		b := int64(rest[i])
+		to[i] += a*int64(w1) + b*int64(w0)
+		a = b
 	}
 }
 

@@ -33,7 +33,7 @@ func (c *bandCoder) refine(p *predictor, band int, base plane, e int32, code fun
 				v = own[x+pad-1]
 			case from == coded && !slices.Contains(c.specials, known):
 				size := (s.size[x] + ownSize[x+pad-1]*p.sizeWeight[0] + ownSize[x+pad-2]*p.sizeWeight[1]) >> (sizeBits - 4)
-				t := c.table(residualContext(at, known, size, e))
+				t := c.contexts.in(residualContext(at, known, size, e))
 				d := unzigzag(code(t, zigzag(plane.value(pix[x])-known)))
 				if v = known + d; d < -e || d > e || v < c.low || v > c.high {
 					return fmt.Errorf("%w: a number is further off its base than %d", ErrMalformed, e)

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
+	"slices"
 )
 
 // A residual is coded as a token, whose frequencies are learned for each context while coding, and for large
@@ -29,6 +30,34 @@ func tokenOf(z uint32) (token, extra uint32, n uint) {
 	n = uint(bits.Len32(z)) - 3
 	return direct + (uint32(n)-2)*4 + z>>n&3, z & (1<<n - 1), n
 }
+
+// spelling is how a token is written: the least code that it stands for, and the bits after it.
+type spelling struct {
+	least uint32
+	mask  uint32
+	bits  uint8
+}
+
+// spellings has room for any byte, so that none needs to be checked.
+var spellings = func() (all [256]spelling) {
+	for token := range uint32(direct) {
+		all[token].least = token
+	}
+	for token := uint32(direct); token < tokens; token++ {
+		n := (token-direct)/4 + 2
+		all[token] = spelling{(4 + token&3) << n, 1<<n - 1, uint8(n)}
+	}
+	return all
+}()
+
+// tokenOfSmall are the tokens of the codes that are met most.
+var tokenOfSmall = func() (all [1 << 10]uint8) {
+	for z := range all {
+		token, _, _ := tokenOf(uint32(z))
+		all[z] = uint8(token)
+	}
+	return all
+}()
 
 // zigzag folds the sign into the lowest bit.
 func zigzag(v int32) uint32   { return uint32(v<<1) ^ uint32(v>>31) }
@@ -117,12 +146,14 @@ func (t *table) saw(token uint32) {
 type contexts struct {
 	reads  bool
 	tables [maxContexts]*table
+	small  [smallSizes]*table // of an expected size, where that is met most
 	spare  []*table
 }
 
 const (
 	maxContexts = 84
 	maxSize     = 1<<22 - 1 // of the last context
+	smallSizes  = 1 << 10
 )
 
 // contextOf sorts an expected size of the residual, in sixteenths, into quarters of powers of two.
@@ -133,6 +164,30 @@ func contextOf(size uint32) uint32 {
 	}
 	n := uint32(bits.Len32(size))
 	return (n-2)*4 + size>>(n-3)&3
+}
+
+// of gives the table of an expected size.
+func (c *contexts) of(size uint32) *table {
+	if size < smallSizes && c.small[size] != nil {
+		return c.small[size]
+	}
+	return c.find(size)
+}
+
+// in gives the table of a context.
+func (c *contexts) in(context uint32) *table {
+	if t := c.tables[context]; t != nil {
+		return t
+	}
+	return c.first(context)
+}
+
+func (c *contexts) find(size uint32) *table {
+	t := c.in(contextOf(size))
+	if size < smallSizes {
+		c.small[size] = t
+	}
+	return t
 }
 
 func (c *contexts) first(context uint32) *table {
@@ -158,6 +213,7 @@ func (c *contexts) forget() {
 			c.spare, c.tables[i] = append(c.spare, t), nil
 		}
 	}
+	clear(c.small[:])
 }
 
 // tokenWriter takes tokens in their order and codes them from the last to the first, as asymmetric numeral
@@ -176,17 +232,37 @@ func (w *tokenWriter) put(t *table, z uint32) {
 	t.saw(token)
 }
 
+// putRow puts a row of residuals' codes, each of which has its expected size.
+func (w *tokenWriter) putRow(c *contexts, sizes []int32, codes []uint32) {
+	coded := slices.Grow(w.coded, len(codes))
+	parts := coded[len(coded):][:len(codes)]
+	sizes = sizes[:len(codes)]
+	for x, z := range codes {
+		t := c.of(sizeOf(sizes[x]))
+		var token uint32
+		if z < uint32(len(tokenOfSmall)) {
+			token = uint32(tokenOfSmall[z])
+		} else {
+			token, _, _ = tokenOf(z)
+		}
+		parts[x] = t.part[token]
+		t.saw(token)
+		spelt := &spellings[token]
+		w.raw.put(z&spelt.mask, uint(spelt.bits))
+	}
+	w.coded = coded[:len(coded)+len(codes)]
+}
+
 // finish gives the coded tokens. Two states take turns, so that a processor can work on both.
 func (w *tokenWriter) finish() []byte {
-	out := make([]byte, 2*len(w.coded)+8)
+	out := make([]byte, 2*len(w.coded)+8+2)
 	at, state, other := len(out), uint32(stateLow), uint32(stateLow)
 	for i := len(w.coded) - 1; i >= 0; i-- {
 		start, freq := w.coded[i]>>16, w.coded[i]&0xffff
-		if state>>20 >= freq {
-			at -= 2
-			binary.LittleEndian.PutUint16(out[at:], uint16(state))
-			state >>= 16
-		}
+		binary.LittleEndian.PutUint16(out[at-2:], uint16(state)) // which counts only where the state is too large:
+		full := (uint64(freq) - 1 - uint64(state>>20)) >> 63     // without a branch, for it is as likely as not
+		at -= int(full * 2)
+		state >>= full * 16 & 31
 		q := state / freq
 		state, other = other, q<<probBits+(state-q*freq)+start
 	}
@@ -203,6 +279,7 @@ type tokenReader struct {
 	data         []byte
 	raw          bitReader
 	short        bool
+	copied       []byte // room for ahead
 }
 
 func newTokenReader(coded, raw []byte) (*tokenReader, error) {
@@ -229,6 +306,16 @@ func (r *tokenReader) get(t *table) uint32 {
 	}
 	n := uint(token-direct)/4 + 2
 	return (4+token&3)<<n | r.raw.get(n)
+}
+
+// ahead gives what is to be read, with zeros behind it where it may not be enough for so many tokens, of which each
+// takes two bytes at most: then they can be read without asking each time whether there are any.
+func (r *tokenReader) ahead(tokens int) []byte { return lengthen(&r.copied, r.data, 2*tokens+2) }
+
+// took takes note of how far that was read.
+func (r *tokenReader) took(n int) {
+	r.short = r.short || n > len(r.data)
+	r.data = r.data[min(n, len(r.data)):]
 }
 
 // more reads the next part of a state.

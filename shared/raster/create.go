@@ -13,7 +13,7 @@ import (
 type Layout struct {
 	Width, Height int
 	Bands         []string
-	DataType      string    // Byte, UInt16, Int16 or Float32
+	DataType      string    // Byte, UInt16, Int16, Float32 or CFloat32
 	Scalings      []Scaling // of each band, or nil
 	NoData        *float64
 	Georef        Georef
@@ -30,7 +30,7 @@ type Writer struct {
 	layout     Layout
 }
 
-var dataTypes = map[string]godal.DataType{"Byte": godal.Byte, "UInt16": godal.UInt16, "Int16": godal.Int16, "Float32": godal.Float32}
+var dataTypes = map[string]godal.DataType{"Byte": godal.Byte, "UInt16": godal.UInt16, "Int16": godal.Int16, "Float32": godal.Float32, "CFloat32": godal.CFloat32}
 
 // Create begins a file at path.
 func Create(path string, l Layout) (*Writer, error) {
@@ -47,7 +47,7 @@ func Create(path string, l Layout) (*Writer, error) {
 	if options == nil {
 		options = []string{"TILED=YES", "BLOCKXSIZE=512", "BLOCKYSIZE=512", "INTERLEAVE=BAND", "COMPRESS=ZSTD", "ZSTD_LEVEL=1",
 			"PHOTOMETRIC=MINISBLACK", "BIGTIFF=IF_SAFER"}
-		if kind != godal.Float32 {
+		if kind != godal.Float32 && kind != godal.CFloat32 {
 			options = append(options, "PREDICTOR=2")
 		}
 	}
@@ -84,8 +84,8 @@ func probe(path string) error {
 	return f.Close()
 }
 
-// Write writes a window of all bands, band after band. pixels is a []byte, []int16, []uint16 or
-// []float32 and is converted to the file's type.
+// Write writes a window of all bands, band after band. pixels is a []byte, []int16, []uint16,
+// []float32 or []complex64 and is converted to the file's type.
 func (w *Writer) Write(at Window, pixels any) error {
 	n := 0
 	switch p := pixels.(type) {
@@ -96,6 +96,8 @@ func (w *Writer) Write(at Window, pixels any) error {
 	case []uint16:
 		n = len(p)
 	case []float32:
+		n = len(p)
+	case []complex64:
 		n = len(p)
 	}
 	if !at.In(w.layout.Width, w.layout.Height) || n != at.W*at.H*len(w.layout.Bands) {

@@ -66,28 +66,7 @@ func (m *MaskWriter) Read(at Window) ([]byte, error) {
 // overviews by nearest neighbour down to one tile. The mask stays open: a scene whose late tiles
 // come in is finished again.
 func (m *MaskWriter) Finish(cog string) error {
-	part := cog + ".part"
-	if err := probe(part); err != nil {
-		return fmt.Errorf("write %s: %w", cog, err)
-	}
-	m.w.mu.Lock()
-	defer m.w.mu.Unlock()
-	if m.w.ds == nil {
-		return fmt.Errorf("write %s: %w", cog, os.ErrClosed)
-	}
-	out, err := m.w.ds.Translate(part, []string{"-of", "COG"}, reportErrors, godal.CreationOption(
-		"COMPRESS=DEFLATE", "BLOCKSIZE=512", "OVERVIEW_RESAMPLING=NEAREST", "OVERVIEWS=IGNORE_EXISTING", "BIGTIFF=IF_SAFER", "NUM_THREADS=ALL_CPUS"))
-	if err == nil {
-		err = out.Close(reportErrors)
-	}
-	if err != nil {
-		os.Remove(part)
-		return fmt.Errorf("write %s: %w", cog, brief(err))
-	}
-	if err := os.Rename(part, cog); err != nil {
-		return fmt.Errorf("write %s: %w", cog, err)
-	}
-	return nil
+	return m.w.FinishCOG(cog, "NEAREST")
 }
 
 // Close removes the working file.

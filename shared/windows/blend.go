@@ -1,6 +1,10 @@
 package windows
 
-import "cloudcanvas/shared/vision"
+import (
+	"bytes"
+
+	"cloudcanvas/shared/vision"
+)
 
 // Blend puts overlapping masks of probabilities together, from the top of the scene to its bottom, in memory
 // for a strip's width times the height of what is laid over it. Where several know a pixel, their
@@ -47,24 +51,51 @@ func (b *Blend) Add(at Window, x, y []float32, planes [][]byte) {
 		b.sum = append(b.sum, make([]float32, len(b.weight)))
 	}
 	left, right := max(0, b.strip.X-at.X), min(at.W, b.strip.X+b.strip.W-at.X)
+	if left >= right {
+		return
+	}
+	x = x[left:right]
 	for ty := max(0, b.next-at.Y); ty < min(at.H, b.strip.Y+b.strip.H-at.Y); ty++ {
 		if y[ty] == 0 {
 			continue
 		}
-		row := (at.Y+ty)%b.ring*b.strip.W + at.X - b.strip.X
-		from := ty * at.W
-		for tx := left; tx < right; tx++ {
-			if planes[0][from+tx] == vision.NoData {
-				if len(planes) > 1 && planes[1][from+tx] == vision.NotJudged {
-					b.unseen[row+tx] = true
-				}
-				continue
+		row := (at.Y+ty)%b.ring*b.strip.W + at.X - b.strip.X + left
+		from := ty*at.W + left
+		known := planes[0][from:][:len(x)]
+		if bytes.IndexByte(known, vision.NoData) >= 0 {
+			b.noteUnseen(known, planes, from, row)
+		}
+		addWeighted(b.weight[row:], nil, known, x, y[ty])
+		for c, plane := range planes {
+			addWeighted(b.sum[c][row:], plane[from:], known, x, y[ty])
+		}
+	}
+}
+
+// noteUnseen notes which pixels of a row nobody judged.
+func (b *Blend) noteUnseen(known []byte, planes [][]byte, from, row int) {
+	for i, p := range known {
+		if p == vision.NoData && len(planes) > 1 && planes[1][from+i] == vision.NotJudged {
+			b.unseen[row+i] = true
+		}
+	}
+}
+
+// addWeighted adds values (nil: ones), each by its column's weight and that of the row, where there are any.
+func addWeighted(to []float32, values, known []byte, x []float32, y float32) {
+	to, known = to[:len(x)], known[:len(x)]
+	if values == nil {
+		for i, w := range x {
+			if known[i] != vision.NoData {
+				to[i] += y * w
 			}
-			w := y[ty] * x[tx]
-			b.weight[row+tx] += w
-			for c, plane := range planes {
-				b.sum[c][row+tx] += w * float32(plane[from+tx])
-			}
+		}
+		return
+	}
+	values = values[:len(x)]
+	for i, w := range x {
+		if known[i] != vision.NoData {
+			to[i] += y * w * float32(values[i])
 		}
 	}
 }
@@ -77,10 +108,7 @@ func (b *Blend) Take(end int, probabilities func(row int, planes int) [][]byte) 
 	class = make([]byte, at.W*at.H)
 	for y := b.next; y < end; y++ {
 		row := y % b.ring * width
-		out := class[(y-b.next)*width:]
-		for x := range width {
-			out[x] = b.decide(row + x)
-		}
+		b.decide(class[(y-b.next)*width:][:width], row)
 		if probabilities != nil {
 			for c, line := range probabilities(y, len(b.sum)) {
 				b.round(line, b.sum[c][row:row+width], b.weight[row:row+width])
@@ -96,32 +124,63 @@ func (b *Blend) Take(end int, probabilities func(row int, planes int) [][]byte) 
 	return at, class
 }
 
-// decide is the class of one pixel: the one with the largest weighted sum; what is left of certainty is class 0.
-func (b *Blend) decide(i int) byte {
-	if b.weight[i] == 0 {
-		if b.unseen[i] {
-			return vision.NotJudged
+// decide gives the classes of a row: the one with the largest weighted sum; what is left of certainty is class 0.
+func (b *Blend) decide(out []byte, row int) {
+	weight := b.weight[row:][:len(out)]
+	if len(b.sum) == 2 { // as nearly always: clear, shadow and cloud
+		one, two := b.sum[0][row:][:len(out)], b.sum[1][row:][:len(out)]
+		for x, w := range weight {
+			s, t := one[x], two[x]
+			best, top := byte(0), vision.ProbabilityOne*w-s-t
+			if s > top {
+				best, top = 1, s
+			}
+			if t > top {
+				best = 2
+			}
+			out[x] = best
+			if w == 0 {
+				out[x] = b.unknown(row + x)
+			}
 		}
-		return vision.NoData
+		return
 	}
-	best, top := byte(0), vision.ProbabilityOne*b.weight[i]
-	for _, s := range b.sum {
-		top -= s[i]
-	}
-	for c, s := range b.sum {
-		if s[i] > top {
-			best, top = byte(c+1), s[i]
+	for x, w := range weight {
+		if w == 0 {
+			out[x] = b.unknown(row + x)
+			continue
 		}
+		best, top := byte(0), vision.ProbabilityOne*w
+		for _, s := range b.sum {
+			top -= s[row+x]
+		}
+		for c, s := range b.sum {
+			if s[row+x] > top {
+				best, top = byte(c+1), s[row+x]
+			}
+		}
+		out[x] = best
 	}
-	return best
+}
+
+// unknown is what a pixel is of which nothing is known.
+func (b *Blend) unknown(i int) byte {
+	if b.unseen[i] {
+		return vision.NotJudged
+	}
+	return vision.NoData
 }
 
 func (b *Blend) round(line []byte, sum, weight []float32) {
+	line, sum = line[:len(weight)], sum[:len(weight)]
 	for x, w := range weight {
-		if w == 0 {
+		switch s := sum[x]; w {
+		case 0:
 			line[x] = vision.NoData
-			continue
+		case 1: // one window alone knows it
+			line[x] = byte(min(int32(s+0.5), vision.ProbabilityOne))
+		default:
+			line[x] = byte(min(int32(s/w+0.5), vision.ProbabilityOne))
 		}
-		line[x] = byte(min(sum[x]/w+0.5, vision.ProbabilityOne))
 	}
 }

@@ -96,7 +96,8 @@ func (b *batch) take(r kafka.Record) error {
 	if err != nil {
 		return unreadable(err)
 	}
-	if i.Attrs.DataRef != "" {
+	// What was found in a scene is counted alone: rows of a radar's image are hundreds of megabytes.
+	if i.Attrs.DataRef != "" && !(i.Kind == event.Result && i.Attrs.Scene != "") {
 		if i.Data, err = b.fetch(i.Attrs.DataRef); err != nil {
 			return unreadable(err)
 		}

@@ -8,6 +8,7 @@ import (
 	"cloudcanvas/cloud/console/text"
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/raster"
+	"cloudcanvas/shared/sar"
 )
 
 // Product is what the mosaic announces of a scene or a camera's record: docs/contracts.md.
@@ -24,6 +25,7 @@ type Product struct {
 	Seconds  float64  `json:"seconds"`
 	Failed   string   `json:"failed,omitempty"` // why nothing could be made of what came
 	Scene    *Figures `json:"scene,omitempty"`
+	Radar    *Radar   `json:"radar,omitempty"` // beside Scene, of raw radar echoes
 	Camera   *struct {
 		Frames     int  `json:"frames"`
 		Detections int  `json:"detections"`
@@ -51,6 +53,24 @@ type Figures struct {
 	EdgeMasks     int            `json:"edge_masks,omitempty"`
 	Screening     string         `json:"screening,omitempty"`
 	Objects       *int           `json:"objects,omitempty"` // found, of a scene that was looked at for objects
+}
+
+// Radar says what an image of raw radar echoes was made of.
+type Radar struct {
+	Lines         int     `json:"lines"`
+	Samples       int     `json:"samples"`
+	Blocks        int     `json:"blocks"`
+	Focused       int     `json:"focused"` // blocks of which the rows are there
+	CentroidHz    float64 `json:"centroid_hz"`
+	Ambiguity     int     `json:"ambiguity"`
+	Targets       int     `json:"targets"`
+	Ships         int     `json:"ships"`
+	FocusedRows   int     `json:"focused_rows"`
+	AmplitudeRows int     `json:"amplitude_rows"` // of which there is the device's own amplitude alone
+	EmptyRows     int     `json:"empty_rows"`
+	Simulated     bool    `json:"simulated,omitempty"` // nobody took it
+	Placed        bool    `json:"placed"`
+	NotPlaced     string  `json:"not_placed,omitempty"` // why an orbit does not place it
 }
 
 // manifest notes a scene's grid, place and time.
@@ -111,6 +131,10 @@ func (b *batch) forgetOldScenes() error {
 
 // tileResult counts what models have found of a scene, and when.
 func (b *batch) tileResult(i event.Item, heard time.Time) error {
+	switch i.Type {
+	case sar.TargetsType, sar.AmplitudeType: // beside the rows of a radar's block, which are its result
+		return nil
+	}
 	at := heard.UnixMilli()
 	_, err := b.tx.Exec(`INSERT INTO scenes (edge, id, captured, first_result, last_result, results) VALUES (?, ?, ?, ?, ?, 1)
 		ON CONFLICT DO UPDATE SET results = results + 1, last_result = max(last_result, excluded.last_result),

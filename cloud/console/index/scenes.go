@@ -37,6 +37,9 @@ type Scene struct {
 // Grid is how a scene is cut: windows of Size pixels a side, in Cols x Rows tiles.
 type Grid struct{ Cols, Rows, Size, Overlap, Margin int }
 
+// RadarImage says that the scene's product is an image of raw radar echoes.
+func (s Scene) RadarImage() bool { return s.Product != nil && s.Product.Radar != nil }
+
 // State is how far the scene is, in a word.
 func (s Scene) State() string {
 	switch {

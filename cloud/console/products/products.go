@@ -135,6 +135,7 @@ const (
 	MaskFile    = "mask.tif"
 	outlineFile = "mask.geojson"
 	tilesFile   = "tiles.json"
+	blocksFile  = "blocks.json" // of a radar's scene, in place of the list of tiles
 	ItemFile    = "item.json"
 )
 

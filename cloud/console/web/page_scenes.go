@@ -107,7 +107,7 @@ func (s scenePages) one(r *http.Request) (any, error) {
 		body.TileWhy = text.Sentence(err)
 		return body, nil
 	}
-	if len(tiles) <= maxGrid {
+	if len(tiles) <= maxGrid && scene.Product.Radar == nil {
 		body.Grid = cells(scene, tiles)
 	}
 	from := min((page-1)*pageRows, len(tiles))

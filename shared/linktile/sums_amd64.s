@@ -1,0 +1,100 @@
+#include "textflag.h"
+
+// func sumWideAVX2(to *int64, n int, taps *tap, count int, offset int64)
+TEXT ·sumWideAVX2(SB), NOSPLIT, $0-40
+	MOVQ to+0(FP), DI
+	MOVQ n+8(FP), CX
+	MOVQ taps+16(FP), SI
+	MOVQ count+24(FP), DX
+	VPBROADCASTQ offset+32(FP), Y15
+	XORQ AX, AX
+wide:
+	CMPQ AX, CX
+	JGE  wideDone
+	VMOVDQA Y15, Y0
+	VMOVDQA Y15, Y1
+	VMOVDQA Y15, Y2
+	VMOVDQA Y15, Y3
+	MOVQ SI, R8
+	MOVQ DX, R9
+wideTap:
+	MOVQ (R8), R10
+	VPBROADCASTQ 8(R8), Y4
+	VPMOVSXDQ (R10)(AX*4), Y5
+	VPMOVSXDQ 16(R10)(AX*4), Y6
+	VPMOVSXDQ 32(R10)(AX*4), Y7
+	VPMOVSXDQ 48(R10)(AX*4), Y8
+	VPMULDQ Y4, Y5, Y5
+	VPMULDQ Y4, Y6, Y6
+	VPMULDQ Y4, Y7, Y7
+	VPMULDQ Y4, Y8, Y8
+	VPADDQ Y5, Y0, Y0
+	VPADDQ Y6, Y1, Y1
+	VPADDQ Y7, Y2, Y2
+	VPADDQ Y8, Y3, Y3
+	ADDQ $16, R8
+	DECQ R9
+	JNZ  wideTap
+	VMOVDQU Y0, (DI)(AX*8)
+	VMOVDQU Y1, 32(DI)(AX*8)
+	VMOVDQU Y2, 64(DI)(AX*8)
+	VMOVDQU Y3, 96(DI)(AX*8)
+	ADDQ $16, AX
+	JMP  wide
+wideDone:
+	VZEROUPPER
+	RET
+
+// func sumNarrowAVX2(to *int32, n int, taps *tap, count int, offset int32)
+TEXT ·sumNarrowAVX2(SB), NOSPLIT, $0-36
+	MOVQ to+0(FP), DI
+	MOVQ n+8(FP), CX
+	MOVQ taps+16(FP), SI
+	MOVQ count+24(FP), DX
+	MOVL offset+32(FP), AX
+	VMOVD AX, X15
+	VPBROADCASTD X15, Y15
+	XORQ AX, AX
+narrow:
+	CMPQ AX, CX
+	JGE  narrowDone
+	VMOVDQA Y15, Y0
+	VMOVDQA Y15, Y1
+	MOVQ SI, R8
+	MOVQ DX, R9
+narrowTap:
+	MOVQ (R8), R10
+	VPBROADCASTD 8(R8), Y4
+	VPMULLD (R10)(AX*4), Y4, Y5
+	VPMULLD 32(R10)(AX*4), Y4, Y6
+	VPADDD Y5, Y0, Y0
+	VPADDD Y6, Y1, Y1
+	ADDQ $16, R8
+	DECQ R9
+	JNZ  narrowTap
+	VMOVDQU Y0, (DI)(AX*4)
+	VMOVDQU Y1, 32(DI)(AX*4)
+	ADDQ $16, AX
+	JMP  narrow
+narrowDone:
+	VZEROUPPER
+	RET
+
+// func widenAVX2(to *int32, from *uint16, n int)
+TEXT ·widenAVX2(SB), NOSPLIT, $0-24
+	MOVQ to+0(FP), DI
+	MOVQ from+8(FP), SI
+	MOVQ n+16(FP), CX
+	XORQ AX, AX
+widen:
+	CMPQ AX, CX
+	JGE  widenDone
+	VPMOVZXWD (SI)(AX*2), Y0
+	VPMOVZXWD 16(SI)(AX*2), Y1
+	VMOVDQU Y0, (DI)(AX*4)
+	VMOVDQU Y1, 32(DI)(AX*4)
+	ADDQ $16, AX
+	JMP  widen
+widenDone:
+	VZEROUPPER
+	RET

@@ -1,0 +1,95 @@
+package sar
+
+import (
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// opened are echoes in a file of their own, of which the centroid is not known.
+func opened(t testing.TB, p Params, echoes []complex128) *Echoes {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "echoes")
+	if err := os.WriteFile(path, asCF32(echoes), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.DopplerCentroidHz = nil
+	e := &Echoes{Params: p, Path: path, file: f}
+	t.Cleanup(func() { e.Close() })
+	return e
+}
+
+// TestTheCentroidOfPointsIsFound sees points in noise as strong as each of their echoes.
+func TestTheCentroidOfPointsIsFound(t *testing.T) {
+	for name, p := range map[string]Params{
+		"C, broadside": cBand(0), "C, between": cBand(600), "C, squinted": cBand(-6900), "C, ahead": cBand(3456.7), "X, squinted": xBand(-6900),
+	} {
+		t.Run(name, func(t *testing.T) {
+			p.Samples = 3000
+			plan := planOf(t, p, 4<<30)
+			random := rand.New(rand.NewPCG(5, 5))
+			var points []point
+			for range 8 {
+				points = append(points, point{
+					p.RangeM(float64(plan.FullFromCol) + random.Float64()*float64(plan.FullToCol-plan.FullFromCol)),
+					float64(plan.RowOffset) + random.Float64()*float64(p.Lines),
+				})
+			}
+			echoes := simulate(p, 800, points...)
+			for i, v := range noise(p, 4) {
+				echoes[i] += v / math.Sqrt2
+			}
+			c, err := EstimateCentroid(t.Context(), opened(t, p, echoes))
+			t.Logf("%+v", c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if off := c.Hz - *p.DopplerCentroidHz; math.Abs(off) > 60 {
+				t.Errorf("it is off by %.0f Hz", off)
+			}
+		})
+	}
+}
+
+func TestACentroidThatCannotBeToldIsNotGuessed(t *testing.T) {
+	p := cBand(0)
+	p.Samples = 1500
+	for name, echoes := range map[string][]complex128{
+		"doppler_centroid_hz": nil, // see below
+		"prf_hz: no Doppler":  noise(p, 8),
+		"are all zeros":       make([]complex128, p.Lines*p.Samples),
+	} {
+		if name == "doppler_centroid_hz" {
+			// A line is half like the one before: there is a baseband, but nothing stands out, and there are few.
+			p.Lines = 64
+			echoes = noise(Params{Lines: 65, Samples: p.Samples}, 8)
+			for i := range 64 * p.Samples {
+				echoes[i] += echoes[i+p.Samples]
+			}
+			echoes = echoes[:64*p.Samples]
+		}
+		c, err := EstimateCentroid(t.Context(), opened(t, p, echoes))
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %+v, %v", name, c, err)
+		}
+		p.Lines = 2048
+	}
+}
+
+func TestACentroidThatIsGivenIsTaken(t *testing.T) {
+	p := cBand(0)
+	e := opened(t, p, nil)
+	given := -6900.
+	e.Params.DopplerCentroidHz = &given
+	c, err := EstimateCentroid(t.Context(), e)
+	if err != nil || c.Hz != given || c.From != "given" || c.Ambiguity != -5 || math.Abs(c.BasebandHz-(given+5*1257)) > 1e-6 {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
