@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"strconv"
 
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/raster"
@@ -36,7 +37,7 @@ func (s *Scene) beginRadarImage(dir string) *radarImage {
 	r := s.manifest.Radar
 	im := &radarImage{r: r, scale: math.Pow(10, r.CalibrationDB/20), slcPath: filepath.Join(dir, "slc.tif"), ampPath: filepath.Join(s.dir, "amplitude.tif"), first: -1,
 		quick: sar.NewQuicklook(radarPlan(r), quicklookSide)}
-	im.metadata = map[string]string{"GEOMETRY": "slant range: rows are zero-Doppler times, columns slant ranges"}
+	im.metadata = map[string]string{"GEOMETRY": "slant range: rows are zero-Doppler times, columns slant ranges", "ROW_OFFSET": strconv.Itoa(r.RowOffset)}
 	if r.Simulated {
 		im.metadata["SIMULATED"] = "YES"
 	}
