@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -110,21 +111,15 @@ func TestAnAcquisitionGoesUpTheLadder(t *testing.T) {
 	}
 
 	t.Run("targets are urgent, and where they are", func(t *testing.T) {
-		alerts := b.of(event.Alert)
+		alerts, drafts := alertsOf(t, b)
 		if len(alerts) != len(echoTargets) {
-			for _, d := range alerts {
-				t.Logf("%s", d.Data)
-			}
-			t.Fatalf("%d alerts for %d targets", len(alerts), len(echoTargets))
+			t.Fatalf("%d alerts for %d targets: %+v", len(alerts), len(echoTargets), alerts)
 		}
-		for i, d := range alerts {
-			var a targetAlert
-			if err := json.Unmarshal(d.Data, &a); err != nil {
-				t.Fatal(err)
-			}
+		for i, a := range alerts {
+			d := drafts[i]
 			at := time.Date(2030, 5, 1, 10, 0, 0, 0, time.UTC).Add(time.Duration(a.Row / echoPRF * float64(time.Second)))
 			if math.Abs(a.Row-float64(echoTargets[i][0])) > 0.5 || math.Abs(a.Col-float64(echoTargets[i][1])) > 0.5 || a.Time == nil || a.Time.Sub(at).Abs() > 20*time.Millisecond ||
-				d.Priority != event.Urgent || d.Subject != fmt.Sprintf("bay/%d", i+1) || len(d.Data) > 400 || a.ClutterDB < a.ThresholdDB {
+				d.Priority != event.Urgent || d.Subject != fmt.Sprintf("bay/%d", a.Target) || len(d.Data) > 400 || a.ClutterDB < a.ThresholdDB {
 				t.Errorf("target %v: %s of %s, priority %d", echoTargets[i], d.Data, d.Subject, d.Priority)
 			}
 		}
@@ -180,6 +175,48 @@ func TestAnAcquisitionGoesUpTheLadder(t *testing.T) {
 			t.Errorf("%s comes after the manifest", last.Subject)
 		}
 	})
+}
+
+func TestATargetHasItsPlaceWhereThereIsAnOrbit(t *testing.T) {
+	const orbit = "start_time: 2030-05-01T10:00:00Z\nlook_side: right\norbit:\n" +
+		"  - {time: 2030-05-01T09:59:50Z, position_m: [6381137, -1000, 0], velocity_m_s: [0, 100, 0]}\n" +
+		"  - {time: 2030-05-01T10:00:20Z, position_m: [6381137, 2000, 0], velocity_m_s: [0, 100, 0]}\n"
+	b := &fakeBuffer{}
+	p, err := runEchoes(t, echoesSource(writeEchoes(t, t.TempDir(), "bay", echoLines, orbit)), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	place, err := p.plan.Geometry()
+	if err != nil {
+		t.Fatal(err)
+	}
+	alerts, _ := alertsOf(t, b)
+	for i, a := range alerts {
+		lat, lon, err := place.Place(float64(echoTargets[i][0]), float64(echoTargets[i][1]), 0)
+		if err != nil || a.Lat == nil || math.Abs(*a.Lat-lat) > 1e-4 || math.Abs(*a.Lon-lon) > 1e-4 {
+			t.Errorf("%+v should lie at %f, %f, %v", a, lat, lon, err)
+		}
+	}
+	if len(alerts) != len(echoTargets) {
+		t.Errorf("%d alerts", len(alerts))
+	}
+}
+
+// alertsOf are the alerts by the rows of their targets, and which number each has.
+func alertsOf(t *testing.T, b *fakeBuffer) (all []targetAlert, drafts []draft) {
+	t.Helper()
+	drafts = b.of(event.Alert)
+	row := func(d draft) (a targetAlert) {
+		if err := json.Unmarshal(d.Data, &a); err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	slices.SortFunc(drafts, func(x, y draft) int { return cmp.Compare(row(x).Row, row(y).Row) })
+	for _, d := range drafts {
+		all = append(all, row(d))
+	}
+	return all, drafts
 }
 
 // failingBuffer takes so many drafts and then no more, as where the process is killed.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"strconv"
 
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/raster"
@@ -35,28 +36,12 @@ const quicklookSide = 1024
 func (s *Scene) beginRadarImage(dir string) *radarImage {
 	r := s.manifest.Radar
 	im := &radarImage{r: r, scale: math.Pow(10, r.CalibrationDB/20), slcPath: filepath.Join(dir, "slc.tif"), ampPath: filepath.Join(s.dir, "amplitude.tif"), first: -1,
-		quick: sar.NewQuicklook(radarPlan(r), quicklookSide)}
-	im.metadata = map[string]string{"GEOMETRY": "slant range: rows are zero-Doppler times, columns slant ranges"}
+		quick: sar.NewQuicklook(sar.PlanOf(r), quicklookSide)}
+	im.metadata = map[string]string{"GEOMETRY": "slant range: rows are zero-Doppler times, columns slant ranges", "ROW_OFFSET": strconv.Itoa(r.RowOffset)}
 	if r.Simulated {
 		im.metadata["SIMULATED"] = "YES"
 	}
 	return im
-}
-
-// radarPlan is what a manifest says of how the image was focused, for what depends on the geometry alone: it has no
-// blocks.
-func radarPlan(r *event.Radar) *sar.Plan {
-	p := &sar.Plan{RowOffset: r.RowOffset, Centroid: sar.Centroid{Hz: r.CentroidHz, Ambiguity: r.Ambiguity, From: r.CentroidFrom}}
-	p.Params = sar.Params{
-		Format: sar.Format(r.Format), Lines: r.Lines, Samples: r.Samples, CarrierHz: r.CarrierHz, PRFHz: r.PRFHz, SamplingHz: r.SamplingHz,
-		ChirpRateHzS: r.ChirpRateHzS, ChirpS: r.ChirpS, FirstSampleSlantRangeM: r.FirstRangeM, EffectiveVelocityMS: r.VelocityMS, SpeedOfLightMS: r.SpeedOfLightMS,
-		FirstLine: r.FirstLine, StartTime: r.StartTime, LookSide: r.LookSide, Polarisation: r.Polarisation, Platform: r.Platform, Instrument: r.Instrument,
-		Mode: r.Mode, CalibrationDB: r.CalibrationDB, AntennaLengthM: r.AntennaLengthM, Simulated: r.Simulated,
-	}
-	for _, v := range r.Orbit {
-		p.Params.Orbit = append(p.Params.Orbit, sar.StateVector(v))
-	}
-	return p
 }
 
 // rows takes the rows of a block.

@@ -32,7 +32,7 @@ const mostMapSide = 60_000
 
 // findPlace looks where the image lies. Without an orbit it lies nowhere, which is no problem.
 func findPlace(r *event.Radar) (at radarPlace) {
-	g, err := radarPlan(r).Geometry()
+	g, err := sar.PlanOf(r).Geometry()
 	if errors.Is(err, sar.ErrNoOrbit) {
 		return at
 	}

@@ -6,14 +6,19 @@ import (
 	"image/color"
 	"image/png"
 	"os"
+
+	"cloudcanvas/shared/sar"
 )
 
-// writeRadarQuicklook writes the mean intensity in dB with a frame around each target. Where nothing of the image
-// is there, it is the device's own picture, or gray.
+// writeRadarQuicklook writes the mean intensity in dB with a frame around each ship: other bright targets are
+// hundreds on land. Where nothing of the image is there, it is the device's own picture, or gray.
 func (s *Scene) writeRadarQuicklook(path string, im *radarImage, targets []placedTarget) error {
 	picture := s.radarPicture(im)
 	orange := color.RGBA{R: 255, G: 140, A: 255}
 	for _, t := range targets {
+		if t.Class != sar.Ship {
+			continue
+		}
 		x, y := (t.Col+0.5)/float64(im.r.Samples)*float64(picture.Rect.Dx()), (t.Row+0.5)/float64(im.r.Lines)*float64(picture.Rect.Dy())
 		mark(picture, int(x), int(y), orange)
 	}

@@ -13,7 +13,7 @@ import (
 
 const (
 	sarExtension  = "https://stac-extensions.github.io/sar/v1.0.0/schema.json"
-	viewExtension = "https://stac-extensions.github.io/view/v1.0.0/schema.json"
+	viewExtension = "https://stac-extensions.github.io/view/v1.1.0/schema.json"
 	satExtension  = "https://stac-extensions.github.io/sat/v1.0.0/schema.json"
 )
 
@@ -139,7 +139,7 @@ func (i *stacItem) addPlace(r *event.Radar, at radarPlace) {
 	i.Properties["canvas:height_m"] = ground // assumed
 	if m := at.mapped; m != nil {
 		t := m.Georef.Transform
-		i.Extensions = append(i.Extensions, projection)
+		i.Extensions = append(i.Extensions, projection, rasters)
 		i.Assets["geocoded"] = stacAsset{Href: "./geocoded.tif", Type: "image/tiff; application=geotiff; profile=cloud-optimized",
 			Title: "Amplitude on a map, all of it taken to lie on the ellipsoid", Roles: []string{"data", "amplitude"}, DataType: "float32", Metres: at.metres,
 			Bands: []stacBand{{"amplitude", "Square root of the intensity; NaN is no data"}},
@@ -187,11 +187,11 @@ func orUnnamed(s string) string {
 
 // describeRadar names the files.
 func (i *stacItem) describeRadar(p Product, im *radarImage) {
-	i.Assets["quicklook"] = stacAsset{Href: "./quicklook.png", Type: "image/png", Title: "Quicklook: mean intensity in dB, bright targets framed", Roles: []string{"overview", "visual"}}
+	i.Assets["quicklook"] = stacAsset{Href: "./quicklook.png", Type: "image/png", Title: "Quicklook: mean intensity in dB, ships framed", Roles: []string{"overview", "visual"}}
 	i.Assets["blocks"] = stacAsset{Href: "./blocks.json", Type: "application/json", Title: "What became of every block of echoes", Roles: []string{"metadata"}}
 	i.Assets["detections"] = stacAsset{Href: "./detections.geojson", Type: "application/geo+json", Title: "Bright targets", Roles: []string{"data"}}
 	if im.slc != nil {
-		i.Assets["slc"] = stacAsset{Href: "./slc.tif", Type: "image/tiff; application=geotiff", Title: "Complex image, in slant range", Roles: []string{"data"}, DataType: "cfloat32",
+		i.Assets["slc"] = stacAsset{Href: "./slc.tif", Type: "image/tiff; application=geotiff", Title: "Complex image, in slant range", Roles: []string{"data"}, DataType: "cfloat32", NoData: new(int),
 			Bands: []stacBand{{"complex", "As focused; 0 is no data"}}}
 	}
 	if im.amp != nil {

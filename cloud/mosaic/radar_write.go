@@ -184,8 +184,8 @@ func maker(p *radarPart) string {
 
 // writeRows writes the rows of a block. broken says what is wrong with its data, of which then nothing is written.
 func (s *Scene) writeRows(ctx context.Context, image *radarImage, at event.RadarBlock, p *radarPart, from radarSource) (broken, err error) {
-	// As it came, and unpacked.
-	size := 2 * int64(at.Rows) * int64(s.manifest.Radar.Samples) * 8
+	// As it came, unpacked, and as numbers.
+	size := 3 * int64(at.Rows) * int64(s.manifest.Radar.Samples) * 8
 	if all := from.memory.Size(); all > 0 {
 		size = min(size, all)
 	}

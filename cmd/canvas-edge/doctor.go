@@ -19,6 +19,7 @@ import (
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/pictures"
 	"cloudcanvas/shared/pictures/album"
+	"cloudcanvas/shared/sar"
 	"cloudcanvas/shared/security"
 )
 
@@ -96,6 +97,11 @@ func lookAtDevice(ctx context.Context, cfg edge.Config) []checkup.Finding {
 	for _, camera := range cfg.Cameras {
 		all = append(all, lookAtCamera(ctx, camera.CameraConfig))
 	}
+	for _, s := range cfg.Echoes {
+		if s.Path != "" {
+			all = append(all, lookAtEchoes(s))
+		}
+	}
 	if s := cfg.Cloud.Security; s.PasswordFile != "" {
 		all = append(all, lookAtPassword(s))
 	}
@@ -105,6 +111,17 @@ func lookAtDevice(ctx context.Context, cfg edge.Config) []checkup.Finding {
 func lookAtPassword(s security.Security) checkup.Finding {
 	_, err := s.Password()
 	return checkup.Of("password "+s.PasswordFile, err, "can be read, by this user only", "sudo chown \"$USER\" "+s.PasswordFile+" && chmod 0600 "+s.PasswordFile)
+}
+
+// lookAtEchoes reads the parameters of an acquisition, as the service does first.
+func lookAtEchoes(s edge.EchoesSource) checkup.Finding {
+	echoes, err := sar.Open(s.Path)
+	said := ""
+	if err == nil {
+		said = fmt.Sprintf("%d lines of %d samples", echoes.Params.Lines, echoes.Params.Samples)
+		echoes.Close()
+	}
+	return checkup.Of("echoes "+s.ID(), err, said, "correct "+s.Path+", or the file that it names")
 }
 
 // lookAtCamera asks a camera for its pictures' size, as the service does before it decodes.

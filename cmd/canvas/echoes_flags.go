@@ -2,6 +2,8 @@ package main
 
 import (
 	"math"
+	"os"
+	"runtime/debug"
 	"strconv"
 
 	urfave "github.com/urfave/cli/v2"
@@ -36,4 +38,15 @@ func (j job) echoesSource(id, path string) edge.EchoesSource {
 	s.SetDefaults()
 	s.Name, s.Path, s.Focus, s.EchoesOptions = id, path, edge.FocusCloud, j.radar
 	return s
+}
+
+// echoesMemory is how far the heap of a job with echoes grows before garbage is collected more often: blocks are large, and
+// as much garbage as there is data would double them. It stays below 1.5 GiB with the libraries.
+const echoesMemory = 1100 << 20
+
+// limitMemory holds the heap of a job with echoes; GOMEMLIMIT in the environment overrules it.
+func (j job) limitMemory() {
+	if len(j.echoes) > 0 && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(echoesMemory)
+	}
 }

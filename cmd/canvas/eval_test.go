@@ -15,7 +15,7 @@ import (
 
 // canvas runs a command as a person would and gives what it prints.
 func canvas(args ...string) (string, error) {
-	app := cli.App("canvas", "test", "1", evalCommand(), detectCommand())
+	app := cli.App("canvas", "test", "1", evalCommand(), detectCommand(), simulateCommand())
 	var out bytes.Buffer
 	app.Writer, app.ErrWriter = &out, &bytes.Buffer{}
 	err := app.Run(append([]string{"canvas"}, args...))

@@ -139,6 +139,7 @@ func (j job) run(ctx context.Context) (summary, error) {
 		return summary{}, cli.Usagef("the output folder can't be written to: %w; choose another --out", err)
 	}
 	defer os.RemoveAll(work)
+	j.limitMemory()
 	defer forgetAttempts(filepath.Join(j.out, attemptsFolder))
 
 	watch := newWatch(edgeConfig, j.say)

@@ -106,8 +106,8 @@ const (
 	wantedBlockBytes = 16 << 20 // of lines
 	mostBlockBytes   = 160 << 20
 	mostRowBytes     = 224 << 20
-	mostWorkerBytes  = 1000 << 20 // that a worker needs for a block, which has 1 GiB (cloud.decode_bytes)
-	mostSentTwice    = 0.25       // of the lines
+	mostWorkerBytes  = 900 << 20 // that a worker needs for a block, which has 1 GiB (decode_bytes)
+	mostSentTwice    = 0.25      // of the lines
 	leastPlanMemory  = 1 << 20
 )
 

@@ -13,9 +13,6 @@ func addPoint(im *Image, row, col, amplitude, phase float64, band, centre [2]flo
 	for r := range im.Rows {
 		for c := range im.Cols {
 			y, x := float64(im.FirstRow+r)-row, float64(c)-col
-			if math.Abs(y) > 160 || math.Abs(x) > 160 { // 100 dB below the peak, but for the axes
-				continue
-			}
 			im.Pix[r*im.Cols+c] += complex64(complex(amplitude*sinc(band[0]*y)*sinc(band[1]*x), 0) * cmplx.Rect(1, phase+2*math.Pi*(centre[0]*y+centre[1]*x)))
 		}
 	}

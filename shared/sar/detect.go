@@ -68,7 +68,6 @@ func (r CFAR) withDefaults() CFAR {
 type Found struct {
 	Targets   []Target `json:"targets"`    // ships first, then by how far they stand out
 	LeftOut   int      `json:"left_out"`   // beyond MaxTargets
-	Sidelobes int      `json:"sidelobes"`  // what a much brighter target explains by its sidelobes is no target
 	SeaDB     *float64 `json:"sea_db"`     // level of the sea in dB of intensity; nil: no sea was recognised, and nothing is called a ship
 	LandShare float64  `json:"land_share"` // of the image, where sea was recognised
 }
@@ -106,7 +105,6 @@ func (p *Plan) Find(im *Image, rules CFAR) (Found, error) {
 	if len(found) > mostClusters {
 		f.LeftOut, found = len(found)-mostClusters, found[:mostClusters]
 	}
-	found, f.Sidelobes = withoutSidelobes(found)
 	s := cells.surface()
 	if s.known {
 		level := 10 * math.Log10(s.sea)

@@ -65,7 +65,7 @@ func TestTheShipsOfEnglishBayStandOut(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d ships of %d targets, %d left out, %d sidelobes, sea %.1f dB, land %.2f; row offset %d, centroid %+v", n, len(found.Targets), found.LeftOut, found.Sidelobes, *found.SeaDB, found.LandShare, plan.RowOffset, centroid)
+	t.Logf("%d ships of %d targets, %d left out, sea %.1f dB, land %.2f; row offset %d, centroid %+v", n, len(found.Targets), found.LeftOut, *found.SeaDB, found.LandShare, plan.RowOffset, centroid)
 	if n > 40 {
 		t.Errorf("%d ships in a bay with a dozen and some boats", n)
 	}

@@ -1,6 +1,10 @@
 package sar
 
-import "math"
+import (
+	"cmp"
+	"math"
+	"slices"
+)
 
 // cluster is pixels that stand out and lie together.
 type cluster struct {
@@ -14,13 +18,15 @@ type cluster struct {
 func (c *cluster) over() float64 { return c.peak / c.clutter }
 
 const (
-	joinPixels = 3 // apart, and still one target: between the scatterers of a ship there are gaps of a resolution cell or two
+	joinPixels = 6 // apart, and still one target: between the scatterers of a ship there are gaps of some resolution cells
 	growDB     = 9 // over clutter a target's pixels end: speckle alone has 1 in 2,800 of these
 )
 
 // clusters are what stands out: pixels growDB over clutter that lie together, one of them above the
-// threshold. One pass; some rows of labels are held.
+// threshold. What the sidelobes of a much brighter pixel explain is none of them: it would join everything along the
+// row and the column of a very bright target. One pass; some rows of labels are held.
 func (c *cells) clusters(im *Image, rules CFAR) []cluster {
+	strong := c.strong(im)
 	grow, seed := math.Pow(10, growDB/10.), math.Pow(10, rules.ThresholdDB/10)
 	var all []cluster
 	var parent []int32
@@ -43,7 +49,7 @@ func (c *cells) clusters(im *Image, rules CFAR) []cluster {
 		for col, z := range im.Pix[row*im.Cols : (row+1)*im.Cols] {
 			level := clutter[col/cellSide]
 			p := power(z)
-			if p < grow*level || level == 0 {
+			if p < grow*level || level == 0 || strong.explain(row, col, p) {
 				continue
 			}
 			mine := int32(-1)
@@ -93,36 +99,71 @@ func (c *cluster) add(o cluster) {
 	c.top, c.bottom, c.left, c.right = min(c.top, o.top), max(c.bottom, o.bottom), min(c.left, o.left), max(c.right, o.right)
 }
 
+// bright is a pixel.
+type bright struct {
+	row, col    int
+	power, over float64 // intensity, and how much it is over its surroundings
+}
+
+type brights []bright
+
 const (
-	strongTargets = 300 // whose sidelobes are looked for
-	// lobeMargin is what sidelobes may have over those of an unweighted point: a ship is many.
-	lobeMargin = 4
+	strongDB    = 30  // over clutter: the sidelobes of less than that end within joinPixels or so
+	mostStrong  = 128 // bright pixels whose sidelobes are looked for; with more, those of the weaker ones are targets
+	lobesFromDB = 10  // below the peak
+	mainLobe    = 2   // pixels from a bright one are its own
+	// lobeMargin is what sidelobes may have over those of an unweighted point that is as narrow as pixels are: points
+	// are wider, and where those of two meet they have four times the power of either.
+	lobeMargin = 8
 )
 
-// withoutSidelobes leaves out what lies where a much brighter target's sidelobes do and is no brighter than those may
-// be: an unweighted point's fall with the square of the distance, along rows and columns. Targets come brightest first
-// over their surroundings.
-func withoutSidelobes(all []cluster) (kept []cluster, lobes int) {
-	fall := func(pixels int) float64 {
-		const perCell = 1.0 // pixels a resolution cell, at least
-		x := math.Pi * float64(pixels) / perCell
-		return 1 / max(1, x*x)
+// explain says whether a pixel lies where the sidelobes of a much brighter one do and is no brighter than those may be:
+// an unweighted point's fall with the square of the distance, along rows and columns.
+func (all brights) explain(row, col int, power float64) bool {
+	for _, s := range all {
+		if power >= s.power*math.Pow(10, -lobesFromDB/10.) {
+			return false // the others are weaker still
+		}
+		dr, dc := abs(row-s.row), abs(col-s.col)
+		x, y := math.Pi*float64(max(0, dc-1)), math.Pi*float64(max(0, dr-1)) // its peak is up to a pixel nearer
+		if max(dr, dc) > mainLobe && power*max(1, x*x)*max(1, y*y) < lobeMargin*s.power {
+			return true
+		}
 	}
-	outside := func(v, from, to int) int { return max(0, from-v, v-to) }
-	for _, c := range all {
-		explained := false
-		for _, s := range kept[:min(len(kept), strongTargets)] {
-			dr, dc := outside(c.row, s.top, s.bottom), outside(c.col, s.left, s.right)
-			if c.peak < s.peak/10 && c.peak < lobeMargin*s.peak*fall(dr)*fall(dc) {
-				explained = true
-				break
+	return false
+}
+
+// strong are those that stand out most of the pixels that are brighter than their neighbours, the brightest first.
+func (c *cells) strong(im *Image) brights {
+	least := math.Pow(10, strongDB/10.)
+	var all brights
+	most := func() {
+		slices.SortFunc(all, func(a, b bright) int {
+			return cmp.Or(cmp.Compare(b.over, a.over), cmp.Compare(a.row, b.row), cmp.Compare(a.col, b.col))
+		})
+		all = all[:min(len(all), mostStrong)]
+	}
+	for row := 1; row < im.Rows-1; row++ {
+		clutter := c.clutter[row/cellSide*c.cols:]
+		for col := 1; col < im.Cols-1; col++ {
+			p := power(im.Pix[row*im.Cols+col])
+			level := clutter[col/cellSide]
+			if p < least*level || level == 0 {
+				continue
+			}
+			peak := true
+			for _, at := range [8]int{-im.Cols - 1, -im.Cols, -im.Cols + 1, -1, 1, im.Cols - 1, im.Cols, im.Cols + 1} {
+				peak = peak && power(im.Pix[row*im.Cols+col+at]) <= p
+			}
+			if !peak {
+				continue
+			}
+			if all = append(all, bright{row, col, p, p / level}); len(all) == 64*mostStrong {
+				most()
 			}
 		}
-		if explained {
-			lobes++
-		} else {
-			kept = append(kept, c)
-		}
 	}
-	return kept, lobes
+	most()
+	slices.SortStableFunc(all, func(a, b bright) int { return cmp.Compare(b.power, a.power) })
+	return all
 }

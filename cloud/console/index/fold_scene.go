@@ -110,7 +110,13 @@ func (b *batch) manifest(i event.Item, heard time.Time) error {
 
 // footprint is a scene's outline as JSON and its bounds, or nothing for one without a place.
 func footprint(m event.Manifest) (outline string, box [4]any) {
-	ring, err := raster.Footprint(raster.Georef(m.Georef), raster.Window{W: m.Width, H: m.Height})
+	var ring [][2]float64
+	var err error
+	if m.Radar != nil {
+		ring, err = radarFootprint(m.Radar)
+	} else {
+		ring, err = raster.Footprint(raster.Georef(m.Georef), raster.Window{W: m.Width, H: m.Height})
+	}
 	if err != nil {
 		return "", box
 	}
@@ -122,6 +128,27 @@ func footprint(m event.Manifest) (outline string, box [4]any) {
 		box[n] = v
 	}
 	return asJSON(ring), box
+}
+
+// radarFootprint is where an image of raw radar echoes lies by its orbit, on the ellipsoid; one over the 180th
+// meridian is not drawn.
+func radarFootprint(r *event.Radar) ([][2]float64, error) {
+	g, err := sar.PlanOf(r).Geometry()
+	if err != nil {
+		return nil, err
+	}
+	ring, err := g.Footprint(0)
+	if err != nil {
+		return nil, err
+	}
+	outline, err := raster.Globe(ring)
+	if err == nil && len(outline) != 1 {
+		err = raster.ErrNoPlace
+	}
+	if err != nil {
+		return nil, err
+	}
+	return outline[0][0], nil
 }
 
 func (b *batch) forgetOldScenes() error {
