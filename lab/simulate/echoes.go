@@ -45,7 +45,7 @@ type EchoesOptions struct {
 // EchoPoint is a point in the image.
 type EchoPoint struct {
 	Row, Col  float64
-	Amplitude float64 // of its echoes; 0: 20
+	Amplitude float64 // of its echoes; 0: 2
 	PhaseRad  float64
 }
 

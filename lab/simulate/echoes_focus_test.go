@@ -140,7 +140,7 @@ func TestBlocksOfSimulatedEchoesAreAsSharp(t *testing.T) {
 	if !soak.Asked() {
 		o.Radar.Lines, o.Radar.Samples = 2700, 1700
 	}
-	plan, im, truth := focused(t, o, 256<<20)
+	plan, im, truth := focused(t, o, 128<<20)
 	if len(plan.Blocks) < 2 {
 		t.Fatal(fmt.Sprint(len(plan.Blocks), " blocks"))
 	}

@@ -49,7 +49,7 @@ func (g *echoGeometry) scene() (*echoScene, error) {
 	}
 	for _, p := range points {
 		if p.Amplitude == 0 {
-			p.Amplitude = 20
+			p.Amplitude = 2
 		}
 		m.add(g, lit{kind: "point", ship: -1, row: p.Row, col: p.Col, amplitude: p.Amplitude, phase: p.PhaseRad})
 	}
