@@ -2,6 +2,8 @@
 # The project's benchmarks, each as a ratio to a limit or a peer measured in the same run; called by
 # `make bench`, which sets the environment. Nothing else should run meanwhile.
 #   BENCH_SIDE   side of the large scene whose memory is measured   (default 10980)
+#   BENCH_LINES  lines of 8192 samples of the radar's acquisition that goes the whole way (default 8192; 65536 takes
+#                15 GB of disk)
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 out=$root/.bench
@@ -96,6 +98,31 @@ for side in (2048, 4096):
 PY
 
 CANVAS_SAR_PYTHON=$out/venv/bin/python bench "radar beside NumPy" ./lab/simulate 'FocusBesideNumPy$' 1x
+bench "radar: a block of the full swath" ./shared/sar 'Focus$' 5x >"$out/run/focus.txt"; cat "$out/run/focus.txt"
+bench "radar: 65,536 lines of 8,192 samples, file to packed rows" ./shared/sar 'LongAcquisition$' 1x
+lines=${BENCH_LINES:-8192}
+"$root/bin/canvas" simulate echoes --out "$out/run/echoes" --name bench --samples 8192 --lines "$lines" >/dev/null
+python3 - "$root/bin/canvas" "$out/run" "$lines" <<'PY'
+import json, os, statistics, subprocess, sys
+canvas, run, lines = sys.argv[1], sys.argv[2], int(sys.argv[3])
+words = open(run + "/focus.txt").read().split()
+alone, of_processor = (float(words[words.index(unit) - 1]) for unit in ("Ms/s", "Ms/s/processor"))
+rates, processor, peak = [], [], []
+for turn in range(3 if lines <= 8192 else 1):
+    child = subprocess.Popen([canvas, "process", "--out", run + "/radar", "--echoes", run + "/echoes/bench.yaml"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, used = os.wait4(child.pid, 0)
+    assert status == 0
+    done = json.load(open(run + "/radar/summary.json"))["radar"][0]
+    assert done["complete"] and done["focused_rows"] == lines
+    megasamples = done["lines"] * done["samples"] / 1e6
+    rates.append(megasamples / done["seconds"])
+    processor.append(megasamples / (used.ru_utime + used.ru_stime))
+    peak.append(used.ru_maxrss / 1024)
+    subprocess.run(["rm", "-rf", run + "/radar"], check=True)
+rate, spent = statistics.median(rates), statistics.median(processor)
+print(f"radar, {lines} lines of 8192 samples, file to COG, simulated: {rate:.1f} megasamples/s, of focusing alone {rate / alone:.2f}; {spent:.1f} a second of a processor, of focusing alone {spent / of_processor:.2f}; {max(peak):.0f} MiB at most, all rooms in one process")
+PY
+rm -rf "$out/run/echoes"
 
 scenes=${CANVAS_ASSETS:-$root/../shared/assets}/scenes
 if ls "$scenes"/l8biome_*_mask.tif >/dev/null 2>&1; then

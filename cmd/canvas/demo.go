@@ -84,7 +84,12 @@ func demo(c *urfave.Context, log *slog.Logger) (err error) {
 	if err := os.Rename(filepath.Join(simulated, "scene.tif"), scene); err != nil {
 		return err
 	}
-	j := job{out: out, scenes: []string{inputs["sentinel2"], inputs["landsat8"], scene}, videos: []string{inputs["video"]}, models: c.StringSlice("models"), cut: sceneDefaults().SceneOptions, say: say, log: log}
+	visible.Fprintf(say, "making simulated radar echoes of a coast with %d ships, %d lines of %d samples\n", demoShips, demoLines, demoSamples)
+	echoes, err := makeEchoes(ctx, filepath.Join(work, "echoes"))
+	if err != nil {
+		return err
+	}
+	j := job{out: out, scenes: []string{inputs["sentinel2"], inputs["landsat8"], scene}, echoes: []string{echoes}, videos: []string{inputs["video"]}, models: c.StringSlice("models"), cut: sceneDefaults().SceneOptions, say: say, log: log}
 	if err := j.thinForPeople(ctx, work); err != nil {
 		return err
 	}
@@ -98,7 +103,11 @@ func demo(c *urfave.Context, log *slog.Logger) (err error) {
 		if err != nil {
 			return err
 		}
-		report(c, s, figures, out)
+		ships, err := radarShips(out, filepath.Join(work, "echoes", "truth.json"))
+		if err != nil {
+			return err
+		}
+		report(c, s, figures, ships, out)
 		return sent.tell(s)
 	}
 	if c.Bool("keep") {
@@ -157,7 +166,7 @@ func cloudiness(l sceneLine) string {
 }
 
 // report says in a few lines what came of the demo, and where to look.
-func report(c *urfave.Context, s summary, a agreement, out string) {
+func report(c *urfave.Context, s summary, a agreement, ships map[string]shipsFound, out string) {
 	say := func(format string, args ...any) { visible.Fprintf(c.App.Writer, format+"\n", args...) }
 	say("")
 	for _, e := range s.Engines {
@@ -169,10 +178,11 @@ func report(c *urfave.Context, s summary, a agreement, out string) {
 			l.Screening, l.Tiles.Sent-l.Tiles.Masks, l.Tiles.Total, l.Tiles.Masks, d.NoData, d.Cloud, float64(l.Bytes.Uplinked)/1e6, float64(l.Bytes.Scene)/1e6, cloudiness(l))
 	}
 	say("truth    simulated    %.1f %% of pixels right, IoU of cloud %.1f %%, of shadow %.1f %% (clouds made up by this program)", share(a.right, a.pixels), share(a.cloudBoth, a.cloudAny), share(a.shadowBoth, a.shadowAny))
+	reportRadar(c.App.Writer, s.Radar, ships)
 	for _, l := range s.Cameras {
 		say("camera   %-12s %d frames, %d detections, %.1f frames/s", l.Name, l.Frames, l.Detections, l.FramesPerSecond)
 	}
 	d := s.Delivery
 	say("delivery %d items committed on the edge, %d received, %d in Kafka, %d in the ledger: lost %d, duplicates %d", d.Committed, d.Received, d.KafkaRecords, d.Ledger, d.Lost, d.Duplicates)
-	say("look at  %s/simulated/quicklook.png, %s/vtest/annotated/, %s/landsat8/mask.tif, %s/summary.json", out, out, out, out)
+	say("look at  %s/simulated/quicklook.png, %s/vtest/annotated/, %s/landsat8/mask.tif, %s/%s/quicklook.png, %s/summary.json", out, out, out, out, demoCoast, out)
 }

@@ -65,7 +65,7 @@ func sendInModes(ctx context.Context, j job, scene, truth string) (*sending, err
 		}
 		visible.Fprintf(j.say, "sending the simulated scene as: %s\n", m.Name)
 		one := j
-		one.out, one.scenes, one.videos, one.say = filepath.Join(j.out, linkFolder, m.Folder), []string{scene}, nil, io.Discard
+		one.out, one.scenes, one.echoes, one.videos, one.say = filepath.Join(j.out, linkFolder, m.Folder), []string{scene}, nil, nil, io.Discard
 		one.log = slog.New(onlyErrors{j.log.Handler()}) // the main run warns of the same scene
 		m.Set(&one)
 		result, err := one.run(ctx)
