@@ -1,33 +1,29 @@
 package main
 
 import (
-	"crypto/x509"
-	"encoding/pem"
+	"errors"
 	"fmt"
-	"os"
-	"strings"
+	"time"
 
 	"cloudcanvas/cmd/internal/checkup"
 	"cloudcanvas/edge"
+	identities "cloudcanvas/shared/identity"
 )
-
-// servicePrefix begins the names of the cloud's services: no device's certificate may be issued for one,
-// as a broker that makes the name the client id would let it throw a service out.
-const servicePrefix = "canvas-"
 
 // identity says what of a device's names does not go with the broker files that are shipped for the
 // cloud, where the certificate's name is who a device is; empty: all is well.
 func identity(cfg edge.Config) string {
-	if strings.HasPrefix(cfg.Edge, servicePrefix) {
-		return fmt.Sprintf("the name %s begins as those of the cloud's services do: choose one that does not begin with %s", cfg.Edge, servicePrefix)
+	if err := identities.CheckDevice(cfg.Edge); err != nil {
+		return err.Error()
 	}
 	if cfg.Cloud.Security.Cert == "" {
 		return ""
 	}
-	name, err := commonName(cfg.Cloud.Security.Cert)
-	switch {
-	case err != nil:
+	cert, err := identities.ReadCertificate(cfg.Cloud.Security.Cert)
+	if err != nil {
 		return "" // said where the connection is looked at
+	}
+	switch name := cert.Subject.CommonName; {
 	case name != cfg.Edge:
 		return fmt.Sprintf("the certificate is issued for %q, this device is %s: a broker with firmware-configs/mosquitto lets it write for %q only, "+
 			"acknowledges all the same, and no receipt comes", name, cfg.Edge, name)
@@ -37,21 +33,33 @@ func identity(cfg edge.Config) string {
 	return ""
 }
 
-// commonName is for whom the first certificate of a PEM file is issued.
-func commonName(file string) (string, error) {
-	text, err := os.ReadFile(file)
+// lifetime says how the device's certificate stands: when it ends, and whether the clock fits.
+func lifetime(cfg edge.Config, now time.Time) (identities.State, string) {
+	if cfg.Cloud.Security.Cert == "" {
+		return identities.Good, ""
+	}
+	cert, err := identities.ReadCertificate(cfg.Cloud.Security.Cert)
 	if err != nil {
-		return "", err
+		return identities.Good, "" // said where the connection is looked at
 	}
-	block, _ := pem.Decode(text)
-	if block == nil {
-		return "", fmt.Errorf("%s holds no certificate", file)
+	return identities.Assess(cert, now)
+}
+
+func lookAtLifetime(cfg edge.Config) checkup.Finding {
+	const renew = "canvas-edge enroll --renew    # a certificate from elsewhere: have it signed anew there"
+	switch state, words := lifetime(cfg, time.Now()); state {
+	case identities.Ending:
+		return checkup.Doubtful("certificate", words, renew)
+	case identities.Ended:
+		return checkup.Bad("certificate", errors.New(words), "canvas-edge enroll --replace --url … --token-file … --ca-fingerprint …    # with a token of: canvas-cloud ca token "+cfg.Edge)
+	case identities.Early:
+		return checkup.Bad("certificate", errors.New(words), "sudo timedatectl set-ntp true && timedatectl status")
 	}
-	cert, err := x509.ParseCertificate(block.Bytes)
+	cert, err := identities.ReadCertificate(cfg.Cloud.Security.Cert)
 	if err != nil {
-		return "", err
+		return checkup.Bad("certificate", err, "canvas-edge enroll --url … --token-file … --ca-fingerprint …")
 	}
-	return cert.Subject.CommonName, nil
+	return checkup.Good("certificate", "good until "+cert.NotAfter.UTC().Format(time.DateOnly))
 }
 
 func lookAtIdentity(cfg edge.Config) checkup.Finding {
