@@ -187,6 +187,76 @@ func TestWhatTheAuthorityIssuesIsWhatTheBrokerTakes(t *testing.T) {
 	}
 }
 
+// words are what the client of a device or a service logs when it is not let in.
+func (a *authority) words(listener string, s security.Security) string {
+	a.t.Helper()
+	said := make(chan string, 1)
+	m, err := mqtt.Dial(a.t.Context(), mqtt.Options{URL: listener, ClientID: "x", Security: s, Log: slog.New(spoken{said})})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	defer m.Close()
+	select {
+	case text := <-said:
+		return text
+	case <-time.After(2 * time.Minute):
+		a.t.Fatal("nothing is logged")
+		return ""
+	}
+}
+
+// spoken gives the first warning with its error.
+type spoken struct{ said chan string }
+
+func (spoken) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelWarn }
+func (s spoken) WithAttrs([]slog.Attr) slog.Handler             { return s }
+func (s spoken) WithGroup(string) slog.Handler                  { return s }
+func (s spoken) Handle(_ context.Context, r slog.Record) error {
+	text := r.Message
+	r.Attrs(func(a slog.Attr) bool { text += " " + a.String(); return true })
+	select {
+	case s.said <- text:
+	default:
+	}
+	return nil
+}
+
+func TestARefusalIsSaidInWords(t *testing.T) {
+	at := time.Now().Add(-48 * time.Hour)
+	a := newAuthority(t, func() time.Time { return at })
+	a.start()
+	another := newAuthority(t, time.Now)
+	revoked := a.issue(ca.Device, "gate-1", year)
+	if _, err := a.f.Revoke("gate-1", "test", "stolen"); err != nil {
+		t.Fatal(err)
+	}
+	a.Reload()
+	a.until("the refusal", func() bool { return !a.letIn(a.DeviceURL, revoked, nil) })
+	for says, c := range map[string]struct {
+		listener string
+		s        security.Security
+	}{
+		"has this one":                {a.DeviceURL, revoked},
+		"has ended":                   {a.DeviceURL, a.issue(ca.Device, "mast-7", time.Hour)},
+		"set security.cert":           {a.DeviceURL, security.Security{CA: a.file("services-ca.pem")}},
+		"is it the listener":          {a.ServiceURL, a.issue(ca.Device, "mast-8", year)},
+		"signed the broker's":         {a.DeviceURL, another.issue(ca.Device, "mast-8", year)},
+		"is not one for clients":      {a.ServiceURL, a.issue(ca.Server, "another", year, "127.0.0.1")},
+		"does not know the authority": {a.DeviceURL, a.issue(ca.Service, "canvas-import", year)},
+	} {
+		// The verdict is lost now and then: then the words are general.
+		got := ""
+		for range 50 {
+			if got = a.words(c.listener, c.s); !strings.Contains(got, "mostly refuses the certificate") {
+				break
+			}
+		}
+		if !strings.Contains(got, says) {
+			t.Errorf("%q does not say %q", got, says)
+		}
+	}
+}
+
 // TestAnEndedCertificateIsRefused has an authority that was made two days ago.
 func TestAnEndedCertificateIsRefused(t *testing.T) {
 	at := time.Now().Add(-48 * time.Hour)

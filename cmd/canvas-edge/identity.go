@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -33,33 +32,23 @@ func identity(cfg edge.Config) string {
 	return ""
 }
 
-// lifetime says how the device's certificate stands: when it ends, and whether the clock fits.
-func lifetime(cfg edge.Config, now time.Time) (identities.State, string) {
+// lifetime says how the device's certificate stands: when it ends soon or has, or the clock does
+// not fit; empty: all is well.
+func lifetime(cfg edge.Config, now time.Time) string {
 	if cfg.Cloud.Security.Cert == "" {
-		return identities.Good, ""
+		return ""
 	}
 	cert, err := identities.ReadCertificate(cfg.Cloud.Security.Cert)
 	if err != nil {
-		return identities.Good, "" // said where the connection is looked at
+		return "" // said where the connection is looked at
 	}
-	return identities.Assess(cert, now)
+	_, words := identities.Assess(cert, now)
+	return words
 }
 
 func lookAtLifetime(cfg edge.Config) checkup.Finding {
-	const renew = "canvas-edge enroll --renew    # a certificate from elsewhere: have it signed anew there"
-	switch state, words := lifetime(cfg, time.Now()); state {
-	case identities.Ending:
-		return checkup.Doubtful("certificate", words, renew)
-	case identities.Ended:
-		return checkup.Bad("certificate", errors.New(words), "canvas-edge enroll --replace --url … --token-file … --ca-fingerprint …    # with a token of: canvas-cloud ca token "+cfg.Edge)
-	case identities.Early:
-		return checkup.Bad("certificate", errors.New(words), "sudo timedatectl set-ntp true && timedatectl status")
-	}
-	cert, err := identities.ReadCertificate(cfg.Cloud.Security.Cert)
-	if err != nil {
-		return checkup.Bad("certificate", err, "canvas-edge enroll --url … --token-file … --ca-fingerprint …")
-	}
-	return checkup.Good("certificate", "good until "+cert.NotAfter.UTC().Format(time.DateOnly))
+	return checkup.Certificate("certificate", cfg.Cloud.Security.Cert, time.Now(),
+		"canvas-edge enroll --renew    # once it has ended: canvas-cloud ca token "+cfg.Edge+", and canvas-edge enroll --replace; one from elsewhere: have it signed anew there")
 }
 
 func lookAtIdentity(cfg edge.Config) checkup.Finding {

@@ -100,7 +100,7 @@ func checkCommand() *urfave.Command {
 		if note := identity(cfg); note != "" {
 			visible.Fprintf(c.App.ErrWriter, "note: %s\n", note)
 		}
-		if _, note := lifetime(cfg, time.Now()); note != "" {
+		if note := lifetime(cfg, time.Now()); note != "" {
 			visible.Fprintf(c.App.ErrWriter, "note: %s\n", note)
 		}
 		return nil
