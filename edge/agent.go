@@ -137,6 +137,10 @@ func (a *Agent) Run(ctx context.Context) error {
 	group.Go(func() error { a.reportLink(ctx); return nil })
 	group.Go(func() error { a.reportTroubles(ctx); return nil })
 	group.Go(func() error { a.reportCameras(ctx); return nil })
+	group.Go(func() error {
+		(&certificateWatch{security: a.config.Cloud.Security, edge: a.config.Edge, log: a.log}).run(ctx)
+		return nil
+	})
 	group.Go(func() error { telemetry.Watchdog(ctx, &a.liveness); return nil })
 	if a.updates != nil {
 		group.Go(func() error { return a.updates.Run(ctx) })

@@ -134,7 +134,8 @@ func (a *Agent) stats() any {
 	if a.local != nil && a.local.drops != nil {
 		dropped, forgotten, wentBack = a.local.drops.all.Load(), a.local.sessions.forgotten.Load(), a.local.numbers.times()
 	}
-	return map[string]any{"edge": a.config.Edge, "version": a.parts.Version, "outbox": a.outbox.Stats(), "epochs": a.outbox.Epochs(), "troubles": a.outbox.Troubles(), "uplink": a.uplink.Next(statsNext),
+	own, _ := certificate(a.config.Cloud.Security, a.config.Edge, time.Now())
+	return map[string]any{"edge": a.config.Edge, "certificate": own, "version": a.parts.Version, "outbox": a.outbox.Stats(), "epochs": a.outbox.Epochs(), "troubles": a.outbox.Troubles(), "uplink": a.uplink.Next(statsNext),
 		"quarantined": a.Quarantined(), "shed": a.shedding.count.Load(), "cameras": a.cameraStates(), "streams": a.streams(), "messages": messages, "models": a.networkCounts(), "broker_dropped": dropped, "sessions_forgotten": forgotten, "broker_went_back": wentBack, "power": a.power.State(),
 		"connections": a.connections(), "references": a.changes.counts()}
 }
@@ -169,6 +170,18 @@ func (a *Agent) register(to prometheus.Registerer) error {
 	}
 	counter := func(name, help string, value func() float64) prometheus.Collector {
 		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "canvas_edge_" + name + "_total", Help: help}, value)
+	}
+	if a.config.Cloud.Security.Cert != "" {
+		left := gauge("certificate_left_seconds", "Time until the device's certificate for the cloud ends, below 0 once it has; 0: it can't be read.", func() float64 {
+			c, _ := certificate(a.config.Cloud.Security, a.config.Edge, time.Now())
+			if c == nil {
+				return 0
+			}
+			return time.Until(c.Until).Seconds()
+		})
+		if err := to.Register(left); err != nil {
+			return err
+		}
 	}
 	for _, c := range []prometheus.Collector{
 		counter("outbox_committed_items", "Items committed since the buffer's database was made.", func() float64 { return float64(a.outbox.Stats().Committed) }),

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 
 	urfave "github.com/urfave/cli/v2"
 
@@ -27,11 +28,24 @@ func doctorCommand() *urfave.Command {
 			all := []checkup.Finding{checkup.Of("configuration", err, "good", "correct what is named in the file"), checkup.Clock()}
 			if err == nil {
 				all = append(all, lookAtServices(c.Context, cfg)...)
+				all = append(all, lookAtCertificates(cfg, time.Now())...)
 				all = append(all, lookAtFolders(c.Context, cfg)...)
 				all = append(all, lookAtModels(c.Context, cfg)...)
 			}
 			return checkup.Tell(c.App.Writer, all, c.Bool("json"))
 		}}
+}
+
+// lookAtCertificates says how the services' own certificates stand.
+func lookAtCertificates(cfg cloud.Config, now time.Time) (all []checkup.Finding) {
+	seen := map[string]bool{"": true}
+	for _, file := range []string{cfg.MQTT.Security.Cert, cfg.MQTT.Import.Cert, cfg.Kafka.Security.Cert, cfg.ZooKeeper.Security.Cert} {
+		if !seen[file] {
+			seen[file] = true
+			all = append(all, checkup.Certificate("certificate "+file, file, now, "canvas-cloud ca renew NAME    # then put the new file in place"))
+		}
+	}
+	return all
 }
 
 // lookAtServices asks Kafka and ZooKeeper as status does, and the broker whether it answers.

@@ -1,33 +1,28 @@
 package main
 
 import (
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
-	"os"
-	"strings"
+	"time"
 
 	"cloudcanvas/cmd/internal/checkup"
 	"cloudcanvas/edge"
+	identities "cloudcanvas/shared/identity"
 )
-
-// servicePrefix begins the names of the cloud's services: no device's certificate may be issued for one,
-// as a broker that makes the name the client id would let it throw a service out.
-const servicePrefix = "canvas-"
 
 // identity says what of a device's names does not go with the broker files that are shipped for the
 // cloud, where the certificate's name is who a device is; empty: all is well.
 func identity(cfg edge.Config) string {
-	if strings.HasPrefix(cfg.Edge, servicePrefix) {
-		return fmt.Sprintf("the name %s begins as those of the cloud's services do: choose one that does not begin with %s", cfg.Edge, servicePrefix)
+	if err := identities.CheckDevice(cfg.Edge); err != nil {
+		return err.Error()
 	}
 	if cfg.Cloud.Security.Cert == "" {
 		return ""
 	}
-	name, err := commonName(cfg.Cloud.Security.Cert)
-	switch {
-	case err != nil:
+	cert, err := identities.ReadCertificate(cfg.Cloud.Security.Cert)
+	if err != nil {
 		return "" // said where the connection is looked at
+	}
+	switch name := cert.Subject.CommonName; {
 	case name != cfg.Edge:
 		return fmt.Sprintf("the certificate is issued for %q, this device is %s: a broker with firmware-configs/mosquitto lets it write for %q only, "+
 			"acknowledges all the same, and no receipt comes", name, cfg.Edge, name)
@@ -37,21 +32,23 @@ func identity(cfg edge.Config) string {
 	return ""
 }
 
-// commonName is for whom the first certificate of a PEM file is issued.
-func commonName(file string) (string, error) {
-	text, err := os.ReadFile(file)
+// lifetime says how the device's certificate stands: when it ends soon or has, or the clock does
+// not fit; empty: all is well.
+func lifetime(cfg edge.Config, now time.Time) string {
+	if cfg.Cloud.Security.Cert == "" {
+		return ""
+	}
+	cert, err := identities.ReadCertificate(cfg.Cloud.Security.Cert)
 	if err != nil {
-		return "", err
+		return "" // said where the connection is looked at
 	}
-	block, _ := pem.Decode(text)
-	if block == nil {
-		return "", fmt.Errorf("%s holds no certificate", file)
-	}
-	cert, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
-		return "", err
-	}
-	return cert.Subject.CommonName, nil
+	_, words := identities.Assess(cert, now)
+	return words
+}
+
+func lookAtLifetime(cfg edge.Config) checkup.Finding {
+	return checkup.Certificate("certificate", cfg.Cloud.Security.Cert, time.Now(),
+		"canvas-edge enroll --renew    # once it has ended: canvas-cloud ca token "+cfg.Edge+", and canvas-edge enroll --replace; one from elsewhere: have it signed anew there")
 }
 
 func lookAtIdentity(cfg edge.Config) checkup.Finding {

@@ -11,5 +11,5 @@ var version = "dev"
 
 func main() {
 	cli.Main(cli.App("canvas-edge", "take pictures, screen them, and send the best first", version,
-		runCommand(), configCommand(), checkCommand(), doctorCommand(), bufferCommand(), modelsCommand(), benchCommand(), topCommand()))
+		runCommand(), configCommand(), checkCommand(), doctorCommand(), bufferCommand(), modelsCommand(), benchCommand(), topCommand(), enrollCommand()))
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"cloudcanvas/edge/modelupdate"
 	"cloudcanvas/shared/onnx"
@@ -97,6 +98,9 @@ func checkCommand() *urfave.Command {
 		}
 		visible.Fprintf(c.App.Writer, "%s: good: %d scenes, %d sources of echoes, %d cameras, %d image sets\n", cfg.Edge, len(cfg.Scenes), len(cfg.Echoes), len(cfg.Cameras), len(cfg.Images))
 		if note := identity(cfg); note != "" {
+			visible.Fprintf(c.App.ErrWriter, "note: %s\n", note)
+		}
+		if note := lifetime(cfg, time.Now()); note != "" {
 			visible.Fprintf(c.App.ErrWriter, "note: %s\n", note)
 		}
 		return nil

@@ -2,7 +2,9 @@ package brokertest
 
 import (
 	"crypto/ecdsa"
+	"crypto/rand"
 	"crypto/x509"
+	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -14,6 +16,7 @@ import (
 // Authority signs certificates of any names, for tests of who is let in as whom.
 type Authority struct {
 	File string // its own certificate
+	CRL  string // its list of revoked certificates, which is empty
 	dir  string
 	root *x509.Certificate
 	key  *ecdsa.PrivateKey
@@ -23,15 +26,21 @@ type Authority struct {
 func NewAuthority(t testing.TB, name string) *Authority {
 	t.Helper()
 	own := template(name)
-	own.IsCA, own.BasicConstraintsValid, own.KeyUsage = true, true, x509.KeyUsageCertSign
+	own.IsCA, own.BasicConstraintsValid, own.KeyUsage = true, true, x509.KeyUsageCertSign|x509.KeyUsageCRLSign
 	root, key, _, err := issue(own, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	a := &Authority{dir: t.TempDir(), root: root, key: key}
-	a.File = filepath.Join(a.dir, "ca.pem")
-	if err := os.WriteFile(a.File, block("CERTIFICATE", root.Raw), 0o600); err != nil {
+	list, err := x509.CreateRevocationList(rand.Reader, &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: root.NotBefore, NextUpdate: root.NotAfter}, root, key)
+	if err != nil {
 		t.Fatal(err)
+	}
+	a.File, a.CRL = filepath.Join(a.dir, "ca.pem"), filepath.Join(a.dir, "ca.crl")
+	for file, content := range map[string][]byte{a.File: block("CERTIFICATE", root.Raw), a.CRL: block("X509 CRL", list)} {
+		if err := os.WriteFile(file, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return a
 }

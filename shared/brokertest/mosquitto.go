@@ -86,6 +86,9 @@ func (m *Mosquitto) Save() {
 	m.process.signal(syscall.SIGUSR1)
 }
 
+// Reload makes mosquitto read its certificates and lists of revoked ones again.
+func (m *Mosquitto) Reload() { m.process.signal(syscall.SIGHUP) }
+
 // Saved says whether it has done so since the last Save.
 func (m *Mosquitto) Saved() bool {
 	info, err := os.Stat(filepath.Join(m.dir, "mosquitto.db"))

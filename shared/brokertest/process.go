@@ -34,8 +34,9 @@ type process struct {
 	guard   *os.File // the pipe whose closing ends the process
 }
 
-// guarded runs the broker until standard input ends, which it does when the test process is gone.
-const guarded = `log=$1; remove=$2; shift 2
+// guarded runs the broker until standard input ends, which it does when the test process is gone. The signals
+// that a broker is asked with (mosquitto has handlers of its own) do not end its guard.
+const guarded = `trap '' HUP USR1; log=$1; remove=$2; shift 2
 ( "$@" </dev/null >>"$log" 2>&1; kill -KILL 0 ) &
 read -r _
 if [ -n "$remove" ]; then

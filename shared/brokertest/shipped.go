@@ -19,17 +19,33 @@ type Shipped struct {
 	t                     testing.TB
 }
 
+// TLSFiles are the files in /etc/canvas/tls that the shipped files name.
+type TLSFiles struct {
+	CA, ServicesCA, DevicesCRL, ServicesCRL string
+	Cert, Key                               string // the broker's
+}
+
 // StartShipped starts it with the files of that folder, firmware-configs/mosquitto.
 func StartShipped(t testing.TB, folder string) *Shipped {
 	t.Helper()
-	s := &Shipped{devices: NewAuthority(t, "devices"), services: NewAuthority(t, "services"), t: t}
-	cert, key := s.devices.Issue(t, "broker")
+	devices, services := NewAuthority(t, "devices"), NewAuthority(t, "services")
+	cert, key := devices.Issue(t, "broker")
+	s := StartShippedWith(t, folder, TLSFiles{CA: devices.File, ServicesCA: services.File, DevicesCRL: devices.CRL, ServicesCRL: services.CRL, Cert: cert, Key: key})
+	s.devices, s.services = devices, services
+	return s
+}
+
+// StartShippedWith starts it with certificates of the test's own: Device and Service have none.
+func StartShippedWith(t testing.TB, folder string, tls TLSFiles) *Shipped {
+	t.Helper()
+	s := &Shipped{t: t}
 	device, service := FreePort(t), FreePort(t)
 	dir := t.TempDir()
 	replace := strings.NewReplacer(
 		"listener 8883", fmt.Sprintf("listener %d 127.0.0.1", device), "listener 8884", fmt.Sprintf("listener %d 127.0.0.1", service),
-		"/etc/canvas/tls/ca.pem", s.devices.File, "/etc/canvas/tls/services-ca.pem", s.services.File,
-		"/etc/canvas/tls/broker.pem", cert, "/etc/canvas/tls/broker.key", key,
+		"/etc/canvas/tls/ca.pem", tls.CA, "/etc/canvas/tls/services-ca.pem", tls.ServicesCA,
+		"/etc/canvas/tls/devices.crl", tls.DevicesCRL, "/etc/canvas/tls/services.crl", tls.ServicesCRL,
+		"/etc/canvas/tls/broker.pem", tls.Cert, "/etc/canvas/tls/broker.key", tls.Key,
 		"/etc/mosquitto/", dir+"/", "/var/lib/mosquitto/", dir+"/",
 	)
 	for _, name := range []string{"canvas-cloud.conf", "canvas.acl", "canvas-services.acl"} {

@@ -3,6 +3,7 @@ package mqtt
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -156,7 +157,7 @@ func (m *Client) connect(ctx context.Context, address *url.URL) (*session, error
 	token := s.client.Connect()
 	<-token.Done() // bounded: open by ctx and connectTimeout, the handshake by connectTimeout
 	if err := token.Error(); err != nil {
-		return nil, explain(err)
+		return nil, explain(err, m.options.Security.Encrypted())
 	}
 	if t, ok := token.(*paho.ConnectToken); ok && m.options.OnSession != nil {
 		m.options.OnSession(t.SessionPresent())
@@ -164,11 +165,34 @@ func (m *Client) connect(ctx context.Context, address *url.URL) (*session, error
 	return s, nil
 }
 
+// refusals are what brokers say of a client's certificate in the TLS handshake, and what that means.
+var refusals = map[string]string{
+	"tls: revoked certificate":           "the broker's list of revoked certificates has this one: enroll again with a new token, if that was a mistake",
+	"tls: expired certificate":           "the broker says that this certificate has ended, or is not valid yet: renew it, or set the clock of the side that is wrong",
+	"tls: certificate required":          "the broker lets in nobody without a certificate: set security.cert and security.key",
+	"tls: unknown certificate authority": "the broker does not know the authority that signed this certificate: is it the listener of this kind, devices or services?",
+	"tls: unsupported certificate":       "this certificate is not one for clients: a server's lets nobody in",
+}
+
 // explain adds what to do to the answers a broker gives to a stranger.
-func explain(err error) error {
+func explain(err error, encrypted bool) error {
+	var invalid x509.CertificateInvalidError
+	if errors.As(err, &invalid) && invalid.Reason == x509.Expired {
+		return fmt.Errorf("%w: this machine's clock says %s: set it, or if it is right renew the broker's certificate", err, time.Now().UTC().Format(time.RFC3339))
+	}
 	var unknown *tls.CertificateVerificationError
 	if errors.As(err, &unknown) {
 		return fmt.Errorf("%w: is ca the authority that signed the broker's certificate, and server_name the name in it?", err)
+	}
+	for said, means := range refusals {
+		if strings.Contains(err.Error(), said) {
+			return fmt.Errorf("%w: %s", err, means)
+		}
+	}
+	// In TLS 1.3 the verdict on the client comes after its handshake, and is lost where the client's first
+	// bytes meet a closed connection.
+	if text := err.Error(); encrypted && (strings.Contains(text, "connection reset") || strings.Contains(text, "broken pipe") || strings.HasSuffix(text, "EOF")) {
+		return fmt.Errorf("%w: a broker that ends a TLS connection at once mostly refuses the certificate (none, ended, revoked, of another authority): canvas-edge doctor and the broker's log say which", err)
 	}
 	return err
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"time"
 
+	"cloudcanvas/shared/identity"
 	"cloudcanvas/shared/security"
 )
 
@@ -81,6 +82,23 @@ func encrypted(ctx context.Context, what string, conn net.Conn, host string, con
 		return Doubtful(what, fmt.Sprintf("answers with TLS, but its certificate ends on %s", until.UTC().Format(time.DateOnly)), "renew the service's certificate")
 	}
 	return Good(what, fmt.Sprintf("answers in %s, TLS until %s", took, until.UTC().Format(time.DateOnly)))
+}
+
+// Certificate looks at how a certificate of this machine stands; renew is the command that renews it.
+func Certificate(what, file string, now time.Time, renew string) Finding {
+	cert, err := identity.ReadCertificate(file)
+	if err != nil {
+		return Bad(what, err, "openssl x509 -noout -text -in "+file)
+	}
+	switch state, words := identity.Assess(cert, now); state {
+	case identity.Ending:
+		return Doubtful(what, words, renew)
+	case identity.Ended:
+		return Bad(what, errors.New(words), renew)
+	case identity.Early:
+		return Bad(what, errors.New(words), "sudo timedatectl set-ntp true && timedatectl status")
+	}
+	return Good(what, fmt.Sprintf("of %s, good until %s", cert.Subject.CommonName, cert.NotAfter.UTC().Format(time.DateOnly)))
 }
 
 // bare is an address without a password that somebody wrote into it.
