@@ -98,7 +98,7 @@ func (p *Plan) Find(im *Image, rules CFAR) (Found, error) {
 	if err != nil {
 		return f, err
 	}
-	found := cells.clusters(im, rules)
+	found := cells.clusters(im, rules, p.lobeSlope())
 	slices.SortFunc(found, func(a, b cluster) int {
 		return cmp.Or(cmp.Compare(b.over(), a.over()), cmp.Compare(a.row, b.row), cmp.Compare(a.col, b.col))
 	})

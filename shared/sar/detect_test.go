@@ -184,6 +184,28 @@ func TestSidelobesAreNoTargets(t *testing.T) {
 	}
 }
 
+// TestSidelobesOfSquintedTargetsLean: by a column in three rows, in C band at -6900 Hz and 320 MHz.
+func TestSidelobesOfSquintedTargetsLean(t *testing.T) {
+	squinted := *imagePlan
+	squinted.Centroid.Hz, squinted.Params.CarrierHz, squinted.Params.PRFHz, squinted.Params.SamplingHz = -6900, 5.3e9, 1257, 320e6
+	const slope = 6900 / 5.3e9 * 320e6 / 1257
+	im := speckled(700, 400, 12, func(int, int) float64 { return 0.1 })
+	const row, col = 350, 200
+	im.Pix[row*im.Cols+col] = 3000
+	for _, at := range []int{-im.Cols, -1, 1, im.Cols} {
+		im.Pix[row*im.Cols+col+at] = 1500
+	}
+	for r := range im.Rows {
+		if d := math.Abs(float64(r - row)); d > 3 {
+			im.Pix[r*im.Cols+col+int(math.Round(slope*float64(r-row)))] = complex64(complex(3000/(math.Pi*d), 0))
+		}
+	}
+	found, err := squinted.Find(im, CFAR{})
+	if err != nil || len(found.Targets) != 1 || found.Targets[0].Rows > 9 {
+		t.Errorf("%+v, %v", found.Targets, err)
+	}
+}
+
 func TestDetectionRefusesWhatIsNoImage(t *testing.T) {
 	im := speckled(200, 200, 11, wavy)
 	im.Pix[70*200+33] = complex64(cmplx.NaN())
