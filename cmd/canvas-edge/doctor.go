@@ -74,7 +74,7 @@ func lookAtPictures(ctx context.Context) (all []checkup.Finding) {
 
 // lookAtDevice looks at what the configuration names.
 func lookAtDevice(ctx context.Context, cfg edge.Config) []checkup.Finding {
-	all := []checkup.Finding{checkup.Folder("data folder", cfg.Data), checkup.Disk(cfg.Data), checkup.Broker(ctx, "cloud", cfg.Cloud.URL, cfg.Cloud.Security), lookAtIdentity(cfg)}
+	all := []checkup.Finding{checkup.Folder("data folder", cfg.Data), checkup.Disk(cfg.Data), checkup.Broker(ctx, "cloud", cfg.Cloud.URL, cfg.Cloud.Security), lookAtIdentity(cfg), lookAtTrust(cfg)}
 	if r, err := outbox.OpenReader(cfg.OutboxFolder(), cfg.Edge); err == nil {
 		for _, t := range r.Troubles {
 			all = append(all, checkup.Doubtful("buffer: "+t.Kind, t.Text, "canvas-edge buffer seen    # when that is settled"))
