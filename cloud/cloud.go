@@ -155,7 +155,7 @@ func (c *Cloud) Bridge(ctx context.Context) error {
 			Options: mqtt.Options{URL: c.Config.MQTT.URL, ClientID: c.Config.Bridge.ClientID, Security: c.Config.MQTT.Security, Log: c.Log},
 			Share:   c.Config.Bridge.Share,
 		}, signer},
-		Log: log, Objects: c.objects(c.Config.Worker.ObjectBytes), Receipts: signing{receipts, signer}, Logger: c.Log, Metrics: c.Metrics,
+		Log: log, Objects: c.objects(c.Config.Worker.ObjectBytes), Receipts: newSigning(receipts, signer), Logger: c.Log, Metrics: c.Metrics,
 		Leases: c.Coord, Member: coord.Member{ID: c.ID, Role: coord.Bridge, Host: hostname()}, Trace: c.Trace,
 		Decisions: c.Coord,
 	})
@@ -192,7 +192,7 @@ func (c *Cloud) deliverModels(ctx context.Context, signer *signed.Signer) error 
 		if err != nil {
 			return nil, nil, err
 		}
-		return signingBroker{signing{client, signer}, client}, client.Close, nil
+		return signingBroker{newSigning(client, signer), client}, client.Close, nil
 	}})
 }
 

@@ -3,7 +3,9 @@ package cloud
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
 	"strings"
+	"sync"
 
 	"cloudcanvas/cloud/bridge/intake"
 	"cloudcanvas/cloud/bridge/slots"
@@ -43,28 +45,49 @@ func Hear(s *signed.Signer, topic string, payload []byte) {
 	s.Heard(edge, session)
 }
 
-// publisher publishes with quality of service.
+// publisher is the part of mqtt.Client that publishes.
 type publisher interface {
 	Publish(ctx context.Context, topic string, qos byte, retain bool, payload []byte) error
+	PublishInTurn(ctx context.Context, topic string, qos byte, retain bool, payload []byte, handed func()) error
 }
 
-// signing is a publisher that signs what goes to devices.
+// signing publishes to devices, signed where there is a key.
 type signing struct {
-	publisher
+	client publisher
 	signer *signed.Signer // nil: nothing is signed
+	turns  *turns
+}
+
+func newSigning(client publisher, signer *signed.Signer) signing {
+	return signing{client, signer, new(turns)}
+}
+
+// turns let what is signed for one device leave in the order of its serials: the device refuses what comes after
+// a later one. Devices that share a turn wait for each other, until a message is handed on.
+type turns [64]sync.Mutex
+
+func (t *turns) of(edge string) *sync.Mutex {
+	h := fnv.New32a()
+	h.Write([]byte(edge))
+	return &t[h.Sum32()%uint32(len(t))]
 }
 
 func (s signing) Publish(ctx context.Context, topic string, qos byte, retain bool, payload []byte) error {
-	if s.signer != nil {
-		edge, what, err := event.ParseDownTopic(topic)
-		if err != nil {
-			return err
-		}
-		if payload, err = s.signer.Sign(edge, what, payload); err != nil {
-			return err
-		}
+	if s.signer == nil {
+		return s.client.Publish(ctx, topic, qos, retain, payload)
 	}
-	return s.publisher.Publish(ctx, topic, qos, retain, payload)
+	edge, what, err := event.ParseDownTopic(topic)
+	if err != nil {
+		return err
+	}
+	turn := s.turns.of(edge)
+	turn.Lock()
+	handed := sync.OnceFunc(turn.Unlock)
+	defer handed()
+	if payload, err = s.signer.Sign(edge, what, payload); err != nil {
+		return err
+	}
+	return s.client.PublishInTurn(ctx, topic, qos, retain, payload, handed)
 }
 
 // hearing is an intake that hears which sessions devices have before the bridge sees their statuses.
@@ -85,11 +108,11 @@ func (h hearing) Run(ctx context.Context, slots slots.Set, known []string, take 
 // signingBroker is the broker of the delivery of models, with the same two.
 type signingBroker struct {
 	signing
-	client delivery.Broker
+	statuses delivery.Broker
 }
 
 func (b signingBroker) Subscribe(filter string, qos byte, handle func(mqtt.Message)) {
-	b.client.Subscribe(filter, qos, func(m mqtt.Message) {
+	b.statuses.Subscribe(filter, qos, func(m mqtt.Message) {
 		Hear(b.signer, m.Topic, m.Payload)
 		handle(m)
 	})

@@ -38,7 +38,7 @@ func publicOf(keys ...ed25519.PrivateKey) (all []ed25519.PublicKey) {
 
 // pinned is a device with trusted keys at a mosquitto, and whoever else publishes there.
 type pinned struct {
-	t    *testing.T
+	t    testing.TB
 	b    box
 	link *link.Link
 	log  *said
@@ -50,7 +50,7 @@ type pinned struct {
 	came   map[uint64]bool
 }
 
-func pin(t *testing.T, keys []ed25519.PublicKey) *pinned {
+func pin(t testing.TB, keys []ed25519.PublicKey) *pinned {
 	t.Helper()
 	site := brokertest.StartMosquitto(t)
 	p := &pinned{t: t, b: box{uplinktest.NewBox()}, log: new(said), down: make(chan string, 100), came: map[uint64]bool{}}
