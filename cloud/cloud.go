@@ -34,6 +34,7 @@ import (
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/mqtt"
 	"cloudcanvas/shared/retry"
+	"cloudcanvas/shared/signed"
 	"cloudcanvas/shared/telemetry"
 	"cloudcanvas/shared/trace"
 )
@@ -135,6 +136,10 @@ const deliveryID = "-courier"
 
 // Bridge takes what devices send over MQTT into Kafka, until ctx ends.
 func (c *Cloud) Bridge(ctx context.Context) error {
+	signer, err := c.Config.Signing.Signer()
+	if err != nil {
+		return err
+	}
 	receipts, err := mqtt.Dial(ctx, mqtt.Options{URL: c.Config.MQTT.URL, ClientID: c.ID + "-receipts", Security: c.Config.MQTT.Security, Log: c.Log})
 	if err != nil {
 		return err
@@ -146,21 +151,24 @@ func (c *Cloud) Bridge(ctx context.Context) error {
 	}
 	defer log.Close()
 	b, err := bridge.New(c.Config.Bridge, bridge.Parts{
-		Intake: &intake.MQTT{
+		Intake: hearing{&intake.MQTT{
 			Options: mqtt.Options{URL: c.Config.MQTT.URL, ClientID: c.Config.Bridge.ClientID, Security: c.Config.MQTT.Security, Log: c.Log},
 			Share:   c.Config.Bridge.Share,
-		},
-		Log: log, Objects: c.objects(c.Config.Worker.ObjectBytes), Receipts: receipts, Logger: c.Log, Metrics: c.Metrics,
+		}, signer},
+		Log: log, Objects: c.objects(c.Config.Worker.ObjectBytes), Receipts: newSigning(receipts, signer), Logger: c.Log, Metrics: c.Metrics,
 		Leases: c.Coord, Member: coord.Member{ID: c.ID, Role: coord.Bridge, Host: hostname()}, Trace: c.Trace,
 		Decisions: c.Coord,
 	})
 	if err != nil {
 		return err
 	}
+	if signer != nil {
+		c.Log.Info("messages to devices are signed", "key", signer.ID())
+	}
 	c.Readiness.Follow(func() error { return errors.Join(ready(b, receipts), c.Healthy()) })
 	go c.stepWhile(ctx, b)
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return stopped(ctx, c.deliverModels(ctx)) })
+	group.Go(func() error { return stopped(ctx, c.deliverModels(ctx, signer)) })
 	group.Go(func() error { return stopped(ctx, c.keepDeadLetters(ctx)) })
 	if c.Config.References.On() {
 		merger, err := references.NewMerger(c.Config.References, c.Store, c.Log, c.Metrics)
@@ -174,7 +182,7 @@ func (c *Cloud) Bridge(ctx context.Context) error {
 }
 
 // deliverModels brings models, and views of the ground, to the devices, where no other process does.
-func (c *Cloud) deliverModels(ctx context.Context) error {
+func (c *Cloud) deliverModels(ctx context.Context, signer *signed.Signer) error {
 	views, err := references.NewLibrary(c.Config.References, c.Store, c.Metrics)
 	if err != nil {
 		return err
@@ -184,7 +192,7 @@ func (c *Cloud) deliverModels(ctx context.Context) error {
 		if err != nil {
 			return nil, nil, err
 		}
-		return client, client.Close, nil
+		return signingBroker{newSigning(client, signer), client}, client.Close, nil
 	}})
 }
 

@@ -29,6 +29,7 @@ import (
 // explains each setting; firmware-configs/ has a sample.
 type Config struct {
 	MQTT        MQTT              `yaml:"mqtt" desc:"the MQTT broker that devices deliver to"`
+	Signing     Signing           `yaml:"signing" desc:"what devices are told is signed: operations.md#signed-messages"`
 	Kafka       Kafka             `yaml:"kafka" desc:"the Kafka cluster"`
 	ZooKeeper   zk.Config         `yaml:"zookeeper" desc:"the ZooKeeper ensemble"`
 	Store       string            `yaml:"store" desc:"URL of the object store for large data: file:///dir, s3://bucket?region=…, gs://bucket or azblob://container"`
@@ -56,6 +57,11 @@ type MQTT struct {
 	URL      string            `yaml:"url" desc:"the broker's address: tcp://host:1883 or tls://host:8883; with the shipped files services are on port 8884: operations.md#who-may-say-what"`
 	Security security.Security `yaml:"security" desc:"TLS and login of the services"`
 	Import   security.Security `yaml:"import" desc:"TLS and login of canvas-cloud import, which may publish for devices" default:"as security"`
+}
+
+// Signing says by whom the cloud's messages to devices are signed.
+type Signing struct {
+	KeyFile string `yaml:"key_file" desc:"file of the ed25519 key that bridges sign with, which canvas-cloud keys new makes; others may not read it" default:"nothing is signed"`
 }
 
 // AsImporter is the protection of a connection that publishes for devices.

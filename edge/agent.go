@@ -106,7 +106,11 @@ func Open(ctx context.Context, c Config, p Parts) (_ *Agent, err error) {
 	if a.changes != nil {
 		a.changes.database = a.outbox.DatabaseID()
 	}
-	a.link, err = link.Dial(ctx, link.Options{URL: c.Cloud.URL, ClientID: c.Cloud.ClientID, Security: c.Cloud.Security,
+	trust, err := c.Cloud.trust(c.Edge)
+	if err != nil {
+		return nil, err
+	}
+	a.link, err = link.Dial(ctx, link.Options{Trust: trust, URL: c.Cloud.URL, ClientID: c.Cloud.ClientID, Security: c.Cloud.Security,
 		Edge: c.Edge, Buffer: a.outbox, Version: p.Version, Cameras: a.liveCameras, Log: a.log})
 	if err != nil {
 		return nil, err

@@ -25,6 +25,7 @@ import (
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/mqtt"
 	"cloudcanvas/shared/security"
+	"cloudcanvas/shared/signed"
 	"cloudcanvas/shared/telemetry"
 )
 
@@ -33,7 +34,7 @@ import (
 type Config struct {
 	Edge        string           `yaml:"edge" desc:"the device's name in topics and items: letters, digits, '-', '_' and '.', up to 63" required:"edge"`
 	Data        string           `yaml:"data" desc:"folder of the buffer and of all that must survive a restart"`
-	Cloud       Connection       `yaml:"cloud" desc:"the cloud's MQTT broker" required:"url"`
+	Cloud       Cloud            `yaml:"cloud" desc:"the cloud's MQTT broker" required:"url"`
 	Local       Local            `yaml:"local" desc:"the MQTT broker on the device, for cameras and sensors: capture.md"`
 	Models      Models           `yaml:"models" desc:"where models lie and what runs them: models.md"`
 	Scenes      []SceneSource    `yaml:"scenes" desc:"scenes of satellites and aircraft: files, or folders that are watched: scenes.md"`
@@ -66,6 +67,12 @@ type Connection struct {
 	URL      string            `yaml:"url" desc:"the broker's address: tcp://host:1883 or tls://host:8883"`
 	ClientID string            `yaml:"client_id" desc:"MQTT client id; a broker with the shipped files takes the certificate's name in its place" default:"canvas-edge-<edge>, and -local behind it for the local broker"`
 	Security security.Security `yaml:"security" desc:"TLS and login of this connection"`
+}
+
+// Cloud is the broker of the cloud, and whom the device believes about what comes down from it.
+type Cloud struct {
+	Connection  `yaml:",inline"`
+	TrustedKeys []string `yaml:"trusted_keys" desc:"public keys of the cloud: a PEM file each, or a key in base64. With any, receipts, models, queries and views that their holders have not signed are refused: operations.md#signed-messages" default:"everything that the broker delivers is believed"`
 }
 
 // Local is the broker on the device that cameras and sensors speak to.
@@ -231,6 +238,9 @@ func (c Config) Problems(add func(field, message, hint string)) {
 	c.Models.Layout.Problems(in("models.layout"))
 	c.Models.Fetch.Problems(in("models.fetch"))
 	c.Cloud.Problems(in("cloud"))
+	if len(c.Cloud.TrustedKeys) > 0 && c.Uplink.Receipts == uplink.ReceiptsPUBACK {
+		add("uplink.receipts", "is puback, by which the broker's word frees the buffer, and cloud.trusted_keys believes signed receipts alone", "leave one of them out")
+	}
 	c.Local.Problems(in("local"))
 	c.Screen.Problems(in("screen"))
 	c.Reference.Problems(in("reference"))
@@ -328,6 +338,14 @@ func (c Connection) Problems(add func(field, message, hint string)) {
 		}
 	}
 	c.Security.Problems(func(field, message, hint string) { add("security."+field, message, hint) })
+}
+
+// Problems lists what is wrong with the connection to the cloud and the keys that are trusted.
+func (c Cloud) Problems(add func(field, message, hint string)) {
+	c.Connection.Problems(add)
+	if _, err := signed.Trusted(c.TrustedKeys); err != nil {
+		add("trusted_keys", err.Error(), "the cloud's signing.pub, or the line that canvas-cloud keys show prints")
+	}
 }
 
 // Problems lists what is wrong with the local broker's settings.

@@ -135,9 +135,18 @@ func (a *Agent) stats() any {
 		dropped, forgotten, wentBack = a.local.drops.all.Load(), a.local.sessions.forgotten.Load(), a.local.numbers.times()
 	}
 	own, _ := certificate(a.config.Cloud.Security, a.config.Edge, time.Now())
-	return map[string]any{"edge": a.config.Edge, "certificate": own, "version": a.parts.Version, "outbox": a.outbox.Stats(), "epochs": a.outbox.Epochs(), "troubles": a.outbox.Troubles(), "uplink": a.uplink.Next(statsNext),
+	return map[string]any{"edge": a.config.Edge, "certificate": own, "version": a.parts.Version, "outbox": a.outbox.Stats(), "epochs": a.outbox.Epochs(), "troubles": a.troubles(), "uplink": a.uplink.Next(statsNext),
 		"quarantined": a.Quarantined(), "shed": a.shedding.count.Load(), "cameras": a.cameraStates(), "streams": a.streams(), "messages": messages, "models": a.networkCounts(), "broker_dropped": dropped, "sessions_forgotten": forgotten, "broker_went_back": wentBack, "power": a.power.State(),
-		"connections": a.connections(), "references": a.changes.counts()}
+		"connections": a.connections(), "references": a.changes.counts(), "signatures": a.link.Signatures()}
+}
+
+// troubles are those of what comes down from the cloud and of the buffer.
+func (a *Agent) troubles() []event.Trouble {
+	all := a.outbox.Troubles()
+	if refused := a.link.Refused(); refused != nil {
+		all = append([]event.Trouble{*refused}, all...)
+	}
+	return all
 }
 
 // connection is how the agent and one broker fare.
@@ -208,6 +217,8 @@ func (a *Agent) register(to prometheus.Registerer) error {
 		counter("reference_received_bytes", "Bytes of views of the ground that came from the cloud.", func() float64 { return float64(a.changes.counts().Shared.Bytes) }),
 		counter("reference_refused", "Views and messages from the cloud that can't be.", func() float64 { return float64(a.changes.counts().Shared.Refused) }),
 		gauge("reference_bytes", "Bytes of views of the ground on disk.", func() float64 { return float64(a.changes.counts().Bytes) }),
+		gauge("trusted_keys", "Keys of the cloud that are trusted; 0: everything that the broker delivers is believed.", func() float64 { return float64(len(a.link.Signatures().Keys)) }),
+		refusedMetric{a},
 		streamMetrics{a},
 		networkMetrics{a},
 	} {
@@ -216,6 +227,21 @@ func (a *Agent) register(to prometheus.Registerer) error {
 		}
 	}
 	return nil
+}
+
+// refusedMetric counts what came from the cloud and was not believed.
+type refusedMetric struct{ agent *Agent }
+
+var refusedMessages = prometheus.NewDesc("canvas_edge_refused_messages_total", "Messages from the cloud's broker that no holder of a trusted key has signed for now.", []string{"reason"}, nil)
+
+// Describe names the metric.
+func (refusedMetric) Describe(to chan<- *prometheus.Desc) { to <- refusedMessages }
+
+// Collect reads it as it stands.
+func (m refusedMetric) Collect(to chan<- prometheus.Metric) {
+	for reason, n := range m.agent.link.Signatures().Refused {
+		to <- prometheus.MustNewConstMetric(refusedMessages, prometheus.CounterValue, float64(n), reason)
+	}
 }
 
 // streamMetrics are those that each stream has for itself.

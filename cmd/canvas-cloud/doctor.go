@@ -50,7 +50,7 @@ func lookAtCertificates(cfg cloud.Config, now time.Time) (all []checkup.Finding)
 
 // lookAtServices asks Kafka and ZooKeeper as status does, and the broker whether it answers.
 func lookAtServices(ctx context.Context, cfg cloud.Config) []checkup.Finding {
-	all := []checkup.Finding{checkup.Broker(ctx, "MQTT broker", cfg.MQTT.URL, cfg.MQTT.Security), lookAtKafka(ctx, cfg)}
+	all := []checkup.Finding{checkup.Broker(ctx, "MQTT broker", cfg.MQTT.URL, cfg.MQTT.Security), lookAtSigning(cfg), lookAtKafka(ctx, cfg)}
 	servers := strings.Join(cfg.ZooKeeper.Servers, ",")
 	zookeeper, workers := "ZooKeeper "+servers, 0
 	err := withCoordinator(ctx, cfg, func(ctx context.Context, z coord.Coordinator) error {
@@ -75,6 +75,21 @@ func lookAtServices(ctx context.Context, cfg cloud.Config) []checkup.Finding {
 		all = append(all, checkup.Good(zookeeper, fmt.Sprintf("answers; %d workers", workers)))
 	}
 	return all
+}
+
+// lookAtSigning looks at the key that bridges sign with.
+func lookAtSigning(cfg cloud.Config) checkup.Finding {
+	const what = "signing"
+	signer, err := cfg.Signing.Signer()
+	switch {
+	case err != nil:
+		return checkup.Bad(what, err, "sudo chown canvas "+cfg.Signing.KeyFile+" && chmod 0600 "+cfg.Signing.KeyFile+"    # or canvas-cloud keys new --out DIR")
+	case signer != nil:
+		return checkup.Good(what, "messages to devices are signed with key "+signer.ID().String())
+	case checkup.Loopback(cfg.MQTT.URL):
+		return checkup.Good(what, "messages to devices are not signed; the broker is on this machine")
+	}
+	return checkup.Doubtful(what, "messages to devices are not signed: whoever may publish at the broker can have devices free what was never received", "canvas-cloud keys new --out DIR, and set signing.key_file    # docs/operations.md: signed messages")
 }
 
 func lookAtKafka(ctx context.Context, cfg cloud.Config) checkup.Finding {

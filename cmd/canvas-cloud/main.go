@@ -27,7 +27,7 @@ func main() {
 		process("bridge", "carry what devices send over MQTT into Kafka", runBridge),
 		process("worker", "run heavy models on this machine's share of the work", runWorker),
 		process("mosaic", "turn results into products", (*cloud.Cloud).Mosaic),
-		configCommand(), modelsCommand(), scenesCommand(), dlqCommand(), edgesCommand(), traceCommand(), consoleCommand(), importCommand(), submitCommand(), statusCommand(), topCommand(), doctorCommand(), caCommand()))
+		configCommand(), modelsCommand(), scenesCommand(), dlqCommand(), edgesCommand(), keysCommand(), queryCommand(), traceCommand(), consoleCommand(), importCommand(), submitCommand(), statusCommand(), topCommand(), doctorCommand(), caCommand()))
 }
 
 func loadConfig(c *urfave.Context) (cloud.Config, error) {

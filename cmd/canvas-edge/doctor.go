@@ -75,7 +75,7 @@ func lookAtPictures(ctx context.Context) (all []checkup.Finding) {
 
 // lookAtDevice looks at what the configuration names.
 func lookAtDevice(ctx context.Context, cfg edge.Config) []checkup.Finding {
-	all := []checkup.Finding{checkup.Folder("data folder", cfg.Data), checkup.Disk(cfg.Data), checkup.Broker(ctx, "cloud", cfg.Cloud.URL, cfg.Cloud.Security), lookAtIdentity(cfg)}
+	all := []checkup.Finding{checkup.Folder("data folder", cfg.Data), checkup.Disk(cfg.Data), checkup.Broker(ctx, "cloud", cfg.Cloud.URL, cfg.Cloud.Security), lookAtIdentity(cfg), lookAtTrust(cfg)}
 	if cfg.Cloud.Security.Cert != "" {
 		all = append(all, lookAtLifetime(cfg))
 	}

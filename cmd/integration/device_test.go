@@ -30,20 +30,21 @@ func rounds(short, long int) int {
 
 // site is one device with a broker for its sensors, and a cloud of mosquitto, a bridge and Kafka.
 type site struct {
-	t      testing.TB
-	name   string // of the device
-	dir    string
-	data   string // the device's folder
-	local  *brokertest.Mosquitto
-	mqtt   *brokertest.Mosquitto
-	cloud  string // the broker's address as the device has it
-	kafka  *kafka.Client
-	began  map[string]map[int]int64 // offsets of topics when the site began: Kafka is shared by the tests
-	from   string                   // where the device answers about itself
-	edge   *process
-	heard  *brokertest.Mosquitto // the sensors' broker at which the device has had a subscription
-	rules  string                // for the sensors
-	within string                // a local broker within the agent, where one is wanted
+	t       testing.TB
+	name    string // of the device
+	dir     string
+	data    string // the device's folder
+	local   *brokertest.Mosquitto
+	mqtt    *brokertest.Mosquitto
+	cloud   string // the broker's address as the device has it
+	kafka   *kafka.Client
+	began   map[string]map[int]int64 // offsets of topics when the site began: Kafka is shared by the tests
+	from    string                   // where the device answers about itself
+	edge    *process
+	heard   *brokertest.Mosquitto // the sensors' broker at which the device has had a subscription
+	rules   string                // for the sensors
+	trusted string                // keys of the cloud that the device trusts, with commas
+	within  string                // a local broker within the agent, where one is wanted
 }
 
 func newSite(t testing.TB) *site {
@@ -83,14 +84,14 @@ func (s *site) configure(lines string) (file string) {
 	return write(s.t, filepath.Join(s.dir, "edge.yaml"), `
 edge: %s
 data: %q
-cloud: {url: %q}
+cloud: {url: %q, trusted_keys: [%s]}
 local: {%s}
 sensors: {enabled: true, readings: 100000, rules: [%s]}
 uplink: {receipt_timeout: 1s}
 telemetry: {listen: %q}
 attempts: {notes: %q}
 %s
-`, s.name, s.data, s.cloud, cmp.Or(s.within, fmt.Sprintf("url: %q", s.local.URL)), s.rules, s.from, filepath.Join(s.dir, "notes"), lines)
+`, s.name, s.data, s.cloud, s.trusted, cmp.Or(s.within, fmt.Sprintf("url: %q", s.local.URL)), s.rules, s.from, filepath.Join(s.dir, "notes"), lines)
 }
 
 // run starts the device and waits until it answers.

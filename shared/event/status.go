@@ -36,6 +36,14 @@ type Status struct {
 	Cameras []CameraState `json:"cameras,omitempty"`
 	// Link is how the edge's outbox and link were; nil where that is not known.
 	Link *LinkReport `json:"link,omitempty"`
+	// Signatures is there where the edge believes signed messages alone.
+	Signatures *SignaturesWanted `json:"signatures,omitempty"`
+}
+
+// SignaturesWanted is what an edge says that believes the holders of some keys alone.
+type SignaturesWanted struct {
+	Session string   `json:"session"` // that messages must be signed for, 32 hex digits
+	Keys    []string `json:"keys"`    // ids of the keys that it trusts
 }
 
 // EpochReport is what an edge says of one epoch of its buffer.
@@ -73,6 +81,7 @@ const (
 	MaxEpochs        = 16
 	MaxTroubles      = 16
 	MaxCameras       = 64
+	maxTrustedKeys   = 16
 	MaxCameraProblem = 400 // bytes
 )
 
@@ -119,6 +128,9 @@ func ParseStatus(b []byte) (Status, error) {
 	}
 	if len(s.Epochs) > MaxEpochs || len(s.Troubles) > MaxTroubles {
 		return s, fmt.Errorf("%w: status with %d epochs and %d troubles, %d and %d are the limits", ErrTooLarge, len(s.Epochs), len(s.Troubles), MaxEpochs, MaxTroubles)
+	}
+	if w := s.Signatures; w != nil && len(w.Keys) > maxTrustedKeys {
+		return s, fmt.Errorf("%w: status with %d trusted keys, %d is the limit", ErrTooLarge, len(w.Keys), maxTrustedKeys)
 	}
 	if len(s.Cameras) > MaxCameras {
 		return s, fmt.Errorf("%w: status with %d cameras, %d is the limit", ErrTooLarge, len(s.Cameras), MaxCameras)

@@ -1,6 +1,7 @@
 package event
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -68,6 +69,19 @@ func ParseStatusTopic(topic string) (edge string, err error) {
 
 // DownTopic is where the cloud sends an edge something: receipts, models, config, query, references.
 func DownTopic(edge, what string) string { return prefix + edge + "/down/" + what }
+
+// ParseDownTopic takes a downward topic apart.
+func ParseDownTopic(topic string) (edge, what string, err error) {
+	rest, ok := strings.CutPrefix(topic, prefix)
+	edge, what, down := strings.Cut(rest, "/down/")
+	if !ok || !down {
+		return "", "", fmt.Errorf("topic %.200q is not %s<edge>/down/<what>", topic, prefix)
+	}
+	if err := errors.Join(CheckName(edge), CheckName(what)); err != nil {
+		return "", "", fmt.Errorf("topic %.200q: %w", topic, err)
+	}
+	return edge, what, nil
+}
 
 // ReceiptsTopic is where the cloud publishes what Kafka has of an edge.
 func ReceiptsTopic(edge string) string { return DownTopic(edge, DownReceipts) }

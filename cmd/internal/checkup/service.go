@@ -44,12 +44,23 @@ func Broker(ctx context.Context, what, address string, s security.Security) Find
 		return Bad(what, err, "ls -l the files that security names")
 	}
 	if config == nil && u.Scheme != "tls" && u.Scheme != "ssl" && u.Scheme != "mqtts" {
-		if ip := net.ParseIP(u.Hostname()); u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		if !loopback(u.Hostname()) {
 			return Doubtful(what, fmt.Sprintf("answers in %s, but without TLS: whoever is on the way can read and change what passes", took), "use tls:// and set security.ca")
 		}
 		return Good(what, fmt.Sprintf("answers in %s", took))
 	}
 	return encrypted(ctx, what, conn, u.Hostname(), config, took)
+}
+
+// Loopback says whether an address such as tcp://host:1883 is one of this machine alone.
+func Loopback(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && loopback(u.Hostname())
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 func encrypted(ctx context.Context, what string, conn net.Conn, host string, config *tls.Config, took time.Duration) Finding {

@@ -13,6 +13,7 @@ import (
 	"cloudcanvas/shared/event"
 	"cloudcanvas/shared/mqtt"
 	"cloudcanvas/shared/security"
+	"cloudcanvas/shared/signed"
 	"cloudcanvas/shared/telemetry"
 )
 
@@ -25,6 +26,7 @@ type Options struct {
 	Buffer   Buffer
 	Version  string
 	Cameras  func() []event.CameraState // what the status says of cameras; nil: nothing
+	Trust    *signed.Verifier           // of what comes down; nil: everything is believed
 	Log      *slog.Logger
 }
 
@@ -40,6 +42,7 @@ type Link struct {
 	options  Options
 	client   *mqtt.Client
 	receipts chan event.Receipt
+	trust    *trust // nil: everything is believed
 
 	statusMu sync.Mutex // one status at a time, so that the latest is the one that stays
 	offline  bool       // under statusMu: offline was the last status
@@ -62,6 +65,9 @@ func Dial(ctx context.Context, o Options) (*Link, error) {
 		o.ClientID = "canvas-edge-" + o.Edge
 	}
 	l := &Link{options: o, receipts: make(chan event.Receipt, receiptsHeld), up: make(chan struct{})}
+	if o.Trust != nil {
+		l.trust = newTrust(o.Trust, o.Log, func() { go l.announce(context.Background(), event.Online) })
+	}
 	will, err := json.Marshal(event.Status{Status: event.Offline, Edge: o.Edge, Epoch: o.Buffer.Epoch(), Version: o.Version})
 	if err != nil {
 		return nil, err
@@ -77,7 +83,7 @@ func Dial(ctx context.Context, o Options) (*Link, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to the cloud: %w", err)
 	}
-	l.client.Subscribe(event.ReceiptsTopic(o.Edge), 1, l.takeReceipt)
+	l.Down(event.DownReceipts, l.takeReceipt)
 	return l, nil
 }
 
@@ -106,8 +112,13 @@ func (l *Link) Announce(ctx context.Context) error {
 }
 
 // Down takes what the cloud publishes on one of the edge's downward topics. handle must not block.
+// Where keys are trusted, only what their holders have signed is handed on, without its signature.
 func (l *Link) Down(what string, handle func(payload []byte)) {
-	l.client.Subscribe(event.DownTopic(l.options.Edge, what), 1, func(m mqtt.Message) { handle(m.Payload) })
+	l.client.Subscribe(event.DownTopic(l.options.Edge, what), 1, func(m mqtt.Message) {
+		if message, ok := l.trust.open(what, m.Payload); ok {
+			handle(message)
+		}
+	})
 }
 
 func (l *Link) connected() {
@@ -163,6 +174,13 @@ func (l *Link) publishStatus(ctx context.Context, status string) error {
 	models, views := l.models, l.views
 	l.mu.Unlock()
 	s.Epoch, s.Epochs, s.Troubles = l.options.Buffer.Epoch(), l.options.Buffer.Epochs(), l.options.Buffer.Troubles()
+	if refused := l.Refused(); refused != nil {
+		s.Troubles = append([]event.Trouble{*refused}, s.Troubles...)
+		s.Troubles = s.Troubles[:min(len(s.Troubles), event.MaxTroubles)]
+	}
+	if l.trust != nil && status == event.Online {
+		s.Signatures = &event.SignaturesWanted{Session: l.trust.verifier.Session().String(), Keys: l.trust.verifier.Keys()}
+	}
 	if status == event.Offline {
 		s.Time = time.Now().UTC()
 	}
@@ -183,8 +201,8 @@ func (l *Link) publishStatus(ctx context.Context, status string) error {
 }
 
 // takeReceipt decodes a receipt. When too many are held the oldest goes: later ones repeat it.
-func (l *Link) takeReceipt(m mqtt.Message) {
-	item, err := event.UnmarshalMQTT(m.Payload)
+func (l *Link) takeReceipt(message []byte) {
+	item, err := event.UnmarshalMQTT(message)
 	var r event.Receipt
 	if err == nil {
 		r, err = event.ParseReceipt(item)
