@@ -27,7 +27,7 @@ chmod 0644 "$lib"/*.so*
 for file in .deps/models/*/*/model.onnx; do install -D -m 0644 "$file" "$lib/${file#.deps/}"; done
 
 install -d "$root/usr/lib/systemd/system"
-install -m 0644 systemd/*.service "$root/usr/lib/systemd/system/"
+install -m 0644 systemd/*.service systemd/*.timer "$root/usr/lib/systemd/system/"
 install -D -m 0644 systemd/canvas.sysusers.conf "$root/usr/lib/sysusers.d/canvas.conf"
 install -D -m 0644 systemd/canvas.tmpfiles.conf "$root/usr/lib/tmpfiles.d/canvas.conf"
 install -d "$root/etc/canvas"

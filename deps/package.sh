@@ -26,7 +26,7 @@ take() { # package, paths below the root …
 }
 u=/usr/lib/systemd/system s=/usr/share
 of() { echo "/usr/bin/$1" "$s/man/man1/$1.1.gz" "$s/bash-completion/completions/$1" "$s/zsh/vendor-completions/_$1" "$s/fish/vendor_completions.d/$1.fish"; }
-take canvas-edge $(of canvas-edge) $u/canvas-edge.service /etc/canvas/edge.env
+take canvas-edge $(of canvas-edge) $u/canvas-edge.service $u/canvas-edge-renew.service $u/canvas-edge-renew.timer /etc/canvas/edge.env
 take canvas-cloud $(of canvas-cloud) $(of canvas) $u/canvas-bridge.service $u/canvas-console.service $u/canvas-mosaic.service $u/canvas-worker@.service /etc/canvas/cloud.env
 find "$work/all" -depth -type d -empty -delete
 mv "$work/all" "$work/canvas-runtime"

@@ -26,7 +26,15 @@ func TestSystemdAcceptsTheUnits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, want := range []string{"Type=notify", "WatchdogSec=", "ProtectSystem=strict", "Restart=always", "RestartPreventExitStatus=2", "User=canvas"} {
+		wants := []string{"Type=notify", "WatchdogSec=", "ProtectSystem=strict", "Restart=always", "RestartPreventExitStatus=2", "User=canvas"}
+		if timer := strings.TrimSuffix(unit, ".service") + ".timer"; exists(timer) { // it runs and ends
+			wants = []string{"Type=oneshot", "TimeoutStartSec=", "ProtectSystem=strict", "User=canvas"}
+			copyUnit(t, timer, filepath.Join(dir, timer))
+			if out, err := exec.Command(analyze, "calendar", calendar(t, timer)).CombinedOutput(); err != nil {
+				t.Errorf("%s: %v: %s", timer, err, out)
+			}
+		}
+		for _, want := range wants {
 			if !strings.Contains(string(text), want) {
 				t.Errorf("%s has no %s", unit, want)
 			}
@@ -71,4 +79,36 @@ func TestUnitsAreConfined(t *testing.T) {
 			t.Errorf("%s is more exposed than %d.%d: %v\n%s", unit, most/10, most%10, err, out)
 		}
 	}
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
+}
+
+func copyUnit(t *testing.T, from, to string) {
+	t.Helper()
+	text, err := os.ReadFile(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(to, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// calendar is when a timer runs.
+func calendar(t *testing.T, timer string) string {
+	t.Helper()
+	text, err := os.ReadFile(timer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if when, ok := strings.CutPrefix(strings.TrimSpace(line), "OnCalendar="); ok {
+			return when
+		}
+	}
+	t.Fatalf("%s never runs", timer)
+	return ""
 }
