@@ -68,7 +68,10 @@ func (s EchoesSource) ID() string {
 func (s EchoesSource) Problems(add func(field, message, hint string)) {
 	own, defaults := s, EchoesSource{}
 	defaults.SetDefaults()
-	own.EchoesOptions, own.Arrivals = capture.EchoesOptions{}, Arrivals{} // which speak for themselves
+	own.EchoesOptions = capture.EchoesOptions{} // which speak for themselves,
+	if s.Folder != "" {
+		own.Arrivals = Arrivals{} // as these do of a folder
+	}
 	config.Limits(own, defaults, add)
 	if (s.Path == "") == (s.Folder == "") {
 		add("path", "needs either path or folder", "path: the file that describes the echoes; folder: one that is watched")
