@@ -97,11 +97,10 @@ func checkCommand() *urfave.Command {
 			return cli.Usage(err)
 		}
 		visible.Fprintf(c.App.Writer, "%s: good: %d scenes, %d sources of echoes, %d cameras, %d image sets\n", cfg.Edge, len(cfg.Scenes), len(cfg.Echoes), len(cfg.Cameras), len(cfg.Images))
-		if note := identity(cfg); note != "" {
-			visible.Fprintf(c.App.ErrWriter, "note: %s\n", note)
-		}
-		if note := lifetime(cfg, time.Now()); note != "" {
-			visible.Fprintf(c.App.ErrWriter, "note: %s\n", note)
+		for _, note := range []string{identity(cfg), lifetime(cfg, time.Now()), plain(cfg)} {
+			if note != "" {
+				visible.Fprintf(c.App.ErrWriter, "note: %s\n", note)
+			}
 		}
 		return nil
 	}}
