@@ -79,6 +79,9 @@ func lookAtDevice(ctx context.Context, cfg edge.Config) []checkup.Finding {
 	if cfg.Cloud.Security.Cert != "" {
 		all = append(all, lookAtLifetime(cfg))
 	}
+	if note := plain(cfg); note != "" {
+		all = append(all, checkup.Doubtful("encryption", note, "set cloud.url to tls://HOST:8883"))
+	}
 	if r, err := outbox.OpenReader(cfg.OutboxFolder(), cfg.Edge); err == nil {
 		for _, t := range r.Troubles {
 			all = append(all, checkup.Doubtful("buffer: "+t.Kind, t.Text, "canvas-edge buffer seen    # when that is settled"))

@@ -2,11 +2,14 @@ package main
 
 import (
 	"fmt"
+	"net"
+	"net/url"
 	"time"
 
 	"cloudcanvas/cmd/internal/checkup"
 	"cloudcanvas/edge"
 	identities "cloudcanvas/shared/identity"
+	"cloudcanvas/shared/security"
 )
 
 // identity says what of a device's names does not go with the broker files that are shipped for the
@@ -44,6 +47,24 @@ func lifetime(cfg edge.Config, now time.Time) string {
 	}
 	_, words := identities.Assess(cert, now)
 	return words
+}
+
+// plain says that what goes to the cloud can be read and forged on its way; empty: it is encrypted, or does
+// not leave this machine.
+func plain(cfg edge.Config) string {
+	u, err := url.Parse(cfg.Cloud.URL)
+	if err != nil || cfg.Cloud.Security.Encrypted() {
+		return ""
+	}
+	switch u.Scheme {
+	case "tls", "ssl", "mqtts", "wss":
+		return ""
+	}
+	host := u.Hostname()
+	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+		return ""
+	}
+	return fmt.Sprintf("%s is not encrypted: whoever is between can read items and forge receipts, which free the buffer; use tls:// and canvas-edge enroll, docs/operations.md: identities", security.Redact(cfg.Cloud.URL))
 }
 
 func lookAtLifetime(cfg edge.Config) checkup.Finding {

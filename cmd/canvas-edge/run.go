@@ -97,13 +97,10 @@ func checkCommand() *urfave.Command {
 			return cli.Usage(err)
 		}
 		visible.Fprintf(c.App.Writer, "%s: good: %d scenes, %d sources of echoes, %d cameras, %d image sets\n", cfg.Edge, len(cfg.Scenes), len(cfg.Echoes), len(cfg.Cameras), len(cfg.Images))
-		for _, note := range []string{identity(cfg), unpinned(cfg)} {
+		for _, note := range []string{identity(cfg), lifetime(cfg, time.Now()), plain(cfg), unpinned(cfg)} {
 			if note != "" {
 				visible.Fprintf(c.App.ErrWriter, "note: %s\n", note)
 			}
-		}
-		if note := lifetime(cfg, time.Now()); note != "" {
-			visible.Fprintf(c.App.ErrWriter, "note: %s\n", note)
 		}
 		return nil
 	}}

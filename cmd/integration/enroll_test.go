@@ -1,6 +1,7 @@
 package integration
 
 import (
+	cryptotls "crypto/tls"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -12,6 +13,7 @@ import (
 
 	"cloudcanvas/shared/brokertest"
 	"cloudcanvas/shared/event"
+	"cloudcanvas/shared/identity"
 	"cloudcanvas/shared/mqtt"
 	"cloudcanvas/shared/security"
 )
@@ -143,9 +145,37 @@ telemetry: {listen: %q}
 	if code, out := enroll("--renew", "--now"); code != 1 || !strings.Contains(out, "was revoked") {
 		t.Errorf("renewal of a revoked one: %d %s", code, out)
 	}
+	// A device that can't reach the endpoint, a renewal at the authority, the lists where the broker reads them.
+	key, err := identity.NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	request, err := identity.NewRequest("whatever-it-asks-for", key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	must(t, "canvas-cloud", "ca", "issue", "device", "--dir", authority, "--out", dir, "--request", write(t, filepath.Join(dir, "boat.csr"), "%s", request), "boat")
+	if cert, err := identity.ReadCertificate(filepath.Join(dir, "boat.pem")); err != nil || cert.Subject.CommonName != "boat" {
+		t.Errorf("the certificate of a request: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "boat.key")); err == nil {
+		t.Error("a key was made for a request")
+	}
+	if code, out := run(t, "canvas-cloud", "ca", "renew", "--dir", authority, "boat"); code != 2 || !strings.Contains(out, "canvas-edge enroll --renew") {
+		t.Errorf("%d %s", code, out)
+	}
+	must(t, "canvas-cloud", "ca", "renew", "--dir", authority, "broker")
+	if _, err := cryptotls.LoadX509KeyPair(at("issued/broker.pem"), at("issued/broker.key")); err != nil {
+		t.Error(err)
+	}
+	must(t, "canvas-cloud", "ca", "crl", "--dir", authority, "--out", dir)
+	if info, err := os.Stat(filepath.Join(dir, "devices.crl")); err != nil || info.Mode().Perm() != 0o644 {
+		t.Errorf("%v %v", info, err)
+	}
+
 	list()
 	for _, c := range listed.Certificates {
-		if want := map[string]string{"mast-7": "revoked", "broker": "good", "canvas-bridge": "good"}[c.Name]; c.State != want {
+		if want := map[string]string{"mast-7": "revoked", "boat": "good", "broker": "good", "canvas-bridge": "good"}[c.Name]; c.State != want {
 			t.Errorf("%s is %s", c.Name, c.State)
 		}
 	}
