@@ -90,8 +90,9 @@ func (f *Folder) writeCRLs(x *index, authorities ...string) error {
 			return err
 		}
 		last := x.CRLs[authority]
-		// OpenSSL takes the list with the newest time, to a second, of those that mosquitto gave it since its
-		// start: each has a later one. Backdated, as certificates are, so that no broker finds it early.
+		// Where a program has several lists of one authority, as after a reload, it takes the one with the newest
+		// time, which is to a second: each has a later one. Backdated, as certificates are, so that no broker
+		// finds it early.
 		next := crl{Number: last.Number + 1, This: latest(f.now().Add(-backdated).UTC().Truncate(time.Second), last.This.Add(time.Second))}
 		if next.This.After(f.now()) {
 			return refuse("the clock of this machine says %s, and the last list of revoked certificates is of %s: set the clock", f.now().UTC().Format(time.RFC3339), last.This.Format(time.RFC3339))
