@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/cmplx"
 	"math/rand/v2"
 
 	"cloudcanvas/shared/fft/gpu"
@@ -152,7 +153,7 @@ func (im *Image) apart(want *Image) float64 {
 	var off, peak float64
 	for i, v := range want.Pix {
 		d := im.Pix[i] - v
-		if d != d {
+		if cmplx.IsNaN(complex128(d)) {
 			return math.Inf(1)
 		}
 		off, peak = max(off, math.Hypot(float64(real(d)), float64(imag(d)))), max(peak, math.Hypot(float64(real(v)), float64(imag(v))))

@@ -6,6 +6,7 @@ import (
 
 	"cloudcanvas/cloud/worker"
 	"cloudcanvas/shared/sar"
+	"cloudcanvas/shared/telemetry"
 )
 
 // Focuser focuses blocks of raw radar echoes with all cores there are, or on a GPU.
@@ -33,7 +34,7 @@ func (f Focuser) Focus(ctx context.Context, block []byte) (made worker.Focused, 
 	}
 	im, on, failed, err := f.Engine.Focus(ctx, p, b, raw, gains)
 	if failed != nil {
-		f.Log.Warn("a block of echoes was focused on the CPU instead of the GPU", "error", failed)
+		f.Log.Warn("a block of echoes was focused on the CPU instead of the GPU", telemetry.Err, failed)
 	}
 	if err != nil {
 		return made, err
