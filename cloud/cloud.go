@@ -34,6 +34,7 @@ import (
 	"cloudcanvas/shared/model"
 	"cloudcanvas/shared/mqtt"
 	"cloudcanvas/shared/retry"
+	"cloudcanvas/shared/sar"
 	"cloudcanvas/shared/signed"
 	"cloudcanvas/shared/telemetry"
 	"cloudcanvas/shared/trace"
@@ -220,8 +221,16 @@ func (c *Cloud) Worker(ctx context.Context, models *model.Repository) error {
 		}
 		views = keeper
 	}
+	engine, why, err := sar.OpenEngine(ctx, c.Config.Worker.Focus, "")
+	if err != nil {
+		return fmt.Errorf("worker.focus: %w", err)
+	}
+	defer engine.Close()
+	if why != "" {
+		c.Log.Info(why, "worker.focus", c.Config.Worker.Focus)
+	}
 	w, err := worker.New(c.Config.Worker, worker.Parts{
-		Queue: work, Results: worker.KafkaResults{Log: c.Kafka, Keep: objects, Member: c.ID}, Dead: work, Objects: objects, Decoder: workernative.Decoder{}, Focuser: workernative.Focuser{}, Views: views, Memory: c.Memory, Models: registry,
+		Queue: work, Results: worker.KafkaResults{Log: c.Kafka, Keep: objects, Member: c.ID}, Dead: work, Objects: objects, Decoder: workernative.Decoder{}, Focuser: workernative.Focuser{Engine: engine, Log: c.Log}, Views: views, Memory: c.Memory, Models: registry,
 		Attempts: attempts, ExitReports: c.Coord.Document(worker.ExitReportsDocument),
 		Leases: c.Coord, Assignments: worker.Assigned{Coordinator: c.Coord, Member: c.ID}, Log: c.Log, Metrics: c.Metrics, Trace: c.Trace,
 	})

@@ -149,11 +149,14 @@ func (i *stacItem) addPlace(r *event.Radar, at radarPlace) {
 
 func round(v float64) float64 { return math.Round(v*1e4) / 1e4 }
 
-// software are the versions of what made the image.
+// software are the versions of what made the image: several of one algorithm where blocks were made on several engines.
 func software(models []string) map[string]string {
 	all := map[string]string{"cloudcanvas": "1"}
 	for _, m := range models {
 		if name, version, ok := strings.Cut(m, " "); ok {
+			if other := all[name]; other != "" {
+				version = other + ", " + version
+			}
 			all[name] = version
 		}
 	}

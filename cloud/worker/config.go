@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"cloudcanvas/shared/config"
+	"cloudcanvas/shared/sar"
 )
 
 // Config is how a worker works. The zero value of a field stands for its default.
@@ -17,6 +18,7 @@ type Config struct {
 	BatchAge          time.Duration `yaml:"batch_age" desc:"age of its first item at which a batch is closed; 0: 20ms" range:"0s..10s"`
 	Prefetch          int           `yaml:"prefetch" desc:"items at work, of all partitions together, at least batch_items; 0: 32" range:"0..4096"`
 	Grace             time.Duration `yaml:"grace" desc:"how long the batch at work may take when the process stops, below 5s; 0: 4s"`
+	Focus             string        `yaml:"focus" desc:"where radar echoes are focused: gpu refuses to start without one, auto takes the CPU then: sar.md#on-a-gpu" enum:"cpu, gpu, auto"`
 	Late              string        `yaml:"late" desc:"what is done with items past their deadline; skip gives a result that says so" enum:"do, skip"`
 	MaxAge            time.Duration `yaml:"max_age" desc:"how old an item without a deadline may be; 0: any age" range:"0s.."`
 	ObjectBytes       int64         `yaml:"object_bytes" desc:"bytes of one object that is fetched from the store; 0: 256 MiB" range:"0.."`
@@ -52,6 +54,7 @@ func DefaultConfig() Config {
 		BatchAge:    20 * time.Millisecond,
 		Prefetch:    32,
 		Grace:       4 * time.Second,
+		Focus:       sar.OnCPU,
 		Late:        LateDo,
 		ObjectBytes: 256 << 20,
 	}
@@ -73,6 +76,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Grace == 0 {
 		c.Grace = d.Grace
+	}
+	if c.Focus == "" {
+		c.Focus = d.Focus
 	}
 	if c.Late == "" {
 		c.Late = d.Late

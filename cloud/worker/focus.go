@@ -19,9 +19,23 @@ type Focuser interface {
 	// Memory is how many bytes Focus takes beside the block itself, and how many the rows have, as the block's
 	// header has it.
 	Memory(block []byte) (work, rows int64, err error)
-	// Focus gives the rows that the block makes, as sar.RowsType, and the targets in them, as sar.TargetsType. It
-	// depends on the block alone.
-	Focus(ctx context.Context, block []byte) (rows, targets []byte, err error)
+	// Focus gives what the block makes. It depends on the block and the engine alone.
+	Focus(ctx context.Context, block []byte) (Focused, error)
+}
+
+// Focused is what a block makes: rows, as sar.RowsType, and the targets in them, as sar.TargetsType. Engine is what
+// has really made them, empty for the CPU: others have other last bits, so that it is part of the results' version.
+type Focused struct {
+	Rows, Targets []byte
+	Engine        string
+}
+
+// version is that of an algorithm which has made something of this.
+func (f *Focused) version(of string) string {
+	if f.Engine != "" {
+		of += "-" + f.Engine
+	}
+	return of
 }
 
 // admitBlock takes the memory that focusing a block needs. A block is decoded when its turn has come to be
@@ -84,7 +98,7 @@ func (w *Worker) admitBlock(ctx context.Context, j *job, block []byte) error {
 
 // focus makes the rows of a job's block. The error is not nil only when ctx ended.
 func (p *loop) focus(ctx context.Context, j *job) error {
-	if p.checkDeadline(j); j.skipped || j.rows != nil {
+	if p.checkDeadline(j); j.skipped || j.focused.Rows != nil {
 		return nil
 	}
 	item, block := &j.entry.Item, j.block
@@ -92,17 +106,17 @@ func (p *loop) focus(ctx context.Context, j *job) error {
 	began := time.Now()
 	j.route.rate.begin()
 	err := p.noted(ctx, []*job{j}, func() (err error) {
-		j.rows, j.targets, err = p.Focuser.Focus(ctx, block)
+		j.focused, err = p.Focuser.Focus(ctx, block)
 		return err
 	})
 	j.timings.forward = interval{began, time.Now()}
 	if err == nil {
 		j.route.rate.end(1)
-		p.metrics.inference.WithLabelValues(j.route.Name).Observe(time.Since(began).Seconds())
+		p.metrics.inference.WithLabelValues(j.focused.version(j.route.Name)).Observe(time.Since(began).Seconds())
 		return nil
 	}
 	j.route.rate.end(0)
-	j.rows, j.targets = nil, nil
+	j.focused = Focused{}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -137,7 +151,7 @@ func blockResults(j *job) ([]event.Item, error) {
 		return []event.Item{of(sar.Detector, sar.DetectorVersion, sar.TargetsType, data)}, err
 	}
 	return []event.Item{
-		of(sar.Algorithm, sar.AlgorithmVersion, sar.RowsType, j.rows),
-		of(sar.Detector, sar.DetectorVersion, sar.TargetsType, j.targets),
+		of(sar.Algorithm, j.focused.version(sar.AlgorithmVersion), sar.RowsType, j.focused.Rows),
+		of(sar.Detector, j.focused.version(sar.DetectorVersion), sar.TargetsType, j.focused.Targets),
 	}, nil
 }

@@ -17,6 +17,7 @@ import (
 // focuser focuses blocks whose data says how it goes.
 type focuser struct {
 	work, rows int64
+	engine     string
 	begun      chan struct{} // "slow" blocks say so and wait for their context
 }
 
@@ -27,19 +28,19 @@ func (f focuser) Memory(block []byte) (work, rows int64, err error) {
 	return f.work, f.rows, nil
 }
 
-func (f focuser) Focus(ctx context.Context, block []byte) (rows, targets []byte, err error) {
+func (f focuser) Focus(ctx context.Context, block []byte) (Focused, error) {
 	switch string(block) {
 	case "NaN":
-		return nil, nil, errors.New("line 3 has a sample that is no number")
+		return Focused{}, errors.New("line 3 has a sample that is no number")
 	case "panic":
 		panic("index out of range")
 	case "slow":
 		close(f.begun)
 		<-ctx.Done()
-		return nil, nil, ctx.Err()
+		return Focused{}, ctx.Err()
 	}
-	targets, err = sar.EncodeTargets([]sar.Target{{Row: 3, Col: 4, Pixels: 5, ClutterDB: 18, RangeM: 1e6}})
-	return append([]byte("rows of "), block...), targets, err
+	targets, err := sar.EncodeTargets([]sar.Target{{Row: 3, Col: 4, Pixels: 5, ClutterDB: 18, RangeM: 1e6}})
+	return Focused{append([]byte("rows of "), block...), targets, f.engine}, err
 }
 
 func echoes(n int, data string) event.Item {
@@ -55,6 +56,26 @@ func focusing(t *testing.T, w *world, f focuser, cfg Config) *Worker {
 	made := w.worker(t, cfg, Fixed{0})
 	made.Focuser = f
 	return made
+}
+
+// TestResultsSayWhatEngineMadeThem: numbers of a GPU are others in their last bits, and so are the results' versions.
+func TestResultsSayWhatEngineMadeThem(t *testing.T) {
+	w := newWorld()
+	block := echoes(0, "block 0")
+	w.put(0, block)
+	stop := start(t, focusing(t, w, focuser{work: 600, rows: 100, engine: sar.CUFFT}, Config{}))
+	w.until(t, "it is committed", func() bool { return w.offsets[0] == 1 })
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if len(w.results) != 2 {
+		t.Fatalf("%d results, %v", len(w.results), w.deadLetters)
+	}
+	for _, r := range w.results {
+		if r.Attrs.ModelVersion != "1-cufft" || r.ID != event.ResultID(block.ID, r.Attrs.Model, "1-cufft") {
+			t.Errorf("%+v", r.Attrs)
+		}
+	}
 }
 
 func TestABlockOfEchoesBecomesRowsAndTargets(t *testing.T) {

@@ -43,8 +43,7 @@ type job struct {
 
 	// Of raw radar echoes, which take another way than pictures (focus.go).
 	block    []byte // as it came, until it is focused
-	rows     []byte
-	targets  []byte
+	focused  Focused
 	giveRows func() // the memory of block and rows; nil: they have none
 }
 

@@ -104,7 +104,7 @@ func releaseImages(jobs []*job) {
 // releaseRows gives back the memory of rows whose results are durable.
 func releaseRows(jobs []*job) {
 	for _, j := range jobs {
-		j.block, j.rows, j.targets = nil, nil, nil
+		j.block, j.focused = nil, Focused{}
 		if j.giveRows != nil {
 			j.giveRows()
 		}

@@ -25,6 +25,8 @@ type radarLine struct {
 	EmptyRows     int  `json:"empty_rows"`
 	Simulated     bool `json:"simulated"` // nobody took it
 	Placed        bool `json:"placed"`    // its orbit says where it lies
+	// Models are the algorithms that made its rows and targets, with their versions: "-cufft" is a GPU.
+	Models []string `json:"models"`
 	// Warnings are what a person should look at.
 	Warnings []string `json:"warnings"`
 }
@@ -35,7 +37,7 @@ type radarBytes struct {
 }
 
 func radarOf(p productEnd) radarLine {
-	r, l := p.Radar, radarLine{ID: p.Name, Complete: p.Complete, Seconds: seconds(p.after), Warnings: []string{}}
+	r, l := p.Radar, radarLine{ID: p.Name, Complete: p.Complete, Seconds: seconds(p.after), Models: p.Models, Warnings: []string{}}
 	l.Lines, l.Samples, l.Blocks, l.CentroidHz, l.Ambiguity, l.Targets, l.Ships = r.Lines, r.Samples, r.Blocks, r.CentroidHz, r.Ambiguity, r.Targets, r.Ships
 	l.FocusedRows, l.AmplitudeRows, l.EmptyRows, l.Simulated, l.Placed = r.FocusedRows, r.AmplitudeRows, r.EmptyRows, r.Simulated, r.Placed
 	if s := p.Scene; s != nil {

@@ -274,7 +274,7 @@ func (w *watch) summary(reports []infer.Report, d deliveryCounts, took time.Dura
 			s.Cameras = append(s.Cameras, cameraLine{Name: name, Frames: p.Camera.Frames, Detections: p.Camera.Detections,
 				FramesPerSecond: float64(p.Camera.Frames) / max(end.took.Seconds(), 1e-3), Seconds: seconds(end.took), LookedAgain: p.Camera.LookedAgain})
 		case end.err == nil && w.echoes[name]:
-			s.Radar = append(s.Radar, radarLine{ID: name, Warnings: []string{}})
+			s.Radar = append(s.Radar, radarLine{ID: name, Models: []string{}, Warnings: []string{}})
 		case end.err == nil && i < w.scenes:
 			s.Scenes = append(s.Scenes, sceneLine{ID: name})
 		case end.err == nil:

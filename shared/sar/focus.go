@@ -19,6 +19,11 @@ import (
 // azimuth the image's spectrum lies around the absolute centroid: who interpolates between rows has to do it there.
 // Noise keeps its power.
 func (p *Plan) Focus(ctx context.Context, b Block, raw []byte, gains []float32) (*Image, error) {
+	return p.focus(b, raw, gains, func(f *focuser) error { return f.run(ctx) })
+}
+
+// focus is Focus with a choice of where the algorithm runs.
+func (p *Plan) focus(b Block, raw []byte, gains []float32, run func(f *focuser) error) (*Image, error) {
 	if err := p.fits(b, raw, gains); err != nil {
 		return nil, err
 	}
@@ -27,7 +32,7 @@ func (p *Plan) Focus(ctx context.Context, b Block, raw []byte, gains []float32) 
 	if err := f.unpack(raw, gains, from-b.From, lines); err != nil {
 		return nil, err
 	}
-	if err := f.run(ctx); err != nil {
+	if err := run(f); err != nil {
 		return nil, fmt.Errorf("focus block %d: %w", b.Index, err)
 	}
 	return f.image(), nil
@@ -164,16 +169,24 @@ func (f *focuser) phases() (scale, filter, rest []fft.Phase) {
 
 // weighAzimuth weights the lines of the range-Doppler domain.
 func (f *focuser) weighAzimuth() {
-	shape := window(f.plan.Weights.Azimuth)
+	weight := f.azimuthWeight()
 	each(f.block.Lines, func(k int) {
-		x := (f.g.frequency(k, f.block.Lines) - f.g.centroid) / (f.g.prf / 2)
-		if w := float32(shape(x) * softEdge(x)); w != 1 {
+		if w := weight(k); w != 1 {
 			line := f.data[k*f.width:][:f.g.columns]
 			for i, v := range line {
 				line[i] = complex(w*real(v), w*imag(v))
 			}
 		}
 	})
+}
+
+// azimuthWeight is the factor of a line of the range-Doppler domain.
+func (f *focuser) azimuthWeight() func(k int) float32 {
+	shape := window(f.plan.Weights.Azimuth)
+	return func(k int) float32 {
+		x := (f.g.frequency(k, f.block.Lines) - f.g.centroid) / (f.g.prf / 2)
+		return float32(shape(x) * softEdge(x))
+	}
 }
 
 // rangeWindow are the weights of the bins in range; nil: all are 1.

@@ -2,13 +2,18 @@ package native
 
 import (
 	"context"
+	"log/slog"
 
 	"cloudcanvas/cloud/worker"
 	"cloudcanvas/shared/sar"
+	"cloudcanvas/shared/telemetry"
 )
 
-// Focuser focuses blocks of raw radar echoes with all cores there are.
-type Focuser struct{}
+// Focuser focuses blocks of raw radar echoes with all cores there are, or on a GPU.
+type Focuser struct {
+	Engine *sar.Engine  // nil: the CPU
+	Log    *slog.Logger // of blocks that the GPU could not do; nil without an engine
+}
 
 var _ worker.Focuser = Focuser{}
 
@@ -22,19 +27,23 @@ func (Focuser) Memory(block []byte) (work, rows int64, err error) {
 }
 
 // Focus makes the rows and finds the targets in them.
-func (Focuser) Focus(ctx context.Context, block []byte) (rows, targets []byte, err error) {
+func (f Focuser) Focus(ctx context.Context, block []byte) (made worker.Focused, err error) {
 	p, b, raw, gains, err := sar.DecodeEchoes(block)
 	if err != nil {
-		return nil, nil, err
+		return made, err
 	}
-	im, err := p.Focus(ctx, b, raw, gains)
+	im, on, failed, err := f.Engine.Focus(ctx, p, b, raw, gains)
+	if failed != nil {
+		f.Log.Warn("a block of echoes was focused on the CPU instead of the GPU", telemetry.Err, failed)
+	}
 	if err != nil {
-		return nil, nil, err
+		return made, err
 	}
+	made.Engine = on
 	// An image is worth its rows where nothing can be looked for in it.
-	if targets, err = sar.FoundTargets(p.Find(im, sar.CFAR{})).Encode(); err != nil {
-		return nil, nil, err
+	if made.Targets, err = sar.FoundTargets(p.Find(im, sar.CFAR{})).Encode(); err != nil {
+		return made, err
 	}
-	rows, err = sar.EncodeRows(im)
-	return rows, targets, err
+	made.Rows, err = sar.EncodeRows(im)
+	return made, err
 }

@@ -2,11 +2,13 @@ package native
 
 import (
 	"bytes"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 
+	"cloudcanvas/shared/fft/gpu/gputest"
 	"cloudcanvas/shared/sar"
 )
 
@@ -48,15 +50,15 @@ func TestABlockGivesTheRowsOfItsPlanWhoeverFocusesIt(t *testing.T) {
 		if err != nil || size != int64(plan.Blocks[n].Rows*plan.Params.Samples*8) || work < int64(plan.Blocks[n].Lines*plan.Params.Samples*8) {
 			t.Errorf("%d and %d bytes: %v", work, size, err)
 		}
-		rows, targets, err := Focuser{}.Focus(t.Context(), block)
+		made, err := Focuser{}.Focus(t.Context(), block)
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, targetsAgain, err := Focuser{}.Focus(t.Context(), block)
-		if err != nil || !bytes.Equal(rows, again) || !bytes.Equal(targets, targetsAgain) {
+		again, err := Focuser{}.Focus(t.Context(), block)
+		if err != nil || !bytes.Equal(made.Rows, again.Rows) || !bytes.Equal(made.Targets, again.Targets) || made.Engine != "" {
 			t.Fatalf("other bytes the second time: %v", err)
 		}
-		im, err := sar.DecodeRows(rows)
+		im, err := sar.DecodeRows(made.Rows)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,7 +70,7 @@ func TestABlockGivesTheRowsOfItsPlanWhoeverFocusesIt(t *testing.T) {
 		if err != nil || im.FirstRow != plan.Blocks[n].FirstRow || !slices.Equal(im.Pix, want.Pix) {
 			t.Errorf("the rows are not the plan's: %v", err)
 		}
-		if _, err := sar.DecodeTargets(targets); err != nil {
+		if _, err := sar.DecodeTargets(made.Targets); err != nil {
 			t.Error(err)
 		}
 	}
@@ -80,8 +82,33 @@ func TestABrokenBlockIsRefusedWithWords(t *testing.T) {
 		if _, _, err := (Focuser{}).Memory(data); err == nil || !strings.Contains(err.Error(), "malformed") {
 			t.Errorf("%s: %v", name, err)
 		}
-		if _, _, err := (Focuser{}).Focus(t.Context(), data); err == nil {
+		if _, err := (Focuser{}).Focus(t.Context(), data); err == nil {
 			t.Errorf("%s was focused", name)
 		}
+	}
+}
+
+// TestABlockIsFocusedByTheEngineThatIsThere runs against libraries that have CUDA's calls and compute on the CPU.
+func TestABlockIsFocusedByTheEngineThatIsThere(t *testing.T) {
+	engine, _, err := sar.OpenEngine(t.Context(), sar.OnGPU, gputest.Libraries(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer engine.Close()
+	var said bytes.Buffer
+	f := Focuser{Engine: engine, Log: slog.New(slog.NewTextHandler(&said, nil))}
+	_, blocks := noise(t)
+	want, err := Focuser{}.Focus(t.Context(), blocks[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := f.Focus(t.Context(), blocks[0])
+	if err != nil || made.Engine != sar.CUFFT || len(made.Rows) == 0 || said.Len() > 0 {
+		t.Error(made.Engine, err, said.String())
+	}
+	t.Setenv("STUB_FAIL", "cufftPlanMany")
+	made, err = f.Focus(t.Context(), blocks[0])
+	if err != nil || made.Engine != "" || !bytes.Equal(made.Rows, want.Rows) || !strings.Contains(said.String(), "on the CPU instead of the GPU") {
+		t.Error(made.Engine, err, said.String())
 	}
 }
