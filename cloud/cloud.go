@@ -229,8 +229,14 @@ func (c *Cloud) Worker(ctx context.Context, models *model.Repository) error {
 	if why != "" {
 		c.Log.Info(why, "worker.focus", c.Config.Worker.Focus)
 	}
+	var land *sar.Land
+	if c.Config.Worker.Land != "" {
+		if land, err = sar.ReadLand(c.Config.Worker.Land); err != nil {
+			return fmt.Errorf("worker.land: %w", err)
+		}
+	}
 	w, err := worker.New(c.Config.Worker, worker.Parts{
-		Queue: work, Results: worker.KafkaResults{Log: c.Kafka, Keep: objects, Member: c.ID}, Dead: work, Objects: objects, Decoder: workernative.Decoder{}, Focuser: workernative.Focuser{Engine: engine, Log: c.Log}, Views: views, Memory: c.Memory, Models: registry,
+		Queue: work, Results: worker.KafkaResults{Log: c.Kafka, Keep: objects, Member: c.ID}, Dead: work, Objects: objects, Decoder: workernative.Decoder{}, Focuser: workernative.Focuser{Engine: engine, Land: land, Log: c.Log}, Views: views, Memory: c.Memory, Models: registry,
 		Attempts: attempts, ExitReports: c.Coord.Document(worker.ExitReportsDocument),
 		Leases: c.Coord, Assignments: worker.Assigned{Coordinator: c.Coord, Member: c.ID}, Log: c.Log, Metrics: c.Metrics, Trace: c.Trace,
 	})

@@ -25,6 +25,7 @@ type EchoesSource struct {
 type EchoesAlerts struct {
 	Off         bool    `yaml:"off" desc:"none are reported"`
 	ThresholdDB float64 `yaml:"threshold_db" desc:"how far a target stands out of its surroundings, in dB" range:"10..60"`
+	Land        string  `yaml:"land" desc:"a GeoJSON file of land, in longitude and latitude: what lies within is no ship. It needs an orbit; statistics tell land without"`
 	Most        int     `yaml:"most" desc:"alerts of one block of lines: ships first, then by how far they stand out; how many were left out is told" range:"1..10000"`
 }
 
@@ -40,9 +41,13 @@ func (s EchoesSource) onDevice() bool { return s.Focus != FocusCloud }
 // FocusCloud is the Focus of a device that sends raw echoes only.
 const FocusCloud = "cloud"
 
-// rules are those of bright targets.
-func (s EchoesSource) rules() sar.CFAR {
-	return sar.CFAR{ThresholdDB: s.Alerts.ThresholdDB, MaxTargets: s.Alerts.Most}
+// rules are those of bright targets. Its land mask is read each time that they are asked for.
+func (s EchoesSource) rules() (r sar.CFAR, err error) {
+	r = sar.CFAR{ThresholdDB: s.Alerts.ThresholdDB, MaxTargets: s.Alerts.Most}
+	if s.Alerts.Land != "" {
+		r.Land, err = sar.ReadLand(s.Alerts.Land)
+	}
+	return r, err
 }
 
 // watched is how the folder is watched.
@@ -86,6 +91,9 @@ func (s EchoesSource) Problems(add func(field, message, hint string)) {
 		add("complex", "is off with focus: cloud: nothing would be sent", "leave it out, or set focus: device")
 	case !s.Complex && !s.Amplitude && s.Alerts.Off:
 		add("amplitude", "is off, and so are alerts and complex: only a quicklook would be sent", "leave one of them on")
+	}
+	if _, err := s.rules(); err != nil {
+		add("alerts.land", err.Error(), "name a GeoJSON file of polygons, in longitude and latitude")
 	}
 	s.EchoesOptions.Problems(add)
 }

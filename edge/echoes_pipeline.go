@@ -37,6 +37,7 @@ type echoesPipeline struct {
 	manifest event.Manifest
 	plan     *sar.Plan
 	blocks   int64           // that could be used
+	rules    sar.CFAR        // of bright targets
 	place    *sar.Geometry   // nil: nobody knows where its pixels lie
 	look     *sar.Quicklook  // nil: no image is made here
 	tiles    *amplitudeTiles // nil: none are sent
@@ -93,6 +94,12 @@ func (e *echoesPipeline) begin(info *capture.EchoesInfo) (err error) {
 	}
 	if e.place, err = e.plan.Geometry(); err != nil && !errors.Is(err, sar.ErrNoOrbit) {
 		e.manifest.Facts = append(e.manifest.Facts, event.SceneFact{What: event.Implausible, From: "file", Value: "nothing can be placed on the Earth: " + err.Error()})
+	}
+	if e.rules, err = e.source.rules(); err != nil {
+		return err
+	}
+	if e.rules.Land != nil && e.place == nil {
+		e.manifest.Facts = append(e.manifest.Facts, event.SceneFact{What: event.Implausible, From: "file", Value: "the land mask is not used: it is not known where the image lies"})
 	}
 	if e.source.onDevice() {
 		e.look = sar.NewQuicklook(e.plan, quicklookSide)
@@ -160,7 +167,7 @@ func (e *echoesPipeline) focus(ctx context.Context, p capture.Picture) (im *sar.
 	defer done()
 	im, err = e.plan.Focus(ctx, p.Block.Block, p.Block.Raw, p.Block.Gains)
 	if err == nil && !e.source.Alerts.Off {
-		found, err = e.plan.Find(im, e.source.rules())
+		found, err = e.plan.Find(im, e.rules)
 	}
 	return im, found, err
 }

@@ -21,6 +21,7 @@ type Config struct {
 	Focus             string        `yaml:"focus" desc:"where radar echoes are focused: gpu refuses to start without one, auto takes the CPU then: sar.md#on-a-gpu" enum:"cpu, gpu, auto"`
 	Late              string        `yaml:"late" desc:"what is done with items past their deadline; skip gives a result that says so" enum:"do, skip"`
 	MaxAge            time.Duration `yaml:"max_age" desc:"how old an item without a deadline may be; 0: any age" range:"0s.."`
+	Land              string        `yaml:"land" desc:"a GeoJSON file of land, in longitude and latitude: what lies within is no ship of a radar's image. It needs an orbit; statistics tell land without"`
 	ObjectBytes       int64         `yaml:"object_bytes" desc:"bytes of one object that is fetched from the store; 0: 256 MiB" range:"0.."`
 	ModelsMemoryBytes int64         `yaml:"models_memory_bytes" desc:"bytes that loaded models are taken to need at most; those not used for longest make room. 0: no limit: pipelines.md#memory-of-models" range:"0.."`
 }
@@ -106,6 +107,11 @@ func (c Config) Problems(add func(field, message, hint string)) {
 			add(field+"model", "is empty", "name a model of the repository; `canvas-edge models ls` lists them")
 		}
 		config.Limits(m, Choice{White: defaultWhite}, func(name, message, hint string) { add(field+name, message, hint) })
+	}
+	if c.Land != "" {
+		if _, err := sar.ReadLand(c.Land); err != nil {
+			add("land", err.Error(), "name a GeoJSON file of polygons, in longitude and latitude")
+		}
 	}
 	c.pipelineProblems(add)
 	config.Limits(c.withDefaults(), DefaultConfig(), add)

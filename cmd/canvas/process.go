@@ -36,6 +36,7 @@ func processCommand() *urfave.Command {
 			&urfave.StringSliceFlag{Name: "stac", Usage: "`ITEM.json` of a scene, a STAC item whose files lie beside it; may be given again"},
 			&urfave.StringSliceFlag{Name: "echoes", Usage: "`FILE.yaml|DIR|GLOB` that describe raw echoes of a radar, which lie beside them, or CPHD files; may be given again"},
 			&urfave.StringFlag{Name: "doppler-centroid", Usage: "of the echoes, in `HZ` with its ambiguity, such as -6900; default: that of the file, else of the echoes themselves"},
+			&urfave.StringFlag{Name: "land", Usage: "GeoJSON `FILE` of land: what lies within is no ship of a radar's image; needs an orbit"},
 			&urfave.StringFlag{Name: "weighting", Value: "none", Usage: "window on the spectra of radar images: none, hamming or kaiser; lower side lobes for wider peaks"},
 			&urfave.StringSliceFlag{Name: "video", Usage: "`FILE|rtsp://…`; may be given again"},
 			&urfave.DurationFlag{Name: "length", Usage: "of each live camera, from its first picture, such as 10m; default: until it is interrupted"},
@@ -75,7 +76,7 @@ func processCommand() *urfave.Command {
 			if err != nil {
 				return err
 			}
-			j := job{given: given, radar: radar, echoes: c.StringSlice("echoes"), out: c.String("out"), scenes: append(c.StringSlice("scene"), c.StringSlice("stac")...), videos: c.StringSlice("video"), images: c.StringSlice("images"),
+			j := job{given: given, radar: radar, land: c.String("land"), echoes: c.StringSlice("echoes"), out: c.String("out"), scenes: append(c.StringSlice("scene"), c.StringSlice("stac")...), videos: c.StringSlice("video"), images: c.StringSlice("images"),
 				length: c.Duration("length"), folders: c.Bool("folders"), cut: capture.SceneOptions{Overlap: c.Int("overlap"), TileSize: c.Int("tile-size"), Window: c.Int("window"), Precision: c.Float64("precision"), Refine: c.Bool("refine")}, cloudModel: c.String("cloud-model"), detector: c.String("detector"), labels: c.String("labels"),
 				models: c.StringSlice("models"), keepEverything: c.Bool("keep-everything"), unsure: c.Float64("unsure"), say: c.App.Writer, log: log}
 			_, err = j.run(c.Context)
@@ -91,6 +92,7 @@ type job struct {
 	length                         time.Duration         // of live cameras; 0: until interrupted
 	given                          raster.Options        // what a person says of the scenes
 	radar                          capture.EchoesOptions // and of echoes
+	land                           string                // their land mask; empty: none
 	cut                            capture.SceneOptions  // how scenes are cut and sent; zero fields stand for defaults
 	cloudModel                     string                // screens them; empty: as the edge does by default
 	detector                       string
@@ -312,7 +314,7 @@ func (j job) cloud(models *model.Repository) cloud.Config {
 		c.Console.Listen = j.console
 	}
 	c.Mosaic.Settle, c.Mosaic.OneEdge, c.Mosaic.Catalog = 200*time.Millisecond, true, true
-	c.Worker.Models, c.Worker.Preload = present(c.Worker.Models, models), len(j.scenes) > 0
+	c.Worker.Models, c.Worker.Preload, c.Worker.Land = present(c.Worker.Models, models), len(j.scenes) > 0, j.land
 	return c
 }
 

@@ -43,6 +43,7 @@ type CFAR struct {
 	ThresholdDB float64 `yaml:"threshold_db" json:"threshold_db,omitempty" default:"18" range:"10 to 60" desc:"how far a target's brightest pixel is above the mean of its surroundings, dB"`
 	MinPixels   int     `yaml:"min_pixels" json:"min_pixels,omitempty" default:"2" range:"1 to 10000" desc:"pixels 9 dB over their surroundings that a target has at least"`
 	MaxLengthM  float64 `yaml:"max_length_m" json:"max_length_m,omitempty" default:"400" range:"10 to 10000" desc:"what is longer is no ship"`
+	Land        *Land   `yaml:"-" json:"-"` // what lies within is no ship, where it is known where the image lies; nil: statistics alone decide
 	MaxTargets  int     `yaml:"max_targets" json:"max_targets,omitempty" default:"500" range:"1 to 100000" desc:"ships first, then by how far they stand out; the others are counted only"`
 }
 
@@ -61,7 +62,7 @@ func (r CFAR) Problems() (all []error) {
 }
 
 func (r CFAR) withDefaults() CFAR {
-	return CFAR{ThresholdDB: cmp.Or(r.ThresholdDB, 18), MinPixels: cmp.Or(r.MinPixels, 2), MaxLengthM: cmp.Or(r.MaxLengthM, 400), MaxTargets: cmp.Or(r.MaxTargets, 500)}
+	return CFAR{ThresholdDB: cmp.Or(r.ThresholdDB, 18), MinPixels: cmp.Or(r.MinPixels, 2), MaxLengthM: cmp.Or(r.MaxLengthM, 400), MaxTargets: cmp.Or(r.MaxTargets, 500), Land: r.Land}
 }
 
 // Found is what stands out of an image.
@@ -70,6 +71,7 @@ type Found struct {
 	LeftOut   int      `json:"left_out"`   // beyond MaxTargets
 	SeaDB     *float64 `json:"sea_db"`     // level of the sea in dB of intensity; nil: no sea was recognised, and nothing is called a ship
 	LandShare float64  `json:"land_share"` // of the image, where sea was recognised
+	Unmasked  string   `json:"unmasked"`   // why the land mask of the rules was not used; empty: it was, or there is none
 }
 
 // Detect finds bright targets in rows of an image. Find also tells what was left out.
@@ -110,9 +112,19 @@ func (p *Plan) Find(im *Image, rules CFAR) (Found, error) {
 		level := 10 * math.Log10(s.sea)
 		f.SeaDB, f.LandShare = &level, s.landShare
 	}
+	var place *Geometry
+	if rules.Land != nil {
+		if place, err = p.Geometry(); err != nil {
+			f.Unmasked = err.Error()
+		}
+	}
 	for _, c := range found {
 		t := p.target(im, c)
-		t.Class, t.Reason = s.class(c, t.LengthM, rules)
+		if t.Class, t.Reason = s.class(c, t.LengthM, rules); place != nil && t.Class == Ship {
+			if lat, lon, err := place.Place(t.Row, t.Col, 0); err == nil && rules.Land.Within(lat, lon) {
+				t.Class, t.Reason = Bright, "on land, by the land mask"
+			}
+		}
 		f.Targets = append(f.Targets, t)
 	}
 	slices.SortStableFunc(f.Targets, func(a, b Target) int { return cmp.Compare(b.Class, a.Class) }) // ship before bright

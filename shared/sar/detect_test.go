@@ -1,6 +1,7 @@
 package sar
 
 import (
+	"fmt"
 	"math"
 	"math/cmplx"
 	"math/rand/v2"
@@ -96,6 +97,40 @@ func TestAShipOfManyScatterersIsOneTargetAndHasItsLength(t *testing.T) {
 	}
 	if l, want := found.Targets[0].LengthM, 12*5*math.Hypot(3, 2); math.Abs(l/want-1) > 0.25 {
 		t.Errorf("%.0f m long instead of %.0f", l, want)
+	}
+}
+
+func TestWhatALandMaskHoldsIsNoShip(t *testing.T) {
+	seen := &Plan{Params: scene(polar, "right")}
+	im := speckled(500, 500, 3, wavy)
+	im.FirstRow = 0
+	addPoint(im, 250, 240, 300, 0, band, [2]float64{0, 0})
+	place, err := seen.Geometry()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lat, lon, err := place.Place(250, 240, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	around := func(lat, lon float64) *Land {
+		land, err := ParseLand(fmt.Appendf(nil, `{"type":"Polygon","coordinates":[[[%[1]f,%[2]f],[%[3]f,%[2]f],[%[3]f,%[4]f],[%[1]f,%[4]f],[%[1]f,%[2]f]]]}`,
+			lon-0.001, lat-0.001, lon+0.001, lat+0.001))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return land
+	}
+	for _, of := range []struct {
+		land     *Land
+		plan     *Plan
+		class    Class
+		unmasked bool
+	}{{nil, seen, Ship, false}, {around(lat, lon), seen, Bright, false}, {around(lat+1, lon), seen, Ship, false}, {around(lat, lon), imagePlan, Ship, true}} {
+		found, err := of.plan.Find(im, CFAR{Land: of.land})
+		if err != nil || len(found.Targets) != 1 || found.Targets[0].Class != of.class || (found.Unmasked != "") != of.unmasked {
+			t.Errorf("%+v %v", found, err)
+		}
 	}
 }
 

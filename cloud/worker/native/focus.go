@@ -12,7 +12,8 @@ import (
 // Focuser focuses blocks of raw radar echoes with all cores there are, or on a GPU.
 type Focuser struct {
 	Engine *sar.Engine  // nil: the CPU
-	Log    *slog.Logger // of blocks that the GPU could not do; nil without an engine
+	Land   *sar.Land    // nil: statistics alone tell land
+	Log    *slog.Logger // of blocks that the GPU could not do, and of masks that can't be used
 }
 
 var _ worker.Focuser = Focuser{}
@@ -40,8 +41,12 @@ func (f Focuser) Focus(ctx context.Context, block []byte) (made worker.Focused, 
 		return made, err
 	}
 	made.Engine = on
+	found, unfit := p.Find(im, sar.CFAR{Land: f.Land})
+	if found.Unmasked != "" {
+		f.Log.Warn("the land mask (worker.land) could not be used on a block of echoes", "why", found.Unmasked)
+	}
 	// An image is worth its rows where nothing can be looked for in it.
-	if made.Targets, err = sar.FoundTargets(p.Find(im, sar.CFAR{})).Encode(); err != nil {
+	if made.Targets, err = sar.FoundTargets(found, unfit).Encode(); err != nil {
 		return made, err
 	}
 	made.Rows, err = sar.EncodeRows(im)
