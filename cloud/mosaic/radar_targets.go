@@ -17,7 +17,7 @@ type placedTarget struct {
 }
 
 // radarTargets are the targets of all blocks, by block, in each by row and column. Those that lie outside the image
-// are not believed.
+// are not believed. A target that the edge between two blocks divides is one.
 func (s *Scene) radarTargets() ([]placedTarget, error) {
 	var all []placedTarget
 	for _, at := range s.manifest.Radar.Blocks {
@@ -39,7 +39,7 @@ func (s *Scene) radarTargets() ([]placedTarget, error) {
 			}
 		}
 	}
-	return all, nil
+	return joined(all, s.manifest.Radar.Blocks), nil
 }
 
 // targetFeature is a target as GeoJSON. Where it is not known where it lies, its geometry is null: row, column,
