@@ -1,6 +1,7 @@
 package sar
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"os"
@@ -186,6 +187,7 @@ func TestNumbersThatMakeNoImageAreRefused(t *testing.T) {
 		err, warns string
 	}{
 		"zeros":      {nil, zeros, "data: all 200 lines are zeros", ""},
+		"stuck":      {nil, bytes.Repeat([]byte{127}, 200*400*2), "data: all samples are about 127+127i", ""},
 		"NaN":        {set("format", "cf32"), floats, "data: sample 3 of line 7 is NaN or infinite", ""},
 		"mostly":     {nil, mostlyZero, "", "data: 199 of 200 lines are zeros"},
 		"saturated":  {nil, saturated, "", "data: 5.0 % of the numbers are at the end of the format (127)"},

@@ -52,7 +52,16 @@ func (e *Echoes) Inspect(ctx context.Context) (Quality, error) {
 	if q.ZeroLines == q.Lines {
 		return q, fmt.Errorf("%s: data: all %d lines are zeros: nothing was received, or this is not the file of the echoes", e.Path, q.Lines)
 	}
+	if q.constant() {
+		return q, fmt.Errorf("%s: data: all samples are about %.4g%+.4gi: nothing was received, a channel is stuck at an end of its range, or this is not the file of the echoes", e.Path, q.MeanI, q.MeanQ)
+	}
 	return q, nil
+}
+
+// constant says that samples hardly differ from their mean.
+func (q Quality) constant() bool {
+	offset := math.Hypot(q.MeanI, q.MeanQ)
+	return (q.RMS-offset)*(q.RMS+offset) < 1e-6*q.RMS*q.RMS
 }
 
 // Warnings are what a person should know of echoes before looking at their image.
