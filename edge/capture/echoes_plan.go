@@ -76,7 +76,14 @@ func (i *EchoesInfo) inspect(ctx context.Context, echoes *sar.Echoes) error {
 	for _, warning := range quality.Warnings() {
 		i.Facts = append(i.Facts, event.SceneFact{What: event.Implausible, Value: warning, From: "echoes"})
 	}
-	return nil
+	if echoes.Params.DopplerCentroidHz == nil {
+		return nil
+	}
+	doubt, err := i.Plan.Centroid.Doubt(ctx, echoes)
+	if err == nil && doubt != "" {
+		i.Facts = append(i.Facts, event.SceneFact{What: event.Implausible, Value: doubt, From: "echoes"})
+	}
+	return err
 }
 
 // facts are what focusing rests on, and where each was found.

@@ -26,21 +26,15 @@ func EstimateCentroid(ctx context.Context, e *Echoes) (Centroid, error) {
 	if err != nil {
 		return Centroid{}, err
 	}
-	var lag complex128
-	var cells float64
-	for i := range s.from {
-		patch, err := s.read(ctx, i)
-		if err != nil {
-			return Centroid{}, err
-		}
-		sum, n := lineToLine(patch, s.params.Samples)
-		lag, cells = lag+sum, cells+n
+	lag, cells, err := s.lag(ctx)
+	if err != nil {
+		return Centroid{}, err
 	}
 	if cells == 0 {
 		return Centroid{}, fmt.Errorf("%s: data: the lines that were looked at (%s) are all zeros: are these the echoes?", e.Path, s)
 	}
 	// A cell's phase is off by less than 1/(coherence · √samples): without any, the spectrum is flat.
-	if coherence := cmplx.Abs(lag) / cells; coherence < 5/math.Sqrt(cells*cellLines*cellSamples)+0.01 {
+	if coherence := cmplx.Abs(lag) / cells; coherence < leastCoherence(cells) {
 		return Centroid{}, fmt.Errorf("%s: prf_hz: no Doppler centroid can be seen: from line to line the echoes are coherent by %.3f only. The PRF is below the Doppler band, or samples or format are others than the file's; else give doppler_centroid_hz", e.Path, coherence)
 	}
 	base := cmplx.Phase(lag) / (2 * math.Pi) * p.PRFHz
@@ -85,6 +79,47 @@ func lineToLine(patch []complex64, width int) (sum complex128, cells float64) {
 		}
 	}
 	return sum, cells
+}
+
+// leastCoherence is what cells of noise alone do not reach.
+func leastCoherence(cells float64) float64 {
+	return 5/math.Sqrt(cells*cellLines*cellSamples) + 0.01
+}
+
+// lag is the sum of the coherence from line to line over all stretches, and of how many cells.
+func (s *survey) lag(ctx context.Context) (lag complex128, cells float64, err error) {
+	for i := range s.from {
+		patch, err := s.read(ctx, i)
+		if err != nil {
+			return 0, 0, err
+		}
+		sum, n := lineToLine(patch, s.params.Samples)
+		lag, cells = lag+sum, cells+n
+	}
+	return lag, cells, nil
+}
+
+// mostBeside is by how much of a PRF a centroid that was given may lie beside what the echoes show.
+const mostBeside = 0.25
+
+// Doubt says what of the echoes speaks against the centroid that was given; empty: nothing, or they are too few to say.
+func (c Centroid) Doubt(ctx context.Context, e *Echoes) (string, error) {
+	s, err := newSurvey(e)
+	if err != nil {
+		return "", nil
+	}
+	lag, cells, err := s.lag(ctx)
+	if err != nil || cells == 0 {
+		return "", err
+	}
+	if coherence := cmplx.Abs(lag) / cells; coherence < leastCoherence(cells) {
+		return fmt.Sprintf("prf_hz: from line to line the echoes are coherent by %.3f only: the PRF (%g Hz) is below the Doppler band and the echoes are aliased in azimuth, or they are nearly noise alone", coherence, e.Params.PRFHz), nil
+	}
+	seen := cmplx.Phase(lag) / (2 * math.Pi)
+	if apart := math.Abs(math.Remainder(seen-c.Hz/e.Params.PRFHz, 1)); apart > mostBeside {
+		return fmt.Sprintf("doppler_centroid_hz: %.2f Hz was given, but the echoes show %.2f Hz or whole PRFs (%g Hz) beside it: correct it, or leave it out and it is estimated", c.Hz, seen*e.Params.PRFHz, e.Params.PRFHz), nil
+	}
+	return "", nil
 }
 
 // survey is what of an acquisition is looked at.

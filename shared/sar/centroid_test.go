@@ -93,3 +93,27 @@ func TestACentroidThatIsGivenIsTaken(t *testing.T) {
 		t.Errorf("%+v, %v", c, err)
 	}
 }
+
+func TestWhatSpeaksAgainstAGivenCentroidIsTold(t *testing.T) {
+	p := cBand(-6900)
+	p.Samples = 1500
+	points := simulate(p, 800, point{p.RangeM(700), float64(planOf(t, p, 4<<30).RowOffset + p.Lines/2)})
+	for name, of := range map[string]struct {
+		echoes []complex128
+		given  float64
+		doubt  string
+	}{
+		"right": {points, -6900, ""}, "a PRF beside": {points, -6900 + p.PRFHz, ""}, "half a PRF beside": {points, -6900 + p.PRFHz/2, "doppler_centroid_hz: "},
+		"noise": {noise(p, 4), -6900, "prf_hz: "}, "nothing": {make([]complex128, p.Lines*p.Samples), -6900, ""},
+	} {
+		e := opened(t, p, of.echoes)
+		e.Params.DopplerCentroidHz = &of.given
+		c, err := EstimateCentroid(t.Context(), e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if doubt, err := c.Doubt(t.Context(), e); err != nil || of.doubt == "" && doubt != "" || !strings.HasPrefix(doubt, of.doubt) {
+			t.Errorf("%s: %q %v", name, doubt, err)
+		}
+	}
+}
