@@ -39,7 +39,13 @@ func retainedAt(t testing.TB, url, filter string) map[string]string {
 	}, sync.OnceFunc(func() { close(stands) }))
 	ended := "test/last/" + rand.Text()
 	c.SubscribeThen(ended, 1, func(mqtt.Message) { once() }, func() {
-		go c.Publish(ctx, ended, 1, false, []byte("x")) // comes behind what is retained
+		go func() {
+			select {
+			case <-stands: // either may be confirmed first
+				c.Publish(ctx, ended, 1, false, []byte("x")) // comes behind what is retained
+			case <-ctx.Done():
+			}
+		}()
 	})
 	for _, done := range []chan struct{}{stands, last} {
 		select {

@@ -39,7 +39,7 @@ func newVault(t *testing.T) *vault {
 	v := &vault{t: t, edge: fmt.Sprintf("mast-%d", time.Now().UnixNano()), epoch: event.NewEpoch()}
 	v.disk = disktest.Ext4(t, filepath.Join(dir, "disk"))
 	v.store = filepath.Join(dir, "disk", "objects")
-	at, brokers := brokertest.StartMosquitto(t).URL, brokertest.StartKafka(t).Brokers
+	at, brokers := brokertest.StartMosquitto(t).URL, brokertest.StartOwnKafka(t).Brokers // its checkpoints are of one installation
 	v.config = write(t, filepath.Join(dir, "cloud.yaml"), `
 mqtt: {url: %q}
 kafka: {brokers: [%s], partitions: 2}
