@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 env   := source deps/env.sh
 # The packages whose tests take longest come first, so that none runs alone at the end.
-tests ?= ./cmd/integration ./cloud/worker ./shared/infer ./cloud/coord/zk ./cloud/bridge ./lab/anomaly ./edge/outbox ./...
+tests ?= ./cmd/integration ./cloud/worker ./shared/infer ./shared/sar ./cloud/coord/zk ./cloud/mosaic ./cloud/bridge ./lab/anomaly ./edge/outbox ./...
 
 .PHONY: setup build demo docs test soak fuzz bench install packages gpu stack stack-down lint clean clean-cache
 setup:

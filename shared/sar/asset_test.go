@@ -22,6 +22,7 @@ func openBay(t testing.TB) *Echoes {
 }
 
 func TestTheCentroidOfRealEchoesIsFoundByItself(t *testing.T) {
+	t.Parallel()
 	e := openBay(t)
 	c, err := EstimateCentroid(t.Context(), e)
 	t.Logf("%+v", c)

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"cloudcanvas/shared/soak"
 )
 
 // opened are echoes in a file of their own, of which the centroid is not known.
@@ -28,10 +30,13 @@ func opened(t testing.TB, p Params, echoes []complex128) *Echoes {
 
 // TestTheCentroidOfPointsIsFound sees points in noise as strong as each of their echoes.
 func TestTheCentroidOfPointsIsFound(t *testing.T) {
-	for name, p := range map[string]Params{
-		"C, broadside": cBand(0), "C, between": cBand(600), "C, squinted": cBand(-6900), "C, ahead": cBand(3456.7), "X, squinted": xBand(-6900),
-	} {
+	cases := map[string]Params{"C, squinted": cBand(-6900), "X, squinted": xBand(-6900)}
+	if soak.Asked() {
+		cases["C, broadside"], cases["C, between"], cases["C, ahead"] = cBand(0), cBand(600), cBand(3456.7)
+	}
+	for name, p := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			p.Samples = 3000
 			plan := planOf(t, p, 4<<30)
 			random := rand.New(rand.NewPCG(5, 5))
@@ -95,6 +100,7 @@ func TestACentroidThatIsGivenIsTaken(t *testing.T) {
 }
 
 func TestWhatSpeaksAgainstAGivenCentroidIsTold(t *testing.T) {
+	t.Parallel()
 	p := cBand(-6900)
 	p.Samples = 1500
 	points := simulate(p, 800, point{p.RangeM(700), float64(planOf(t, p, 4<<30).RowOffset + p.Lines/2)})

@@ -473,6 +473,7 @@ func TestCPHDFocusesToTheImageOfItsEchoes(t *testing.T) {
 		centroid float64
 	}{{"FX", 1, 0}, {"TOA", -1, 0}, {"FX", -1, -2000}} {
 		t.Run(fmt.Sprint(like.domain, like.sgn, like.centroid), func(t *testing.T) {
+			t.Parallel()
 			c := stripmap()
 			c.lines, c.domain, c.sgn, c.centroid, c.beam = 2000, like.domain, like.sgn, like.centroid, 900
 			middle := 1000 + c.lag()

@@ -8,6 +8,7 @@ import (
 // TestTheShipsOfEnglishBayStandOut goes the whole way from real echoes: six ships at anchor, sailing boats and
 // buoys among them, a city, suburbs and woods around.
 func TestTheShipsOfEnglishBayStandOut(t *testing.T) {
+	t.Parallel()
 	e := openBay(t)
 	centroid, err := EstimateCentroid(t.Context(), e)
 	if err != nil {

@@ -135,6 +135,7 @@ func TestWhatALandMaskHoldsIsNoShip(t *testing.T) {
 }
 
 func TestWhatIsBrightOnLandIsNoShip(t *testing.T) {
+	t.Parallel()
 	land := rough(5)
 	im := speckled(640, 900, 5, func(row, col int) float64 {
 		if float64(col) > 500+40*math.Sin(float64(row)/70) {

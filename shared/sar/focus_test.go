@@ -17,6 +17,7 @@ func planOf(t testing.TB, p Params, memory int64) *Plan {
 
 // TestPointsAreSharpAndInTheirPlace holds points near, mid and far in range to what theory says of them.
 func TestPointsAreSharpAndInTheirPlace(t *testing.T) {
+	t.Parallel()
 	const band = 900
 	start := cBand(-6900)
 	start.PulseReference = "start"
@@ -69,6 +70,7 @@ func TestPointsAreSharpAndInTheirPlace(t *testing.T) {
 
 // TestBlocksAreTheWhole compares an image of several blocks with that of one, of noise that fills both bands.
 func TestBlocksAreTheWhole(t *testing.T) {
+	t.Parallel()
 	for _, centroid := range []float64{0, -6900} {
 		p := cBand(centroid)
 		p.Lines = 5000

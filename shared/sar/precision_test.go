@@ -12,6 +12,7 @@ import (
 
 // TestSinglePrecisionIsEnough holds an image to the same formulas in double precision throughout.
 func TestSinglePrecisionIsEnough(t *testing.T) {
+	t.Parallel()
 	for _, weights := range []Weighting{{}, {Range: "hamming", Azimuth: "kaiser"}} {
 		p := cBand(-6900)
 		p.Lines, p.Samples, p.ChirpS, p.FirstSampleSlantRangeM = 150, 500, 10e-6, 200000
@@ -138,6 +139,7 @@ func inverse128(x []complex128) []complex128 {
 
 // TestFocusingCanBeUndone multiplies an image back into its echoes: all phases the other way round.
 func TestFocusingCanBeUndone(t *testing.T) {
+	t.Parallel()
 	p := cBand(-6900)
 	p.Lines = 1000
 	plan := planOf(t, p, 4<<30)
