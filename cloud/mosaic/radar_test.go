@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"math"
 	"math/rand/v2"
@@ -15,7 +14,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/airbusgeo/godal"
@@ -305,52 +303,6 @@ func TestADevicesOwnAmplitudeStandsWhereNoRowsHaveCome(t *testing.T) {
 	}
 }
 
-func TestRowsAreReadFromTheObjectStoreWhenTheProductIsMade(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l, out := newLog(), t.TempDir()
-		l.run(t, Config{}, out)
-		items := radarItems(t)
-		for n := range items {
-			if i := &items[n]; i.Type == sar.RowsType {
-				i.Attrs.DataRef = "results/" + i.ID.String()
-				l.objects[i.Attrs.DataRef] = i.Data
-				i.Data = nil
-			}
-		}
-		lost := items[2].Attrs.DataRef
-		data := l.objects[lost]
-		delete(l.objects, lost)
-		l.tell(items...)
-		time.Sleep(5 * time.Second)
-		synctest.Wait()
-		made := l.made(t)
-		if len(made) != 1 || made[0].Complete || !slices.Equal(made[0].Missing, []string{"0_1"}) || made[0].Radar.FocusedRows != 400 {
-			t.Fatalf("%+v", made)
-		}
-		if o := blocksOf(t, filepath.Join(out, "s1")); o[1].State != "missing" || !strings.Contains(o[1].Why, lost) {
-			t.Errorf("%+v", o[1])
-		}
-		l.mu.Lock()
-		l.objects[lost] = data
-		l.mu.Unlock()
-		m := radarManifest() // the device reads the file again: the same, anew
-		l.tell(manifestItem(t, 102, m))
-		time.Sleep(5 * time.Second)
-		synctest.Wait()
-		made = l.made(t)
-		if len(made) != 2 || !made[1].Complete {
-			t.Fatalf("%+v", made)
-		}
-		_, whole, _ := foldRadar(t, radarSource{}, radarItems(t)...)
-		got, want := sums(t, filepath.Join(out, "s1")), sums(t, whole)
-		for _, name := range []string{"slc.tif", "amplitude.tif", "quicklook.png", "detections.geojson", "blocks.json"} {
-			if got[name] != want[name] {
-				t.Errorf("%s has other bytes", name)
-			}
-		}
-	})
-}
-
 // away is a store that is not there for a while.
 type away struct {
 	*log
@@ -362,100 +314,6 @@ func (a away) Get(ctx context.Context, ref string) ([]byte, error) {
 		return nil, errors.New("connection refused")
 	}
 	return a.log.Get(ctx, ref)
-}
-
-func TestAStoreThatIsAwayIsWaitedFor(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l, out := newLog(), t.TempDir()
-		m, err := New(Config{WorkDir: t.TempDir()}, Parts{Queue: l, Products: l, Objects: away{l, time.Now().Add(time.Hour)}, Store: Folder(out)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error)
-		go func() { done <- m.Run(ctx) }()
-		items := radarItems(t)
-		for n := range items {
-			if i := &items[n]; i.Type == sar.RowsType {
-				i.Attrs.DataRef = "results/" + i.ID.String()
-				l.objects[i.Attrs.DataRef], i.Data = i.Data, nil
-			}
-		}
-		l.tell(items...)
-		time.Sleep(59 * time.Minute)
-		synctest.Wait()
-		if made := l.made(t); len(made) != 0 {
-			t.Fatalf("%+v", made)
-		}
-		time.Sleep(10 * time.Minute)
-		synctest.Wait()
-		if made := l.made(t); len(made) != 1 || !made[0].Complete || made[0].Failed != "" {
-			t.Fatalf("%+v", made)
-		}
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-}
-
-func TestRowsThatAreNotWhatTheManifestSaysAreNotWritten(t *testing.T) {
-	m := radarManifest()
-	b := m.Radar.Blocks
-	for name, item := range map[string]event.Item{
-		"of another block": func() event.Item {
-			i := rowsItem(t, 2, b[2])
-			i.Attrs.Tile = "0_1"
-			return i
-		}(),
-		"no rows": radarResult(2, "0_1", sar.Algorithm, sar.RowsType, []byte("CCS1 and no more")),
-	} {
-		items := []event.Item{rowsItem(t, 0, b[0]), targetsItem(t, 1, b[0]), item, targetsItem(t, 3, b[1]), rowsItem(t, 4, b[2]), targetsItem(t, 5, b[2]), manifestItem(t, 10, m)}
-		p, dir, s := foldRadar(t, radarSource{}, items...)
-		if o := blocksOf(t, dir)[1]; o.State != "dead" || o.Why == "" || !p.Complete || !s.Done() || p.Radar.EmptyRows != 300 {
-			t.Errorf("%s: %+v %+v", name, o, p.Radar)
-		}
-	}
-	wrong := rowsItem(t, 2, b[1])
-	wrong.Attrs.DataRef = "results/x"
-	l := newLog()
-	l.objects["results/x"] = wrong.Data[1:]
-	wrong.Data = nil
-	_, dir, _ := foldRadar(t, radarSource{objects: l}, wrong, targetsItem(t, 3, b[1]), manifestItem(t, 10, m))
-	if o := blocksOf(t, dir)[1]; o.State != "dead" || !strings.Contains(o.Why, "promised") {
-		t.Errorf("%+v", o)
-	}
-}
-
-func TestItemsThatDoNotFitARadarScenePassByIt(t *testing.T) {
-	m := radarManifest()
-	_, _, s := foldRadar(t, radarSource{}, manifestItem(t, 10, m))
-	mask := resultItem(t, plan(t), "2_0", 1, truth)
-	late := rowsItem(t, 11, m.Radar.Blocks[1])
-	late.Attrs.Tile = "0_3"
-	other := amplitudeItem(t, 12, 0, 0)
-	other.Attrs.Tile = "2_0"
-	for name, i := range map[string]event.Item{"a mask": mask, "a block that there is not": late, "a tile of amplitude outside": other} {
-		if _, err := s.Add(i); !errors.Is(err, errMisfit) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	picture, err := NewScene("mast-1", "s1", filepath.Join(t.TempDir(), "work"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer picture.Close()
-	for _, i := range []event.Item{rowsItem(t, 1, m.Radar.Blocks[0]), manifestItem(t, 2, plan(t))} {
-		if _, err := picture.Add(i); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := picture.Add(rowsItem(t, 3, m.Radar.Blocks[0])); !errors.Is(err, errMisfit) {
-		t.Errorf("rows of a radar in a picture: %v", err)
-	}
-	if !slices.Contains(picture.Missing(), "2_0") || picture.isRadar() {
-		t.Error("a scene of a picture is taken for a radar's")
-	}
 }
 
 // An acquisition is read again, cut otherwise: what was made of the first reading is none of the second, and what
@@ -473,97 +331,5 @@ func TestAnAcquisitionThatIsReadAnewIsMadeAnew(t *testing.T) {
 	}
 	if o := blocksOf(t, dir); len(o) != 2 || o[0].State != "missing" || o[1].State != "result" {
 		t.Errorf("%+v", o)
-	}
-}
-
-func TestASkippedBlockIsNotWaitedFor(t *testing.T) {
-	m := radarManifest()
-	data, err := json.Marshal(sar.Targets{Skipped: "its deadline had passed"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	items := radarItems(t)[2:]
-	_, dir, s := foldRadar(t, radarSource{}, append(items, radarResult(0, "0_0", sar.Detector, sar.TargetsType, data))...)
-	if o := blocksOf(t, dir)[0]; !s.Done() || o.State != "dead" || !strings.Contains(o.Why, "deadline") {
-		t.Errorf("%+v", o)
-	}
-	if len(m.Tiles) != 3 {
-		t.Error(len(m.Tiles))
-	}
-}
-
-func TestARadarsItemSaysHowItWasMade(t *testing.T) {
-	m := radarManifest()
-	m.Radar.Simulated = true
-	for _, seconds := range []float64{-60, 0, 60} { // 800 km above the equator, northward
-		const radius, speed = 7.178e6, 7450
-		sin, cos := math.Sincos(seconds * speed / radius)
-		m.Radar.Orbit = append(m.Radar.Orbit, event.RadarVector{Time: noon.Add(time.Duration(seconds * 1e9)),
-			Position: [3]float64{radius * cos, 0, radius * sin}, Velocity: [3]float64{-speed * sin, 0, speed * cos}})
-	}
-	items := append(radarItems(t)[:6], manifestItem(t, 101, m))
-	p, dir, _ := foldRadar(t, radarSource{}, items...)
-	if !p.Radar.Placed || p.Radar.NotPlaced != "" {
-		t.Errorf("%+v", p.Radar)
-	}
-	var item struct {
-		Geometry   *geometry
-		BBox       []float64
-		Extensions []string `json:"stac_extensions"`
-		Properties map[string]any
-		Assets     map[string]struct {
-			Href  string
-			Code  string `json:"proj:code"`
-			Shape []int  `json:"proj:shape"`
-		}
-	}
-	data, err := os.ReadFile(filepath.Join(dir, "item.json"))
-	if err == nil {
-		err = json.Unmarshal(data, &item)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	for key, want := range map[string]any{
-		"sar:instrument_mode": "SM", "sar:frequency_band": "C", "sar:center_frequency": 5.3, "sar:product_type": "SLC", "sar:observation_direction": "right",
-		"sar:pixel_spacing_range": 4.6383, "sar:looks_range": 1.0, "sat:orbit_state": "ascending", "processing:level": "L1",
-		"canvas:simulated": true, "platform": "radarsat-1", "start_datetime": noon.Add(9546539 * time.Nanosecond).Format(time.RFC3339Nano),
-	} {
-		if got := item.Properties[key]; got != want {
-			t.Errorf("%s: %v, not %v", key, got, want)
-		}
-	}
-	// 0.886 · 1.18 · c / (2 · 30.11 MHz)
-	if got := item.Properties["sar:resolution_range"].(float64); math.Abs(got-5.2049) > 1e-3 {
-		t.Errorf("resolution %v", got)
-	}
-	if !slices.Contains(item.Extensions, sarExtension) || !slices.Contains(item.Extensions, satExtension) || !strings.Contains(fmt.Sprint(item.Properties["processing:lineage"]), "simulated") {
-		t.Errorf("%v %v", item.Extensions, item.Properties["processing:lineage"])
-	}
-	// It looks to the east from the Greenwich meridian, 5.27 m of ground a row.
-	if item.Geometry == nil || len(item.BBox) != 4 || item.BBox[0] < 3 || item.BBox[2] > 8 || math.Abs(item.BBox[1]) > 1 {
-		t.Errorf("%v %v", item.Geometry, item.BBox)
-	}
-	if got := item.Properties["sar:pixel_spacing_azimuth"].(float64); math.Abs(got-7450.0/1257*6378/7178) > 0.05 {
-		t.Errorf("%v m a row", got)
-	}
-	if g, ok := item.Assets["geocoded"]; !ok || g.Code != "EPSG:32631" && g.Code != "EPSG:32632" || g.Shape[0] < 100 {
-		t.Errorf("%+v", item.Assets)
-	}
-	if text := read(t, dir, "detections.geojson"); !strings.Contains(text, `"Point"`) {
-		t.Error("targets have no place", text)
-	}
-	for _, a := range item.Assets {
-		if _, err := os.Stat(filepath.Join(dir, a.Href)); errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("there is no %s", a.Href)
-		}
-	}
-	m.Radar.Polarisation, m.Radar.LookSide = "", "" // then the orbit is of no use
-	p, dir, _ = foldRadar(t, radarSource{}, append(radarItems(t)[:6], manifestItem(t, 101, m))...)
-	if text := read(t, dir, "item.json"); strings.Contains(text, sarExtension) || strings.Contains(text, "sar:polarizations") {
-		t.Error("the extension is named without what it asks for")
-	}
-	if text := read(t, dir, "item.json"); p.Radar.Placed || !strings.Contains(p.Radar.NotPlaced, "look_side") || !strings.Contains(text, `"geometry": null`) || !strings.Contains(text, "look_side is missing") {
-		t.Errorf("%+v", p.Radar)
 	}
 }
